@@ -1,0 +1,1 @@
+//! Accounts, devices, credentials and the directory of addresses.

@@ -1,0 +1,1 @@
+//! The inbound pipeline: checks, a pure decision, effects.

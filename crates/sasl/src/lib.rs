@@ -1,0 +1,1 @@
+//! SASL mechanisms, server and client side: PLAIN and LOGIN.

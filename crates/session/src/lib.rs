@@ -1,0 +1,99 @@
+//! The sans-io contract between a protocol session and the loop that drives it.
+//!
+//! A session is a synchronous state machine: bytes in, bytes out, the time passed in, a deadline handed back.
+//! It may read and commit to the store while it steps, it never touches a socket, never sleeps and never reads a clock.
+//! The driver (crate `server`) owns the socket, TLS and the clock; a test plays the driver in memory.
+//!
+//! Invariant: a driver calls [`Session::step`] until it returns [`Step::Wait`] before it reads from the client again,
+//! so what a session has to buffer is bounded by its own line and literal limits.
+//! Invariant: for any split of the client's bytes into calls of [`Session::receive`] the output is the same.
+
+use std::net::IpAddr;
+use std::task::Waker;
+
+/// The current time, read once by the driver for each step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Moment {
+    /// Wall clock, milliseconds since 1970-01-01T00:00:00Z: for records that people read.
+    pub unix_millis: i64,
+    /// A clock that never goes back, milliseconds since an arbitrary start: for deadlines.
+    pub monotonic_millis: u64,
+}
+
+impl Moment {
+    /// This moment, `millis` later on both clocks.
+    #[must_use]
+    pub fn plus_millis(self, millis: u64) -> Self {
+        Self {
+            unix_millis: self.unix_millis.saturating_add_unsigned(millis),
+            monotonic_millis: self.monotonic_millis.saturating_add(millis),
+        }
+    }
+}
+
+/// What a session wants after a step. In every case the driver first sends what was written to `output`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing to do until bytes arrive, the waker fires or the deadline passes.
+    Wait,
+    /// `output` has reached [`OUTPUT_HIGH_WATER_BYTES`]: send it, then step again.
+    Flush,
+    /// Send, throw away all input that was received and not consumed, do the TLS handshake as server,
+    /// then call [`Session::tls_started`] and step again (RFC 3207 §6: nothing pipelined before the handshake survives it).
+    StartTls,
+    /// Send, then close the connection (with close_notify under TLS).
+    Close,
+}
+
+/// A session that still has output to make returns [`Step::Flush`] once `output` is at least this long.
+pub const OUTPUT_HIGH_WATER_BYTES: usize = 64 * 1024;
+
+/// A client's connection as the session sees it when it begins.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The client's address.
+    pub address: IpAddr,
+    /// The client's port.
+    pub port: u16,
+    /// The TLS session, where the connection began with one (implicit TLS).
+    pub tls: Option<Tls>,
+    /// Wakes the driver, which then calls [`Session::step`]. Waking too often, late or never is harmless.
+    pub waker: Waker,
+}
+
+impl Peer {
+    /// Whether the client is on this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.address.to_canonical().is_loopback()
+    }
+}
+
+/// What a session may know of the TLS session under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// For people and trace headers: `TLSv1.3`.
+    pub version: String,
+    /// For people and trace headers: `TLS13_AES_256_GCM_SHA384`.
+    pub cipher: String,
+}
+
+/// One connection of one protocol.
+pub trait Session: Send {
+    /// Hands over bytes that the client sent; they are kept until the next [`Session::step`].
+    fn receive(&mut self, input: &[u8]);
+
+    /// Makes progress on what was received, on a wake-up or on a passed deadline, and appends to `output`.
+    /// The first call comes before any input: a session greets there.
+    fn step(&mut self, now: Moment, output: &mut Vec<u8>) -> Step;
+
+    /// The moment on [`Moment::monotonic_millis`] at which the session wants to be stepped even if nothing happens.
+    fn deadline_millis(&self) -> Option<u64>;
+
+    /// The TLS handshake asked for by [`Step::StartTls`] is done; input received before it is gone.
+    fn tls_started(&mut self, tls: Tls);
+
+    /// The server stops: say goodbye in `output` where the protocol has a word for it (`* BYE`, `421`, `-ERR`).
+    /// Called between steps only; the connection is closed afterwards.
+    fn shut_down(&mut self, output: &mut Vec<u8>);
+}

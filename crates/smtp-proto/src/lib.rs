@@ -1,0 +1,1 @@
+//! SMTP and LMTP on the wire: a sans-io server machine and client machine.

@@ -1,0 +1,1 @@
+//! Bodies as write-once objects in a directory or an object store.

@@ -1,0 +1,1 @@
+//! The mailbox: accounts, journal, views, maildrops, and the contract of storage engines.

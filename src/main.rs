@@ -1,0 +1,3 @@
+//! The `pillarbox` command: one file per subcommand in `cli/`.
+
+fn main() {}
