@@ -1,0 +1,142 @@
+//! The contract of a storage engine: ordered keys and values, scoped to an account, with one compare-and-set head.
+//!
+//! The engine knows nothing of mail: the rules of the mailbox are written once, above it. Two engines implement it
+//! (embedded SQLite, the PostgreSQL protocol), and [`crate::sim`] for tests; `conformance` holds all of them to it.
+//!
+//! Invariant: a [`Snapshot`] shows the account as it was after exactly one commit, however long it lives.
+//! Invariant: when [`Engine::commit`] returns `Ok`, the commit is durable: it survives SIGKILL and power loss.
+//! Invariant: a commit whose `expected` is not the account's head changes nothing.
+
+use crate::ids::{AccountId, ModSeq};
+use std::fmt;
+use std::ops::ControlFlow;
+
+/// A key is at most this long.
+pub const KEY_BYTES_MAX: usize = 512;
+/// A value is at most this long.
+pub const VALUE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A storage engine. All calls block; none may be made while holding a lock that another caller of the engine needs.
+pub trait Engine: Send + Sync {
+    /// A consistent view of one account. An account that was never written has head 0 and no keys.
+    ///
+    /// # Errors
+    /// When the engine cannot read: [`EngineError`].
+    fn snapshot(&self, account: AccountId) -> Result<Box<dyn Snapshot + '_>, EngineError>;
+
+    /// Applies `commit` as a whole and durably, or not at all.
+    ///
+    /// # Errors
+    /// [`CommitError::Conflict`] when the head is not `expected`; [`CommitError::Full`] when there is no space, nothing
+    /// was changed and the engine goes on; [`CommitError::Failed`] when it is not known whether the commit is durable:
+    /// the caller must throw away what it holds of the account and read it again.
+    fn commit(&self, commit: Commit) -> Result<(), CommitError>;
+
+    /// Every account with a head above 0, ascending.
+    ///
+    /// # Errors
+    /// When the engine cannot read: [`EngineError`].
+    fn accounts(&self) -> Result<Vec<AccountId>, EngineError>;
+
+    /// Removes every key and the head of an account, durably.
+    ///
+    /// # Errors
+    /// As [`Engine::commit`], without `Conflict`.
+    fn remove_account(&self, account: AccountId) -> Result<(), CommitError>;
+}
+
+/// A consistent, unchanging view of one account.
+pub trait Snapshot {
+    /// The account's head: the `next` of its last commit, 0 if there was none.
+    fn head(&self) -> ModSeq;
+
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// When the engine cannot read; never `None` for a failure.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError>;
+
+    /// Visits the keys in `from..to` in ascending byte order until the visitor breaks.
+    ///
+    /// # Errors
+    /// When the engine cannot read; never a short scan for a failure.
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError>;
+}
+
+/// Takes a key and its value; [`ControlFlow::Break`] ends the scan.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
+/// One atomic change of one account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Whose keys.
+    pub account: AccountId,
+    /// The head that this change was computed from.
+    pub expected: ModSeq,
+    /// The head afterwards; above `expected`.
+    pub next: ModSeq,
+    /// Applied in order: a later one wins over an earlier one on the same key.
+    pub writes: Vec<Write>,
+}
+
+/// One change of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Sets a key, whether it was there or not.
+    Put {
+        /// At most [`KEY_BYTES_MAX`] long.
+        key: Vec<u8>,
+        /// At most [`VALUE_BYTES_MAX`] long.
+        value: Vec<u8>,
+    },
+    /// Removes a key, if it is there.
+    Delete {
+        /// At most [`KEY_BYTES_MAX`] long.
+        key: Vec<u8>,
+    },
+}
+
+/// The engine could not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineError {
+    /// What was tried, where, and what the system said.
+    pub what: String,
+}
+
+/// A commit did not, or may not have, become durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommitError {
+    /// The head is not what the change was computed from: read again and retry.
+    Conflict {
+        /// The head that was found.
+        head: ModSeq,
+    },
+    /// No space (disk, quota of the file system): nothing was changed, later commits may succeed.
+    Full {
+        /// What was tried, where, and what the system said.
+        what: String,
+    },
+    /// The outcome is not known.
+    Failed {
+        /// What was tried, where, and what the system said.
+        what: String,
+    },
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conflict { head } => write!(f, "the account has moved on to {head}"),
+            Self::Full { what } | Self::Failed { what } => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+impl std::error::Error for CommitError {}

@@ -1,0 +1,134 @@
+//! Newtypes for every number that crosses a function.
+
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number!(
+    /// An account: the unit of consistency, ordering and sharding. Never used again after the account is removed.
+    /// The first [`AccountId::RESERVED`] numbers are tables of the server itself (see [`crate::Table`]).
+    AccountId(u32)
+);
+number!(
+    /// A credential of an account and what was done with it. Counts up within the account, never used again.
+    DeviceId(u32)
+);
+number!(
+    /// A mailbox of an account. Survives renames; never used again.
+    MailboxId(u32)
+);
+number!(
+    /// A message's unique identifier in one mailbox (RFC 9051 §2.3.1.1): ascending, never used again, at least 1.
+    Uid(u32)
+);
+number!(
+    /// The incarnation of a mailbox's UIDs (RFC 9051 §2.3.1.1): at least 1.
+    UidValidity(u32)
+);
+number!(
+    /// The account's change counter (RFC 7162 §3): every journal entry has one of its own; at least 1 once anything happened.
+    ModSeq(u64)
+);
+number!(
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    Timestamp(i64)
+);
+number!(
+    /// The immutable identity of a message in its account: the `EMAILID` of RFC 8474 and the `UIDL` of RFC 1939.
+    /// Survives flags, COPY, MOVE, removal and restore; ascending in order of arrival; never used again.
+    EmailId(u64)
+);
+
+impl AccountId {
+    /// Accounts below this number are not mailboxes but tables of the server.
+    pub const RESERVED: u32 = 16;
+    /// The directory: domains, addresses, names of accounts.
+    pub const DIRECTORY: Self = Self(0);
+    /// The outbound queue.
+    pub const QUEUE: Self = Self(1);
+
+    /// Whether this number belongs to a person's account.
+    #[must_use]
+    pub fn is_mail(self) -> bool {
+        self.0 >= Self::RESERVED
+    }
+}
+
+impl Uid {
+    /// The largest UID.
+    pub const MAX: Self = Self(u32::MAX);
+}
+
+impl Timestamp {
+    /// Whole seconds since 1970, rounded down.
+    #[must_use]
+    pub fn unix_seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// From whole seconds since 1970.
+    #[must_use]
+    pub fn from_unix_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+}
+
+/// RFC 8474 §4 object id text: `M` and 13 characters of base 32 (`0-9a-v`), sorting as the numbers do.
+impl EmailId {
+    /// The text that IMAP shows as `EMAILID` and POP3 as `UIDL`: 14 characters out of `[0-9a-vM]`.
+    #[must_use]
+    pub fn text(self) -> String {
+        let mut text = String::with_capacity(14);
+        text.push('M');
+        for place in (0..13).rev() {
+            let digit = (self.0 >> (place * 5)) & 31;
+            text.push(char::from_digit(digit as u32, 32).unwrap_or('0'));
+        }
+        text
+    }
+}
+
+/// Text that is not the form [`EmailId::text`] gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAnEmailId;
+
+impl FromStr for EmailId {
+    type Err = NotAnEmailId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEmailId> {
+        let digits = text.strip_prefix('M').filter(|d| d.len() == 13).ok_or(NotAnEmailId)?;
+        digits.chars().try_fold(Self(0), |id, c| {
+            let digit = c.to_digit(32).filter(|_| !c.is_ascii_uppercase()).ok_or(NotAnEmailId)?;
+            id.0.checked_mul(32).map(|n| Self(n | u64::from(digit))).ok_or(NotAnEmailId)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn email_id_text_parses_back_and_sorts_like_the_number() {
+        for n in [0, 1, 31, 32, 1_790_000_000_000_000, u64::MAX] {
+            assert_eq!(EmailId(n).text().parse(), Ok(EmailId(n)));
+        }
+        assert!(EmailId(31).text() < EmailId(32).text());
+        for bad in ["", "M", "M000000000000", "X0000000000001", "M000000000000w", "Mzzzzzzzzzzzzz", "Mvvvvvvvvvvvvv"] {
+            assert_eq!(bad.parse::<EmailId>(), Err(NotAnEmailId), "{bad}");
+        }
+    }
+}

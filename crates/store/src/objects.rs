@@ -1,0 +1,67 @@
+//! The contract of the place where large bodies lie: write-once objects.
+//!
+//! An object belongs to one message of one account and is never shared, so that removing one can never take another
+//! message's body away. Its name carries the BLAKE3 of its content; the store checks it at every read.
+//!
+//! Invariant: when [`Objects::put`] returns `Ok`, the object and its name are durable.
+
+use crate::ids::AccountId;
+use std::fmt;
+
+/// The name of an object: unique, chosen by the store, out of `[0-9a-z-]`, 1 to 100 characters.
+pub type ObjectName = String;
+
+/// A place for large bodies. All calls block.
+pub trait Objects: Send + Sync {
+    /// Stores `content` durably under a name that was never used before.
+    ///
+    /// # Errors
+    /// [`ObjectError::Full`] or [`ObjectError::Failed`]; a partly written object is never visible under its name.
+    fn put(&self, account: AccountId, name: &str, content: &[u8]) -> Result<(), ObjectError>;
+
+    /// Reads a whole object.
+    ///
+    /// # Errors
+    /// [`ObjectError::Missing`] only when it is certain that no such object exists.
+    fn read(&self, account: AccountId, name: &str) -> Result<Vec<u8>, ObjectError>;
+
+    /// Removes an object; one that is not there is no error.
+    ///
+    /// # Errors
+    /// [`ObjectError::Failed`].
+    fn remove(&self, account: AccountId, name: &str) -> Result<(), ObjectError>;
+
+    /// The names of all objects of an account with the time each was last written (Unix milliseconds), in any order.
+    ///
+    /// # Errors
+    /// [`ObjectError::Failed`].
+    fn list(&self, account: AccountId) -> Result<Vec<(ObjectName, i64)>, ObjectError>;
+}
+
+/// Why an object could not be stored or read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObjectError {
+    /// There is no object of this name.
+    Missing,
+    /// No space; nothing was stored.
+    Full {
+        /// What was tried, where, and what the system said.
+        what: String,
+    },
+    /// Anything else.
+    Failed {
+        /// What was tried, where, and what the system said.
+        what: String,
+    },
+}
+
+impl fmt::Display for ObjectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("the object does not exist"),
+            Self::Full { what } | Self::Failed { what } => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for ObjectError {}
