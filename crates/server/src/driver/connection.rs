@@ -1,0 +1,349 @@
+//! One connection as a state machine over [`Pipe`] and [`Session`], without waiting: [`Connection::advance`] goes as
+//! far as it can and says what it waits for.
+//!
+//! Invariant: input is read only in [`Phase::Idle`], that is after the session said [`Step::Wait`] and all it wrote is
+//! out; so a client that does not read is not listened to.
+//! Invariant: a panic in a session ends its connection and nothing else.
+
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Waker;
+
+use session::{Peer, Session, Step, Tls};
+use tokio::net::TcpStream;
+use tracing::{debug, error};
+
+use super::Endpoint;
+use super::pipe::{Handshake, Input, Pipe};
+
+/// A client that takes less than this in [`super::Timeouts::write_stall_millis`] is cut off.
+const WRITE_PROGRESS_BYTES: u64 = 16 * 1024;
+/// Phases between two looks at the rest of the world (shutdown).
+const ADVANCE_PHASES_MAX: usize = 256;
+/// What a client may still send after our last word before it is cut off, in reads.
+const DRAIN_READS_MAX: usize = 64;
+
+enum Phase {
+    /// A TLS handshake runs and must be done by then.
+    Handshake {
+        until: u64,
+    },
+    /// The session is to be stepped.
+    Step,
+    /// What a step wrote goes out, then what the step asked for happens. `written` is the count at which `until` was set.
+    Send {
+        step: Step,
+        until: u64,
+        written: u64,
+    },
+    /// Bytes, a hint or the session's deadline lead on.
+    Idle,
+    /// The last words go out, with close_notify.
+    Closing {
+        until: u64,
+    },
+    /// All is said; the client is to close.
+    Draining {
+        until: u64,
+        reads: usize,
+    },
+    Ended,
+}
+
+/// What a connection waits for. The deadline is on the monotonic clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    Readable {
+        until: Option<u64>,
+    },
+    Writable {
+        until: u64,
+    },
+    /// Nothing; it only came up for air.
+    Nothing,
+    /// The connection is over.
+    Ended,
+}
+
+pub(super) struct Connection {
+    pipe: Pipe,
+    phase: Phase,
+    /// `None` before an implicit TLS handshake is done, and when the end has begun.
+    session: Option<Box<dyn Session>>,
+    endpoint: Arc<Endpoint>,
+    address: SocketAddr,
+    waker: Waker,
+}
+
+impl Connection {
+    pub(super) fn new(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoint>, waker: Waker) -> Self {
+        Self { pipe: Pipe::new(socket), phase: Phase::Step, session: None, endpoint, address, waker }
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        self.pipe.socket()
+    }
+
+    /// Begins: with a handshake or with the session's greeting.
+    pub(super) fn open(&mut self) {
+        if self.endpoint.service.implicit_tls() {
+            self.start_tls();
+        } else {
+            self.begin_session(None);
+        }
+    }
+
+    /// Goes as far as possible without waiting.
+    pub(super) fn advance(&mut self) -> Wait {
+        for _ in 0..ADVANCE_PHASES_MAX {
+            match self.next_phase() {
+                Ok(None) => {}
+                Ok(Some(wait)) => {
+                    self.pipe.release_output();
+                    return wait;
+                }
+                Err(error) => {
+                    debug!(service = %self.endpoint.service, peer = %self.address, %error, "connection broke");
+                    self.end();
+                    return Wait::Ended;
+                }
+            }
+        }
+        Wait::Nothing
+    }
+
+    /// One phase; `Some` when there is nothing more to do now.
+    fn next_phase(&mut self) -> io::Result<Option<Wait>> {
+        match self.phase {
+            Phase::Handshake { until } => match self.pipe.handshake()? {
+                Handshake::Readable => return Ok(Some(Wait::Readable { until: Some(until) })),
+                Handshake::Writable => return Ok(Some(Wait::Writable { until })),
+                Handshake::Done(tls) => self.tls_started(tls),
+            },
+            Phase::Step => self.step(),
+            Phase::Send { step, until, written } => {
+                if !self.pipe.flush()? {
+                    return Ok(Some(self.stalled(step, until, written)));
+                }
+                self.sent(step);
+            }
+            Phase::Idle => match self.receive()? {
+                Input::Bytes => {}
+                Input::Pending => return Ok(Some(Wait::Readable { until: self.session_deadline() })),
+                Input::End => self.close(),
+            },
+            Phase::Closing { until } => {
+                if !self.pipe.finish()? {
+                    return Ok(Some(Wait::Writable { until }));
+                }
+                self.phase = Phase::Draining { until, reads: 0 };
+            }
+            Phase::Draining { until, reads } => match self.drain(reads)? {
+                Input::Bytes => self.phase = Phase::Draining { until, reads: reads + 1 },
+                Input::Pending => return Ok(Some(Wait::Readable { until: Some(until) })),
+                Input::End => self.end(),
+            },
+            Phase::Ended => return Ok(Some(Wait::Ended)),
+        }
+        Ok(None)
+    }
+
+    /// Whether a hint leads to a step now. In other phases the hint is kept.
+    pub(super) fn takes_hints(&self) -> bool {
+        matches!(self.phase, Phase::Idle)
+    }
+
+    /// A hint came: the session looks what it is about.
+    pub(super) fn hinted(&mut self) {
+        if self.takes_hints() {
+            self.phase = Phase::Step;
+        }
+    }
+
+    /// The deadline of the last [`Wait`] may have passed.
+    pub(super) fn expired(&mut self) {
+        let now = self.now();
+        let (until, what) = match self.phase {
+            Phase::Idle => {
+                if self.session_deadline().is_some_and(|until| until <= now) {
+                    self.phase = Phase::Step;
+                }
+                return;
+            }
+            Phase::Handshake { until } => (until, "TLS handshake takes too long"),
+            Phase::Send { until, .. } => (until, "client does not read"),
+            Phase::Closing { until } | Phase::Draining { until, .. } => (until, "client does not close"),
+            Phase::Step | Phase::Ended => return,
+        };
+        if until <= now {
+            debug!(service = %self.endpoint.service, peer = %self.address, "{what}");
+            self.end();
+        }
+    }
+
+    /// The server stops: the session says goodbye, unless it is in the middle of saying something else.
+    pub(super) fn shut_down(&mut self) {
+        match self.phase {
+            Phase::Ended | Phase::Closing { .. } | Phase::Draining { .. } => return,
+            Phase::Handshake { .. } | Phase::Send { step: Step::Flush, .. } => {}
+            Phase::Step | Phase::Send { .. } | Phase::Idle => {
+                self.guarded("shut_down", |session, pipe| session.shut_down(pipe.output()));
+            }
+        }
+        self.close();
+    }
+
+    fn now(&self) -> u64 {
+        self.endpoint.clock.now().monotonic_millis
+    }
+
+    fn session_deadline(&mut self) -> Option<u64> {
+        self.guarded("deadline", |session, _| session.deadline_millis()).flatten()
+    }
+
+    fn step(&mut self) {
+        let now = self.endpoint.clock.now();
+        if let Some(step) = self.guarded("step", |session, pipe| session.step(now, pipe.output())) {
+            let until = now.monotonic_millis.saturating_add(self.endpoint.timeouts.write_stall_millis);
+            self.phase = Phase::Send { step, until, written: self.pipe.written_bytes() };
+            match step {
+                Step::Wait | Step::Flush => {}
+                Step::StartTls => self.discard_input(),
+                // What a session holds (a lock, a maildrop) is free before the client hears the last reply.
+                Step::Close => self.drop_session(),
+            }
+        }
+    }
+
+    /// All that a step wrote is out.
+    fn sent(&mut self, step: Step) {
+        match step {
+            Step::Wait => self.phase = Phase::Idle,
+            Step::Flush => self.phase = Phase::Step,
+            Step::StartTls => self.start_tls(),
+            Step::Close => self.close(),
+        }
+    }
+
+    /// The socket takes no more for now. As long as the client takes a little in time, it has more time.
+    fn stalled(&mut self, step: Step, until: u64, written: u64) -> Wait {
+        let so_far = self.pipe.written_bytes();
+        if so_far.saturating_sub(written) < WRITE_PROGRESS_BYTES {
+            return Wait::Writable { until };
+        }
+        let until = self.now().saturating_add(self.endpoint.timeouts.write_stall_millis);
+        self.phase = Phase::Send { step, until, written: so_far };
+        Wait::Writable { until }
+    }
+
+    fn receive(&mut self) -> io::Result<Input> {
+        let Some(session) = &mut self.session else { return Ok(Input::End) };
+        let pipe = &mut self.pipe;
+        let read = catch_unwind(AssertUnwindSafe(|| pipe.read(&mut |bytes| session.receive(bytes))));
+        match read {
+            Ok(Ok(Input::Bytes)) => {
+                self.phase = Phase::Step;
+                Ok(Input::Bytes)
+            }
+            Ok(other) => other,
+            Err(_) => {
+                self.fault("receive");
+                Ok(Input::Bytes)
+            }
+        }
+    }
+
+    fn discard_input(&mut self) {
+        // An error shows again at the next write.
+        let _broken = self.pipe.discard_input();
+    }
+
+    fn start_tls(&mut self) {
+        if self.pipe.has_tls() {
+            self.fault("StartTls under TLS");
+            return;
+        }
+        if let Err(error) = self.pipe.start_tls(self.endpoint.tls.clone()) {
+            error!(service = %self.endpoint.service, %error, "no TLS session can be made: check the certificate");
+            self.end();
+            return;
+        }
+        let until = self.now().saturating_add(self.endpoint.timeouts.handshake_millis);
+        self.phase = Phase::Handshake { until };
+    }
+
+    fn tls_started(&mut self, tls: Tls) {
+        if self.session.is_none() {
+            self.begin_session(Some(tls));
+        } else if self.guarded("tls_started", |session, _| session.tls_started(tls)).is_some() {
+            self.phase = Phase::Step;
+        }
+    }
+
+    fn begin_session(&mut self, tls: Option<Tls>) {
+        let peer = Peer {
+            address: self.address.ip().to_canonical(),
+            port: self.address.port(),
+            tls,
+            waker: self.waker.clone(),
+        };
+        let begin = &self.endpoint.begin;
+        match catch_unwind(AssertUnwindSafe(|| begin(peer))) {
+            Ok(session) => {
+                self.session = Some(session);
+                self.phase = Phase::Step;
+            }
+            Err(_) => self.fault("begin"),
+        }
+    }
+
+    /// Calls the session. After a panic its state is not to be trusted: it is dropped, and with it the connection,
+    /// which is why unwind safety may be asserted.
+    fn guarded<T>(&mut self, call: &str, f: impl FnOnce(&mut dyn Session, &mut Pipe) -> T) -> Option<T> {
+        let session = self.session.as_deref_mut()?;
+        let pipe = &mut self.pipe;
+        let before = pipe.output_len();
+        match catch_unwind(AssertUnwindSafe(|| f(session, pipe))) {
+            Ok(value) => Some(value),
+            Err(_) => {
+                self.pipe.truncate_output(before);
+                self.fault(call);
+                None
+            }
+        }
+    }
+
+    /// The panic hook has logged what and where; this says whose connection it was.
+    fn fault(&mut self, call: &str) {
+        error!(service = %self.endpoint.service, peer = %self.address, call, "session failed, its connection ends");
+        self.close();
+    }
+
+    fn drop_session(&mut self) {
+        if let Some(session) = self.session.take() {
+            // Dropping may touch the store, so it may fail as a step can; the hook has logged it.
+            let _logged = catch_unwind(AssertUnwindSafe(|| drop(session)));
+        }
+    }
+
+    /// The session is over; what is in the output still goes out.
+    fn close(&mut self) {
+        self.drop_session();
+        let until = self.now().saturating_add(self.endpoint.timeouts.close_millis);
+        self.phase = Phase::Closing { until };
+    }
+
+    fn drain(&mut self, reads: usize) -> io::Result<Input> {
+        if self.pipe.input_ended() || reads >= DRAIN_READS_MAX {
+            return Ok(Input::End);
+        }
+        self.pipe.drain()
+    }
+
+    pub(super) fn end(&mut self) {
+        self.drop_session();
+        self.phase = Phase::Ended;
+    }
+}

@@ -1,0 +1,179 @@
+//! The one loop that drives every protocol: socket, TLS, wake-ups, deadlines, shutdown.
+//!
+//! [`drive`] waits for whatever comes first and then lets [`connection::Connection`] go as far as it can. All work
+//! that may block on the disk happens in there, under `block_in_place`, so it never holds up other connections.
+//!
+//! Invariant: only waiting is asynchronous, and what is waited for (readiness, a hint, a timer, the stop signal) can
+//! be dropped at any point without losing anything; no byte is ever read inside a `select`.
+
+mod connection;
+mod pipe;
+
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use rustls::ServerConfig;
+use session::{Peer, Session};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
+use tokio::task::{block_in_place, yield_now};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::clock::{Clock, FAR};
+use crate::service::Service;
+use connection::{Connection, Wait};
+
+/// Makes the session of a new connection. Called when the connection can begin to speak: after the handshake where
+/// TLS is implicit.
+pub type SessionFactory = Box<dyn Fn(Peer) -> Box<dyn Session> + Send + Sync>;
+
+/// What all connections of one service have in common.
+pub struct Endpoint {
+    /// What is spoken; decides whether TLS begins with the first byte.
+    pub service: Service,
+    /// Makes the sessions.
+    pub begin: SessionFactory,
+    /// For implicit TLS and STARTTLS.
+    pub tls: Arc<ServerConfig>,
+    /// The server's clock.
+    pub clock: Clock,
+    /// How long a client may take where no session decides it.
+    pub timeouts: Timeouts,
+}
+
+/// How long a client may take where no session decides it, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the first byte (or STARTTLS) to the end of the TLS handshake.
+    pub handshake_millis: u64,
+    /// For taking 16 KiB of what we send, or the rest if that is less.
+    pub write_stall_millis: u64,
+    /// For taking our last words and closing.
+    pub close_millis: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        // RFC 5321 §4.5.3.2 wants five minutes for a reply to be taken; closing must fit into the drain at a stop.
+        Self { handshake_millis: 30_000, write_stall_millis: 300_000, close_millis: 2_000 }
+    }
+}
+
+/// Serves one connection until it is over. Returns when the client has gone, was cut off or was told goodbye after
+/// `stop` became true (or its sender was dropped).
+///
+/// Must run on a multi-threaded runtime.
+pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoint>, mut stop: watch::Receiver<bool>) {
+    let hint = Arc::new(Hint::default());
+    let connection = Connection::new(socket, address, endpoint.clone(), Waker::from(hint.clone()));
+    let mut connection = EndOnDrop(connection);
+    let connection = &mut connection.0;
+    let mut timer = Timer { sleep: pin!(sleep_until(Instant::now() + FAR)), armed: None, clock: endpoint.clock };
+    let mut hinted = pin!(hint.0.notified());
+    let mut stopping = pin!(async move {
+        // An error means that nobody can stop us any more: the server has gone.
+        let _gone = stop.wait_for(|stop| *stop).await;
+    });
+    let mut stopped = false;
+
+    let mut wait = block_in_place(|| {
+        connection.open();
+        connection.advance()
+    });
+    loop {
+        match wait {
+            Wait::Ended => return,
+            Wait::Nothing => yield_now().await,
+            Wait::Readable { until } => timer.arm(until),
+            Wait::Writable { until } => timer.arm(Some(until)),
+        }
+        let woken = poll_fn(|context| {
+            if !stopped && stopping.as_mut().poll(context).is_ready() {
+                stopped = true;
+                return Poll::Ready(Woken::Stop);
+            }
+            if wait == Wait::Nothing || poll_socket(connection.socket(), wait, context).is_ready() {
+                return Poll::Ready(Woken::Socket);
+            }
+            if connection.takes_hints() && hinted.as_mut().poll(context).is_ready() {
+                hinted.set(hint.0.notified());
+                return Poll::Ready(Woken::Hint);
+            }
+            timer.poll(context).map(|()| Woken::Timer)
+        })
+        .await;
+        wait = block_in_place(|| {
+            match woken {
+                Woken::Socket => {}
+                Woken::Hint => connection.hinted(),
+                Woken::Timer => connection.expired(),
+                Woken::Stop => connection.shut_down(),
+            }
+            connection.advance()
+        });
+    }
+}
+
+enum Woken {
+    Socket,
+    Hint,
+    Timer,
+    Stop,
+}
+
+fn poll_socket(socket: &TcpStream, wait: Wait, context: &mut Context<'_>) -> Poll<()> {
+    match wait {
+        // An error of the driver shows in the read or write that follows.
+        Wait::Readable { .. } => socket.poll_read_ready(context).map(|_| ()),
+        Wait::Writable { .. } => socket.poll_write_ready(context).map(|_| ()),
+        Wait::Nothing | Wait::Ended => Poll::Ready(()),
+    }
+}
+
+/// What a session's waker wakes. A wake-up while the loop is busy is kept, several become one.
+#[derive(Default)]
+struct Hint(Notify);
+
+impl Wake for Hint {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+}
+
+/// A timer that is set anew only when it would fire too late: most deadlines move away with every command, so an idle
+/// client costs one timer and a busy one hardly more.
+struct Timer<'a> {
+    sleep: Pin<&'a mut Sleep>,
+    armed: Option<u64>,
+    clock: Clock,
+}
+
+impl Timer<'_> {
+    fn arm(&mut self, until: Option<u64>) {
+        let Some(until) = until else { return };
+        if self.armed.is_none_or(|armed| until < armed) {
+            self.armed = Some(until);
+            self.sleep.as_mut().reset(Instant::from_std(self.clock.instant(until)));
+        }
+    }
+
+    /// Ready when the armed moment has come, which may be earlier than what is waited for now.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.armed.is_none() {
+            return Poll::Pending;
+        }
+        self.sleep.as_mut().poll(context).map(|()| self.armed = None)
+    }
+}
+
+/// Ends the session in a place that may block, also when the task is dropped in mid-wait.
+struct EndOnDrop(Connection);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}

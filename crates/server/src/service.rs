@@ -1,0 +1,118 @@
+//! The services that a listener can offer: protocol and how TLS begins.
+
+use std::fmt;
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    /// Mail from other servers (RFC 5321), STARTTLS offered.
+    Smtp,
+    /// Mail from own users (RFC 6409), STARTTLS offered.
+    Submission,
+    /// Submission with TLS from the first byte (RFC 8314 §3.3).
+    Submissions,
+    /// Mail from a local transfer agent, one reply per recipient (RFC 2033).
+    Lmtp,
+    /// IMAP, STARTTLS offered.
+    Imap,
+    /// IMAP with TLS from the first byte (RFC 8314 §3.2).
+    Imaps,
+    /// POP3, STLS offered.
+    Pop3,
+    /// POP3 with TLS from the first byte (RFC 8314 §3.1).
+    Pop3s,
+}
+
+/// Why a connection is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The server has all the connections that it takes.
+    ServerFull,
+    /// This address has all the connections that it may have.
+    AddressFull,
+    /// This address opens connections faster than it may.
+    TooFast,
+}
+
+impl Refusal {
+    /// For the client and for the log.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::ServerFull => "Too many connections to this server, try again later",
+            Self::AddressFull => "Too many connections from your address, close one or try again later",
+            Self::TooFast => "Your address opens connections too fast, try again in a minute",
+        }
+    }
+}
+
+impl Service {
+    /// Every service, in the order in which people list them.
+    pub const ALL: [Self; 8] =
+        [Self::Smtp, Self::Submission, Self::Submissions, Self::Lmtp, Self::Imap, Self::Imaps, Self::Pop3, Self::Pop3s];
+
+    /// The name, which is also the key under `[listen]` in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Submission => "submission",
+            Self::Submissions => "submissions",
+            Self::Lmtp => "lmtp",
+            Self::Imap => "imap",
+            Self::Imaps => "imaps",
+            Self::Pop3 => "pop3",
+            Self::Pop3s => "pop3s",
+        }
+    }
+
+    /// Whether TLS begins with the first byte.
+    #[must_use]
+    pub fn implicit_tls(self) -> bool {
+        matches!(self, Self::Submissions | Self::Imaps | Self::Pop3s)
+    }
+
+    /// The greeting of a server that refuses; `None` where TLS begins at once, because a handshake costs more
+    /// than the words are worth.
+    #[must_use]
+    pub fn refusal(self, why: Refusal) -> Option<String> {
+        let text = why.text();
+        match self {
+            // RFC 5321 §3.1, §3.8: 421 instead of 220, then close. RFC 3463 §3.5: X.4.5 is congestion.
+            Self::Smtp | Self::Submission | Self::Lmtp => Some(format!("421 4.4.5 {text}\r\n")),
+            // RFC 3501 §7.1.5: BYE as the greeting refuses the connection. RFC 5530 §3: UNAVAILABLE.
+            Self::Imap => Some(format!("* BYE [UNAVAILABLE] {text}\r\n")),
+            // RFC 3206 §4: SYS/TEMP, not the user's fault and worth a retry.
+            Self::Pop3 => Some(format!("-ERR [SYS/TEMP] {text}\r\n")),
+            Self::Submissions | Self::Imaps | Self::Pop3s => None,
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_plaintext_service_refuses_in_its_own_words() {
+        fn check(service: Service, expected: Option<&str>) {
+            let line = service.refusal(Refusal::ServerFull);
+            assert_eq!(line.as_deref().and_then(|line| line.split(' ').next()), expected, "{service}");
+            assert!(line.is_none_or(|line| line.ends_with("\r\n") && line.len() < 512));
+        }
+        for service in Service::ALL {
+            match service {
+                Service::Smtp | Service::Submission | Service::Lmtp => check(service, Some("421")),
+                Service::Imap => check(service, Some("*")),
+                Service::Pop3 => check(service, Some("-ERR")),
+                Service::Submissions | Service::Imaps | Service::Pop3s => check(service, None),
+            }
+        }
+    }
+}
