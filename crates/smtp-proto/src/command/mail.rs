@@ -1,0 +1,123 @@
+//! `MAIL FROM:` (RFC 5321 §4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531) and AUTH (RFC 4954 §5).
+
+use super::after_keyword;
+use crate::parameters::{decode_xtext, number, parameters};
+use crate::path::parse_reverse;
+use crate::{ReversePath, SyntaxError};
+
+/// What BODY declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyType {
+    /// `7BIT`.
+    SevenBit,
+    /// `8BITMIME`.
+    EightBitMime,
+}
+
+/// The beginning of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// Where bounces go.
+    pub reverse_path: ReversePath,
+    /// SIZE: how many octets the client thinks it will send.
+    pub size: Option<u64>,
+    /// BODY. Content is taken as eight-bit whatever this says.
+    pub body: Option<BodyType>,
+    /// SMTPUTF8: addresses and header fields may be UTF-8.
+    pub smtputf8: bool,
+    /// AUTH, decoded: who submitted the message first, `<>` if not known. RFC 4954 §5: to be ignored from clients not trusted.
+    pub auth: Option<String>,
+}
+
+pub(super) fn parse(rest: &str) -> Result<Mail, SyntaxError> {
+    let (reverse_path, rest) = parse_reverse(after_keyword(rest, "FROM:")?).map_err(SyntaxError::SenderPath)?;
+    let (mut size, mut body, mut smtputf8, mut auth) = (None, None, None, None);
+    for parameter in parameters(rest) {
+        match parameter.keyword().as_str() {
+            "SIZE" => {
+                let octets = number(parameter.value()?).ok_or_else(|| parameter.malformed())?;
+                parameter.set(&mut size, octets)?;
+            }
+            "BODY" => parameter.set(&mut body, body_type(parameter.value()?)?)?,
+            "SMTPUTF8" => {
+                parameter.no_value()?;
+                parameter.set(&mut smtputf8, ())?;
+            }
+            "AUTH" => {
+                let identity = decode_xtext(parameter.value()?).ok_or_else(|| parameter.malformed())?;
+                parameter.set(&mut auth, identity)?;
+            }
+            _ => return Err(parameter.unknown()),
+        }
+    }
+    let smtputf8 = smtputf8.is_some();
+    // RFC 6531 §3.2: without the parameter an address is ASCII.
+    if !smtputf8 && reverse_path.mailbox().is_some_and(|mailbox| !mailbox.is_ascii()) {
+        return Err(SyntaxError::NeedsSmtpUtf8);
+    }
+    Ok(Mail { reverse_path, size, body, smtputf8, auth })
+}
+
+fn body_type(value: &str) -> Result<BodyType, SyntaxError> {
+    match value.to_ascii_uppercase().as_str() {
+        "7BIT" => Ok(BodyType::SevenBit),
+        "8BITMIME" => Ok(BodyType::EightBitMime),
+        // RFC 3030 §3: BINARYMIME is not announced.
+        _ => Err(SyntaxError::UnknownBodyType),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PathError;
+
+    fn check(rest: &str, expected: Result<Mail, SyntaxError>) {
+        assert_eq!(parse(rest), expected, "{rest}");
+    }
+
+    fn from_a() -> Mail {
+        let reverse_path = ReversePath::Mailbox("a@b".parse().unwrap());
+        Mail { reverse_path, size: None, body: None, smtputf8: false, auth: None }
+    }
+
+    #[test]
+    fn parameters_are_read() {
+        check("FROM:<a@b>", Ok(from_a()));
+        check("from: <a@b>", Ok(from_a()));
+        check("FROM:<>", Ok(Mail { reverse_path: ReversePath::Null, ..from_a() }));
+        check(
+            "FROM:<a@b>  size=12 body=8bitmime SMTPUTF8 AUTH=e+3D@x",
+            Ok(Mail {
+                size: Some(12),
+                body: Some(BodyType::EightBitMime),
+                smtputf8: true,
+                auth: Some("e=@x".into()),
+                ..from_a()
+            }),
+        );
+        check(
+            "FROM:<a@b> BODY=7BIT AUTH=<>",
+            Ok(Mail { body: Some(BodyType::SevenBit), auth: Some("<>".into()), ..from_a() }),
+        );
+    }
+
+    #[test]
+    fn what_is_malformed_is_told_from_what_is_unknown() {
+        let malformed = |keyword: &str| Err(SyntaxError::MalformedParameter(keyword.into()));
+        check("", Err(SyntaxError::MissingArgument));
+        check("TO:<a@b>", Err(SyntaxError::MissingArgument));
+        check("FROM:<a@b", Err(SyntaxError::SenderPath(PathError::Brackets)));
+        check("FROM:<a@b> SIZE", malformed("SIZE"));
+        check("FROM:<a@b> SIZE=", malformed("SIZE"));
+        check("FROM:<a@b> SIZE=1 SIZE=1", malformed("SIZE"));
+        check("FROM:<a@b> SMTPUTF8=1", malformed("SMTPUTF8"));
+        check("FROM:<a@b> AUTH=+", malformed("AUTH"));
+        check("FROM:<a@b> ?=x", malformed("?"));
+        check("FROM:<a@b> BODY=BINARYMIME", Err(SyntaxError::UnknownBodyType));
+        check("FROM:<a@b> RET=HDRS", Err(SyntaxError::UnknownParameter("RET".into())));
+        check("FROM:<ä@b>", Err(SyntaxError::NeedsSmtpUtf8));
+        check("FROM:<a@ä> SIZE=1", Err(SyntaxError::NeedsSmtpUtf8));
+        assert!(parse("FROM:<ä@ä> SMTPUTF8").is_ok());
+    }
+}

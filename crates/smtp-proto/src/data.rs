@@ -1,0 +1,297 @@
+//! The content after DATA: where it ends, what is taken out of it, and what becomes of octets that SMTP forbids.
+//!
+//! This is the one place that deals with bare CR, bare LF and NUL (RFC 5321 §2.3.8, §4.1.1.4):
+//! - The content ends with CRLF.CRLF (or with .CRLF at its very beginning) and nothing else.
+//!   `LF.LF`, `LF.CRLF`, `CR.CR`, `CRLF.LF`, `CRLF.CR`, with or without NUL, are content.
+//!   Whoever reads an end there lets a stranger smuggle a second message (CVE-2023-51764, 51765, 51766).
+//! - A dot is taken out only after CRLF or at the beginning, so nothing the receiver does can make an end appear.
+//! - Bare CR, bare LF and NUL stay in the content as they came and are reported in [`Irregularities`].
+//!   The session refuses the message or calls [`Body::canonicalise`]; it must do one of the two with bare line ends
+//!   before the message may travel on, because the next server may be less strict.
+//! - Nothing is refused for its line length: RFC 5321 §4.5.3.1.6 says 1,000 octets, real mail does not care.
+
+use memchr::{memchr, memchr_iter, memchr2_iter};
+use std::fmt;
+
+/// What the content carries that RFC 5321 §2.3.8 and RFC 6152 §3 forbid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Irregularities {
+    /// A CR that no LF follows.
+    pub bare_cr: bool,
+    /// An LF that no CR precedes.
+    pub bare_lf: bool,
+    /// An octet 0.
+    pub nul: bool,
+}
+
+impl Irregularities {
+    /// Looks through a whole message.
+    #[must_use]
+    pub fn of(message: &[u8]) -> Self {
+        let is_at = |at: usize, octet: u8| message.get(at) == Some(&octet);
+        let mut found = Self { nul: memchr(0, message).is_some(), ..Self::default() };
+        for at in memchr2_iter(b'\r', b'\n', message) {
+            if is_at(at, b'\r') {
+                found.bare_cr |= !is_at(at + 1, b'\n');
+            } else {
+                found.bare_lf |= at == 0 || !is_at(at - 1, b'\r');
+            }
+        }
+        found
+    }
+
+    /// Whether some line does not end with CRLF: refuse, or canonicalise.
+    #[must_use]
+    pub fn has_bare_line_end(self) -> bool {
+        self.bare_cr || self.bare_lf
+    }
+
+    /// Whether there is nothing to report.
+    #[must_use]
+    pub fn is_clean(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// A received message: dots unstuffed, every other octet as it came.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body {
+    /// The message; after DATA it is empty or ends with CRLF, after BDAT it ends as the client pleased.
+    pub bytes: Vec<u8>,
+    /// What the session must decide about.
+    pub irregularities: Irregularities,
+}
+
+impl Body {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        let irregularities = Irregularities::of(&bytes);
+        Self { bytes, irregularities }
+    }
+
+    /// The message with its bare line ends repaired as [`canonicalise`] does; NUL octets stay.
+    #[must_use]
+    pub fn canonicalise(self) -> Self {
+        if !self.irregularities.has_bare_line_end() {
+            return self;
+        }
+        Self::new(canonicalise(&self.bytes))
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} octets, {:?})", self.bytes.len(), self.irregularities)
+    }
+}
+
+/// Makes CRLF the only line end: a bare LF becomes CRLF (programs on Unix mean a line end by it),
+/// a bare CR becomes a space (nobody has meant a line end by it for decades, and as one it could forge a header field).
+/// Octets other than CR and LF stay as they are.
+#[must_use]
+pub fn canonicalise(message: &[u8]) -> Vec<u8> {
+    let mut canonical = Vec::with_capacity(message.len() + memchr_iter(b'\n', message).count());
+    let mut copied = 0;
+    for at in memchr2_iter(b'\r', b'\n', message) {
+        let is_lf = message.get(at) == Some(&b'\n');
+        let in_crlf =
+            if is_lf { at > 0 && message.get(at - 1) == Some(&b'\r') } else { message.get(at + 1) == Some(&b'\n') };
+        if !in_crlf {
+            canonical.extend_from_slice(message.get(copied..at).unwrap_or_default());
+            canonical.extend_from_slice(if is_lf { b"\r\n" } else { b" " });
+            copied = at + 1;
+        }
+    }
+    canonical.extend_from_slice(message.get(copied..).unwrap_or_default());
+    canonical
+}
+
+/// Where the reader stands in the current line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// At the beginning of the content or after CRLF.
+    LineStart,
+    /// Somewhere in a line.
+    Text,
+    /// After a CR.
+    Cr,
+    /// After a dot at the line start; the dot is not stored.
+    Dot,
+    /// After a dot at the line start and a CR; neither is stored yet.
+    DotCr,
+}
+
+/// How the content ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Complete(Vec<u8>),
+    TooBig,
+}
+
+/// Takes the content in until CRLF.CRLF.
+#[derive(Debug)]
+pub(crate) struct DataReader {
+    place: Place,
+    bytes: Vec<u8>,
+    limit_bytes: usize,
+    too_big: bool,
+}
+
+impl DataReader {
+    pub(crate) fn new(limit_bytes: usize) -> Self {
+        Self { place: Place::LineStart, bytes: Vec::new(), limit_bytes, too_big: false }
+    }
+
+    /// Takes octets in. Gives how many of them belong to the content, all of them unless the end was found.
+    pub(crate) fn feed(&mut self, input: &[u8]) -> (usize, Option<End>) {
+        let mut rest = input;
+        while let Some((&octet, after)) = rest.split_first() {
+            // RFC 5321 §4.5.2: a dot that begins a line is taken out, unless the line is the dot alone: that is the end.
+            match (self.place, octet) {
+                (Place::LineStart, b'.') => (self.place, rest) = (Place::Dot, after),
+                (Place::Dot, b'\r') => (self.place, rest) = (Place::DotCr, after),
+                (Place::DotCr, b'\n') => return (input.len() - after.len(), Some(self.end())),
+                (Place::DotCr, _) => {
+                    self.store(b"\r");
+                    self.place = Place::Cr;
+                }
+                (Place::Cr, b'\n') => {
+                    self.store(b"\n");
+                    (self.place, rest) = (Place::LineStart, after);
+                }
+                (Place::LineStart | Place::Dot | Place::Cr | Place::Text, _) => rest = self.take_text(rest),
+            }
+        }
+        (input.len(), None)
+    }
+
+    /// Stores all up to and including the next CR.
+    fn take_text<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        let (text, rest, place) = match memchr(b'\r', rest) {
+            Some(at) => {
+                let (text, rest) = rest.split_at(at + 1);
+                (text, rest, Place::Cr)
+            }
+            None => (rest, &[][..], Place::Text),
+        };
+        self.store(text);
+        self.place = place;
+        rest
+    }
+
+    fn store(&mut self, octets: &[u8]) {
+        if self.too_big {
+            return;
+        }
+        if self.bytes.len() + octets.len() > self.limit_bytes {
+            self.too_big = true;
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.extend_from_slice(octets);
+        }
+    }
+
+    fn end(&mut self) -> End {
+        if self.too_big { End::TooBig } else { End::Complete(std::mem::take(&mut self.bytes)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds octet by octet and as a whole; both must agree.
+    fn read(input: &[u8], limit: usize) -> (usize, Option<End>) {
+        let whole = DataReader::new(limit).feed(input);
+        let mut reader = DataReader::new(limit);
+        let mut used = 0;
+        for octet in input {
+            let (taken, end) = reader.feed(&[*octet]);
+            used += taken;
+            if end.is_some() {
+                assert_eq!((used, end.as_ref()), (whole.0, whole.1.as_ref()));
+                return whole;
+            }
+        }
+        assert_eq!(whole, (used, None));
+        whole
+    }
+
+    fn check(input: &str, expected: Option<(&str, &str)>) {
+        let (used, end) = read(input.as_bytes(), 1000);
+        let found = end.map(|end| (end, &input[used..]));
+        let expected = expected.map(|(body, rest)| (End::Complete(body.into()), rest));
+        assert_eq!(found, expected, "{input:?}");
+    }
+
+    #[test]
+    fn content_ends_with_crlf_dot_crlf() {
+        check("a\r\n.\r\nQUIT\r\n", Some(("a\r\n", "QUIT\r\n")));
+        check(".\r\nQUIT\r\n", Some(("", "QUIT\r\n")));
+        check("\r\n.\r\n", Some(("\r\n", "")));
+        check("a\r\r\n.\r\n", Some(("a\r\r\n", "")));
+        check("..\r\n...\r\n.x\r\n.\r\n", Some((".\r\n..\r\nx\r\n", "")));
+        check(" .\r\n.\r\n", Some((" .\r\n", "")));
+        check("a\r\n.\r", None);
+    }
+
+    #[test]
+    fn nothing_else_ends_the_content() {
+        // Each of these was read as an end by some server: SMTP smuggling.
+        let table = [
+            ("\n.\n", "\n.\n"),
+            ("\n.\r\n", "\n.\r\n"),
+            ("\n.\r", "\n.\r"),
+            ("\r.\r", "\r.\r"),
+            ("\r.\n", "\r.\n"),
+            ("\r.\r\n", "\r.\r\n"),
+            ("\r\n.\n", "\r\n\n"),
+            ("\r\n.\rX", "\r\n\rX"),
+            ("\r\n.\r\r\n", "\r\n\r\r\n"),
+            ("\r\n\0.\r\n", "\r\n\0.\r\n"),
+            ("\r\n.\0\r\n", "\r\n\0\r\n"),
+            ("\r\n.\r\0\n", "\r\n\r\0\n"),
+            ("\r\0\n.\r\n", "\r\0\n.\r\n"),
+            ("\r\r\n.\n\r\n", "\r\r\n\n\r\n"),
+            ("\n\n.\r\n", "\n\n.\r\n"),
+            ("\n\r.\r\n", "\n\r.\r\n"),
+            ("\r\n .\r\n", "\r\n .\r\n"),
+            ("\r\n. \r\n", "\r\n \r\n"),
+            ("\u{85}.\u{85}", "\u{85}.\u{85}"),
+            ("\x0b.\x0c", "\x0b.\x0c"),
+        ];
+        for (attempt, stored) in table {
+            let smuggled = "MAIL FROM:<ceo@example.com>\r\n";
+            check(&format!("a{attempt}{smuggled}.\r\nNOOP\r\n"), Some((&format!("a{stored}{smuggled}"), "NOOP\r\n")));
+        }
+    }
+
+    #[test]
+    fn too_much_is_swallowed_up_to_the_end() {
+        let end = |input: &[u8]| read(input, 4).1;
+        assert_eq!(end(b"ab\r\n.\r\n"), Some(End::Complete(b"ab\r\n".to_vec())));
+        assert_eq!(end(b"abc\r\n.\r\n"), Some(End::TooBig));
+        assert_eq!(end(b"....\r\n\r\n.\n\n\n\n.\r\n\r\n.\r\n"), Some(End::TooBig));
+        assert_eq!(end(b"abcdefghi"), None);
+        let mut reader = DataReader::new(4);
+        reader.feed(&[b'x'; 10_000]);
+        assert_eq!(reader.bytes.capacity(), 0);
+    }
+
+    fn check_canonical(input: &str, flags: (bool, bool, bool), expected: &str) {
+        let body = Body::new(input.into());
+        let found = body.irregularities;
+        assert_eq!((found.bare_cr, found.bare_lf, found.nul), flags, "{input:?}");
+        assert_eq!(body.canonicalise().bytes, expected.as_bytes(), "{input:?}");
+    }
+
+    #[test]
+    fn bare_line_ends_and_nul_are_reported_and_repaired() {
+        check_canonical("a\r\nb\r\n", (false, false, false), "a\r\nb\r\n");
+        check_canonical("\na\nb", (false, true, false), "\r\na\r\nb");
+        check_canonical("a\rb\r", (true, false, false), "a b ");
+        check_canonical("a\r\r\n\n", (true, true, false), "a \r\n\r\n");
+        check_canonical("\0\r\n", (false, false, true), "\0\r\n");
+        check_canonical("\n.\n", (false, true, false), "\r\n.\r\n");
+        check_canonical("", (false, false, false), "");
+    }
+}

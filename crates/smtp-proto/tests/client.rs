@@ -1,0 +1,380 @@
+//! The client against scripted servers, each script once as a whole and once octet by octet.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use smtp_proto::client::Author;
+use smtp_proto::{
+    Client, ClientConfig, ClientStep, Credentials, ForwardPath, Message, Outcome, Protocol, ReversePath, Stage,
+    TlsPolicy,
+};
+
+fn smtp() -> ClientConfig {
+    ClientConfig { name: "pc".into(), protocol: Protocol::Smtp, tls: TlsPolicy::Never, credentials: None }
+}
+
+fn lmtp() -> ClientConfig {
+    ClientConfig { protocol: Protocol::Lmtp, ..smtp() }
+}
+
+fn with_password(tls: TlsPolicy) -> ClientConfig {
+    ClientConfig { tls, credentials: Some(Credentials { user: "u".into(), password: "p".into() }), ..smtp() }
+}
+
+fn to(recipients: &[&str]) -> Message {
+    let path = |text: &&str| ForwardPath::Mailbox(text.parse().unwrap());
+    Message {
+        reverse_path: ReversePath::Mailbox("me@x".parse().unwrap()),
+        recipients: recipients.iter().map(path).collect(),
+        content: b"A: b\r\n\r\n.hi\r\n".to_vec(),
+        smtputf8: false,
+    }
+}
+
+/// How far the outcome is told in the tests: `ok 250`, `4 Rcpt 450 Server`.
+fn told(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Accepted(reply) => format!("ok {}", reply.code),
+        Outcome::Temporary(failure) => format!("4 {:?} {} {:?}", failure.stage, failure.reply.code, failure.author),
+        Outcome::Permanent(failure) => format!("5 {:?} {} {:?}", failure.stage, failure.reply.code, failure.author),
+    }
+}
+
+/// `S: ` the server says, `C: ` the client must have said, `TLS` the handshake, `EOF` the server goes, `LATE` time passes.
+/// What follows the last line of the server must be all that the client says.
+fn play(config: &ClientConfig, message: &Message, script: &str, segment: usize) -> Vec<String> {
+    let mut client = Client::new(config.clone(), message.clone(), 0);
+    let mut output = Vec::new();
+    let mut now = 0;
+    let mut last = run(&mut client, now, &mut output);
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(said) = line.strip_prefix("C:").map(str::trim_start) {
+            let expected = format!("{said}\r\n");
+            assert!(output.starts_with(expected.as_bytes()), "{line}: {}", String::from_utf8_lossy(&output));
+            output.drain(..expected.len());
+            continue;
+        }
+        assert_eq!(String::from_utf8_lossy(&output), "", "before {line}");
+        match line {
+            "TLS" => {
+                assert_eq!(last, ClientStep::StartTls);
+                client.tls_started(now);
+            }
+            "EOF" => client.connection_lost("end of file"),
+            "LATE" => now = client.deadline_millis(),
+            _ => {
+                let octets = line.strip_prefix("S: ").unwrap().replace("\\n", "\r\n") + "\r\n";
+                for piece in octets.as_bytes().chunks(segment) {
+                    client.receive(piece);
+                    last = run(&mut client, now, &mut output);
+                }
+                continue;
+            }
+        }
+        last = run(&mut client, now, &mut output);
+    }
+    assert_eq!(String::from_utf8_lossy(&output), "", "at the end");
+    assert_eq!(last, ClientStep::Close);
+    client.into_outcomes().iter().map(told).collect()
+}
+
+fn run(client: &mut Client, now: u64, output: &mut Vec<u8>) -> ClientStep {
+    loop {
+        let step = client.step(now, output);
+        if step != ClientStep::Flush {
+            return step;
+        }
+    }
+}
+
+fn check(config: &ClientConfig, message: &Message, script: &str, expected: &[&str]) {
+    assert_eq!(play(config, message, script, usize::MAX), expected);
+    assert_eq!(play(config, message, script, 1), expected, "octet by octet");
+}
+
+#[test]
+fn a_message_without_extensions() {
+    check(
+        &smtp(),
+        &to(&["a@y", "b@y", "c@y", "d@y"]),
+        "S: 220 hi
+         C: EHLO pc
+         S: 250 y
+         C: MAIL FROM:<me@x>
+         S: 250 ok
+         C: RCPT TO:<a@y>
+         S: 250 ok
+         C: RCPT TO:<b@y>
+         S: 550 5.1.1 no
+         C: RCPT TO:<c@y>
+         S: 452 4.2.2 full
+         C: RCPT TO:<d@y>
+         S: 251 forwarded
+         C: DATA
+         S: 354 go
+         C: A: b
+         C:
+         C: ..hi
+         C: .
+         S: 250 taken
+         C: QUIT
+         S: 221 bye",
+        &["ok 250", "5 Rcpt 550 Server", "4 Rcpt 452 Server", "ok 250"],
+    );
+}
+
+#[test]
+fn pipelining_size_and_helo() {
+    check(
+        &smtp(),
+        &to(&["a@y", "b@y"]),
+        "S: 220-hi\\n220 there
+         C: EHLO pc
+         S: 250-y\\n250-PIPELINING\\n250 SIZE 100
+         C: MAIL FROM:<me@x> SIZE=13
+         C: RCPT TO:<a@y>
+         C: RCPT TO:<b@y>
+         S: 250 ok\\n550 no\\n552 too many
+         C: QUIT
+         S: 221 bye",
+        &["5 Rcpt 550 Server", "4 Rcpt 552 Server"],
+    );
+    check(
+        &smtp(),
+        &to(&["a@y"]),
+        "S: 220 hi
+         C: EHLO pc
+         S: 502 what
+         C: HELO pc
+         S: 250 y
+         C: MAIL FROM:<me@x>
+         S: 550 5.7.1 no
+         C: QUIT
+         S: 221 bye",
+        &["5 Mail 550 Server"],
+    );
+    check(
+        &smtp(),
+        &to(&["a@y", "b@y"]),
+        "S: 220 hi
+         C: EHLO pc
+         S: 250-y\\n250 PIPELINING
+         C: MAIL FROM:<me@x>
+         C: RCPT TO:<a@y>
+         C: RCPT TO:<b@y>
+         S: 451 later\\n503 what\\n503 what
+         C: QUIT
+         EOF",
+        &["4 Mail 451 Server", "4 Mail 451 Server"],
+    );
+}
+
+#[test]
+fn the_window_is_bounded() {
+    let recipients: Vec<String> = (0..150).map(|number| format!("r{number}@y")).collect();
+    let message = to(&recipients.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut client = Client::new(smtp(), message, 0);
+    let mut output = Vec::new();
+    client.receive(b"220 hi\r\n250-y\r\n250 PIPELINING\r\n");
+    client.step(0, &mut output);
+    let lines = |output: &[u8]| output.iter().filter(|octet| **octet == b'\n').count();
+    assert_eq!(lines(&output), 1 + 100);
+    client.receive(b"250 ok\r\n");
+    client.step(0, &mut output);
+    assert_eq!(lines(&output), 1 + 101);
+    client.receive("550 no\r\n".repeat(150).as_bytes());
+    client.step(0, &mut output);
+    assert_eq!(lines(&output), 1 + 151 + 1);
+    assert!(client.into_outcomes().iter().all(|outcome| matches!(outcome, Outcome::Permanent(_))));
+}
+
+#[test]
+fn lmtp_answers_for_each_recipient() {
+    check(
+        &lmtp(),
+        &to(&["a@y", "b@y", "c@y"]),
+        "S: 220 hi
+         C: LHLO pc
+         S: 250-y\\n250 PIPELINING
+         C: MAIL FROM:<me@x>
+         C: RCPT TO:<a@y>
+         C: RCPT TO:<b@y>
+         C: RCPT TO:<c@y>
+         S: 250 ok\\n250 ok\\n550 no\\n250 ok
+         C: DATA
+         S: 354 go
+         C: A: b
+         C:
+         C: ..hi
+         C: .
+         S: 250 2.0.0 taken
+         S: 452 4.2.2 full
+         C: QUIT
+         S: 221 bye",
+        &["ok 250", "5 Rcpt 550 Server", "4 Message 452 Server"],
+    );
+}
+
+#[test]
+fn tls_when_it_shall_be() {
+    let required = ClientConfig { tls: TlsPolicy::Required, ..smtp() };
+    let opportunistic = ClientConfig { tls: TlsPolicy::Opportunistic, ..smtp() };
+    let begin = "S: 220 hi
+                 C: EHLO pc
+                 S: 250-y\\n250 STARTTLS
+                 C: STARTTLS\n";
+    let end = "C: MAIL FROM:<me@x>
+               S: 550 no
+               C: QUIT
+               S: 221 bye";
+    // What the server injected before the handshake is gone.
+    let injected = format!("{begin} S: 220 go\\n250-y\\n250 AUTH PLAIN\n TLS\n C: EHLO pc\n S: 250 y\n {end}");
+    let mut client = Client::new(required.clone(), to(&["a@y"]), 0);
+    let mut output = Vec::new();
+    client.receive(b"220 hi\r\n250-y\r\n250 STARTTLS\r\n220 go\r\n250 injected\r\n");
+    assert_eq!(client.step(0, &mut output), ClientStep::StartTls);
+    client.tls_started(0);
+    assert_eq!(client.step(0, &mut output), ClientStep::Wait);
+    assert_eq!(output, b"EHLO pc\r\nSTARTTLS\r\nEHLO pc\r\n");
+    assert_eq!(play(&required, &to(&["a@y"]), &injected, usize::MAX), ["5 Mail 550 Server"]);
+
+    check(&required, &to(&["a@y"]), &format!("{begin} S: 454 no\n C: QUIT\n S: 221 bye"), &["4 StartTls 454 Server"]);
+    check(&opportunistic, &to(&["a@y"]), &format!("{begin} S: 454 no\n {end}"), &["5 Mail 550 Server"]);
+    check(
+        &required,
+        &to(&["a@y"]),
+        "S: 220 hi\n C: EHLO pc\n S: 250 y\n C: QUIT\n S: 221 bye",
+        &["4 StartTls 454 Client"],
+    );
+}
+
+#[test]
+fn passwords_are_sent_under_tls_or_not_at_all() {
+    let mail = "C: MAIL FROM:<me@x>\n S: 550 no\n C: QUIT\n S: 221 bye";
+    check(
+        &with_password(TlsPolicy::Opportunistic),
+        &to(&["a@y"]),
+        "S: 220 hi\n C: EHLO pc\n S: 250-y\\n250 AUTH PLAIN\n C: QUIT\n S: 221 bye",
+        &["4 Auth 454 Client"],
+    );
+    check(
+        &with_password(TlsPolicy::Implicit),
+        &to(&["a@y"]),
+        &format!(
+            "S: 220 hi\n C: EHLO pc\n S: 250-y\\n250 AUTH PLAIN LOGIN\n C: AUTH PLAIN AHUAcA==\n S: 235 ok\n {mail}"
+        ),
+        &["5 Mail 550 Server"],
+    );
+    check(
+        &with_password(TlsPolicy::Never),
+        &to(&["a@y"]),
+        &format!(
+            "S: 220 hi\n C: EHLO pc\n S: 250-y\\n250 AUTH LOGIN\n C: AUTH LOGIN\n S: 334 VXNlcm5hbWU6\n C: dQ==
+             S: 334 UGFzc3dvcmQ6\n C: cA==\n S: 235 ok\n {mail}"
+        ),
+        &["5 Mail 550 Server"],
+    );
+    check(
+        &with_password(TlsPolicy::Never),
+        &to(&["a@y"]),
+        "S: 220 hi\n C: EHLO pc\n S: 250-y\\n250 AUTH PLAIN\n C: AUTH PLAIN AHUAcA==\n S: 535 5.7.8 no\n C: QUIT\n EOF",
+        &["4 Auth 535 Server"],
+    );
+    check(
+        &with_password(TlsPolicy::Never),
+        &to(&["a@y"]),
+        "S: 220 hi\n C: EHLO pc\n S: 250 y\n C: QUIT\n EOF",
+        &["4 Auth 454 Client"],
+    );
+    assert!(!format!("{:?}", with_password(TlsPolicy::Never)).contains("\"p\""));
+}
+
+#[test]
+fn what_the_server_does_not_take_is_told_at_once() {
+    let refused = |message: &Message, offer: &str, outcome: &str| {
+        check(
+            &smtp(),
+            message,
+            &format!("S: 220 hi\n C: EHLO pc\n S: 250-y\\n250 {offer}\n C: QUIT\n EOF"),
+            &[outcome],
+        );
+    };
+    refused(&to(&["a@y"]), "SIZE 12", "5 Mail 552 Client");
+    refused(&to(&["ä@y"]), "SIZE 0", "5 Mail 553 Client");
+    refused(&Message { smtputf8: true, ..to(&["a@y"]) }, "SIZE", "5 Mail 553 Client");
+    refused(&Message { content: "ä\r\n".into(), ..to(&["a@y"]) }, "SIZE", "5 Mail 554 Client");
+    check(
+        &smtp(),
+        &Message { content: "ä\r\n".into(), smtputf8: true, ..to(&["a@y"]) },
+        "S: 220 hi
+         C: EHLO pc
+         S: 250-y\\n250-SMTPUTF8\\n250-SIZE 13\\n250 8BITMIME
+         C: MAIL FROM:<me@x> SIZE=4 BODY=8BITMIME SMTPUTF8
+         S: 421 bye",
+        &["4 Mail 421 Server"],
+    );
+}
+
+#[test]
+fn a_lost_connection_is_never_an_answer() {
+    let to_data = "S: 220 hi\n C: EHLO pc\n S: 250 y\n C: MAIL FROM:<me@x>\n S: 250 ok\n C: RCPT TO:<a@y>\n S: 250 ok\n C: DATA\n";
+    let sent = format!("{to_data} S: 354 go\n C: A: b\n C:\n C: ..hi\n C: .\n");
+    check(&smtp(), &to(&["a@y"]), "EOF", &["4 Greeting 421 Client"]);
+    check(&smtp(), &to(&["a@y"]), "LATE", &["4 Greeting 421 Client"]);
+    check(&smtp(), &to(&["a@y"]), "S: 554 no\n C: QUIT\n LATE", &["4 Greeting 554 Server"]);
+    check(&smtp(), &to(&["a@y"]), "S: HTTP/1.1 400 Bad Request", &["4 Greeting 451 Client"]);
+    check(&smtp(), &to(&["a@y"]), &format!("{to_data} EOF"), &["4 Data 421 Client"]);
+    check(&smtp(), &to(&["a@y"]), &format!("{to_data} LATE"), &["4 Data 421 Client"]);
+    check(&smtp(), &to(&["a@y"]), &format!("{to_data} S: 250 what\n C: QUIT\n EOF"), &["4 Data 250 Server"]);
+    check(&smtp(), &to(&["a@y"]), &format!("{to_data} S: 554 no\n C: QUIT\n EOF"), &["5 Data 554 Server"]);
+    check(&smtp(), &to(&["a@y"]), &format!("{sent} EOF"), &["4 Message 421 Client"]);
+    check(&smtp(), &to(&["a@y"]), &format!("{sent} LATE"), &["4 Message 421 Client"]);
+    check(&smtp(), &to(&["a@y"]), &format!("{sent} S: 554 spam\n C: QUIT\n EOF"), &["5 Message 554 Server"]);
+    check(&smtp(), &to(&["a@y"]), &format!("{sent} S: 250 ok\n C: QUIT\n LATE"), &["ok 250"]);
+}
+
+#[test]
+fn a_large_message_is_sent_in_pieces() {
+    let content = ".line\r\n".repeat(100_000).into_bytes();
+    let mut client = Client::new(smtp(), Message { content: content.clone(), ..to(&["a@y"]) }, 0);
+    let mut output = Vec::new();
+    client.receive(b"220 hi\r\n250 y\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    let mut wire = Vec::new();
+    let mut flushes = 0;
+    loop {
+        let step = client.step(0, &mut output);
+        assert!(output.len() < 128 * 1024);
+        wire.append(&mut output);
+        match step {
+            ClientStep::Flush => flushes += 1,
+            step => break assert_eq!(step, ClientStep::Wait),
+        }
+    }
+    assert!(flushes > 5);
+    let mut expected = b"EHLO pc\r\nMAIL FROM:<me@x>\r\nRCPT TO:<a@y>\r\nDATA\r\n".to_vec();
+    smtp_proto::stuff(&content, &mut expected);
+    assert!(wire == expected);
+    client.connection_lost("reset");
+    let outcomes = client.into_outcomes();
+    let [Outcome::Temporary(failure)] = &outcomes[..] else { panic!("{outcomes:?}") };
+    assert_eq!((failure.stage, failure.author), (Stage::Message, Author::Client));
+    assert!(failure.reply.text().contains("the message: reset"), "{}", failure.reply);
+}
+
+#[test]
+fn bare_line_ends_are_never_sent() {
+    let mut client = Client::new(smtp(), Message { content: b"a\n.\nb\rc".to_vec(), ..to(&["a@y"]) }, 0);
+    let mut output = Vec::new();
+    client.receive(b"220 hi\r\n250 y\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    run(&mut client, 0, &mut output);
+    assert!(output.ends_with(b"DATA\r\na\r\n..\r\nb c\r\n.\r\n"));
+}
+
+#[test]
+fn a_flood_of_replies_is_bounded() {
+    let mut client = Client::new(smtp(), to(&["a@y"]), 0);
+    for _ in 0..300 {
+        client.receive(&[b'x'; 1024]);
+    }
+    assert_eq!(client.step(0, &mut Vec::new()), ClientStep::Close);
+    let outcomes = client.into_outcomes();
+    assert_eq!(told(&outcomes[0]), "4 Greeting 451 Client");
+}
