@@ -104,14 +104,17 @@ impl Connection {
                     self.pipe.release_output();
                     return wait;
                 }
-                Err(error) => {
-                    debug!(service = %self.endpoint.service, peer = %self.address, %error, "connection broke");
-                    self.end();
-                    return Wait::Ended;
-                }
+                Err(error) => self.broken(&error),
             }
         }
         Wait::Nothing
+    }
+
+    fn broken(&mut self, error: &io::Error) {
+        debug!(service = %self.endpoint.service, peer = %self.address, %error, "connection broke");
+        let speaking = matches!(self.phase, Phase::Handshake { .. } | Phase::Idle);
+        // What the client sent is no TLS: the alert that says so still goes out.
+        if speaking && error.kind() == io::ErrorKind::InvalidData { self.close() } else { self.end() }
     }
 
     /// One phase; `Some` when there is nothing more to do now.

@@ -90,15 +90,16 @@ pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoin
             Wait::Readable { until } => timer.arm(until),
             Wait::Writable { until } => timer.arm(Some(until)),
         }
+        let (socket, takes_hints) = (connection.socket(), connection.takes_hints());
         let woken = poll_fn(|context| {
             if !stopped && stopping.as_mut().poll(context).is_ready() {
                 stopped = true;
                 return Poll::Ready(Woken::Stop);
             }
-            if wait == Wait::Nothing || poll_socket(connection.socket(), wait, context).is_ready() {
+            if wait == Wait::Nothing || poll_socket(socket, wait, context).is_ready() {
                 return Poll::Ready(Woken::Socket);
             }
-            if connection.takes_hints() && hinted.as_mut().poll(context).is_ready() {
+            if takes_hints && hinted.as_mut().poll(context).is_ready() {
                 hinted.set(hint.0.notified());
                 return Poll::Ready(Woken::Hint);
             }
@@ -177,3 +178,6 @@ impl Drop for EndOnDrop {
         self.0.end();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -168,11 +168,8 @@ impl Pipe {
                 self.input_ended |= state.peer_has_closed();
                 Ok(())
             }
-            Err(error) => {
-                // The alert tells the client why; there is no waiting for a client that is at fault.
-                let _alert = tls.write_tls(&mut NonBlocking(&mut self.socket));
-                Err(io::Error::new(ErrorKind::InvalidData, error))
-            }
+            // The alert that rustls has made goes out with the next flush.
+            Err(error) => Err(io::Error::new(ErrorKind::InvalidData, error)),
         }
     }
 

@@ -1,0 +1,427 @@
+//! The driver against a line-based session over loopback sockets; the clients are blocking and know nothing of tokio.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener as StdListener, TcpStream as StdStream};
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
+use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Step, Tls};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+
+use super::*;
+use crate::tls::{CertificateSource, Certificates, server_config};
+
+/// Longer than anything here takes; a test that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Answers lines: `ECHO`, `BIG n`, `DEADLINE ms`, `STARTTLS`, `PANIC`, `QUIT`.
+struct Lines {
+    input: Vec<u8>,
+    greeted: bool,
+    tls: Option<Tls>,
+    big: usize,
+    deadline: Option<u64>,
+    hinted: Arc<AtomicBool>,
+    ended: Sender<()>,
+}
+
+impl Session for Lines {
+    fn receive(&mut self, input: &[u8]) {
+        self.input.extend_from_slice(input);
+    }
+
+    fn step(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
+        if !std::mem::replace(&mut self.greeted, true) {
+            let tls = self.tls.as_ref().map_or("plain", |tls| &tls.version);
+            output.extend_from_slice(format!("hello {tls}\n").as_bytes());
+        }
+        if self.hinted.swap(false, Ordering::SeqCst) {
+            output.extend_from_slice(b"hint\n");
+        }
+        if self.deadline.is_some_and(|deadline| deadline <= now.monotonic_millis) {
+            self.deadline = None;
+            output.extend_from_slice(b"deadline\n");
+        }
+        loop {
+            if self.big > 0 {
+                let len = self.big.min(OUTPUT_HIGH_WATER_BYTES.saturating_sub(output.len()));
+                output.resize(output.len() + len, b'x');
+                self.big -= len;
+                if self.big > 0 {
+                    return Step::Flush;
+                }
+                output.push(b'\n');
+            }
+            let Some(end) = self.input.iter().position(|byte| *byte == b'\n') else { return Step::Wait };
+            let line: Vec<u8> = self.input.drain(..=end).collect();
+            let line = String::from_utf8(line).unwrap();
+            let (word, rest) = line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""));
+            match word {
+                "ECHO" => output.extend_from_slice(format!("echo {rest}\n").as_bytes()),
+                "BIG" => self.big = usize::from_str(rest).unwrap(),
+                "DEADLINE" => self.deadline = Some(now.monotonic_millis + u64::from_str(rest).unwrap()),
+                "PANIC" => {
+                    output.extend_from_slice(b"half a re");
+                    panic!("asked to");
+                }
+                "STARTTLS" => {
+                    output.extend_from_slice(b"go\n");
+                    return Step::StartTls;
+                }
+                "QUIT" => {
+                    output.extend_from_slice(b"bye\n");
+                    return Step::Close;
+                }
+                other => output.extend_from_slice(format!("what? {other}\n").as_bytes()),
+            }
+        }
+    }
+
+    fn deadline_millis(&self) -> Option<u64> {
+        self.deadline
+    }
+
+    fn tls_started(&mut self, tls: Tls) {
+        self.input.clear();
+        self.tls = Some(tls);
+        self.greeted = false;
+    }
+
+    fn shut_down(&mut self, output: &mut Vec<u8>) {
+        output.extend_from_slice(b"goodbye\n");
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        let _test_over = self.ended.send(());
+    }
+}
+
+struct Rig {
+    runtime: Option<Runtime>,
+    listener: Option<StdListener>,
+    address: SocketAddr,
+    endpoint: Arc<Endpoint>,
+    stop: watch::Sender<bool>,
+    hinted: Arc<AtomicBool>,
+    wakers: Receiver<Waker>,
+    ended: Receiver<()>,
+    directory: TempDir,
+}
+
+impl Rig {
+    /// Listens, but serves nobody before [`Rig::serve`].
+    fn listen(service: Service, timeouts: Timeouts) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let source =
+            CertificateSource::Own { directory: directory.path().to_owned(), names: vec!["localhost".to_owned()] };
+        let clock = Clock::start();
+        let certificates = Certificates::load(source, clock.now().unix_millis / 1000).unwrap();
+        let hinted = Arc::new(AtomicBool::new(false));
+        let (wake, wakers) = channel();
+        let (ended_sender, ended) = channel();
+        let shared = hinted.clone();
+        let begin: SessionFactory = Box::new(move |peer: Peer| {
+            let _test_over = wake.send(peer.waker);
+            Box::new(Lines {
+                input: Vec::new(),
+                greeted: false,
+                tls: peer.tls,
+                big: 0,
+                deadline: None,
+                hinted: shared.clone(),
+                ended: ended_sender.clone(),
+            })
+        });
+        let tls = server_config(certificates).unwrap();
+        let endpoint = Arc::new(Endpoint { service, begin, tls, clock, timeouts });
+        let listener = StdListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let runtime = Some(Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
+        let stop = watch::channel(false).0;
+        Self { runtime, listener: Some(listener), address, endpoint, stop, hinted, wakers, ended, directory }
+    }
+
+    fn serve(mut self) -> Self {
+        let listener = self.listener.take().unwrap();
+        let (endpoint, stop) = (self.endpoint.clone(), self.stop.clone());
+        self.runtime.as_ref().unwrap().spawn(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            while let Ok((socket, address)) = listener.accept().await {
+                tokio::spawn(drive(socket, address, endpoint.clone(), stop.subscribe()));
+            }
+        });
+        self
+    }
+
+    fn new(service: Service) -> Self {
+        Self::listen(service, Timeouts::default()).serve()
+    }
+
+    fn connect(&self) -> StdStream {
+        let stream = StdStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    fn secure(&self, stream: StdStream) -> StreamOwned<ClientConnection, StdStream> {
+        let mut roots = RootCertStore::empty();
+        let ca = CertificateDer::from_pem_file(self.directory.path().join("ca.pem")).unwrap();
+        roots.add(ca).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream)
+    }
+
+    fn session_ended(&self) {
+        self.ended.recv_timeout(PATIENCE).unwrap();
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Sends and checks that exactly `expected` comes back.
+fn check(stream: &mut (impl Read + Write), sent: &str, expected: &str) {
+    stream.write_all(sent.as_bytes()).unwrap();
+    stream.flush().unwrap();
+    let mut answer = vec![0; expected.len()];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(String::from_utf8(answer).unwrap(), expected);
+}
+
+/// Checks that the rest of the stream is exactly `expected`; under TLS an end without close_notify is an error.
+fn check_rest(stream: &mut impl Read, expected: &str) {
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert_eq!(String::from_utf8(rest).unwrap(), expected);
+}
+
+#[test]
+fn bytes_in_any_segments_get_the_same_answers() {
+    let rig = Rig::new(Service::Imap);
+    let mut whole = rig.connect();
+    check(&mut whole, "ECHO a\nECHO b\nQUIT\n", "hello plain\necho a\necho b\nbye\n");
+    check_rest(&mut whole, "");
+    let mut split = rig.connect();
+    split.set_nodelay(true).unwrap();
+    for byte in b"ECHO a\nECHO b\nQUIT\n" {
+        split.write_all(&[*byte]).unwrap();
+    }
+    check_rest(&mut split, "hello plain\necho a\necho b\nbye\n");
+    rig.session_ended();
+    rig.session_ended();
+}
+
+#[test]
+fn a_client_that_closes_its_half_still_gets_its_answers() {
+    let rig = Rig::new(Service::Imap);
+    let mut client = rig.connect();
+    client.write_all(b"ECHO a\nBIG 300000\nECHO b\n").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    check_rest(&mut client, &format!("hello plain\necho a\n{}\necho b\n", "x".repeat(300_000)));
+    rig.session_ended();
+}
+
+#[test]
+fn implicit_tls_serves_and_says_close_notify() {
+    let rig = Rig::new(Service::Imaps);
+    let mut client = rig.secure(rig.connect());
+    check(&mut client, "ECHO a\nBIG 200000\n", &format!("hello TLSv1.3\necho a\n{}\n", "x".repeat(200_000)));
+    client.write_all(b"QUIT\n").unwrap();
+    check_rest(&mut client, "bye\n");
+    rig.session_ended();
+}
+
+#[test]
+fn the_clients_close_notify_ends_the_session() {
+    let rig = Rig::new(Service::Imaps);
+    let mut client = rig.secure(rig.connect());
+    check(&mut client, "ECHO a\n", "hello TLSv1.3\necho a\n");
+    client.write_all(b"ECHO b\n").unwrap();
+    client.conn.send_close_notify();
+    client.flush().unwrap();
+    rig.session_ended();
+    check_rest(&mut client, "echo b\n");
+}
+
+#[test]
+fn what_was_pipelined_behind_starttls_is_thrown_away() {
+    fn check_injected(injected: &str) {
+        let rig = Rig::listen(Service::Imap, Timeouts::default());
+        let mut client = rig.connect();
+        client.write_all(format!("STARTTLS\n{injected}").as_bytes()).unwrap();
+        let rig = rig.serve();
+        check(&mut client, "", "hello plain\ngo\n");
+        let mut client = rig.secure(client);
+        check(&mut client, "ECHO after\n", "hello TLSv1.3\necho after\n");
+        client.write_all(b"QUIT\n").unwrap();
+        check_rest(&mut client, "bye\n");
+    }
+    check_injected("");
+    check_injected("ECHO injected\nECHO inj");
+    // More than the driver reads at once: the rest waits in the socket when the session asks for TLS.
+    check_injected(&"ECHO injected\n".repeat(3_500));
+}
+
+#[test]
+fn a_second_starttls_ends_the_connection() {
+    let rig = Rig::new(Service::Imaps);
+    let mut client = rig.secure(rig.connect());
+    check(&mut client, "STARTTLS\n", "hello TLSv1.3\ngo\n");
+    check_rest(&mut client, "");
+    rig.session_ended();
+}
+
+#[test]
+fn a_client_that_reads_late_loses_nothing() {
+    fn check_late(client: &mut (impl Read + Write), greeting: &str) {
+        check(client, "BIG 6000000\nECHO a\n", greeting);
+        let mut big = vec![0; 6_000_001];
+        client.read_exact(&mut big).unwrap();
+        assert!(big.ends_with(b"x\n") && big.iter().filter(|byte| **byte == b'x').count() == 6_000_000);
+        client.write_all(b"QUIT\n").unwrap();
+        check_rest(client, "echo a\nbye\n");
+    }
+    let rig = Rig::new(Service::Imap);
+    check_late(&mut rig.connect(), "hello plain\n");
+    let rig = Rig::new(Service::Imaps);
+    check_late(&mut rig.secure(rig.connect()), "hello TLSv1.3\n");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_cut_off() {
+    let rig = Rig::listen(Service::Imap, Timeouts { write_stall_millis: 50, ..Timeouts::default() }).serve();
+    let mut client = rig.connect();
+    client.write_all(b"BIG 50000000\n").unwrap();
+    rig.session_ended();
+    let mut rest = Vec::new();
+    // Reset or ended; in any case not all of it.
+    let _cut = client.read_to_end(&mut rest);
+    assert!(rest.len() < 50_000_000);
+}
+
+#[test]
+fn the_sessions_deadline_fires_without_any_input() {
+    let rig = Rig::new(Service::Imap);
+    let mut client = rig.connect();
+    check(&mut client, "DEADLINE 3600000\nECHO a\n", "hello plain\necho a\n");
+    check(&mut client, "DEADLINE 20\n", "deadline\n");
+    check(&mut client, "DEADLINE 3600000\nDEADLINE 1\n", "deadline\n");
+}
+
+#[test]
+fn the_waker_leads_to_a_step() {
+    let rig = Rig::new(Service::Imap);
+    let mut client = rig.connect();
+    check(&mut client, "", "hello plain\n");
+    let waker = rig.wakers.recv_timeout(PATIENCE).unwrap();
+    for _ in 0..3 {
+        rig.hinted.store(true, Ordering::SeqCst);
+        waker.wake_by_ref();
+        check(&mut client, "", "hint\n");
+    }
+    client.write_all(b"QUIT\n").unwrap();
+    check_rest(&mut client, "bye\n");
+    // Waking a connection that is over is harmless.
+    waker.wake();
+}
+
+#[test]
+fn a_panic_ends_one_connection_only() {
+    let rig = Rig::new(Service::Imap);
+    let mut other = rig.connect();
+    check(&mut other, "ECHO a\n", "hello plain\necho a\n");
+    let mut failing = rig.connect();
+    check(&mut failing, "", "hello plain\n");
+    failing.write_all(b"PANIC\n").unwrap();
+    check_rest(&mut failing, "");
+    rig.session_ended();
+    check(&mut other, "ECHO b\n", "echo b\n");
+    check(&mut rig.connect(), "", "hello plain\n");
+}
+
+#[test]
+fn a_stop_says_goodbye_to_everyone_and_drains() {
+    let rig = Rig::new(Service::Imap);
+    let mut idle = rig.connect();
+    check(&mut idle, "", "hello plain\n");
+    let mut busy = rig.connect();
+    check(&mut busy, "BIG 30000000\n", "hello plain\n");
+    rig.stop.send_replace(true);
+    check_rest(&mut idle, "goodbye\n");
+    let mut rest = Vec::new();
+    busy.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() < 30_000_000 && rest.iter().all(|byte| *byte == b'x'), "no goodbye inside other output");
+    drop((idle, busy));
+    rig.session_ended();
+    rig.session_ended();
+
+    let tls = Rig::new(Service::Imaps);
+    let mut client = tls.secure(tls.connect());
+    check(&mut client, "", "hello TLSv1.3\n");
+    tls.stop.send_replace(true);
+    check_rest(&mut client, "goodbye\n");
+}
+
+#[test]
+fn the_last_reply_arrives_though_the_client_keeps_sending() {
+    let rig = Rig::new(Service::Imap);
+    let mut client = rig.connect();
+    check(&mut client, "", "hello plain\n");
+    client.write_all(b"QUIT\n").unwrap();
+    rig.session_ended();
+    client.write_all(&[b'x'; 100_000]).unwrap();
+    check_rest(&mut client, "bye\n");
+}
+
+#[test]
+fn a_handshake_that_takes_too_long_is_cut_off() {
+    let rig = Rig::listen(Service::Imaps, Timeouts { handshake_millis: 30, ..Timeouts::default() }).serve();
+    check_rest(&mut rig.connect(), "");
+}
+
+#[test]
+fn plaintext_to_a_tls_port_gets_an_alert() {
+    let rig = Rig::new(Service::Imaps);
+    let mut client = rig.connect();
+    client.write_all(b"a LOGIN user password\r\n").unwrap();
+    let mut alert = [0; 1];
+    client.read_exact(&mut alert).unwrap();
+    // RFC 8446 §5.1: content type 21.
+    assert_eq!(alert, [21]);
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).unwrap();
+    assert!(rig.wakers.try_recv().is_err(), "no session begins");
+}
+
+#[test]
+fn a_tls_client_that_vanishes_ends_its_session() {
+    let rig = Rig::new(Service::Imaps);
+    let mut client = rig.secure(rig.connect());
+    check(&mut client, "ECHO a\n", "hello TLSv1.3\necho a\n");
+    let socket: io::Result<StdStream> = client.sock.try_clone();
+    drop(client);
+    socket.unwrap().shutdown(Shutdown::Both).unwrap();
+    rig.session_ended();
+}
