@@ -1,0 +1,133 @@
+//! What a person can read in a message, as text, for SEARCH (RFC 9051 §6.4.4).
+//!
+//! Header fields with their encoded-words decoded, and `text/*` parts with transfer encoding and charset taken off.
+//! HTML stays HTML. Attachments that are not text are not looked into. Each piece of text is made when it is asked
+//! for, so a search that finds something early decodes no more.
+
+use std::borrow::Cow;
+
+use crate::charset;
+use crate::encoded_word;
+use crate::fold::Needle;
+use crate::header::{Field, fields, find_all};
+use crate::section;
+use crate::structure::{Content, Part, Structure};
+
+/// Where to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// SEARCH TEXT: the header, MIME headers, headers of messages inside, and bodies.
+    Everything,
+    /// SEARCH BODY: bodies; "this doesn't match any header fields".
+    Bodies,
+}
+
+/// The pieces of text in a message, in the order in which they stand there: a header as one piece, a field a line,
+/// `Name: value`; a text part as one piece.
+pub fn pieces<'m>(
+    message: &'m [u8],
+    structure: &'m Structure,
+    scope: Scope,
+) -> impl Iterator<Item = Cow<'m, str>> + use<'m> {
+    structure.root.walk().flat_map(move |part| {
+        let header = (scope == Scope::Everything).then_some(Piece::Header(part));
+        let body = (part.content == Content::Leaf && part.media_type == "text").then_some(Piece::Body(part));
+        header.into_iter().chain(body).map(move |piece| piece.text(message))
+    })
+}
+
+/// Whether a message has `needle` in it (SEARCH TEXT, SEARCH BODY).
+#[must_use]
+pub fn contains(message: &[u8], structure: &Structure, scope: Scope, needle: &Needle) -> bool {
+    pieces(message, structure, scope).any(|text| needle.is_in(&text))
+}
+
+/// Whether a header has a field called `name` with `needle` in its decoded value (SEARCH HEADER, SUBJECT, FROM, …);
+/// an empty needle is in every value, so it asks whether the field is there.
+#[must_use]
+pub fn header_contains(header: &[u8], name: &str, needle: &Needle) -> bool {
+    find_all(header, name).any(|field| needle.is_in(&field_text(&field)))
+}
+
+/// The value of a field as text.
+#[must_use]
+pub fn field_text(field: &Field<'_>) -> String {
+    encoded_word::decode(&field.unfolded())
+}
+
+/// The body of a text part as text. What has an unknown transfer encoding is taken as it is.
+#[must_use]
+pub fn body_text<'m>(part: &Part, message: &'m [u8]) -> Cow<'m, str> {
+    let bytes = section::decoded(part, message).unwrap_or(Cow::Borrowed(part.body.of(message)));
+    let label = part.parameter("charset").unwrap_or_default();
+    match bytes {
+        Cow::Borrowed(bytes) => charset::decode(label, bytes),
+        Cow::Owned(bytes) => Cow::Owned(charset::decode(label, &bytes).into_owned()),
+    }
+}
+
+enum Piece<'s> {
+    Header(&'s Part),
+    Body(&'s Part),
+}
+
+impl Piece<'_> {
+    fn text<'m>(&self, message: &'m [u8]) -> Cow<'m, str> {
+        match self {
+            Self::Header(part) => Cow::Owned(header_text(part.header.of(message))),
+            Self::Body(part) => body_text(part, message),
+        }
+    }
+}
+
+fn header_text(header: &[u8]) -> String {
+    let mut text = String::with_capacity(header.len());
+    for field in fields(header) {
+        text.push_str(&String::from_utf8_lossy(field.name));
+        text.push_str(": ");
+        text.push_str(&field_text(&field));
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGE: &[u8] = b"Subject: =?utf-8?Q?Caf=C3=A9?=\r\n in Paris\r\n\
+        Content-Type: multipart/mixed; boundary=b\r\n\r\npreamble\r\n\
+        --b\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+        un cr=E8me br=\r\nul=E9e\r\n\
+        --b\r\nContent-Type: application/pdf; name=inside.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\naW5zaWRl\r\n\
+        --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: forwarded\r\n\r\nThe Original\r\n--b--\r\n";
+
+    #[test]
+    fn search_finds_what_a_person_reads() {
+        let structure = Structure::parse(MESSAGE);
+        let check = |needle: &str, everything: bool, bodies: bool| {
+            let needle = Needle::new(needle);
+            let found = |scope| contains(MESSAGE, &structure, scope, &needle);
+            assert_eq!((found(Scope::Everything), found(Scope::Bodies)), (everything, bodies), "{needle:?}");
+        };
+        check("CAFÉ IN PARIS", true, false);
+        check("Crème Brulée", true, true);
+        check("original", true, true);
+        check("subject: FORWARDED", true, false);
+        check("inside.pdf", true, false);
+        check("aW5zaWRl", false, false);
+        check("absent", false, false);
+        check("", true, true);
+    }
+
+    #[test]
+    fn header_search_looks_at_values_of_a_name() {
+        let check = |name: &str, needle: &str, expected: bool| {
+            assert_eq!(header_contains(MESSAGE, name, &Needle::new(needle)), expected, "{name} {needle}");
+        };
+        check("SUBJECT", "café", true);
+        check("Subject", "", true);
+        check("X-None", "", false);
+        check("subject", "subject", false);
+    }
+}
