@@ -1,11 +1,49 @@
 //! The mailbox: accounts, journal, views, maildrops, and the contract of storage engines.
+//!
+//! Everything that a session of any protocol reads or changes goes through [`Account`]. Each change is one durable
+//! transaction of one account ([`transact`]) and makes journal entries; its commit wakes whoever watches the account.
+//! There is no clock here (the time comes with [`Actor`]) and no async: all calls block.
+//!
+//! Invariant: a UID, a MODSEQ, an [`EmailId`] is never used again.
+//! Invariant: what a call answered `Ok` for survives SIGKILL and power loss.
+//! Invariant: [`check::account`] finds nothing, at any moment.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod engine;
-pub mod ids;
-pub mod objects;
-
+mod account;
+pub mod check;
+mod codec;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod device;
+pub mod engine;
+mod error;
+mod flags;
+pub mod ids;
+mod index;
+mod journal;
+mod key;
+mod maildrops;
+pub mod objects;
+mod record;
+pub mod removal;
 pub mod sim;
+mod state;
+mod store;
+mod table;
+mod transact;
+mod watch;
+
+pub use account::{
+    Account, Appended, Expunge, FlagChange, FlagMode, FlagsChanged, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX, Mailboxes,
+    Maildrop, MaildropMessage, MaildropOutcome, NewMessage, Purged, Reader, Relisting, Target, View,
+};
+pub use error::Error;
+pub use flags::{FlagBits, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, SystemFlag};
+pub use ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, NotAnEmailId, Timestamp, Uid, UidValidity};
+pub use index::{Delta, Entry, Index};
+pub use journal::{Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, Protocol, Reflagged, Relisted};
+pub use record::{Counts, Mailbox, Role};
+pub use store::{INLINE_BYTES_MAX, Store};
+pub use table::{Row, Table, TableTx};
+pub use watch::Watch;

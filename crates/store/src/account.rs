@@ -1,0 +1,70 @@
+//! An account: all that a session may read and change. One file per kind of change; each is one transaction.
+
+mod append;
+mod devices;
+mod expunge;
+mod flags;
+mod mailboxes;
+mod maildrop;
+mod read;
+mod relist;
+mod retention;
+
+pub use append::{Appended, NewMessage, Target};
+pub use expunge::Expunge;
+pub use flags::{FlagChange, FlagMode, FlagsChanged};
+pub use mailboxes::{MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX};
+pub(crate) use maildrop::Taken;
+pub use maildrop::{Maildrop, MaildropMessage, MaildropOutcome};
+pub use read::{Mailboxes, Reader, View};
+pub use relist::Relisting;
+pub use retention::Purged;
+
+use crate::error::Error;
+use crate::ids::{AccountId, ModSeq};
+use crate::maildrops::MaildropLocks;
+use crate::objects::Objects;
+use crate::transact::{AccountCell, Tx};
+use std::sync::Arc;
+
+/// A handle of an account. Cheap to clone; all calls block until what they did is durable.
+#[derive(Clone)]
+pub struct Account {
+    pub(crate) cell: Arc<AccountCell>,
+    pub(crate) objects: Arc<dyn Objects>,
+    pub(crate) maildrops: Arc<MaildropLocks>,
+    pub(crate) inline_bytes_max: usize,
+}
+
+impl Account {
+    /// Whose it is.
+    #[must_use]
+    pub fn id(&self) -> AccountId {
+        self.cell.id
+    }
+
+    /// The account's last change (RFC 7162 MODSEQ).
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn head(&self) -> Result<ModSeq, Error> {
+        Ok(self.cell.state()?.head)
+    }
+
+    /// Notices what other processes have committed to the account, and wakes who watches it. Sessions call it about every
+    /// half minute: a wake-up may have been lost.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn refresh(&self) -> Result<(), Error> {
+        self.cell.refresh()
+    }
+
+    /// A transaction on an account that exists.
+    fn transact<T: Send + 'static>(
+        &self,
+        mut operation: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.cell.transact(move |tx| if tx.state.head == ModSeq(0) { Err(Error::NoSuchAccount) } else { operation(tx) })
+    }
+}

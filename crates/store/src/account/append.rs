@@ -1,0 +1,159 @@
+//! A new message comes into a mailbox: delivery and IMAP APPEND.
+
+use super::Account;
+use crate::error::Error;
+use crate::flags::Flags;
+use crate::ids::{EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
+use crate::index::Entry;
+use crate::journal::{Actor, Change, Listed};
+use crate::key;
+use crate::record::{BodyRecord, EmailRecord, MessageRecord};
+use crate::transact::Tx;
+
+/// A message to be stored.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// All octets, header and body.
+    pub body: Vec<u8>,
+    /// The flags that it begins with.
+    pub flags: Flags,
+    /// INTERNALDATE.
+    pub internal_date: Timestamp,
+}
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A mailbox by number.
+    Mailbox(MailboxId),
+    /// INBOX.
+    Inbox,
+}
+
+/// Where a message went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// The mailbox's.
+    pub uid_validity: UidValidity,
+    /// The message's.
+    pub uid: Uid,
+    /// The message.
+    pub email: EmailId,
+    /// The change.
+    pub modseq: ModSeq,
+}
+
+/// What of a new message is written in the transaction.
+struct Prepared {
+    size: u32,
+    body_record: Vec<u8>,
+    summary: Vec<u8>,
+    object: Option<String>,
+}
+
+impl Account {
+    /// Stores a message. A body larger than the inline limit is made durable as an object first.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMailbox`], [`Error::Limit`] (a keyword too many, 4 GiB, UIDs used up), [`Error::NoSpace`], faults.
+    pub fn append(&self, actor: Actor, target: Target, message: NewMessage) -> Result<Appended, Error> {
+        let NewMessage { body, flags, internal_date } = message;
+        let prepared = self.prepare(&body)?;
+        drop(body);
+        let object = prepared.object.clone();
+        let appended = self.transact(move |tx| append(tx, actor, &target, &flags, internal_date, &prepared));
+        if let (Err(error), Some(name)) = (&appended, object)
+            && !matches!(error, Error::Fault(_))
+        {
+            // Nothing refers to it, and nothing ever will. After a fault we do not know; then the sweep decides.
+            let _ = self.objects.remove(self.id(), &name);
+        }
+        appended
+    }
+
+    fn prepare(&self, body: &[u8]) -> Result<Prepared, Error> {
+        let size = u32::try_from(body.len()).map_err(|_| Error::Limit("a message has at most 4 GiB".into()))?;
+        let hash = *blake3::hash(body).as_bytes();
+        let summary = message::Summary::of(body).encode();
+        if body.len() <= self.inline_bytes_max {
+            let body_record = BodyRecord::Inline { hash, body }.encode();
+            return Ok(Prepared { size, body_record, summary, object: None });
+        }
+        let name = object_name(&hash)?;
+        self.objects.put(self.id(), &name, body)?;
+        let body_record = BodyRecord::Object { hash, size, name: name.clone() }.encode();
+        Ok(Prepared { size, body_record, summary, object: Some(name) })
+    }
+}
+
+/// The BLAKE3 of the content, and a random part: an object belongs to one message and is never shared, so that removing
+/// it cannot race with another message of the same content.
+fn object_name(hash: &[u8; 32]) -> Result<String, Error> {
+    let mut nonce = [0; 8];
+    getrandom::fill(&mut nonce).map_err(|error| Error::fault(format_args!("no random numbers: {error}")))?;
+    Ok(format!("{}-{:016x}", blake3::Hash::from_bytes(*hash).to_hex(), u64::from_be_bytes(nonce)))
+}
+
+fn append(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    target: &Target,
+    flags: &Flags,
+    internal_date: Timestamp,
+    prepared: &Prepared,
+) -> Result<Appended, Error> {
+    let mailbox = match target {
+        Target::Mailbox(id) => *id,
+        Target::Inbox => tx.state.by_name("INBOX").ok_or(Error::NoSuchMailbox)?.mailbox.id,
+    };
+    let email = tx.next_email(actor.now);
+    let flags = tx.flag_bits(mailbox, flags)?;
+    let uid = tx.next_uid(mailbox)?;
+    let listed = Listed { uid, email, flags, internal_date, size: prepared.size };
+    tx.put(key::body(email), prepared.body_record.clone());
+    tx.put(key::summary(email), prepared.summary.clone());
+    let record = EmailRecord { size: prepared.size, places: 1, removed_at: None, object: prepared.object.clone() };
+    tx.put(key::email(email), record.encode());
+    let modseq = tx.next_modseq();
+    tx.list(mailbox, &listed.entry(modseq))?;
+    tx.journal(actor, Change::Added { mailbox, messages: vec![listed] });
+    let uid_validity = tx.mailbox(mailbox)?.uid_validity;
+    Ok(Appended { mailbox, uid_validity, uid, email, modseq })
+}
+
+impl Tx<'_> {
+    /// The bits of flags in a mailbox, whose keyword table grows by need.
+    pub(super) fn flag_bits(&mut self, mailbox: MailboxId, flags: &Flags) -> Result<crate::flags::FlagBits, Error> {
+        let known = &self.mailbox(mailbox)?.keywords;
+        if flags.keywords.iter().all(|name| known.number(name).is_some()) {
+            return Ok(known.known_bits(flags));
+        }
+        let refuse =
+            |name| Error::Limit(format!("the mailbox takes no keyword {name:?}: it has too many, or it is too long"));
+        self.change_mailbox(mailbox)?.mailbox.keywords.bits(flags).map_err(refuse)
+    }
+
+    /// RFC 9051 §2.3.1.1: strictly ascending, never used again.
+    pub(super) fn next_uid(&mut self, mailbox: MailboxId) -> Result<Uid, Error> {
+        let next = &mut self.change_mailbox(mailbox)?.mailbox.uid_next;
+        let uid = *next;
+        let used_up = || Error::Limit("the mailbox has used up its UIDs; copy its messages to a new one".into());
+        next.0 = uid.0.checked_add(1).ok_or_else(used_up)?;
+        Ok(uid)
+    }
+
+    /// Puts a message into a mailbox: record, counts, index.
+    pub(super) fn list(&mut self, mailbox: MailboxId, entry: &Entry) -> Result<(), Error> {
+        self.put(key::message(mailbox, entry.uid), MessageRecord::encode(entry));
+        let state = self.change_mailbox(mailbox)?;
+        state.mailbox.counts.add(entry);
+        state.mailbox.unpacked = state.mailbox.unpacked.saturating_add(1);
+        state.mailbox.highest_modseq = entry.modseq;
+        if let Some(index) = &mut state.index {
+            index.push(*entry);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! Devices are added, changed, seen and revoked.
+
+use super::Account;
+use crate::device::{Credential, DEVICE_NAME_BYTES_MAX, DEVICES_MAX, Device, LastLogin};
+use crate::error::Error;
+use crate::ids::{DeviceId, Timestamp};
+use crate::journal::{Actor, Change, Protocol};
+use crate::removal::RemovalPolicy;
+use crate::transact::Tx;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A device's last login is written at most this often.
+const LOGIN_NOTED_EVERY_MILLIS: i64 = 10 * 60 * 1000;
+
+impl Account {
+    /// All devices, revoked ones included.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn devices(&self) -> Result<Arc<BTreeMap<DeviceId, Device>>, Error> {
+        Ok(Arc::clone(&self.cell.state()?.devices))
+    }
+
+    /// Adds a device with a credential of its own.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] (a device of this name that is not revoked), [`Error::InvalidName`], [`Error::Limit`],
+    /// [`Error::NoSpace`], faults.
+    pub fn add_device(
+        &self,
+        actor: Actor,
+        name: &str,
+        credential: Credential,
+        removal: RemovalPolicy,
+    ) -> Result<DeviceId, Error> {
+        if name.trim().is_empty() || name.len() > DEVICE_NAME_BYTES_MAX || name.chars().any(char::is_control) {
+            return Err(Error::InvalidName("a device's name has 1 to 100 bytes and no control characters"));
+        }
+        let name = name.trim().to_owned();
+        self.transact(move |tx| {
+            if tx.state.devices.values().any(|device| device.revoked_at.is_none() && device.name == name) {
+                return Err(Error::AlreadyExists);
+            }
+            add(tx, actor, name.clone(), credential.clone(), removal)
+        })
+    }
+
+    /// The device that stands for the main password with a fingerprint; made when it is first seen.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::NoSpace`], faults.
+    pub fn main_password_device(
+        &self,
+        now: Timestamp,
+        protocol: Protocol,
+        fingerprint: &str,
+    ) -> Result<DeviceId, Error> {
+        let credential = Credential::MainPassword { fingerprint: fingerprint.to_owned() };
+        let known = |devices: &BTreeMap<DeviceId, Device>| {
+            let mut devices = devices.values();
+            devices
+                .find(|device| device.credential == credential && device.revoked_at.is_none())
+                .map(|device| device.id)
+        };
+        if let Some(id) = known(&*self.devices()?) {
+            return Ok(id);
+        }
+        let (name, credential) = (format!("{fingerprint} (main password)"), credential.clone());
+        let actor = Actor { device: DeviceId(0), protocol, now };
+        self.transact(move |tx| {
+            let mut devices = tx.state.devices.values();
+            let known = devices.find(|device| device.credential == credential && device.revoked_at.is_none());
+            match known.map(|device| device.id) {
+                Some(id) => Ok(id),
+                None => add(tx, actor, name.clone(), credential.clone(), RemovalPolicy::default()),
+            }
+        })
+    }
+
+    /// Notes a login: exact to some minutes, so that most logins write nothing.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDevice`] (revoked, too), [`Error::NoSpace`], faults.
+    pub fn note_login(&self, device: DeviceId, login: LastLogin) -> Result<(), Error> {
+        let devices = self.devices()?;
+        let known = devices.get(&device).filter(|device| device.revoked_at.is_none()).ok_or(Error::NoSuchDevice)?;
+        let recent = known.last_login.as_ref().is_some_and(|last| login.at.0 - last.at.0 < LOGIN_NOTED_EVERY_MILLIS);
+        if recent && known.has_used(login.protocol) {
+            return Ok(());
+        }
+        self.transact(move |tx| {
+            let mut device = tx.state.devices.get(&device).ok_or(Error::NoSuchDevice)?.clone();
+            device.uses(login.protocol);
+            device.last_login = Some(login.clone());
+            tx.put_device(device);
+            Ok(())
+        })
+    }
+
+    /// Changes what a device's POP3 deletions do.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDevice`], [`Error::NoSpace`], faults.
+    pub fn set_removal_policy(&self, actor: Actor, device: DeviceId, removal: RemovalPolicy) -> Result<(), Error> {
+        self.change_device(actor, device, Change::DeviceChanged { device }, move |device| device.removal = removal)
+    }
+
+    /// Takes a device's right to log in. What it did stays known.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDevice`], [`Error::NoSpace`], faults.
+    pub fn revoke_device(&self, actor: Actor, device: DeviceId) -> Result<(), Error> {
+        let now = actor.now;
+        self.change_device(actor, device, Change::DeviceRevoked { device }, move |device| device.revoked_at = Some(now))
+    }
+
+    fn change_device(
+        &self,
+        actor: Actor,
+        id: DeviceId,
+        change: Change,
+        apply: impl Fn(&mut Device) + Send + 'static,
+    ) -> Result<(), Error> {
+        self.transact(move |tx| {
+            let known = tx.state.devices.get(&id).filter(|device| device.revoked_at.is_none());
+            let mut device = known.ok_or(Error::NoSuchDevice)?.clone();
+            apply(&mut device);
+            tx.put_device(device);
+            tx.journal(actor, change.clone());
+            Ok(())
+        })
+    }
+}
+
+fn add(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    name: String,
+    credential: Credential,
+    removal: RemovalPolicy,
+) -> Result<DeviceId, Error> {
+    if tx.state.devices.len() >= DEVICES_MAX {
+        return Err(Error::Limit(format!("an account has at most {DEVICES_MAX} devices")));
+    }
+    let id = tx.next_device();
+    let (added_at, last_login, revoked_at) = (actor.now, None, None);
+    tx.put_device(Device {
+        id,
+        name: name.clone(),
+        credential,
+        added_at,
+        last_login,
+        revoked_at,
+        removal,
+        protocols: 0,
+    });
+    tx.journal(actor, Change::DeviceAdded { device: id, name });
+    Ok(id)
+}

@@ -1,0 +1,114 @@
+//! Flags and keywords change: IMAP STORE.
+
+use super::Account;
+use crate::error::Error;
+use crate::flags::{FlagBits, Flags};
+use crate::ids::{MailboxId, ModSeq, Uid};
+use crate::index::Entry;
+use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX, Reflagged};
+use crate::key;
+use crate::record::MessageRecord;
+use crate::transact::Tx;
+
+/// How flags change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlagMode {
+    /// `+FLAGS`
+    Add,
+    /// `-FLAGS`
+    Remove,
+    /// `FLAGS`
+    Replace,
+}
+
+/// A change of flags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlagChange {
+    /// How.
+    pub mode: FlagMode,
+    /// Which.
+    pub flags: Flags,
+    /// RFC 7162 §3.1.3: leave out messages that changed after this.
+    pub unchanged_since: Option<ModSeq>,
+}
+
+/// What came of a change of flags.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct FlagsChanged {
+    /// The messages that were left out because they changed after `unchanged_since`, ascending (`MODIFIED`).
+    pub modified: Vec<Uid>,
+}
+
+impl Account {
+    /// Changes the flags of messages. UIDs that are gone are passed over; a message whose flags stay the same gets no
+    /// new modseq.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMailbox`], [`Error::Limit`] (a keyword too many), [`Error::NoSpace`], faults.
+    pub fn change_flags(
+        &self,
+        actor: Actor,
+        mailbox: MailboxId,
+        uids: Vec<Uid>,
+        change: FlagChange,
+    ) -> Result<FlagsChanged, Error> {
+        self.transact(move |tx| change_flags(tx, actor, mailbox, &uids, &change))
+    }
+}
+
+fn change_flags(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    mailbox: MailboxId,
+    uids: &[Uid],
+    change: &FlagChange,
+) -> Result<FlagsChanged, Error> {
+    let index = tx.index(mailbox)?.clone();
+    let bits = match change.mode {
+        FlagMode::Add | FlagMode::Replace => tx.flag_bits(mailbox, &change.flags)?,
+        FlagMode::Remove => tx.mailbox(mailbox)?.keywords.known_bits(&change.flags),
+    };
+    let mut outcome = FlagsChanged::default();
+    let mut changed: Vec<(Entry, FlagBits)> = Vec::new();
+    for entry in uids.iter().filter_map(|uid| index.find(*uid)) {
+        if change.unchanged_since.is_some_and(|since| entry.modseq > since) {
+            outcome.modified.push(entry.uid);
+            continue;
+        }
+        let after = match change.mode {
+            FlagMode::Add => FlagBits(entry.flags.0 | bits.0),
+            FlagMode::Remove => FlagBits(entry.flags.0 & !bits.0),
+            FlagMode::Replace => bits,
+        };
+        if after != entry.flags {
+            changed.push((*entry, after));
+        }
+    }
+    for batch in changed.chunks(MESSAGES_PER_ENTRY_MAX) {
+        reflag(tx, actor, mailbox, batch)?;
+    }
+    Ok(outcome)
+}
+
+fn reflag(tx: &mut Tx<'_>, actor: Actor, mailbox: MailboxId, batch: &[(Entry, FlagBits)]) -> Result<(), Error> {
+    let modseq = tx.next_modseq();
+    for (before, after) in batch {
+        let entry = Entry { flags: *after, modseq, ..*before };
+        tx.put(key::message(mailbox, entry.uid), MessageRecord::encode(&entry));
+        let state = tx.change_mailbox(mailbox)?;
+        state.mailbox.counts.reflag(before.flags, *after);
+        state.mailbox.unpacked = state.mailbox.unpacked.saturating_add(1);
+        state.mailbox.highest_modseq = modseq;
+        if let Some(index) = &mut state.index {
+            index.replace(entry);
+        }
+    }
+    let reflagged = |(before, after): &(Entry, FlagBits)| Reflagged {
+        uid: before.uid,
+        email: before.email,
+        before: before.flags,
+        after: *after,
+    };
+    tx.journal(actor, Change::FlagsChanged { mailbox, messages: batch.iter().map(reflagged).collect() });
+    Ok(())
+}

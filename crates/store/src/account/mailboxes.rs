@@ -1,0 +1,240 @@
+//! Mailboxes are made, renamed, deleted and subscribed.
+
+use super::Account;
+use crate::error::Error;
+use crate::flags::Keywords;
+use crate::ids::{MailboxId, ModSeq, Timestamp, Uid};
+use crate::index::Entry;
+use crate::journal::{Actor, Change};
+use crate::key;
+use crate::record::{Counts, Mailbox, Role};
+use crate::state::same_name;
+use crate::transact::Tx;
+
+/// An account has at most this many mailboxes.
+pub const MAILBOXES_MAX: usize = 2000;
+/// A mailbox name is at most this long, all levels together.
+pub const MAILBOX_NAME_BYTES_MAX: usize = 1000;
+/// A mailbox name has at most this many levels.
+const LEVELS_MAX: usize = 32;
+
+impl Account {
+    /// Begins an account: INBOX and the special-use mailboxes, all subscribed.
+    pub(crate) fn create(&self, now: Timestamp) -> Result<(), Error> {
+        self.cell.transact(move |tx| {
+            if tx.state.head > ModSeq(0) {
+                return Err(Error::AlreadyExists);
+            }
+            let actor = Actor { device: crate::ids::DeviceId(0), protocol: crate::journal::Protocol::Server, now };
+            tx.change_record().created = now;
+            tx.journal(actor, Change::AccountCreated);
+            for role in Role::ALL {
+                let id = tx.create_mailbox(actor, role.default_name(), Some(role))?;
+                tx.change_mailbox(id)?.mailbox.subscribed = true;
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes a mailbox, and the mailboxes above it that are missing (RFC 9051 §6.3.4). `role` moves from the mailbox that
+    /// has it to the new one (RFC 6154 §3).
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`], [`Error::InvalidName`], [`Error::Limit`], [`Error::NoSpace`], faults.
+    pub fn create_mailbox(&self, actor: Actor, name: &str, role: Option<Role>) -> Result<MailboxId, Error> {
+        let name = checked_name(name)?;
+        self.transact(move |tx| {
+            if tx.state.by_name(&name).is_some() {
+                return Err(Error::AlreadyExists);
+            }
+            tx.create_parents(actor, &name)?;
+            tx.create_mailbox(actor, &name, role)
+        })
+    }
+
+    /// Renames a mailbox and all below it. Renaming INBOX moves its messages to a new mailbox and leaves it empty
+    /// (RFC 9051 §6.3.6).
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMailbox`], [`Error::AlreadyExists`], [`Error::InvalidName`], [`Error::NotAllowed`] (below itself),
+    /// [`Error::Limit`], [`Error::NoSpace`], faults.
+    pub fn rename_mailbox(&self, actor: Actor, from: &str, to: &str) -> Result<(), Error> {
+        let (from, to) = (from.to_owned(), checked_name(to)?);
+        self.transact(move |tx| rename(tx, actor, &from, &to))
+    }
+
+    /// Deletes a mailbox with its messages, which stay restorable.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMailbox`], [`Error::NotAllowed`] (INBOX, or mailboxes below it), [`Error::NoSpace`], faults.
+    pub fn delete_mailbox(&self, actor: Actor, name: &str) -> Result<(), Error> {
+        let name = name.to_owned();
+        self.transact(move |tx| {
+            let mailbox = tx.state.by_name(&name).ok_or(Error::NoSuchMailbox)?.mailbox.clone();
+            if mailbox.role == Some(Role::Inbox) {
+                return Err(Error::NotAllowed("INBOX cannot be deleted"));
+            }
+            let below = format!("{}/", mailbox.name);
+            if tx.state.mailboxes.values().any(|other| other.mailbox.name.starts_with(&below)) {
+                return Err(Error::NotAllowed("the mailbox has mailboxes below it; delete those first"));
+            }
+            let entries: Vec<Entry> = tx.index(mailbox.id)?.iter().copied().collect();
+            tx.expunge(actor, mailbox.id, &entries)?;
+            tx.forget_pack(mailbox.id)?;
+            tx.remove_mailbox(mailbox.id);
+            tx.journal(actor, Change::MailboxDeleted { mailbox: mailbox.id, name: mailbox.name });
+            Ok(())
+        })
+    }
+
+    /// Puts a mailbox on the list of subscriptions or takes it off.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMailbox`], [`Error::NoSpace`], faults.
+    pub fn subscribe(&self, actor: Actor, name: &str, subscribed: bool) -> Result<(), Error> {
+        let name = name.to_owned();
+        self.transact(move |tx| {
+            let mailbox = &tx.state.by_name(&name).ok_or(Error::NoSuchMailbox)?.mailbox;
+            let (id, before) = (mailbox.id, mailbox.subscribed);
+            if before != subscribed {
+                tx.change_mailbox(id)?.mailbox.subscribed = subscribed;
+                tx.journal(actor, Change::Subscribed { mailbox: id, subscribed });
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Tx<'_> {
+    fn create_parents(&mut self, actor: Actor, name: &str) -> Result<(), Error> {
+        for (end, _) in name.match_indices('/') {
+            let parent = name.get(..end).unwrap_or_default();
+            if self.state.by_name(parent).is_none() {
+                self.create_mailbox(actor, parent, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn create_mailbox(&mut self, actor: Actor, name: &str, role: Option<Role>) -> Result<MailboxId, Error> {
+        if self.state.mailboxes.len() >= MAILBOXES_MAX {
+            return Err(Error::Limit(format!("an account has at most {MAILBOXES_MAX} mailboxes")));
+        }
+        let before = self.state.mailboxes.values().find(|state| role.is_some() && state.mailbox.role == role);
+        if let Some(before) = before.map(|state| state.mailbox.id) {
+            self.change_mailbox(before)?.mailbox.role = None;
+        }
+        let (id, uid_validity) = (self.next_mailbox(), self.next_uid_validity(actor.now));
+        self.insert_mailbox(Mailbox {
+            id,
+            name: name.to_owned(),
+            role,
+            subscribed: false,
+            uid_validity,
+            uid_next: Uid(1),
+            highest_modseq: self.next_modseq(),
+            keywords: Keywords::default(),
+            counts: Counts::default(),
+            packed_to: ModSeq(0),
+            unpacked: 0,
+        });
+        self.journal(actor, Change::MailboxCreated { mailbox: id, name: name.to_owned() });
+        Ok(id)
+    }
+
+    fn forget_pack(&mut self, id: MailboxId) -> Result<(), Error> {
+        let mut pieces = vec![key::pack(id)];
+        self.scan_before(key::kind_of(b'L', id.0), |key, _| {
+            pieces.push(key.to_vec());
+            Ok(())
+        })?;
+        pieces.into_iter().for_each(|key| self.delete(key));
+        Ok(())
+    }
+}
+
+fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<(), Error> {
+    let mailbox = &tx.state.by_name(from).ok_or(Error::NoSuchMailbox)?.mailbox;
+    let (id, role, from) = (mailbox.id, mailbox.role, mailbox.name.clone());
+    if tx.state.by_name(to).is_some() {
+        return Err(Error::AlreadyExists);
+    }
+    let below = format!("{from}/");
+    if to.starts_with(&below) && role != Some(Role::Inbox) {
+        return Err(Error::NotAllowed("a mailbox cannot be renamed to a name below itself"));
+    }
+    tx.create_parents(actor, to)?;
+    if role == Some(Role::Inbox) {
+        // RFC 9051 §6.3.6: the mailboxes below INBOX stay where they are.
+        let new = tx.create_mailbox(actor, to, None)?;
+        return tx.move_all(actor, id, new);
+    }
+    let inferior = |state: &std::sync::Arc<crate::state::MailboxState>| {
+        let rest = state.mailbox.name.strip_prefix(&below)?;
+        Some((state.mailbox.id, format!("{to}/{rest}")))
+    };
+    let mut renames: Vec<(MailboxId, String)> = tx.state.mailboxes.values().filter_map(inferior).collect();
+    renames.push((id, to.to_owned()));
+    for (id, after) in renames {
+        if after.len() > MAILBOX_NAME_BYTES_MAX {
+            return Err(Error::InvalidName("a mailbox below it would get a name that is too long"));
+        }
+        let mailbox = &mut tx.change_mailbox(id)?.mailbox;
+        let before = std::mem::replace(&mut mailbox.name, after.clone());
+        tx.journal(actor, Change::MailboxRenamed { mailbox: id, before, after });
+    }
+    Ok(())
+}
+
+/// A name that a mailbox may have; its first level INBOX in capitals.
+fn checked_name(name: &str) -> Result<String, Error> {
+    let refuse = |why| Err(Error::InvalidName(why));
+    // RFC 9051 §6.3.4: a trailing separator says that names will be made below it; it is not part of the name.
+    let name = name.strip_suffix('/').unwrap_or(name);
+    if name.is_empty() {
+        return refuse("a mailbox name cannot be empty");
+    }
+    if name.len() > MAILBOX_NAME_BYTES_MAX {
+        return refuse("the mailbox name is too long");
+    }
+    if name.chars().any(|c| c.is_control() || matches!(c, '*' | '%' | '\u{2028}' | '\u{2029}')) {
+        return refuse("a mailbox name cannot hold control characters, * or %");
+    }
+    let (first, rest) = name.split_once('/').map_or((name, None), |(first, rest)| (first, Some(rest)));
+    if name.split('/').any(str::is_empty) || name.split('/').count() > LEVELS_MAX {
+        return refuse("a mailbox name has 1 to 32 levels, none of them empty");
+    }
+    Ok(match rest {
+        _ if !same_name(first, "INBOX") => name.to_owned(),
+        None => "INBOX".to_owned(),
+        Some(rest) => format!("INBOX/{rest}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked() {
+        for (name, expected) in [
+            ("Work", Some("Work")),
+            ("inbox", Some("INBOX")),
+            ("iNbox/a", Some("INBOX/a")),
+            ("Work/2026/", Some("Work/2026")),
+            ("Post/Gelöscht", Some("Post/Gelöscht")),
+            ("", None),
+            ("/", None),
+            ("/a", None),
+            ("a//b", None),
+            ("a\r\nb", None),
+            ("a*", None),
+        ] {
+            assert_eq!(checked_name(name).ok().as_deref(), expected, "{name:?}");
+        }
+        assert!(checked_name(&"x".repeat(MAILBOX_NAME_BYTES_MAX)).is_ok());
+        assert!(checked_name(&"x".repeat(MAILBOX_NAME_BYTES_MAX + 1)).is_err());
+        assert!(checked_name(&vec!["x"; LEVELS_MAX].join("/")).is_ok());
+        assert!(checked_name(&vec!["x"; LEVELS_MAX + 1].join("/")).is_err());
+    }
+}

@@ -1,0 +1,201 @@
+//! Reading: mailboxes, views, messages, the journal.
+
+use super::Account;
+use crate::engine::Snapshot;
+use crate::error::Error;
+use crate::ids::{AccountId, EmailId, MailboxId, ModSeq, Uid};
+use crate::index::Index;
+use crate::journal::JournalEntry;
+use crate::key;
+use crate::objects::Objects;
+use crate::record::{BodyRecord, Mailbox};
+use crate::state::{AccountState, MailboxState};
+use crate::watch::Watch;
+use message::Summary;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::task::Waker;
+
+/// All mailboxes of an account as of one moment.
+#[derive(Clone)]
+pub struct Mailboxes(Arc<AccountState>);
+
+impl Mailboxes {
+    /// The account's last change at that moment.
+    #[must_use]
+    pub fn head(&self) -> ModSeq {
+        self.0.head
+    }
+
+    /// All mailboxes in the order in which they were made.
+    pub fn iter(&self) -> impl Iterator<Item = &Mailbox> {
+        self.0.mailboxes.values().map(|state| &state.mailbox)
+    }
+
+    /// The mailbox of a name; INBOX without regard to case (RFC 9051 §5.1).
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<&Mailbox> {
+        self.0.by_name(name).map(|state| &state.mailbox)
+    }
+
+    /// The mailbox of a number.
+    #[must_use]
+    pub fn by_id(&self, id: MailboxId) -> Option<&Mailbox> {
+        self.0.mailboxes.get(&id).map(|state| &state.mailbox)
+    }
+}
+
+/// A mailbox and its messages as of one moment. Cheap to clone and to keep: it shares memory with later ones.
+#[derive(Clone)]
+pub struct View {
+    state: Arc<MailboxState>,
+    index: Index,
+}
+
+impl View {
+    /// The mailbox.
+    #[must_use]
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.state.mailbox
+    }
+
+    /// Its messages.
+    #[must_use]
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+}
+
+/// Reads messages of an account from one snapshot. Short-lived: it holds resources of the engine.
+pub struct Reader<'a> {
+    account: AccountId,
+    snapshot: Box<dyn Snapshot + 'a>,
+    objects: &'a dyn Objects,
+}
+
+impl Account {
+    /// All mailboxes as of now.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn mailboxes(&self) -> Result<Mailboxes, Error> {
+        let state = self.cell.state()?;
+        if state.head == ModSeq(0) { Err(Error::NoSuchAccount) } else { Ok(Mailboxes(state)) }
+    }
+
+    /// A mailbox and its messages as of now.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMailbox`], faults.
+    pub fn view(&self, mailbox: MailboxId) -> Result<View, Error> {
+        let state = self.cell.state_with_index(mailbox)?;
+        let state = Arc::clone(state.mailbox(mailbox)?);
+        let index = state.index.clone().unwrap_or_default();
+        Ok(View { state, index })
+    }
+
+    /// Wakes `waker` after every commit of this account, as long as the result lives.
+    #[must_use]
+    pub fn watch(&self, waker: Waker) -> Watch {
+        self.cell.watches.watch(self.id(), waker)
+    }
+
+    /// Begins to read messages.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn reader(&self) -> Result<Reader<'_>, Error> {
+        Ok(Reader { account: self.id(), snapshot: self.cell.engine.snapshot(self.id())?, objects: &*self.objects })
+    }
+
+    /// Journal entries after `after`, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn journal(&self, after: ModSeq, limit: usize) -> Result<Vec<JournalEntry>, Error> {
+        let mut entries = Vec::new();
+        self.visit_journal(after, |entry| {
+            if entries.len() < limit {
+                entries.push(entry);
+            }
+            if entries.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        Ok(entries)
+    }
+
+    /// The UIDs that left a mailbox after `since`, ascending (RFC 7162 §3.2.5.2). When the journal does not go back so far:
+    /// every UID that could have been there and is not, which the RFC allows.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMailbox`], faults.
+    pub fn vanished_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Uid>, Error> {
+        let state = self.cell.state_with_index(mailbox)?;
+        let of = state.mailbox(mailbox)?;
+        if of.mailbox.highest_modseq <= since {
+            return Ok(Vec::new());
+        }
+        if since < state.record.journal_floor {
+            let index = of.index.clone().unwrap_or_default();
+            return Ok((1..of.mailbox.uid_next.0).map(Uid).filter(|uid| index.find(*uid).is_none()).collect());
+        }
+        let mut uids = Vec::new();
+        self.visit_journal(since, |entry| {
+            uids.extend(entry.change.vanished(mailbox));
+            ControlFlow::Continue(())
+        })?;
+        uids.sort_unstable();
+        Ok(uids)
+    }
+
+    fn visit_journal(
+        &self,
+        after: ModSeq,
+        mut visit: impl FnMut(JournalEntry) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let snapshot = self.cell.engine.snapshot(self.id())?;
+        let (from, to) = (key::journal(ModSeq(after.0.saturating_add(1))), key::kind(b'J').1);
+        let mut outcome = Ok(());
+        snapshot.scan(&from, &to, &mut |key, value| match key::long_at(key, 1)
+            .and_then(|modseq| JournalEntry::decode(ModSeq(modseq), value))
+        {
+            Ok(entry) => visit(entry),
+            Err(corrupt) => {
+                outcome = Err(Error::corrupt("a journal entry")(corrupt));
+                ControlFlow::Break(())
+            }
+        })?;
+        outcome
+    }
+}
+
+impl Reader<'_> {
+    /// A message's octets, checked against its BLAKE3.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMessage`] when it has left retention, faults (a body that does not match its digest is one).
+    pub fn body(&self, email: EmailId) -> Result<Vec<u8>, Error> {
+        let record = self.snapshot.get(&key::body(email))?.ok_or(Error::NoSuchMessage)?;
+        let corrupt = || format!("the body of message {} of account {}", email.text(), self.account);
+        let (hash, body) = match BodyRecord::decode(&record).map_err(Error::corrupt(corrupt()))? {
+            BodyRecord::Inline { hash, body } => (hash, body.to_vec()),
+            BodyRecord::Object { hash, name, size: _ } => (hash, self.objects.read(self.account, &name)?),
+        };
+        if *blake3::hash(&body).as_bytes() != hash {
+            return Err(Error::corrupt(corrupt())(crate::codec::Corrupt));
+        }
+        Ok(body)
+    }
+
+    /// A message's envelope and structure, as they were parsed when it came.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMessage`] when it has left retention, faults.
+    pub fn summary(&self, email: EmailId) -> Result<Summary, Error> {
+        let bytes = self.snapshot.get(&key::summary(email))?.ok_or(Error::NoSuchMessage)?;
+        match Summary::decode(&bytes) {
+            Ok(summary) => Ok(summary),
+            // It is a cache: a version that this one does not know is made anew.
+            Err(_) => Ok(Summary::of(&self.body(email)?)),
+        }
+    }
+}

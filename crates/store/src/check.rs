@@ -1,0 +1,271 @@
+//! Every invariant of an account as a function. `pillarbox check` runs them, and so do the tests after every story.
+
+use crate::account::Account;
+use crate::account::Taken;
+use crate::codec::Corrupt;
+use crate::error::Error;
+use crate::ids::{AccountId, DeviceId, EmailId, ModSeq, Timestamp, Uid};
+use crate::index::{Entry, Index};
+use crate::journal::JournalEntry;
+use crate::key;
+use crate::record::{BodyRecord, Counts, EmailRecord, Mailbox};
+use crate::state::{self, AccountState};
+use crate::store::Store;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Something that must not be. Its text says what, where, and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Whose.
+    pub account: AccountId,
+    /// What.
+    pub what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "account {}: {}", self.account, self.what)
+    }
+}
+
+/// How much is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Records only.
+    Records,
+    /// Every body too, against its BLAKE3.
+    Bodies,
+}
+
+/// Checks every invariant of an account as of one snapshot.
+///
+/// # Errors
+/// Only when the engine cannot read; damage is a finding.
+pub fn account(store: &Store, id: AccountId, depth: Depth) -> Result<Vec<Finding>, Error> {
+    let snapshot = store.engine().snapshot(id)?;
+    let mut check = Check { id, findings: Vec::new() };
+    let state = AccountState::load(&*snapshot)?;
+    check.mailboxes(&state);
+    let mut places: BTreeMap<EmailId, u32> = BTreeMap::new();
+    for mailbox in state.mailboxes.values().map(|state| &state.mailbox) {
+        let records = state::load_records(&*snapshot, mailbox.id)?;
+        let index = state::load_index(&*snapshot, mailbox)?;
+        check.mailbox(mailbox, &records, &index, state.head);
+        records.iter().for_each(|entry| *places.entry(entry.email).or_default() += 1);
+    }
+    let scan = |letter, visit: &mut dyn FnMut(&[u8], &[u8])| {
+        state::scan(&*snapshot, key::kind(letter), |key, value| {
+            visit(key, value);
+            Ok(())
+        })
+    };
+    let mut emails: BTreeMap<EmailId, EmailRecord> = BTreeMap::new();
+    scan(
+        b'E',
+        &mut |key, value| match key::long_at(key, 1).and_then(|email| Ok((email, EmailRecord::decode(value)?))) {
+            Ok((email, record)) => drop(emails.insert(EmailId(email), record)),
+            Err(Corrupt) => check.found(format_args!("a message's record is damaged (key {key:02x?})")),
+        },
+    )?;
+    check.emails(&state, &emails, &places);
+    let mut retained = BTreeSet::new();
+    scan(b'R', &mut |key, _| match (key::long_at(key, 1), key::long_at(key, 9)) {
+        (Ok(at), Ok(email)) => drop(retained.insert((Timestamp(at as i64), EmailId(email)))),
+        _ => check.found(format_args!("a retention key is damaged ({key:02x?})")),
+    })?;
+    check.retained(&emails, &retained);
+    let mut bodies = BTreeSet::new();
+    scan(
+        b'Y',
+        &mut |key, value| match key::long_at(key, 1).and_then(|email| Ok((email, BodyRecord::decode(value)?))) {
+            Ok((email, record)) => {
+                bodies.insert(EmailId(email));
+                check.body(store, EmailId(email), &record, &emails, depth);
+            }
+            Err(Corrupt) => check.found(format_args!("a body's record is damaged (key {key:02x?})")),
+        },
+    )?;
+    for email in emails.keys().filter(|email| !bodies.contains(email)) {
+        check.found(format_args!("message {} has no body", email.text()));
+    }
+    let mut last = state.record.journal_floor;
+    scan(b'J', &mut |key, value| check.journal(key, value, &mut last, state.head))?;
+    scan(b'P', &mut |key, value| check.taken(key, value, &state, &emails))?;
+    Ok(check.findings)
+}
+
+/// Checks every account.
+///
+/// # Errors
+/// As [`account`].
+pub fn all(store: &Store, depth: Depth) -> Result<Vec<Finding>, Error> {
+    let mut findings = Vec::new();
+    for id in store.accounts()? {
+        findings.extend(account(store, id, depth)?);
+    }
+    Ok(findings)
+}
+
+struct Check {
+    id: AccountId,
+    findings: Vec<Finding>,
+}
+
+impl Check {
+    fn found(&mut self, what: impl fmt::Display) {
+        self.findings.push(Finding { account: self.id, what: what.to_string() });
+    }
+
+    fn must(&mut self, holds: bool, what: impl fmt::Display) {
+        if !holds {
+            self.found(what);
+        }
+    }
+
+    fn mailboxes(&mut self, state: &AccountState) {
+        self.must(state.by_name("INBOX").is_some(), "there is no INBOX");
+        let mut names = BTreeSet::new();
+        let mut validities = BTreeSet::new();
+        for mailbox in state.mailboxes.values().map(|state| &state.mailbox) {
+            let name = &mailbox.name;
+            self.must(
+                names.insert(name.to_ascii_lowercase()) || name != "INBOX",
+                format_args!("two mailboxes are called {name:?}"),
+            );
+            self.must(validities.insert(mailbox.uid_validity), format_args!("{name:?} shares its UIDVALIDITY"));
+            let known =
+                mailbox.uid_validity <= state.record.last_uid_validity && mailbox.id <= state.record.last_mailbox;
+            self.must(known, format_args!("{name:?} has a number that was never given out"));
+        }
+        let roles: Vec<_> = state.mailboxes.values().filter_map(|state| state.mailbox.role).collect();
+        let distinct: BTreeSet<_> = roles.iter().collect();
+        self.must(roles.len() == distinct.len(), "two mailboxes have the same special use");
+        let last = DeviceId(state.record.last_device);
+        self.must(state.devices.keys().all(|id| *id <= last), "a device has a number that was never given out");
+    }
+
+    fn mailbox(&mut self, mailbox: &Mailbox, records: &Index, index: &Index, head: ModSeq) {
+        let name = &mailbox.name;
+        let same = records.len() == index.len() && records.iter().eq(index.iter());
+        self.must(same, format_args!("the packed index of {name:?} is not what its records say"));
+        let mut counts = Counts::default();
+        records.iter().for_each(|entry| counts.add(entry));
+        let expected = mailbox.counts;
+        self.must(counts == expected, format_args!("{name:?} counts {expected:?} and holds {counts:?}"));
+        let top = records.last().map_or(Uid(0), |entry| entry.uid);
+        self.must(
+            top < mailbox.uid_next,
+            format_args!("{name:?} holds UID {top} and would give out {} next", mailbox.uid_next),
+        );
+        self.must(mailbox.highest_modseq <= head, format_args!("{name:?} has a MODSEQ above the account's"));
+        let newest = records.iter().map(|entry| entry.modseq).max().unwrap_or_default();
+        self.must(newest <= mailbox.highest_modseq, format_args!("{name:?} holds MODSEQ {newest} above its highest"));
+        let keywords = mailbox.keywords.names().len();
+        let unnamed = |entry: &Entry| (keywords..crate::flags::KEYWORDS_MAX).any(|n| entry.flags.has_keyword(n));
+        self.must(!records.iter().any(unnamed), format_args!("{name:?} uses a keyword that has no name"));
+    }
+
+    fn emails(
+        &mut self,
+        state: &AccountState,
+        emails: &BTreeMap<EmailId, EmailRecord>,
+        places: &BTreeMap<EmailId, u32>,
+    ) {
+        for (email, record) in emails {
+            let (text, found) = (email.text(), places.get(email).copied().unwrap_or(0));
+            self.must(
+                record.places == found,
+                format_args!("message {text} is in {found} places and says {}", record.places),
+            );
+            self.must(
+                *email <= state.record.last_email,
+                format_args!("message {text} has an id that was never given out"),
+            );
+            self.must(
+                (record.places == 0) == record.removed_at.is_some(),
+                format_args!("message {text}: removal time"),
+            );
+        }
+        for email in places.keys().filter(|email| !emails.contains_key(email)) {
+            self.found(format_args!("message {} is in a mailbox and has no record", email.text()));
+        }
+    }
+
+    fn retained(&mut self, emails: &BTreeMap<EmailId, EmailRecord>, retained: &BTreeSet<(Timestamp, EmailId)>) {
+        let expected: BTreeSet<_> = emails
+            .iter()
+            .filter_map(|(email, record)| Some((Timestamp(record.removed_at?.0.max(0)), *email)))
+            .collect();
+        for (_, email) in expected.symmetric_difference(retained) {
+            self.found(format_args!(
+                "message {} is removed and not in retention, or the other way round",
+                email.text()
+            ));
+        }
+    }
+
+    fn body(
+        &mut self,
+        store: &Store,
+        email: EmailId,
+        body: &BodyRecord<'_>,
+        emails: &BTreeMap<EmailId, EmailRecord>,
+        depth: Depth,
+    ) {
+        let text = email.text();
+        let Some(record) = emails.get(&email) else { return self.found(format_args!("body {text} has no message")) };
+        match body {
+            BodyRecord::Inline { hash, body } => {
+                self.must(record.size as usize == body.len(), format_args!("message {text} has the wrong size"));
+                let intact = depth == Depth::Records || blake3::hash(body).as_bytes() == hash;
+                self.must(intact, format_args!("the body of message {text} is damaged"));
+            }
+            BodyRecord::Object { hash, size, name } => {
+                self.must(record.size == *size, format_args!("message {text} has the wrong size"));
+                self.must(record.object.as_ref() == Some(name), format_args!("message {text} names two objects"));
+                if depth == Depth::Bodies {
+                    match store.objects().read(self.id, name) {
+                        Ok(body) => {
+                            let intact = blake3::hash(&body).as_bytes() == hash;
+                            self.must(intact, format_args!("the object {name} of message {text} is damaged"));
+                        }
+                        Err(error) => self.found(format_args!("the object {name} of message {text}: {error}")),
+                    }
+                }
+            }
+        }
+    }
+
+    fn journal(&mut self, key: &[u8], value: &[u8], last: &mut ModSeq, head: ModSeq) {
+        match key::long_at(key, 1).and_then(|modseq| JournalEntry::decode(ModSeq(modseq), value)) {
+            Ok(entry) => {
+                let in_order = *last < entry.modseq && entry.modseq <= head;
+                self.must(in_order, format_args!("journal entry {} is out of order", entry.modseq));
+                *last = entry.modseq;
+            }
+            Err(Corrupt) => self.found(format_args!("a journal entry is damaged (key {key:02x?})")),
+        }
+    }
+
+    fn taken(&mut self, key: &[u8], value: &[u8], state: &AccountState, emails: &BTreeMap<EmailId, EmailRecord>) {
+        let parts = key::number_at(key, 1).and_then(|d| Ok((DeviceId(d), EmailId(key::long_at(key, 5)?))));
+        match (parts, Taken::decode(value)) {
+            (Ok((device, email)), Ok(_)) => {
+                self.must(state.devices.contains_key(&device), format_args!("a maildrop of no device ({device})"));
+                self.must(emails.contains_key(&email), format_args!("a maildrop names no message ({})", email.text()));
+            }
+            _ => self.found(format_args!("a maildrop record is damaged (key {key:02x?})")),
+        }
+    }
+}
+
+impl Account {
+    /// Checks every invariant of this account, records only; for tests and assertions.
+    ///
+    /// # Errors
+    /// As [`account`].
+    pub fn check(&self, store: &Store) -> Result<Vec<Finding>, Error> {
+        account(store, self.id(), Depth::Records)
+    }
+}

@@ -1,0 +1,142 @@
+//! Devices: a credential of the account, what may be done with it and what was done.
+
+use crate::codec::{Corrupt, Reader, Writer};
+use crate::ids::{DeviceId, Timestamp};
+use crate::journal::Protocol;
+use crate::record::{open, versioned};
+use crate::removal::RemovalPolicy;
+
+/// An account has at most this many devices, revoked ones included.
+pub const DEVICES_MAX: usize = 1000;
+/// A device's name is at most this long.
+pub const DEVICE_NAME_BYTES_MAX: usize = 100;
+
+/// A device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Never used again within the account.
+    pub id: DeviceId,
+    /// For people.
+    pub name: String,
+    /// How it logs in.
+    pub credential: Credential,
+    /// When it was added.
+    pub added_at: Timestamp,
+    /// Its last login, exact to a few minutes.
+    pub last_login: Option<LastLogin>,
+    /// From then on it may not log in.
+    pub revoked_at: Option<Timestamp>,
+    /// What its POP3 deletions do to the mailbox.
+    pub removal: RemovalPolicy,
+    /// The protocols that it has logged in with, as bits in the order of [`Protocol::ALL`].
+    pub(crate) protocols: u16,
+}
+
+/// How a device logs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A random password of its own: the password *is* the device.
+    ApplicationPassword {
+        /// A keyed hash.
+        hash: [u8; 32],
+    },
+    /// The account's main password, told apart by protocol and the program's own words.
+    MainPassword {
+        /// `imap:Thunderbird`, `pop3`.
+        fingerprint: String,
+    },
+}
+
+/// A login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastLogin {
+    /// When.
+    pub at: Timestamp,
+    /// Over which protocol.
+    pub protocol: Protocol,
+    /// From which address.
+    pub address: String,
+}
+
+impl Device {
+    /// Whether it has logged in over `protocol`.
+    #[must_use]
+    pub fn has_used(&self, protocol: Protocol) -> bool {
+        Protocol::ALL.iter().position(|p| *p == protocol).is_some_and(|bit| self.protocols & (1 << bit) != 0)
+    }
+
+    pub(crate) fn uses(&mut self, protocol: Protocol) {
+        if let Some(bit) = Protocol::ALL.iter().position(|p| *p == protocol) {
+            self.protocols |= 1 << bit;
+        }
+    }
+
+    /// Whether somebody may read the mailbox with it: an application password from the day it was made, the main
+    /// password once it was used over a protocol that reads.
+    #[must_use]
+    pub fn reads_mail(&self) -> bool {
+        self.revoked_at.is_none()
+            && match self.credential {
+                Credential::ApplicationPassword { .. } => true,
+                Credential::MainPassword { .. } => {
+                    [Protocol::Imap, Protocol::Pop3, Protocol::Web].iter().any(|p| self.has_used(*p))
+                }
+            }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = versioned();
+        w.text(&self.name);
+        match &self.credential {
+            Credential::ApplicationPassword { hash } => w.byte(0).bytes(hash),
+            Credential::MainPassword { fingerprint } => w.byte(1).text(fingerprint),
+        };
+        w.signed(self.added_at.0);
+        w.option(self.last_login.as_ref(), |w, login| {
+            w.signed(login.at.0);
+            login.protocol.write(w);
+            w.text(&login.address);
+        });
+        w.option(self.revoked_at, |w, at| {
+            w.signed(at.0);
+        });
+        self.removal.write(&mut w);
+        w.number(self.protocols.into());
+        w.0
+    }
+
+    pub(crate) fn decode(id: DeviceId, bytes: &[u8]) -> Result<Self, Corrupt> {
+        let mut r = open(bytes)?;
+        let device = Self {
+            id,
+            name: r.text()?,
+            credential: read_credential(&mut r)?,
+            added_at: Timestamp(r.signed()?),
+            last_login: r.option(|r| {
+                Ok(LastLogin { at: Timestamp(r.signed()?), protocol: Protocol::read(r)?, address: r.text()? })
+            })?,
+            revoked_at: r.option(|r| r.signed().map(Timestamp))?,
+            removal: RemovalPolicy::read(&mut r)?,
+            protocols: u16::try_from(r.number()?).map_err(|_| Corrupt)?,
+        };
+        r.end().map(|()| device)
+    }
+}
+
+fn read_credential(r: &mut Reader<'_>) -> Result<Credential, Corrupt> {
+    match r.byte()? {
+        0 => Ok(Credential::ApplicationPassword { hash: r.bytes()?.try_into().map_err(|_| Corrupt)? }),
+        1 => Ok(Credential::MainPassword { fingerprint: r.text()? }),
+        2.. => Err(Corrupt),
+    }
+}
+
+impl RemovalPolicy {
+    fn write(self, w: &mut Writer) {
+        w.byte(Self::ALL.iter().position(|p| *p == self).unwrap_or(0) as u8);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        Self::ALL.get(usize::from(r.byte()?)).copied().ok_or(Corrupt)
+    }
+}

@@ -1,0 +1,81 @@
+//! Why the store did not do what was asked: a refusal (policy or state) or a fault (ours).
+
+use crate::codec::Corrupt;
+use crate::engine::EngineError;
+use crate::objects::ObjectError;
+use std::fmt;
+
+/// Why the store did not do what was asked. Nothing was changed, except after [`Error::Fault`]: there it is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The account does not exist (any more).
+    NoSuchAccount,
+    /// No mailbox of this name or number.
+    NoSuchMailbox,
+    /// The message is not there (any more).
+    NoSuchMessage,
+    /// No device of this number or name, or it is revoked.
+    NoSuchDevice,
+    /// A mailbox or device of this name is there.
+    AlreadyExists,
+    /// The name breaks a rule: which.
+    InvalidName(&'static str),
+    /// The mailbox cannot be deleted or renamed: why.
+    NotAllowed(&'static str),
+    /// A limit is reached: which, as a sentence.
+    Limit(String),
+    /// Another session of the same device has the maildrop (RFC 1939 §4).
+    MaildropInUse,
+    /// No space. Nothing was changed.
+    NoSpace(String),
+    /// The engine or an object failed, or stored bytes are damaged. Logged where it happened.
+    Fault(String),
+}
+
+impl Error {
+    /// A fault, logged here once, with what was tried.
+    pub(crate) fn fault(what: impl fmt::Display) -> Self {
+        let what = what.to_string();
+        tracing::error!(%what, "store fault");
+        Self::Fault(what)
+    }
+
+    /// Damage in stored bytes.
+    pub(crate) fn corrupt(what: impl fmt::Display) -> impl FnOnce(Corrupt) -> Self {
+        move |Corrupt| Self::fault(format_args!("{what} is damaged; run `pillarbox check`"))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchAccount => f.write_str("no such account"),
+            Self::NoSuchMailbox => f.write_str("no such mailbox"),
+            Self::NoSuchMessage => f.write_str("no such message"),
+            Self::NoSuchDevice => f.write_str("no such device"),
+            Self::AlreadyExists => f.write_str("it exists already"),
+            Self::InvalidName(why) | Self::NotAllowed(why) => f.write_str(why),
+            Self::Limit(what) => f.write_str(what),
+            Self::MaildropInUse => f.write_str("another session of this device has the maildrop open"),
+            Self::NoSpace(what) => write!(f, "no space: {what}"),
+            Self::Fault(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<EngineError> for Error {
+    fn from(error: EngineError) -> Self {
+        Self::fault(error)
+    }
+}
+
+impl From<ObjectError> for Error {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Full { what } => Self::NoSpace(what),
+            ObjectError::Missing | ObjectError::Failed { .. } => Self::fault(error),
+        }
+    }
+}

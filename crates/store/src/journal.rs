@@ -1,0 +1,457 @@
+//! The journal: what changed, when, by which device over which protocol, and what it was before.
+//!
+//! It is the one order of everything that happens in an account: IMAP synchronisation, the timeline, undo and the packed
+//! indexes derive from it. Entries are only ever added at the end, and leave at the front when they leave retention.
+
+use crate::codec::{Corrupt, Reader, Writer};
+use crate::flags::FlagBits;
+use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
+use crate::index::{Entry, Index};
+use crate::record::{open, versioned};
+
+/// An entry names at most this many messages; a larger operation makes several entries in the same commit.
+pub const MESSAGES_PER_ENTRY_MAX: usize = 4096;
+
+/// Over which protocol a change came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// The server itself: retention, migration.
+    Server,
+    /// Mail from other hosts.
+    Smtp,
+    /// Mail from a local mail system.
+    Lmtp,
+    /// Mail that an account's own device sends.
+    Submission,
+    /// IMAP.
+    Imap,
+    /// POP3.
+    Pop3,
+    /// The command line.
+    Cli,
+    /// Web pages.
+    Web,
+}
+
+impl Protocol {
+    /// All of them; the journal holds the place in this list.
+    pub const ALL: [Self; 8] =
+        [Self::Server, Self::Smtp, Self::Lmtp, Self::Submission, Self::Imap, Self::Pop3, Self::Cli, Self::Web];
+
+    pub(crate) fn write(self, w: &mut Writer) {
+        w.byte(Self::ALL.iter().position(|p| *p == self).unwrap_or(0) as u8);
+    }
+
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        Self::ALL.get(usize::from(r.byte()?)).copied().ok_or(Corrupt)
+    }
+}
+
+/// Who changes something, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// The device whose login this is; [`DeviceId`] 0 is the server itself.
+    pub device: DeviceId,
+    /// Over which protocol.
+    pub protocol: Protocol,
+    /// The time of the change.
+    pub now: Timestamp,
+}
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalEntry {
+    /// Its place in the order; no two entries share one.
+    pub modseq: ModSeq,
+    /// When.
+    pub at: Timestamp,
+    /// By which device; 0 is the server itself.
+    pub device: DeviceId,
+    /// Over which protocol.
+    pub protocol: Protocol,
+    /// What.
+    pub change: Change,
+}
+
+/// A message in a mailbox, as it was when it came or went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// In the mailbox that the entry names.
+    pub uid: Uid,
+    /// The message.
+    pub email: EmailId,
+    /// Its flags there and then.
+    pub flags: FlagBits,
+    /// INTERNALDATE.
+    pub internal_date: Timestamp,
+    /// Octets.
+    pub size: u32,
+}
+
+/// A change of flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reflagged {
+    /// In the mailbox that the entry names.
+    pub uid: Uid,
+    /// The message.
+    pub email: EmailId,
+    /// Flags before.
+    pub before: FlagBits,
+    /// Flags after.
+    pub after: FlagBits,
+}
+
+/// A message that moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relisted {
+    /// As it was in the mailbox that it left.
+    pub before: Listed,
+    /// The UID in the mailbox that it is in now.
+    pub uid: Uid,
+    /// The flags there; keyword numbers are those of that mailbox.
+    pub flags: FlagBits,
+}
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The account began.
+    AccountCreated,
+    /// Messages came into a mailbox: delivery, APPEND, COPY.
+    Added {
+        /// Where.
+        mailbox: MailboxId,
+        /// In UID order.
+        messages: Vec<Listed>,
+    },
+    /// Flags or keywords changed.
+    FlagsChanged {
+        /// Where.
+        mailbox: MailboxId,
+        /// In UID order.
+        messages: Vec<Reflagged>,
+    },
+    /// Messages left a mailbox for good; each stays restorable for the retention time.
+    Expunged {
+        /// Where.
+        mailbox: MailboxId,
+        /// In UID order.
+        messages: Vec<Listed>,
+    },
+    /// Messages went from one mailbox to another.
+    Moved {
+        /// From where.
+        from: MailboxId,
+        /// To where.
+        to: MailboxId,
+        /// In UID order.
+        messages: Vec<Relisted>,
+    },
+    /// A mailbox was made.
+    MailboxCreated {
+        /// Which.
+        mailbox: MailboxId,
+        /// Its name.
+        name: String,
+    },
+    /// A mailbox changed its name.
+    MailboxRenamed {
+        /// Which.
+        mailbox: MailboxId,
+        /// Its name before.
+        before: String,
+        /// Its name after.
+        after: String,
+    },
+    /// A mailbox was removed, after its messages were expunged.
+    MailboxDeleted {
+        /// Which.
+        mailbox: MailboxId,
+        /// Its name.
+        name: String,
+    },
+    /// A mailbox was put on the list of subscriptions or taken off.
+    Subscribed {
+        /// Which.
+        mailbox: MailboxId,
+        /// On it now.
+        subscribed: bool,
+    },
+    /// The entry's device downloaded messages over POP3.
+    PopTaken {
+        /// In the order of the maildrop.
+        emails: Vec<EmailId>,
+    },
+    /// The entry's device deleted messages from its maildrop.
+    PopDeleted {
+        /// In the order of the maildrop.
+        emails: Vec<EmailId>,
+    },
+    /// A device was added.
+    DeviceAdded {
+        /// Which.
+        device: DeviceId,
+        /// Its name.
+        name: String,
+    },
+    /// A device's name or policy was changed.
+    DeviceChanged {
+        /// Which.
+        device: DeviceId,
+    },
+    /// A device may not log in any more.
+    DeviceRevoked {
+        /// Which.
+        device: DeviceId,
+    },
+}
+
+impl Change {
+    /// Brings the index of `mailbox` from before this change to after it.
+    pub(crate) fn replay(&self, mailbox: MailboxId, modseq: ModSeq, index: &mut Index) {
+        match self {
+            Self::Added { mailbox: at, messages } if *at == mailbox => {
+                messages.iter().for_each(|listed| index.push(listed.entry(modseq)));
+            }
+            Self::FlagsChanged { mailbox: at, messages } if *at == mailbox => {
+                for changed in messages {
+                    if let Some(entry) = index.find(changed.uid).copied() {
+                        index.replace(Entry { flags: changed.after, modseq, ..entry });
+                    }
+                }
+            }
+            Self::Expunged { mailbox: at, messages } if *at == mailbox => {
+                index.remove(&messages.iter().map(|listed| listed.uid).collect::<Vec<_>>());
+            }
+            Self::Moved { from, to, messages } if *from == mailbox || *to == mailbox => {
+                if *from == mailbox {
+                    index.remove(&messages.iter().map(|moved| moved.before.uid).collect::<Vec<_>>());
+                }
+                if *to == mailbox {
+                    messages.iter().for_each(|moved| index.push(moved.after().entry(modseq)));
+                }
+            }
+            Self::AccountCreated
+            | Self::Added { .. }
+            | Self::FlagsChanged { .. }
+            | Self::Expunged { .. }
+            | Self::Moved { .. }
+            | Self::MailboxCreated { .. }
+            | Self::MailboxRenamed { .. }
+            | Self::MailboxDeleted { .. }
+            | Self::Subscribed { .. }
+            | Self::PopTaken { .. }
+            | Self::PopDeleted { .. }
+            | Self::DeviceAdded { .. }
+            | Self::DeviceChanged { .. }
+            | Self::DeviceRevoked { .. } => {}
+        }
+    }
+
+    /// The UIDs that left `mailbox` in this change.
+    pub(crate) fn vanished(&self, mailbox: MailboxId) -> Vec<Uid> {
+        match self {
+            Self::Expunged { mailbox: at, messages } if *at == mailbox => messages.iter().map(|m| m.uid).collect(),
+            Self::Moved { from, messages, .. } if *from == mailbox => messages.iter().map(|m| m.before.uid).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Listed {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        let Entry { uid, email, flags, internal_date, size, modseq: _ } = *entry;
+        Self { uid, email, flags, internal_date, size }
+    }
+
+    pub(crate) fn entry(&self, modseq: ModSeq) -> Entry {
+        let Self { uid, email, flags, internal_date, size } = *self;
+        Entry { uid, size, flags, modseq, email, internal_date }
+    }
+}
+
+impl Relisted {
+    /// As it is in the mailbox that it went to.
+    #[must_use]
+    pub fn after(&self) -> Listed {
+        Listed { uid: self.uid, flags: self.flags, ..self.before }
+    }
+}
+
+impl JournalEntry {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = versioned();
+        w.signed(self.at.0).number(self.device.0.into());
+        self.protocol.write(&mut w);
+        write_change(&mut w, &self.change);
+        w.0
+    }
+
+    pub(crate) fn decode(modseq: ModSeq, bytes: &[u8]) -> Result<Self, Corrupt> {
+        let mut r = open(bytes)?;
+        let (at, device) = (Timestamp(r.signed()?), DeviceId(r.small()?));
+        let protocol = Protocol::read(&mut r)?;
+        let change = read_change(&mut r)?;
+        r.end().map(|()| Self { modseq, at, device, protocol, change })
+    }
+}
+
+fn write_list<T>(w: &mut Writer, items: &[T], mut write: impl FnMut(&mut Writer, &T)) {
+    w.number(items.len() as u64);
+    items.iter().for_each(|item| write(w, item));
+}
+
+fn write_listed(w: &mut Writer, listed: &Listed) {
+    w.number(listed.uid.0.into()).number(listed.email.0).number(listed.flags.0);
+    w.signed(listed.internal_date.0).number(listed.size.into());
+}
+
+fn read_listed(r: &mut Reader<'_>) -> Result<Listed, Corrupt> {
+    Ok(Listed {
+        uid: Uid(r.small()?),
+        email: EmailId(r.number()?),
+        flags: FlagBits(r.number()?),
+        internal_date: Timestamp(r.signed()?),
+        size: r.small()?,
+    })
+}
+
+fn write_emails(w: &mut Writer, emails: &[EmailId]) {
+    write_list(w, emails, |w, email| {
+        w.number(email.0);
+    });
+}
+
+fn write_change(w: &mut Writer, change: &Change) {
+    match change {
+        Change::AccountCreated => {
+            w.byte(0);
+        }
+        Change::Added { mailbox, messages } => {
+            w.byte(1).number(mailbox.0.into());
+            write_list(w, messages, write_listed);
+        }
+        Change::FlagsChanged { mailbox, messages } => {
+            w.byte(2).number(mailbox.0.into());
+            write_list(w, messages, |w, changed| {
+                w.number(changed.uid.0.into()).number(changed.email.0).number(changed.before.0).number(changed.after.0);
+            });
+        }
+        Change::Expunged { mailbox, messages } => {
+            w.byte(3).number(mailbox.0.into());
+            write_list(w, messages, write_listed);
+        }
+        Change::Moved { from, to, messages } => {
+            w.byte(4).number(from.0.into()).number(to.0.into());
+            write_list(w, messages, |w, moved| {
+                write_listed(w, &moved.before);
+                w.number(moved.uid.0.into()).number(moved.flags.0);
+            });
+        }
+        Change::MailboxCreated { mailbox, name } => {
+            w.byte(5).number(mailbox.0.into()).text(name);
+        }
+        Change::MailboxRenamed { mailbox, before, after } => {
+            w.byte(6).number(mailbox.0.into()).text(before).text(after);
+        }
+        Change::MailboxDeleted { mailbox, name } => {
+            w.byte(7).number(mailbox.0.into()).text(name);
+        }
+        Change::Subscribed { mailbox, subscribed } => {
+            w.byte(8).number(mailbox.0.into()).byte(u8::from(*subscribed));
+        }
+        Change::PopTaken { emails } => write_emails(w.byte(9), emails),
+        Change::PopDeleted { emails } => write_emails(w.byte(10), emails),
+        Change::DeviceAdded { device, name } => {
+            w.byte(11).number(device.0.into()).text(name);
+        }
+        Change::DeviceChanged { device } => {
+            w.byte(12).number(device.0.into());
+        }
+        Change::DeviceRevoked { device } => {
+            w.byte(13).number(device.0.into());
+        }
+    }
+}
+
+fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
+    let mailbox = |r: &mut Reader<'_>| r.small().map(MailboxId);
+    let device = |r: &mut Reader<'_>| r.small().map(DeviceId);
+    let email = |r: &mut Reader<'_>| r.number().map(EmailId);
+    Ok(match r.byte()? {
+        0 => Change::AccountCreated,
+        1 => Change::Added { mailbox: mailbox(r)?, messages: r.list(read_listed)? },
+        2 => Change::FlagsChanged { mailbox: mailbox(r)?, messages: r.list(read_reflagged)? },
+        3 => Change::Expunged { mailbox: mailbox(r)?, messages: r.list(read_listed)? },
+        4 => Change::Moved { from: mailbox(r)?, to: mailbox(r)?, messages: r.list(read_relisted)? },
+        5 => Change::MailboxCreated { mailbox: mailbox(r)?, name: r.text()? },
+        6 => Change::MailboxRenamed { mailbox: mailbox(r)?, before: r.text()?, after: r.text()? },
+        7 => Change::MailboxDeleted { mailbox: mailbox(r)?, name: r.text()? },
+        8 => Change::Subscribed { mailbox: mailbox(r)?, subscribed: r.byte()? != 0 },
+        9 => Change::PopTaken { emails: r.list(email)? },
+        10 => Change::PopDeleted { emails: r.list(email)? },
+        11 => Change::DeviceAdded { device: device(r)?, name: r.text()? },
+        12 => Change::DeviceChanged { device: device(r)? },
+        13 => Change::DeviceRevoked { device: device(r)? },
+        14.. => return Err(Corrupt),
+    })
+}
+
+fn read_reflagged(r: &mut Reader<'_>) -> Result<Reflagged, Corrupt> {
+    Ok(Reflagged {
+        uid: Uid(r.small()?),
+        email: EmailId(r.number()?),
+        before: FlagBits(r.number()?),
+        after: FlagBits(r.number()?),
+    })
+}
+
+fn read_relisted(r: &mut Reader<'_>) -> Result<Relisted, Corrupt> {
+    Ok(Relisted { before: read_listed(r)?, uid: Uid(r.small()?), flags: FlagBits(r.number()?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_change_is_read_as_it_was_written() {
+        let listed = Listed {
+            uid: Uid(7),
+            email: EmailId(1 << 50),
+            flags: FlagBits(u64::MAX),
+            internal_date: Timestamp(-1),
+            size: 9,
+        };
+        let (mailbox, device, name) = (MailboxId(3), DeviceId(4), String::from("Été/2026"));
+        let emails = vec![EmailId(1), EmailId(u64::MAX)];
+        let changed = Reflagged { uid: Uid(1), email: EmailId(2), before: FlagBits(3), after: FlagBits(4) };
+        let moved = Relisted { before: listed, uid: Uid(8), flags: FlagBits(1) };
+        let changes = [
+            Change::AccountCreated,
+            Change::Added { mailbox, messages: vec![listed; 3] },
+            Change::FlagsChanged { mailbox, messages: vec![changed] },
+            Change::Expunged { mailbox, messages: vec![] },
+            Change::Moved { from: mailbox, to: MailboxId(9), messages: vec![moved] },
+            Change::MailboxCreated { mailbox, name: name.clone() },
+            Change::MailboxRenamed { mailbox, before: name.clone(), after: "x".into() },
+            Change::MailboxDeleted { mailbox, name: name.clone() },
+            Change::Subscribed { mailbox, subscribed: true },
+            Change::PopTaken { emails: emails.clone() },
+            Change::PopDeleted { emails },
+            Change::DeviceAdded { device, name },
+            Change::DeviceChanged { device },
+            Change::DeviceRevoked { device },
+        ];
+        for change in changes {
+            for protocol in Protocol::ALL {
+                let entry =
+                    JournalEntry { modseq: ModSeq(5), at: Timestamp(6), device, protocol, change: change.clone() };
+                assert_eq!(JournalEntry::decode(ModSeq(5), &entry.encode()), Ok(entry.clone()));
+                let mut short = entry.encode();
+                short.pop();
+                assert_eq!(JournalEntry::decode(ModSeq(5), &short), Err(Corrupt));
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The keys of an account: a letter for the kind, then big-endian numbers, so that a scan comes in their order.
+//!
+//! | letter | then | value |
+//! |---|---|---|
+//! | `A` | | [`crate::record::AccountRecord`] |
+//! | `B` | mailbox | [`crate::record::MailboxRecord`] |
+//! | `D` | device | [`crate::device::Device`] |
+//! | `E` | email | [`crate::record::EmailRecord`] |
+//! | `J` | modseq | [`crate::journal::JournalEntry`] |
+//! | `K` | mailbox | header of the packed index, a disposable cache |
+//! | `L` | mailbox, number | a piece of the packed index |
+//! | `M` | mailbox, uid | [`crate::record::MessageRecord`] |
+//! | `P` | device, email | [`crate::maildrop::Taken`] |
+//! | `R` | removal time, email | a message that is in no mailbox and still restorable |
+//! | `T` | email | its cached summary ([`message::Summary`]) |
+//! | `Y` | email | its body, or where the body lies |
+
+use crate::codec::{Corrupt, Reader};
+use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
+
+fn key(letter: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(17);
+    key.push(letter);
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
+}
+
+pub(crate) fn account() -> Vec<u8> {
+    key(b'A', &[])
+}
+
+pub(crate) fn mailbox(id: MailboxId) -> Vec<u8> {
+    key(b'B', &[&id.0.to_be_bytes()])
+}
+
+pub(crate) fn device(id: DeviceId) -> Vec<u8> {
+    key(b'D', &[&id.0.to_be_bytes()])
+}
+
+pub(crate) fn email(id: EmailId) -> Vec<u8> {
+    key(b'E', &[&id.0.to_be_bytes()])
+}
+
+pub(crate) fn journal(modseq: ModSeq) -> Vec<u8> {
+    key(b'J', &[&modseq.0.to_be_bytes()])
+}
+
+pub(crate) fn pack(mailbox: MailboxId) -> Vec<u8> {
+    key(b'K', &[&mailbox.0.to_be_bytes()])
+}
+
+pub(crate) fn pack_piece(mailbox: MailboxId, number: u32) -> Vec<u8> {
+    key(b'L', &[&mailbox.0.to_be_bytes(), &number.to_be_bytes()])
+}
+
+pub(crate) fn message(mailbox: MailboxId, uid: Uid) -> Vec<u8> {
+    key(b'M', &[&mailbox.0.to_be_bytes(), &uid.0.to_be_bytes()])
+}
+
+pub(crate) fn taken(device: DeviceId, email: EmailId) -> Vec<u8> {
+    key(b'P', &[&device.0.to_be_bytes(), &email.0.to_be_bytes()])
+}
+
+pub(crate) fn retained(removed_at: Timestamp, email: EmailId) -> Vec<u8> {
+    key(b'R', &[&removed_at.0.max(0).to_be_bytes(), &email.0.to_be_bytes()])
+}
+
+pub(crate) fn summary(email: EmailId) -> Vec<u8> {
+    key(b'T', &[&email.0.to_be_bytes()])
+}
+
+pub(crate) fn body(email: EmailId) -> Vec<u8> {
+    key(b'Y', &[&email.0.to_be_bytes()])
+}
+
+/// The bounds of every key that begins with `prefix`. `prefix` must not be all 0xff; ours begin with a letter.
+pub(crate) fn all(prefix: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < 0xff {
+            end.push(last + 1);
+            break;
+        }
+    }
+    (prefix.to_vec(), end)
+}
+
+/// All keys of one kind.
+pub(crate) fn kind(letter: u8) -> (Vec<u8>, Vec<u8>) {
+    all(&[letter])
+}
+
+/// All keys of one kind that belong to a mailbox or device.
+pub(crate) fn kind_of(letter: u8, number: u32) -> (Vec<u8>, Vec<u8>) {
+    all(&key(letter, &[&number.to_be_bytes()]))
+}
+
+/// Takes the number off a key that has been scanned.
+pub(crate) fn number_at(key: &[u8], at: usize) -> Result<u32, Corrupt> {
+    let mut r = Reader(key.get(at..).ok_or(Corrupt)?);
+    r.take(4)?.try_into().map(u32::from_be_bytes).map_err(|_| Corrupt)
+}
+
+/// Takes the long number off a key that has been scanned.
+pub(crate) fn long_at(key: &[u8], at: usize) -> Result<u64, Corrupt> {
+    let mut r = Reader(key.get(at..).ok_or(Corrupt)?);
+    r.take(8)?.try_into().map(u64::from_be_bytes).map_err(|_| Corrupt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bounds_of_a_prefix_hold_all_that_begin_with_it_and_nothing_else() {
+        let (from, to) = kind_of(b'M', u32::MAX);
+        let inside = message(MailboxId(u32::MAX), Uid(u32::MAX));
+        assert!(from <= inside && inside < to);
+        assert!(pack(MailboxId(0)) < from && retained(Timestamp(0), EmailId(0)) >= to);
+        let (from, to) = kind_of(b'M', 7);
+        assert!(from <= message(MailboxId(7), Uid(0)) && message(MailboxId(8), Uid(0)) >= to);
+    }
+}

@@ -1,0 +1,291 @@
+//! The records of an account as they lie in the engine. Each begins with a version byte.
+
+use crate::codec::{Corrupt, Reader, Writer};
+use crate::flags::{FlagBits, Keywords};
+use crate::ids::{EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
+use crate::index::Entry;
+
+const VERSION: u8 = 1;
+
+pub(crate) fn versioned() -> Writer {
+    Writer(vec![VERSION])
+}
+
+pub(crate) fn open(bytes: &[u8]) -> Result<Reader<'_>, Corrupt> {
+    let mut r = Reader(bytes);
+    if r.byte()? == VERSION { Ok(r) } else { Err(Corrupt) }
+}
+
+/// What an account counts up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AccountRecord {
+    pub(crate) created: Timestamp,
+    pub(crate) last_email: EmailId,
+    pub(crate) last_uid_validity: UidValidity,
+    pub(crate) last_mailbox: MailboxId,
+    pub(crate) last_device: u32,
+    /// Journal entries up to this one have left retention.
+    pub(crate) journal_floor: ModSeq,
+}
+
+impl AccountRecord {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = versioned();
+        w.signed(self.created.0).number(self.last_email.0).number(self.last_uid_validity.0.into());
+        w.number(self.last_mailbox.0.into()).number(self.last_device.into()).number(self.journal_floor.0);
+        w.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
+        let mut r = open(bytes)?;
+        let record = Self {
+            created: Timestamp(r.signed()?),
+            last_email: EmailId(r.number()?),
+            last_uid_validity: UidValidity(r.small()?),
+            last_mailbox: MailboxId(r.small()?),
+            last_device: r.small()?,
+            journal_floor: ModSeq(r.number()?),
+        };
+        r.end().map(|()| record)
+    }
+}
+
+/// A mailbox's purpose (RFC 6154 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// The mailbox that mail arrives in; it cannot be deleted, and renaming it leaves an empty one (RFC 9051 §6.3.6).
+    Inbox,
+    /// `\Drafts`
+    Drafts,
+    /// `\Sent`
+    Sent,
+    /// `\Junk`
+    Junk,
+    /// `\Trash`
+    Trash,
+    /// `\Archive`
+    Archive,
+}
+
+impl Role {
+    /// All of them; a record holds the place in this list.
+    pub const ALL: [Self; 6] = [Self::Inbox, Self::Drafts, Self::Sent, Self::Junk, Self::Trash, Self::Archive];
+
+    /// The mailbox name that it has from the start.
+    #[must_use]
+    pub fn default_name(self) -> &'static str {
+        match self {
+            Self::Inbox => "INBOX",
+            Self::Drafts => "Drafts",
+            Self::Sent => "Sent",
+            Self::Junk => "Junk",
+            Self::Trash => "Trash",
+            Self::Archive => "Archive",
+        }
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        Self::ALL.get(usize::from(r.byte()?)).copied().ok_or(Corrupt)
+    }
+}
+
+/// What a mailbox holds, kept up to date by every change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Messages.
+    pub messages: u32,
+    /// Messages without `\Seen`.
+    pub unseen: u32,
+    /// Messages with `\Deleted`.
+    pub deleted: u32,
+    /// Octets of all messages.
+    pub bytes: u64,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, entry: &Entry) {
+        self.messages += 1;
+        self.bytes += u64::from(entry.size);
+        self.count_flags(entry.flags, u32::saturating_add);
+    }
+
+    pub(crate) fn remove(&mut self, entry: &Entry) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(u64::from(entry.size));
+        self.count_flags(entry.flags, u32::saturating_sub);
+    }
+
+    pub(crate) fn reflag(&mut self, before: FlagBits, after: FlagBits) {
+        self.count_flags(before, u32::saturating_sub);
+        self.count_flags(after, u32::saturating_add);
+    }
+
+    fn count_flags(&mut self, flags: FlagBits, change: impl Fn(u32, u32) -> u32) {
+        use crate::flags::SystemFlag::{Deleted, Seen};
+        self.unseen = change(self.unseen, u32::from(!flags.has(Seen)));
+        self.deleted = change(self.deleted, u32::from(flags.has(Deleted)));
+    }
+}
+
+/// A mailbox, without its messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mailbox {
+    /// Survives renames.
+    pub id: MailboxId,
+    /// The whole path, UTF-8, levels separated by `/`.
+    pub name: String,
+    /// RFC 6154 special use.
+    pub role: Option<Role>,
+    /// Whether it is on the list of RFC 9051 §6.3.7.
+    pub subscribed: bool,
+    /// RFC 9051 §2.3.1.1.
+    pub uid_validity: UidValidity,
+    /// The UID that the next message gets.
+    pub uid_next: Uid,
+    /// The last change of a message in it, or its creation (RFC 7162 §3.1.1); at least 1.
+    pub highest_modseq: ModSeq,
+    /// The keywords seen in it.
+    pub keywords: Keywords,
+    /// What it holds.
+    pub counts: Counts,
+    /// Up to which modseq the packed index is complete.
+    pub(crate) packed_to: ModSeq,
+    /// How many messages were touched since.
+    pub(crate) unpacked: u32,
+}
+
+impl Mailbox {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = versioned();
+        w.number(self.id.0.into()).text(&self.name);
+        w.option(self.role, |w, role| {
+            w.byte(Role::ALL.iter().position(|r| *r == role).unwrap_or(0) as u8);
+        });
+        w.byte(u8::from(self.subscribed)).number(self.uid_validity.0.into()).number(self.uid_next.0.into());
+        w.number(self.highest_modseq.0);
+        self.keywords.write(&mut w);
+        let Counts { messages, unseen, deleted, bytes } = self.counts;
+        w.number(messages.into()).number(unseen.into()).number(deleted.into()).number(bytes);
+        w.number(self.packed_to.0).number(self.unpacked.into());
+        w.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
+        let mut r = open(bytes)?;
+        let mailbox = Self {
+            id: MailboxId(r.small()?),
+            name: r.text()?,
+            role: r.option(Role::read)?,
+            subscribed: r.byte()? != 0,
+            uid_validity: UidValidity(r.small()?),
+            uid_next: Uid(r.small()?),
+            highest_modseq: ModSeq(r.number()?),
+            keywords: Keywords::read(&mut r)?,
+            counts: Counts { messages: r.small()?, unseen: r.small()?, deleted: r.small()?, bytes: r.number()? },
+            packed_to: ModSeq(r.number()?),
+            unpacked: r.small()?,
+        };
+        r.end().map(|()| mailbox)
+    }
+}
+
+/// A message in a mailbox: the truth of which the index is a copy.
+pub(crate) struct MessageRecord;
+
+impl MessageRecord {
+    pub(crate) fn encode(entry: &Entry) -> Vec<u8> {
+        let mut w = versioned();
+        w.number(entry.email.0).number(entry.flags.0).number(entry.modseq.0);
+        w.signed(entry.internal_date.0).number(entry.size.into());
+        w.0
+    }
+
+    pub(crate) fn decode(uid: Uid, bytes: &[u8]) -> Result<Entry, Corrupt> {
+        let mut r = open(bytes)?;
+        let entry = Entry {
+            uid,
+            email: EmailId(r.number()?),
+            flags: FlagBits(r.number()?),
+            modseq: ModSeq(r.number()?),
+            internal_date: Timestamp(r.signed()?),
+            size: r.small()?,
+        };
+        r.end().map(|()| entry)
+    }
+}
+
+/// A message whatever mailboxes it is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EmailRecord {
+    /// Octets.
+    pub(crate) size: u32,
+    /// In how many places (mailbox, UID) it is; 0: removed, restorable until it leaves retention.
+    pub(crate) places: u32,
+    /// When `places` became 0.
+    pub(crate) removed_at: Option<Timestamp>,
+    /// The object that holds the body, when it is not inline.
+    pub(crate) object: Option<String>,
+}
+
+impl EmailRecord {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = versioned();
+        w.number(self.size.into()).number(self.places.into());
+        w.option(self.removed_at, |w, at| {
+            w.signed(at.0);
+        });
+        w.option(self.object.as_deref(), |w, name| {
+            w.text(name);
+        });
+        w.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
+        let mut r = open(bytes)?;
+        let record = Self {
+            size: r.small()?,
+            places: r.small()?,
+            removed_at: r.option(|r| r.signed().map(Timestamp))?,
+            object: r.option(Reader::text)?,
+        };
+        r.end().map(|()| record)
+    }
+}
+
+/// A body, or where it lies; with the BLAKE3 of the body.
+pub(crate) enum BodyRecord<'a> {
+    Inline { hash: [u8; 32], body: &'a [u8] },
+    Object { hash: [u8; 32], size: u32, name: String },
+}
+
+impl<'a> BodyRecord<'a> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = versioned();
+        match self {
+            Self::Inline { hash, body } => {
+                w.0.reserve_exact(33 + body.len());
+                w.byte(0).0.extend_from_slice(hash);
+                w.0.extend_from_slice(body);
+            }
+            Self::Object { hash, size, name } => {
+                w.byte(1).0.extend_from_slice(hash);
+                w.number((*size).into()).text(name);
+            }
+        }
+        w.0
+    }
+
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Corrupt> {
+        let mut r = open(bytes)?;
+        let kind = r.byte()?;
+        let hash = r.take(32)?.try_into().map_err(|_| Corrupt)?;
+        match kind {
+            0 => Ok(Self::Inline { hash, body: r.0 }),
+            1 => {
+                let (size, name) = (r.small()?, r.text()?);
+                r.end().map(|()| Self::Object { hash, size, name })
+            }
+            2.. => Err(Corrupt),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! An account in memory: what the engine holds, decoded, shared and unchanging. A commit publishes the next state.
+
+use crate::codec::Reader;
+use crate::device::Device;
+use crate::engine::Snapshot;
+use crate::error::Error;
+use crate::ids::{DeviceId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
+use crate::index::{Entry, Index};
+use crate::journal::JournalEntry;
+use crate::key;
+use crate::record::{AccountRecord, Mailbox, MessageRecord, open, versioned};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// A mailbox and, once somebody asked for it, its index.
+#[derive(Clone, Debug)]
+pub(crate) struct MailboxState {
+    pub(crate) mailbox: Mailbox,
+    pub(crate) index: Option<Index>,
+}
+
+/// An account as of one commit. Cloning is cheap: all that is large is shared.
+#[derive(Clone, Debug)]
+pub(crate) struct AccountState {
+    pub(crate) head: ModSeq,
+    pub(crate) record: AccountRecord,
+    pub(crate) mailboxes: BTreeMap<MailboxId, Arc<MailboxState>>,
+    pub(crate) devices: Arc<BTreeMap<DeviceId, Device>>,
+}
+
+impl AccountState {
+    /// An account of which nothing is stored yet.
+    pub(crate) fn empty(now: Timestamp) -> Self {
+        Self {
+            head: ModSeq(0),
+            record: AccountRecord {
+                created: now,
+                last_email: crate::ids::EmailId(0),
+                last_uid_validity: UidValidity(0),
+                last_mailbox: MailboxId(0),
+                last_device: 0,
+                journal_floor: ModSeq(0),
+            },
+            mailboxes: BTreeMap::new(),
+            devices: Arc::default(),
+        }
+    }
+
+    /// Reads an account, without the indexes.
+    pub(crate) fn load(snapshot: &dyn Snapshot) -> Result<Self, Error> {
+        let record = snapshot.get(&key::account())?.ok_or(Error::NoSuchAccount)?;
+        let record = AccountRecord::decode(&record).map_err(Error::corrupt("the account record"))?;
+        let mut state = Self { head: snapshot.head(), record, mailboxes: BTreeMap::new(), devices: Arc::default() };
+        let mut devices = BTreeMap::new();
+        scan(snapshot, key::kind(b'B'), |_, value| {
+            let mailbox = Mailbox::decode(value).map_err(Error::corrupt("a mailbox record"))?;
+            state.mailboxes.insert(mailbox.id, Arc::new(MailboxState { mailbox, index: None }));
+            Ok(())
+        })?;
+        scan(snapshot, key::kind(b'D'), |key, value| {
+            let device = key::number_at(key, 1).and_then(|id| Device::decode(DeviceId(id), value));
+            let device = device.map_err(Error::corrupt("a device record"))?;
+            devices.insert(device.id, device);
+            Ok(())
+        })?;
+        state.devices = Arc::new(devices);
+        Ok(state)
+    }
+
+    /// The mailbox of a name; INBOX without regard to case (RFC 9051 §5.1).
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<MailboxState>> {
+        self.mailboxes.values().find(|state| same_name(&state.mailbox.name, name))
+    }
+
+    pub(crate) fn mailbox(&self, id: MailboxId) -> Result<&Arc<MailboxState>, Error> {
+        self.mailboxes.get(&id).ok_or(Error::NoSuchMailbox)
+    }
+}
+
+pub(crate) fn same_name(a: &str, b: &str) -> bool {
+    a == b || (a.eq_ignore_ascii_case("INBOX") && b.eq_ignore_ascii_case("INBOX"))
+}
+
+/// Scans with errors that end the scan.
+pub(crate) fn scan(
+    snapshot: &dyn Snapshot,
+    (from, to): (Vec<u8>, Vec<u8>),
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut outcome = Ok(());
+    snapshot.scan(&from, &to, &mut |key, value| match visit(key, value) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            outcome = Err(error);
+            ControlFlow::Break(())
+        }
+    })?;
+    outcome
+}
+
+/// Entries in a piece of a packed index.
+const PIECE_ENTRIES: usize = 4096;
+
+/// Reads the index of a mailbox: the packed one brought up to date from the journal, or the records if there is none.
+pub(crate) fn load_index(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Index, Error> {
+    if mailbox.packed_to > ModSeq(0)
+        && let Some(mut index) = load_pack(snapshot, mailbox)?
+    {
+        if mailbox.highest_modseq > mailbox.packed_to {
+            replay(snapshot, mailbox, &mut index)?;
+        }
+        return Ok(index);
+    }
+    load_records(snapshot, mailbox.id)
+}
+
+/// Reads the index from the records, the truth.
+pub(crate) fn load_records(snapshot: &dyn Snapshot, mailbox: MailboxId) -> Result<Index, Error> {
+    let mut index = Index::default();
+    scan(snapshot, key::kind_of(b'M', mailbox.0), |key, value| {
+        let entry = key::number_at(key, 5).and_then(|uid| MessageRecord::decode(Uid(uid), value));
+        index.push(entry.map_err(Error::corrupt("a message record"))?);
+        Ok(())
+    })?;
+    Ok(index)
+}
+
+fn replay(snapshot: &dyn Snapshot, mailbox: &Mailbox, index: &mut Index) -> Result<(), Error> {
+    let (from, to) = (key::journal(ModSeq(mailbox.packed_to.0 + 1)), key::kind(b'J').1);
+    scan(snapshot, (from, to), |key, value| {
+        let entry = key::long_at(key, 1).and_then(|modseq| JournalEntry::decode(ModSeq(modseq), value));
+        let entry = entry.map_err(Error::corrupt("a journal entry"))?;
+        entry.change.replay(mailbox.id, entry.modseq, index);
+        Ok(())
+    })
+}
+
+/// `None` when there is no pack of this modseq: it is a cache, the records are read instead.
+fn load_pack(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Option<Index>, Error> {
+    let Some(header) = snapshot.get(&key::pack(mailbox.id))? else { return Ok(None) };
+    let Ok((packed_to, pieces)) = read_pack_header(&header) else { return Ok(None) };
+    if packed_to != mailbox.packed_to {
+        return Ok(None);
+    }
+    let mut index = Index::default();
+    let mut found = 0;
+    let mut damaged = false;
+    let (from, to) = (key::pack_piece(mailbox.id, 0), key::pack_piece(mailbox.id, pieces));
+    scan(snapshot, (from, to), |_, value| {
+        found += 1;
+        damaged |= read_piece(value, &mut index).is_err();
+        Ok(())
+    })?;
+    Ok((found == pieces && !damaged).then_some(index))
+}
+
+fn read_pack_header(bytes: &[u8]) -> Result<(ModSeq, u32), crate::codec::Corrupt> {
+    let mut r = open(bytes)?;
+    let header = (ModSeq(r.number()?), r.small()?);
+    r.end().map(|()| header)
+}
+
+fn read_piece(bytes: &[u8], index: &mut Index) -> Result<(), crate::codec::Corrupt> {
+    let mut r = open(bytes)?;
+    let mut previous = Entry {
+        uid: Uid(0),
+        size: 0,
+        flags: Default::default(),
+        modseq: ModSeq(0),
+        email: crate::ids::EmailId(0),
+        internal_date: Timestamp(0),
+    };
+    while r.end().is_err() {
+        previous = read_packed(&mut r, &previous)?;
+        index.push(previous);
+    }
+    Ok(())
+}
+
+/// Each entry is written as its difference to the one before: about 15 bytes.
+fn read_packed(r: &mut Reader<'_>, previous: &Entry) -> Result<Entry, crate::codec::Corrupt> {
+    Ok(Entry {
+        uid: Uid(previous.uid.0.wrapping_add(r.small()?)),
+        size: r.small()?,
+        flags: crate::flags::FlagBits(r.number()?),
+        modseq: ModSeq(previous.modseq.0.wrapping_add_signed(r.signed()?)),
+        email: crate::ids::EmailId(previous.email.0.wrapping_add_signed(r.signed()?)),
+        internal_date: Timestamp(previous.internal_date.0.wrapping_add(r.signed()?)),
+    })
+}
+
+/// The writes that make a packed index as of `modseq`: header and pieces.
+pub(crate) fn pack(mailbox: MailboxId, modseq: ModSeq, index: &Index) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let entries: Vec<&Entry> = index.iter().collect();
+    let mut writes: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    for (number, piece) in (0u32..).zip(entries.chunks(PIECE_ENTRIES)) {
+        let mut w = versioned();
+        let (mut uid, mut modseq, mut email, mut date) = (0u32, 0u64, 0u64, 0i64);
+        for entry in piece {
+            w.number(entry.uid.0.wrapping_sub(uid).into()).number(entry.size.into()).number(entry.flags.0);
+            w.signed(entry.modseq.0.wrapping_sub(modseq) as i64).signed(entry.email.0.wrapping_sub(email) as i64);
+            w.signed(entry.internal_date.0.wrapping_sub(date));
+            (uid, modseq, email, date) = (entry.uid.0, entry.modseq.0, entry.email.0, entry.internal_date.0);
+        }
+        writes.push((key::pack_piece(mailbox, number), w.0));
+    }
+    let mut header = versioned();
+    header.number(modseq.0).number(writes.len() as u64);
+    writes.push((key::pack(mailbox), header.0));
+    writes
+}
+
+/// Whether enough has changed since the last pack to make a new one: what a cold start replays stays small against what
+/// it reads, and what packing writes stays small against what the changes wrote.
+pub(crate) fn pack_is_due(mailbox: &Mailbox, head: ModSeq) -> bool {
+    mailbox.unpacked > (mailbox.counts.messages / 16).max(1024)
+        || (mailbox.unpacked > 0 && head.0 > mailbox.packed_to.0 + 16 * 1024)
+}

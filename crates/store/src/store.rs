@@ -1,0 +1,112 @@
+//! The store: all accounts on one engine.
+
+use crate::account::Account;
+use crate::engine::{CommitError, Engine};
+use crate::error::Error;
+use crate::ids::{AccountId, Timestamp};
+use crate::maildrops::MaildropLocks;
+use crate::objects::Objects;
+use crate::table::Table;
+use crate::transact::AccountCell;
+use crate::watch::Watches;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A body up to this length lies inside the transaction that brings it; a longer one becomes an object.
+pub const INLINE_BYTES_MAX: usize = 16 * 1024;
+/// Accounts that nobody uses are forgotten (in memory) when more than this many are known.
+const ACCOUNTS_HELD_MAX: usize = 10_000;
+
+/// The store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    engine: Arc<dyn Engine>,
+    objects: Arc<dyn Objects>,
+    watches: Arc<Watches>,
+    maildrops: Arc<MaildropLocks>,
+    cells: Mutex<HashMap<AccountId, Arc<AccountCell>>>,
+}
+
+impl Store {
+    /// A store on an engine and a place for objects.
+    #[must_use]
+    pub fn new(engine: Arc<dyn Engine>, objects: Arc<dyn Objects>) -> Self {
+        Self(Arc::new(Inner {
+            engine,
+            objects,
+            watches: Arc::default(),
+            maildrops: Arc::default(),
+            cells: Mutex::default(),
+        }))
+    }
+
+    /// The handle of an account, whether it exists or not.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Account {
+        let mut cells = self.0.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        if cells.len() >= ACCOUNTS_HELD_MAX && !cells.contains_key(&id) {
+            cells.retain(|_, cell| Arc::strong_count(cell) > 1);
+        }
+        let new = || Arc::new(AccountCell::new(id, Arc::clone(&self.0.engine), Arc::clone(&self.0.watches)));
+        let cell = Arc::clone(cells.entry(id).or_insert_with(new));
+        Account {
+            cell,
+            objects: Arc::clone(&self.0.objects),
+            maildrops: Arc::clone(&self.0.maildrops),
+            inline_bytes_max: INLINE_BYTES_MAX,
+        }
+    }
+
+    /// Makes an account: INBOX and the special-use mailboxes.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`], [`Error::NoSpace`], faults.
+    pub fn create_account(&self, id: AccountId, now: Timestamp) -> Result<Account, Error> {
+        let account = self.account(id);
+        account.create(now).map(|()| account)
+    }
+
+    /// Removes an account with all its mail, for good.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], faults.
+    pub fn remove_account(&self, id: AccountId) -> Result<(), Error> {
+        self.0.cells.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.0.engine.remove_account(id).map_err(|error| match error {
+            CommitError::Full { what } => Error::NoSpace(what),
+            CommitError::Conflict { .. } | CommitError::Failed { .. } => Error::fault(error),
+        })?;
+        // Only now: an account whose records are there must have its bodies.
+        for (name, _) in self.0.objects.list(id)? {
+            self.0.objects.remove(id, &name)?;
+        }
+        self.0.watches.wake(id);
+        Ok(())
+    }
+
+    /// Every account that holds mail, ascending.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn accounts(&self) -> Result<Vec<AccountId>, Error> {
+        Ok(self.0.engine.accounts()?.into_iter().filter(|id| id.is_mail()).collect())
+    }
+
+    /// A table of the server.
+    #[must_use]
+    pub fn table(&self, id: AccountId) -> Table {
+        Table::new(id, Arc::clone(&self.0.engine), Arc::clone(&self.0.watches))
+    }
+
+    /// The place of large bodies.
+    pub(crate) fn objects(&self) -> &dyn Objects {
+        &*self.0.objects
+    }
+
+    /// The engine.
+    pub(crate) fn engine(&self) -> &dyn Engine {
+        &*self.0.engine
+    }
+}

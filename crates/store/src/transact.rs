@@ -1,0 +1,507 @@
+//! Transactions: the one place where mail state is written and other devices are woken.
+//!
+//! Whoever wants to change an account queues an operation. The first one becomes the leader: it runs all that is queued, in
+//! order, on one [`Tx`], commits them together and answers everybody; then it hands the lead to the next in the queue. So
+//! the operations of an account share one flush when many come at once, and a lonely one waits for nobody.
+//!
+//! Invariant: an operation is answered `Ok` only after the commit that holds it is durable.
+//! Invariant: an operation that fails leaves no trace in the commit.
+//! Invariant: the published state is what the engine holds, or `None` when that is not known.
+
+use crate::device::Device;
+use crate::engine::{Commit, CommitError, Engine, Snapshot, Write};
+use crate::error::Error;
+use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, UidValidity};
+use crate::index::Index;
+use crate::journal::{Actor, Change, JournalEntry};
+use crate::key;
+use crate::record::Mailbox;
+use crate::state::{self, AccountState, MailboxState};
+use crate::watch::Watches;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+
+/// One commit holds at most this many operations.
+const OPERATIONS_PER_COMMIT_MAX: usize = 128;
+/// A batch is tried again this often after conflicts with other writers of the same account.
+const CONFLICTS_MAX: u32 = 100;
+
+/// An account of which this process holds the state.
+pub(crate) struct AccountCell {
+    pub(crate) id: AccountId,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) watches: Arc<Watches>,
+    published: RwLock<Option<Arc<AccountState>>>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Arc<dyn Operation>>,
+    has_leader: bool,
+}
+
+/// An operation that is queued, whatever it gives back.
+trait Operation: Send + Sync {
+    fn run(&self, tx: &mut Tx<'_>) -> Result<(), Error>;
+    fn finish(&self, outcome: Result<(), Error>);
+    fn lead(&self);
+}
+
+struct Queued<F, T> {
+    slot: Mutex<Slot<F, T>>,
+    changed: Condvar,
+}
+
+struct Slot<F, T> {
+    operation: F,
+    result: Option<Result<T, Error>>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Waiting,
+    Leads,
+    Done,
+}
+
+impl<F, T> Queued<F, T> {
+    fn lock(&self) -> MutexGuard<'_, Slot<F, T>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<F, T> Operation for Queued<F, T>
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T, Error> + Send,
+    T: Send,
+{
+    fn run(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        let mut slot = self.lock();
+        let result = (slot.operation)(tx);
+        let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
+        slot.result = Some(result);
+        outcome
+    }
+
+    fn finish(&self, outcome: Result<(), Error>) {
+        let mut slot = self.lock();
+        if let Err(error) = outcome {
+            slot.result = Some(Err(error));
+        }
+        slot.stage = Stage::Done;
+        self.changed.notify_one();
+    }
+
+    fn lead(&self) {
+        self.lock().stage = Stage::Leads;
+        self.changed.notify_one();
+    }
+}
+
+impl AccountCell {
+    pub(crate) fn new(id: AccountId, engine: Arc<dyn Engine>, watches: Arc<Watches>) -> Self {
+        Self { id, engine, watches, published: RwLock::new(None), queue: Mutex::default() }
+    }
+
+    /// The state as of the last commit that this process knows of.
+    pub(crate) fn state(&self) -> Result<Arc<AccountState>, Error> {
+        if let Some(state) = &*self.published.read().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(Arc::clone(state));
+        }
+        self.transact(|tx| Ok(tx.state.clone())).map(Arc::new)
+    }
+
+    /// The state with the index of `mailbox` in it.
+    pub(crate) fn state_with_index(&self, mailbox: MailboxId) -> Result<Arc<AccountState>, Error> {
+        let state = self.state()?;
+        if state.mailbox(mailbox)?.index.is_some() {
+            return Ok(state);
+        }
+        self.transact(move |tx| {
+            tx.index(mailbox)?;
+            Ok(tx.state.clone())
+        })
+        .map(Arc::new)
+    }
+
+    /// Notices what other processes have committed. Cheap when there is nothing.
+    pub(crate) fn refresh(&self) -> Result<(), Error> {
+        let head = self.engine.snapshot(self.id)?.head();
+        let known = self.published.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(|state| state.head);
+        if known.is_some_and(|known| known < head) {
+            self.transact(|tx| {
+                tx.must_reload();
+                Ok(())
+            })?;
+            self.watches.wake(self.id);
+        }
+        Ok(())
+    }
+
+    /// Runs `operation` in a transaction and gives its result once that is durable. `operation` may be run several times
+    /// (after conflicts), on another thread; only its last run counts.
+    pub(crate) fn transact<T: Send + 'static>(
+        &self,
+        operation: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let queued = Arc::new(Queued {
+            slot: Mutex::new(Slot { operation, result: None, stage: Stage::Waiting }),
+            changed: Condvar::new(),
+        });
+        let leads = {
+            let mut queue = self.lock_queue();
+            queue.waiting.push_back(Arc::clone(&queued) as Arc<dyn Operation>);
+            !std::mem::replace(&mut queue.has_leader, true)
+        };
+        if leads {
+            self.lead();
+        }
+        loop {
+            let mut slot = queued.lock();
+            while slot.stage == Stage::Waiting {
+                slot = queued.changed.wait(slot).unwrap_or_else(PoisonError::into_inner);
+            }
+            if slot.stage == Stage::Done {
+                let lost = || Err(Error::fault("an operation ended without a result"));
+                return slot.result.take().unwrap_or_else(lost);
+            }
+            slot.stage = Stage::Waiting;
+            drop(slot);
+            self.lead();
+        }
+    }
+
+    /// Runs one batch, then hands the lead on.
+    fn lead(&self) {
+        let batch: Vec<Arc<dyn Operation>> = {
+            let mut queue = self.lock_queue();
+            let count = queue.waiting.len().min(OPERATIONS_PER_COMMIT_MAX);
+            queue.waiting.drain(..count).collect()
+        };
+        if catch_unwind(AssertUnwindSafe(|| self.run_batch(&batch))).is_err() {
+            self.publish(None);
+            let error = Error::fault(format_args!("an operation on account {} panicked", self.id));
+            batch.iter().for_each(|operation| operation.finish(Err(error.clone())));
+        }
+        let next = {
+            let mut queue = self.lock_queue();
+            queue.has_leader = !queue.waiting.is_empty();
+            queue.waiting.front().cloned()
+        };
+        if let Some(next) = next {
+            next.lead();
+        }
+    }
+
+    fn run_batch(&self, batch: &[Arc<dyn Operation>]) {
+        for _ in 0..CONFLICTS_MAX {
+            match self.try_batch(batch) {
+                Ok(outcomes) => {
+                    batch.iter().zip(outcomes).for_each(|(operation, outcome)| operation.finish(outcome));
+                    return;
+                }
+                Err(CommitError::Conflict { .. }) => self.publish(None),
+                Err(CommitError::Full { what }) => {
+                    tracing::warn!(account = %self.id, %what, "no space");
+                    batch.iter().for_each(|operation| operation.finish(Err(Error::NoSpace(what.clone()))));
+                    return;
+                }
+                Err(CommitError::Failed { what }) => {
+                    self.publish(None);
+                    let error = Error::fault(what);
+                    batch.iter().for_each(|operation| operation.finish(Err(error.clone())));
+                    return;
+                }
+            }
+        }
+        let error = Error::fault(format_args!("account {} is written by too many at once", self.id));
+        batch.iter().for_each(|operation| operation.finish(Err(error.clone())));
+    }
+
+    /// Runs and commits a batch once: each operation's own outcome, or why nothing of it counts.
+    fn try_batch(&self, batch: &[Arc<dyn Operation>]) -> Result<Vec<Result<(), Error>>, CommitError> {
+        let published = self.published.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut tx = match Tx::begin(self, published) {
+            Ok(tx) => tx,
+            Err(error) => return Ok(batch.iter().map(|_| Err(error.clone())).collect()),
+        };
+        let outcomes = batch.iter().map(|operation| tx.attempt(|tx| operation.run(tx))).collect();
+        if tx.reload {
+            self.publish(None);
+            return Ok(outcomes);
+        }
+        if let Err(error) = tx.seal() {
+            return Ok(batch.iter().map(|_| Err(error.clone())).collect());
+        }
+        let Tx { state, writes, expected, .. } = tx;
+        if writes.is_empty() {
+            self.publish(Some(state));
+            return Ok(outcomes);
+        }
+        self.engine.commit(Commit { account: self.id, expected, next: state.head, writes })?;
+        self.publish(Some(state));
+        self.watches.wake(self.id);
+        Ok(outcomes)
+    }
+
+    fn publish(&self, state: Option<AccountState>) {
+        *self.published.write().unwrap_or_else(PoisonError::into_inner) = state.map(Arc::new);
+    }
+
+    fn lock_queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A transaction: the account as it will be, and the writes that make it so.
+pub(crate) struct Tx<'a> {
+    pub(crate) state: AccountState,
+    id: AccountId,
+    engine: &'a dyn Engine,
+    snapshot: Option<Box<dyn Snapshot + 'a>>,
+    expected: ModSeq,
+    writes: Vec<Write>,
+    /// Where in `writes` the last change of a key is.
+    written: BTreeMap<Vec<u8>, usize>,
+    dirty_mailboxes: BTreeSet<MailboxId>,
+    dirty_record: bool,
+    reload: bool,
+}
+
+impl<'a> Tx<'a> {
+    fn begin(cell: &'a AccountCell, published: Option<Arc<AccountState>>) -> Result<Self, Error> {
+        let mut snapshot = None;
+        let state = match published {
+            Some(state) => (*state).clone(),
+            None => {
+                let fresh = cell.engine.snapshot(cell.id)?;
+                let state = match AccountState::load(&*fresh) {
+                    // An account is created by its first transaction.
+                    Err(Error::NoSuchAccount) if fresh.head() == ModSeq(0) => AccountState::empty(Timestamp(0)),
+                    loaded => loaded?,
+                };
+                snapshot = Some(fresh);
+                state
+            }
+        };
+        Ok(Self {
+            id: cell.id,
+            engine: &*cell.engine,
+            snapshot,
+            expected: state.head,
+            state,
+            writes: Vec::new(),
+            written: BTreeMap::new(),
+            dirty_mailboxes: BTreeSet::new(),
+            dirty_record: false,
+            reload: false,
+        })
+    }
+
+    /// Runs a part that leaves no trace when it fails.
+    fn attempt<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        let state = self.state.clone();
+        let (writes, dirty_mailboxes, dirty_record) =
+            (self.writes.len(), self.dirty_mailboxes.clone(), self.dirty_record);
+        let result = part(self);
+        if result.is_err() {
+            self.state = state;
+            self.dirty_mailboxes = dirty_mailboxes;
+            self.dirty_record = dirty_record;
+            self.writes.truncate(writes);
+            self.written.clear();
+            for (at, write) in self.writes.iter().enumerate() {
+                let (Write::Put { key, .. } | Write::Delete { key }) = write;
+                self.written.insert(key.clone(), at);
+            }
+        }
+        result
+    }
+
+    fn must_reload(&mut self) {
+        self.reload = true;
+    }
+
+    fn snapshot(&mut self) -> Result<&dyn Snapshot, Error> {
+        if self.snapshot.is_none() {
+            self.snapshot = Some(self.engine.snapshot(self.id)?);
+        }
+        self.snapshot.as_deref().ok_or_else(|| Error::fault("no snapshot"))
+    }
+
+    /// The value of a key as this transaction sees it.
+    pub(crate) fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        if let Some(write) = self.written.get(key).and_then(|at| self.writes.get(*at)) {
+            return Ok(match write {
+                Write::Put { value, .. } => Some(value.clone()),
+                Write::Delete { .. } => None,
+            });
+        }
+        Ok(self.snapshot()?.get(key)?)
+    }
+
+    /// The keys of a range as they were before this transaction.
+    pub(crate) fn scan_before(
+        &mut self,
+        range: (Vec<u8>, Vec<u8>),
+        visit: impl FnMut(&[u8], &[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        state::scan(self.snapshot()?, range, visit)
+    }
+
+    pub(crate) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.written.insert(key.clone(), self.writes.len());
+        self.writes.push(Write::Put { key, value });
+    }
+
+    pub(crate) fn delete(&mut self, key: Vec<u8>) {
+        self.written.insert(key.clone(), self.writes.len());
+        self.writes.push(Write::Delete { key });
+    }
+
+    /// Writes a journal entry and gives its modseq.
+    pub(crate) fn journal(&mut self, actor: Actor, change: Change) -> ModSeq {
+        let modseq = ModSeq(self.state.head.0 + 1);
+        self.state.head = modseq;
+        let Actor { device, protocol, now } = actor;
+        let entry = JournalEntry { modseq, at: now, device, protocol, change };
+        self.put(key::journal(modseq), entry.encode());
+        modseq
+    }
+
+    /// The modseq that the next journal entry gets.
+    pub(crate) fn next_modseq(&self) -> ModSeq {
+        ModSeq(self.state.head.0 + 1)
+    }
+
+    /// The index of a mailbox, read if nobody did so before.
+    pub(crate) fn index(&mut self, id: MailboxId) -> Result<&Index, Error> {
+        if self.state.mailbox(id)?.index.is_none() {
+            // Nobody changed this mailbox's messages in this transaction without its index, except by adding: see `add`.
+            let index = self.read_index(id)?;
+            self.mailbox_mut(id)?.index = Some(index);
+        }
+        self.state.mailbox(id)?.index.as_ref().ok_or(Error::NoSuchMailbox)
+    }
+
+    /// The stored index, brought up to date with what this transaction has already written.
+    fn read_index(&mut self, id: MailboxId) -> Result<Index, Error> {
+        let stored = self.snapshot()?.get(&key::mailbox(id))?;
+        let mut index = match stored {
+            None => Index::default(),
+            Some(bytes) => {
+                let mailbox = Mailbox::decode(&bytes).map_err(Error::corrupt("a mailbox record"))?;
+                state::load_index(self.snapshot()?, &mailbox)?
+            }
+        };
+        for modseq in self.expected.0 + 1..=self.state.head.0 {
+            let Some(bytes) = self.get(&key::journal(ModSeq(modseq)))? else { continue };
+            let entry = JournalEntry::decode(ModSeq(modseq), &bytes).map_err(Error::corrupt("a journal entry"))?;
+            entry.change.replay(id, entry.modseq, &mut index);
+        }
+        Ok(index)
+    }
+
+    pub(crate) fn mailbox(&self, id: MailboxId) -> Result<&Mailbox, Error> {
+        self.state.mailbox(id).map(|state| &state.mailbox)
+    }
+
+    fn mailbox_mut(&mut self, id: MailboxId) -> Result<&mut MailboxState, Error> {
+        self.state.mailboxes.get_mut(&id).map(Arc::make_mut).ok_or(Error::NoSuchMailbox)
+    }
+
+    /// A mailbox to change; its record is written with the commit.
+    pub(crate) fn change_mailbox(&mut self, id: MailboxId) -> Result<&mut MailboxState, Error> {
+        self.dirty_mailboxes.insert(id);
+        self.mailbox_mut(id)
+    }
+
+    pub(crate) fn insert_mailbox(&mut self, mailbox: Mailbox) {
+        let id = mailbox.id;
+        self.dirty_mailboxes.insert(id);
+        self.state.mailboxes.insert(id, Arc::new(MailboxState { mailbox, index: Some(Index::default()) }));
+    }
+
+    pub(crate) fn remove_mailbox(&mut self, id: MailboxId) {
+        self.state.mailboxes.remove(&id);
+        self.dirty_mailboxes.remove(&id);
+        self.delete(key::mailbox(id));
+    }
+
+    pub(crate) fn put_device(&mut self, device: Device) {
+        self.put(key::device(device.id), device.encode());
+        Arc::make_mut(&mut self.state.devices).insert(device.id, device);
+    }
+
+    pub(crate) fn next_device(&mut self) -> DeviceId {
+        self.dirty_record = true;
+        self.state.record.last_device += 1;
+        DeviceId(self.state.record.last_device)
+    }
+
+    pub(crate) fn next_mailbox(&mut self) -> MailboxId {
+        self.dirty_record = true;
+        self.state.record.last_mailbox.0 += 1;
+        self.state.record.last_mailbox
+    }
+
+    /// RFC 9051 §2.3.1.1: above every one that the account had, and near the time, so that it also differs from that of an
+    /// account that was lost and set up again.
+    pub(crate) fn next_uid_validity(&mut self, now: Timestamp) -> UidValidity {
+        self.dirty_record = true;
+        let last = &mut self.state.record.last_uid_validity;
+        let clock = u32::try_from(now.unix_seconds()).unwrap_or(u32::MAX);
+        last.0 = clock.max(last.0.saturating_add(1)).max(1);
+        *last
+    }
+
+    /// Above every one that the account had, and near the time in microseconds, for the same reason.
+    pub(crate) fn next_email(&mut self, now: Timestamp) -> EmailId {
+        self.dirty_record = true;
+        let last = &mut self.state.record.last_email;
+        let clock = u64::try_from(now.0).unwrap_or(0).saturating_mul(1000);
+        last.0 = clock.max(last.0 + 1);
+        *last
+    }
+
+    pub(crate) fn change_record(&mut self) -> &mut crate::record::AccountRecord {
+        self.dirty_record = true;
+        &mut self.state.record
+    }
+
+    /// Writes the records that changed, and packs the indexes that are due.
+    fn seal(&mut self) -> Result<(), Error> {
+        if self.writes.is_empty() && self.dirty_mailboxes.is_empty() && !self.dirty_record {
+            return Ok(());
+        }
+        for id in std::mem::take(&mut self.dirty_mailboxes) {
+            if state::pack_is_due(self.mailbox(id)?, self.state.head) {
+                self.pack(id)?;
+            }
+            let record = self.mailbox(id)?.encode();
+            self.put(key::mailbox(id), record);
+        }
+        if self.dirty_record {
+            let record = self.state.record.encode();
+            self.put(key::account(), record);
+        }
+        if self.state.head == self.expected {
+            // A commit always moves the head: other processes see by it that there is something to read.
+            self.state.head = ModSeq(self.expected.0 + 1);
+        }
+        Ok(())
+    }
+
+    fn pack(&mut self, id: MailboxId) -> Result<(), Error> {
+        let head = self.state.head;
+        let pieces = state::pack(id, head, self.index(id)?);
+        pieces.into_iter().for_each(|(key, value)| self.put(key, value));
+        let mailbox = &mut self.mailbox_mut(id)?.mailbox;
+        mailbox.packed_to = head;
+        mailbox.unpacked = 0;
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! The mailbox on the simulated engine: what each change does, and that every invariant holds afterwards.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use store::removal::RemovalPolicy;
+use store::sim::{SimEngine, SimObjects};
+use store::{
+    Account, AccountId, Actor, DeviceId, Error, Expunge, FlagChange, FlagMode, Flags, MailboxId, ModSeq, NewMessage,
+    Protocol, Role, Store, SystemFlag, Target, Timestamp, Uid, device::Credential,
+};
+
+const NOW: Timestamp = Timestamp(1_790_000_000_000);
+const ACTOR: Actor = Actor { device: DeviceId(0), protocol: Protocol::Imap, now: NOW };
+
+struct World {
+    engine: SimEngine,
+    objects: SimObjects,
+    store: Store,
+    account: Account,
+    inbox: MailboxId,
+}
+
+fn world() -> World {
+    let (engine, objects) = (SimEngine::new(), SimObjects::new());
+    let store = Store::new(Arc::new(engine.clone()), Arc::new(objects.clone()));
+    let account = store.create_account(AccountId(16), NOW).unwrap();
+    let inbox = account.mailboxes().unwrap().by_name("inbox").unwrap().id;
+    World { engine, objects, store, account, inbox }
+}
+
+impl World {
+    fn append(&self, body: &str) -> store::Appended {
+        let message = NewMessage { body: body.as_bytes().to_vec(), flags: Flags::default(), internal_date: NOW };
+        self.account.append(ACTOR, Target::Inbox, message).unwrap()
+    }
+
+    fn uids(&self, mailbox: MailboxId) -> Vec<u32> {
+        self.account.view(mailbox).unwrap().index().iter().map(|entry| entry.uid.0).collect()
+    }
+
+    fn flag(&self, uids: &[u32], mode: FlagMode, flag: SystemFlag) {
+        let change = FlagChange { mode, flags: Flags::system(&[flag]), unchanged_since: None };
+        self.account.change_flags(ACTOR, self.inbox, uids.iter().copied().map(Uid).collect(), change).unwrap();
+    }
+
+    fn pop_device(&self, name: &str, removal: RemovalPolicy) -> Actor {
+        let credential = Credential::ApplicationPassword { hash: [name.len() as u8; 32] };
+        let device = self.account.add_device(ACTOR, name, credential, removal).unwrap();
+        Actor { device, protocol: Protocol::Pop3, now: NOW }
+    }
+
+    /// Every invariant holds, and a store that starts anew reads the same.
+    fn check(&self) {
+        assert_eq!(store::check::all(&self.store, store::check::Depth::Bodies).unwrap(), []);
+        let again = Store::new(Arc::new(self.engine.clone()), Arc::new(self.objects.clone()));
+        for mailbox in self.account.mailboxes().unwrap().iter() {
+            let (old, new) =
+                (self.account.view(mailbox.id).unwrap(), again.account(AccountId(16)).view(mailbox.id).unwrap());
+            assert!(old.index().iter().eq(new.index().iter()), "{}", mailbox.name);
+            assert_eq!(old.mailbox(), new.mailbox());
+        }
+    }
+}
+
+#[test]
+fn an_account_begins_with_inbox_and_the_special_use_mailboxes() {
+    let world = world();
+    let names: Vec<(String, Option<Role>, bool)> =
+        world.account.mailboxes().unwrap().iter().map(|m| (m.name.clone(), m.role, m.subscribed)).collect();
+    assert_eq!(names, Role::ALL.map(|role| (role.default_name().to_owned(), Some(role), true)));
+    assert_eq!(world.store.create_account(AccountId(16), NOW).err(), Some(Error::AlreadyExists));
+    assert_eq!(world.store.account(AccountId(17)).mailboxes().err(), Some(Error::NoSuchAccount));
+    world.check();
+}
+
+#[test]
+fn a_body_comes_back_byte_exact_whether_inline_or_an_object() {
+    let world = world();
+    for length in [0, 1, store::INLINE_BYTES_MAX, store::INLINE_BYTES_MAX + 1, 1_000_000] {
+        let body = "x".repeat(length);
+        let appended = world.append(&body);
+        assert_eq!(world.account.reader().unwrap().body(appended.email).unwrap(), body.as_bytes());
+    }
+    assert_eq!(world.uids(world.inbox), [1, 2, 3, 4, 5]);
+    world.check();
+}
+
+#[test]
+fn an_expunged_uid_is_never_used_again_and_the_message_stays_restorable_until_it_is_purged() {
+    let world = world();
+    let kept = world.append("kept");
+    let large = world.append(&"y".repeat(100_000));
+    world.flag(&[2, 99], FlagMode::Add, SystemFlag::Deleted);
+    let before = world.account.head().unwrap();
+    assert_eq!(world.account.expunge(ACTOR, world.inbox, Expunge::AllDeleted).unwrap(), [Uid(2)]);
+    assert_eq!(world.account.vanished_since(world.inbox, before).unwrap(), [Uid(2)]);
+    assert_eq!(world.account.reader().unwrap().body(large.email).unwrap().len(), 100_000);
+    assert_eq!(world.append("next").uid, Uid(3));
+    world.check();
+
+    assert_eq!(world.account.purge(NOW).unwrap().messages, 0, "removed now is not removed before now");
+    assert_eq!(world.account.purge(Timestamp(NOW.0 + 1)).unwrap().messages, 1);
+    assert_eq!(world.account.reader().unwrap().body(large.email), Err(Error::NoSuchMessage));
+    assert_eq!(world.account.reader().unwrap().body(kept.email).unwrap(), b"kept");
+    assert_eq!(world.account.vanished_since(world.inbox, ModSeq(1)).unwrap(), [Uid(2)], "also without the journal");
+    world.check();
+}
+
+#[test]
+fn store_with_unchangedsince_leaves_out_what_changed_meanwhile() {
+    let world = world();
+    (0..3).for_each(|n| {
+        world.append(&n.to_string());
+    });
+    let since = world.account.head().unwrap();
+    world.flag(&[2], FlagMode::Add, SystemFlag::Seen);
+    let change = FlagChange {
+        mode: FlagMode::Replace,
+        flags: Flags::system(&[SystemFlag::Flagged]),
+        unchanged_since: Some(since),
+    };
+    let outcome = world.account.change_flags(ACTOR, world.inbox, vec![Uid(1), Uid(2), Uid(3)], change).unwrap();
+    assert_eq!(outcome.modified, [Uid(2)]);
+    let view = world.account.view(world.inbox).unwrap();
+    assert!(view.index().find(Uid(2)).unwrap().flags.has(SystemFlag::Seen));
+    assert!(view.index().find(Uid(3)).unwrap().flags.has(SystemFlag::Flagged));
+    let head = world.account.head().unwrap();
+    world.flag(&[2], FlagMode::Add, SystemFlag::Seen);
+    assert_eq!(world.account.head().unwrap(), head, "a change that changes nothing is none");
+    world.check();
+}
+
+#[test]
+fn copy_and_move_keep_the_message_and_its_flags() {
+    let world = world();
+    let first = world.append("one");
+    world.append("two");
+    let keyword = Flags { keywords: vec!["$Label1".into()], ..Flags::system(&[SystemFlag::Seen]) };
+    let change = FlagChange { mode: FlagMode::Add, flags: keyword.clone(), unchanged_since: None };
+    world.account.change_flags(ACTOR, world.inbox, vec![Uid(1)], change).unwrap();
+    let work = world.account.create_mailbox(ACTOR, "Work/2026", None).unwrap();
+    assert!(world.account.mailboxes().unwrap().by_name("Work").is_some(), "RFC 9051 §6.3.4: superior names are made");
+
+    let copied = world.account.copy(ACTOR, world.inbox, vec![Uid(1), Uid(7)], work).unwrap();
+    assert_eq!(copied.uids, [(Uid(1), Uid(1))]);
+    let moved = world.account.move_messages(ACTOR, world.inbox, vec![Uid(2), Uid(1)], work).unwrap();
+    assert_eq!(moved.uids, [(Uid(1), Uid(2)), (Uid(2), Uid(3))]);
+    assert_eq!(world.uids(world.inbox), [0; 0]);
+    let view = world.account.view(work).unwrap();
+    let entry = view.index().find(Uid(2)).unwrap();
+    assert_eq!((entry.email, view.mailbox().keywords.flags(entry.flags)), (first.email, keyword));
+    world.check();
+}
+
+#[test]
+fn renaming_inbox_moves_its_messages_and_renaming_another_takes_those_below_along() {
+    let world = world();
+    world.append("one");
+    world.account.rename_mailbox(ACTOR, "inbox", "Old/Mail").unwrap();
+    let old = world.account.mailboxes().unwrap().by_name("Old/Mail").unwrap().id;
+    assert_eq!((world.uids(world.inbox), world.uids(old)), (vec![], vec![1]));
+    world.account.rename_mailbox(ACTOR, "Old", "Older").unwrap();
+    assert_eq!(world.account.mailboxes().unwrap().by_name("Older/Mail").unwrap().id, old);
+    assert!(matches!(world.account.rename_mailbox(ACTOR, "Older", "Older/x"), Err(Error::NotAllowed(_))));
+    assert!(matches!(world.account.delete_mailbox(ACTOR, "Older"), Err(Error::NotAllowed(_))));
+    let validity = world.account.view(old).unwrap().mailbox().uid_validity;
+    world.account.delete_mailbox(ACTOR, "Older/Mail").unwrap();
+    let again = world.account.create_mailbox(ACTOR, "Older/Mail", None).unwrap();
+    assert!(world.account.view(again).unwrap().mailbox().uid_validity > validity);
+    world.check();
+}
+
+#[test]
+fn the_only_device_deletes_for_good_and_with_a_second_one_the_mailbox_keeps_the_message() {
+    let world = world();
+    let (one, two) = (world.append("one").email, world.append("two").email);
+    let pc = world.pop_device("Old PC", RemovalPolicy::KeepWhenShared);
+    let maildrop = world.account.open_maildrop(pc.device).unwrap();
+    assert_eq!(maildrop.messages().iter().map(|m| m.email).collect::<Vec<_>>(), [one, two]);
+    assert_eq!(world.account.open_maildrop(pc.device).err(), Some(Error::MaildropInUse));
+    let outcome = world.account.close_maildrop(pc, maildrop, vec![one], vec![one]).unwrap();
+    assert_eq!((outcome.expunged, outcome.kept), (1, 0));
+    assert_eq!(world.uids(world.inbox), [2]);
+
+    let tablet = world.pop_device("Tablet PC", RemovalPolicy::KeepWhenShared);
+    let maildrop = world.account.open_maildrop(pc.device).unwrap();
+    let outcome = world.account.close_maildrop(pc, maildrop, vec![two], vec![two]).unwrap();
+    assert_eq!((outcome.expunged, outcome.kept), (0, 1));
+    assert_eq!(world.uids(world.inbox), [2]);
+    assert_eq!(world.account.open_maildrop(pc.device).unwrap().messages(), []);
+    assert_eq!(world.account.open_maildrop(tablet.device).unwrap().messages().len(), 1);
+    world.check();
+}
+
+#[test]
+fn many_changes_pack_the_index_and_a_cold_start_reads_it_back() {
+    let world = world();
+    for n in 0..3000u32 {
+        world.append(&n.to_string());
+        if n % 3 == 0 {
+            world.flag(&[n], FlagMode::Add, SystemFlag::Seen);
+        }
+    }
+    world.flag(&(1..2000).step_by(2).collect::<Vec<_>>(), FlagMode::Add, SystemFlag::Deleted);
+    assert_eq!(world.account.expunge(ACTOR, world.inbox, Expunge::AllDeleted).unwrap().len(), 1000);
+    world.check();
+    world.account.purge(Timestamp(NOW.0 + 1)).unwrap();
+    world.check();
+}
+
+#[test]
+fn threads_on_one_account_lose_nothing_and_share_no_uid() {
+    let world = world();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                (0..50).for_each(|n| {
+                    world.append(&n.to_string());
+                })
+            });
+        }
+    });
+    assert_eq!(world.uids(world.inbox), (1..=400).collect::<Vec<_>>());
+    world.check();
+}
+
+#[test]
+fn two_processes_on_one_account_conflict_and_still_lose_nothing() {
+    let world = world();
+    let other = Store::new(Arc::new(world.engine.clone()), Arc::new(world.objects.clone())).account(AccountId(16));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            (0..100).for_each(|n| {
+                world.append(&n.to_string());
+            })
+        });
+        scope.spawn(|| {
+            for n in 0..100 {
+                let message = NewMessage { body: vec![n], flags: Flags::default(), internal_date: NOW };
+                other.append(ACTOR, Target::Inbox, message).unwrap();
+            }
+        });
+    });
+    world.account.refresh().unwrap();
+    assert_eq!(world.uids(world.inbox), (1..=200).collect::<Vec<_>>());
+    world.check();
+}
