@@ -1,0 +1,174 @@
+//! The engine: its options, how it opens a directory, and which shard an account lives in.
+
+use crate::batch::ShardWriter;
+use crate::checkpoint::Checkpointer;
+use crate::directory::{Directory, OpenError, SHARDS_MAX};
+use crate::reader::Readers;
+use crate::shard::ShardFile;
+use crate::writer::{Change, Writer};
+use std::path::Path;
+use store::engine::{Commit, CommitError, Engine, EngineError, KEY_BYTES_MAX, Snapshot, VALUE_BYTES_MAX, Write};
+use store::ids::AccountId;
+
+/// SQLite before this version could lose committed transactions when a checkpoint met the start of a new log.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// How to open a data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// The number of shard files, 1 to 64. Fixed when the directory is created: later the recorded number counts.
+    pub shards: u8,
+    /// At most this many snapshots of a shard are alive at a time; a caller that wants one more waits.
+    pub readers_max: usize,
+    /// Memory of each shard's writer for pages of the file, in KiB.
+    pub cache_kib: u32,
+    /// A shard file may not grow beyond this: then commits end with `Full`. The log beside it is not counted.
+    pub shard_bytes_max: Option<u64>,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { shards: 2, readers_max: 64, cache_kib: 32 << 10, shard_bytes_max: None }
+    }
+}
+
+/// An [`Engine`] on a directory of SQLite files. Dropped, it finishes the commits that wait and closes the files.
+#[derive(Debug)]
+pub struct SqliteEngine {
+    // Dropped in this order: the directory stays locked until all is closed.
+    shards: Vec<Shard>,
+    _directory: Directory,
+}
+
+#[derive(Debug)]
+struct Shard {
+    readers: Readers,
+    writer: Writer,
+    _checkpointer: Checkpointer,
+}
+
+impl SqliteEngine {
+    /// Opens the data directory, and creates it where there is none.
+    ///
+    /// # Errors
+    /// When another process has it open, it has a foreign or newer format, or it cannot be read and written; the text
+    /// is one sentence for the operator.
+    pub fn open(directory: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
+        check_version(rusqlite::version_number())?;
+        let directory = Directory::lock(directory)?;
+        let shards = match directory.shards()? {
+            Some(shards) => shards,
+            None => create(&directory, options)?,
+        };
+        let open = |number| Shard::open(&directory, shard_file(&directory, options, (number, shards)), options);
+        let shards = (0..shards).map(open).collect::<Result<_, _>>()?;
+        Ok(Self { shards, _directory: directory })
+    }
+
+    fn shard(&self, account: AccountId) -> &Shard {
+        // There is at least one shard (`directory` refuses 0), so that the remainder is the index of one.
+        &self.shards[account.0 as usize % self.shards.len()]
+    }
+}
+
+impl Engine for SqliteEngine {
+    fn snapshot(&self, account: AccountId) -> Result<Box<dyn Snapshot + '_>, EngineError> {
+        Ok(Box::new(self.shard(account).readers.snapshot(account)?))
+    }
+
+    fn commit(&self, commit: Commit) -> Result<(), CommitError> {
+        check_limits(&commit).map_err(|what| CommitError::Failed { what })?;
+        self.shard(commit.account).writer.change(Change::Commit(commit))
+    }
+
+    fn accounts(&self) -> Result<Vec<AccountId>, EngineError> {
+        let mut accounts = Vec::new();
+        for shard in &self.shards {
+            accounts.append(&mut shard.readers.accounts()?);
+        }
+        accounts.sort_unstable();
+        Ok(accounts)
+    }
+
+    fn remove_account(&self, account: AccountId) -> Result<(), CommitError> {
+        self.shard(account).writer.change(Change::Remove(account))
+    }
+}
+
+impl Shard {
+    fn open(directory: &Directory, file: ShardFile, options: &SqliteOptions) -> Result<Self, OpenError> {
+        if !file.path.exists() {
+            let what = format!("{} is missing; restore it from a backup", file.path.display());
+            return Err(OpenError { what });
+        }
+        let thread = |error| OpenError { what: format!("cannot start a thread for {}: {error}", file.path.display()) };
+        let number = file.number;
+        let (checkpointer, log) = Checkpointer::start(format!("copy-{number:02}"), file.clone()).map_err(thread)?;
+        let shard = ShardWriter::open(file.clone(), log).map_err(|what| OpenError { what })?;
+        directory.sync()?;
+        let writer = Writer::start(format!("write-{number:02}"), shard).map_err(thread)?;
+        Ok(Self { readers: Readers::new(file, options.readers_max), writer, _checkpointer: checkpointer })
+    }
+}
+
+fn shard_file(directory: &Directory, options: &SqliteOptions, (number, shards): (u8, u8)) -> ShardFile {
+    let SqliteOptions { cache_kib, shard_bytes_max: bytes_max, .. } = *options;
+    ShardFile { path: directory.shard(number), number, shards, cache_kib, bytes_max }
+}
+
+/// Creates the shards of a directory that has no format file, which it gets when all of them are durable.
+fn create(directory: &Directory, options: &SqliteOptions) -> Result<u8, OpenError> {
+    let shards = options.shards;
+    if !(1..=SHARDS_MAX).contains(&shards) {
+        let what = format!("a store cannot have {shards} shards; choose 1 to {SHARDS_MAX}");
+        return Err(OpenError { what });
+    }
+    // A crash while a directory is created leaves empty shards. Any other shard without a format file has lost it.
+    for number in 0..SHARDS_MAX {
+        let file = shard_file(directory, options, (number, shards));
+        if file.path.exists() && file.is_used().map_err(|what| OpenError { what })? {
+            let what =
+                format!("{} holds mail but the file `format` beside it is missing; restore it", file.path.display());
+            return Err(OpenError { what });
+        }
+    }
+    for number in 0..shards {
+        shard_file(directory, options, (number, shards)).create().map_err(|what| OpenError { what })?;
+    }
+    directory.sync()?;
+    directory.record_shards(shards)?;
+    Ok(shards)
+}
+
+fn check_version(version: i32) -> Result<(), OpenError> {
+    if version >= SQLITE_VERSION_MIN {
+        return Ok(());
+    }
+    let text = |version: i32| format!("{}.{}.{}", version / 1_000_000, version / 1000 % 1000, version % 1000);
+    let what = format!(
+        "this program was built with SQLite {}, which can lose mail; build it with {} or later",
+        text(version),
+        text(SQLITE_VERSION_MIN)
+    );
+    Err(OpenError { what })
+}
+
+fn check_limits(commit: &Commit) -> Result<(), String> {
+    let Commit { account, expected, next, writes } = commit;
+    if next <= expected || i64::try_from(next.0).is_err() {
+        return Err(format!("a commit of account {account} has the head {next} after {expected}"));
+    }
+    for write in writes {
+        let (key_bytes, value_bytes) = match write {
+            Write::Put { key, value } => (key.len(), value.len()),
+            Write::Delete { key } => (key.len(), 0),
+        };
+        if key_bytes > KEY_BYTES_MAX || value_bytes > VALUE_BYTES_MAX {
+            return Err(format!(
+                "a commit of account {account} has a key of {key_bytes} bytes with a value of {value_bytes} bytes; \
+                 the limits are {KEY_BYTES_MAX} and {VALUE_BYTES_MAX}"
+            ));
+        }
+    }
+    Ok(())
+}

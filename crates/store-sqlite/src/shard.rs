@@ -1,0 +1,171 @@
+//! One shard file: its tables, its settings, and the sentences for its errors.
+//!
+//! `records` keeps short values beside their keys, so that a scan of small records walks dense pages. A value longer
+//! than [`INLINE_BYTES_MAX`] lies in `large` under a number, and the record holds the number: long values in a table
+//! without row numbers would fill its inner pages, while in `large` the bodies of all commits of a batch are appended
+//! side by side, whichever accounts they belong to.
+
+use crate::directory::FORMAT_VERSION;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
+use std::path::PathBuf;
+use std::time::Duration;
+use store::ids::{AccountId, ModSeq};
+
+/// A value of at most this many bytes lies beside its key.
+pub(crate) const INLINE_BYTES_MAX: usize = 512;
+/// How long SQLite waits for a lock. Only a foreign program that has the file open can hold one for long.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// `Pbox`: marks the file as ours (`file` and SQLite's own tools show it).
+const APPLICATION_ID: i32 = 0x5062_6f78;
+const PAGE_BYTES: u32 = 4096;
+/// A log that grew past this (because a snapshot was held for long) is cut when it starts over.
+const LOG_BYTES_KEPT: u32 = 64 << 20;
+const STATEMENTS_CACHED: usize = 32;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS shard (number INTEGER NOT NULL, shards INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS heads (account INTEGER PRIMARY KEY, ver INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS records (
+        account INTEGER NOT NULL,
+        key BLOB NOT NULL,
+        value NOT NULL, -- a blob is the value, an integer is its number in `large`
+        PRIMARY KEY (account, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS large (number INTEGER PRIMARY KEY, value BLOB NOT NULL);
+";
+
+/// Which shard a file is, and how it is opened.
+#[derive(Clone, Debug)]
+pub(crate) struct ShardFile {
+    pub path: PathBuf,
+    pub number: u8,
+    pub shards: u8,
+    /// Memory for pages that the writer has read or written.
+    pub cache_kib: u32,
+    /// The file may not grow beyond this.
+    pub bytes_max: Option<u64>,
+}
+
+impl ShardFile {
+    /// Creates the tables where the file is new; says what is wrong where it is not one of ours.
+    pub fn create(&self) -> Result<(), String> {
+        let flags = OpenFlags::SQLITE_OPEN_CREATE;
+        let connection = self.connect(flags).map_err(|error| self.cannot("open", &error))?;
+        let create = || {
+            let setup =
+                format!("PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+            connection.execute_batch(&setup)?;
+            let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION};");
+            connection.execute_batch(&format!("BEGIN IMMEDIATE; {marks} {SCHEMA} DELETE FROM shard;"))?;
+            connection.execute("INSERT INTO shard VALUES (?1, ?2)", [self.number, self.shards])?;
+            connection.execute_batch("COMMIT")
+        };
+        create().map_err(|error| self.cannot("create the tables of", &error))
+    }
+
+    /// Whether the file holds any account.
+    pub fn is_used(&self) -> Result<bool, String> {
+        let used = || {
+            let connection = self.connect(OpenFlags::empty())?;
+            let tables: i64 =
+                connection
+                    .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'heads'", [], |row| row.get(0))?;
+            Ok(tables > 0 && connection.query_row("SELECT count(*) FROM heads", [], |row| row.get::<_, i64>(0))? > 0)
+        };
+        used().map_err(|error| self.cannot("read", &error))
+    }
+
+    fn connect(&self, flags: OpenFlags) -> rusqlite::Result<Connection> {
+        // Each connection is used by one thread at a time, so that SQLite needs no locks of its own.
+        let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+        Ok(connection)
+    }
+
+    /// A connection for one snapshot at a time.
+    pub fn reader(&self) -> rusqlite::Result<Connection> {
+        let connection = self.connect(OpenFlags::empty())?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -1024;")?;
+        Ok(connection)
+    }
+
+    /// A connection that copies the log back into the file.
+    pub fn checkpointer(&self) -> rusqlite::Result<Connection> {
+        let connection = self.connect(OpenFlags::empty())?;
+        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -256;")?;
+        Ok(connection)
+    }
+
+    /// The connection that writes. Refuses a file of another format, or of another place in the directory.
+    pub fn writer(&self) -> Result<Connection, String> {
+        let connection = self.connect(OpenFlags::empty()).map_err(|error| self.cannot("open", &error))?;
+        self.check_format(&connection)?;
+        let settings = format!(
+            "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {LOG_BYTES_KEPT};
+             PRAGMA cache_size = -{};",
+            self.cache_kib
+        );
+        connection.execute_batch(&settings).map_err(|error| self.cannot("open", &error))?;
+        if let Some(bytes) = self.bytes_max {
+            let pages = format!("PRAGMA max_page_count = {}", bytes / u64::from(PAGE_BYTES));
+            connection.query_row(&pages, [], |_| Ok(())).map_err(|error| self.cannot("open", &error))?;
+        }
+        Ok(connection)
+    }
+
+    fn check_format(&self, connection: &Connection) -> Result<(), String> {
+        let place = self.path.display();
+        let pragma = |name: &str| {
+            connection
+                .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+                .map_err(|error| self.cannot("read", &error))
+        };
+        if pragma("application_id")? != i64::from(APPLICATION_ID) {
+            return Err(format!("{place} was not written by this program; choose another data directory"));
+        }
+        let version = pragma("user_version")?;
+        if version != i64::from(FORMAT_VERSION) {
+            return Err(format!(
+                "{place} has format version {version}, and this program knows version {FORMAT_VERSION} only; \
+                 run the version of the program that wrote it"
+            ));
+        }
+        let found = connection
+            .query_row("SELECT number, shards FROM shard", [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+            .map_err(|error| self.cannot("read", &error))?;
+        if found != (i64::from(self.number), i64::from(self.shards)) {
+            return Err(format!(
+                "{place} is shard {} of {}, not shard {} of {}; put the file back that belongs here",
+                found.0, found.1, self.number, self.shards
+            ));
+        }
+        Ok(())
+    }
+
+    /// The sentence for an error of SQLite with this file.
+    pub fn cannot(&self, what: &str, error: &rusqlite::Error) -> String {
+        let advice = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => "; free some space on its file system",
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "; end the other program that has it open",
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                "; the file is damaged: stop the server and restore it from a backup"
+            }
+            Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+                "; check that the file is there and that this user may read and write it"
+            }
+            Some(ErrorCode::SystemIoFailure) => "; look for errors of the disk in the system's log",
+            _ => "",
+        };
+        format!("cannot {what} {}: {error}{advice}", self.path.display())
+    }
+}
+
+/// The head of an account as the connection sees it.
+pub(crate) fn head(connection: &Connection, account: AccountId) -> rusqlite::Result<ModSeq> {
+    let mut statement = connection.prepare_cached("SELECT ver FROM heads WHERE account = ?1")?;
+    let head: Option<i64> = statement.query_row([account.0], |row| row.get(0)).optional()?;
+    // The engine takes no head above `i64::MAX`, so that none is negative here.
+    Ok(ModSeq(head.unwrap_or(0).cast_unsigned()))
+}

@@ -1,0 +1,203 @@
+//! The writer thread of a shard: group commit, and what happens after an error.
+//!
+//! ```text
+//! Running -- a batch whose outcome is unknown --> Stopped -- opened again and nothing is missing --> Running
+//! ```
+//! While stopped every commit is answered `Failed`. A failed flush is never tried again: the operating system may have
+//! dropped what it could not write and would report success for the rest. The file is opened anew instead.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::{io, mem};
+use store::engine::{Commit, CommitError, Write};
+use store::ids::{AccountId, ModSeq};
+
+/// At most this many changes share a transaction.
+pub(crate) const BATCH_CHANGES_MAX: usize = 256;
+/// A batch takes no further change once it holds this many bytes.
+pub(crate) const BATCH_BYTES_MAX: usize = 16 << 20;
+/// At most this many changes wait for a shard; then callers wait to be let in.
+pub(crate) const QUEUE_CHANGES_MAX: usize = 1024;
+
+/// One change of one account.
+#[derive(Debug)]
+pub(crate) enum Change {
+    Commit(Commit),
+    Remove(AccountId),
+}
+
+/// What became of a change whose transaction is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Applied,
+    Conflict { head: ModSeq },
+}
+
+/// The transaction did not become durable, or nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum BatchError {
+    /// It is certain that nothing was changed.
+    Full { what: String },
+    /// The outcome is not known.
+    Failed { what: String },
+}
+
+/// What the writer drives: a shard, or in tests a script.
+pub(crate) trait Batches: Send + 'static {
+    /// Runs one transaction and flushes it; one outcome for each change.
+    fn run(&mut self, changes: &[&Change]) -> Result<Vec<Outcome>, BatchError>;
+    /// Called after the callers have their answers: the time to tidy up.
+    fn answered(&mut self);
+    /// Starts afresh after [`BatchError::Failed`]; an error says why it is not safe to go on.
+    fn reopen(&mut self) -> Result<(), String>;
+}
+
+/// The result of a change for its caller.
+type Answer = Result<(), CommitError>;
+
+struct Request {
+    change: Change,
+    answer: SyncSender<Answer>,
+}
+
+/// The writer thread of a shard. Dropped, it finishes what waits and ends.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    queue: Option<SyncSender<Request>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub fn start(name: String, batches: impl Batches) -> io::Result<Self> {
+        let (queue, requests) = sync_channel(QUEUE_CHANGES_MAX);
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            Loop { batches, state: State::Running }.serve(&requests);
+        })?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Waits for a place in the queue, for its turn, and for the flush.
+    pub fn change(&self, change: Change) -> Answer {
+        let ended = || CommitError::Failed { what: "the writer of the shard has ended; restart the server".to_owned() };
+        let (answer, answered) = sync_channel(1);
+        let queue = self.queue.as_ref().ok_or_else(ended)?;
+        queue.send(Request { change, answer }).map_err(|_| ended())?;
+        answered.recv().map_err(|_| ended())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been reported where it happened, and its callers were told.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    Running,
+    Stopped { why: String },
+}
+
+struct Loop<B> {
+    batches: B,
+    state: State,
+}
+
+impl<B: Batches> Loop<B> {
+    fn serve(mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            self.answer(&collect(first, requests));
+        }
+    }
+
+    fn answer(&mut self, batch: &[Request]) {
+        if let Err(what) = self.run_again() {
+            return refuse(batch, &CommitError::Failed { what });
+        }
+        let changes: Vec<_> = batch.iter().map(|request| &request.change).collect();
+        match self.batches.run(&changes) {
+            Ok(outcomes) => {
+                for (request, outcome) in batch.iter().zip(outcomes) {
+                    request.reply(match outcome {
+                        Outcome::Applied => Ok(()),
+                        Outcome::Conflict { head } => Err(CommitError::Conflict { head }),
+                    });
+                }
+                self.batches.answered();
+            }
+            // One large change must not take the small ones beside it down.
+            Err(BatchError::Full { .. }) if batch.len() > 1 => {
+                for request in batch {
+                    self.answer(std::slice::from_ref(request));
+                }
+            }
+            Err(BatchError::Full { what }) => refuse(batch, &CommitError::Full { what }),
+            Err(BatchError::Failed { what }) => {
+                tracing::error!("commits failed and their outcome is not known: {what}");
+                refuse(batch, &CommitError::Failed { what: what.clone() });
+                self.state = State::Stopped { why: what };
+            }
+        }
+    }
+
+    /// Opens the shard again if it is stopped.
+    fn run_again(&mut self) -> Result<(), String> {
+        let State::Stopped { why } = &mut self.state else {
+            return Ok(());
+        };
+        if let Err(still) = self.batches.reopen() {
+            tracing::error!("the shard stays stopped: {still}");
+            return Err(format!("the shard is stopped after an error ({}) and stays so: {still}", mem::take(why)))
+                .inspect_err(|_| self.state = State::Stopped { why: still });
+        }
+        tracing::warn!("the shard runs again after: {why}");
+        self.state = State::Running;
+        Ok(())
+    }
+}
+
+impl Request {
+    fn reply(&self, answer: Answer) {
+        // The caller waits for it; one that panicked meanwhile needs no answer.
+        let _ = self.answer.send(answer);
+    }
+
+    fn bytes(&self) -> usize {
+        match &self.change {
+            Change::Commit(commit) => commit.writes.iter().map(write_bytes).sum(),
+            Change::Remove(_) => 0,
+        }
+    }
+}
+
+fn write_bytes(write: &Write) -> usize {
+    match write {
+        Write::Put { key, value } => key.len() + value.len(),
+        Write::Delete { key } => key.len(),
+    }
+}
+
+/// Everything that waits, up to the limits of a batch, in the order of arrival.
+fn collect(first: Request, requests: &Receiver<Request>) -> Vec<Request> {
+    let mut bytes = first.bytes();
+    let mut batch = vec![first];
+    while batch.len() < BATCH_CHANGES_MAX && bytes < BATCH_BYTES_MAX {
+        let Ok(request) = requests.try_recv() else {
+            break;
+        };
+        bytes += request.bytes();
+        batch.push(request);
+    }
+    batch
+}
+
+fn refuse(batch: &[Request], error: &CommitError) {
+    for request in batch {
+        request.reply(Err(error.clone()));
+    }
+}
