@@ -60,7 +60,7 @@ impl Input {
         };
         let length = self.scanned + at + 1;
         let too_long = self.swallowing || length > octets_max;
-        let line = if too_long { Err(LineTooLong) } else { Ok(pending.iter().take(length).copied().collect()) };
+        let line = if too_long { Err(LineTooLong) } else { Ok(pending.get(..length).unwrap_or_default().to_vec()) };
         self.swallowing = false;
         self.consume(length);
         Some(line)
