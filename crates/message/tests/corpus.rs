@@ -1,6 +1,8 @@
 //! Real mail, where it is at hand: the directory in `PILLARBOX_MAIL`, else `../../../shared/mail` seen from this crate,
 //! with `real-6000.tar.zst` and `odd-mime.tar.zst` in it. Without it these tests say so and pass.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
