@@ -112,7 +112,13 @@ impl Reader<'_> {
                 self.list.push(Address { mailbox: Some(name), ..Address::default() });
                 self.in_group = true;
             }
-            b'@' => self.draft.at_sign(),
+            b'@' => {
+                if let Some(next) = self.draft.split_off_next() {
+                    self.finish();
+                    self.draft = next;
+                }
+                self.draft.at_sign();
+            }
             // Brackets and colons that open nothing.
             b'>' => {}
             b':' if self.draft.text.is_empty() => {}
@@ -181,6 +187,15 @@ impl Draft {
             self.at = Some(self.text.len());
         }
         self.word(b"@");
+    }
+
+    /// The last word as a draft of its own, where it stands after a whole address: a comma was forgotten.
+    fn split_off_next(&mut self) -> Option<Self> {
+        let host_end = self.host_end?;
+        // A space stands at `host_end` and before the last word.
+        let start = self.text.iter().rposition(|&byte| byte == b' ').filter(|&space| space >= host_end)? + 1;
+        let text = self.text.split_off(start);
+        Some(Self { text, ..Self::default() })
     }
 
     fn comment(&mut self, comment: Vec<u8>) {
@@ -363,6 +378,8 @@ mod tests {
         check("a@b <a@b>", "a@b|-|a|b");
         check("a@b; c@d", "-|-|a|b / -|-|c|d");
         check("<a@b> <c@d>", "-|-|a|b / -|-|c|d");
+        check("a@b c@d e@f", "-|-|a|b / -|-|c|d / -|-|e|f");
+        check("a@b Alice c@d", "-|-|a|b / -|-|c|d");
         check("a@b@c", "-|-|a|b@c");
         check("<<a@b>>", "-|-|a|b");
         check("< a@b >", "-|-|a|b");

@@ -132,13 +132,7 @@ pub fn parse_imap_date(text: &[u8]) -> Option<Day> {
 #[must_use]
 pub fn parse(value: &[u8]) -> Option<DateTime> {
     let mut found = Found::default();
-    let mut cursor = Cursor::new(value);
-    loop {
-        cursor.skip_cfws();
-        let word = cursor.take_while(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b',' | b'('));
-        if word.is_empty() && cursor.take(1).is_empty() {
-            break;
-        }
+    for word in plain(value).split(|byte| matches!(byte, b' ' | b',')) {
         // `6-Aug-2002` is three words; a zone begins with its sign.
         if word.first().is_some_and(u8::is_ascii_digit) && word.contains(&b'-') {
             word.split(|&byte| byte == b'-').for_each(|word| found.read(word));
@@ -147,6 +141,23 @@ pub fn parse(value: &[u8]) -> Option<DateTime> {
         }
     }
     found.date_time()
+}
+
+/// The words of a date with one space between them, without comments and without white space around colons.
+fn plain(value: &[u8]) -> Vec<u8> {
+    let mut cursor = Cursor::new(value);
+    let mut text: Vec<u8> = Vec::with_capacity(value.len());
+    loop {
+        cursor.skip_cfws();
+        let word = cursor.take_while(|byte| !byte.is_ascii_whitespace() && byte != b'(');
+        if word.is_empty() {
+            return text;
+        }
+        if !text.is_empty() && !text.ends_with(b":") && !word.starts_with(b":") {
+            text.push(b' ');
+        }
+        text.extend_from_slice(word);
+    }
 }
 
 #[derive(Default)]
@@ -260,6 +271,7 @@ mod tests {
         check("Sun, 01 Feb 2026 10:00:00 +0000", Some((1_769_940_000, 0)));
         check("1 Feb 2026 10:00 +0000", Some((1_769_940_000, 0)));
         check("Sun, 1 Feb 2026 11:30:00 +0130 (comment (x))", Some((1_769_940_000, 90)));
+        check("Sun, 1 Feb 2026 10(comment):   00  :  00 -0000", Some((1_769_940_000, 0)));
         check("Sun,1 Feb 26 02:00:00 PST", Some((1_769_940_000, -480)));
         check("Sun (day), 1 Feb 126 10:00:00 GMT", Some((1_769_940_000, 0)));
         check("Sun Feb  1 10:00:00 2026", Some((1_769_940_000, 0)));

@@ -27,7 +27,8 @@ pub fn decode(value: &[u8]) -> String {
             continue;
         };
         let between = &value[plain..start];
-        if pending.is_none() || !between.trim_ascii().is_empty() || !label.eq_ignore_ascii_case(word.label) {
+        let joins = between.trim_ascii().is_empty() && label.eq_ignore_ascii_case(word.label) && !has_state(label);
+        if pending.is_none() || !joins {
             text.push_str(&charset::decode(label, &pending.take().unwrap_or_default()));
             if plain == 0 || !between.trim_ascii().is_empty() {
                 text.push_str(&charset::decode(b"", between));
@@ -41,6 +42,11 @@ pub fn decode(value: &[u8]) -> String {
     text.push_str(&charset::decode(label, &pending.unwrap_or_default()));
     text.push_str(&charset::decode(b"", &value[plain..]));
     text
+}
+
+/// Whether each word in this charset begins anew: RFC 2047 §3 has words in ISO-2022 end in ASCII mode.
+fn has_state(label: &[u8]) -> bool {
+    label.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"iso-2022"))
 }
 
 struct Word<'a> {
@@ -95,6 +101,7 @@ mod tests {
         check("=?utf-8?q?a?=\t=?iso-8859-1?q?=E9?=", "aé");
         // A character cut in two.
         check("=?utf-8?Q?=C3?= =?utf-8?Q?=A9?=", "é");
+        check("=?ISO-2022-JP?B?GyRCJUYlOSVIGyhC?= =?ISO-2022-JP?B?GyRCJUYbKEI=?=", "テストテ");
         check("=?utf-8*en?Q?a?=", "a");
         check("=?utf-8?Q?a b?=", "a b");
         check("=?utf-8?X?a?=", "=?utf-8?X?a?=");
