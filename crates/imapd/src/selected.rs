@@ -1,0 +1,68 @@
+//! The selected mailbox: what the client has been told, and what there is.
+
+use imap_proto::{MessageSet, Numbering, SequenceSet};
+use store::{Account, Index, MailboxId, Uid, View};
+
+/// The selected mailbox of a session.
+///
+/// Invariant: `told` is what the client knows; only `sync` and SELECT change it, and only together with writing responses.
+pub(crate) struct Selected {
+    pub(crate) account: Account,
+    pub(crate) mailbox: MailboxId,
+    /// What the client has been told: message sequence number n is position n-1 of it.
+    pub(crate) told: Index,
+    /// The mailbox as of the last look (name, keywords, uid_validity, highest_modseq…).
+    pub(crate) view: View,
+    pub(crate) read_only: bool,
+    /// RFC 9051 §6.4.4.1 `$`
+    pub(crate) saved: Vec<Uid>,
+}
+
+/// A set names a message number that the client cannot know (RFC 9051 §9: an error for numbers, never for UIDs).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoSuchNumber;
+
+impl Selected {
+    /// The number of messages that the client knows.
+    pub(crate) fn exists(&self) -> u32 {
+        u32::try_from(self.told.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The UIDs in `set`, ascending, each once; of messages that the client knows only.
+    pub(crate) fn uids(&self, set: &MessageSet, numbering: Numbering) -> Result<Vec<Uid>, NoSuchNumber> {
+        match set {
+            // RFC 9051 §6.4.4.1: what is gone is left out of `$`.
+            MessageSet::Saved => {
+                Ok(self.saved.iter().copied().filter(|uid| self.told.position(*uid).is_ok()).collect())
+            }
+            MessageSet::Numbers(set) => match numbering {
+                Numbering::Sequence => self.uids_of_numbers(set),
+                Numbering::Uid => Ok(self.uids_of_uids(set)),
+            },
+        }
+    }
+
+    fn uids_of_numbers(&self, set: &SequenceSet) -> Result<Vec<Uid>, NoSuchNumber> {
+        let exists = self.exists();
+        // `*` in an empty mailbox is tolerated: clients send FETCH 1:* right after SELECT.
+        if set.exceeds(exists) && !(exists == 0 && set.has_star()) {
+            return Err(NoSuchNumber);
+        }
+        let mut uids = Vec::new();
+        for range in set.resolve(exists) {
+            let positions = (*range.start() as usize).saturating_sub(1)..*range.end() as usize;
+            uids.extend(self.told.positions(positions).map(|(_, entry)| entry.uid));
+        }
+        Ok(uids)
+    }
+
+    /// RFC 9051 §6.4.9: `*` is the highest UID there is; UIDs that are not there are passed over.
+    fn uids_of_uids(&self, set: &SequenceSet) -> Vec<Uid> {
+        let Some(last) = self.told.last().map(|entry| entry.uid.0) else { return Vec::new() };
+        let ranges = set.resolve(last);
+        ranges
+            .into_iter()
+            .flat_map(|range| self.told.uids(Uid(*range.start()), Uid(*range.end())).map(|(_, entry)| entry.uid))
+            .collect()
+    }
+}

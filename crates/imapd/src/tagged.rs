@@ -1,0 +1,97 @@
+//! How a command ends: handlers return it, the session writes it, after the news that belong before it.
+
+use imap_proto::{Code, Encoder, SequenceSet, Status, Tag};
+use std::borrow::Cow;
+use store::Error;
+
+/// The tagged answer of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tagged {
+    pub(crate) status: Status,
+    pub(crate) code: Option<ResultCode>,
+    pub(crate) text: Cow<'static, str>,
+}
+
+/// A response code that owns what it tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ResultCode {
+    /// One that borrows nothing.
+    Plain(Code<'static>),
+    /// RFC 4315 §3; position by position.
+    CopyUid { uidvalidity: u32, source: SequenceSet, target: SequenceSet },
+    /// RFC 7162 §3.1.3.
+    Modified(SequenceSet),
+    /// RFC 8474 §4.1.
+    MailboxId(String),
+    /// RFC 9051 §7.1: after login.
+    Capability(Vec<&'static str>),
+}
+
+impl Tagged {
+    /// `OK text`
+    pub(crate) fn ok(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: Status::Ok, code: None, text: text.into() }
+    }
+
+    /// `NO text`
+    pub(crate) fn no(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: Status::No, code: None, text: text.into() }
+    }
+
+    /// `NO [code] text`
+    pub(crate) fn refused(code: Code<'static>, text: impl Into<Cow<'static, str>>) -> Self {
+        Self::no(text).with(code)
+    }
+
+    /// `BAD text`
+    pub(crate) fn bad(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: Status::Bad, code: None, text: text.into() }
+    }
+
+    /// With a code that borrows nothing.
+    pub(crate) fn with(self, code: Code<'static>) -> Self {
+        self.with_code(ResultCode::Plain(code))
+    }
+
+    /// With a code.
+    pub(crate) fn with_code(self, code: ResultCode) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
+    pub(crate) fn write(&self, tag: &Tag, encoder: &mut Encoder<'_>) {
+        let code = self.code.as_ref().map(ResultCode::borrowed);
+        encoder.tagged(tag, self.status, code, &self.text);
+    }
+}
+
+impl ResultCode {
+    fn borrowed(&self) -> Code<'_> {
+        match self {
+            Self::Plain(code) => *code,
+            Self::CopyUid { uidvalidity, source, target } => {
+                Code::CopyUid { uidvalidity: *uidvalidity, source, target }
+            }
+            Self::Modified(set) => Code::Modified(set),
+            Self::MailboxId(id) => Code::MailboxId(id),
+            Self::Capability(names) => Code::Capability(names),
+        }
+    }
+}
+
+/// What a command answers when the store did not do it.
+impl From<Error> for Tagged {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        match error {
+            Error::NoSuchMailbox | Error::NoSuchAccount => Self::refused(Code::NonExistent, text),
+            Error::AlreadyExists => Self::refused(Code::AlreadyExists, text),
+            Error::InvalidName(_) | Error::NotAllowed(_) => Self::refused(Code::Cannot, text),
+            Error::Limit(_) => Self::refused(Code::Limit, text),
+            // RFC 9051 §7.1: only the server's own disk is full, but clients know no better word for "no room".
+            Error::NoSpace(_) => Self::refused(Code::OverQuota, text),
+            Error::NoSuchMessage | Error::NoSuchDevice | Error::MaildropInUse => Self::no(text),
+            // The store has logged it with context; a stranger learns nothing of it.
+            Error::Fault(_) => Self::refused(Code::Unavailable, "Internal error, try again later"),
+        }
+    }
+}
