@@ -1,6 +1,7 @@
 //! Holds everything that must be true of any bytes read as a message. For tests and fuzzers; it costs a multiple of
 //! reading the message.
 
+use crate::envelope::Envelope;
 use crate::header::{self, Selection, fields, select};
 use crate::limits::{MIME_DEPTH_MAX, PARTS_MAX};
 use crate::section::{self, Item};
@@ -26,10 +27,8 @@ pub fn message(bytes: &[u8]) -> Result<(), String> {
     let decoded = Summary::decode(&summary.encode());
     hold(decoded.as_ref() == Ok(&summary), || format!("the summary does not come back: {decoded:?}"))?;
     hold(Structure::parse(bytes) == *structure, || "two parses, two structures".to_owned())?;
-    for text in [&summary.envelope.date, &summary.envelope.subject].into_iter().flatten() {
-        hold(!text.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), || "a value has a line end".to_owned())?;
-        let _ = date::parse(text);
-    }
+    envelope(&summary.envelope)?;
+    let _ = summary.envelope.date.as_deref().and_then(date::parse);
     let canonical = line_ends::canonical(bytes);
     hold(line_ends::is_canonical(&canonical), || "canonical is not canonical".to_owned())?;
     let _ = text::pieces(bytes, structure, Scope::Everything).map(|text| text.len()).sum::<usize>();
@@ -66,6 +65,7 @@ fn part(part: &Part, bytes: &[u8], depth: usize) -> Result<(), String> {
         Content::Message(_) => is_message,
     };
     hold(kind, || format!("{}/{} has the wrong content", part.media_type, part.subtype))?;
+    values(part)?;
     let mut from = body.start;
     for child in part.children() {
         hold(from <= child.header.start && child.body.end <= body.end, || {
@@ -77,6 +77,30 @@ fn part(part: &Part, bytes: &[u8], depth: usize) -> Result<(), String> {
     let _ = section::decoded(part, bytes);
     let _ = parameter::decoded(&part.parameters, "name");
     Ok(())
+}
+
+/// No value has a byte that IMAP cannot send.
+fn values(part: &Part) -> Result<(), String> {
+    let texts = [&part.id, &part.description, &part.md5, &part.location].into_iter().flatten();
+    let disposition = part.disposition.iter().flat_map(|disposition| &disposition.parameters);
+    let parameters = part.parameters.iter().chain(disposition).map(|parameter| &parameter.value);
+    for value in texts.chain(&part.languages).chain(parameters) {
+        sendable(value)?;
+    }
+    if let Content::Message(embedded) = &part.content { envelope(&embedded.envelope) } else { Ok(()) }
+}
+
+fn envelope(envelope: &Envelope) -> Result<(), String> {
+    let Envelope { date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id } = envelope;
+    let texts = [date, subject, in_reply_to, message_id].into_iter();
+    let addresses = [from, sender, reply_to, to, cc, bcc].into_iter().flatten();
+    let pieces = addresses.flat_map(|address| [&address.name, &address.adl, &address.mailbox, &address.host]);
+    texts.chain(pieces).flatten().try_for_each(|value| sendable(value))
+}
+
+fn sendable(value: &[u8]) -> Result<(), String> {
+    let bad = value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
+    hold(!bad, || format!("{:?} has a line end or a NUL", String::from_utf8_lossy(value)))
 }
 
 /// Every part has a number, and its sections are its ranges.
