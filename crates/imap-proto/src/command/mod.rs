@@ -1,0 +1,250 @@
+//! What a client can ask for: one enum, one file per command or family, and a dispatcher that only dispatches.
+
+mod append;
+mod auth;
+mod fetch;
+mod id;
+mod list;
+mod mailbox;
+mod search;
+mod select;
+mod status;
+mod store;
+mod transfer;
+
+pub use append::{Append, AppendData};
+pub use auth::{Authenticate, Login};
+pub use fetch::{BodySection, ChangedSince, Fetch, FetchItem, Partial, Section, SectionText};
+pub use id::IdField;
+pub use list::{List, ListReturn, ListSelection, Lsub};
+pub use mailbox::{Create, Rename};
+pub use search::{EntryType, Search, SearchKey, SearchReturn};
+pub use select::{Qresync, Select, SequenceMatch};
+pub use status::{StatusItem, StatusRequest};
+pub use store::{Store, StoreAction};
+pub use transfer::Transfer;
+
+use crate::cursor::{Cursor, Literal, Parse};
+use crate::limits::Limits;
+use crate::mailbox::{Dialect, MailboxName};
+use crate::malformed::{Malformed, Reason};
+use crate::sequence::{Numbering, SequenceSet};
+use crate::tag::Tag;
+
+/// A command and its tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tagged {
+    /// Comes back in the answer.
+    pub tag: Tag,
+    /// What is asked for.
+    pub command: Command,
+}
+
+/// Every command of IMAP4rev1, IMAP4rev2 and the extensions that the server announces.
+/// Whether it is allowed in the session's state is for the session to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// RFC 9051 §6.1.1.
+    Capability,
+    /// RFC 9051 §6.1.2.
+    Noop,
+    /// RFC 9051 §6.1.3.
+    Logout,
+    /// RFC 2971: the client's fields, none for `NIL`.
+    Id(Vec<IdField>),
+    /// RFC 9051 §6.2.1.
+    StartTls,
+    /// RFC 9051 §6.2.2.
+    Authenticate(Authenticate),
+    /// RFC 9051 §6.2.3.
+    Login(Login),
+    /// RFC 9051 §6.3.1: capability names in capitals.
+    Enable(Vec<String>),
+    /// RFC 9051 §6.3.2.
+    Select(Select),
+    /// RFC 9051 §6.3.3.
+    Examine(Select),
+    /// RFC 9051 §6.3.4, RFC 6154 §3.
+    Create(Create),
+    /// RFC 9051 §6.3.5.
+    Delete(MailboxName),
+    /// RFC 9051 §6.3.6.
+    Rename(Rename),
+    /// RFC 9051 §6.3.7.
+    Subscribe(MailboxName),
+    /// RFC 9051 §6.3.8.
+    Unsubscribe(MailboxName),
+    /// RFC 9051 §6.3.9.
+    List(List),
+    /// RFC 3501 §6.3.9.
+    Lsub(Lsub),
+    /// RFC 9051 §6.3.10.
+    Namespace,
+    /// RFC 9051 §6.3.11.
+    Status(StatusRequest),
+    /// RFC 9051 §6.3.12.
+    Append(Append),
+    /// RFC 9051 §6.3.13. Accepted: [`Receiver::expect_done`](crate::Receiver::expect_done).
+    Idle,
+    /// RFC 3501 §6.4.1.
+    Check,
+    /// RFC 9051 §6.4.1.
+    Close,
+    /// RFC 9051 §6.4.2.
+    Unselect,
+    /// RFC 9051 §6.4.3.
+    Expunge,
+    /// UID EXPUNGE (RFC 9051 §6.4.9); [`MessageSet::Saved`](crate::MessageSet::Saved) is possible too.
+    UidExpunge(crate::MessageSet),
+    /// RFC 9051 §6.4.4.
+    Search(Search),
+    /// RFC 9051 §6.4.5.
+    Fetch(Fetch),
+    /// RFC 9051 §6.4.6.
+    Store(Store),
+    /// RFC 9051 §6.4.7.
+    Copy(Transfer),
+    /// RFC 9051 §6.4.8.
+    Move(Transfer),
+}
+
+impl Command {
+    /// The command's name as in the RFC, for logs and metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Capability => "CAPABILITY",
+            Self::Noop => "NOOP",
+            Self::Logout => "LOGOUT",
+            Self::Id(_) => "ID",
+            Self::StartTls => "STARTTLS",
+            Self::Authenticate(_) => "AUTHENTICATE",
+            Self::Login(_) => "LOGIN",
+            Self::Enable(_) => "ENABLE",
+            Self::Select(_) => "SELECT",
+            Self::Examine(_) => "EXAMINE",
+            Self::Create(_) => "CREATE",
+            Self::Delete(_) => "DELETE",
+            Self::Rename(_) => "RENAME",
+            Self::Subscribe(_) => "SUBSCRIBE",
+            Self::Unsubscribe(_) => "UNSUBSCRIBE",
+            Self::List(_) => "LIST",
+            Self::Lsub(_) => "LSUB",
+            Self::Namespace => "NAMESPACE",
+            Self::Status(_) => "STATUS",
+            Self::Append(_) => "APPEND",
+            Self::Idle => "IDLE",
+            Self::Check => "CHECK",
+            Self::Close => "CLOSE",
+            Self::Unselect => "UNSELECT",
+            Self::Expunge => "EXPUNGE",
+            Self::UidExpunge(_) => "UID EXPUNGE",
+            Self::Search(_) => "SEARCH",
+            Self::Fetch(_) => "FETCH",
+            Self::Store(_) => "STORE",
+            Self::Copy(_) => "COPY",
+            Self::Move(_) => "MOVE",
+        }
+    }
+}
+
+/// Parses a whole command: `text` without its last line end, `literals` in the order of their markers.
+pub(crate) fn parse(
+    text: &[u8],
+    literals: Vec<Literal>,
+    limits: &Limits,
+    dialect: Dialect,
+) -> Result<Tagged, Malformed> {
+    let mut cursor = Cursor::new(text, literals, limits, dialect);
+    let tag = Tag::from_bytes(cursor.take_while(|byte| byte != b' '));
+    let Some(tag) = tag else { return Err(Malformed { tag: None, reason: Reason::Tag }) };
+    match parse_command(&mut cursor) {
+        Ok(command) => Ok(Tagged { tag, command }),
+        Err(reason) => Err(Malformed { tag: Some(tag), reason }),
+    }
+}
+
+fn parse_command(cursor: &mut Cursor<'_>) -> Parse<Command> {
+    if !cursor.more() {
+        return Err(Reason::MissingCommand);
+    }
+    let verb = cursor.keyword("a command")?;
+    let command = match dispatch_without_arguments(&verb) {
+        Some(command) => command,
+        None => dispatch(&verb, cursor)?,
+    };
+    cursor.end()?;
+    Ok(command)
+}
+
+fn dispatch_without_arguments(verb: &str) -> Option<Command> {
+    Some(match verb {
+        "CAPABILITY" => Command::Capability,
+        "NOOP" => Command::Noop,
+        "LOGOUT" => Command::Logout,
+        "STARTTLS" => Command::StartTls,
+        "NAMESPACE" => Command::Namespace,
+        "IDLE" => Command::Idle,
+        "CHECK" => Command::Check,
+        "CLOSE" => Command::Close,
+        "UNSELECT" => Command::Unselect,
+        "EXPUNGE" => Command::Expunge,
+        _ => return None,
+    })
+}
+
+fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
+    let numbered = |numbering| move |cursor: &mut Cursor<'_>| numbered_command(verb, numbering, cursor);
+    let parse: &dyn Fn(&mut Cursor<'_>) -> Parse<Command> = match verb {
+        "ID" => &|c| id::parse(c).map(Command::Id),
+        "AUTHENTICATE" => &|c| Authenticate::parse(c).map(Command::Authenticate),
+        "LOGIN" => &|c| Login::parse(c).map(Command::Login),
+        "ENABLE" => &|c| mailbox::parse_enable(c).map(Command::Enable),
+        "SELECT" => &|c| Select::parse(c).map(Command::Select),
+        "EXAMINE" => &|c| Select::parse(c).map(Command::Examine),
+        "CREATE" => &|c| Create::parse(c).map(Command::Create),
+        "DELETE" => &|c| c.mailbox().map(Command::Delete),
+        "RENAME" => &|c| Rename::parse(c).map(Command::Rename),
+        "SUBSCRIBE" => &|c| c.mailbox().map(Command::Subscribe),
+        "UNSUBSCRIBE" => &|c| c.mailbox().map(Command::Unsubscribe),
+        "LIST" => &|c| List::parse(c).map(Command::List),
+        "LSUB" => &|c| Lsub::parse(c).map(Command::Lsub),
+        "STATUS" => &|c| StatusRequest::parse(c).map(Command::Status),
+        "APPEND" => &|c| Append::parse(c).map(Command::Append),
+        "SEARCH" | "FETCH" | "STORE" | "COPY" | "MOVE" => &numbered(Numbering::Sequence),
+        "UID" => &parse_uid,
+        _ => return Err(Reason::UnknownCommand),
+    };
+    cursor.space()?;
+    parse(cursor)
+}
+
+/// RFC 9051 §6.4.9.
+fn parse_uid(cursor: &mut Cursor<'_>) -> Parse<Command> {
+    let verb = cursor.keyword("a command after UID")?;
+    cursor.space()?;
+    match verb.as_str() {
+        "EXPUNGE" => cursor.message_set().map(Command::UidExpunge),
+        other => numbered_command(other, Numbering::Uid, cursor),
+    }
+}
+
+fn numbered_command(verb: &str, numbering: Numbering, cursor: &mut Cursor<'_>) -> Parse<Command> {
+    match verb {
+        "SEARCH" => Search::parse(numbering, cursor).map(Command::Search),
+        "FETCH" => Fetch::parse(numbering, cursor).map(Command::Fetch),
+        "STORE" => Store::parse(numbering, cursor).map(Command::Store),
+        "COPY" => Transfer::parse(numbering, cursor).map(Command::Copy),
+        "MOVE" => Transfer::parse(numbering, cursor).map(Command::Move),
+        _ => Err(Reason::UnknownCommand),
+    }
+}
+
+/// A set of UIDs that stands for itself, where `*` means nothing (RFC 7162 §3.2.5.2).
+fn set_without_star(cursor: &mut Cursor<'_>) -> Parse<SequenceSet> {
+    let set = cursor.sequence_set()?;
+    if set.has_star() { Err(Reason::Expected("a set without *")) } else { Ok(set) }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,421 @@
+//! SEARCH (RFC 9051 §6.4.4) with ESEARCH (RFC 4731), CONDSTORE (RFC 7162 §3.1.6), WITHIN (RFC 5032)
+//! and OBJECTID (RFC 8474 §6).
+
+use super::store;
+use crate::cursor::{Cursor, Parse};
+use crate::datetime::Date;
+use crate::flag::Flag;
+use crate::malformed::Reason;
+use crate::sequence::{MessageSet, Numbering};
+
+/// What to look for and what to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// How the answer counts.
+    pub numbering: Numbering,
+    /// `RETURN (…)`; without it IMAP4rev1 gets a SEARCH response and IMAP4rev2 an ESEARCH with ALL.
+    pub returns: Option<SearchReturn>,
+    /// All keys together: [`SearchKey::And`] when there are several.
+    pub key: SearchKey,
+}
+
+/// Return options (RFC 9051 §6.4.4). `RETURN ()` means ALL and is given as that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SearchReturn {
+    /// The lowest number.
+    pub min: bool,
+    /// The highest number.
+    pub max: bool,
+    /// All numbers.
+    pub all: bool,
+    /// How many.
+    pub count: bool,
+    /// Keep the result as `$`.
+    pub save: bool,
+}
+
+/// A condition. Texts are UTF-8 and compared without regard to case (RFC 9051 §6.4.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SearchKey {
+    /// `ALL`
+    All,
+    /// Every one of them; never empty.
+    And(Vec<SearchKey>),
+    /// One or the other.
+    Or(Box<SearchKey>, Box<SearchKey>),
+    /// Not this.
+    Not(Box<SearchKey>),
+    /// Message numbers.
+    Sequence(MessageSet),
+    /// `UID`
+    Uid(MessageSet),
+    /// `ANSWERED`, …, `KEYWORD k`: has the flag.
+    Has(Flag),
+    /// `UNANSWERED`, …, `UNKEYWORD k`: lacks the flag.
+    Lacks(Flag),
+    /// `RECENT`: none here.
+    Recent,
+    /// `OLD`: all here.
+    Old,
+    /// `NEW`: none here.
+    New,
+    /// `BEFORE`: the internal date, its time and zone disregarded, is earlier.
+    Before(Date),
+    /// `ON`
+    On(Date),
+    /// `SINCE`: on that day or later.
+    Since(Date),
+    /// `SENTBEFORE`: as BEFORE, for the Date field.
+    SentBefore(Date),
+    /// `SENTON`
+    SentOn(Date),
+    /// `SENTSINCE`
+    SentSince(Date),
+    /// `LARGER`: more octets than this.
+    Larger(u64),
+    /// `SMALLER`: fewer octets than this.
+    Smaller(u64),
+    /// `OLDER`: the internal date is this many seconds back or more (RFC 5032).
+    Older(u32),
+    /// `YOUNGER`: this many seconds back or less.
+    Younger(u32),
+    /// `FROM`
+    From(String),
+    /// `TO`
+    To(String),
+    /// `CC`
+    Cc(String),
+    /// `BCC`
+    Bcc(String),
+    /// `SUBJECT`
+    Subject(String),
+    /// `HEADER`: the field and what its value contains; an empty value asks for the field only.
+    Header(String, String),
+    /// `BODY`
+    Body(String),
+    /// `TEXT`: header or body.
+    Text(String),
+    /// `MODSEQ`: this mod-sequence or a higher one.
+    ModSeq {
+        /// The least mod-sequence.
+        modseq: u64,
+        /// The flag (`None` for a name that is no flag) and whose it is; this server keeps one mod-sequence for all
+        /// flags and may disregard it, as RFC 7162 §3.1.5 allows.
+        entry: Option<(Option<Flag>, EntryType)>,
+    },
+    /// `EMAILID`
+    EmailId(String),
+    /// `THREADID`
+    ThreadId(String),
+}
+
+/// Whose flag a MODSEQ key means (RFC 7162 §3.1.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryType {
+    /// `priv`
+    Private,
+    /// `shared`
+    Shared,
+    /// `all`
+    All,
+}
+
+impl Search {
+    pub(super) fn parse(numbering: Numbering, cursor: &mut Cursor<'_>) -> Parse<Self> {
+        let mut returns = None;
+        if cursor.eat_word("RETURN") {
+            cursor.space()?;
+            returns = Some(SearchReturn::parse(cursor)?);
+            cursor.space()?;
+        }
+        if cursor.eat_word("CHARSET") {
+            cursor.space()?;
+            check_charset(&cursor.astring("a charset")?)?;
+            cursor.space()?;
+        }
+        Ok(Self { numbering, returns, key: keys(cursor)? })
+    }
+}
+
+/// RFC 9051 §6.4.4: US-ASCII and UTF-8 must be there; no other is.
+fn check_charset(name: &[u8]) -> Parse<()> {
+    let known: [&[u8]; 4] = [b"UTF-8", b"US-ASCII", b"UTF8", b"ASCII"];
+    if known.iter().any(|charset| charset.eq_ignore_ascii_case(name)) { Ok(()) } else { Err(Reason::Charset) }
+}
+
+impl SearchReturn {
+    fn parse(cursor: &mut Cursor<'_>) -> Parse<Self> {
+        let mut returns = Self::default();
+        cursor.list(|cursor| {
+            match cursor.keyword("a SEARCH return option")?.as_str() {
+                "MIN" => returns.min = true,
+                "MAX" => returns.max = true,
+                "ALL" => returns.all = true,
+                "COUNT" => returns.count = true,
+                "SAVE" => returns.save = true,
+                _ => return Err(Reason::Unknown("SEARCH return option")),
+            }
+            Ok(())
+        })?;
+        // RFC 9051 §6.4.4: an empty list is ALL.
+        returns.all |= returns == Self::default();
+        Ok(returns)
+    }
+}
+
+/// Keys up to the end of the command or of the parentheses.
+fn keys(cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
+    cursor.spaces();
+    let first = cursor.nested(key)?;
+    let mut keys = Vec::new();
+    loop {
+        let spaced = cursor.peek() == Some(b' ');
+        cursor.spaces();
+        if matches!(cursor.peek(), None | Some(b')')) {
+            break;
+        }
+        if !spaced {
+            return Err(Reason::Expected("a space"));
+        }
+        if keys.len() + 1 >= cursor.limits.items_max {
+            return Err(Reason::TooMany);
+        }
+        keys.push(cursor.nested(key)?);
+    }
+    if keys.is_empty() {
+        return Ok(first);
+    }
+    keys.insert(0, first);
+    Ok(SearchKey::And(keys))
+}
+
+fn key(cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
+    match cursor.peek() {
+        Some(b'(') => {
+            cursor.eat(b'(');
+            let inner = keys(cursor)?;
+            cursor.expect(b')', ")")?;
+            Ok(inner)
+        }
+        Some(byte) if byte.is_ascii_digit() || matches!(byte, b'*' | b'$') => {
+            cursor.message_set().map(SearchKey::Sequence)
+        }
+        Some(_) | None => {
+            let name = cursor.keyword("a search key")?;
+            match key_without_argument(&name) {
+                Some(key) => Ok(key),
+                None => key_with_argument(&name, cursor),
+            }
+        }
+    }
+}
+
+fn key_without_argument(name: &str) -> Option<SearchKey> {
+    use SearchKey::{Has, Lacks};
+    Some(match name {
+        "ALL" => SearchKey::All,
+        "ANSWERED" => Has(Flag::Answered),
+        "DELETED" => Has(Flag::Deleted),
+        "DRAFT" => Has(Flag::Draft),
+        "FLAGGED" => Has(Flag::Flagged),
+        "SEEN" => Has(Flag::Seen),
+        "UNANSWERED" => Lacks(Flag::Answered),
+        "UNDELETED" => Lacks(Flag::Deleted),
+        "UNDRAFT" => Lacks(Flag::Draft),
+        "UNFLAGGED" => Lacks(Flag::Flagged),
+        "UNSEEN" => Lacks(Flag::Seen),
+        "RECENT" => SearchKey::Recent,
+        "OLD" => SearchKey::Old,
+        "NEW" => SearchKey::New,
+        _ => return None,
+    })
+}
+
+fn key_with_argument(name: &str, cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
+    let parse: fn(&mut Cursor<'_>) -> Parse<SearchKey> = match name {
+        "NOT" => |c| Ok(SearchKey::Not(Box::new(c.nested(key)?))),
+        "OR" => or,
+        "UID" => |c| c.message_set().map(SearchKey::Uid),
+        "KEYWORD" => |c| keyword(c).map(SearchKey::Has),
+        "UNKEYWORD" => |c| keyword(c).map(SearchKey::Lacks),
+        "BEFORE" => |c| date(c).map(SearchKey::Before),
+        "ON" => |c| date(c).map(SearchKey::On),
+        "SINCE" => |c| date(c).map(SearchKey::Since),
+        "SENTBEFORE" => |c| date(c).map(SearchKey::SentBefore),
+        "SENTON" => |c| date(c).map(SearchKey::SentOn),
+        "SENTSINCE" => |c| date(c).map(SearchKey::SentSince),
+        "LARGER" => |c| c.number64().map(SearchKey::Larger),
+        "SMALLER" => |c| c.number64().map(SearchKey::Smaller),
+        "OLDER" => |c| c.nz_number().map(SearchKey::Older),
+        "YOUNGER" => |c| c.nz_number().map(SearchKey::Younger),
+        "FROM" => |c| text(c).map(SearchKey::From),
+        "TO" => |c| text(c).map(SearchKey::To),
+        "CC" => |c| text(c).map(SearchKey::Cc),
+        "BCC" => |c| text(c).map(SearchKey::Bcc),
+        "SUBJECT" => |c| text(c).map(SearchKey::Subject),
+        "HEADER" => header,
+        "BODY" => |c| text(c).map(SearchKey::Body),
+        "TEXT" => |c| text(c).map(SearchKey::Text),
+        "MODSEQ" => modseq,
+        "EMAILID" => |c| text(c).map(SearchKey::EmailId),
+        "THREADID" => |c| text(c).map(SearchKey::ThreadId),
+        _ => return Err(Reason::Unknown("search key")),
+    };
+    cursor.space()?;
+    parse(cursor)
+}
+
+fn or(cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
+    let one = cursor.nested(key)?;
+    cursor.space()?;
+    let other = cursor.nested(key)?;
+    Ok(SearchKey::Or(Box::new(one), Box::new(other)))
+}
+
+/// RFC 9051 §6.4.4: text that is not in the charset is BADCHARSET.
+fn text(cursor: &mut Cursor<'_>) -> Parse<String> {
+    String::from_utf8(cursor.astring("a string")?).map_err(|_| Reason::Charset)
+}
+
+fn header(cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
+    let field = text(cursor)?;
+    cursor.space()?;
+    Ok(SearchKey::Header(field, text(cursor)?))
+}
+
+/// RFC 9051 §9: a keyword is an atom; `\Seen` and its like are taken too.
+fn keyword(cursor: &mut Cursor<'_>) -> Parse<Flag> {
+    store::flag(cursor)?.ok_or(Reason::Expected("a keyword"))
+}
+
+fn date(cursor: &mut Cursor<'_>) -> Parse<Date> {
+    let text = cursor.astring("a date")?;
+    Date::parse(text.trim_ascii()).ok_or(Reason::Expected("a date"))
+}
+
+/// RFC 7162 §3.1.5: `MODSEQ [entry-name entry-type] mod-sequence`.
+fn modseq(cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
+    let mut entry = None;
+    if cursor.peek() == Some(b'"') {
+        let name = cursor.string()?;
+        let flag = name.strip_prefix(b"/flags/").and_then(|name| Flag::parse(name).ok().flatten());
+        cursor.space()?;
+        let whose = match cursor.keyword("priv, shared or all")?.as_str() {
+            "PRIV" => EntryType::Private,
+            "SHARED" => EntryType::Shared,
+            "ALL" => EntryType::All,
+            _ => return Err(Reason::Expected("priv, shared or all")),
+        };
+        cursor.space()?;
+        entry = Some((flag, whose));
+    }
+    Ok(SearchKey::ModSeq { modseq: cursor.modseq()?, entry })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Command;
+    use crate::command::tests::{check as check_command, messages, parse_one, refuse_one};
+
+    fn check(text: &str, key: SearchKey) {
+        let search = Search { numbering: Numbering::Sequence, returns: None, key };
+        check_command(&format!("SEARCH {text}"), Command::Search(search));
+    }
+
+    fn not(key: SearchKey) -> SearchKey {
+        SearchKey::Not(Box::new(key))
+    }
+
+    fn or(one: SearchKey, other: SearchKey) -> SearchKey {
+        SearchKey::Or(Box::new(one), Box::new(other))
+    }
+
+    #[test]
+    fn flags_and_numbers() {
+        use SearchKey::*;
+        check("all", All);
+        check("UNSEEN", Lacks(Flag::Seen));
+        check("KEYWORD $Label1", Has(Flag::Keyword("$Label1".into())));
+        check("UNKEYWORD x", Lacks(Flag::Keyword("x".into())));
+        check("1:3,*", Sequence(messages("1:3,*")));
+        check("$", Sequence(messages("$")));
+        check("UID 7:*", Uid(messages("7:*")));
+        check("LARGER 100 SMALLER 200", And(vec![Larger(100), Smaller(200)]));
+        check("OLDER 60", Older(60));
+        check("YOUNGER 60", Younger(60));
+        check("RECENT OLD NEW", And(vec![Recent, Old, New]));
+        check("MODSEQ 620162338", ModSeq { modseq: 620_162_338, entry: None });
+        check(
+            "MODSEQ \"/flags/\\\\draft\" all 620162338",
+            ModSeq { modseq: 620_162_338, entry: Some((Some(Flag::Draft), EntryType::All)) },
+        );
+    }
+
+    #[test]
+    fn dates_and_texts() {
+        use SearchKey::*;
+        let day = Date::new(1994, 2, 1).unwrap();
+        check("SINCE 1-Feb-1994", Since(day));
+        check("BEFORE \"01-feb-1994\"", Before(day));
+        check("ON \" 1-Feb-1994\"", On(day));
+        check("SENTSINCE 1-Feb-1994 SENTON 1-Feb-1994", And(vec![SentSince(day), SentOn(day)]));
+        check("FROM \"SMITH\"", From("SMITH".into()));
+        check("CHARSET UTF-8 TEXT {6}\r\nпри", Text("при".into()));
+        check("SUBJECT \"пр\"", Subject("пр".into()));
+        check("HEADER Message-ID <a@b.c>", Header("Message-ID".into(), "<a@b.c>".into()));
+        check("HEADER X-Spam \"\"", Header("X-Spam".into(), String::new()));
+        check("EMAILID M1 THREADID T2", And(vec![EmailId("M1".into()), ThreadId("T2".into())]));
+        check("TO a CC b BCC c BODY d", And(vec![To("a".into()), Cc("b".into()), Bcc("c".into()), Body("d".into())]));
+        check("SENTBEFORE 1-Feb-1994", SentBefore(day));
+    }
+
+    #[test]
+    fn combined() {
+        use SearchKey::*;
+        let seen = || Has(Flag::Seen);
+        check("NOT SEEN", not(seen()));
+        check("OR SEEN NOT FLAGGED", or(seen(), not(Has(Flag::Flagged))));
+        check("(SEEN DRAFT) ALL", And(vec![And(vec![seen(), Has(Flag::Draft)]), All]));
+        check("( SEEN )", seen());
+        check("OR (SEEN 1) (2)", or(And(vec![seen(), Sequence(messages("1"))]), Sequence(messages("2"))));
+    }
+
+    #[test]
+    fn returns() {
+        let check = |text: &str, returns| {
+            let search = Search { numbering: Numbering::Uid, returns: Some(returns), key: SearchKey::All };
+            check_command(&format!("uid search return {text} all"), Command::Search(search));
+        };
+        let none = SearchReturn::default();
+        check("()", SearchReturn { all: true, ..none });
+        check("(min max)", SearchReturn { min: true, max: true, ..none });
+        check("(SAVE)", SearchReturn { save: true, ..none });
+        check("(ALL COUNT) CHARSET \"us-ascii\"", SearchReturn { all: true, count: true, ..none });
+        refuse_one("SEARCH RETURN (FOO) ALL", Reason::Unknown("SEARCH return option"));
+    }
+
+    #[test]
+    fn refused() {
+        refuse_one("SEARCH", Reason::Expected("a space"));
+        refuse_one("SEARCH ", Reason::Expected("a search key"));
+        refuse_one("SEARCH ()", Reason::Expected("a search key"));
+        refuse_one("SEARCH (ALL", Reason::Expected(")"));
+        refuse_one("SEARCH FOO", Reason::Unknown("search key"));
+        refuse_one("SEARCH CHARSET KOI8-R ALL", Reason::Charset);
+        refuse_one("SEARCH ON 31-Feb-1994", Reason::Expected("a date"));
+        refuse_one("SEARCH OR SEEN", Reason::Expected("a space"));
+        refuse_one("SEARCH 1:3SEEN", Reason::Expected("a space"));
+        refuse_one("SEARCH ALL)", Reason::Trailing);
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        for (open, inner, close) in [("NOT ", "ALL", ""), ("OR ALL ", "ALL", ""), ("(", "ALL", ")")] {
+            let nest = |depth: usize| format!("SEARCH {}{inner}{}", open.repeat(depth), close.repeat(depth));
+            assert!(matches!(parse_one(&nest(99)), Command::Search(_)));
+            refuse_one(&nest(100), Reason::TooDeep);
+            refuse_one(&nest(9000), Reason::TooDeep);
+        }
+    }
+}

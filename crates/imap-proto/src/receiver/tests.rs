@@ -1,0 +1,302 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::command::Command;
+
+/// Pushes `segments`, grants every literal, and gives the events without `NeedMore`.
+/// `IDLE` and `AUTHENTICATE` are accepted.
+fn events<'s>(limits: Limits, segments: impl IntoIterator<Item = &'s [u8]>) -> Vec<Event> {
+    let mut receiver = Receiver::new(limits);
+    let mut events = Vec::new();
+    for segment in segments {
+        receiver.push(segment);
+        loop {
+            let event = receiver.poll();
+            match &event {
+                Event::NeedMore => break,
+                Event::Command(Tagged { command: Command::Idle, .. }) => receiver.expect_done(),
+                Event::Command(Tagged { command: Command::Authenticate(_), .. }) => receiver.expect_auth_line(),
+                Event::Literal(_) | Event::Command(_) | Event::Done | Event::Auth(_) | Event::Malformed(_) => {}
+            }
+            events.push(event);
+        }
+        assert!(!receiver.has_input());
+        assert!(held(&receiver) <= bound(&limits), "{} bytes held", held(&receiver));
+    }
+    events
+}
+
+/// What the machine holds between two segments, bytes reserved for literals included.
+fn held(receiver: &Receiver) -> usize {
+    let literals: usize = receiver.command.literals.iter().map(|literal| literal.data.capacity()).sum();
+    let state = match &receiver.state {
+        State::Line => 0,
+        State::Literal { literal, .. } => literal.data.capacity(),
+        State::Discard(discard) => discard.tail.capacity(),
+    };
+    receiver.pending.capacity() + receiver.command.text.capacity() + literals + state
+}
+
+fn bound(limits: &Limits) -> usize {
+    let literals = limits.literal_bytes_max + limits.append_bytes_max;
+    IDLE_BUFFER_BYTES + 2 * limits.line_bytes_max + usize::try_from(literals).unwrap() + 4 * MARKER_BYTES_MAX
+}
+
+/// One line per event, short enough for a table.
+fn summary(events: &[Event]) -> Vec<String> {
+    let tag = |tag: &Option<Tag>| tag.as_ref().map_or("*".to_owned(), Tag::to_string);
+    let line = |event: &Event| match event {
+        Event::NeedMore => "more".to_owned(),
+        Event::Literal(request) => format!("{} + {} {:?}", tag(&request.tag), request.bytes, request.role),
+        Event::Command(tagged) => format!("{} {}", tagged.tag, tagged.command.name()),
+        Event::Done => "done".to_owned(),
+        Event::Auth(AuthLine::Cancelled) => "cancelled".to_owned(),
+        Event::Auth(AuthLine::Response(secret)) => format!("response {}", secret.as_str().unwrap()),
+        Event::Malformed(malformed) => format!("{} ! {}", tag(&malformed.tag), malformed.reason),
+    };
+    events.iter().map(line).collect()
+}
+
+fn small() -> Limits {
+    Limits {
+        line_bytes_max: 60,
+        literal_bytes_max: 20,
+        append_bytes_max: 50,
+        literals_max: 3,
+        nesting_max: 4,
+        ranges_max: 4,
+        items_max: 4,
+    }
+}
+
+/// The events of `wire` whole and byte by byte.
+fn check(wire: &[u8], expected: &[&str]) {
+    for segments in [vec![wire], wire.chunks(1).collect()] {
+        assert_eq!(summary(&events(small(), segments)), expected, "{}", String::from_utf8_lossy(wire));
+    }
+}
+
+#[test]
+fn lines() {
+    check(b"a NOOP\r\nb noop\n", &["a NOOP", "b NOOP"]);
+    check(b"\r\n\n\r\na NOOP\r\n\r\n", &["a NOOP"]);
+    check(b"a NOOP\r", &[]);
+    check(b" NOOP\r\n", &["* ! Expected a tag"]);
+    check(b"+ NOOP\r\n", &["* ! Expected a tag"]);
+    check(b"a\r\nb \r\n", &["a ! Expected a command after the tag", "b ! Expected a command after the tag"]);
+    check(b"\xff\xfe\0\r\na NOOP\r\n", &["* ! Expected a tag", "a NOOP"]);
+}
+
+#[test]
+fn literals() {
+    check(b"a LOGIN {3}\r\nbob {2+}\r\nhi\r\n", &["a + 3 Argument", "a LOGIN"]);
+    check(b"a LOGIN {3}\nbob {0+}\n\n", &["a + 3 Argument", "a LOGIN"]);
+    check(b"a APPEND x {3+}\r\nabc\r\n\r\nb NOOP\r\n", &["a APPEND", "b NOOP"]);
+    check(b"a APPEND {1}\r\nx {50}\r\n", &["a + 1 Argument", "a + 50 Message"]);
+    check(b"a APPEND x (\\Seen) {3}\r\nabc\r\n", &["a + 3 Message", "a APPEND"]);
+    check(b"a append x UTF8 (~{3}\r\nabc)\r\n", &["a + 3 Message", "a APPEND"]);
+    check(b"a LOGIN bob {3+}\r\n{2}\r\n", &["a LOGIN"]);
+}
+
+#[test]
+fn literals_at_the_limit_and_one_past_it() {
+    let user =
+        |bytes: usize, plus: &str| [format!("a LOGIN {{{bytes}{plus}}}\r\n").into_bytes(), vec![b'u'; bytes]].concat();
+    check(&[user(20, "+"), b" x\r\n".to_vec()].concat(), &["a LOGIN"]);
+    check(&[user(21, "+"), b" x\r\nb NOOP\r\n".to_vec()].concat(), &["a ! Literal too big", "b NOOP"]);
+    check(b"a LOGIN {21}\r\nb NOOP\r\n", &["a ! Literal too big", "b NOOP"]);
+    check(b"a LOGIN {10+}\r\n0123456789 {11}\r\nb NOOP\r\n", &["a ! Literal too big", "b NOOP"]);
+    check(b"a APPEND x {51}\r\nb NOOP\r\n", &["a ! Literal too big", "b NOOP"]);
+    let append = [b"a APPEND x {51+}\r\n".to_vec(), vec![b'\n'; 51], b"\r\nb NOOP\r\n".to_vec()].concat();
+    check(&append, &["a ! Literal too big", "b NOOP"]);
+    check(b"a APPEND x {1+}\r\na {21+}\r\n012345678901234567890\r\nb NOOP\r\n", &["a ! Literal too big", "b NOOP"]);
+    let four = b"a ID (NIL {1+}\r\na {1+}\r\nb {1+}\r\nc {1+}\r\nd)\r\nb NOOP\r\n";
+    check(four, &["a ! Too many literals", "b NOOP"]);
+    check(b"a X {1+}\r\na {1+}\r\nb {1+}\r\nc {1}\r\nb NOOP\r\n", &["a ! Too many literals", "b NOOP"]);
+    check(b"a X {99999999999999999999999}\r\nb NOOP\r\n", &["a ! Literal too big", "b NOOP"]);
+    check(b"a X {99999999999999999999999+}\r\nb NOOP\r\n", &[]);
+}
+
+#[test]
+fn literals_behind_a_refused_one_are_swallowed_too() {
+    check(
+        b"a X {21+}\r\n012345678901234567890 {3+}\r\nabc {2+}\r\n\r\n\r\nb NOOP\r\n",
+        &["a ! Literal too big", "b NOOP"],
+    );
+    check(b"a X {21+}\r\n012345678901234567890 {3}\r\nb NOOP\r\n", &["a ! Literal too big", "b NOOP"]);
+    check(b"a FOO {6+}\r\nb NOOP\r\nc NOOP\r\n", &["a ! Unknown command", "c NOOP"]);
+}
+
+#[test]
+fn lines_at_the_limit_and_one_past_it() {
+    let line = |bytes: usize| [b"a ".to_vec(), vec![b'x'; bytes - 4], b"\r\n".to_vec()].concat();
+    check(&line(60), &["a ! Unknown command"]);
+    check(&line(61), &["a ! Command line too long"]);
+    check(&[line(500), b"b NOOP\r\n".to_vec()].concat(), &["a ! Command line too long", "b NOOP"]);
+    let with_literal = [b"a X ".to_vec(), vec![b'x'; 90], b" {8+}\r\nb NOOP\r\n y\r\nc NOOP\r\n".to_vec()].concat();
+    check(&with_literal, &["a ! Command line too long", "c NOOP"]);
+    let across = [b"a X ".to_vec(), vec![b'x'; 52], b" {8+}\r\nb NOOP\r\n y\r\nc NOOP\r\n".to_vec()].concat();
+    check(&across, &["a ! Command line too long", "c NOOP"]);
+    let waiting = [b"a X ".to_vec(), vec![b'x'; 90], b" {8}\r\nb NOOP\r\n".to_vec()].concat();
+    check(&waiting, &["a ! Command line too long", "b NOOP"]);
+    check(&[vec![b'x'; 100], b"\r\nb NOOP\r\n".to_vec()].concat(), &["* ! Command line too long", "b NOOP"]);
+}
+
+#[test]
+fn a_done_split_anywhere_is_seen() {
+    check(b"a IDLE\r\nDONE\r\nb NOOP\r\n", &["a IDLE", "done", "b NOOP"]);
+    check(b"a IDLE\r\n\r\ndone \nb NOOP\r\n", &["a IDLE", "done", "b NOOP"]);
+    check(b"a IDLE\r\nb NOOP\r\nc NOOP\r\n", &["a IDLE", "* ! Expected DONE", "c NOOP"]);
+    let long = [b"a IDLE\r\n".to_vec(), vec![b'D'; 100], b" {3+}\r\nc NOOP\r\n".to_vec()].concat();
+    check(&long, &["a IDLE", "* ! Command line too long", "c NOOP"]);
+}
+
+#[test]
+fn lines_of_authenticate() {
+    check(b"a AUTHENTICATE PLAIN\r\nYWJj\r\nb NOOP\r\n", &["a AUTHENTICATE", "response abc", "b NOOP"]);
+    check(b"a AUTHENTICATE PLAIN\r\n\r\nb NOOP\r\n", &["a AUTHENTICATE", "response ", "b NOOP"]);
+    check(b"a AUTHENTICATE PLAIN\r\n*\r\nb NOOP\r\n", &["a AUTHENTICATE", "cancelled", "b NOOP"]);
+    check(b"a AUTHENTICATE PLAIN\r\n!!\r\nb NOOP\r\n", &["a AUTHENTICATE", "* ! Not base64", "b NOOP"]);
+}
+
+#[test]
+fn a_refused_literal_ends_the_command() {
+    let mut receiver = Receiver::new(small());
+    receiver.push(b"a APPEND x {3}\r\n");
+    assert!(matches!(receiver.poll(), Event::Literal(_)));
+    assert!(receiver.is_mid_command());
+    receiver.refuse_literal();
+    assert!(!receiver.is_mid_command());
+    receiver.push(b"b NOOP\r\n");
+    assert_eq!(summary(&[receiver.poll()]), ["b NOOP"]);
+    receiver.refuse_literal();
+    assert_eq!(receiver.poll(), Event::NeedMore);
+}
+
+#[test]
+fn nothing_pipelined_before_tls_survives() {
+    let mut receiver = Receiver::new(small());
+    receiver.push(b"a STARTTLS\r\nb LOGIN x y\r\nc LOG");
+    assert_eq!(summary(&[receiver.poll()]), ["a STARTTLS"]);
+    assert!(receiver.has_input());
+    receiver.discard_input();
+    receiver.push(b"d NOOP\r\n");
+    assert_eq!(summary(&[receiver.poll(), receiver.poll()]), ["d NOOP", "more"]);
+}
+
+#[test]
+fn limits_change_between_two_pipelined_commands() {
+    let mut receiver = Receiver::new(small());
+    receiver.push(b"a LOGIN x y\r\nb SEARCH 1,2,3,4,5\r\n");
+    assert_eq!(summary(&[receiver.poll()]), ["a LOGIN"]);
+    receiver.set_limits(Limits { ranges_max: 5, ..small() });
+    assert_eq!(summary(&[receiver.poll()]), ["b SEARCH"]);
+}
+
+#[test]
+fn a_message_is_not_reallocated_beyond_its_size() {
+    let mut receiver = Receiver::new(Limits::after_login(1 << 20));
+    receiver.push(b"a APPEND x {300000+}\r\n");
+    assert_eq!(receiver.poll(), Event::NeedMore);
+    for _ in 0..3000 {
+        receiver.push(&[b'x'; 100]);
+        assert!(receiver.pending.is_empty());
+        assert_eq!(receiver.poll(), Event::NeedMore);
+    }
+    receiver.push(b"\r\n");
+    let Event::Command(Tagged { command: Command::Append(append), .. }) = receiver.poll() else { panic!("no APPEND") };
+    assert_eq!((append.message.len(), append.message.capacity()), (300_000, 300_000));
+}
+
+#[test]
+fn a_declared_size_reserves_little_and_an_idle_machine_holds_little() {
+    let mut receiver = Receiver::new(Limits::after_login(1 << 30));
+    receiver.push(b"a APPEND x {1000000000+}\r\n");
+    assert_eq!(receiver.poll(), Event::NeedMore);
+    assert!(held(&receiver) <= 66 * 1024);
+    let mut receiver = Receiver::new(Limits::after_login(1 << 30));
+    receiver.push(&b"a NOOP\r\n".repeat(5000));
+    while receiver.poll() != Event::NeedMore {}
+    assert!(held(&receiver) <= IDLE_BUFFER_BYTES);
+}
+
+#[test]
+fn debug_shows_no_input() {
+    let mut receiver = Receiver::new(small());
+    receiver.push(b"a LOGIN bob swordfish");
+    let shown = format!("{receiver:?}");
+    assert!(!shown.contains("swordfish") && !shown.contains("115"), "{shown}");
+    let shown = format!("{:?}", events(small(), [b"a AUTHENTICATE X\r\nc3dvcmRmaXNo\r\n".as_slice()]));
+    assert!(!shown.contains("swordfish") && !shown.contains("115"), "{shown}");
+}
+
+/// Pieces that make something happen more often than random bytes do.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let pieces: &[&[u8]] = &[
+        b"a ",
+        b"\r\n",
+        b"\n",
+        b" ",
+        b"{3+}\r\n",
+        b"{3}\r\n",
+        b"{30+}\r\n",
+        b"~{2+}\r\n",
+        b"{60+}\r\n",
+        b"(",
+        b")",
+        b"\"",
+        b"\\",
+        b"a LOGIN u p\r\n",
+        b"b IDLE\r\n",
+        b"DONE\r\n",
+        b"c AUTHENTICATE PLAIN\r\n",
+        b"YQ==\r\n",
+        b"*",
+        b"APPEND x ",
+        b"UID ",
+        b"FETCH 1 ",
+        b"BODY[",
+        b"]",
+        b"<0.5>",
+        b"SEARCH ",
+        b"NOT ",
+        b"OR ",
+        b"1:*",
+        b"FLAGS",
+        b"STORE 1 +FLAGS ",
+        b"LIST ",
+        b"RETURN ",
+        b"SELECT x (QRESYNC (1 2 ",
+        b"xxxxxxxxxxxxxxxxxxxxxxxx",
+        b"$",
+        b"NIL",
+        b"HEADER.FIELDS ",
+    ];
+    prop_oneof![
+        6 => prop::sample::select(pieces.to_vec()).prop_map(<[u8]>::to_vec),
+        1 => prop::collection::vec(any::<u8>(), 0..12),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_split_gives_the_same_events(
+        pieces in prop::collection::vec(piece(), 0..40),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..10),
+    ) {
+        let wire = pieces.concat();
+        let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(wire.len() + 1)).collect();
+        at.extend([0, wire.len()]);
+        at.sort_unstable();
+        let segments = at.windows(2).map(|pair| &wire[pair[0]..pair[1]]);
+        let whole = events(small(), [wire.as_slice()]);
+        prop_assert_eq!(&events(small(), segments), &whole);
+        prop_assert_eq!(&events(small(), wire.chunks(1)), &whole);
+    }
+
+    #[test]
+    fn any_bytes_are_survived(wire in prop::collection::vec(any::<u8>(), 0..400)) {
+        events(small(), wire.chunks(7));
+        events(Limits::before_login(), wire.chunks(50));
+    }
+}

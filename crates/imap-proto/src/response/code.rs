@@ -1,0 +1,255 @@
+//! Response codes (RFC 9051 §7.1 and the extensions' own).
+
+use super::{Encoder, string};
+use crate::sequence::SequenceSet;
+
+/// What a program reads in a status response. Sets are not empty; numbers are as the session knows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code<'a> {
+    /// `ALERT`: the text must be shown to the user.
+    Alert,
+    /// `ALREADYEXISTS`
+    AlreadyExists,
+    /// `APPENDUID` (RFC 4315 §3)
+    AppendUid {
+        /// Of the mailbox.
+        uidvalidity: u32,
+        /// Of the message.
+        uid: u32,
+    },
+    /// `AUTHENTICATIONFAILED`
+    AuthenticationFailed,
+    /// `AUTHORIZATIONFAILED`
+    AuthorizationFailed,
+    /// `BADCHARSET (US-ASCII UTF-8)`
+    BadCharset,
+    /// `CANNOT`: can never succeed.
+    Cannot,
+    /// `CAPABILITY …`
+    Capability(&'a [&'a str]),
+    /// `CLIENTBUG`
+    ClientBug,
+    /// `CLOSED`: the mailbox open before is closed (RFC 7162 §3.2.11).
+    Closed,
+    /// `CONTACTADMIN`
+    ContactAdmin,
+    /// `COPYUID` (RFC 4315 §3)
+    CopyUid {
+        /// Of the target mailbox.
+        uidvalidity: u32,
+        /// UIDs there were, in order.
+        source: &'a SequenceSet,
+        /// UIDs there are, position by position.
+        target: &'a SequenceSet,
+    },
+    /// `CORRUPTION`
+    Corruption,
+    /// `EXPIRED`: the password or account.
+    Expired,
+    /// `EXPUNGEISSUED`
+    ExpungeIssued,
+    /// `HASCHILDREN`
+    HasChildren,
+    /// `HIGHESTMODSEQ n` (RFC 7162 §3.1.2.1)
+    HighestModSeq(u64),
+    /// `INUSE`
+    InUse,
+    /// `LIMIT`
+    Limit,
+    /// `MAILBOXID (id)` (RFC 8474 §4.1)
+    MailboxId(&'a str),
+    /// `MODIFIED set` (RFC 7162 §3.1.3)
+    Modified(&'a SequenceSet),
+    /// `NOMODSEQ` (RFC 7162 §3.1.2.2)
+    NoModSeq,
+    /// `NONEXISTENT`
+    NonExistent,
+    /// `NOPERM`
+    NoPerm,
+    /// `NOTSAVED`: `$` has no result.
+    NotSaved,
+    /// `OVERQUOTA`
+    OverQuota,
+    /// `PARSE`: a stored message cannot be parsed.
+    Parse,
+    /// `PERMANENTFLAGS (…)`
+    PermanentFlags {
+        /// The flags, as on the wire.
+        flags: &'a [&'a str],
+        /// `\*`: new keywords may be made.
+        keywords: NewKeywords,
+    },
+    /// `PRIVACYREQUIRED`: TLS first.
+    PrivacyRequired,
+    /// `READ-ONLY`
+    ReadOnly,
+    /// `READ-WRITE`
+    ReadWrite,
+    /// `SERVERBUG`
+    ServerBug,
+    /// `TOOBIG` (RFC 4469 §4.2, RFC 7889 §4)
+    TooBig,
+    /// `TRYCREATE`
+    TryCreate,
+    /// `UIDNEXT n`
+    UidNext(u32),
+    /// `UIDNOTSTICKY`
+    UidNotSticky,
+    /// `UIDVALIDITY n`
+    UidValidity(u32),
+    /// `UNAVAILABLE`: for now.
+    Unavailable,
+    /// `UNKNOWN-CTE`: BINARY cannot decode the part.
+    UnknownCte,
+    /// `UNSEEN n`: the first message without `\Seen` (RFC 3501 §7.1, not in RFC 9051).
+    Unseen(u32),
+    /// `USEATTR`: the special use cannot be (RFC 6154 §3).
+    UseAttr,
+}
+
+/// Whether clients can make keywords.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewKeywords {
+    /// Yes: `\*` among the permanent flags.
+    Allowed,
+    /// No.
+    Refused,
+}
+
+impl Code<'_> {
+    fn keyword(&self) -> &'static str {
+        match self {
+            Self::Alert => "ALERT",
+            Self::AlreadyExists => "ALREADYEXISTS",
+            Self::AppendUid { .. } => "APPENDUID",
+            Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
+            Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
+            Self::BadCharset => "BADCHARSET",
+            Self::Cannot => "CANNOT",
+            Self::Capability(_) => "CAPABILITY",
+            Self::ClientBug => "CLIENTBUG",
+            Self::Closed => "CLOSED",
+            Self::ContactAdmin => "CONTACTADMIN",
+            Self::CopyUid { .. } => "COPYUID",
+            Self::Corruption => "CORRUPTION",
+            Self::Expired => "EXPIRED",
+            Self::ExpungeIssued => "EXPUNGEISSUED",
+            Self::HasChildren => "HASCHILDREN",
+            Self::HighestModSeq(_) => "HIGHESTMODSEQ",
+            Self::InUse => "INUSE",
+            Self::Limit => "LIMIT",
+            Self::MailboxId(_) => "MAILBOXID",
+            Self::Modified(_) => "MODIFIED",
+            Self::NoModSeq => "NOMODSEQ",
+            Self::NonExistent => "NONEXISTENT",
+            Self::NoPerm => "NOPERM",
+            Self::NotSaved => "NOTSAVED",
+            Self::OverQuota => "OVERQUOTA",
+            Self::Parse => "PARSE",
+            Self::PermanentFlags { .. } => "PERMANENTFLAGS",
+            Self::PrivacyRequired => "PRIVACYREQUIRED",
+            Self::ReadOnly => "READ-ONLY",
+            Self::ReadWrite => "READ-WRITE",
+            Self::ServerBug => "SERVERBUG",
+            Self::TooBig => "TOOBIG",
+            Self::TryCreate => "TRYCREATE",
+            Self::UidNext(_) => "UIDNEXT",
+            Self::UidNotSticky => "UIDNOTSTICKY",
+            Self::UidValidity(_) => "UIDVALIDITY",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::UnknownCte => "UNKNOWN-CTE",
+            Self::Unseen(_) => "UNSEEN",
+            Self::UseAttr => "USEATTR",
+        }
+    }
+}
+
+impl Encoder<'_> {
+    pub(super) fn code(&mut self, code: Code<'_>) {
+        self.raw(code.keyword());
+        match code {
+            Code::AppendUid { uidvalidity, uid } => self.format(format_args!(" {uidvalidity} {uid}")),
+            Code::BadCharset => self.raw(" (US-ASCII UTF-8)"),
+            Code::Capability(names) => names.iter().for_each(|name| self.format(format_args!(" {name}"))),
+            Code::CopyUid { uidvalidity, source, target } => {
+                self.format(format_args!(" {uidvalidity} {source} {target}"));
+            }
+            Code::HighestModSeq(modseq) => self.format(format_args!(" {modseq}")),
+            Code::MailboxId(id) => self.format(format_args!(" ({id})")),
+            Code::Modified(set) => self.format(format_args!(" {set}")),
+            Code::PermanentFlags { flags, keywords } => {
+                let any = (keywords == NewKeywords::Allowed).then_some("\\*");
+                self.raw(" ");
+                string::parenthesised(self.out, flags.iter().copied().chain(any));
+            }
+            Code::UidNext(number) | Code::UidValidity(number) | Code::Unseen(number) => {
+                self.format(format_args!(" {number}"));
+            }
+            Code::Alert
+            | Code::AlreadyExists
+            | Code::AuthenticationFailed
+            | Code::AuthorizationFailed
+            | Code::Cannot
+            | Code::ClientBug
+            | Code::Closed
+            | Code::ContactAdmin
+            | Code::Corruption
+            | Code::Expired
+            | Code::ExpungeIssued
+            | Code::HasChildren
+            | Code::InUse
+            | Code::Limit
+            | Code::NoModSeq
+            | Code::NonExistent
+            | Code::NoPerm
+            | Code::NotSaved
+            | Code::OverQuota
+            | Code::Parse
+            | Code::PrivacyRequired
+            | Code::ReadOnly
+            | Code::ReadWrite
+            | Code::ServerBug
+            | Code::TooBig
+            | Code::TryCreate
+            | Code::UidNotSticky
+            | Code::Unavailable
+            | Code::UnknownCte
+            | Code::UseAttr => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mailbox::Dialect;
+    use crate::response::Status;
+
+    fn check(code: Code<'_>, expected: &str) {
+        let mut out = Vec::new();
+        Encoder::new(&mut out, Dialect::Rev1).untagged(Status::Ok, Some(code), "x");
+        assert_eq!(String::from_utf8(out).unwrap(), format!("* OK [{expected}] x\r\n"));
+    }
+
+    #[test]
+    fn codes_with_data() {
+        let (source, target) =
+            (SequenceSet::from_sorted([304, 319, 320]), SequenceSet::from_sorted([3956, 3957, 3958]));
+        check(
+            Code::CopyUid { uidvalidity: 38_505, source: &source, target: &target },
+            "COPYUID 38505 304,319:320 3956:3958",
+        );
+        check(Code::AppendUid { uidvalidity: 1, uid: 2 }, "APPENDUID 1 2");
+        check(Code::Modified(&source), "MODIFIED 304,319:320");
+        check(Code::Capability(&["IMAP4rev2", "IDLE"]), "CAPABILITY IMAP4rev2 IDLE");
+        let flags = &["\\Seen", "$Label1"];
+        check(Code::PermanentFlags { flags, keywords: NewKeywords::Allowed }, "PERMANENTFLAGS (\\Seen $Label1 \\*)");
+        check(Code::PermanentFlags { flags: &[], keywords: NewKeywords::Refused }, "PERMANENTFLAGS ()");
+        check(Code::HighestModSeq(7), "HIGHESTMODSEQ 7");
+        check(Code::MailboxId("F2212"), "MAILBOXID (F2212)");
+        check(Code::UidNext(4), "UIDNEXT 4");
+        check(Code::BadCharset, "BADCHARSET (US-ASCII UTF-8)");
+        check(Code::ReadOnly, "READ-ONLY");
+        check(Code::UnknownCte, "UNKNOWN-CTE");
+    }
+}

@@ -1,0 +1,217 @@
+//! FETCH responses (RFC 9051 §7.5.2), item by item.
+
+use std::io::Write;
+
+use super::{BodyView, Encoder, EnvelopeView, body, string};
+use crate::command::{BodySection, Partial, Section, SectionText};
+use crate::datetime::DateTime;
+use crate::mailbox::Dialect;
+
+/// Writes the items of one FETCH response; [`FetchWriter::finish`] ends it.
+///
+/// A large section may be written in pieces: [`FetchWriter::section_header`], [`FetchWriter::suspend`], then exactly
+/// the announced octets into the output, as many as fit at a time, then [`Encoder::resume_fetch`].
+#[must_use = "the response is not complete before finish()"]
+pub struct FetchWriter<'o> {
+    out: &'o mut Vec<u8>,
+    dialect: Dialect,
+    first: bool,
+}
+
+impl Encoder<'_> {
+    /// Begins `* n FETCH (…)`.
+    pub fn fetch(&mut self, message: u32) -> FetchWriter<'_> {
+        self.format(format_args!("* {message} FETCH ("));
+        FetchWriter { out: self.out, dialect: self.dialect, first: true }
+    }
+
+    /// Goes on with a response after [`FetchWriter::suspend`].
+    pub fn resume_fetch(&mut self) -> FetchWriter<'_> {
+        FetchWriter { out: self.out, dialect: self.dialect, first: false }
+    }
+}
+
+impl FetchWriter<'_> {
+    /// `UID n`
+    pub fn uid(&mut self, uid: u32) {
+        self.item(format_args!("UID {uid}"));
+    }
+
+    /// `FLAGS (…)`, each as on the wire.
+    pub fn flags<F: AsRef<str>>(&mut self, flags: impl IntoIterator<Item = F>) {
+        self.item(format_args!("FLAGS "));
+        string::parenthesised(self.out, flags);
+    }
+
+    /// `MODSEQ (n)`
+    pub fn modseq(&mut self, modseq: u64) {
+        self.item(format_args!("MODSEQ ({modseq})"));
+    }
+
+    /// `INTERNALDATE "…"`
+    pub fn internal_date(&mut self, date: DateTime) {
+        self.item(format_args!("INTERNALDATE \"{date}\""));
+    }
+
+    /// `RFC822.SIZE n`
+    pub fn rfc822_size(&mut self, octets: u64) {
+        self.item(format_args!("RFC822.SIZE {octets}"));
+    }
+
+    /// `EMAILID (id)` (RFC 8474 §5.1)
+    pub fn email_id(&mut self, id: &str) {
+        self.item(format_args!("EMAILID ({id})"));
+    }
+
+    /// `THREADID (id)` or `THREADID NIL` (RFC 8474 §5.2)
+    pub fn thread_id(&mut self, id: Option<&str>) {
+        match id {
+            Some(id) => self.item(format_args!("THREADID ({id})")),
+            None => self.item(format_args!("THREADID NIL")),
+        }
+    }
+
+    /// `ENVELOPE (…)`
+    pub fn envelope<E: EnvelopeView>(&mut self, envelope: E) {
+        self.item(format_args!("ENVELOPE "));
+        body::envelope(self.out, self.dialect, envelope);
+    }
+
+    /// `BODY (…)`: the structure without extension data.
+    pub fn body<B: BodyView>(&mut self, structure: B) {
+        self.item(format_args!("BODY "));
+        body::structure(self.out, self.dialect, body::Extensions::Without, structure);
+    }
+
+    /// `BODYSTRUCTURE (…)`
+    pub fn body_structure<B: BodyView>(&mut self, structure: B) {
+        self.item(format_args!("BODYSTRUCTURE "));
+        body::structure(self.out, self.dialect, body::Extensions::With, structure);
+    }
+
+    /// `BODY[…]<offset> …`: the octets after [`Partial::of`], `None` for a part that is not there.
+    pub fn section(&mut self, section: &BodySection, octets: Option<&[u8]>) {
+        self.section_name("BODY[", section);
+        match octets {
+            Some(octets) => string::literal(self.out, octets),
+            None => self.out.extend_from_slice(b"NIL"),
+        }
+    }
+
+    /// `BODY[…]<offset> {n}`: `octets` octets must follow.
+    pub fn section_header(&mut self, section: &BodySection, octets: u64) {
+        self.section_name("BODY[", section);
+        string::literal_header(self.out, octets);
+    }
+
+    /// `RFC822 …`
+    pub fn rfc822(&mut self, octets: &[u8]) {
+        self.item(format_args!("RFC822 "));
+        string::literal(self.out, octets);
+    }
+
+    /// `RFC822 {n}`: `octets` octets must follow.
+    pub fn rfc822_literal_header(&mut self, octets: u64) {
+        self.item(format_args!("RFC822 "));
+        string::literal_header(self.out, octets);
+    }
+
+    /// `RFC822.HEADER …`
+    pub fn rfc822_header(&mut self, octets: &[u8]) {
+        self.item(format_args!("RFC822.HEADER "));
+        string::literal(self.out, octets);
+    }
+
+    /// `RFC822.TEXT …`
+    pub fn rfc822_text(&mut self, octets: &[u8]) {
+        self.item(format_args!("RFC822.TEXT "));
+        string::literal(self.out, octets);
+    }
+
+    /// `BINARY[…]<offset> …`: decoded octets after [`Partial::of`]; a literal8 where there is a NUL (RFC 3516 §4.2).
+    pub fn binary(&mut self, section: &BodySection, octets: Option<&[u8]>) {
+        self.section_name("BINARY[", section);
+        match octets {
+            Some(octets) if memchr::memchr(0, octets).is_some() => string::literal8(self.out, octets),
+            Some(octets) => string::literal(self.out, octets),
+            None => self.out.extend_from_slice(b"NIL"),
+        }
+    }
+
+    /// `BINARY.SIZE[…] n`: of the decoded part.
+    pub fn binary_size(&mut self, part: &[u32], octets: u64) {
+        self.item(format_args!("BINARY.SIZE["));
+        part_numbers(self.out, part);
+        self.write(format_args!("] {octets}"));
+    }
+
+    /// Leaves the response open while the octets of a section are sent.
+    pub fn suspend(self) {}
+
+    /// Ends the response.
+    pub fn finish(self) {
+        self.out.extend_from_slice(b")\r\n");
+    }
+
+    fn item(&mut self, item: std::fmt::Arguments<'_>) {
+        if !self.first {
+            self.out.push(b' ');
+        }
+        self.first = false;
+        self.write(item);
+    }
+
+    fn write(&mut self, arguments: std::fmt::Arguments<'_>) {
+        // Writing to a vector does not fail.
+        let _ = self.out.write_fmt(arguments);
+    }
+
+    /// `BODY[…]<offset> `, with the space: `.PEEK` and the length are not repeated (RFC 9051 §7.5.2).
+    fn section_name(&mut self, head: &str, body: &BodySection) {
+        self.item(format_args!("{head}"));
+        self.section_spec(&body.section);
+        self.out.push(b']');
+        if let Some(Partial { offset, .. }) = body.partial {
+            self.write(format_args!("<{offset}>"));
+        }
+        self.out.push(b' ');
+    }
+
+    fn section_spec(&mut self, section: &Section) {
+        part_numbers(self.out, &section.part);
+        if !section.part.is_empty() && section.text != SectionText::Whole {
+            self.out.push(b'.');
+        }
+        match &section.text {
+            SectionText::Whole => {}
+            SectionText::Header => self.out.extend_from_slice(b"HEADER"),
+            SectionText::HeaderFields(names) => self.header_names("HEADER.FIELDS", names),
+            SectionText::HeaderFieldsNot(names) => self.header_names("HEADER.FIELDS.NOT", names),
+            SectionText::Text => self.out.extend_from_slice(b"TEXT"),
+            SectionText::Mime => self.out.extend_from_slice(b"MIME"),
+        }
+    }
+
+    /// The names as the client wrote them: clients find their section by comparing the text.
+    fn header_names(&mut self, head: &str, names: &[String]) {
+        self.write(format_args!("{head} ("));
+        for (at, name) in names.iter().enumerate() {
+            if at > 0 {
+                self.out.push(b' ');
+            }
+            if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii() && crate::cursor::is_astring_char(byte)) {
+                self.out.extend_from_slice(name.as_bytes());
+            } else {
+                string::string(self.out, self.dialect, name.as_bytes());
+            }
+        }
+        self.out.push(b')');
+    }
+}
+
+fn part_numbers(out: &mut Vec<u8>, part: &[u32]) {
+    for (at, number) in part.iter().enumerate() {
+        // Writing to a vector does not fail.
+        let _ = write!(out, "{}{number}", if at == 0 { "" } else { "." });
+    }
+}

@@ -1,0 +1,67 @@
+//! SEARCH (RFC 3501 §7.2.5) and ESEARCH (RFC 9051 §7.3.3) responses.
+
+use super::{Encoder, string};
+use crate::sequence::{Numbering, SequenceSet};
+use crate::tag::Tag;
+
+/// The answer to a SEARCH with RETURN, or of any SEARCH once IMAP4rev2 is enabled.
+#[derive(Clone, Copy, Debug)]
+pub struct Esearch<'a> {
+    /// Of the SEARCH.
+    pub tag: &'a Tag,
+    /// How the numbers count.
+    pub numbering: Numbering,
+    /// The lowest; left out when nothing was found.
+    pub min: Option<u32>,
+    /// The highest; left out when nothing was found.
+    pub max: Option<u32>,
+    /// All; an empty set is left out (RFC 9051 §6.4.4).
+    pub all: Option<&'a SequenceSet>,
+    /// How many.
+    pub count: Option<u32>,
+    /// The highest mod-sequence among them, if MODSEQ was a key (RFC 7162 §3.1.10).
+    pub modseq: Option<u64>,
+}
+
+impl Encoder<'_> {
+    /// `* SEARCH 2 3 6 (MODSEQ n)`
+    pub fn search(&mut self, numbers: impl IntoIterator<Item = u32>, modseq: Option<u64>) {
+        self.raw("* SEARCH");
+        let mut found = false;
+        for number in numbers {
+            found = true;
+            self.raw(" ");
+            string::decimal(self.out, number.into());
+        }
+        // RFC 7162 §3.1.6: no MODSEQ when nothing was found.
+        if let Some(modseq) = modseq.filter(|_| found) {
+            self.format(format_args!(" (MODSEQ {modseq})"));
+        }
+        self.raw("\r\n");
+    }
+
+    /// `* ESEARCH (TAG "a") UID COUNT 3`
+    pub fn esearch(&mut self, answer: &Esearch<'_>) {
+        // A tag has no character that would need escaping.
+        self.format(format_args!("* ESEARCH (TAG \"{}\")", answer.tag));
+        if answer.numbering == Numbering::Uid {
+            self.raw(" UID");
+        }
+        if let Some(min) = answer.min {
+            self.format(format_args!(" MIN {min}"));
+        }
+        if let Some(max) = answer.max {
+            self.format(format_args!(" MAX {max}"));
+        }
+        if let Some(all) = answer.all.filter(|all| !all.is_empty()) {
+            self.format(format_args!(" ALL {all}"));
+        }
+        if let Some(count) = answer.count {
+            self.format(format_args!(" COUNT {count}"));
+        }
+        if let Some(modseq) = answer.modseq {
+            self.format(format_args!(" MODSEQ {modseq}"));
+        }
+        self.raw("\r\n");
+    }
+}
