@@ -1,1 +1,248 @@
 //! Bodies as write-once objects in a directory or an object store.
+//!
+//! An object lies under `{account:08x}/{00..ff}/{name}`, where the middle is a hash of the name that keeps directories
+//! short. Writing goes to a staging file, which is flushed and then linked to its name, so that a name never shows a
+//! part. The calls of `object_store` are made by threads of this crate and not by the caller's: within tokio
+//! `object_store` would hand the file work to tokio's bounded pool of blocking threads and wait, which never ends when
+//! all of those are waiting callers.
+//!
+//! Deliberately not here: checking content (the store compares the BLAKE3 in its records at every read), and removing
+//! objects that nobody refers to (the store knows who refers to what).
+//!
+//! Invariant: when `put` returns `Ok`, the content, its name and every directory above it are flushed.
+//! Invariant: `Missing` is answered only when the system said that there is no such file.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod directories;
+mod hands;
+
+use crate::directories::Directories;
+use crate::hands::Hands;
+use futures::executor::{block_on, block_on_stream};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::Arc;
+use store::ids::AccountId;
+use store::objects::{ObjectError, ObjectName, Objects};
+
+/// A name is at most this long.
+pub const NAME_BYTES_MAX: usize = 100;
+
+/// The directory could not be opened: what, where, why, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenError {
+    /// A full sentence for the operator.
+    pub what: String,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// [`Objects`] in a directory, which one process at a time may use.
+#[derive(Debug)]
+pub struct DirectoryObjects {
+    place: Arc<Place>,
+    hands: Hands,
+}
+
+#[derive(Debug)]
+struct Place {
+    /// For messages.
+    name: String,
+    objects: Arc<dyn ObjectStore>,
+    directories: Directories,
+}
+
+impl DirectoryObjects {
+    /// Opens the directory, and creates it where there is none, closed to other users.
+    ///
+    /// # Errors
+    /// When it cannot be created or read; the text is one sentence for the operator.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let failed = |error: &dyn fmt::Display| OpenError {
+            what: format!(
+                "cannot open the directory of message bodies {}: {error}; make it writable for this user",
+                path.display()
+            ),
+        };
+        let directories = Directories::open(path).map_err(|error| failed(&error))?;
+        let objects = LocalFileSystem::new_with_prefix(path).map_err(|error| failed(&error))?.with_fsync(true);
+        let place = Place { name: path.display().to_string(), objects: Arc::new(objects), directories };
+        let hands = Hands::start().map_err(|error| failed(&error))?;
+        Ok(Self { place: Arc::new(place), hands })
+    }
+
+    /// Has `work` done by another thread and waits for it.
+    fn hand_over<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Place) -> Result<T, ObjectError> + Send + 'static,
+    ) -> Result<T, ObjectError> {
+        let place = Arc::clone(&self.place);
+        self.hands.run(move || work(&place)).unwrap_or_else(|| {
+            let what = format!("the threads that read and write {} have ended; restart the server", self.place.name);
+            Err(ObjectError::Failed { what })
+        })
+    }
+}
+
+impl Objects for DirectoryObjects {
+    fn put(&self, account: AccountId, name: &str, content: &[u8]) -> Result<(), ObjectError> {
+        let (address, content) = (Address::new(account, name)?, content.to_vec());
+        self.hand_over(move |place| place.put(&address, content))
+    }
+
+    fn read(&self, account: AccountId, name: &str) -> Result<Vec<u8>, ObjectError> {
+        let address = Address::new(account, name)?;
+        self.hand_over(move |place| place.read(&address))
+    }
+
+    fn remove(&self, account: AccountId, name: &str) -> Result<(), ObjectError> {
+        let address = Address::new(account, name)?;
+        self.hand_over(move |place| place.remove(&address))
+    }
+
+    fn list(&self, account: AccountId) -> Result<Vec<(ObjectName, i64)>, ObjectError> {
+        self.hand_over(move |place| place.list(account))
+    }
+}
+
+/// Where an object lies.
+struct Address {
+    account: AccountId,
+    bucket: u8,
+    path: ObjectPath,
+}
+
+impl Address {
+    fn new(account: AccountId, name: &str) -> Result<Self, ObjectError> {
+        let allowed = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'-');
+        if !(1..=NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(allowed) {
+            return Err(ObjectError::Failed { what: format!("{name:?} is no name of an object") });
+        }
+        let bucket = bucket(name);
+        let path = ObjectPath::from(format!("{}/{bucket:02x}/{name}", account_directory(account)));
+        Ok(Self { account, bucket, path })
+    }
+}
+
+fn account_directory(account: AccountId) -> String {
+    format!("{:08x}", account.0)
+}
+
+/// FNV-1a, folded to a byte. Part of the format: a name is looked for where it once was put.
+fn bucket(name: &str) -> u8 {
+    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    hash.to_le_bytes().into_iter().fold(0, |folded, byte| folded ^ byte)
+}
+
+impl Place {
+    fn put(&self, address: &Address, content: Vec<u8>) -> Result<(), ObjectError> {
+        // `object_store` flushes directories that it creates, but not one that another thread or an earlier process
+        // created and did not flush: the name would hang in the air.
+        let made = self.directories.make_durable(&account_directory(address.account), address.bucket);
+        made.map_err(|error| self.failed("write", &address.path, &error))?;
+        let put = self.objects.put_opts(&address.path, PutPayload::from(content), PutMode::Create.into());
+        let Err(error) = block_on(put) else {
+            return Ok(());
+        };
+        let failed = self.failed("write", &address.path, &error);
+        if matches!(failed, ObjectError::Full { .. }) {
+            // The name may stand already when there is no space to flush it. It was new, so that nobody refers to it.
+            let _ = block_on(self.objects.delete(&address.path));
+        }
+        Err(failed)
+    }
+
+    fn read(&self, address: &Address) -> Result<Vec<u8>, ObjectError> {
+        let read = async { self.objects.get(&address.path).await?.bytes().await };
+        match block_on(read) {
+            Ok(content) => Ok(content.into()),
+            Err(Error::NotFound { .. }) => Err(ObjectError::Missing),
+            Err(error) => Err(self.failed("read", &address.path, &error)),
+        }
+    }
+
+    fn remove(&self, address: &Address) -> Result<(), ObjectError> {
+        match block_on(self.objects.delete(&address.path)) {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed("remove", &address.path, &error)),
+        }
+    }
+
+    fn list(&self, account: AccountId) -> Result<Vec<(ObjectName, i64)>, ObjectError> {
+        let prefix = ObjectPath::from(account_directory(account));
+        let found = block_on_stream(self.objects.list(Some(&prefix))).map(|object| {
+            let object = object.map_err(|error| self.failed("list", &prefix, &error))?;
+            let name = object.location.filename().unwrap_or_default().to_owned();
+            Ok((name, object.last_modified.timestamp_millis()))
+        });
+        found.collect()
+    }
+
+    fn failed(&self, what: &str, path: &ObjectPath, error: &(dyn std::error::Error + 'static)) -> ObjectError {
+        let text = |advice| format!("cannot {what} {}/{path}: {error}{advice}", self.name);
+        if is_full(error) {
+            return ObjectError::Full { what: text("; free some space on its file system") };
+        }
+        ObjectError::Failed { what: text("") }
+    }
+}
+
+/// Whether a lack of space is what lies at the bottom of `error`.
+fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let io = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(io, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)) || error.source().is_some_and(is_full)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_none_are_refused() {
+        let check = |name: &str, good: bool| assert_eq!(Address::new(AccountId(1), name).is_ok(), good, "{name:?}");
+        check("a", true);
+        check("0123456789-abcdefghijklmnopqrstuvwxyz", true);
+        check(&"a".repeat(NAME_BYTES_MAX), true);
+        check(&"a".repeat(NAME_BYTES_MAX + 1), false);
+        for bad in ["", "A", "a/b", "..", ".", "a#1", "a b", "ä", "a\0"] {
+            check(bad, false);
+        }
+    }
+
+    #[test]
+    fn an_object_lies_where_the_format_says() {
+        let check = |account, name: &str, path: &str| {
+            assert_eq!(Address::new(AccountId(account), name).unwrap().path.as_ref(), path);
+        };
+        check(16, "a", "00000010/ed/a");
+        check(u32::MAX, "m0000000000001-abc", "ffffffff/37/m0000000000001-abc");
+    }
+
+    #[test]
+    fn names_spread_over_the_buckets() {
+        let mut counts = [0; 256];
+        for n in 0..25_600 {
+            counts[usize::from(bucket(&format!("m{n:013}")))] += 1;
+        }
+        assert!(counts.iter().all(|count| (30..300).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn a_lack_of_space_is_found_at_the_bottom() {
+        let full = |kind: ErrorKind| Error::Generic { store: "test", source: Box::new(io::Error::from(kind)) };
+        assert!(is_full(&full(ErrorKind::StorageFull)));
+        assert!(is_full(&full(ErrorKind::QuotaExceeded)));
+        assert!(!is_full(&full(ErrorKind::PermissionDenied)));
+    }
+}
