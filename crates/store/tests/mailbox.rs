@@ -179,14 +179,16 @@ fn the_only_device_deletes_for_good_and_with_a_second_one_the_mailbox_keeps_the_
     let maildrop = world.account.open_maildrop(pc.device).unwrap();
     assert_eq!(maildrop.messages().iter().map(|m| m.email).collect::<Vec<_>>(), [one, two]);
     assert_eq!(world.account.open_maildrop(pc.device).err(), Some(Error::MaildropInUse));
-    let outcome = world.account.close_maildrop(pc, maildrop, vec![one], vec![one]).unwrap();
+    let outcome = world.account.close_maildrop(pc, &maildrop, vec![one], vec![one]).unwrap();
     assert_eq!((outcome.expunged, outcome.kept), (1, 0));
+    drop(maildrop);
     assert_eq!(world.uids(world.inbox), [2]);
 
     let tablet = world.pop_device("Tablet PC", RemovalPolicy::KeepWhenShared);
     let maildrop = world.account.open_maildrop(pc.device).unwrap();
-    let outcome = world.account.close_maildrop(pc, maildrop, vec![two], vec![two]).unwrap();
+    let outcome = world.account.close_maildrop(pc, &maildrop, vec![two], vec![two]).unwrap();
     assert_eq!((outcome.expunged, outcome.kept), (0, 1));
+    drop(maildrop);
     assert_eq!(world.uids(world.inbox), [2]);
     assert_eq!(world.account.open_maildrop(pc.device).unwrap().messages(), []);
     assert_eq!(world.account.open_maildrop(tablet.device).unwrap().messages().len(), 1);

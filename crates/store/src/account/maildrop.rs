@@ -116,7 +116,7 @@ impl Account {
     pub fn close_maildrop(
         &self,
         actor: Actor,
-        maildrop: Maildrop,
+        maildrop: &Maildrop,
         taken: Vec<EmailId>,
         deleted: Vec<EmailId>,
     ) -> Result<MaildropOutcome, Error> {
@@ -125,14 +125,6 @@ impl Account {
             return Ok(MaildropOutcome::default());
         }
         self.transact(move |tx| close(tx, actor, &taken, &deleted))
-    }
-
-    /// Notes what a session took that ended without QUIT: it changes nothing in the maildrop.
-    ///
-    /// # Errors
-    /// As [`Account::close_maildrop`].
-    pub fn abandon_maildrop(&self, actor: Actor, maildrop: Maildrop, taken: Vec<EmailId>) -> Result<(), Error> {
-        self.close_maildrop(actor, maildrop, taken, Vec::new()).map(|_| ())
     }
 }
 
