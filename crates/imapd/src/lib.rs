@@ -4,5 +4,6 @@
 #![allow(dead_code)]
 
 mod enabled;
+mod progress;
 mod selected;
 mod tagged;
