@@ -76,7 +76,7 @@ impl Account {
     fn prepare(&self, body: &[u8]) -> Result<Prepared, Error> {
         let size = u32::try_from(body.len()).map_err(|_| Error::Limit("a message has at most 4 GiB".into()))?;
         let hash = *blake3::hash(body).as_bytes();
-        let summary = message::Summary::of(body).encode();
+        let summary = message::Summary::parse(body).encode();
         if body.len() <= self.inline_bytes_max {
             let body_record = BodyRecord::Inline { hash, body }.encode();
             return Ok(Prepared { size, body_record, summary, object: None });

@@ -195,7 +195,7 @@ impl Reader<'_> {
         match Summary::decode(&bytes) {
             Ok(summary) => Ok(summary),
             // It is a cache: a version that this one does not know is made anew.
-            Err(_) => Ok(Summary::of(&self.body(email)?)),
+            Err(_) => Ok(Summary::parse(&self.body(email)?)),
         }
     }
 }
