@@ -89,7 +89,7 @@ impl Account {
         let lock = self.maildrops.lock(self.id(), device).ok_or(Error::MaildropInUse)?;
         let inbox = self.mailboxes()?.by_name("INBOX").ok_or(Error::NoSuchMailbox)?.id;
         let state = self.cell.state_with_index(inbox)?;
-        if !state.devices.get(&device).is_some_and(|device| device.revoked_at.is_none()) {
+        if state.devices.get(&device).is_none_or(|device| device.revoked_at.is_some()) {
             return Err(Error::NoSuchDevice);
         }
         let mut hidden = HashSet::new();
