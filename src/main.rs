@@ -1,3 +1,9 @@
 //! The `pillarbox` command: one file per subcommand in `cli/`.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -5,7 +5,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod clock;
+pub mod config;
+pub mod control;
 pub mod driver;
+pub mod lifecycle;
+pub mod listen;
 mod private_file;
 pub mod service;
 pub mod setup;

@@ -1,0 +1,275 @@
+//! The configuration: one TOML file, every option in one table ([`options::OPTIONS`]).
+//!
+//! Who has an account, an alias or a domain is data and lives in the data directory, not here.
+
+mod docs;
+mod options;
+mod parse;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use crate::listen::ConnectionLimits;
+use crate::service::Service;
+use crate::setup::reason;
+use crate::tls::CertificateSource;
+
+pub use docs::markdown;
+pub use options::{ConfigOption, OPTIONS};
+pub use parse::Problem;
+
+/// A file longer than this is no configuration of ours.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// All options, with defaults for those that the file leaves out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The name by which others reach this server.
+    pub hostname: String,
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Addresses to listen on; a service without any is off.
+    pub listen: BTreeMap<Service, Vec<SocketAddr>>,
+    /// Chain and key in PEM form; without them an own authority signs.
+    pub tls_files: Option<TlsFiles>,
+    /// The longest message that is taken, in bytes.
+    pub message_bytes_max: u64,
+    /// Connections at the same time.
+    pub connections: ConnectionLimits,
+    /// Failed logins of one address before it has to wait.
+    pub login_failures_max: u32,
+    /// Who takes mail for outside addresses; without one there is no such mail.
+    pub smarthost: Option<Smarthost>,
+    /// How long undelivered mail is retried before it is returned, in hours.
+    pub queue_lifetime_hours: u32,
+    /// How long removed mail can be brought back, in days.
+    pub retention_days: u32,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// A certificate that somebody else keeps fresh.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// The server that takes our mail to others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Smarthost {
+    /// Host name or IP address.
+    pub host: String,
+    /// The port; `None` takes the usual one of `security`.
+    pub port: Option<u16>,
+    /// How the connection is secured.
+    pub security: Security,
+    /// Login name; without one there is no login.
+    pub user: Option<String>,
+    /// A file of which the first line is the password.
+    pub password_file: Option<PathBuf>,
+}
+
+/// How a connection to a smarthost is secured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Security {
+    /// STARTTLS, and no mail without it.
+    #[default]
+    StartTls,
+    /// TLS from the first byte.
+    Tls,
+    /// None: only for a smarthost on the same machine or network.
+    None,
+}
+
+/// What is logged, to standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// The least important lines that appear.
+    pub level: LogLevel,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// From few lines to many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What somebody has to do something about.
+    Error,
+    /// And what somebody should look at.
+    Warn,
+    /// And what happened.
+    #[default]
+    Info,
+    /// And how.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+impl Smarthost {
+    /// The port given, or the usual one.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.security {
+            Security::StartTls => 587,
+            Security::Tls => 465,
+            Security::None => 25,
+        })
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hostname: system_hostname(),
+            data_dir: "/var/lib/pillarbox".into(),
+            listen: options::standard_ports(),
+            tls_files: None,
+            message_bytes_max: 50 * 1024 * 1024,
+            connections: ConnectionLimits { total: 10_000, per_address: 100, per_loopback: 5_000 },
+            login_failures_max: 10,
+            smarthost: None,
+            queue_lifetime_hours: 120,
+            retention_days: 30,
+            log: Log::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The configuration of `pillarbox try`: unprivileged ports on loopback.
+    #[must_use]
+    pub fn trial(data_dir: PathBuf) -> Self {
+        let listen = Service::ALL.into_iter().map(|service| {
+            let port = match service {
+                Service::Smtp => 2525,
+                Service::Submission => 5587,
+                Service::Submissions => 4650,
+                Service::Lmtp => 2424,
+                Service::Imap => 1143,
+                Service::Imaps => 1993,
+                Service::Pop3 => 1110,
+                Service::Pop3s => 1995,
+            };
+            (service, vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))])
+        });
+        Self { hostname: "localhost".to_owned(), data_dir, listen: listen.collect(), ..Self::default() }
+    }
+
+    /// Reads `path`. Relative paths in it are relative to the directory of the file.
+    ///
+    /// # Errors
+    /// All problems that were found, each with its line and what to do.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable =
+            |text: String| ConfigError { file: path.to_owned(), problems: vec![Problem { line: 0, column: 0, text }] };
+        let len = fs::metadata(path).map(|found| found.len());
+        if len.is_ok_and(|len| len > FILE_BYTES_MAX) {
+            return Err(unreadable("is longer than a configuration can be; is it the right file?".to_owned()));
+        }
+        let text = fs::read_to_string(path)
+            .map_err(|error| unreadable(format!("cannot be read: {}; is the path right?", reason(&error))))?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        parse::parse(&text, base).map_err(|problems| ConfigError { file: path.to_owned(), problems })
+    }
+
+    /// All listening addresses, service by service.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<(Service, SocketAddr)> {
+        self.listen
+            .iter()
+            .flat_map(|(service, addresses)| addresses.iter().map(|address| (*service, *address)))
+            .collect()
+    }
+
+    /// Where the certificate comes from: the files given, else an own authority in the data directory that vouches
+    /// for the host name, the system's name and loopback.
+    #[must_use]
+    pub fn certificate_source(&self) -> CertificateSource {
+        match &self.tls_files {
+            Some(TlsFiles { certificate, key }) => {
+                CertificateSource::Files { certificate: certificate.clone(), key: key.clone() }
+            }
+            None => CertificateSource::Own {
+                directory: self.data_dir.join("tls"),
+                names: [&self.hostname, "localhost", "127.0.0.1", "::1", &system_hostname()].map(str::to_owned).into(),
+            },
+        }
+    }
+}
+
+/// What the system calls itself.
+fn system_hostname() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if options::is_hostname(&name) { name } else { "localhost".to_owned() }
+}
+
+/// A configuration that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The file.
+    pub file: PathBuf,
+    /// At least one, in the order of the file.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let newline = if index == 0 { "" } else { "\n" };
+            let file = self.file.display();
+            match problem.line {
+                0 => write!(f, "{newline}{file}: {}", problem.text)?,
+                line => write!(f, "{newline}{file}:{line}:{}: {}", problem.column, problem.text)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = Config::load(Path::new("/nowhere/pillarbox.toml")).unwrap_err().to_string();
+        assert_eq!(error, "/nowhere/pillarbox.toml: cannot be read: no such file or directory; is the path right?");
+    }
+
+    #[test]
+    fn the_trial_listens_on_loopback_only() {
+        let config = Config::trial("/tmp/x".into());
+        assert_eq!(config.addresses().len(), Service::ALL.len());
+        assert!(config.addresses().iter().all(|(_, address)| address.ip().is_loopback() && address.port() > 1024));
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pillarbox.toml");
+        fs::write(&file, "data_dir = \"data\"\n[tls]\ncertificate = \"/etc/c.pem\"\nkey = \"k.pem\"\n").unwrap();
+        let config = Config::load(&file).unwrap();
+        assert_eq!(config.data_dir, dir.path().join("data"));
+        let key = dir.path().join("k.pem");
+        assert_eq!(config.certificate_source(), CertificateSource::Files { certificate: "/etc/c.pem".into(), key });
+    }
+}

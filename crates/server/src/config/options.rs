@@ -1,0 +1,307 @@
+//! Every option: its key, what it takes, its default, what it means and how it is read. `docs/config.md` is made from
+//! this table, so an option that is not documented cannot exist.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv6Addr, SocketAddr};
+
+use super::parse::Value;
+use super::{Config, LogFormat, LogLevel, Security, Smarthost, TlsFiles};
+use crate::service::Service;
+
+/// One option of the configuration.
+pub struct ConfigOption {
+    /// With its table: `listen.imap`.
+    pub key: &'static str,
+    /// What it takes, in words.
+    pub kind: &'static str,
+    /// As it would be written in the file, or `None` where being absent means something of its own.
+    pub default: Option<&'static str>,
+    /// What it does, when to change it.
+    pub text: &'static str,
+    pub(super) set: fn(&mut Config, &Value<'_>) -> Result<(), String>,
+}
+
+const ADDRESSES: &str = "list of addresses";
+const COUNT: &str = "number";
+const PATH: &str = "path";
+const TEXT: &str = "text";
+
+/// All options in the order of the documentation.
+pub const OPTIONS: &[ConfigOption] = &[
+    ConfigOption {
+        key: "hostname",
+        kind: TEXT,
+        default: None,
+        text: "The name by which other servers and mail programs reach this one: in greetings, trace headers and the \
+               own certificate. Without it the system's host name.",
+        set: |config, value| put(&mut config.hostname, value.hostname()?),
+    },
+    ConfigOption {
+        key: "data_dir",
+        kind: PATH,
+        default: Some("\"/var/lib/pillarbox\""),
+        text: "Where mail, accounts, the queue and own keys are kept. Made at the first start, for the server's user \
+               only. Only one server can use it at a time.",
+        set: |config, value| put(&mut config.data_dir, value.path()?),
+    },
+    ConfigOption {
+        key: "retention_days",
+        kind: COUNT,
+        default: Some("30"),
+        text: "How long mail that was removed can be brought back. 0 gives its space back at once.",
+        set: |config, value| put(&mut config.retention_days, value.number(0, 36_500)?),
+    },
+    ConfigOption {
+        key: "listen.smtp",
+        kind: ADDRESSES,
+        default: Some("[\"[::]:25\"]"),
+        text: "Mail from other servers, STARTTLS offered. `[::]` stands for all addresses, IPv4 too; `[]` switches a \
+               service off.",
+        set: |config, value| listen(config, Service::Smtp, value),
+    },
+    ConfigOption {
+        key: "listen.submission",
+        kind: ADDRESSES,
+        default: Some("[\"[::]:587\"]"),
+        text: "Mail from own users after a login, STARTTLS required off this machine.",
+        set: |config, value| listen(config, Service::Submission, value),
+    },
+    ConfigOption {
+        key: "listen.submissions",
+        kind: ADDRESSES,
+        default: Some("[\"[::]:465\"]"),
+        text: "Mail from own users after a login, TLS from the first byte.",
+        set: |config, value| listen(config, Service::Submissions, value),
+    },
+    ConfigOption {
+        key: "listen.lmtp",
+        kind: ADDRESSES,
+        default: Some("[]"),
+        text: "Mail from a local transfer agent such as Postfix, without a login: keep it on loopback.",
+        set: |config, value| listen(config, Service::Lmtp, value),
+    },
+    ConfigOption {
+        key: "listen.imap",
+        kind: ADDRESSES,
+        default: Some("[\"[::]:143\"]"),
+        text: "IMAP, STARTTLS required off this machine.",
+        set: |config, value| listen(config, Service::Imap, value),
+    },
+    ConfigOption {
+        key: "listen.imaps",
+        kind: ADDRESSES,
+        default: Some("[\"[::]:993\"]"),
+        text: "IMAP, TLS from the first byte.",
+        set: |config, value| listen(config, Service::Imaps, value),
+    },
+    ConfigOption {
+        key: "listen.pop3",
+        kind: ADDRESSES,
+        default: Some("[\"[::]:110\"]"),
+        text: "POP3, STLS required off this machine.",
+        set: |config, value| listen(config, Service::Pop3, value),
+    },
+    ConfigOption {
+        key: "listen.pop3s",
+        kind: ADDRESSES,
+        default: Some("[\"[::]:995\"]"),
+        text: "POP3, TLS from the first byte.",
+        set: |config, value| listen(config, Service::Pop3s, value),
+    },
+    ConfigOption {
+        key: "tls.certificate",
+        kind: PATH,
+        default: None,
+        text: "The certificate chain in PEM form, the server's own first. Read again on SIGHUP. Without it an own \
+               authority is made, to be found as `tls/ca.pem` in the data directory.",
+        set: |config, value| put(&mut tls_files(config).certificate, value.path()?),
+    },
+    ConfigOption {
+        key: "tls.key",
+        kind: PATH,
+        default: None,
+        text: "The private key of `tls.certificate` in PEM form, not encrypted.",
+        set: |config, value| put(&mut tls_files(config).key, value.path()?),
+    },
+    ConfigOption {
+        key: "limits.message_bytes_max",
+        kind: COUNT,
+        default: Some("52428800"),
+        text: "The longest message that is taken, over SMTP, LMTP and IMAP alike.",
+        set: |config, value| put(&mut config.message_bytes_max, value.number(64 * 1024, 1024 * 1024 * 1024)?),
+    },
+    ConfigOption {
+        key: "limits.connections_max",
+        kind: COUNT,
+        default: Some("10000"),
+        text: "Connections at the same time, all services together.",
+        set: |config, value| put(&mut config.connections.total, value.number(1, 1_000_000)?),
+    },
+    ConfigOption {
+        key: "limits.connections_per_address_max",
+        kind: COUNT,
+        default: Some("100"),
+        text: "Connections at the same time from one IPv4 address or IPv6 /64. A household with some devices needs \
+               about 30.",
+        set: |config, value| put(&mut config.connections.per_address, value.number(1, 1_000_000)?),
+    },
+    ConfigOption {
+        key: "limits.connections_per_loopback_max",
+        kind: COUNT,
+        default: Some("5000"),
+        text: "Connections at the same time from one address of this machine itself, where a proxy or web mail speaks \
+               for many.",
+        set: |config, value| put(&mut config.connections.per_loopback, value.number(1, 1_000_000)?),
+    },
+    ConfigOption {
+        key: "limits.login_failures_max",
+        kind: COUNT,
+        default: Some("10"),
+        text: "Failed logins from one address before it has to wait. Each failure is answered more slowly than the \
+               one before.",
+        set: |config, value| put(&mut config.login_failures_max, value.number(1, 10_000)?),
+    },
+    ConfigOption {
+        key: "smarthost.host",
+        kind: TEXT,
+        default: None,
+        text: "The server that takes mail for outside addresses. Without one such mail is refused.",
+        set: |config, value| put(&mut smarthost(config).host, value.host()?),
+    },
+    ConfigOption {
+        key: "smarthost.port",
+        kind: COUNT,
+        default: None,
+        text: "Its port. Without it 587, 465 or 25, as `smarthost.security` has it.",
+        set: |config, value| put(&mut smarthost(config).port, Some(value.number(1, u64::from(u16::MAX))?)),
+    },
+    ConfigOption {
+        key: "smarthost.security",
+        kind: "\"starttls\", \"tls\" or \"none\"",
+        default: Some("\"starttls\""),
+        text: "How the connection to it is secured; with the first two nothing is sent without a valid certificate.",
+        set: |config, value| {
+            let choices = [("starttls", Security::StartTls), ("tls", Security::Tls), ("none", Security::None)];
+            put(&mut smarthost(config).security, value.choice(&choices)?)
+        },
+    },
+    ConfigOption {
+        key: "smarthost.user",
+        kind: TEXT,
+        default: None,
+        text: "The name to log in with there. Without it there is no login.",
+        set: |config, value| put(&mut smarthost(config).user, Some(value.text()?.to_owned())),
+    },
+    ConfigOption {
+        key: "smarthost.password_file",
+        kind: PATH,
+        default: None,
+        text: "A file of which the first line is the password, readable for the server's user only.",
+        set: |config, value| put(&mut smarthost(config).password_file, Some(value.path()?)),
+    },
+    ConfigOption {
+        key: "queue.lifetime_hours",
+        kind: COUNT,
+        default: Some("120"),
+        text: "How long mail for outside addresses is tried before its sender gets it back.",
+        set: |config, value| put(&mut config.queue_lifetime_hours, value.number(1, 24 * 365)?),
+    },
+    ConfigOption {
+        key: "log.level",
+        kind: "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
+        default: Some("\"info\""),
+        text: "The least important lines that appear on standard error.",
+        set: |config, value| {
+            let choices = [
+                ("error", LogLevel::Error),
+                ("warn", LogLevel::Warn),
+                ("info", LogLevel::Info),
+                ("debug", LogLevel::Debug),
+                ("trace", LogLevel::Trace),
+            ];
+            put(&mut config.log.level, value.choice(&choices)?)
+        },
+    },
+    ConfigOption {
+        key: "log.format",
+        kind: "\"text\" or \"json\"",
+        default: Some("\"text\""),
+        text: "Lines for people, or one JSON object a line.",
+        set: |config, value| {
+            put(&mut config.log.format, value.choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])?)
+        },
+    },
+];
+
+/// What only makes sense together; each problem with the key that it is about.
+pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    if let Some(files) = &config.tls_files {
+        let lone = if files.key.as_os_str().is_empty() { Some(("tls.certificate", "tls.key")) } else { None };
+        let lone = if files.certificate.as_os_str().is_empty() { Some(("tls.key", "tls.certificate")) } else { lone };
+        found.extend(lone.map(|(given, missing)| (given, format!("needs `{missing}` beside it"))));
+    }
+    if let Some(smarthost) = &config.smarthost {
+        if smarthost.host.is_empty() {
+            found.push(("smarthost", "needs `smarthost.host`".to_owned()));
+        }
+        match (&smarthost.user, &smarthost.password_file) {
+            (Some(_), None) => found.push(("smarthost.user", "needs `smarthost.password_file` beside it".to_owned())),
+            (None, Some(_)) => found.push(("smarthost.password_file", "needs `smarthost.user` beside it".to_owned())),
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
+    if config.connections.per_address >= config.connections.total {
+        let text = "must be less than `limits.connections_max`, or one address could lock all others out";
+        found.push(("limits.connections_per_address_max", text.to_owned()));
+    }
+    if config.listen.values().all(Vec::is_empty) {
+        found.push(("listen", "switches every service off; give at least one an address".to_owned()));
+    }
+    found
+}
+
+/// The ports that IANA has assigned, on all addresses. LMTP has none.
+pub(super) fn standard_ports() -> BTreeMap<Service, Vec<SocketAddr>> {
+    let addresses = |service| match service {
+        Service::Smtp => vec![25],
+        Service::Submission => vec![587],
+        Service::Submissions => vec![465],
+        Service::Lmtp => vec![],
+        Service::Imap => vec![143],
+        Service::Imaps => vec![993],
+        Service::Pop3 => vec![110],
+        Service::Pop3s => vec![995],
+    };
+    let on_all = |port: u16| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    Service::ALL.into_iter().map(|service| (service, addresses(service).into_iter().map(on_all).collect())).collect()
+}
+
+/// RFC 1123 §2.1: letters, digits, hyphens inside, labels of at most 63 octets, 255 in all (RFC 1035 §2.3.4).
+pub(super) fn is_hostname(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+fn listen(config: &mut Config, service: Service, value: &Value<'_>) -> Result<(), String> {
+    config.listen.insert(service, value.addresses()?);
+    Ok(())
+}
+
+fn put<T>(place: &mut T, value: T) -> Result<(), String> {
+    *place = value;
+    Ok(())
+}
+
+fn tls_files(config: &mut Config) -> &mut TlsFiles {
+    config.tls_files.get_or_insert_default()
+}
+
+fn smarthost(config: &mut Config) -> &mut Smarthost {
+    config.smarthost.get_or_insert_default()
+}

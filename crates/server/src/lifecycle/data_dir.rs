@@ -1,0 +1,218 @@
+//! The data directory: made for the server's user only, marked with its format, used by one process at a time.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process;
+
+use crate::private_file;
+use crate::setup::SetupError;
+
+/// Says whose directory it is and how it is laid out.
+const MARKER: &str = "pillarbox.format";
+const LOCK: &str = "pillarbox.lock";
+const NAME: &str = "pillarbox";
+/// The layout that this version reads and writes. It changes when an older version could not use the directory.
+const FORMAT: u32 = 1;
+/// What may be in a directory that is taken as new: what a crash of the first start leaves, and what a fresh file
+/// system has.
+const NOT_FOREIGN: [&str; 3] = ["pillarbox.format.new", LOCK, "lost+found"];
+/// A marker is one short line.
+const MARKER_BYTES_MAX: u64 = 256;
+
+/// A data directory that nobody else uses as long as this lives.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    /// The lock goes with the file, also when the process is killed.
+    _lock: File,
+}
+
+impl DataDir {
+    /// Opens the directory at `path`, made and marked if it is not there or empty.
+    ///
+    /// # Errors
+    /// It cannot be written, is somebody else's, was written by a newer version, or is in use.
+    pub fn open(path: &Path) -> Result<Self, SetupError> {
+        make(path)?;
+        check_not_foreign(path)?;
+        let lock = lock(path)?;
+        check_marker(path)?;
+        keep_private(path)?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn make(path: &Path) -> Result<(), SetupError> {
+    let advice = "choose another data_dir, or make the directory and give it to the server's user";
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| SetupError::file("create the data directory", path, &error, advice))
+}
+
+/// A directory with other things in it is not touched.
+fn check_not_foreign(path: &Path) -> Result<(), SetupError> {
+    let unreadable = |error| SetupError::file("read the data directory", path, &error, "check who owns it");
+    if path.join(MARKER).exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        if !NOT_FOREIGN.iter().any(|known| name == *known) {
+            return Err(SetupError::new(format!(
+                "{} is not a data directory of Pillarbox: it has no {MARKER} but contains {}; choose an empty or new \
+                 directory as data_dir",
+                path.display(),
+                name.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn lock(path: &Path) -> Result<File, SetupError> {
+    let file = path.join(LOCK);
+    let advice = "the server's user must be able to write the data directory";
+    let mut lock = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&file)
+        .map_err(|error| SetupError::file("write", &file, &error, advice))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut owner = String::new();
+            // Only to name the process; without it the sentence is still true.
+            let _unnamed = (&lock).take(MARKER_BYTES_MAX).read_to_string(&mut owner);
+            let owner = owner.trim();
+            let owner = if owner.is_empty() { String::new() } else { format!(" (process {owner})") };
+            return Err(SetupError::new(format!(
+                "{} is in use by another Pillarbox{owner}; stop that one first or choose another data_dir",
+                path.display()
+            )));
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(SetupError::file("lock", &file, &error, "the file system must support file locks"));
+        }
+    }
+    // Only for people and for the sentence above.
+    let _unnamed = lock.set_len(0).and_then(|()| lock.write_all(format!("{}\n", process::id()).as_bytes()));
+    Ok(lock)
+}
+
+/// Reads the marker, or writes it into a new directory.
+fn check_marker(path: &Path) -> Result<(), SetupError> {
+    let file = path.join(MARKER);
+    let mut text = String::new();
+    match File::open(&file).and_then(|marker| marker.take(MARKER_BYTES_MAX).read_to_string(&mut text)) {
+        Ok(_) => check_format(path, &text),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            private_file::write(&file, format!("{NAME} {FORMAT}\n").as_bytes()).map_err(|error| {
+                SetupError::file("write", &file, &error, "the server's user must be able to write the data directory")
+            })
+        }
+        Err(error) if error.kind() == ErrorKind::InvalidData => check_format(path, ""),
+        Err(error) => Err(SetupError::file("read", &file, &error, "check who owns it")),
+    }
+}
+
+fn check_format(path: &Path, text: &str) -> Result<(), SetupError> {
+    let path = path.display();
+    let format = text.trim_end().strip_prefix(NAME).and_then(|rest| rest.trim_start().parse::<u32>().ok());
+    match format {
+        Some(FORMAT) => Ok(()),
+        Some(newer) if newer > FORMAT => Err(SetupError::new(format!(
+            "{path} was written by a newer Pillarbox (format {newer}, this version knows {FORMAT}); start the newer \
+             version, or restore a backup from before the upgrade into another directory"
+        ))),
+        Some(_) | None => Err(SetupError::new(format!(
+            "{path} is not a data directory that Pillarbox knows: {MARKER} in it says {:?}; choose another data_dir \
+             or restore that file from a backup",
+            text.trim_end()
+        ))),
+    }
+}
+
+/// Mail is nobody else's to read, also in a directory that was made by somebody more generous.
+fn keep_private(path: &Path) -> Result<(), SetupError> {
+    let failed = |error| SetupError::file("keep other users out of", path, &error, "the server's user must own it");
+    let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_made_marked_and_private_and_opens_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b");
+        for _ in 0..2 {
+            let opened = DataDir::open(&path).unwrap();
+            assert_eq!(opened.path(), path);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+            assert_eq!(fs::read_to_string(path.join(MARKER)).unwrap(), "pillarbox 1\n");
+            fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+
+    #[test]
+    fn one_process_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DataDir::open(dir.path()).unwrap();
+        let error = DataDir::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("in use by another Pillarbox (process {})", process::id())), "{error}");
+        drop(first);
+        DataDir::open(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_ours_is_refused_in_one_sentence_and_left_alone() {
+        fn check(file: &str, content: &[u8], expected: &[&str]) {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join(file), content).unwrap();
+            let found = DataDir::open(dir.path());
+            let text = found.err().map(|error| error.to_string()).unwrap_or_default();
+            assert_eq!(text.is_empty(), expected.is_empty(), "{file}: {text}");
+            for part in expected {
+                assert!(text.contains(part), "{text:?} lacks {part:?}");
+            }
+            assert!(!text.contains('\n'));
+            if !expected.is_empty() {
+                assert_eq!(fs::read(dir.path().join(file)).unwrap(), content);
+            }
+        }
+        check("holiday.jpg", b"x", &["not a data directory", "holiday.jpg", "choose an empty or new"]);
+        check(MARKER, b"pillarbox 2\n", &["newer Pillarbox (format 2, this version knows 1)", "restore a backup"]);
+        check(MARKER, b"pillarbox 0\n", &["Pillarbox knows", "pillarbox 0"]);
+        check(MARKER, b"dovecot\n", &["dovecot", "choose another data_dir"]);
+        check(MARKER, b"\xff\xfe", &["Pillarbox knows"]);
+        check(MARKER, b"pillarbox 1\n", &[]);
+        check("pillarbox.format.new", b"pillarb", &[]);
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_a_directory_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = DataDir::open(&file.join("data")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot create the data directory ") && error.contains("not a directory"), "{error}");
+    }
+}

@@ -1,0 +1,14 @@
+//! From the start of the process to its end: data directory, log, sockets, signals, drain.
+
+mod data_dir;
+mod logging;
+mod open_files;
+mod running;
+mod signals;
+mod supervisor;
+
+pub use data_dir::DataDir;
+pub use logging::start_logging;
+pub use open_files::raise_open_files;
+pub use running::Running;
+pub use signals::{Request, Signals};

@@ -1,0 +1,244 @@
+//! Who may connect: so many in all, so many from one address, so many new ones in a time.
+//!
+//! An address is an IPv4 address or an IPv6 /64, which is what one customer gets. The share of one address is smaller
+//! than the whole, so one address cannot lock the others out. Loopback has a share of its own, because a proxy or
+//! web mail on this machine speaks for many, and no limit in time.
+//!
+//! Invariant: what is counted for a connection is given back when its [`Ticket`] is dropped.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::service::Refusal;
+
+/// New connections that an address may open at once ...
+const BURST_CONNECTIONS: u64 = 300;
+/// ... and how soon it has one more: ten a second.
+const REFILL_MILLIS: u64 = 100;
+/// Addresses that are remembered besides those that are connected.
+const ADDRESSES_MAX: usize = 65_536;
+
+/// How many connections may be open at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// In all.
+    pub total: usize,
+    /// From one IPv4 address or IPv6 /64.
+    pub per_address: usize,
+    /// From this machine itself.
+    pub per_loopback: usize,
+}
+
+/// Counts connections and decides about new ones.
+#[derive(Debug)]
+pub struct Admission {
+    limits: ConnectionLimits,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    open: usize,
+    addresses: HashMap<Prefix, Usage>,
+    /// The latest moment seen.
+    now: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Prefix {
+    V4(u32),
+    /// The first 64 bits.
+    V6(u64),
+}
+
+#[derive(Debug, Default)]
+struct Usage {
+    open: usize,
+    /// When all that this address has opened will be forgiven (a leaky bucket as one number).
+    forgiven: u64,
+}
+
+/// The right to one connection; dropping it gives it back.
+#[derive(Debug)]
+pub struct Ticket {
+    admission: Arc<Admission>,
+    prefix: Prefix,
+}
+
+impl Admission {
+    /// Nobody is connected yet.
+    #[must_use]
+    pub fn new(limits: ConnectionLimits) -> Arc<Self> {
+        Arc::new(Self { limits, state: Mutex::default() })
+    }
+
+    /// Takes a connection from `address` in, at `now_millis` on the monotonic clock.
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    pub fn admit(self: &Arc<Self>, address: IpAddr, now_millis: u64) -> Result<Ticket, Refusal> {
+        let address = address.to_canonical();
+        let prefix = Prefix::of(address);
+        let mut state = self.lock();
+        state.now = state.now.max(now_millis);
+        state.forget_idle(self.limits.total);
+        state.enter(prefix, address.is_loopback(), &self.limits)?;
+        Ok(Ticket { admission: self.clone(), prefix })
+    }
+
+    /// Connections that are open now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.lock().open
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change is complete before anything could panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn enter(&mut self, prefix: Prefix, loopback: bool, limits: &ConnectionLimits) -> Result<(), Refusal> {
+        let now = self.now;
+        let usage = self.addresses.entry(prefix).or_default();
+        let share = if loopback { limits.per_loopback } else { limits.per_address };
+        if usage.open >= share {
+            return Err(Refusal::AddressFull);
+        }
+        if !loopback {
+            let forgiven = usage.forgiven.max(now) + REFILL_MILLIS;
+            if forgiven - now > BURST_CONNECTIONS * REFILL_MILLIS {
+                return Err(Refusal::TooFast);
+            }
+            usage.forgiven = forgiven;
+        }
+        // Counted against the address's rate first, so that an address that meets a full server is slowed down too.
+        if self.open >= limits.total {
+            return Err(Refusal::ServerFull);
+        }
+        usage.open += 1;
+        self.open += 1;
+        Ok(())
+    }
+
+    fn leave(&mut self, prefix: Prefix) {
+        self.open = self.open.saturating_sub(1);
+        let now = self.now;
+        if let Entry::Occupied(mut entry) = self.addresses.entry(prefix) {
+            let usage = entry.get_mut();
+            usage.open = usage.open.saturating_sub(1);
+            if usage.open == 0 && usage.forgiven <= now {
+                entry.remove();
+            }
+        }
+    }
+
+    /// Keeps the table bounded: at most the connected addresses and [`ADDRESSES_MAX`] others.
+    fn forget_idle(&mut self, connections_max: usize) {
+        let bound = ADDRESSES_MAX + connections_max;
+        if self.addresses.len() < bound {
+            return;
+        }
+        let now = self.now;
+        self.addresses.retain(|_, usage| usage.open > 0 || usage.forgiven > now);
+        if self.addresses.len() >= bound {
+            // A flood from very many addresses: to each of them the limit in time means nothing anyway.
+            self.addresses.retain(|_, usage| usage.open > 0);
+        }
+    }
+}
+
+impl Prefix {
+    fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::V4(address.to_bits()),
+            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.admission.lock().leave(self.prefix);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: ConnectionLimits = ConnectionLimits { total: 10, per_address: 3, per_loopback: 5 };
+
+    fn admit_all(admission: &Arc<Admission>, address: &str, count: usize) -> (Vec<Ticket>, Option<Refusal>) {
+        let mut tickets = Vec::new();
+        for _ in 0..count {
+            match admission.admit(address.parse().unwrap(), 1_000) {
+                Ok(ticket) => tickets.push(ticket),
+                Err(refusal) => return (tickets, Some(refusal)),
+            }
+        }
+        (tickets, None)
+    }
+
+    #[test]
+    fn an_address_has_its_share_and_no_more() {
+        fn check(first: &str, second: &str, same_share: bool) {
+            let admission = Admission::new(LIMITS);
+            let (held, refusal) = admit_all(&admission, first, 4);
+            assert_eq!((held.len(), refusal), (3, Some(Refusal::AddressFull)), "{first}");
+            let (others, _) = admit_all(&admission, second, 1);
+            assert_eq!(others.is_empty(), same_share, "{first} {second}");
+        }
+        check("192.0.2.1", "192.0.2.1", true);
+        check("192.0.2.1", "192.0.2.2", false);
+        check("192.0.2.1", "::ffff:192.0.2.1", true);
+        check("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true);
+        check("2001:db8:1:2::1", "2001:db8:1:3::1", false);
+        check("192.0.2.1", "127.0.0.1", false);
+    }
+
+    #[test]
+    fn the_total_counts_all_and_comes_back() {
+        let admission = Admission::new(LIMITS);
+        let held: Vec<_> = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|from| admit_all(&admission, from, 3)).into();
+        let (loopback, refusal) = admit_all(&admission, "127.0.0.1", 5);
+        assert_eq!((loopback.len(), refusal), (1, Some(Refusal::ServerFull)));
+        assert_eq!(admission.open(), 10);
+        drop((held, loopback));
+        assert_eq!(admission.open(), 0);
+        let (loopback, refusal) = admit_all(&admission, "127.0.0.1", 6);
+        assert_eq!((loopback.len(), refusal), (5, Some(Refusal::AddressFull)));
+    }
+
+    #[test]
+    fn new_connections_are_slowed_down_but_not_from_loopback() {
+        let admission = Admission::new(LIMITS);
+        let open = |address: &str, now| admission.admit(address.parse().unwrap(), now).map(drop);
+        for _ in 0..BURST_CONNECTIONS {
+            assert_eq!(open("192.0.2.1", 1_000), Ok(()));
+            assert_eq!(open("127.0.0.1", 1_000), Ok(()));
+        }
+        assert_eq!(open("192.0.2.1", 1_000), Err(Refusal::TooFast));
+        assert_eq!(open("192.0.2.2", 1_000), Ok(()));
+        assert_eq!(open("127.0.0.1", 1_000), Ok(()));
+        assert_eq!(open("192.0.2.1", 1_000 + REFILL_MILLIS), Ok(()));
+        assert_eq!(open("192.0.2.1", 1_000 + REFILL_MILLIS), Err(Refusal::TooFast));
+        // A clock that seems to go back changes nothing.
+        assert_eq!(open("192.0.2.1", 0), Err(Refusal::TooFast));
+    }
+
+    #[test]
+    fn the_table_of_addresses_is_bounded() {
+        let admission = Admission::new(LIMITS);
+        let _held = admission.admit("192.0.2.1".parse().unwrap(), 0).unwrap();
+        for address in 0..(ADDRESSES_MAX as u32 + 100) {
+            assert!(admission.admit(IpAddr::from(std::net::Ipv4Addr::from_bits(0x0a00_0000 + address)), 0).is_ok());
+        }
+        let state = admission.lock();
+        assert!(state.addresses.len() <= ADDRESSES_MAX + LIMITS.total);
+        assert_eq!(state.addresses[&Prefix::V4(0xc000_0201)].open, 1, "who is connected stays counted");
+    }
+}

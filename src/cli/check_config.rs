@@ -1,0 +1,53 @@
+//! `pillarbox check-config`: says what is wrong with a configuration before a server is started with it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use server::config::{Config, markdown};
+
+use super::{Outcome, say};
+
+/// Check a configuration file, or explain all options
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct CheckConfig {
+    /// The file to check
+    #[arg(default_value = "/etc/pillarbox.toml")]
+    file: PathBuf,
+    /// Print the documentation of all options (Markdown) instead
+    #[arg(long)]
+    print_docs: bool,
+}
+
+const EXAMPLES: &str = "\
+Every problem is told with file, line and key; without one the listeners are listed and the exit status is 0.
+Nothing is opened or changed: a server may run meanwhile.
+
+Examples:
+  pillarbox check-config /etc/pillarbox.toml
+  pillarbox check-config --print-docs | less";
+
+impl CheckConfig {
+    pub(super) fn run(self) -> Outcome {
+        if self.print_docs {
+            say(&markdown());
+            return Ok(());
+        }
+        let config = Config::load(&self.file)?;
+        say(&summary(&self.file.display().to_string(), &config));
+        Ok(())
+    }
+}
+
+fn summary(file: &str, config: &Config) -> String {
+    let mut text =
+        format!("{file} is valid.\n  host name    {}\n  data         {}\n", config.hostname, config.data_dir.display());
+    for (service, address) in config.addresses() {
+        text.push_str(&format!("  {:<13}{address}\n", service.name()));
+    }
+    match &config.smarthost {
+        Some(smarthost) => text.push_str(&format!("  smarthost    {}:{}\n", smarthost.host, smarthost.port())),
+        None => text.push_str("  smarthost    none: mail for outside addresses is refused\n"),
+    }
+    text
+}
