@@ -25,7 +25,9 @@ fn main() {
     let options = SqliteOptions { shards: number("BENCH_SHARDS", u32::from(default.shards)) as u8, ..default };
     println!("{options:?} in {place}");
     println!("disk: {:.0} fdatasync/s of 4 KiB", flushes(Path::new(&place)));
-    for (accounts, threads) in [(1, 1), (20, 8), (20, 64), (64, 8), (64, 64)] {
+    let cases = [(1, 1), (20, 1), (20, 8), (64, 8), (20, 64), (64, 64)];
+    let only = number("BENCH_THREADS", 0);
+    for (accounts, threads) in cases.into_iter().filter(|(_, threads)| only == 0 || only == *threads) {
         for (name, writes) in [("one 4 KiB value", one_value as Writes), ("a message", message)] {
             let directory = tempfile::tempdir_in(&place).unwrap();
             let engine = SqliteEngine::open(directory.path(), &options).unwrap();

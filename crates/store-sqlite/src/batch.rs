@@ -4,7 +4,7 @@ use crate::checkpoint::Log;
 use crate::shard::{INLINE_BYTES_MAX, ShardFile, head};
 use crate::writer::{BatchError, Batches, Change, Outcome};
 use rusqlite::types::ValueRef;
-use rusqlite::{CachedStatement, Connection, Error, ErrorCode, params};
+use rusqlite::{CachedStatement, Connection, Error, ErrorCode, ffi, params};
 use std::collections::HashMap;
 use store::engine::{Commit, Write};
 use store::ids::{AccountId, ModSeq};
@@ -23,7 +23,14 @@ impl ShardWriter {
     /// Opens the shard and makes durable whatever its log holds.
     pub fn open(file: ShardFile, log: Log) -> Result<Self, String> {
         let connection = file.writer()?;
-        empty_log(&file, &connection)?;
+        match empty_log(&connection) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+                // Mail must be readable on a full disk. No flush has failed in this process, so that one will do.
+                tracing::warn!("{}", file.cannot("bring the log into", &error));
+                file.sync_log().map_err(|error| format!("cannot flush the log of {}: {error}", file.path.display()))?;
+            }
+            emptied => emptied.map_err(|error| file.cannot("bring the log into", &error))?,
+        }
         Ok(Self { file, connection: Some(connection), log, acknowledged: HashMap::new() })
     }
 
@@ -52,11 +59,21 @@ impl ShardWriter {
         }
     }
 
+    /// Whether it is certain that the rolled back `changes` left nothing: no head is one that they would have set. (The
+    /// head that was acknowledged before does not count: a change that lost a race would have set the same.)
+    fn is_unchanged(&self, connection: &Connection, changes: &[&Change]) -> bool {
+        changes.iter().all(|change| match change {
+            Change::Commit(Commit { account, next, .. }) => head(connection, *account)
+                .is_ok_and(|head| head != *next || self.acknowledged.get(account) == Some(&head)),
+            Change::Remove(_) => true,
+        })
+    }
+
     /// Ends a transaction that failed and says what is certain about it.
     fn roll_back(&mut self, connection: &Connection, changes: &[&Change], error: &Error) -> BatchError {
         let what = self.file.cannot("write", error);
         let ended = connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok();
-        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && ended && is_unchanged(connection, changes) {
+        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && ended && self.is_unchanged(connection, changes) {
             return BatchError::Full { what };
         }
         for change in changes {
@@ -95,7 +112,7 @@ impl Batches for ShardWriter {
         // Closed before it is opened: SQLite forgets what it believed of the file and of the log.
         self.connection = None;
         let connection = self.file.writer()?;
-        empty_log(&self.file, &connection)?;
+        empty_log(&connection).map_err(|error| self.file.cannot("bring the log into", &error))?;
         self.check_heads(&connection)?;
         self.connection = Some(connection);
         Ok(())
@@ -104,22 +121,13 @@ impl Batches for ShardWriter {
 
 /// Copies the log into the file and cuts it. A log can hold commits that were written but not flushed when a
 /// process died or a flush failed: this makes durable all that a reader can see, before anything builds on it.
-fn empty_log(file: &ShardFile, connection: &Connection) -> Result<(), String> {
-    let busy: i64 = connection
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-        .map_err(|error| file.cannot("bring the log into", &error))?;
+fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if busy == 0 {
         return Ok(());
     }
-    Err(format!("cannot bring the log into {}: a reader did not finish in time", file.path.display()))
-}
-
-/// Whether it is certain that the rolled back `changes` left nothing: the head of each is not the one it would have set.
-fn is_unchanged(connection: &Connection, changes: &[&Change]) -> bool {
-    changes.iter().all(|change| match change {
-        Change::Commit(commit) => head(connection, commit.account).is_ok_and(|head| head != commit.next),
-        Change::Remove(_) => true,
-    })
+    // A reader did not finish in time.
+    Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None))
 }
 
 fn transaction(connection: &Connection, changes: &[&Change]) -> rusqlite::Result<Vec<Outcome>> {
@@ -225,5 +233,144 @@ impl<'c> Tables<'c> {
         self.connection.execute(large, [account.0])?;
         self.connection.execute("DELETE FROM records WHERE account = ?1", [account.0])?;
         self.connection.execute("DELETE FROM heads WHERE account = ?1", [account.0]).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::Checkpointer;
+    use std::path::Path;
+    use tempfile::TempDir;
+
+    struct Shard {
+        // Dropped in this order.
+        writer: ShardWriter,
+        _checkpointer: Checkpointer,
+        file: ShardFile,
+        _place: TempDir,
+    }
+
+    fn shard(bytes_max: Option<u64>) -> Shard {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("shard-00.sqlite");
+        let file = ShardFile { path, number: 0, shards: 1, cache_kib: 256, bytes_max };
+        file.create().unwrap();
+        let (checkpointer, log) = Checkpointer::start("copy".to_owned(), file.clone()).unwrap();
+        let writer = ShardWriter::open(file.clone(), log).unwrap();
+        Shard { writer, _checkpointer: checkpointer, file, _place: place }
+    }
+
+    fn put(account: u32, expected: u64, next: u64, value: &[u8]) -> Change {
+        let writes = vec![Write::Put { key: next.to_be_bytes().to_vec(), value: value.to_vec() }];
+        Change::Commit(Commit { account: AccountId(account), expected: ModSeq(expected), next: ModSeq(next), writes })
+    }
+
+    fn run(shard: &mut Shard, changes: &[Change]) -> Result<Vec<Outcome>, BatchError> {
+        shard.writer.run(&changes.iter().collect::<Vec<_>>())
+    }
+
+    fn count(file: &ShardFile, table: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        file.reader().unwrap().query_row(&sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn commits_of_one_account_in_one_batch_build_on_each_other() {
+        let mut shard = shard(None);
+        let long = [1; INLINE_BYTES_MAX + 1];
+        let changes =
+            [put(16, 0, 1, b"a"), put(16, 0, 2, &long), put(16, 1, 2, &long), put(17, 1, 2, b""), put(16, 2, 5, b"c")];
+        let outcomes = run(&mut shard, &changes).unwrap();
+        let conflict = |head| Outcome::Conflict { head: ModSeq(head) };
+        let applied = Outcome::Applied;
+        assert_eq!(outcomes, [applied, conflict(1), applied, conflict(0), applied]);
+        let counts = ["heads", "records", "large"].map(|table| count(&shard.file, table));
+        assert_eq!(counts, [1, 3, 1], "the conflicts have written nothing");
+    }
+
+    #[test]
+    fn values_lie_beside_their_keys_up_to_the_limit_and_leave_nothing_behind() {
+        let mut shard = shard(None);
+        let mut head = 0;
+        let mut check = |bytes: usize, large: i64| {
+            let write = Write::Put { key: b"k".to_vec(), value: vec![1; bytes] };
+            head += 1;
+            let (account, expected, next) = (AccountId(16), ModSeq(head - 1), ModSeq(head));
+            run(&mut shard, &[Change::Commit(Commit { account, expected, next, writes: vec![write] })]).unwrap();
+            assert_eq!((count(&shard.file, "records"), count(&shard.file, "large")), (1, large), "{bytes} bytes");
+        };
+        check(INLINE_BYTES_MAX, 0);
+        check(INLINE_BYTES_MAX + 1, 1);
+        check(100_000, 1);
+        check(0, 0);
+        check(INLINE_BYTES_MAX + 1, 1);
+        run(&mut shard, &[Change::Remove(AccountId(16))]).unwrap();
+        for table in ["heads", "records", "large"] {
+            assert_eq!(count(&shard.file, table), 0, "{table}");
+        }
+    }
+
+    #[test]
+    fn a_full_file_changes_nothing_and_takes_commits_again_once_there_is_space() {
+        let mut shard = shard(Some(400 << 10));
+        run(&mut shard, &[put(16, 0, 1, &[1; 200_000])]).unwrap();
+        let lost_a_race = put(16, 0, 1, b"");
+        let refused = run(&mut shard, &[put(17, 0, 1, b"small"), lost_a_race, put(16, 1, 2, &[2; 300_000])]);
+        assert!(matches!(&refused, Err(BatchError::Full { what }) if what.contains("shard-00")), "{refused:?}");
+        assert_eq!((count(&shard.file, "heads"), count(&shard.file, "records")), (1, 1));
+        run(&mut shard, &[put(17, 0, 1, b"small")]).unwrap();
+        run(&mut shard, &[Change::Remove(AccountId(16))]).unwrap();
+        run(&mut shard, &[put(18, 0, 1, &[2; 300_000])]).unwrap();
+    }
+
+    #[test]
+    fn a_shard_opened_again_goes_on_where_it_was() {
+        let mut shard = shard(None);
+        run(&mut shard, &[put(16, 0, 1, b"a"), put(17, 0, 4, b"a"), Change::Remove(AccountId(17))]).unwrap();
+        shard.writer.reopen().unwrap();
+        assert_eq!(run(&mut shard, &[put(16, 1, 2, b"b"), put(17, 0, 1, b"b")]).unwrap(), [Outcome::Applied; 2]);
+    }
+
+    #[test]
+    fn a_shard_that_lost_an_acknowledged_commit_stays_stopped() {
+        let mut shard = shard(None);
+        run(&mut shard, &[put(16, 0, 7, b"a"), put(17, 0, 1, b"a")]).unwrap();
+        let bad_disk = shard.file.writer().unwrap();
+        bad_disk.execute_batch("UPDATE heads SET ver = 6 WHERE account = 16").unwrap();
+        let refused = shard.writer.reopen().unwrap_err();
+        assert!(refused.contains("account 16 is at 6 and was at 7"), "{refused}");
+        assert!(matches!(run(&mut shard, &[put(17, 1, 2, b"b")]), Err(BatchError::Failed { .. })), "and closed");
+        bad_disk.execute_batch("UPDATE heads SET ver = 8 WHERE account = 16").unwrap();
+        shard.writer.reopen().unwrap();
+        assert_eq!(run(&mut shard, &[put(16, 8, 9, b"b")]).unwrap(), [Outcome::Applied]);
+    }
+
+    #[test]
+    fn an_error_within_a_batch_undoes_all_of_it() {
+        let mut shard = shard(None);
+        run(&mut shard, &[put(16, 0, 1, b"a")]).unwrap();
+        // A table that is gone stands for any error that SQLite finds half way.
+        shard.file.writer().unwrap().execute_batch("ALTER TABLE large RENAME TO elsewhere").unwrap();
+        let refused = run(&mut shard, &[put(16, 1, 2, b"b"), put(17, 0, 1, &[1; 9_000])]);
+        assert!(matches!(refused, Err(BatchError::Failed { .. })), "{refused:?}");
+        shard.file.writer().unwrap().execute_batch("ALTER TABLE elsewhere RENAME TO large").unwrap();
+        shard.writer.reopen().unwrap();
+        assert_eq!((count(&shard.file, "heads"), count(&shard.file, "records")), (1, 1));
+        run(&mut shard, &[put(16, 1, 2, b"b"), put(17, 0, 1, &[1; 9_000])]).unwrap();
+    }
+
+    #[test]
+    fn the_log_starts_over_when_it_was_copied() {
+        let mut shard = shard(None);
+        let log_bytes = |file: &ShardFile| {
+            let log = format!("{}-wal", file.path.display());
+            Path::new(&log).metadata().unwrap().len()
+        };
+        for n in 0..40 {
+            run(&mut shard, &[put(16, n, n + 1, &vec![n as u8; 4 << 20])]).unwrap();
+            shard.writer.answered();
+        }
+        assert!(log_bytes(&shard.file) < 100 << 20, "{} bytes after 160 MiB", log_bytes(&shard.file));
     }
 }

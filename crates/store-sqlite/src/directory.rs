@@ -39,8 +39,14 @@ impl std::error::Error for OpenError {}
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
-    /// The lock ends when this is closed.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Directory {
+    /// Closing the file would do, were it not for a child process on its way to `exec`, which still has it open.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Directory {
@@ -52,7 +58,7 @@ impl Directory {
                 path.display()
             ),
         })?;
-        Ok(Self { path: path.to_owned(), _lock: take_lock(&path.join("lock"))? })
+        Ok(Self { path: path.to_owned(), lock: take_lock(&path.join("lock"))? })
     }
 
     /// The file of a shard.

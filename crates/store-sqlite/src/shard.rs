@@ -7,6 +7,8 @@
 
 use crate::directory::FORMAT_VERSION;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 use store::ids::{AccountId, ModSeq};
@@ -144,11 +146,20 @@ impl ShardFile {
         Ok(())
     }
 
+    /// Flushes the log as it is.
+    pub fn sync_log(&self) -> io::Result<()> {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        File::open(log)?.sync_all()
+    }
+
     /// The sentence for an error of SQLite with this file.
     pub fn cannot(&self, what: &str, error: &rusqlite::Error) -> String {
         let advice = match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => "; free some space on its file system",
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "; end the other program that has it open",
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                "; a reader did not finish, or another program has the file open: end that"
+            }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 "; the file is damaged: stop the server and restore it from a backup"
             }

@@ -201,3 +201,138 @@ fn refuse(batch: &[Request], error: &CommitError) {
         request.reply(Err(error.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+    use std::sync::mpsc::channel;
+
+    /// Answers as it is told and notes what it was asked.
+    #[derive(Default)]
+    struct Script {
+        runs: VecDeque<Result<Vec<Outcome>, BatchError>>,
+        reopens: VecDeque<Result<(), String>>,
+        asked: Vec<String>,
+    }
+
+    impl Batches for Script {
+        fn run(&mut self, changes: &[&Change]) -> Result<Vec<Outcome>, BatchError> {
+            self.asked.push(format!("run {}", changes.len()));
+            self.runs.pop_front().unwrap()
+        }
+
+        fn answered(&mut self) {
+            self.asked.push("answered".to_owned());
+        }
+
+        fn reopen(&mut self) -> Result<(), String> {
+            self.asked.push("reopen".to_owned());
+            self.reopens.pop_front().unwrap()
+        }
+    }
+
+    fn change(value_bytes: usize) -> Change {
+        let writes = vec![Write::Put { key: vec![], value: vec![0; value_bytes] }];
+        Change::Commit(Commit { account: AccountId(16), expected: ModSeq(0), next: ModSeq(1), writes })
+    }
+
+    fn requests(count: usize) -> (Vec<Request>, Vec<Receiver<Answer>>) {
+        let one = |_| {
+            let (answer, answered) = sync_channel(1);
+            (Request { change: change(1), answer }, answered)
+        };
+        (0..count).map(one).unzip()
+    }
+
+    fn play(script: Script, batches: &[usize]) -> (Vec<Vec<Answer>>, Vec<String>) {
+        let mut played = Loop { batches: script, state: State::Running };
+        let answers = batches.iter().map(|count| {
+            let (batch, answered) = requests(*count);
+            played.answer(&batch);
+            answered.iter().map(|answer| answer.try_recv().unwrap()).collect()
+        });
+        (answers.collect(), played.batches.asked)
+    }
+
+    fn failed(what: &str) -> CommitError {
+        CommitError::Failed { what: what.to_owned() }
+    }
+
+    #[test]
+    fn each_of_a_batch_gets_its_own_answer_after_one_run() {
+        let conflict = Outcome::Conflict { head: ModSeq(9) };
+        let runs = [Ok(vec![Outcome::Applied, conflict, Outcome::Applied])].into();
+        let (answers, asked) = play(Script { runs, ..Script::default() }, &[3]);
+        assert_eq!(answers[0], [Ok(()), Err(CommitError::Conflict { head: ModSeq(9) }), Ok(())]);
+        assert_eq!(asked, ["run 3", "answered"]);
+    }
+
+    #[test]
+    fn after_an_unknown_outcome_nothing_runs_until_the_shard_was_opened_again() {
+        let what = "flush failed".to_owned();
+        let script = Script {
+            runs: [Err(BatchError::Failed { what }), Ok(vec![Outcome::Applied])].into(),
+            reopens: [Err("still bad".to_owned()), Err("still bad".to_owned()), Ok(())].into(),
+            asked: vec![],
+        };
+        let (answers, asked) = play(script, &[2, 1, 2, 1]);
+        assert_eq!(answers[0], [Err(failed("flush failed")), Err(failed("flush failed"))]);
+        for answer in answers[1].iter().chain(&answers[2]) {
+            assert!(matches!(answer, Err(CommitError::Failed { what }) if what.contains("still bad")), "{answer:?}");
+        }
+        assert_eq!(answers[3], [Ok(())]);
+        assert_eq!(asked, ["run 2", "reopen", "reopen", "reopen", "run 1", "answered"]);
+    }
+
+    #[test]
+    fn a_full_disk_refuses_the_large_change_and_keeps_the_small_ones_beside_it() {
+        let full = || Err(BatchError::Full { what: "full".to_owned() });
+        let applied = || Ok(vec![Outcome::Applied]);
+        let script = Script { runs: [full(), applied(), full(), applied()].into(), ..Script::default() };
+        let (answers, asked) = play(script, &[3]);
+        assert_eq!(answers[0], [Ok(()), Err(CommitError::Full { what: "full".to_owned() }), Ok(())]);
+        assert_eq!(asked, ["run 3", "run 1", "answered", "run 1", "run 1", "answered"]);
+    }
+
+    #[test]
+    fn an_unknown_outcome_among_single_runs_stops_the_rest_of_the_batch() {
+        let script = Script {
+            runs: [Err(BatchError::Full { what: String::new() }), Err(BatchError::Failed { what: "bad".to_owned() })]
+                .into(),
+            reopens: [Err("still bad".to_owned())].into(),
+            asked: vec![],
+        };
+        let (answers, asked) = play(script, &[2]);
+        assert!(answers[0].iter().all(|answer| matches!(answer, Err(CommitError::Failed { .. }))));
+        assert_eq!(asked, ["run 2", "run 1", "reopen"]);
+    }
+
+    #[test]
+    fn a_batch_takes_what_waits_up_to_its_limits() {
+        let check = |sizes: &[usize], expected: usize| {
+            let (queue, waiting) = channel();
+            for size in sizes {
+                queue.send(Request { change: change(*size), answer: sync_channel(1).0 }).unwrap();
+            }
+            let first = waiting.recv().unwrap();
+            assert_eq!(collect(first, &waiting).len(), expected);
+            assert_eq!(waiting.try_iter().count(), sizes.len() - expected);
+        };
+        check(&[1], 1);
+        check(&[1; BATCH_CHANGES_MAX], BATCH_CHANGES_MAX);
+        check(&[1; BATCH_CHANGES_MAX + 1], BATCH_CHANGES_MAX);
+        check(&[BATCH_BYTES_MAX - 1, 1, 1], 2);
+        check(&[BATCH_BYTES_MAX, 1, 1], 1);
+    }
+
+    #[test]
+    fn callers_are_told_when_the_thread_died() {
+        let writer = Writer::start("dies".to_owned(), Script::default()).unwrap();
+        assert!(
+            matches!(writer.change(change(1)), Err(CommitError::Failed { .. })),
+            "the script has no answer: it panics"
+        );
+        assert!(matches!(writer.change(change(1)), Err(CommitError::Failed { .. })));
+    }
+}

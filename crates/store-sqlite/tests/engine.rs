@@ -1,0 +1,311 @@
+//! What the rules of all engines do not say: the directory, a full disk, damage, a killed process.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write as _};
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use store::engine::{Commit, CommitError, Engine, Write};
+use store::ids::{AccountId, ModSeq};
+use store_sqlite::{SqliteEngine, SqliteOptions};
+
+fn open(place: &Path) -> SqliteEngine {
+    SqliteEngine::open(place, &SqliteOptions::default()).unwrap()
+}
+
+fn refusal(place: &Path) -> String {
+    SqliteEngine::open(place, &SqliteOptions::default()).unwrap_err().to_string()
+}
+
+fn put(account: u32, expected: u64, value: Vec<u8>) -> Commit {
+    let writes = vec![Write::Put { key: expected.to_be_bytes().to_vec(), value }];
+    Commit { account: AccountId(account), expected: ModSeq(expected), next: ModSeq(expected + 1), writes }
+}
+
+fn head(engine: &SqliteEngine, account: u32) -> u64 {
+    engine.snapshot(AccountId(account)).unwrap().head().0
+}
+
+fn used(place: &Path) {
+    let engine = open(place);
+    for account in 16..20 {
+        engine.commit(put(account, 0, vec![1; 3000])).unwrap();
+    }
+}
+
+#[test]
+fn a_directory_in_use_is_refused_and_the_holder_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let engine = open(place.path());
+    let text = refusal(place.path());
+    assert!(text.contains(&format!("process {} holds", std::process::id())), "{text}");
+    drop(engine);
+    open(place.path());
+}
+
+#[test]
+fn the_number_of_shards_is_that_of_the_creation() {
+    let place = tempfile::tempdir().unwrap();
+    let three = SqliteOptions { shards: 3, ..SqliteOptions::default() };
+    drop(SqliteEngine::open(place.path(), &three).unwrap());
+    used(place.path());
+    assert!(place.path().join("shard-02.sqlite").exists() && !place.path().join("shard-03.sqlite").exists());
+    assert_eq!(open(place.path()).accounts().unwrap(), (16..20).map(AccountId).collect::<Vec<_>>());
+    for shards in [0, 65] {
+        let other = tempfile::tempdir().unwrap();
+        let options = SqliteOptions { shards, ..SqliteOptions::default() };
+        assert!(SqliteEngine::open(other.path(), &options).unwrap_err().what.contains("choose 1 to 64"));
+    }
+}
+
+#[test]
+fn a_foreign_newer_or_incomplete_store_is_refused_with_what_to_do() {
+    let check = |spoil: &dyn Fn(&Path), parts: &[&str]| {
+        let place = tempfile::tempdir().unwrap();
+        used(place.path());
+        spoil(place.path());
+        let text = refusal(place.path());
+        assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+    };
+    let format = |text: &'static str| move |place: &Path| fs::write(place.join("format"), text).unwrap();
+    let sql = |sql: &'static str| {
+        move |place: &Path| {
+            let shard = rusqlite::Connection::open(place.join("shard-01.sqlite")).unwrap();
+            shard.execute_batch(sql).unwrap();
+        }
+    };
+    check(&format("a list of groceries"), &["format does not belong", "choose another"]);
+    check(&format("pillarbox sqlite store\nversion 2\nshards 2\n"), &["version 2", "run the version"]);
+    check(&|place| fs::remove_file(place.join("format")).unwrap(), &["shard-00.sqlite holds mail", "restore it"]);
+    check(&|place| fs::remove_file(place.join("shard-01.sqlite")).unwrap(), &["shard-01.sqlite is missing", "restore"]);
+    check(&|place| fs::write(place.join("shard-01.sqlite"), vec![7; 9000]).unwrap(), &["shard-01.sqlite", "damaged"]);
+    check(&sql("PRAGMA user_version = 2"), &["shard-01.sqlite has format version 2", "run the version"]);
+    check(&sql("PRAGMA application_id = 7"), &["shard-01.sqlite was not written by", "choose another"]);
+    let swap = |place: &Path| {
+        fs::copy(place.join("shard-00.sqlite"), place.join("shard-01.sqlite")).unwrap();
+    };
+    check(&swap, &["shard-01.sqlite is shard 0 of 2, not shard 1 of 2", "put the file back"]);
+}
+
+#[test]
+fn a_creation_that_was_cut_short_is_taken_up_again() {
+    let place = tempfile::tempdir().unwrap();
+    drop(open(place.path()));
+    fs::remove_file(place.path().join("format")).unwrap();
+    fs::remove_file(place.path().join("shard-01.sqlite")).unwrap();
+    fs::write(place.path().join("format.new"), "pilla").unwrap();
+    used(place.path());
+    assert_eq!(open(place.path()).accounts().unwrap().len(), 4);
+}
+
+#[test]
+fn damage_is_an_error_and_never_a_missing_key() {
+    let place = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { shards: 1, ..SqliteOptions::default() };
+    let engine = SqliteEngine::open(place.path(), &options).unwrap();
+    for n in 0..500 {
+        engine.commit(put(16, n, vec![1; if n % 2 == 0 { 300 } else { 3000 }])).unwrap();
+    }
+    drop(engine);
+    let path = place.path().join("shard-00.sqlite");
+    let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let pages = file.metadata().unwrap().len() / 4096;
+    for page in (10..pages).step_by(3) {
+        file.write_all_at(&[0xee; 4096], page * 4096).unwrap();
+    }
+    drop(file);
+    let engine = SqliteEngine::open(place.path(), &options).unwrap();
+    let snapshot = engine.snapshot(AccountId(16)).unwrap();
+    let (mut right, mut errors) = (0, 0);
+    for n in 0..500_u64 {
+        match snapshot.get(&n.to_be_bytes()) {
+            Ok(value) => {
+                // Content is checked by the store, which keeps a hash of it: here it only has to be there.
+                assert!(value.is_some(), "key {n} is not missing");
+                right += 1;
+            }
+            Err(error) => {
+                assert!(error.what.contains("shard-00.sqlite"), "{error}");
+                errors += 1;
+            }
+        }
+    }
+    assert!(right > 0 && errors > 0, "{right} right, {errors} errors");
+    let mut seen = 0;
+    let scanned = snapshot.scan(&[], &[255], &mut |_, _| {
+        seen += 1;
+        ControlFlow::Continue(())
+    });
+    assert!(scanned.is_err(), "a scan over damage ends with an error, after {seen} keys");
+}
+
+#[test]
+fn a_caller_waits_for_a_read_connection_and_gets_it() {
+    let place = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { shards: 1, readers_max: 2, ..SqliteOptions::default() };
+    let engine = SqliteEngine::open(place.path(), &options).unwrap();
+    engine.commit(put(16, 0, vec![1])).unwrap();
+    let held = [engine.snapshot(AccountId(16)).unwrap(), engine.snapshot(AccountId(16)).unwrap()];
+    let (started, wait) = sync_channel(0);
+    thread::scope(|scope| {
+        let third = scope.spawn(|| {
+            started.send(()).unwrap();
+            engine.snapshot(AccountId(16)).unwrap().head()
+        });
+        wait.recv().unwrap();
+        engine.commit(put(16, 1, vec![1])).unwrap();
+        drop(held);
+        assert_eq!(third.join().unwrap(), ModSeq(2));
+    });
+}
+
+#[test]
+fn a_full_store_refuses_goes_on_and_takes_small_commits_beside_large_ones() {
+    let place = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { shards: 1, shard_bytes_max: Some(1 << 20), ..SqliteOptions::default() };
+    let engine = SqliteEngine::open(place.path(), &options).unwrap();
+    fill_and_recover(&engine);
+    thread::scope(|scope| {
+        let large = scope.spawn(|| engine.commit(put(30, 0, vec![1; 2 << 20])));
+        for n in 0..20 {
+            engine.commit(put(31, n, vec![1; 100])).unwrap();
+        }
+        assert!(matches!(large.join().unwrap(), Err(CommitError::Full { .. })));
+    });
+}
+
+fn fill_and_recover(engine: &SqliteEngine) {
+    let mut acknowledged = 0;
+    let refused = loop {
+        match engine.commit(put(16, acknowledged, vec![1; 50_000])) {
+            Ok(()) => acknowledged += 1,
+            Err(error) => break error,
+        }
+        assert!(acknowledged < 1000, "there is an end");
+    };
+    assert!(matches!(&refused, CommitError::Full { what } if what.contains("free some space")), "{refused:?}");
+    assert!(acknowledged > 3);
+    assert_eq!(head(engine, 16), acknowledged);
+    assert_eq!(engine.snapshot(AccountId(16)).unwrap().get(&acknowledged.to_be_bytes()).unwrap(), None);
+    engine.remove_account(AccountId(16)).unwrap();
+    engine.commit(put(16, 0, vec![1; 50_000])).unwrap();
+}
+
+/// A file system of its own, where this user may make one.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(path: &Path) -> Option<Self> {
+        let run = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(path).output().ok()?;
+        run.status.success().then(|| Self(path.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+/// The real thing where mounting is allowed; elsewhere the limit of the shard's file stands for it (above).
+#[test]
+fn a_full_disk_loses_nothing_that_was_acknowledged() {
+    let place = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(place.path()) else {
+        return;
+    };
+    let options = SqliteOptions { shards: 1, ..SqliteOptions::default() };
+    let data = place.path().join("data");
+    fs::write(place.path().join("ballast"), vec![0; 1 << 20]).unwrap();
+    let engine = SqliteEngine::open(&data, &options).unwrap();
+    let mut acknowledged = 0;
+    let refused = loop {
+        match engine.commit(put(16, acknowledged, vec![acknowledged as u8; 50_000])) {
+            Ok(()) => acknowledged += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&refused, CommitError::Full { .. }), "{refused:?}");
+    assert!(acknowledged > 3);
+    assert_eq!(head(&engine, 16), acknowledged);
+    fs::remove_file(place.path().join("ballast")).unwrap();
+    engine.commit(put(16, acknowledged, vec![1; 1000])).unwrap();
+    drop(engine);
+    let engine = SqliteEngine::open(&data, &options).unwrap();
+    assert_eq!(head(&engine, 16), acknowledged + 1);
+    let snapshot = engine.snapshot(AccountId(16)).unwrap();
+    for n in 0..acknowledged {
+        assert_eq!(snapshot.get(&n.to_be_bytes()).unwrap().unwrap(), vec![n as u8; 50_000]);
+    }
+    drop(snapshot);
+    drop(engine);
+    drop(disk);
+}
+
+const KILLED: &str = "STORE_SQLITE_TEST_KILLED_IN";
+
+/// Started again by the next test, with a place to write to; on its own there is nothing to do.
+#[test]
+fn commits_until_it_is_killed() {
+    let Some(place) = std::env::var_os(KILLED) else {
+        return;
+    };
+    let engine = open(Path::new(&place));
+    let commit = |account: u32| {
+        for n in head(&engine, account).. {
+            engine.commit(put(account, n, vec![n as u8; 1 + (n as usize * 997) % 20_000])).unwrap();
+            // One write call for a line: those of several threads do not mix.
+            std::io::stderr().write_all(format!("acknowledged {account} {}\n", n + 1).as_bytes()).unwrap();
+        }
+    };
+    thread::scope(|scope| {
+        for account in 16..24 {
+            scope.spawn(move || commit(account));
+        }
+    });
+}
+
+#[test]
+fn a_killed_process_has_lost_nothing_that_it_acknowledged() {
+    let place = tempfile::tempdir().unwrap();
+    let mut acknowledged = [0_u64; 8];
+    for round in 1..=3 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", "commits_until_it_is_killed"])
+            .env(KILLED, place.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let mut seen = 0;
+        for line in lines {
+            let mut words =
+                line.strip_prefix("acknowledged ").unwrap().split(' ').map(|word| word.parse::<u64>().unwrap());
+            let (account, head) = (words.next().unwrap(), words.next().unwrap());
+            acknowledged[account as usize - 16] = head;
+            seen += 1;
+            if seen == 150 * round {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        let engine = open(place.path());
+        for (account, acknowledged) in (16..).zip(acknowledged) {
+            let snapshot = engine.snapshot(AccountId(account)).unwrap();
+            let head = snapshot.head().0;
+            assert!(head == acknowledged || head == acknowledged + 1, "{head}, acknowledged {acknowledged}");
+            for n in 0..head {
+                let value = snapshot.get(&n.to_be_bytes()).unwrap().unwrap();
+                assert_eq!(value, vec![n as u8; 1 + (n as usize * 997) % 20_000]);
+            }
+            assert_eq!(snapshot.get(&head.to_be_bytes()).unwrap(), None);
+        }
+    }
+    assert!(acknowledged.iter().all(|acknowledged| *acknowledged > 10), "{acknowledged:?}");
+}
