@@ -1,1 +1,30 @@
 //! The durable outbound queue: schedule, smarthost client, bounces.
+//!
+//! [`Queue`] keeps messages for outside addresses in a table of the store until every recipient is settled.
+//! [`Sender`] hands them to one smarthost with a few threads of its own; [`schedule`] says when to try again;
+//! a message that cannot be delivered comes back to its sender as a [`Bounce`], whose delivery is a callback:
+//! the queue knows no mailboxes.
+//!
+//! Invariant: what [`Queue::enqueue`] answered `Ok` for is delivered, bounced, or removed by an operator; never lost.
+//! Invariant: a recipient whose delivery is committed is never tried again. A crash between the smarthost's reply and
+//! the commit doubles the message for that recipient, which SMTP cannot prevent (RFC 5321 §6.1).
+//! Invariant: a message from the null reverse path makes no bounce (RFC 5321 §4.5.5).
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod bounce;
+mod entry;
+mod error;
+mod queue;
+pub mod schedule;
+mod sender;
+mod smarthost;
+mod wire;
+
+pub use bounce::Bounce;
+pub use entry::{Entry, LastReply, NewEntry, QueueId, Recipient, RecipientState};
+pub use error::Error;
+pub use queue::{BODY_ROW_BYTES, ENTRIES_MAX, QUEUE_BYTES_MAX, Queue};
+pub use schedule::Policy;
+pub use sender::{Clock, ReportError, Reporter, Sender};
+pub use smarthost::{Roots, Security, Smarthost, SmarthostError};

@@ -1,0 +1,44 @@
+//! Why the queue did not do what was asked.
+
+use std::fmt;
+
+/// Why the queue did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// No entry of this number (any more).
+    NoSuchEntry,
+    /// The entry is held: release it first.
+    Held,
+    /// The queue takes no more: which limit, as a sentence. Nothing was changed.
+    Full(String),
+    /// The store's answer.
+    Store(store::Error),
+}
+
+impl Error {
+    /// Stored bytes are not what was written. Logged here, once.
+    pub(crate) fn damaged(what: impl fmt::Display) -> Self {
+        let what = format!("outbound queue: {what}");
+        tracing::error!(%what, "damage");
+        Self::Store(store::Error::Fault(what))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchEntry => f.write_str("no such message in the queue"),
+            Self::Held => f.write_str("the message is held; release it first"),
+            Self::Full(what) => f.write_str(what),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}

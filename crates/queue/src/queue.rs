@@ -1,0 +1,358 @@
+//! The queue in its table. Every change is one durable transaction.
+//!
+//! Rows: `e` id = an [`Entry`]; `b` id chunk = a part of the message; `d` time id = a message that waits for its time
+//! (held ones have none); `s` = [`Totals`].
+
+use crate::entry::{Entry, LastReply, NewEntry, QueueId, Recipient, RecipientState};
+use crate::error::Error;
+use crate::schedule::{Next, Policy};
+use serde::{Deserialize, Serialize};
+use smtp_proto::{Enhanced, Reply};
+use std::collections::HashSet;
+use std::task::Waker;
+use store::{AccountId, Store, Table, TableTx, Timestamp, Watch};
+
+/// The queue holds so many messages at most.
+pub const ENTRIES_MAX: u64 = 100_000;
+/// The messages in the queue have so many octets at most, together.
+pub const QUEUE_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
+/// A message is kept in rows of this length.
+pub const BODY_ROW_BYTES: usize = 1024 * 1024;
+
+const TOTALS_KEY: &[u8] = b"s";
+
+/// The outbound queue. Cheap to clone; all calls block until what they did is durable.
+#[derive(Clone)]
+pub struct Queue {
+    table: Table,
+    policy: Policy,
+    entries_max: u64,
+    bytes_max: u64,
+}
+
+/// What is in the queue, and the next number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Totals {
+    next: u64,
+    entries: u64,
+    bytes: u64,
+}
+
+/// What became of recipients in one attempt: their places and new states.
+pub(crate) type Settled = Vec<(usize, RecipientState)>;
+
+impl Queue {
+    /// The queue of `store`.
+    #[must_use]
+    pub fn open(store: &Store, policy: Policy) -> Self {
+        let table = store.table(AccountId::QUEUE);
+        Self { table, policy, entries_max: ENTRIES_MAX, bytes_max: QUEUE_BYTES_MAX }
+    }
+
+    /// The same queue with other limits than [`ENTRIES_MAX`] and [`QUEUE_BYTES_MAX`].
+    #[must_use]
+    pub fn with_limits(self, entries_max: u64, bytes_max: u64) -> Self {
+        Self { entries_max, bytes_max, ..self }
+    }
+
+    /// Takes responsibility for a message: it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Full`] and [`store::Error::NoSpace`] (nothing was changed), faults.
+    pub fn enqueue(&self, new: NewEntry, now: Timestamp) -> Result<QueueId, Error> {
+        let NewEntry { reverse_path, recipients, content, smtputf8 } = new;
+        let mut entry = Entry {
+            id: QueueId(0),
+            reverse_path: reverse_path.mailbox().map(ToString::to_string).unwrap_or_default(),
+            recipients: recipients.iter().map(Recipient::new).collect(),
+            size_bytes: content.len() as u64,
+            smtputf8,
+            enqueued_at: now,
+            attempts: 0,
+            next_at: now,
+            held: false,
+        };
+        self.table.change(|tx| {
+            let mut totals = totals(tx)?;
+            self.check_room(&totals, entry.size_bytes)?;
+            totals.next += 1;
+            totals.entries += 1;
+            totals.bytes += entry.size_bytes;
+            entry.id = QueueId(totals.next);
+            for (number, row) in content.chunks(BODY_ROW_BYTES).enumerate() {
+                tx.put(&body_key(entry.id, number as u32), row.to_vec());
+            }
+            put_totals(tx, &totals)?;
+            put_entry(tx, &entry)?;
+            Ok(entry.id)
+        })
+    }
+
+    /// Messages after `after` in the order of arrival, at most `limit`.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn list(&self, after: Option<QueueId>, limit: usize) -> Result<Vec<Entry>, Error> {
+        let from = entry_key(QueueId(after.map_or(0, |id| id.0.saturating_add(1))));
+        let rows = self.table.scan(b"e", &from, limit)?;
+        rows.iter().map(|(key, value)| Entry::decode(id_at_end(key), value)).collect()
+    }
+
+    /// A message and the state of its recipients.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntry`], faults.
+    pub fn show(&self, id: QueueId) -> Result<Entry, Error> {
+        let bytes = self.table.get(&entry_key(id))?.ok_or(Error::NoSuchEntry)?;
+        Entry::decode(id, &bytes)
+    }
+
+    /// The message itself.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntry`], faults.
+    pub fn content(&self, id: QueueId) -> Result<Vec<u8>, Error> {
+        let size_bytes = self.show(id)?.size_bytes;
+        let rows = self.table.scan(&body_prefix(id), &[], usize::MAX)?;
+        let content = rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>().concat();
+        if content.len() as u64 == size_bytes {
+            return Ok(content);
+        }
+        // It may have gone between the two reads.
+        self.show(id)?;
+        Err(Error::damaged(format_args!("message {id} has {} octets instead of {size_bytes}", content.len())))
+    }
+
+    /// When the message is given up.
+    #[must_use]
+    pub fn expires_at(&self, entry: &Entry) -> Timestamp {
+        Timestamp(entry.enqueued_at.0.saturating_add_unsigned(self.policy.lifetime_millis))
+    }
+
+    /// Has a message tried now.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntry`], [`Error::Held`], [`store::Error::NoSpace`], faults.
+    pub fn retry(&self, id: QueueId, now: Timestamp) -> Result<(), Error> {
+        self.change(id, |entry| {
+            if entry.held {
+                return Err(Error::Held);
+            }
+            entry.next_at = now;
+            Ok(())
+        })
+    }
+
+    /// Keeps a message from being tried until [`Queue::release`]. An attempt that runs is not broken off.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntry`], [`store::Error::NoSpace`], faults.
+    pub fn hold(&self, id: QueueId) -> Result<(), Error> {
+        self.change(id, |entry| {
+            entry.held = true;
+            Ok(())
+        })
+    }
+
+    /// Ends a hold; the message is tried now.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntry`], [`store::Error::NoSpace`], faults.
+    pub fn release(&self, id: QueueId, now: Timestamp) -> Result<(), Error> {
+        self.change(id, |entry| {
+            entry.held = false;
+            entry.next_at = now;
+            Ok(())
+        })
+    }
+
+    /// Throws a message away; nobody is told.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEntry`], [`store::Error::NoSpace`], faults.
+    pub fn remove(&self, id: QueueId) -> Result<(), Error> {
+        self.table.change(|tx| {
+            let entry = entry(tx, id)?.ok_or(Error::NoSuchEntry)?;
+            delete(tx, &entry)
+        })
+    }
+
+    /// Wakes `waker` after every change of the queue, as long as the result lives.
+    pub(crate) fn watch(&self, waker: Waker) -> Watch {
+        self.table.watch(waker)
+    }
+
+    /// The message that is to be tried first of those not in `busy`, and when.
+    pub(crate) fn next_due(&self, busy: &HashSet<QueueId>) -> Result<Option<(Timestamp, QueueId)>, Error> {
+        let rows = self.table.scan(b"d", &[], busy.len() + 1)?;
+        let due = |key: &[u8]| (due_time(key), id_at_end(key));
+        Ok(rows.iter().map(|(key, _)| due(key)).find(|(_, id)| !busy.contains(id)))
+    }
+
+    /// Writes down an attempt: outcomes, and what comes next. Gives the entry as it is now, `None` if it is gone.
+    pub(crate) fn settle(&self, id: QueueId, settled: &Settled, now: Timestamp) -> Result<Option<Entry>, Error> {
+        self.advance(id, |entry| {
+            for (place, state) in settled {
+                if let Some(recipient) = entry.recipients.get_mut(*place).filter(|recipient| recipient.is_waiting()) {
+                    recipient.state = state.clone();
+                }
+            }
+            entry.attempts = entry.attempts.saturating_add(1);
+            let age_millis = u64::try_from(now.0.saturating_sub(entry.enqueued_at.0)).unwrap_or(0);
+            match self.policy.next_attempt(entry.attempts, age_millis) {
+                Next::Wait { millis } => entry.next_at = Timestamp(now.0.saturating_add_unsigned(millis)),
+                Next::GiveUp => give_up(entry, now),
+            }
+            if entry.reverse_path.is_empty() {
+                // RFC 5321 §4.5.5: nobody is to be told.
+                mark_reported(entry);
+            }
+        })
+    }
+
+    /// The sender has the bounce of everything that was unreported in `reported`.
+    pub(crate) fn reported(&self, reported: &Entry) -> Result<Option<Entry>, Error> {
+        self.advance(reported.id, |entry| {
+            for (recipient, before) in entry.recipients.iter_mut().zip(&reported.recipients) {
+                if recipient.state == before.state {
+                    mark_recipient_reported(recipient);
+                }
+            }
+        })
+    }
+
+    /// The bounce could not be delivered now.
+    pub(crate) fn postpone(&self, id: QueueId, now: Timestamp) -> Result<Option<Entry>, Error> {
+        self.advance(id, |entry| {
+            let wait = self.policy.back_off_millis(entry.attempts);
+            entry.next_at = Timestamp(now.0.saturating_add_unsigned(wait));
+            entry.attempts = entry.attempts.saturating_add(1);
+        })
+    }
+
+    /// Changes an entry; when nothing is left to do it goes.
+    fn advance(&self, id: QueueId, change: impl Fn(&mut Entry)) -> Result<Option<Entry>, Error> {
+        self.table.change(|tx| {
+            let Some(before) = entry(tx, id)? else { return Ok(None) };
+            let mut after = before.clone();
+            change(&mut after);
+            if after.is_settled() {
+                delete(tx, &before)?;
+                return Ok(None);
+            }
+            tx.delete(&due_key(&before));
+            put_entry(tx, &after)?;
+            Ok(Some(after))
+        })
+    }
+
+    fn change(&self, id: QueueId, change: impl Fn(&mut Entry) -> Result<(), Error>) -> Result<(), Error> {
+        self.table.change(|tx| {
+            let before = entry(tx, id)?.ok_or(Error::NoSuchEntry)?;
+            let mut after = before.clone();
+            change(&mut after)?;
+            tx.delete(&due_key(&before));
+            put_entry(tx, &after)
+        })
+    }
+
+    fn check_room(&self, totals: &Totals, size_bytes: u64) -> Result<(), Error> {
+        if totals.entries >= self.entries_max {
+            return Err(Error::Full(format!("the outbound queue holds {} messages already", totals.entries)));
+        }
+        if totals.bytes.saturating_add(size_bytes) > self.bytes_max {
+            return Err(Error::Full(format!("the outbound queue holds {} octets already", totals.bytes)));
+        }
+        Ok(())
+    }
+}
+
+/// The lifetime is over: what waits has failed.
+fn give_up(entry: &mut Entry, now: Timestamp) {
+    for recipient in &mut entry.recipients {
+        if let RecipientState::Waiting { last } = &recipient.state {
+            // RFC 3463 §3.5: X.4.7, delivery time expired.
+            let last = last.as_ref().map(|reply| format!("; the last answer was: {} {}", reply.code, reply.text));
+            let text = format!("not delivered in time{}", last.unwrap_or_default());
+            let reply = LastReply::new(&Reply::new(550, Enhanced(5, 4, 7), text), false, now);
+            recipient.state = RecipientState::Failed { reply, reported: false };
+        }
+    }
+    entry.next_at = now;
+}
+
+fn mark_reported(entry: &mut Entry) {
+    entry.recipients.iter_mut().for_each(mark_recipient_reported);
+}
+
+fn mark_recipient_reported(recipient: &mut Recipient) {
+    if let RecipientState::Failed { reported, .. } = &mut recipient.state {
+        *reported = true;
+    }
+}
+
+fn entry(tx: &TableTx<'_>, id: QueueId) -> Result<Option<Entry>, Error> {
+    tx.get(&entry_key(id))?.map(|bytes| Entry::decode(id, &bytes)).transpose()
+}
+
+fn put_entry(tx: &mut TableTx<'_>, entry: &Entry) -> Result<(), Error> {
+    tx.put(&entry_key(entry.id), entry.encode()?);
+    if !entry.held {
+        tx.put(&due_key(entry), Vec::new());
+    }
+    Ok(())
+}
+
+fn delete(tx: &mut TableTx<'_>, entry: &Entry) -> Result<(), Error> {
+    let mut totals = totals(tx)?;
+    totals.entries = totals.entries.saturating_sub(1);
+    totals.bytes = totals.bytes.saturating_sub(entry.size_bytes);
+    put_totals(tx, &totals)?;
+    tx.delete(&due_key(entry));
+    tx.delete(&entry_key(entry.id));
+    let rows = entry.size_bytes.div_ceil(BODY_ROW_BYTES as u64);
+    (0..u32::try_from(rows).unwrap_or(u32::MAX)).for_each(|number| tx.delete(&body_key(entry.id, number)));
+    Ok(())
+}
+
+fn totals(tx: &TableTx<'_>) -> Result<Totals, Error> {
+    match tx.get(TOTALS_KEY)? {
+        None => Ok(Totals::default()),
+        Some(json) => serde_json::from_slice(&json).map_err(|error| Error::damaged(format_args!("totals: {error}"))),
+    }
+}
+
+fn put_totals(tx: &mut TableTx<'_>, totals: &Totals) -> Result<(), Error> {
+    let json = serde_json::to_vec(totals).map_err(|error| Error::damaged(format_args!("totals: {error}")))?;
+    tx.put(TOTALS_KEY, json);
+    Ok(())
+}
+
+fn entry_key(id: QueueId) -> Vec<u8> {
+    [&b"e"[..], &id.0.to_be_bytes()].concat()
+}
+
+fn body_prefix(id: QueueId) -> Vec<u8> {
+    [&b"b"[..], &id.0.to_be_bytes()].concat()
+}
+
+fn body_key(id: QueueId, number: u32) -> Vec<u8> {
+    [&body_prefix(id)[..], &number.to_be_bytes()].concat()
+}
+
+fn due_key(entry: &Entry) -> Vec<u8> {
+    let at = u64::try_from(entry.next_at.0).unwrap_or(0);
+    [&b"d"[..], &at.to_be_bytes(), &entry.id.0.to_be_bytes()].concat()
+}
+
+fn due_time(key: &[u8]) -> Timestamp {
+    let bytes = key.get(1..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
+    Timestamp(i64::try_from(u64::from_be_bytes(bytes)).unwrap_or(i64::MAX))
+}
+
+fn id_at_end(key: &[u8]) -> QueueId {
+    QueueId(u64::from_be_bytes(key.last_chunk().copied().unwrap_or_default()))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,349 @@
+//! The threads that deliver what is due, one message each at a time.
+//!
+//! A driver: it owns sockets and asks its clock. What it learns from the smarthost is committed before anything else
+//! happens; if that fails it is tried again for as long as the process lives, because trying the delivery again would
+//! double the message.
+
+use crate::bounce::{self, Bounce, Names};
+use crate::entry::{Entry, LastReply, QueueId, RecipientState};
+use crate::error::Error;
+use crate::queue::{Queue, Settled};
+use crate::smarthost::{Smarthost, SmarthostError, Trust};
+use crate::wire;
+use smtp_proto::client::Author;
+use smtp_proto::{Message, Outcome};
+use std::collections::{HashMap, HashSet};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use store::{Timestamp, Watch};
+use tracing::{info, warn};
+
+/// A wake-up may get lost; then the queue is looked at after this time.
+const RECHECK: Duration = Duration::from_secs(30);
+/// After a fault of the store.
+const FAULT_PAUSE: Duration = Duration::from_secs(5);
+
+/// The time, for records and schedules.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Delivers a bounce into its recipient's mailbox: durable when it returns `Ok`. Called from the sender's threads.
+pub type Reporter = Arc<dyn Fn(&Bounce) -> Result<(), ReportError> + Send + Sync>;
+
+/// Why a bounce was not delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReportError {
+    /// Try again: why.
+    Later(String),
+    /// There is nobody (any more) to tell: why. The bounce is dropped, and logged.
+    Never(String),
+}
+
+/// The threads of the queue. Dropping it stops them without waiting.
+pub struct Sender {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    _watch: Watch,
+}
+
+struct Shared {
+    queue: Queue,
+    smarthost: Smarthost,
+    trust: Option<Trust>,
+    report: Reporter,
+    clock: Clock,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    stopping: bool,
+    /// The time to stop in good order is over.
+    cut: bool,
+    /// Counts wake-ups, so that none is missed between a look at the queue and the wait.
+    wakes: u64,
+    busy: HashSet<QueueId>,
+    sockets: HashMap<QueueId, TcpStream>,
+    threads_alive: usize,
+}
+
+impl Sender {
+    /// Starts to deliver what is in the queue and what comes.
+    ///
+    /// # Errors
+    /// What is wrong with the smarthost's configuration.
+    pub fn start(queue: Queue, smarthost: Smarthost, report: Reporter, clock: Clock) -> Result<Self, SmarthostError> {
+        let trust = smarthost.trust()?;
+        let threads_wanted = smarthost.connections_max.max(1);
+        let state = Mutex::new(State { threads_alive: threads_wanted, ..State::default() });
+        let shared = Arc::new(Shared { queue, smarthost, trust, report, clock, state, changed: Condvar::new() });
+        let watch = shared.queue.watch(Arc::clone(&shared).into());
+        let mut sender = Self { shared, threads: Vec::new(), _watch: watch };
+        for number in 0..threads_wanted {
+            let shared = Arc::clone(&sender.shared);
+            let thread = thread::Builder::new().name(format!("queue-{number}")).spawn(move || {
+                let alive = Alive(&shared);
+                shared.work();
+                drop(alive);
+            });
+            match thread {
+                Ok(thread) => sender.threads.push(thread),
+                // Those that run stop with the drop of `sender`.
+                Err(error) => return Err(SmarthostError::Thread(error.to_string())),
+            }
+        }
+        Ok(sender)
+    }
+
+    /// Has the threads look at the queue again: after the clock was set.
+    pub fn wake(&self) {
+        self.shared.wake_all();
+    }
+
+    /// Stops: no new attempts; those that run have `grace` to end, then their connections are cut. What was not settled
+    /// is tried again after the next start.
+    pub fn stop(mut self, grace: Duration) {
+        self.shared.lock().stopping = true;
+        self.shared.changed.notify_all();
+        if !self.shared.wait_for_threads(grace) {
+            self.shared.cut();
+            if !self.shared.wait_for_threads(Duration::from_secs(1)) {
+                warn!("a delivery to the smarthost does not end; it is left behind");
+                return;
+            }
+        }
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.shared.lock().stopping = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+/// Counts a thread as ended however it ends.
+struct Alive<'a>(&'a Shared);
+
+impl Drop for Alive<'_> {
+    fn drop(&mut self) {
+        self.0.lock().threads_alive -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+/// The queue's table has changed.
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        self.wake_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake_all(&self) {
+        self.lock().wakes += 1;
+        self.changed.notify_all();
+    }
+
+    /// Ends the connections that there are and those to come.
+    fn cut(&self) {
+        let mut state = self.lock();
+        state.cut = true;
+        state.sockets.values().for_each(shut_down);
+    }
+
+    fn connected(&self, id: QueueId, socket: &TcpStream) {
+        let mut state = self.lock();
+        if state.cut {
+            shut_down(socket);
+        }
+        if let Ok(socket) = socket.try_clone() {
+            state.sockets.insert(id, socket);
+        }
+    }
+
+    /// Whether all threads have ended in time.
+    fn wait_for_threads(&self, time: Duration) -> bool {
+        let (state, _) = self
+            .changed
+            .wait_timeout_while(self.lock(), time, |state| state.threads_alive > 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.threads_alive == 0
+    }
+
+    fn work(&self) {
+        while let Some(id) = self.next() {
+            if let Err(error) = self.attempt(id) {
+                warn!(%id, %error, "the queue could not be read");
+                self.pause(FAULT_PAUSE);
+            }
+            let mut state = self.lock();
+            state.busy.remove(&id);
+            state.sockets.remove(&id);
+            state.wakes += 1;
+            drop(state);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for the next message that is due and takes it; `None` when it is time to stop.
+    fn next(&self) -> Option<QueueId> {
+        loop {
+            let (wakes, busy) = {
+                let state = self.lock();
+                if state.stopping {
+                    return None;
+                }
+                (state.wakes, state.busy.clone())
+            };
+            let now = (self.clock)();
+            let wait = match self.queue.next_due(&busy) {
+                Ok(Some((at, id))) if at <= now => {
+                    // Another thread may have been quicker.
+                    if self.lock().busy.insert(id) {
+                        return Some(id);
+                    }
+                    continue;
+                }
+                Ok(Some((at, _))) => Duration::from_millis(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0)),
+                Ok(None) => RECHECK,
+                Err(_) => FAULT_PAUSE,
+            };
+            let unchanged = |state: &mut State| !state.stopping && state.wakes == wakes;
+            // Whichever way the wait ends, the queue is looked at again.
+            drop(self.changed.wait_timeout_while(self.lock(), wait.min(RECHECK), unchanged));
+        }
+    }
+
+    /// One attempt: deliver, write down, report what failed.
+    fn attempt(&self, id: QueueId) -> Result<(), Error> {
+        let entry = match self.queue.show(id) {
+            Ok(entry) => entry,
+            Err(Error::NoSuchEntry) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        // It was taken from a look at the queue that may have been out of date.
+        if entry.held || entry.next_at > (self.clock)() {
+            return Ok(());
+        }
+        let content = match self.queue.content(id) {
+            Ok(content) => content,
+            Err(Error::NoSuchEntry) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let is_waiting = entry.waiting().next().is_some();
+        let entry = if is_waiting { self.deliver(&entry, content.clone())? } else { Some(entry) };
+        match entry {
+            Some(entry) if entry.unreported().next().is_some() => self.report(&entry, &content),
+            _ => Ok(()),
+        }
+    }
+
+    fn deliver(&self, entry: &Entry, content: Vec<u8>) -> Result<Option<Entry>, Error> {
+        let places: Vec<usize> = entry.waiting().map(|(place, _)| place).collect();
+        let recipients: Result<_, Error> = entry.waiting().map(|(_, recipient)| recipient.forward()).collect();
+        let message =
+            Message { reverse_path: entry.reverse()?, recipients: recipients?, content, smtputf8: entry.smtputf8 };
+        let on_connect = |socket: &TcpStream| self.connected(entry.id, socket);
+        let (outcomes, farewell) = wire::deliver(&self.smarthost, self.trust.as_ref(), message, &on_connect);
+        let now = (self.clock)();
+        let settled: Settled = places.into_iter().zip(outcomes.iter().map(|outcome| state(outcome, now))).collect();
+        self.log(entry, &settled);
+        let is_cut_off = self.lock().stopping && settled.iter().all(|(_, state)| is_waiting(state));
+        if is_cut_off {
+            // This server broke it off; that says nothing about the message.
+            return Ok(None);
+        }
+        let entry = self.persist(|| self.queue.settle(entry.id, &settled, now));
+        farewell.wait();
+        entry
+    }
+
+    fn report(&self, entry: &Entry, content: &[u8]) -> Result<(), Error> {
+        let names = Names { server: &self.smarthost.hello, smarthost: &self.smarthost.host };
+        let now = (self.clock)();
+        let bounce = bounce::compose(entry, content, names, now);
+        match (self.report)(&bounce) {
+            Ok(()) => info!(id = %entry.id, to = %bounce.recipient, "bounced"),
+            Err(ReportError::Never(why)) => {
+                warn!(id = %entry.id, to = %bounce.recipient, %why, "a bounce has nobody to go to and is dropped");
+            }
+            Err(ReportError::Later(why)) => {
+                warn!(id = %entry.id, to = %bounce.recipient, %why, "a bounce could not be delivered; it waits");
+                return self.persist(|| self.queue.postpone(entry.id, now)).map(drop);
+            }
+        }
+        self.persist(|| self.queue.reported(entry)).map(drop)
+    }
+
+    /// Writes down what has happened outside: until it is durable, or the server stops.
+    fn persist<T>(&self, write: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        loop {
+            match write() {
+                Ok(result) => return Ok(result),
+                Err(error) if self.lock().stopping => return Err(error),
+                Err(error) => {
+                    warn!(%error, "an outcome could not be written down; trying again");
+                    self.pause(FAULT_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Waits, unless the server stops.
+    fn pause(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let rest = || until.saturating_duration_since(Instant::now());
+        drop(self.changed.wait_timeout_while(self.lock(), rest(), |state| !state.stopping));
+    }
+
+    fn log(&self, entry: &Entry, settled: &Settled) {
+        for (place, state) in settled {
+            let to = entry.recipients.get(*place).map_or("", |recipient| &recipient.address);
+            let (word, reply) = match state {
+                RecipientState::Delivered { reply } => ("delivered", Some(reply)),
+                RecipientState::Failed { reply, .. } => ("failed", Some(reply)),
+                RecipientState::Waiting { last } => ("deferred", last.as_ref()),
+            };
+            let (code, text) = reply.map_or((0, ""), |reply| (reply.code, &reply.text));
+            info!(id = %entry.id, from = %entry.reverse_path, %to, code, %text, "{word}");
+        }
+    }
+}
+
+fn shut_down(socket: &TcpStream) {
+    // It may be closed already.
+    let _ = socket.shutdown(Shutdown::Both);
+}
+
+fn is_waiting(state: &RecipientState) -> bool {
+    matches!(state, RecipientState::Waiting { .. })
+}
+
+fn state(outcome: &Outcome, now: Timestamp) -> RecipientState {
+    match outcome {
+        Outcome::Accepted(reply) => RecipientState::Delivered { reply: LastReply::new(reply, true, now) },
+        Outcome::Temporary(failure) => {
+            let by_smarthost = failure.author == Author::Server;
+            RecipientState::Waiting { last: Some(LastReply::new(&failure.reply, by_smarthost, now)) }
+        }
+        Outcome::Permanent(failure) => {
+            let by_smarthost = failure.author == Author::Server;
+            RecipientState::Failed { reply: LastReply::new(&failure.reply, by_smarthost, now), reported: false }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,330 @@
+//! The sender against a scripted server on loopback; the clock stands still unless a test moves it.
+
+use super::*;
+use crate::queue::tests::{message, open};
+use crate::{Error, Policy, Roots, Security};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use store::sim::SimEngine;
+
+const NOW: i64 = 1_790_000_000_000;
+const TIME: Duration = Duration::from_secs(20);
+
+/// How the server talks.
+struct Script {
+    /// Replies to the n-th RCPT over all connections.
+    rcpt: Vec<&'static str>,
+    /// Reply to the content.
+    content: &'static str,
+    tls: Option<Arc<ServerConfig>>,
+    implicit: bool,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self { rcpt: Vec::new(), content: "250 2.0.0 taken", tls: None, implicit: false }
+    }
+}
+
+trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
+
+/// Serves `connections` connections one after another and tells each line that it hears (and each whole message).
+fn serve(script: Script, connections: usize) -> (u16, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (heard, lines) = mpsc::channel();
+    thread::spawn(move || {
+        let mut replies = script.rcpt.clone().into_iter();
+        for _ in 0..connections {
+            let (socket, _) = listener.accept().unwrap();
+            let stream: Box<dyn Stream> =
+                if script.implicit { start_tls(&script, Box::new(socket)) } else { Box::new(socket) };
+            talk(&script, &mut replies, stream, &mut |line| drop(heard.send(line)));
+        }
+    });
+    (port, lines)
+}
+
+fn start_tls(script: &Script, stream: Box<dyn Stream>) -> Box<dyn Stream> {
+    let tls = ServerConnection::new(script.tls.clone().unwrap()).unwrap();
+    Box::new(StreamOwned::new(tls, stream))
+}
+
+fn talk(
+    script: &Script,
+    replies: &mut dyn Iterator<Item = &'static str>,
+    stream: Box<dyn Stream>,
+    hear: &mut dyn FnMut(String),
+) {
+    let mut stream = BufReader::new(stream);
+    let say = |stream: &mut BufReader<Box<dyn Stream>>, text: &str| {
+        let _ = stream.get_mut().write_all(format!("{text}\r\n").as_bytes()).and_then(|()| stream.get_mut().flush());
+    };
+    let mut is_tls = script.implicit;
+    say(&mut stream, "220 test");
+    loop {
+        let mut line = String::new();
+        if !matches!(stream.read_line(&mut line), Ok(1..)) {
+            return;
+        }
+        let line = line.trim_end().to_owned();
+        hear(line.clone());
+        match line.split([' ', ':']).next().unwrap() {
+            "EHLO" if script.tls.is_some() && !is_tls => say(&mut stream, "250-test\r\n250 STARTTLS"),
+            "EHLO" => say(&mut stream, "250-test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 AUTH PLAIN"),
+            "STARTTLS" => {
+                say(&mut stream, "220 go");
+                stream = BufReader::new(start_tls(script, stream.into_inner()));
+                is_tls = true;
+            }
+            "AUTH" => say(&mut stream, "235 in"),
+            "RCPT" => say(&mut stream, replies.next().unwrap_or("250 ok")),
+            "DATA" => {
+                say(&mut stream, "354 go");
+                let mut content = String::new();
+                while !content.ends_with("\r\n.\r\n") {
+                    if !matches!(stream.read_line(&mut content), Ok(1..)) {
+                        return;
+                    }
+                }
+                hear(content);
+                say(&mut stream, script.content);
+            }
+            "QUIT" => return say(&mut stream, "221 bye"),
+            _ => say(&mut stream, "250 ok"),
+        }
+    }
+}
+
+struct World {
+    queue: Queue,
+    sender: Sender,
+    clock: Arc<AtomicI64>,
+    bounces: Receiver<Bounce>,
+}
+
+fn smarthost(port: u16) -> Smarthost {
+    Smarthost {
+        host: "localhost".into(),
+        port,
+        security: Security::Loopback,
+        roots: Roots::System,
+        credentials: None,
+        hello: "mail.example.org".into(),
+        connections_max: 2,
+    }
+}
+
+/// `refuse_bounces`: so many bounces cannot be delivered at first.
+fn start(queue: Queue, smarthost: Smarthost, refuse_bounces: i64) -> World {
+    let clock = Arc::new(AtomicI64::new(NOW));
+    let (bounced, bounces) = mpsc::channel();
+    let bounced = Mutex::new((bounced, refuse_bounces));
+    let report: Reporter = Arc::new(move |bounce: &Bounce| {
+        let mut bounced = bounced.lock().unwrap();
+        bounced.1 -= 1;
+        if bounced.1 >= 0 {
+            return Err(ReportError::Later("disk full".into()));
+        }
+        bounced.0.send(bounce.clone()).unwrap();
+        Ok(())
+    });
+    let hands = Arc::clone(&clock);
+    let clock_of_sender: Clock = Arc::new(move || Timestamp(hands.load(Ordering::SeqCst)));
+    let sender = Sender::start(queue.clone(), smarthost, report, clock_of_sender).unwrap();
+    World { queue, sender, clock, bounces }
+}
+
+impl World {
+    /// Waits, by the queue's own wake-ups, until `is_so`.
+    fn until(&self, is_so: impl Fn(&Queue) -> bool) {
+        let end = Instant::now() + TIME;
+        let mut state = self.sender.shared.lock();
+        while !is_so(&self.queue) {
+            assert!(Instant::now() < end, "{:?}", self.queue.list(None, 10));
+            state = self.sender.shared.changed.wait_timeout(state, Duration::from_millis(50)).unwrap().0;
+        }
+    }
+
+    fn until_empty(&self) {
+        self.until(|queue| queue.list(None, 1).unwrap().is_empty());
+    }
+
+    fn pass(&self, millis: i64) {
+        self.clock.fetch_add(millis, Ordering::SeqCst);
+        self.sender.wake();
+    }
+}
+
+fn hear(lines: &Receiver<String>, expected: &str) {
+    loop {
+        let line = lines.recv_timeout(TIME).unwrap_or_else(|_| panic!("{expected:?} did not come"));
+        if line.contains(expected) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_message_goes_out_and_leaves_the_queue() {
+    let (port, lines) = serve(Script::default(), 1);
+    let world = start(open(&SimEngine::new()), smarthost(port), 0);
+    world.queue.enqueue(message("me@x", &["a@y", "b@y"], b"A: b\r\n\r\n.dot\r\n"), Timestamp(NOW)).unwrap();
+    hear(&lines, "EHLO mail.example.org");
+    hear(&lines, "MAIL FROM:<me@x>");
+    hear(&lines, "RCPT TO:<a@y>");
+    hear(&lines, "RCPT TO:<b@y>");
+    hear(&lines, "A: b\r\n\r\n..dot\r\n.\r\n");
+    world.until_empty();
+    hear(&lines, "QUIT");
+    world.sender.stop(TIME);
+}
+
+#[test]
+fn each_recipient_has_its_own_fate() {
+    let script = Script { rcpt: vec!["250 ok", "450 4.2.1 later", "550 5.1.1 never"], ..Script::default() };
+    let (port, lines) = serve(script, 2);
+    let world = start(open(&SimEngine::new()), smarthost(port), 0);
+    let id = world.queue.enqueue(message("me@x", &["a@y", "b@y", "c@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    let bounce = world.bounces.recv_timeout(TIME).unwrap();
+    assert_eq!((bounce.id, bounce.recipient.as_str()), (id, "me@x"));
+    let text = String::from_utf8(bounce.content).unwrap();
+    assert!(text.contains("c@y") && !text.contains("b@y"), "{text}");
+    world.until(|queue| queue.show(id).unwrap().unreported().next().is_none());
+    assert_eq!(world.queue.show(id).unwrap().attempts, 1);
+    hear(&lines, "QUIT");
+    world.pass(60_000);
+    // Only who waits is tried again, and nobody is told twice.
+    hear(&lines, "MAIL FROM");
+    assert_eq!(lines.recv_timeout(TIME).unwrap(), "RCPT TO:<b@y>");
+    assert_eq!(lines.recv_timeout(TIME).unwrap(), "DATA");
+    world.until_empty();
+    assert!(world.bounces.try_recv().is_err());
+    world.sender.stop(TIME);
+}
+
+#[test]
+fn a_bounce_that_finds_no_room_is_tried_again() {
+    let (port, _lines) = serve(Script { content: "554 5.7.1 spam", ..Script::default() }, 1);
+    let world = start(open(&SimEngine::new()), smarthost(port), 1);
+    let id = world.queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    world.until(|queue| queue.show(id).unwrap().attempts == 2);
+    assert!(world.bounces.try_recv().is_err());
+    world.pass(60_000);
+    assert!(String::from_utf8(world.bounces.recv_timeout(TIME).unwrap().content).unwrap().contains("5.7.1 spam"));
+    world.until_empty();
+    world.sender.stop(TIME);
+}
+
+#[test]
+fn a_dead_smarthost_delays_and_in_the_end_bounces() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let world = start(open(&SimEngine::new()), smarthost(port), 0);
+    let id = world.queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    world.until(|queue| queue.show(id).unwrap().attempts == 1);
+    let entry = world.queue.show(id).unwrap();
+    let RecipientState::Waiting { last: Some(last) } = &entry.recipients[0].state else { panic!("{entry:?}") };
+    assert!(!last.by_smarthost && last.text.contains("refused"), "{last:?}");
+    assert_eq!(entry.next_at.0, NOW + 60_000);
+    world.pass(i64::try_from(Policy::default().lifetime_millis).unwrap());
+    assert!(
+        String::from_utf8(world.bounces.recv_timeout(TIME).unwrap().content).unwrap().contains("not delivered in time")
+    );
+    world.until_empty();
+    world.sender.stop(TIME);
+}
+
+#[test]
+fn a_held_message_stays() {
+    let (port, lines) = serve(Script::default(), 1);
+    let queue = open(&SimEngine::new());
+    let id = queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    queue.hold(id).unwrap();
+    let world = start(queue, smarthost(port), 0);
+    let second = world.queue.enqueue(message("me@x", &["b@y"], b"S: 2\r\n\r\n"), Timestamp(NOW)).unwrap();
+    world.until(|queue| queue.show(second) == Err(Error::NoSuchEntry));
+    world.sender.stop(TIME);
+    assert_eq!(world.queue.list(None, 9).unwrap().len(), 1);
+    assert!(lines.try_iter().all(|line| line != "RCPT TO:<a@y>"));
+}
+
+fn tls(names: &[&str]) -> (Arc<ServerConfig>, tempfile::NamedTempFile) {
+    let own = rcgen::generate_simple_self_signed(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(own.cert.pem().as_bytes()).unwrap();
+    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    (Arc::new(config), file)
+}
+
+fn secure(port: u16, security: Security, roots: &tempfile::NamedTempFile) -> Smarthost {
+    let credentials = Some(smtp_proto::Credentials { user: "u".into(), password: "p".into() });
+    Smarthost { security, roots: Roots::File(roots.path().to_owned()), credentials, ..smarthost(port) }
+}
+
+#[test]
+fn tls_comes_before_the_password() {
+    for implicit in [false, true] {
+        let (config, roots) = tls(&["localhost"]);
+        let (port, lines) = serve(Script { tls: Some(config), implicit, ..Script::default() }, 1);
+        let security = if implicit { Security::Tls } else { Security::StartTls };
+        let world = start(open(&SimEngine::new()), secure(port, security, &roots), 0);
+        world.queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+        world.until_empty();
+        world.sender.stop(TIME);
+        let said: Vec<String> = lines.try_iter().collect();
+        let auth = said.iter().position(|line| line == "AUTH PLAIN AHUAcA==").unwrap();
+        assert_eq!(said[..auth].contains(&"STARTTLS".to_owned()), !implicit, "{said:?}");
+    }
+}
+
+#[test]
+fn a_foreign_certificate_gets_no_password_and_no_message() {
+    let (config, roots) = tls(&["other.example"]);
+    let (port, lines) = serve(Script { tls: Some(config), ..Script::default() }, 1);
+    let world = start(open(&SimEngine::new()), secure(port, Security::StartTls, &roots), 0);
+    let id = world.queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    world.until(|queue| queue.show(id).unwrap().attempts == 1);
+    world.sender.stop(TIME);
+    assert!(lines.try_iter().all(|line| !line.starts_with("AUTH") && !line.starts_with("MAIL")));
+}
+
+#[test]
+fn cleartext_stays_on_this_machine() {
+    let refused = wire::deliver(&Smarthost { host: "192.0.2.1".into(), ..smarthost(25) }, None, message_out(), &|_| {});
+    let Outcome::Temporary(failure) = &refused.0[0] else { panic!("{:?}", refused.0) };
+    assert!(failure.reply.text().contains("not on this machine"), "{failure:?}");
+}
+
+fn message_out() -> Message {
+    Message {
+        reverse_path: smtp_proto::ReversePath::Null,
+        recipients: vec![smtp_proto::ForwardPath::Postmaster],
+        content: Vec::new(),
+        smtputf8: false,
+    }
+}
+
+#[test]
+fn stopping_cuts_a_connection_that_hangs() {
+    // It accepts and never greets.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let world = start(open(&SimEngine::new()), smarthost(listener.local_addr().unwrap().port()), 0);
+    let id = world.queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    let (_socket, _) = listener.accept().unwrap();
+    let begin = Instant::now();
+    world.sender.stop(Duration::from_millis(10));
+    assert!(begin.elapsed() < TIME);
+    // The attempt that this server broke off does not count.
+    assert_eq!(world.queue.show(id).unwrap().attempts, 0);
+}
