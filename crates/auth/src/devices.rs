@@ -1,0 +1,75 @@
+//! Application passwords are made and taken back.
+
+use crate::error::Error;
+use crate::login::Auth;
+use crate::secret::ApplicationPassword;
+use store::device::Credential;
+use store::removal::RemovalPolicy;
+use store::{AccountId, Actor, DeviceId, Protocol, Timestamp};
+
+impl Auth {
+    /// Adds a device with an application password of its own. The password is given here and never again: what is kept
+    /// is a keyed hash.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: no such account, a device of that name is there, the name breaks a rule, too many devices.
+    pub fn add_device(
+        &self,
+        account: AccountId,
+        name: &str,
+        removal: RemovalPolicy,
+        now: Timestamp,
+    ) -> Result<(DeviceId, String), Error> {
+        self.must_exist(account)?;
+        let password = ApplicationPassword::generate()?;
+        let credential =
+            Credential::ApplicationPassword { hash: *password.hash(self.application_key(), account).as_bytes() };
+        let id = self.store().account(account).add_device(actor(now), name, credential, removal);
+        id.map(|id| (id, password.shown())).map_err(|error| refusal(error, name))
+    }
+
+    /// Takes a device's right to log in, at once. What it did stays known.
+    ///
+    /// A device that stands for the main password comes back with the next login: change the password
+    /// ([`crate::Directory::set_password`]) to keep a program out that knows it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: no such account or device, or it is revoked already.
+    pub fn revoke_device(&self, account: AccountId, device: DeviceId, now: Timestamp) -> Result<(), Error> {
+        self.must_exist(account)?;
+        let revoked = self.store().account(account).revoke_device(actor(now), device);
+        self.forget_verified(account);
+        revoked.map_err(|error| refusal(error, &device.to_string()))
+    }
+
+    fn must_exist(&self, account: AccountId) -> Result<(), Error> {
+        match self.directory().account_by_id(account)? {
+            Some(_) => Ok(()),
+            None => Err(Error::refused(format!("there is no account {account}; `account list` shows all"))),
+        }
+    }
+}
+
+fn actor(now: Timestamp) -> Actor {
+    Actor { device: DeviceId(0), protocol: Protocol::Cli, now }
+}
+
+fn refusal(error: store::Error, device: &str) -> Error {
+    match error {
+        store::Error::AlreadyExists => Error::refused(format!(
+            "there is a device “{device}” already; choose another name or revoke that one first"
+        )),
+        store::Error::NoSuchDevice => {
+            Error::refused(format!("there is no device {device}, or it is revoked; `device list` shows all"))
+        }
+        store::Error::InvalidName(why) => Error::refused(format!("“{device}” cannot be the name of a device: {why}")),
+        store::Error::Limit(what) => Error::refused(what),
+        store::Error::NoSuchAccount
+        | store::Error::NoSuchMailbox
+        | store::Error::NoSuchMessage
+        | store::Error::NotAllowed(_)
+        | store::Error::MaildropInUse
+        | store::Error::NoSpace(_)
+        | store::Error::Fault(_) => Error::Store(error),
+    }
+}

@@ -1,0 +1,227 @@
+//! Which addresses are ours, and to whom their mail goes.
+//!
+//! All of it lies in one table of the store and, decoded, in memory ([`Book`]). Every question first asks the engine for
+//! the table's version, a read of one number, and reads the table again when it has moved on: so a change counts at
+//! once, whichever process made it, and there is nothing that a missed hint could leave stale.
+//!
+//! How an address is resolved, the first that fits:
+//! 1. an account or alias of exactly this name;
+//! 2. without its detail (`alice+x` is `alice`): an account or alias of that name;
+//! 3. `postmaster` and `abuse`, always deliverable (RFC 5321 §4.5.1, RFC 2142 §2): the configured postmaster;
+//! 4. the catch-all of the domain, the alias `@example.org`;
+//! 5. `postmaster` and `abuse`: the first account of the domain, else the first of all, those that are not disabled first.
+//!
+//! An account that is disabled cannot log in; its mail goes on to arrive. An alias leads to accounts and never to another
+//! alias, so there are no loops.
+
+mod accounts;
+mod aliases;
+mod book;
+mod check;
+mod domains;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use crate::address::{join, normalise_domain};
+use crate::options::AuthOptions;
+use crate::password::Hasher;
+use book::Book;
+pub(crate) use record::AccountRecord;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use store::{AccountId, Store, Table, Timestamp};
+
+/// A display name is at most this long.
+const DISPLAY_BYTES_MAX: usize = 200;
+
+/// The directory. Cheap to clone.
+#[derive(Clone)]
+pub struct Directory(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    table: Table,
+    hasher: Hasher,
+    options: AuthOptions,
+    book: RwLock<Arc<Book>>,
+    /// One reads the table, the others wait for what it read.
+    loading: Mutex<()>,
+}
+
+/// Where the mail of an address goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// To these accounts, at least one, each once.
+    Local {
+        /// Each gets the message.
+        accounts: Vec<Delivery>,
+    },
+    /// The domain is ours, the address leads nowhere.
+    NoSuchUser,
+    /// Not one of our domains.
+    NotLocal,
+}
+
+/// An account that an address leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Whose mail it is.
+    pub account: AccountId,
+    /// The account's own address, whichever the mail came for.
+    pub address: String,
+    /// What stood after the `+` of a subaddress, as it was written; may be empty.
+    pub detail: Option<String>,
+}
+
+/// A local domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainInfo {
+    /// As it is stored: lower-case A-labels.
+    pub name: String,
+    /// As people read it: with U-labels.
+    pub shown: String,
+}
+
+/// An account as administration shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountInfo {
+    /// Its number.
+    pub id: AccountId,
+    /// Its own address, normalised; also the name to log in with.
+    pub address: String,
+    /// The name of its owner, for people; may be empty.
+    pub display: String,
+    /// It may not log in.
+    pub disabled: bool,
+    /// Since when it is there.
+    pub created_at: Timestamp,
+}
+
+/// An alias as administration shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// Normalised; `@example.org` is the catch-all of that domain.
+    pub address: String,
+    /// The addresses of the accounts that it leads to, in order; at least one.
+    pub targets: Vec<String>,
+}
+
+impl Directory {
+    pub(crate) fn open(store: Store, options: AuthOptions) -> Result<Self, store::Error> {
+        let directory = Self(Arc::new(Inner {
+            table: store.table(AccountId::DIRECTORY),
+            hasher: Hasher::new(options.cost)?,
+            store,
+            options,
+            book: RwLock::default(),
+            loading: Mutex::default(),
+        }));
+        directory.finish_what_a_crash_left()?;
+        Ok(directory)
+    }
+
+    /// Where mail for an address goes. The local part is what it means (unquoted), in any case. The domain may be in
+    /// A-labels or U-labels; it is empty for `<Postmaster>` (RFC 5321 §4.1.1.3).
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn resolve(&self, local_part: &str, domain: &str) -> Result<Resolution, store::Error> {
+        Ok(self.book()?.resolve(local_part, domain, self.0.options.postmaster.as_deref()))
+    }
+
+    /// Whether mail for a domain is ours.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn is_local_domain(&self, domain: &str) -> Result<bool, store::Error> {
+        let book = self.book()?;
+        Ok(normalise_domain(domain).is_some_and(|domain| book.has_domain(&domain)))
+    }
+
+    /// Whether an account may use an address as sender: if mail to it comes to the account (its own address,
+    /// subaddresses, aliases that lead to it, the catch-all for what nobody else has).
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn may_send_as(&self, account: AccountId, address: &str) -> Result<bool, store::Error> {
+        let Some((local_part, domain)) = address.rsplit_once('@') else { return Ok(false) };
+        Ok(match self.resolve(local_part, domain)? {
+            Resolution::Local { accounts } => accounts.iter().any(|delivery| delivery.account == account),
+            Resolution::NoSuchUser | Resolution::NotLocal => false,
+        })
+    }
+
+    /// All local domains, by name.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn domains(&self) -> Result<Vec<DomainInfo>, store::Error> {
+        Ok(self.book()?.domains())
+    }
+
+    /// All accounts, by address.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn accounts(&self) -> Result<Vec<AccountInfo>, store::Error> {
+        Ok(self.book()?.accounts())
+    }
+
+    /// The account whose own address this is.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn account(&self, address: &str) -> Result<Option<AccountInfo>, store::Error> {
+        let Some((local_part, domain)) = address.trim().rsplit_once('@') else { return Ok(None) };
+        let Some(domain) = normalise_domain(domain) else { return Ok(None) };
+        let book = self.book()?;
+        Ok(book.account_at(&join(&crate::address::fold(local_part), &domain)).and_then(|id| book.info(id)))
+    }
+
+    /// The account of a number.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn account_by_id(&self, id: AccountId) -> Result<Option<AccountInfo>, store::Error> {
+        Ok(self.book()?.info(id))
+    }
+
+    /// All aliases, by address.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn aliases(&self) -> Result<Vec<Alias>, store::Error> {
+        Ok(self.book()?.aliases())
+    }
+
+    /// The account that a user name means at login: `alice@example.org`, or `alice` if only one account has that name.
+    pub(crate) fn who_logs_in(&self, user: &str) -> Result<Option<(AccountId, Arc<AccountRecord>)>, store::Error> {
+        Ok(self.book()?.who_logs_in(user))
+    }
+
+    pub(crate) fn hasher(&self) -> &Hasher {
+        &self.0.hasher
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The directory as it is now.
+    fn book(&self) -> Result<Arc<Book>, store::Error> {
+        let version = self.0.table.version()?;
+        let held = || Arc::clone(&self.0.book.read().unwrap_or_else(PoisonError::into_inner));
+        let book = held();
+        if book.version >= version {
+            return Ok(book);
+        }
+        let _loading = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let book = held();
+        if book.version >= version {
+            return Ok(book);
+        }
+        let book = Arc::new(Book::load(&self.0.table)?);
+        *self.0.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&book);
+        Ok(book)
+    }
+}

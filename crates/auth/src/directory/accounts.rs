@@ -1,0 +1,244 @@
+//! Accounts are made, changed and removed.
+//!
+//! An account is two things: rows in the directory and a mailbox in the store, which no transaction joins. So a new one
+//! is made in three steps: its number is taken and noted as unfinished; its mailbox is made; it is published, and the note
+//! goes in the same transaction. A removal goes the other way: it is taken out of the directory and noted, its mailbox
+//! is removed, the note goes. What a crash leaves is a note, and [`Directory::open`] removes the mailbox that it names.
+//!
+//! Invariant: a mailbox is removed only while a note says [`Unfinished::Removing`], and an account is published only
+//! while a note says [`Unfinished::Creating`]: whoever tidies and whoever creates at the same time do not collide.
+
+use super::aliases::{delete_alias, must_be_free};
+use super::domains::must_be_local;
+use super::record::{self, AccountRecord, Counters, Unfinished, accounts_of, accounts_value, key, name_in, number_in};
+use super::record::{number_key, read_accounts};
+use super::{DISPLAY_BYTES_MAX, Directory};
+use crate::address::{Address, DETAIL_SEPARATOR};
+use crate::error::Error;
+use crate::password;
+use store::{AccountId, TableTx, Timestamp};
+
+impl Directory {
+    /// Makes an account with an empty mailbox. `display` is its owner's name for people, and may be empty. Durable when
+    /// it returns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: not an address, not in a local domain, in use already, the password or the display name breaks
+    /// a rule, too many accounts.
+    pub fn add_account(
+        &self,
+        address: &str,
+        password: &str,
+        display: &str,
+        now: Timestamp,
+    ) -> Result<AccountId, Error> {
+        let address = own_address(address)?;
+        password::check(password)?;
+        let record = AccountRecord {
+            address: address.text(),
+            display: checked_display(display)?,
+            password: self.hasher().hash(password)?,
+            disabled: false,
+            created_at: now,
+        };
+        let id = self.reserve(&address)?;
+        let made = self.0.store.create_account(id, now).map_err(Error::Store);
+        let published = made.and_then(|_| self.publish(id, &address, &record));
+        if let Err(error) = published {
+            // What cannot be tidied now is tidied at the next start; the first error says more.
+            let _ = self.abandon(id);
+            return Err(error);
+        }
+        Ok(id)
+    }
+
+    /// Sets the main password. Logins that were verified with the old one are not remembered; sessions go on. Durable
+    /// when it returns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: no such account, the password breaks a rule.
+    pub fn set_password(&self, address: &str, password: &str) -> Result<(), Error> {
+        password::check(password)?;
+        let hash = self.hasher().hash(password)?;
+        self.change_account(address, |record| record.password.clone_from(&hash))
+    }
+
+    /// Takes or gives back the right to log in, with the main password and with every device. Mail goes on to arrive.
+    /// Sessions go on. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: no such account.
+    pub fn set_disabled(&self, address: &str, disabled: bool) -> Result<(), Error> {
+        self.change_account(address, |record| record.disabled = disabled)
+    }
+
+    /// Removes an account with all its mail, for good, and its place in every alias; an alias that led only to it goes.
+    /// Durable when it returns. After an error of the store the account is gone and its mail may still take up space
+    /// until the next start.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: no such account.
+    pub fn remove_account(&self, address: &str) -> Result<(), Error> {
+        let address = own_address(address)?.text();
+        let id = self.0.table.change(|tx| {
+            let id = must_be_account(tx, &address)?;
+            remove_from_aliases(tx, id)?;
+            let mut counters = Counters::read(tx)?;
+            counters.accounts = counters.accounts.saturating_sub(1);
+            counters.write(tx);
+            tx.delete(&number_key(record::ACCOUNT, id));
+            tx.delete(&key(record::NAME, &address));
+            Unfinished::Removing.write(tx, id);
+            Ok::<_, Error>(id)
+        })?;
+        self.finish_removal(id)
+    }
+
+    /// Removes the mailboxes of accounts that were being made or removed when a process died. A process that is making
+    /// one just now is refused, and can try again.
+    pub(super) fn finish_what_a_crash_left(&self) -> Result<(), store::Error> {
+        for (key, _) in self.0.table.scan(record::UNFINISHED, record::UNFINISHED, usize::MAX)? {
+            match self.finish_removal(number_in(&key)?) {
+                Ok(()) => {}
+                // A full disk must not keep the server from its start: the note stays for the next one.
+                Err(Error::Store(store::Error::NoSpace(_)) | Error::Refused(_)) => {}
+                Err(Error::Store(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a number that no account ever had.
+    fn reserve(&self, address: &Address) -> Result<AccountId, Error> {
+        // Also above every mailbox: the directory may come from a backup that is older than they are.
+        let above = self.0.store.accounts()?.last().map_or(0, |last| last.0.saturating_add(1));
+        self.0.table.change(|tx| {
+            self.must_be_possible(tx, address)?;
+            let mut counters = Counters::read(tx)?;
+            let id = counters.next_account.max(above).max(AccountId::RESERVED);
+            let next = id.checked_add(1).ok_or_else(|| Error::refused("all numbers of accounts are used up"))?;
+            counters.next_account = next;
+            counters.write(tx);
+            Unfinished::Creating.write(tx, AccountId(id));
+            Ok(AccountId(id))
+        })
+    }
+
+    fn publish(&self, id: AccountId, address: &Address, record: &AccountRecord) -> Result<(), Error> {
+        self.0.table.change(|tx| {
+            if Unfinished::read(tx, id)? != Some(Unfinished::Creating) {
+                return Err(Error::refused("another process tidied up at the same moment; try again"));
+            }
+            self.must_be_possible(tx, address)?;
+            let mut counters = Counters::read(tx)?;
+            counters.accounts += 1;
+            counters.write(tx);
+            record.write(tx, id);
+            tx.put(&key(record::NAME, &address.text()), accounts_value(&[id]));
+            tx.delete(&number_key(record::UNFINISHED, id));
+            Ok(())
+        })
+    }
+
+    /// Removes the mailbox of a number that this call took, unless it was published after all.
+    fn abandon(&self, id: AccountId) -> Result<(), Error> {
+        self.0.table.change::<_, Error>(|tx| {
+            if AccountRecord::read(tx, id)?.is_none() {
+                // Noted anew: who tidied up may have taken the note away before the mailbox was made.
+                Unfinished::Removing.write(tx, id);
+            }
+            Ok(())
+        })?;
+        self.finish_removal(id)
+    }
+
+    fn must_be_possible(&self, tx: &TableTx<'_>, address: &Address) -> Result<(), Error> {
+        must_be_local(tx, &address.domain)?;
+        must_be_free(tx, address)?;
+        let max = self.0.options.limits.accounts;
+        if Counters::read(tx)?.accounts >= max {
+            return Err(Error::refused(format!("there are {max} accounts, the most this server holds; remove one")));
+        }
+        Ok(())
+    }
+
+    /// Removes the mailbox of an account that is noted as unfinished. Does nothing for any other.
+    fn finish_removal(&self, id: AccountId) -> Result<(), Error> {
+        let noted = self.0.table.change::<_, Error>(|tx| {
+            let noted = Unfinished::read(tx, id)?;
+            if noted == Some(Unfinished::Creating) {
+                Unfinished::Removing.write(tx, id);
+            }
+            Ok(noted.is_some())
+        })?;
+        if noted {
+            self.0.store.remove_account(id)?;
+            self.0.table.change::<_, Error>(|tx| {
+                tx.delete(&number_key(record::UNFINISHED, id));
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn change_account(&self, address: &str, change: impl Fn(&mut AccountRecord)) -> Result<(), Error> {
+        let address = own_address(address)?.text();
+        self.0.table.change(|tx| {
+            let id = must_be_account(tx, &address)?;
+            let damaged = || record::damaged(&number_key(record::ACCOUNT, id));
+            let mut record = AccountRecord::read(tx, id)?.ok_or_else(damaged)?;
+            change(&mut record);
+            record.write(tx, id);
+            Ok(())
+        })
+    }
+}
+
+fn must_be_account(tx: &TableTx<'_>, address: &str) -> Result<AccountId, Error> {
+    let ids = read_accounts(tx, record::NAME, address)?;
+    let id = ids.and_then(|ids| ids.first().copied());
+    id.ok_or_else(|| Error::refused(format!("there is no account {address}; `pillarbox account list` shows all")))
+}
+
+fn remove_from_aliases(tx: &mut TableTx<'_>, id: AccountId) -> Result<(), Error> {
+    for row in tx.scan_before(record::ALIAS, record::ALIAS, usize::MAX)? {
+        let mut ids = accounts_of(&row)?;
+        if !ids.contains(&id) {
+            continue;
+        }
+        ids.retain(|other| *other != id);
+        if ids.is_empty() {
+            delete_alias(tx, name_in(&row.0)?)?;
+        } else {
+            tx.put(&row.0, accounts_value(&ids));
+        }
+    }
+    Ok(())
+}
+
+fn own_address(text: &str) -> Result<Address, Error> {
+    let address = Address::parse(text).map_err(Error::Refused)?;
+    if address.local_part.is_empty() {
+        return Err(Error::refused(format!(
+            "“{text}” is a catch-all and not an account; `pillarbox alias add {text} name@{}` leads it to one",
+            address.domain
+        )));
+    }
+    if address.local_part.contains(DETAIL_SEPARATOR) {
+        return Err(Error::refused(format!(
+            "“{text}” cannot be an account: what follows the + names a part of another account's mail; leave it out, or \
+             make it an alias"
+        )));
+    }
+    Ok(address)
+}
+
+fn checked_display(display: &str) -> Result<String, Error> {
+    let display = display.trim();
+    if display.len() > DISPLAY_BYTES_MAX || display.chars().any(char::is_control) {
+        return Err(Error::refused(format!(
+            "the display name has more than {DISPLAY_BYTES_MAX} bytes or control characters; choose another"
+        )));
+    }
+    Ok(display.to_owned())
+}

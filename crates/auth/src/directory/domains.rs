@@ -1,0 +1,78 @@
+//! Local domains are added and removed.
+
+use super::Directory;
+use super::record::{self, Counters, domain_value, key, name_in};
+use crate::address::{domain_of, normalise_domain, shown_domain};
+use crate::error::Error;
+use store::TableTx;
+
+impl Directory {
+    /// From now on mail for a domain is ours. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: not a domain name, it is local already, too many domains.
+    pub fn add_domain(&self, domain: &str) -> Result<(), Error> {
+        let name = checked(domain)?;
+        self.0.table.change(|tx| {
+            if is_local(tx, &name)? {
+                return Err(Error::refused(format!("{} is a local domain already", shown_domain(&name))));
+            }
+            let mut counters = Counters::read(tx)?;
+            if counters.domains >= self.0.options.limits.domains {
+                let max = self.0.options.limits.domains;
+                return Err(Error::refused(format!("there are {max} domains, the most this server holds; remove one")));
+            }
+            counters.domains += 1;
+            counters.write(tx);
+            tx.put(&key(record::DOMAIN, &name), domain_value());
+            Ok(())
+        })
+    }
+
+    /// From now on mail for a domain is not ours. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: not a local domain, or it has accounts or aliases.
+    pub fn remove_domain(&self, domain: &str) -> Result<(), Error> {
+        let name = checked(domain)?;
+        self.0.table.change(|tx| {
+            must_be_local(tx, &name)?;
+            let (accounts, aliases) = (count(tx, record::NAME, &name)?, count(tx, record::ALIAS, &name)?);
+            if accounts + aliases > 0 {
+                return Err(Error::refused(format!(
+                    "{} has {accounts} accounts and {aliases} aliases; remove them first",
+                    shown_domain(&name)
+                )));
+            }
+            let mut counters = Counters::read(tx)?;
+            counters.domains = counters.domains.saturating_sub(1);
+            counters.write(tx);
+            tx.delete(&key(record::DOMAIN, &name));
+            Ok(())
+        })
+    }
+}
+
+/// Refuses with what to do when `domain` (normalised) is not local.
+pub(super) fn must_be_local(tx: &TableTx<'_>, domain: &str) -> Result<(), Error> {
+    if is_local(tx, domain)? {
+        return Ok(());
+    }
+    let shown = shown_domain(domain);
+    Err(Error::refused(format!("{shown} is not a local domain; `pillarbox domain add {shown}` makes it one")))
+}
+
+fn is_local(tx: &TableTx<'_>, domain: &str) -> Result<bool, Error> {
+    Ok(tx.get(&key(record::DOMAIN, domain))?.is_some())
+}
+
+fn count(tx: &TableTx<'_>, kind: &[u8], domain: &str) -> Result<usize, Error> {
+    let rows = tx.scan_before(kind, kind, usize::MAX)?;
+    let names: Result<Vec<&str>, store::Error> = rows.iter().map(|(key, _)| name_in(key)).collect();
+    Ok(names?.into_iter().filter(|name| domain_of(name) == domain).count())
+}
+
+fn checked(domain: &str) -> Result<String, Error> {
+    normalise_domain(domain.trim())
+        .ok_or_else(|| Error::refused(format!("“{domain}” is not a domain; write it as example.org")))
+}

@@ -1,0 +1,271 @@
+//! The rows of the directory's table.
+//!
+//! ```text
+//! C                  counters
+//! D domain           a local domain
+//! A number           an account
+//! N address          the number of the account whose own address this is
+//! L address          an alias: the numbers of the accounts that it leads to
+//! P number           an account that is being made or removed: whether its mailbox is there is not known
+//! ```
+//! Numbers are big-endian. Every value begins with the version of its format.
+
+use store::{AccountId, Error, Row, Table, TableTx, Timestamp};
+
+const FORMAT: u8 = 1;
+pub(crate) const DOMAIN: &[u8] = b"D";
+pub(crate) const ACCOUNT: &[u8] = b"A";
+pub(crate) const NAME: &[u8] = b"N";
+pub(crate) const ALIAS: &[u8] = b"L";
+pub(crate) const UNFINISHED: &[u8] = b"P";
+const COUNTERS: &[u8] = b"C";
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AccountRecord {
+    /// Normalised.
+    pub(crate) address: String,
+    pub(crate) display: String,
+    /// A PHC string.
+    pub(crate) password: String,
+    pub(crate) disabled: bool,
+    pub(crate) created_at: Timestamp,
+}
+
+/// How many there are, and which number the next account gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    pub(crate) next_account: u32,
+    pub(crate) domains: u32,
+    pub(crate) accounts: u32,
+    pub(crate) aliases: u32,
+}
+
+/// What was begun with the mailbox of an account that nobody sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfinished {
+    /// It may be there, and will be published.
+    Creating,
+    /// It may be there, and must go.
+    Removing,
+}
+
+pub(crate) fn key(kind: &[u8], name: &str) -> Vec<u8> {
+    [kind, name.as_bytes()].concat()
+}
+
+pub(crate) fn number_key(kind: &[u8], id: AccountId) -> Vec<u8> {
+    [kind, &id.0.to_be_bytes()].concat()
+}
+
+/// The name in a key that [`key`] made.
+pub(crate) fn name_in(key: &[u8]) -> Result<&str, Error> {
+    key.get(1..).and_then(|name| std::str::from_utf8(name).ok()).ok_or_else(|| damaged(key))
+}
+
+/// The number in a key that [`number_key`] made.
+pub(crate) fn number_in(key: &[u8]) -> Result<AccountId, Error> {
+    let number = key.get(1..).and_then(|number| number.try_into().ok()).ok_or_else(|| damaged(key))?;
+    Ok(AccountId(u32::from_be_bytes(number)))
+}
+
+/// Stored bytes that were not written by this version.
+pub(crate) fn damaged(key: &[u8]) -> Error {
+    let key = String::from_utf8_lossy(key).escape_debug().to_string();
+    Error::Fault(format!("the directory is damaged at “{key}”; run `pillarbox check`"))
+}
+
+impl AccountRecord {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut value = vec![FORMAT, u8::from(self.disabled)];
+        value.extend_from_slice(&self.created_at.0.to_be_bytes());
+        for text in [&self.address, &self.display, &self.password] {
+            // Each is far below 4 GiB.
+            value.extend_from_slice(&(text.len() as u32).to_be_bytes());
+            value.extend_from_slice(text.as_bytes());
+        }
+        value
+    }
+
+    fn decode(value: &[u8]) -> Option<Self> {
+        let mut fields = Fields::open(value)?;
+        let disabled = match u8::from_be_bytes(fields.take()?) {
+            0 => false,
+            1 => true,
+            2.. => return None,
+        };
+        let created_at = Timestamp(i64::from_be_bytes(fields.take()?));
+        let (address, display, password) = (fields.text()?, fields.text()?, fields.text()?);
+        fields.end()?;
+        Some(Self { address, display, password, disabled, created_at })
+    }
+
+    /// The record in a row.
+    pub(crate) fn of_row((key, value): &Row) -> Result<Self, Error> {
+        Self::decode(value).ok_or_else(|| damaged(key))
+    }
+
+    pub(crate) fn read(tx: &TableTx<'_>, id: AccountId) -> Result<Option<Self>, Error> {
+        let key = number_key(ACCOUNT, id);
+        let value = tx.get(&key)?;
+        value.map(|value| Self::decode(&value).ok_or_else(|| damaged(&key))).transpose()
+    }
+
+    pub(crate) fn write(&self, tx: &mut TableTx<'_>, id: AccountId) {
+        tx.put(&number_key(ACCOUNT, id), self.encode());
+    }
+}
+
+impl Counters {
+    fn encode(self) -> Vec<u8> {
+        let mut value = vec![FORMAT];
+        for number in [self.next_account, self.domains, self.accounts, self.aliases] {
+            value.extend_from_slice(&number.to_be_bytes());
+        }
+        value
+    }
+
+    fn decode(value: &[u8]) -> Option<Self> {
+        let mut fields = Fields::open(value)?;
+        let mut number = || fields.take().map(u32::from_be_bytes);
+        let counters = Self { next_account: number()?, domains: number()?, accounts: number()?, aliases: number()? };
+        fields.end().map(|()| counters)
+    }
+
+    pub(crate) fn of_value(value: Option<Vec<u8>>) -> Result<Self, Error> {
+        match value {
+            None => Ok(Self::default()),
+            Some(value) => Self::decode(&value).ok_or_else(|| damaged(COUNTERS)),
+        }
+    }
+
+    pub(crate) fn read(tx: &TableTx<'_>) -> Result<Self, Error> {
+        Self::of_value(tx.get(COUNTERS)?)
+    }
+
+    pub(crate) fn of_table(table: &Table) -> Result<Self, Error> {
+        Self::of_value(table.get(COUNTERS)?)
+    }
+
+    pub(crate) fn write(self, tx: &mut TableTx<'_>) {
+        tx.put(COUNTERS, self.encode());
+    }
+}
+
+impl Unfinished {
+    pub(crate) fn read(tx: &TableTx<'_>, id: AccountId) -> Result<Option<Self>, Error> {
+        let key = number_key(UNFINISHED, id);
+        match tx.get(&key)?.as_deref() {
+            None => Ok(None),
+            Some([FORMAT, 0]) => Ok(Some(Self::Creating)),
+            Some([FORMAT, 1]) => Ok(Some(Self::Removing)),
+            Some(_) => Err(damaged(&key)),
+        }
+    }
+
+    pub(crate) fn write(self, tx: &mut TableTx<'_>, id: AccountId) {
+        let value = match self {
+            Self::Creating => vec![FORMAT, 0],
+            Self::Removing => vec![FORMAT, 1],
+        };
+        tx.put(&number_key(UNFINISHED, id), value);
+    }
+}
+
+/// The value of a domain: only that it is there.
+pub(crate) fn domain_value() -> Vec<u8> {
+    vec![FORMAT]
+}
+
+/// The value of a list of accounts (one for an `N` row).
+pub(crate) fn accounts_value(ids: &[AccountId]) -> Vec<u8> {
+    let numbers = ids.iter().flat_map(|id| id.0.to_be_bytes());
+    std::iter::once(FORMAT).chain(numbers).collect()
+}
+
+/// The accounts of a row that [`accounts_value`] made; at least one.
+pub(crate) fn accounts_of((key, value): &Row) -> Result<Vec<AccountId>, Error> {
+    let numbers = value.strip_prefix(&[FORMAT]).ok_or_else(|| damaged(key))?;
+    let (numbers, rest) = numbers.as_chunks::<4>();
+    if numbers.is_empty() || !rest.is_empty() {
+        return Err(damaged(key));
+    }
+    Ok(numbers.iter().map(|number| AccountId(u32::from_be_bytes(*number))).collect())
+}
+
+/// The accounts that an `N` or `L` row names, if it is there.
+pub(crate) fn read_accounts(tx: &TableTx<'_>, kind: &[u8], address: &str) -> Result<Option<Vec<AccountId>>, Error> {
+    let key = key(kind, address);
+    let value = tx.get(&key)?;
+    value.map(|value| accounts_of(&(key, value))).transpose()
+}
+
+/// Takes fields off a value; `None` when it is not what was written.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn open(value: &'a [u8]) -> Option<Self> {
+        value.strip_prefix(&[FORMAT]).map(Self)
+    }
+
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let length = usize::try_from(u32::from_be_bytes(self.take()?)).ok()?;
+        let (text, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        String::from_utf8(text.to_vec()).ok()
+    }
+
+    fn end(self) -> Option<()> {
+        self.0.is_empty().then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+        #[test]
+        fn what_is_written_is_read(address: String, display: String, password: String, disabled: bool, at: i64, n: [u32; 4]) {
+            let record = AccountRecord { address, display, password, disabled, created_at: Timestamp(at) };
+            prop_assert_eq!(AccountRecord::decode(&record.encode()), Some(record));
+            let counters = Counters { next_account: n[0], domains: n[1], accounts: n[2], aliases: n[3] };
+            prop_assert_eq!(Counters::decode(&counters.encode()), Some(counters));
+            let ids = n.map(AccountId);
+            prop_assert_eq!(accounts_of(&(vec![], accounts_value(&ids))), Ok(ids.to_vec()));
+        }
+
+        #[test]
+        fn damage_is_found_not_guessed_at(bytes: Vec<u8>) {
+            let _ = AccountRecord::decode(&bytes);
+            let _ = Counters::decode(&bytes);
+            let _ = accounts_of(&(vec![], bytes));
+        }
+    }
+
+    #[test]
+    fn no_prefix_and_no_continuation_of_a_record_is_one() {
+        let text = || "text".to_owned();
+        let record = AccountRecord {
+            address: text(),
+            display: text(),
+            password: text(),
+            disabled: true,
+            created_at: Timestamp(1),
+        };
+        let value = record.encode();
+        for end in 0..value.len() {
+            assert_eq!(AccountRecord::decode(&value[..end]), None, "{end}");
+        }
+        assert_eq!(AccountRecord::decode(&[&value[..], b"x"].concat()), None);
+        assert!(accounts_of(&(vec![], vec![FORMAT])).is_err() && accounts_of(&(vec![], vec![FORMAT, 0])).is_err());
+    }
+}

@@ -1,0 +1,328 @@
+//! A user name and a password become an account and a device.
+//!
+//! An application password is looked for first: it has 140 random bits, so nobody guesses it, and it costs microseconds;
+//! neither the throttle nor the queue of argon2id stands in its way. Everything else is a main password: throttled,
+//! remembered for a while once verified, and verified at most a few at a time.
+//!
+//! Invariant: each attempt with a main password for a name that nobody has, or that is disabled, costs one argon2id,
+//! just as a wrong password does.
+//! Invariant: a login that is let in was right and allowed after its verification: a password that was changed, or an
+//! account that was disabled meanwhile, by whichever process, keeps it out.
+
+#[cfg(test)]
+mod tests;
+
+use crate::address::fold;
+use crate::cache::{Proof, Verified};
+use crate::directory::{AccountRecord, Directory};
+use crate::error::LoginError;
+use crate::gate::Gate;
+use crate::options::AuthOptions;
+use crate::password::PASSWORD_BYTES_MAX;
+use crate::secret::{ApplicationKey, ApplicationPassword};
+use crate::throttle::{DELAY_FIRST_MILLIS, Source, Throttle};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use store::device::{Credential, Device, LastLogin};
+use store::{Account, AccountId, DeviceId, Error, Protocol, Store, Timestamp};
+
+/// From so many devices of the main password on, a new fingerprint counts as its plain protocol. Fingerprints are what
+/// programs say: one that says something else each time must not fill the account's list.
+pub const MAIN_PASSWORD_DEVICES_MAX: usize = 50;
+/// The name in a fingerprint is cut to this length.
+const FINGERPRINT_NAME_BYTES_MAX: usize = 60;
+
+/// Who may log in, and the directory. Cheap to clone.
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+struct Inner {
+    directory: Directory,
+    application_key: ApplicationKey,
+    verified: Verified,
+    throttle: Throttle,
+    gate: Gate,
+}
+
+/// An attempt to log in.
+#[derive(Clone, Copy)]
+pub struct Attempt<'a> {
+    /// `alice@example.org`; `alice` if only one account has that local part. In any case; blanks around it do not count.
+    pub user: &'a str,
+    /// The main password or an application password.
+    pub password: &'a str,
+    /// Over which protocol.
+    pub protocol: Protocol,
+    /// From where. What is counted is this address (IPv4) or its /64 (IPv6).
+    pub address: IpAddr,
+    /// What the program called itself before (the `name` of IMAP `ID`, RFC 2971 §3.3), without the protocol.
+    pub fingerprint: Option<&'a str>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Somebody who is logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Whose mail.
+    pub account: AccountId,
+    /// With which credential.
+    pub device: DeviceId,
+    /// The account's own address, normalised.
+    pub name: String,
+    /// It was the main password: the device stands for a program, as far as it tells ([`Auth::identify`]).
+    pub main_password: bool,
+}
+
+/// An account that a user name means.
+type Known = (AccountId, Arc<AccountRecord>);
+
+impl Auth {
+    /// Opens the directory on `store`, and removes what a crash left of accounts that nobody sees. `secret` keys the
+    /// hashes of application passwords: with another one they all stop working.
+    ///
+    /// # Errors
+    /// Faults; a [`crate::PasswordCost`] that argon2id does not know.
+    pub fn open(store: Store, secret: [u8; 32], options: AuthOptions) -> Result<Self, Error> {
+        Ok(Self(Arc::new(Inner {
+            gate: Gate::new(options.verifications_at_once),
+            directory: Directory::open(store, options)?,
+            application_key: ApplicationKey::new(&secret),
+            verified: Verified::new()?,
+            throttle: Throttle::new()?,
+        })))
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
+    /// The store that holds the directory and the accounts.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        self.0.directory.store()
+    }
+
+    /// Lets somebody in, or not. Blocks for as long as a password takes to verify (and its turn to come); microseconds
+    /// for an application password or one that was verified within the last hour.
+    ///
+    /// # Errors
+    /// [`LoginError`]. After `Rejected` and `Throttled` the caller waits as it says and then answers.
+    pub fn log_in(&self, attempt: &Attempt<'_>) -> Result<Login, LoginError> {
+        let source = self.0.throttle.source(attempt.address, &fold(attempt.user.trim()));
+        let known = self.directory().who_logs_in(attempt.user)?.filter(|(_, record)| !record.disabled);
+        if let Some(login) = self.by_application_password(known.as_ref(), attempt)? {
+            self.0.throttle.succeeded(source);
+            return Ok(login);
+        }
+        if let Some(delay_millis) = self.0.throttle.closed(source, attempt.now) {
+            return Err(LoginError::Throttled { delay_millis });
+        }
+        if !self.has_main_password(known.as_ref(), source, attempt)? {
+            return Err(self.reject(source, attempt));
+        }
+        match self.enter_with_main_password(known, attempt) {
+            Ok(Some(login)) => {
+                self.0.throttle.succeeded(source);
+                Ok(login)
+            }
+            // Changed, disabled or removed just now.
+            Ok(None) | Err(Error::NoSuchAccount | Error::NoSuchDevice) => Err(self.reject(source, attempt)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The program says after its login what it is (IMAP `ID`, RFC 2971): from then on it is the device of (account, main
+    /// password, IMAP, `fingerprint`). An application password is a device of its own and stays that.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn identify(&self, login: &Login, fingerprint: &str, now: Timestamp) -> Result<Login, Error> {
+        if !login.main_password || sanitised(fingerprint).is_empty() {
+            return Ok(login.clone());
+        }
+        let account = self.store().account(login.account);
+        let device = main_password_device(&account, Protocol::Imap, Some(fingerprint), now)?;
+        let before = account.devices()?.get(&login.device).and_then(|device| device.last_login.clone());
+        if let Some(last) = before.filter(|_| device != login.device) {
+            note(&account, device, LastLogin { at: now, protocol: Protocol::Imap, address: last.address })?;
+        }
+        Ok(Login { device, ..login.clone() })
+    }
+
+    pub(crate) fn application_key(&self) -> &ApplicationKey {
+        &self.0.application_key
+    }
+
+    pub(crate) fn forget_verified(&self, account: AccountId) {
+        self.0.verified.forget(account);
+    }
+
+    fn by_application_password(
+        &self,
+        known: Option<&Known>,
+        attempt: &Attempt<'_>,
+    ) -> Result<Option<Login>, LoginError> {
+        let Some(password) = ApplicationPassword::parse(attempt.password) else { return Ok(None) };
+        let Some((id, record)) = known else { return Ok(None) };
+        let account = self.store().account(*id);
+        let hash = password.hash(&self.0.application_key, *id);
+        let device = match devices_now(&account) {
+            Ok(devices) => devices.values().find(|device| is_of(device, &hash)).map(|device| device.id),
+            Err(Error::NoSuchAccount) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let Some(device) = device else { return Ok(None) };
+        match note(&account, device, last_login(attempt)) {
+            Ok(()) => Ok(Some(Login { account: *id, device, name: record.address.clone(), main_password: false })),
+            // Revoked or removed just now.
+            Err(Error::NoSuchDevice | Error::NoSuchAccount) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the password is the main password. Costs an argon2id unless it was verified lately.
+    fn has_main_password(
+        &self,
+        known: Option<&Known>,
+        source: Source,
+        attempt: &Attempt<'_>,
+    ) -> Result<bool, LoginError> {
+        let Attempt { password, now, .. } = *attempt;
+        if password.len() > PASSWORD_BYTES_MAX {
+            return Ok(false);
+        }
+        let proof = known.map(|(id, record)| self.0.verified.proof(*id, &record.password, password));
+        let is_verified = |proof: &Option<Proof>| proof.as_ref().is_some_and(|proof| self.0.verified.holds(proof, now));
+        if is_verified(&proof) {
+            return Ok(true);
+        }
+        let busy = LoginError::Throttled { delay_millis: DELAY_FIRST_MILLIS };
+        let _place = self.0.gate.enter(source.address).ok_or(busy)?;
+        // While this one waited, another connection may have verified the same, or have failed once too often.
+        if is_verified(&proof) {
+            return Ok(true);
+        }
+        if let Some(delay_millis) = self.0.throttle.closed(source, now) {
+            return Err(LoginError::Throttled { delay_millis });
+        }
+        let hash = known.map(|(_, record)| record.password.as_str());
+        let right = self.directory().hasher().verify(password, hash)?;
+        if let Some(proof) = proof.filter(|_| right) {
+            self.0.verified.add(&proof, now);
+        }
+        Ok(right)
+    }
+
+    /// Enters if the directory still says what it said before the password was verified.
+    fn enter_with_main_password(&self, known: Option<Known>, attempt: &Attempt<'_>) -> Result<Option<Login>, Error> {
+        let now = self.directory().who_logs_in(attempt.user)?.filter(|(_, record)| !record.disabled);
+        let same = known.zip(now).filter(|(known, now)| known.0 == now.0 && known.1.password == now.1.password);
+        let Some((_, (id, record))) = same else { return Ok(None) };
+        let account = self.store().account(id);
+        devices_now(&account)?;
+        let device = main_password_device(&account, attempt.protocol, attempt.fingerprint, attempt.now)?;
+        note(&account, device, last_login(attempt))?;
+        Ok(Some(Login { account: id, device, name: record.address.clone(), main_password: true }))
+    }
+
+    fn reject(&self, source: Source, attempt: &Attempt<'_>) -> LoginError {
+        LoginError::Rejected { delay_millis: self.0.throttle.failed(source, attempt.password, attempt.now) }
+    }
+}
+
+type Devices = Arc<BTreeMap<DeviceId, Device>>;
+
+/// The devices, as of now: another process may have revoked one.
+fn devices_now(account: &Account) -> Result<Devices, Error> {
+    account.refresh()?;
+    account.devices()
+}
+
+/// Compares in constant time.
+fn is_of(device: &Device, hash: &blake3::Hash) -> bool {
+    match &device.credential {
+        Credential::ApplicationPassword { hash: known } => device.revoked_at.is_none() && *hash == *known,
+        Credential::MainPassword { .. } => false,
+    }
+}
+
+/// The device that stands for the main password in a program. An account that can take no more devices, or a disk that
+/// is full, keeps nobody from their mail: then it is another device of the main password.
+fn main_password_device(
+    account: &Account,
+    protocol: Protocol,
+    fingerprint: Option<&str>,
+    now: Timestamp,
+) -> Result<DeviceId, Error> {
+    let devices = account.devices()?;
+    let known: Vec<(DeviceId, &str)> = devices.values().filter_map(main_password_fingerprint).collect();
+    let plain = protocol_name(protocol);
+    let name =
+        fingerprint.map(|name| sanitised(name.strip_prefix(plain).and_then(|n| n.strip_prefix(':')).unwrap_or(name)));
+    let full = match name.filter(|name| !name.is_empty()) {
+        Some(name) => format!("{plain}:{name}"),
+        None => plain.to_owned(),
+    };
+    let is_known = known.iter().any(|(_, fingerprint)| *fingerprint == full);
+    let wanted = if is_known || known.len() < MAIN_PASSWORD_DEVICES_MAX { &full } else { plain };
+    match account.main_password_device(now, protocol, wanted) {
+        Err(error @ (Error::Limit(_) | Error::NoSpace(_))) => {
+            let same = known.iter().find(|(_, fingerprint)| fingerprint.split(':').next() == Some(plain));
+            same.or(known.first()).map(|(id, _)| *id).ok_or(error)
+        }
+        outcome => outcome,
+    }
+}
+
+fn main_password_fingerprint(device: &Device) -> Option<(DeviceId, &str)> {
+    match &device.credential {
+        Credential::MainPassword { fingerprint } if device.revoked_at.is_none() => Some((device.id, fingerprint)),
+        Credential::MainPassword { .. } | Credential::ApplicationPassword { .. } => None,
+    }
+}
+
+/// Notes the login. That the disk is full keeps nobody from reading mail.
+fn note(account: &Account, device: DeviceId, login: LastLogin) -> Result<(), Error> {
+    match account.note_login(device, login) {
+        Err(Error::NoSpace(_)) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn last_login(attempt: &Attempt<'_>) -> LastLogin {
+    let address = attempt.address.to_canonical().to_string();
+    LastLogin { at: attempt.now, protocol: attempt.protocol, address }
+}
+
+/// A program's own words, fit to be shown: no control characters and none that change the direction of text or cannot
+/// be seen, one blank between words, at most [`FINGERPRINT_NAME_BYTES_MAX`].
+fn sanitised(name: &str) -> String {
+    let is_hidden = |c: &char| matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let visible: String = name
+        .chars()
+        .take(4 * FINGERPRINT_NAME_BYTES_MAX)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .filter(|c| !is_hidden(c))
+        .collect();
+    let mut shown = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+    shown.truncate(shown.floor_char_boundary(FINGERPRINT_NAME_BYTES_MAX));
+    shown.truncate(shown.trim_end().len());
+    shown
+}
+
+fn protocol_name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Server => "server",
+        Protocol::Smtp => "smtp",
+        Protocol::Lmtp => "lmtp",
+        Protocol::Submission => "submission",
+        Protocol::Imap => "imap",
+        Protocol::Pop3 => "pop3",
+        Protocol::Cli => "cli",
+        Protocol::Web => "web",
+    }
+}

@@ -1,0 +1,133 @@
+//! Main passwords: the rules, and argon2id.
+//!
+//! A password is its bytes: neither trimmed nor normalised, so that what one program stored another can send.
+
+use crate::error::Error;
+use crate::options::PasswordCost;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{Error as HashError, PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A main password has at least this many characters (NIST SP 800-63B §5.1.1.2).
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// A main password is at most this long. What is longer is wrong at login, for whatever user.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+
+/// Whether a password may be set; the error is a sentence.
+pub(crate) fn check(password: &str) -> Result<(), Error> {
+    if password.chars().count() < PASSWORD_CHARS_MIN {
+        return Err(Error::refused(format!(
+            "the password is too short; choose one of at least {PASSWORD_CHARS_MIN} characters"
+        )));
+    }
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Err(Error::refused(format!(
+            "the password is too long; choose one of at most {PASSWORD_BYTES_MAX} bytes"
+        )));
+    }
+    // RFC 4616 §2 (no NUL) and RFC 1939 §3 (a command is one line): such a password could not be sent.
+    if password.chars().any(char::is_control) {
+        return Err(Error::refused(
+            "the password has control characters, which mail programs cannot send; choose one without",
+        ));
+    }
+    Ok(())
+}
+
+/// Hashes and verifies.
+pub(crate) struct Hasher {
+    argon2: Argon2<'static>,
+    /// The hash of a password that nobody has, with which a login of an unknown user takes its time.
+    nobody: String,
+    verifications: AtomicU64,
+}
+
+impl Hasher {
+    pub(crate) fn new(cost: PasswordCost) -> Result<Self, store::Error> {
+        let PasswordCost { memory_kib, passes, lanes } = cost;
+        let params = Params::new(memory_kib, passes, lanes, None)
+            .map_err(|error| fault("the cost of passwords is not possible", error))?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let mut unknown = [0; 32];
+        crate::secret::fill(&mut unknown)?;
+        let nobody = hash(&argon2, &unknown)?;
+        Ok(Self { argon2, nobody, verifications: AtomicU64::new(0) })
+    }
+
+    /// The PHC string of a new password.
+    pub(crate) fn hash(&self, password: &str) -> Result<String, store::Error> {
+        hash(&self.argon2, password.as_bytes())
+    }
+
+    /// Whether `password` is the one that was hashed. Without a hash it takes as long, and is not.
+    ///
+    /// # Errors
+    /// The stored hash is damaged.
+    pub(crate) fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool, store::Error> {
+        self.verifications.fetch_add(1, Ordering::Relaxed);
+        match self.argon2.verify_password(password.as_bytes(), hash.unwrap_or(&self.nobody)) {
+            Ok(()) => Ok(hash.is_some()),
+            Err(HashError::PasswordInvalid) => Ok(false),
+            Err(error) => Err(fault("the stored hash of a password is damaged; set the password anew", error)),
+        }
+    }
+
+    /// How many passwords were verified, for nobody's hash too.
+    #[cfg(test)]
+    pub(crate) fn verifications(&self) -> u64 {
+        self.verifications.load(Ordering::Relaxed)
+    }
+}
+
+fn hash(argon2: &Argon2<'_>, password: &[u8]) -> Result<String, store::Error> {
+    let hash: PasswordHash =
+        argon2.hash_password(password).map_err(|error| fault("a password cannot be hashed", error))?;
+    Ok(hash.to_string())
+}
+
+fn fault(what: &str, error: impl std::fmt::Display) -> store::Error {
+    store::Error::Fault(format!("{what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules() {
+        fn ok(password: &str, expected: bool) {
+            assert_eq!(check(password).is_ok(), expected, "{password:?}");
+        }
+        ok("1234567", false);
+        ok("12345678", true);
+        ok("äöüäöüä", false);
+        ok("äöüäöüäö", true);
+        ok("  spaces  ", true);
+        ok("nul\0nul\0nul", false);
+        ok("line\nline\n", false);
+        ok(&"x".repeat(PASSWORD_BYTES_MAX), true);
+        ok(&"x".repeat(PASSWORD_BYTES_MAX + 1), false);
+    }
+
+    #[test]
+    fn what_was_hashed_verifies_and_nothing_else() {
+        let hasher = Hasher::new(PasswordCost::LEAST).unwrap();
+        let hash = hasher.hash("correct horse").unwrap();
+        assert_ne!(hasher.hash("correct horse").unwrap(), hash, "salted");
+        assert!(hasher.verify("correct horse", Some(&hash)).unwrap());
+        assert!(!hasher.verify("Correct horse", Some(&hash)).unwrap());
+        assert!(!hasher.verify("correct horse ", Some(&hash)).unwrap());
+        assert!(!hasher.verify("correct horse", None).unwrap());
+        assert!(hasher.verify("correct horse", Some("$argon2id$damaged")).is_err());
+        assert_eq!(hasher.verifications(), 5);
+    }
+
+    #[test]
+    fn the_default_cost_is_owasps_and_stands_in_the_hash() {
+        let hash = Hasher::new(PasswordCost::OWASP).unwrap().hash("correct horse").unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        // Whatever the cost is now: a hash is verified with its own.
+        assert!(Hasher::new(PasswordCost::LEAST).unwrap().verify("correct horse", Some(&hash)).unwrap());
+    }
+}
