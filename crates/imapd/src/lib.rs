@@ -4,6 +4,11 @@
 #![allow(dead_code)]
 
 mod enabled;
+mod fetch;
+mod numbers;
 mod progress;
+mod render;
 mod selected;
 mod tagged;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,224 @@
+//! FETCH and UID FETCH (RFC 9051 §6.4.5) with BINARY, CONDSTORE, QRESYNC and OBJECTID.
+//!
+//! A fetch answers from the index that the client knows, as it stood when the command came, and reads the store for
+//! what the index does not have: summaries for ENVELOPE and the structures, bodies for sections, each once a message.
+//! It works in slices, each with one snapshot of the store. A message that another device expunges meanwhile is still
+//! served: the client counts it, and the store keeps its body.
+//!
+//! What it does not do: tell the flags that it sets or anything else that changed; that is `sync`'s.
+//!
+//! Invariant: `\Seen` is set for a message only after all of its response is written.
+
+mod plan;
+mod response;
+mod targets;
+mod vanished;
+
+use crate::enabled::Enabled;
+use crate::progress::Progress;
+use crate::selected::{NoSuchNumber, Selected};
+use crate::tagged::Tagged;
+use imap_proto::command::{Fetch as Request, FetchItem};
+use imap_proto::{Code, Numbering};
+use plan::Plan;
+use response::Response;
+use session::OUTPUT_HIGH_WATER_BYTES;
+use store::{Actor, Error, FlagChange, FlagMode, Flags, Index, Reader, SystemFlag, Uid};
+use targets::Targets;
+use vanished::Vanished;
+
+/// A slice reads at most about this much of bodies: other work of the connection waits so long.
+const READ_BYTES_PER_SLICE_MAX: usize = 8 * 1024 * 1024;
+/// A slice reads at most this many messages.
+const READS_PER_SLICE_MAX: usize = 1000;
+/// After so many messages that cannot be read the command gives up: the disk is not well.
+const UNREADABLE_MAX: u32 = 8;
+
+/// A FETCH on its way.
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    plan: Plan,
+    numbering: Numbering,
+    /// What the client knew when it asked.
+    index: Index,
+    targets: Targets,
+    /// Still to be told, before anything else.
+    vanished: Option<Vanished>,
+    /// The response that the last slice did not finish.
+    response: Option<Response>,
+    troubles: Troubles,
+}
+
+/// What will have to be said at the end.
+#[derive(Debug, Default)]
+struct Troubles {
+    unreadable: u32,
+    unknown_cte: bool,
+    gone: bool,
+}
+
+/// What a slice did.
+#[derive(Default)]
+struct Slice {
+    seen: Vec<Uid>,
+    read_bytes: usize,
+    reads: usize,
+}
+
+/// How a slice ended.
+#[derive(PartialEq, Eq)]
+enum End {
+    Full,
+    LastMessage,
+}
+
+/// RFC 7162 §3.1: whether the command switches CONDSTORE on.
+pub(crate) fn enables_condstore(request: &Request) -> bool {
+    request.changed_since.is_some() || request.items.contains(&FetchItem::ModSeq)
+}
+
+impl Fetch {
+    /// A fetch of what `selected` has told the client.
+    ///
+    /// # Errors
+    /// BAD: a message number above EXISTS, or VANISHED without QRESYNC.
+    pub(crate) fn new(request: Request, enabled: Enabled, selected: &Selected) -> Result<Self, Tagged> {
+        let no_such_number = |NoSuchNumber| Tagged::bad("No message has such a number");
+        let targets = Targets::of(&request.set, request.numbering, selected).map_err(no_such_number)?;
+        let plan = Plan::new(&request, enabled);
+        let vanished = match request.changed_since {
+            Some(since) if since.vanished => {
+                // RFC 7162 §3.2.6: BAD without ENABLE QRESYNC.
+                if !enabled.qresync {
+                    return Err(Tagged::bad("VANISHED needs ENABLE QRESYNC first"));
+                }
+                Some(Vanished { set: request.set, since: store::ModSeq(since.modseq) })
+            }
+            Some(_) | None => None,
+        };
+        let index = selected.told.clone();
+        let troubles = Troubles::default();
+        Ok(Self { plan, numbering: request.numbering, index, targets, vanished, response: None, troubles })
+    }
+
+    /// Writes responses until the output is full, the slice's work is done or the command is over.
+    pub(crate) fn run(&mut self, selected: &mut Selected, actor: Actor, output: &mut Vec<u8>) -> Progress {
+        if let Some(vanished) = self.vanished.take()
+            && let Err(error) = vanished.write(selected, self.plan.dialect, output)
+        {
+            return Progress::Done(error.into());
+        }
+        let mut slice = Slice::default();
+        let end = self.write(selected, &mut slice, output);
+        let marked = mark_seen(selected, actor, slice.seen);
+        match end.and_then(|end| marked.map(|()| end)) {
+            Ok(End::Full) => Progress::More,
+            Ok(End::LastMessage) => Progress::Done(self.troubles.conclusion(self.numbering)),
+            Err(error) => Progress::Done(error.into()),
+        }
+    }
+
+    fn write(&mut self, selected: &Selected, slice: &mut Slice, output: &mut Vec<u8>) -> Result<End, Error> {
+        let keywords = &selected.view.mailbox().keywords;
+        let mut reader = None;
+        while output.len() < OUTPUT_HIGH_WATER_BYTES && !slice.is_full() {
+            let mut response = match self.response.take() {
+                Some(response) => response,
+                None => match self.next_response(selected, &mut reader, slice)? {
+                    Some(response) => response,
+                    None => return Ok(End::LastMessage),
+                },
+            };
+            if !response.write(&self.plan, keywords, output) {
+                self.response = Some(response);
+                break;
+            }
+            self.troubles.unknown_cte |= response.unknown_cte;
+            if self.plan.sets_seen && !selected.read_only && !response.entry().flags.has(SystemFlag::Seen) {
+                slice.seen.push(response.entry().uid);
+            }
+        }
+        Ok(End::Full)
+    }
+
+    /// The next message, with what has to be read of it; those that cannot be read are passed over.
+    fn next_response<'s>(
+        &mut self,
+        selected: &'s Selected,
+        reader: &mut Option<Reader<'s>>,
+        slice: &mut Slice,
+    ) -> Result<Option<Response>, Error> {
+        let needs = self.plan.needs;
+        while let Some(position) = self.targets.next() {
+            let Some(entry) = self.index.get(position).copied() else { continue };
+            if self.plan.changed_since.is_some_and(|since| entry.modseq <= since) {
+                continue;
+            }
+            // Positions are below the index's length, which UIDs keep within 32 bits.
+            let number = u32::try_from(position).unwrap_or(u32::MAX).saturating_add(1);
+            if !needs.summary && !needs.body {
+                return Ok(Some(Response::new(number, entry)));
+            }
+            let reader = match reader {
+                Some(reader) => reader,
+                None => reader.insert(selected.account.reader()?),
+            };
+            match Response::read(number, entry, needs, reader) {
+                Ok(response) => {
+                    slice.reads += 1;
+                    slice.read_bytes += response.read_bytes();
+                    return Ok(Some(response));
+                }
+                Err(error) => self.troubles.note(error)?,
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Slice {
+    fn is_full(&self) -> bool {
+        self.read_bytes >= READ_BYTES_PER_SLICE_MAX || self.reads >= READS_PER_SLICE_MAX
+    }
+}
+
+impl Troubles {
+    /// A message could not be read: one that is damaged must not hide the others.
+    fn note(&mut self, error: Error) -> Result<(), Error> {
+        if error == Error::NoSuchMessage {
+            self.gone = true;
+            return Ok(());
+        }
+        self.unreadable += 1;
+        if self.unreadable < UNREADABLE_MAX { Ok(()) } else { Err(error) }
+    }
+
+    fn conclusion(&self, numbering: Numbering) -> Tagged {
+        if self.unreadable > 0 {
+            Tagged::refused(Code::Unavailable, "Some messages could not be read")
+        } else if self.unknown_cte {
+            Tagged::refused(Code::UnknownCte, "The encoding of a part is not known")
+        } else if self.gone && numbering == Numbering::Sequence {
+            // RFC 5530 §3. RFC 9051 §6.4.9: UIDs that are gone are no error.
+            Tagged::refused(Code::ExpungeIssued, "Some messages are gone")
+        } else {
+            Tagged::ok("FETCH completed")
+        }
+    }
+}
+
+/// RFC 9051 §6.4.5: who fetches a body has seen it. A refusal (a full disk, the mailbox was deleted meanwhile) must not
+/// keep anybody from reading; the client is told of flags only what was stored.
+fn mark_seen(selected: &Selected, actor: Actor, uids: Vec<Uid>) -> Result<(), Error> {
+    if uids.is_empty() {
+        return Ok(());
+    }
+    let seen = FlagChange { mode: FlagMode::Add, flags: Flags::system(&[SystemFlag::Seen]), unchanged_since: None };
+    match selected.account.change_flags(actor, selected.mailbox, uids, seen) {
+        Err(fault @ Error::Fault(_)) => Err(fault),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! What a FETCH says of each message, and what has to be read for it.
+
+use crate::enabled::Enabled;
+use imap_proto::command::{BodySection, Fetch as Request, FetchItem};
+use imap_proto::{Dialect, Numbering};
+use store::ModSeq;
+
+/// What is said of each message.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// In the client's order, each once; never empty.
+    pub(super) items: Vec<FetchItem>,
+    /// Only messages that changed after this.
+    pub(super) changed_since: Option<ModSeq>,
+    pub(super) needs: Needs,
+    /// RFC 9051 §6.4.5: whether the items set `\Seen`.
+    pub(super) sets_seen: bool,
+    pub(super) dialect: Dialect,
+}
+
+/// What of a message has to be read; its entry in the index is at hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Needs {
+    pub(super) summary: bool,
+    pub(super) body: bool,
+}
+
+impl Plan {
+    pub(super) fn new(request: &Request, enabled: Enabled) -> Self {
+        let mut items: Vec<FetchItem> = Vec::with_capacity(request.items.len() + 2);
+        // RFC 9051 §6.4.9: a UID FETCH tells the UID, asked for or not.
+        if request.numbering == Numbering::Uid && !request.items.contains(&FetchItem::Uid) {
+            items.push(FetchItem::Uid);
+        }
+        for item in &request.items {
+            if !items.contains(item) {
+                items.push(item.clone());
+            }
+        }
+        // RFC 7162 §3.1.4.1: CHANGEDSINCE adds MODSEQ; who uses CONDSTORE must not see flags without it (§3.1).
+        let tells_flags = enabled.condstore && items.contains(&FetchItem::Flags);
+        if (request.changed_since.is_some() || tells_flags) && !items.contains(&FetchItem::ModSeq) {
+            items.push(FetchItem::ModSeq);
+        }
+        Self {
+            changed_since: request.changed_since.map(|since| ModSeq(since.modseq)),
+            needs: items.iter().fold(Needs::default(), |all, item| all.and(Needs::of(item))),
+            sets_seen: items.iter().any(FetchItem::sets_seen),
+            dialect: enabled.dialect(),
+            items,
+        }
+    }
+}
+
+impl Needs {
+    fn and(self, other: Self) -> Self {
+        Self { summary: self.summary || other.summary, body: self.body || other.body }
+    }
+
+    fn of(item: &FetchItem) -> Self {
+        match item {
+            FetchItem::Flags
+            | FetchItem::InternalDate
+            | FetchItem::Rfc822Size
+            | FetchItem::Uid
+            | FetchItem::ModSeq
+            | FetchItem::EmailId
+            | FetchItem::ThreadId => Self::default(),
+            FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => Self { summary: true, body: false },
+            FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text => Self { summary: false, body: true },
+            FetchItem::Section(BodySection { section, .. }) | FetchItem::Binary(BodySection { section, .. }) => {
+                Self::of_part(&section.part)
+            }
+            FetchItem::BinarySize(part) => Self::of_part(part),
+        }
+    }
+
+    /// Where the header of the message ends can be seen without its structure.
+    fn of_part(part: &[u32]) -> Self {
+        Self { summary: !part.is_empty(), body: true }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ENABLED_CONDSTORE, request_fetch};
+
+    fn check(command: &str, enabled: Enabled, items: &[FetchItem]) {
+        assert_eq!(Plan::new(&request_fetch(command), enabled).items, items, "{command}");
+    }
+
+    #[test]
+    fn items_that_go_without_saying() {
+        use FetchItem::{Envelope, Flags, ModSeq, Uid};
+        check("FETCH 1 (FLAGS FLAGS)", Enabled::default(), &[Flags]);
+        check("UID FETCH 1 FLAGS", Enabled::default(), &[Uid, Flags]);
+        check("UID FETCH 1 (FLAGS UID)", Enabled::default(), &[Flags, Uid]);
+        check("FETCH 1 FLAGS", ENABLED_CONDSTORE, &[Flags, ModSeq]);
+        check("FETCH 1 (MODSEQ FLAGS)", ENABLED_CONDSTORE, &[ModSeq, Flags]);
+        check("FETCH 1 ENVELOPE", ENABLED_CONDSTORE, &[Envelope]);
+        check("FETCH 1 ENVELOPE (CHANGEDSINCE 1)", ENABLED_CONDSTORE, &[Envelope, ModSeq]);
+    }
+
+    #[test]
+    fn what_is_read() {
+        let check = |items: &str, summary: bool, body: bool, sets_seen: bool| {
+            let plan = Plan::new(&request_fetch(&format!("FETCH 1 ({items})")), Enabled::default());
+            assert_eq!((plan.needs, plan.sets_seen), (Needs { summary, body }, sets_seen), "{items}");
+        };
+        check("FLAGS UID RFC822.SIZE INTERNALDATE MODSEQ EMAILID THREADID", false, false, false);
+        check("FLAGS BODYSTRUCTURE", true, false, false);
+        check("BODY.PEEK[HEADER.FIELDS (SUBJECT)]", false, true, false);
+        check("BODY[]", false, true, true);
+        check("BODY.PEEK[1.MIME] FLAGS", true, true, false);
+        check("BINARY[1]", true, true, true);
+        check("BINARY.SIZE[1]", true, true, false);
+        check("RFC822.HEADER", false, true, false);
+        check("ENVELOPE RFC822.TEXT", true, true, true);
+    }
+}

@@ -1,0 +1,99 @@
+//! Which messages a FETCH is about: ranges of positions, never a list of messages.
+
+use crate::selected::{NoSuchNumber, Selected};
+use imap_proto::{MessageSet, Numbering, SequenceSet};
+use std::iter::Flatten;
+use std::ops::Range;
+use std::vec::IntoIter;
+use store::{Index, Uid};
+
+/// Positions in the index that the client knows, ascending, each once.
+#[derive(Debug)]
+pub(super) struct Targets(Flatten<IntoIter<Range<usize>>>);
+
+impl Targets {
+    /// The messages in `set` that the client knows.
+    pub(super) fn of(set: &MessageSet, numbering: Numbering, selected: &Selected) -> Result<Self, NoSuchNumber> {
+        let ranges = match (set, numbering) {
+            (MessageSet::Saved, Numbering::Sequence | Numbering::Uid) => of_saved(&selected.saved, &selected.told),
+            (MessageSet::Numbers(set), Numbering::Sequence) => of_numbers(set, selected.exists())?,
+            (MessageSet::Numbers(set), Numbering::Uid) => of_uids(set, &selected.told),
+        };
+        Ok(Self(ranges.into_iter().flatten()))
+    }
+}
+
+impl Iterator for Targets {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        self.0.next()
+    }
+}
+
+/// RFC 9051 §9: a number above EXISTS is an error. `n:*` is not: clients ask so for what may have come since.
+fn of_numbers(set: &SequenceSet, exists: u32) -> Result<Vec<Range<usize>>, NoSuchNumber> {
+    if set.exceeds(exists) && !set.has_star() {
+        return Err(NoSuchNumber);
+    }
+    let position = |number: u32| number.saturating_sub(1) as usize;
+    Ok(set.resolve(exists).iter().map(|range| position(*range.start())..*range.end() as usize).collect())
+}
+
+/// RFC 9051 §6.4.9: `*` is the highest UID there is; UIDs that are not there are passed over.
+fn of_uids(set: &SequenceSet, told: &Index) -> Vec<Range<usize>> {
+    let Some(last) = told.last() else { return Vec::new() };
+    let positions = |first: u32, last: u32| {
+        let start = told.position(Uid(first)).unwrap_or_else(|at| at);
+        let end = told.position(Uid(last)).map_or_else(|at| at, |at| at + 1);
+        start..end
+    };
+    let ranges = set.resolve(last.uid.0);
+    ranges.iter().map(|range| positions(*range.start(), *range.end())).filter(|range| !range.is_empty()).collect()
+}
+
+/// RFC 9051 §6.4.4.1: what is gone is left out of `$`.
+fn of_saved(saved: &[Uid], told: &Index) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for position in saved.iter().filter_map(|uid| told.position(*uid).ok()) {
+        match ranges.last_mut() {
+            Some(range) if range.end == position => range.end = position + 1,
+            Some(_) | None => ranges.push(position..position + 1),
+        }
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Mailbox;
+
+    fn check(set: &str, numbering: Numbering, expected: Result<&[usize], NoSuchNumber>) {
+        // UIDs 1, 2, 4, 6, 7.
+        let mut mailbox = Mailbox::with_messages(7);
+        mailbox.expunge(&[3, 5]);
+        let mut selected = mailbox.select();
+        selected.saved = vec![Uid(2), Uid(3), Uid(4), Uid(7)];
+        let set = match set {
+            "$" => MessageSet::Saved,
+            set => MessageSet::Numbers(SequenceSet::parse(set.as_bytes(), 9).unwrap()),
+        };
+        let targets = Targets::of(&set, numbering, &selected).map(Iterator::collect::<Vec<usize>>);
+        assert_eq!(targets.as_deref(), expected.as_ref().map(|positions| *positions), "{set} {numbering:?}");
+    }
+
+    #[test]
+    fn sets_become_positions() {
+        check("1:*", Numbering::Sequence, Ok(&[0, 1, 2, 3, 4]));
+        check("5,2:3,2", Numbering::Sequence, Ok(&[1, 2, 4]));
+        check("9:*", Numbering::Sequence, Ok(&[4]));
+        check("5:6", Numbering::Sequence, Err(NoSuchNumber));
+        check("1:*", Numbering::Uid, Ok(&[0, 1, 2, 3, 4]));
+        check("3:5,7,100", Numbering::Uid, Ok(&[2, 4]));
+        check("3,5", Numbering::Uid, Ok(&[]));
+        check("100:*", Numbering::Uid, Ok(&[4]));
+        check("$", Numbering::Sequence, Ok(&[1, 2, 4]));
+        check("$", Numbering::Uid, Ok(&[1, 2, 4]));
+    }
+}

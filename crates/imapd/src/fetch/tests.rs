@@ -1,0 +1,283 @@
+use super::*;
+use crate::testing::{ACTOR, ENABLED_CONDSTORE, ENABLED_QRESYNC, Mailbox, NOW, request_fetch};
+use imap_proto::Status;
+use proptest::prelude::*;
+
+/// All that a command says, its slices joined; each slice gets an empty output, as after a flush.
+fn run(command: &str, enabled: Enabled, selected: &mut Selected) -> (Vec<u8>, Tagged) {
+    let mut fetch = match Fetch::new(request_fetch(command), enabled, selected) {
+        Ok(fetch) => fetch,
+        Err(refused) => return (Vec::new(), refused),
+    };
+    let mut all = Vec::new();
+    loop {
+        let mut output = Vec::new();
+        let progress = fetch.run(selected, ACTOR, &mut output);
+        all.extend_from_slice(&output);
+        match progress {
+            Progress::Done(tagged) => return (all, tagged),
+            Progress::More => {}
+        }
+    }
+}
+
+fn said(command: &str, enabled: Enabled, selected: &mut Selected) -> String {
+    let (said, tagged) = run(command, enabled, selected);
+    assert_eq!(tagged.status, Status::Ok, "{command}: {tagged:?}");
+    String::from_utf8(said).unwrap()
+}
+
+fn check(mailbox: &Mailbox, command: &str, expected: &str) {
+    assert_eq!(said(command, Enabled::default(), &mut mailbox.select()), expected, "{command}");
+}
+
+#[test]
+fn what_the_index_knows() {
+    let mut mailbox = Mailbox::new();
+    let flags = ["\\Flagged", "\\Seen", "$Label1"];
+    mailbox.add_message(b"Subject: a\r\n\r\n", &flags, NOW);
+    mailbox.add_message(b"", &[], store::Timestamp(0));
+    check(&mailbox, "FETCH 1 FLAGS", "* 1 FETCH (FLAGS (\\Flagged \\Seen $Label1))\r\n");
+    check(&mailbox, "FETCH 2 (FLAGS UID)", "* 2 FETCH (FLAGS () UID 2)\r\n");
+    check(
+        &mailbox,
+        "FETCH 1:* (RFC822.SIZE INTERNALDATE)",
+        "* 1 FETCH (RFC822.SIZE 14 INTERNALDATE \" 1-Feb-2026 10:00:00 +0000\")\r\n\
+         * 2 FETCH (RFC822.SIZE 0 INTERNALDATE \" 1-Jan-1970 00:00:00 +0000\")\r\n",
+    );
+    let email = mailbox.select().told.get(0).unwrap().email.text();
+    check(&mailbox, "FETCH 1 (EMAILID THREADID)", &format!("* 1 FETCH (EMAILID ({email}) THREADID NIL)\r\n"));
+    check(&mailbox, "UID FETCH 2,5 (UID)", "* 2 FETCH (UID 2)\r\n");
+    check(&mailbox, "UID FETCH 9 FLAGS", "");
+}
+
+const PARTS: &str = "Subject: s\r\nX-A: 1\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+    --b\r\nContent-Type: text/plain\r\n\r\none\r\n\
+    --b\r\nContent-Transfer-Encoding: base64\r\n\r\nYQBi\r\n\
+    --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\nx\r\n\
+    --b\r\nContent-Transfer-Encoding: x-odd\r\n\r\nodd\r\n--b--\r\n";
+
+#[test]
+fn sections_are_exact() {
+    let mut mailbox = Mailbox::new();
+    mailbox.add(PARTS);
+    let check = |item: &str, expected: &str| {
+        check(&mailbox, &format!("FETCH 1 {item}"), &format!("* 1 FETCH ({expected})\r\n"));
+    };
+    let header = PARTS.find("--b").unwrap();
+    let (length, rest) = (PARTS.len(), PARTS.len() - header);
+    check("BODY.PEEK[]", &format!("BODY[] {{{length}}}\r\n{PARTS}"));
+    check("RFC822", &format!("RFC822 {{{length}}}\r\n{PARTS}"));
+    check("BODY.PEEK[HEADER]", &format!("BODY[HEADER] {{{header}}}\r\n{}", &PARTS[..header]));
+    check("RFC822.HEADER", &format!("RFC822.HEADER {{{header}}}\r\n{}", &PARTS[..header]));
+    check("BODY.PEEK[TEXT]", &format!("BODY[TEXT] {{{rest}}}\r\n{}", &PARTS[header..]));
+    check("RFC822.TEXT", &format!("RFC822.TEXT {{{rest}}}\r\n{}", &PARTS[header..]));
+    check("BODY.PEEK[1]", "BODY[1] {3}\r\none");
+    check("BODY.PEEK[1.MIME]", "BODY[1.MIME] {28}\r\nContent-Type: text/plain\r\n\r\n");
+    check("BODY.PEEK[3.HEADER]", "BODY[3.HEADER] {15}\r\nSubject: in\r\n\r\n");
+    check("BODY.PEEK[3.TEXT]", "BODY[3.TEXT] {1}\r\nx");
+    check("BODY.PEEK[9]", "BODY[9] NIL");
+    check("BODY.PEEK[1.HEADER]", "BODY[1.HEADER] NIL");
+    check("BODY.PEEK[HEADER.FIELDS (x-a nix)]", "BODY[HEADER.FIELDS (x-a nix)] {10}\r\nX-A: 1\r\n\r\n");
+    check("BODY.PEEK[3.HEADER.FIELDS.NOT (Subject)]", "BODY[3.HEADER.FIELDS.NOT (Subject)] {2}\r\n\r\n");
+    check("BODY.PEEK[1.HEADER.FIELDS (A)]", "BODY[1.HEADER.FIELDS (A)] NIL");
+    check("BODY.PEEK[]<9.3>", "BODY[]<9> {3}\r\ns\r\n");
+    check("BODY.PEEK[1]<2.100>", "BODY[1]<2> {1}\r\ne");
+    check("BODY.PEEK[1]<3.1>", "BODY[1]<3> {0}\r\n");
+    check("BODY.PEEK[]<99999999999.99999999999>", "BODY[]<99999999999> {0}\r\n");
+    check("BODY.PEEK[HEADER.FIELDS (X-A)]<3.2>", "BODY[HEADER.FIELDS (X-A)]<3> {2}\r\n: ");
+    check("BINARY.PEEK[2]", "BINARY[2] ~{3}\r\na\0b");
+    check("BINARY.PEEK[2]<2.9>", "BINARY[2]<2> {1}\r\nb");
+    check("(BINARY.SIZE[2] BINARY.SIZE[9])", "BINARY.SIZE[2] 3 BINARY.SIZE[9] 0");
+    check("BINARY.PEEK[9]", "BINARY[9] NIL");
+    check("(BODY.PEEK[1] UID BODY.PEEK[3.TEXT])", "BODY[1] {3}\r\none UID 1 BODY[3.TEXT] {1}\r\nx");
+    check("BINARY.PEEK[]<0.7>", "BINARY[]<0> {7}\r\nSubject");
+}
+
+#[test]
+fn an_unknown_encoding_is_said_at_the_end() {
+    let mut mailbox = Mailbox::new();
+    mailbox.add(PARTS);
+    for (item, expected) in
+        [("BINARY.PEEK[4]", "* 1 FETCH (BINARY[4] NIL)\r\n"), ("BINARY.SIZE[4]", "* 1 FETCH (BINARY.SIZE[4] 3)\r\n")]
+    {
+        let (said, tagged) = run(&format!("FETCH 1 {item}"), Enabled::default(), &mut mailbox.select());
+        assert_eq!(String::from_utf8(said).unwrap(), expected);
+        assert_eq!(tagged, Tagged::refused(Code::UnknownCte, tagged.text.clone()));
+    }
+}
+
+#[test]
+fn who_reads_a_body_has_seen_it() {
+    let check = |item: &str, read_only: bool, seen: bool| {
+        let mailbox = Mailbox::with_messages(2);
+        let mut selected = mailbox.select();
+        selected.read_only = read_only;
+        said(&format!("FETCH 1 {item}"), Enabled::default(), &mut selected);
+        assert_eq!(mailbox.flags_of(1).has(SystemFlag::Seen), seen, "{item}");
+        assert!(!mailbox.flags_of(2).has(SystemFlag::Seen));
+    };
+    check("BODY[]", false, true);
+    check("BODY[]", true, false);
+    check("BODY.PEEK[]", false, false);
+    check("(FLAGS RFC822)", false, true);
+    check("RFC822.HEADER", false, false);
+    check("BINARY[1]", false, true);
+    check("BODY[9]", false, true);
+}
+
+#[test]
+fn seen_is_one_commit_for_all_messages_of_a_slice() {
+    let mut mailbox = Mailbox::with_messages(20);
+    mailbox.flag(&[3], &["\\Seen"]);
+    let before = mailbox.engine.commits();
+    said("FETCH 1:* BODY[]", Enabled::default(), &mut mailbox.select());
+    assert_eq!(mailbox.engine.commits(), before + 1);
+    said("FETCH 1:* BODY[]", Enabled::default(), &mut mailbox.select());
+    assert_eq!(mailbox.engine.commits(), before + 1, "all are seen: nothing to commit");
+}
+
+#[test]
+fn a_full_disk_keeps_nobody_from_reading() {
+    let mailbox = Mailbox::with_messages(1);
+    mailbox.engine.plan(0, store::sim::Fault::Full);
+    check(&mailbox, "FETCH 1 BODY[TEXT]", "* 1 FETCH (BODY[TEXT] {8}\r\nbody 1\r\n)\r\n");
+    assert!(!mailbox.flags_of(1).has(SystemFlag::Seen));
+}
+
+#[test]
+fn a_message_that_another_device_expunged_is_served() {
+    let mut mailbox = Mailbox::with_messages(3);
+    let mut selected = mailbox.select();
+    mailbox.expunge(&[2]);
+    let said = said("FETCH 1:* (UID BODY.PEEK[TEXT])", Enabled::default(), &mut selected);
+    assert!(said.contains("* 2 FETCH (UID 2 BODY[TEXT] {8}\r\nbody 2\r\n)\r\n"), "{said}");
+    assert!(said.contains("* 3 FETCH (UID 3 "), "{said}");
+}
+
+#[test]
+fn a_message_that_left_retention_is_left_out() {
+    let mut mailbox = Mailbox::with_messages(2);
+    let mut selected = mailbox.select();
+    mailbox.expunge(&[1]);
+    mailbox.account.purge(store::Timestamp(NOW.0 + 1)).unwrap();
+    let (said, tagged) = run("FETCH 1:* BODY.PEEK[TEXT]", Enabled::default(), &mut selected);
+    assert_eq!(said, b"* 2 FETCH (BODY[TEXT] {8}\r\nbody 2\r\n)\r\n");
+    assert_eq!(tagged, Tagged::refused(Code::ExpungeIssued, tagged.text.clone()));
+    let (_, tagged) = run("UID FETCH 1:* BODY.PEEK[TEXT]", Enabled::default(), &mut selected);
+    assert_eq!(tagged.status, Status::Ok, "RFC 9051 §6.4.9");
+}
+
+#[test]
+fn a_message_that_cannot_be_read_does_not_hide_the_others() {
+    let mailbox = Mailbox::with_messages(3);
+    let mut selected = mailbox.select();
+    // A snapshot, the first body; the second fails.
+    mailbox.engine.plan_read_error(2);
+    let (said, tagged) = run("FETCH 1:* (UID BODY.PEEK[])", Enabled::default(), &mut selected);
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("UID 1 ") && !said.contains("UID 2 ") && said.contains("UID 3 "), "{said}");
+    assert_eq!(tagged.status, Status::No);
+}
+
+#[test]
+fn numbers_that_are_not_there() {
+    let mailbox = Mailbox::with_messages(2);
+    let (_, tagged) = run("FETCH 3 FLAGS", Enabled::default(), &mut mailbox.select());
+    assert_eq!(tagged.status, Status::Bad);
+    let empty = Mailbox::new();
+    check(&empty, "FETCH 1:* FLAGS", "");
+    check(&empty, "UID FETCH 1:* FLAGS", "");
+}
+
+#[test]
+fn only_what_changed_since() {
+    let mut mailbox = Mailbox::with_messages(3);
+    let since = mailbox.select().view.mailbox().highest_modseq;
+    mailbox.flag(&[2], &["\\Flagged"]);
+    let modseq = mailbox.select().told.get(1).unwrap().modseq;
+    let command = format!("FETCH 1:* FLAGS (CHANGEDSINCE {since})");
+    check(&mailbox, &command, &format!("* 2 FETCH (FLAGS (\\Flagged) MODSEQ ({modseq}))\r\n"));
+    let said = said("UID FETCH 2 FLAGS", ENABLED_CONDSTORE, &mut mailbox.select());
+    assert_eq!(said, format!("* 2 FETCH (UID 2 FLAGS (\\Flagged) MODSEQ ({modseq}))\r\n"));
+}
+
+#[test]
+fn vanished_comes_first() {
+    let mut mailbox = Mailbox::with_messages(6);
+    let since = mailbox.select().view.mailbox().highest_modseq;
+    mailbox.expunge(&[2, 3, 6]);
+    mailbox.flag(&[4], &["\\Flagged"]);
+    let mut selected = mailbox.select();
+    mailbox.expunge(&[5]);
+    let command = format!("UID FETCH 1:* (UID) (CHANGEDSINCE {since} VANISHED)");
+    let told = said(&command, ENABLED_QRESYNC, &mut selected);
+    // 5 is told later, as VANISHED without EARLIER: the client still counts it.
+    assert!(told.starts_with("* VANISHED (EARLIER) 2:3,6\r\n* 2 FETCH (UID 4 MODSEQ ("), "{told}");
+    let command = format!("UID FETCH 3 (UID) (CHANGEDSINCE {since} VANISHED)");
+    assert_eq!(said(&command, ENABLED_QRESYNC, &mut selected), "* VANISHED (EARLIER) 3\r\n");
+    let (_, tagged) = run(&command, ENABLED_CONDSTORE, &mut selected);
+    assert_eq!(tagged.status, Status::Bad, "RFC 7162 §3.2.6");
+}
+
+#[test]
+fn commands_that_switch_condstore_on() {
+    for (command, expected) in
+        [("FETCH 1 FLAGS", false), ("FETCH 1 (FLAGS MODSEQ)", true), ("UID FETCH 1 FLAGS (CHANGEDSINCE 1)", true)]
+    {
+        assert_eq!(enables_condstore(&request_fetch(command)), expected, "{command}");
+    }
+}
+
+#[test]
+fn a_long_message_goes_out_in_pieces() {
+    let mut mailbox = Mailbox::new();
+    let body = format!("Subject: long\r\n\r\n{}", "0123456789abcde\r\n".repeat(20_000));
+    mailbox.add(&body);
+    let mut selected = mailbox.select();
+    let mut fetch = Fetch::new(request_fetch("FETCH 1 (BODY[] FLAGS)"), Enabled::default(), &selected).unwrap();
+    let (mut all, mut pieces) = (Vec::new(), 0);
+    loop {
+        let mut output = b"before".to_vec();
+        let progress = fetch.run(&mut selected, ACTOR, &mut output);
+        assert!(output.len() <= OUTPUT_HIGH_WATER_BYTES + 100, "{}", output.len());
+        all.extend_from_slice(&output["before".len()..]);
+        let done = matches!(progress, Progress::Done(_));
+        assert_eq!(mailbox.flags_of(1).has(SystemFlag::Seen), done, "seen only when all is written");
+        pieces += 1;
+        if done {
+            break;
+        }
+    }
+    assert_eq!(pieces, 6);
+    let expected = format!("* 1 FETCH (BODY[] {{{}}}\r\n{body} FLAGS ())\r\n", body.len());
+    assert!(String::from_utf8(all).unwrap() == expected);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn how_full_the_output_is_makes_no_difference(
+        sizes in prop::collection::vec(0_usize..150_000, 1..6),
+        fills in prop::collection::vec(0_usize..OUTPUT_HIGH_WATER_BYTES, 1..8),
+    ) {
+        let mut mailbox = Mailbox::new();
+        for size in &sizes {
+            mailbox.add(&format!("Subject: {size}\r\n\r\n{}", "x".repeat(*size)));
+        }
+        let mut selected = mailbox.select();
+        let command = "UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)] BODY.PEEK[] FLAGS BODY.PEEK[TEXT]<5.70000>)";
+        let (expected, _) = run(command, Enabled::default(), &mut selected);
+        let mut fetch = Fetch::new(request_fetch(command), Enabled::default(), &selected).unwrap();
+        let mut all = Vec::new();
+        for fill in fills.iter().cycle() {
+            let mut output = vec![0; *fill];
+            let progress = fetch.run(&mut selected, ACTOR, &mut output);
+            all.extend_from_slice(&output[*fill..]);
+            if matches!(progress, Progress::Done(_)) {
+                break;
+            }
+        }
+        prop_assert!(all == expected);
+    }
+}
