@@ -1,0 +1,187 @@
+use super::*;
+use crate::Source;
+use auth::{AuthOptions, PasswordCost};
+use store::Store;
+use store::sim::{Fault, SIM_EPOCH, SimEngine, SimObjects};
+
+const NOW: Timestamp = SIM_EPOCH;
+
+struct World {
+    engine: SimEngine,
+    delivery: Delivery,
+}
+
+fn world() -> World {
+    let engine = SimEngine::new();
+    let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
+    let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+    let auth = Auth::open(store, [1; 32], options).unwrap();
+    let directory = auth.directory();
+    directory.add_domain("example.org").unwrap();
+    for name in ["alice", "bob", "carol"] {
+        directory.add_account(&format!("{name}@example.org"), "correct horse", "", NOW).unwrap();
+    }
+    directory.add_alias("team@example.org", &["alice@example.org", "bob@example.org"]).unwrap();
+    World { engine, delivery: Delivery::new(auth, "mail.example.org") }
+}
+
+fn source(protocol: Protocol) -> Source {
+    Source {
+        protocol,
+        device: DeviceId(0),
+        helo: "client.example".into(),
+        client: "192.0.2.1".parse().unwrap(),
+        with: "ESMTPS",
+        tls: Some("TLSv1.3".into()),
+    }
+}
+
+impl World {
+    fn recipient(&self, address: &str) -> Recipient {
+        let (local_part, domain) = address.rsplit_once('@').unwrap();
+        match self.delivery.check_recipient(local_part, domain, address).unwrap() {
+            RecipientDecision::Deliver(recipient) => recipient,
+            other => panic!("{address}: {other:?}"),
+        }
+    }
+
+    fn deliver(&self, protocol: Protocol, addresses: &[&str], content: &str) -> Vec<RecipientOutcome> {
+        let recipients: Vec<_> = addresses.iter().map(|address| self.recipient(address)).collect();
+        let source = source(protocol);
+        let envelope = Envelope { reverse_path: "me@x", recipients: &recipients, source: &source, id: "id1" };
+        self.delivery.deliver(&envelope, content.as_bytes(), NOW)
+    }
+
+    fn mailbox(&self, name: &str) -> Vec<String> {
+        let info = self.delivery.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap();
+        let account = self.delivery.auth.store().account(info.id);
+        let inbox = account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
+        let view = account.view(inbox).unwrap();
+        let reader = account.reader().unwrap();
+        let body = |entry: &store::Entry| String::from_utf8(reader.body(entry.email).unwrap()).unwrap();
+        view.index().iter().map(body).collect()
+    }
+
+    fn counts(&self) -> [usize; 3] {
+        ["alice", "bob", "carol"].map(|name| self.mailbox(name).len())
+    }
+}
+
+const OK: RecipientOutcome = RecipientOutcome::Delivered;
+
+#[test]
+fn a_copy_has_its_trace_on_top() {
+    let world = world();
+    assert_eq!(world.deliver(Protocol::Smtp, &["alice+x@example.org"], "A: b\r\n\r\nbody\r\n"), [OK]);
+    let expected = "Return-Path: <me@x>\r\nDelivered-To: alice+x@example.org\r\n\
+        Received: from client.example ([192.0.2.1]) by mail.example.org with ESMTPS\r\n\
+        \t(TLSv1.3) id id1 for <alice+x@example.org>;\r\n\tMon, 21 Sep 2026 14:13:20 +0000\r\nA: b\r\n\r\nbody\r\n";
+    assert_eq!(world.mailbox("alice")[0].replace("\r\n\t", " "), expected.replace("\r\n\t", " "));
+}
+
+#[test]
+fn recipients_do_not_learn_of_each_other() {
+    let world = world();
+    assert_eq!(world.deliver(Protocol::Smtp, &["alice@example.org", "bob@example.org"], "A: b\r\n\r\n"), [OK, OK]);
+    assert!(!world.mailbox("alice")[0].contains("bob") && !world.mailbox("bob")[0].contains("alice"));
+}
+
+#[test]
+fn an_account_gets_one_copy() {
+    let world = world();
+    let addresses = ["team@example.org", "alice@example.org", "alice+x@example.org", "bob@example.org"];
+    assert_eq!(world.deliver(Protocol::Smtp, &addresses, "A: b\r\n\r\n"), [OK; 4]);
+    assert_eq!(world.counts(), [1, 1, 0]);
+    assert!(world.mailbox("bob")[0].contains("Delivered-To: team@example.org\r\n"));
+}
+
+#[test]
+fn addresses_are_told_apart() {
+    let delivery = world().delivery;
+    let check = |local: &str, domain: &str| delivery.check_recipient(local, domain, "x").unwrap();
+    assert_eq!(check("nobody", "example.org"), RecipientDecision::NoSuchUser);
+    assert_eq!(check("alice", "example.net"), RecipientDecision::NotLocal);
+    assert!(matches!(check("postmaster", ""), RecipientDecision::Deliver(_)));
+}
+
+#[test]
+fn a_circle_is_broken_before_anything_is_written() {
+    let world = world();
+    let content = "Received: x\r\n".repeat(51) + "\r\n";
+    assert_eq!(world.deliver(Protocol::Smtp, &["alice@example.org"], &content), [RecipientOutcome::Loop]);
+    assert_eq!(world.counts(), [0, 0, 0]);
+}
+
+#[test]
+fn what_one_account_cannot_take_is_not_doubled_for_the_others() {
+    let world = world();
+    let addresses = ["alice@example.org", "bob@example.org", "carol@example.org"];
+    let twice = |fault, outcome| {
+        let before = world.counts();
+        let content = format!("S: {outcome:?}\r\n\r\n");
+        world.engine.plan(1, fault);
+        assert_eq!(world.deliver(Protocol::Smtp, &addresses, &content), [OK, outcome, OK]);
+        assert_eq!(world.deliver(Protocol::Smtp, &addresses, &content), [OK; 3]);
+        assert_eq!(world.counts(), before.map(|count| count + 1));
+        // It is known to be complete: the same once more is another message.
+        assert_eq!(world.deliver(Protocol::Smtp, &addresses, &content), [OK; 3]);
+        assert_eq!(world.counts(), before.map(|count| count + 2));
+    };
+    twice(Fault::Full, RecipientOutcome::NoSpace);
+}
+
+#[test]
+fn over_lmtp_only_who_was_refused_comes_again() {
+    let world = world();
+    let addresses = ["team@example.org", "carol@example.org"];
+    world.engine.plan(1, Fault::Full);
+    assert_eq!(world.deliver(Protocol::Lmtp, &addresses, "S: 1\r\n\r\n"), [RecipientOutcome::NoSpace, OK]);
+    assert_eq!(world.counts(), [1, 0, 1]);
+    // Carol's second one is a second message; Alice has hers.
+    assert_eq!(world.deliver(Protocol::Lmtp, &addresses, "S: 1\r\n\r\n"), [OK; 2]);
+    assert_eq!(world.counts(), [1, 1, 2]);
+}
+
+#[test]
+fn a_refusal_for_another_reason_is_remembered_too() {
+    let world = world();
+    let recipients = [world.recipient("alice@example.org")];
+    let source = source(Protocol::Submission);
+    let envelope = Envelope { reverse_path: "me@x", recipients: &recipients, source: &source, id: "id1" };
+    for _ in 0..2 {
+        assert_eq!(world.delivery.deliver(&envelope, b"S: 1\r\n\r\n", NOW), [OK]);
+        world.delivery.refused_as_a_whole(&envelope, b"S: 1\r\n\r\n", NOW);
+    }
+    assert_eq!(world.counts(), [1, 0, 0]);
+}
+
+#[test]
+fn faults_are_told_as_ours() {
+    let world = world();
+    world.engine.plan(0, Fault::CrashBefore);
+    let outcome = world.deliver(Protocol::Smtp, &["alice@example.org"], "S: 1\r\n\r\n");
+    assert_eq!(outcome, [RecipientOutcome::Fault]);
+}
+
+#[test]
+fn a_mailbox_that_goes_is_unavailable() {
+    let world = world();
+    let recipients = [world.recipient("bob@example.org")];
+    world.delivery.auth.directory().remove_account("bob@example.org").unwrap();
+    let source = source(Protocol::Smtp);
+    let envelope = Envelope { reverse_path: "me@x", recipients: &recipients, source: &source, id: "id1" };
+    assert_eq!(world.delivery.deliver(&envelope, b"S: 1\r\n\r\n", NOW), [RecipientOutcome::Unavailable]);
+}
+
+#[test]
+fn reports_come_from_nobody() {
+    let world = world();
+    world.delivery.deliver_report("alice@example.org", b"Subject: bounce\r\n\r\n", NOW).unwrap();
+    assert!(world.mailbox("alice")[0].starts_with("Return-Path: <>\r\nDelivered-To: alice@example.org\r\nSubject"));
+    let refused = |address| world.delivery.deliver_report(address, b"", NOW);
+    assert!(matches!(refused("nobody@example.org"), Err(ReportRefused::Never(_))));
+    assert!(matches!(refused("alice@example.net"), Err(ReportRefused::Never(_))));
+    assert!(matches!(refused("alice"), Err(ReportRefused::Never(_))));
+    world.engine.plan(0, Fault::Full);
+    assert!(matches!(refused("alice@example.org"), Err(ReportRefused::Later(_))));
+}
