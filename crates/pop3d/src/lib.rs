@@ -1,1 +1,223 @@
-//! POP3 sessions.
+//! POP3 sessions: RFC 1939 on a maildrop that belongs to one device.
+//!
+//! A session is in one of four states: it is authorizing, it waits to tell a rejected login, it has a maildrop, or it is
+//! over. What it deletes lives in its memory until QUIT; a session that ends otherwise changes nothing (RFC 1939 §6).
+//! Downloading never marks a message as read, and what a deletion does to the mailbox that other devices share is decided
+//! by the device's removal policy, in the store.
+//!
+//! Invariant: message numbers and their UIDLs stay as they were when the maildrop was opened, whatever other devices do.
+//! Invariant: `+OK` to QUIT comes after the commit.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod authorization;
+mod capabilities;
+mod listing;
+mod retrieval;
+mod transaction;
+
+#[cfg(test)]
+mod tests;
+
+use auth::Auth;
+use authorization::Authorization;
+use pop3_proto::{Command, Event, Receiver, Reply};
+use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
+use std::sync::Arc;
+use transaction::Transaction;
+
+/// A client that has not logged in within this time is disconnected.
+pub const AUTHORIZATION_TIMEOUT_MILLIS: u64 = 60 * 1000;
+/// RFC 1939 §3: an autologout timer must be at least ten minutes.
+pub const IDLE_TIMEOUT_MILLIS: u64 = 10 * 60 * 1000;
+/// So many commands that fail before a login, or lines that are none, end the session.
+pub const ERRORS_MAX: u32 = 20;
+
+/// What all POP3 sessions share.
+pub struct Service {
+    /// Who may log in.
+    pub auth: Auth,
+    /// The name of this host in the greeting.
+    pub hostname: String,
+    /// Whether STLS is offered to clients that are not under TLS yet.
+    pub tls_available: bool,
+}
+
+/// One POP3 connection.
+pub struct Session {
+    service: Arc<Service>,
+    peer: Peer,
+    receiver: Receiver,
+    state: State,
+    errors: u32,
+    deadline_millis: u64,
+}
+
+enum State {
+    /// Connected; the greeting is to be sent.
+    New,
+    /// RFC 1939 §4.
+    Authorization(Authorization),
+    /// A rejected login: the reply comes at `until_millis`, and nothing is read before.
+    Rejected { until_millis: u64, reply: Reply },
+    /// RFC 1939 §5. Boxed: connections that wait for a login stay small.
+    Transaction(Box<Transaction>),
+    /// After QUIT, a timeout or too many errors.
+    Over,
+}
+
+/// What a command gives: a reply and where the session goes from there.
+enum Outcome {
+    /// A reply; the state stays.
+    Reply(Reply),
+    /// The state was changed or an answer of many lines begins: nothing more to say here.
+    Done,
+    /// A reply, then TLS.
+    StartTls,
+    /// A reply, and the connection ends.
+    Close(Reply),
+}
+
+impl Session {
+    /// A session for a client that has just connected.
+    #[must_use]
+    pub fn new(service: Arc<Service>, peer: Peer) -> Self {
+        Self { service, peer, receiver: Receiver::new(), state: State::New, errors: 0, deadline_millis: 0 }
+    }
+
+    /// RFC 2595 §2.1: no passwords in the clear, except on this machine.
+    fn may_log_in(&self) -> bool {
+        self.peer.tls.is_some() || self.peer.is_loopback()
+    }
+
+    fn touch(&mut self, now: Moment) {
+        let timeout = match self.state {
+            State::Transaction(_) => IDLE_TIMEOUT_MILLIS,
+            State::New | State::Over | State::Rejected { .. } => AUTHORIZATION_TIMEOUT_MILLIS,
+            // Commands do not prolong it: a stranger cannot hold a connection by talking.
+            State::Authorization(_) => return,
+        };
+        self.deadline_millis = now.monotonic_millis.saturating_add(timeout);
+    }
+
+    fn greet(&mut self, now: Moment, output: &mut Vec<u8>) {
+        self.touch(now);
+        Reply::ok(format!("{} Pillarbox POP3 ready", self.service.hostname)).encode(output);
+        self.state = State::Authorization(Authorization::default());
+    }
+
+    /// Tells a rejected login when its time has come; `true` while it has not.
+    fn is_held_back(&mut self, now: Moment, output: &mut Vec<u8>) -> bool {
+        let State::Rejected { until_millis, reply } = &self.state else { return false };
+        if now.monotonic_millis < *until_millis {
+            return true;
+        }
+        reply.encode(output);
+        self.state = State::Authorization(Authorization::default());
+        self.error()
+    }
+
+    /// Counts an error; `true` when it was one too many and the session is over.
+    fn error(&mut self) -> bool {
+        self.errors += 1;
+        if self.errors >= ERRORS_MAX {
+            self.state = State::Over;
+        }
+        matches!(self.state, State::Over)
+    }
+
+    fn handle(&mut self, event: Event, now: Moment, output: &mut Vec<u8>) -> Outcome {
+        match event {
+            Event::AuthLine(line) => self.auth_line(line, now, output),
+            Event::Command(Err(error)) => Outcome::Reply(error.reply()),
+            Event::Command(Ok(command)) => self.dispatch(command, now, output),
+        }
+    }
+
+    fn dispatch(&mut self, command: Command, now: Moment, output: &mut Vec<u8>) -> Outcome {
+        if let Command::Capa = command {
+            return capabilities::capa(self, output);
+        }
+        match &mut self.state {
+            State::Authorization(_) => self.authorize(command, now, output),
+            State::Transaction(transaction) => transaction.handle(command, now, output),
+            State::New | State::Rejected { .. } | State::Over => Outcome::Close(Reply::err("Not now")),
+        }
+    }
+
+    /// Handles what was received, until something has to be waited for.
+    fn run(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
+        loop {
+            if let State::Transaction(transaction) = &mut self.state
+                && transaction.answer(output)
+            {
+                return Step::Flush;
+            }
+            if self.is_held_back(now, output) {
+                return if matches!(self.state, State::Over) { Step::Close } else { Step::Wait };
+            }
+            if output.len() >= OUTPUT_HIGH_WATER_BYTES {
+                return Step::Flush;
+            }
+            let Some(event) = self.receiver.poll() else { return Step::Wait };
+            self.touch(now);
+            match self.handle(event, now, output) {
+                Outcome::Done => {}
+                Outcome::StartTls => return Step::StartTls,
+                Outcome::Reply(reply) => {
+                    reply.encode(output);
+                    if !reply.is_ok() && self.error() {
+                        Reply::err("Too many errors").encode(output);
+                        return Step::Close;
+                    }
+                }
+                Outcome::Close(reply) => {
+                    reply.encode(output);
+                    self.state = State::Over;
+                    return Step::Close;
+                }
+            }
+        }
+    }
+}
+
+impl session::Session for Session {
+    fn receive(&mut self, input: &[u8]) {
+        self.receiver.push(input);
+    }
+
+    fn step(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
+        if let State::New = self.state {
+            self.greet(now, output);
+        }
+        let step = self.run(now, output);
+        let overdue = now.monotonic_millis >= self.deadline_millis && !matches!(self.state, State::Rejected { .. });
+        if step == Step::Wait && overdue {
+            // RFC 1939 §3: the session is not in the UPDATE state; nothing is removed.
+            session::Session::shut_down(self, output);
+            return Step::Close;
+        }
+        step
+    }
+
+    fn deadline_millis(&self) -> Option<u64> {
+        match self.state {
+            State::Rejected { until_millis, .. } => Some(until_millis),
+            State::New | State::Authorization(_) | State::Transaction(_) | State::Over => Some(self.deadline_millis),
+        }
+    }
+
+    fn tls_started(&mut self, tls: Tls) {
+        // RFC 2595 §4: what the client said before is forgotten.
+        self.receiver.discard();
+        self.state = State::Authorization(Authorization::default());
+        self.peer.tls = Some(tls);
+    }
+
+    fn shut_down(&mut self, output: &mut Vec<u8>) {
+        if !matches!(self.state, State::Over) {
+            Reply::err("Closing; nothing was removed. Connect again").encode(output);
+            self.state = State::Over;
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Sessions in memory: no sockets, no clock, the simulated engine.
+
+use crate::{AUTHORIZATION_TIMEOUT_MILLIS, ERRORS_MAX, IDLE_TIMEOUT_MILLIS, Service, Session};
+use auth::{Auth, AuthOptions};
+use session::{Moment, Peer, Session as _, Step, Tls};
+use std::sync::Arc;
+use std::task::Waker;
+use store::removal::RemovalPolicy;
+use store::sim::{SimEngine, SimObjects};
+use store::{Account, Actor, DeviceId, Flags, NewMessage, Protocol, Store, Target, Timestamp};
+
+const NOW: Moment = Moment { unix_millis: 1_790_000_000_000, monotonic_millis: 1_000 };
+const TIME: Timestamp = Timestamp(NOW.unix_millis);
+
+struct World {
+    engine: SimEngine,
+    store: Store,
+    account: Account,
+    service: Arc<Service>,
+    password: String,
+    address: &'static str,
+}
+
+/// An account with one POP3 device and the given bodies in its INBOX.
+fn world(bodies: &[&str]) -> World {
+    let engine = SimEngine::new();
+    let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
+    let auth = Auth::open(store.clone(), [7; 32], AuthOptions::default()).unwrap();
+    auth.directory().add_domain("example.org").unwrap();
+    let id = auth.directory().add_account("alice@example.org", "correct horse battery", "Alice", TIME).unwrap();
+    let (_, password) = auth.add_device(id, "Old PC", RemovalPolicy::KeepWhenShared, TIME).unwrap();
+    let account = store.account(id);
+    let actor = Actor { device: DeviceId(0), protocol: Protocol::Lmtp, now: TIME };
+    for body in bodies {
+        let message = NewMessage { body: body.as_bytes().to_vec(), flags: Flags::default(), internal_date: TIME };
+        account.append(actor, Target::Inbox, message).unwrap();
+    }
+    let service = Arc::new(Service { auth, hostname: "mail.example.org".into(), tls_available: true });
+    World { engine, store, account, service, password, address: "127.0.0.1" }
+}
+
+impl World {
+    fn connect(&self) -> Client {
+        let peer = Peer { address: self.address.parse().unwrap(), port: 9, tls: None, waker: Waker::noop().clone() };
+        let mut client = Client { session: Session::new(Arc::clone(&self.service), peer), now: NOW, last: Step::Wait };
+        assert!(client.step().starts_with("+OK mail.example.org"));
+        client
+    }
+
+    fn log_in(&self) -> Client {
+        let mut client = self.connect();
+        assert!(client.say("USER alice@example.org\r\n").starts_with("+OK"));
+        assert!(client.say(&format!("PASS {}\r\n", self.password)).starts_with("+OK"));
+        client
+    }
+
+    fn check(&self) {
+        assert_eq!(store::check::all(&self.store, store::check::Depth::Bodies).unwrap(), []);
+    }
+}
+
+struct Client {
+    session: Session,
+    now: Moment,
+    last: Step,
+}
+
+impl Client {
+    fn say(&mut self, text: &str) -> String {
+        self.session.receive(text.as_bytes());
+        self.step()
+    }
+
+    fn step(&mut self) -> String {
+        let mut all = Vec::new();
+        loop {
+            let mut output = Vec::new();
+            self.last = self.session.step(self.now, &mut output);
+            all.extend(output);
+            if self.last != Step::Flush {
+                return String::from_utf8(all).unwrap();
+            }
+        }
+    }
+
+    fn wait(&mut self, millis: u64) -> String {
+        self.now = self.now.plus_millis(millis);
+        self.step()
+    }
+}
+
+/// RFC 1939 §5 and §7, on two messages, the second one with dots and without a line end at its end.
+#[test]
+fn every_command_answers_as_the_rfc_says() {
+    let world = world(&["Subject: a\r\n\r\nHello\r\nyou\r\n", "Subject: b\r\n\r\n.dot\r\n..\r\nend"]);
+    let mut client = world.log_in();
+    let uidl: Vec<String> = client.say("UIDL\r\n").lines().map(str::to_owned).collect();
+    let (one, two) = (uidl[1].clone(), uidl[2].clone());
+    assert!(one.starts_with("1 M") && two.starts_with("2 M") && uidl.len() == 4, "{uidl:?}");
+    for (command, expected) in [
+        ("STAT", "+OK 2 53\r\n"),
+        ("LIST", "+OK\r\n1 26\r\n2 27\r\n.\r\n"),
+        ("LIST 2", "+OK 2 27\r\n"),
+        ("list 3", "-ERR There is no message 3\r\n"),
+        ("UIDL 1", &format!("+OK {one}\r\n")),
+        ("RETR 2", "+OK 27 octets\r\nSubject: b\r\n\r\n..dot\r\n...\r\nend\r\n.\r\n"),
+        ("TOP 1 0", "+OK 26 octets\r\nSubject: a\r\n\r\n.\r\n"),
+        ("TOP 1 1", "+OK 26 octets\r\nSubject: a\r\n\r\nHello\r\n.\r\n"),
+        ("TOP 1 99", "+OK 26 octets\r\nSubject: a\r\n\r\nHello\r\nyou\r\n.\r\n"),
+        ("DELE 1", "+OK Message 1 is deleted at QUIT\r\n"),
+        ("DELE 1", "-ERR Message 1 is deleted\r\n"),
+        ("RETR 1", "-ERR Message 1 is deleted\r\n"),
+        ("TOP 1 0", "-ERR Message 1 is deleted\r\n"),
+        ("LIST 1", "-ERR Message 1 is deleted\r\n"),
+        ("STAT", "+OK 1 27\r\n"),
+        ("LIST", "+OK\r\n2 27\r\n.\r\n"),
+        ("UIDL", &format!("+OK\r\n{two}\r\n.\r\n")),
+        ("RSET", "+OK 2 53\r\n"),
+        ("NOOP", "+OK\r\n"),
+        ("USER x", "-ERR You are logged in already\r\n"),
+        ("XYZ", "-ERR Unknown command\r\n"),
+        ("DELE 2", "+OK Message 2 is deleted at QUIT\r\n"),
+        ("QUIT", "+OK 1 deleted\r\n"),
+    ] {
+        assert_eq!(client.say(&format!("{command}\r\n")), expected, "{command}");
+    }
+    assert_eq!(client.last, Step::Close);
+    world.check();
+}
+
+#[test]
+fn pipelined_commands_in_any_segments_give_the_same_answers() {
+    let world = world(&["Subject: a\r\n\r\nHello\r\n"; 3]);
+    let script = "USER alice@example.org\r\nPASS PASSWORD\r\nSTAT\r\nLIST\r\nRETR 1\r\nTOP 2 0\r\nDELE 3\r\nUIDL 3\r\nRSET\r\nLIST 3\r\nNOOP\r\n";
+    let script = script.replace("PASSWORD", &world.password);
+    let whole = world.connect().say(&script);
+    assert!(whole.contains("+OK 3 63"), "{whole}");
+    for size in [1, 2, 3, 7, 50] {
+        let mut client = world.connect();
+        let pieces = script.as_bytes().chunks(size).map(|piece| client.say(std::str::from_utf8(piece).unwrap()));
+        assert_eq!(pieces.collect::<String>(), whole, "segments of {size}");
+    }
+}
+
+#[test]
+fn an_answer_larger_than_memory_should_hold_comes_in_slices() {
+    let large = format!("Subject: large\r\n\r\n{}", ".line of text\r\n".repeat(200_000));
+    let world = world(&[&large]);
+    let mut client = world.log_in();
+    client.session.receive(b"RETR 1\r\n");
+    let (mut all, mut slices) = (Vec::new(), 0);
+    loop {
+        let mut output = Vec::new();
+        let step = client.session.step(NOW, &mut output);
+        assert!(output.len() <= 2 * session::OUTPUT_HIGH_WATER_BYTES + 1024);
+        all.extend(output);
+        slices += 1;
+        if step == Step::Wait {
+            break;
+        }
+    }
+    assert!(slices > 20);
+    let text = String::from_utf8(all).unwrap();
+    let body = text.split_once("\r\n").unwrap().1.strip_suffix(".\r\n").unwrap();
+    assert_eq!(body.replace("\r\n..", "\r\n."), large);
+}
+
+#[test]
+fn a_session_that_ends_without_quit_changes_nothing() {
+    let world = world(&["a", "b"]);
+    let mut client = world.log_in();
+    client.say("DELE 1\r\n");
+    drop(client);
+    let mut client = world.log_in();
+    assert_eq!(client.say("STAT\r\n"), "+OK 2 2\r\n");
+    client.say("DELE 1\r\n");
+    assert!(client.wait(IDLE_TIMEOUT_MILLIS).starts_with("-ERR"));
+    assert_eq!(client.last, Step::Close);
+    drop(client);
+    let mut client = world.log_in();
+    client.say("DELE 2\r\n");
+    let mut goodbye = Vec::new();
+    client.session.shut_down(&mut goodbye);
+    assert!(goodbye.starts_with(b"-ERR"));
+    drop(client);
+    assert_eq!(world.log_in().say("STAT\r\n"), "+OK 2 2\r\n");
+    world.check();
+}
+
+#[test]
+fn numbers_stay_fixed_while_other_devices_change_the_mailbox() {
+    let world = world(&["a", "bb"]);
+    let (_, second) =
+        world.service.auth.add_device(world.account.id(), "Tablet", RemovalPolicy::Expunge, TIME).unwrap();
+    let mut client = world.log_in();
+    let mut other = World { password: second, ..world.clone_world() }.log_in();
+    other.say("DELE 1\r\n");
+    assert_eq!(other.say("QUIT\r\n"), "+OK 1 deleted\r\n");
+    let actor = Actor { device: DeviceId(0), protocol: Protocol::Lmtp, now: TIME };
+    let message = NewMessage { body: b"ccc".to_vec(), flags: Flags::default(), internal_date: TIME };
+    world.account.append(actor, Target::Inbox, message).unwrap();
+    assert_eq!(client.say("STAT\r\n"), "+OK 2 3\r\n");
+    assert_eq!(client.say("RETR 1\r\n"), "+OK 1 octets\r\na\r\n.\r\n", "still restorable, so still readable");
+    client.say("DELE 1\r\n");
+    client.say("DELE 2\r\n");
+    assert!(client.say("QUIT\r\n").starts_with("+OK 2 deleted for this device"));
+    drop(client);
+    assert_eq!(world.log_in().say("STAT\r\n"), "+OK 1 3\r\n");
+    world.check();
+}
+
+impl World {
+    fn clone_world(&self) -> Self {
+        World {
+            engine: self.engine.clone(),
+            store: self.store.clone(),
+            account: self.account.clone(),
+            service: Arc::clone(&self.service),
+            password: self.password.clone(),
+            address: self.address,
+        }
+    }
+}
+
+#[test]
+fn a_second_session_of_the_same_device_is_in_use_and_another_device_is_not() {
+    let world = world(&["a"]);
+    let first = world.log_in();
+    let mut second = world.connect();
+    second.say("USER alice@example.org\r\n");
+    assert!(second.say(&format!("PASS {}\r\n", world.password)).starts_with("-ERR [IN-USE]"));
+    let (_, other) = world.service.auth.add_device(world.account.id(), "Other", RemovalPolicy::Keep, TIME).unwrap();
+    second.say("USER alice@example.org\r\n");
+    assert!(second.say(&format!("PASS {other}\r\n")).starts_with("+OK"));
+    drop(first);
+    world.log_in();
+}
+
+#[test]
+fn deletions_that_cannot_be_stored_are_not_acknowledged() {
+    let world = world(&["a"]);
+    let mut client = world.log_in();
+    client.say("DELE 1\r\n");
+    world.engine.plan(0, store::sim::Fault::Full);
+    assert!(client.say("QUIT\r\n").starts_with("-ERR [SYS/TEMP]"));
+    drop(client);
+    assert_eq!(world.log_in().say("STAT\r\n"), "+OK 1 1\r\n");
+}
+
+#[test]
+fn a_rejected_login_is_told_late_and_nothing_is_read_meanwhile() {
+    let world = world(&[]);
+    let mut client = world.connect();
+    assert!(client.say("USER alice@example.org\r\n").starts_with("+OK"));
+    let reply = client.say("PASS wrong wrong\r\nCAPA\r\n");
+    let reply = if reply.is_empty() {
+        let until = client.session.deadline_millis().unwrap();
+        client.wait(until - client.now.monotonic_millis)
+    } else {
+        reply
+    };
+    assert!(reply.starts_with("-ERR [AUTH]") && reply.contains("+OK Capabilities"), "{reply}");
+}
+
+#[test]
+fn strangers_are_limited_in_time_and_errors() {
+    let world = world(&[]);
+    let mut client = world.connect();
+    assert_eq!(client.wait(AUTHORIZATION_TIMEOUT_MILLIS - 1), "");
+    assert_eq!(client.say("NOOP\r\n"), "-ERR Log in first\r\n");
+    assert!(client.wait(1).starts_with("-ERR"));
+    assert_eq!(client.last, Step::Close);
+
+    let mut client = world.connect();
+    for _ in 1..ERRORS_MAX {
+        client.say("NOOP\r\n");
+        assert_eq!(client.last, Step::Wait);
+    }
+    client.say("NOOP\r\n");
+    assert_eq!(client.last, Step::Close);
+}
+
+#[test]
+fn passwords_are_refused_without_tls_off_loopback_and_taken_with_it() {
+    let world = World { address: "192.0.2.1", ..world(&["a"]) };
+    let mut client = world.connect();
+    let capabilities = client.say("CAPA\r\n");
+    assert!(capabilities.contains("\r\nSTLS\r\n") && !capabilities.contains("USER") && !capabilities.contains("SASL"));
+    assert!(client.say("USER alice@example.org\r\n").starts_with("-ERR"));
+    assert!(client.say("AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n").starts_with("-ERR"));
+    // RFC 2595 §4: what is pipelined behind STLS is never obeyed.
+    assert_eq!(client.say("STLS\r\nUSER mallory\r\n"), "+OK Begin TLS\r\n");
+    assert_eq!(client.last, Step::StartTls);
+    client.session.tls_started(Tls { version: "TLSv1.3".into(), cipher: "x".into() });
+    let capabilities = client.say("CAPA\r\n");
+    assert!(!capabilities.contains("STLS") && capabilities.contains("USER") && capabilities.contains("SASL PLAIN"));
+    assert!(client.say("PASS x\r\n").starts_with("-ERR USER first"));
+    client.say("USER alice@example.org\r\n");
+    assert!(client.say(&format!("PASS {}\r\n", world.password)).starts_with("+OK"));
+}
+
+#[test]
+fn auth_plain_and_login_work_and_a_cancelled_one_is_told() {
+    let world = world(&["a"]);
+    let plain = sasl::client::plain(None, "alice@example.org", &world.password);
+    let [user, password] = sasl::client::login("alice@example.org", &world.password);
+    for script in [
+        format!("AUTH PLAIN {plain}\r\n"),
+        format!("AUTH PLAIN\r\n{plain}\r\n"),
+        format!("AUTH LOGIN\r\n{user}\r\n{password}\r\n"),
+        format!("AUTH PLAIN\r\n*\r\nAUTH PLAIN {plain}\r\n"),
+    ] {
+        let answer = world.connect().say(&script);
+        assert!(answer.lines().last().unwrap().starts_with("+OK 1 messages"), "{script}: {answer}");
+    }
+    assert!(world.connect().say("AUTH CRAM-MD5\r\n").starts_with("-ERR"));
+    assert_eq!(world.connect().say("AUTH\r\n"), "+OK Mechanisms\r\nPLAIN\r\nLOGIN\r\n.\r\n");
+}

@@ -1,0 +1,175 @@
+//! The TRANSACTION and UPDATE states (RFC 1939 §5, §6): a maildrop and what the client has asked of it so far.
+
+use crate::Outcome;
+use crate::authorization::temporary;
+use crate::listing::Listing;
+use crate::retrieval::Retrieval;
+use pop3_proto::{Command, MessageNumber, Reply};
+use session::Moment;
+use store::{Account, Actor, DeviceId, EmailId, Error, Maildrop, MaildropMessage, Protocol, Timestamp};
+
+pub(crate) struct Transaction {
+    pub(crate) account: Account,
+    device: DeviceId,
+    maildrop: Maildrop,
+    /// For each message: what the client did with it.
+    marks: Vec<Mark>,
+    answering: Option<Answer>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Mark {
+    taken: bool,
+    deleted: bool,
+}
+
+/// An answer of many lines that is being sent.
+enum Answer {
+    Listing(Listing),
+    Retrieval(Retrieval),
+}
+
+impl Transaction {
+    pub(crate) fn open(account: Account, device: DeviceId) -> Result<Self, Error> {
+        let maildrop = account.open_maildrop(device)?;
+        let marks = vec![Mark::default(); maildrop.messages().len()];
+        Ok(Self { account, device, maildrop, marks, answering: None })
+    }
+
+    pub(crate) fn greeting(&self) -> Reply {
+        Reply::ok(format!("{} messages", self.marks.len()))
+    }
+
+    /// Goes on with an answer of many lines; `true` when there is more of it to send.
+    pub(crate) fn answer(&mut self, output: &mut Vec<u8>) -> bool {
+        let more = match &mut self.answering {
+            None => return false,
+            Some(Answer::Listing(listing)) => {
+                let marks = &self.marks;
+                let is_there = |position: usize| marks.get(position).is_some_and(|mark| !mark.deleted);
+                listing.write(self.maildrop.messages(), is_there, output)
+            }
+            Some(Answer::Retrieval(retrieval)) => retrieval.write(output),
+        };
+        if !more {
+            self.answering = None;
+        }
+        more
+    }
+
+    pub(crate) fn handle(&mut self, command: Command, now: Moment, output: &mut Vec<u8>) -> Outcome {
+        match command {
+            Command::Stat => Outcome::Reply(self.stat()),
+            Command::List(None) => self.list_all(Listing::sizes(), output),
+            Command::Uidl(None) => self.list_all(Listing::uidls(), output),
+            Command::List(Some(number)) => self.one(number, |number, message| format!("{number} {}", message.size)),
+            Command::Uidl(Some(number)) => {
+                self.one(number, |number, message| format!("{number} {}", message.email.text()))
+            }
+            Command::Retr(number) => self.retrieve(number, None, output),
+            Command::Top(number, lines) => self.retrieve(number, Some(lines), output),
+            Command::Dele(number) => self.delete(number),
+            Command::Noop => Outcome::Reply(Reply::ok("")),
+            Command::Rset => self.reset(),
+            Command::Quit => self.quit(now),
+            Command::User(_)
+            | Command::Pass(_)
+            | Command::Auth(_)
+            | Command::AuthList
+            | Command::Stls
+            | Command::Capa => Outcome::Reply(Reply::err("You are logged in already")),
+        }
+    }
+
+    /// RFC 1939 §5: messages marked as deleted are not counted.
+    fn stat(&self) -> Reply {
+        let there = self.maildrop.messages().iter().zip(&self.marks).filter(|(_, mark)| !mark.deleted);
+        let (count, octets) = there.fold((0u64, 0u64), |(n, sum), (m, _)| (n + 1, sum + u64::from(m.size)));
+        Reply::ok(format!("{count} {octets}"))
+    }
+
+    fn list_all(&mut self, listing: Listing, output: &mut Vec<u8>) -> Outcome {
+        Reply::ok("").encode(output);
+        self.answering = Some(Answer::Listing(listing));
+        Outcome::Done
+    }
+
+    /// The message of a number, unless it was deleted.
+    fn find(&mut self, number: MessageNumber) -> Result<(MaildropMessage, &mut Mark), Outcome> {
+        let position = usize::try_from(number.get() - 1).unwrap_or(usize::MAX);
+        match (self.maildrop.messages().get(position), self.marks.get_mut(position)) {
+            (Some(_), Some(mark)) if mark.deleted => {
+                Err(Outcome::Reply(Reply::err(format!("Message {number} is deleted"))))
+            }
+            (Some(message), Some(mark)) => Ok((*message, mark)),
+            _ => Err(Outcome::Reply(Reply::err(format!("There is no message {number}")))),
+        }
+    }
+
+    fn one(&mut self, number: MessageNumber, text: impl Fn(MessageNumber, MaildropMessage) -> String) -> Outcome {
+        match self.find(number) {
+            Ok((message, _)) => Outcome::Reply(Reply::ok(text(number, message))),
+            Err(refusal) => refusal,
+        }
+    }
+
+    /// RETR, or with `lines` TOP, which does not count as taken.
+    fn retrieve(&mut self, number: MessageNumber, lines: Option<u64>, output: &mut Vec<u8>) -> Outcome {
+        let message = match self.find(number) {
+            Ok((message, _)) => message,
+            Err(refusal) => return refusal,
+        };
+        let body = match self.account.reader().and_then(|reader| reader.body(message.email)) {
+            Ok(body) => body,
+            // It was expunged so long ago that it has left retention too, within this session.
+            Err(Error::NoSuchMessage) => return Outcome::Reply(Reply::err(format!("Message {number} is gone"))),
+            Err(_) => return Outcome::Reply(temporary("The message cannot be read at the moment")),
+        };
+        if lines.is_none()
+            && let Ok((_, mark)) = self.find(number)
+        {
+            mark.taken = true;
+        }
+        Reply::ok(format!("{} octets", message.size)).encode(output);
+        self.answering = Some(Answer::Retrieval(Retrieval::new(body, lines)));
+        Outcome::Done
+    }
+
+    fn delete(&mut self, number: MessageNumber) -> Outcome {
+        match self.find(number) {
+            Ok((_, mark)) => {
+                mark.deleted = true;
+                Outcome::Reply(Reply::ok(format!("Message {number} is deleted at QUIT")))
+            }
+            Err(refusal) => refusal,
+        }
+    }
+
+    fn reset(&mut self) -> Outcome {
+        self.marks.iter_mut().for_each(|mark| mark.deleted = false);
+        Outcome::Reply(self.stat())
+    }
+
+    fn marked(&self, is_marked: impl Fn(&Mark) -> bool) -> Vec<EmailId> {
+        let messages = self.maildrop.messages().iter().zip(&self.marks);
+        messages.filter(|(_, mark)| is_marked(mark)).map(|(message, _)| message.email).collect()
+    }
+
+    /// RFC 1939 §6: the UPDATE state. `+OK` means that it is on disk.
+    fn quit(&mut self, now: Moment) -> Outcome {
+        let actor = Actor { device: self.device, protocol: Protocol::Pop3, now: Timestamp(now.unix_millis) };
+        let (taken, deleted) = (self.marked(|mark| mark.taken), self.marked(|mark| mark.deleted));
+        Outcome::Close(match self.account.close_maildrop(actor, &self.maildrop, taken, deleted) {
+            Ok(outcome) => match (outcome.expunged, outcome.kept) {
+                (0, 0) => Reply::ok("Goodbye"),
+                (expunged, 0) => Reply::ok(format!("{expunged} deleted")),
+                (expunged, kept) => Reply::ok(format!(
+                    "{} deleted for this device; {kept} of them stay in the mailbox for the others",
+                    expunged + kept
+                )),
+            },
+            Err(Error::NoSpace(_)) => temporary("No space: nothing was deleted"),
+            Err(_) => temporary("The deletions could not be stored; connect again to see what is there"),
+        })
+    }
+}
