@@ -1,0 +1,199 @@
+//! Plays a transcript: sends, waits for what must come, and looks for what must not.
+
+use super::script::{Action, Line, Protocol, matches};
+use std::collections::BTreeMap;
+
+/// A place where transcripts are played: one account, `alice@example.org`, and the means to reach it.
+pub trait World {
+    /// Connects over a protocol.
+    fn connect(&mut self, protocol: Protocol) -> Box<dyn Link>;
+    /// Adds a device to the account and gives its application password.
+    fn add_device(&mut self, name: &str) -> String;
+    /// Sets the removal policy of a device.
+    fn set_policy(&mut self, device: &str, policy: &str);
+    /// Puts a message into a mailbox.
+    fn deliver(&mut self, mailbox: &str, subject: &str);
+    /// The login name of the account.
+    fn user(&self) -> String;
+    /// `alice` in a script stands for this.
+    fn translate(&self, text: &str) -> String;
+}
+
+/// A connection. Lines come without their line ends.
+pub trait Link {
+    fn send(&mut self, bytes: &[u8]);
+    /// Waits until `is_enough` of the lines that came so far, or nothing more can be expected; adds them to `lines`.
+    fn receive(&mut self, lines: &mut Vec<String>, is_enough: &dyn Fn(&[String]) -> bool);
+}
+
+struct Device {
+    protocol: Protocol,
+    password: Option<String>,
+    link: Option<Box<dyn Link>>,
+    /// What came since the last line was sent.
+    lines: Vec<String>,
+    /// Up to where `<` has looked.
+    seen: usize,
+    last_tag: String,
+    in_data: bool,
+}
+
+/// Plays a whole script; the error says which line failed and what came instead.
+pub fn play(world: &mut dyn World, script: &[Line]) -> Result<(), String> {
+    let mut devices: BTreeMap<String, Device> = BTreeMap::new();
+    // Devices are all there before the story begins: whether a mailbox is shared must not depend on who speaks first.
+    for line in script {
+        if let Action::Device { name, protocol, logs_in } = &line.action {
+            let password = logs_in.then(|| match protocol {
+                Protocol::Smtp | Protocol::Lmtp => String::new(),
+                Protocol::Imap | Protocol::Pop3 | Protocol::Submission => world.add_device(name),
+            });
+            let (protocol, last_tag) = (*protocol, String::new());
+            let device = Device { protocol, password, link: None, lines: Vec::new(), seen: 0, last_tag, in_data: false };
+            devices.insert(name.clone(), device);
+        }
+    }
+    for line in script {
+        step(world, &mut devices, &line.action).map_err(|why| format!("line {}: {why}", line.number))?;
+    }
+    Ok(())
+}
+
+fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &Action) -> Result<(), String> {
+    let mut of = |name: &String| devices.get_mut(name).ok_or_else(|| format!("there is no device {name}"));
+    match action {
+        Action::Device { .. } => Ok(()),
+        Action::Policy { device, policy } => {
+            world.set_policy(device, policy);
+            Ok(())
+        }
+        Action::Given { mailbox, subjects } => {
+            subjects.iter().for_each(|subject| world.deliver(mailbox, subject));
+            Ok(())
+        }
+        Action::Send { device, text } => of(device)?.send(world, text),
+        Action::Expect { device, pattern } => of(device)?.expect(world, pattern),
+        Action::Never { device, pattern } => of(device)?.never(&world.translate(pattern)),
+        Action::Drop { device } => {
+            of(device)?.link = None;
+            Ok(())
+        }
+        Action::Return { device } => {
+            let device = of(device)?;
+            device.link = None;
+            device.connected(world)
+        }
+    }
+}
+
+impl Device {
+    fn connected(&mut self, world: &mut dyn World) -> Result<(), String> {
+        if self.link.is_some() {
+            return Ok(());
+        }
+        self.link = Some(world.connect(self.protocol));
+        self.lines.clear();
+        self.seen = 0;
+        self.in_data = false;
+        self.wait(&|lines| !lines.is_empty());
+        let Some(password) = self.password.clone() else { return Ok(()) };
+        let user = world.user();
+        match self.protocol {
+            Protocol::Imap => self.say(&format!("login LOGIN {user} \"{password}\""), "login OK"),
+            Protocol::Pop3 => {
+                self.say(&format!("USER {user}"), "+OK")?;
+                self.say(&format!("PASS {password}"), "+OK")
+            }
+            Protocol::Submission => {
+                self.say("EHLO client.example", "250 ")?;
+                self.say("AUTH LOGIN", "334")?;
+                self.say(&base64(user.as_bytes()), "334")?;
+                self.say(&base64(password.as_bytes()), "235")
+            }
+            Protocol::Smtp | Protocol::Lmtp => Ok(()),
+        }
+    }
+
+    fn say(&mut self, text: &str, expected: &str) -> Result<(), String> {
+        self.put(text);
+        self.find(expected)
+    }
+
+    fn put(&mut self, text: &str) {
+        self.lines.clear();
+        self.seen = 0;
+        if let Some(link) = &mut self.link {
+            link.send(format!("{text}\r\n").as_bytes());
+        }
+    }
+
+    fn send(&mut self, world: &mut dyn World, text: &str) -> Result<(), String> {
+        self.connected(world)?;
+        let text = world.translate(text);
+        self.put(&text);
+        match self.protocol {
+            Protocol::Imap => {
+                let tag = text.split(' ').next().unwrap_or_default().to_owned();
+                if !tag.eq_ignore_ascii_case("DONE") {
+                    self.last_tag = tag;
+                }
+                let tag = format!("{} ", self.last_tag);
+                self.wait(&|lines| lines.iter().any(|line| line.starts_with(&tag) || line.starts_with('+')));
+            }
+            Protocol::Pop3 => self.wait(&|lines| !lines.is_empty()),
+            Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
+                self.in_data &= text != ".";
+                if !self.in_data {
+                    self.wait(&|lines| lines.iter().any(|line| line.as_bytes().get(3) == Some(&b' ')));
+                    self.in_data = self.lines.iter().any(|line| line.starts_with("354"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn expect(&mut self, world: &mut dyn World, pattern: &str) -> Result<(), String> {
+        self.connected(world)?;
+        self.find(&world.translate(pattern))
+    }
+
+    fn find(&mut self, pattern: &str) -> Result<(), String> {
+        let seen = self.seen;
+        self.wait(&|lines| lines.iter().skip(seen).any(|line| matches(pattern, line)));
+        match self.lines.iter().skip(seen).position(|line| matches(pattern, line)) {
+            Some(at) => {
+                self.seen = seen + at + 1;
+                Ok(())
+            }
+            None => Err(format!("expected {pattern:?}, came:\n    {}", self.lines[seen..].join("\n    "))),
+        }
+    }
+
+    fn never(&mut self, pattern: &str) -> Result<(), String> {
+        // What is on its way in memory has come by now; over a network this looks at what came until the last answer.
+        self.wait(&|_| false);
+        match self.lines.iter().find(|line| matches(pattern, line)) {
+            Some(line) => Err(format!("must not come: {line:?}")),
+            None => Ok(()),
+        }
+    }
+
+    fn wait(&mut self, is_enough: &dyn Fn(&[String]) -> bool) {
+        if let Some(link) = &mut self.link {
+            link.receive(&mut self.lines, is_enough);
+        }
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for piece in bytes.chunks(3) {
+        let bits = piece.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - piece.len()));
+        for place in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize];
+            text.push(if place <= piece.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}

@@ -1,0 +1,155 @@
+//! The notation of a transcript. A line is one of
+//!
+//! ```text
+//! # text                          a comment; the first ones cite the RFC
+//! pc = pop3     phone = imap      devices: a name and a protocol (pop3, imap, smtp, submission, lmtp); each is logged in
+//! guest = imap, no login          one that is connected only
+//! pc deletes: keep                the removal policy of a device
+//! given inbox: "Hello" "Again"    messages in a mailbox before the story begins, one for each subject
+//! pc    > DELE 1                  sends a line
+//! pc    < +OK ... octets          a line that begins like this must come; `...` stands for any text
+//! pc    ! * 1 EXPUNGE             no line that begins like this may have come since the last `>`
+//! pc    drops                     the connection breaks
+//! pc    comes back                connects and logs in again
+//! ```
+
+/// One line of a transcript.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub number: usize,
+    pub action: Action,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    Device { name: String, protocol: Protocol, logs_in: bool },
+    Policy { device: String, policy: String },
+    Given { mailbox: String, subjects: Vec<String> },
+    Send { device: String, text: String },
+    Expect { device: String, pattern: String },
+    Never { device: String, pattern: String },
+    Drop { device: String },
+    Return { device: String },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Imap,
+    Pop3,
+    Smtp,
+    Submission,
+    Lmtp,
+}
+
+/// Reads a transcript; the error names the line.
+pub fn parse(text: &str) -> Result<Vec<Line>, String> {
+    let mut lines = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let actions = parse_line(line).ok_or_else(|| format!("line {number} is not a transcript line: {line}"))?;
+        lines.extend(actions.into_iter().map(|action| Line { number, action }));
+    }
+    Ok(lines)
+}
+
+fn parse_line(line: &str) -> Option<Vec<Action>> {
+    if let Some(rest) = line.strip_prefix("given ") {
+        let (mailbox, subjects) = rest.split_once(':')?;
+        let subjects: Vec<String> = subjects.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+        return Some(vec![Action::Given { mailbox: mailbox.trim().to_owned(), subjects }]);
+    }
+    let (device, rest) = line.split_once(char::is_whitespace)?;
+    let device = device.to_owned();
+    let rest = rest.trim_start();
+    if rest.starts_with('=') {
+        return parse_devices(line);
+    }
+    let text = |rest: &str| rest.strip_prefix(' ').unwrap_or(rest).to_owned();
+    Some(vec![match rest.split_at_checked(1)? {
+        (">", rest) => Action::Send { device, text: text(rest) },
+        ("<", rest) => Action::Expect { device, pattern: text(rest) },
+        ("!", rest) => Action::Never { device, pattern: text(rest) },
+        _ if rest == "drops" => Action::Drop { device },
+        _ if rest == "comes back" => Action::Return { device },
+        _ => Action::Policy { device, policy: rest.strip_prefix("deletes:")?.trim().to_owned() },
+    }])
+}
+
+fn parse_devices(line: &str) -> Option<Vec<Action>> {
+    let mut words = line.split_whitespace().peekable();
+    let mut actions = Vec::new();
+    while let Some(name) = words.next() {
+        let protocol = words.next().filter(|word| *word == "=").and_then(|_| words.next())?;
+        let logs_in = !protocol.ends_with(',');
+        if !logs_in && (words.next()? != "no" || words.next()? != "login") {
+            return None;
+        }
+        let protocol = match protocol.trim_end_matches(',') {
+            "imap" => Protocol::Imap,
+            "pop3" => Protocol::Pop3,
+            "smtp" => Protocol::Smtp,
+            "submission" => Protocol::Submission,
+            "lmtp" => Protocol::Lmtp,
+            _ => return None,
+        };
+        actions.push(Action::Device { name: name.to_owned(), protocol, logs_in });
+    }
+    Some(actions)
+}
+
+/// Whether `line` begins like `pattern`; `...` in the pattern stands for any text.
+pub fn matches(pattern: &str, line: &str) -> bool {
+    let mut parts = pattern.split("...");
+    let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else { return false };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_beginnings_with_gaps() {
+        for (pattern, line, expected) in [
+            ("+OK", "+OK 2 320", true),
+            ("+OK ... 320", "+OK 2 320", true),
+            ("* 1 EXPUNGE", "* 11 EXPUNGE", false),
+            ("* ... FETCH (...\\Seen", "* 3 FETCH (UID 3 FLAGS (\\Seen))", true),
+            ("", "anything", true),
+            ("a OK", "b OK", false),
+        ] {
+            assert_eq!(matches(pattern, line), expected, "{pattern} ~ {line}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_line_is_read() {
+        let text = "# RFC\npc = pop3     guest = imap, no login\ngiven inbox: \"A b\" \"C\"\npc deletes: keep\n\
+                    pc    > DELE 1\npc < +OK\npc ! x\npc drops\npc comes back\n";
+        let actions: Vec<Action> = parse(text).unwrap().into_iter().map(|line| line.action).collect();
+        let pc = || "pc".to_owned();
+        assert_eq!(
+            actions,
+            [
+                Action::Device { name: pc(), protocol: Protocol::Pop3, logs_in: true },
+                Action::Device { name: "guest".into(), protocol: Protocol::Imap, logs_in: false },
+                Action::Given { mailbox: "inbox".into(), subjects: vec!["A b".into(), "C".into()] },
+                Action::Policy { device: pc(), policy: "keep".into() },
+                Action::Send { device: pc(), text: "DELE 1".into() },
+                Action::Expect { device: pc(), pattern: "+OK".into() },
+                Action::Never { device: pc(), pattern: "x".into() },
+                Action::Drop { device: pc() },
+                Action::Return { device: pc() },
+            ]
+        );
+        assert!(parse("pc = telnet").is_err() && parse("nonsense").is_err());
+    }
+}

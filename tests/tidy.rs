@@ -1,0 +1,251 @@
+//! Reads the repository and holds what a machine can hold: floors, sizes, RFC rows, licences, words.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A crate may use only crates on lower floors; the same floor never imports itself (ARCHITECTURE.md).
+const FLOORS: &[(&str, u32)] = &[
+    ("session", 0),
+    ("message", 0),
+    ("sasl", 0),
+    ("smtp-proto", 0),
+    ("pop3-proto", 0),
+    ("imap-proto", 0),
+    ("store", 1),
+    ("auth", 2),
+    ("store-sqlite", 2),
+    ("store-objects", 2),
+    ("delivery", 3),
+    ("queue", 3),
+    ("smtpd", 4),
+    ("pop3d", 4),
+    ("imapd", 4),
+    ("server", 5),
+    ("pillarbox", 6),
+];
+
+/// Lines of a source file without its tests.
+const FILE_LINES_MAX: usize = 600;
+/// Lines of a function, from its first line to its closing brace.
+const FUNCTION_LINES_MAX: usize = 70;
+/// Functions that are longer, with the reason. This list may only shrink.
+const LONG_FUNCTIONS: &[(&str, &str)] = &[];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(below: &str, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(below)];
+    while let Some(directory) = open.pop() {
+        let Ok(entries) = fs::read_dir(&directory) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                open.push(path);
+            } else if path.extension().is_some_and(|e| e == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn sources() -> Vec<(String, String)> {
+    let all = ["src", "crates", "tests", "fuzz"].iter().flat_map(|below| files(below, "rs"));
+    all.map(|path| (path.strip_prefix(root()).unwrap().display().to_string(), fs::read_to_string(path).unwrap())).collect()
+}
+
+fn is_test(path: &str) -> bool {
+    path.starts_with("tests/") || path.contains("/tests/") || path.contains("/benches/") || path.ends_with("tests.rs")
+}
+
+fn manifests() -> BTreeMap<String, toml::Table> {
+    let paths = files("crates", "toml").into_iter().filter(|path| path.ends_with("Cargo.toml"));
+    let parsed = paths.chain([root().join("Cargo.toml")]).map(|path| {
+        let manifest: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
+        (manifest["package"]["name"].as_str().unwrap().to_owned(), manifest)
+    });
+    parsed.collect()
+}
+
+fn none(problems: Vec<String>) {
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+#[test]
+fn crates_use_only_lower_floors() {
+    let floors: BTreeMap<&str, u32> = FLOORS.iter().copied().collect();
+    let manifests = manifests();
+    let mut problems = Vec::new();
+    for (name, manifest) in &manifests {
+        let Some(floor) = floors.get(name.as_str()) else {
+            problems.push(format!("crate {name} has no floor in tests/tidy.rs"));
+            continue;
+        };
+        let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+        for used in dependencies.keys() {
+            if floors.get(used.as_str()).is_some_and(|used| used >= floor) {
+                problems.push(format!("{name} (floor {floor}) uses {used}, which is not on a lower floor"));
+            }
+        }
+    }
+    for (name, _) in FLOORS {
+        if !manifests.contains_key(*name) {
+            problems.push(format!("tests/tidy.rs gives a floor to {name}, which does not exist"));
+        }
+    }
+    none(problems);
+}
+
+#[test]
+fn pure_crates_know_no_clock_no_files_and_no_sockets() {
+    let pure = ["session", "message", "sasl", "smtp-proto", "pop3-proto", "imap-proto", "store"];
+    let forbidden = ["SystemTime::now", "Instant::now", "std::fs", "std::net::Tcp", "thread::sleep", "tokio"];
+    let mut problems = Vec::new();
+    for (path, text) in sources() {
+        if is_test(&path) || !pure.iter().any(|name| path.starts_with(&format!("crates/{name}/src"))) {
+            continue;
+        }
+        for word in forbidden.iter().filter(|word| without_tests(&text).contains(**word)) {
+            problems.push(format!("{path} uses {word}: pure crates get bytes and the time passed in"));
+        }
+    }
+    none(problems);
+}
+
+/// The part of a file before its unit tests.
+fn without_tests(text: &str) -> &str {
+    text.find("#[cfg(test)]\nmod ").map_or(text, |at| &text[..at])
+}
+
+#[test]
+fn files_and_functions_stay_small() {
+    let mut problems = Vec::new();
+    for (path, text) in sources().into_iter().filter(|(path, _)| !is_test(path)) {
+        let code = without_tests(&text);
+        let lines = code.lines().count();
+        if lines > FILE_LINES_MAX {
+            problems.push(format!("{path} has {lines} lines without tests, at most {FILE_LINES_MAX}: split it by subject"));
+        }
+        for (name, lines) in functions(code) {
+            let allowed = LONG_FUNCTIONS.iter().any(|(known, _)| *known == format!("{path} {name}"));
+            if lines > FUNCTION_LINES_MAX && !allowed {
+                problems.push(format!("{path}: fn {name} has {lines} lines, at most {FUNCTION_LINES_MAX}"));
+            }
+        }
+    }
+    none(problems);
+}
+
+/// Names and lengths of functions: a line with `fn` at some indentation up to the `}` at the same one (rustfmt's form).
+fn functions(code: &str) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = code.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let indent = line.len() - line.trim_start().len();
+        let words: Vec<&str> = line.split_whitespace().take_while(|word| *word != "//").collect();
+        let Some(place) = words.iter().position(|word| *word == "fn") else { continue };
+        if place > 3 || line.ends_with('}') || line.ends_with(';') {
+            continue;
+        }
+        let close = format!("{}}}", " ".repeat(indent));
+        let length = lines[at..].iter().position(|line| *line == close).map_or(0, |end| end + 1);
+        let name = words.get(place + 1).unwrap_or(&"").split(['(', '<']).next().unwrap_or_default();
+        found.push((name.to_owned(), length));
+    }
+    found
+}
+
+#[test]
+fn no_test_is_switched_off_and_none_sleeps() {
+    let mut problems = Vec::new();
+    for (path, text) in sources().into_iter().filter(|(path, _)| path != "tests/tidy.rs") {
+        for word in ["#[ignore", "todo!(", "unimplemented!("] {
+            if text.contains(word) {
+                problems.push(format!("{path} contains {word}"));
+            }
+        }
+    }
+    none(problems);
+}
+
+#[test]
+fn cited_rfcs_and_the_rows_of_docs_rfc_toml_agree() {
+    let table: toml::Table = fs::read_to_string(root().join("docs/rfc.toml")).unwrap().parse().unwrap();
+    let mut rows: BTreeMap<u32, (bool, bool)> = BTreeMap::new();
+    for row in table["rfc"].as_array().unwrap() {
+        let number = u32::try_from(row["number"].as_integer().unwrap()).unwrap();
+        assert!(row["title"].as_str().is_some_and(|t| !t.is_empty()) && row["state"].as_str().is_some(), "RFC {number}");
+        assert!(rows.insert(number, (false, false)).is_none(), "RFC {number} has two rows");
+    }
+    let mut problems = Vec::new();
+    let mut unknown = BTreeSet::new();
+    let transcripts = files("tests", "txt").into_iter().map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap()));
+    for (path, text) in sources().into_iter().chain(transcripts) {
+        let tested_from = if is_test(&path) || path.ends_with(".txt") { 0 } else { without_tests(&text).len() };
+        for (at, _) in text.match_indices("RFC ") {
+            let digits: String = text[at + 4..].chars().take_while(char::is_ascii_digit).collect();
+            let Ok(number) = digits.parse() else { continue };
+            match rows.get_mut(&number) {
+                Some((cited, tested)) => {
+                    *cited |= at < tested_from;
+                    *tested |= at >= tested_from;
+                }
+                None => drop(unknown.insert(format!("{path} cites RFC {number}, which has no row in docs/rfc.toml"))),
+            }
+        }
+    }
+    problems.extend(unknown);
+    for (number, _) in rows.iter().filter(|(_, (cited, tested))| !cited && !tested) {
+        problems.push(format!("docs/rfc.toml has a row for RFC {number}, which nothing cites"));
+    }
+    none(problems);
+}
+
+#[test]
+fn licences_of_all_dependencies_allow_apache_2_or_mit() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let arguments = ["metadata", "--format-version=1", "--locked", "--offline"];
+    let output = std::process::Command::new(cargo).args(arguments).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let allowed = ["Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Unicode-3.0", "Zlib", "0BSD", "CC0-1.0",
+        "Unlicense", "MIT-0", "OpenSSL", "CDLA-Permissive-2.0", "BSL-1.0", "Apache-2.0 WITH LLVM-exception"];
+    let fits = |expression: &str| {
+        // SPDX: every part joined by AND must offer one that is allowed. (Parentheses hold only ORs in practice.)
+        let parts = expression.replace(['(', ')'], "").replace('/', " OR ");
+        parts.split(" AND ").all(|part| part.split(" OR ").any(|one| allowed.contains(&one.trim())))
+    };
+    let mut problems = Vec::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        let licence = package["license"].as_str().unwrap_or("none given");
+        if !fits(licence) {
+            problems.push(format!("{} {}: licence {licence}", package["name"], package["version"]));
+        }
+    }
+    none(problems);
+}
+
+#[test]
+fn every_crate_and_decision_is_named_in_the_documents() {
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let mut problems: Vec<String> = Vec::new();
+    for (name, _) in FLOORS.iter().filter(|(name, _)| !architecture.contains(&format!("`{name}`"))) {
+        problems.push(format!("ARCHITECTURE.md does not name `{name}`"));
+    }
+    for path in files("docs/decisions", "md") {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let dated = text.lines().take(5).any(|line| line.starts_with("Date: 20"));
+        if !(dated && name.len() > 5 && name[..4].chars().all(|c| c.is_ascii_digit())) {
+            problems.push(format!("docs/decisions/{name} must be called NNNN-*.md and say `Date: YYYY-MM-DD` at its top"));
+        }
+    }
+    none(problems);
+}
