@@ -1,14 +1,33 @@
 //! IMAP sessions (RFC 9051, RFC 3501 and extensions): imap-proto's machine on the store.
+//!
+//! [`Session`] is one connection, sans-io: the driver of crate `server` owns socket, TLS and clock. A command is a file in
+//! `command/`; it returns how it ends. News of the selected mailbox come from `sync` alone, at the end of each command
+//! and during IDLE. What takes long (FETCH, SEARCH, the answer to QRESYNC, many news) works in slices.
+//!
+//! What this crate deliberately does not do: it parses no bytes (imap-proto does) and changes no mail state other than by
+//! the calls of `store::Account`, whose commits wake all other devices.
+//!
+//! Invariant: at every moment a client that applies all responses has exactly the mailbox that the session believes it has.
+//! Invariant: no network byte makes it panic, and what it holds for a client is bounded by [`Limits`] and imap-proto's.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![allow(dead_code)]
 
+mod capability;
+mod command;
+mod connection;
 mod enabled;
 mod fetch;
 mod numbers;
 mod progress;
 mod render;
 mod selected;
+mod service;
+mod state;
+mod sync;
 mod tagged;
 #[cfg(test)]
 mod testing;
+
+pub use connection::Session;
+pub use service::{Limits, Service};

@@ -24,7 +24,7 @@ pub(crate) enum ResultCode {
     /// RFC 8474 §4.1.
     MailboxId(String),
     /// RFC 9051 §7.1: after login.
-    Capability(Vec<&'static str>),
+    Capability(Vec<String>),
 }
 
 impl Tagged {
@@ -59,13 +59,18 @@ impl Tagged {
     }
 
     pub(crate) fn write(&self, tag: &Tag, encoder: &mut Encoder<'_>) {
-        let code = self.code.as_ref().map(ResultCode::borrowed);
+        let names: Vec<&str> = match &self.code {
+            Some(ResultCode::Capability(names)) => names.iter().map(String::as_str).collect(),
+            Some(_) | None => Vec::new(),
+        };
+        let code = self.code.as_ref().map(|code| code.borrowed(&names));
         encoder.tagged(tag, self.status, code, &self.text);
     }
 }
 
 impl ResultCode {
-    fn borrowed(&self) -> Code<'_> {
+    /// `names`: those of [`ResultCode::Capability`].
+    pub(crate) fn borrowed<'a>(&'a self, names: &'a [&'a str]) -> Code<'a> {
         match self {
             Self::Plain(code) => *code,
             Self::CopyUid { uidvalidity, source, target } => {
@@ -73,7 +78,7 @@ impl ResultCode {
             }
             Self::Modified(set) => Code::Modified(set),
             Self::MailboxId(id) => Code::MailboxId(id),
-            Self::Capability(names) => Code::Capability(names),
+            Self::Capability(_) => Code::Capability(names),
         }
     }
 }

@@ -1,0 +1,61 @@
+//! What is announced (RFC 9051 §6.1.1): exactly what works, by the session's state.
+
+use crate::connection::Session;
+use crate::state::State;
+use sasl::Mechanism;
+use session::Peer;
+
+/// Works in every state, or from login on.
+const ALWAYS: [&str; 25] = [
+    "IMAP4rev1",
+    "IMAP4rev2",
+    "LITERAL+",
+    "SASL-IR",
+    "ENABLE",
+    "ID",
+    "IDLE",
+    "NAMESPACE",
+    "UNSELECT",
+    "CHILDREN",
+    "UIDPLUS",
+    "MOVE",
+    "SPECIAL-USE",
+    "CREATE-SPECIAL-USE",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "STATUS=SIZE",
+    "ESEARCH",
+    "SEARCHRES",
+    "WITHIN",
+    "BINARY",
+    "CONDSTORE",
+    "QRESYNC",
+    "UTF8=ACCEPT",
+    "OBJECTID",
+];
+
+/// The names to announce now.
+pub(crate) fn names(session: &Session) -> Vec<String> {
+    let mut names: Vec<String> = ALWAYS.iter().map(|name| (*name).to_owned()).collect();
+    // RFC 7889 §3
+    names.push(format!("APPENDLIMIT={}", session.service.message_bytes_max));
+    match session.state {
+        State::NotAuthenticated(_) => {
+            if session.service.tls_available && session.peer.tls.is_none() {
+                names.push("STARTTLS".to_owned());
+            }
+            if may_log_in(&session.peer) {
+                names.extend(Mechanism::ALL.iter().map(|mechanism| format!("AUTH={}", mechanism.name())));
+            } else {
+                names.push("LOGINDISABLED".to_owned());
+            }
+        }
+        State::Authenticated(_) | State::Logout => {}
+    }
+    names
+}
+
+/// No password goes over a network in the clear (RFC 9051 §11.1).
+pub(crate) fn may_log_in(peer: &Peer) -> bool {
+    peer.tls.is_some() || peer.is_loopback()
+}

@@ -1,0 +1,79 @@
+//! ID (RFC 2971): the program names itself, which tells devices of the main password apart.
+
+use super::{Answer, Context};
+use crate::connection::Session;
+use crate::state::State;
+use crate::tagged::Tagged;
+use imap_proto::Encoder;
+use imap_proto::command::IdField;
+use store::Timestamp;
+
+/// A fingerprint is at most this long, in characters.
+const FINGERPRINT_CHARS_MAX: usize = 60;
+
+impl Session {
+    pub(super) fn identify_stranger(&mut self, fields: &[IdField], output: &mut Vec<u8>) -> Tagged {
+        if let State::NotAuthenticated(stranger) = &mut self.state
+            && let Some(fingerprint) = fingerprint(fields)
+        {
+            stranger.fingerprint = Some(fingerprint);
+        }
+        answer(&mut self.encoder(output))
+    }
+}
+
+pub(super) fn run(context: &mut Context<'_>, fields: &[IdField]) -> Answer {
+    if let Some(fingerprint) = fingerprint(fields) {
+        let now = Timestamp(context.now.unix_millis);
+        // Under which name the journal shows a device is not worth an error; the store has logged it.
+        if let Ok(login) = context.service.auth.identify(&context.user.login, &fingerprint, now) {
+            context.user.login = login;
+        }
+    }
+    Ok(answer(&mut context.encoder()))
+}
+
+fn answer(encoder: &mut Encoder<'_>) -> Tagged {
+    // RFC 2971 §3.3: no version, which would help strangers only.
+    encoder.id(&[("name", "Pillarbox")]);
+    Tagged::ok("ID done")
+}
+
+/// The program's name and the system that it runs on: stable over updates of both.
+fn fingerprint(fields: &[IdField]) -> Option<String> {
+    let value = |wanted: &str| {
+        let field = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
+        let value: String = field.1.as_ref()?.chars().filter(|c| !c.is_control()).take(FINGERPRINT_CHARS_MAX).collect();
+        Some(value.trim().to_owned()).filter(|value| !value.is_empty())
+    };
+    let name = value("name")?;
+    let full = match value("os") {
+        Some(os) => format!("{name} ({os})"),
+        None => name,
+    };
+    Some(full.chars().take(FINGERPRINT_CHARS_MAX).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(fields: &[(&str, Option<&str>)], expected: Option<&str>) {
+        let fields: Vec<IdField> =
+            fields.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect();
+        assert_eq!(fingerprint(&fields).as_deref(), expected);
+    }
+
+    #[test]
+    fn a_program_is_known_by_its_name_not_its_version() {
+        check(&[("name", Some("Thunderbird")), ("version", Some("140.1"))], Some("Thunderbird"));
+        check(
+            &[("NAME", Some("iPhone Mail")), ("os", Some("iOS")), ("os-version", Some("19"))],
+            Some("iPhone Mail (iOS)"),
+        );
+        check(&[("version", Some("1"))], None);
+        check(&[("name", None)], None);
+        check(&[("name", Some(" \r\n"))], None);
+        check(&[("name", Some(&"x".repeat(500)))], Some(&"x".repeat(FINGERPRINT_CHARS_MAX)));
+    }
+}

@@ -1,0 +1,36 @@
+//! LSUB (RFC 3501 §6.3.9).
+
+use super::{Answer, Context, list};
+use crate::tagged::Tagged;
+use imap_proto::MailboxName;
+use imap_proto::command::Lsub;
+use imap_proto::response::MailboxAttribute;
+use std::collections::BTreeSet;
+use store::Mailbox;
+
+pub(super) fn run(context: &mut Context<'_>, lsub: &Lsub) -> Answer {
+    if lsub.pattern.is_empty() {
+        context.encoder().lsub_separator();
+        return Ok(Tagged::ok("LSUB done"));
+    }
+    let mailboxes = context.mailboxes()?;
+    let mut subscribed: Vec<&Mailbox> = mailboxes.iter().filter(|mailbox| mailbox.subscribed).collect();
+    subscribed.sort_by(|a, b| list::order(a).cmp(&list::order(b)));
+    let names: Vec<MailboxName> =
+        subscribed.iter().filter_map(|mailbox| MailboxName::new(&mailbox.name).ok()).collect();
+    let matcher = lsub.matcher();
+    let mut parents = BTreeSet::new();
+    for name in &names {
+        if matcher.matches(name) {
+            context.encoder().lsub(&[], name);
+            continue;
+        }
+        // RFC 3501 §6.3.9: `%` shows the mailbox above one that is subscribed, as one that cannot be selected.
+        let above = std::iter::successors(name.parent(), MailboxName::parent);
+        parents.extend(above.filter(|parent| matcher.matches(parent) && !names.contains(parent)));
+    }
+    for parent in &parents {
+        context.encoder().lsub(&[MailboxAttribute::NoSelect], parent);
+    }
+    Ok(Tagged::ok("LSUB done"))
+}

@@ -1,0 +1,19 @@
+//! STARTTLS (RFC 9051 §6.2.1).
+
+use crate::connection::{Session, Turn};
+use crate::state::{Finish, Then};
+use crate::tagged::Tagged;
+use imap_proto::Tag;
+
+impl Session {
+    pub(super) fn start_tls(&mut self, tag: Tag) -> Turn {
+        let finish = if self.peer.tls.is_some() {
+            Finish::new(tag, Tagged::bad("TLS is already there"))
+        } else if self.service.tls_available {
+            Finish { then: Then::StartTls, ..Finish::new(tag, Tagged::ok("Begin TLS now")) }
+        } else {
+            Finish::new(tag, Tagged::bad("TLS is not available"))
+        };
+        self.end(finish)
+    }
+}

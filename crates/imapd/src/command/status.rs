@@ -1,0 +1,40 @@
+//! STATUS (RFC 9051 §6.3.11), also as part of LIST (RFC 5819).
+
+use super::{Answer, Context};
+use crate::tagged::Tagged;
+use imap_proto::MailboxName;
+use imap_proto::command::{StatusItem, StatusRequest};
+use imap_proto::response::StatusValue;
+use store::{Mailbox, MailboxId};
+
+pub(super) fn run(context: &mut Context<'_>, request: &StatusRequest) -> Answer {
+    let mailbox = context.mailbox(&request.mailbox)?;
+    tell(context, &mailbox, &request.mailbox, &request.items);
+    Ok(Tagged::ok("STATUS done"))
+}
+
+/// `* STATUS name (…)`
+pub(super) fn tell(context: &mut Context<'_>, mailbox: &Mailbox, name: &MailboxName, items: &[StatusItem]) {
+    // RFC 7162 §3.1: to ask for it is to be aware of mod-sequences.
+    context.user.enabled.condstore |= items.contains(&StatusItem::HighestModSeq);
+    let id = mailbox_id(mailbox.id);
+    let limit = context.service.message_bytes_max;
+    let values = items.iter().map(|item| match item {
+        StatusItem::Messages => StatusValue::Messages(mailbox.counts.messages),
+        StatusItem::Recent => StatusValue::Recent(0),
+        StatusItem::UidNext => StatusValue::UidNext(mailbox.uid_next.0),
+        StatusItem::UidValidity => StatusValue::UidValidity(mailbox.uid_validity.0),
+        StatusItem::Unseen => StatusValue::Unseen(mailbox.counts.unseen),
+        StatusItem::Deleted => StatusValue::Deleted(mailbox.counts.deleted),
+        StatusItem::Size => StatusValue::Size(mailbox.counts.bytes),
+        StatusItem::HighestModSeq => StatusValue::HighestModSeq(mailbox.highest_modseq.0),
+        StatusItem::MailboxId => StatusValue::MailboxId(&id),
+        StatusItem::AppendLimit => StatusValue::AppendLimit(Some(limit)),
+    });
+    context.encoder().status(name, values);
+}
+
+/// RFC 8474 §4: the mailbox's immutable id, unique in the account; `F` keeps it apart from the ids of messages.
+pub(super) fn mailbox_id(id: MailboxId) -> String {
+    format!("F{id}")
+}

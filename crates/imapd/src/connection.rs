@@ -1,0 +1,290 @@
+//! One IMAP connection: what the client sends goes to the dispatcher, what a command leaves running goes on here.
+
+use crate::capability;
+use crate::command::idle;
+use crate::service::Service;
+use crate::state::{Finish, Running, State, Stranger, Then, User};
+use crate::sync::Look;
+use crate::tagged::ResultCode;
+use imap_proto::{Code, Dialect, Encoder, Event, Limits, Receiver, Status};
+use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
+use std::mem;
+use std::sync::Arc;
+use store::Error;
+
+/// Bytes that a client may send while it waits for the answer to a failed login.
+const UNREAD_BYTES_MAX: usize = 64 * 1024;
+
+/// An IMAP session, for the driver of `session::Session`.
+///
+/// Idle it holds less than 2 KiB beside the index that it shares with all sessions of the mailbox.
+pub struct Session {
+    pub(crate) service: Arc<Service>,
+    pub(crate) peer: Peer,
+    pub(crate) receiver: Receiver,
+    pub(crate) state: State,
+    pub(crate) running: Option<Running>,
+    /// The time of this step.
+    pub(crate) now: Moment,
+    /// When the first step was, on the monotonic clock.
+    connected_at: Option<u64>,
+    /// When the client was last heard, or the session last worked for it.
+    pub(crate) active_at: u64,
+    /// Bytes were received since the last step.
+    heard: bool,
+    /// Bytes received since the machine last wanted more.
+    unread_bytes: usize,
+    bad_commands: u32,
+}
+
+/// What came of one turn of the session's loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Again,
+    Wait,
+    Flush,
+    Close,
+    StartTls,
+}
+
+impl Session {
+    /// A session with a client that has just connected; it greets at its first step.
+    ///
+    /// Commands wait for the disk, LOGIN and AUTHENTICATE for a password to be verified as well (argon2id: tens of
+    /// milliseconds), so [`session::Session::step`] blocks: drive it where that is allowed.
+    #[must_use]
+    pub fn new(service: Arc<Service>, peer: Peer) -> Self {
+        Self {
+            service,
+            peer,
+            receiver: Receiver::new(Limits::before_login()),
+            state: State::NotAuthenticated(Stranger::default()),
+            running: None,
+            now: Moment::default(),
+            connected_at: None,
+            active_at: 0,
+            heard: false,
+            unread_bytes: 0,
+            bad_commands: 0,
+        }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        match &self.state {
+            State::Authenticated(user) => user.enabled.dialect(),
+            State::NotAuthenticated(_) | State::Logout => Dialect::Rev1,
+        }
+    }
+
+    pub(crate) fn encoder<'o>(&self, output: &'o mut Vec<u8>) -> Encoder<'o> {
+        Encoder::new(output, self.dialect())
+    }
+
+    /// Ends a command.
+    pub(crate) fn end(&mut self, finish: Finish) -> Turn {
+        self.running = Some(Running::Finish(finish));
+        Turn::Again
+    }
+
+    /// `* BYE`, and no more.
+    pub(crate) fn bye(&mut self, output: &mut Vec<u8>, code: Option<Code<'_>>, text: &str) -> Turn {
+        self.encoder(output).bye(code, text);
+        self.state = State::Logout;
+        Turn::Close
+    }
+
+    fn greet(&mut self, output: &mut Vec<u8>) {
+        self.connected_at = Some(self.now.monotonic_millis);
+        self.active_at = self.now.monotonic_millis;
+        let capabilities = capability::names(self);
+        let names: Vec<&str> = capabilities.iter().map(String::as_str).collect();
+        let text = format!("{} Pillarbox ready", self.service.hostname);
+        self.encoder(output).untagged(Status::Ok, Some(Code::Capability(&names)), &text);
+    }
+
+    fn turn(&mut self, output: &mut Vec<u8>) -> Turn {
+        match self.running.take() {
+            None => self.next_event(output),
+            Some(Running::Idle(idle)) => idle::turn(self, idle, output),
+            Some(Running::Authenticate(authenticating)) => self.authenticate_turn(authenticating, output),
+            Some(Running::Delayed(until, finish)) => self.delayed(until, finish, output),
+            Some(Running::Finish(finish)) => self.finish(finish, output),
+            Some(Running::Fetch(fetching)) => self.fetch_turn(fetching, output),
+            Some(Running::Resync(tag, resync)) => self.resync_turn(tag, resync, output),
+        }
+    }
+
+    fn next_event(&mut self, output: &mut Vec<u8>) -> Turn {
+        match self.poll() {
+            Event::NeedMore => Turn::Wait,
+            Event::Literal(_) => {
+                self.encoder(output).continuation("Send the literal");
+                Turn::Again
+            }
+            Event::Command(tagged) => self.command(tagged, output),
+            Event::Malformed(malformed) => {
+                self.encoder(output).malformed(&malformed);
+                self.count_bad_command(output)
+            }
+            // The machine gives these only after it was told to expect them.
+            Event::Done | Event::Auth(_) => Turn::Again,
+        }
+    }
+
+    /// The machine's next event.
+    pub(crate) fn poll(&mut self) -> Event {
+        let event = self.receiver.poll();
+        if event == Event::NeedMore {
+            self.unread_bytes = 0;
+        }
+        event
+    }
+
+    fn count_bad_command(&mut self, output: &mut Vec<u8>) -> Turn {
+        self.bad_commands += 1;
+        if self.bad_commands < self.service.limits.bad_commands_max {
+            return Turn::Again;
+        }
+        self.bye(output, Some(Code::ClientBug), "Too many bad commands")
+    }
+
+    /// News, then the answer.
+    fn finish(&mut self, mut finish: Finish, output: &mut Vec<u8>) -> Turn {
+        self.active_at = self.now.monotonic_millis;
+        if let State::Authenticated(user) = &mut self.state {
+            match user.tell(&mut finish.news, output) {
+                Ok(Look::Done) => {}
+                Ok(Look::More) => {
+                    self.running = Some(Running::Finish(finish));
+                    return Turn::Flush;
+                }
+                Err(Error::NoSuchAccount) => return self.bye(output, None, "The account was removed"),
+                // Logged by the store. The news come with a later look: `told` is as it was.
+                Err(_) => {}
+            }
+        }
+        finish.answer.write(&finish.tag, &mut self.encoder(output));
+        self.receiver.set_dialect(self.dialect());
+        match finish.then {
+            Then::Close => {
+                self.state = State::Logout;
+                Turn::Close
+            }
+            Then::StartTls => {
+                self.receiver.discard_input();
+                Turn::StartTls
+            }
+            Then::Continue if finish.answer.status == Status::Bad => self.count_bad_command(output),
+            Then::Continue => {
+                self.bad_commands = 0;
+                Turn::Again
+            }
+        }
+    }
+
+    fn delayed(&mut self, until: u64, finish: Finish, output: &mut Vec<u8>) -> Turn {
+        if self.now.monotonic_millis >= until {
+            return self.end(finish);
+        }
+        if self.unread_bytes > UNREAD_BYTES_MAX {
+            return self.bye(output, Some(Code::ClientBug), "Too much input before login");
+        }
+        self.running = Some(Running::Delayed(until, finish));
+        Turn::Wait
+    }
+
+    /// When silence or a slow login ends the session.
+    fn expires_at(&self) -> Option<u64> {
+        let limits = &self.service.limits;
+        match (&self.state, &self.running) {
+            (State::Logout, _) => None,
+            (State::NotAuthenticated(_), _) => self.connected_at.map(|at| at.saturating_add(limits.login_millis)),
+            (State::Authenticated(_), Some(Running::Idle(_))) => {
+                Some(self.active_at.saturating_add(limits.idle_millis))
+            }
+            (State::Authenticated(_), _) => Some(self.active_at.saturating_add(limits.autologout_millis)),
+        }
+    }
+
+    fn wait(&mut self, output: &mut Vec<u8>) -> Step {
+        if self.expires_at().is_none_or(|at| self.now.monotonic_millis < at) {
+            return Step::Wait;
+        }
+        let text = match self.state {
+            State::NotAuthenticated(_) => "Login took too long",
+            State::Authenticated(_) | State::Logout => "Idle for too long",
+        };
+        self.bye(output, None, text);
+        Step::Close
+    }
+
+    /// The code that tells what the session can do now.
+    pub(crate) fn capability_code(&self) -> ResultCode {
+        ResultCode::Capability(capability::names(self))
+    }
+}
+
+impl session::Session for Session {
+    fn receive(&mut self, input: &[u8]) {
+        self.receiver.push(input);
+        self.heard = true;
+        self.unread_bytes = self.unread_bytes.saturating_add(input.len());
+    }
+
+    fn step(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
+        self.now = now;
+        if self.connected_at.is_none() {
+            self.greet(output);
+        }
+        if mem::take(&mut self.heard) {
+            self.active_at = now.monotonic_millis;
+        }
+        loop {
+            if matches!(self.state, State::Logout) {
+                return Step::Close;
+            }
+            if output.len() >= OUTPUT_HIGH_WATER_BYTES {
+                return Step::Flush;
+            }
+            match self.turn(output) {
+                Turn::Again => {}
+                Turn::Wait => return self.wait(output),
+                Turn::Flush => return Step::Flush,
+                Turn::Close => return Step::Close,
+                Turn::StartTls => return Step::StartTls,
+            }
+        }
+    }
+
+    fn deadline_millis(&self) -> Option<u64> {
+        let sooner = match (&self.state, &self.running) {
+            (_, Some(Running::Delayed(until, _))) => Some(*until),
+            (State::Authenticated(user), Some(Running::Idle(_))) => Some(self.refreshes_at(user)),
+            (State::NotAuthenticated(_) | State::Authenticated(_) | State::Logout, _) => None,
+        };
+        [sooner, self.expires_at()].into_iter().flatten().min()
+    }
+
+    fn tls_started(&mut self, tls: Tls) {
+        self.peer.tls = Some(tls);
+        self.receiver.discard_input();
+        self.unread_bytes = 0;
+        // RFC 9051 §6.2.1: what was said before TLS, ID included, does not count any more.
+        if let State::NotAuthenticated(stranger) = &mut self.state {
+            stranger.fingerprint = None;
+        }
+    }
+
+    fn shut_down(&mut self, output: &mut Vec<u8>) {
+        // A FETCH may stand in the middle of a literal, where BYE would be read as mail.
+        if !matches!((&self.state, &self.running), (State::Logout, _) | (_, Some(Running::Fetch(_)))) {
+            self.bye(output, Some(Code::Unavailable), "The server stops, come again soon");
+        }
+    }
+}
+
+impl Session {
+    fn refreshes_at(&self, user: &User) -> u64 {
+        user.refreshed_at.saturating_add(self.service.limits.refresh_millis)
+    }
+}

@@ -1,0 +1,50 @@
+//! What all sessions share.
+
+use auth::Auth;
+
+/// What every IMAP session of a server needs; made once by the server.
+pub struct Service {
+    /// Checks logins and leads to the store.
+    pub auth: Auth,
+    /// The server's name in the greeting.
+    pub hostname: String,
+    /// Whether STARTTLS can be offered on connections that begin without TLS.
+    pub tls_available: bool,
+    /// The largest message that APPEND takes, in octets (announced as APPENDLIMIT, RFC 7889).
+    pub message_bytes_max: u64,
+    /// Times and counts.
+    pub limits: Limits,
+}
+
+/// Times and counts that bound what a client can hold or try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From the connection to a successful login, in milliseconds.
+    pub login_millis: u64,
+    /// Silence after which a session outside of IDLE ends, in milliseconds; at least 30 minutes (RFC 9051 §5.4).
+    pub autologout_millis: u64,
+    /// How long one IDLE may take, in milliseconds; clients begin a new one after 29 minutes (RFC 2177 §3).
+    pub idle_millis: u64,
+    /// How often a session looks for changes that nobody woke it for, in milliseconds.
+    pub refresh_millis: u64,
+    /// The failed logins after which a connection ends.
+    pub login_failures_max: u32,
+    /// The commands that a stranger may send.
+    pub stranger_commands_max: u32,
+    /// The malformed or misplaced commands in a row after which a connection ends.
+    pub bad_commands_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            login_millis: 60_000,
+            autologout_millis: 30 * 60_000,
+            idle_millis: 35 * 60_000,
+            refresh_millis: 30_000,
+            login_failures_max: 3,
+            stranger_commands_max: 100,
+            bad_commands_max: 50,
+        }
+    }
+}

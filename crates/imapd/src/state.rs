@@ -1,0 +1,101 @@
+//! The states of a session (RFC 9051 §3) and what it may be busy with.
+
+use crate::command::authenticate::Authenticating;
+use crate::command::fetch::Fetching;
+use crate::command::idle::Idle;
+use crate::command::select::Resync;
+use crate::enabled::Enabled;
+use crate::selected::Selected;
+use crate::sync::{Look, News, look};
+use crate::tagged::Tagged;
+use auth::Login;
+use imap_proto::Tag;
+use session::Moment;
+use store::{Account, Actor, Error, Protocol, Timestamp};
+
+/// RFC 9051 §3. The selected state is [`User::selected`].
+pub(crate) enum State {
+    NotAuthenticated(Stranger),
+    Authenticated(Box<User>),
+    Logout,
+}
+
+/// Who has not logged in.
+#[derive(Default)]
+pub(crate) struct Stranger {
+    /// The program, as it named itself by ID.
+    pub(crate) fingerprint: Option<String>,
+    pub(crate) failures: u32,
+    pub(crate) commands: u32,
+}
+
+/// Who has.
+pub(crate) struct User {
+    pub(crate) login: Login,
+    pub(crate) account: Account,
+    pub(crate) enabled: Enabled,
+    pub(crate) selected: Option<Selected>,
+    /// When other processes' commits were last looked for, on the monotonic clock.
+    pub(crate) refreshed_at: u64,
+}
+
+/// What a session is in the middle of. While it is, no command is taken from the client.
+pub(crate) enum Running {
+    /// The end of a command: news, then the answer.
+    Finish(Finish),
+    /// Responses of SELECT with QRESYNC.
+    Resync(Tag, Box<Resync>),
+    Fetch(Box<Fetching>),
+    Idle(Idle),
+    Authenticate(Authenticating),
+    /// The answer to a failed login, held back until then (monotonic).
+    Delayed(u64, Finish),
+}
+
+/// The end of a command.
+pub(crate) struct Finish {
+    pub(crate) tag: Tag,
+    pub(crate) answer: Tagged,
+    pub(crate) news: News,
+    pub(crate) then: Then,
+}
+
+/// What follows the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    Continue,
+    Close,
+    StartTls,
+}
+
+impl Finish {
+    pub(crate) fn new(tag: Tag, answer: Tagged) -> Self {
+        Self { tag, answer, news: News::default(), then: Then::Continue }
+    }
+}
+
+impl User {
+    pub(crate) fn actor(&self, now: Moment) -> Actor {
+        Actor { device: self.login.device, protocol: Protocol::Imap, now: Timestamp(now.unix_millis) }
+    }
+
+    /// Tells what changed in the selected mailbox.
+    pub(crate) fn tell(&mut self, news: &mut News, output: &mut Vec<u8>) -> Result<Look, Error> {
+        match &mut self.selected {
+            Some(selected) => look(selected, news, self.enabled, output),
+            None => Ok(Look::Done),
+        }
+    }
+
+    /// Looks for commits of other processes, whose wake-ups may get lost, if that was not done lately; and whether the
+    /// device may still be here. `false`: it may not.
+    pub(crate) fn refresh(&mut self, now: Moment, every_millis: u64) -> Result<bool, Error> {
+        if now.monotonic_millis < self.refreshed_at.saturating_add(every_millis) {
+            return Ok(true);
+        }
+        self.refreshed_at = now.monotonic_millis;
+        self.account.refresh()?;
+        let devices = self.account.devices()?;
+        Ok(devices.get(&self.login.device).is_some_and(|device| device.revoked_at.is_none()))
+    }
+}

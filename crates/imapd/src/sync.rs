@@ -1,0 +1,250 @@
+//! News of the selected mailbox: the only place that sends responses nobody asked for, for own and foreign changes alike.
+//!
+//! What a client knows is [`Selected::told`]. A look takes the mailbox as it is now and tells the difference: flags first,
+//! under the numbers that the client knows, then what is gone, then what came. So the answer of a session's own STORE,
+//! EXPUNGE or APPEND and the news of another device's are the same responses from the same place.
+//!
+//! Invariant: after a look `told` is exactly what the responses so far make of the client's view.
+//! Invariant: nothing is told between commands outside of IDLE (RFC 9051 §7), and no EXPUNGE while it is held back.
+
+use crate::enabled::Enabled;
+use crate::selected::Selected;
+use imap_proto::response::{NewKeywords, Vanished};
+use imap_proto::{Code, Encoder, SequenceSet, Status};
+use session::OUTPUT_HIGH_WATER_BYTES;
+use store::{Delta, Entry, Error, FlagBits, FlagMode, Flags, Keywords, SystemFlag, Uid, View};
+
+/// What the end of a command tells beside what changed.
+#[derive(Default)]
+pub(crate) struct News {
+    pub(crate) expunges: Expunges,
+    /// The client does not want to hear of its own change.
+    pub(crate) silent: Option<Silent>,
+    /// Messages whose flags are told even if they did not change, highest first: the answer of a STORE that changed nothing.
+    pub(crate) repeat: Vec<Uid>,
+}
+
+/// Whether messages that are gone are told now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Expunges {
+    #[default]
+    Tell,
+    /// RFC 9051 §7.5.1: not during FETCH, STORE and SEARCH, which count messages.
+    HoldBack,
+}
+
+/// A STORE with `.SILENT`.
+pub(crate) struct Silent {
+    /// The messages that it was about, ascending.
+    pub(crate) uids: Vec<Uid>,
+    pub(crate) mode: FlagMode,
+    pub(crate) flags: Flags,
+}
+
+/// How far a look came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Done,
+    /// The output is full: send it, then look again.
+    More,
+}
+
+impl News {
+    /// As after FETCH, STORE and SEARCH.
+    pub(crate) fn without_expunges() -> Self {
+        Self { expunges: Expunges::HoldBack, ..Self::default() }
+    }
+}
+
+impl Silent {
+    /// The flags that the message has after this change alone.
+    fn expected(&self, before: FlagBits, keywords: &Keywords) -> FlagBits {
+        let bits = keywords.known_bits(&self.flags);
+        changed_bits(before, self.mode, bits)
+    }
+}
+
+/// Flags after a change.
+pub(crate) fn changed_bits(before: FlagBits, mode: FlagMode, bits: FlagBits) -> FlagBits {
+    match mode {
+        FlagMode::Add => FlagBits(before.0 | bits.0),
+        FlagMode::Remove => FlagBits(before.0 & !bits.0),
+        FlagMode::Replace => bits,
+    }
+}
+
+/// Tells what changed in the selected mailbox since the last look.
+///
+/// # Errors
+/// Those of the store, a deleted mailbox apart: to its session all messages are gone.
+pub(crate) fn look(
+    selected: &mut Selected,
+    news: &mut News,
+    enabled: Enabled,
+    output: &mut Vec<u8>,
+) -> Result<Look, Error> {
+    let view = match selected.account.view(selected.mailbox) {
+        Ok(view) => view,
+        Err(Error::NoSuchMailbox) => {
+            mailbox_deleted(selected, news.expunges, enabled, output);
+            return Ok(Look::Done);
+        }
+        Err(error) => return Err(error),
+    };
+    if view.mailbox().keywords.names().len() > selected.view.mailbox().keywords.names().len() {
+        flags_of_mailbox(&view, selected.read_only, &mut Encoder::new(output, enabled.dialect()));
+    }
+    selected.view = view;
+    let mut delta = selected.view.index().since(&selected.told);
+    if tell_changed(selected, news, &mut delta, enabled, output) == Look::More
+        || tell_repeated(selected, news, enabled, output) == Look::More
+    {
+        return Ok(Look::More);
+    }
+    tell_gone_and_new(selected, news.expunges, &delta, enabled, output);
+    Ok(Look::Done)
+}
+
+/// `* FLAGS` and PERMANENTFLAGS (RFC 9051 §7.3.5, §7.1).
+pub(crate) fn flags_of_mailbox(view: &View, read_only: bool, encoder: &mut Encoder<'_>) {
+    let keywords = &view.mailbox().keywords;
+    let mut names: Vec<&str> = SystemFlag::ALL.iter().map(|flag| flag.name()).collect();
+    names.extend(keywords.names().iter().map(String::as_str));
+    encoder.flags(&names);
+    let flags = if read_only { &[][..] } else { &names[..] };
+    let new = if keywords.has_room() && !read_only { NewKeywords::Allowed } else { NewKeywords::Refused };
+    encoder.untagged(Status::Ok, Some(Code::PermanentFlags { flags, keywords: new }), "Flags permitted");
+}
+
+/// `* n FETCH (UID u FLAGS (…) MODSEQ (m))`
+pub(crate) fn flags_of_message(
+    number: u32,
+    entry: &Entry,
+    keywords: &Keywords,
+    enabled: Enabled,
+    output: &mut Vec<u8>,
+) {
+    let mut encoder = Encoder::new(output, enabled.dialect());
+    let mut fetch = encoder.fetch(number);
+    // RFC 7162 §3.2.4 demands the UID once QRESYNC is on; it helps every client.
+    fetch.uid(entry.uid.0);
+    fetch.flags(flag_names(entry.flags, keywords));
+    if enabled.condstore {
+        fetch.modseq(entry.modseq.0);
+    }
+    fetch.finish();
+}
+
+/// The names of a message's flags, as on the wire.
+pub(crate) fn flag_names(flags: FlagBits, keywords: &Keywords) -> impl Iterator<Item = &str> {
+    SystemFlag::ALL.iter().filter(move |flag| flags.has(**flag)).map(|flag| flag.name()).chain(keywords.set_in(flags))
+}
+
+fn tell_changed(
+    selected: &mut Selected,
+    news: &News,
+    delta: &mut Delta,
+    enabled: Enabled,
+    output: &mut Vec<u8>,
+) -> Look {
+    let mut count = 0;
+    for entry in &delta.changed {
+        if output.len() >= OUTPUT_HIGH_WATER_BYTES {
+            break;
+        }
+        tell_one_changed(selected, news, entry, enabled, output);
+        count += 1;
+    }
+    let look = if count < delta.changed.len() { Look::More } else { Look::Done };
+    if look == Look::More || !news.repeat.is_empty() {
+        let told = Delta { changed: delta.changed.drain(..count).collect(), ..Delta::default() };
+        selected.told = selected.told.with_expunges_held_back(&told);
+    }
+    look
+}
+
+fn tell_one_changed(selected: &Selected, news: &News, entry: &Entry, enabled: Enabled, output: &mut Vec<u8>) {
+    let Some((number, before)) = number_of(selected, entry.uid) else { return };
+    let keywords = &selected.view.mailbox().keywords;
+    let own = news.silent.as_ref().filter(|silent| silent.uids.binary_search(&entry.uid).is_ok());
+    if own.is_none_or(|silent| silent.expected(before.flags, keywords) != entry.flags) {
+        flags_of_message(number, entry, keywords, enabled, output);
+    } else if enabled.condstore {
+        // RFC 7162 §3.1.3: MODSEQ is told even after `.SILENT`.
+        let mut encoder = Encoder::new(output, enabled.dialect());
+        let mut fetch = encoder.fetch(number);
+        fetch.uid(entry.uid.0);
+        fetch.modseq(entry.modseq.0);
+        fetch.finish();
+    }
+}
+
+fn tell_repeated(selected: &Selected, news: &mut News, enabled: Enabled, output: &mut Vec<u8>) -> Look {
+    while let Some(uid) = news.repeat.pop() {
+        if let Some((number, entry)) = number_of(selected, uid) {
+            flags_of_message(number, entry, &selected.view.mailbox().keywords, enabled, output);
+        }
+        if output.len() >= OUTPUT_HIGH_WATER_BYTES && !news.repeat.is_empty() {
+            return Look::More;
+        }
+    }
+    Look::Done
+}
+
+fn tell_gone_and_new(
+    selected: &mut Selected,
+    expunges: Expunges,
+    delta: &Delta,
+    enabled: Enabled,
+    output: &mut Vec<u8>,
+) {
+    if expunges == Expunges::Tell || delta.vanished.is_empty() {
+        tell_gone(&delta.vanished, enabled, output);
+        selected.told = selected.view.index().clone();
+    } else {
+        selected.told = selected.told.with_expunges_held_back(delta);
+    }
+    if !delta.added.is_empty() {
+        Encoder::new(output, enabled.dialect()).exists(selected.exists());
+    }
+}
+
+fn tell_gone(vanished: &[(usize, Uid)], enabled: Enabled, output: &mut Vec<u8>) {
+    let mut encoder = Encoder::new(output, enabled.dialect());
+    if vanished.is_empty() {
+        return;
+    }
+    if enabled.qresync {
+        // RFC 7162 §3.2.10
+        encoder.vanished(Vanished::Now, &SequenceSet::from_sorted(vanished.iter().map(|(_, uid)| uid.0)));
+        return;
+    }
+    // From the highest number down, so that none of them moves the next.
+    for (position, _) in vanished.iter().rev() {
+        encoder.expunge(number_at(*position));
+    }
+}
+
+/// Another device deleted the mailbox. RFC 9051 knows no way back to the authenticated state that the server could begin,
+/// and BYE would only make the client come again; so all messages are gone, and the mailbox stays empty until the client
+/// selects another. STORE, COPY and FETCH on it find nothing.
+fn mailbox_deleted(selected: &mut Selected, expunges: Expunges, enabled: Enabled, output: &mut Vec<u8>) {
+    if expunges == Expunges::HoldBack || selected.told.is_empty() {
+        return;
+    }
+    let vanished: Vec<(usize, Uid)> = selected.told.iter().map(|entry| entry.uid).enumerate().collect();
+    tell_gone(&vanished, enabled, output);
+    selected.told = store::Index::default();
+    let text = "The selected mailbox was deleted";
+    Encoder::new(output, enabled.dialect()).untagged(Status::No, Some(Code::NonExistent), text);
+}
+
+fn number_of(selected: &Selected, uid: Uid) -> Option<(u32, &Entry)> {
+    let position = selected.told.position(uid).ok()?;
+    selected.told.get(position).map(|entry| (number_at(position), entry))
+}
+
+/// RFC 9051 §2.3.1.2: message sequence numbers begin at 1. A mailbox has fewer than 2³² messages, as UIDs are 32 bits.
+pub(crate) fn number_at(position: usize) -> u32 {
+    u32::try_from(position + 1).unwrap_or(u32::MAX)
+}
