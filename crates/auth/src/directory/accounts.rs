@@ -109,7 +109,7 @@ impl Directory {
     }
 
     /// Takes a number that no account ever had.
-    fn reserve(&self, address: &Address) -> Result<AccountId, Error> {
+    pub(super) fn reserve(&self, address: &Address) -> Result<AccountId, Error> {
         // Also above every mailbox: the directory may come from a backup that is older than they are.
         let above = self.0.store.accounts()?.last().map_or(0, |last| last.0.saturating_add(1));
         self.0.table.change(|tx| {
@@ -124,7 +124,7 @@ impl Directory {
         })
     }
 
-    fn publish(&self, id: AccountId, address: &Address, record: &AccountRecord) -> Result<(), Error> {
+    pub(super) fn publish(&self, id: AccountId, address: &Address, record: &AccountRecord) -> Result<(), Error> {
         self.0.table.change(|tx| {
             if Unfinished::read(tx, id)? != Some(Unfinished::Creating) {
                 return Err(Error::refused("another process tidied up at the same moment; try again"));
@@ -141,7 +141,7 @@ impl Directory {
     }
 
     /// Removes the mailbox of a number that this call took, unless it was published after all.
-    fn abandon(&self, id: AccountId) -> Result<(), Error> {
+    pub(super) fn abandon(&self, id: AccountId) -> Result<(), Error> {
         self.0.table.change::<_, Error>(|tx| {
             if AccountRecord::read(tx, id)?.is_none() {
                 // Noted anew: who tidied up may have taken the note away before the mailbox was made.
@@ -216,7 +216,7 @@ fn remove_from_aliases(tx: &mut TableTx<'_>, id: AccountId) -> Result<(), Error>
     Ok(())
 }
 
-fn own_address(text: &str) -> Result<Address, Error> {
+pub(super) fn own_address(text: &str) -> Result<Address, Error> {
     let address = Address::parse(text).map_err(Error::Refused)?;
     if address.local_part.is_empty() {
         return Err(Error::refused(format!(
