@@ -20,8 +20,8 @@ use super::pipe::{Handshake, Input, Pipe};
 
 /// A client that takes less than this in [`super::Timeouts::write_stall_millis`] is cut off.
 const WRITE_PROGRESS_BYTES: u64 = 16 * 1024;
-/// Phases between two looks at the rest of the world (shutdown).
-const ADVANCE_PHASES_MAX: usize = 256;
+/// Phases between two looks at the rest of the world (other tasks, shutdown).
+const ADVANCE_PHASES_MAX: usize = 64;
 /// What a client may still send after our last word before it is cut off, in reads.
 const DRAIN_READS_MAX: usize = 64;
 

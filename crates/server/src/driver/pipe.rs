@@ -16,14 +16,14 @@ use session::Tls;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// What is read at once from a socket.
-const READ_BYTES: usize = 32 * 1024;
+/// What is read at once from a socket: as much as a TLS record holds.
+const READ_BYTES: usize = 16 * 1024;
 /// What is read at once while a handshake runs: less than rustls keeps of early application data (16 KiB).
 const HANDSHAKE_READ_BYTES: usize = 4 * 1024;
 /// Plaintext and records that rustls keeps of what a client does not read.
 const TLS_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// An output buffer that grew beyond this is freed instead of kept for the next connection.
-const KEPT_OUTPUT_BYTES_MAX: usize = 256 * 1024;
+const KEPT_OUTPUT_BYTES_MAX: usize = 96 * 1024;
 /// What a client can have pipelined behind STARTTLS; more than this fails the handshake instead.
 const DISCARDED_BYTES_MAX: usize = 256 * 1024;
 

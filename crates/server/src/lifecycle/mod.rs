@@ -4,6 +4,7 @@ mod data_dir;
 mod logging;
 mod open_files;
 mod running;
+mod runtime;
 mod signals;
 mod supervisor;
 
@@ -11,4 +12,5 @@ pub use data_dir::DataDir;
 pub use logging::start_logging;
 pub use open_files::raise_open_files;
 pub use running::Running;
+pub use runtime::runtime;
 pub use signals::{Request, Signals};
