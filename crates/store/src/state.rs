@@ -1,6 +1,6 @@
 //! An account in memory: what the engine holds, decoded, shared and unchanging. A commit publishes the next state.
 
-use crate::codec::Reader;
+use crate::codec::{Corrupt, Reader};
 use crate::device::Device;
 use crate::engine::Snapshot;
 use crate::error::Error;
@@ -49,7 +49,11 @@ impl AccountState {
 
     /// Reads an account, without the indexes.
     pub(crate) fn load(snapshot: &dyn Snapshot) -> Result<Self, Error> {
-        let record = snapshot.get(&key::account())?.ok_or(Error::NoSuchAccount)?;
+        let missing = || match snapshot.head() {
+            ModSeq(0) => Error::NoSuchAccount,
+            head => Error::fault(format_args!("the record of an account is missing at modseq {head}")),
+        };
+        let record = snapshot.get(&key::account())?.ok_or_else(missing)?;
         let record = AccountRecord::decode(&record).map_err(Error::corrupt("the account record"))?;
         let mut state = Self { head: snapshot.head(), record, mailboxes: BTreeMap::new(), devices: Arc::default() };
         let mut devices = BTreeMap::new();
@@ -78,23 +82,36 @@ impl AccountState {
     }
 }
 
+/// RFC 9051 §5.1: INBOX without regard to case, also as the first level of a longer name; all else exactly.
 pub(crate) fn same_name(a: &str, b: &str) -> bool {
-    a == b || (a.eq_ignore_ascii_case("INBOX") && b.eq_ignore_ascii_case("INBOX"))
+    let below_inbox = |name: &str| match name.split_at_checked("INBOX".len()) {
+        Some((first, rest)) => first.eq_ignore_ascii_case("INBOX") && (rest.is_empty() || rest.starts_with('/')),
+        None => false,
+    };
+    a == b || (below_inbox(a) && below_inbox(b) && a.get("INBOX".len()..) == b.get("INBOX".len()..))
 }
 
 /// Scans with errors that end the scan.
 pub(crate) fn scan(
     snapshot: &dyn Snapshot,
-    (from, to): (Vec<u8>, Vec<u8>),
+    range: (Vec<u8>, Vec<u8>),
     mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    scan_while(snapshot, range, |key, value| visit(key, value).map(ControlFlow::Continue))
+}
+
+/// Scans until the visitor breaks or fails.
+pub(crate) fn scan_while(
+    snapshot: &dyn Snapshot,
+    (from, to): (Vec<u8>, Vec<u8>),
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>,
+) -> Result<(), Error> {
     let mut outcome = Ok(());
-    snapshot.scan(&from, &to, &mut |key, value| match visit(key, value) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => {
+    snapshot.scan(&from, &to, &mut |key, value| {
+        visit(key, value).unwrap_or_else(|error| {
             outcome = Err(error);
             ControlFlow::Break(())
-        }
+        })
     })?;
     outcome
 }
@@ -102,15 +119,14 @@ pub(crate) fn scan(
 /// Entries in a piece of a packed index.
 const PIECE_ENTRIES: usize = 4096;
 
-/// Reads the index of a mailbox: the packed one brought up to date from the journal, or the records if there is none.
+/// Reads the index of a mailbox: the packed one brought up to date from the journal, or the records if there is none or
+/// it does not fit.
 pub(crate) fn load_index(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Index, Error> {
-    if mailbox.packed_to > ModSeq(0)
-        && let Some(mut index) = load_pack(snapshot, mailbox)?
-    {
-        if mailbox.highest_modseq > mailbox.packed_to {
-            replay(snapshot, mailbox, &mut index)?;
+    if mailbox.packed_to > ModSeq(0) {
+        if let Some(index) = load_packed(snapshot, mailbox)? {
+            return Ok(index);
         }
-        return Ok(index);
+        tracing::warn!(mailbox = %mailbox.id, "the packed index is damaged: it is made anew from the records");
     }
     load_records(snapshot, mailbox.id)
 }
@@ -126,14 +142,28 @@ pub(crate) fn load_records(snapshot: &dyn Snapshot, mailbox: MailboxId) -> Resul
     Ok(index)
 }
 
-fn replay(snapshot: &dyn Snapshot, mailbox: &Mailbox, index: &mut Index) -> Result<(), Error> {
-    let (from, to) = (key::journal(ModSeq(mailbox.packed_to.0 + 1)), key::kind(b'J').1);
+/// `None` when it is not there, damaged, or not what the mailbox counts.
+fn load_packed(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Option<Index>, Error> {
+    let Some(mut index) = load_pack(snapshot, mailbox)? else { return Ok(None) };
+    let complete = mailbox.highest_modseq <= mailbox.packed_to || replay(snapshot, mailbox, &mut index)?;
+    let fits = index.len() == mailbox.counts.messages as usize
+        && index.last().is_none_or(|last| last.uid < mailbox.uid_next && last.modseq <= mailbox.highest_modseq);
+    Ok((complete && fits).then_some(index))
+}
+
+/// Brings an index up to its mailbox's last change; `false` when an entry of the journal is damaged.
+fn replay(snapshot: &dyn Snapshot, mailbox: &Mailbox, index: &mut Index) -> Result<bool, Error> {
+    let from = key::journal(ModSeq(mailbox.packed_to.0 + 1));
+    let to = key::journal(ModSeq(mailbox.highest_modseq.0.saturating_add(1)));
+    let mut damaged = false;
     scan(snapshot, (from, to), |key, value| {
-        let entry = key::long_at(key, 1).and_then(|modseq| JournalEntry::decode(ModSeq(modseq), value));
-        let entry = entry.map_err(Error::corrupt("a journal entry"))?;
-        entry.change.replay(mailbox.id, entry.modseq, index);
+        match key::long_at(key, 1).and_then(|modseq| JournalEntry::decode(ModSeq(modseq), value)) {
+            Ok(entry) => entry.change.replay(mailbox.id, entry.modseq, index),
+            Err(Corrupt) => damaged = true,
+        }
         Ok(())
-    })
+    })?;
+    Ok(!damaged)
 }
 
 /// `None` when there is no pack of this modseq: it is a cache, the records are read instead.
@@ -155,13 +185,18 @@ fn load_pack(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Option<Index>
     Ok((found == pieces && !damaged).then_some(index))
 }
 
-fn read_pack_header(bytes: &[u8]) -> Result<(ModSeq, u32), crate::codec::Corrupt> {
+/// The number of pieces of a stored pack; `None` when its header is damaged.
+pub(crate) fn pieces_packed(header: &[u8]) -> Option<u32> {
+    read_pack_header(header).ok().map(|(_, pieces)| pieces)
+}
+
+fn read_pack_header(bytes: &[u8]) -> Result<(ModSeq, u32), Corrupt> {
     let mut r = open(bytes)?;
     let header = (ModSeq(r.number()?), r.small()?);
     r.end().map(|()| header)
 }
 
-fn read_piece(bytes: &[u8], index: &mut Index) -> Result<(), crate::codec::Corrupt> {
+fn read_piece(bytes: &[u8], index: &mut Index) -> Result<(), Corrupt> {
     let mut r = open(bytes)?;
     let mut previous = Entry {
         uid: Uid(0),
@@ -173,13 +208,16 @@ fn read_piece(bytes: &[u8], index: &mut Index) -> Result<(), crate::codec::Corru
     };
     while r.end().is_err() {
         previous = read_packed(&mut r, &previous)?;
+        if index.last().is_some_and(|last| last.uid >= previous.uid) {
+            return Err(Corrupt);
+        }
         index.push(previous);
     }
     Ok(())
 }
 
 /// Each entry is written as its difference to the one before: about 15 bytes.
-fn read_packed(r: &mut Reader<'_>, previous: &Entry) -> Result<Entry, crate::codec::Corrupt> {
+fn read_packed(r: &mut Reader<'_>, previous: &Entry) -> Result<Entry, Corrupt> {
     Ok(Entry {
         uid: Uid(previous.uid.0.wrapping_add(r.small()?)),
         size: r.small()?,
@@ -190,25 +228,25 @@ fn read_packed(r: &mut Reader<'_>, previous: &Entry) -> Result<Entry, crate::cod
     })
 }
 
-/// The writes that make a packed index as of `modseq`: header and pieces.
-pub(crate) fn pack(mailbox: MailboxId, modseq: ModSeq, index: &Index) -> Vec<(Vec<u8>, Vec<u8>)> {
+/// A packed index as of `modseq`: its header and its pieces.
+pub(crate) fn pack(modseq: ModSeq, index: &Index) -> (Vec<u8>, Vec<Vec<u8>>) {
     let entries: Vec<&Entry> = index.iter().collect();
-    let mut writes: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-    for (number, piece) in (0u32..).zip(entries.chunks(PIECE_ENTRIES)) {
-        let mut w = versioned();
-        let (mut uid, mut modseq, mut email, mut date) = (0u32, 0u64, 0u64, 0i64);
-        for entry in piece {
-            w.number(entry.uid.0.wrapping_sub(uid).into()).number(entry.size.into()).number(entry.flags.0);
-            w.signed(entry.modseq.0.wrapping_sub(modseq) as i64).signed(entry.email.0.wrapping_sub(email) as i64);
-            w.signed(entry.internal_date.0.wrapping_sub(date));
-            (uid, modseq, email, date) = (entry.uid.0, entry.modseq.0, entry.email.0, entry.internal_date.0);
-        }
-        writes.push((key::pack_piece(mailbox, number), w.0));
-    }
+    let pieces: Vec<Vec<u8>> = entries.chunks(PIECE_ENTRIES).map(piece).collect();
     let mut header = versioned();
-    header.number(modseq.0).number(writes.len() as u64);
-    writes.push((key::pack(mailbox), header.0));
-    writes
+    header.number(modseq.0).number(pieces.len() as u64);
+    (header.0, pieces)
+}
+
+fn piece(entries: &[&Entry]) -> Vec<u8> {
+    let mut w = versioned();
+    let (mut uid, mut modseq, mut email, mut date) = (0u32, 0u64, 0u64, 0i64);
+    for entry in entries {
+        w.number(entry.uid.0.wrapping_sub(uid).into()).number(entry.size.into()).number(entry.flags.0);
+        w.signed(entry.modseq.0.wrapping_sub(modseq) as i64).signed(entry.email.0.wrapping_sub(email) as i64);
+        w.signed(entry.internal_date.0.wrapping_sub(date));
+        (uid, modseq, email, date) = (entry.uid.0, entry.modseq.0, entry.email.0, entry.internal_date.0);
+    }
+    w.0
 }
 
 /// Whether enough has changed since the last pack to make a new one: what a cold start replays stays small against what

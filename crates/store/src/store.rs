@@ -14,8 +14,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// A body up to this length lies inside the transaction that brings it; a longer one becomes an object.
 pub const INLINE_BYTES_MAX: usize = 16 * 1024;
-/// Accounts that nobody uses are forgotten (in memory) when more than this many are known.
-const ACCOUNTS_HELD_MAX: usize = 10_000;
+/// Accounts that nobody uses are forgotten (in memory) when there are more of them than this.
+const IDLE_ACCOUNTS_MAX: usize = 10_000;
+/// The same when the indexes of accounts that nobody uses name more messages than this, 40 bytes each.
+const IDLE_ENTRIES_MAX: usize = 4_000_000;
+/// Idle accounts are looked for each time that this many handles were given out.
+const HANDLES_PER_SWEEP: u32 = 1024;
 
 /// The store. Cheap to clone.
 #[derive(Clone)]
@@ -26,7 +30,35 @@ struct Inner {
     objects: Arc<dyn Objects>,
     watches: Arc<Watches>,
     maildrops: Arc<MaildropLocks>,
-    cells: Mutex<HashMap<AccountId, Arc<AccountCell>>>,
+    cells: Mutex<Cells>,
+    /// For each table a lock that its handles share: changes from this process wait for each other.
+    table_turns: [Arc<Mutex<()>>; AccountId::RESERVED as usize],
+}
+
+#[derive(Default)]
+struct Cells {
+    by_id: HashMap<AccountId, Arc<AccountCell>>,
+    handles_given: u32,
+}
+
+impl Cells {
+    /// Forgets accounts that nobody uses, until few enough are left.
+    fn sweep(&mut self) {
+        let (mut accounts, mut entries) = (0, 0);
+        self.by_id.retain(|_, cell| {
+            // No handle can be made meanwhile: that takes the lock of these cells.
+            if Arc::strong_count(cell) > 1 {
+                return true;
+            }
+            let held = cell.entries_held();
+            let keep = accounts < IDLE_ACCOUNTS_MAX && entries + held <= IDLE_ENTRIES_MAX;
+            if keep {
+                accounts += 1;
+                entries += held;
+            }
+            keep
+        });
+    }
 }
 
 impl Store {
@@ -39,6 +71,7 @@ impl Store {
             watches: Arc::default(),
             maildrops: Arc::default(),
             cells: Mutex::default(),
+            table_turns: Default::default(),
         }))
     }
 
@@ -46,11 +79,12 @@ impl Store {
     #[must_use]
     pub fn account(&self, id: AccountId) -> Account {
         let mut cells = self.0.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        if cells.len() >= ACCOUNTS_HELD_MAX && !cells.contains_key(&id) {
-            cells.retain(|_, cell| Arc::strong_count(cell) > 1);
+        cells.handles_given = cells.handles_given.wrapping_add(1);
+        if cells.handles_given.is_multiple_of(HANDLES_PER_SWEEP) {
+            cells.sweep();
         }
         let new = || Arc::new(AccountCell::new(id, Arc::clone(&self.0.engine), Arc::clone(&self.0.watches)));
-        let cell = Arc::clone(cells.entry(id).or_insert_with(new));
+        let cell = Arc::clone(cells.by_id.entry(id).or_insert_with(new));
         Account {
             cell,
             objects: Arc::clone(&self.0.objects),
@@ -68,13 +102,13 @@ impl Store {
         account.create(now).map(|()| account)
     }
 
-    /// Removes an account with all its mail, for good.
+    /// Removes an account with all its mail, for good. From then on every handle of it, old or new, answers
+    /// [`Error::NoSuchAccount`].
     ///
     /// # Errors
     /// [`Error::NoSpace`], faults.
     pub fn remove_account(&self, id: AccountId) -> Result<(), Error> {
-        self.0.cells.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        self.0.engine.remove_account(id).map_err(|error| match error {
+        self.account(id).cell.remove().map_err(|error| match error {
             CommitError::Full { what } => Error::NoSpace(what),
             CommitError::Conflict { .. } | CommitError::Failed { .. } => Error::fault(error),
         })?;
@@ -94,10 +128,11 @@ impl Store {
         Ok(self.0.engine.accounts()?.into_iter().filter(|id| id.is_mail()).collect())
     }
 
-    /// A table of the server.
+    /// A table of the server: one of the first [`AccountId::RESERVED`] numbers.
     #[must_use]
     pub fn table(&self, id: AccountId) -> Table {
-        Table::new(id, Arc::clone(&self.0.engine), Arc::clone(&self.0.watches))
+        let turn = self.0.table_turns.get(id.0 as usize).cloned().unwrap_or_default();
+        Table::new(id, Arc::clone(&self.0.engine), Arc::clone(&self.0.watches), turn)
     }
 
     /// The place of large bodies.

@@ -34,8 +34,8 @@ pub struct TableTx<'a> {
 pub type Row = (Vec<u8>, Vec<u8>);
 
 impl Table {
-    pub(crate) fn new(id: AccountId, engine: Arc<dyn Engine>, watches: Arc<Watches>) -> Self {
-        Self { id, engine, watches, turn: Arc::default() }
+    pub(crate) fn new(id: AccountId, engine: Arc<dyn Engine>, watches: Arc<Watches>, turn: Arc<Mutex<()>>) -> Self {
+        Self { id, engine, watches, turn }
     }
 
     /// The value of a key.

@@ -19,6 +19,7 @@ use crate::record::Mailbox;
 use crate::state::{self, AccountState, MailboxState};
 use crate::watch::Watches;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -27,6 +28,9 @@ const OPERATIONS_PER_COMMIT_MAX: usize = 128;
 /// A batch is tried again this often after conflicts with other writers of the same account.
 const CONFLICTS_MAX: u32 = 100;
 
+/// A clock at or past this (the year 10000) is wrong.
+const CLOCK_MILLIS_MAX: i64 = 253_402_300_800_000;
+
 /// An account of which this process holds the state.
 pub(crate) struct AccountCell {
     pub(crate) id: AccountId,
@@ -34,6 +38,8 @@ pub(crate) struct AccountCell {
     pub(crate) watches: Arc<Watches>,
     published: RwLock<Option<Arc<AccountState>>>,
     queue: Mutex<Queue>,
+    /// Held from reading the state to publishing the next one: by the leader, and while the account is removed.
+    turn: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -80,7 +86,9 @@ where
 {
     fn run(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
         let mut slot = self.lock();
-        let result = (slot.operation)(tx);
+        // A panic is this operation's own failure: the others of its batch go on, and so does the account.
+        let result = catch_unwind(AssertUnwindSafe(|| (slot.operation)(tx)))
+            .unwrap_or_else(|_| Err(Error::fault(format_args!("an operation on account {} panicked", tx.id))));
         let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
         slot.result = Some(result);
         outcome
@@ -103,15 +111,16 @@ where
 
 impl AccountCell {
     pub(crate) fn new(id: AccountId, engine: Arc<dyn Engine>, watches: Arc<Watches>) -> Self {
-        Self { id, engine, watches, published: RwLock::new(None), queue: Mutex::default() }
+        Self { id, engine, watches, published: RwLock::new(None), queue: Mutex::default(), turn: Mutex::default() }
     }
 
-    /// The state as of the last commit that this process knows of.
+    /// The state as of the last commit that this process knows of; [`Error::NoSuchAccount`] when there was none.
     pub(crate) fn state(&self) -> Result<Arc<AccountState>, Error> {
-        if let Some(state) = &*self.published.read().unwrap_or_else(PoisonError::into_inner) {
-            return Ok(Arc::clone(state));
-        }
-        self.transact(|tx| Ok(tx.state.clone())).map(Arc::new)
+        let state = match self.published() {
+            Some(state) => state,
+            None => self.transact(|tx| Ok(tx.state.clone())).map(Arc::new)?,
+        };
+        if state.head == ModSeq(0) { Err(Error::NoSuchAccount) } else { Ok(state) }
     }
 
     /// The state with the index of `mailbox` in it.
@@ -129,16 +138,28 @@ impl AccountCell {
 
     /// Notices what other processes have committed. Cheap when there is nothing.
     pub(crate) fn refresh(&self) -> Result<(), Error> {
-        let head = self.engine.snapshot(self.id)?.head();
-        let known = self.published.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(|state| state.head);
-        if known.is_some_and(|known| known < head) {
-            self.transact(|tx| {
-                tx.must_reload();
-                Ok(())
-            })?;
+        let Some(known) = self.published().map(|state| state.head) else { return Ok(()) };
+        if self.engine.snapshot(self.id)?.head() != known {
+            self.transact(|tx| tx.snapshot().map(drop))?;
             self.watches.wake(self.id);
         }
         Ok(())
+    }
+
+    /// Removes the account from the engine. Whoever holds a handle finds it gone.
+    pub(crate) fn remove(&self) -> Result<(), CommitError> {
+        let _turn = self.lock_turn();
+        let removed = self.engine.remove_account(self.id);
+        self.publish(None);
+        removed
+    }
+
+    /// How many messages the indexes name that are held for this account.
+    pub(crate) fn entries_held(&self) -> usize {
+        let entries = |state: Arc<AccountState>| {
+            state.mailboxes.values().filter_map(|mailbox| mailbox.index.as_ref()).map(Index::len).sum()
+        };
+        self.published().map_or(0, entries)
     }
 
     /// Runs `operation` in a transaction and gives its result once that is durable. `operation` may be run several times
@@ -197,6 +218,7 @@ impl AccountCell {
     }
 
     fn run_batch(&self, batch: &[Arc<dyn Operation>]) {
+        let finish_all = |error: Error| batch.iter().for_each(|operation| operation.finish(Err(error.clone())));
         for _ in 0..CONFLICTS_MAX {
             match self.try_batch(batch) {
                 Ok(outcomes) => {
@@ -204,39 +226,43 @@ impl AccountCell {
                     return;
                 }
                 Err(CommitError::Conflict { .. }) => self.publish(None),
+                // What takes no room, or gives some back, must not fail with what needs it.
+                Err(CommitError::Full { .. }) if batch.len() > 1 => {
+                    return batch.iter().for_each(|operation| self.run_batch(std::slice::from_ref(operation)));
+                }
                 Err(CommitError::Full { what }) => {
                     tracing::warn!(account = %self.id, %what, "no space");
-                    batch.iter().for_each(|operation| operation.finish(Err(Error::NoSpace(what.clone()))));
-                    return;
+                    return finish_all(Error::NoSpace(what));
                 }
                 Err(CommitError::Failed { what }) => {
                     self.publish(None);
-                    let error = Error::fault(what);
-                    batch.iter().for_each(|operation| operation.finish(Err(error.clone())));
-                    return;
+                    // It may be durable: who watches must look.
+                    self.watches.wake(self.id);
+                    return finish_all(Error::fault(what));
                 }
             }
         }
-        let error = Error::fault(format_args!("account {} is written by too many at once", self.id));
-        batch.iter().for_each(|operation| operation.finish(Err(error.clone())));
+        finish_all(Error::fault(format_args!("account {} is written by too many at once", self.id)));
     }
 
     /// Runs and commits a batch once: each operation's own outcome, or why nothing of it counts.
     fn try_batch(&self, batch: &[Arc<dyn Operation>]) -> Result<Vec<Result<(), Error>>, CommitError> {
-        let published = self.published.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut tx = match Tx::begin(self, published) {
+        let _turn = self.lock_turn();
+        let mut tx = match Tx::begin(self, self.published()) {
             Ok(tx) => tx,
             Err(error) => return Ok(batch.iter().map(|_| Err(error.clone())).collect()),
         };
         let outcomes = batch.iter().map(|operation| tx.attempt(|tx| operation.run(tx))).collect();
-        if tx.reload {
-            self.publish(None);
-            return Ok(outcomes);
+        let sealed = tx.seal();
+        if let Some(head) = tx.moved_on {
+            return Err(CommitError::Conflict { head });
         }
-        if let Err(error) = tx.seal() {
+        if let Err(error) = sealed {
             return Ok(batch.iter().map(|_| Err(error.clone())).collect());
         }
-        let Tx { state, writes, expected, .. } = tx;
+        let Tx { state, writes, expected, snapshot, .. } = tx;
+        // It holds a connection, or old pages, of the engine.
+        drop(snapshot);
         if writes.is_empty() {
             self.publish(Some(state));
             return Ok(outcomes);
@@ -247,12 +273,20 @@ impl AccountCell {
         Ok(outcomes)
     }
 
+    fn published(&self) -> Option<Arc<AccountState>> {
+        self.published.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn publish(&self, state: Option<AccountState>) {
         *self.published.write().unwrap_or_else(PoisonError::into_inner) = state.map(Arc::new);
     }
 
     fn lock_queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -266,9 +300,12 @@ pub(crate) struct Tx<'a> {
     writes: Vec<Write>,
     /// Where in `writes` the last change of a key is.
     written: BTreeMap<Vec<u8>, usize>,
+    /// For each write, where the change of the same key before it is.
+    overwrote: Vec<Option<usize>>,
     dirty_mailboxes: BTreeSet<MailboxId>,
     dirty_record: bool,
-    reload: bool,
+    /// The account's head, once it was found not to be `expected`: nothing of this transaction counts.
+    moved_on: Option<ModSeq>,
 }
 
 impl<'a> Tx<'a> {
@@ -295,9 +332,10 @@ impl<'a> Tx<'a> {
             state,
             writes: Vec::new(),
             written: BTreeMap::new(),
+            overwrote: Vec::new(),
             dirty_mailboxes: BTreeSet::new(),
             dirty_record: false,
-            reload: false,
+            moved_on: None,
         })
     }
 
@@ -311,23 +349,31 @@ impl<'a> Tx<'a> {
             self.state = state;
             self.dirty_mailboxes = dirty_mailboxes;
             self.dirty_record = dirty_record;
-            self.writes.truncate(writes);
-            self.written.clear();
-            for (at, write) in self.writes.iter().enumerate() {
-                let (Write::Put { key, .. } | Write::Delete { key }) = write;
-                self.written.insert(key.clone(), at);
-            }
+            self.undo_writes(writes);
         }
         result
     }
 
-    fn must_reload(&mut self) {
-        self.reload = true;
+    fn undo_writes(&mut self, keep: usize) {
+        for (write, overwrote) in self.writes.drain(keep..).zip(self.overwrote.drain(keep..)).rev() {
+            let (Write::Put { key, .. } | Write::Delete { key }) = write;
+            match overwrote {
+                Some(at) => self.written.insert(key, at),
+                None => self.written.remove(&key),
+            };
+        }
     }
 
+    /// The account as the engine holds it, which must still be what the state was read from: an index that is newer than
+    /// its mailbox would be published with it.
     fn snapshot(&mut self) -> Result<&dyn Snapshot, Error> {
         if self.snapshot.is_none() {
-            self.snapshot = Some(self.engine.snapshot(self.id)?);
+            let snapshot = self.engine.snapshot(self.id)?;
+            if snapshot.head() != self.expected {
+                self.moved_on = Some(snapshot.head());
+                return Err(Error::Fault("the account has moved on".into()));
+            }
+            self.snapshot = Some(snapshot);
         }
         self.snapshot.as_deref().ok_or_else(|| Error::fault("no snapshot"))
     }
@@ -352,13 +398,22 @@ impl<'a> Tx<'a> {
         state::scan(self.snapshot()?, range, visit)
     }
 
+    /// As [`Tx::scan_before`], until the visitor breaks.
+    pub(crate) fn scan_before_while(
+        &mut self,
+        range: (Vec<u8>, Vec<u8>),
+        visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        state::scan_while(self.snapshot()?, range, visit)
+    }
+
     pub(crate) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.written.insert(key.clone(), self.writes.len());
+        self.overwrote.push(self.written.insert(key.clone(), self.writes.len()));
         self.writes.push(Write::Put { key, value });
     }
 
     pub(crate) fn delete(&mut self, key: Vec<u8>) {
-        self.written.insert(key.clone(), self.writes.len());
+        self.overwrote.push(self.written.insert(key.clone(), self.writes.len()));
         self.writes.push(Write::Delete { key });
     }
 
@@ -450,21 +505,24 @@ impl<'a> Tx<'a> {
 
     /// RFC 9051 §2.3.1.1: above every one that the account had, and near the time, so that it also differs from that of an
     /// account that was lost and set up again.
-    pub(crate) fn next_uid_validity(&mut self, now: Timestamp) -> UidValidity {
-        self.dirty_record = true;
+    pub(crate) fn next_uid_validity(&mut self, now: Timestamp) -> Result<UidValidity, Error> {
         let last = &mut self.state.record.last_uid_validity;
-        let clock = u32::try_from(now.unix_seconds()).unwrap_or(u32::MAX);
-        last.0 = clock.max(last.0.saturating_add(1)).max(1);
-        *last
+        let next = last.0.checked_add(1).ok_or_else(|| Error::Limit("the account has used up UIDVALIDITY".into()))?;
+        // A clock that has lost its mind is left out: from its number there would be no way up.
+        last.0 = u32::try_from(now.unix_seconds()).unwrap_or(0).max(next);
+        self.dirty_record = true;
+        Ok(self.state.record.last_uid_validity)
     }
 
     /// Above every one that the account had, and near the time in microseconds, for the same reason.
-    pub(crate) fn next_email(&mut self, now: Timestamp) -> EmailId {
-        self.dirty_record = true;
+    pub(crate) fn next_email(&mut self, now: Timestamp) -> Result<EmailId, Error> {
         let last = &mut self.state.record.last_email;
-        let clock = u64::try_from(now.0).unwrap_or(0).saturating_mul(1000);
-        last.0 = clock.max(last.0 + 1);
-        *last
+        let next = last.0.checked_add(1).ok_or_else(|| Error::Limit("the account has used up its EMAILIDs".into()))?;
+        let sane = (0..CLOCK_MILLIS_MAX).contains(&now.0);
+        let clock = if sane { now.0.unsigned_abs() * 1000 } else { 0 };
+        last.0 = clock.max(next);
+        self.dirty_record = true;
+        Ok(self.state.record.last_email)
     }
 
     pub(crate) fn change_record(&mut self) -> &mut crate::record::AccountRecord {
@@ -478,8 +536,11 @@ impl<'a> Tx<'a> {
             return Ok(());
         }
         for id in std::mem::take(&mut self.dirty_mailboxes) {
-            if state::pack_is_due(self.mailbox(id)?, self.state.head) {
-                self.pack(id)?;
+            if state::pack_is_due(self.mailbox(id)?, self.state.head)
+                && let Err(error) = self.pack(id)
+            {
+                // It is a cache: what was asked for must not fail for it.
+                tracing::warn!(account = %self.id, mailbox = %id, %error, "the index could not be packed");
             }
             let record = self.mailbox(id)?.encode();
             self.put(key::mailbox(id), record);
@@ -495,13 +556,173 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    fn pack(&mut self, id: MailboxId) -> Result<(), Error> {
+    /// Writes the packed index of a mailbox as it is now.
+    pub(crate) fn pack(&mut self, id: MailboxId) -> Result<(), Error> {
+        let before = match self.get(&key::pack(id))? {
+            Some(header) => state::pieces_packed(&header).unwrap_or(u32::from(u16::MAX)),
+            None => 0,
+        };
         let head = self.state.head;
-        let pieces = state::pack(id, head, self.index(id)?);
-        pieces.into_iter().for_each(|(key, value)| self.put(key, value));
-        let mailbox = &mut self.mailbox_mut(id)?.mailbox;
+        let (header, pieces) = state::pack(head, self.index(id)?);
+        let mut number = 0;
+        for piece in pieces {
+            self.put(key::pack_piece(id, number), piece);
+            number += 1;
+        }
+        (number..before).for_each(|number| self.delete(key::pack_piece(id, number)));
+        self.put(key::pack(id), header);
+        let mailbox = &mut self.change_mailbox(id)?.mailbox;
         mailbox.packed_to = head;
         mailbox.unpacked = 0;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::{Fault, SimEngine, SimObjects};
+    use crate::store::Store;
+
+    const ACCOUNT: AccountId = AccountId(16);
+
+    fn account(engine: &SimEngine) -> Arc<AccountCell> {
+        let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
+        let account = match store.create_account(ACCOUNT, Timestamp(0)) {
+            Err(Error::AlreadyExists) => store.account(ACCOUNT),
+            created => created.unwrap(),
+        };
+        account.cell
+    }
+
+    type Part = fn(&mut Tx<'_>) -> Result<(), Error>;
+
+    /// Runs operations in one batch and gives what each was answered.
+    fn batch(cell: &AccountCell, parts: &[Part]) -> Vec<Result<(), Error>> {
+        let queued = |part: &Part| {
+            let slot = Slot { operation: *part, result: None, stage: Stage::Waiting };
+            Arc::new(Queued { slot: Mutex::new(slot), changed: Condvar::new() })
+        };
+        let queued: Vec<Arc<Queued<Part, ()>>> = parts.iter().map(queued).collect();
+        let batch: Vec<Arc<dyn Operation>> = queued.iter().map(|q| Arc::clone(q) as Arc<dyn Operation>).collect();
+        cell.run_batch(&batch);
+        queued.iter().map(|queued| queued.lock().result.take().unwrap()).collect()
+    }
+
+    fn stored(engine: &SimEngine) -> Vec<Vec<u8>> {
+        let mut keys = Vec::new();
+        let snapshot = engine.snapshot(ACCOUNT).unwrap();
+        let mut visit = |key: &[u8], _: &[u8]| {
+            keys.push(key.to_vec());
+            ControlFlow::Continue(())
+        };
+        snapshot.scan(b"x", b"y", &mut visit).unwrap();
+        keys
+    }
+
+    fn put_a(tx: &mut Tx<'_>) -> Result<(), Error> {
+        tx.put(b"xa".to_vec(), Vec::new());
+        Ok(())
+    }
+
+    fn put_b(tx: &mut Tx<'_>) -> Result<(), Error> {
+        tx.put(b"xb".to_vec(), Vec::new());
+        Ok(())
+    }
+
+    fn look(tx: &mut Tx<'_>) -> Result<(), Error> {
+        tx.snapshot().map(drop)
+    }
+
+    #[test]
+    fn what_shares_a_batch_with_a_refresh_is_written_all_the_same() {
+        let engine = SimEngine::new();
+        let (cell, other) = (account(&engine), account(&engine));
+        assert_eq!(batch(&other, &[put_a]), [Ok(())]);
+        assert_eq!(batch(&cell, &[put_b, look]), [Ok(()), Ok(())]);
+        assert_eq!(stored(&engine), [b"xa", b"xb"]);
+    }
+
+    #[test]
+    fn an_index_is_never_published_beside_an_older_mailbox() {
+        let engine = SimEngine::new();
+        let (cell, other) = (account(&engine), account(&engine));
+        let inbox = MailboxId(1);
+        cell.state().unwrap();
+        cell.publish(Some(AccountState::load(&*engine.snapshot(ACCOUNT).unwrap()).unwrap()));
+        other
+            .transact(move |tx| {
+                tx.change_mailbox(inbox)?.mailbox.uid_next.0 = 9;
+                Ok(())
+            })
+            .unwrap();
+        let state = cell.state_with_index(inbox).unwrap();
+        assert_eq!(state.mailbox(inbox).unwrap().mailbox.uid_next.0, 9);
+        assert_eq!(state.head, other.state().unwrap().head);
+    }
+
+    #[test]
+    fn an_operation_that_panics_or_fails_takes_no_other_with_it_and_leaves_no_trace() {
+        let engine = SimEngine::new();
+        let cell = account(&engine);
+        let panics: Part = |tx| {
+            put_a(tx)?;
+            panic!("an operation panics");
+        };
+        let fails: Part = |tx| {
+            put_b(tx)?;
+            tx.delete(b"xc".to_vec());
+            Err(Error::NoSuchMessage)
+        };
+        let both: Part = |tx| {
+            tx.put(b"xc".to_vec(), b"new".to_vec());
+            Ok(())
+        };
+        let sees: Part = |tx| {
+            assert_eq!(tx.get(b"xa"), Ok(None));
+            assert_eq!(tx.get(b"xb"), Ok(Some(Vec::new())));
+            assert_eq!(tx.get(b"xc"), Ok(Some(b"new".to_vec())));
+            Ok(())
+        };
+        let outcomes = batch(&cell, &[both, panics, put_b, fails, sees]);
+        assert!(matches!(&outcomes[1], Err(Error::Fault(what)) if what.contains("panicked")));
+        assert_eq!([&outcomes[0], &outcomes[2], &outcomes[4]], [&Ok(()); 3]);
+        assert_eq!(outcomes[3], Err(Error::NoSuchMessage));
+        assert_eq!(stored(&engine), [b"xb", b"xc"]);
+    }
+
+    #[test]
+    fn what_needs_no_room_succeeds_beside_what_finds_none() {
+        let engine = SimEngine::new();
+        let cell = account(&engine);
+        engine.plan(0, Fault::Full);
+        engine.plan(1, Fault::Full);
+        let outcomes = batch(&cell, &[put_a, look, put_b]);
+        assert!(matches!(outcomes[0], Err(Error::NoSpace(_))));
+        assert_eq!(outcomes[1..], [Ok(()), Ok(())]);
+        assert_eq!(stored(&engine), [b"xb"]);
+    }
+
+    #[test]
+    fn numbers_go_up_whatever_the_clock_says() {
+        let engine = SimEngine::new();
+        let cell = account(&engine);
+        let numbers = cell.transact(|tx| {
+            let clocks = [0, 1_790_000_000_000, i64::MAX, i64::MIN, -1, CLOCK_MILLIS_MAX - 1, 5];
+            clocks
+                .iter()
+                .map(|now| Ok((tx.next_uid_validity(Timestamp(*now))?, tx.next_email(Timestamp(*now))?)))
+                .collect()
+        });
+        let numbers: Vec<(UidValidity, EmailId)> = numbers.unwrap();
+        assert!(numbers.windows(2).all(|two| two[0].0 < two[1].0 && two[0].1 < two[1].1), "{numbers:?}");
+        cell.transact(|tx| {
+            tx.change_record().last_uid_validity = UidValidity(u32::MAX);
+            assert!(matches!(tx.next_uid_validity(Timestamp(0)), Err(Error::Limit(_))));
+            tx.change_record().last_email = EmailId(u64::MAX);
+            assert!(matches!(tx.next_email(Timestamp(0)), Err(Error::Limit(_))));
+            Ok(())
+        })
+        .unwrap();
     }
 }

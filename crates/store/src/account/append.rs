@@ -10,6 +10,9 @@ use crate::key;
 use crate::record::{BodyRecord, EmailRecord, MessageRecord};
 use crate::transact::Tx;
 
+/// A longer summary is not kept but made anew whenever it is asked for: only a message made to be a nuisance has one.
+const SUMMARY_BYTES_MAX: usize = 1024 * 1024;
+
 /// A message to be stored.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
@@ -76,7 +79,10 @@ impl Account {
     fn prepare(&self, body: &[u8]) -> Result<Prepared, Error> {
         let size = u32::try_from(body.len()).map_err(|_| Error::Limit("a message has at most 4 GiB".into()))?;
         let hash = *blake3::hash(body).as_bytes();
-        let summary = message::Summary::parse(body).encode();
+        let mut summary = message::Summary::parse(body).encode();
+        if summary.len() > SUMMARY_BYTES_MAX {
+            summary.clear();
+        }
         if body.len() <= self.inline_bytes_max {
             let body_record = BodyRecord::Inline { hash, body }.encode();
             return Ok(Prepared { size, body_record, summary, object: None });
@@ -108,7 +114,7 @@ fn append(
         Target::Mailbox(id) => *id,
         Target::Inbox => tx.state.by_name("INBOX").ok_or(Error::NoSuchMailbox)?.mailbox.id,
     };
-    let email = tx.next_email(actor.now);
+    let email = tx.next_email(actor.now)?;
     let flags = tx.flag_bits(mailbox, flags)?;
     let uid = tx.next_uid(mailbox)?;
     let listed = Listed { uid, email, flags, internal_date, size: prepared.size };

@@ -124,7 +124,7 @@ impl Tx<'_> {
         if let Some(before) = before.map(|state| state.mailbox.id) {
             self.change_mailbox(before)?.mailbox.role = None;
         }
-        let (id, uid_validity) = (self.next_mailbox(), self.next_uid_validity(actor.now));
+        let (id, uid_validity) = (self.next_mailbox(), self.next_uid_validity(actor.now)?);
         self.insert_mailbox(Mailbox {
             id,
             name: name.to_owned(),
@@ -176,8 +176,10 @@ fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<(), Err
     let mut renames: Vec<(MailboxId, String)> = tx.state.mailboxes.values().filter_map(inferior).collect();
     renames.push((id, to.to_owned()));
     for (id, after) in renames {
-        if after.len() > MAILBOX_NAME_BYTES_MAX {
-            return Err(Error::InvalidName("a mailbox below it would get a name that is too long"));
+        if after.len() > MAILBOX_NAME_BYTES_MAX || after.split('/').count() > LEVELS_MAX {
+            return Err(Error::InvalidName(
+                "a mailbox below it would get a name that is too long or has too many levels",
+            ));
         }
         let mailbox = &mut tx.change_mailbox(id)?.mailbox;
         let before = std::mem::replace(&mut mailbox.name, after.clone());

@@ -93,7 +93,7 @@ impl Account {
             return Err(Error::NoSuchDevice);
         }
         let mut hidden = HashSet::new();
-        let snapshot = self.cell.engine.snapshot(self.id())?;
+        let snapshot = self.snapshot()?;
         state::scan(&*snapshot, key::kind_of(b'P', device.0), |key, value| {
             let taken = Taken::decode(value).map_err(Error::corrupt("a maildrop record"))?;
             if taken.deleted_at.is_some() {

@@ -79,8 +79,7 @@ impl Account {
     /// # Errors
     /// [`Error::NoSuchAccount`], faults.
     pub fn mailboxes(&self) -> Result<Mailboxes, Error> {
-        let state = self.cell.state()?;
-        if state.head == ModSeq(0) { Err(Error::NoSuchAccount) } else { Ok(Mailboxes(state)) }
+        self.cell.state().map(Mailboxes)
     }
 
     /// A mailbox and its messages as of now.
@@ -103,15 +102,21 @@ impl Account {
     /// Begins to read messages.
     ///
     /// # Errors
-    /// Faults.
+    /// [`Error::NoSuchAccount`], faults.
     pub fn reader(&self) -> Result<Reader<'_>, Error> {
-        Ok(Reader { account: self.id(), snapshot: self.cell.engine.snapshot(self.id())?, objects: &*self.objects })
+        Ok(Reader { account: self.id(), snapshot: self.snapshot()?, objects: &*self.objects })
+    }
+
+    /// The account as the engine holds it.
+    pub(super) fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, Error> {
+        let snapshot = self.cell.engine.snapshot(self.id())?;
+        if snapshot.head() == ModSeq(0) { Err(Error::NoSuchAccount) } else { Ok(snapshot) }
     }
 
     /// Journal entries after `after`, in order, at most `limit`.
     ///
     /// # Errors
-    /// Faults.
+    /// [`Error::NoSuchAccount`], faults.
     pub fn journal(&self, after: ModSeq, limit: usize) -> Result<Vec<JournalEntry>, Error> {
         let mut entries = Vec::new();
         self.visit_journal(after, |entry| {
@@ -136,7 +141,7 @@ impl Account {
         }
         if since < state.record.journal_floor {
             let index = of.index.clone().unwrap_or_default();
-            return Ok((1..of.mailbox.uid_next.0).map(Uid).filter(|uid| index.find(*uid).is_none()).collect());
+            return Ok(missing_uids(&index, of.mailbox.uid_next));
         }
         let mut uids = Vec::new();
         self.visit_journal(since, |entry| {
@@ -152,7 +157,7 @@ impl Account {
         after: ModSeq,
         mut visit: impl FnMut(JournalEntry) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let snapshot = self.cell.engine.snapshot(self.id())?;
+        let snapshot = self.snapshot()?;
         let (from, to) = (key::journal(ModSeq(after.0.saturating_add(1))), key::kind(b'J').1);
         let mut outcome = Ok(());
         snapshot.scan(&from, &to, &mut |key, value| match key::long_at(key, 1)
@@ -174,7 +179,7 @@ impl Reader<'_> {
     /// # Errors
     /// [`Error::NoSuchMessage`] when it has left retention, faults (a body that does not match its digest is one).
     pub fn body(&self, email: EmailId) -> Result<Vec<u8>, Error> {
-        let record = self.snapshot.get(&key::body(email))?.ok_or(Error::NoSuchMessage)?;
+        let Some(record) = self.snapshot.get(&key::body(email))? else { return Err(self.missing(email, "body")) };
         let corrupt = || format!("the body of message {} of account {}", email.text(), self.account);
         let (hash, body) = match BodyRecord::decode(&record).map_err(Error::corrupt(corrupt()))? {
             BodyRecord::Inline { hash, body } => (hash, body.to_vec()),
@@ -191,11 +196,34 @@ impl Reader<'_> {
     /// # Errors
     /// [`Error::NoSuchMessage`] when it has left retention, faults.
     pub fn summary(&self, email: EmailId) -> Result<Summary, Error> {
-        let bytes = self.snapshot.get(&key::summary(email))?.ok_or(Error::NoSuchMessage)?;
-        match Summary::decode(&bytes) {
-            Ok(summary) => Ok(summary),
-            // It is a cache: a version that this one does not know is made anew.
-            Err(_) => Ok(Summary::parse(&self.body(email)?)),
+        let bytes = self.snapshot.get(&key::summary(email))?;
+        match bytes.as_deref().map(Summary::decode) {
+            Some(Ok(summary)) => Ok(summary),
+            // It is a cache: one that is missing, or of a version that this one does not know, is made anew.
+            Some(Err(_)) | None => Ok(Summary::parse(&self.body(email)?)),
         }
     }
+
+    /// Why something of a message is not there.
+    fn missing(&self, email: EmailId, what: &str) -> Error {
+        match self.snapshot.get(&key::email(email)) {
+            Ok(None) => Error::NoSuchMessage,
+            Ok(Some(_)) => {
+                let (text, account) = (email.text(), self.account);
+                Error::fault(format_args!("the {what} of message {text} of account {account} is missing"))
+            }
+            Err(error) => error.into(),
+        }
+    }
+}
+
+/// Every UID below `next` that is not in the index.
+fn missing_uids(index: &Index, next: Uid) -> Vec<Uid> {
+    let mut missing = Vec::new();
+    let mut first = 1;
+    for uid in index.iter().map(|entry| entry.uid.0).chain([next.0]) {
+        missing.extend((first..uid).map(Uid));
+        first = uid.saturating_add(1);
+    }
+    missing
 }

@@ -2,10 +2,11 @@
 
 use super::Account;
 use crate::error::Error;
-use crate::ids::{EmailId, ModSeq, Timestamp};
+use crate::ids::{EmailId, MailboxId, ModSeq, Timestamp};
 use crate::journal::JournalEntry;
 use crate::key;
 use crate::transact::Tx;
+use std::ops::ControlFlow;
 
 /// One transaction purges at most this many messages and journal entries.
 const PURGED_PER_COMMIT_MAX: usize = 1000;
@@ -28,10 +29,10 @@ impl Account {
         let mut purged = Purged::default();
         loop {
             let (messages, objects) = self.transact(move |tx| purge_messages(tx, before))?;
-            // The message is gone for good; an object that stays behind after a crash here is found by the sweep.
-            for name in objects {
-                self.objects.remove(self.id(), &name)?;
-            }
+            // The messages are gone for good; an object that stays behind is found by the sweep. Each gets its try.
+            let removals = objects.iter().map(|name| self.objects.remove(self.id(), name));
+            let failed = removals.filter_map(Result::err).last();
+            failed.map_or(Ok(()), Err)?;
             let journal_entries = self.transact(move |tx| purge_journal(tx, before))?;
             purged.messages += messages;
             purged.journal_entries += journal_entries;
@@ -45,15 +46,17 @@ impl Account {
 fn purge_messages(tx: &mut Tx<'_>, before: Timestamp) -> Result<(usize, Vec<String>), Error> {
     let mut due = Vec::new();
     let range = (key::kind(b'R').0, key::retained(before, EmailId(0)));
-    tx.scan_before(range, |key, _| {
-        if due.len() < PURGED_PER_COMMIT_MAX {
-            due.push((key.to_vec(), EmailId(key::long_at(key, 9).map_err(Error::corrupt("a retention key"))?)));
-        }
-        Ok(())
+    tx.scan_before_while(range, |key, _| {
+        due.push((key.to_vec(), EmailId(key::long_at(key, 9).map_err(Error::corrupt("a retention key"))?)));
+        Ok(if due.len() < PURGED_PER_COMMIT_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
     let mut objects = Vec::new();
     let (count, devices) = (due.len(), tx.state.devices.clone());
     for (retained, email) in due {
+        if tx.get(&retained)?.is_none() {
+            // Another purge in the same commit.
+            continue;
+        }
         let record = tx.email(email)?;
         tx.delete(retained);
         if record.places > 0 {
@@ -68,29 +71,32 @@ fn purge_messages(tx: &mut Tx<'_>, before: Timestamp) -> Result<(usize, Vec<Stri
     Ok((count, objects))
 }
 
-/// A packed index that still needs an entry keeps it, and all after it.
 fn purge_journal(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize, Error> {
-    let mailboxes = tx.state.mailboxes.values().map(|state| &state.mailbox);
-    let needed_after = mailboxes.filter(|m| m.packed_to > ModSeq(0) && m.unpacked > 0).map(|m| m.packed_to).min();
-    let last = needed_after.unwrap_or(tx.state.head);
     let mut due = Vec::new();
-    let mut young = false;
-    tx.scan_before(key::kind(b'J'), |key, value| {
+    tx.scan_before_while(key::kind(b'J'), |key, value| {
         let modseq = ModSeq(key::long_at(key, 1).map_err(Error::corrupt("a journal key"))?);
-        if young || modseq > last || due.len() >= PURGED_PER_COMMIT_MAX {
-            young = true;
-            return Ok(());
-        }
         let entry = JournalEntry::decode(modseq, value).map_err(Error::corrupt("a journal entry"))?;
-        young = entry.at >= before;
-        if !young {
-            due.push(modseq);
+        if entry.at >= before || due.len() >= PURGED_PER_COMMIT_MAX {
+            return Ok(ControlFlow::Break(()));
         }
-        Ok(())
+        due.push(modseq);
+        Ok(ControlFlow::Continue(()))
     })?;
-    if let Some(floor) = due.last() {
-        tx.change_record().journal_floor = *floor;
-    }
+    let Some(floor) = due.last().copied() else { return Ok(0) };
+    tx.pack_up_to(floor)?;
+    let record = tx.change_record();
+    record.journal_floor = record.journal_floor.max(floor);
     due.iter().for_each(|modseq| tx.delete(key::journal(*modseq)));
     Ok(due.len())
+}
+
+impl Tx<'_> {
+    /// Packs every index that needs journal entries up to `floor`: a mailbox that nobody changes any more must neither
+    /// keep the journal for ever nor miss what leaves it.
+    fn pack_up_to(&mut self, floor: ModSeq) -> Result<(), Error> {
+        let mailboxes = self.state.mailboxes.values().map(|state| &state.mailbox);
+        let behind = mailboxes.filter(|m| m.packed_to > ModSeq(0) && m.packed_to < floor && m.unpacked > 0);
+        let behind: Vec<MailboxId> = behind.map(|mailbox| mailbox.id).collect();
+        behind.into_iter().try_for_each(|id| self.pack(id))
+    }
 }
