@@ -3,16 +3,19 @@
 use crate::account::Account;
 use crate::account::Taken;
 use crate::codec::Corrupt;
+use crate::device::Device;
+use crate::engine::Snapshot;
 use crate::error::Error;
 use crate::ids::{AccountId, DeviceId, EmailId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
 use crate::journal::JournalEntry;
 use crate::key;
-use crate::record::{BodyRecord, Counts, EmailRecord, Mailbox};
-use crate::state::{self, AccountState};
+use crate::record::{AccountRecord, BodyRecord, Counts, EmailRecord, Mailbox, MessageRecord};
+use crate::state::{self, AccountState, MailboxState};
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 /// Something that must not be. Its text says what, where, and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +48,11 @@ pub enum Depth {
 pub fn account(store: &Store, id: AccountId, depth: Depth) -> Result<Vec<Finding>, Error> {
     let snapshot = store.engine().snapshot(id)?;
     let mut check = Check { id, findings: Vec::new() };
-    let state = AccountState::load(&*snapshot)?;
+    let Some(state) = check.load(&*snapshot)? else { return Ok(check.findings) };
     check.mailboxes(&state);
     let mut places: BTreeMap<EmailId, u32> = BTreeMap::new();
     for mailbox in state.mailboxes.values().map(|state| &state.mailbox) {
-        let records = state::load_records(&*snapshot, mailbox.id)?;
+        let Some(records) = check.records(&*snapshot, mailbox)? else { continue };
         let index = state::load_index(&*snapshot, mailbox)?;
         check.mailbox(mailbox, &records, &index, state.head);
         records.iter().for_each(|entry| *places.entry(entry.email).or_default() += 1);
@@ -102,7 +105,12 @@ pub fn account(store: &Store, id: AccountId, depth: Depth) -> Result<Vec<Finding
 pub fn all(store: &Store, depth: Depth) -> Result<Vec<Finding>, Error> {
     let mut findings = Vec::new();
     for id in store.accounts()? {
-        findings.extend(account(store, id, depth)?);
+        match account(store, id, depth) {
+            Ok(found) => findings.extend(found),
+            // It was removed meanwhile.
+            Err(Error::NoSuchAccount) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(findings)
 }
@@ -123,16 +131,66 @@ impl Check {
         }
     }
 
+    /// The account without what is damaged; `None` when its record is.
+    fn load(&mut self, snapshot: &dyn Snapshot) -> Result<Option<AccountState>, Error> {
+        let mut state = AccountState::empty(Timestamp(0));
+        state.head = snapshot.head();
+        match snapshot.get(&key::account())?.as_deref().map(AccountRecord::decode) {
+            Some(Ok(record)) => state.record = record,
+            None if state.head == ModSeq(0) => return Err(Error::NoSuchAccount),
+            None | Some(Err(Corrupt)) => {
+                self.found("the record of the account is damaged or missing");
+                return Ok(None);
+            }
+        }
+        state::scan(snapshot, key::kind(b'B'), |key, value| {
+            match Mailbox::decode(value) {
+                Ok(mailbox) => {
+                    let (id, state) = (mailbox.id, &mut state.mailboxes);
+                    self.must(key == key::mailbox(id), format_args!("mailbox {id} lies under another's key"));
+                    state.insert(id, Arc::new(MailboxState { mailbox, index: None }));
+                }
+                Err(Corrupt) => self.found(format_args!("a mailbox record is damaged (key {key:02x?})")),
+            }
+            Ok(())
+        })?;
+        let mut devices = BTreeMap::new();
+        state::scan(snapshot, key::kind(b'D'), |key, value| {
+            match key::number_at(key, 1).and_then(|id| Device::decode(DeviceId(id), value)) {
+                Ok(device) => drop(devices.insert(device.id, device)),
+                Err(Corrupt) => self.found(format_args!("a device record is damaged (key {key:02x?})")),
+            }
+            Ok(())
+        })?;
+        state.devices = Arc::new(devices);
+        Ok(Some(state))
+    }
+
+    /// The records of a mailbox's messages; `None` when one is damaged.
+    fn records(&mut self, snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Option<Index>, Error> {
+        let (mut records, mut intact) = (Index::default(), true);
+        state::scan(snapshot, key::kind_of(b'M', mailbox.id.0), |key, value| {
+            match key::number_at(key, 5).and_then(|uid| MessageRecord::decode(Uid(uid), value)) {
+                Ok(entry) => records.push(entry),
+                Err(Corrupt) => {
+                    self.found(format_args!("a message of {:?} is damaged (key {key:02x?})", mailbox.name));
+                    intact = false;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(intact.then_some(records))
+    }
+
     fn mailboxes(&mut self, state: &AccountState) {
         self.must(state.by_name("INBOX").is_some(), "there is no INBOX");
-        let mut names = BTreeSet::new();
+        let mut names: Vec<String> = Vec::new();
         let mut validities = BTreeSet::new();
         for mailbox in state.mailboxes.values().map(|state| &state.mailbox) {
             let name = &mailbox.name;
-            self.must(
-                names.insert(name.to_ascii_lowercase()) || name != "INBOX",
-                format_args!("two mailboxes are called {name:?}"),
-            );
+            let twice = names.iter().any(|other| state::same_name(other, name));
+            self.must(!twice, format_args!("two mailboxes are called {name:?}"));
+            names.push(name.clone());
             self.must(validities.insert(mailbox.uid_validity), format_args!("{name:?} shares its UIDVALIDITY"));
             let known =
                 mailbox.uid_validity <= state.record.last_uid_validity && mailbox.id <= state.record.last_mailbox;

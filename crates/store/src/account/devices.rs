@@ -90,7 +90,8 @@ impl Account {
             return Ok(());
         }
         self.transact(move |tx| {
-            let mut device = tx.state.devices.get(&device).ok_or(Error::NoSuchDevice)?.clone();
+            let known = tx.state.devices.get(&device).filter(|device| device.revoked_at.is_none());
+            let mut device = known.ok_or(Error::NoSuchDevice)?.clone();
             device.uses(login.protocol);
             device.last_login = Some(login.clone());
             tx.put_device(device);

@@ -49,9 +49,12 @@ impl Account {
         &self,
         actor: Actor,
         mailbox: MailboxId,
-        uids: Vec<Uid>,
+        mut uids: Vec<Uid>,
         change: FlagChange,
     ) -> Result<FlagsChanged, Error> {
+        // Each message once, in UID order: as the journal has them.
+        uids.sort_unstable();
+        uids.dedup();
         self.transact(move |tx| change_flags(tx, actor, mailbox, &uids, &change))
     }
 }
