@@ -21,6 +21,7 @@ mod fetch;
 mod numbers;
 mod progress;
 mod render;
+mod search;
 mod selected;
 mod service;
 mod state;

@@ -1,0 +1,122 @@
+//! Whether a message meets a condition, from as little of it as possible.
+//!
+//! The answer may be "not known from this": a test that needs the body says so when only the index is at hand, and
+//! AND, OR and NOT make of it what they can (Kleene's logic). The search then reads more and asks again.
+
+use super::program::{Addresses, BodyTest, IndexTest, SummaryTest, Test, Value};
+use message::encoded_word;
+use message::fold::Needle;
+use message::text::{contains, header_contains};
+use message::{Address, Envelope, Summary, date};
+use store::Entry;
+
+/// What is at hand of a message.
+#[derive(Clone, Copy)]
+pub(super) struct Facts<'m> {
+    /// Its message sequence number.
+    pub(super) number: u32,
+    pub(super) entry: &'m Entry,
+    pub(super) summary: Option<&'m Summary>,
+    pub(super) body: Option<&'m [u8]>,
+}
+
+impl Test {
+    /// Whether it holds; none when these facts do not say.
+    pub(super) fn holds(&self, facts: Facts<'_>) -> Option<bool> {
+        match self {
+            Self::Always(answer) => Some(*answer),
+            Self::And(tests) => unless(false, tests, facts),
+            Self::Or(tests) => unless(true, tests, facts),
+            Self::Not(test) => test.holds(facts).map(|holds| !holds),
+            Self::Index(test) => Some(test.holds(facts)),
+            Self::Summary(test) => facts.summary.map(|summary| test.holds(&summary.envelope)),
+            Self::Body(test) => test.holds(facts),
+        }
+    }
+}
+
+/// `decisive` as soon as one test says so, the opposite when all say the opposite.
+fn unless(decisive: bool, tests: &[Test], facts: Facts<'_>) -> Option<bool> {
+    let mut answer = Some(!decisive);
+    for test in tests {
+        match test.holds(facts) {
+            Some(holds) if holds == decisive => return Some(decisive),
+            Some(_) => {}
+            None => answer = None,
+        }
+    }
+    answer
+}
+
+impl IndexTest {
+    fn holds(&self, Facts { number, entry, .. }: Facts<'_>) -> bool {
+        match self {
+            Self::Has(bits) => entry.flags.0 & bits.0 == bits.0,
+            Self::Lacks(bits) => entry.flags.0 & bits.0 == 0,
+            Self::Numbers(numbers) => numbers.contains(number),
+            Self::Uids(uids) => uids.contains(entry.uid.0),
+            Self::Date(range) => range.contains(&entry.internal_date.0),
+            Self::Larger(octets) => u64::from(entry.size) > *octets,
+            Self::Smaller(octets) => u64::from(entry.size) < *octets,
+            Self::ModSeq(modseq) => entry.modseq >= *modseq,
+            Self::Email(email) => entry.email == *email,
+        }
+    }
+}
+
+impl SummaryTest {
+    fn holds(&self, envelope: &Envelope) -> bool {
+        match self {
+            Self::Addresses(list, needle) => {
+                let list = match list {
+                    Addresses::From => &envelope.from,
+                    Addresses::To => &envelope.to,
+                    Addresses::Cc => &envelope.cc,
+                    Addresses::Bcc => &envelope.bcc,
+                };
+                list.iter().any(|address| needle.is_in(&address_text(address)))
+            }
+            Self::Value(value, needle) => {
+                let value = match value {
+                    Value::Subject => &envelope.subject,
+                    Value::MessageId => &envelope.message_id,
+                    Value::InReplyTo => &envelope.in_reply_to,
+                };
+                value.as_deref().is_some_and(|value| is_in_value(needle, value))
+            }
+            // RFC 9051 §6.4.4: the date in the header, "disregarding time and timezone"; without one never.
+            Self::Sent(days) => {
+                envelope.date.as_deref().and_then(date::parse).is_some_and(|sent| days.contains(&sent.day().0))
+            }
+        }
+    }
+}
+
+impl BodyTest {
+    fn holds(&self, facts: Facts<'_>) -> Option<bool> {
+        let body = facts.body?;
+        match self {
+            Self::Header(name, needle) => Some(header_contains(body, name, needle)),
+            Self::Text(scope, needle) => Some(contains(body, &facts.summary?.structure, *scope, needle)),
+        }
+    }
+}
+
+fn is_in_value(needle: &Needle, value: &[u8]) -> bool {
+    needle.is_in(&encoded_word::decode(value))
+}
+
+/// As a person reads it: `Name <mailbox@host>`, `mailbox@host`, or the name of a group.
+fn address_text(address: &Address) -> String {
+    let name = address.name.as_deref().map(encoded_word::decode);
+    let mailbox = String::from_utf8_lossy(address.mailbox.as_deref().unwrap_or_default());
+    let spec = match address.host.as_deref() {
+        Some(host) if !host.is_empty() => format!("{mailbox}@{}", String::from_utf8_lossy(host)),
+        // The name of a group may be an encoded word too.
+        Some(_) | None => encoded_word::decode(mailbox.as_bytes()),
+    };
+    match name {
+        Some(name) => format!("{name} <{spec}>"),
+        None => spec,
+    }
+}
