@@ -149,7 +149,7 @@ impl Fetch {
         slice: &mut Slice,
     ) -> Result<Option<Response>, Error> {
         let needs = self.plan.needs;
-        while let Some(position) = self.targets.next() {
+        for position in self.targets.by_ref() {
             let Some(entry) = self.index.get(position).copied() else { continue };
             if self.plan.changed_since.is_some_and(|since| entry.modseq <= since) {
                 continue;
