@@ -11,7 +11,6 @@
 //! Invariant: no network byte makes it panic, and what it holds for a client is bounded by [`Limits`] and imap-proto's.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
-#![allow(dead_code)]
 
 mod capability;
 mod command;

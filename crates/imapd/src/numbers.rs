@@ -50,10 +50,6 @@ impl Numbers {
         self.0.iter().cloned().flatten()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// As it is sent to the client.
     pub(crate) fn to_set(&self) -> SequenceSet {
         SequenceSet::from_ranges(self.0.iter().cloned())

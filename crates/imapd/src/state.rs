@@ -3,6 +3,7 @@
 use crate::command::authenticate::Authenticating;
 use crate::command::fetch::Fetching;
 use crate::command::idle::Idle;
+use crate::command::search::Searching;
 use crate::command::select::Resync;
 use crate::enabled::Enabled;
 use crate::selected::Selected;
@@ -46,6 +47,7 @@ pub(crate) enum Running {
     /// Responses of SELECT with QRESYNC.
     Resync(Tag, Box<Resync>),
     Fetch(Box<Fetching>),
+    Search(Box<Searching>),
     Idle(Idle),
     Authenticate(Authenticating),
     /// The answer to a failed login, held back until then (monotonic).

@@ -12,6 +12,9 @@ pub(super) fn run(context: &mut Context<'_>, transfer: &Transfer) -> Answer {
     let selected = context.selected()?;
     let (uids, from) = (selected.uids(&transfer.set, transfer.numbering)?, selected.mailbox);
     let to = context.target(&transfer.mailbox)?.id;
+    if uids.is_empty() {
+        return Ok(Tagged::ok("COPY done"));
+    }
     let copied = context.user.account.copy(actor, from, uids, to)?;
     let answer = Tagged::ok("COPY done");
     Ok(match copy_uid(&copied) {

@@ -16,6 +16,7 @@ mod login;
 mod lsub;
 mod relocate;
 mod rename;
+pub(crate) mod search;
 pub(crate) mod select;
 mod starttls;
 mod status;
@@ -179,7 +180,10 @@ impl Session {
             Command::Unselect => close::run(&mut context, close::How::Keep),
             Command::Expunge => expunge::run(&mut context, None),
             Command::UidExpunge(set) => expunge::run(&mut context, Some(&set)),
-            Command::Search(_) => Err(Tagged::no("SEARCH is not here yet")),
+            Command::Search(request) => match search::begin(&mut context, &tag, &request) {
+                Ok(running) => return self.run(running),
+                Err(refusal) => Err(refusal),
+            },
             Command::Fetch(request) => match fetch::begin(&mut context, &tag, request) {
                 Ok(running) => return self.run(running),
                 Err(refusal) => Err(refusal),

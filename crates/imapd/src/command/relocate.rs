@@ -13,6 +13,9 @@ pub(super) fn run(context: &mut Context<'_>, transfer: &Transfer) -> Answer {
     let selected = context.writable()?;
     let (uids, from) = (selected.uids(&transfer.set, transfer.numbering)?, selected.mailbox);
     let to = context.target(&transfer.mailbox)?.id;
+    if uids.is_empty() {
+        return Ok(Tagged::ok("MOVE done"));
+    }
     let moved = context.user.account.move_messages(actor, from, uids, to)?;
     let answer = Tagged::ok("MOVE done");
     let Some(code) = copy_uid(&moved) else { return Ok(answer) };

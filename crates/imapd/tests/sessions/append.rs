@@ -1,0 +1,50 @@
+//! APPEND (RFC 9051 §6.3.12).
+
+use crate::harness::{MESSAGE_BYTES_MAX, Server};
+
+#[test]
+fn an_append_tells_its_uid_and_the_selected_mailbox_grows() {
+    let server = Server::new();
+    let mut client = server.alice_in_inbox();
+    let inbox = server.account().mailboxes().unwrap().by_name("INBOX").unwrap().uid_validity;
+    client.check("a APPEND INBOX (\\Seen $Work) \" 7-Jul-2026 02:44:25 +0200\" {16}", &["+ Send the literal"]);
+    client.check(
+        "Subject: a\r\n\r\nb",
+        &[
+            "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Work)",
+            "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Work \\*)] Flags permitted",
+            "* 1 EXISTS",
+            &format!("a OK [APPENDUID {inbox} 1] APPEND done"),
+        ],
+    );
+    let view = server.account().view(store::MailboxId(1)).unwrap();
+    let entry = view.index().get(0).unwrap();
+    assert_eq!(entry.internal_date.unix_seconds(), 1_783_385_065);
+    assert_eq!(view.mailbox().keywords.flags(entry.flags).keywords, ["$Work"]);
+}
+
+#[test]
+fn the_message_is_kept_byte_for_byte() {
+    let server = Server::new();
+    let message = b"Subject: a\nX: \xff\r\r\n\0bare\rCR and LF\n\n.".to_vec();
+    let mut client = server.alice();
+    let mut wire = format!("a APPEND INBOX {{{}+}}\r\n", message.len()).into_bytes();
+    wire.extend_from_slice(&message);
+    wire.extend_from_slice(b"\r\n");
+    assert!(client.raw(&wire).contains("a OK [APPENDUID"));
+    let account = server.account();
+    let email = account.view(store::MailboxId(1)).unwrap().index().get(0).unwrap().email;
+    assert_eq!(account.reader().unwrap().body(email).unwrap(), message);
+}
+
+#[test]
+fn what_is_refused() {
+    let mut client = Server::new().alice();
+    client.check("a APPEND Nowhere {1+}\r\nx", &["a NO [TRYCREATE] No such mailbox"]);
+    client.check("a APPEND INBOX {0+}\r\n", &["a NO Nothing was appended"]);
+    client.check("a APPEND INBOX UTF8 (~{1+}\r\nx)", &["a BAD ENABLE UTF8=ACCEPT first"]);
+    client.check(&format!("a APPEND INBOX {{{}}}", MESSAGE_BYTES_MAX + 1), &["a NO [TOOBIG] Literal too big"]);
+    client.check("a NOOP", &["a OK NOOP done"]);
+    let largest = "x".repeat(MESSAGE_BYTES_MAX as usize);
+    assert!(client.append("INBOX", &largest).starts_with("p OK [APPENDUID"));
+}

@@ -1,0 +1,165 @@
+//! A server in memory and clients that play the driver.
+
+use auth::{Auth, AuthOptions, PasswordCost};
+use imapd::{Limits, Service, Session};
+use session::{Moment, Peer, Session as _, Step, Tls};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Wake;
+use store::sim::{SimEngine, SimObjects};
+use store::{Account, Store, Timestamp};
+
+pub const PASSWORD: &str = "correct horse battery";
+/// 2026-02-01T10:00:00Z
+pub const NOW: Moment = Moment { unix_millis: 1_769_940_000_000, monotonic_millis: 1_000_000 };
+pub const MESSAGE_BYTES_MAX: u64 = 100_000;
+
+pub struct Server {
+    pub service: Arc<Service>,
+    pub store: Store,
+}
+
+/// One connection.
+pub struct Client {
+    session: Session,
+    pub now: Moment,
+    pub step: Step,
+    woken: Arc<Woken>,
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Server {
+    /// With `alice@example.org` and `bob@example.org`.
+    pub fn new() -> Self {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+        let auth = Auth::open(store.clone(), [7; 32], options).unwrap();
+        auth.directory().add_domain("example.org").unwrap();
+        for name in ["alice@example.org", "bob@example.org"] {
+            auth.directory().add_account(name, PASSWORD, "", Timestamp(NOW.unix_millis)).unwrap();
+        }
+        let service = Arc::new(Service {
+            auth,
+            hostname: "mail.example.org".to_owned(),
+            tls_available: true,
+            message_bytes_max: MESSAGE_BYTES_MAX,
+            limits: Limits::default(),
+        });
+        Self { service, store }
+    }
+
+    pub fn account(&self) -> Account {
+        self.store.account(self.store.accounts().unwrap()[0])
+    }
+
+    /// A connection from this machine, greeted.
+    pub fn connect(&self) -> Client {
+        self.connect_from(IpAddr::V4(Ipv4Addr::LOCALHOST), None).0
+    }
+
+    pub fn connect_from(&self, address: IpAddr, tls: Option<Tls>) -> (Client, String) {
+        let woken = Arc::new(Woken::default());
+        let peer = Peer { address, port: 40_000, tls, waker: Arc::clone(&woken).into() };
+        let session = Session::new(Arc::clone(&self.service), peer);
+        let mut client = Client { session, now: NOW, step: Step::Wait, woken };
+        let greeting = client.poll();
+        (client, greeting)
+    }
+
+    /// A device of alice's, logged in.
+    pub fn alice(&self) -> Client {
+        let mut client = self.connect();
+        assert!(client.send(&format!("l LOGIN alice@example.org \"{PASSWORD}\"")).starts_with("l OK ["));
+        client
+    }
+
+    /// A device of alice's with INBOX selected.
+    pub fn alice_in_inbox(&self) -> Client {
+        let mut client = self.alice();
+        assert!(client.send("s SELECT INBOX").ends_with("s OK [READ-WRITE] Selected\r\n"));
+        client
+    }
+}
+
+impl Client {
+    /// Steps until the session waits or ends; all that it wrote.
+    pub fn poll(&mut self) -> String {
+        let mut output = Vec::new();
+        loop {
+            let mut piece = Vec::new();
+            self.step = self.session.step(self.now, &mut piece);
+            output.extend_from_slice(&piece);
+            if self.step != Step::Flush {
+                return String::from_utf8(output).unwrap();
+            }
+        }
+    }
+
+    /// Sends bytes as they are.
+    pub fn raw(&mut self, input: impl AsRef<[u8]>) -> String {
+        self.session.receive(input.as_ref());
+        self.poll()
+    }
+
+    /// Sends a line.
+    pub fn send(&mut self, line: &str) -> String {
+        self.raw(format!("{line}\r\n"))
+    }
+
+    /// Sends a line and must read exactly this.
+    pub fn check(&mut self, line: &str, expected: &[&str]) {
+        let answer = self.send(line);
+        let lines: Vec<&str> = answer.split_terminator("\r\n").collect();
+        assert_eq!(lines, expected, "{line}");
+    }
+
+    /// Without sending, must read exactly this.
+    pub fn check_news(&mut self, expected: &[&str]) {
+        let answer = self.poll();
+        let lines: Vec<&str> = answer.split_terminator("\r\n").collect();
+        assert_eq!(lines, expected);
+    }
+
+    pub fn append(&mut self, mailbox: &str, message: &str) -> String {
+        self.raw(format!("p APPEND {mailbox} {{{}+}}\r\n{message}\r\n", message.len()))
+    }
+
+    /// `message 1`, `message 2`, … in INBOX.
+    pub fn fill(&mut self, count: usize) {
+        for number in 1..=count {
+            let answer = self.append("INBOX", &format!("Subject: message {number}\r\n\r\nbody\r\n"));
+            assert!(answer.contains("p OK [APPENDUID"), "{answer}");
+        }
+    }
+
+    pub fn later(&mut self, millis: u64) {
+        self.now = self.now.plus_millis(millis);
+    }
+
+    pub fn deadline(&self) -> Option<u64> {
+        self.session.deadline_millis()
+    }
+
+    pub fn was_woken(&self) -> bool {
+        self.woken.0.swap(false, Ordering::SeqCst)
+    }
+
+    pub fn start_tls(&mut self) {
+        self.session.tls_started(Tls { version: "TLSv1.3".into(), cipher: "test".into() });
+    }
+
+    pub fn shut_down(&mut self) -> String {
+        let mut output = Vec::new();
+        self.session.shut_down(&mut output);
+        String::from_utf8(output).unwrap()
+    }
+}
