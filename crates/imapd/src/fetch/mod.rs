@@ -16,7 +16,8 @@ mod vanished;
 
 use crate::enabled::Enabled;
 use crate::progress::Progress;
-use crate::selected::{NoSuchNumber, Selected};
+use crate::selected::Selected;
+use crate::sync::number_at;
 use crate::tagged::Tagged;
 use imap_proto::command::{Fetch as Request, FetchItem};
 use imap_proto::{Code, Numbering};
@@ -83,8 +84,7 @@ impl Fetch {
     /// # Errors
     /// BAD: a message number above EXISTS, or VANISHED without QRESYNC.
     pub(crate) fn new(request: Request, enabled: Enabled, selected: &Selected) -> Result<Self, Tagged> {
-        let no_such_number = |NoSuchNumber| Tagged::bad("No message has such a number");
-        let targets = Targets::of(&request.set, request.numbering, selected).map_err(no_such_number)?;
+        let targets = Targets::of(&request.set, request.numbering, selected)?;
         let plan = Plan::new(&request, enabled);
         let vanished = match request.changed_since {
             Some(since) if since.vanished => {
@@ -154,8 +154,7 @@ impl Fetch {
             if self.plan.changed_since.is_some_and(|since| entry.modseq <= since) {
                 continue;
             }
-            // Positions are below the index's length, which UIDs keep within 32 bits.
-            let number = u32::try_from(position).unwrap_or(u32::MAX).saturating_add(1);
+            let number = number_at(position);
             if !needs.summary && !needs.body {
                 return Ok(Some(Response::new(number, entry)));
             }
@@ -202,7 +201,7 @@ impl Troubles {
             // RFC 5530 §3. RFC 9051 §6.4.9: UIDs that are gone are no error.
             Tagged::refused(Code::ExpungeIssued, "Some messages are gone")
         } else {
-            Tagged::ok("FETCH completed")
+            Tagged::ok("FETCH done")
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use super::plan::{Needs, Plan};
 use crate::render;
+use crate::sync::flag_names;
 use imap_proto::command::{BodySection, FetchItem, Partial, Section, SectionText};
 use imap_proto::{DateTime, Encoder, FetchWriter};
 use message::header::{self, Selection};
@@ -13,7 +14,7 @@ use message::{Span, Summary};
 use session::OUTPUT_HIGH_WATER_BYTES;
 use std::borrow::Cow;
 use std::ops::Range;
-use store::{Entry, Error, Keywords, Reader, SystemFlag};
+use store::{Entry, Error, Keywords, Reader};
 
 /// The response about one message, as far as it is not written yet.
 #[derive(Debug)]
@@ -108,7 +109,7 @@ impl Response {
 
     fn write_item(&mut self, item: &FetchItem, keywords: &Keywords, writer: &mut FetchWriter<'_>) -> After {
         match item {
-            FetchItem::Flags => self.write_flags(keywords, writer),
+            FetchItem::Flags => writer.flags(flag_names(self.entry.flags, keywords)),
             FetchItem::Uid => writer.uid(self.entry.uid.0),
             FetchItem::ModSeq => writer.modseq(self.entry.modseq.0),
             FetchItem::InternalDate => {
@@ -132,12 +133,6 @@ impl Response {
             FetchItem::BinarySize(part) => return self.write_binary_size(part, writer),
         }
         After::Item
-    }
-
-    fn write_flags(&self, keywords: &Keywords, writer: &mut FetchWriter<'_>) {
-        let flags = self.entry.flags;
-        let set = SystemFlag::ALL.into_iter().filter(|flag| flags.has(*flag));
-        writer.flags(set.map(|flag| -> &str { flag.name() }).chain(keywords.set_in(flags)));
     }
 
     /// The plan has seen to it that the summary is there.

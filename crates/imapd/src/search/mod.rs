@@ -13,6 +13,7 @@ mod program;
 use crate::enabled::Enabled;
 use crate::progress::Progress;
 use crate::selected::Selected;
+use crate::sync::number_at;
 use crate::tagged::Tagged;
 use answer::{Answer, Found, Hunt};
 use evaluate::Facts;
@@ -94,8 +95,7 @@ impl Search {
         while !slice.is_full() {
             let Some(position) = self.hunt.next() else { return Ok(Progress::Done(self.conclusion())) };
             let Some(entry) = self.index.get(position) else { continue };
-            // Positions are below the index's length, which UIDs keep within 32 bits.
-            let number = u32::try_from(position).unwrap_or(u32::MAX).saturating_add(1);
+            let number = number_at(position);
             match slice.matches(&self.program, number, entry, selected) {
                 Ok(true) => {
                     self.found.add(number, entry);
@@ -119,7 +119,7 @@ impl Search {
         if self.unreadable > 0 {
             Tagged::refused(Code::Unavailable, "Some messages could not be read")
         } else {
-            Tagged::ok("SEARCH completed")
+            Tagged::ok("SEARCH done")
         }
     }
 }
