@@ -58,7 +58,8 @@ fn files(below: &str, extension: &str) -> Vec<PathBuf> {
 
 fn sources() -> Vec<(String, String)> {
     let all = ["src", "crates", "tests", "fuzz"].iter().flat_map(|below| files(below, "rs"));
-    all.map(|path| (path.strip_prefix(root()).unwrap().display().to_string(), fs::read_to_string(path).unwrap())).collect()
+    all.map(|path| (path.strip_prefix(root()).unwrap().display().to_string(), fs::read_to_string(path).unwrap()))
+        .collect()
 }
 
 fn is_test(path: &str) -> bool {
@@ -131,7 +132,8 @@ fn files_and_functions_stay_small() {
         let code = without_tests(&text);
         let lines = code.lines().count();
         if lines > FILE_LINES_MAX {
-            problems.push(format!("{path} has {lines} lines without tests, at most {FILE_LINES_MAX}: split it by subject"));
+            problems
+                .push(format!("{path} has {lines} lines without tests, at most {FILE_LINES_MAX}: split it by subject"));
         }
         for (name, lines) in functions(code) {
             let allowed = LONG_FUNCTIONS.iter().any(|(known, _)| *known == format!("{path} {name}"));
@@ -181,12 +183,16 @@ fn cited_rfcs_and_the_rows_of_docs_rfc_toml_agree() {
     let mut rows: BTreeMap<u32, (bool, bool)> = BTreeMap::new();
     for row in table["rfc"].as_array().unwrap() {
         let number = u32::try_from(row["number"].as_integer().unwrap()).unwrap();
-        assert!(row["title"].as_str().is_some_and(|t| !t.is_empty()) && row["state"].as_str().is_some(), "RFC {number}");
+        assert!(
+            row["title"].as_str().is_some_and(|t| !t.is_empty()) && row["state"].as_str().is_some(),
+            "RFC {number}"
+        );
         assert!(rows.insert(number, (false, false)).is_none(), "RFC {number} has two rows");
     }
     let mut problems = Vec::new();
     let mut unknown = BTreeSet::new();
-    let transcripts = files("tests", "txt").into_iter().map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap()));
+    let transcripts =
+        files("tests", "txt").into_iter().map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap()));
     for (path, text) in sources().into_iter().chain(transcripts) {
         let tested_from = if is_test(&path) || path.ends_with(".txt") { 0 } else { without_tests(&text).len() };
         for (at, _) in text.match_indices("RFC ") {
@@ -215,8 +221,23 @@ fn licences_of_all_dependencies_allow_apache_2_or_mit() {
     let output = std::process::Command::new(cargo).args(arguments).current_dir(root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let allowed = ["Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Unicode-3.0", "Zlib", "0BSD", "CC0-1.0",
-        "Unlicense", "MIT-0", "OpenSSL", "CDLA-Permissive-2.0", "BSL-1.0", "Apache-2.0 WITH LLVM-exception"];
+    let allowed = [
+        "Apache-2.0",
+        "MIT",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "ISC",
+        "Unicode-3.0",
+        "Zlib",
+        "0BSD",
+        "CC0-1.0",
+        "Unlicense",
+        "MIT-0",
+        "OpenSSL",
+        "CDLA-Permissive-2.0",
+        "BSL-1.0",
+        "Apache-2.0 WITH LLVM-exception",
+    ];
     let fits = |expression: &str| {
         // SPDX: every part joined by AND must offer one that is allowed. (Parentheses hold only ORs in practice.)
         let parts = expression.replace(['(', ')'], "").replace('/', " OR ");
@@ -244,7 +265,8 @@ fn every_crate_and_decision_is_named_in_the_documents() {
         let text = fs::read_to_string(&path).unwrap();
         let dated = text.lines().take(5).any(|line| line.starts_with("Date: 20"));
         if !(dated && name.len() > 5 && name[..4].chars().all(|c| c.is_ascii_digit())) {
-            problems.push(format!("docs/decisions/{name} must be called NNNN-*.md and say `Date: YYYY-MM-DD` at its top"));
+            problems
+                .push(format!("docs/decisions/{name} must be called NNNN-*.md and say `Date: YYYY-MM-DD` at its top"));
         }
     }
     none(problems);

@@ -49,7 +49,8 @@ pub fn play(world: &mut dyn World, script: &[Line]) -> Result<(), String> {
                 Protocol::Imap | Protocol::Pop3 | Protocol::Submission => world.add_device(name),
             });
             let (protocol, last_tag) = (*protocol, String::new());
-            let device = Device { protocol, password, link: None, lines: Vec::new(), seen: 0, last_tag, in_data: false };
+            let device =
+                Device { protocol, password, link: None, lines: Vec::new(), seen: 0, last_tag, in_data: false };
             devices.insert(name.clone(), device);
         }
     }
@@ -60,29 +61,36 @@ pub fn play(world: &mut dyn World, script: &[Line]) -> Result<(), String> {
 }
 
 fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &Action) -> Result<(), String> {
-    let mut of = |name: &String| devices.get_mut(name).ok_or_else(|| format!("there is no device {name}"));
-    match action {
-        Action::Device { .. } => Ok(()),
-        Action::Policy { device, policy } => {
-            world.set_policy(device, policy);
-            Ok(())
-        }
+    let name = match action {
         Action::Given { mailbox, subjects } => {
             subjects.iter().for_each(|subject| world.deliver(mailbox, subject));
+            return Ok(());
+        }
+        Action::Policy { device, policy } => {
+            world.set_policy(device, policy);
+            return Ok(());
+        }
+        Action::Device { .. } => return Ok(()),
+        Action::Send { device, .. }
+        | Action::Expect { device, .. }
+        | Action::Never { device, .. }
+        | Action::Drop { device }
+        | Action::Return { device } => device,
+    };
+    let device = devices.get_mut(name).ok_or_else(|| format!("there is no device {name}"))?;
+    match action {
+        Action::Send { text, .. } => device.send(world, text),
+        Action::Expect { pattern, .. } => device.expect(world, pattern),
+        Action::Never { pattern, .. } => device.never(&world.translate(pattern)),
+        Action::Drop { .. } => {
+            device.link = None;
             Ok(())
         }
-        Action::Send { device, text } => of(device)?.send(world, text),
-        Action::Expect { device, pattern } => of(device)?.expect(world, pattern),
-        Action::Never { device, pattern } => of(device)?.never(&world.translate(pattern)),
-        Action::Drop { device } => {
-            of(device)?.link = None;
-            Ok(())
-        }
-        Action::Return { device } => {
-            let device = of(device)?;
+        Action::Return { .. } => {
             device.link = None;
             device.connected(world)
         }
+        Action::Device { .. } | Action::Policy { .. } | Action::Given { .. } => Ok(()),
     }
 }
 

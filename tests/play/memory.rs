@@ -1,0 +1,248 @@
+//! A server in memory: sessions on the simulated engine and a clock that stands still unless a session waits for it.
+//!
+//! The client's bytes are cut into segments, as small as one byte, by a rule that the world is made with.
+
+use super::player::{Link, World};
+use super::script::Protocol;
+use auth::{Auth, AuthOptions};
+use session::{Moment, Peer, Session, Step};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Wake;
+use store::sim::{SimEngine, SimObjects};
+use store::{Account, AccountId, Actor, DeviceId, Flags, NewMessage, Store, Target, Timestamp};
+
+const START: Moment = Moment { unix_millis: 1_790_000_000_000, monotonic_millis: 5_000 };
+/// The clock goes this far for a session that waits (a rejected login), and no further.
+const PATIENCE_MILLIS: u64 = 30_000;
+
+pub struct MemoryWorld {
+    store: Store,
+    auth: Auth,
+    account: AccountId,
+    services: Services,
+    clock: Rc<Cell<Moment>>,
+    connections: Rc<RefCell<Vec<Connection>>>,
+    segment_bytes: usize,
+}
+
+struct Services {
+    imap: Arc<imapd::Service>,
+    pop3: Arc<pop3d::Service>,
+    mx: Arc<smtpd::Service>,
+    submission: Arc<smtpd::Service>,
+    lmtp: Arc<smtpd::Service>,
+}
+
+impl Services {
+    fn new(auth: &Auth) -> Self {
+        let hostname = String::from("mail.example.org");
+        let common = smtpd::Common {
+            hostname: hostname.clone(),
+            delivery: delivery::Delivery::new(auth.clone(), &hostname),
+            limits: smtpd::Limits::default(),
+            budget: smtpd::Budget::new(64 * 1024 * 1024),
+            starttls: true,
+        };
+        let imap = imapd::Service {
+            auth: auth.clone(),
+            hostname: hostname.clone(),
+            tls_available: true,
+            message_bytes_max: 1024 * 1024,
+            limits: imapd::Limits::default(),
+        };
+        Self {
+            imap: Arc::new(imap),
+            pop3: Arc::new(pop3d::Service { auth: auth.clone(), hostname, tls_available: true }),
+            mx: smtpd::Service::mx(common.clone()),
+            submission: smtpd::Service::submission(common.clone(), auth.clone(), None),
+            lmtp: smtpd::Service::lmtp(common, Vec::new()),
+        }
+    }
+
+    fn session(&self, protocol: Protocol, peer: Peer) -> Box<dyn Session> {
+        match protocol {
+            Protocol::Imap => Box::new(imapd::Session::new(Arc::clone(&self.imap), peer)),
+            Protocol::Pop3 => Box::new(pop3d::Session::new(Arc::clone(&self.pop3), peer)),
+            Protocol::Smtp => Box::new(smtpd::Session::new(Arc::clone(&self.mx), peer)),
+            Protocol::Submission => Box::new(smtpd::Session::new(Arc::clone(&self.submission), peer)),
+            Protocol::Lmtp => Box::new(smtpd::Session::new(Arc::clone(&self.lmtp), peer)),
+        }
+    }
+}
+
+struct Connection {
+    session: Option<Box<dyn Session>>,
+    woken: Arc<Flag>,
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+struct MemoryLink {
+    connections: Rc<RefCell<Vec<Connection>>>,
+    number: usize,
+    clock: Rc<Cell<Moment>>,
+    segment_bytes: usize,
+    unfinished: Vec<u8>,
+}
+
+impl MemoryWorld {
+    /// A world in which the client's bytes come in segments of so many bytes.
+    pub fn new(segment_bytes: usize) -> Self {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let auth = Auth::open(store.clone(), [3; 32], AuthOptions::default()).unwrap();
+        auth.directory().add_domain("example.org").unwrap();
+        let now = Timestamp(START.unix_millis);
+        let account = auth.directory().add_account("alice@example.org", "a long main password", "Alice", now).unwrap();
+        let services = Services::new(&auth);
+        let (clock, connections) = (Rc::new(Cell::new(START)), Rc::default());
+        Self { store, auth, account, services, clock, connections, segment_bytes }
+    }
+
+    /// Every invariant of the store.
+    pub fn check(&self) -> Vec<store::check::Finding> {
+        store::check::all(&self.store, store::check::Depth::Bodies).unwrap()
+    }
+
+    fn handle(&self) -> Account {
+        self.store.account(self.account)
+    }
+
+    fn actor(&self) -> Actor {
+        let now = Timestamp(self.clock.get().unix_millis);
+        Actor { device: DeviceId(0), protocol: store::Protocol::Cli, now }
+    }
+}
+
+impl World for MemoryWorld {
+    fn connect(&mut self, protocol: Protocol) -> Box<dyn Link> {
+        let woken = Arc::new(Flag(AtomicBool::new(true)));
+        let waker = Arc::clone(&woken).into();
+        let peer = Peer { address: "127.0.0.1".parse().unwrap(), port: 9, tls: None, waker };
+        let session = self.services.session(protocol, peer);
+        let connection = Connection { session: Some(session), woken, input: Vec::new(), output: Vec::new() };
+        self.connections.borrow_mut().push(connection);
+        Box::new(MemoryLink {
+            connections: Rc::clone(&self.connections),
+            number: self.connections.borrow().len() - 1,
+            clock: Rc::clone(&self.clock),
+            segment_bytes: self.segment_bytes,
+            unfinished: Vec::new(),
+        })
+    }
+
+    fn add_device(&mut self, name: &str) -> String {
+        let now = Timestamp(self.clock.get().unix_millis);
+        self.auth.add_device(self.account, name, Default::default(), now).unwrap().1
+    }
+
+    fn set_policy(&mut self, device: &str, policy: &str) {
+        let account = self.handle();
+        let devices = account.devices().unwrap();
+        let id = devices.values().find(|known| known.name == device).unwrap().id;
+        account.set_removal_policy(self.actor(), id, policy.parse().unwrap()).unwrap();
+    }
+
+    fn deliver(&mut self, mailbox: &str, subject: &str) {
+        let account = self.handle();
+        let mailbox = account.mailboxes().unwrap().by_name(mailbox).unwrap().id;
+        let body = super::message(subject);
+        let internal_date = Timestamp(self.clock.get().unix_millis);
+        let message = NewMessage { body, flags: Flags::default(), internal_date };
+        account.append(self.actor(), Target::Mailbox(mailbox), message).unwrap();
+    }
+
+    fn user(&self) -> String {
+        "alice@example.org".into()
+    }
+
+    fn translate(&self, text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl Link for MemoryLink {
+    fn send(&mut self, bytes: &[u8]) {
+        self.connections.borrow_mut()[self.number].input.extend_from_slice(bytes);
+    }
+
+    fn receive(&mut self, lines: &mut Vec<String>, is_enough: &dyn Fn(&[String]) -> bool) {
+        let started = self.clock.get();
+        loop {
+            while self.turn() {}
+            self.take_lines(lines);
+            let deadline = self.deadline().filter(|at| *at <= started.monotonic_millis + PATIENCE_MILLIS);
+            match deadline {
+                Some(at) if !is_enough(lines) && at > self.clock.get().monotonic_millis => {
+                    let now = self.clock.get();
+                    self.clock.set(now.plus_millis(at - now.monotonic_millis));
+                    self.connections.borrow()[self.number].woken.0.store(true, Ordering::Release);
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+impl MemoryLink {
+    /// Steps every session that has something to do, once; `false` when there was none.
+    fn turn(&mut self) -> bool {
+        let mut connections = self.connections.borrow_mut();
+        let mut busy = false;
+        for connection in connections.iter_mut() {
+            busy |= connection.turn(self.clock.get(), self.segment_bytes);
+        }
+        busy
+    }
+
+    fn take_lines(&mut self, lines: &mut Vec<String>) {
+        self.unfinished.append(&mut self.connections.borrow_mut()[self.number].output);
+        while let Some(end) = self.unfinished.windows(2).position(|pair| pair == b"\r\n") {
+            let line: Vec<u8> = self.unfinished.drain(..end + 2).collect();
+            lines.push(String::from_utf8_lossy(&line[..end]).into_owned());
+        }
+    }
+
+    fn deadline(&self) -> Option<u64> {
+        self.connections.borrow()[self.number].session.as_ref()?.deadline_millis()
+    }
+}
+
+impl Drop for MemoryLink {
+    fn drop(&mut self) {
+        self.connections.borrow_mut()[self.number].session = None;
+    }
+}
+
+impl Connection {
+    fn turn(&mut self, now: Moment, segment_bytes: usize) -> bool {
+        let Some(session) = &mut self.session else { return false };
+        let woken = self.woken.0.swap(false, Ordering::Acquire);
+        if !woken && self.input.is_empty() {
+            return false;
+        }
+        let count = self.input.len().min(segment_bytes);
+        let segment: Vec<u8> = self.input.drain(..count).collect();
+        session.receive(&segment);
+        loop {
+            match session.step(now, &mut self.output) {
+                Step::Flush => {}
+                Step::Wait => return true,
+                Step::StartTls | Step::Close => {
+                    self.session = None;
+                    return true;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Transcripts: stories played by named devices (`tests/transcripts/`).
+
+pub mod memory;
+pub mod player;
+pub mod script;
+
+/// The message that a `given` line stands for.
+pub fn message(subject: &str) -> Vec<u8> {
+    format!(
+        "From: Carol <carol@example.net>\r\nTo: alice@example.org\r\nSubject: {subject}\r\n\r\nThis is {subject}.\r\n"
+    )
+    .into_bytes()
+}
