@@ -1,10 +1,14 @@
 //! Sessions in memory: the simulated engine, several devices, and exactly what each must read.
 
+#![allow(clippy::unwrap_used)]
+
 mod append;
+mod convergence;
 mod expunge;
 mod harness;
 mod idle;
 mod login;
 mod mailboxes;
+mod segments;
 mod select;
 mod store;
