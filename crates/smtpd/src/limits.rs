@@ -1,0 +1,62 @@
+//! What a client may do, above all one that nobody knows.
+
+const SECOND_MILLIS: u64 = 1000;
+const MINUTE_MILLIS: u64 = 60 * SECOND_MILLIS;
+
+/// Limits of one service. A client that passes one of those that end the connection reads `421` and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets of a message (RFC 1870): more is answered with 552.
+    pub message_bytes_max: usize,
+    /// Recipients of a message (RFC 5321 §4.5.3.1.8: 100 at least): more are answered with 452, and come again.
+    pub recipients_max: usize,
+    /// Messages on one connection; one more ends it.
+    pub messages_max: u32,
+    /// Commands that are answered with 5xx; one more ends the connection.
+    pub bad_commands_max: u32,
+    /// Recipients that do not exist; one more ends the connection.
+    pub refused_recipients_max: u32,
+    /// Logins that fail; one more ends the connection.
+    pub failed_logins_max: u32,
+    /// Commands that lead nowhere (EHLO, NOOP, RSET, VRFY, …) between two messages; one more ends the connection.
+    pub idle_commands_max: u32,
+    /// Silence that ends the connection (RFC 5321 §4.5.3.2.7: 5 minutes at least).
+    pub idle_millis: u64,
+    /// The time from the greeting, or the message before, to DATA.
+    pub envelope_millis: u64,
+    /// The time from DATA to the end of the message.
+    pub content_millis: u64,
+}
+
+impl Default for Limits {
+    /// For strangers.
+    fn default() -> Self {
+        Self {
+            message_bytes_max: 50 * 1024 * 1024,
+            recipients_max: 100,
+            messages_max: 1000,
+            bad_commands_max: 20,
+            refused_recipients_max: 50,
+            failed_logins_max: 4,
+            idle_commands_max: 100,
+            idle_millis: 5 * MINUTE_MILLIS,
+            envelope_millis: 10 * MINUTE_MILLIS,
+            content_millis: 30 * MINUTE_MILLIS,
+        }
+    }
+}
+
+impl Limits {
+    /// For a mail system on the same machine: it may keep its connection and send as much as it likes.
+    #[must_use]
+    pub fn trusted() -> Self {
+        Self {
+            recipients_max: 1000,
+            messages_max: u32::MAX,
+            bad_commands_max: 1000,
+            refused_recipients_max: u32::MAX,
+            envelope_millis: 60 * MINUTE_MILLIS,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The words of the service (RFC 5321 §4.2.3, RFC 3463).
+
+use delivery::RecipientOutcome;
+use smtp_proto::{Enhanced, Reply};
+
+/// RFC 3463: class and X.0.0 "other", X.3.x system, X.5.x protocol, X.7.x security.
+const PROTOCOL: Enhanced = Enhanced(5, 5, 1);
+
+pub(crate) fn ok(text: &'static str) -> Reply {
+    Reply::new(250, Enhanced(2, 0, 0), text)
+}
+
+pub(crate) fn out_of_order(text: &'static str) -> Reply {
+    Reply::new(503, PROTOCOL, text)
+}
+
+pub(crate) fn not_here(text: &'static str) -> Reply {
+    Reply::new(502, PROTOCOL, text)
+}
+
+/// Ours; the store has logged it.
+pub(crate) fn fault() -> Reply {
+    Reply::new(451, Enhanced(4, 3, 0), "This server has a problem; try again later")
+}
+
+pub(crate) fn no_space() -> Reply {
+    Reply::new(452, Enhanced(4, 3, 1), "No space here at the moment; try again later")
+}
+
+/// RFC 1870 §6.1, §6.3.
+pub(crate) fn too_big() -> Reply {
+    Reply::new(552, Enhanced(5, 3, 4), "The message is larger than this server takes")
+}
+
+pub(crate) fn nul() -> Reply {
+    Reply::new(550, Enhanced(5, 6, 0), "The message has a NUL octet, which mail must not have (RFC 5321 section 2.3.8)")
+}
+
+/// RFC 5321 §3.8: the last word.
+pub(crate) fn bye(status: Enhanced, text: &'static str) -> Reply {
+    Reply::new(421, status, text)
+}
+
+/// One recipient's reply.
+pub(crate) fn outcome(outcome: RecipientOutcome, id: &str) -> Reply {
+    match outcome {
+        RecipientOutcome::Delivered => accepted(id),
+        RecipientOutcome::NoSpace => no_space(),
+        RecipientOutcome::Unavailable => {
+            Reply::new(450, Enhanced(4, 2, 0), "The mailbox cannot take it at the moment; try again later")
+        }
+        RecipientOutcome::Fault => fault(),
+        RecipientOutcome::Loop => {
+            Reply::new(554, Enhanced(5, 4, 6), "The message runs in circles: too many Received fields")
+        }
+    }
+}
+
+/// The message is durable.
+pub(crate) fn accepted(id: &str) -> Reply {
+    Reply::new(250, Enhanced(2, 0, 0), format!("Accepted as {id}"))
+}
+
+/// The queue did not take it.
+pub(crate) fn not_queued(error: &queue::Error) -> Reply {
+    match error {
+        queue::Error::Full(_) | queue::Error::Store(store::Error::NoSpace(_)) => no_space(),
+        queue::Error::NoSuchEntry | queue::Error::Held | queue::Error::Store(_) => fault(),
+    }
+}

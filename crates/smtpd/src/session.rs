@@ -1,0 +1,293 @@
+//! A connection: takes events out of the machine one at a time, answers each, keeps the deadlines.
+
+use crate::greeting::{Hello, Layers, greeting, with};
+use crate::service::Service;
+use crate::tally::{Deed, Tally};
+use crate::transaction::Transaction;
+use crate::{finish, replies, verb};
+use auth::Login;
+use delivery::Source;
+use sasl::Exchange;
+use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
+use smtp_proto::{Enhanced, Event, Receiver, Reply};
+use std::sync::Arc;
+use store::{DeviceId, Timestamp};
+
+/// What a client may send while it waits for the answer to a login. RFC 4954 §4: it should send nothing.
+const DELAYED_INPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// One connection of one of the services.
+pub struct Session {
+    pub(crate) service: Arc<Service>,
+    pub(crate) peer: Peer,
+    pub(crate) receiver: Receiver,
+    pub(crate) phase: Phase,
+    pub(crate) hello: Option<Hello>,
+    pub(crate) login: Option<Login>,
+    pub(crate) transaction: Option<Transaction>,
+    pub(crate) tally: Tally,
+    pub(crate) now: Moment,
+    clocks: Clocks,
+}
+
+/// Where a session stands.
+pub(crate) enum Phase {
+    /// Before the greeting.
+    New,
+    /// A command is to come.
+    Command,
+    /// A line of AUTH is to come.
+    Auth(Exchange),
+    /// The message after DATA is to come.
+    Data,
+    /// A chunk after BDAT is to come.
+    Chunk { is_last: bool },
+    /// A login has failed; the answer waits, so that guessing is slow.
+    Delayed { until: u64, reply: Reply, input_bytes: usize },
+    /// Between STARTTLS and the end of the handshake.
+    Handshake,
+    /// More came than there is memory for.
+    Overdrawn,
+    /// The last word is said.
+    Closed,
+}
+
+/// On the clock that never goes back.
+#[derive(Debug, Default)]
+struct Clocks {
+    /// Silence ends the connection then.
+    idle_at: u64,
+    /// What is going on (envelope or content) must be done then.
+    stage_at: u64,
+    /// Something came since the last step.
+    heard: bool,
+}
+
+impl Session {
+    /// A client has connected.
+    #[must_use]
+    pub fn new(service: Arc<Service>, peer: Peer) -> Self {
+        Self {
+            service,
+            peer,
+            receiver: Receiver::new(),
+            phase: Phase::New,
+            hello: None,
+            login: None,
+            transaction: None,
+            tally: Tally::default(),
+            now: Moment::default(),
+            clocks: Clocks::default(),
+        }
+    }
+
+    /// The time, for records.
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        Timestamp(self.now.unix_millis)
+    }
+
+    /// Whether the client may show a password: under TLS, or without a network in between.
+    pub(crate) fn may_log_in(&self) -> bool {
+        self.peer.tls.is_some() || self.peer.is_loopback()
+    }
+
+    /// Says `reply` after `millis`; at once, if there is nothing to wait for.
+    pub(crate) fn delay(&mut self, reply: Reply, millis: u64) -> Option<Reply> {
+        if millis == 0 {
+            return Some(reply);
+        }
+        let until = self.now.monotonic_millis.saturating_add(millis);
+        self.phase = Phase::Delayed { until, reply, input_bytes: 0 };
+        None
+    }
+
+    /// The content begins.
+    pub(crate) fn begin_content(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.clocks.stage_at = self.after(self.service.common.limits.content_millis);
+    }
+
+    /// The transaction is over, whatever came of it.
+    pub(crate) fn end_transaction(&mut self) -> Option<Transaction> {
+        self.clocks.stage_at = self.after(self.service.common.limits.envelope_millis);
+        self.transaction.take()
+    }
+
+    /// How a message comes, for its trace field and the journal.
+    pub(crate) fn source(&self, smtputf8: bool) -> Source {
+        let hello = self.hello.as_ref();
+        let layers = Layers {
+            lmtp: self.service.is_lmtp(),
+            extended: hello.is_some_and(|hello| hello.extended),
+            tls: self.peer.tls.is_some(),
+            login: self.login.is_some(),
+            utf8: smtputf8,
+        };
+        Source {
+            protocol: self.service.protocol(),
+            device: self.login.as_ref().map_or(DeviceId(0), |login| login.device),
+            helo: hello.map(|hello| hello.name.clone()).unwrap_or_default(),
+            client: self.peer.address,
+            with: with(layers),
+            tls: self.peer.tls.as_ref().map(|tls| format!("{} {}", tls.version, tls.cipher)),
+        }
+    }
+
+    fn after(&self, millis: u64) -> u64 {
+        self.now.monotonic_millis.saturating_add(millis)
+    }
+
+    /// What is to be done before the next event; `None` if nothing.
+    fn before_events(&mut self, output: &mut Vec<u8>) -> Option<Step> {
+        match &self.phase {
+            Phase::New => {
+                let reply = greeting(&self.service, &self.peer);
+                self.phase = if reply.is_positive() { Phase::Command } else { Phase::Closed };
+                reply.encode(output);
+                self.clocks.stage_at = self.after(self.service.common.limits.envelope_millis);
+                self.clocks.heard = true;
+                None
+            }
+            Phase::Delayed { until, .. } if self.now.monotonic_millis < *until => Some(Step::Wait),
+            Phase::Delayed { reply, .. } => {
+                let reply = reply.clone();
+                self.phase = Phase::Command;
+                self.answer(Deed::Login, vec![reply], output);
+                None
+            }
+            Phase::Overdrawn => {
+                replies::bye(Enhanced(4, 3, 1), "No memory for this message at the moment").encode(output);
+                self.close();
+                None
+            }
+            Phase::Handshake => Some(Step::StartTls),
+            Phase::Closed => Some(Step::Close),
+            Phase::Command | Phase::Auth(_) | Phase::Data | Phase::Chunk { .. } => None,
+        }
+    }
+
+    fn handle(&mut self, event: Event, output: &mut Vec<u8>) {
+        let (deed, replies) = match event {
+            Event::Command(Ok(command)) => (verb::deed(&command), verb::dispatch(self, command).into_iter().collect()),
+            Event::Command(Err(error)) => {
+                if error.is_fatal() {
+                    self.close();
+                }
+                (Deed::Idle, vec![error.reply()])
+            }
+            Event::AuthLine(line) => (Deed::Login, verb::auth::line(self, line).into_iter().collect()),
+            Event::Message(body) => (Deed::Transfer, finish::message(self, body)),
+            Event::Chunk(chunks) => (Deed::Transfer, vec![verb::bdat::chunk(self, chunks)]),
+            Event::TooBig => (Deed::Transfer, finish::too_big(self)),
+        };
+        self.answer(deed, replies, output);
+    }
+
+    fn answer(&mut self, deed: Deed, replies: Vec<Reply>, output: &mut Vec<u8>) {
+        for reply in replies {
+            let last_word = self.tally.note(deed, &reply, &self.service.common.limits);
+            if let Some(last_word) = last_word {
+                last_word.encode(output);
+                return self.close();
+            }
+            reply.encode(output);
+        }
+    }
+
+    fn close(&mut self) {
+        self.transaction = None;
+        self.phase = Phase::Closed;
+    }
+
+    fn is_late(&self) -> bool {
+        self.now.monotonic_millis >= self.clocks.idle_at.min(self.clocks.stage_at)
+    }
+}
+
+impl session::Session for Session {
+    fn receive(&mut self, input: &[u8]) {
+        let is_content = match &mut self.phase {
+            Phase::Handshake | Phase::Overdrawn | Phase::Closed => return,
+            Phase::Delayed { input_bytes, .. } => {
+                *input_bytes += input.len();
+                if *input_bytes > DELAYED_INPUT_BYTES_MAX {
+                    self.close();
+                    return;
+                }
+                false
+            }
+            Phase::Data | Phase::Chunk { .. } => true,
+            Phase::New | Phase::Command | Phase::Auth(_) => false,
+        };
+        let transaction = self.transaction.as_mut().filter(|_| is_content);
+        if transaction.is_some_and(|transaction| !transaction.reservation.grow(input.len())) {
+            self.transaction = None;
+            // What the machine has collected goes with it.
+            self.receiver = Receiver::new();
+            self.phase = Phase::Overdrawn;
+            return;
+        }
+        // In a message any octet is a sign of life; between messages only a whole command is.
+        self.clocks.heard |= is_content;
+        self.receiver.push(input);
+    }
+
+    fn step(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
+        self.now = now;
+        loop {
+            if let Some(step) = self.before_events(output) {
+                return step;
+            }
+            if std::mem::take(&mut self.clocks.heard) {
+                self.clocks.idle_at = self.after(self.service.common.limits.idle_millis);
+            }
+            if matches!(self.phase, Phase::Closed) {
+                continue;
+            }
+            if output.len() >= OUTPUT_HIGH_WATER_BYTES {
+                return Step::Flush;
+            }
+            match self.receiver.poll() {
+                Some(event) => {
+                    self.handle(event, output);
+                    self.clocks.heard = true;
+                }
+                None if self.is_late() => {
+                    // RFC 5321 §4.5.3.2.7.
+                    replies::bye(Enhanced(4, 4, 2), "Too slow").encode(output);
+                    self.close();
+                }
+                None => return Step::Wait,
+            }
+        }
+    }
+
+    fn deadline_millis(&self) -> Option<u64> {
+        match &self.phase {
+            Phase::Delayed { until, .. } => Some(*until),
+            Phase::New | Phase::Handshake | Phase::Overdrawn | Phase::Closed => None,
+            Phase::Command | Phase::Auth(_) | Phase::Data | Phase::Chunk { .. } => {
+                Some(self.clocks.idle_at.min(self.clocks.stage_at))
+            }
+        }
+    }
+
+    fn tls_started(&mut self, tls: Tls) {
+        self.peer.tls = Some(tls);
+        // RFC 3207 §4.2: the client begins again, and the server forgets what it was told.
+        self.receiver.discard();
+        self.hello = None;
+        self.login = None;
+        self.transaction = None;
+        self.phase = Phase::Command;
+        self.clocks.heard = true;
+    }
+
+    fn shut_down(&mut self, output: &mut Vec<u8>) {
+        if !matches!(self.phase, Phase::Handshake | Phase::Closed) {
+            // RFC 5321 §3.8.
+            replies::bye(Enhanced(4, 3, 2), "This server stops; try again later").encode(output);
+        }
+        self.close();
+    }
+}

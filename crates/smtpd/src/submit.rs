@@ -1,0 +1,100 @@
+//! What submission does to a message (RFC 6409): whose it says it is, and what it lacks. Pure.
+
+use message::date::format_rfc5322;
+use message::{address, header};
+use std::fmt::Write;
+use store::Timestamp;
+
+/// The addresses in From; `Missing` if there is no such field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    Missing,
+    /// As text, without quotes; empty if the field has none.
+    Addresses(Vec<String>),
+}
+
+/// A From field longer than this counts as one without addresses: nobody reads it to its end to check it.
+const FROM_BYTES_MAX: usize = 16 * 1024;
+
+/// Whom the message says it is from. Every From field counts: readers differ in which one they show.
+pub(crate) fn from(content: &[u8]) -> From {
+    let mut fields = header::fields(content).filter(|field| field.is("from")).peekable();
+    if fields.peek().is_none() {
+        return From::Missing;
+    }
+    if header::fields(content).any(|field| field.is("from") && field.value.len() > FROM_BYTES_MAX) {
+        return From::Addresses(Vec::new());
+    }
+    let text = |address: address::Address| address.addr_spec().map(|text| String::from_utf8_lossy(&text).into_owned());
+    From::Addresses(fields.flat_map(|field| address::parse_list(&field.unfolded())).filter_map(text).collect())
+}
+
+/// What a message that lacks something is given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given<'a> {
+    /// For From.
+    pub(crate) sender: &'a str,
+    pub(crate) hostname: &'a str,
+    pub(crate) id: &'a str,
+    pub(crate) now: Timestamp,
+}
+
+/// RFC 6409 §8.2, §8.3 (and RFC 5322 §3.6: From and Date are a must): the fields to put on top; empty for most.
+pub(crate) fn missing_fields(content: &[u8], given: Given<'_>) -> Vec<u8> {
+    let lacks = |name: &str| !header::fields(content).any(|field| field.is(name));
+    let mut fields = String::new();
+    // A String takes every write.
+    if lacks("from") {
+        let _ = write!(fields, "From: <{}>\r\n", given.sender);
+    }
+    if lacks("date") {
+        let _ = write!(fields, "Date: {}\r\n", format_rfc5322(given.now.unix_seconds()));
+    }
+    if lacks("message-id") {
+        let _ = write!(fields, "Message-ID: <{}@{}>\r\n", given.id, given.hostname);
+    }
+    // A message that begins with its body gets the empty line in between.
+    if header::fields(content).next().is_some_and(|field| field.name.is_empty()) {
+        fields.push_str("\r\n");
+    }
+    fields.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_from_counts() {
+        let check = |content: &str, expected: Option<&[&str]>| {
+            let expected = expected.map_or(From::Missing, |addresses| {
+                From::Addresses(addresses.iter().map(ToString::to_string).collect())
+            });
+            assert_eq!(from(content.as_bytes()), expected, "{content}");
+        };
+        check("From: a@x\r\n\r\n", Some(&["a@x"]));
+        check("from: \"A, B\" <a@x>, b@y\r\nFROM: c@z\r\n\r\nFrom: d@x", Some(&["a@x", "b@y", "c@z"]));
+        check("From: A\r\n <a@x>\r\n\r\n", Some(&["a@x"]));
+        check("From: \r\n\r\n", Some(&[]));
+        check("Subject: x\r\n\r\nFrom: a@x\r\n", None);
+        check("", None);
+        let long = |octets: usize| format!("From: a@x{}\r\n\r\n", " ".repeat(octets - 4));
+        check(&long(FROM_BYTES_MAX), Some(&["a@x"]));
+        check(&long(FROM_BYTES_MAX + 1), Some(&[]));
+    }
+
+    #[test]
+    fn what_is_missing_is_given() {
+        let given = Given { sender: "a@x", hostname: "mail.x", id: "1.0", now: Timestamp(1_790_000_000_000) };
+        let check = |content: &str, expected: &str| {
+            assert_eq!(String::from_utf8(missing_fields(content.as_bytes(), given)).unwrap(), expected, "{content}");
+        };
+        check("From: a@x\r\nDATE: x\r\nMessage-Id: <1>\r\n\r\n", "");
+        let date = "Date: Mon, 21 Sep 2026 14:13:20 +0000\r\n";
+        let all = format!("From: <a@x>\r\n{date}Message-ID: <1.0@mail.x>\r\n");
+        check("From: a@x\r\n\r\n", &all[13..]);
+        check("\r\nbody", &all);
+        check("", &all);
+        check("just a line\r\n", &(all + "\r\n"));
+    }
+}

@@ -1,0 +1,52 @@
+//! Counts what a client does wrong, or for nothing, and when it is enough.
+
+use crate::limits::Limits;
+use crate::replies;
+use smtp_proto::{Enhanced, Reply};
+
+/// What a client did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// RCPT.
+    Recipient,
+    /// AUTH, or a line of it.
+    Login,
+    /// MAIL, DATA, BDAT, a message, QUIT, STARTTLS.
+    Transfer,
+    /// Anything that leads nowhere.
+    Idle,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    bad_commands: u32,
+    refused_recipients: u32,
+    failed_logins: u32,
+    idle_commands: u32,
+    pub(crate) messages: u32,
+}
+
+impl Tally {
+    /// Counts a deed by its reply; the last word, if it was one too many.
+    pub(crate) fn note(&mut self, deed: Deed, reply: &Reply, limits: &Limits) -> Option<Reply> {
+        let (count, limit, text) = match deed {
+            Deed::Recipient if reply.code == 550 => {
+                (&mut self.refused_recipients, limits.refused_recipients_max, "Too many recipients that do not exist")
+            }
+            Deed::Login if reply.code == 535 => {
+                (&mut self.failed_logins, limits.failed_logins_max, "Too many failed logins")
+            }
+            _ if reply.is_permanent() => (&mut self.bad_commands, limits.bad_commands_max, "Too many errors"),
+            Deed::Idle => (&mut self.idle_commands, limits.idle_commands_max, "Too many commands without a message"),
+            Deed::Recipient | Deed::Login | Deed::Transfer => return None,
+        };
+        *count = count.saturating_add(1);
+        (*count > limit).then(|| replies::bye(Enhanced(4, 7, 0), text))
+    }
+
+    /// A message was accepted.
+    pub(crate) fn message(&mut self) {
+        self.messages = self.messages.saturating_add(1);
+        self.idle_commands = 0;
+    }
+}

@@ -1,0 +1,191 @@
+//! Each limit at its value and one past it.
+
+use super::*;
+
+const HELO: &str = "S: 220\n C: HELO c\n S: 250\n";
+const MAIL: &str = "C: MAIL FROM:<a@x>\n S: 250\n";
+const RCPT: &str = "C: RCPT TO:<alice@example.org>\n S: 250\n";
+const MESSAGE: &str = "C: DATA\n S: 354\n C: A: b\n C:\n C: .\n S: 250\n";
+
+fn check_limits(limits: Limits, script: &str) -> World {
+    check_in(|| world_with(limits), World::mx, script)
+}
+
+#[test]
+fn recipients() {
+    let limits = Limits { recipients_max: 3, ..Limits::default() };
+    check_limits(
+        limits,
+        &format!("{HELO}{MAIL}{}C: RCPT TO:<bob@example.org>\n S: 452 4.5.3\n{MESSAGE}", RCPT.repeat(3)),
+    );
+}
+
+#[test]
+fn messages() {
+    let limits = Limits { messages_max: 2, ..Limits::default() };
+    let message = format!("{MAIL}{RCPT}{MESSAGE}");
+    let script = format!("{HELO}{}C: MAIL FROM:<a@x>\n S: 421 4.7.0\n CLOSE", message.repeat(2));
+    assert_eq!(check_limits(limits, &script).counts(), (2, 0, 0));
+}
+
+#[test]
+fn bad_commands() {
+    let limits = Limits { bad_commands_max: 3, ..Limits::default() };
+    check_limits(
+        limits,
+        &format!("S: 220\n {}C: DATA\n S: 421 4.7.0 Too many errors\n CLOSE", "C: X\n S: 500\n".repeat(3)),
+    );
+}
+
+#[test]
+fn recipients_that_do_not_exist() {
+    let limits = Limits { refused_recipients_max: 3, ..Limits::default() };
+    let nobody = "C: RCPT TO:<nobody@example.org>\n S: 550\n".repeat(3);
+    check_limits(limits, &format!("{HELO}{MAIL}{nobody}{RCPT}C: RCPT TO:<x@example.net>\n S: 421 4.7.0\n CLOSE"));
+}
+
+#[test]
+fn commands_that_lead_nowhere() {
+    let limits = Limits { idle_commands_max: 3, ..Limits::default() };
+    let idle = "C: NOOP\n S: 250\n C: RSET\n S: 250\n C: VRFY a\n S: 252\n";
+    check_limits(limits, &format!("S: 220\n {idle}C: NOOP\n S: 421 4.7.0\n CLOSE"));
+    // A message begins a new account.
+    let limits = Limits { idle_commands_max: 4, ..limits };
+    check_limits(limits, &format!("{HELO}{idle}{MAIL}{RCPT}{MESSAGE}{idle}C: NOOP\n S: 250\n C: NOOP\n S: 421"));
+}
+
+#[test]
+fn size() {
+    let limits = Limits { message_bytes_max: 10, ..Limits::default() };
+    let send =
+        |content: &str, reply: &str| format!("{MAIL}{RCPT}C: DATA\n S: 354\n C: {content}\n C: .\n S: {reply}\n");
+    check_limits(
+        limits,
+        &format!(
+            "{HELO}C: MAIL FROM:<a@x> SIZE=11\n S: 552 5.3.4\n C: MAIL FROM:<a@x> SIZE=10\n S: 250\n C: RSET\n S: 250\n{}{}",
+            send("A: 5678", "552 5.3.4").replace("A: 5678", "A: 567890"),
+            send("A: 45678", "250")
+        ),
+    );
+    let chunks =
+        |second: &str, reply: &str| format!("{MAIL}{RCPT}C: BDAT 4\n C: A:\n S: 250\n C: BDAT {second}\n S: {reply}\n");
+    check_limits(
+        limits,
+        &format!("{HELO}{}{}", chunks("6 LAST\n C: 1234", "250"), chunks("7\n C: 12345", "552 5.3.4")),
+    );
+    // What comes after a chunk too many belongs to no message.
+    check_limits(limits, &format!("{HELO}{}C: BDAT 2 LAST\n C:\n S: 503", chunks("7\n C: 12345", "552 5.3.4")));
+}
+
+#[test]
+fn memory() {
+    let budget = |bytes: usize| {
+        move || {
+            let world = world();
+            let common = Common { budget: Budget::new(bytes), ..world.common.clone() };
+            World { common, ..world }
+        }
+    };
+    let kib = 64 * 1024;
+    check_in(
+        budget(kib),
+        World::mx,
+        &format!("{HELO}C: MAIL FROM:<a@x> SIZE=65537\n S: 452 4.3.1\n{MAIL}{RCPT}{MESSAGE}"),
+    );
+    check_in(budget(kib - 1), World::mx, &format!("{HELO}{MAIL}{RCPT}C: DATA\n S: 452 4.3.1"));
+    // In the middle of a message there is no reply but the last one. The budget is whole again afterwards.
+    let world = budget(kib)();
+    let mut client = world.mx();
+    client.play(&format!("{HELO}{MAIL}{RCPT}C: DATA\n S: 354"), usize::MAX);
+    client.send(&vec![b'x'; kib], 1000);
+    assert_eq!((client.last, world.common.budget.available()), (Step::Wait, 0));
+    client.send(b"x", 1);
+    client.play("S: 421 4.3.1\n CLOSE", 1);
+    assert_eq!(world.common.budget.available(), kib);
+    // Chunks that come in one piece with their command count, too.
+    let mut client = world.mx();
+    client.play(&format!("{HELO}{MAIL}{RCPT}"), usize::MAX);
+    client.send(&[b"BDAT 65536\r\n", &vec![b'x'; kib][..], b"BDAT 1\r\nx"].concat(), usize::MAX);
+    client.play("S: 250\n S: 452 4.3.1\n C: BDAT 6 LAST\n C: QUIT\n S: 503", usize::MAX);
+    assert_eq!(world.common.budget.available(), kib);
+}
+
+fn passes(client: &mut Client, millis: u64) {
+    client.now = client.now.plus_millis(millis);
+    client.step();
+}
+
+#[test]
+fn silence() {
+    let idle = Limits::default().idle_millis;
+    let mut client = world().mx();
+    client.play("S: 220", 1);
+    passes(&mut client, idle - 1);
+    client.play("C: NOOP\n S: 250", 1);
+    passes(&mut client, idle - 1);
+    // Half a command is no sign of life.
+    client.send(b"NO", 1);
+    passes(&mut client, 1);
+    client.play("S: 421 4.4.2\n CLOSE", 1);
+}
+
+#[test]
+fn silence_in_a_message() {
+    let idle = Limits::default().idle_millis;
+    let mut client = world().mx();
+    client.play(&format!("{HELO}{MAIL}{RCPT}C: DATA\n S: 354"), 1);
+    for _ in 0..3 {
+        passes(&mut client, idle - 1);
+        client.send(b"x", 1);
+    }
+    assert_eq!(client.last, Step::Wait);
+    client.later();
+    client.play("S: 421 4.4.2\n CLOSE", 1);
+}
+
+#[test]
+fn time_before_data() {
+    let limits = Limits::default();
+    let mut client = world().mx();
+    client.play("S: 220", 1);
+    for _ in 0..4 {
+        passes(&mut client, limits.envelope_millis / 5);
+        client.play("C: NOOP\n S: 250", 1);
+    }
+    passes(&mut client, limits.envelope_millis / 5 - 1);
+    client.play("C: NOOP\n S: 250", 1);
+    passes(&mut client, 1);
+    client.play("S: 421 4.4.2\n CLOSE", 1);
+}
+
+#[test]
+fn time_for_a_message() {
+    let limits = Limits::default();
+    let mut client = world().mx();
+    client.play(&format!("{HELO}{MAIL}{RCPT}C: DATA\n S: 354"), 1);
+    for _ in 0..9 {
+        passes(&mut client, limits.content_millis / 10);
+        client.send(b"x", 1);
+    }
+    passes(&mut client, limits.content_millis / 10 - 1);
+    assert_eq!(client.last, Step::Wait);
+    passes(&mut client, 1);
+    client.play("S: 421 4.4.2\n CLOSE", 1);
+}
+
+#[test]
+fn a_trusted_system_keeps_its_connection() {
+    let trusted = Limits::trusted();
+    assert_eq!(trusted.messages_max, u32::MAX);
+    assert!(trusted.recipients_max > Limits::default().recipients_max);
+}
+
+#[test]
+fn output_is_handed_over_before_it_grows() {
+    let limits = Limits { idle_commands_max: u32::MAX, ..Limits::default() };
+    let mut client = world_with(limits).mx();
+    client.session.receive("NOOP\r\n".repeat(10_000).as_bytes());
+    let mut output = Vec::new();
+    assert_eq!(client.session.step(client.now, &mut output), Step::Flush);
+    assert!(output.len() < ::session::OUTPUT_HIGH_WATER_BYTES + 1000);
+}

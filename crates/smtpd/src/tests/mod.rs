@@ -1,0 +1,226 @@
+//! Sessions in memory: services on the simulated engine, a client that is a script.
+//!
+//! A script has one line per step: `C: ` the client says it (with CRLF), `S: ` a line that begins so must come,
+//! `TLS` the handshake is done, `LATER` the session's deadline passes, `CLOSE` the session must close.
+//! Each script is played line by line, octet by octet and, where nothing has to happen in between, all at once.
+
+mod auth;
+mod limits;
+mod lmtp;
+mod mx;
+mod properties;
+mod submission;
+mod tls;
+
+use crate::{Budget, Common, Limits, Service, Session};
+use ::auth::{Auth, AuthOptions, PasswordCost};
+use ::session::{Moment, Peer, Session as _, Step, Tls};
+use delivery::Delivery;
+use queue::{Policy, Queue};
+use std::sync::Arc;
+use std::task::Waker;
+use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
+use store::{Entry, Store};
+
+const PASSWORD: &str = "correct horse";
+/// `\0alice@example.org\0correct horse`.
+const ALICE: &str = "AGFsaWNlQGV4YW1wbGUub3JnAGNvcnJlY3QgaG9yc2U=";
+
+struct World {
+    engine: SimEngine,
+    auth: Auth,
+    common: Common,
+    queue: Queue,
+}
+
+fn world_with(limits: Limits) -> World {
+    let engine = SimEngine::new();
+    let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
+    let queue = Queue::open(&store, Policy::default());
+    let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+    let auth = Auth::open(store, [1; 32], options).unwrap();
+    let directory = auth.directory();
+    directory.add_domain("example.org").unwrap();
+    for name in ["alice", "bob"] {
+        directory.add_account(&format!("{name}@example.org"), PASSWORD, "", SIM_EPOCH).unwrap();
+    }
+    directory.add_alias("team@example.org", &["alice@example.org", "bob@example.org"]).unwrap();
+    let common = Common {
+        hostname: "mail.example.org".into(),
+        delivery: Delivery::new(auth.clone(), "mail.example.org"),
+        limits,
+        budget: Budget::new(1024 * 1024),
+        starttls: true,
+    };
+    World { engine, auth, common, queue }
+}
+
+fn world() -> World {
+    world_with(Limits::default())
+}
+
+impl World {
+    fn mx(&self) -> Client {
+        Client::new(Service::mx(self.common.clone()), "192.0.2.1", false)
+    }
+
+    fn lmtp(&self) -> Client {
+        Client::new(Service::lmtp(self.common.clone(), Vec::new()), "127.0.0.1", false)
+    }
+
+    /// On this machine, so that no TLS is needed.
+    fn submission(&self) -> Client {
+        let service = Service::submission(self.common.clone(), self.auth.clone(), Some(self.queue.clone()));
+        Client::new(service, "127.0.0.1", false)
+    }
+
+    fn submission_without_smarthost(&self) -> Client {
+        Client::new(Service::submission(self.common.clone(), self.auth.clone(), None), "127.0.0.1", false)
+    }
+
+    fn submission_from(&self, address: &str, tls: bool) -> Client {
+        Client::new(Service::submission(self.common.clone(), self.auth.clone(), None), address, tls)
+    }
+
+    fn mailbox(&self, name: &str) -> Vec<String> {
+        let info = self.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap();
+        let account = self.auth.store().account(info.id);
+        let inbox = account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
+        let view = account.view(inbox).unwrap();
+        let reader = account.reader().unwrap();
+        let body = |entry: &Entry| String::from_utf8(reader.body(entry.email).unwrap()).unwrap();
+        view.index().iter().map(body).collect()
+    }
+
+    /// The messages without their trace fields.
+    fn contents(&self, name: &str) -> Vec<String> {
+        let without_trace = |message: String| {
+            let received = message.find("Received:").unwrap();
+            let length = message[received..].find("+0000\r\n").unwrap();
+            message[received + length + "+0000\r\n".len()..].to_owned()
+        };
+        self.mailbox(name).into_iter().map(without_trace).collect()
+    }
+
+    fn counts(&self) -> (usize, usize, usize) {
+        (self.mailbox("alice").len(), self.mailbox("bob").len(), self.queue.list(None, 100).unwrap().len())
+    }
+}
+
+/// Without what is different in each run: the random part of a message's name.
+fn without_id(text: &str) -> String {
+    match text.split_once("1a0c4506c00.") {
+        Some((before, after)) => format!("{before}ID{}", after.trim_start_matches(|c: char| c.is_ascii_hexdigit())),
+        None => text.to_owned(),
+    }
+}
+
+/// The client's side and the driver's.
+struct Client {
+    session: Session,
+    now: Moment,
+    output: Vec<u8>,
+    last: Step,
+}
+
+fn tls() -> Tls {
+    Tls { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into() }
+}
+
+impl Client {
+    fn new(service: Arc<Service>, address: &str, with_tls: bool) -> Self {
+        let waker = Waker::noop().clone();
+        let peer = Peer { address: address.parse().unwrap(), port: 1, tls: with_tls.then(tls), waker };
+        let now = Moment { unix_millis: SIM_EPOCH.0, monotonic_millis: 1000 };
+        let mut client = Self { session: Session::new(service, peer), now, output: Vec::new(), last: Step::Wait };
+        client.step();
+        client
+    }
+
+    fn step(&mut self) {
+        loop {
+            self.last = self.session.step(self.now, &mut self.output);
+            if self.last != Step::Flush {
+                return;
+            }
+        }
+    }
+
+    fn send(&mut self, octets: &[u8], segment: usize) {
+        for piece in octets.chunks(segment) {
+            if !matches!(self.last, Step::Wait) {
+                return;
+            }
+            self.session.receive(piece);
+            self.step();
+        }
+    }
+
+    fn start_tls(&mut self) {
+        assert_eq!(self.last, Step::StartTls);
+        self.session.tls_started(tls());
+        self.step();
+    }
+
+    /// Lets the session's deadline pass.
+    fn later(&mut self) {
+        let at = self.session.deadline_millis().unwrap();
+        self.now = self.now.plus_millis(at - self.now.monotonic_millis);
+        self.step();
+    }
+
+    fn take(&mut self) -> String {
+        String::from_utf8(std::mem::take(&mut self.output)).unwrap()
+    }
+
+    fn expect(&mut self, expected: &str) {
+        let end = self.output.windows(2).position(|pair| pair == b"\r\n").map(|at| at + 2);
+        let line: Vec<u8> = self.output.drain(..end.unwrap_or(0)).collect();
+        let line = String::from_utf8(line).unwrap();
+        assert!(!line.is_empty() && line.starts_with(expected), "{expected:?} did not come but {line:?}");
+    }
+
+    fn play(&mut self, script: &str, segment: usize) {
+        for line in script.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
+            match line {
+                "TLS" => self.start_tls(),
+                "LATER" => self.later(),
+                "CLOSE" => assert_eq!(self.last, Step::Close),
+                _ => match line.split_at(2) {
+                    ("C:", text) => {
+                        let text = text.strip_prefix(' ').unwrap_or(text).replace("\\n", "\n").replace("\\r", "\r");
+                        self.send(format!("{}\r\n", text.replace("\\0", "\0")).as_bytes(), segment);
+                    }
+                    ("S:", text) => self.expect(text.trim_start()),
+                    _ => panic!("{line}"),
+                },
+            }
+        }
+        assert_eq!(self.take(), "", "nothing more was to come");
+    }
+}
+
+/// Plays a script in every segmentation; each time in a world of its own. Gives the last one.
+fn check(connect: impl Fn(&World) -> Client, script: &str) -> World {
+    check_in(world, connect, script)
+}
+
+fn check_in(world: impl Fn() -> World, connect: impl Fn(&World) -> Client, script: &str) -> World {
+    for segment in [usize::MAX, 1] {
+        connect(&world()).play(script, segment);
+    }
+    let lines = || script.lines().map(str::trim_start).filter(|line| !line.is_empty());
+    let last = world();
+    if lines().any(|line| matches!(line, "TLS" | "LATER")) {
+        connect(&last).play(script, 3);
+        return last;
+    }
+    // All at once: the answers must come in the same order.
+    let (said, rest): (Vec<_>, Vec<_>) = lines().partition(|line| line.starts_with("C:"));
+    if said.is_empty() {
+        return last;
+    }
+    let whole = said.join("\\r\\n").replace("C: ", "").replace("C:", "");
+    connect(&last).play(&format!("C: {whole}\n{}", rest.join("\n")), usize::MAX);
+    last
+}

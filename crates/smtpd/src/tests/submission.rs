@@ -1,0 +1,141 @@
+//! Mail from own accounts (RFC 6409).
+
+use super::*;
+use store::sim::Fault;
+
+fn logged_in() -> String {
+    format!("S: 220\n C: HELO c\n S: 250\n C: AUTH PLAIN {ALICE}\n S: 235 2.7.0\n")
+}
+
+fn message(to: &[&str], header: &str, reply: &str) -> String {
+    let recipients: String = to.iter().map(|to| format!("C: RCPT TO:<{to}>\n S: 250 2.1.5\n")).collect();
+    let header = header.replace('\n', "\n C: ");
+    format!(
+        "C: MAIL FROM:<alice@example.org>\n S: 250\n {recipients} C: DATA\n S: 354\n C: {header}\n C:\n C: .\n S: {reply}\n"
+    )
+}
+
+#[test]
+fn a_message_to_here_and_elsewhere_is_stored_and_queued() {
+    let full = "From: Alice <alice+x@example.org>\nDate: today\nMessage-ID: <1@x>";
+    let script = logged_in() + &message(&["bob@example.org", "carol@example.net"], full, "250 2.0.0 Accepted as");
+    let world = check(World::submission, &script);
+    let content = "From: Alice <alice+x@example.org>\r\nDate: today\r\nMessage-ID: <1@x>\r\n\r\n";
+    assert_eq!(world.contents("bob"), [content]);
+    let entry = &world.queue.list(None, 9).unwrap()[0];
+    assert_eq!((entry.reverse_path.as_str(), entry.recipients.len()), ("alice@example.org", 1));
+    assert_eq!(entry.recipients[0].address, "carol@example.net");
+    let queued = String::from_utf8(world.queue.content(entry.id).unwrap()).unwrap();
+    assert!(queued.starts_with("Received: from c ([127.0.0.1])") && queued.ends_with(content), "{queued}");
+    assert!(queued.contains("with ESMTPA") && !queued.contains("carol"), "{queued}");
+}
+
+#[test]
+fn what_a_message_lacks_is_added() {
+    let world = check(World::submission, &(logged_in() + &message(&["bob@example.org"], "Subject: hi", "250")));
+    let content = &world.contents("bob")[0];
+    let expected = "From: <alice@example.org>\r\nDate: Mon, 21 Sep 2026 14:13:20 +0000\r\nMessage-ID: <ID@mail.example.org>\r\nSubject: hi\r\n\r\n";
+    assert_eq!(without_id(content), expected);
+}
+
+#[test]
+fn only_own_addresses_send() {
+    let world = check(
+        World::submission,
+        &(logged_in()
+            + "C: MAIL FROM:<bob@example.org>
+               S: 550 5.7.1 alice@example.org may not send as bob@example.org: it is not one of its addresses
+               C: MAIL FROM:<alice@example.net>
+               S: 550 5.7.1
+               C: MAIL FROM:<team@example.org>
+               S: 250
+               C: RSET
+               S: 250
+               C: MAIL FROM:<\"alice+x\"@example.org>
+               S: 250
+               C: RSET
+               S: 250
+               C: MAIL FROM:<>
+               S: 250
+               C: RSET
+               S: 250\n"
+            + &message(
+                &["bob@example.org"],
+                "From: bob@example.org",
+                "550 5.7.1 alice@example.org may not write as bob@",
+            )
+            + &message(&["bob@example.org"], "From: alice@example.org, ceo@example.net", "550 5.7.1")
+            + &message(&["bob@example.org"], "From: alice@example.org\nFROM: ceo@example.net", "550 5.7.1")
+            + &message(&["bob@example.org"], "From: \"alice@example.org\" <ceo@example.net>", "550 5.7.1")
+            + &message(&["bob@example.org"], "From: undisclosed:;", "550 5.7.1 The From field has no address")),
+    );
+    assert_eq!(world.counts(), (0, 0, 0));
+}
+
+#[test]
+fn without_a_smarthost_it_says_so() {
+    check(
+        World::submission_without_smarthost,
+        &(logged_in()
+            + "C: MAIL FROM:<alice@example.org>
+               S: 250
+               C: RCPT TO:<carol@example.net>
+               S: 550 5.4.4 <carol@example.net>: this server has no smarthost configured, so it cannot send to outside addresses
+               C: RCPT TO:<nobody@example.org>
+               S: 550 5.1.1
+               C: RCPT TO:<bob@example.org>
+               S: 250"),
+    );
+}
+
+#[test]
+fn a_queue_that_fails_accepts_nothing_and_doubles_nothing() {
+    let full = "From: alice@example.org\nDate: today\nMessage-ID: <1@x>";
+    let to = ["bob@example.org", "carol@example.net"];
+    // Commits: the login is noted, Bob's copy, the queue.
+    let attempt = |fault: Option<Fault>, reply: &str| {
+        let script = logged_in() + &message(&to, full, reply);
+        (fault, script)
+    };
+    let world = world();
+    world.submission().play(&logged_in(), usize::MAX);
+    let play = |(fault, script): (Option<Fault>, String), commits_before: u64| {
+        if let Some(fault) = fault {
+            world.engine.plan(commits_before, fault);
+        }
+        world.submission().play(&script, usize::MAX);
+    };
+    play(attempt(Some(Fault::Full), "452 4.3.1"), 1);
+    assert_eq!(world.counts(), (0, 1, 0));
+    play(attempt(Some(Fault::Full), "452 4.3.1"), 0);
+    assert_eq!(world.counts(), (0, 1, 0));
+    play(attempt(None, "250 2.0.0"), 0);
+    assert_eq!(world.counts(), (0, 1, 1));
+    // Nothing goes out when a local copy fails.
+    play(attempt(Some(Fault::Full), "452 4.3.1"), 0);
+    assert_eq!(world.counts(), (0, 1, 1));
+}
+
+#[test]
+fn a_full_queue_is_told() {
+    let world = || {
+        let world = world();
+        World { queue: world.queue.clone().with_limits(0, 0), ..world }
+    };
+    let script = logged_in() + &message(&["carol@example.net"], "From: alice@example.org", "452 4.3.1");
+    check_in(world, World::submission, &script);
+}
+
+#[test]
+fn utf8_is_asked_for_only_where_it_is_needed() {
+    let send = |header: &str| {
+        let script = format!(
+            "{}C: MAIL FROM:<alice@example.org> SMTPUTF8\n S: 250\n C: RCPT TO:<carol@example.net>\n S: 250
+             C: DATA\n S: 354\n C: {header}\n C:\n C: ü\n C: .\n S: 250",
+            logged_in()
+        );
+        check(World::submission, &script).queue.list(None, 1).unwrap()[0].smtputf8
+    };
+    assert!(!send("Subject: plain"));
+    assert!(send("Subject: ü"));
+}

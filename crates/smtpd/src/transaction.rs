@@ -1,0 +1,40 @@
+//! A mail transaction (RFC 5321 §3.3): from MAIL to the end of the message.
+
+use crate::budget::{Budget, Reservation};
+use delivery::Recipient;
+use smtp_proto::{ForwardPath, ReversePath};
+use std::sync::Arc;
+
+pub(crate) struct Transaction {
+    pub(crate) reverse_path: ReversePath,
+    pub(crate) smtputf8: bool,
+    /// Recipients with a mailbox here, in the order of RCPT.
+    pub(crate) local: Vec<Recipient>,
+    /// Recipients elsewhere: only with a smarthost.
+    pub(crate) outside: Vec<ForwardPath>,
+    /// What BDAT brought so far (RFC 3030 §2); `None` before the first chunk.
+    pub(crate) chunks: Option<Vec<u8>>,
+    pub(crate) reservation: Reservation,
+}
+
+impl Transaction {
+    pub(crate) fn new(reverse_path: ReversePath, smtputf8: bool, budget: &Arc<Budget>) -> Self {
+        Self {
+            reverse_path,
+            smtputf8,
+            local: Vec::new(),
+            outside: Vec::new(),
+            chunks: None,
+            reservation: Reservation::new(budget),
+        }
+    }
+
+    pub(crate) fn recipients(&self) -> usize {
+        self.local.len() + self.outside.len()
+    }
+
+    /// Where bounces go, without angle brackets; empty for nobody.
+    pub(crate) fn reverse_path_text(&self) -> String {
+        self.reverse_path.mailbox().map(ToString::to_string).unwrap_or_default()
+    }
+}

@@ -1,0 +1,62 @@
+//! HELO, EHLO (RFC 5321 §4.1.1.1) and LHLO (RFC 2033 §4.1).
+
+use crate::greeting::Hello;
+use crate::service::Role;
+use crate::session::Session;
+use sasl::Mechanism;
+use smtp_proto::{Enhanced, Reply};
+
+pub(super) fn helo(session: &mut Session, name: String) -> Reply {
+    if session.service.is_lmtp() {
+        return wrong("This is LMTP: say LHLO");
+    }
+    begin(session, Hello { name, extended: false });
+    Reply::plain(250, session.service.common.hostname.clone())
+}
+
+pub(super) fn ehlo(session: &mut Session, name: String) -> Reply {
+    if session.service.is_lmtp() {
+        // RFC 2033 §4.1: "The LMTP server MUST NOT return a Postive Completion reply code to HELO or EHLO".
+        return wrong("This is LMTP: say LHLO");
+    }
+    extended(session, name)
+}
+
+pub(super) fn lhlo(session: &mut Session, name: String) -> Reply {
+    if !session.service.is_lmtp() {
+        return wrong("This is SMTP: say EHLO");
+    }
+    extended(session, name)
+}
+
+fn wrong(text: &'static str) -> Reply {
+    Reply::new(500, Enhanced(5, 5, 1), text)
+}
+
+fn extended(session: &mut Session, name: String) -> Reply {
+    begin(session, Hello { name, extended: true });
+    let common = &session.service.common;
+    let mut reply = Reply::plain(250, common.hostname.clone())
+        .line("PIPELINING")
+        .line(format!("SIZE {}", common.limits.message_bytes_max))
+        .line("8BITMIME")
+        .line("SMTPUTF8")
+        .line("ENHANCEDSTATUSCODES")
+        .line("CHUNKING");
+    if common.starttls && session.peer.tls.is_none() {
+        reply = reply.line("STARTTLS");
+    }
+    if let Role::Submission(_) = session.service.role
+        && session.login.is_none()
+        && session.may_log_in()
+    {
+        reply = reply.line(format!("AUTH {}", Mechanism::ALL.map(Mechanism::name).join(" ")));
+    }
+    reply
+}
+
+/// RFC 5321 §4.1.4: EHLO is also RSET.
+fn begin(session: &mut Session, hello: Hello) {
+    session.transaction = None;
+    session.hello = Some(hello);
+}

@@ -1,0 +1,75 @@
+//! MAIL (RFC 5321 §4.1.1.2).
+
+use crate::replies;
+use crate::service::{Role, Submission};
+use crate::session::{Phase, Session};
+use crate::transaction::Transaction;
+use ::auth::Login;
+use smtp_proto::{Enhanced, Mail, Mailbox, Reply};
+
+pub(super) fn handle(session: &mut Session, mail: Mail) -> Reply {
+    match check(session, &mail) {
+        Ok(()) => {}
+        Err(reply) => return reply,
+    }
+    let limits = &session.service.common.limits;
+    if session.tally.messages >= limits.messages_max {
+        session.phase = Phase::Closed;
+        return replies::bye(Enhanced(4, 7, 0), "Enough messages on this connection; make a new one");
+    }
+    let budget = &session.service.common.budget;
+    session.transaction = Some(Transaction::new(mail.reverse_path, mail.smtputf8, budget));
+    Reply::new(250, Enhanced(2, 1, 0), "Sender ok")
+}
+
+fn check(session: &Session, mail: &Mail) -> Result<(), Reply> {
+    let common = &session.service.common;
+    if session.hello.is_none() {
+        return Err(replies::out_of_order("Say hello first"));
+    }
+    if session.transaction.is_some() {
+        return Err(replies::out_of_order("A message is under way; RSET ends it"));
+    }
+    if let Role::Submission(submission) = &session.service.role {
+        check_sender(session, submission, mail)?;
+    }
+    // RFC 1870 §6.1.
+    if mail.size.is_some_and(|size| size > common.limits.message_bytes_max as u64) {
+        return Err(replies::too_big());
+    }
+    if mail.size.is_some_and(|size| size > common.budget.available() as u64) {
+        return Err(replies::no_space());
+    }
+    Ok(())
+}
+
+fn check_sender(session: &Session, submission: &Submission, mail: &Mail) -> Result<(), Reply> {
+    let Some(login) = &session.login else {
+        // RFC 4954 §6, RFC 3207 §4.
+        return Err(Reply::new(
+            530,
+            Enhanced(5, 7, 0),
+            match session.may_log_in() {
+                true => "Log in first",
+                false => "Say STARTTLS first, then log in",
+            },
+        ));
+    };
+    // RFC 5321 §4.5.5: a receipt or an automatic answer comes from nobody.
+    let Some(mailbox) = mail.reverse_path.mailbox() else { return Ok(()) };
+    match may_send_as(submission, login, mailbox) {
+        Ok(true) => Ok(()),
+        // RFC 6409 §6.1.
+        Ok(false) => {
+            let text = format!("{} may not send as {mailbox}: it is not one of its addresses", login.name);
+            Err(Reply::new(550, Enhanced(5, 7, 1), text))
+        }
+        Err(_) => Err(replies::fault()),
+    }
+}
+
+fn may_send_as(submission: &Submission, login: &Login, mailbox: &Mailbox) -> Result<bool, store::Error> {
+    // What the address means, not how it is quoted.
+    let address = format!("{}@{}", mailbox.local_part(), mailbox.domain());
+    submission.auth.directory().may_send_as(login.account, &address)
+}

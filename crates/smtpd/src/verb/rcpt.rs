@@ -1,0 +1,74 @@
+//! RCPT (RFC 5321 §4.1.1.3).
+
+use crate::replies;
+use crate::service::Role;
+use crate::session::Session;
+use delivery::RecipientDecision;
+use smtp_proto::{Domain, Enhanced, ForwardPath, Rcpt, Reply, SyntaxError};
+
+pub(super) fn handle(session: &mut Session, rcpt: Rcpt) -> Reply {
+    let path = rcpt.forward_path;
+    let limits = &session.service.common.limits;
+    let Some(transaction) = session.transaction.as_mut().filter(|transaction| transaction.chunks.is_none()) else {
+        return replies::out_of_order("MAIL comes first");
+    };
+    // RFC 6531 §3.2.
+    if !transaction.smtputf8 && !is_ascii(&path) {
+        return SyntaxError::NeedsSmtpUtf8.reply();
+    }
+    // RFC 5321 §4.5.3.1.10.
+    if transaction.recipients() >= limits.recipients_max {
+        return Reply::new(452, Enhanced(4, 5, 3), "Enough recipients for one message; send it again for the others");
+    }
+    match resolve(&session.service.common.delivery, &path) {
+        Ok(RecipientDecision::Deliver(recipient)) => {
+            transaction.local.push(recipient);
+            ok()
+        }
+        Ok(RecipientDecision::NoSuchUser) => {
+            Reply::new(550, Enhanced(5, 1, 1), format!("Nobody here is called {path}"))
+        }
+        Ok(RecipientDecision::NotLocal) => match &session.service.role {
+            Role::Submission(submission) if submission.queue.is_some() => {
+                transaction.outside.push(path);
+                ok()
+            }
+            role => not_local(role, &path),
+        },
+        Err(_) => replies::fault(),
+    }
+}
+
+fn ok() -> Reply {
+    Reply::new(250, Enhanced(2, 1, 5), "Recipient ok")
+}
+
+fn not_local(role: &Role, path: &ForwardPath) -> Reply {
+    match role {
+        Role::Mx => {
+            Reply::new(550, Enhanced(5, 7, 1), format!("{path} is not here, and this server relays for nobody"))
+        }
+        Role::Submission(_) => {
+            let text = "this server has no smarthost configured, so it cannot send to outside addresses";
+            Reply::new(550, Enhanced(5, 4, 4), format!("{path}: {text}"))
+        }
+        Role::Lmtp { .. } => Reply::new(550, Enhanced(5, 1, 2), format!("{path} is not in a domain of this server")),
+    }
+}
+
+fn resolve(delivery: &delivery::Delivery, path: &ForwardPath) -> Result<RecipientDecision, store::Error> {
+    match path {
+        ForwardPath::Postmaster => delivery.check_recipient("postmaster", "", "postmaster"),
+        ForwardPath::Mailbox(mailbox) => match mailbox.domain() {
+            Domain::Name(domain) => delivery.check_recipient(mailbox.local_part(), domain, &mailbox.to_string()),
+            Domain::Address(_) => Ok(RecipientDecision::NotLocal),
+        },
+    }
+}
+
+fn is_ascii(path: &ForwardPath) -> bool {
+    match path {
+        ForwardPath::Postmaster => true,
+        ForwardPath::Mailbox(mailbox) => mailbox.is_ascii(),
+    }
+}
