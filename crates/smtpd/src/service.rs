@@ -100,6 +100,6 @@ impl Service {
 
     /// A name for a message, in the log and in its trace field.
     pub(crate) fn next_id(&self, now: Timestamp) -> String {
-        format!("{:x}.{:x}", now.0, self.counter.fetch_add(1, Ordering::Relaxed))
+        format!("{:x}.{:08x}", now.0, self.counter.fetch_add(1, Ordering::Relaxed))
     }
 }
