@@ -289,3 +289,14 @@ impl Session {
         user.refreshed_at.saturating_add(self.service.limits.refresh_millis)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_is_small() {
+        let bytes = size_of::<Session>() + size_of::<User>();
+        assert!(bytes <= 1024, "{bytes}");
+    }
+}

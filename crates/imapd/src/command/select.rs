@@ -28,7 +28,7 @@ pub(crate) struct Resync {
 }
 
 /// The first unseen message is looked for in at most this many entries. RFC 3501 §6.3.1 lets UNSEEN be left out.
-const UNSEEN_SCAN_MAX: usize = 64 * 1024;
+const UNSEEN_SCAN_MAX: usize = 32 * 1024;
 const UNSEEN_SCAN_STEP: usize = 256;
 
 impl Session {

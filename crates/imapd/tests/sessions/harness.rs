@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
-use store::sim::{SimEngine, SimObjects};
+use store::sim::{Fault, SimEngine, SimObjects};
 use store::{Account, Store, Timestamp};
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -18,6 +18,7 @@ pub const MESSAGE_BYTES_MAX: u64 = 100_000;
 pub struct Server {
     pub service: Arc<Service>,
     pub store: Store,
+    engine: SimEngine,
 }
 
 /// One connection.
@@ -40,7 +41,8 @@ impl Wake for Woken {
 impl Server {
     /// With `alice@example.org` and `bob@example.org`.
     pub fn new() -> Self {
-        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let engine = SimEngine::new();
+        let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
         let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
         let auth = Auth::open(store.clone(), [7; 32], options).unwrap();
         auth.directory().add_domain("example.org").unwrap();
@@ -54,11 +56,15 @@ impl Server {
             message_bytes_max: MESSAGE_BYTES_MAX,
             limits: Limits::default(),
         });
-        Self { service, store }
+        Self { service, store, engine }
     }
 
     pub fn account(&self) -> Account {
         self.store.account(self.store.accounts().unwrap()[0])
+    }
+
+    pub fn fail_next_commit(&self, fault: Fault) {
+        self.engine.plan(0, fault);
     }
 
     /// A connection from this machine, greeted.

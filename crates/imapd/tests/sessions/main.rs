@@ -5,6 +5,8 @@
 mod append;
 mod convergence;
 mod expunge;
+mod faults;
+mod fetch;
 mod harness;
 mod idle;
 mod login;

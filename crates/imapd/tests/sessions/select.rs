@@ -146,3 +146,21 @@ fn a_client_with_qresync_gets_vanished_and_modseq() {
     let highest = server.account().mailboxes().unwrap().by_name("INBOX").unwrap().highest_modseq;
     assert_eq!(answer, format!("* VANISHED 2\r\na OK [HIGHESTMODSEQ {highest}] EXPUNGE done\r\n"));
 }
+
+#[test]
+fn close_tells_how_far_the_client_knows_and_no_further() {
+    let server = Server::new();
+    let mut pc = server.alice_in_inbox();
+    pc.fill(3);
+    let highest = || server.account().mailboxes().unwrap().by_name("INBOX").unwrap().highest_modseq;
+    let mut phone = server.alice();
+    phone.send("a ENABLE QRESYNC");
+    phone.send("a SELECT INBOX");
+    phone.send("a STORE 1 +FLAGS.SILENT \\Deleted");
+    let answer = phone.send("a CLOSE");
+    assert_eq!(answer, format!("a OK [HIGHESTMODSEQ {}] Closed\r\n", highest()));
+    phone.send("a SELECT INBOX");
+    phone.send("a STORE 1 +FLAGS.SILENT \\Deleted");
+    pc.send("a UID STORE 3 +FLAGS.SILENT \\Seen");
+    phone.check("a CLOSE", &["a OK Closed"]);
+}
