@@ -84,9 +84,13 @@ impl Account {
     /// [`Error::NoSuchDevice`] (revoked, too), [`Error::NoSpace`], faults.
     pub fn note_login(&self, device: DeviceId, login: LastLogin) -> Result<(), Error> {
         let devices = self.devices()?;
-        let known = devices.get(&device).filter(|device| device.revoked_at.is_none()).ok_or(Error::NoSuchDevice)?;
-        let recent = known.last_login.as_ref().is_some_and(|last| login.at.0 - last.at.0 < LOGIN_NOTED_EVERY_MILLIS);
-        if recent && known.has_used(login.protocol) {
+        let noted = devices.get(&device).is_some_and(|known| {
+            let recent = |last: &LastLogin| login.at.0 - last.at.0 < LOGIN_NOTED_EVERY_MILLIS;
+            known.revoked_at.is_none()
+                && known.has_used(login.protocol)
+                && known.last_login.as_ref().is_some_and(recent)
+        });
+        if noted {
             return Ok(());
         }
         self.transact(move |tx| {

@@ -8,8 +8,8 @@ use crate::index::Index;
 use crate::journal::JournalEntry;
 use crate::key;
 use crate::objects::Objects;
-use crate::record::{BodyRecord, Mailbox};
-use crate::state::{AccountState, MailboxState};
+use crate::record::{AccountRecord, BodyRecord, Mailbox};
+use crate::state::{self, AccountState, MailboxState};
 use crate::watch::Watch;
 use message::Summary;
 use std::ops::ControlFlow;
@@ -119,13 +119,21 @@ impl Account {
     /// [`Error::NoSuchAccount`], faults.
     pub fn journal(&self, after: ModSeq, limit: usize) -> Result<Vec<JournalEntry>, Error> {
         let mut entries = Vec::new();
-        self.visit_journal(after, |entry| {
+        visit_journal(&*self.snapshot()?, after, |entry| {
             if entries.len() < limit {
                 entries.push(entry);
             }
             if entries.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         Ok(entries)
+    }
+
+    /// Journal entries up to this one have left retention: what [`Account::journal`] gives after an older one is not all.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn journal_floor(&self) -> Result<ModSeq, Error> {
+        journal_floor(&*self.snapshot()?)
     }
 
     /// The UIDs that left a mailbox after `since`, ascending (RFC 7162 §3.2.5.2). When the journal does not go back so far:
@@ -139,38 +147,38 @@ impl Account {
         if of.mailbox.highest_modseq <= since {
             return Ok(Vec::new());
         }
-        if since < state.record.journal_floor {
+        // The floor and the entries above it from one snapshot: a purge may come in between.
+        let snapshot = self.snapshot()?;
+        if since < journal_floor(&*snapshot)? {
             let index = of.index.clone().unwrap_or_default();
             return Ok(missing_uids(&index, of.mailbox.uid_next));
         }
         let mut uids = Vec::new();
-        self.visit_journal(since, |entry| {
+        visit_journal(&*snapshot, since, |entry| {
             uids.extend(entry.change.vanished(mailbox));
             ControlFlow::Continue(())
         })?;
         uids.sort_unstable();
         Ok(uids)
     }
+}
 
-    fn visit_journal(
-        &self,
-        after: ModSeq,
-        mut visit: impl FnMut(JournalEntry) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let snapshot = self.snapshot()?;
-        let (from, to) = (key::journal(ModSeq(after.0.saturating_add(1))), key::kind(b'J').1);
-        let mut outcome = Ok(());
-        snapshot.scan(&from, &to, &mut |key, value| match key::long_at(key, 1)
-            .and_then(|modseq| JournalEntry::decode(ModSeq(modseq), value))
-        {
-            Ok(entry) => visit(entry),
-            Err(corrupt) => {
-                outcome = Err(Error::corrupt("a journal entry")(corrupt));
-                ControlFlow::Break(())
-            }
-        })?;
-        outcome
-    }
+fn journal_floor(snapshot: &dyn Snapshot) -> Result<ModSeq, Error> {
+    let record = snapshot.get(&key::account())?.ok_or(Error::NoSuchAccount)?;
+    let record = AccountRecord::decode(&record).map_err(Error::corrupt("the account record"))?;
+    Ok(record.journal_floor)
+}
+
+fn visit_journal(
+    snapshot: &dyn Snapshot,
+    after: ModSeq,
+    mut visit: impl FnMut(JournalEntry) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let range = (key::journal(ModSeq(after.0.saturating_add(1))), key::kind(b'J').1);
+    state::scan_while(snapshot, range, |key, value| {
+        let entry = key::long_at(key, 1).and_then(|modseq| JournalEntry::decode(ModSeq(modseq), value));
+        entry.map(&mut visit).map_err(Error::corrupt("a journal entry"))
+    })
 }
 
 impl Reader<'_> {

@@ -31,8 +31,7 @@ impl Account {
             let (messages, objects) = self.transact(move |tx| purge_messages(tx, before))?;
             // The messages are gone for good; an object that stays behind is found by the sweep. Each gets its try.
             let removals = objects.iter().map(|name| self.objects.remove(self.id(), name));
-            let failed = removals.filter_map(Result::err).last();
-            failed.map_or(Ok(()), Err)?;
+            removals.fold(Ok(()), Result::and)?;
             let journal_entries = self.transact(move |tx| purge_journal(tx, before))?;
             purged.messages += messages;
             purged.journal_entries += journal_entries;

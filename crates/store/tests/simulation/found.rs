@@ -1,0 +1,60 @@
+//! What is found in an account: read through a store of its own, which has just started.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::device::Device;
+use store::sim::{SimEngine, SimObjects};
+use store::{Account, AccountId, DeviceId, EmailId, Index, Mailbox, MailboxId, ModSeq, Store, Uid};
+
+pub struct FoundMailbox {
+    pub mailbox: Mailbox,
+    pub index: Index,
+}
+
+pub struct Found {
+    pub head: ModSeq,
+    pub mailboxes: BTreeMap<MailboxId, Arc<FoundMailbox>>,
+    pub devices: BTreeMap<DeviceId, Device>,
+    /// Of the devices that are not revoked.
+    pub maildrops: BTreeMap<DeviceId, Vec<EmailId>>,
+    /// As it was before the operation that is looked at.
+    before: BTreeMap<MailboxId, Arc<FoundMailbox>>,
+}
+
+pub fn fresh(engine: &SimEngine, objects: &SimObjects) -> Store {
+    Store::new(Arc::new(engine.clone()), Arc::new(objects.clone()))
+}
+
+impl Found {
+    /// Reads everything; only a mailbox whose record is exactly as it was is taken from `before` unless `cold`.
+    pub fn read(engine: &SimEngine, objects: &SimObjects, id: AccountId, before: Option<&Self>) -> Self {
+        let account = fresh(engine, objects).account(id);
+        let mailboxes = account.mailboxes().unwrap();
+        let old = before.map(|found| found.mailboxes.clone()).unwrap_or_default();
+        let read = |mailbox: &Mailbox| match old.get(&mailbox.id) {
+            Some(known) if known.mailbox == *mailbox => Arc::clone(known),
+            _ => {
+                let view = account.view(mailbox.id).unwrap();
+                Arc::new(FoundMailbox { mailbox: view.mailbox().clone(), index: view.index().clone() })
+            }
+        };
+        let head = mailboxes.head();
+        let mailboxes = mailboxes.iter().map(|mailbox| (mailbox.id, read(mailbox))).collect();
+        let devices = BTreeMap::clone(&account.devices().unwrap());
+        let maildrops = devices.values().filter(|d| d.revoked_at.is_none()).map(|d| (d.id, list(&account, d.id)));
+        Self { head, mailboxes, maildrops: maildrops.collect(), devices, before: old }
+    }
+
+    pub fn email(&self, mailbox: MailboxId, uid: u32) -> Option<EmailId> {
+        self.mailboxes.get(&mailbox)?.index.find(Uid(uid)).map(|entry| entry.email)
+    }
+
+    /// The MODSEQ that a message had before the operation that is looked at.
+    pub fn before(&self, mailbox: MailboxId, uid: u32) -> Option<ModSeq> {
+        self.before.get(&mailbox)?.index.find(Uid(uid)).map(|entry| entry.modseq)
+    }
+}
+
+fn list(account: &Account, device: DeviceId) -> Vec<EmailId> {
+    account.open_maildrop(device).unwrap().messages().iter().map(|message| message.email).collect()
+}

@@ -1,0 +1,454 @@
+//! What the account must be: maps, changed by the rules of the RFCs, without a line of the store's own code.
+//!
+//! What only the store can know (new EMAILIDs, UIDVALIDITYs, MODSEQs) the model takes from what was found and holds
+//! against the rules for such numbers; everything else it says on its own.
+
+use crate::found::Found;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use store::device::{Credential, Device};
+use store::removal::RemovalPolicy;
+use store::{DeviceId, EmailId, Error, MailboxId, ModSeq, Protocol, Role, Timestamp, UidValidity};
+
+pub type Names = BTreeSet<String>;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    pub email: EmailId,
+    pub flags: Names,
+}
+
+#[derive(Clone, Debug)]
+pub struct Mailbox {
+    pub name: String,
+    pub role: Option<Role>,
+    pub subscribed: bool,
+    pub uid_validity: UidValidity,
+    pub uid_next: u32,
+    pub messages: BTreeMap<u32, Message>,
+}
+
+#[derive(Clone, Debug)]
+pub struct PopDevice {
+    pub name: String,
+    pub policy: RemovalPolicy,
+    pub revoked: bool,
+    pub reads: bool,
+    pub fingerprint: Option<String>,
+    pub deleted: BTreeSet<EmailId>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Email {
+    pub body: Arc<[u8]>,
+    pub date: Timestamp,
+    /// When it was in no mailbox any more.
+    pub removed_at: Option<Timestamp>,
+    pub purged: Purged,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Purged {
+    No,
+    /// A purge that was not acknowledged should have taken it.
+    Perhaps,
+    Yes,
+}
+
+#[derive(Clone, Debug)]
+pub enum Op {
+    Append { mailbox: Option<MailboxId>, body: Vec<u8>, flags: Names, date: Timestamp },
+    Flags { mailbox: MailboxId, uids: Vec<u32>, mode: store::FlagMode, flags: Names, since: Option<ModSeq> },
+    Expunge { mailbox: MailboxId, uids: Option<Vec<u32>> },
+    Copy { from: MailboxId, uids: Vec<u32>, to: MailboxId },
+    Move { from: MailboxId, uids: Vec<u32>, to: MailboxId },
+    Create { name: String, role: Option<Role> },
+    Rename { from: String, to: String },
+    Delete { name: String },
+    Subscribe { name: String, subscribed: bool },
+    AddDevice { name: String, policy: RemovalPolicy },
+    MainDevice { fingerprint: String },
+    Login { device: DeviceId, protocol: Protocol },
+    Policy { device: DeviceId, policy: RemovalPolicy },
+    Revoke { device: DeviceId },
+    PopQuit { device: DeviceId, taken: Vec<EmailId>, deleted: Vec<EmailId> },
+    Purge { before: Timestamp },
+}
+
+/// What a client is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    Done,
+    Appended { mailbox: MailboxId, uid: u32, email: EmailId },
+    Modified(Vec<u32>),
+    Gone(Vec<u32>),
+    Pairs(Vec<(u32, u32)>),
+    Mailbox(MailboxId),
+    Device(DeviceId),
+    Pop { kept: usize, expunged: usize },
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    pub mailboxes: BTreeMap<MailboxId, Mailbox>,
+    pub emails: BTreeMap<EmailId, Email>,
+    pub devices: BTreeMap<DeviceId, PopDevice>,
+    last_mailbox: u32,
+    last_device: u32,
+}
+
+impl Model {
+    /// An account that was just made.
+    pub fn created(found: &Found) -> Self {
+        let mut model = Self::default();
+        for role in Role::ALL {
+            let id = model.make_mailbox(role.default_name(), Some(role), found);
+            model.mailbox_mut(id).subscribed = true;
+        }
+        model
+    }
+
+    pub fn mailbox(&self, id: MailboxId) -> &Mailbox {
+        &self.mailboxes[&id]
+    }
+
+    fn mailbox_mut(&mut self, id: MailboxId) -> &mut Mailbox {
+        self.mailboxes.get_mut(&id).unwrap()
+    }
+
+    pub fn by_name(&self, name: &str) -> Option<MailboxId> {
+        self.mailboxes.iter().find(|(_, m)| canonical(&m.name) == canonical(name)).map(|(id, _)| *id)
+    }
+
+    pub fn inbox(&self) -> MailboxId {
+        self.by_name("INBOX").unwrap()
+    }
+
+    /// RFC 1939 as this server reads it: what is in INBOX and this device has not deleted, each message once.
+    pub fn maildrop(&self, device: DeviceId) -> Vec<EmailId> {
+        let mut seen = self.devices[&device].deleted.clone();
+        let inbox = self.mailbox(self.inbox());
+        inbox.messages.values().map(|message| message.email).filter(|email| seen.insert(*email)).collect()
+    }
+
+    /// Does what `op` asks for. On a refusal nothing is changed.
+    pub fn apply(&mut self, op: &Op, now: Timestamp, found: &Found) -> Result<Reply, Error> {
+        let mut after = self.clone();
+        let reply = after.change(op, found)?;
+        after.note_removals(now);
+        *self = after;
+        Ok(reply)
+    }
+
+    fn change(&mut self, op: &Op, found: &Found) -> Result<Reply, Error> {
+        match op {
+            Op::Append { mailbox, body, flags, date } => {
+                self.append(mailbox.unwrap_or(self.inbox()), body, flags, *date, found)
+            }
+            Op::Flags { mailbox, uids, mode, flags, since } => {
+                self.reflag(*mailbox, uids, *mode, flags, since.map(|since| (since, found)))
+            }
+            Op::Expunge { mailbox, uids } => self.expunge(*mailbox, uids.as_deref()),
+            Op::Copy { from, uids, to } => self.relist(*from, uids, *to, false),
+            Op::Move { from, uids, to } => self.relist(*from, uids, *to, true),
+            Op::Create { name, role } => {
+                if self.by_name(name).is_some() {
+                    return Err(Error::AlreadyExists);
+                }
+                self.make_parents(name, found);
+                Ok(Reply::Mailbox(self.make_mailbox(&canonical(name), *role, found)))
+            }
+            Op::Rename { from, to } => self.rename(from, to, found),
+            Op::Delete { name } => self.delete(name),
+            Op::Subscribe { name, subscribed } => {
+                let id = self.by_name(name).ok_or(Error::NoSuchMailbox)?;
+                self.mailbox_mut(id).subscribed = *subscribed;
+                Ok(Reply::Done)
+            }
+            Op::AddDevice { name, policy } => {
+                if self.devices.values().any(|device| !device.revoked && device.name == *name) {
+                    return Err(Error::AlreadyExists);
+                }
+                Ok(self.add_device(name.clone(), *policy, None))
+            }
+            Op::MainDevice { fingerprint } => {
+                let same = |device: &PopDevice| !device.revoked && device.fingerprint.as_ref() == Some(fingerprint);
+                match self.devices.iter().find(|(_, device)| same(device)) {
+                    Some((id, _)) => Ok(Reply::Device(*id)),
+                    None => {
+                        let name = format!("{fingerprint} (main password)");
+                        Ok(self.add_device(name, RemovalPolicy::KeepWhenShared, Some(fingerprint.clone())))
+                    }
+                }
+            }
+            Op::Login { device, protocol } => {
+                let reads = [Protocol::Imap, Protocol::Pop3, Protocol::Web].contains(protocol);
+                self.active(*device)?.reads |= reads;
+                Ok(Reply::Done)
+            }
+            Op::Policy { device, policy } => {
+                self.active(*device)?.policy = *policy;
+                Ok(Reply::Done)
+            }
+            Op::Revoke { device } => {
+                self.active(*device)?.revoked = true;
+                Ok(Reply::Done)
+            }
+            Op::PopQuit { device, taken: _, deleted } => Ok(self.pop_quit(*device, deleted)),
+            Op::Purge { before } => {
+                let due = |email: &&mut Email| email.removed_at.is_some_and(|at| at < *before);
+                self.emails.values_mut().filter(due).for_each(|email| email.purged = Purged::Yes);
+                Ok(Reply::Done)
+            }
+        }
+    }
+
+    fn append(
+        &mut self,
+        id: MailboxId,
+        body: &[u8],
+        flags: &Names,
+        date: Timestamp,
+        found: &Found,
+    ) -> Result<Reply, Error> {
+        let mailbox = self.mailboxes.get_mut(&id).ok_or(Error::NoSuchMailbox)?;
+        let uid = mailbox.uid_next;
+        // EMAILID 0 is never given out: where nothing is found, the comparison that follows says so.
+        let email = found.email(id, uid).unwrap_or(EmailId(0));
+        mailbox.uid_next += 1;
+        mailbox.messages.insert(uid, Message { email, flags: flags.clone() });
+        let email_state = Email { body: body.into(), date, removed_at: None, purged: Purged::No };
+        let known = self.emails.insert(email, email_state);
+        assert!(known.is_none(), "EMAILID {} was given out twice", email.text());
+        Ok(Reply::Appended { mailbox: id, uid, email })
+    }
+
+    fn reflag(
+        &mut self,
+        id: MailboxId,
+        uids: &[u32],
+        mode: store::FlagMode,
+        flags: &Names,
+        since: Option<(ModSeq, &Found)>,
+    ) -> Result<Reply, Error> {
+        let mailbox = self.mailboxes.get_mut(&id).ok_or(Error::NoSuchMailbox)?;
+        let mut modified = BTreeSet::new();
+        for uid in uids {
+            let Some(message) = mailbox.messages.get_mut(uid) else { continue };
+            if since.is_some_and(|(since, found)| found.before(id, *uid).is_some_and(|modseq| modseq > since)) {
+                modified.insert(*uid);
+                continue;
+            }
+            match mode {
+                store::FlagMode::Add => message.flags.extend(flags.iter().cloned()),
+                store::FlagMode::Remove => message.flags.retain(|flag| !flags.contains(flag)),
+                store::FlagMode::Replace => message.flags = flags.clone(),
+            }
+        }
+        Ok(Reply::Modified(modified.into_iter().collect()))
+    }
+
+    fn expunge(&mut self, id: MailboxId, among: Option<&[u32]>) -> Result<Reply, Error> {
+        let mailbox = self.mailboxes.get_mut(&id).ok_or(Error::NoSuchMailbox)?;
+        let goes = |uid: &u32, message: &Message| {
+            message.flags.contains("\\Deleted") && among.is_none_or(|among| among.contains(uid))
+        };
+        let gone: Vec<u32> = mailbox.messages.iter().filter(|(uid, m)| goes(uid, m)).map(|(uid, _)| *uid).collect();
+        mailbox.messages.retain(|uid, _| !gone.contains(uid));
+        Ok(Reply::Gone(gone))
+    }
+
+    fn relist(&mut self, from: MailboxId, uids: &[u32], to: MailboxId, moves: bool) -> Result<Reply, Error> {
+        if !self.mailboxes.contains_key(&from) || !self.mailboxes.contains_key(&to) {
+            return Err(Error::NoSuchMailbox);
+        }
+        let uids: BTreeSet<u32> = uids.iter().copied().collect();
+        let source: Vec<(u32, Message)> =
+            uids.iter().filter_map(|uid| Some((*uid, self.mailbox(from).messages.get(uid)?.clone()))).collect();
+        if moves {
+            source.iter().for_each(|(uid, _)| drop(self.mailbox_mut(from).messages.remove(uid)));
+        }
+        let target = self.mailbox_mut(to);
+        let mut pairs = Vec::new();
+        for (uid, message) in source {
+            pairs.push((uid, target.uid_next));
+            target.messages.insert(target.uid_next, message);
+            target.uid_next += 1;
+        }
+        Ok(Reply::Pairs(pairs))
+    }
+
+    fn make_parents(&mut self, name: &str, found: &Found) {
+        for (end, _) in name.match_indices('/') {
+            if self.by_name(&name[..end]).is_none() {
+                self.make_mailbox(&canonical(&name[..end]), None, found);
+            }
+        }
+    }
+
+    fn make_mailbox(&mut self, name: &str, role: Option<Role>, found: &Found) -> MailboxId {
+        if role.is_some() {
+            self.mailboxes.values_mut().filter(|m| m.role == role).for_each(|m| m.role = None);
+        }
+        self.last_mailbox += 1;
+        let id = MailboxId(self.last_mailbox);
+        let uid_validity = found.mailboxes.get(&id).map_or(UidValidity(0), |mailbox| mailbox.mailbox.uid_validity);
+        let (name, messages) = (name.to_owned(), BTreeMap::new());
+        self.mailboxes.insert(id, Mailbox { name, role, subscribed: false, uid_validity, uid_next: 1, messages });
+        id
+    }
+
+    fn rename(&mut self, from: &str, to: &str, found: &Found) -> Result<Reply, Error> {
+        let id = self.by_name(from).ok_or(Error::NoSuchMailbox)?;
+        let (before, is_inbox) = (self.mailbox(id).name.clone(), self.mailbox(id).role == Some(Role::Inbox));
+        if self.by_name(to).is_some() {
+            return Err(Error::AlreadyExists);
+        }
+        if !is_inbox && canonical(to).starts_with(&format!("{before}/")) {
+            return Err(Error::NotAllowed("below itself"));
+        }
+        self.make_parents(to, found);
+        if is_inbox {
+            let new = self.make_mailbox(&canonical(to), None, found);
+            let uids: Vec<u32> = self.mailbox(id).messages.keys().copied().collect();
+            return self.relist(id, &uids, new, true).map(|_| Reply::Done);
+        }
+        for mailbox in self.mailboxes.values_mut() {
+            if mailbox.name == before {
+                mailbox.name = canonical(to);
+            } else if let Some(rest) = mailbox.name.strip_prefix(&format!("{before}/")) {
+                mailbox.name = format!("{}/{rest}", canonical(to));
+            }
+        }
+        Ok(Reply::Done)
+    }
+
+    fn delete(&mut self, name: &str) -> Result<Reply, Error> {
+        let id = self.by_name(name).ok_or(Error::NoSuchMailbox)?;
+        let below = format!("{}/", self.mailbox(id).name);
+        if self.mailbox(id).role == Some(Role::Inbox) || self.mailboxes.values().any(|m| m.name.starts_with(&below)) {
+            return Err(Error::NotAllowed("INBOX, or not the lowest"));
+        }
+        self.mailboxes.remove(&id);
+        Ok(Reply::Done)
+    }
+
+    fn add_device(&mut self, name: String, policy: RemovalPolicy, fingerprint: Option<String>) -> Reply {
+        self.last_device += 1;
+        let (reads, deleted) = (fingerprint.is_none(), BTreeSet::new());
+        let device = PopDevice { name, policy, revoked: false, reads, fingerprint, deleted };
+        self.devices.insert(DeviceId(self.last_device), device);
+        Reply::Device(DeviceId(self.last_device))
+    }
+
+    fn active(&mut self, id: DeviceId) -> Result<&mut PopDevice, Error> {
+        self.devices.get_mut(&id).filter(|device| !device.revoked).ok_or(Error::NoSuchDevice)
+    }
+
+    fn pop_quit(&mut self, id: DeviceId, deleted: &[EmailId]) -> Reply {
+        let shared = self.devices.iter().any(|(other, device)| *other != id && !device.revoked && device.reads);
+        let device = self.devices.get_mut(&id).unwrap();
+        let expunges = match device.policy {
+            RemovalPolicy::Keep => false,
+            RemovalPolicy::Expunge => true,
+            RemovalPolicy::KeepWhenShared => !shared,
+        };
+        let known = |email: &EmailId| self.emails[email].purged == Purged::No;
+        let news = deleted.iter().filter(|email| known(email) && device.deleted.insert(**email)).count();
+        if !expunges {
+            return Reply::Pop { kept: news, expunged: 0 };
+        }
+        let inbox = self.inbox();
+        let messages = &mut self.mailbox_mut(inbox).messages;
+        let hit: BTreeSet<EmailId> = messages.values().map(|m| m.email).filter(|e| deleted.contains(e)).collect();
+        messages.retain(|_, message| !hit.contains(&message.email));
+        Reply::Pop { kept: news.saturating_sub(hit.len()), expunged: hit.len() }
+    }
+
+    fn note_removals(&mut self, now: Timestamp) {
+        let listed: BTreeSet<EmailId> =
+            self.mailboxes.values().flat_map(|m| m.messages.values().map(|message| message.email)).collect();
+        for (id, email) in &mut self.emails {
+            if !listed.contains(id) && email.removed_at.is_none() {
+                email.removed_at = Some(now);
+            }
+        }
+    }
+
+    /// A purge that was not acknowledged may have taken some of what was due.
+    pub fn perhaps_purged(&mut self, before: Timestamp) {
+        for email in self.emails.values_mut().filter(|email| email.removed_at.is_some_and(|at| at < before)) {
+            if email.purged == Purged::No {
+                email.purged = Purged::Perhaps;
+            }
+        }
+    }
+
+    /// Says where the account that was found differs from this one.
+    pub fn compare(&self, found: &Found) -> Result<(), String> {
+        same("mailboxes", self.mailboxes.keys(), found.mailboxes.keys())?;
+        for (id, mailbox) in &self.mailboxes {
+            compare_mailbox(mailbox, found, *id).map_err(|what| format!("{:?} ({id}): {what}", mailbox.name))?;
+        }
+        same("devices", self.devices.keys(), found.devices.keys())?;
+        for (id, device) in &self.devices {
+            compare_device(device, &found.devices[id]).map_err(|what| format!("device {id}: {what}"))?;
+            let maildrop = found.maildrops.get(id);
+            if !device.revoked {
+                same("maildrop", self.maildrop(*id).iter(), maildrop.into_iter().flatten())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn compare_mailbox(mailbox: &Mailbox, found: &Found, id: MailboxId) -> Result<(), String> {
+    let other = &found.mailboxes[&id];
+    let (head, keywords) = (&other.mailbox, &other.mailbox.keywords);
+    same("name", [&mailbox.name], [&head.name])?;
+    same("role", [mailbox.role], [head.role])?;
+    same("subscribed", [mailbox.subscribed], [head.subscribed])?;
+    same("UIDVALIDITY", [mailbox.uid_validity], [head.uid_validity])?;
+    same("UIDNEXT", [mailbox.uid_next], [head.uid_next.0])?;
+    same("UIDs", mailbox.messages.keys().copied(), other.index.iter().map(|entry| entry.uid.0))?;
+    for (message, entry) in mailbox.messages.values().zip(other.index.iter()) {
+        same("EMAILID", [message.email], [entry.email])?;
+        let flags = keywords.flags(entry.flags);
+        let system = store::SystemFlag::ALL.iter().filter(|flag| flags.system.has(**flag));
+        let names: Names = system.map(|flag| flag.name().to_owned()).chain(flags.keywords).collect();
+        same(&format!("flags of {}", entry.uid), [&message.flags], [&names])?;
+    }
+    let unseen = mailbox.messages.values().filter(|m| !m.flags.contains("\\Seen")).count();
+    same("unseen", [unseen as u32], [head.counts.unseen])?;
+    same("messages", [mailbox.messages.len() as u32], [head.counts.messages])
+}
+
+fn compare_device(device: &PopDevice, found: &Device) -> Result<(), String> {
+    same("name", [&device.name], [&found.name])?;
+    same("policy", [device.policy], [found.removal])?;
+    same("revoked", [device.revoked], [found.revoked_at.is_some()])?;
+    let fingerprint = match &found.credential {
+        Credential::ApplicationPassword { .. } => None,
+        Credential::MainPassword { fingerprint } => Some(fingerprint),
+    };
+    same("fingerprint", [device.fingerprint.as_ref()], [fingerprint])?;
+    same("reads", [device.reads && !device.revoked], [found.reads_mail()])
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(
+    what: &str,
+    model: impl IntoIterator<Item = T>,
+    found: impl IntoIterator<Item = T>,
+) -> Result<(), String> {
+    let (model, found): (Vec<T>, Vec<T>) = (model.into_iter().collect(), found.into_iter().collect());
+    if model == found { Ok(()) } else { Err(format!("{what}: should be {model:?}, is {found:?}")) }
+}
+
+/// RFC 9051 §5.1: INBOX in any case is INBOX, also as the first level.
+fn canonical(name: &str) -> String {
+    match name.split_once('/') {
+        None if name.eq_ignore_ascii_case("INBOX") => "INBOX".to_owned(),
+        Some((first, rest)) if first.eq_ignore_ascii_case("INBOX") => format!("INBOX/{rest}"),
+        _ => name.to_owned(),
+    }
+}

@@ -1,0 +1,135 @@
+//! What clients do: operations drawn from the seed, on messages and mailboxes that mostly exist.
+
+use crate::model::{Model, Names, Op};
+use store::removal::RemovalPolicy;
+use store::sim::Random;
+use store::{DeviceId, EmailId, FlagMode, MailboxId, ModSeq, Protocol, Role, Timestamp};
+
+const NAMES: [&str; 12] = [
+    "Work",
+    "Work/2026",
+    "Work/2026/May",
+    "Old",
+    "Old/Work",
+    "inbox",
+    "INBOX/sub",
+    "Inbox/sub/b",
+    "Trash",
+    "Sent",
+    "Été",
+    "Archive",
+];
+const FLAGS: [&str; 8] = ["\\Seen", "\\Deleted", "\\Flagged", "\\Answered", "\\Draft", "$Label1", "Junk", "$MDNSent"];
+/// Copying all messages stops here.
+const MESSAGES_MAX: usize = 5000;
+
+pub fn pick<'a, T>(random: &mut Random, items: &'a [T]) -> Option<&'a T> {
+    items.get(random.below(items.len() as u64) as usize)
+}
+
+fn flags(random: &mut Random, most: u64) -> Names {
+    (0..random.below(most + 1)).filter_map(|_| pick(random, &FLAGS)).map(|name| (*name).to_owned()).collect()
+}
+
+fn mailbox(random: &mut Random, model: &Model) -> MailboxId {
+    let ids: Vec<MailboxId> = model.mailboxes.keys().copied().collect();
+    match random.below(20) {
+        // One that is not there, or not any more.
+        0 => MailboxId(random.below(20) as u32),
+        1..12 => model.inbox(),
+        _ => *pick(random, &ids).unwrap(),
+    }
+}
+
+fn name(random: &mut Random, model: &Model) -> String {
+    let names: Vec<String> = model.mailboxes.values().map(|mailbox| mailbox.name.clone()).collect();
+    if random.chance(500) { pick(random, &names).unwrap().clone() } else { (*pick(random, &NAMES).unwrap()).to_owned() }
+}
+
+/// A few of the messages, or nearly all, or some that are gone; sometimes one twice and in no order.
+fn uids(random: &mut Random, model: &Model, id: MailboxId) -> Vec<u32> {
+    let Some(mailbox) = model.mailboxes.get(&id) else { return vec![1, 2] };
+    let there: Vec<u32> = mailbox.messages.keys().copied().collect();
+    let mut uids: Vec<u32> = match random.below(10) {
+        0 => there.iter().copied().filter(|_| random.chance(800)).collect(),
+        1..3 => (0..3).map(|_| 1 + random.below(u64::from(mailbox.uid_next)) as u32).collect(),
+        _ => (0..=random.below(3)).filter_map(|_| pick(random, &there).copied()).collect(),
+    };
+    if random.chance(100) {
+        uids.extend(uids.first().copied());
+    }
+    uids
+}
+
+fn policy(random: &mut Random) -> RemovalPolicy {
+    *pick(random, &RemovalPolicy::ALL).unwrap()
+}
+
+fn device(random: &mut Random, model: &Model) -> DeviceId {
+    DeviceId(random.below(model.devices.len() as u64 + 2) as u32)
+}
+
+pub fn some<T: Clone>(random: &mut Random, items: &[T], per_mille: u16) -> Vec<T> {
+    items.iter().filter(|_| random.chance(per_mille)).cloned().collect()
+}
+
+fn body(random: &mut Random) -> Vec<u8> {
+    let length =
+        if random.chance(80) { store::INLINE_BYTES_MAX as u64 + 1 + random.below(2000) } else { random.below(200) };
+    let header = format!("Subject: {}\r\n\r\n", random.next_u64());
+    header.bytes().chain((0..length).map(|n| (n % 251) as u8)).collect()
+}
+
+/// The MODSEQs among which UNCHANGEDSINCE is drawn.
+pub struct Moment {
+    pub head: ModSeq,
+    pub now: Timestamp,
+}
+
+pub fn draw(random: &mut Random, model: &Model, moment: &Moment) -> Op {
+    let at = mailbox(random, model);
+    match random.below(100) {
+        0..26 => {
+            let mailbox = random.chance(500).then_some(at);
+            let date = Timestamp(moment.now.0 - random.below(1_000_000) as i64);
+            Op::Append { mailbox, body: body(random), flags: flags(random, 2), date }
+        }
+        26..46 => {
+            let since = random.chance(200).then(|| ModSeq(moment.head.0 - random.below(moment.head.0.min(20))));
+            let mode = *pick(random, &[FlagMode::Add, FlagMode::Remove, FlagMode::Replace]).unwrap();
+            Op::Flags { mailbox: at, uids: uids(random, model, at), mode, flags: flags(random, 3), since }
+        }
+        46..56 => {
+            let among = random.chance(500).then(|| uids(random, model, at));
+            Op::Expunge { mailbox: at, uids: among }
+        }
+        56..62 => Op::Copy { from: at, uids: uids(random, model, at), to: mailbox(random, model) },
+        62..72 => Op::Move { from: at, uids: uids(random, model, at), to: mailbox(random, model) },
+        72..77 => {
+            let role = random.chance(200).then(|| *pick(random, &Role::ALL[1..]).unwrap());
+            Op::Create { name: name(random, model), role }
+        }
+        77..80 => Op::Rename { from: name(random, model), to: name(random, model) },
+        80..83 => Op::Delete { name: name(random, model) },
+        83..85 => Op::Subscribe { name: name(random, model), subscribed: random.chance(500) },
+        85..88 => Op::AddDevice { name: format!("device {}", random.below(6)), policy: policy(random) },
+        88..90 => Op::MainDevice { fingerprint: format!("imap:{}", random.below(2)) },
+        90..92 => Op::Login { device: device(random, model), protocol: *pick(random, &Protocol::ALL).unwrap() },
+        92..94 => Op::Policy { device: device(random, model), policy: policy(random) },
+        94 => Op::Revoke { device: device(random, model) },
+        95..97 => Op::Purge { before: Timestamp(moment.now.0 - random.below(200_000) as i64) },
+        _ => {
+            let of = |id: &MailboxId| model.mailboxes.get(id).map_or(0, |m| m.messages.len());
+            let all = model.mailboxes.get(&at).filter(|_| of(&at) * 2 < MESSAGES_MAX);
+            Op::Copy { from: at, uids: all.into_iter().flat_map(|m| m.messages.keys().copied()).collect(), to: at }
+        }
+    }
+}
+
+/// What a POP session took and deletes of what it was shown.
+pub fn quit(random: &mut Random, device: DeviceId, shown: &[EmailId]) -> Op {
+    let taken = some(random, shown, 600);
+    let of: &[EmailId] = if random.chance(800) { &taken } else { shown };
+    let deleted = some(random, of, 500);
+    Op::PopQuit { device, taken, deleted }
+}
