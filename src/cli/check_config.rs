@@ -1,19 +1,19 @@
 //! `pillarbox check-config`: says what is wrong with a configuration before a server is started with it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use server::config::{Config, markdown};
 
+use super::place::{CONFIG_FILE, Place};
 use super::{Outcome, say};
 
 /// Check a configuration file, or explain all options
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct CheckConfig {
-    /// The file to check
-    #[arg(default_value = "/etc/pillarbox.toml")]
-    file: PathBuf,
+    /// The file to check [default: /etc/pillarbox.toml]
+    file: Option<PathBuf>,
     /// Print the documentation of all options (Markdown) instead
     #[arg(long)]
     print_docs: bool,
@@ -28,13 +28,14 @@ Examples:
   pillarbox check-config --print-docs | less";
 
 impl CheckConfig {
-    pub(super) fn run(self) -> Outcome {
+    pub(super) fn run(self, place: &Place) -> Outcome {
         if self.print_docs {
             say(&markdown());
             return Ok(());
         }
-        let config = Config::load(&self.file)?;
-        say(&summary(&self.file.display().to_string(), &config));
+        let file = self.file.as_deref().or(place.config.as_deref()).unwrap_or(Path::new(CONFIG_FILE));
+        let config = Config::load(file)?;
+        say(&summary(&file.display().to_string(), &config));
         Ok(())
     }
 }

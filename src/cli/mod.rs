@@ -1,61 +1,94 @@
 //! The command line: an enum that lists the subcommands and a dispatcher that only dispatches.
 
+mod account;
+mod alias;
+mod check;
 mod check_config;
+mod device;
+mod domain;
+mod failure;
+mod password;
+mod place;
+mod queue;
+mod serve;
+mod show;
+mod trial;
 
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use failure::Failure;
+use place::Place;
+
 /// A mail server: one mailbox, every device, nothing ever lost.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 struct Arguments {
+    #[command(flatten)]
+    place: Place,
     #[command(subcommand)]
     command: Command,
 }
 
 const EXAMPLES: &str = "\
 Examples:
+  pillarbox try                                a server to play with: no root, no files, two accounts
   pillarbox check-config /etc/pillarbox.toml   is this configuration right?
-  pillarbox check-config --print-docs          all options, explained
+  pillarbox serve --config /etc/pillarbox.toml the real thing; SIGTERM stops it, SIGHUP reads certificates again
+  pillarbox domain add example.org             mail for example.org is ours
+  pillarbox account add alice@example.org      somebody who gets mail
+  pillarbox device add alice@example.org phone a password for one device only
 
+The commands account, device, alias, domain, queue and check work on a running server and without one. They find it by
+--config or --data-dir; without both they mean the one of `pillarbox try`.
+
+Exit status: 0 done, 1 refused, 2 wrong usage, 3 a fault of the disk, the system or Pillarbox.
 `pillarbox COMMAND --help` tells more about a command.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Try(trial::Try),
+    Serve(serve::Serve),
     CheckConfig(check_config::CheckConfig),
+    Account(account::Account),
+    Device(device::Device),
+    Alias(alias::Alias),
+    Domain(domain::Domain),
+    Queue(queue::Queue),
+    Check(check::Check),
 }
 
 /// What a subcommand ends with: nothing, or what the person at the terminal is told.
 type Outcome = Result<(), Failure>;
 
-/// A failed command, in words for the person who ran it.
-#[derive(Debug)]
-struct Failure(String);
-
-impl<E: std::error::Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(error.to_string())
-    }
-}
-
 /// Runs what the command line asks for.
 pub fn run() -> ExitCode {
-    let outcome = match Arguments::parse().command {
-        Command::CheckConfig(command) => command.run(),
+    let Arguments { place, command } = Arguments::parse();
+    let outcome = match command {
+        Command::Try(command) => command.run(&place),
+        Command::Serve(command) => command.run(&place),
+        Command::CheckConfig(command) => command.run(&place),
+        Command::Account(command) => command.run(&place),
+        Command::Device(command) => command.run(&place),
+        Command::Alias(command) => command.run(&place),
+        Command::Domain(command) => command.run(&place),
+        Command::Queue(command) => command.run(&place),
+        Command::Check(command) => command.run(&place),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure(text)) => {
+        Err(failure) => {
             // Without a standard error there is nobody to tell.
-            let _nobody = writeln!(stderr(), "pillarbox: {text}");
-            ExitCode::FAILURE
+            let _nobody = writeln!(stderr(), "pillarbox: {failure}");
+            failure.exit_code()
         }
     }
 }
 
 /// Writes to standard output. A reader that has gone (`| head`) is no failure.
 fn say(text: &str) {
-    let _nobody = stdout().write_all(text.as_bytes());
+    let mut out = stdout().lock();
+    let _nobody = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -1,9 +1,10 @@
-//! Listeners, TLS, configuration, lifecycle, control socket.
+//! Listeners, TLS, configuration, lifecycle, administration, control socket.
 //!
-//! The only crate that opens listening sockets and reads a clock. It knows sessions through [`session::Session`] only:
-//! which protocol is behind it is decided where the endpoints are made.
+//! The only crate that opens listening sockets and reads a clock. The driver knows sessions through
+//! [`session::Session`] only: which protocol is behind it is decided in [`services`]. [`run()`] is the whole server.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod control;
@@ -11,6 +12,12 @@ pub mod driver;
 pub mod lifecycle;
 pub mod listen;
 mod private_file;
+mod run;
 pub mod service;
+pub mod services;
 pub mod setup;
+pub mod stores;
 pub mod tls;
+pub mod trial;
+
+pub use run::run;

@@ -9,7 +9,7 @@ mod parse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::listen::ConnectionLimits;
@@ -39,8 +39,6 @@ pub struct Config {
     pub message_bytes_max: u64,
     /// Connections at the same time.
     pub connections: ConnectionLimits,
-    /// Failed logins of one address before it has to wait.
-    pub login_failures_max: u32,
     /// Who takes mail for outside addresses; without one there is no such mail.
     pub smarthost: Option<Smarthost>,
     /// How long undelivered mail is retried before it is returned, in hours.
@@ -143,7 +141,6 @@ impl Default for Config {
             tls_files: None,
             message_bytes_max: 50 * 1024 * 1024,
             connections: ConnectionLimits { total: 10_000, per_address: 100, per_loopback: 5_000 },
-            login_failures_max: 10,
             smarthost: None,
             queue_lifetime_hours: 120,
             retention_days: 30,
@@ -170,6 +167,24 @@ impl Config {
             (service, vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))])
         });
         Self { hostname: "localhost".to_owned(), data_dir, listen: listen.collect(), ..Self::default() }
+    }
+
+    /// The same on ports that the system chooses.
+    #[must_use]
+    pub fn on_free_ports(mut self) -> Self {
+        self.listen.values_mut().flatten().for_each(|address| address.set_port(0));
+        self
+    }
+
+    /// The same, and what listens on 127.0.0.1 also listens on the same port of ::1.
+    #[must_use]
+    pub fn on_ipv6_loopback_too(mut self) -> Self {
+        for addresses in self.listen.values_mut() {
+            let on_ipv4 = addresses.iter().filter(|address| address.ip() == Ipv4Addr::LOCALHOST);
+            let more: Vec<_> = on_ipv4.map(|address| SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()))).collect();
+            addresses.extend(more);
+        }
+        self
     }
 
     /// Reads `path`. Relative paths in it are relative to the directory of the file.
@@ -260,6 +275,9 @@ mod tests {
         let config = Config::trial("/tmp/x".into());
         assert_eq!(config.addresses().len(), Service::ALL.len());
         assert!(config.addresses().iter().all(|(_, address)| address.ip().is_loopback() && address.port() > 1024));
+        let both = config.clone().on_ipv6_loopback_too();
+        assert_eq!(both.listen[&Service::Imap], ["127.0.0.1:1143".parse().unwrap(), "[::1]:1143".parse().unwrap()]);
+        assert!(config.on_free_ports().addresses().iter().all(|(_, address)| address.port() == 0));
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub const OPTIONS: &[ConfigOption] = &[
         key: "retention_days",
         kind: COUNT,
         default: Some("30"),
-        text: "How long mail that was removed can be brought back. 0 gives its space back at once.",
+        text: "How long mail that was removed can be brought back. 0 gives its space back within the hour.",
         set: |config, value| put(&mut config.retention_days, value.number(0, 36_500)?),
     },
     ConfigOption {
@@ -77,7 +77,7 @@ pub const OPTIONS: &[ConfigOption] = &[
         key: "listen.lmtp",
         kind: ADDRESSES,
         default: Some("[]"),
-        text: "Mail from a local transfer agent such as Postfix, without a login: keep it on loopback.",
+        text: "Mail from a local transfer agent such as Postfix, without a login; taken from this machine only.",
         set: |config, value| listen(config, Service::Lmtp, value),
     },
     ConfigOption {
@@ -152,14 +152,6 @@ pub const OPTIONS: &[ConfigOption] = &[
         text: "Connections at the same time from one address of this machine itself, where a proxy or web mail speaks \
                for many.",
         set: |config, value| put(&mut config.connections.per_loopback, value.number(1, 1_000_000)?),
-    },
-    ConfigOption {
-        key: "limits.login_failures_max",
-        kind: COUNT,
-        default: Some("10"),
-        text: "Failed logins from one address before it has to wait. Each failure is answered more slowly than the \
-               one before.",
-        set: |config, value| put(&mut config.login_failures_max, value.number(1, 10_000)?),
     },
     ConfigOption {
         key: "smarthost.host",

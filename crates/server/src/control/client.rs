@@ -22,6 +22,8 @@ pub struct Client {
 pub enum CallError {
     /// The server says no; the text is for the person who asked.
     Refused(String),
+    /// The server could not; the text is for the person who asked.
+    Failed(String),
     /// The connection broke: the server stopped, or both sides are of different versions. What was asked may have
     /// been done or not.
     Broken(io::Error),
@@ -59,6 +61,7 @@ impl Client {
                 Answer::Item(part) => item(part),
                 Answer::Done => return Ok(()),
                 Answer::Refused(text) => return Err(CallError::Refused(text)),
+                Answer::Failed(text) => return Err(CallError::Failed(text)),
             }
         }
     }
@@ -73,7 +76,7 @@ impl<E: Into<io::Error>> From<E> for CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(text) => f.write_str(text),
+            Self::Refused(text) | Self::Failed(text) => f.write_str(text),
             Self::Broken(error) => write!(
                 f,
                 "the connection to the running server broke ({error}); see its log, then look whether it was done"

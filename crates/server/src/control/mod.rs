@@ -1,7 +1,7 @@
 //! The control socket: how the command line speaks to a running server.
 //!
 //! A Unix socket in the data directory, for the server's user only. A client sends one JSON value on a line and gets
-//! lines back: any number of [`Answer::Item`], then [`Answer::Done`] or [`Answer::Refused`]; then it may ask again.
+//! lines back: any number of [`Answer::Item`], then how it ended ([`Answer`]'s other variants); then it may ask again.
 //! What is asked and answered is the handler's business.
 //!
 //! It is not meant for the network nor for many: a handful of connections, each in a thread of its own, because
@@ -45,6 +45,17 @@ pub enum Answer<T> {
     Done,
     /// It cannot be done; the text says why and what to do.
     Refused(String),
+    /// It failed, and that is not the asker's fault.
+    Failed(String),
+}
+
+/// Why a request was not done, in words for the person who asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// A rule or the state of things forbids it.
+    Refused(String),
+    /// The disk, the system or Pillarbox itself.
+    Fault(String),
 }
 
 /// What answers requests.
@@ -59,7 +70,8 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// # Errors
     /// What the person at the command line is told.
-    fn handle(&self, request: Self::Request, item: &mut dyn FnMut(Self::Item) -> io::Result<()>) -> Result<(), String>;
+    fn handle(&self, request: Self::Request, item: &mut dyn FnMut(Self::Item) -> io::Result<()>)
+    -> Result<(), Failure>;
 }
 
 /// An open control socket that nobody serves yet. The file goes when this is dropped.
@@ -121,13 +133,14 @@ fn converse(stream: &UnixStream, handler: &impl Handler) -> io::Result<()> {
         let outcome = match serde_json::from_slice(&line) {
             Ok(request) => handler.handle(request, &mut |item| write_line(stream, &Answer::Item(item))),
             // Both sides are the same program, unless one of them was upgraded.
-            Err(error) => Err(format!(
+            Err(error) => Err(Failure::Refused(format!(
                 "the running server does not know this request ({error}); restart it if Pillarbox was upgraded"
-            )),
+            ))),
         };
         match outcome {
             Ok(()) => write_line(stream, &Answer::<()>::Done)?,
-            Err(text) => write_line(stream, &Answer::<()>::Refused(text))?,
+            Err(Failure::Refused(text)) => write_line(stream, &Answer::<()>::Refused(text))?,
+            Err(Failure::Fault(text)) => write_line(stream, &Answer::<()>::Failed(text))?,
         }
     }
     Ok(())
@@ -161,18 +174,20 @@ mod tests {
     use std::path::Path;
     use tokio::runtime::{Builder, Runtime};
 
-    /// Counts up to the number asked for, which must not be 13.
+    /// Counts up to the number asked for; 13 and 14 are not for it.
     struct Counter;
 
     impl Handler for Counter {
         type Request = u32;
         type Item = u32;
 
-        fn handle(&self, request: u32, item: &mut dyn FnMut(u32) -> io::Result<()>) -> Result<(), String> {
-            if request == 13 {
-                return Err("not that one".to_owned());
+        fn handle(&self, request: u32, item: &mut dyn FnMut(u32) -> io::Result<()>) -> Result<(), Failure> {
+            match request {
+                13 => return Err(Failure::Refused("not that one".to_owned())),
+                14 => return Err(Failure::Fault("no disk".to_owned())),
+                _ => {}
             }
-            (1..=request).try_for_each(item).map_err(|error| error.to_string())
+            (1..=request).try_for_each(item).map_err(|error| Failure::Fault(error.to_string()))
         }
     }
 
@@ -208,6 +223,7 @@ mod tests {
         assert_eq!(ask(&mut client, 3).unwrap(), [1, 2, 3]);
         assert_eq!(ask(&mut client, 0).unwrap(), [0_u32; 0]);
         assert!(matches!(ask(&mut client, 13), Err(CallError::Refused(text)) if text == "not that one"));
+        assert!(matches!(ask(&mut client, 14), Err(CallError::Failed(text)) if text == "no disk"));
         assert!(matches!(ask(&mut client, "x"), Err(CallError::Refused(text)) if text.contains("restart it")));
         assert_eq!(ask(&mut client, 1).unwrap(), [1], "a refusal does not end the conversation");
         rig.stop.send_replace(true);

@@ -1,7 +1,7 @@
 //! Opening the listening sockets, all of them before anything is served.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdListener};
 
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -27,6 +27,12 @@ pub struct Bound {
 /// The first address that cannot be listened on, with what can be done about it.
 pub fn bind(addresses: &[(Service, SocketAddr)]) -> Result<Vec<Bound>, SetupError> {
     addresses.iter().map(|(service, address)| bind_one(*service, *address)).collect()
+}
+
+/// Whether this machine has the loopback address of IPv6.
+#[must_use]
+pub fn has_ipv6_loopback() -> bool {
+    StdListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
 
 fn bind_one(service: Service, address: SocketAddr) -> Result<Bound, SetupError> {

@@ -20,7 +20,7 @@ use crate::driver::{Endpoint, drive};
 use crate::service::{Refusal, Service};
 
 pub use admission::{Admission, ConnectionLimits, Ticket};
-pub use bind::{Bound, bind};
+pub use bind::{Bound, bind, has_ipv6_loopback};
 
 /// The first and the longest pause when the system has no socket for us.
 const ACCEPT_PAUSE_MILLIS: (u64, u64) = (50, 1_000);

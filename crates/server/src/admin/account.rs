@@ -1,0 +1,196 @@
+//! Accounts: made, listed, shown, changed, removed.
+
+use auth::{AccountInfo, generate_password};
+use serde::{Deserialize, Serialize};
+
+use super::{Admin, Item, Items, text_of};
+use crate::control::Failure;
+use crate::trial;
+
+/// What can be asked about accounts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountRequest {
+    /// Makes one. Answered with [`Item::Account`].
+    Add {
+        /// Its address, in a local domain.
+        address: String,
+        /// Its owner's name for people; may be empty.
+        name: String,
+        /// Its main password; `None` has one generated.
+        password: Option<String>,
+    },
+    /// All of them: [`Item::Account`] each.
+    List,
+    /// One of them: [`Item::AccountDetails`].
+    Show {
+        /// Its address.
+        address: String,
+    },
+    /// Sets the main password. Answered with [`Item::Account`].
+    Password {
+        /// Whose.
+        address: String,
+        /// The new one; `None` has one generated.
+        password: Option<String>,
+    },
+    /// Takes (or gives back) the right to log in. Answered with [`Item::Account`].
+    SetDisabled {
+        /// Whose.
+        address: String,
+        /// Whether it may not log in.
+        disabled: bool,
+    },
+    /// Removes it with all its mail. No items.
+    Remove {
+        /// Which.
+        address: String,
+    },
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountItem {
+    /// Its address, which is also the name to log in with.
+    pub address: String,
+    /// Its owner's name for people; may be empty.
+    pub name: String,
+    /// Whether it may not log in.
+    pub disabled: bool,
+    /// Since when it is there.
+    pub created_at: String,
+    /// Its new password, if one was generated just now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+}
+
+/// An account and what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountDetails {
+    /// The account.
+    #[serde(flatten)]
+    pub account: AccountItem,
+    /// Its number, which names its files and appears in the log.
+    pub number: u32,
+    /// Aliases that lead to it.
+    pub aliases: Vec<String>,
+    /// Devices that may log in.
+    pub devices: usize,
+    /// Its mailboxes in the order in which they were made.
+    pub mailboxes: Vec<MailboxItem>,
+}
+
+/// A mailbox of an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailboxItem {
+    /// The whole path.
+    pub name: String,
+    /// Messages.
+    pub messages: u32,
+    /// Messages that nobody has read.
+    pub unseen: u32,
+    /// Octets of all messages.
+    pub bytes: u64,
+}
+
+impl AccountRequest {
+    pub(super) fn execute(self, admin: &Admin, item: Items<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Add { address, name, password } => add(admin, (&address, &name), password, item),
+            Self::List => list(admin, item),
+            Self::Show { address } => show(admin, &address, item),
+            Self::Password { address, password } => set_password(admin, &address, password, item),
+            Self::SetDisabled { address, disabled } => {
+                admin.stores.auth.directory().set_disabled(&address, disabled)?;
+                tell(admin, &address, None, item)
+            }
+            Self::Remove { address } => {
+                admin.stores.auth.directory().remove_account(&address)?;
+                trial::forget(admin.stores.directory(), &address)
+            }
+        }
+    }
+}
+
+fn add(admin: &Admin, (address, name): (&str, &str), password: Option<String>, item: Items<'_>) -> Result<(), Failure> {
+    let (password, generated) = given_or_generated(password)?;
+    admin.stores.auth.directory().add_account(address, &password, name, admin.now())?;
+    tell(admin, address, generated, item)
+}
+
+fn list(admin: &Admin, item: Items<'_>) -> Result<(), Failure> {
+    for info in admin.stores.auth.directory().accounts()? {
+        item(Item::Account(AccountItem::of(info, None)))?;
+    }
+    Ok(())
+}
+
+fn show(admin: &Admin, address: &str, item: Items<'_>) -> Result<(), Failure> {
+    let info = admin.account(address)?;
+    let account = admin.stores.store.account(info.id);
+    let aliases = admin.stores.auth.directory().aliases()?;
+    let mailboxes = account.mailboxes()?;
+    let mailboxes = mailboxes.iter().map(|mailbox| MailboxItem {
+        name: mailbox.name.clone(),
+        messages: mailbox.counts.messages,
+        unseen: mailbox.counts.unseen,
+        bytes: mailbox.counts.bytes,
+    });
+    let details = AccountDetails {
+        number: info.id.0,
+        aliases: aliases
+            .into_iter()
+            .filter(|alias| alias.targets.contains(&info.address))
+            .map(|alias| alias.address)
+            .collect(),
+        devices: account.devices()?.values().filter(|device| device.revoked_at.is_none()).count(),
+        mailboxes: mailboxes.collect(),
+        account: AccountItem::of(info, None),
+    };
+    Ok(item(Item::AccountDetails(details))?)
+}
+
+fn set_password(admin: &Admin, address: &str, password: Option<String>, item: Items<'_>) -> Result<(), Failure> {
+    let (password, generated) = given_or_generated(password)?;
+    admin.stores.auth.directory().set_password(address, &password)?;
+    trial::forget(admin.stores.directory(), address)?;
+    tell(admin, address, generated, item)
+}
+
+/// The password to set, and the one to show.
+fn given_or_generated(password: Option<String>) -> Result<(String, Option<String>), Failure> {
+    match password {
+        Some(password) => Ok((password, None)),
+        None => {
+            let password = generate_password()?;
+            Ok((password.clone(), Some(password)))
+        }
+    }
+}
+
+fn tell(admin: &Admin, address: &str, generated: Option<String>, item: Items<'_>) -> Result<(), Failure> {
+    let info = admin.account(address)?;
+    Ok(item(Item::Account(AccountItem::of(info, generated)))?)
+}
+
+impl Admin {
+    /// The account of an address.
+    pub(super) fn account(&self, address: &str) -> Result<AccountInfo, Failure> {
+        let found = self.stores.auth.directory().account(address)?;
+        found.ok_or_else(|| {
+            Failure::refused(format!("there is no account {address}; `pillarbox account list` shows all"))
+        })
+    }
+}
+
+impl AccountItem {
+    fn of(info: AccountInfo, password: Option<String>) -> Self {
+        Self {
+            address: info.address,
+            name: info.display,
+            disabled: info.disabled,
+            created_at: text_of(info.created_at),
+            password,
+        }
+    }
+}

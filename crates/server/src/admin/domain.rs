@@ -1,0 +1,49 @@
+//! Local domains: added, listed, removed.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Admin, Item, Items};
+use crate::control::Failure;
+
+/// What can be asked about local domains.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DomainRequest {
+    /// Makes a domain local. No items.
+    Add {
+        /// The domain.
+        domain: String,
+    },
+    /// All of them: [`Item::Domain`] each.
+    List,
+    /// Makes a domain foreign again. No items.
+    Remove {
+        /// The domain.
+        domain: String,
+    },
+}
+
+/// A local domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainItem {
+    /// As programs write it: in A-labels.
+    pub domain: String,
+    /// As people read it: in U-labels.
+    pub shown: String,
+}
+
+impl DomainRequest {
+    pub(super) fn execute(self, admin: &Admin, item: Items<'_>) -> Result<(), Failure> {
+        let directory = admin.stores.auth.directory();
+        match self {
+            Self::Add { domain } => Ok(directory.add_domain(&domain)?),
+            Self::List => {
+                for domain in directory.domains()? {
+                    item(Item::Domain(DomainItem { domain: domain.name, shown: domain.shown }))?;
+                }
+                Ok(())
+            }
+            Self::Remove { domain } => Ok(directory.remove_domain(&domain)?),
+        }
+    }
+}

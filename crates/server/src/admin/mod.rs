@@ -1,0 +1,117 @@
+//! What an operator asks for: accounts, devices, aliases, domains, the queue, checks. One file per noun.
+//!
+//! A [`Request`] is executed on [`Stores`] by [`Admin`], the same way whether it came over the control socket of a
+//! running server or from a command line that opened the data directory itself. Each part of the answer is an [`Item`].
+
+mod account;
+mod alias;
+mod check;
+mod device;
+mod domain;
+mod failure;
+mod queue;
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use store::{Actor, DeviceId, Protocol, Timestamp};
+
+use crate::clock::Clock;
+use crate::control::{Failure, Handler};
+use crate::stores::Stores;
+
+pub use account::{AccountDetails, AccountItem, AccountRequest, MailboxItem};
+pub use alias::{AliasItem, AliasRequest};
+pub use check::{CheckRequest, CheckedItem, FindingItem};
+pub use device::{DeviceItem, DeviceRequest, removal_policies};
+pub use domain::{DomainItem, DomainRequest};
+pub use queue::{QueueItem, QueueRecipient, QueueRequest};
+
+/// What can be asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// About accounts.
+    Account(AccountRequest),
+    /// About the devices of an account.
+    Device(DeviceRequest),
+    /// About aliases.
+    Alias(AliasRequest),
+    /// About local domains.
+    Domain(DomainRequest),
+    /// About mail for outside addresses.
+    Queue(QueueRequest),
+    /// Whether everything is as it must be.
+    Check(CheckRequest),
+}
+
+/// A part of an answer. Times are text: RFC 3339 in UTC, to the second.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Item {
+    /// An account as it is now; with its new password, if one was generated.
+    Account(AccountItem),
+    /// An account and what is in it.
+    AccountDetails(AccountDetails),
+    /// A device as it is now; with its application password, if it was added just now.
+    Device(DeviceItem),
+    /// An alias.
+    Alias(AliasItem),
+    /// A local domain.
+    Domain(DomainItem),
+    /// A message for outside addresses.
+    Queue(QueueItem),
+    /// Something that must not be.
+    Finding(FindingItem),
+    /// So much is checked.
+    Checked(CheckedItem),
+}
+
+/// Takes the parts of an answer; fails when nobody listens any more.
+pub type Items<'a> = &'a mut dyn FnMut(Item) -> io::Result<()>;
+
+/// Executes requests.
+pub struct Admin {
+    stores: Stores,
+    clock: Clock,
+}
+
+impl Admin {
+    /// Works on `stores`.
+    #[must_use]
+    pub fn new(stores: Stores, clock: Clock) -> Self {
+        Self { stores, clock }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(self.clock.now().unix_millis)
+    }
+
+    fn actor(&self) -> Actor {
+        Actor { device: DeviceId(0), protocol: Protocol::Cli, now: self.now() }
+    }
+}
+
+impl Handler for Admin {
+    type Request = Request;
+    type Item = Item;
+
+    fn handle(&self, request: Request, item: Items<'_>) -> Result<(), Failure> {
+        match request {
+            Request::Account(request) => request.execute(self, item),
+            Request::Device(request) => request.execute(self, item),
+            Request::Alias(request) => request.execute(self, item),
+            Request::Domain(request) => request.execute(self, item),
+            Request::Queue(request) => request.execute(self, item),
+            Request::Check(request) => request.execute(self, item),
+        }
+    }
+}
+
+/// RFC 3339 in UTC, to the second.
+fn text_of(at: Timestamp) -> String {
+    jiff::Timestamp::from_second(at.unix_seconds()).unwrap_or_default().to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+use super::*;
+use crate::config::Config;
+use crate::lifecycle::DataDir;
+use tempfile::TempDir;
+
+struct Rig {
+    admin: Admin,
+    _data_dir: DataDir,
+    _dir: TempDir,
+}
+
+fn rig() -> Rig {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config::trial(dir.path().join("data"));
+    let data_dir = DataDir::open(&config.data_dir).unwrap();
+    let stores = Stores::open(&data_dir, &config).unwrap();
+    Rig { admin: Admin::new(stores, Clock::start()), _data_dir: data_dir, _dir: dir }
+}
+
+impl Rig {
+    /// Over JSON and back, as the control socket has it.
+    fn ask(&self, request: Request) -> Result<Vec<Item>, Failure> {
+        let request = serde_json::from_str(&serde_json::to_string(&request).unwrap()).unwrap();
+        let mut items = Vec::new();
+        self.admin.handle(request, &mut |item: Item| {
+            let text = serde_json::to_string(&item).unwrap();
+            assert_eq!(serde_json::from_str::<Item>(&text).unwrap(), item);
+            items.push(item);
+            Ok(())
+        })?;
+        Ok(items)
+    }
+
+    fn refused(&self, request: Request, part: &str) {
+        match self.ask(request) {
+            Err(Failure::Refused(text)) => assert!(text.contains(part), "{text:?} lacks {part:?}"),
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+
+    fn add(&self, address: &str, password: Option<&str>) -> Result<Vec<Item>, Failure> {
+        let (name, password) = ("Alice".to_owned(), password.map(str::to_owned));
+        self.ask(Request::Account(AccountRequest::Add { address: address.to_owned(), name, password }))
+    }
+}
+
+fn domain(domain: &str) -> Request {
+    Request::Domain(DomainRequest::Add { domain: domain.to_owned() })
+}
+
+fn alice() -> String {
+    "alice@example.org".to_owned()
+}
+
+#[test]
+fn an_account_from_its_beginning_to_its_end() {
+    let rig = rig();
+    assert!(matches!(rig.add("alice@example.org", None), Err(Failure::Refused(text)) if text.contains("domain add")));
+    rig.ask(domain("example.org")).unwrap();
+    let added = rig.add("Alice@Example.org", None).unwrap();
+    let [Item::Account(account)] = &added[..] else { panic!("{added:?}") };
+    assert_eq!((account.address.as_str(), account.disabled), ("alice@example.org", false));
+    assert!(account.password.as_ref().is_some_and(|password| password.len() > 16));
+    rig.refused(
+        Request::Account(AccountRequest::Password { address: alice(), password: Some("short".to_owned()) }),
+        "password",
+    );
+    let disable = Request::Account(AccountRequest::SetDisabled { address: alice(), disabled: true });
+    assert!(matches!(&rig.ask(disable).unwrap()[..], [Item::Account(account)] if account.disabled));
+    let listed = rig.ask(Request::Account(AccountRequest::List)).unwrap();
+    assert!(matches!(&listed[..], [Item::Account(account)] if account.disabled && account.password.is_none()));
+    let alias = AliasRequest::Add { address: "@example.org".to_owned(), targets: vec![alice()] };
+    assert_eq!(rig.ask(Request::Alias(alias)).unwrap(), []);
+    let shown = rig.ask(Request::Account(AccountRequest::Show { address: alice() })).unwrap();
+    let [Item::AccountDetails(details)] = &shown[..] else { panic!("{shown:?}") };
+    assert_eq!(details.aliases, ["@example.org"]);
+    assert_eq!(details.mailboxes[0].name, "INBOX");
+    assert_eq!(rig.ask(Request::Account(AccountRequest::Remove { address: alice() })).unwrap(), []);
+    rig.refused(Request::Account(AccountRequest::Show { address: alice() }), "there is no account");
+    assert_eq!(rig.ask(Request::Alias(AliasRequest::List)).unwrap(), [], "it led to that account only");
+    rig.ask(Request::Domain(DomainRequest::Remove { domain: "example.org".to_owned() })).unwrap();
+    assert_eq!(rig.ask(Request::Domain(DomainRequest::List)).unwrap(), []);
+}
+
+#[test]
+fn devices_are_meant_by_number_or_name() {
+    let rig = rig();
+    rig.ask(domain("example.org")).unwrap();
+    rig.add("alice@example.org", None).unwrap();
+    let add = |policy: &str| {
+        Request::Device(DeviceRequest::Add { account: alice(), name: "old PC".to_owned(), policy: policy.to_owned() })
+    };
+    let added = rig.ask(add("keep-when-shared")).unwrap();
+    let [Item::Device(device)] = &added[..] else { panic!("{added:?}") };
+    assert!(device.password.as_ref().is_some_and(|password| password.len() > 28));
+    rig.refused(add("burn"), "a removal policy is one of keep-when-shared, keep, expunge");
+    rig.refused(add("keep"), "already");
+    let policy = |device: &str| {
+        let (account, device, policy) = (alice(), device.to_owned(), "expunge".to_owned());
+        Request::Device(DeviceRequest::Policy { account, device, policy })
+    };
+    for name in ["old PC", &device.id.to_string()] {
+        let changed = rig.ask(policy(name)).unwrap();
+        assert!(matches!(&changed[..], [Item::Device(now)] if now.policy == "expunge" && now.password.is_none()));
+    }
+    rig.refused(policy("phone"), "device list alice@example.org");
+    let revoke = || Request::Device(DeviceRequest::Revoke { account: alice(), device: "old PC".to_owned() });
+    assert!(matches!(&rig.ask(revoke()).unwrap()[..], [Item::Device(now)] if now.revoked_at.is_some()));
+    rig.refused(revoke(), "revoked");
+    let list = |revoked| Request::Device(DeviceRequest::List { account: alice(), revoked });
+    assert_eq!(rig.ask(list(false)).unwrap().len(), 0);
+    assert_eq!(rig.ask(list(true)).unwrap().len(), 1);
+}
+
+#[test]
+fn a_queued_message_is_held_released_and_removed() {
+    let rig = rig();
+    let new = ::queue::NewEntry {
+        reverse_path: smtp_proto::ReversePath::Null,
+        recipients: vec![smtp_proto::ForwardPath::Postmaster],
+        content: b"Subject: x\r\n\r\nx\r\n".to_vec(),
+        smtputf8: false,
+    };
+    let id = rig.admin.stores.queue.enqueue(new, rig.admin.now()).unwrap().0;
+    let check = |request: QueueRequest, held: bool| {
+        let items = rig.ask(Request::Queue(request)).unwrap();
+        let [Item::Queue(item)] = &items[..] else { panic!("{items:?}") };
+        assert_eq!((item.id, item.held, item.next_at.is_none(), item.bytes), (id, held, held, 17));
+        assert_eq!(item.recipients[0].state, "waiting");
+    };
+    check(QueueRequest::List, false);
+    check(QueueRequest::Hold { id }, true);
+    rig.refused(Request::Queue(QueueRequest::Retry { id }), "queue release");
+    check(QueueRequest::Release { id }, false);
+    check(QueueRequest::Retry { id }, false);
+    check(QueueRequest::Show { id }, false);
+    assert_eq!(rig.ask(Request::Queue(QueueRequest::Remove { id })).unwrap(), []);
+    rig.refused(Request::Queue(QueueRequest::Show { id }), "queue list");
+    assert_eq!(rig.ask(Request::Queue(QueueRequest::List)).unwrap(), []);
+}
+
+#[test]
+fn a_check_tells_how_far_it_is_and_finds_nothing() {
+    let rig = rig();
+    rig.ask(domain("example.org")).unwrap();
+    rig.add("alice@example.org", None).unwrap();
+    let check = |account: Option<String>| rig.ask(Request::Check(CheckRequest { account, bodies: true })).unwrap();
+    let checked = |place: &str, done, total| Item::Checked(CheckedItem { place: place.to_owned(), done, total });
+    assert_eq!(check(None), [checked("directory", 1, 2), checked("alice@example.org", 2, 2)]);
+    assert_eq!(check(Some(alice())), [checked("alice@example.org", 1, 1)]);
+}
+
+#[test]
+fn times_are_readable() {
+    assert_eq!(text_of(Timestamp(1_790_000_000_999)), "2026-09-21T14:13:20Z");
+}

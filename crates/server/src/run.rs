@@ -1,0 +1,71 @@
+//! A server from its start to its end: data directory, stores, services, listeners, control socket, signals, drain.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use delivery::Delivery;
+use tracing::{info, warn};
+
+use crate::admin::Admin;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::ControlSocket;
+use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
+use crate::services::{Outbound, Services, keep_retention};
+use crate::setup::SetupError;
+use crate::stores::Stores;
+
+/// What still runs after the drain (a command line that is connected) has so long.
+const SHUTDOWN: Duration = Duration::from_millis(500);
+
+/// Runs a server until SIGTERM or SIGINT. `listening` is called once all listeners are open, before a supervisor is
+/// told so; if it fails the server stops again.
+///
+/// # Errors
+/// Whatever keeps the server from starting.
+pub fn run(
+    config: &Config,
+    listening: impl FnOnce(&Stores, &Running, Clock) -> Result<(), SetupError>,
+) -> Result<(), SetupError> {
+    start_logging(config.log);
+    let runtime = runtime()?;
+    let context = runtime.enter();
+    // From here on a signal is a stop in good order.
+    let mut signals = Signals::listen()?;
+    let clock = Clock::start();
+    let data_dir = DataDir::open(&config.data_dir)?;
+    let stores = Stores::open(&data_dir, config)?;
+    let delivery = Delivery::new(stores.auth.clone(), &config.hostname);
+    let services = Services::new(config, &stores, delivery.clone());
+    let running = Running::start(config, clock, &|service| services.sessions(service))?;
+    let outbound = Outbound::start(config, &stores, delivery, clock)?;
+    let control = ControlSocket::open(&data_dir)?;
+    let admin = Arc::new(Admin::new(stores.clone(), clock));
+    runtime.spawn(control.serve(admin, running.stopping()));
+    runtime.spawn(keep_retention(stores.store.clone(), config.retention_days, clock, running.stopping()));
+    listening(&stores, &running, clock)?;
+    info!(data_dir = %config.data_dir.display(), version = env!("CARGO_PKG_VERSION"), "ready");
+
+    runtime.block_on(running.until_stopped(&mut signals));
+    stop(&runtime, running, outbound);
+    drop(context);
+    runtime.shutdown_timeout(SHUTDOWN);
+    drop(services);
+    // Closes the files; what was acknowledged is durable already.
+    drop(stores);
+    drop(data_dir);
+    info!("stopped");
+    Ok(())
+}
+
+/// Connections and the sender drain side by side, so that both fit into the time of a stop.
+fn stop(runtime: &tokio::runtime::Runtime, running: Running, outbound: Outbound) {
+    let sending = thread::Builder::new().name("outbound-stop".to_owned()).spawn(move || outbound.stop());
+    runtime.block_on(running.stop());
+    match sending.map(thread::JoinHandle::join) {
+        Ok(Ok(())) => {}
+        // The sender went with the thread; nothing is lost, an attempt is repeated after the next start.
+        Ok(Err(_)) | Err(_) => warn!("the sender did not stop in good order"),
+    }
+}

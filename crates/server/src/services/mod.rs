@@ -1,0 +1,100 @@
+//! What the listeners serve: the sessions of every protocol on one store.
+
+mod outbound;
+mod retention;
+
+use std::sync::Arc;
+
+use session::Session;
+use smtpd::{Budget, Common, Limits};
+
+use crate::config::Config;
+use crate::driver::SessionFactory;
+use crate::service::Service;
+use crate::stores::Stores;
+use delivery::Delivery;
+
+pub use outbound::Outbound;
+pub use retention::keep_retention;
+
+/// Messages that are just coming in take at most so much memory, all connections together ...
+const MESSAGES_IN_FLIGHT_BYTES: u64 = 256 * 1024 * 1024;
+/// ... but so many of the largest size always fit.
+const MESSAGES_IN_FLIGHT_MIN: u64 = 4;
+
+/// What the sessions of each protocol share.
+pub struct Services {
+    mx: Arc<smtpd::Service>,
+    submission: Arc<smtpd::Service>,
+    lmtp: Arc<smtpd::Service>,
+    imap: Arc<imapd::Service>,
+    pop3: Arc<pop3d::Service>,
+}
+
+impl Services {
+    /// All services of `config` on `stores`. Mail comes in through `delivery`.
+    #[must_use]
+    pub fn new(config: &Config, stores: &Stores, delivery: Delivery) -> Self {
+        let common = common(config, delivery);
+        let trusted = Common {
+            limits: Limits { message_bytes_max: message_bytes(config), ..Limits::trusted() },
+            ..common.clone()
+        };
+        let queue = config.smarthost.as_ref().map(|_| stores.queue.clone());
+        Self {
+            mx: smtpd::Service::mx(common.clone()),
+            submission: smtpd::Service::submission(common, stores.auth.clone(), queue),
+            lmtp: smtpd::Service::lmtp(trusted, Vec::new()),
+            imap: Arc::new(imapd::Service {
+                auth: stores.auth.clone(),
+                hostname: config.hostname.clone(),
+                tls_available: true,
+                message_bytes_max: config.message_bytes_max,
+                limits: imapd::Limits::default(),
+            }),
+            pop3: Arc::new(pop3d::Service {
+                auth: stores.auth.clone(),
+                hostname: config.hostname.clone(),
+                tls_available: true,
+            }),
+        }
+    }
+
+    /// What makes the sessions of a service.
+    #[must_use]
+    pub fn sessions(&self, service: Service) -> SessionFactory {
+        match service {
+            Service::Smtp => smtp(&self.mx),
+            Service::Submission | Service::Submissions => smtp(&self.submission),
+            Service::Lmtp => smtp(&self.lmtp),
+            Service::Imap | Service::Imaps => {
+                let service = self.imap.clone();
+                Box::new(move |peer| -> Box<dyn Session> { Box::new(imapd::Session::new(service.clone(), peer)) })
+            }
+            Service::Pop3 | Service::Pop3s => {
+                let service = self.pop3.clone();
+                Box::new(move |peer| -> Box<dyn Session> { Box::new(pop3d::Session::new(service.clone(), peer)) })
+            }
+        }
+    }
+}
+
+fn smtp(service: &Arc<smtpd::Service>) -> SessionFactory {
+    let service = service.clone();
+    Box::new(move |peer| Box::new(smtpd::Session::new(service.clone(), peer)))
+}
+
+fn common(config: &Config, delivery: Delivery) -> Common {
+    let in_flight = MESSAGES_IN_FLIGHT_BYTES.max(config.message_bytes_max.saturating_mul(MESSAGES_IN_FLIGHT_MIN));
+    Common {
+        hostname: config.hostname.clone(),
+        delivery,
+        limits: Limits { message_bytes_max: message_bytes(config), ..Limits::default() },
+        budget: Budget::new(usize::try_from(in_flight).unwrap_or(usize::MAX)),
+        starttls: true,
+    }
+}
+
+fn message_bytes(config: &Config) -> usize {
+    usize::try_from(config.message_bytes_max).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,123 @@
+//! The sender of the outbound queue, as the configuration has it.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use delivery::{Delivery, ReportRefused};
+use queue::{Bounce, ReportError, Roots, Sender};
+use smtp_proto::Credentials;
+use store::Timestamp;
+
+use crate::clock::Clock;
+use crate::config::{Config, Security, Smarthost};
+use crate::setup::SetupError;
+use crate::stores::Stores;
+
+/// Connections to the smarthost at the same time.
+const CONNECTIONS_MAX: usize = 4;
+/// What an attempt under way may still take at a stop; shorter than the drain of connections.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Mail on its way out. Without a smarthost there is none, and nothing runs.
+pub struct Outbound(Option<Sender>);
+
+impl Outbound {
+    /// Starts to send what is in the queue. Bounces come back through `delivery`.
+    ///
+    /// # Errors
+    /// A smarthost that cannot be used as configured.
+    pub fn start(config: &Config, stores: &Stores, delivery: Delivery, clock: Clock) -> Result<Self, SetupError> {
+        let Some(smarthost) = &config.smarthost else { return Ok(Self(None)) };
+        let now = move || Timestamp(clock.now().unix_millis);
+        let report = move |bounce: &Bounce| {
+            delivery.deliver_report(&bounce.recipient, &bounce.content, now()).map_err(|refused| match refused {
+                ReportRefused::Later(why) => ReportError::Later(why),
+                ReportRefused::Never(why) => ReportError::Never(why),
+            })
+        };
+        let sender = Sender::start(stores.queue.clone(), target(config, smarthost)?, Arc::new(report), Arc::new(now))
+            .map_err(|error| SetupError::new(format!("mail cannot go out: {error}; correct [smarthost]")))?;
+        Ok(Self(Some(sender)))
+    }
+
+    /// Stops: what is not settled then is tried again after the next start. Blocks for 3 s at most.
+    pub fn stop(self) {
+        if let Some(sender) = self.0 {
+            sender.stop(STOP_GRACE);
+        }
+    }
+}
+
+fn target(config: &Config, smarthost: &Smarthost) -> Result<queue::Smarthost, SetupError> {
+    let on_loopback =
+        smarthost.host == "localhost" || smarthost.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let security = match smarthost.security {
+        Security::StartTls => queue::Security::StartTls,
+        Security::Tls => queue::Security::Tls,
+        Security::None if on_loopback => queue::Security::Loopback,
+        Security::None => queue::Security::Cleartext,
+    };
+    let credentials = match (&smarthost.user, &smarthost.password_file) {
+        (Some(user), Some(file)) => Some(Credentials { user: user.clone(), password: first_line(file)? }),
+        (Some(_), None) | (None, Some(_)) | (None, None) => None,
+    };
+    Ok(queue::Smarthost {
+        host: smarthost.host.clone(),
+        port: smarthost.port(),
+        security,
+        roots: Roots::System,
+        credentials,
+        hello: config.hostname.clone(),
+        connections_max: CONNECTIONS_MAX,
+    })
+}
+
+fn first_line(file: &Path) -> Result<String, SetupError> {
+    let text = fs::read_to_string(file).map_err(|error| {
+        SetupError::file("read the smarthost's password from", file, &error, "correct smarthost.password_file")
+    })?;
+    match text.lines().next() {
+        Some(password) if !password.is_empty() => Ok(password.to_owned()),
+        Some(_) | None => Err(SetupError::new(format!(
+            "{}: its first line is empty; write the smarthost's password there (smarthost.password_file)",
+            file.display()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_security_is_cleartext_unless_it_stays_on_this_machine() {
+        fn check(host: &str, security: Security, expected: queue::Security) {
+            let smarthost = Smarthost { host: host.to_owned(), security, ..Smarthost::default() };
+            let config = Config::trial("/nowhere".into());
+            assert_eq!(target(&config, &smarthost).unwrap().security, expected, "{host}");
+        }
+        check("smtp.example.net", Security::StartTls, queue::Security::StartTls);
+        check("smtp.example.net", Security::Tls, queue::Security::Tls);
+        check("smtp.example.net", Security::None, queue::Security::Cleartext);
+        check("192.0.2.1", Security::None, queue::Security::Cleartext);
+        check("localhost", Security::None, queue::Security::Loopback);
+        check("127.0.0.1", Security::None, queue::Security::Loopback);
+        check("::1", Security::None, queue::Security::Loopback);
+    }
+
+    #[test]
+    fn the_password_is_the_first_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("password");
+        for (text, expected) in
+            [("a b\nc\n", Some("a b")), ("a", Some("a")), ("a\r\n", Some("a")), ("", None), ("\na", None)]
+        {
+            fs::write(&file, text).unwrap();
+            assert_eq!(first_line(&file).ok().as_deref(), expected, "{text:?}");
+        }
+        assert!(first_line(&dir.path().join("none")).unwrap_err().to_string().contains("smarthost.password_file"));
+    }
+}

@@ -1,0 +1,121 @@
+//! What is in a data directory: the store with all mail, who may log in, and the outbound queue.
+//!
+//! ```text
+//! store/        the mailboxes, the directory and the queue (SQLite)
+//! objects/      large bodies
+//! tls/          the own authority and certificate, unless files are configured
+//! auth-secret   keys the hashes of application passwords
+//! try-accounts  the passwords that `pillarbox try` made
+//! ```
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use auth::{Auth, AuthOptions};
+use queue::{Policy, Queue};
+use store::Store;
+use store_objects::DirectoryObjects;
+use store_sqlite::{SqliteEngine, SqliteOptions};
+
+use crate::config::Config;
+use crate::lifecycle::DataDir;
+use crate::private_file;
+use crate::setup::SetupError;
+
+const SECRET_FILE: &str = "auth-secret";
+const SECRET_BYTES: usize = 32;
+const HOUR_MILLIS: u64 = 3600 * 1000;
+
+/// An open data directory. Cheap to clone; the last clone that is dropped closes the files.
+#[derive(Clone)]
+pub struct Stores {
+    /// All mail.
+    pub store: Store,
+    /// Accounts, devices, aliases, domains.
+    pub auth: Auth,
+    /// Mail for outside addresses.
+    pub queue: Queue,
+    directory: PathBuf,
+}
+
+impl Stores {
+    /// Opens what is in `data_dir`, and makes it at the first start.
+    ///
+    /// # Errors
+    /// Files that cannot be read or written, or are not what they should be.
+    pub fn open(data_dir: &DataDir, config: &Config) -> Result<Self, SetupError> {
+        let path = data_dir.path();
+        let engine = SqliteEngine::open(&path.join("store"), &SqliteOptions::default())
+            .map_err(|error| SetupError::new(error.what))?;
+        let objects = DirectoryObjects::open(&path.join("objects")).map_err(|error| SetupError::new(error.what))?;
+        let store = Store::new(Arc::new(engine), Arc::new(objects));
+        let secret = secret(&path.join(SECRET_FILE))?;
+        let auth = Auth::open(store.clone(), secret, AuthOptions::default()).map_err(|error| {
+            SetupError::new(format!("the directory of accounts in {} cannot be opened: {error}", path.display()))
+        })?;
+        let lifetime_millis = u64::from(config.queue_lifetime_hours) * HOUR_MILLIS;
+        let queue = Queue::open(&store, Policy { lifetime_millis, ..Policy::default() });
+        Ok(Self { store, auth, queue, directory: path.to_owned() })
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+/// Reads the secret, or makes one where there is none.
+fn secret(file: &Path) -> Result<[u8; SECRET_BYTES], SetupError> {
+    match fs::read(file) {
+        Ok(bytes) => <[u8; SECRET_BYTES]>::try_from(bytes).map_err(|bytes| {
+            SetupError::new(format!(
+                "{} has {} bytes instead of {SECRET_BYTES}; restore it from a backup (or remove it: then all \
+                 application passwords stop working)",
+                file.display(),
+                bytes.len()
+            ))
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let mut secret = [0; SECRET_BYTES];
+            getrandom::fill(&mut secret)
+                .map_err(|error| SetupError::new(format!("the system gives no random numbers: {error}")))?;
+            private_file::write(file, &secret)
+                .map_err(|error| SetupError::file("write", file, &error, "check who owns the data directory"))?;
+            Ok(secret)
+        }
+        Err(error) => Err(SetupError::file("read", file, &error, "check who owns it")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_is_made_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("secret");
+        let first = secret(&file).unwrap();
+        assert_eq!(secret(&file).unwrap(), first);
+        assert_ne!(first, [0; SECRET_BYTES]);
+        fs::write(&file, "short").unwrap();
+        assert!(secret(&file).unwrap_err().to_string().contains("has 5 bytes instead of 32"));
+    }
+
+    #[test]
+    fn a_data_directory_opens_again_after_it_was_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::trial(dir.path().join("data"));
+        for round in 0..2 {
+            let data_dir = DataDir::open(&config.data_dir).unwrap();
+            let stores = Stores::open(&data_dir, &config).unwrap();
+            assert_eq!(stores.auth.directory().domains().unwrap().len(), round);
+            if round == 0 {
+                stores.auth.directory().add_domain("example.org").unwrap();
+            }
+        }
+    }
+}

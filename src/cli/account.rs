@@ -1,0 +1,186 @@
+//! `pillarbox account`: who gets mail here and may log in.
+
+use std::io::{IsTerminal, Write, stderr, stdin};
+
+use clap::{Args, Subcommand};
+use server::admin::{AccountDetails, AccountItem, AccountRequest, Item, Request};
+
+use super::failure::Failure;
+use super::password::NewPassword;
+use super::place::Place;
+use super::show::{Format, bytes, or_dash, table};
+use super::{Outcome, say};
+
+/// Add, list, show, change and remove accounts
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Account {
+    #[command(flatten)]
+    format: Format,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pillarbox domain add example.org                      first: mail for example.org is ours
+  pillarbox account add alice@example.org --generate    make an account, with a password that is shown once
+  pillarbox account add bob@example.org --name Bob      asks for the password
+  echo SECRET | pillarbox account password bob@example.org --password-stdin
+  pillarbox account list --json | jq .address
+  pillarbox account disable bob@example.org             no login; mail goes on to arrive";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make an account; its domain must be local
+    Add {
+        /// Such as alice@example.org; also the name to log in with
+        address: String,
+        /// Its owner's name
+        #[arg(long, default_value = "", hide_default_value = true)]
+        name: String,
+        #[command(flatten)]
+        password: NewPassword,
+    },
+    /// List all accounts
+    List,
+    /// Show an account: its mailboxes, aliases, number of devices
+    Show {
+        /// Which
+        address: String,
+    },
+    /// Set the main password; sessions that are open go on
+    Password {
+        /// Whose
+        address: String,
+        #[command(flatten)]
+        password: NewPassword,
+    },
+    /// Take the right to log in; mail goes on to arrive
+    Disable {
+        /// Whose
+        address: String,
+    },
+    /// Give back the right to log in
+    Enable {
+        /// Whose
+        address: String,
+    },
+    /// Remove an account with all its mail, for good
+    Remove {
+        /// Which
+        address: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+impl Account {
+    pub(super) fn run(self, place: &Place) -> Outcome {
+        let (request, done) = match self.verb {
+            Verb::List => return list(place, self.format),
+            Verb::Show { address } => return show(place, address, self.format),
+            Verb::Remove { address, yes } => return remove(place, address, yes),
+            Verb::Add { address, name, password } => {
+                (AccountRequest::Add { address, name, password: password.obtain()? }, "was added")
+            }
+            Verb::Password { address, password } => {
+                (AccountRequest::Password { address, password: password.obtain()? }, "has a new password")
+            }
+            Verb::Disable { address } => {
+                (AccountRequest::SetDisabled { address, disabled: true }, "cannot log in any more")
+            }
+            Verb::Enable { address } => (AccountRequest::SetDisabled { address, disabled: false }, "can log in again"),
+        };
+        let items = place.collect(&Request::Account(request))?;
+        self.format
+            .show(&items, |items| items.iter().filter_map(account).map(|account| changed(account, done)).collect())
+    }
+}
+
+fn list(place: &Place, format: Format) -> Outcome {
+    let items = place.collect(&Request::Account(AccountRequest::List))?;
+    format.show(&items, |items| {
+        let row = |account: &AccountItem| {
+            let login = if account.disabled { "no" } else { "yes" };
+            [account.address.clone(), or_dash(Some(&account.name)), login.to_owned(), account.created_at.clone()]
+        };
+        let rows: Vec<_> = items.iter().filter_map(account).map(row).collect();
+        table(
+            ["ADDRESS", "NAME", "LOGIN", "CREATED"],
+            &rows,
+            "There are no accounts; `pillarbox account add` makes one.",
+        )
+    })
+}
+
+fn show(place: &Place, address: String, format: Format) -> Outcome {
+    let items = place.collect(&Request::Account(AccountRequest::Show { address }))?;
+    format.show(&items, |items| {
+        let details = |item: &Item| match item {
+            Item::AccountDetails(details) => Some(shown(details)),
+            _ => None,
+        };
+        items.iter().filter_map(details).collect()
+    })
+}
+
+fn remove(place: &Place, address: String, yes: bool) -> Outcome {
+    if !yes && stdin().is_terminal() {
+        confirm(place, &address)?;
+    }
+    place.collect(&Request::Account(AccountRequest::Remove { address: address.clone() }))?;
+    say(&format!("{address} was removed with all its mail.\n"));
+    Ok(())
+}
+
+/// A person is asked; a script means what it says.
+fn confirm(place: &Place, address: &str) -> Outcome {
+    let items = place.collect(&Request::Account(AccountRequest::Show { address: address.to_owned() }))?;
+    let count = |item: &Item| match item {
+        Item::AccountDetails(details) => details.mailboxes.iter().map(|mailbox| u64::from(mailbox.messages)).sum(),
+        _ => 0,
+    };
+    let messages: u64 = items.iter().map(count).sum();
+    let question = format!("This removes {address} and its {messages} messages for good. Type the address to go on: ");
+    // Who does not see the question may still answer.
+    let _unseen = write!(stderr(), "{question}").and_then(|()| stderr().flush());
+    let mut answer = String::new();
+    stdin().read_line(&mut answer).map_err(|error| Failure::Fault(format!("the answer cannot be read: {error}")))?;
+    if answer.trim() == address { Ok(()) } else { Err(Failure::Refused("nothing was removed".to_owned())) }
+}
+
+fn account(item: &Item) -> Option<&AccountItem> {
+    match item {
+        Item::Account(account) => Some(account),
+        _ => None,
+    }
+}
+
+fn changed(account: &AccountItem, done: &str) -> String {
+    let address = &account.address;
+    match &account.password {
+        Some(password) => format!("{address} {done}.\nPassword (shown only now): {password}\n"),
+        None => format!("{address} {done}.\n"),
+    }
+}
+
+fn shown(details: &AccountDetails) -> String {
+    let AccountDetails { account, number, aliases, devices, mailboxes } = details;
+    let login = if account.disabled { "no, it is disabled" } else { "yes" };
+    let row = |mailbox: &server::admin::MailboxItem| {
+        let counts = [mailbox.messages, mailbox.unseen].map(|count| count.to_string());
+        let [messages, unseen] = counts;
+        [mailbox.name.clone(), messages, unseen, bytes(mailbox.bytes)]
+    };
+    let rows: Vec<_> = mailboxes.iter().map(row).collect();
+    format!(
+        "Address   {}\nName      {}\nNumber    {number}\nLogin     {login}\nCreated   {}\nAliases   {}\nDevices   {devices}\n\n{}",
+        account.address,
+        or_dash(Some(&account.name)),
+        account.created_at,
+        or_dash(Some(&aliases.join(", "))),
+        table(["MAILBOX", "MESSAGES", "UNREAD", "SIZE"], &rows, "It has no mailboxes."),
+    )
+}

@@ -1,0 +1,140 @@
+//! `pillarbox device`: a password of its own for each program, and what POP3 deletions of it do.
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use server::admin::{DeviceItem, DeviceRequest, Item, Request, removal_policies};
+
+use super::Outcome;
+use super::place::Place;
+use super::show::{Format, or_dash, table};
+
+/// Add, list and revoke the devices of an account
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Device {
+    #[command(flatten)]
+    format: Format,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+A device is a program with a password of its own. Lost the phone? Revoke it; nothing else has to be changed. Programs
+that log in with the main password are listed too, told apart by protocol and by what they call themselves.
+
+What a POP3 program deletes leaves its own list for good. What that does to the mailbox is the device's policy:
+  keep-when-shared  nothing, as long as another device reads the account; else delete means delete (the default)
+  keep              nothing
+  expunge           it is deleted for everybody
+
+Examples:
+  pillarbox device add alice@example.org phone                     shows the password, once
+  pillarbox device add alice@example.org \"old PC\" --policy expunge
+  pillarbox device list alice@example.org
+  pillarbox device revoke alice@example.org phone";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Add a device; its password is generated and shown once
+    Add {
+        /// Whose
+        account: String,
+        /// Its name, for you
+        name: String,
+        /// What its POP3 deletions do to the mailbox
+        #[arg(long, value_name = "POLICY", default_value = removal_policies()[0],
+              value_parser = PossibleValuesParser::new(removal_policies()))]
+        policy: String,
+    },
+    /// List the devices of an account
+    List {
+        /// Whose
+        account: String,
+        /// Also those that were revoked
+        #[arg(long)]
+        revoked: bool,
+    },
+    /// Take a device's right to log in, at once
+    Revoke {
+        /// Whose
+        account: String,
+        /// Its name or number
+        device: String,
+    },
+    /// Change what a device's POP3 deletions do to the mailbox
+    Policy {
+        /// Whose
+        account: String,
+        /// Its name or number
+        device: String,
+        /// What they do
+        #[arg(value_parser = PossibleValuesParser::new(removal_policies()))]
+        policy: String,
+    },
+}
+
+impl Device {
+    pub(super) fn run(self, place: &Place) -> Outcome {
+        let ask = |request| place.collect(&Request::Device(request));
+        let each =
+            |text: fn(&DeviceItem) -> String| move |items: &[Item]| items.iter().filter_map(device).map(text).collect();
+        match self.verb {
+            Verb::Add { account, name, policy } => {
+                self.format.show(&ask(DeviceRequest::Add { account, name, policy })?, each(added))
+            }
+            Verb::List { account, revoked } => {
+                self.format.show(&ask(DeviceRequest::List { account, revoked })?, listed)
+            }
+            Verb::Revoke { account, device } => {
+                self.format.show(&ask(DeviceRequest::Revoke { account, device })?, each(revoked))
+            }
+            Verb::Policy { account, device, policy } => {
+                self.format.show(&ask(DeviceRequest::Policy { account, device, policy })?, each(has_policy))
+            }
+        }
+    }
+}
+
+fn device(item: &Item) -> Option<&DeviceItem> {
+    match item {
+        Item::Device(device) => Some(device),
+        _ => None,
+    }
+}
+
+fn added(device: &DeviceItem) -> String {
+    let DeviceItem { id, name, password, .. } = device;
+    let password = or_dash(password.as_deref());
+    format!("Device {id} “{name}” was added.\nPassword (shown only now): {password}\n")
+}
+
+fn revoked(device: &DeviceItem) -> String {
+    let DeviceItem { id, name, credential, .. } = device;
+    let again = if credential == "main password" {
+        "It knows the main password and comes back with its next login; `pillarbox account password` keeps it out.\n"
+    } else {
+        ""
+    };
+    format!("Device {id} “{name}” was revoked.\n{again}")
+}
+
+fn has_policy(device: &DeviceItem) -> String {
+    let DeviceItem { id, name, policy, .. } = device;
+    format!("Device {id} “{name}” has the policy {policy} from its next login on.\n")
+}
+
+fn listed(items: &[Item]) -> String {
+    let row = |device: &DeviceItem| {
+        let last = match (&device.last_login_at, &device.last_login_from) {
+            (Some(at), Some(from)) => format!("{at} from {from}"),
+            (Some(at), None) => at.clone(),
+            (None, _) => "never".to_owned(),
+        };
+        let state = device.revoked_at.as_ref().map_or_else(|| device.policy.clone(), |at| format!("revoked {at}"));
+        let protocols = or_dash(Some(&device.protocols.join(",")));
+        [device.id.to_string(), device.name.clone(), device.credential.clone(), protocols, state, last]
+    };
+    let rows: Vec<_> = items.iter().filter_map(device).map(row).collect();
+    let none = "There are no devices; one is added by `pillarbox device add`, or by a login with the main password.";
+    table(["ID", "NAME", "LOGS IN WITH", "USED", "POLICY", "LAST LOGIN"], &rows, none)
+}

@@ -1,0 +1,68 @@
+//! Why a command was not done, and its exit status.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use server::config::ConfigError;
+use server::control::{self, CallError};
+use server::setup::SetupError;
+
+/// A failed command, in words for the person who ran it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// A rule or the state of things forbids it: exit status 1.
+    Refused(String),
+    /// The command line does not make sense: exit status 2.
+    Usage(String),
+    /// The disk, the system or Pillarbox itself: exit status 3.
+    Fault(String),
+}
+
+impl Failure {
+    pub(super) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Refused(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Fault(_) => 3,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(text) | Self::Usage(text) | Self::Fault(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl From<control::Failure> for Failure {
+    fn from(failure: control::Failure) -> Self {
+        match failure {
+            control::Failure::Refused(text) => Self::Refused(text),
+            control::Failure::Fault(text) => Self::Fault(text),
+        }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        let text = error.to_string();
+        match error {
+            CallError::Refused(_) => Self::Refused(text),
+            CallError::Failed(_) | CallError::Broken(_) => Self::Fault(text),
+        }
+    }
+}
