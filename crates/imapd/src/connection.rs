@@ -109,6 +109,7 @@ impl Session {
             Some(Running::Authenticate(authenticating)) => self.authenticate_turn(authenticating, output),
             Some(Running::Delayed(until, finish)) => self.delayed(until, finish, output),
             Some(Running::Finish(finish)) => self.finish(finish, output),
+            Some(Running::Pending(pending)) => self.pending_turn(pending, output),
             Some(Running::Fetch(fetching)) => self.fetch_turn(fetching, output),
             Some(Running::Search(searching)) => self.search_turn(searching, output),
             Some(Running::Resync(tag, resync)) => self.resync_turn(tag, resync, output),

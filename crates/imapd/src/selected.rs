@@ -1,7 +1,7 @@
 //! The selected mailbox: what the client has been told, and what there is.
 
 use imap_proto::{MessageSet, Numbering, SequenceSet};
-use store::{Account, Index, MailboxId, Uid, View};
+use store::{Account, Index, MailboxId, ModSeq, Uid, View};
 
 /// The selected mailbox of a session.
 ///
@@ -11,6 +11,8 @@ pub(crate) struct Selected {
     pub(crate) mailbox: MailboxId,
     /// What the client has been told: message sequence number n is position n-1 of it.
     pub(crate) told: Index,
+    /// Up to here `told` has every change; above it EXPUNGEs may be held back.
+    pub(crate) known_modseq: ModSeq,
     /// The mailbox as of the last look (name, keywords, uid_validity, highest_modseq…).
     pub(crate) view: View,
     pub(crate) read_only: bool,

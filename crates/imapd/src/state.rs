@@ -3,6 +3,7 @@
 use crate::command::authenticate::Authenticating;
 use crate::command::fetch::Fetching;
 use crate::command::idle::Idle;
+use crate::command::pending::Pending;
 use crate::command::search::Searching;
 use crate::command::select::Resync;
 use crate::enabled::Enabled;
@@ -46,6 +47,8 @@ pub(crate) enum Running {
     Finish(Finish),
     /// Responses of SELECT with QRESYNC.
     Resync(Tag, Box<Resync>),
+    /// A FETCH or SEARCH that has not begun.
+    Pending(Box<Pending>),
     Fetch(Box<Fetching>),
     Search(Box<Searching>),
     Idle(Idle),

@@ -201,6 +201,7 @@ fn tell_gone_and_new(
     if expunges == Expunges::Tell || delta.vanished.is_empty() {
         tell_gone(&delta.vanished, enabled, output);
         selected.told = selected.view.index().clone();
+        selected.known_modseq = selected.view.mailbox().highest_modseq;
     } else {
         selected.told = selected.told.with_expunges_held_back(delta);
     }

@@ -71,6 +71,7 @@ impl Mailbox {
             account: self.account.clone(),
             mailbox: self.id,
             told: view.index().clone(),
+            known_modseq: view.mailbox().highest_modseq,
             view,
             read_only: false,
             saved: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::connection::{Session, Turn};
-use crate::fetch::{Fetch, enables_condstore};
+use crate::fetch::Fetch;
 use crate::progress::Progress;
 use crate::state::{Finish, Running, State};
 use crate::sync::News;
@@ -30,7 +30,6 @@ pub(super) fn begin(
     tag: &Tag,
     request: imap_proto::command::Fetch,
 ) -> Result<Running, Tagged> {
-    context.user.enabled.condstore |= enables_condstore(&request);
     let (numbering, enabled) = (request.numbering, context.user.enabled);
     let fetch = Fetch::new(request, enabled, context.selected()?)?;
     Ok(Running::Fetch(Box::new(Fetching { tag: tag.clone(), numbering, fetch })))

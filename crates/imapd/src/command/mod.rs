@@ -14,6 +14,7 @@ pub(crate) mod idle;
 mod list;
 mod login;
 mod lsub;
+pub(crate) mod pending;
 mod relocate;
 mod rename;
 pub(crate) mod search;
@@ -32,6 +33,7 @@ use crate::sync::News;
 use crate::tagged::Tagged;
 use ::store::{Actor, Error, Mailboxes};
 use imap_proto::{Code, Command, Encoder, MailboxName, Tag};
+use pending::Request;
 use session::Moment;
 
 /// How a command that does not run on ends: done, or refused.
@@ -180,11 +182,11 @@ impl Session {
             Command::Unselect => close::run(&mut context, close::How::Keep),
             Command::Expunge => expunge::run(&mut context, None),
             Command::UidExpunge(set) => expunge::run(&mut context, Some(&set)),
-            Command::Search(request) => match search::begin(&mut context, &tag, &request) {
+            Command::Search(request) => match pending::begin(&mut context, &tag, Request::Search(request)) {
                 Ok(running) => return self.run(running),
                 Err(refusal) => Err(refusal),
             },
-            Command::Fetch(request) => match fetch::begin(&mut context, &tag, request) {
+            Command::Fetch(request) => match pending::begin(&mut context, &tag, Request::Fetch(request)) {
                 Ok(running) => return self.run(running),
                 Err(refusal) => Err(refusal),
             },

@@ -4,7 +4,7 @@ use super::Context;
 use super::fetch::news_after;
 use crate::connection::{Session, Turn};
 use crate::progress::Progress;
-use crate::search::{Search, enables_condstore};
+use crate::search::Search;
 use crate::state::{Finish, Running, State};
 use crate::tagged::Tagged;
 use imap_proto::{Numbering, Tag};
@@ -23,7 +23,6 @@ pub(super) fn begin(
     request: &imap_proto::command::Search,
 ) -> Result<Running, Tagged> {
     let now = Timestamp(context.now.unix_millis);
-    context.user.enabled.condstore |= enables_condstore(request);
     let enabled = context.user.enabled;
     let search = Search::new(request, tag.clone(), enabled, context.selected()?, now);
     Ok(Running::Search(Box::new(Searching { tag: tag.clone(), numbering: request.numbering, search })))

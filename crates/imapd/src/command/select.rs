@@ -76,6 +76,7 @@ fn run(context: &mut Context<'_>, select: &Select, access: Access) -> Result<Res
         account,
         mailbox: mailbox.id,
         told: view.index().clone(),
+        known_modseq: view.mailbox().highest_modseq,
         view,
         read_only: access == Access::ReadOnly,
         saved: Vec::new(),

@@ -1,6 +1,6 @@
 //! STATUS (RFC 9051 §6.3.11), also as part of LIST (RFC 5819).
 
-use super::{Answer, Context};
+use super::{Answer, Context, enable};
 use crate::tagged::Tagged;
 use imap_proto::MailboxName;
 use imap_proto::command::{StatusItem, StatusRequest};
@@ -16,7 +16,9 @@ pub(super) fn run(context: &mut Context<'_>, request: &StatusRequest) -> Answer 
 /// `* STATUS name (…)`
 pub(super) fn tell(context: &mut Context<'_>, mailbox: &Mailbox, name: &MailboxName, items: &[StatusItem]) {
     // RFC 7162 §3.1: to ask for it is to be aware of mod-sequences.
-    context.user.enabled.condstore |= items.contains(&StatusItem::HighestModSeq);
+    if items.contains(&StatusItem::HighestModSeq) {
+        enable::switch_condstore_on(context);
+    }
     let id = mailbox_id(mailbox.id);
     let limit = context.service.message_bytes_max;
     let values = items.iter().map(|item| match item {

@@ -1,6 +1,6 @@
 //! STORE (RFC 9051 §6.4.6) with UNCHANGEDSINCE (RFC 7162 §3.1.3). Its own FETCH responses come from `sync` too.
 
-use super::{Answer, Context};
+use super::{Answer, Context, enable};
 use crate::selected::Selected;
 use crate::sync::{Expunges, News, Silent, changed_bits};
 use crate::tagged::{ResultCode, Tagged};
@@ -13,7 +13,9 @@ pub(super) fn run(context: &mut Context<'_>, store: &Store, news: &mut News) -> 
         news.expunges = Expunges::HoldBack;
     }
     // RFC 7162 §3.1
-    context.user.enabled.condstore |= store.unchanged_since.is_some();
+    if store.unchanged_since.is_some() {
+        enable::switch_condstore_on(context);
+    }
     let actor = context.actor();
     let selected = context.writable()?;
     let uids = selected.uids(&store.set, store.numbering)?;

@@ -65,3 +65,109 @@ fn modseq_switches_condstore_on() {
     let answer = phone.send("a NOOP");
     assert!(answer.starts_with("* 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ ("), "{answer}");
 }
+
+#[test]
+fn a_client_that_polls_with_search_or_fetch_finds_new_mail_at_once() {
+    let server = Server::new();
+    let (mut pc, mut phone) = (server.alice_in_inbox(), server.alice_in_inbox());
+    pc.fill(1);
+    phone.check("a UID SEARCH UNSEEN", &["* 1 EXISTS", "* SEARCH 1", "a OK SEARCH done"]);
+    pc.fill(1);
+    phone.check("a SEARCH *", &["* 2 EXISTS", "* SEARCH 2", "a OK SEARCH done"]);
+    pc.fill(1);
+    phone.check("a UID FETCH 3:* UID", &["* 3 EXISTS", "* 3 FETCH (UID 3)", "a OK FETCH done"]);
+    pc.fill(1);
+    phone.check("a FETCH 4:* UID", &["* 4 EXISTS", "* 4 FETCH (UID 4)", "a OK FETCH done"]);
+}
+
+#[test]
+fn fetch_never_tells_old_flags() {
+    let server = Server::new();
+    let (mut pc, mut phone) = (server.alice_in_inbox(), server.alice_in_inbox());
+    pc.fill(1);
+    phone.send("a NOOP");
+    pc.send("a STORE 1 +FLAGS \\Flagged");
+    phone.check(
+        "b FETCH 1 FLAGS",
+        &["* 1 FETCH (UID 1 FLAGS (\\Flagged))", "* 1 FETCH (FLAGS (\\Flagged))", "b OK FETCH done"],
+    );
+}
+
+#[test]
+fn numbers_mean_what_they_meant_when_they_were_sent() {
+    let server = Server::new();
+    let (mut pc, mut phone) = (server.alice_in_inbox(), server.alice_in_inbox());
+    pc.fill(3);
+    phone.send("a NOOP");
+    pc.send("a STORE 1 +FLAGS.SILENT \\Deleted");
+    pc.send("a EXPUNGE");
+    pc.fill(1);
+    phone.check("a FETCH 3:* UID", &["* 4 EXISTS", "* 3 FETCH (UID 3)", "* 4 FETCH (UID 4)", "a OK FETCH done"]);
+    phone.check("a SEARCH ALL", &["* SEARCH 1 2 3 4", "a OK SEARCH done"]);
+    phone.check("a FETCH 9 UID", &["a BAD No message has this number"]);
+    phone.check("a UID FETCH 3 UID", &["* 3 FETCH (UID 3)", "* 1 EXPUNGE", "a OK FETCH done"]);
+}
+
+#[test]
+fn a_star_of_store_does_not_reach_mail_that_nobody_has_seen() {
+    let server = Server::new();
+    let (mut pc, mut phone) = (server.alice_in_inbox(), server.alice_in_inbox());
+    pc.fill(1);
+    phone.send("a NOOP");
+    pc.fill(1);
+    phone.check("a STORE 1:* +FLAGS.SILENT \\Deleted", &["* 2 EXISTS", "a OK STORE done"]);
+    pc.fill(1);
+    phone.check("a UID STORE 2:* +FLAGS.SILENT \\Deleted", &["* 3 EXISTS", "a OK STORE done"]);
+    phone.check("a SEARCH DELETED", &["* SEARCH 1 2", "a OK SEARCH done"]);
+}
+
+#[test]
+fn many_news_before_a_search_go_out_in_slices() {
+    let server = Server::new();
+    let (mut pc, mut phone) = (server.alice_in_inbox(), server.alice_in_inbox());
+    pc.fill(2000);
+    phone.send("a NOOP");
+    pc.send("a STORE 1:* +FLAGS.SILENT (\\Seen \\Flagged \\Answered)");
+    let answer = phone.send("a SEARCH UNSEEN");
+    assert!(answer.len() > session::OUTPUT_HIGH_WATER_BYTES);
+    assert_eq!(answer.matches(" FETCH (UID ").count(), 2000);
+    assert!(answer.ends_with("\r\n* SEARCH\r\na OK SEARCH done\r\n"));
+    phone.check("a FETCH 2000 FLAGS", &["* 2000 FETCH (FLAGS (\\Answered \\Flagged \\Seen))", "a OK FETCH done"]);
+}
+
+#[test]
+fn every_command_that_switches_condstore_on_tells_the_modseq_once() {
+    for command in [
+        "FETCH 1 MODSEQ",
+        "UID FETCH 1 UID (CHANGEDSINCE 1)",
+        "SEARCH MODSEQ 1",
+        "STORE 1 (UNCHANGEDSINCE 1) +FLAGS \\Seen",
+        "STATUS Trash (HIGHESTMODSEQ)",
+        "LIST \"\" Trash RETURN (STATUS (HIGHESTMODSEQ))",
+        "ENABLE CONDSTORE",
+        "ENABLE QRESYNC",
+    ] {
+        let server = Server::new();
+        let mut pc = server.alice_in_inbox();
+        pc.fill(1);
+        let highest = server.account().mailboxes().unwrap().by_name("INBOX").unwrap().highest_modseq;
+        let expected = format!("* OK [HIGHESTMODSEQ {highest}] Highest\r\n");
+        assert_eq!(pc.send(&format!("a {command}")).matches(&expected).count(), 1, "{command}");
+        assert!(!pc.send("a FETCH 1 MODSEQ").contains("HIGHESTMODSEQ"), "{command}");
+        assert!(!server.alice().send(&format!("a {command}")).contains("* OK [HIGH"), "{command}: nothing selected");
+    }
+}
+
+#[test]
+fn the_modseq_of_a_client_that_does_not_know_all_expunges_is_the_one_that_it_knows() {
+    let server = Server::new();
+    let (mut pc, mut phone) = (server.alice_in_inbox(), server.alice_in_inbox());
+    pc.fill(2);
+    phone.send("a NOOP");
+    let known = server.account().mailboxes().unwrap().by_name("INBOX").unwrap().highest_modseq;
+    pc.send("a UID STORE 1 +FLAGS.SILENT \\Deleted");
+    pc.send("a EXPUNGE");
+    phone.send("a SEARCH ALL");
+    let answer = phone.send("a SEARCH MODSEQ 1");
+    assert!(answer.starts_with(&format!("* OK [HIGHESTMODSEQ {known}] Highest\r\n")), "{answer}");
+}
