@@ -41,8 +41,8 @@ Examples:
   pillarbox account add alice@example.org      somebody who gets mail
   pillarbox device add alice@example.org phone a password for one device only
 
-The commands account, device, alias, domain, queue and check work on a running server and without one. They find it by
---config or --data-dir; without both they mean the one of `pillarbox try`.
+The commands account, device, alias, domain, queue and check work on a running server and without one. They find it
+by --config or --data-dir; without both they mean the one of `pillarbox try`, in $XDG_DATA_HOME/pillarbox if that is set.
 
 Exit status: 0 done, 1 refused, 2 wrong usage, 3 a fault of the disk, the system or Pillarbox.
 `pillarbox COMMAND --help` tells more about a command.";

@@ -22,7 +22,7 @@ pub(super) struct Place {
     /// The server with this configuration file
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// The server with this data directory [default: $XDG_DATA_HOME/pillarbox or ~/.local/share/pillarbox]
+    /// The server with this data directory [default: ~/.local/share/pillarbox]
     #[arg(long, global = true, value_name = "DIR", conflicts_with = "config")]
     pub(super) data_dir: Option<PathBuf>,
 }

@@ -1,0 +1,170 @@
+//! The real binary in a directory of its own, and a small client that speaks lines to it, with TLS or without.
+
+#![allow(dead_code)]
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Nothing here takes so long unless it hangs.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The binary with arguments.
+pub fn pillarbox(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pillarbox"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs the binary to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    pillarbox(arguments).output().unwrap()
+}
+
+/// What a command that must succeed says.
+pub fn says(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// A server that `try` started.
+pub struct Trial {
+    child: Child,
+    /// All that it printed at the start.
+    pub guide: String,
+    /// How long it took to print it.
+    pub started_in: Duration,
+    pub data_dir: PathBuf,
+}
+
+impl Trial {
+    pub fn start(data_dir: &Path) -> Self {
+        let begin = Instant::now();
+        let path = data_dir.to_str().unwrap();
+        let mut child = pillarbox(&["try", "--free-ports", "--data-dir", path]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut guide = String::new();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        while !guide.contains("Ctrl-C stops") {
+            assert_ne!(output.read_line(&mut guide).unwrap(), 0, "it ended after: {guide}");
+        }
+        Self { child, guide, started_in: begin.elapsed(), data_dir: data_dir.to_owned() }
+    }
+
+    /// The port in the row of the table that begins with `what`; `row` counts from there.
+    pub fn port(&self, what: &str, row: usize) -> u16 {
+        let mut lines = self.guide.lines().skip_while(|line| !line.trim_start().starts_with(what)).skip(row);
+        let mut words = lines.next().unwrap().split_whitespace().skip_while(|word| *word != "localhost");
+        words.nth(1).unwrap().parse().unwrap()
+    }
+
+    /// The password that was printed for an address.
+    pub fn password(&self, address: &str) -> String {
+        let mut lines = self.guide.lines().filter_map(|line| line.trim().strip_prefix(address));
+        lines.next().unwrap().trim().to_owned()
+    }
+
+    pub fn authority(&self) -> PathBuf {
+        let mut lines = self.guide.lines().map(str::trim).filter(|line| line.ends_with("ca.pem"));
+        lines.next().unwrap().into()
+    }
+
+    pub fn connect_tls(&self, port: u16) -> Lines {
+        Lines::new(tls(TcpStream::connect(("127.0.0.1", port)).unwrap(), &self.authority()))
+    }
+
+    pub fn connect_plain(&self, port: u16) -> Lines {
+        Lines::new(Box::new(patient(TcpStream::connect(("127.0.0.1", port)).unwrap())))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// SIGTERM, and its end.
+    pub fn stop(mut self) {
+        self.signal(Signal::TERM);
+        assert!(self.wait().success());
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        // Only after a failed test it still runs.
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+/// Both halves of a connection.
+pub trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
+
+fn patient(stream: TcpStream) -> TcpStream {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// TLS to `localhost` that trusts the authority in a file and nobody else.
+pub fn tls(stream: TcpStream, authority: &Path) -> Box<dyn Stream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    Box::new(StreamOwned::new(connection, patient(stream)))
+}
+
+/// A conversation in lines.
+pub struct Lines(BufReader<Box<dyn Stream>>);
+
+impl Lines {
+    pub fn new(stream: Box<dyn Stream>) -> Self {
+        Self(BufReader::new(stream))
+    }
+
+    /// The next line without its end; empty at the end of the stream.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Lines up to one that begins with `end`.
+    pub fn until(&mut self, end: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line();
+            assert!(!line.is_empty() || lines.len() < 10_000, "waiting for {end:?}: {lines:?}");
+            lines.push(line);
+            if lines.last().is_some_and(|line| line.starts_with(end)) {
+                return lines;
+            }
+        }
+    }
+
+    pub fn send(&mut self, line: &str) {
+        let stream = self.0.get_mut();
+        stream.write_all(format!("{line}\r\n").as_bytes()).unwrap();
+        stream.flush().unwrap();
+    }
+
+    /// Sends a line and reads up to the line that begins with `end`.
+    pub fn ask(&mut self, line: &str, end: &str) -> Vec<String> {
+        self.send(line);
+        self.until(end)
+    }
+}

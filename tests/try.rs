@@ -1,0 +1,279 @@
+//! The real binary as a new user meets it: `pillarbox try`, mail in and out over TLS, the command line beside it.
+
+#![allow(clippy::unwrap_used)]
+
+mod rig;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rig::{Lines, Trial, run, says};
+use rustix::process::Signal;
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What a person waits for the table. An unoptimised build hashes and starts more slowly, and shares its processors
+/// with all other tests.
+const START_MAX: Duration = if cfg!(debug_assertions) { Duration::from_secs(20) } else { Duration::from_secs(2) };
+/// From SIGTERM to the end.
+const STOP_MAX: Duration = Duration::from_secs(5);
+
+const ALICE: &str = "alice@example.org";
+const BOB: &str = "bob@example.org";
+
+fn send_over_submission(trial: &Trial, subject: &str) {
+    let mut smtp = trial.connect_tls(trial.port("send: submission", 0));
+    smtp.until("220 ");
+    smtp.ask("EHLO pc.example.org", "250 ");
+    let login = STANDARD.encode(format!("\0{BOB}\0{}", trial.password(BOB)));
+    smtp.ask(&format!("AUTH PLAIN {login}"), "235 ");
+    smtp.ask(&format!("MAIL FROM:<{BOB}>"), "250 ");
+    smtp.ask(&format!("RCPT TO:<{ALICE}>"), "250 ");
+    smtp.ask("DATA", "354 ");
+    smtp.ask(&format!("From: {BOB}\r\nTo: {ALICE}\r\nSubject: {subject}\r\n\r\nThis is {subject}.\r\n."), "250 ");
+    smtp.ask("QUIT", "221 ");
+}
+
+fn send_without_login(mut lines: Lines, hello: &str, subject: &str) {
+    lines.until("220 ");
+    lines.ask(hello, "250 ");
+    lines.ask("MAIL FROM:<carol@example.net>", "250 ");
+    lines.ask(&format!("RCPT TO:<{ALICE}>"), "250 ");
+    lines.ask("DATA", "354 ");
+    lines.ask(&format!("From: carol@example.net\r\nSubject: {subject}\r\n\r\nThis is {subject}.\r\n."), "250 ");
+    lines.ask("QUIT", "221 ");
+}
+
+/// The subjects in INBOX over IMAP with TLS from the first byte.
+fn imap_subjects(trial: &Trial) -> Vec<String> {
+    let mut imap = trial.connect_tls(trial.port("read: IMAP", 0));
+    imap.until("* OK");
+    imap.ask(&format!("a LOGIN {ALICE} {}", trial.password(ALICE)), "a OK");
+    imap.ask("b SELECT INBOX", "b OK");
+    let lines = imap.ask("c FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])", "c OK");
+    imap.ask("d LOGOUT", "d OK");
+    lines.iter().filter_map(|line| line.strip_prefix("Subject: ")).map(str::to_owned).collect()
+}
+
+/// The subjects in the maildrop over POP3 after STLS would be the same; here with TLS from the first byte.
+fn pop_subjects(trial: &Trial) -> Vec<String> {
+    let mut pop = trial.connect_tls(trial.port("read: POP3", 0));
+    pop.until("+OK");
+    pop.ask(&format!("USER {ALICE}"), "+OK");
+    pop.ask(&format!("PASS {}", trial.password(ALICE)), "+OK");
+    let count: usize = pop.ask("STAT", "+OK")[0].split(' ').nth(1).unwrap().parse().unwrap();
+    let subjects = (1..=count).map(|number| {
+        let lines = pop.ask(&format!("RETR {number}"), ".");
+        lines.iter().find_map(|line| line.strip_prefix("Subject: ")).unwrap().to_owned()
+    });
+    let subjects = subjects.collect();
+    pop.ask("QUIT", "+OK");
+    subjects
+}
+
+#[test]
+fn mail_goes_in_over_three_protocols_and_out_over_two_and_a_restart_keeps_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let trial = Trial::start(&dir.path().join("data"));
+    assert!(trial.started_in < START_MAX, "{:?}", trial.started_in);
+    send_over_submission(&trial, "one");
+    send_without_login(trial.connect_plain(trial.port("receive: SMTP", 0)), "EHLO mx.example.net", "two");
+    send_without_login(trial.connect_plain(trial.port("receive: LMTP", 0)), "LHLO mx.example.net", "three");
+    let expected = ["Welcome to Pillarbox", "one", "two", "three"];
+    assert_eq!(imap_subjects(&trial), expected);
+    assert_eq!(pop_subjects(&trial), expected);
+    let passwords = [ALICE, BOB].map(|address| trial.password(address));
+    trial.stop();
+
+    let trial = Trial::start(&dir.path().join("data"));
+    assert_eq!([ALICE, BOB].map(|address| trial.password(address)), passwords);
+    assert_eq!(imap_subjects(&trial), expected);
+    assert_eq!(pop_subjects(&trial), expected);
+    trial.stop();
+}
+
+#[test]
+fn starttls_leads_to_the_same_mailbox_on_every_service_that_offers_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let trial = Trial::start(&dir.path().join("data"));
+    let check = |port: u16, ask: &[(&str, &str)], after: (&str, &str)| {
+        let stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut lines = Lines::new(Box::new(stream.try_clone().unwrap()));
+        lines.line();
+        for (line, end) in ask {
+            lines.ask(line, end);
+        }
+        let mut secure = Lines::new(rig::tls(stream, &trial.authority()));
+        secure.ask(after.0, after.1);
+    };
+    check(trial.port("read: IMAP", 1), &[("a STARTTLS", "a OK")], ("b CAPABILITY", "b OK"));
+    check(trial.port("read: POP3", 1), &[("STLS", "+OK")], ("CAPA", "."));
+    check(trial.port("send: submission", 1), &[("EHLO a", "250 "), ("STARTTLS", "220 ")], ("EHLO a", "250 "));
+    check(trial.port("receive: SMTP", 0), &[("EHLO a", "250 "), ("STARTTLS", "220 ")], ("EHLO a", "250 "));
+    trial.stop();
+}
+
+#[test]
+fn a_stop_says_goodbye_and_takes_less_than_five_seconds() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut trial = Trial::start(&dir.path().join("data"));
+    let mut imap = trial.connect_tls(trial.port("read: IMAP", 0));
+    imap.until("* OK");
+    imap.ask(&format!("a LOGIN {ALICE} {}", trial.password(ALICE)), "a OK");
+    imap.ask("b SELECT INBOX", "b OK");
+    imap.ask("c IDLE", "+");
+    let mut pop = trial.connect_plain(trial.port("read: POP3", 1));
+    pop.until("+OK");
+    let begin = Instant::now();
+    trial.signal(Signal::TERM);
+    imap.until("* BYE");
+    pop.until("-ERR");
+    assert!(trial.wait().success());
+    assert!(begin.elapsed() < STOP_MAX, "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_reload_keeps_connections_and_serves_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let trial = Trial::start(&dir.path().join("data"));
+    let mut imap = trial.connect_tls(trial.port("read: IMAP", 0));
+    imap.until("* OK");
+    trial.signal(Signal::HUP);
+    imap.ask("a NOOP", "a OK");
+    let mut after = trial.connect_tls(trial.port("read: IMAP", 0));
+    after.until("* OK");
+    trial.stop();
+}
+
+#[test]
+fn a_device_that_is_revoked_is_kept_out_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let trial = Trial::start(&dir.path().join("data"));
+    let place = trial.data_dir.to_str().unwrap().to_owned();
+    let added = says(&["device", "add", ALICE, "phone", "--data-dir", &place]);
+    let password = added.lines().find_map(|line| line.strip_prefix("Password (shown only now): ")).unwrap().to_owned();
+    let login = |expected: &str| {
+        let mut imap = trial.connect_tls(trial.port("read: IMAP", 0));
+        imap.until("* OK");
+        imap.ask(&format!("a LOGIN {ALICE} {password}"), expected);
+    };
+    login("a OK");
+    assert!(says(&["device", "list", ALICE, "--data-dir", &place]).contains("phone  application password  imap"));
+    assert_eq!(says(&["device", "revoke", ALICE, "phone", "--data-dir", &place]), "Device 1 “phone” was revoked.\n");
+    login("a NO");
+    trial.stop();
+}
+
+#[test]
+fn the_commands_say_the_same_on_a_running_server_and_without_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let trial = Trial::start(&dir.path().join("data"));
+    let place = trial.data_dir.to_str().unwrap().to_owned();
+    let ask = |arguments: &[&str]| says(&[arguments, &["--data-dir", &place]].concat());
+    ask(&["domain", "add", "example.net"]);
+    ask(&["account", "add", "carol@example.net", "--generate", "--name", "Carol"]);
+    ask(&["alias", "add", "team@example.net", ALICE, "carol@example.net"]);
+    ask(&["account", "disable", "carol@example.net"]);
+    let questions: [&[&str]; 8] = [
+        &["account", "list"],
+        &["account", "list", "--json"],
+        &["account", "show", ALICE],
+        &["device", "list", ALICE],
+        &["alias", "list"],
+        &["domain", "list", "--json"],
+        &["queue", "list"],
+        &["check", "--bodies"],
+    ];
+    let running = questions.map(ask);
+    trial.stop();
+    assert_eq!(questions.map(ask), running);
+    assert!(running[0].contains("carol@example.net  Carol  no"), "{}", running[0]);
+    assert!(running[4].contains("team@example.net  alice@example.org, carol@example.net"), "{}", running[4]);
+    assert_eq!(running[7], "All is well: 4 checked.\n");
+    ask(&["account", "remove", BOB]);
+    let again = Trial::start(&dir.path().join("data"));
+    assert!(!again.guide.contains(BOB), "it was removed by hand");
+    again.stop();
+}
+
+#[test]
+fn the_exit_status_tells_a_refusal_from_wrong_usage() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("data");
+    let place = place.to_str().unwrap();
+    let check = |arguments: &[&str], status: i32, part: &str| {
+        let output = run(&[arguments, &["--data-dir", place]].concat());
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {text}");
+        assert!(text.contains(part), "{arguments:?}: {text:?} lacks {part:?}");
+    };
+    check(&["domain", "add", "example.org"], 0, "");
+    check(&["domain", "add", "example.org"], 1, "is a local domain already");
+    check(&["account", "show", "nobody@example.org"], 1, "there is no account nobody@example.org");
+    check(&["account", "add", ALICE], 2, "no password came on standard input");
+    check(&["account", "add", ALICE, "--generate", "--password-stdin"], 2, "cannot be used with");
+    check(&["device", "policy", ALICE, "phone", "burn"], 2, "keep-when-shared, keep, expunge");
+    check(&["queue", "show", "1"], 1, "there is no message 1 in the queue");
+    check(&["accounts"], 2, "unrecognized subcommand");
+    check(&["try", "--config", "x"], 2, "cannot be used with");
+}
+
+/// What keeps a server from starting is told in one sentence.
+fn check_refusal(arguments: &[&str], parts: &[&str]) {
+    let output = run(arguments);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.starts_with("pillarbox: ") && text.lines().count() == 1, "{text}");
+    for part in parts {
+        assert!(text.contains(part), "{text:?} lacks {part:?}");
+    }
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_told_in_one_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let try_in = |name: &str, parts: &[&str]| {
+        check_refusal(&["try", "--free-ports", "--data-dir", &at(name)], &[parts, &[at(name).as_str()]].concat());
+    };
+    fs::write(dir.path().join("file"), "").unwrap();
+    try_in("file/data", &["cannot create the data directory", "not a directory"]);
+    fs::create_dir(dir.path().join("photos")).unwrap();
+    fs::write(dir.path().join("photos/cat.jpg"), "").unwrap();
+    try_in("photos", &["not a data directory of Pillarbox", "cat.jpg"]);
+    fs::create_dir(dir.path().join("newer")).unwrap();
+    fs::write(dir.path().join("newer/pillarbox.format"), "pillarbox 2\n").unwrap();
+    try_in("newer", &["written by a newer Pillarbox"]);
+    let trial = Trial::start(&dir.path().join("used"));
+    try_in("used", &["in use by another Pillarbox"]);
+    trial.stop();
+}
+
+#[test]
+fn a_port_in_use_is_told_with_its_listener() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let file = write_config(dir.path(), &format!("imap = [\"{address}\"]"));
+    check_refusal(&["serve", "--config", &file], &["imap cannot listen on", &address, "listen.imap"]);
+}
+
+fn write_config(dir: &Path, listen: &str) -> String {
+    let file = dir.join("pillarbox.toml");
+    let off = ["smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s"];
+    let off = off.iter().filter(|service| !listen.starts_with(&format!("{service} ")));
+    let off: String = off.map(|service| format!("{service} = []\n")).collect();
+    fs::write(&file, format!("data_dir = \"data\"\nlog.level = \"warn\"\n[listen]\n{off}{listen}\n")).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn help_teaches_with_examples() {
+    for command in ["", "try", "serve", "check-config", "account", "device", "alias", "domain", "queue", "check"] {
+        let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let help = says(&arguments);
+        assert!(help.contains("Examples:\n  pillarbox"), "{command}: {help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 125), "{command}: {help}");
+    }
+}
