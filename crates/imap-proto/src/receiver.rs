@@ -15,7 +15,7 @@ use memchr::memchr;
 use crate::command::{self, Tagged};
 use crate::cursor::Literal;
 use crate::limits::Limits;
-use crate::mailbox::Dialect;
+use crate::mailbox::{Dialect, MailboxName};
 use crate::malformed::{Malformed, Reason};
 use crate::secret::Secret;
 use crate::tag::Tag;
@@ -47,6 +47,8 @@ pub struct LiteralRequest {
     pub bytes: u64,
     /// What it is.
     pub role: LiteralRole,
+    /// Where the message of an APPEND shall go; `None` for arguments, and for a name that will be refused anyway.
+    pub mailbox: Option<MailboxName>,
 }
 
 /// What a literal is.
@@ -333,14 +335,21 @@ impl Receiver {
                 self.discard(reason, marker.bytes)
             };
         }
-        match role {
-            LiteralRole::Argument => command.argument_bytes += marker.bytes,
-            LiteralRole::Message => command.has_message = true,
-        }
+        let mailbox = match role {
+            LiteralRole::Argument => {
+                command.argument_bytes += marker.bytes;
+                None
+            }
+            LiteralRole::Message => {
+                command.has_message = true;
+                let before = command.text.get(..command.line_start + marker.start).unwrap_or_default();
+                command::append_target(before, command.literals.first(), &self.limits, self.dialect)
+            }
+        };
         command.line_start = command.text.len();
         // The cast loses nothing: the value is at most LITERAL_RESERVE_BYTES.
         let data = Vec::with_capacity(marker.bytes.min(LITERAL_RESERVE_BYTES) as usize);
-        let request = LiteralRequest { tag: command.tag(), bytes: marker.bytes, role };
+        let request = LiteralRequest { tag: command.tag(), bytes: marker.bytes, role, mailbox };
         self.state = State::Literal { literal: Literal { data, binary: marker.binary }, remaining: marker.bytes };
         if marker.synchronising { Progress::Event(Event::Literal(request)) } else { Progress::Again }
     }

@@ -1,12 +1,12 @@
 //! One IMAP connection: what the client sends goes to the dispatcher, what a command leaves running goes on here.
 
 use crate::capability;
-use crate::command::idle;
+use crate::command::{append, idle};
 use crate::service::Service;
 use crate::state::{Finish, Running, State, Stranger, Then, User};
 use crate::sync::Look;
 use crate::tagged::ResultCode;
-use imap_proto::{Code, Dialect, Encoder, Event, Limits, Receiver, Status};
+use imap_proto::{Code, Dialect, Encoder, Event, Limits, LiteralRequest, Receiver, Status};
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use std::mem;
 use std::sync::Arc;
@@ -119,10 +119,7 @@ impl Session {
     fn next_event(&mut self, output: &mut Vec<u8>) -> Turn {
         match self.poll() {
             Event::NeedMore => Turn::Wait,
-            Event::Literal(_) => {
-                self.encoder(output).continuation("Send the literal");
-                Turn::Again
-            }
+            Event::Literal(request) => self.literal(&request, output),
             Event::Command(tagged) => self.command(tagged, output),
             Event::Malformed(malformed) => {
                 self.encoder(output).malformed(&malformed);
@@ -131,6 +128,18 @@ impl Session {
             // The machine gives these only after it was told to expect them.
             Event::Done | Event::Auth(_) => Turn::Again,
         }
+    }
+
+    /// The client asks whether to send a literal.
+    fn literal(&mut self, request: &LiteralRequest, output: &mut Vec<u8>) -> Turn {
+        if let (State::Authenticated(user), Some(tag)) = (&self.state, &request.tag)
+            && let Some(refusal) = append::refuse_early(&user.account, request)
+        {
+            self.receiver.refuse_literal();
+            return self.end(Finish::new(tag.clone(), refusal));
+        }
+        self.encoder(output).continuation("Send the literal");
+        Turn::Again
     }
 
     /// The machine's next event.

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use crate::cursor::{Cursor, Parse};
+use crate::cursor::{Cursor, Literal, Parse};
 use crate::datetime::DateTime;
 use crate::flag::Flag;
-use crate::mailbox::MailboxName;
+use crate::limits::Limits;
+use crate::mailbox::{Dialect, MailboxName};
 use crate::malformed::Reason;
 
 /// A message to be put into a mailbox.
@@ -52,6 +53,20 @@ impl Append {
         let (message, data) = message(cursor)?;
         Ok(Self { mailbox, flags, date, message, data })
     }
+}
+
+/// Where an APPEND goes whose message is still to come: `text` is the command up to the message, `first` its first literal,
+/// which may be the name. `None` where the name is none, which the command will be refused for.
+pub(crate) fn target(text: &[u8], first: Option<&Literal>, limits: &Limits, dialect: Dialect) -> Option<MailboxName> {
+    let name = first.map(|literal| Literal { data: literal.data.clone(), binary: literal.binary });
+    let mut cursor = Cursor::new(text, name.into_iter().collect(), limits, dialect);
+    // The tag and the verb.
+    for _ in 0..2 {
+        cursor.spaces();
+        cursor.take_while(|byte| byte != b' ');
+    }
+    cursor.spaces();
+    cursor.mailbox().ok()
 }
 
 fn message(cursor: &mut Cursor<'_>) -> Parse<(Vec<u8>, AppendData)> {

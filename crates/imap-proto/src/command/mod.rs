@@ -12,6 +12,7 @@ mod status;
 mod store;
 mod transfer;
 
+pub(crate) use append::target as append_target;
 pub use append::{Append, AppendData};
 pub use auth::{Authenticate, Login};
 pub use fetch::{BodySection, ChangedSince, Fetch, FetchItem, Partial, Section, SectionText};

@@ -174,6 +174,29 @@ fn a_refused_literal_ends_the_command() {
 }
 
 #[test]
+fn the_literal_of_an_append_knows_where_it_goes() {
+    let check = |wire: &str, dialect: Dialect, expected: Option<&str>| {
+        let mut receiver = Receiver::new(small());
+        receiver.set_dialect(dialect);
+        receiver.push(wire.as_bytes());
+        let request = match receiver.poll() {
+            Event::Literal(request) => request,
+            event => panic!("{wire}: {event:?}"),
+        };
+        assert_eq!(request.mailbox.as_ref().map(MailboxName::as_str), expected, "{wire}");
+    };
+    check("a APPEND Work {3}\r\n", Dialect::Rev1, Some("Work"));
+    check("a append \"to do\" (\\Seen) {3}\r\n", Dialect::Rev1, Some("to do"));
+    check("a  APPEND  inbox UTF8 (~{3}\r\n", Dialect::Rev1, Some("INBOX"));
+    check("a APPEND {5+}\r\nto do {3}\r\n", Dialect::Rev1, Some("to do"));
+    check("a APPEND Entw&APw-rfe {3}\r\n", Dialect::Rev1, Some("Entw\u{fc}rfe"));
+    check("a APPEND \"Entw\u{fc}rfe\" {3}\r\n", Dialect::Utf8, Some("Entw\u{fc}rfe"));
+    check("a APPEND \"x {3}\r\n", Dialect::Rev1, None);
+    check("a LOGIN x {3}\r\n", Dialect::Rev1, None);
+    check("a APPEND {3}\r\n", Dialect::Rev1, None);
+}
+
+#[test]
 fn nothing_pipelined_before_tls_survives() {
     let mut receiver = Receiver::new(small());
     receiver.push(b"a STARTTLS\r\nb LOGIN x y\r\nc LOG");

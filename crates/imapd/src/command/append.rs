@@ -1,11 +1,19 @@
 //! APPEND (RFC 9051 §6.3.12). What was sent is stored byte for byte, line ends as they came.
 
-use super::{Answer, Context};
+use super::{Answer, Context, no_such_target};
 use crate::command::store::flags;
 use crate::tagged::Tagged;
-use imap_proto::Code;
 use imap_proto::command::{Append, AppendData};
-use store::{NewMessage, Target, Timestamp};
+use imap_proto::{Code, LiteralRequest};
+use store::{Account, NewMessage, Target, Timestamp};
+
+/// RFC 9051 §6.3.12: who appends to a mailbox that is not there hears so before a large message goes over the wire. What
+/// cannot be said now is said at the end of the command.
+pub(crate) fn refuse_early(account: &Account, request: &LiteralRequest) -> Option<Tagged> {
+    let name = request.mailbox.as_ref()?;
+    let mailboxes = account.mailboxes().ok()?;
+    mailboxes.by_name(name.as_str()).is_none().then(no_such_target)
+}
 
 pub(super) fn run(context: &mut Context<'_>, append: Append) -> Answer {
     if append.data == AppendData::Utf8 && !context.user.enabled.utf8 {

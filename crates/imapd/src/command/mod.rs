@@ -1,6 +1,6 @@
 //! What a client can ask for: one file per command, and a dispatcher that only dispatches.
 
-mod append;
+pub(crate) mod append;
 pub(crate) mod authenticate;
 mod close;
 mod copy;
@@ -67,7 +67,7 @@ impl Context<'_> {
     /// RFC 9051 §6.3.12, §6.4.7: whoever brings messages to a mailbox that is not there may make it first.
     fn target(&self, name: &MailboxName) -> Result<::store::Mailbox, Tagged> {
         self.mailbox(name).map_err(|error| match error {
-            Error::NoSuchMailbox => Tagged::refused(Code::TryCreate, "No such mailbox"),
+            Error::NoSuchMailbox => no_such_target(),
             other => other.into(),
         })
     }
@@ -84,6 +84,10 @@ impl Context<'_> {
         }
         Ok(selected)
     }
+}
+
+fn no_such_target() -> Tagged {
+    Tagged::refused(Code::TryCreate, "No such mailbox")
 }
 
 impl From<NoSuchNumber> for Tagged {

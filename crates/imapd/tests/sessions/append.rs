@@ -48,3 +48,19 @@ fn what_is_refused() {
     let largest = "x".repeat(MESSAGE_BYTES_MAX as usize);
     assert!(client.append("INBOX", &largest).starts_with("p OK [APPENDUID"));
 }
+
+#[test]
+fn a_message_for_no_mailbox_is_refused_before_it_is_sent() {
+    let server = Server::new();
+    let mut client = server.alice_in_inbox();
+    server.alice().fill(1);
+    client.check("a APPEND Nowhere (\\Seen) {99999}", &["* 1 EXISTS", "a NO [TRYCREATE] No such mailbox"]);
+    client.check("b NOOP", &["b OK NOOP done"]);
+    client.check("c APPEND {7}", &["+ Send the literal"]);
+    client.check("Nowhere {5}", &["c NO [TRYCREATE] No such mailbox"]);
+    client.check("d CREATE Nowhere", &["d OK [MAILBOXID (F7)] CREATE done"]);
+    client.check("e APPEND Nowhere {2}", &["+ Send the literal"]);
+    assert!(client.send("ab").starts_with("e OK [APPENDUID"));
+    // A stranger's command is read to its end: what he asks for is not told.
+    server.connect().check("a APPEND Nowhere {2}", &["+ Send the literal"]);
+}
