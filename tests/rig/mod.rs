@@ -6,11 +6,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Nothing here takes so long unless it hangs.
@@ -98,6 +102,68 @@ impl Trial {
     pub fn stop(mut self) {
         self.signal(Signal::TERM);
         assert!(self.wait().success());
+    }
+}
+
+/// A server that `serve` started, on ports that the system chose.
+pub struct Serving {
+    child: Child,
+    pub config: PathBuf,
+    /// Where each service listens.
+    ports: BTreeMap<String, u16>,
+}
+
+impl Serving {
+    /// Every service listens on a free port of 127.0.0.1; `more` is added to the configuration, at its top.
+    pub fn start(dir: &Path, more: &str) -> Self {
+        let config = dir.join("pillarbox.toml");
+        let services = ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s"];
+        let listen: String = services.iter().map(|service| format!("listen.{service} = [\"127.0.0.1:0\"]\n")).collect();
+        let fixed = "hostname = \"localhost\"\ndata_dir = \"data\"\nlog.format = \"json\"\n";
+        fs::write(&config, format!("{fixed}{listen}{more}\n")).unwrap();
+        let path = config.to_str().unwrap();
+        let mut child = pillarbox(&["serve", "--config", path]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let mut ports = BTreeMap::new();
+        loop {
+            let line = log.next().expect("it ended before it was ready");
+            let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+            match line["message"].as_str() {
+                Some("ready") => break,
+                Some("listening") => {
+                    let port = line["address"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
+                    ports.insert(line["service"].as_str().unwrap().to_owned(), port);
+                }
+                Some(_) | None => {}
+            }
+        }
+        // A full pipe would stop the server.
+        thread::spawn(move || log.for_each(drop));
+        Self { child, config, ports }
+    }
+
+    pub fn connect_tls(&self, service: &str) -> Lines {
+        let authority = self.config.with_file_name("data").join("tls/ca.pem");
+        Lines::new(tls(TcpStream::connect(("127.0.0.1", self.ports[service])).unwrap(), &authority))
+    }
+
+    /// What a command about this server says.
+    pub fn says(&self, arguments: &[&str]) -> String {
+        says(&[arguments, &["--config", self.config.to_str().unwrap()]].concat())
+    }
+
+    /// SIGTERM, and its end.
+    pub fn stop(mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Only after a failed test it still runs.
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
     }
 }
 

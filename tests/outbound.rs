@@ -1,0 +1,137 @@
+//! Mail for outside addresses on the real binary: through the queue to a smarthost, and back as a bounce.
+
+#![allow(clippy::unwrap_used)]
+
+mod rig;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rig::{Lines, PATIENCE, Serving};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+/// A smarthost that knows everybody whose name does not begin with `nobody`; the messages that it takes.
+fn smarthost() -> (u16, Receiver<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (taken, messages) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            converse(stream.unwrap(), &taken);
+        }
+    });
+    (port, messages)
+}
+
+fn converse(stream: TcpStream, taken: &Sender<Vec<String>>) {
+    let mut lines = Lines::new(Box::new(stream));
+    lines.send("220 smarthost.example");
+    loop {
+        let line = lines.line();
+        match line.split([' ', ':']).next().unwrap_or_default() {
+            "" => return,
+            "RCPT" if line.contains("<nobody") => lines.send("550 5.1.1 there is nobody of that name"),
+            "DATA" => {
+                lines.send("354 go on");
+                // Whoever waits for it may have gone.
+                let _gone = taken.send(lines.until("."));
+                lines.send("250 2.0.0 taken");
+            }
+            "QUIT" => return lines.send("221 bye"),
+            _ => lines.send("250 fine"),
+        }
+    }
+}
+
+fn submit(server: &Serving, password: &str, recipients: &[(&str, &str)]) {
+    let mut smtp = server.connect_tls("submissions");
+    smtp.until("220 ");
+    smtp.ask("EHLO pc.example.org", "250 ");
+    let login = STANDARD.encode(format!("\0alice@example.org\0{password}"));
+    smtp.ask(&format!("AUTH PLAIN {login}"), "235 ");
+    smtp.ask("MAIL FROM:<alice@example.org>", "250 ");
+    for (recipient, reply) in recipients {
+        smtp.ask(&format!("RCPT TO:<{recipient}>"), reply);
+    }
+    if recipients.iter().any(|(_, reply)| reply.starts_with('2')) {
+        smtp.ask("DATA", "354 ");
+        smtp.ask("From: alice@example.org\r\nSubject: to the outside\r\n\r\nHello.\r\n.", "250 ");
+    }
+    smtp.ask("QUIT", "221 ");
+}
+
+fn make_alice(server: &Serving) -> String {
+    server.says(&["domain", "add", "example.org"]);
+    let added = server.says(&["account", "add", "alice@example.org", "--generate", "--json"]);
+    let account: serde_json::Value = serde_json::from_str(&added).unwrap();
+    account["password"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn one_recipient_gets_it_and_the_other_comes_back_as_a_bounce() {
+    let (port, messages) = smarthost();
+    let dir = tempfile::tempdir().unwrap();
+    let more = format!("smarthost = {{ host = \"127.0.0.1\", port = {port}, security = \"none\" }}");
+    let server = Serving::start(dir.path(), &more);
+    let password = make_alice(&server);
+    let mut imap = server.connect_tls("imaps");
+    imap.until("* OK");
+    imap.ask(&format!("a LOGIN alice@example.org {password}"), "a OK");
+    imap.ask("b SELECT INBOX", "b OK");
+    imap.ask("c IDLE", "+");
+    submit(&server, &password, &[("friend@outside.example", "250 "), ("nobody@outside.example", "250 ")]);
+    let message = messages.recv_timeout(PATIENCE).unwrap();
+    assert!(message.contains(&"Subject: to the outside".to_owned()), "{message:?}");
+    imap.until("* 1 EXISTS");
+    imap.ask("DONE", "c OK");
+    let bounce = imap.ask("d FETCH 1 BODY[]", "d OK").join("\n");
+    for part in
+        ["Final-Recipient: rfc822;nobody@outside.example", "Action: failed", "Status: 5.1.1", "nobody of that name"]
+    {
+        assert!(bounce.replace("rfc822; ", "rfc822;").contains(part), "{part:?} is not in\n{bounce}");
+    }
+    assert!(!bounce.contains("Final-Recipient: rfc822; friend"), "{bounce}");
+    server.stop();
+}
+
+#[test]
+fn without_a_smarthost_outside_mail_is_refused_at_rcpt() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Serving::start(dir.path(), "");
+    let password = make_alice(&server);
+    submit(&server, &password, &[("friend@outside.example", "550 ")]);
+    assert_eq!(server.says(&["queue", "list"]), "The queue is empty.\n");
+    server.stop();
+}
+
+#[test]
+fn a_smarthost_that_is_away_leaves_mail_in_the_queue_which_survives_a_restart() {
+    let away = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let dir = tempfile::tempdir().unwrap();
+    let more = format!("smarthost = {{ host = \"127.0.0.1\", port = {away}, security = \"none\" }}");
+    let server = Serving::start(dir.path(), &more);
+    let password = make_alice(&server);
+    submit(&server, &password, &[("friend@outside.example", "250 ")]);
+    server.says(&["queue", "hold", "1"]);
+    check_held(&server.says(LIST));
+    let config = server.config.clone();
+    server.stop();
+    check_held(&rig::says(&[LIST, &["--config", config.to_str().unwrap()]].concat()));
+    let server = Serving::start(dir.path(), &more);
+    check_held(&server.says(LIST));
+    assert_eq!(server.says(&["queue", "remove", "1"]), "Message 1 was thrown away.\n");
+    server.stop();
+}
+
+const LIST: &[&str] = &["queue", "list", "--json"];
+
+/// How often it was tried is not looked at: the first attempt may just be ending.
+fn check_held(list: &str) {
+    let message: serde_json::Value = serde_json::from_str(list).unwrap();
+    assert_eq!(message["id"], 1);
+    assert_eq!(message["from"], "alice@example.org");
+    assert_eq!(message["held"], true);
+    assert_eq!(message["recipients"][0]["address"], "friend@outside.example");
+    assert_eq!(message["recipients"][0]["state"], "waiting");
+}
