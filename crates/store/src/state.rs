@@ -142,8 +142,8 @@ pub(crate) fn load_records(snapshot: &dyn Snapshot, mailbox: MailboxId) -> Resul
     Ok(index)
 }
 
-/// `None` when it is not there, damaged, or not what the mailbox counts.
-fn load_packed(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Option<Index>, Error> {
+/// The packed index brought up to date; `None` when it is not there, damaged, or not what the mailbox counts.
+pub(crate) fn load_packed(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Option<Index>, Error> {
     let Some(mut index) = load_pack(snapshot, mailbox)? else { return Ok(None) };
     let complete = mailbox.highest_modseq <= mailbox.packed_to || replay(snapshot, mailbox, &mut index)?;
     let fits = index.len() == mailbox.counts.messages as usize

@@ -22,14 +22,14 @@ use world::{Kind, World};
 /// The seeds of every day.
 const SEEDS: std::ops::Range<u64> = 0..48;
 
-fn seeds() -> std::ops::Range<u64> {
-    let Ok(wanted) = std::env::var("PILLARBOX_SIM_SEEDS") else { return SEEDS };
+fn seeds(usual: std::ops::Range<u64>) -> std::ops::Range<u64> {
+    let Ok(wanted) = std::env::var("PILLARBOX_SIM_SEEDS") else { return usual };
     let (from, to) = wanted.split_once("..").unwrap_or(("0", &wanted));
     from.parse().unwrap()..to.parse().unwrap()
 }
 
-fn run(kind: Kind, steps: u32) {
-    for seed in seeds() {
+fn run(kind: Kind, seeds: std::ops::Range<u64>, steps: u32) {
+    for seed in seeds {
         let story = || {
             let mut world = World::new(seed, kind);
             (0..steps).for_each(|_| world.step());
@@ -44,15 +44,20 @@ fn run(kind: Kind, steps: u32) {
 
 #[test]
 fn two_processes_on_an_engine_that_fails_lose_and_double_nothing() {
-    run(Kind::Faults, 120);
+    run(Kind::Faults, seeds(SEEDS), 120);
 }
 
 #[test]
 fn an_engine_that_never_fails_shows_every_device_exactly_what_happened() {
-    run(Kind::Calm, 120);
+    run(Kind::Calm, seeds(SEEDS), 120);
 }
 
 #[test]
 fn machines_that_crash_all_the_time_keep_what_they_acknowledged() {
-    run(Kind::Crashes, 80);
+    run(Kind::Crashes, seeds(SEEDS), 80);
+}
+
+#[test]
+fn packed_indexes_are_what_the_records_say_whatever_fails() {
+    run(Kind::Large, seeds(0..8), 60);
 }

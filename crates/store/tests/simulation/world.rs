@@ -20,13 +20,15 @@ pub enum Kind {
     Calm,
     Faults,
     Crashes,
+    /// Some faults, and so many messages that indexes are packed.
+    Large,
 }
 
 impl Kind {
     fn rates(self) -> FaultRates {
         match self {
             Self::Calm => FaultRates::default(),
-            Self::Faults => FaultRates { conflict: 50, full: 40, failed: 60, read_error: 4 },
+            Self::Faults | Self::Large => FaultRates { conflict: 50, full: 40, failed: 60, read_error: 4 },
             Self::Crashes => FaultRates { conflict: 10, full: 10, failed: 30, read_error: 1 },
         }
     }
@@ -34,7 +36,7 @@ impl Kind {
     fn crashes_per_mille(self) -> u16 {
         match self {
             Self::Calm => 0,
-            Self::Faults => 15,
+            Self::Faults | Self::Large => 15,
             Self::Crashes => 150,
         }
     }
@@ -113,7 +115,27 @@ impl World {
         };
         world.start();
         (0..ACCOUNTS).for_each(|_| world.create_account());
+        if kind == Kind::Large {
+            world.fill();
+        }
         world
+    }
+
+    /// A few messages, and copies of copies of them.
+    fn fill(&mut self) {
+        let kind = std::mem::replace(&mut self.kind, Kind::Calm);
+        let inbox = self.accounts[0].model.inbox();
+        let account = self.processes[0].store.account(self.accounts[0].id);
+        for n in 0..10u8 {
+            let op = Op::Append { mailbox: None, body: vec![n], flags: Names::new(), date: self.now };
+            self.perform(0, 0, &op, |now| perform(&account, &op, now, None));
+        }
+        for _ in 0..7 {
+            let uids = self.accounts[0].model.mailbox(inbox).messages.keys().copied().collect();
+            let op = Op::Copy { from: inbox, uids, to: inbox };
+            self.perform(0, 0, &op, |now| perform(&account, &op, now, None));
+        }
+        self.kind = kind;
     }
 
     /// All processes start, after whatever happened to those before them.
@@ -147,7 +169,8 @@ impl World {
 
     pub fn step(&mut self) {
         self.now.0 += self.random.below(2000) as i64 - 200;
-        let subject = self.random.below(ACCOUNTS as u64) as usize;
+        let subjects = if self.kind == Kind::Large { 1 } else { ACCOUNTS as u64 };
+        let subject = self.random.below(subjects) as usize;
         let process = self.random.below(PROCESSES as u64) as usize;
         match self.random.below(100) {
             0..6 => self.look(process, subject),
@@ -205,6 +228,8 @@ impl World {
         let found = Found::read(&self.engine, &self.objects, at.id, Some(&at.found));
         let mut after = at.model.clone();
         let expected = after.apply(op, self.now, &found);
+        let fault = matches!(outcome, Err(Error::Fault(_) | Error::NoSpace(_)));
+        assert!(!fault || self.kind != Kind::Calm, "{op:?}: {outcome:?}");
         match (outcome, &expected) {
             (Ok(reply), _) => {
                 assert_eq!(Ok(reply), expected.as_ref(), "{op:?}");
