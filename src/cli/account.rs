@@ -118,10 +118,7 @@ fn list(place: &Place, format: Format) -> Outcome {
 fn show(place: &Place, address: String, format: Format) -> Outcome {
     let items = place.collect(&Request::Account(AccountRequest::Show { address }))?;
     format.show(&items, |items| {
-        let details = |item: &Item| match item {
-            Item::AccountDetails(details) => Some(shown(details)),
-            _ => None,
-        };
+        let details = |item: &Item| if let Item::AccountDetails(details) = item { Some(shown(details)) } else { None };
         items.iter().filter_map(details).collect()
     })
 }
@@ -138,9 +135,12 @@ fn remove(place: &Place, address: String, yes: bool) -> Outcome {
 /// A person is asked; a script means what it says.
 fn confirm(place: &Place, address: &str) -> Outcome {
     let items = place.collect(&Request::Account(AccountRequest::Show { address: address.to_owned() }))?;
-    let count = |item: &Item| match item {
-        Item::AccountDetails(details) => details.mailboxes.iter().map(|mailbox| u64::from(mailbox.messages)).sum(),
-        _ => 0,
+    let count = |item: &Item| {
+        if let Item::AccountDetails(details) = item {
+            details.mailboxes.iter().map(|mailbox| u64::from(mailbox.messages)).sum()
+        } else {
+            0
+        }
     };
     let messages: u64 = items.iter().map(count).sum();
     let question = format!("This removes {address} and its {messages} messages for good. Type the address to go on: ");
@@ -152,10 +152,7 @@ fn confirm(place: &Place, address: &str) -> Outcome {
 }
 
 fn account(item: &Item) -> Option<&AccountItem> {
-    match item {
-        Item::Account(account) => Some(account),
-        _ => None,
-    }
+    if let Item::Account(account) = item { Some(account) } else { None }
 }
 
 fn changed(account: &AccountItem, done: &str) -> String {

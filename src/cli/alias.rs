@@ -67,9 +67,8 @@ impl Alias {
 }
 
 fn listed(items: &[Item]) -> String {
-    let row = |item: &Item| match item {
-        Item::Alias(alias) => Some([alias.address.clone(), alias.targets.join(", ")]),
-        _ => None,
+    let row = |item: &Item| {
+        if let Item::Alias(alias) = item { Some([alias.address.clone(), alias.targets.join(", ")]) } else { None }
     };
     let rows: Vec<_> = items.iter().filter_map(row).collect();
     table(["ALIAS", "LEADS TO"], &rows, "There are no aliases.")

@@ -50,7 +50,12 @@ impl Check {
                 done = checked.done;
                 progress(checked);
             }
-            _ => {}
+            Item::Account(_)
+            | Item::AccountDetails(_)
+            | Item::Device(_)
+            | Item::Alias(_)
+            | Item::Domain(_)
+            | Item::Queue(_) => {}
         })?;
         broken.map_or(Ok(()), Err)?;
         if findings > 0 {

@@ -96,10 +96,7 @@ impl Device {
 }
 
 fn device(item: &Item) -> Option<&DeviceItem> {
-    match item {
-        Item::Device(device) => Some(device),
-        _ => None,
-    }
+    if let Item::Device(device) = item { Some(device) } else { None }
 }
 
 fn added(device: &DeviceItem) -> String {

@@ -64,9 +64,8 @@ impl Domain {
 }
 
 fn listed(items: &[Item]) -> String {
-    let row = |item: &Item| match item {
-        Item::Domain(domain) => Some([domain.shown.clone(), domain.domain.clone()]),
-        _ => None,
+    let row = |item: &Item| {
+        if let Item::Domain(domain) = item { Some([domain.shown.clone(), domain.domain.clone()]) } else { None }
     };
     let rows: Vec<_> = items.iter().filter_map(row).collect();
     table(["DOMAIN", "AS PROGRAMS WRITE IT"], &rows, "There are no local domains; `pillarbox domain add` makes one.")

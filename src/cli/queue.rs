@@ -76,10 +76,7 @@ impl Queue {
 }
 
 fn message(item: &Item) -> Option<&QueueItem> {
-    match item {
-        Item::Queue(message) => Some(message),
-        _ => None,
-    }
+    if let Item::Queue(message) = item { Some(message) } else { None }
 }
 
 /// Nobody to send back to is `<>`, as in a bounce.

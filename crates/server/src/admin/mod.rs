@@ -45,7 +45,7 @@ pub enum Request {
     Check(CheckRequest),
 }
 
-/// A part of an answer. Times are text: RFC 3339 in UTC, to the second.
+/// A part of an answer. Times are text in UTC, to the second: `2026-11-22T22:36:40Z`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Item {
@@ -108,7 +108,7 @@ impl Handler for Admin {
     }
 }
 
-/// RFC 3339 in UTC, to the second.
+/// `2026-11-22T22:36:40Z`.
 fn text_of(at: Timestamp) -> String {
     jiff::Timestamp::from_second(at.unix_seconds()).unwrap_or_default().to_string()
 }
