@@ -4,7 +4,7 @@
 
 use super::player::{Link, World};
 use super::script::Protocol;
-use auth::{Auth, AuthOptions};
+use auth::{Auth, AuthOptions, PasswordCost};
 use session::{Moment, Peer, Session, Step};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -100,7 +100,7 @@ impl MemoryWorld {
     /// A world in which the client's bytes come in segments of so many bytes.
     pub fn new(segment_bytes: usize) -> Self {
         let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
-        let auth = Auth::open(store.clone(), [3; 32], AuthOptions::default()).unwrap();
+        let auth = Auth::open(store.clone(), [3; 32], AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() }).unwrap();
         auth.directory().add_domain("example.org").unwrap();
         let now = Timestamp(START.unix_millis);
         let account = auth.directory().add_account("alice@example.org", "a long main password", "Alice", now).unwrap();
@@ -191,6 +191,11 @@ impl Link for MemoryLink {
                 _ => return,
             }
         }
+    }
+
+    fn settle(&mut self, lines: &mut Vec<String>) {
+        while self.turn() {}
+        self.take_lines(lines);
     }
 }
 

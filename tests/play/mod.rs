@@ -3,6 +3,7 @@
 pub mod memory;
 pub mod player;
 pub mod script;
+pub mod tokens;
 
 /// The message that a `given` line stands for.
 pub fn message(subject: &str) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! Plays a transcript: sends, waits for what must come, and looks for what must not.
 
 use super::script::{Action, Line, Protocol, matches};
+use super::tokens::{base64, expand};
 use std::collections::BTreeMap;
 
 /// A place where transcripts are played: one account, `alice@example.org`, and the means to reach it.
@@ -24,6 +25,8 @@ pub trait Link {
     fn send(&mut self, bytes: &[u8]);
     /// Waits until `is_enough` of the lines that came so far, or nothing more can be expected; adds them to `lines`.
     fn receive(&mut self, lines: &mut Vec<String>, is_enough: &dyn Fn(&[String]) -> bool);
+    /// Adds what has come to `lines`. In memory that is all that will come; over a network nothing is waited for.
+    fn settle(&mut self, lines: &mut Vec<String>);
 }
 
 struct Device {
@@ -77,9 +80,16 @@ fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &
         | Action::Drop { device }
         | Action::Return { device } => device,
     };
+    let sent = match action {
+        Action::Send { text, .. } => {
+            let password = |device: &str| devices.get(device)?.password.clone();
+            expand(&world.translate(text), &world.user(), password)?
+        }
+        _ => String::new(),
+    };
     let device = devices.get_mut(name).ok_or_else(|| format!("there is no device {name}"))?;
     match action {
-        Action::Send { text, .. } => device.send(world, text),
+        Action::Send { .. } => device.send(world, &sent),
         Action::Expect { pattern, .. } => device.expect(world, pattern),
         Action::Never { pattern, .. } => device.never(&world.translate(pattern)),
         Action::Drop { .. } => {
@@ -137,13 +147,15 @@ impl Device {
 
     fn send(&mut self, world: &mut dyn World, text: &str) -> Result<(), String> {
         self.connected(world)?;
-        let text = world.translate(text);
-        self.put(&text);
+        let old_tag = format!("{} ", self.last_tag);
+        let is_asked = self.lines.iter().any(|line| line.starts_with('+'));
+        let continues = is_asked && !self.lines.iter().any(|line| line.starts_with(&old_tag));
+        self.put(text);
         match self.protocol {
             Protocol::Imap => {
-                let tag = text.split(' ').next().unwrap_or_default().to_owned();
-                if !tag.eq_ignore_ascii_case("DONE") {
-                    self.last_tag = tag;
+                // What follows `+` belongs to the command before.
+                if !continues {
+                    self.last_tag = text.split(' ').next().unwrap_or_default().to_owned();
                 }
                 let tag = format!("{} ", self.last_tag);
                 self.wait(&|lines| lines.iter().any(|line| line.starts_with(&tag) || line.starts_with('+')));
@@ -153,7 +165,6 @@ impl Device {
                 self.in_data &= text != ".";
                 if !self.in_data {
                     self.wait(&|lines| lines.iter().any(|line| line.as_bytes().get(3) == Some(&b' ')));
-                    self.in_data = self.lines.iter().any(|line| line.starts_with("354"));
                 }
             }
         }
@@ -178,8 +189,9 @@ impl Device {
     }
 
     fn never(&mut self, pattern: &str) -> Result<(), String> {
-        // What is on its way in memory has come by now; over a network this looks at what came until the last answer.
-        self.wait(&|_| false);
+        if let Some(link) = &mut self.link {
+            link.settle(&mut self.lines);
+        }
         match self.lines.iter().find(|line| matches(pattern, line)) {
             Some(line) => Err(format!("must not come: {line:?}")),
             None => Ok(()),
@@ -190,18 +202,7 @@ impl Device {
         if let Some(link) = &mut self.link {
             link.receive(&mut self.lines, is_enough);
         }
+        let is_smtp = matches!(self.protocol, Protocol::Smtp | Protocol::Submission | Protocol::Lmtp);
+        self.in_data |= is_smtp && self.lines.iter().any(|line| line.starts_with("354"));
     }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for piece in bytes.chunks(3) {
-        let bits = piece.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - piece.len()));
-        for place in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= piece.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
 }

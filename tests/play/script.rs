@@ -6,7 +6,11 @@
 //! guest = imap, no login          one that is connected only
 //! pc deletes: keep                the removal policy of a device
 //! given inbox: "Hello" "Again"    messages in a mailbox before the story begins, one for each subject
-//! pc    > DELE 1                  sends a line
+//! pc    > DELE 1                  sends a line, in which
+//!                                 <CRLF> <CR> <LF> <NUL> are these octets,
+//!                                 <password of phone> is the application password of a device,
+//!                                 <plain of phone> is what AUTH PLAIN sends for it,
+//!                                 and <9 TIMES> at the beginning sends it so many times at once
 //! pc    < +OK ... octets          a line that begins like this must come; `...` stands for any text
 //! pc    ! * 1 EXPUNGE             no line that begins like this may have come since the last `>`
 //! pc    drops                     the connection breaks

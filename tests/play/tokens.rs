@@ -1,0 +1,86 @@
+//! What a sent line can hold that is not easily written: octets, passwords, repetition.
+
+/// The octets that a line in a transcript stands for, without the line end that follows it.
+///
+/// `password` gives the application password of a device.
+pub fn expand(text: &str, user: &str, password: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+    let (times, text) = repetition(text);
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some((before, from)) = rest.split_once('<') {
+        expanded.push_str(before);
+        let token = from.split_once('>').and_then(|(name, after)| Some((value(name, user, &password)?, after)));
+        rest = match token {
+            Some((value, after)) => {
+                expanded.push_str(&value?);
+                after
+            }
+            // An address, for instance.
+            None => {
+                expanded.push('<');
+                from
+            }
+        };
+    }
+    expanded.push_str(rest);
+    Ok(vec![expanded; times].join("\r\n"))
+}
+
+fn value(token: &str, user: &str, password: &impl Fn(&str) -> Option<String>) -> Option<Result<String, String>> {
+    let octets = match token {
+        "CRLF" => Some("\r\n"),
+        "CR" => Some("\r"),
+        "LF" => Some("\n"),
+        "NUL" => Some("\0"),
+        _ => None,
+    };
+    if let Some(octets) = octets {
+        return Some(Ok(octets.to_owned()));
+    }
+    let (what, device) = token.split_once(" of ")?;
+    let secret = password(device).ok_or_else(|| format!("{device} has no password"));
+    match what {
+        "password" => Some(secret),
+        // RFC 4616 §2
+        "plain" => Some(secret.map(|secret| base64(format!("\0{user}\0{secret}").as_bytes()))),
+        _ => None,
+    }
+}
+
+fn repetition(text: &str) -> (usize, &str) {
+    let count = text.strip_prefix('<').and_then(|text| text.split_once(" TIMES>"));
+    count.and_then(|(count, text)| Some((count.parse().ok()?, text))).unwrap_or((1, text))
+}
+
+pub fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for piece in bytes.chunks(3) {
+        let bits = piece.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - piece.len()));
+        for place in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize];
+            text.push(if place <= piece.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_become_octets() {
+        let password = |device: &str| (device == "pc").then(|| "secret".to_owned());
+        let check = |text: &str, expected: &str| {
+            assert_eq!(expand(text, "u", password).unwrap(), expected, "{text}");
+        };
+        check("a<CRLF>b<LF><CR><NUL>", "a\r\nb\n\r\0");
+        check("MAIL FROM:<a@b> x < y", "MAIL FROM:<a@b> x < y");
+        check("PASS <password of pc>", "PASS secret");
+        check("AUTH PLAIN <plain of pc>", "AUTH PLAIN AHUAc2VjcmV0");
+        check("<3 TIMES>NOOP", "NOOP\r\nNOOP\r\nNOOP");
+        check("<x TIMES>NOOP", "<x TIMES>NOOP");
+        assert!(expand("<password of nobody>", "u", password).is_err());
+    }
+}
