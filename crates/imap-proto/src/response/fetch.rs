@@ -9,8 +9,8 @@ use crate::mailbox::Dialect;
 
 /// Writes the items of one FETCH response; [`FetchWriter::finish`] ends it.
 ///
-/// A large section may be written in pieces: [`FetchWriter::section_header`], [`FetchWriter::suspend`], then exactly
-/// the announced octets into the output, as many as fit at a time, then [`Encoder::resume_fetch`].
+/// A large section may be written in pieces: [`FetchWriter::section_header`] or another that ends in `_header`,
+/// [`FetchWriter::suspend`], then exactly the announced octets into the output, as many as fit at a time, then [`Encoder::resume_fetch`].
 #[must_use = "the response is not complete before finish()"]
 pub struct FetchWriter<'o> {
     out: &'o mut Vec<u8>,
@@ -122,20 +122,44 @@ impl FetchWriter<'_> {
         string::literal(self.out, octets);
     }
 
+    /// `RFC822.HEADER {n}`: `octets` octets must follow.
+    pub fn rfc822_header_literal_header(&mut self, octets: u64) {
+        self.item(format_args!("RFC822.HEADER "));
+        string::literal_header(self.out, octets);
+    }
+
     /// `RFC822.TEXT …`
     pub fn rfc822_text(&mut self, octets: &[u8]) {
         self.item(format_args!("RFC822.TEXT "));
         string::literal(self.out, octets);
     }
 
+    /// `RFC822.TEXT {n}`: `octets` octets must follow.
+    pub fn rfc822_text_literal_header(&mut self, octets: u64) {
+        self.item(format_args!("RFC822.TEXT "));
+        string::literal_header(self.out, octets);
+    }
+
     /// `BINARY[…]<offset> …`: decoded octets after [`Partial::of`]; a literal8 where there is a NUL (RFC 3516 §4.2).
     pub fn binary(&mut self, section: &BodySection, octets: Option<&[u8]>) {
-        self.section_name("BINARY[", section);
         match octets {
-            Some(octets) if memchr::memchr(0, octets).is_some() => string::literal8(self.out, octets),
-            Some(octets) => string::literal(self.out, octets),
-            None => self.out.extend_from_slice(b"NIL"),
+            Some(octets) => {
+                self.binary_header(section, octets);
+                self.out.extend_from_slice(octets);
+            }
+            None => {
+                self.section_name("BINARY[", section);
+                self.out.extend_from_slice(b"NIL");
+            }
         }
+    }
+
+    /// `BINARY[…]<offset> {n}` or `~{n}`: exactly these octets must follow.
+    pub fn binary_header(&mut self, section: &BodySection, octets: &[u8]) {
+        self.section_name("BINARY[", section);
+        let has_nul = memchr::memchr(0, octets).is_some();
+        let header = if has_nul { string::literal8_header } else { string::literal_header };
+        header(self.out, octets.len() as u64);
     }
 
     /// `BINARY.SIZE[…] n`: of the decoded part.

@@ -49,10 +49,10 @@ pub(super) fn decimal(out: &mut Vec<u8>, mut number: u64) {
     }
 }
 
-/// `~{n}`, CRLF and the octets (RFC 9051 §4.3: literal8).
-pub(super) fn literal8(out: &mut Vec<u8>, value: &[u8]) {
+/// `~{n}` and CRLF (RFC 9051 §4.3: literal8).
+pub(super) fn literal8_header(out: &mut Vec<u8>, bytes: u64) {
     out.push(b'~');
-    literal(out, value);
+    literal_header(out, bytes);
 }
 
 /// Words in parentheses.

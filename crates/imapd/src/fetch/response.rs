@@ -26,8 +26,7 @@ pub(super) struct Response {
     body: Vec<u8>,
     /// The item that comes next.
     next_item: usize,
-    /// What is announced of `body` and not yet written.
-    literal: Range<usize>,
+    literal: Literal,
     /// A BINARY part whose encoding nobody knows was asked for.
     pub(super) unknown_cte: bool,
 }
@@ -36,14 +35,41 @@ pub(super) struct Response {
 enum After {
     /// The next one.
     Item,
-    /// These octets of the body, and perhaps a break.
-    Literal(Range<usize>),
+    /// These octets, and perhaps a break.
+    Literal(Literal),
+}
+
+/// Octets that are announced and not yet written.
+#[derive(Debug, Default)]
+struct Literal {
+    /// What they are of, where that is not the message as it is stored.
+    made: Option<Vec<u8>>,
+    range: Range<usize>,
+}
+
+impl Literal {
+    fn of_message(range: Range<usize>) -> Self {
+        Self { made: None, range }
+    }
+
+    fn of(made: Vec<u8>, partial: Option<Partial>) -> Self {
+        let range = limited(0..made.len(), partial);
+        Self { made: Some(made), range }
+    }
 }
 
 impl Response {
     /// From the index alone.
     pub(super) fn new(number: u32, entry: Entry) -> Self {
-        Self { number, entry, summary: None, body: Vec::new(), next_item: 0, literal: 0..0, unknown_cte: false }
+        Self {
+            number,
+            entry,
+            summary: None,
+            body: Vec::new(),
+            next_item: 0,
+            literal: Literal::default(),
+            unknown_cte: false,
+        }
     }
 
     /// With what has to be read.
@@ -71,7 +97,7 @@ impl Response {
     pub(super) fn write(&mut self, plan: &Plan, keywords: &Keywords, output: &mut Vec<u8>) -> bool {
         loop {
             self.pour(output);
-            if !self.literal.is_empty() || (self.next_item > 0 && output.len() >= OUTPUT_HIGH_WATER_BYTES) {
+            if !self.literal.range.is_empty() || (self.next_item > 0 && output.len() >= OUTPUT_HIGH_WATER_BYTES) {
                 return false;
             }
             if self.write_items(plan, keywords, output) {
@@ -82,13 +108,15 @@ impl Response {
 
     /// Writes as much of the announced octets as there is room for.
     fn pour(&mut self, output: &mut Vec<u8>) {
+        let Literal { made, range } = &mut self.literal;
         let room = OUTPUT_HIGH_WATER_BYTES.saturating_sub(output.len());
-        let end = self.literal.start + room.min(self.literal.len());
-        output.extend_from_slice(self.body.get(self.literal.start..end).unwrap_or_default());
-        self.literal.start = end;
+        let end = range.start + room.min(range.len());
+        let octets = made.as_ref().unwrap_or(&self.body);
+        output.extend_from_slice(octets.get(range.start..end).unwrap_or_default());
+        range.start = end;
     }
 
-    /// Writes items up to the next octets of the body; true when that was the last.
+    /// Writes items up to the next literal; true when that was the last.
     fn write_items(&mut self, plan: &Plan, keywords: &Keywords, output: &mut Vec<u8>) -> bool {
         let mut encoder = Encoder::new(output, plan.dialect);
         let mut writer = if self.next_item == 0 { encoder.fetch(self.number) } else { encoder.resume_fetch() };
@@ -96,8 +124,8 @@ impl Response {
             self.next_item += 1;
             match self.write_item(item, keywords, &mut writer) {
                 After::Item => {}
-                After::Literal(octets) => {
-                    self.literal = octets;
+                After::Literal(literal) => {
+                    self.literal = literal;
                     writer.suspend();
                     return false;
                 }
@@ -124,10 +152,18 @@ impl Response {
             FetchItem::BodyStructure => self.with_summary(|of| writer.body_structure(render::Body(&of.structure.root))),
             FetchItem::Rfc822 => {
                 writer.rfc822_literal_header(self.body.len() as u64);
-                return After::Literal(0..self.body.len());
+                return After::Literal(Literal::of_message(0..self.body.len()));
             }
-            FetchItem::Rfc822Header => writer.rfc822_header(self.octets(&[], Item::Header).unwrap_or_default()),
-            FetchItem::Rfc822Text => writer.rfc822_text(self.octets(&[], Item::Text).unwrap_or_default()),
+            FetchItem::Rfc822Header => {
+                let header = 0..header::end(&self.body);
+                writer.rfc822_header_literal_header(header.len() as u64);
+                return After::Literal(Literal::of_message(header));
+            }
+            FetchItem::Rfc822Text => {
+                let text = header::end(&self.body)..self.body.len();
+                writer.rfc822_text_literal_header(text.len() as u64);
+                return After::Literal(Literal::of_message(text));
+            }
             FetchItem::Section(section) => return self.write_section(section, writer),
             FetchItem::Binary(section) => return self.write_binary(section, writer),
             FetchItem::BinarySize(part) => return self.write_binary_size(part, writer),
@@ -156,7 +192,7 @@ impl Response {
             Some(octets) => {
                 let octets = limited(octets, body.partial);
                 writer.section_header(body, octets.len() as u64);
-                After::Literal(octets)
+                After::Literal(Literal::of_message(octets))
             }
             None => {
                 writer.section(body, None);
@@ -172,26 +208,34 @@ impl Response {
         selection: Selection,
         writer: &mut FetchWriter<'_>,
     ) -> After {
-        let header = self.octets(&body.section.part, Item::Header);
-        let fields = header.map(|header| header::select(header, names, selection));
-        writer.section(body, fields.as_deref().map(|fields| part_of(fields, body.partial)));
-        // It may have been long.
-        After::Literal(0..0)
+        let Some(header) = self.octets(&body.section.part, Item::Header) else {
+            writer.section(body, None);
+            return After::Item;
+        };
+        let fields = Literal::of(header::select(header, names, selection), body.partial);
+        writer.section_header(body, fields.range.len() as u64);
+        After::Literal(fields)
     }
 
     fn write_binary(&mut self, body: &BodySection, writer: &mut FetchWriter<'_>) -> After {
-        let decoded = match self.binary(&body.section.part) {
-            Some(Ok(decoded)) => Some(decoded),
-            None => None,
+        let part = &body.section.part;
+        let literal = match self.binary(part) {
+            Some(Ok(Cow::Owned(decoded))) => Literal::of(decoded, body.partial),
+            // No encoding to take off.
+            Some(Ok(Cow::Borrowed(_))) => {
+                let octets = self.section(part, Item::Whole).unwrap_or_default();
+                Literal::of_message(limited(octets, body.partial))
+            }
             // RFC 3516 §4.3: the command ends with NO [UNKNOWN-CTE].
-            Some(Err(UnknownCte)) => {
+            unknown @ (Some(Err(UnknownCte)) | None) => {
                 writer.binary(body, None);
-                self.unknown_cte = true;
+                self.unknown_cte |= unknown.is_some();
                 return After::Item;
             }
         };
-        writer.binary(body, decoded.as_deref().map(|octets| part_of(octets, body.partial)));
-        After::Literal(0..0)
+        let octets = literal.made.as_ref().unwrap_or(&self.body).get(literal.range.clone());
+        writer.binary_header(body, octets.unwrap_or_default());
+        After::Literal(literal)
     }
 
     fn write_binary_size(&mut self, part: &[u32], writer: &mut FetchWriter<'_>) -> After {
@@ -232,10 +276,6 @@ impl Response {
         }
         section::binary(&self.summary.as_ref()?.structure, &self.body, part)
     }
-}
-
-fn part_of(octets: &[u8], partial: Option<Partial>) -> &[u8] {
-    partial.map_or(octets, |partial| partial.of(octets))
 }
 
 /// RFC 9051 §6.4.5: what lies past the end is left out.
