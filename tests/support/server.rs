@@ -196,11 +196,11 @@ impl Addresses {
     }
 
     pub fn smtp(&self) -> Outcome<Smtp> {
-        Smtp::smtp(Link::plain(self.of("smtp"))?)
+        Smtp::connect(Link::plain(self.of("smtp"))?)
     }
 
     pub fn submissions(&self, user: &str, password: &str) -> Outcome<Smtp> {
-        let mut client = Smtp::smtp(Link::tls(self.of("submissions"), HOSTNAME, &self.authority)?)?;
+        let mut client = Smtp::connect(Link::tls(self.of("submissions"), HOSTNAME, &self.authority)?)?;
         client.login(user, password)?;
         Ok(client)
     }

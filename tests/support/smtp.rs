@@ -19,7 +19,7 @@ pub struct Reply {
 
 impl Smtp {
     /// Waits for the greeting and says EHLO.
-    pub fn smtp(link: Link) -> Outcome<Self> {
+    pub fn connect(link: Link) -> Outcome<Self> {
         Self::begin(link, false)
     }
 
