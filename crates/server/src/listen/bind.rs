@@ -67,7 +67,7 @@ fn explain(service: Service, address: SocketAddr, error: &io::Error) -> SetupErr
     let advice = match error.kind() {
         ErrorKind::AddrInUse => format!(
             "another program (or another Pillarbox) listens there already; stop it (`ss -ltnp sport = :{port}` shows \
-             which it is) or choose another port in listen.{service}"
+             which it is) or choose another port in listen.{service} (with `try`: --free-ports)"
         ),
         ErrorKind::PermissionDenied => format!(
             "ports below 1024 need a right: start as root, or give the service CAP_NET_BIND_SERVICE, or choose a \
