@@ -284,7 +284,7 @@ impl Check {
                 let intact = depth == Depth::Records || blake3::hash(body).as_bytes() == hash;
                 self.must(intact, format_args!("the body of message {text} is damaged"));
             }
-            BodyRecord::Object { hash, size, name } => {
+            BodyRecord::Object { hash, size, name, header } => {
                 self.must(record.size == *size, format_args!("message {text} has the wrong size"));
                 self.must(record.object.as_ref() == Some(name), format_args!("message {text} names two objects"));
                 if depth == Depth::Bodies {
@@ -292,6 +292,12 @@ impl Check {
                         Ok(body) => {
                             let intact = blake3::hash(&body).as_bytes() == hash;
                             self.must(intact, format_args!("the object {name} of message {text} is damaged"));
+                            let same =
+                                header.is_none_or(|copy| copy.intact() == body.get(..message::header::end(&body)));
+                            self.must(
+                                same,
+                                format_args!("the header kept of message {text} is not what it begins with"),
+                            );
                         }
                         Err(error) => self.found(format_args!("the object {name} of message {text}: {error}")),
                     }

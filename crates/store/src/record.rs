@@ -255,7 +255,34 @@ impl EmailRecord {
 /// A body, or where it lies; with the BLAKE3 of the body.
 pub(crate) enum BodyRecord<'a> {
     Inline { hash: [u8; 32], body: &'a [u8] },
-    Object { hash: [u8; 32], size: u32, name: String },
+    Object { hash: [u8; 32], size: u32, name: String, header: Option<HeaderCopy<'a>> },
+}
+
+/// A header of at most this many octets is kept beside the object that it begins.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// The header of a message whose body is an object, so that nobody has to read a large object for it.
+#[derive(Clone, Copy)]
+pub(crate) struct HeaderCopy<'a> {
+    /// BLAKE3 of `octets`.
+    pub(crate) hash: [u8; 32],
+    /// Up to and with the empty line (RFC 5322 §2.1).
+    pub(crate) octets: &'a [u8],
+}
+
+impl<'a> HeaderCopy<'a> {
+    /// None where the header is too long to be kept twice.
+    pub(crate) fn of(message: &'a [u8]) -> Option<Self> {
+        // One octet more tells whether the header ends within the bound.
+        let start = message.get(..=HEADER_BYTES_MAX).unwrap_or(message);
+        let octets = message.get(..message::header::end(start)).filter(|header| header.len() <= HEADER_BYTES_MAX)?;
+        Some(Self { hash: *blake3::hash(octets).as_bytes(), octets })
+    }
+
+    /// The header, unless it is damaged.
+    pub(crate) fn intact(&self) -> Option<&'a [u8]> {
+        (*blake3::hash(self.octets).as_bytes() == self.hash).then_some(self.octets)
+    }
 }
 
 impl<'a> BodyRecord<'a> {
@@ -267,9 +294,13 @@ impl<'a> BodyRecord<'a> {
                 w.byte(0).0.extend_from_slice(hash);
                 w.0.extend_from_slice(body);
             }
-            Self::Object { hash, size, name } => {
+            Self::Object { hash, size, name, header } => {
                 w.byte(1).0.extend_from_slice(hash);
                 w.number((*size).into()).text(name);
+                w.option(*header, |w, header| {
+                    w.0.extend_from_slice(&header.hash);
+                    w.bytes(header.octets);
+                });
             }
         }
         w.0
@@ -283,7 +314,11 @@ impl<'a> BodyRecord<'a> {
             0 => Ok(Self::Inline { hash, body: r.0 }),
             1 => {
                 let (size, name) = (r.small()?, r.text()?);
-                r.end().map(|()| Self::Object { hash, size, name })
+                let header = r.option(|r| {
+                    let hash = r.take(32)?.try_into().map_err(|_| Corrupt)?;
+                    Ok(HeaderCopy { hash, octets: r.bytes()? })
+                })?;
+                r.end().map(|()| Self::Object { hash, size, name, header })
             }
             2.. => Err(Corrupt),
         }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use store::engine::{Commit, Engine, Write};
 use store::removal::RemovalPolicy;
 use store::sim::{SimEngine, SimObjects};
 use store::{
@@ -247,4 +248,51 @@ fn two_processes_on_one_account_conflict_and_still_lose_nothing() {
     world.account.refresh().unwrap();
     assert_eq!(world.uids(world.inbox), (1..=200).collect::<Vec<_>>());
     world.check();
+}
+
+#[test]
+fn the_header_of_a_large_message_is_read_without_its_body() {
+    let world = world();
+    let text = "x".repeat(100_000);
+    let large = world.append(&text).email;
+    let check = |message: &str, reads_object: bool| {
+        let header = message.split_inclusive("\r\n\r\n").next().unwrap();
+        let email = world.append(message).email;
+        let reader = world.account.reader().unwrap();
+        assert_eq!(reader.header(email).unwrap(), header.as_bytes());
+        // The next read of an object fails.
+        world.objects.plan_read_error(0);
+        assert_eq!(reader.header(email).is_err(), reads_object, "{} octets", header.len());
+        assert_eq!(reader.body(large).is_err(), !reads_object, "no object was read before");
+    };
+    // What is kept is a header of at most 16 KiB.
+    let long = |bytes: usize| format!("X: {}\r\n\r\n{text}", "y".repeat(bytes - "X: \r\n\r\n".len()));
+    check(&format!("Subject: large\r\n\r\n{text}"), false);
+    check(&long(16 * 1024), false);
+    check(&long(16 * 1024 + 1), true);
+    check(&text, true);
+    check("Subject: small\r\n\r\nbody", false);
+    check("no empty line", false);
+    world.check();
+}
+
+#[test]
+fn a_damaged_copy_of_a_header_is_found_and_never_served() {
+    let world = world();
+    let email = world.append(&format!("Subject: large\r\n\r\n{}", "x".repeat(100_000))).email;
+    let key = [b"Y".as_slice(), &email.0.to_be_bytes()].concat();
+    let snapshot = world.engine.snapshot(AccountId(16)).unwrap();
+    let mut value = snapshot.get(&key).unwrap().unwrap();
+    let last = value.last_mut().unwrap();
+    assert_eq!(*last, b'\n');
+    *last = b'\r';
+    let expected = snapshot.head();
+    drop(snapshot);
+    let writes = vec![Write::Put { key, value }];
+    let commit = Commit { account: AccountId(16), expected, next: ModSeq(expected.0 + 1), writes };
+    world.engine.commit(commit).unwrap();
+    assert_eq!(world.account.reader().unwrap().header(email).unwrap(), b"Subject: large\r\n\r\n");
+    let findings = store::check::all(&world.store, store::check::Depth::Bodies).unwrap();
+    assert_eq!(findings.len(), 1);
+    assert!(findings[0].what.starts_with("the header kept of message "), "{}", findings[0]);
 }

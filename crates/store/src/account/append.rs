@@ -7,7 +7,7 @@ use crate::ids::{EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed};
 use crate::key;
-use crate::record::{BodyRecord, EmailRecord, MessageRecord};
+use crate::record::{BodyRecord, EmailRecord, HeaderCopy, MessageRecord};
 use crate::transact::Tx;
 
 /// A longer summary is not kept but made anew whenever it is asked for: only a message made to be a nuisance has one.
@@ -89,7 +89,8 @@ impl Account {
         }
         let name = object_name(&hash)?;
         self.objects.put(self.id(), &name, body)?;
-        let body_record = BodyRecord::Object { hash, size, name: name.clone() }.encode();
+        let header = HeaderCopy::of(body);
+        let body_record = BodyRecord::Object { hash, size, name: name.clone(), header }.encode();
         Ok(Prepared { size, body_record, summary, object: Some(name) })
     }
 }

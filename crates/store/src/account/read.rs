@@ -1,6 +1,7 @@
 //! Reading: mailboxes, views, messages, the journal.
 
 use super::Account;
+use crate::codec::Corrupt;
 use crate::engine::Snapshot;
 use crate::error::Error;
 use crate::ids::{AccountId, EmailId, MailboxId, ModSeq, Uid};
@@ -187,14 +188,39 @@ impl Reader<'_> {
     /// # Errors
     /// [`Error::NoSuchMessage`] when it has left retention, faults (a body that does not match its digest is one).
     pub fn body(&self, email: EmailId) -> Result<Vec<u8>, Error> {
-        let Some(record) = self.snapshot.get(&key::body(email))? else { return Err(self.missing(email, "body")) };
-        let corrupt = || format!("the body of message {} of account {}", email.text(), self.account);
-        let (hash, body) = match BodyRecord::decode(&record).map_err(Error::corrupt(corrupt()))? {
+        self.body_of(email, BodyRecord::decode(&self.body_record(email)?))
+    }
+
+    /// A message's header with its empty line (RFC 5322 §2.1), checked against a BLAKE3; all octets where there is no
+    /// empty line. Of a large message no more is read, unless its header is very long.
+    ///
+    /// # Errors
+    /// As [`Reader::body`].
+    pub fn header(&self, email: EmailId) -> Result<Vec<u8>, Error> {
+        let record = self.body_record(email)?;
+        let record = BodyRecord::decode(&record);
+        if let Ok(BodyRecord::Object { header: Some(header), .. }) = &record
+            && let Some(octets) = header.intact()
+        {
+            return Ok(octets.to_vec());
+        }
+        let mut body = self.body_of(email, record)?;
+        body.truncate(message::header::end(&body));
+        Ok(body)
+    }
+
+    fn body_record(&self, email: EmailId) -> Result<Vec<u8>, Error> {
+        self.snapshot.get(&key::body(email))?.ok_or_else(|| self.missing(email, "body"))
+    }
+
+    fn body_of(&self, email: EmailId, record: Result<BodyRecord<'_>, Corrupt>) -> Result<Vec<u8>, Error> {
+        let corrupt = || Error::corrupt(format!("the body of message {} of account {}", email.text(), self.account));
+        let (hash, body) = match record.map_err(|damage| corrupt()(damage))? {
             BodyRecord::Inline { hash, body } => (hash, body.to_vec()),
-            BodyRecord::Object { hash, name, size: _ } => (hash, self.objects.read(self.account, &name)?),
+            BodyRecord::Object { hash, name, .. } => (hash, self.objects.read(self.account, &name)?),
         };
         if *blake3::hash(&body).as_bytes() != hash {
-            return Err(Error::corrupt(corrupt())(crate::codec::Corrupt));
+            return Err(corrupt()(Corrupt));
         }
         Ok(body)
     }
