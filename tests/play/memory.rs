@@ -100,7 +100,8 @@ impl MemoryWorld {
     /// A world in which the client's bytes come in segments of so many bytes.
     pub fn new(segment_bytes: usize) -> Self {
         let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
-        let auth = Auth::open(store.clone(), [3; 32], AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() }).unwrap();
+        let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+        let auth = Auth::open(store.clone(), [3; 32], options).unwrap();
         auth.directory().add_domain("example.org").unwrap();
         let now = Timestamp(START.unix_millis);
         let account = auth.directory().add_account("alice@example.org", "a long main password", "Alice", now).unwrap();

@@ -2,6 +2,7 @@
 
 pub mod memory;
 pub mod player;
+pub mod real;
 pub mod script;
 pub mod tokens;
 

@@ -142,9 +142,18 @@ impl Serving {
         Self { child, config, ports }
     }
 
+    /// The port of a service.
+    pub fn port(&self, service: &str) -> u16 {
+        self.ports[service]
+    }
+
+    /// The certificate authority of this server.
+    pub fn authority(&self) -> PathBuf {
+        self.config.with_file_name("data").join("tls/ca.pem")
+    }
+
     pub fn connect_tls(&self, service: &str) -> Lines {
-        let authority = self.config.with_file_name("data").join("tls/ca.pem");
-        Lines::new(tls(TcpStream::connect(("127.0.0.1", self.ports[service])).unwrap(), &authority))
+        Lines::new(tls(TcpStream::connect(("127.0.0.1", self.port(service))).unwrap(), &self.authority()))
     }
 
     /// What a command about this server says.

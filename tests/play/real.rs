@@ -1,0 +1,213 @@
+//! The real binary: one server for all stories, an account for each, TLS wherever a client would use it.
+//!
+//! IMAP, POP3 and submission are spoken over TLS from the first byte, SMTP after STARTTLS, LMTP in the clear.
+
+use super::player::{Link, World};
+use super::script::Protocol;
+use crate::rig::{Serving, Stream, tls};
+use server::admin::{AccountRequest, CheckRequest, DeviceRequest, DomainRequest, Item, Request};
+use server::control::Client;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const PASSWORD: &str = "a long main password";
+/// What has not come by then does not come.
+const PATIENCE: Duration = Duration::from_secs(5);
+const READ_BYTES: usize = 16 * 1024;
+
+/// A running server.
+pub struct RealServer {
+    serving: Serving,
+    _directory: TempDir,
+}
+
+/// An account on it, in which one story happens.
+pub struct RealWorld<'a> {
+    server: &'a RealServer,
+    control: Client,
+    /// What `alice` is called here.
+    name: String,
+}
+
+struct RealLink {
+    stream: Box<dyn Stream>,
+    /// The same connection, to say how long a read may take.
+    socket: TcpStream,
+    unfinished: Vec<u8>,
+}
+
+impl RealServer {
+    pub fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let serving = Serving::start(directory.path(), "");
+        let server = Self { serving, _directory: directory };
+        ask(&mut server.control(), &Request::Domain(DomainRequest::Add { domain: "example.org".into() }));
+        server
+    }
+
+    /// Every invariant of all accounts.
+    pub fn check(&self) -> Vec<Item> {
+        let items = ask(&mut self.control(), &Request::Check(CheckRequest { account: None, bodies: true }));
+        items.into_iter().filter(|item| matches!(item, Item::Finding(_))).collect()
+    }
+
+    pub fn stop(self) {
+        self.serving.stop();
+    }
+
+    fn control(&self) -> Client {
+        let data_dir = self.serving.authority().ancestors().nth(2).map(Path::to_owned).unwrap();
+        Client::connect(&data_dir).unwrap().unwrap()
+    }
+
+    fn connect(&self, service: &str) -> TcpStream {
+        let socket = TcpStream::connect(("127.0.0.1", self.serving.port(service))).unwrap();
+        socket.set_nodelay(true).unwrap();
+        socket
+    }
+}
+
+impl<'a> RealWorld<'a> {
+    /// The account of the story with this number.
+    pub fn new(server: &'a RealServer, number: usize) -> Self {
+        let mut world = Self { server, control: server.control(), name: format!("alice{number}") };
+        let (address, password) = (world.user(), Some(PASSWORD.to_owned()));
+        ask(&mut world.control, &Request::Account(AccountRequest::Add { address, name: "Alice".into(), password }));
+        world
+    }
+
+    fn ask_device(&mut self, request: DeviceRequest) -> Option<String> {
+        let items = ask(&mut self.control, &Request::Device(request));
+        items.into_iter().find_map(|item| if let Item::Device(device) = item { device.password } else { None })
+    }
+}
+
+fn ask(control: &mut Client, request: &Request) -> Vec<Item> {
+    let mut items = Vec::new();
+    control.call(request, &mut |item| items.push(item)).unwrap();
+    items
+}
+
+impl World for RealWorld<'_> {
+    fn connect(&mut self, protocol: Protocol) -> Box<dyn Link> {
+        let server = self.server;
+        let (service, is_tls) = match protocol {
+            Protocol::Imap => ("imaps", true),
+            Protocol::Pop3 => ("pop3s", true),
+            Protocol::Submission => ("submissions", true),
+            Protocol::Smtp => return Box::new(start_tls(server)),
+            Protocol::Lmtp => ("lmtp", false),
+        };
+        let socket = server.connect(service);
+        let stream: Box<dyn Stream> = match is_tls {
+            true => tls(socket.try_clone().unwrap(), &server.serving.authority()),
+            false => Box::new(socket.try_clone().unwrap()),
+        };
+        Box::new(RealLink { stream, socket, unfinished: Vec::new() })
+    }
+
+    fn add_device(&mut self, name: &str) -> String {
+        let (account, policy) = (self.user(), "keep-when-shared".to_owned());
+        self.ask_device(DeviceRequest::Add { account, name: name.to_owned(), policy }).unwrap()
+    }
+
+    fn set_policy(&mut self, device: &str, policy: &str) {
+        let (account, device, policy) = (self.user(), device.to_owned(), policy.to_owned());
+        self.ask_device(DeviceRequest::Policy { account, device, policy });
+    }
+
+    /// By a device that is gone again when the story begins.
+    fn deliver(&mut self, mailbox: &str, subject: &str) {
+        let (user, password) = (self.user(), self.add_device("before the story"));
+        let message = String::from_utf8(super::message(subject)).unwrap();
+        let mut link = self.connect(Protocol::Imap);
+        let count = message.len();
+        let append = format!("b APPEND {mailbox} {{{count}+}}\r\n{message}\r\n");
+        link.send(format!("a LOGIN {user} {password}\r\n{append}c LOGOUT\r\n").as_bytes());
+        let mut lines = Vec::new();
+        link.receive(&mut lines, &|lines| lines.iter().any(|line| line.starts_with("c OK")));
+        assert!(lines.iter().any(|line| line.starts_with("b OK")), "{lines:?}");
+        self.ask_device(DeviceRequest::Revoke { account: user, device: "before the story".into() });
+    }
+
+    fn user(&self) -> String {
+        format!("{}@example.org", self.name)
+    }
+
+    fn translate(&self, text: &str) -> String {
+        text.replace("alice", &self.name).replace("ALICE", &self.name.to_uppercase())
+    }
+}
+
+/// SMTP after STARTTLS. The greeting is what came before it, because none comes after.
+fn start_tls(server: &RealServer) -> RealLink {
+    let socket = server.connect("smtp");
+    let stream = Box::new(socket.try_clone().unwrap());
+    let mut plain = RealLink { stream, socket, unfinished: Vec::new() };
+    let mut lines = Vec::new();
+    plain.receive(&mut lines, &|lines| !lines.is_empty());
+    let greeting = lines[0].clone();
+    plain.send(b"EHLO client.example\r\n");
+    plain.receive(&mut lines, &|lines| lines.last().is_some_and(|line| line.starts_with("250 ")));
+    plain.send(b"STARTTLS\r\n");
+    let count = lines.len();
+    plain.receive(&mut lines, &|lines| lines.len() > count);
+    assert!(lines[count].starts_with("220 "), "{lines:?}");
+    let stream = tls(plain.socket.try_clone().unwrap(), &server.serving.authority());
+    RealLink { stream, socket: plain.socket, unfinished: format!("{greeting}\r\n").into_bytes() }
+}
+
+impl Link for RealLink {
+    fn send(&mut self, bytes: &[u8]) {
+        // A server that has closed the connection is found out by what does not come.
+        let _gone = self.stream.write_all(bytes).and_then(|()| self.stream.flush());
+    }
+
+    fn receive(&mut self, lines: &mut Vec<String>, is_enough: &dyn Fn(&[String]) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.take_lines(lines);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if is_enough(lines) || left.is_zero() {
+                return;
+            }
+            self.socket.set_read_timeout(Some(left)).unwrap();
+            if !self.read() {
+                self.take_lines(lines);
+                return;
+            }
+        }
+    }
+
+    fn settle(&mut self, lines: &mut Vec<String>) {
+        self.socket.set_nonblocking(true).unwrap();
+        while self.read() {}
+        self.socket.set_nonblocking(false).unwrap();
+        self.take_lines(lines);
+    }
+}
+
+impl RealLink {
+    /// Reads what there is; `false` when there is nothing, or never will be.
+    fn read(&mut self) -> bool {
+        let mut bytes = [0; READ_BYTES];
+        match self.stream.read(&mut bytes) {
+            Ok(0) => false,
+            Ok(count) => {
+                self.unfinished.extend_from_slice(&bytes[..count]);
+                true
+            }
+            Err(error) => error.kind() == ErrorKind::Interrupted,
+        }
+    }
+
+    fn take_lines(&mut self, lines: &mut Vec<String>) {
+        while let Some(end) = self.unfinished.windows(2).position(|pair| pair == b"\r\n") {
+            let line: Vec<u8> = self.unfinished.drain(..end + 2).collect();
+            lines.push(String::from_utf8_lossy(&line[..end]).into_owned());
+        }
+    }
+}
