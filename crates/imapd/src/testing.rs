@@ -21,17 +21,18 @@ pub(crate) const ENABLED_REV2: Enabled = Enabled { condstore: false, qresync: fa
 /// The INBOX of a new account.
 pub(crate) struct Mailbox {
     pub(crate) engine: SimEngine,
+    pub(crate) objects: SimObjects,
     pub(crate) account: Account,
     pub(crate) id: MailboxId,
 }
 
 impl Mailbox {
     pub(crate) fn new() -> Self {
-        let engine = SimEngine::new();
-        let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
+        let (engine, objects) = (SimEngine::new(), SimObjects::new());
+        let store = Store::new(Arc::new(engine.clone()), Arc::new(objects.clone()));
         let account = store.create_account(AccountId(16), NOW).unwrap();
         let id = account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
-        Self { engine, account, id }
+        Self { engine, objects, account, id }
     }
 
     /// `message n` with body `body n`, UIDs from 1.

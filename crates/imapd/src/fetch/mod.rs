@@ -21,7 +21,7 @@ use crate::sync::number_at;
 use crate::tagged::Tagged;
 use imap_proto::command::{Fetch as Request, FetchItem};
 use imap_proto::{Code, Numbering};
-use plan::Plan;
+use plan::{Needs, Plan};
 use response::Response;
 use session::OUTPUT_HIGH_WATER_BYTES;
 use store::{Actor, Error, FlagChange, FlagMode, Flags, Index, Reader, SystemFlag, Uid};
@@ -155,7 +155,7 @@ impl Fetch {
                 continue;
             }
             let number = number_at(position);
-            if !needs.summary && !needs.body {
+            if needs == Needs::default() {
                 return Ok(Some(Response::new(number, entry)));
             }
             let reader = match reader {

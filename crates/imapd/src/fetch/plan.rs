@@ -1,7 +1,7 @@
 //! What a FETCH says of each message, and what has to be read for it.
 
 use crate::enabled::Enabled;
-use imap_proto::command::{BodySection, Fetch as Request, FetchItem};
+use imap_proto::command::{BodySection, Fetch as Request, FetchItem, Section, SectionText};
 use imap_proto::{Dialect, Numbering};
 use store::ModSeq;
 
@@ -22,7 +22,17 @@ pub(super) struct Plan {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Needs {
     pub(super) summary: bool,
-    pub(super) body: bool,
+    pub(super) octets: Octets,
+}
+
+/// How much of a message's octets; more includes less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Octets {
+    #[default]
+    None,
+    /// The header with its empty line: of a large message it is at hand without the rest.
+    Header,
+    All,
 }
 
 impl Plan {
@@ -54,7 +64,7 @@ impl Plan {
 
 impl Needs {
     fn and(self, other: Self) -> Self {
-        Self { summary: self.summary || other.summary, body: self.body || other.body }
+        Self { summary: self.summary || other.summary, octets: self.octets.max(other.octets) }
     }
 
     fn of(item: &FetchItem) -> Self {
@@ -66,18 +76,37 @@ impl Needs {
             | FetchItem::ModSeq
             | FetchItem::EmailId
             | FetchItem::ThreadId => Self::default(),
-            FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => Self { summary: true, body: false },
-            FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text => Self { summary: false, body: true },
-            FetchItem::Section(BodySection { section, .. }) | FetchItem::Binary(BodySection { section, .. }) => {
-                Self::of_part(&section.part)
+            FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => {
+                Self { summary: true, octets: Octets::None }
             }
-            FetchItem::BinarySize(part) => Self::of_part(part),
+            FetchItem::Rfc822Header => Self { summary: false, octets: Octets::Header },
+            FetchItem::Rfc822 | FetchItem::Rfc822Text => Self { summary: false, octets: Octets::All },
+            FetchItem::Section(BodySection { section, .. }) => Self::of_section(section),
+            FetchItem::Binary(BodySection { section: Section { part, .. }, .. }) | FetchItem::BinarySize(part) => {
+                Self::of_part(part)
+            }
+        }
+    }
+
+    fn of_section(section: &Section) -> Self {
+        match section.text {
+            SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)
+                if section.part.is_empty() =>
+            {
+                Self { summary: false, octets: Octets::Header }
+            }
+            SectionText::Whole
+            | SectionText::Header
+            | SectionText::HeaderFields(_)
+            | SectionText::HeaderFieldsNot(_)
+            | SectionText::Text
+            | SectionText::Mime => Self::of_part(&section.part),
         }
     }
 
     /// Where the header of the message ends can be seen without its structure.
     fn of_part(part: &[u32]) -> Self {
-        Self { summary: !part.is_empty(), body: true }
+        Self { summary: !part.is_empty(), octets: Octets::All }
     }
 }
 
@@ -104,18 +133,23 @@ mod tests {
 
     #[test]
     fn what_is_read() {
-        let check = |items: &str, summary: bool, body: bool, sets_seen: bool| {
+        use Octets::{All, Header, None};
+        let check = |items: &str, summary: bool, octets: Octets, sets_seen: bool| {
             let plan = Plan::new(&request_fetch(&format!("FETCH 1 ({items})")), Enabled::default());
-            assert_eq!((plan.needs, plan.sets_seen), (Needs { summary, body }, sets_seen), "{items}");
+            assert_eq!((plan.needs, plan.sets_seen), (Needs { summary, octets }, sets_seen), "{items}");
         };
-        check("FLAGS UID RFC822.SIZE INTERNALDATE MODSEQ EMAILID THREADID", false, false, false);
-        check("FLAGS BODYSTRUCTURE", true, false, false);
-        check("BODY.PEEK[HEADER.FIELDS (SUBJECT)]", false, true, false);
-        check("BODY[]", false, true, true);
-        check("BODY.PEEK[1.MIME] FLAGS", true, true, false);
-        check("BINARY[1]", true, true, true);
-        check("BINARY.SIZE[1]", true, true, false);
-        check("RFC822.HEADER", false, true, false);
-        check("ENVELOPE RFC822.TEXT", true, true, true);
+        check("FLAGS UID RFC822.SIZE INTERNALDATE MODSEQ EMAILID THREADID", false, None, false);
+        check("FLAGS BODYSTRUCTURE", true, None, false);
+        check("BODY.PEEK[HEADER.FIELDS (SUBJECT)]", false, Header, false);
+        check("BODY[HEADER.FIELDS.NOT (SUBJECT)] ENVELOPE", true, Header, true);
+        check("BODY.PEEK[HEADER] RFC822.SIZE", false, Header, false);
+        check("BODY.PEEK[HEADER] BODY.PEEK[]", false, All, false);
+        check("BODY.PEEK[2.HEADER]", true, All, false);
+        check("BODY[]", false, All, true);
+        check("BODY.PEEK[1.MIME] FLAGS", true, All, false);
+        check("BINARY[1]", true, All, true);
+        check("BINARY.SIZE[1]", true, All, false);
+        check("RFC822.HEADER", false, Header, false);
+        check("ENVELOPE RFC822.TEXT", true, All, true);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a literal's announced octets are those that follow, whatever the summary says.
 
-use super::plan::{Needs, Plan};
+use super::plan::{Needs, Octets, Plan};
 use crate::render;
 use crate::sync::flag_names;
 use imap_proto::command::{BodySection, FetchItem, Partial, Section, SectionText};
@@ -22,7 +22,7 @@ pub(super) struct Response {
     number: u32,
     entry: Entry,
     summary: Option<Summary>,
-    /// Empty where the plan does not need it.
+    /// All of it, its header or nothing, as the plan needs.
     body: Vec<u8>,
     /// The item that comes next.
     next_item: usize,
@@ -78,8 +78,10 @@ impl Response {
         if needs.summary {
             response.summary = Some(reader.summary(entry.email)?);
         }
-        if needs.body {
-            response.body = reader.body(entry.email)?;
+        match needs.octets {
+            Octets::None => {}
+            Octets::Header => response.body = reader.header(entry.email)?,
+            Octets::All => response.body = reader.body(entry.email)?,
         }
         Ok(response)
     }

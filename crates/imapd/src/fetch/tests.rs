@@ -191,6 +191,24 @@ fn numbers_that_are_not_there() {
 }
 
 #[test]
+fn the_header_of_a_large_message_is_read_alone() {
+    let mut mailbox = Mailbox::new();
+    mailbox.add(&format!("Subject: large\r\nX-A: 1\r\n\r\n{}", "x".repeat(100_000)));
+    // The next read of a large body fails.
+    mailbox.objects.plan_read_error(0);
+    for (item, expected) in [
+        ("RFC822.HEADER", "RFC822.HEADER {26}\r\nSubject: large\r\nX-A: 1\r\n\r\n"),
+        ("BODY.PEEK[HEADER]<9.5>", "BODY[HEADER]<9> {5}\r\nlarge"),
+        ("BODY.PEEK[HEADER.FIELDS (X-A)]", "BODY[HEADER.FIELDS (X-A)] {10}\r\nX-A: 1\r\n\r\n"),
+        ("BODY.PEEK[HEADER.FIELDS.NOT (X-A)]", "BODY[HEADER.FIELDS.NOT (X-A)] {18}\r\nSubject: large\r\n\r\n"),
+    ] {
+        check(&mailbox, &format!("FETCH 1 {item}"), &format!("* 1 FETCH ({expected})\r\n"));
+    }
+    let (_, tagged) = run("FETCH 1 BODY.PEEK[TEXT]<0.1>", Enabled::default(), &mut mailbox.select());
+    assert_eq!(tagged.status, Status::No, "no large body was read before");
+}
+
+#[test]
 fn only_what_changed_since() {
     let mut mailbox = Mailbox::with_messages(3);
     let since = mailbox.select().view.mailbox().highest_modseq;

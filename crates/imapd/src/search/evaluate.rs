@@ -3,7 +3,7 @@
 //! The answer may be "not known from this": a test that needs the body says so when only the index is at hand, and
 //! AND, OR and NOT make of it what they can (Kleene's logic). The search then reads more and asks again.
 
-use super::program::{Addresses, BodyTest, IndexTest, SummaryTest, Test, Value};
+use super::program::{Addresses, IndexTest, SummaryTest, Test, Value};
 use message::encoded_word;
 use message::fold::Needle;
 use message::text::{contains, header_contains};
@@ -17,6 +17,8 @@ pub(super) struct Facts<'m> {
     pub(super) number: u32,
     pub(super) entry: &'m Entry,
     pub(super) summary: Option<&'m Summary>,
+    /// With its empty line.
+    pub(super) header: Option<&'m [u8]>,
     pub(super) body: Option<&'m [u8]>,
 }
 
@@ -30,7 +32,8 @@ impl Test {
             Self::Not(test) => test.holds(facts).map(|holds| !holds),
             Self::Index(test) => Some(test.holds(facts)),
             Self::Summary(test) => facts.summary.map(|summary| test.holds(&summary.envelope)),
-            Self::Body(test) => test.holds(facts),
+            Self::Header(name, needle) => facts.header.map(|header| header_contains(header, name, needle)),
+            Self::Text(scope, needle) => Some(contains(facts.body?, &facts.summary?.structure, *scope, needle)),
         }
     }
 }
@@ -88,16 +91,6 @@ impl SummaryTest {
             Self::Sent(days) => {
                 envelope.date.as_deref().and_then(date::parse).is_some_and(|sent| days.contains(&sent.day().0))
             }
-        }
-    }
-}
-
-impl BodyTest {
-    fn holds(&self, facts: Facts<'_>) -> Option<bool> {
-        let body = facts.body?;
-        match self {
-            Self::Header(name, needle) => Some(header_contains(body, name, needle)),
-            Self::Text(scope, needle) => Some(contains(body, &facts.summary?.structure, *scope, needle)),
         }
     }
 }

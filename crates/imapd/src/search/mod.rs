@@ -1,7 +1,7 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4) with ESEARCH, SEARCHRES, CONDSTORE, WITHIN and OBJECTID.
 //!
 //! A search looks through the index that the client knows, as it stood when the command came. Only for messages whose
-//! index entry does not decide it reads the summary, and only where that does not either, the body. It works in slices,
+//! index entry does not decide it reads the summary, only where that does not either the header, and the body last. It works in slices,
 //! each with one snapshot of the store at most.
 //!
 //! Invariant: a message that could not be read is never silently "not found": the command then ends with NO.
@@ -140,7 +140,7 @@ impl<'s> Slice<'s> {
         selected: &'s Selected,
     ) -> Result<bool, Error> {
         self.tests += program.tests;
-        let facts = Facts { number, entry, summary: None, body: None };
+        let facts = Facts { number, entry, summary: None, header: None, body: None };
         if let Some(holds) = program.test.holds(facts) {
             return Ok(holds);
         }
@@ -151,6 +151,12 @@ impl<'s> Slice<'s> {
         };
         let summary = if program.needs_summary { Some(reader.summary(entry.email)?) } else { None };
         let facts = Facts { summary: summary.as_ref(), ..facts };
+        if let Some(holds) = program.test.holds(facts) {
+            return Ok(holds);
+        }
+        let header = if program.needs_header { Some(reader.header(entry.email)?) } else { None };
+        self.read_bytes += header.as_ref().map_or(0, Vec::len);
+        let facts = Facts { header: header.as_deref(), ..facts };
         if let Some(holds) = program.test.holds(facts) {
             return Ok(holds);
         }

@@ -1,7 +1,7 @@
 //! A search key made ready to be asked of many messages.
 //!
 //! Texts are folded, dates and sets resolved, keywords looked up, once. What can be answered from the index stands
-//! before what needs the summary, and that before what needs the body.
+//! before what needs the summary, that before what needs the header, and that before what needs the body.
 
 use crate::numbers::Numbers;
 use crate::selected::Selected;
@@ -20,6 +20,8 @@ pub(super) struct Program {
     pub(super) test: Test,
     /// Whether any test looks into summaries.
     pub(super) needs_summary: bool,
+    /// Whether any test looks into headers.
+    pub(super) needs_header: bool,
     /// How many tests there are: what a message costs at least.
     pub(super) tests: usize,
 }
@@ -35,7 +37,10 @@ pub(super) enum Test {
     Not(Box<Test>),
     Index(IndexTest),
     Summary(SummaryTest),
-    Body(BodyTest),
+    /// A field of this name has this in it.
+    Header(String, Needle),
+    /// The message itself has this in it.
+    Text(Scope, Needle),
 }
 
 /// What the index answers.
@@ -81,18 +86,22 @@ pub(super) enum Value {
     InReplyTo,
 }
 
-/// What needs the message itself.
-#[derive(Debug)]
-pub(super) enum BodyTest {
-    Header(String, Needle),
-    Text(Scope, Needle),
-}
-
 impl Program {
     pub(super) fn new(key: &SearchKey, selected: &Selected, now: Timestamp) -> Self {
         let test = Compiler { selected, now }.test(key);
-        let (needs_summary, tests) = (test.needs_summary(), test.count());
-        Self { test, needs_summary, tests }
+        let (needs_summary, needs_header) = (test.any(&Self::reads_summary), test.any(&Self::reads_header));
+        Self { tests: test.count(), needs_summary, needs_header, test }
+    }
+}
+
+impl Program {
+    fn reads_summary(test: &Test) -> bool {
+        // A text is searched for part by part.
+        matches!(test, Test::Summary(_) | Test::Text(..))
+    }
+
+    fn reads_header(test: &Test) -> bool {
+        matches!(test, Test::Header(..))
     }
 }
 
@@ -224,13 +233,13 @@ fn header(name: &str, text: &str) -> Test {
     let known = [("Message-ID", Value::MessageId), ("In-Reply-To", Value::InReplyTo), ("Subject", Value::Subject)];
     match known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
         Some((_, known)) => value(known, text),
-        None => Test::Body(BodyTest::Header(name.to_owned(), Needle::new(text))),
+        None => Test::Header(name.to_owned(), Needle::new(text)),
     }
 }
 
 /// Nothing is in every text.
 fn body(scope: Scope, text: &str) -> Test {
-    if text.is_empty() { Test::Always(true) } else { Test::Body(BodyTest::Text(scope, Needle::new(text))) }
+    if text.is_empty() { Test::Always(true) } else { Test::Text(scope, Needle::new(text)) }
 }
 
 impl Test {
@@ -244,30 +253,31 @@ impl Test {
         Self::Or(tests)
     }
 
-    /// Nothing, the index, the summary, the body.
+    /// Nothing, the index, the summary, the header, the body.
     fn cost(&self) -> u8 {
         match self {
             Self::Always(_) => 0,
             Self::Index(_) => 1,
             Self::Summary(_) => 2,
-            Self::Body(_) => 3,
+            Self::Header(..) => 3,
+            Self::Text(..) => 4,
             Self::Not(test) => test.cost(),
             Self::And(tests) | Self::Or(tests) => tests.iter().map(Self::cost).max().unwrap_or(0),
         }
     }
 
-    fn needs_summary(&self) -> bool {
+    /// Whether `is` holds for any of the conditions that this one is made of.
+    fn any(&self, is: &impl Fn(&Self) -> bool) -> bool {
         match self {
-            Self::Always(_) | Self::Index(_) | Self::Body(BodyTest::Header(..)) => false,
-            Self::Summary(_) | Self::Body(BodyTest::Text(..)) => true,
-            Self::Not(test) => test.needs_summary(),
-            Self::And(tests) | Self::Or(tests) => tests.iter().any(Self::needs_summary),
+            Self::Always(_) | Self::Index(_) | Self::Summary(_) | Self::Header(..) | Self::Text(..) => is(self),
+            Self::Not(test) => test.any(is),
+            Self::And(tests) | Self::Or(tests) => tests.iter().any(|test| test.any(is)),
         }
     }
 
     fn count(&self) -> usize {
         match self {
-            Self::Always(_) | Self::Index(_) | Self::Summary(_) | Self::Body(_) => 1,
+            Self::Always(_) | Self::Index(_) | Self::Summary(_) | Self::Header(..) | Self::Text(..) => 1,
             Self::Not(test) => test.count(),
             Self::And(tests) | Self::Or(tests) => tests.iter().map(Self::count).sum(),
         }

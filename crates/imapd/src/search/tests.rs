@@ -141,6 +141,21 @@ fn no_more_is_read_than_needed() {
 }
 
 #[test]
+fn a_search_of_headers_does_not_read_large_bodies() {
+    let mut mailbox = Mailbox::new();
+    mailbox.add(&format!("X-A: yes\r\n\r\n{}", "x".repeat(100_000)));
+    mailbox.add(&format!("X-A: no\r\n\r\n{}", "needle ".repeat(10_000)));
+    mailbox.objects.plan_read_error(0);
+    check(&mailbox, "HEADER X-A yes", "1");
+    check(&mailbox, "NOT HEADER X-A yes", "2");
+    check(&mailbox, "OR HEADER X-A \"\" TEXT needle", "1 2");
+    let (_, tagged, _) = run("SEARCH TEXT needle", Enabled::default(), &mut mailbox.select());
+    assert_eq!(tagged.status, Status::No, "no large body was read before");
+    check(&mailbox, "HEADER X-A no TEXT needle", "2");
+    check(&mailbox, "OR HEADER X-A yes TEXT needle", "1 2");
+}
+
+#[test]
 fn answers_of_every_kind() {
     let mut mailbox = Mailbox::with_messages(6);
     mailbox.expunge(&[2]);
