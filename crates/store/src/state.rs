@@ -57,8 +57,9 @@ impl AccountState {
         let record = AccountRecord::decode(&record).map_err(Error::corrupt("the account record"))?;
         let mut state = Self { head: snapshot.head(), record, mailboxes: BTreeMap::new(), devices: Arc::default() };
         let mut devices = BTreeMap::new();
-        scan(snapshot, key::kind(b'B'), |_, value| {
-            let mailbox = Mailbox::decode(value).map_err(Error::corrupt("a mailbox record"))?;
+        scan(snapshot, key::kind(b'B'), |key, value| {
+            let mailbox = Mailbox::decode(value).ok().filter(|mailbox| key == key::mailbox(mailbox.id));
+            let mailbox = mailbox.ok_or(Corrupt).map_err(Error::corrupt("a mailbox record"))?;
             state.mailboxes.insert(mailbox.id, Arc::new(MailboxState { mailbox, index: None }));
             Ok(())
         })?;
@@ -75,6 +76,12 @@ impl AccountState {
     /// The mailbox of a name; INBOX without regard to case (RFC 9051 §5.1).
     pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<MailboxState>> {
         self.mailboxes.values().find(|state| same_name(&state.mailbox.name, name))
+    }
+
+    /// INBOX, which every account has.
+    pub(crate) fn inbox(&self) -> Result<&Mailbox, Error> {
+        let inbox = self.by_name("INBOX").map(|state| &state.mailbox);
+        inbox.ok_or_else(|| Error::fault("the account has no INBOX; run `pillarbox check`"))
     }
 
     pub(crate) fn mailbox(&self, id: MailboxId) -> Result<&Arc<MailboxState>, Error> {
@@ -185,9 +192,10 @@ fn load_pack(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Option<Index>
     Ok((found == pieces && !damaged).then_some(index))
 }
 
-/// The number of pieces of a stored pack; `None` when its header is damaged.
-pub(crate) fn pieces_packed(header: &[u8]) -> Option<u32> {
-    read_pack_header(header).ok().map(|(_, pieces)| pieces)
+/// The number of pieces of a stored pack; when its header is damaged, the most that there can be.
+pub(crate) fn pieces_packed(header: &[u8], mailbox: &Mailbox) -> u32 {
+    let most = mailbox.uid_next.0 / PIECE_ENTRIES as u32 + 1;
+    read_pack_header(header).map_or(most, |(_, pieces)| pieces.min(most))
 }
 
 fn read_pack_header(bytes: &[u8]) -> Result<(ModSeq, u32), Corrupt> {
@@ -253,5 +261,5 @@ fn piece(entries: &[&Entry]) -> Vec<u8> {
 /// it reads, and what packing writes stays small against what the changes wrote.
 pub(crate) fn pack_is_due(mailbox: &Mailbox, head: ModSeq) -> bool {
     mailbox.unpacked > (mailbox.counts.messages / 16).max(1024)
-        || (mailbox.unpacked > 0 && head.0 > mailbox.packed_to.0 + 16 * 1024)
+        || (mailbox.unpacked > 0 && head.0 > mailbox.packed_to.0.saturating_add(16 * 1024))
 }

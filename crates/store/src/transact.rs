@@ -495,16 +495,17 @@ impl<'a> Tx<'a> {
         Arc::make_mut(&mut self.state.devices).insert(device.id, device);
     }
 
-    pub(crate) fn next_device(&mut self) -> DeviceId {
-        self.dirty_record = true;
-        self.state.record.last_device += 1;
-        DeviceId(self.state.record.last_device)
+    pub(crate) fn next_device(&mut self) -> Result<DeviceId, Error> {
+        let last = &mut self.change_record().last_device;
+        *last = last.checked_add(1).ok_or_else(|| Error::Limit("the account has used up its device numbers".into()))?;
+        Ok(DeviceId(*last))
     }
 
-    pub(crate) fn next_mailbox(&mut self) -> MailboxId {
-        self.dirty_record = true;
-        self.state.record.last_mailbox.0 += 1;
-        self.state.record.last_mailbox
+    pub(crate) fn next_mailbox(&mut self) -> Result<MailboxId, Error> {
+        let last = &mut self.change_record().last_mailbox;
+        let next = last.0.checked_add(1);
+        last.0 = next.ok_or_else(|| Error::Limit("the account has used up its mailbox numbers".into()))?;
+        Ok(*last)
     }
 
     /// RFC 9051 §2.3.1.1: above every one that the account had, and near the time, so that it also differs from that of an
@@ -563,7 +564,7 @@ impl<'a> Tx<'a> {
     /// Writes the packed index of a mailbox as it is now.
     pub(crate) fn pack(&mut self, id: MailboxId) -> Result<(), Error> {
         let before = match self.get(&key::pack(id))? {
-            Some(header) => state::pieces_packed(&header).unwrap_or(u32::from(u16::MAX)),
+            Some(header) => state::pieces_packed(&header, self.mailbox(id)?),
             None => 0,
         };
         let head = self.state.head;

@@ -85,7 +85,7 @@ impl Account {
     pub fn note_login(&self, device: DeviceId, login: LastLogin) -> Result<(), Error> {
         let devices = self.devices()?;
         let noted = devices.get(&device).is_some_and(|known| {
-            let recent = |last: &LastLogin| login.at.0 - last.at.0 < LOGIN_NOTED_EVERY_MILLIS;
+            let recent = |last: &LastLogin| login.at.0.saturating_sub(last.at.0) < LOGIN_NOTED_EVERY_MILLIS;
             known.revoked_at.is_none()
                 && known.has_used(login.protocol)
                 && known.last_login.as_ref().is_some_and(recent)
@@ -148,7 +148,7 @@ fn add(
     if tx.state.devices.len() >= DEVICES_MAX {
         return Err(Error::Limit(format!("an account has at most {DEVICES_MAX} devices")));
     }
-    let id = tx.next_device();
+    let id = tx.next_device()?;
     let (added_at, last_login, revoked_at) = (actor.now, None, None);
     tx.put_device(Device {
         id,

@@ -124,7 +124,7 @@ impl Tx<'_> {
         if let Some(before) = before.map(|state| state.mailbox.id) {
             self.change_mailbox(before)?.mailbox.role = None;
         }
-        let (id, uid_validity) = (self.next_mailbox(), self.next_uid_validity(actor.now)?);
+        let (id, uid_validity) = (self.next_mailbox()?, self.next_uid_validity(actor.now)?);
         self.insert_mailbox(Mailbox {
             id,
             name: name.to_owned(),

@@ -87,7 +87,7 @@ impl Account {
     /// [`Error::MaildropInUse`], [`Error::NoSuchDevice`], faults.
     pub fn open_maildrop(&self, device: DeviceId) -> Result<Maildrop, Error> {
         let lock = self.maildrops.lock(self.id(), device).ok_or(Error::MaildropInUse)?;
-        let inbox = self.mailboxes()?.by_name("INBOX").ok_or(Error::NoSuchMailbox)?.id;
+        let inbox = self.cell.state()?.inbox()?.id;
         let state = self.cell.state_with_index(inbox)?;
         if state.devices.get(&device).is_none_or(|device| device.revoked_at.is_some()) {
             return Err(Error::NoSuchDevice);
@@ -181,7 +181,7 @@ fn expunge(tx: &mut Tx<'_>, actor: Actor, emails: &[EmailId]) -> Result<usize, E
     if emails.is_empty() {
         return Ok(0);
     }
-    let inbox = tx.state.by_name("INBOX").ok_or(Error::NoSuchMailbox)?.mailbox.id;
+    let inbox = tx.state.inbox()?.id;
     let mut gone: HashMap<EmailId, bool> = emails.iter().map(|email| (*email, false)).collect();
     let index = tx.index(inbox)?;
     let entries: Vec<Entry> =

@@ -78,7 +78,7 @@ fn copy(tx: &mut Tx<'_>, actor: Actor, to: MailboxId, relisted: &[Relisted]) -> 
     for listed in &messages {
         tx.list(to, &listed.entry(modseq))?;
         let mut record = tx.email(listed.email)?;
-        record.places += 1;
+        record.places = record.places.saturating_add(1);
         tx.put(key::email(listed.email), record.encode());
     }
     tx.journal(actor, Change::Added { mailbox: to, messages });
