@@ -104,8 +104,8 @@ pub struct Counts {
 
 impl Counts {
     pub(crate) fn add(&mut self, entry: &Entry) {
-        self.messages += 1;
-        self.bytes += u64::from(entry.size);
+        self.messages = self.messages.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(u64::from(entry.size));
         self.count_flags(entry.flags, u32::saturating_add);
     }
 

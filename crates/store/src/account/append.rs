@@ -113,7 +113,7 @@ fn append(
 ) -> Result<Appended, Error> {
     let mailbox = match target {
         Target::Mailbox(id) => *id,
-        Target::Inbox => tx.state.by_name("INBOX").ok_or(Error::NoSuchMailbox)?.mailbox.id,
+        Target::Inbox => tx.state.inbox()?.id,
     };
     let email = tx.next_email(actor.now)?;
     let flags = tx.flag_bits(mailbox, flags)?;
