@@ -28,7 +28,8 @@ impl Pop3 {
 
     /// Many commands at once; their answers in order.
     pub fn commands(&mut self, lines: &[String]) -> Outcome<Vec<String>> {
-        self.link.send((lines.join("\r\n") + "\r\n").as_bytes())?;
+        let bytes: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        self.link.send(bytes.as_bytes())?;
         lines.iter().map(|line| self.status(line)).collect()
     }
 
@@ -46,6 +47,13 @@ impl Pop3 {
         let commands: String = numbers.clone().map(|number| format!("RETR {number}\r\n")).collect();
         self.link.send(commands.as_bytes())?;
         numbers.map(|number| self.multi_line(&format!("RETR {number}"))).collect()
+    }
+
+    /// The header of a message (TOP with no lines of its body).
+    pub fn top(&mut self, number: u32) -> Outcome<Vec<u8>> {
+        let command = format!("TOP {number} 0");
+        self.link.send(format!("{command}\r\n").as_bytes())?;
+        self.multi_line(&command)
     }
 
     /// The answer comes after what was deleted is gone for good.

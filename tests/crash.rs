@@ -1,0 +1,133 @@
+//! The real server is killed at random moments while many clients change the same mail, and started again on the same
+//! data: nothing that was acknowledged is lost, doubled or told differently.
+//!
+//! `PILLARBOX_CRASH_SEED` brings a run's random numbers back (the moments of threads it cannot), `PILLARBOX_CRASH_ROUNDS`
+//! makes it longer.
+
+#![allow(clippy::unwrap_used)]
+
+mod crash {
+    pub mod checker;
+    pub mod ledger;
+    pub mod workload;
+}
+mod support;
+
+use std::env;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crash::checker;
+use crash::ledger::{COPIES, Ledger};
+use crash::workload::{self, Account, Client, Work};
+use support::random::Random;
+use support::server::Server;
+
+const ROUNDS: u64 = 10;
+/// A round is over when so much, or up to so much more, was acknowledged ...
+const ACKNOWLEDGED_MIN: u64 = 50;
+const ACKNOWLEDGED_MORE: u64 = 250;
+/// ... and up to so many microseconds later.
+const KILL_MICROS: u64 = 5_000;
+/// After a start the first SELECT is answered within this time.
+const FIRST_SELECT_MAX: Duration = Duration::from_secs(1);
+
+#[test]
+fn nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed() {
+    let mut random = Random::new(Random::seed("PILLARBOX_CRASH_SEED"));
+    let rounds = env::var("PILLARBOX_CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    let mut server = Server::new();
+    let accounts = [account(&server, "alice@example.org"), account(&server, "bob@example.org")];
+    server.start();
+    for account in &accounts {
+        let mut imap = server.addresses().imap(&account.address, &account.mail).unwrap();
+        imap.command(&format!("CREATE {COPIES}")).unwrap();
+    }
+    let mut slowest = Duration::ZERO;
+    for round in 1..=rounds {
+        let (acknowledged, worked) = play(&mut server, &accounts, &mut random, round);
+        if random.one_in(3) {
+            check_all_is_well(&server, "the data of the killed server");
+        }
+        let ready = server.start();
+        let select = checker::first_select(server.addresses(), &accounts[0], server.started()).unwrap();
+        slowest = slowest.max(select);
+        for account in &accounts {
+            checker::check(server.addresses(), account).unwrap();
+            no_problems(account, &server);
+        }
+        check_all_is_well(&server, "the server");
+        println!(
+            "round {round}: {acknowledged} acknowledged in {worked:.0?}; after the start ready in {ready:.0?}, first \
+             SELECT in {select:.0?}"
+        );
+    }
+    println!("first SELECT at most {slowest:.0?} after the start of the process");
+    let book = accounts[0].ledger.book();
+    let (happened, not) = book.open;
+    println!("acknowledged: {:?}; cut off: {happened} changes that had happened, {not} that had not", book.tally);
+    let missing: Vec<&str> = workload::KINDS.into_iter().filter(|kind| !book.tally.contains_key(kind)).collect();
+    assert!(missing.is_empty(), "nobody did {missing:?}");
+    drop(book);
+    assert!(slowest < FIRST_SELECT_MAX, "the first SELECT took {slowest:?}");
+}
+
+fn account(server: &Server, address: &str) -> Account {
+    server.add_account(address);
+    Account {
+        address: address.to_owned(),
+        mail: server.add_device(address, "mail", "keep"),
+        reader: server.add_device(address, "reader", "keep"),
+        eraser: server.add_device(address, "eraser", "expunge"),
+        ledger: Ledger::default(),
+    }
+}
+
+/// All clients work until the server is killed, at a moment that the seed decides. Gives how much it acknowledged.
+fn play(server: &mut Server, accounts: &[Account; 2], random: &mut Random, round: u64) -> (u64, Duration) {
+    let [alice, bob] = accounts;
+    let deliver_to_both = |client: &mut Client<'_>| workload::deliver_to_both(client, bob);
+    let clients: [(&str, &Account, &Work<'_>); 9] = [
+        ("lmtp", alice, &workload::deliver),
+        ("both", alice, &deliver_to_both),
+        ("append", alice, &workload::append),
+        ("store", alice, &workload::store),
+        ("transfer", alice, &workload::transfer),
+        ("expunge", alice, &workload::expunge),
+        ("eraser", alice, &workload::erase_over_pop3),
+        ("reader", alice, &workload::read_over_pop3),
+        ("eraser", bob, &workload::erase_over_pop3),
+    ];
+    let addresses = server.addresses().clone();
+    let target = ACKNOWLEDGED_MIN + random.below(ACKNOWLEDGED_MORE);
+    let moment = Duration::from_micros(random.below(KILL_MICROS));
+    accounts.iter().for_each(|account| account.ledger.begin_round());
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for (name, account, work) in clients {
+            let (name, random) = (format!("{round}.{name}"), random.fork());
+            let client = Client { account, server: &addresses, random, name, made: 0 };
+            scope.spawn(move || client.run(work));
+        }
+        alice.ledger.wait_for(target);
+        // Not to wait for anything: the moment of the kill must not be that of an answer.
+        thread::sleep(moment);
+        accounts.iter().for_each(|account| account.ledger.begin_end());
+        server.kill();
+        let acknowledged = accounts.iter().map(|account| account.ledger.end_round()).sum();
+        (acknowledged, begun.elapsed())
+    })
+}
+
+/// `pillarbox check` finds nothing.
+fn check_all_is_well(server: &Server, whose: &str) {
+    let answer = server.cli(&["check", "--bodies"], "");
+    assert!(answer.starts_with("All is well"), "{whose}: {answer}");
+}
+
+/// Neither the clients nor the checker found any, and the server logged no fault.
+fn no_problems(account: &Account, server: &Server) {
+    let problems = std::mem::take(&mut account.ledger.book().problems);
+    assert!(problems.is_empty(), "{}:\n{}\nThe log:\n{}", account.address, problems.join("\n"), server.log());
+    assert_eq!(server.faults(), Vec::<String>::new());
+}
