@@ -1,10 +1,11 @@
 //! Several devices, random commands, and clients that believe every response: in the end each has exactly what the store
-//! has, and none was ever told a number that it could not place.
+//! has, and none was ever told a number that it could not place; even if commits and reads fail in between.
 
 use crate::harness::{Client, Server};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use store::MailboxId;
+use store::sim::{Fault, FaultRates, SimEngine};
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -38,6 +39,24 @@ fn actions() -> impl Strategy<Value = Action> {
     ]
 }
 
+/// What goes wrong next.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    Commit(Fault),
+    /// After so many reads more.
+    Read(u64),
+}
+
+fn troubles() -> impl Strategy<Value = Option<Trouble>> {
+    prop_oneof![
+        5 => Just(None),
+        1 => Just(Some(Trouble::Commit(Fault::Full))),
+        1 => Just(Some(Trouble::Commit(Fault::Failed))),
+        1 => Just(Some(Trouble::Commit(Fault::Conflict))),
+        1 => (0..4u64).prop_map(|reads| Some(Trouble::Read(reads))),
+    ]
+}
+
 type Flags = BTreeSet<String>;
 
 /// A message as a client knows it; `None`: it was told only that it is there.
@@ -63,16 +82,35 @@ impl Device {
     }
 
     fn select(&mut self) {
-        self.known.clear();
-        let answer = self.client.send("s SELECT INBOX");
-        self.believe(&answer, true);
-        self.ask_unknown();
+        for _ in 0..10 {
+            self.known.clear();
+            let answer = self.client.send("s SELECT INBOX");
+            self.believe(&answer, true);
+            if answer.contains("s OK") {
+                return self.ask_unknown();
+            }
+            assert!(answer.contains("s NO [UNAVAILABLE]"), "{answer}");
+        }
+        panic!("INBOX cannot be selected");
     }
 
-    /// Sends a command and believes what comes.
+    /// Sends a command and believes what comes; it may be refused when something goes wrong.
     fn run(&mut self, command: &str, expunges_allowed: bool) {
+        self.run_assuming(command, expunges_allowed, |_| {});
+    }
+
+    /// `assume`: what the client takes for granted when the answer is OK.
+    fn run_assuming(&mut self, command: &str, expunges_allowed: bool, assume: impl FnOnce(&mut Self)) {
         let answer = self.client.send(&format!("a {command}"));
-        assert!(answer.contains("a OK"), "{command}: {answer}");
+        let last = answer.rsplit_terminator("\r\n").next().unwrap();
+        if last.starts_with("a OK") {
+            assume(self);
+        } else {
+            assert!(
+                last.starts_with("a NO [UNAVAILABLE]") || last.starts_with("a NO [OVERQUOTA]"),
+                "{command}: {answer}"
+            );
+        }
         self.believe(&answer, expunges_allowed);
     }
 
@@ -199,18 +237,18 @@ impl Device {
         let item = ["FLAGS", "+FLAGS", "-FLAGS"][usize::from(mode)];
         let silence = if silent { ".SILENT" } else { "" };
         let set = if uid { format!("UID STORE {uids}") } else { format!("STORE {numbers}") };
-        if silent {
-            // RFC 9051 §6.4.6: the client assumes that its change came about.
-            for position in positions {
-                let known = &mut self.known[position].as_mut().unwrap().1;
+        // RFC 9051 §6.4.6: the client assumes that its change came about.
+        let assume = |device: &mut Self| {
+            for position in positions.iter().filter(|_| silent) {
+                let known = &mut device.known[*position].as_mut().unwrap().1;
                 match mode {
                     0 => known.clone_from(&flags),
                     1 => known.extend(flags.iter().cloned()),
                     _ => known.retain(|flag| !flags.contains(flag)),
                 }
             }
-        }
-        self.run(&format!("{set} {item}{silence} ({list})"), uid);
+        };
+        self.run_assuming(&format!("{set} {item}{silence} ({list})"), uid, assume);
     }
 
     fn settle(&mut self) {
@@ -244,23 +282,32 @@ fn truth(server: &Server) -> Vec<Known> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
     #[test]
     fn every_device_ends_up_with_what_the_store_has(
-        script in prop::collection::vec((0..3usize, actions()), 1..40),
+        script in prop::collection::vec((0..4usize, actions(), troubles()), 1..40),
+        seed in any::<u64>(),
     ) {
-        let server = Server::new();
+        let server = Server::on(SimEngine::with_faults(seed, FaultRates::default()));
         let mut first = server.alice_in_inbox();
         first.fill(6);
         let mut devices = [
             Device::new(&server, ""),
             Device::new(&server, "CONDSTORE"),
             Device::new(&server, "QRESYNC IMAP4rev2"),
+            Device::new(&server, ""),
         ];
-        for (which, action) in &script {
-            devices[*which].act(action);
+        for (which, action, trouble) in &script {
+            match trouble {
+                Some(Trouble::Commit(fault)) => server.fail_next_commit(*fault),
+                Some(Trouble::Read(reads)) => server.fail_read(*reads),
+                None => {}
+            }
+            // The last device only polls.
+            devices[*which].act(if *which == 3 { &Action::Noop } else { action });
         }
+        server.use_up_read_errors();
         let truth = {
             devices.iter_mut().for_each(Device::settle);
             truth(&server)

@@ -7,8 +7,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
+use store::engine::Engine;
 use store::sim::{Fault, SimEngine, SimObjects};
-use store::{Account, Store, Timestamp};
+use store::{Account, AccountId, Store, Timestamp};
 
 pub const PASSWORD: &str = "correct horse battery";
 /// 2026-02-01T10:00:00Z
@@ -41,7 +42,10 @@ impl Wake for Woken {
 impl Server {
     /// With `alice@example.org` and `bob@example.org`.
     pub fn new() -> Self {
-        let engine = SimEngine::new();
+        Self::on(SimEngine::new())
+    }
+
+    pub fn on(engine: SimEngine) -> Self {
         let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
         let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
         let auth = Auth::open(store.clone(), [7; 32], options).unwrap();
@@ -65,6 +69,18 @@ impl Server {
 
     pub fn fail_next_commit(&self, fault: Fault) {
         self.engine.plan(0, fault);
+    }
+
+    /// The read after `reads_before` more fails.
+    pub fn fail_read(&self, reads_before: u64) {
+        self.engine.plan_read_error(reads_before);
+    }
+
+    /// All reads that were to fail have failed.
+    pub fn use_up_read_errors(&self) {
+        for _ in 0..10 {
+            let _ = self.engine.snapshot(AccountId(16));
+        }
     }
 
     /// A connection from this machine, greeted.
