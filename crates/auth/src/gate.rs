@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// At most this many logins wait for their turn; at 20 ms each that is a second or two.
-pub(crate) const WAITING_MAX: usize = 128;
+/// At most this many logins wait for their turn; at 20 ms each that is half a second. Each holds a thread of the server,
+/// which has a hundred: sessions of others must go on.
+pub(crate) const WAITING_MAX: usize = 48;
 /// Of these from one address, so that one address cannot take all places.
-pub(crate) const WAITING_PER_ADDRESS_MAX: usize = 32;
+pub(crate) const WAITING_PER_ADDRESS_MAX: usize = 16;
 
 /// The gate.
 pub(crate) struct Gate {
