@@ -139,10 +139,14 @@ fn account_directory(account: AccountId) -> String {
     format!("{:08x}", account.0)
 }
 
-/// FNV-1a, folded to a byte. Part of the format: a name is looked for where it once was put.
+/// An account's objects lie in so many directories: few, because each one that is used for the first time costs flushes of
+/// its own; more than one, because a file system takes a lock for each.
+const BUCKETS: u8 = 16;
+
+/// FNV-1a, folded to a bucket. Part of the format: a name is looked for where it once was put.
 fn bucket(name: &str) -> u8 {
     let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    hash.to_le_bytes().into_iter().fold(0, |folded, byte| folded ^ byte)
+    hash.to_le_bytes().into_iter().fold(0, |folded, byte| folded ^ byte) % BUCKETS
 }
 
 impl Place {
@@ -225,14 +229,14 @@ mod tests {
         let check = |account, name: &str, path: &str| {
             assert_eq!(Address::new(AccountId(account), name).unwrap().path.as_ref(), path);
         };
-        check(16, "a", "00000010/ed/a");
-        check(u32::MAX, "m0000000000001-abc", "ffffffff/37/m0000000000001-abc");
+        check(16, "a", "00000010/0d/a");
+        check(u32::MAX, "m0000000000001-abc", "ffffffff/07/m0000000000001-abc");
     }
 
     #[test]
     fn names_spread_over_the_buckets() {
-        let mut counts = [0; 256];
-        for n in 0..25_600 {
+        let mut counts = [0; BUCKETS as usize];
+        for n in 0..1_600 {
             counts[usize::from(bucket(&format!("m{n:013}")))] += 1;
         }
         assert!(counts.iter().all(|count| (30..300).contains(count)), "{counts:?}");
