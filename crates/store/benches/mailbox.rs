@@ -142,9 +142,9 @@ fn append(account: &Account) {
     account.append(ACTOR, Target::Inbox, message).unwrap();
 }
 
-/// A thousand messages, or one in a hundred, and copies of them.
+/// A hundred thousand messages at most, and copies of them.
 fn fill(account: &Account, messages: u32) {
-    (0..messages.min(1000).max(messages / 100)).for_each(|_| append(account));
+    (0..messages.min(100_000)).for_each(|_| append(account));
     loop {
         let index = account.view(INBOX).unwrap().index().clone();
         let missing = messages as usize - index.len();

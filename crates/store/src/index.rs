@@ -1,18 +1,24 @@
 //! The index of a mailbox: every message's UID, flags, size, dates and identity in UID order, shared and unchanging.
 //!
-//! An index is a value. A change makes a new one that shares all untouched chunks with the old one, so a session simply
+//! An index is a value. A change makes a new one that shares all untouched parts with the old one, so a session simply
 //! holds the index that it has shown to its client: that is its position. What has changed since is the difference of two
-//! indexes, found without looking into the chunks that they share.
+//! indexes, found without looking into the parts that they share.
 //!
-//! Invariant: entries ascend by UID; no chunk is empty; a chunk holds at most [`CHUNK_ENTRIES_MAX`] entries.
+//! It is a tree of three levels, because a change copies one node of each: the index holds groups, a group holds chunks,
+//! a chunk holds entries. In a mailbox of a million messages that is 61 groups, 64 chunks and 256 entries.
+//!
+//! Invariant: entries ascend by UID; no group and no chunk is empty; a chunk holds at most [`CHUNK_ENTRIES_MAX`] entries,
+//! a group at most [`GROUP_CHUNKS_MAX`] chunks.
 
 use crate::flags::FlagBits;
 use crate::ids::{EmailId, ModSeq, Timestamp, Uid};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A chunk is copied when one of its entries changes: small enough to be cheap, large enough to keep the spine short.
-const CHUNK_ENTRIES_MAX: usize = 256;
+/// A chunk is copied when one of its entries changes. Tests are content with small trees.
+const CHUNK_ENTRIES_MAX: usize = if cfg!(test) { 8 } else { 256 };
+/// A group is copied when one of its chunks changes.
+const GROUP_CHUNKS_MAX: usize = if cfg!(test) { 4 } else { 64 };
 
 /// One message in a mailbox. 40 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,16 +39,24 @@ pub struct Entry {
 
 #[derive(Clone, Debug)]
 struct Chunk {
-    /// The position of the first entry.
+    /// The position of the first entry in its group.
     start: usize,
+    first: Uid,
     entries: Arc<Vec<Entry>>,
+}
+
+#[derive(Clone, Debug)]
+struct Group {
+    /// The position of the first entry in the index.
+    start: usize,
+    first: Uid,
+    chunks: Arc<Vec<Chunk>>,
 }
 
 /// The messages of a mailbox in UID order; position 0 is message sequence number 1. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    /// Shared too: ten thousand idle sessions hold one spine.
-    chunks: Arc<Vec<Chunk>>,
+    groups: Arc<Vec<Group>>,
     length: usize,
 }
 
@@ -81,9 +95,9 @@ impl Index {
     /// The entry at a position (message sequence number less one).
     #[must_use]
     pub fn get(&self, position: usize) -> Option<&Entry> {
-        let chunk = self.chunks.partition_point(|chunk| chunk.start <= position).checked_sub(1)?;
-        let chunk = self.chunks.get(chunk)?;
-        chunk.entries.get(position - chunk.start)
+        let group = at_or_before(&self.groups, |group| group.start <= position)?;
+        let chunk = at_or_before(&group.chunks, |chunk| group.start + chunk.start <= position)?;
+        chunk.entries.get(position - group.start - chunk.start)
     }
 
     /// The position of a UID, or where it would stand.
@@ -91,39 +105,43 @@ impl Index {
     /// # Errors
     /// The position that the UID would have, when it is not there.
     pub fn position(&self, uid: Uid) -> Result<usize, usize> {
-        let Some(chunk) = self.chunk_for(uid) else { return Err(0) };
+        let Some((group, chunk)) = self.chunk_for(uid) else { return Err(0) };
         match chunk.entries.binary_search_by_key(&uid, |entry| entry.uid) {
-            Ok(at) => Ok(chunk.start + at),
-            Err(at) => Err(chunk.start + at),
+            Ok(at) => Ok(group.start + chunk.start + at),
+            Err(at) => Err(group.start + chunk.start + at),
         }
     }
 
     /// The entry of a UID.
     #[must_use]
     pub fn find(&self, uid: Uid) -> Option<&Entry> {
-        let entries = &self.chunk_for(uid)?.entries;
+        let entries = &self.chunk_for(uid)?.1.entries;
         entries.binary_search_by_key(&uid, |entry| entry.uid).ok().and_then(|at| entries.get(at))
     }
 
-    fn chunk_for(&self, uid: Uid) -> Option<&Chunk> {
-        let after = self.chunks.partition_point(|chunk| chunk.entries.first().is_some_and(|first| first.uid <= uid));
-        self.chunks.get(after.checked_sub(1)?)
+    fn chunk_for(&self, uid: Uid) -> Option<(&Group, &Chunk)> {
+        let group = at_or_before(&self.groups, |group| group.first <= uid)?;
+        Some((group, at_or_before(&group.chunks, |chunk| chunk.first <= uid)?))
     }
 
     /// All entries, ascending.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.chunks.iter().flat_map(|chunk| chunk.entries.iter())
+        self.groups.iter().flat_map(|group| group.chunks.iter()).flat_map(|chunk| chunk.entries.iter())
     }
 
     /// The entries at a range of positions with their positions; what lies past the end is left out.
     pub fn positions(&self, range: Range<usize>) -> impl Iterator<Item = (usize, &Entry)> {
-        let end = range.end.min(self.length);
-        let first = self.chunks.partition_point(|chunk| chunk.start <= range.start).saturating_sub(1);
-        let chunks = self.chunks.get(first..).unwrap_or_default().iter();
-        chunks
-            .take_while(move |chunk| chunk.start < end)
-            .flat_map(|chunk| chunk.entries.iter().enumerate().map(|(at, entry)| (chunk.start + at, entry)))
-            .skip_while(move |(position, _)| *position < range.start)
+        let (first, end) = (range.start, range.end.min(self.length));
+        let group = self.groups.partition_point(|group| group.start <= first).saturating_sub(1);
+        let groups = self.groups.get(group..).unwrap_or_default().iter();
+        groups
+            .take_while(move |group| group.start < end)
+            .flat_map(|group| group.chunks.iter().map(|chunk| (group.start + chunk.start, &*chunk.entries)))
+            .skip_while(move |(start, entries)| start + entries.len() <= first)
+            .flat_map(move |(start, entries)| {
+                let skipped = first.saturating_sub(start);
+                entries.iter().enumerate().skip(skipped).map(move |(at, entry)| (start + at, entry))
+            })
             .take_while(move |(position, _)| *position < end)
     }
 
@@ -136,7 +154,7 @@ impl Index {
     /// The last (highest) entry.
     #[must_use]
     pub fn last(&self) -> Option<&Entry> {
-        self.chunks.last()?.entries.last()
+        self.groups.last()?.chunks.last()?.entries.last()
     }
 
     /// What changed from `older` to `self`. Work is in proportion to the chunks that the two do not share.
@@ -187,20 +205,29 @@ impl Index {
         if self.last().is_some_and(|last| last.uid >= entry.uid) {
             return;
         }
-        let chunks = Arc::make_mut(&mut self.chunks);
-        match chunks.last_mut() {
-            Some(chunk) if chunk.entries.len() < CHUNK_ENTRIES_MAX => Arc::make_mut(&mut chunk.entries).push(entry),
-            _ => chunks.push(Chunk { start: self.length, entries: Arc::new(vec![entry]) }),
+        let groups = Arc::make_mut(&mut self.groups);
+        let full = |group: &Group| {
+            let last = group.chunks.last().map_or(0, |chunk| chunk.entries.len());
+            group.chunks.len() >= GROUP_CHUNKS_MAX && last >= CHUNK_ENTRIES_MAX
+        };
+        if groups.last().is_none_or(full) {
+            groups.push(Group { start: self.length, first: entry.uid, chunks: Arc::default() });
+        }
+        if let Some(group) = groups.last_mut() {
+            push_in_group(Arc::make_mut(&mut group.chunks), self.length - group.start, entry);
         }
         self.length += 1;
     }
 
     /// Puts `entry` in the place of the one with its UID, if there is one.
     pub(crate) fn replace(&mut self, entry: Entry) {
-        let after =
-            self.chunks.partition_point(|chunk| chunk.entries.first().is_some_and(|first| first.uid <= entry.uid));
-        let Some(at) = after.checked_sub(1) else { return };
-        let Some(chunk) = Arc::make_mut(&mut self.chunks).get_mut(at) else { return };
+        if self.find(entry.uid).is_none() {
+            return;
+        }
+        let group = last_mut(Arc::make_mut(&mut self.groups).as_mut_slice(), |group| group.first <= entry.uid);
+        let chunk =
+            group.and_then(|group| last_mut(Arc::make_mut(&mut group.chunks).as_mut_slice(), |c| c.first <= entry.uid));
+        let Some(chunk) = chunk else { return };
         if let Ok(at) = chunk.entries.binary_search_by_key(&entry.uid, |entry| entry.uid)
             && let Some(place) = Arc::make_mut(&mut chunk.entries).get_mut(at)
         {
@@ -210,61 +237,177 @@ impl Index {
 
     /// Takes messages out. `uids` ascend.
     pub(crate) fn remove(&mut self, uids: &[Uid]) {
-        let gone = |entry: &Entry| uids.binary_search(&entry.uid).is_ok();
-        let chunks = Arc::make_mut(&mut self.chunks);
-        for chunk in chunks.iter_mut() {
-            let (Some(first), Some(last)) = (chunk.entries.first(), chunk.entries.last()) else { continue };
-            let touched = uids.partition_point(|uid| *uid < first.uid) < uids.partition_point(|uid| *uid <= last.uid);
-            if touched && chunk.entries.iter().any(gone) {
-                Arc::make_mut(&mut chunk.entries).retain(|entry| !gone(entry));
+        let groups = Arc::make_mut(&mut self.groups);
+        let mut rest = uids;
+        for at in 0..groups.len() {
+            let next = groups.get(at + 1).map(|group| group.first);
+            let Some(group) = groups.get_mut(at) else { return };
+            let of_group = take_below(&mut rest, next);
+            if !of_group.is_empty() {
+                group.chunks = Arc::new(without(&group.chunks, of_group));
             }
         }
-        chunks.retain(|chunk| !chunk.entries.is_empty());
+        groups.retain(|group| !group.chunks.is_empty());
+        merge_groups(groups);
         self.length = 0;
-        for chunk in chunks {
-            chunk.start = self.length;
-            self.length += chunk.entries.len();
+        for group in groups {
+            group.start = self.length;
+            group.first = group.chunks.first().map_or(Uid::MAX, |chunk| chunk.first);
+            self.length += group.chunks.iter().map(|chunk| chunk.entries.len()).sum::<usize>();
         }
     }
 }
 
+/// The last item that `holds` is true of; it is true of the first ones only.
+fn at_or_before<T>(items: &[T], holds: impl Fn(&T) -> bool) -> Option<&T> {
+    items.get(items.partition_point(holds).checked_sub(1)?)
+}
+
+fn last_mut<T>(items: &mut [T], holds: impl Fn(&T) -> bool) -> Option<&mut T> {
+    let at = items.partition_point(holds).checked_sub(1)?;
+    items.get_mut(at)
+}
+
+/// Takes those UIDs off the front that are below `next`.
+fn take_below<'a>(uids: &mut &'a [Uid], next: Option<Uid>) -> &'a [Uid] {
+    let count = next.map_or(uids.len(), |next| uids.partition_point(|uid| *uid < next));
+    let (below, rest) = uids.split_at(count);
+    *uids = rest;
+    below
+}
+
+fn push_in_group(chunks: &mut Vec<Chunk>, start: usize, entry: Entry) {
+    match chunks.last_mut() {
+        Some(chunk) if chunk.entries.len() < CHUNK_ENTRIES_MAX => push_in_chunk(&mut chunk.entries, entry),
+        _ => chunks.push(Chunk { start, first: entry.uid, entries: Arc::new(vec![entry]) }),
+    }
+}
+
+/// A shared chunk is copied with room to grow, but never for more than a chunk holds.
+fn push_in_chunk(entries: &mut Arc<Vec<Entry>>, entry: Entry) {
+    match Arc::get_mut(entries) {
+        Some(own) if own.len() < own.capacity() => own.push(entry),
+        Some(_) | None => {
+            let room = (entries.len() + 1).next_power_of_two().min(CHUNK_ENTRIES_MAX);
+            let mut copy = Vec::with_capacity(room);
+            copy.extend_from_slice(entries);
+            copy.push(entry);
+            *entries = Arc::new(copy);
+        }
+    }
+}
+
+/// The chunks of a group without some messages. Small neighbours become one: a mailbox of which little is left takes
+/// little memory.
+fn without(chunks: &[Chunk], mut uids: &[Uid]) -> Vec<Chunk> {
+    let mut kept: Vec<Chunk> = Vec::with_capacity(chunks.len());
+    let mut length = 0;
+    for (at, chunk) in chunks.iter().enumerate() {
+        let gone = take_below(&mut uids, chunks.get(at + 1).map(|chunk| chunk.first));
+        let is_gone = |entry: &&Entry| gone.binary_search(&entry.uid).is_ok();
+        let entries = match chunk.entries.iter().filter(is_gone).count() {
+            0 => Arc::clone(&chunk.entries),
+            _ => Arc::new(chunk.entries.iter().filter(|entry| !is_gone(entry)).copied().collect()),
+        };
+        let Some(first) = entries.first().map(|entry| entry.uid) else { continue };
+        let added = entries.len();
+        match kept.last_mut() {
+            Some(last) if last.entries.len() + added <= CHUNK_ENTRIES_MAX / 2 => {
+                last.entries = Arc::new(last.entries.iter().chain(entries.iter()).copied().collect());
+            }
+            _ => kept.push(Chunk { start: length, first, entries }),
+        }
+        length += added;
+    }
+    kept
+}
+
+/// Neighbours that are small become one.
+fn merge_groups(groups: &mut Vec<Group>) {
+    let small = |two: &[Group]| match two {
+        [a, b] => a.chunks.len() + b.chunks.len() <= GROUP_CHUNKS_MAX / 2,
+        _ => false,
+    };
+    if !groups.windows(2).any(small) {
+        return;
+    }
+    let mut merged: Vec<Group> = Vec::with_capacity(groups.len());
+    for group in groups.drain(..) {
+        match merged.last_mut() {
+            Some(last) if last.chunks.len() + group.chunks.len() <= GROUP_CHUNKS_MAX / 2 => {
+                let chunks = Arc::make_mut(&mut last.chunks);
+                let before: usize = chunks.iter().map(|chunk| chunk.entries.len()).sum();
+                chunks.extend(group.chunks.iter().map(|c| Chunk { start: before + c.start, ..c.clone() }));
+            }
+            _ => merged.push(group),
+        }
+    }
+    *groups = merged;
+}
+
 /// A place in an index.
 struct Cursor<'a> {
-    chunks: &'a [Chunk],
+    groups: &'a [Group],
+    group: usize,
     chunk: usize,
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
     fn new(index: &'a Index) -> Self {
-        Self { chunks: &index.chunks, chunk: 0, at: 0 }
+        Self { groups: &index.groups, group: 0, chunk: 0, at: 0 }
+    }
+
+    fn chunk(&self) -> Option<&'a Chunk> {
+        self.groups.get(self.group)?.chunks.get(self.chunk)
     }
 
     fn entry(&self) -> Option<&'a Entry> {
-        self.chunks.get(self.chunk)?.entries.get(self.at)
+        self.chunk()?.entries.get(self.at)
     }
 
     fn position(&self) -> usize {
-        self.chunks.get(self.chunk).map_or(0, |chunk| chunk.start) + self.at
+        let group = self.groups.get(self.group).map_or(0, |group| group.start);
+        group + self.chunk().map_or(0, |chunk| chunk.start) + self.at
     }
 
     fn step(&mut self) {
         self.at += 1;
-        if self.chunks.get(self.chunk).is_some_and(|chunk| self.at >= chunk.entries.len()) {
-            self.chunk += 1;
-            self.at = 0;
+        if self.chunk().is_some_and(|chunk| self.at >= chunk.entries.len()) {
+            self.step_chunk();
         }
     }
 
-    /// Steps over a chunk that both share; `false` if they do not stand at the start of one.
+    fn step_chunk(&mut self) {
+        self.at = 0;
+        self.chunk += 1;
+        if self.groups.get(self.group).is_some_and(|group| self.chunk >= group.chunks.len()) {
+            self.step_group();
+        }
+    }
+
+    fn step_group(&mut self) {
+        (self.group, self.chunk, self.at) = (self.group + 1, 0, 0);
+    }
+
+    /// Steps over a group or chunk that both share; `false` if they do not stand at the start of one.
     fn skip_shared(&mut self, other: &mut Self) -> bool {
-        let (Some(mine), Some(theirs)) = (self.chunks.get(self.chunk), other.chunks.get(other.chunk)) else {
+        if self.at > 0 || other.at > 0 {
             return false;
-        };
-        let shared = self.at == 0 && other.at == 0 && Arc::ptr_eq(&mine.entries, &theirs.entries);
+        }
+        if let (0, 0, Some(mine), Some(theirs)) =
+            (self.chunk, other.chunk, self.groups.get(self.group), other.groups.get(other.group))
+            && Arc::ptr_eq(&mine.chunks, &theirs.chunks)
+        {
+            self.step_group();
+            other.step_group();
+            return true;
+        }
+        let (Some(mine), Some(theirs)) = (self.chunk(), other.chunk()) else { return false };
+        let shared = Arc::ptr_eq(&mine.entries, &theirs.entries);
         if shared {
-            self.chunk += 1;
-            other.chunk += 1;
+            self.step_chunk();
+            other.step_chunk();
         }
         shared
     }
