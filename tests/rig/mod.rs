@@ -156,6 +156,10 @@ impl Serving {
         Lines::new(tls(TcpStream::connect(("127.0.0.1", self.port(service))).unwrap(), &self.authority()))
     }
 
+    pub fn connect_plain(&self, service: &str) -> Lines {
+        Lines::new(Box::new(patient(TcpStream::connect(("127.0.0.1", self.port(service))).unwrap())))
+    }
+
     /// What a command about this server says.
     pub fn says(&self, arguments: &[&str]) -> String {
         says(&[arguments, &["--config", self.config.to_str().unwrap()]].concat())

@@ -1,0 +1,12 @@
+//! A file for each program; what they share is in `household` and `program`.
+
+mod household;
+mod program;
+
+mod curl;
+mod fetchmail;
+mod getmail;
+mod mbsync;
+mod mutt;
+mod python;
+mod senders;
