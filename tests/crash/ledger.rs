@@ -44,6 +44,8 @@ pub struct Book {
     pub tally: BTreeMap<&'static str, u64>,
     /// Changes under way when the server was killed: those that had happened, and those that had not.
     pub open: (u64, u64),
+    /// Nothing new arrives after so much was acknowledged.
+    arrivals_end: u64,
     is_dying: bool,
     is_over: bool,
 }
@@ -70,6 +72,8 @@ pub struct Facts {
     flags: BTreeMap<(&'static str, u32, u64), Flags>,
     /// The highest MODSEQ told of a message.
     modseqs: BTreeMap<(&'static str, u32), u64>,
+    /// The highest HIGHESTMODSEQ told of a mailbox.
+    highest: BTreeMap<&'static str, u64>,
     /// UIDNEXT and HIGHESTMODSEQ as they were when the server had just been started.
     floors: BTreeMap<&'static str, (u64, u64)>,
 }
@@ -141,6 +145,7 @@ impl Ledger {
             book.pool.remove(&id);
             taken.push(id);
         }
+        self.changed.notify_all();
         if book.is_over { Vec::new() } else { taken }
     }
 
@@ -156,9 +161,12 @@ impl Ledger {
         self.changed.notify_all();
     }
 
-    /// Waits until so much was acknowledged in this round, or somebody has found a problem.
+    /// Waits until so much was acknowledged in this round, or nothing is left to change, or somebody has found a problem.
     pub fn wait_for(&self, acknowledged: u64) {
-        let waits = |book: &mut Book| book.acknowledged < acknowledged && book.problems.is_empty();
+        let waits = |book: &mut Book| {
+            let used_up = book.acknowledged >= book.arrivals_end && book.pool.is_empty();
+            book.acknowledged < acknowledged && !used_up && book.problems.is_empty()
+        };
         let waited = self.changed.wait_timeout_while(self.book(), PATIENCE, waits);
         let (mut book, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         if timeout.timed_out() {
@@ -184,16 +192,23 @@ impl Ledger {
         book.acknowledged
     }
 
+    /// Whether new messages are to come now; waits while they are not. `false` when it is over.
+    pub fn wants_more(&self) -> bool {
+        let waits = |book: &mut Book| book.acknowledged >= book.arrivals_end && !book.is_over;
+        !self.changed.wait_while(self.book(), waits).unwrap_or_else(PoisonError::into_inner).is_over
+    }
+
     pub fn is_over(&self) -> bool {
         self.book().is_over
     }
 
-    /// Begins a round with what the checker found to be true.
-    pub fn begin_round(&self) {
+    /// Begins a round with what the checker found to be true. New messages come until `arrivals_end` changes are
+    /// acknowledged.
+    pub fn begin_round(&self, arrivals_end: u64) {
         let mut book = self.book();
         let free = book.mails.iter().filter(|(_, mail)| mail.is_free()).map(|(id, _)| id.clone()).collect();
         book.pool = free;
-        (book.is_dying, book.is_over, book.acknowledged) = (false, false, 0);
+        (book.is_dying, book.is_over, book.acknowledged, book.arrivals_end) = (false, false, 0, arrivals_end);
     }
 
     pub fn problem(&self, text: String) {
@@ -266,25 +281,30 @@ impl Book {
         }
     }
 
+    /// HIGHESTMODSEQ of a mailbox was told.
+    pub fn learn_highest(&mut self, mailbox: &'static str, modseq: u64) {
+        let highest = self.facts.highest.entry(mailbox).or_default();
+        *highest = modseq.max(*highest);
+    }
+
     /// What was told of a mailbox right after the start; everything told before must be below.
     pub fn learn_floors(&mut self, mailbox: &'static str, uid_next: u64, highest_modseq: u64) {
         let Self { facts, problems, .. } = self;
         let told = |highest: Option<u64>| highest.unwrap_or_default();
         let uid =
             told(facts.uids.range((mailbox, 0)..=(mailbox, u32::MAX)).next_back().map(|((_, uid), _)| (*uid).into()));
-        let modseqs = facts.modseqs.range((mailbox, 0)..=(mailbox, u32::MAX));
-        let modseq = told(modseqs.map(|(_, modseq)| *modseq).max());
-        let (uid_next_before, modseq_before) = facts.floors.get(mailbox).copied().unwrap_or_default();
+        let modseqs = facts.modseqs.range((mailbox, 0)..=(mailbox, u32::MAX)).map(|(_, modseq)| *modseq);
+        let modseq = told(modseqs.chain(facts.highest.get(mailbox).copied()).max());
+        let uid_next_before = facts.floors.get(mailbox).map_or(0, |floors| floors.0);
         if uid_next <= uid || uid_next < uid_next_before {
             problems.push(format!(
                 "{mailbox}: UIDNEXT is {uid_next}, but was {uid_next_before} and UID {uid} has been given out"
             ));
         }
-        if highest_modseq < modseq.max(modseq_before) {
-            problems.push(format!(
-                "{mailbox}: HIGHESTMODSEQ is {highest_modseq}, but was {modseq_before} and {modseq} has been told"
-            ));
+        if highest_modseq < modseq {
+            problems.push(format!("{mailbox}: HIGHESTMODSEQ is {highest_modseq}, but {modseq} has been told"));
         }
+        facts.highest.insert(mailbox, highest_modseq);
         facts.floors.insert(mailbox, (uid_next, highest_modseq));
     }
 

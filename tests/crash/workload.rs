@@ -1,6 +1,7 @@
 //! Clients that change mail as fast as they can, until the server is killed under them.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use super::ledger::{ARCHIVE, COPIES, DELETED, Flags, INBOX, Id, Ledger, Places, content};
 use crate::support::imap::{Answer, Attributes, Imap};
@@ -10,6 +11,8 @@ use crate::support::server::Addresses;
 use crate::support::{Failure, Outcome};
 
 const SENDER: &str = "crash@example.net";
+/// A connection that is gone is seen within this time.
+const PATIENCE: Duration = Duration::from_secs(10);
 const FLAGS: [&str; 6] = ["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "$Label1", "Later"];
 
 /// An account, and what its clients log in with.
@@ -103,9 +106,12 @@ impl<'a> Client<'a> {
         Ok(found)
     }
 
-    /// Notes what FETCH responses tell of INBOX; gives the flags of `uid`, if they are among it.
+    /// Notes what an answer tells of INBOX; gives the flags of `uid`, if they are among it.
     fn learn(&self, answer: &Answer, uid: u32) -> Option<Flags> {
         let mut of_uid = None;
+        if let Some(modseq) = answer.number("HIGHESTMODSEQ") {
+            self.ledger().book().learn_highest(INBOX, modseq);
+        }
         for (_, attributes) in answer.fetched() {
             let (Some(told), Some(modseq)) = (attributes.number("UID"), attributes.number("MODSEQ")) else { continue };
             let flags = flags_of(&attributes);
@@ -121,7 +127,7 @@ impl<'a> Client<'a> {
 /// Mail for this account over LMTP.
 pub fn deliver(client: &mut Client<'_>) -> Outcome<()> {
     let mut lmtp = client.server.lmtp()?;
-    while !client.ledger().is_over() {
+    while client.ledger().wants_more() {
         let id = client.new_id();
         client.ledger().begin_new(&id, INBOX, &Flags::new());
         let replies = lmtp.deliver(SENDER, &[&client.account.address], &content(&id))?;
@@ -138,7 +144,7 @@ pub fn deliver(client: &mut Client<'_>) -> Outcome<()> {
 /// Mail for two accounts at once: each has its own answer (RFC 2033 §4.2).
 pub fn deliver_to_both(client: &mut Client<'_>, other: &Account) -> Outcome<()> {
     let mut lmtp = client.server.lmtp()?;
-    while !client.ledger().is_over() {
+    while client.ledger().wants_more() {
         let id = client.new_id();
         let accounts = [client.account, other];
         accounts.iter().for_each(|account| account.ledger.begin_new(&id, INBOX, &Flags::new()));
@@ -158,7 +164,7 @@ pub fn deliver_to_both(client: &mut Client<'_>, other: &Account) -> Outcome<()> 
 /// APPEND to INBOX and elsewhere, with flags.
 pub fn append(client: &mut Client<'_>) -> Outcome<()> {
     let mut imap = client.imap()?;
-    while !client.ledger().is_over() {
+    while client.ledger().wants_more() {
         let mailbox = if client.random.one_in(3) { ARCHIVE } else { INBOX };
         let (id, flags) = (client.new_id(), client.flags());
         client.ledger().begin_new(&id, mailbox, &flags);
@@ -205,6 +211,7 @@ pub fn store(client: &mut Client<'_>) -> Outcome<()> {
 /// MOVE to another mailbox, and COPY.
 pub fn transfer(client: &mut Client<'_>) -> Outcome<()> {
     let mut imap = client.imap()?;
+    imap.command("ENABLE QRESYNC")?;
     client.inbox(&mut imap)?;
     loop {
         let ids = client.ledger().take(&mut client.random, 3);
@@ -242,6 +249,7 @@ pub fn transfer(client: &mut Client<'_>) -> Outcome<()> {
 /// STORE of \Deleted, then EXPUNGE or UID EXPUNGE. Nobody else sets \Deleted.
 pub fn expunge(client: &mut Client<'_>) -> Outcome<()> {
     let mut imap = client.imap()?;
+    imap.command("ENABLE QRESYNC")?;
     client.inbox(&mut imap)?;
     let mut doomed = client.ledger().book().doomed();
     loop {
@@ -260,12 +268,14 @@ pub fn expunge(client: &mut Client<'_>) -> Outcome<()> {
         client.learn(&answer, 0);
         if client.random.one_in(2) {
             client.ledger().begin(&ids, erase);
-            imap.command(&format!("UID EXPUNGE {}", set(&uids)))?;
+            let answer = imap.command(&format!("UID EXPUNGE {}", set(&uids)))?;
+            client.learn(&answer, 0);
             client.ledger().acknowledge("UID EXPUNGE", &ids);
         } else {
             doomed.extend(ids);
             client.ledger().begin(&doomed, erase);
-            imap.command("EXPUNGE")?;
+            let answer = imap.command("EXPUNGE")?;
+            client.learn(&answer, 0);
             client.ledger().acknowledge("EXPUNGE", &doomed);
             doomed.clear();
         }
@@ -292,7 +302,7 @@ pub fn erase_over_pop3(client: &mut Client<'_>) -> Outcome<()> {
         // RFC 1939 §6: a session that ends without QUIT removes nothing.
         drop(pop3);
         client.ledger().give_back(&ids);
-        return Ok(());
+        return client.wait_for_maildrop();
     }
     client.ledger().begin(&ids, erase);
     pop3.quit()?;
@@ -323,6 +333,19 @@ pub fn read_over_pop3(client: &mut Client<'_>) -> Outcome<()> {
 }
 
 impl Client<'_> {
+    /// The server may need a moment to see that a connection is gone, and the device has one session at a time
+    /// (RFC 1939 §4).
+    fn wait_for_maildrop(&self) -> Outcome<()> {
+        let begun = Instant::now();
+        loop {
+            match self.server.pop3(&self.account.address, &self.account.eraser) {
+                Ok(pop3) => return pop3.quit(),
+                Err(Failure::Refused(text)) if text.contains("[IN-USE]") && begun.elapsed() < PATIENCE => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
     /// The maildrop: numbers and messages. What a UIDL stands for is looked up once.
     fn listing(&self, pop3: &mut Pop3) -> Outcome<Vec<(u32, Id)>> {
         let mut listing = Vec::new();
