@@ -6,7 +6,7 @@ use crate::codec::Corrupt;
 use crate::device::Device;
 use crate::engine::Snapshot;
 use crate::error::Error;
-use crate::ids::{AccountId, DeviceId, EmailId, ModSeq, Timestamp, Uid};
+use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
 use crate::journal::JournalEntry;
 use crate::key;
@@ -94,6 +94,7 @@ pub fn account(store: &Store, id: AccountId, depth: Depth) -> Result<Vec<Finding
     for email in emails.keys().filter(|email| !bodies.contains(email)) {
         check.found(format_args!("message {} has no body", email.text()));
     }
+    check.strays(&*snapshot, &state, &emails)?;
     let mut last = state.record.journal_floor;
     scan(b'J', &mut |key, value| check.journal(key, value, &mut last, state.head))?;
     scan(b'P', &mut |key, value| check.taken(key, value, &state, &emails))?;
@@ -304,6 +305,27 @@ impl Check {
                 }
             }
         }
+    }
+
+    /// What was left behind when its mailbox or message went.
+    fn strays(
+        &mut self,
+        snapshot: &dyn Snapshot,
+        state: &AccountState,
+        emails: &BTreeMap<EmailId, EmailRecord>,
+    ) -> Result<(), Error> {
+        for (letter, what) in [(b'M', "a message"), (b'K', "a packed index"), (b'L', "a piece of a packed index")] {
+            state::scan(snapshot, key::kind(letter), |key, _| {
+                let known = key::number_at(key, 1).is_ok_and(|id| state.mailboxes.contains_key(&MailboxId(id)));
+                self.must(known, format_args!("{what} lies in no mailbox (key {key:02x?})"));
+                Ok(())
+            })?;
+        }
+        state::scan(snapshot, key::kind(b'T'), |key, _| {
+            let known = key::long_at(key, 1).is_ok_and(|email| emails.contains_key(&EmailId(email)));
+            self.must(known, format_args!("a summary has no message (key {key:02x?})"));
+            Ok(())
+        })
     }
 
     fn journal(&mut self, key: &[u8], value: &[u8], last: &mut ModSeq, head: ModSeq) {

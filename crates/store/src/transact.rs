@@ -393,17 +393,8 @@ impl<'a> Tx<'a> {
         Ok(self.snapshot()?.get(key)?)
     }
 
-    /// The keys of a range as they were before this transaction.
+    /// Visits the keys of a range as they were before this transaction, until the visitor breaks.
     pub(crate) fn scan_before(
-        &mut self,
-        range: (Vec<u8>, Vec<u8>),
-        visit: impl FnMut(&[u8], &[u8]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        state::scan(self.snapshot()?, range, visit)
-    }
-
-    /// As [`Tx::scan_before`], until the visitor breaks.
-    pub(crate) fn scan_before_while(
         &mut self,
         range: (Vec<u8>, Vec<u8>),
         visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>,
@@ -563,11 +554,7 @@ impl<'a> Tx<'a> {
 
     /// Writes the packed index of a mailbox as it is now.
     pub(crate) fn pack(&mut self, id: MailboxId) -> Result<(), Error> {
-        let before = match self.get(&key::pack(id))? {
-            Some(header) => state::pieces_packed(&header, self.mailbox(id)?),
-            None => 0,
-        };
-        let head = self.state.head;
+        let (head, before) = (self.state.head, self.pieces_packed(id)?);
         let (header, pieces) = state::pack(head, self.index(id)?);
         let mut number = 0;
         for piece in pieces {
@@ -580,6 +567,20 @@ impl<'a> Tx<'a> {
         mailbox.packed_to = head;
         mailbox.unpacked = 0;
         Ok(())
+    }
+
+    /// Removes the packed index of a mailbox.
+    pub(crate) fn forget_pack(&mut self, id: MailboxId) -> Result<(), Error> {
+        let before = self.pieces_packed(id)?;
+        (0..before).for_each(|number| self.delete(key::pack_piece(id, number)));
+        self.delete(key::pack(id));
+        Ok(())
+    }
+
+    fn pieces_packed(&mut self, id: MailboxId) -> Result<u32, Error> {
+        let header = self.get(&key::pack(id))?;
+        let mailbox = self.mailbox(id)?;
+        Ok(header.map_or(0, |header| state::pieces_packed(&header, mailbox)))
     }
 }
 

@@ -6,7 +6,6 @@ use crate::flags::Keywords;
 use crate::ids::{MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Change};
-use crate::key;
 use crate::record::{Counts, Mailbox, Role};
 use crate::state::same_name;
 use crate::transact::Tx;
@@ -140,16 +139,6 @@ impl Tx<'_> {
         });
         self.journal(actor, Change::MailboxCreated { mailbox: id, name: name.to_owned() });
         Ok(id)
-    }
-
-    fn forget_pack(&mut self, id: MailboxId) -> Result<(), Error> {
-        let mut pieces = vec![key::pack(id)];
-        self.scan_before(key::kind_of(b'L', id.0), |key, _| {
-            pieces.push(key.to_vec());
-            Ok(())
-        })?;
-        pieces.into_iter().for_each(|key| self.delete(key));
-        Ok(())
     }
 }
 

@@ -5,7 +5,10 @@ use crate::error::Error;
 use crate::ids::{EmailId, MailboxId, ModSeq, Timestamp};
 use crate::journal::JournalEntry;
 use crate::key;
+use crate::record::EmailRecord;
+use crate::state;
 use crate::transact::Tx;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 /// One transaction purges at most this many messages and journal entries.
@@ -42,10 +45,38 @@ impl Account {
     }
 }
 
+impl Account {
+    /// Removes objects that no message refers to and that were written before `before`: a crash, or a fault, left them.
+    /// An append writes its object first, so `before` must be older than any that still runs: a day ago, say. Gives how
+    /// many were removed.
+    ///
+    /// # Errors
+    /// Faults; whatever is damaged or cannot be read, nothing that may be needed is removed.
+    pub fn sweep(&self, before: Timestamp) -> Result<usize, Error> {
+        let old = self.objects.list(self.id())?.into_iter().filter(|(_, written)| *written < before.0);
+        let mut orphans: HashSet<String> = old.map(|(name, _)| name).collect();
+        if orphans.is_empty() {
+            return Ok(0);
+        }
+        // The snapshot after the list: what was listed is long committed, or never will be.
+        let snapshot = self.cell.engine.snapshot(self.id())?;
+        state::scan(&*snapshot, key::kind(b'E'), |_, value| {
+            let record = EmailRecord::decode(value).map_err(Error::corrupt("a message's record"))?;
+            if let Some(name) = record.object {
+                orphans.remove(&name);
+            }
+            Ok(())
+        })?;
+        let removals = orphans.iter().map(|name| self.objects.remove(self.id(), name));
+        removals.fold(Ok(()), Result::and)?;
+        Ok(orphans.len())
+    }
+}
+
 fn purge_messages(tx: &mut Tx<'_>, before: Timestamp) -> Result<(usize, Vec<String>), Error> {
     let mut due = Vec::new();
     let range = (key::kind(b'R').0, key::retained(before, EmailId(0)));
-    tx.scan_before_while(range, |key, _| {
+    tx.scan_before(range, |key, _| {
         due.push((key.to_vec(), EmailId(key::long_at(key, 9).map_err(Error::corrupt("a retention key"))?)));
         Ok(if due.len() < PURGED_PER_COMMIT_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
@@ -72,7 +103,7 @@ fn purge_messages(tx: &mut Tx<'_>, before: Timestamp) -> Result<(usize, Vec<Stri
 
 fn purge_journal(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize, Error> {
     let mut due = Vec::new();
-    tx.scan_before_while(key::kind(b'J'), |key, value| {
+    tx.scan_before(key::kind(b'J'), |key, value| {
         let modseq = ModSeq(key::long_at(key, 1).map_err(Error::corrupt("a journal key"))?);
         let entry = JournalEntry::decode(modseq, value).map_err(Error::corrupt("a journal entry"))?;
         if entry.at >= before || due.len() >= PURGED_PER_COMMIT_MAX {

@@ -2,13 +2,14 @@
 
 use crate::found::Found;
 use crate::history::{History, check_all};
-use crate::model::{Model, Names, Op, Reply};
+use crate::model::{Email, Model, Names, Op, Purged, Reply};
 use crate::workload::{self, Moment, pick};
 use std::mem::discriminant;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Wake;
 use store::device::{Credential, LastLogin};
+use store::objects::Objects;
 use store::sim::{Fault, FaultRates, Random, SIM_EPOCH, SimEngine, SimObjects};
 use store::{
     Account, AccountId, Actor, DeviceId, EmailId, Error, Expunge, FlagBits, FlagChange, Flags, Index, MailboxId,
@@ -179,6 +180,7 @@ impl World {
             14..17 => self.all_clients_look(),
             17 => self.restart_process(process),
             18..20 => self.check(subject),
+            21 => self.sweep(subject),
             20 if self.random.chance(100) => self.remove_account(subject),
             _ => {
                 let moment = Moment { head: self.accounts[subject].found.head, now: self.now };
@@ -277,6 +279,21 @@ impl World {
     fn restart_process(&mut self, process: usize) {
         self.processes[process] =
             Process { store: crate::found::fresh(&self.engine, &self.objects), readers: vec![], pops: vec![] };
+    }
+
+    /// What no message refers to goes, and nothing else.
+    fn sweep(&mut self, subject: usize) {
+        let at = &self.accounts[subject];
+        self.processes[0].store.account(at.id).sweep(Timestamp(i64::MAX)).unwrap();
+        let large = |email: &&Email| email.purged != Purged::Yes && email.body.len() > store::INLINE_BYTES_MAX;
+        let needed = at.model.emails.values().filter(large).count();
+        let perhaps = at.model.emails.values().filter(large).filter(|email| email.purged == Purged::Perhaps).count();
+        let left = self.objects.list(at.id).unwrap().len();
+        assert!(
+            (needed - perhaps..=needed).contains(&left),
+            "{left} objects, {needed} needed, {perhaps} of them perhaps"
+        );
+        self.check(subject);
     }
 
     fn remove_account(&mut self, subject: usize) {
