@@ -21,7 +21,8 @@ use store::{Entry, Error, Keywords, Reader};
 pub(super) struct Response {
     number: u32,
     entry: Entry,
-    summary: Option<Summary>,
+    /// Boxed: most responses have none, and there may be a million of them.
+    summary: Option<Box<Summary>>,
     /// All of it, its header or nothing, as the plan needs.
     body: Vec<u8>,
     /// The item that comes next.
@@ -76,7 +77,7 @@ impl Response {
     pub(super) fn read(number: u32, entry: Entry, needs: Needs, reader: &Reader<'_>) -> Result<Self, Error> {
         let mut response = Self::new(number, entry);
         if needs.summary {
-            response.summary = Some(reader.summary(entry.email)?);
+            response.summary = Some(Box::new(reader.summary(entry.email)?));
         }
         match needs.octets {
             Octets::None => {}
