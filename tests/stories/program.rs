@@ -23,8 +23,8 @@ pub struct Ran {
 /// Whether all these programs are there; says so if one is not.
 pub fn are_here(programs: &[&str]) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    let is_here = |program: &&&str| !env::split_paths(&path).any(|directory| directory.join(program).is_file());
-    match programs.iter().find(is_here) {
+    let is_missing = |program: &&&str| !env::split_paths(&path).any(|directory| directory.join(program).is_file());
+    match programs.iter().find(is_missing) {
         Some(missing) => {
             println!("{missing} is not installed; its story is skipped");
             false
