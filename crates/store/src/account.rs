@@ -24,7 +24,8 @@ use crate::error::Error;
 use crate::ids::{AccountId, ModSeq};
 use crate::maildrops::MaildropLocks;
 use crate::objects::Objects;
-use crate::transact::{AccountCell, Tx};
+use crate::transact::AccountCell;
+use crate::tx::Tx;
 use std::sync::Arc;
 
 /// A handle of an account. Cheap to clone; all calls block until what they did is durable.

@@ -32,6 +32,7 @@ mod state;
 mod store;
 mod table;
 mod transact;
+mod tx;
 mod watch;
 
 pub use account::{

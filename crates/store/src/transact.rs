@@ -8,18 +8,14 @@
 //! Invariant: an operation that fails leaves no trace in the commit.
 //! Invariant: the published state is what the engine holds, or `None` when that is not known.
 
-use crate::device::Device;
-use crate::engine::{Commit, CommitError, Engine, Snapshot, Write};
+use crate::engine::{CommitError, Engine};
 use crate::error::Error;
-use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, UidValidity};
+use crate::ids::{AccountId, MailboxId, ModSeq};
 use crate::index::Index;
-use crate::journal::{Actor, Change, JournalEntry};
-use crate::key;
-use crate::record::Mailbox;
-use crate::state::{self, AccountState, MailboxState};
+use crate::state::AccountState;
+use crate::tx::Tx;
 use crate::watch::Watches;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::ControlFlow;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -27,9 +23,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 const OPERATIONS_PER_COMMIT_MAX: usize = 128;
 /// A batch is tried again this often after conflicts with other writers of the same account.
 const CONFLICTS_MAX: u32 = 100;
-
-/// A clock at or past this (the year 10000) is wrong.
-const CLOCK_MILLIS_MAX: i64 = 253_402_300_800_000;
 
 /// An account of which this process holds the state.
 pub(crate) struct AccountCell {
@@ -88,7 +81,7 @@ where
         let mut slot = self.lock();
         // A panic is this operation's own failure: the others of its batch go on, and so does the account.
         let result = catch_unwind(AssertUnwindSafe(|| (slot.operation)(tx)))
-            .unwrap_or_else(|_| Err(Error::fault(format_args!("an operation on account {} panicked", tx.id))));
+            .unwrap_or_else(|_| Err(Error::fault("an operation panicked")));
         let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
         slot.result = Some(result);
         outcome
@@ -248,7 +241,7 @@ impl AccountCell {
     /// Runs and commits a batch once: each operation's own outcome, or why nothing of it counts.
     fn try_batch(&self, batch: &[Arc<dyn Operation>]) -> Result<Vec<Result<(), Error>>, CommitError> {
         let _turn = self.lock_turn();
-        let mut tx = match Tx::begin(self, self.published()) {
+        let mut tx = match Tx::begin(self.id, &*self.engine, self.published()) {
             Ok(tx) => tx,
             Err(error) => return Ok(batch.iter().map(|_| Err(error.clone())).collect()),
         };
@@ -256,24 +249,23 @@ impl AccountCell {
             batch.iter().map(|operation| tx.attempt(|tx| operation.run(tx))).collect();
         // Where no commit will prove that the state was the newest, a look at the engine does: nobody is refused, or told
         // that there was nothing to do, by an old one.
-        let unproved = tx.writes.is_empty() || outcomes.iter().any(Result::is_err);
+        let unproved = !tx.has_writes() || outcomes.iter().any(Result::is_err);
         let sealed = if unproved { tx.snapshot().map(drop) } else { Ok(()) }.and_then(|()| tx.seal());
-        if let Some(head) = tx.moved_on {
+        if let Some(head) = tx.moved_on() {
             return Err(CommitError::Conflict { head });
         }
         if let Err(error) = sealed {
             return Ok(batch.iter().map(|_| Err(error.clone())).collect());
         }
-        let Tx { state, writes, expected, snapshot, .. } = tx;
-        // It holds a connection, or old pages, of the engine.
-        drop(snapshot);
-        if writes.is_empty() {
-            self.publish(Some(state));
-            return Ok(outcomes);
+        let (state, commit) = tx.finish();
+        let changes = commit.is_some();
+        if let Some(commit) = commit {
+            self.engine.commit(commit)?;
         }
-        self.engine.commit(Commit { account: self.id, expected, next: state.head, writes })?;
         self.publish(Some(state));
-        self.watches.wake(self.id);
+        if changes {
+            self.watches.wake(self.id);
+        }
         Ok(outcomes)
     }
 
@@ -294,301 +286,13 @@ impl AccountCell {
     }
 }
 
-/// A transaction: the account as it will be, and the writes that make it so.
-pub(crate) struct Tx<'a> {
-    pub(crate) state: AccountState,
-    id: AccountId,
-    engine: &'a dyn Engine,
-    snapshot: Option<Box<dyn Snapshot + 'a>>,
-    expected: ModSeq,
-    writes: Vec<Write>,
-    /// Where in `writes` the last change of a key is.
-    written: BTreeMap<Vec<u8>, usize>,
-    /// For each write, where the change of the same key before it is.
-    overwrote: Vec<Option<usize>>,
-    dirty_mailboxes: BTreeSet<MailboxId>,
-    dirty_record: bool,
-    /// The account's head, once it was found not to be `expected`: nothing of this transaction counts.
-    moved_on: Option<ModSeq>,
-}
-
-impl<'a> Tx<'a> {
-    fn begin(cell: &'a AccountCell, published: Option<Arc<AccountState>>) -> Result<Self, Error> {
-        let mut snapshot = None;
-        let state = match published {
-            Some(state) => (*state).clone(),
-            None => {
-                let fresh = cell.engine.snapshot(cell.id)?;
-                let state = match AccountState::load(&*fresh) {
-                    // An account is created by its first transaction.
-                    Err(Error::NoSuchAccount) if fresh.head() == ModSeq(0) => AccountState::empty(Timestamp(0)),
-                    loaded => loaded?,
-                };
-                snapshot = Some(fresh);
-                state
-            }
-        };
-        Ok(Self {
-            id: cell.id,
-            engine: &*cell.engine,
-            snapshot,
-            expected: state.head,
-            state,
-            writes: Vec::new(),
-            written: BTreeMap::new(),
-            overwrote: Vec::new(),
-            dirty_mailboxes: BTreeSet::new(),
-            dirty_record: false,
-            moved_on: None,
-        })
-    }
-
-    /// Runs a part that leaves no trace when it fails.
-    fn attempt<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
-        let state = self.state.clone();
-        let (writes, dirty_mailboxes, dirty_record) =
-            (self.writes.len(), self.dirty_mailboxes.clone(), self.dirty_record);
-        let result = part(self);
-        if result.is_err() {
-            self.state = state;
-            self.dirty_mailboxes = dirty_mailboxes;
-            self.dirty_record = dirty_record;
-            self.undo_writes(writes);
-        }
-        result
-    }
-
-    fn undo_writes(&mut self, keep: usize) {
-        for (write, overwrote) in self.writes.drain(keep..).zip(self.overwrote.drain(keep..)).rev() {
-            let (Write::Put { key, .. } | Write::Delete { key }) = write;
-            match overwrote {
-                Some(at) => self.written.insert(key, at),
-                None => self.written.remove(&key),
-            };
-        }
-    }
-
-    /// The account as the engine holds it, which must still be what the state was read from: an index that is newer than
-    /// its mailbox would be published with it.
-    fn snapshot(&mut self) -> Result<&dyn Snapshot, Error> {
-        if self.snapshot.is_none() {
-            let snapshot = self.engine.snapshot(self.id)?;
-            if snapshot.head() != self.expected {
-                self.moved_on = Some(snapshot.head());
-                return Err(Error::Fault("the account has moved on".into()));
-            }
-            self.snapshot = Some(snapshot);
-        }
-        self.snapshot.as_deref().ok_or_else(|| Error::fault("no snapshot"))
-    }
-
-    /// The value of a key as this transaction sees it.
-    pub(crate) fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        if let Some(write) = self.written.get(key).and_then(|at| self.writes.get(*at)) {
-            return Ok(match write {
-                Write::Put { value, .. } => Some(value.clone()),
-                Write::Delete { .. } => None,
-            });
-        }
-        Ok(self.snapshot()?.get(key)?)
-    }
-
-    /// Visits the keys of a range as they were before this transaction, until the visitor breaks.
-    pub(crate) fn scan_before(
-        &mut self,
-        range: (Vec<u8>, Vec<u8>),
-        visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>,
-    ) -> Result<(), Error> {
-        state::scan_while(self.snapshot()?, range, visit)
-    }
-
-    pub(crate) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.overwrote.push(self.written.insert(key.clone(), self.writes.len()));
-        self.writes.push(Write::Put { key, value });
-    }
-
-    pub(crate) fn delete(&mut self, key: Vec<u8>) {
-        self.overwrote.push(self.written.insert(key.clone(), self.writes.len()));
-        self.writes.push(Write::Delete { key });
-    }
-
-    /// Writes a journal entry and gives its modseq.
-    pub(crate) fn journal(&mut self, actor: Actor, change: Change) -> ModSeq {
-        let modseq = ModSeq(self.state.head.0 + 1);
-        self.state.head = modseq;
-        let Actor { device, protocol, now } = actor;
-        let entry = JournalEntry { modseq, at: now, device, protocol, change };
-        self.put(key::journal(modseq), entry.encode());
-        modseq
-    }
-
-    /// The modseq that the next journal entry gets.
-    pub(crate) fn next_modseq(&self) -> ModSeq {
-        ModSeq(self.state.head.0 + 1)
-    }
-
-    /// The index of a mailbox, read if nobody did so before.
-    pub(crate) fn index(&mut self, id: MailboxId) -> Result<&Index, Error> {
-        if self.state.mailbox(id)?.index.is_none() {
-            // Nobody changed this mailbox's messages in this transaction without its index, except by adding: see `add`.
-            let index = self.read_index(id)?;
-            self.mailbox_mut(id)?.index = Some(index);
-        }
-        self.state.mailbox(id)?.index.as_ref().ok_or(Error::NoSuchMailbox)
-    }
-
-    /// The stored index, brought up to date with what this transaction has already written.
-    fn read_index(&mut self, id: MailboxId) -> Result<Index, Error> {
-        let stored = self.snapshot()?.get(&key::mailbox(id))?;
-        let mut index = match stored {
-            None => Index::default(),
-            Some(bytes) => {
-                let mailbox = Mailbox::decode(&bytes).map_err(Error::corrupt("a mailbox record"))?;
-                state::load_index(self.snapshot()?, &mailbox)?
-            }
-        };
-        for modseq in self.expected.0 + 1..=self.state.head.0 {
-            let Some(bytes) = self.get(&key::journal(ModSeq(modseq)))? else { continue };
-            let entry = JournalEntry::decode(ModSeq(modseq), &bytes).map_err(Error::corrupt("a journal entry"))?;
-            entry.change.replay(id, entry.modseq, &mut index);
-        }
-        Ok(index)
-    }
-
-    pub(crate) fn mailbox(&self, id: MailboxId) -> Result<&Mailbox, Error> {
-        self.state.mailbox(id).map(|state| &state.mailbox)
-    }
-
-    fn mailbox_mut(&mut self, id: MailboxId) -> Result<&mut MailboxState, Error> {
-        self.state.mailboxes.get_mut(&id).map(Arc::make_mut).ok_or(Error::NoSuchMailbox)
-    }
-
-    /// A mailbox to change; its record is written with the commit.
-    pub(crate) fn change_mailbox(&mut self, id: MailboxId) -> Result<&mut MailboxState, Error> {
-        self.dirty_mailboxes.insert(id);
-        self.mailbox_mut(id)
-    }
-
-    pub(crate) fn insert_mailbox(&mut self, mailbox: Mailbox) {
-        let id = mailbox.id;
-        self.dirty_mailboxes.insert(id);
-        self.state.mailboxes.insert(id, Arc::new(MailboxState { mailbox, index: Some(Index::default()) }));
-    }
-
-    pub(crate) fn remove_mailbox(&mut self, id: MailboxId) {
-        self.state.mailboxes.remove(&id);
-        self.dirty_mailboxes.remove(&id);
-        self.delete(key::mailbox(id));
-    }
-
-    pub(crate) fn put_device(&mut self, device: Device) {
-        self.put(key::device(device.id), device.encode());
-        Arc::make_mut(&mut self.state.devices).insert(device.id, device);
-    }
-
-    pub(crate) fn next_device(&mut self) -> Result<DeviceId, Error> {
-        let last = &mut self.change_record().last_device;
-        *last = last.checked_add(1).ok_or_else(|| Error::Limit("the account has used up its device numbers".into()))?;
-        Ok(DeviceId(*last))
-    }
-
-    pub(crate) fn next_mailbox(&mut self) -> Result<MailboxId, Error> {
-        let last = &mut self.change_record().last_mailbox;
-        let next = last.0.checked_add(1);
-        last.0 = next.ok_or_else(|| Error::Limit("the account has used up its mailbox numbers".into()))?;
-        Ok(*last)
-    }
-
-    /// RFC 9051 §2.3.1.1: above every one that the account had, and near the time, so that it also differs from that of an
-    /// account that was lost and set up again.
-    pub(crate) fn next_uid_validity(&mut self, now: Timestamp) -> Result<UidValidity, Error> {
-        let last = &mut self.state.record.last_uid_validity;
-        let next = last.0.checked_add(1).ok_or_else(|| Error::Limit("the account has used up UIDVALIDITY".into()))?;
-        // A clock that has lost its mind is left out: from its number there would be no way up.
-        last.0 = u32::try_from(now.unix_seconds()).unwrap_or(0).max(next);
-        self.dirty_record = true;
-        Ok(self.state.record.last_uid_validity)
-    }
-
-    /// Above every one that the account had, and near the time in microseconds, for the same reason.
-    pub(crate) fn next_email(&mut self, now: Timestamp) -> Result<EmailId, Error> {
-        let last = &mut self.state.record.last_email;
-        let next = last.0.checked_add(1).ok_or_else(|| Error::Limit("the account has used up its EMAILIDs".into()))?;
-        let sane = (0..CLOCK_MILLIS_MAX).contains(&now.0);
-        let clock = if sane { now.0.unsigned_abs() * 1000 } else { 0 };
-        last.0 = clock.max(next);
-        self.dirty_record = true;
-        Ok(self.state.record.last_email)
-    }
-
-    pub(crate) fn change_record(&mut self) -> &mut crate::record::AccountRecord {
-        self.dirty_record = true;
-        &mut self.state.record
-    }
-
-    /// Writes the records that changed, and packs the indexes that are due.
-    fn seal(&mut self) -> Result<(), Error> {
-        if self.writes.is_empty() && self.dirty_mailboxes.is_empty() && !self.dirty_record {
-            return Ok(());
-        }
-        for id in std::mem::take(&mut self.dirty_mailboxes) {
-            if state::pack_is_due(self.mailbox(id)?, self.state.head)
-                && let Err(error) = self.pack(id)
-            {
-                // It is a cache: what was asked for must not fail for it.
-                tracing::warn!(account = %self.id, mailbox = %id, %error, "the index could not be packed");
-            }
-            let record = self.mailbox(id)?.encode();
-            self.put(key::mailbox(id), record);
-        }
-        if self.dirty_record {
-            let record = self.state.record.encode();
-            self.put(key::account(), record);
-        }
-        if self.state.head == self.expected {
-            // A commit always moves the head: other processes see by it that there is something to read.
-            self.state.head = ModSeq(self.expected.0 + 1);
-        }
-        Ok(())
-    }
-
-    /// Writes the packed index of a mailbox as it is now.
-    pub(crate) fn pack(&mut self, id: MailboxId) -> Result<(), Error> {
-        let (head, before) = (self.state.head, self.pieces_packed(id)?);
-        let (header, pieces) = state::pack(head, self.index(id)?);
-        let mut number = 0;
-        for piece in pieces {
-            self.put(key::pack_piece(id, number), piece);
-            number += 1;
-        }
-        (number..before).for_each(|number| self.delete(key::pack_piece(id, number)));
-        self.put(key::pack(id), header);
-        let mailbox = &mut self.change_mailbox(id)?.mailbox;
-        mailbox.packed_to = head;
-        mailbox.unpacked = 0;
-        Ok(())
-    }
-
-    /// Removes the packed index of a mailbox.
-    pub(crate) fn forget_pack(&mut self, id: MailboxId) -> Result<(), Error> {
-        let before = self.pieces_packed(id)?;
-        (0..before).for_each(|number| self.delete(key::pack_piece(id, number)));
-        self.delete(key::pack(id));
-        Ok(())
-    }
-
-    fn pieces_packed(&mut self, id: MailboxId) -> Result<u32, Error> {
-        let header = self.get(&key::pack(id))?;
-        let mailbox = self.mailbox(id)?;
-        Ok(header.map_or(0, |header| state::pieces_packed(&header, mailbox)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Timestamp;
     use crate::sim::{Fault, SimEngine, SimObjects};
     use crate::store::Store;
+    use std::ops::ControlFlow;
 
     const ACCOUNT: AccountId = AccountId(16);
 
@@ -707,28 +411,5 @@ mod tests {
         assert!(matches!(outcomes[0], Err(Error::NoSpace(_))));
         assert_eq!(outcomes[1..], [Ok(()), Ok(())]);
         assert_eq!(stored(&engine), [b"xb"]);
-    }
-
-    #[test]
-    fn numbers_go_up_whatever_the_clock_says() {
-        let engine = SimEngine::new();
-        let cell = account(&engine);
-        let numbers = cell.transact(|tx| {
-            let clocks = [0, 1_790_000_000_000, i64::MAX, i64::MIN, -1, CLOCK_MILLIS_MAX - 1, 5];
-            clocks
-                .iter()
-                .map(|now| Ok((tx.next_uid_validity(Timestamp(*now))?, tx.next_email(Timestamp(*now))?)))
-                .collect()
-        });
-        let numbers: Vec<(UidValidity, EmailId)> = numbers.unwrap();
-        assert!(numbers.windows(2).all(|two| two[0].0 < two[1].0 && two[0].1 < two[1].1), "{numbers:?}");
-        cell.transact(|tx| {
-            tx.change_record().last_uid_validity = UidValidity(u32::MAX);
-            assert!(matches!(tx.next_uid_validity(Timestamp(0)), Err(Error::Limit(_))));
-            tx.change_record().last_email = EmailId(u64::MAX);
-            assert!(matches!(tx.next_email(Timestamp(0)), Err(Error::Limit(_))));
-            Ok(())
-        })
-        .unwrap();
     }
 }

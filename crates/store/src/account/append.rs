@@ -8,7 +8,7 @@ use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed};
 use crate::key;
 use crate::record::{BodyRecord, EmailRecord, HeaderCopy, MessageRecord};
-use crate::transact::Tx;
+use crate::tx::Tx;
 
 /// A longer summary is not kept but made anew whenever it is asked for: only a message made to be a nuisance has one.
 const SUMMARY_BYTES_MAX: usize = 1024 * 1024;

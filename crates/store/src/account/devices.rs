@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::ids::{DeviceId, Timestamp};
 use crate::journal::{Actor, Change, Protocol};
 use crate::removal::RemovalPolicy;
-use crate::transact::Tx;
+use crate::tx::Tx;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX};
 use crate::key;
 use crate::record::EmailRecord;
-use crate::transact::Tx;
+use crate::tx::Tx;
 
 /// Which messages are expunged.
 #[derive(Clone, Debug, PartialEq, Eq)]

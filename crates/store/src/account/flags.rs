@@ -8,7 +8,7 @@ use crate::index::Entry;
 use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX, Reflagged};
 use crate::key;
 use crate::record::MessageRecord;
-use crate::transact::Tx;
+use crate::tx::Tx;
 
 /// How flags change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::index::Entry;
 use crate::journal::{Actor, Change};
 use crate::record::{Counts, Mailbox, Role};
 use crate::state::same_name;
-use crate::transact::Tx;
+use crate::tx::Tx;
 
 /// An account has at most this many mailboxes.
 pub const MAILBOXES_MAX: usize = 2000;

@@ -14,7 +14,7 @@ use crate::maildrops::MaildropLock;
 use crate::record::{open, versioned};
 use crate::removal::Effect;
 use crate::state;
-use crate::transact::Tx;
+use crate::tx::Tx;
 use std::collections::{HashMap, HashSet};
 
 /// What a device has done with a message over POP3.

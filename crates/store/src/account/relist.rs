@@ -6,7 +6,7 @@ use crate::ids::{MailboxId, Uid, UidValidity};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, Relisted};
 use crate::key;
-use crate::transact::Tx;
+use crate::tx::Tx;
 
 /// What came where (COPYUID, RFC 4315 §3).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::journal::JournalEntry;
 use crate::key;
 use crate::record::EmailRecord;
 use crate::state;
-use crate::transact::Tx;
+use crate::tx::Tx;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
