@@ -9,6 +9,7 @@ use store::Relisting;
 /// UIDs that are gone are passed over, and none left is no error: a NO would make iOS bring deleted mail back.
 pub(super) fn run(context: &mut Context<'_>, transfer: &Transfer) -> Answer {
     let actor = context.actor();
+    context.tell_named(&transfer.set, transfer.numbering)?;
     let selected = context.selected()?;
     let (uids, from) = (selected.uids(&transfer.set, transfer.numbering)?, selected.mailbox);
     let to = context.target(&transfer.mailbox)?.id;

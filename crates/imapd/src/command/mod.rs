@@ -29,10 +29,10 @@ use crate::connection::{Session, Turn};
 use crate::selected::{NoSuchNumber, Selected};
 use crate::service::Service;
 use crate::state::{Finish, Running, State, Then, User};
-use crate::sync::News;
+use crate::sync::{Look, News};
 use crate::tagged::Tagged;
 use ::store::{Actor, Error, Mailboxes};
-use imap_proto::{Code, Command, Encoder, MailboxName, Tag};
+use imap_proto::{Code, Command, Encoder, MailboxName, MessageSet, Numbering, Tag};
 use pending::Request;
 use session::Moment;
 
@@ -74,6 +74,19 @@ impl Context<'_> {
 
     fn selected(&mut self) -> Result<&mut Selected, Tagged> {
         self.user.selected.as_mut().ok_or_else(|| Tagged::bad("Select a mailbox first"))
+    }
+
+    /// Before a command that changes messages: those whose UIDs the client names and was not told of on this connection
+    /// (it has them from an APPENDUID or COPYUID on another one, as Thunderbird does) are told first. `*` stays the last
+    /// message that was told: nothing reaches a message that the user has not seen yet.
+    fn tell_named(&mut self, set: &MessageSet, numbering: Numbering) -> Result<(), Tagged> {
+        let last = self.selected()?.told.last().map_or(0, |entry| entry.uid.0);
+        let names_unknown = match set {
+            MessageSet::Numbers(set) => numbering == Numbering::Uid && !set.has_star() && set.exceeds(last),
+            MessageSet::Saved => false,
+        };
+        while names_unknown && self.user.tell(&mut News::without_expunges(), self.output)? == Look::More {}
+        Ok(())
     }
 
     /// The selected mailbox, to be changed.

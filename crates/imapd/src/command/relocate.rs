@@ -10,6 +10,7 @@ use imap_proto::command::Transfer;
 /// As COPY, UIDs that are gone are passed over.
 pub(super) fn run(context: &mut Context<'_>, transfer: &Transfer) -> Answer {
     let actor = context.actor();
+    context.tell_named(&transfer.set, transfer.numbering)?;
     let selected = context.writable()?;
     let (uids, from) = (selected.uids(&transfer.set, transfer.numbering)?, selected.mailbox);
     let to = context.target(&transfer.mailbox)?.id;

@@ -17,6 +17,7 @@ pub(super) fn run(context: &mut Context<'_>, store: &Store, news: &mut News) -> 
         enable::switch_condstore_on(context);
     }
     let actor = context.actor();
+    context.tell_named(&store.set, store.numbering)?;
     let selected = context.writable()?;
     let uids = selected.uids(&store.set, store.numbering)?;
     let change = FlagChange {

@@ -105,3 +105,24 @@ fn many_changes_are_told_in_pieces() {
     assert_eq!(answer.matches(" FETCH (UID ").count(), 2500);
     phone.check("a NOOP", &["a OK NOOP done"]);
 }
+
+/// Thunderbird appends on one connection and flags on another, with the UID that APPENDUID told.
+#[test]
+fn a_uid_that_another_connection_was_told_is_found() {
+    let server = Server::new();
+    let mut one = server.alice_in_inbox();
+    let mut other = server.alice_in_inbox();
+    one.fill(2);
+    other
+        .check("a UID STORE 2 +FLAGS (\\Seen)", &["* 2 EXISTS", "* 2 FETCH (UID 2 FLAGS (\\Seen))", "a OK STORE done"]);
+    one.fill(1);
+    other.check(
+        "b UID STORE 1:* +FLAGS (\\Flagged)",
+        &[
+            "* 1 FETCH (UID 1 FLAGS (\\Flagged))",
+            "* 2 FETCH (UID 2 FLAGS (\\Flagged \\Seen))",
+            "* 3 EXISTS",
+            "b OK STORE done",
+        ],
+    );
+}
