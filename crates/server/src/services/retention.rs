@@ -1,8 +1,8 @@
-//! What was removed longer ago than the retention time gives its space back.
+//! What was removed longer ago than the retention time gives its space back, and so do bodies that a crash left behind.
 
 use std::time::Duration;
 
-use store::{Store, Timestamp};
+use store::{Account, Error, Store, Timestamp};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -14,43 +14,73 @@ use crate::clock::Clock;
 const FIRST_AFTER: Duration = Duration::from_secs(60);
 /// From one round to the next.
 const EVERY: Duration = Duration::from_secs(3600);
+/// In one of so many rounds bodies that no message refers to are looked for.
+const SWEEP_ROUNDS: u64 = 24;
+/// So old is a body at least that is swept: no delivery runs for so long.
+const SWEEP_AGE_MILLIS: i64 = DAY_MILLIS;
 const DAY_MILLIS: i64 = 24 * 3600 * 1000;
 
 /// Purges all accounts of `store` every hour, until `stop` becomes true or its sender is dropped. A round that runs then
 /// ends after the account that it is at.
 pub async fn keep_retention(store: Store, days: u32, clock: Clock, mut stop: watch::Receiver<bool>) {
     let mut pause = FIRST_AFTER;
-    while timeout(pause, stop.wait_for(|stop| *stop)).await.is_err() {
-        let before = Timestamp(clock.now().unix_millis.saturating_sub(i64::from(days) * DAY_MILLIS));
+    for round in 0.. {
+        if timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok() {
+            return;
+        }
+        let ago = |millis| Timestamp(clock.now().unix_millis.saturating_sub(millis));
+        let work = Work {
+            purge_before: ago(i64::from(days) * DAY_MILLIS),
+            sweep_before: (round % SWEEP_ROUNDS == 0).then(|| ago(SWEEP_AGE_MILLIS)),
+        };
         let (store, stopping) = (store.clone(), stop.clone());
-        let round = spawn_blocking(move || purge(&store, before, &|| *stopping.borrow()));
-        if let Err(error) = round.await {
+        let done = spawn_blocking(move || work.run(&store, &|| *stopping.borrow()));
+        if let Err(error) = done.await {
             warn!(%error, "a purge did not end well; the next one goes on");
         }
         pause = EVERY;
     }
 }
 
-/// One round over all accounts.
-fn purge(store: &Store, before: Timestamp, is_stopping: &dyn Fn() -> bool) {
-    let accounts = match store.accounts() {
-        Ok(accounts) => accounts,
-        Err(error) => return warn!(%error, "the accounts cannot be listed for a purge"),
-    };
-    let mut messages = 0;
-    for id in accounts {
-        if is_stopping() {
-            break;
+/// What one round does.
+#[derive(Clone, Copy)]
+struct Work {
+    purge_before: Timestamp,
+    sweep_before: Option<Timestamp>,
+}
+
+impl Work {
+    /// One round over all accounts.
+    fn run(self, store: &Store, is_stopping: &dyn Fn() -> bool) {
+        let accounts = match store.accounts() {
+            Ok(accounts) => accounts,
+            Err(error) => return warn!(%error, "the accounts cannot be listed for a purge"),
+        };
+        let (mut messages, mut objects) = (0, 0);
+        for id in accounts {
+            if is_stopping() {
+                break;
+            }
+            match self.tidy(&store.account(id)) {
+                Ok((purged, swept)) => {
+                    messages += purged;
+                    objects += swept;
+                }
+                // Removed meanwhile.
+                Err(Error::NoSuchAccount) => {}
+                Err(error) => warn!(account = %id, %error, "an account could not be purged"),
+            }
         }
-        match store.account(id).purge(before) {
-            Ok(purged) => messages += purged.messages,
-            // Removed meanwhile.
-            Err(store::Error::NoSuchAccount) => {}
-            Err(error) => warn!(account = %id, %error, "an account could not be purged"),
+        if messages + objects > 0 {
+            info!(messages, objects, "removed mail has left the retention time");
         }
     }
-    if messages > 0 {
-        info!(messages, "removed mail has left the retention time");
+
+    /// How many messages and lost objects went.
+    fn tidy(self, account: &Account) -> Result<(usize, usize), Error> {
+        let messages = account.purge(self.purge_before)?.messages;
+        let objects = self.sweep_before.map_or(Ok(0), |before| account.sweep(before))?;
+        Ok((messages, objects))
     }
 }
 
@@ -86,12 +116,13 @@ mod tests {
     #[test]
     fn what_is_older_goes_and_a_stop_ends_the_round() {
         let store = removed_mail();
-        purge(&store, Timestamp(1_000), &|| false);
+        let work = |before| Work { purge_before: Timestamp(before), sweep_before: Some(Timestamp(before)) };
+        work(1_000).run(&store, &|| false);
         assert!(is_kept(&store, 20) && is_kept(&store, 21));
         let asked = Cell::new(0);
-        purge(&store, Timestamp(1_001), &|| asked.replace(asked.get() + 1) == 1);
+        work(1_001).run(&store, &|| asked.replace(asked.get() + 1) == 1);
         assert!(!is_kept(&store, 20) && is_kept(&store, 21), "stopped after the first account");
-        purge(&store, Timestamp(1_001), &|| false);
+        work(1_001).run(&store, &|| false);
         assert!(!is_kept(&store, 21));
     }
 }
