@@ -1,5 +1,6 @@
 //! Log lines on standard error, and panics among them.
 
+use std::io::{self, IsTerminal};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
 
@@ -17,7 +18,9 @@ pub fn start_logging(log: Log) {
         LogLevel::Debug => Level::DEBUG,
         LogLevel::Trace => Level::TRACE,
     };
-    let lines = fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    let lines = fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
+    // Colours are for people: a file or a journal gets plain text.
+    let lines = lines.with_ansi(io::stderr().is_terminal());
     let started = match log.format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
