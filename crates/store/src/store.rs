@@ -145,3 +145,39 @@ impl Store {
         &*self.0.engine
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::{SimEngine, SimObjects};
+
+    #[test]
+    fn accounts_that_nobody_uses_are_forgotten_and_the_others_are_not() {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let held = store.create_account(AccountId(16), Timestamp(0)).unwrap();
+        let many = IDLE_ACCOUNTS_MAX as u32 + 3 * HANDLES_PER_SWEEP;
+        (100..100 + many).for_each(|id| drop(store.account(AccountId(id))));
+        let known = store.0.cells.lock().unwrap().by_id.len();
+        assert!((IDLE_ACCOUNTS_MAX..IDLE_ACCOUNTS_MAX + 1 + HANDLES_PER_SWEEP as usize).contains(&known), "{known}");
+        assert!(Arc::ptr_eq(&held.cell, &store.account(AccountId(16)).cell), "two cells would have two queues");
+    }
+
+    #[test]
+    fn handles_of_a_table_take_turns_instead_of_conflicting() {
+        let engine = SimEngine::new();
+        let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
+        std::thread::scope(|scope| {
+            for thread in 0..8u8 {
+                let table = store.table(AccountId::QUEUE);
+                let add = move |n: u8| table.change(|tx| tx_put(tx, [thread, n]));
+                scope.spawn(move || (0..40).for_each(|n| add(n).unwrap()));
+            }
+        });
+        assert_eq!(engine.commits(), 8 * 40, "none was tried twice");
+    }
+
+    fn tx_put(tx: &mut crate::table::TableTx<'_>, key: [u8; 2]) -> Result<(), Error> {
+        tx.put(&key, Vec::new());
+        Ok(())
+    }
+}
