@@ -234,3 +234,17 @@ fn a_revoked_device_cannot_log_in_by_racing_the_revocation() {
     let login = store::device::LastLogin { at: NOW, protocol: Protocol::Imap, address: "::1".into() };
     assert_eq!(world.account.note_login(device, login), Err(Error::NoSuchDevice));
 }
+
+#[test]
+fn a_deleted_mailbox_takes_its_pack_along() {
+    let world = world();
+    let work = world.account.create_mailbox(ACTOR, "Work", None).unwrap();
+    let uids: Vec<Uid> = (0..40).map(|n| world.append_to(world.inbox, &n.to_string()).uid).collect();
+    for _ in 0..30 {
+        world.account.copy(ACTOR, world.inbox, uids.clone(), work).unwrap();
+    }
+    assert_eq!((world.keys(b'K').len(), world.keys(b'L').len()), (1, 1), "it is packed");
+    world.account.delete_mailbox(ACTOR, "Work").unwrap();
+    assert_eq!((world.keys(b'K').len(), world.keys(b'L').len()), (0, 0));
+    world.check();
+}
