@@ -2,9 +2,9 @@
 //!
 //! A data directory holds a fixed number of shard files; an account lives in one of them. Each shard has one writer
 //! thread, which takes all commits that wait, checks each against its account's head, writes them in one transaction
-//! and answers after one flush ([`writer`]). Snapshots are read transactions on connections of their own ([`reader`]),
+//! and answers after one flush (`writer`). Snapshots are read transactions on connections of their own (`reader`),
 //! which the write-ahead log lets run beside the writer; what it collects is copied back by a third thread
-//! ([`checkpoint`]).
+//! (`checkpoint`).
 //!
 //! Invariant: a commit is answered `Ok` only after its transaction was flushed (`synchronous=FULL`).
 //! Invariant: after an error whose effect is not known the shard commits nothing more until it was opened again, the

@@ -1,7 +1,7 @@
 //! The mailbox: accounts, journal, views, maildrops, and the contract of storage engines.
 //!
 //! Everything that a session of any protocol reads or changes goes through [`Account`]. Each change is one durable
-//! transaction of one account ([`transact`]) and makes journal entries; its commit wakes whoever watches the account.
+//! transaction of one account (`transact`) and makes journal entries; its commit wakes whoever watches the account.
 //! There is no clock here (the time comes with [`Actor`]) and no async: all calls block.
 //!
 //! Invariant: a UID, a MODSEQ, an [`EmailId`] is never used again.

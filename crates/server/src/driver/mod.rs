@@ -1,6 +1,6 @@
 //! The one loop that drives every protocol: socket, TLS, wake-ups, deadlines, shutdown.
 //!
-//! [`drive`] waits for whatever comes first and then lets [`connection::Connection`] go as far as it can. All work
+//! [`drive`] waits for whatever comes first and then lets `connection::Connection` go as far as it can. All work
 //! that may block on the disk happens in there, on the thread of the task: the runtime
 //! ([`crate::lifecycle::runtime`]) has many more threads than there are processors, and another one takes over the
 //! tasks of a thread that waits for the disk. (`block_in_place` instead costs a thread switch for each command: 50 µs
