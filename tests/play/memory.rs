@@ -43,7 +43,7 @@ impl Services {
             hostname: hostname.clone(),
             delivery: delivery::Delivery::new(auth.clone(), &hostname),
             limits: smtpd::Limits::default(),
-            budget: smtpd::Budget::new(64 * 1024 * 1024),
+            budget: smtpd::Budget::new(64 * 1024 * 1024, 64 * 1024 * 1024),
             starttls: true,
         };
         let imap = imapd::Service {

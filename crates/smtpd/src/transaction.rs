@@ -1,9 +1,8 @@
 //! A mail transaction (RFC 5321 §3.3): from MAIL to the end of the message.
 
-use crate::budget::{Budget, Reservation};
+use crate::budget::Reservation;
 use delivery::Recipient;
 use smtp_proto::{ForwardPath, ReversePath};
-use std::sync::Arc;
 
 pub(crate) struct Transaction {
     pub(crate) reverse_path: ReversePath,
@@ -18,15 +17,8 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    pub(crate) fn new(reverse_path: ReversePath, smtputf8: bool, budget: &Arc<Budget>) -> Self {
-        Self {
-            reverse_path,
-            smtputf8,
-            local: Vec::new(),
-            outside: Vec::new(),
-            chunks: None,
-            reservation: Reservation::new(budget),
-        }
+    pub(crate) fn new(reverse_path: ReversePath, smtputf8: bool, reservation: Reservation) -> Self {
+        Self { reverse_path, smtputf8, local: Vec::new(), outside: Vec::new(), chunks: None, reservation }
     }
 
     pub(crate) fn recipients(&self) -> usize {

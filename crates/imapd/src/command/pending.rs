@@ -69,6 +69,8 @@ impl Session {
             Request::Search(request) => search::begin(&mut context, &tag, &request),
         };
         match running {
+            // The driver gives what goes on after a pause a thread where it is in nobody's way.
+            Ok(Running::Search(searching)) if searching.takes_long() => self.pause(Running::Search(searching)),
             Ok(running) => self.run(running),
             Err(refusal) => self.end(Finish { news: news_after(numbering), ..Finish::new(tag, refusal) }),
         }

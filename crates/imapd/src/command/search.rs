@@ -7,7 +7,7 @@ use crate::progress::Progress;
 use crate::search::Search;
 use crate::state::{Finish, Running, State};
 use crate::tagged::Tagged;
-use imap_proto::{Numbering, Tag};
+use imap_proto::{Code, Numbering, Tag};
 use store::Timestamp;
 
 /// A SEARCH that goes on.
@@ -25,7 +25,16 @@ pub(super) fn begin(
     let now = Timestamp(context.now.unix_millis);
     let enabled = context.user.enabled;
     let search = Search::new(request, tag.clone(), enabled, context.selected()?, now);
+    if search.asks_too_much() {
+        return Err(Tagged::refused(Code::Limit, "Too many TEXT and BODY keys in one SEARCH"));
+    }
     Ok(Running::Search(Box::new(Searching { tag: tag.clone(), numbering: request.numbering, search })))
+}
+
+impl Searching {
+    pub(super) fn takes_long(&self) -> bool {
+        self.search.takes_long()
+    }
 }
 
 impl Session {

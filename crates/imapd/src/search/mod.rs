@@ -22,7 +22,9 @@ use imap_proto::{Code, Tag};
 use program::Program;
 use store::{Entry, Error, Index, Reader, Timestamp};
 
-/// A slice reads at most about this much of bodies: other work of the connection waits so long.
+/// At most so many keys look into whole messages: each goes through all of them.
+const TEXTS_MAX: usize = 32;
+/// A slice goes through at most about this much of bodies, once for each key that does: other work waits so long.
 const READ_BYTES_PER_SLICE_MAX: usize = 4 * 1024 * 1024;
 /// A slice reads at most this many messages.
 const READS_PER_SLICE_MAX: usize = 1000;
@@ -70,6 +72,16 @@ impl Search {
             found: Found::default(),
             unreadable: 0,
         }
+    }
+
+    /// Whether it asks more than one command may.
+    pub(crate) fn asks_too_much(&self) -> bool {
+        self.program.texts > TEXTS_MAX
+    }
+
+    /// Whether it may go through whole messages, which takes its time.
+    pub(crate) fn takes_long(&self) -> bool {
+        self.program.texts > 0
     }
 
     /// Looks on until the slice's work is done or the command is over; then writes the answer and sets `$`.
@@ -161,7 +173,7 @@ impl<'s> Slice<'s> {
             return Ok(holds);
         }
         let body = reader.body(entry.email)?;
-        self.read_bytes += body.len();
+        self.read_bytes = self.read_bytes.saturating_add(body.len().saturating_mul(program.texts));
         let facts = Facts { body: Some(&body), ..facts };
         // Nothing is unknown of a message that was read.
         Ok(program.test.holds(facts).unwrap_or(false))

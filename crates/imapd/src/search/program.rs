@@ -24,6 +24,8 @@ pub(super) struct Program {
     pub(super) needs_header: bool,
     /// How many tests there are: what a message costs at least.
     pub(super) tests: usize,
+    /// How many of them look into the whole message: how often it is gone through.
+    pub(super) texts: usize,
 }
 
 /// A condition on a message.
@@ -90,7 +92,8 @@ impl Program {
     pub(super) fn new(key: &SearchKey, selected: &Selected, now: Timestamp) -> Self {
         let test = Compiler { selected, now }.test(key);
         let (needs_summary, needs_header) = (test.any(&Self::reads_summary), test.any(&Self::reads_header));
-        Self { tests: test.count(), needs_summary, needs_header, test }
+        let (tests, texts) = (test.count(&|_| true), test.count(&|test| matches!(test, Test::Text(..))));
+        Self { test, needs_summary, needs_header, tests, texts }
     }
 }
 
@@ -275,11 +278,14 @@ impl Test {
         }
     }
 
-    fn count(&self) -> usize {
+    /// How many of the conditions that this one is made of are `such`.
+    fn count(&self, such: &impl Fn(&Self) -> bool) -> usize {
         match self {
-            Self::Always(_) | Self::Index(_) | Self::Summary(_) | Self::Header(..) | Self::Text(..) => 1,
-            Self::Not(test) => test.count(),
-            Self::And(tests) | Self::Or(tests) => tests.iter().map(Self::count).sum(),
+            Self::Always(_) | Self::Index(_) | Self::Summary(_) | Self::Header(..) | Self::Text(..) => {
+                usize::from(such(self))
+            }
+            Self::Not(test) => test.count(such),
+            Self::And(tests) | Self::Or(tests) => tests.iter().map(|test| test.count(such)).sum(),
         }
     }
 }

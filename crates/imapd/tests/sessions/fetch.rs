@@ -171,3 +171,13 @@ fn the_modseq_of_a_client_that_does_not_know_all_expunges_is_the_one_that_it_kno
     let answer = phone.send("a SEARCH MODSEQ 1");
     assert!(answer.starts_with(&format!("* OK [HIGHESTMODSEQ {known}] Highest\r\n")), "{answer}");
 }
+
+/// Each TEXT and BODY key goes through every message: some are enough.
+#[test]
+fn a_search_asks_for_so_many_texts_and_not_one_more() {
+    let mut pc = Server::new().alice_in_inbox();
+    pc.fill(1);
+    let texts = |count: usize| "NOT BODY zz ".repeat(count).trim_end().to_owned();
+    pc.check(&format!("a SEARCH {}", texts(32)), &["* SEARCH 1", "a OK SEARCH done"]);
+    pc.check(&format!("b SEARCH {}", texts(33)), &["b NO [LIMIT] Too many TEXT and BODY keys in one SEARCH"]);
+}

@@ -13,6 +13,7 @@ use std::task::Waker;
 
 use session::{Peer, Session, Step, Tls};
 use tokio::net::TcpStream;
+use tokio::task::block_in_place;
 use tracing::{debug, error};
 
 use super::Endpoint;
@@ -75,11 +76,13 @@ pub(super) struct Connection {
     endpoint: Arc<Endpoint>,
     address: SocketAddr,
     waker: Waker,
+    /// The last step was one slice of something long.
+    goes_on: bool,
 }
 
 impl Connection {
     pub(super) fn new(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoint>, waker: Waker) -> Self {
-        Self { pipe: Pipe::new(socket), phase: Phase::Step, session: None, endpoint, address, waker }
+        Self { pipe: Pipe::new(socket), phase: Phase::Step, session: None, endpoint, address, waker, goes_on: false }
     }
 
     pub(super) fn socket(&self) -> &TcpStream {
@@ -208,7 +211,12 @@ impl Connection {
 
     fn step(&mut self) {
         let now = self.endpoint.clock.now();
-        if let Some(step) = self.guarded("step", |session, pipe| session.step(now, pipe.output())) {
+        let step = |connection: &mut Self| connection.guarded("step", |session, pipe| session.step(now, pipe.output()));
+        // A thread that runs a step does not look for events of other sockets, and another one looks only once it is woken:
+        // the slices of something long (a search in large messages) must not run where everybody's events come in.
+        let stepped = if self.goes_on { block_in_place(|| step(self)) } else { step(self) };
+        if let Some(step) = stepped {
+            self.goes_on = step == Step::Flush;
             let until = now.monotonic_millis.saturating_add(self.endpoint.timeouts.write_stall_millis);
             self.phase = Phase::Send { step, until, written: self.pipe.written_bytes() };
             match step {

@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpListener as StdListener, TcpStream as StdStream};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -21,7 +22,7 @@ use crate::tls::{CertificateSource, Certificates, server_config};
 /// Longer than anything here takes; a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Answers lines: `ECHO`, `BIG n`, `DEADLINE ms`, `STARTTLS`, `PANIC`, `QUIT`.
+/// Answers lines: `ECHO`, `WORK` (its second slice ends once somebody says `FREE`), `FREE`, `BIG n`, `DEADLINE ms`, `STARTTLS`, `PANIC`, `QUIT`.
 struct Lines {
     input: Vec<u8>,
     greeted: bool,
@@ -29,7 +30,16 @@ struct Lines {
     big: usize,
     deadline: Option<u64>,
     hinted: Arc<AtomicBool>,
+    works: bool,
+    gate: Arc<Gate>,
     ended: Sender<()>,
+}
+
+/// What `WORK` waits for.
+#[derive(Default)]
+struct Gate {
+    open: Mutex<bool>,
+    opened: Condvar,
 }
 
 impl Session for Lines {
@@ -49,6 +59,11 @@ impl Session for Lines {
             self.deadline = None;
             output.extend_from_slice(b"deadline\n");
         }
+        if std::mem::take(&mut self.works) {
+            let open = self.gate.open.lock().unwrap();
+            let (open, _) = self.gate.opened.wait_timeout_while(open, PATIENCE, |open| !*open).unwrap();
+            output.extend_from_slice(if *open { b"worked\n" } else { b"in vain\n" });
+        }
         loop {
             if self.big > 0 {
                 let len = self.big.min(OUTPUT_HIGH_WATER_BYTES.saturating_sub(output.len()));
@@ -65,6 +80,15 @@ impl Session for Lines {
             let (word, rest) = line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""));
             match word {
                 "ECHO" => output.extend_from_slice(format!("echo {rest}\n").as_bytes()),
+                "WORK" => {
+                    self.works = true;
+                    return Step::Flush;
+                }
+                "FREE" => {
+                    *self.gate.open.lock().unwrap() = true;
+                    self.gate.opened.notify_all();
+                    output.extend_from_slice(b"free\n");
+                }
                 "BIG" => self.big = usize::from_str(rest).unwrap(),
                 "DEADLINE" => self.deadline = Some(now.monotonic_millis + u64::from_str(rest).unwrap()),
                 "PANIC" => {
@@ -128,7 +152,7 @@ impl Rig {
         let hinted = Arc::new(AtomicBool::new(false));
         let (wake, wakers) = channel();
         let (ended_sender, ended) = channel();
-        let shared = hinted.clone();
+        let (shared, gate) = (hinted.clone(), Arc::<Gate>::default());
         let begin: SessionFactory = Box::new(move |peer: Peer| {
             let _test_over = wake.send(peer.waker);
             Box::new(Lines {
@@ -138,6 +162,8 @@ impl Rig {
                 big: 0,
                 deadline: None,
                 hinted: shared.clone(),
+                works: false,
+                gate: gate.clone(),
                 ended: ended_sender.clone(),
             })
         });
@@ -231,6 +257,18 @@ fn bytes_in_any_segments_get_the_same_answers() {
     check_rest(&mut split, "hello plain\necho a\necho b\nbye\n");
     rig.session_ended();
     rig.session_ended();
+}
+
+/// The thread that is woken by the sockets must not be the one that works on: nobody else would hear of them.
+#[test]
+fn a_session_that_works_long_in_slices_holds_up_nobody() {
+    let rig = Rig::new(Service::Imap);
+    let mut busy = rig.connect();
+    check(&mut busy, "ECHO a\n", "hello plain\necho a\n");
+    busy.write_all(b"WORK\n").unwrap();
+    let mut other = rig.connect();
+    check(&mut other, "FREE\n", "hello plain\nfree\n");
+    check(&mut busy, "ECHO b\n", "worked\necho b\n");
 }
 
 #[test]

@@ -90,11 +90,16 @@ fn common(config: &Config, delivery: Delivery) -> Common {
         hostname: config.hostname.clone(),
         delivery,
         limits: Limits { message_bytes_max: message_bytes(config), ..Limits::default() },
-        budget: Budget::new(usize::try_from(in_flight).unwrap_or(usize::MAX)),
+        // One address may hold a quarter of it: at least one message of the greatest length.
+        budget: Budget::new(bytes(in_flight), bytes(in_flight / MESSAGES_IN_FLIGHT_MIN)),
         starttls: true,
     }
 }
 
 fn message_bytes(config: &Config) -> usize {
-    usize::try_from(config.message_bytes_max).unwrap_or(usize::MAX)
+    bytes(config.message_bytes_max)
+}
+
+fn bytes(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }

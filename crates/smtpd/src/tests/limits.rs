@@ -82,7 +82,7 @@ fn memory() {
     let budget = |bytes: usize| {
         move || {
             let world = world();
-            let common = Common { budget: Budget::new(bytes), ..world.common.clone() };
+            let common = Common { budget: Budget::new(bytes, bytes), ..world.common.clone() };
             World { common, ..world }
         }
     };
@@ -98,16 +98,16 @@ fn memory() {
     let mut client = world.mx();
     client.play(&format!("{HELO}{MAIL}{RCPT}C: DATA\n S: 354"), usize::MAX);
     client.send(&vec![b'x'; kib], 1000);
-    assert_eq!((client.last, world.common.budget.available()), (Step::Wait, 0));
+    assert_eq!((client.last, world.common.budget.available_to("192.0.2.1".parse().unwrap())), (Step::Wait, 0));
     client.send(b"x", 1);
     client.play("S: 421 4.3.1\n CLOSE", 1);
-    assert_eq!(world.common.budget.available(), kib);
+    assert_eq!(world.common.budget.available_to("192.0.2.1".parse().unwrap()), kib);
     // Chunks that come in one piece with their command count, too.
     let mut client = world.mx();
     client.play(&format!("{HELO}{MAIL}{RCPT}"), usize::MAX);
     client.send(&[b"BDAT 65536\r\n", &vec![b'x'; kib][..], b"BDAT 1\r\nx"].concat(), usize::MAX);
     client.play("S: 250\n S: 452 4.3.1\n C: BDAT 6 LAST\n C: QUIT\n S: 503", usize::MAX);
-    assert_eq!(world.common.budget.available(), kib);
+    assert_eq!(world.common.budget.available_to("192.0.2.1".parse().unwrap()), kib);
 }
 
 fn passes(client: &mut Client, millis: u64) {

@@ -49,7 +49,7 @@ fn world_with(limits: Limits) -> World {
         hostname: "mail.example.org".into(),
         delivery: Delivery::new(auth.clone(), "mail.example.org"),
         limits,
-        budget: Budget::new(1024 * 1024),
+        budget: Budget::new(1024 * 1024, 1024 * 1024),
         starttls: true,
     };
     World { engine, auth, common, queue }

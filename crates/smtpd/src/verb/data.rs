@@ -34,7 +34,7 @@ pub(super) fn may_begin(session: &Session) -> Result<(), Reply> {
         });
     }
     let budget = &session.service.common.budget;
-    if transaction.chunks.is_none() && budget.available() < BUDGET_BYTES_MIN {
+    if transaction.chunks.is_none() && budget.available_to(session.peer.address) < BUDGET_BYTES_MIN {
         return Err(replies::no_space());
     }
     Ok(())
