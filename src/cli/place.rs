@@ -79,9 +79,9 @@ impl Place {
         Ok(Way::InProcess { admin: Admin::new(stores, Clock::start()), _data_dir: data_dir })
     }
 
-    /// A directory that nobody named is not made by a command that looks for it.
+    /// A directory is not made by a command that looks for it: its name may be a slip. With a configuration it is meant.
     fn must_be_meant(&self, directory: &Path) -> Result<(), Failure> {
-        if self.config.is_some() || self.data_dir.is_some() || directory.exists() {
+        if self.config.is_some() || directory.exists() {
             return Ok(());
         }
         Err(Failure::Refused(format!(
