@@ -210,7 +210,7 @@ fn the_exit_status_tells_a_refusal_from_wrong_usage() {
     };
     check(&["account", "list"], 1, "there is no server in");
     assert!(!dir.path().join("data").exists(), "a slip in the name makes no server");
-    std::fs::create_dir(place).unwrap();
+    fs::create_dir(place).unwrap();
     check(&["domain", "add", "example.org"], 0, "");
     check(&["domain", "add", "example.org"], 1, "is a local domain already");
     check(&["account", "show", "nobody@example.org"], 1, "there is no account nobody@example.org");
