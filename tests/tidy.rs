@@ -18,11 +18,13 @@ const FLOORS: &[(&str, u32)] = &[
     ("auth", 2),
     ("store-sqlite", 2),
     ("store-objects", 2),
+    ("console", 3),
     ("delivery", 3),
     ("queue", 3),
     ("smtpd", 4),
     ("pop3d", 4),
     ("imapd", 4),
+    ("web", 4),
     ("server", 5),
     ("pillarbox", 6),
 ];

@@ -151,7 +151,9 @@ impl World for MemoryWorld {
         let account = self.handle();
         let devices = account.devices().unwrap();
         let id = devices.values().find(|known| known.name == device).unwrap().id;
-        account.set_removal_policy(self.actor(), id, policy.parse().unwrap()).unwrap();
+        account
+            .set_pop_settings(self.actor(), id, policy.parse::<store::removal::RemovalPolicy>().unwrap().into())
+            .unwrap();
     }
 
     fn deliver(&mut self, mailbox: &str, subject: &str) {

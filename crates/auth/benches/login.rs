@@ -23,7 +23,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let directory = auth.directory();
     directory.add_domain("example.org")?;
     let account = directory.add_account("alice@example.org", "correct horse", "Alice", SIM_EPOCH)?;
-    let (_, application) = auth.add_device(account, "phone", store::removal::RemovalPolicy::default(), SIM_EPOCH)?;
+    let (_, application) = auth.add_device(account, "phone", None, SIM_EPOCH)?;
     let attempt = |password, now| Attempt {
         user: "alice@example.org",
         password,

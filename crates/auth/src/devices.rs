@@ -4,12 +4,12 @@ use crate::error::Error;
 use crate::login::Auth;
 use crate::secret::ApplicationPassword;
 use store::device::Credential;
-use store::removal::RemovalPolicy;
+use store::pop::PopSettings;
 use store::{AccountId, Actor, DeviceId, Protocol, Timestamp};
 
 impl Auth {
     /// Adds a device with an application password of its own. The password is given here and never again: what is kept
-    /// is a keyed hash.
+    /// is a keyed hash. `pop`: without it the account's default for new devices.
     ///
     /// # Errors
     /// [`Error::Refused`]: no such account, a device of that name is there, the name breaks a rule, too many devices.
@@ -17,14 +17,14 @@ impl Auth {
         &self,
         account: AccountId,
         name: &str,
-        removal: RemovalPolicy,
+        pop: Option<PopSettings>,
         now: Timestamp,
     ) -> Result<(DeviceId, String), Error> {
         self.must_exist(account)?;
         let password = ApplicationPassword::generate()?;
         let credential =
             Credential::ApplicationPassword { hash: *password.hash(self.application_key(), account).as_bytes() };
-        let id = self.store().account(account).add_device(actor(now), name, credential, removal);
+        let id = self.store().account(account).add_device(actor(now), name, credential, pop);
         id.map(|id| (id, password.shown())).map_err(|error| refusal(error, name))
     }
 

@@ -148,7 +148,11 @@ impl Auth {
         let device = main_password_device(&account, Protocol::Imap, Some(fingerprint), now)?;
         let before = account.devices()?.get(&login.device).and_then(|device| device.last_login.clone());
         if let Some(last) = before.filter(|_| device != login.device) {
-            note(&account, device, LastLogin { at: now, protocol: Protocol::Imap, address: last.address })?;
+            note(
+                &account,
+                device,
+                LastLogin { at: now, protocol: Protocol::Imap, program: Some(sanitised(fingerprint)), ..last },
+            )?;
         }
         Ok(Login { device, ..login.clone() })
     }
@@ -295,7 +299,8 @@ fn note(account: &Account, device: DeviceId, login: LastLogin) -> Result<(), Err
 
 fn last_login(attempt: &Attempt<'_>) -> LastLogin {
     let address = attempt.address.to_canonical().to_string();
-    LastLogin { at: attempt.now, protocol: attempt.protocol, address }
+    let program = attempt.fingerprint.map(sanitised).filter(|name| !name.is_empty());
+    LastLogin { at: attempt.now, protocol: attempt.protocol, address, tls: None, program }
 }
 
 /// A program's own words, fit to be shown: no control characters and none that change the direction of text or cannot

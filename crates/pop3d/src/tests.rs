@@ -28,7 +28,7 @@ fn world(bodies: &[&str]) -> World {
     let auth = Auth::open(store.clone(), [7; 32], AuthOptions::default()).unwrap();
     auth.directory().add_domain("example.org").unwrap();
     let id = auth.directory().add_account("alice@example.org", "correct horse battery", "Alice", TIME).unwrap();
-    let (_, password) = auth.add_device(id, "Old PC", RemovalPolicy::KeepWhenShared, TIME).unwrap();
+    let (_, password) = auth.add_device(id, "Old PC", Some(RemovalPolicy::KeepWhenShared.into()), TIME).unwrap();
     let account = store.account(id);
     let actor = Actor { device: DeviceId(0), protocol: Protocol::Lmtp, now: TIME };
     for body in bodies {
@@ -191,7 +191,7 @@ fn a_session_that_ends_without_quit_changes_nothing() {
 fn numbers_stay_fixed_while_other_devices_change_the_mailbox() {
     let world = world(&["a", "bb"]);
     let (_, second) =
-        world.service.auth.add_device(world.account.id(), "Tablet", RemovalPolicy::Expunge, TIME).unwrap();
+        world.service.auth.add_device(world.account.id(), "Tablet", Some(RemovalPolicy::Expunge.into()), TIME).unwrap();
     let mut client = world.log_in();
     let mut other = World { password: second, ..world.clone_world() }.log_in();
     other.say("DELE 1\r\n");
@@ -229,7 +229,8 @@ fn a_second_session_of_the_same_device_is_in_use_and_another_device_is_not() {
     let mut second = world.connect();
     second.say("USER alice@example.org\r\n");
     assert!(second.say(&format!("PASS {}\r\n", world.password)).starts_with("-ERR [IN-USE]"));
-    let (_, other) = world.service.auth.add_device(world.account.id(), "Other", RemovalPolicy::Keep, TIME).unwrap();
+    let (_, other) =
+        world.service.auth.add_device(world.account.id(), "Other", Some(RemovalPolicy::Keep.into()), TIME).unwrap();
     second.say("USER alice@example.org\r\n");
     assert!(second.say(&format!("PASS {other}\r\n")).starts_with("+OK"));
     drop(first);

@@ -93,7 +93,7 @@ fn looks(engine: &SimEngine, account: &Account, uids: &[Uid]) {
 /// A POP device that deletes all it is shown.
 fn pops(account: &Account) {
     let credential = Credential::ApplicationPassword { hash: [0; 32] };
-    let device = account.add_device(ACTOR, "pc", credential, RemovalPolicy::Keep).unwrap();
+    let device = account.add_device(ACTOR, "pc", credential, Some(RemovalPolicy::Keep.into())).unwrap();
     report("open a maildrop", 1, || drop(black_box(account.open_maildrop(device).unwrap())));
     let pop = Actor { device, protocol: Protocol::Pop3, now: NOW };
     let maildrop = account.open_maildrop(device).unwrap();

@@ -3,7 +3,8 @@
 use crate::codec::{Corrupt, Reader, Writer};
 use crate::ids::{DeviceId, Timestamp};
 use crate::journal::Protocol;
-use crate::record::{open, versioned};
+use crate::pop::PopSettings;
+use crate::record::{grown, open_grown};
 use crate::removal::RemovalPolicy;
 
 /// An account has at most this many devices, revoked ones included.
@@ -26,8 +27,12 @@ pub struct Device {
     pub last_login: Option<LastLogin>,
     /// From then on it may not log in.
     pub revoked_at: Option<Timestamp>,
-    /// What its POP3 deletions do to the mailbox.
-    pub removal: RemovalPolicy,
+    /// What its POP3 deletions do, and what it lists.
+    pub pop: PopSettings,
+    /// When `pop` was chosen: [`crate::pop::Window::FromNowOn`] counts from then.
+    pub pop_since: Timestamp,
+    /// Whether a message that it submits is saved to Sent.
+    pub saves_sent: bool,
     /// The protocols that it has logged in with, as bits in the order of [`Protocol::ALL`].
     pub(crate) protocols: u16,
 }
@@ -56,6 +61,10 @@ pub struct LastLogin {
     pub protocol: Protocol,
     /// From which address.
     pub address: String,
+    /// The TLS session in words (`TLSv1.3`), if there was one.
+    pub tls: Option<String>,
+    /// What the program called itself, if it did.
+    pub program: Option<String>,
 }
 
 impl Device {
@@ -85,7 +94,7 @@ impl Device {
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut w = versioned();
+        let mut w = grown();
         w.text(&self.name);
         match &self.credential {
             Credential::ApplicationPassword { hash } => w.byte(0).bytes(hash),
@@ -96,31 +105,50 @@ impl Device {
             w.signed(login.at.0);
             login.protocol.write(w);
             w.text(&login.address);
+            for text in [&login.tls, &login.program] {
+                w.option(text.as_deref(), |w, text| {
+                    w.text(text);
+                });
+            }
         });
         w.option(self.revoked_at, |w, at| {
             w.signed(at.0);
         });
-        self.removal.write(&mut w);
-        w.number(self.protocols.into());
+        self.pop.write(&mut w);
+        w.signed(self.pop_since.0).byte(u8::from(self.saves_sent)).number(self.protocols.into());
         w.0
     }
 
     pub(crate) fn decode(id: DeviceId, bytes: &[u8]) -> Result<Self, Corrupt> {
-        let mut r = open(bytes)?;
+        let (mut r, has_grown) = open_grown(bytes)?;
+        let name = r.text()?;
+        let credential = read_credential(&mut r)?;
+        let added_at = Timestamp(r.signed()?);
         let device = Self {
             id,
-            name: r.text()?,
-            credential: read_credential(&mut r)?,
-            added_at: Timestamp(r.signed()?),
-            last_login: r.option(|r| {
-                Ok(LastLogin { at: Timestamp(r.signed()?), protocol: Protocol::read(r)?, address: r.text()? })
-            })?,
+            name,
+            credential,
+            added_at,
+            last_login: r.option(|r| read_login(r, has_grown))?,
             revoked_at: r.option(|r| r.signed().map(Timestamp))?,
-            removal: RemovalPolicy::read(&mut r)?,
+            pop: if has_grown { PopSettings::read(&mut r)? } else { RemovalPolicy::read(&mut r)?.into() },
+            pop_since: if has_grown { Timestamp(r.signed()?) } else { added_at },
+            saves_sent: !has_grown || r.byte()? != 0,
             protocols: u16::try_from(r.number()?).map_err(|_| Corrupt)?,
         };
         r.end().map(|()| device)
     }
+}
+
+fn read_login(r: &mut Reader<'_>, has_grown: bool) -> Result<LastLogin, Corrupt> {
+    let text = |r: &mut Reader<'_>| if has_grown { r.option(Reader::text) } else { Ok(None) };
+    Ok(LastLogin {
+        at: Timestamp(r.signed()?),
+        protocol: Protocol::read(r)?,
+        address: r.text()?,
+        tls: text(r)?,
+        program: text(r)?,
+    })
 }
 
 fn read_credential(r: &mut Reader<'_>) -> Result<Credential, Corrupt> {
@@ -132,11 +160,11 @@ fn read_credential(r: &mut Reader<'_>) -> Result<Credential, Corrupt> {
 }
 
 impl RemovalPolicy {
-    fn write(self, w: &mut Writer) {
+    pub(crate) fn write(self, w: &mut Writer) {
         w.byte(Self::ALL.iter().position(|p| *p == self).unwrap_or(0) as u8);
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, Corrupt> {
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Corrupt> {
         Self::ALL.get(usize::from(r.byte()?)).copied().ok_or(Corrupt)
     }
 }

@@ -204,6 +204,8 @@ pub enum Change {
         /// Which.
         device: DeviceId,
     },
+    /// What was chosen for the whole account changed.
+    SettingsChanged,
 }
 
 impl Change {
@@ -244,7 +246,8 @@ impl Change {
             | Self::PopDeleted { .. }
             | Self::DeviceAdded { .. }
             | Self::DeviceChanged { .. }
-            | Self::DeviceRevoked { .. } => {}
+            | Self::DeviceRevoked { .. }
+            | Self::SettingsChanged => {}
         }
     }
 
@@ -371,6 +374,9 @@ fn write_change(w: &mut Writer, change: &Change) {
         Change::DeviceRevoked { device } => {
             w.byte(13).number(device.0.into());
         }
+        Change::SettingsChanged => {
+            w.byte(14);
+        }
     }
 }
 
@@ -393,7 +399,8 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
         11 => Change::DeviceAdded { device: device(r)?, name: r.text()? },
         12 => Change::DeviceChanged { device: device(r)? },
         13 => Change::DeviceRevoked { device: device(r)? },
-        14.. => return Err(Corrupt),
+        14 => Change::SettingsChanged,
+        15.. => return Err(Corrupt),
     })
 }
 
@@ -442,6 +449,7 @@ mod tests {
             Change::DeviceAdded { device, name },
             Change::DeviceChanged { device },
             Change::DeviceRevoked { device },
+            Change::SettingsChanged,
         ];
         for change in changes {
             for protocol in Protocol::ALL {

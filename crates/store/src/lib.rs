@@ -25,8 +25,10 @@ mod journal;
 mod key;
 mod maildrops;
 pub mod objects;
+pub mod pop;
 mod record;
 pub mod removal;
+mod settings;
 pub mod sim;
 mod state;
 mod store;
@@ -45,6 +47,7 @@ pub use ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, NotAnEmailId, Tim
 pub use index::{Delta, Entry, Index};
 pub use journal::{Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, Protocol, Reflagged, Relisted};
 pub use record::{Counts, Mailbox, Role};
+pub use settings::AccountSettings;
 pub use store::{INLINE_BYTES_MAX, Store};
 pub use table::{Row, Table, TableTx};
 pub use watch::Watch;

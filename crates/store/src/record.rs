@@ -4,8 +4,11 @@ use crate::codec::{Corrupt, Reader, Writer};
 use crate::flags::{FlagBits, Keywords};
 use crate::ids::{EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
+use crate::settings::AccountSettings;
 
 const VERSION: u8 = 1;
+/// Of records that have grown since version 1, which is still read.
+const GROWN: u8 = 2;
 
 pub(crate) fn versioned() -> Writer {
     Writer(vec![VERSION])
@@ -16,7 +19,22 @@ pub(crate) fn open(bytes: &[u8]) -> Result<Reader<'_>, Corrupt> {
     if r.byte()? == VERSION { Ok(r) } else { Err(Corrupt) }
 }
 
-/// What an account counts up.
+/// A record that has grown since version 1.
+pub(crate) fn grown() -> Writer {
+    Writer(vec![GROWN])
+}
+
+/// Opens a record that has grown; whether it has what version 1 did not.
+pub(crate) fn open_grown(bytes: &[u8]) -> Result<(Reader<'_>, bool), Corrupt> {
+    let mut r = Reader(bytes);
+    match r.byte()? {
+        VERSION => Ok((r, false)),
+        GROWN => Ok((r, true)),
+        _ => Err(Corrupt),
+    }
+}
+
+/// What an account counts up, and what was chosen for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AccountRecord {
     pub(crate) created: Timestamp,
@@ -26,18 +44,20 @@ pub(crate) struct AccountRecord {
     pub(crate) last_device: u32,
     /// Journal entries up to this one have left retention.
     pub(crate) journal_floor: ModSeq,
+    pub(crate) settings: AccountSettings,
 }
 
 impl AccountRecord {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut w = versioned();
+        let mut w = grown();
         w.signed(self.created.0).number(self.last_email.0).number(self.last_uid_validity.0.into());
         w.number(self.last_mailbox.0.into()).number(self.last_device.into()).number(self.journal_floor.0);
+        self.settings.write(&mut w);
         w.0
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
-        let mut r = open(bytes)?;
+        let (mut r, has_grown) = open_grown(bytes)?;
         let record = Self {
             created: Timestamp(r.signed()?),
             last_email: EmailId(r.number()?),
@@ -45,6 +65,7 @@ impl AccountRecord {
             last_mailbox: MailboxId(r.small()?),
             last_device: r.small()?,
             journal_floor: ModSeq(r.number()?),
+            settings: if has_grown { AccountSettings::read(&mut r)? } else { AccountSettings::default() },
         };
         r.end().map(|()| record)
     }

@@ -9,6 +9,7 @@ use crate::index::{Entry, Index};
 use crate::journal::JournalEntry;
 use crate::key;
 use crate::record::{AccountRecord, Mailbox, MessageRecord, open, versioned};
+use crate::settings::AccountSettings;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ impl AccountState {
                 last_mailbox: MailboxId(0),
                 last_device: 0,
                 journal_floor: ModSeq(0),
+                settings: AccountSettings::default(),
             },
             mailboxes: BTreeMap::new(),
             devices: Arc::default(),

@@ -45,7 +45,7 @@ fn sound() -> &'static Sound {
         account.expunge(ACTOR, INBOX, Expunge::AllDeleted).unwrap();
         flag(&account, &[3, 4], "$Label").unwrap();
         let credential = Credential::ApplicationPassword { hash: [7; 32] };
-        account.add_device(ACTOR, "pc", credential, RemovalPolicy::Keep).unwrap();
+        account.add_device(ACTOR, "pc", credential, Some(RemovalPolicy::Keep.into())).unwrap();
         let maildrop = account.open_maildrop(DeviceId(1)).unwrap();
         account.close_maildrop(ACTOR, &maildrop, vec![bodies[5].0, bodies[6].0], vec![bodies[6].0]).unwrap();
         // Enough copies that the index of INBOX is packed, and a change since.

@@ -47,7 +47,7 @@ impl World {
 
     fn pop_device(&self, name: &str, removal: RemovalPolicy) -> Actor {
         let credential = Credential::ApplicationPassword { hash: [name.len() as u8; 32] };
-        let device = self.account.add_device(ACTOR, name, credential, removal).unwrap();
+        let device = self.account.add_device(ACTOR, name, credential, Some(removal.into())).unwrap();
         Actor { device, protocol: Protocol::Pop3, now: NOW }
     }
 

@@ -94,8 +94,12 @@ fn every_handle_of_a_removed_account_finds_it_gone_and_brings_nothing_back() {
     let email = world.append_to(world.inbox, &"x".repeat(100_000)).email;
     let other = world.other();
     other.view(world.inbox).unwrap();
-    let device =
-        world.account.add_device(ACTOR, "pc", Credential::ApplicationPassword { hash: [0; 32] }, RemovalPolicy::Keep);
+    let device = world.account.add_device(
+        ACTOR,
+        "pc",
+        Credential::ApplicationPassword { hash: [0; 32] },
+        Some(RemovalPolicy::Keep.into()),
+    );
     let device = device.unwrap();
     let maildrop = world.account.open_maildrop(device).unwrap();
     let reader = world.account.reader().unwrap();
@@ -228,10 +232,11 @@ fn the_first_level_of_a_name_below_inbox_is_found_in_any_case() {
 fn a_revoked_device_cannot_log_in_by_racing_the_revocation() {
     let world = world();
     let credential = Credential::ApplicationPassword { hash: [0; 32] };
-    let device = world.account.add_device(ACTOR, "pc", credential, RemovalPolicy::Keep).unwrap();
+    let device = world.account.add_device(ACTOR, "pc", credential, Some(RemovalPolicy::Keep.into())).unwrap();
     world.other().revoke_device(ACTOR, device).unwrap();
     // This process has not noticed yet; its transaction does.
-    let login = store::device::LastLogin { at: NOW, protocol: Protocol::Imap, address: "::1".into() };
+    let login =
+        store::device::LastLogin { at: NOW, protocol: Protocol::Imap, address: "::1".into(), tls: None, program: None };
     assert_eq!(world.account.note_login(device, login), Err(Error::NoSuchDevice));
 }
 

@@ -4,7 +4,6 @@ use super::*;
 use crate::testing::{NOW, PASSWORD, attempt, log_in, server, start};
 use crate::throttle::{ADDRESS_FAILURES_MAX, DELAY_MAX_MILLIS, FORGIVEN_EVERY_MILLIS, PAIR_FAILURES_MAX};
 use store::device::DEVICES_MAX;
-use store::removal::RemovalPolicy;
 use store::sim::Fault;
 
 const ALICE: &str = "alice@example.org";
@@ -26,7 +25,7 @@ fn device(auth: &Auth, login: &Login) -> Device {
 }
 
 fn application_password(auth: &Auth, account: AccountId, name: &str) -> (DeviceId, String) {
-    auth.add_device(account, name, RemovalPolicy::default(), NOW).unwrap()
+    auth.add_device(account, name, None, NOW).unwrap()
 }
 
 #[test]
@@ -93,7 +92,8 @@ fn a_login_is_noted() {
     let address = "::ffff:192.0.2.7".parse().unwrap();
     let login = auth.log_in(&Attempt { protocol: Protocol::Pop3, address, ..attempt("alice", PASSWORD) }).unwrap();
     let device = device(&auth, &login);
-    let expected = LastLogin { at: NOW, protocol: Protocol::Pop3, address: "192.0.2.7".to_owned() };
+    let expected =
+        LastLogin { at: NOW, protocol: Protocol::Pop3, address: "192.0.2.7".to_owned(), tls: None, program: None };
     assert_eq!(device.last_login, Some(expected));
     assert!(device.has_used(Protocol::Pop3) && !device.has_used(Protocol::Imap));
 }
@@ -162,9 +162,9 @@ fn an_account_with_the_most_devices_still_lets_its_owner_in() {
     let actor = store::Actor { device: DeviceId(0), protocol: Protocol::Cli, now: NOW };
     for n in account.devices().unwrap().len()..DEVICES_MAX {
         let credential = Credential::ApplicationPassword { hash: [0; 32] };
-        account.add_device(actor, &format!("device {n}"), credential, RemovalPolicy::default()).unwrap();
+        account.add_device(actor, &format!("device {n}"), credential, None).unwrap();
     }
-    let full = auth.add_device(alice, "one more", RemovalPolicy::default(), NOW);
+    let full = auth.add_device(alice, "one more", None, NOW);
     assert!(matches!(full, Err(crate::Error::Refused(_))), "{full:?}");
     assert_eq!(log_in(&auth, "alice", PASSWORD).unwrap(), pop3);
 }
@@ -211,7 +211,7 @@ fn an_application_password_is_its_device() {
         (AccountId(bob.0 + 1), "phone", "no account"),
         (AccountId::DIRECTORY, "phone", "no account"),
     ] {
-        let refused = auth.add_device(account, name, RemovalPolicy::default(), NOW).unwrap_err();
+        let refused = auth.add_device(account, name, None, NOW).unwrap_err();
         assert!(matches!(&refused, crate::Error::Refused(why) if why.contains(says)), "{refused:?}");
     }
 }

@@ -96,7 +96,7 @@ impl DeviceRequest {
                 let account = admin.account(&account)?;
                 let id = find(admin, &account, &device)?;
                 let policy = parse_policy(&policy)?;
-                admin.stores.store.account(account.id).set_removal_policy(admin.actor(), id, policy)?;
+                admin.stores.store.account(account.id).set_pop_settings(admin.actor(), id, policy.into())?;
                 tell(admin, &account, id, None, item)
             }
         }
@@ -105,7 +105,7 @@ impl DeviceRequest {
 
 fn add(admin: &Admin, account: &AccountInfo, (name, policy): (&str, &str), item: Items<'_>) -> Result<(), Failure> {
     let policy = parse_policy(policy)?;
-    let (id, password) = admin.stores.auth.add_device(account.id, name, policy, admin.now())?;
+    let (id, password) = admin.stores.auth.add_device(account.id, name, Some(policy.into()), admin.now())?;
     tell(admin, account, id, Some(password), item)
 }
 
@@ -160,7 +160,7 @@ impl DeviceItem {
             name: device.name.clone(),
             credential: credential.to_owned(),
             protocols: used.map(|protocol| protocol_name(protocol).to_owned()).collect(),
-            policy: device.removal.name().to_owned(),
+            policy: device.pop.removal.name().to_owned(),
             added_at: text_of(device.added_at),
             last_login_at: device.last_login.as_ref().map(|login| text_of(login.at)),
             last_login_from: device.last_login.as_ref().map(|login| login.address.clone()),

@@ -5,7 +5,8 @@ use crate::device::{Credential, DEVICE_NAME_BYTES_MAX, DEVICES_MAX, Device, Last
 use crate::error::Error;
 use crate::ids::{DeviceId, Timestamp};
 use crate::journal::{Actor, Change, Protocol};
-use crate::removal::RemovalPolicy;
+use crate::pop::PopSettings;
+use crate::settings::AccountSettings;
 use crate::tx::Tx;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ impl Account {
         Ok(Arc::clone(&self.cell.state()?.devices))
     }
 
-    /// Adds a device with a credential of its own.
+    /// Adds a device with a credential of its own. `pop`: without it the account's default.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] (a device of this name that is not revoked), [`Error::InvalidName`], [`Error::Limit`],
@@ -32,7 +33,7 @@ impl Account {
         actor: Actor,
         name: &str,
         credential: Credential,
-        removal: RemovalPolicy,
+        pop: Option<PopSettings>,
     ) -> Result<DeviceId, Error> {
         if name.trim().is_empty() || name.len() > DEVICE_NAME_BYTES_MAX || name.chars().any(char::is_control) {
             return Err(Error::InvalidName("a device's name has 1 to 100 bytes and no control characters"));
@@ -42,7 +43,7 @@ impl Account {
             if tx.state.devices.values().any(|device| device.revoked_at.is_none() && device.name == name) {
                 return Err(Error::AlreadyExists);
             }
-            add(tx, actor, name.clone(), credential.clone(), removal)
+            add(tx, actor, name.clone(), credential.clone(), pop)
         })
     }
 
@@ -73,7 +74,7 @@ impl Account {
             let known = devices.find(|device| device.credential == credential && device.revoked_at.is_none());
             match known.map(|device| device.id) {
                 Some(id) => Ok(id),
-                None => add(tx, actor, name.clone(), credential.clone(), RemovalPolicy::default()),
+                None => add(tx, actor, name.clone(), credential.clone(), None),
             }
         })
     }
@@ -103,12 +104,47 @@ impl Account {
         })
     }
 
-    /// Changes what a device's POP3 deletions do.
+    /// Changes what a device's POP3 deletions do and what it lists.
     ///
     /// # Errors
     /// [`Error::NoSuchDevice`], [`Error::NoSpace`], faults.
-    pub fn set_removal_policy(&self, actor: Actor, device: DeviceId, removal: RemovalPolicy) -> Result<(), Error> {
-        self.change_device(actor, device, Change::DeviceChanged { device }, move |device| device.removal = removal)
+    pub fn set_pop_settings(&self, actor: Actor, device: DeviceId, pop: PopSettings) -> Result<(), Error> {
+        self.change_device(actor, device, Change::DeviceChanged { device }, move |device| {
+            if device.pop.window != pop.window {
+                device.pop_since = actor.now;
+            }
+            device.pop = pop;
+        })
+    }
+
+    /// Changes whether what a device submits is saved to Sent.
+    ///
+    /// # Errors
+    /// As [`Account::set_pop_settings`].
+    pub fn set_saves_sent(&self, actor: Actor, device: DeviceId, saves_sent: bool) -> Result<(), Error> {
+        self.change_device(actor, device, Change::DeviceChanged { device }, move |device| {
+            device.saves_sent = saves_sent;
+        })
+    }
+
+    /// What was chosen for the whole account.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn settings(&self) -> Result<AccountSettings, Error> {
+        Ok(self.cell.state()?.record.settings)
+    }
+
+    /// Chooses for the whole account.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults.
+    pub fn set_settings(&self, actor: Actor, settings: AccountSettings) -> Result<(), Error> {
+        self.transact(move |tx| {
+            tx.change_record().settings = settings;
+            tx.journal(actor, Change::SettingsChanged);
+            Ok(())
+        })
     }
 
     /// Takes a device's right to log in. What it did stays known.
@@ -143,7 +179,7 @@ fn add(
     actor: Actor,
     name: String,
     credential: Credential,
-    removal: RemovalPolicy,
+    pop: Option<PopSettings>,
 ) -> Result<DeviceId, Error> {
     if tx.state.devices.len() >= DEVICES_MAX {
         return Err(Error::Limit(format!("an account has at most {DEVICES_MAX} devices")));
@@ -157,7 +193,9 @@ fn add(
         added_at,
         last_login,
         revoked_at,
-        removal,
+        pop: pop.unwrap_or(tx.state.record.settings.pop),
+        pop_since: actor.now,
+        saves_sent: true,
         protocols: 0,
     });
     tx.journal(actor, Change::DeviceAdded { device: id, name });

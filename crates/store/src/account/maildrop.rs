@@ -133,7 +133,7 @@ fn close(tx: &mut Tx<'_>, actor: Actor, taken: &[EmailId], deleted: &[EmailId]) 
         let devices = &tx.state.devices;
         let device = devices.get(&actor.device).ok_or(Error::NoSuchDevice)?;
         let shared = devices.values().any(|other| other.id != device.id && other.reads_mail());
-        device.removal.decide(shared)
+        device.pop.removal.decide(shared)
     };
     let newly_taken = note(tx, actor, taken, |record, now| record.taken_at.replace(now).is_none())?;
     let newly_deleted = note(tx, actor, deleted, |record, now| record.deleted_at.replace(now).is_none())?;

@@ -223,7 +223,8 @@ fn by_journal(account: &Account, observer: &Observer, found: &Found) {
             | Change::PopDeleted { .. }
             | Change::DeviceAdded { .. }
             | Change::DeviceChanged { .. }
-            | Change::DeviceRevoked { .. } => {}
+            | Change::DeviceRevoked { .. }
+            | Change::SettingsChanged => {}
         }
     }
     let now: BTreeMap<MailboxId, String> =

@@ -425,7 +425,7 @@ fn compare_mailbox(mailbox: &Mailbox, found: &Found, id: MailboxId) -> Result<()
 
 fn compare_device(device: &PopDevice, found: &Device) -> Result<(), String> {
     same("name", [&device.name], [&found.name])?;
-    same("policy", [device.policy], [found.removal])?;
+    same("policy", [device.policy], [found.pop.removal])?;
     same("revoked", [device.revoked], [found.revoked_at.is_some()])?;
     let fingerprint = match &found.credential {
         Credential::ApplicationPassword { .. } => None,

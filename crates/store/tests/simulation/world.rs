@@ -472,7 +472,7 @@ fn perform(account: &Account, op: &Op, now: Timestamp, maildrop: Option<&Maildro
         Op::Subscribe { name, subscribed } => account.subscribe(actor, &name, subscribed).map(|()| Reply::Done),
         Op::AddDevice { name, policy } => {
             let credential = Credential::ApplicationPassword { hash: [7; 32] };
-            account.add_device(actor, &name, credential, policy).map(Reply::Device)
+            account.add_device(actor, &name, credential, Some(policy.into())).map(Reply::Device)
         }
         Op::MainDevice { fingerprint } => {
             // As at every login.
@@ -481,10 +481,10 @@ fn perform(account: &Account, op: &Op, now: Timestamp, maildrop: Option<&Maildro
         }
         Op::Login { device, protocol } => {
             account.refresh()?;
-            let login = LastLogin { at: now, protocol, address: "::1".to_owned() };
+            let login = LastLogin { at: now, protocol, address: "::1".to_owned(), tls: None, program: None };
             account.note_login(device, login).map(|()| Reply::Done)
         }
-        Op::Policy { device, policy } => account.set_removal_policy(actor, device, policy).map(|()| Reply::Done),
+        Op::Policy { device, policy } => account.set_pop_settings(actor, device, policy.into()).map(|()| Reply::Done),
         Op::Revoke { device } => account.revoke_device(actor, device).map(|()| Reply::Done),
         Op::PopQuit { device, taken, deleted } => {
             let actor = Actor { device, protocol: Protocol::Pop3, now };
