@@ -12,6 +12,19 @@ struct Fetching {
     password: String,
 }
 
+/// One run with `options` of the user; what it takes goes to the end of the file `mbox` in the home directory.
+pub fn fetch(house: &Household, password: &str, options: &str, mbox: &str) -> Ran {
+    let (port, authority, home) = (house.port("pop3s"), house.authority(), house.home().display());
+    let config = house.write(
+        "fetchmailrc",
+        &format!(
+            "poll localhost protocol pop3 service {port} uidl\n  user \"{USER}\" password \"{password}\"\n  \
+             ssl sslcertck sslcertfile \"{authority}\"\n  {options}\n  mda \"cat >> {home}/{mbox}\"\n"
+        ),
+    );
+    house.run("fetchmail", &["--nodetach", "--idfile", "ids", "--pidfile", "pid", "-f", &config])
+}
+
 impl Fetching {
     fn new() -> Self {
         let house = Household::new();
@@ -20,16 +33,7 @@ impl Fetching {
     }
 
     fn run(&self, options: &str) -> Ran {
-        let Self { house, password } = self;
-        let (port, authority, home) = (house.port("pop3s"), house.authority(), house.home().display());
-        let config = house.write(
-            "fetchmailrc",
-            &format!(
-                "poll localhost protocol pop3 service {port} uidl\n  user \"{USER}\" password \"{password}\"\n  \
-                 ssl sslcertck sslcertfile \"{authority}\"\n  {options}\n  mda \"cat >> {home}/mbox\"\n"
-            ),
-        );
-        house.run("fetchmail", &["--nodetach", "--idfile", "ids", "--pidfile", "pid", "-f", &config])
+        fetch(&self.house, &self.password, options, "mbox")
     }
 
     fn subjects(&self) -> Vec<String> {

@@ -4,6 +4,26 @@ use super::household::{Household, USER};
 use super::program::are_here;
 use std::fs;
 
+/// Writes its configuration; what it takes goes to the end of the file `mbox` in the home directory.
+pub fn configure(house: &Household, password: &str, mbox: &str) {
+    let (port, authority, home) = (house.port("pop3s"), house.authority(), house.home().display());
+    house.write(
+        "getmailrc",
+        &format!(
+            "[retriever]\ntype = SimplePOP3SSLRetriever\nserver = localhost\nport = {port}\nusername = {USER}\n\
+             password = {password}\nca_certs = {authority}\n\n\
+             [destination]\ntype = MDA_external\npath = /bin/sh\narguments = (\"-c\", \"cat >> {home}/{mbox}\")\n\
+             allow_root_commands = true\n\n[options]\nread_all = false\ndelete = false\n"
+        ),
+    );
+}
+
+/// One run, which must end well; gives what it prints.
+pub fn get(house: &Household, more: &[&str]) -> String {
+    let home = house.home().to_str().unwrap();
+    house.run("getmail", &[&["--getmaildir", home, "--rcfile", "getmailrc"], more].concat()).ended(0)
+}
+
 #[test]
 fn getmail_takes_each_message_once_and_deletes_when_told() {
     if !are_here(&["getmail"]) {
@@ -11,19 +31,8 @@ fn getmail_takes_each_message_once_and_deletes_when_told() {
     }
     let house = Household::new();
     let (password, phone) = (house.device("getmail"), house.device("phone"));
-    let (port, authority, home) = (house.port("pop3s"), house.authority(), house.home().to_str().unwrap().to_owned());
-    house.write(
-        "getmailrc",
-        &format!(
-            "[retriever]\ntype = SimplePOP3SSLRetriever\nserver = localhost\nport = {port}\nusername = {USER}\n\
-             password = {password}\nca_certs = {authority}\n\n\
-             [destination]\ntype = MDA_external\npath = /bin/sh\narguments = (\"-c\", \"cat >> {home}/mbox\")\n\
-             allow_root_commands = true\n\n[options]\nread_all = false\ndelete = false\n"
-        ),
-    );
-    let getmail = |more: &[&str]| {
-        house.run("getmail", &[&["--getmaildir", &home, "--rcfile", "getmailrc"], more].concat()).ended(0)
-    };
+    configure(&house, &password, "mbox");
+    let getmail = |more: &[&str]| get(&house, more);
     house.deliver(&["One", "Two"]);
     assert!(getmail(&[]).contains("2 messages"));
     assert!(getmail(&[]).contains("0 messages (0 bytes) retrieved, 2 skipped"));

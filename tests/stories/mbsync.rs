@@ -5,14 +5,14 @@ use super::program::are_here;
 use std::fs;
 use std::path::PathBuf;
 
-struct Synced {
-    house: Household,
+pub struct Synced {
+    pub house: Household,
     config: String,
-    phone: String,
+    pub phone: String,
 }
 
 impl Synced {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let house = Household::new();
         let (password, port, authority) = (house.device("mbsync"), house.port("imaps"), house.authority());
         let home = house.home().to_str().unwrap();
@@ -28,12 +28,12 @@ impl Synced {
         Self { house, config, phone }
     }
 
-    fn sync(&self) {
+    pub fn sync(&self) {
         self.house.run("mbsync", &["-c", &self.config, "-a"]).ended(0);
     }
 
     /// The files of a mailbox in the order of their UIDs, with the text behind the UID: `:2,` and flags.
-    fn files(&self, mailbox: &str) -> Vec<(PathBuf, String)> {
+    pub fn files(&self, mailbox: &str) -> Vec<(PathBuf, String)> {
         let mut files = Vec::new();
         for below in ["new", "cur"] {
             let directory = self.house.home().join("Mail").join(mailbox).join(below);
@@ -47,7 +47,7 @@ impl Synced {
         files.into_iter().map(|(_, path, flags)| (path, flags)).collect()
     }
 
-    fn set_flags(&self, number: usize, flags: &str) {
+    pub fn set_flags(&self, number: usize, flags: &str) {
         let (path, _) = self.files("INBOX").swap_remove(number);
         let name = path.file_name().unwrap().to_str().unwrap();
         let stem = name.split_once(":2,").unwrap().0;

@@ -4,17 +4,13 @@ use super::household::{Household, USER};
 use super::program::are_here;
 
 /// A terminal for the program: `script` gives it one.
-fn at_a_terminal(house: &Household, program: &str, keys: &str) {
+pub fn at_a_terminal(house: &Household, program: &str, keys: &str) {
     let command = format!("{program} -F muttrc -e 'set quit=yes' -e 'push {keys}'");
     house.run("script", &["-qec", &command, "/dev/null"]).ended(0);
 }
 
-fn sends_reads_and_flags(program: &str) {
-    if !are_here(&[program, "script"]) {
-        return;
-    }
-    let house = Household::new();
-    let (password, phone) = (house.device("mutt"), house.device("phone"));
+/// Writes its configuration, as `docs/clients.md` has it.
+pub fn configure(house: &Household, password: &str) {
     let (imaps, submissions, authority) = (house.port("imaps"), house.port("submissions"), house.authority());
     house.write(
         "muttrc",
@@ -26,6 +22,15 @@ fn sends_reads_and_flags(program: &str) {
              set certificate_file=\"{authority}\" ssl_force_tls=yes\nset copy=no delete=yes confirmappend=no\n"
         ),
     );
+}
+
+fn sends_reads_and_flags(program: &str) {
+    if !are_here(&[program, "script"]) {
+        return;
+    }
+    let house = Household::new();
+    let (password, phone) = (house.device("mutt"), house.device("phone"));
+    configure(&house, &password);
     house.deliver(&["One", "Two"]);
     house.feed(program, &["-F", "muttrc", "-s", "Three", "--", USER], "hello\n").ended(0);
     assert_eq!(house.subjects(&phone, "INBOX"), ["One", "Two", "Three"]);
