@@ -1,8 +1,7 @@
 //! `pillarbox device`: a password of its own for each program, and what POP3 deletions of it do.
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
-use server::admin::{DeviceItem, DeviceRequest, Item, Request, removal_policies};
+use server::admin::{DeviceItem, DeviceRequest, Item, PopChoice, Request};
 
 use super::Outcome;
 use super::place::Place;
@@ -23,13 +22,27 @@ A device is a program with a password of its own. Lost the phone? Revoke it; not
 that log in with the main password are listed too, told apart by protocol and by what they call themselves.
 
 What a POP3 program deletes leaves its own list for good. What that does to the mailbox is the device's policy:
-  keep-when-shared  nothing, as long as another device reads the account; else delete means delete (the default)
-  keep              nothing
-  expunge           it is deleted for everybody
+  keep-when-shared        nothing, as long as another device reads the account; else delete means delete (the default)
+  keep                    nothing
+  mark-read               the message is marked as read
+  archive, trash          the message goes to that mailbox
+  expunge                 it is deleted for everybody
+  expunge-after-days(30)  it is deleted for everybody so many days later
+  expunge-when-all-pop-devices-have-it
+                          it is deleted for everybody once every device that uses POP3 has taken or deleted it
+
+Which mail it lists is the device's window and scope:
+  --window everything (the default), from-now-on, last-days(30)
+  --scope inbox-and-filed  INBOX, and what came there since the device was added and another device filed away before
+                           this one took it (the default)
+          inbox            INBOX only
+          all-but-special  everything but Junk, Trash, Sent and Drafts
+A user name of recent:alice@example.org lists the last 30 days, alice+Archive@example.org the mailbox Archive.
 
 Examples:
   pillarbox device add alice@example.org phone                     shows the password, once
   pillarbox device add alice@example.org \"old PC\" --policy expunge
+  pillarbox device policy alice@example.org \"old PC\" archive --window \"last-days(90)\"
   pillarbox device list alice@example.org
   pillarbox device revoke alice@example.org phone";
 
@@ -42,9 +55,10 @@ enum Verb {
         /// Its name, for you
         name: String,
         /// What its POP3 deletions do to the mailbox
-        #[arg(long, value_name = "POLICY", default_value = removal_policies()[0],
-              value_parser = PossibleValuesParser::new(removal_policies()))]
-        policy: String,
+        #[arg(long, value_name = "POLICY", value_parser = policy)]
+        policy: Option<String>,
+        #[command(flatten)]
+        listed: Listed,
     },
     /// List the devices of an account
     List {
@@ -68,9 +82,40 @@ enum Verb {
         /// Its name or number
         device: String,
         /// What they do
-        #[arg(value_parser = PossibleValuesParser::new(removal_policies()))]
-        policy: String,
+        #[arg(value_parser = policy)]
+        policy: Option<String>,
+        #[command(flatten)]
+        listed: Listed,
     },
+}
+
+/// Which mail a POP3 device lists
+#[derive(Debug, Args)]
+struct Listed {
+    /// From when on it lists mail
+    #[arg(long, value_parser = window)]
+    window: Option<String>,
+    /// Which mailboxes it lists mail from
+    #[arg(long, value_parser = scope)]
+    scope: Option<String>,
+}
+
+fn policy(name: &str) -> Result<String, String> {
+    PopChoice { policy: Some(name.to_owned()), ..PopChoice::default() }.check().map(|()| name.to_owned())
+}
+
+fn window(name: &str) -> Result<String, String> {
+    PopChoice { window: Some(name.to_owned()), ..PopChoice::default() }.check().map(|()| name.to_owned())
+}
+
+fn scope(name: &str) -> Result<String, String> {
+    PopChoice { scope: Some(name.to_owned()), ..PopChoice::default() }.check().map(|()| name.to_owned())
+}
+
+impl Listed {
+    fn with(self, policy: Option<String>) -> PopChoice {
+        PopChoice { policy, window: self.window, scope: self.scope }
+    }
 }
 
 impl Device {
@@ -79,17 +124,19 @@ impl Device {
         let each =
             |text: fn(&DeviceItem) -> String| move |items: &[Item]| items.iter().filter_map(device).map(text).collect();
         match self.verb {
-            Verb::Add { account, name, policy } => {
-                self.format.show(&ask(DeviceRequest::Add { account, name, policy })?, each(added))
+            Verb::Add { account, name, policy, listed } => {
+                let pop = listed.with(policy);
+                self.format.show(&ask(DeviceRequest::Add { account, name, pop })?, each(added))
             }
             Verb::List { account, revoked } => {
-                self.format.show(&ask(DeviceRequest::List { account, revoked })?, listed)
+                self.format.show(&ask(DeviceRequest::List { account, revoked })?, table_of)
             }
             Verb::Revoke { account, device } => {
                 self.format.show(&ask(DeviceRequest::Revoke { account, device })?, each(revoked))
             }
-            Verb::Policy { account, device, policy } => {
-                self.format.show(&ask(DeviceRequest::Policy { account, device, policy })?, each(has_policy))
+            Verb::Policy { account, device, policy, listed } => {
+                let pop = listed.with(policy);
+                self.format.show(&ask(DeviceRequest::Policy { account, device, pop })?, each(has_policy))
             }
         }
     }
@@ -116,11 +163,11 @@ fn revoked(device: &DeviceItem) -> String {
 }
 
 fn has_policy(device: &DeviceItem) -> String {
-    let DeviceItem { id, name, policy, .. } = device;
-    format!("Device {id} “{name}” has the policy {policy} from its next login on.\n")
+    let DeviceItem { id, name, policy, window, scope, .. } = device;
+    format!("Device {id} “{name}”: policy {policy}, window {window}, scope {scope}, from its next POP3 login on.\n")
 }
 
-fn listed(items: &[Item]) -> String {
+fn table_of(items: &[Item]) -> String {
     let row = |device: &DeviceItem| {
         let last = match (&device.last_login_at, &device.last_login_from) {
             (Some(at), Some(from)) => format!("{at} from {from}"),

@@ -3,7 +3,7 @@
 //! The client's bytes are cut into segments, as small as one byte, by a rule that the world is made with.
 
 use super::player::{Link, World};
-use super::script::Protocol;
+use super::script::{Protocol, Setting};
 use auth::{Auth, AuthOptions, PasswordCost};
 use session::{Moment, Peer, Session, Step};
 use std::cell::{Cell, RefCell};
@@ -147,13 +147,17 @@ impl World for MemoryWorld {
         self.auth.add_device(self.account, name, Default::default(), now).unwrap().1
     }
 
-    fn set_policy(&mut self, device: &str, policy: &str) {
+    fn choose(&mut self, device: &str, setting: Setting, name: &str) {
         let account = self.handle();
         let devices = account.devices().unwrap();
-        let id = devices.values().find(|known| known.name == device).unwrap().id;
-        account
-            .set_pop_settings(self.actor(), id, policy.parse::<store::removal::RemovalPolicy>().unwrap().into())
-            .unwrap();
+        let device = devices.values().find(|known| known.name == device).unwrap();
+        let mut pop = device.pop;
+        match setting {
+            Setting::Policy => pop.removal = name.parse().unwrap(),
+            Setting::Window => pop.window = name.parse().unwrap(),
+            Setting::Scope => pop.scope = name.parse().unwrap(),
+        }
+        account.set_pop_settings(self.actor(), device.id, pop).unwrap();
     }
 
     fn deliver(&mut self, mailbox: &str, subject: &str) {

@@ -1,6 +1,6 @@
 //! Plays a transcript: sends, waits for what must come, and looks for what must not.
 
-use super::script::{Action, Line, Protocol, matches};
+use super::script::{Action, Line, Protocol, Setting, matches};
 use super::tokens::{base64, expand};
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ pub trait World {
     fn connect(&mut self, protocol: Protocol) -> Box<dyn Link>;
     /// Adds a device to the account and gives its application password.
     fn add_device(&mut self, name: &str) -> String;
-    /// Sets the removal policy of a device.
-    fn set_policy(&mut self, device: &str, policy: &str);
+    /// Chooses a POP3 setting of a device by its name.
+    fn choose(&mut self, device: &str, setting: Setting, name: &str);
     /// Puts a message into a mailbox.
     fn deliver(&mut self, mailbox: &str, subject: &str);
     /// The login name of the account.
@@ -69,8 +69,8 @@ fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &
             subjects.iter().for_each(|subject| world.deliver(mailbox, subject));
             return Ok(());
         }
-        Action::Policy { device, policy } => {
-            world.set_policy(device, policy);
+        Action::Choose { device, setting, name } => {
+            world.choose(device, *setting, name);
             return Ok(());
         }
         Action::Device { .. } => return Ok(()),
@@ -100,7 +100,7 @@ fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &
             device.link = None;
             device.connected(world)
         }
-        Action::Device { .. } | Action::Policy { .. } | Action::Given { .. } => Ok(()),
+        Action::Device { .. } | Action::Choose { .. } | Action::Given { .. } => Ok(()),
     }
 }
 

@@ -3,9 +3,9 @@
 //! IMAP, POP3 and submission are spoken over TLS from the first byte, SMTP after STARTTLS, LMTP in the clear.
 
 use super::player::{Link, World};
-use super::script::Protocol;
+use super::script::{Protocol, Setting};
 use crate::rig::{Serving, Stream, tls};
-use server::admin::{AccountRequest, CheckRequest, DeviceRequest, DomainRequest, Item, Request};
+use server::admin::{AccountRequest, CheckRequest, DeviceRequest, DomainRequest, Item, PopChoice, Request};
 use server::control::Client;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -110,13 +110,18 @@ impl World for RealWorld<'_> {
     }
 
     fn add_device(&mut self, name: &str) -> String {
-        let (account, policy) = (self.user(), "keep-when-shared".to_owned());
-        self.ask_device(DeviceRequest::Add { account, name: name.to_owned(), policy }).unwrap()
+        let account = self.user();
+        self.ask_device(DeviceRequest::Add { account, name: name.to_owned(), pop: PopChoice::default() }).unwrap()
     }
 
-    fn set_policy(&mut self, device: &str, policy: &str) {
-        let (account, device, policy) = (self.user(), device.to_owned(), policy.to_owned());
-        self.ask_device(DeviceRequest::Policy { account, device, policy });
+    fn choose(&mut self, device: &str, setting: Setting, name: &str) {
+        let (account, device, name) = (self.user(), device.to_owned(), Some(name.to_owned()));
+        let pop = match setting {
+            Setting::Policy => PopChoice { policy: name, ..PopChoice::default() },
+            Setting::Window => PopChoice { window: name, ..PopChoice::default() },
+            Setting::Scope => PopChoice { scope: name, ..PopChoice::default() },
+        };
+        self.ask_device(DeviceRequest::Policy { account, device, pop });
     }
 
     /// By a device that is gone again when the story begins.

@@ -5,6 +5,8 @@
 //! pc = pop3     phone = imap      devices: a name and a protocol (pop3, imap, smtp, submission, lmtp); each is logged in
 //! guest = imap, no login          one that is connected only
 //! pc deletes: keep                the removal policy of a device
+//! pc lists: last-days(30)         its window
+//! pc lists from: inbox            its scope
 //! given inbox: "Hello" "Again"    messages in a mailbox before the story begins, one for each subject
 //! pc    > DELE 1                  sends a line, in which
 //!                                 <CRLF> <CR> <LF> <NUL> are these octets,
@@ -27,13 +29,21 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Device { name: String, protocol: Protocol, logs_in: bool },
-    Policy { device: String, policy: String },
+    Choose { device: String, setting: Setting, name: String },
     Given { mailbox: String, subjects: Vec<String> },
     Send { device: String, text: String },
     Expect { device: String, pattern: String },
     Never { device: String, pattern: String },
     Drop { device: String },
     Return { device: String },
+}
+
+/// What is chosen for a POP3 device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    Policy,
+    Window,
+    Scope,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +87,19 @@ fn parse_line(line: &str) -> Option<Vec<Action>> {
         ("!", rest) => Action::Never { device, pattern: text(rest) },
         _ if rest == "drops" => Action::Drop { device },
         _ if rest == "comes back" => Action::Return { device },
-        _ => Action::Policy { device, policy: rest.strip_prefix("deletes:")?.trim().to_owned() },
+        _ => parse_choice(device, rest)?,
     }])
+}
+
+fn parse_choice(device: String, text: &str) -> Option<Action> {
+    let (setting, name) = text.split_once(':')?;
+    let setting = match setting {
+        "deletes" => Setting::Policy,
+        "lists" => Setting::Window,
+        "lists from" => Setting::Scope,
+        _ => return None,
+    };
+    Some(Action::Choose { device, setting, name: name.trim().to_owned() })
 }
 
 fn parse_devices(line: &str) -> Option<Vec<Action>> {
@@ -146,7 +167,7 @@ mod tests {
                 Action::Device { name: pc(), protocol: Protocol::Pop3, logs_in: true },
                 Action::Device { name: "guest".into(), protocol: Protocol::Imap, logs_in: false },
                 Action::Given { mailbox: "inbox".into(), subjects: vec!["A b".into(), "C".into()] },
-                Action::Policy { device: pc(), policy: "keep".into() },
+                Action::Choose { device: pc(), setting: Setting::Policy, name: "keep".into() },
                 Action::Send { device: pc(), text: "DELE 1".into() },
                 Action::Expect { device: pc(), pattern: "+OK".into() },
                 Action::Never { device: pc(), pattern: "x".into() },

@@ -22,6 +22,7 @@ mod options;
 mod password;
 mod secret;
 mod throttle;
+mod user_name;
 
 #[cfg(test)]
 mod testing;

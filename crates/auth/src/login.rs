@@ -21,11 +21,12 @@ use crate::options::AuthOptions;
 use crate::password::PASSWORD_BYTES_MAX;
 use crate::secret::{ApplicationKey, ApplicationPassword};
 use crate::throttle::{DELAY_FIRST_MILLIS, Source, Throttle};
+use crate::user_name::UserName;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use store::device::{Credential, Device, LastLogin};
-use store::{Account, AccountId, DeviceId, Error, Protocol, Store, Timestamp};
+use store::{Account, AccountId, DeviceId, Error, MaildropOptions, Protocol, Store, Timestamp};
 
 /// From so many devices of the main password on, a new fingerprint counts as its plain protocol. Fingerprints are what
 /// programs say: one that says something else each time must not fill the account's list.
@@ -49,6 +50,7 @@ struct Inner {
 #[derive(Clone, Copy)]
 pub struct Attempt<'a> {
     /// `alice@example.org`; `alice` if only one account has that local part. In any case; blanks around it do not count.
+    /// Over POP3 also `recent:alice@example.org` and `alice+Mailbox@example.org` ([`Login::maildrop`]).
     pub user: &'a str,
     /// The main password or an application password.
     pub password: &'a str,
@@ -73,6 +75,8 @@ pub struct Login {
     pub name: String,
     /// It was the main password: the device stands for a program, as far as it tells ([`Auth::identify`]).
     pub main_password: bool,
+    /// What was written around the user name (POP3).
+    pub maildrop: MaildropOptions,
 }
 
 /// An account that a user name means.
@@ -112,6 +116,17 @@ impl Auth {
     /// # Errors
     /// [`LoginError`]. After `Rejected` and `Throttled` the caller waits as it says and then answers.
     pub fn log_in(&self, attempt: &Attempt<'_>) -> Result<Login, LoginError> {
+        if attempt.protocol != Protocol::Pop3 {
+            return self.log_in_as(attempt);
+        }
+        let directory = self.directory();
+        let is_known = |name: &str| directory.who_logs_in(name).is_ok_and(|known| known.is_some());
+        let UserName { user, options } = UserName::parse(attempt.user, is_known);
+        let login = self.log_in_as(&Attempt { user: &user, ..*attempt })?;
+        Ok(Login { maildrop: options, ..login })
+    }
+
+    fn log_in_as(&self, attempt: &Attempt<'_>) -> Result<Login, LoginError> {
         let source = self.0.throttle.source(attempt.address, &fold(attempt.user.trim()));
         let known = self.directory().who_logs_in(attempt.user)?.filter(|(_, record)| !record.disabled);
         if let Some(login) = self.by_application_password(known.as_ref(), attempt)? {
@@ -181,7 +196,13 @@ impl Auth {
         };
         let Some(device) = device else { return Ok(None) };
         match note(&account, device, last_login(attempt)) {
-            Ok(()) => Ok(Some(Login { account: *id, device, name: record.address.clone(), main_password: false })),
+            Ok(()) => Ok(Some(Login {
+                account: *id,
+                device,
+                name: record.address.clone(),
+                main_password: false,
+                maildrop: MaildropOptions::default(),
+            })),
             // Revoked or removed just now.
             Err(Error::NoSuchDevice | Error::NoSuchAccount) => Ok(None),
             Err(error) => Err(error.into()),
@@ -230,7 +251,13 @@ impl Auth {
         devices_now(&account)?;
         let device = main_password_device(&account, attempt.protocol, attempt.fingerprint, attempt.now)?;
         note(&account, device, last_login(attempt))?;
-        Ok(Some(Login { account: id, device, name: record.address.clone(), main_password: true }))
+        Ok(Some(Login {
+            account: id,
+            device,
+            name: record.address.clone(),
+            main_password: true,
+            maildrop: MaildropOptions::default(),
+        }))
     }
 
     fn reject(&self, source: Source, attempt: &Attempt<'_>) -> LoginError {

@@ -144,13 +144,17 @@ impl Session {
             Err(LoginError::Fault(_)) => return Outcome::Reply(temporary("Logging in does not work at the moment")),
         };
         let account = self.service.auth.store().account(login.account);
-        match Transaction::open(account, login.device) {
+        match Transaction::open(account, login.device, &login.maildrop, Timestamp(now.unix_millis)) {
             Ok(transaction) => {
                 transaction.greeting().encode(output);
                 self.state = State::Transaction(Box::new(transaction));
                 self.errors = 0;
                 self.touch(now);
                 Outcome::Done
+            }
+            Err(Error::NoSuchMailbox) => {
+                let name = login.maildrop.mailbox.unwrap_or_default();
+                Outcome::Reply(Reply::err(format!("There is no mailbox \"{name}\"; leave out +{name} for INBOX")))
             }
             Err(Error::MaildropInUse) => {
                 let text = "This device has another POP session; end it or wait until it ends";

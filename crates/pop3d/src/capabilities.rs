@@ -6,9 +6,15 @@ use sasl::Mechanism;
 
 pub(crate) fn capa(session: &Session, output: &mut Vec<u8>) -> Outcome {
     Reply::ok("Capabilities").encode(output);
-    // EXPIRE NEVER (RFC 2449 §6.7): no message leaves the maildrop unless this device deletes it.
-    for line in ["TOP", "UIDL", "PIPELINING", "RESP-CODES", "AUTH-RESP-CODE", "EXPIRE NEVER"] {
+    for line in ["TOP", "UIDL", "PIPELINING", "RESP-CODES", "AUTH-RESP-CODE"] {
         encode_line(line, output);
+    }
+    // RFC 2449 §6.7: the truth is a device's own, so it is told after the login.
+    if let State::Transaction(transaction) = &session.state {
+        match transaction.expires_after_days() {
+            None => encode_line("EXPIRE NEVER", output),
+            Some(days) => encode_line(format_args!("EXPIRE {days}"), output),
+        }
     }
     if session.may_log_in() {
         let mechanisms = Mechanism::ALL.map(Mechanism::name).join(" ");

@@ -6,7 +6,10 @@ use crate::listing::Listing;
 use crate::retrieval::Retrieval;
 use pop3_proto::{Command, MessageNumber, Reply};
 use session::Moment;
-use store::{Account, Actor, DeviceId, EmailId, Error, Maildrop, MaildropMessage, Protocol, Timestamp};
+use store::{
+    Account, Actor, DeviceId, EmailId, Error, Maildrop, MaildropMessage, MaildropOptions, MaildropOutcome, Protocol,
+    Timestamp,
+};
 
 pub(crate) struct Transaction {
     pub(crate) account: Account,
@@ -30,14 +33,24 @@ enum Answer {
 }
 
 impl Transaction {
-    pub(crate) fn open(account: Account, device: DeviceId) -> Result<Self, Error> {
-        let maildrop = account.open_maildrop(device)?;
+    pub(crate) fn open(
+        account: Account,
+        device: DeviceId,
+        options: &MaildropOptions,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let maildrop = account.open_maildrop(device, options, now)?;
         let marks = vec![Mark::default(); maildrop.messages().len()];
         Ok(Self { account, device, maildrop, marks, answering: None })
     }
 
     pub(crate) fn greeting(&self) -> Reply {
         Reply::ok(format!("{} messages", self.marks.len()))
+    }
+
+    /// After so many days a message leaves the maildrop by itself; otherwise only when this device deletes it.
+    pub(crate) fn expires_after_days(&self) -> Option<u16> {
+        self.maildrop.listed_days()
     }
 
     /// Goes on with an answer of many lines; `true` when there is more of it to send.
@@ -160,14 +173,13 @@ impl Transaction {
         let actor = Actor { device: self.device, protocol: Protocol::Pop3, now: Timestamp(now.unix_millis) };
         let (taken, deleted) = (self.marked(|mark| mark.taken), self.marked(|mark| mark.deleted));
         Outcome::Close(match self.account.close_maildrop(actor, &self.maildrop, taken, deleted) {
-            Ok(outcome) => match (outcome.expunged, outcome.kept) {
-                (0, 0) => Reply::ok("Goodbye"),
-                (expunged, 0) => Reply::ok(format!("{expunged} deleted")),
-                (expunged, kept) => Reply::ok(format!(
-                    "{} deleted for this device; {kept} of them stay in the mailbox for the others",
-                    expunged + kept
-                )),
-            },
+            Ok(MaildropOutcome { kept: 0, expunged: 0, moved: 0 }) => Reply::ok("Goodbye"),
+            Ok(MaildropOutcome { kept: 0, expunged, moved: 0 }) => Reply::ok(format!("{expunged} deleted")),
+            Ok(MaildropOutcome { kept, expunged, moved }) => Reply::ok(format!(
+                "{} deleted for this device; {} of them stay in the mailbox for the others",
+                expunged + kept + moved,
+                kept + moved
+            )),
             Err(Error::NoSpace(_)) => temporary("No space: nothing was deleted"),
             Err(_) => temporary("The deletions could not be stored; connect again to see what is there"),
         })

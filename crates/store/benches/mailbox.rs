@@ -12,8 +12,8 @@ use store::device::Credential;
 use store::removal::RemovalPolicy;
 use store::sim::{SimEngine, SimObjects};
 use store::{
-    Account, AccountId, Actor, DeviceId, EmailId, Expunge, FlagChange, FlagMode, Flags, MailboxId, ModSeq, NewMessage,
-    Protocol, Store, SystemFlag, Target, Timestamp, Uid,
+    Account, AccountId, Actor, DeviceId, EmailId, Expunge, FlagChange, FlagMode, Flags, MailboxId, MaildropOptions,
+    ModSeq, NewMessage, Protocol, Store, SystemFlag, Target, Timestamp, Uid,
 };
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -94,16 +94,18 @@ fn looks(engine: &SimEngine, account: &Account, uids: &[Uid]) {
 fn pops(account: &Account) {
     let credential = Credential::ApplicationPassword { hash: [0; 32] };
     let device = account.add_device(ACTOR, "pc", credential, Some(RemovalPolicy::Keep.into())).unwrap();
-    report("open a maildrop", 1, || drop(black_box(account.open_maildrop(device).unwrap())));
+    report("open a maildrop", 1, || {
+        drop(black_box(account.open_maildrop(device, &MaildropOptions::default(), NOW).unwrap()))
+    });
     let pop = Actor { device, protocol: Protocol::Pop3, now: NOW };
-    let maildrop = account.open_maildrop(device).unwrap();
+    let maildrop = account.open_maildrop(device, &MaildropOptions::default(), NOW).unwrap();
     let all: Vec<EmailId> = maildrop.messages().iter().map(|message| message.email).collect();
     report("QUIT after DELE of all, each message", all.len() as u32, || {
         account.close_maildrop(pop, &maildrop, all.clone(), all.clone()).unwrap();
     });
     drop(maildrop);
     report("open a maildrop that is empty because all was deleted", 1, || {
-        assert!(account.open_maildrop(device).unwrap().messages().is_empty());
+        assert!(account.open_maildrop(device, &MaildropOptions::default(), NOW).unwrap().messages().is_empty());
     });
 }
 

@@ -9,16 +9,18 @@ mod maildrop;
 mod read;
 mod relist;
 mod retention;
+mod update;
 
 pub use append::{Appended, NewMessage, Target};
 pub use expunge::Expunge;
 pub use flags::{FlagChange, FlagMode, FlagsChanged};
 pub use mailboxes::{MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX};
 pub(crate) use maildrop::Taken;
-pub use maildrop::{Maildrop, MaildropMessage, MaildropOutcome};
+pub use maildrop::{Maildrop, MaildropMessage, MaildropOptions};
 pub use read::{Mailboxes, Reader, View};
 pub use relist::Relisting;
 pub use retention::Purged;
+pub use update::MaildropOutcome;
 
 use crate::error::Error;
 use crate::ids::{AccountId, ModSeq};

@@ -1,6 +1,6 @@
 //! Devices: a credential of the account, what may be done with it and what was done.
 
-use crate::codec::{Corrupt, Reader, Writer};
+use crate::codec::{Corrupt, Reader};
 use crate::ids::{DeviceId, Timestamp};
 use crate::journal::Protocol;
 use crate::pop::PopSettings;
@@ -156,15 +156,5 @@ fn read_credential(r: &mut Reader<'_>) -> Result<Credential, Corrupt> {
         0 => Ok(Credential::ApplicationPassword { hash: r.bytes()?.try_into().map_err(|_| Corrupt)? }),
         1 => Ok(Credential::MainPassword { fingerprint: r.text()? }),
         2.. => Err(Corrupt),
-    }
-}
-
-impl RemovalPolicy {
-    pub(crate) fn write(self, w: &mut Writer) {
-        w.byte(Self::ALL.iter().position(|p| *p == self).unwrap_or(0) as u8);
-    }
-
-    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        Self::ALL.get(usize::from(r.byte()?)).copied().ok_or(Corrupt)
     }
 }

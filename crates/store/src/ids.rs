@@ -79,6 +79,12 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// The moment so many days earlier.
+    #[must_use]
+    pub fn days_before(self, days: u16) -> Self {
+        Self(self.0.saturating_sub(i64::from(days) * 24 * 3600 * 1000))
+    }
+
     /// From whole seconds since 1970.
     #[must_use]
     pub fn from_unix_seconds(seconds: i64) -> Self {
@@ -98,6 +104,15 @@ impl EmailId {
             text.push(char::from_digit(digit as u32, 32).unwrap_or('0'));
         }
         text
+    }
+}
+
+impl EmailId {
+    /// Whether the message came in this millisecond or later, as far as its number tells: numbers are near the clock, in
+    /// microseconds.
+    #[must_use]
+    pub fn came_since(self, moment: Timestamp) -> bool {
+        self.0 >= moment.0.max(0).unsigned_abs().saturating_mul(1000)
     }
 }
 

@@ -39,7 +39,7 @@ mod watch;
 
 pub use account::{
     Account, Appended, Expunge, FlagChange, FlagMode, FlagsChanged, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX, Mailboxes,
-    Maildrop, MaildropMessage, MaildropOutcome, NewMessage, Purged, Reader, Relisting, Target, View,
+    Maildrop, MaildropMessage, MaildropOptions, MaildropOutcome, NewMessage, Purged, Reader, Relisting, Target, View,
 };
 pub use error::Error;
 pub use flags::{FlagBits, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, SystemFlag};

@@ -246,11 +246,22 @@ pub(crate) struct EmailRecord {
     pub(crate) removed_at: Option<Timestamp>,
     /// The object that holds the body, when it is not inline.
     pub(crate) object: Option<String>,
+    /// How it came; `None` where a version that did not note it stored the message.
+    pub(crate) arrival: Option<Arrival>,
+}
+
+/// How a message came into the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// The journal entry that tells of it.
+    pub(crate) modseq: ModSeq,
+    /// The mailbox that it came into first.
+    pub(crate) mailbox: MailboxId,
 }
 
 impl EmailRecord {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut w = versioned();
+        let mut w = grown();
         w.number(self.size.into()).number(self.places.into());
         w.option(self.removed_at, |w, at| {
             w.signed(at.0);
@@ -258,16 +269,21 @@ impl EmailRecord {
         w.option(self.object.as_deref(), |w, name| {
             w.text(name);
         });
+        w.option(self.arrival, |w, arrival| {
+            w.number(arrival.modseq.0).number(arrival.mailbox.0.into());
+        });
         w.0
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
-        let mut r = open(bytes)?;
+        let (mut r, has_grown) = open_grown(bytes)?;
+        let arrival = |r: &mut Reader<'_>| Ok(Arrival { modseq: ModSeq(r.number()?), mailbox: MailboxId(r.small()?) });
         let record = Self {
             size: r.small()?,
             places: r.small()?,
             removed_at: r.option(|r| r.signed().map(Timestamp))?,
             object: r.option(Reader::text)?,
+            arrival: if has_grown { r.option(arrival)? } else { None },
         };
         r.end().map(|()| record)
     }

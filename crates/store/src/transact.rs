@@ -122,8 +122,20 @@ impl AccountCell {
         if state.mailbox(mailbox)?.index.is_some() {
             return Ok(state);
         }
+        self.state_with_indexes(move |_| vec![mailbox])
+    }
+
+    /// The state with the indexes of all mailboxes that `choose` names in it.
+    pub(crate) fn state_with_indexes(
+        &self,
+        choose: impl Fn(&AccountState) -> Vec<MailboxId> + Send + 'static,
+    ) -> Result<Arc<AccountState>, Error> {
+        let state = self.state()?;
+        if choose(&state).iter().all(|id| state.mailboxes.get(id).is_some_and(|mailbox| mailbox.index.is_some())) {
+            return Ok(state);
+        }
         self.transact(move |tx| {
-            tx.index(mailbox)?;
+            choose(&tx.state).into_iter().try_for_each(|id| tx.index(id).map(drop))?;
             Ok(tx.state.clone())
         })
         .map(Arc::new)

@@ -13,8 +13,8 @@ use store::objects::Objects;
 use store::removal::RemovalPolicy;
 use store::sim::{SimEngine, SimObjects};
 use store::{
-    Account, AccountId, Actor, DeviceId, EmailId, Error, Expunge, FlagChange, FlagMode, Flags, MailboxId, ModSeq,
-    NewMessage, Protocol, Store, SystemFlag, Target, Timestamp, Uid,
+    Account, AccountId, Actor, DeviceId, EmailId, Error, Expunge, FlagChange, FlagMode, Flags, MailboxId,
+    MaildropOptions, ModSeq, NewMessage, Protocol, Store, SystemFlag, Target, Timestamp, Uid,
 };
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -46,7 +46,7 @@ fn sound() -> &'static Sound {
         flag(&account, &[3, 4], "$Label").unwrap();
         let credential = Credential::ApplicationPassword { hash: [7; 32] };
         account.add_device(ACTOR, "pc", credential, Some(RemovalPolicy::Keep.into())).unwrap();
-        let maildrop = account.open_maildrop(DeviceId(1)).unwrap();
+        let maildrop = account.open_maildrop(DeviceId(1), &MaildropOptions::default(), NOW).unwrap();
         account.close_maildrop(ACTOR, &maildrop, vec![bodies[5].0, bodies[6].0], vec![bodies[6].0]).unwrap();
         // Enough copies that the index of INBOX is packed, and a change since.
         for _ in 0..7 {
@@ -154,7 +154,7 @@ fn use_all(account: &Account, device_damaged: bool) -> Result<(), TestCaseError>
         }
         fault_or_fine("summary", reader.summary(*email))?;
     }
-    let maildrop = account.open_maildrop(DeviceId(1));
+    let maildrop = account.open_maildrop(DeviceId(1), &MaildropOptions::default(), NOW);
     if !device_damaged {
         fault_or_fine("maildrop", maildrop)?;
     }

@@ -7,8 +7,8 @@ use store::engine::{Commit, Engine, Write};
 use store::removal::RemovalPolicy;
 use store::sim::{SimEngine, SimObjects};
 use store::{
-    Account, AccountId, Actor, DeviceId, Error, Expunge, FlagChange, FlagMode, Flags, MailboxId, ModSeq, NewMessage,
-    Protocol, Role, Store, SystemFlag, Target, Timestamp, Uid, device::Credential,
+    Account, AccountId, Actor, DeviceId, Error, Expunge, FlagChange, FlagMode, Flags, MailboxId, MaildropOptions,
+    ModSeq, NewMessage, Protocol, Role, Store, SystemFlag, Target, Timestamp, Uid, device::Credential,
 };
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -177,22 +177,28 @@ fn the_only_device_deletes_for_good_and_with_a_second_one_the_mailbox_keeps_the_
     let world = world();
     let (one, two) = (world.append("one").email, world.append("two").email);
     let pc = world.pop_device("Old PC", RemovalPolicy::KeepWhenShared);
-    let maildrop = world.account.open_maildrop(pc.device).unwrap();
+    let maildrop = world.account.open_maildrop(pc.device, &MaildropOptions::default(), NOW).unwrap();
     assert_eq!(maildrop.messages().iter().map(|m| m.email).collect::<Vec<_>>(), [one, two]);
-    assert_eq!(world.account.open_maildrop(pc.device).err(), Some(Error::MaildropInUse));
+    assert_eq!(
+        world.account.open_maildrop(pc.device, &MaildropOptions::default(), NOW).err(),
+        Some(Error::MaildropInUse)
+    );
     let outcome = world.account.close_maildrop(pc, &maildrop, vec![one], vec![one]).unwrap();
     assert_eq!((outcome.expunged, outcome.kept), (1, 0));
     drop(maildrop);
     assert_eq!(world.uids(world.inbox), [2]);
 
     let tablet = world.pop_device("Tablet PC", RemovalPolicy::KeepWhenShared);
-    let maildrop = world.account.open_maildrop(pc.device).unwrap();
+    let maildrop = world.account.open_maildrop(pc.device, &MaildropOptions::default(), NOW).unwrap();
     let outcome = world.account.close_maildrop(pc, &maildrop, vec![two], vec![two]).unwrap();
     assert_eq!((outcome.expunged, outcome.kept), (0, 1));
     drop(maildrop);
     assert_eq!(world.uids(world.inbox), [2]);
-    assert_eq!(world.account.open_maildrop(pc.device).unwrap().messages(), []);
-    assert_eq!(world.account.open_maildrop(tablet.device).unwrap().messages().len(), 1);
+    assert_eq!(world.account.open_maildrop(pc.device, &MaildropOptions::default(), NOW).unwrap().messages(), []);
+    assert_eq!(
+        world.account.open_maildrop(tablet.device, &MaildropOptions::default(), NOW).unwrap().messages().len(),
+        1
+    );
     world.check();
 }
 

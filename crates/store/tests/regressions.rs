@@ -11,7 +11,7 @@ use store::removal::RemovalPolicy;
 use store::sim::{SimEngine, SimObjects};
 use store::{
     Account, AccountId, Actor, Appended, DeviceId, EmailId, Error, Expunge, FlagChange, FlagMode, Flags, MailboxId,
-    ModSeq, NewMessage, Protocol, Store, SystemFlag, Target, Timestamp, Uid,
+    MaildropOptions, ModSeq, NewMessage, Protocol, Store, SystemFlag, Target, Timestamp, Uid,
 };
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -101,7 +101,7 @@ fn every_handle_of_a_removed_account_finds_it_gone_and_brings_nothing_back() {
         Some(RemovalPolicy::Keep.into()),
     );
     let device = device.unwrap();
-    let maildrop = world.account.open_maildrop(device).unwrap();
+    let maildrop = world.account.open_maildrop(device, &MaildropOptions::default(), NOW).unwrap();
     let reader = world.account.reader().unwrap();
     world.store.remove_account(ID).unwrap();
     assert_eq!(reader.body(email).err().map(|error| matches!(error, Error::Fault(_))), Some(true));

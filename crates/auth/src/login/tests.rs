@@ -3,6 +3,7 @@
 use super::*;
 use crate::testing::{NOW, PASSWORD, attempt, log_in, server, start};
 use crate::throttle::{ADDRESS_FAILURES_MAX, DELAY_MAX_MILLIS, FORGIVEN_EVERY_MILLIS, PAIR_FAILURES_MAX};
+use store::MaildropOptions;
 use store::device::DEVICES_MAX;
 use store::sim::Fault;
 
@@ -193,7 +194,13 @@ fn an_application_password_is_its_device() {
     let before = verifications(&auth);
     for typed in [password.clone(), password.to_uppercase(), password.replace('-', ""), password.replace('-', " ")] {
         let login = log_in(&auth, "ALICE@example.org", &typed).unwrap();
-        let expected = Login { account: alice, device: phone, name: ALICE.to_owned(), main_password: false };
+        let expected = Login {
+            account: alice,
+            device: phone,
+            name: ALICE.to_owned(),
+            main_password: false,
+            maildrop: MaildropOptions::default(),
+        };
         assert_eq!(login, expected, "{typed}");
     }
     assert_eq!(log_in(&auth, "alice", &other).unwrap().device, tablet);

@@ -1,11 +1,12 @@
 //! The devices of an account: added with an application password, listed, revoked; what their POP3 deletions do.
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use auth::AccountInfo;
 use serde::{Deserialize, Serialize};
 use store::device::{Credential, Device};
-use store::removal::RemovalPolicy;
+use store::pop::PopSettings;
 use store::{DeviceId, Protocol};
 
 use super::{Admin, Item, Items, text_of};
@@ -21,8 +22,8 @@ pub enum DeviceRequest {
         account: String,
         /// Its name for people.
         name: String,
-        /// What its POP3 deletions do: one of [`removal_policies`].
-        policy: String,
+        /// Its POP3 settings, where they are not the account's default.
+        pop: PopChoice,
     },
     /// All of them: [`Item::Device`] each.
     List {
@@ -38,15 +39,26 @@ pub enum DeviceRequest {
         /// Its number or name.
         device: String,
     },
-    /// Changes what its POP3 deletions do. Answered with [`Item::Device`].
+    /// Changes its POP3 settings. Answered with [`Item::Device`].
     Policy {
         /// Whose.
         account: String,
         /// Its number or name.
         device: String,
-        /// One of [`removal_policies`].
-        policy: String,
+        /// What is to be changed.
+        pop: PopChoice,
     },
+}
+
+/// POP3 settings by name; what is not given stays as it is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PopChoice {
+    /// What deletions do: [`store::removal::RemovalPolicy`].
+    pub policy: Option<String>,
+    /// From when on mail is listed: [`store::pop::Window`].
+    pub window: Option<String>,
+    /// Which mailboxes mail is listed from: [`store::pop::Scope`].
+    pub scope: Option<String>,
 }
 
 /// A device.
@@ -62,6 +74,10 @@ pub struct DeviceItem {
     pub protocols: Vec<String>,
     /// What its POP3 deletions do.
     pub policy: String,
+    /// From when on it lists mail.
+    pub window: String,
+    /// Which mailboxes it lists mail from.
+    pub scope: String,
     /// When it was added.
     pub added_at: String,
     /// When it logged in last, exact to some minutes.
@@ -75,16 +91,37 @@ pub struct DeviceItem {
     pub password: Option<String>,
 }
 
-/// The names of what a device's POP3 deletions can do; the first is the usual one.
-#[must_use]
-pub fn removal_policies() -> [&'static str; 3] {
-    RemovalPolicy::ALL.map(RemovalPolicy::name)
+impl PopChoice {
+    /// Whether all names are such.
+    ///
+    /// # Errors
+    /// As [`PopChoice::apply`].
+    pub fn check(&self) -> Result<(), String> {
+        self.apply(PopSettings::default()).map(drop)
+    }
+
+    /// The settings with these changes.
+    ///
+    /// # Errors
+    /// A name that there is not; the text says which there are.
+    pub fn apply(&self, to: PopSettings) -> Result<PopSettings, String> {
+        Ok(PopSettings {
+            removal: chosen(self.policy.as_deref(), to.removal)?,
+            window: chosen(self.window.as_deref(), to.window)?,
+            scope: chosen(self.scope.as_deref(), to.scope)?,
+        })
+    }
+}
+
+fn chosen<T: FromStr<Err: Display>>(name: Option<&str>, now: T) -> Result<T, String> {
+    let Some(name) = name else { return Ok(now) };
+    name.parse().map_err(|error| format!("“{name}”: {error}"))
 }
 
 impl DeviceRequest {
     pub(super) fn execute(self, admin: &Admin, item: Items<'_>) -> Result<(), Failure> {
         match self {
-            Self::Add { account, name, policy } => add(admin, &admin.account(&account)?, (&name, &policy), item),
+            Self::Add { account, name, pop } => add(admin, &admin.account(&account)?, (&name, &pop), item),
             Self::List { account, revoked } => list(admin, &admin.account(&account)?, revoked, item),
             Self::Revoke { account, device } => {
                 let account = admin.account(&account)?;
@@ -92,20 +129,23 @@ impl DeviceRequest {
                 admin.stores.auth.revoke_device(account.id, id, admin.now())?;
                 tell(admin, &account, id, None, item)
             }
-            Self::Policy { account, device, policy } => {
+            Self::Policy { account, device, pop } => {
                 let account = admin.account(&account)?;
                 let id = find(admin, &account, &device)?;
-                let policy = parse_policy(&policy)?;
-                admin.stores.store.account(account.id).set_pop_settings(admin.actor(), id, policy.into())?;
+                let store = admin.stores.store.account(account.id);
+                let now = store.devices()?.get(&id).map(|device| device.pop).unwrap_or_default();
+                let pop = pop.apply(now).map_err(Failure::refused)?;
+                store.set_pop_settings(admin.actor(), id, pop)?;
                 tell(admin, &account, id, None, item)
             }
         }
     }
 }
 
-fn add(admin: &Admin, account: &AccountInfo, (name, policy): (&str, &str), item: Items<'_>) -> Result<(), Failure> {
-    let policy = parse_policy(policy)?;
-    let (id, password) = admin.stores.auth.add_device(account.id, name, Some(policy.into()), admin.now())?;
+fn add(admin: &Admin, account: &AccountInfo, (name, pop): (&str, &PopChoice), item: Items<'_>) -> Result<(), Failure> {
+    let default = admin.stores.store.account(account.id).settings()?.pop;
+    let pop = pop.apply(default).map_err(Failure::refused)?;
+    let (id, password) = admin.stores.auth.add_device(account.id, name, Some(pop), admin.now())?;
     tell(admin, account, id, Some(password), item)
 }
 
@@ -128,10 +168,6 @@ fn tell(
     let devices = admin.stores.store.account(account.id).devices()?;
     let device = devices.get(&id).ok_or(store::Error::NoSuchDevice)?;
     Ok(item(Item::Device(DeviceItem::of(device, password)))?)
-}
-
-fn parse_policy(name: &str) -> Result<RemovalPolicy, Failure> {
-    RemovalPolicy::from_str(name).map_err(|error| Failure::refused(format!("“{name}”: {error}")))
 }
 
 /// The device that a number or a name means. A name means the one that is not revoked.
@@ -160,7 +196,9 @@ impl DeviceItem {
             name: device.name.clone(),
             credential: credential.to_owned(),
             protocols: used.map(|protocol| protocol_name(protocol).to_owned()).collect(),
-            policy: device.pop.removal.name().to_owned(),
+            policy: device.pop.removal.to_string(),
+            window: device.pop.window.to_string(),
+            scope: device.pop.scope.to_string(),
             added_at: text_of(device.added_at),
             last_login_at: device.last_login.as_ref().map(|login| text_of(login.at)),
             last_login_from: device.last_login.as_ref().map(|login| login.address.clone()),

@@ -23,7 +23,7 @@ use crate::stores::Stores;
 pub use account::{AccountDetails, AccountItem, AccountRequest, MailboxItem};
 pub use alias::{AliasItem, AliasRequest};
 pub use check::{CheckRequest, CheckedItem, FindingItem};
-pub use device::{DeviceItem, DeviceRequest, removal_policies};
+pub use device::{DeviceItem, DeviceRequest, PopChoice};
 pub use domain::{DomainItem, DomainRequest};
 pub use queue::{QueueItem, QueueRecipient, QueueRequest};
 

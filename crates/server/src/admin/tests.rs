@@ -87,17 +87,18 @@ fn devices_are_meant_by_number_or_name() {
     let rig = rig();
     rig.ask(domain("example.org")).unwrap();
     rig.add("alice@example.org", None).unwrap();
+    let pop = |policy: &str| PopChoice { policy: Some(policy.to_owned()), ..PopChoice::default() };
     let add = |policy: &str| {
-        Request::Device(DeviceRequest::Add { account: alice(), name: "old PC".to_owned(), policy: policy.to_owned() })
+        Request::Device(DeviceRequest::Add { account: alice(), name: "old PC".to_owned(), pop: pop(policy) })
     };
     let added = rig.ask(add("keep-when-shared")).unwrap();
     let [Item::Device(device)] = &added[..] else { panic!("{added:?}") };
     assert!(device.password.as_ref().is_some_and(|password| password.len() > 28));
-    rig.refused(add("burn"), "a removal policy is one of keep-when-shared, keep, expunge");
+    rig.refused(add("burn"), "a removal policy is one of keep-when-shared, keep, mark-read");
     rig.refused(add("keep"), "already");
     let policy = |device: &str| {
-        let (account, device, policy) = (alice(), device.to_owned(), "expunge".to_owned());
-        Request::Device(DeviceRequest::Policy { account, device, policy })
+        let (account, device, pop) = (alice(), device.to_owned(), pop("expunge"));
+        Request::Device(DeviceRequest::Policy { account, device, pop })
     };
     for name in ["old PC", &device.id.to_string()] {
         let changed = rig.ask(policy(name)).unwrap();

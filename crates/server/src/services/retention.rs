@@ -1,4 +1,5 @@
 //! What was removed longer ago than the retention time gives its space back, and so do bodies that a crash left behind.
+//! What POP3 devices deleted and their policies put off is removed when it is due.
 
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub async fn keep_retention(store: Store, days: u32, clock: Clock, mut stop: wat
         }
         let ago = |millis| Timestamp(clock.now().unix_millis.saturating_sub(millis));
         let work = Work {
+            now: ago(0),
             purge_before: ago(i64::from(days) * DAY_MILLIS),
             sweep_before: (round % SWEEP_ROUNDS == 0).then(|| ago(SWEEP_AGE_MILLIS)),
         };
@@ -45,6 +47,7 @@ pub async fn keep_retention(store: Store, days: u32, clock: Clock, mut stop: wat
 /// What one round does.
 #[derive(Clone, Copy)]
 struct Work {
+    now: Timestamp,
     purge_before: Timestamp,
     sweep_before: Option<Timestamp>,
 }
@@ -78,6 +81,7 @@ impl Work {
 
     /// How many messages and lost objects went.
     fn tidy(self, account: &Account) -> Result<(usize, usize), Error> {
+        account.remove_due(self.now)?;
         let messages = account.purge(self.purge_before)?.messages;
         let objects = self.sweep_before.map_or(Ok(0), |before| account.sweep(before))?;
         Ok((messages, objects))
@@ -116,7 +120,11 @@ mod tests {
     #[test]
     fn what_is_older_goes_and_a_stop_ends_the_round() {
         let store = removed_mail();
-        let work = |before| Work { purge_before: Timestamp(before), sweep_before: Some(Timestamp(before)) };
+        let work = |before| Work {
+            now: Timestamp(2_000),
+            purge_before: Timestamp(before),
+            sweep_before: Some(Timestamp(before)),
+        };
         work(1_000).run(&store, &|| false);
         assert!(is_kept(&store, 20) && is_kept(&store, 21));
         let asked = Cell::new(0);

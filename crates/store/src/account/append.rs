@@ -7,7 +7,7 @@ use crate::ids::{EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed};
 use crate::key;
-use crate::record::{BodyRecord, EmailRecord, HeaderCopy, MessageRecord};
+use crate::record::{Arrival, BodyRecord, EmailRecord, HeaderCopy, MessageRecord};
 use crate::tx::Tx;
 
 /// A longer summary is not kept but made anew whenever it is asked for: only a message made to be a nuisance has one.
@@ -121,9 +121,15 @@ fn append(
     let listed = Listed { uid, email, flags, internal_date, size: prepared.size };
     tx.put(key::body(email), prepared.body_record.clone());
     tx.put(key::summary(email), prepared.summary.clone());
-    let record = EmailRecord { size: prepared.size, places: 1, removed_at: None, object: prepared.object.clone() };
-    tx.put(key::email(email), record.encode());
     let modseq = tx.next_modseq();
+    let record = EmailRecord {
+        size: prepared.size,
+        places: 1,
+        removed_at: None,
+        object: prepared.object.clone(),
+        arrival: Some(Arrival { modseq, mailbox }),
+    };
+    tx.put(key::email(email), record.encode());
     tx.list(mailbox, &listed.entry(modseq))?;
     tx.journal(actor, Change::Added { mailbox, messages: vec![listed] });
     let uid_validity = tx.mailbox(mailbox)?.uid_validity;

@@ -88,30 +88,38 @@ fn change_flags(
         }
     }
     for batch in changed.chunks(MESSAGES_PER_ENTRY_MAX) {
-        reflag(tx, actor, mailbox, batch)?;
+        tx.reflag(actor, mailbox, batch)?;
     }
     Ok(outcome)
 }
 
-fn reflag(tx: &mut Tx<'_>, actor: Actor, mailbox: MailboxId, batch: &[(Entry, FlagBits)]) -> Result<(), Error> {
-    let modseq = tx.next_modseq();
-    for (before, after) in batch {
-        let entry = Entry { flags: *after, modseq, ..*before };
-        tx.put(key::message(mailbox, entry.uid), MessageRecord::encode(&entry));
-        let state = tx.change_mailbox(mailbox)?;
-        state.mailbox.counts.reflag(before.flags, *after);
-        state.mailbox.unpacked = state.mailbox.unpacked.saturating_add(1);
-        state.mailbox.highest_modseq = modseq;
-        if let Some(index) = &mut state.index {
-            index.replace(entry);
+impl Tx<'_> {
+    /// Gives entries of a mailbox other flags, each with those that it gets; at most [`MESSAGES_PER_ENTRY_MAX`].
+    pub(super) fn reflag(
+        &mut self,
+        actor: Actor,
+        mailbox: MailboxId,
+        batch: &[(Entry, FlagBits)],
+    ) -> Result<(), Error> {
+        let modseq = self.next_modseq();
+        for (before, after) in batch {
+            let entry = Entry { flags: *after, modseq, ..*before };
+            self.put(key::message(mailbox, entry.uid), MessageRecord::encode(&entry));
+            let state = self.change_mailbox(mailbox)?;
+            state.mailbox.counts.reflag(before.flags, *after);
+            state.mailbox.unpacked = state.mailbox.unpacked.saturating_add(1);
+            state.mailbox.highest_modseq = modseq;
+            if let Some(index) = &mut state.index {
+                index.replace(entry);
+            }
         }
+        let reflagged = |(before, after): &(Entry, FlagBits)| Reflagged {
+            uid: before.uid,
+            email: before.email,
+            before: before.flags,
+            after: *after,
+        };
+        self.journal(actor, Change::FlagsChanged { mailbox, messages: batch.iter().map(reflagged).collect() });
+        Ok(())
     }
-    let reflagged = |(before, after): &(Entry, FlagBits)| Reflagged {
-        uid: before.uid,
-        email: before.email,
-        before: before.flags,
-        after: *after,
-    };
-    tx.journal(actor, Change::FlagsChanged { mailbox, messages: batch.iter().map(reflagged).collect() });
-    Ok(())
 }

@@ -115,6 +115,18 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The mailbox of a purpose; where there is none, the one of its usual name, which is made by need.
+    pub(super) fn mailbox_of(&mut self, actor: Actor, role: Role) -> Result<MailboxId, Error> {
+        let mut mailboxes = self.state.mailboxes.values().map(|state| &state.mailbox);
+        if let Some(id) = mailboxes.find(|mailbox| mailbox.role == Some(role)).map(|mailbox| mailbox.id) {
+            return Ok(id);
+        }
+        match self.state.by_name(role.default_name()).map(|state| state.mailbox.id) {
+            Some(id) => Ok(id),
+            None => self.create_mailbox(actor, role.default_name(), Some(role)),
+        }
+    }
+
     fn create_mailbox(&mut self, actor: Actor, name: &str, role: Option<Role>) -> Result<MailboxId, Error> {
         if self.state.mailboxes.len() >= MAILBOXES_MAX {
             return Err(Error::Limit(format!("an account has at most {MAILBOXES_MAX} mailboxes")));

@@ -1,21 +1,21 @@
 //! A maildrop: one POP3 device's own view of the account.
 //!
-//! It lists what is in INBOX and this device has not deleted, each message once, in order of arrival. What the device
-//! takes and deletes is its own affair; what that does to the mailbox is its removal policy's ([`crate::removal`]).
+//! It lists each message once that its scope and window ([`crate::pop`]) show and this device has not deleted: INBOX in
+//! UID order, then the other mailboxes in order of arrival. What the device takes and deletes is its own affair; what that
+//! does to the mailbox is decided by [`crate::removal`] and done in `update`.
 
 use super::Account;
 use crate::codec::Corrupt;
+use crate::device::Device;
 use crate::error::Error;
-use crate::ids::{DeviceId, EmailId, Timestamp};
+use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp};
 use crate::index::Entry;
-use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX};
 use crate::key;
 use crate::maildrops::MaildropLock;
-use crate::record::{open, versioned};
-use crate::removal::Effect;
-use crate::state;
-use crate::tx::Tx;
-use std::collections::{HashMap, HashSet};
+use crate::pop::{RECENT_DAYS, Scope, Window};
+use crate::record::{EmailRecord, Mailbox, Role, open, versioned};
+use crate::state::{self, AccountState};
+use std::collections::HashMap;
 
 /// What a device has done with a message over POP3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -47,6 +47,15 @@ impl Taken {
     }
 }
 
+/// What a session asks for beside what its owner chose for the device.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct MaildropOptions {
+    /// What came in the last [`RECENT_DAYS`], whatever the window.
+    pub recent: bool,
+    /// This mailbox instead of the device's scope.
+    pub mailbox: Option<String>,
+}
+
 /// A message in a maildrop; its number is its place in the list, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaildropMessage {
@@ -54,22 +63,16 @@ pub struct MaildropMessage {
     pub email: EmailId,
     /// Octets.
     pub size: u32,
+    /// Where it was when the maildrop was opened.
+    pub mailbox: MailboxId,
 }
 
 /// An open maildrop: fixed for the session, and locked for the device until it is dropped.
 pub struct Maildrop {
-    device: DeviceId,
+    pub(super) device: DeviceId,
+    window: Window,
     messages: Vec<MaildropMessage>,
     _lock: MaildropLock,
-}
-
-/// What became of the messages that a session deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct MaildropOutcome {
-    /// Gone from this device's maildrop, still in the mailbox.
-    pub kept: usize,
-    /// Gone from the mailbox too.
-    pub expunged: usize,
 }
 
 impl Maildrop {
@@ -78,114 +81,143 @@ impl Maildrop {
     pub fn messages(&self) -> &[MaildropMessage] {
         &self.messages
     }
+
+    /// Where only the last days are listed: so many. A message leaves the list by itself then.
+    #[must_use]
+    pub fn listed_days(&self) -> Option<u16> {
+        match self.window {
+            Window::Everything | Window::FromNowOn => None,
+            Window::LastDays(days) => Some(days),
+        }
+    }
 }
 
 impl Account {
     /// Opens a device's maildrop.
     ///
     /// # Errors
-    /// [`Error::MaildropInUse`], [`Error::NoSuchDevice`], faults.
-    pub fn open_maildrop(&self, device: DeviceId) -> Result<Maildrop, Error> {
+    /// [`Error::MaildropInUse`], [`Error::NoSuchDevice`], [`Error::NoSuchMailbox`] (that `options` name), faults.
+    pub fn open_maildrop(
+        &self,
+        device: DeviceId,
+        options: &MaildropOptions,
+        now: Timestamp,
+    ) -> Result<Maildrop, Error> {
         let lock = self.maildrops.lock(self.id(), device).ok_or(Error::MaildropInUse)?;
-        let inbox = self.cell.state()?.inbox()?.id;
-        let state = self.cell.state_with_index(inbox)?;
-        if state.devices.get(&device).is_none_or(|device| device.revoked_at.is_some()) {
-            return Err(Error::NoSuchDevice);
-        }
-        let mut hidden = HashSet::new();
-        let snapshot = self.snapshot()?;
-        state::scan(&*snapshot, key::kind_of(b'P', device.0), |key, value| {
-            let taken = Taken::decode(value).map_err(Error::corrupt("a maildrop record"))?;
-            if taken.deleted_at.is_some() {
-                hidden.insert(EmailId(key::long_at(key, 5).map_err(Error::corrupt("a maildrop key"))?));
-            }
+        let wanted = options.mailbox.clone();
+        let choose = move |state: &AccountState| sources(state, device, wanted.as_deref()).unwrap_or_default();
+        let state = self.cell.state_with_indexes(choose)?;
+        let mailboxes = sources(&state, device, options.mailbox.as_deref())?;
+        let device = state.devices.get(&device).ok_or(Error::NoSuchDevice)?;
+        let window = if options.recent { Window::LastDays(RECENT_DAYS) } else { device.pop.window };
+        let listing = Listing {
+            opens_at: window.opens_at(device.pop_since, now),
+            seen: self.taken_by(device.id)?,
+            messages: Vec::new(),
+        };
+        let filed = options.mailbox.is_none() && device.pop.scope == Scope::InboxAndFiled;
+        let messages = self.list(listing, &state, &mailboxes, filed.then_some(device))?;
+        Ok(Maildrop { device: device.id, window, messages, _lock: lock })
+    }
+
+    /// What a device has done with each message.
+    pub(super) fn taken_by(&self, device: DeviceId) -> Result<HashMap<EmailId, Taken>, Error> {
+        let mut all = HashMap::new();
+        state::scan(&*self.snapshot()?, key::kind_of(b'P', device.0), |key, value| {
+            let email = EmailId(key::long_at(key, 5).map_err(Error::corrupt("a maildrop key"))?);
+            all.insert(email, Taken::decode(value).map_err(Error::corrupt("a maildrop record"))?);
             Ok(())
         })?;
-        let index = state.mailbox(inbox)?.index.clone().unwrap_or_default();
-        // A copy of a message within INBOX is the same message: `hidden` also holds what is listed already.
-        let messages = index.iter().filter(|entry| hidden.insert(entry.email));
-        let messages = messages.map(|entry| MaildropMessage { email: entry.email, size: entry.size }).collect();
-        Ok(Maildrop { device, messages, _lock: lock })
+        Ok(all)
     }
 
-    /// Ends a session that got as far as QUIT: notes what it took and removes what it deleted (RFC 1939 §6, UPDATE state).
-    /// `taken` and `deleted` name messages of the maildrop; a message that has left the mailbox meanwhile is passed over.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchDevice`], [`Error::NoSpace`], faults; then nothing was removed.
-    pub fn close_maildrop(
+    /// `filed_for`: of mailboxes other than INBOX only what came to INBOX after this device was added, and it has not
+    /// taken yet: filing must not hide mail from a device that sees INBOX only.
+    fn list(
         &self,
-        actor: Actor,
-        maildrop: &Maildrop,
-        taken: Vec<EmailId>,
-        deleted: Vec<EmailId>,
-    ) -> Result<MaildropOutcome, Error> {
-        debug_assert_eq!(actor.device, maildrop.device, "a device closes its own maildrop");
-        if taken.is_empty() && deleted.is_empty() {
-            return Ok(MaildropOutcome::default());
+        mut listing: Listing,
+        state: &AccountState,
+        mailboxes: &[MailboxId],
+        filed_for: Option<&Device>,
+    ) -> Result<Vec<MaildropMessage>, Error> {
+        let inbox = state.inbox()?.id;
+        let snapshot = self.snapshot()?;
+        let mut others: Vec<(MailboxId, Entry)> = Vec::new();
+        for id in mailboxes {
+            let index = state.mailbox(*id)?.index.clone().unwrap_or_default();
+            match (*id == inbox, filed_for) {
+                (true, _) => index.iter().for_each(|entry| listing.add(*id, entry)),
+                (false, None) => others.extend(index.iter().map(|entry| (*id, *entry))),
+                (false, Some(device)) => {
+                    for entry in index.iter().filter(|entry| listing.may_be_new_to(device, entry)) {
+                        // Gone for good since the index was read.
+                        let Some(record) = snapshot.get(&key::email(entry.email))? else { continue };
+                        let record = EmailRecord::decode(&record).map_err(Error::corrupt("a message's record"))?;
+                        if record.arrival.is_some_and(|arrival| arrival.mailbox == inbox) {
+                            others.push((*id, *entry));
+                        }
+                    }
+                }
+            }
         }
-        self.transact(move |tx| close(tx, actor, &taken, &deleted))
+        others.sort_by_key(|(_, entry)| entry.email);
+        others.iter().for_each(|(id, entry)| listing.add(*id, entry));
+        Ok(listing.messages)
     }
 }
 
-fn close(tx: &mut Tx<'_>, actor: Actor, taken: &[EmailId], deleted: &[EmailId]) -> Result<MaildropOutcome, Error> {
-    let effect = {
-        let devices = &tx.state.devices;
-        let device = devices.get(&actor.device).ok_or(Error::NoSuchDevice)?;
-        let shared = devices.values().any(|other| other.id != device.id && other.reads_mail());
-        device.pop.removal.decide(shared)
-    };
-    let newly_taken = note(tx, actor, taken, |record, now| record.taken_at.replace(now).is_none())?;
-    let newly_deleted = note(tx, actor, deleted, |record, now| record.deleted_at.replace(now).is_none())?;
-    for emails in newly_taken.chunks(MESSAGES_PER_ENTRY_MAX) {
-        tx.journal(actor, Change::PopTaken { emails: emails.to_vec() });
-    }
-    for emails in newly_deleted.chunks(MESSAGES_PER_ENTRY_MAX) {
-        tx.journal(actor, Change::PopDeleted { emails: emails.to_vec() });
-    }
-    let expunged = match effect {
-        Effect::Keep => 0,
-        Effect::Expunge => expunge(tx, actor, deleted)?,
-    };
-    Ok(MaildropOutcome { kept: newly_deleted.len().saturating_sub(expunged), expunged })
+/// A maildrop's list in the making.
+struct Listing {
+    opens_at: Option<Timestamp>,
+    /// What the device has done with messages, and what is listed already: a copy is the same message.
+    seen: HashMap<EmailId, Taken>,
+    messages: Vec<MaildropMessage>,
 }
 
-/// Changes the device's record of each message; gives those for which that was news.
-fn note(
-    tx: &mut Tx<'_>,
-    actor: Actor,
-    emails: &[EmailId],
-    change: impl Fn(&mut Taken, Timestamp) -> bool,
-) -> Result<Vec<EmailId>, Error> {
-    let mut news = Vec::new();
-    for email in emails {
-        if tx.get(&key::email(*email))?.is_none() {
-            continue;
+impl Listing {
+    fn add(&mut self, mailbox: MailboxId, entry: &Entry) {
+        if self.opens_at.is_some_and(|at| entry.internal_date < at) {
+            return;
         }
-        let key = key::taken(actor.device, *email);
-        let before = match tx.get(&key)? {
-            None => Taken::default(),
-            Some(bytes) => Taken::decode(&bytes).map_err(Error::corrupt("a maildrop record"))?,
-        };
-        let mut after = before;
-        if change(&mut after, actor.now) {
-            tx.put(key, after.encode());
-            news.push(*email);
+        let taken = self.seen.entry(entry.email).or_default();
+        if taken.deleted_at.is_none() {
+            taken.deleted_at = Some(Timestamp(0));
+            self.messages.push(MaildropMessage { email: entry.email, size: entry.size, mailbox });
         }
     }
-    Ok(news)
+
+    fn may_be_new_to(&self, device: &Device, entry: &Entry) -> bool {
+        entry.email.came_since(device.added_at) && !self.seen.contains_key(&entry.email)
+    }
 }
 
-/// Expunges messages from INBOX; gives how many of them were there.
-fn expunge(tx: &mut Tx<'_>, actor: Actor, emails: &[EmailId]) -> Result<usize, Error> {
-    if emails.is_empty() {
-        return Ok(0);
+/// The mailboxes that a device lists mail from, INBOX first.
+fn sources(state: &AccountState, device: DeviceId, wanted: Option<&str>) -> Result<Vec<MailboxId>, Error> {
+    let device = state.devices.get(&device).filter(|device| device.revoked_at.is_none()).ok_or(Error::NoSuchDevice)?;
+    if let Some(name) = wanted {
+        return named(state, name).map(|mailbox| vec![mailbox.id]).ok_or(Error::NoSuchMailbox);
     }
-    let inbox = tx.state.inbox()?.id;
-    let mut gone: HashMap<EmailId, bool> = emails.iter().map(|email| (*email, false)).collect();
-    let index = tx.index(inbox)?;
-    let entries: Vec<Entry> =
-        index.iter().filter(|entry| gone.get_mut(&entry.email).map(|gone| *gone = true).is_some()).copied().collect();
-    tx.expunge(actor, inbox, &entries)?;
-    Ok(gone.values().filter(|gone| **gone).count())
+    let inbox = state.inbox()?.id;
+    Ok(match device.pop.scope {
+        Scope::Inbox => vec![inbox],
+        Scope::InboxAndFiled | Scope::AllButSpecial => ordinary(state, inbox),
+    })
+}
+
+/// INBOX first, then all that are not Junk, Trash, Sent or Drafts.
+pub(super) fn ordinary(state: &AccountState, inbox: MailboxId) -> Vec<MailboxId> {
+    let others = state.mailboxes.values().map(|state| &state.mailbox);
+    let others = others.filter(|mailbox| match mailbox.role {
+        Some(Role::Inbox | Role::Drafts | Role::Sent | Role::Junk | Role::Trash) => false,
+        Some(Role::Archive) | None => mailbox.id != inbox,
+    });
+    std::iter::once(inbox).chain(others.map(|mailbox| mailbox.id)).collect()
+}
+
+/// A mailbox by its name, as people type it into a user name: the case counts only where it has to.
+fn named<'a>(state: &'a AccountState, name: &str) -> Option<&'a Mailbox> {
+    let same = |mailbox: &&Mailbox| mailbox.name.to_lowercase() == name.to_lowercase();
+    let mut alike = state.mailboxes.values().map(|state| &state.mailbox).filter(same);
+    let (first, second) = (alike.next(), alike.next());
+    state.by_name(name).map(|state| &state.mailbox).or(first.filter(|_| second.is_none()))
 }

@@ -87,7 +87,12 @@ fn copy(tx: &mut Tx<'_>, actor: Actor, to: MailboxId, relisted: &[Relisted]) -> 
 
 impl Tx<'_> {
     /// Gives each message a UID and flags in the mailbox that it comes to.
-    fn relisted(&mut self, from: MailboxId, entries: &[Entry], to: MailboxId) -> Result<Vec<Relisted>, Error> {
+    pub(super) fn relisted(
+        &mut self,
+        from: MailboxId,
+        entries: &[Entry],
+        to: MailboxId,
+    ) -> Result<Vec<Relisted>, Error> {
         let keywords = self.mailbox(from)?.keywords.clone();
         let relisted = entries.iter().map(|entry| {
             let flags = self.flag_bits(to, &keywords.flags(entry.flags))?;

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::device::Device;
-use store::sim::{SimEngine, SimObjects};
-use store::{Account, AccountId, DeviceId, EmailId, Index, Mailbox, MailboxId, ModSeq, Store, Uid};
+use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
+use store::{
+    Account, AccountId, DeviceId, EmailId, Index, Mailbox, MailboxId, Maildrop, MaildropOptions, ModSeq, Store,
+    Timestamp, Uid,
+};
 
 pub struct FoundMailbox {
     pub mailbox: Mailbox,
@@ -16,7 +19,7 @@ pub struct Found {
     pub mailboxes: BTreeMap<MailboxId, Arc<FoundMailbox>>,
     pub devices: BTreeMap<DeviceId, Device>,
     /// Of the devices that are not revoked.
-    pub maildrops: BTreeMap<DeviceId, Vec<EmailId>>,
+    pub maildrops: BTreeMap<DeviceId, Vec<(EmailId, MailboxId)>>,
     /// As it was before the operation that is looked at.
     before: BTreeMap<MailboxId, Arc<FoundMailbox>>,
 }
@@ -55,6 +58,14 @@ impl Found {
     }
 }
 
-fn list(account: &Account, device: DeviceId) -> Vec<EmailId> {
-    account.open_maildrop(device).unwrap().messages().iter().map(|message| message.email).collect()
+/// When maildrops are looked at: windows of days are never that narrow here.
+pub const LOOK_AT: Timestamp = SIM_EPOCH;
+
+fn list(account: &Account, device: DeviceId) -> Vec<(EmailId, MailboxId)> {
+    shown(&account.open_maildrop(device, &MaildropOptions::default(), LOOK_AT).unwrap())
+}
+
+/// What a maildrop lists, and from where.
+pub fn shown(maildrop: &Maildrop) -> Vec<(EmailId, MailboxId)> {
+    maildrop.messages().iter().map(|message| (message.email, message.mailbox)).collect()
 }

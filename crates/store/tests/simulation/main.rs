@@ -12,6 +12,7 @@
 
 mod found;
 mod history;
+mod maildrop;
 mod model;
 mod workload;
 mod world;

@@ -3,11 +3,11 @@
 //! What only the store can know (new EMAILIDs, UIDVALIDITYs, MODSEQs) the model takes from what was found and holds
 //! against the rules for such numbers; everything else it says on its own.
 
-use crate::found::Found;
+use crate::found::{Found, LOOK_AT};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::device::{Credential, Device};
-use store::removal::RemovalPolicy;
+use store::pop::PopSettings;
 use store::{DeviceId, EmailId, Error, MailboxId, ModSeq, Protocol, Role, Timestamp, UidValidity};
 
 pub type Names = BTreeSet<String>;
@@ -31,17 +31,23 @@ pub struct Mailbox {
 #[derive(Clone, Debug)]
 pub struct PopDevice {
     pub name: String,
-    pub policy: RemovalPolicy,
+    pub pop: PopSettings,
+    pub pop_since: Timestamp,
+    pub added_at: Timestamp,
     pub revoked: bool,
     pub reads: bool,
+    pub uses_pop: bool,
     pub fingerprint: Option<String>,
-    pub deleted: BTreeSet<EmailId>,
+    pub taken: BTreeSet<EmailId>,
+    pub deleted: BTreeMap<EmailId, Timestamp>,
 }
 
 #[derive(Clone, Debug)]
 pub struct Email {
     pub body: Arc<[u8]>,
     pub date: Timestamp,
+    /// Where it came in.
+    pub arrived_in: MailboxId,
     /// When it was in no mailbox any more.
     pub removed_at: Option<Timestamp>,
     pub purged: Purged,
@@ -66,12 +72,13 @@ pub enum Op {
     Rename { from: String, to: String },
     Delete { name: String },
     Subscribe { name: String, subscribed: bool },
-    AddDevice { name: String, policy: RemovalPolicy },
+    AddDevice { name: String, pop: PopSettings },
     MainDevice { fingerprint: String },
     Login { device: DeviceId, protocol: Protocol },
-    Policy { device: DeviceId, policy: RemovalPolicy },
+    Policy { device: DeviceId, pop: PopSettings },
     Revoke { device: DeviceId },
-    PopQuit { device: DeviceId, taken: Vec<EmailId>, deleted: Vec<EmailId> },
+    PopQuit { device: DeviceId, taken: Vec<EmailId>, deleted: Vec<(EmailId, MailboxId)> },
+    RemoveDue,
     Purge { before: Timestamp },
 }
 
@@ -85,7 +92,8 @@ pub enum Reply {
     Pairs(Vec<(u32, u32)>),
     Mailbox(MailboxId),
     Device(DeviceId),
-    Pop { kept: usize, expunged: usize },
+    Pop { kept: usize, expunged: usize, moved: usize },
+    Removed(usize),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -112,7 +120,7 @@ impl Model {
         &self.mailboxes[&id]
     }
 
-    fn mailbox_mut(&mut self, id: MailboxId) -> &mut Mailbox {
+    pub fn mailbox_mut(&mut self, id: MailboxId) -> &mut Mailbox {
         self.mailboxes.get_mut(&id).unwrap()
     }
 
@@ -124,23 +132,16 @@ impl Model {
         self.by_name("INBOX").unwrap()
     }
 
-    /// RFC 1939 as this server reads it: what is in INBOX and this device has not deleted, each message once.
-    pub fn maildrop(&self, device: DeviceId) -> Vec<EmailId> {
-        let mut seen = self.devices[&device].deleted.clone();
-        let inbox = self.mailbox(self.inbox());
-        inbox.messages.values().map(|message| message.email).filter(|email| seen.insert(*email)).collect()
-    }
-
     /// Does what `op` asks for. On a refusal nothing is changed.
     pub fn apply(&mut self, op: &Op, now: Timestamp, found: &Found) -> Result<Reply, Error> {
         let mut after = self.clone();
-        let reply = after.change(op, found)?;
+        let reply = after.change(op, now, found)?;
         after.note_removals(now);
         *self = after;
         Ok(reply)
     }
 
-    fn change(&mut self, op: &Op, found: &Found) -> Result<Reply, Error> {
+    fn change(&mut self, op: &Op, now: Timestamp, found: &Found) -> Result<Reply, Error> {
         match op {
             Op::Append { mailbox, body, flags, date } => {
                 self.append(mailbox.unwrap_or(self.inbox()), body, flags, *date, found)
@@ -165,11 +166,11 @@ impl Model {
                 self.mailbox_mut(id).subscribed = *subscribed;
                 Ok(Reply::Done)
             }
-            Op::AddDevice { name, policy } => {
+            Op::AddDevice { name, pop } => {
                 if self.devices.values().any(|device| !device.revoked && device.name == *name) {
                     return Err(Error::AlreadyExists);
                 }
-                Ok(self.add_device(name.clone(), *policy, None))
+                Ok(self.add_device(name.clone(), *pop, None, now))
             }
             Op::MainDevice { fingerprint } => {
                 let same = |device: &PopDevice| !device.revoked && device.fingerprint.as_ref() == Some(fingerprint);
@@ -177,24 +178,31 @@ impl Model {
                     Some((id, _)) => Ok(Reply::Device(*id)),
                     None => {
                         let name = format!("{fingerprint} (main password)");
-                        Ok(self.add_device(name, RemovalPolicy::KeepWhenShared, Some(fingerprint.clone())))
+                        Ok(self.add_device(name, PopSettings::default(), Some(fingerprint.clone()), now))
                     }
                 }
             }
             Op::Login { device, protocol } => {
                 let reads = [Protocol::Imap, Protocol::Pop3, Protocol::Web].contains(protocol);
-                self.active(*device)?.reads |= reads;
+                let device = self.active(*device)?;
+                device.reads |= reads;
+                device.uses_pop |= *protocol == Protocol::Pop3;
                 Ok(Reply::Done)
             }
-            Op::Policy { device, policy } => {
-                self.active(*device)?.policy = *policy;
+            Op::Policy { device, pop } => {
+                let device = self.active(*device)?;
+                if device.pop.window != pop.window {
+                    device.pop_since = now;
+                }
+                device.pop = *pop;
                 Ok(Reply::Done)
             }
             Op::Revoke { device } => {
                 self.active(*device)?.revoked = true;
                 Ok(Reply::Done)
             }
-            Op::PopQuit { device, taken: _, deleted } => Ok(self.pop_quit(*device, deleted)),
+            Op::PopQuit { device, taken, deleted } => Ok(self.pop_quit(*device, taken, deleted, now, found)),
+            Op::RemoveDue => Ok(self.remove_due(now)),
             Op::Purge { before } => {
                 let due = |email: &&mut Email| email.removed_at.is_some_and(|at| at < *before);
                 self.emails.values_mut().filter(due).for_each(|email| email.purged = Purged::Yes);
@@ -217,7 +225,7 @@ impl Model {
         let email = found.email(id, uid).unwrap_or(EmailId(0));
         mailbox.uid_next += 1;
         mailbox.messages.insert(uid, Message { email, flags: flags.clone() });
-        let email_state = Email { body: body.into(), date, removed_at: None, purged: Purged::No };
+        let email_state = Email { body: body.into(), date, arrived_in: id, removed_at: None, purged: Purged::No };
         let known = self.emails.insert(email, email_state);
         assert!(known.is_none(), "EMAILID {} was given out twice", email.text());
         Ok(Reply::Appended { mailbox: id, uid, email })
@@ -258,7 +266,7 @@ impl Model {
         Ok(Reply::Gone(gone))
     }
 
-    fn relist(&mut self, from: MailboxId, uids: &[u32], to: MailboxId, moves: bool) -> Result<Reply, Error> {
+    pub fn relist(&mut self, from: MailboxId, uids: &[u32], to: MailboxId, moves: bool) -> Result<Reply, Error> {
         if !self.mailboxes.contains_key(&from) || !self.mailboxes.contains_key(&to) {
             return Err(Error::NoSuchMailbox);
         }
@@ -286,7 +294,7 @@ impl Model {
         }
     }
 
-    fn make_mailbox(&mut self, name: &str, role: Option<Role>, found: &Found) -> MailboxId {
+    pub fn make_mailbox(&mut self, name: &str, role: Option<Role>, found: &Found) -> MailboxId {
         if role.is_some() {
             self.mailboxes.values_mut().filter(|m| m.role == role).for_each(|m| m.role = None);
         }
@@ -333,36 +341,26 @@ impl Model {
         Ok(Reply::Done)
     }
 
-    fn add_device(&mut self, name: String, policy: RemovalPolicy, fingerprint: Option<String>) -> Reply {
+    fn add_device(&mut self, name: String, pop: PopSettings, fingerprint: Option<String>, now: Timestamp) -> Reply {
         self.last_device += 1;
-        let (reads, deleted) = (fingerprint.is_none(), BTreeSet::new());
-        let device = PopDevice { name, policy, revoked: false, reads, fingerprint, deleted };
+        let device = PopDevice {
+            name,
+            pop,
+            pop_since: now,
+            added_at: now,
+            revoked: false,
+            reads: fingerprint.is_none(),
+            uses_pop: false,
+            fingerprint,
+            taken: BTreeSet::new(),
+            deleted: BTreeMap::new(),
+        };
         self.devices.insert(DeviceId(self.last_device), device);
         Reply::Device(DeviceId(self.last_device))
     }
 
     fn active(&mut self, id: DeviceId) -> Result<&mut PopDevice, Error> {
         self.devices.get_mut(&id).filter(|device| !device.revoked).ok_or(Error::NoSuchDevice)
-    }
-
-    fn pop_quit(&mut self, id: DeviceId, deleted: &[EmailId]) -> Reply {
-        let shared = self.devices.iter().any(|(other, device)| *other != id && !device.revoked && device.reads);
-        let device = self.devices.get_mut(&id).unwrap();
-        let expunges = match device.policy {
-            RemovalPolicy::Keep => false,
-            RemovalPolicy::Expunge => true,
-            RemovalPolicy::KeepWhenShared => !shared,
-        };
-        let known = |email: &EmailId| self.emails[email].purged == Purged::No;
-        let news = deleted.iter().filter(|email| known(email) && device.deleted.insert(**email)).count();
-        if !expunges {
-            return Reply::Pop { kept: news, expunged: 0 };
-        }
-        let inbox = self.inbox();
-        let messages = &mut self.mailbox_mut(inbox).messages;
-        let hit: BTreeSet<EmailId> = messages.values().map(|m| m.email).filter(|e| deleted.contains(e)).collect();
-        messages.retain(|_, message| !hit.contains(&message.email));
-        Reply::Pop { kept: news.saturating_sub(hit.len()), expunged: hit.len() }
     }
 
     fn note_removals(&mut self, now: Timestamp) {
@@ -395,7 +393,7 @@ impl Model {
             compare_device(device, &found.devices[id]).map_err(|what| format!("device {id}: {what}"))?;
             let maildrop = found.maildrops.get(id);
             if !device.revoked {
-                same("maildrop", self.maildrop(*id).iter(), maildrop.into_iter().flatten())?;
+                same("maildrop", self.maildrop(*id, LOOK_AT).iter(), maildrop.into_iter().flatten())?;
             }
         }
         Ok(())
@@ -425,7 +423,7 @@ fn compare_mailbox(mailbox: &Mailbox, found: &Found, id: MailboxId) -> Result<()
 
 fn compare_device(device: &PopDevice, found: &Device) -> Result<(), String> {
     same("name", [&device.name], [&found.name])?;
-    same("policy", [device.policy], [found.pop.removal])?;
+    same("POP settings", [device.pop], [found.pop])?;
     same("revoked", [device.revoked], [found.revoked_at.is_some()])?;
     let fingerprint = match &found.credential {
         Credential::ApplicationPassword { .. } => None,

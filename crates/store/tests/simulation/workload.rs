@@ -1,6 +1,7 @@
 //! What clients do: operations drawn from the seed, on messages and mailboxes that mostly exist.
 
 use crate::model::{Model, Names, Op};
+use store::pop::{PopSettings, Scope, Window};
 use store::removal::RemovalPolicy;
 use store::sim::Random;
 use store::{DeviceId, EmailId, FlagMode, MailboxId, ModSeq, Protocol, Role, Timestamp};
@@ -61,8 +62,15 @@ fn uids(random: &mut Random, model: &Model, id: MailboxId) -> Vec<u32> {
     uids
 }
 
-fn policy(random: &mut Random) -> RemovalPolicy {
-    *pick(random, &RemovalPolicy::ALL).unwrap()
+fn pop(random: &mut Random) -> PopSettings {
+    let policies = [&RemovalPolicy::ALL[..], &[RemovalPolicy::ExpungeAfterDays(0)]].concat();
+    PopSettings {
+        removal: *pick(random, &policies).unwrap(),
+        window: *pick(random, &[Window::Everything, Window::Everything, Window::FromNowOn, Window::LastDays(1)])
+            .unwrap(),
+        scope: *pick(random, &[Scope::InboxAndFiled, Scope::InboxAndFiled, Scope::Inbox, Scope::AllButSpecial])
+            .unwrap(),
+    }
 }
 
 fn device(random: &mut Random, model: &Model) -> DeviceId {
@@ -112,12 +120,13 @@ pub fn draw(random: &mut Random, model: &Model, moment: &Moment) -> Op {
         77..80 => Op::Rename { from: name(random, model), to: name(random, model) },
         80..83 => Op::Delete { name: name(random, model) },
         83..85 => Op::Subscribe { name: name(random, model), subscribed: random.chance(500) },
-        85..88 => Op::AddDevice { name: format!("device {}", random.below(6)), policy: policy(random) },
+        85..88 => Op::AddDevice { name: format!("device {}", random.below(6)), pop: pop(random) },
         88..90 => Op::MainDevice { fingerprint: format!("imap:{}", random.below(2)) },
         90..92 => Op::Login { device: device(random, model), protocol: *pick(random, &Protocol::ALL).unwrap() },
-        92..94 => Op::Policy { device: device(random, model), policy: policy(random) },
+        92..94 => Op::Policy { device: device(random, model), pop: pop(random) },
         94 => Op::Revoke { device: device(random, model) },
-        95..97 => Op::Purge { before: Timestamp(moment.now.0 - random.below(200_000) as i64) },
+        95 => Op::RemoveDue,
+        96 => Op::Purge { before: Timestamp(moment.now.0 - random.below(200_000) as i64) },
         _ => {
             let of = |id: &MailboxId| model.mailboxes.get(id).map_or(0, |m| m.messages.len());
             let all = model.mailboxes.get(&at).filter(|_| of(&at) * 2 < MESSAGES_MAX);
@@ -127,9 +136,10 @@ pub fn draw(random: &mut Random, model: &Model, moment: &Moment) -> Op {
 }
 
 /// What a POP session took and deletes of what it was shown.
-pub fn quit(random: &mut Random, device: DeviceId, shown: &[EmailId]) -> Op {
+pub fn quit(random: &mut Random, device: DeviceId, shown: &[(EmailId, MailboxId)]) -> Op {
     let taken = some(random, shown, 600);
-    let of: &[EmailId] = if random.chance(800) { &taken } else { shown };
+    let of: &[(EmailId, MailboxId)] = if random.chance(800) { &taken } else { shown };
     let deleted = some(random, of, 500);
+    let taken = taken.into_iter().map(|(email, _)| email).collect();
     Op::PopQuit { device, taken, deleted }
 }

@@ -1,6 +1,6 @@
 //! The machine, its processes and their clients, one step at a time.
 
-use crate::found::Found;
+use crate::found::{Found, LOOK_AT};
 use crate::history::{History, check_all};
 use crate::model::{Email, Model, Names, Op, Purged, Reply};
 use crate::workload::{self, Moment, pick};
@@ -13,7 +13,8 @@ use store::objects::Objects;
 use store::sim::{Fault, FaultRates, Random, SIM_EPOCH, SimEngine, SimObjects};
 use store::{
     Account, AccountId, Actor, DeviceId, EmailId, Error, Expunge, FlagBits, FlagChange, Flags, Index, MailboxId,
-    Maildrop, ModSeq, NewMessage, Protocol, Store, SystemFlag, Target, Timestamp, Uid, Watch,
+    Maildrop, MaildropOptions, MaildropOutcome, ModSeq, NewMessage, Protocol, Store, SystemFlag, Target, Timestamp,
+    Uid, Watch,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,7 +89,7 @@ struct PopSession {
     account: Account,
     maildrop: Maildrop,
     device: DeviceId,
-    shown: Vec<EmailId>,
+    shown: Vec<(EmailId, MailboxId)>,
 }
 
 #[derive(Default)]
@@ -347,14 +348,14 @@ impl World {
         let account = processes[process].store.account(accounts[subject].id);
         account.refresh().unwrap();
         let busy = processes[process].pops.iter().any(|pop| pop.subject == subject && pop.device == device);
-        match account.open_maildrop(device) {
+        match account.open_maildrop(device, &MaildropOptions::default(), LOOK_AT) {
             Err(Error::MaildropInUse) => assert!(busy),
             Err(Error::NoSuchDevice) => assert!(accounts[subject].model.devices[&device].revoked && !busy),
             Err(error) => panic!("{error}"),
             Ok(maildrop) => {
                 assert!(!busy);
-                let shown: Vec<EmailId> = maildrop.messages().iter().map(|message| message.email).collect();
-                assert_eq!(shown, accounts[subject].model.maildrop(device));
+                let shown = crate::found::shown(&maildrop);
+                assert_eq!(shown, accounts[subject].model.maildrop(device, LOOK_AT));
                 processes[process].pops.push(PopSession { subject, account, maildrop, device, shown });
             }
         }
@@ -470,9 +471,9 @@ fn perform(account: &Account, op: &Op, now: Timestamp, maildrop: Option<&Maildro
         Op::Rename { from, to } => account.rename_mailbox(actor, &from, &to).map(|()| Reply::Done),
         Op::Delete { name } => account.delete_mailbox(actor, &name).map(|()| Reply::Done),
         Op::Subscribe { name, subscribed } => account.subscribe(actor, &name, subscribed).map(|()| Reply::Done),
-        Op::AddDevice { name, policy } => {
+        Op::AddDevice { name, pop } => {
             let credential = Credential::ApplicationPassword { hash: [7; 32] };
-            account.add_device(actor, &name, credential, Some(policy.into())).map(Reply::Device)
+            account.add_device(actor, &name, credential, Some(pop)).map(Reply::Device)
         }
         Op::MainDevice { fingerprint } => {
             // As at every login.
@@ -484,13 +485,16 @@ fn perform(account: &Account, op: &Op, now: Timestamp, maildrop: Option<&Maildro
             let login = LastLogin { at: now, protocol, address: "::1".to_owned(), tls: None, program: None };
             account.note_login(device, login).map(|()| Reply::Done)
         }
-        Op::Policy { device, policy } => account.set_pop_settings(actor, device, policy.into()).map(|()| Reply::Done),
+        Op::Policy { device, pop } => account.set_pop_settings(actor, device, pop).map(|()| Reply::Done),
         Op::Revoke { device } => account.revoke_device(actor, device).map(|()| Reply::Done),
         Op::PopQuit { device, taken, deleted } => {
             let actor = Actor { device, protocol: Protocol::Pop3, now };
-            let outcome = account.close_maildrop(actor, maildrop.unwrap(), taken, deleted)?;
-            Ok(Reply::Pop { kept: outcome.kept, expunged: outcome.expunged })
+            let deleted = deleted.into_iter().map(|(email, _)| email).collect();
+            let MaildropOutcome { kept, expunged, moved } =
+                account.close_maildrop(actor, maildrop.unwrap(), taken, deleted)?;
+            Ok(Reply::Pop { kept, expunged, moved })
         }
+        Op::RemoveDue => account.remove_due(now).map(Reply::Removed),
         Op::Purge { before } => account.purge(before).map(|_| Reply::Done),
     }
 }

@@ -1,0 +1,256 @@
+//! The UPDATE state of POP3 (RFC 1939 §6): what a session took is noted, and what it deleted has its effect on the mailbox.
+
+use super::Account;
+use super::maildrop::{Maildrop, Taken, ordinary};
+use crate::device::Device;
+use crate::error::Error;
+use crate::flags::SystemFlag;
+use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp};
+use crate::index::Entry;
+use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX, Protocol};
+use crate::key;
+use crate::pop::Scope;
+use crate::record::Role;
+use crate::removal::{Effect, RemovalPolicy};
+use crate::tx::Tx;
+use std::collections::{BTreeMap, HashSet};
+
+/// What became of the messages that a session deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct MaildropOutcome {
+    /// Gone from this device's maildrop, still in the mailbox.
+    pub kept: usize,
+    /// Gone from the mailbox too.
+    pub expunged: usize,
+    /// Gone to another mailbox.
+    pub moved: usize,
+}
+
+/// The messages that something happens to, by the mailbox that they were listed from.
+type Places = BTreeMap<MailboxId, HashSet<EmailId>>;
+
+impl Account {
+    /// Ends a session that got as far as QUIT: notes what it took and removes what it deleted (RFC 1939 §6, UPDATE state).
+    /// `taken` and `deleted` name messages of the maildrop; a message that has left the mailbox meanwhile is passed over.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDevice`], [`Error::NoSpace`], faults; then nothing was removed.
+    pub fn close_maildrop(
+        &self,
+        actor: Actor,
+        maildrop: &Maildrop,
+        taken: Vec<EmailId>,
+        deleted: Vec<EmailId>,
+    ) -> Result<MaildropOutcome, Error> {
+        debug_assert_eq!(actor.device, maildrop.device, "a device closes its own maildrop");
+        if taken.is_empty() && deleted.is_empty() {
+            return Ok(MaildropOutcome::default());
+        }
+        let mut places = Places::new();
+        let wanted: HashSet<EmailId> = deleted.iter().copied().collect();
+        for message in maildrop.messages().iter().filter(|message| wanted.contains(&message.email)) {
+            places.entry(message.mailbox).or_default().insert(message.email);
+        }
+        self.transact(move |tx| close(tx, actor, &taken, &deleted, &places))
+    }
+
+    /// Does what policies have put off and is due now. Gives how many messages were expunged.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults.
+    pub fn remove_due(&self, now: Timestamp) -> Result<usize, Error> {
+        let mut removed = 0;
+        for device in self.devices()?.values() {
+            let deleted = match device.pop.removal.decide(false) {
+                Effect::ExpungeWhenAllHaveIt => self.deleted_by(device, now)?,
+                Effect::ExpungeAfterDays(days) => self.deleted_by(device, now.days_before(days))?,
+                Effect::Keep | Effect::MarkRead | Effect::MoveTo(_) | Effect::Expunge => continue,
+            };
+            if deleted.is_empty() {
+                continue;
+            }
+            let id = device.id;
+            removed += self.transact(move |tx| remove_due(tx, id, &deleted, now))?;
+        }
+        Ok(removed)
+    }
+
+    /// What a device deleted from its maildrop at `until` or earlier, and is still in a mailbox.
+    fn deleted_by(&self, device: &Device, until: Timestamp) -> Result<HashSet<EmailId>, Error> {
+        let taken = self.taken_by(device.id)?;
+        let due = |taken: &Taken| taken.deleted_at.is_some_and(|at| at <= until);
+        let mut deleted: HashSet<EmailId> =
+            taken.into_iter().filter(|(_, taken)| due(taken)).map(|(email, _)| email).collect();
+        let scope = device.pop.scope;
+        let state = self.cell.state_with_indexes(move |state| shown(state, scope))?;
+        let mut there = HashSet::new();
+        for id in shown(&state, scope) {
+            let index = state.mailbox(id)?.index.clone().unwrap_or_default();
+            there.extend(index.iter().map(|entry| entry.email).filter(|email| deleted.contains(email)));
+        }
+        deleted.retain(|email| there.contains(email));
+        Ok(deleted)
+    }
+}
+
+/// The mailboxes from which a policy removes what is due later. What was filed meanwhile stays.
+fn shown(state: &crate::state::AccountState, scope: Scope) -> Vec<MailboxId> {
+    let Ok(inbox) = state.inbox().map(|inbox| inbox.id) else { return Vec::new() };
+    match scope {
+        Scope::InboxAndFiled | Scope::Inbox => vec![inbox],
+        Scope::AllButSpecial => ordinary(state, inbox),
+    }
+}
+
+fn close(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    taken: &[EmailId],
+    deleted: &[EmailId],
+    places: &Places,
+) -> Result<MaildropOutcome, Error> {
+    let effect = {
+        let devices = &tx.state.devices;
+        let device = devices.get(&actor.device).ok_or(Error::NoSuchDevice)?;
+        let shared = devices.values().any(|other| other.id != device.id && other.reads_mail());
+        device.pop.removal.decide(shared)
+    };
+    let newly_taken = note(tx, actor, taken, |record, now| record.taken_at.replace(now).is_none())?;
+    let newly_deleted = note(tx, actor, deleted, |record, now| record.deleted_at.replace(now).is_none())?;
+    for emails in newly_taken.chunks(MESSAGES_PER_ENTRY_MAX) {
+        tx.journal(actor, Change::PopTaken { emails: emails.to_vec() });
+    }
+    for emails in newly_deleted.chunks(MESSAGES_PER_ENTRY_MAX) {
+        tx.journal(actor, Change::PopDeleted { emails: emails.to_vec() });
+    }
+    let mut outcome = MaildropOutcome::default();
+    for (mailbox, emails) in places {
+        match effect {
+            Effect::Keep | Effect::ExpungeWhenAllHaveIt | Effect::ExpungeAfterDays(_) => {}
+            Effect::MarkRead => tx.mark_read(actor, *mailbox, emails)?,
+            Effect::MoveTo(role) => outcome.moved += tx.put_away(actor, *mailbox, emails, role)?,
+            Effect::Expunge => outcome.expunged += tx.expunge_emails(actor, *mailbox, emails)?,
+        }
+    }
+    let now_had: HashSet<EmailId> = newly_taken.into_iter().chain(newly_deleted.iter().copied()).collect();
+    outcome.expunged += tx.expunge_what_all_have(actor.now, &now_had)?;
+    outcome.kept = newly_deleted.len().saturating_sub(outcome.expunged + outcome.moved);
+    Ok(outcome)
+}
+
+fn remove_due(tx: &mut Tx<'_>, id: DeviceId, deleted: &HashSet<EmailId>, now: Timestamp) -> Result<usize, Error> {
+    let Some(device) = tx.state.devices.get(&id).cloned() else { return Ok(0) };
+    match device.pop.removal.decide(false) {
+        Effect::ExpungeWhenAllHaveIt => tx.expunge_what_all_have(now, deleted),
+        Effect::ExpungeAfterDays(_) => tx.expunge_for(&device, deleted, now),
+        // The policy was changed just now.
+        Effect::Keep | Effect::MarkRead | Effect::MoveTo(_) | Effect::Expunge => Ok(0),
+    }
+}
+
+/// Changes the device's record of each message; gives those for which that was news.
+fn note(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    emails: &[EmailId],
+    change: impl Fn(&mut Taken, Timestamp) -> bool,
+) -> Result<Vec<EmailId>, Error> {
+    let mut news = Vec::new();
+    for email in emails {
+        if tx.get(&key::email(*email))?.is_none() {
+            continue;
+        }
+        let mut record = tx.taken(actor.device, *email)?.unwrap_or_default();
+        if change(&mut record, actor.now) {
+            tx.put(key::taken(actor.device, *email), record.encode());
+            news.push(*email);
+        }
+    }
+    Ok(news)
+}
+
+impl Tx<'_> {
+    /// What a device has done with a message.
+    pub(super) fn taken(&mut self, device: DeviceId, email: EmailId) -> Result<Option<Taken>, Error> {
+        let bytes = self.get(&key::taken(device, email))?;
+        bytes.map(|bytes| Taken::decode(&bytes).map_err(Error::corrupt("a maildrop record"))).transpose()
+    }
+
+    /// The entries of messages in a mailbox; none if it has gone.
+    fn entries_of(&mut self, mailbox: MailboxId, emails: &HashSet<EmailId>) -> Result<Vec<Entry>, Error> {
+        if emails.is_empty() || self.mailbox(mailbox).is_err() {
+            return Ok(Vec::new());
+        }
+        Ok(self.index(mailbox)?.iter().filter(|entry| emails.contains(&entry.email)).copied().collect())
+    }
+
+    fn mark_read(&mut self, actor: Actor, mailbox: MailboxId, emails: &HashSet<EmailId>) -> Result<(), Error> {
+        let entries = self.entries_of(mailbox, emails)?;
+        let unread = entries.into_iter().filter(|entry| !entry.flags.has(SystemFlag::Seen));
+        let changed: Vec<_> = unread.map(|entry| (entry, entry.flags.with(SystemFlag::Seen))).collect();
+        changed.chunks(MESSAGES_PER_ENTRY_MAX).try_for_each(|batch| self.reflag(actor, mailbox, batch))
+    }
+
+    /// Moves messages to the mailbox of a purpose; gives how many. What is there already stays.
+    fn put_away(
+        &mut self,
+        actor: Actor,
+        from: MailboxId,
+        emails: &HashSet<EmailId>,
+        role: Role,
+    ) -> Result<usize, Error> {
+        let entries = self.entries_of(from, emails)?;
+        if entries.is_empty() {
+            return Ok(0);
+        }
+        let to = self.mailbox_of(actor, role)?;
+        if to == from {
+            return Ok(0);
+        }
+        for batch in entries.chunks(MESSAGES_PER_ENTRY_MAX) {
+            let relisted = self.relisted(from, batch, to)?;
+            self.move_batch(actor, (from, batch), to, relisted)?;
+        }
+        Ok(distinct(&entries))
+    }
+
+    /// Expunges messages from a mailbox; gives how many of them were there.
+    fn expunge_emails(&mut self, actor: Actor, mailbox: MailboxId, emails: &HashSet<EmailId>) -> Result<usize, Error> {
+        let entries = self.entries_of(mailbox, emails)?;
+        self.expunge(actor, mailbox, &entries)?;
+        Ok(distinct(&entries))
+    }
+
+    /// Expunges what a device deleted earlier, from the mailboxes that it lists mail from; in the device's name.
+    fn expunge_for(&mut self, device: &Device, emails: &HashSet<EmailId>, now: Timestamp) -> Result<usize, Error> {
+        let actor = Actor { device: device.id, protocol: Protocol::Pop3, now };
+        let mailboxes = shown(&self.state, device.pop.scope);
+        mailboxes.into_iter().try_fold(0, |sum, id| Ok(sum + self.expunge_emails(actor, id, emails)?))
+    }
+
+    /// Of `emails`, which some device has just taken or deleted: expunges what a device with
+    /// [`RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt`] has deleted and all others that use POP3 have.
+    fn expunge_what_all_have(&mut self, now: Timestamp, emails: &HashSet<EmailId>) -> Result<usize, Error> {
+        let devices = std::sync::Arc::clone(&self.state.devices);
+        let pop: Vec<&Device> =
+            devices.values().filter(|d| d.revoked_at.is_none() && d.has_used(Protocol::Pop3)).collect();
+        let mut expunged = 0;
+        for device in devices.values().filter(|d| d.pop.removal == RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt) {
+            let mut due = HashSet::new();
+            for email in emails {
+                let deleted = self.taken(device.id, *email)?.is_some_and(|taken| taken.deleted_at.is_some());
+                let has_it = |other: &&Device| Ok(self.taken(other.id, *email)?.is_some());
+                if deleted && pop.iter().map(has_it).collect::<Result<Vec<bool>, Error>>()?.iter().all(|has| *has) {
+                    due.insert(*email);
+                }
+            }
+            expunged += self.expunge_for(device, &due, now)?;
+        }
+        Ok(expunged)
+    }
+}
+
+/// How many messages: a copy in the same mailbox is the same message.
+fn distinct(entries: &[Entry]) -> usize {
+    entries.iter().map(|entry| entry.email).collect::<HashSet<EmailId>>().len()
+}
