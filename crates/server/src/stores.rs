@@ -50,7 +50,7 @@ impl Stores {
         let engine = SqliteEngine::open(&path.join("store"), &SqliteOptions::default())
             .map_err(|error| SetupError::new(error.what))?;
         let objects = DirectoryObjects::open(&path.join("objects")).map_err(|error| SetupError::new(error.what))?;
-        let store = Store::new(Arc::new(engine), Arc::new(objects));
+        let store = Store::retaining(Arc::new(engine), Arc::new(objects), config.retention_bytes_max);
         let secret = secret(&path.join(SECRET_FILE))?;
         let auth = Auth::open(store.clone(), secret, AuthOptions::default()).map_err(|error| {
             SetupError::new(format!("the directory of accounts in {} cannot be opened: {error}", path.display()))

@@ -4,22 +4,26 @@ mod append;
 mod devices;
 mod expunge;
 mod flags;
+mod history;
 mod mailboxes;
 mod maildrop;
 mod read;
 mod relist;
 mod retention;
+mod undo;
 mod update;
 
 pub use append::{Appended, NewMessage, Target};
 pub use expunge::Expunge;
 pub use flags::{FlagChange, FlagMode, FlagsChanged};
+pub use history::{ENTRIES_PER_PAGE_MAX, MessageChange, MessageEvent, TimelinePage, TimelineQuery};
 pub use mailboxes::{MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX};
 pub(crate) use maildrop::Taken;
 pub use maildrop::{Maildrop, MaildropMessage, MaildropOptions};
 pub use read::{Mailboxes, Reader, View};
 pub use relist::Relisting;
 pub use retention::Purged;
+pub use undo::{UndoReport, UndoRequest, UndoWhat};
 pub use update::MaildropOutcome;
 
 use crate::error::Error;
@@ -37,6 +41,7 @@ pub struct Account {
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) maildrops: Arc<MaildropLocks>,
     pub(crate) inline_bytes_max: usize,
+    pub(crate) retention_bytes_max: u64,
 }
 
 impl Account {
@@ -68,6 +73,15 @@ impl Account {
         &self,
         mut operation: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.cell.transact(move |tx| if tx.state.head == ModSeq(0) { Err(Error::NoSuchAccount) } else { operation(tx) })
+        let outcome = self
+            .cell
+            .transact(move |tx| if tx.state.head == ModSeq(0) { Err(Error::NoSuchAccount) } else { operation(tx) });
+        if let Err(error) = self.keep_retention_within(self.retention_bytes_max)
+            && outcome.is_ok()
+        {
+            // What was asked for is done; the next change, or the next purge, tries again.
+            tracing::warn!(account = %self.id(), %error, "removed mail takes more space than it may");
+        }
+        outcome
     }
 }

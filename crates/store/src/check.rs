@@ -8,9 +8,9 @@ use crate::engine::Snapshot;
 use crate::error::Error;
 use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
-use crate::journal::JournalEntry;
+use crate::journal::{Change, JournalEntry};
 use crate::key;
-use crate::record::{AccountRecord, BodyRecord, Counts, EmailRecord, Mailbox, MessageRecord};
+use crate::record::{AccountRecord, BodyRecord, Counts, EmailRecord, Mailbox, MessageRecord, Retained};
 use crate::state::{self, AccountState, MailboxState};
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +80,7 @@ pub fn account(store: &Store, id: AccountId, depth: Depth) -> Result<Vec<Finding
         _ => check.found(format_args!("a retention key is damaged ({key:02x?})")),
     })?;
     check.retained(&emails, &retained);
+    check.counted(&state, &emails);
     let mut bodies = BTreeSet::new();
     scan(
         b'Y',
@@ -96,7 +97,20 @@ pub fn account(store: &Store, id: AccountId, depth: Depth) -> Result<Vec<Finding
     }
     check.strays(&*snapshot, &state, &emails)?;
     let mut last = state.record.journal_floor;
-    scan(b'J', &mut |key, value| check.journal(key, value, &mut last, state.head))?;
+    let mut histories = BTreeSet::new();
+    scan(b'H', &mut |key, _| match (key::long_at(key, 1), key::long_at(key, 9)) {
+        (Ok(email), Ok(modseq)) => drop(histories.insert((ModSeq(modseq), EmailId(email)))),
+        _ => check.found(format_args!("a history key is damaged ({key:02x?})")),
+    })?;
+    scan(b'J', &mut |key, value| {
+        if let Some(entry) = check.journal(key, value, &mut last, state.head) {
+            check.history(&entry, &state, &emails, &mut histories);
+        }
+    })?;
+    for (modseq, email) in histories {
+        check
+            .found(format_args!("the history of {} names journal entry {modseq}, which is not about it", email.text()));
+    }
     scan(b'P', &mut |key, value| check.taken(key, value, &state, &emails))?;
     Ok(check.findings)
 }
@@ -139,7 +153,13 @@ impl Check {
         let mut state = AccountState::empty(Timestamp(0));
         state.head = snapshot.head();
         match snapshot.get(&key::account())?.as_deref().map(AccountRecord::decode) {
-            Some(Ok(record)) => state.record = record,
+            Some(Ok((record, grown))) => {
+                state.record = record;
+                if grown.is_none() {
+                    // A record that does not count yet what is checked below.
+                    state.record = AccountState::load(snapshot)?.record;
+                }
+            }
             None if state.head == ModSeq(0) => return Err(Error::NoSuchAccount),
             None | Some(Err(Corrupt)) => {
                 self.found("the record of the account is damaged or missing");
@@ -256,6 +276,13 @@ impl Check {
         }
     }
 
+    fn counted(&mut self, state: &AccountState, emails: &BTreeMap<EmailId, EmailRecord>) {
+        let mut retained = Retained::default();
+        emails.values().filter(|record| record.places == 0).for_each(|record| retained.add(record.size));
+        let said = state.record.retained;
+        self.must(retained == said, format_args!("it retains {retained:?} and says {said:?}"));
+    }
+
     fn retained(&mut self, emails: &BTreeMap<EmailId, EmailRecord>, retained: &BTreeSet<(Timestamp, EmailId)>) {
         let expected: BTreeSet<_> = emails
             .iter()
@@ -328,14 +355,35 @@ impl Check {
         })
     }
 
-    fn journal(&mut self, key: &[u8], value: &[u8], last: &mut ModSeq, head: ModSeq) {
+    /// Every entry is in the history of each message that it is about, except as its arrival.
+    fn history(
+        &mut self,
+        entry: &JournalEntry,
+        state: &AccountState,
+        emails: &BTreeMap<EmailId, EmailRecord>,
+        histories: &mut BTreeSet<(ModSeq, EmailId)>,
+    ) {
+        for email in entry.change.emails().into_iter().collect::<BTreeSet<_>>() {
+            let known = histories.remove(&(entry.modseq, email)) || entry.modseq <= state.record.history_from;
+            // A message that was purged has taken along what told its arrival.
+            let arrived = matches!(entry.change, Change::Added { .. })
+                && emails.get(&email).is_none_or(|r| r.arrival.is_some_and(|arrival| arrival.modseq == entry.modseq));
+            self.must(known || arrived, format_args!("{} is not in the history of {}", entry.modseq, email.text()));
+        }
+    }
+
+    fn journal(&mut self, key: &[u8], value: &[u8], last: &mut ModSeq, head: ModSeq) -> Option<JournalEntry> {
         match key::long_at(key, 1).and_then(|modseq| JournalEntry::decode(ModSeq(modseq), value)) {
             Ok(entry) => {
                 let in_order = *last < entry.modseq && entry.modseq <= head;
                 self.must(in_order, format_args!("journal entry {} is out of order", entry.modseq));
                 *last = entry.modseq;
+                Some(entry)
             }
-            Err(Corrupt) => self.found(format_args!("a journal entry is damaged (key {key:02x?})")),
+            Err(Corrupt) => {
+                self.found(format_args!("a journal entry is damaged (key {key:02x?})"));
+                None
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 //! indexes derive from it. Entries are only ever added at the end, and leave at the front when they leave retention.
 
 use crate::codec::{Corrupt, Reader, Writer};
-use crate::flags::FlagBits;
+use crate::flags::{FlagBits, Keywords};
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
 use crate::record::{open, versioned};
@@ -169,6 +169,8 @@ pub enum Change {
         mailbox: MailboxId,
         /// Its name.
         name: String,
+        /// Its keywords: the flags of its messages in the journal are numbers of these.
+        keywords: Keywords,
     },
     /// A mailbox was put on the list of subscriptions or taken off.
     Subscribed {
@@ -206,13 +208,34 @@ pub enum Change {
     },
     /// What was chosen for the whole account changed.
     SettingsChanged,
+    /// Messages that had been removed came back into a mailbox.
+    Restored {
+        /// Where.
+        mailbox: MailboxId,
+        /// In UID order.
+        messages: Vec<Listed>,
+    },
+    /// A POP3 device lists messages again that it had deleted from its maildrop.
+    PopRelisted {
+        /// Which device; the entry's own is the one that asked for it.
+        device: DeviceId,
+        /// In no order.
+        emails: Vec<EmailId>,
+    },
+    /// What a device did was undone, by the entries from `first` to this one.
+    Undone {
+        /// Whose doings; `None`: those of an earlier undo.
+        device: Option<DeviceId>,
+        /// The first entry of this undo.
+        first: ModSeq,
+    },
 }
 
 impl Change {
     /// Brings the index of `mailbox` from before this change to after it.
     pub(crate) fn replay(&self, mailbox: MailboxId, modseq: ModSeq, index: &mut Index) {
         match self {
-            Self::Added { mailbox: at, messages } if *at == mailbox => {
+            Self::Added { mailbox: at, messages } | Self::Restored { mailbox: at, messages } if *at == mailbox => {
                 messages.iter().for_each(|listed| index.push(listed.entry(modseq)));
             }
             Self::FlagsChanged { mailbox: at, messages } if *at == mailbox => {
@@ -247,7 +270,35 @@ impl Change {
             | Self::DeviceAdded { .. }
             | Self::DeviceChanged { .. }
             | Self::DeviceRevoked { .. }
-            | Self::SettingsChanged => {}
+            | Self::SettingsChanged
+            | Self::Restored { .. }
+            | Self::PopRelisted { .. }
+            | Self::Undone { .. } => {}
+        }
+    }
+
+    /// The messages that it is about.
+    #[must_use]
+    pub fn emails(&self) -> Vec<EmailId> {
+        match self {
+            Self::Added { messages, .. } | Self::Expunged { messages, .. } | Self::Restored { messages, .. } => {
+                messages.iter().map(|listed| listed.email).collect()
+            }
+            Self::FlagsChanged { messages, .. } => messages.iter().map(|changed| changed.email).collect(),
+            Self::Moved { messages, .. } => messages.iter().map(|moved| moved.before.email).collect(),
+            Self::PopTaken { emails } | Self::PopDeleted { emails } | Self::PopRelisted { emails, .. } => {
+                emails.clone()
+            }
+            Self::AccountCreated
+            | Self::MailboxCreated { .. }
+            | Self::MailboxRenamed { .. }
+            | Self::MailboxDeleted { .. }
+            | Self::Subscribed { .. }
+            | Self::DeviceAdded { .. }
+            | Self::DeviceChanged { .. }
+            | Self::DeviceRevoked { .. }
+            | Self::SettingsChanged
+            | Self::Undone { .. } => Vec::new(),
         }
     }
 
@@ -357,8 +408,10 @@ fn write_change(w: &mut Writer, change: &Change) {
         Change::MailboxRenamed { mailbox, before, after } => {
             w.byte(6).number(mailbox.0.into()).text(before).text(after);
         }
-        Change::MailboxDeleted { mailbox, name } => {
-            w.byte(7).number(mailbox.0.into()).text(name);
+        Change::MailboxDeleted { mailbox, name, keywords } => {
+            // 7 is the same without keywords.
+            w.byte(15).number(mailbox.0.into()).text(name);
+            keywords.write(w);
         }
         Change::Subscribed { mailbox, subscribed } => {
             w.byte(8).number(mailbox.0.into()).byte(u8::from(*subscribed));
@@ -377,6 +430,19 @@ fn write_change(w: &mut Writer, change: &Change) {
         Change::SettingsChanged => {
             w.byte(14);
         }
+        Change::Restored { mailbox, messages } => {
+            w.byte(16).number(mailbox.0.into());
+            write_list(w, messages, write_listed);
+        }
+        Change::PopRelisted { device, emails } => {
+            write_emails(w.byte(17).number(device.0.into()), emails);
+        }
+        Change::Undone { device, first } => {
+            w.byte(18).option(*device, |w, device| {
+                w.number(device.0.into());
+            });
+            w.number(first.0);
+        }
     }
 }
 
@@ -392,7 +458,7 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
         4 => Change::Moved { from: mailbox(r)?, to: mailbox(r)?, messages: r.list(read_relisted)? },
         5 => Change::MailboxCreated { mailbox: mailbox(r)?, name: r.text()? },
         6 => Change::MailboxRenamed { mailbox: mailbox(r)?, before: r.text()?, after: r.text()? },
-        7 => Change::MailboxDeleted { mailbox: mailbox(r)?, name: r.text()? },
+        7 => Change::MailboxDeleted { mailbox: mailbox(r)?, name: r.text()?, keywords: Keywords::default() },
         8 => Change::Subscribed { mailbox: mailbox(r)?, subscribed: r.byte()? != 0 },
         9 => Change::PopTaken { emails: r.list(email)? },
         10 => Change::PopDeleted { emails: r.list(email)? },
@@ -400,7 +466,11 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
         12 => Change::DeviceChanged { device: device(r)? },
         13 => Change::DeviceRevoked { device: device(r)? },
         14 => Change::SettingsChanged,
-        15.. => return Err(Corrupt),
+        15 => Change::MailboxDeleted { mailbox: mailbox(r)?, name: r.text()?, keywords: Keywords::read(r)? },
+        16 => Change::Restored { mailbox: mailbox(r)?, messages: r.list(read_listed)? },
+        17 => Change::PopRelisted { device: device(r)?, emails: r.list(email)? },
+        18 => Change::Undone { device: r.option(device)?, first: ModSeq(r.number()?) },
+        19.. => return Err(Corrupt),
     })
 }
 
@@ -434,6 +504,8 @@ mod tests {
         let emails = vec![EmailId(1), EmailId(u64::MAX)];
         let changed = Reflagged { uid: Uid(1), email: EmailId(2), before: FlagBits(3), after: FlagBits(4) };
         let moved = Relisted { before: listed, uid: Uid(8), flags: FlagBits(1) };
+        let mut keywords = Keywords::default();
+        keywords.bits(&crate::flags::Flags { keywords: vec!["$Label1".into()], ..Default::default() }).unwrap();
         let changes = [
             Change::AccountCreated,
             Change::Added { mailbox, messages: vec![listed; 3] },
@@ -442,14 +514,18 @@ mod tests {
             Change::Moved { from: mailbox, to: MailboxId(9), messages: vec![moved] },
             Change::MailboxCreated { mailbox, name: name.clone() },
             Change::MailboxRenamed { mailbox, before: name.clone(), after: "x".into() },
-            Change::MailboxDeleted { mailbox, name: name.clone() },
+            Change::MailboxDeleted { mailbox, name: name.clone(), keywords },
             Change::Subscribed { mailbox, subscribed: true },
             Change::PopTaken { emails: emails.clone() },
-            Change::PopDeleted { emails },
+            Change::PopDeleted { emails: emails.clone() },
             Change::DeviceAdded { device, name },
             Change::DeviceChanged { device },
             Change::DeviceRevoked { device },
             Change::SettingsChanged,
+            Change::Restored { mailbox, messages: vec![listed] },
+            Change::PopRelisted { device, emails },
+            Change::Undone { device: Some(device), first: ModSeq(4) },
+            Change::Undone { device: None, first: ModSeq(4) },
         ];
         for change in changes {
             for protocol in Protocol::ALL {

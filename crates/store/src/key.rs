@@ -6,12 +6,13 @@
 //! | `B` | mailbox | [`crate::record::MailboxRecord`] |
 //! | `D` | device | [`crate::device::Device`] |
 //! | `E` | email | [`crate::record::EmailRecord`] |
+//! | `H` | email, modseq | nothing: the journal entry of that modseq is about the message, and is not its arrival |
 //! | `J` | modseq | [`crate::journal::JournalEntry`] |
 //! | `K` | mailbox | header of the packed index, a disposable cache |
 //! | `L` | mailbox, number | a piece of the packed index |
 //! | `M` | mailbox, uid | [`crate::record::MessageRecord`] |
 //! | `P` | device, email | [`crate::maildrop::Taken`] |
-//! | `R` | removal time, email | a message that is in no mailbox and still restorable |
+//! | `R` | removal time, email | by which device; a message that is in no mailbox and still restorable |
 //! | `T` | email | its cached summary ([`message::Summary`]) |
 //! | `Y` | email | its body, or where the body lies |
 
@@ -39,6 +40,15 @@ pub(crate) fn device(id: DeviceId) -> Vec<u8> {
 
 pub(crate) fn email(id: EmailId) -> Vec<u8> {
     key(b'E', &[&id.0.to_be_bytes()])
+}
+
+pub(crate) fn history(email: EmailId, modseq: ModSeq) -> Vec<u8> {
+    key(b'H', &[&email.0.to_be_bytes(), &modseq.0.to_be_bytes()])
+}
+
+/// All history of a message.
+pub(crate) fn history_of(email: EmailId) -> (Vec<u8>, Vec<u8>) {
+    all(&key(b'H', &[&email.0.to_be_bytes()]))
 }
 
 pub(crate) fn journal(modseq: ModSeq) -> Vec<u8> {

@@ -38,15 +38,17 @@ mod tx;
 mod watch;
 
 pub use account::{
-    Account, Appended, Expunge, FlagChange, FlagMode, FlagsChanged, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX, Mailboxes,
-    Maildrop, MaildropMessage, MaildropOptions, MaildropOutcome, NewMessage, Purged, Reader, Relisting, Target, View,
+    Account, Appended, ENTRIES_PER_PAGE_MAX, Expunge, FlagChange, FlagMode, FlagsChanged, MAILBOX_NAME_BYTES_MAX,
+    MAILBOXES_MAX, Mailboxes, Maildrop, MaildropMessage, MaildropOptions, MaildropOutcome, MessageChange, MessageEvent,
+    NewMessage, Purged, Reader, Relisting, Target, TimelinePage, TimelineQuery, UndoReport, UndoRequest, UndoWhat,
+    View,
 };
 pub use error::Error;
 pub use flags::{FlagBits, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, SystemFlag};
 pub use ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, NotAnEmailId, Timestamp, Uid, UidValidity};
 pub use index::{Delta, Entry, Index};
 pub use journal::{Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, Protocol, Reflagged, Relisted};
-pub use record::{Counts, Mailbox, Role};
+pub use record::{Counts, Mailbox, Retained, Role};
 pub use settings::AccountSettings;
 pub use store::{INLINE_BYTES_MAX, Store};
 pub use table::{Row, Table, TableTx};

@@ -19,6 +19,9 @@ pub(crate) fn open(bytes: &[u8]) -> Result<Reader<'_>, Corrupt> {
     if r.byte()? == VERSION { Ok(r) } else { Err(Corrupt) }
 }
 
+/// That a record has all that its current version has.
+pub(crate) struct Grown;
+
 /// A record that has grown since version 1.
 pub(crate) fn grown() -> Writer {
     Writer(vec![GROWN])
@@ -45,6 +48,31 @@ pub(crate) struct AccountRecord {
     /// Journal entries up to this one have left retention.
     pub(crate) journal_floor: ModSeq,
     pub(crate) settings: AccountSettings,
+    /// What is in no mailbox and still restorable.
+    pub(crate) retained: Retained,
+    /// From the next journal entry on, the history of each message is indexed.
+    pub(crate) history_from: ModSeq,
+}
+
+/// What was removed and is still kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Retained {
+    /// Messages.
+    pub messages: u64,
+    /// Their octets.
+    pub bytes: u64,
+}
+
+impl Retained {
+    pub(crate) fn add(&mut self, size: u32) {
+        self.messages = self.messages.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(size.into());
+    }
+
+    pub(crate) fn remove(&mut self, size: u32) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(size.into());
+    }
 }
 
 impl AccountRecord {
@@ -53,11 +81,14 @@ impl AccountRecord {
         w.signed(self.created.0).number(self.last_email.0).number(self.last_uid_validity.0.into());
         w.number(self.last_mailbox.0.into()).number(self.last_device.into()).number(self.journal_floor.0);
         self.settings.write(&mut w);
+        w.number(self.retained.messages).number(self.retained.bytes).number(self.history_from.0);
         w.0
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
+    /// `None` beside it: the record is of version 1, and what that did not count is 0.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<(Self, Option<Grown>), Corrupt> {
         let (mut r, has_grown) = open_grown(bytes)?;
+        let number = |r: &mut Reader<'_>| if has_grown { r.number() } else { Ok(0) };
         let record = Self {
             created: Timestamp(r.signed()?),
             last_email: EmailId(r.number()?),
@@ -66,8 +97,10 @@ impl AccountRecord {
             last_device: r.small()?,
             journal_floor: ModSeq(r.number()?),
             settings: if has_grown { AccountSettings::read(&mut r)? } else { AccountSettings::default() },
+            retained: Retained { messages: number(&mut r)?, bytes: number(&mut r)? },
+            history_from: ModSeq(number(&mut r)?),
         };
-        r.end().map(|()| record)
+        r.end().map(|()| (record, has_grown.then_some(Grown)))
     }
 }
 

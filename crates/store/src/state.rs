@@ -4,11 +4,11 @@ use crate::codec::{Corrupt, Reader};
 use crate::device::Device;
 use crate::engine::Snapshot;
 use crate::error::Error;
-use crate::ids::{DeviceId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
+use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::{Entry, Index};
 use crate::journal::JournalEntry;
 use crate::key;
-use crate::record::{AccountRecord, Mailbox, MessageRecord, open, versioned};
+use crate::record::{AccountRecord, EmailRecord, Mailbox, MessageRecord, Retained, open, versioned};
 use crate::settings::AccountSettings;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -37,12 +37,14 @@ impl AccountState {
             head: ModSeq(0),
             record: AccountRecord {
                 created: now,
-                last_email: crate::ids::EmailId(0),
+                last_email: EmailId(0),
                 last_uid_validity: UidValidity(0),
                 last_mailbox: MailboxId(0),
                 last_device: 0,
                 journal_floor: ModSeq(0),
                 settings: AccountSettings::default(),
+                retained: Retained::default(),
+                history_from: ModSeq(0),
             },
             mailboxes: BTreeMap::new(),
             devices: Arc::default(),
@@ -56,7 +58,11 @@ impl AccountState {
             head => Error::fault(format_args!("the record of an account is missing at modseq {head}")),
         };
         let record = snapshot.get(&key::account())?.ok_or_else(missing)?;
-        let record = AccountRecord::decode(&record).map_err(Error::corrupt("the account record"))?;
+        let (mut record, grown) = AccountRecord::decode(&record).map_err(Error::corrupt("the account record"))?;
+        if grown.is_none() {
+            record.retained = count_retained(snapshot)?;
+            record.history_from = snapshot.head();
+        }
         let mut state = Self { head: snapshot.head(), record, mailboxes: BTreeMap::new(), devices: Arc::default() };
         let mut devices = BTreeMap::new();
         scan(snapshot, key::kind(b'B'), |key, value| {
@@ -89,6 +95,19 @@ impl AccountState {
     pub(crate) fn mailbox(&self, id: MailboxId) -> Result<&Arc<MailboxState>, Error> {
         self.mailboxes.get(&id).ok_or(Error::NoSuchMailbox)
     }
+}
+
+/// Counts what is in no mailbox and still restorable, for a record that does not say.
+fn count_retained(snapshot: &dyn Snapshot) -> Result<Retained, Error> {
+    let mut retained = Retained::default();
+    scan(snapshot, key::kind(b'R'), |key, _| {
+        let email = EmailId(key::long_at(key, 9).map_err(Error::corrupt("a retention key"))?);
+        if let Some(record) = snapshot.get(&key::email(email))? {
+            retained.add(EmailRecord::decode(&record).map_err(Error::corrupt("a message's record"))?.size);
+        }
+        Ok(())
+    })?;
+    Ok(retained)
 }
 
 /// RFC 9051 §5.1: INBOX without regard to case, also as the first level of a longer name; all else exactly.
@@ -213,7 +232,7 @@ fn read_piece(bytes: &[u8], index: &mut Index) -> Result<(), Corrupt> {
         size: 0,
         flags: Default::default(),
         modseq: ModSeq(0),
-        email: crate::ids::EmailId(0),
+        email: EmailId(0),
         internal_date: Timestamp(0),
     };
     while r.end().is_err() {
@@ -233,7 +252,7 @@ fn read_packed(r: &mut Reader<'_>, previous: &Entry) -> Result<Entry, Corrupt> {
         size: r.small()?,
         flags: crate::flags::FlagBits(r.number()?),
         modseq: ModSeq(previous.modseq.0.wrapping_add_signed(r.signed()?)),
-        email: crate::ids::EmailId(previous.email.0.wrapping_add_signed(r.signed()?)),
+        email: EmailId(previous.email.0.wrapping_add_signed(r.signed()?)),
         internal_date: Timestamp(previous.internal_date.0.wrapping_add(r.signed()?)),
     })
 }

@@ -31,6 +31,7 @@ struct Inner {
     watches: Arc<Watches>,
     maildrops: Arc<MaildropLocks>,
     cells: Mutex<Cells>,
+    retention_bytes_max: u64,
     /// For each table a lock that its handles share: changes from this process wait for each other.
     table_turns: [Arc<Mutex<()>>; AccountId::RESERVED as usize],
 }
@@ -65,7 +66,14 @@ impl Store {
     /// A store on an engine and a place for objects.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, objects: Arc<dyn Objects>) -> Self {
+        Self::retaining(engine, objects, u64::MAX)
+    }
+
+    /// A store in which an account keeps at most so many octets of removed messages; the oldest go first, at once.
+    #[must_use]
+    pub fn retaining(engine: Arc<dyn Engine>, objects: Arc<dyn Objects>, retention_bytes_max: u64) -> Self {
         Self(Arc::new(Inner {
+            retention_bytes_max,
             engine,
             objects,
             watches: Arc::default(),
@@ -90,6 +98,7 @@ impl Store {
             objects: Arc::clone(&self.0.objects),
             maildrops: Arc::clone(&self.0.maildrops),
             inline_bytes_max: INLINE_BYTES_MAX,
+            retention_bytes_max: self.0.retention_bytes_max,
         }
     }
 

@@ -142,8 +142,17 @@ impl<'a> Tx<'a> {
         self.writes.push(Write::Delete { key });
     }
 
-    /// Writes a journal entry and gives its modseq.
+    /// Writes a journal entry, and the history of the messages that it is about; gives its modseq.
     pub(crate) fn journal(&mut self, actor: Actor, change: Change) -> ModSeq {
+        let modseq = self.next_modseq();
+        for email in change.emails() {
+            self.put(key::history(email, modseq), Vec::new());
+        }
+        self.journal_arrival(actor, change)
+    }
+
+    /// Writes the journal entry of a message that comes into the account: its record tells that, and nothing else has to.
+    pub(crate) fn journal_arrival(&mut self, actor: Actor, change: Change) -> ModSeq {
         let modseq = ModSeq(self.state.head.0 + 1);
         self.state.head = modseq;
         let Actor { device, protocol, now } = actor;

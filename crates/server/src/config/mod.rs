@@ -45,6 +45,8 @@ pub struct Config {
     pub queue_lifetime_hours: u32,
     /// How long removed mail can be brought back, in days.
     pub retention_days: u32,
+    /// How many octets of removed mail an account keeps at most.
+    pub retention_bytes_max: u64,
     /// What is logged.
     pub log: Log,
 }
@@ -144,6 +146,7 @@ impl Default for Config {
             smarthost: None,
             queue_lifetime_hours: 120,
             retention_days: 30,
+            retention_bytes_max: 10 * 1024 * 1024 * 1024,
             log: Log::default(),
         }
     }

@@ -52,6 +52,14 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.retention_days, value.number(0, 36_500)?),
     },
     ConfigOption {
+        key: "retention_bytes_max",
+        kind: COUNT,
+        default: Some("10737418240"),
+        text: "How many octets of removed mail an account keeps at most, beside what its mailboxes hold; the oldest go \
+               first.",
+        set: |config, value| put(&mut config.retention_bytes_max, value.number(0, u64::MAX / 2)?),
+    },
+    ConfigOption {
         key: "listen.smtp",
         kind: ADDRESSES,
         default: Some("[\"[::]:25\"]"),

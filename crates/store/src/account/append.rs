@@ -131,7 +131,7 @@ fn append(
     };
     tx.put(key::email(email), record.encode());
     tx.list(mailbox, &listed.entry(modseq))?;
-    tx.journal(actor, Change::Added { mailbox, messages: vec![listed] });
+    tx.journal_arrival(actor, Change::Added { mailbox, messages: vec![listed] });
     let uid_validity = tx.mailbox(mailbox)?.uid_validity;
     Ok(Appended { mailbox, uid_validity, uid, email, modseq })
 }

@@ -3,7 +3,7 @@
 use super::Account;
 use crate::error::Error;
 use crate::flags::SystemFlag;
-use crate::ids::{EmailId, MailboxId, Timestamp, Uid};
+use crate::ids::{EmailId, MailboxId, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX};
 use crate::key;
@@ -49,7 +49,7 @@ impl Tx<'_> {
         for batch in entries.chunks(MESSAGES_PER_ENTRY_MAX) {
             self.unlist(mailbox, batch)?;
             for entry in batch {
-                self.leave(entry.email, actor.now)?;
+                self.leave(entry.email, actor)?;
             }
             let messages = batch.iter().map(Listed::of).collect();
             let modseq = self.journal(actor, Change::Expunged { mailbox, messages });
@@ -82,12 +82,25 @@ impl Tx<'_> {
     }
 
     /// The message is in one place less; in none, it is kept for the retention time.
-    fn leave(&mut self, email: EmailId, now: Timestamp) -> Result<(), Error> {
+    fn leave(&mut self, email: EmailId, actor: Actor) -> Result<(), Error> {
         let mut record = self.email(email)?;
         record.places = record.places.saturating_sub(1);
         if record.places == 0 {
-            record.removed_at = Some(now);
-            self.put(key::retained(now, email), Vec::new());
+            record.removed_at = Some(actor.now);
+            self.put(key::retained(actor.now, email), actor.device.0.to_be_bytes().to_vec());
+            self.change_record().retained.add(record.size);
+        }
+        self.put(key::email(email), record.encode());
+        Ok(())
+    }
+
+    /// The message is in one place more; if it was in none, it leaves retention.
+    pub(super) fn enter(&mut self, email: EmailId) -> Result<(), Error> {
+        let mut record = self.email(email)?;
+        record.places = record.places.saturating_add(1);
+        if let Some(at) = record.removed_at.take() {
+            self.delete(key::retained(at, email));
+            self.change_record().retained.remove(record.size);
         }
         self.put(key::email(email), record.encode());
         Ok(())

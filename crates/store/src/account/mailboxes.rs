@@ -81,7 +81,8 @@ impl Account {
             tx.expunge(actor, mailbox.id, &entries)?;
             tx.forget_pack(mailbox.id)?;
             tx.remove_mailbox(mailbox.id);
-            tx.journal(actor, Change::MailboxDeleted { mailbox: mailbox.id, name: mailbox.name });
+            let Mailbox { id, name, keywords, .. } = mailbox;
+            tx.journal(actor, Change::MailboxDeleted { mailbox: id, name, keywords });
             Ok(())
         })
     }
@@ -105,7 +106,7 @@ impl Account {
 }
 
 impl Tx<'_> {
-    fn create_parents(&mut self, actor: Actor, name: &str) -> Result<(), Error> {
+    pub(super) fn create_parents(&mut self, actor: Actor, name: &str) -> Result<(), Error> {
         for (end, _) in name.match_indices('/') {
             let parent = name.get(..end).unwrap_or_default();
             if self.state.by_name(parent).is_none() {
@@ -127,7 +128,7 @@ impl Tx<'_> {
         }
     }
 
-    fn create_mailbox(&mut self, actor: Actor, name: &str, role: Option<Role>) -> Result<MailboxId, Error> {
+    pub(super) fn create_mailbox(&mut self, actor: Actor, name: &str, role: Option<Role>) -> Result<MailboxId, Error> {
         if self.state.mailboxes.len() >= MAILBOXES_MAX {
             return Err(Error::Limit(format!("an account has at most {MAILBOXES_MAX} mailboxes")));
         }

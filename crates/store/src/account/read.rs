@@ -166,7 +166,7 @@ impl Account {
 
 fn journal_floor(snapshot: &dyn Snapshot) -> Result<ModSeq, Error> {
     let record = snapshot.get(&key::account())?.ok_or(Error::NoSuchAccount)?;
-    let record = AccountRecord::decode(&record).map_err(Error::corrupt("the account record"))?;
+    let (record, _) = AccountRecord::decode(&record).map_err(Error::corrupt("the account record"))?;
     Ok(record.journal_floor)
 }
 

@@ -5,7 +5,6 @@ use crate::error::Error;
 use crate::ids::{MailboxId, Uid, UidValidity};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, Relisted};
-use crate::key;
 use crate::tx::Tx;
 
 /// What came where (COPYUID, RFC 4315 §3).
@@ -77,9 +76,7 @@ fn copy(tx: &mut Tx<'_>, actor: Actor, to: MailboxId, relisted: &[Relisted]) -> 
     let messages: Vec<Listed> = relisted.iter().map(Relisted::after).collect();
     for listed in &messages {
         tx.list(to, &listed.entry(modseq))?;
-        let mut record = tx.email(listed.email)?;
-        record.places = record.places.saturating_add(1);
-        tx.put(key::email(listed.email), record.encode());
+        tx.enter(listed.email)?;
     }
     tx.journal(actor, Change::Added { mailbox: to, messages });
     Ok(())

@@ -2,13 +2,13 @@
 
 use super::Account;
 use crate::error::Error;
-use crate::ids::{EmailId, MailboxId, ModSeq, Timestamp};
+use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp};
 use crate::journal::JournalEntry;
 use crate::key;
-use crate::record::EmailRecord;
+use crate::record::{EmailRecord, Retained};
 use crate::state;
 use crate::tx::Tx;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 /// One transaction purges at most this many messages and journal entries.
@@ -24,17 +24,61 @@ pub struct Purged {
 }
 
 impl Account {
+    /// What was removed and is still restorable.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn retained(&self) -> Result<Retained, Error> {
+        Ok(self.cell.state()?.record.retained)
+    }
+
+    /// What each device removed and is still restorable; 0 stands for the server and for what an earlier version removed.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn retained_by_device(&self) -> Result<BTreeMap<DeviceId, Retained>, Error> {
+        let mut by_device: BTreeMap<DeviceId, Retained> = BTreeMap::new();
+        let snapshot = self.snapshot()?;
+        state::scan(&*snapshot, key::kind(b'R'), |key, value| {
+            let email = EmailId(key::long_at(key, 9).map_err(Error::corrupt("a retention key"))?);
+            let device = DeviceId(value.try_into().map_or(0, u32::from_be_bytes));
+            if let Some(record) = snapshot.get(&key::email(email))? {
+                let record = EmailRecord::decode(&record).map_err(Error::corrupt("a message's record"))?;
+                by_device.entry(device).or_default().add(record.size);
+            }
+            Ok(())
+        })?;
+        Ok(by_device)
+    }
+
+    /// Removes the oldest of what is restorable until it is no more than `bytes_max` octets.
+    pub(super) fn keep_retention_within(&self, bytes_max: u64) -> Result<(), Error> {
+        while self.cell.state()?.record.retained.bytes > bytes_max {
+            if self.purge_some(Due { before: None, bytes_max })? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One commit's worth of messages.
+    fn purge_some(&self, due: Due) -> Result<usize, Error> {
+        let (messages, objects) = self.cell.transact(move |tx| purge_messages(tx, due))?;
+        // The messages are gone for good; an object that stays behind is found by the sweep. Each gets its try.
+        let removals = objects.iter().map(|name| self.objects.remove(self.id(), name));
+        removals.fold(Ok(()), Result::and)?;
+        Ok(messages)
+    }
+
     /// Removes what was removed from the mailbox before `before`, and journal entries from before it.
     ///
     /// # Errors
     /// [`Error::NoSpace`], faults.
     pub fn purge(&self, before: Timestamp) -> Result<Purged, Error> {
         let mut purged = Purged::default();
+        self.head()?;
         loop {
-            let (messages, objects) = self.transact(move |tx| purge_messages(tx, before))?;
-            // The messages are gone for good; an object that stays behind is found by the sweep. Each gets its try.
-            let removals = objects.iter().map(|name| self.objects.remove(self.id(), name));
-            removals.fold(Ok(()), Result::and)?;
+            let messages = self.purge_some(Due { before: Some(before), bytes_max: u64::MAX })?;
             let journal_entries = self.transact(move |tx| purge_journal(tx, before))?;
             purged.messages += messages;
             purged.journal_entries += journal_entries;
@@ -73,16 +117,30 @@ impl Account {
     }
 }
 
-fn purge_messages(tx: &mut Tx<'_>, before: Timestamp) -> Result<(usize, Vec<String>), Error> {
+/// What of the retained messages goes, the oldest first.
+#[derive(Clone, Copy)]
+struct Due {
+    /// What was removed before.
+    before: Option<Timestamp>,
+    /// What is over this.
+    bytes_max: u64,
+}
+
+fn purge_messages(tx: &mut Tx<'_>, Due { before, bytes_max }: Due) -> Result<(usize, Vec<String>), Error> {
     let mut due = Vec::new();
-    let range = (key::kind(b'R').0, key::retained(before, EmailId(0)));
-    tx.scan_before(range, |key, _| {
+    let (first, end) = key::kind(b'R');
+    let end = before.map_or(end, |before| key::retained(before, EmailId(0)));
+    tx.scan_before((first, end), |key, _| {
         due.push((key.to_vec(), EmailId(key::long_at(key, 9).map_err(Error::corrupt("a retention key"))?)));
         Ok(if due.len() < PURGED_PER_COMMIT_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
     let mut objects = Vec::new();
-    let (count, devices) = (due.len(), tx.state.devices.clone());
+    let (mut count, devices) = (0, tx.state.devices.clone());
     for (retained, email) in due {
+        if before.is_none() && tx.state.record.retained.bytes <= bytes_max {
+            break;
+        }
+        count += 1;
         if tx.get(&retained)?.is_none() {
             // Another purge in the same commit.
             continue;
@@ -92,6 +150,7 @@ fn purge_messages(tx: &mut Tx<'_>, before: Timestamp) -> Result<(usize, Vec<Stri
         if record.places > 0 {
             continue;
         }
+        tx.change_record().retained.remove(record.size);
         objects.extend(record.object);
         for key in [key::email(email), key::summary(email), key::body(email)] {
             tx.delete(key);
@@ -102,14 +161,15 @@ fn purge_messages(tx: &mut Tx<'_>, before: Timestamp) -> Result<(usize, Vec<Stri
 }
 
 fn purge_journal(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize, Error> {
-    let mut due = Vec::new();
+    let (mut due, mut histories) = (Vec::new(), Vec::new());
     tx.scan_before(key::kind(b'J'), |key, value| {
         let modseq = ModSeq(key::long_at(key, 1).map_err(Error::corrupt("a journal key"))?);
         let entry = JournalEntry::decode(modseq, value).map_err(Error::corrupt("a journal entry"))?;
-        if entry.at >= before || due.len() >= PURGED_PER_COMMIT_MAX {
+        if entry.at >= before || due.len() + histories.len() >= PURGED_PER_COMMIT_MAX {
             return Ok(ControlFlow::Break(()));
         }
         due.push(modseq);
+        histories.extend(entry.change.emails().into_iter().map(|email| key::history(email, modseq)));
         Ok(ControlFlow::Continue(()))
     })?;
     let Some(floor) = due.last().copied() else { return Ok(0) };
@@ -117,6 +177,7 @@ fn purge_journal(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize, Error> {
     let record = tx.change_record();
     record.journal_floor = record.journal_floor.max(floor);
     due.iter().for_each(|modseq| tx.delete(key::journal(*modseq)));
+    histories.into_iter().for_each(|key| tx.delete(key));
     Ok(due.len())
 }
 

@@ -184,7 +184,7 @@ fn by_journal(account: &Account, observer: &Observer, found: &Found) {
     };
     for entry in entries {
         match entry.change {
-            Change::Added { mailbox, messages } => {
+            Change::Added { mailbox, messages } | Change::Restored { mailbox, messages } => {
                 mailboxes.get_mut(&mailbox).unwrap().extend(messages.iter().map(listed));
             }
             Change::FlagsChanged { mailbox, messages } => {
@@ -213,7 +213,7 @@ fn by_journal(account: &Account, observer: &Observer, found: &Found) {
             Change::MailboxRenamed { mailbox, before, after } => {
                 assert_eq!(names.insert(mailbox, after), Some(before));
             }
-            Change::MailboxDeleted { mailbox, name } => {
+            Change::MailboxDeleted { mailbox, name, keywords: _ } => {
                 assert_eq!(names.remove(&mailbox), Some(name));
                 assert_eq!(mailboxes.remove(&mailbox), Some(Messages::new()), "its messages were expunged first");
             }
@@ -224,7 +224,9 @@ fn by_journal(account: &Account, observer: &Observer, found: &Found) {
             | Change::DeviceAdded { .. }
             | Change::DeviceChanged { .. }
             | Change::DeviceRevoked { .. }
-            | Change::SettingsChanged => {}
+            | Change::SettingsChanged
+            | Change::PopRelisted { .. }
+            | Change::Undone { .. } => {}
         }
     }
     let now: BTreeMap<MailboxId, String> =

@@ -1,0 +1,153 @@
+//! What is to be done, decided from the trail and from what is there now.
+
+use super::trail::{Place, Track, Trail};
+use super::{UndoReport, UndoRequest};
+use crate::error::Error;
+use crate::flags::{Flags, SystemFlag};
+use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp};
+use crate::index::Entry;
+use crate::key;
+use crate::tx::Tx;
+use std::collections::{BTreeMap, HashSet};
+
+/// The steps of an undo, grouped by mailbox, in UID order.
+#[derive(Default)]
+pub(super) struct Plan {
+    /// What comes back, by the mailbox that it was in.
+    pub(super) restore: BTreeMap<MailboxId, Vec<Comeback>>,
+    /// What moves back: from, to.
+    pub(super) moves: BTreeMap<(MailboxId, MailboxId), Vec<(Entry, Flags)>>,
+    /// What gets its flags back.
+    pub(super) reflag: BTreeMap<MailboxId, Vec<(Entry, Flags)>>,
+    /// What goes again.
+    pub(super) remove: BTreeMap<MailboxId, Vec<Entry>>,
+    /// What is listed again in a maildrop.
+    pub(super) relist: BTreeMap<DeviceId, Vec<EmailId>>,
+    /// What is not listed any more in a maildrop.
+    pub(super) hide: Vec<(DeviceId, EmailId)>,
+    /// Mailboxes that are made again, by the number that they had.
+    pub(super) mailboxes: BTreeMap<MailboxId, String>,
+    pub(super) report: UndoReport,
+    /// What is in mailboxes that something comes back to.
+    there: BTreeMap<MailboxId, HashSet<EmailId>>,
+}
+
+/// A message that comes back.
+pub(super) struct Comeback {
+    pub(super) email: EmailId,
+    pub(super) size: u32,
+    pub(super) internal_date: Timestamp,
+    pub(super) flags: Flags,
+}
+
+pub(super) fn make(tx: &mut Tx<'_>, trail: &Trail, request: &UndoRequest) -> Result<Plan, Error> {
+    let mut plan = Plan::default();
+    let wanted = |track: &Track| {
+        request.mailbox.is_none_or(|mailbox| track.mailbox == mailbox)
+            && request.email.is_none_or(|email| track.before.email == email)
+    };
+    for track in trail.removed.iter().filter(|track| !track.made && wanted(track)) {
+        plan.restore(tx, trail, track)?;
+    }
+    let came_back: HashSet<EmailId> = plan.restore.values().flatten().map(|comeback| comeback.email).collect();
+    let mut left: Vec<(&Place, &Track)> = trail.left.iter().filter(|(_, track)| wanted(track)).collect();
+    left.sort_unstable_by_key(|(place, _)| **place);
+    for (place, track) in left {
+        // Not there any more: somebody else has moved or removed it.
+        if tx.mailbox(place.0).is_err() {
+            continue;
+        }
+        let Some(entry) = tx.index(place.0)?.find(place.1).copied() else { continue };
+        let untouched = entry.modseq == track.last;
+        if track.made {
+            let is_undo = matches!(request.what, super::UndoWhat::Undo(_));
+            if untouched && (is_undo || came_back.contains(&entry.email)) {
+                plan.remove.entry(place.0).or_default().push(entry);
+                plan.report.removed += 1;
+            }
+        } else if track.mailbox != place.0 {
+            plan.move_back(tx, trail, track, (place.0, entry, untouched))?;
+        } else if untouched {
+            plan.reflag(tx, track, entry)?;
+        }
+    }
+    plan.maildrops(tx, trail, request)?;
+    plan.report.mailboxes = plan.mailboxes.values().cloned().collect();
+    Ok(plan)
+}
+
+impl Plan {
+    fn restore(&mut self, tx: &mut Tx<'_>, trail: &Trail, track: &Track) -> Result<(), Error> {
+        let email = track.before.email;
+        if tx.get(&key::email(email))?.is_none() {
+            self.report.gone += 1;
+            return Ok(());
+        }
+        if !self.there.contains_key(&track.mailbox) && tx.mailbox(track.mailbox).is_ok() {
+            let emails = tx.index(track.mailbox)?.iter().map(|entry| entry.email).collect();
+            self.there.insert(track.mailbox, emails);
+        }
+        // Somebody, or an earlier undo, has brought it back.
+        let is_there = self.there.get(&track.mailbox).is_some_and(|there| there.contains(&email));
+        let Some(flags) = self.flags_in(tx, trail, track).filter(|_| !is_there) else { return Ok(()) };
+        let comeback = Comeback { email, size: track.before.size, internal_date: track.before.internal_date, flags };
+        self.restore.entry(track.mailbox).or_default().push(comeback);
+        self.report.restored += 1;
+        Ok(())
+    }
+
+    /// The flags that a message had in its mailbox; notes that the mailbox has to be made again. `None` where nobody knows
+    /// any more what the mailbox was.
+    fn flags_in(&mut self, tx: &mut Tx<'_>, trail: &Trail, track: &Track) -> Option<Flags> {
+        let keywords = match (tx.mailbox(track.mailbox), trail.deleted_mailboxes.get(&track.mailbox)) {
+            (Ok(mailbox), _) => &mailbox.keywords,
+            (Err(_), Some((name, keywords))) => {
+                self.mailboxes.entry(track.mailbox).or_insert_with(|| name.clone());
+                keywords
+            }
+            (Err(_), None) => return None,
+        };
+        // Whatever it was marked for, the next EXPUNGE of a client must not take it away again.
+        Some(keywords.flags(track.before.flags.without(SystemFlag::Deleted)))
+    }
+
+    fn move_back(
+        &mut self,
+        tx: &mut Tx<'_>,
+        trail: &Trail,
+        track: &Track,
+        (from, entry, untouched): (MailboxId, Entry, bool),
+    ) -> Result<(), Error> {
+        let Some(before) = self.flags_in(tx, trail, track) else { return Ok(()) };
+        let flags = if untouched { before } else { tx.mailbox(from)?.keywords.flags(entry.flags) };
+        self.moves.entry((from, track.mailbox)).or_default().push((entry, flags));
+        self.report.moved += 1;
+        Ok(())
+    }
+
+    fn reflag(&mut self, tx: &mut Tx<'_>, track: &Track, entry: Entry) -> Result<(), Error> {
+        if entry.flags != track.before.flags {
+            let flags = tx.mailbox(track.mailbox)?.keywords.flags(track.before.flags);
+            self.reflag.entry(track.mailbox).or_default().push((entry, flags));
+            self.report.reflagged += 1;
+        }
+        Ok(())
+    }
+
+    fn maildrops(&mut self, tx: &mut Tx<'_>, trail: &Trail, request: &UndoRequest) -> Result<(), Error> {
+        let is_wanted = |email: &EmailId| request.email.is_none_or(|wanted| wanted == *email);
+        if let super::UndoWhat::Device { device, .. } = request.what {
+            let mut emails: Vec<EmailId> = trail.pop_deleted.iter().copied().filter(is_wanted).collect();
+            emails.sort_unstable();
+            for email in emails {
+                let Some(taken) = tx.taken(device, email)? else { continue };
+                if taken.deleted_at.is_some() && (request.relist || taken.taken_at.is_none()) {
+                    self.relist.entry(device).or_default().push(email);
+                    self.report.relisted += 1;
+                }
+            }
+        }
+        self.hide = trail.relisted.iter().copied().filter(|(_, email)| is_wanted(email)).collect();
+        Ok(())
+    }
+}

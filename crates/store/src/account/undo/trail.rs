@@ -1,0 +1,155 @@
+//! The trail of a device in the journal: for each message that it touched, where it was before and where it was left.
+
+use crate::account::history::journal_backwards;
+use crate::error::Error;
+use crate::flags::Keywords;
+use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
+use crate::journal::{Change, JournalEntry, Listed};
+use crate::tx::Tx;
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+/// An undo looks at no more journal entries.
+const ENTRIES_MAX: usize = 1_000_000;
+/// An undo is about no more changes of messages: they are in memory, and in one commit.
+const CHANGES_MAX: usize = 1_000_000;
+
+/// A message in a mailbox.
+pub(super) type Place = (MailboxId, Uid);
+
+/// A message that was touched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Track {
+    /// Where it was before; of what was made, where it was made.
+    pub(super) mailbox: MailboxId,
+    /// As it was before, or as it was made.
+    pub(super) before: Listed,
+    /// It was not there before: a copy or an upload.
+    pub(super) made: bool,
+    /// The last of these changes.
+    pub(super) last: ModSeq,
+}
+
+/// What was done, in sum.
+#[derive(Default)]
+pub(super) struct Trail {
+    /// What is still in a mailbox, as far as these changes go.
+    pub(super) left: HashMap<Place, Track>,
+    /// What was removed, in the order in which it was.
+    pub(super) removed: Vec<Track>,
+    /// What the device deleted from its maildrop.
+    pub(super) pop_deleted: HashSet<EmailId>,
+    /// What was listed again in a maildrop.
+    pub(super) relisted: Vec<(DeviceId, EmailId)>,
+    /// Names and keywords of mailboxes that were deleted since, by whomever.
+    pub(super) deleted_mailboxes: HashMap<MailboxId, (String, Keywords)>,
+}
+
+/// What a device did at `since` or later.
+pub(super) fn of_device(tx: &mut Tx<'_>, device: DeviceId, since: Timestamp) -> Result<Trail, Error> {
+    collect(tx, |entry| entry.device == device && entry.at >= since, |entry| entry.at >= since)
+}
+
+/// What an undo did that went from `first` to `last`.
+pub(super) fn of_undo(tx: &mut Tx<'_>, first: ModSeq, last: ModSeq) -> Result<Trail, Error> {
+    collect(tx, |entry| (first..=last).contains(&entry.modseq), |entry| entry.modseq >= first)
+}
+
+/// Follows the entries that are `meant`, back to the first that is not in `reach`.
+fn collect(
+    tx: &mut Tx<'_>,
+    meant: impl Fn(&JournalEntry) -> bool,
+    reach: impl Fn(&JournalEntry) -> bool,
+) -> Result<Trail, Error> {
+    let (mut entries, mut trail) = (Vec::new(), Trail::default());
+    let (mut looked_at, mut changes) = (0, 0);
+    let snapshot = tx.snapshot()?;
+    let end = ModSeq(snapshot.head().0.saturating_add(1));
+    journal_backwards(snapshot, end, |entry| {
+        looked_at += 1;
+        if !reach(&entry) || looked_at > ENTRIES_MAX || changes > CHANGES_MAX {
+            return ControlFlow::Break(());
+        }
+        if let Change::MailboxDeleted { mailbox, name, keywords } = &entry.change {
+            trail.deleted_mailboxes.insert(*mailbox, (name.clone(), keywords.clone()));
+        }
+        if meant(&entry) {
+            changes += entry.change.emails().len();
+            entries.push(entry);
+        }
+        ControlFlow::Continue(())
+    })?;
+    if looked_at > ENTRIES_MAX || changes > CHANGES_MAX {
+        return Err(Error::Limit("that is more than one undo takes; choose a later time, or one mailbox".into()));
+    }
+    entries.iter().rev().for_each(|entry| trail.follow(entry));
+    Ok(trail)
+}
+
+impl Trail {
+    /// Goes on with the next entry, oldest first.
+    fn follow(&mut self, entry: &JournalEntry) {
+        let last = entry.modseq;
+        match &entry.change {
+            Change::Added { mailbox, messages } | Change::Restored { mailbox, messages } => {
+                for listed in messages {
+                    let track = Track { mailbox: *mailbox, before: *listed, made: true, last };
+                    self.left.insert((*mailbox, listed.uid), track);
+                }
+            }
+            Change::FlagsChanged { mailbox, messages } => {
+                for changed in messages {
+                    let place = (*mailbox, changed.uid);
+                    // Size and date are those of the entry that is there: plan takes them from it.
+                    let before = Listed {
+                        uid: changed.uid,
+                        email: changed.email,
+                        flags: changed.before,
+                        internal_date: Timestamp(0),
+                        size: 0,
+                    };
+                    self.left.entry(place).or_insert(Track { mailbox: *mailbox, before, made: false, last }).last =
+                        last;
+                }
+            }
+            Change::Expunged { mailbox, messages } => {
+                for listed in messages {
+                    let track = self.take((*mailbox, listed.uid), listed, last);
+                    self.removed.push(track);
+                }
+            }
+            Change::Moved { from, to, messages } => {
+                for moved in messages {
+                    let track = self.take((*from, moved.before.uid), &moved.before, last);
+                    self.left.insert((*to, moved.uid), track);
+                }
+            }
+            Change::PopDeleted { emails } => self.pop_deleted.extend(emails),
+            Change::PopRelisted { device, emails } => {
+                self.relisted.extend(emails.iter().map(|email| (*device, *email)));
+            }
+            Change::AccountCreated
+            | Change::MailboxCreated { .. }
+            | Change::MailboxRenamed { .. }
+            | Change::MailboxDeleted { .. }
+            | Change::Subscribed { .. }
+            | Change::PopTaken { .. }
+            | Change::DeviceAdded { .. }
+            | Change::DeviceChanged { .. }
+            | Change::DeviceRevoked { .. }
+            | Change::SettingsChanged
+            | Change::Undone { .. } => {}
+        }
+    }
+
+    /// The track that leads away from a place; `listed` is the message as it was when it left.
+    fn take(&mut self, place: Place, listed: &Listed, last: ModSeq) -> Track {
+        match self.left.remove(&place) {
+            Some(track) => {
+                let Listed { internal_date, size, .. } = *listed;
+                Track { before: Listed { internal_date, size, ..track.before }, last, ..track }
+            }
+            None => Track { mailbox: place.0, before: *listed, made: false, last },
+        }
+    }
+}
