@@ -1,3 +1,28 @@
-//! What the owner of an account, and an administrator, see and ask for: devices, timeline, undo, requests.
+//! What the owner of an account, and an administrator, see and ask for: devices, timeline, undo, offers.
 //!
-//! Pages, the JSON API and the command line ask here, so that all of them say the same. No HTTP, no clock, no waiting.
+//! Pages, the JSON API and the command line ask here, so that all of them say the same. Every answer is data with words
+//! beside it ([`words`]), ready to be shown or sent as JSON; subjects and senders are what strangers wrote, and whoever
+//! shows them escapes them. No HTTP, no clock, no waiting: the time comes with [`Actor`], all calls block.
+//!
+//! Invariant: an [`AccountConsole`] reads and changes its own account only; who may hold one is decided where it is made.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod account;
+mod devices;
+mod error;
+mod moment;
+mod names;
+mod timeline;
+mod undo;
+pub mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use account::AccountConsole;
+pub use devices::{DeviceCard, Light, Offer, Traffic};
+pub use error::Error;
+pub use moment::{parse_moment, shown};
+pub use timeline::{MessageLine, MessageStory, StoryLine, Timeline, TimelineAsk, TimelineLine};
+pub use undo::{UndoAnswer, UndoAsk};

@@ -33,6 +33,8 @@ pub struct Device {
     pub pop_since: Timestamp,
     /// Whether a message that it submits is saved to Sent.
     pub saves_sent: bool,
+    /// When the owner said that what it took need not be put back.
+    pub offer_declined_at: Option<Timestamp>,
     /// The protocols that it has logged in with, as bits in the order of [`Protocol::ALL`].
     pub(crate) protocols: u16,
 }
@@ -116,6 +118,9 @@ impl Device {
         });
         self.pop.write(&mut w);
         w.signed(self.pop_since.0).byte(u8::from(self.saves_sent)).number(self.protocols.into());
+        w.option(self.offer_declined_at, |w, at| {
+            w.signed(at.0);
+        });
         w.0
     }
 
@@ -135,6 +140,7 @@ impl Device {
             pop_since: if has_grown { Timestamp(r.signed()?) } else { added_at },
             saves_sent: !has_grown || r.byte()? != 0,
             protocols: u16::try_from(r.number()?).map_err(|_| Corrupt)?,
+            offer_declined_at: if has_grown { r.option(|r| r.signed().map(Timestamp))? } else { None },
         };
         r.end().map(|()| device)
     }

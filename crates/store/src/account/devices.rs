@@ -127,6 +127,16 @@ impl Account {
         })
     }
 
+    /// Notes that the owner does not want back what a device took.
+    ///
+    /// # Errors
+    /// As [`Account::set_pop_settings`].
+    pub fn decline_offer(&self, actor: Actor, device: DeviceId) -> Result<(), Error> {
+        self.change_device(actor, device, Change::DeviceChanged { device }, move |device| {
+            device.offer_declined_at = Some(actor.now);
+        })
+    }
+
     /// What was chosen for the whole account.
     ///
     /// # Errors
@@ -196,6 +206,7 @@ fn add(
         pop: pop.unwrap_or(tx.state.record.settings.pop),
         pop_since: actor.now,
         saves_sent: true,
+        offer_declined_at: None,
         protocols: 0,
     });
     tx.journal(actor, Change::DeviceAdded { device: id, name });

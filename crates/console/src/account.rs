@@ -1,0 +1,42 @@
+//! The console of one account.
+
+use crate::error::Error;
+use store::device::Device;
+use store::{Account, Actor, DeviceId};
+
+/// The console of one account. Whoever holds it acts as `actor`: the owner through a page, an administrator through the
+/// command line. Cheap to clone.
+#[derive(Clone)]
+pub struct AccountConsole {
+    pub(crate) account: Account,
+    pub(crate) actor: Actor,
+}
+
+impl AccountConsole {
+    /// The console of `account` for somebody who may use it: its owner, or an administrator.
+    #[must_use]
+    pub fn new(account: Account, actor: Actor) -> Self {
+        Self { account, actor }
+    }
+
+    /// A device of the account, revoked or not.
+    pub(crate) fn device(&self, id: DeviceId) -> Result<Device, Error> {
+        let devices = self.account.devices()?;
+        devices.get(&id).cloned().ok_or(Error::Store(store::Error::NoSuchDevice))
+    }
+
+    /// The device that a name or a number means; a name means the one that is not revoked, if there is one.
+    ///
+    /// # Errors
+    /// There is none, in words.
+    pub fn find_device(&self, wanted: &str) -> Result<DeviceId, Error> {
+        let devices = self.account.devices()?;
+        let mut named: Vec<&Device> = devices.values().filter(|device| device.name == wanted).collect();
+        named.sort_by_key(|device| device.revoked_at.is_some());
+        let numbered = || wanted.parse().ok().and_then(|number| devices.get(&DeviceId(number)));
+        let found = named.first().copied().or_else(numbered);
+        found.map(|device| device.id).ok_or_else(|| {
+            Error::refused(format!("there is no device “{wanted}”; `pillarbox device list --revoked` shows all"))
+        })
+    }
+}

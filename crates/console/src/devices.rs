@@ -1,0 +1,257 @@
+//! The devices of an account, as their owner sees them.
+
+use crate::account::AccountConsole;
+use crate::error::Error;
+use crate::moment::shown;
+use crate::words;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use store::device::{Credential, Device};
+use store::removal::RemovalPolicy;
+use store::{Change, DeviceId, Protocol, Retained, TimelineQuery};
+
+/// "Lately" is so many days.
+pub const LATELY_DAYS: u16 = 7;
+/// What a device did lately is told from so many entries of the journal at most.
+const ENTRIES_MAX: usize = 10_000;
+
+/// A device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceCard {
+    /// Its number within the account.
+    pub id: u32,
+    /// Its name for people.
+    pub name: String,
+    /// Whether its password is one of its own.
+    pub own_password: bool,
+    /// The protocols that it has used.
+    pub protocols: Vec<String>,
+    /// What its program called itself.
+    pub program: Option<String>,
+    /// When it was added.
+    pub added_at: String,
+    /// When it logged in last, exact to some minutes.
+    pub last_seen_at: Option<String>,
+    /// From where.
+    pub last_seen_from: Option<String>,
+    /// Under which version of TLS.
+    pub tls: Option<String>,
+    /// Since when it may not log in.
+    pub revoked_at: Option<String>,
+    /// What its POP deletions do: the name of a policy.
+    pub policy: String,
+    /// The same in words.
+    pub policy_text: String,
+    /// From when on it lists mail over POP.
+    pub window: String,
+    /// Which mailboxes it lists mail from over POP.
+    pub scope: String,
+    /// Whether what it sends is saved to Sent.
+    pub saves_sent: bool,
+    /// What it did in the last [`LATELY_DAYS`] days.
+    pub traffic: Traffic,
+    /// The same in words.
+    pub lately: Vec<String>,
+    /// Messages that it removed from the mailbox and that can be put back.
+    pub restorable: u64,
+    /// Whether mail is safe from it.
+    pub light: Light,
+    /// Why.
+    pub light_reason: String,
+    /// What its owner may want to know or do.
+    pub advice: Vec<String>,
+}
+
+/// Numbers of messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Downloaded over POP.
+    pub downloaded: usize,
+    /// Deleted from its own list over POP.
+    pub deleted_from_its_list: usize,
+    /// Removed from the mailbox.
+    pub removed: usize,
+    /// Moved to another mailbox.
+    pub moved: usize,
+    /// Given other flags.
+    pub marked: usize,
+    /// Put into the mailbox.
+    pub added: usize,
+}
+
+/// Whether mail is safe from a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Light {
+    /// It takes nothing from the others.
+    Green,
+    /// It changes what the others see, as its owner chose.
+    Amber,
+    /// It takes mail from the others.
+    Red,
+}
+
+/// Mail that a device took, and that the others may want back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Which device took it.
+    pub device_id: u32,
+    /// Its name.
+    pub device: String,
+    /// So many messages can be put back.
+    pub messages: u64,
+    /// Their octets.
+    pub bytes: u64,
+}
+
+impl AccountConsole {
+    /// All devices that may log in, the one that was seen last first; `revoked`: the others too, behind them.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn devices(&self, revoked: bool) -> Result<Vec<DeviceCard>, Error> {
+        let devices = self.account.devices()?;
+        let (traffic, retained) = (self.traffic()?, self.account.retained_by_device()?);
+        let mut shown: Vec<&Device> = devices.values().filter(|d| revoked || d.revoked_at.is_none()).collect();
+        shown.sort_by_key(|device| {
+            let seen = device.last_login.as_ref().map_or(device.added_at, |login| login.at);
+            (device.revoked_at.is_some(), std::cmp::Reverse(seen))
+        });
+        let card = |device: &Device| {
+            let others = Others::of(device, &devices);
+            let traffic = traffic.get(&device.id).copied().unwrap_or_default();
+            card(device, &others, traffic, retained.get(&device.id).copied().unwrap_or_default())
+        };
+        Ok(shown.into_iter().map(card).collect())
+    }
+
+    /// One device.
+    ///
+    /// # Errors
+    /// [`store::Error::NoSuchDevice`], faults.
+    pub fn device_card(&self, id: DeviceId) -> Result<DeviceCard, Error> {
+        let device = self.device(id)?;
+        let others = Others::of(&device, &*self.account.devices()?);
+        let traffic = self.traffic()?.get(&id).copied().unwrap_or_default();
+        Ok(card(&device, &others, traffic, self.account.retained_by_device()?.get(&id).copied().unwrap_or_default()))
+    }
+
+    /// What POP devices took from the mailbox and others may want back: offered as soon as a second device reads the
+    /// account, until it is put back, declined or not kept any more.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn offers(&self) -> Result<Vec<Offer>, Error> {
+        let devices = self.account.devices()?;
+        let mut offers = Vec::new();
+        for (id, Retained { messages, bytes }) in self.account.retained_by_device()? {
+            let Some(device) = devices.get(&id).filter(|device| device.has_used(Protocol::Pop3)) else { continue };
+            let is_shared = devices.values().any(|other| other.id != id && other.reads_mail());
+            if is_shared && !device.has_used(Protocol::Imap) && device.offer_declined_at.is_none() {
+                offers.push(Offer { device_id: id.0, device: device.name.clone(), messages, bytes });
+            }
+        }
+        Ok(offers)
+    }
+
+    /// What each device did lately.
+    fn traffic(&self) -> Result<BTreeMap<DeviceId, Traffic>, Error> {
+        let since = Some(self.actor.now.days_before(LATELY_DAYS));
+        let query = TimelineQuery { since, limit: ENTRIES_MAX, ..TimelineQuery::default() };
+        let mut by_device: BTreeMap<DeviceId, Traffic> = BTreeMap::new();
+        for entry in self.account.timeline(&query)?.entries {
+            let traffic = by_device.entry(entry.device).or_default();
+            let count = entry.change.emails().len();
+            match entry.change {
+                Change::PopTaken { .. } => traffic.downloaded += count,
+                Change::PopDeleted { .. } => traffic.deleted_from_its_list += count,
+                Change::Expunged { .. } => traffic.removed += count,
+                Change::Moved { .. } => traffic.moved += count,
+                Change::FlagsChanged { .. } => traffic.marked += count,
+                Change::Added { .. } => traffic.added += count,
+                Change::AccountCreated
+                | Change::MailboxCreated { .. }
+                | Change::MailboxRenamed { .. }
+                | Change::MailboxDeleted { .. }
+                | Change::Subscribed { .. }
+                | Change::DeviceAdded { .. }
+                | Change::DeviceChanged { .. }
+                | Change::DeviceRevoked { .. }
+                | Change::SettingsChanged
+                | Change::Restored { .. }
+                | Change::PopRelisted { .. }
+                | Change::Undone { .. } => {}
+            }
+        }
+        Ok(by_device)
+    }
+}
+
+/// What a device's safety depends on beside itself.
+struct Others {
+    /// Another device reads the account.
+    shared: bool,
+}
+
+impl Others {
+    fn of(device: &Device, devices: &BTreeMap<DeviceId, Device>) -> Self {
+        Self { shared: devices.values().any(|other| other.id != device.id && other.reads_mail()) }
+    }
+}
+
+fn card(device: &Device, others: &Others, traffic: Traffic, retained: Retained) -> DeviceCard {
+    let (light, reason) = light(device, others);
+    let login = device.last_login.as_ref();
+    let used = Protocol::ALL.into_iter().filter(|protocol| device.has_used(*protocol));
+    DeviceCard {
+        id: device.id.0,
+        name: device.name.clone(),
+        own_password: matches!(device.credential, Credential::ApplicationPassword { .. }),
+        protocols: used.map(|protocol| words::protocol(protocol).to_owned()).collect(),
+        program: login.and_then(|login| login.program.clone()),
+        added_at: shown(device.added_at),
+        last_seen_at: login.map(|login| shown(login.at)),
+        last_seen_from: login.map(|login| login.address.clone()),
+        tls: login.and_then(|login| login.tls.clone()),
+        revoked_at: device.revoked_at.map(shown),
+        policy: device.pop.removal.to_string(),
+        policy_text: words::policy(device.pop.removal, others.shared),
+        window: device.pop.window.to_string(),
+        scope: device.pop.scope.to_string(),
+        saves_sent: device.saves_sent,
+        traffic,
+        lately: words::lately(&traffic),
+        restorable: retained.messages,
+        light,
+        light_reason: reason.to_owned(),
+        advice: advice(device),
+    }
+}
+
+fn light(device: &Device, others: &Others) -> (Light, &'static str) {
+    if !device.has_used(Protocol::Pop3) {
+        return (Light::Green, words::LIGHT_IMAP);
+    }
+    match (device.pop.removal, others.shared) {
+        (RemovalPolicy::Expunge, true) => (Light::Red, words::LIGHT_EXPUNGES),
+        (RemovalPolicy::Keep, _) | (RemovalPolicy::KeepWhenShared, true) => (Light::Green, words::LIGHT_KEEPS),
+        (RemovalPolicy::Expunge | RemovalPolicy::KeepWhenShared, false) => (Light::Green, words::LIGHT_ALONE),
+        (
+            RemovalPolicy::MarkRead
+            | RemovalPolicy::Archive
+            | RemovalPolicy::Trash
+            | RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt
+            | RemovalPolicy::ExpungeAfterDays(_),
+            _,
+        ) => (Light::Amber, words::LIGHT_CHANGES),
+    }
+}
+
+fn advice(device: &Device) -> Vec<String> {
+    if !device.has_used(Protocol::Pop3) || device.revoked_at.is_some() {
+        return Vec::new();
+    }
+    let shared_login = matches!(device.credential, Credential::MainPassword { .. });
+    let lines = [Some(words::ADVICE_IMAP), shared_login.then_some(words::LIGHT_SHARED_LOGIN)];
+    lines.into_iter().flatten().map(str::to_owned).collect()
+}

@@ -1,0 +1,62 @@
+//! The names of devices, mailboxes and messages: what numbers in the journal mean to a person.
+
+use crate::error::Error;
+use crate::timeline::MessageLine;
+use crate::words;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::device::Device;
+use store::{Account, DeviceId, EmailId, MailboxId, Mailboxes, Reader};
+
+/// A subject or a sender is cut to so many characters.
+const TEXT_CHARS_MAX: usize = 200;
+
+pub(crate) struct Names<'a> {
+    devices: Arc<BTreeMap<DeviceId, Device>>,
+    mailboxes: Mailboxes,
+    reader: Reader<'a>,
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn of(account: &'a Account) -> Result<Self, Error> {
+        Ok(Self { devices: account.devices()?, mailboxes: account.mailboxes()?, reader: account.reader()? })
+    }
+
+    pub(crate) fn device(&self, id: DeviceId) -> String {
+        match self.devices.get(&id) {
+            Some(device) => device.name.clone(),
+            None => words::THE_SERVER.to_owned(),
+        }
+    }
+
+    pub(crate) fn mailbox(&self, id: MailboxId) -> String {
+        self.mailboxes
+            .by_id(id)
+            .map_or_else(|| words::A_MAILBOX_THAT_IS_GONE.to_owned(), |mailbox| mailbox.name.clone())
+    }
+
+    pub(crate) fn message(&self, email: EmailId) -> Result<MessageLine, Error> {
+        let id = email.text();
+        let summary = match self.reader.summary(email) {
+            Ok(summary) => summary,
+            Err(store::Error::NoSuchMessage) => {
+                return Ok(MessageLine { id, subject: words::A_MESSAGE_THAT_IS_GONE.to_owned(), from: String::new() });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let subject = summary.envelope.subject.as_deref().map(message::encoded_word::decode).unwrap_or_default();
+        let sender = summary.envelope.from.iter().find(|address| address.host.is_some());
+        let from = sender.and_then(|sender| sender.name.clone().or_else(|| sender.addr_spec()));
+        let from = from.as_deref().map(message::encoded_word::decode).unwrap_or_default();
+        let subject = if subject.trim().is_empty() { words::NO_SUBJECT.to_owned() } else { shown(&subject) };
+        Ok(MessageLine { id, subject, from: shown(&from) })
+    }
+}
+
+/// What a stranger wrote, on one line, without what steers a terminal or the direction of text.
+fn shown(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if steers(c) { ' ' } else { c }).take(TEXT_CHARS_MAX).collect::<String>().trim().to_owned()
+}

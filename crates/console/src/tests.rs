@@ -1,0 +1,176 @@
+//! The console of an account on the simulated engine.
+
+use crate::{AccountConsole, Error, Light, TimelineAsk, UndoAsk};
+use std::sync::Arc;
+use store::device::{Credential, LastLogin};
+use store::removal::RemovalPolicy;
+use store::sim::{SimEngine, SimObjects};
+use store::{
+    Account, AccountId, Actor, DeviceId, EmailId, Flags, MaildropOptions, NewMessage, Protocol, Store, Target,
+    Timestamp,
+};
+
+const NOW: Timestamp = Timestamp(1_790_000_000_000);
+const OWNER: Actor = Actor { device: DeviceId(0), protocol: Protocol::Web, now: Timestamp(NOW.0 + 60_000) };
+
+struct World {
+    _store: Store,
+    account: Account,
+    console: AccountConsole,
+}
+
+impl World {
+    fn new() -> Self {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let account = store.create_account(AccountId(16), NOW).unwrap();
+        let console = AccountConsole::new(account.clone(), OWNER);
+        Self { _store: store, account, console }
+    }
+
+    fn device(&self, name: &str, protocol: Protocol, policy: RemovalPolicy) -> Actor {
+        let credential = Credential::ApplicationPassword { hash: [0; 32] };
+        let device = self.account.add_device(OWNER, name, credential, Some(policy.into())).unwrap();
+        let address = "192.0.2.7".to_owned();
+        let login = LastLogin { at: NOW, protocol, address, tls: Some("TLSv1.3".to_owned()), program: None };
+        self.account.note_login(device, login).unwrap();
+        Actor { device, protocol, now: NOW }
+    }
+
+    fn deliver(&self, header: &str) -> EmailId {
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Smtp, now: NOW };
+        let body = format!("{header}\r\n\r\nx\r\n").into_bytes();
+        let message = NewMessage { body, flags: Flags::default(), internal_date: NOW };
+        self.account.append(actor, Target::Inbox, message).unwrap().email
+    }
+
+    /// Takes and deletes everything.
+    fn fetch(&self, actor: Actor) {
+        let maildrop = self.account.open_maildrop(actor.device, &MaildropOptions::default(), NOW).unwrap();
+        let all: Vec<EmailId> = maildrop.messages().iter().map(|message| message.email).collect();
+        self.account.close_maildrop(actor, &maildrop, all.clone(), all).unwrap();
+    }
+
+    fn texts(&self, ask: &TimelineAsk) -> Vec<String> {
+        let timeline = self.console.timeline(ask).unwrap();
+        timeline.lines.into_iter().map(|line| format!("{}: {}", line.device, line.text)).collect()
+    }
+}
+
+fn all() -> TimelineAsk {
+    TimelineAsk { limit: 100, ..TimelineAsk::default() }
+}
+
+#[test]
+fn a_card_tells_what_a_device_did_and_whether_mail_is_safe_from_it() {
+    let world = World::new();
+    let pc = world.device("old PC", Protocol::Pop3, RemovalPolicy::KeepWhenShared);
+    let card = world.console.device_card(pc.device).unwrap();
+    assert_eq!((card.light, card.policy.as_str()), (Light::Green, "keep-when-shared"));
+    assert!(card.policy_text.contains("only device"), "{}", card.policy_text);
+    let other = world.device("laptop", Protocol::Pop3, RemovalPolicy::Expunge);
+    (0..3).for_each(|_| drop(world.deliver("Subject: x").text()));
+    world.fetch(pc);
+    let card = world.console.device_card(pc.device).unwrap();
+    assert_eq!(card.lately, ["downloaded 3 messages", "deleted 3 messages here only; still in your mailbox"]);
+    assert_eq!((card.light, card.restorable, card.tls.as_deref()), (Light::Green, 0, Some("TLSv1.3")));
+    assert!(card.policy_text.contains("keeps it for your other devices") && card.advice.len() == 1);
+    world.fetch(other);
+    let card = world.console.device_card(other.device).unwrap();
+    assert_eq!(card.lately, ["downloaded 3 messages", "removed 3 messages from your mailbox"]);
+    assert_eq!((card.light, card.restorable), (Light::Red, 3));
+    for (policy, light) in [(RemovalPolicy::Keep, Light::Green), (RemovalPolicy::Trash, Light::Amber)] {
+        world.account.set_pop_settings(OWNER, other.device, policy.into()).unwrap();
+        assert_eq!(world.console.device_card(other.device).unwrap().light, light, "{policy}");
+    }
+    assert_eq!(world.console.devices(false).unwrap().len(), 2);
+}
+
+#[test]
+fn what_the_only_pop_device_took_is_offered_once_another_device_is_there() {
+    let world = World::new();
+    let pc = world.device("old PC", Protocol::Pop3, RemovalPolicy::KeepWhenShared);
+    (0..2).for_each(|_| drop(world.deliver("Subject: x").text()));
+    world.fetch(pc);
+    assert_eq!(world.console.offers().unwrap(), []);
+    let phone = world.device("phone", Protocol::Imap, RemovalPolicy::KeepWhenShared);
+    let offers = world.console.offers().unwrap();
+    assert_eq!((offers.len(), offers[0].device.as_str(), offers[0].messages), (1, "old PC", 2));
+    let ask = UndoAsk { device: Some("old PC".into()), since: Some("30 days ago".into()), ..UndoAsk::default() };
+    assert_eq!(world.console.undo(&ask).unwrap().restored, 2);
+    assert_eq!(world.console.offers().unwrap(), [], "it is put back");
+    world.account.revoke_device(OWNER, phone.device).unwrap();
+    world.deliver("Subject: later");
+    world.account.set_pop_settings(OWNER, pc.device, RemovalPolicy::Expunge.into()).unwrap();
+    world.fetch(pc);
+    world.device("tablet", Protocol::Imap, RemovalPolicy::KeepWhenShared);
+    assert_eq!(world.console.offers().unwrap().len(), 1);
+    world.account.decline_offer(OWNER, pc.device).unwrap();
+    assert_eq!(world.console.offers().unwrap(), [], "it was declined");
+}
+
+#[test]
+fn the_timeline_tells_and_finds() {
+    let world = World::new();
+    let pc = world.device("old PC", Protocol::Pop3, RemovalPolicy::Archive);
+    let email = world.deliver("From: Carol <carol@example.net>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe\u{202e}?=");
+    world.deliver("Subject: Other");
+    world.fetch(pc);
+    let texts = world.texts(&all());
+    assert_eq!(texts[0], "old PC: moved 2 messages from INBOX to Archive");
+    assert!(texts.contains(&"old PC: downloaded 2 messages".to_owned()), "{texts:?}");
+    let found = world.console.timeline(&TimelineAsk { search: Some(" GRÜSSE".into()), ..all() }).unwrap();
+    assert_eq!(found.lines.len(), 0);
+    let found = world.console.timeline(&TimelineAsk { search: Some("GRÜ".into()), ..all() }).unwrap();
+    assert_eq!(found.lines.len(), 4, "came, downloaded, deleted, moved");
+    let named = &found.lines[0].messages[0];
+    assert_eq!((named.subject.as_str(), named.from.as_str()), ("Grüße", "Carol"), "nothing steers the text");
+    assert_eq!(world.texts(&TimelineAsk { search: Some("carol".into()), ..all() }).len(), 4);
+    assert_eq!(world.texts(&TimelineAsk { device: Some(pc.device), ..all() }).len(), 3);
+    let first = world.console.timeline(&TimelineAsk { limit: 2, ..all() }).unwrap();
+    let rest = world.texts(&TimelineAsk { before: first.next, ..all() });
+    assert_eq!((first.lines.len(), rest.len()), (2, texts.len() - 2));
+
+    let story = world.console.story(&email.text()).unwrap();
+    let lines: Vec<String> =
+        story.lines.iter().map(|line| format!("{} over {}: {}", line.device, line.protocol, line.text)).collect();
+    let expected = [
+        "Pillarbox over SMTP: received in INBOX",
+        "old PC over POP: downloaded",
+        "old PC over POP: deleted from its own list",
+        "old PC over POP: moved from INBOX to Archive",
+    ];
+    assert_eq!(lines, expected);
+    for unknown in ["M0000000000000", "x", ""] {
+        assert!(matches!(world.console.story(unknown), Err(Error::Refused(_))), "{unknown}");
+    }
+}
+
+#[test]
+fn an_undo_is_asked_for_in_words() {
+    let world = World::new();
+    let pc = world.device("old PC", Protocol::Pop3, RemovalPolicy::Trash);
+    world.deliver("Subject: x");
+    world.fetch(pc);
+    let ask = UndoAsk { device: Some("old PC".into()), since: Some("1 hour ago".into()), ..UndoAsk::default() };
+    let would = world.console.undo(&UndoAsk { dry_run: true, ..ask.clone() }).unwrap();
+    assert_eq!((would.moved, would.entry, would.dry_run), (1, None, true));
+    assert_eq!(would.text, ["1 message: moved back to where they were"]);
+    let done = world.console.undo(&ask).unwrap();
+    let texts = world.texts(&all());
+    assert_eq!(texts[0], "Pillarbox: undid what old PC had done");
+    let again = world.console.undo(&UndoAsk { entry: done.entry, ..UndoAsk::default() }).unwrap();
+    assert_eq!(again.moved, 1);
+    assert_eq!(world.texts(&all())[0], "Pillarbox: undid an undo");
+    for (ask, expected) in [
+        (UndoAsk::default(), "say whose doings"),
+        (UndoAsk { device: Some("old PC".into()), ..UndoAsk::default() }, "since when?"),
+        (UndoAsk { device: Some("phone".into()), ..ask.clone() }, "no device “phone”"),
+        (UndoAsk { since: Some("soon".into()), ..ask.clone() }, "no moment"),
+        (UndoAsk { mailbox: Some("Nowhere".into()), ..ask.clone() }, "no mailbox “Nowhere”"),
+        (UndoAsk { message: Some("x".into()), ..ask }, "“x” is no message"),
+        (UndoAsk { entry: Some(1), ..UndoAsk::default() }, "no undo of that number"),
+    ] {
+        let refused = world.console.undo(&ask).unwrap_err().to_string();
+        assert!(refused.contains(expected), "{refused}");
+    }
+}

@@ -1,0 +1,172 @@
+//! The timeline: what happened, newest first, and the story of one message.
+
+use crate::account::AccountConsole;
+use crate::error::Error;
+use crate::moment::shown;
+use crate::names::Names;
+use crate::words;
+use serde::{Deserialize, Serialize};
+use store::{DeviceId, EmailId, JournalEntry, ModSeq, TimelineQuery, Timestamp};
+
+/// Messages that a line names; how many there are in all stands beside them.
+const MESSAGES_NAMED_MAX: usize = 5;
+/// Lines on a page at most.
+pub const LINES_MAX: usize = 500;
+/// A search looks through so many entries of the journal for a page.
+const SEARCHED_MAX: usize = 5_000;
+
+/// Which lines are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TimelineAsk {
+    /// Only before this entry: `next` of the page before.
+    pub before: Option<u64>,
+    /// Only what this device did.
+    pub device: Option<DeviceId>,
+    /// Only what happened then or later.
+    pub since: Option<Timestamp>,
+    /// Only lines in which this text stands, or whose messages have it in subject or sender; case does not count.
+    pub search: Option<String>,
+    /// At most so many lines, and at most [`LINES_MAX`].
+    pub limit: usize,
+}
+
+/// A page of the timeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// Newest first.
+    pub lines: Vec<TimelineLine>,
+    /// There may be more before this entry.
+    pub next: Option<u64>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineLine {
+    /// Its number in the journal.
+    pub entry: u64,
+    /// When: `2026-11-22T22:36:40Z`.
+    pub at: String,
+    /// The number of the device; 0 is the server.
+    pub device_id: u32,
+    /// The device's name.
+    pub device: String,
+    /// Over which protocol.
+    pub protocol: String,
+    /// What, in words.
+    pub text: String,
+    /// How many messages it is about.
+    pub count: usize,
+    /// The first of them.
+    pub messages: Vec<MessageLine>,
+    /// It is an undo, which can be undone by its number.
+    pub is_undo: bool,
+}
+
+/// A message by what its sender wrote: to be escaped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageLine {
+    /// EMAILID, which is the UIDL.
+    pub id: String,
+    /// Decoded, on one line.
+    pub subject: String,
+    /// The sender's name, else address.
+    pub from: String,
+}
+
+/// The story of one message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageStory {
+    /// The message.
+    pub message: MessageLine,
+    /// What happened to it, oldest first.
+    pub lines: Vec<StoryLine>,
+}
+
+/// Something that happened to a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoryLine {
+    /// When.
+    pub at: String,
+    /// The device's name.
+    pub device: String,
+    /// Over which protocol.
+    pub protocol: String,
+    /// What, in words.
+    pub text: String,
+}
+
+impl AccountConsole {
+    /// A page of the timeline.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn timeline(&self, ask: &TimelineAsk) -> Result<Timeline, Error> {
+        let names = Names::of(&self.account)?;
+        let search = ask.search.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_lowercase);
+        let limit = ask.limit.clamp(1, LINES_MAX);
+        let mut timeline = Timeline { lines: Vec::new(), next: ask.before };
+        let mut searched = 0;
+        loop {
+            let before = timeline.next.map(ModSeq);
+            let query =
+                TimelineQuery { before, device: ask.device, since: ask.since, limit: limit - timeline.lines.len() };
+            let page = self.account.timeline(&query)?;
+            searched += page.entries.len();
+            for entry in &page.entries {
+                let line = line(entry, &names)?;
+                if search.as_deref().is_none_or(|text| holds(&line, text)) {
+                    timeline.lines.push(line);
+                }
+            }
+            timeline.next = page.next.map(|next| next.0);
+            let is_enough = timeline.lines.len() >= limit || searched >= SEARCHED_MAX || page.entries.is_empty();
+            if timeline.next.is_none() || is_enough {
+                return Ok(timeline);
+            }
+        }
+    }
+
+    /// The story of a message.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when nothing is known of it, faults.
+    pub fn story(&self, id: &str) -> Result<MessageStory, Error> {
+        let unknown =
+            || Error::refused(format!("nothing is known of a message {id:?}; the timeline shows their names"));
+        let email: EmailId = id.parse().map_err(|_| unknown())?;
+        let names = Names::of(&self.account)?;
+        let events = self.account.message_history(email)?;
+        if events.is_empty() {
+            return Err(unknown());
+        }
+        let story = |event: &store::MessageEvent| StoryLine {
+            at: shown(event.at),
+            device: names.device(event.device),
+            protocol: words::protocol(event.protocol).to_owned(),
+            text: words::event(event, &names),
+        };
+        Ok(MessageStory { message: names.message(email)?, lines: events.iter().map(story).collect() })
+    }
+}
+
+fn line(entry: &JournalEntry, names: &Names<'_>) -> Result<TimelineLine, Error> {
+    let emails = entry.change.emails();
+    let messages = emails.iter().take(MESSAGES_NAMED_MAX).map(|email| names.message(*email));
+    Ok(TimelineLine {
+        entry: entry.modseq.0,
+        at: shown(entry.at),
+        device_id: entry.device.0,
+        device: names.device(entry.device),
+        protocol: words::protocol(entry.protocol).to_owned(),
+        text: words::entry(entry, names),
+        count: emails.len(),
+        messages: messages.collect::<Result<_, Error>>()?,
+        is_undo: matches!(entry.change, store::Change::Undone { .. }),
+    })
+}
+
+/// `text` is in lower case.
+fn holds(line: &TimelineLine, text: &str) -> bool {
+    let in_messages = line.messages.iter().flat_map(|message| [&message.subject, &message.from]);
+    [&line.text, &line.device].into_iter().chain(in_messages).any(|part| part.to_lowercase().contains(text))
+}

@@ -1,0 +1,204 @@
+//! Every word that the console says, in one place, so that it can be said in another language.
+
+use crate::devices::Traffic;
+use crate::names::Names;
+use store::removal::RemovalPolicy;
+use store::{Change, Flags, JournalEntry, MessageChange, MessageEvent, Protocol, SystemFlag, UndoReport};
+
+pub(crate) const THE_SERVER: &str = "Pillarbox";
+pub(crate) const A_MAILBOX_THAT_IS_GONE: &str = "a mailbox that is gone";
+pub(crate) const A_MESSAGE_THAT_IS_GONE: &str = "(a message that is not kept any more)";
+pub(crate) const NO_SUBJECT: &str = "(no subject)";
+
+/// A protocol's name.
+#[must_use]
+pub fn protocol(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Server => "the server",
+        Protocol::Smtp => "SMTP",
+        Protocol::Lmtp => "LMTP",
+        Protocol::Submission => "sending",
+        Protocol::Imap => "IMAP",
+        Protocol::Pop3 => "POP",
+        Protocol::Cli => "the command line",
+        Protocol::Web => "the web",
+    }
+}
+
+/// `1 message`, `2 messages`.
+pub(crate) fn messages(count: usize) -> String {
+    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
+}
+
+/// What an entry of the journal says, without who and when.
+pub(crate) fn entry(entry: &JournalEntry, names: &Names<'_>) -> String {
+    let count = |list: usize| messages(list);
+    match &entry.change {
+        Change::AccountCreated => "the account was made".to_owned(),
+        Change::Added { mailbox, messages } => match entry.protocol {
+            Protocol::Smtp | Protocol::Lmtp | Protocol::Submission | Protocol::Server => {
+                format!("{} came into {}", count(messages.len()), names.mailbox(*mailbox))
+            }
+            Protocol::Imap | Protocol::Pop3 | Protocol::Cli | Protocol::Web => {
+                format!("put {} into {}", count(messages.len()), names.mailbox(*mailbox))
+            }
+        },
+        Change::FlagsChanged { mailbox, messages } => {
+            format!("changed the flags of {} in {}", count(messages.len()), names.mailbox(*mailbox))
+        }
+        Change::Expunged { mailbox, messages } => {
+            format!("removed {} from {}", count(messages.len()), names.mailbox(*mailbox))
+        }
+        Change::Moved { from, to, messages } => {
+            format!("moved {} from {} to {}", count(messages.len()), names.mailbox(*from), names.mailbox(*to))
+        }
+        Change::Restored { mailbox, messages } => {
+            format!("put {} back into {}", count(messages.len()), names.mailbox(*mailbox))
+        }
+        Change::MailboxCreated { name, .. } => format!("made the mailbox {name}"),
+        Change::MailboxRenamed { before, after, .. } => format!("renamed the mailbox {before} to {after}"),
+        Change::MailboxDeleted { name, .. } => format!("deleted the mailbox {name}"),
+        Change::Subscribed { mailbox, subscribed: true } => format!("subscribed {}", names.mailbox(*mailbox)),
+        Change::Subscribed { mailbox, subscribed: false } => format!("unsubscribed {}", names.mailbox(*mailbox)),
+        Change::PopTaken { emails } => format!("downloaded {}", count(emails.len())),
+        Change::PopDeleted { emails } => format!("deleted {} from its own list", count(emails.len())),
+        Change::PopRelisted { device, emails } => {
+            format!("lists {} again for {}", count(emails.len()), names.device(*device))
+        }
+        Change::DeviceAdded { name, .. } => format!("the device {name} was added"),
+        Change::DeviceChanged { device } => format!("the settings of {} were changed", names.device(*device)),
+        Change::DeviceRevoked { device } => format!("{} may not log in any more", names.device(*device)),
+        Change::SettingsChanged => "the settings of the account were changed".to_owned(),
+        Change::Undone { device: Some(device), .. } => format!("undid what {} had done", names.device(*device)),
+        Change::Undone { device: None, .. } => "undid an undo".to_owned(),
+    }
+}
+
+/// What happened to a message, without who and when.
+pub(crate) fn event(event: &MessageEvent, names: &Names<'_>) -> String {
+    match &event.what {
+        MessageChange::Arrived(mailbox) => match event.protocol {
+            Protocol::Smtp | Protocol::Lmtp | Protocol::Submission | Protocol::Server => {
+                format!("received in {}", names.mailbox(*mailbox))
+            }
+            Protocol::Imap | Protocol::Pop3 | Protocol::Cli | Protocol::Web => {
+                format!("stored in {}", names.mailbox(*mailbox))
+            }
+        },
+        MessageChange::Copied(mailbox) => format!("copied to {}", names.mailbox(*mailbox)),
+        MessageChange::Flags { set, cleared, .. } => flags(set, cleared),
+        MessageChange::Moved { from, to } => format!("moved from {} to {}", names.mailbox(*from), names.mailbox(*to)),
+        MessageChange::Expunged(mailbox) => format!("removed from {}", names.mailbox(*mailbox)),
+        MessageChange::Restored(mailbox) => format!("put back into {}", names.mailbox(*mailbox)),
+        MessageChange::PopTaken => "downloaded".to_owned(),
+        MessageChange::PopDeleted => "deleted from its own list".to_owned(),
+        MessageChange::PopRelisted(device) => format!("listed again for {}", names.device(*device)),
+    }
+}
+
+/// `read, flagged; no longer answered`.
+fn flags(set: &Flags, cleared: &Flags) -> String {
+    let (now, no_longer) = (flag_names(set).join(", "), flag_names(cleared).join(", "));
+    match (now.is_empty(), no_longer.is_empty()) {
+        (false, true) => format!("marked {now}"),
+        (true, false) => format!("marked no longer {no_longer}"),
+        (false, false) => format!("marked {now}, no longer {no_longer}"),
+        (true, true) => "marked".to_owned(),
+    }
+}
+
+fn flag_names(flags: &Flags) -> Vec<String> {
+    let word = |flag: &SystemFlag| match flag {
+        SystemFlag::Seen => "read",
+        SystemFlag::Answered => "answered",
+        SystemFlag::Flagged => "flagged",
+        SystemFlag::Deleted => "to be deleted",
+        SystemFlag::Draft => "a draft",
+    };
+    let system = SystemFlag::ALL.iter().filter(|flag| flags.system.has(**flag)).map(|flag| word(flag).to_owned());
+    let keyword = |name: &String| match name.as_str() {
+        "$Forwarded" => "forwarded".to_owned(),
+        other => other.to_owned(),
+    };
+    system.chain(flags.keywords.iter().map(keyword)).collect()
+}
+
+/// What a device's deletions do, for the person who owns the mail.
+#[must_use]
+pub fn policy(policy: RemovalPolicy, shared: bool) -> String {
+    match (policy, shared) {
+        (RemovalPolicy::KeepWhenShared, true) => {
+            "what it deletes leaves its own list only; your mailbox keeps it for your other devices".to_owned()
+        }
+        (RemovalPolicy::KeepWhenShared, false) => {
+            "it is your only device, so what it deletes is deleted; as soon as you \
+                                                   add another one, your mailbox keeps everything"
+                .to_owned()
+        }
+        (RemovalPolicy::Keep, _) => "what it deletes leaves its own list only; your mailbox keeps it".to_owned(),
+        (RemovalPolicy::MarkRead, _) => "what it deletes is marked as read in your mailbox".to_owned(),
+        (RemovalPolicy::Archive, _) => "what it deletes goes to the archive".to_owned(),
+        (RemovalPolicy::Trash, _) => "what it deletes goes to the trash".to_owned(),
+        (RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt, _) => {
+            "what it deletes is deleted for all devices once each POP device has it".to_owned()
+        }
+        (RemovalPolicy::ExpungeAfterDays(days), _) => {
+            format!("what it deletes is deleted for all devices {days} days later")
+        }
+        (RemovalPolicy::Expunge, _) => "what it deletes is deleted for all devices at once".to_owned(),
+    }
+}
+
+/// What a device did lately, a sentence each.
+pub(crate) fn lately(traffic: &Traffic) -> Vec<String> {
+    let mut lines = Vec::new();
+    if traffic.downloaded > 0 {
+        lines.push(format!("downloaded {}", messages(traffic.downloaded)));
+    }
+    let here_only = traffic.deleted_from_its_list.saturating_sub(traffic.removed + traffic.moved);
+    if here_only > 0 {
+        lines.push(format!("deleted {} here only; still in your mailbox", messages(here_only)));
+    }
+    if traffic.removed > 0 {
+        lines.push(format!("removed {} from your mailbox", messages(traffic.removed)));
+    }
+    if traffic.moved > 0 {
+        lines.push(format!("moved {}", messages(traffic.moved)));
+    }
+    if traffic.marked > 0 {
+        lines.push(format!("changed the flags of {}", messages(traffic.marked)));
+    }
+    if traffic.added > 0 {
+        lines.push(format!("put {} into your mailbox", messages(traffic.added)));
+    }
+    lines
+}
+
+/// What an undo did, or would do.
+#[must_use]
+pub fn undo(report: &UndoReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = |count: usize, text: &str| {
+        if count > 0 {
+            lines.push(format!("{}: {text}", messages(count)));
+        }
+    };
+    line(report.restored, "put back into the mailboxes that they were removed from");
+    line(report.moved, "moved back to where they were");
+    line(report.reflagged, "flags as they were");
+    line(report.removed, "copies removed that are not needed then");
+    line(report.relisted, "listed again for the device");
+    line(report.gone, "cannot come back: they are not kept any more");
+    lines.extend(report.mailboxes.iter().map(|name| format!("the mailbox {name} is made again")));
+    lines
+}
+
+pub(crate) const LIGHT_KEEPS: &str = "Nothing that it does takes mail from your other devices.";
+pub(crate) const LIGHT_IMAP: &str = "It works in the one mailbox that all your devices see.";
+pub(crate) const LIGHT_CHANGES: &str = "What it deletes changes the mailbox of your other devices, as you have chosen.";
+pub(crate) const LIGHT_EXPUNGES: &str = "What it deletes is deleted for all your devices.";
+pub(crate) const LIGHT_ALONE: &str = "It is the only device; what it deletes is deleted.";
+pub(crate) const LIGHT_SHARED_LOGIN: &str = "POP programs that log in with the main password look like one device. Give each \
+                                             an application password, and each gets a list of its own.";
+pub(crate) const ADVICE_IMAP: &str =
+    "This device uses POP. Over IMAP it would show the same mail, read and unread, as your others.";
