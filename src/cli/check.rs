@@ -55,7 +55,11 @@ impl Check {
             | Item::Device(_)
             | Item::Alias(_)
             | Item::Domain(_)
-            | Item::Queue(_) => {}
+            | Item::Queue(_)
+            | Item::Happened(_)
+            | Item::Story(_)
+            | Item::Undo(_)
+            | Item::Offer(_) => {}
         })?;
         broken.map_or(Ok(()), Err)?;
         if findings > 0 {

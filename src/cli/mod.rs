@@ -12,7 +12,9 @@ mod place;
 mod queue;
 mod serve;
 mod show;
+mod timeline;
 mod trial;
+mod undo;
 
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
@@ -40,9 +42,12 @@ Examples:
   pillarbox domain add example.org             mail for example.org is ours
   pillarbox account add alice@example.org      somebody who gets mail
   pillarbox device add alice@example.org phone a password for one device only
+  pillarbox timeline alice                     what each device did with Alice's mail
+  pillarbox undo --account alice --device \"old PC\" --since \"2 days ago\"
+                                               put back what it took
 
-The commands account, device, alias, domain, queue and check work on a running server and without one. They find it
-by --config or --data-dir; without both they mean the one of `pillarbox try`, in $XDG_DATA_HOME/pillarbox if that is set.
+All commands from account to check work on a running server and without one. They find it by --config or --data-dir;
+without both they mean the one of `pillarbox try`, in $XDG_DATA_HOME/pillarbox if that is set.
 
 Exit status: 0 done, 1 refused, 2 wrong usage, 3 a fault of the disk, the system or Pillarbox.
 `pillarbox COMMAND --help` tells more about a command.";
@@ -57,6 +62,8 @@ enum Command {
     Alias(alias::Alias),
     Domain(domain::Domain),
     Queue(queue::Queue),
+    Timeline(timeline::Timeline),
+    Undo(undo::Undo),
     Check(check::Check),
 }
 
@@ -75,6 +82,8 @@ pub fn run() -> ExitCode {
         Command::Alias(command) => command.run(&place),
         Command::Domain(command) => command.run(&place),
         Command::Queue(command) => command.run(&place),
+        Command::Timeline(command) => command.run(&place),
+        Command::Undo(command) => command.run(&place),
         Command::Check(command) => command.run(&place),
     };
     match outcome {

@@ -93,7 +93,8 @@ impl Server {
 
     /// Makes a device; gives its application password.
     pub fn add_device(&self, address: &str, name: &str, policy: &str) -> String {
-        let answer = self.cli(&["device", "add", address, name, "--policy", policy, "--json"], "");
+        let pop = ["--policy", policy, "--scope", "inbox"];
+        let answer = self.cli(&[&["device", "add", address, name, "--json"], &pop[..]].concat(), "");
         let device: Value = serde_json::from_str(&answer).expect("JSON");
         device["password"].as_str().expect("a password").to_owned()
     }

@@ -176,7 +176,17 @@ fn tell(admin: &Admin, address: &str, generated: Option<String>, item: Items<'_>
 impl Admin {
     /// The account of an address.
     pub(super) fn account(&self, address: &str) -> Result<AccountInfo, Failure> {
-        let found = self.stores.auth.directory().account(address)?;
+        let directory = self.stores.auth.directory();
+        let found = match directory.account(address)? {
+            // As at a login: `alice` is enough where there is one only.
+            None if !address.contains('@') => {
+                let mut alike = directory.accounts()?.into_iter().filter(|info| {
+                    info.address.split('@').next().is_some_and(|name| name.eq_ignore_ascii_case(address.trim()))
+                });
+                alike.next().filter(|_| alike.next().is_none())
+            }
+            found => found,
+        };
         found.ok_or_else(|| {
             Failure::refused(format!("there is no account {address}; `pillarbox account list` shows all"))
         })

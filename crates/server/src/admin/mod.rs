@@ -9,6 +9,7 @@ mod check;
 mod device;
 mod domain;
 mod failure;
+mod history;
 mod queue;
 
 use std::io;
@@ -23,8 +24,10 @@ use crate::stores::Stores;
 pub use account::{AccountDetails, AccountItem, AccountRequest, MailboxItem};
 pub use alias::{AliasItem, AliasRequest};
 pub use check::{CheckRequest, CheckedItem, FindingItem};
+pub use console::{MessageStory, Offer, StoryLine, TimelineLine, UndoAnswer, UndoAsk};
 pub use device::{DeviceItem, DeviceRequest, PopChoice};
 pub use domain::{DomainItem, DomainRequest};
+pub use history::HistoryRequest;
 pub use queue::{QueueItem, QueueRecipient, QueueRequest};
 
 /// What can be asked.
@@ -41,6 +44,8 @@ pub enum Request {
     Domain(DomainRequest),
     /// About mail for outside addresses.
     Queue(QueueRequest),
+    /// About what happened.
+    History(HistoryRequest),
     /// Whether everything is as it must be.
     Check(CheckRequest),
 }
@@ -61,6 +66,14 @@ pub enum Item {
     Domain(DomainItem),
     /// A message for outside addresses.
     Queue(QueueItem),
+    /// Something that happened.
+    Happened(TimelineLine),
+    /// What happened to a message.
+    Story(MessageStory),
+    /// What was taken back, or would be.
+    Undo(UndoAnswer),
+    /// What a device took that others may want back.
+    Offer(Offer),
     /// Something that must not be.
     Finding(FindingItem),
     /// So much is checked.
@@ -103,6 +116,7 @@ impl Handler for Admin {
             Request::Alias(request) => request.execute(self, item),
             Request::Domain(request) => request.execute(self, item),
             Request::Queue(request) => request.execute(self, item),
+            Request::History(request) => request.execute(self, item),
             Request::Check(request) => request.execute(self, item),
         }
     }
