@@ -7,6 +7,7 @@ mod check_config;
 mod device;
 mod domain;
 mod failure;
+mod offer;
 mod password;
 mod place;
 mod queue;
@@ -64,6 +65,7 @@ enum Command {
     Queue(queue::Queue),
     Timeline(timeline::Timeline),
     Undo(undo::Undo),
+    Offer(offer::Offer),
     Check(check::Check),
 }
 
@@ -84,6 +86,7 @@ pub fn run() -> ExitCode {
         Command::Queue(command) => command.run(&place),
         Command::Timeline(command) => command.run(&place),
         Command::Undo(command) => command.run(&place),
+        Command::Offer(command) => command.run(&place),
         Command::Check(command) => command.run(&place),
     };
     match outcome {

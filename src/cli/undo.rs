@@ -59,7 +59,8 @@ impl Undo {
     }
 }
 
-fn shown(item: &Item) -> String {
+/// What was taken back, and how to take that back.
+pub(super) fn shown(item: &Item) -> String {
     let Item::Undo(answer) = item else { return String::new() };
     let UndoAnswer { dry_run, text, entry, .. } = answer;
     if text.is_empty() {

@@ -95,16 +95,17 @@ fn what_the_only_pop_device_took_is_offered_once_another_device_is_there() {
     let phone = world.device("phone", Protocol::Imap, RemovalPolicy::KeepWhenShared);
     let offers = world.console.offers().unwrap();
     assert_eq!((offers.len(), offers[0].device.as_str(), offers[0].messages), (1, "old PC", 2));
-    let ask = UndoAsk { device: Some("old PC".into()), since: Some("30 days ago".into()), ..UndoAsk::default() };
-    assert_eq!(world.console.undo(&ask).unwrap().restored, 2);
+    assert_eq!(world.console.put_back(pc.device, true).unwrap().restored, 2);
+    assert_eq!(world.console.put_back(pc.device, false).unwrap().restored, 2);
     assert_eq!(world.console.offers().unwrap(), [], "it is put back");
+    assert_eq!(world.console.put_back(pc.device, false).unwrap().entry, None);
     world.account.revoke_device(OWNER, phone.device).unwrap();
     world.deliver("Subject: later");
     world.account.set_pop_settings(OWNER, pc.device, RemovalPolicy::Expunge.into()).unwrap();
     world.fetch(pc);
     world.device("tablet", Protocol::Imap, RemovalPolicy::KeepWhenShared);
     assert_eq!(world.console.offers().unwrap().len(), 1);
-    world.account.decline_offer(OWNER, pc.device).unwrap();
+    world.console.decline_offer(pc.device).unwrap();
     assert_eq!(world.console.offers().unwrap(), [], "it was declined");
 }
 

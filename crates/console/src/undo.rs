@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::moment::parse_moment;
 use crate::words;
 use serde::{Deserialize, Serialize};
-use store::{ModSeq, UndoRequest, UndoWhat};
+use store::{DeviceId, ModSeq, UndoRequest, UndoWhat};
 
 /// What is to be undone: `device` and `since`, or `entry`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,9 +65,31 @@ impl AccountConsole {
             relist: ask.relist,
             dry_run: ask.dry_run,
         };
+        self.carry_out(request)
+    }
+
+    /// Takes an [`crate::Offer`]: puts back what a device removed and is still kept, whenever that was; nothing else that it
+    /// did is taken back, and it does not list that mail again.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`store::Error::NoSuchDevice`], what [`store::Account::undo`] refuses.
+    pub fn put_back(&self, device: DeviceId, dry_run: bool) -> Result<UndoAnswer, Error> {
+        let what = UndoWhat::Removals { device };
+        self.carry_out(UndoRequest { what, mailbox: None, email: None, relist: false, dry_run })
+    }
+
+    /// Declines an [`crate::Offer`]: it is not made again for this device. What it took stays restorable.
+    ///
+    /// # Errors
+    /// [`store::Error::NoSuchDevice`], faults.
+    pub fn decline_offer(&self, device: DeviceId) -> Result<(), Error> {
+        Ok(self.account.decline_offer(self.actor, device)?)
+    }
+
+    fn carry_out(&self, request: UndoRequest) -> Result<UndoAnswer, Error> {
         let report = self.account.undo(self.actor, request)?;
         Ok(UndoAnswer {
-            dry_run: ask.dry_run,
+            dry_run: request.dry_run,
             text: words::undo(&report),
             restored: report.restored,
             moved: report.moved,

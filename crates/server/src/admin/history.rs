@@ -42,6 +42,15 @@ pub enum HistoryRequest {
         /// Whose.
         account: String,
     },
+    /// Puts back what a device took. Answered with [`Item::Undo`].
+    PutBack {
+        /// Whose.
+        account: String,
+        /// Its name or number.
+        device: String,
+        /// Only tell what would happen.
+        dry_run: bool,
+    },
     /// The owner does not want back what a device took. No items.
     Decline {
         /// Whose.
@@ -65,10 +74,13 @@ impl HistoryRequest {
             Self::Offers { account } => {
                 admin.console(&account)?.offers()?.into_iter().try_for_each(|offer| Ok(item(Item::Offer(offer))?))
             }
+            Self::PutBack { account, device, dry_run } => {
+                let console = admin.console(&account)?;
+                Ok(item(Item::Undo(console.put_back(console.find_device(&device)?, dry_run)?))?)
+            }
             Self::Decline { account, device } => {
-                let id = admin.console(&account)?.find_device(&device)?;
-                let account = admin.account(&account)?.id;
-                Ok(admin.stores.store.account(account).decline_offer(admin.actor(), id)?)
+                let console = admin.console(&account)?;
+                Ok(console.decline_offer(console.find_device(&device)?)?)
             }
         }
     }

@@ -29,6 +29,11 @@ pub enum UndoWhat {
         /// From when on.
         since: Timestamp,
     },
+    /// Only what a device removed from mailboxes, ever, as far as it is still kept.
+    Removals {
+        /// Which device.
+        device: DeviceId,
+    },
     /// An earlier undo, by the MODSEQ of its [`Change::Undone`].
     Undo(ModSeq),
 }
@@ -83,12 +88,8 @@ impl Account {
 
 fn undo(tx: &mut Tx<'_>, actor: Actor, request: &UndoRequest) -> Result<UndoReport, Error> {
     let (trail, device) = match request.what {
-        UndoWhat::Device { device, since } => {
-            if !tx.state.devices.contains_key(&device) {
-                return Err(Error::NoSuchDevice);
-            }
-            (trail::of_device(tx, device, since)?, Some(device))
-        }
+        UndoWhat::Device { device, since } => (trail::of_device(tx, device, since)?, Some(device)),
+        UndoWhat::Removals { device } => (trail::of_device(tx, device, Timestamp(i64::MIN))?, Some(device)),
         UndoWhat::Undo(last) => {
             let first = undone_from(tx, last)?;
             (trail::of_undo(tx, first, last)?, None)

@@ -1,7 +1,7 @@
 //! What is to be done, decided from the trail and from what is there now.
 
 use super::trail::{Place, Track, Trail};
-use super::{UndoReport, UndoRequest};
+use super::{UndoReport, UndoRequest, UndoWhat};
 use crate::error::Error;
 use crate::flags::{Flags, SystemFlag};
 use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp};
@@ -47,36 +47,64 @@ pub(super) fn make(tx: &mut Tx<'_>, trail: &Trail, request: &UndoRequest) -> Res
             && request.email.is_none_or(|email| track.before.email == email)
     };
     for track in trail.removed.iter().filter(|track| !track.made && wanted(track)) {
-        plan.restore(tx, trail, track)?;
-    }
-    let came_back: HashSet<EmailId> = plan.restore.values().flatten().map(|comeback| comeback.email).collect();
-    let mut left: Vec<(&Place, &Track)> = trail.left.iter().filter(|(_, track)| wanted(track)).collect();
-    left.sort_unstable_by_key(|(place, _)| **place);
-    for (place, track) in left {
-        // Not there any more: somebody else has moved or removed it.
-        if tx.mailbox(place.0).is_err() {
+        if let UndoWhat::Removals { device } = request.what
+            && !is_kept_for(tx, track.before.email, device)?
+        {
             continue;
         }
-        let Some(entry) = tx.index(place.0)?.find(place.1).copied() else { continue };
-        let untouched = entry.modseq == track.last;
-        if track.made {
-            let is_undo = matches!(request.what, super::UndoWhat::Undo(_));
-            if untouched && (is_undo || came_back.contains(&entry.email)) {
-                plan.remove.entry(place.0).or_default().push(entry);
-                plan.report.removed += 1;
-            }
-        } else if track.mailbox != place.0 {
-            plan.move_back(tx, trail, track, (place.0, entry, untouched))?;
-        } else if untouched {
-            plan.reflag(tx, track, entry)?;
-        }
+        plan.restore(tx, trail, track)?;
     }
-    plan.maildrops(tx, trail, request)?;
+    match request.what {
+        UndoWhat::Device { .. } | UndoWhat::Undo(_) => plan.what_is_left(tx, trail, request, wanted)?,
+        UndoWhat::Removals { .. } => {}
+    }
     plan.report.mailboxes = plan.mailboxes.values().cloned().collect();
     Ok(plan)
 }
 
+/// Whether the message is in no mailbox any more because of what this device did: another may have removed it later.
+fn is_kept_for(tx: &mut Tx<'_>, email: EmailId, device: DeviceId) -> Result<bool, Error> {
+    if tx.get(&key::email(email))?.is_none() {
+        return Ok(false);
+    }
+    let Some(removed_at) = tx.email(email)?.removed_at else { return Ok(false) };
+    Ok(tx.get(&key::retained(removed_at, email))?.is_some_and(|by| by == device.0.to_be_bytes()))
+}
+
 impl Plan {
+    /// What was touched and is still in a mailbox, and the maildrops.
+    fn what_is_left(
+        &mut self,
+        tx: &mut Tx<'_>,
+        trail: &Trail,
+        request: &UndoRequest,
+        wanted: impl Fn(&Track) -> bool,
+    ) -> Result<(), Error> {
+        let came_back: HashSet<EmailId> = self.restore.values().flatten().map(|comeback| comeback.email).collect();
+        let mut left: Vec<(&Place, &Track)> = trail.left.iter().filter(|(_, track)| wanted(track)).collect();
+        left.sort_unstable_by_key(|(place, _)| **place);
+        for (place, track) in left {
+            // Not there any more: somebody else has moved or removed it.
+            if tx.mailbox(place.0).is_err() {
+                continue;
+            }
+            let Some(entry) = tx.index(place.0)?.find(place.1).copied() else { continue };
+            let untouched = entry.modseq == track.last;
+            if track.made {
+                let is_undo = matches!(request.what, UndoWhat::Undo(_));
+                if untouched && (is_undo || came_back.contains(&entry.email)) {
+                    self.remove.entry(place.0).or_default().push(entry);
+                    self.report.removed += 1;
+                }
+            } else if track.mailbox != place.0 {
+                self.move_back(tx, trail, track, (place.0, entry, untouched))?;
+            } else if untouched {
+                self.reflag(tx, track, entry)?;
+            }
+        }
+        self.maildrops(tx, trail, request)
+    }
+
     fn restore(&mut self, tx: &mut Tx<'_>, trail: &Trail, track: &Track) -> Result<(), Error> {
         let email = track.before.email;
         if tx.get(&key::email(email))?.is_none() {
@@ -136,7 +164,7 @@ impl Plan {
 
     fn maildrops(&mut self, tx: &mut Tx<'_>, trail: &Trail, request: &UndoRequest) -> Result<(), Error> {
         let is_wanted = |email: &EmailId| request.email.is_none_or(|wanted| wanted == *email);
-        if let super::UndoWhat::Device { device, .. } = request.what {
+        if let UndoWhat::Device { device, .. } = request.what {
             let mut emails: Vec<EmailId> = trail.pop_deleted.iter().copied().filter(is_wanted).collect();
             emails.sort_unstable();
             for email in emails {

@@ -47,6 +47,9 @@ pub(super) struct Trail {
 
 /// What a device did at `since` or later.
 pub(super) fn of_device(tx: &mut Tx<'_>, device: DeviceId, since: Timestamp) -> Result<Trail, Error> {
+    if !tx.state.devices.contains_key(&device) {
+        return Err(Error::NoSuchDevice);
+    }
     collect(tx, |entry| entry.device == device && entry.at >= since, |entry| entry.at >= since)
 }
 
