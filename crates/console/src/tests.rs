@@ -175,3 +175,17 @@ fn an_undo_is_asked_for_in_words() {
         assert!(refused.contains(expected), "{refused}");
     }
 }
+
+#[test]
+fn a_search_finds_one_message_among_many_that_went_at_once() {
+    let world = World::new();
+    let pc = world.device("old PC", Protocol::Pop3, RemovalPolicy::Archive);
+    for number in 0..30 {
+        world.deliver(&format!("Subject: number {number}."));
+    }
+    world.fetch(pc);
+    let found = world.console.timeline(&TimelineAsk { search: Some("number 27.".into()), ..all() }).unwrap();
+    let named: Vec<(usize, &str)> =
+        found.lines.iter().map(|line| (line.count, line.messages[0].subject.as_str())).collect();
+    assert_eq!(named, [(30, "number 27."), (30, "number 27."), (30, "number 27."), (1, "number 27.")]);
+}

@@ -12,7 +12,7 @@ use store::{DeviceId, EmailId, JournalEntry, ModSeq, TimelineQuery, Timestamp};
 const MESSAGES_NAMED_MAX: usize = 5;
 /// Lines on a page at most.
 pub const LINES_MAX: usize = 500;
-/// A search looks through so many entries of the journal for a page.
+/// A search looks through about so many entries of the journal and messages for a page, then says where to go on.
 const SEARCHED_MAX: usize = 5_000;
 
 /// Which lines are wanted.
@@ -56,7 +56,7 @@ pub struct TimelineLine {
     pub text: String,
     /// How many messages it is about.
     pub count: usize,
-    /// The first of them.
+    /// Some of them: the first, or those that a search meant.
     pub messages: Vec<MessageLine>,
     /// It is an undo, which can be undone by its number.
     pub is_undo: bool,
@@ -111,14 +111,15 @@ impl AccountConsole {
             let query =
                 TimelineQuery { before, device: ask.device, since: ask.since, limit: limit - timeline.lines.len() };
             let page = self.account.timeline(&query)?;
-            searched += page.entries.len();
-            for entry in &page.entries {
-                let line = line(entry, &names)?;
-                if search.as_deref().is_none_or(|text| holds(&line, text)) {
-                    timeline.lines.push(line);
-                }
-            }
             timeline.next = page.next.map(|next| next.0);
+            for entry in &page.entries {
+                if searched >= SEARCHED_MAX {
+                    timeline.next = Some(entry.modseq.0.saturating_add(1));
+                    return Ok(timeline);
+                }
+                searched += 1 + search.as_ref().map_or(0, |_| entry.change.emails().len());
+                timeline.lines.extend(line(entry, &names, search.as_deref())?);
+            }
             let is_enough = timeline.lines.len() >= limit || searched >= SEARCHED_MAX || page.entries.is_empty();
             if timeline.next.is_none() || is_enough {
                 return Ok(timeline);
@@ -149,24 +150,31 @@ impl AccountConsole {
     }
 }
 
-fn line(entry: &JournalEntry, names: &Names<'_>) -> Result<TimelineLine, Error> {
-    let emails = entry.change.emails();
-    let messages = emails.iter().take(MESSAGES_NAMED_MAX).map(|email| names.message(*email));
-    Ok(TimelineLine {
+/// The line of an entry; `None` if `search` (in lower case) stands nowhere in it. With `search` the messages that have it
+/// are named, or, where it stands in the line itself, the first.
+fn line(entry: &JournalEntry, names: &Names<'_>, search: Option<&str>) -> Result<Option<TimelineLine>, Error> {
+    let holds = |text: &str| search.is_none_or(|search| text.to_lowercase().contains(search));
+    let (device, text, emails) = (names.device(entry.device), words::entry(entry, names), entry.change.emails());
+    let in_line = holds(&text) || holds(&device);
+    let mut messages = Vec::new();
+    for email in &emails {
+        if messages.len() == MESSAGES_NAMED_MAX {
+            break;
+        }
+        let message = names.message(*email)?;
+        if in_line || holds(&message.subject) || holds(&message.from) {
+            messages.push(message);
+        }
+    }
+    Ok((in_line || !messages.is_empty()).then(|| TimelineLine {
         entry: entry.modseq.0,
         at: shown(entry.at),
         device_id: entry.device.0,
-        device: names.device(entry.device),
+        device,
         protocol: words::protocol(entry.protocol).to_owned(),
-        text: words::entry(entry, names),
+        text,
         count: emails.len(),
-        messages: messages.collect::<Result<_, Error>>()?,
+        messages,
         is_undo: matches!(entry.change, store::Change::Undone { .. }),
-    })
-}
-
-/// `text` is in lower case.
-fn holds(line: &TimelineLine, text: &str) -> bool {
-    let in_messages = line.messages.iter().flat_map(|message| [&message.subject, &message.from]);
-    [&line.text, &line.device].into_iter().chain(in_messages).any(|part| part.to_lowercase().contains(text))
+    }))
 }
