@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write, stderr, stdin};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use server::admin::{AccountDetails, AccountItem, AccountRequest, Item, Request};
 
 use super::failure::Failure;
@@ -28,7 +28,8 @@ Examples:
   pillarbox account add bob@example.org --name Bob      asks for the password
   echo SECRET | pillarbox account password bob@example.org --password-stdin
   pillarbox account list --json | jq .address
-  pillarbox account disable bob@example.org             no login; mail goes on to arrive";
+  pillarbox account disable bob@example.org             no login; mail goes on to arrive
+  pillarbox account admin alice@example.org on          Alice may use the pages of administration";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -66,6 +67,18 @@ enum Verb {
         /// Whose
         address: String,
     },
+    /// Let its owner do on the pages what an operator does here
+    Admin {
+        /// Whose
+        address: String,
+        /// Whether the owner is an administrator from now on
+        value: Switch,
+    },
+    /// Switch the second factor off, for an owner who has lost it
+    TotpOff {
+        /// Whose
+        address: String,
+    },
     /// Remove an account with all its mail, for good
     Remove {
         /// Which
@@ -74,6 +87,12 @@ enum Verb {
         #[arg(long)]
         yes: bool,
     },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 impl Account {
@@ -90,6 +109,16 @@ impl Account {
             }
             Verb::Disable { address } => {
                 (AccountRequest::SetDisabled { address, disabled: true }, "cannot log in any more")
+            }
+            Verb::Admin { address, value } => {
+                let (admin, done) = match value {
+                    Switch::On => (true, "is an administrator now"),
+                    Switch::Off => (false, "is no administrator any more"),
+                };
+                (AccountRequest::SetAdmin { address, admin }, done)
+            }
+            Verb::TotpOff { address } => {
+                (AccountRequest::SecondFactorOff { address }, "logs in with the password alone again")
             }
             Verb::Enable { address } => (AccountRequest::SetDisabled { address, disabled: false }, "can log in again"),
         };
@@ -164,8 +193,13 @@ fn changed(account: &AccountItem, done: &str) -> String {
 }
 
 fn shown(details: &AccountDetails) -> String {
-    let AccountDetails { account, number, aliases, devices, mailboxes } = details;
-    let login = if account.disabled { "no, it is disabled" } else { "yes" };
+    let AccountDetails { account, number, aliases, second_factor, devices, mailboxes } = details;
+    let login = match (account.disabled, second_factor) {
+        (true, _) => "no, it is disabled",
+        (false, true) => "yes, with a second factor; programs need application passwords",
+        (false, false) => "yes",
+    };
+    let admin = if account.admin { "yes" } else { "no" };
     let row = |mailbox: &server::admin::MailboxItem| {
         let counts = [mailbox.messages, mailbox.unseen].map(|count| count.to_string());
         let [messages, unseen] = counts;
@@ -173,7 +207,7 @@ fn shown(details: &AccountDetails) -> String {
     };
     let rows: Vec<_> = mailboxes.iter().map(row).collect();
     format!(
-        "Address   {}\nName      {}\nNumber    {number}\nLogin     {login}\nCreated   {}\nAliases   {}\nDevices   {devices}\n\n{}",
+        "Address   {}\nName      {}\nNumber    {number}\nLogin     {login}\nAdmin     {admin}\nCreated   {}\nAliases   {}\nDevices   {devices}\n\n{}",
         account.address,
         or_dash(Some(&account.name)),
         account.created_at,

@@ -93,6 +93,8 @@ pub struct AccountInfo {
     pub display: String,
     /// It may not log in.
     pub disabled: bool,
+    /// Its owner is an administrator.
+    pub admin: bool,
     /// Since when it is there.
     pub created_at: Timestamp,
 }
@@ -197,6 +199,10 @@ impl Directory {
     /// The account that a user name means at login: `alice@example.org`, or `alice` if only one account has that name.
     pub(crate) fn who_logs_in(&self, user: &str) -> Result<Option<(AccountId, Arc<AccountRecord>)>, store::Error> {
         Ok(self.book()?.who_logs_in(user))
+    }
+
+    pub(crate) fn record(&self, id: AccountId) -> Result<Option<Arc<AccountRecord>>, store::Error> {
+        Ok(self.book()?.record(id))
     }
 
     pub(crate) fn hasher(&self) -> &Hasher {

@@ -16,13 +16,16 @@ mod cache;
 mod devices;
 mod directory;
 mod error;
+mod fields;
 mod gate;
 mod login;
 mod options;
 mod password;
+mod second_factor;
 mod secret;
 mod throttle;
 mod user_name;
+mod web;
 
 #[cfg(test)]
 mod testing;
@@ -33,4 +36,9 @@ pub use error::{Error, LoginError};
 pub use login::{Attempt, Auth, Login, MAIN_PASSWORD_DEVICES_MAX};
 pub use options::{AuthOptions, Limits, PasswordCost};
 pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+pub use second_factor::{RECOVERY_CODES, SecondFactorSetup};
 pub use secret::generate_password;
+pub use web::{
+    Owner, OwnerError, SESSION_AGE_MAX_MILLIS, SESSION_IDLE_MAX_MILLIS, SESSIONS_MAX, Web, WebAttempt, WebLogin,
+    WebSession, WebSessionInfo,
+};

@@ -6,6 +6,8 @@
 //!
 //! Invariant: each attempt with a main password for a name that nobody has, or that is disabled, costs one argon2id,
 //! just as a wrong password does.
+//! Invariant: with a second factor the main password opens nothing but the pages, and there it takes the code beside it; an
+//! answer tells neither that there is one nor which of the two was wrong.
 //! Invariant: a login that is let in was right and allowed after its verification: a password that was changed, or an
 //! account that was disabled meanwhile, by whichever process, keeps it out.
 
@@ -19,9 +21,11 @@ use crate::error::LoginError;
 use crate::gate::Gate;
 use crate::options::AuthOptions;
 use crate::password::PASSWORD_BYTES_MAX;
+use crate::second_factor::SecondFactors;
 use crate::secret::{ApplicationKey, ApplicationPassword};
 use crate::throttle::{DELAY_FIRST_MILLIS, Source, Throttle};
 use crate::user_name::UserName;
+use crate::web::Sessions;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,6 +38,9 @@ pub const MAIN_PASSWORD_DEVICES_MAX: usize = 50;
 /// The name in a fingerprint is cut to this length.
 const FINGERPRINT_NAME_BYTES_MAX: usize = 60;
 
+/// So many wait for their turn that this one must come again.
+const BUSY: LoginError = LoginError::Throttled { delay_millis: DELAY_FIRST_MILLIS };
+
 /// Who may log in, and the directory. Cheap to clone.
 #[derive(Clone)]
 pub struct Auth(Arc<Inner>);
@@ -44,6 +51,8 @@ struct Inner {
     verified: Verified,
     throttle: Throttle,
     gate: Gate,
+    second_factors: SecondFactors,
+    sessions: Sessions,
 }
 
 /// An attempt to log in.
@@ -79,8 +88,21 @@ pub struct Login {
     pub maildrop: MaildropOptions,
 }
 
+/// The owner of an account says who they are, to whoever can ask for a code.
+#[derive(Clone, Copy)]
+pub(crate) struct OwnerProof<'a> {
+    /// As [`Attempt::user`], without what POP3 adds.
+    pub(crate) user: &'a str,
+    /// The main password.
+    pub(crate) password: &'a str,
+    /// The code of the second factor, or a recovery code; not looked at where there is none.
+    pub(crate) code: &'a str,
+    pub(crate) address: IpAddr,
+    pub(crate) now: Timestamp,
+}
+
 /// An account that a user name means.
-type Known = (AccountId, Arc<AccountRecord>);
+pub(crate) type Known = (AccountId, Arc<AccountRecord>);
 
 impl Auth {
     /// Opens the directory on `store`, and removes what a crash left of accounts that nobody sees. `secret` keys the
@@ -90,6 +112,8 @@ impl Auth {
     /// Faults; a [`crate::PasswordCost`] that argon2id does not know.
     pub fn open(store: Store, secret: [u8; 32], options: AuthOptions) -> Result<Self, Error> {
         Ok(Self(Arc::new(Inner {
+            second_factors: SecondFactors::new(&store, &secret),
+            sessions: Sessions::new(&store, &secret),
             gate: Gate::new(options.verifications_at_once),
             directory: Directory::open(store, options)?,
             application_key: ApplicationKey::new(&secret),
@@ -136,6 +160,9 @@ impl Auth {
         if let Some(delay_millis) = self.0.throttle.closed(source, attempt.now) {
             return Err(LoginError::Throttled { delay_millis });
         }
+        // With a second factor the main password is wrong here, whichever it is: it is verified for nobody, and takes as long.
+        let has_factor = self.second_factors().is_on(known.as_ref().map_or(AccountId::DIRECTORY, |(id, _)| *id))?;
+        let known = known.filter(|_| !has_factor);
         if !self.has_main_password(known.as_ref(), source, attempt)? {
             return Err(self.reject(source, attempt));
         }
@@ -170,6 +197,62 @@ impl Auth {
             )?;
         }
         Ok(Login { device, ..login.clone() })
+    }
+
+    /// Whether somebody is the owner of an account: the main password and, where there is one, the second factor. All of
+    /// it is verified before the answer, which tells no part from another; nothing here is remembered as verified.
+    pub(crate) fn prove_owner(&self, proof: &OwnerProof<'_>) -> Result<Known, LoginError> {
+        let OwnerProof { user, password, code, address, now } = *proof;
+        let source = self.0.throttle.source(address, &fold(user.trim()));
+        if let Some(delay_millis) = self.0.throttle.closed(source, now) {
+            return Err(LoginError::Throttled { delay_millis });
+        }
+        let known = self.directory().who_logs_in(user)?.filter(|(_, record)| !record.disabled);
+        let owner = match self.verify(known.as_ref(), source, password, now)? {
+            true => known,
+            false => None,
+        };
+        let same = match &owner {
+            Some((id, record)) if self.takes_code(*id, code, now)? => self.still_is(*id, record)?,
+            Some(_) | None => false,
+        };
+        match owner.filter(|_| same) {
+            Some(owner) => {
+                self.0.throttle.succeeded(source);
+                Ok(owner)
+            }
+            // A password cannot contain a line end. With another code it is another attempt.
+            None => Err(LoginError::Rejected {
+                delay_millis: self.0.throttle.failed(source, &format!("{password}\n{code}"), now),
+            }),
+        }
+    }
+
+    /// Whether the second factor lets the owner in, who has the right password.
+    fn takes_code(&self, account: AccountId, code: &str, now: Timestamp) -> Result<bool, Error> {
+        let is_recovery_code = code.chars().any(|c| c.is_ascii_alphabetic());
+        if !is_recovery_code && self.0.throttle.codes_closed(account, now) && self.second_factors().is_on(account)? {
+            return Ok(false);
+        }
+        let taken = self.second_factors().take(account, code, now)?;
+        if !taken {
+            self.0.throttle.code_failed(account, now);
+        }
+        Ok(taken)
+    }
+
+    /// Whether the directory still says what it said before the password was verified.
+    fn still_is(&self, account: AccountId, record: &AccountRecord) -> Result<bool, Error> {
+        let now = self.directory().record(account)?.filter(|record| !record.disabled);
+        Ok(now.is_some_and(|now| now.password == record.password))
+    }
+
+    pub(crate) fn second_factors(&self) -> &SecondFactors {
+        &self.0.second_factors
+    }
+
+    pub(crate) fn session_table(&self) -> &Sessions {
+        &self.0.sessions
     }
 
     pub(crate) fn application_key(&self) -> &ApplicationKey {
@@ -225,21 +308,46 @@ impl Auth {
         if is_verified(&proof) {
             return Ok(true);
         }
-        let busy = LoginError::Throttled { delay_millis: DELAY_FIRST_MILLIS };
-        let _place = self.0.gate.enter(source.address).ok_or(busy)?;
-        // While this one waited, another connection may have verified the same, or have failed once too often.
+        let _place = self.0.gate.enter(source.address).ok_or(BUSY)?;
+        // While this one waited, another connection may have verified the same.
         if is_verified(&proof) {
             return Ok(true);
         }
-        if let Some(delay_millis) = self.0.throttle.closed(source, now) {
-            return Err(LoginError::Throttled { delay_millis });
-        }
-        let hash = known.map(|(_, record)| record.password.as_str());
-        let right = self.directory().hasher().verify(password, hash)?;
+        let right = self.verify_inside(known, source, password, now)?;
         if let Some(proof) = proof.filter(|_| right) {
             self.0.verified.add(&proof, now);
         }
         Ok(right)
+    }
+
+    /// Whether the password is the main password. Costs an argon2id in any case.
+    fn verify(
+        &self,
+        known: Option<&Known>,
+        source: Source,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<bool, LoginError> {
+        if password.len() > PASSWORD_BYTES_MAX {
+            return Ok(false);
+        }
+        let _place = self.0.gate.enter(source.address).ok_or(BUSY)?;
+        self.verify_inside(known, source, password, now)
+    }
+
+    /// As [`Self::verify`], inside the gate. Another connection may have failed once too often while this one waited.
+    fn verify_inside(
+        &self,
+        known: Option<&Known>,
+        source: Source,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<bool, LoginError> {
+        if let Some(delay_millis) = self.0.throttle.closed(source, now) {
+            return Err(LoginError::Throttled { delay_millis });
+        }
+        let hash = known.map(|(_, record)| record.password.as_str());
+        Ok(self.directory().hasher().verify(password, hash)?)
     }
 
     /// Enters if the directory still says what it said before the password was verified.
@@ -247,10 +355,10 @@ impl Auth {
         let now = self.directory().who_logs_in(attempt.user)?.filter(|(_, record)| !record.disabled);
         let same = known.zip(now).filter(|(known, now)| known.0 == now.0 && known.1.password == now.1.password);
         let Some((_, (id, record))) = same else { return Ok(None) };
-        let account = self.store().account(id);
-        devices_now(&account)?;
-        let device = main_password_device(&account, attempt.protocol, attempt.fingerprint, attempt.now)?;
-        note(&account, device, last_login(attempt))?;
+        if self.second_factors().is_on(id)? {
+            return Ok(None);
+        }
+        let device = self.note_main_password(id, attempt)?;
         Ok(Some(Login {
             account: id,
             device,
@@ -258,6 +366,15 @@ impl Auth {
             main_password: true,
             maildrop: MaildropOptions::default(),
         }))
+    }
+
+    /// The device of the main password that logs in now.
+    pub(crate) fn note_main_password(&self, id: AccountId, attempt: &Attempt<'_>) -> Result<DeviceId, Error> {
+        let account = self.store().account(id);
+        devices_now(&account)?;
+        let device = main_password_device(&account, attempt.protocol, attempt.fingerprint, attempt.now)?;
+        note(&account, device, last_login(attempt))?;
+        Ok(device)
     }
 
     fn reject(&self, source: Source, attempt: &Attempt<'_>) -> LoginError {
@@ -332,7 +449,7 @@ fn last_login(attempt: &Attempt<'_>) -> LastLogin {
 
 /// A program's own words, fit to be shown: no control characters and none that change the direction of text or cannot
 /// be seen, one blank between words, at most [`FINGERPRINT_NAME_BYTES_MAX`].
-fn sanitised(name: &str) -> String {
+pub(crate) fn sanitised(name: &str) -> String {
     let is_hidden = |c: &char| matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     let visible: String = name
         .chars()

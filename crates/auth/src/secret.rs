@@ -1,4 +1,4 @@
-//! Random passwords that people can read, type and dictate; and the keyed hashes of application passwords.
+//! Random passwords that people can read, type and dictate; tokens for programs; and the keyed hashes of both.
 
 use std::fmt::Write;
 use store::AccountId;
@@ -11,6 +11,9 @@ const GROUP_CHARS: usize = 4;
 const APPLICATION_PASSWORD_CHARS: usize = 28;
 /// 16 characters of 5 bits: 80 bits, behind argon2id.
 const GENERATED_PASSWORD_CHARS: usize = 16;
+
+/// A token that is given away once.
+const TOKEN_BYTES: usize = 32;
 
 /// Random bytes from the system.
 pub(crate) fn fill(bytes: &mut [u8]) -> Result<(), store::Error> {
@@ -25,6 +28,21 @@ pub fn generate_password() -> Result<String, store::Error> {
     Ok(grouped(&random_text::<GENERATED_PASSWORD_CHARS>()?))
 }
 
+/// A recovery code of a second factor, in the form in which it is hashed: 16 characters, 80 bits.
+pub(crate) fn generate_recovery_code() -> Result<String, store::Error> {
+    random_text::<GENERATED_PASSWORD_CHARS>()
+}
+
+/// A recovery code as a person types it; `None` when it cannot be one.
+pub(crate) fn parse_recovery_code(typed: &str) -> Option<String> {
+    parse_grouped::<GENERATED_PASSWORD_CHARS>(typed)
+}
+
+/// As people see it, once.
+pub(crate) fn shown_recovery_code(code: &str) -> String {
+    grouped(code)
+}
+
 /// An application password, in the form in which it is hashed. There is no way to print it but [`Self::shown`].
 pub(crate) struct ApplicationPassword(String);
 
@@ -35,14 +53,7 @@ impl ApplicationPassword {
 
     /// Takes what a person types: in either case, with spaces and dashes wherever. `None` when it cannot be one.
     pub(crate) fn parse(typed: &str) -> Option<Self> {
-        let characters = typed.chars().filter(|c| !matches!(c, ' ' | '-' | '\u{a0}'));
-        let mut text = String::with_capacity(APPLICATION_PASSWORD_CHARS);
-        for c in characters.take(APPLICATION_PASSWORD_CHARS + 1) {
-            let c = c.to_ascii_lowercase();
-            u8::try_from(c).ok().filter(|byte| ALPHABET.contains(byte))?;
-            text.push(c);
-        }
-        (text.len() == APPLICATION_PASSWORD_CHARS).then_some(Self(text))
+        parse_grouped::<APPLICATION_PASSWORD_CHARS>(typed).map(Self)
     }
 
     /// As people see it, once: 7 groups of 4.
@@ -65,11 +76,76 @@ impl ApplicationKey {
     }
 }
 
+/// A key for one purpose, made of the server's secret.
+pub(crate) struct PurposeKey([u8; 32]);
+
+impl PurposeKey {
+    /// `purpose` is a sentence of ours that names nothing else.
+    pub(crate) fn new(purpose: &'static str, secret: &[u8; 32]) -> Self {
+        Self(blake3::derive_key(purpose, secret))
+    }
+
+    /// A keyed hash of parts, each with its length. Comparing two of them takes the same time for any.
+    pub(crate) fn hash(&self, parts: &[&[u8]]) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_be_bytes()).update(part);
+        }
+        hasher.finalize()
+    }
+}
+
+/// 256 random bits that somebody gets once (a cookie, a link). Whoever has them needs nothing else, so what is kept of
+/// them is a keyed hash.
+pub(crate) struct Token([u8; TOKEN_BYTES]);
+
+impl Token {
+    pub(crate) fn generate() -> Result<Self, store::Error> {
+        let mut bytes = [0; TOKEN_BYTES];
+        fill(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+
+    /// Another token, which whoever has this one can be given, and which does not lead back.
+    pub(crate) fn derived(&self, key: &PurposeKey, what: &str) -> Self {
+        Self(*key.hash(&[what.as_bytes(), &self.0]).as_bytes())
+    }
+
+    /// Reads what [`Self::text`] gave.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        // Only one way to write it.
+        let is_ours = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'));
+        let hash = blake3::Hash::from_hex(text).ok().filter(|_| is_ours)?;
+        Some(Self(*hash.as_bytes()))
+    }
+
+    /// 64 hexadecimal digits.
+    pub(crate) fn text(&self) -> String {
+        blake3::Hash::from_bytes(self.0).to_hex().to_string()
+    }
+
+    pub(crate) fn hash(&self, key: &PurposeKey) -> [u8; 32] {
+        *key.hash(&[&self.0]).as_bytes()
+    }
+}
+
 fn random_text<const N: usize>() -> Result<String, store::Error> {
     let mut bytes = [0; N];
     fill(&mut bytes)?;
     // 256 is a multiple of 32: every character is equally likely.
     Ok(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect())
+}
+
+/// What a person types: in either case, with spaces and dashes wherever.
+fn parse_grouped<const N: usize>(typed: &str) -> Option<String> {
+    let characters = typed.chars().filter(|c| !matches!(c, ' ' | '-' | '\u{a0}'));
+    let mut text = String::with_capacity(N);
+    for c in characters.take(N + 1) {
+        let c = c.to_ascii_lowercase();
+        u8::try_from(c).ok().filter(|byte| ALPHABET.contains(byte))?;
+        text.push(c);
+    }
+    (text.len() == N).then_some(text)
 }
 
 fn grouped(text: &str) -> String {

@@ -1,10 +1,12 @@
 //! Failed logins slow the next ones down.
 //!
-//! Three tallies count failures, and forgive one of them a minute:
+//! Tallies count failures, and forgive one of them a minute:
 //! - of an *address* (IPv4: the address; IPv6: its /64): from [`ADDRESS_FAILURES_MAX`] on nothing from there is tried;
 //! - of a user name *from an address*: from [`PAIR_FAILURES_MAX`] on that name is not tried from there;
 //! - of a *user name* from anywhere: the answer to a failure is delayed, but every attempt is tried, so that nobody can
-//!   lock an owner out.
+//!   lock an owner out;
+//! - of an *account's codes*, after the right password: from [`CODE_FAILURES_MAX`] on they do not count. Whoever knows the
+//!   password has a million codes to try, and many addresses to try them from.
 //!
 //! A program that repeats one wrong password all day (it was changed, and the phone was not told) tells an attacker
 //! nothing: repetitions count once, and so a forgotten phone does not lock out the household it belongs to.
@@ -13,12 +15,15 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use store::Timestamp;
+use store::{AccountId, Timestamp};
 
 /// From so many failures on, nothing from an address is tried.
 pub(crate) const ADDRESS_FAILURES_MAX: u32 = 50;
 /// From so many failures on, a user name is not tried from an address.
 pub(crate) const PAIR_FAILURES_MAX: u32 = 10;
+/// From so many wrong codes with the right password on, from whichever addresses, an account's codes of six digits do not
+/// count (RFC 4226 §7.3); recovery codes, which nobody guesses, do.
+pub(crate) const CODE_FAILURES_MAX: u32 = 20;
 /// One failure is forgiven every minute.
 pub(crate) const FORGIVEN_EVERY_MILLIS: i64 = 60 * 1000;
 /// The delay after the first failure; each further one doubles it.
@@ -41,6 +46,8 @@ struct Tallies {
     addresses: Tally,
     pairs: Tally,
     users: Tally,
+    /// Wrong codes of a second factor after the right password, by account.
+    codes: Tally,
 }
 
 /// Who tries to log in, and from where.
@@ -104,6 +111,16 @@ impl Throttle {
         let address = delay(tallies.addresses.count(source.address, now) / 5);
         let elsewhere = delay(tallies.users.count(source.user, now)).min(DELAY_ELSEWHERE_MAX_MILLIS);
         here.max(address).max(elsewhere).max(DELAY_FIRST_MILLIS)
+    }
+
+    /// Whether an account's codes of six digits count for nothing now, because too many were wrong.
+    pub(crate) fn codes_closed(&self, account: AccountId, now: Timestamp) -> bool {
+        self.lock().codes.count(account.0.into(), now) >= CODE_FAILURES_MAX
+    }
+
+    /// Notes that somebody with the right password had a wrong code.
+    pub(crate) fn code_failed(&self, account: AccountId, now: Timestamp) {
+        self.lock().codes.add(account.0.into(), 0, now);
     }
 
     /// The owner is there: what failed before from this address was a mistake. The address itself stays suspect, or an

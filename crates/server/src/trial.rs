@@ -1,4 +1,5 @@
-//! What `pillarbox try` finds in its data directory: two accounts with passwords that it can show again.
+//! What `pillarbox try` finds in its data directory: two accounts with passwords that it can show again, the first of them
+//! an administrator.
 //!
 //! The passwords are in `try-accounts`, a line `ADDRESS PASSWORD` each, for the server's user only. The file is written
 //! before the accounts are made, so a start that is killed is made good by the next one. An account that has its
@@ -107,6 +108,8 @@ fn make(stores: &Stores, account: &TrialAccount, now: Timestamp) -> Result<(), a
     }
     let name = ACCOUNTS.iter().find(|(address, _)| *address == account.address).map_or("", |(_, name)| name);
     directory.add_account(&account.address, &account.password, name, now)?;
+    // Somebody must see the pages of administration. Later it is theirs to take back.
+    directory.set_admin(&account.address, account.address == ACCOUNTS[0].0)?;
     if let Some(info) = directory.account(&account.address)? {
         welcome(stores, &info, now)?;
     }
@@ -195,7 +198,8 @@ mod tests {
     #[test]
     fn the_welcome_is_a_message_in_plain_ascii_with_short_lines() {
         let (address, display) = ("alice@example.org".to_owned(), "Alice".to_owned());
-        let info = AccountInfo { id: store::AccountId(16), address, display, disabled: false, created_at: NOW };
+        let info =
+            AccountInfo { id: store::AccountId(16), address, display, disabled: false, admin: false, created_at: NOW };
         let text = String::from_utf8(welcome_message(&info, NOW)).unwrap();
         assert!(text.is_ascii() && !text.contains('{') && text.contains("\r\n\r\nHello Alice,\r\n"));
         assert!(text.lines().all(|line| line.len() < 79));

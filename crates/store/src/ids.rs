@@ -59,6 +59,10 @@ impl AccountId {
     pub const DIRECTORY: Self = Self(0);
     /// The outbound queue.
     pub const QUEUE: Self = Self(1);
+    /// Who is logged in on the pages.
+    pub const SESSIONS: Self = Self(2);
+    /// Second factors, and strangers who ask for an account.
+    pub const PEOPLE: Self = Self(3);
 
     /// Whether this number belongs to a person's account.
     #[must_use]

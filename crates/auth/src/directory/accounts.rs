@@ -39,6 +39,7 @@ impl Directory {
             display: checked_display(display)?,
             password: self.hasher().hash(password)?,
             disabled: false,
+            admin: false,
             created_at: now,
         };
         let id = self.reserve(&address)?;
@@ -70,6 +71,15 @@ impl Directory {
     /// [`Error::Refused`]: no such account.
     pub fn set_disabled(&self, address: &str, disabled: bool) -> Result<(), Error> {
         self.change_account(address, |record| record.disabled = disabled)
+    }
+
+    /// Makes an account's owner an administrator, or no longer. An administrator does on the pages what an operator does
+    /// on the command line. Counts from the next request on. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: no such account.
+    pub fn set_admin(&self, address: &str, admin: bool) -> Result<(), Error> {
+        self.change_account(address, |record| record.admin = admin)
     }
 
     /// Removes an account with all its mail, for good, and its place in every alias; an alias that led only to it goes.

@@ -148,10 +148,14 @@ impl Book {
         self.names.get(address).copied()
     }
 
+    pub(super) fn record(&self, id: AccountId) -> Option<Arc<AccountRecord>> {
+        self.accounts.get(&id).map(Arc::clone)
+    }
+
     pub(super) fn info(&self, id: AccountId) -> Option<AccountInfo> {
-        let AccountRecord { address, display, disabled, created_at, .. } = &**self.accounts.get(&id)?;
-        let (address, display, disabled, created_at) = (address.clone(), display.clone(), *disabled, *created_at);
-        Some(AccountInfo { id, address, display, disabled, created_at })
+        let AccountRecord { address, display, disabled, admin, created_at, .. } = &**self.accounts.get(&id)?;
+        let (address, display, created_at) = (address.clone(), display.clone(), *created_at);
+        Some(AccountInfo { id, address, display, disabled: *disabled, admin: *admin, created_at })
     }
 
     pub(super) fn domains(&self) -> Vec<DomainInfo> {

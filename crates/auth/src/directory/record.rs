@@ -10,9 +10,15 @@
 //! ```
 //! Numbers are big-endian. Every value begins with the version of its format.
 
+use crate::fields::{Fields, put_text};
 use store::{AccountId, Error, Row, Table, TableTx, Timestamp};
 
 const FORMAT: u8 = 1;
+/// Of an account, since it can be an administrator's.
+const ACCOUNT_FORMAT: u8 = 2;
+/// The bits of an account's second byte. Format 1 knows the first only.
+const DISABLED: u8 = 1;
+const ADMIN: u8 = 2;
 pub(crate) const DOMAIN: &[u8] = b"D";
 pub(crate) const ACCOUNT: &[u8] = b"A";
 pub(crate) const NAME: &[u8] = b"N";
@@ -29,6 +35,8 @@ pub(crate) struct AccountRecord {
     /// A PHC string.
     pub(crate) password: String,
     pub(crate) disabled: bool,
+    /// Its owner may do on the pages what an operator does on the command line.
+    pub(crate) admin: bool,
     pub(crate) created_at: Timestamp,
 }
 
@@ -77,27 +85,30 @@ pub(crate) fn damaged(key: &[u8]) -> Error {
 
 impl AccountRecord {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut value = vec![FORMAT, u8::from(self.disabled)];
+        let bits = if self.disabled { DISABLED } else { 0 } | if self.admin { ADMIN } else { 0 };
+        let mut value = vec![ACCOUNT_FORMAT, bits];
         value.extend_from_slice(&self.created_at.0.to_be_bytes());
         for text in [&self.address, &self.display, &self.password] {
-            // Each is far below 4 GiB.
-            value.extend_from_slice(&(text.len() as u32).to_be_bytes());
-            value.extend_from_slice(text.as_bytes());
+            put_text(&mut value, text);
         }
         value
     }
 
     fn decode(value: &[u8]) -> Option<Self> {
-        let mut fields = Fields::open(value)?;
-        let disabled = match u8::from_be_bytes(fields.take()?) {
-            0 => false,
-            1 => true,
-            2.. => return None,
+        let (mut fields, known) = match value.first()? {
+            &ACCOUNT_FORMAT => (Fields::open(value, ACCOUNT_FORMAT)?, DISABLED | ADMIN),
+            &FORMAT => (Fields::open(value, FORMAT)?, DISABLED),
+            0 | 3.. => return None,
         };
+        let [bits] = fields.take()?;
+        if bits & !known != 0 {
+            return None;
+        }
+        let (disabled, admin) = (bits & DISABLED != 0, bits & ADMIN != 0);
         let created_at = Timestamp(i64::from_be_bytes(fields.take()?));
         let (address, display, password) = (fields.text()?, fields.text()?, fields.text()?);
         fields.end()?;
-        Some(Self { address, display, password, disabled, created_at })
+        Some(Self { address, display, password, disabled, admin, created_at })
     }
 
     /// The record in a row.
@@ -126,7 +137,7 @@ impl Counters {
     }
 
     fn decode(value: &[u8]) -> Option<Self> {
-        let mut fields = Fields::open(value)?;
+        let mut fields = Fields::open(value, FORMAT)?;
         let mut number = || fields.take().map(u32::from_be_bytes);
         let counters = Self { next_account: number()?, domains: number()?, accounts: number()?, aliases: number()? };
         fields.end().map(|()| counters)
@@ -200,32 +211,6 @@ pub(crate) fn read_accounts(tx: &TableTx<'_>, kind: &[u8], address: &str) -> Res
     value.map(|value| accounts_of(&(key, value))).transpose()
 }
 
-/// Takes fields off a value; `None` when it is not what was written.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn open(value: &'a [u8]) -> Option<Self> {
-        value.strip_prefix(&[FORMAT]).map(Self)
-    }
-
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*taken)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        let length = usize::try_from(u32::from_be_bytes(self.take()?)).ok()?;
-        let (text, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        String::from_utf8(text.to_vec()).ok()
-    }
-
-    fn end(self) -> Option<()> {
-        self.0.is_empty().then_some(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,8 +219,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
-        fn what_is_written_is_read(address: String, display: String, password: String, disabled: bool, at: i64, n: [u32; 4]) {
-            let record = AccountRecord { address, display, password, disabled, created_at: Timestamp(at) };
+        fn what_is_written_is_read(address: String, display: String, password: String, disabled: bool, admin: bool, at: i64, n: [u32; 4]) {
+            let record = AccountRecord { address, display, password, disabled, admin, created_at: Timestamp(at) };
             prop_assert_eq!(AccountRecord::decode(&record.encode()), Some(record));
             let counters = Counters { next_account: n[0], domains: n[1], accounts: n[2], aliases: n[3] };
             prop_assert_eq!(Counters::decode(&counters.encode()), Some(counters));
@@ -259,6 +244,7 @@ mod tests {
             display: text(),
             password: text(),
             disabled: true,
+            admin: true,
             created_at: Timestamp(1),
         };
         let value = record.encode();
@@ -267,5 +253,20 @@ mod tests {
         }
         assert_eq!(AccountRecord::decode(&[&value[..], b"x"].concat()), None);
         assert!(accounts_of(&(vec![], vec![FORMAT])).is_err() && accounts_of(&(vec![], vec![FORMAT, 0])).is_err());
+    }
+
+    #[test]
+    fn accounts_of_format_1_are_read_and_are_no_administrators() {
+        let mut value = vec![1, 1];
+        value.extend_from_slice(&5_i64.to_be_bytes());
+        for text in ["alice@example.org", "Alice", "hash"] {
+            put_text(&mut value, text);
+        }
+        let record = AccountRecord::decode(&value).unwrap();
+        assert!(record.disabled && !record.admin && record.created_at == Timestamp(5) && record.password == "hash");
+        value[1] = ADMIN;
+        assert_eq!(AccountRecord::decode(&value), None, "format 1 had no such bit");
+        (value[0], value[1]) = (ACCOUNT_FORMAT, 4);
+        assert_eq!(AccountRecord::decode(&value), None);
     }
 }

@@ -359,6 +359,7 @@ fn who_creates_and_who_tidies_at_the_same_time_do_not_collide() {
         display: String::new(),
         password: String::new(),
         disabled: false,
+        admin: false,
         created_at: NOW,
     };
     refused(directory.publish(id, &address, &record), "try again");

@@ -41,6 +41,18 @@ pub enum AccountRequest {
         /// Whether it may not log in.
         disabled: bool,
     },
+    /// Makes its owner an administrator, or no longer. Answered with [`Item::Account`].
+    SetAdmin {
+        /// Whose.
+        address: String,
+        /// Whether the owner is one from now on.
+        admin: bool,
+    },
+    /// Switches the second factor off, for an owner who has lost it. Answered with [`Item::Account`].
+    SecondFactorOff {
+        /// Whose.
+        address: String,
+    },
     /// Removes it with all its mail. No items.
     Remove {
         /// Which.
@@ -57,6 +69,9 @@ pub struct AccountItem {
     pub name: String,
     /// Whether it may not log in.
     pub disabled: bool,
+    /// Whether its owner is an administrator on the pages.
+    #[serde(default)]
+    pub admin: bool,
     /// Since when it is there.
     pub created_at: String,
     /// Its new password, if one was generated just now.
@@ -74,6 +89,9 @@ pub struct AccountDetails {
     pub number: u32,
     /// Aliases that lead to it.
     pub aliases: Vec<String>,
+    /// Whether its owner needs a code beside the password on the pages, and programs an application password.
+    #[serde(default)]
+    pub second_factor: bool,
     /// Devices that may log in.
     pub devices: usize,
     /// Its mailboxes in the order in which they were made.
@@ -102,6 +120,17 @@ impl AccountRequest {
             Self::Password { address, password } => set_password(admin, &address, password, item),
             Self::SetDisabled { address, disabled } => {
                 admin.stores.auth.directory().set_disabled(&address, disabled)?;
+                tell(admin, &address, None, item)
+            }
+            Self::SetAdmin { address, admin: on } => {
+                admin.stores.auth.directory().set_admin(&address, on)?;
+                tell(admin, &address, None, item)
+            }
+            Self::SecondFactorOff { address } => {
+                let account = admin.account(&address)?;
+                if !admin.stores.auth.web().reset_second_factor(account.id)? {
+                    return Err(Failure::refused(format!("{} has no second factor", account.address)));
+                }
                 tell(admin, &address, None, item)
             }
             Self::Remove { address } => {
@@ -138,6 +167,7 @@ fn show(admin: &Admin, address: &str, item: Items<'_>) -> Result<(), Failure> {
     });
     let details = AccountDetails {
         number: info.id.0,
+        second_factor: admin.stores.auth.web().has_second_factor(info.id)?,
         aliases: aliases
             .into_iter()
             .filter(|alias| alias.targets.contains(&info.address))
@@ -199,6 +229,7 @@ impl AccountItem {
             address: info.address,
             name: info.display,
             disabled: info.disabled,
+            admin: info.admin,
             created_at: text_of(info.created_at),
             password,
         }

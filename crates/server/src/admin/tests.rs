@@ -67,6 +67,11 @@ fn an_account_from_its_beginning_to_its_end() {
     );
     let disable = Request::Account(AccountRequest::SetDisabled { address: alice(), disabled: true });
     assert!(matches!(&rig.ask(disable).unwrap()[..], [Item::Account(account)] if account.disabled));
+    for admin in [true, false] {
+        let set = Request::Account(AccountRequest::SetAdmin { address: alice(), admin });
+        assert!(matches!(&rig.ask(set).unwrap()[..], [Item::Account(account)] if account.admin == admin));
+    }
+    rig.refused(Request::Account(AccountRequest::SecondFactorOff { address: alice() }), "has no second factor");
     let listed = rig.ask(Request::Account(AccountRequest::List)).unwrap();
     assert!(matches!(&listed[..], [Item::Account(account)] if account.disabled && account.password.is_none()));
     let alias = AliasRequest::Add { address: "@example.org".to_owned(), targets: vec![alice()] };
