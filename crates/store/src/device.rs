@@ -83,15 +83,13 @@ impl Device {
     }
 
     /// Whether somebody may read the mailbox with it: an application password from the day it was made, the main
-    /// password once it was used over a protocol that reads.
+    /// password once it was used over a protocol that reads. The pages show no mail: who looks at them has no second device.
     #[must_use]
     pub fn reads_mail(&self) -> bool {
         self.revoked_at.is_none()
             && match self.credential {
                 Credential::ApplicationPassword { .. } => true,
-                Credential::MainPassword { .. } => {
-                    [Protocol::Imap, Protocol::Pop3, Protocol::Web].iter().any(|p| self.has_used(*p))
-                }
+                Credential::MainPassword { .. } => [Protocol::Imap, Protocol::Pop3].iter().any(|p| self.has_used(*p)),
             }
     }
 

@@ -183,7 +183,7 @@ impl Model {
                 }
             }
             Op::Login { device, protocol } => {
-                let reads = [Protocol::Imap, Protocol::Pop3, Protocol::Web].contains(protocol);
+                let reads = [Protocol::Imap, Protocol::Pop3].contains(protocol);
                 let device = self.active(*device)?;
                 device.reads |= reads;
                 device.uses_pop |= *protocol == Protocol::Pop3;
