@@ -55,7 +55,12 @@ impl Services {
         };
         Self {
             imap: Arc::new(imap),
-            pop3: Arc::new(pop3d::Service { auth: auth.clone(), hostname, tls_available: true }),
+            pop3: Arc::new(pop3d::Service {
+                auth: auth.clone(),
+                hostname,
+                tls_available: true,
+                login_delay: pop3d::LoginDelay::new(0),
+            }),
             mx: smtpd::Service::mx(common.clone()),
             submission: smtpd::Service::submission(common.clone(), auth.clone(), None),
             lmtp: smtpd::Service::lmtp(common, Vec::new()),

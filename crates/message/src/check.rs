@@ -8,7 +8,7 @@ use crate::section::{self, Item};
 use crate::structure::{Content, Part, Span, Structure};
 use crate::summary::Summary;
 use crate::text::{self, Scope};
-use crate::{date, line_ends, parameter, trace};
+use crate::{date, line_ends, parameter, surrogate, trace};
 
 /// Reads `bytes` in every way this crate knows and checks the invariants.
 ///
@@ -33,7 +33,19 @@ pub fn message(bytes: &[u8]) -> Result<(), String> {
     hold(line_ends::is_canonical(&canonical), || "canonical is not canonical".to_owned())?;
     let _ = text::pieces(bytes, structure, Scope::Everything).map(|text| text.len()).sum::<usize>();
     let _ = trace::received_count(bytes);
-    Ok(())
+    surrogate(bytes)
+}
+
+/// A surrogate's header is ASCII, and ends as the message's own does.
+fn surrogate(bytes: &[u8]) -> Result<(), String> {
+    let Some(mut made) = surrogate::header(bytes) else {
+        return hold(bytes.get(..header::end(bytes)).is_some_and(<[u8]>::is_ascii), || "no surrogate".to_owned());
+    };
+    hold(made.is_ascii(), || "a surrogate is not ASCII".to_owned())?;
+    let header = made.len();
+    made.extend_from_slice(bytes.get(header::end(bytes)..).unwrap_or_default());
+    hold(header::end(&made) == header, || "the header of a surrogate ends elsewhere".to_owned())?;
+    hold(surrogate::header(&made).is_none(), || "a surrogate needs a surrogate".to_owned())
 }
 
 /// Decodes `bytes` as a summary; what decodes must encode to something that decodes to the same.

@@ -29,6 +29,7 @@ mod parse;
 pub mod section;
 pub mod structure;
 pub mod summary;
+pub mod surrogate;
 pub mod text;
 pub mod trace;
 pub mod transfer;

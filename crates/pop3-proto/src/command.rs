@@ -1,4 +1,4 @@
-//! Commands (RFC 1939 §5–§7, RFC 2449 §5, RFC 2595 §4, RFC 5034 §4). None has a grammar worth a file of its own.
+//! Commands (RFC 1939 §5–§7, RFC 2449 §5, RFC 2595 §4, RFC 5034 §4, RFC 6856 §2.1, §3). None has a grammar worth a file of its own.
 //!
 //! The machine reads syntax only; whether a command may come in this state, and whether there is such a message,
 //! is the session's business.
@@ -55,6 +55,10 @@ pub enum Command {
     Capa,
     /// `STLS`; `Receiver::discard` must be called before anything else is read.
     Stls,
+    /// `UTF8`: from now on messages are sent as they are.
+    Utf8,
+    /// `LANG [range]`: alone it asks for the list of languages.
+    Lang(Option<String>),
     /// `STAT`.
     Stat,
     /// `LIST [n]`.
@@ -97,6 +101,8 @@ impl Command {
             "AUTH" => auth(rest),
             "CAPA" => alone(rest, Self::Capa),
             "STLS" => alone(rest, Self::Stls),
+            "UTF8" => alone(rest, Self::Utf8),
+            "LANG" => language(rest).map(Self::Lang),
             "STAT" => alone(rest, Self::Stat),
             "LIST" => optional_number(rest).map(Self::List),
             "UIDL" => optional_number(rest).map(Self::Uidl),
@@ -130,6 +136,13 @@ fn auth(rest: &str) -> Result<Command, SyntaxError> {
     }
     let initial_response = (!initial.is_empty()).then(|| Secret::new(initial));
     Ok(Command::Auth(Auth { mechanism: mechanism.to_ascii_uppercase(), initial_response }))
+}
+
+fn language(rest: &str) -> Result<Option<String>, SyntaxError> {
+    if rest.contains(' ') {
+        return Err(SyntaxError::UnexpectedArgument);
+    }
+    Ok((!rest.is_empty()).then(|| rest.to_owned()))
 }
 
 fn top(rest: &str) -> Result<Command, SyntaxError> {
@@ -177,6 +190,10 @@ mod tests {
         check("Pass пароль", Ok(Command::Pass(Secret::new("пароль"))));
         check("capa", Ok(Command::Capa));
         check("STLS", Ok(Command::Stls));
+        check("utf8", Ok(Command::Utf8));
+        check("LANG", Ok(Command::Lang(None)));
+        check("lang de-AT ", Ok(Command::Lang(Some("de-AT".into()))));
+        check("LANG *", Ok(Command::Lang(Some("*".into()))));
         check("stat ", Ok(Command::Stat));
         check("LIST", Ok(Command::List(None)));
         check("LIST 2", Ok(Command::List(Some(n(2)))));
@@ -211,7 +228,6 @@ mod tests {
         check("", Err(SyntaxError::UnknownCommand));
         check(" STAT", Err(SyntaxError::UnknownCommand));
         check("APOP mrose c4c9334bac560ecc979e58001b3e22fb", Err(SyntaxError::UnknownCommand));
-        check("UTF8", Err(SyntaxError::UnknownCommand));
         check("USER", Err(SyntaxError::MissingArgument));
         check("PASS", Err(SyntaxError::MissingArgument));
         check("PASS ", Err(SyntaxError::MissingArgument));
@@ -225,6 +241,8 @@ mod tests {
         check("LIST 0", Err(SyntaxError::NoSuchNumber));
         check("RETR 4294967296", Err(SyntaxError::NoSuchNumber));
         check("STAT 1", Err(SyntaxError::UnexpectedArgument));
+        check("UTF8 USER", Err(SyntaxError::UnexpectedArgument));
+        check("LANG de en", Err(SyntaxError::UnexpectedArgument));
         check("QUIT\0", Err(SyntaxError::ControlCharacter));
         check("PASS a\rb", Err(SyntaxError::ControlCharacter));
         assert_eq!(Command::parse(b"PASS \xe4"), Err(SyntaxError::NotUtf8));

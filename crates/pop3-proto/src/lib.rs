@@ -1,7 +1,9 @@
 //! POP3 on the wire: a sans-io command machine and reply encoder.
 //!
-//! RFC 1939, with RFC 2449 (CAPA, PIPELINING, RESP-CODES), 2595 (STLS), 3206 (AUTH-RESP-CODE) and 5034 (AUTH).
-//! APOP needs passwords in the clear on the server and is an unknown command, as are LANG and UTF8 (RFC 6856).
+//! RFC 1939, with RFC 2449 (CAPA, PIPELINING, RESP-CODES), 2595 (STLS), 3206 (AUTH-RESP-CODE), 5034 (AUTH) and
+//! 6856 (UTF8, LANG). APOP needs passwords in the clear on the server and is an unknown command.
+//!
+//! Text for people is the session's: nothing here speaks a language.
 //!
 //! [`Receiver`] turns what a client sends into [`Event`]s, one at a time; the session answers with a [`Reply`], and
 //! where the answer has more than one line with [`encode_line`] and [`encode_end`], or [`Stuffer`] for a message.

@@ -14,7 +14,7 @@ pub const AUTH_LINE_OCTETS_MAX: usize = 12_288;
 /// What the client sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A command, or a line that is none: answer with [`SyntaxError::reply`].
+    /// A command, or a line that is none: answer with `-ERR`.
     Command(Result<Command, SyntaxError>),
     /// The line after [`Receiver::begin_auth`], without line end: base64 or `*`. The next line is a command again.
     AuthLine(Result<Secret, SyntaxError>),

@@ -2,9 +2,9 @@
 
 use crate::transaction::Transaction;
 use crate::{Outcome, Session, State};
-use auth::{Attempt, LoginError};
+use auth::{Attempt, Login, LoginError};
 use pop3_proto::{Command, Reply, ResponseCode, Secret, SyntaxError};
-use sasl::{Exchange, Failure, Mechanism, Progress};
+use sasl::{Exchange, Mechanism, Progress};
 use session::Moment;
 use store::{Error, Protocol, Timestamp};
 
@@ -23,22 +23,29 @@ impl Session {
             Command::AuthList => self.mechanisms(output),
             Command::Auth(auth) => {
                 if !self.may_log_in() {
-                    return Outcome::Reply(needs_tls());
+                    return self.needs_tls();
                 }
                 let initial = auth.initial_response.as_ref().map(|initial| initial.as_str().as_bytes());
                 match Mechanism::from_name(&auth.mechanism) {
                     Some(mechanism) => self.progress(Exchange::start(mechanism, initial), now, output),
-                    None => Outcome::Reply(Reply::err("No such mechanism; AUTH alone lists them")),
+                    None => Outcome::Reply(Reply::err(self.words.no_such_mechanism)),
                 }
             }
-            Command::Stls if self.peer.tls.is_some() => Outcome::Reply(Reply::err("TLS is on already")),
-            Command::Stls if !self.service.tls_available => Outcome::Reply(Reply::err("TLS is not available")),
+            Command::Stls if self.peer.tls.is_some() => Outcome::Reply(Reply::err(self.words.tls_is_on)),
+            Command::Stls if !self.service.tls_available => Outcome::Reply(Reply::err(self.words.tls_is_not_available)),
+            // RFC 6856 §2.1: it must not be sent after UTF8.
+            Command::Stls if self.utf8 => Outcome::Reply(Reply::err(self.words.tls_before_utf8)),
             Command::Stls => {
-                Reply::ok("Begin TLS").encode(output);
+                Reply::ok(self.words.begin_tls).encode(output);
                 Outcome::StartTls
             }
-            Command::Quit => Outcome::Close(Reply::ok("Goodbye")),
+            Command::Utf8 => {
+                self.utf8 = true;
+                Outcome::Reply(Reply::ok(self.words.utf8_is_on))
+            }
+            Command::Quit => Outcome::Close(Reply::ok(self.words.goodbye)),
             Command::Capa
+            | Command::Lang(_)
             | Command::Stat
             | Command::List(_)
             | Command::Uidl(_)
@@ -46,19 +53,19 @@ impl Session {
             | Command::Top(..)
             | Command::Dele(_)
             | Command::Noop
-            | Command::Rset => Outcome::Reply(Reply::err("Log in first")),
+            | Command::Rset => Outcome::Reply(Reply::err(self.words.log_in_first)),
         }
     }
 
     fn user(&mut self, name: String) -> Outcome {
         if !self.may_log_in() {
-            return Outcome::Reply(needs_tls());
+            return self.needs_tls();
         }
         if let State::Authorization(authorization) = &mut self.state {
             authorization.user = Some(name);
         }
         // The same for every name: nobody learns here which exist.
-        Outcome::Reply(Reply::ok("Send the password"))
+        Outcome::Reply(Reply::ok(self.words.send_the_password))
     }
 
     fn pass(&mut self, password: &Secret, now: Moment, output: &mut Vec<u8>) -> Outcome {
@@ -68,13 +75,13 @@ impl Session {
         };
         match user {
             Some(user) => self.log_in(&user, password.as_str(), now, output),
-            None => Outcome::Reply(Reply::err("USER first")),
+            None => Outcome::Reply(Reply::err(self.words.user_first)),
         }
     }
 
     /// `AUTH` alone, for clients from before CAPA.
     fn mechanisms(&self, output: &mut Vec<u8>) -> Outcome {
-        Reply::ok("Mechanisms").encode(output);
+        Reply::ok(self.words.mechanisms).encode(output);
         if self.may_log_in() {
             Mechanism::ALL.iter().for_each(|mechanism| pop3_proto::encode_line(mechanism.name(), output));
         }
@@ -94,8 +101,8 @@ impl Session {
         };
         match (line, exchange) {
             (Ok(line), Some(exchange)) => self.progress(exchange.respond(line.as_str().as_bytes()), now, output),
-            (Err(error), _) => Outcome::Reply(error.reply()),
-            (Ok(_), None) => Outcome::Reply(SyntaxError::UnknownCommand.reply()),
+            (Err(error), _) => Outcome::Reply(Reply::err((self.words.syntax)(error))),
+            (Ok(_), None) => Outcome::Reply(Reply::err((self.words.syntax)(SyntaxError::UnknownCommand))),
         }
     }
 
@@ -113,18 +120,19 @@ impl Session {
                 // RFC 4616 §2: acting for somebody else is not for sale here.
                 let user = credentials.authentication_id;
                 if credentials.authorization_id.is_some_and(|other| !other.is_empty() && other != user) {
-                    return Outcome::Reply(Reply::err_with(ResponseCode::Auth, "Log in as yourself"));
+                    return Outcome::Reply(Reply::err_with(ResponseCode::Auth, self.words.log_in_as_yourself));
                 }
                 self.log_in(&user, credentials.password.as_str(), now, output)
             }
-            Progress::Failed(failure) => Outcome::Reply(Reply::err(why(failure))),
+            Progress::Failed(failure) => Outcome::Reply(Reply::err((self.words.exchange)(failure))),
         }
     }
 
     fn log_in(&mut self, user: &str, password: &str, now: Moment, output: &mut Vec<u8>) -> Outcome {
         if !self.may_log_in() {
-            return Outcome::Reply(needs_tls());
+            return self.needs_tls();
         }
+        let words = self.words;
         let attempt = Attempt {
             user,
             password,
@@ -136,31 +144,39 @@ impl Session {
         let login = match self.service.auth.log_in(&attempt) {
             Ok(login) => login,
             Err(LoginError::Rejected { delay_millis }) => {
-                return self.reject(now, delay_millis, "The user name or the password is wrong");
+                return self.reject(now, delay_millis, words.wrong_credentials);
             }
             Err(LoginError::Throttled { delay_millis }) => {
-                return self.reject(now, delay_millis, "Too many failed logins; wait some minutes");
+                return self.reject(now, delay_millis, words.too_many_failures);
             }
-            Err(LoginError::Fault(_)) => return Outcome::Reply(temporary("Logging in does not work at the moment")),
+            Err(LoginError::Fault(_)) => return Outcome::Reply(temporary(words.login_is_broken)),
         };
-        let account = self.service.auth.store().account(login.account);
-        match Transaction::open(account, login.device, &login.maildrop, Timestamp(now.unix_millis)) {
+        self.open(&login, now, output)
+    }
+
+    fn open(&mut self, login: &Login, now: Moment, output: &mut Vec<u8>) -> Outcome {
+        let words = self.words;
+        let (account, device) = (login.account, login.device);
+        // RFC 2449 §8.1.1: only who knows the password learns that somebody was here.
+        if let Some(secs) = self.service.login_delay.wait_secs(account, device, now.monotonic_millis) {
+            return Outcome::Reply(Reply::err_with(ResponseCode::LoginDelay, (words.too_soon)(secs)));
+        }
+        let opened = self.service.auth.store().account(account);
+        match Transaction::open(opened, device, &login.maildrop, Timestamp(now.unix_millis), self.utf8) {
             Ok(transaction) => {
-                transaction.greeting().encode(output);
+                self.service.login_delay.let_in(account, device, now.monotonic_millis);
+                transaction.greeting(words).encode(output);
                 self.state = State::Transaction(Box::new(transaction));
                 self.errors = 0;
                 self.touch(now);
                 Outcome::Done
             }
             Err(Error::NoSuchMailbox) => {
-                let name = login.maildrop.mailbox.unwrap_or_default();
-                Outcome::Reply(Reply::err(format!("There is no mailbox \"{name}\"; leave out +{name} for INBOX")))
+                let name = login.maildrop.mailbox.as_deref().unwrap_or_default();
+                Outcome::Reply(Reply::err((words.no_mailbox)(name)))
             }
-            Err(Error::MaildropInUse) => {
-                let text = "This device has another POP session; end it or wait until it ends";
-                Outcome::Reply(Reply::err_with(ResponseCode::InUse, text))
-            }
-            Err(_) => Outcome::Reply(temporary("The maildrop cannot be opened at the moment")),
+            Err(Error::MaildropInUse) => Outcome::Reply(Reply::err_with(ResponseCode::InUse, words.in_use)),
+            Err(_) => Outcome::Reply(temporary(words.maildrop_is_broken)),
         }
     }
 
@@ -169,19 +185,10 @@ impl Session {
         self.state = State::Rejected { until_millis, reply: Reply::err_with(ResponseCode::Auth, text) };
         Outcome::Done
     }
-}
 
-fn why(failure: Failure) -> &'static str {
-    match failure {
-        Failure::Cancelled => "Cancelled",
-        Failure::NotBase64 => "That is not base64",
-        Failure::TooLong => "That is too long",
-        Failure::Malformed => "That is not what the mechanism sends",
+    fn needs_tls(&self) -> Outcome {
+        Outcome::Reply(Reply::err(self.words.needs_tls))
     }
-}
-
-fn needs_tls() -> Reply {
-    Reply::err("A password may not be sent without TLS: use STLS, or the TLS port")
 }
 
 pub(crate) fn temporary(text: &'static str) -> Reply {

@@ -13,8 +13,10 @@
 mod authorization;
 mod capabilities;
 mod listing;
+mod login_delay;
 mod retrieval;
 mod transaction;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,9 @@ use pop3_proto::{Command, Event, Receiver, Reply};
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use std::sync::Arc;
 use transaction::Transaction;
+use words::{ENGLISH, Words};
+
+pub use login_delay::{DEVICES_REMEMBERED_MAX, LoginDelay};
 
 /// A client that has not logged in within this time is disconnected.
 pub const AUTHORIZATION_TIMEOUT_MILLIS: u64 = 60 * 1000;
@@ -41,6 +46,8 @@ pub struct Service {
     pub hostname: String,
     /// Whether STLS is offered to clients that are not under TLS yet.
     pub tls_available: bool,
+    /// How long a device waits between two logins.
+    pub login_delay: LoginDelay,
 }
 
 /// One POP3 connection.
@@ -51,6 +58,9 @@ pub struct Session {
     state: State,
     errors: u32,
     deadline_millis: u64,
+    words: &'static Words,
+    /// RFC 6856 §2.1: messages are sent as they are.
+    utf8: bool,
 }
 
 enum State {
@@ -82,7 +92,16 @@ impl Session {
     /// A session for a client that has just connected.
     #[must_use]
     pub fn new(service: Arc<Service>, peer: Peer) -> Self {
-        Self { service, peer, receiver: Receiver::new(), state: State::New, errors: 0, deadline_millis: 0 }
+        Self {
+            service,
+            peer,
+            receiver: Receiver::new(),
+            state: State::New,
+            errors: 0,
+            deadline_millis: 0,
+            words: &ENGLISH,
+            utf8: false,
+        }
     }
 
     /// RFC 2595 §2.1: no passwords in the clear, except on this machine.
@@ -102,7 +121,7 @@ impl Session {
 
     fn greet(&mut self, now: Moment, output: &mut Vec<u8>) {
         self.touch(now);
-        Reply::ok(format!("{} Pillarbox POP3 ready", self.service.hostname)).encode(output);
+        Reply::ok((self.words.ready)(&self.service.hostname)).encode(output);
         self.state = State::Authorization(Authorization::default());
     }
 
@@ -129,19 +148,35 @@ impl Session {
     fn handle(&mut self, event: Event, now: Moment, output: &mut Vec<u8>) -> Outcome {
         match event {
             Event::AuthLine(line) => self.auth_line(line, now, output),
-            Event::Command(Err(error)) => Outcome::Reply(error.reply()),
+            Event::Command(Err(error)) => Outcome::Reply(Reply::err((self.words.syntax)(error))),
             Event::Command(Ok(command)) => self.dispatch(command, now, output),
         }
     }
 
     fn dispatch(&mut self, command: Command, now: Moment, output: &mut Vec<u8>) -> Outcome {
-        if let Command::Capa = command {
-            return capabilities::capa(self, output);
+        match (command, &mut self.state) {
+            (Command::Capa, _) => capabilities::capa(self, output),
+            (Command::Lang(range), _) => self.language(range.as_deref(), output),
+            (command, State::Authorization(_)) => self.authorize(command, now, output),
+            (command, State::Transaction(transaction)) => transaction.handle(command, now, self.words, output),
+            (_, State::New | State::Rejected { .. } | State::Over) => Outcome::Close(Reply::err(self.words.not_now)),
         }
-        match &mut self.state {
-            State::Authorization(_) => self.authorize(command, now, output),
-            State::Transaction(transaction) => transaction.handle(command, now, output),
-            State::New | State::Rejected { .. } | State::Over => Outcome::Close(Reply::err("Not now")),
+    }
+
+    /// LANG (RFC 6856 §3.2): answers with the language that is on from now, or without an argument with all.
+    fn language(&mut self, range: Option<&str>, output: &mut Vec<u8>) -> Outcome {
+        let Some(range) = range else {
+            Reply::ok(self.words.languages).encode(output);
+            words::ALL.iter().for_each(|w| pop3_proto::encode_line(format_args!("{} {}", w.tag, w.name), output));
+            pop3_proto::encode_end(output);
+            return Outcome::Done;
+        };
+        match words::matching(range) {
+            Some(words) => {
+                self.words = words;
+                Outcome::Reply(Reply::ok(format!("{} {}", words.tag, words.language_is_on)))
+            }
+            None => Outcome::Reply(Reply::err(self.words.no_such_language)),
         }
     }
 
@@ -167,7 +202,7 @@ impl Session {
                 Outcome::Reply(reply) => {
                     reply.encode(output);
                     if !reply.is_ok() && self.error() {
-                        Reply::err("Too many errors").encode(output);
+                        Reply::err(self.words.too_many_errors).encode(output);
                         return Step::Close;
                     }
                 }
@@ -208,15 +243,16 @@ impl session::Session for Session {
     }
 
     fn tls_started(&mut self, tls: Tls) {
-        // RFC 2595 §4: what the client said before is forgotten.
+        // RFC 2595 §4: what the client said before is forgotten; somebody on the way may have said LANG (RFC 6856 §7).
         self.receiver.discard();
+        self.words = &ENGLISH;
         self.state = State::Authorization(Authorization::default());
         self.peer.tls = Some(tls);
     }
 
     fn shut_down(&mut self, output: &mut Vec<u8>) {
         if !matches!(self.state, State::Over) {
-            Reply::err("Closing; nothing was removed. Connect again").encode(output);
+            Reply::err(self.words.closing).encode(output);
             self.state = State::Over;
         }
     }

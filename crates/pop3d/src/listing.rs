@@ -2,7 +2,7 @@
 
 use pop3_proto::{encode_end, encode_line};
 use session::OUTPUT_HIGH_WATER_BYTES;
-use store::MaildropMessage;
+use store::Maildrop;
 
 pub(crate) struct Listing {
     what: What,
@@ -11,13 +11,13 @@ pub(crate) struct Listing {
 
 #[derive(Clone, Copy)]
 enum What {
-    Sizes,
+    Sizes { utf8: bool },
     Uidls,
 }
 
 impl Listing {
-    pub(crate) fn sizes() -> Self {
-        Self { what: What::Sizes, next: 0 }
+    pub(crate) fn sizes(utf8: bool) -> Self {
+        Self { what: What::Sizes { utf8 }, next: 0 }
     }
 
     pub(crate) fn uidls() -> Self {
@@ -27,11 +27,11 @@ impl Listing {
     /// Writes the next slice; `true` when there is more.
     pub(crate) fn write(
         &mut self,
-        messages: &[MaildropMessage],
+        maildrop: &Maildrop,
         is_there: impl Fn(usize) -> bool,
         output: &mut Vec<u8>,
     ) -> bool {
-        while let Some(message) = messages.get(self.next) {
+        while let Some(message) = maildrop.messages().get(self.next) {
             if output.len() >= OUTPUT_HIGH_WATER_BYTES {
                 return true;
             }
@@ -39,8 +39,10 @@ impl Listing {
             self.next += 1;
             if is_there(position) {
                 match self.what {
-                    What::Sizes => encode_line(format_args!("{} {}", self.next, message.size), output),
-                    What::Uidls => encode_line(format_args!("{} {}", self.next, message.email.text()), output),
+                    What::Sizes { utf8 } => {
+                        encode_line(format_args!("{} {}", self.next, maildrop.size(message, utf8)), output);
+                    }
+                    What::Uidls => encode_line(format_args!("{} {}", self.next, maildrop.uidl(message)), output),
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! RETR and TOP (RFC 1939 §5, §7): a message on its way to the client, in slices.
 
+use message::surrogate;
 use pop3_proto::{Stuffer, top};
 use session::OUTPUT_HIGH_WATER_BYTES;
 
@@ -12,9 +13,15 @@ pub(crate) struct Retrieval {
 
 impl Retrieval {
     /// The whole message, or its header and so many lines of its body.
-    pub(crate) fn new(body: Vec<u8>, lines: Option<u64>) -> Self {
+    pub(crate) fn new(body: Vec<u8>, lines: Option<u64>, utf8: bool) -> Self {
+        let body = if utf8 { body } else { with_ascii_header(body) };
         let end = lines.map_or(body.len(), |lines| top(&body, lines).len());
         Self { body, end, next: 0, stuffer: Stuffer::new() }
+    }
+
+    /// How many octets the message has as it is sent.
+    pub(crate) fn size(&self) -> u32 {
+        u32::try_from(self.body.len()).unwrap_or(u32::MAX)
     }
 
     /// Writes the next slice; `true` when there is more.
@@ -28,5 +35,18 @@ impl Retrieval {
         }
         std::mem::take(&mut self.stuffer).finish(output);
         false
+    }
+}
+
+/// RFC 6856 §2.1: without UTF-8 mode a message whose header needs it is sent as a surrogate.
+// Deviates from RFC 6856 §2.1, which wants a body in UTF-8 changed too: programs have always taken 8-bit bodies as they
+// are, and a change would break signatures.
+fn with_ascii_header(body: Vec<u8>) -> Vec<u8> {
+    match surrogate::header(&body) {
+        None => body,
+        Some(mut made) => {
+            made.extend_from_slice(body.get(message::header::end(&body)..).unwrap_or_default());
+            made
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Sessions in memory: no sockets, no clock, the simulated engine.
 
-use crate::{AUTHORIZATION_TIMEOUT_MILLIS, ERRORS_MAX, IDLE_TIMEOUT_MILLIS, Service, Session};
+use crate::{AUTHORIZATION_TIMEOUT_MILLIS, ERRORS_MAX, IDLE_TIMEOUT_MILLIS, LoginDelay, Service, Session};
 use auth::{Auth, AuthOptions};
 use session::{Moment, Peer, Session as _, Step, Tls};
 use std::sync::Arc;
@@ -35,7 +35,12 @@ fn world(bodies: &[&str]) -> World {
         let message = NewMessage { body: body.as_bytes().to_vec(), flags: Flags::default(), internal_date: TIME };
         account.append(actor, Target::Inbox, message).unwrap();
     }
-    let service = Arc::new(Service { auth, hostname: "mail.example.org".into(), tls_available: true });
+    let service = Arc::new(Service {
+        auth,
+        hostname: "mail.example.org".into(),
+        tls_available: true,
+        login_delay: LoginDelay::new(0),
+    });
     World { engine, store, account, service, password, address: "127.0.0.1" }
 }
 
@@ -286,7 +291,8 @@ fn passwords_are_refused_without_tls_off_loopback_and_taken_with_it() {
     let world = World { address: "192.0.2.1", ..world(&["a"]) };
     let mut client = world.connect();
     let capabilities = client.say("CAPA\r\n");
-    assert!(capabilities.contains("\r\nSTLS\r\n") && !capabilities.contains("USER") && !capabilities.contains("SASL"));
+    assert!(capabilities.contains("\r\nSTLS\r\n") && !capabilities.contains("SASL"));
+    assert!(!capabilities.contains("\r\nUSER\r\n"));
     assert!(client.say("USER alice@example.org\r\n").starts_with("-ERR"));
     assert!(client.say("AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n").starts_with("-ERR"));
     // RFC 2595 §4: what is pipelined behind STLS is never obeyed.
@@ -294,7 +300,7 @@ fn passwords_are_refused_without_tls_off_loopback_and_taken_with_it() {
     assert_eq!(client.last, Step::StartTls);
     client.session.tls_started(Tls { version: "TLSv1.3".into(), cipher: "x".into() });
     let capabilities = client.say("CAPA\r\n");
-    assert!(!capabilities.contains("STLS") && capabilities.contains("USER") && capabilities.contains("SASL PLAIN"));
+    assert!(!capabilities.contains("STLS") && capabilities.contains("\r\nUSER\r\nSASL PLAIN"));
     assert!(client.say("PASS x\r\n").starts_with("-ERR USER first"));
     client.say("USER alice@example.org\r\n");
     assert!(client.say(&format!("PASS {}\r\n", world.password)).starts_with("+OK"));
@@ -316,4 +322,65 @@ fn auth_plain_and_login_work_and_a_cancelled_one_is_told() {
     }
     assert!(world.connect().say("AUTH CRAM-MD5\r\n").starts_with("-ERR"));
     assert_eq!(world.connect().say("AUTH\r\n"), "+OK Mechanisms\r\nPLAIN\r\nLOGIN\r\n.\r\n");
+}
+
+/// RFC 6856 §2.1: without UTF-8 mode a header in UTF-8 comes as a surrogate; sizes are those of what is sent.
+#[test]
+fn a_header_in_utf8_comes_as_it_is_only_in_utf8_mode() {
+    let (original, body) = ("Subject: Grüße\r\nX: a\r\n\r\n", "Grüße\r\nzwei\r\n");
+    let surrogate = "Subject: =?utf-8?B?R3LDvMOfZQ==?=\r\nX: a\r\n\r\n";
+    let world = world(&[&format!("{original}{body}"), "Subject: plain\r\n\r\nü\r\n"]);
+    for (mode, header) in [("", surrogate), ("UTF8\r\n", original)] {
+        let mut client = world.connect();
+        client.say(&format!("{mode}USER alice@example.org\r\nPASS {}\r\n", world.password));
+        let size = header.len() + body.len();
+        let uidl = client.say("UIDL 1\r\n");
+        assert!(uidl.starts_with("+OK 1 M") && uidl.len() == 22, "{uidl}");
+        assert_eq!(client.say("STAT\r\n"), format!("+OK 2 {}\r\n", size + 22));
+        assert_eq!(client.say("LIST\r\n"), format!("+OK\r\n1 {size}\r\n2 22\r\n.\r\n"));
+        assert_eq!(client.say("LIST 1\r\n"), format!("+OK 1 {size}\r\n"));
+        assert_eq!(client.say("RETR 1\r\n"), format!("+OK {size} octets\r\n{header}{body}.\r\n"));
+        assert_eq!(client.say("TOP 1 1\r\n"), format!("+OK {size} octets\r\n{header}Grüße\r\n.\r\n"));
+        assert_eq!(client.say("RETR 2\r\n"), "+OK 22 octets\r\nSubject: plain\r\n\r\nü\r\n.\r\n");
+        assert_eq!(client.say("UTF8\r\n"), "-ERR You are logged in already\r\n");
+    }
+    world.check();
+}
+
+/// RFC 6856 §2.1: STLS after UTF8 is refused. §7: what was said before TLS does not choose the language.
+#[test]
+fn a_language_said_in_the_clear_is_forgotten_under_tls() {
+    let world = World { address: "192.0.2.1", ..world(&[]) };
+    let mut client = world.connect();
+    assert_eq!(client.say("LANG de\r\n"), "+OK de Das ist Deutsch\r\n");
+    assert_eq!(client.say("NOOP\r\n"), "-ERR Erst anmelden\r\n");
+    assert_eq!(client.say("STLS\r\n"), "+OK TLS kann beginnen\r\n");
+    client.session.tls_started(Tls { version: "TLSv1.3".into(), cipher: "x".into() });
+    assert_eq!(client.say("NOOP\r\n"), "-ERR Log in first\r\n");
+
+    let mut client = world.connect();
+    assert!(client.say("UTF8\r\n").starts_with("+OK"));
+    assert_eq!(client.say("STLS\r\n"), "-ERR STLS comes before UTF8\r\n");
+    assert_eq!(client.last, Step::Wait);
+}
+
+/// RFC 2449 §6.5: counted from the `+OK`; a login that is refused for another reason does not begin the delay.
+#[test]
+fn a_login_before_the_delay_is_over_is_refused() {
+    let mut world = world(&["a"]);
+    let auth = world.service.auth.clone();
+    let (hostname, login_delay) = ("mail.example.org".to_owned(), LoginDelay::new(10));
+    world.service = Arc::new(Service { auth, hostname, tls_available: true, login_delay });
+    let first = world.log_in();
+    let log_in = format!("USER alice@example.org\r\nPASS {}\r\n", world.password);
+    let mut client = world.connect();
+    assert!(client.say("CAPA\r\n").contains("\r\nLOGIN-DELAY 10\r\n"));
+    let refused = "-ERR [LOGIN-DELAY] You were here just now; the next login is welcome in 10 seconds\r\n";
+    assert!(client.say(&log_in).ends_with(refused));
+    client.now = client.now.plus_millis(9_999);
+    assert!(client.say(&log_in).contains("-ERR [LOGIN-DELAY]"));
+    client.now = client.now.plus_millis(1);
+    assert!(client.say(&log_in).contains("-ERR [IN-USE]"));
+    drop(first);
+    assert!(client.say(&log_in).contains("+OK 1 messages"));
 }

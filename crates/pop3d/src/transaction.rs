@@ -4,6 +4,7 @@ use crate::Outcome;
 use crate::authorization::temporary;
 use crate::listing::Listing;
 use crate::retrieval::Retrieval;
+use crate::words::Words;
 use pop3_proto::{Command, MessageNumber, Reply};
 use session::Moment;
 use store::{
@@ -17,6 +18,8 @@ pub(crate) struct Transaction {
     maildrop: Maildrop,
     /// For each message: what the client did with it.
     marks: Vec<Mark>,
+    /// RFC 6856 §2.1: messages are sent as they are.
+    utf8: bool,
     answering: Option<Answer>,
 }
 
@@ -38,19 +41,20 @@ impl Transaction {
         device: DeviceId,
         options: &MaildropOptions,
         now: Timestamp,
+        utf8: bool,
     ) -> Result<Self, Error> {
         let maildrop = account.open_maildrop(device, options, now)?;
         let marks = vec![Mark::default(); maildrop.messages().len()];
-        Ok(Self { account, device, maildrop, marks, answering: None })
+        Ok(Self { account, device, maildrop, marks, utf8, answering: None })
     }
 
-    pub(crate) fn greeting(&self) -> Reply {
-        Reply::ok(format!("{} messages", self.marks.len()))
+    pub(crate) fn greeting(&self, words: &Words) -> Reply {
+        Reply::ok((words.messages)(self.marks.len()))
     }
 
-    /// After so many days a message leaves the maildrop by itself; otherwise only when this device deletes it.
+    /// What EXPIRE says of this maildrop.
     pub(crate) fn expires_after_days(&self) -> Option<u16> {
-        self.maildrop.listed_days()
+        self.maildrop.expires_after_days()
     }
 
     /// Goes on with an answer of many lines; `true` when there is more of it to send.
@@ -60,7 +64,7 @@ impl Transaction {
             Some(Answer::Listing(listing)) => {
                 let marks = &self.marks;
                 let is_there = |position: usize| marks.get(position).is_some_and(|mark| !mark.deleted);
-                listing.write(self.maildrop.messages(), is_there, output)
+                listing.write(&self.maildrop, is_there, output)
             }
             Some(Answer::Retrieval(retrieval)) => retrieval.write(output),
         };
@@ -70,34 +74,46 @@ impl Transaction {
         more
     }
 
-    pub(crate) fn handle(&mut self, command: Command, now: Moment, output: &mut Vec<u8>) -> Outcome {
+    pub(crate) fn handle(
+        &mut self,
+        command: Command,
+        now: Moment,
+        words: &'static Words,
+        output: &mut Vec<u8>,
+    ) -> Outcome {
         match command {
             Command::Stat => Outcome::Reply(self.stat()),
-            Command::List(None) => self.list_all(Listing::sizes(), output),
+            Command::List(None) => self.list_all(Listing::sizes(self.utf8), output),
             Command::Uidl(None) => self.list_all(Listing::uidls(), output),
-            Command::List(Some(number)) => self.one(number, |number, message| format!("{number} {}", message.size)),
-            Command::Uidl(Some(number)) => {
-                self.one(number, |number, message| format!("{number} {}", message.email.text()))
+            Command::List(Some(number)) => {
+                let utf8 = self.utf8;
+                self.one(number, words, |maildrop, message| maildrop.size(message, utf8).to_string())
             }
-            Command::Retr(number) => self.retrieve(number, None, output),
-            Command::Top(number, lines) => self.retrieve(number, Some(lines), output),
-            Command::Dele(number) => self.delete(number),
+            Command::Uidl(Some(number)) => {
+                self.one(number, words, |maildrop, message| maildrop.uidl(message).into_owned())
+            }
+            Command::Retr(number) => self.retrieve(number, None, words, output),
+            Command::Top(number, lines) => self.retrieve(number, Some(lines), words, output),
+            Command::Dele(number) => self.delete(number, words),
             Command::Noop => Outcome::Reply(Reply::ok("")),
             Command::Rset => self.reset(),
-            Command::Quit => self.quit(now),
+            Command::Quit => self.quit(now, words),
             Command::User(_)
             | Command::Pass(_)
             | Command::Auth(_)
             | Command::AuthList
             | Command::Stls
-            | Command::Capa => Outcome::Reply(Reply::err("You are logged in already")),
+            | Command::Utf8
+            | Command::Lang(_)
+            | Command::Capa => Outcome::Reply(Reply::err(words.is_logged_in)),
         }
     }
 
     /// RFC 1939 §5: messages marked as deleted are not counted.
     fn stat(&self) -> Reply {
         let there = self.maildrop.messages().iter().zip(&self.marks).filter(|(_, mark)| !mark.deleted);
-        let (count, octets) = there.fold((0u64, 0u64), |(n, sum), (m, _)| (n + 1, sum + u64::from(m.size)));
+        let (count, octets) =
+            there.fold((0u64, 0u64), |(n, sum), (m, _)| (n + 1, sum + u64::from(self.maildrop.size(m, self.utf8))));
         Reply::ok(format!("{count} {octets}"))
     }
 
@@ -108,51 +124,55 @@ impl Transaction {
     }
 
     /// The message of a number, unless it was deleted.
-    fn find(&mut self, number: MessageNumber) -> Result<(MaildropMessage, &mut Mark), Outcome> {
+    fn find(&mut self, number: MessageNumber, words: &Words) -> Result<(MaildropMessage, &mut Mark), Outcome> {
         let position = usize::try_from(number.get() - 1).unwrap_or(usize::MAX);
         match (self.maildrop.messages().get(position), self.marks.get_mut(position)) {
-            (Some(_), Some(mark)) if mark.deleted => {
-                Err(Outcome::Reply(Reply::err(format!("Message {number} is deleted"))))
-            }
+            (Some(_), Some(mark)) if mark.deleted => Err(Outcome::Reply(Reply::err((words.is_deleted)(number.get())))),
             (Some(message), Some(mark)) => Ok((*message, mark)),
-            _ => Err(Outcome::Reply(Reply::err(format!("There is no message {number}")))),
+            _ => Err(Outcome::Reply(Reply::err((words.no_message)(number.get())))),
         }
     }
 
-    fn one(&mut self, number: MessageNumber, text: impl Fn(MessageNumber, MaildropMessage) -> String) -> Outcome {
-        match self.find(number) {
-            Ok((message, _)) => Outcome::Reply(Reply::ok(text(number, message))),
+    fn one(
+        &mut self,
+        number: MessageNumber,
+        words: &Words,
+        text: impl Fn(&Maildrop, &MaildropMessage) -> String,
+    ) -> Outcome {
+        match self.find(number, words) {
+            Ok((message, _)) => Outcome::Reply(Reply::ok(format!("{number} {}", text(&self.maildrop, &message)))),
             Err(refusal) => refusal,
         }
     }
 
     /// RETR, or with `lines` TOP, which does not count as taken.
-    fn retrieve(&mut self, number: MessageNumber, lines: Option<u64>, output: &mut Vec<u8>) -> Outcome {
-        let message = match self.find(number) {
+    fn retrieve(&mut self, number: MessageNumber, lines: Option<u64>, words: &Words, output: &mut Vec<u8>) -> Outcome {
+        let message = match self.find(number, words) {
             Ok((message, _)) => message,
             Err(refusal) => return refusal,
         };
         let body = match self.account.reader().and_then(|reader| reader.body(message.email)) {
             Ok(body) => body,
             // It was expunged so long ago that it has left retention too, within this session.
-            Err(Error::NoSuchMessage) => return Outcome::Reply(Reply::err(format!("Message {number} is gone"))),
-            Err(_) => return Outcome::Reply(temporary("The message cannot be read at the moment")),
+            Err(Error::NoSuchMessage) => return Outcome::Reply(Reply::err((words.is_gone)(number.get()))),
+            Err(_) => return Outcome::Reply(temporary(words.message_is_broken)),
         };
         if lines.is_none()
-            && let Ok((_, mark)) = self.find(number)
+            && let Ok((_, mark)) = self.find(number, words)
         {
             mark.taken = true;
         }
-        Reply::ok(format!("{} octets", message.size)).encode(output);
-        self.answering = Some(Answer::Retrieval(Retrieval::new(body, lines)));
+        let retrieval = Retrieval::new(body, lines, self.utf8);
+        Reply::ok((words.octets)(retrieval.size())).encode(output);
+        self.answering = Some(Answer::Retrieval(retrieval));
         Outcome::Done
     }
 
-    fn delete(&mut self, number: MessageNumber) -> Outcome {
-        match self.find(number) {
+    fn delete(&mut self, number: MessageNumber, words: &Words) -> Outcome {
+        match self.find(number, words) {
             Ok((_, mark)) => {
                 mark.deleted = true;
-                Outcome::Reply(Reply::ok(format!("Message {number} is deleted at QUIT")))
+                Outcome::Reply(Reply::ok((words.will_be_deleted)(number.get())))
             }
             Err(refusal) => refusal,
         }
@@ -169,19 +189,17 @@ impl Transaction {
     }
 
     /// RFC 1939 §6: the UPDATE state. `+OK` means that it is on disk.
-    fn quit(&mut self, now: Moment) -> Outcome {
+    fn quit(&mut self, now: Moment, words: &Words) -> Outcome {
         let actor = Actor { device: self.device, protocol: Protocol::Pop3, now: Timestamp(now.unix_millis) };
         let (taken, deleted) = (self.marked(|mark| mark.taken), self.marked(|mark| mark.deleted));
         Outcome::Close(match self.account.close_maildrop(actor, &self.maildrop, taken, deleted) {
-            Ok(MaildropOutcome { kept: 0, expunged: 0, moved: 0 }) => Reply::ok("Goodbye"),
-            Ok(MaildropOutcome { kept: 0, expunged, moved: 0 }) => Reply::ok(format!("{expunged} deleted")),
-            Ok(MaildropOutcome { kept, expunged, moved }) => Reply::ok(format!(
-                "{} deleted for this device; {} of them stay in the mailbox for the others",
-                expunged + kept + moved,
-                kept + moved
-            )),
-            Err(Error::NoSpace(_)) => temporary("No space: nothing was deleted"),
-            Err(_) => temporary("The deletions could not be stored; connect again to see what is there"),
+            Ok(MaildropOutcome { kept: 0, expunged: 0, moved: 0 }) => Reply::ok(words.goodbye),
+            Ok(MaildropOutcome { kept: 0, expunged, moved: 0 }) => Reply::ok((words.deleted)(expunged)),
+            Ok(MaildropOutcome { kept, expunged, moved }) => {
+                Reply::ok((words.deleted_here)(expunged + kept + moved, kept + moved))
+            }
+            Err(Error::NoSpace(_)) => temporary(words.no_space),
+            Err(_) => temporary(words.deletion_is_broken),
         })
     }
 }

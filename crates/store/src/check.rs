@@ -11,6 +11,7 @@ use crate::index::{Entry, Index};
 use crate::journal::{Change, JournalEntry};
 use crate::key;
 use crate::record::{AccountRecord, BodyRecord, Counts, EmailRecord, Mailbox, MessageRecord, Retained};
+use crate::shown::{Shown, surrogate_size};
 use crate::state::{self, AccountState, MailboxState};
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +48,7 @@ pub enum Depth {
 /// Only when the engine cannot read; damage is a finding.
 pub fn account(store: &Store, id: AccountId, depth: Depth) -> Result<Vec<Finding>, Error> {
     let snapshot = store.engine().snapshot(id)?;
-    let mut check = Check { id, findings: Vec::new() };
+    let mut check = Check { id, findings: Vec::new(), shown: BTreeMap::new(), uidls: BTreeSet::new() };
     let Some(state) = check.load(&*snapshot)? else { return Ok(check.findings) };
     check.mailboxes(&state);
     let mut places: BTreeMap<EmailId, u32> = BTreeMap::new();
@@ -81,6 +82,7 @@ pub fn account(store: &Store, id: AccountId, depth: Depth) -> Result<Vec<Finding
     })?;
     check.retained(&emails, &retained);
     check.counted(&state, &emails);
+    scan(b'U', &mut |key, value| check.shown(key, value, &emails))?;
     let mut bodies = BTreeSet::new();
     scan(
         b'Y',
@@ -135,6 +137,10 @@ pub fn all(store: &Store, depth: Depth) -> Result<Vec<Finding>, Error> {
 struct Check {
     id: AccountId,
     findings: Vec<Finding>,
+    /// What POP3 shows otherwise than it is.
+    shown: BTreeMap<EmailId, Shown>,
+    /// The imported UIDLs.
+    uidls: BTreeSet<String>,
 }
 
 impl Check {
@@ -311,6 +317,9 @@ impl Check {
                 self.must(record.size as usize == body.len(), format_args!("message {text} has the wrong size"));
                 let intact = depth == Depth::Records || blake3::hash(body).as_bytes() == hash;
                 self.must(intact, format_args!("the body of message {text} is damaged"));
+                if depth == Depth::Bodies {
+                    self.surrogate(email, record, body);
+                }
             }
             BodyRecord::Object { hash, size, name, header } => {
                 self.must(record.size == *size, format_args!("message {text} has the wrong size"));
@@ -326,12 +335,33 @@ impl Check {
                                 same,
                                 format_args!("the header kept of message {text} is not what it begins with"),
                             );
+                            self.surrogate(email, record, &body);
                         }
                         Err(error) => self.found(format_args!("the object {name} of message {text}: {error}")),
                     }
                 }
             }
         }
+    }
+
+    fn shown(&mut self, key: &[u8], value: &[u8], emails: &BTreeMap<EmailId, EmailRecord>) {
+        let (Ok(email), Ok(shown)) = (key::long_at(key, 1).map(EmailId), Shown::decode(value)) else {
+            return self.found(format_args!("a record of what POP3 shows is damaged (key {key:02x?})"));
+        };
+        let text = email.text();
+        self.must(emails.contains_key(&email), format_args!("POP3 shows {text}, which is no message"));
+        if let Some(uidl) = &shown.uidl {
+            let once = self.uidls.insert(uidl.clone());
+            self.must(once, format_args!("two messages have the UIDL {uidl:?}"));
+        }
+        self.shown.insert(email, shown);
+    }
+
+    /// A message that needs a surrogate says how large that is, unless a version stored it that did not note it.
+    fn surrogate(&mut self, email: EmailId, record: &EmailRecord, body: &[u8]) {
+        let said = self.shown.get(&email).and_then(|shown| shown.surrogate_size);
+        let holds = said == surrogate_size(body) || (said.is_none() && record.arrival.is_none());
+        self.must(holds, format_args!("the surrogate of message {} has another size", email.text()));
     }
 
     /// What was left behind when its mailbox or message went.

@@ -14,6 +14,7 @@
 //! | `P` | device, email | [`crate::maildrop::Taken`] |
 //! | `R` | removal time, email | by which device; a message that is in no mailbox and still restorable |
 //! | `T` | email | its cached summary ([`message::Summary`]) |
+//! | `U` | email | [`crate::shown::Shown`], where POP3 shows the message otherwise than it is |
 //! | `Y` | email | its body, or where the body lies |
 
 use crate::codec::{Corrupt, Reader};
@@ -77,6 +78,10 @@ pub(crate) fn retained(removed_at: Timestamp, email: EmailId) -> Vec<u8> {
 
 pub(crate) fn summary(email: EmailId) -> Vec<u8> {
     key(b'T', &[&email.0.to_be_bytes()])
+}
+
+pub(crate) fn shown(email: EmailId) -> Vec<u8> {
+    key(b'U', &[&email.0.to_be_bytes()])
 }
 
 pub(crate) fn body(email: EmailId) -> Vec<u8> {

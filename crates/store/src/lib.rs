@@ -29,6 +29,7 @@ pub mod pop;
 mod record;
 pub mod removal;
 mod settings;
+mod shown;
 pub mod sim;
 mod state;
 mod store;

@@ -47,6 +47,8 @@ pub struct Config {
     pub retention_days: u32,
     /// How many octets of removed mail an account keeps at most.
     pub retention_bytes_max: u64,
+    /// How long a POP3 device waits between two logins, in seconds.
+    pub pop3_login_delay_secs: u64,
     /// What is logged.
     pub log: Log,
 }
@@ -147,6 +149,7 @@ impl Default for Config {
             queue_lifetime_hours: 120,
             retention_days: 30,
             retention_bytes_max: 10 * 1024 * 1024 * 1024,
+            pop3_login_delay_secs: 0,
             log: Log::default(),
         }
     }

@@ -207,6 +207,14 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.queue_lifetime_hours, value.number(1, 24 * 365)?),
     },
     ConfigOption {
+        key: "pop3.login_delay_secs",
+        kind: COUNT,
+        default: Some("0"),
+        text: "How long a POP3 device has to wait between two logins; it is announced as LOGIN-DELAY, and a login that \
+               comes sooner is refused. 0: no wait, which this server does not need.",
+        set: |config, value| put(&mut config.pop3_login_delay_secs, value.number(0, 24 * 3600)?),
+    },
+    ConfigOption {
         key: "log.level",
         kind: "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
         default: Some("\"info\""),

@@ -56,6 +56,7 @@ impl Services {
                 auth: stores.auth.clone(),
                 hostname: config.hostname.clone(),
                 tls_available: true,
+                login_delay: pop3d::LoginDelay::new(config.pop3_login_delay_secs),
             }),
         }
     }

@@ -8,6 +8,7 @@ use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed};
 use crate::key;
 use crate::record::{Arrival, BodyRecord, EmailRecord, HeaderCopy, MessageRecord};
+use crate::shown::{Shown, surrogate_size};
 use crate::tx::Tx;
 
 /// A longer summary is not kept but made anew whenever it is asked for: only a message made to be a nuisance has one.
@@ -54,6 +55,7 @@ struct Prepared {
     body_record: Vec<u8>,
     summary: Vec<u8>,
     object: Option<String>,
+    surrogate_size: Option<u32>,
 }
 
 impl Account {
@@ -83,15 +85,16 @@ impl Account {
         if summary.len() > SUMMARY_BYTES_MAX {
             summary.clear();
         }
+        let surrogate_size = surrogate_size(body);
         if body.len() <= self.inline_bytes_max {
             let body_record = BodyRecord::Inline { hash, body }.encode();
-            return Ok(Prepared { size, body_record, summary, object: None });
+            return Ok(Prepared { size, body_record, summary, object: None, surrogate_size });
         }
         let name = object_name(&hash)?;
         self.objects.put(self.id(), &name, body)?;
         let header = HeaderCopy::of(body);
         let body_record = BodyRecord::Object { hash, size, name: name.clone(), header }.encode();
-        Ok(Prepared { size, body_record, summary, object: Some(name) })
+        Ok(Prepared { size, body_record, summary, object: Some(name), surrogate_size })
     }
 }
 
@@ -121,6 +124,9 @@ fn append(
     let listed = Listed { uid, email, flags, internal_date, size: prepared.size };
     tx.put(key::body(email), prepared.body_record.clone());
     tx.put(key::summary(email), prepared.summary.clone());
+    if prepared.surrogate_size.is_some() {
+        tx.put(key::shown(email), Shown { uidl: None, surrogate_size: prepared.surrogate_size }.encode());
+    }
     let modseq = tx.next_modseq();
     let record = EmailRecord {
         size: prepared.size,

@@ -10,12 +10,16 @@ use crate::device::Device;
 use crate::error::Error;
 use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp};
 use crate::index::Entry;
+use crate::journal::Protocol;
 use crate::key;
 use crate::maildrops::MaildropLock;
 use crate::pop::{RECENT_DAYS, Scope, Window};
 use crate::record::{EmailRecord, Mailbox, Role, open, versioned};
+use crate::removal::RemovalPolicy;
+use crate::shown::Shown;
 use crate::state::{self, AccountState};
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
 /// What a device has done with a message over POP3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -59,9 +63,9 @@ pub struct MaildropOptions {
 /// A message in a maildrop; its number is its place in the list, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaildropMessage {
-    /// UIDL is its text.
+    /// Which message.
     pub email: EmailId,
-    /// Octets.
+    /// Octets of the message as it is.
     pub size: u32,
     /// Where it was when the maildrop was opened.
     pub mailbox: MailboxId,
@@ -70,8 +74,9 @@ pub struct MaildropMessage {
 /// An open maildrop: fixed for the session, and locked for the device until it is dropped.
 pub struct Maildrop {
     pub(super) device: DeviceId,
-    window: Window,
+    expires_after_days: Option<u16>,
     messages: Vec<MaildropMessage>,
+    shown: HashMap<EmailId, Shown>,
     _lock: MaildropLock,
 }
 
@@ -82,13 +87,26 @@ impl Maildrop {
         &self.messages
     }
 
-    /// Where only the last days are listed: so many. A message leaves the list by itself then.
+    /// The fewest days after which a message may leave the list though neither this device nor a person deletes it
+    /// (RFC 2449 §6.7): its window closes, or what another device deleted is put off until then. 0: at once, as soon as this
+    /// device has taken it. `None`: never.
     #[must_use]
-    pub fn listed_days(&self) -> Option<u16> {
-        match self.window {
-            Window::Everything | Window::FromNowOn => None,
-            Window::LastDays(days) => Some(days),
-        }
+    pub fn expires_after_days(&self) -> Option<u16> {
+        self.expires_after_days
+    }
+
+    /// A message's UIDL (RFC 1939 §7): the one that another server gave it, else the text of its EMAILID.
+    #[must_use]
+    pub fn uidl(&self, message: &MaildropMessage) -> Cow<'_, str> {
+        let imported = self.shown.get(&message.email).and_then(|shown| shown.uidl.as_deref());
+        imported.map_or_else(|| Cow::Owned(message.email.text()), Cow::Borrowed)
+    }
+
+    /// A message's octets as they are sent: of its surrogate, unless `utf8` (RFC 6856 §2.1).
+    #[must_use]
+    pub fn size(&self, message: &MaildropMessage, utf8: bool) -> u32 {
+        let surrogate = self.shown.get(&message.email).and_then(|shown| shown.surrogate_size);
+        surrogate.filter(|_| !utf8).unwrap_or(message.size)
     }
 }
 
@@ -117,7 +135,24 @@ impl Account {
         };
         let filed = options.mailbox.is_none() && device.pop.scope == Scope::InboxAndFiled;
         let messages = self.list(listing, &state, &mailboxes, filed.then_some(device))?;
-        Ok(Maildrop { device: device.id, window, messages, _lock: lock })
+        Ok(Maildrop {
+            device: device.id,
+            expires_after_days: expires_after_days(device.id, window, &state.devices),
+            messages,
+            shown: self.shown()?,
+            _lock: lock,
+        })
+    }
+
+    /// The messages that POP3 shows otherwise than they are.
+    fn shown(&self) -> Result<HashMap<EmailId, Shown>, Error> {
+        let mut all = HashMap::new();
+        state::scan(&*self.snapshot()?, key::kind(b'U'), |key, value| {
+            let email = EmailId(key::long_at(key, 1).map_err(Error::corrupt("the key of what POP3 shows"))?);
+            all.insert(email, Shown::decode(value).map_err(Error::corrupt("the record of what POP3 shows"))?);
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     /// What a device has done with each message.
@@ -189,6 +224,28 @@ impl Listing {
     fn may_be_new_to(&self, device: &Device, entry: &Entry) -> bool {
         entry.email.came_since(device.added_at) && !self.seen.contains_key(&entry.email)
     }
+}
+
+/// See [`Maildrop::expires_after_days`].
+fn expires_after_days(device: DeviceId, window: Window, devices: &BTreeMap<DeviceId, Device>) -> Option<u16> {
+    let listed = match window {
+        Window::Everything | Window::FromNowOn => None,
+        Window::LastDays(days) => Some(days),
+    };
+    // What this device itself has deleted is not in its list any more.
+    let others = devices.values().filter(|other| other.id != device && other.has_used(Protocol::Pop3));
+    let put_off = others.filter_map(|other| match other.pop.removal {
+        RemovalPolicy::ExpungeAfterDays(days) => Some(days),
+        RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt => Some(0),
+        // What these do is done when a person says so.
+        RemovalPolicy::KeepWhenShared
+        | RemovalPolicy::Keep
+        | RemovalPolicy::MarkRead
+        | RemovalPolicy::Archive
+        | RemovalPolicy::Trash
+        | RemovalPolicy::Expunge => None,
+    });
+    listed.into_iter().chain(put_off).min()
 }
 
 /// The mailboxes that a device lists mail from, INBOX first.

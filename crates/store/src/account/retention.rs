@@ -152,7 +152,7 @@ fn purge_messages(tx: &mut Tx<'_>, Due { before, bytes_max }: Due) -> Result<(us
         }
         tx.change_record().retained.remove(record.size);
         objects.extend(record.object);
-        for key in [key::email(email), key::summary(email), key::body(email)] {
+        for key in [key::email(email), key::summary(email), key::body(email), key::shown(email)] {
             tx.delete(key);
         }
         devices.keys().for_each(|device| tx.delete(key::taken(*device, email)));

@@ -1,0 +1,234 @@
+//! Every word that POP3 sessions say, once for each language (RFC 6856 §3): a language is a [`Words`], so one that lacks
+//! something does not compile.
+
+use pop3_proto::SyntaxError;
+use sasl::Failure;
+
+/// What is said in one language.
+pub(crate) struct Words {
+    /// RFC 5646 language tag.
+    pub(crate) tag: &'static str,
+    /// The language in itself.
+    pub(crate) name: &'static str,
+    pub(crate) language_is_on: &'static str,
+    pub(crate) languages: &'static str,
+    pub(crate) no_such_language: &'static str,
+    pub(crate) ready: fn(&str) -> String,
+    pub(crate) capabilities: &'static str,
+    pub(crate) mechanisms: &'static str,
+    pub(crate) no_such_mechanism: &'static str,
+    pub(crate) tls_is_on: &'static str,
+    pub(crate) tls_is_not_available: &'static str,
+    pub(crate) tls_before_utf8: &'static str,
+    pub(crate) begin_tls: &'static str,
+    pub(crate) needs_tls: &'static str,
+    pub(crate) utf8_is_on: &'static str,
+    pub(crate) log_in_first: &'static str,
+    pub(crate) is_logged_in: &'static str,
+    pub(crate) send_the_password: &'static str,
+    pub(crate) user_first: &'static str,
+    pub(crate) log_in_as_yourself: &'static str,
+    pub(crate) wrong_credentials: &'static str,
+    pub(crate) too_many_failures: &'static str,
+    pub(crate) login_is_broken: &'static str,
+    pub(crate) too_soon: fn(u64) -> String,
+    pub(crate) no_mailbox: fn(&str) -> String,
+    pub(crate) in_use: &'static str,
+    pub(crate) maildrop_is_broken: &'static str,
+    pub(crate) messages: fn(usize) -> String,
+    pub(crate) octets: fn(u32) -> String,
+    pub(crate) no_message: fn(u32) -> String,
+    pub(crate) is_deleted: fn(u32) -> String,
+    pub(crate) will_be_deleted: fn(u32) -> String,
+    pub(crate) is_gone: fn(u32) -> String,
+    pub(crate) message_is_broken: &'static str,
+    pub(crate) goodbye: &'static str,
+    pub(crate) deleted: fn(usize) -> String,
+    /// Of so many that were deleted so many stay in the mailbox.
+    pub(crate) deleted_here: fn(usize, usize) -> String,
+    pub(crate) no_space: &'static str,
+    pub(crate) deletion_is_broken: &'static str,
+    pub(crate) not_now: &'static str,
+    pub(crate) too_many_errors: &'static str,
+    pub(crate) closing: &'static str,
+    pub(crate) syntax: fn(SyntaxError) -> &'static str,
+    pub(crate) exchange: fn(Failure) -> &'static str,
+}
+
+/// All languages; the first one is the one to begin with.
+pub(crate) static ALL: [&Words; 2] = [&ENGLISH, &GERMAN];
+
+/// The language that a basic language range asks for, by lookup (RFC 4647 §3.4): `de-AT` is German. `*` and `i-default`
+/// (RFC 2277 §4.5) are what this server begins with.
+pub(crate) fn matching(range: &str) -> Option<&'static Words> {
+    if range == "*" || range.eq_ignore_ascii_case("i-default") {
+        return ALL.first().copied();
+    }
+    let mut range = range;
+    loop {
+        let found = ALL.iter().find(|words| words.tag.eq_ignore_ascii_case(range));
+        match (found, range.rsplit_once('-')) {
+            (Some(words), _) => return Some(words),
+            (None, Some((shorter, _))) => range = shorter,
+            (None, None) => return None,
+        }
+    }
+}
+
+pub(crate) static ENGLISH: Words = Words {
+    tag: "en",
+    name: "English",
+    language_is_on: "This is English",
+    languages: "Languages",
+    no_such_language: "This server does not speak that; LANG alone lists what it does",
+    ready: |host| format!("{host} Pillarbox POP3 ready"),
+    capabilities: "Capabilities",
+    mechanisms: "Mechanisms",
+    no_such_mechanism: "No such mechanism; AUTH alone lists them",
+    tls_is_on: "TLS is on already",
+    tls_is_not_available: "TLS is not available",
+    tls_before_utf8: "STLS comes before UTF8",
+    begin_tls: "Begin TLS",
+    needs_tls: "A password may not be sent without TLS: use STLS, or the TLS port",
+    utf8_is_on: "Messages come as they are, in UTF-8",
+    log_in_first: "Log in first",
+    is_logged_in: "You are logged in already",
+    send_the_password: "Send the password",
+    user_first: "USER first",
+    log_in_as_yourself: "Log in as yourself",
+    wrong_credentials: "The user name or the password is wrong",
+    too_many_failures: "Too many failed logins; wait some minutes",
+    login_is_broken: "Logging in does not work at the moment",
+    too_soon: |secs| format!("You were here just now; the next login is welcome in {secs} seconds"),
+    no_mailbox: |name| format!("There is no mailbox \"{name}\"; leave out +{name} for INBOX"),
+    in_use: "This device has another POP session; end it or wait until it ends",
+    maildrop_is_broken: "The maildrop cannot be opened at the moment",
+    messages: |count| format!("{count} messages"),
+    octets: |size| format!("{size} octets"),
+    no_message: |number| format!("There is no message {number}"),
+    is_deleted: |number| format!("Message {number} is deleted"),
+    will_be_deleted: |number| format!("Message {number} is deleted at QUIT"),
+    is_gone: |number| format!("Message {number} is gone"),
+    message_is_broken: "The message cannot be read at the moment",
+    goodbye: "Goodbye",
+    deleted: |count| format!("{count} deleted"),
+    deleted_here: |all, kept| {
+        format!("{all} deleted for this device; {kept} of them stay in the mailbox for the others")
+    },
+    no_space: "No space: nothing was deleted",
+    deletion_is_broken: "The deletions could not be stored; connect again to see what is there",
+    not_now: "Not now",
+    too_many_errors: "Too many errors",
+    closing: "Closing; nothing was removed. Connect again",
+    syntax: |error| match error {
+        SyntaxError::LineTooLong => "Line too long",
+        SyntaxError::ControlCharacter => "Control characters are not allowed",
+        SyntaxError::NotUtf8 => "Neither ASCII nor UTF-8",
+        SyntaxError::UnknownCommand => "Unknown command",
+        SyntaxError::MissingArgument => "An argument is missing",
+        SyntaxError::UnexpectedArgument => "Unexpected argument",
+        SyntaxError::BadNumber => "Not a number",
+        SyntaxError::NoSuchNumber => "No such message",
+    },
+    exchange: |failure| match failure {
+        Failure::Cancelled => "Cancelled",
+        Failure::NotBase64 => "That is not base64",
+        Failure::TooLong => "That is too long",
+        Failure::Malformed => "That is not what the mechanism sends",
+    },
+};
+
+static GERMAN: Words = Words {
+    tag: "de",
+    name: "Deutsch",
+    language_is_on: "Das ist Deutsch",
+    languages: "Sprachen",
+    no_such_language: "Das spricht dieser Server nicht; LANG allein zählt auf, was er spricht",
+    ready: |host| format!("{host} Pillarbox POP3 ist bereit"),
+    capabilities: "Fähigkeiten",
+    mechanisms: "Verfahren",
+    no_such_mechanism: "Dieses Verfahren gibt es nicht; AUTH allein zählt sie auf",
+    tls_is_on: "TLS läuft schon",
+    tls_is_not_available: "TLS gibt es hier nicht",
+    tls_before_utf8: "STLS kommt vor UTF8",
+    begin_tls: "TLS kann beginnen",
+    needs_tls: "Ein Passwort darf nicht ohne TLS gesendet werden: STLS oder den TLS-Port benutzen",
+    utf8_is_on: "Nachrichten kommen, wie sie sind, in UTF-8",
+    log_in_first: "Erst anmelden",
+    is_logged_in: "Sie sind schon angemeldet",
+    send_the_password: "Nun das Passwort",
+    user_first: "Erst USER",
+    log_in_as_yourself: "Bitte im eigenen Namen anmelden",
+    wrong_credentials: "Der Benutzername oder das Passwort ist falsch",
+    too_many_failures: "Zu viele Fehlversuche; bitte einige Minuten warten",
+    login_is_broken: "Die Anmeldung geht im Augenblick nicht",
+    too_soon: |secs| format!("Sie waren eben erst hier; in {secs} Sekunden geht es wieder"),
+    no_mailbox: |name| format!("Es gibt keinen Ordner \"{name}\"; ohne +{name} kommt INBOX"),
+    in_use: "Dieses Gerät hat schon eine POP-Sitzung; beenden Sie sie, oder warten Sie ihr Ende ab",
+    maildrop_is_broken: "Der Posteingang lässt sich im Augenblick nicht öffnen",
+    messages: |count| format!("{count} Nachrichten"),
+    octets: |size| format!("{size} Oktette"),
+    no_message: |number| format!("Eine Nachricht {number} gibt es nicht"),
+    is_deleted: |number| format!("Nachricht {number} ist gelöscht"),
+    will_be_deleted: |number| format!("Nachricht {number} wird bei QUIT gelöscht"),
+    is_gone: |number| format!("Nachricht {number} ist nicht mehr da"),
+    message_is_broken: "Die Nachricht lässt sich im Augenblick nicht lesen",
+    goodbye: "Auf Wiedersehen",
+    deleted: |count| format!("{count} gelöscht"),
+    deleted_here: |all, kept| {
+        format!("{all} für dieses Gerät gelöscht; {kept} davon bleiben für die anderen im Postfach")
+    },
+    no_space: "Kein Platz: nichts wurde gelöscht",
+    deletion_is_broken: "Das Löschen konnte nicht gespeichert werden; ein neuer Anruf zeigt, was da ist",
+    not_now: "Nicht jetzt",
+    too_many_errors: "Zu viele Fehler",
+    closing: "Hier ist Schluss; nichts wurde gelöscht. Bitte neu verbinden",
+    syntax: |error| match error {
+        SyntaxError::LineTooLong => "Die Zeile ist zu lang",
+        SyntaxError::ControlCharacter => "Steuerzeichen sind nicht erlaubt",
+        SyntaxError::NotUtf8 => "Weder ASCII noch UTF-8",
+        SyntaxError::UnknownCommand => "Unbekannter Befehl",
+        SyntaxError::MissingArgument => "Es fehlt eine Angabe",
+        SyntaxError::UnexpectedArgument => "Eine Angabe zu viel",
+        SyntaxError::BadNumber => "Das ist keine Zahl",
+        SyntaxError::NoSuchNumber => "Diese Nachricht gibt es nicht",
+    },
+    exchange: |failure| match failure {
+        Failure::Cancelled => "Abgebrochen",
+        Failure::NotBase64 => "Das ist kein base64",
+        Failure::TooLong => "Das ist zu lang",
+        Failure::Malformed => "So spricht man dieses Verfahren nicht",
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_finds_its_language() {
+        for (range, expected) in [
+            ("en", Some("en")),
+            ("EN-gb", Some("en")),
+            ("de-Latn-AT", Some("de")),
+            ("*", Some("en")),
+            ("i-default", Some("en")),
+            ("d", None),
+            ("den", None),
+            ("mul", None),
+            ("-", None),
+            ("fr-de", None),
+        ] {
+            assert_eq!(matching(range).map(|words| words.tag), expected, "{range}");
+        }
+    }
+
+    /// RFC 1939 §3: before LANG all text is ASCII.
+    #[test]
+    fn the_first_language_is_ascii() {
+        let texts = [ENGLISH.needs_tls, ENGLISH.in_use, ENGLISH.deletion_is_broken, ENGLISH.no_such_language];
+        assert_eq!(ALL[0].tag, "en");
+        assert!(texts.iter().all(|text| text.is_ascii()));
+        assert!(GERMAN.capabilities != ENGLISH.capabilities && !GERMAN.capabilities.is_ascii());
+    }
+}
