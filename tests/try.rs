@@ -264,7 +264,7 @@ fn a_port_in_use_is_told_with_its_listener() {
 
 fn write_config(dir: &Path, listen: &str) -> String {
     let file = dir.join("pillarbox.toml");
-    let off = ["smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s"];
+    let off = ["smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "https"];
     let off = off.iter().filter(|service| !listen.starts_with(&format!("{service} ")));
     let off: String = off.map(|service| format!("{service} = []\n")).collect();
     fs::write(&file, format!("data_dir = \"data\"\nlog.level = \"warn\"\n[listen]\n{off}{listen}\n")).unwrap();

@@ -29,7 +29,8 @@ pub(super) struct Try {
 }
 
 const EXAMPLES: &str = "\
-It listens on this machine only: SMTP 2525, submission 5587 and 4650, LMTP 2424, IMAP 1143 and 1993, POP3 1110 and 1995.
+It listens on this machine only: SMTP 2525, submission 5587 and 4650, LMTP 2424, IMAP 1143 and 1993, POP3 1110 and 1995,
+pages on 8443 (HTTPS) and 8080 (HTTP, so that no browser warns of the certificate).
 It makes the accounts alice@example.org and bob@example.org with passwords that it prints at every start, and a
 certificate authority of its own. All of it is in the data directory; started again it finds its mail there.
 Ctrl-C stops it. To start anew remove the data directory.
@@ -114,6 +115,9 @@ impl Guide {
         line("receive: SMTP", Service::Smtp, "STARTTLS, no login");
         line("receive: LMTP", Service::Lmtp, "no login");
         text.insert_str(text.find("  read: IMAP").unwrap_or(0), "                     server      port   security\n");
+        let (http, https) = (self.port(Service::Http), self.port(Service::Https));
+        let _infallible =
+            write!(text, "\nIn a browser: http://127.0.0.1:{http}/ or https://localhost:{https}/ to see all devices\n");
         text.push_str("\n  user                 password\n");
         for TrialAccount { address, password } in &self.accounts {
             let _infallible = writeln!(text, "  {address:<20} {password}");
@@ -177,6 +181,7 @@ mod tests {
         let text = guide.text();
         for part in [
             "read: IMAP         localhost   3006   SSL/TLS",
+            "In a browser: http://127.0.0.1:3010/ or https://localhost:3009/",
             "alice@example.org    abcd-efgh",
             "--cacert '/da ta/tls/ca.pem' -u bob@example.org:abcd-efgh",
             "smtps://localhost:3003",

@@ -117,7 +117,7 @@ impl Serving {
     /// Every service listens on a free port of 127.0.0.1; `more` is added to the configuration, at its top.
     pub fn start(dir: &Path, more: &str) -> Self {
         let config = dir.join("pillarbox.toml");
-        let services = ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s"];
+        let services = ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s", "https", "http"];
         let listen: String = services.iter().map(|service| format!("listen.{service} = [\"127.0.0.1:0\"]\n")).collect();
         let fixed = "hostname = \"localhost\"\ndata_dir = \"data\"\nlog.format = \"json\"\n";
         fs::write(&config, format!("{fixed}{listen}{more}\n")).unwrap();

@@ -52,7 +52,7 @@ impl Server {
     /// A new directory with the domain `example.org`. Nothing runs yet.
     pub fn new() -> Self {
         let place = tempfile::Builder::new().prefix("pillarbox-test-").tempdir().expect("a temporary directory");
-        let services = ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s"];
+        let services = ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s", "https", "http"];
         let listen: String = services.map(|service| format!("{service} = [\"127.0.0.1:0\"]\n")).concat();
         let data = place.path().join("data");
         let config = format!(

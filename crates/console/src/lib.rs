@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod account;
+mod choices;
 mod devices;
 mod error;
 mod moment;
@@ -21,6 +22,7 @@ pub mod words;
 mod tests;
 
 pub use account::AccountConsole;
+pub use choices::{Defaults, PopChoice};
 pub use devices::{DeviceCard, Light, Offer, Traffic};
 pub use error::Error;
 pub use moment::{parse_moment, shown};

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod driver;
+pub mod http;
 pub mod lifecycle;
 pub mod listen;
 mod private_file;

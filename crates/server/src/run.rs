@@ -37,8 +37,8 @@ pub fn run(
     let data_dir = DataDir::open(&config.data_dir)?;
     let stores = Stores::open(&data_dir, config)?;
     let delivery = Delivery::new(stores.auth.clone(), &config.hostname);
-    let services = Services::new(config, &stores, delivery.clone());
-    let running = Running::start(config, clock, &|service| services.sessions(service))?;
+    let services = Services::new(config, &stores, delivery.clone(), clock)?;
+    let running = Running::start(config, clock, &|service| services.speaks(service))?;
     let outbound = Outbound::start(config, &stores, delivery, clock)?;
     let control = ControlSocket::open(&data_dir)?;
     let admin = Arc::new(Admin::new(stores.clone(), clock));

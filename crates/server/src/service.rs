@@ -21,6 +21,10 @@ pub enum Service {
     Pop3,
     /// POP3 with TLS from the first byte (RFC 8314 §3.1).
     Pop3s,
+    /// Pages and the JSON API, TLS from the first byte (RFC 9110 §4.2.2).
+    Https,
+    /// The same without TLS, on this machine only: for a proxy that does TLS itself, and for `pillarbox try`.
+    Http,
 }
 
 /// Why a connection is not served.
@@ -48,8 +52,18 @@ impl Refusal {
 
 impl Service {
     /// Every service, in the order in which people list them.
-    pub const ALL: [Self; 8] =
-        [Self::Smtp, Self::Submission, Self::Submissions, Self::Lmtp, Self::Imap, Self::Imaps, Self::Pop3, Self::Pop3s];
+    pub const ALL: [Self; 10] = [
+        Self::Smtp,
+        Self::Submission,
+        Self::Submissions,
+        Self::Lmtp,
+        Self::Imap,
+        Self::Imaps,
+        Self::Pop3,
+        Self::Pop3s,
+        Self::Https,
+        Self::Http,
+    ];
 
     /// The name, which is also the key under `[listen]` in the configuration.
     #[must_use]
@@ -63,13 +77,15 @@ impl Service {
             Self::Imaps => "imaps",
             Self::Pop3 => "pop3",
             Self::Pop3s => "pop3s",
+            Self::Https => "https",
+            Self::Http => "http",
         }
     }
 
     /// Whether TLS begins with the first byte.
     #[must_use]
     pub fn implicit_tls(self) -> bool {
-        matches!(self, Self::Submissions | Self::Imaps | Self::Pop3s)
+        matches!(self, Self::Submissions | Self::Imaps | Self::Pop3s | Self::Https)
     }
 
     /// The greeting of a server that refuses; `None` where TLS begins at once, because a handshake costs more
@@ -84,7 +100,12 @@ impl Service {
             Self::Imap => Some(format!("* BYE [UNAVAILABLE] {text}\r\n")),
             // RFC 3206 §4: SYS/TEMP, not the user's fault and worth a retry.
             Self::Pop3 => Some(format!("-ERR [SYS/TEMP] {text}\r\n")),
-            Self::Submissions | Self::Imaps | Self::Pop3s => None,
+            // RFC 9110 §15.6.4: 503, with when to come back.
+            Self::Http => {
+                let head = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 60\r\nContent-Type: text/plain";
+                Some(format!("{head}\r\nContent-Length: {}\r\n\r\n{text}\r\n", text.len() + 2))
+            }
+            Self::Submissions | Self::Imaps | Self::Pop3s | Self::Https => None,
         }
     }
 }
@@ -111,7 +132,8 @@ mod tests {
                 Service::Smtp | Service::Submission | Service::Lmtp => check(service, Some("421")),
                 Service::Imap => check(service, Some("*")),
                 Service::Pop3 => check(service, Some("-ERR")),
-                Service::Submissions | Service::Imaps | Service::Pop3s => check(service, None),
+                Service::Http => check(service, Some("HTTP/1.1")),
+                Service::Submissions | Service::Imaps | Service::Pop3s | Service::Https => check(service, None),
             }
         }
     }

@@ -1,12 +1,9 @@
 //! The devices of an account: added with an application password, listed, revoked; what their POP3 deletions do.
 
-use std::fmt::Display;
-use std::str::FromStr;
-
 use auth::AccountInfo;
+use console::PopChoice;
 use serde::{Deserialize, Serialize};
 use store::device::{Credential, Device};
-use store::pop::PopSettings;
 use store::{DeviceId, Protocol};
 
 use super::{Admin, Item, Items, text_of};
@@ -50,17 +47,6 @@ pub enum DeviceRequest {
     },
 }
 
-/// POP3 settings by name; what is not given stays as it is.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct PopChoice {
-    /// What deletions do: [`store::removal::RemovalPolicy`].
-    pub policy: Option<String>,
-    /// From when on mail is listed: [`store::pop::Window`].
-    pub window: Option<String>,
-    /// Which mailboxes mail is listed from: [`store::pop::Scope`].
-    pub scope: Option<String>,
-}
-
 /// A device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceItem {
@@ -91,33 +77,6 @@ pub struct DeviceItem {
     pub password: Option<String>,
 }
 
-impl PopChoice {
-    /// Whether all names are such.
-    ///
-    /// # Errors
-    /// As [`PopChoice::apply`].
-    pub fn check(&self) -> Result<(), String> {
-        self.apply(PopSettings::default()).map(drop)
-    }
-
-    /// The settings with these changes.
-    ///
-    /// # Errors
-    /// A name that there is not; the text says which there are.
-    pub fn apply(&self, to: PopSettings) -> Result<PopSettings, String> {
-        Ok(PopSettings {
-            removal: chosen(self.policy.as_deref(), to.removal)?,
-            window: chosen(self.window.as_deref(), to.window)?,
-            scope: chosen(self.scope.as_deref(), to.scope)?,
-        })
-    }
-}
-
-fn chosen<T: FromStr<Err: Display>>(name: Option<&str>, now: T) -> Result<T, String> {
-    let Some(name) = name else { return Ok(now) };
-    name.parse().map_err(|error| format!("“{name}”: {error}"))
-}
-
 impl DeviceRequest {
     pub(super) fn execute(self, admin: &Admin, item: Items<'_>) -> Result<(), Failure> {
         match self {
@@ -134,7 +93,7 @@ impl DeviceRequest {
                 let id = find(admin, &account, &device)?;
                 let store = admin.stores.store.account(account.id);
                 let now = store.devices()?.get(&id).map(|device| device.pop).unwrap_or_default();
-                let pop = pop.apply(now).map_err(Failure::refused)?;
+                let pop = pop.apply(now)?;
                 store.set_pop_settings(admin.actor(), id, pop)?;
                 tell(admin, &account, id, None, item)
             }
@@ -144,7 +103,7 @@ impl DeviceRequest {
 
 fn add(admin: &Admin, account: &AccountInfo, (name, pop): (&str, &PopChoice), item: Items<'_>) -> Result<(), Failure> {
     let default = admin.stores.store.account(account.id).settings()?.pop;
-    let pop = pop.apply(default).map_err(Failure::refused)?;
+    let pop = pop.apply(default)?;
     let (id, password) = admin.stores.auth.add_device(account.id, name, Some(pop), admin.now())?;
     tell(admin, account, id, Some(password), item)
 }

@@ -169,6 +169,8 @@ impl Config {
                 Service::Imaps => 1993,
                 Service::Pop3 => 1110,
                 Service::Pop3s => 1995,
+                Service::Https => 8443,
+                Service::Http => 8080,
             };
             (service, vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))])
         });

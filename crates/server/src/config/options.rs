@@ -117,6 +117,21 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| listen(config, Service::Pop3s, value),
     },
     ConfigOption {
+        key: "listen.https",
+        kind: ADDRESSES,
+        default: Some("[\"[::]:443\"]"),
+        text: "The pages and the JSON API, TLS from the first byte.",
+        set: |config, value| listen(config, Service::Https, value),
+    },
+    ConfigOption {
+        key: "listen.http",
+        kind: ADDRESSES,
+        default: Some("[]"),
+        text: "The same without TLS, for a proxy on this machine that does TLS itself; loopback addresses only. The proxy \
+               says whom it speaks for in `X-Forwarded-For`, and `X-Forwarded-Proto: https`.",
+        set: |config, value| listen(config, Service::Http, value),
+    },
+    ConfigOption {
         key: "tls.certificate",
         kind: PATH,
         default: None,
@@ -263,6 +278,13 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
         let text = "must be less than `limits.connections_max`, or one address could lock all others out";
         found.push(("limits.connections_per_address_max", text.to_owned()));
     }
+    let is_open = |address: &SocketAddr| !address.ip().is_loopback();
+    if let Some(address) = config.listen.get(&Service::Http).and_then(|addresses| addresses.iter().find(|a| is_open(a)))
+    {
+        let text =
+            format!("{address} can be reached from elsewhere, where passwords need TLS; give 127.0.0.1 or [::1]");
+        found.push(("listen.http", text));
+    }
     if config.listen.values().all(Vec::is_empty) {
         found.push(("listen", "switches every service off; give at least one an address".to_owned()));
     }
@@ -280,6 +302,8 @@ pub(super) fn standard_ports() -> BTreeMap<Service, Vec<SocketAddr>> {
         Service::Imaps => vec![993],
         Service::Pop3 => vec![110],
         Service::Pop3s => vec![995],
+        Service::Https => vec![443],
+        Service::Http => vec![],
     };
     let on_all = |port: u16| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     Service::ALL.into_iter().map(|service| (service, addresses(service).into_iter().map(on_all).collect())).collect()

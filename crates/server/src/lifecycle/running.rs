@@ -15,9 +15,11 @@ use super::signals::{Request, Signals};
 use super::{raise_open_files, supervisor};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::driver::{Endpoint, SessionFactory, Timeouts};
-use crate::listen::{Admission, ConnectionLimits, accept, bind};
+use crate::driver::{Endpoint, Timeouts};
+use crate::http::{HttpTimeouts, Pages, with_http};
+use crate::listen::{Admission, ConnectionLimits, Endpoints, accept, bind};
 use crate::service::Service;
+use crate::services::Speaks;
 use crate::setup::SetupError;
 use crate::tls::{Certificates, server_config};
 
@@ -39,16 +41,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Loads the certificate, opens all listeners of `config` and serves them; `sessions` makes what a service is
+    /// Loads the certificate, opens all listeners of `config` and serves them; `speaks` says what a service is
     /// served with. The data directory must be there. Must be called on a multi-threaded runtime.
     ///
     /// # Errors
     /// A certificate or an address that cannot be used; then nothing listens.
-    pub fn start(
-        config: &Config,
-        clock: Clock,
-        sessions: &dyn Fn(Service) -> SessionFactory,
-    ) -> Result<Self, SetupError> {
+    pub fn start(config: &Config, clock: Clock, speaks: &dyn Fn(Service) -> Speaks) -> Result<Self, SetupError> {
         let certificates = Certificates::load(config.certificate_source(), unix_seconds(clock))?;
         let tls = server_config(certificates.clone())?;
         let admission = Admission::new(affordable(config.connections));
@@ -57,8 +55,16 @@ impl Running {
         let (stop, stopping) = watch::channel(false);
         for bound in bound {
             let service = bound.service;
-            let (begin, tls) = (sessions(service), tls.clone());
-            let endpoint = Arc::new(Endpoint { service, begin, tls, clock, timeouts: Timeouts::default() });
+            let endpoint = match speaks(service) {
+                Speaks::Sessions(begin) => {
+                    let (tls, timeouts) = (tls.clone(), Timeouts::default());
+                    Endpoints::Sessions(Arc::new(Endpoint { service, begin, tls, clock, timeouts }))
+                }
+                Speaks::Pages(router) => {
+                    let tls = service.implicit_tls().then(|| with_http(&tls));
+                    Endpoints::Pages(Arc::new(Pages { router, tls, clock, timeouts: HttpTimeouts::default() }))
+                }
+            };
             info!(%service, address = %bound.address, "listening");
             tokio::spawn(accept(bound, endpoint, admission.clone(), stopping.clone()));
         }
@@ -184,8 +190,8 @@ mod tests {
         let config = Config { listen, ..Config::trial(directory.path().to_owned()) };
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let _context = runtime.enter();
-        let sessions = |service| -> SessionFactory { Box::new(move |_| Box::new(Named(service))) };
-        let running = Running::start(&config, Clock::start(), &sessions).unwrap();
+        let speaks = |service| Speaks::Sessions(Box::new(move |_| Box::new(Named(service))));
+        let running = Running::start(&config, Clock::start(), &speaks).unwrap();
         let addresses = running.addresses().to_vec();
         assert_eq!(addresses.len(), 2);
         for (service, address) in &addresses {

@@ -16,7 +16,9 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
+use crate::clock::Clock;
 use crate::driver::{Endpoint, drive};
+use crate::http::{Pages, serve_pages};
 use crate::service::{Refusal, Service};
 
 pub use admission::{Admission, ConnectionLimits, Ticket};
@@ -27,9 +29,27 @@ const ACCEPT_PAUSE_MILLIS: (u64, u64) = (50, 1_000);
 /// Refusals are logged together, so that a flood of connections is no flood of lines.
 const REFUSALS_LOGGED_MILLIS: u64 = 10_000;
 
+/// What answers on a listener.
+#[derive(Clone)]
+pub enum Endpoints {
+    /// Sessions of a protocol.
+    Sessions(Arc<Endpoint>),
+    /// Pages and the JSON API.
+    Pages(Arc<Pages>),
+}
+
+impl Endpoints {
+    fn clock(&self) -> Clock {
+        match self {
+            Self::Sessions(endpoint) => endpoint.clock,
+            Self::Pages(pages) => pages.clock,
+        }
+    }
+}
+
 /// Accepts connections on `bound` and drives each in a task of its own, until `stop` becomes true or its sender is
 /// dropped. The connections go on; each holds a receiver of `stop`, so `Sender::closed` tells when all are over.
-pub async fn accept(bound: Bound, endpoint: Arc<Endpoint>, admission: Arc<Admission>, stop: watch::Receiver<bool>) {
+pub async fn accept(bound: Bound, endpoint: Endpoints, admission: Arc<Admission>, stop: watch::Receiver<bool>) {
     let mut pause = ACCEPT_PAUSE_MILLIS.0;
     let mut refusals = RefusalLog::default();
     let mut own_stop = stop.clone();
@@ -46,9 +66,12 @@ pub async fn accept(bound: Bound, endpoint: Arc<Endpoint>, admission: Arc<Admiss
             None => return drop(bound),
             Some(Ok((socket, address))) => {
                 pause = ACCEPT_PAUSE_MILLIS.0;
-                let now = endpoint.clock.now().monotonic_millis;
+                let now = endpoint.clock().now().monotonic_millis;
                 match admission.admit(address.ip(), now) {
-                    Ok(ticket) => serve(socket, address, ticket, (&endpoint, &stop)),
+                    Ok(ticket) => {
+                        debug!(service = %bound.service, peer = %address, "connected");
+                        serve(socket, address, ticket, (&endpoint, &stop));
+                    }
                     Err(refusal) => {
                         refusals.note(bound.service, address, refusal, now);
                         refuse(socket, bound.service, refusal);
@@ -68,13 +91,15 @@ pub async fn accept(bound: Bound, endpoint: Arc<Endpoint>, admission: Arc<Admiss
     }
 }
 
-fn serve(socket: TcpStream, address: SocketAddr, ticket: Ticket, shared: (&Arc<Endpoint>, &watch::Receiver<bool>)) {
+fn serve(socket: TcpStream, address: SocketAddr, ticket: Ticket, shared: (&Endpoints, &watch::Receiver<bool>)) {
     let (endpoint, stop) = (shared.0.clone(), shared.1.clone());
     // Replies are written as a whole; waiting for more only delays them.
     let _slower = socket.set_nodelay(true);
-    debug!(service = %endpoint.service, peer = %address, "connected");
     tokio::spawn(async move {
-        drive(socket, address, endpoint, stop.clone()).await;
+        match endpoint {
+            Endpoints::Sessions(endpoint) => drive(socket, address, endpoint, stop.clone()).await,
+            Endpoints::Pages(pages) => serve_pages(socket, address, pages, stop.clone()).await,
+        }
         // The ticket first: when the last receiver of `stop` is gone, nothing is counted any more.
         drop(ticket);
         drop(stop);
@@ -108,7 +133,6 @@ impl RefusalLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Clock;
     use crate::driver::Timeouts;
     use crate::tls::{CertificateSource, Certificates, server_config};
     use session::{Moment, Session, Step, Tls};
@@ -166,7 +190,7 @@ mod tests {
             bind(&[(Service::Imap, "127.0.0.1:0".parse().unwrap())]).unwrap().remove(0)
         };
         let address = bound.address;
-        runtime.spawn(accept(bound, endpoint, admission.clone(), stopping));
+        runtime.spawn(accept(bound, Endpoints::Sessions(endpoint), admission.clone(), stopping));
 
         let mut first = connect(address);
         check_line(&mut first, "* OK\r\n");

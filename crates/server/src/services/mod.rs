@@ -8,11 +8,15 @@ use std::sync::Arc;
 use session::Session;
 use smtpd::{Budget, Common, Limits};
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::SessionFactory;
 use crate::service::Service;
+use crate::setup::SetupError;
 use crate::stores::Stores;
 use delivery::Delivery;
+use store::Timestamp;
+use web::{Site, SiteOptions};
 
 pub use outbound::Outbound;
 pub use retention::keep_retention;
@@ -29,19 +33,33 @@ pub struct Services {
     lmtp: Arc<smtpd::Service>,
     imap: Arc<imapd::Service>,
     pop3: Arc<pop3d::Service>,
+    site: Site,
+}
+
+/// What a service is served with.
+pub enum Speaks {
+    /// A session for each connection.
+    Sessions(SessionFactory),
+    /// Pages and the JSON API.
+    Pages(web::Router),
 }
 
 impl Services {
     /// All services of `config` on `stores`. Mail comes in through `delivery`.
-    #[must_use]
-    pub fn new(config: &Config, stores: &Stores, delivery: Delivery) -> Self {
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn new(config: &Config, stores: &Stores, delivery: Delivery, clock: Clock) -> Result<Self, SetupError> {
         let common = common(config, delivery);
         let trusted = Common {
             limits: Limits { message_bytes_max: message_bytes(config), ..Limits::trusted() },
             ..common.clone()
         };
         let queue = config.smarthost.as_ref().map(|_| stores.queue.clone());
-        Self {
+        let now = Box::new(move || Timestamp(clock.now().unix_millis));
+        let site = Site::new(stores.auth.clone(), SiteOptions { hostname: config.hostname.clone(), now });
+        Ok(Self {
+            site: site.map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))?,
             mx: smtpd::Service::mx(common.clone()),
             submission: smtpd::Service::submission(common, stores.auth.clone(), queue),
             lmtp: smtpd::Service::lmtp(trusted, Vec::new()),
@@ -58,13 +76,13 @@ impl Services {
                 tls_available: true,
                 login_delay: pop3d::LoginDelay::new(config.pop3_login_delay_secs),
             }),
-        }
+        })
     }
 
-    /// What makes the sessions of a service.
+    /// What a service is served with.
     #[must_use]
-    pub fn sessions(&self, service: Service) -> SessionFactory {
-        match service {
+    pub fn speaks(&self, service: Service) -> Speaks {
+        Speaks::Sessions(match service {
             Service::Smtp => smtp(&self.mx),
             Service::Submission | Service::Submissions => smtp(&self.submission),
             Service::Lmtp => smtp(&self.lmtp),
@@ -76,7 +94,8 @@ impl Services {
                 let service = self.pop3.clone();
                 Box::new(move |peer| -> Box<dyn Session> { Box::new(pop3d::Session::new(service.clone(), peer)) })
             }
-        }
+            Service::Https | Service::Http => return Speaks::Pages(self.site.router()),
+        })
     }
 }
 

@@ -1,0 +1,108 @@
+//! What the owner chooses: for a device, and for those that are still to come.
+
+use crate::account::AccountConsole;
+use crate::devices::DeviceCard;
+use crate::error::Error;
+use serde::{Deserialize, Serialize};
+use std::fmt::Display;
+use std::str::FromStr;
+use store::pop::PopSettings;
+use store::{AccountSettings, DeviceId};
+
+/// Settings by name; what is not given stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PopChoice {
+    /// What deletions over POP do: [`store::removal::RemovalPolicy`].
+    pub policy: Option<String>,
+    /// From when on mail is listed: [`store::pop::Window`].
+    pub window: Option<String>,
+    /// Which mailboxes mail is listed from: [`store::pop::Scope`].
+    pub scope: Option<String>,
+}
+
+/// The settings of a device, or of those that are still to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Defaults {
+    /// The name of a policy.
+    pub policy: String,
+    /// From when on mail is listed.
+    pub window: String,
+    /// Which mailboxes mail is listed from.
+    pub scope: String,
+}
+
+impl PopChoice {
+    /// Whether all names are such.
+    ///
+    /// # Errors
+    /// As [`PopChoice::apply`], in words.
+    pub fn check(&self) -> Result<(), String> {
+        self.apply(PopSettings::default()).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// The settings with these changes.
+    ///
+    /// # Errors
+    /// A name that there is not; the text says which there are.
+    pub fn apply(&self, to: PopSettings) -> Result<PopSettings, Error> {
+        Ok(PopSettings {
+            removal: chosen(self.policy.as_deref(), to.removal)?,
+            window: chosen(self.window.as_deref(), to.window)?,
+            scope: chosen(self.scope.as_deref(), to.scope)?,
+        })
+    }
+}
+
+impl AccountConsole {
+    /// Changes the POP settings of a device. `saves_sent`: whether what it sends is saved to Sent.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a name that there is not, [`store::Error::NoSuchDevice`] (revoked, too), faults.
+    pub fn choose(&self, id: DeviceId, pop: &PopChoice, saves_sent: Option<bool>) -> Result<DeviceCard, Error> {
+        let device = self.device(id)?;
+        let pop = pop.apply(device.pop)?;
+        if pop != device.pop {
+            self.account.set_pop_settings(self.actor, id, pop)?;
+        }
+        if let Some(saves_sent) = saves_sent.filter(|wanted| *wanted != device.saves_sent) {
+            self.account.set_saves_sent(self.actor, id, saves_sent)?;
+        }
+        self.device_card(id)
+    }
+
+    /// What new devices begin with.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn defaults(&self) -> Result<Defaults, Error> {
+        let PopSettings { removal, window, scope } = self.account.settings()?.pop;
+        Ok(Defaults { policy: removal.to_string(), window: window.to_string(), scope: scope.to_string() })
+    }
+
+    /// Changes what new devices begin with.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a name that there is not, faults.
+    pub fn choose_defaults(&self, pop: &PopChoice) -> Result<Defaults, Error> {
+        let settings = self.account.settings()?;
+        let pop = pop.apply(settings.pop)?;
+        if pop != settings.pop {
+            self.account.set_settings(self.actor, AccountSettings { pop, ..settings })?;
+        }
+        self.defaults()
+    }
+
+    /// Takes a device's right to log in, at once. What it did stays known, and can be undone.
+    ///
+    /// # Errors
+    /// [`store::Error::NoSuchDevice`] (revoked already), faults.
+    pub fn revoke(&self, id: DeviceId) -> Result<(), Error> {
+        Ok(self.account.revoke_device(self.actor, id)?)
+    }
+}
+
+fn chosen<T: FromStr<Err: Display>>(name: Option<&str>, now: T) -> Result<T, Error> {
+    let Some(name) = name else { return Ok(now) };
+    name.parse().map_err(|error| Error::refused(format!("“{name}”: {error}")))
+}

@@ -1,0 +1,37 @@
+//! The style and the icon. Their names have a hash of what is in them, so a browser may keep them for ever.
+
+use crate::answer::{Answer, Outcome};
+use crate::form::Fields;
+use crate::problem::Problem;
+use crate::visit::Visit;
+use axum::body::Bytes;
+use axum::http::header::CACHE_CONTROL;
+use std::sync::LazyLock;
+
+const STYLE: &str = include_str!("../assets/style.css");
+const ICON: &str = include_str!("../assets/icon.svg");
+
+static STYLE_PATH: LazyLock<String> = LazyLock::new(|| hashed("style", "css", STYLE));
+static ICON_PATH: LazyLock<String> = LazyLock::new(|| hashed("icon", "svg", ICON));
+
+pub(crate) fn style_path() -> &'static str {
+    &STYLE_PATH
+}
+
+pub(crate) fn icon_path() -> &'static str {
+    &ICON_PATH
+}
+
+/// `GET /assets/{name}`.
+pub(crate) fn serve(visit: &Visit, _: &Fields) -> Outcome {
+    let assets = [(style_path(), "text/css; charset=utf-8", STYLE), (icon_path(), "image/svg+xml", ICON)];
+    let found = assets.into_iter().find(|(path, _, _)| *path == visit.uri.path());
+    let (_, media_type, text) = found.ok_or_else(Problem::not_found)?;
+    let answer = Answer::of(media_type, Bytes::from_static(text.as_bytes()));
+    Ok(answer.with(CACHE_CONTROL, "public, max-age=31536000, immutable"))
+}
+
+fn hashed(name: &str, extension: &str, text: &str) -> String {
+    let hash = blake3::hash(text.as_bytes()).to_hex();
+    format!("/assets/{name}.{}.{extension}", hash.chars().take(12).collect::<String>())
+}

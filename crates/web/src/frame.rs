@@ -1,0 +1,54 @@
+//! What stands around every page.
+
+use crate::asset;
+use crate::notice::Notice;
+use crate::visit::{Owner, Proof, Visit};
+use auth::WebSession;
+
+/// What `layout.html` shows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Frame {
+    /// Who is logged in.
+    pub(crate) user: Option<String>,
+    /// What every form carries.
+    pub(crate) csrf: String,
+    /// Which entry of the navigation this is.
+    pub(crate) here: &'static str,
+    /// What is said once.
+    pub(crate) notice: Option<Notice>,
+}
+
+impl Frame {
+    /// Around a page of somebody who is logged in. Takes the notice that waits.
+    pub(crate) fn of(owner: &Owner, here: &'static str) -> Self {
+        let Proof::Session(session) = &owner.proof else { return Self::default() };
+        Self { notice: owner.site.notices().take(&session.id), ..Self::around(session, here) }
+    }
+
+    /// Around a page for anybody: with the navigation if they are logged in.
+    pub(crate) fn for_anybody(visit: &Visit, here: &'static str) -> Self {
+        // A fault is told by the page that needs the session, not by its frame.
+        let session = visit.session().ok().flatten();
+        session.map_or_else(|| Self { here, ..Self::default() }, |session| Self::around(&session, here))
+    }
+
+    fn around(session: &WebSession, here: &'static str) -> Self {
+        let (user, csrf) = (Some(session.address.clone()), session.csrf.clone());
+        Self { user, csrf, here, notice: None }
+    }
+
+    /// Around a page with a form for those who are not logged in: `token` goes into the visitor's cookie.
+    pub(crate) fn for_visitor(visit: &Visit, token: &str, here: &'static str) -> Self {
+        Self { csrf: visit.site.key().csrf(token), here, ..Self::default() }
+    }
+
+    /// Where the style is.
+    pub(crate) fn style(&self) -> &'static str {
+        asset::style_path()
+    }
+
+    /// Where the icon is.
+    pub(crate) fn icon(&self) -> &'static str {
+        asset::icon_path()
+    }
+}

@@ -1,0 +1,12 @@
+//! The pages, one file each with a template of the same name in `templates/`. A new page is a file with its `ROUTES`, a
+//! line here, a template and, if people should find it, an entry in `templates/layout.html`.
+
+mod devices;
+mod home;
+mod login;
+mod well_known;
+
+use crate::route::Route;
+
+/// The routes of all pages.
+pub(crate) const ROUTES: &[&[Route]] = &[home::ROUTES, login::ROUTES, devices::ROUTES, well_known::ROUTES];

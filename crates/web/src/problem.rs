@@ -1,0 +1,192 @@
+//! Why a request was not answered as it was meant: a page that says what, why and what to do, or a problem document.
+
+use crate::answer::Answer;
+use crate::frame::Frame;
+use askama::Template;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use serde::Serialize;
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) kind: Kind,
+    /// One sentence or more: what is wrong and what to do.
+    pub(crate) detail: String,
+    /// The answer is held back for so long.
+    pub(crate) delay_millis: u64,
+}
+
+/// What kind of problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The request makes no sense.
+    Bad,
+    /// Who asks is not logged in.
+    LogIn,
+    /// The form or the call does not come from a page or a program of the one who is logged in.
+    Forged,
+    /// They may not do that.
+    Forbidden,
+    /// There is no such page or thing.
+    NotFound,
+    /// Not with that method.
+    Method,
+    /// It took too long to come.
+    Slow,
+    /// The body is too long.
+    TooLong,
+    /// The body is of a kind that is not taken.
+    MediaType,
+    /// A name that this server does not go by.
+    Host,
+    /// What was asked for makes no sense as things are.
+    Refused,
+    /// Too often.
+    TooOften,
+    /// Ours.
+    Fault,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), delay_millis: 0 }
+    }
+
+    pub(crate) fn bad(detail: impl Into<String>) -> Self {
+        Self::new(Kind::Bad, detail)
+    }
+
+    pub(crate) fn refused(detail: impl Into<String>) -> Self {
+        Self::new(Kind::Refused, detail)
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(
+            Kind::NotFound,
+            "There is nothing at this address. It may have been mistyped, or it is no longer there.",
+        )
+    }
+
+    /// Logged here, once; who asked learns that it was not their fault.
+    pub(crate) fn fault(what: &str) -> Self {
+        tracing::error!(what, "a request could not be answered");
+        let detail = "Something went wrong in the server; what you asked for may not have been done. Your mail is not \
+                      touched by this. Try again; if it goes on, tell whoever runs this server to look at its log.";
+        Self::new(Kind::Fault, detail)
+    }
+
+    pub(crate) fn after_millis(mut self, delay_millis: u64) -> Self {
+        self.delay_millis = delay_millis;
+        self
+    }
+
+    /// As a page.
+    pub(crate) fn page(&self, frame: Frame) -> Answer {
+        let page =
+            ErrorPage { frame, title: self.kind.title(), detail: &self.detail, status: self.kind.status().as_u16() };
+        let answer = Answer::page(&page).unwrap_or_else(|_| Answer::of("text/plain; charset=utf-8", "error".into()));
+        answer.with_status(self.kind.status()).after_millis(self.delay_millis)
+    }
+
+    /// As a problem document (RFC 9457 §3).
+    pub(crate) fn json(&self) -> Answer {
+        let status = self.kind.status();
+        let document =
+            Document { r#type: "about:blank", title: self.kind.title(), status: status.as_u16(), detail: &self.detail };
+        let answer = Answer::json(&document).unwrap_or_else(|_| Answer::of("application/json", "{}".into()));
+        answer.with(CONTENT_TYPE, "application/problem+json").with_status(status).after_millis(self.delay_millis)
+    }
+}
+
+impl Kind {
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::Bad => StatusCode::BAD_REQUEST,
+            Self::LogIn => StatusCode::UNAUTHORIZED,
+            Self::Forged | Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Host => StatusCode::MISDIRECTED_REQUEST,
+            Self::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooOften => StatusCode::TOO_MANY_REQUESTS,
+            Self::Fault => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Bad => "That was not understood",
+            Self::LogIn => "Please log in",
+            Self::Forged => "That page was too old",
+            Self::Forbidden => "That is not allowed",
+            Self::NotFound => "Nothing here",
+            Self::Method => "Not like this",
+            Self::Slow => "That took too long",
+            Self::TooLong => "That is too long",
+            Self::MediaType => "That was not understood",
+            Self::Host => "This is another server",
+            Self::Refused => "That cannot be done",
+            Self::TooOften => "Too many attempts",
+            Self::Fault => "Something went wrong",
+        }
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::NoSuchDevice => Self::new(Kind::NotFound, "There is no such device, or it was revoked."),
+            store::Error::NoSuchMailbox => Self::new(Kind::NotFound, "There is no such mailbox."),
+            store::Error::NoSuchMessage => {
+                Self::new(Kind::NotFound, "There is no such message, or it is not kept any more.")
+            }
+            store::Error::NoSuchAccount => Self::new(Kind::LogIn, "The account is not there any more."),
+            store::Error::AlreadyExists
+            | store::Error::InvalidName(_)
+            | store::Error::NotAllowed(_)
+            | store::Error::Limit(_)
+            | store::Error::MaildropInUse
+            | store::Error::NoSpace(_) => Self::refused(error.to_string()),
+            store::Error::Fault(what) => Self::fault(&what),
+        }
+    }
+}
+
+impl From<console::Error> for Problem {
+    fn from(error: console::Error) -> Self {
+        match error {
+            console::Error::Refused(text) => Self::refused(text),
+            console::Error::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<auth::Error> for Problem {
+    fn from(error: auth::Error) -> Self {
+        match error {
+            auth::Error::Refused(text) => Self::refused(text),
+            auth::Error::Store(error) => error.into(),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    frame: Frame,
+    title: &'a str,
+    detail: &'a str,
+    status: u16,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+}

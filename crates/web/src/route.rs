@@ -1,0 +1,67 @@
+//! Routes: a method, a path, and who may come that far.
+
+use crate::answer::Outcome;
+use crate::form::Fields;
+use crate::problem::Problem;
+use crate::visit::{Owner, Visit};
+use crate::{api, asset, pages};
+use axum::routing::MethodFilter;
+use serde_json::Value;
+
+/// A route. A POST comes to its handler only with the token of a form (or of a call) of whoever made it.
+#[derive(Clone, Copy)]
+pub(crate) struct Route {
+    pub(crate) method: Verb,
+    /// As axum writes it: `/devices/{id}`.
+    pub(crate) path: &'static str,
+    pub(crate) handler: Handler,
+}
+
+/// The methods that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// Looks; HEAD is answered, too.
+    Get,
+    /// Changes.
+    Post,
+}
+
+/// Who may come that far. Each function blocks as long as it likes; the fields are those of the query (GET) or the body.
+#[derive(Clone, Copy)]
+pub(crate) enum Handler {
+    /// Anybody.
+    Anybody(fn(&Visit, &Fields) -> Outcome),
+    /// Who is logged in; others are led to the page for that.
+    Owner(fn(&Owner, &Fields) -> Outcome),
+    /// A program or a page of who is logged in: answers with JSON, also when it refuses.
+    Api(fn(&Owner, &Fields) -> Result<Value, Problem>),
+    /// A program that sets itself up, under any host name, with any method and without a token: changes nothing.
+    Document(fn(&Visit) -> Outcome),
+}
+
+impl Route {
+    pub(crate) const fn get(path: &'static str, handler: Handler) -> Self {
+        Self { method: Verb::Get, path, handler }
+    }
+
+    pub(crate) const fn post(path: &'static str, handler: Handler) -> Self {
+        Self { method: Verb::Post, path, handler }
+    }
+}
+
+impl Verb {
+    pub(crate) fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+        }
+    }
+}
+
+/// All of them.
+pub(crate) fn all() -> Vec<Route> {
+    let assets = [Route::get("/assets/{name}", Handler::Anybody(asset::serve))];
+    let pages = pages::ROUTES.iter().flat_map(|routes| routes.iter().copied());
+    let api = api::endpoints().map(|endpoint| endpoint.route());
+    assets.into_iter().chain(pages).chain(api).collect()
+}

@@ -1,0 +1,197 @@
+//! From a request to its answer: the body within its limits, a thread that may block, the route's handler.
+
+use crate::answer::{Answer, Outcome};
+use crate::form::Fields;
+use crate::frame::Frame;
+use crate::guard::{Peer, check_form, check_host, csrf_of, harden};
+use crate::path::{OwnPath, encoded};
+use crate::problem::{Kind, Problem};
+use crate::route::{self, Handler, Route};
+use crate::site::Site;
+use crate::visit::{Owner, Visit};
+use crate::{Router, api};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{FromRequestParts, RawPathParams, Request};
+use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{MethodRouter, any, on};
+use std::time::Duration;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
+
+/// A body may have so many octets.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+/// And take so long.
+const BODY_MILLIS: u64 = 30_000;
+
+pub(crate) fn router(site: &Site) -> Router {
+    let mut router = Router::new();
+    for route in route::all() {
+        router = router.route(route.path, method(site, route));
+    }
+    let missing = site.clone();
+    router
+        .fallback(move |request: Request| {
+            serve(missing.clone(), Handler::Anybody(|_, _| Err(Problem::not_found())), request)
+        })
+        .layer(from_fn(with_words))
+        .layer(from_fn_with_state(site.clone(), harden))
+}
+
+fn method(site: &Site, route: Route) -> MethodRouter {
+    let (site, handler) = (site.clone(), route.handler);
+    let serve = move |request: Request| serve(site.clone(), handler, request);
+    match handler {
+        Handler::Document(_) => any(serve),
+        Handler::Anybody(_) | Handler::Owner(_) | Handler::Api(_) => on(route.method.filter(), serve),
+    }
+}
+
+/// axum answers a method that a path does not know with an empty 405 and `Allow`; a person wants to read something.
+async fn with_words(request: Request, next: Next) -> Response {
+    let is_api = is_api(request.uri().path());
+    let response = next.run(request).await;
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED || response.headers().contains_key(CONTENT_TYPE) {
+        return response;
+    }
+    let problem = Problem::new(Kind::Method, "This address does not do what was asked of it with that method.");
+    let answer = if is_api { problem.json() } else { problem.page(Frame::default()) };
+    let mut spoken = answer.into_response().map(Body::from);
+    // axum adds `Allow` after this, unless it is there already.
+    if let Some(allowed) = response.headers().get(ALLOW) {
+        spoken.headers_mut().insert(ALLOW, allowed.clone());
+    }
+    spoken
+}
+
+fn is_api(path: &str) -> bool {
+    path.starts_with(api::ROOT)
+}
+
+async fn serve(site: Site, handler: Handler, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let parameters = match RawPathParams::from_request_parts(&mut parts, &()).await {
+        Ok(found) => found.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        Err(_) => Vec::new(),
+    };
+    let peer = parts.extensions.get::<Peer>().cloned();
+    let is_api = is_api(parts.uri.path());
+    let answer = match (read(body).await, peer) {
+        (Ok(body), Some(peer)) => {
+            let now = site.now();
+            let visit = Visit {
+                site,
+                now,
+                method: parts.method,
+                uri: parts.uri,
+                parameters,
+                headers: parts.headers,
+                peer,
+                body,
+            };
+            let answered = spawn_blocking(move || answer(handler, visit)).await;
+            answered.unwrap_or_else(|error| said(&Problem::fault(&format!("a handler failed: {error}")), is_api))
+        }
+        (Err(problem), _) => said(&problem, is_api),
+        (_, None) => said(&Problem::fault("a request without its peer"), is_api),
+    };
+    if answer.delay_millis > 0 {
+        sleep(Duration::from_millis(answer.delay_millis)).await;
+    }
+    answer.into_response().map(Body::from)
+}
+
+async fn read(body: Body) -> Result<Bytes, Problem> {
+    match timeout(Duration::from_millis(BODY_MILLIS), to_bytes(body, BODY_BYTES_MAX)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => {
+            let detail = format!("A form or a call may have {BODY_BYTES_MAX} octets at most, and must come whole.");
+            Err(Problem::new(Kind::TooLong, detail))
+        }
+        Err(_) => Err(Problem::new(Kind::Slow, "The request did not come to its end in time.")),
+    }
+}
+
+fn said(problem: &Problem, is_api: bool) -> Answer {
+    if is_api { problem.json() } else { problem.page(Frame::default()) }
+}
+
+fn answer(handler: Handler, visit: Visit) -> Answer {
+    let is_api = is_api(visit.uri.path());
+    if let (Handler::Document(document), _) = (handler, &visit) {
+        return document(&visit).unwrap_or_else(|problem| said(&problem, is_api));
+    }
+    if let Err(problem) = check_host(&visit) {
+        return said(&problem, is_api);
+    }
+    match handler {
+        Handler::Document(_) => said(&Problem::not_found(), is_api),
+        Handler::Anybody(handler) => match anybody(handler, &visit) {
+            Ok(answer) => answer,
+            Err(problem) if is_api => problem.json(),
+            Err(problem) => problem.page(Frame::for_anybody(&visit, "")),
+        },
+        Handler::Owner(handler) => match visit.session() {
+            Ok(Some(session)) => {
+                let owner = Owner::of(visit, session);
+                owned(handler, &owner).unwrap_or_else(|problem| problem.page(Frame::of(&owner, "")))
+            }
+            Ok(None) => log_in_first(&visit),
+            Err(problem) => problem.page(Frame::default()),
+        },
+        Handler::Api(handler) => {
+            let outcome = api::caller(visit).and_then(|owner| {
+                let fields = fields(&owner, true)?;
+                if owner.method == Method::POST {
+                    check_form(&owner, Some(&owner.proof), csrf_of(&owner, &Fields::default()))?;
+                }
+                Answer::json(&handler(&owner, &fields)?)
+            });
+            outcome.unwrap_or_else(|problem| problem.json())
+        }
+    }
+}
+
+fn anybody(handler: fn(&Visit, &Fields) -> Outcome, visit: &Visit) -> Outcome {
+    let fields = fields(visit, false)?;
+    if visit.method == Method::POST {
+        check_form(visit, None, csrf_of(visit, &fields))?;
+    }
+    handler(visit, &fields)
+}
+
+fn owned(handler: fn(&Owner, &Fields) -> Outcome, owner: &Owner) -> Outcome {
+    let fields = fields(owner, false)?;
+    if owner.method == Method::POST {
+        check_form(owner, Some(&owner.proof), csrf_of(owner, &fields))?;
+    }
+    handler(owner, &fields)
+}
+
+/// Where they wanted to go is where they come to after that; a form cannot be repeated there.
+fn log_in_first(visit: &Visit) -> Answer {
+    let wanted = visit.uri.path_and_query().map_or("/", |wanted| wanted.as_str());
+    if visit.method == Method::POST || wanted == "/" {
+        return Answer::see_other(&OwnPath::new("/login"));
+    }
+    Answer::see_other(&OwnPath::new(format!("/login?next={}", encoded(wanted))))
+}
+
+fn fields(visit: &Visit, is_api: bool) -> Result<Fields, Problem> {
+    if visit.method != Method::POST {
+        return Fields::urlencoded(visit.uri.query().unwrap_or_default().as_bytes());
+    }
+    let media_type = visit.header(CONTENT_TYPE.as_str()).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match (is_api, media_type.as_str()) {
+        // A page of another site cannot send this without asking first (Fetch §3.3.5), and it is never allowed to.
+        (true, "application/json") => Fields::json(&visit.body),
+        (false, "application/x-www-form-urlencoded") => Fields::urlencoded(&visit.body),
+        (true, _) => Err(Problem::new(Kind::MediaType, "Send application/json.")),
+        (false, _) => {
+            Err(Problem::new(Kind::MediaType, "Send application/x-www-form-urlencoded, as a page of ours does."))
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A site in memory, and a browser that keeps cookies and follows nothing by itself.
+
+use crate::{Peer, Router, Site, SiteOptions};
+use auth::{Auth, AuthOptions, PasswordCost};
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
+use store::{Account, Store, Timestamp};
+use tokio::runtime::Builder;
+use tower::ServiceExt;
+
+pub(crate) const PASSWORD: &str = "correct horse";
+pub(crate) const ALICE: &str = "alice@example.org";
+pub(crate) const HOSTNAME: &str = "mail.example.org";
+
+/// A server with Alice and Bob in it.
+pub(crate) struct World {
+    pub(crate) auth: Auth,
+    pub(crate) router: Router,
+    clock: Arc<AtomicI64>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+/// A browser.
+pub(crate) struct Browser<'a> {
+    world: &'a World,
+    cookies: BTreeMap<String, String>,
+    pub(crate) peer: Peer,
+    pub(crate) host: String,
+    /// Sent with every request.
+    pub(crate) extra: Vec<(&'static str, String)>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+        let auth = Auth::open(store, [7; 32], options).unwrap();
+        auth.directory().add_domain("example.org").unwrap();
+        for (address, name) in [(ALICE, "Alice"), ("bob@example.org", "Bob")] {
+            auth.directory().add_account(address, PASSWORD, name, SIM_EPOCH).unwrap();
+        }
+        let clock = Arc::new(AtomicI64::new(SIM_EPOCH.0 + 60_000));
+        let reads = clock.clone();
+        let now = Box::new(move || Timestamp(reads.load(Ordering::Relaxed)));
+        let site = Site::new(auth.clone(), SiteOptions { hostname: HOSTNAME.to_owned(), now }).unwrap();
+        Self { auth, router: site.router(), clock }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp(self.clock.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn wait_millis(&self, millis: i64) {
+        self.clock.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    pub(crate) fn account(&self, address: &str) -> Account {
+        let info = self.auth.directory().account(address).unwrap().unwrap();
+        self.auth.store().account(info.id)
+    }
+
+    /// A browser under TLS.
+    pub(crate) fn browser(&self) -> Browser<'_> {
+        let peer = Peer { address: "192.0.2.7".parse().unwrap(), tls: Some("TLSv1.3".to_owned()) };
+        Browser { world: self, cookies: BTreeMap::new(), peer, host: HOSTNAME.to_owned(), extra: Vec::new() }
+    }
+
+    /// A browser in which Alice is logged in.
+    pub(crate) fn alice(&self) -> Browser<'_> {
+        let mut browser = self.browser();
+        let answer = browser.log_in(ALICE, PASSWORD);
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+        browser
+    }
+}
+
+impl Browser<'_> {
+    pub(crate) fn get(&mut self, path: &str) -> Answered {
+        self.send("GET", path, Vec::new())
+    }
+
+    /// Sends a form that was on `page`, with the token that it had there.
+    pub(crate) fn submit(&mut self, page: &str, path: &str, fields: &[(&str, &str)]) -> Answered {
+        let token = self.get(page).csrf();
+        self.post(path, &[fields, &[("csrf", &token)]].concat())
+    }
+
+    pub(crate) fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answered {
+        let pairs = fields.iter().map(|(name, value)| format!("{name}={}", crate::path::encoded(value)));
+        let body = pairs.collect::<Vec<_>>().join("&");
+        self.extra.push((CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded".to_owned()));
+        let answer = self.send("POST", path, body.into_bytes());
+        self.extra.pop();
+        answer
+    }
+
+    /// Calls the API with a JSON body.
+    pub(crate) fn call(&mut self, path: &str, body: &str) -> Answered {
+        self.extra.push((CONTENT_TYPE.as_str(), "application/json".to_owned()));
+        let answer = self.send("POST", path, body.as_bytes().to_vec());
+        self.extra.pop();
+        answer
+    }
+
+    pub(crate) fn log_in(&mut self, user: &str, password: &str) -> Answered {
+        self.submit("/login", "/login", &[("user", user), ("password", password)])
+    }
+
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn set_cookie(&mut self, name: &str, value: &str) {
+        self.cookies.insert(name.to_owned(), value.to_owned());
+    }
+
+    pub(crate) fn send(&mut self, method: &str, path: &str, body: Vec<u8>) -> Answered {
+        let mut request = Request::builder().method(method).uri(path).header(HOST, &self.host);
+        for (name, value) in &self.extra {
+            request = request.header(*name, value);
+        }
+        if !self.cookies.is_empty() {
+            let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            request = request.header(COOKIE, cookies.join("; "));
+        }
+        let request = request.extension(self.peer.clone()).body(Body::from(body)).unwrap();
+        let answer = answered(&self.world.router, request);
+        for set in answer.headers.get_all(SET_COOKIE) {
+            let (name, value) = set.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
+            match value {
+                "" => drop(self.cookies.remove(name)),
+                value => drop(self.cookies.insert(name.to_owned(), value.to_owned())),
+            }
+        }
+        answer
+    }
+}
+
+/// Time passes at once where nothing but time is waited for.
+fn answered(router: &Router, request: Request<Body>) -> Answered {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let response = router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Answered { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+    })
+}
+
+impl Answered {
+    /// The token in the first form of the page.
+    pub(crate) fn csrf(&self) -> String {
+        let after =
+            self.text.split("name=\"csrf\" value=\"").nth(1).unwrap_or_else(|| panic!("no form in {}", self.text));
+        after.split('"').next().unwrap().to_owned()
+    }
+
+    pub(crate) fn location(&self) -> &str {
+        self.headers[LOCATION].to_str().unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+}

@@ -1,0 +1,5 @@
+//! What holds for every page and every endpoint: played by a browser without a screen against a site in memory.
+
+mod api;
+mod login;
+mod walls;

@@ -1,0 +1,137 @@
+//! A request as handlers see it, and who made it.
+
+use crate::cookie::Cookie;
+use crate::guard::Peer;
+use crate::notice::Notice;
+use crate::problem::Problem;
+use crate::site::Site;
+use auth::WebSession;
+use axum::body::Bytes;
+use axum::http::header::HOST;
+use axum::http::{HeaderMap, Method, Uri};
+use console::AccountConsole;
+use std::net::IpAddr;
+use std::ops::Deref;
+use store::{AccountId, Actor, DeviceId, Protocol, Timestamp};
+
+/// A request.
+pub(crate) struct Visit {
+    pub(crate) site: Site,
+    pub(crate) now: Timestamp,
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    /// What stands in the path for `{name}`.
+    pub(crate) parameters: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) peer: Peer,
+    pub(crate) body: Bytes,
+}
+
+/// A request of somebody who is logged in.
+pub(crate) struct Owner {
+    pub(crate) visit: Visit,
+    /// Whose mail.
+    pub(crate) account: AccountId,
+    /// As which device.
+    pub(crate) device: DeviceId,
+    /// The account's own address.
+    pub(crate) address: String,
+    pub(crate) proof: Proof,
+}
+
+/// How somebody showed who they are.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// By the token of a session, in a cookie.
+    Session(Box<WebSession>),
+    /// By the application password of a device, with each call of the API.
+    Password,
+}
+
+impl Visit {
+    /// What stands in the path for `{name}`.
+    pub(crate) fn parameter(&self, name: &str) -> &str {
+        self.parameters.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value.as_str())
+    }
+
+    /// A number in the path; what is none leads nowhere.
+    pub(crate) fn number(&self, name: &str) -> Result<u32, Problem> {
+        self.parameter(name).parse().map_err(|_| Problem::not_found())
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The host that was asked for, with its port.
+    pub(crate) fn authority(&self) -> Option<&str> {
+        // RFC 9112 §3.2.2: what the request line names counts before the field.
+        self.uri.authority().map(|authority| authority.as_str()).or_else(|| self.header(HOST.as_str()))
+    }
+
+    /// Whether the browser speaks TLS, with us or with the proxy before us.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.peer.tls.is_some()
+            || self.forwarded("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"))
+    }
+
+    /// Where the request comes from. A proxy on this machine says whom it speaks for; nobody else is believed.
+    pub(crate) fn address(&self) -> IpAddr {
+        let told = self.forwarded("x-forwarded-for").and_then(|address| address.parse::<IpAddr>().ok());
+        told.unwrap_or(self.peer.address).to_canonical()
+    }
+
+    pub(crate) fn cookie(&self, cookie: Cookie) -> Option<&str> {
+        cookie.of(&self.headers, self.is_secure())
+    }
+
+    /// Who is logged in, if anybody is.
+    pub(crate) fn session(&self) -> Result<Option<WebSession>, Problem> {
+        let Some(token) = self.cookie(Cookie::Session) else { return Ok(None) };
+        Ok(self.site.auth().web().session(token, self.now)?)
+    }
+
+    /// The last word of a field that a proxy has added to, on a connection without TLS from this machine.
+    fn forwarded(&self, name: &str) -> Option<&str> {
+        let is_proxy = self.peer.tls.is_none() && self.peer.address.is_loopback();
+        self.headers
+            .get_all(name)
+            .into_iter()
+            .next_back()
+            .filter(|_| is_proxy)
+            .and_then(|value| value.to_str().ok().and_then(|value| value.rsplit(',').next()).map(str::trim))
+    }
+}
+
+impl Owner {
+    /// Somebody with a session.
+    pub(crate) fn of(visit: Visit, session: WebSession) -> Self {
+        let (account, device, address) = (session.account, session.device, session.address.clone());
+        Self { visit, account, device, address, proof: Proof::Session(Box::new(session)) }
+    }
+
+    /// The console of their account.
+    pub(crate) fn console(&self) -> AccountConsole {
+        let account = self.visit.site.auth().store().account(self.account);
+        AccountConsole::new(account, self.actor())
+    }
+
+    pub(crate) fn actor(&self) -> Actor {
+        Actor { device: self.device, protocol: Protocol::Web, now: self.visit.now }
+    }
+
+    /// The next page says this, once.
+    pub(crate) fn say(&self, notice: Notice) {
+        if let Proof::Session(session) = &self.proof {
+            self.visit.site.notices().put(&session.id, notice);
+        }
+    }
+}
+
+impl Deref for Owner {
+    type Target = Visit;
+
+    fn deref(&self) -> &Visit {
+        &self.visit
+    }
+}
