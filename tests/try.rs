@@ -175,13 +175,17 @@ fn the_commands_say_the_same_on_a_running_server_and_without_one() {
     ask(&["account", "add", "carol@example.net", "--generate", "--name", "Carol"]);
     ask(&["alias", "add", "team@example.net", ALICE, "carol@example.net"]);
     ask(&["account", "disable", "carol@example.net"]);
-    let questions: [&[&str]; 8] = [
+    ask(&["account", "admin", "carol@example.net", "on"]);
+    ask(&["invite", "add", "--address", "dave@example.net"]);
+    let questions: [&[&str]; 10] = [
         &["account", "list"],
         &["account", "list", "--json"],
         &["account", "show", ALICE],
         &["device", "list", ALICE],
         &["alias", "list"],
         &["domain", "list", "--json"],
+        &["request", "list"],
+        &["invite", "list", "--json"],
         &["queue", "list"],
         &["check", "--bodies"],
     ];
@@ -190,7 +194,7 @@ fn the_commands_say_the_same_on_a_running_server_and_without_one() {
     assert_eq!(questions.map(ask), running);
     assert!(running[0].contains("carol@example.net  Carol  no"), "{}", running[0]);
     assert!(running[4].contains("team@example.net  alice@example.org, carol@example.net"), "{}", running[4]);
-    assert_eq!(running[7], "All is well: 4 checked.\n");
+    assert_eq!(running[9], "All is well: 4 checked.\n");
     ask(&["account", "remove", BOB]);
     let again = Trial::start(&dir.path().join("data"));
     assert!(!again.guide.contains(BOB), "it was removed by hand");

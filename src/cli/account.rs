@@ -3,11 +3,13 @@
 use std::io::{IsTerminal, Write, stderr, stdin};
 
 use clap::{Args, Subcommand, ValueEnum};
-use server::admin::{AccountDetails, AccountItem, AccountRequest, Item, Request};
+use server::admin::{AccountDetails, AccountItem, AccountRequest, Item, PeopleRequest, Request};
 
 use super::failure::Failure;
+use super::invite::made;
 use super::password::NewPassword;
 use super::place::Place;
+use super::request::link;
 use super::show::{Format, bytes, or_dash, table};
 use super::{Outcome, say};
 
@@ -29,6 +31,7 @@ Examples:
   echo SECRET | pillarbox account password bob@example.org --password-stdin
   pillarbox account list --json | jq .address
   pillarbox account disable bob@example.org             no login; mail goes on to arrive
+  pillarbox account link bob@example.org                Bob has forgotten his password: he chooses a new one
   pillarbox account admin alice@example.org on          Alice may use the pages of administration";
 
 #[derive(Debug, Subcommand)]
@@ -56,6 +59,11 @@ enum Verb {
         address: String,
         #[command(flatten)]
         password: NewPassword,
+    },
+    /// Make a link with which its owner chooses a new password, once
+    Link {
+        /// Whose
+        address: String,
     },
     /// Take the right to log in; mail goes on to arrive
     Disable {
@@ -100,6 +108,10 @@ impl Account {
         let (request, done) = match self.verb {
             Verb::List => return list(place, self.format),
             Verb::Show { address } => return show(place, address, self.format),
+            Verb::Link { address } => {
+                let items = place.collect(&Request::People(PeopleRequest::PasswordLink { address }))?;
+                return self.format.show(&items, |items| items.iter().filter_map(link).map(made).collect());
+            }
             Verb::Remove { address, yes } => return remove(place, address, yes),
             Verb::Add { address, name, password } => {
                 (AccountRequest::Add { address, name, password: password.obtain()? }, "was added")

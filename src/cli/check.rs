@@ -59,7 +59,9 @@ impl Check {
             | Item::Happened(_)
             | Item::Story(_)
             | Item::Undo(_)
-            | Item::Offer(_) => {}
+            | Item::Offer(_)
+            | Item::PersonRequest(_)
+            | Item::Link(_) => {}
         })?;
         broken.map_or(Ok(()), Err)?;
         if findings > 0 {

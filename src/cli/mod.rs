@@ -7,10 +7,12 @@ mod check_config;
 mod device;
 mod domain;
 mod failure;
+mod invite;
 mod offer;
 mod password;
 mod place;
 mod queue;
+mod request;
 mod serve;
 mod show;
 mod timeline;
@@ -62,6 +64,8 @@ enum Command {
     Device(device::Device),
     Alias(alias::Alias),
     Domain(domain::Domain),
+    Request(request::Request),
+    Invite(invite::Invite),
     Queue(queue::Queue),
     Timeline(timeline::Timeline),
     Undo(undo::Undo),
@@ -83,6 +87,8 @@ pub fn run() -> ExitCode {
         Command::Device(command) => command.run(&place),
         Command::Alias(command) => command.run(&place),
         Command::Domain(command) => command.run(&place),
+        Command::Request(command) => command.run(&place),
+        Command::Invite(command) => command.run(&place),
         Command::Queue(command) => command.run(&place),
         Command::Timeline(command) => command.run(&place),
         Command::Undo(command) => command.run(&place),

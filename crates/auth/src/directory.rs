@@ -19,6 +19,7 @@ mod aliases;
 mod book;
 mod check;
 mod domains;
+mod links;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,10 @@ mod tests;
 use crate::address::{join, normalise_domain};
 use crate::options::AuthOptions;
 use crate::password::Hasher;
+use crate::secret::PurposeKey;
+pub(crate) use accounts::own_address;
 use book::Book;
+pub use links::{LINKS_MAX, LinkInfo, LinkPurpose, NewLink};
 pub(crate) use record::AccountRecord;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use store::{AccountId, Store, Table, Timestamp};
@@ -42,6 +46,7 @@ struct Inner {
     store: Store,
     table: Table,
     hasher: Hasher,
+    link_key: PurposeKey,
     options: AuthOptions,
     book: RwLock<Arc<Book>>,
     /// One reads the table, the others wait for what it read.
@@ -109,10 +114,11 @@ pub struct Alias {
 }
 
 impl Directory {
-    pub(crate) fn open(store: Store, options: AuthOptions) -> Result<Self, store::Error> {
+    pub(crate) fn open(store: Store, secret: &[u8; 32], options: AuthOptions) -> Result<Self, store::Error> {
         let directory = Self(Arc::new(Inner {
             table: store.table(AccountId::DIRECTORY),
             hasher: Hasher::new(options.cost)?,
+            link_key: PurposeKey::new("pillarbox 2026 one-time links", secret),
             store,
             options,
             book: RwLock::default(),
@@ -188,6 +194,11 @@ impl Directory {
         Ok(self.book()?.info(id))
     }
 
+    /// Whether an account or alias has exactly this address (normalised).
+    pub(crate) fn is_taken(&self, address: &str) -> Result<bool, store::Error> {
+        Ok(self.book()?.is_taken(address))
+    }
+
     /// All aliases, by address.
     ///
     /// # Errors
@@ -203,6 +214,10 @@ impl Directory {
 
     pub(crate) fn record(&self, id: AccountId) -> Result<Option<Arc<AccountRecord>>, store::Error> {
         Ok(self.book()?.record(id))
+    }
+
+    pub(crate) fn options(&self) -> &AuthOptions {
+        &self.0.options
     }
 
     pub(crate) fn hasher(&self) -> &Hasher {

@@ -21,8 +21,10 @@ mod gate;
 mod login;
 mod options;
 mod password;
+mod requests;
 mod second_factor;
 mod secret;
+mod text;
 mod throttle;
 mod user_name;
 mod web;
@@ -31,14 +33,20 @@ mod web;
 mod testing;
 
 pub use address::{DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, USER_BYTES_MAX};
-pub use directory::{AccountInfo, Alias, Delivery, Directory, DomainInfo, Resolution};
+pub use directory::{
+    AccountInfo, Alias, Delivery, Directory, DomainInfo, LINKS_MAX, LinkInfo, LinkPurpose, NewLink, Resolution,
+};
 pub use error::{Error, LoginError};
 pub use login::{Attempt, Auth, Login, MAIN_PASSWORD_DEVICES_MAX};
 pub use options::{AuthOptions, Limits, PasswordCost};
 pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+pub use requests::{
+    Accepted, Asked, Declined, NewRequest, REQUESTS_PENDING_MAX, REQUESTS_PER_DAY_MAX, REQUESTS_PER_NETWORK_MAX,
+    RequestInfo, RequestState, RequestStatus, Requests,
+};
 pub use second_factor::{RECOVERY_CODES, SecondFactorSetup};
 pub use secret::generate_password;
 pub use web::{
-    Owner, OwnerError, SESSION_AGE_MAX_MILLIS, SESSION_IDLE_MAX_MILLIS, SESSIONS_MAX, Web, WebAttempt, WebLogin,
-    WebSession, WebSessionInfo,
+    NewOwner, Owner, OwnerError, SESSION_AGE_MAX_MILLIS, SESSION_IDLE_MAX_MILLIS, SESSIONS_MAX, Web, WebAttempt,
+    WebLogin, WebSession, WebSessionInfo,
 };

@@ -21,11 +21,13 @@ use crate::error::LoginError;
 use crate::gate::Gate;
 use crate::options::AuthOptions;
 use crate::password::PASSWORD_BYTES_MAX;
+use crate::requests::RequestTable;
 use crate::second_factor::SecondFactors;
 use crate::secret::{ApplicationKey, ApplicationPassword};
-use crate::throttle::{DELAY_FIRST_MILLIS, Source, Throttle};
+use crate::text;
+use crate::throttle::{DELAY_FIRST_MILLIS, Source, Throttle, network};
 use crate::user_name::UserName;
-use crate::web::Sessions;
+use crate::web::{OwnerError, Sessions};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -53,6 +55,7 @@ struct Inner {
     gate: Gate,
     second_factors: SecondFactors,
     sessions: Sessions,
+    requests: RequestTable,
 }
 
 /// An attempt to log in.
@@ -114,8 +117,9 @@ impl Auth {
         Ok(Self(Arc::new(Inner {
             second_factors: SecondFactors::new(&store, &secret),
             sessions: Sessions::new(&store, &secret),
+            requests: RequestTable::new(&store, &secret),
             gate: Gate::new(options.verifications_at_once),
-            directory: Directory::open(store, options)?,
+            directory: Directory::open(store, &secret, options)?,
             application_key: ApplicationKey::new(&secret),
             verified: Verified::new()?,
             throttle: Throttle::new()?,
@@ -228,6 +232,16 @@ impl Auth {
         }
     }
 
+    /// Hashes a password for somebody who is not logged in, one of a few at a time.
+    pub(crate) fn in_turn<T>(
+        &self,
+        from: IpAddr,
+        work: impl FnOnce() -> Result<T, OwnerError>,
+    ) -> Result<T, OwnerError> {
+        let _place = self.0.gate.enter(network(from)).ok_or(OwnerError::Login(BUSY))?;
+        work()
+    }
+
     /// Whether the second factor lets the owner in, who has the right password.
     fn takes_code(&self, account: AccountId, code: &str, now: Timestamp) -> Result<bool, Error> {
         let is_recovery_code = code.chars().any(|c| c.is_ascii_alphabetic());
@@ -249,6 +263,10 @@ impl Auth {
 
     pub(crate) fn second_factors(&self) -> &SecondFactors {
         &self.0.second_factors
+    }
+
+    pub(crate) fn request_table(&self) -> &RequestTable {
+        &self.0.requests
     }
 
     pub(crate) fn session_table(&self) -> &Sessions {
@@ -447,20 +465,9 @@ fn last_login(attempt: &Attempt<'_>) -> LastLogin {
     LastLogin { at: attempt.now, protocol: attempt.protocol, address, tls: None, program }
 }
 
-/// A program's own words, fit to be shown: no control characters and none that change the direction of text or cannot
-/// be seen, one blank between words, at most [`FINGERPRINT_NAME_BYTES_MAX`].
+/// A program's own words, fit to be shown.
 pub(crate) fn sanitised(name: &str) -> String {
-    let is_hidden = |c: &char| matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    let visible: String = name
-        .chars()
-        .take(4 * FINGERPRINT_NAME_BYTES_MAX)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .filter(|c| !is_hidden(c))
-        .collect();
-    let mut shown = visible.split_whitespace().collect::<Vec<_>>().join(" ");
-    shown.truncate(shown.floor_char_boundary(FINGERPRINT_NAME_BYTES_MAX));
-    shown.truncate(shown.trim_end().len());
-    shown
+    text::one_line(name, FINGERPRINT_NAME_BYTES_MAX)
 }
 
 fn protocol_name(protocol: Protocol) -> &'static str {

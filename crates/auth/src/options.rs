@@ -6,6 +6,8 @@ pub struct AuthOptions {
     /// The address that gets mail to `postmaster@` and `abuse@` of every local domain that has no such account or alias.
     /// Without it: the first account of that domain, else the first account of all (by number, disabled ones last).
     pub postmaster: Option<String>,
+    /// Whether strangers may ask for an account.
+    pub account_requests: bool,
     /// At most this many passwords are verified at once; each takes [`PasswordCost::memory_kib`] of memory and one core.
     pub verifications_at_once: usize,
     /// What hashing a new password costs. Passwords that are already hashed keep the cost they were hashed with.
@@ -55,6 +57,7 @@ impl Default for AuthOptions {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             postmaster: None,
+            account_requests: false,
             verifications_at_once: cores.min(4),
             cost: PasswordCost::OWASP,
             limits: Limits::DEFAULT,

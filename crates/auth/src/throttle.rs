@@ -196,7 +196,7 @@ impl Failures {
 }
 
 /// What counts as one address: whoever has one of an IPv6 /64 has all of them.
-fn network(address: IpAddr) -> u128 {
+pub(crate) fn network(address: IpAddr) -> u128 {
     const V4: u128 = 0xffff << 32;
     match address.to_canonical() {
         IpAddr::V4(address) => V4 | u128::from(address.to_bits()),

@@ -14,6 +14,7 @@
 //! Invariant: pages get in with the main password (and the second factor, where there is one), never with an application
 //! password: a program that was given one cannot change what its owner decides.
 
+mod links;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::login::{Attempt, Auth, OwnerProof, sanitised};
 use crate::password;
 use crate::second_factor::SecondFactorSetup;
 use crate::secret::{PurposeKey, Token};
+pub use links::NewOwner;
 use record::{SESSION, SessionRecord, index_key, session_key};
 use std::fmt;
 use std::net::IpAddr;

@@ -4,7 +4,7 @@
 //! store/        the mailboxes, the directory and the queue (SQLite)
 //! objects/      large bodies
 //! tls/          the own authority and certificate, unless files are configured
-//! auth-secret   keys the hashes of application passwords
+//! auth-secret   keys the hashes of application passwords, sessions and links; makes the second factors
 //! try-accounts  the passwords that `pillarbox try` made
 //! ```
 
@@ -38,6 +38,7 @@ pub struct Stores {
     /// Mail for outside addresses.
     pub queue: Queue,
     directory: PathBuf,
+    pages: String,
 }
 
 impl Stores {
@@ -52,12 +53,19 @@ impl Stores {
         let objects = DirectoryObjects::open(&path.join("objects")).map_err(|error| SetupError::new(error.what))?;
         let store = Store::retaining(Arc::new(engine), Arc::new(objects), config.retention_bytes_max);
         let secret = secret(&path.join(SECRET_FILE))?;
-        let auth = Auth::open(store.clone(), secret, AuthOptions::default()).map_err(|error| {
+        let options = AuthOptions { account_requests: config.account_requests, ..AuthOptions::default() };
+        let auth = Auth::open(store.clone(), secret, options).map_err(|error| {
             SetupError::new(format!("the directory of accounts in {} cannot be opened: {error}", path.display()))
         })?;
         let lifetime_millis = u64::from(config.queue_lifetime_hours) * HOUR_MILLIS;
         let queue = Queue::open(&store, Policy { lifetime_millis, ..Policy::default() });
-        Ok(Self { store, auth, queue, directory: path.to_owned() })
+        Ok(Self { store, auth, queue, directory: path.to_owned(), pages: config.pages() })
+    }
+
+    /// Where the pages are: `https://mail.example.org`.
+    #[must_use]
+    pub fn pages(&self) -> &str {
+        &self.pages
     }
 
     /// The data directory.

@@ -34,18 +34,38 @@ impl Directory {
     ) -> Result<AccountId, Error> {
         let address = own_address(address)?;
         password::check(password)?;
-        let record = AccountRecord {
+        let record = self.new_record(&address, password, display, now)?;
+        self.make_account(&address, &record, |_, _| Ok(()))
+    }
+
+    /// What an account is to begin with. Costs an argon2id.
+    pub(super) fn new_record(
+        &self,
+        address: &Address,
+        password: &str,
+        display: &str,
+        now: Timestamp,
+    ) -> Result<AccountRecord, Error> {
+        Ok(AccountRecord {
             address: address.text(),
             display: checked_display(display)?,
             password: self.hasher().hash(password)?,
             disabled: false,
             admin: false,
             created_at: now,
-        };
-        let id = self.reserve(&address)?;
-        let made = self.0.store.create_account(id, now).map_err(Error::Store);
-        let published = made.and_then(|_| self.publish(id, &address, &record));
-        if let Err(error) = published {
+        })
+    }
+
+    /// Makes an account; `also` is part of the change that publishes it, and can prevent it.
+    pub(super) fn make_account(
+        &self,
+        address: &Address,
+        record: &AccountRecord,
+        also: impl Fn(&mut TableTx<'_>, AccountId) -> Result<(), Error>,
+    ) -> Result<AccountId, Error> {
+        let id = self.reserve(address)?;
+        let made = self.0.store.create_account(id, record.created_at).map_err(Error::Store);
+        if let Err(error) = made.and_then(|_| self.publish(id, address, record, also)) {
             // What cannot be tidied now is tidied at the next start; the first error says more.
             let _ = self.abandon(id);
             return Err(error);
@@ -134,8 +154,15 @@ impl Directory {
         })
     }
 
-    pub(super) fn publish(&self, id: AccountId, address: &Address, record: &AccountRecord) -> Result<(), Error> {
+    pub(super) fn publish(
+        &self,
+        id: AccountId,
+        address: &Address,
+        record: &AccountRecord,
+        also: impl Fn(&mut TableTx<'_>, AccountId) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         self.0.table.change(|tx| {
+            also(tx, id)?;
             if Unfinished::read(tx, id)? != Some(Unfinished::Creating) {
                 return Err(Error::refused("another process tidied up at the same moment; try again"));
             }
@@ -162,7 +189,7 @@ impl Directory {
         self.finish_removal(id)
     }
 
-    fn must_be_possible(&self, tx: &TableTx<'_>, address: &Address) -> Result<(), Error> {
+    pub(super) fn must_be_possible(&self, tx: &TableTx<'_>, address: &Address) -> Result<(), Error> {
         must_be_local(tx, &address.domain)?;
         must_be_free(tx, address)?;
         let max = self.0.options.limits.accounts;
@@ -204,7 +231,7 @@ impl Directory {
     }
 }
 
-fn must_be_account(tx: &TableTx<'_>, address: &str) -> Result<AccountId, Error> {
+pub(super) fn must_be_account(tx: &TableTx<'_>, address: &str) -> Result<AccountId, Error> {
     let ids = read_accounts(tx, record::NAME, address)?;
     let id = ids.and_then(|ids| ids.first().copied());
     id.ok_or_else(|| Error::refused(format!("there is no account {address}; `pillarbox account list` shows all")))
@@ -226,7 +253,7 @@ fn remove_from_aliases(tx: &mut TableTx<'_>, id: AccountId) -> Result<(), Error>
     Ok(())
 }
 
-pub(super) fn own_address(text: &str) -> Result<Address, Error> {
+pub(crate) fn own_address(text: &str) -> Result<Address, Error> {
     let address = Address::parse(text).map_err(Error::Refused)?;
     if address.local_part.is_empty() {
         return Err(Error::refused(format!(
@@ -243,7 +270,7 @@ pub(super) fn own_address(text: &str) -> Result<Address, Error> {
     Ok(address)
 }
 
-fn checked_display(display: &str) -> Result<String, Error> {
+pub(super) fn checked_display(display: &str) -> Result<String, Error> {
     let display = display.trim();
     if display.len() > DISPLAY_BYTES_MAX || display.chars().any(char::is_control) {
         return Err(Error::refused(format!(

@@ -148,6 +148,11 @@ impl Book {
         self.names.get(address).copied()
     }
 
+    /// `address` is normalised.
+    pub(super) fn is_taken(&self, address: &str) -> bool {
+        self.names.contains_key(address) || self.aliases.contains_key(address)
+    }
+
     pub(super) fn record(&self, id: AccountId) -> Option<Arc<AccountRecord>> {
         self.accounts.get(&id).map(Arc::clone)
     }

@@ -6,6 +6,7 @@
 //! A number           an account
 //! N address          the number of the account whose own address this is
 //! L address          an alias: the numbers of the accounts that it leads to
+//! K hash             a one-time link (see `links`)
 //! P number           an account that is being made or removed: whether its mailbox is there is not known
 //! ```
 //! Numbers are big-endian. Every value begins with the version of its format.
@@ -23,6 +24,7 @@ pub(crate) const DOMAIN: &[u8] = b"D";
 pub(crate) const ACCOUNT: &[u8] = b"A";
 pub(crate) const NAME: &[u8] = b"N";
 pub(crate) const ALIAS: &[u8] = b"L";
+pub(crate) const LINK: &[u8] = b"K";
 pub(crate) const UNFINISHED: &[u8] = b"P";
 const COUNTERS: &[u8] = b"C";
 

@@ -362,7 +362,7 @@ fn who_creates_and_who_tidies_at_the_same_time_do_not_collide() {
         admin: false,
         created_at: NOW,
     };
-    refused(directory.publish(id, &address, &record), "try again");
+    refused(directory.publish(id, &address, &record, |_, _| Ok(())), "try again");
     directory.abandon(id).unwrap();
     is_well(&auth);
     assert!(!auth.store().accounts().unwrap().contains(&id));

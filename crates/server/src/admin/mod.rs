@@ -10,6 +10,7 @@ mod device;
 mod domain;
 mod failure;
 mod history;
+mod people;
 mod queue;
 
 use std::io;
@@ -28,6 +29,7 @@ pub use console::{MessageStory, Offer, PopChoice, StoryLine, TimelineLine, UndoA
 pub use device::{DeviceItem, DeviceRequest};
 pub use domain::{DomainItem, DomainRequest};
 pub use history::HistoryRequest;
+pub use people::{LinkItem, PeopleRequest, PersonRequestItem};
 pub use queue::{QueueItem, QueueRecipient, QueueRequest};
 
 /// What can be asked.
@@ -42,6 +44,8 @@ pub enum Request {
     Alias(AliasRequest),
     /// About local domains.
     Domain(DomainRequest),
+    /// About people who want to get in.
+    People(PeopleRequest),
     /// About mail for outside addresses.
     Queue(QueueRequest),
     /// About what happened.
@@ -64,6 +68,10 @@ pub enum Item {
     Alias(AliasItem),
     /// A local domain.
     Domain(DomainItem),
+    /// Somebody asks for an account.
+    PersonRequest(PersonRequestItem),
+    /// A one-time link; with the link itself, if it was made just now.
+    Link(LinkItem),
     /// A message for outside addresses.
     Queue(QueueItem),
     /// Something that happened.
@@ -115,6 +123,7 @@ impl Handler for Admin {
             Request::Device(request) => request.execute(self, item),
             Request::Alias(request) => request.execute(self, item),
             Request::Domain(request) => request.execute(self, item),
+            Request::People(request) => request.execute(self, item),
             Request::Queue(request) => request.execute(self, item),
             Request::History(request) => request.execute(self, item),
             Request::Check(request) => request.execute(self, item),

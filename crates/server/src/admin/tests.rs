@@ -160,3 +160,60 @@ fn a_check_tells_how_far_it_is_and_finds_nothing() {
 fn times_are_readable() {
     assert_eq!(text_of(Timestamp(1_790_000_000_999)), "2026-09-21T14:13:20Z");
 }
+
+#[test]
+fn a_stranger_asks_and_an_operator_answers() {
+    let rig = rig();
+    let ask = |request| rig.ask(Request::People(request));
+    rig.ask(domain("example.org")).unwrap();
+    let now = rig.admin.now();
+    let requests = rig.admin.stores.auth.clone();
+    let asks = |name: &'static str, from: &str| {
+        let from = from.parse().unwrap();
+        let request = auth::NewRequest {
+            name,
+            address: "carol@example.org",
+            reason: "I sing\nin the choir",
+            contact: "carol@example.com",
+            from,
+            now,
+        };
+        requests.requests().ask(&request).unwrap().number
+    };
+    let [first, second] = [asks("Carol", "192.0.2.1"), asks("Eve", "192.0.2.2")];
+    let accept = |number, address: Option<&str>| PeopleRequest::Accept { number, address: address.map(str::to_owned) };
+    let accepted = ask(accept(first, None)).unwrap();
+    let [Item::Link(link)] = &accepted[..] else { panic!("{accepted:?}") };
+    assert_eq!(
+        (link.contact.as_deref(), link.address.as_deref()),
+        (Some("carol@example.com"), Some("carol@example.org"))
+    );
+    assert!(link.url.as_ref().is_some_and(|url| url.starts_with("https://localhost/password/")), "{link:?}");
+    rig.refused(Request::People(accept(first, None)), "answered already");
+    rig.refused(Request::People(accept(second, None)), "is an account already");
+    let listed = ask(PeopleRequest::Requests).unwrap();
+    let [Item::PersonRequest(eve), Item::PersonRequest(carol)] = &listed[..] else { panic!("{listed:?}") };
+    assert_eq!((eve.state.as_str(), eve.taken, carol.state.as_str()), ("pending", true, "accepted"));
+    let (number, reason) = (second, "Only one Carol".to_owned());
+    assert_eq!(ask(PeopleRequest::Decline { number, reason }).unwrap(), []);
+    let listed = ask(PeopleRequest::Requests).unwrap();
+    assert!(matches!(&listed[..], [Item::PersonRequest(eve), _] if eve.answer.as_deref() == Some("Only one Carol")));
+}
+
+#[test]
+fn links_are_made_listed_and_taken_back() {
+    let rig = rig();
+    let ask = |request| rig.ask(Request::People(request));
+    rig.ask(domain("example.org")).unwrap();
+    rig.add("alice@example.org", None).unwrap();
+    ask(PeopleRequest::Invite { address: Some("carol@example.org".to_owned()), days: 3 }).unwrap();
+    rig.refused(Request::People(PeopleRequest::Invite { address: Some(alice()), days: 3 }), "already");
+    let made = ask(PeopleRequest::PasswordLink { address: alice() }).unwrap();
+    let [Item::Link(link)] = &made[..] else { panic!("{made:?}") };
+    assert!(link.url.is_some() && link.purpose == "password");
+    let listed = ask(PeopleRequest::Links).unwrap();
+    assert!(listed.len() == 2 && listed.iter().all(|item| matches!(item, Item::Link(link) if link.url.is_none())));
+    ask(PeopleRequest::TakeBack { id: link.id.clone() }).unwrap();
+    rig.refused(Request::People(PeopleRequest::TakeBack { id: link.id.clone() }), "there is no link");
+    assert_eq!(ask(PeopleRequest::Links).unwrap().len(), 1);
+}

@@ -43,6 +43,8 @@ pub struct Config {
     pub smarthost: Option<Smarthost>,
     /// How long undelivered mail is retried before it is returned, in hours.
     pub queue_lifetime_hours: u32,
+    /// Whether strangers may ask for an account on the pages.
+    pub account_requests: bool,
     /// How long removed mail can be brought back, in days.
     pub retention_days: u32,
     /// How many octets of removed mail an account keeps at most.
@@ -147,6 +149,7 @@ impl Default for Config {
             connections: ConnectionLimits { total: 10_000, per_address: 100, per_loopback: 5_000 },
             smarthost: None,
             queue_lifetime_hours: 120,
+            account_requests: false,
             retention_days: 30,
             retention_bytes_max: 10 * 1024 * 1024 * 1024,
             pop3_login_delay_secs: 0,
@@ -174,7 +177,13 @@ impl Config {
             };
             (service, vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))])
         });
-        Self { hostname: "localhost".to_owned(), data_dir, listen: listen.collect(), ..Self::default() }
+        Self {
+            hostname: "localhost".to_owned(),
+            data_dir,
+            listen: listen.collect(),
+            account_requests: true,
+            ..Self::default()
+        }
     }
 
     /// The same on ports that the system chooses.
@@ -210,6 +219,12 @@ impl Config {
             .map_err(|error| unreadable(format!("cannot be read: {}; is the path right?", reason(&error))))?;
         let base = path.parent().unwrap_or(Path::new(""));
         parse::parse(&text, base).map_err(|problems| ConfigError { file: path.to_owned(), problems })
+    }
+
+    /// The address of the pages.
+    #[must_use]
+    pub fn pages(&self) -> String {
+        format!("https://{}", self.hostname)
     }
 
     /// All listening addresses, service by service.

@@ -60,6 +60,13 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.retention_bytes_max, value.number(0, u64::MAX / 2)?),
     },
     ConfigOption {
+        key: "account_requests",
+        kind: "true or false",
+        default: Some("false"),
+        text: "Whether strangers may ask for an account on the pages; an administrator accepts or declines.",
+        set: |config, value| put(&mut config.account_requests, value.boolean()?),
+    },
+    ConfigOption {
         key: "listen.smtp",
         kind: ADDRESSES,
         default: Some("[\"[::]:25\"]"),

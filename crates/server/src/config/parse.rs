@@ -134,6 +134,13 @@ impl Value<'_> {
         if name.parse::<IpAddr>().is_ok() { Ok(name.to_owned()) } else { self.hostname() }
     }
 
+    pub(super) fn boolean(&self) -> Result<bool, String> {
+        match self.value {
+            DeValue::Boolean(value) => Ok(*value),
+            other => Err(format!("must be true or false, not {}", kind(other))),
+        }
+    }
+
     pub(super) fn number<T: TryFrom<u64>>(&self, min: u64, max: u64) -> Result<T, String> {
         let wrong = |what: &str| format!("must be a whole number from {min} to {max}, not {what}");
         let DeValue::Integer(number) = self.value else { return Err(wrong(kind(self.value))) };

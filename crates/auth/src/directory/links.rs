@@ -1,0 +1,378 @@
+//! One-time links: an invitation to make an account, and the choice of a password.
+//!
+//! A link is 256 random bits; what is kept is a keyed hash of them, with what the link is for and until when. It lies in
+//! the directory's table, so that its use and what it does are one change: of two who use a link at the same moment one is
+//! too late, and after a crash both are done or neither.
+//!
+//! Invariant: a link is used at most once, for its purpose, before its end.
+//! Invariant: a link for a password is bound to the password that it replaces: whoever sets another one ends it.
+
+#[cfg(test)]
+mod tests;
+
+use super::Directory;
+use super::accounts::{must_be_account, own_address};
+use super::record::{self, AccountRecord, key, number_key};
+use crate::address::Address;
+use crate::error::Error;
+use crate::fields::{Fields, put_text};
+use crate::password;
+use crate::secret::{PurposeKey, Token};
+use store::{AccountId, TableTx, Timestamp};
+
+/// So many links are open at the same time.
+pub const LINKS_MAX: usize = 1000;
+/// No link is good for longer.
+pub(crate) const LINK_DAYS_MAX: u16 = 90;
+/// How long a link for a password is good.
+pub(crate) const PASSWORD_LINK_DAYS: u16 = 7;
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+const FORMAT: u8 = 1;
+/// Digits of a hash that name a link in lists.
+const ID_CHARS: usize = 16;
+
+/// A link that was made just now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLink {
+    /// 64 hexadecimal digits, for the end of the address; known nowhere else.
+    pub token: String,
+    /// What is known of it from now on.
+    pub info: LinkInfo,
+}
+
+/// A link that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// Names it in lists; opens nothing.
+    pub id: String,
+    /// What it is for.
+    pub purpose: LinkPurpose,
+    /// Since when it is good.
+    pub made_at: Timestamp,
+    /// From then on it is not good any more.
+    pub expires_at: Timestamp,
+}
+
+/// What a link is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkPurpose {
+    /// To make an account.
+    Invitation {
+        /// Which; without it in any local domain.
+        address: Option<String>,
+    },
+    /// To choose the main password of an account.
+    Password {
+        /// The account's address.
+        address: String,
+    },
+}
+
+/// What is kept of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct LinkRecord {
+    purpose: Kept,
+    made_at: Timestamp,
+    expires_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kept {
+    /// An address, or nothing.
+    Invitation(String),
+    Password {
+        account: AccountId,
+        stamp: [u8; 32],
+    },
+}
+
+impl Directory {
+    /// A link with which somebody makes an account for themselves, once. `address`: which; without it in any local
+    /// domain. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: not an address, not in a local domain, in use already; `days` is 0 or more than 90; too many
+    /// links.
+    pub fn invite(&self, address: Option<&str>, days: u16, now: Timestamp) -> Result<NewLink, Error> {
+        if days == 0 || days > LINK_DAYS_MAX {
+            return Err(Error::refused(format!(
+                "an invitation is good for 1 to {LINK_DAYS_MAX} days; choose among these"
+            )));
+        }
+        let address = address.map(own_address).transpose()?;
+        let expires_at = Timestamp(now.0.saturating_add(i64::from(days) * DAY_MILLIS));
+        let text = address.as_ref().map(Address::text).unwrap_or_default();
+        let record = LinkRecord { purpose: Kept::Invitation(text), made_at: now, expires_at };
+        let token = Token::generate()?;
+        let hash = token.hash(&self.0.link_key);
+        self.0.table.change(|tx| {
+            if let Some(address) = &address {
+                self.must_be_possible(tx, address)?;
+            }
+            self.make_room(tx, now)?;
+            put(tx, &hash, &record);
+            Ok::<_, Error>(())
+        })?;
+        let address = address.as_ref().map(Address::text);
+        let info = LinkInfo { id: id(&hash), purpose: LinkPurpose::Invitation { address }, made_at: now, expires_at };
+        Ok(NewLink { token: token.text(), info })
+    }
+
+    /// A link with which the owner of an account chooses a password, once, within 7 days. The old one works until then.
+    /// Durable when it returns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: no such account, too many links.
+    pub fn password_link(&self, address: &str, now: Timestamp) -> Result<NewLink, Error> {
+        let address = own_address(address)?.text();
+        let token = Token::generate()?;
+        let hash = token.hash(&self.0.link_key);
+        let expires_at = self.0.table.change(|tx| {
+            self.make_room(tx, now)?;
+            let id = must_be_account(tx, &address)?;
+            let record =
+                AccountRecord::read(tx, id)?.ok_or_else(|| record::damaged(&number_key(record::ACCOUNT, id)))?;
+            let link = self.to_password(id, &record, now);
+            put(tx, &hash, &link);
+            Ok::<_, Error>(link.expires_at)
+        })?;
+        let info = LinkInfo { id: id(&hash), purpose: LinkPurpose::Password { address }, made_at: now, expires_at };
+        Ok(NewLink { token: token.text(), info })
+    }
+
+    /// What a link is for; `None` when it was used or taken back, is over, or never was.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn link(&self, token: &str, now: Timestamp) -> Result<Option<LinkInfo>, store::Error> {
+        let Some(token) = Token::parse(token) else { return Ok(None) };
+        let hash = token.hash(&self.0.link_key);
+        let Some(value) = self.0.table.get(&link_key(&hash))? else { return Ok(None) };
+        self.info(&hash, LinkRecord::of_value(&value)?, now)
+    }
+
+    /// All links that are open, the newest first.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn links(&self, now: Timestamp) -> Result<Vec<LinkInfo>, store::Error> {
+        let mut links = Vec::new();
+        for (key, value) in self.0.table.scan(record::LINK, record::LINK, usize::MAX)? {
+            let hash = hash_in(&key)?;
+            links.extend(self.info(&hash, LinkRecord::of_value(&value)?, now)?);
+        }
+        links.sort_by(|a, b| b.made_at.cmp(&a.made_at).then_with(|| a.id.cmp(&b.id)));
+        Ok(links)
+    }
+
+    /// Takes a link back by its [`LinkInfo::id`]. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: there is no such link.
+    pub fn take_link_back(&self, wanted: &str) -> Result<(), Error> {
+        self.0.table.change(|tx| {
+            for (key, _) in tx.scan_before(record::LINK, record::LINK, usize::MAX)? {
+                if id(&hash_in(&key)?) == wanted {
+                    tx.delete(&key);
+                    return Ok(());
+                }
+            }
+            Err(Error::refused(format!("there is no link {wanted}; it may have been used, or be over")))
+        })
+    }
+
+    /// Sets the password that the owner of an account chose with a link; every link of that account is over then. Gives
+    /// the account's address. Costs an argon2id. Durable when it returns.
+    pub(crate) fn use_password_link(&self, token: &str, password: &str, now: Timestamp) -> Result<String, Error> {
+        let hash = self.hash_of(token)?;
+        if !matches!(self.link(token, now)?.map(|info| info.purpose), Some(LinkPurpose::Password { .. })) {
+            return Err(not_good());
+        }
+        password::check(password)?;
+        let phc = self.hasher().hash(password)?;
+        self.0.table.change(|tx| {
+            let Some(Kept::Password { account, stamp }) = read(tx, &hash, now)? else { return Err(not_good()) };
+            let record = AccountRecord::read(tx, account)?.filter(|record| self.stamp(account, record) == stamp);
+            let Some(mut record) = record else { return Err(not_good()) };
+            record.password.clone_from(&phc);
+            record.write(tx, account);
+            tx.delete(&link_key(&hash));
+            Ok(record.address)
+        })
+    }
+
+    /// Makes the account of somebody who was invited. Costs an argon2id. Durable when it returns.
+    pub(crate) fn use_invitation(
+        &self,
+        token: &str,
+        (address, display): (&str, &str),
+        password: &str,
+        now: Timestamp,
+    ) -> Result<AccountId, Error> {
+        let hash = self.hash_of(token)?;
+        let Some(LinkPurpose::Invitation { address: fixed }) = self.link(token, now)?.map(|info| info.purpose) else {
+            return Err(not_good());
+        };
+        let address = own_address(fixed.as_deref().unwrap_or(address))?;
+        password::check(password)?;
+        let record = self.new_record(&address, password, display, now)?;
+        self.make_account(&address, &record, |tx, _| match read(tx, &hash, now)? {
+            Some(Kept::Invitation(_)) => {
+                tx.delete(&link_key(&hash));
+                Ok(())
+            }
+            Some(Kept::Password { .. }) | None => Err(not_good()),
+        })
+    }
+
+    /// Makes an account that nobody knows the password of, with a link to choose it. Costs an argon2id. Durable when it
+    /// returns.
+    pub(crate) fn add_account_with_link(
+        &self,
+        address: &str,
+        display: &str,
+        hash: [u8; 32],
+        now: Timestamp,
+    ) -> Result<AccountId, Error> {
+        let address = own_address(address)?;
+        let record = self.new_record(&address, &Token::generate()?.text(), display, now)?;
+        self.make_account(&address, &record, |tx, id| {
+            put(tx, &hash, &self.to_password(id, &record, now));
+            Ok(())
+        })
+    }
+
+    /// The account that a link for a password leads to, whether it is over or not.
+    pub(crate) fn account_of_link(&self, hash: &[u8; 32]) -> Result<Option<AccountId>, store::Error> {
+        let Some(value) = self.0.table.get(&link_key(hash))? else { return Ok(None) };
+        Ok(match LinkRecord::of_value(&value)?.purpose {
+            Kept::Password { account, .. } => Some(account),
+            Kept::Invitation(_) => None,
+        })
+    }
+
+    pub(crate) fn link_key(&self) -> &PurposeKey {
+        &self.0.link_key
+    }
+
+    fn hash_of(&self, token: &str) -> Result<[u8; 32], Error> {
+        Token::parse(token).map(|token| token.hash(&self.0.link_key)).ok_or_else(not_good)
+    }
+
+    fn to_password(&self, account: AccountId, record: &AccountRecord, now: Timestamp) -> LinkRecord {
+        LinkRecord {
+            purpose: Kept::Password { account, stamp: self.stamp(account, record) },
+            made_at: now,
+            expires_at: Timestamp(now.0.saturating_add(i64::from(PASSWORD_LINK_DAYS) * DAY_MILLIS)),
+        }
+    }
+
+    /// What a link for a password is bound to.
+    fn stamp(&self, account: AccountId, record: &AccountRecord) -> [u8; 32] {
+        *self.0.link_key.hash(&[&account.0.to_be_bytes(), record.password.as_bytes()]).as_bytes()
+    }
+
+    /// Takes away what is over, and refuses when too many are left.
+    fn make_room(&self, tx: &mut TableTx<'_>, now: Timestamp) -> Result<(), Error> {
+        let mut open = 0;
+        for (key, value) in tx.scan_before(record::LINK, record::LINK, usize::MAX)? {
+            if LinkRecord::of_value(&value)?.is_good(now) {
+                open += 1;
+            } else {
+                tx.delete(&key);
+            }
+        }
+        if open >= LINKS_MAX {
+            return Err(Error::refused(format!("{LINKS_MAX} links are open, the most there can be; take some back")));
+        }
+        Ok(())
+    }
+
+    fn info(&self, hash: &[u8; 32], link: LinkRecord, now: Timestamp) -> Result<Option<LinkInfo>, store::Error> {
+        if !link.is_good(now) {
+            return Ok(None);
+        }
+        let LinkRecord { purpose, made_at, expires_at } = link;
+        let purpose = match purpose {
+            Kept::Invitation(address) => {
+                LinkPurpose::Invitation { address: Some(address).filter(|address| !address.is_empty()) }
+            }
+            Kept::Password { account, stamp } => {
+                let record = self.record(account)?.filter(|record| self.stamp(account, record) == stamp);
+                let Some(record) = record else { return Ok(None) };
+                LinkPurpose::Password { address: record.address.clone() }
+            }
+        };
+        Ok(Some(LinkInfo { id: id(hash), purpose, made_at, expires_at }))
+    }
+}
+
+/// The same for all that was never a link or is none any more.
+fn not_good() -> Error {
+    Error::refused("this link is not good any more: it was used or taken back, or it is too old; ask for another one")
+}
+
+fn link_key(hash: &[u8; 32]) -> Vec<u8> {
+    [record::LINK, hash].concat()
+}
+
+fn hash_in(key: &[u8]) -> Result<[u8; 32], store::Error> {
+    key.last_chunk().copied().ok_or_else(|| record::damaged(key))
+}
+
+fn id(hash: &[u8; 32]) -> String {
+    let mut id = blake3::Hash::from_bytes(*hash).to_hex().to_string();
+    id.truncate(ID_CHARS);
+    id
+}
+
+fn put(tx: &mut TableTx<'_>, hash: &[u8; 32], link: &LinkRecord) {
+    tx.put(&link_key(hash), link.encode());
+}
+
+/// What a link that is good is for.
+fn read(tx: &TableTx<'_>, hash: &[u8; 32], now: Timestamp) -> Result<Option<Kept>, store::Error> {
+    let link = tx.get(&link_key(hash))?.map(|value| LinkRecord::of_value(&value)).transpose()?;
+    Ok(link.filter(|link| link.is_good(now)).map(|link| link.purpose))
+}
+
+impl LinkRecord {
+    fn is_good(&self, now: Timestamp) -> bool {
+        now < self.expires_at
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut value = vec![FORMAT];
+        value.extend_from_slice(&self.made_at.0.to_be_bytes());
+        value.extend_from_slice(&self.expires_at.0.to_be_bytes());
+        match &self.purpose {
+            Kept::Invitation(address) => {
+                value.push(0);
+                put_text(&mut value, address);
+            }
+            Kept::Password { account, stamp } => {
+                value.push(1);
+                value.extend_from_slice(&account.0.to_be_bytes());
+                value.extend_from_slice(stamp);
+            }
+        }
+        value
+    }
+
+    fn decode(value: &[u8]) -> Option<Self> {
+        let mut fields = Fields::open(value, FORMAT)?;
+        let mut time = || fields.take().map(|bytes| Timestamp(i64::from_be_bytes(bytes)));
+        let (made_at, expires_at) = (time()?, time()?);
+        let purpose = match u8::from_be_bytes(fields.take()?) {
+            0 => Kept::Invitation(fields.text()?),
+            1 => Kept::Password { account: AccountId(u32::from_be_bytes(fields.take()?)), stamp: fields.take()? },
+            2.. => return None,
+        };
+        fields.end()?;
+        Some(Self { purpose, made_at, expires_at })
+    }
+
+    fn of_value(value: &[u8]) -> Result<Self, store::Error> {
+        Self::decode(value).ok_or_else(|| record::damaged(&key(record::LINK, "")))
+    }
+}

@@ -1,0 +1,193 @@
+//! One-time links: used once, for their purpose, before their end, whoever comes at the same moment and whatever crashes.
+
+use super::*;
+use crate::testing::{NOW, PASSWORD, SECRET, log_in, server, start};
+use crate::{Auth, NewOwner, OwnerError};
+use store::sim::Fault;
+
+const ALICE: &str = "alice@example.org";
+const NEW: &str = "a new password";
+
+fn later(millis: i64) -> Timestamp {
+    Timestamp(NOW.0 + millis)
+}
+
+fn choose(auth: &Auth, token: &str, now: Timestamp) -> Result<String, OwnerError> {
+    auth.web().choose_password(token, NEW, "192.0.2.1".parse().unwrap(), now)
+}
+
+fn join(auth: &Auth, token: &str, address: &str) -> Result<AccountId, OwnerError> {
+    let owner = NewOwner { address, display: "Carol", password: NEW };
+    auth.web().accept_invitation(token, &owner, "192.0.2.1".parse().unwrap(), NOW)
+}
+
+fn refused<T: std::fmt::Debug>(result: Result<T, OwnerError>, says: &str) {
+    match result {
+        Err(OwnerError::Refused(why)) => assert!(why.contains(says), "{why:?} does not say {says:?}"),
+        other => panic!("{other:?} instead of a refusal that says {says:?}"),
+    }
+}
+
+#[test]
+fn a_password_is_chosen_once() {
+    let (engine, auth, _) = server();
+    let link = auth.directory().password_link(ALICE, NOW).unwrap();
+    assert_eq!(link.info.purpose, LinkPurpose::Password { address: ALICE.to_owned() });
+    assert_eq!(auth.directory().link(&link.token, NOW).unwrap(), Some(link.info));
+    assert!(log_in(&auth, ALICE, PASSWORD).is_ok(), "until then the old one is good");
+    refused(auth.web().choose_password(&link.token, "short", "192.0.2.1".parse().unwrap(), NOW), "too short");
+    assert_eq!(choose(&start(&engine), &link.token, NOW).unwrap(), ALICE);
+    assert!(log_in(&auth, ALICE, NEW).is_ok() && log_in(&auth, ALICE, PASSWORD).is_err());
+    refused(choose(&auth, &link.token, NOW), "not good any more");
+    assert_eq!(auth.directory().links(NOW).unwrap(), []);
+}
+
+#[test]
+fn a_link_ends_by_time_by_another_password_and_by_being_taken_back() {
+    let (_, auth, _) = server();
+    let directory = auth.directory();
+    let week = i64::from(PASSWORD_LINK_DAYS) * DAY_MILLIS;
+    let link = directory.password_link(ALICE, NOW).unwrap();
+    refused(choose(&auth, &link.token, later(week)), "not good any more");
+    assert!(directory.link(&link.token, later(week - 1)).unwrap().is_some());
+    let [first, second] = [0; 2].map(|_| directory.password_link(ALICE, NOW).unwrap());
+    directory.take_link_back(&first.info.id).unwrap();
+    refused(choose(&auth, &first.token, NOW), "not good any more");
+    assert!(matches!(directory.take_link_back(&first.info.id), Err(Error::Refused(_))));
+    directory.set_password(ALICE, "yet another one").unwrap();
+    for link in [&link, &second] {
+        refused(choose(&auth, &link.token, later(1)), "not good any more");
+        assert_eq!(directory.link(&link.token, NOW).unwrap(), None);
+    }
+    let link = directory.password_link("bob@example.org", NOW).unwrap();
+    directory.remove_account("bob@example.org").unwrap();
+    refused(choose(&auth, &link.token, NOW), "not good any more");
+}
+
+#[test]
+fn no_link_does_what_another_is_for() {
+    let (_, auth, _) = server();
+    let password = auth.directory().password_link(ALICE, NOW).unwrap();
+    let invitation = auth.directory().invite(None, 7, NOW).unwrap();
+    refused(choose(&auth, &invitation.token, NOW), "not good any more");
+    refused(join(&auth, &password.token, "carol@example.org"), "not good any more");
+    for none in ["", "x", &"0".repeat(64), &invitation.token.to_uppercase(), &invitation.info.id] {
+        refused(choose(&auth, none, NOW), "not good any more");
+        refused(join(&auth, none, "carol@example.org"), "not good any more");
+    }
+    assert_eq!(auth.directory().links(NOW).unwrap().len(), 2);
+}
+
+#[test]
+fn who_is_invited_makes_one_account() {
+    let (_, auth, _) = server();
+    let directory = auth.directory();
+    let link = directory.invite(None, 7, NOW).unwrap();
+    refused(join(&auth, &link.token, ALICE), "is an account already");
+    refused(join(&auth, &link.token, "carol@example.com"), "not a local domain");
+    refused(join(&auth, &link.token, "@example.org"), "catch-all");
+    let carol = join(&auth, &link.token, "Carol@example.org").unwrap();
+    assert_eq!(log_in(&auth, "carol", NEW).unwrap().account, carol);
+    refused(join(&auth, &link.token, "dave@example.org"), "not good any more");
+    // To one address: whatever is sent along.
+    let link = directory.invite(Some("Eve@example.org"), 1, NOW).unwrap();
+    assert_eq!(link.info.purpose, LinkPurpose::Invitation { address: Some("eve@example.org".to_owned()) });
+    let eve = join(&auth, &link.token, "postmaster@example.org").unwrap();
+    assert_eq!(directory.account_by_id(eve).unwrap().unwrap().address, "eve@example.org");
+    for (address, days, says) in
+        [(Some(ALICE), 7, "already"), (Some("a@example.com"), 7, "not a local"), (None, 0, "days"), (None, 91, "days")]
+    {
+        refused(directory.invite(address, days, NOW).map_err(OwnerError::from), says);
+    }
+    assert!(directory.invite(None, LINK_DAYS_MAX, NOW).is_ok());
+}
+
+#[test]
+fn two_who_use_one_invitation_make_one_account() {
+    let (_, auth, _) = server();
+    let link = auth.directory().invite(None, 7, NOW).unwrap();
+    let made = std::thread::scope(|scope| {
+        let racers: Vec<_> = (0..4)
+            .map(|n| {
+                scope.spawn({
+                    let (auth, link) = (&auth, &link);
+                    move || join(auth, &link.token, &format!("carol{n}@example.org")).is_ok()
+                })
+            })
+            .collect();
+        racers.into_iter().map(|racer| racer.join().unwrap()).filter(|made| *made).count()
+    });
+    assert_eq!(made, 1);
+    assert_eq!(auth.directory().accounts().unwrap().len(), 3);
+    assert_eq!(auth.directory().check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_crash_leaves_the_account_without_the_link_or_the_link_without_the_account() {
+    for fault in [Fault::CrashBefore, Fault::CrashAfter] {
+        for commits_before in 0..4 {
+            let (engine, auth, _) = server();
+            let link = auth.directory().invite(None, 7, NOW).unwrap();
+            engine.plan(commits_before, fault);
+            let made = join(&auth, &link.token, "carol@example.org").is_ok();
+            let auth = start(&engine.crash());
+            let is_there = auth.directory().account("carol@example.org").unwrap().is_some();
+            let is_good = auth.directory().link(&link.token, NOW).unwrap().is_some();
+            assert_ne!(is_there, is_good, "{fault:?} after {commits_before}");
+            assert!(is_there || !made);
+            assert_eq!(auth.directory().check().unwrap(), Vec::<String>::new());
+            assert_eq!(join(&auth, &link.token, "carol@example.org").is_ok(), is_good);
+        }
+    }
+}
+
+#[test]
+fn links_are_bounded_and_old_ones_make_room() {
+    let (_, auth, _) = server();
+    let directory = auth.directory();
+    let all: Vec<NewLink> = (0..LINKS_MAX).map(|_| directory.invite(None, 1, NOW).unwrap()).collect();
+    assert!(matches!(directory.invite(None, 1, NOW), Err(Error::Refused(why)) if why.contains("most")));
+    assert!(matches!(directory.password_link(ALICE, NOW), Err(Error::Refused(why)) if why.contains("most")));
+    directory.take_link_back(&all[7].info.id).unwrap();
+    assert!(directory.invite(None, 1, NOW).is_ok());
+    assert!(directory.password_link(ALICE, later(DAY_MILLIS)).is_ok());
+    assert_eq!(directory.0.table.scan(record::LINK, record::LINK, usize::MAX).unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_kept_of_a_link_opens_nothing() {
+    let (engine, auth, _) = server();
+    let link = auth.directory().password_link(ALICE, NOW).unwrap();
+    let token = *blake3::Hash::from_hex(&link.token).unwrap().as_bytes();
+    let rows = auth.directory().0.table.scan(record::LINK, record::LINK, 10).unwrap();
+    for (key, value) in rows {
+        assert!(![key, value].iter().any(|bytes| bytes.windows(32).any(|part| part == token || part == SECRET)));
+    }
+    assert!(start(&engine).directory().link(&link.token, NOW).unwrap().is_some());
+}
+
+#[test]
+fn a_stranger_with_no_link_costs_nothing() {
+    let (_, auth, _) = server();
+    let before = auth.directory().0.table.version().unwrap();
+    for token in ["x".to_owned(), "0".repeat(64)] {
+        refused(choose(&auth, &token, NOW), "not good any more");
+        refused(join(&auth, &token, ALICE), "not good any more");
+        refused(join(&auth, &token, "nobody@example.org"), "not good any more");
+    }
+    assert_eq!(auth.directory().0.table.version().unwrap(), before);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(100))]
+    #[test]
+    fn what_is_written_is_read(address: String, account: u32, stamp: [u8; 32], times: [i64; 2], invites: bool) {
+        let account = AccountId(account);
+        let purpose = if invites { Kept::Invitation(address) } else { Kept::Password { account, stamp } };
+        let record = LinkRecord { purpose, made_at: Timestamp(times[0]), expires_at: Timestamp(times[1]) };
+        let value = record.encode();
+        proptest::prop_assert_eq!(LinkRecord::decode(&value[..value.len() - 1]), None);
+        proptest::prop_assert_eq!(LinkRecord::decode(&[&value[..], b"x"].concat()), None);
+        proptest::prop_assert_eq!(LinkRecord::decode(&value), Some(record));
+    }
+}

@@ -1,0 +1,184 @@
+//! People who want to get in: requests for accounts, invitations, one-time links.
+
+use auth::{LinkInfo, LinkPurpose, NewLink, RequestInfo, RequestState};
+use serde::{Deserialize, Serialize};
+
+use super::{Admin, Item, Items, text_of};
+use crate::control::Failure;
+
+/// What can be asked about people who want to get in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeopleRequest {
+    /// All requests for accounts: [`Item::PersonRequest`] each, those without an answer first.
+    Requests,
+    /// Accepts one. Answered with [`Item::Link`], with which its owner chooses the password.
+    Accept {
+        /// Its number.
+        number: u32,
+        /// Another address than the wished one.
+        address: Option<String>,
+    },
+    /// Declines one. No items.
+    Decline {
+        /// Its number.
+        number: u32,
+        /// Why, for who asked; may be empty.
+        reason: String,
+    },
+    /// Makes a link with which somebody makes an account, once. Answered with [`Item::Link`].
+    Invite {
+        /// Which account; `None` leaves the choice.
+        address: Option<String>,
+        /// How long the link is good.
+        days: u16,
+    },
+    /// Makes a link with which an owner chooses a new password, once. Answered with [`Item::Link`].
+    PasswordLink {
+        /// Whose.
+        address: String,
+    },
+    /// All links that are open: [`Item::Link`] each.
+    Links,
+    /// Takes a link back. No items.
+    TakeBack {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// A request for an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonRequestItem {
+    /// Names it.
+    pub number: u32,
+    /// Who asks.
+    pub name: String,
+    /// The wished address.
+    pub address: String,
+    /// Whether an account or alias has that address already.
+    pub taken: bool,
+    /// Why.
+    pub reason: String,
+    /// Where to answer.
+    pub contact: String,
+    /// From where it was asked.
+    pub from: String,
+    /// When.
+    pub asked_at: String,
+    /// `pending`, `accepted` or `declined`.
+    pub state: String,
+    /// When it was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_at: Option<String>,
+    /// The account's address, or why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+}
+
+/// A one-time link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkItem {
+    /// Names it in lists.
+    pub id: String,
+    /// `invitation` or `password`.
+    pub purpose: String,
+    /// Of the account; of an invitation only if it is for one.
+    pub address: Option<String>,
+    /// When it was made.
+    pub made_at: String,
+    /// From then on it is not good any more.
+    pub expires_at: String,
+    /// The link itself, if it was made just now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Where to send it, if it is the answer to a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+}
+
+impl PeopleRequest {
+    pub(super) fn execute(self, admin: &Admin, item: Items<'_>) -> Result<(), Failure> {
+        let auth = &admin.stores.auth;
+        let now = admin.now();
+        match self {
+            Self::Requests => {
+                for request in auth.requests().all(now)? {
+                    item(Item::PersonRequest(PersonRequestItem::of(request)))?;
+                }
+                Ok(())
+            }
+            Self::Accept { number, address } => {
+                let accepted = auth.requests().accept(number, address.as_deref(), now)?;
+                let link = LinkItem { contact: Some(accepted.contact), ..admin.new_link(accepted.link) };
+                Ok(item(Item::Link(link))?)
+            }
+            Self::Decline { number, reason } => Ok(auth.requests().decline(number, &reason, now).map(drop)?),
+            Self::Invite { address, days } => {
+                Ok(item(Item::Link(admin.new_link(auth.directory().invite(address.as_deref(), days, now)?)))?)
+            }
+            Self::PasswordLink { address } => {
+                Ok(item(Item::Link(admin.new_link(auth.directory().password_link(&address, now)?)))?)
+            }
+            Self::Links => {
+                for link in auth.directory().links(now)? {
+                    item(Item::Link(LinkItem::of(link)))?;
+                }
+                Ok(())
+            }
+            Self::TakeBack { id } => Ok(auth.directory().take_link_back(&id)?),
+        }
+    }
+}
+
+impl Admin {
+    fn new_link(&self, link: NewLink) -> LinkItem {
+        let NewLink { token, info } = link;
+        let path = match &info.purpose {
+            LinkPurpose::Invitation { .. } => "invitation",
+            LinkPurpose::Password { .. } => "password",
+        };
+        LinkItem { url: Some(format!("{}/{path}/{token}", self.stores.pages())), ..LinkItem::of(info) }
+    }
+}
+
+impl PersonRequestItem {
+    fn of(request: RequestInfo) -> Self {
+        let (state, at, answer) = match request.state {
+            RequestState::Pending => ("pending", None, None),
+            RequestState::Accepted { address, at } => ("accepted", Some(at), Some(address)),
+            RequestState::Declined { reason, at } => ("declined", Some(at), Some(reason)),
+        };
+        Self {
+            number: request.number,
+            name: request.name,
+            address: request.address,
+            taken: request.is_taken,
+            reason: request.reason,
+            contact: request.contact,
+            from: request.from,
+            asked_at: text_of(request.asked_at),
+            state: state.to_owned(),
+            answered_at: at.map(text_of),
+            answer,
+        }
+    }
+}
+
+impl LinkItem {
+    fn of(info: LinkInfo) -> Self {
+        let (purpose, address) = match info.purpose {
+            LinkPurpose::Invitation { address } => ("invitation", address),
+            LinkPurpose::Password { address } => ("password", Some(address)),
+        };
+        Self {
+            id: info.id,
+            purpose: purpose.to_owned(),
+            address,
+            made_at: text_of(info.made_at),
+            expires_at: text_of(info.expires_at),
+            url: None,
+            contact: None,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `pillarbox invite`: links with which people make an account or choose a password.
+
+use clap::{Args, Subcommand};
+use server::admin::{Item, LinkItem, PeopleRequest, Request};
+
+use super::place::Place;
+use super::request::link;
+use super::show::{Format, or_dash, table};
+use super::{Outcome, say};
+
+/// Make, list and take back invitations
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Invite {
+    #[command(flatten)]
+    format: Format,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pillarbox invite add                               whoever gets the link chooses a free address
+  pillarbox invite add --address carol@example.org   for one address
+  pillarbox invite list                              links that were not used yet, those for passwords too
+  pillarbox invite remove 5f3c9a0e7b1d2468";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make a link with which somebody makes an account, once
+    Add {
+        /// For this address only; without it any free one in a local domain
+        #[arg(long)]
+        address: Option<String>,
+        /// How long it is good, 1 to 90 days
+        #[arg(long, default_value_t = 7)]
+        days: u16,
+    },
+    /// List the links that are open
+    List,
+    /// Take a link back
+    Remove {
+        /// As the list has it
+        id: String,
+    },
+}
+
+impl Invite {
+    pub(super) fn run(self, place: &Place) -> Outcome {
+        let ask = |request| place.collect(&Request::People(request));
+        match self.verb {
+            Verb::Add { address, days } => {
+                let items = ask(PeopleRequest::Invite { address, days })?;
+                self.format.show(&items, |items| items.iter().filter_map(link).map(made).collect())
+            }
+            Verb::List => self.format.show(&ask(PeopleRequest::Links)?, listed),
+            Verb::Remove { id } => {
+                let text = format!("The link {id} is not good any more.\n");
+                ask(PeopleRequest::TakeBack { id })?;
+                say(&text);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A link that was made just now.
+pub(super) fn made(link: &LinkItem) -> String {
+    format!("Good once, until {}, shown only now:\n{}\n", link.expires_at, link.url.as_deref().unwrap_or("-"))
+}
+
+fn listed(items: &[Item]) -> String {
+    let row = |link: &LinkItem| {
+        [link.id.clone(), link.purpose.clone(), or_dash(link.address.as_deref()), link.expires_at.clone()]
+    };
+    let rows: Vec<_> = items.iter().filter_map(link).map(row).collect();
+    table(["LINK", "FOR", "ADDRESS", "UNTIL"], &rows, "No links are open.")
+}
