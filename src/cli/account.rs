@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write, stderr, stdin};
 
 use clap::{Args, Subcommand, ValueEnum};
-use server::admin::{AccountDetails, AccountItem, AccountRequest, Item, PeopleRequest, Request};
+use server::admin::{AccountDetails, AccountItem, AccountRequest, ClearAnswer, ClearAsk, Item, PeopleRequest, Request};
 
 use super::failure::Failure;
 use super::invite::made;
@@ -11,6 +11,7 @@ use super::password::NewPassword;
 use super::place::Place;
 use super::request::link;
 use super::show::{Format, bytes, or_dash, table};
+use super::size::{Quota, parse_quota};
 use super::{Outcome, say};
 
 /// Add, list, show, change and remove accounts
@@ -32,6 +33,8 @@ Examples:
   pillarbox account list --json | jq .address
   pillarbox account disable bob@example.org             no login; mail goes on to arrive
   pillarbox account link bob@example.org                Bob has forgotten his password: he chooses a new one
+  pillarbox account quota alice@example.org 5GB         her mailboxes hold no more than that
+  pillarbox account clear alice@example.org --taken-by-all-pop --older-than-days 30 --dry-run
   pillarbox account admin alice@example.org on          Alice may use the pages of administration";
 
 #[derive(Debug, Subcommand)]
@@ -87,6 +90,28 @@ enum Verb {
         /// Whose
         address: String,
     },
+    /// Show how full the mailboxes are, or change how much they may hold
+    Quota {
+        /// Whose
+        address: String,
+        /// 5GB, 500MiB or none; without it nothing is changed
+        #[arg(value_parser = parse_quota)]
+        quota: Option<Quota>,
+    },
+    /// Make room: remove mail that need not be kept; it can be taken back
+    Clear {
+        /// Whose
+        address: String,
+        /// What every POP device has taken, but not what is flagged
+        #[arg(long, required = true)]
+        taken_by_all_pop: bool,
+        /// Only what arrived more than so many days ago
+        #[arg(long, value_name = "DAYS")]
+        older_than_days: Option<u16>,
+        /// Only tell what would happen
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Remove an account with all its mail, for good
     Remove {
         /// Which
@@ -111,6 +136,13 @@ impl Account {
             Verb::Link { address } => {
                 let items = place.collect(&Request::People(PeopleRequest::PasswordLink { address }))?;
                 return self.format.show(&items, |items| items.iter().filter_map(link).map(made).collect());
+            }
+            Verb::Quota { address, quota: None } => return usage(place, address, self.format),
+            Verb::Clear { address, taken_by_all_pop: _, older_than_days, dry_run } => {
+                return clear(place, address, ClearAsk { older_than_days, dry_run }, self.format);
+            }
+            Verb::Quota { address, quota: Some(Quota(bytes)) } => {
+                (AccountRequest::SetQuota { address, bytes }, "has a new quota")
             }
             Verb::Remove { address, yes } => return remove(place, address, yes),
             Verb::Add { address, name, password } => {
@@ -145,11 +177,13 @@ fn list(place: &Place, format: Format) -> Outcome {
     format.show(&items, |items| {
         let row = |account: &AccountItem| {
             let login = if account.disabled { "no" } else { "yes" };
-            [account.address.clone(), or_dash(Some(&account.name)), login.to_owned(), account.created_at.clone()]
+            let quota = or_dash(account.quota_bytes.map(bytes).as_deref());
+            let (name, used) = (or_dash(Some(&account.name)), bytes(account.used_bytes));
+            [account.address.clone(), name, login.to_owned(), used, quota, account.created_at.clone()]
         };
         let rows: Vec<_> = items.iter().filter_map(account).map(row).collect();
         table(
-            ["ADDRESS", "NAME", "LOGIN", "CREATED"],
+            ["ADDRESS", "NAME", "LOGIN", "USED", "QUOTA", "CREATED"],
             &rows,
             "There are no accounts; `pillarbox account add` makes one.",
         )
@@ -162,6 +196,40 @@ fn show(place: &Place, address: String, format: Format) -> Outcome {
         let details = |item: &Item| if let Item::AccountDetails(details) = item { Some(shown(details)) } else { None };
         items.iter().filter_map(details).collect()
     })
+}
+
+fn usage(place: &Place, address: String, format: Format) -> Outcome {
+    let items = place.collect(&Request::Account(AccountRequest::Usage { address }))?;
+    format.show(&items, |items| {
+        let card = |item: &Item| {
+            let Item::Usage(card) = item else { return String::new() };
+            let offer = card.clearable.as_ref().map(|offer| format!("{}\n", offer.text)).unwrap_or_default();
+            format!("{}\n{}\n{offer}", card.text, card.retained.text)
+        };
+        items.iter().map(card).collect()
+    })
+}
+
+fn clear(place: &Place, address: String, ask: ClearAsk, format: Format) -> Outcome {
+    let items = place.collect(&Request::Account(AccountRequest::Clear { address: address.clone(), ask }))?;
+    format.show(&items, |items| {
+        items
+            .iter()
+            .map(|item| if let Item::Cleared(answer) = item { cleared(answer, &address) } else { String::new() })
+            .collect()
+    })
+}
+
+fn cleared(answer: &ClearAnswer, address: &str) -> String {
+    let lines: String = answer.text.iter().map(|line| format!("  {line}\n")).collect();
+    match (answer.messages, answer.dry_run, answer.entry) {
+        (0, _, _) => "There is nothing that every POP device has taken.\n".to_owned(),
+        (_, true, _) => format!("This would happen:\n{lines}Leave out --dry-run to do it.\n"),
+        (_, false, Some(entry)) => {
+            format!("Done:\n{lines}It can be undone: pillarbox undo --account {address} --entry {entry}\n")
+        }
+        (_, false, None) => lines,
+    }
 }
 
 fn remove(place: &Place, address: String, yes: bool) -> Outcome {
@@ -205,7 +273,8 @@ fn changed(account: &AccountItem, done: &str) -> String {
 }
 
 fn shown(details: &AccountDetails) -> String {
-    let AccountDetails { account, number, aliases, second_factor, devices, mailboxes } = details;
+    let AccountDetails { account, number, aliases, second_factor, devices, retained, mailboxes } = details;
+    let quota = account.quota_bytes.map_or("none".to_owned(), bytes);
     let login = match (account.disabled, second_factor) {
         (true, _) => "no, it is disabled",
         (false, true) => "yes, with a second factor; programs need application passwords",
@@ -219,11 +288,13 @@ fn shown(details: &AccountDetails) -> String {
     };
     let rows: Vec<_> = mailboxes.iter().map(row).collect();
     format!(
-        "Address   {}\nName      {}\nNumber    {number}\nLogin     {login}\nAdmin     {admin}\nCreated   {}\nAliases   {}\nDevices   {devices}\n\n{}",
+        "Address   {}\nName      {}\nNumber    {number}\nLogin     {login}\nAdmin     {admin}\nCreated   {}\nAliases   {}\nDevices   {devices}\nUsed      {}\nQuota     {quota}\nRemoved   {}\n\n{}",
         account.address,
         or_dash(Some(&account.name)),
         account.created_at,
         or_dash(Some(&aliases.join(", "))),
+        bytes(account.used_bytes),
+        retained.text,
         table(["MAILBOX", "MESSAGES", "UNREAD", "SIZE"], &rows, "It has no mailboxes."),
     )
 }

@@ -61,7 +61,9 @@ impl Check {
             | Item::Undo(_)
             | Item::Offer(_)
             | Item::PersonRequest(_)
-            | Item::Link(_) => {}
+            | Item::Link(_)
+            | Item::Usage(_)
+            | Item::Cleared(_) => {}
         })?;
         broken.map_or(Ok(()), Err)?;
         if findings > 0 {

@@ -15,6 +15,7 @@ mod queue;
 mod request;
 mod serve;
 mod show;
+mod size;
 mod timeline;
 mod trial;
 mod undo;

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 use server::admin::Item;
+pub(super) use server::admin::bytes;
 
 use super::failure::Failure;
 use super::{Outcome, say};
@@ -61,20 +62,6 @@ pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]], n
     text
 }
 
-/// Bytes as people read them.
-pub(super) fn bytes(count: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if count < 1024 {
-        return format!("{count} B");
-    }
-    let (mut value, mut unit) = (count as f64 / 1024.0, 0);
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS.get(unit).copied().unwrap_or_default())
-}
-
 /// Nothing as a dash.
 pub(super) fn or_dash(text: Option<&str>) -> String {
     text.filter(|text| !text.is_empty()).unwrap_or("-").to_owned()
@@ -97,17 +84,5 @@ mod tests {
         let domain = DomainItem { domain: "example.org".to_owned(), shown: "example.org".to_owned() };
         let line = json_line(&Item::Domain(domain)).unwrap_or_default();
         assert_eq!(line, "{\"domain\":\"example.org\",\"shown\":\"example.org\"}\n");
-    }
-
-    #[test]
-    fn sizes_are_short() {
-        fn check(count: u64, expected: &str) {
-            assert_eq!(bytes(count), expected);
-        }
-        check(0, "0 B");
-        check(1023, "1023 B");
-        check(1024, "1.0 KiB");
-        check(1_572_864, "1.5 MiB");
-        check(u64::MAX, "16777216.0 TiB");
     }
 }

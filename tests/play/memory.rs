@@ -165,6 +165,10 @@ impl World for MemoryWorld {
         account.set_pop_settings(self.actor(), device.id, pop).unwrap();
     }
 
+    fn set_quota(&mut self, bytes: u64) {
+        self.handle().set_quota(self.actor(), Some(bytes)).unwrap();
+    }
+
     fn deliver(&mut self, mailbox: &str, subject: &str) {
         let account = self.handle();
         let mailbox = account.mailboxes().unwrap().by_name(mailbox).unwrap().id;

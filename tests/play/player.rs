@@ -12,6 +12,8 @@ pub trait World {
     fn add_device(&mut self, name: &str) -> String;
     /// Chooses a POP3 setting of a device by its name.
     fn choose(&mut self, device: &str, setting: Setting, name: &str);
+    /// Changes how many octets the mailboxes may hold.
+    fn set_quota(&mut self, bytes: u64);
     /// Puts a message into a mailbox.
     fn deliver(&mut self, mailbox: &str, subject: &str);
     /// The login name of the account.
@@ -69,6 +71,10 @@ fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &
             subjects.iter().for_each(|subject| world.deliver(mailbox, subject));
             return Ok(());
         }
+        Action::Quota { bytes } => {
+            world.set_quota(*bytes);
+            return Ok(());
+        }
         Action::Choose { device, setting, name } => {
             world.choose(device, *setting, name);
             return Ok(());
@@ -100,7 +106,7 @@ fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &
             device.link = None;
             device.connected(world)
         }
-        Action::Device { .. } | Action::Choose { .. } | Action::Given { .. } => Ok(()),
+        Action::Device { .. } | Action::Choose { .. } | Action::Given { .. } | Action::Quota { .. } => Ok(()),
     }
 }
 

@@ -124,6 +124,11 @@ impl World for RealWorld<'_> {
         self.ask_device(DeviceRequest::Policy { account, device, pop });
     }
 
+    fn set_quota(&mut self, bytes: u64) {
+        let address = self.user();
+        ask(&mut self.control, &Request::Account(AccountRequest::SetQuota { address, bytes: Some(bytes) }));
+    }
+
     /// By a device that is gone again when the story begins.
     fn deliver(&mut self, mailbox: &str, subject: &str) {
         let (user, password) = (self.user(), self.add_device("before the story"));

@@ -7,6 +7,7 @@
 //! pc deletes: keep                the removal policy of a device
 //! pc lists: last-days(30)         its window
 //! pc lists from: inbox            its scope
+//! quota: 4096                     so many octets the mailboxes may hold from now on
 //! given inbox: "Hello" "Again"    messages in a mailbox before the story begins, one for each subject
 //! pc    > DELE 1                  sends a line, in which
 //!                                 <CRLF> <CR> <LF> <NUL> are these octets,
@@ -31,6 +32,7 @@ pub enum Action {
     Device { name: String, protocol: Protocol, logs_in: bool },
     Choose { device: String, setting: Setting, name: String },
     Given { mailbox: String, subjects: Vec<String> },
+    Quota { bytes: u64 },
     Send { device: String, text: String },
     Expect { device: String, pattern: String },
     Never { device: String, pattern: String },
@@ -73,6 +75,9 @@ fn parse_line(line: &str) -> Option<Vec<Action>> {
         let (mailbox, subjects) = rest.split_once(':')?;
         let subjects: Vec<String> = subjects.split('"').skip(1).step_by(2).map(str::to_owned).collect();
         return Some(vec![Action::Given { mailbox: mailbox.trim().to_owned(), subjects }]);
+    }
+    if let Some(rest) = line.strip_prefix("quota:") {
+        return Some(vec![Action::Quota { bytes: rest.trim().parse().ok()? }]);
     }
     let (device, rest) = line.split_once(char::is_whitespace)?;
     let device = device.to_owned();
@@ -157,7 +162,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_line_is_read() {
-        let text = "# RFC\npc = pop3     guest = imap, no login\ngiven inbox: \"A b\" \"C\"\npc deletes: keep\n\
+        let text = "# RFC\npc = pop3     guest = imap, no login\ngiven inbox: \"A b\" \"C\"\nquota: 9\npc deletes: keep\n\
                     pc    > DELE 1\npc < +OK\npc ! x\npc drops\npc comes back\n";
         let actions: Vec<Action> = parse(text).unwrap().into_iter().map(|line| line.action).collect();
         let pc = || "pc".to_owned();
@@ -167,6 +172,7 @@ mod tests {
                 Action::Device { name: pc(), protocol: Protocol::Pop3, logs_in: true },
                 Action::Device { name: "guest".into(), protocol: Protocol::Imap, logs_in: false },
                 Action::Given { mailbox: "inbox".into(), subjects: vec!["A b".into(), "C".into()] },
+                Action::Quota { bytes: 9 },
                 Action::Choose { device: pc(), setting: Setting::Policy, name: "keep".into() },
                 Action::Send { device: pc(), text: "DELE 1".into() },
                 Action::Expect { device: pc(), pattern: "+OK".into() },

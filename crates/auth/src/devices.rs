@@ -69,6 +69,7 @@ fn refusal(error: store::Error, device: &str) -> Error {
         | store::Error::NoSuchMessage
         | store::Error::NotAllowed(_)
         | store::Error::MaildropInUse
+        | store::Error::OverQuota { .. }
         | store::Error::NoSpace(_)
         | store::Error::Fault(_) => Error::Store(error),
     }

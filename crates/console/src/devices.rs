@@ -180,7 +180,8 @@ impl AccountConsole {
                 | Change::SettingsChanged
                 | Change::Restored { .. }
                 | Change::PopRelisted { .. }
-                | Change::Undone { .. } => {}
+                | Change::Undone { .. }
+                | Change::Cleared { .. } => {}
             }
         }
         Ok(by_device)

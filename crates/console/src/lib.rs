@@ -16,6 +16,7 @@ mod moment;
 mod names;
 mod timeline;
 mod undo;
+mod usage;
 pub mod words;
 
 #[cfg(test)]
@@ -28,3 +29,4 @@ pub use error::Error;
 pub use moment::{parse_moment, shown};
 pub use timeline::{MessageLine, MessageStory, StoryLine, Timeline, TimelineAsk, TimelineLine};
 pub use undo::{UndoAnswer, UndoAsk};
+pub use usage::{ClearAnswer, ClearAsk, Clearable, RetainedCard, UsageCard};

@@ -1,6 +1,6 @@
 //! The console of an account on the simulated engine.
 
-use crate::{AccountConsole, Error, Light, TimelineAsk, UndoAsk};
+use crate::{AccountConsole, ClearAsk, Error, Light, TimelineAsk, UndoAsk};
 use std::sync::Arc;
 use store::device::{Credential, LastLogin};
 use store::removal::RemovalPolicy;
@@ -188,4 +188,60 @@ fn a_search_finds_one_message_among_many_that_went_at_once() {
     let named: Vec<(usize, &str)> =
         found.lines.iter().map(|line| (line.count, line.messages[0].subject.as_str())).collect();
     assert_eq!(named, [(30, "number 27."), (30, "number 27."), (30, "number 27."), (1, "number 27.")]);
+}
+
+#[test]
+fn a_mailbox_that_fills_up_offers_to_clear_what_every_pop_device_has() {
+    let world = World::new();
+    let (pc, laptop) = ("old PC", "laptop");
+    let [pc, laptop] = [pc, laptop].map(|name| world.device(name, Protocol::Pop3, RemovalPolicy::Keep));
+    (0..3).for_each(|n| assert!(!world.deliver(&format!("Subject: {n}")).text().is_empty()));
+    let size = world.account.usage().unwrap().bytes;
+    let card = world.console.usage().unwrap();
+    assert_eq!((card.used_bytes, card.messages, card.percent, card.is_filling), (size, 3, None, false));
+    assert_eq!((card.text.as_str(), card.clearable), ("The mailbox holds 51 B.", None));
+    assert!(!world.console.tell_of_filling("mail.example.org").unwrap(), "there is no quota");
+    world.account.set_quota(OWNER, Some(60)).unwrap();
+    world.fetch(pc);
+    assert_eq!(world.console.usage().unwrap().clearable, None, "the laptop has nothing yet");
+    world.fetch(laptop);
+    let card = world.console.usage().unwrap();
+    assert!(card.is_filling && card.text.ends_with("(85 %)."), "{}", card.text);
+    let offer = card.clearable.unwrap();
+    assert_eq!((offer.messages, offer.bytes), (3, size));
+    assert_eq!(offer.text, "3 messages (51 B) have been taken by every POP device of yours. Clear them?");
+
+    let ask = ClearAsk { older_than_days: None, dry_run: true };
+    let would = world.console.clear(&ask).unwrap();
+    assert_eq!((would.messages, would.entry, would.text.len()), (3, None, 1));
+    let none = world.console.clear(&ClearAsk { older_than_days: Some(1), dry_run: false }).unwrap();
+    assert_eq!((none.messages, none.entry, none.text.len()), (0, None, 0));
+    let done = world.console.clear(&ClearAsk { dry_run: false, ..ask }).unwrap();
+    assert_eq!((done.messages, done.bytes), (3, size));
+    let card = world.console.usage().unwrap();
+    assert_eq!((card.used_bytes, card.retained.messages, card.retained.bytes), (0, 3, size));
+    assert!(card.retained.text.starts_with("3 messages can be put back, 51 B;"), "{}", card.retained.text);
+    assert!(world.texts(&all()).contains(&"Pillarbox: cleared what every POP device has".to_owned()));
+    let undone = world.console.undo(&UndoAsk { entry: done.entry, ..UndoAsk::default() }).unwrap();
+    assert_eq!(undone.restored, 3);
+    assert_eq!(world.console.usage().unwrap().retained.text, "Nothing that was removed is kept.");
+}
+
+#[test]
+fn the_owner_is_told_by_a_message_with_the_offer() {
+    let world = World::new();
+    let pc = world.device("old PC", Protocol::Pop3, RemovalPolicy::Keep);
+    let body = [b"Subject: large\r\n\r\n".to_vec(), vec![b'x'; 9_000]].concat();
+    let message = NewMessage { body, flags: Flags::default(), internal_date: NOW };
+    world.account.append(OWNER, Target::Inbox, message).unwrap();
+    world.fetch(pc);
+    world.account.set_quota(OWNER, Some(10_500)).unwrap();
+    assert!(world.console.tell_of_filling("mail.example.org").unwrap());
+    assert!(!world.console.tell_of_filling("mail.example.org").unwrap());
+    let inbox = world.account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
+    let view = world.account.view(inbox).unwrap();
+    let letter = world.account.reader().unwrap().body(view.index().last().unwrap().email).unwrap();
+    let letter = String::from_utf8(letter).unwrap();
+    assert!(letter.contains("Subject: Your mailbox is 85 % full\r\n"), "{letter}");
+    assert!(letter.contains("1 message (8.8 KiB) has been taken by every POP device of yours."), "{letter}");
 }

@@ -175,6 +175,6 @@ fn line(entry: &JournalEntry, names: &Names<'_>, search: Option<&str>) -> Result
         text,
         count: emails.len(),
         messages,
-        is_undo: matches!(entry.change, store::Change::Undone { .. }),
+        is_undo: matches!(entry.change, store::Change::Undone { .. } | store::Change::Cleared { .. }),
     }))
 }

@@ -1,9 +1,14 @@
 //! Every word that the console says, in one place, so that it can be said in another language.
 
+mod size;
+
 use crate::devices::Traffic;
 use crate::names::Names;
 use store::removal::RemovalPolicy;
 use store::{Change, Flags, JournalEntry, MessageChange, MessageEvent, Protocol, SystemFlag, UndoReport};
+
+pub use size::bytes;
+pub(crate) use size::{clearable, cleared, filling_letter, retained, usage};
 
 pub(crate) const THE_SERVER: &str = "Pillarbox";
 pub(crate) const A_MAILBOX_THAT_IS_GONE: &str = "a mailbox that is gone";
@@ -71,6 +76,7 @@ pub(crate) fn entry(entry: &JournalEntry, names: &Names<'_>) -> String {
         Change::SettingsChanged => "the settings of the account were changed".to_owned(),
         Change::Undone { device: Some(device), .. } => format!("undid what {} had done", names.device(*device)),
         Change::Undone { device: None, .. } => "undid an undo".to_owned(),
+        Change::Cleared { .. } => "cleared what every POP device has".to_owned(),
     }
 }
 

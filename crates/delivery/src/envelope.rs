@@ -18,6 +18,8 @@ pub struct Recipient {
 pub enum RecipientDecision {
     /// It is.
     Deliver(Recipient),
+    /// Not now: every mailbox that the address leads to is full.
+    Full,
     /// The domain is ours and the address leads nowhere.
     NoSuchUser,
     /// The domain is not ours.

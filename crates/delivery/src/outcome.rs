@@ -5,6 +5,8 @@
 pub enum RecipientOutcome {
     /// In the mailbox, on disk.
     Delivered,
+    /// The mailbox is full; to be tried again later, when its owner has made room.
+    OverQuota,
     /// No space; to be tried again later.
     NoSpace,
     /// The mailbox has reached a limit, or goes just now; to be tried again later.
@@ -27,6 +29,7 @@ pub enum ReportRefused {
 impl From<&store::Error> for RecipientOutcome {
     fn from(error: &store::Error) -> Self {
         match error {
+            store::Error::OverQuota { .. } => Self::OverQuota,
             store::Error::NoSpace(_) => Self::NoSpace,
             store::Error::NoSuchAccount
             | store::Error::NoSuchMailbox

@@ -39,12 +39,28 @@ impl Delivery {
     ) -> Result<RecipientDecision, store::Error> {
         Ok(match self.auth.directory().resolve(local_part, domain)? {
             Resolution::Local { accounts } => {
-                let accounts = accounts.into_iter().map(|delivery| delivery.account).collect();
+                let accounts: Vec<AccountId> = accounts.into_iter().map(|delivery| delivery.account).collect();
+                if self.are_full(&accounts)? {
+                    return Ok(RecipientDecision::Full);
+                }
                 RecipientDecision::Deliver(Recipient { address: address.to_owned(), accounts })
             }
             Resolution::NoSuchUser => RecipientDecision::NoSuchUser,
             Resolution::NotLocal => RecipientDecision::NotLocal,
         })
+    }
+
+    /// Whether none of the accounts has room for anything. One that has gets its copy; what the others miss comes again.
+    fn are_full(&self, accounts: &[AccountId]) -> Result<bool, store::Error> {
+        for account in accounts {
+            match self.auth.store().account(*account).usage() {
+                Ok(usage) if usage.is_full() => {}
+                // One that goes just now is found out at the delivery.
+                Ok(_) | Err(store::Error::NoSuchAccount) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(!accounts.is_empty())
     }
 
     /// Delivers a message to every recipient; outcomes in their order. What is delivered is durable.
@@ -97,6 +113,7 @@ impl Delivery {
         let decision = self.check_recipient(local_part, domain, address);
         let recipient = match decision.map_err(|error| ReportRefused::Later(error.to_string()))? {
             RecipientDecision::Deliver(recipient) => recipient,
+            RecipientDecision::Full => return Err(ReportRefused::Later(format!("the mailbox of {address} is full"))),
             RecipientDecision::NoSuchUser | RecipientDecision::NotLocal => return Err(unknown()),
         };
         let actor = Actor { device: DeviceId(0), protocol: Protocol::Server, now };

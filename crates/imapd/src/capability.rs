@@ -6,7 +6,7 @@ use sasl::Mechanism;
 use session::Peer;
 
 /// Works in every state, or from login on.
-const ALWAYS: [&str; 25] = [
+const ALWAYS: [&str; 27] = [
     "IMAP4rev1",
     "IMAP4rev2",
     "LITERAL+",
@@ -32,6 +32,8 @@ const ALWAYS: [&str; 25] = [
     "QRESYNC",
     "UTF8=ACCEPT",
     "OBJECTID",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
 ];
 
 /// The names to announce now.

@@ -92,6 +92,8 @@ impl From<Error> for Tagged {
             Error::AlreadyExists => Self::refused(Code::AlreadyExists, text),
             Error::InvalidName(_) | Error::NotAllowed(_) => Self::refused(Code::Cannot, text),
             Error::Limit(_) => Self::refused(Code::Limit, text),
+            // RFC 9208 §4.3.
+            Error::OverQuota { .. } => Self::refused(Code::OverQuota, text),
             // RFC 9051 §7.1: only the server's own disk is full, but clients know no better word for "no room".
             Error::NoSpace(_) => Self::refused(Code::OverQuota, text),
             Error::NoSuchMessage | Error::NoSuchDevice | Error::MaildropInUse => Self::no(text),

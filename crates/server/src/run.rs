@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::ControlSocket;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
-use crate::services::{Outbound, Services, keep_retention};
+use crate::services::{Outbound, Services, keep_retention, tell_of_filling};
 use crate::setup::SetupError;
 use crate::stores::Stores;
 
@@ -44,6 +44,8 @@ pub fn run(
     let admin = Arc::new(Admin::new(stores.clone(), clock));
     runtime.spawn(control.serve(admin, running.stopping()));
     runtime.spawn(keep_retention(stores.store.clone(), config.retention_days, clock, running.stopping()));
+    let (store, hostname) = (stores.store.clone(), config.hostname.clone());
+    runtime.spawn(tell_of_filling(store, hostname, clock, running.stopping()));
     listening(&stores, &running, clock)?;
     info!(data_dir = %config.data_dir.display(), version = env!("CARGO_PKG_VERSION"), "ready");
 

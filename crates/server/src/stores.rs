@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use auth::{Auth, AuthOptions};
 use queue::{Policy, Queue};
-use store::Store;
+use store::{Store, StoreOptions};
 use store_objects::DirectoryObjects;
 use store_sqlite::{SqliteEngine, SqliteOptions};
 
@@ -51,7 +51,8 @@ impl Stores {
         let engine = SqliteEngine::open(&path.join("store"), &SqliteOptions::default())
             .map_err(|error| SetupError::new(error.what))?;
         let objects = DirectoryObjects::open(&path.join("objects")).map_err(|error| SetupError::new(error.what))?;
-        let store = Store::retaining(Arc::new(engine), Arc::new(objects), config.retention_bytes_max);
+        let options = StoreOptions { retention_bytes_max: config.retention_bytes_max, quota_bytes: config.quota_bytes };
+        let store = Store::with_options(Arc::new(engine), Arc::new(objects), options);
         let secret = secret(&path.join(SECRET_FILE))?;
         let options = AuthOptions { account_requests: config.account_requests, ..AuthOptions::default() };
         let auth = Auth::open(store.clone(), secret, options).map_err(|error| {

@@ -27,6 +27,12 @@ pub(crate) fn no_space() -> Reply {
     Reply::new(452, Enhanced(4, 3, 1), "No space here at the moment; try again later")
 }
 
+/// RFC 3463 §3.3, X.2.2: "This code should be used as a persistent transient failure": the sender tries again while the
+/// owner makes room.
+pub(crate) fn mailbox_full() -> Reply {
+    Reply::new(452, Enhanced(4, 2, 2), "The mailbox is full; try again when its owner has made room")
+}
+
 /// RFC 1870 §6.1, §6.3.
 pub(crate) fn too_big() -> Reply {
     Reply::new(552, Enhanced(5, 3, 4), "The message is larger than this server takes")
@@ -45,6 +51,7 @@ pub(crate) fn bye(status: Enhanced, text: &'static str) -> Reply {
 pub(crate) fn outcome(outcome: RecipientOutcome, id: &str) -> Reply {
     match outcome {
         RecipientOutcome::Delivered => accepted(id),
+        RecipientOutcome::OverQuota => mailbox_full(),
         RecipientOutcome::NoSpace => no_space(),
         RecipientOutcome::Unavailable => {
             Reply::new(450, Enhanced(4, 2, 0), "The mailbox cannot take it at the moment; try again later")

@@ -1,12 +1,14 @@
 //! An account: all that a session may read and change. One file per kind of change; each is one transaction.
 
 mod append;
+mod clear;
 mod devices;
 mod expunge;
 mod flags;
 mod history;
 mod mailboxes;
 mod maildrop;
+mod quota;
 mod read;
 mod relist;
 mod retention;
@@ -14,12 +16,15 @@ mod undo;
 mod update;
 
 pub use append::{Appended, NewMessage, Target};
+pub use clear::{ClearReport, ClearRequest};
 pub use expunge::Expunge;
 pub use flags::{FlagChange, FlagMode, FlagsChanged};
 pub use history::{ENTRIES_PER_PAGE_MAX, MessageChange, MessageEvent, TimelinePage, TimelineQuery};
 pub use mailboxes::{MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX};
 pub(crate) use maildrop::Taken;
 pub use maildrop::{Maildrop, MaildropMessage, MaildropOptions};
+pub(crate) use quota::Filling;
+pub use quota::{FILLING_PERCENT, Usage};
 pub use read::{Mailboxes, Reader, View};
 pub use relist::Relisting;
 pub use retention::Purged;
@@ -30,6 +35,7 @@ use crate::error::Error;
 use crate::ids::{AccountId, ModSeq};
 use crate::maildrops::MaildropLocks;
 use crate::objects::Objects;
+use crate::store::StoreOptions;
 use crate::transact::AccountCell;
 use crate::tx::Tx;
 use std::sync::Arc;
@@ -41,7 +47,8 @@ pub struct Account {
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) maildrops: Arc<MaildropLocks>,
     pub(crate) inline_bytes_max: usize,
-    pub(crate) retention_bytes_max: u64,
+    pub(crate) options: Arc<StoreOptions>,
+    pub(crate) filling: Arc<Filling>,
 }
 
 impl Account {
@@ -76,7 +83,8 @@ impl Account {
         let outcome = self
             .cell
             .transact(move |tx| if tx.state.head == ModSeq(0) { Err(Error::NoSuchAccount) } else { operation(tx) });
-        if let Err(error) = self.keep_retention_within(self.retention_bytes_max)
+        self.note_filling();
+        if let Err(error) = self.keep_retention_within(self.options.retention_bytes_max)
             && outcome.is_ok()
         {
             // What was asked for is done; the next change, or the next purge, tries again.

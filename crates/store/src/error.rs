@@ -26,6 +26,13 @@ pub enum Error {
     Limit(String),
     /// Another session of the same device has the maildrop (RFC 1939 §4).
     MaildropInUse,
+    /// The account's mailboxes would hold more than its quota lets them. Nothing was changed.
+    OverQuota {
+        /// The octets that they hold.
+        used_bytes: u64,
+        /// The octets that they may hold.
+        quota_bytes: u64,
+    },
     /// No space. Nothing was changed.
     NoSpace(String),
     /// The engine or an object failed, or stored bytes are damaged. Logged where it happened.
@@ -57,6 +64,9 @@ impl fmt::Display for Error {
             Self::InvalidName(why) | Self::NotAllowed(why) => f.write_str(why),
             Self::Limit(what) => f.write_str(what),
             Self::MaildropInUse => f.write_str("another session of this device has the maildrop open"),
+            Self::OverQuota { used_bytes, quota_bytes } => {
+                write!(f, "the mailbox is full: it holds {used_bytes} of {quota_bytes} octets")
+            }
             Self::NoSpace(what) => write!(f, "no space: {what}"),
             Self::Fault(what) => f.write_str(what),
         }

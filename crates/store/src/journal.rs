@@ -229,6 +229,11 @@ pub enum Change {
         /// The first entry of this undo.
         first: ModSeq,
     },
+    /// The owner had messages removed that every POP3 device has, by the entries from `first` to this one.
+    Cleared {
+        /// The first entry of it.
+        first: ModSeq,
+    },
 }
 
 impl Change {
@@ -273,7 +278,8 @@ impl Change {
             | Self::SettingsChanged
             | Self::Restored { .. }
             | Self::PopRelisted { .. }
-            | Self::Undone { .. } => {}
+            | Self::Undone { .. }
+            | Self::Cleared { .. } => {}
         }
     }
 
@@ -298,7 +304,8 @@ impl Change {
             | Self::DeviceChanged { .. }
             | Self::DeviceRevoked { .. }
             | Self::SettingsChanged
-            | Self::Undone { .. } => Vec::new(),
+            | Self::Undone { .. }
+            | Self::Cleared { .. } => Vec::new(),
         }
     }
 
@@ -376,6 +383,13 @@ fn write_emails(w: &mut Writer, emails: &[EmailId]) {
     });
 }
 
+fn write_moved(w: &mut Writer, messages: &[Relisted]) {
+    write_list(w, messages, |w, moved| {
+        write_listed(w, &moved.before);
+        w.number(moved.uid.0.into()).number(moved.flags.0);
+    });
+}
+
 fn write_change(w: &mut Writer, change: &Change) {
     match change {
         Change::AccountCreated => {
@@ -397,10 +411,7 @@ fn write_change(w: &mut Writer, change: &Change) {
         }
         Change::Moved { from, to, messages } => {
             w.byte(4).number(from.0.into()).number(to.0.into());
-            write_list(w, messages, |w, moved| {
-                write_listed(w, &moved.before);
-                w.number(moved.uid.0.into()).number(moved.flags.0);
-            });
+            write_moved(w, messages);
         }
         Change::MailboxCreated { mailbox, name } => {
             w.byte(5).number(mailbox.0.into()).text(name);
@@ -443,6 +454,9 @@ fn write_change(w: &mut Writer, change: &Change) {
             });
             w.number(first.0);
         }
+        Change::Cleared { first } => {
+            w.byte(21).number(first.0);
+        }
     }
 }
 
@@ -470,7 +484,8 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
         16 => Change::Restored { mailbox: mailbox(r)?, messages: r.list(read_listed)? },
         17 => Change::PopRelisted { device: device(r)?, emails: r.list(email)? },
         18 => Change::Undone { device: r.option(device)?, first: ModSeq(r.number()?) },
-        19.. => return Err(Corrupt),
+        21 => Change::Cleared { first: ModSeq(r.number()?) },
+        19 | 20 | 22.. => return Err(Corrupt),
     })
 }
 
@@ -526,6 +541,7 @@ mod tests {
             Change::PopRelisted { device, emails },
             Change::Undone { device: Some(device), first: ModSeq(4) },
             Change::Undone { device: None, first: ModSeq(4) },
+            Change::Cleared { first: ModSeq(4) },
         ];
         for change in changes {
             for protocol in Protocol::ALL {

@@ -39,10 +39,10 @@ mod tx;
 mod watch;
 
 pub use account::{
-    Account, Appended, ENTRIES_PER_PAGE_MAX, Expunge, FlagChange, FlagMode, FlagsChanged, MAILBOX_NAME_BYTES_MAX,
-    MAILBOXES_MAX, Mailboxes, Maildrop, MaildropMessage, MaildropOptions, MaildropOutcome, MessageChange, MessageEvent,
-    NewMessage, Purged, Reader, Relisting, Target, TimelinePage, TimelineQuery, UndoReport, UndoRequest, UndoWhat,
-    View,
+    Account, Appended, ClearReport, ClearRequest, ENTRIES_PER_PAGE_MAX, Expunge, FILLING_PERCENT, FlagChange, FlagMode,
+    FlagsChanged, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropMessage, MaildropOptions,
+    MaildropOutcome, MessageChange, MessageEvent, NewMessage, Purged, Reader, Relisting, Target, TimelinePage,
+    TimelineQuery, UndoReport, UndoRequest, UndoWhat, Usage, View,
 };
 pub use error::Error;
 pub use flags::{FlagBits, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, SystemFlag};
@@ -51,6 +51,6 @@ pub use index::{Delta, Entry, Index};
 pub use journal::{Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, Protocol, Reflagged, Relisted};
 pub use record::{Counts, Mailbox, Retained, Role};
 pub use settings::AccountSettings;
-pub use store::{INLINE_BYTES_MAX, Store};
+pub use store::{INLINE_BYTES_MAX, Store, StoreOptions};
 pub use table::{Row, Table, TableTx};
 pub use watch::Watch;

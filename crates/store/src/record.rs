@@ -52,6 +52,8 @@ pub(crate) struct AccountRecord {
     pub(crate) retained: Retained,
     /// From the next journal entry on, the history of each message is indexed.
     pub(crate) history_from: ModSeq,
+    /// The owner was told that the mailboxes fill up, and they have not become emptier since.
+    pub(crate) told_of_filling: bool,
 }
 
 /// What was removed and is still kept.
@@ -82,6 +84,7 @@ impl AccountRecord {
         w.number(self.last_mailbox.0.into()).number(self.last_device.into()).number(self.journal_floor.0);
         self.settings.write(&mut w);
         w.number(self.retained.messages).number(self.retained.bytes).number(self.history_from.0);
+        w.byte(u8::from(self.told_of_filling));
         w.0
     }
 
@@ -99,6 +102,7 @@ impl AccountRecord {
             settings: if has_grown { AccountSettings::read(&mut r)? } else { AccountSettings::default() },
             retained: Retained { messages: number(&mut r)?, bytes: number(&mut r)? },
             history_from: ModSeq(number(&mut r)?),
+            told_of_filling: has_grown && r.byte()? != 0,
         };
         r.end().map(|()| (record, has_grown.then_some(Grown)))
     }

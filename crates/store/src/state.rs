@@ -45,6 +45,7 @@ impl AccountState {
                 settings: AccountSettings::default(),
                 retained: Retained::default(),
                 history_from: ModSeq(0),
+                told_of_filling: false,
             },
             mailboxes: BTreeMap::new(),
             devices: Arc::default(),

@@ -1,6 +1,6 @@
 //! The store: all accounts on one engine.
 
-use crate::account::Account;
+use crate::account::{Account, Filling};
 use crate::engine::{CommitError, Engine};
 use crate::error::Error;
 use crate::ids::{AccountId, Timestamp};
@@ -9,7 +9,7 @@ use crate::objects::Objects;
 use crate::table::Table;
 use crate::transact::AccountCell;
 use crate::watch::Watches;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A body up to this length lies inside the transaction that brings it; a longer one becomes an object.
@@ -31,9 +31,25 @@ struct Inner {
     watches: Arc<Watches>,
     maildrops: Arc<MaildropLocks>,
     cells: Mutex<Cells>,
-    retention_bytes_max: u64,
+    options: Arc<StoreOptions>,
+    filling: Arc<Filling>,
     /// For each table a lock that its handles share: changes from this process wait for each other.
     table_turns: [Arc<Mutex<()>>; AccountId::RESERVED as usize],
+}
+
+/// How a store treats its accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// So many octets of removed messages are kept at most; the oldest go first, at once.
+    pub retention_bytes_max: u64,
+    /// The quota that a new account begins with, in octets; `None`: as much as there is disk.
+    pub quota_bytes: Option<u64>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { retention_bytes_max: u64::MAX, quota_bytes: None }
+    }
 }
 
 #[derive(Default)]
@@ -66,14 +82,15 @@ impl Store {
     /// A store on an engine and a place for objects.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, objects: Arc<dyn Objects>) -> Self {
-        Self::retaining(engine, objects, u64::MAX)
+        Self::with_options(engine, objects, StoreOptions::default())
     }
 
-    /// A store in which an account keeps at most so many octets of removed messages; the oldest go first, at once.
+    /// A store that treats its accounts as `options` say.
     #[must_use]
-    pub fn retaining(engine: Arc<dyn Engine>, objects: Arc<dyn Objects>, retention_bytes_max: u64) -> Self {
+    pub fn with_options(engine: Arc<dyn Engine>, objects: Arc<dyn Objects>, options: StoreOptions) -> Self {
         Self(Arc::new(Inner {
-            retention_bytes_max,
+            options: Arc::new(options),
+            filling: Arc::default(),
             engine,
             objects,
             watches: Arc::default(),
@@ -98,8 +115,16 @@ impl Store {
             objects: Arc::clone(&self.0.objects),
             maildrops: Arc::clone(&self.0.maildrops),
             inline_bytes_max: INLINE_BYTES_MAX,
-            retention_bytes_max: self.0.retention_bytes_max,
+            options: Arc::clone(&self.0.options),
+            filling: Arc::clone(&self.0.filling),
         }
+    }
+
+    /// Accounts that may have filled up, or become emptier, since this was asked last: [`Account::tell_of_filling`] knows.
+    /// A hint, and not durable.
+    #[must_use]
+    pub fn take_filling(&self) -> BTreeSet<AccountId> {
+        self.0.filling.take()
     }
 
     /// Makes an account: INBOX and the special-use mailboxes.

@@ -10,8 +10,8 @@ use store::removal::RemovalPolicy;
 use store::sim::{Random, SimEngine, SimObjects};
 use store::{
     Account, AccountId, Actor, DeviceId, EmailId, Error, Expunge, FlagChange, FlagMode, Flags, MailboxId,
-    MaildropOptions, MessageChange, ModSeq, NewMessage, Protocol, Retained, Store, SystemFlag, Target, TimelineQuery,
-    Timestamp, Uid, UndoReport, UndoRequest, UndoWhat,
+    MaildropOptions, MessageChange, ModSeq, NewMessage, Protocol, Retained, Store, StoreOptions, SystemFlag, Target,
+    TimelineQuery, Timestamp, Uid, UndoReport, UndoRequest, UndoWhat,
 };
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -31,7 +31,8 @@ impl World {
     }
 
     fn retaining(bytes_max: u64) -> Self {
-        let store = Store::retaining(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()), bytes_max);
+        let options = StoreOptions { retention_bytes_max: bytes_max, ..StoreOptions::default() };
+        let store = Store::with_options(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()), options);
         let account = store.create_account(AccountId(16), NOW).unwrap();
         Self { store, account }
     }

@@ -150,6 +150,7 @@ impl From<store::Error> for Problem {
             | store::Error::NotAllowed(_)
             | store::Error::Limit(_)
             | store::Error::MaildropInUse
+            | store::Error::OverQuota { .. }
             | store::Error::NoSpace(_) => Self::refused(error.to_string()),
             store::Error::Fault(what) => Self::fault(&what),
         }

@@ -185,3 +185,25 @@ fn reports_come_from_nobody() {
     world.engine.plan(0, Fault::Full);
     assert!(matches!(refused("alice@example.org"), Err(ReportRefused::Later(_))));
 }
+
+#[test]
+fn a_full_mailbox_is_refused_before_the_message_and_only_for_itself() {
+    let world = world();
+    let quota = |name: &str, bytes| {
+        let info = world.delivery.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap();
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: NOW };
+        world.delivery.auth.store().account(info.id).set_quota(actor, bytes).unwrap();
+    };
+    let check = |local_part: &str| world.delivery.check_recipient(local_part, "example.org", "x").unwrap();
+    quota("alice", Some(0));
+    assert_eq!(check("alice"), RecipientDecision::Full);
+    assert!(matches!(check("team"), RecipientDecision::Deliver(_)), "bob has room");
+    let addresses = ["team@example.org", "bob@example.org"];
+    let outcomes = world.deliver(Protocol::Lmtp, &addresses, "S: 1\r\n\r\n");
+    assert_eq!(outcomes, [RecipientOutcome::OverQuota, OK]);
+    quota("bob", Some(1));
+    assert_eq!(check("team"), RecipientDecision::Full);
+    quota("alice", None);
+    assert_eq!(world.deliver(Protocol::Lmtp, &addresses[..1], "S: 1\r\n\r\n"), [OK]);
+    assert_eq!((world.mailbox("alice").len(), world.mailbox("bob").len()), (1, 1));
+}

@@ -6,6 +6,7 @@ mod fetch;
 mod id;
 mod list;
 mod mailbox;
+mod quota;
 mod search;
 mod select;
 mod status;
@@ -83,6 +84,10 @@ pub enum Command {
     Namespace,
     /// RFC 9051 §6.3.11.
     Status(StatusRequest),
+    /// RFC 9208 §4.1.1: the name of a quota root.
+    GetQuota(String),
+    /// RFC 9208 §4.1.2.
+    GetQuotaRoot(MailboxName),
     /// RFC 9051 §6.3.12.
     Append(Append),
     /// RFC 9051 §6.3.13. Accepted: [`Receiver::expect_done`](crate::Receiver::expect_done).
@@ -133,6 +138,8 @@ impl Command {
             Self::Lsub(_) => "LSUB",
             Self::Namespace => "NAMESPACE",
             Self::Status(_) => "STATUS",
+            Self::GetQuota(_) => "GETQUOTA",
+            Self::GetQuotaRoot(_) => "GETQUOTAROOT",
             Self::Append(_) => "APPEND",
             Self::Idle => "IDLE",
             Self::Check => "CHECK",
@@ -211,6 +218,8 @@ fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
         "LIST" => &|c| List::parse(c).map(Command::List),
         "LSUB" => &|c| Lsub::parse(c).map(Command::Lsub),
         "STATUS" => &|c| StatusRequest::parse(c).map(Command::Status),
+        "GETQUOTA" => &quota::parse_root,
+        "GETQUOTAROOT" => &quota::parse_mailbox,
         "APPEND" => &|c| Append::parse(c).map(Command::Append),
         "SEARCH" | "FETCH" | "STORE" | "COPY" | "MOVE" => &numbered(Numbering::Sequence),
         "UID" => &parse_uid,

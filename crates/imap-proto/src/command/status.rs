@@ -36,6 +36,8 @@ pub enum StatusItem {
     MailboxId,
     /// `APPENDLIMIT` (RFC 7889 §3.2)
     AppendLimit,
+    /// `DELETED-STORAGE`: what an EXPUNGE would free (RFC 9208 §4.1.4)
+    DeletedStorage,
 }
 
 impl StatusRequest {
@@ -59,6 +61,7 @@ impl StatusItem {
             "HIGHESTMODSEQ" => Self::HighestModSeq,
             "MAILBOXID" => Self::MailboxId,
             "APPENDLIMIT" => Self::AppendLimit,
+            "DELETED-STORAGE" => Self::DeletedStorage,
             _ => return Err(Reason::Unknown("STATUS item")),
         })
     }
@@ -78,8 +81,19 @@ mod tests {
         };
         check("STATUS blurdybloop (UIDNEXT MESSAGES)", request(&[UidNext, Messages]));
         check(
-            "status blurdybloop ( recent uidvalidity unseen deleted size highestmodseq mailboxid appendlimit )",
-            request(&[Recent, UidValidity, Unseen, Deleted, Size, HighestModSeq, MailboxId, AppendLimit]),
+            "status blurdybloop ( recent uidvalidity unseen deleted size highestmodseq mailboxid appendlimit \
+             deleted-storage )",
+            request(&[
+                Recent,
+                UidValidity,
+                Unseen,
+                Deleted,
+                Size,
+                HighestModSeq,
+                MailboxId,
+                AppendLimit,
+                DeletedStorage,
+            ]),
         );
         refuse_one("STATUS blurdybloop (FOO)", Reason::Unknown("STATUS item"));
         refuse_one("STATUS blurdybloop", Reason::Expected("a space"));

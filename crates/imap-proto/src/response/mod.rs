@@ -7,6 +7,7 @@ mod body;
 mod code;
 mod fetch;
 mod list;
+mod quota;
 mod search;
 mod status;
 mod string;
@@ -15,6 +16,7 @@ pub use body::{Address, AddressField, BODY_DEPTH_MAX, BodyKind, BodyView, Envelo
 pub use code::{Code, NewKeywords};
 pub use fetch::FetchWriter;
 pub use list::{ListEntry, MailboxAttribute};
+pub use quota::StorageQuota;
 pub use search::Esearch;
 pub use status::StatusValue;
 

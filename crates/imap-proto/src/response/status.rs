@@ -26,6 +26,8 @@ pub enum StatusValue<'a> {
     MailboxId(&'a str),
     /// `APPENDLIMIT`, octets; `NIL` for none
     AppendLimit(Option<u64>),
+    /// `DELETED-STORAGE`, in units of 1024 octets
+    DeletedStorage(u64),
 }
 
 impl Encoder<'_> {
@@ -54,6 +56,7 @@ impl Encoder<'_> {
             StatusValue::MailboxId(id) => self.format(format_args!("MAILBOXID ({id})")),
             StatusValue::AppendLimit(Some(octets)) => self.format(format_args!("APPENDLIMIT {octets}")),
             StatusValue::AppendLimit(None) => self.raw("APPENDLIMIT NIL"),
+            StatusValue::DeletedStorage(units) => self.format(format_args!("DELETED-STORAGE {units}")),
         }
     }
 }

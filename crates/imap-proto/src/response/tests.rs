@@ -107,13 +107,22 @@ fn statuses() {
         MailboxId("M8"),
         AppendLimit(Some(9)),
         AppendLimit(None),
+        DeletedStorage(10),
     ];
     check(
         |e| e.status(&name("a b"), values),
         "* STATUS \"a b\" (MESSAGES 1 RECENT 0 UIDNEXT 2 UIDVALIDITY 3 UNSEEN 4 DELETED 5 SIZE 6 HIGHESTMODSEQ 7 \
-         MAILBOXID (M8) APPENDLIMIT 9 APPENDLIMIT NIL)\r\n",
+         MAILBOXID (M8) APPENDLIMIT 9 APPENDLIMIT NIL DELETED-STORAGE 10)\r\n",
     );
     check(|e| e.status(&name("a"), []), "* STATUS \"a\" ()\r\n");
+}
+
+#[test]
+fn quotas() {
+    let storage = StorageQuota { used: 10, limit: 512 };
+    check(|e| e.quota("Account", storage), "* QUOTA \"Account\" (STORAGE 10 512)\r\n");
+    check(|e| e.quota_root(&name("INBOX"), Some("Account")), "* QUOTAROOT \"INBOX\" \"Account\"\r\n");
+    check(|e| e.quota_root(&name("a b"), None), "* QUOTAROOT \"a b\"\r\n");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::tagged::Tagged;
 use imap_proto::command::List;
 use imap_proto::response::{ListEntry, MailboxAttribute};
 use imap_proto::{MailboxName, Pattern, SpecialUse};
-use store::{Mailbox, Role};
+use store::{Error, Mailbox, Role};
 
 pub(super) fn run(context: &mut Context<'_>, list: &List) -> Answer {
     if list.is_separator_request() {
@@ -21,7 +21,7 @@ pub(super) fn run(context: &mut Context<'_>, list: &List) -> Answer {
     all.sort_by(|a, b| order(a).cmp(&order(b)));
     let matchers = list.matchers();
     for mailbox in &all {
-        tell_if_wanted(context, list, &matchers, (mailbox, &all));
+        tell_if_wanted(context, list, &matchers, (mailbox, &all))?;
     }
     Ok(Tagged::ok("LIST done"))
 }
@@ -36,17 +36,17 @@ fn tell_if_wanted(
     list: &List,
     matchers: &[Pattern],
     (mailbox, all): (&Mailbox, &[&Mailbox]),
-) {
-    let Ok(name) = MailboxName::new(&mailbox.name) else { return };
+) -> Result<(), Error> {
+    let Ok(name) = MailboxName::new(&mailbox.name) else { return Ok(()) };
     if !matchers.iter().any(|matcher| matcher.matches(&name)) {
-        return;
+        return Ok(());
     }
     let below = below(all, mailbox);
     let wanted = is_selected(list, mailbox);
     // RFC 9051 §6.3.9.6: CHILDINFO tells that something below matched.
     let child_wanted = list.selection.recursive_match && below.iter().any(|child| is_selected(list, child));
     if !wanted && !child_wanted {
-        return;
+        return Ok(());
     }
     let attributes = attributes(list, mailbox, !below.is_empty());
     let child_info: &[&str] = match (child_wanted, list.selection.subscribed) {
@@ -57,8 +57,9 @@ fn tell_if_wanted(
     context.encoder().list(&ListEntry { attributes: &attributes, name: &name, old_name: None, child_info });
     // RFC 5819 §2: STATUS for what was selected, not for a parent that is only there for its children.
     if let Some(items) = list.returns.status.as_ref().filter(|_| wanted) {
-        status::tell(context, mailbox, &name, items);
+        status::tell(context, mailbox, &name, items)?;
     }
+    Ok(())
 }
 
 /// Whether the selection options choose a mailbox.

@@ -15,6 +15,7 @@ mod list;
 mod login;
 mod lsub;
 pub(crate) mod pending;
+mod quota;
 mod relocate;
 mod rename;
 pub(crate) mod search;
@@ -148,6 +149,8 @@ impl Session {
             | Command::Lsub(_)
             | Command::Namespace
             | Command::Status(_)
+            | Command::GetQuota(_)
+            | Command::GetQuotaRoot(_)
             | Command::Append(_)
             | Command::Idle
             | Command::Check
@@ -193,6 +196,8 @@ impl Session {
                 Ok(Tagged::ok("NAMESPACE done"))
             }
             Command::Status(request) => status::run(&mut context, &request),
+            Command::GetQuota(root) => quota::run(&mut context, &root),
+            Command::GetQuotaRoot(name) => quota::root_of(&mut context, &name),
             Command::Append(append) => append::run(&mut context, append),
             Command::Idle => return self.begin_idle(tag, output),
             Command::Close => close::run(&mut context, close::How::Expunge),

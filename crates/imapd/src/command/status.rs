@@ -1,25 +1,32 @@
 //! STATUS (RFC 9051 §6.3.11), also as part of LIST (RFC 5819).
 
-use super::{Answer, Context, enable};
+use super::{Answer, Context, enable, quota};
 use crate::tagged::Tagged;
 use imap_proto::MailboxName;
 use imap_proto::command::{StatusItem, StatusRequest};
 use imap_proto::response::StatusValue;
-use store::{Mailbox, MailboxId};
+use store::{Error, Mailbox, MailboxId, SystemFlag};
 
 pub(super) fn run(context: &mut Context<'_>, request: &StatusRequest) -> Answer {
     let mailbox = context.mailbox(&request.mailbox)?;
-    tell(context, &mailbox, &request.mailbox, &request.items);
+    tell(context, &mailbox, &request.mailbox, &request.items)?;
     Ok(Tagged::ok("STATUS done"))
 }
 
 /// `* STATUS name (…)`
-pub(super) fn tell(context: &mut Context<'_>, mailbox: &Mailbox, name: &MailboxName, items: &[StatusItem]) {
+pub(super) fn tell(
+    context: &mut Context<'_>,
+    mailbox: &Mailbox,
+    name: &MailboxName,
+    items: &[StatusItem],
+) -> Result<(), Error> {
     // RFC 7162 §3.1: to ask for it is to be aware of mod-sequences.
     if items.contains(&StatusItem::HighestModSeq) {
         enable::switch_condstore_on(context);
     }
     let id = mailbox_id(mailbox.id);
+    let asked_for_deleted = items.contains(&StatusItem::DeletedStorage);
+    let deleted_bytes = if asked_for_deleted { deleted_bytes(context, mailbox)? } else { 0 };
     let limit = context.service.message_bytes_max;
     let values = items.iter().map(|item| match item {
         StatusItem::Messages => StatusValue::Messages(mailbox.counts.messages),
@@ -32,8 +39,24 @@ pub(super) fn tell(context: &mut Context<'_>, mailbox: &Mailbox, name: &MailboxN
         StatusItem::HighestModSeq => StatusValue::HighestModSeq(mailbox.highest_modseq.0),
         StatusItem::MailboxId => StatusValue::MailboxId(&id),
         StatusItem::AppendLimit => StatusValue::AppendLimit(Some(limit)),
+        StatusItem::DeletedStorage => StatusValue::DeletedStorage(quota::units(deleted_bytes)),
     });
     context.encoder().status(name, values);
+    Ok(())
+}
+
+/// Octets of the messages with `\Deleted`, which are not counted all the time: hardly anybody asks.
+fn deleted_bytes(context: &Context<'_>, mailbox: &Mailbox) -> Result<u64, Error> {
+    if mailbox.counts.deleted == 0 {
+        return Ok(0);
+    }
+    let view = match context.user.account.view(mailbox.id) {
+        // Deleted just now, in the middle of a LIST perhaps.
+        Err(Error::NoSuchMailbox) => return Ok(0),
+        view => view?,
+    };
+    let deleted = view.index().iter().filter(|entry| entry.flags.has(SystemFlag::Deleted));
+    Ok(deleted.map(|entry| u64::from(entry.size)).sum())
 }
 
 /// RFC 8474 §4: the mailbox's immutable id, unique in the account; `F` keeps it apart from the ids of messages.

@@ -1,6 +1,7 @@
 //! Accounts: made, listed, shown, changed, removed.
 
 use auth::{AccountInfo, generate_password};
+use console::{ClearAsk, RetainedCard};
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, Item, Items, text_of};
@@ -53,6 +54,25 @@ pub enum AccountRequest {
         /// Whose.
         address: String,
     },
+    /// Changes how many octets its mailboxes may hold. Answered with [`Item::Account`].
+    SetQuota {
+        /// Whose.
+        address: String,
+        /// `None`: as many as there is disk.
+        bytes: Option<u64>,
+    },
+    /// How full its mailboxes are. Answered with [`Item::Usage`].
+    Usage {
+        /// Whose.
+        address: String,
+    },
+    /// Removes what every POP device has. Answered with [`Item::Cleared`].
+    Clear {
+        /// Whose.
+        address: String,
+        /// What of it.
+        ask: ClearAsk,
+    },
     /// Removes it with all its mail. No items.
     Remove {
         /// Which.
@@ -74,6 +94,12 @@ pub struct AccountItem {
     pub admin: bool,
     /// Since when it is there.
     pub created_at: String,
+    /// Octets in its mailboxes.
+    #[serde(default)]
+    pub used_bytes: u64,
+    /// So many at most; `None`: as many as there is disk.
+    #[serde(default)]
+    pub quota_bytes: Option<u64>,
     /// Its new password, if one was generated just now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
@@ -94,6 +120,8 @@ pub struct AccountDetails {
     pub second_factor: bool,
     /// Devices that may log in.
     pub devices: usize,
+    /// What was removed and can still be put back, beside the quota.
+    pub retained: RetainedCard,
     /// Its mailboxes in the order in which they were made.
     pub mailboxes: Vec<MailboxItem>,
 }
@@ -133,6 +161,13 @@ impl AccountRequest {
                 }
                 tell(admin, &address, None, item)
             }
+            Self::SetQuota { address, bytes } => {
+                let account = admin.stores.store.account(admin.account(&address)?.id);
+                account.set_quota(admin.actor(), bytes)?;
+                tell(admin, &address, None, item)
+            }
+            Self::Usage { address } => Ok(item(Item::Usage(admin.console(&address)?.usage()?))?),
+            Self::Clear { address, ask } => Ok(item(Item::Cleared(admin.console(&address)?.clear(&ask)?))?),
             Self::Remove { address } => {
                 admin.stores.auth.directory().remove_account(&address)?;
                 trial::forget(admin.stores.directory(), &address)
@@ -149,7 +184,7 @@ fn add(admin: &Admin, (address, name): (&str, &str), password: Option<String>, i
 
 fn list(admin: &Admin, item: Items<'_>) -> Result<(), Failure> {
     for info in admin.stores.auth.directory().accounts()? {
-        item(Item::Account(AccountItem::of(info, None)))?;
+        item(Item::Account(AccountItem::of(admin, info, None)?))?;
     }
     Ok(())
 }
@@ -175,7 +210,8 @@ fn show(admin: &Admin, address: &str, item: Items<'_>) -> Result<(), Failure> {
             .collect(),
         devices: account.devices()?.values().filter(|device| device.revoked_at.is_none()).count(),
         mailboxes: mailboxes.collect(),
-        account: AccountItem::of(info, None),
+        retained: admin.console(address)?.retained()?,
+        account: AccountItem::of(admin, info, None)?,
     };
     Ok(item(Item::AccountDetails(details))?)
 }
@@ -200,7 +236,7 @@ fn given_or_generated(password: Option<String>) -> Result<(String, Option<String
 
 fn tell(admin: &Admin, address: &str, generated: Option<String>, item: Items<'_>) -> Result<(), Failure> {
     let info = admin.account(address)?;
-    Ok(item(Item::Account(AccountItem::of(info, generated)))?)
+    Ok(item(Item::Account(AccountItem::of(admin, info, generated)?))?)
 }
 
 impl Admin {
@@ -224,14 +260,17 @@ impl Admin {
 }
 
 impl AccountItem {
-    fn of(info: AccountInfo, password: Option<String>) -> Self {
-        Self {
+    fn of(admin: &Admin, info: AccountInfo, password: Option<String>) -> Result<Self, Failure> {
+        let usage = admin.stores.store.account(info.id).usage()?;
+        Ok(Self {
+            used_bytes: usage.bytes,
+            quota_bytes: usage.quota_bytes,
             address: info.address,
             name: info.display,
             disabled: info.disabled,
             admin: info.admin,
             created_at: text_of(info.created_at),
             password,
-        }
+        })
     }
 }

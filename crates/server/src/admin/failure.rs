@@ -23,6 +23,7 @@ impl From<store::Error> for Failure {
             | store::Error::InvalidName(_)
             | store::Error::NotAllowed(_)
             | store::Error::Limit(_)
+            | store::Error::OverQuota { .. }
             | store::Error::MaildropInUse => Self::Refused(text),
         }
     }

@@ -102,7 +102,7 @@ fn timeline(console: &AccountConsole, mut ask: TimelineAsk, item: Items<'_>) -> 
 
 impl Admin {
     /// The console of an account, for an administrator.
-    fn console(&self, address: &str) -> Result<AccountConsole, Failure> {
+    pub(super) fn console(&self, address: &str) -> Result<AccountConsole, Failure> {
         let account = self.account(address)?;
         Ok(AccountConsole::new(self.stores.store.account(account.id), self.actor()))
     }

@@ -25,7 +25,10 @@ use crate::stores::Stores;
 pub use account::{AccountDetails, AccountItem, AccountRequest, MailboxItem};
 pub use alias::{AliasItem, AliasRequest};
 pub use check::{CheckRequest, CheckedItem, FindingItem};
-pub use console::{MessageStory, Offer, PopChoice, StoryLine, TimelineLine, UndoAnswer, UndoAsk};
+pub use console::words::bytes;
+pub use console::{
+    ClearAnswer, ClearAsk, MessageStory, Offer, PopChoice, StoryLine, TimelineLine, UndoAnswer, UndoAsk, UsageCard,
+};
 pub use device::{DeviceItem, DeviceRequest};
 pub use domain::{DomainItem, DomainRequest};
 pub use history::HistoryRequest;
@@ -82,6 +85,10 @@ pub enum Item {
     Undo(UndoAnswer),
     /// What a device took that others may want back.
     Offer(Offer),
+    /// How full the mailboxes of an account are.
+    Usage(UsageCard),
+    /// What was cleared, or would be.
+    Cleared(ClearAnswer),
     /// Something that must not be.
     Finding(FindingItem),
     /// So much is checked.

@@ -217,3 +217,26 @@ fn links_are_made_listed_and_taken_back() {
     rig.refused(Request::People(PeopleRequest::TakeBack { id: link.id.clone() }), "there is no link");
     assert_eq!(ask(PeopleRequest::Links).unwrap().len(), 1);
 }
+
+#[test]
+fn a_quota_is_set_and_shown_and_what_every_pop_device_has_is_cleared() {
+    let rig = rig();
+    rig.ask(domain("example.org")).unwrap();
+    rig.add("alice@example.org", None).unwrap();
+    let set = |bytes| Request::Account(AccountRequest::SetQuota { address: alice(), bytes });
+    let account = |items: Vec<Item>| match items.as_slice() {
+        [Item::Account(account)] => account.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(account(rig.ask(set(Some(5_000))).unwrap()).quota_bytes, Some(5_000));
+    let listed = rig.ask(Request::Account(AccountRequest::List)).unwrap();
+    assert_eq!((account(listed.clone()).used_bytes, account(listed).quota_bytes), (0, Some(5_000)));
+    let usage = rig.ask(Request::Account(AccountRequest::Usage { address: "alice".to_owned() })).unwrap();
+    assert!(matches!(usage.as_slice(), [Item::Usage(card)] if card.text == "The mailbox holds 0 B of 4.9 KiB (0 %)."));
+    let ask = ClearAsk { older_than_days: Some(30), dry_run: false };
+    let cleared = rig.ask(Request::Account(AccountRequest::Clear { address: alice(), ask })).unwrap();
+    assert!(matches!(cleared.as_slice(), [Item::Cleared(answer)] if answer.messages == 0 && answer.entry.is_none()));
+    assert_eq!(account(rig.ask(set(None)).unwrap()).quota_bytes, None);
+    let nobody = AccountRequest::SetQuota { address: "bob@example.org".to_owned(), bytes: None };
+    rig.refused(Request::Account(nobody), "there is no account");
+}

@@ -51,6 +51,8 @@ pub struct Config {
     pub retention_bytes_max: u64,
     /// How long a POP3 device waits between two logins, in seconds.
     pub pop3_login_delay_secs: u64,
+    /// How many octets the mailboxes of a new account may hold together; `None`: as many as there is disk.
+    pub quota_bytes: Option<u64>,
     /// What is logged.
     pub log: Log,
 }
@@ -153,6 +155,7 @@ impl Default for Config {
             retention_days: 30,
             retention_bytes_max: 10 * 1024 * 1024 * 1024,
             pop3_login_delay_secs: 0,
+            quota_bytes: None,
             log: Log::default(),
         }
     }

@@ -67,6 +67,14 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.account_requests, value.boolean()?),
     },
     ConfigOption {
+        key: "quota_bytes",
+        kind: COUNT,
+        default: None,
+        text: "How many octets the mailboxes of a new account may hold together; without it as many as there is disk. \
+               `pillarbox account quota` changes it for one account.",
+        set: |config, value| put(&mut config.quota_bytes, Some(value.number(0, u64::MAX / 2)?)),
+    },
+    ConfigOption {
         key: "listen.smtp",
         kind: ADDRESSES,
         default: Some("[\"[::]:25\"]"),

@@ -1,5 +1,6 @@
 //! What the listeners serve: the sessions of every protocol on one store.
 
+mod filling;
 mod outbound;
 mod retention;
 
@@ -18,6 +19,7 @@ use delivery::Delivery;
 use store::Timestamp;
 use web::{Site, SiteOptions};
 
+pub use filling::tell_of_filling;
 pub use outbound::Outbound;
 pub use retention::keep_retention;
 

@@ -25,6 +25,7 @@ pub(super) fn handle(session: &mut Session, rcpt: Rcpt) -> Reply {
             transaction.local.push(recipient);
             ok()
         }
+        Ok(RecipientDecision::Full) => replies::mailbox_full(),
         Ok(RecipientDecision::NoSuchUser) => {
             Reply::new(550, Enhanced(5, 1, 1), format!("Nobody here is called {path}"))
         }

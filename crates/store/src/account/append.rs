@@ -50,8 +50,8 @@ pub struct Appended {
 }
 
 /// What of a new message is written in the transaction.
-struct Prepared {
-    size: u32,
+pub(super) struct Prepared {
+    pub(super) size: u32,
     body_record: Vec<u8>,
     summary: Vec<u8>,
     object: Option<String>,
@@ -62,13 +62,17 @@ impl Account {
     /// Stores a message. A body larger than the inline limit is made durable as an object first.
     ///
     /// # Errors
-    /// [`Error::NoSuchMailbox`], [`Error::Limit`] (a keyword too many, 4 GiB, UIDs used up), [`Error::NoSpace`], faults.
+    /// [`Error::NoSuchMailbox`], [`Error::OverQuota`], [`Error::Limit`] (a keyword too many, 4 GiB, UIDs used up),
+    /// [`Error::NoSpace`], faults.
     pub fn append(&self, actor: Actor, target: Target, message: NewMessage) -> Result<Appended, Error> {
         let NewMessage { body, flags, internal_date } = message;
         let prepared = self.prepare(&body)?;
         drop(body);
         let object = prepared.object.clone();
-        let appended = self.transact(move |tx| append(tx, actor, &target, &flags, internal_date, &prepared));
+        let appended = self.transact(move |tx| {
+            tx.must_fit(prepared.size.into())?;
+            append(tx, actor, &target, &flags, internal_date, &prepared)
+        });
         if let (Err(error), Some(name)) = (&appended, object)
             && !matches!(error, Error::Fault(_))
         {
@@ -78,7 +82,7 @@ impl Account {
         appended
     }
 
-    fn prepare(&self, body: &[u8]) -> Result<Prepared, Error> {
+    pub(super) fn prepare(&self, body: &[u8]) -> Result<Prepared, Error> {
         let size = u32::try_from(body.len()).map_err(|_| Error::Limit("a message has at most 4 GiB".into()))?;
         let hash = *blake3::hash(body).as_bytes();
         let mut summary = message::Summary::parse(body).encode();
@@ -106,7 +110,7 @@ fn object_name(hash: &[u8; 32]) -> Result<String, Error> {
     Ok(format!("{}-{:016x}", blake3::Hash::from_bytes(*hash).to_hex(), u64::from_be_bytes(nonce)))
 }
 
-fn append(
+pub(super) fn append(
     tx: &mut Tx<'_>,
     actor: Actor,
     target: &Target,

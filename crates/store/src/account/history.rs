@@ -219,7 +219,8 @@ fn events_of(entry: &JournalEntry, email: EmailId, arrived: bool, state: &Accoun
         | Change::DeviceChanged { .. }
         | Change::DeviceRevoked { .. }
         | Change::SettingsChanged
-        | Change::Undone { .. } => Vec::new(),
+        | Change::Undone { .. }
+        | Change::Cleared { .. } => Vec::new(),
     };
     let JournalEntry { modseq, at, device, protocol, .. } = *entry;
     changes.into_iter().map(|what| MessageEvent { modseq, at, device, protocol, what }).collect()

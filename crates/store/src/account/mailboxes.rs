@@ -20,12 +20,15 @@ const LEVELS_MAX: usize = 32;
 impl Account {
     /// Begins an account: INBOX and the special-use mailboxes, all subscribed.
     pub(crate) fn create(&self, now: Timestamp) -> Result<(), Error> {
+        let quota_bytes = self.options.quota_bytes;
         self.cell.transact(move |tx| {
             if tx.state.head > ModSeq(0) {
                 return Err(Error::AlreadyExists);
             }
             let actor = Actor { device: crate::ids::DeviceId(0), protocol: crate::journal::Protocol::Server, now };
-            tx.change_record().created = now;
+            let record = tx.change_record();
+            record.created = now;
+            record.settings.quota_bytes = quota_bytes;
             tx.journal(actor, Change::AccountCreated);
             for role in Role::ALL {
                 let id = tx.create_mailbox(actor, role.default_name(), Some(role))?;

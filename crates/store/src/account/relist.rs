@@ -26,7 +26,7 @@ impl Account {
     /// Copies messages; all of them or, on an error, none. UIDs that are gone are passed over.
     ///
     /// # Errors
-    /// [`Error::NoSuchMailbox`], [`Error::Limit`] (a keyword or UID too many), [`Error::NoSpace`], faults.
+    /// [`Error::NoSuchMailbox`], [`Error::OverQuota`], [`Error::Limit`] (a keyword or UID too many), [`Error::NoSpace`], faults.
     pub fn copy(&self, actor: Actor, from: MailboxId, uids: Vec<Uid>, to: MailboxId) -> Result<Relisting, Error> {
         self.transact(move |tx| relist(tx, actor, How::Copy, from, &uids, to))
     }
@@ -34,7 +34,7 @@ impl Account {
     /// Moves messages; all of them or, on an error, none. UIDs that are gone are passed over.
     ///
     /// # Errors
-    /// As [`Account::copy`].
+    /// As [`Account::copy`], but never [`Error::OverQuota`].
     pub fn move_messages(
         &self,
         actor: Actor,
@@ -59,6 +59,9 @@ fn relist(
     let mut entries: Vec<Entry> = uids.iter().filter_map(|uid| index.find(*uid)).copied().collect();
     entries.sort_unstable_by_key(|entry| entry.uid);
     entries.dedup_by_key(|entry| entry.uid);
+    if matches!(how, How::Copy) {
+        tx.must_fit(entries.iter().map(|entry| u64::from(entry.size)).sum())?;
+    }
     let mut pairs = Vec::with_capacity(entries.len());
     for batch in entries.chunks(MESSAGES_PER_ENTRY_MAX) {
         let relisted = tx.relisted(from, batch, to)?;

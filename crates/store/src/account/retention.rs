@@ -32,6 +32,26 @@ impl Account {
         Ok(self.cell.state()?.record.retained)
     }
 
+    /// When the first of what is restorable was removed; `None` when nothing is.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn retained_since(&self) -> Result<Option<Timestamp>, Error> {
+        let mut first = None;
+        state::scan_while(&*self.snapshot()?, key::kind(b'R'), |key, _| {
+            let millis = key::long_at(key, 1).map_err(Error::corrupt("a retention key"))?;
+            first = Some(Timestamp(i64::try_from(millis).unwrap_or(i64::MAX)));
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(first)
+    }
+
+    /// What is restorable takes at most so many octets.
+    #[must_use]
+    pub fn retention_bytes_max(&self) -> u64 {
+        self.options.retention_bytes_max
+    }
+
     /// What each device removed and is still restorable; 0 stands for the server and for what an earlier version removed.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ pub enum UndoWhat {
         /// Which device.
         device: DeviceId,
     },
-    /// An earlier undo, by the MODSEQ of its [`Change::Undone`].
+    /// An earlier undo or clearing, by the MODSEQ of its [`Change::Undone`] or [`Change::Cleared`].
     Undo(ModSeq),
 }
 
@@ -107,7 +107,7 @@ fn undone_from(tx: &mut Tx<'_>, modseq: ModSeq) -> Result<ModSeq, Error> {
     let no_undo = Error::NotAllowed("there is no undo of that number, or it has left retention");
     let Some(bytes) = tx.get(&key::journal(modseq))? else { return Err(no_undo) };
     match JournalEntry::decode(modseq, &bytes).map_err(Error::corrupt("a journal entry"))?.change {
-        Change::Undone { first, .. } => Ok(first),
+        Change::Undone { first, .. } | Change::Cleared { first } => Ok(first),
         _ => Err(no_undo),
     }
 }

@@ -226,7 +226,8 @@ fn by_journal(account: &Account, observer: &Observer, found: &Found) {
             | Change::DeviceRevoked { .. }
             | Change::SettingsChanged
             | Change::PopRelisted { .. }
-            | Change::Undone { .. } => {}
+            | Change::Undone { .. }
+            | Change::Cleared { .. } => {}
         }
     }
     let now: BTreeMap<MailboxId, String> =

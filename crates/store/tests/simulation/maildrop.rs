@@ -1,7 +1,7 @@
 //! What the model says of POP3: which mail a device lists, and what its deletions do.
 
 use crate::found::Found;
-use crate::model::{Model, Purged, Reply};
+use crate::model::{Model, PopDevice, Purged, Reply};
 use std::collections::{BTreeMap, BTreeSet};
 use store::pop::{Scope, Window};
 use store::removal::RemovalPolicy;
@@ -115,6 +115,25 @@ impl Model {
             };
         }
         Reply::Removed(removed)
+    }
+
+    /// What every device that uses POP3 has had and nobody has flagged.
+    pub fn clear(&mut self, before: Option<Timestamp>) -> Reply {
+        let pop: Vec<&PopDevice> = self.devices.values().filter(|d| d.uses_pop && !d.revoked).collect();
+        let had = |email: &EmailId| pop.iter().all(|d| d.taken.contains(email) || d.deleted.contains_key(email));
+        let old = |email: &EmailId| before.is_none_or(|before| self.emails[email].date < before);
+        let all: BTreeSet<EmailId> =
+            self.emails.keys().copied().filter(|email| !pop.is_empty() && had(email) && old(email)).collect();
+        let (mut messages, mut bytes) = (0, 0);
+        for id in self.ordinary().collect::<Vec<_>>() {
+            let listed = std::mem::take(&mut self.mailbox_mut(id).messages);
+            let (gone, kept): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                listed.into_iter().partition(|(_, m)| all.contains(&m.email) && !m.flags.contains("\\Flagged"));
+            messages += gone.len();
+            bytes += gone.values().map(|message| self.emails[&message.email].body.len() as u64).sum::<u64>();
+            self.mailbox_mut(id).messages = kept;
+        }
+        Reply::Cleared { messages, bytes }
     }
 
     fn expunge_what_all_have(&mut self, emails: &BTreeSet<EmailId>) -> usize {

@@ -79,6 +79,8 @@ pub enum Op {
     Revoke { device: DeviceId },
     PopQuit { device: DeviceId, taken: Vec<EmailId>, deleted: Vec<(EmailId, MailboxId)> },
     RemoveDue,
+    Quota { bytes: Option<u64> },
+    Clear { before: Option<Timestamp> },
     Purge { before: Timestamp },
 }
 
@@ -94,6 +96,7 @@ pub enum Reply {
     Device(DeviceId),
     Pop { kept: usize, expunged: usize, moved: usize },
     Removed(usize),
+    Cleared { messages: usize, bytes: u64 },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -101,6 +104,7 @@ pub struct Model {
     pub mailboxes: BTreeMap<MailboxId, Mailbox>,
     pub emails: BTreeMap<EmailId, Email>,
     pub devices: BTreeMap<DeviceId, PopDevice>,
+    pub quota: Option<u64>,
     last_mailbox: u32,
     last_device: u32,
 }
@@ -144,13 +148,19 @@ impl Model {
     fn change(&mut self, op: &Op, now: Timestamp, found: &Found) -> Result<Reply, Error> {
         match op {
             Op::Append { mailbox, body, flags, date } => {
-                self.append(mailbox.unwrap_or(self.inbox()), body, flags, *date, found)
+                let reply = self.append(mailbox.unwrap_or(self.inbox()), body, flags, *date, found)?;
+                self.within_quota(true)?;
+                Ok(reply)
             }
             Op::Flags { mailbox, uids, mode, flags, since } => {
                 self.reflag(*mailbox, uids, *mode, flags, since.map(|since| (since, found)))
             }
             Op::Expunge { mailbox, uids } => self.expunge(*mailbox, uids.as_deref()),
-            Op::Copy { from, uids, to } => self.relist(*from, uids, *to, false),
+            Op::Copy { from, uids, to } => {
+                let reply = self.relist(*from, uids, *to, false)?;
+                self.within_quota(matches!(&reply, Reply::Pairs(pairs) if !pairs.is_empty()))?;
+                Ok(reply)
+            }
             Op::Move { from, uids, to } => self.relist(*from, uids, *to, true),
             Op::Create { name, role } => {
                 if self.by_name(name).is_some() {
@@ -203,6 +213,11 @@ impl Model {
             }
             Op::PopQuit { device, taken, deleted } => Ok(self.pop_quit(*device, taken, deleted, now, found)),
             Op::RemoveDue => Ok(self.remove_due(now)),
+            Op::Quota { bytes } => {
+                self.quota = *bytes;
+                Ok(Reply::Done)
+            }
+            Op::Clear { before } => Ok(self.clear(*before)),
             Op::Purge { before } => {
                 let due = |email: &&mut Email| email.removed_at.is_some_and(|at| at < *before);
                 self.emails.values_mut().filter(due).for_each(|email| email.purged = Purged::Yes);
@@ -229,6 +244,18 @@ impl Model {
         let known = self.emails.insert(email, email_state);
         assert!(known.is_none(), "EMAILID {} was given out twice", email.text());
         Ok(Reply::Appended { mailbox: id, uid, email })
+    }
+
+    /// RFC 9208: what adds nothing is not refused.
+    fn within_quota(&self, adds: bool) -> Result<(), Error> {
+        let messages = self.mailboxes.values().flat_map(|mailbox| mailbox.messages.values());
+        let used_bytes: usize = messages.map(|message| self.emails[&message.email].body.len()).sum();
+        match self.quota {
+            Some(quota_bytes) if adds && used_bytes as u64 > quota_bytes => {
+                Err(Error::OverQuota { used_bytes: 0, quota_bytes })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn reflag(

@@ -119,10 +119,17 @@ pub fn draw(random: &mut Random, model: &Model, moment: &Moment) -> Op {
         }
         77..80 => Op::Rename { from: name(random, model), to: name(random, model) },
         80..83 => Op::Delete { name: name(random, model) },
+        83 if random.chance(500) => {
+            let bytes = random.chance(600).then(|| random.below(60_000));
+            Op::Quota { bytes }
+        }
         83..85 => Op::Subscribe { name: name(random, model), subscribed: random.chance(500) },
         85..88 => Op::AddDevice { name: format!("device {}", random.below(6)), pop: pop(random) },
         88..90 => Op::MainDevice { fingerprint: format!("imap:{}", random.below(2)) },
-        90..92 => Op::Login { device: device(random, model), protocol: *pick(random, &Protocol::ALL).unwrap() },
+        90..92 => {
+            let any = *pick(random, &Protocol::ALL).unwrap();
+            Op::Login { device: device(random, model), protocol: if random.chance(500) { Protocol::Pop3 } else { any } }
+        }
         92..94 => Op::Policy { device: device(random, model), pop: pop(random) },
         94 => Op::Revoke { device: device(random, model) },
         95 => Op::RemoveDue,

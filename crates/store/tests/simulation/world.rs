@@ -12,9 +12,9 @@ use store::device::{Credential, LastLogin};
 use store::objects::Objects;
 use store::sim::{Fault, FaultRates, Random, SIM_EPOCH, SimEngine, SimObjects};
 use store::{
-    Account, AccountId, Actor, DeviceId, EmailId, Error, Expunge, FlagBits, FlagChange, Flags, Index, MailboxId,
-    Maildrop, MaildropOptions, MaildropOutcome, ModSeq, NewMessage, Protocol, Store, SystemFlag, Target, Timestamp,
-    Uid, Watch,
+    Account, AccountId, Actor, ClearRequest, DeviceId, EmailId, Error, Expunge, FlagBits, FlagChange, Flags, Index,
+    MailboxId, Maildrop, MaildropOptions, MaildropOutcome, ModSeq, NewMessage, Protocol, Store, SystemFlag, Target,
+    Timestamp, Uid, Watch,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -178,7 +178,8 @@ impl World {
             0..6 => self.look(process, subject),
             6..9 => self.open_pop(process, subject),
             9..14 => self.end_pop(process),
-            14..17 => self.all_clients_look(),
+            14..16 => self.all_clients_look(),
+            16 => self.clear(process, subject),
             17 => self.restart_process(process),
             18..20 => self.check(subject),
             21 => self.sweep(subject),
@@ -375,6 +376,25 @@ impl World {
         self.perform(pop.subject, process, &op, |now| perform(&pop.account, &op, now, Some(&pop.maildrop)));
     }
 
+    /// Most POP devices take all that they list; then what they all have is cleared.
+    fn clear(&mut self, process: usize, subject: usize) {
+        let account = self.processes[process].store.account(self.accounts[subject].id);
+        let devices = self.accounts[subject].model.devices.iter().filter(|(_, d)| d.uses_pop && !d.revoked);
+        for device in devices.map(|(id, _)| *id).collect::<Vec<_>>() {
+            account.refresh().unwrap();
+            let Ok(maildrop) = account.open_maildrop(device, &MaildropOptions::default(), LOOK_AT) else { continue };
+            let most = if self.random.chance(800) { 1000 } else { 500 };
+            let taken = workload::some(&mut self.random, &crate::found::shown(&maildrop), most);
+            let taken = taken.into_iter().map(|(email, _)| email).collect();
+            let op = Op::PopQuit { device, taken, deleted: Vec::new() };
+            self.perform(subject, process, &op, |now| perform(&account, &op, now, Some(&maildrop)));
+        }
+        let before = self.random.chance(200).then(|| Timestamp(self.now.0 - self.random.below(1_000_000) as i64));
+        let op = Op::Clear { before };
+        let account = self.processes[process].store.account(self.accounts[subject].id);
+        self.perform(subject, process, &op, |now| perform(&account, &op, now, None));
+    }
+
     pub fn end(mut self) {
         self.all_clients_look();
         let Self { processes, accounts, .. } = &mut self;
@@ -495,6 +515,13 @@ fn perform(account: &Account, op: &Op, now: Timestamp, maildrop: Option<&Maildro
             Ok(Reply::Pop { kept, expunged, moved })
         }
         Op::RemoveDue => account.remove_due(now).map(Reply::Removed),
+        Op::Quota { bytes } => account.set_quota(actor, bytes).map(|()| Reply::Done),
+        Op::Clear { before } => {
+            account.refresh()?;
+            let request = ClearRequest { before, ..ClearRequest::default() };
+            let report = account.clear_taken(actor, request)?;
+            Ok(Reply::Cleared { messages: report.messages, bytes: report.bytes })
+        }
         Op::Purge { before } => account.purge(before).map(|_| Reply::Done),
     }
 }

@@ -141,7 +141,8 @@ impl Trail {
             | Change::DeviceChanged { .. }
             | Change::DeviceRevoked { .. }
             | Change::SettingsChanged
-            | Change::Undone { .. } => {}
+            | Change::Undone { .. }
+            | Change::Cleared { .. } => {}
         }
     }
 

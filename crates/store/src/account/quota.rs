@@ -1,0 +1,180 @@
+//! How full an account is: what its mailboxes hold together may not go beyond its quota.
+//!
+//! Each place of a message counts, so a copy counts like another message: that is what the mailboxes already count, and
+//! what STATUS SIZE tells (RFC 9208 §5.1 leaves it to the server). What is only restorable does not count.
+//!
+//! What would add to a full account is refused: delivery, APPEND, COPY. What adds nothing never is: MOVE, RENAME, flags.
+//! An undo, and what the server itself asks the owner, is not refused either, though it may go beyond the quota: nothing
+//! may be lost because a mailbox is full.
+
+use super::Account;
+use super::append::{Target, append};
+use crate::error::Error;
+use crate::ids::AccountId;
+use crate::journal::{Actor, Change};
+use crate::state::AccountState;
+use crate::tx::Tx;
+use crate::{Appended, NewMessage};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// An account fills up when its mailboxes hold so many hundredths of its quota.
+pub const FILLING_PERCENT: u64 = 80;
+/// Its owner is told of that once, and again only after it held less than so many.
+const EMPTIER_PERCENT: u64 = 75;
+
+/// What the mailboxes of an account hold together, and may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Octets; a copy in another mailbox counts again.
+    pub bytes: u64,
+    /// Messages, copies included.
+    pub messages: u64,
+    /// So many octets at most; `None`: as many as there is disk.
+    pub quota_bytes: Option<u64>,
+}
+
+impl Usage {
+    /// Hundredths of the quota, rounded down; more than 100 after an undo or a quota that became smaller.
+    #[must_use]
+    pub fn percent(&self) -> Option<u64> {
+        Some(self.bytes.saturating_mul(100).checked_div(self.quota_bytes?).unwrap_or(100))
+    }
+
+    /// Whether the owner should do something about it.
+    #[must_use]
+    pub fn is_filling(&self) -> bool {
+        self.percent().is_some_and(|percent| percent >= FILLING_PERCENT)
+    }
+
+    /// Whether there is no room for anything.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.quota_bytes.is_some_and(|quota| self.bytes >= quota)
+    }
+}
+
+/// Accounts of which somebody should look whether they fill up. A hint: what counts is in the account.
+#[derive(Default)]
+pub(crate) struct Filling(Mutex<BTreeSet<AccountId>>);
+
+impl Filling {
+    pub(crate) fn take(&self) -> BTreeSet<AccountId> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<AccountId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AccountState {
+    pub(crate) fn usage(&self) -> Usage {
+        let counts = self.mailboxes.values().map(|state| &state.mailbox.counts);
+        let (bytes, messages) = counts.fold((0u64, 0u64), |(bytes, messages), counts| {
+            (bytes.saturating_add(counts.bytes), messages.saturating_add(counts.messages.into()))
+        });
+        Usage { bytes, messages, quota_bytes: self.record.settings.quota_bytes }
+    }
+
+    /// Whether the owner is to be told that it fills up; `Some(false)`: it may be told again later.
+    fn tells_of_filling(&self) -> Option<bool> {
+        // Without a quota nothing is added up.
+        let percent = match self.record.settings.quota_bytes {
+            Some(_) => self.usage().percent().unwrap_or(0),
+            None => 0,
+        };
+        match self.record.told_of_filling {
+            false if percent >= FILLING_PERCENT => Some(true),
+            true if percent < EMPTIER_PERCENT => Some(false),
+            false | true => None,
+        }
+    }
+}
+
+impl Account {
+    /// How full the account is.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn usage(&self) -> Result<Usage, Error> {
+        Ok(self.cell.state()?.usage())
+    }
+
+    /// Changes how many octets the mailboxes may hold together. What is there stays, also where it is more.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults.
+    pub fn set_quota(&self, actor: Actor, quota_bytes: Option<u64>) -> Result<(), Error> {
+        self.transact(move |tx| {
+            tx.change_record().settings.quota_bytes = quota_bytes;
+            tx.journal(actor, Change::SettingsChanged);
+            Ok(())
+        })
+    }
+
+    /// Whether the owner is to be told that the account fills up, and was not yet.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn must_tell_of_filling(&self) -> Result<bool, Error> {
+        Ok(self.cell.state()?.tells_of_filling() == Some(true))
+    }
+
+    /// Puts `message`, which tells that the account fills up, into INBOX: once, and again only after it was emptier. Where
+    /// that would go beyond the quota it is left for later. Without a message it only notes that the account is emptier.
+    ///
+    /// # Errors
+    /// As [`Account::append`], but never [`Error::OverQuota`].
+    pub fn tell_of_filling(&self, actor: Actor, message: Option<NewMessage>) -> Result<Option<Appended>, Error> {
+        if self.cell.state()?.tells_of_filling().is_none() {
+            return Ok(None);
+        }
+        let Some(NewMessage { body, flags, internal_date }) = message else {
+            return self.transact(|tx| {
+                tx.note_emptier();
+                Ok(None)
+            });
+        };
+        let prepared = self.prepare(&body)?;
+        let told = self.transact(move |tx| {
+            tx.note_emptier();
+            if tx.state.tells_of_filling() != Some(true) {
+                return Ok(None);
+            }
+            tx.must_fit(prepared.size.into())?;
+            tx.change_record().told_of_filling = true;
+            append(tx, actor, &Target::Inbox, &flags, internal_date, &prepared).map(Some)
+        });
+        match told {
+            Err(Error::OverQuota { .. }) => Ok(None),
+            told => told,
+        }
+    }
+
+    /// After each change.
+    pub(super) fn note_filling(&self) {
+        if self.cell.state().is_ok_and(|state| state.tells_of_filling().is_some()) {
+            self.filling.lock().insert(self.id());
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Refuses what would go beyond the quota. Operations of one account come one after the other: no two of them pass the
+    /// limit together.
+    pub(super) fn must_fit(&self, more_bytes: u64) -> Result<(), Error> {
+        let Some(quota_bytes) = self.state.record.settings.quota_bytes else { return Ok(()) };
+        let used_bytes = self.state.usage().bytes;
+        if more_bytes > 0 && used_bytes.saturating_add(more_bytes) > quota_bytes {
+            return Err(Error::OverQuota { used_bytes, quota_bytes });
+        }
+        Ok(())
+    }
+
+    fn note_emptier(&mut self) {
+        if self.state.tells_of_filling() == Some(false) {
+            self.change_record().told_of_filling = false;
+        }
+    }
+}
