@@ -11,3 +11,4 @@ mod mixed;
 mod mutt;
 mod python;
 mod senders;
+mod shared_password;

@@ -30,6 +30,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         protocol: Protocol::Imap,
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         fingerprint: Some("bench"),
+        tls: None,
         now,
     };
     let log_in = |password, now| auth.log_in(&attempt(password, now)).map(drop).map_err(|error| error.to_string());

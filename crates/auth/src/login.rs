@@ -70,8 +70,11 @@ pub struct Attempt<'a> {
     pub protocol: Protocol,
     /// From where. What is counted is this address (IPv4) or its /64 (IPv6).
     pub address: IpAddr,
-    /// What the program called itself before (the `name` of IMAP `ID`, RFC 2971 §3.3), without the protocol.
+    /// What the program called itself before (the `name` of IMAP `ID`, RFC 2971 §3.3), without the protocol; over POP3 how
+    /// it logs in ([`store::program`]).
     pub fingerprint: Option<&'a str>,
+    /// The version of TLS, if it is on.
+    pub tls: Option<&'a str>,
     /// The time.
     pub now: Timestamp,
 }
@@ -151,7 +154,8 @@ impl Auth {
         let is_known = |name: &str| directory.who_logs_in(name).is_ok_and(|known| known.is_some());
         let UserName { user, options } = UserName::parse(attempt.user, is_known);
         let login = self.log_in_as(&Attempt { user: &user, ..*attempt })?;
-        Ok(Login { maildrop: options, ..login })
+        let program = attempt.fingerprint.filter(|_| login.main_password).map(str::to_owned);
+        Ok(Login { maildrop: MaildropOptions { program, ..options }, ..login })
     }
 
     fn log_in_as(&self, attempt: &Attempt<'_>) -> Result<Login, LoginError> {
@@ -390,7 +394,10 @@ impl Auth {
     pub(crate) fn note_main_password(&self, id: AccountId, attempt: &Attempt<'_>) -> Result<DeviceId, Error> {
         let account = self.store().account(id);
         devices_now(&account)?;
-        let device = main_password_device(&account, attempt.protocol, attempt.fingerprint, attempt.now)?;
+        let device = match attempt.fingerprint.filter(|_| attempt.protocol == Protocol::Pop3) {
+            Some(fingerprint) => pop_program_device(&account, fingerprint, attempt)?,
+            None => main_password_device(&account, attempt.protocol, attempt.fingerprint, attempt.now)?,
+        };
         note(&account, device, last_login(attempt))?;
         Ok(device)
     }
@@ -444,6 +451,16 @@ fn main_password_device(
     }
 }
 
+/// The device of a POP3 program with the main password. What cannot be noted keeps nobody from their mail.
+fn pop_program_device(account: &Account, fingerprint: &str, attempt: &Attempt<'_>) -> Result<DeviceId, Error> {
+    let may_add = account.devices()?.values().filter_map(main_password_fingerprint).count() < MAIN_PASSWORD_DEVICES_MAX;
+    let address = attempt.address.to_canonical().to_string();
+    match account.pop_program_device(attempt.now, fingerprint, &address, may_add) {
+        Err(Error::Limit(_) | Error::NoSpace(_)) => main_password_device(account, Protocol::Pop3, None, attempt.now),
+        outcome => outcome,
+    }
+}
+
 fn main_password_fingerprint(device: &Device) -> Option<(DeviceId, &str)> {
     match &device.credential {
         Credential::MainPassword { fingerprint } if device.revoked_at.is_none() => Some((device.id, fingerprint)),
@@ -461,8 +478,10 @@ fn note(account: &Account, device: DeviceId, login: LastLogin) -> Result<(), Err
 
 fn last_login(attempt: &Attempt<'_>) -> LastLogin {
     let address = attempt.address.to_canonical().to_string();
-    let program = attempt.fingerprint.map(sanitised).filter(|name| !name.is_empty());
-    LastLogin { at: attempt.now, protocol: attempt.protocol, address, tls: None, program }
+    // A POP3 program does not say what it is.
+    let program = attempt.fingerprint.filter(|_| attempt.protocol != Protocol::Pop3);
+    let program = program.map(sanitised).filter(|name| !name.is_empty());
+    LastLogin { at: attempt.now, protocol: attempt.protocol, address, tls: attempt.tls.map(str::to_owned), program }
 }
 
 /// A program's own words, fit to be shown.

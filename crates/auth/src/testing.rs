@@ -46,6 +46,7 @@ pub(crate) fn attempt<'a>(user: &'a str, password: &'a str) -> Attempt<'a> {
         protocol: Protocol::Imap,
         address: "192.0.2.1".parse().unwrap(),
         fingerprint: None,
+        tls: None,
         now: NOW,
     }
 }

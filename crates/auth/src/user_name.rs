@@ -16,7 +16,8 @@ impl UserName {
         let text = text.trim();
         let marked = text.split_at_checked("recent:".len()).filter(|(mark, _)| mark.eq_ignore_ascii_case("recent:"));
         let (recent, name) = marked.map_or((false, text), |(_, name)| (true, name.trim_start()));
-        let whole = || Self { user: name.to_owned(), options: MaildropOptions { recent, mailbox: None } };
+        let whole =
+            || Self { user: name.to_owned(), options: MaildropOptions { recent, ..MaildropOptions::default() } };
         if is_known(name) {
             return whole();
         }
@@ -27,7 +28,7 @@ impl UserName {
         match local_part.split_once('+').filter(|(user, mailbox)| !user.is_empty() && !mailbox.is_empty()) {
             Some((user, mailbox)) => Self {
                 user: domain.map_or_else(|| user.to_owned(), |domain| format!("{user}@{domain}")),
-                options: MaildropOptions { recent, mailbox: Some(mailbox.to_owned()) },
+                options: MaildropOptions { recent, mailbox: Some(mailbox.to_owned()), program: None },
             },
             None => whole(),
         }
@@ -41,7 +42,7 @@ mod tests {
     #[test]
     fn what_is_around_a_name_is_taken_off() {
         let check = |text: &str, user: &str, recent: bool, mailbox: Option<&str>| {
-            let options = MaildropOptions { recent, mailbox: mailbox.map(str::to_owned) };
+            let options = MaildropOptions { recent, mailbox: mailbox.map(str::to_owned), program: None };
             let parsed = UserName::parse(text, |name| name == "c++@example.org");
             assert_eq!(parsed, UserName { user: user.to_owned(), options }, "{text:?}");
         };

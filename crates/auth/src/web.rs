@@ -359,7 +359,8 @@ impl Web<'_> {
         program: Option<&str>,
         now: Timestamp,
     ) -> Result<WebLogin, store::Error> {
-        let attempt = Attempt { user: "", password: "", protocol: Protocol::Web, address, fingerprint: None, now };
+        let attempt =
+            Attempt { user: "", password: "", protocol: Protocol::Web, address, fingerprint: None, tls: None, now };
         let session = SessionRecord {
             account,
             device: self.0.note_main_password(account, &attempt)?,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use store::device::{Credential, Device};
 use store::removal::RemovalPolicy;
-use store::{Change, DeviceId, Protocol, Retained, TimelineQuery};
+use store::{Change, DeviceId, Protocol, Retained, TimelineQuery, Timestamp};
 
 /// "Lately" is so many days.
 pub const LATELY_DAYS: u16 = 7;
@@ -118,7 +118,7 @@ impl AccountConsole {
             (device.revoked_at.is_some(), std::cmp::Reverse(seen))
         });
         let card = |device: &Device| {
-            let others = Others::of(device, &devices);
+            let others = Others::of(device, &devices, self.actor.now);
             let traffic = traffic.get(&device.id).copied().unwrap_or_default();
             card(device, &others, traffic, retained.get(&device.id).copied().unwrap_or_default())
         };
@@ -131,7 +131,7 @@ impl AccountConsole {
     /// [`store::Error::NoSuchDevice`], faults.
     pub fn device_card(&self, id: DeviceId) -> Result<DeviceCard, Error> {
         let device = self.device(id)?;
-        let others = Others::of(&device, &*self.account.devices()?);
+        let others = Others::of(&device, &*self.account.devices()?, self.actor.now);
         let traffic = self.traffic()?.get(&id).copied().unwrap_or_default();
         Ok(card(&device, &others, traffic, self.account.retained_by_device()?.get(&id).copied().unwrap_or_default()))
     }
@@ -192,11 +192,27 @@ impl AccountConsole {
 struct Others {
     /// Another device reads the account.
     shared: bool,
+    /// Programs that have the same password, as far as they can be told apart.
+    login: SharedLogin,
+}
+
+/// What is known of the POP programs with one password.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SharedLogin {
+    /// It is the device's own.
+    Own,
+    /// The main password, and one program; another one that logs in alike could not be told from it.
+    One,
+    /// The main password; two programs seem to use it in turns.
+    Perhaps,
+    /// The main password, and more than one program, each with its own list.
+    Apart,
 }
 
 impl Others {
-    fn of(device: &Device, devices: &BTreeMap<DeviceId, Device>) -> Self {
-        Self { shared: devices.values().any(|other| other.id != device.id && other.reads_mail()) }
+    fn of(device: &Device, devices: &BTreeMap<DeviceId, Device>, now: Timestamp) -> Self {
+        let shared = devices.values().any(|other| other.id != device.id && other.reads_mail());
+        Self { shared, login: SharedLogin::of(device, devices, now) }
     }
 }
 
@@ -225,7 +241,7 @@ fn card(device: &Device, others: &Others, traffic: Traffic, retained: Retained) 
         restorable: retained.messages,
         light,
         light_reason: reason.to_owned(),
-        advice: advice(device),
+        advice: advice(device, others),
     }
 }
 
@@ -248,11 +264,31 @@ fn light(device: &Device, others: &Others) -> (Light, &'static str) {
     }
 }
 
-fn advice(device: &Device) -> Vec<String> {
+impl SharedLogin {
+    fn of(device: &Device, devices: &BTreeMap<DeviceId, Device>, now: Timestamp) -> Self {
+        let is_another = |other: &Device| other.id != device.id && other.is_main_password_pop();
+        match device.credential {
+            Credential::ApplicationPassword { .. } => Self::Own,
+            Credential::MainPassword { .. } if device.seems_shared(now) => Self::Perhaps,
+            Credential::MainPassword { .. } if devices.values().any(is_another) => Self::Apart,
+            Credential::MainPassword { .. } => Self::One,
+        }
+    }
+
+    fn words(self) -> Option<&'static str> {
+        match self {
+            Self::Own => None,
+            Self::One => Some(words::LOGIN_OF_ONE),
+            Self::Perhaps => Some(words::LOGIN_OF_TWO_PERHAPS),
+            Self::Apart => Some(words::LOGIN_TOLD_APART),
+        }
+    }
+}
+
+fn advice(device: &Device, others: &Others) -> Vec<String> {
     if !device.has_used(Protocol::Pop3) || device.revoked_at.is_some() {
         return Vec::new();
     }
-    let shared_login = matches!(device.credential, Credential::MainPassword { .. });
-    let lines = [Some(words::ADVICE_IMAP), shared_login.then_some(words::LIGHT_SHARED_LOGIN)];
+    let lines = [Some(words::ADVICE_IMAP), others.login.words()];
     lines.into_iter().flatten().map(str::to_owned).collect()
 }

@@ -245,3 +245,23 @@ fn the_owner_is_told_by_a_message_with_the_offer() {
     assert!(letter.contains("Subject: Your mailbox is 85 % full\r\n"), "{letter}");
     assert!(letter.contains("1 message (8.8 KiB) has been taken by every POP device of yours."), "{letter}");
 }
+
+#[test]
+fn the_card_says_whether_programs_with_the_main_password_can_be_told_apart() {
+    let world = World::new();
+    let visit = |program: &str, minutes: i64| {
+        let now = Timestamp(NOW.0 + minutes * 60_000);
+        let device = world.account.pop_program_device(now, program, "192.0.2.7", true).unwrap();
+        let address = "192.0.2.7".to_owned();
+        let login = LastLogin { at: now, protocol: Protocol::Pop3, address, tls: None, program: None };
+        world.account.note_login(device, login).unwrap();
+        world.console.device_card(device).unwrap().advice[1].clone()
+    };
+    assert!(visit("PASS", 0).contains("cannot be told from it"));
+    assert!(visit("AUTH PLAIN", 1).contains("in turns"));
+    visit("PASS", 2);
+    visit("AUTH PLAIN", 3);
+    visit("PASS", 4);
+    assert!(visit("AUTH PLAIN", 5).contains("told from other POP programs"));
+    assert!(visit("PASS", 6).contains("told from other POP programs"));
+}

@@ -204,7 +204,13 @@ pub(crate) const LIGHT_IMAP: &str = "It works in the one mailbox that all your d
 pub(crate) const LIGHT_CHANGES: &str = "What it deletes changes the mailbox of your other devices, as you have chosen.";
 pub(crate) const LIGHT_EXPUNGES: &str = "What it deletes is deleted for all your devices.";
 pub(crate) const LIGHT_ALONE: &str = "It is the only device; what it deletes is deleted.";
-pub(crate) const LIGHT_SHARED_LOGIN: &str = "POP programs that log in with the main password look like one device. Give each \
-                                             an application password, and each gets a list of its own.";
+pub(crate) const LOGIN_OF_ONE: &str = "It logs in with the main password. A second POP program that does so in the same way \
+                                       cannot be told from it, and each would miss what the other one deletes. Give each an \
+                                       application password, and each has a list of its own.";
+pub(crate) const LOGIN_OF_TWO_PERHAPS: &str = "Two POP programs seem to log in with the main password in turns, or one was \
+                                               updated. Until that is sure your mailbox keeps what they delete. Give each an \
+                                               application password, and each has a list of its own at once.";
+pub(crate) const LOGIN_TOLD_APART: &str = "It logs in with the main password, and is told from other POP programs by the way \
+                                           in which it does. An application password of its own is safer.";
 pub(crate) const ADVICE_IMAP: &str =
     "This device uses POP. Over IMAP it would show the same mail, read and unread, as your others.";

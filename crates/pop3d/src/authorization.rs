@@ -1,5 +1,6 @@
 //! The AUTHORIZATION state (RFC 1939 §4): USER and PASS, AUTH (RFC 5034), STLS (RFC 2595 §4).
 
+use crate::habit::Method;
 use crate::transaction::Transaction;
 use crate::{Outcome, Session, State};
 use auth::{Attempt, Login, LoginError};
@@ -12,7 +13,7 @@ use store::{Error, Protocol, Timestamp};
 #[derive(Default)]
 pub(crate) struct Authorization {
     user: Option<String>,
-    exchange: Option<Exchange>,
+    exchange: Option<(Exchange, Method)>,
 }
 
 impl Session {
@@ -27,7 +28,10 @@ impl Session {
                 }
                 let initial = auth.initial_response.as_ref().map(|initial| initial.as_str().as_bytes());
                 match Mechanism::from_name(&auth.mechanism) {
-                    Some(mechanism) => self.progress(Exchange::start(mechanism, initial), now, output),
+                    Some(mechanism) => {
+                        let method = Method::Auth { mechanism: mechanism.name(), at_once: initial.is_some() };
+                        self.progress(Exchange::start(mechanism, initial), method, now, output)
+                    }
                     None => Outcome::Reply(Reply::err(self.words.no_such_mechanism)),
                 }
             }
@@ -74,7 +78,7 @@ impl Session {
             State::New | State::Rejected { .. } | State::Transaction(_) | State::Over => None,
         };
         match user {
-            Some(user) => self.log_in(&user, password.as_str(), now, output),
+            Some(user) => self.log_in((&user, password.as_str()), Method::Pass, now, output),
             None => Outcome::Reply(Reply::err(self.words.user_first)),
         }
     }
@@ -100,19 +104,21 @@ impl Session {
             State::New | State::Rejected { .. } | State::Transaction(_) | State::Over => None,
         };
         match (line, exchange) {
-            (Ok(line), Some(exchange)) => self.progress(exchange.respond(line.as_str().as_bytes()), now, output),
+            (Ok(line), Some((exchange, method))) => {
+                self.progress(exchange.respond(line.as_str().as_bytes()), method, now, output)
+            }
             (Err(error), _) => Outcome::Reply(Reply::err((self.words.syntax)(error))),
             (Ok(_), None) => Outcome::Reply(Reply::err((self.words.syntax)(SyntaxError::UnknownCommand))),
         }
     }
 
-    fn progress(&mut self, progress: Progress, now: Moment, output: &mut Vec<u8>) -> Outcome {
+    fn progress(&mut self, progress: Progress, method: Method, now: Moment, output: &mut Vec<u8>) -> Outcome {
         match progress {
             Progress::Challenge(challenge, exchange) => {
                 Reply::encode_challenge(&challenge, output);
                 self.receiver.begin_auth();
                 if let State::Authorization(authorization) = &mut self.state {
-                    authorization.exchange = Some(exchange);
+                    authorization.exchange = Some((exchange, method));
                 }
                 Outcome::Done
             }
@@ -122,23 +128,26 @@ impl Session {
                 if credentials.authorization_id.is_some_and(|other| !other.is_empty() && other != user) {
                     return Outcome::Reply(Reply::err_with(ResponseCode::Auth, self.words.log_in_as_yourself));
                 }
-                self.log_in(&user, credentials.password.as_str(), now, output)
+                self.log_in((&user, credentials.password.as_str()), method, now, output)
             }
             Progress::Failed(failure) => Outcome::Reply(Reply::err((self.words.exchange)(failure))),
         }
     }
 
-    fn log_in(&mut self, user: &str, password: &str, now: Moment, output: &mut Vec<u8>) -> Outcome {
+    fn log_in(&mut self, (user, password): (&str, &str), method: Method, now: Moment, output: &mut Vec<u8>) -> Outcome {
         if !self.may_log_in() {
             return self.needs_tls();
         }
         let words = self.words;
+        let tls = self.peer.tls.as_ref();
+        let fingerprint = self.habit.fingerprint(method, tls, user);
         let attempt = Attempt {
             user,
             password,
             protocol: Protocol::Pop3,
             address: self.peer.address,
-            fingerprint: None,
+            fingerprint: Some(&fingerprint),
+            tls: tls.map(|tls| tls.version.as_str()),
             now: Timestamp(now.unix_millis),
         };
         let login = match self.service.auth.log_in(&attempt) {

@@ -12,6 +12,7 @@
 
 mod authorization;
 mod capabilities;
+mod habit;
 mod listing;
 mod login_delay;
 mod retrieval;
@@ -23,6 +24,7 @@ mod tests;
 
 use auth::Auth;
 use authorization::Authorization;
+use habit::Habit;
 use pop3_proto::{Command, Event, Receiver, Reply};
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use std::sync::Arc;
@@ -59,6 +61,7 @@ pub struct Session {
     errors: u32,
     deadline_millis: u64,
     words: &'static Words,
+    habit: Habit,
     /// RFC 6856 §2.1: messages are sent as they are.
     utf8: bool,
 }
@@ -100,6 +103,7 @@ impl Session {
             errors: 0,
             deadline_millis: 0,
             words: &ENGLISH,
+            habit: Habit::default(),
             utf8: false,
         }
     }
@@ -155,7 +159,10 @@ impl Session {
 
     fn dispatch(&mut self, command: Command, now: Moment, output: &mut Vec<u8>) -> Outcome {
         match (command, &mut self.state) {
-            (Command::Capa, _) => capabilities::capa(self, output),
+            (Command::Capa, _) => {
+                self.habit.capa = true;
+                capabilities::capa(self, output)
+            }
             (Command::Lang(range), _) => self.language(range.as_deref(), output),
             (command, State::Authorization(_)) => self.authorize(command, now, output),
             (command, State::Transaction(transaction)) => transaction.handle(command, now, self.words, output),
@@ -246,6 +253,7 @@ impl session::Session for Session {
         // RFC 2595 §4: what the client said before is forgotten; somebody on the way may have said LANG (RFC 6856 §7).
         self.receiver.discard();
         self.words = &ENGLISH;
+        self.habit = Habit { capa: false, stls: true };
         self.state = State::Authorization(Authorization::default());
         self.peer.tls = Some(tls);
     }

@@ -298,7 +298,7 @@ fn passwords_are_refused_without_tls_off_loopback_and_taken_with_it() {
     // RFC 2595 §4: what is pipelined behind STLS is never obeyed.
     assert_eq!(client.say("STLS\r\nUSER mallory\r\n"), "+OK Begin TLS\r\n");
     assert_eq!(client.last, Step::StartTls);
-    client.session.tls_started(Tls { version: "TLSv1.3".into(), cipher: "x".into() });
+    client.session.tls_started(Tls { version: "TLSv1.3".into(), cipher: "x".into(), hello: 0 });
     let capabilities = client.say("CAPA\r\n");
     assert!(!capabilities.contains("STLS") && capabilities.contains("\r\nUSER\r\nSASL PLAIN"));
     assert!(client.say("PASS x\r\n").starts_with("-ERR USER first"));
@@ -355,7 +355,7 @@ fn a_language_said_in_the_clear_is_forgotten_under_tls() {
     assert_eq!(client.say("LANG de\r\n"), "+OK de Das ist Deutsch\r\n");
     assert_eq!(client.say("NOOP\r\n"), "-ERR Erst anmelden\r\n");
     assert_eq!(client.say("STLS\r\n"), "+OK TLS kann beginnen\r\n");
-    client.session.tls_started(Tls { version: "TLSv1.3".into(), cipher: "x".into() });
+    client.session.tls_started(Tls { version: "TLSv1.3".into(), cipher: "x".into(), hello: 0 });
     assert_eq!(client.say("NOOP\r\n"), "-ERR Log in first\r\n");
 
     let mut client = world.connect();
@@ -383,4 +383,32 @@ fn a_login_before_the_delay_is_over_is_refused() {
     assert!(client.say(&log_in).contains("-ERR [IN-USE]"));
     drop(first);
     assert!(client.say(&log_in).contains("+OK 1 messages"));
+}
+
+/// The main password over POP3: what one program deletes is not missed by another that logs in otherwise.
+#[test]
+fn programs_with_the_main_password_are_told_apart_by_how_they_log_in() {
+    let mut world = world(&["a"]);
+    world.password = "correct horse battery".to_owned();
+    let plain = sasl::client::plain(None, "alice@example.org", &world.password);
+    let capable = |world: &World| {
+        let mut client = world.connect();
+        client.say("CAPA\r\n");
+        client.say(&format!("AUTH PLAIN {plain}\r\n"));
+        client
+    };
+    world.log_in().say("QUIT\r\n");
+    for _ in 0..2 {
+        capable(&world).say("QUIT\r\n");
+        world.log_in().say("QUIT\r\n");
+    }
+    let mut second = capable(&world);
+    let mut first = world.log_in();
+    first.say("RETR 1\r\nDELE 1\r\n");
+    assert!(first.say("QUIT\r\n").starts_with("+OK 1 deleted for this device; 1 of them stay"));
+    assert_eq!(second.say("STAT\r\n"), "+OK 1 1\r\n");
+    second.say("QUIT\r\n");
+    assert_eq!(capable(&world).say("STAT\r\n"), "+OK 1 1\r\n");
+    assert_eq!(world.log_in().say("STAT\r\n"), "+OK 0 0\r\n");
+    world.check();
 }

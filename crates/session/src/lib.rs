@@ -76,6 +76,8 @@ pub struct Tls {
     pub version: String,
     /// For people and trace headers: `TLS13_AES_256_GCM_SHA384`.
     pub cipher: String,
+    /// What the client offered, as a number that tells programs apart; 0: not known.
+    pub hello: u64,
 }
 
 /// One connection of one protocol.

@@ -8,6 +8,7 @@ mod flags;
 mod history;
 mod mailboxes;
 mod maildrop;
+mod programs;
 mod quota;
 mod read;
 mod relist;

@@ -4,6 +4,7 @@ use crate::codec::{Corrupt, Reader};
 use crate::ids::{DeviceId, Timestamp};
 use crate::journal::Protocol;
 use crate::pop::PopSettings;
+use crate::program::Program;
 use crate::record::{grown, open_grown};
 use crate::removal::RemovalPolicy;
 
@@ -35,6 +36,8 @@ pub struct Device {
     pub saves_sent: bool,
     /// When the owner said that what it took need not be put back.
     pub offer_declined_at: Option<Timestamp>,
+    /// The ways in which programs have logged in as it over POP3 with the main password, the last one last.
+    pub programs: Vec<Program>,
     /// The protocols that it has logged in with, as bits in the order of [`Protocol::ALL`].
     pub(crate) protocols: u16,
 }
@@ -119,6 +122,8 @@ impl Device {
         w.option(self.offer_declined_at, |w, at| {
             w.signed(at.0);
         });
+        w.number(self.programs.len() as u64);
+        self.programs.iter().for_each(|program| program.write(&mut w));
         w.0
     }
 
@@ -139,6 +144,7 @@ impl Device {
             saves_sent: !has_grown || r.byte()? != 0,
             protocols: u16::try_from(r.number()?).map_err(|_| Corrupt)?,
             offer_declined_at: if has_grown { r.option(|r| r.signed().map(Timestamp))? } else { None },
+            programs: if has_grown { r.list(Program::read)? } else { Vec::new() },
         };
         r.end().map(|()| device)
     }

@@ -26,6 +26,7 @@ mod key;
 mod maildrops;
 pub mod objects;
 pub mod pop;
+pub mod program;
 mod record;
 pub mod removal;
 mod settings;

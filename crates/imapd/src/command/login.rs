@@ -33,6 +33,7 @@ impl Session {
             protocol: Protocol::Imap,
             address: self.peer.address,
             fingerprint: stranger.fingerprint.as_deref(),
+            tls: self.peer.tls.as_ref().map(|tls| tls.version.as_str()),
             now: Timestamp(self.now.unix_millis),
         };
         match self.service.auth.log_in(&attempt) {

@@ -34,7 +34,7 @@ fn what_was_pipelined_before_the_handshake_does_not_survive_it() {
 
 #[test]
 fn implicit_tls_allows_login() {
-    let tls = Tls { version: "TLSv1.3".into(), cipher: "x".into() };
+    let tls = Tls { version: "TLSv1.3".into(), cipher: "x".into(), hello: 0 };
     let (_, greeting) = Server::new().connect_from(STRANGER, Some(tls));
     assert!(greeting.contains(" AUTH=PLAIN AUTH=LOGIN]") && !greeting.contains("STARTTLS"), "{greeting}");
 }

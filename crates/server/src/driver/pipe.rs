@@ -13,6 +13,8 @@ use std::task::{Context, Poll, Waker};
 
 use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 use session::Tls;
+
+use crate::tls::take_hello;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -56,6 +58,8 @@ pub(super) enum Input {
 pub(super) struct Pipe {
     socket: TcpStream,
     tls: Option<Box<ServerConnection>>,
+    /// What the client offered ([`Tls::hello`]).
+    hello: u64,
     output: Vec<u8>,
     /// How much of `output` is written (or, under TLS, encrypted).
     sent: usize,
@@ -71,6 +75,7 @@ impl Pipe {
         Self {
             socket,
             tls: None,
+            hello: 0,
             output: Vec::new(),
             sent: 0,
             written_bytes: 0,
@@ -163,7 +168,9 @@ impl Pipe {
     fn take_records(&mut self, records: &mut &[u8]) -> io::Result<()> {
         let Some(tls) = &mut self.tls else { return Ok(()) };
         tls.read_tls(records)?;
-        match tls.process_new_packets() {
+        let processed = tls.process_new_packets();
+        self.hello = take_hello().unwrap_or(self.hello);
+        match processed {
             Ok(state) => {
                 self.input_ended |= state.peer_has_closed();
                 Ok(())
@@ -256,7 +263,7 @@ impl Pipe {
             }
             let Some(tls) = &self.tls else { return Err(io::Error::other("no TLS session")) };
             if !tls.is_handshaking() {
-                return Ok(Handshake::Done(describe(tls)));
+                return Ok(Handshake::Done(describe(tls, self.hello)));
             }
             if self.input_ended {
                 return Err(ErrorKind::UnexpectedEof.into());
@@ -323,14 +330,14 @@ pub(super) enum Handshake {
     Done(Tls),
 }
 
-fn describe(tls: &ServerConnection) -> Tls {
+fn describe(tls: &ServerConnection, hello: u64) -> Tls {
     let version = match tls.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => "TLSv1.2".to_owned(),
         Some(ProtocolVersion::TLSv1_3) => "TLSv1.3".to_owned(),
         other => other.map_or_else(String::new, |version| format!("{version:?}")),
     };
     let cipher = tls.negotiated_cipher_suite().map_or_else(String::new, |suite| format!("{:?}", suite.suite()));
-    Tls { version, cipher }
+    Tls { version, cipher, hello }
 }
 
 fn write_plain(socket: &mut impl Write, output: &[u8], sent: &mut usize) -> io::Result<()> {

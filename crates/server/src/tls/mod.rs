@@ -2,6 +2,7 @@
 //!
 //! Invariant: a reload that fails leaves the certificate in use as it was.
 
+mod hello;
 mod own;
 mod pem;
 
@@ -16,6 +17,8 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 
 use crate::setup::SetupError;
+
+pub(crate) use hello::take as take_hello;
 
 /// Where the certificate comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +82,8 @@ impl Certificates {
 }
 
 impl ResolvesServerCert for Certificates {
-    fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        hello::note(&client_hello);
         Some(self.current())
     }
 }

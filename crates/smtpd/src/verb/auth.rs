@@ -86,6 +86,7 @@ fn log_in(session: &mut Session, credentials: &Credentials) -> Option<Reply> {
         protocol: session.service.protocol(),
         address: session.peer.address,
         fingerprint: None,
+        tls: session.peer.tls.as_ref().map(|tls| tls.version.as_str()),
         now: session.timestamp(),
     };
     match auth.log_in(&attempt) {

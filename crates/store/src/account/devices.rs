@@ -184,7 +184,7 @@ impl Account {
     }
 }
 
-fn add(
+pub(super) fn add(
     tx: &mut Tx<'_>,
     actor: Actor,
     name: String,
@@ -207,6 +207,7 @@ fn add(
         pop_since: actor.now,
         saves_sent: true,
         offer_declined_at: None,
+        programs: Vec::new(),
         protocols: 0,
     });
     tx.journal(actor, Change::DeviceAdded { device: id, name });

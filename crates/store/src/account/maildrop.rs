@@ -5,7 +5,7 @@
 //! does to the mailbox is decided by [`crate::removal`] and done in `update`.
 
 use super::Account;
-use crate::codec::Corrupt;
+use crate::codec::{Corrupt, Reader};
 use crate::device::Device;
 use crate::error::Error;
 use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp};
@@ -14,7 +14,8 @@ use crate::journal::Protocol;
 use crate::key;
 use crate::maildrops::MaildropLock;
 use crate::pop::{RECENT_DAYS, Scope, Window};
-use crate::record::{EmailRecord, Mailbox, Role, open, versioned};
+use crate::program::{self, Program};
+use crate::record::{EmailRecord, Mailbox, Role, grown, open_grown};
 use crate::removal::RemovalPolicy;
 use crate::shown::Shown;
 use crate::state::{self, AccountState};
@@ -28,26 +29,39 @@ pub(crate) struct Taken {
     pub(crate) taken_at: Option<Timestamp>,
     /// Deleted from the device's maildrop.
     pub(crate) deleted_at: Option<Timestamp>,
+    /// Which of the programs that seem to share the device did that last ([`program::number`]).
+    pub(crate) program: Option<u32>,
 }
 
 impl Taken {
     pub(crate) fn encode(self) -> Vec<u8> {
-        let mut w = versioned();
+        let mut w = grown();
         for at in [self.taken_at, self.deleted_at] {
             w.option(at, |w, at| {
                 w.signed(at.0);
             });
         }
+        w.option(self.program, |w, program| {
+            w.number(program.into());
+        });
         w.0
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
-        let mut r = open(bytes)?;
+        let (mut r, has_grown) = open_grown(bytes)?;
         let taken = Self {
             taken_at: r.option(|r| r.signed().map(Timestamp))?,
             deleted_at: r.option(|r| r.signed().map(Timestamp))?,
+            program: if has_grown { r.option(Reader::small)? } else { None },
         };
         r.end().map(|()| taken)
+    }
+
+    /// Whether a program knows of it: it did it itself, or was not there yet.
+    pub(super) fn is_of(&self, program: &Program) -> bool {
+        let at = self.taken_at.max(self.deleted_at);
+        self.program.is_none_or(|number| number == program::number(&program.fingerprint))
+            || at.is_some_and(|at| at < program.first_at)
     }
 }
 
@@ -58,6 +72,8 @@ pub struct MaildropOptions {
     pub recent: bool,
     /// This mailbox instead of the device's scope.
     pub mailbox: Option<String>,
+    /// How the program logged in that has the main password.
+    pub program: Option<String>,
 }
 
 /// A message in a maildrop; its number is its place in the list, from 1.
@@ -75,6 +91,7 @@ pub struct MaildropMessage {
 pub struct Maildrop {
     pub(super) device: DeviceId,
     expires_after_days: Option<u16>,
+    pub(super) program: Option<u32>,
     messages: Vec<MaildropMessage>,
     shown: HashMap<EmailId, Shown>,
     _lock: MaildropLock,
@@ -138,6 +155,7 @@ impl Account {
         Ok(Maildrop {
             device: device.id,
             expires_after_days: expires_after_days(device.id, window, &state.devices),
+            program: options.program.as_deref().map(program::number),
             messages,
             shown: self.shown()?,
             _lock: lock,

@@ -51,7 +51,8 @@ impl Account {
         for message in maildrop.messages().iter().filter(|message| wanted.contains(&message.email)) {
             places.entry(message.mailbox).or_default().insert(message.email);
         }
-        self.transact(move |tx| close(tx, actor, &taken, &deleted, &places))
+        let program = maildrop.program;
+        self.transact(move |tx| close(tx, (actor, program), &taken, &deleted, &places))
     }
 
     /// Does what policies have put off and is due now. Gives how many messages were expunged.
@@ -104,7 +105,7 @@ fn shown(state: &crate::state::AccountState, scope: Scope) -> Vec<MailboxId> {
 
 fn close(
     tx: &mut Tx<'_>,
-    actor: Actor,
+    (actor, program): (Actor, Option<u32>),
     taken: &[EmailId],
     deleted: &[EmailId],
     places: &Places,
@@ -113,10 +114,10 @@ fn close(
         let devices = &tx.state.devices;
         let device = devices.get(&actor.device).ok_or(Error::NoSuchDevice)?;
         let shared = devices.values().any(|other| other.id != device.id && other.reads_mail());
-        device.pop.removal.decide(shared)
+        device.pop.removal.decide(shared || device.seems_shared(actor.now))
     };
-    let newly_taken = note(tx, actor, taken, |record, now| record.taken_at.replace(now).is_none())?;
-    let newly_deleted = note(tx, actor, deleted, |record, now| record.deleted_at.replace(now).is_none())?;
+    let newly_taken = note(tx, (actor, program), taken, |record, now| record.taken_at.replace(now).is_none())?;
+    let newly_deleted = note(tx, (actor, program), deleted, |record, now| record.deleted_at.replace(now).is_none())?;
     for emails in newly_taken.chunks(MESSAGES_PER_ENTRY_MAX) {
         tx.journal(actor, Change::PopTaken { emails: emails.to_vec() });
     }
@@ -151,7 +152,7 @@ fn remove_due(tx: &mut Tx<'_>, id: DeviceId, deleted: &HashSet<EmailId>, now: Ti
 /// Changes the device's record of each message; gives those for which that was news.
 fn note(
     tx: &mut Tx<'_>,
-    actor: Actor,
+    (actor, program): (Actor, Option<u32>),
     emails: &[EmailId],
     change: impl Fn(&mut Taken, Timestamp) -> bool,
 ) -> Result<Vec<EmailId>, Error> {
@@ -162,6 +163,7 @@ fn note(
         }
         let mut record = tx.taken(actor.device, *email)?.unwrap_or_default();
         if change(&mut record, actor.now) {
+            record.program = program;
             tx.put(key::taken(actor.device, *email), record.encode());
             news.push(*email);
         }

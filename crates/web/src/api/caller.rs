@@ -56,6 +56,7 @@ fn by_password(visit: Visit, user: &str, password: &str) -> Result<Owner, Proble
         protocol: Protocol::Web,
         address: visit.address(),
         fingerprint: Some("API"),
+        tls: visit.peer.tls.as_deref(),
         now: visit.now,
     };
     let wrong =
