@@ -221,6 +221,8 @@ fn the_exit_status_tells_a_refusal_from_wrong_usage() {
     check(&["account", "add", ALICE], 2, "no password came on standard input");
     check(&["account", "add", ALICE, "--generate", "--password-stdin"], 2, "cannot be used with");
     check(&["device", "policy", ALICE, "phone", "burn"], 2, "keep-when-shared, keep, mark-read");
+    check(&["device", "sent", ALICE, "phone", "perhaps"], 2, "[possible values: on, off]");
+    check(&["device", "sent", ALICE, "phone", "off"], 1, "there is no account");
     check(&["queue", "show", "1"], 1, "there is no message 1 in the queue");
     check(&["accounts"], 2, "unrecognized subcommand");
     check(&["try", "--config", "x"], 2, "cannot be used with");

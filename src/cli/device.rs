@@ -1,6 +1,6 @@
 //! `pillarbox device`: a password of its own for each program, and what POP3 deletions of it do.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use server::admin::{DeviceItem, DeviceRequest, Item, PopChoice, Request};
 
 use super::Outcome;
@@ -39,10 +39,14 @@ Which mail it lists is the device's window and scope:
           all-but-special  everything but Junk, Trash, Sent and Drafts
 A user name of recent:alice@example.org lists the last 30 days, alice+Archive@example.org the mailbox Archive.
 
+What a device sends is saved to Sent, once: a copy that its program files there itself takes the place of the server's.
+`pillarbox device sent` with off leaves Sent to the program.
+
 Examples:
   pillarbox device add alice@example.org phone                     shows the password, once
   pillarbox device add alice@example.org \"old PC\" --policy expunge
   pillarbox device policy alice@example.org \"old PC\" archive --window \"last-days(90)\"
+  pillarbox device sent alice@example.org printer off
   pillarbox device list alice@example.org
   pillarbox device revoke alice@example.org phone";
 
@@ -75,6 +79,15 @@ enum Verb {
         /// Its name or number
         device: String,
     },
+    /// Choose whether what a device sends is saved to Sent
+    Sent {
+        /// Whose
+        account: String,
+        /// Its name or number
+        device: String,
+        /// on: it is; off: it is not
+        saved: Switch,
+    },
     /// Change what a device's POP3 deletions do to the mailbox
     Policy {
         /// Whose
@@ -87,6 +100,12 @@ enum Verb {
         #[command(flatten)]
         listed: Listed,
     },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// Which mail a POP3 device lists
@@ -134,6 +153,10 @@ impl Device {
             Verb::Revoke { account, device } => {
                 self.format.show(&ask(DeviceRequest::Revoke { account, device })?, each(revoked))
             }
+            Verb::Sent { account, device, saved } => {
+                let saved = saved == Switch::On;
+                self.format.show(&ask(DeviceRequest::Sent { account, device, saved })?, each(has_sent))
+            }
             Verb::Policy { account, device, policy, listed } => {
                 let pop = listed.with(policy);
                 self.format.show(&ask(DeviceRequest::Policy { account, device, pop })?, each(has_policy))
@@ -165,6 +188,12 @@ fn revoked(device: &DeviceItem) -> String {
 fn has_policy(device: &DeviceItem) -> String {
     let DeviceItem { id, name, policy, window, scope, .. } = device;
     format!("Device {id} “{name}”: policy {policy}, window {window}, scope {scope}, from its next POP3 login on.\n")
+}
+
+fn has_sent(device: &DeviceItem) -> String {
+    let DeviceItem { id, name, saves_sent, .. } = device;
+    let is = if *saves_sent { "is" } else { "is not" };
+    format!("Device {id} “{name}”: what it sends {is} saved to Sent.\n")
 }
 
 fn table_of(items: &[Item]) -> String {

@@ -154,6 +154,14 @@ impl AccountConsole {
         Ok(offers)
     }
 
+    /// Chooses whether what a device sends is saved to Sent.
+    ///
+    /// # Errors
+    /// [`store::Error::NoSuchDevice`] (revoked, too), [`store::Error::NoSpace`], faults.
+    pub fn set_saves_sent(&self, id: DeviceId, saves_sent: bool) -> Result<(), Error> {
+        Ok(self.account.set_saves_sent(self.actor, id, saves_sent)?)
+    }
+
     /// What each device did lately.
     fn traffic(&self) -> Result<BTreeMap<DeviceId, Traffic>, Error> {
         let since = Some(self.actor.now.days_before(LATELY_DAYS));

@@ -265,3 +265,27 @@ fn the_card_says_whether_programs_with_the_main_password_can_be_told_apart() {
     assert!(visit("AUTH PLAIN", 5).contains("told from other POP programs"));
     assert!(visit("PASS", 6).contains("told from other POP programs"));
 }
+
+#[test]
+fn what_a_device_sends_is_told_in_words_and_saved_only_if_its_owner_wants() {
+    let world = World::new();
+    let phone = world.device("phone", Protocol::Submission, RemovalPolicy::Keep);
+    let original = world.deliver("Message-ID: <1@x>\r\nSubject: x");
+    let send = |id: u32| {
+        let body = format!("Message-ID: <{id}@y>\r\nIn-Reply-To: <1@x>\r\nSubject: Re: x\r\n\r\nyes\r\n");
+        world.account.submit(phone, store::Submission { body: body.as_bytes(), added_bytes: 0 }).unwrap()
+    };
+    let store::SentCopy::Saved(sent) = send(2).copy else { panic!("not saved") };
+    let lines = |email: EmailId| -> Vec<String> {
+        let story = world.console.story(&email.text()).unwrap();
+        story.lines.iter().map(|line| format!("{} over {}: {}", line.device, line.protocol, line.text)).collect()
+    };
+    assert_eq!(lines(sent.email), ["phone over sending: sent, now in Sent"]);
+    assert_eq!(lines(original), ["Pillarbox over SMTP: received in INBOX", "phone over sending: marked answered"]);
+    assert_eq!(world.texts(&all())[1], "phone: sent 1 message, now in Sent");
+    assert!(world.console.device_card(phone.device).unwrap().saves_sent);
+    world.console.set_saves_sent(phone.device, false).unwrap();
+    assert!(!world.console.device_card(phone.device).unwrap().saves_sent);
+    assert_eq!(send(3).copy, store::SentCopy::Off);
+    assert!(matches!(world.console.set_saves_sent(DeviceId(9), true), Err(Error::Store(store::Error::NoSuchDevice))));
+}

@@ -5,7 +5,7 @@ mod size;
 use crate::devices::Traffic;
 use crate::names::Names;
 use store::removal::RemovalPolicy;
-use store::{Change, Flags, JournalEntry, MessageChange, MessageEvent, Protocol, SystemFlag, UndoReport};
+use store::{Change, DeviceId, Flags, JournalEntry, MessageChange, MessageEvent, Protocol, SystemFlag, UndoReport};
 
 pub use size::bytes;
 pub(crate) use size::{clearable, cleared, filling_letter, retained, usage};
@@ -41,6 +41,9 @@ pub(crate) fn entry(entry: &JournalEntry, names: &Names<'_>) -> String {
     match &entry.change {
         Change::AccountCreated => "the account was made".to_owned(),
         Change::Added { mailbox, messages } => match entry.protocol {
+            Protocol::Submission if entry.device != DeviceId(0) => {
+                format!("sent {}, now in {}", count(messages.len()), names.mailbox(*mailbox))
+            }
             Protocol::Smtp | Protocol::Lmtp | Protocol::Submission | Protocol::Server => {
                 format!("{} came into {}", count(messages.len()), names.mailbox(*mailbox))
             }
@@ -84,6 +87,7 @@ pub(crate) fn entry(entry: &JournalEntry, names: &Names<'_>) -> String {
 pub(crate) fn event(event: &MessageEvent, names: &Names<'_>) -> String {
     match &event.what {
         MessageChange::Arrived(mailbox) => match event.protocol {
+            Protocol::Submission if event.device != DeviceId(0) => format!("sent, now in {}", names.mailbox(*mailbox)),
             Protocol::Smtp | Protocol::Lmtp | Protocol::Submission | Protocol::Server => {
                 format!("received in {}", names.mailbox(*mailbox))
             }

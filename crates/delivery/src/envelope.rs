@@ -2,7 +2,7 @@
 
 use message::trace::Received;
 use std::net::IpAddr;
-use store::{AccountId, DeviceId, Protocol, Timestamp};
+use store::{AccountId, Protocol, Timestamp};
 
 /// A recipient whose mail is ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +31,6 @@ pub enum RecipientDecision {
 pub struct Source {
     /// Over which protocol: [`Protocol::Smtp`], [`Protocol::Lmtp`] or [`Protocol::Submission`].
     pub protocol: Protocol,
-    /// The device that submits it; 0 for everybody else.
-    pub device: DeviceId,
     /// What the client called itself.
     pub helo: String,
     /// The client's address.

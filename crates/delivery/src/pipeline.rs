@@ -147,7 +147,8 @@ impl Delivery {
         ]
         .concat();
         let message = NewMessage { body: [&head, content].concat(), flags: Flags::default(), internal_date: now };
-        let actor = Actor { device: source.device, protocol: source.protocol, now };
+        // The device that submits it is the sender's, and means nothing in another account.
+        let actor = Actor { device: DeviceId(0), protocol: source.protocol, now };
         match self.auth.store().account(account).append(actor, Target::Inbox, message) {
             Ok(appended) => {
                 let (id, from, to) = (envelope.id, envelope.reverse_path, &recipient.address);

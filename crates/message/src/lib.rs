@@ -26,6 +26,7 @@ pub mod limits;
 pub mod line_ends;
 pub mod parameter;
 mod parse;
+pub mod refers;
 pub mod section;
 pub mod structure;
 pub mod summary;
@@ -37,5 +38,6 @@ mod wire;
 
 pub use address::Address;
 pub use envelope::Envelope;
+pub use refers::Refers;
 pub use structure::{Content, Disposition, Embedded, Part, Span, Structure};
 pub use summary::Summary;

@@ -9,6 +9,7 @@ use ::auth::Login;
 use delivery::{Decision, Envelope, Findings, RecipientOutcome, Source, decide};
 use queue::NewEntry;
 use smtp_proto::{Body, Enhanced, Reply};
+use store::{Actor, Protocol, SentCopy};
 use tracing::{info, warn};
 
 /// The message is complete.
@@ -88,7 +89,8 @@ fn deliver(session: &Session, arrival: &Arrival, content: &[u8]) -> Vec<Recipien
     session.service.common.delivery.deliver(&arrival.envelope(), content, session.timestamp())
 }
 
-/// Submission: is it the sender's own, does it lack something, then local copies, then the queue.
+/// Submission: is it the sender's own, does it lack something, then local copies, then the sender's own copy, then the
+/// queue: what goes out cannot be called back.
 fn submit(session: &Session, submission: &Submission, login: &Login, arrival: &Arrival, content: Vec<u8>) -> Reply {
     if let Err(reply) = check_from(submission, login, &content) {
         return reply;
@@ -96,17 +98,47 @@ fn submit(session: &Session, submission: &Submission, login: &Login, arrival: &A
     if decide(Findings::of(&content)) == Decision::Loop {
         return replies::outcome(RecipientOutcome::Loop, &arrival.id);
     }
-    let content = complete(session, login, arrival, content);
-    let local = for_one(deliver(session, arrival, &content), &arrival.id);
-    if !local.is_positive() || arrival.transaction.outside.is_empty() {
+    let completed = complete(session, login, arrival, content);
+    let outgoing = submit::without_bcc(&completed.content);
+    let local = for_one(deliver(session, arrival, &outgoing), &arrival.id);
+    if !local.is_positive() {
         return local;
     }
-    let queued = enqueue(session, submission, arrival, &content);
-    if !queued.is_positive() {
+    let kept = keep(session, submission, login, arrival, &completed);
+    let reply = match kept.is_positive() && !arrival.transaction.outside.is_empty() {
+        true => enqueue(session, submission, arrival, &outgoing).map_or(kept, |refusal| refusal),
+        false => kept,
+    };
+    if !reply.is_positive() {
         let delivery = &session.service.common.delivery;
-        delivery.refused_as_a_whole(&arrival.envelope(), &content, session.timestamp());
+        delivery.refused_as_a_whole(&arrival.envelope(), &outgoing, session.timestamp());
     }
-    queued
+    reply
+}
+
+/// The sender's own account: the copy in Sent, and flags on what the message answers or forwards. What can never be kept
+/// is sent nevertheless, and the reply says so.
+fn keep(session: &Session, submission: &Submission, login: &Login, arrival: &Arrival, completed: &Completed) -> Reply {
+    let actor = Actor { device: login.device, protocol: Protocol::Submission, now: session.timestamp() };
+    let message = store::Submission { body: &completed.content, added_bytes: completed.added_bytes };
+    let id = &arrival.id;
+    match submission.auth.store().account(login.account).submit(actor, message) {
+        Ok(submitted) => match submitted.copy {
+            SentCopy::Saved(appended) => {
+                info!(id, account = %login.account, email = appended.email.text(), "saved to Sent");
+                replies::accepted(id)
+            }
+            SentCopy::WasThere | SentCopy::Off => replies::accepted(id),
+            SentCopy::Refused(error) => {
+                warn!(id, account = %login.account, %error, "not saved to Sent");
+                replies::accepted_but_not_kept(id, &error)
+            }
+        },
+        Err(error) => {
+            warn!(id, account = %login.account, %error, "not saved to Sent, so not sent");
+            replies::outcome(RecipientOutcome::from(&error), id)
+        }
+    }
 }
 
 /// RFC 6409 §6.1: a sender may use own addresses only.
@@ -131,17 +163,27 @@ fn check_from(submission: &Submission, login: &Login, content: &[u8]) -> Result<
     Ok(())
 }
 
-fn complete(session: &Session, login: &Login, arrival: &Arrival, content: Vec<u8>) -> Vec<u8> {
+/// A message with all that it must have.
+struct Completed {
+    content: Vec<u8>,
+    /// So many octets at its beginning are what it lacked.
+    added_bytes: usize,
+}
+
+fn complete(session: &Session, login: &Login, arrival: &Arrival, content: Vec<u8>) -> Completed {
     let sender = if arrival.reverse_path.is_empty() { &login.name } else { &arrival.reverse_path };
     let hostname = &session.service.common.hostname;
     let given = Given { sender, hostname, id: &arrival.id, now: session.timestamp() };
     let fields = submit::missing_fields(&content, given);
-    if fields.is_empty() { content } else { [fields, content].concat() }
+    let added_bytes = fields.len();
+    let content = if fields.is_empty() { content } else { [fields, content].concat() };
+    Completed { content, added_bytes }
 }
 
-fn enqueue(session: &Session, submission: &Submission, arrival: &Arrival, content: &[u8]) -> Reply {
+/// Gives a refusal, if there is one.
+fn enqueue(session: &Session, submission: &Submission, arrival: &Arrival, content: &[u8]) -> Option<Reply> {
     // RCPT takes outside addresses only with a queue.
-    let Some(queue) = &submission.queue else { return replies::fault() };
+    let Some(queue) = &submission.queue else { return Some(replies::fault()) };
     let (now, transaction) = (session.timestamp(), &arrival.transaction);
     let only = transaction.outside.first().filter(|_| transaction.recipients() == 1).map(ToString::to_string);
     let only = only.as_deref().map(|path| path.trim_start_matches('<').trim_end_matches('>'));
@@ -157,11 +199,11 @@ fn enqueue(session: &Session, submission: &Submission, arrival: &Arrival, conten
     match queue.enqueue(entry, now) {
         Ok(number) => {
             info!(id = arrival.id, queue = %number, from = arrival.reverse_path, "queued");
-            replies::accepted(&arrival.id)
+            None
         }
         Err(error) => {
             warn!(id = arrival.id, %error, "not queued");
-            replies::not_queued(&error)
+            Some(replies::not_queued(&error))
         }
     }
 }

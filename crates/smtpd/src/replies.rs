@@ -68,6 +68,11 @@ pub(crate) fn accepted(id: &str) -> Reply {
     Reply::new(250, Enhanced(2, 0, 0), format!("Accepted as {id}"))
 }
 
+/// The message is on its way, and will not be in Sent.
+pub(crate) fn accepted_but_not_kept(id: &str, error: &store::Error) -> Reply {
+    Reply::new(250, Enhanced(2, 0, 0), format!("Accepted as {id}; it could not be saved to Sent: {error}"))
+}
+
 /// The queue did not take it.
 pub(crate) fn not_queued(error: &queue::Error) -> Reply {
     match error {

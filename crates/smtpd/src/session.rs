@@ -11,7 +11,7 @@ use sasl::Exchange;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use smtp_proto::{Enhanced, Event, Receiver, Reply};
 use std::sync::Arc;
-use store::{DeviceId, Timestamp};
+use store::Timestamp;
 
 /// What a client may send while it waits for the answer to a login. RFC 4954 §4: it should send nothing.
 const DELAYED_INPUT_BYTES_MAX: usize = 64 * 1024;
@@ -125,7 +125,6 @@ impl Session {
         };
         Source {
             protocol: self.service.protocol(),
-            device: self.login.as_ref().map_or(DeviceId(0), |login| login.device),
             helo: hello.map(|hello| hello.name.clone()).unwrap_or_default(),
             client: self.peer.address,
             with: with(layers),

@@ -2,6 +2,7 @@
 
 use message::date::format_rfc5322;
 use message::{address, header};
+use std::borrow::Cow;
 use std::fmt::Write;
 use store::Timestamp;
 
@@ -60,6 +61,23 @@ pub(crate) fn missing_fields(content: &[u8], given: Given<'_>) -> Vec<u8> {
     fields.into_bytes()
 }
 
+/// The message as it goes to its recipients. RFC 5322 §3.6.3: they do not learn who else got a copy; RFC 5322 §3.6.6: of a
+/// message that is resent neither.
+pub(crate) fn without_bcc(content: &[u8]) -> Cow<'_, [u8]> {
+    let blind = header::fields(content).filter(|field| field.is("bcc") || field.is("resent-bcc"));
+    let mut rest = Vec::new();
+    let mut at = 0;
+    for field in blind {
+        rest.extend_from_slice(content.get(at..field.span.start).unwrap_or_default());
+        at = field.span.end;
+    }
+    if at == 0 {
+        return Cow::Borrowed(content);
+    }
+    rest.extend_from_slice(content.get(at..).unwrap_or_default());
+    Cow::Owned(rest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +99,21 @@ mod tests {
         let long = |octets: usize| format!("From: a@x{}\r\n\r\n", " ".repeat(octets - 4));
         check(&long(FROM_BYTES_MAX), Some(&["a@x"]));
         check(&long(FROM_BYTES_MAX + 1), Some(&[]));
+    }
+
+    #[test]
+    fn nobody_sees_bcc() {
+        let check = |content: &str, expected: &str| {
+            assert_eq!(String::from_utf8_lossy(&without_bcc(content.as_bytes())), expected, "{content}");
+        };
+        check(
+            "To: a@x\r\nBcc: b@x,\r\n c@x\r\nSubject: s\r\n\r\nBcc: kept\r\n",
+            "To: a@x\r\nSubject: s\r\n\r\nBcc: kept\r\n",
+        );
+        check("BCC:\r\nTo: a@x\r\nbcc : d@x\r\nResent-Bcc: e@x\r\n\r\n", "To: a@x\r\n\r\n");
+        check("Bcc: b@x", "");
+        check("X-Bcc: b@x\r\n\r\n", "X-Bcc: b@x\r\n\r\n");
+        assert!(matches!(without_bcc(b"To: a@x\r\n\r\nBcc: no"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -11,8 +11,10 @@ mod maildrop;
 mod programs;
 mod quota;
 mod read;
+mod refers;
 mod relist;
 mod retention;
+mod sent;
 mod undo;
 mod update;
 
@@ -29,6 +31,7 @@ pub use quota::{FILLING_PERCENT, Usage};
 pub use read::{Mailboxes, Reader, View};
 pub use relist::Relisting;
 pub use retention::Purged;
+pub use sent::{SentCopy, Submission, Submitted};
 pub use undo::{UndoReport, UndoRequest, UndoWhat};
 pub use update::MaildropOutcome;
 

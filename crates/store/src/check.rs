@@ -6,6 +6,7 @@ use crate::codec::Corrupt;
 use crate::device::Device;
 use crate::engine::Snapshot;
 use crate::error::Error;
+use crate::identity::{Name, Own};
 use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
 use crate::journal::{Change, JournalEntry};
@@ -302,6 +303,24 @@ impl Check {
         }
     }
 
+    fn named(&mut self, snapshot: &dyn Snapshot, emails: &BTreeMap<EmailId, EmailRecord>) -> Result<(), Error> {
+        let mut named = BTreeSet::new();
+        state::scan(snapshot, key::kind(b'I'), |key, value| {
+            match (key::long_at(key, 1), key::long_at(key, 9), Own::decode(value)) {
+                (Ok(name), Ok(email), Ok(_)) => drop(named.insert((Name(name), EmailId(email)))),
+                _ => self.found(format_args!("a row of the index by name is damaged (key {key:02x?})")),
+            }
+            Ok(())
+        })?;
+        let of =
+            |(email, record): (&EmailId, &EmailRecord)| record.names.iter().map(|n| (*n, *email)).collect::<Vec<_>>();
+        let expected: BTreeSet<_> = emails.iter().flat_map(of).collect();
+        for (_, email) in expected.symmetric_difference(&named) {
+            self.found(format_args!("message {} is not found by its names, or by others", email.text()));
+        }
+        Ok(())
+    }
+
     fn body(
         &mut self,
         store: &Store,
@@ -382,7 +401,8 @@ impl Check {
             let known = key::long_at(key, 1).is_ok_and(|email| emails.contains_key(&EmailId(email)));
             self.must(known, format_args!("a summary has no message (key {key:02x?})"));
             Ok(())
-        })
+        })?;
+        self.named(snapshot, emails)
     }
 
     /// Every entry is in the history of each message that it is about, except as its arrival.

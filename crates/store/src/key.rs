@@ -7,6 +7,7 @@
 //! | `D` | device | [`crate::device::Device`] |
 //! | `E` | email | [`crate::record::EmailRecord`] |
 //! | `H` | email, modseq | nothing: the journal entry of that modseq is about the message, and is not its arrival |
+//! | `I` | name, email | [`crate::identity::Own`]: the message is found by that name |
 //! | `J` | modseq | [`crate::journal::JournalEntry`] |
 //! | `K` | mailbox | header of the packed index, a disposable cache |
 //! | `L` | mailbox, number | a piece of the packed index |
@@ -18,6 +19,7 @@
 //! | `Y` | email | its body, or where the body lies |
 
 use crate::codec::{Corrupt, Reader};
+use crate::identity::Name;
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 
 fn key(letter: u8, parts: &[&[u8]]) -> Vec<u8> {
@@ -50,6 +52,15 @@ pub(crate) fn history(email: EmailId, modseq: ModSeq) -> Vec<u8> {
 /// All history of a message.
 pub(crate) fn history_of(email: EmailId) -> (Vec<u8>, Vec<u8>) {
     all(&key(b'H', &[&email.0.to_be_bytes()]))
+}
+
+pub(crate) fn named(name: Name, email: EmailId) -> Vec<u8> {
+    key(b'I', &[&name.0.to_be_bytes(), &email.0.to_be_bytes()])
+}
+
+/// All messages of a name.
+pub(crate) fn all_named(name: Name) -> (Vec<u8>, Vec<u8>) {
+    all(&key(b'I', &[&name.0.to_be_bytes()]))
 }
 
 pub(crate) fn journal(modseq: ModSeq) -> Vec<u8> {

@@ -19,6 +19,7 @@ pub mod device;
 pub mod engine;
 mod error;
 mod flags;
+mod identity;
 pub mod ids;
 mod index;
 mod journal;
@@ -42,8 +43,8 @@ mod watch;
 pub use account::{
     Account, Appended, ClearReport, ClearRequest, ENTRIES_PER_PAGE_MAX, Expunge, FILLING_PERCENT, FlagChange, FlagMode,
     FlagsChanged, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropMessage, MaildropOptions,
-    MaildropOutcome, MessageChange, MessageEvent, NewMessage, Purged, Reader, Relisting, Target, TimelinePage,
-    TimelineQuery, UndoReport, UndoRequest, UndoWhat, Usage, View,
+    MaildropOutcome, MessageChange, MessageEvent, NewMessage, Purged, Reader, Relisting, SentCopy, Submission,
+    Submitted, Target, TimelinePage, TimelineQuery, UndoReport, UndoRequest, UndoWhat, Usage, View,
 };
 pub use error::Error;
 pub use flags::{FlagBits, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, SystemFlag};

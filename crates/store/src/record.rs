@@ -2,6 +2,7 @@
 
 use crate::codec::{Corrupt, Reader, Writer};
 use crate::flags::{FlagBits, Keywords};
+use crate::identity::Name;
 use crate::ids::{EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
 use crate::settings::AccountSettings;
@@ -142,10 +143,31 @@ impl Role {
         }
     }
 
+    /// The purpose of a mailbox that a program made under a name of its own: iOS and macOS without SPECIAL-USE, Outlook 2010
+    /// and older. In any case of letters, first levels only.
+    #[must_use]
+    pub fn of_alias(name: &str) -> Option<Self> {
+        ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, role)| *role)
+    }
+
     fn read(r: &mut Reader<'_>) -> Result<Self, Corrupt> {
         Self::ALL.get(usize::from(r.byte()?)).copied().ok_or(Corrupt)
     }
 }
+
+const ALIASES: [(&str, Role); 11] = [
+    ("Sent Messages", Role::Sent),
+    ("Sent Items", Role::Sent),
+    ("Sent Mail", Role::Sent),
+    ("Deleted Messages", Role::Trash),
+    ("Deleted Items", Role::Trash),
+    ("Junk E-mail", Role::Junk),
+    ("Junk Email", Role::Junk),
+    ("Bulk Mail", Role::Junk),
+    ("Spam", Role::Junk),
+    ("Draft", Role::Drafts),
+    ("Archives", Role::Archive),
+];
 
 /// What a mailbox holds, kept up to date by every change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -285,6 +307,8 @@ pub(crate) struct EmailRecord {
     pub(crate) object: Option<String>,
     /// How it came; `None` where a version that did not note it stored the message.
     pub(crate) arrival: Option<Arrival>,
+    /// What it is found by; nothing where a version that did not index it stored the message.
+    pub(crate) names: Vec<Name>,
 }
 
 /// How a message came into the account.
@@ -309,6 +333,8 @@ impl EmailRecord {
         w.option(self.arrival, |w, arrival| {
             w.number(arrival.modseq.0).number(arrival.mailbox.0.into());
         });
+        w.number(self.names.len() as u64);
+        self.names.iter().for_each(|name| w.0.extend_from_slice(&name.0.to_be_bytes()));
         w.0
     }
 
@@ -321,9 +347,14 @@ impl EmailRecord {
             removed_at: r.option(|r| r.signed().map(Timestamp))?,
             object: r.option(Reader::text)?,
             arrival: if has_grown { r.option(arrival)? } else { None },
+            names: if has_grown { r.list(read_name)? } else { Vec::new() },
         };
         r.end().map(|()| record)
     }
+}
+
+fn read_name(r: &mut Reader<'_>) -> Result<Name, Corrupt> {
+    r.take(8)?.try_into().map(|bytes| Name(u64::from_be_bytes(bytes))).map_err(|_| Corrupt)
 }
 
 /// A body, or where it lies; with the BLAKE3 of the body.

@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// A clock at or past this (the year 10000) is wrong.
 const CLOCK_MILLIS_MAX: i64 = 253_402_300_800_000;
 
+/// A key and its value.
+pub(crate) type Row = (Vec<u8>, Vec<u8>);
+
 /// A transaction: the account as it will be, and the writes that make it so.
 pub(crate) struct Tx<'a> {
     pub(crate) state: AccountState,
@@ -130,6 +133,25 @@ impl<'a> Tx<'a> {
         visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         state::scan_while(self.snapshot()?, range, visit)
+    }
+
+    /// The first keys of a range with their values as this transaction sees them, at most `limit`.
+    pub(crate) fn rows(&mut self, (from, to): (Vec<u8>, Vec<u8>), limit: usize) -> Result<Vec<Row>, Error> {
+        let changed: Vec<Vec<u8>> = self.written.range(from.clone()..to.clone()).map(|(key, _)| key.clone()).collect();
+        let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        // What was deleted here leaves a place to the next one.
+        let wanted = limit.saturating_add(changed.len());
+        self.scan_before((from, to), |key, value| {
+            rows.insert(key.to_vec(), value.to_vec());
+            Ok(if rows.len() < wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        for key in changed {
+            match self.get(&key)? {
+                Some(value) => drop(rows.insert(key, value)),
+                None => drop(rows.remove(&key)),
+            }
+        }
+        Ok(rows.into_iter().take(limit).collect())
     }
 
     pub(crate) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {

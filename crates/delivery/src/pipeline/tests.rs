@@ -28,7 +28,6 @@ fn world() -> World {
 fn source(protocol: Protocol) -> Source {
     Source {
         protocol,
-        device: DeviceId(0),
         helo: "client.example".into(),
         client: "192.0.2.1".parse().unwrap(),
         with: "ESMTPS",

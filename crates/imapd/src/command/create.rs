@@ -7,22 +7,6 @@ use imap_proto::command::Create;
 use imap_proto::{Code, SpecialUse};
 use store::{Error, Role, Uid};
 
-/// Names that programs give the special mailboxes that they make themselves, in any case of letters: iOS and macOS without
-/// SPECIAL-USE, Outlook 2010 and older. First levels only.
-const ALIASES: [(&str, Role); 11] = [
-    ("Sent Messages", Role::Sent),
-    ("Sent Items", Role::Sent),
-    ("Sent Mail", Role::Sent),
-    ("Deleted Messages", Role::Trash),
-    ("Deleted Items", Role::Trash),
-    ("Junk E-mail", Role::Junk),
-    ("Junk Email", Role::Junk),
-    ("Bulk Mail", Role::Junk),
-    ("Spam", Role::Junk),
-    ("Draft", Role::Drafts),
-    ("Archives", Role::Archive),
-];
-
 pub(super) fn run(context: &mut Context<'_>, create: &Create) -> Answer {
     let name = create.mailbox.as_str();
     let role = match create.special_uses.as_slice() {
@@ -53,8 +37,8 @@ fn role_of(special: SpecialUse) -> Option<Role> {
 /// A program that makes "Sent Items" will file sent mail there. As long as nobody has ever put anything into the mailbox
 /// that has the use, the new one takes it over, and all devices find one Sent; after that the new one is just a mailbox.
 fn role_by_alias(context: &Context<'_>, name: &str) -> Result<Option<Role>, Error> {
-    let Some((_, role)) = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)) else { return Ok(None) };
+    let Some(role) = Role::of_alias(name) else { return Ok(None) };
     let mailboxes = context.mailboxes()?;
-    let holder = mailboxes.iter().find(|mailbox| mailbox.role == Some(*role));
-    Ok(Some(*role).filter(|_| holder.is_none_or(|mailbox| mailbox.uid_next == Uid(1))))
+    let holder = mailboxes.iter().find(|mailbox| mailbox.role == Some(role));
+    Ok(Some(role).filter(|_| holder.is_none_or(|mailbox| mailbox.uid_next == Uid(1))))
 }

@@ -36,6 +36,15 @@ pub enum DeviceRequest {
         /// Its number or name.
         device: String,
     },
+    /// Chooses whether what it sends is saved to Sent. Answered with [`Item::Device`].
+    Sent {
+        /// Whose.
+        account: String,
+        /// Its number or name.
+        device: String,
+        /// Whether it is.
+        saved: bool,
+    },
     /// Changes its POP3 settings. Answered with [`Item::Device`].
     Policy {
         /// Whose.
@@ -64,6 +73,8 @@ pub struct DeviceItem {
     pub window: String,
     /// Which mailboxes it lists mail from.
     pub scope: String,
+    /// Whether what it sends is saved to Sent.
+    pub saves_sent: bool,
     /// When it was added.
     pub added_at: String,
     /// When it logged in last, exact to some minutes.
@@ -86,6 +97,12 @@ impl DeviceRequest {
                 let account = admin.account(&account)?;
                 let id = find(admin, &account, &device)?;
                 admin.stores.auth.revoke_device(account.id, id, admin.now())?;
+                tell(admin, &account, id, None, item)
+            }
+            Self::Sent { account, device, saved } => {
+                let account = admin.account(&account)?;
+                let id = find(admin, &account, &device)?;
+                admin.console(&account.address)?.set_saves_sent(id, saved)?;
                 tell(admin, &account, id, None, item)
             }
             Self::Policy { account, device, pop } => {
@@ -158,6 +175,7 @@ impl DeviceItem {
             policy: device.pop.removal.to_string(),
             window: device.pop.window.to_string(),
             scope: device.pop.scope.to_string(),
+            saves_sent: device.saves_sent,
             added_at: text_of(device.added_at),
             last_login_at: device.last_login.as_ref().map(|login| text_of(login.at)),
             last_login_from: device.last_login.as_ref().map(|login| login.address.clone()),

@@ -110,6 +110,10 @@ fn devices_are_meant_by_number_or_name() {
         assert!(matches!(&changed[..], [Item::Device(now)] if now.policy == "expunge" && now.password.is_none()));
     }
     rig.refused(policy("phone"), "device list alice@example.org");
+    let sent = |saved| Request::Device(DeviceRequest::Sent { account: alice(), device: "old PC".to_owned(), saved });
+    for saved in [false, true] {
+        assert!(matches!(&rig.ask(sent(saved)).unwrap()[..], [Item::Device(now)] if now.saves_sent == saved));
+    }
     let revoke = || Request::Device(DeviceRequest::Revoke { account: alice(), device: "old PC".to_owned() });
     assert!(matches!(&rig.ask(revoke()).unwrap()[..], [Item::Device(now)] if now.revoked_at.is_some()));
     rig.refused(revoke(), "revoked");

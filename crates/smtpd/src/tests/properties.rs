@@ -42,7 +42,7 @@ fn play(connect: fn(&World) -> Client, input: &[u8], cuts: &[usize]) -> (String,
         rest = after;
     }
     client.send(rest, usize::MAX);
-    (client.take(), world.counts(), client.last)
+    (without_id(&client.take()), world.counts(), client.last)
 }
 
 proptest! {

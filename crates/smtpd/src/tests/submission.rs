@@ -92,7 +92,7 @@ fn without_a_smarthost_it_says_so() {
 fn a_queue_that_fails_accepts_nothing_and_doubles_nothing() {
     let full = "From: alice@example.org\nDate: today\nMessage-ID: <1@x>";
     let to = ["bob@example.org", "carol@example.net"];
-    // Commits: the login is noted, Bob's copy, the queue.
+    // Commits: the login is noted, Bob's copy, the copy in Sent, the queue.
     let attempt = |fault: Option<Fault>, reply: &str| {
         let script = logged_in() + &message(&to, full, reply);
         (fault, script)
@@ -107,10 +107,13 @@ fn a_queue_that_fails_accepts_nothing_and_doubles_nothing() {
     };
     play(attempt(Some(Fault::Full), "452 4.3.1"), 1);
     assert_eq!(world.counts(), (0, 1, 0));
-    play(attempt(Some(Fault::Full), "452 4.3.1"), 0);
+    assert_eq!(world.messages("alice", "Sent").len(), 0);
+    play(attempt(Some(Fault::Full), "452 4.3.1"), 1);
     assert_eq!(world.counts(), (0, 1, 0));
+    assert_eq!(world.messages("alice", "Sent").len(), 1);
     play(attempt(None, "250 2.0.0"), 0);
     assert_eq!(world.counts(), (0, 1, 1));
+    assert_eq!(world.messages("alice", "Sent").len(), 1);
     // Nothing goes out when a local copy fails.
     play(attempt(Some(Fault::Full), "452 4.3.1"), 0);
     assert_eq!(world.counts(), (0, 1, 1));
@@ -138,4 +141,54 @@ fn utf8_is_asked_for_only_where_it_is_needed() {
     };
     assert!(!send("Subject: plain"));
     assert!(send("Subject: ü"));
+}
+
+#[test]
+fn bcc_is_in_sent_and_nowhere_else() {
+    let full = "From: alice@example.org\nBcc: bob@example.org,\n carol@example.net\nDate: today\nMessage-ID: <1@x>";
+    let world =
+        check(World::submission, &(logged_in() + &message(&["bob@example.org", "carol@example.net"], full, "250")));
+    let sent = "From: alice@example.org\r\nBcc: bob@example.org,\r\n carol@example.net\r\nDate: today\r\nMessage-ID: <1@x>\r\n\r\n";
+    assert_eq!(world.messages("alice", "Sent"), [sent]);
+    let received = "From: alice@example.org\r\nDate: today\r\nMessage-ID: <1@x>\r\n\r\n";
+    assert_eq!(world.contents("bob"), [received]);
+    let entry = &world.queue.list(None, 9).unwrap()[0];
+    let queued = String::from_utf8(world.queue.content(entry.id).unwrap()).unwrap();
+    assert!(queued.ends_with(received) && !queued.contains("carol"), "{queued}");
+}
+
+#[test]
+fn the_device_of_the_sender_is_no_device_of_the_recipient() {
+    let world = check(World::submission, &(logged_in() + &message(&["bob@example.org"], "Subject: hi", "250")));
+    let devices = |name: &str| {
+        let info = world.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap();
+        let journal = world.auth.store().account(info.id).journal(store::ModSeq(0), 100).unwrap();
+        let added = journal.into_iter().filter(|entry| matches!(entry.change, store::Change::Added { .. }));
+        added.map(|entry| (entry.device, entry.protocol)).collect::<Vec<_>>()
+    };
+    assert_eq!(devices("bob"), [(store::DeviceId(0), store::Protocol::Submission)]);
+    assert_eq!(devices("alice"), [(store::DeviceId(1), store::Protocol::Submission)]);
+}
+
+#[test]
+fn what_cannot_be_kept_is_sent_and_the_reply_says_so() {
+    let world = world();
+    let info = world.auth.directory().account("alice@example.org").unwrap().unwrap();
+    let account = world.auth.store().account(info.id);
+    let actor = store::Actor { device: store::DeviceId(0), protocol: store::Protocol::Cli, now: SIM_EPOCH };
+    account.delete_mailbox(actor, "Sent").unwrap();
+    let mut count = account.mailboxes().unwrap().iter().count();
+    while count < store::MAILBOXES_MAX {
+        account.create_mailbox(actor, &format!("m{count}"), None).unwrap();
+        count += 1;
+    }
+    let mut client = world.submission();
+    let script = logged_in() + &message(&["bob@example.org", "carol@example.net"], "From: alice@example.org", "");
+    let (before, end) = script.trim_end().trim_end_matches("S:").trim_end().rsplit_once("C: .").unwrap();
+    assert_eq!(end, "");
+    client.play(before, usize::MAX);
+    client.send(b".\r\n", usize::MAX);
+    let said = client.take();
+    assert!(said.ends_with("; it could not be saved to Sent: an account has at most 2000 mailboxes\r\n"), "{said}");
+    assert_eq!(world.counts(), (0, 1, 1));
 }

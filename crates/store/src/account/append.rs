@@ -1,8 +1,10 @@
 //! A new message comes into a mailbox: delivery and IMAP APPEND.
 
 use super::Account;
+use super::sent::{Upload, origin};
 use crate::error::Error;
 use crate::flags::Flags;
+use crate::identity::{Identity, Origin, Own};
 use crate::ids::{EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed};
@@ -10,6 +12,7 @@ use crate::key;
 use crate::record::{Arrival, BodyRecord, EmailRecord, HeaderCopy, MessageRecord};
 use crate::shown::{Shown, surrogate_size};
 use crate::tx::Tx;
+use message::Summary;
 
 /// A longer summary is not kept but made anew whenever it is asked for: only a message made to be a nuisance has one.
 const SUMMARY_BYTES_MAX: usize = 1024 * 1024;
@@ -54,51 +57,55 @@ pub(super) struct Prepared {
     pub(super) size: u32,
     body_record: Vec<u8>,
     summary: Vec<u8>,
-    object: Option<String>,
+    pub(super) object: Option<String>,
     surrogate_size: Option<u32>,
+    pub(super) identity: Identity,
+    /// Whether it names recipients in Bcc.
+    pub(super) has_bcc: bool,
 }
 
 impl Account {
-    /// Stores a message. A body larger than the inline limit is made durable as an object first.
+    /// Stores a message. A body larger than the inline limit is made durable as an object first. A program's own copy of
+    /// what a device submitted takes the place of the one that was saved ([`Account::submit`]).
     ///
     /// # Errors
     /// [`Error::NoSuchMailbox`], [`Error::OverQuota`], [`Error::Limit`] (a keyword too many, 4 GiB, UIDs used up),
     /// [`Error::NoSpace`], faults.
     pub fn append(&self, actor: Actor, target: Target, message: NewMessage) -> Result<Appended, Error> {
         let NewMessage { body, flags, internal_date } = message;
-        let prepared = self.prepare(&body)?;
+        let prepared = self.prepare(&body, &Summary::parse(&body), origin(&target))?;
         drop(body);
         let object = prepared.object.clone();
-        let appended = self.transact(move |tx| {
-            tx.must_fit(prepared.size.into())?;
-            append(tx, actor, &target, &flags, internal_date, &prepared)
-        });
-        if let (Err(error), Some(name)) = (&appended, object)
-            && !matches!(error, Error::Fault(_))
-        {
-            // Nothing refers to it, and nothing ever will. After a fault we do not know; then the sweep decides.
-            let _ = self.objects.remove(self.id(), &name);
-        }
-        appended
+        let appended = self.transact(move |tx| append(tx, actor, &target, &flags, internal_date, &prepared));
+        self.remove_unless(appended.as_ref().is_ok_and(|(_, is_stored)| *is_stored), appended.as_ref().err(), object);
+        appended.map(|(appended, _)| appended)
     }
 
-    pub(super) fn prepare(&self, body: &[u8]) -> Result<Prepared, Error> {
+    /// Removes an object that nothing refers to, and nothing ever will. After a fault we do not know; then the sweep
+    /// decides.
+    pub(super) fn remove_unless(&self, is_stored: bool, error: Option<&Error>, object: Option<String>) {
+        if let (false, Some(name)) = (is_stored || matches!(error, Some(Error::Fault(_))), object) {
+            let _ = self.objects.remove(self.id(), &name);
+        }
+    }
+
+    pub(super) fn prepare(&self, body: &[u8], parsed: &Summary, origin: Origin) -> Result<Prepared, Error> {
         let size = u32::try_from(body.len()).map_err(|_| Error::Limit("a message has at most 4 GiB".into()))?;
         let hash = *blake3::hash(body).as_bytes();
-        let mut summary = message::Summary::parse(body).encode();
+        let mut summary = parsed.encode();
         if summary.len() > SUMMARY_BYTES_MAX {
             summary.clear();
         }
-        let surrogate_size = surrogate_size(body);
-        if body.len() <= self.inline_bytes_max {
-            let body_record = BodyRecord::Inline { hash, body }.encode();
-            return Ok(Prepared { size, body_record, summary, object: None, surrogate_size });
-        }
-        let name = object_name(&hash)?;
-        self.objects.put(self.id(), &name, body)?;
-        let header = HeaderCopy::of(body);
-        let body_record = BodyRecord::Object { hash, size, name: name.clone(), header }.encode();
-        Ok(Prepared { size, body_record, summary, object: Some(name), surrogate_size })
+        let (body_record, object) = if body.len() <= self.inline_bytes_max {
+            (BodyRecord::Inline { hash, body }.encode(), None)
+        } else {
+            let name = object_name(&hash)?;
+            self.objects.put(self.id(), &name, body)?;
+            let header = HeaderCopy::of(body);
+            (BodyRecord::Object { hash, size, name: name.clone(), header }.encode(), Some(name))
+        };
+        let (identity, has_bcc) = (Identity::of(body, parsed, origin), !parsed.envelope.bcc.is_empty());
+        Ok(Prepared { size, body_record, summary, object, surrogate_size: surrogate_size(body), identity, has_bcc })
     }
 }
 
@@ -110,6 +117,7 @@ fn object_name(hash: &[u8; 32]) -> Result<String, Error> {
     Ok(format!("{}-{:016x}", blake3::Hash::from_bytes(*hash).to_hex(), u64::from_be_bytes(nonce)))
 }
 
+/// Also gives whether what was prepared is stored.
 pub(super) fn append(
     tx: &mut Tx<'_>,
     actor: Actor,
@@ -117,11 +125,39 @@ pub(super) fn append(
     flags: &Flags,
     internal_date: Timestamp,
     prepared: &Prepared,
-) -> Result<Appended, Error> {
+) -> Result<(Appended, bool), Error> {
     let mailbox = match target {
         Target::Mailbox(id) => *id,
-        Target::Inbox => tx.state.inbox()?.id,
+        Target::Inbox => {
+            let inbox = tx.state.inbox()?.id;
+            tx.must_fit(prepared.size.into())?;
+            return Ok((store_new(tx, actor, inbox, flags, internal_date, prepared)?, true));
+        }
     };
+    match tx.upload(prepared, mailbox, actor.now)? {
+        Upload::New => {
+            tx.must_fit(prepared.size.into())?;
+            Ok((store_new(tx, actor, mailbox, flags, internal_date, prepared)?, true))
+        }
+        Upload::Same(saved) => Ok((tx.file_saved(actor, mailbox, flags, &saved)?, false)),
+        Upload::Instead(saved) => {
+            tx.must_fit(prepared.size.saturating_sub(saved.entry.size).into())?;
+            let appended = store_new(tx, actor, mailbox, flags, internal_date, prepared)?;
+            tx.give_way(actor, (mailbox, appended.uid), &saved)?;
+            Ok((appended, true))
+        }
+    }
+}
+
+/// Stores a message as one of its own.
+pub(super) fn store_new(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    mailbox: MailboxId,
+    flags: &Flags,
+    internal_date: Timestamp,
+    prepared: &Prepared,
+) -> Result<Appended, Error> {
     let email = tx.next_email(actor.now)?;
     let flags = tx.flag_bits(mailbox, flags)?;
     let uid = tx.next_uid(mailbox)?;
@@ -138,7 +174,10 @@ pub(super) fn append(
         removed_at: None,
         object: prepared.object.clone(),
         arrival: Some(Arrival { modseq, mailbox }),
+        names: prepared.identity.names.clone(),
     };
+    let own = Own::encode(prepared.identity.own);
+    prepared.identity.names.iter().for_each(|name| tx.put(key::named(*name, email), own.clone()));
     tx.put(key::email(email), record.encode());
     tx.list(mailbox, &listed.entry(modseq))?;
     tx.journal_arrival(actor, Change::Added { mailbox, messages: vec![listed] });

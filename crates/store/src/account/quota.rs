@@ -10,11 +10,13 @@
 use super::Account;
 use super::append::{Target, append};
 use crate::error::Error;
+use crate::identity::Origin;
 use crate::ids::AccountId;
 use crate::journal::{Actor, Change};
 use crate::state::AccountState;
 use crate::tx::Tx;
 use crate::{Appended, NewMessage};
+use message::Summary;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -136,15 +138,14 @@ impl Account {
                 Ok(None)
             });
         };
-        let prepared = self.prepare(&body)?;
+        let prepared = self.prepare(&body, &Summary::parse(&body), Origin::Delivered)?;
         let told = self.transact(move |tx| {
             tx.note_emptier();
             if tx.state.tells_of_filling() != Some(true) {
                 return Ok(None);
             }
-            tx.must_fit(prepared.size.into())?;
             tx.change_record().told_of_filling = true;
-            append(tx, actor, &Target::Inbox, &flags, internal_date, &prepared).map(Some)
+            append(tx, actor, &Target::Inbox, &flags, internal_date, &prepared).map(|(appended, _)| Some(appended))
         });
         match told {
             Err(Error::OverQuota { .. }) => Ok(None),

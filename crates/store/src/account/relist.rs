@@ -2,7 +2,7 @@
 
 use super::Account;
 use crate::error::Error;
-use crate::ids::{MailboxId, Uid, UidValidity};
+use crate::ids::{EmailId, MailboxId, Uid, UidValidity};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, Relisted};
 use crate::tx::Tx;
@@ -63,14 +63,17 @@ fn relist(
         tx.must_fit(entries.iter().map(|entry| u64::from(entry.size)).sum())?;
     }
     let mut pairs = Vec::with_capacity(entries.len());
+    let mut filed: Vec<(Uid, EmailId)> = Vec::new();
     for batch in entries.chunks(MESSAGES_PER_ENTRY_MAX) {
         let relisted = tx.relisted(from, batch, to)?;
         pairs.extend(relisted.iter().map(|moved| (moved.before.uid, moved.uid)));
+        filed.extend(relisted.iter().map(|moved| (moved.uid, moved.before.email)));
         match how {
             How::Copy => copy(tx, actor, to, &relisted)?,
             How::Move => tx.move_batch(actor, (from, batch), to, relisted)?,
         }
     }
+    tx.filed(actor, to, &filed)?;
     Ok(Relisting { uid_validity, uids: pairs })
 }
 

@@ -176,6 +176,7 @@ fn purge_messages(tx: &mut Tx<'_>, Due { before, bytes_max }: Due) -> Result<(us
             tx.delete(key);
         }
         devices.keys().for_each(|device| tx.delete(key::taken(*device, email)));
+        record.names.iter().for_each(|name| tx.delete(key::named(*name, email)));
     }
     Ok((count, objects))
 }

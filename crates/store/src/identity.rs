@@ -1,0 +1,241 @@
+//! What a message is found by: its Message-ID; and of the account's own mail, what tells that two are the same message.
+//!
+//! Rows `I` lead from a [`Name`] to messages. A name is a hash and may have been chosen by a stranger: whoever finds a
+//! message by it looks at the message itself, or at its [`Own`], before it believes anything.
+
+use crate::codec::Corrupt;
+use crate::record::{open, versioned};
+use message::header::{self, known_fields};
+use message::{Summary, refers};
+
+/// What a message is found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name(pub(crate) u64);
+
+impl Name {
+    /// `id` without angle brackets.
+    pub(crate) fn of_message_id(id: &[u8]) -> Self {
+        Self::first(blake3::hash(id).as_bytes())
+    }
+
+    fn first(hash: &[u8]) -> Self {
+        Self(u64::from_be_bytes(hash.first_chunk().copied().unwrap_or_default()))
+    }
+}
+
+/// What a copy of a sent message has in common with what was submitted: Message-ID, Date, From, To, Cc, Subject, what it was
+/// resent with, and every line of the body. Programs differ in the rest: Bcc, fields of their own, line ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fingerprint([u8; 16]);
+
+const FIELDS: [&str; 6] = ["message-id", "date", "from", "to", "cc", "subject"];
+
+impl Fingerprint {
+    /// `None` for a message that has neither Message-ID nor Date: another one may look the same.
+    pub(crate) fn of(message: &[u8]) -> Option<Self> {
+        let end = header::end(message);
+        let (head, body) = message.split_at_checked(end)?;
+        let has = |name: &str| header::find(head, name).is_some_and(|field| !field.value.trim_ascii().is_empty());
+        if !has("message-id") && !has("date") {
+            return None;
+        }
+        let mut hasher = blake3::Hasher::new();
+        for name in FIELDS {
+            header::find_all(head, name).for_each(|field| write_field(&mut hasher, name.as_bytes(), field.value));
+        }
+        for field in known_fields(head).filter(|field| is_resent(field.name)) {
+            write_field(&mut hasher, &field.name.to_ascii_lowercase(), field.value);
+        }
+        write_lines(&mut hasher, body);
+        hasher.finalize().as_bytes().first_chunk().copied().map(Self)
+    }
+
+    fn name(self) -> Name {
+        Name::first(&self.0)
+    }
+}
+
+/// RFC 5322 §3.6.6: resent to others it is another submission.
+fn is_resent(name: &[u8]) -> bool {
+    name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"resent-"))
+        && !name.eq_ignore_ascii_case(b"resent-bcc")
+}
+
+/// However it is folded.
+fn write_field(hasher: &mut blake3::Hasher, name: &[u8], value: &[u8]) {
+    hasher.update(name).update(b":");
+    for word in value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+        hasher.update(b" ").update(word);
+    }
+    hasher.update(b"\n");
+}
+
+/// However they end; empty lines at the end of the message do not count.
+fn write_lines(hasher: &mut blake3::Hasher, body: &[u8]) {
+    let mut empty = 0;
+    for line in body.split(|octet| *octet == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            empty += 1;
+            continue;
+        }
+        for _ in 0..std::mem::take(&mut empty) {
+            hasher.update(b"\n");
+        }
+        hasher.update(line).update(b"\n");
+    }
+}
+
+/// That a message is the account's own: uploaded by a program, or saved for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Own {
+    pub(crate) fingerprint: Fingerprint,
+    /// What only the same octets have in common: as the program sent them.
+    pub(crate) exact: [u8; 16],
+    /// Saved to Sent when it was submitted: a program's own copy takes its place.
+    pub(crate) saved: bool,
+}
+
+impl Own {
+    /// The value of an `I` row: empty for mail of others.
+    pub(crate) fn encode(own: Option<Self>) -> Vec<u8> {
+        let Some(Self { fingerprint, exact, saved }) = own else { return Vec::new() };
+        let mut w = versioned();
+        w.byte(u8::from(saved));
+        w.0.extend_from_slice(&fingerprint.0);
+        w.0.extend_from_slice(&exact);
+        w.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Option<Self>, Corrupt> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let mut r = open(bytes)?;
+        let saved = match r.byte()? {
+            0 => false,
+            1 => true,
+            2.. => return Err(Corrupt),
+        };
+        let fingerprint = Fingerprint(r.take(16)?.try_into().map_err(|_| Corrupt)?);
+        let exact = r.take(16)?.try_into().map_err(|_| Corrupt)?;
+        r.end().map(|()| Some(Self { fingerprint, exact, saved }))
+    }
+}
+
+/// Whose a new message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Somebody else's.
+    Delivered,
+    /// Uploaded by a program.
+    Uploaded,
+    /// Submitted; so many octets at its beginning are what it lacked, and are not in what the program uploads.
+    Submitted { added_bytes: usize },
+}
+
+/// What a message is found by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// At most two; a copy of the account's own mail is found by the last.
+    pub(crate) names: Vec<Name>,
+    pub(crate) own: Option<Own>,
+}
+
+impl Identity {
+    pub(crate) fn of(message: &[u8], summary: &Summary, origin: Origin) -> Self {
+        let id = summary.envelope.message_id.as_deref().and_then(refers::message_id);
+        let mut names: Vec<Name> = id.map(Name::of_message_id).into_iter().collect();
+        let (original, saved) = match origin {
+            Origin::Delivered => return Self { names, own: None },
+            Origin::Uploaded => (message, false),
+            Origin::Submitted { added_bytes } => (message.get(added_bytes..).unwrap_or_default(), true),
+        };
+        let Some(fingerprint) = Fingerprint::of(original) else { return Self { names, own: None } };
+        if header::find(original, "message-id").and_then(|field| refers::message_id(field.value)).is_none() {
+            names.push(fingerprint.name());
+        }
+        let exact = blake3::hash(original).as_bytes().first_chunk().copied().unwrap_or_default();
+        Self { names, own: Some(Own { fingerprint, exact, saved }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SENT: &str =
+        "Message-ID: <1@x>\r\nDate: today\r\nFrom: a@x\r\nTo: b@x\r\nSubject: hi\r\n there\r\n\r\nbody\r\n\r\nend\r\n";
+
+    fn fingerprint(message: &str) -> Option<Fingerprint> {
+        Fingerprint::of(message.as_bytes())
+    }
+
+    #[test]
+    fn what_programs_change_in_their_copy_makes_no_other_message() {
+        let same = |message: String| assert_eq!(fingerprint(&message), fingerprint(SENT), "{message}");
+        same(SENT.replace("\r\n", "\n"));
+        same(format!("Bcc: c@x\r\nX-Mozilla-Keys: \r\n{SENT}\r\n\r\n"));
+        same(SENT.replace("hi\r\n there", "hi there").replace("Message-ID: ", "Message-Id:"));
+        same(SENT.trim_end().to_owned());
+    }
+
+    #[test]
+    fn what_makes_another_message_is_seen() {
+        let other = |from: &str, to: &str| {
+            assert!(SENT.contains(from));
+            assert_ne!(fingerprint(&SENT.replacen(from, to, 1)), fingerprint(SENT), "{from} {to}");
+        };
+        for (from, to) in [
+            ("<1@x>", "<2@x>"),
+            ("today", "yesterday"),
+            ("a@x", "d@x"),
+            ("b@x", "d@x"),
+            ("hi", "Hi"),
+            ("body", "body "),
+            ("body\r\n\r\n", "body\r\n"),
+            ("To: b@x", "Cc: b@x"),
+            ("To:", "Resent-To: c@x\r\nTo:"),
+        ] {
+            other(from, to);
+        }
+    }
+
+    #[test]
+    fn without_message_id_and_date_nothing_is_the_same() {
+        assert_eq!(fingerprint("From: a@x\r\n\r\nbody"), None);
+        assert_eq!(fingerprint("Message-ID: \r\n\r\nbody"), None);
+        assert_eq!(fingerprint(""), None);
+        assert!(fingerprint("Date: today\r\n\r\nbody").is_some());
+    }
+
+    #[test]
+    fn an_upload_finds_what_was_submitted() {
+        let identity =
+            |message: &str, origin| Identity::of(message.as_bytes(), &Summary::parse(message.as_bytes()), origin);
+        let check = |added: &str, original: &str, names: usize| {
+            let submitted = identity(&format!("{added}{original}"), Origin::Submitted { added_bytes: added.len() });
+            let uploaded = identity(original, Origin::Uploaded);
+            assert_eq!(submitted.names.len(), names);
+            assert_eq!(submitted.names.last(), uploaded.names.last());
+            assert_eq!(submitted.own.map(|own| own.fingerprint), uploaded.own.map(|own| own.fingerprint));
+            assert!(submitted.own.unwrap().saved && !uploaded.own.unwrap().saved);
+        };
+        check("", SENT, 1);
+        check("Message-ID: <server@x>\r\n", "Date: today\r\n\r\nbody", 2);
+        check("Date: today\r\n", "Message-ID: <1@x>\r\n\r\nbody", 1);
+        let delivered = identity(SENT, Origin::Delivered);
+        assert_eq!((delivered.names.as_slice(), delivered.own), (&[Name::of_message_id(b"1@x")][..], None));
+    }
+
+    #[test]
+    fn rows_are_read_as_they_are_written() {
+        for own in [None, Some(true), Some(false)] {
+            let own = own.map(|saved| Own { fingerprint: Fingerprint([7; 16]), exact: [8; 16], saved });
+            assert_eq!(Own::decode(&Own::encode(own)), Ok(own));
+        }
+        for bad in [&b"\x01"[..], b"\x01\x02", b"\x01\x01short", b"\x02"] {
+            assert_eq!(Own::decode(bad), Err(Corrupt));
+        }
+    }
+}
