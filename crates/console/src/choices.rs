@@ -3,10 +3,12 @@
 use crate::account::AccountConsole;
 use crate::devices::DeviceCard;
 use crate::error::Error;
+use crate::words;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::str::FromStr;
-use store::pop::PopSettings;
+use store::pop::{PopSettings, Scope, Window};
+use store::removal::RemovalPolicy;
 use store::{AccountSettings, DeviceId};
 
 /// Settings by name; what is not given stays as it is.
@@ -30,6 +32,32 @@ pub struct Defaults {
     pub window: String,
     /// Which mailboxes mail is listed from.
     pub scope: String,
+}
+
+/// Everything that can be chosen, explained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PopChoices {
+    /// What deletions do.
+    pub policies: Vec<Choice>,
+    /// From when on mail is listed.
+    pub windows: Vec<Choice>,
+    /// Which mailboxes mail is listed from.
+    pub scopes: Vec<Choice>,
+}
+
+/// Something that can be chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Its name, without days.
+    pub name: String,
+    /// In a few words.
+    pub title: String,
+    /// What it means.
+    pub text: String,
+    /// It is the one that holds now.
+    pub chosen: bool,
+    /// It needs a number of days: those that hold now, or that are usual.
+    pub days: Option<u16>,
 }
 
 impl PopChoice {
@@ -71,6 +99,25 @@ impl AccountConsole {
         self.device_card(id)
     }
 
+    /// What can be chosen for a device, or for those that are still to come.
+    ///
+    /// # Errors
+    /// [`store::Error::NoSuchDevice`], faults.
+    pub fn choices(&self, device: Option<DeviceId>) -> Result<PopChoices, Error> {
+        let now = match device {
+            Some(id) => self.device(id)?.pop,
+            None => self.account.settings()?.pop,
+        };
+        let windows = [Window::Everything, Window::FromNowOn, Window::LastDays(30)];
+        Ok(PopChoices {
+            policies: RemovalPolicy::ALL.iter().map(|policy| of_policy(*policy, now.removal)).collect(),
+            windows: windows.iter().map(|window| of_window(*window, now.window)).collect(),
+            scopes: [Scope::InboxAndFiled, Scope::Inbox, Scope::AllButSpecial]
+                .map(|scope| of_scope(scope, now.scope))
+                .into(),
+        })
+    }
+
     /// What new devices begin with.
     ///
     /// # Errors
@@ -105,4 +152,45 @@ impl AccountConsole {
 fn chosen<T: FromStr<Err: Display>>(name: Option<&str>, now: T) -> Result<T, Error> {
     let Some(name) = name else { return Ok(now) };
     name.parse().map_err(|error| Error::refused(format!("“{name}”: {error}")))
+}
+
+fn of_policy(policy: RemovalPolicy, now: RemovalPolicy) -> Choice {
+    let days = |policy: RemovalPolicy| match policy {
+        RemovalPolicy::ExpungeAfterDays(days) => Some(days),
+        RemovalPolicy::KeepWhenShared
+        | RemovalPolicy::Keep
+        | RemovalPolicy::MarkRead
+        | RemovalPolicy::Archive
+        | RemovalPolicy::Trash
+        | RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt
+        | RemovalPolicy::Expunge => None,
+    };
+    Choice::of(policy, now, words::policy_choice(policy), (days(policy), days(now)))
+}
+
+fn of_window(window: Window, now: Window) -> Choice {
+    let days = |window: Window| match window {
+        Window::LastDays(days) => Some(days),
+        Window::Everything | Window::FromNowOn => None,
+    };
+    Choice::of(window, now, words::window_choice(window), (days(window), days(now)))
+}
+
+fn of_scope(scope: Scope, now: Scope) -> Choice {
+    Choice::of(scope, now, words::scope_choice(scope), (None, None))
+}
+
+impl Choice {
+    /// `days`: those of the choice, and those that hold now.
+    fn of<T: Display + Copy>(one: T, now: T, words: (&str, &str), days: (Option<u16>, Option<u16>)) -> Self {
+        let bare = |choice: T| choice.to_string().split('(').next().unwrap_or_default().to_owned();
+        let (usual, current) = days;
+        Self {
+            name: bare(one),
+            title: words.0.to_owned(),
+            text: words.1.to_owned(),
+            chosen: bare(one) == bare(now),
+            days: usual.map(|usual| current.unwrap_or(usual)),
+        }
+    }
 }

@@ -87,6 +87,8 @@ pub struct MessageStory {
 pub struct StoryLine {
     /// When.
     pub at: String,
+    /// The number of the device; 0 is the server.
+    pub device_id: u32,
     /// The device's name.
     pub device: String,
     /// Over which protocol.
@@ -142,6 +144,7 @@ impl AccountConsole {
         }
         let story = |event: &store::MessageEvent| StoryLine {
             at: shown(event.at),
+            device_id: event.device.0,
             device: names.device(event.device),
             protocol: words::protocol(event.protocol).to_owned(),
             text: words::event(event, &names),

@@ -4,6 +4,7 @@ mod size;
 
 use crate::devices::Traffic;
 use crate::names::Names;
+use store::pop::{Scope, Window};
 use store::removal::RemovalPolicy;
 use store::{Change, DeviceId, Flags, JournalEntry, MessageChange, MessageEvent, Protocol, SystemFlag, UndoReport};
 
@@ -156,6 +157,58 @@ pub fn policy(policy: RemovalPolicy, shared: bool) -> String {
             format!("what it deletes is deleted for all devices {days} days later")
         }
         (RemovalPolicy::Expunge, _) => "what it deletes is deleted for all devices at once".to_owned(),
+    }
+}
+
+/// A policy as a choice: in a few words, and what it means.
+pub(crate) fn policy_choice(policy: RemovalPolicy) -> (&'static str, &'static str) {
+    match policy {
+        RemovalPolicy::KeepWhenShared => (
+            "Keep it for my other devices",
+            "What this device deletes stays in your mailbox as long as another device uses it. Were it your only device, \
+             deleting would delete. Right for nearly everybody.",
+        ),
+        RemovalPolicy::Keep => (
+            "Always keep it",
+            "Your mailbox keeps everything, even while this is your only device. You clean up elsewhere.",
+        ),
+        RemovalPolicy::MarkRead => {
+            ("Keep it and mark it as read", "Your other devices see that it was dealt with here.")
+        }
+        RemovalPolicy::Archive => ("Move it to the archive", "Out of the inbox for all devices, and nothing is lost."),
+        RemovalPolicy::Trash => ("Move it to the trash", "For all devices, as if you had deleted it on each of them."),
+        RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt => (
+            "Delete it once every POP device has it",
+            "Each of your POP devices gets its copy first. Devices that use IMAP lose it then.",
+        ),
+        RemovalPolicy::ExpungeAfterDays(_) => {
+            ("Delete it some days later", "Your other devices have so long to see it. Then it is gone for all.")
+        }
+        RemovalPolicy::Expunge => (
+            "Delete it for all devices at once",
+            "This device clears the mailbox for everybody. You can still bring mail back here for a while.",
+        ),
+    }
+}
+
+/// A window as a choice.
+pub(crate) fn window_choice(window: Window) -> (&'static str, &'static str) {
+    match window {
+        Window::Everything => ("Everything", "All mail that is in your mailbox, also what came before this device."),
+        Window::FromNowOn => ("From now on", "Only what comes after you have chosen this."),
+        Window::LastDays(_) => ("The last days", "Only what came lately; good for a device with little room."),
+    }
+}
+
+/// A scope as a choice.
+pub(crate) fn scope_choice(scope: Scope) -> (&'static str, &'static str) {
+    match scope {
+        Scope::InboxAndFiled => (
+            "The inbox, and what was filed away before it came here",
+            "Another device, or a rule, may file a message before this one fetches it; it gets it all the same.",
+        ),
+        Scope::Inbox => ("Only the inbox", "What is filed away before this device comes is not for it."),
+        Scope::AllButSpecial => ("All mailboxes", "Everything but what lies in Junk, Trash, Sent and Drafts."),
     }
 }
 

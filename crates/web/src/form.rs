@@ -60,9 +60,10 @@ impl Fields {
         Some(self.text(name)).filter(|text| !text.is_empty())
     }
 
-    /// A box that is ticked, or `true`.
+    /// A box that is ticked, or `true`. A form sends nothing for a box that is not; so ours have a hidden `false` before it.
     pub(crate) fn is_on(&self, name: &str) -> bool {
-        matches!(self.text(name), "on" | "true" | "yes" | "1")
+        let mut values = self.0.iter().filter(|(found, _)| found == name).map(|(_, value)| value.trim());
+        values.any(|value| matches!(value, "on" | "true" | "yes" | "1"))
     }
 
     /// Whether the field was sent at all.

@@ -27,6 +27,7 @@ mod cookie;
 mod form;
 mod frame;
 mod guard;
+mod moment;
 mod notice;
 mod pages;
 mod path;

@@ -7,6 +7,7 @@
 
 mod caller;
 pub(crate) mod devices;
+pub(crate) mod history;
 
 use crate::form::Fields;
 use crate::problem::Problem;
@@ -43,7 +44,7 @@ impl Endpoint {
 }
 
 /// All of them, one list per file.
-const ENDPOINTS: &[&[Endpoint]] = &[caller::ENDPOINTS, devices::ENDPOINTS];
+const ENDPOINTS: &[&[Endpoint]] = &[caller::ENDPOINTS, devices::ENDPOINTS, history::ENDPOINTS];
 
 pub(crate) fn endpoints() -> impl Iterator<Item = Endpoint> {
     ENDPOINTS.iter().flat_map(|endpoints| endpoints.iter().copied())

@@ -1,28 +1,38 @@
-//! The devices of an account, and what their owner chooses for each.
+//! The devices of an account: a card each, a page each with what their owner chooses, and the choices for new ones.
 
 use crate::answer::{Answer, Outcome};
 use crate::api;
 use crate::form::Fields;
 use crate::frame::Frame;
+use crate::moment;
 use crate::notice::Notice;
 use crate::path::OwnPath;
-use crate::problem::Kind;
+use crate::problem::{Kind, Problem};
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use console::DeviceCard;
+use console::{DeviceCard, Light, PopChoices, SwitchGuide};
+use store::Timestamp;
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/devices", Handler::Owner(list)),
     Route::get("/devices/{id}", Handler::Owner(one)),
     Route::post("/devices/{id}", Handler::Owner(choose)),
+    Route::get("/devices/{id}/imap", Handler::Owner(imap)),
+    Route::get("/devices/{id}/revoke", Handler::Owner(ask_to_revoke)),
+    Route::post("/devices/{id}/revoke", Handler::Owner(revoke)),
+    Route::get("/defaults", Handler::Owner(defaults)),
+    Route::post("/defaults", Handler::Owner(choose_defaults)),
 ];
 
 #[derive(Template)]
 #[template(path = "devices.html")]
 struct DevicesPage {
     frame: Frame,
+    now: Timestamp,
     devices: Vec<DeviceCard>,
+    /// Those that were revoked are shown, too.
+    revoked: bool,
 }
 
 #[derive(Template)]
@@ -30,23 +40,82 @@ struct DevicesPage {
 struct DevicePage {
     frame: Frame,
     device: DeviceCard,
+    choices: PopChoices,
+}
+
+#[derive(Template)]
+#[template(path = "device_imap.html")]
+struct ImapPage {
+    frame: Frame,
+    device: DeviceCard,
+    guide: SwitchGuide,
+}
+
+#[derive(Template)]
+#[template(path = "device_revoke.html")]
+struct RevokePage {
+    frame: Frame,
+    device: DeviceCard,
+}
+
+#[derive(Template)]
+#[template(path = "defaults.html")]
+struct DefaultsPage {
+    frame: Frame,
+    choices: PopChoices,
 }
 
 fn list(owner: &Owner, fields: &Fields) -> Outcome {
-    let devices = api::devices::list(owner, fields)?;
-    Answer::page(&DevicesPage { frame: Frame::of(owner, "devices"), devices })
+    let (devices, revoked) = (api::devices::list(owner, fields)?, fields.is_on("revoked"));
+    Answer::page(&DevicesPage { frame: Frame::of(owner, "devices"), now: owner.now, devices, revoked })
 }
 
 fn one(owner: &Owner, _: &Fields) -> Outcome {
-    let device = api::devices::one(owner)?;
-    Answer::page(&DevicePage { frame: Frame::of(owner, "devices"), device })
+    let (device, choices) = (api::devices::one(owner)?, api::devices::choices(owner)?);
+    Answer::page(&DevicePage { frame: Frame::of(owner, "devices"), device, choices })
 }
 
 fn choose(owner: &Owner, fields: &Fields) -> Outcome {
-    match api::devices::choose(owner, fields) {
-        Ok(device) => owner.say(Notice::good(format!("Saved. From now on: {}.", device.policy_text))),
-        Err(problem) if problem.kind == Kind::Refused => owner.say(Notice::bad(problem.detail)),
+    let may_be_pop = |device: &DeviceCard| device.protocols.is_empty() || device.protocols.iter().any(|p| p == "POP");
+    let chosen = api::devices::choose(owner, fields).map(|device| match may_be_pop(&device) {
+        true => format!("Saved. From now on {}.", device.policy_text),
+        false => "Saved.".to_owned(),
+    });
+    say(owner, chosen, owner.uri.path())
+}
+
+fn imap(owner: &Owner, _: &Fields) -> Outcome {
+    let (device, guide) = (api::devices::one(owner)?, api::devices::imap(owner)?);
+    Answer::page(&ImapPage { frame: Frame::of(owner, "devices"), device, guide })
+}
+
+fn ask_to_revoke(owner: &Owner, _: &Fields) -> Outcome {
+    let device = api::devices::one(owner)?;
+    Answer::page(&RevokePage { frame: Frame::of(owner, "devices"), device })
+}
+
+fn revoke(owner: &Owner, _: &Fields) -> Outcome {
+    let revoked = api::devices::revoke(owner);
+    let text =
+        revoked.map(|device| format!("“{}” may not log in any more. What it did stays in the timeline.", device.name));
+    say(owner, text, "/devices")
+}
+
+fn defaults(owner: &Owner, _: &Fields) -> Outcome {
+    Answer::page(&DefaultsPage { frame: Frame::of(owner, "devices"), choices: api::devices::default_choices(owner)? })
+}
+
+fn choose_defaults(owner: &Owner, fields: &Fields) -> Outcome {
+    let saved = api::devices::choose_defaults(owner, fields);
+    say(owner, saved.map(|_| "Saved. Devices that you add from now on begin with this.".to_owned()), "/defaults")
+}
+
+/// Says how it went on the page at `path`.
+fn say(owner: &Owner, outcome: Result<String, Problem>, path: &str) -> Outcome {
+    match outcome {
+        Ok(text) => owner.say(Notice::good(text)),
+        Err(problem) if matches!(problem.kind, Kind::Refused | Kind::Bad) => owner.say(Notice::bad(problem.detail)),
         Err(problem) => return Err(problem),
     }
-    Ok(Answer::see_other(&OwnPath::new(owner.uri.path())))
+    Ok(Answer::see_other(&OwnPath::new(path)))
 }

@@ -4,10 +4,15 @@ use crate::answer::{Answer, Outcome};
 use crate::api;
 use crate::form::Fields;
 use crate::frame::Frame;
+use crate::moment;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use console::DeviceCard;
+use console::{DeviceCard, Light, Offer, Timeline};
+use store::Timestamp;
+
+/// So many of the last things that happened.
+const LINES: &str = "limit=5";
 
 pub(super) const ROUTES: &[Route] = &[Route::get("/", Handler::Owner(show))];
 
@@ -15,10 +20,18 @@ pub(super) const ROUTES: &[Route] = &[Route::get("/", Handler::Owner(show))];
 #[template(path = "home.html")]
 struct HomePage {
     frame: Frame,
+    now: Timestamp,
+    /// All lights are green and nothing is asked.
+    is_calm: bool,
     devices: Vec<DeviceCard>,
+    offers: Vec<Offer>,
+    timeline: Timeline,
 }
 
 fn show(owner: &Owner, _: &Fields) -> Outcome {
     let devices = api::devices::list(owner, &Fields::default())?;
-    Answer::page(&HomePage { frame: Frame::of(owner, "home"), devices })
+    let offers = api::devices::offers(owner)?;
+    let timeline = api::history::timeline(owner, &Fields::urlencoded(LINES.as_bytes())?)?;
+    let is_calm = offers.is_empty() && devices.iter().all(|device| device.light == Light::Green);
+    Answer::page(&HomePage { frame: Frame::of(owner, "home"), now: owner.now, is_calm, devices, offers, timeline })
 }

@@ -2,11 +2,24 @@
 //! line here, a template and, if people should find it, an entry in `templates/layout.html`.
 
 mod devices;
+mod explain;
 mod home;
 mod login;
+mod offers;
+mod timeline;
+mod undo;
 mod well_known;
 
 use crate::route::Route;
 
 /// The routes of all pages.
-pub(crate) const ROUTES: &[&[Route]] = &[home::ROUTES, login::ROUTES, devices::ROUTES, well_known::ROUTES];
+pub(crate) const ROUTES: &[&[Route]] = &[
+    home::ROUTES,
+    login::ROUTES,
+    devices::ROUTES,
+    offers::ROUTES,
+    timeline::ROUTES,
+    undo::ROUTES,
+    explain::ROUTES,
+    well_known::ROUTES,
+];

@@ -45,6 +45,27 @@ fn a_program_calls_with_an_application_password_and_a_page_with_its_session() {
 }
 
 #[test]
+fn an_application_password_decides_for_its_own_device_only() {
+    let world = World::new();
+    let account = world.account(ALICE).id();
+    let (own, password) = world.auth.add_device(account, "script", None, world.now()).unwrap();
+    let (other, _) = world.auth.add_device(account, "phone", None, world.now()).unwrap();
+    let mut program = with_password(&world, ALICE, &password);
+    for path in
+        [format!("/api/v1/devices/{other}"), format!("/api/v1/devices/{other}/revoke"), "/api/v1/defaults".into()]
+    {
+        let answer = program.call(&path, r#"{"policy":"expunge"}"#);
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}: {}", answer.text);
+    }
+    assert_eq!(program.get(&format!("/api/v1/devices/{other}")).json()["policy"], "keep-when-shared");
+    assert_eq!(program.get(&format!("/api/v1/devices/{other}/choices")).json()["policies"][0]["chosen"], true);
+    assert_eq!(program.get(&format!("/api/v1/devices/{other}/imap")).json()["program"], "any program");
+    assert_eq!(program.get("/api/v1/defaults").json()["window"], "everything");
+    assert_eq!(program.call(&format!("/api/v1/devices/{own}/revoke"), "").status, StatusCode::OK);
+    assert_eq!(program.get("/api/v1/session").status, StatusCode::UNAUTHORIZED);
+}
+
+#[test]
 fn nobody_else_calls() {
     let world = World::new();
     let account = world.account(ALICE).id();

@@ -2,4 +2,5 @@
 
 mod api;
 mod login;
+mod mail;
 mod walls;

@@ -1,0 +1,92 @@
+//! What happened, newest first, with search; and the story of one message.
+
+use crate::answer::{Answer, Outcome};
+use crate::api;
+use crate::form::Fields;
+use crate::frame::Frame;
+use crate::moment;
+use crate::path::encoded;
+use crate::problem::Kind;
+use crate::route::{Handler, Route};
+use crate::visit::Owner;
+use askama::Template;
+use console::{DeviceCard, MessageStory, Timeline, TimelineLine};
+
+pub(super) const ROUTES: &[Route] =
+    &[Route::get("/timeline", Handler::Owner(show)), Route::get("/messages/{message}", Handler::Owner(story))];
+
+#[derive(Template)]
+#[template(path = "timeline.html")]
+struct TimelinePage<'a> {
+    frame: Frame,
+    days: Vec<Day>,
+    devices: Vec<DeviceCard>,
+    search: &'a str,
+    since: &'a str,
+    /// The number of a device.
+    device: &'a str,
+    /// What is wrong with the question.
+    wrong: Option<String>,
+    /// Where earlier lines are.
+    earlier: Option<String>,
+    is_first: bool,
+}
+
+/// What happened on one day.
+struct Day {
+    day: String,
+    lines: Vec<TimelineLine>,
+}
+
+#[derive(Template)]
+#[template(path = "story.html")]
+struct StoryPage {
+    frame: Frame,
+    story: MessageStory,
+}
+
+fn show(owner: &Owner, fields: &Fields) -> Outcome {
+    let (timeline, wrong) = match api::history::timeline(owner, fields) {
+        Ok(timeline) => (timeline, None),
+        Err(problem) if matches!(problem.kind, Kind::Refused | Kind::Bad) => {
+            (Timeline::default(), Some(problem.detail))
+        }
+        Err(problem) => return Err(problem),
+    };
+    let revoked = Fields::urlencoded(b"revoked=true")?;
+    let asked = ["search", "device", "since"].map(|name| format!("&{name}={}", encoded(fields.text(name)))).concat();
+    Answer::page(&TimelinePage {
+        frame: Frame::of(owner, "timeline"),
+        earlier: timeline.next.map(|next| format!("/timeline?before={next}{asked}")),
+        days: days(timeline.lines),
+        devices: api::devices::list(owner, &revoked)?,
+        search: fields.text("search"),
+        since: fields.text("since"),
+        device: fields.text("device"),
+        wrong,
+        is_first: !fields.has("before"),
+    })
+}
+
+fn days(lines: Vec<TimelineLine>) -> Vec<Day> {
+    let mut days: Vec<Day> = Vec::new();
+    for line in lines {
+        let day = moment::day(&line.at);
+        match days.last_mut().filter(|last| last.day == day) {
+            Some(last) => last.lines.push(line),
+            None => days.push(Day { day, lines: vec![line] }),
+        }
+    }
+    days
+}
+
+fn story(owner: &Owner, _: &Fields) -> Outcome {
+    let story = match api::history::story(owner) {
+        Err(mut problem) if problem.kind == Kind::Refused => {
+            problem.kind = Kind::NotFound;
+            return Err(problem);
+        }
+        other => other?,
+    };
+    Answer::page(&StoryPage { frame: Frame::of(owner, "timeline"), story })
+}

@@ -1,0 +1,202 @@
+//! What strangers and programs write is shown as text and nothing else; what an owner asks for is done and told.
+
+use crate::testing::{ALICE, Answered, Browser, World};
+use axum::http::StatusCode;
+use store::pop::PopSettings;
+use store::removal::RemovalPolicy;
+use store::{Account, Actor, DeviceId, EmailId, Flags, MaildropOptions, NewMessage, Protocol, Target};
+
+/// Each with what must not be on the page.
+const HOSTILE: [(&str, &str); 6] = [
+    ("<script>alert(1)</script>", "<script"),
+    ("\"><img src=x onerror=alert(1)>", "<img src=x"),
+    ("' autofocus onfocus=alert(1) '", "onfocus=alert(1) '"),
+    ("</title></bdi><svg/onload=alert(1)>", "<svg/"),
+    ("=?utf-8?q?invoice=E2=80=AEfdp.exe?=", "\u{202e}"),
+    ("=?utf-8?q?a=00=1Bb=0D=0ASet-Cookie:_x=3Dy?=", "\u{1b}"),
+];
+
+struct Home {
+    world: World,
+    account: Account,
+    pc: DeviceId,
+}
+
+impl Home {
+    /// A POP device that deletes for all, and a phone.
+    fn new() -> Self {
+        let world = World::new();
+        let account = world.account(ALICE);
+        let add = |name: &str, policy: RemovalPolicy| {
+            world.auth.add_device(account.id(), name, Some(PopSettings::from(policy)), world.now()).unwrap().0
+        };
+        let pc = add("<b>old PC</b>", RemovalPolicy::Expunge);
+        add("phone", RemovalPolicy::KeepWhenShared);
+        account.note_login(pc, login(&world)).unwrap();
+        Self { account, pc, world }
+    }
+
+    fn deliver(&self, subject: &str, from: &str) -> EmailId {
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Smtp, now: self.world.now() };
+        let body = format!("From: {from} <carol@example.net>\r\nSubject: {subject}\r\n\r\nx\r\n").into_bytes();
+        let message = NewMessage { body, flags: Flags::default(), internal_date: self.world.now() };
+        self.account.append(actor, Target::Inbox, message).unwrap().email
+    }
+
+    /// The PC downloads and deletes everything.
+    fn take_all(&self) {
+        let actor = Actor { device: self.pc, protocol: Protocol::Pop3, now: self.world.now() };
+        let maildrop = self.account.open_maildrop(self.pc, &MaildropOptions::default(), self.world.now()).unwrap();
+        let all: Vec<EmailId> = maildrop.messages().iter().map(|message| message.email).collect();
+        self.account.close_maildrop(actor, &maildrop, all.clone(), all).unwrap();
+    }
+
+    fn in_inbox(&self) -> usize {
+        let inbox = self.account.mailboxes().unwrap().by_name("INBOX").unwrap().clone();
+        usize::try_from(inbox.counts.messages).unwrap()
+    }
+}
+
+fn login(world: &World) -> store::device::LastLogin {
+    let (address, tls) = ("192.0.2.9".to_owned(), Some("TLSv1.3".to_owned()));
+    let program = Some("<i>Outlook</i>".to_owned());
+    store::device::LastLogin { at: world.now(), protocol: Protocol::Pop3, address, tls, program }
+}
+
+fn check_harmless(answer: &Answered, path: &str) {
+    assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text);
+    let forbidden = HOSTILE.iter().map(|(_, forbidden)| *forbidden).chain(["<b>old PC", "<i>Outlook"]);
+    for forbidden in forbidden {
+        assert!(!answer.text.contains(forbidden), "{path} has {forbidden:?}:\n{}", answer.text);
+    }
+    assert!(!answer.headers.contains_key("x"), "{path}");
+}
+
+#[test]
+fn what_strangers_write_is_text_on_every_page() {
+    let home = Home::new();
+    let emails: Vec<EmailId> = HOSTILE.iter().map(|(text, _)| home.deliver(text, &format!("\"{text}\""))).collect();
+    home.deliver(&"wide ".repeat(2000), "Carol");
+    home.take_all();
+    let mut alice = home.world.alice();
+    let device = home.pc;
+    let paths = ["/".to_owned(), "/devices".to_owned(), "/timeline".to_owned(), "/undo".to_owned()].into_iter();
+    let of_device = ["", "/imap", "/revoke"].map(|page| format!("/devices/{device}{page}"));
+    let of_emails = emails.iter().map(|email| format!("/messages/{}", email.text()));
+    let asked = HOSTILE.iter().flat_map(|(text, _)| {
+        let text = crate::path::encoded(text);
+        [
+            format!("/timeline?search={text}&since={text}&device={text}"),
+            format!("/timeline?search={text}"),
+            format!("/undo?device={device}&since=1+day+ago&mailbox={text}&message={text}"),
+            format!("/undo?device={text}&since={text}&entry={text}"),
+            format!("/login?next={text}"),
+        ]
+    });
+    for path in paths.chain(of_device).chain(of_emails).chain(asked.collect::<Vec<_>>()) {
+        match path.starts_with("/login") {
+            true => check_harmless(&home.world.browser().get(&path), &path),
+            false => check_harmless(&alice.get(&path), &path),
+        }
+    }
+    let timeline = alice.get("/timeline").text;
+    assert!(timeline.contains("&#60;script&#62;alert(1)&#60;/script&#62;"), "it is shown, escaped: {timeline}");
+    let story = alice.get(&format!("/messages/{}", emails[0].text())).text;
+    assert!(story.contains("<bdi>&#60;script&#62;"), "{story}");
+    let answer = alice.get("/messages/%3Cscript%3E");
+    assert!(answer.status == StatusCode::NOT_FOUND && !answer.text.contains("<script"), "{}", answer.text);
+    let json = alice.get("/api/v1/timeline");
+    assert!(json.header("content-type") == "application/json" && json.header("x-content-type-options") == "nosniff");
+}
+
+fn lines(browser: &mut Browser<'_>) -> Vec<String> {
+    let json = browser.get("/api/v1/timeline?limit=2").json();
+    json["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn an_undo_shows_what_it_would_do_does_it_and_is_undone() {
+    let home = Home::new();
+    (0..3).for_each(|n| drop(home.deliver(&format!("number {n}"), "Carol").text()));
+    home.take_all();
+    let mut alice = home.world.alice();
+    let path = format!("/undo?device={}&since=1+day+ago", home.pc);
+    let page = alice.get(&path);
+    assert!(page.text.contains("3 messages: put back into the mailboxes"), "{}", page.text);
+    assert_eq!(home.in_inbox(), 0, "a look changes nothing");
+    let device = home.pc.to_string();
+    let answer = alice.submit(&path, "/undo", &[("device", &device), ("since", "1 day ago")]);
+    assert_eq!((answer.location(), home.in_inbox()), ("/timeline", 3));
+    let page = alice.get("/timeline");
+    assert!(page.text.contains("Done. 3 messages: put back"), "{}", page.text);
+    let entry = page.text.split("/undo?entry=").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert!(alice.get(&format!("/undo?entry={entry}")).text.contains("copies removed"));
+    alice.submit("/undo", "/undo", &[("entry", &entry)]);
+    assert_eq!(home.in_inbox(), 0);
+    assert_eq!(lines(&mut alice)[0], "undid an undo");
+    let wrong = alice.submit("/undo", "/undo", &[("device", &device), ("since", "soon")]);
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(alice.get("/undo?device=1&since=soon").text.contains("is no moment"));
+}
+
+#[test]
+fn an_offer_is_taken_or_declined() {
+    for (answer, left, said) in [("put_back", 2, "put back into the mailboxes"), ("decline", 0, "It stays as it is.")] {
+        let home = Home::new();
+        (0..2).for_each(|n| drop(home.deliver(&format!("number {n}"), "Carol").text()));
+        home.take_all();
+        let mut alice = home.world.alice();
+        let page = alice.get("/");
+        assert!(page.text.contains("took 2 messages") && page.text.contains("Put them back?"), "{}", page.text);
+        let path = format!("/offers/{}", home.pc);
+        assert_eq!(alice.submit("/", &path, &[("answer", "perhaps")]).status, StatusCode::BAD_REQUEST);
+        alice.submit("/", &path, &[("answer", answer)]);
+        let page = alice.get("/");
+        assert!(page.text.contains(said) && !page.text.contains("Put them back?"), "{}", page.text);
+        assert_eq!(home.in_inbox(), left, "{answer}");
+    }
+}
+
+#[test]
+fn devices_are_revoked_and_new_ones_begin_with_what_was_chosen() {
+    let home = Home::new();
+    let mut alice = home.world.alice();
+    let path = format!("/devices/{}/revoke", home.pc);
+    assert!(alice.get(&path).text.contains("Revoke it"));
+    assert_eq!(alice.submit(&path, &path, &[]).location(), "/devices");
+    let page = alice.get("/devices");
+    assert!(page.text.contains("may not log in any more") && !page.text.contains("This week"), "{}", page.text);
+    assert!(!alice.get("/devices").text.contains("old PC"));
+    assert!(alice.get("/devices?revoked=true").text.contains("old PC"));
+    assert!(
+        !alice.get(&format!("/devices/{}", home.pc)).text.contains("name=\"policy\""),
+        "nothing to choose any more"
+    );
+    let fields =
+        [("policy", "expunge-after-days"), ("policy_days", "14"), ("window", "last-days"), ("window_days", "9")];
+    alice.submit("/defaults", "/defaults", &fields);
+    let pop = home.account.settings().unwrap().pop;
+    assert_eq!((pop.removal, pop.window.to_string().as_str()), (RemovalPolicy::ExpungeAfterDays(14), "last-days(9)"));
+    let page = alice.get("/defaults").text;
+    assert!(
+        page.contains("begin with this") && page.contains("value=\"14\"") && page.contains("value=\"9\""),
+        "{page}"
+    );
+    alice.submit("/defaults", "/defaults", &[("window", "last-days"), ("window_days", "0")]);
+    assert!(alice.get("/defaults").text.contains("notice bad"));
+}
+
+#[test]
+fn what_a_device_sends_is_saved_unless_the_box_is_not_ticked() {
+    let home = Home::new();
+    let mut alice = home.world.alice();
+    let path = format!("/devices/{}", home.pc);
+    for (fields, expected) in [
+        (&[("saves_sent", "false")][..], false),
+        (&[("saves_sent", "false"), ("saves_sent", "true")], true),
+        (&[("policy", "trash")], true),
+    ] {
+        alice.submit(&path, &path, fields);
+        assert_eq!(home.account.devices().unwrap()[&home.pc].saves_sent, expected, "{fields:?}");
+    }
+}

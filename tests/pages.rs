@@ -1,0 +1,213 @@
+//! The pages in Chromium, against the real binary: what an owner does there, at the width of a desk and of a phone, with
+//! the keyboard, by light and by dark, and with every script forbidden.
+//!
+//! Pictures of all pages are left in `target/tmp/pages`.
+
+#![allow(clippy::unwrap_used)]
+
+mod browser;
+mod support;
+
+use browser::{Browser, Size};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use support::server::Server;
+
+const ALICE: &str = "alice@example.org";
+/// What `Server::add_account` gives her.
+const PASSWORD: &str = "a long main password";
+/// What strangers may write: none of it may become a part of the page.
+const HOSTILE: [&str; 3] = [
+    "<script>document.title='owned'</script><img src=x onerror=alert(1)>",
+    "=?utf-8?q?=E2=80=AEtxt.exe?= \"'>&lt;",
+    "Averylongwordthatneverendsaverylongwordthatneverendsaverylongwordthatneverendsaverylongwordthatneverends",
+];
+
+/// Alice's household: a PC that took everything over POP while it was alone, a laptop that clears the mailbox, a phone.
+fn household() -> (Server, String) {
+    let mut server = Server::new();
+    server.add_account(ALICE);
+    let pc = server.add_device(ALICE, "Old Outlook", "keep-when-shared");
+    server.start();
+    let mut lmtp = server.addresses().lmtp().unwrap();
+    let mut deliver = |subject: &str| {
+        let message = format!("From: Carol <carol@example.net>\r\nTo: {ALICE}\r\nSubject: {subject}\r\n\r\nHello\r\n");
+        lmtp.deliver("carol@example.net", &[ALICE], message.as_bytes()).unwrap();
+    };
+    ["Lunch on Friday?", "The photos", "Your invoice"].iter().chain(&HOSTILE).for_each(|subject| deliver(subject));
+    take_all(&server, &pc);
+    let laptop = server.add_device(ALICE, "Thunderbird on the laptop", "expunge");
+    let phone = server.add_device(ALICE, "phone", "keep-when-shared");
+    ["Minutes of the meeting", "Tickets"].iter().for_each(|subject| deliver(subject));
+    take_all(&server, &pc);
+    take_all(&server, &laptop);
+    deliver("Happy birthday!");
+    let mut imap = server.addresses().imaps(ALICE, &phone).unwrap();
+    imap.command("SELECT INBOX").unwrap();
+    imap.command("STORE 1 +FLAGS (\\Seen \\Answered)").unwrap();
+    let base = format!("http://localhost:{}", server.addresses().of("http").port());
+    (server, base)
+}
+
+/// Downloads and deletes everything, as POP programs do.
+fn take_all(server: &Server, password: &str) {
+    let mut pop = server.addresses().pop3s(ALICE, password).unwrap();
+    let count = u32::try_from(pop.uidl().unwrap().len()).unwrap();
+    pop.retrieve(1..=count).unwrap();
+    for number in 1..=count {
+        pop.command(&format!("DELE {number}")).unwrap();
+    }
+    pop.quit().unwrap();
+}
+
+fn log_in(browser: &Browser, base: &str) {
+    browser.go(&format!("{base}/login"));
+    browser.write("#user", ALICE);
+    browser.write("#password", PASSWORD);
+    browser.click_on("Log in");
+    comes_to(browser, "/");
+}
+
+fn says(browser: &Browser, words: &str) {
+    browser.until(words, || browser.text().contains(words).then_some(()));
+}
+
+fn comes_to(browser: &Browser, path: &str) {
+    browser.until(path, || (browser.path() == path).then_some(()));
+}
+
+fn pictures() -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+/// What must hold of every page.
+fn check_page(browser: &Browser, name: &str) {
+    let overhang = browser.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    assert_eq!(overhang, 0, "{name} must be scrolled sideways");
+    let nameless = "[...document.querySelectorAll('input:not([type=hidden]), select, textarea')]\
+                    .filter(e => !e.labels?.length || !e.labels[0].innerText.trim()).map(e => e.outerHTML)";
+    assert_eq!(browser.evaluate(nameless), Value::Array(Vec::new()), "{name} has fields without a label");
+    let wordless =
+        "[...document.querySelectorAll('a, button')].filter(e => !e.innerText.trim() && !e.ariaLabel).length";
+    assert_eq!(browser.evaluate(wordless), 0, "{name} has buttons without words");
+    assert_eq!(browser.evaluate("document.querySelectorAll('h1').length"), 1, "{name}");
+    assert_eq!(browser.evaluate("document.scripts.length"), 0, "{name}");
+    let small = "[...document.querySelectorAll('button, .button, select, input:not([type=hidden], [type=checkbox], [type=radio])')]\
+                 .filter(e => e.getClientRects().length && e.getBoundingClientRect().height < 38).map(e => e.outerHTML)";
+    assert_eq!(browser.evaluate(small), Value::Array(Vec::new()), "{name} has what is too small for a finger");
+}
+
+#[test]
+fn an_owner_sees_every_device_changes_a_policy_and_takes_back_what_one_did() {
+    let Some(browser) = Browser::open(Size::Wide) else { return };
+    let (server, base) = household();
+    browser.go(&base);
+    comes_to(&browser, "/login");
+    browser.forbid_scripts();
+    log_in(&browser, &base);
+    says(&browser, "“Old Outlook” took 6 messages. Put them back?");
+    browser.click_on("Yes, put back");
+    says(&browser, "6 messages: put back");
+    assert!(!browser.text().contains("“Old Outlook” took"));
+
+    browser.click_on("Devices");
+    says(&browser, "Takes mail from others");
+    browser.click_on("Thunderbird on the laptop");
+    says(&browser, "What it deletes is deleted for all your devices.");
+    browser.click(&browser.find("label[for=policy-archive]"));
+    browser.click_on("Save");
+    says(&browser, "Saved. From now on what it deletes goes to the archive.");
+    says(&browser, "Changes your mailbox");
+
+    browser.click_on("Undo what it did");
+    browser.click_on("Show what that would do");
+    says(&browser, "put back into the mailboxes that they were removed from");
+    browser.click_on("Do it");
+    comes_to(&browser, "/timeline");
+    says(&browser, "Done. ");
+    says(&browser, "Thunderbird on the laptop had done");
+
+    browser.write("#search", "tickets");
+    browser.click_on("Search");
+    browser.click_on("Tickets");
+    says(&browser, "What happened to this message, oldest first.");
+    says(&browser, "Thunderbird on the laptop: removed from INBOX over POP");
+    browser.click_on("Log out");
+    comes_to(&browser, "/login");
+    browser.go(&format!("{base}/timeline"));
+    comes_to(&browser, "/login?next=%2Ftimeline");
+    assert_eq!(server.faults(), Vec::<String>::new());
+}
+
+#[test]
+fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
+    let (_server, base) = household();
+    for size in [Size::Wide, Size::Phone] {
+        let Some(browser) = Browser::open(size) else { return };
+        let mut seen = Vec::new();
+        for path in ["/login", "/pop-or-imap", "/nowhere"] {
+            look_at(&browser, &base, path, &mut seen);
+        }
+        log_in(&browser, &base);
+        let pages = [
+            "/",
+            "/devices",
+            "/devices/1",
+            "/devices/1/imap",
+            "/devices/1/revoke",
+            "/devices/3",
+            "/defaults",
+            "/timeline",
+            "/timeline?search=owned&since=never",
+            "/undo",
+            "/undo?device=2&since=1+day+ago",
+            "/pop-or-imap",
+        ];
+        for path in pages {
+            look_at(&browser, &base, path, &mut seen);
+        }
+        assert_eq!(seen.len(), 15);
+        browser.go(&format!("{base}/timeline?search=owned"));
+        browser.click_on("script");
+        says(&browser, HOSTILE[0]);
+        assert_ne!(browser.evaluate("document.title"), "owned");
+        assert!(browser.find_all("img:not(.brand img)").is_empty());
+    }
+}
+
+/// Checks a page, and leaves pictures of it.
+fn look_at(browser: &Browser, base: &str, path: &str, seen: &mut Vec<String>) {
+    browser.go(&format!("{base}{path}"));
+    let size = if browser.size() == Size::Phone { "phone" } else { "wide" };
+    let name = format!("{:02}{}", seen.len(), path.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+    check_page(browser, &name);
+    for dark in [false, true] {
+        browser.prefer_dark(dark);
+        let scheme = if dark { "dark" } else { "light" };
+        browser.picture(&pictures().join(format!("{name}.{size}.{scheme}.png")));
+    }
+    browser.prefer_dark(false);
+    seen.push(name);
+}
+
+#[test]
+fn tab_goes_where_the_eye_goes() {
+    let Some(browser) = Browser::open(Size::Wide) else { return };
+    let (_server, base) = household();
+    browser.go(&format!("{base}/login"));
+    assert_eq!(browser.evaluate("document.activeElement.id"), "user", "one can type at once");
+    assert_eq!(
+        ["Password", "Code only if you have switched on a second factor", "Log in"].map(|_| browser.tab()),
+        ["Password", "Code only if you have switched on a second factor", "Log in"]
+    );
+    log_in(&browser, &base);
+    browser.go(&format!("{base}/devices"));
+    let order: Vec<String> = (0..9).map(|_| browser.tab()).collect();
+    let expected =
+        ["Skip to the content", "Pillarbox", "Log out", "Overview", "Devices", "Timeline", "Undo", "POP or IMAP?"];
+    assert_eq!(order[..8], expected);
+    assert!(!order[8].is_empty(), "then the first device");
+}
