@@ -104,8 +104,9 @@ impl ShardFile {
     pub fn writer(&self) -> Result<Connection, String> {
         let connection = self.connect(OpenFlags::empty()).map_err(|error| self.cannot("open", &error))?;
         self.check_format(&connection)?;
+        // What is deleted is overwritten: mail that has left retention is in no free page of the file.
         let settings = format!(
-            "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {LOG_BYTES_KEPT};
+            "PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {LOG_BYTES_KEPT};
              PRAGMA cache_size = -{};",
             self.cache_kib
         );

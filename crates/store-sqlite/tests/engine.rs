@@ -309,3 +309,42 @@ fn a_killed_process_has_lost_nothing_that_it_acknowledged() {
     }
     assert!(acknowledged.iter().all(|acknowledged| *acknowledged > 10), "{acknowledged:?}");
 }
+
+/// Whether any file in a directory holds these bytes.
+fn is_on_disk(place: &Path, marker: &[u8]) -> bool {
+    let files = fs::read_dir(place).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+    files.into_iter().any(|bytes| bytes.windows(marker.len()).any(|window| window == marker))
+}
+
+#[test]
+fn what_is_deleted_is_in_no_file_any_more_and_its_pages_are_used_again() {
+    let place = tempfile::tempdir().unwrap();
+    let one = SqliteOptions { shards: 1, ..SqliteOptions::default() };
+    let length = || fs::metadata(place.path().join("shard-00.sqlite")).unwrap().len();
+    let small = b"small secret 3141".to_vec();
+    let large = b"large secret 2718 ".repeat(1000);
+    let mut before = 0;
+    for round in 0..6u64 {
+        let engine = SqliteEngine::open(place.path(), &one).unwrap();
+        let key = |number: u8| vec![number];
+        let put = (0..40u8).map(|number| {
+            let value = if number % 2 == 0 { small.clone() } else { large.clone() };
+            Write::Put { key: key(number), value }
+        });
+        let commit =
+            |ver: u64, writes| Commit { account: AccountId(20), expected: ModSeq(ver), next: ModSeq(ver + 1), writes };
+        engine.commit(commit(2 * round, put.collect())).unwrap();
+        drop(engine);
+        assert!(is_on_disk(place.path(), b"small secret") && is_on_disk(place.path(), b"large secret"));
+        let engine = SqliteEngine::open(place.path(), &one).unwrap();
+        let delete = (0..40u8).map(|number| Write::Delete { key: key(number) });
+        engine.commit(commit(2 * round + 1, delete.collect())).unwrap();
+        drop(engine);
+        assert!(!is_on_disk(place.path(), b"small secret"), "round {round}");
+        assert!(!is_on_disk(place.path(), b"large secret"), "round {round}");
+        if round == 1 {
+            before = length();
+        }
+    }
+    assert_eq!(length(), before, "the room of what was deleted is used again");
+}
