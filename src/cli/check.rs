@@ -55,6 +55,7 @@ impl Check {
             | Item::Device(_)
             | Item::Alias(_)
             | Item::Domain(_)
+            | Item::DnsRecord(_)
             | Item::Queue(_)
             | Item::Happened(_)
             | Item::Story(_)

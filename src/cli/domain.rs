@@ -1,7 +1,7 @@
 //! `pillarbox domain`: for which domains mail is ours.
 
 use clap::{Args, Subcommand};
-use server::admin::{DomainItem, DomainRequest, Item, Request};
+use server::admin::{DnsRecord, DomainItem, DomainRequest, Item, Request};
 
 use super::place::Place;
 use super::show::{Format, table};
@@ -23,7 +23,8 @@ Mail for a local domain is delivered here; mail for all others goes to the smart
 Examples:
   pillarbox domain add example.org
   pillarbox domain add bücher.example
-  pillarbox domain list";
+  pillarbox domain list
+  pillarbox domain records example.org          lines for a zone file";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -34,6 +35,11 @@ enum Verb {
     },
     /// List the local domains
     List,
+    /// Show what to publish in the DNS, so that mail comes here and programs set themselves up
+    Records {
+        /// Which
+        domain: String,
+    },
     /// From now on mail for a domain is not ours; it must have no accounts and aliases any more
     Remove {
         /// Which
@@ -54,6 +60,10 @@ impl Domain {
                 self.format.show(&[added], |_| text)
             }
             Verb::List => self.format.show(&ask(DomainRequest::List)?, listed),
+            Verb::Records { domain } => {
+                let items = ask(DomainRequest::Records { domain })?;
+                self.format.show(&items, |items| items.iter().map(record).collect())
+            }
             Verb::Remove { domain } => {
                 ask(DomainRequest::Remove { domain: domain.clone() })?;
                 say(&format!("{domain} is no local domain any more.\n"));
@@ -61,6 +71,12 @@ impl Domain {
             }
         }
     }
+}
+
+/// As in a zone file.
+fn record(item: &Item) -> String {
+    let Item::DnsRecord(DnsRecord { name, kind, value, purpose }) = item else { return String::new() };
+    format!("; {purpose}\n{name} 3600 IN {kind} {value}\n")
 }
 
 fn listed(items: &[Item]) -> String {

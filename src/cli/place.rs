@@ -9,6 +9,7 @@ use server::clock::Clock;
 use server::config::Config;
 use server::control::{Client, Handler};
 use server::lifecycle::DataDir;
+use server::services::offered;
 use server::stores::Stores;
 
 use super::failure::Failure;
@@ -76,7 +77,9 @@ impl Place {
         self.must_be_meant(&config.data_dir)?;
         let data_dir = DataDir::open(&config.data_dir)?;
         let stores = Stores::open(&data_dir, &config)?;
-        Ok(Way::InProcess { admin: Admin::new(stores, Clock::start()), _data_dir: data_dir })
+        let offered = offered(&config.hostname, &config.addresses());
+        let admin = Admin::new(stores, Clock::start()).offering(offered);
+        Ok(Way::InProcess { admin, _data_dir: data_dir })
     }
 
     /// A directory is not made by a command that looks for it: its name may be a slip. With a configuration it is meant.

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::ControlSocket;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
-use crate::services::{Outbound, Services, keep_retention, tell_of_filling};
+use crate::services::{Outbound, Services, keep_retention, offered, tell_of_filling};
 use crate::setup::SetupError;
 use crate::stores::Stores;
 
@@ -39,9 +39,11 @@ pub fn run(
     let delivery = Delivery::new(stores.auth.clone(), &config.hostname);
     let services = Services::new(config, &stores, delivery.clone(), clock)?;
     let running = Running::start(config, clock, &|service| services.speaks(service))?;
+    services.offer(&config.hostname, running.addresses());
     let outbound = Outbound::start(config, &stores, delivery, clock)?;
     let control = ControlSocket::open(&data_dir)?;
-    let admin = Arc::new(Admin::new(stores.clone(), clock));
+    let offered = offered(&config.hostname, running.addresses());
+    let admin = Arc::new(Admin::new(stores.clone(), clock).offering(offered));
     runtime.spawn(control.serve(admin, running.stopping()));
     runtime.spawn(keep_retention(stores.store.clone(), config.retention_days, clock, running.stopping()));
     let (store, hostname) = (stores.store.clone(), config.hostname.clone());

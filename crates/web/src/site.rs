@@ -1,10 +1,12 @@
 //! What all requests share.
 
+use crate::links::Links;
 use crate::notice::Notices;
+use crate::setup::Offered;
 use crate::token::Key;
 use crate::{Router, serve};
 use auth::Auth;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use store::{Error, Timestamp};
 
 /// The pages and the JSON API. Cheap to clone.
@@ -23,6 +25,8 @@ struct Inner {
     auth: Auth,
     options: SiteOptions,
     notices: Notices,
+    links: Links,
+    offered: OnceLock<Offered>,
     key: Key,
 }
 
@@ -33,7 +37,14 @@ impl Site {
     /// The system gives no random numbers.
     pub fn new(auth: Auth, options: SiteOptions) -> Result<Self, Error> {
         let key = Key::new()?;
-        Ok(Self(Arc::new(Inner { auth, options, notices: Notices::default(), key })))
+        Ok(Self(Arc::new(Inner {
+            auth,
+            options,
+            notices: Notices::default(),
+            links: Links::default(),
+            offered: OnceLock::new(),
+            key,
+        })))
     }
 
     /// Answers every request. Each needs a [`crate::Peer`] as extension.
@@ -47,6 +58,27 @@ impl Site {
 
     pub(crate) fn hostname(&self) -> &str {
         &self.0.options.hostname
+    }
+
+    /// Says what mail programs can use, once the server knows its ports. Until then nothing is offered.
+    pub fn offer(&self, offered: Offered) {
+        // A second time changes nothing: a server listens once.
+        let _first_counts = self.0.offered.set(offered);
+    }
+
+    pub(crate) fn offered(&self) -> &Offered {
+        static NOTHING: Offered = Offered { host: String::new(), services: Vec::new(), pages_port: None };
+        self.0.offered.get().unwrap_or(&NOTHING)
+    }
+
+    /// Where a path of this site is for whoever is elsewhere.
+    pub(crate) fn url(&self, path: &str) -> String {
+        let port = self.offered().pages_port.filter(|port| *port != 443).map(|port| format!(":{port}"));
+        format!("https://{}{}{path}", self.hostname(), port.unwrap_or_default())
+    }
+
+    pub(crate) fn links(&self) -> &Links {
+        &self.0.links
     }
 
     pub(crate) fn now(&self) -> Timestamp {

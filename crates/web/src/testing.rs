@@ -1,5 +1,6 @@
 //! A site in memory, and a browser that keeps cookies and follows nothing by itself.
 
+use crate::setup::{Offered, Service};
 use crate::{Peer, Router, Site, SiteOptions};
 use auth::{Auth, AuthOptions, PasswordCost};
 use axum::body::Body;
@@ -43,6 +44,22 @@ pub(crate) struct Browser<'a> {
     pub(crate) extra: Vec<(&'static str, String)>,
 }
 
+/// All services on their usual ports.
+pub(crate) fn offered() -> Offered {
+    use crate::setup::Protocol::{Imap, Pop3, Submission};
+    use crate::setup::Security::{StartTls, Tls};
+    let service = |(protocol, security, port)| Service { protocol, security, port };
+    let services = [
+        (Imap, Tls, 993),
+        (Imap, StartTls, 143),
+        (Pop3, Tls, 995),
+        (Pop3, StartTls, 110),
+        (Submission, Tls, 465),
+        (Submission, StartTls, 587),
+    ];
+    Offered { host: HOSTNAME.to_owned(), services: services.map(service).to_vec(), pages_port: Some(443) }
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
@@ -56,6 +73,7 @@ impl World {
         let reads = clock.clone();
         let now = Box::new(move || Timestamp(reads.load(Ordering::Relaxed)));
         let site = Site::new(auth.clone(), SiteOptions { hostname: HOSTNAME.to_owned(), now }).unwrap();
+        site.offer(offered());
         Self { auth, router: site.router(), clock }
     }
 

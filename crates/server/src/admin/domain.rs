@@ -16,6 +16,11 @@ pub enum DomainRequest {
     },
     /// All of them: [`Item::Domain`] each.
     List,
+    /// What to publish in the DNS for a domain: [`Item::DnsRecord`] each.
+    Records {
+        /// The domain.
+        domain: String,
+    },
     /// Makes a domain foreign again. No items.
     Remove {
         /// The domain.
@@ -42,6 +47,16 @@ impl DomainRequest {
                     item(Item::Domain(DomainItem { domain: domain.name, shown: domain.shown }))?;
                 }
                 Ok(())
+            }
+            Self::Records { domain } => {
+                let domains = directory.domains()?;
+                let is_meant = |name: &str| name.eq_ignore_ascii_case(domain.trim());
+                let known = domains.into_iter().find(|known| is_meant(&known.name) || is_meant(&known.shown));
+                let known = known.ok_or_else(|| {
+                    Failure::refused(format!("{domain} is no local domain; `pillarbox domain add` makes it one"))
+                })?;
+                let records = web::setup::dns_records(&known.name, &admin.offered);
+                records.into_iter().try_for_each(|record| Ok(item(Item::DnsRecord(record))?))
             }
             Self::Remove { domain } => Ok(directory.remove_domain(&domain)?),
         }

@@ -17,6 +17,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 use store::{Actor, DeviceId, Protocol, Timestamp};
+use web::setup::Offered;
 
 use crate::clock::Clock;
 use crate::control::{Failure, Handler};
@@ -34,6 +35,7 @@ pub use domain::{DomainItem, DomainRequest};
 pub use history::HistoryRequest;
 pub use people::{LinkItem, PeopleRequest, PersonRequestItem};
 pub use queue::{QueueItem, QueueRecipient, QueueRequest};
+pub use web::setup::DnsRecord;
 
 /// What can be asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,6 +77,8 @@ pub enum Item {
     PersonRequest(PersonRequestItem),
     /// A one-time link; with the link itself, if it was made just now.
     Link(LinkItem),
+    /// A record to publish in the DNS.
+    DnsRecord(DnsRecord),
     /// A message for outside addresses.
     Queue(QueueItem),
     /// Something that happened.
@@ -102,13 +106,20 @@ pub type Items<'a> = &'a mut dyn FnMut(Item) -> io::Result<()>;
 pub struct Admin {
     stores: Stores,
     clock: Clock,
+    offered: Offered,
 }
 
 impl Admin {
     /// Works on `stores`.
     #[must_use]
     pub fn new(stores: Stores, clock: Clock) -> Self {
-        Self { stores, clock }
+        Self { stores, clock, offered: Offered::default() }
+    }
+
+    /// The same, and knows what mail programs can use.
+    #[must_use]
+    pub fn offering(self, offered: Offered) -> Self {
+        Self { offered, ..self }
     }
 
     fn now(&self) -> Timestamp {

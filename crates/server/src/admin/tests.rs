@@ -244,3 +244,24 @@ fn a_quota_is_set_and_shown_and_what_every_pop_device_has_is_cleared() {
     let nobody = AccountRequest::SetQuota { address: "bob@example.org".to_owned(), bytes: None };
     rig.refused(Request::Account(nobody), "there is no account");
 }
+
+#[test]
+fn the_records_of_a_domain_are_those_of_what_listens() {
+    let Rig { admin, _data_dir, _dir } = rig();
+    let addresses = [(crate::service::Service::Imaps, "[::]:993".parse().unwrap())];
+    let admin = admin.offering(crate::services::offered("mail.example.org", &addresses));
+    let rig = Rig { admin, _data_dir, _dir };
+    rig.ask(domain("example.org")).unwrap();
+    let records = |domain: &str| Request::Domain(DomainRequest::Records { domain: domain.to_owned() });
+    let items = rig.ask(records("Example.org")).unwrap();
+    let value = |name: &str| {
+        let name = format!("{name}.example.org.");
+        items.iter().find_map(|item| match item {
+            Item::DnsRecord(record) if record.name == name => Some(record.value.clone()),
+            _ => None,
+        })
+    };
+    assert_eq!(value("_imaps._tcp").as_deref(), Some("0 1 993 mail.example.org."));
+    assert_eq!(value("_pop3s._tcp").as_deref(), Some("0 0 0 ."));
+    rig.refused(records("elsewhere.example"), "no local domain");
+}

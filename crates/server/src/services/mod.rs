@@ -1,9 +1,11 @@
 //! What the listeners serve: the sessions of every protocol on one store.
 
 mod filling;
+mod offered;
 mod outbound;
 mod retention;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use session::Session;
@@ -20,6 +22,7 @@ use store::Timestamp;
 use web::{Site, SiteOptions};
 
 pub use filling::tell_of_filling;
+pub use offered::offered;
 pub use outbound::Outbound;
 pub use retention::keep_retention;
 
@@ -79,6 +82,11 @@ impl Services {
                 login_delay: pop3d::LoginDelay::new(config.pop3_login_delay_secs),
             }),
         })
+    }
+
+    /// Says on the pages what mail programs can use: what listens on `addresses`.
+    pub fn offer(&self, hostname: &str, addresses: &[(Service, SocketAddr)]) {
+        self.site.offer(offered(hostname, addresses));
     }
 
     /// What a service is served with.

@@ -8,6 +8,7 @@
 mod caller;
 pub(crate) mod devices;
 pub(crate) mod history;
+pub(crate) mod setup;
 
 use crate::form::Fields;
 use crate::problem::Problem;
@@ -44,7 +45,7 @@ impl Endpoint {
 }
 
 /// All of them, one list per file.
-const ENDPOINTS: &[&[Endpoint]] = &[caller::ENDPOINTS, devices::ENDPOINTS, history::ENDPOINTS];
+const ENDPOINTS: &[&[Endpoint]] = &[caller::ENDPOINTS, devices::ENDPOINTS, history::ENDPOINTS, setup::ENDPOINTS];
 
 pub(crate) fn endpoints() -> impl Iterator<Item = Endpoint> {
     ENDPOINTS.iter().flat_map(|endpoints| endpoints.iter().copied())

@@ -1,7 +1,9 @@
 //! The pages, one file each with a template of the same name in `templates/`. A new page is a file with its `ROUTES`, a
 //! line here, a template and, if people should find it, an entry in `templates/layout.html`.
 
+mod add_device;
 mod devices;
+mod discovery;
 mod explain;
 mod home;
 mod login;
@@ -17,6 +19,8 @@ pub(crate) const ROUTES: &[&[Route]] = &[
     home::ROUTES,
     login::ROUTES,
     devices::ROUTES,
+    add_device::ROUTES,
+    discovery::ROUTES,
     offers::ROUTES,
     timeline::ROUTES,
     undo::ROUTES,

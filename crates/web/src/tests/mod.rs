@@ -3,4 +3,5 @@
 mod api;
 mod login;
 mod mail;
+mod setup;
 mod walls;

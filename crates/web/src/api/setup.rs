@@ -1,0 +1,119 @@
+//! A new device: its application password, shown once, and what its program is to be told.
+
+use super::{Endpoint, json};
+use crate::form::Fields;
+use crate::problem::Problem;
+use crate::setup::{self, Profile, Protocol, QrImage, Security, Service};
+use crate::visit::Owner;
+use console::{Access, PopChoice, SetupGuide, SetupProgram, setup_guide};
+use serde::Serialize;
+
+pub(super) const ENDPOINTS: &[Endpoint] =
+    &[Endpoint::post("/api/v1/devices", |owner, fields| json(add(owner, fields)?))];
+
+/// A device that was just made.
+#[derive(Debug, Serialize)]
+pub(crate) struct NewDevice {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+    /// Shown now and never again.
+    pub(crate) password: String,
+    /// How it reads mail.
+    pub(crate) access: Access,
+    pub(crate) settings: Vec<Setting>,
+    pub(crate) guide: SetupGuide,
+    /// Where the profile for Apple's devices is, once.
+    pub(crate) profile_path: Option<String>,
+    /// A code for the camera.
+    #[serde(skip)]
+    pub(crate) qr: Option<QrImage>,
+}
+
+/// What is typed into a program.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Setting {
+    pub(crate) label: &'static str,
+    pub(crate) value: String,
+}
+
+/// Adds a device: `program`, `access`, `name`, and for POP what its deletions do.
+pub(crate) fn add(owner: &Owner, fields: &Fields) -> Result<NewDevice, Problem> {
+    let program = named(fields, "program", SetupProgram::named)?.unwrap_or(SetupProgram::Other);
+    let access = named(fields, "access", Access::named)?.unwrap_or(Access::Imap);
+    let offered = owner.site.offered();
+    let Some(pair) = offered.pair(protocol(access)) else {
+        return Err(Problem::refused(format!("This server offers no {}.", access.title())));
+    };
+    let name = fields.optional("name").unwrap_or(program.device_name());
+    let (id, password) = owner.site.auth().add_device(owner.account, name, None, owner.now)?;
+    if let (Access::Pop3, Some(policy)) = (access, fields.optional("policy")) {
+        let choice = PopChoice { policy: Some(policy.to_owned()), ..PopChoice::default() };
+        owner.console().choose(id, &choice, None)?;
+    }
+    let settings = settings(&owner.address, &offered.host, (pair.incoming, pair.outgoing));
+    let guide = setup_guide(program, access);
+    let mut device =
+        NewDevice { id: id.0, name: name.to_owned(), password, access, settings, guide, profile_path: None, qr: None };
+    device.help_along(owner, program)?;
+    Ok(device)
+}
+
+impl NewDevice {
+    /// What a program can take over by itself.
+    fn help_along(&mut self, owner: &Owner, program: SetupProgram) -> Result<(), Problem> {
+        let (offered, incoming) = (owner.site.offered(), protocol(self.access));
+        let account = owner.site.auth().directory().account(&owner.address)?;
+        let display = account.map(|account| account.display).unwrap_or_default();
+        match program {
+            SetupProgram::Iphone => {
+                let device = (owner.account.0, self.id);
+                let profile =
+                    Profile { address: &owner.address, owner: &display, password: &self.password, device, incoming };
+                if let Some(document) = setup::mobileconfig(&profile, offered) {
+                    let path = format!("/setup/{}", owner.site.links().make(document, owner.now)?);
+                    self.qr = setup::qr(&owner.site.url(&path));
+                    self.profile_path = Some(path);
+                }
+            }
+            SetupProgram::Android => {
+                let payload = setup::thunderbird_payload((&owner.address, &display), &self.password, incoming, offered);
+                self.qr = payload.and_then(|payload| setup::qr(&payload));
+            }
+            SetupProgram::Thunderbird | SetupProgram::Outlook | SetupProgram::Other => {}
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn protocol(access: Access) -> Protocol {
+    match access {
+        Access::Imap => Protocol::Imap,
+        Access::Pop3 => Protocol::Pop3,
+    }
+}
+
+fn settings(address: &str, host: &str, (incoming, outgoing): (Service, Service)) -> Vec<Setting> {
+    let rows = [
+        ("User name", address.to_owned()),
+        ("Incoming server", host.to_owned()),
+        ("Incoming port", incoming.port.to_string()),
+        ("Incoming encryption", encryption(incoming).to_owned()),
+        ("Outgoing server (SMTP)", host.to_owned()),
+        ("Outgoing port", outgoing.port.to_string()),
+        ("Outgoing encryption", encryption(outgoing).to_owned()),
+    ];
+    rows.into_iter().map(|(label, value)| Setting { label, value }).collect()
+}
+
+fn encryption(service: Service) -> &'static str {
+    match service.security {
+        Security::Tls => "SSL/TLS",
+        Security::StartTls => "STARTTLS",
+    }
+}
+
+/// One of the names that there are; nothing where none is given.
+fn named<T>(fields: &Fields, field: &str, find: fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+    let Some(name) = fields.optional(field) else { return Ok(None) };
+    find(name).map(Some).ok_or_else(|| Problem::refused(format!("There is no {field} “{name}”.")))
+}

@@ -1,0 +1,26 @@
+//! Setting up a device: what mail programs read to set themselves up, records for the DNS, codes for a camera. Pure.
+//!
+//! Invariant: a document that anybody may read is the same for every address of a domain, but for the address itself.
+//! Invariant: what a stranger wrote is escaped, or refused.
+
+mod autoconfig;
+mod autodiscover;
+mod mobileconfig;
+mod offered;
+mod pacc;
+mod qr;
+mod records;
+#[cfg(test)]
+mod tests;
+mod xml;
+
+pub(crate) use autoconfig::{MEDIA_TYPE as AUTOCONFIG_TYPE, autoconfig};
+pub(crate) use autodiscover::{
+    MEDIA_TYPE as AUTODISCOVER_TYPE, PATHS as AUTODISCOVER_PATHS, autodiscover, autodiscover_json, is_address, refusal,
+    requested_address,
+};
+pub(crate) use mobileconfig::{MEDIA_TYPE as MOBILECONFIG_TYPE, Profile, mobileconfig};
+pub use offered::{Offered, Protocol, Security, Service};
+pub(crate) use pacc::{PATH as PACC_PATH, pacc};
+pub(crate) use qr::{QrImage, qr, thunderbird_payload};
+pub use records::{DnsRecord, dns_records};
