@@ -63,6 +63,9 @@ impl Check {
             | Item::Offer(_)
             | Item::PersonRequest(_)
             | Item::Link(_)
+            | Item::Held(_)
+            | Item::HeldOutcome(_)
+            | Item::Brake(_)
             | Item::Usage(_)
             | Item::Cleared(_) => {}
         })?;

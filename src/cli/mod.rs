@@ -7,6 +7,7 @@ mod check_config;
 mod device;
 mod domain;
 mod failure;
+mod held;
 mod invite;
 mod offer;
 mod password;
@@ -71,6 +72,7 @@ enum Command {
     Timeline(timeline::Timeline),
     Undo(undo::Undo),
     Offer(offer::Offer),
+    Held(held::Held),
     Check(check::Check),
 }
 
@@ -94,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Timeline(command) => command.run(&place),
         Command::Undo(command) => command.run(&place),
         Command::Offer(command) => command.run(&place),
+        Command::Held(command) => command.run(&place),
         Command::Check(command) => command.run(&place),
     };
     match outcome {

@@ -169,13 +169,14 @@ impl World for MemoryWorld {
         self.handle().set_quota(self.actor(), Some(bytes)).unwrap();
     }
 
-    fn deliver(&mut self, mailbox: &str, subject: &str) {
+    fn deliver(&mut self, mailbox: &str, subjects: &[String]) {
         let account = self.handle();
         let mailbox = account.mailboxes().unwrap().by_name(mailbox).unwrap().id;
-        let body = super::message(subject);
         let internal_date = Timestamp(self.clock.get().unix_millis);
-        let message = NewMessage { body, flags: Flags::default(), internal_date };
-        account.append(self.actor(), Target::Mailbox(mailbox), message).unwrap();
+        for subject in subjects {
+            let message = NewMessage { body: super::message(subject), flags: Flags::default(), internal_date };
+            account.append(self.actor(), Target::Mailbox(mailbox), message).unwrap();
+        }
     }
 
     fn user(&self) -> String {

@@ -14,8 +14,8 @@ pub trait World {
     fn choose(&mut self, device: &str, setting: Setting, name: &str);
     /// Changes how many octets the mailboxes may hold.
     fn set_quota(&mut self, bytes: u64);
-    /// Puts a message into a mailbox.
-    fn deliver(&mut self, mailbox: &str, subject: &str);
+    /// Puts messages into a mailbox.
+    fn deliver(&mut self, mailbox: &str, subjects: &[String]);
     /// The login name of the account.
     fn user(&self) -> String;
     /// `alice` in a script stands for this.
@@ -68,7 +68,7 @@ pub fn play(world: &mut dyn World, script: &[Line]) -> Result<(), String> {
 fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &Action) -> Result<(), String> {
     let name = match action {
         Action::Given { mailbox, subjects } => {
-            subjects.iter().for_each(|subject| world.deliver(mailbox, subject));
+            world.deliver(mailbox, subjects);
             return Ok(());
         }
         Action::Quota { bytes } => {

@@ -130,16 +130,19 @@ impl World for RealWorld<'_> {
     }
 
     /// By a device that is gone again when the story begins.
-    fn deliver(&mut self, mailbox: &str, subject: &str) {
+    fn deliver(&mut self, mailbox: &str, subjects: &[String]) {
         let (user, password) = (self.user(), self.add_device("before the story"));
-        let message = String::from_utf8(super::message(subject)).unwrap();
         let mut link = self.connect(Protocol::Imap);
-        let count = message.len();
-        let append = format!("b APPEND {mailbox} {{{count}+}}\r\n{message}\r\n");
-        link.send(format!("a LOGIN {user} {password}\r\n{append}c LOGOUT\r\n").as_bytes());
+        let append = |subject: &String| {
+            let message = String::from_utf8(super::message(subject)).unwrap();
+            format!("b APPEND {mailbox} {{{}+}}\r\n{message}\r\n", message.len())
+        };
+        let appends: String = subjects.iter().map(append).collect();
+        link.send(format!("a LOGIN {user} {password}\r\n{appends}c LOGOUT\r\n").as_bytes());
         let mut lines = Vec::new();
         link.receive(&mut lines, &|lines| lines.iter().any(|line| line.starts_with("c OK")));
-        assert!(lines.iter().any(|line| line.starts_with("b OK")), "{lines:?}");
+        let stored = lines.iter().filter(|line| line.starts_with("b OK")).count();
+        assert_eq!(stored, subjects.len(), "{lines:?}");
         self.ask_device(DeviceRequest::Revoke { account: user, device: "before the story".into() });
     }
 

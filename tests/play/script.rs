@@ -9,11 +9,13 @@
 //! pc lists from: inbox            its scope
 //! quota: 4096                     so many octets the mailboxes may hold from now on
 //! given inbox: "Hello" "Again"    messages in a mailbox before the story begins, one for each subject
+//! given inbox: 400 messages       so many
 //! pc    > DELE 1                  sends a line, in which
 //!                                 <CRLF> <CR> <LF> <NUL> are these octets,
 //!                                 <password of phone> is the application password of a device,
 //!                                 <plain of phone> is what AUTH PLAIN sends for it,
-//!                                 and <9 TIMES> at the beginning sends it so many times at once
+//!                                 and <9 TIMES> at the beginning sends it so many times at once, with 1 to 9 for
+//!                                 each <n>
 //! pc    < +OK ... octets          a line that begins like this must come; `...` stands for any text
 //! pc    ! * 1 EXPUNGE             no line that begins like this may have come since the last `>`
 //! pc    drops                     the connection breaks
@@ -73,7 +75,10 @@ pub fn parse(text: &str) -> Result<Vec<Line>, String> {
 fn parse_line(line: &str) -> Option<Vec<Action>> {
     if let Some(rest) = line.strip_prefix("given ") {
         let (mailbox, subjects) = rest.split_once(':')?;
-        let subjects: Vec<String> = subjects.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+        let subjects: Vec<String> = match subjects.trim().strip_suffix(" messages") {
+            Some(count) => (1..=count.parse().ok()?).map(|number: u32| format!("Message {number}")).collect(),
+            None => subjects.split('"').skip(1).step_by(2).map(str::to_owned).collect(),
+        };
         return Some(vec![Action::Given { mailbox: mailbox.trim().to_owned(), subjects }]);
     }
     if let Some(rest) = line.strip_prefix("quota:") {
@@ -158,6 +163,14 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, line), expected, "{pattern} ~ {line}");
         }
+    }
+
+    #[test]
+    fn many_messages_are_given_by_their_number() {
+        let given = parse("given inbox: 3 messages").unwrap().remove(0).action;
+        let subjects = ["Message 1", "Message 2", "Message 3"].map(str::to_owned).to_vec();
+        assert_eq!(given, Action::Given { mailbox: "inbox".into(), subjects });
+        assert!(parse("given inbox: many messages").is_err());
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub fn expand(text: &str, user: &str, password: impl Fn(&str) -> Option<String>)
         };
     }
     expanded.push_str(rest);
-    Ok(vec![expanded; times].join("\r\n"))
+    let lines: Vec<String> = (1..=times).map(|number| expanded.replace("<n>", &number.to_string())).collect();
+    Ok(lines.join("\r\n"))
 }
 
 fn value(token: &str, user: &str, password: &impl Fn(&str) -> Option<String>) -> Option<Result<String, String>> {
@@ -80,6 +81,7 @@ mod tests {
         check("PASS <password of pc>", "PASS secret");
         check("AUTH PLAIN <plain of pc>", "AUTH PLAIN AHUAc2VjcmV0");
         check("<3 TIMES>NOOP", "NOOP\r\nNOOP\r\nNOOP");
+        check("<2 TIMES>DELE <n>", "DELE 1\r\nDELE 2");
         check("<x TIMES>NOOP", "<x TIMES>NOOP");
         assert!(expand("<password of nobody>", "u", password).is_err());
     }

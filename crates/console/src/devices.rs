@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use store::device::{Credential, Device};
 use store::removal::RemovalPolicy;
-use store::{Change, DeviceId, Protocol, Retained, TimelineQuery, Timestamp};
+use store::{Change, DeviceId, Protocol, Retained, Role, TimelineQuery, Timestamp};
 
 /// "Lately" is so many days.
 pub const LATELY_DAYS: u16 = 7;
@@ -52,6 +52,8 @@ pub struct DeviceCard {
     pub traffic: Traffic,
     /// The same in words.
     pub lately: Vec<String>,
+    /// Whether its removals are held when they are far more than usual.
+    pub brake: bool,
     /// Messages that it removed from the mailbox and that can be put back.
     pub restorable: u64,
     /// Whether mail is safe from it.
@@ -71,6 +73,8 @@ pub struct Traffic {
     pub deleted_from_its_list: usize,
     /// Removed from the mailbox.
     pub removed: usize,
+    /// Not removed from the mailbox, because that is held.
+    pub held: usize,
     /// Moved to another mailbox.
     pub moved: usize,
     /// Given other flags.
@@ -166,6 +170,8 @@ impl AccountConsole {
     fn traffic(&self) -> Result<BTreeMap<DeviceId, Traffic>, Error> {
         let since = Some(self.actor.now.days_before(LATELY_DAYS));
         let query = TimelineQuery { since, limit: ENTRIES_MAX, ..TimelineQuery::default() };
+        let mailboxes = self.account.mailboxes()?;
+        let held = mailboxes.iter().find(|mailbox| mailbox.role == Some(Role::Held)).map(|mailbox| mailbox.id);
         let mut by_device: BTreeMap<DeviceId, Traffic> = BTreeMap::new();
         for entry in self.account.timeline(&query)?.entries {
             let traffic = by_device.entry(entry.device).or_default();
@@ -174,6 +180,8 @@ impl AccountConsole {
                 Change::PopTaken { .. } => traffic.downloaded += count,
                 Change::PopDeleted { .. } => traffic.deleted_from_its_list += count,
                 Change::Expunged { .. } => traffic.removed += count,
+                Change::Moved { to, .. } if Some(to) == held => {}
+                Change::Held { .. } => traffic.held += count,
                 Change::Moved { .. } => traffic.moved += count,
                 Change::FlagsChanged { .. } => traffic.marked += count,
                 Change::Added { .. } => traffic.added += count,
@@ -188,6 +196,7 @@ impl AccountConsole {
                 | Change::SettingsChanged
                 | Change::Restored { .. }
                 | Change::PopRelisted { .. }
+                | Change::HoldAnswered { .. }
                 | Change::Undone { .. }
                 | Change::Cleared { .. } => {}
             }
@@ -246,6 +255,7 @@ fn card(device: &Device, others: &Others, traffic: Traffic, retained: Retained) 
         saves_sent: device.saves_sent,
         traffic,
         lately: words::lately(&traffic),
+        brake: device.brake,
         restorable: retained.messages,
         light,
         light_reason: reason.to_owned(),

@@ -1,4 +1,4 @@
-//! What the owner of an account, and an administrator, see and ask for: devices, timeline, undo, offers.
+//! What the owner of an account, and an administrator, see and ask for: devices, timeline, undo, offers, what is held.
 //!
 //! Pages, the JSON API and the command line ask here, so that all of them say the same. Every answer is data with words
 //! beside it ([`words`]), ready to be shown or sent as JSON; subjects and senders are what strangers wrote, and whoever
@@ -12,6 +12,7 @@ mod account;
 mod choices;
 mod devices;
 mod error;
+mod held;
 mod moment;
 mod names;
 mod setup_guide;
@@ -28,6 +29,7 @@ pub use account::AccountConsole;
 pub use choices::{Choice, Defaults, PopChoice, PopChoices};
 pub use devices::{DeviceCard, Light, Offer, Traffic};
 pub use error::Error;
+pub use held::{HeldAnswer, HeldAsk, HeldCard, HeldMailbox, HeldOutcome, HeldThen};
 pub use moment::{parse_moment, shown};
 pub use setup_guide::{Access, SetupGuide, SetupProgram, setup_guide};
 pub use switch::{SwitchGuide, switch_guide};

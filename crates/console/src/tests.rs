@@ -1,13 +1,13 @@
 //! The console of an account on the simulated engine.
 
-use crate::{AccountConsole, ClearAsk, Error, Light, TimelineAsk, UndoAsk};
+use crate::{AccountConsole, ClearAsk, Error, HeldAnswer, HeldAsk, HeldMailbox, HeldThen, Light, TimelineAsk, UndoAsk};
 use std::sync::Arc;
 use store::device::{Credential, LastLogin};
 use store::removal::RemovalPolicy;
 use store::sim::{SimEngine, SimObjects};
 use store::{
-    Account, AccountId, Actor, DeviceId, EmailId, Flags, MaildropOptions, NewMessage, Protocol, Store, Target,
-    Timestamp,
+    Account, AccountId, Actor, DeviceId, EmailId, Flags, MaildropOptions, NewMessage, Protocol, Store, StoreOptions,
+    Target, Timestamp,
 };
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -21,7 +21,12 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        Self::holding_more_than(300)
+    }
+
+    fn holding_more_than(brake_messages_min: u64) -> Self {
+        let options = StoreOptions { brake_messages_min, ..StoreOptions::default() };
+        let store = Store::with_options(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()), options);
         let account = store.create_account(AccountId(16), NOW).unwrap();
         let console = AccountConsole::new(account.clone(), OWNER);
         Self { _store: store, account, console }
@@ -288,4 +293,50 @@ fn what_a_device_sends_is_told_in_words_and_saved_only_if_its_owner_wants() {
     assert!(!world.console.device_card(phone.device).unwrap().saves_sent);
     assert_eq!(send(3).copy, store::SentCopy::Off);
     assert!(matches!(world.console.set_saves_sent(DeviceId(9), true), Err(Error::Store(store::Error::NoSuchDevice))));
+}
+
+#[test]
+fn what_is_held_is_shown_and_answered_in_words() {
+    let world = World::holding_more_than(2);
+    let phone = world.device("phone", Protocol::Imap, RemovalPolicy::KeepWhenShared);
+    let pc = world.device("old PC", Protocol::Pop3, RemovalPolicy::Expunge);
+    for number in 1..=8 {
+        world.deliver(&format!("From: carol@example.net\r\nSubject: {number}"));
+    }
+    assert_eq!(world.console.holds(true).unwrap(), []);
+    world.fetch(pc);
+    let holds = world.console.holds(false).unwrap();
+    let card = &holds[0];
+    assert_eq!((holds.len(), card.id, card.device.as_str(), card.messages, card.named.len()), (1, 1, "old PC", 8, 5));
+    assert_eq!(card.mailboxes, [HeldMailbox { mailbox: "INBOX".to_owned(), messages: 8 }]);
+    assert!(card.text.contains("wanted to delete 8 messages over POP") && card.answer.is_none(), "{}", card.text);
+    let device = world.console.device_card(pc.device).unwrap();
+    assert_eq!(device.lately[1..], ["wanted to delete 8 messages; they are held"]);
+    let ask = |answer, then| world.console.answer_hold(HeldAsk { id: 1, answer, then });
+    let refused = ask(HeldAnswer::Allow, HeldThen::IsRevoked).unwrap_err().to_string();
+    assert!(refused.contains("only with the answer keep"), "{refused}");
+    let kept = ask(HeldAnswer::Keep, HeldThen::Keeps).unwrap();
+    assert_eq!((kept.kept, kept.removed, kept.card.answer.as_deref()), (8, 0, Some("kept")));
+    assert!(kept.text.starts_with("8 messages stay in your mailbox. What old PC deletes"), "{}", kept.text);
+    assert_eq!(ask(HeldAnswer::Keep, HeldThen::Stays).unwrap().text, "Nothing was left to do.");
+    assert!(ask(HeldAnswer::Allow, HeldThen::Stays).unwrap_err().to_string().contains("answered otherwise"));
+    assert_eq!((world.console.holds(false).unwrap().len(), world.console.holds(true).unwrap().len()), (0, 1));
+    assert_eq!(world.texts(&all())[1], "Pillarbox: kept what old PC wanted to remove");
+
+    let inbox = world.account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
+    let uids: Vec<store::Uid> = world.account.view(inbox).unwrap().index().iter().map(|entry| entry.uid).collect();
+    let flags = Flags::system(&[store::SystemFlag::Deleted]);
+    let change = store::FlagChange { mode: store::FlagMode::Add, flags, unchanged_since: None };
+    world.account.change_flags(phone, inbox, uids, change).unwrap();
+    world.account.expunge(phone, inbox, store::Expunge::AllDeleted).unwrap();
+    let card = world.console.holds(false).unwrap().remove(0);
+    assert!(card.text.contains("they lie in the mailbox for what is held"), "{}", card.text);
+    let ask = HeldAsk { id: card.id, answer: HeldAnswer::Allow, then: HeldThen::Stays };
+    let outcome = world.console.answer_hold(ask).unwrap();
+    assert_eq!(outcome.text, "9 messages are deleted. An undo of phone brings them back.");
+    world.console.set_brake(phone.device, false).unwrap();
+    world.console.set_brake_of_new_devices(false).unwrap();
+    assert!(!world.console.device_card(phone.device).unwrap().brake);
+    let tablet = world.device("tablet", Protocol::Imap, RemovalPolicy::Keep);
+    assert!(!world.console.device_card(tablet.device).unwrap().brake);
 }

@@ -4,6 +4,7 @@ mod size;
 
 use crate::devices::Traffic;
 use crate::names::Names;
+use store::hold::{Hold, HoldReport, ThenDevice};
 use store::pop::{Scope, Window};
 use store::removal::RemovalPolicy;
 use store::{Change, DeviceId, Flags, JournalEntry, MessageChange, MessageEvent, Protocol, SystemFlag, UndoReport};
@@ -78,6 +79,13 @@ pub(crate) fn entry(entry: &JournalEntry, names: &Names<'_>) -> String {
         Change::DeviceChanged { device } => format!("the settings of {} were changed", names.device(*device)),
         Change::DeviceRevoked { device } => format!("{} may not log in any more", names.device(*device)),
         Change::SettingsChanged => "the settings of the account were changed".to_owned(),
+        Change::Held { emails, .. } => format!("wanted to remove {}; they are held", count(emails.len())),
+        Change::HoldAnswered { device, kept: true, .. } => {
+            format!("kept what {} wanted to remove", names.device(*device))
+        }
+        Change::HoldAnswered { device, kept: false, .. } => {
+            format!("let {} remove what was held", names.device(*device))
+        }
         Change::Undone { device: Some(device), .. } => format!("undid what {} had done", names.device(*device)),
         Change::Undone { device: None, .. } => "undid an undo".to_owned(),
         Change::Cleared { .. } => "cleared what every POP device has".to_owned(),
@@ -102,6 +110,7 @@ pub(crate) fn event(event: &MessageEvent, names: &Names<'_>) -> String {
         MessageChange::Expunged(mailbox) => format!("removed from {}", names.mailbox(*mailbox)),
         MessageChange::Restored(mailbox) => format!("put back into {}", names.mailbox(*mailbox)),
         MessageChange::PopTaken => "downloaded".to_owned(),
+        MessageChange::Held => "its removal is held".to_owned(),
         MessageChange::PopDeleted => "deleted from its own list".to_owned(),
         MessageChange::PopRelisted(device) => format!("listed again for {}", names.device(*device)),
     }
@@ -218,9 +227,12 @@ pub(crate) fn lately(traffic: &Traffic) -> Vec<String> {
     if traffic.downloaded > 0 {
         lines.push(format!("downloaded {}", messages(traffic.downloaded)));
     }
-    let here_only = traffic.deleted_from_its_list.saturating_sub(traffic.removed + traffic.moved);
+    let here_only = traffic.deleted_from_its_list.saturating_sub(traffic.removed + traffic.moved + traffic.held);
     if here_only > 0 {
         lines.push(format!("deleted {} here only; still in your mailbox", messages(here_only)));
+    }
+    if traffic.held > 0 {
+        lines.push(format!("wanted to delete {}; they are held", messages(traffic.held)));
     }
     if traffic.removed > 0 {
         lines.push(format!("removed {} from your mailbox", messages(traffic.removed)));
@@ -235,6 +247,45 @@ pub(crate) fn lately(traffic: &Traffic) -> Vec<String> {
         lines.push(format!("put {} into your mailbox", messages(traffic.added)));
     }
     lines
+}
+
+/// What is held, and why.
+pub(crate) fn held(hold: &Hold, device: &str) -> String {
+    let (count, over) = (messages_long(hold.messages), protocol(hold.protocol));
+    let place = match hold.protocol {
+        Protocol::Imap => "they lie in the mailbox for what is held, and all your devices see them there",
+        _ => "they are where they were, for all your other devices",
+    };
+    match hold.answer {
+        None => format!(
+            "{device} wanted to delete {count} over {over}, far more than it ever did. Nothing is deleted: {place}. \
+             Keep them, or let them be deleted?"
+        ),
+        Some(_) => format!("{device} wanted to delete {count} over {over}, far more than it ever did"),
+    }
+}
+
+fn messages_long(count: u64) -> String {
+    messages(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// An answer to what is held.
+pub(crate) fn answer(kept: bool) -> &'static str {
+    if kept { "kept" } else { "deleted" }
+}
+
+/// What an answer did.
+pub(crate) fn held_outcome(report: HoldReport, device: &str, then: ThenDevice) -> String {
+    let what = match (report.kept, report.removed) {
+        (0, 0) => "Nothing was left to do.".to_owned(),
+        (kept, 0) => format!("{} stay in your mailbox.", messages(kept)),
+        (_, removed) => format!("{} are deleted. An undo of {device} brings them back.", messages(removed)),
+    };
+    match then {
+        ThenDevice::Stays => what,
+        ThenDevice::Keeps => format!("{what} What {device} deletes over POP stays in your mailbox from now on."),
+        ThenDevice::IsRevoked => format!("{what} {device} may not log in any more."),
+    }
 }
 
 /// What an undo did, or would do.

@@ -51,7 +51,12 @@ impl Stores {
         let engine = SqliteEngine::open(&path.join("store"), &SqliteOptions::default())
             .map_err(|error| SetupError::new(error.what))?;
         let objects = DirectoryObjects::open(&path.join("objects")).map_err(|error| SetupError::new(error.what))?;
-        let options = StoreOptions { retention_bytes_max: config.retention_bytes_max, quota_bytes: config.quota_bytes };
+        let options = StoreOptions {
+            retention_bytes_max: config.retention_bytes_max,
+            quota_bytes: config.quota_bytes,
+            hostname: config.hostname.clone(),
+            ..StoreOptions::default()
+        };
         let store = Store::with_options(Arc::new(engine), Arc::new(objects), options);
         let secret = secret(&path.join(SECRET_FILE))?;
         let options = AuthOptions { account_requests: config.account_requests, ..AuthOptions::default() };

@@ -1,5 +1,7 @@
 //! Every invariant of an account as a function. `pillarbox check` runs them, and so do the tests after every story.
 
+mod holds;
+
 use crate::account::Account;
 use crate::account::Taken;
 use crate::codec::Corrupt;
@@ -11,7 +13,7 @@ use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid
 use crate::index::{Entry, Index};
 use crate::journal::{Change, JournalEntry};
 use crate::key;
-use crate::record::{AccountRecord, BodyRecord, Counts, EmailRecord, Mailbox, MessageRecord, Retained};
+use crate::record::{AccountRecord, BodyRecord, Counts, EmailRecord, Mailbox, MessageRecord, Retained, Role};
 use crate::shown::{Shown, surrogate_size};
 use crate::state::{self, AccountState, MailboxState};
 use crate::store::Store;
@@ -53,6 +55,7 @@ pub fn account(store: &Store, id: AccountId, depth: Depth) -> Result<Vec<Finding
     let Some(state) = check.load(&*snapshot)? else { return Ok(check.findings) };
     check.mailboxes(&state);
     let mut places: BTreeMap<EmailId, u32> = BTreeMap::new();
+    let mut held = Index::default();
     for mailbox in state.mailboxes.values().map(|state| &state.mailbox) {
         let Some(records) = check.records(&*snapshot, mailbox)? else { continue };
         check.mailbox(mailbox, &records, state.head);
@@ -60,7 +63,11 @@ pub fn account(store: &Store, id: AccountId, depth: Depth) -> Result<Vec<Finding
             check.packed(mailbox, &records, state::load_packed(&*snapshot, mailbox)?);
         }
         records.iter().for_each(|entry| *places.entry(entry.email).or_default() += 1);
+        if mailbox.role == Some(Role::Held) {
+            held = records;
+        }
     }
+    check.holds(&*snapshot, &state, &held)?;
     let scan = |letter, visit: &mut dyn FnMut(&[u8], &[u8])| {
         state::scan(&*snapshot, key::kind(letter), |key, value| {
             visit(key, value);
@@ -99,21 +106,7 @@ pub fn account(store: &Store, id: AccountId, depth: Depth) -> Result<Vec<Finding
         check.found(format_args!("message {} has no body", email.text()));
     }
     check.strays(&*snapshot, &state, &emails)?;
-    let mut last = state.record.journal_floor;
-    let mut histories = BTreeSet::new();
-    scan(b'H', &mut |key, _| match (key::long_at(key, 1), key::long_at(key, 9)) {
-        (Ok(email), Ok(modseq)) => drop(histories.insert((ModSeq(modseq), EmailId(email)))),
-        _ => check.found(format_args!("a history key is damaged ({key:02x?})")),
-    })?;
-    scan(b'J', &mut |key, value| {
-        if let Some(entry) = check.journal(key, value, &mut last, state.head) {
-            check.history(&entry, &state, &emails, &mut histories);
-        }
-    })?;
-    for (modseq, email) in histories {
-        check
-            .found(format_args!("the history of {} names journal entry {modseq}, which is not about it", email.text()));
-    }
+    check.journals(&*snapshot, &state, &emails)?;
     scan(b'P', &mut |key, value| check.taken(key, value, &state, &emails))?;
     Ok(check.findings)
 }
@@ -403,6 +396,35 @@ impl Check {
             Ok(())
         })?;
         self.named(snapshot, emails)
+    }
+
+    /// The journal and the histories of messages, which name its entries.
+    fn journals(
+        &mut self,
+        snapshot: &dyn Snapshot,
+        state: &AccountState,
+        emails: &BTreeMap<EmailId, EmailRecord>,
+    ) -> Result<(), Error> {
+        let mut last = state.record.journal_floor;
+        let mut histories = BTreeSet::new();
+        state::scan(snapshot, key::kind(b'H'), |key, _| {
+            match (key::long_at(key, 1), key::long_at(key, 9)) {
+                (Ok(email), Ok(modseq)) => drop(histories.insert((ModSeq(modseq), EmailId(email)))),
+                _ => self.found(format_args!("a history key is damaged ({key:02x?})")),
+            }
+            Ok(())
+        })?;
+        state::scan(snapshot, key::kind(b'J'), |key, value| {
+            if let Some(entry) = self.journal(key, value, &mut last, state.head) {
+                self.history(&entry, state, emails, &mut histories);
+            }
+            Ok(())
+        })?;
+        for (modseq, email) in histories {
+            let text = email.text();
+            self.found(format_args!("the history of {text} names journal entry {modseq}, which is not about it"));
+        }
+        Ok(())
     }
 
     /// Every entry is in the history of each message that it is about, except as its arrival.

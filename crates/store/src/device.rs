@@ -38,6 +38,8 @@ pub struct Device {
     pub offer_declined_at: Option<Timestamp>,
     /// The ways in which programs have logged in as it over POP3 with the main password, the last one last.
     pub programs: Vec<Program>,
+    /// Whether its removals are held when they are far more than usual ([`crate::brake`]).
+    pub brake: bool,
     /// The protocols that it has logged in with, as bits in the order of [`Protocol::ALL`].
     pub(crate) protocols: u16,
 }
@@ -124,6 +126,7 @@ impl Device {
         });
         w.number(self.programs.len() as u64);
         self.programs.iter().for_each(|program| program.write(&mut w));
+        w.byte(u8::from(self.brake));
         w.0
     }
 
@@ -145,6 +148,7 @@ impl Device {
             protocols: u16::try_from(r.number()?).map_err(|_| Corrupt)?,
             offer_declined_at: if has_grown { r.option(|r| r.signed().map(Timestamp))? } else { None },
             programs: if has_grown { r.list(Program::read)? } else { Vec::new() },
+            brake: !has_grown || r.byte()? != 0,
         };
         r.end().map(|()| device)
     }

@@ -27,6 +27,10 @@ number!(
     DeviceId(u32)
 );
 number!(
+    /// Removals of a device that are held. Counts up within the account, never used again.
+    HoldId(u32)
+);
+number!(
     /// A mailbox of an account. Survives renames; never used again.
     MailboxId(u32)
 );

@@ -5,7 +5,7 @@
 
 use crate::codec::{Corrupt, Reader, Writer};
 use crate::flags::{FlagBits, Keywords};
-use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
+use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
 use crate::record::{open, versioned};
 
@@ -234,6 +234,22 @@ pub enum Change {
         /// The first entry of it.
         first: ModSeq,
     },
+    /// The removal of messages by the entry's device is held; over IMAP the entry before says where they lie now.
+    Held {
+        /// With which hold.
+        hold: HoldId,
+        /// In no order.
+        emails: Vec<EmailId>,
+    },
+    /// The owner has answered a hold; entries around this one put back or remove.
+    HoldAnswered {
+        /// Which.
+        hold: HoldId,
+        /// Whose removals.
+        device: DeviceId,
+        /// Whether everything stays.
+        kept: bool,
+    },
 }
 
 impl Change {
@@ -278,6 +294,8 @@ impl Change {
             | Self::SettingsChanged
             | Self::Restored { .. }
             | Self::PopRelisted { .. }
+            | Self::Held { .. }
+            | Self::HoldAnswered { .. }
             | Self::Undone { .. }
             | Self::Cleared { .. } => {}
         }
@@ -292,9 +310,10 @@ impl Change {
             }
             Self::FlagsChanged { messages, .. } => messages.iter().map(|changed| changed.email).collect(),
             Self::Moved { messages, .. } => messages.iter().map(|moved| moved.before.email).collect(),
-            Self::PopTaken { emails } | Self::PopDeleted { emails } | Self::PopRelisted { emails, .. } => {
-                emails.clone()
-            }
+            Self::PopTaken { emails }
+            | Self::PopDeleted { emails }
+            | Self::PopRelisted { emails, .. }
+            | Self::Held { emails, .. } => emails.clone(),
             Self::AccountCreated
             | Self::MailboxCreated { .. }
             | Self::MailboxRenamed { .. }
@@ -304,6 +323,7 @@ impl Change {
             | Self::DeviceChanged { .. }
             | Self::DeviceRevoked { .. }
             | Self::SettingsChanged
+            | Self::HoldAnswered { .. }
             | Self::Undone { .. }
             | Self::Cleared { .. } => Vec::new(),
         }
@@ -377,17 +397,29 @@ fn read_listed(r: &mut Reader<'_>) -> Result<Listed, Corrupt> {
     })
 }
 
-fn write_emails(w: &mut Writer, emails: &[EmailId]) {
+fn write_reflagged(w: &mut Writer, changed: &Reflagged) {
+    w.number(changed.uid.0.into()).number(changed.email.0).number(changed.before.0).number(changed.after.0);
+}
+
+pub(crate) fn write_emails(w: &mut Writer, emails: &[EmailId]) {
     write_list(w, emails, |w, email| {
         w.number(email.0);
     });
 }
 
-fn write_moved(w: &mut Writer, messages: &[Relisted]) {
+pub(crate) fn read_emails(r: &mut Reader<'_>) -> Result<Vec<EmailId>, Corrupt> {
+    r.list(|r| r.number().map(EmailId))
+}
+
+pub(crate) fn write_moved(w: &mut Writer, messages: &[Relisted]) {
     write_list(w, messages, |w, moved| {
         write_listed(w, &moved.before);
         w.number(moved.uid.0.into()).number(moved.flags.0);
     });
+}
+
+pub(crate) fn read_moved(r: &mut Reader<'_>) -> Result<Vec<Relisted>, Corrupt> {
+    r.list(|r| Ok(Relisted { before: read_listed(r)?, uid: Uid(r.small()?), flags: FlagBits(r.number()?) }))
 }
 
 fn write_change(w: &mut Writer, change: &Change) {
@@ -400,10 +432,7 @@ fn write_change(w: &mut Writer, change: &Change) {
             write_list(w, messages, write_listed);
         }
         Change::FlagsChanged { mailbox, messages } => {
-            w.byte(2).number(mailbox.0.into());
-            write_list(w, messages, |w, changed| {
-                w.number(changed.uid.0.into()).number(changed.email.0).number(changed.before.0).number(changed.after.0);
-            });
+            write_list(w.byte(2).number(mailbox.0.into()), messages, write_reflagged);
         }
         Change::Expunged { mailbox, messages } => {
             w.byte(3).number(mailbox.0.into());
@@ -454,6 +483,10 @@ fn write_change(w: &mut Writer, change: &Change) {
             });
             w.number(first.0);
         }
+        Change::Held { hold, emails } => write_emails(w.byte(19).number(hold.0.into()), emails),
+        Change::HoldAnswered { hold, device, kept } => {
+            w.byte(20).number(hold.0.into()).number(device.0.into()).byte(u8::from(*kept));
+        }
         Change::Cleared { first } => {
             w.byte(21).number(first.0);
         }
@@ -463,29 +496,33 @@ fn write_change(w: &mut Writer, change: &Change) {
 fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
     let mailbox = |r: &mut Reader<'_>| r.small().map(MailboxId);
     let device = |r: &mut Reader<'_>| r.small().map(DeviceId);
-    let email = |r: &mut Reader<'_>| r.number().map(EmailId);
     Ok(match r.byte()? {
         0 => Change::AccountCreated,
         1 => Change::Added { mailbox: mailbox(r)?, messages: r.list(read_listed)? },
         2 => Change::FlagsChanged { mailbox: mailbox(r)?, messages: r.list(read_reflagged)? },
         3 => Change::Expunged { mailbox: mailbox(r)?, messages: r.list(read_listed)? },
-        4 => Change::Moved { from: mailbox(r)?, to: mailbox(r)?, messages: r.list(read_relisted)? },
+        4 => Change::Moved { from: mailbox(r)?, to: mailbox(r)?, messages: read_moved(r)? },
         5 => Change::MailboxCreated { mailbox: mailbox(r)?, name: r.text()? },
         6 => Change::MailboxRenamed { mailbox: mailbox(r)?, before: r.text()?, after: r.text()? },
         7 => Change::MailboxDeleted { mailbox: mailbox(r)?, name: r.text()?, keywords: Keywords::default() },
         8 => Change::Subscribed { mailbox: mailbox(r)?, subscribed: r.byte()? != 0 },
-        9 => Change::PopTaken { emails: r.list(email)? },
-        10 => Change::PopDeleted { emails: r.list(email)? },
+        9 => Change::PopTaken { emails: read_emails(r)? },
+        10 => Change::PopDeleted { emails: read_emails(r)? },
         11 => Change::DeviceAdded { device: device(r)?, name: r.text()? },
         12 => Change::DeviceChanged { device: device(r)? },
         13 => Change::DeviceRevoked { device: device(r)? },
         14 => Change::SettingsChanged,
         15 => Change::MailboxDeleted { mailbox: mailbox(r)?, name: r.text()?, keywords: Keywords::read(r)? },
         16 => Change::Restored { mailbox: mailbox(r)?, messages: r.list(read_listed)? },
-        17 => Change::PopRelisted { device: device(r)?, emails: r.list(email)? },
+        17 => Change::PopRelisted { device: device(r)?, emails: read_emails(r)? },
         18 => Change::Undone { device: r.option(device)?, first: ModSeq(r.number()?) },
+        19 => Change::Held { hold: r.small().map(HoldId)?, emails: read_emails(r)? },
+        20 => {
+            let (hold, device) = (r.small().map(HoldId)?, device(r)?);
+            Change::HoldAnswered { hold, device, kept: r.byte()? != 0 }
+        }
         21 => Change::Cleared { first: ModSeq(r.number()?) },
-        19 | 20 | 22.. => return Err(Corrupt),
+        22.. => return Err(Corrupt),
     })
 }
 
@@ -496,10 +533,6 @@ fn read_reflagged(r: &mut Reader<'_>) -> Result<Reflagged, Corrupt> {
         before: FlagBits(r.number()?),
         after: FlagBits(r.number()?),
     })
-}
-
-fn read_relisted(r: &mut Reader<'_>) -> Result<Relisted, Corrupt> {
-    Ok(Relisted { before: read_listed(r)?, uid: Uid(r.small()?), flags: FlagBits(r.number()?) })
 }
 
 #[cfg(test)]
@@ -538,7 +571,9 @@ mod tests {
             Change::DeviceRevoked { device },
             Change::SettingsChanged,
             Change::Restored { mailbox, messages: vec![listed] },
-            Change::PopRelisted { device, emails },
+            Change::PopRelisted { device, emails: emails.clone() },
+            Change::Held { hold: HoldId(9), emails },
+            Change::HoldAnswered { hold: HoldId(9), device, kept: true },
             Change::Undone { device: Some(device), first: ModSeq(4) },
             Change::Undone { device: None, first: ModSeq(4) },
             Change::Cleared { first: ModSeq(4) },

@@ -12,15 +12,18 @@
 //! | `K` | mailbox | header of the packed index, a disposable cache |
 //! | `L` | mailbox, number | a piece of the packed index |
 //! | `M` | mailbox, uid | [`crate::record::MessageRecord`] |
+//! | `O` | hold | [`crate::hold::Hold`] |
 //! | `P` | device, email | [`crate::maildrop::Taken`] |
+//! | `Q` | hold, number | [`crate::hold::Batch`]: messages of a hold that is not answered |
 //! | `R` | removal time, email | by which device; a message that is in no mailbox and still restorable |
 //! | `T` | email | its cached summary ([`message::Summary`]) |
 //! | `U` | email | [`crate::shown::Shown`], where POP3 shows the message otherwise than it is |
+//! | `V` | device | [`crate::brake::Pace`] |
 //! | `Y` | email | its body, or where the body lies |
 
 use crate::codec::{Corrupt, Reader};
 use crate::identity::Name;
-use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
+use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid};
 
 fn key(letter: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(17);
@@ -77,6 +80,18 @@ pub(crate) fn pack_piece(mailbox: MailboxId, number: u32) -> Vec<u8> {
 
 pub(crate) fn message(mailbox: MailboxId, uid: Uid) -> Vec<u8> {
     key(b'M', &[&mailbox.0.to_be_bytes(), &uid.0.to_be_bytes()])
+}
+
+pub(crate) fn hold(id: HoldId) -> Vec<u8> {
+    key(b'O', &[&id.0.to_be_bytes()])
+}
+
+pub(crate) fn held_batch(hold: HoldId, number: u32) -> Vec<u8> {
+    key(b'Q', &[&hold.0.to_be_bytes(), &number.to_be_bytes()])
+}
+
+pub(crate) fn pace(device: DeviceId) -> Vec<u8> {
+    key(b'V', &[&device.0.to_be_bytes()])
 }
 
 pub(crate) fn taken(device: DeviceId, email: EmailId) -> Vec<u8> {

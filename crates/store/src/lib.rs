@@ -11,6 +11,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod account;
+pub mod brake;
 pub mod check;
 mod codec;
 #[cfg(any(test, feature = "conformance"))]
@@ -19,11 +20,13 @@ pub mod device;
 pub mod engine;
 mod error;
 mod flags;
+pub mod hold;
 mod identity;
 pub mod ids;
 mod index;
 mod journal;
 mod key;
+mod letter;
 mod maildrops;
 pub mod objects;
 pub mod pop;
@@ -42,13 +45,13 @@ mod watch;
 
 pub use account::{
     Account, Appended, ClearReport, ClearRequest, ENTRIES_PER_PAGE_MAX, Expunge, FILLING_PERCENT, FlagChange, FlagMode,
-    FlagsChanged, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropMessage, MaildropOptions,
+    FlagsChanged, HeldIn, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropMessage, MaildropOptions,
     MaildropOutcome, MessageChange, MessageEvent, NewMessage, Purged, Reader, Relisting, SentCopy, Submission,
     Submitted, Target, TimelinePage, TimelineQuery, UndoReport, UndoRequest, UndoWhat, Usage, View,
 };
 pub use error::Error;
 pub use flags::{FlagBits, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, SystemFlag};
-pub use ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, NotAnEmailId, Timestamp, Uid, UidValidity};
+pub use ids::{AccountId, DeviceId, EmailId, HoldId, MailboxId, ModSeq, NotAnEmailId, Timestamp, Uid, UidValidity};
 pub use index::{Delta, Entry, Index};
 pub use journal::{Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, Protocol, Reflagged, Relisted};
 pub use record::{Counts, Mailbox, Retained, Role};

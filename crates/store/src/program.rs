@@ -140,6 +140,7 @@ mod tests {
 
     fn device() -> Device {
         Device {
+            brake: true,
             id: DeviceId(1),
             name: "pop3 (main password)".to_owned(),
             credential: Credential::MainPassword { fingerprint: "pop3".to_owned() },

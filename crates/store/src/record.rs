@@ -3,7 +3,7 @@
 use crate::codec::{Corrupt, Reader, Writer};
 use crate::flags::{FlagBits, Keywords};
 use crate::identity::Name;
-use crate::ids::{EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
+use crate::ids::{EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
 use crate::settings::AccountSettings;
 
@@ -55,6 +55,9 @@ pub(crate) struct AccountRecord {
     pub(crate) history_from: ModSeq,
     /// The owner was told that the mailboxes fill up, and they have not become emptier since.
     pub(crate) told_of_filling: bool,
+    pub(crate) last_hold: HoldId,
+    /// Holds without an answer.
+    pub(crate) open_holds: u32,
 }
 
 /// What was removed and is still kept.
@@ -86,6 +89,7 @@ impl AccountRecord {
         self.settings.write(&mut w);
         w.number(self.retained.messages).number(self.retained.bytes).number(self.history_from.0);
         w.byte(u8::from(self.told_of_filling));
+        w.number(self.last_hold.0.into()).number(self.open_holds.into());
         w.0
     }
 
@@ -104,6 +108,8 @@ impl AccountRecord {
             retained: Retained { messages: number(&mut r)?, bytes: number(&mut r)? },
             history_from: ModSeq(number(&mut r)?),
             told_of_filling: has_grown && r.byte()? != 0,
+            last_hold: HoldId(u32::try_from(number(&mut r)?).map_err(|_| Corrupt)?),
+            open_holds: u32::try_from(number(&mut r)?).map_err(|_| Corrupt)?,
         };
         r.end().map(|()| (record, has_grown.then_some(Grown)))
     }
@@ -124,10 +130,12 @@ pub enum Role {
     Trash,
     /// `\Archive`
     Archive,
+    /// The mailbox of what is held ([`crate::hold`]); made by need, and nothing comes there or goes from there otherwise.
+    Held,
 }
 
 impl Role {
-    /// All of them; a record holds the place in this list.
+    /// Those of the mailboxes that an account has from the start.
     pub const ALL: [Self; 6] = [Self::Inbox, Self::Drafts, Self::Sent, Self::Junk, Self::Trash, Self::Archive];
 
     /// The mailbox name that it has from the start.
@@ -140,6 +148,19 @@ impl Role {
             Self::Junk => "Junk",
             Self::Trash => "Trash",
             Self::Archive => "Archive",
+            Self::Held => "Held",
+        }
+    }
+
+    fn number(self) -> u8 {
+        match self {
+            Self::Inbox => 0,
+            Self::Drafts => 1,
+            Self::Sent => 2,
+            Self::Junk => 3,
+            Self::Trash => 4,
+            Self::Archive => 5,
+            Self::Held => 6,
         }
     }
 
@@ -151,7 +172,8 @@ impl Role {
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        Self::ALL.get(usize::from(r.byte()?)).copied().ok_or(Corrupt)
+        let number = r.byte()?;
+        Self::ALL.into_iter().chain([Self::Held]).find(|role| role.number() == number).ok_or(Corrupt)
     }
 }
 
@@ -239,7 +261,7 @@ impl Mailbox {
         let mut w = versioned();
         w.number(self.id.0.into()).text(&self.name);
         w.option(self.role, |w, role| {
-            w.byte(Role::ALL.iter().position(|r| *r == role).unwrap_or(0) as u8);
+            w.byte(role.number());
         });
         w.byte(u8::from(self.subscribed)).number(self.uid_validity.0.into()).number(self.uid_next.0.into());
         w.number(self.highest_modseq.0);

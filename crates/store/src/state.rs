@@ -4,7 +4,7 @@ use crate::codec::{Corrupt, Reader};
 use crate::device::Device;
 use crate::engine::Snapshot;
 use crate::error::Error;
-use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
+use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::{Entry, Index};
 use crate::journal::JournalEntry;
 use crate::key;
@@ -46,6 +46,8 @@ impl AccountState {
                 retained: Retained::default(),
                 history_from: ModSeq(0),
                 told_of_filling: false,
+                last_hold: HoldId(0),
+                open_holds: 0,
             },
             mailboxes: BTreeMap::new(),
             devices: Arc::default(),

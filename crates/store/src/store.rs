@@ -1,6 +1,7 @@
 //! The store: all accounts on one engine.
 
 use crate::account::{Account, Filling};
+use crate::brake;
 use crate::engine::{CommitError, Engine};
 use crate::error::Error;
 use crate::ids::{AccountId, Timestamp};
@@ -44,11 +45,17 @@ pub struct StoreOptions {
     pub retention_bytes_max: u64,
     /// The quota that a new account begins with, in octets; `None`: as much as there is disk.
     pub quota_bytes: Option<u64>,
+    /// No device is held that removes so many messages or fewer ([`crate::brake::MESSAGES_MIN`]).
+    pub brake_messages_min: u64,
+    /// The name of this host, in what the server writes to the owners of accounts.
+    pub hostname: String,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { retention_bytes_max: u64::MAX, quota_bytes: None }
+        let hostname = "localhost".to_owned();
+        let brake_messages_min = brake::MESSAGES_MIN;
+        Self { retention_bytes_max: u64::MAX, quota_bytes: None, brake_messages_min, hostname }
     }
 }
 

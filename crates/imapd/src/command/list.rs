@@ -88,10 +88,10 @@ fn attributes(list: &List, mailbox: &Mailbox, has_children: bool) -> Vec<Mailbox
     attributes
 }
 
-/// INBOX has a role of its own and no attribute.
+/// INBOX and what is held have roles of their own and no attribute.
 pub(super) fn special_use(role: Role) -> Option<SpecialUse> {
     match role {
-        Role::Inbox => None,
+        Role::Inbox | Role::Held => None,
         Role::Drafts => Some(SpecialUse::Drafts),
         Role::Sent => Some(SpecialUse::Sent),
         Role::Junk => Some(SpecialUse::Junk),

@@ -12,7 +12,7 @@ use imap_proto::command::{Qresync, Select};
 use imap_proto::response::{ListEntry, MailboxAttribute, Vanished};
 use imap_proto::{Code, Encoder, MailboxName, SequenceSet, Status, Tag};
 use session::OUTPUT_HIGH_WATER_BYTES;
-use store::{Error, Index, ModSeq, SystemFlag, Uid, View};
+use store::{Error, Index, ModSeq, Role, SystemFlag, Uid, View};
 
 /// SELECT or EXAMINE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,13 +72,16 @@ fn run(context: &mut Context<'_>, select: &Select, access: Access) -> Result<Res
     let mailbox = context.mailbox(&select.mailbox)?;
     let account = context.user.account.clone();
     let view = account.view(mailbox.id)?;
+    // RFC 9051 §7.1: nothing there changes but by the answer of the owner, which is not given here.
+    let is_held = view.mailbox().role == Some(Role::Held);
+    let read_only = access == Access::ReadOnly || is_held;
     let selected = Selected {
         account,
         mailbox: mailbox.id,
         told: view.index().clone(),
         known_modseq: view.mailbox().highest_modseq,
         view,
-        read_only: access == Access::ReadOnly,
+        read_only,
         saved: Vec::new(),
     };
     tell_mailbox(&selected, &select.mailbox, context.user.enabled, context.output);
@@ -88,6 +91,7 @@ fn run(context: &mut Context<'_>, select: &Select, access: Access) -> Result<Res
     };
     context.user.selected = Some(selected);
     let answer = match access {
+        Access::ReadWrite if is_held => Tagged::ok("Selected, to be read only").with(Code::ReadOnly),
         Access::ReadWrite => Tagged::ok("Selected").with(Code::ReadWrite),
         Access::ReadOnly => Tagged::ok("Examined").with(Code::ReadOnly),
     };

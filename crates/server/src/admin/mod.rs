@@ -9,6 +9,7 @@ mod check;
 mod device;
 mod domain;
 mod failure;
+mod held;
 mod history;
 mod people;
 mod queue;
@@ -28,10 +29,12 @@ pub use alias::{AliasItem, AliasRequest};
 pub use check::{CheckRequest, CheckedItem, FindingItem};
 pub use console::words::bytes;
 pub use console::{
-    ClearAnswer, ClearAsk, MessageStory, Offer, PopChoice, StoryLine, TimelineLine, UndoAnswer, UndoAsk, UsageCard,
+    ClearAnswer, ClearAsk, HeldAnswer, HeldAsk, HeldCard, HeldMailbox, HeldOutcome, HeldThen, MessageStory, Offer,
+    PopChoice, StoryLine, TimelineLine, UndoAnswer, UndoAsk, UsageCard,
 };
 pub use device::{DeviceItem, DeviceRequest};
 pub use domain::{DomainItem, DomainRequest};
+pub use held::{BrakeItem, HeldRequest};
 pub use history::HistoryRequest;
 pub use people::{LinkItem, PeopleRequest, PersonRequestItem};
 pub use queue::{QueueItem, QueueRecipient, QueueRequest};
@@ -55,6 +58,8 @@ pub enum Request {
     Queue(QueueRequest),
     /// About what happened.
     History(HistoryRequest),
+    /// About what is held.
+    Held(HeldRequest),
     /// Whether everything is as it must be.
     Check(CheckRequest),
 }
@@ -93,6 +98,12 @@ pub enum Item {
     Usage(UsageCard),
     /// What was cleared, or would be.
     Cleared(ClearAnswer),
+    /// Removals that are held, or were.
+    Held(HeldCard),
+    /// What the answer to a hold did.
+    HeldOutcome(Box<HeldOutcome>),
+    /// Whether a brake is on.
+    Brake(BrakeItem),
     /// Something that must not be.
     Finding(FindingItem),
     /// So much is checked.
@@ -144,6 +155,7 @@ impl Handler for Admin {
             Request::People(request) => request.execute(self, item),
             Request::Queue(request) => request.execute(self, item),
             Request::History(request) => request.execute(self, item),
+            Request::Held(request) => request.execute(self, item),
             Request::Check(request) => request.execute(self, item),
         }
     }

@@ -150,6 +150,25 @@ fn a_queued_message_is_held_released_and_removed() {
 }
 
 #[test]
+fn brakes_are_switched_and_nothing_is_held_yet() {
+    let rig = rig();
+    rig.ask(domain("example.org")).unwrap();
+    rig.add("alice@example.org", None).unwrap();
+    let (name, pop) = ("phone".to_owned(), PopChoice::default());
+    rig.ask(Request::Device(DeviceRequest::Add { account: alice(), name, pop })).unwrap();
+    for (device, on) in [(None, false), (Some("phone".to_owned()), false), (Some("phone".to_owned()), true)] {
+        let brake = HeldRequest::Brake { account: alice(), device: device.clone(), on };
+        assert_eq!(rig.ask(Request::Held(brake)).unwrap(), [Item::Brake(BrakeItem { device, on })]);
+    }
+    let list = HeldRequest::List { account: alice(), answered: true };
+    assert_eq!(rig.ask(Request::Held(list)).unwrap(), []);
+    let ask = HeldAsk { id: 7, answer: HeldAnswer::Keep, then: HeldThen::Stays };
+    rig.refused(Request::Held(HeldRequest::Answer { account: alice(), ask }), "there is no hold of that number");
+    let brake = HeldRequest::Brake { account: alice(), device: Some("watch".to_owned()), on: true };
+    rig.refused(Request::Held(brake), "no device “watch”");
+}
+
+#[test]
 fn a_check_tells_how_far_it_is_and_finds_nothing() {
     let rig = rig();
     rig.ask(domain("example.org")).unwrap();

@@ -5,9 +5,9 @@ use super::sent::{Upload, origin};
 use crate::error::Error;
 use crate::flags::Flags;
 use crate::identity::{Identity, Origin, Own};
-use crate::ids::{EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
+use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
-use crate::journal::{Actor, Change, Listed};
+use crate::journal::{Actor, Change, Listed, Protocol};
 use crate::key;
 use crate::record::{Arrival, BodyRecord, EmailRecord, HeaderCopy, MessageRecord};
 use crate::shown::{Shown, surrogate_size};
@@ -69,8 +69,8 @@ impl Account {
     /// what a device submitted takes the place of the one that was saved ([`Account::submit`]).
     ///
     /// # Errors
-    /// [`Error::NoSuchMailbox`], [`Error::OverQuota`], [`Error::Limit`] (a keyword too many, 4 GiB, UIDs used up),
-    /// [`Error::NoSpace`], faults.
+    /// [`Error::NoSuchMailbox`], [`Error::NotAllowed`] (the mailbox of what is held), [`Error::OverQuota`], [`Error::Limit`]
+    /// (a keyword too many, 4 GiB, UIDs used up), [`Error::NoSpace`], faults.
     pub fn append(&self, actor: Actor, target: Target, message: NewMessage) -> Result<Appended, Error> {
         let NewMessage { body, flags, internal_date } = message;
         let prepared = self.prepare(&body, &Summary::parse(&body), origin(&target))?;
@@ -134,6 +134,7 @@ pub(super) fn append(
             return Ok((store_new(tx, actor, inbox, flags, internal_date, prepared)?, true));
         }
     };
+    tx.must_not_be_held(mailbox)?;
     match tx.upload(prepared, mailbox, actor.now)? {
         Upload::New => {
             tx.must_fit(prepared.size.into())?;
@@ -186,6 +187,23 @@ pub(super) fn store_new(
 }
 
 impl Tx<'_> {
+    /// Puts a short message of the server itself into INBOX.
+    pub(super) fn append_letter(&mut self, now: Timestamp, body: &[u8]) -> Result<(), Error> {
+        let (size, hash) = (u32::try_from(body.len()).unwrap_or(u32::MAX), *blake3::hash(body).as_bytes());
+        let parsed = Summary::parse(body);
+        let prepared = Prepared {
+            size,
+            body_record: BodyRecord::Inline { hash, body }.encode(),
+            summary: parsed.encode(),
+            object: None,
+            surrogate_size: None,
+            identity: Identity::of(body, &parsed, origin(&Target::Inbox)),
+            has_bcc: false,
+        };
+        let (actor, inbox) = (Actor { device: DeviceId(0), protocol: Protocol::Server, now }, self.state.inbox()?.id);
+        store_new(self, actor, inbox, &Flags::default(), now, &prepared).map(drop)
+    }
+
     /// The bits of flags in a mailbox, whose keyword table grows by need.
     pub(super) fn flag_bits(&mut self, mailbox: MailboxId, flags: &Flags) -> Result<crate::flags::FlagBits, Error> {
         let known = &self.mailbox(mailbox)?.keywords;

@@ -127,6 +127,14 @@ impl Account {
         })
     }
 
+    /// Changes whether a device's removals are held when they are far more than usual.
+    ///
+    /// # Errors
+    /// As [`Account::set_pop_settings`].
+    pub fn set_brake(&self, actor: Actor, device: DeviceId, brake: bool) -> Result<(), Error> {
+        self.change_device(actor, device, Change::DeviceChanged { device }, move |device| device.brake = brake)
+    }
+
     /// Notes that the owner does not want back what a device took.
     ///
     /// # Errors
@@ -208,6 +216,7 @@ pub(super) fn add(
         saves_sent: true,
         offer_declined_at: None,
         programs: Vec::new(),
+        brake: tx.state.record.settings.brake,
         protocols: 0,
     });
     tx.journal(actor, Change::DeviceAdded { device: id, name });

@@ -9,6 +9,7 @@ use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX};
 use crate::key;
 use crate::record::EmailRecord;
 use crate::tx::Tx;
+use std::sync::Arc;
 
 /// Which messages are expunged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +21,12 @@ pub enum Expunge {
 }
 
 impl Account {
-    /// Expunges messages and gives their UIDs, ascending.
+    /// Expunges messages and gives their UIDs, ascending. What is held ([`crate::hold`]) has left the mailbox just the same.
     ///
     /// # Errors
-    /// [`Error::NoSuchMailbox`], [`Error::NoSpace`], faults.
+    /// [`Error::NoSuchMailbox`], [`Error::NotAllowed`] (the mailbox of what is held), [`Error::NoSpace`], faults.
     pub fn expunge(&self, actor: Actor, mailbox: MailboxId, which: Expunge) -> Result<Vec<Uid>, Error> {
+        let options = Arc::clone(&self.options);
         self.transact(move |tx| {
             let index = tx.index(mailbox)?.clone();
             let deleted = |entry: &&Entry| entry.flags.has(SystemFlag::Deleted);
@@ -37,7 +39,9 @@ impl Account {
             };
             entries.sort_unstable_by_key(|entry| entry.uid);
             entries.dedup_by_key(|entry| entry.uid);
-            tx.expunge(actor, mailbox, &entries)?;
+            if !entries.is_empty() {
+                tx.remove(actor, mailbox, &entries, &options)?;
+            }
             Ok(entries.iter().map(|entry| entry.uid).collect())
         })
     }

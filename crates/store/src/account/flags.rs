@@ -44,7 +44,8 @@ impl Account {
     /// new modseq.
     ///
     /// # Errors
-    /// [`Error::NoSuchMailbox`], [`Error::Limit`] (a keyword too many), [`Error::NoSpace`], faults.
+    /// [`Error::NoSuchMailbox`], [`Error::NotAllowed`] (the mailbox of what is held), [`Error::Limit`] (a keyword too many),
+    /// [`Error::NoSpace`], faults.
     pub fn change_flags(
         &self,
         actor: Actor,
@@ -66,6 +67,7 @@ fn change_flags(
     uids: &[Uid],
     change: &FlagChange,
 ) -> Result<FlagsChanged, Error> {
+    tx.must_not_be_held(mailbox)?;
     let index = tx.index(mailbox)?.clone();
     let bits = match change.mode {
         FlagMode::Add | FlagMode::Replace => tx.flag_bits(mailbox, &change.flags)?,

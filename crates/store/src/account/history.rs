@@ -62,6 +62,8 @@ pub enum MessageChange {
     PopTaken,
     /// The event's device deleted it from its maildrop.
     PopDeleted,
+    /// Its removal by the event's device is held.
+    Held,
     /// This device lists it again in its maildrop.
     PopRelisted(DeviceId),
 }
@@ -207,6 +209,7 @@ fn events_of(entry: &JournalEntry, email: EmailId, arrived: bool, state: &Accoun
         }
         Change::PopTaken { emails } => several(MessageChange::PopTaken, count(&mut emails.iter().copied())),
         Change::PopDeleted { emails } => several(MessageChange::PopDeleted, count(&mut emails.iter().copied())),
+        Change::Held { emails, .. } => several(MessageChange::Held, count(&mut emails.iter().copied())),
         Change::PopRelisted { device, emails } => {
             several(MessageChange::PopRelisted(*device), count(&mut emails.iter().copied()))
         }
@@ -219,6 +222,7 @@ fn events_of(entry: &JournalEntry, email: EmailId, arrived: bool, state: &Accoun
         | Change::DeviceChanged { .. }
         | Change::DeviceRevoked { .. }
         | Change::SettingsChanged
+        | Change::HoldAnswered { .. }
         | Change::Undone { .. }
         | Change::Cleared { .. } => Vec::new(),
     };

@@ -9,6 +9,7 @@ use crate::journal::{Actor, Change};
 use crate::record::{Counts, Mailbox, Role};
 use crate::state::same_name;
 use crate::tx::Tx;
+use std::sync::Arc;
 
 /// An account has at most this many mailboxes.
 pub const MAILBOXES_MAX: usize = 2000;
@@ -49,6 +50,9 @@ impl Account {
             if tx.state.by_name(&name).is_some() {
                 return Err(Error::AlreadyExists);
             }
+            if role == Some(Role::Held) {
+                return Err(Error::NotAllowed("the mailbox of what is held is made by the server alone"));
+            }
             tx.create_parents(actor, &name)?;
             tx.create_mailbox(actor, &name, role)
         })
@@ -58,7 +62,7 @@ impl Account {
     /// (RFC 9051 §6.3.6).
     ///
     /// # Errors
-    /// [`Error::NoSuchMailbox`], [`Error::AlreadyExists`], [`Error::InvalidName`], [`Error::NotAllowed`] (below itself),
+    /// [`Error::NoSuchMailbox`], [`Error::AlreadyExists`], [`Error::InvalidName`], [`Error::NotAllowed`] (below itself, or the mailbox of what is held),
     /// [`Error::Limit`], [`Error::NoSpace`], faults.
     pub fn rename_mailbox(&self, actor: Actor, from: &str, to: &str) -> Result<(), Error> {
         let (from, to) = (from.to_owned(), checked_name(to)?);
@@ -68,11 +72,13 @@ impl Account {
     /// Deletes a mailbox with its messages, which stay restorable.
     ///
     /// # Errors
-    /// [`Error::NoSuchMailbox`], [`Error::NotAllowed`] (INBOX, or mailboxes below it), [`Error::NoSpace`], faults.
+    /// [`Error::NoSuchMailbox`], [`Error::NotAllowed`] (INBOX, what is held, or mailboxes below it), [`Error::NoSpace`],
+    /// faults.
     pub fn delete_mailbox(&self, actor: Actor, name: &str) -> Result<(), Error> {
-        let name = name.to_owned();
+        let (name, options) = (name.to_owned(), Arc::clone(&self.options));
         self.transact(move |tx| {
             let mailbox = tx.state.by_name(&name).ok_or(Error::NoSuchMailbox)?.mailbox.clone();
+            tx.must_not_be_held(mailbox.id)?;
             if mailbox.role == Some(Role::Inbox) {
                 return Err(Error::NotAllowed("INBOX cannot be deleted"));
             }
@@ -81,7 +87,7 @@ impl Account {
                 return Err(Error::NotAllowed("the mailbox has mailboxes below it; delete those first"));
             }
             let entries: Vec<Entry> = tx.index(mailbox.id)?.iter().copied().collect();
-            tx.expunge(actor, mailbox.id, &entries)?;
+            tx.remove(actor, mailbox.id, &entries, &options)?;
             tx.forget_pack(mailbox.id)?;
             tx.remove_mailbox(mailbox.id);
             let Mailbox { id, name, keywords, .. } = mailbox;
@@ -131,6 +137,14 @@ impl Tx<'_> {
         }
     }
 
+    /// Makes a mailbox that was there before.
+    pub(super) fn create_again(&mut self, actor: Actor, name: &str) -> Result<MailboxId, Error> {
+        self.create_parents(actor, name)?;
+        let id = self.create_mailbox(actor, name, None)?;
+        self.change_mailbox(id)?.mailbox.subscribed = true;
+        Ok(id)
+    }
+
     pub(super) fn create_mailbox(&mut self, actor: Actor, name: &str, role: Option<Role>) -> Result<MailboxId, Error> {
         if self.state.mailboxes.len() >= MAILBOXES_MAX {
             return Err(Error::Limit(format!("an account has at most {MAILBOXES_MAX} mailboxes")));
@@ -161,6 +175,7 @@ impl Tx<'_> {
 fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<(), Error> {
     let mailbox = &tx.state.by_name(from).ok_or(Error::NoSuchMailbox)?.mailbox;
     let (id, role, from) = (mailbox.id, mailbox.role, mailbox.name.clone());
+    tx.must_not_be_held(id)?;
     if tx.state.by_name(to).is_some() {
         return Err(Error::AlreadyExists);
     }
@@ -174,7 +189,7 @@ fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<(), Err
         let new = tx.create_mailbox(actor, to, None)?;
         return tx.move_all(actor, id, new);
     }
-    let inferior = |state: &std::sync::Arc<crate::state::MailboxState>| {
+    let inferior = |state: &Arc<crate::state::MailboxState>| {
         let rest = state.mailbox.name.strip_prefix(&below)?;
         Some((state.mailbox.id, format!("{to}/{rest}")))
     };

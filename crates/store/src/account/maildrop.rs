@@ -2,14 +2,17 @@
 //!
 //! It lists each message once that its scope and window ([`crate::pop`]) show and this device has not deleted: INBOX in
 //! UID order, then the other mailboxes in order of arrival. What the device takes and deletes is its own affair; what that
-//! does to the mailbox is decided by [`crate::removal`] and done in `update`.
+//! does to the mailbox is decided by [`crate::removal`] and done in `update`. What is held of another device is listed as if it
+//! were still in its mailbox.
 
 use super::Account;
+use super::holds::origins;
 use crate::codec::{Corrupt, Reader};
 use crate::device::Device;
+use crate::engine::Snapshot;
 use crate::error::Error;
 use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp};
-use crate::index::Entry;
+use crate::index::{Entry, Index};
 use crate::journal::Protocol;
 use crate::key;
 use crate::maildrops::MaildropLock;
@@ -31,6 +34,8 @@ pub(crate) struct Taken {
     pub(crate) deleted_at: Option<Timestamp>,
     /// Which of the programs that seem to share the device did that last ([`program::number`]).
     pub(crate) program: Option<u32>,
+    /// That it was deleted has no effect on the mailbox, now or later: it is held, or its owner keeps it.
+    pub(crate) stays: bool,
 }
 
 impl Taken {
@@ -44,6 +49,7 @@ impl Taken {
         w.option(self.program, |w, program| {
             w.number(program.into());
         });
+        w.byte(u8::from(self.stays));
         w.0
     }
 
@@ -53,6 +59,7 @@ impl Taken {
             taken_at: r.option(|r| r.signed().map(Timestamp))?,
             deleted_at: r.option(|r| r.signed().map(Timestamp))?,
             program: if has_grown { r.option(Reader::small)? } else { None },
+            stays: has_grown && r.byte()? != 0,
         };
         r.end().map(|()| taken)
     }
@@ -140,12 +147,15 @@ impl Account {
     ) -> Result<Maildrop, Error> {
         let lock = self.maildrops.lock(self.id(), device).ok_or(Error::MaildropInUse)?;
         let wanted = options.mailbox.clone();
-        let choose = move |state: &AccountState| sources(state, device, wanted.as_deref()).unwrap_or_default();
+        let choose = move |state: &AccountState| {
+            sources(state, device, wanted.as_deref()).unwrap_or_default().into_iter().chain(held(state)).collect()
+        };
         let state = self.cell.state_with_indexes(choose)?;
         let mailboxes = sources(&state, device, options.mailbox.as_deref())?;
         let device = state.devices.get(&device).ok_or(Error::NoSuchDevice)?;
         let window = if options.recent { Window::LastDays(RECENT_DAYS) } else { device.pop.window };
         let listing = Listing {
+            device: device.id,
             opens_at: window.opens_at(device.pop_since, now),
             seen: self.taken_by(device.id)?,
             messages: Vec::new(),
@@ -196,18 +206,17 @@ impl Account {
         let inbox = state.inbox()?.id;
         let snapshot = self.snapshot()?;
         let mut others: Vec<(MailboxId, Entry)> = Vec::new();
-        for id in mailboxes {
-            let index = state.mailbox(*id)?.index.clone().unwrap_or_default();
-            match (*id == inbox, filed_for) {
-                (true, _) => index.iter().for_each(|entry| listing.add(*id, entry)),
-                (false, None) => others.extend(index.iter().map(|entry| (*id, *entry))),
+        for (id, was_in, index) in listing.sources(&*snapshot, state, mailboxes)? {
+            match (was_in == inbox, filed_for) {
+                (true, _) => index.iter().for_each(|entry| listing.add(id, entry)),
+                (false, None) => others.extend(index.iter().map(|entry| (id, *entry))),
                 (false, Some(device)) => {
                     for entry in index.iter().filter(|entry| listing.may_be_new_to(device, entry)) {
                         // Gone for good since the index was read.
                         let Some(record) = snapshot.get(&key::email(entry.email))? else { continue };
                         let record = EmailRecord::decode(&record).map_err(Error::corrupt("a message's record"))?;
                         if record.arrival.is_some_and(|arrival| arrival.mailbox == inbox) {
-                            others.push((*id, *entry));
+                            others.push((id, *entry));
                         }
                     }
                 }
@@ -221,6 +230,7 @@ impl Account {
 
 /// A maildrop's list in the making.
 struct Listing {
+    device: DeviceId,
     opens_at: Option<Timestamp>,
     /// What the device has done with messages, and what is listed already: a copy is the same message.
     seen: HashMap<EmailId, Taken>,
@@ -228,6 +238,31 @@ struct Listing {
 }
 
 impl Listing {
+    /// What is listed from: where it lies, the mailbox that it counts as, and what is there. What another device wanted to
+    /// remove counts as still being where it was.
+    fn sources(
+        &self,
+        snapshot: &dyn Snapshot,
+        state: &AccountState,
+        mailboxes: &[MailboxId],
+    ) -> Result<Vec<(MailboxId, MailboxId, Index)>, Error> {
+        let index = |id: MailboxId| state.mailbox(id).map(|state| state.index.clone().unwrap_or_default());
+        let mut sources = mailboxes.iter().map(|id| Ok((*id, *id, index(*id)?))).collect::<Result<Vec<_>, Error>>()?;
+        if let Some(held) = held(state) {
+            let origins = origins(snapshot)?;
+            let mut by_mailbox: BTreeMap<MailboxId, Index> = BTreeMap::new();
+            for entry in index(held)?.iter() {
+                let origin =
+                    origins.get(&entry.uid).filter(|(from, by)| mailboxes.contains(from) && *by != self.device);
+                if let Some((from, _)) = origin {
+                    by_mailbox.entry(*from).or_default().push(*entry);
+                }
+            }
+            sources.extend(by_mailbox.into_iter().map(|(from, index)| (held, from, index)));
+        }
+        Ok(sources)
+    }
+
     fn add(&mut self, mailbox: MailboxId, entry: &Entry) {
         if self.opens_at.is_some_and(|at| entry.internal_date < at) {
             return;
@@ -266,6 +301,12 @@ fn expires_after_days(device: DeviceId, window: Window, devices: &BTreeMap<Devic
     listed.into_iter().chain(put_off).min()
 }
 
+/// The mailbox of what is held, as long as a hold waits for an answer.
+fn held(state: &AccountState) -> Option<MailboxId> {
+    let mut mailboxes = state.mailboxes.values().map(|state| &state.mailbox).filter(|_| state.record.open_holds > 0);
+    mailboxes.find(|mailbox| mailbox.role == Some(Role::Held)).map(|mailbox| mailbox.id)
+}
+
 /// The mailboxes that a device lists mail from, INBOX first.
 fn sources(state: &AccountState, device: DeviceId, wanted: Option<&str>) -> Result<Vec<MailboxId>, Error> {
     let device = state.devices.get(&device).filter(|device| device.revoked_at.is_none()).ok_or(Error::NoSuchDevice)?;
@@ -279,11 +320,11 @@ fn sources(state: &AccountState, device: DeviceId, wanted: Option<&str>) -> Resu
     })
 }
 
-/// INBOX first, then all that are not Junk, Trash, Sent or Drafts.
+/// INBOX first, then all that are not Junk, Trash, Sent, Drafts or what is held.
 pub(super) fn ordinary(state: &AccountState, inbox: MailboxId) -> Vec<MailboxId> {
     let others = state.mailboxes.values().map(|state| &state.mailbox);
     let others = others.filter(|mailbox| match mailbox.role {
-        Some(Role::Inbox | Role::Drafts | Role::Sent | Role::Junk | Role::Trash) => false,
+        Some(Role::Inbox | Role::Drafts | Role::Sent | Role::Junk | Role::Trash | Role::Held) => false,
         Some(Role::Archive) | None => mailbox.id != inbox,
     });
     std::iter::once(inbox).chain(others.map(|mailbox| mailbox.id)).collect()

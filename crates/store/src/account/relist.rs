@@ -2,6 +2,7 @@
 
 use super::Account;
 use crate::error::Error;
+use crate::flags::Flags;
 use crate::ids::{EmailId, MailboxId, Uid, UidValidity};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, Relisted};
@@ -26,7 +27,8 @@ impl Account {
     /// Copies messages; all of them or, on an error, none. UIDs that are gone are passed over.
     ///
     /// # Errors
-    /// [`Error::NoSuchMailbox`], [`Error::OverQuota`], [`Error::Limit`] (a keyword or UID too many), [`Error::NoSpace`], faults.
+    /// [`Error::NoSuchMailbox`], [`Error::NotAllowed`] (into the mailbox of what is held, or out of it but by a copy),
+    /// [`Error::OverQuota`], [`Error::Limit`] (a keyword or UID too many), [`Error::NoSpace`], faults.
     pub fn copy(&self, actor: Actor, from: MailboxId, uids: Vec<Uid>, to: MailboxId) -> Result<Relisting, Error> {
         self.transact(move |tx| relist(tx, actor, How::Copy, from, &uids, to))
     }
@@ -55,6 +57,12 @@ fn relist(
     to: MailboxId,
 ) -> Result<Relisting, Error> {
     let uid_validity = tx.mailbox(to)?.uid_validity;
+    tx.mailbox(from)?;
+    tx.must_not_be_held(to)?;
+    match how {
+        How::Copy => {}
+        How::Move => tx.must_not_be_held(from)?,
+    }
     let index = tx.index(from)?;
     let mut entries: Vec<Entry> = uids.iter().filter_map(|uid| index.find(*uid)).copied().collect();
     entries.sort_unstable_by_key(|entry| entry.uid);
@@ -74,6 +82,7 @@ fn relist(
         }
     }
     tx.filed(actor, to, &filed)?;
+    tx.note_put_away(actor, (from, to), pairs.len())?;
     Ok(Relisting { uid_validity, uids: pairs })
 }
 
@@ -102,6 +111,25 @@ impl Tx<'_> {
             Ok(Relisted { before: Listed::of(entry), uid: self.next_uid(to)?, flags })
         });
         relisted.collect()
+    }
+
+    /// Moves entries, each with the flags that it gets.
+    pub(super) fn move_with_flags(
+        &mut self,
+        actor: Actor,
+        (from, to): (MailboxId, MailboxId),
+        messages: &[(Entry, Flags)],
+    ) -> Result<(), Error> {
+        for batch in messages.chunks(MESSAGES_PER_ENTRY_MAX) {
+            let relisted = |(entry, flags): &(Entry, Flags)| {
+                let flags = self.flag_bits(to, flags)?;
+                Ok(Relisted { before: Listed::of(entry), uid: self.next_uid(to)?, flags })
+            };
+            let relisted = batch.iter().map(relisted).collect::<Result<_, Error>>()?;
+            let entries: Vec<Entry> = batch.iter().map(|(entry, _)| *entry).collect();
+            self.move_batch(actor, (from, &entries), to, relisted)?;
+        }
+        Ok(())
     }
 
     pub(super) fn move_batch(

@@ -2,7 +2,8 @@
 
 use super::Account;
 use crate::error::Error;
-use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp};
+use crate::hold::Hold;
+use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp};
 use crate::journal::JournalEntry;
 use crate::key;
 use crate::record::{EmailRecord, Retained};
@@ -194,6 +195,7 @@ fn purge_journal(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize, Error> {
         Ok(ControlFlow::Continue(()))
     })?;
     let Some(floor) = due.last().copied() else { return Ok(0) };
+    tx.forget_answered_holds(before)?;
     tx.pack_up_to(floor)?;
     let record = tx.change_record();
     record.journal_floor = record.journal_floor.max(floor);
@@ -203,6 +205,19 @@ fn purge_journal(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize, Error> {
 }
 
 impl Tx<'_> {
+    /// Forgets the holds that were answered before a moment.
+    fn forget_answered_holds(&mut self, before: Timestamp) -> Result<(), Error> {
+        let mut due = Vec::new();
+        self.scan_before(key::kind(b'O'), |key, value| {
+            let hold = key::number_at(key, 1).and_then(|id| Hold::decode(HoldId(id), value));
+            let hold = hold.map_err(Error::corrupt("a hold"))?;
+            due.extend(hold.answer.filter(|answer| answer.at < before).map(|_| hold.id));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        due.into_iter().for_each(|id| self.delete(key::hold(id)));
+        Ok(())
+    }
+
     /// Packs every index that needs journal entries up to `floor`: a mailbox that nobody changes any more must neither
     /// keep the journal for ever nor miss what leaves it.
     fn pack_up_to(&mut self, floor: ModSeq) -> Result<(), Error> {

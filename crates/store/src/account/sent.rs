@@ -312,7 +312,7 @@ fn is_for_sent(mailbox: &Mailbox) -> bool {
 /// Whether a message there is no copy of what was sent: it is not yet sent, or thrown away.
 fn keeps_no_sent(mailbox: &Mailbox) -> bool {
     match mailbox.role {
-        Some(Role::Drafts | Role::Junk | Role::Trash) => true,
+        Some(Role::Drafts | Role::Junk | Role::Trash | Role::Held) => true,
         Some(Role::Inbox | Role::Sent | Role::Archive) | None => false,
     }
 }

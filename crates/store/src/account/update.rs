@@ -2,6 +2,7 @@
 
 use super::Account;
 use super::maildrop::{Maildrop, Taken, ordinary};
+use crate::brake::Verdict;
 use crate::device::Device;
 use crate::error::Error;
 use crate::flags::SystemFlag;
@@ -12,8 +13,10 @@ use crate::key;
 use crate::pop::Scope;
 use crate::record::Role;
 use crate::removal::{Effect, RemovalPolicy};
+use crate::store::StoreOptions;
 use crate::tx::Tx;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 /// What became of the messages that a session deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -27,7 +30,7 @@ pub struct MaildropOutcome {
 }
 
 /// The messages that something happens to, by the mailbox that they were listed from.
-type Places = BTreeMap<MailboxId, HashSet<EmailId>>;
+pub(super) type Places = BTreeMap<MailboxId, HashSet<EmailId>>;
 
 impl Account {
     /// Ends a session that got as far as QUIT: notes what it took and removes what it deleted (RFC 1939 §6, UPDATE state).
@@ -51,8 +54,11 @@ impl Account {
         for message in maildrop.messages().iter().filter(|message| wanted.contains(&message.email)) {
             places.entry(message.mailbox).or_default().insert(message.email);
         }
-        let program = maildrop.program;
-        self.transact(move |tx| close(tx, (actor, program), &taken, &deleted, &places))
+        let (program, options) = (maildrop.program, Arc::clone(&self.options));
+        self.transact(move |tx| {
+            let session = Session { program, taken: &taken, deleted: &deleted, places: &places };
+            close(tx, actor, &session, &options)
+        })
     }
 
     /// Does what policies have put off and is due now. Gives how many messages were expunged.
@@ -79,7 +85,7 @@ impl Account {
     /// What a device deleted from its maildrop at `until` or earlier, and is still in a mailbox.
     fn deleted_by(&self, device: &Device, until: Timestamp) -> Result<HashSet<EmailId>, Error> {
         let taken = self.taken_by(device.id)?;
-        let due = |taken: &Taken| taken.deleted_at.is_some_and(|at| at <= until);
+        let due = |taken: &Taken| !taken.stays && taken.deleted_at.is_some_and(|at| at <= until);
         let mut deleted: HashSet<EmailId> =
             taken.into_iter().filter(|(_, taken)| due(taken)).map(|(email, _)| email).collect();
         let scope = device.pop.scope;
@@ -103,18 +109,28 @@ fn shown(state: &crate::state::AccountState, scope: Scope) -> Vec<MailboxId> {
     }
 }
 
+/// What a session did.
+struct Session<'a> {
+    /// Which of the programs that share the device.
+    program: Option<u32>,
+    taken: &'a [EmailId],
+    deleted: &'a [EmailId],
+    places: &'a Places,
+}
+
 fn close(
     tx: &mut Tx<'_>,
-    (actor, program): (Actor, Option<u32>),
-    taken: &[EmailId],
-    deleted: &[EmailId],
-    places: &Places,
+    actor: Actor,
+    session: &Session<'_>,
+    options: &StoreOptions,
 ) -> Result<MaildropOutcome, Error> {
-    let effect = {
+    let Session { program, taken, deleted, places } = *session;
+    let (effect, shared) = {
         let devices = &tx.state.devices;
         let device = devices.get(&actor.device).ok_or(Error::NoSuchDevice)?;
         let shared = devices.values().any(|other| other.id != device.id && other.reads_mail());
-        device.pop.removal.decide(shared || device.seems_shared(actor.now))
+        let shared = shared || device.seems_shared(actor.now);
+        (device.pop.removal.decide(shared), shared)
     };
     let newly_taken = note(tx, (actor, program), taken, |record, now| record.taken_at.replace(now).is_none())?;
     let newly_deleted = note(tx, (actor, program), deleted, |record, now| record.deleted_at.replace(now).is_none())?;
@@ -124,8 +140,10 @@ fn close(
     for emails in newly_deleted.chunks(MESSAGES_PER_ENTRY_MAX) {
         tx.journal(actor, Change::PopDeleted { emails: emails.to_vec() });
     }
+    let places = tx.without_held(places);
+    let effect = tx.braked(actor, (effect, shared), (&places, &newly_deleted), options)?;
     let mut outcome = MaildropOutcome::default();
-    for (mailbox, emails) in places {
+    for (mailbox, emails) in &places {
         match effect {
             Effect::Keep | Effect::ExpungeWhenAllHaveIt | Effect::ExpungeAfterDays(_) => {}
             Effect::MarkRead => tx.mark_read(actor, *mailbox, emails)?,
@@ -178,8 +196,44 @@ impl Tx<'_> {
         bytes.map(|bytes| Taken::decode(&bytes).map_err(Error::corrupt("a maildrop record"))).transpose()
     }
 
+    /// What the brake makes of what a device deleted: the effect of its policy, or none, and a hold.
+    fn braked(
+        &mut self,
+        actor: Actor,
+        (effect, shared): (Effect, bool),
+        (places, newly_deleted): (&Places, &[EmailId]),
+        options: &StoreOptions,
+    ) -> Result<Effect, Error> {
+        match effect {
+            Effect::Keep | Effect::MarkRead | Effect::MoveTo(_) => return Ok(effect),
+            Effect::Expunge | Effect::ExpungeWhenAllHaveIt | Effect::ExpungeAfterDays(_) => {}
+        }
+        let mut places = places.clone();
+        let newly: HashSet<EmailId> = newly_deleted.iter().copied().collect();
+        places.values_mut().for_each(|emails| emails.retain(|email| newly.contains(email)));
+        places.retain(|_, emails| !emails.is_empty());
+        let mut had = HashSet::new();
+        if !shared {
+            // Nobody else misses what the only device has.
+            for email in newly_deleted {
+                if self.taken(actor.device, *email)?.is_some_and(|taken| taken.taken_at.is_some()) {
+                    had.insert(*email);
+                }
+            }
+        }
+        match self.judge_maildrop(actor, &places, &had, options)? {
+            Verdict::Pass => Ok(effect),
+            Verdict::Hold => self.hold_maildrop(actor, &places, effect, options).map(|()| Effect::Keep),
+        }
+    }
+
+    /// What is held already stays so, whoever deletes it over POP3.
+    fn without_held(&self, places: &Places) -> Places {
+        places.iter().filter(|(id, _)| !self.is_held(**id)).map(|(id, emails)| (*id, emails.clone())).collect()
+    }
+
     /// The entries of messages in a mailbox; none if it has gone.
-    fn entries_of(&mut self, mailbox: MailboxId, emails: &HashSet<EmailId>) -> Result<Vec<Entry>, Error> {
+    pub(super) fn entries_of(&mut self, mailbox: MailboxId, emails: &HashSet<EmailId>) -> Result<Vec<Entry>, Error> {
         if emails.is_empty() || self.mailbox(mailbox).is_err() {
             return Ok(Vec::new());
         }
@@ -213,11 +267,17 @@ impl Tx<'_> {
             let relisted = self.relisted(from, batch, to)?;
             self.move_batch(actor, (from, batch), to, relisted)?;
         }
+        self.note_put_away(actor, (from, to), entries.len())?;
         Ok(distinct(&entries))
     }
 
     /// Expunges messages from a mailbox; gives how many of them were there.
-    fn expunge_emails(&mut self, actor: Actor, mailbox: MailboxId, emails: &HashSet<EmailId>) -> Result<usize, Error> {
+    pub(super) fn expunge_emails(
+        &mut self,
+        actor: Actor,
+        mailbox: MailboxId,
+        emails: &HashSet<EmailId>,
+    ) -> Result<usize, Error> {
         let entries = self.entries_of(mailbox, emails)?;
         self.expunge(actor, mailbox, &entries)?;
         Ok(distinct(&entries))
@@ -233,14 +293,15 @@ impl Tx<'_> {
     /// Of `emails`, which some device has just taken or deleted: expunges what a device with
     /// [`RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt`] has deleted and all others that use POP3 have.
     fn expunge_what_all_have(&mut self, now: Timestamp, emails: &HashSet<EmailId>) -> Result<usize, Error> {
-        let devices = std::sync::Arc::clone(&self.state.devices);
+        let devices = Arc::clone(&self.state.devices);
         let pop: Vec<&Device> =
             devices.values().filter(|d| d.revoked_at.is_none() && d.has_used(Protocol::Pop3)).collect();
         let mut expunged = 0;
         for device in devices.values().filter(|d| d.pop.removal == RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt) {
             let mut due = HashSet::new();
             for email in emails {
-                let deleted = self.taken(device.id, *email)?.is_some_and(|taken| taken.deleted_at.is_some());
+                let deleted =
+                    self.taken(device.id, *email)?.is_some_and(|taken| taken.deleted_at.is_some() && !taken.stays);
                 let has_it = |other: &&Device| Ok(self.taken(other.id, *email)?.is_some());
                 if deleted && pop.iter().map(has_it).collect::<Result<Vec<bool>, Error>>()?.iter().all(|has| *has) {
                     due.insert(*email);

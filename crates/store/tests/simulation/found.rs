@@ -1,12 +1,13 @@
 //! What is found in an account: read through a store of its own, which has just started.
 
+use crate::brake::MESSAGES_MIN;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::device::Device;
 use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
 use store::{
     Account, AccountId, DeviceId, EmailId, Index, Mailbox, MailboxId, Maildrop, MaildropOptions, ModSeq, Store,
-    Timestamp, Uid,
+    StoreOptions, Timestamp, Uid,
 };
 
 pub struct FoundMailbox {
@@ -18,6 +19,7 @@ pub struct Found {
     pub head: ModSeq,
     pub mailboxes: BTreeMap<MailboxId, Arc<FoundMailbox>>,
     pub devices: BTreeMap<DeviceId, Device>,
+    pub holds: Vec<store::hold::Hold>,
     /// Of the devices that are not revoked.
     pub maildrops: BTreeMap<DeviceId, Vec<(EmailId, MailboxId)>>,
     /// As it was before the operation that is looked at.
@@ -25,7 +27,8 @@ pub struct Found {
 }
 
 pub fn fresh(engine: &SimEngine, objects: &SimObjects) -> Store {
-    Store::new(Arc::new(engine.clone()), Arc::new(objects.clone()))
+    let options = StoreOptions { brake_messages_min: MESSAGES_MIN, ..StoreOptions::default() };
+    Store::with_options(Arc::new(engine.clone()), Arc::new(objects.clone()), options)
 }
 
 impl Found {
@@ -43,9 +46,16 @@ impl Found {
         };
         let head = mailboxes.head();
         let mailboxes = mailboxes.iter().map(|mailbox| (mailbox.id, read(mailbox))).collect();
+        let holds = account.holds().unwrap();
         let devices = BTreeMap::clone(&account.devices().unwrap());
         let maildrops = devices.values().filter(|d| d.revoked_at.is_none()).map(|d| (d.id, list(&account, d.id)));
-        Self { head, mailboxes, maildrops: maildrops.collect(), devices, before: old }
+        Self { head, mailboxes, maildrops: maildrops.collect(), devices, holds, before: old }
+    }
+
+    /// A message and its octets.
+    pub fn message(&self, mailbox: MailboxId, uid: u32) -> Option<(EmailId, usize)> {
+        let entry = *self.mailboxes.get(&mailbox)?.index.find(Uid(uid))?;
+        Some((entry.email, entry.size as usize))
     }
 
     pub fn email(&self, mailbox: MailboxId, uid: u32) -> Option<EmailId> {

@@ -21,16 +21,22 @@ impl Model {
         };
         let inbox = self.inbox();
         let mut list: Vec<(EmailId, MailboxId)> = self.emails_in(inbox).map(|email| (email, inbox)).collect();
-        let mut others = Vec::new();
+        let (mut others, held) = (Vec::new(), self.held_of_others(id));
+        let held_of = |was_in: MailboxId| {
+            let lies_in = self.held_mailbox().unwrap_or(was_in);
+            held.iter().filter(move |(from, _)| *from == was_in).map(move |(_, email)| (*email, lies_in))
+        };
+        list.extend(held_of(inbox));
         for other in self.ordinary().filter(|other| *other != inbox) {
             let filed = |email: &EmailId| {
                 let is_new = !device.taken.contains(email) && !device.deleted.contains_key(email);
                 is_new && self.emails[email].arrived_in == inbox && email.0 >= device.added_at.0 as u64 * 1000
             };
+            let all = self.emails_in(other).map(|email| (email, other)).chain(held_of(other));
             match device.pop.scope {
                 Scope::Inbox => {}
-                Scope::InboxAndFiled => others.extend(self.emails_in(other).filter(filed).map(|email| (email, other))),
-                Scope::AllButSpecial => others.extend(self.emails_in(other).map(|email| (email, other))),
+                Scope::InboxAndFiled => others.extend(all.filter(|(email, _)| filed(email))),
+                Scope::AllButSpecial => others.extend(all),
             }
         }
         others.sort_by_key(|(email, _)| *email);
@@ -46,7 +52,7 @@ impl Model {
 
     /// The mailboxes in which mail lies that somebody reads, in the order in which they were made.
     fn ordinary(&self) -> impl Iterator<Item = MailboxId> {
-        let special = [Role::Drafts, Role::Sent, Role::Junk, Role::Trash].map(Some);
+        let special = [Role::Drafts, Role::Sent, Role::Junk, Role::Trash, Role::Held].map(Some);
         self.mailboxes.iter().filter(move |(_, mailbox)| !special.contains(&mailbox.role)).map(|(id, _)| *id)
     }
 
@@ -65,26 +71,32 @@ impl Model {
         let policy = device.pop.removal;
         let mut had = BTreeSet::new();
         had.extend(taken.iter().filter(|email| known.contains(email) && device.taken.insert(**email)));
-        let mut news = 0;
+        let mut news = BTreeSet::new();
         for (email, _) in deleted.iter().filter(|(email, _)| known.contains(email)) {
             if device.deleted.insert(*email, now).is_none() {
                 had.insert(*email);
-                news += 1;
+                news.insert(*email);
             }
         }
         let mut places: BTreeMap<MailboxId, BTreeSet<EmailId>> = BTreeMap::new();
         for (email, mailbox) in deleted {
             places.entry(*mailbox).or_default().insert(*email);
         }
-        places.retain(|mailbox, _| self.mailboxes.contains_key(mailbox));
+        places.retain(|mailbox, _| self.mailboxes.contains_key(mailbox) && self.held_mailbox() != Some(*mailbox));
+        if self.stops_maildrop(id, shared, &places, &news, (now, found)) {
+            let expunged = self.expunge_what_all_have(&had);
+            return Reply::Pop { kept: news.len() - expunged, expunged, moved: 0 };
+        }
         let (mut expunged, mut moved) = (0, 0);
         for (mailbox, emails) in &places {
             match (policy, shared) {
                 (RemovalPolicy::Expunge, _) | (RemovalPolicy::KeepWhenShared, false) => {
                     expunged += self.expunge_emails(*mailbox, emails);
                 }
-                (RemovalPolicy::Archive, _) => moved += self.put_away(*mailbox, emails, Role::Archive, found),
-                (RemovalPolicy::Trash, _) => moved += self.put_away(*mailbox, emails, Role::Trash, found),
+                (RemovalPolicy::Archive, _) => {
+                    moved += self.put_away(id, (*mailbox, emails), Role::Archive, (now, found))
+                }
+                (RemovalPolicy::Trash, _) => moved += self.put_away(id, (*mailbox, emails), Role::Trash, (now, found)),
                 (RemovalPolicy::MarkRead, _) => {
                     let messages = self.mailbox_mut(*mailbox).messages.values_mut();
                     for message in messages.filter(|message| emails.contains(&message.email)) {
@@ -95,7 +107,44 @@ impl Model {
             }
         }
         expunged += self.expunge_what_all_have(&had);
-        Reply::Pop { kept: news.max(expunged + moved) - expunged - moved, expunged, moved }
+        Reply::Pop { kept: news.len().max(expunged + moved) - expunged - moved, expunged, moved }
+    }
+
+    /// Whether the brake stops what a session deleted; then it is held.
+    fn stops_maildrop(
+        &mut self,
+        id: DeviceId,
+        shared: bool,
+        places: &BTreeMap<MailboxId, BTreeSet<EmailId>>,
+        news: &BTreeSet<EmailId>,
+        (now, found): (Timestamp, &Found),
+    ) -> bool {
+        let device = &self.devices[&id];
+        let policy = device.pop.removal;
+        match policy {
+            RemovalPolicy::Expunge
+            | RemovalPolicy::ExpungeAfterDays(_)
+            | RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt => {}
+            RemovalPolicy::KeepWhenShared if !shared => {}
+            _ => return false,
+        }
+        let mut asked = (0, 0);
+        let mut held = BTreeMap::new();
+        for (mailbox, emails) in places {
+            let emails: BTreeSet<EmailId> = emails.intersection(news).copied().collect();
+            let counts = |email: &EmailId| emails.contains(email) && (shared || !device.taken.contains(email));
+            let leaving: Vec<EmailId> = self.emails_in(*mailbox).filter(counts).collect();
+            let count = self.removals(*mailbox, &leaving);
+            asked = (asked.0 + count.0, asked.1 + count.1);
+            if !emails.is_empty() {
+                held.insert(*mailbox, emails);
+            }
+        }
+        let stopped = self.is_stopped(id, asked, false, now);
+        if stopped {
+            self.hold_maildrop(id, &held, policy, now, found);
+        }
+        stopped
     }
 
     /// What policies have put off.
@@ -109,6 +158,7 @@ impl Model {
             };
             let due: BTreeSet<EmailId> =
                 device.deleted.iter().filter(|(_, at)| at.0 <= until).map(|(email, _)| *email).collect();
+            let due: BTreeSet<EmailId> = due.difference(&device.stays).copied().collect();
             removed += match device.pop.removal {
                 RemovalPolicy::ExpungeAfterDays(_) => self.expunge_for(device.pop.scope, &due),
                 _ => self.expunge_what_all_have(&due),
@@ -130,7 +180,7 @@ impl Model {
             let (gone, kept): (BTreeMap<_, _>, BTreeMap<_, _>) =
                 listed.into_iter().partition(|(_, m)| all.contains(&m.email) && !m.flags.contains("\\Flagged"));
             messages += gone.len();
-            bytes += gone.values().map(|message| self.emails[&message.email].body.len() as u64).sum::<u64>();
+            bytes += gone.values().map(|message| self.emails[&message.email].size as u64).sum::<u64>();
             self.mailbox_mut(id).messages = kept;
         }
         Reply::Cleared { messages, bytes }
@@ -144,7 +194,7 @@ impl Model {
             }
             let mut others = self.devices.values().filter(|other| other.uses_pop && !other.revoked);
             let mut due = emails.clone();
-            due.retain(|email| device.deleted.contains_key(email));
+            due.retain(|email| device.deleted.contains_key(email) && !device.stays.contains(email));
             others.by_ref().for_each(|o| due.retain(|e| o.taken.contains(e) || o.deleted.contains_key(e)));
             expunged += self.expunge_for(device.pop.scope, &due);
         }
@@ -159,14 +209,20 @@ impl Model {
         mailboxes.into_iter().map(|mailbox| self.expunge_emails(mailbox, emails)).sum()
     }
 
-    fn expunge_emails(&mut self, mailbox: MailboxId, emails: &BTreeSet<EmailId>) -> usize {
+    pub fn expunge_emails(&mut self, mailbox: MailboxId, emails: &BTreeSet<EmailId>) -> usize {
         let messages = &mut self.mailbox_mut(mailbox).messages;
         let hit: BTreeSet<EmailId> = messages.values().map(|m| m.email).filter(|e| emails.contains(e)).collect();
         messages.retain(|_, message| !hit.contains(&message.email));
         hit.len()
     }
 
-    fn put_away(&mut self, from: MailboxId, emails: &BTreeSet<EmailId>, role: Role, found: &Found) -> usize {
+    fn put_away(
+        &mut self,
+        by: DeviceId,
+        (from, emails): (MailboxId, &BTreeSet<EmailId>),
+        role: Role,
+        (now, found): (Timestamp, &Found),
+    ) -> usize {
         let there: Vec<(u32, EmailId)> = self.mailbox(from).messages.iter().map(|(uid, m)| (*uid, m.email)).collect();
         let hit: Vec<(u32, EmailId)> = there.into_iter().filter(|(_, email)| emails.contains(email)).collect();
         if hit.is_empty() {
@@ -180,6 +236,7 @@ impl Model {
         }
         let uids: Vec<u32> = hit.iter().map(|(uid, _)| *uid).collect();
         assert!(self.relist(from, &uids, to, true).is_ok());
+        self.note_put_away(by, from, to, uids.len(), now);
         hit.into_iter().map(|(_, email)| email).collect::<BTreeSet<EmailId>>().len()
     }
 }

@@ -10,6 +10,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod brake;
 mod found;
 mod history;
 mod maildrop;

@@ -3,6 +3,7 @@
 //! What only the store can know (new EMAILIDs, UIDVALIDITYs, MODSEQs) the model takes from what was found and holds
 //! against the rules for such numbers; everything else it says on its own.
 
+use crate::brake::{Hold, Pace};
 use crate::found::{Found, LOOK_AT};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -40,11 +41,17 @@ pub struct PopDevice {
     pub fingerprint: Option<String>,
     pub taken: BTreeSet<EmailId>,
     pub deleted: BTreeMap<EmailId, Timestamp>,
+    /// What it deleted has no effect on the mailbox.
+    pub stays: BTreeSet<EmailId>,
+    pub brake: bool,
+    pub pace: Pace,
 }
 
 #[derive(Clone, Debug)]
 pub struct Email {
-    pub body: Arc<[u8]>,
+    /// `None`: a message of the server itself.
+    pub body: Option<Arc<[u8]>>,
+    pub size: usize,
     pub date: Timestamp,
     /// Where it came in.
     pub arrived_in: MailboxId,
@@ -65,17 +72,19 @@ pub enum Purged {
 pub enum Op {
     Append { mailbox: Option<MailboxId>, body: Vec<u8>, flags: Names, date: Timestamp },
     Flags { mailbox: MailboxId, uids: Vec<u32>, mode: store::FlagMode, flags: Names, since: Option<ModSeq> },
-    Expunge { mailbox: MailboxId, uids: Option<Vec<u32>> },
-    Copy { from: MailboxId, uids: Vec<u32>, to: MailboxId },
-    Move { from: MailboxId, uids: Vec<u32>, to: MailboxId },
+    Expunge { by: DeviceId, mailbox: MailboxId, uids: Option<Vec<u32>> },
+    Copy { by: DeviceId, from: MailboxId, uids: Vec<u32>, to: MailboxId },
+    Move { by: DeviceId, from: MailboxId, uids: Vec<u32>, to: MailboxId },
     Create { name: String, role: Option<Role> },
     Rename { from: String, to: String },
-    Delete { name: String },
+    Delete { by: DeviceId, name: String },
     Subscribe { name: String, subscribed: bool },
     AddDevice { name: String, pop: PopSettings },
     MainDevice { fingerprint: String },
     Login { device: DeviceId, protocol: Protocol },
     Policy { device: DeviceId, pop: PopSettings },
+    Brake { device: DeviceId, on: bool },
+    Answer { hold: u32, kept: bool },
     Revoke { device: DeviceId },
     PopQuit { device: DeviceId, taken: Vec<EmailId>, deleted: Vec<(EmailId, MailboxId)> },
     RemoveDue,
@@ -97,6 +106,7 @@ pub enum Reply {
     Pop { kept: usize, expunged: usize, moved: usize },
     Removed(usize),
     Cleared { messages: usize, bytes: u64 },
+    Answered { kept: usize, removed: usize },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -105,6 +115,8 @@ pub struct Model {
     pub emails: BTreeMap<EmailId, Email>,
     pub devices: BTreeMap<DeviceId, PopDevice>,
     pub quota: Option<u64>,
+    pub holds: BTreeMap<u32, Hold>,
+    pub last_hold: u32,
     last_mailbox: u32,
     last_device: u32,
 }
@@ -155,13 +167,13 @@ impl Model {
             Op::Flags { mailbox, uids, mode, flags, since } => {
                 self.reflag(*mailbox, uids, *mode, flags, since.map(|since| (since, found)))
             }
-            Op::Expunge { mailbox, uids } => self.expunge(*mailbox, uids.as_deref()),
-            Op::Copy { from, uids, to } => {
-                let reply = self.relist(*from, uids, *to, false)?;
+            Op::Expunge { by, mailbox, uids } => self.expunge(*by, *mailbox, uids.as_deref(), (now, found)),
+            Op::Copy { by, from, uids, to } => {
+                let reply = self.relist_by(*by, *from, uids, (*to, false), now)?;
                 self.within_quota(matches!(&reply, Reply::Pairs(pairs) if !pairs.is_empty()))?;
                 Ok(reply)
             }
-            Op::Move { from, uids, to } => self.relist(*from, uids, *to, true),
+            Op::Move { by, from, uids, to } => self.relist_by(*by, *from, uids, (*to, true), now),
             Op::Create { name, role } => {
                 if self.by_name(name).is_some() {
                     return Err(Error::AlreadyExists);
@@ -170,7 +182,7 @@ impl Model {
                 Ok(Reply::Mailbox(self.make_mailbox(&canonical(name), *role, found)))
             }
             Op::Rename { from, to } => self.rename(from, to, found),
-            Op::Delete { name } => self.delete(name),
+            Op::Delete { by, name } => self.delete(*by, name, now, found),
             Op::Subscribe { name, subscribed } => {
                 let id = self.by_name(name).ok_or(Error::NoSuchMailbox)?;
                 self.mailbox_mut(id).subscribed = *subscribed;
@@ -207,6 +219,11 @@ impl Model {
                 device.pop = *pop;
                 Ok(Reply::Done)
             }
+            Op::Brake { device, on } => {
+                self.active(*device)?.brake = *on;
+                Ok(Reply::Done)
+            }
+            Op::Answer { hold, kept } => self.answer(*hold, *kept, (now, found)),
             Op::Revoke { device } => {
                 self.active(*device)?.revoked = true;
                 Ok(Reply::Done)
@@ -221,6 +238,7 @@ impl Model {
             Op::Purge { before } => {
                 let due = |email: &&mut Email| email.removed_at.is_some_and(|at| at < *before);
                 self.emails.values_mut().filter(due).for_each(|email| email.purged = Purged::Yes);
+                self.holds_perhaps_gone(*before);
                 Ok(Reply::Done)
             }
         }
@@ -234,13 +252,21 @@ impl Model {
         date: Timestamp,
         found: &Found,
     ) -> Result<Reply, Error> {
+        self.must_not_be_held(id)?;
         let mailbox = self.mailboxes.get_mut(&id).ok_or(Error::NoSuchMailbox)?;
         let uid = mailbox.uid_next;
         // EMAILID 0 is never given out: where nothing is found, the comparison that follows says so.
         let email = found.email(id, uid).unwrap_or(EmailId(0));
         mailbox.uid_next += 1;
         mailbox.messages.insert(uid, Message { email, flags: flags.clone() });
-        let email_state = Email { body: body.into(), date, arrived_in: id, removed_at: None, purged: Purged::No };
+        let email_state = Email {
+            body: Some(body.into()),
+            size: body.len(),
+            date,
+            arrived_in: id,
+            removed_at: None,
+            purged: Purged::No,
+        };
         let known = self.emails.insert(email, email_state);
         assert!(known.is_none(), "EMAILID {} was given out twice", email.text());
         Ok(Reply::Appended { mailbox: id, uid, email })
@@ -249,7 +275,7 @@ impl Model {
     /// RFC 9208: what adds nothing is not refused.
     fn within_quota(&self, adds: bool) -> Result<(), Error> {
         let messages = self.mailboxes.values().flat_map(|mailbox| mailbox.messages.values());
-        let used_bytes: usize = messages.map(|message| self.emails[&message.email].body.len()).sum();
+        let used_bytes: usize = messages.map(|message| self.emails[&message.email].size).sum();
         match self.quota {
             Some(quota_bytes) if adds && used_bytes as u64 > quota_bytes => {
                 Err(Error::OverQuota { used_bytes: 0, quota_bytes })
@@ -266,6 +292,7 @@ impl Model {
         flags: &Names,
         since: Option<(ModSeq, &Found)>,
     ) -> Result<Reply, Error> {
+        self.must_not_be_held(id)?;
         let mailbox = self.mailboxes.get_mut(&id).ok_or(Error::NoSuchMailbox)?;
         let mut modified = BTreeSet::new();
         for uid in uids {
@@ -283,19 +310,44 @@ impl Model {
         Ok(Reply::Modified(modified.into_iter().collect()))
     }
 
-    fn expunge(&mut self, id: MailboxId, among: Option<&[u32]>) -> Result<Reply, Error> {
-        let mailbox = self.mailboxes.get_mut(&id).ok_or(Error::NoSuchMailbox)?;
+    fn expunge(
+        &mut self,
+        by: DeviceId,
+        id: MailboxId,
+        among: Option<&[u32]>,
+        (now, found): (Timestamp, &Found),
+    ) -> Result<Reply, Error> {
+        let mailbox = self.mailboxes.get(&id).ok_or(Error::NoSuchMailbox)?;
         let goes = |uid: &u32, message: &Message| {
             message.flags.contains("\\Deleted") && among.is_none_or(|among| among.contains(uid))
         };
         let gone: Vec<u32> = mailbox.messages.iter().filter(|(uid, m)| goes(uid, m)).map(|(uid, _)| *uid).collect();
-        mailbox.messages.retain(|uid, _| !gone.contains(uid));
+        self.remove(by, id, &gone, now, found);
         Ok(Reply::Gone(gone))
+    }
+
+    fn relist_by(
+        &mut self,
+        by: DeviceId,
+        from: MailboxId,
+        uids: &[u32],
+        (to, moves): (MailboxId, bool),
+        now: Timestamp,
+    ) -> Result<Reply, Error> {
+        let reply = self.relist(from, uids, to, moves)?;
+        if let Reply::Pairs(pairs) = &reply {
+            self.note_put_away(by, from, to, pairs.len(), now);
+        }
+        Ok(reply)
     }
 
     pub fn relist(&mut self, from: MailboxId, uids: &[u32], to: MailboxId, moves: bool) -> Result<Reply, Error> {
         if !self.mailboxes.contains_key(&from) || !self.mailboxes.contains_key(&to) {
             return Err(Error::NoSuchMailbox);
+        }
+        self.must_not_be_held(to)?;
+        if moves {
+            self.must_not_be_held(from)?;
         }
         let uids: BTreeSet<u32> = uids.iter().copied().collect();
         let source: Vec<(u32, Message)> =
@@ -313,7 +365,7 @@ impl Model {
         Ok(Reply::Pairs(pairs))
     }
 
-    fn make_parents(&mut self, name: &str, found: &Found) {
+    pub fn make_parents(&mut self, name: &str, found: &Found) {
         for (end, _) in name.match_indices('/') {
             if self.by_name(&name[..end]).is_none() {
                 self.make_mailbox(&canonical(&name[..end]), None, found);
@@ -335,6 +387,7 @@ impl Model {
 
     fn rename(&mut self, from: &str, to: &str, found: &Found) -> Result<Reply, Error> {
         let id = self.by_name(from).ok_or(Error::NoSuchMailbox)?;
+        self.must_not_be_held(id)?;
         let (before, is_inbox) = (self.mailbox(id).name.clone(), self.mailbox(id).role == Some(Role::Inbox));
         if self.by_name(to).is_some() {
             return Err(Error::AlreadyExists);
@@ -358,12 +411,15 @@ impl Model {
         Ok(Reply::Done)
     }
 
-    fn delete(&mut self, name: &str) -> Result<Reply, Error> {
+    fn delete(&mut self, by: DeviceId, name: &str, now: Timestamp, found: &Found) -> Result<Reply, Error> {
         let id = self.by_name(name).ok_or(Error::NoSuchMailbox)?;
+        self.must_not_be_held(id)?;
         let below = format!("{}/", self.mailbox(id).name);
         if self.mailbox(id).role == Some(Role::Inbox) || self.mailboxes.values().any(|m| m.name.starts_with(&below)) {
             return Err(Error::NotAllowed("INBOX, or not the lowest"));
         }
+        let uids: Vec<u32> = self.mailbox(id).messages.keys().copied().collect();
+        self.remove(by, id, &uids, now, found);
         self.mailboxes.remove(&id);
         Ok(Reply::Done)
     }
@@ -381,6 +437,9 @@ impl Model {
             fingerprint,
             taken: BTreeSet::new(),
             deleted: BTreeMap::new(),
+            stays: BTreeSet::new(),
+            brake: true,
+            pace: Pace::default(),
         };
         self.devices.insert(DeviceId(self.last_device), device);
         Reply::Device(DeviceId(self.last_device))
@@ -400,8 +459,15 @@ impl Model {
         }
     }
 
+    /// A purge may forget what was answered before.
+    fn holds_perhaps_gone(&mut self, before: Timestamp) {
+        let due = |hold: &&mut Hold| hold.answer.is_some_and(|(_, at)| at < before);
+        self.holds.values_mut().filter(due).for_each(|hold| hold.perhaps_gone = true);
+    }
+
     /// A purge that was not acknowledged may have taken some of what was due.
     pub fn perhaps_purged(&mut self, before: Timestamp) {
+        self.holds_perhaps_gone(before);
         for email in self.emails.values_mut().filter(|email| email.removed_at.is_some_and(|at| at < before)) {
             if email.purged == Purged::No {
                 email.purged = Purged::Perhaps;
@@ -415,6 +481,12 @@ impl Model {
         for (id, mailbox) in &self.mailboxes {
             compare_mailbox(mailbox, found, *id).map_err(|what| format!("{:?} ({id}): {what}", mailbox.name))?;
         }
+        let is_found = |id: u32| found.holds.iter().any(|hold| hold.id.0 == id);
+        let holds = self.holds.iter().filter(|(id, hold)| !hold.perhaps_gone || is_found(**id));
+        let expected = holds.map(|(id, hold)| (*id, hold.device, hold.messages, hold.answer));
+        let answer = |hold: &store::hold::Hold| hold.answer.map(|answer| (answer.kept, answer.at));
+        let holds = found.holds.iter().rev().map(|hold| (hold.id.0, hold.device, hold.messages, answer(hold)));
+        same("holds", expected, holds)?;
         same("devices", self.devices.keys(), found.devices.keys())?;
         for (id, device) in &self.devices {
             compare_device(device, &found.devices[id]).map_err(|what| format!("device {id}: {what}"))?;
@@ -451,6 +523,7 @@ fn compare_mailbox(mailbox: &Mailbox, found: &Found, id: MailboxId) -> Result<()
 fn compare_device(device: &PopDevice, found: &Device) -> Result<(), String> {
     same("name", [&device.name], [&found.name])?;
     same("POP settings", [device.pop], [found.pop])?;
+    same("brake", [device.brake], [found.brake])?;
     same("revoked", [device.revoked], [found.revoked_at.is_some()])?;
     let fingerprint = match &found.credential {
         Credential::ApplicationPassword { .. } => None,

@@ -62,7 +62,7 @@ fn uids(random: &mut Random, model: &Model, id: MailboxId) -> Vec<u32> {
     uids
 }
 
-fn pop(random: &mut Random) -> PopSettings {
+pub fn pop(random: &mut Random) -> PopSettings {
     let policies = [&RemovalPolicy::ALL[..], &[RemovalPolicy::ExpungeAfterDays(0)]].concat();
     PopSettings {
         removal: *pick(random, &policies).unwrap(),
@@ -74,7 +74,12 @@ fn pop(random: &mut Random) -> PopSettings {
 }
 
 fn device(random: &mut Random, model: &Model) -> DeviceId {
-    DeviceId(random.below(model.devices.len() as u64 + 2) as u32)
+    match model.devices.len() as u64 {
+        0 => DeviceId(1),
+        // The server itself, or one that is not there.
+        all if random.chance(200) => DeviceId([0, all + 1][random.below(2) as usize] as u32),
+        all => DeviceId(1 + random.below(all) as u32),
+    }
 }
 
 pub fn some<T: Clone>(random: &mut Random, items: &[T], per_mille: u16) -> Vec<T> {
@@ -102,27 +107,38 @@ pub fn draw(random: &mut Random, model: &Model, moment: &Moment) -> Op {
             let date = Timestamp(moment.now.0 - random.below(1_000_000) as i64);
             Op::Append { mailbox, body: body(random), flags: flags(random, 2), date }
         }
-        26..46 => {
+        26..30 => {
+            let all = |mailbox: &crate::model::Mailbox| mailbox.messages.keys().copied().collect();
+            let uids = model.mailboxes.get(&at).map(all).unwrap_or_default();
+            Op::Flags { mailbox: at, uids, mode: FlagMode::Add, flags: ["\\Deleted".to_owned()].into(), since: None }
+        }
+        30..46 => {
             let since = random.chance(200).then(|| ModSeq(moment.head.0 - random.below(moment.head.0.min(20))));
             let mode = *pick(random, &[FlagMode::Add, FlagMode::Remove, FlagMode::Replace]).unwrap();
             Op::Flags { mailbox: at, uids: uids(random, model, at), mode, flags: flags(random, 3), since }
         }
         46..56 => {
             let among = random.chance(500).then(|| uids(random, model, at));
-            Op::Expunge { mailbox: at, uids: among }
+            Op::Expunge { by: device(random, model), mailbox: at, uids: among }
         }
-        56..62 => Op::Copy { from: at, uids: uids(random, model, at), to: mailbox(random, model) },
-        62..72 => Op::Move { from: at, uids: uids(random, model, at), to: mailbox(random, model) },
+        56..62 => {
+            Op::Copy { by: device(random, model), from: at, uids: uids(random, model, at), to: mailbox(random, model) }
+        }
+        62..72 => {
+            Op::Move { by: device(random, model), from: at, uids: uids(random, model, at), to: mailbox(random, model) }
+        }
         72..77 => {
             let role = random.chance(200).then(|| *pick(random, &Role::ALL[1..]).unwrap());
             Op::Create { name: name(random, model), role }
         }
         77..80 => Op::Rename { from: name(random, model), to: name(random, model) },
-        80..83 => Op::Delete { name: name(random, model) },
+        80..82 => Op::Delete { by: device(random, model), name: name(random, model) },
+        82 => Op::Answer { hold: 1 + random.below(u64::from(model.last_hold) + 1) as u32, kept: random.chance(500) },
         83 if random.chance(500) => {
             let bytes = random.chance(600).then(|| random.below(60_000));
             Op::Quota { bytes }
         }
+        83 if random.chance(300) => Op::Brake { device: device(random, model), on: random.chance(700) },
         83..85 => Op::Subscribe { name: name(random, model), subscribed: random.chance(500) },
         85..88 => Op::AddDevice { name: format!("device {}", random.below(6)), pop: pop(random) },
         88..90 => Op::MainDevice { fingerprint: format!("imap:{}", random.below(2)) },
@@ -137,7 +153,12 @@ pub fn draw(random: &mut Random, model: &Model, moment: &Moment) -> Op {
         _ => {
             let of = |id: &MailboxId| model.mailboxes.get(id).map_or(0, |m| m.messages.len());
             let all = model.mailboxes.get(&at).filter(|_| of(&at) * 2 < MESSAGES_MAX);
-            Op::Copy { from: at, uids: all.into_iter().flat_map(|m| m.messages.keys().copied()).collect(), to: at }
+            Op::Copy {
+                by: DeviceId(0),
+                from: at,
+                uids: all.into_iter().flat_map(|m| m.messages.keys().copied()).collect(),
+                to: at,
+            }
         }
     }
 }

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Wake;
 use store::device::{Credential, LastLogin};
+use store::hold::{Answer, HoldReport, ThenDevice};
 use store::objects::Objects;
 use store::sim::{Fault, FaultRates, Random, SIM_EPOCH, SimEngine, SimObjects};
 use store::{
-    Account, AccountId, Actor, ClearRequest, DeviceId, EmailId, Error, Expunge, FlagBits, FlagChange, Flags, Index,
-    MailboxId, Maildrop, MaildropOptions, MaildropOutcome, ModSeq, NewMessage, Protocol, Store, SystemFlag, Target,
-    Timestamp, Uid, Watch,
+    Account, AccountId, Actor, ClearRequest, DeviceId, EmailId, Error, Expunge, FlagBits, FlagChange, Flags, HoldId,
+    Index, MailboxId, Maildrop, MaildropOptions, MaildropOutcome, ModSeq, NewMessage, Protocol, Store, SystemFlag,
+    Target, Timestamp, Uid, Watch,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -134,7 +135,7 @@ impl World {
         }
         for _ in 0..7 {
             let uids = self.accounts[0].model.mailbox(inbox).messages.keys().copied().collect();
-            let op = Op::Copy { from: inbox, uids, to: inbox };
+            let op = Op::Copy { by: DeviceId(0), from: inbox, uids, to: inbox };
             self.perform(0, 0, &op, |now| perform(&account, &op, now, None));
         }
         self.kind = kind;
@@ -160,6 +161,18 @@ impl World {
         let found = Found::read(&self.engine, &self.objects, id, None);
         let (model, history) = (Model::created(&found), History::default());
         self.accounts.push(Subject { id, model, history, found });
+        self.add_devices(self.accounts.len() - 1);
+    }
+
+    /// Two of them, so that something can happen to the mail.
+    fn add_devices(&mut self, subject: usize) {
+        let kind = std::mem::replace(&mut self.kind, Kind::Calm);
+        let account = self.processes[0].store.account(self.accounts[subject].id);
+        for name in ["first", "second"] {
+            let op = Op::AddDevice { name: name.to_owned(), pop: workload::pop(&mut self.random) };
+            self.perform(subject, 0, &op, |now| perform(&account, &op, now, None));
+        }
+        self.kind = kind;
     }
 
     fn survive(&mut self, error: &Error) {
@@ -171,6 +184,9 @@ impl World {
 
     pub fn step(&mut self) {
         self.now.0 += self.random.below(2000) as i64 - 200;
+        if self.random.chance(30) {
+            self.now.0 += self.random.below(30 * 3600 * 1000) as i64;
+        }
         let subjects = if self.kind == Kind::Large { 1 } else { ACCOUNTS as u64 };
         let subject = self.random.below(subjects) as usize;
         let process = self.random.below(PROCESSES as u64) as usize;
@@ -289,7 +305,8 @@ impl World {
     fn sweep(&mut self, subject: usize) {
         let at = &self.accounts[subject];
         self.processes[0].store.account(at.id).sweep(Timestamp(i64::MAX)).unwrap();
-        let large = |email: &&Email| email.purged != Purged::Yes && email.body.len() > store::INLINE_BYTES_MAX;
+        let is_large = |body: &Arc<[u8]>| body.len() > store::INLINE_BYTES_MAX;
+        let large = |email: &&Email| email.purged != Purged::Yes && email.body.as_ref().is_some_and(is_large);
         let needed = at.model.emails.values().filter(large).count();
         let perhaps = at.model.emails.values().filter(large).filter(|email| email.purged == Purged::Perhaps).count();
         let left = self.objects.list(at.id).unwrap().len();
@@ -481,15 +498,19 @@ fn perform(account: &Account, op: &Op, now: Timestamp, maildrop: Option<&Maildro
             let changed = account.change_flags(actor, mailbox, uids(&which), change)?;
             Ok(Reply::Modified(numbers(changed.modified)))
         }
-        Op::Expunge { mailbox, uids: among } => {
+        Op::Expunge { by, mailbox, uids: among } => {
             let which = among.map_or(Expunge::AllDeleted, |among| Expunge::DeletedAmong(uids(&among)));
-            account.expunge(actor, mailbox, which).map(numbers).map(Reply::Gone)
+            account.expunge(Actor { device: by, ..actor }, mailbox, which).map(numbers).map(Reply::Gone)
         }
-        Op::Copy { from, uids: which, to } => relisted(account.copy(actor, from, uids(&which), to)?),
-        Op::Move { from, uids: which, to } => relisted(account.move_messages(actor, from, uids(&which), to)?),
+        Op::Copy { by, from, uids: which, to } => {
+            relisted(account.copy(Actor { device: by, ..actor }, from, uids(&which), to)?)
+        }
+        Op::Move { by, from, uids: which, to } => {
+            relisted(account.move_messages(Actor { device: by, ..actor }, from, uids(&which), to)?)
+        }
         Op::Create { name, role } => account.create_mailbox(actor, &name, role).map(Reply::Mailbox),
         Op::Rename { from, to } => account.rename_mailbox(actor, &from, &to).map(|()| Reply::Done),
-        Op::Delete { name } => account.delete_mailbox(actor, &name).map(|()| Reply::Done),
+        Op::Delete { by, name } => account.delete_mailbox(Actor { device: by, ..actor }, &name).map(|()| Reply::Done),
         Op::Subscribe { name, subscribed } => account.subscribe(actor, &name, subscribed).map(|()| Reply::Done),
         Op::AddDevice { name, pop } => {
             let credential = Credential::ApplicationPassword { hash: [7; 32] };
@@ -506,6 +527,12 @@ fn perform(account: &Account, op: &Op, now: Timestamp, maildrop: Option<&Maildro
             account.note_login(device, login).map(|()| Reply::Done)
         }
         Op::Policy { device, pop } => account.set_pop_settings(actor, device, pop).map(|()| Reply::Done),
+        Op::Brake { device, on } => account.set_brake(actor, device, on).map(|()| Reply::Done),
+        Op::Answer { hold, kept } => {
+            let answer = if kept { Answer::Keep(ThenDevice::Stays) } else { Answer::Allow };
+            let HoldReport { kept, removed } = account.answer_hold(actor, HoldId(hold), answer)?;
+            Ok(Reply::Answered { kept, removed })
+        }
         Op::Revoke { device } => account.revoke_device(actor, device).map(|()| Reply::Done),
         Op::PopQuit { device, taken, deleted } => {
             let actor = Actor { device, protocol: Protocol::Pop3, now };

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::flags::{FlagBits, Flags};
 use crate::ids::{DeviceId, EmailId, MailboxId};
 use crate::index::Entry;
-use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, Relisted};
+use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX};
 use crate::key;
 use crate::tx::Tx;
 use std::collections::BTreeMap;
@@ -22,9 +22,7 @@ pub(super) fn apply(tx: &mut Tx<'_>, actor: Actor, plan: Plan, device: Option<De
         }
     }
     for ((from, to), messages) in &plan.moves {
-        for batch in messages.chunks(MESSAGES_PER_ENTRY_MAX) {
-            move_back(tx, actor, (*from, now(*to)), batch)?;
-        }
+        tx.move_with_flags(actor, (*from, now(*to)), messages)?;
     }
     for (mailbox, messages) in &plan.reflag {
         let bits = |(entry, flags): &(Entry, Flags)| Ok((*entry, tx.flag_bits(*mailbox, flags)?));
@@ -39,6 +37,9 @@ pub(super) fn apply(tx: &mut Tx<'_>, actor: Actor, plan: Plan, device: Option<De
     }
     for (device, email) in plan.hide {
         hide(tx, actor, device, email)?;
+    }
+    if let Some(device) = device {
+        tx.close_hold_that_is_undone(actor, device)?;
     }
     if tx.next_modseq() > first {
         report.entry = Some(tx.journal(actor, Change::Undone { device, first }));
@@ -56,12 +57,7 @@ fn make_mailboxes(
     for (before, name) in mailboxes {
         let now = match tx.state.by_name(&name).map(|state| state.mailbox.id) {
             Some(id) => id,
-            None => {
-                tx.create_parents(actor, &name)?;
-                let id = tx.create_mailbox(actor, &name, None)?;
-                tx.change_mailbox(id)?.mailbox.subscribed = true;
-                id
-            }
+            None => tx.create_again(actor, &name)?,
         };
         made.insert(before, now);
     }
@@ -83,27 +79,12 @@ fn restore(tx: &mut Tx<'_>, actor: Actor, mailbox: MailboxId, batch: &[Comeback]
     Ok(())
 }
 
-fn move_back(
-    tx: &mut Tx<'_>,
-    actor: Actor,
-    (from, to): (MailboxId, MailboxId),
-    batch: &[(Entry, Flags)],
-) -> Result<(), Error> {
-    let mut entries = Vec::with_capacity(batch.len());
-    let mut relisted = Vec::with_capacity(batch.len());
-    for (entry, flags) in batch {
-        let flags = tx.flag_bits(to, flags)?;
-        relisted.push(Relisted { before: Listed::of(entry), uid: tx.next_uid(to)?, flags });
-        entries.push(*entry);
-    }
-    tx.move_batch(actor, (from, &entries), to, relisted)
-}
-
 /// A device lists messages again that it had deleted from its maildrop.
 fn relist(tx: &mut Tx<'_>, actor: Actor, device: DeviceId, emails: &[EmailId]) -> Result<(), Error> {
     for email in emails {
         let Some(mut taken) = tx.taken(device, *email)? else { continue };
         taken.deleted_at = None;
+        taken.stays = false;
         tx.put(key::taken(device, *email), taken.encode());
     }
     for batch in emails.chunks(MESSAGES_PER_ENTRY_MAX) {

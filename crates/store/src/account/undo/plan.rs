@@ -96,6 +96,8 @@ impl Plan {
                     self.remove.entry(place.0).or_default().push(entry);
                     self.report.removed += 1;
                 }
+            } else if tx.is_held(track.mailbox) {
+                // Nothing comes there but through the brake: it stays where it was put back to.
             } else if track.mailbox != place.0 {
                 self.move_back(tx, trail, track, (place.0, entry, untouched))?;
             } else if untouched {

@@ -141,6 +141,8 @@ impl Trail {
             | Change::DeviceChanged { .. }
             | Change::DeviceRevoked { .. }
             | Change::SettingsChanged
+            | Change::Held { .. }
+            | Change::HoldAnswered { .. }
             | Change::Undone { .. }
             | Change::Cleared { .. } => {}
         }

@@ -1,0 +1,156 @@
+//! An account with devices, mail that keeps coming, and a clock that the tests move.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use store::device::{Credential, LastLogin};
+use store::hold::Hold;
+use store::removal::RemovalPolicy;
+use store::sim::{SimEngine, SimObjects};
+use store::{
+    Account, AccountId, Actor, DeviceId, EmailId, Expunge, FlagChange, FlagMode, Flags, MailboxId, MaildropOptions,
+    NewMessage, Protocol, Store, StoreOptions, SystemFlag, Target, Timestamp, Uid,
+};
+
+pub const HOUR: i64 = 3600 * 1000;
+pub const DAY: i64 = 24 * HOUR;
+const START: i64 = 1_790_000_000_000;
+
+pub struct House {
+    pub store: Store,
+    pub account: Account,
+    now: Cell<i64>,
+}
+
+impl House {
+    pub fn new() -> Self {
+        Self::with(StoreOptions::default())
+    }
+
+    /// In which the brake takes notice of more than so many messages.
+    pub fn holding_more_than(brake_messages_min: u64) -> Self {
+        Self::with(StoreOptions { brake_messages_min, ..StoreOptions::default() })
+    }
+
+    pub fn with(options: StoreOptions) -> Self {
+        let store = Store::with_options(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()), options);
+        let account = store.create_account(AccountId(16), Timestamp(START)).unwrap();
+        Self { store, account, now: Cell::new(START) }
+    }
+
+    pub fn later(&self, millis: i64) {
+        self.now.set(self.now.get() + millis);
+    }
+
+    pub fn now(&self) -> Timestamp {
+        Timestamp(self.now.get())
+    }
+
+    pub fn owner(&self) -> Actor {
+        Actor { device: DeviceId(0), protocol: Protocol::Web, now: self.now() }
+    }
+
+    pub fn actor(&self, device: DeviceId, protocol: Protocol) -> Actor {
+        Actor { device, protocol, now: self.now() }
+    }
+
+    pub fn imap(&self, name: &str) -> DeviceId {
+        self.device(name, Protocol::Imap, RemovalPolicy::default())
+    }
+
+    pub fn pop(&self, name: &str, policy: RemovalPolicy) -> DeviceId {
+        self.device(name, Protocol::Pop3, policy)
+    }
+
+    fn device(&self, name: &str, protocol: Protocol, policy: RemovalPolicy) -> DeviceId {
+        let credential = Credential::ApplicationPassword { hash: [0; 32] };
+        let device = self.account.add_device(self.owner(), name, credential, Some(policy.into())).unwrap();
+        let login = LastLogin { at: self.now(), protocol, address: "::1".to_owned(), tls: None, program: None };
+        self.account.note_login(device, login).unwrap();
+        device
+    }
+
+    pub fn mailbox(&self, name: &str) -> MailboxId {
+        let known = self.account.mailboxes().unwrap().by_name(name).map(|mailbox| mailbox.id);
+        known.unwrap_or_else(|| self.account.create_mailbox(self.owner(), name, None).unwrap())
+    }
+
+    pub fn arrive(&self, mailbox: &str, count: usize) {
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Smtp, now: self.now() };
+        let mailbox = self.mailbox(mailbox);
+        for number in 0..count {
+            let body = format!("Subject: {number}\r\n\r\nx\r\n").into_bytes();
+            let message = NewMessage { body, flags: Flags::default(), internal_date: self.now() };
+            self.account.append(actor, Target::Mailbox(mailbox), message).unwrap();
+        }
+    }
+
+    /// The oldest of a mailbox.
+    pub fn oldest(&self, mailbox: &str, count: usize) -> Vec<Uid> {
+        let view = self.account.view(self.mailbox(mailbox)).unwrap();
+        view.index().iter().map(|entry| entry.uid).take(count).collect()
+    }
+
+    pub fn count(&self, mailbox: &str) -> usize {
+        self.account.view(self.mailbox(mailbox)).unwrap().index().len()
+    }
+
+    pub fn emails(&self, mailbox: &str) -> Vec<EmailId> {
+        let view = self.account.view(self.mailbox(mailbox)).unwrap();
+        view.index().iter().map(|entry| entry.email).collect()
+    }
+
+    pub fn flag(&self, by: DeviceId, mailbox: &str, uids: Vec<Uid>, flags: Flags) {
+        let change = FlagChange { mode: FlagMode::Add, flags, unchanged_since: None };
+        self.account.change_flags(self.actor(by, Protocol::Imap), self.mailbox(mailbox), uids, change).unwrap();
+    }
+
+    /// Over IMAP: `\Deleted` and EXPUNGE.
+    pub fn expunge(&self, by: DeviceId, mailbox: &str, count: usize) {
+        let uids = self.oldest(mailbox, count);
+        self.flag(by, mailbox, uids.clone(), Flags::system(&[SystemFlag::Deleted]));
+        let actor = self.actor(by, Protocol::Imap);
+        let gone = self.account.expunge(actor, self.mailbox(mailbox), Expunge::DeletedAmong(uids.clone())).unwrap();
+        assert_eq!(gone, uids, "the device sees what it expects");
+    }
+
+    pub fn shift(&self, by: DeviceId, from: &str, to: &str, count: usize) {
+        let (actor, uids) = (self.actor(by, Protocol::Imap), self.oldest(from, count));
+        self.account.move_messages(actor, self.mailbox(from), uids, self.mailbox(to)).unwrap();
+    }
+
+    pub fn copy(&self, by: DeviceId, from: &str, to: &str, count: usize) {
+        let (actor, uids) = (self.actor(by, Protocol::Imap), self.oldest(from, count));
+        self.account.copy(actor, self.mailbox(from), uids, self.mailbox(to)).unwrap();
+    }
+
+    /// What a POP3 device lists.
+    pub fn listed(&self, by: DeviceId) -> Vec<EmailId> {
+        let maildrop = self.account.open_maildrop(by, &MaildropOptions::default(), self.now()).unwrap();
+        maildrop.messages().iter().map(|message| message.email).collect()
+    }
+
+    /// Over POP3: everything that is listed is deleted, and downloaded before if `takes`.
+    pub fn collect(&self, by: DeviceId, takes: bool) -> store::MaildropOutcome {
+        let maildrop = self.account.open_maildrop(by, &MaildropOptions::default(), self.now()).unwrap();
+        let all: Vec<EmailId> = maildrop.messages().iter().map(|message| message.email).collect();
+        let taken = if takes { all.clone() } else { Vec::new() };
+        self.account.close_maildrop(self.actor(by, Protocol::Pop3), &maildrop, taken, all).unwrap()
+    }
+
+    /// What is held and waits; everything is as it must be.
+    pub fn open(&self) -> Vec<Hold> {
+        assert_eq!(self.account.check(&self.store).unwrap(), []);
+        let mut holds = self.account.holds().unwrap();
+        holds.retain(|hold| hold.answer.is_none());
+        assert_eq!(holds.len(), self.account.open_holds().unwrap() as usize);
+        holds
+    }
+
+    /// What the server wrote to the owner, oldest first.
+    pub fn letters(&self) -> Vec<String> {
+        let reader = self.account.reader().unwrap();
+        let body = |email| String::from_utf8(reader.body(email).unwrap()).unwrap();
+        let all = self.emails("INBOX").into_iter().map(body);
+        all.filter(|body| body.starts_with("From: Pillarbox")).collect()
+    }
+}
