@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod account;
+mod administration;
 mod choices;
 mod devices;
 mod error;
@@ -26,6 +27,9 @@ pub mod words;
 mod tests;
 
 pub use account::AccountConsole;
+pub use administration::{
+    AccountLine, AccountReport, Administration, IntegrityReport, PopDeviceLine, REPORT_ACCOUNTS_MAX,
+};
 pub use choices::{Choice, Defaults, PopChoice, PopChoices};
 pub use devices::{DeviceCard, Light, Offer, Traffic};
 pub use error::Error;

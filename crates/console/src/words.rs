@@ -2,7 +2,7 @@
 
 mod size;
 
-use crate::devices::Traffic;
+use crate::devices::{Light, Traffic};
 use crate::names::Names;
 use store::hold::{Hold, HoldReport, ThenDevice};
 use store::pop::{Scope, Window};
@@ -322,3 +322,14 @@ pub(crate) const LOGIN_TOLD_APART: &str = "It logs in with the main password, an
                                            in which it does. An application password of its own is safer.";
 pub(crate) const ADVICE_IMAP: &str =
     "This device uses POP. Over IMAP it would show the same mail, read and unread, as your others.";
+
+/// Whether the mail of an account is safe, for an administrator.
+pub(crate) fn account_verdict(light: Light, offered: u64, findings: usize) -> String {
+    match (light, offered, findings) {
+        (_, _, 1..) => "Something is wrong with what is stored; `pillarbox check` tells more.".to_owned(),
+        (Light::Red, _, 0) => "A device takes mail from the others.".to_owned(),
+        (Light::Amber | Light::Green, 1.., 0) => format!("A device took {offered} messages that can be put back."),
+        (Light::Amber, 0, 0) => "A device changes what the others see, as its owner chose.".to_owned(),
+        (Light::Green, 0, 0) => "Mail is safe.".to_owned(),
+    }
+}

@@ -60,6 +60,14 @@ impl Fields {
         Some(self.text(name)).filter(|text| !text.is_empty())
     }
 
+    /// An address whose part after the `@` may stand in a field of its own.
+    pub(crate) fn address(&self, name: &str, domain: &str) -> String {
+        match (self.text(name), self.optional(domain)) {
+            (address, Some(domain)) if !address.contains('@') => format!("{address}@{domain}"),
+            (address, _) => address.to_owned(),
+        }
+    }
+
     /// A box that is ticked, or `true`. A form sends nothing for a box that is not; so ours have a hidden `false` before it.
     pub(crate) fn is_on(&self, name: &str) -> bool {
         let mut values = self.0.iter().filter(|(found, _)| found == name).map(|(_, value)| value.trim());

@@ -10,6 +10,8 @@ use auth::WebSession;
 pub(crate) struct Frame {
     /// Who is logged in.
     pub(crate) user: Option<String>,
+    /// They are an administrator.
+    pub(crate) admin: bool,
     /// What every form carries.
     pub(crate) csrf: String,
     /// Which entry of the navigation this is.
@@ -32,9 +34,10 @@ impl Frame {
         session.map_or_else(|| Self { here, ..Self::default() }, |session| Self::around(&session, here))
     }
 
-    fn around(session: &WebSession, here: &'static str) -> Self {
+    /// Around a page of somebody whose session has begun just now.
+    pub(crate) fn around(session: &WebSession, here: &'static str) -> Self {
         let (user, csrf) = (Some(session.address.clone()), session.csrf.clone());
-        Self { user, csrf, here, notice: None }
+        Self { user, admin: session.is_admin, csrf, here, notice: None }
     }
 
     /// Around a page with a form for those who are not logged in: `token` goes into the visitor's cookie.

@@ -61,7 +61,7 @@ impl Verb {
 /// All of them.
 pub(crate) fn all() -> Vec<Route> {
     let assets = [Route::get("/assets/{name}", Handler::Anybody(asset::serve))];
-    let pages = pages::ROUTES.iter().flat_map(|routes| routes.iter().copied());
+    let pages = pages::routes();
     let api = api::endpoints().map(|endpoint| endpoint.route());
     assets.into_iter().chain(pages).chain(api).collect()
 }

@@ -62,8 +62,17 @@ pub(crate) fn offered() -> Offered {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(AuthOptions { account_requests: true, ..AuthOptions::default() })
+    }
+
+    /// One in which strangers may not ask for an account.
+    pub(crate) fn without_requests() -> Self {
+        Self::with(AuthOptions::default())
+    }
+
+    fn with(options: AuthOptions) -> Self {
         let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
-        let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+        let options = AuthOptions { cost: PasswordCost::LEAST, ..options };
         let auth = Auth::open(store, [7; 32], options).unwrap();
         auth.directory().add_domain("example.org").unwrap();
         for (address, name) in [(ALICE, "Alice"), ("bob@example.org", "Bob")] {

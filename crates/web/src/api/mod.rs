@@ -5,6 +5,8 @@
 //! the user name and an application password. The main password is not taken here: it opens a session on the page for
 //! that, where a code may be asked for, too.
 
+pub(crate) mod account;
+pub(crate) mod admin;
 mod caller;
 pub(crate) mod devices;
 pub(crate) mod history;
@@ -45,7 +47,14 @@ impl Endpoint {
 }
 
 /// All of them, one list per file.
-const ENDPOINTS: &[&[Endpoint]] = &[caller::ENDPOINTS, devices::ENDPOINTS, history::ENDPOINTS, setup::ENDPOINTS];
+const ENDPOINTS: &[&[Endpoint]] = &[
+    caller::ENDPOINTS,
+    account::ENDPOINTS,
+    devices::ENDPOINTS,
+    history::ENDPOINTS,
+    setup::ENDPOINTS,
+    admin::ENDPOINTS,
+];
 
 pub(crate) fn endpoints() -> impl Iterator<Item = Endpoint> {
     ENDPOINTS.iter().flat_map(|endpoints| endpoints.iter().copied())

@@ -1,11 +1,14 @@
 //! The pages, one file each with a template of the same name in `templates/`. A new page is a file with its `ROUTES`, a
 //! line here, a template and, if people should find it, an entry in `templates/layout.html`.
 
+mod account;
 mod add_device;
+mod admin;
 mod devices;
 mod discovery;
 mod explain;
 mod home;
+mod join;
 mod login;
 mod offers;
 mod timeline;
@@ -15,9 +18,15 @@ mod well_known;
 use crate::route::Route;
 
 /// The routes of all pages.
-pub(crate) const ROUTES: &[&[Route]] = &[
+pub(crate) fn routes() -> impl Iterator<Item = Route> {
+    ROUTES.iter().chain(admin::ROUTES).flat_map(|routes| routes.iter().copied())
+}
+
+const ROUTES: &[&[Route]] = &[
     home::ROUTES,
     login::ROUTES,
+    join::ROUTES,
+    account::ROUTES,
     devices::ROUTES,
     add_device::ROUTES,
     discovery::ROUTES,

@@ -3,5 +3,6 @@
 mod api;
 mod login;
 mod mail;
+mod people;
 mod setup;
 mod walls;

@@ -26,7 +26,11 @@ fn check_headers(answer: &Answered, what: &str) {
 
 /// A path that a route answers to.
 fn filled(path: &str) -> String {
-    path.replace("{id}", "1").replace("{entry}", "1").replace("{name}", "x").replace("{message}", "x")
+    path.replace("{id}", "1")
+        .replace("{entry}", "1")
+        .replace("{name}", "x")
+        .replace("{token}", "x")
+        .replace("{message}", "x")
 }
 
 #[test]

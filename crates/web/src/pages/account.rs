@@ -1,0 +1,181 @@
+//! My account: the main password, the second factor, the sessions in use.
+
+use super::join::{chosen, problem};
+use crate::answer::{Answer, Outcome};
+use crate::api;
+use crate::browser;
+use crate::cookie::Cookie;
+use crate::form::Fields;
+use crate::frame::Frame;
+use crate::notice::Notice;
+use crate::path::OwnPath;
+use crate::problem::{Kind, Problem};
+use crate::route::{Handler, Route};
+use crate::visit::{Owner, Proof};
+use api::account::SessionLine;
+use askama::Template;
+use auth::{OwnerError, SecondFactorSetup, WebLogin, WebSession};
+use axum::http::header::USER_AGENT;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use qrcode::QrCode;
+use qrcode::render::svg;
+
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/account", Handler::Owner(show)),
+    Route::post("/account/password", Handler::Owner(change_password)),
+    Route::get("/account/second-factor", Handler::Owner(show_second_factor)),
+    Route::post("/account/second-factor", Handler::Owner(begin_second_factor)),
+    Route::post("/account/second-factor/confirm", Handler::Owner(confirm_second_factor)),
+    Route::post("/account/second-factor/off", Handler::Owner(switch_off_second_factor)),
+    Route::post("/account/sessions", Handler::Owner(end_others)),
+    Route::post("/account/sessions/{id}", Handler::Owner(end_one)),
+];
+
+const QR_PIXELS_MIN: u32 = 240;
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    frame: Frame,
+    address: String,
+    /// `None` without a second factor.
+    recovery_codes_left: Option<usize>,
+    sessions: Vec<SessionLine>,
+}
+
+#[derive(Template)]
+#[template(path = "second_factor.html")]
+struct SecondFactorPage {
+    frame: Frame,
+    setup: SecondFactorSetup,
+    /// A picture as base64.
+    picture: String,
+}
+
+#[derive(Template)]
+#[template(path = "recovery_codes.html")]
+struct RecoveryCodesPage {
+    frame: Frame,
+    codes: Vec<String>,
+}
+
+fn show(owner: &Owner, _: &Fields) -> Outcome {
+    let sessions = api::account::sessions(owner)?;
+    let recovery_codes_left = owner.site.auth().web().recovery_codes_left(owner.account)?;
+    let frame = Frame::of(owner, "account");
+    Answer::page(&AccountPage { frame, address: owner.address.clone(), recovery_codes_left, sessions })
+}
+
+fn change_password(owner: &Owner, fields: &Fields) -> Outcome {
+    let new = match chosen(fields) {
+        Ok(new) => new,
+        Err(why) => return Ok(back(owner, Notice::bad(why))),
+    };
+    let changed = proven(owner, fields, |proof| owner.site.auth().web().change_password(proof, new));
+    settled(owner, changed, "Your password was changed. All other sessions are over.")
+}
+
+fn show_second_factor(owner: &Owner, _: &Fields) -> Outcome {
+    let begun = owner.site.auth().web().second_factor_begun(session(owner)?)?;
+    let Some(setup) = begun else { return Ok(Answer::see_other(&OwnPath::new("/account"))) };
+    let picture = picture(&setup.uri)?;
+    Answer::page(&SecondFactorPage { frame: Frame::of(owner, "account"), setup, picture })
+}
+
+fn begin_second_factor(owner: &Owner, fields: &Fields) -> Outcome {
+    match proven(owner, fields, |proof| owner.site.auth().web().begin_second_factor(proof)) {
+        Ok(_) => Ok(Answer::see_other(&OwnPath::new("/account/second-factor"))),
+        Err(problem) => told(owner, problem, "/account"),
+    }
+}
+
+fn confirm_second_factor(owner: &Owner, fields: &Fields) -> Outcome {
+    match proven(owner, fields, |proof| owner.site.auth().web().confirm_second_factor(proof)) {
+        Ok((login, codes)) => {
+            let frame = Frame::around(&login.session, "account");
+            let answer = Answer::page(&RecoveryCodesPage { frame, codes })?;
+            Ok(answer.with_cookie(&Cookie::Session.set(owner.is_secure(), &login.token)))
+        }
+        Err(problem) => told(owner, problem, "/account/second-factor"),
+    }
+}
+
+fn switch_off_second_factor(owner: &Owner, fields: &Fields) -> Outcome {
+    let off = proven(owner, fields, |proof| owner.site.auth().web().switch_off_second_factor(proof));
+    settled(owner, off, "The second factor is off. All other sessions are over.")
+}
+
+fn end_others(owner: &Owner, _: &Fields) -> Outcome {
+    let (web, own) = (owner.site.auth().web(), &session(owner)?.id);
+    let mut ended = 0;
+    for other in web.sessions(owner.account, owner.now)?.iter().filter(|other| other.id != *own) {
+        ended += u32::from(web.end(owner.account, &other.id)?);
+    }
+    Ok(back(owner, Notice::good(format!("{ended} other sessions were ended."))))
+}
+
+fn end_one(owner: &Owner, _: &Fields) -> Outcome {
+    let ended = owner.site.auth().web().end(owner.account, owner.parameter("id"))?;
+    let notice = if ended { Notice::good("That session was ended.") } else { Notice::bad("That session was over.") };
+    Ok(back(owner, notice))
+}
+
+/// Does what needs the password, and the code where there is one.
+fn proven<T>(
+    owner: &Owner,
+    fields: &Fields,
+    work: impl FnOnce(&auth::Owner<'_>) -> Result<T, OwnerError>,
+) -> Result<T, Problem> {
+    let program = owner.header(USER_AGENT.as_str()).and_then(browser::name);
+    let proof = auth::Owner {
+        session: session(owner)?,
+        password: fields.raw("password"),
+        code: fields.text("code"),
+        address: owner.address(),
+        program: program.as_deref(),
+        now: owner.now,
+    };
+    work(&proof).map_err(problem)
+}
+
+/// The page again, in the fresh session that a change of credentials gives.
+fn settled(owner: &Owner, outcome: Result<WebLogin, Problem>, done: &str) -> Outcome {
+    match outcome {
+        Ok(login) => {
+            owner.site.notices().put(&login.session.id, Notice::good(done));
+            let answer = Answer::see_other(&OwnPath::new("/account"));
+            Ok(answer.with_cookie(&Cookie::Session.set(owner.is_secure(), &login.token)))
+        }
+        Err(problem) => told(owner, problem, "/account"),
+    }
+}
+
+/// What can be put right is said on the page that it was asked on.
+fn told(owner: &Owner, problem: Problem, path: &str) -> Outcome {
+    if !matches!(problem.kind, Kind::Refused | Kind::TooOften) {
+        return Err(problem);
+    }
+    owner.say(Notice::bad(problem.detail));
+    Ok(Answer::see_other(&OwnPath::new(path)).after_millis(problem.delay_millis))
+}
+
+fn back(owner: &Owner, notice: Notice) -> Answer {
+    owner.say(notice);
+    Answer::see_other(&OwnPath::new("/account"))
+}
+
+/// The session that pages are looked at in.
+pub(super) fn session(owner: &Owner) -> Result<&WebSession, Problem> {
+    match &owner.proof {
+        Proof::Session(session) => Ok(session),
+        Proof::Password => Err(Problem::new(Kind::Forbidden, "This needs a session: log in on the pages.")),
+    }
+}
+
+/// A QR code as base64 of an SVG.
+fn picture(text: &str) -> Result<String, Problem> {
+    let code = QrCode::new(text).map_err(|error| Problem::fault(&format!("no QR code: {error}")))?;
+    let picture = code.render::<svg::Color<'_>>().min_dimensions(QR_PIXELS_MIN, QR_PIXELS_MIN).build();
+    Ok(BASE64_STANDARD.encode(picture))
+}

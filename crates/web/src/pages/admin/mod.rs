@@ -1,0 +1,25 @@
+//! Administration, for administrators: accounts, requests and invitations, domains and aliases, the integrity of all mail.
+
+mod accounts;
+mod addresses;
+mod people;
+mod report;
+
+use crate::answer::{Answer, Outcome};
+use crate::notice::Notice;
+use crate::path::OwnPath;
+use crate::problem::{Kind, Problem};
+use crate::route::Route;
+use crate::visit::Owner;
+
+pub(super) const ROUTES: &[&[Route]] = &[accounts::ROUTES, people::ROUTES, addresses::ROUTES, report::ROUTES];
+
+/// The page again with what was done, or why it was not.
+fn settled(owner: &Owner, outcome: Result<String, Problem>, path: &str) -> Outcome {
+    match outcome {
+        Ok(done) => owner.say(Notice::good(done)),
+        Err(problem) if problem.kind == Kind::Refused => owner.say(Notice::bad(problem.detail)),
+        Err(problem) => return Err(problem),
+    }
+    Ok(Answer::see_other(&OwnPath::new(path)))
+}
