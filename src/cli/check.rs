@@ -61,6 +61,8 @@ impl Check {
             | Item::Story(_)
             | Item::Undo(_)
             | Item::Offer(_)
+            | Item::Mark(_)
+            | Item::Uidl(_)
             | Item::PersonRequest(_)
             | Item::Link(_)
             | Item::Held(_)

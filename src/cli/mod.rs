@@ -8,6 +8,7 @@ mod device;
 mod domain;
 mod failure;
 mod held;
+mod import_uidl;
 mod invite;
 mod offer;
 mod password;
@@ -73,6 +74,7 @@ enum Command {
     Undo(undo::Undo),
     Offer(offer::Offer),
     Held(held::Held),
+    ImportUidl(import_uidl::ImportUidl),
     Check(check::Check),
 }
 
@@ -97,6 +99,7 @@ pub fn run() -> ExitCode {
         Command::Undo(command) => command.run(&place),
         Command::Offer(command) => command.run(&place),
         Command::Held(command) => command.run(&place),
+        Command::ImportUidl(command) => command.run(&place),
         Command::Check(command) => command.run(&place),
     };
     match outcome {

@@ -7,6 +7,7 @@ mod curl;
 mod fetchmail;
 mod getmail;
 mod mbsync;
+mod migrated;
 mod mixed;
 mod mutt;
 mod python;

@@ -197,6 +197,7 @@ impl AccountConsole {
                 | Change::Restored { .. }
                 | Change::PopRelisted { .. }
                 | Change::HoldAnswered { .. }
+                | Change::UidlsKept { .. }
                 | Change::Undone { .. }
                 | Change::Cleared { .. } => {}
             }

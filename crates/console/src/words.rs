@@ -72,6 +72,7 @@ pub(crate) fn entry(entry: &JournalEntry, names: &Names<'_>) -> String {
         Change::Subscribed { mailbox, subscribed: false } => format!("unsubscribed {}", names.mailbox(*mailbox)),
         Change::PopTaken { emails } => format!("downloaded {}", count(emails.len())),
         Change::PopDeleted { emails } => format!("deleted {} from its own list", count(emails.len())),
+        Change::UidlsKept { emails } => format!("kept the UIDLs of another server for {}", count(emails.len())),
         Change::PopRelisted { device, emails } => {
             format!("lists {} again for {}", count(emails.len()), names.device(*device))
         }
@@ -112,6 +113,7 @@ pub(crate) fn event(event: &MessageEvent, names: &Names<'_>) -> String {
         MessageChange::PopTaken => "downloaded".to_owned(),
         MessageChange::Held => "its removal is held".to_owned(),
         MessageChange::PopDeleted => "deleted from its own list".to_owned(),
+        MessageChange::UidlKept => "keeps the UIDL of another server".to_owned(),
         MessageChange::PopRelisted(device) => format!("listed again for {}", names.device(*device)),
     }
 }

@@ -16,6 +16,7 @@ mod refers;
 mod relist;
 mod retention;
 mod sent;
+mod uidls;
 mod undo;
 mod update;
 
@@ -34,6 +35,7 @@ pub use read::{Mailboxes, Reader, View};
 pub use relist::Relisting;
 pub use retention::Purged;
 pub use sent::{SentCopy, Submission, Submitted};
+pub use uidls::UidlOutcome;
 pub use undo::{UndoReport, UndoRequest, UndoWhat};
 pub use update::MaildropOutcome;
 

@@ -90,7 +90,7 @@ pub fn account(store: &Store, id: AccountId, depth: Depth) -> Result<Vec<Finding
     })?;
     check.retained(&emails, &retained);
     check.counted(&state, &emails);
-    scan(b'U', &mut |key, value| check.shown(key, value, &emails))?;
+    check.what_pop_shows(&*snapshot, &emails)?;
     let mut bodies = BTreeSet::new();
     scan(
         b'Y',
@@ -133,7 +133,7 @@ struct Check {
     findings: Vec<Finding>,
     /// What POP3 shows otherwise than it is.
     shown: BTreeMap<EmailId, Shown>,
-    /// The imported UIDLs.
+    /// The imported UIDLs for which nothing was found yet that leads to their message.
     uidls: BTreeSet<String>,
 }
 
@@ -356,6 +356,26 @@ impl Check {
         }
     }
 
+    /// What POP3 shows otherwise than it is, and where the imported UIDLs lead.
+    fn what_pop_shows(
+        &mut self,
+        snapshot: &dyn Snapshot,
+        emails: &BTreeMap<EmailId, EmailRecord>,
+    ) -> Result<(), Error> {
+        state::scan(snapshot, key::kind(b'U'), |key, value| {
+            self.shown(key, value, emails);
+            Ok(())
+        })?;
+        state::scan(snapshot, key::kind(b'N'), |key, value| {
+            self.uidl(key, value);
+            Ok(())
+        })?;
+        for uidl in std::mem::take(&mut self.uidls) {
+            self.found(format_args!("the UIDL {uidl:?} leads to no message"));
+        }
+        Ok(())
+    }
+
     fn shown(&mut self, key: &[u8], value: &[u8], emails: &BTreeMap<EmailId, EmailRecord>) {
         let (Ok(email), Ok(shown)) = (key::long_at(key, 1).map(EmailId), Shown::decode(value)) else {
             return self.found(format_args!("a record of what POP3 shows is damaged (key {key:02x?})"));
@@ -367,6 +387,15 @@ impl Check {
             self.must(once, format_args!("two messages have the UIDL {uidl:?}"));
         }
         self.shown.insert(email, shown);
+    }
+
+    /// Each imported UIDL leads to its message.
+    fn uidl(&mut self, key: &[u8], value: &[u8]) {
+        let uidl = String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned();
+        let email = value.try_into().map(u64::from_be_bytes).ok().map(EmailId);
+        let shown = email.and_then(|email| self.shown.get(&email)).and_then(|shown| shown.uidl.as_deref());
+        let known = shown == Some(uidl.as_str()) && self.uidls.remove(&uidl);
+        self.must(known, format_args!("the UIDL {uidl:?} leads to a message that does not have it"));
     }
 
     /// A message that needs a surrogate says how large that is, unless a version stored it that did not note it.

@@ -222,6 +222,11 @@ pub enum Change {
         /// In no order.
         emails: Vec<EmailId>,
     },
+    /// Messages got the UIDLs that they had on another server.
+    UidlsKept {
+        /// In no order.
+        emails: Vec<EmailId>,
+    },
     /// What a device did was undone, by the entries from `first` to this one.
     Undone {
         /// Whose doings; `None`: those of an earlier undo.
@@ -296,6 +301,7 @@ impl Change {
             | Self::PopRelisted { .. }
             | Self::Held { .. }
             | Self::HoldAnswered { .. }
+            | Self::UidlsKept { .. }
             | Self::Undone { .. }
             | Self::Cleared { .. } => {}
         }
@@ -313,7 +319,8 @@ impl Change {
             Self::PopTaken { emails }
             | Self::PopDeleted { emails }
             | Self::PopRelisted { emails, .. }
-            | Self::Held { emails, .. } => emails.clone(),
+            | Self::Held { emails, .. }
+            | Self::UidlsKept { emails } => emails.clone(),
             Self::AccountCreated
             | Self::MailboxCreated { .. }
             | Self::MailboxRenamed { .. }
@@ -477,6 +484,7 @@ fn write_change(w: &mut Writer, change: &Change) {
         Change::PopRelisted { device, emails } => {
             write_emails(w.byte(17).number(device.0.into()), emails);
         }
+        Change::UidlsKept { emails } => write_emails(w.byte(22), emails),
         Change::Undone { device, first } => {
             w.byte(18).option(*device, |w, device| {
                 w.number(device.0.into());
@@ -522,7 +530,8 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
             Change::HoldAnswered { hold, device, kept: r.byte()? != 0 }
         }
         21 => Change::Cleared { first: ModSeq(r.number()?) },
-        22.. => return Err(Corrupt),
+        22 => Change::UidlsKept { emails: read_emails(r)? },
+        23.. => return Err(Corrupt),
     })
 }
 
@@ -565,6 +574,7 @@ mod tests {
             Change::MailboxDeleted { mailbox, name: name.clone(), keywords },
             Change::Subscribed { mailbox, subscribed: true },
             Change::PopTaken { emails: emails.clone() },
+            Change::UidlsKept { emails: emails.clone() },
             Change::PopDeleted { emails: emails.clone() },
             Change::DeviceAdded { device, name },
             Change::DeviceChanged { device },

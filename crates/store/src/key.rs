@@ -12,6 +12,7 @@
 //! | `K` | mailbox | header of the packed index, a disposable cache |
 //! | `L` | mailbox, number | a piece of the packed index |
 //! | `M` | mailbox, uid | [`crate::record::MessageRecord`] |
+//! | `N` | UIDL | the message that has this UIDL of another server |
 //! | `O` | hold | [`crate::hold::Hold`] |
 //! | `P` | device, email | [`crate::maildrop::Taken`] |
 //! | `Q` | hold, number | [`crate::hold::Batch`]: messages of a hold that is not answered |
@@ -108,6 +109,10 @@ pub(crate) fn summary(email: EmailId) -> Vec<u8> {
 
 pub(crate) fn shown(email: EmailId) -> Vec<u8> {
     key(b'U', &[&email.0.to_be_bytes()])
+}
+
+pub(crate) fn uidl(uidl: &str) -> Vec<u8> {
+    key(b'I', &[uidl.as_bytes()])
 }
 
 pub(crate) fn body(email: EmailId) -> Vec<u8> {

@@ -47,7 +47,7 @@ pub use account::{
     Account, Appended, ClearReport, ClearRequest, ENTRIES_PER_PAGE_MAX, Expunge, FILLING_PERCENT, FlagChange, FlagMode,
     FlagsChanged, HeldIn, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropMessage, MaildropOptions,
     MaildropOutcome, MessageChange, MessageEvent, NewMessage, Purged, Reader, Relisting, SentCopy, Submission,
-    Submitted, Target, TimelinePage, TimelineQuery, UndoReport, UndoRequest, UndoWhat, Usage, View,
+    Submitted, Target, TimelinePage, TimelineQuery, UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage, View,
 };
 pub use error::Error;
 pub use flags::{FlagBits, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, SystemFlag};

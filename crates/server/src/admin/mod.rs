@@ -13,6 +13,7 @@ mod held;
 mod history;
 mod people;
 mod queue;
+mod uidl;
 
 use std::io;
 
@@ -38,6 +39,7 @@ pub use held::{BrakeItem, HeldRequest};
 pub use history::HistoryRequest;
 pub use people::{LinkItem, PeopleRequest, PersonRequestItem};
 pub use queue::{QueueItem, QueueRecipient, QueueRequest};
+pub use uidl::{MarkItem, UIDLS_PER_REQUEST_MAX, UidlItem, UidlRequest, UidlResult, mark_of};
 pub use web::setup::DnsRecord;
 
 /// What can be asked.
@@ -60,6 +62,8 @@ pub enum Request {
     History(HistoryRequest),
     /// About what is held.
     Held(HeldRequest),
+    /// About UIDLs of another server.
+    Uidl(UidlRequest),
     /// Whether everything is as it must be.
     Check(CheckRequest),
 }
@@ -104,6 +108,10 @@ pub enum Item {
     HeldOutcome(Box<HeldOutcome>),
     /// Whether a brake is on.
     Brake(BrakeItem),
+    /// What a message is known by.
+    Mark(MarkItem),
+    /// What became of a UIDL.
+    Uidl(UidlItem),
     /// Something that must not be.
     Finding(FindingItem),
     /// So much is checked.
@@ -156,6 +164,7 @@ impl Handler for Admin {
             Request::Queue(request) => request.execute(self, item),
             Request::History(request) => request.execute(self, item),
             Request::Held(request) => request.execute(self, item),
+            Request::Uidl(request) => request.execute(self, item),
             Request::Check(request) => request.execute(self, item),
         }
     }

@@ -66,6 +66,8 @@ pub enum MessageChange {
     Held,
     /// This device lists it again in its maildrop.
     PopRelisted(DeviceId),
+    /// It got the UIDL that it had on another server.
+    UidlKept,
 }
 
 /// Which entries of the journal a page shows, newest first.
@@ -213,6 +215,7 @@ fn events_of(entry: &JournalEntry, email: EmailId, arrived: bool, state: &Accoun
         Change::PopRelisted { device, emails } => {
             several(MessageChange::PopRelisted(*device), count(&mut emails.iter().copied()))
         }
+        Change::UidlsKept { emails } => several(MessageChange::UidlKept, count(&mut emails.iter().copied())),
         Change::AccountCreated
         | Change::MailboxCreated { .. }
         | Change::MailboxRenamed { .. }

@@ -173,6 +173,9 @@ fn purge_messages(tx: &mut Tx<'_>, Due { before, bytes_max }: Due) -> Result<(us
         }
         tx.change_record().retained.remove(record.size);
         objects.extend(record.object);
+        if let Some(uidl) = tx.shown(email)?.and_then(|shown| shown.uidl) {
+            tx.delete(key::uidl(&uidl));
+        }
         for key in [key::email(email), key::summary(email), key::body(email), key::shown(email)] {
             tx.delete(key);
         }

@@ -228,6 +228,7 @@ fn by_journal(account: &Account, observer: &Observer, found: &Found) {
             | Change::PopRelisted { .. }
             | Change::Held { .. }
             | Change::HoldAnswered { .. }
+            | Change::UidlsKept { .. }
             | Change::Undone { .. }
             | Change::Cleared { .. } => {}
         }

@@ -143,6 +143,7 @@ impl Trail {
             | Change::SettingsChanged
             | Change::Held { .. }
             | Change::HoldAnswered { .. }
+            | Change::UidlsKept { .. }
             | Change::Undone { .. }
             | Change::Cleared { .. } => {}
         }

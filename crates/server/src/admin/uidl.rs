@@ -1,0 +1,155 @@
+//! UIDLs of another server: what messages here are known by, and which UIDLs they get.
+
+use std::collections::BTreeSet;
+
+use migration::Mark;
+use serde::{Deserialize, Serialize};
+use store::UidlOutcome;
+
+use super::{Admin, Item, Items};
+use crate::control::Failure;
+
+/// One request names at most so many UIDLs.
+pub const UIDLS_PER_REQUEST_MAX: usize = 2000;
+
+/// What can be asked about UIDLs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UidlRequest {
+    /// What each message of an account is known by: [`Item::Mark`] each, in order of arrival.
+    Marks {
+        /// Whose.
+        account: String,
+    },
+    /// Gives messages the UIDLs that they had on another server: [`Item::Uidl`] each.
+    Keep {
+        /// Whose.
+        account: String,
+        /// EMAILID and UIDL, at most [`UIDLS_PER_REQUEST_MAX`].
+        uidls: Vec<(String, String)>,
+        /// Only tell what would happen.
+        dry_run: bool,
+    },
+}
+
+/// What a message is known by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkItem {
+    /// EMAILID.
+    pub id: String,
+    /// A digest of its octets.
+    pub content: String,
+    /// RFC 5322 §3.6.4; empty where it has none.
+    pub message_id: String,
+}
+
+/// What became of a UIDL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UidlItem {
+    /// EMAILID.
+    pub id: String,
+    /// The UIDL.
+    pub uidl: String,
+    /// What became of it.
+    pub outcome: UidlResult,
+}
+
+/// What became of a UIDL: [`UidlOutcome`] in the words of commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UidlResult {
+    /// The message has it now, or would have it.
+    Kept,
+    /// The message has had it already.
+    Same,
+    /// It is none.
+    Invalid,
+    /// Another message has it.
+    InUse,
+    /// The message has another one.
+    HasAnother,
+    /// A POP device knows the message under its own already.
+    Downloaded,
+    /// The message is gone.
+    NoMessage,
+}
+
+impl UidlRequest {
+    pub(super) fn execute(self, admin: &Admin, item: Items<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Marks { account } => marks(admin, &account, item),
+            Self::Keep { account, uidls, dry_run } => {
+                let account = admin.stores.store.account(admin.account(&account)?.id);
+                let parsed = uidls.iter().map(|(id, uidl)| Ok((id.parse()?, uidl.clone())));
+                let parsed: Result<Vec<_>, store::NotAnEmailId> = parsed.collect();
+                let parsed = parsed.map_err(|_| Failure::Refused("a message's id is not an EMAILID".to_owned()))?;
+                let outcomes = account.keep_uidls(admin.actor(), parsed, dry_run)?;
+                for ((id, uidl), outcome) in uidls.into_iter().zip(outcomes) {
+                    item(Item::Uidl(UidlItem { id, uidl, outcome: outcome.into() }))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn marks(admin: &Admin, account: &str, item: Items<'_>) -> Result<(), Failure> {
+    let account = admin.stores.store.account(admin.account(account)?.id);
+    let mut emails = BTreeSet::new();
+    for mailbox in account.mailboxes()?.iter() {
+        emails.extend(account.view(mailbox.id)?.index().iter().map(|entry| entry.email));
+    }
+    let reader = account.reader()?;
+    for email in emails {
+        match reader.body(email) {
+            Ok(body) => {
+                let Mark { content, message_id } = mark_of(&body);
+                item(Item::Mark(MarkItem { id: email.text(), content, message_id }))?;
+            }
+            // It has gone since.
+            Err(store::Error::NoSuchMessage) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// What a message is known by, here and on another server: line ends count as one, whichever they are.
+#[must_use]
+pub fn mark_of(octets: &[u8]) -> Mark {
+    let canonical = message::line_ends::canonical(octets);
+    let message_id = message::header::find(&canonical, "message-id");
+    Mark {
+        content: blake3::hash(&canonical).to_hex().to_string(),
+        message_id: message_id.map_or_else(String::new, |id| String::from_utf8_lossy(&id.unfolded()).into_owned()),
+    }
+}
+
+impl From<UidlOutcome> for UidlResult {
+    fn from(outcome: UidlOutcome) -> Self {
+        match outcome {
+            UidlOutcome::Kept => Self::Kept,
+            UidlOutcome::Same => Self::Same,
+            UidlOutcome::Invalid => Self::Invalid,
+            UidlOutcome::InUse => Self::InUse,
+            UidlOutcome::HasAnother => Self::HasAnother,
+            UidlOutcome::Downloaded => Self::Downloaded,
+            UidlOutcome::NoMessage => Self::NoMessage,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_known_whatever_its_line_ends() {
+        let (unix, mail) =
+            (mark_of(b"A: b\nMessage-ID:\n <x@y>\n\nc\n"), mark_of(b"A: b\r\nMessage-ID:\r\n <x@y>\r\n\r\nc\r\n"));
+        assert_eq!(unix, mail);
+        assert_eq!(mail.message_id, "<x@y>");
+        assert_ne!(mail.content, mark_of(b"A: b\r\n\r\nc\r\n").content);
+        assert_eq!(mark_of(b"").message_id, "");
+    }
+}
