@@ -60,7 +60,7 @@ pub struct Clearable {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClearAsk {
-    /// Only what arrived more than so many days ago.
+    /// Only what arrived more than so many days ago; 0 is as good as nothing.
     pub older_than_days: Option<u16>,
     /// Only tell what would happen.
     pub dry_run: bool,
@@ -102,6 +102,15 @@ impl AccountConsole {
         })
     }
 
+    /// How full the mailbox is, in words, if something should be done about it.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn filling(&self) -> Result<Option<String>, Error> {
+        let usage = self.account.usage()?;
+        Ok(usage.is_filling().then(|| words::usage(&usage)))
+    }
+
     /// What was removed and can still be put back.
     ///
     /// # Errors
@@ -126,7 +135,8 @@ impl AccountConsole {
     /// # Errors
     /// Faults.
     pub fn clear(&self, ask: &ClearAsk) -> Result<ClearAnswer, Error> {
-        let before: Option<Timestamp> = ask.older_than_days.map(|days| self.actor.now.days_before(days));
+        let days = ask.older_than_days.filter(|days| *days > 0);
+        let before: Option<Timestamp> = days.map(|days| self.actor.now.days_before(days));
         let request = ClearRequest { before, bytes: None, dry_run: ask.dry_run };
         let report = self.account.clear_taken(self.actor, request)?;
         let ClearReport { messages, bytes, lost_bytes, entry, .. } = report;

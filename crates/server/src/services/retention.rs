@@ -91,7 +91,12 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use crate::lifecycle::DataDir;
+    use crate::stores::Stores;
     use std::cell::Cell;
+    use std::fs;
+    use std::path::Path;
     use std::sync::Arc;
     use store::sim::{SimEngine, SimObjects};
     use store::{AccountId, Actor, DeviceId, Expunge, Flags, NewMessage, Protocol, SystemFlag, Target};
@@ -132,5 +137,45 @@ mod tests {
         assert!(!is_kept(&store, 20) && is_kept(&store, 21), "stopped after the first account");
         work(1_001).run(&store, &|| false);
         assert!(!is_kept(&store, 21));
+    }
+
+    /// Whether a file below a directory holds these bytes.
+    fn is_on_disk(place: &Path, marker: &[u8]) -> bool {
+        fs::read_dir(place).unwrap().any(|entry| {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => is_on_disk(&path, marker),
+                false => fs::read(&path).unwrap().windows(marker.len()).any(|window| window == marker),
+            }
+        })
+    }
+
+    #[test]
+    fn mail_that_has_left_retention_is_nowhere_on_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::trial(dir.path().join("data"));
+        let open = || {
+            let data_dir = DataDir::open(&config.data_dir).unwrap();
+            let stores = Stores::open(&data_dir, &config).unwrap();
+            (stores, data_dir)
+        };
+        let marker = b"nobody may read this";
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: Timestamp(1_000) };
+        let (stores, data_dir) = open();
+        let account = stores.store.create_account(AccountId(20), Timestamp(1)).unwrap();
+        for lines in [1, 100, 10_000] {
+            let body = [b"Subject: nobody may read this\r\n\r\n".to_vec(), marker.repeat(lines)].concat();
+            let message =
+                NewMessage { body, flags: Flags::system(&[SystemFlag::Deleted]), internal_date: Timestamp(1) };
+            let appended = account.append(actor, Target::Inbox, message).unwrap();
+            account.expunge(actor, appended.mailbox, Expunge::AllDeleted).unwrap();
+        }
+        drop((account, stores, data_dir));
+        assert!(is_on_disk(dir.path(), marker), "it can be put back");
+        let (stores, data_dir) = open();
+        let before = Timestamp(1_001);
+        Work { now: before, purge_before: before, sweep_before: None }.run(&stores.store, &|| false);
+        drop((stores, data_dir));
+        assert!(!is_on_disk(dir.path(), marker));
     }
 }

@@ -11,6 +11,7 @@ mod caller;
 pub(crate) mod devices;
 pub(crate) mod history;
 pub(crate) mod setup;
+pub(crate) mod storage;
 
 use crate::form::Fields;
 use crate::problem::Problem;
@@ -53,6 +54,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     devices::ENDPOINTS,
     history::ENDPOINTS,
     setup::ENDPOINTS,
+    storage::ENDPOINTS,
     admin::ENDPOINTS,
 ];
 

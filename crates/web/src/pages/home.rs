@@ -25,6 +25,8 @@ struct HomePage {
     is_calm: bool,
     devices: Vec<DeviceCard>,
     offers: Vec<Offer>,
+    /// How full the mailbox is, if it fills up.
+    filling: Option<String>,
     timeline: Timeline,
 }
 
@@ -32,6 +34,15 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
     let devices = api::devices::list(owner, &Fields::default())?;
     let offers = api::devices::offers(owner)?;
     let timeline = api::history::timeline(owner, &Fields::urlencoded(LINES.as_bytes())?)?;
-    let is_calm = offers.is_empty() && devices.iter().all(|device| device.light == Light::Green);
-    Answer::page(&HomePage { frame: Frame::of(owner, "home"), now: owner.now, is_calm, devices, offers, timeline })
+    let filling = owner.console().filling()?;
+    let is_calm = offers.is_empty() && filling.is_none() && devices.iter().all(|device| device.light == Light::Green);
+    Answer::page(&HomePage {
+        frame: Frame::of(owner, "home"),
+        now: owner.now,
+        is_calm,
+        devices,
+        offers,
+        filling,
+        timeline,
+    })
 }

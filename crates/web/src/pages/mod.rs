@@ -11,6 +11,7 @@ mod home;
 mod join;
 mod login;
 mod offers;
+mod storage;
 mod timeline;
 mod undo;
 mod well_known;
@@ -31,6 +32,7 @@ const ROUTES: &[&[Route]] = &[
     add_device::ROUTES,
     discovery::ROUTES,
     offers::ROUTES,
+    storage::ROUTES,
     timeline::ROUTES,
     undo::ROUTES,
     explain::ROUTES,

@@ -159,3 +159,37 @@ fn a_program_asks_under_the_name_of_the_domain() {
         assert!(!answer.text.contains("script>"), "{}", answer.text);
     }
 }
+
+#[test]
+fn a_mailbox_that_fills_up_says_so_on_the_start_page_and_is_cleared_with_one_click() {
+    let world = World::new();
+    let account = world.account(ALICE);
+    let actor = store::Actor { device: store::DeviceId(0), protocol: store::Protocol::Cli, now: world.now() };
+    let (device, _) = world.auth.add_device(account.id(), "pc", None, world.now()).unwrap();
+    let protocol = store::Protocol::Pop3;
+    let login =
+        store::device::LastLogin { at: world.now(), protocol, address: "::1".to_owned(), tls: None, program: None };
+    account.note_login(device, login).unwrap();
+    let message =
+        store::NewMessage { body: vec![b'x'; 900], flags: store::Flags::default(), internal_date: world.now() };
+    account.append(actor, store::Target::Inbox, message).unwrap();
+    let maildrop = account.open_maildrop(device, &store::MaildropOptions::default(), world.now()).unwrap();
+    let all = maildrop.messages().iter().map(|message| message.email).collect();
+    account.close_maildrop(store::Actor { device, protocol, ..actor }, &maildrop, all, Vec::new()).unwrap();
+    drop(maildrop);
+    let mut alice = world.alice();
+    assert!(!alice.get("/").text.contains("fills up"));
+    account.set_quota(actor, Some(1000)).unwrap();
+    let home = alice.get("/");
+    assert!(home.text.contains("Your mailbox fills up") && home.text.contains("href=\"/storage\""), "{}", home.text);
+    let page = alice.get("/storage?older_than_days=0");
+    for text in ["900 B of 1000 B (90 %)", "taken by every POP device", "1 message (900 B): removed from the mailbox"] {
+        assert!(page.text.contains(text), "{text}: {}", page.text);
+    }
+    assert!(alice.get("/storage?older_than_days=30").text.contains("There is nothing of that kind"));
+    let done = alice.submit("/storage?older_than_days=0", "/storage/clear", &[("older_than_days", "0")]);
+    assert_eq!(done.header("location"), "/storage");
+    assert_eq!(account.usage().unwrap().bytes, 0);
+    assert!(alice.get("/storage").text.contains("1 message can be put back, 900 B"));
+    assert_eq!(alice.get("/api/v1/storage").json()["used_bytes"], 0);
+}
