@@ -112,7 +112,7 @@ pub(crate) fn shown(email: EmailId) -> Vec<u8> {
 }
 
 pub(crate) fn uidl(uidl: &str) -> Vec<u8> {
-    key(b'I', &[uidl.as_bytes()])
+    key(b'N', &[uidl.as_bytes()])
 }
 
 pub(crate) fn body(email: EmailId) -> Vec<u8> {
