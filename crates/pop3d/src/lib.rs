@@ -37,7 +37,8 @@ pub use login_delay::{DEVICES_REMEMBERED_MAX, LoginDelay};
 pub const AUTHORIZATION_TIMEOUT_MILLIS: u64 = 60 * 1000;
 /// RFC 1939 §3: an autologout timer must be at least ten minutes.
 pub const IDLE_TIMEOUT_MILLIS: u64 = 10 * 60 * 1000;
-/// So many commands that fail before a login, or lines that are none, end the session.
+/// So many commands that fail before a login, or lines that are none, end the session. A command that is refused after
+/// the login does not: a program that deletes what is gone already must get as far as QUIT.
 pub const ERRORS_MAX: u32 = 20;
 
 /// What all POP3 sessions share.
@@ -187,13 +188,23 @@ impl Session {
         }
     }
 
+    /// Goes on with an answer of many lines, if one is being sent; whether there is more of it. As long as the client takes
+    /// it, however slowly, it is not idle.
+    fn answer(&mut self, now: Moment, output: &mut Vec<u8>) -> Option<bool> {
+        let State::Transaction(transaction) = &mut self.state else { return None };
+        let more = transaction.answer(output)?;
+        self.touch(now);
+        Some(more)
+    }
+
     /// Handles what was received, until something has to be waited for.
     fn run(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
         loop {
-            if let State::Transaction(transaction) = &mut self.state
-                && transaction.answer(output)
-            {
-                return Step::Flush;
+            if let Some(more) = self.answer(now, output) {
+                if more {
+                    return Step::Flush;
+                }
+                continue;
             }
             if self.is_held_back(now, output) {
                 return if matches!(self.state, State::Over) { Step::Close } else { Step::Wait };
@@ -203,12 +214,13 @@ impl Session {
             }
             let Some(event) = self.receiver.poll() else { return Step::Wait };
             self.touch(now);
+            let counts = matches!(event, Event::Command(Err(_))) || !matches!(self.state, State::Transaction(_));
             match self.handle(event, now, output) {
                 Outcome::Done => {}
                 Outcome::StartTls => return Step::StartTls,
                 Outcome::Reply(reply) => {
                     reply.encode(output);
-                    if !reply.is_ok() && self.error() {
+                    if counts && !reply.is_ok() && self.error() {
                         Reply::err(self.words.too_many_errors).encode(output);
                         return Step::Close;
                     }

@@ -412,3 +412,42 @@ fn programs_with_the_main_password_are_told_apart_by_how_they_log_in() {
     assert_eq!(world.log_in().say("STAT\r\n"), "+OK 0 0\r\n");
     world.check();
 }
+
+/// A message over a slow line takes longer than the timeout; the session must not end just as it is through.
+#[test]
+fn a_slow_download_is_not_idle() {
+    let large = format!("Subject: large\r\n\r\n{}", "line of text\r\n".repeat(40_000));
+    let world = world(&[&large]);
+    let mut client = world.log_in();
+    client.session.receive(b"RETR 1\r\nDELE 1\r\n");
+    let (mut slices, mut last) = (0, Vec::new());
+    loop {
+        let mut output = Vec::new();
+        client.last = client.session.step(client.now, &mut output);
+        last = if output.is_empty() { last } else { output };
+        if client.last != Step::Flush {
+            break;
+        }
+        slices += 1;
+        client.now = client.now.plus_millis(IDLE_TIMEOUT_MILLIS - 1);
+    }
+    assert!(slices > 3 && last.ends_with(b"+OK Message 1 is deleted at QUIT\r\n"), "{slices}");
+    assert_eq!(client.wait(IDLE_TIMEOUT_MILLIS - 1), "");
+    assert_eq!(client.say("QUIT\r\n"), "+OK 1 deleted\r\n");
+}
+
+/// Outlook deletes what another session of it has deleted already; it must get as far as QUIT all the same.
+#[test]
+fn refusals_after_the_login_do_not_end_the_session() {
+    let world = world(&["a"]);
+    let mut client = world.log_in();
+    client.say("DELE 1\r\n");
+    for _ in 0..2 * ERRORS_MAX {
+        assert_eq!(client.say("DELE 1\r\n"), "-ERR Message 1 is deleted\r\n");
+    }
+    assert_eq!(client.say("QUIT\r\n"), "+OK 1 deleted\r\n");
+    // Lines that are none still do.
+    let mut client = world.log_in();
+    let answers: String = (0..ERRORS_MAX).map(|_| client.say("XYZ\r\n")).collect();
+    assert!(answers.ends_with("-ERR Too many errors\r\n") && client.last == Step::Close, "{answers}");
+}

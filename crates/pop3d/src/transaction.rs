@@ -57,10 +57,10 @@ impl Transaction {
         self.maildrop.expires_after_days()
     }
 
-    /// Goes on with an answer of many lines; `true` when there is more of it to send.
-    pub(crate) fn answer(&mut self, output: &mut Vec<u8>) -> bool {
+    /// Goes on with an answer of many lines, if there is one; `true` when there is more of it to send.
+    pub(crate) fn answer(&mut self, output: &mut Vec<u8>) -> Option<bool> {
         let more = match &mut self.answering {
-            None => return false,
+            None => return None,
             Some(Answer::Listing(listing)) => {
                 let marks = &self.marks;
                 let is_there = |position: usize| marks.get(position).is_some_and(|mark| !mark.deleted);
@@ -71,7 +71,7 @@ impl Transaction {
         if !more {
             self.answering = None;
         }
-        more
+        Some(more)
     }
 
     pub(crate) fn handle(

@@ -22,13 +22,12 @@ pub(crate) fn take() -> Option<u64> {
     LAST.take()
 }
 
-/// What is offered, in its order, without what a client makes up anew each time.
+/// What is offered, in its order, without what a client makes up anew each time. Signature schemes are left out: rustls shows
+/// only those that this server could use, and a new certificate must not change what a client is known by.
 fn number(hello: &ClientHello<'_>) -> u64 {
     let mut hash = Fnv::default();
     let suites = hello.cipher_suites().iter().map(|suite| u16::from(*suite));
     suites.filter(|suite| !is_grease(*suite)).for_each(|suite| hash.add(&suite.to_be_bytes()));
-    hash.add(b"signatures");
-    hello.signature_schemes().iter().for_each(|scheme| hash.add(&u16::from(*scheme).to_be_bytes()));
     hash.add(b"groups");
     let groups = hello.named_groups().unwrap_or_default().iter().map(|group| u16::from(*group));
     groups.filter(|group| !is_grease(*group)).for_each(|group| hash.add(&group.to_be_bytes()));
