@@ -12,4 +12,5 @@ mod mixed;
 mod mutt;
 mod python;
 mod senders;
+mod sent;
 mod shared_password;
