@@ -9,6 +9,7 @@ mod history;
 mod holds;
 mod mailboxes;
 mod maildrop;
+mod named;
 mod programs;
 mod quota;
 mod read;

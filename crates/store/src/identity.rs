@@ -1,6 +1,7 @@
 //! What a message is found by: its Message-ID; and of the account's own mail, what tells that two are the same message.
 //!
-//! Rows `I` lead from a [`Name`] to messages. A name is a hash and may have been chosen by a stranger: whoever finds a
+//! Rows `I` lead from a [`Name`] to messages. Those of the account's own mail are written with it; those of mail from others
+//! later and many at a time (`account::named`): rows in no order cost a delivery more than all else that it writes. A name is a hash and may have been chosen by a stranger: whoever finds a
 //! message by it looks at the message itself, or at its [`Own`], before it believes anything.
 
 use crate::codec::Corrupt;
@@ -16,6 +17,11 @@ impl Name {
     /// `id` without angle brackets.
     pub(crate) fn of_message_id(id: &[u8]) -> Self {
         Self::first(blake3::hash(id).as_bytes())
+    }
+
+    /// Of a message that has a Message-ID.
+    pub(crate) fn of(summary: &Summary) -> Option<Self> {
+        summary.envelope.message_id.as_deref().and_then(refers::message_id).map(Self::of_message_id)
     }
 
     fn first(hash: &[u8]) -> Self {
@@ -126,7 +132,7 @@ impl Own {
 /// Whose a new message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Somebody else's.
+    /// Somebody else's: its rows are written later.
     Delivered,
     /// Uploaded by a program.
     Uploaded,
@@ -134,7 +140,7 @@ pub(crate) enum Origin {
     Submitted { added_bytes: usize },
 }
 
-/// What a message is found by.
+/// What a new message is found by at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// At most two; a copy of the account's own mail is found by the last.
@@ -144,13 +150,12 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn of(message: &[u8], summary: &Summary, origin: Origin) -> Self {
-        let id = summary.envelope.message_id.as_deref().and_then(refers::message_id);
-        let mut names: Vec<Name> = id.map(Name::of_message_id).into_iter().collect();
         let (original, saved) = match origin {
-            Origin::Delivered => return Self { names, own: None },
+            Origin::Delivered => return Self::default(),
             Origin::Uploaded => (message, false),
             Origin::Submitted { added_bytes } => (message.get(added_bytes..).unwrap_or_default(), true),
         };
+        let mut names: Vec<Name> = Name::of(summary).into_iter().collect();
         let Some(fingerprint) = Fingerprint::of(original) else { return Self { names, own: None } };
         if header::find(original, "message-id").and_then(|field| refers::message_id(field.value)).is_none() {
             names.push(fingerprint.name());
@@ -224,8 +229,8 @@ mod tests {
         check("", SENT, 1);
         check("Message-ID: <server@x>\r\n", "Date: today\r\n\r\nbody", 2);
         check("Date: today\r\n", "Message-ID: <1@x>\r\n\r\nbody", 1);
-        let delivered = identity(SENT, Origin::Delivered);
-        assert_eq!((delivered.names.as_slice(), delivered.own), (&[Name::of_message_id(b"1@x")][..], None));
+        assert_eq!(identity(SENT, Origin::Delivered), Identity::default());
+        assert_eq!(identity(SENT, Origin::Uploaded).names, [Name::of_message_id(b"1@x")]);
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub(crate) struct AccountRecord {
     pub(crate) history_from: ModSeq,
     /// The owner was told that the mailboxes fill up, and they have not become emptier since.
     pub(crate) told_of_filling: bool,
+    /// Messages up to this one are found by their Message-ID, those after it not yet.
+    pub(crate) named_to: EmailId,
     pub(crate) last_hold: HoldId,
     /// Holds without an answer.
     pub(crate) open_holds: u32,
@@ -88,7 +90,7 @@ impl AccountRecord {
         w.number(self.last_mailbox.0.into()).number(self.last_device.into()).number(self.journal_floor.0);
         self.settings.write(&mut w);
         w.number(self.retained.messages).number(self.retained.bytes).number(self.history_from.0);
-        w.byte(u8::from(self.told_of_filling));
+        w.byte(u8::from(self.told_of_filling)).number(self.named_to.0);
         w.number(self.last_hold.0.into()).number(self.open_holds.into());
         w.0
     }
@@ -108,6 +110,7 @@ impl AccountRecord {
             retained: Retained { messages: number(&mut r)?, bytes: number(&mut r)? },
             history_from: ModSeq(number(&mut r)?),
             told_of_filling: has_grown && r.byte()? != 0,
+            named_to: EmailId(number(&mut r)?),
             last_hold: HoldId(u32::try_from(number(&mut r)?).map_err(|_| Corrupt)?),
             open_holds: u32::try_from(number(&mut r)?).map_err(|_| Corrupt)?,
         };
@@ -329,7 +332,7 @@ pub(crate) struct EmailRecord {
     pub(crate) object: Option<String>,
     /// How it came; `None` where a version that did not note it stored the message.
     pub(crate) arrival: Option<Arrival>,
-    /// What it is found by; nothing where a version that did not index it stored the message.
+    /// What it is found by, as rows `I` say.
     pub(crate) names: Vec<Name>,
 }
 

@@ -45,6 +45,7 @@ impl AccountState {
                 settings: AccountSettings::default(),
                 retained: Retained::default(),
                 history_from: ModSeq(0),
+                named_to: EmailId(0),
                 told_of_filling: false,
                 last_hold: HoldId(0),
                 open_holds: 0,

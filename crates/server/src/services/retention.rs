@@ -1,5 +1,5 @@
 //! What was removed longer ago than the retention time gives its space back, and so do bodies that a crash left behind.
-//! What POP3 devices deleted and their policies put off is removed when it is due.
+//! What POP3 devices deleted and their policies put off is removed when it is due. New mail is indexed by its Message-ID.
 
 use std::time::Duration;
 
@@ -82,6 +82,7 @@ impl Work {
     /// How many messages and lost objects went.
     fn tidy(self, account: &Account) -> Result<(usize, usize), Error> {
         account.remove_due(self.now)?;
+        account.index_message_ids(usize::MAX)?;
         let messages = account.purge(self.purge_before)?.messages;
         let objects = self.sweep_before.map_or(Ok(0), |before| account.sweep(before))?;
         Ok((messages, objects))

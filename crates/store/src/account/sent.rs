@@ -27,6 +27,9 @@ pub(super) const NAMESAKES_MAX: usize = 64;
 /// A program files its copy in any mailbox for so long; later only in one for sent mail, because then it is a person who
 /// files.
 const PROGRAM_FILES_MILLIS: i64 = 15 * 60 * 1000;
+/// So many commits, at most, bring the index by Message-ID up to date before a message is sent: as a rule one of a few
+/// messages. Of a mailbox that was just imported the rest is done within the hour.
+const NAMED_COMMITS_MAX: usize = 10;
 /// A COPY or MOVE of more messages is no program that files what it sent.
 const RELISTED_MAX: usize = 64;
 
@@ -72,6 +75,11 @@ impl Account {
         let saves = self.devices()?.get(&actor.device).is_none_or(|device| device.saves_sent);
         let summary = Summary::parse(body);
         let refers = Refers::of(body, &summary.structure);
+        if !refers.is_empty()
+            && let Err(error) = self.index_message_ids(NAMED_COMMITS_MAX)
+        {
+            tracing::warn!(account = %self.id(), %error, "what a sent message answers may not be found");
+        }
         if !saves && refers.is_empty() {
             return Ok(Submitted { copy: SentCopy::Off, flagged: 0 });
         }
