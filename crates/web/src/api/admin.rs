@@ -4,6 +4,7 @@
 use super::{Endpoint, json};
 use crate::form::Fields;
 use crate::problem::{Kind, Problem};
+use crate::setup::{DnsRecord, dns_records};
 use crate::visit::{Owner, Proof};
 use auth::{Accepted, Declined, RequestInfo, RequestState};
 use console::{Administration, IntegrityReport, shown};
@@ -12,6 +13,7 @@ use serde::Serialize;
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/admin/accounts", |owner, _| json(administration(owner)?.accounts()?)),
     Endpoint::get("/api/v1/admin/integrity", |owner, fields| json(report(owner, fields)?)),
+    Endpoint::get("/api/v1/admin/records", |owner, fields| json(records(owner, fields)?)),
     Endpoint::get("/api/v1/admin/requests", |owner, _| json(requests(owner)?)),
     Endpoint::post("/api/v1/admin/requests/{id}/accept", |owner, fields| {
         let Accepted { address, contact, link, .. } = accept(owner, fields)?;
@@ -54,6 +56,16 @@ struct DeclinedData {
     address: String,
     contact: String,
     reason: String,
+}
+
+/// What to publish in the DNS for a local `domain`.
+pub(crate) fn records(owner: &Owner, fields: &Fields) -> Result<Vec<DnsRecord>, Problem> {
+    administration(owner)?;
+    let domain = fields.text("domain").to_ascii_lowercase();
+    if !owner.site.auth().directory().is_local_domain(&domain)? {
+        return Err(Problem::new(Kind::NotFound, "This server has no mail for that domain."));
+    }
+    Ok(dns_records(&domain, owner.site.offered()))
 }
 
 /// The console of an administrator; nobody else gets one.

@@ -2,9 +2,9 @@
 
 use super::{Endpoint, json};
 use crate::form::Fields;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::setup::{self, Profile, Protocol, QrImage, Security, Service};
-use crate::visit::Owner;
+use crate::visit::{Owner, Proof};
 use console::{Access, PopChoice, SetupGuide, SetupProgram, setup_guide};
 use serde::Serialize;
 
@@ -38,6 +38,10 @@ pub(crate) struct Setting {
 
 /// Adds a device: `program`, `access`, `name`, and for POP what its deletions do.
 pub(crate) fn add(owner: &Owner, fields: &Fields) -> Result<NewDevice, Problem> {
+    if owner.proof == Proof::Password {
+        let detail = "An application password makes no others: log in on the pages to add a device.";
+        return Err(Problem::new(Kind::Forbidden, detail));
+    }
     let program = named(fields, "program", SetupProgram::named)?.unwrap_or(SetupProgram::Other);
     let access = named(fields, "access", Access::named)?.unwrap_or(Access::Imap);
     let offered = owner.site.offered();

@@ -2,6 +2,8 @@
 
 use crate::testing::{ALICE, World};
 use axum::http::StatusCode;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 
 const PAGE: &str = "/devices/add";
 
@@ -102,6 +104,27 @@ fn nobody_adds_a_device_for_another() {
     assert!(made["password"].as_str().unwrap().len() > 15 && made["qr"].is_null(), "{made}");
     assert_eq!((&made["access"], made["settings"][2]["value"].as_str()), (&"imap".into(), Some("993")));
     assert_eq!(world.account(ALICE).devices().unwrap().len(), before + 1);
+    let mut program = world.browser();
+    let user = format!("{ALICE}:{}", made["password"].as_str().unwrap());
+    program.extra = vec![("authorization", format!("Basic {}", BASE64_STANDARD.encode(user)))];
+    let refused = program.call("/api/v1/devices", r#"{"name":"another"}"#);
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "a password that was lost makes no others: {}", refused.text);
+}
+
+#[test]
+fn administrators_read_what_to_publish() {
+    let world = World::new();
+    let mut alice = world.alice();
+    let path = "/admin/domains/records?domain=example.org";
+    assert_eq!(alice.get(path).status, StatusCode::FORBIDDEN);
+    world.auth.directory().set_admin(ALICE, true).unwrap();
+    let mut alice = world.alice();
+    let page = alice.get(path);
+    assert!(page.text.contains("0 1 993 mail.example.org.") && page.text.contains("_ua-auto-config"), "{}", page.text);
+    assert!(alice.get("/admin/addresses").text.contains(path));
+    assert_eq!(alice.get("/admin/domains/records?domain=%3Cb%3E").status, StatusCode::NOT_FOUND);
+    let data = alice.get("/api/v1/admin/records?domain=Example.org").json();
+    assert_eq!(data[0]["kind"], "MX");
 }
 
 #[test]

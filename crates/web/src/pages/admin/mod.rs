@@ -3,6 +3,7 @@
 mod accounts;
 mod addresses;
 mod people;
+mod records;
 mod report;
 
 use crate::answer::{Answer, Outcome};
@@ -12,7 +13,8 @@ use crate::problem::{Kind, Problem};
 use crate::route::Route;
 use crate::visit::Owner;
 
-pub(super) const ROUTES: &[&[Route]] = &[accounts::ROUTES, people::ROUTES, addresses::ROUTES, report::ROUTES];
+pub(super) const ROUTES: &[&[Route]] =
+    &[accounts::ROUTES, people::ROUTES, addresses::ROUTES, records::ROUTES, report::ROUTES];
 
 /// The page again with what was done, or why it was not.
 fn settled(owner: &Owner, outcome: Result<String, Problem>, path: &str) -> Outcome {
