@@ -31,7 +31,7 @@ pub(super) struct Place {
 /// The way to a server.
 enum Way {
     Running(Client),
-    InProcess { admin: Admin, _data_dir: DataDir },
+    InProcess { admin: Box<Admin>, _data_dir: DataDir },
 }
 
 impl Place {
@@ -78,7 +78,7 @@ impl Place {
         let data_dir = DataDir::open(&config.data_dir)?;
         let stores = Stores::open(&data_dir, &config)?;
         let offered = offered(&config.hostname, &config.addresses());
-        let admin = Admin::new(stores, Clock::start()).offering(offered);
+        let admin = Box::new(Admin::new(stores, Clock::start()).offering(offered));
         Ok(Way::InProcess { admin, _data_dir: data_dir })
     }
 

@@ -74,6 +74,11 @@ pub(super) fn link(item: &Item) -> Option<&LinkItem> {
 fn accepted(link: &LinkItem) -> String {
     let [address, contact, url] = [&link.address, &link.contact, &link.url].map(|text| text.as_deref().unwrap_or("-"));
     let until = &link.expires_at;
+    if link.mailed {
+        return format!(
+            "{address} was added. A letter with the link for the first password is under way to {contact}.\n"
+        );
+    }
     format!(
         "{address} was added. Send this link to {contact}; it is good once, until {until}, to choose the password:\n{url}\n"
     )

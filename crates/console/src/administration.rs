@@ -75,6 +75,8 @@ pub struct AccountReport {
     pub pop_devices: Vec<PopDeviceLine>,
     /// Messages that a POP device took, and that are offered to be put back.
     pub offered: u64,
+    /// Messages whose removal is held until the owner answers.
+    pub held: u64,
     /// Messages that were removed and can still be brought back.
     pub retained: u64,
     /// Their octets.
@@ -179,16 +181,18 @@ impl Administration {
             .map(|finding| finding.what)
             .collect();
         let offered = console.offers()?.iter().map(|offer| offer.messages).sum();
+        let held = console.holds(false)?.iter().map(|held| held.messages).sum();
         let retained = account.retained()?;
-        let light = worst(&devices, offered, !findings.is_empty());
+        let light = worst(&devices, offered + held, !findings.is_empty());
         Ok(AccountReport {
             number: info.id.0,
             address: info.address,
             light,
-            verdict: words::account_verdict(light, offered, findings.len()),
+            verdict: words::account_verdict(light, (held, offered), findings.len()),
             devices: devices.len(),
             pop_devices: devices.iter().filter(|card| uses_pop(card)).map(pop_line).collect(),
             offered,
+            held,
             retained: retained.messages,
             retained_bytes: retained.bytes,
             findings,
@@ -204,11 +208,11 @@ fn there<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-fn worst(devices: &[DeviceCard], offered: u64, is_damaged: bool) -> Light {
+fn worst(devices: &[DeviceCard], waiting: u64, is_damaged: bool) -> Light {
     let any = |light: Light| devices.iter().any(|card| card.light == light);
     if is_damaged || any(Light::Red) {
         Light::Red
-    } else if offered > 0 || any(Light::Amber) {
+    } else if waiting > 0 || any(Light::Amber) {
         Light::Amber
     } else {
         Light::Green
@@ -222,4 +226,81 @@ fn uses_pop(card: &DeviceCard) -> bool {
 
 fn pop_line(card: &DeviceCard) -> PopDeviceLine {
     PopDeviceLine { id: card.id, name: card.name.clone(), light: card.light, reason: card.light_reason.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use auth::{AuthOptions, PasswordCost};
+    use std::sync::Arc;
+    use store::device::{Credential, LastLogin};
+    use store::removal::RemovalPolicy;
+    use store::sim::{SimEngine, SimObjects};
+    use store::{AccountId, DeviceId, Store, Timestamp};
+
+    const NOW: Timestamp = Timestamp(1_790_000_000_000);
+    const ADMIN: Actor = Actor { device: DeviceId(0), protocol: Protocol::Web, now: NOW };
+
+    fn administration(accounts: usize) -> Administration {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+        let auth = Auth::open(store, [7; 32], options).unwrap();
+        auth.directory().add_domain("example.org").unwrap();
+        for n in 0..accounts {
+            auth.directory().add_account(&format!("user{n:02}@example.org"), "correct horse", "", NOW).unwrap();
+        }
+        Administration::new(auth, ADMIN)
+    }
+
+    fn add_device(administration: &Administration, id: AccountId, protocol: Protocol, removal: RemovalPolicy) {
+        let account = administration.auth.store().account(id);
+        let credential = Credential::ApplicationPassword { hash: [0; 32] };
+        let device = account.add_device(ADMIN, words::protocol(protocol), credential, Some(removal.into())).unwrap();
+        let login = LastLogin { at: NOW, protocol, address: "192.0.2.7".to_owned(), tls: None, program: None };
+        account.note_login(device, login).unwrap();
+    }
+
+    #[test]
+    fn an_account_is_as_safe_as_its_worst_device() {
+        let administration = administration(3);
+        let [_, changed, emptied] = [16, 17, 18].map(AccountId);
+        for id in [changed, emptied] {
+            add_device(&administration, id, Protocol::Imap, RemovalPolicy::Keep);
+        }
+        add_device(&administration, changed, Protocol::Pop3, RemovalPolicy::Trash);
+        add_device(&administration, emptied, Protocol::Pop3, RemovalPolicy::Expunge);
+        let report = administration.report(None).unwrap();
+        let lights: Vec<(Light, &str)> =
+            report.accounts.iter().map(|account| (account.light, account.verdict.as_str())).collect();
+        let expected = [
+            (Light::Green, "Mail is safe."),
+            (Light::Amber, "A device changes what the others see, as its owner chose."),
+            (Light::Red, "A device takes mail from the others."),
+        ];
+        assert_eq!(lights, expected);
+        let pop: Vec<usize> = report.accounts.iter().map(|account| account.pop_devices.len()).collect();
+        assert_eq!((pop, report.accounts[2].devices), (vec![0, 1, 1], 2));
+        assert_eq!((report.directory.len(), report.next_after), (0, None));
+        assert_eq!(administration.accounts().unwrap()[2].devices, 2);
+    }
+
+    #[test]
+    fn the_report_has_pages() {
+        let last = 15 + u32::try_from(REPORT_ACCOUNTS_MAX).unwrap();
+        for (accounts, next_after) in [(REPORT_ACCOUNTS_MAX, None), (REPORT_ACCOUNTS_MAX + 1, Some(last))] {
+            let administration = administration(accounts);
+            let first = administration.report(None).unwrap();
+            assert_eq!((first.accounts.len(), first.next_after), (REPORT_ACCOUNTS_MAX, next_after));
+            let second = administration.report(Some(last)).unwrap();
+            assert_eq!((second.accounts.len(), second.next_after), (accounts - REPORT_ACCOUNTS_MAX, None));
+        }
+    }
+
+    #[test]
+    fn what_waits_for_the_owner_and_what_is_wrong_comes_first() {
+        let verdict = |waiting, findings| words::account_verdict(Light::Amber, waiting, findings);
+        assert!(verdict((3, 2), 1).contains("pillarbox check"));
+        assert!(verdict((3, 2), 0).contains("removal of 3 messages is held"));
+        assert!(verdict((0, 2), 0).contains("took 2 messages"));
+    }
 }

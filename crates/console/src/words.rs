@@ -326,9 +326,10 @@ pub(crate) const ADVICE_IMAP: &str =
     "This device uses POP. Over IMAP it would show the same mail, read and unread, as your others.";
 
 /// Whether the mail of an account is safe, for an administrator.
-pub(crate) fn account_verdict(light: Light, offered: u64, findings: usize) -> String {
+pub(crate) fn account_verdict(light: Light, (held, offered): (u64, u64), findings: usize) -> String {
     match (light, offered, findings) {
         (_, _, 1..) => "Something is wrong with what is stored; `pillarbox check` tells more.".to_owned(),
+        (_, _, 0) if held > 0 => format!("The removal of {held} messages is held until the owner answers."),
         (Light::Red, _, 0) => "A device takes mail from the others.".to_owned(),
         (Light::Amber | Light::Green, 1.., 0) => format!("A device took {offered} messages that can be put back."),
         (Light::Amber, 0, 0) => "A device changes what the others see, as its owner chose.".to_owned(),

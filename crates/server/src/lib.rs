@@ -12,6 +12,7 @@ pub mod driver;
 pub mod http;
 pub mod lifecycle;
 pub mod listen;
+pub mod post;
 mod private_file;
 mod run;
 pub mod service;

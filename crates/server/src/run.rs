@@ -45,7 +45,7 @@ pub fn run(
     let offered = offered(&config.hostname, running.addresses());
     let admin = Arc::new(Admin::new(stores.clone(), clock).offering(offered));
     runtime.spawn(control.serve(admin, running.stopping()));
-    runtime.spawn(keep_retention(stores.store.clone(), config.retention_days, clock, running.stopping()));
+    runtime.spawn(keep_retention(stores.auth.clone(), config.retention_days, clock, running.stopping()));
     let (store, hostname) = (stores.store.clone(), config.hostname.clone());
     runtime.spawn(tell_of_filling(store, hostname, clock, running.stopping()));
     listening(&stores, &running, clock)?;

@@ -21,6 +21,7 @@ use store_sqlite::{SqliteEngine, SqliteOptions};
 
 use crate::config::Config;
 use crate::lifecycle::DataDir;
+use crate::post::Post;
 use crate::private_file;
 use crate::setup::SetupError;
 
@@ -39,6 +40,7 @@ pub struct Stores {
     pub queue: Queue,
     directory: PathBuf,
     pages: String,
+    post: Post,
 }
 
 impl Stores {
@@ -65,13 +67,20 @@ impl Stores {
         })?;
         let lifetime_millis = u64::from(config.queue_lifetime_hours) * HOUR_MILLIS;
         let queue = Queue::open(&store, Policy { lifetime_millis, ..Policy::default() });
-        Ok(Self { store, auth, queue, directory: path.to_owned(), pages: config.pages() })
+        let post = Post::new(&auth, &queue, config);
+        Ok(Self { store, auth, queue, directory: path.to_owned(), pages: config.pages(), post })
     }
 
     /// Where the pages are: `https://mail.example.org`.
     #[must_use]
     pub fn pages(&self) -> &str {
         &self.pages
+    }
+
+    /// The way out for letters of the server itself.
+    #[must_use]
+    pub fn post(&self) -> &Post {
+        &self.post
     }
 
     /// The data directory.

@@ -48,4 +48,4 @@ mod tests;
 pub use axum::Router;
 pub use axum::body::Body;
 pub use guard::Peer;
-pub use site::{Site, SiteOptions};
+pub use site::{Post, Site, SiteOptions};

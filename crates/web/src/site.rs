@@ -19,7 +19,12 @@ pub struct SiteOptions {
     pub hostname: String,
     /// Reads the clock.
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Sends a letter to an address; whether it is under way.
+    pub post: Box<Post>,
 }
+
+/// Takes an address, a message and the time.
+pub type Post = dyn Fn(&str, &[u8], Timestamp) -> bool + Send + Sync;
 
 struct Inner {
     auth: Auth,
@@ -79,6 +84,11 @@ impl Site {
 
     pub(crate) fn links(&self) -> &Links {
         &self.0.links
+    }
+
+    /// Whether the letter is under way.
+    pub(crate) fn post(&self, to: &str, content: &[u8]) -> bool {
+        (self.0.options.post)(to, content, self.now())
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -8,8 +8,8 @@ use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
 use store::{Account, Store, Timestamp};
 use tokio::runtime::Builder;
@@ -23,8 +23,12 @@ pub(crate) const HOSTNAME: &str = "mail.example.org";
 pub(crate) struct World {
     pub(crate) auth: Auth,
     pub(crate) router: Router,
+    /// Letters that went out: to whom, and what.
+    pub(crate) letters: Letters,
     clock: Arc<AtomicI64>,
 }
+
+pub(crate) type Letters = Arc<Mutex<Vec<(String, String)>>>;
 
 /// An answer.
 #[derive(Debug)]
@@ -81,9 +85,15 @@ impl World {
         let clock = Arc::new(AtomicI64::new(SIM_EPOCH.0 + 60_000));
         let reads = clock.clone();
         let now = Box::new(move || Timestamp(reads.load(Ordering::Relaxed)));
-        let site = Site::new(auth.clone(), SiteOptions { hostname: HOSTNAME.to_owned(), now }).unwrap();
+        let letters: Letters = Arc::default();
+        let keeps = letters.clone();
+        let post = Box::new(move |to: &str, content: &[u8], _| {
+            keeps.lock().unwrap().push((to.to_owned(), String::from_utf8(content.to_vec()).unwrap()));
+            true
+        });
+        let site = Site::new(auth.clone(), SiteOptions { hostname: HOSTNAME.to_owned(), now, post }).unwrap();
         site.offer(offered());
-        Self { auth, router: site.router(), clock }
+        Self { auth, router: site.router(), letters, clock }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -1,7 +1,9 @@
 //! People who want to get in: requests for accounts, invitations, one-time links.
 
 use auth::{LinkInfo, LinkPurpose, NewLink, RequestInfo, RequestState};
+use console::{Sender, accepted_letter, declined_letter};
 use serde::{Deserialize, Serialize};
+use store::Timestamp;
 
 use super::{Admin, Item, Items, text_of};
 use crate::control::Failure;
@@ -95,6 +97,9 @@ pub struct LinkItem {
     /// Where to send it, if it is the answer to a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<String>,
+    /// Whether a letter with it is under way to there.
+    #[serde(default)]
+    pub mailed: bool,
 }
 
 impl PeopleRequest {
@@ -110,10 +115,18 @@ impl PeopleRequest {
             }
             Self::Accept { number, address } => {
                 let accepted = auth.requests().accept(number, address.as_deref(), now)?;
-                let link = LinkItem { contact: Some(accepted.contact), ..admin.new_link(accepted.link) };
-                Ok(item(Item::Link(link))?)
+                let link = admin.new_link(accepted.link.clone());
+                let letter = accepted_letter(&accepted, link.url.as_deref().unwrap_or_default(), &admin.sender(now));
+                let mailed = admin.stores.post().send(&accepted.contact, &letter, now);
+                Ok(item(Item::Link(LinkItem { contact: Some(accepted.contact), mailed, ..link }))?)
             }
-            Self::Decline { number, reason } => Ok(auth.requests().decline(number, &reason, now).map(drop)?),
+            Self::Decline { number, reason } => {
+                let declined = auth.requests().decline(number, &reason, now)?;
+                let letter = declined_letter(&declined, &admin.sender(now));
+                // Without a way to send it, who asked still sees the answer on their page.
+                let _mailed = admin.stores.post().send(&declined.contact, &letter, now);
+                Ok(())
+            }
             Self::Invite { address, days } => {
                 Ok(item(Item::Link(admin.new_link(auth.directory().invite(address.as_deref(), days, now)?)))?)
             }
@@ -132,6 +145,10 @@ impl PeopleRequest {
 }
 
 impl Admin {
+    fn sender(&self, now: Timestamp) -> Sender<'_> {
+        Sender { hostname: self.stores.post().hostname(), now }
+    }
+
     fn new_link(&self, link: NewLink) -> LinkItem {
         let NewLink { token, info } = link;
         let path = match &info.purpose {
@@ -179,6 +196,7 @@ impl LinkItem {
             expires_at: text_of(info.expires_at),
             url: None,
             contact: None,
+            mailed: false,
         }
     }
 }

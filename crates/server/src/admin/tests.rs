@@ -211,7 +211,7 @@ fn a_stranger_asks_and_an_operator_answers() {
         (link.contact.as_deref(), link.address.as_deref()),
         (Some("carol@example.com"), Some("carol@example.org"))
     );
-    assert!(link.url.as_ref().is_some_and(|url| url.starts_with("https://localhost/password/")), "{link:?}");
+    assert!(link.url.as_ref().is_some_and(|url| url.starts_with("https://localhost:8443/password/")), "{link:?}");
     rig.refused(Request::People(accept(first, None)), "answered already");
     rig.refused(Request::People(accept(second, None)), "is an account already");
     let listed = ask(PeopleRequest::Requests).unwrap();

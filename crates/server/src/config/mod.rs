@@ -227,7 +227,11 @@ impl Config {
     /// The address of the pages.
     #[must_use]
     pub fn pages(&self) -> String {
-        format!("https://{}", self.hostname)
+        let ports = self.listen.get(&Service::Https).into_iter().flatten().map(SocketAddr::port);
+        match ports.min().filter(|port| *port != 443) {
+            Some(port) => format!("https://{}:{port}", self.hostname),
+            None => format!("https://{}", self.hostname),
+        }
     }
 
     /// All listening addresses, service by service.

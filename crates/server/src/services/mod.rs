@@ -62,7 +62,9 @@ impl Services {
         };
         let queue = config.smarthost.as_ref().map(|_| stores.queue.clone());
         let now = Box::new(move || Timestamp(clock.now().unix_millis));
-        let site = Site::new(stores.auth.clone(), SiteOptions { hostname: config.hostname.clone(), now });
+        let letters = stores.post().clone();
+        let post = Box::new(move |to: &str, content: &[u8], now| letters.send(to, content, now));
+        let site = Site::new(stores.auth.clone(), SiteOptions { hostname: config.hostname.clone(), now, post });
         Ok(Self {
             site: site.map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))?,
             mx: smtpd::Service::mx(common.clone()),

@@ -1,8 +1,10 @@
 //! What was removed longer ago than the retention time gives its space back, and so do bodies that a crash left behind.
 //! What POP3 devices deleted and their policies put off is removed when it is due. New mail is indexed by its Message-ID.
+//! Sessions on the pages that are over go.
 
 use std::time::Duration;
 
+use auth::Auth;
 use store::{Account, Error, Store, Timestamp};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -21,9 +23,9 @@ const SWEEP_ROUNDS: u64 = 24;
 const SWEEP_AGE_MILLIS: i64 = DAY_MILLIS;
 const DAY_MILLIS: i64 = 24 * 3600 * 1000;
 
-/// Purges all accounts of `store` every hour, until `stop` becomes true or its sender is dropped. A round that runs then
+/// Purges all accounts every hour, and forgets sessions on the pages that are over every day, until `stop` becomes true or its sender is dropped. A round that runs then
 /// ends after the account that it is at.
-pub async fn keep_retention(store: Store, days: u32, clock: Clock, mut stop: watch::Receiver<bool>) {
+pub async fn keep_retention(auth: Auth, days: u32, clock: Clock, mut stop: watch::Receiver<bool>) {
     let mut pause = FIRST_AFTER;
     for round in 0.. {
         if timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok() {
@@ -35,8 +37,11 @@ pub async fn keep_retention(store: Store, days: u32, clock: Clock, mut stop: wat
             purge_before: ago(i64::from(days) * DAY_MILLIS),
             sweep_before: (round % SWEEP_ROUNDS == 0).then(|| ago(SWEEP_AGE_MILLIS)),
         };
-        let (store, stopping) = (store.clone(), stop.clone());
-        let done = spawn_blocking(move || work.run(&store, &|| *stopping.borrow()));
+        let (auth, stopping) = (auth.clone(), stop.clone());
+        let done = spawn_blocking(move || {
+            work.run(auth.store(), &|| *stopping.borrow());
+            work.forget_sessions(&auth);
+        });
         if let Err(error) = done.await {
             warn!(%error, "a purge did not end well; the next one goes on");
         }
@@ -76,6 +81,16 @@ impl Work {
         }
         if messages + objects > 0 {
             info!(messages, objects, "removed mail has left the retention time");
+        }
+    }
+
+    /// Once a day: those that nobody can use any more.
+    fn forget_sessions(self, auth: &Auth) {
+        if self.sweep_before.is_none() {
+            return;
+        }
+        if let Err(error) = auth.web().tidy(self.now) {
+            warn!(%error, "sessions on the pages that are over could not be forgotten");
         }
     }
 

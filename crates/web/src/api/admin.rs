@@ -7,7 +7,7 @@ use crate::problem::{Kind, Problem};
 use crate::setup::{DnsRecord, dns_records};
 use crate::visit::{Owner, Proof};
 use auth::{Accepted, Declined, RequestInfo, RequestState};
-use console::{Administration, IntegrityReport, shown};
+use console::{Administration, IntegrityReport, Sender, accepted_letter, declined_letter, shown};
 use serde::Serialize;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -16,12 +16,12 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/admin/records", |owner, fields| json(records(owner, fields)?)),
     Endpoint::get("/api/v1/admin/requests", |owner, _| json(requests(owner)?)),
     Endpoint::post("/api/v1/admin/requests/{id}/accept", |owner, fields| {
-        let Accepted { address, contact, link, .. } = accept(owner, fields)?;
-        json(AcceptedData { address, contact, password_url: password_url(owner, &link.token) })
+        let (Accepted { address, contact, .. }, password_url, mailed) = accept(owner, fields)?;
+        json(AcceptedData { address, contact, password_url, mailed })
     }),
     Endpoint::post("/api/v1/admin/requests/{id}/decline", |owner, fields| {
-        let Declined { address, contact, reason, .. } = decline(owner, fields)?;
-        json(DeclinedData { address, contact, reason })
+        let (Declined { address, contact, reason, .. }, mailed) = decline(owner, fields)?;
+        json(DeclinedData { address, contact, reason, mailed })
     }),
 ];
 
@@ -49,6 +49,7 @@ struct AcceptedData {
     address: String,
     contact: String,
     password_url: String,
+    mailed: bool,
 }
 
 #[derive(Serialize)]
@@ -56,6 +57,7 @@ struct DeclinedData {
     address: String,
     contact: String,
     reason: String,
+    mailed: bool,
 }
 
 /// What to publish in the DNS for a local `domain`.
@@ -91,14 +93,25 @@ pub(crate) fn requests(owner: &Owner) -> Result<Vec<RequestLine>, Problem> {
     Ok(owner.site.auth().requests().all(owner.now)?.into_iter().map(line).collect())
 }
 
-pub(crate) fn accept(owner: &Owner, fields: &Fields) -> Result<Accepted, Problem> {
+/// Accepts a request. The link for the first password, and whether it went to who asked.
+pub(crate) fn accept(owner: &Owner, fields: &Fields) -> Result<(Accepted, String, bool), Problem> {
     administration(owner)?;
-    Ok(owner.site.auth().requests().accept(owner.number("id")?, fields.optional("address"), owner.now)?)
+    let accepted = owner.site.auth().requests().accept(owner.number("id")?, fields.optional("address"), owner.now)?;
+    let url = password_url(owner, &accepted.link.token);
+    let mailed = owner.site.post(&accepted.contact, &accepted_letter(&accepted, &url, &sender(owner)));
+    Ok((accepted, url, mailed))
 }
 
-pub(crate) fn decline(owner: &Owner, fields: &Fields) -> Result<Declined, Problem> {
+/// Declines a request. Whether who asked was told by a letter.
+pub(crate) fn decline(owner: &Owner, fields: &Fields) -> Result<(Declined, bool), Problem> {
     administration(owner)?;
-    Ok(owner.site.auth().requests().decline(owner.number("id")?, fields.text("reason"), owner.now)?)
+    let declined = owner.site.auth().requests().decline(owner.number("id")?, fields.text("reason"), owner.now)?;
+    let mailed = owner.site.post(&declined.contact, &declined_letter(&declined, &sender(owner)));
+    Ok((declined, mailed))
+}
+
+fn sender(owner: &Owner) -> Sender<'_> {
+    Sender { hostname: owner.site.hostname(), now: owner.now }
 }
 
 /// The address of a link, on the host that the administrator uses.

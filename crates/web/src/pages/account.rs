@@ -7,6 +7,7 @@ use crate::browser;
 use crate::cookie::Cookie;
 use crate::form::Fields;
 use crate::frame::Frame;
+use crate::moment;
 use crate::notice::Notice;
 use crate::path::OwnPath;
 use crate::problem::{Kind, Problem};
@@ -20,6 +21,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use qrcode::QrCode;
 use qrcode::render::svg;
+use store::Timestamp;
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/account", Handler::Owner(show)),
@@ -42,6 +44,7 @@ struct AccountPage {
     /// `None` without a second factor.
     recovery_codes_left: Option<usize>,
     sessions: Vec<SessionLine>,
+    now: Timestamp,
 }
 
 #[derive(Template)]
@@ -64,7 +67,7 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
     let sessions = api::account::sessions(owner)?;
     let recovery_codes_left = owner.site.auth().web().recovery_codes_left(owner.account)?;
     let frame = Frame::of(owner, "account");
-    Answer::page(&AccountPage { frame, address: owner.address.clone(), recovery_codes_left, sessions })
+    Answer::page(&AccountPage { frame, address: owner.address.clone(), recovery_codes_left, sessions, now: owner.now })
 }
 
 fn change_password(owner: &Owner, fields: &Fields) -> Outcome {

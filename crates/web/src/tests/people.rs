@@ -53,7 +53,10 @@ fn a_stranger_asks_an_administrator_accepts_and_the_owner_gets_in() {
     let mut alice = world.alice();
     assert!(alice.get("/admin/people").text.contains("carol@example.org"));
     alice.submit("/admin/people", "/admin/requests/1/accept", &[("address", "carol@example.org")]);
-    let told = path_in(&alice.get("/admin/people").text, "/password/");
+    assert!(alice.get("/admin/people").text.contains("went to c@example.com"));
+    let (to, letter) = world.letters.lock().unwrap()[0].clone();
+    assert!(to == "c@example.com" && letter.contains("    https://mail.example.org/password/"), "{letter}");
+    let told = path_in(&letter, "/password/");
     let page = stranger.get(&status);
     let link = path_in(&page.text, "/password/");
     assert_ne!(link, told, "each has a link of their own");
@@ -84,6 +87,9 @@ fn a_declined_stranger_reads_why() {
     let page = stranger.get(&status);
     assert!(page.text.contains("only &#60;b&#62;singers") && !page.text.contains("<b>singers"), "{}", page.text);
     assert_eq!(page.header("set-cookie"), "");
+    let (to, letter) = world.letters.lock().unwrap()[0].clone();
+    let (head, body) = letter.split_once("\r\n\r\n").unwrap();
+    assert!(to == "c@example.com" && !head.contains("Set-Cookie") && body.contains("only <b>singers"), "{letter}");
     assert_eq!(world.browser().get(&format!("{}0", &status[..status.len() - 1])).status, StatusCode::NOT_FOUND);
 }
 

@@ -5,6 +5,7 @@ use crate::answer::{Answer, Outcome};
 use crate::api::admin::{administration, password_url};
 use crate::form::Fields;
 use crate::frame::Frame;
+use crate::moment;
 use crate::problem::Problem;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;

@@ -2,15 +2,17 @@
 
 use super::settled;
 use crate::answer::{Answer, Outcome};
-use crate::api::admin::{self, RequestLine, administration, password_url, url};
+use crate::api::admin::{self, RequestLine, administration, url};
 use crate::form::Fields;
 use crate::frame::Frame;
+use crate::moment;
 use crate::problem::Problem;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
 use auth::{LinkInfo, LinkPurpose};
 use console::shown;
+use store::Timestamp;
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/admin/people", Handler::Owner(list)),
@@ -29,6 +31,7 @@ struct PeoplePage {
     requests: Vec<RequestLine>,
     are_allowed: bool,
     links: Vec<LinkLine>,
+    now: Timestamp,
 }
 
 struct LinkLine {
@@ -43,24 +46,28 @@ fn list(owner: &Owner, _: &Fields) -> Outcome {
     let auth = owner.site.auth();
     let links = auth.directory().links(owner.now)?.into_iter().map(line).collect();
     let are_allowed = auth.requests().are_allowed()?;
-    Answer::page(&PeoplePage { frame: Frame::of(owner, "admin"), requests, are_allowed, links })
+    Answer::page(&PeoplePage { frame: Frame::of(owner, "admin"), requests, are_allowed, links, now: owner.now })
 }
 
 fn accept(owner: &Owner, fields: &Fields) -> Outcome {
-    let accepted = admin::accept(owner, fields).map(|accepted| {
-        let url = password_url(owner, &accepted.link.token);
-        format!(
+    let accepted = admin::accept(owner, fields).map(|(accepted, url, mailed)| match mailed {
+        true => format!("{} was added. A letter with the link to choose the password went to {}.", accepted.address, accepted.contact),
+        false => format!(
             "{} was added. Who asked sees it on their page, with a link to choose the password. You can also send this one \
              to {}; it is shown only now: {url}",
             accepted.address, accepted.contact
-        )
+        ),
     });
     settled(owner, accepted, HERE)
 }
 
 fn decline(owner: &Owner, fields: &Fields) -> Outcome {
     let declined = admin::decline(owner, fields);
-    settled(owner, declined.map(|declined| format!("The request of {} was declined.", declined.name)), HERE)
+    let said = declined.map(|(declined, mailed)| {
+        let told = if mailed { format!("; a letter went to {}", declined.contact) } else { String::new() };
+        format!("The request of {} was declined{told}.", declined.name)
+    });
+    settled(owner, said, HERE)
 }
 
 fn invite(owner: &Owner, fields: &Fields) -> Outcome {
