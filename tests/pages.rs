@@ -164,12 +164,16 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
             "/timeline?search=owned&since=never",
             "/undo",
             "/undo?device=2&since=1+day+ago",
+            "/storage",
+            "/devices/add",
+            "/account",
+            "/held",
             "/pop-or-imap",
         ];
         for path in pages {
             look_at(&browser, &base, path, &mut seen);
         }
-        assert_eq!(seen.len(), 15);
+        assert_eq!(seen.len(), 19);
         browser.go(&format!("{base}/timeline?search=owned"));
         browser.click_on("script");
         says(&browser, HOSTILE[0]);
@@ -205,9 +209,18 @@ fn tab_goes_where_the_eye_goes() {
     );
     log_in(&browser, &base);
     browser.go(&format!("{base}/devices"));
-    let order: Vec<String> = (0..9).map(|_| browser.tab()).collect();
-    let expected =
-        ["Skip to the content", "Pillarbox", "Log out", "Overview", "Devices", "Timeline", "Undo", "POP or IMAP?"];
-    assert_eq!(order[..8], expected);
-    assert!(!order[8].is_empty(), "then the first device");
+    let order: Vec<String> = (0..11).map(|_| browser.tab()).collect();
+    let expected = [
+        "Skip to the content",
+        "Pillarbox",
+        "Log out",
+        "Overview",
+        "Devices",
+        "Timeline",
+        "Undo",
+        "Room",
+        "My account",
+    ];
+    assert_eq!(order[..9], expected);
+    assert!(order[9..].iter().all(|words| !words.is_empty()), "then what is on the page: {order:?}");
 }

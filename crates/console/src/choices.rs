@@ -140,6 +140,17 @@ impl AccountConsole {
         self.defaults()
     }
 
+    /// The owner has seen what a device does over POP: it is no news any more.
+    ///
+    /// # Errors
+    /// [`store::Error::NoSuchDevice`] (revoked, too), faults.
+    pub fn introduce(&self, id: DeviceId) -> Result<DeviceCard, Error> {
+        if !self.device(id)?.introduced {
+            self.account.introduce(self.actor, id)?;
+        }
+        self.device_card(id)
+    }
+
     /// Takes a device's right to log in, at once. What it did stays known, and can be undone.
     ///
     /// # Errors

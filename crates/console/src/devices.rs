@@ -38,6 +38,8 @@ pub struct DeviceCard {
     pub tls: Option<String>,
     /// Since when it may not log in.
     pub revoked_at: Option<String>,
+    /// It uses POP and its owner has not seen yet what it does: that, in words.
+    pub news: Option<String>,
     /// What its POP deletions do: the name of a policy.
     pub policy: String,
     /// The same in words.
@@ -249,6 +251,7 @@ fn card(device: &Device, others: &Others, traffic: Traffic, retained: Retained) 
         last_seen_from: login.map(|login| login.address.clone()),
         tls: login.and_then(|login| login.tls.clone()),
         revoked_at: device.revoked_at.map(shown),
+        news: is_new(device).then(|| words::policy(device.pop.removal, others.shared)),
         policy: device.pop.removal.to_string(),
         policy_text: words::policy(device.pop.removal, others.shared),
         window: device.pop.window.to_string(),
@@ -262,6 +265,10 @@ fn card(device: &Device, others: &Others, traffic: Traffic, retained: Retained) 
         light_reason: reason.to_owned(),
         advice: advice(device, others),
     }
+}
+
+fn is_new(device: &Device) -> bool {
+    device.has_used(Protocol::Pop3) && !device.introduced && device.revoked_at.is_none()
 }
 
 fn light(device: &Device, others: &Others) -> (Light, &'static str) {

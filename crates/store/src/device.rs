@@ -36,6 +36,8 @@ pub struct Device {
     pub saves_sent: bool,
     /// When the owner said that what it took need not be put back.
     pub offer_declined_at: Option<Timestamp>,
+    /// Whether its owner has seen what it does over POP3.
+    pub introduced: bool,
     /// The ways in which programs have logged in as it over POP3 with the main password, the last one last.
     pub programs: Vec<Program>,
     /// Whether its removals are held when they are far more than usual ([`crate::brake`]).
@@ -124,6 +126,7 @@ impl Device {
         w.option(self.offer_declined_at, |w, at| {
             w.signed(at.0);
         });
+        w.byte(u8::from(self.introduced));
         w.number(self.programs.len() as u64);
         self.programs.iter().for_each(|program| program.write(&mut w));
         w.byte(u8::from(self.brake));
@@ -147,6 +150,7 @@ impl Device {
             saves_sent: !has_grown || r.byte()? != 0,
             protocols: u16::try_from(r.number()?).map_err(|_| Corrupt)?,
             offer_declined_at: if has_grown { r.option(|r| r.signed().map(Timestamp))? } else { None },
+            introduced: !has_grown || r.byte()? != 0,
             programs: if has_grown { r.list(Program::read)? } else { Vec::new() },
             brake: !has_grown || r.byte()? != 0,
         };

@@ -151,6 +151,7 @@ mod tests {
             pop_since: Timestamp(0),
             saves_sent: true,
             offer_declined_at: None,
+            introduced: false,
             programs: Vec::new(),
             protocols: 0,
         }

@@ -114,7 +114,16 @@ impl Account {
                 device.pop_since = actor.now;
             }
             device.pop = pop;
+            device.introduced |= device.has_used(Protocol::Pop3);
         })
+    }
+
+    /// Notes that the owner has seen what a device does over POP3; so they have, too, when they choose what it does.
+    ///
+    /// # Errors
+    /// As [`Account::set_pop_settings`].
+    pub fn introduce(&self, actor: Actor, device: DeviceId) -> Result<(), Error> {
+        self.change_device(actor, device, Change::DeviceChanged { device }, |device| device.introduced = true)
     }
 
     /// Changes whether what a device submits is saved to Sent.
@@ -215,6 +224,7 @@ pub(super) fn add(
         pop_since: actor.now,
         saves_sent: true,
         offer_declined_at: None,
+        introduced: false,
         programs: Vec::new(),
         brake: tx.state.record.settings.brake,
         protocols: 0,

@@ -13,6 +13,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::post("/api/v1/devices/{id}", |owner, fields| json(choose(owner, fields)?)),
     Endpoint::get("/api/v1/devices/{id}/choices", |owner, _| json(choices(owner)?)),
     Endpoint::get("/api/v1/devices/{id}/imap", |owner, _| json(imap(owner)?)),
+    Endpoint::post("/api/v1/devices/{id}/seen", |owner, _| json(seen(owner)?)),
     Endpoint::post("/api/v1/devices/{id}/revoke", |owner, _| json(revoke(owner)?)),
     Endpoint::get("/api/v1/defaults", |owner, _| json(defaults(owner)?)),
     Endpoint::post("/api/v1/defaults", |owner, fields| json(choose_defaults(owner, fields)?)),
@@ -40,8 +41,17 @@ pub(crate) fn choices(owner: &Owner) -> Result<PopChoices, Problem> {
 pub(crate) fn choose(owner: &Owner, fields: &Fields) -> Result<DeviceCard, Problem> {
     let id = id(owner)?;
     must_decide(owner, Some(id))?;
+    let (console, choice) = (owner.console(), choice(fields)?);
+    if fields.has("brake") {
+        // Nobody who is held may let go of it.
+        must_decide(owner, None)?;
+        let brake = fields.is_on("brake");
+        if brake != console.device_card(id)?.brake {
+            console.set_brake(id, brake)?;
+        }
+    }
     let saves_sent = fields.has("saves_sent").then(|| fields.is_on("saves_sent"));
-    Ok(owner.console().choose(id, &choice(fields)?, saves_sent)?)
+    Ok(console.choose(id, &choice, saves_sent)?)
 }
 
 /// How its program is switched to IMAP.
@@ -49,6 +59,13 @@ pub(crate) fn imap(owner: &Owner) -> Result<SwitchGuide, Problem> {
     let device = one(owner)?;
     let program = [device.program.as_deref().unwrap_or_default(), &device.name].join(" ");
     Ok(switch_guide(&program, owner.site.hostname(), &owner.address))
+}
+
+/// Its owner knows what it does.
+pub(crate) fn seen(owner: &Owner) -> Result<DeviceCard, Problem> {
+    let id = id(owner)?;
+    must_decide(owner, Some(id))?;
+    Ok(owner.console().introduce(id)?)
 }
 
 /// Takes its right to log in.
@@ -94,7 +111,7 @@ pub(crate) fn answer_offer(owner: &Owner, fields: &Fields) -> Result<UndoAnswer,
 }
 
 /// A program with an application password decides for its own device only: one that is lost must not lock out the others.
-fn must_decide(owner: &Owner, device: Option<DeviceId>) -> Result<(), Problem> {
+pub(super) fn must_decide(owner: &Owner, device: Option<DeviceId>) -> Result<(), Problem> {
     match owner.proof {
         Proof::Session(_) => Ok(()),
         Proof::Password if device == Some(owner.device) => Ok(()),

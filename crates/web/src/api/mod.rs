@@ -9,6 +9,7 @@ pub(crate) mod account;
 pub(crate) mod admin;
 mod caller;
 pub(crate) mod devices;
+pub(crate) mod held;
 pub(crate) mod history;
 pub(crate) mod setup;
 pub(crate) mod storage;
@@ -52,6 +53,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     caller::ENDPOINTS,
     account::ENDPOINTS,
     devices::ENDPOINTS,
+    held::ENDPOINTS,
     history::ENDPOINTS,
     setup::ENDPOINTS,
     storage::ENDPOINTS,

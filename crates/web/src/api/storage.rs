@@ -1,5 +1,6 @@
 //! How full the mailbox is, and making room.
 
+use super::devices::must_decide;
 use super::{Endpoint, json};
 use crate::form::Fields;
 use crate::problem::Problem;
@@ -22,8 +23,9 @@ pub(crate) fn preview(owner: &Owner, fields: &Fields) -> Result<ClearAnswer, Pro
     Ok(owner.console().clear(&ask(fields, true)?)?)
 }
 
-/// Clears it.
+/// Clears it. Not with an application password: a device that was stolen must not empty the mailbox.
 pub(crate) fn clear(owner: &Owner, fields: &Fields) -> Result<ClearAnswer, Problem> {
+    must_decide(owner, None)?;
     Ok(owner.console().clear(&ask(fields, false)?)?)
 }
 

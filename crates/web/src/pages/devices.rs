@@ -19,6 +19,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get("/devices/{id}", Handler::Owner(one)),
     Route::post("/devices/{id}", Handler::Owner(choose)),
     Route::get("/devices/{id}/imap", Handler::Owner(imap)),
+    Route::post("/devices/{id}/seen", Handler::Owner(seen)),
     Route::get("/devices/{id}/revoke", Handler::Owner(ask_to_revoke)),
     Route::post("/devices/{id}/revoke", Handler::Owner(revoke)),
     Route::get("/defaults", Handler::Owner(defaults)),
@@ -87,6 +88,12 @@ fn choose(owner: &Owner, fields: &Fields) -> Outcome {
 fn imap(owner: &Owner, _: &Fields) -> Outcome {
     let (device, guide) = (api::devices::one(owner)?, api::devices::imap(owner)?);
     Answer::page(&ImapPage { frame: Frame::of(owner, "devices"), device, guide })
+}
+
+fn seen(owner: &Owner, _: &Fields) -> Outcome {
+    let name = api::devices::seen(owner)?.name;
+    owner.say(Notice::good(format!("All right. What “{name}” does can be changed on its page at any time.")));
+    Ok(Answer::see_other(&OwnPath::new("/devices")))
 }
 
 fn ask_to_revoke(owner: &Owner, _: &Fields) -> Outcome {

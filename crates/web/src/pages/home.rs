@@ -8,7 +8,7 @@ use crate::moment;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use console::{DeviceCard, Light, Offer, Timeline};
+use console::{DeviceCard, HeldCard, Light, Offer, Timeline};
 use store::Timestamp;
 
 /// So many of the last things that happened.
@@ -28,6 +28,7 @@ struct HomePage {
     /// How full the mailbox is, if it fills up.
     filling: Option<String>,
     timeline: Timeline,
+    held: Vec<HeldCard>,
 }
 
 fn show(owner: &Owner, _: &Fields) -> Outcome {
@@ -35,14 +36,9 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
     let offers = api::devices::offers(owner)?;
     let timeline = api::history::timeline(owner, &Fields::urlencoded(LINES.as_bytes())?)?;
     let filling = owner.console().filling()?;
-    let is_calm = offers.is_empty() && filling.is_none() && devices.iter().all(|device| device.light == Light::Green);
-    Answer::page(&HomePage {
-        frame: Frame::of(owner, "home"),
-        now: owner.now,
-        is_calm,
-        devices,
-        offers,
-        filling,
-        timeline,
-    })
+    let held = api::held::list(owner, &Fields::default())?;
+    let is_green = devices.iter().all(|device| device.light == Light::Green && device.news.is_none());
+    let is_calm = is_green && offers.is_empty() && held.is_empty() && filling.is_none();
+    let frame = Frame::of(owner, "home");
+    Answer::page(&HomePage { frame, now: owner.now, is_calm, devices, offers, filling, timeline, held })
 }

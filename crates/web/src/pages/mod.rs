@@ -7,6 +7,7 @@ mod admin;
 mod devices;
 mod discovery;
 mod explain;
+mod held;
 mod home;
 mod join;
 mod login;
@@ -32,6 +33,7 @@ const ROUTES: &[&[Route]] = &[
     add_device::ROUTES,
     discovery::ROUTES,
     offers::ROUTES,
+    held::ROUTES,
     storage::ROUTES,
     timeline::ROUTES,
     undo::ROUTES,

@@ -36,7 +36,7 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
     let preview = older_than_days.map(|_| api::storage::preview(owner, fields)).transpose()?;
     let usage = api::storage::usage(owner)?;
     Answer::page(&StoragePage {
-        frame: Frame::of(owner, "home"),
+        frame: Frame::of(owner, "storage"),
         retained_max: words::bytes(usage.retained.bytes_max),
         usage,
         ages: AGES,

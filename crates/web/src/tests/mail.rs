@@ -2,6 +2,8 @@
 
 use crate::testing::{ALICE, Answered, Browser, World};
 use axum::http::StatusCode;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use store::pop::PopSettings;
 use store::removal::RemovalPolicy;
 use store::{Account, Actor, DeviceId, EmailId, Flags, MaildropOptions, NewMessage, Protocol, Target};
@@ -199,4 +201,65 @@ fn what_a_device_sends_is_saved_unless_the_box_is_not_ticked() {
         alice.submit(&path, &path, fields);
         assert_eq!(home.account.devices().unwrap()[&home.pc].saves_sent, expected, "{fields:?}");
     }
+}
+
+#[test]
+fn a_new_pop_device_is_announced_until_its_owner_has_seen_it() {
+    let home = Home::new();
+    let mut alice = home.world.alice();
+    for page in ["/", "/devices"] {
+        let text = alice.get(page).text;
+        assert!(
+            text.contains("fetches your mail over POP") && text.contains("deleted for all devices at once"),
+            "{text}"
+        );
+    }
+    assert_eq!(alice.submit("/", &format!("/devices/{}/seen", home.pc), &[]).location(), "/devices");
+    assert!(!alice.get("/devices").text.contains("fetches your mail over POP"));
+    assert!(!alice.get("/").text.contains("fetches your mail over POP"));
+    let other = Home::new();
+    let (mut alice, path) = (other.world.alice(), format!("/devices/{}", other.pc));
+    alice.submit(&path, &path, &[("policy", "keep")]);
+    assert!(!alice.get("/").text.contains("fetches your mail over POP"), "who chooses has seen it");
+}
+
+#[test]
+fn what_is_held_is_kept_or_let_go_with_one_click() {
+    // With the letter that asks.
+    for (answer, left, said) in [("keep", 401, "stay in your mailbox"), ("allow", 1, "are deleted")] {
+        let home = Home::new();
+        // It has been here for a while, and never took more than one.
+        (0..400).for_each(|n| drop(home.deliver(&format!("number {n}"), "<i>Carol</i>").text()));
+        home.take_all();
+        assert_eq!(home.in_inbox(), 401, "held");
+        let mut alice = home.world.alice();
+        for page in ["/", "/held"] {
+            let text = alice.get(page).text;
+            assert!(text.contains("delete 400 messages?") && !text.contains("<i>Carol"), "{text}");
+        }
+        let path = format!("/held/{}", home.account.holds().unwrap()[0].id);
+        assert_eq!(alice.submit("/held", &path, &[("answer", "perhaps")]).status, StatusCode::BAD_REQUEST);
+        assert_eq!(alice.submit("/held", &path, &[("answer", answer), ("then", "stays")]).location(), "/held");
+        let text = alice.get("/held").text;
+        assert!(text.contains(said) && text.contains("Nothing is held.") && text.contains("Answered"), "{text}");
+        assert_eq!(home.in_inbox(), left, "{answer}");
+    }
+}
+
+#[test]
+fn a_device_cannot_let_go_of_its_own_brake() {
+    let home = Home::new();
+    let (device, password) = home.world.auth.add_device(home.account.id(), "script", None, home.world.now()).unwrap();
+    let mut program = home.world.browser();
+    let login = BASE64_STANDARD.encode(format!("{ALICE}:{password}"));
+    program.extra = vec![("authorization", format!("Basic {login}"))];
+    let answer = program.call(&format!("/api/v1/devices/{device}"), r#"{"brake":false}"#);
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(program.call("/api/v1/held/1", r#"{"answer":"allow"}"#).status, StatusCode::FORBIDDEN);
+    assert!(home.account.devices().unwrap()[&device].brake);
+    let (mut alice, path) = (home.world.alice(), format!("/devices/{device}"));
+    alice.submit(&path, &path, &[("brake", "false")]);
+    assert!(!home.account.devices().unwrap()[&device].brake);
+    alice.submit(&path, &path, &[("brake", "false"), ("brake", "true")]);
+    assert!(home.account.devices().unwrap()[&device].brake);
 }
