@@ -7,7 +7,7 @@ use crate::codec::{Corrupt, Reader, Writer};
 use crate::flags::{FlagBits, Keywords};
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
-use crate::record::{open, versioned};
+use crate::record::{Role, open, versioned};
 
 /// An entry names at most this many messages; a larger operation makes several entries in the same commit.
 pub const MESSAGES_PER_ENTRY_MAX: usize = 4096;
@@ -171,6 +171,8 @@ pub enum Change {
         name: String,
         /// Its keywords: the flags of its messages in the journal are numbers of these.
         keywords: Keywords,
+        /// Its special use.
+        role: Option<Role>,
     },
     /// A mailbox was put on the list of subscriptions or taken off.
     Subscribed {
@@ -455,10 +457,13 @@ fn write_change(w: &mut Writer, change: &Change) {
         Change::MailboxRenamed { mailbox, before, after } => {
             w.byte(6).number(mailbox.0.into()).text(before).text(after);
         }
-        Change::MailboxDeleted { mailbox, name, keywords } => {
-            // 7 is the same without keywords.
+        Change::MailboxDeleted { mailbox, name, keywords, role } => {
+            // 7 is the same without keywords and special use.
             w.byte(15).number(mailbox.0.into()).text(name);
             keywords.write(w);
+            w.option(*role, |w, role| {
+                w.byte(role.number());
+            });
         }
         Change::Subscribed { mailbox, subscribed } => {
             w.byte(8).number(mailbox.0.into()).byte(u8::from(*subscribed));
@@ -512,7 +517,10 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
         4 => Change::Moved { from: mailbox(r)?, to: mailbox(r)?, messages: read_moved(r)? },
         5 => Change::MailboxCreated { mailbox: mailbox(r)?, name: r.text()? },
         6 => Change::MailboxRenamed { mailbox: mailbox(r)?, before: r.text()?, after: r.text()? },
-        7 => Change::MailboxDeleted { mailbox: mailbox(r)?, name: r.text()?, keywords: Keywords::default() },
+        7 => {
+            let (mailbox, name) = (mailbox(r)?, r.text()?);
+            Change::MailboxDeleted { mailbox, name, keywords: Keywords::default(), role: None }
+        }
         8 => Change::Subscribed { mailbox: mailbox(r)?, subscribed: r.byte()? != 0 },
         9 => Change::PopTaken { emails: read_emails(r)? },
         10 => Change::PopDeleted { emails: read_emails(r)? },
@@ -520,7 +528,12 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
         12 => Change::DeviceChanged { device: device(r)? },
         13 => Change::DeviceRevoked { device: device(r)? },
         14 => Change::SettingsChanged,
-        15 => Change::MailboxDeleted { mailbox: mailbox(r)?, name: r.text()?, keywords: Keywords::read(r)? },
+        15 => Change::MailboxDeleted {
+            mailbox: mailbox(r)?,
+            name: r.text()?,
+            keywords: Keywords::read(r)?,
+            role: r.option(Role::read)?,
+        },
         16 => Change::Restored { mailbox: mailbox(r)?, messages: r.list(read_listed)? },
         17 => Change::PopRelisted { device: device(r)?, emails: read_emails(r)? },
         18 => Change::Undone { device: r.option(device)?, first: ModSeq(r.number()?) },
@@ -571,7 +584,8 @@ mod tests {
             Change::Moved { from: mailbox, to: MailboxId(9), messages: vec![moved] },
             Change::MailboxCreated { mailbox, name: name.clone() },
             Change::MailboxRenamed { mailbox, before: name.clone(), after: "x".into() },
-            Change::MailboxDeleted { mailbox, name: name.clone(), keywords },
+            Change::MailboxDeleted { mailbox, name: name.clone(), keywords: keywords.clone(), role: Some(Role::Trash) },
+            Change::MailboxDeleted { mailbox, name: name.clone(), keywords, role: None },
             Change::Subscribed { mailbox, subscribed: true },
             Change::PopTaken { emails: emails.clone() },
             Change::UidlsKept { emails: emails.clone() },

@@ -155,7 +155,7 @@ impl Role {
         }
     }
 
-    fn number(self) -> u8 {
+    pub(crate) fn number(self) -> u8 {
         match self {
             Self::Inbox => 0,
             Self::Drafts => 1,
@@ -174,7 +174,7 @@ impl Role {
         ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, role)| *role)
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, Corrupt> {
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Corrupt> {
         let number = r.byte()?;
         Self::ALL.into_iter().chain([Self::Held]).find(|role| role.number() == number).ok_or(Corrupt)
     }

@@ -352,3 +352,85 @@ fn whatever_a_device_did_alone_is_undone_and_the_undo_too() {
         }
     }
 }
+
+#[test]
+fn a_special_mailbox_that_comes_back_is_special_again() {
+    let world = World::new();
+    let phone = world.device("phone", PopSettings::default());
+    let role = |name: &str| world.account.mailboxes().unwrap().by_name(name).unwrap().role;
+    let undo = || world.undo(UndoWhat::Device { device: phone.device, since: NOW });
+    world.deliver("Trash", "thrown away");
+    world.account.delete_mailbox(phone, "Trash").unwrap();
+    assert_eq!(undo().mailboxes, ["Trash"]);
+    assert_eq!(role("Trash"), Some(store::Role::Trash));
+    // A POP3 device that lists all ordinary mail does not list it now either.
+    let settings = PopSettings { scope: store::pop::Scope::AllButSpecial, ..PopSettings::default() };
+    let pc = world.device("pc", settings);
+    assert_eq!(world.account.open_maildrop(pc.device, &MaildropOptions::default(), NOW).unwrap().messages(), []);
+    // Somebody else has the use by now: it stays there.
+    world.deliver("Junk", "junk");
+    world.account.delete_mailbox(phone, "Junk").unwrap();
+    world.account.create_mailbox(SERVER, "Spam", Some(store::Role::Junk)).unwrap();
+    assert_eq!(undo().mailboxes, ["Junk"]);
+    assert_eq!((role("Junk"), role("Spam")), (None, Some(store::Role::Junk)));
+}
+
+#[test]
+fn an_entry_of_a_slower_clock_in_between_hides_nothing_from_an_undo() {
+    let world = World::new();
+    let phone = world.device("phone", PopSettings::default());
+    world.deliver("INBOX", "one");
+    let inbox = world.mailbox("INBOX");
+    let flags = |now: Timestamp, flag: SystemFlag| {
+        let change = FlagChange { mode: FlagMode::Add, flags: Flags::system(&[flag]), unchanged_since: None };
+        world.account.change_flags(Actor { now, ..phone }, inbox, world.uids(inbox), change).unwrap();
+    };
+    flags(Timestamp(NOW.0 + 1_000), SystemFlag::Seen);
+    // Another session has looked at the clock before, and waited.
+    let late = NewMessage { body: b"Subject: two\r\n\r\n".to_vec(), flags: Flags::default(), internal_date: NOW };
+    world.account.append(Actor { now: Timestamp(NOW.0 + 999), ..SERVER }, Target::Inbox, late).unwrap();
+    let report = world.undo(UndoWhat::Device { device: phone.device, since: Timestamp(NOW.0 + 1_000) });
+    assert_eq!(report.reflagged, 1);
+    assert!(world.seen()["INBOX"].keys().all(|(_, flags)| flags.is_empty()));
+}
+
+#[test]
+fn what_came_back_into_a_mailbox_that_was_made_again_comes_back_once() {
+    let world = World::new();
+    let phone = world.device("phone", PopSettings::default());
+    let (first, second) = (world.deliver("Archive", "one"), world.deliver("Archive", "two"));
+    world.account.delete_mailbox(phone, "Archive").unwrap();
+    let undo = || world.undo(UndoWhat::Device { device: phone.device, since: NOW });
+    assert_eq!((undo().restored, undo().restored), (2, 0));
+    assert_eq!(world.seen()["Archive"].len(), 2);
+    assert_eq!(undo(), UndoReport::default());
+    // Somebody makes it, with one of the two in it.
+    world.account.delete_mailbox(phone, "Archive").unwrap();
+    world.account.create_mailbox(SERVER, "Archive", None).unwrap();
+    let what = UndoWhat::Device { device: phone.device, since: NOW };
+    let one = UndoRequest { what, mailbox: None, email: Some(first), relist: false, dry_run: false };
+    let report = world.account.undo(phone, one).unwrap();
+    assert_eq!((report.restored, report.mailboxes.len()), (1, 0));
+    assert_eq!(undo().restored, 1);
+    let there: Vec<(EmailId, usize)> =
+        world.seen()["Archive"].iter().map(|((email, _), count)| (*email, *count)).collect();
+    assert_eq!(there, [(first, 1), (second, 1)]);
+}
+
+#[test]
+fn what_is_removed_and_put_back_and_removed_again_comes_back_once() {
+    let world = World::new();
+    let phone = world.device("phone", PopSettings::default());
+    let email = world.deliver("INBOX", "one");
+    let inbox = world.mailbox("INBOX");
+    let undo = || world.undo(UndoWhat::Device { device: phone.device, since: NOW });
+    for _ in 0..3 {
+        let change =
+            FlagChange { mode: FlagMode::Add, flags: Flags::system(&[SystemFlag::Deleted]), unchanged_since: None };
+        world.account.change_flags(phone, inbox, world.uids(inbox), change).unwrap();
+        world.account.expunge(phone, inbox, Expunge::AllDeleted).unwrap();
+        assert_eq!(undo().restored, 1);
+        assert_eq!(world.seen()["INBOX"], BTreeMap::from([((email, vec![]), 1)]));
+    }
+    assert_eq!(undo().restored, 0);
+}

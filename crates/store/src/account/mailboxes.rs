@@ -90,8 +90,8 @@ impl Account {
             tx.remove(actor, mailbox.id, &entries, &options)?;
             tx.forget_pack(mailbox.id)?;
             tx.remove_mailbox(mailbox.id);
-            let Mailbox { id, name, keywords, .. } = mailbox;
-            tx.journal(actor, Change::MailboxDeleted { mailbox: id, name, keywords });
+            let Mailbox { id, name, keywords, role, .. } = mailbox;
+            tx.journal(actor, Change::MailboxDeleted { mailbox: id, name, keywords, role });
             Ok(())
         })
     }
@@ -138,9 +138,12 @@ impl Tx<'_> {
     }
 
     /// Makes a mailbox that was there before.
-    pub(super) fn create_again(&mut self, actor: Actor, name: &str) -> Result<MailboxId, Error> {
+    pub(super) fn create_again(&mut self, actor: Actor, name: &str, role: Option<Role>) -> Result<MailboxId, Error> {
         self.create_parents(actor, name)?;
-        let id = self.create_mailbox(actor, name, None)?;
+        // Its use is its again, unless another mailbox has it by now.
+        let has_role = |state: &Arc<crate::state::MailboxState>| state.mailbox.role == role;
+        let role = role.filter(|_| !self.state.mailboxes.values().any(has_role));
+        let id = self.create_mailbox(actor, name, role)?;
         self.change_mailbox(id)?.mailbox.subscribed = true;
         Ok(id)
     }

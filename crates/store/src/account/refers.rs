@@ -25,6 +25,9 @@ impl Tx<'_> {
             for email in ids.iter().map(|id| self.of_message_id(id)).collect::<Result<Vec<_>, _>>()?.concat() {
                 let record = self.email(email)?;
                 for (mailbox, entry) in self.places_of(email, &record)? {
+                    if self.is_held(mailbox) {
+                        continue;
+                    }
                     // A mailbox that takes no more keywords goes without.
                     let Ok(bits) = self.flag_bits(mailbox, flags) else { continue };
                     let (_, after) = places.entry((mailbox, entry.uid)).or_insert((entry, entry.flags));

@@ -213,7 +213,7 @@ fn by_journal(account: &Account, observer: &Observer, found: &Found) {
             Change::MailboxRenamed { mailbox, before, after } => {
                 assert_eq!(names.insert(mailbox, after), Some(before));
             }
-            Change::MailboxDeleted { mailbox, name, keywords: _ } => {
+            Change::MailboxDeleted { mailbox, name, keywords: _, role: _ } => {
                 assert_eq!(names.remove(&mailbox), Some(name));
                 assert_eq!(mailboxes.remove(&mailbox), Some(Messages::new()), "its messages were expunged first");
             }

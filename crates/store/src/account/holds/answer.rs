@@ -164,7 +164,7 @@ impl Tx<'_> {
         match self.state.by_name(name).map(|state| (state.mailbox.id, state.mailbox.role)) {
             Some((_, Some(Role::Held))) => Ok(self.state.inbox()?.id),
             Some((id, _)) => Ok(id),
-            None => self.create_again(actor, name),
+            None => self.create_again(actor, name, None),
         }
     }
 

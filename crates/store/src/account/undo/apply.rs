@@ -2,6 +2,7 @@
 
 use super::UndoReport;
 use super::plan::{Comeback, Plan};
+use super::trail::DeletedMailbox;
 use crate::error::Error;
 use crate::flags::{FlagBits, Flags};
 use crate::ids::{DeviceId, EmailId, MailboxId};
@@ -51,13 +52,13 @@ pub(super) fn apply(tx: &mut Tx<'_>, actor: Actor, plan: Plan, device: Option<De
 fn make_mailboxes(
     tx: &mut Tx<'_>,
     actor: Actor,
-    mailboxes: BTreeMap<MailboxId, String>,
+    mailboxes: BTreeMap<MailboxId, DeletedMailbox>,
 ) -> Result<BTreeMap<MailboxId, MailboxId>, Error> {
     let mut made = BTreeMap::new();
-    for (before, name) in mailboxes {
+    for (before, DeletedMailbox { name, role, .. }) in mailboxes {
         let now = match tx.state.by_name(&name).map(|state| state.mailbox.id) {
             Some(id) => id,
-            None => tx.create_again(actor, &name)?,
+            None => tx.create_again(actor, &name, role)?,
         };
         made.insert(before, now);
     }

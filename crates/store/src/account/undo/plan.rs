@@ -1,10 +1,10 @@
 //! What is to be done, decided from the trail and from what is there now.
 
-use super::trail::{Place, Track, Trail};
+use super::trail::{DeletedMailbox, Place, Track, Trail};
 use super::{UndoReport, UndoRequest, UndoWhat};
 use crate::error::Error;
 use crate::flags::{Flags, SystemFlag};
-use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp};
+use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp};
 use crate::index::Entry;
 use crate::key;
 use crate::tx::Tx;
@@ -26,7 +26,7 @@ pub(super) struct Plan {
     /// What is not listed any more in a maildrop.
     pub(super) hide: Vec<(DeviceId, EmailId)>,
     /// Mailboxes that are made again, by the number that they had.
-    pub(super) mailboxes: BTreeMap<MailboxId, String>,
+    pub(super) mailboxes: BTreeMap<MailboxId, DeletedMailbox>,
     pub(super) report: UndoReport,
     /// What is in mailboxes that something comes back to.
     there: BTreeMap<MailboxId, HashSet<EmailId>>,
@@ -58,7 +58,8 @@ pub(super) fn make(tx: &mut Tx<'_>, trail: &Trail, request: &UndoRequest) -> Res
         UndoWhat::Device { .. } | UndoWhat::Undo(_) => plan.what_is_left(tx, trail, request, wanted)?,
         UndoWhat::Removals { .. } => {}
     }
-    plan.report.mailboxes = plan.mailboxes.values().cloned().collect();
+    let made = plan.mailboxes.values().filter(|mailbox| tx.state.by_name(&mailbox.name).is_none());
+    plan.report.mailboxes = made.map(|mailbox| mailbox.name.clone()).collect();
     Ok(plan)
 }
 
@@ -69,6 +70,27 @@ fn is_kept_for(tx: &mut Tx<'_>, email: EmailId, device: DeviceId) -> Result<bool
     }
     let Some(removed_at) = tx.email(email)?.removed_at else { return Ok(false) };
     Ok(tx.get(&key::retained(removed_at, email))?.is_some_and(|by| by == device.0.to_be_bytes()))
+}
+
+/// Where what was in a mailbox comes back to, if that is there: it may have been deleted, and made again.
+fn home(tx: &Tx<'_>, trail: &Trail, mailbox: MailboxId) -> Option<MailboxId> {
+    if tx.mailbox(mailbox).is_ok() {
+        return Some(mailbox);
+    }
+    let deleted = trail.deleted_mailboxes.get(&mailbox)?;
+    tx.state.by_name(&deleted.name).map(|state| state.mailbox.id)
+}
+
+/// Whether an earlier undo has taken this removal back: what happened to the message after that is another track.
+fn came_back_since(tx: &Tx<'_>, trail: &Trail, track: &Track) -> bool {
+    let name = |mailbox: MailboxId| match tx.mailbox(mailbox) {
+        Ok(mailbox) => Some(mailbox.name.clone()),
+        Err(_) => trail.deleted_mailboxes.get(&mailbox).map(|deleted| deleted.name.clone()),
+    };
+    let since = |(mailbox, at): &(MailboxId, ModSeq)| {
+        *at > track.last && (*mailbox == track.mailbox || name(*mailbox) == name(track.mailbox))
+    };
+    trail.came_back.get(&track.before.email).is_some_and(|places| places.iter().any(since))
 }
 
 impl Plan {
@@ -113,13 +135,19 @@ impl Plan {
             self.report.gone += 1;
             return Ok(());
         }
-        if !self.there.contains_key(&track.mailbox) && tx.mailbox(track.mailbox).is_ok() {
-            let emails = tx.index(track.mailbox)?.iter().map(|entry| entry.email).collect();
-            self.there.insert(track.mailbox, emails);
+        if came_back_since(tx, trail, track) {
+            return Ok(());
+        }
+        let home = home(tx, trail, track.mailbox);
+        if let Some(home) = home.filter(|home| !self.there.contains_key(home)) {
+            let emails = tx.index(home)?.iter().map(|entry| entry.email).collect();
+            self.there.insert(home, emails);
         }
         // Somebody, or an earlier undo, has brought it back.
-        let is_there = self.there.get(&track.mailbox).is_some_and(|there| there.contains(&email));
-        let Some(flags) = self.flags_in(tx, trail, track).filter(|_| !is_there) else { return Ok(()) };
+        if home.and_then(|home| self.there.get(&home)).is_some_and(|there| there.contains(&email)) {
+            return Ok(());
+        }
+        let Some(flags) = self.flags_in(tx, trail, track) else { return Ok(()) };
         let comeback = Comeback { email, size: track.before.size, internal_date: track.before.internal_date, flags };
         self.restore.entry(track.mailbox).or_default().push(comeback);
         self.report.restored += 1;
@@ -131,9 +159,9 @@ impl Plan {
     fn flags_in(&mut self, tx: &mut Tx<'_>, trail: &Trail, track: &Track) -> Option<Flags> {
         let keywords = match (tx.mailbox(track.mailbox), trail.deleted_mailboxes.get(&track.mailbox)) {
             (Ok(mailbox), _) => &mailbox.keywords,
-            (Err(_), Some((name, keywords))) => {
-                self.mailboxes.entry(track.mailbox).or_insert_with(|| name.clone());
-                keywords
+            (Err(_), Some(deleted)) => {
+                self.mailboxes.entry(track.mailbox).or_insert_with(|| deleted.clone());
+                &deleted.keywords
             }
             (Err(_), None) => return None,
         };

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::flags::Keywords;
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::journal::{Change, JournalEntry, Listed};
+use crate::record::Role;
 use crate::tx::Tx;
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -41,16 +42,30 @@ pub(super) struct Trail {
     pub(super) pop_deleted: HashSet<EmailId>,
     /// What was listed again in a maildrop.
     pub(super) relisted: Vec<(DeviceId, EmailId)>,
-    /// Names and keywords of mailboxes that were deleted since, by whomever.
-    pub(super) deleted_mailboxes: HashMap<MailboxId, (String, Keywords)>,
+    /// Mailboxes that were deleted since, by whomever.
+    pub(super) deleted_mailboxes: HashMap<MailboxId, DeletedMailbox>,
+    /// Where messages came back to since, by whomever, and the last time that they did.
+    pub(super) came_back: HashMap<EmailId, Vec<(MailboxId, ModSeq)>>,
 }
+
+/// A mailbox as it was.
+#[derive(Clone, Debug)]
+pub(super) struct DeletedMailbox {
+    pub(super) name: String,
+    pub(super) keywords: Keywords,
+    pub(super) role: Option<Role>,
+}
+
+/// Entries are in order, their times only nearly: each session takes its own, and may wait before its change is done.
+const TIMES_APART_MILLIS_MAX: i64 = 10 * 60 * 1000;
 
 /// What a device did at `since` or later.
 pub(super) fn of_device(tx: &mut Tx<'_>, device: DeviceId, since: Timestamp) -> Result<Trail, Error> {
     if !tx.state.devices.contains_key(&device) {
         return Err(Error::NoSuchDevice);
     }
-    collect(tx, |entry| entry.device == device && entry.at >= since, |entry| entry.at >= since)
+    let reach = Timestamp(since.0.saturating_sub(TIMES_APART_MILLIS_MAX));
+    collect(tx, |entry| entry.device == device && entry.at >= since, |entry| entry.at >= reach)
 }
 
 /// What an undo did that went from `first` to `last`.
@@ -73,8 +88,14 @@ fn collect(
         if !reach(&entry) || looked_at > ENTRIES_MAX || changes > CHANGES_MAX {
             return ControlFlow::Break(());
         }
-        if let Change::MailboxDeleted { mailbox, name, keywords } = &entry.change {
-            trail.deleted_mailboxes.insert(*mailbox, (name.clone(), keywords.clone()));
+        if let Change::MailboxDeleted { mailbox, name, keywords, role } = &entry.change {
+            let deleted = DeletedMailbox { name: name.clone(), keywords: keywords.clone(), role: *role };
+            trail.deleted_mailboxes.insert(*mailbox, deleted);
+        }
+        if let Change::Restored { mailbox, messages } = &entry.change {
+            for listed in messages {
+                trail.came_back.entry(listed.email).or_default().push((*mailbox, entry.modseq));
+            }
         }
         if meant(&entry) {
             changes += entry.change.emails().len();
