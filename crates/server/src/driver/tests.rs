@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::crypto::CryptoProvider;
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Step, Tls};
@@ -80,6 +81,10 @@ impl Session for Lines {
             let (word, rest) = line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""));
             match word {
                 "ECHO" => output.extend_from_slice(format!("echo {rest}\n").as_bytes()),
+                "OFFERED" => {
+                    let hello = self.tls.as_ref().map_or(0, |tls| tls.hello);
+                    output.extend_from_slice(format!("{hello:016x}\n").as_bytes());
+                }
                 "WORK" => {
                     self.works = true;
                     return Step::Flush;
@@ -201,17 +206,25 @@ impl Rig {
     }
 
     fn secure(&self, stream: StdStream) -> StreamOwned<ClientConnection, StdStream> {
+        self.secure_with(&self.program(rustls::crypto::aws_lc_rs::default_provider()), stream)
+    }
+
+    /// A program that offers what `provider` can.
+    fn program(&self, provider: CryptoProvider) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         let ca = CertificateDer::from_pem_file(self.directory.path().join("ca.pem")).unwrap();
         roots.add(ca).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
+        Arc::new(config)
+    }
+
+    fn secure_with(&self, program: &Arc<ClientConfig>, stream: StdStream) -> StreamOwned<ClientConnection, StdStream> {
         let name = ServerName::try_from("localhost").unwrap();
-        StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream)
+        StreamOwned::new(ClientConnection::new(Arc::clone(program), name).unwrap(), stream)
     }
 
     fn session_ended(&self) {
@@ -289,6 +302,27 @@ fn implicit_tls_serves_and_says_close_notify() {
     client.write_all(b"QUIT\n").unwrap();
     check_rest(&mut client, "bye\n");
     rig.session_ended();
+}
+
+#[test]
+fn a_program_offers_the_same_each_time_and_another_one_something_else() {
+    let rig = Rig::new(Service::Imaps);
+    let offered = |program: &Arc<ClientConfig>| {
+        let mut client = rig.secure_with(program, rig.connect());
+        client.write_all(b"OFFERED\nQUIT\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        (answer.lines().nth(1).unwrap().to_owned(), client.conn.handshake_kind())
+    };
+    let usual = rustls::crypto::aws_lc_rs::default_provider();
+    let backwards =
+        CryptoProvider { cipher_suites: usual.cipher_suites.iter().rev().copied().collect(), ..usual.clone() };
+    let (one, other) = (rig.program(usual), rig.program(backwards));
+    let (first, again) = (offered(&one), offered(&one));
+    assert_eq!((first.1, again.1), (Some(HandshakeKind::Full), Some(HandshakeKind::Resumed)));
+    assert_eq!(first.0, again.0);
+    let hello = offered(&other).0;
+    assert!(hello != first.0 && hello.len() == 16 && first.0 != "0000000000000000", "{first:?} {hello}");
 }
 
 #[test]
