@@ -51,13 +51,17 @@ fn singles(account: &Account, uids: &[Uid]) {
     let spread = |n: u32| uids[(n as usize * 7919) % uids.len()];
     report("append one", TIMES, || (0..TIMES).for_each(|_| append(account)));
     report("flag one", TIMES, || (0..TIMES).for_each(|n| flag(account, vec![spread(n)], SystemFlag::Flagged)));
-    report("flag and expunge the newest", TIMES, || {
+    let newest = |by: Actor| {
         for _ in 0..TIMES {
             let uid = account.view(INBOX).unwrap().index().last().unwrap().uid;
             flag(account, vec![uid], SystemFlag::Deleted);
-            account.expunge(ACTOR, INBOX, Expunge::DeletedAmong(vec![uid])).unwrap();
+            account.expunge(by, INBOX, Expunge::DeletedAmong(vec![uid])).unwrap();
         }
-    });
+    };
+    report("flag and expunge the newest, without a brake", TIMES, || newest(ACTOR));
+    let device = account.add_device(ACTOR, "imap", Credential::ApplicationPassword { hash: [1; 32] }, None).unwrap();
+    (0..TIMES).for_each(|_| append(account));
+    report("flag and expunge the newest, by a device", TIMES, || newest(Actor { device, ..ACTOR }));
     report("flag one, and a session tells it", TIMES, || {
         let mut told = account.view(INBOX).unwrap().index().clone();
         for n in 0..TIMES {
