@@ -30,6 +30,7 @@ What a POP3 program deletes leaves its own list for good. What that does to the 
   expunge-after-days(30)  it is deleted for everybody so many days later
   expunge-when-all-pop-devices-have-it
                           it is deleted for everybody once every device that uses POP3 has taken or deleted it
+A policy is about what the program deletes from then on.
 
 Which mail it lists is the device's window and scope:
   --window everything (the default), from-now-on, last-days(30)

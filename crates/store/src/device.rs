@@ -32,6 +32,9 @@ pub struct Device {
     pub pop: PopSettings,
     /// When `pop` was chosen: [`crate::pop::Window::FromNowOn`] counts from then.
     pub pop_since: Timestamp,
+    /// Since when its deletions have an effect that comes later ([`RemovalPolicy::is_put_off`]): what it deleted before, under
+    /// another policy, stays.
+    pub removal_since: Timestamp,
     /// Whether a message that it submits is saved to Sent.
     pub saves_sent: bool,
     /// When the owner said that what it took need not be put back.
@@ -129,7 +132,7 @@ impl Device {
         w.byte(u8::from(self.introduced));
         w.number(self.programs.len() as u64);
         self.programs.iter().for_each(|program| program.write(&mut w));
-        w.byte(u8::from(self.brake));
+        w.byte(u8::from(self.brake)).signed(self.removal_since.0);
         w.0
     }
 
@@ -153,6 +156,7 @@ impl Device {
             introduced: !has_grown || r.byte()? != 0,
             programs: if has_grown { r.list(Program::read)? } else { Vec::new() },
             brake: !has_grown || r.byte()? != 0,
+            removal_since: if has_grown { Timestamp(r.signed()?) } else { added_at },
         };
         r.end().map(|()| device)
     }

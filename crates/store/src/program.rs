@@ -149,6 +149,7 @@ mod tests {
             revoked_at: None,
             pop: PopSettings::default(),
             pop_since: Timestamp(0),
+            removal_since: Timestamp(0),
             saves_sent: true,
             offer_declined_at: None,
             introduced: false,

@@ -302,3 +302,35 @@ fn a_damaged_copy_of_a_header_is_found_and_never_served() {
     assert_eq!(findings.len(), 1);
     assert!(findings[0].what.starts_with("the header kept of message "), "{}", findings[0]);
 }
+
+#[test]
+fn a_policy_that_removes_later_takes_nothing_that_was_deleted_under_another() {
+    let world = world();
+    let pc = world.pop_device("pc", RemovalPolicy::Keep);
+    let day = |days: i64| Timestamp(NOW.0 + days * 24 * 3600 * 1000);
+    let delete = |body: &str, days: i64| {
+        let email = world.append(body).email;
+        let maildrop = world.account.open_maildrop(pc.device, &MaildropOptions::default(), day(days)).unwrap();
+        let actor = Actor { now: day(days), ..pc };
+        world.account.close_maildrop(actor, &maildrop, vec![email], vec![email]).unwrap();
+    };
+    let choose = |policy: RemovalPolicy, days: i64| {
+        world.account.set_pop_settings(Actor { now: day(days), ..ACTOR }, pc.device, policy.into()).unwrap();
+    };
+    let due = |days: i64| world.account.remove_due(day(days)).unwrap();
+    delete("kept", 0);
+    choose(RemovalPolicy::ExpungeAfterDays(30), 60);
+    assert_eq!(due(60), 0);
+    // From then on it counts, also when the number of days changes.
+    delete("removed later", 60);
+    choose(RemovalPolicy::ExpungeAfterDays(10), 61);
+    assert_eq!((due(69), due(70)), (0, 1));
+    choose(RemovalPolicy::Keep, 71);
+    delete("kept too", 71);
+    choose(RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt, 72);
+    assert_eq!(due(72), 0);
+    delete("removed at once", 73);
+    assert_eq!(due(200), 0);
+    assert_eq!(world.uids(world.inbox), [1, 3]);
+    world.check();
+}

@@ -113,6 +113,9 @@ impl Account {
             if device.pop.window != pop.window {
                 device.pop_since = actor.now;
             }
+            if !device.pop.removal.is_put_off() {
+                device.removal_since = actor.now;
+            }
             device.pop = pop;
             device.introduced |= device.has_used(Protocol::Pop3);
         })
@@ -222,6 +225,7 @@ pub(super) fn add(
         revoked_at,
         pop: pop.unwrap_or(tx.state.record.settings.pop),
         pop_since: actor.now,
+        removal_since: actor.now,
         saves_sent: true,
         offer_declined_at: None,
         introduced: false,

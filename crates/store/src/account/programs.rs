@@ -64,6 +64,7 @@ fn part(tx: &mut Tx<'_>, actor: Actor, mut from: Device, fingerprint: &str) -> R
     let id = add(tx, actor, name, credential, Some(from.pop))?;
     let mut device = tx.state.devices.get(&id).cloned().ok_or(Error::NoSuchDevice)?;
     device.pop_since = from.pop_since;
+    device.removal_since = from.removal_since;
     // What was filed before it came is as new to it as it was to the device that it was part of.
     device.added_at = from.added_at;
     let mut inherited = Vec::new();

@@ -85,7 +85,9 @@ impl Account {
     /// What a device deleted from its maildrop at `until` or earlier, and is still in a mailbox.
     fn deleted_by(&self, device: &Device, until: Timestamp) -> Result<HashSet<EmailId>, Error> {
         let taken = self.taken_by(device.id)?;
-        let due = |taken: &Taken| !taken.stays && taken.deleted_at.is_some_and(|at| at <= until);
+        let due = |taken: &Taken| {
+            !taken.stays && taken.deleted_at.is_some_and(|at| (device.removal_since..=until).contains(&at))
+        };
         let mut deleted: HashSet<EmailId> =
             taken.into_iter().filter(|(_, taken)| due(taken)).map(|(email, _)| email).collect();
         let scope = device.pop.scope;
@@ -300,8 +302,8 @@ impl Tx<'_> {
         for device in devices.values().filter(|d| d.pop.removal == RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt) {
             let mut due = HashSet::new();
             for email in emails {
-                let deleted =
-                    self.taken(device.id, *email)?.is_some_and(|taken| taken.deleted_at.is_some() && !taken.stays);
+                let since = |taken: Taken| taken.deleted_at.is_some_and(|at| at >= device.removal_since);
+                let deleted = self.taken(device.id, *email)?.is_some_and(|taken| since(taken) && !taken.stays);
                 let has_it = |other: &&Device| Ok(self.taken(other.id, *email)?.is_some());
                 if deleted && pop.iter().map(has_it).collect::<Result<Vec<bool>, Error>>()?.iter().all(|has| *has) {
                     due.insert(*email);

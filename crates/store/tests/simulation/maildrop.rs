@@ -156,8 +156,12 @@ impl Model {
                 RemovalPolicy::ExpungeAfterDays(days) => now.0 - i64::from(days) * DAY_MILLIS,
                 _ => continue,
             };
-            let due: BTreeSet<EmailId> =
-                device.deleted.iter().filter(|(_, at)| at.0 <= until).map(|(email, _)| *email).collect();
+            let due: BTreeSet<EmailId> = device
+                .deleted
+                .iter()
+                .filter(|(_, at)| (device.removal_since.0..=until).contains(&at.0))
+                .map(|(email, _)| *email)
+                .collect();
             let due: BTreeSet<EmailId> = due.difference(&device.stays).copied().collect();
             removed += match device.pop.removal {
                 RemovalPolicy::ExpungeAfterDays(_) => self.expunge_for(device.pop.scope, &due),
@@ -194,7 +198,8 @@ impl Model {
             }
             let mut others = self.devices.values().filter(|other| other.uses_pop && !other.revoked);
             let mut due = emails.clone();
-            due.retain(|email| device.deleted.contains_key(email) && !device.stays.contains(email));
+            let deleted = |email: &EmailId| device.deleted.get(email).is_some_and(|at| *at >= device.removal_since);
+            due.retain(|email| deleted(email) && !device.stays.contains(email));
             others.by_ref().for_each(|o| due.retain(|e| o.taken.contains(e) || o.deleted.contains_key(e)));
             expunged += self.expunge_for(device.pop.scope, &due);
         }

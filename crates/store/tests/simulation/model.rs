@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::device::{Credential, Device};
 use store::pop::PopSettings;
+use store::removal::RemovalPolicy;
 use store::{DeviceId, EmailId, Error, MailboxId, ModSeq, Protocol, Role, Timestamp, UidValidity};
 
 pub type Names = BTreeSet<String>;
@@ -34,6 +35,8 @@ pub struct PopDevice {
     pub name: String,
     pub pop: PopSettings,
     pub pop_since: Timestamp,
+    /// What it deleted before has no effect later.
+    pub removal_since: Timestamp,
     pub added_at: Timestamp,
     pub revoked: bool,
     pub reads: bool,
@@ -45,6 +48,12 @@ pub struct PopDevice {
     pub stays: BTreeSet<EmailId>,
     pub brake: bool,
     pub pace: Pace,
+}
+
+impl PopDevice {
+    fn puts_off(&self) -> bool {
+        matches!(self.pop.removal, RemovalPolicy::ExpungeAfterDays(_) | RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -215,6 +224,9 @@ impl Model {
                 let device = self.active(*device)?;
                 if device.pop.window != pop.window {
                     device.pop_since = now;
+                }
+                if !device.puts_off() {
+                    device.removal_since = now;
                 }
                 device.pop = *pop;
                 Ok(Reply::Done)
@@ -430,6 +442,7 @@ impl Model {
             name,
             pop,
             pop_since: now,
+            removal_since: now,
             added_at: now,
             revoked: false,
             reads: fingerprint.is_none(),
