@@ -7,9 +7,9 @@ use crate::words;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::str::FromStr;
+use store::DeviceId;
 use store::pop::{PopSettings, Scope, Window};
 use store::removal::RemovalPolicy;
-use store::{AccountSettings, DeviceId};
 
 /// Settings by name; what is not given stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,7 +135,7 @@ impl AccountConsole {
         let settings = self.account.settings()?;
         let pop = pop.apply(settings.pop)?;
         if pop != settings.pop {
-            self.account.set_settings(self.actor, AccountSettings { pop, ..settings })?;
+            self.account.change_settings(self.actor, move |settings| settings.pop = pop)?;
         }
         self.defaults()
     }

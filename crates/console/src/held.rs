@@ -152,8 +152,7 @@ impl AccountConsole {
     /// # Errors
     /// [`store::Error::NoSpace`], faults.
     pub fn set_brake_of_new_devices(&self, on: bool) -> Result<(), Error> {
-        let settings = store::AccountSettings { brake: on, ..self.account.settings()? };
-        Ok(self.account.set_settings(self.actor, settings)?)
+        Ok(self.account.change_settings(self.actor, move |settings| settings.brake = on)?)
     }
 
     fn held_card(&self, hold: &Hold, names: &Names<'_>) -> Result<HeldCard, Error> {

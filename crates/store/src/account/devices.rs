@@ -165,13 +165,17 @@ impl Account {
         Ok(self.cell.state()?.record.settings)
     }
 
-    /// Chooses for the whole account.
+    /// Chooses for the whole account: what `change` leaves alone stays as it is, whoever else chooses at the same time.
     ///
     /// # Errors
     /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults.
-    pub fn set_settings(&self, actor: Actor, settings: AccountSettings) -> Result<(), Error> {
+    pub fn change_settings(
+        &self,
+        actor: Actor,
+        change: impl Fn(&mut AccountSettings) + Send + 'static,
+    ) -> Result<(), Error> {
         self.transact(move |tx| {
-            tx.change_record().settings = settings;
+            change(&mut tx.change_record().settings);
             tx.journal(actor, Change::SettingsChanged);
             Ok(())
         })

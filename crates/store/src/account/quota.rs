@@ -12,7 +12,7 @@ use super::append::{Target, append};
 use crate::error::Error;
 use crate::identity::Origin;
 use crate::ids::AccountId;
-use crate::journal::{Actor, Change};
+use crate::journal::Actor;
 use crate::state::AccountState;
 use crate::tx::Tx;
 use crate::{Appended, NewMessage};
@@ -108,11 +108,7 @@ impl Account {
     /// # Errors
     /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults.
     pub fn set_quota(&self, actor: Actor, quota_bytes: Option<u64>) -> Result<(), Error> {
-        self.transact(move |tx| {
-            tx.change_record().settings.quota_bytes = quota_bytes;
-            tx.journal(actor, Change::SettingsChanged);
-            Ok(())
-        })
+        self.change_settings(actor, move |settings| settings.quota_bytes = quota_bytes)
     }
 
     /// Whether the owner is to be told that the account fills up, and was not yet.

@@ -253,9 +253,8 @@ fn more_keywords_than_there_is_room_for_come_back_all_the_same() {
 #[test]
 fn the_default_of_the_account_is_that_of_new_devices() {
     let house = House::with(StoreOptions { brake_messages_min: 5, ..StoreOptions::default() });
-    let settings = house.account.settings().unwrap();
-    assert!(settings.brake);
-    house.account.set_settings(house.owner(), store::AccountSettings { brake: false, ..settings }).unwrap();
+    assert!(house.account.settings().unwrap().brake);
+    house.account.change_settings(house.owner(), |settings| settings.brake = false).unwrap();
     let phone = house.imap("phone");
     house.arrive("INBOX", 10);
     house.expunge(phone, "INBOX", 10);

@@ -128,7 +128,7 @@ fn id(owner: &Owner) -> Result<DeviceId, Problem> {
 }
 
 /// Names of settings. A form of ours has the number of days in a field of its own, beside the name that needs it.
-fn choice(fields: &Fields) -> Result<PopChoice, Problem> {
+pub(super) fn choice(fields: &Fields) -> Result<PopChoice, Problem> {
     let named = |name: &str| -> Result<Option<String>, Problem> {
         let days = fields.number::<u32>(&format!("{name}_days"))?;
         let with_days = |value: &str| match (value, days) {

@@ -1,10 +1,11 @@
 //! A new device: its application password, shown once, and what its program is to be told.
 
+use super::devices::{choice, must_decide};
 use super::{Endpoint, json};
 use crate::form::Fields;
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::setup::{self, Profile, Protocol, QrImage, Security, Service};
-use crate::visit::{Owner, Proof};
+use crate::visit::Owner;
 use console::{Access, PopChoice, SetupGuide, SetupProgram, setup_guide};
 use serde::Serialize;
 
@@ -38,21 +39,22 @@ pub(crate) struct Setting {
 
 /// Adds a device: `program`, `access`, `name`, and for POP what its deletions do.
 pub(crate) fn add(owner: &Owner, fields: &Fields) -> Result<NewDevice, Problem> {
-    if owner.proof == Proof::Password {
-        let detail = "An application password makes no others: log in on the pages to add a device.";
-        return Err(Problem::new(Kind::Forbidden, detail));
-    }
+    must_decide(owner, None)?;
     let program = named(fields, "program", SetupProgram::named)?.unwrap_or(SetupProgram::Other);
     let access = named(fields, "access", Access::named)?.unwrap_or(Access::Imap);
     let offered = owner.site.offered();
     let Some(pair) = offered.pair(protocol(access)) else {
         return Err(Problem::refused(format!("This server offers no {}.", access.title())));
     };
+    // Before the device is made: what makes no sense leaves nothing behind.
+    let pop = if access == Access::Pop3 { Some(choice(fields)?) } else { None };
+    if let Some(Err(wrong)) = pop.as_ref().map(PopChoice::check) {
+        return Err(Problem::refused(wrong));
+    }
     let name = fields.optional("name").unwrap_or(program.device_name());
     let (id, password) = owner.site.auth().add_device(owner.account, name, None, owner.now)?;
-    if let (Access::Pop3, Some(policy)) = (access, fields.optional("policy")) {
-        let choice = PopChoice { policy: Some(policy.to_owned()), ..PopChoice::default() };
-        owner.console().choose(id, &choice, None)?;
+    if let Some(pop) = pop {
+        owner.console().choose(id, &pop, None)?;
     }
     let settings = settings(&owner.address, &offered.host, (pair.incoming, pair.outgoing));
     let guide = setup_guide(program, access);

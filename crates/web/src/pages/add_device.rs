@@ -1,6 +1,7 @@
 //! Add a device: pick a program, get a password that is shown once, and the steps.
 
 use crate::answer::{Answer, Outcome};
+use crate::api;
 use crate::api::setup::{NewDevice, add, protocol};
 use crate::form::Fields;
 use crate::frame::Frame;
@@ -13,8 +14,7 @@ use crate::visit::{Owner, Visit};
 use askama::Template;
 use axum::http::Method;
 use axum::http::header::CONTENT_DISPOSITION;
-use console::{Access, SetupProgram, words};
-use store::removal::RemovalPolicy;
+use console::{Access, PopChoices, SetupProgram};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/devices/add", Handler::Owner(show)),
@@ -32,8 +32,7 @@ struct AddPage {
     name: String,
     has_imap: bool,
     has_pop: bool,
-    policies: Vec<(String, String)>,
-    policy: String,
+    choices: PopChoices,
 }
 
 #[derive(Template)]
@@ -46,10 +45,6 @@ struct DonePage {
 fn show(owner: &Owner, fields: &Fields) -> Outcome {
     let chosen = SetupProgram::named(fields.text("program"));
     let offered = owner.site.offered();
-    let account = owner.site.auth().store().account(owner.account);
-    // With this one there are two: what it deletes is kept for the others.
-    let is_shared = account.devices()?.values().any(store::device::Device::reads_mail);
-    let policy = |policy: RemovalPolicy| (policy.to_string(), words::policy(policy, is_shared));
     Answer::page(&AddPage {
         frame: Frame::of(owner, "devices"),
         programs: SetupProgram::ALL,
@@ -57,8 +52,7 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
         name: chosen.map_or(Ok(String::new()), |program| free_name(owner, program.device_name()))?,
         has_imap: offered.pair(protocol(Access::Imap)).is_some(),
         has_pop: offered.pair(protocol(Access::Pop3)).is_some(),
-        policies: RemovalPolicy::ALL.into_iter().map(policy).collect(),
-        policy: account.settings()?.pop.removal.to_string(),
+        choices: api::devices::default_choices(owner)?,
     })
 }
 

@@ -56,9 +56,13 @@ fn a_pop_device_begins_with_the_policy_that_was_chosen() {
     assert_eq!((twice.status, twice.header("location")), (StatusCode::SEE_OTHER, "/devices/add?program=outlook"));
     let told = alice.get("/devices/add?program=outlook");
     assert!(told.text.contains("there is a device") && told.text.contains("value=\"Outlook 2\""), "{}", told.text);
-    let wrong = [("program", "outlook"), ("name", "x"), ("access", "telnet")];
-    let refused = alice.submit("/devices/add?program=outlook", PAGE, &wrong);
-    assert_eq!(refused.status, StatusCode::SEE_OTHER);
+    let before = world.account(ALICE).devices().unwrap().len();
+    for (access, policy) in [("telnet", "keep"), ("pop3", "shred")] {
+        let wrong = [("program", "outlook"), ("name", "x"), ("access", access), ("policy", policy)];
+        let refused = alice.submit("/devices/add?program=outlook", PAGE, &wrong);
+        assert_eq!(refused.status, StatusCode::SEE_OTHER);
+    }
+    assert_eq!(world.account(ALICE).devices().unwrap().len(), before, "nothing is left behind");
 }
 
 #[test]
@@ -215,4 +219,10 @@ fn a_mailbox_that_fills_up_says_so_on_the_start_page_and_is_cleared_with_one_cli
     assert_eq!(account.usage().unwrap().bytes, 0);
     assert!(alice.get("/storage").text.contains("1 message can be put back, 900 B"));
     assert_eq!(alice.get("/api/v1/storage").json()["used_bytes"], 0);
+    let (_, password) = world.auth.add_device(account.id(), "script", None, world.now()).unwrap();
+    let mut program = world.browser();
+    program.extra = vec![("authorization", format!("Basic {}", BASE64_STANDARD.encode(format!("{ALICE}:{password}"))))];
+    assert_eq!(program.get("/api/v1/storage").status, StatusCode::OK);
+    let refused = program.call("/api/v1/storage/clear", "{}");
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "no program goes round the brake: {}", refused.text);
 }
