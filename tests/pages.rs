@@ -12,7 +12,7 @@ use browser::{Browser, Size};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::server::Server;
+use support::server::{HOSTNAME, Server};
 
 const ALICE: &str = "alice@example.org";
 /// What `Server::add_account` gives her.
@@ -195,6 +195,31 @@ fn look_at(browser: &Browser, base: &str, path: &str, seen: &mut Vec<String>) {
     }
     browser.prefer_dark(false);
     seen.push(name);
+}
+
+#[test]
+fn https_serves_the_pages_and_asks_for_tls_from_then_on() {
+    let mut server = Server::new();
+    server.start();
+    let mut link = server.addresses().https().unwrap();
+    link.send(format!("GET /login HTTP/1.1\r\nHost: {HOSTNAME}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut head = Vec::new();
+    loop {
+        match String::from_utf8(link.line().unwrap()).unwrap().trim_end() {
+            "" => break,
+            line => head.push(line.to_ascii_lowercase()),
+        }
+    }
+    assert_eq!(head[0], "http/1.1 200 ok");
+    for field in ["strict-transport-security: max-age=31536000", "content-type: text/html; charset=utf-8"] {
+        assert!(head.iter().any(|line| line == field), "{field} is not in {head:?}");
+    }
+    let cookie = head.iter().find(|line| line.starts_with("set-cookie: __host-pillarbox-visitor=")).unwrap();
+    assert!(cookie.contains("; secure; httponly; samesite=lax"), "{cookie}");
+    // Another name that leads here is not served.
+    let mut link = server.addresses().https().unwrap();
+    link.send(b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").unwrap();
+    assert!(link.line().unwrap().starts_with(b"HTTP/1.1 421 "));
 }
 
 #[test]

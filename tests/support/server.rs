@@ -192,6 +192,10 @@ impl Addresses {
         Ok(client)
     }
 
+    pub fn https(&self) -> Outcome<Link> {
+        Ok(Link::tls(self.of("https"), HOSTNAME, &self.authority)?)
+    }
+
     pub fn lmtp(&self) -> Outcome<Smtp> {
         Smtp::lmtp(Link::plain(self.of("lmtp"))?)
     }
