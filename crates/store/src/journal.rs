@@ -437,15 +437,13 @@ fn write_change(w: &mut Writer, change: &Change) {
             w.byte(0);
         }
         Change::Added { mailbox, messages } => {
-            w.byte(1).number(mailbox.0.into());
-            write_list(w, messages, write_listed);
+            write_list(w.byte(1).number(mailbox.0.into()), messages, write_listed);
         }
         Change::FlagsChanged { mailbox, messages } => {
             write_list(w.byte(2).number(mailbox.0.into()), messages, write_reflagged);
         }
         Change::Expunged { mailbox, messages } => {
-            w.byte(3).number(mailbox.0.into());
-            write_list(w, messages, write_listed);
+            write_list(w.byte(3).number(mailbox.0.into()), messages, write_listed);
         }
         Change::Moved { from, to, messages } => {
             w.byte(4).number(from.0.into()).number(to.0.into());
@@ -483,8 +481,7 @@ fn write_change(w: &mut Writer, change: &Change) {
             w.byte(14);
         }
         Change::Restored { mailbox, messages } => {
-            w.byte(16).number(mailbox.0.into());
-            write_list(w, messages, write_listed);
+            write_list(w.byte(16).number(mailbox.0.into()), messages, write_listed);
         }
         Change::PopRelisted { device, emails } => {
             write_emails(w.byte(17).number(device.0.into()), emails);
