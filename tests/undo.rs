@@ -139,11 +139,15 @@ fn what_a_pop_device_removed_comes_back_for_everybody_and_goes_again() {
         rest = rest.split_once(line).unwrap_or_else(|| panic!("{line} is not next in {story}")).1;
     }
 
-    // The undo itself is taken back, and back again.
-    let entry = done.split_once("--entry ").unwrap().1.trim();
-    home.serving.says(&["undo", "--account", "alice", "--entry", entry]);
+    // The undo itself is taken back, and that too.
+    let take_back = |done: &str| {
+        let entry = done.split_once("--entry ").unwrap().1.trim();
+        home.serving.says(&["undo", "--account", "alice", "--entry", entry])
+    };
+    let undone = take_back(&done);
     assert!(imap.ask("n NOOP", "n OK").contains(&"* VANISHED 4:6".to_owned()));
-    home.serving.says(&undo);
+    assert_eq!(home.serving.says(&undo), "There is nothing to take back.\n", "not the PC removed it the second time");
+    take_back(&undone);
     assert!(imap.ask("n NOOP", "n OK").contains(&"* 3 EXISTS".to_owned()));
     assert_eq!(home.uidl(&tablet), before);
     drop((imap, other));
@@ -160,6 +164,14 @@ fn what_the_only_device_took_is_offered_when_a_second_one_comes() {
     assert_eq!(offers(), "Nothing was taken that can be put back.\n", "it is the only device");
     let phone = home.device("phone", "keep");
     assert!(offers().contains("old PC  2 "), "{}", offers());
+    let report = home.serving.says(&["account", "report"]);
+    assert!(report.contains("amber  1 of 2   0     2 "), "{report}");
+    let defaults = ["device", "defaults", ALICE];
+    assert!(home.serving.says(&defaults).contains("policy keep-when-shared, window everything"));
+    let chosen = home.serving.says(&[&defaults[..], &["trash", "--scope", "inbox"]].concat());
+    assert_eq!(chosen, "New devices begin with policy trash, window everything, scope inbox.\n");
+    let next = home.serving.says(&["device", "add", ALICE, "tablet", "--json"]);
+    assert!(next.contains("\"policy\":\"trash\""), "{next}");
     let accepted = home.serving.says(&["offer", "accept", ALICE, "old PC"]);
     assert!(accepted.contains("2 messages: put back"), "{accepted}");
     let mut imap = home.imap(&phone);

@@ -3,7 +3,9 @@
 use std::io::{IsTerminal, Write, stderr, stdin};
 
 use clap::{Args, Subcommand, ValueEnum};
-use server::admin::{AccountDetails, AccountItem, AccountRequest, ClearAnswer, ClearAsk, Item, PeopleRequest, Request};
+use server::admin::{
+    AccountDetails, AccountItem, AccountRequest, ClearAnswer, ClearAsk, Item, Light, PeopleRequest, Request,
+};
 
 use super::failure::Failure;
 use super::invite::made;
@@ -51,6 +53,8 @@ enum Verb {
     },
     /// List all accounts
     List,
+    /// Tell for all accounts whether a device takes mail from the others, and whether what is stored is sound
+    Report,
     /// Show an account: its mailboxes, aliases, number of devices
     Show {
         /// Which
@@ -132,6 +136,7 @@ impl Account {
     pub(super) fn run(self, place: &Place) -> Outcome {
         let (request, done) = match self.verb {
             Verb::List => return list(place, self.format),
+            Verb::Report => return report(place, self.format),
             Verb::Show { address } => return show(place, address, self.format),
             Verb::Link { address } => {
                 let items = place.collect(&Request::People(PeopleRequest::PasswordLink { address }))?;
@@ -170,6 +175,33 @@ impl Account {
         self.format
             .show(&items, |items| items.iter().filter_map(account).map(|account| changed(account, done)).collect())
     }
+}
+
+fn report(place: &Place, format: Format) -> Outcome {
+    let items = place.collect(&Request::Account(AccountRequest::Report))?;
+    format.show(&items, |items| {
+        let row = |item: &Item| {
+            let Item::Report(account) = item else { return None };
+            let light = match account.light {
+                Light::Green => "green",
+                Light::Amber => "amber",
+                Light::Red => "red",
+            };
+            let (pop, devices) = (account.pop_devices.len(), account.devices);
+            Some([
+                account.address.clone(),
+                light.to_owned(),
+                format!("{pop} of {devices}"),
+                account.held.to_string(),
+                account.offered.to_string(),
+                bytes(account.retained_bytes),
+                account.verdict.clone(),
+            ])
+        };
+        let rows: Vec<_> = items.iter().filter_map(row).collect();
+        let headings = ["ADDRESS", "LIGHT", "USE POP", "HELD", "OFFERED", "RESTORABLE", "WHY"];
+        table(headings, &rows, "There are no accounts.")
+    })
 }
 
 fn list(place: &Place, format: Format) -> Outcome {

@@ -53,6 +53,8 @@ impl Check {
             Item::Account(_)
             | Item::AccountDetails(_)
             | Item::Device(_)
+            | Item::Defaults(_)
+            | Item::Report(_)
             | Item::Alias(_)
             | Item::Domain(_)
             | Item::DnsRecord(_)

@@ -1,7 +1,7 @@
 //! `pillarbox device`: a password of its own for each program, and what POP3 deletions of it do.
 
 use clap::{Args, Subcommand, ValueEnum};
-use server::admin::{DeviceItem, DeviceRequest, Item, PopChoice, Request};
+use server::admin::{Defaults, DeviceItem, DeviceRequest, Item, PopChoice, Request};
 
 use super::Outcome;
 use super::place::Place;
@@ -47,6 +47,7 @@ Examples:
   pillarbox device add alice@example.org phone                     shows the password, once
   pillarbox device add alice@example.org \"old PC\" --policy expunge
   pillarbox device policy alice@example.org \"old PC\" archive --window \"last-days(90)\"
+  pillarbox device defaults alice@example.org keep                 for devices that are still to come
   pillarbox device sent alice@example.org printer off
   pillarbox device list alice@example.org
   pillarbox device revoke alice@example.org phone";
@@ -88,6 +89,16 @@ enum Verb {
         device: String,
         /// on: it is; off: it is not
         saved: Switch,
+    },
+    /// Choose what new devices of an account begin with, or show it
+    Defaults {
+        /// Whose
+        account: String,
+        /// What their POP3 deletions do
+        #[arg(value_parser = policy)]
+        policy: Option<String>,
+        #[command(flatten)]
+        listed: Listed,
     },
     /// Change what a device's POP3 deletions do to the mailbox
     Policy {
@@ -158,6 +169,12 @@ impl Device {
                 let saved = saved == Switch::On;
                 self.format.show(&ask(DeviceRequest::Sent { account, device, saved })?, each(has_sent))
             }
+            Verb::Defaults { account, policy, listed } => {
+                let pop = listed.with(policy);
+                self.format.show(&ask(DeviceRequest::Defaults { account, pop })?, |items| {
+                    items.iter().map(begins_with).collect()
+                })
+            }
             Verb::Policy { account, device, policy, listed } => {
                 let pop = listed.with(policy);
                 self.format.show(&ask(DeviceRequest::Policy { account, device, pop })?, each(has_policy))
@@ -195,6 +212,11 @@ fn has_sent(device: &DeviceItem) -> String {
     let DeviceItem { id, name, saves_sent, .. } = device;
     let is = if *saves_sent { "is" } else { "is not" };
     format!("Device {id} “{name}”: what it sends {is} saved to Sent.\n")
+}
+
+fn begins_with(item: &Item) -> String {
+    let Item::Defaults(Defaults { policy, window, scope }) = item else { return String::new() };
+    format!("New devices begin with policy {policy}, window {window}, scope {scope}.\n")
 }
 
 fn table_of(items: &[Item]) -> String {

@@ -1,7 +1,7 @@
 //! Accounts: made, listed, shown, changed, removed.
 
 use auth::{AccountInfo, generate_password};
-use console::{ClearAsk, RetainedCard};
+use console::{Administration, ClearAsk, RetainedCard};
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, Item, Items, text_of};
@@ -73,6 +73,8 @@ pub enum AccountRequest {
         /// What of it.
         ask: ClearAsk,
     },
+    /// Whether the mail of every account is safe: [`Item::Report`] each.
+    Report,
     /// Removes it with all its mail. No items.
     Remove {
         /// Which.
@@ -168,6 +170,7 @@ impl AccountRequest {
             }
             Self::Usage { address } => Ok(item(Item::Usage(admin.console(&address)?.usage()?))?),
             Self::Clear { address, ask } => Ok(item(Item::Cleared(admin.console(&address)?.clear(&ask)?))?),
+            Self::Report => report(admin, item),
             Self::Remove { address } => {
                 admin.stores.auth.directory().remove_account(&address)?;
                 trial::forget(admin.stores.directory(), &address)
@@ -230,6 +233,20 @@ fn given_or_generated(password: Option<String>) -> Result<(String, Option<String
         None => {
             let password = generate_password()?;
             Ok((password.clone(), Some(password)))
+        }
+    }
+}
+
+/// Page after page; what is wrong with the directory of addresses itself is told by `pillarbox check`.
+fn report(admin: &Admin, item: Items<'_>) -> Result<(), Failure> {
+    let administration = Administration::new(admin.stores.auth.clone(), admin.actor());
+    let mut after = None;
+    loop {
+        let page = administration.report(after)?;
+        page.accounts.into_iter().try_for_each(|account| item(Item::Report(Box::new(account))))?;
+        after = page.next_after;
+        if after.is_none() {
+            return Ok(());
         }
     }
 }

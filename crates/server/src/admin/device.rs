@@ -45,6 +45,13 @@ pub enum DeviceRequest {
         /// Whether it is.
         saved: bool,
     },
+    /// Changes what new devices of an account begin with; an empty choice only tells. Answered with [`Item::Defaults`].
+    Defaults {
+        /// Whose.
+        account: String,
+        /// What is to be changed.
+        pop: PopChoice,
+    },
     /// Changes its POP3 settings. Answered with [`Item::Device`].
     Policy {
         /// Whose.
@@ -104,6 +111,9 @@ impl DeviceRequest {
                 let id = find(admin, &account, &device)?;
                 admin.console(&account.address)?.set_saves_sent(id, saved)?;
                 tell(admin, &account, id, None, item)
+            }
+            Self::Defaults { account, pop } => {
+                Ok(item(Item::Defaults(admin.console(&account)?.choose_defaults(&pop)?))?)
             }
             Self::Policy { account, device, pop } => {
                 let account = admin.account(&account)?;

@@ -30,8 +30,8 @@ pub use alias::{AliasItem, AliasRequest};
 pub use check::{CheckRequest, CheckedItem, FindingItem};
 pub use console::words::bytes;
 pub use console::{
-    ClearAnswer, ClearAsk, HeldAnswer, HeldAsk, HeldCard, HeldMailbox, HeldOutcome, HeldThen, MessageStory, Offer,
-    PopChoice, StoryLine, TimelineLine, UndoAnswer, UndoAsk, UsageCard,
+    AccountReport, ClearAnswer, ClearAsk, Defaults, HeldAnswer, HeldAsk, HeldCard, HeldMailbox, HeldOutcome, HeldThen,
+    Light, MessageStory, Offer, PopChoice, StoryLine, TimelineLine, UndoAnswer, UndoAsk, UsageCard,
 };
 pub use device::{DeviceItem, DeviceRequest};
 pub use domain::{DomainItem, DomainRequest};
@@ -78,6 +78,8 @@ pub enum Item {
     AccountDetails(AccountDetails),
     /// A device as it is now; with its application password, if it was added just now.
     Device(DeviceItem),
+    /// What new devices of an account begin with.
+    Defaults(Defaults),
     /// An alias.
     Alias(AliasItem),
     /// A local domain.
@@ -112,6 +114,8 @@ pub enum Item {
     Mark(MarkItem),
     /// What became of a UIDL.
     Uidl(UidlItem),
+    /// Whether the mail of an account is safe.
+    Report(Box<AccountReport>),
     /// Something that must not be.
     Finding(FindingItem),
     /// So much is checked.
