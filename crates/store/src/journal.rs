@@ -483,9 +483,7 @@ fn write_change(w: &mut Writer, change: &Change) {
         Change::Restored { mailbox, messages } => {
             write_list(w.byte(16).number(mailbox.0.into()), messages, write_listed);
         }
-        Change::PopRelisted { device, emails } => {
-            write_emails(w.byte(17).number(device.0.into()), emails);
-        }
+        Change::PopRelisted { device, emails } => write_emails(w.byte(17).number(device.0.into()), emails),
         Change::UidlsKept { emails } => write_emails(w.byte(22), emails),
         Change::Undone { device, first } => {
             w.byte(18).option(*device, |w, device| {

@@ -1,12 +1,23 @@
 //! The owner's account.
 
 use super::{Endpoint, json};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::visit::{Owner, Proof};
+use auth::WebSession;
 use console::shown;
 use serde::Serialize;
 
-pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint::get("/api/v1/account", |owner, _| json(account(owner)?))];
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint::get("/api/v1/account", |owner, _| json(account(owner)?)),
+    Endpoint::post("/api/v1/account/sessions/{id}/end", |owner, _| json(Ended { ended: u32::from(end_one(owner)?) })),
+    Endpoint::post("/api/v1/account/sessions/end", |owner, _| json(Ended { ended: end_others(owner)? })),
+];
+
+/// How many sessions were ended.
+#[derive(Serialize)]
+struct Ended {
+    ended: u32,
+}
 
 /// The owner's account.
 #[derive(Serialize)]
@@ -55,4 +66,28 @@ pub(crate) fn sessions(owner: &Owner) -> Result<Vec<SessionLine>, Problem> {
         program: session.program,
     };
     Ok(sessions.into_iter().map(line).collect())
+}
+
+/// Ends all sessions of the owner but the one that asks. How many there were.
+pub(crate) fn end_others(owner: &Owner) -> Result<u32, Problem> {
+    let (web, own) = (owner.site.auth().web(), &session(owner)?.id);
+    let mut ended = 0;
+    for other in web.sessions(owner.account, owner.now)?.iter().filter(|other| other.id != *own) {
+        ended += u32::from(web.end(owner.account, &other.id)?);
+    }
+    Ok(ended)
+}
+
+/// Ends the session that the path names. Whether there was one.
+pub(crate) fn end_one(owner: &Owner) -> Result<bool, Problem> {
+    session(owner)?;
+    Ok(owner.site.auth().web().end(owner.account, owner.parameter("id"))?)
+}
+
+/// The session that asks; an application password is none, and decides about none.
+pub(crate) fn session(owner: &Owner) -> Result<&WebSession, Problem> {
+    match &owner.proof {
+        Proof::Session(session) => Ok(session),
+        Proof::Password => Err(Problem::new(Kind::Forbidden, "This needs a session: log in on the pages.")),
+    }
 }

@@ -25,6 +25,26 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     }),
 ];
 
+/// What was done.
+#[derive(Serialize)]
+pub(crate) struct Done {
+    /// In words.
+    pub(crate) text: String,
+    /// A link that is shown only now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
+}
+
+impl Done {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), url: None }
+    }
+
+    pub(crate) fn linking(text: impl Into<String>, url: String) -> Self {
+        Self { text: text.into(), url: Some(url) }
+    }
+}
+
 /// A request for an account.
 #[derive(Serialize)]
 pub(crate) struct RequestLine {

@@ -6,11 +6,14 @@
 //! that, where a code may be asked for, too.
 
 pub(crate) mod account;
+pub(crate) mod accounts;
+pub(crate) mod addresses;
 pub(crate) mod admin;
 mod caller;
 pub(crate) mod devices;
 pub(crate) mod held;
 pub(crate) mod history;
+pub(crate) mod invitations;
 pub(crate) mod setup;
 pub(crate) mod storage;
 
@@ -58,6 +61,9 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     setup::ENDPOINTS,
     storage::ENDPOINTS,
     admin::ENDPOINTS,
+    accounts::ENDPOINTS,
+    addresses::ENDPOINTS,
+    invitations::ENDPOINTS,
 ];
 
 pub(crate) fn endpoints() -> impl Iterator<Item = Endpoint> {

@@ -12,10 +12,10 @@ use crate::notice::Notice;
 use crate::path::OwnPath;
 use crate::problem::{Kind, Problem};
 use crate::route::{Handler, Route};
-use crate::visit::{Owner, Proof};
-use api::account::SessionLine;
+use crate::visit::Owner;
+use api::account::{SessionLine, session};
 use askama::Template;
-use auth::{OwnerError, SecondFactorSetup, WebLogin, WebSession};
+use auth::{OwnerError, SecondFactorSetup, WebLogin};
 use axum::http::header::USER_AGENT;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -110,16 +110,12 @@ fn switch_off_second_factor(owner: &Owner, fields: &Fields) -> Outcome {
 }
 
 fn end_others(owner: &Owner, _: &Fields) -> Outcome {
-    let (web, own) = (owner.site.auth().web(), &session(owner)?.id);
-    let mut ended = 0;
-    for other in web.sessions(owner.account, owner.now)?.iter().filter(|other| other.id != *own) {
-        ended += u32::from(web.end(owner.account, &other.id)?);
-    }
+    let ended = api::account::end_others(owner)?;
     Ok(back(owner, Notice::good(format!("{ended} other sessions were ended."))))
 }
 
 fn end_one(owner: &Owner, _: &Fields) -> Outcome {
-    let ended = owner.site.auth().web().end(owner.account, owner.parameter("id"))?;
+    let ended = api::account::end_one(owner)?;
     let notice = if ended { Notice::good("That session was ended.") } else { Notice::bad("That session was over.") };
     Ok(back(owner, notice))
 }
@@ -166,14 +162,6 @@ fn told(owner: &Owner, problem: Problem, path: &str) -> Outcome {
 fn back(owner: &Owner, notice: Notice) -> Answer {
     owner.say(notice);
     Answer::see_other(&OwnPath::new("/account"))
-}
-
-/// The session that pages are looked at in.
-pub(super) fn session(owner: &Owner) -> Result<&WebSession, Problem> {
-    match &owner.proof {
-        Proof::Session(session) => Ok(session),
-        Proof::Password => Err(Problem::new(Kind::Forbidden, "This needs a session: log in on the pages.")),
-    }
 }
 
 /// A QR code as base64 of an SVG.

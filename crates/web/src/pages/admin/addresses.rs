@@ -2,10 +2,9 @@
 
 use super::settled;
 use crate::answer::{Answer, Outcome};
-use crate::api::admin::administration;
+use crate::api::addresses;
 use crate::form::Fields;
 use crate::frame::Frame;
-use crate::problem::Problem;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
@@ -30,37 +29,22 @@ struct AddressesPage {
 }
 
 fn list(owner: &Owner, _: &Fields) -> Outcome {
-    administration(owner)?;
-    let directory = owner.site.auth().directory();
-    let (domains, aliases) = (directory.domains()?, directory.aliases()?);
+    let (domains, aliases) = addresses::addresses(owner)?;
     Answer::page(&AddressesPage { frame: Frame::of(owner, "admin"), domains, aliases })
 }
 
 fn add_domain(owner: &Owner, fields: &Fields) -> Outcome {
-    let domain = fields.text("domain");
-    change(owner, format!("Mail for {domain} is ours now."), |directory| directory.add_domain(domain))
+    settled(owner, addresses::add_domain(owner, fields), HERE)
 }
 
 fn remove_domain(owner: &Owner, fields: &Fields) -> Outcome {
-    let domain = fields.text("domain");
-    change(owner, format!("Mail for {domain} is not ours any more."), |directory| directory.remove_domain(domain))
+    settled(owner, addresses::remove_domain(owner, fields), HERE)
 }
 
 fn add_alias(owner: &Owner, fields: &Fields) -> Outcome {
-    let (alias, targets) = (fields.text("alias"), fields.text("targets"));
-    let targets: Vec<&str> =
-        targets.split([',', ' ', ';']).map(str::trim).filter(|target| !target.is_empty()).collect();
-    change(owner, format!("{alias} leads to {} now.", targets.join(", ")), |directory| {
-        directory.add_alias(alias, &targets)
-    })
+    settled(owner, addresses::add_alias(owner, fields), HERE)
 }
 
 fn remove_alias(owner: &Owner, fields: &Fields) -> Outcome {
-    let alias = fields.text("alias");
-    change(owner, format!("{alias} leads nowhere any more."), |directory| directory.remove_alias(alias))
-}
-
-fn change(owner: &Owner, done: String, work: impl FnOnce(&auth::Directory) -> Result<(), auth::Error>) -> Outcome {
-    administration(owner)?;
-    settled(owner, work(owner.site.auth().directory()).map(|()| done).map_err(Problem::from), HERE)
+    settled(owner, addresses::remove_alias(owner, fields), HERE)
 }

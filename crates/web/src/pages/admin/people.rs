@@ -2,16 +2,14 @@
 
 use super::settled;
 use crate::answer::{Answer, Outcome};
-use crate::api::admin::{self, RequestLine, administration, url};
+use crate::api::admin::{self, Done, RequestLine};
+use crate::api::invitations::{self, LinkLine};
 use crate::form::Fields;
 use crate::frame::Frame;
 use crate::moment;
-use crate::problem::Problem;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use auth::{LinkInfo, LinkPurpose};
-use console::shown;
 use store::Timestamp;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -34,18 +32,9 @@ struct PeoplePage {
     now: Timestamp,
 }
 
-struct LinkLine {
-    id: String,
-    purpose: &'static str,
-    address: Option<String>,
-    expires_at: String,
-}
-
 fn list(owner: &Owner, _: &Fields) -> Outcome {
-    let requests = admin::requests(owner)?;
-    let auth = owner.site.auth();
-    let links = auth.directory().links(owner.now)?.into_iter().map(line).collect();
-    let are_allowed = auth.requests().are_allowed()?;
+    let (requests, links) = (admin::requests(owner)?, invitations::links(owner)?);
+    let are_allowed = owner.site.auth().requests().are_allowed()?;
     Answer::page(&PeoplePage { frame: Frame::of(owner, "admin"), requests, are_allowed, links, now: owner.now })
 }
 
@@ -58,7 +47,7 @@ fn accept(owner: &Owner, fields: &Fields) -> Outcome {
             accepted.address, accepted.contact
         ),
     });
-    settled(owner, accepted, HERE)
+    settled(owner, accepted.map(Done::new), HERE)
 }
 
 fn decline(owner: &Owner, fields: &Fields) -> Outcome {
@@ -67,30 +56,13 @@ fn decline(owner: &Owner, fields: &Fields) -> Outcome {
         let told = if mailed { format!("; a letter went to {}", declined.contact) } else { String::new() };
         format!("The request of {} was declined{told}.", declined.name)
     });
-    settled(owner, said, HERE)
+    settled(owner, said.map(Done::new), HERE)
 }
 
 fn invite(owner: &Owner, fields: &Fields) -> Outcome {
-    administration(owner)?;
-    let days = fields.number("days")?.unwrap_or(7);
-    let made = owner.site.auth().directory().invite(fields.optional("address"), days, owner.now);
-    let said = made.map(|link| {
-        let url = url(owner, &format!("/invitation/{}", link.token));
-        format!("Whoever gets this link makes an account, once, within {days} days. It is shown only now: {url}")
-    });
-    settled(owner, said.map_err(Problem::from), HERE)
+    settled(owner, invitations::invite(owner, fields), HERE)
 }
 
 fn take_back(owner: &Owner, _: &Fields) -> Outcome {
-    administration(owner)?;
-    let taken = owner.site.auth().directory().take_link_back(owner.parameter("id"));
-    settled(owner, taken.map(|()| "That link is not good any more.".to_owned()).map_err(Problem::from), HERE)
-}
-
-fn line(link: LinkInfo) -> LinkLine {
-    let (purpose, address) = match link.purpose {
-        LinkPurpose::Invitation { address } => ("to make an account", address),
-        LinkPurpose::Password { address } => ("to choose a password", Some(address)),
-    };
-    LinkLine { id: link.id, purpose, address, expires_at: shown(link.expires_at) }
+    settled(owner, invitations::take_back(owner), HERE)
 }
