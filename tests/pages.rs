@@ -28,6 +28,7 @@ const HOSTILE: [&str; 3] = [
 fn household() -> (Server, String) {
     let mut server = Server::new();
     server.add_account(ALICE);
+    server.cli(&["account", "admin", ALICE, "on"], "");
     let pc = server.add_device(ALICE, "Old Outlook", "keep-when-shared");
     server.start();
     let mut lmtp = server.addresses().lmtp().unwrap();
@@ -148,7 +149,7 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
     for size in [Size::Wide, Size::Phone] {
         let Some(browser) = Browser::open(size) else { return };
         let mut seen = Vec::new();
-        for path in ["/login", "/pop-or-imap", "/nowhere"] {
+        for path in ["/login", "/request", "/pop-or-imap", "/nowhere"] {
             look_at(&browser, &base, path, &mut seen);
         }
         log_in(&browser, &base);
@@ -169,11 +170,17 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
             "/account",
             "/held",
             "/pop-or-imap",
+            "/admin",
+            "/admin/accounts/16",
+            "/admin/people",
+            "/admin/addresses",
+            "/admin/domains/records?domain=example.org",
+            "/admin/integrity",
         ];
         for path in pages {
             look_at(&browser, &base, path, &mut seen);
         }
-        assert_eq!(seen.len(), 19);
+        assert_eq!(seen.len(), 26);
         browser.go(&format!("{base}/timeline?search=owned"));
         browser.click_on("script");
         says(&browser, HOSTILE[0]);
