@@ -39,7 +39,8 @@ pub fn message(bytes: &[u8]) -> Result<(), String> {
 /// A surrogate's header is ASCII, and ends as the message's own does.
 fn surrogate(bytes: &[u8]) -> Result<(), String> {
     let Some(mut made) = surrogate::header(bytes) else {
-        return hold(bytes.get(..header::end(bytes)).is_some_and(<[u8]>::is_ascii), || "no surrogate".to_owned());
+        let needs_one = |header: &[u8]| !header.is_ascii() && str::from_utf8(header).is_ok();
+        return hold(!bytes.get(..header::end(bytes)).is_some_and(needs_one), || "no surrogate".to_owned());
     };
     hold(made.is_ascii(), || "a surrogate is not ASCII".to_owned())?;
     let header = made.len();
