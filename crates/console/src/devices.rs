@@ -50,7 +50,7 @@ pub struct DeviceCard {
     pub scope: String,
     /// Whether what it sends is saved to Sent.
     pub saves_sent: bool,
-    /// What it did in the last [`LATELY_DAYS`] days.
+    /// What it did in the last `LATELY_DAYS` days.
     pub traffic: Traffic,
     /// The same in words.
     pub lately: Vec<String>,

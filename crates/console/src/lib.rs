@@ -2,7 +2,7 @@
 //!
 //! Pages, the JSON API and the command line ask here, so that all of them say the same. Every answer is data with words
 //! beside it ([`words`]), ready to be shown or sent as JSON; subjects and senders are what strangers wrote, and whoever
-//! shows them escapes them. No HTTP, no clock, no waiting: the time comes with [`Actor`], all calls block.
+//! shows them escapes them. No HTTP, no clock, no waiting: the time comes with [`store::Actor`], all calls block.
 //!
 //! Invariant: an [`AccountConsole`] reads and changes its own account only; who may hold one is decided where it is made.
 

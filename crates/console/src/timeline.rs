@@ -26,7 +26,7 @@ pub struct TimelineAsk {
     pub since: Option<Timestamp>,
     /// Only lines in which this text stands, or whose messages have it in subject or sender; case does not count.
     pub search: Option<String>,
-    /// At most so many lines, and at most [`LINES_MAX`].
+    /// At most so many lines, and at most `LINES_MAX`.
     pub limit: usize,
 }
 

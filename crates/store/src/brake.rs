@@ -6,7 +6,7 @@
 //! over POP3 and deletes is none. Moves and flags are none: nothing is lost by them, and undo takes them back.
 //!
 //! [`decide`] says which removals are held; docs/decisions/0008-damage-brake.md says why, and tests/brake.rs plays a month of
-//! ordinary use against it. What it needs to know of a device is its [`Pace`], one small record that every removal renews.
+//! ordinary use against it. What it needs to know of a device is its `Pace`, one small record that every removal renews.
 
 use crate::codec::Corrupt;
 use crate::ids::{HoldId, Timestamp};

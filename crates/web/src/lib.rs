@@ -3,11 +3,11 @@
 //! [`Site::router`] is all that a server needs. It opens no sockets and reads no clock: the time comes from
 //! [`SiteOptions::now`], the client from [`Peer`], an extension of the request.
 //!
-//! How a request goes: [`guard`] looks at its host and puts the headers of security on whatever is answered; `serve` reads
-//! the body within a limit and hands over to a thread that may block; there the route's [`route::Handler`] decides who may
-//! come that far ([`visit::Visit`]: anybody; [`visit::Owner`]: who is logged in; [`form::Form`]: what was sent from a page of
-//! ours). A page is a file in [`pages`] with a template of the same name beside it, an endpoint of the API a file in
-//! [`api`]; both get their data from the same method of `console`.
+//! How a request goes: `guard` looks at its host and puts the headers of security on whatever is answered; `serve` reads
+//! the body within a limit and hands over to a thread that may block; there the route's `route::Handler` decides who may
+//! come that far (`visit::Visit`: anybody; `visit::Owner`: who is logged in; `form::Fields`: what was sent from a page of
+//! ours). A page is a file in `pages` with a template of the same name beside it, an endpoint of the API a file in
+//! `api`; both get their data from the same method of `console`.
 //!
 //! The words of a page are in its template and nowhere else (`console::words` has those that say what happened): who
 //! translates it translates one file. No page needs JavaScript, and none has any.
