@@ -53,7 +53,7 @@ impl std::ops::Add for Removals {
 pub struct Findings {
     /// No device is held that removes so many or fewer: [`MESSAGES_MIN`].
     pub messages_min: u64,
-    /// What it asks for now.
+    /// What it asks to remove with this operation.
     pub asked: Removals,
     /// What it removed in the window before, or had held.
     pub removed: Removals,
