@@ -90,6 +90,13 @@ enum Verb {
         /// on: it is; off: it is not
         saved: Switch,
     },
+    /// Say that it is one POP3 program, which was updated, where two seem to log in with the main password
+    OneProgram {
+        /// Whose
+        account: String,
+        /// Its name or number
+        device: String,
+    },
     /// Choose what new devices of an account begin with, or show it
     Defaults {
         /// Whose
@@ -169,6 +176,9 @@ impl Device {
                 let saved = saved == Switch::On;
                 self.format.show(&ask(DeviceRequest::Sent { account, device, saved })?, each(has_sent))
             }
+            Verb::OneProgram { account, device } => {
+                self.format.show(&ask(DeviceRequest::OneProgram { account, device })?, each(is_one_program))
+            }
             Verb::Defaults { account, policy, listed } => {
                 let pop = listed.with(policy);
                 self.format.show(&ask(DeviceRequest::Defaults { account, pop })?, |items| {
@@ -212,6 +222,11 @@ fn has_sent(device: &DeviceItem) -> String {
     let DeviceItem { id, name, saves_sent, .. } = device;
     let is = if *saves_sent { "is" } else { "is not" };
     format!("Device {id} “{name}”: what it sends {is} saved to Sent.\n")
+}
+
+fn is_one_program(device: &DeviceItem) -> String {
+    let DeviceItem { id, name, .. } = device;
+    format!("Device {id} “{name}” is one program.\n")
 }
 
 fn begins_with(item: &Item) -> String {

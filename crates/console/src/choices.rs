@@ -151,6 +151,17 @@ impl AccountConsole {
         self.device_card(id)
     }
 
+    /// The owner says that it is one program that logs in as a device over POP, which was updated.
+    ///
+    /// # Errors
+    /// [`store::Error::NoSuchDevice`] (revoked, too), faults.
+    pub fn is_one_program(&self, id: DeviceId) -> Result<DeviceCard, Error> {
+        if self.device(id)?.shared_until().is_some() {
+            self.account.is_one_program(self.actor, id)?;
+        }
+        self.device_card(id)
+    }
+
     /// Takes a device's right to log in, at once. What it did stays known, and can be undone.
     ///
     /// # Errors

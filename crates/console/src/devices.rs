@@ -40,6 +40,8 @@ pub struct DeviceCard {
     pub revoked_at: Option<String>,
     /// It uses POP and its owner has not seen yet what it does: that, in words.
     pub news: Option<String>,
+    /// Two programs seem to use it over POP, and its owner has not said whether they do: that, in words.
+    pub perhaps_two: Option<String>,
     /// What its POP deletions do: the name of a policy.
     pub policy: String,
     /// The same in words.
@@ -108,6 +110,14 @@ pub struct Offer {
     pub messages: u64,
     /// Their octets.
     pub bytes: u64,
+}
+
+impl DeviceCard {
+    /// Whether its owner is asked something about it.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.news.is_some() || self.perhaps_two.is_some()
+    }
 }
 
 impl AccountConsole {
@@ -252,6 +262,7 @@ fn card(device: &Device, others: &Others, traffic: Traffic, retained: Retained) 
         tls: login.and_then(|login| login.tls.clone()),
         revoked_at: device.revoked_at.map(shown),
         news: is_new(device).then(|| words::policy(device.pop.removal, others.shared)),
+        perhaps_two: perhaps_two(device, others),
         policy: device.pop.removal.to_string(),
         policy_text: words::policy(device.pop.removal, others.shared),
         window: device.pop.window.to_string(),
@@ -269,6 +280,11 @@ fn card(device: &Device, others: &Others, traffic: Traffic, retained: Retained) 
 
 fn is_new(device: &Device) -> bool {
     device.has_used(Protocol::Pop3) && !device.introduced && device.revoked_at.is_none()
+}
+
+fn perhaps_two(device: &Device, others: &Others) -> Option<String> {
+    let until = device.shared_until().filter(|_| others.login == SharedLogin::Perhaps)?;
+    Some(words::perhaps_two(&shown(until)))
 }
 
 fn light(device: &Device, others: &Others) -> (Light, &'static str) {
@@ -295,7 +311,9 @@ impl SharedLogin {
         let is_another = |other: &Device| other.id != device.id && other.is_main_password_pop();
         match device.credential {
             Credential::ApplicationPassword { .. } => Self::Own,
-            Credential::MainPassword { .. } if device.seems_shared(now) => Self::Perhaps,
+            Credential::MainPassword { .. } if device.is_main_password_pop() && device.seems_shared(now) => {
+                Self::Perhaps
+            }
             Credential::MainPassword { .. } if devices.values().any(is_another) => Self::Apart,
             Credential::MainPassword { .. } => Self::One,
         }
@@ -305,7 +323,8 @@ impl SharedLogin {
         match self {
             Self::Own => None,
             Self::One => Some(words::LOGIN_OF_ONE),
-            Self::Perhaps => Some(words::LOGIN_OF_TWO_PERHAPS),
+            // That is a question of its own.
+            Self::Perhaps => None,
             Self::Apart => Some(words::LOGIN_TOLD_APART),
         }
     }

@@ -114,6 +114,49 @@ fn what_the_only_pop_device_took_is_offered_once_another_device_is_there() {
     assert_eq!(world.console.offers().unwrap(), [], "it was declined");
 }
 
+/// A scanner, or msmtp, must not make the mailbox keep all mail for ever; and when it reads after all, the owner is asked
+/// whether what was deleted beside it comes back.
+#[test]
+fn a_password_that_only_sends_is_no_device_that_reads() {
+    let world = World::new();
+    let pc = world.device("old PC", Protocol::Pop3, RemovalPolicy::KeepWhenShared);
+    let scanner = world.device("scanner", Protocol::Submission, RemovalPolicy::KeepWhenShared);
+    world.deliver("Subject: one");
+    world.fetch(pc);
+    let card = world.console.device_card(pc.device).unwrap();
+    assert_eq!((card.restorable, world.console.offers().unwrap().len()), (1, 0), "{}", card.policy_text);
+    assert!(card.policy_text.contains("only device"), "{}", card.policy_text);
+    // It was a phone, which had only sent a trial message so far.
+    let login = LastLogin { at: NOW, protocol: Protocol::Imap, address: "::1".into(), tls: None, program: None };
+    world.account.note_login(scanner.device, login).unwrap();
+    world.deliver("Subject: two");
+    world.fetch(pc);
+    assert_eq!(world.console.device_card(pc.device).unwrap().restorable, 1, "from now on the mailbox keeps it");
+    let offers = world.console.offers().unwrap();
+    assert_eq!((offers.len(), offers[0].messages), (1, 1), "and what went before can come back");
+    // A password that was never used may belong to a phone that comes tomorrow.
+    let credential = Credential::ApplicationPassword { hash: [1; 32] };
+    world.account.revoke_device(OWNER, scanner.device).unwrap();
+    world.account.add_device(OWNER, "phone", credential, None).unwrap();
+    world.deliver("Subject: three");
+    world.fetch(pc);
+    assert_eq!(world.console.device_card(pc.device).unwrap().restorable, 1);
+}
+
+/// The owner is asked, on the device's card, which of the two it is.
+#[test]
+fn two_faces_of_the_main_password_are_a_question_to_the_owner() {
+    let world = World::new();
+    let visit = |program| world.account.pop_program_device(NOW, program, "192.0.2.1", true).unwrap();
+    let device = visit("PASS #1 alice");
+    assert_eq!(world.console.device_card(device).unwrap().perhaps_two, None);
+    assert_eq!(visit("PASS #2 alice"), device);
+    let card = world.console.device_card(device).unwrap();
+    let text = card.perhaps_two.clone().unwrap();
+    assert!(card.asks() && text.contains("or one was updated") && text.contains("2026-11-20"), "{text}");
+    assert_eq!(world.console.is_one_program(device).unwrap().perhaps_two, None);
+}
+
 #[test]
 fn the_timeline_tells_and_finds() {
     let world = World::new();
@@ -254,16 +297,18 @@ fn the_owner_is_told_by_a_message_with_the_offer() {
 #[test]
 fn the_card_says_whether_programs_with_the_main_password_can_be_told_apart() {
     let world = World::new();
+    // The advice, or the question.
     let visit = |program: &str, minutes: i64| {
         let now = Timestamp(NOW.0 + minutes * 60_000);
         let device = world.account.pop_program_device(now, program, "192.0.2.7", true).unwrap();
         let address = "192.0.2.7".to_owned();
         let login = LastLogin { at: now, protocol: Protocol::Pop3, address, tls: None, program: None };
         world.account.note_login(device, login).unwrap();
-        world.console.device_card(device).unwrap().advice[1].clone()
+        let card = world.console.device_card(device).unwrap();
+        card.perhaps_two.clone().unwrap_or_else(|| card.advice[1].clone())
     };
     assert!(visit("PASS", 0).contains("cannot be told from it"));
-    assert!(visit("AUTH PLAIN", 1).contains("in turns"));
+    assert!(visit("AUTH PLAIN", 1).contains("or one was updated"));
     visit("PASS", 2);
     visit("AUTH PLAIN", 3);
     visit("PASS", 4);

@@ -317,13 +317,20 @@ pub(crate) const LIGHT_ALONE: &str = "It is the only device; what it deletes is 
 pub(crate) const LOGIN_OF_ONE: &str = "It logs in with the main password. A second POP program that does so in the same way \
                                        cannot be told from it, and each would miss what the other one deletes. Give each an \
                                        application password, and each has a list of its own.";
-pub(crate) const LOGIN_OF_TWO_PERHAPS: &str = "Two POP programs seem to log in with the main password in turns, or one was \
-                                               updated. Until that is sure your mailbox keeps what they delete. Give each an \
-                                               application password, and each has a list of its own at once.";
 pub(crate) const LOGIN_TOLD_APART: &str = "It logs in with the main password, and is told from other POP programs by the way \
                                            in which it does. An application password of its own is safer.";
 pub(crate) const ADVICE_IMAP: &str =
     "This device uses POP. Over IMAP it would show the same mail, read and unread, as your others.";
+
+/// Two POP programs with one password, or one that was updated. `until`: when it counts as one, unless the other one comes.
+pub(crate) fn perhaps_two(until: &str) -> String {
+    let day = until.split('T').next().unwrap_or(until);
+    format!(
+        "Two POP programs seem to log in with the main password, or one was updated. Until you say which, and \
+         until {day} at least, your mailbox keeps what they delete. If there are two, give each an application password: then \
+         each gets all mail, whatever the other one deletes."
+    )
+}
 
 /// Whether the mail of an account is safe, for an administrator.
 pub(crate) fn account_verdict(light: Light, (held, offered): (u64, u64), findings: usize) -> String {

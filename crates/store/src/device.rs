@@ -92,14 +92,16 @@ impl Device {
         }
     }
 
-    /// Whether somebody may read the mailbox with it: an application password from the day it was made, the main
-    /// password once it was used over a protocol that reads. The pages show no mail: who looks at them has no second device.
+    /// Whether somebody may read the mailbox with it: the main password once it was used over a protocol that reads, an
+    /// application password from the day it was made, unless it has only sent since (a scanner). The pages show no mail: who
+    /// looks at them has no second device.
     #[must_use]
     pub fn reads_mail(&self) -> bool {
+        let has_read = || [Protocol::Imap, Protocol::Pop3].iter().any(|protocol| self.has_used(*protocol));
         self.revoked_at.is_none()
             && match self.credential {
-                Credential::ApplicationPassword { .. } => true,
-                Credential::MainPassword { .. } => [Protocol::Imap, Protocol::Pop3].iter().any(|p| self.has_used(*p)),
+                Credential::ApplicationPassword { .. } => has_read() || !self.has_used(Protocol::Submission),
+                Credential::MainPassword { .. } => has_read(),
             }
     }
 

@@ -93,6 +93,12 @@ impl Timestamp {
         Self(self.0.saturating_sub(i64::from(days) * 24 * 3600 * 1000))
     }
 
+    /// The moment so many days later.
+    #[must_use]
+    pub fn days_after(self, days: u16) -> Self {
+        Self(self.0.saturating_add(i64::from(days) * 24 * 3600 * 1000))
+    }
+
     /// From whole seconds since 1970.
     #[must_use]
     pub fn from_unix_seconds(seconds: i64) -> Self {

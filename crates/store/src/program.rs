@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 /// A device knows at most so many programs; the one that was seen longest ago is forgotten.
 pub const PROGRAMS_MAX: usize = 8;
-/// Who was not here for so many days is not waiting for a turn.
-pub const TURNS_DAYS: u16 = 7;
+/// Who was not here for so many days is not waiting for a turn: a laptop that is taken out once a month is.
+pub const TURNS_DAYS: u16 = 60;
 /// Who has come back so often after another one was there is a program of its own.
 pub const RETURNS_MIN: u8 = 2;
 /// A visit of the program that was there last is written at most this often.
@@ -85,7 +85,22 @@ impl Device {
     /// Whether more than one program seems to log in as this device: until that is sure, no message may be lost to any.
     #[must_use]
     pub fn seems_shared(&self, now: Timestamp) -> bool {
-        self.programs.iter().filter(|program| program.last_at >= now.days_before(TURNS_DAYS)).count() > 1
+        self.shared_until().is_some_and(|until| now <= until)
+    }
+
+    /// As long as only one of the programs that were seen last comes, the device seems shared until then; `None`: it knows
+    /// only one, or its owner said that they are one.
+    #[must_use]
+    pub fn shared_until(&self) -> Option<Timestamp> {
+        let mut seen: Vec<Timestamp> = self.programs.iter().map(|program| program.last_at).collect();
+        seen.sort_unstable();
+        seen.iter().rev().nth(1).map(|last| last.days_after(TURNS_DAYS))
+    }
+
+    /// The owner says that there is one program, which has changed: the one that was here last.
+    pub(crate) fn is_one_program(&mut self) {
+        let others = self.programs.len().saturating_sub(1);
+        self.programs.drain(..others);
     }
 
     /// Notes a visit. `true`: the visitor is a program of its own, and the device another's.
@@ -182,10 +197,13 @@ mod tests {
         check("ababa", "");
         check("ababab", "b");
         check("aaab aab aaaab", "b");
+        // Once in ten days, as a laptop that is taken out on a Sunday.
+        check("aab          aaab          aaab", "b");
         // Too far apart to be at the same time.
-        check("ab        ab        ab        ab", "");
+        let gap = " ".repeat(61);
+        check(&["ab"; 4].join(&gap), "");
         // The younger one is the other one, also after an update of the first.
-        check("abbb        bcbcbc", "c");
+        check(&format!("abbb{gap}bcbcbc"), "c");
     }
 
     #[test]
@@ -194,8 +212,17 @@ mod tests {
         device.visited_by("a", Timestamp(0));
         assert!(!device.seems_shared(Timestamp(0)));
         device.visited_by("b", Timestamp(DAY));
-        assert!(device.seems_shared(Timestamp(7 * DAY)));
-        assert!(!device.seems_shared(Timestamp(7 * DAY + 1)));
+        // Only the second one comes from now on.
+        for day in 2..=60 {
+            device.visited_by("b", Timestamp(day * DAY));
+            assert!(device.seems_shared(Timestamp(day * DAY)), "day {day}");
+        }
+        assert!(!device.seems_shared(Timestamp(60 * DAY + 1)));
+        device.visited_by("a", Timestamp(61 * DAY));
+        assert!(device.seems_shared(Timestamp(61 * DAY)), "it was not gone");
+        device.is_one_program();
+        assert!(!device.seems_shared(Timestamp(61 * DAY)), "its owner has said so");
+        assert_eq!(device.programs[0].fingerprint, "a");
     }
 
     #[test]

@@ -45,6 +45,13 @@ pub enum DeviceRequest {
         /// Whether it is.
         saved: bool,
     },
+    /// One program logs in as it over POP3, which was updated. Answered with [`Item::Device`].
+    OneProgram {
+        /// Whose.
+        account: String,
+        /// Its number or name.
+        device: String,
+    },
     /// Changes what new devices of an account begin with; an empty choice only tells. Answered with [`Item::Defaults`].
     Defaults {
         /// Whose.
@@ -110,6 +117,12 @@ impl DeviceRequest {
                 let account = admin.account(&account)?;
                 let id = find(admin, &account, &device)?;
                 admin.console(&account.address)?.set_saves_sent(id, saved)?;
+                tell(admin, &account, id, None, item)
+            }
+            Self::OneProgram { account, device } => {
+                let account = admin.account(&account)?;
+                let id = find(admin, &account, &device)?;
+                admin.console(&account.address)?.is_one_program(id)?;
                 tell(admin, &account, id, None, item)
             }
             Self::Defaults { account, pop } => {

@@ -129,6 +129,15 @@ impl Account {
         self.change_device(actor, device, Change::DeviceChanged { device }, |device| device.introduced = true)
     }
 
+    /// The owner says that the programs that seem to share a device over POP3 are one, which was updated: from then on it
+    /// does not seem shared, until another one comes again.
+    ///
+    /// # Errors
+    /// As [`Account::set_pop_settings`].
+    pub fn is_one_program(&self, actor: Actor, device: DeviceId) -> Result<(), Error> {
+        self.change_device(actor, device, Change::DeviceChanged { device }, Device::is_one_program)
+    }
+
     /// Changes whether what a device submits is saved to Sent.
     ///
     /// # Errors

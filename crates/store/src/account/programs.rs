@@ -186,6 +186,46 @@ mod tests {
         assert_eq!(names, ["pop3 (main password)", "pop3: AUTH PLAIN (main password)"]);
     }
 
+    /// Fails when a program that comes less than once a week is waited for no longer than that.
+    #[test]
+    fn a_laptop_that_comes_once_in_three_weeks_loses_no_mail() {
+        let mut world = world();
+        let (desktop, laptop) = ("PASS #1 alice", "AUTH PLAIN #2 alice");
+        world.visit(desktop);
+        world.visit(laptop);
+        let (mut came, mut got) = (0, 0);
+        for _ in 0..4 {
+            for day in 0..21 {
+                world.now.0 += DAY;
+                world.deliver(&format!("{came} on day {day}"));
+                came += 1;
+                world.visit(desktop);
+            }
+            got += world.visit(laptop).1;
+        }
+        assert_eq!(got, came, "all that came since its first visit");
+        assert_eq!(world.account.devices().unwrap().len(), 2);
+    }
+
+    /// A new face is waited for as long as it may be a second program, and no longer than its owner wants.
+    #[test]
+    fn the_mailbox_keeps_mail_until_the_owner_has_said_that_it_is_one_program() {
+        let mut world = world();
+        let (device, _) = world.visit("PASS #1 alice");
+        world.deliver("one");
+        world.visit("PASS #2 alice");
+        assert_eq!(world.account.retained().unwrap().messages, 0, "the first one may come again");
+        let owner = Actor { device: DeviceId(0), protocol: Protocol::Web, now: world.now };
+        world.account.is_one_program(owner, device).unwrap();
+        world.deliver("two");
+        assert_eq!(world.visit("PASS #2 alice"), (device, 1));
+        assert_eq!(world.account.retained().unwrap().messages, 1, "delete means delete");
+        world.visit("PASS #1 alice");
+        world.deliver("three");
+        world.visit("PASS #2 alice");
+        assert_eq!(world.account.retained().unwrap().messages, 1, "it was not one program");
+    }
+
     #[test]
     fn an_account_with_too_many_devices_gets_no_other() {
         let mut world = world();

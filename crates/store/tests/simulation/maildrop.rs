@@ -64,7 +64,7 @@ impl Model {
         now: Timestamp,
         found: &Found,
     ) -> Reply {
-        let shared = self.devices.iter().any(|(other, device)| *other != id && !device.revoked && device.reads);
+        let shared = self.devices.iter().any(|(other, device)| *other != id && !device.revoked && device.reads());
         let known: BTreeSet<EmailId> =
             self.emails.iter().filter(|(_, email)| email.purged == Purged::No).map(|(id, _)| *id).collect();
         let Some(device) = self.devices.get_mut(&id) else { unreachable!() };

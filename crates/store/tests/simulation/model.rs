@@ -39,7 +39,9 @@ pub struct PopDevice {
     pub removal_since: Timestamp,
     pub added_at: Timestamp,
     pub revoked: bool,
+    /// It has logged in over a protocol that reads, or that sends.
     pub reads: bool,
+    pub sends: bool,
     pub uses_pop: bool,
     pub fingerprint: Option<String>,
     pub taken: BTreeSet<EmailId>,
@@ -51,6 +53,11 @@ pub struct PopDevice {
 }
 
 impl PopDevice {
+    /// An application password counts from the day it was made, unless it has only sent since.
+    pub fn reads(&self) -> bool {
+        self.reads || (self.fingerprint.is_none() && !self.sends)
+    }
+
     fn puts_off(&self) -> bool {
         matches!(self.pop.removal, RemovalPolicy::ExpungeAfterDays(_) | RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt)
     }
@@ -216,6 +223,7 @@ impl Model {
             Op::Login { device, protocol } => {
                 let reads = [Protocol::Imap, Protocol::Pop3].contains(protocol);
                 let device = self.active(*device)?;
+                device.sends |= *protocol == Protocol::Submission;
                 device.reads |= reads;
                 device.uses_pop |= *protocol == Protocol::Pop3;
                 Ok(Reply::Done)
@@ -445,7 +453,8 @@ impl Model {
             removal_since: now,
             added_at: now,
             revoked: false,
-            reads: fingerprint.is_none(),
+            reads: false,
+            sends: false,
             uses_pop: false,
             fingerprint,
             taken: BTreeSet::new(),
@@ -543,7 +552,7 @@ fn compare_device(device: &PopDevice, found: &Device) -> Result<(), String> {
         Credential::MainPassword { fingerprint } => Some(fingerprint),
     };
     same("fingerprint", [device.fingerprint.as_ref()], [fingerprint])?;
-    same("reads", [device.reads && !device.revoked], [found.reads_mail()])
+    same("reads", [device.reads() && !device.revoked], [found.reads_mail()])
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(

@@ -14,6 +14,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/devices/{id}/choices", |owner, _| json(choices(owner)?)),
     Endpoint::get("/api/v1/devices/{id}/imap", |owner, _| json(imap(owner)?)),
     Endpoint::post("/api/v1/devices/{id}/seen", |owner, _| json(seen(owner)?)),
+    Endpoint::post("/api/v1/devices/{id}/one-program", |owner, _| json(one_program(owner)?)),
     Endpoint::post("/api/v1/devices/{id}/revoke", |owner, _| json(revoke(owner)?)),
     Endpoint::get("/api/v1/defaults", |owner, _| json(defaults(owner)?)),
     Endpoint::post("/api/v1/defaults", |owner, fields| json(choose_defaults(owner, fields)?)),
@@ -66,6 +67,13 @@ pub(crate) fn seen(owner: &Owner) -> Result<DeviceCard, Problem> {
     let id = id(owner)?;
     must_decide(owner, Some(id))?;
     Ok(owner.console().introduce(id)?)
+}
+
+/// Its owner says that one program logs in as it.
+pub(crate) fn one_program(owner: &Owner) -> Result<DeviceCard, Problem> {
+    let id = id(owner)?;
+    must_decide(owner, Some(id))?;
+    Ok(owner.console().is_one_program(id)?)
 }
 
 /// Takes its right to log in.

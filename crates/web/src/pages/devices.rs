@@ -20,6 +20,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post("/devices/{id}", Handler::Owner(choose)),
     Route::get("/devices/{id}/imap", Handler::Owner(imap)),
     Route::post("/devices/{id}/seen", Handler::Owner(seen)),
+    Route::post("/devices/{id}/one-program", Handler::Owner(one_program)),
     Route::get("/devices/{id}/revoke", Handler::Owner(ask_to_revoke)),
     Route::post("/devices/{id}/revoke", Handler::Owner(revoke)),
     Route::get("/defaults", Handler::Owner(defaults)),
@@ -93,6 +94,12 @@ fn imap(owner: &Owner, _: &Fields) -> Outcome {
 fn seen(owner: &Owner, _: &Fields) -> Outcome {
     let name = api::devices::seen(owner)?.name;
     owner.say(Notice::good(format!("All right. What “{name}” does can be changed on its page at any time.")));
+    Ok(Answer::see_other(&OwnPath::new("/devices")))
+}
+
+fn one_program(owner: &Owner, _: &Fields) -> Outcome {
+    let name = api::devices::one_program(owner)?.name;
+    owner.say(Notice::good(format!("All right. “{name}” is one program.")));
     Ok(Answer::see_other(&OwnPath::new("/devices")))
 }
 

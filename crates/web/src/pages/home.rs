@@ -37,7 +37,7 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
     let timeline = api::history::timeline(owner, &Fields::urlencoded(LINES.as_bytes())?)?;
     let filling = owner.console().filling()?;
     let held = api::held::list(owner, &Fields::default())?;
-    let is_green = devices.iter().all(|device| device.light == Light::Green && device.news.is_none());
+    let is_green = devices.iter().all(|device| device.light == Light::Green && !device.asks());
     let is_calm = is_green && offers.is_empty() && held.is_empty() && filling.is_none();
     let frame = Frame::of(owner, "home");
     Answer::page(&HomePage { frame, now: owner.now, is_calm, devices, offers, filling, timeline, held })

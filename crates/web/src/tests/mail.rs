@@ -224,6 +224,23 @@ fn a_new_pop_device_is_announced_until_its_owner_has_seen_it() {
 }
 
 #[test]
+fn an_owner_says_that_two_faces_are_one_program() {
+    let home = Home::new();
+    let mut alice = home.world.alice();
+    let visit = |program| home.account.pop_program_device(home.world.now(), program, "192.0.2.1", true).unwrap();
+    let device = visit("PASS #1 alice");
+    assert_eq!(visit("PASS #2 alice"), device);
+    let path = format!("/devices/{device}");
+    for page in ["/", "/devices", &path] {
+        let text = alice.get(page).text;
+        assert!(text.contains("one program or two?") && text.contains("your mailbox keeps what they delete"), "{text}");
+    }
+    assert_eq!(alice.submit(&path, &format!("{path}/one-program"), &[]).location(), "/devices");
+    assert!(!alice.get("/devices").text.contains("one program or two?"));
+    assert!(!alice.get("/").text.contains("one program or two?"));
+}
+
+#[test]
 fn what_is_held_is_kept_or_let_go_with_one_click() {
     // With the letter that asks.
     for (answer, left, said) in [("keep", 401, "stay in your mailbox"), ("allow", 1, "are deleted")] {
