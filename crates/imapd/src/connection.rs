@@ -267,6 +267,13 @@ impl session::Session for Session {
         }
     }
 
+    fn owner(&self) -> Option<u64> {
+        match &self.state {
+            State::Authenticated(user) => Some(user.account.id().0.into()),
+            State::NotAuthenticated(_) | State::Logout => None,
+        }
+    }
+
     fn deadline_millis(&self) -> Option<u64> {
         let sooner = match (&self.state, &self.running) {
             (_, Some(Running::Delayed(until, _))) => Some(*until),

@@ -254,6 +254,13 @@ impl session::Session for Session {
         step
     }
 
+    fn owner(&self) -> Option<u64> {
+        match &self.state {
+            State::Transaction(transaction) => Some(transaction.account.id().0.into()),
+            State::New | State::Authorization(_) | State::Rejected { .. } | State::Over => None,
+        }
+    }
+
     fn deadline_millis(&self) -> Option<u64> {
         match self.state {
             State::Rejected { until_millis, .. } => Some(until_millis),

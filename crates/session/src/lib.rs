@@ -6,6 +6,12 @@
 //!
 //! Invariant: a driver calls [`Session::step`] until it returns [`Step::Wait`] before it reads from the client again,
 //! so what a session has to buffer is bounded by its own line and literal limits.
+//! Long work: what may take longer than one flush of the disk begins with [`Step::Flush`], before anything of it was done,
+//! and goes on in slices of a few milliseconds with a [`Step::Flush`] between them. The driver gives every step after a
+//! `Flush` a thread where it is in nobody's way, as soon as one of a few places is free; until then the session waits
+//! without a thread. [`Session::owner`] says among whom the places are shared. What the session waits for itself (a
+//! gate, an answer from elsewhere) is [`Step::Wait`] and the peer's waker: that holds no place and no thread either.
+//!
 //! Invariant: for any split of the client's bytes into calls of [`Session::receive`] the output is the same.
 
 use std::net::IpAddr;
@@ -36,7 +42,8 @@ impl Moment {
 pub enum Step {
     /// Nothing to do until bytes arrive, the waker fires or the deadline passes.
     Wait,
-    /// `output` has reached [`OUTPUT_HIGH_WATER_BYTES`]: send it, then step again.
+    /// `output` has reached [`OUTPUT_HIGH_WATER_BYTES`], or what comes next takes long: send it, then step again as soon
+    /// as there is a place for a slice of work.
     Flush,
     /// Send, throw away all input that was received and not consumed, do the TLS handshake as server,
     /// then call [`Session::tls_started`] and step again (RFC 3207 §6: nothing pipelined before the handshake survives it).
@@ -88,6 +95,12 @@ pub trait Session: Send {
     /// Makes progress on what was received, on a wake-up or on a passed deadline, and appends to `output`.
     /// The first call comes before any input: a session greets there.
     fn step(&mut self, now: Moment, output: &mut Vec<u8>) -> Step;
+
+    /// Whose work the session does, once somebody has logged in: long work of one owner waits for his own before it waits
+    /// for that of others. Before that the client's address counts.
+    fn owner(&self) -> Option<u64> {
+        None
+    }
 
     /// The moment on [`Moment::monotonic_millis`] at which the session wants to be stepped even if nothing happens.
     fn deadline_millis(&self) -> Option<u64>;

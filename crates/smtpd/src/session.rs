@@ -261,6 +261,10 @@ impl session::Session for Session {
         }
     }
 
+    fn owner(&self) -> Option<u64> {
+        self.login.as_ref().map(|login| login.account.0.into())
+    }
+
     fn deadline_millis(&self) -> Option<u64> {
         match &self.phase {
             Phase::Delayed { until, .. } => Some(*until),

@@ -18,6 +18,7 @@ use tracing::{debug, error};
 
 use super::Endpoint;
 use super::pipe::{Handshake, Input, Pipe};
+use super::work::{Owner, Place};
 
 /// A client that takes less than this in [`super::Timeouts::write_stall_millis`] is cut off.
 const WRITE_PROGRESS_BYTES: u64 = 16 * 1024;
@@ -33,6 +34,8 @@ enum Phase {
     },
     /// The session is to be stepped.
     Step,
+    /// The session is to be stepped once there is a place for a slice of its work.
+    Slice,
     /// What a step wrote goes out, then what the step asked for happens. `written` is the count at which `until` was set.
     Send {
         step: Step,
@@ -62,6 +65,10 @@ pub(super) enum Wait {
     Writable {
         until: u64,
     },
+    /// A place for a slice of the owner's work.
+    Place {
+        owner: Owner,
+    },
     /// Nothing; it only came up for air.
     Nothing,
     /// The connection is over.
@@ -76,13 +83,13 @@ pub(super) struct Connection {
     endpoint: Arc<Endpoint>,
     address: SocketAddr,
     waker: Waker,
-    /// The last step was one slice of something long.
-    goes_on: bool,
+    /// For the next step, which is a slice of something long.
+    place: Option<Place>,
 }
 
 impl Connection {
     pub(super) fn new(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoint>, waker: Waker) -> Self {
-        Self { pipe: Pipe::new(socket), phase: Phase::Step, session: None, endpoint, address, waker, goes_on: false }
+        Self { pipe: Pipe::new(socket), phase: Phase::Step, session: None, endpoint, address, waker, place: None }
     }
 
     pub(super) fn socket(&self) -> &TcpStream {
@@ -129,6 +136,13 @@ impl Connection {
                 Handshake::Done(tls) => self.tls_started(tls),
             },
             Phase::Step => self.step(),
+            Phase::Slice => {
+                let owner = self.owner();
+                match self.endpoint.work.try_take(owner) {
+                    Some(place) => self.placed(place),
+                    None => return Ok(Some(Wait::Place { owner })),
+                }
+            }
             Phase::Send { step, until, written } => {
                 if !self.pipe.flush()? {
                     return Ok(Some(self.stalled(step, until, written)));
@@ -156,6 +170,19 @@ impl Connection {
         Ok(None)
     }
 
+    fn owner(&mut self) -> Owner {
+        let owner = self.guarded("owner", |session, _| session.owner()).flatten();
+        owner.map_or(Owner::Address(self.address.ip().to_canonical()), Owner::Account)
+    }
+
+    /// There is a place for the next slice.
+    pub(super) fn placed(&mut self, place: Place) {
+        if matches!(self.phase, Phase::Slice) {
+            self.place = Some(place);
+            self.phase = Phase::Step;
+        }
+    }
+
     /// Whether a hint leads to a step now. In other phases the hint is kept.
     pub(super) fn takes_hints(&self) -> bool {
         matches!(self.phase, Phase::Idle)
@@ -181,7 +208,7 @@ impl Connection {
             Phase::Handshake { until } => (until, "TLS handshake takes too long"),
             Phase::Send { until, .. } => (until, "client does not read"),
             Phase::Closing { until } | Phase::Draining { until, .. } => (until, "client does not close"),
-            Phase::Step | Phase::Ended => return,
+            Phase::Step | Phase::Slice | Phase::Ended => return,
         };
         if until <= now {
             debug!(service = %self.endpoint.service, peer = %self.address, "{what}");
@@ -193,7 +220,7 @@ impl Connection {
     pub(super) fn shut_down(&mut self) {
         match self.phase {
             Phase::Ended | Phase::Closing { .. } | Phase::Draining { .. } => return,
-            Phase::Handshake { .. } | Phase::Send { step: Step::Flush, .. } => {}
+            Phase::Handshake { .. } | Phase::Slice | Phase::Send { step: Step::Flush, .. } => {}
             Phase::Step | Phase::Send { .. } | Phase::Idle => {
                 self.guarded("shut_down", |session, pipe| session.shut_down(pipe.output()));
             }
@@ -212,11 +239,16 @@ impl Connection {
     fn step(&mut self) {
         let now = self.endpoint.clock.now();
         let step = |connection: &mut Self| connection.guarded("step", |session, pipe| session.step(now, pipe.output()));
+        let endpoint = self.endpoint.clone();
+        let running = endpoint.work.begin();
         // A thread that runs a step does not look for events of other sockets, and another one looks only once it is woken:
-        // the slices of something long (a search in large messages) must not run where everybody's events come in.
-        let stepped = if self.goes_on { block_in_place(|| step(self)) } else { step(self) };
+        // the slices of something long must not run where everybody's events come in.
+        let stepped = match self.place.take() {
+            Some(_place) => block_in_place(|| step(self)),
+            None => step(self),
+        };
+        drop(running);
         if let Some(step) = stepped {
-            self.goes_on = step == Step::Flush;
             let until = now.monotonic_millis.saturating_add(self.endpoint.timeouts.write_stall_millis);
             self.phase = Phase::Send { step, until, written: self.pipe.written_bytes() };
             match step {
@@ -232,7 +264,7 @@ impl Connection {
     fn sent(&mut self, step: Step) {
         match step {
             Step::Wait => self.phase = Phase::Idle,
-            Step::Flush => self.phase = Phase::Step,
+            Step::Flush => self.phase = Phase::Slice,
             Step::StartTls => self.start_tls(),
             Step::Close => self.close(),
         }

@@ -1,17 +1,18 @@
 //! The one loop that drives every protocol: socket, TLS, wake-ups, deadlines, shutdown.
 //!
-//! [`drive`] waits for whatever comes first and then lets `connection::Connection` go as far as it can. All work
-//! that may block on the disk happens in there, on the thread of the task: the runtime
+//! [`drive`] waits for whatever comes first and then lets `connection::Connection` go as far as it can. What takes no
+//! longer than a flush of the disk happens in there, on the thread of the task: the runtime
 //! ([`crate::lifecycle::runtime`]) has many more threads than there are processors, and another one takes over the
 //! tasks of a thread that waits for the disk. (`block_in_place` instead costs a thread switch for each command: 50 µs
 //! rather than 22 for a round trip on two processors, and a thread with its buffers for each of 500 connections that
-//! wake up together.)
+//! wake up together.) Longer work has threads of its own, and there are few of them: [`Work`].
 //!
 //! Invariant: only waiting is asynchronous, and what is waited for (readiness, a hint, a timer, the stop signal) can
 //! be dropped at any point without losing anything; no byte is ever read inside a `select`.
 
 mod connection;
 mod pipe;
+mod work;
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -29,6 +30,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::clock::{Clock, FAR};
 use crate::service::Service;
 use connection::{Connection, Wait};
+use work::Place;
+
+pub use work::Work;
 
 /// Makes the session of a new connection. Called when the connection can begin to speak: after the handshake where
 /// TLS is implicit.
@@ -46,6 +50,8 @@ pub struct Endpoint {
     pub clock: Clock,
     /// How long a client may take where no session decides it.
     pub timeouts: Timeouts,
+    /// Where the sessions work; one for all services.
+    pub work: Arc<Work>,
 }
 
 /// How long a client may take where no session decides it, in milliseconds.
@@ -76,6 +82,7 @@ pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoin
     let mut connection = EndOnDrop(connection);
     let connection = &mut connection.0;
     let mut timer = Timer { sleep: pin!(sleep_until(Instant::now() + FAR)), armed: None, clock: endpoint.clock };
+    let mut turn: Option<Pin<Box<dyn Future<Output = Place> + Send>>> = None;
     let mut hinted = pin!(hint.0.notified());
     let mut stopping = pin!(async move {
         // An error means that nobody can stop us any more: the server has gone.
@@ -91,12 +98,16 @@ pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoin
             Wait::Nothing => yield_now().await,
             Wait::Readable { until } => timer.arm(until),
             Wait::Writable { until } => timer.arm(Some(until)),
+            Wait::Place { owner } => turn = Some(Box::pin(endpoint.work.clone().take(owner))),
         }
         let (socket, takes_hints) = (connection.socket(), connection.takes_hints());
         let woken = poll_fn(|context| {
             if !stopped && stopping.as_mut().poll(context).is_ready() {
                 stopped = true;
                 return Poll::Ready(Woken::Stop);
+            }
+            if let Some(turn) = &mut turn {
+                return turn.as_mut().poll(context).map(Woken::Place);
             }
             if wait == Wait::Nothing || poll_socket(socket, wait, context).is_ready() {
                 return Poll::Ready(Woken::Socket);
@@ -108,8 +119,10 @@ pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoin
             timer.poll(context).map(|()| Woken::Timer)
         })
         .await;
+        turn = None;
         match woken {
             Woken::Socket => {}
+            Woken::Place(place) => connection.placed(place),
             Woken::Hint => connection.hinted(),
             Woken::Timer => connection.expired(),
             Woken::Stop => connection.shut_down(),
@@ -120,6 +133,7 @@ pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoin
 
 enum Woken {
     Socket,
+    Place(Place),
     Hint,
     Timer,
     Stop,
@@ -130,7 +144,7 @@ fn poll_socket(socket: &TcpStream, wait: Wait, context: &mut Context<'_>) -> Pol
         // An error of the driver shows in the read or write that follows.
         Wait::Readable { .. } => socket.poll_read_ready(context).map(|_| ()),
         Wait::Writable { .. } => socket.poll_write_ready(context).map(|_| ()),
-        Wait::Nothing | Wait::Ended => Poll::Ready(()),
+        Wait::Nothing | Wait::Place { .. } | Wait::Ended => Poll::Ready(()),
     }
 }
 

@@ -23,7 +23,13 @@ use crate::tls::{CertificateSource, Certificates, server_config};
 /// Longer than anything here takes; a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Answers lines: `ECHO`, `WORK` (its second slice ends once somebody says `FREE`), `FREE`, `BIG n`, `DEADLINE ms`, `STARTTLS`, `PANIC`, `QUIT`.
+/// The runtime of a [`Rig`] has so many threads.
+const THREADS: usize = 2;
+/// ... and the sessions on it so many places for long work.
+const PLACES: usize = 2;
+
+/// Answers lines: `ECHO`, `WORK` (its second slice ends once somebody says `FREE`), `BLOCK` (this very step does), `FREE`,
+/// `OWNER n`, `BIG n`, `DEADLINE ms`, `STARTTLS`, `PANIC`, `QUIT`.
 struct Lines {
     input: Vec<u8>,
     greeted: bool,
@@ -32,15 +38,53 @@ struct Lines {
     deadline: Option<u64>,
     hinted: Arc<AtomicBool>,
     works: bool,
+    owner: Option<u64>,
     gate: Arc<Gate>,
     ended: Sender<()>,
 }
 
-/// What `WORK` waits for.
+/// What `WORK` and `BLOCK` wait for.
 #[derive(Default)]
 struct Gate {
-    open: Mutex<bool>,
-    opened: Condvar,
+    inside: Mutex<Inside>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Inside {
+    open: bool,
+    /// Who waits in there, by owner.
+    owners: Vec<Option<u64>>,
+    /// The most that were ever in there.
+    most: usize,
+}
+
+impl Gate {
+    /// Waits until it is open; whether it is.
+    fn pass(&self, owner: Option<u64>) -> bool {
+        let mut inside = self.inside.lock().unwrap();
+        inside.owners.push(owner);
+        inside.most = inside.most.max(inside.owners.len());
+        self.changed.notify_all();
+        let (mut inside, _) = self.changed.wait_timeout_while(inside, PATIENCE, |inside| !inside.open).unwrap();
+        let at = inside.owners.iter().position(|other| *other == owner).unwrap();
+        inside.owners.swap_remove(at);
+        inside.open
+    }
+
+    fn open(&self) {
+        self.inside.lock().unwrap().open = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until so many are inside.
+    fn wait_for(&self, count: usize) -> Vec<Option<u64>> {
+        let inside = self.inside.lock().unwrap();
+        let fewer = |inside: &mut Inside| inside.owners.len() < count;
+        let (inside, waited) = self.changed.wait_timeout_while(inside, PATIENCE, fewer).unwrap();
+        assert!(!waited.timed_out(), "only {:?} came in", inside.owners);
+        inside.owners.clone()
+    }
 }
 
 impl Session for Lines {
@@ -61,9 +105,7 @@ impl Session for Lines {
             output.extend_from_slice(b"deadline\n");
         }
         if std::mem::take(&mut self.works) {
-            let open = self.gate.open.lock().unwrap();
-            let (open, _) = self.gate.opened.wait_timeout_while(open, PATIENCE, |open| !*open).unwrap();
-            output.extend_from_slice(if *open { b"worked\n" } else { b"in vain\n" });
+            output.extend_from_slice(if self.gate.pass(self.owner) { b"worked\n" } else { b"in vain\n" });
         }
         loop {
             if self.big > 0 {
@@ -90,10 +132,13 @@ impl Session for Lines {
                     return Step::Flush;
                 }
                 "FREE" => {
-                    *self.gate.open.lock().unwrap() = true;
-                    self.gate.opened.notify_all();
+                    self.gate.open();
                     output.extend_from_slice(b"free\n");
                 }
+                "BLOCK" => {
+                    output.extend_from_slice(if self.gate.pass(self.owner) { b"blocked\n" } else { b"in vain\n" });
+                }
+                "OWNER" => self.owner = Some(u64::from_str(rest).unwrap()),
                 "BIG" => self.big = usize::from_str(rest).unwrap(),
                 "DEADLINE" => self.deadline = Some(now.monotonic_millis + u64::from_str(rest).unwrap()),
                 "PANIC" => {
@@ -111,6 +156,10 @@ impl Session for Lines {
                 other => output.extend_from_slice(format!("what? {other}\n").as_bytes()),
             }
         }
+    }
+
+    fn owner(&self) -> Option<u64> {
+        self.owner
     }
 
     fn deadline_millis(&self) -> Option<u64> {
@@ -143,6 +192,7 @@ struct Rig {
     hinted: Arc<AtomicBool>,
     wakers: Receiver<Waker>,
     ended: Receiver<()>,
+    gate: Arc<Gate>,
     directory: TempDir,
 }
 
@@ -157,7 +207,8 @@ impl Rig {
         let hinted = Arc::new(AtomicBool::new(false));
         let (wake, wakers) = channel();
         let (ended_sender, ended) = channel();
-        let (shared, gate) = (hinted.clone(), Arc::<Gate>::default());
+        let gate = Arc::<Gate>::default();
+        let (shared, shared_gate) = (hinted.clone(), gate.clone());
         let begin: SessionFactory = Box::new(move |peer: Peer| {
             let _test_over = wake.send(peer.waker);
             Box::new(Lines {
@@ -168,18 +219,23 @@ impl Rig {
                 deadline: None,
                 hinted: shared.clone(),
                 works: false,
-                gate: gate.clone(),
+                owner: None,
+                gate: shared_gate.clone(),
                 ended: ended_sender.clone(),
             })
         });
         let tls = server_config(certificates).unwrap();
-        let endpoint = Arc::new(Endpoint { service, begin, tls, clock, timeouts });
+        let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().unwrap();
+        let work = {
+            let _context = runtime.enter();
+            Work::with_places(PLACES).unwrap()
+        };
+        let endpoint = Arc::new(Endpoint { service, begin, tls, clock, timeouts, work });
         let listener = StdListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let runtime = Some(Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
-        let stop = watch::channel(false).0;
-        Self { runtime, listener: Some(listener), address, endpoint, stop, hinted, wakers, ended, directory }
+        let (runtime, listener, stop) = (Some(runtime), Some(listener), watch::channel(false).0);
+        Self { runtime, listener, address, endpoint, stop, hinted, wakers, ended, gate, directory }
     }
 
     fn serve(mut self) -> Self {
@@ -282,6 +338,60 @@ fn a_session_that_works_long_in_slices_holds_up_nobody() {
     let mut other = rig.connect();
     check(&mut other, "FREE\n", "hello plain\nfree\n");
     check(&mut busy, "ECHO b\n", "worked\necho b\n");
+}
+
+/// A flush of a slow disk, a lock, a password: whatever a step waits for, the sockets of others are looked at.
+#[test]
+fn a_step_that_blocks_unannounced_holds_up_nobody() {
+    let rig = Rig::new(Service::Imap);
+    let mut blocked = rig.connect();
+    check(&mut blocked, "ECHO a\n", "hello plain\necho a\n");
+    blocked.write_all(b"BLOCK\n").unwrap();
+    rig.gate.wait_for(1);
+    let mut other = rig.connect();
+    check(&mut other, "ECHO b\n", "hello plain\necho b\n");
+    check(&mut other, "FREE\n", "free\n");
+    check(&mut blocked, "ECHO c\n", "blocked\necho c\n");
+}
+
+#[test]
+fn long_work_of_many_waits_without_a_thread_and_one_owner_does_not_take_every_place() {
+    let rig = Rig::new(Service::Imap);
+    let work = |owner: u64| {
+        let mut client = rig.connect();
+        check(&mut client, &format!("OWNER {owner}\nECHO a\n"), "hello plain\necho a\n");
+        client.write_all(b"WORK\n").unwrap();
+        client
+    };
+    let mut clients: Vec<StdStream> = (0..4 * THREADS).map(|_| work(1)).collect();
+    rig.gate.wait_for(PLACES / 2);
+    clients.push(work(2));
+    let mut inside = rig.gate.wait_for(PLACES);
+    inside.sort_unstable();
+    assert_eq!(inside, [Some(1), Some(2)], "the others wait for their turn");
+    let mut stranger = rig.connect();
+    check(&mut stranger, "ECHO b\n", "hello plain\necho b\n");
+    check(&mut stranger, "FREE\n", "free\n");
+    for client in &mut clients {
+        check(client, "", "worked\n");
+    }
+    assert_eq!(rig.gate.inside.lock().unwrap().most, PLACES);
+}
+
+#[test]
+fn a_stop_cuts_off_who_waits_for_a_place() {
+    let rig = Rig::new(Service::Imap);
+    let mut clients = [rig.connect(), rig.connect()];
+    for client in &mut clients {
+        check(client, "OWNER 1\nECHO a\n", "hello plain\necho a\n");
+        client.write_all(b"WORK\n").unwrap();
+    }
+    rig.gate.wait_for(PLACES / 2);
+    rig.stop.send_replace(true);
+    // The one that waits ends; the other one ends after its slice.
+    rig.session_ended();
+    rig.gate.open();
+    rig.session_ended();
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::signals::{Request, Signals};
 use super::{raise_open_files, supervisor};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::driver::{Endpoint, Timeouts};
+use crate::driver::{Endpoint, Timeouts, Work};
 use crate::http::{HttpTimeouts, Pages, with_http};
 use crate::listen::{Admission, ConnectionLimits, Endpoints, accept, bind};
 use crate::service::Service;
@@ -53,12 +53,13 @@ impl Running {
         let bound = bind(&config.addresses())?;
         let addresses = bound.iter().map(|bound| (bound.service, bound.address)).collect();
         let (stop, stopping) = watch::channel(false);
+        let work = Work::start()?;
         for bound in bound {
             let service = bound.service;
             let endpoint = match speaks(service) {
                 Speaks::Sessions(begin) => {
-                    let (tls, timeouts) = (tls.clone(), Timeouts::default());
-                    Endpoints::Sessions(Arc::new(Endpoint { service, begin, tls, clock, timeouts }))
+                    let (tls, timeouts, work) = (tls.clone(), Timeouts::default(), work.clone());
+                    Endpoints::Sessions(Arc::new(Endpoint { service, begin, tls, clock, timeouts, work }))
                 }
                 Speaks::Pages(router) => {
                     let tls = service.implicit_tls().then(|| with_http(&tls));

@@ -133,7 +133,7 @@ impl RefusalLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::Timeouts;
+    use crate::driver::{Timeouts, Work};
     use crate::tls::{CertificateSource, Certificates, server_config};
     use session::{Moment, Session, Step, Tls};
     use std::io::Read;
@@ -175,15 +175,20 @@ mod tests {
     fn the_one_too_many_is_refused_in_words_and_a_stop_drains_the_others() {
         let directory = tempfile::tempdir().unwrap();
         let source = CertificateSource::Own { directory: directory.path().to_owned(), names: Vec::new() };
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let work = {
+            let _context = runtime.enter();
+            Work::start().unwrap()
+        };
         let endpoint = Arc::new(Endpoint {
             service: Service::Imap,
             begin: Box::new(|_| Box::new(Greeter(false))),
             tls: server_config(Certificates::load(source, 1_800_000_000).unwrap()).unwrap(),
             clock: Clock::start(),
             timeouts: Timeouts::default(),
+            work,
         });
         let admission = Admission::new(ConnectionLimits { total: 9, per_address: 9, per_loopback: 1 });
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopping) = watch::channel(false);
         let bound = {
             let _context = runtime.enter();
