@@ -126,9 +126,14 @@ fn pure_crates_know_no_clock_no_files_and_no_sockets() {
     none(problems);
 }
 
-/// The part of a file before its unit tests.
+/// The part of a file before its unit tests: they stand last, in a module with a body. (`mod tests;` is another file, and
+/// says nothing about the lines that follow it.)
 fn without_tests(text: &str) -> &str {
-    text.find("#[cfg(test)]\nmod ").map_or(text, |at| &text[..at])
+    let inline = text.match_indices("#[cfg(test)]\n").find(|(at, attribute)| {
+        let next = text[at + attribute.len()..].lines().next().unwrap_or_default();
+        next.contains("mod ") && next.ends_with('{')
+    });
+    inline.map_or(text, |(at, _)| &text[..at])
 }
 
 #[test]
@@ -148,6 +153,31 @@ fn files_and_functions_stay_small() {
             }
         }
     }
+    none(problems);
+}
+
+#[test]
+fn no_two_kinds_of_an_accounts_records_share_a_letter() {
+    let code = fs::read_to_string(root().join("crates/store/src/key.rs")).unwrap();
+    let (head, body) = code.split_once("\nuse ").unwrap();
+    let mut letters: BTreeMap<char, Vec<&str>> = BTreeMap::new();
+    for function in without_tests(body).split("\npub(crate) fn ").skip(1) {
+        let (name, rest) = function.split_once('(').unwrap();
+        // Bounds of a scan begin with the letter of what they scan.
+        if let Some(at) = rest.find(" key(b'") {
+            letters.entry(rest[at + 7..].chars().next().unwrap()).or_default().push(name);
+        }
+    }
+    let mut problems: Vec<String> = Vec::new();
+    for (letter, names) in &letters {
+        if names.len() > 1 {
+            problems.push(format!("keys of {} all begin with {letter}", names.join(" and ")));
+        }
+        if !head.contains(&format!("| `{letter}` |")) {
+            problems.push(format!("the table of crates/store/src/key.rs has no row for {letter}"));
+        }
+    }
+    assert!(letters.len() > 15, "the form of key.rs has changed: {letters:?}");
     none(problems);
 }
 
