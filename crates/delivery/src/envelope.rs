@@ -2,7 +2,7 @@
 
 use message::trace::Received;
 use std::net::IpAddr;
-use store::{AccountId, Protocol, Timestamp};
+use store::{AccountId, Handover, Protocol, Timestamp};
 
 /// A recipient whose mail is ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct Envelope<'a> {
     pub source: &'a Source,
     /// What finds it in the log.
     pub id: &'a str,
+    /// What it is known by when it comes again.
+    pub handover: Handover,
 }
 
 impl Source {

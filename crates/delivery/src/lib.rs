@@ -5,7 +5,8 @@
 //! account. No protocol is spoken here, and nothing is sent anywhere.
 //!
 //! Invariant: [`RecipientOutcome::Delivered`] means "in the mailbox, on disk" for every account of that recipient.
-//! Invariant: an account gets one copy of a transaction, however many of its recipients lead to it.
+//! Invariant: an account gets one copy of a transaction, however many of its recipients lead to it, and however often its
+//! client hands it over until it has an answer (`store::receipt`).
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -13,9 +14,8 @@ mod decide;
 mod envelope;
 mod outcome;
 mod pipeline;
-mod unfinished;
 
 pub use decide::{Decision, Findings, RECEIVED_MAX, decide};
 pub use envelope::{Envelope, Recipient, RecipientDecision, Source};
-pub use outcome::{RecipientOutcome, ReportRefused};
+pub use outcome::{Delivered, RecipientOutcome, ReportRefused};
 pub use pipeline::Delivery;

@@ -1,5 +1,9 @@
 //! What became of a message for a recipient.
 
+use crate::envelope::Recipient;
+use std::collections::{BTreeMap, BTreeSet};
+use store::{AccountId, Claim};
+
 /// What became of a message for one recipient. Ordered: with several accounts the worst one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RecipientOutcome {
@@ -15,6 +19,53 @@ pub enum RecipientOutcome {
     Fault,
     /// The message runs in circles; never to be tried again.
     Loop,
+}
+
+/// What became of a message. Dropped without an answer it is taken to come again; who has it is left out then.
+#[derive(Debug)]
+#[must_use = "without an answer the message is taken to come again"]
+pub struct Delivered {
+    /// For each recipient, in their order.
+    pub outcomes: Vec<RecipientOutcome>,
+    /// The receipts of accounts, and whether all recipients that lead there have their mail.
+    claims: Vec<(Claim, bool)>,
+}
+
+impl Delivered {
+    /// The same for all.
+    pub(crate) fn all(outcome: RecipientOutcome, recipients: &[Recipient]) -> Self {
+        Self { outcomes: vec![outcome; recipients.len()], claims: Vec::new() }
+    }
+
+    pub(crate) fn new(
+        recipients: &[Recipient],
+        accounts: BTreeMap<AccountId, (RecipientOutcome, Option<Claim>)>,
+    ) -> Self {
+        let of_account = |account: &AccountId| accounts.get(account).map(|(outcome, _)| *outcome);
+        let outcome = |recipient: &Recipient| {
+            recipient.accounts.iter().filter_map(of_account).max().unwrap_or(RecipientOutcome::Unavailable)
+        };
+        let outcomes: Vec<RecipientOutcome> = recipients.iter().map(outcome).collect();
+        let refused = |(recipient, outcome): (&Recipient, &RecipientOutcome)| {
+            (*outcome != RecipientOutcome::Delivered).then(|| recipient.accounts.clone())
+        };
+        let come_again: BTreeSet<AccountId> = recipients.iter().zip(&outcomes).filter_map(refused).flatten().collect();
+        let claims =
+            accounts.into_iter().filter_map(|(account, (_, claim))| Some((claim?, !come_again.contains(&account))));
+        Self { claims: claims.collect(), outcomes }
+    }
+
+    /// The one answer for all recipients is a 250: the receipts to be answered.
+    #[must_use]
+    pub fn accepted(self) -> Vec<Claim> {
+        self.claims.into_iter().map(|(claim, _)| claim).collect()
+    }
+
+    /// Each recipient has an answer (RFC 2033 §4.2), and who was refused comes again: the receipts to be answered.
+    #[must_use]
+    pub fn answered_one_by_one(self) -> Vec<Claim> {
+        self.claims.into_iter().filter_map(|(claim, all_have_it)| all_have_it.then_some(claim)).collect()
+    }
 }
 
 /// Why a report (a bounce) was not delivered.

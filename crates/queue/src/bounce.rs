@@ -5,7 +5,7 @@ use crate::entry::{Entry, LastReply, QueueId};
 use message::date::format_rfc5322;
 use message::{header, line_ends};
 use std::fmt::Write;
-use store::Timestamp;
+use store::{Handover, Timestamp};
 
 /// So much of the original header is sent back.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
@@ -19,6 +19,8 @@ pub struct Bounce {
     pub recipient: String,
     /// Header and body with CRLF line ends.
     pub content: Vec<u8>,
+    /// What it is known by if it is delivered again, because it could not be written down that it was.
+    pub handover: Handover,
 }
 
 /// What a bounce says of this server and its smarthost.
@@ -55,7 +57,8 @@ pub(crate) fn compose(entry: &Entry, original: &[u8], names: Names<'_>, now: Tim
     let mut content = content.into_bytes();
     content.extend_from_slice(&original_header);
     content.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-    Bounce { id: entry.id, recipient: entry.reverse_path.clone(), content }
+    let handover = Handover::new(&[b"bounce", &entry.id.0.to_be_bytes()], now, entry.attempts);
+    Bounce { id: entry.id, recipient: entry.reverse_path.clone(), content, handover }
 }
 
 fn part(content: &mut String, boundary: &str, media_type: &str, text: &str) {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use smtp_proto::{ForwardPath, Mailbox, Reply, ReversePath};
 use std::fmt;
 use std::str::FromStr;
-use store::Timestamp;
+use store::{Claim, Handover, Timestamp};
 
 /// The version that is written before each entry.
 const VERSION: u8 = 1;
@@ -41,6 +41,17 @@ pub struct NewEntry {
     pub content: Vec<u8>,
     /// Whether it was submitted with SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
+    /// What it is known by if its client hands it over again; `None` for what the server itself writes.
+    pub handover: Option<Handover>,
+}
+
+/// A message that the queue has taken responsibility for.
+#[derive(Debug)]
+pub struct Enqueued {
+    /// Its number. It may be gone from the queue already, if it came before.
+    pub id: QueueId,
+    /// To be answered.
+    pub claim: Option<Claim>,
 }
 
 /// A message in the queue.

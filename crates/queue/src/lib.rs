@@ -6,6 +6,7 @@
 //! the queue knows no mailboxes.
 //!
 //! Invariant: what [`Queue::enqueue`] answered `Ok` for is delivered, bounced, or removed by an operator; never lost.
+//! Invariant: a message whose client hands it over again, because it had no answer, is queued once (`store::receipt`).
 //! Invariant: a recipient whose delivery is committed is never tried again. A crash between the smarthost's reply and
 //! the commit doubles the message for that recipient, which SMTP cannot prevent (RFC 5321 §6.1).
 //! Invariant: a message from the null reverse path makes no bounce (RFC 5321 §4.5.5).
@@ -16,13 +17,14 @@ pub mod bounce;
 mod entry;
 mod error;
 mod queue;
+mod receipts;
 pub mod schedule;
 mod sender;
 mod smarthost;
 mod wire;
 
 pub use bounce::Bounce;
-pub use entry::{Entry, LastReply, NewEntry, QueueId, Recipient, RecipientState};
+pub use entry::{Enqueued, Entry, LastReply, NewEntry, QueueId, Recipient, RecipientState};
 pub use error::Error;
 pub use queue::{BODY_ROW_BYTES, ENTRIES_MAX, QUEUE_BYTES_MAX, Queue};
 pub use schedule::Policy;

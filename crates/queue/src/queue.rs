@@ -1,16 +1,18 @@
 //! The queue in its table. Every change is one durable transaction.
 //!
 //! Rows: `e` id = an [`Entry`]; `b` id chunk = a part of the message; `d` time id = a message that waits for its time
-//! (held ones have none); `s` = [`Totals`].
+//! (held ones have none); `s` = [`Totals`]; `r` id = a receipt (see `receipts`).
 
-use crate::entry::{Entry, LastReply, NewEntry, QueueId, Recipient, RecipientState};
+use crate::entry::{Enqueued, Entry, LastReply, NewEntry, QueueId, Recipient, RecipientState};
 use crate::error::Error;
+use crate::receipts;
 use crate::schedule::{Next, Policy};
 use serde::{Deserialize, Serialize};
 use smtp_proto::{Enhanced, Reply};
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::task::Waker;
-use store::{AccountId, Store, Table, TableTx, Timestamp, Watch};
+use store::{AccountId, Claims, Store, Table, TableTx, Timestamp, Watch};
 
 /// The queue holds so many messages at most.
 pub const ENTRIES_MAX: u64 = 100_000;
@@ -25,6 +27,7 @@ const TOTALS_KEY: &[u8] = b"s";
 #[derive(Clone)]
 pub struct Queue {
     table: Table,
+    claims: Arc<Claims>,
     policy: Policy,
     entries_max: u64,
     bytes_max: u64,
@@ -46,7 +49,7 @@ impl Queue {
     #[must_use]
     pub fn open(store: &Store, policy: Policy) -> Self {
         let table = store.table(AccountId::QUEUE);
-        Self { table, policy, entries_max: ENTRIES_MAX, bytes_max: QUEUE_BYTES_MAX }
+        Self { table, claims: Arc::default(), policy, entries_max: ENTRIES_MAX, bytes_max: QUEUE_BYTES_MAX }
     }
 
     /// The same queue with other limits than [`ENTRIES_MAX`] and [`QUEUE_BYTES_MAX`].
@@ -55,12 +58,13 @@ impl Queue {
         Self { entries_max, bytes_max, ..self }
     }
 
-    /// Takes responsibility for a message: it is durable when this returns.
+    /// Takes responsibility for a message: it is durable when this returns. One that came before, and whose client had no
+    /// answer, is not taken twice.
     ///
     /// # Errors
     /// [`Error::Full`] and [`store::Error::NoSpace`] (nothing was changed), faults.
-    pub fn enqueue(&self, new: NewEntry, now: Timestamp) -> Result<QueueId, Error> {
-        let NewEntry { reverse_path, recipients, content, smtputf8 } = new;
+    pub fn enqueue(&self, new: NewEntry, now: Timestamp) -> Result<Enqueued, Error> {
+        let NewEntry { reverse_path, recipients, content, smtputf8, handover } = new;
         let mut entry = Entry {
             id: QueueId(0),
             reverse_path: reverse_path.mailbox().map(ToString::to_string).unwrap_or_default(),
@@ -72,7 +76,16 @@ impl Queue {
             next_at: now,
             held: false,
         };
-        self.table.change(|tx| {
+        let (mut claim, mut gone) = (None, Vec::new());
+        let id = self.table.change(|tx| {
+            // What an earlier run took does not count.
+            claim = None;
+            if let Some(handover) = &handover
+                && let Some(id) = receipts::known(tx, &self.claims, handover, now)?
+            {
+                claim = Some(self.claims.claim(id.0));
+                return Ok(id);
+            }
             let mut totals = totals(tx)?;
             self.check_room(&totals, entry.size_bytes)?;
             totals.next += 1;
@@ -84,8 +97,22 @@ impl Queue {
             }
             put_totals(tx, &totals)?;
             put_entry(tx, &entry)?;
-            Ok(entry.id)
-        })
+            if let Some(handover) = &handover {
+                gone = receipts::note(tx, &self.claims, entry.id, handover);
+                claim = Some(self.claims.claim(entry.id.0));
+            }
+            Ok::<_, Error>(entry.id)
+        })?;
+        self.claims.forget(&gone);
+        Ok(Enqueued { id, claim })
+    }
+
+    /// Takes away the receipts of messages whose clients have their answers, as [`Store::tidy_receipts`] does.
+    ///
+    /// # Errors
+    /// [`store::Error::NoSpace`], faults.
+    pub fn tidy_receipts(&self, now: Timestamp) -> Result<(), Error> {
+        receipts::tidy(&self.table, &self.claims, now)
     }
 
     /// Messages after `after` in the order of arrival, at most `limit`.

@@ -18,7 +18,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use store::{Timestamp, Watch};
+use store::{Claim, Timestamp, Watch};
 use tracing::{info, warn};
 
 /// A wake-up may get lost; then the queue is looked at after this time.
@@ -29,8 +29,9 @@ const FAULT_PAUSE: Duration = Duration::from_secs(5);
 /// The time, for records and schedules.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Delivers a bounce into its recipient's mailbox: durable when it returns `Ok`. Called from the sender's threads.
-pub type Reporter = Arc<dyn Fn(&Bounce) -> Result<(), ReportError> + Send + Sync>;
+/// Delivers a bounce into its recipient's mailbox: durable when it returns `Ok`, with receipts to be answered once that is
+/// written down. Called from the sender's threads.
+pub type Reporter = Arc<dyn Fn(&Bounce) -> Result<Vec<Claim>, ReportError> + Send + Sync>;
 
 /// Why a bounce was not delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -274,17 +275,23 @@ impl Shared {
         let names = Names { server: &self.smarthost.hello, smarthost: &self.smarthost.host };
         let now = (self.clock)();
         let bounce = bounce::compose(entry, content, names, now);
-        match (self.report)(&bounce) {
-            Ok(()) => info!(id = %entry.id, to = %bounce.recipient, "bounced"),
+        let claims = match (self.report)(&bounce) {
+            Ok(claims) => {
+                info!(id = %entry.id, to = %bounce.recipient, "bounced");
+                claims
+            }
             Err(ReportError::Never(why)) => {
                 warn!(id = %entry.id, to = %bounce.recipient, %why, "a bounce has nobody to go to and is dropped");
+                Vec::new()
             }
             Err(ReportError::Later(why)) => {
                 warn!(id = %entry.id, to = %bounce.recipient, %why, "a bounce could not be delivered; it waits");
                 return self.persist(|| self.queue.postpone(entry.id, now)).map(drop);
             }
-        }
-        self.persist(|| self.queue.reported(entry)).map(drop)
+        };
+        self.persist(|| self.queue.reported(entry))?;
+        claims.into_iter().for_each(Claim::answered);
+        Ok(())
     }
 
     /// Writes down what has happened outside: until it is durable, or the server stops.

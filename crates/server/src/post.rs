@@ -4,7 +4,7 @@ use auth::Auth;
 use delivery::Delivery;
 use queue::{NewEntry, Queue};
 use smtp_proto::{ForwardPath, ReversePath};
-use store::Timestamp;
+use store::{Claim, Handover, Timestamp};
 use tracing::warn;
 
 use crate::config::Config;
@@ -53,15 +53,20 @@ impl Post {
     fn try_to_send(&self, to: &str, content: &[u8], now: Timestamp) -> Result<bool, String> {
         let domain = to.rsplit_once('@').map_or("", |(_, domain)| domain);
         if self.auth.directory().is_local_domain(domain).map_err(|error| error.to_string())? {
-            return match self.delivery.deliver_report(to, content, now) {
-                Ok(()) => Ok(true),
+            let letter = Handover::new(&[b"letter", to.as_bytes(), content], now, 0);
+            return match self.delivery.deliver_report(to, content, letter, now) {
+                Ok(claims) => {
+                    claims.into_iter().for_each(Claim::answered);
+                    Ok(true)
+                }
                 Err(refused) => Err(format!("{refused:?}")),
             };
         }
         let Some(queue) = &self.queue else { return Ok(false) };
         let path = to.parse::<smtp_proto::Mailbox>().map(ForwardPath::Mailbox).map_err(|error| format!("{error:?}"))?;
         let (smtputf8, content) = (!to.is_ascii(), content.to_vec());
-        let entry = NewEntry { reverse_path: ReversePath::Null, recipients: vec![path], content, smtputf8 };
+        let entry =
+            NewEntry { reverse_path: ReversePath::Null, recipients: vec![path], content, smtputf8, handover: None };
         queue.enqueue(entry, now).map(|_| true).map_err(|error| error.to_string())
     }
 }

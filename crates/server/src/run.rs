@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::ControlSocket;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
-use crate::services::{Outbound, Services, keep_retention, offered, tell_of_filling};
+use crate::services::{Outbound, Services, keep_retention, offered, tell_of_filling, tidy, tidy_receipts};
 use crate::setup::SetupError;
 use crate::stores::Stores;
 
@@ -48,6 +48,7 @@ pub fn run(
     runtime.spawn(keep_retention(stores.auth.clone(), config.retention_days, clock, running.stopping()));
     let (store, hostname) = (stores.store.clone(), config.hostname.clone());
     runtime.spawn(tell_of_filling(store, hostname, clock, running.stopping()));
+    runtime.spawn(tidy_receipts(stores.store.clone(), stores.queue.clone(), clock, running.stopping()));
     listening(&stores, &running, clock)?;
     info!(data_dir = %config.data_dir.display(), version = env!("CARGO_PKG_VERSION"), "ready");
 
@@ -55,6 +56,7 @@ pub fn run(
     stop(&runtime, running, outbound);
     drop(context);
     runtime.shutdown_timeout(SHUTDOWN);
+    tidy(&stores.store, &stores.queue, clock);
     drop(services);
     // Closes the files; what was acknowledged is durable already.
     drop(stores);

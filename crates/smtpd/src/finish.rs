@@ -6,10 +6,10 @@ use crate::submit::{self, From, Given};
 use crate::transaction::Transaction;
 use crate::{content, replies};
 use ::auth::Login;
-use delivery::{Decision, Envelope, Findings, RecipientOutcome, Source, decide};
-use queue::NewEntry;
+use delivery::{Decision, Delivered, Envelope, Findings, RecipientOutcome, Source, decide};
+use queue::{Enqueued, NewEntry};
 use smtp_proto::{Body, Enhanced, Reply};
-use store::{Actor, Protocol, SentCopy};
+use store::{Actor, Claim, Handover, Protocol, SentCopy, Timestamp};
 use tracing::{info, warn};
 
 /// The message is complete.
@@ -22,23 +22,31 @@ pub(crate) fn message(session: &mut Session, body: Body) -> Vec<Reply> {
         Ok(content) => content,
         Err(reply) => return for_all(session, &transaction, reply),
     };
-    let arrival = Arrival {
-        id: session.service.next_id(session.timestamp()),
-        source: session.source(transaction.smtputf8),
-        reverse_path: transaction.reverse_path_text(),
-        transaction,
-    };
-    let replies = match &session.service.role {
-        Role::Mx => vec![for_one(deliver(session, &arrival, &content), &arrival.id)],
-        Role::Lmtp { .. } => {
-            let outcomes = deliver(session, &arrival, &content);
-            outcomes.into_iter().map(|outcome| replies::outcome(outcome, &arrival.id)).collect()
+    let arrival = Arrival::new(session, transaction, &content);
+    let (replies, claims) = match &session.service.role {
+        Role::Mx => {
+            let delivered = deliver(session, &arrival, &content);
+            let reply = for_one(&delivered, &arrival.id);
+            let claims = if reply.is_positive() { delivered.accepted() } else { Vec::new() };
+            (vec![reply], claims)
         }
-        Role::Submission(submission) => vec![match &session.login {
-            Some(login) => submit(session, submission, login, &arrival, content),
-            None => replies::out_of_order("Log in first"),
-        }],
+        Role::Lmtp { .. } => {
+            let delivered = deliver(session, &arrival, &content);
+            let reply = |outcome: &RecipientOutcome| replies::outcome(*outcome, &arrival.id);
+            (delivered.outcomes.iter().map(reply).collect(), delivered.answered_one_by_one())
+        }
+        Role::Submission(submission) => match &session.login {
+            Some(login) => {
+                let mut claims = Vec::new();
+                let reply = submit(session, (submission, login), arrival, content, &mut claims);
+                // Refused, it comes again: whoever has it already, Sent included, is left out then.
+                claims.truncate(if reply.is_positive() { claims.len() } else { 0 });
+                (vec![reply], claims)
+            }
+            None => (vec![replies::out_of_order("Log in first")], Vec::new()),
+        },
     };
+    session.said.add(claims);
     if replies.iter().any(Reply::is_positive) {
         session.tally.message();
     }
@@ -64,13 +72,29 @@ struct Arrival {
     source: Source,
     reverse_path: String,
     transaction: Transaction,
+    handover: Handover,
 }
 
 impl Arrival {
-    fn envelope(&self) -> Envelope<'_> {
-        let Self { id, source, reverse_path, transaction } = self;
-        Envelope { reverse_path, recipients: &transaction.local, source, id }
+    fn new(session: &Session, transaction: Transaction, content: &[u8]) -> Self {
+        let (at, serial) = (session.timestamp(), session.service.next_serial());
+        let reverse_path = transaction.reverse_path_text();
+        // What two accounts submit is two messages, even if it is the same.
+        let account = session.login.as_ref().map_or([0; 4], |login| login.account.0.to_be_bytes());
+        let handover = Handover::new(&[&account, reverse_path.as_bytes(), content], at, serial);
+        let source = session.source(transaction.smtputf8);
+        Self { id: name(&handover), source, reverse_path, transaction, handover }
     }
+
+    fn envelope(&self) -> Envelope<'_> {
+        let Self { id, source, reverse_path, transaction, handover } = self;
+        Envelope { reverse_path, recipients: &transaction.local, source, id, handover: *handover }
+    }
+}
+
+/// A message's name, in the log and in its trace field.
+fn name(Handover { at, serial, .. }: &Handover) -> String {
+    format!("{:x}.{serial:08x}", at.0)
 }
 
 /// RFC 2033 §4.2: one reply per recipient; elsewhere one in all.
@@ -80,60 +104,95 @@ fn for_all(session: &Session, transaction: &Transaction, reply: Reply) -> Vec<Re
 }
 
 /// The one reply for all: a 250 only if all have it.
-fn for_one(outcomes: Vec<RecipientOutcome>, id: &str) -> Reply {
-    let worst = outcomes.into_iter().max().unwrap_or(RecipientOutcome::Delivered);
+fn for_one(delivered: &Delivered, id: &str) -> Reply {
+    let worst = delivered.outcomes.iter().max().copied().unwrap_or(RecipientOutcome::Delivered);
     replies::outcome(worst, id)
 }
 
-fn deliver(session: &Session, arrival: &Arrival, content: &[u8]) -> Vec<RecipientOutcome> {
+fn deliver(session: &Session, arrival: &Arrival, content: &[u8]) -> Delivered {
     session.service.common.delivery.deliver(&arrival.envelope(), content, session.timestamp())
 }
 
 /// Submission: is it the sender's own, does it lack something, then local copies, then the sender's own copy, then the
 /// queue: what goes out cannot be called back.
-fn submit(session: &Session, submission: &Submission, login: &Login, arrival: &Arrival, content: Vec<u8>) -> Reply {
+fn submit(
+    session: &Session,
+    (submission, login): (&Submission, &Login),
+    mut arrival: Arrival,
+    content: Vec<u8>,
+    claims: &mut Vec<Claim>,
+) -> Reply {
     if let Err(reply) = check_from(submission, login, &content) {
         return reply;
     }
     if decide(Findings::of(&content)) == Decision::Loop {
         return replies::outcome(RecipientOutcome::Loop, &arrival.id);
     }
-    let completed = complete(session, login, arrival, content);
+    match first_handover(session, (submission, login), &arrival) {
+        Ok(first) => arrival.handover = first,
+        Err(_) => return replies::fault(),
+    }
+    let completed = complete(session, login, &arrival, content);
     let outgoing = submit::without_bcc(&completed.content);
-    let local = for_one(deliver(session, arrival, &outgoing), &arrival.id);
+    let delivered = deliver(session, &arrival, &outgoing);
+    let local = for_one(&delivered, &arrival.id);
     if !local.is_positive() {
         return local;
     }
-    let kept = keep(session, submission, login, arrival, &completed);
-    let reply = match kept.is_positive() && !arrival.transaction.outside.is_empty() {
-        true => enqueue(session, submission, arrival, &outgoing).map_or(kept, |refusal| refusal),
-        false => kept,
-    };
-    if !reply.is_positive() {
-        let delivery = &session.service.common.delivery;
-        delivery.refused_as_a_whole(&arrival.envelope(), &outgoing, session.timestamp());
+    claims.extend(delivered.accepted());
+    let kept = keep((submission, login), &arrival, &completed, session.timestamp(), claims);
+    if !kept.is_positive() || arrival.transaction.outside.is_empty() {
+        return kept;
     }
-    reply
+    enqueue(session, (submission, login), &arrival, &outgoing, claims).map_or(kept, |refusal| refusal)
+}
+
+/// How the message was handed over first: what it lacked then it is given again, to the last octet.
+fn first_handover(
+    session: &Session,
+    (submission, login): (&Submission, &Login),
+    arrival: &Arrival,
+) -> Result<Handover, store::Error> {
+    let (handover, now) = (arrival.handover, session.timestamp());
+    let local = session.service.common.delivery.first_handover(&arrival.envelope(), now)?;
+    if let Some(first) = local {
+        return Ok(first);
+    }
+    match submission.auth.store().account(login.account).first_handover(&handover, now) {
+        Ok(first) => Ok(first.unwrap_or(handover)),
+        Err(store::Error::NoSuchAccount) => Ok(handover),
+        Err(error) => Err(error),
+    }
 }
 
 /// The sender's own account: the copy in Sent, and flags on what the message answers or forwards. What can never be kept
 /// is sent nevertheless, and the reply says so.
-fn keep(session: &Session, submission: &Submission, login: &Login, arrival: &Arrival, completed: &Completed) -> Reply {
-    let actor = Actor { device: login.device, protocol: Protocol::Submission, now: session.timestamp() };
-    let message = store::Submission { body: &completed.content, added_bytes: completed.added_bytes };
+fn keep(
+    (submission, login): (&Submission, &Login),
+    arrival: &Arrival,
+    completed: &Completed,
+    now: Timestamp,
+    claims: &mut Vec<Claim>,
+) -> Reply {
+    let actor = Actor { device: login.device, protocol: Protocol::Submission, now };
+    let (body, added_bytes) = (&completed.content, completed.added_bytes);
+    let message = store::Submission { body, added_bytes, handover: Some(arrival.handover) };
     let id = &arrival.id;
     match submission.auth.store().account(login.account).submit(actor, message) {
-        Ok(submitted) => match submitted.copy {
-            SentCopy::Saved(appended) => {
-                info!(id, account = %login.account, email = appended.email.text(), "saved to Sent");
-                replies::accepted(id)
+        Ok(submitted) => {
+            claims.extend(submitted.claim);
+            match submitted.copy {
+                SentCopy::Saved(appended) => {
+                    info!(id, account = %login.account, email = appended.email.text(), "saved to Sent");
+                    replies::accepted(id)
+                }
+                SentCopy::WasThere | SentCopy::Off => replies::accepted(id),
+                SentCopy::Refused(error) => {
+                    warn!(id, account = %login.account, %error, "not saved to Sent");
+                    replies::accepted_but_not_kept(id, &error)
+                }
             }
-            SentCopy::WasThere | SentCopy::Off => replies::accepted(id),
-            SentCopy::Refused(error) => {
-                warn!(id, account = %login.account, %error, "not saved to Sent");
-                replies::accepted_but_not_kept(id, &error)
-            }
-        },
+        }
         Err(error) => {
             warn!(id, account = %login.account, %error, "not saved to Sent, so not sent");
             replies::outcome(RecipientOutcome::from(&error), id)
@@ -173,7 +232,9 @@ struct Completed {
 fn complete(session: &Session, login: &Login, arrival: &Arrival, content: Vec<u8>) -> Completed {
     let sender = if arrival.reverse_path.is_empty() { &login.name } else { &arrival.reverse_path };
     let hostname = &session.service.common.hostname;
-    let given = Given { sender, hostname, id: &arrival.id, now: session.timestamp() };
+    // When it comes again, it is given the same.
+    let first = arrival.handover;
+    let given = Given { sender, hostname, id: &name(&first), now: first.at };
     let fields = submit::missing_fields(&content, given);
     let added_bytes = fields.len();
     let content = if fields.is_empty() { content } else { [fields, content].concat() };
@@ -181,7 +242,13 @@ fn complete(session: &Session, login: &Login, arrival: &Arrival, content: Vec<u8
 }
 
 /// Gives a refusal, if there is one.
-fn enqueue(session: &Session, submission: &Submission, arrival: &Arrival, content: &[u8]) -> Option<Reply> {
+fn enqueue(
+    session: &Session,
+    (submission, login): (&Submission, &Login),
+    arrival: &Arrival,
+    content: &[u8],
+    claims: &mut Vec<Claim>,
+) -> Option<Reply> {
     // RCPT takes outside addresses only with a queue.
     let Some(queue) = &submission.queue else { return Some(replies::fault()) };
     let (now, transaction) = (session.timestamp(), &arrival.transaction);
@@ -195,10 +262,12 @@ fn enqueue(session: &Session, submission: &Submission, arrival: &Arrival, conten
         recipients: transaction.outside.clone(),
         smtputf8: transaction.smtputf8 && !header.is_ascii(),
         content: [&received, content].concat(),
+        handover: Some(arrival.handover),
     };
     match queue.enqueue(entry, now) {
-        Ok(number) => {
-            info!(id = arrival.id, queue = %number, from = arrival.reverse_path, "queued");
+        Ok(Enqueued { id: number, claim }) => {
+            info!(id = arrival.id, queue = %number, from = arrival.reverse_path, account = %login.account, "queued");
+            claims.extend(claim);
             None
         }
         Err(error) => {

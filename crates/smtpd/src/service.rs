@@ -9,8 +9,8 @@ use session::Peer;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use store::{Protocol, Timestamp};
+use std::sync::atomic::{AtomicU32, Ordering};
+use store::Protocol;
 
 /// What every service needs.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ pub struct Common {
 pub struct Service {
     pub(crate) common: Common,
     pub(crate) role: Role,
-    counter: AtomicU64,
+    counter: AtomicU32,
 }
 
 pub(crate) enum Role {
@@ -71,8 +71,8 @@ impl Service {
 
     fn new(common: Common, role: Role) -> Arc<Self> {
         // Not from zero, so that two services (or two runs) do not name two messages of one millisecond alike.
-        let start = RandomState::new().hash_one(()) & u64::from(u32::MAX);
-        Arc::new(Self { common, role, counter: AtomicU64::new(start) })
+        let start = RandomState::new().hash_one(()) as u32;
+        Arc::new(Self { common, role, counter: AtomicU32::new(start) })
     }
 
     pub(crate) fn is_lmtp(&self) -> bool {
@@ -98,8 +98,8 @@ impl Service {
         }
     }
 
-    /// A name for a message, in the log and in its trace field.
-    pub(crate) fn next_id(&self, now: Timestamp) -> String {
-        format!("{:x}.{:08x}", now.0, self.counter.fetch_add(1, Ordering::Relaxed))
+    /// Tells a message from others of the same moment.
+    pub(crate) fn next_serial(&self) -> u32 {
+        self.counter.fetch_add(1, Ordering::Relaxed)
     }
 }

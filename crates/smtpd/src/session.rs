@@ -11,7 +11,7 @@ use sasl::Exchange;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use smtp_proto::{Enhanced, Event, Receiver, Reply};
 use std::sync::Arc;
-use store::Timestamp;
+use store::{Claim, Timestamp};
 
 /// What a client may send while it waits for the answer to a login. RFC 4954 §4: it should send nothing.
 const DELAYED_INPUT_BYTES_MAX: usize = 64 * 1024;
@@ -27,6 +27,7 @@ pub struct Session {
     pub(crate) transaction: Option<Transaction>,
     pub(crate) tally: Tally,
     pub(crate) now: Moment,
+    pub(crate) said: Said,
     clocks: Clocks,
 }
 
@@ -63,6 +64,27 @@ struct Clocks {
     heard: bool,
 }
 
+/// Receipts of messages for which the client's answer was written in this step. The answer is out before the next one;
+/// until then a crash takes it along, and the message comes again.
+#[derive(Debug, Default)]
+pub(crate) struct Said(Vec<Claim>);
+
+impl Said {
+    pub(crate) fn add(&mut self, claims: impl IntoIterator<Item = Claim>) {
+        self.0.extend(claims);
+    }
+
+    fn answer(&mut self) {
+        self.0.drain(..).for_each(Claim::answered);
+    }
+}
+
+impl Drop for Said {
+    fn drop(&mut self) {
+        self.answer();
+    }
+}
+
 impl Session {
     /// A client has connected.
     #[must_use]
@@ -77,6 +99,7 @@ impl Session {
             transaction: None,
             tally: Tally::default(),
             now: Moment::default(),
+            said: Said::default(),
             clocks: Clocks::default(),
         }
     }
@@ -233,6 +256,8 @@ impl session::Session for Session {
 
     fn step(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
         self.now = now;
+        // All that the step before wrote is out.
+        self.said.answer();
         loop {
             if let Some(step) = self.before_events(output) {
                 return step;

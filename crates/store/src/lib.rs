@@ -31,6 +31,7 @@ mod maildrops;
 pub mod objects;
 pub mod pop;
 pub mod program;
+mod receipt;
 mod record;
 pub mod removal;
 mod settings;
@@ -46,14 +47,16 @@ mod watch;
 pub use account::{
     Account, Appended, ClearReport, ClearRequest, ENTRIES_PER_PAGE_MAX, Expunge, FILLING_PERCENT, FlagChange, FlagMode,
     FlagsChanged, HeldIn, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropMessage, MaildropOptions,
-    MaildropOutcome, MessageChange, MessageEvent, NewMessage, Purged, Reader, Relisting, SentCopy, Submission,
-    Submitted, Target, TimelinePage, TimelineQuery, UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage, View,
+    MaildropOutcome, MessageChange, MessageEvent, NewMessage, Purged, Reader, Received, Relisting, SentCopy,
+    Submission, Submitted, Target, TimelinePage, TimelineQuery, UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage,
+    View,
 };
 pub use error::Error;
 pub use flags::{FlagBits, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, SystemFlag};
 pub use ids::{AccountId, DeviceId, EmailId, HoldId, MailboxId, ModSeq, NotAnEmailId, Timestamp, Uid, UidValidity};
 pub use index::{Delta, Entry, Index};
 pub use journal::{Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, Protocol, Reflagged, Relisted};
+pub use receipt::{Claim, Claims, Handover, RECEIPT_MILLIS, RECEIPTS_MAX};
 pub use record::{Counts, Mailbox, Retained, Role};
 pub use settings::AccountSettings;
 pub use store::{INLINE_BYTES_MAX, Store, StoreOptions};

@@ -5,6 +5,7 @@ use crate::flags::{FlagBits, Keywords};
 use crate::identity::Name;
 use crate::ids::{EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
+use crate::receipt::Receipt;
 use crate::settings::AccountSettings;
 
 const VERSION: u8 = 1;
@@ -60,6 +61,8 @@ pub(crate) struct AccountRecord {
     pub(crate) last_hold: HoldId,
     /// Holds without an answer.
     pub(crate) open_holds: u32,
+    /// What was handed over, the oldest first.
+    pub(crate) receipts: Vec<Receipt>,
 }
 
 /// What was removed and is still kept.
@@ -92,6 +95,7 @@ impl AccountRecord {
         w.number(self.retained.messages).number(self.retained.bytes).number(self.history_from.0);
         w.byte(u8::from(self.told_of_filling)).number(self.named_to.0);
         w.number(self.last_hold.0.into()).number(self.open_holds.into());
+        Receipt::write_all(&self.receipts, &mut w);
         w.0
     }
 
@@ -113,6 +117,7 @@ impl AccountRecord {
             named_to: EmailId(number(&mut r)?),
             last_hold: HoldId(u32::try_from(number(&mut r)?).map_err(|_| Corrupt)?),
             open_holds: u32::try_from(number(&mut r)?).map_err(|_| Corrupt)?,
+            receipts: Receipt::read_all(&mut r)?,
         };
         r.end().map(|()| (record, has_grown.then_some(Grown)))
     }

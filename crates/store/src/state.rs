@@ -49,6 +49,7 @@ impl AccountState {
                 told_of_filling: false,
                 last_hold: HoldId(0),
                 open_holds: 0,
+                receipts: Vec::new(),
             },
             mailboxes: BTreeMap::new(),
             devices: Arc::default(),

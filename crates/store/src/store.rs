@@ -71,7 +71,7 @@ impl Cells {
         let (mut accounts, mut entries) = (0, 0);
         self.by_id.retain(|_, cell| {
             // No handle can be made meanwhile: that takes the lock of these cells.
-            if Arc::strong_count(cell) > 1 {
+            if Arc::strong_count(cell) > 1 || !cell.claims.is_empty() {
                 return true;
             }
             let held = cell.entries_held();
@@ -132,6 +132,20 @@ impl Store {
     #[must_use]
     pub fn take_filling(&self) -> BTreeSet<AccountId> {
         self.0.filling.take()
+    }
+
+    /// Takes away the receipts of messages whose clients have their answers ([`crate::receipt`]). To be called every few
+    /// seconds, and at the end: what a crash leaves makes a message that is sent once more on purpose the same.
+    pub fn tidy_receipts(&self, now: Timestamp) {
+        let cells = self.0.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let answered = cells.by_id.iter().filter(|(_, cell)| !cell.claims.answered().is_empty());
+        let answered: Vec<AccountId> = answered.map(|(id, _)| *id).collect();
+        drop(cells);
+        for id in answered {
+            if let Err(error) = self.account(id).tidy_receipts(now) {
+                tracing::warn!(account = %id, %error, "receipts stay for now");
+            }
+        }
     }
 
     /// Makes an account: INBOX and the special-use mailboxes.

@@ -12,6 +12,7 @@ use crate::engine::{CommitError, Engine};
 use crate::error::Error;
 use crate::ids::{AccountId, MailboxId, ModSeq};
 use crate::index::Index;
+use crate::receipt::Claims;
 use crate::state::AccountState;
 use crate::tx::Tx;
 use crate::watch::Watches;
@@ -29,6 +30,7 @@ pub(crate) struct AccountCell {
     pub(crate) id: AccountId,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) watches: Arc<Watches>,
+    pub(crate) claims: Arc<Claims>,
     published: RwLock<Option<Arc<AccountState>>>,
     queue: Mutex<Queue>,
     /// Held from reading the state to publishing the next one: by the leader, and while the account is removed.
@@ -79,6 +81,8 @@ where
 {
     fn run(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
         let mut slot = self.lock();
+        // What an earlier run gave does not count, and lets go of what it held.
+        slot.result = None;
         // A panic is this operation's own failure: the others of its batch go on, and so does the account.
         let result = catch_unwind(AssertUnwindSafe(|| (slot.operation)(tx)))
             .unwrap_or_else(|_| Err(Error::fault("an operation panicked")));
@@ -104,7 +108,8 @@ where
 
 impl AccountCell {
     pub(crate) fn new(id: AccountId, engine: Arc<dyn Engine>, watches: Arc<Watches>) -> Self {
-        Self { id, engine, watches, published: RwLock::new(None), queue: Mutex::default(), turn: Mutex::default() }
+        let (published, claims) = (RwLock::new(None), Arc::default());
+        Self { id, engine, watches, claims, published, queue: Mutex::default(), turn: Mutex::default() }
     }
 
     /// The state as of the last commit that this process knows of; [`Error::NoSuchAccount`] when there was none.

@@ -44,7 +44,7 @@ impl World {
 
     fn submit_given(&self, added: &str, body: &str) -> Result<Submitted, Error> {
         let body = format!("{added}{body}");
-        self.account.submit(self.mail, Submission { body: body.as_bytes(), added_bytes: added.len() })
+        self.account.submit(self.mail, Submission { body: body.as_bytes(), added_bytes: added.len(), handover: None })
     }
 
     fn append_as(&self, actor: Actor, mailbox: &str, body: &str, flags: &[SystemFlag]) -> Appended {
@@ -128,6 +128,10 @@ fn message(id: &str, body: &str) -> String {
     format!("Message-ID: <{id}@x>\r\nDate: today\r\nFrom: a@x\r\nTo: b@x\r\nSubject: s\r\n\r\n{body}\r\n")
 }
 
+fn outcome(submitted: Submitted) -> (SentCopy, usize) {
+    (submitted.copy, submitted.flagged)
+}
+
 fn saved(submitted: &Submitted) -> Appended {
     match &submitted.copy {
         SentCopy::Saved(appended) => *appended,
@@ -156,10 +160,10 @@ fn a_device_that_saves_nothing_saves_nothing() {
     let original = world.deliver(&message("1", "hi"));
     world.account.set_saves_sent(world.imap, world.mail.device, false).unwrap();
     let head = world.account.head().unwrap();
-    assert_eq!(world.submit(&message("2", "hi")), Submitted { copy: SentCopy::Off, flagged: 0 });
+    assert_eq!(outcome(world.submit(&message("2", "hi"))), (SentCopy::Off, 0));
     assert_eq!(world.account.head().unwrap(), head);
     let answer = format!("In-Reply-To: <1@x>\r\n{}", message("3", "hi"));
-    assert_eq!(world.submit(&answer), Submitted { copy: SentCopy::Off, flagged: 1 });
+    assert_eq!(outcome(world.submit(&answer)), (SentCopy::Off, 1));
     assert_eq!((world.look("Sent").len(), world.flags("INBOX")), (0, vec!["\\Answered".to_owned()]));
     assert_eq!(world.account.message_history(original).unwrap().len(), 2);
 }
@@ -372,7 +376,7 @@ fn an_answer_flags_what_it_answers_everywhere_and_nothing_else() {
     assert_eq!(world.account.message_history(original).unwrap().len(), 4);
     // Once.
     let head = world.account.head().unwrap();
-    assert_eq!(world.submit(&answer), Submitted { copy: SentCopy::WasThere, flagged: 0 });
+    assert_eq!(outcome(world.submit(&answer)), (SentCopy::WasThere, 0));
     assert_eq!(world.journal_since(head), []);
 }
 

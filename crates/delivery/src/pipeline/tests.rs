@@ -35,6 +35,11 @@ fn source(protocol: Protocol) -> Source {
     }
 }
 
+fn envelope<'a>(recipients: &'a [Recipient], source: &'a Source, content: &str) -> Envelope<'a> {
+    let handover = Handover::new(&[b"me@x", content.as_bytes()], NOW, 1);
+    Envelope { reverse_path: "me@x", recipients, source, id: "id1", handover }
+}
+
 impl World {
     fn recipient(&self, address: &str) -> Recipient {
         let (local_part, domain) = address.rsplit_once('@').unwrap();
@@ -44,11 +49,33 @@ impl World {
         }
     }
 
+    /// The client has its answer: one for all, or over LMTP one each.
     fn deliver(&self, protocol: Protocol, addresses: &[&str], content: &str) -> Vec<RecipientOutcome> {
+        let delivered = self.hand_over(protocol, addresses, content);
+        let outcomes = delivered.outcomes.clone();
+        let claims = match (protocol, outcomes.iter().all(|outcome| *outcome == OK)) {
+            (Protocol::Lmtp, _) => delivered.answered_one_by_one(),
+            (_, true) => delivered.accepted(),
+            (_, false) => Vec::new(),
+        };
+        claims.into_iter().for_each(Claim::answered);
+        outcomes
+    }
+
+    /// The client has no answer yet.
+    fn hand_over(&self, protocol: Protocol, addresses: &[&str], content: &str) -> Delivered {
         let recipients: Vec<_> = addresses.iter().map(|address| self.recipient(address)).collect();
         let source = source(protocol);
-        let envelope = Envelope { reverse_path: "me@x", recipients: &recipients, source: &source, id: "id1" };
-        self.delivery.deliver(&envelope, content.as_bytes(), NOW)
+        self.delivery.deliver(&envelope(&recipients, &source, content), content.as_bytes(), NOW)
+    }
+
+    /// The process died, and was started again.
+    fn after_a_crash(&self) -> World {
+        let engine = self.engine.crash();
+        let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
+        let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+        let auth = Auth::open(store, [1; 32], options).unwrap();
+        World { engine, delivery: Delivery::new(auth, "mail.example.org") }
     }
 
     fn mailbox(&self, name: &str) -> Vec<String> {
@@ -142,16 +169,90 @@ fn over_lmtp_only_who_was_refused_comes_again() {
 }
 
 #[test]
-fn a_refusal_for_another_reason_is_remembered_too() {
+fn a_refusal_for_another_reason_doubles_nothing() {
     let world = world();
-    let recipients = [world.recipient("alice@example.org")];
-    let source = source(Protocol::Submission);
-    let envelope = Envelope { reverse_path: "me@x", recipients: &recipients, source: &source, id: "id1" };
     for _ in 0..2 {
-        assert_eq!(world.delivery.deliver(&envelope, b"S: 1\r\n\r\n", NOW), [OK]);
-        world.delivery.refused_as_a_whole(&envelope, b"S: 1\r\n\r\n", NOW);
+        let delivered = world.hand_over(Protocol::Submission, &["alice@example.org"], "S: 1\r\n\r\n");
+        assert_eq!(delivered.outcomes, [OK]);
     }
     assert_eq!(world.counts(), [1, 0, 0]);
+}
+
+#[test]
+fn what_was_delivered_before_a_crash_is_not_doubled_by_the_next_try() {
+    let addresses = ["team@example.org", "carol@example.org"];
+    let content = "S: 1\r\n\r\n";
+    // Alice and Bob have it, for Carol the disk is full or the power fails.
+    for (fault, expected) in [(Fault::Full, RecipientOutcome::NoSpace), (Fault::CrashAfter, RecipientOutcome::Fault)] {
+        for protocol in [Protocol::Smtp, Protocol::Lmtp, Protocol::Submission] {
+            let world = world();
+            world.engine.plan(2, fault);
+            // It dies with the answer on its lips.
+            let delivered = world.hand_over(protocol, &addresses, content);
+            assert_eq!(delivered.outcomes, [OK, expected]);
+            let world = world.after_a_crash();
+            assert_eq!(world.deliver(protocol, &addresses, content), [OK, OK]);
+            assert_eq!(world.counts(), [1, 1, 1], "{protocol:?} {fault:?}");
+            // The answer is there: the same once more is meant.
+            assert_eq!(world.deliver(protocol, &addresses, content), [OK, OK]);
+            assert_eq!(world.counts(), [2, 2, 2]);
+        }
+    }
+}
+
+#[test]
+fn the_same_message_sent_twice_on_purpose_comes_twice() {
+    let world = world();
+    let content = "S: the disk is full\r\n\r\n";
+    for _ in 0..2 {
+        assert_eq!(world.deliver(Protocol::Lmtp, &["alice@example.org"], content), [OK]);
+    }
+    assert_eq!(world.counts(), [2, 0, 0]);
+    // At the same moment over two connections, too.
+    let both = [(); 2].map(|()| world.hand_over(Protocol::Smtp, &["bob@example.org"], content));
+    assert_eq!(world.counts(), [2, 2, 0]);
+    // Neither has an answer when the process dies: both come again, and a third one is another message.
+    drop(both);
+    let world = world.after_a_crash();
+    (0..3).for_each(|_| assert_eq!(world.deliver(Protocol::Smtp, &["bob@example.org"], content), [OK]));
+    assert_eq!(world.counts(), [2, 3, 0]);
+}
+
+#[test]
+fn a_crash_long_after_the_answer_makes_no_message_the_same() {
+    let world = world();
+    let content = "S: the disk is full\r\n\r\n";
+    assert_eq!(world.deliver(Protocol::Smtp, &["alice@example.org"], content), [OK]);
+    world.delivery.auth.store().tidy_receipts(NOW);
+    let world = world.after_a_crash();
+    assert_eq!(world.deliver(Protocol::Smtp, &["alice@example.org"], content), [OK]);
+    assert_eq!(world.counts(), [2, 0, 0]);
+}
+
+#[test]
+fn what_comes_again_after_five_days_is_another_message() {
+    let world = world();
+    let recipients = [world.recipient("alice@example.org")];
+    let source = source(Protocol::Smtp);
+    for (later, count) in [(0, 1), (store::RECEIPT_MILLIS, 1), (store::RECEIPT_MILLIS + 1, 2)] {
+        let now = Timestamp(NOW.0 + later);
+        drop(world.delivery.deliver(&envelope(&recipients, &source, "S: 1\r\n\r\n"), b"S: 1\r\n\r\n", now));
+        assert_eq!(world.mailbox("alice").len(), count);
+    }
+}
+
+#[test]
+fn the_receipts_of_an_account_are_bounded() {
+    let world = world();
+    let content = |n: usize| format!("S: {n}\r\n\r\n");
+    for n in 0..=store::RECEIPTS_MAX {
+        drop(world.hand_over(Protocol::Smtp, &["alice@example.org"], &content(n)));
+    }
+    let count = store::RECEIPTS_MAX + 1;
+    for (n, expected) in [(1, count), (store::RECEIPTS_MAX, count), (0, count + 1)] {
+        drop(world.hand_over(Protocol::Smtp, &["alice@example.org"], &content(n)));
+        assert_eq!(world.counts()[0], expected, "the oldest is forgotten, and doubled");
+    }
 }
 
 #[test]
@@ -168,16 +269,20 @@ fn a_mailbox_that_goes_is_unavailable() {
     let recipients = [world.recipient("bob@example.org")];
     world.delivery.auth.directory().remove_account("bob@example.org").unwrap();
     let source = source(Protocol::Smtp);
-    let envelope = Envelope { reverse_path: "me@x", recipients: &recipients, source: &source, id: "id1" };
-    assert_eq!(world.delivery.deliver(&envelope, b"S: 1\r\n\r\n", NOW), [RecipientOutcome::Unavailable]);
+    let delivered = world.delivery.deliver(&envelope(&recipients, &source, "S: 1"), b"S: 1\r\n\r\n", NOW);
+    assert_eq!(delivered.outcomes, [RecipientOutcome::Unavailable]);
 }
 
 #[test]
 fn reports_come_from_nobody() {
     let world = world();
-    world.delivery.deliver_report("alice@example.org", b"Subject: bounce\r\n\r\n", NOW).unwrap();
-    assert!(world.mailbox("alice")[0].starts_with("Return-Path: <>\r\nDelivered-To: alice@example.org\r\nSubject"));
-    let refused = |address| world.delivery.deliver_report(address, b"", NOW);
+    let handover = |content: &[u8]| Handover::new(&[content], NOW, 1);
+    let deliver = |address, content| world.delivery.deliver_report(address, content, handover(content), NOW);
+    // The second one is the first once more: nobody has written down that it was delivered.
+    (0..2).for_each(|_| drop(deliver("alice@example.org", b"Subject: bounce\r\n\r\n").unwrap()));
+    let [bounce] = &world.mailbox("alice")[..] else { panic!("not one") };
+    assert!(bounce.starts_with("Return-Path: <>\r\nDelivered-To: alice@example.org\r\nSubject"));
+    let refused = |address| deliver(address, b"").map(drop);
     assert!(matches!(refused("nobody@example.org"), Err(ReportRefused::Never(_))));
     assert!(matches!(refused("alice@example.net"), Err(ReportRefused::Never(_))));
     assert!(matches!(refused("alice"), Err(ReportRefused::Never(_))));

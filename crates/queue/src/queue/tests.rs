@@ -16,6 +16,7 @@ pub(crate) fn message(reverse_path: &str, recipients: &[&str], content: &[u8]) -
         recipients: recipients.iter().map(|text| ForwardPath::Mailbox(text.parse().unwrap())).collect(),
         content: content.to_vec(),
         smtputf8: false,
+        handover: None,
     }
 }
 
@@ -48,7 +49,7 @@ fn rows(engine: &SimEngine) -> usize {
 fn a_message_survives_and_comes_back_whole() {
     let engine = SimEngine::new();
     let content: Vec<u8> = (0..BODY_ROW_BYTES * 2 + 5).map(|n| n as u8).collect();
-    let id = open(&engine).enqueue(message("me@x", &["a@y", "b@y"], &content), NOW).unwrap();
+    let id = open(&engine).enqueue(message("me@x", &["a@y", "b@y"], &content), NOW).unwrap().id;
     let queue = open(&engine.crash());
     assert_eq!(queue.content(id).unwrap(), content);
     let entry = queue.show(id).unwrap();
@@ -63,7 +64,7 @@ fn a_message_survives_and_comes_back_whole() {
 fn delivered_recipients_are_not_tried_again() {
     let engine = SimEngine::new();
     let queue = open(&engine);
-    let id = queue.enqueue(message("me@x", &["a@y", "b@y"], b"m"), NOW).unwrap();
+    let id = queue.enqueue(message("me@x", &["a@y", "b@y"], b"m"), NOW).unwrap().id;
     queue.settle(id, &vec![(0, delivered()), (1, later())], NOW).unwrap();
     let queue = open(&engine.crash());
     let entry = queue.show(id).unwrap();
@@ -79,7 +80,7 @@ fn delivered_recipients_are_not_tried_again() {
 #[test]
 fn a_failure_stays_until_it_is_reported() {
     let queue = open(&SimEngine::new());
-    let id = queue.enqueue(message("me@x", &["a@y", "b@y"], b"m"), NOW).unwrap();
+    let id = queue.enqueue(message("me@x", &["a@y", "b@y"], b"m"), NOW).unwrap().id;
     let entry = queue.settle(id, &vec![(0, failed()), (1, delivered())], NOW).unwrap().unwrap();
     assert_eq!(entry.unreported().count(), 1);
     let entry = queue.postpone(id, NOW).unwrap().unwrap();
@@ -91,14 +92,14 @@ fn a_failure_stays_until_it_is_reported() {
 #[test]
 fn nobody_is_told_about_a_bounce() {
     let queue = open(&SimEngine::new());
-    let id = queue.enqueue(message("", &["a@y"], b"m"), NOW).unwrap();
+    let id = queue.enqueue(message("", &["a@y"], b"m"), NOW).unwrap().id;
     assert_eq!(queue.settle(id, &vec![(0, failed())], NOW), Ok(None));
 }
 
 #[test]
 fn what_waits_too_long_has_failed() {
     let queue = open(&SimEngine::new());
-    let id = queue.enqueue(message("me@x", &["a@y"], b"m"), NOW).unwrap();
+    let id = queue.enqueue(message("me@x", &["a@y"], b"m"), NOW).unwrap().id;
     let end = Timestamp(NOW.0 + 5 * 24 * 60 * MINUTE);
     let entry = queue.settle(id, &vec![(0, later())], Timestamp(end.0 - 1)).unwrap().unwrap();
     assert_eq!((entry.unreported().count(), due(&queue)), (0, Some((end.0 - NOW.0, id.0))));
@@ -112,7 +113,7 @@ fn what_waits_too_long_has_failed() {
 fn an_operator_holds_releases_retries_and_removes() {
     let engine = SimEngine::new();
     let queue = open(&engine);
-    let id = queue.enqueue(message("me@x", &["a@y"], b"m"), NOW).unwrap();
+    let id = queue.enqueue(message("me@x", &["a@y"], b"m"), NOW).unwrap().id;
     queue.hold(id).unwrap();
     assert_eq!((due(&queue), queue.retry(id, NOW)), (None, Err(Error::Held)));
     // An attempt that ran meanwhile does not end the hold.
@@ -129,14 +130,14 @@ fn an_operator_holds_releases_retries_and_removes() {
         (gone(), gone(), gone())
     });
     assert_eq!(rows(&engine), 0);
-    let next = queue.enqueue(message("me@x", &["a@y"], b"m"), NOW).unwrap();
+    let next = queue.enqueue(message("me@x", &["a@y"], b"m"), NOW).unwrap().id;
     assert!(next > id, "a number is never used again");
 }
 
 #[test]
 fn limits_are_held() {
     let queue = open(&SimEngine::new()).with_limits(2, 10);
-    let id = queue.enqueue(message("me@x", &["a@y"], b"12345"), NOW).unwrap();
+    let id = queue.enqueue(message("me@x", &["a@y"], b"12345"), NOW).unwrap().id;
     assert!(matches!(queue.enqueue(message("me@x", &["a@y"], b"123456"), NOW), Err(Error::Full(_))));
     queue.enqueue(message("me@x", &["a@y"], b"12345"), NOW).unwrap();
     assert!(matches!(queue.enqueue(message("me@x", &["a@y"], b""), NOW), Err(Error::Full(_))));
@@ -147,8 +148,8 @@ fn limits_are_held() {
 #[test]
 fn the_busy_are_passed_over() {
     let queue = open(&SimEngine::new());
-    let first = queue.enqueue(message("me@x", &["a@y"], b"1"), NOW).unwrap();
-    let second = queue.enqueue(message("me@x", &["a@y"], b"2"), NOW).unwrap();
+    let first = queue.enqueue(message("me@x", &["a@y"], b"1"), NOW).unwrap().id;
+    let second = queue.enqueue(message("me@x", &["a@y"], b"2"), NOW).unwrap().id;
     let busy = |ids: &[QueueId]| ids.iter().copied().collect::<HashSet<_>>();
     assert_eq!(queue.next_due(&busy(&[])).unwrap(), Some((NOW, first)));
     assert_eq!(queue.next_due(&busy(&[first])).unwrap(), Some((NOW, second)));
@@ -180,7 +181,7 @@ fn nothing_acknowledged_is_lost_in_crashes() {
                 engine.plan(random.below(2), if random.chance(500) { Fault::CrashBefore } else { Fault::CrashAfter });
             }
             let content = round.to_be_bytes();
-            if let Ok(id) = queue.enqueue(message("me@x", &["a@y", "b@y"], &content), NOW) {
+            if let Ok(Enqueued { id, .. }) = queue.enqueue(message("me@x", &["a@y", "b@y"], &content), NOW) {
                 kept.push((id, false));
             }
             if let Some((id, is_delivered)) = kept.last_mut().filter(|_| random.chance(500)) {

@@ -132,7 +132,7 @@ fn start(queue: Queue, smarthost: Smarthost, refuse_bounces: i64) -> World {
             return Err(ReportError::Later("disk full".into()));
         }
         bounced.0.send(bounce.clone()).unwrap();
-        Ok(())
+        Ok(Vec::new())
     });
     let hands = Arc::clone(&clock);
     let clock_of_sender: Clock = Arc::new(move || Timestamp(hands.load(Ordering::SeqCst)));
@@ -190,7 +190,7 @@ fn each_recipient_has_its_own_fate() {
     let script = Script { rcpt: vec!["250 ok", "450 4.2.1 later", "550 5.1.1 never"], ..Script::default() };
     let (port, lines) = serve(script, 2);
     let world = start(open(&SimEngine::new()), smarthost(port), 0);
-    let id = world.queue.enqueue(message("me@x", &["a@y", "b@y", "c@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    let id = world.queue.enqueue(message("me@x", &["a@y", "b@y", "c@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id;
     let bounce = world.bounces.recv_timeout(TIME).unwrap();
     assert_eq!((bounce.id, bounce.recipient.as_str()), (id, "me@x"));
     let text = String::from_utf8(bounce.content).unwrap();
@@ -212,7 +212,7 @@ fn each_recipient_has_its_own_fate() {
 fn a_bounce_that_finds_no_room_is_tried_again() {
     let (port, _lines) = serve(Script { content: "554 5.7.1 spam", ..Script::default() }, 1);
     let world = start(open(&SimEngine::new()), smarthost(port), 1);
-    let id = world.queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    let id = world.queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id;
     world.until(|queue| queue.show(id).unwrap().attempts == 2);
     assert!(world.bounces.try_recv().is_err());
     world.pass(60_000);
@@ -225,7 +225,7 @@ fn a_bounce_that_finds_no_room_is_tried_again() {
 fn a_dead_smarthost_delays_and_in_the_end_bounces() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let world = start(open(&SimEngine::new()), smarthost(port), 0);
-    let id = world.queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    let id = world.queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id;
     world.until(|queue| queue.show(id).unwrap().attempts == 1);
     let entry = world.queue.show(id).unwrap();
     let RecipientState::Waiting { last: Some(last) } = &entry.recipients[0].state else { panic!("{entry:?}") };
@@ -243,10 +243,10 @@ fn a_dead_smarthost_delays_and_in_the_end_bounces() {
 fn a_held_message_stays() {
     let (port, lines) = serve(Script::default(), 1);
     let queue = open(&SimEngine::new());
-    let id = queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    let id = queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id;
     queue.hold(id).unwrap();
     let world = start(queue, smarthost(port), 0);
-    let second = world.queue.enqueue(message("me@x", &["b@y"], b"S: 2\r\n\r\n"), Timestamp(NOW)).unwrap();
+    let second = world.queue.enqueue(message("me@x", &["b@y"], b"S: 2\r\n\r\n"), Timestamp(NOW)).unwrap().id;
     world.until(|queue| queue.show(second) == Err(Error::NoSuchEntry));
     world.sender.stop(TIME);
     assert_eq!(world.queue.list(None, 9).unwrap().len(), 1);
@@ -293,7 +293,7 @@ fn a_foreign_certificate_gets_no_password_and_no_message() {
     let (config, roots) = tls(&["other.example"]);
     let (port, lines) = serve(Script { tls: Some(config), ..Script::default() }, 1);
     let world = start(open(&SimEngine::new()), secure(port, Security::StartTls, &roots), 0);
-    let id = world.queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    let id = world.queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id;
     world.until(|queue| queue.show(id).unwrap().attempts == 1);
     world.sender.stop(TIME);
     assert!(lines.try_iter().all(|line| !line.starts_with("AUTH") && !line.starts_with("MAIL")));
@@ -320,7 +320,7 @@ fn stopping_cuts_a_connection_that_hangs() {
     // It accepts and never greets.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let world = start(open(&SimEngine::new()), smarthost(listener.local_addr().unwrap().port()), 0);
-    let id = world.queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    let id = world.queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id;
     let (_socket, _) = listener.accept().unwrap();
     let begin = Instant::now();
     world.sender.stop(Duration::from_millis(10));

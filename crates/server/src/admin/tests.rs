@@ -130,8 +130,9 @@ fn a_queued_message_is_held_released_and_removed() {
         recipients: vec![smtp_proto::ForwardPath::Postmaster],
         content: b"Subject: x\r\n\r\nx\r\n".to_vec(),
         smtputf8: false,
+        handover: None,
     };
-    let id = rig.admin.stores.queue.enqueue(new, rig.admin.now()).unwrap().0;
+    let id = rig.admin.stores.queue.enqueue(new, rig.admin.now()).unwrap().id.0;
     let check = |request: QueueRequest, held: bool| {
         let items = rig.ask(Request::Queue(request)).unwrap();
         let [Item::Queue(item)] = &items[..] else { panic!("{items:?}") };

@@ -3,6 +3,7 @@
 mod filling;
 mod offered;
 mod outbound;
+mod receipts;
 mod retention;
 
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use web::{Site, SiteOptions};
 pub use filling::tell_of_filling;
 pub use offered::offered;
 pub use outbound::Outbound;
+pub use receipts::{tidy, tidy_receipts};
 pub use retention::keep_retention;
 
 /// Messages that are just coming in take at most so much memory, all connections together ...

@@ -33,7 +33,8 @@ impl Outbound {
         let Some(smarthost) = &config.smarthost else { return Ok(Self(None)) };
         let now = move || Timestamp(clock.now().unix_millis);
         let report = move |bounce: &Bounce| {
-            delivery.deliver_report(&bounce.recipient, &bounce.content, now()).map_err(|refused| match refused {
+            let Bounce { recipient, content, handover, .. } = bounce;
+            delivery.deliver_report(recipient, content, *handover, now()).map_err(|refused| match refused {
                 ReportRefused::Later(why) => ReportError::Later(why),
                 ReportRefused::Never(why) => ReportError::Never(why),
             })

@@ -34,17 +34,22 @@ struct World {
 }
 
 fn world_with(limits: Limits) -> World {
-    let engine = SimEngine::new();
-    let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
-    let queue = Queue::open(&store, Policy::default());
-    let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
-    let auth = Auth::open(store, [1; 32], options).unwrap();
-    let directory = auth.directory();
+    let world = started(SimEngine::new(), limits);
+    let directory = world.auth.directory();
     directory.add_domain("example.org").unwrap();
     for name in ["alice", "bob"] {
         directory.add_account(&format!("{name}@example.org"), PASSWORD, "", SIM_EPOCH).unwrap();
     }
     directory.add_alias("team@example.org", &["alice@example.org", "bob@example.org"]).unwrap();
+    world
+}
+
+/// A process that begins with what the engine holds.
+fn started(engine: SimEngine, limits: Limits) -> World {
+    let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
+    let queue = Queue::open(&store, Policy::default());
+    let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+    let auth = Auth::open(store, [1; 32], options).unwrap();
     let common = Common {
         hostname: "mail.example.org".into(),
         delivery: Delivery::new(auth.clone(), "mail.example.org"),

@@ -120,6 +120,37 @@ fn a_queue_that_fails_accepts_nothing_and_doubles_nothing() {
 }
 
 #[test]
+fn a_submission_that_comes_again_after_a_crash_is_the_same_to_the_last_octet_and_nobody_has_it_twice() {
+    let to = ["bob@example.org", "team@example.org", "carol@example.net"];
+    let script = |reply: &str| logged_in() + &message(&to, "Subject: nothing else", reply);
+    // Commits: Alice's copy, Bob's copy, the copy in Sent, the queue.
+    for (commits, fault) in (0..4).flat_map(|n| [(n, Fault::CrashBefore), (n, Fault::CrashAfter), (n, Fault::Full)]) {
+        let world = world();
+        world.submission().play(&logged_in(), usize::MAX);
+        world.engine.plan(commits, fault);
+        let mut client = world.submission();
+        client.play(&script("45"), usize::MAX);
+        let world = started(world.engine.crash(), Limits::default());
+        let mut later = world.submission();
+        later.now.unix_millis += 3_600_000;
+        later.play(&script("250 2.0.0"), usize::MAX);
+        let name = format!("{fault:?} of commit {commits}");
+        assert_eq!(world.counts(), (1, 1, 1), "{name}");
+        let sent = world.messages("alice", "Sent");
+        let queued = world.queue.content(world.queue.list(None, 1).unwrap()[0].id).unwrap();
+        let queued = String::from_utf8(queued).unwrap();
+        assert_eq!(sent, world.contents("bob"), "{name}");
+        assert_eq!(sent, world.contents("alice"), "{name}");
+        assert!(queued.ends_with(&sent[0]) && sent[0].contains("Message-ID: "), "{name}: {queued}");
+        // All have their answers: the same once more is another message, and has a name of its own.
+        world.submission().play(&script("250 2.0.0"), usize::MAX);
+        assert_eq!(world.counts(), (2, 2, 2), "{name}");
+        let sent = world.messages("alice", "Sent");
+        assert!(sent.len() == 2 && sent[0] != sent[1], "{name}: {sent:?}");
+    }
+}
+
+#[test]
 fn a_full_queue_is_told() {
     let world = || {
         let world = world();

@@ -18,9 +18,11 @@ use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Protocol};
 use crate::key;
+use crate::receipt::{Claim, Claims, Handover};
 use crate::record::{EmailRecord, Mailbox, Role};
 use crate::tx::{Row, Tx};
 use message::{Refers, Summary};
+use std::sync::Arc;
 
 /// A message is looked for among so many of the same name, the oldest first.
 pub(super) const NAMESAKES_MAX: usize = 64;
@@ -40,15 +42,19 @@ pub struct Submission<'a> {
     pub body: &'a [u8],
     /// So many octets at its beginning are what it lacked (RFC 6409 §8): a program's own copy does not have them.
     pub added_bytes: usize,
+    /// How it was handed over; it comes again when its client has no answer.
+    pub handover: Option<Handover>,
 }
 
 /// What became of a submission in the account of the sender.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Submitted {
     /// The copy in Sent.
     pub copy: SentCopy,
     /// So many places of messages got `\Answered` or `$Forwarded`.
     pub flagged: usize,
+    /// To be answered, if a receipt was written for it.
+    pub claim: Option<Claim>,
 }
 
 /// The copy in Sent.
@@ -71,7 +77,7 @@ impl Account {
     /// # Errors
     /// [`Error::NoSpace`], faults: nothing was changed, and it is worth another try.
     pub fn submit(&self, actor: Actor, submission: Submission<'_>) -> Result<Submitted, Error> {
-        let Submission { body, added_bytes } = submission;
+        let Submission { body, added_bytes, handover } = submission;
         let saves = self.devices()?.get(&actor.device).is_none_or(|device| device.saves_sent);
         let summary = Summary::parse(body);
         let refers = Refers::of(body, &summary.structure);
@@ -81,35 +87,47 @@ impl Account {
             tracing::warn!(account = %self.id(), %error, "what a sent message answers may not be found");
         }
         if !saves && refers.is_empty() {
-            return Ok(Submitted { copy: SentCopy::Off, flagged: 0 });
+            return Ok(Submitted { copy: SentCopy::Off, flagged: 0, claim: None });
         }
         let prepared = match saves {
             true => Some(self.prepare(body, &summary, Origin::Submitted { added_bytes })?),
             false => None,
         };
         let object = prepared.as_ref().and_then(|prepared| prepared.object.clone());
-        let submitted = self.transact(move |tx| submit(tx, actor, prepared.as_ref(), &refers));
+        let claims = Arc::clone(&self.cell.claims);
+        let handover = handover.map(Handover::for_sent);
+        let submitted = self.transact(move |tx| {
+            let saved =
+                prepared.as_ref().map(|prepared| tx.attempt(|tx| save(tx, actor, (prepared, handover), &claims)));
+            submitted(tx, actor, saved, &refers)
+        });
         let is_stored = matches!(&submitted, Ok(Submitted { copy: SentCopy::Saved(_), .. }));
         self.remove_unless(is_stored, submitted.as_ref().err(), object);
+        self.forget_gone_receipts();
         submitted
     }
 }
 
-fn submit(tx: &mut Tx<'_>, actor: Actor, prepared: Option<&Prepared>, refers: &Refers) -> Result<Submitted, Error> {
-    let copy = match prepared {
-        None => SentCopy::Off,
-        Some(prepared) => match tx.attempt(|tx| save(tx, actor, prepared)) {
-            Ok(Some(appended)) => SentCopy::Saved(appended),
-            Ok(None) => SentCopy::WasThere,
-            Err(error) if will_not_fit(&error) => SentCopy::Refused(error),
-            Err(error) => return Err(error),
-        },
+/// The copy in Sent, and its receipt.
+type Saved = (SentCopy, Option<Claim>);
+
+fn submitted(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    saved: Option<Result<Saved, Error>>,
+    refers: &Refers,
+) -> Result<Submitted, Error> {
+    let (copy, claim) = match saved {
+        None => (SentCopy::Off, None),
+        Some(Ok(saved)) => saved,
+        Some(Err(error)) if will_not_fit(&error) => (SentCopy::Refused(error), None),
+        Some(Err(error)) => return Err(error),
     };
     let flagged = tx.attempt(|tx| tx.mark_referred(actor, refers)).unwrap_or_else(|error| {
         tracing::warn!(%error, "what a sent message answers was not flagged");
         0
     });
-    Ok(Submitted { copy, flagged })
+    Ok(Submitted { copy, flagged, claim })
 }
 
 /// Whether another try would end the same way.
@@ -130,16 +148,26 @@ fn will_not_fit(error: &Error) -> bool {
     }
 }
 
-fn save(tx: &mut Tx<'_>, actor: Actor, prepared: &Prepared) -> Result<Option<Appended>, Error> {
+fn save(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    (prepared, handover): (&Prepared, Option<Handover>),
+    claims: &Arc<Claims>,
+) -> Result<Saved, Error> {
+    if let Some((_, claim)) = handover.and_then(|handover| tx.known(claims, &handover, actor.now)) {
+        return Ok((SentCopy::WasThere, Some(claim)));
+    }
     for (email, _) in tx.same_messages(prepared)? {
         if tx.is_filed(email)? {
-            return Ok(None);
+            return Ok((SentCopy::WasThere, None));
         }
     }
     tx.must_fit(prepared.size.into())?;
     let sent = tx.mailbox_of(actor, Role::Sent)?;
     let flags = Flags::system(&[SystemFlag::Seen]);
-    store_new(tx, actor, sent, &flags, actor.now, prepared).map(Some)
+    let appended = store_new(tx, actor, sent, &flags, actor.now, prepared)?;
+    let claim = handover.map(|handover| tx.note_receipt(claims, appended.email, handover, actor.now));
+    Ok((SentCopy::Saved(appended), claim))
 }
 
 /// The copy that the server saved of a message that a program uploads or files.

@@ -1,0 +1,72 @@
+//! Receipts of messages that were queued and whose clients may not know yet (`store::receipt`): a row `r` id each, written
+//! with the message. What is queued is always answered with success; so receipts without an answer are what a crash, or a
+//! client that went away, has left.
+
+use crate::entry::QueueId;
+use crate::error::Error;
+use store::{Claims, Handover, Row, Table, TableTx, Timestamp};
+
+/// So many receipts are kept; the oldest is forgotten first.
+pub(crate) const RECEIPTS_MAX: usize = 1000;
+
+const PREFIX: &[u8] = b"r";
+
+/// The message, if it was queued before and its client had no answer; it is the caller's then.
+pub(crate) fn known(
+    tx: &TableTx<'_>,
+    claims: &Claims,
+    handover: &Handover,
+    now: Timestamp,
+) -> Result<Option<QueueId>, Error> {
+    let rows = tx.scan_before(PREFIX, &[], RECEIPTS_MAX)?;
+    let is_it = |row: &&Row| read(row).is_some_and(|known| known.digest == handover.digest && !known.is_old(now));
+    let mut known = rows.iter().filter(is_it).map(number);
+    Ok(known.find(|number| claims.take(*number)).map(QueueId))
+}
+
+/// Writes the receipt of a message that is queued now, and takes away those that were answered: their numbers.
+pub(crate) fn note(tx: &mut TableTx<'_>, claims: &Claims, id: QueueId, handover: &Handover) -> Vec<u64> {
+    let answered = claims.answered();
+    answered.iter().for_each(|number| tx.delete(&key(*number)));
+    tx.put(&key(id.0), value(handover));
+    claims.take(id.0);
+    answered
+}
+
+/// Takes away what was answered, is old, or is too much.
+pub(crate) fn tidy(table: &Table, claims: &Claims, now: Timestamp) -> Result<(), Error> {
+    let answered = claims.answered();
+    let rows = table.scan(PREFIX, &[], 2 * RECEIPTS_MAX)?;
+    let too_many = rows.len().saturating_sub(RECEIPTS_MAX);
+    // What cannot be read tells nothing.
+    let is_old = |row: &Row| read(row).is_none_or(|known| known.is_old(now));
+    let goes = |(place, row): &(usize, &Row)| *place < too_many || answered.contains(&number(row)) || is_old(row);
+    let gone: Vec<&Row> = rows.iter().enumerate().filter(goes).map(|(_, row)| row).collect();
+    if !gone.is_empty() {
+        table.change::<_, Error>(|tx| {
+            gone.iter().for_each(|(key, _)| tx.delete(key));
+            Ok(())
+        })?;
+    }
+    claims.forget(&answered);
+    Ok(())
+}
+
+fn key(number: u64) -> Vec<u8> {
+    [PREFIX, &number.to_be_bytes()].concat()
+}
+
+fn number((key, _): &Row) -> u64 {
+    u64::from_be_bytes(key.last_chunk().copied().unwrap_or_default())
+}
+
+fn value(handover: &Handover) -> Vec<u8> {
+    [&handover.digest[..], &handover.at.0.to_be_bytes(), &handover.serial.to_be_bytes()].concat()
+}
+
+fn read((_, value): &Row) -> Option<Handover> {
+    let (digest, rest) = value.split_first_chunk::<16>()?;
+    let (at, serial) = rest.split_first_chunk::<8>()?;
+    let (at, serial) = (Timestamp(i64::from_be_bytes(*at)), u32::from_be_bytes(serial.try_into().ok()?));
+    Some(Handover { digest: *digest, at, serial })
+}

@@ -1,0 +1,129 @@
+//! A message is handed over for an account: stored once, however often it comes ([`crate::receipt`]).
+
+use super::Account;
+use super::append::{NewMessage, store_new};
+use crate::error::Error;
+use crate::identity::Origin;
+use crate::ids::{EmailId, Timestamp};
+use crate::journal::Actor;
+use crate::receipt::{Claim, Claims, Handover, RECEIPTS_MAX, Receipt};
+use crate::tx::Tx;
+use message::Summary;
+use std::sync::Arc;
+
+/// What became of a message that was handed over.
+#[derive(Debug)]
+pub struct Received {
+    /// The message.
+    pub email: EmailId,
+    /// It was stored when it came before.
+    pub was_there: bool,
+    /// To be answered.
+    pub claim: Claim,
+}
+
+impl Account {
+    /// Stores a message in INBOX, unless it came before and its client had no answer.
+    ///
+    /// # Errors
+    /// As [`Account::append`].
+    pub fn receive(&self, actor: Actor, message: NewMessage, handover: Handover) -> Result<Received, Error> {
+        let NewMessage { body, flags, internal_date } = message;
+        let prepared = self.prepare(&body, &Summary::parse(&body), Origin::Delivered)?;
+        drop(body);
+        let (object, claims) = (prepared.object.clone(), Arc::clone(&self.cell.claims));
+        let received = self.transact(move |tx| {
+            if let Some((email, claim)) = tx.known(&claims, &handover, actor.now) {
+                return Ok(Received { email, was_there: true, claim });
+            }
+            let inbox = tx.state.inbox()?.id;
+            tx.must_fit(prepared.size.into())?;
+            let email = store_new(tx, actor, inbox, &flags, internal_date, &prepared)?.email;
+            Ok(Received { email, was_there: false, claim: tx.note_receipt(&claims, email, handover, actor.now) })
+        });
+        let is_stored = received.as_ref().is_ok_and(|received| !received.was_there);
+        self.remove_unless(is_stored, received.as_ref().err(), object);
+        self.forget_gone_receipts();
+        received
+    }
+
+    /// How a message was handed over first that is handed over again now.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn first_handover(&self, handover: &Handover, now: Timestamp) -> Result<Option<Handover>, Error> {
+        let (state, sent) = (self.cell.state()?, handover.for_sent().digest);
+        let is_it = |receipt: &&Receipt| {
+            let same = receipt.handover.digest == handover.digest || receipt.handover.digest == sent;
+            same && !receipt.handover.is_old(now) && self.cell.claims.is_free(receipt.email.0)
+        };
+        let first = state.record.receipts.iter().find(is_it).map(|receipt| receipt.handover);
+        Ok(first.map(|Handover { at, serial, .. }| Handover { at, serial, ..*handover }))
+    }
+
+    /// Takes the receipts away whose clients have their answers.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], faults.
+    pub(crate) fn tidy_receipts(&self, now: Timestamp) -> Result<(), Error> {
+        let answered = self.cell.claims.answered();
+        if answered.is_empty() {
+            return Ok(());
+        }
+        let claims = Arc::clone(&self.cell.claims);
+        let tidied = self.transact(move |tx| {
+            tx.tidy_receipts(&claims, now);
+            Ok(())
+        });
+        match tidied {
+            Err(Error::NoSuchAccount) => self.cell.claims.forget(&answered),
+            Err(error) => return Err(error),
+            Ok(()) => self.forget_gone_receipts(),
+        }
+        Ok(())
+    }
+
+    /// What was answered, and has no receipt any more.
+    pub(super) fn forget_gone_receipts(&self) {
+        let mut answered = self.cell.claims.answered();
+        if !answered.is_empty()
+            && let Ok(state) = self.cell.state()
+        {
+            answered.retain(|number| state.record.receipts.iter().all(|receipt| receipt.email.0 != *number));
+            self.cell.claims.forget(&answered);
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// The message, if it came before and its client had no answer; it is the caller's then.
+    pub(super) fn known(&self, claims: &Arc<Claims>, handover: &Handover, now: Timestamp) -> Option<(EmailId, Claim)> {
+        let same = |receipt: &&Receipt| receipt.handover.digest == handover.digest && !receipt.handover.is_old(now);
+        let mut known = self.state.record.receipts.iter().filter(same).map(|receipt| receipt.email);
+        known.find(|email| claims.take(email.0)).map(|email| (email, claims.claim(email.0)))
+    }
+
+    /// Writes the receipt of a message that was just stored.
+    pub(super) fn note_receipt(
+        &mut self,
+        claims: &Arc<Claims>,
+        email: EmailId,
+        handover: Handover,
+        now: Timestamp,
+    ) -> Claim {
+        self.tidy_receipts(claims, now);
+        let receipts = &mut self.change_record().receipts;
+        receipts.push(Receipt { email, handover });
+        receipts.drain(..receipts.len().saturating_sub(RECEIPTS_MAX));
+        claims.take(email.0);
+        claims.claim(email.0)
+    }
+
+    fn tidy_receipts(&mut self, claims: &Claims, now: Timestamp) {
+        let answered = claims.answered();
+        let goes = |receipt: &Receipt| answered.contains(&receipt.email.0) || receipt.handover.is_old(now);
+        if self.state.record.receipts.iter().any(goes) {
+            self.change_record().receipts.retain(|receipt| !goes(receipt));
+        }
+    }
+}
