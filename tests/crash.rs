@@ -9,17 +9,21 @@
 mod crash {
     pub mod checker;
     pub mod ledger;
+    pub mod retries;
     pub mod workload;
 }
 mod support;
 
 use std::env;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crash::checker;
 use crash::ledger::{COPIES, Ledger};
+use crash::retries::{self, Way};
 use crash::workload::{self, Account, Client, Work};
+use support::Failure;
 use support::random::Random;
 use support::server::Server;
 
@@ -78,6 +82,46 @@ fn nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed() {
         usual < FIRST_SELECT_USUAL && slowest < FIRST_SELECT_MAX,
         "the first SELECT takes {usual:?}, once {slowest:?}"
     );
+}
+
+/// A message is in many stages between its first octet and its answer, so the server dies at any of them.
+#[test]
+fn what_is_handed_over_again_after_the_server_was_killed_is_neither_lost_nor_doubled() {
+    let mut random = Random::new(Random::seed("PILLARBOX_CRASH_SEED"));
+    let rounds = env::var("PILLARBOX_CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    // Nobody listens there: what is queued stays.
+    let mut server = Server::with("smarthost = { host = \"127.0.0.1\", port = 1, security = \"none\" }\n");
+    [retries::ALICE, retries::BOB].iter().for_each(|address| server.add_account(address));
+    let ways = [Way::Smtp, Way::Lmtp, Way::Submission];
+    let mut clients: Vec<_> = (0..6).map(|number| retries::Client::new(ways[number % ways.len()], number)).collect();
+    for round in 0..=rounds {
+        server.start();
+        let addresses = server.addresses().clone();
+        let (stages, told) = channel();
+        thread::scope(|scope| {
+            for client in &mut clients {
+                let (stages, addresses) = (stages.clone(), &addresses);
+                scope.spawn(move || match client.run(addresses, round == rounds, &stages) {
+                    Err(Failure::Refused(text)) => panic!("{}: {text}", client.name),
+                    Ok(()) | Err(Failure::Gone(_)) => {}
+                });
+            }
+            drop(stages);
+            if round < rounds {
+                let deadly = 30 + random.below(120) as usize;
+                assert_eq!(told.iter().take(deadly).count(), deadly, "the clients stand still:\n{}", server.log());
+                // Not to wait for anything: the moment must not be that of a stage.
+                thread::sleep(Duration::from_micros(random.below(KILL_MICROS)));
+                server.kill();
+            }
+        });
+        assert_eq!(server.faults(), Vec::<String>::new());
+    }
+    let (answered, retries) =
+        clients.iter().fold((0, 0), |sum, client| (sum.0 + client.answered, sum.1 + client.retries));
+    println!("{answered} messages were answered, {retries} of them handed over more than once");
+    assert!(retries > 0, "the server always died between two messages");
+    assert_eq!(retries::problems(&server, &clients), Vec::<String>::new());
 }
 
 fn account(server: &Server, address: &str) -> Account {

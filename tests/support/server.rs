@@ -51,12 +51,17 @@ pub struct Addresses {
 impl Server {
     /// A new directory with the domain `example.org`. Nothing runs yet.
     pub fn new() -> Self {
+        Self::with("")
+    }
+
+    /// The same with `more` lines in the configuration.
+    pub fn with(more: &str) -> Self {
         let place = tempfile::Builder::new().prefix("pillarbox-test-").tempdir().expect("a temporary directory");
         let services = ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s", "https", "http"];
         let listen: String = services.map(|service| format!("{service} = [\"127.0.0.1:0\"]\n")).concat();
         let data = place.path().join("data");
         let config = format!(
-            "hostname = \"{HOSTNAME}\"\ndata_dir = {data:?}\n\n[listen]\n{listen}\n\
+            "hostname = \"{HOSTNAME}\"\ndata_dir = {data:?}\n{more}\n[listen]\n{listen}\n\
              [log]\nlevel = \"info\"\nformat = \"json\"\n"
         );
         fs::write(place.path().join("pillarbox.toml"), config).expect("the configuration");
