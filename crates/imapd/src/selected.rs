@@ -1,7 +1,7 @@
 //! The selected mailbox: what the client has been told, and what there is.
 
 use imap_proto::{MessageSet, Numbering, SequenceSet};
-use store::{Account, Index, MailboxId, ModSeq, Uid, View};
+use store::{Account, Body, Index, MailboxId, ModSeq, Uid, View};
 
 /// The selected mailbox of a session.
 ///
@@ -18,6 +18,8 @@ pub(crate) struct Selected {
     pub(crate) read_only: bool,
     /// RFC 9051 §6.4.4.1 `$`
     pub(crate) saved: Vec<Uid>,
+    /// The large body that was read last: clients fetch one in many parts.
+    pub(crate) known: Option<Body>,
 }
 
 /// A set names a message number that the client cannot know (RFC 9051 §9: an error for numbers, never for UIDs).

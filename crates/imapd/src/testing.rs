@@ -76,6 +76,7 @@ impl Mailbox {
             view,
             read_only: false,
             saved: Vec::new(),
+            known: None,
         }
     }
 

@@ -94,6 +94,43 @@ pub fn end(message: &[u8]) -> usize {
     at
 }
 
+/// Finds [`end`] in a message that comes in pieces.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EndFinder {
+    passed: usize,
+    line: Line,
+}
+
+/// What of the line has passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Line {
+    #[default]
+    Nothing,
+    /// A CR, which an LF may follow.
+    Cr,
+    Text,
+}
+
+impl EndFinder {
+    /// Looks at the next piece; gives the offset of the body in the message once it is known.
+    pub fn feed(&mut self, piece: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        while let Some(&byte) = piece.get(at) {
+            match (self.line, byte) {
+                (Line::Nothing | Line::Cr, b'\n') => return Some(self.passed + at + 1),
+                (Line::Nothing, b'\r') => (self.line, at) = (Line::Cr, at + 1),
+                (Line::Nothing | Line::Cr | Line::Text, _) => {
+                    let line_end = memchr(b'\n', &piece[at..]);
+                    self.line = if line_end.is_some() { Line::Nothing } else { Line::Text };
+                    at = line_end.map_or(piece.len(), |offset| at + offset + 1);
+                }
+            }
+        }
+        self.passed += piece.len();
+        None
+    }
+}
+
 /// The first field called `name`.
 #[must_use]
 pub fn find<'a>(header: &'a [u8], name: &str) -> Option<Field<'a>> {
@@ -176,6 +213,18 @@ pub(crate) fn without_line_end(line: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn pieces_have_the_same_end(text in "[a\r\n]{0,20}", cut in 0_usize..20) {
+            let message = text.as_bytes();
+            let (first, rest) = message.split_at(cut.min(message.len()));
+            let mut finder = EndFinder::default();
+            let found = finder.feed(first).or_else(|| finder.feed(rest));
+            prop_assert_eq!(found.unwrap_or(message.len()), end(message));
+        }
+    }
 
     const HEADER: &[u8] = b"From a@b Tue Aug  6 2002\r\nFrom: a\r\nTo : b,\r\n\tc\r\nfrom: d\r\nX:\r\n\r\nbody: no\r\n";
 

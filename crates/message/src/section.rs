@@ -101,10 +101,17 @@ pub fn binary<'m>(structure: &Structure, message: &'m [u8], path: &[u32]) -> Opt
 /// # Errors
 /// [`UnknownCte`] where the encoding is none of RFC 2045.
 pub fn decoded<'m>(part: &Part, message: &'m [u8]) -> Result<Cow<'m, [u8]>, UnknownCte> {
-    let body = part.body.of(message);
+    Ok(encoding(part)?.decode(part.body.of(message)))
+}
+
+/// How the body of a part is encoded; multiparts and messages are not (RFC 2045 §6.4).
+///
+/// # Errors
+/// [`UnknownCte`] where the encoding is none of RFC 2045.
+pub fn encoding(part: &Part) -> Result<Encoding, UnknownCte> {
     match part.content {
-        Content::Leaf => Ok(Encoding::named(&part.encoding)?.decode(body)),
-        Content::Multipart(_) | Content::Message(_) => Ok(Cow::Borrowed(body)),
+        Content::Leaf => Encoding::named(&part.encoding),
+        Content::Multipart(_) | Content::Message(_) => Ok(Encoding::Identity),
     }
 }
 

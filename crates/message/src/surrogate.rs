@@ -15,6 +15,8 @@ const WORD_BYTES_MAX: usize = 30;
 const NAME_BYTES_MAX: usize = 20;
 /// RFC 6858 §2.1: stands for an address that ASCII cannot tell.
 const INVALID_ADDRESS: &str = "invalid@internationalized-address.invalid";
+/// A longer header has no surrogate: it is what nobody writes, and would have to be held whole.
+pub const HEADER_BYTES_MAX: usize = 128 * 1024;
 const ADDRESS_FIELDS: [&str; 12] = [
     "from",
     "sender",
@@ -34,11 +36,14 @@ const TEXT_FIELDS: [&str; 6] =
 const PARAMETER_FIELDS: [&str; 2] = ["content-type", "content-disposition"];
 
 /// The header of the surrogate with its empty line, where the message has one; `None` where the message needs no
-/// surrogate, because its header is ASCII, or has none, because its header is not UTF-8 (RFC 6532 §3.1): what old programs
+/// surrogate, because its header is ASCII, or has none, because its header is too long or not UTF-8 (RFC 6532 §3.1): what old programs
 /// wrote in a charset that nobody knows goes on as it came.
 #[must_use]
 pub fn header(message: &[u8]) -> Option<Vec<u8>> {
     let header = message.get(..header::end(message)).filter(|header| !header.is_ascii())?;
+    if header.len() > HEADER_BYTES_MAX {
+        return None;
+    }
     str::from_utf8(header).ok()?;
     let mut made = Vec::with_capacity(2 * header.len());
     let mut end = 0;

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 
 use crate::header::{line_end, without_line_end};
 use crate::parameter::hex_digit;
@@ -63,36 +63,117 @@ impl Encoding {
     }
 }
 
+/// Of a line that does not end, so much is kept back: where it is more, white space at its end stays.
+const QUOTED_LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// Decodes what comes in pieces: the same as [`Encoding::decode`] of all of them together.
+#[derive(Clone, Debug)]
+pub struct Decoder(State);
+
+#[derive(Clone, Debug)]
+enum State {
+    Identity,
+    Base64(Group),
+    /// The line that has begun.
+    QuotedPrintable(Vec<u8>),
+}
+
+impl Decoder {
+    /// At the beginning of a body.
+    #[must_use]
+    pub fn new(encoding: Encoding) -> Self {
+        Self(match encoding {
+            Encoding::Identity => State::Identity,
+            Encoding::Base64 => State::Base64(Group::default()),
+            Encoding::QuotedPrintable => State::QuotedPrintable(Vec::new()),
+        })
+    }
+
+    /// Decodes the next piece.
+    pub fn feed(&mut self, piece: &[u8], decoded: &mut Vec<u8>) {
+        match &mut self.0 {
+            State::Identity => decoded.extend_from_slice(piece),
+            State::Base64(group) => group.feed(piece, decoded),
+            State::QuotedPrintable(line) => feed_quoted(line, piece, decoded),
+        }
+    }
+
+    /// Decodes what was kept back; the body is over.
+    pub fn finish(&mut self, decoded: &mut Vec<u8>) {
+        match &mut self.0 {
+            State::Identity => {}
+            State::Base64(group) => group.flush(decoded),
+            State::QuotedPrintable(line) => decoded.append(&mut quoted_printable(&std::mem::take(line))),
+        }
+    }
+}
+
 /// Decodes base64.
 #[must_use]
 pub fn base64(bytes: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(bytes.len() / 4 * 3 + 3);
-    let (mut bits, mut count) = (0_u32, 0);
-    for &byte in bytes {
-        let value = BASE64[usize::from(byte)];
-        if value < 64 {
-            bits = bits << 6 | u32::from(value);
-            count += 1;
-            if count == 4 {
-                decoded.extend_from_slice(&bits.to_be_bytes()[1..]);
-                (bits, count) = (0, 0);
-            }
-        } else if byte == b'=' {
-            flush(bits, count, &mut decoded);
-            (bits, count) = (0, 0);
-        }
-    }
-    flush(bits, count, &mut decoded);
+    let mut group = Group::default();
+    group.feed(bytes, &mut decoded);
+    group.flush(&mut decoded);
     decoded
 }
 
-/// The whole bytes of an unfinished group of `count` digits.
-fn flush(bits: u32, count: u32, decoded: &mut Vec<u8>) {
-    match count {
-        2 => decoded.push((bits >> 4) as u8),
-        3 => decoded.extend_from_slice(&[(bits >> 10) as u8, (bits >> 2) as u8]),
-        _ => {}
+/// Digits of base64 that are not three bytes yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Group {
+    bits: u32,
+    count: u32,
+}
+
+impl Group {
+    fn feed(&mut self, bytes: &[u8], decoded: &mut Vec<u8>) {
+        let Self { mut bits, mut count } = *self;
+        for &byte in bytes {
+            let value = BASE64[usize::from(byte)];
+            if value < 64 {
+                bits = bits << 6 | u32::from(value);
+                count += 1;
+                if count == 4 {
+                    decoded.extend_from_slice(&bits.to_be_bytes()[1..]);
+                    (bits, count) = (0, 0);
+                }
+            } else if byte == b'=' {
+                Self { bits, count }.flush(decoded);
+                (bits, count) = (0, 0);
+            }
+        }
+        *self = Self { bits, count };
     }
+
+    /// The whole bytes of an unfinished group.
+    fn flush(&mut self, decoded: &mut Vec<u8>) {
+        let Self { bits, count } = std::mem::take(self);
+        match count {
+            2 => decoded.push((bits >> 4) as u8),
+            3 => decoded.extend_from_slice(&[(bits >> 10) as u8, (bits >> 2) as u8]),
+            _ => {}
+        }
+    }
+}
+
+fn feed_quoted(line: &mut Vec<u8>, piece: &[u8], decoded: &mut Vec<u8>) {
+    let (lines, rest) = piece.split_at(memrchr(b'\n', piece).map_or(0, |at| at + 1));
+    if !lines.is_empty() {
+        line.extend_from_slice(lines);
+        decoded.append(&mut quoted_printable(line));
+        line.clear();
+    }
+    line.extend_from_slice(rest);
+    if line.len() <= QUOTED_LINE_BYTES_MAX {
+        return;
+    }
+    let text = line.trim_ascii_end();
+    // A code, or the `=` that makes a line go on, may have begun.
+    let begun = memrchr(b'=', &text[text.len().saturating_sub(2)..]);
+    let ready = begun.map_or(text.len(), |at| text.len().saturating_sub(2) + at);
+    let ready = if line.len() - ready > QUOTED_LINE_BYTES_MAX { line.len() } else { ready };
+    push_codes(&line[..ready], decoded);
+    line.drain(..ready);
 }
 
 /// The value of a base64 digit.
@@ -156,6 +237,42 @@ pub(crate) fn push_codes(mut text: &[u8], decoded: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn pieces_decode_to_the_same(text in "[aF=4 \t\r\n]{0,40}", cuts in prop::collection::vec(0_usize..40, 0..5)) {
+            for encoding in [Encoding::Identity, Encoding::Base64, Encoding::QuotedPrintable] {
+                let (mut decoder, mut decoded, mut rest) = (Decoder::new(encoding), Vec::new(), text.as_bytes());
+                for cut in &cuts {
+                    let (piece, after) = rest.split_at(*cut.min(&rest.len()));
+                    decoder.feed(piece, &mut decoded);
+                    rest = after;
+                }
+                decoder.feed(rest, &mut decoded);
+                decoder.finish(&mut decoded);
+                let whole = encoding.decode(text.as_bytes());
+                prop_assert_eq!(&decoded[..], whole.as_ref());
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_not_kept() {
+        let mut decoder = Decoder::new(Encoding::QuotedPrintable);
+        let mut decoded = Vec::new();
+        let text = "caf=C3=A9 ".repeat(10_000);
+        for piece in text.as_bytes().chunks(777) {
+            decoder.feed(piece, &mut decoded);
+            let State::QuotedPrintable(line) = &decoder.0 else { panic!() };
+            assert!(line.len() <= QUOTED_LINE_BYTES_MAX);
+        }
+        decoder.finish(&mut decoded);
+        assert_eq!(decoded, quoted_printable(text.as_bytes()));
+        decoder.feed(&[b' '; 3 * QUOTED_LINE_BYTES_MAX], &mut decoded);
+        let State::QuotedPrintable(line) = &decoder.0 else { panic!() };
+        assert!(line.len() <= QUOTED_LINE_BYTES_MAX);
+    }
 
     #[test]
     fn base64_is_decoded_tolerantly() {

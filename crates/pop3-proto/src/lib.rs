@@ -21,7 +21,7 @@ mod secret;
 mod syntax_error;
 
 pub use command::{Auth, Command, MessageNumber};
-pub use multi_line::{Stuffer, encode_end, encode_line, encode_message, top};
+pub use multi_line::{Stuffer, encode_end, encode_line, encode_message, first_lines};
 pub use receiver::{AUTH_LINE_OCTETS_MAX, COMMAND_LINE_OCTETS_MAX, Event, Receiver};
 pub use reply::{Reply, ResponseCode};
 pub use secret::Secret;

@@ -25,7 +25,7 @@ pub fn encode_end(output: &mut Vec<u8>) {
     output.extend_from_slice(b".\r\n");
 }
 
-/// Appends a whole message (or the part of it that [`top`] gives) and the dot that ends the answer.
+/// Appends a whole message (or the part of it that TOP asks for) and the dot that ends the answer.
 pub fn encode_message(message: &[u8], output: &mut Vec<u8>) {
     let mut stuffer = Stuffer::new();
     stuffer.write(message, output);
@@ -80,24 +80,20 @@ impl Stuffer {
     }
 }
 
-/// What TOP shows of a message (RFC 1939 §7): the header, the empty line after it, and the first `lines` lines of the
-/// body. A message without an empty line is all header. Lines end with LF, with or without CR.
+/// Of a piece of a message's body, what belongs to its first `lines` lines, for TOP (RFC 1939 §7); `lines` becomes what is
+/// left of them for the next piece. Lines end with LF, with or without CR.
 #[must_use]
-pub fn top(message: &[u8], lines: u64) -> &[u8] {
-    let mut line_start = 0;
-    let mut body_lines_left = None;
-    for line_end in memchr_iter(b'\n', message).map(|at| at + 1) {
-        body_lines_left = match body_lines_left {
-            Some(left) => Some(left - 1),
-            None if matches!(message.get(line_start..line_end), Some(b"\r\n" | b"\n")) => Some(lines),
-            None => None,
-        };
-        if body_lines_left == Some(0) {
-            return message.get(..line_end).unwrap_or(message);
-        }
-        line_start = line_end;
+pub fn first_lines<'p>(piece: &'p [u8], lines: &mut u64) -> &'p [u8] {
+    if *lines == 0 {
+        return &[];
     }
-    message
+    for line_end in memchr_iter(b'\n', piece) {
+        *lines -= 1;
+        if *lines == 0 {
+            return piece.get(..=line_end).unwrap_or(piece);
+        }
+    }
+    piece
 }
 
 #[cfg(test)]
@@ -145,25 +141,20 @@ mod tests {
         assert_eq!(output, b"1 120\r\n2 .x\r\n..x\r\n.\r\n");
     }
 
-    fn check_top(message: &str, lines: u64, expected: &str) {
-        assert_eq!(str::from_utf8(top(message.as_bytes(), lines)).unwrap(), expected, "{message:?} {lines}");
-    }
-
     #[test]
-    fn top_counts_body_lines() {
-        let message = "A: b\r\n c\r\n\r\none\r\n\r\nthree\r\n";
-        check_top(message, 0, "A: b\r\n c\r\n\r\n");
-        check_top(message, 1, "A: b\r\n c\r\n\r\none\r\n");
-        check_top(message, 2, "A: b\r\n c\r\n\r\none\r\n\r\n");
-        check_top(message, 3, message);
-        check_top(message, 4, message);
-        check_top(message, u64::MAX, message);
-        check_top("A: b\r\n", 0, "A: b\r\n");
-        check_top("A: b", 0, "A: b");
-        check_top("\r\none\r\ntwo", 0, "\r\n");
-        check_top("\r\none\r\ntwo", 1, "\r\none\r\n");
-        check_top("\r\none\r\ntwo", 2, "\r\none\r\ntwo");
-        check_top("A: b\n\none\ntwo\n", 1, "A: b\n\none\n");
-        check_top("", 0, "");
+    fn lines_of_a_body_are_counted_over_its_pieces() {
+        let check = |pieces: &[&str], mut lines: u64, expected: &str| {
+            let shown: Vec<u8> =
+                pieces.iter().flat_map(|piece| first_lines(piece.as_bytes(), &mut lines)).copied().collect();
+            assert_eq!(String::from_utf8(shown).unwrap(), expected, "{pieces:?}");
+        };
+        check(&["one\r\n\r\nthree\r\n"], 0, "");
+        check(&["one\r\n\r\nthree\r\n"], 1, "one\r\n");
+        check(&["one\r\n\r\nthree\r\n"], 2, "one\r\n\r\n");
+        check(&["one\r\n\r\nthree\r\n"], 3, "one\r\n\r\nthree\r\n");
+        check(&["one\r\n\r\nthree"], u64::MAX, "one\r\n\r\nthree");
+        check(&["on", "e\ntw", "o\nthree\n", "four"], 2, "one\ntwo\n");
+        check(&["one\n", "two\n"], 1, "one\n");
+        check(&[], 1, "");
     }
 }

@@ -26,6 +26,7 @@ use auth::Auth;
 use authorization::Authorization;
 use habit::Habit;
 use pop3_proto::{Command, Event, Receiver, Reply};
+use retrieval::Slice;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use std::sync::Arc;
 use transaction::Transaction;
@@ -188,23 +189,30 @@ impl Session {
         }
     }
 
-    /// Goes on with an answer of many lines, if one is being sent; whether there is more of it. As long as the client takes
-    /// it, however slowly, it is not idle.
-    fn answer(&mut self, now: Moment, output: &mut Vec<u8>) -> Option<bool> {
+    /// Goes on with an answer of many lines, if one is being sent. As long as the client takes it, however slowly, it is
+    /// not idle.
+    fn answer(&mut self, now: Moment, output: &mut Vec<u8>) -> Option<Slice> {
         let State::Transaction(transaction) = &mut self.state else { return None };
-        let more = transaction.answer(output)?;
+        let slice = transaction.answer(self.words, output)?;
         self.touch(now);
-        Some(more)
+        Some(slice)
     }
 
     /// Handles what was received, until something has to be waited for.
     fn run(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
         loop {
-            if let Some(more) = self.answer(now, output) {
-                if more {
-                    return Step::Flush;
+            match self.answer(now, output) {
+                None => {}
+                Some(Slice::Done) => continue,
+                Some(Slice::More) => return Step::Flush,
+                Some(Slice::Unreadable) => {
+                    authorization::temporary(self.words.message_is_broken).encode(output);
+                    continue;
                 }
-                continue;
+                Some(Slice::Broken) => {
+                    self.state = State::Over;
+                    return Step::Close;
+                }
             }
             if self.is_held_back(now, output) {
                 return if matches!(self.state, State::Over) { Step::Close } else { Step::Wait };

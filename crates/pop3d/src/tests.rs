@@ -1,10 +1,11 @@
 //! Sessions in memory: no sockets, no clock, the simulated engine.
 
-use crate::{AUTHORIZATION_TIMEOUT_MILLIS, ERRORS_MAX, IDLE_TIMEOUT_MILLIS, LoginDelay, Service, Session};
+use crate::{AUTHORIZATION_TIMEOUT_MILLIS, ERRORS_MAX, IDLE_TIMEOUT_MILLIS, LoginDelay, Service, Session, State};
 use auth::{Auth, AuthOptions};
 use session::{Moment, Peer, Session as _, Step, Tls};
 use std::sync::Arc;
 use std::task::Waker;
+use store::objects::Objects;
 use store::removal::RemovalPolicy;
 use store::sim::{SimEngine, SimObjects};
 use store::{Account, Actor, DeviceId, Flags, NewMessage, Protocol, Store, Target, Timestamp};
@@ -14,6 +15,7 @@ const TIME: Timestamp = Timestamp(NOW.unix_millis);
 
 struct World {
     engine: SimEngine,
+    objects: SimObjects,
     store: Store,
     account: Account,
     service: Arc<Service>,
@@ -23,8 +25,8 @@ struct World {
 
 /// An account with one POP3 device and the given bodies in its INBOX.
 fn world(bodies: &[&str]) -> World {
-    let engine = SimEngine::new();
-    let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
+    let (engine, objects) = (SimEngine::new(), SimObjects::new());
+    let store = Store::new(Arc::new(engine.clone()), Arc::new(objects.clone()));
     let auth = Auth::open(store.clone(), [7; 32], AuthOptions::default()).unwrap();
     auth.directory().add_domain("example.org").unwrap();
     let id = auth.directory().add_account("alice@example.org", "correct horse battery", "Alice", TIME).unwrap();
@@ -41,7 +43,7 @@ fn world(bodies: &[&str]) -> World {
         tls_available: true,
         login_delay: LoginDelay::new(0),
     });
-    World { engine, store, account, service, password, address: "127.0.0.1" }
+    World { engine, objects, store, account, service, password, address: "127.0.0.1" }
 }
 
 impl World {
@@ -218,6 +220,7 @@ impl World {
     fn clone_world(&self) -> Self {
         World {
             engine: self.engine.clone(),
+            objects: self.objects.clone(),
             store: self.store.clone(),
             account: self.account.clone(),
             service: Arc::clone(&self.service),
@@ -450,4 +453,52 @@ fn refusals_after_the_login_do_not_end_the_session() {
     let mut client = world.log_in();
     let answers: String = (0..ERRORS_MAX).map(|_| client.say("XYZ\r\n")).collect();
     assert!(answers.ends_with("-ERR Too many errors\r\n") && client.last == Step::Close, "{answers}");
+}
+
+/// RFC 1939 §5: what a client is sent as a message is that message.
+#[test]
+fn a_message_that_was_not_read_was_held_whole() {
+    let large = format!("Subject: large\r\n\r\n{}", "line of text\r\n".repeat(700_000));
+    let world = world(&[&large, "Subject: small\r\n\r\nsmall\r\n"]);
+    for (command, sent) in [("RETR 1\r\n", large.len()), ("TOP 1 600000\r\n", 18 + 600_000 * 14)] {
+        let mut client = world.log_in();
+        client.session.receive(command.as_bytes());
+        let (mut all, mut slices) = (0, 0);
+        loop {
+            let mut output = Vec::new();
+            client.last = client.session.step(client.now, &mut output);
+            assert!(output.capacity() <= 256 * 1024, "{} of output", output.capacity());
+            let State::Transaction(transaction) = &client.session.state else { panic!() };
+            assert!(transaction.held_bytes() <= 128 * 1024, "{} of the message", transaction.held_bytes());
+            all += output.len();
+            slices += 1;
+            if client.last != Step::Flush {
+                break;
+            }
+        }
+        assert!(slices > 100, "{slices}");
+        assert_eq!(all, format!("+OK {} octets\r\n.\r\n", large.len()).len() + sent, "{command}");
+        assert!(client.say("RETR 2\r\n").starts_with("+OK 25 octets\r\nSubject: small\r\n"));
+        client.say("QUIT\r\n");
+    }
+}
+
+#[test]
+fn a_damaged_message_is_refused_and_one_that_becomes_so_ends_the_connection() {
+    let large = format!("Subject: large\r\n\r\n{}", "line of text\r\n".repeat(700_000));
+    let world = world(&[&large, "a"]);
+    let name = world.objects.list(world.account.id()).unwrap().remove(0).0;
+    let mut client = world.log_in();
+    client.session.receive(b"RETR 1\r\n");
+    let mut sent = Vec::new();
+    while sent.is_empty() {
+        assert_eq!(client.session.step(client.now, &mut sent), Step::Flush);
+    }
+    assert!(world.objects.corrupt(world.account.id(), &name));
+    let rest = client.step();
+    assert!(client.last == Step::Close && !rest.ends_with("\r\n.\r\n"), "{}", rest.len());
+    drop(client);
+    let mut client = world.log_in();
+    assert!(client.say("RETR 1\r\n").starts_with("-ERR [SYS/TEMP]"));
+    assert_eq!(client.say("RETR 2\r\n"), "+OK 1 octets\r\na\r\n.\r\n");
 }

@@ -3,7 +3,7 @@
 use crate::Outcome;
 use crate::authorization::temporary;
 use crate::listing::Listing;
-use crate::retrieval::Retrieval;
+use crate::retrieval::{Asked, Retrieval, Slice};
 use crate::words::Words;
 use pop3_proto::{Command, MessageNumber, Reply};
 use session::Moment;
@@ -48,6 +48,15 @@ impl Transaction {
         Ok(Self { account, device, maildrop, marks, utf8, answering: None })
     }
 
+    /// Octets of the message that is being sent.
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> usize {
+        match &self.answering {
+            Some(Answer::Retrieval(retrieval)) => retrieval.held_bytes(),
+            Some(Answer::Listing(_)) | None => 0,
+        }
+    }
+
     pub(crate) fn greeting(&self, words: &Words) -> Reply {
         Reply::ok((words.messages)(self.marks.len()))
     }
@@ -57,21 +66,26 @@ impl Transaction {
         self.maildrop.expires_after_days()
     }
 
-    /// Goes on with an answer of many lines, if there is one; `true` when there is more of it to send.
-    pub(crate) fn answer(&mut self, output: &mut Vec<u8>) -> Option<bool> {
-        let more = match &mut self.answering {
+    /// Goes on with an answer of many lines, if there is one.
+    pub(crate) fn answer(&mut self, words: &Words, output: &mut Vec<u8>) -> Option<Slice> {
+        let slice = match &mut self.answering {
             None => return None,
             Some(Answer::Listing(listing)) => {
                 let marks = &self.marks;
                 let is_there = |position: usize| marks.get(position).is_some_and(|mark| !mark.deleted);
-                listing.write(&self.maildrop, is_there, output)
+                if listing.write(&self.maildrop, is_there, output) { Slice::More } else { Slice::Done }
             }
-            Some(Answer::Retrieval(retrieval)) => retrieval.write(output),
+            Some(Answer::Retrieval(retrieval)) => retrieval.write(words, output),
         };
-        if !more {
-            self.answering = None;
+        if slice != Slice::More
+            && let Some(Answer::Retrieval(retrieval)) = self.answering.take()
+            && slice == Slice::Done
+            && retrieval.asked().lines.is_none()
+            && let Some(mark) = self.marks.get_mut(retrieval.asked().position)
+        {
+            mark.taken = true;
         }
-        Some(more)
+        Some(slice)
     }
 
     pub(crate) fn handle(
@@ -92,8 +106,8 @@ impl Transaction {
             Command::Uidl(Some(number)) => {
                 self.one(number, words, |maildrop, message| maildrop.uidl(message).into_owned())
             }
-            Command::Retr(number) => self.retrieve(number, None, words, output),
-            Command::Top(number, lines) => self.retrieve(number, Some(lines), words, output),
+            Command::Retr(number) => self.retrieve(number, None, words),
+            Command::Top(number, lines) => self.retrieve(number, Some(lines), words),
             Command::Dele(number) => self.delete(number, words),
             Command::Noop => Outcome::Reply(Reply::ok("")),
             Command::Rset => self.reset(),
@@ -146,24 +160,20 @@ impl Transaction {
     }
 
     /// RETR, or with `lines` TOP, which does not count as taken.
-    fn retrieve(&mut self, number: MessageNumber, lines: Option<u64>, words: &Words, output: &mut Vec<u8>) -> Outcome {
+    fn retrieve(&mut self, number: MessageNumber, lines: Option<u64>, words: &Words) -> Outcome {
         let message = match self.find(number, words) {
             Ok((message, _)) => message,
             Err(refusal) => return refusal,
         };
-        let body = match self.account.reader().and_then(|reader| reader.body(message.email)) {
+        let body = match self.account.reader().and_then(|reader| reader.open(message.email, None)) {
             Ok(body) => body,
             // It was expunged so long ago that it has left retention too, within this session.
             Err(Error::NoSuchMessage) => return Outcome::Reply(Reply::err((words.is_gone)(number.get()))),
             Err(_) => return Outcome::Reply(temporary(words.message_is_broken)),
         };
-        if lines.is_none()
-            && let Ok((_, mark)) = self.find(number, words)
-        {
-            mark.taken = true;
-        }
-        let retrieval = Retrieval::new(body, lines, self.utf8);
-        Reply::ok((words.octets)(retrieval.size())).encode(output);
+        let (utf8, size) = (self.utf8, self.maildrop.size(&message, self.utf8));
+        let position = usize::try_from(number.get() - 1).unwrap_or(usize::MAX);
+        let retrieval = Retrieval::new(Asked { position, lines, utf8, size }, body);
         self.answering = Some(Answer::Retrieval(retrieval));
         Outcome::Done
     }

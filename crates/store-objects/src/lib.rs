@@ -24,8 +24,11 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use std::fmt;
+use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::ids::AccountId;
 use store::objects::{ObjectError, ObjectName, Objects};
@@ -59,6 +62,7 @@ pub struct DirectoryObjects {
 struct Place {
     /// For messages.
     name: String,
+    root: PathBuf,
     objects: Arc<dyn ObjectStore>,
     directories: Directories,
 }
@@ -77,7 +81,8 @@ impl DirectoryObjects {
         };
         let directories = Directories::open(path).map_err(|error| failed(&error))?;
         let objects = LocalFileSystem::new_with_prefix(path).map_err(|error| failed(&error))?.with_fsync(true);
-        let place = Place { name: path.display().to_string(), objects: Arc::new(objects), directories };
+        let name = path.display().to_string();
+        let place = Place { name, root: path.to_owned(), objects: Arc::new(objects), directories };
         let hands = Hands::start().map_err(|error| failed(&error))?;
         Ok(Self { place: Arc::new(place), hands })
     }
@@ -104,6 +109,11 @@ impl Objects for DirectoryObjects {
     fn read(&self, account: AccountId, name: &str) -> Result<Vec<u8>, ObjectError> {
         let address = Address::new(account, name)?;
         self.hand_over(move |place| place.read(&address))
+    }
+
+    /// On the caller's thread: what is read so was read a moment before, as a rule, and a piece is small.
+    fn read_range(&self, account: AccountId, name: &str, range: Range<usize>) -> Result<Vec<u8>, ObjectError> {
+        self.place.read_range(&Address::new(account, name)?, range)
     }
 
     fn remove(&self, account: AccountId, name: &str) -> Result<(), ObjectError> {
@@ -172,6 +182,17 @@ impl Place {
         match block_on(read) {
             Ok(content) => Ok(content.into()),
             Err(Error::NotFound { .. }) => Err(ObjectError::Missing),
+            Err(error) => Err(self.failed("read", &address.path, &error)),
+        }
+    }
+
+    fn read_range(&self, address: &Address, range: Range<usize>) -> Result<Vec<u8>, ObjectError> {
+        let mut octets = vec![0; range.len()];
+        let read = File::open(self.root.join(address.path.as_ref()))
+            .and_then(|file| file.read_exact_at(&mut octets, range.start as u64));
+        match read {
+            Ok(()) => Ok(octets),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(ObjectError::Missing),
             Err(error) => Err(self.failed("read", &address.path, &error)),
         }
     }

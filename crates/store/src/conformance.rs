@@ -464,7 +464,13 @@ pub fn objects_come_back_as_they_were(open: OpenObjects<'_>) {
     let objects = open();
     for (name, bytes) in cases {
         assert!(objects.read(account, name).unwrap() == content(bytes), "{name}");
+        for range in [0..bytes, bytes / 2..bytes / 2, bytes / 3..bytes / 2, bytes.saturating_sub(1)..bytes] {
+            assert!(objects.read_range(account, name, range.clone()).unwrap() == content(bytes)[range], "{name}");
+        }
+        let past_the_end = objects.read_range(account, name, bytes / 2..bytes + 1);
+        assert!(matches!(past_the_end, Err(ObjectError::Failed { .. })), "{name}");
     }
+    assert_eq!(objects.read_range(account, "never-put", 0..1), Err(ObjectError::Missing));
     assert_eq!(objects.read(account, "never-put"), Err(ObjectError::Missing));
     assert_eq!(objects.read(AccountId(301), "0"), Err(ObjectError::Missing));
 }

@@ -7,6 +7,7 @@
 
 use crate::ids::AccountId;
 use std::fmt;
+use std::ops::Range;
 
 /// The name of an object: unique, chosen by the store, out of `[0-9a-z-]`, 1 to 100 characters.
 pub type ObjectName = String;
@@ -24,6 +25,12 @@ pub trait Objects: Send + Sync {
     /// # Errors
     /// [`ObjectError::Missing`] only when it is certain that no such object exists.
     fn read(&self, account: AccountId, name: &str) -> Result<Vec<u8>, ObjectError>;
+
+    /// Reads a part of an object, which must be there.
+    ///
+    /// # Errors
+    /// As [`Objects::read`]; [`ObjectError::Failed`] where the object ends before the range does.
+    fn read_range(&self, account: AccountId, name: &str, range: Range<usize>) -> Result<Vec<u8>, ObjectError>;
 
     /// Removes an object; one that is not there is no error.
     ///

@@ -12,7 +12,7 @@ use crate::engine::{Commit, CommitError, Engine, EngineError, KEY_BYTES_MAX, Sna
 use crate::ids::{AccountId, ModSeq, Timestamp};
 use crate::objects::{ObjectError, ObjectName, Objects};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{Bound, ControlFlow};
+use std::ops::{Bound, ControlFlow, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// SplitMix64: small, quick, the same on every machine. Not for secrets.
@@ -511,6 +511,11 @@ impl Objects for SimObjects {
         let machine = self.process.lock_to_read().map_err(|what| ObjectError::Failed { what })?;
         let object = machine.content.objects.get(&(account, name.to_owned()));
         object.map(|object| object.content.to_vec()).ok_or(ObjectError::Missing)
+    }
+
+    fn read_range(&self, account: AccountId, name: &str, range: Range<usize>) -> Result<Vec<u8>, ObjectError> {
+        let ended = || ObjectError::Failed { what: format!("object {name} of account {account} ends early") };
+        self.read(account, name)?.get(range).map(<[u8]>::to_vec).ok_or_else(ended)
     }
 
     fn remove(&self, account: AccountId, name: &str) -> Result<(), ObjectError> {

@@ -147,7 +147,7 @@ impl FetchWriter<'_> {
     pub fn binary(&mut self, section: &BodySection, octets: Option<&[u8]>) {
         match octets {
             Some(octets) => {
-                self.binary_header(section, octets);
+                self.binary_header(section, octets.len() as u64, memchr::memchr(0, octets).is_some());
                 self.out.extend_from_slice(octets);
             }
             None => {
@@ -157,12 +157,11 @@ impl FetchWriter<'_> {
         }
     }
 
-    /// `BINARY[…]<offset> {n}` or `~{n}`: exactly these octets must follow.
-    pub fn binary_header(&mut self, section: &BodySection, octets: &[u8]) {
+    /// `BINARY[…]<offset> {n}`, or `~{n}` where a NUL is among the octets: so many must follow.
+    pub fn binary_header(&mut self, section: &BodySection, octets: u64, has_nul: bool) {
         self.section_name("BINARY[", section);
-        let has_nul = memchr::memchr(0, octets).is_some();
         let header = if has_nul { string::literal8_header } else { string::literal_header };
-        header(self.out, octets.len() as u64);
+        header(self.out, octets);
     }
 
     /// `BINARY.SIZE[…] n`: of the decoded part.

@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::connection::{Session, Turn};
-use crate::fetch::Fetch;
+use crate::fetch::{Broken, Fetch};
 use crate::progress::Progress;
 use crate::state::{Finish, Running, State};
 use crate::sync::News;
@@ -42,8 +42,9 @@ impl Session {
         let actor = user.actor(self.now);
         let Some(selected) = &mut user.selected else { return Turn::Close };
         match fetching.fetch.run(selected, actor, output) {
-            Progress::More => self.pause(Running::Fetch(fetching)),
-            Progress::Done(answer) => {
+            Err(Broken) => Turn::Close,
+            Ok(Progress::More) => self.pause(Running::Fetch(fetching)),
+            Ok(Progress::Done(answer)) => {
                 let Fetching { tag, numbering, .. } = *fetching;
                 self.end(Finish { news: news_after(numbering), ..Finish::new(tag, answer) })
             }

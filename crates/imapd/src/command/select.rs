@@ -83,6 +83,7 @@ fn run(context: &mut Context<'_>, select: &Select, access: Access) -> Result<Res
         view,
         read_only,
         saved: Vec::new(),
+        known: None,
     };
     tell_mailbox(&selected, &select.mailbox, context.user.enabled, context.output);
     let positions = match &select.qresync {

@@ -7,8 +7,10 @@
 //!
 //! What it does not do: tell the flags that it sets or anything else that changed; that is `sync`'s.
 //!
+//! Invariant: a large body is looked through, slice by slice, before its response begins; after that it is read in pieces.
 //! Invariant: `\Seen` is set for a message only after all of its response is written.
 
+mod decoding;
 mod plan;
 mod response;
 mod targets;
@@ -24,7 +26,7 @@ use imap_proto::{Code, Numbering};
 use plan::{Needs, Plan};
 use response::Response;
 use session::OUTPUT_HIGH_WATER_BYTES;
-use store::{Actor, Error, FlagChange, FlagMode, Flags, Index, Reader, SystemFlag, Uid};
+use store::{Actor, Body, Error, FlagChange, FlagMode, Flags, Index, Reader, SystemFlag, Uid};
 use targets::Targets;
 use vanished::Vanished;
 
@@ -59,12 +61,19 @@ struct Troubles {
 }
 
 /// What a slice did.
-#[derive(Default)]
 struct Slice {
     seen: Vec<Uid>,
-    read_bytes: usize,
+    /// The large body that was read last.
+    known: Option<Body>,
+    /// Octets of bodies that it may still go through.
+    budget: usize,
     reads: usize,
 }
+
+/// A response that has begun cannot be ended, because what it announced cannot be read any more: no answer can be told from
+/// mail now, the connection must end.
+#[derive(Debug)]
+pub(crate) struct Broken;
 
 /// How a slice ended.
 #[derive(PartialEq, Eq)]
@@ -102,34 +111,59 @@ impl Fetch {
     }
 
     /// Writes responses until the output is full, the slice's work is done or the command is over.
-    pub(crate) fn run(&mut self, selected: &mut Selected, actor: Actor, output: &mut Vec<u8>) -> Progress {
+    pub(crate) fn run(
+        &mut self,
+        selected: &mut Selected,
+        actor: Actor,
+        output: &mut Vec<u8>,
+    ) -> Result<Progress, Broken> {
         if let Some(vanished) = self.vanished.take()
             && let Err(error) = vanished.write(selected, self.plan.dialect, output)
         {
-            return Progress::Done(error.into());
+            return Ok(Progress::Done(error.into()));
         }
-        let mut slice = Slice::default();
+        let mut slice =
+            Slice { seen: Vec::new(), budget: READ_BYTES_PER_SLICE_MAX, reads: 0, known: selected.known.take() };
         let end = self.write(selected, &mut slice, output);
+        selected.known = slice.known;
         let marked = mark_seen(selected, actor, slice.seen);
-        match end.and_then(|end| marked.map(|()| end)) {
+        Ok(match end?.and_then(|end| marked.map(|()| end)) {
             Ok(End::Full) => Progress::More,
             Ok(End::LastMessage) => Progress::Done(self.troubles.conclusion(self.numbering)),
             Err(error) => Progress::Done(error.into()),
-        }
+        })
     }
 
-    fn write(&mut self, selected: &Selected, slice: &mut Slice, output: &mut Vec<u8>) -> Result<End, Error> {
+    fn write(
+        &mut self,
+        selected: &Selected,
+        slice: &mut Slice,
+        output: &mut Vec<u8>,
+    ) -> Result<Result<End, Error>, Broken> {
         let keywords = &selected.view.mailbox().keywords;
         let mut reader = None;
         while output.len() < OUTPUT_HIGH_WATER_BYTES && !slice.is_full() {
-            let mut response = match self.response.take() {
-                Some(response) => response,
-                None => match self.next_response(selected, &mut reader, slice)? {
-                    Some(response) => response,
-                    None => return Ok(End::LastMessage),
+            if self.response.is_none() {
+                match self.next_response(selected, &mut reader, slice) {
+                    Ok(Some(response)) => self.response = Some(response),
+                    Ok(None) => return Ok(Ok(End::LastMessage)),
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+            let Some(mut response) = self.response.take() else { continue };
+            match response.prepare(&self.plan, &mut slice.budget) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.response = Some(response);
+                    break;
+                }
+                Err(error) => match self.troubles.note(error) {
+                    Ok(()) => continue,
+                    Err(error) => return Ok(Err(error)),
                 },
-            };
-            if !response.write(&self.plan, keywords, output) {
+            }
+            // Logged by the store.
+            if !response.write(&self.plan, keywords, output).map_err(|_| Broken)? {
                 self.response = Some(response);
                 break;
             }
@@ -137,8 +171,9 @@ impl Fetch {
             if self.plan.sets_seen && !selected.read_only && !response.entry().flags.has(SystemFlag::Seen) {
                 slice.seen.push(response.entry().uid);
             }
+            slice.known = response.into_known().or(slice.known.take());
         }
-        Ok(End::Full)
+        Ok(Ok(End::Full))
     }
 
     /// The next message, with what has to be read of it; those that cannot be read are passed over.
@@ -162,10 +197,10 @@ impl Fetch {
                 Some(reader) => reader,
                 None => reader.insert(selected.account.reader()?),
             };
-            match Response::read(number, entry, needs, reader) {
+            match Response::read(number, entry, needs, (reader, &mut slice.known)) {
                 Ok(response) => {
                     slice.reads += 1;
-                    slice.read_bytes += response.read_bytes();
+                    slice.budget = slice.budget.saturating_sub(response.held_bytes());
                     return Ok(Some(response));
                 }
                 Err(error) => self.troubles.note(error)?,
@@ -177,7 +212,7 @@ impl Fetch {
 
 impl Slice {
     fn is_full(&self) -> bool {
-        self.read_bytes >= READ_BYTES_PER_SLICE_MAX || self.reads >= READS_PER_SLICE_MAX
+        self.budget == 0 || self.reads >= READS_PER_SLICE_MAX
     }
 }
 

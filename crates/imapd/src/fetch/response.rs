@@ -1,7 +1,10 @@
 //! One FETCH response: item by item, and a long literal as much at a time as the output takes.
 //!
+//! Of a large message it holds the piece that is sent, so that a client that does not read costs no more than one that does.
+//!
 //! Invariant: a literal's announced octets are those that follow, whatever the summary says.
 
+use super::decoding::{Decoding, Measure};
 use super::plan::{Needs, Octets, Plan};
 use crate::render;
 use crate::sync::flag_names;
@@ -9,12 +12,14 @@ use imap_proto::command::{BodySection, FetchItem, Partial, Section, SectionText}
 use imap_proto::{DateTime, Encoder, FetchWriter};
 use message::header::{self, Selection};
 use message::section::{self, Item};
-use message::transfer::UnknownCte;
+use message::transfer::{Encoding, UnknownCte};
 use message::{Span, Summary};
 use session::OUTPUT_HIGH_WATER_BYTES;
-use std::borrow::Cow;
 use std::ops::Range;
-use store::{Entry, Error, Keywords, Reader};
+use store::{Body, Entry, Error, Keywords, Reader};
+
+/// Fields are looked for in so much of a header; a client that wants to see more asks for the whole header.
+const FIELDS_BYTES_MAX: usize = 256 * 1024;
 
 /// The response about one message, as far as it is not written yet.
 #[derive(Debug)]
@@ -24,7 +29,10 @@ pub(super) struct Response {
     /// Boxed: most responses have none, and there may be a million of them.
     summary: Option<Box<Summary>>,
     /// All of it, its header or nothing, as the plan needs.
-    body: Vec<u8>,
+    body: Body,
+    /// What must be said of the BINARY items before they come, in the order of the plan; `None` for other items.
+    measures: Vec<Option<Measure>>,
+    measuring: Option<(Decoding, Measure)>,
     /// The item that comes next.
     next_item: usize,
     literal: Literal,
@@ -42,20 +50,42 @@ enum After {
 
 /// Octets that are announced and not yet written.
 #[derive(Debug, Default)]
-struct Literal {
-    /// What they are of, where that is not the message as it is stored.
-    made: Option<Vec<u8>>,
-    range: Range<usize>,
+enum Literal {
+    #[default]
+    Nothing,
+    /// Of the message as it is stored.
+    Stored(Range<usize>),
+    /// Made for this response.
+    Made(Vec<u8>, Range<usize>),
+    /// A part without its encoding.
+    Decoded(Box<Decoding>),
 }
 
 impl Literal {
-    fn of_message(range: Range<usize>) -> Self {
-        Self { made: None, range }
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Stored(range) | Self::Made(_, range) => range.is_empty(),
+            Self::Decoded(decoding) => decoding.is_over(),
+        }
     }
 
-    fn of(made: Vec<u8>, partial: Option<Partial>) -> Self {
-        let range = limited(0..made.len(), partial);
-        Self { made: Some(made), range }
+    /// The next octets, at most `room` and at least one, unless it is over.
+    fn next<'s>(&'s mut self, room: usize, body: &'s mut Body) -> Result<&'s [u8], Error> {
+        match self {
+            Self::Nothing => Ok(&[]),
+            Self::Stored(range) => {
+                let octets = body.piece(range.start..range.end.min(range.start + room))?;
+                range.start += octets.len();
+                Ok(octets)
+            }
+            Self::Made(octets, range) => {
+                let start = range.start;
+                range.start += room.min(range.len());
+                Ok(octets.get(start..range.start).unwrap_or_default())
+            }
+            Self::Decoded(decoding) => decoding.next(room, &mut usize::MAX.clone(), body),
+        }
     }
 }
 
@@ -66,79 +96,138 @@ impl Response {
             number,
             entry,
             summary: None,
-            body: Vec::new(),
+            body: Body::default(),
+            measures: Vec::new(),
+            measuring: None,
             next_item: 0,
             literal: Literal::default(),
             unknown_cte: false,
         }
     }
 
-    /// With what has to be read.
-    pub(super) fn read(number: u32, entry: Entry, needs: Needs, reader: &Reader<'_>) -> Result<Self, Error> {
+    /// With what has to be read; `known` is a body that was read before.
+    pub(super) fn read(
+        number: u32,
+        entry: Entry,
+        needs: Needs,
+        (reader, known): (&Reader<'_>, &mut Option<Body>),
+    ) -> Result<Self, Error> {
         let mut response = Self::new(number, entry);
         if needs.summary {
             response.summary = Some(Box::new(reader.summary(entry.email)?));
         }
         match needs.octets {
             Octets::None => {}
-            Octets::Header => response.body = reader.header(entry.email)?,
-            Octets::All => response.body = reader.body(entry.email)?,
+            Octets::Header => response.body = reader.open_header(entry.email, known.take())?,
+            Octets::All => response.body = reader.open(entry.email, known.take())?,
         }
         Ok(response)
+    }
+
+    /// Does what must be done before the response begins, as far as `budget` octets go; whether all is done. What is wrong
+    /// with the message shows here, where it can still be said.
+    pub(super) fn prepare(&mut self, plan: &Plan, budget: &mut usize) -> Result<bool, Error> {
+        let before = self.body.checked_bytes();
+        let is_checked = self.body.check(*budget)?;
+        *budget = budget.saturating_sub(self.body.checked_bytes() - before);
+        if !is_checked {
+            return Ok(false);
+        }
+        while let Some(item) = plan.items.get(self.measures.len()) {
+            let (part, partial) = match item {
+                FetchItem::Binary(BodySection { section, partial, .. }) => (&section.part, *partial),
+                FetchItem::BinarySize(part) => (part, None),
+                _ => {
+                    self.measures.push(None);
+                    continue;
+                }
+            };
+            let (mut decoding, mut measure) = match self.measuring.take() {
+                Some(measuring) => measuring,
+                None => match self.encoded(part) {
+                    Some(Ok((encoding, octets))) => (Decoding::new(encoding, octets, partial), Measure::default()),
+                    Some(Err(UnknownCte)) | None => {
+                        self.measures.push(None);
+                        continue;
+                    }
+                },
+            };
+            if !measure.go_on(&mut decoding, budget, &mut self.body)? {
+                self.measuring = Some((decoding, measure));
+                return Ok(false);
+            }
+            self.measures.push(Some(measure));
+        }
+        Ok(true)
     }
 
     pub(super) fn entry(&self) -> &Entry {
         &self.entry
     }
 
-    /// Octets that it holds.
-    pub(super) fn read_bytes(&self) -> usize {
-        self.body.len()
+    /// Octets of the message that are held in memory.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.body.held_bytes()
+    }
+
+    /// What is worth keeping for the next response about the same message.
+    pub(super) fn into_known(self) -> Option<Body> {
+        self.body.at_rest()
     }
 
     /// Writes on until the output is full; true when the response is complete.
-    pub(super) fn write(&mut self, plan: &Plan, keywords: &Keywords, output: &mut Vec<u8>) -> bool {
+    ///
+    /// # Errors
+    /// What was right when the response was prepared cannot be read any more: the response cannot be ended.
+    pub(super) fn write(&mut self, plan: &Plan, keywords: &Keywords, output: &mut Vec<u8>) -> Result<bool, Error> {
         loop {
-            self.pour(output);
-            if !self.literal.range.is_empty() || (self.next_item > 0 && output.len() >= OUTPUT_HIGH_WATER_BYTES) {
-                return false;
+            self.pour(output)?;
+            if !self.literal.is_over() || (self.next_item > 0 && output.len() >= OUTPUT_HIGH_WATER_BYTES) {
+                return Ok(false);
             }
-            if self.write_items(plan, keywords, output) {
-                return true;
+            if self.write_items(plan, keywords, output)? {
+                return Ok(true);
             }
         }
     }
 
     /// Writes as much of the announced octets as there is room for.
-    fn pour(&mut self, output: &mut Vec<u8>) {
-        let Literal { made, range } = &mut self.literal;
-        let room = OUTPUT_HIGH_WATER_BYTES.saturating_sub(output.len());
-        let end = range.start + room.min(range.len());
-        let octets = made.as_ref().unwrap_or(&self.body);
-        output.extend_from_slice(octets.get(range.start..end).unwrap_or_default());
-        range.start = end;
+    fn pour(&mut self, output: &mut Vec<u8>) -> Result<(), Error> {
+        while !self.literal.is_over() && output.len() < OUTPUT_HIGH_WATER_BYTES {
+            let octets = self.literal.next(OUTPUT_HIGH_WATER_BYTES - output.len(), &mut self.body)?;
+            if octets.is_empty() {
+                return Err(Error::Fault("a message has fewer octets than were announced".to_owned()));
+            }
+            output.extend_from_slice(octets);
+        }
+        Ok(())
     }
 
     /// Writes items up to the next literal; true when that was the last.
-    fn write_items(&mut self, plan: &Plan, keywords: &Keywords, output: &mut Vec<u8>) -> bool {
+    fn write_items(&mut self, plan: &Plan, keywords: &Keywords, output: &mut Vec<u8>) -> Result<bool, Error> {
         let mut encoder = Encoder::new(output, plan.dialect);
         let mut writer = if self.next_item == 0 { encoder.fetch(self.number) } else { encoder.resume_fetch() };
         while let Some(item) = plan.items.get(self.next_item) {
             self.next_item += 1;
-            match self.write_item(item, keywords, &mut writer) {
+            match self.write_item(item, keywords, &mut writer)? {
                 After::Item => {}
                 After::Literal(literal) => {
                     self.literal = literal;
                     writer.suspend();
-                    return false;
+                    return Ok(false);
                 }
             }
         }
         writer.finish();
-        true
+        Ok(true)
     }
 
-    fn write_item(&mut self, item: &FetchItem, keywords: &Keywords, writer: &mut FetchWriter<'_>) -> After {
+    fn write_item(
+        &mut self,
+        item: &FetchItem,
+        keywords: &Keywords,
+        writer: &mut FetchWriter<'_>,
+    ) -> Result<After, Error> {
         match item {
             FetchItem::Flags => writer.flags(flag_names(self.entry.flags, keywords)),
             FetchItem::Uid => writer.uid(self.entry.uid.0),
@@ -155,23 +244,23 @@ impl Response {
             FetchItem::BodyStructure => self.with_summary(|of| writer.body_structure(render::Body(&of.structure.root))),
             FetchItem::Rfc822 => {
                 writer.rfc822_literal_header(self.body.len() as u64);
-                return After::Literal(Literal::of_message(0..self.body.len()));
+                return Ok(After::Literal(Literal::Stored(0..self.body.len())));
             }
             FetchItem::Rfc822Header => {
-                let header = 0..header::end(&self.body);
+                let header = 0..self.body.header_end()?;
                 writer.rfc822_header_literal_header(header.len() as u64);
-                return After::Literal(Literal::of_message(header));
+                return Ok(After::Literal(Literal::Stored(header)));
             }
             FetchItem::Rfc822Text => {
-                let text = header::end(&self.body)..self.body.len();
+                let text = self.body.header_end()?..self.body.len();
                 writer.rfc822_text_literal_header(text.len() as u64);
-                return After::Literal(Literal::of_message(text));
+                return Ok(After::Literal(Literal::Stored(text)));
             }
             FetchItem::Section(section) => return self.write_section(section, writer),
-            FetchItem::Binary(section) => return self.write_binary(section, writer),
-            FetchItem::BinarySize(part) => return self.write_binary_size(part, writer),
+            FetchItem::Binary(section) => return Ok(self.write_binary(section, writer)),
+            FetchItem::BinarySize(part) => self.write_binary_size(part, writer),
         }
-        After::Item
+        Ok(After::Item)
     }
 
     /// The plan has seen to it that the summary is there.
@@ -181,7 +270,7 @@ impl Response {
         }
     }
 
-    fn write_section(&self, body: &BodySection, writer: &mut FetchWriter<'_>) -> After {
+    fn write_section(&mut self, body: &BodySection, writer: &mut FetchWriter<'_>) -> Result<After, Error> {
         let Section { part, text } = &body.section;
         let item = match text {
             SectionText::Whole => Item::Whole,
@@ -191,93 +280,99 @@ impl Response {
             SectionText::HeaderFields(names) => return self.write_fields(body, names, Selection::Named, writer),
             SectionText::HeaderFieldsNot(names) => return self.write_fields(body, names, Selection::Others, writer),
         };
-        match self.section(part, item) {
+        Ok(match self.section(part, item)? {
             Some(octets) => {
                 let octets = limited(octets, body.partial);
                 writer.section_header(body, octets.len() as u64);
-                After::Literal(Literal::of_message(octets))
+                After::Literal(Literal::Stored(octets))
             }
             None => {
                 writer.section(body, None);
                 After::Item
             }
-        }
+        })
     }
 
     fn write_fields(
-        &self,
+        &mut self,
         body: &BodySection,
         names: &[String],
         selection: Selection,
         writer: &mut FetchWriter<'_>,
-    ) -> After {
-        let Some(header) = self.octets(&body.section.part, Item::Header) else {
+    ) -> Result<After, Error> {
+        let Some(octets) = self.section(&body.section.part, Item::Header)? else {
             writer.section(body, None);
-            return After::Item;
+            return Ok(After::Item);
         };
-        let fields = Literal::of(header::select(header, names, selection), body.partial);
-        writer.section_header(body, fields.range.len() as u64);
-        After::Literal(fields)
+        let mut header = Vec::new();
+        self.body.copy(octets.start..octets.end.min(octets.start + FIELDS_BYTES_MAX), &mut header)?;
+        let fields = header::select(&header, names, selection);
+        let range = limited(0..fields.len(), body.partial);
+        writer.section_header(body, range.len() as u64);
+        Ok(After::Literal(Literal::Made(fields, range)))
     }
 
     fn write_binary(&mut self, body: &BodySection, writer: &mut FetchWriter<'_>) -> After {
-        let part = &body.section.part;
-        let literal = match self.binary(part) {
-            Some(Ok(Cow::Owned(decoded))) => Literal::of(decoded, body.partial),
-            // No encoding to take off.
-            Some(Ok(Cow::Borrowed(_))) => {
-                let octets = self.section(part, Item::Whole).unwrap_or_default();
-                Literal::of_message(limited(octets, body.partial))
+        match (self.encoded(&body.section.part), self.measure()) {
+            (Some(Ok((encoding, octets))), Some(measure)) => {
+                writer.binary_header(body, measure.octets, measure.has_nul);
+                let decoding = Decoding::new(encoding, octets, body.partial).limited(measure.octets);
+                After::Literal(Literal::Decoded(Box::new(decoding)))
             }
             // RFC 3516 §4.3: the command ends with NO [UNKNOWN-CTE].
-            unknown @ (Some(Err(UnknownCte)) | None) => {
+            (encoded, _) => {
                 writer.binary(body, None);
-                self.unknown_cte |= unknown.is_some();
-                return After::Item;
+                self.unknown_cte |= encoded.is_some();
+                After::Item
             }
-        };
-        let octets = literal.made.as_ref().unwrap_or(&self.body).get(literal.range.clone());
-        writer.binary_header(body, octets.unwrap_or_default());
-        After::Literal(literal)
-    }
-
-    fn write_binary_size(&mut self, part: &[u32], writer: &mut FetchWriter<'_>) -> After {
-        let octets = match self.binary(part) {
-            Some(Ok(decoded)) => decoded.len(),
-            None => 0,
-            Some(Err(UnknownCte)) => {
-                self.unknown_cte = true;
-                self.section(part, Item::Whole).map_or(0, |encoded| encoded.len())
-            }
-        };
-        writer.binary_size(part, octets as u64);
-        After::Item
-    }
-
-    /// The octets of a section, all of them in `body`.
-    fn section(&self, part: &[u32], item: Item) -> Option<Range<usize>> {
-        let length = self.body.len();
-        if part.is_empty() {
-            return match item {
-                Item::Whole => Some(0..length),
-                Item::Header => Some(0..header::end(&self.body)),
-                Item::Text => Some(header::end(&self.body)..length),
-                Item::Mime => None,
-            };
         }
+    }
+
+    fn write_binary_size(&mut self, part: &[u32], writer: &mut FetchWriter<'_>) {
+        let octets = match (self.encoded(part), self.measure()) {
+            (Some(Ok(_)), measure) => measure.map_or(0, |measure| measure.octets),
+            (None, _) => 0,
+            (Some(Err(UnknownCte)), _) => {
+                self.unknown_cte = true;
+                self.part(part, Item::Whole).map_or(0, |encoded| encoded.len() as u64)
+            }
+        };
+        writer.binary_size(part, octets);
+    }
+
+    /// Of the item that is being written.
+    fn measure(&self) -> Option<Measure> {
+        self.next_item.checked_sub(1).and_then(|item| *self.measures.get(item)?)
+    }
+
+    /// The octets of a section, all of them in the message.
+    fn section(&mut self, part: &[u32], item: Item) -> Result<Option<Range<usize>>, Error> {
+        let length = self.body.len();
+        if !part.is_empty() {
+            return Ok(self.part(part, item));
+        }
+        Ok(match item {
+            Item::Whole => Some(0..length),
+            Item::Header => Some(0..self.body.header_end()?),
+            Item::Text => Some(self.body.header_end()?..length),
+            Item::Mime => None,
+        })
+    }
+
+    fn part(&self, part: &[u32], item: Item) -> Option<Range<usize>> {
         let Span { start, end } = section::range(&self.summary.as_ref()?.structure, part, item)?;
+        let length = self.body.len();
         Some(start.min(length)..end.min(length))
     }
 
-    fn octets(&self, part: &[u32], item: Item) -> Option<&[u8]> {
-        self.body.get(self.section(part, item)?)
-    }
-
-    fn binary(&self, part: &[u32]) -> Option<Result<Cow<'_, [u8]>, UnknownCte>> {
+    /// How a part is encoded, and where it is.
+    fn encoded(&self, part: &[u32]) -> Option<Result<(Encoding, Range<usize>), UnknownCte>> {
         if part.is_empty() {
-            return Some(Ok(Cow::Borrowed(&self.body)));
+            return Some(Ok((Encoding::Identity, 0..self.body.len())));
         }
-        section::binary(&self.summary.as_ref()?.structure, &self.body, part)
+        let encoding = section::encoding(section::part(&self.summary.as_ref()?.structure, part)?);
+        let octets = self.part(part, Item::Whole)?;
+        Some(encoding.map(|encoding| (encoding, octets)))
     }
 }
 

@@ -2,6 +2,7 @@ use super::*;
 use crate::testing::{ACTOR, ENABLED_CONDSTORE, ENABLED_QRESYNC, Mailbox, NOW, request_fetch};
 use imap_proto::Status;
 use proptest::prelude::*;
+use store::objects::Objects;
 
 /// All that a command says, its slices joined; each slice gets an empty output, as after a flush.
 fn run(command: &str, enabled: Enabled, selected: &mut Selected) -> (Vec<u8>, Tagged) {
@@ -12,7 +13,7 @@ fn run(command: &str, enabled: Enabled, selected: &mut Selected) -> (Vec<u8>, Ta
     let mut all = Vec::new();
     loop {
         let mut output = Vec::new();
-        let progress = fetch.run(selected, ACTOR, &mut output);
+        let progress = fetch.run(selected, ACTOR, &mut output).unwrap();
         all.extend_from_slice(&output);
         match progress {
             Progress::Done(tagged) => return (all, tagged),
@@ -265,7 +266,7 @@ fn whatever_is_long_goes_out_in_pieces() {
         let (mut all, mut done) = (Vec::new(), false);
         while !done {
             let mut output = b"before".to_vec();
-            done = matches!(fetch.run(&mut selected, ACTOR, &mut output), Progress::Done(_));
+            done = matches!(fetch.run(&mut selected, ACTOR, &mut output).unwrap(), Progress::Done(_));
             assert!(output.len() <= OUTPUT_HIGH_WATER_BYTES + 100, "{item}: {}", output.len());
             all.extend_from_slice(&output["before".len()..]);
             let seen = mailbox.flags_of(1).has(SystemFlag::Seen);
@@ -286,6 +287,87 @@ fn whatever_is_long_goes_out_in_pieces() {
     check("BODY.PEEK[HEADER.FIELDS (X-A)]", "BODY[HEADER.FIELDS (X-A)]", &field);
 }
 
+const LARGE_BYTES: usize = 20 * 1024 * 1024;
+
+/// A mailbox with a large message between two small ones, and the name of the object of the large one.
+fn with_large_message() -> (Mailbox, String) {
+    let mut mailbox = Mailbox::with_messages(1);
+    let part = "QUJDREVGR0hJSktMTU5P\r\n".repeat(LARGE_BYTES / 22);
+    mailbox.add(&format!("Subject: large\r\nContent-Transfer-Encoding: base64\r\n\r\n{part}"));
+    mailbox.add("Subject: last\r\n\r\nlast\r\n");
+    let name = mailbox.objects.list(mailbox.account.id()).unwrap().remove(0).0;
+    (mailbox, name)
+}
+
+#[test]
+fn a_message_that_was_not_read_was_held_whole() {
+    let (mailbox, _) = with_large_message();
+    for item in ["BODY[]", "BODY[TEXT]", "BODY[1]", "RFC822", "BINARY[1]", "(BINARY.SIZE[1] BODY[]<5000.9000000>)"] {
+        let mut selected = mailbox.select();
+        let mut fetch = Fetch::new(request_fetch(&format!("FETCH 1:* {item}")), Enabled::default(), &selected).unwrap();
+        let mut slices = 0;
+        loop {
+            let mut output = Vec::new();
+            let progress = fetch.run(&mut selected, ACTOR, &mut output).unwrap();
+            slices += 1;
+            let held = fetch.response.as_ref().map_or(0, Response::held_bytes);
+            assert!(held <= 128 * 1024, "{item}: {held} of a message");
+            assert!(output.capacity() <= 256 * 1024, "{item}: {} of output", output.capacity());
+            if matches!(progress, Progress::Done(_)) {
+                break;
+            }
+        }
+        assert!(slices > 30, "{item}: {slices}");
+    }
+}
+
+#[test]
+fn a_large_message_is_looked_through_in_slices_and_once_for_all_its_parts() {
+    let (mailbox, name) = with_large_message();
+    let mut selected = mailbox.select();
+    let mut first = Fetch::new(request_fetch("FETCH 2 BODY[]<0.10>"), Enabled::default(), &selected).unwrap();
+    let mut slices = 1;
+    while first.run(&mut selected, ACTOR, &mut Vec::new()).unwrap() == Progress::More {
+        slices += 1;
+    }
+    assert_eq!(slices, LARGE_BYTES.div_ceil(READ_BYTES_PER_SLICE_MAX));
+    let known = selected.known.as_ref().unwrap();
+    assert!(known.held_bytes() <= LARGE_BYTES / 1024, "{}", known.held_bytes());
+    let mut second = Fetch::new(request_fetch("FETCH 2 BODY[]<0.16>"), Enabled::default(), &selected).unwrap();
+    let mut output = Vec::new();
+    assert!(matches!(second.run(&mut selected, ACTOR, &mut output).unwrap(), Progress::Done(_)));
+    assert_eq!(String::from_utf8(output).unwrap(), "* 2 FETCH (BODY[]<0> {16}\r\nSubject: large\r\n)\r\n");
+    // What is known is not believed: another object, or a damaged one, is looked at again.
+    assert!(mailbox.objects.corrupt(mailbox.account.id(), &name));
+    let middle = format!("FETCH 2 BODY[]<{}.100>", LARGE_BYTES / 2);
+    let mut third = Fetch::new(request_fetch(&middle), Enabled::default(), &selected).unwrap();
+    assert!(third.run(&mut selected, ACTOR, &mut Vec::new()).is_err());
+}
+
+#[test]
+fn a_body_that_is_damaged_is_passed_over_and_one_that_becomes_so_ends_the_connection() {
+    let (mailbox, name) = with_large_message();
+    let mut selected = mailbox.select();
+    let mut fetch = Fetch::new(request_fetch("FETCH 2 BODY[]"), Enabled::default(), &selected).unwrap();
+    let mut sent = Vec::new();
+    while sent.is_empty() {
+        fetch.run(&mut selected, ACTOR, &mut sent).unwrap();
+    }
+    assert!(mailbox.objects.corrupt(mailbox.account.id(), &name));
+    let broken = loop {
+        match fetch.run(&mut selected, ACTOR, &mut Vec::new()) {
+            Ok(Progress::More) => {}
+            Ok(Progress::Done(_)) => break false,
+            Err(Broken) => break true,
+        }
+    };
+    assert!(broken, "nothing that is not the message may be taken for it");
+    let (said, tagged) = run("FETCH 1:* BODY.PEEK[]", Enabled::default(), &mut mailbox.select());
+    assert_eq!(tagged.status, Status::No);
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("* 1 FETCH") && !said.contains("* 2 FETCH") && said.contains("* 3 FETCH"), "{said}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
@@ -304,7 +386,7 @@ proptest! {
         let mut all = Vec::new();
         for fill in fills.iter().cycle() {
             let mut output = vec![0; *fill];
-            let progress = fetch.run(&mut selected, ACTOR, &mut output);
+            let progress = fetch.run(&mut selected, ACTOR, &mut output).unwrap();
             all.extend_from_slice(&output[*fill..]);
             if matches!(progress, Progress::Done(_)) {
                 break;

@@ -1,6 +1,7 @@
 //! Reading: mailboxes, views, messages, the journal.
 
 use super::Account;
+use crate::body::{Body, WHOLE_BYTES_MAX};
 use crate::codec::Corrupt;
 use crate::engine::Snapshot;
 use crate::error::Error;
@@ -71,7 +72,7 @@ impl View {
 pub struct Reader<'a> {
     account: AccountId,
     snapshot: Box<dyn Snapshot + 'a>,
-    objects: &'a dyn Objects,
+    objects: &'a Arc<dyn Objects>,
 }
 
 impl Account {
@@ -105,7 +106,7 @@ impl Account {
     /// # Errors
     /// [`Error::NoSuchAccount`], faults.
     pub fn reader(&self) -> Result<Reader<'_>, Error> {
-        Ok(Reader { account: self.id(), snapshot: self.snapshot()?, objects: &*self.objects })
+        Ok(Reader { account: self.id(), snapshot: self.snapshot()?, objects: &self.objects })
     }
 
     /// The account as the engine holds it.
@@ -191,22 +192,49 @@ impl Reader<'_> {
         self.body_of(email, BodyRecord::decode(&self.body_record(email)?))
     }
 
+    /// A message's octets, to be read in pieces. A small body is here and checked; a large one is looked through by
+    /// [`Body::check`], unless it is `known`, as [`Body::at_rest`] left it.
+    ///
+    /// # Errors
+    /// As [`Reader::body`].
+    pub fn open(&self, email: EmailId, known: Option<Body>) -> Result<Body, Error> {
+        let record = self.body_record(email)?;
+        match BodyRecord::decode(&record) {
+            Ok(BodyRecord::Object { hash, size, name, .. }) if size as usize > WHOLE_BYTES_MAX => {
+                let known = known.filter(|body| body.is_object(&name, &hash));
+                let there = || Body::there(Arc::clone(self.objects), self.account, name, (hash, size as usize));
+                Ok(known.unwrap_or_else(there))
+            }
+            record => self.body_of(email, record).map(Body::here),
+        }
+    }
+
+    /// A message's header, to be read in pieces: [`Reader::header`] where that is kept apart, else a body with it.
+    ///
+    /// # Errors
+    /// As [`Reader::body`].
+    pub fn open_header(&self, email: EmailId, known: Option<Body>) -> Result<Body, Error> {
+        let record = self.body_record(email)?;
+        if let Ok(BodyRecord::Object { header: Some(header), .. }) = BodyRecord::decode(&record)
+            && let Some(octets) = header.intact()
+        {
+            return Ok(Body::here(octets.to_vec()));
+        }
+        self.open(email, known)
+    }
+
     /// A message's header with its empty line (RFC 5322 §2.1), checked against a BLAKE3; all octets where there is no
-    /// empty line. Of a large message no more is read, unless its header is very long.
+    /// empty line. Of a large message no more is held, and of a very long header only what programs look at
+    /// ([`message::limits::HEADER_BYTES_MAX`]).
     ///
     /// # Errors
     /// As [`Reader::body`].
     pub fn header(&self, email: EmailId) -> Result<Vec<u8>, Error> {
-        let record = self.body_record(email)?;
-        let record = BodyRecord::decode(&record);
-        if let Ok(BodyRecord::Object { header: Some(header), .. }) = &record
-            && let Some(octets) = header.intact()
-        {
-            return Ok(octets.to_vec());
-        }
-        let mut body = self.body_of(email, record)?;
-        body.truncate(message::header::end(&body));
-        Ok(body)
+        let mut body = self.open_header(email, None)?;
+        let end = body.header_end()?.min(message::limits::HEADER_BYTES_MAX);
+        let mut header = Vec::new();
+        body.copy(0..end, &mut header)?;
+        Ok(header)
     }
 
     fn body_record(&self, email: EmailId) -> Result<Vec<u8>, Error> {

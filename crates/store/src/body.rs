@@ -1,0 +1,366 @@
+//! A message's octets, read piece by piece: a client that does not read a large message holds a block of it, not the
+//! message.
+//!
+//! A large body is an object with a BLAKE3 over all of it. It is looked through once before anything of it is given out;
+//! what is kept of that are the chaining values of its blocks, which BLAKE3 makes its hash of. Each block that is read
+//! later must have the chaining value that it had then, so that nothing leaves that is not what was stored, also when the
+//! disk gives other octets the second time.
+//!
+//! Invariant: what [`Body::piece`] gives belongs to octets whose BLAKE3 is the one in the record.
+
+use crate::codec::Corrupt;
+use crate::error::Error;
+use crate::ids::AccountId;
+use crate::objects::Objects;
+use blake3::Hasher;
+use blake3::hazmat::{ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
+use message::header::EndFinder;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Bodies up to this length are held whole.
+pub const WHOLE_BYTES_MAX: usize = 128 * 1024;
+/// A block: a power of two, as BLAKE3's tree wants it. A large body costs 32 octets of memory for each.
+const BLOCK_BYTES: usize = 64 * 1024;
+/// So many blocks are read at once when a body is looked through.
+const BLOCKS_PER_READ: usize = 4;
+
+/// The octets of a message.
+pub struct Body {
+    octets: Octets,
+    length: usize,
+    header_end: Option<usize>,
+}
+
+enum Octets {
+    Here(Vec<u8>),
+    There(Box<There>),
+}
+
+/// An object.
+struct There {
+    objects: Arc<dyn Objects>,
+    account: AccountId,
+    name: String,
+    /// BLAKE3 of all octets.
+    hash: [u8; 32],
+    /// Of all blocks that were looked at.
+    blocks: Vec<ChainingValue>,
+    is_checked: bool,
+    /// The number of a block, and the block.
+    held: Option<(usize, Vec<u8>)>,
+}
+
+impl Body {
+    /// Octets that are here, and right.
+    pub(crate) fn here(octets: Vec<u8>) -> Self {
+        Self { length: octets.len(), octets: Octets::Here(octets), header_end: None }
+    }
+
+    /// Octets of an object, not looked at yet.
+    pub(crate) fn there(
+        objects: Arc<dyn Objects>,
+        account: AccountId,
+        name: String,
+        (hash, length): ([u8; 32], usize),
+    ) -> Self {
+        let there = There { objects, account, name, hash, blocks: Vec::new(), is_checked: false, held: None };
+        Self { length, octets: Octets::There(Box::new(there)), header_end: None }
+    }
+
+    /// How many octets there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// All octets, of a body that is held whole.
+    #[must_use]
+    pub fn whole(&self) -> Option<&[u8]> {
+        match &self.octets {
+            Octets::Here(octets) => Some(octets),
+            Octets::There(_) => None,
+        }
+    }
+
+    /// Octets that it holds in memory.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        match &self.octets {
+            Octets::Here(octets) => octets.len(),
+            Octets::There(there) => {
+                there.blocks.len() * size_of::<ChainingValue>() + there.held.as_ref().map_or(0, |held| held.1.len())
+            }
+        }
+    }
+
+    /// Octets that need not be looked through any more.
+    #[must_use]
+    pub fn checked_bytes(&self) -> usize {
+        match &self.octets {
+            Octets::Here(_) => self.length,
+            Octets::There(there) => self.length.min(there.blocks.len() * BLOCK_BYTES),
+        }
+    }
+
+    /// Looks through about `bytes_max` octets more of a body that must be looked through before it is read; whether that
+    /// is done.
+    ///
+    /// # Errors
+    /// Faults: what is damaged, above all.
+    pub fn check(&mut self, bytes_max: usize) -> Result<bool, Error> {
+        let length = self.length;
+        let Octets::There(there) = &mut self.octets else { return Ok(true) };
+        let mut looked_at = 0;
+        while !there.is_checked && looked_at < bytes_max {
+            looked_at += there.look_on(length)?;
+        }
+        Ok(there.is_checked)
+    }
+
+    /// Octets from the beginning of `range`, as many as are at hand, at least one; none where `range` is empty or begins
+    /// past the end.
+    ///
+    /// # Errors
+    /// Faults: what was right when the body was looked through may be damaged now.
+    pub fn piece(&mut self, range: Range<usize>) -> Result<&[u8], Error> {
+        let end = range.end.min(self.length);
+        let start = range.start.min(end);
+        match &mut self.octets {
+            Octets::Here(octets) => Ok(octets.get(start..end).unwrap_or_default()),
+            Octets::There(there) if start < end => {
+                while !there.is_checked {
+                    there.look_on(self.length)?;
+                }
+                there.block_from(start, end, self.length)
+            }
+            Octets::There(_) => Ok(&[]),
+        }
+    }
+
+    /// Appends a part to `output`.
+    ///
+    /// # Errors
+    /// As [`Body::piece`].
+    pub fn copy(&mut self, range: Range<usize>, output: &mut Vec<u8>) -> Result<(), Error> {
+        let mut at = range.start;
+        loop {
+            let piece = self.piece(at..range.end)?;
+            if piece.is_empty() {
+                return Ok(());
+            }
+            output.extend_from_slice(piece);
+            at += piece.len();
+        }
+    }
+
+    /// Where the header ends, with its empty line ([`message::header::end`]).
+    ///
+    /// # Errors
+    /// As [`Body::piece`].
+    pub fn header_end(&mut self) -> Result<usize, Error> {
+        if let Some(end) = self.header_end {
+            return Ok(end);
+        }
+        let (mut finder, mut at) = (EndFinder::default(), 0);
+        let end = loop {
+            let piece = self.piece(at..self.length)?;
+            at += piece.len();
+            match finder.feed(piece) {
+                Some(end) => break end,
+                None if piece.is_empty() => break self.length,
+                None => {}
+            }
+        };
+        self.header_end = Some(end);
+        Ok(end)
+    }
+
+    /// What is left of a body that nobody reads just now: it need not be looked through again.
+    #[must_use]
+    pub fn at_rest(mut self) -> Option<Self> {
+        match &mut self.octets {
+            Octets::There(there) if there.is_checked => there.held = None,
+            Octets::Here(_) | Octets::There(_) => return None,
+        }
+        Some(self)
+    }
+
+    /// Whether this is the object `name`.
+    pub(crate) fn is_object(&self, name: &str, hash: &[u8; 32]) -> bool {
+        matches!(&self.octets, Octets::There(there) if there.name == name && there.hash == *hash)
+    }
+}
+
+impl There {
+    /// Looks at the next blocks; how many octets they have.
+    fn look_on(&mut self, length: usize) -> Result<usize, Error> {
+        let start = self.blocks.len() * BLOCK_BYTES;
+        let end = length.min(start + BLOCKS_PER_READ * BLOCK_BYTES);
+        let octets = self.objects.read_range(self.account, &self.name, start..end)?;
+        self.blocks
+            .extend(octets.chunks(BLOCK_BYTES).enumerate().map(|(n, block)| value(start + n * BLOCK_BYTES, block)));
+        if end == length {
+            if root(&self.blocks) != Some(self.hash) {
+                self.blocks.clear();
+                return Err(self.damaged());
+            }
+            self.is_checked = true;
+        }
+        Ok(octets.len())
+    }
+
+    fn block_from(&mut self, start: usize, end: usize, length: usize) -> Result<&[u8], Error> {
+        let number = start / BLOCK_BYTES;
+        let begin = number * BLOCK_BYTES;
+        if self.held.as_ref().is_none_or(|(held, _)| *held != number) {
+            self.held = None;
+            let octets = self.objects.read_range(self.account, &self.name, begin..length.min(begin + BLOCK_BYTES))?;
+            if self.blocks.get(number) != Some(&value(begin, &octets)) {
+                return Err(self.damaged());
+            }
+            self.held = Some((number, octets));
+        }
+        let block = self.held.as_ref().map_or(&[][..], |(_, block)| block);
+        Ok(block.get(start - begin..block.len().min(end - begin)).unwrap_or_default())
+    }
+
+    fn damaged(&self) -> Error {
+        Error::corrupt(format!("the body {} of account {}", self.name, self.account))(Corrupt)
+    }
+}
+
+/// The chaining value of a block that begins at `offset`.
+fn value(offset: usize, block: &[u8]) -> ChainingValue {
+    let mut hasher = Hasher::new();
+    hasher.set_input_offset(offset as u64);
+    hasher.update(block);
+    hasher.finalize_non_root()
+}
+
+/// BLAKE3 of what has these blocks; none of a single one, whose chaining value is not a hash.
+fn root(blocks: &[ChainingValue]) -> Option<[u8; 32]> {
+    let (left, right) = halves(blocks)?;
+    Some(*merge_subtrees_root(&subtree(left), &subtree(right), Mode::Hash).as_bytes())
+}
+
+fn subtree(blocks: &[ChainingValue]) -> ChainingValue {
+    match halves(blocks) {
+        Some((left, right)) => merge_subtrees_non_root(&subtree(left), &subtree(right), Mode::Hash),
+        None => blocks.first().copied().unwrap_or_default(),
+    }
+}
+
+/// The left half is the largest power of two below the whole.
+fn halves(blocks: &[ChainingValue]) -> Option<(&[ChainingValue], &[ChainingValue])> {
+    (blocks.len() > 1).then(|| blocks.split_at(blocks.len().div_ceil(2).next_power_of_two()))
+}
+
+/// No octets.
+impl Default for Body {
+    fn default() -> Self {
+        Self::here(Vec::new())
+    }
+}
+
+/// Shows no mail.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::SimObjects;
+
+    const ACCOUNT: AccountId = AccountId(16);
+
+    fn stored(length: usize) -> (SimObjects, Vec<u8>, Body) {
+        let octets: Vec<u8> = (0..length).map(|n| (n * 7 / 3) as u8).collect();
+        let objects = SimObjects::new();
+        objects.put(ACCOUNT, "a", &octets).unwrap();
+        let hash = *blake3::hash(&octets).as_bytes();
+        let body = Body::there(Arc::new(objects.clone()), ACCOUNT, "a".to_owned(), (hash, length));
+        (objects, octets, body)
+    }
+
+    #[test]
+    fn the_blocks_make_the_hash_of_the_whole_at_every_length() {
+        for blocks in 1..=9_usize {
+            for length in [blocks * BLOCK_BYTES + 1, (blocks + 1) * BLOCK_BYTES, blocks * BLOCK_BYTES + 1_025] {
+                let (_, octets, mut body) = stored(length);
+                let mut copy = Vec::new();
+                body.copy(0..usize::MAX, &mut copy).unwrap();
+                assert!(copy == octets, "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_range_is_what_was_stored() {
+        let (_, octets, mut body) = stored(5 * BLOCK_BYTES + 99);
+        for start in [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, 5 * BLOCK_BYTES + 98, octets.len(), octets.len() + 1] {
+            for length in [0, 1, 2, BLOCK_BYTES, 2 * BLOCK_BYTES + 1] {
+                let mut copy = Vec::new();
+                body.copy(start..start + length, &mut copy).unwrap();
+                let end = octets.len().min(start + length);
+                assert!(copy == octets[start.min(end)..end], "{start} {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_body_holds_one_block() {
+        let (_, _, mut body) = stored(64 * BLOCK_BYTES);
+        body.copy(0..usize::MAX, &mut Vec::new()).unwrap();
+        assert!(body.held_bytes() <= BLOCK_BYTES + 64 * 32, "{}", body.held_bytes());
+        assert!(body.at_rest().unwrap().held_bytes() <= 64 * 32);
+    }
+
+    #[test]
+    fn it_is_looked_through_in_slices_and_then_each_block_once_more() {
+        let (objects, _, mut body) = stored(16 * BLOCK_BYTES);
+        let mut slices = 1;
+        while !body.check(BLOCK_BYTES).unwrap() {
+            slices += 1;
+        }
+        assert_eq!(slices, 16 / BLOCKS_PER_READ);
+        assert!(!body.piece(0..1).unwrap().is_empty());
+        // In the middle, that is in block 8.
+        assert!(objects.corrupt(ACCOUNT, "a"));
+        assert!(!body.piece(7 * BLOCK_BYTES..8 * BLOCK_BYTES).unwrap().is_empty());
+        assert!(matches!(body.piece(8 * BLOCK_BYTES..9 * BLOCK_BYTES), Err(Error::Fault(_))));
+        assert!(!body.piece(9 * BLOCK_BYTES..10 * BLOCK_BYTES).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_damaged_body_gives_nothing() {
+        let (objects, _, mut body) = stored(4 * BLOCK_BYTES);
+        assert!(objects.corrupt(ACCOUNT, "a"));
+        assert!(matches!(body.piece(0..1), Err(Error::Fault(_))));
+        let (objects, _, mut body) = stored(4 * BLOCK_BYTES);
+        objects.remove(ACCOUNT, "a").unwrap();
+        assert!(matches!(body.check(usize::MAX), Err(Error::Fault(_))));
+    }
+
+    #[test]
+    fn a_header_ends_where_it_ends_in_memory() {
+        for padding in [10, BLOCK_BYTES - 4, BLOCK_BYTES - 3, BLOCK_BYTES - 2, BLOCK_BYTES, 3 * BLOCK_BYTES] {
+            let octets = [vec![b'x'; padding], b"\r\n\r\n".to_vec(), vec![b'y'; 4 * BLOCK_BYTES]].concat();
+            let objects = SimObjects::new();
+            objects.put(ACCOUNT, "a", &octets).unwrap();
+            let record = (*blake3::hash(&octets).as_bytes(), octets.len());
+            let mut body = Body::there(Arc::new(objects), ACCOUNT, "a".to_owned(), record);
+            assert_eq!(body.header_end(), Ok(message::header::end(&octets)), "{padding}");
+        }
+    }
+}
