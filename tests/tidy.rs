@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("console", 3),
     ("delivery", 3),
     ("queue", 3),
+    ("search", 3),
     ("smtpd", 4),
     ("pop3d", 4),
     ("imapd", 4),

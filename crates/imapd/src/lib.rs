@@ -17,7 +17,6 @@ mod command;
 mod connection;
 mod enabled;
 mod fetch;
-mod numbers;
 mod progress;
 mod render;
 mod search;

@@ -1,6 +1,7 @@
 //! The selected mailbox: what the client has been told, and what there is.
 
 use imap_proto::{MessageSet, Numbering, SequenceSet};
+use search::Numbers;
 use store::{Account, Body, Index, MailboxId, ModSeq, Uid, View};
 
 /// The selected mailbox of a session.
@@ -43,6 +44,14 @@ impl Selected {
                 Numbering::Sequence => self.uids_of_numbers(set),
                 Numbering::Uid => Ok(self.uids_of_uids(set)),
             },
+        }
+    }
+
+    /// The UIDs that a set names, whether the client knows them or not, when `max` is the largest; of `$` those saved.
+    pub(crate) fn named(&self, set: &MessageSet, max: u32) -> Numbers {
+        match set {
+            MessageSet::Numbers(set) => Numbers::from_ranges(set.resolve(max)),
+            MessageSet::Saved => Numbers::from_sorted(self.saved.iter().map(|uid| uid.0)),
         }
     }
 

@@ -1,9 +1,9 @@
 //! What UID FETCH (CHANGEDSINCE … VANISHED) tells before the messages: UIDs that are gone (RFC 7162 §3.2.6).
 
-use crate::numbers::Numbers;
 use crate::selected::Selected;
 use imap_proto::response::Vanished as When;
 use imap_proto::{Dialect, Encoder, MessageSet, SequenceSet};
+use search::Numbers;
 use store::{Error, ModSeq, Uid};
 
 /// A line names at most this many ranges: clients read lines into bounded buffers.
@@ -22,7 +22,7 @@ impl Vanished {
         let gone = selected.account.vanished_since(selected.mailbox, self.since)?;
         // Not `told`'s last UID: `1:*` asks for all, and it may be the last one that is gone.
         let highest = selected.view.mailbox().uid_next.0.saturating_sub(1);
-        let wanted = Numbers::of_uids(&self.set, highest, &selected.saved);
+        let wanted = selected.named(&self.set, highest);
         // What the client still counts is told when its number may go: as VANISHED, without EARLIER.
         let told = |uid: &Uid| wanted.contains(uid.0) && selected.told.position(*uid).is_err();
         let gone = Numbers::from_sorted(gone.into_iter().filter(told).map(|uid| uid.0));

@@ -3,7 +3,7 @@
 //! The answer may be "not known from this": a test that needs the body says so when only the index is at hand, and
 //! AND, OR and NOT make of it what they can (Kleene's logic). The search then reads more and asks again.
 
-use super::program::{Addresses, IndexTest, SummaryTest, Test, Value};
+use crate::condition::{Addresses, Condition, IndexTest, SummaryTest, Value};
 use message::encoded_word;
 use message::fold::Needle;
 use message::text::{contains, header_contains};
@@ -12,19 +12,19 @@ use store::Entry;
 
 /// What is at hand of a message.
 #[derive(Clone, Copy)]
-pub(super) struct Facts<'m> {
+pub(crate) struct Facts<'m> {
     /// Its message sequence number.
-    pub(super) number: u32,
-    pub(super) entry: &'m Entry,
-    pub(super) summary: Option<&'m Summary>,
+    pub(crate) number: u32,
+    pub(crate) entry: &'m Entry,
+    pub(crate) summary: Option<&'m Summary>,
     /// With its empty line.
-    pub(super) header: Option<&'m [u8]>,
-    pub(super) body: Option<&'m [u8]>,
+    pub(crate) header: Option<&'m [u8]>,
+    pub(crate) body: Option<&'m [u8]>,
 }
 
-impl Test {
+impl Condition {
     /// Whether it holds; none when these facts do not say.
-    pub(super) fn holds(&self, facts: Facts<'_>) -> Option<bool> {
+    pub(crate) fn holds(&self, facts: Facts<'_>) -> Option<bool> {
         match self {
             Self::Always(answer) => Some(*answer),
             Self::And(tests) => unless(false, tests, facts),
@@ -39,7 +39,7 @@ impl Test {
 }
 
 /// `decisive` as soon as one test says so, the opposite when all say the opposite.
-fn unless(decisive: bool, tests: &[Test], facts: Facts<'_>) -> Option<bool> {
+fn unless(decisive: bool, tests: &[Condition], facts: Facts<'_>) -> Option<bool> {
     let mut answer = Some(!decisive);
     for test in tests {
         match test.holds(facts) {

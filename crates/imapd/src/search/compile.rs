@@ -1,0 +1,154 @@
+//! IMAP's search keys, compiled into conditions.
+
+use crate::selected::Selected;
+use imap_proto::command::SearchKey;
+use imap_proto::{Date, Flag, MessageSet};
+use search::{Addresses, Condition, IndexTest, Needle, Numbers, Scope, SummaryTest, Value};
+use std::ops::Range;
+use store::{FlagBits, Flags, Keywords, ModSeq, SystemFlag, Timestamp};
+
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+/// The condition that a key means for what `selected` has told the client; `now` is for OLDER and YOUNGER.
+pub(super) fn condition(key: &SearchKey, selected: &Selected, now: Timestamp) -> Condition {
+    Compiler { selected, now }.condition(key)
+}
+
+/// RFC 7162 §3.1.5: whether the key asks for mod-sequences, so that the answer tells one.
+pub(super) fn asks_modseq(key: &SearchKey) -> bool {
+    match key {
+        SearchKey::And(keys) => keys.iter().any(asks_modseq),
+        SearchKey::Or(one, other) => asks_modseq(one) || asks_modseq(other),
+        SearchKey::Not(key) => asks_modseq(key),
+        key => matches!(key, SearchKey::ModSeq { .. }),
+    }
+}
+
+struct Compiler<'s> {
+    selected: &'s Selected,
+    now: Timestamp,
+}
+
+impl Compiler<'_> {
+    /// As deep as the parser lets keys be nested.
+    fn condition(&self, key: &SearchKey) -> Condition {
+        match key {
+            SearchKey::And(keys) => Condition::and(keys.iter().map(|key| self.condition(key)).collect()),
+            SearchKey::Or(one, other) => Condition::or(vec![self.condition(one), self.condition(other)]),
+            SearchKey::Not(key) => Condition::Not(Box::new(self.condition(key))),
+            SearchKey::All | SearchKey::Old => Condition::Always(true),
+            // RFC 9051 has no \Recent; here no message ever has it.
+            SearchKey::Recent | SearchKey::New => Condition::Always(false),
+            SearchKey::From(text) => addresses(Addresses::From, text),
+            SearchKey::To(text) => addresses(Addresses::To, text),
+            SearchKey::Cc(text) => addresses(Addresses::Cc, text),
+            SearchKey::Bcc(text) => addresses(Addresses::Bcc, text),
+            SearchKey::Subject(text) => value(Value::Subject, text),
+            SearchKey::SentBefore(day) => sent(i64::MIN..day.days_since_epoch()),
+            SearchKey::SentOn(day) => sent(day.days_since_epoch()..day.days_since_epoch() + 1),
+            SearchKey::SentSince(day) => sent(day.days_since_epoch()..i64::MAX),
+            SearchKey::Header(name, text) => header(name, text),
+            SearchKey::Body(text) => body(Scope::Bodies, text),
+            SearchKey::Text(text) => body(Scope::Everything, text),
+            SearchKey::Has(flag) => self.has(flag),
+            SearchKey::Lacks(flag) => self.lacks(flag),
+            SearchKey::EmailId(id) => {
+                id.parse().map_or(Condition::Always(false), |id| Condition::Index(IndexTest::Email(id)))
+            }
+            // RFC 8474 §5.2: THREADID is NIL for all messages here.
+            SearchKey::ThreadId(_) => Condition::Always(false),
+            SearchKey::Sequence(set) => Condition::Index(self.numbers(set)),
+            SearchKey::Uid(set) => Condition::Index(IndexTest::Uids(self.uids(set))),
+            SearchKey::Before(day) => internal_date(i64::MIN..midnight(*day)),
+            SearchKey::On(day) => internal_date(midnight(*day)..midnight(*day) + DAY_MILLIS),
+            SearchKey::Since(day) => internal_date(midnight(*day)..i64::MAX),
+            SearchKey::Larger(octets) => Condition::Index(IndexTest::Larger(*octets)),
+            SearchKey::Smaller(octets) => Condition::Index(IndexTest::Smaller(*octets)),
+            // RFC 5032 §3: a message of exactly that age is both.
+            SearchKey::Older(seconds) => internal_date(i64::MIN..self.ago(*seconds).saturating_add(1)),
+            SearchKey::Younger(seconds) => internal_date(self.ago(*seconds)..i64::MAX),
+            // One mod-sequence for all flags of a message: whose flag is meant makes no difference.
+            SearchKey::ModSeq { modseq, entry: _ } => Condition::Index(IndexTest::ModSeq(ModSeq(*modseq))),
+        }
+    }
+
+    fn ago(&self, seconds: u32) -> i64 {
+        self.now.0.saturating_sub(i64::from(seconds) * 1000)
+    }
+
+    /// Numbers above EXISTS find nothing: unlike in FETCH nobody could mistake the answer.
+    fn numbers(&self, set: &MessageSet) -> IndexTest {
+        match set {
+            MessageSet::Numbers(set) => IndexTest::Numbers(Numbers::from_ranges(set.resolve(self.selected.exists()))),
+            MessageSet::Saved => IndexTest::Uids(self.uids(set)),
+        }
+    }
+
+    fn uids(&self, set: &MessageSet) -> Numbers {
+        let highest = self.selected.told.last().map_or(0, |entry| entry.uid.0);
+        self.selected.named(set, highest)
+    }
+
+    fn has(&self, flag: &Flag) -> Condition {
+        self.bits(flag).map_or(Condition::Always(false), |bits| Condition::Index(IndexTest::Has(bits)))
+    }
+
+    fn lacks(&self, flag: &Flag) -> Condition {
+        self.bits(flag).map_or(Condition::Always(true), |bits| Condition::Index(IndexTest::Lacks(bits)))
+    }
+
+    /// The bit of a flag; none for a keyword that no message of the mailbox ever had.
+    fn bits(&self, flag: &Flag) -> Option<FlagBits> {
+        bits(flag, &self.selected.view.mailbox().keywords)
+    }
+}
+
+fn bits(flag: &Flag, keywords: &Keywords) -> Option<FlagBits> {
+    let system = |flag| FlagBits::default().with(flag);
+    let bits = match flag {
+        Flag::Seen => system(SystemFlag::Seen),
+        Flag::Answered => system(SystemFlag::Answered),
+        Flag::Flagged => system(SystemFlag::Flagged),
+        Flag::Deleted => system(SystemFlag::Deleted),
+        Flag::Draft => system(SystemFlag::Draft),
+        Flag::Keyword(name) => {
+            keywords.known_bits(&Flags { system: FlagBits::default(), keywords: vec![name.clone()] })
+        }
+    };
+    (bits != FlagBits::default()).then_some(bits)
+}
+
+/// The internal date is told in UTC, so its day is the one in UTC.
+fn midnight(day: Date) -> i64 {
+    day.days_since_epoch() * DAY_MILLIS
+}
+
+fn internal_date(millis: Range<i64>) -> Condition {
+    Condition::Index(IndexTest::Date(millis))
+}
+
+fn addresses(list: Addresses, text: &str) -> Condition {
+    Condition::Summary(SummaryTest::Addresses(list, Needle::new(text)))
+}
+
+fn value(value: Value, text: &str) -> Condition {
+    Condition::Summary(SummaryTest::Value(value, Needle::new(text)))
+}
+
+fn sent(days: Range<i64>) -> Condition {
+    Condition::Summary(SummaryTest::Sent(days))
+}
+
+/// The fields that clients look messages up by are in the summary, word for word.
+fn header(name: &str, text: &str) -> Condition {
+    let known = [("Message-ID", Value::MessageId), ("In-Reply-To", Value::InReplyTo), ("Subject", Value::Subject)];
+    match known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        Some((_, known)) => value(known, text),
+        None => Condition::Header(name.to_owned(), Needle::new(text)),
+    }
+}
+
+/// Nothing is in every text.
+fn body(scope: Scope, text: &str) -> Condition {
+    if text.is_empty() { Condition::Always(true) } else { Condition::Text(scope, Needle::new(text)) }
+}

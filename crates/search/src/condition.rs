@@ -1,0 +1,170 @@
+//! A condition, made ready to be asked of many messages.
+//!
+//! Texts are folded, dates and sets resolved, keywords looked up, once. What can be answered from the index stands
+//! before what needs the summary, that before what needs the header, and that before what needs the body.
+
+use crate::numbers::Numbers;
+use message::fold::Needle;
+use message::text::Scope;
+use std::ops::Range;
+use store::{EmailId, FlagBits, ModSeq};
+
+/// A condition, and what asking it takes.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) condition: Condition,
+    /// Whether any test looks into summaries.
+    pub(crate) needs_summary: bool,
+    /// Whether any test looks into headers.
+    pub(crate) needs_header: bool,
+    /// How many tests there are: what a message costs at least.
+    pub(crate) tests: usize,
+    /// How many of them look into the whole message: how often it is gone through.
+    pub(crate) texts: usize,
+}
+
+/// A condition on a message.
+#[derive(Debug)]
+pub enum Condition {
+    /// Known without a look.
+    Always(bool),
+    /// All of them, cheap ones first.
+    And(Vec<Condition>),
+    /// Any of them, cheap ones first.
+    Or(Vec<Condition>),
+    /// Not this.
+    Not(Box<Condition>),
+    /// The index answers it.
+    Index(IndexTest),
+    /// The summary answers it.
+    Summary(SummaryTest),
+    /// A field of this name has this in it.
+    Header(String, Needle),
+    /// The message itself has this in it.
+    Text(Scope, Needle),
+}
+
+/// What the index answers.
+#[derive(Debug, PartialEq, Eq)]
+pub enum IndexTest {
+    /// All of these bits are set.
+    Has(FlagBits),
+    /// None of these bits is set.
+    Lacks(FlagBits),
+    /// Message numbers: positions in the index, from 1.
+    Numbers(Numbers),
+    /// UIDs.
+    Uids(Numbers),
+    /// INTERNALDATE, Unix milliseconds.
+    Date(Range<i64>),
+    /// More octets than this.
+    Larger(u64),
+    /// Fewer octets than this.
+    Smaller(u64),
+    /// This mod-sequence or a higher one.
+    ModSeq(ModSeq),
+    /// This message, wherever it is.
+    Email(EmailId),
+}
+
+/// What the summary answers.
+#[derive(Debug)]
+pub enum SummaryTest {
+    /// An address of the list has this in it, as a person reads it.
+    Addresses(Addresses, Needle),
+    /// The value has this in it.
+    Value(Value, Needle),
+    /// The day of the Date field, days since 1970-01-01.
+    Sent(Range<i64>),
+}
+
+/// A list of addresses in the envelope.
+#[derive(Clone, Copy, Debug)]
+pub enum Addresses {
+    /// `From`
+    From,
+    /// `To`
+    To,
+    /// `Cc`
+    Cc,
+    /// `Bcc`
+    Bcc,
+}
+
+/// A text in the envelope.
+#[derive(Clone, Copy, Debug)]
+pub enum Value {
+    /// `Subject`
+    Subject,
+    /// `Message-ID`
+    MessageId,
+    /// `In-Reply-To`
+    InReplyTo,
+}
+
+impl Program {
+    pub(crate) fn new(condition: Condition) -> Self {
+        let test = &condition;
+        let (needs_summary, needs_header) = (test.any(&Self::reads_summary), test.any(&Self::reads_header));
+        let (tests, texts) = (test.count(&|_| true), test.count(&|test| matches!(test, Condition::Text(..))));
+        Self { condition, needs_summary, needs_header, tests, texts }
+    }
+
+    fn reads_summary(test: &Condition) -> bool {
+        // A text is searched for part by part.
+        matches!(test, Condition::Summary(_) | Condition::Text(..))
+    }
+
+    fn reads_header(test: &Condition) -> bool {
+        matches!(test, Condition::Header(..))
+    }
+}
+
+impl Condition {
+    /// All of them.
+    #[must_use]
+    pub fn and(mut conditions: Vec<Self>) -> Self {
+        conditions.sort_by_key(Self::cost);
+        Self::And(conditions)
+    }
+
+    /// Any of them.
+    #[must_use]
+    pub fn or(mut conditions: Vec<Self>) -> Self {
+        conditions.sort_by_key(Self::cost);
+        Self::Or(conditions)
+    }
+
+    /// Nothing, the index, the summary, the header, the body.
+    fn cost(&self) -> u8 {
+        match self {
+            Self::Always(_) => 0,
+            Self::Index(_) => 1,
+            Self::Summary(_) => 2,
+            Self::Header(..) => 3,
+            Self::Text(..) => 4,
+            Self::Not(test) => test.cost(),
+            Self::And(tests) | Self::Or(tests) => tests.iter().map(Self::cost).max().unwrap_or(0),
+        }
+    }
+
+    /// Whether `is` holds for any of the conditions that this one is made of.
+    fn any(&self, is: &impl Fn(&Self) -> bool) -> bool {
+        match self {
+            Self::Always(_) | Self::Index(_) | Self::Summary(_) | Self::Header(..) | Self::Text(..) => is(self),
+            Self::Not(test) => test.any(is),
+            Self::And(tests) | Self::Or(tests) => tests.iter().any(|test| test.any(is)),
+        }
+    }
+
+    /// How many of the conditions that this one is made of are `such`.
+    fn count(&self, such: &impl Fn(&Self) -> bool) -> usize {
+        match self {
+            Self::Always(_) | Self::Index(_) | Self::Summary(_) | Self::Header(..) | Self::Text(..) => {
+                usize::from(such(self))
+            }
+            Self::Not(test) => test.count(such),
+            Self::And(tests) | Self::Or(tests) => tests.iter().map(|test| test.count(such)).sum(),
+        }
+    }
+}

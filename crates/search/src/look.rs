@@ -1,0 +1,143 @@
+//! The search itself, slice by slice.
+
+use crate::condition::{Condition, Program};
+use crate::evaluate::Facts;
+use crate::found::{Found, Hunt, Wanted};
+use store::{Account, Entry, Error, Index, Reader};
+
+/// A slice goes through at most about this much of bodies, once for each condition that does: other work waits so long.
+const READ_BYTES_PER_SLICE_MAX: usize = 4 * 1024 * 1024;
+/// A slice reads at most this many messages.
+const READS_PER_SLICE_MAX: usize = 1000;
+/// A slice asks at most about this many tests of the index.
+const TESTS_PER_SLICE_MAX: usize = 2_000_000;
+/// After so many messages that cannot be read the search gives up: the disk is not well.
+const UNREADABLE_MAX: u32 = 8;
+
+/// A search on its way.
+#[derive(Debug)]
+pub struct Search {
+    program: Program,
+    index: Index,
+    hunt: Hunt,
+    found: Found,
+    unreadable: u32,
+}
+
+/// How far a slice came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// There is more to look at.
+    More,
+    /// All that is wanted was looked for.
+    Done,
+}
+
+/// What a slice did, and what it reads from.
+#[derive(Default)]
+struct Slice<'s> {
+    reader: Option<Reader<'s>>,
+    tests: usize,
+    reads: usize,
+    read_bytes: usize,
+}
+
+impl Search {
+    /// A search for `wanted` of what is in `index` as it stands now.
+    #[must_use]
+    pub fn new(condition: Condition, index: Index, wanted: Wanted) -> Self {
+        let hunt = Hunt::new(wanted, index.len());
+        Self { program: Program::new(condition), index, hunt, found: Found::default(), unreadable: 0 }
+    }
+
+    /// How many conditions look into whole messages: each goes through all of them, which takes its time.
+    #[must_use]
+    pub fn texts(&self) -> usize {
+        self.program.texts
+    }
+
+    /// Looks on until the slice's work or the search is done. `account`: whose messages the index names.
+    ///
+    /// # Errors
+    /// Nothing can be read, or too many messages cannot.
+    pub fn look(&mut self, account: &Account) -> Result<Looked, Error> {
+        let mut slice = Slice::default();
+        while !slice.is_full() {
+            let Some(position) = self.hunt.next() else { return Ok(Looked::Done) };
+            let Some(entry) = self.index.get(position) else { continue };
+            let number = u32::try_from(position).unwrap_or(u32::MAX).saturating_add(1);
+            match slice.matches(&self.program, number, entry, account) {
+                Ok(true) => {
+                    self.found.add(number, entry);
+                    self.hunt.found();
+                }
+                Ok(false) => {}
+                // It has left retention: there is nothing in it any more.
+                Err(Error::NoSuchMessage) => {}
+                Err(error) => {
+                    self.unreadable += 1;
+                    if self.unreadable >= UNREADABLE_MAX {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(Looked::More)
+    }
+
+    /// What was found so far.
+    #[must_use]
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// What is looked through.
+    #[must_use]
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// How many messages could not be read: whether they match is not known.
+    #[must_use]
+    pub fn unreadable(&self) -> u32 {
+        self.unreadable
+    }
+}
+
+impl<'s> Slice<'s> {
+    fn is_full(&self) -> bool {
+        self.tests >= TESTS_PER_SLICE_MAX
+            || self.reads >= READS_PER_SLICE_MAX
+            || self.read_bytes >= READ_BYTES_PER_SLICE_MAX
+    }
+
+    /// Whether a message matches; reads as much of it as that takes.
+    fn matches(&mut self, program: &Program, number: u32, entry: &Entry, account: &'s Account) -> Result<bool, Error> {
+        self.tests += program.tests;
+        let facts = Facts { number, entry, summary: None, header: None, body: None };
+        if let Some(holds) = program.condition.holds(facts) {
+            return Ok(holds);
+        }
+        self.reads += 1;
+        let reader = match &self.reader {
+            Some(reader) => reader,
+            None => self.reader.insert(account.reader()?),
+        };
+        let summary = if program.needs_summary { Some(reader.summary(entry.email)?) } else { None };
+        let facts = Facts { summary: summary.as_ref(), ..facts };
+        if let Some(holds) = program.condition.holds(facts) {
+            return Ok(holds);
+        }
+        let header = if program.needs_header { Some(reader.header(entry.email)?) } else { None };
+        self.read_bytes += header.as_ref().map_or(0, Vec::len);
+        let facts = Facts { header: header.as_deref(), ..facts };
+        if let Some(holds) = program.condition.holds(facts) {
+            return Ok(holds);
+        }
+        let body = reader.body(entry.email)?;
+        self.read_bytes = self.read_bytes.saturating_add(body.len().saturating_mul(program.texts));
+        let facts = Facts { body: Some(&body), ..facts };
+        // Nothing is unknown of a message that was read.
+        Ok(program.condition.holds(facts).unwrap_or(false))
+    }
+}
