@@ -199,7 +199,16 @@ impl Reader<'_> {
     /// As [`Reader::body`].
     pub fn open(&self, email: EmailId, known: Option<Body>) -> Result<Body, Error> {
         let record = self.body_record(email)?;
-        match BodyRecord::decode(&record) {
+        self.open_record(email, BodyRecord::decode(&record), known)
+    }
+
+    fn open_record(
+        &self,
+        email: EmailId,
+        record: Result<BodyRecord<'_>, Corrupt>,
+        known: Option<Body>,
+    ) -> Result<Body, Error> {
+        match record {
             Ok(BodyRecord::Object { hash, size, name, .. }) if size as usize > WHOLE_BYTES_MAX => {
                 let known = known.filter(|body| body.is_object(&name, &hash));
                 let there = || Body::there(Arc::clone(self.objects), self.account, name, (hash, size as usize));
@@ -215,12 +224,13 @@ impl Reader<'_> {
     /// As [`Reader::body`].
     pub fn open_header(&self, email: EmailId, known: Option<Body>) -> Result<Body, Error> {
         let record = self.body_record(email)?;
-        if let Ok(BodyRecord::Object { header: Some(header), .. }) = BodyRecord::decode(&record)
+        let record = BodyRecord::decode(&record);
+        if let Ok(BodyRecord::Object { header: Some(header), .. }) = &record
             && let Some(octets) = header.intact()
         {
             return Ok(Body::here(octets.to_vec()));
         }
-        self.open(email, known)
+        self.open_record(email, record, known)
     }
 
     /// A message's header with its empty line (RFC 5322 §2.1), checked against a BLAKE3; all octets where there is no
