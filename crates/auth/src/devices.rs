@@ -67,6 +67,7 @@ fn refusal(error: store::Error, device: &str) -> Error {
         store::Error::NoSuchAccount
         | store::Error::NoSuchMailbox
         | store::Error::NoSuchMessage
+        | store::Error::InvalidContent(_)
         | store::Error::NotAllowed(_)
         | store::Error::MaildropInUse
         | store::Error::OverQuota { .. }

@@ -19,6 +19,8 @@ pub enum RecipientOutcome {
     Fault,
     /// The message runs in circles; never to be tried again.
     Loop,
+    /// The message has a NUL; never to be tried again.
+    Nul,
 }
 
 /// What became of a message. Dropped without an answer it is taken to come again; who has it is left out then.
@@ -82,6 +84,7 @@ impl From<&store::Error> for RecipientOutcome {
         match error {
             store::Error::OverQuota { .. } => Self::OverQuota,
             store::Error::NoSpace(_) => Self::NoSpace,
+            store::Error::InvalidContent(_) => Self::Nul,
             store::Error::NoSuchAccount
             | store::Error::NoSuchMailbox
             | store::Error::NotAllowed(_)

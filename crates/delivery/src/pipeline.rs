@@ -4,7 +4,7 @@ use crate::decide::{Decision, Findings, decide};
 use crate::envelope::{Envelope, Recipient, RecipientDecision};
 use crate::outcome::{Delivered, RecipientOutcome, ReportRefused};
 use auth::{Auth, Resolution};
-use message::trace;
+use message::{content, trace};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{AccountId, Actor, Claim, DeviceId, Flags, Handover, NewMessage, Protocol, Received, Timestamp};
@@ -111,13 +111,14 @@ impl Delivery {
             RecipientDecision::NoSuchUser | RecipientDecision::NotLocal => return Err(unknown()),
         };
         let actor = Actor { device: DeviceId(0), protocol: Protocol::Server, now };
-        let copy = [trace::return_path(""), trace::delivered_to(address), content.to_vec()].concat();
+        let copy = content::with_fields(&[&trace::return_path(""), &trace::delivered_to(address)], content);
         let mut claims = Vec::new();
         for account in &recipient.accounts {
             let message = NewMessage { body: copy.clone(), flags: Flags::default(), internal_date: now };
             match self.auth.store().account(*account).receive(actor, message, handover) {
                 Ok(received) => claims.push(received.claim),
                 Err(store::Error::NoSuchAccount) => return Err(unknown()),
+                Err(error @ store::Error::InvalidContent(_)) => return Err(ReportRefused::Never(error.to_string())),
                 Err(error) => return Err(ReportRefused::Later(error.to_string())),
             }
         }
@@ -135,13 +136,13 @@ impl Delivery {
         let source = envelope.source;
         // Recipients must not learn of each other (RFC 5321 §7.2).
         let only = Some(recipient.address.as_str()).filter(|_| envelope.recipients.len() == 1);
-        let head = [
+        let fields = [
             trace::return_path(envelope.reverse_path),
             trace::delivered_to(&recipient.address),
             source.received(&self.hostname, envelope.id, only, now),
-        ]
-        .concat();
-        let message = NewMessage { body: [&head, content].concat(), flags: Flags::default(), internal_date: now };
+        ];
+        let body = content::with_fields(&[&fields[0], &fields[1], &fields[2]], content);
+        let message = NewMessage { body, flags: Flags::default(), internal_date: now };
         // The device that submits it is the sender's, and means nothing in another account.
         let actor = Actor { device: DeviceId(0), protocol: source.protocol, now };
         match self.auth.store().account(account).receive(actor, message, envelope.handover) {

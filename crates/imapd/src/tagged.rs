@@ -90,7 +90,9 @@ impl From<Error> for Tagged {
         match error {
             Error::NoSuchMailbox | Error::NoSuchAccount => Self::refused(Code::NonExistent, text),
             Error::AlreadyExists => Self::refused(Code::AlreadyExists, text),
-            Error::InvalidName(_) | Error::NotAllowed(_) => Self::refused(Code::Cannot, text),
+            Error::InvalidName(_) | Error::InvalidContent(_) | Error::NotAllowed(_) => {
+                Self::refused(Code::Cannot, text)
+            }
             Error::Limit(_) => Self::refused(Code::Limit, text),
             // RFC 9208 §4.3.
             Error::OverQuota { .. } => Self::refused(Code::OverQuota, text),

@@ -15,6 +15,7 @@
 pub mod address;
 pub mod charset;
 pub mod check;
+pub mod content;
 pub mod date;
 pub mod encoded_word;
 mod entity;

@@ -1,16 +1,47 @@
-//! Line ends: mail is kept with CRLF and nothing else (RFC 5322 §2.1, RFC 5321 §2.3.8).
+//! Line ends: mail has CRLF and nothing else (RFC 5322 §2.1, RFC 5321 §2.3.8).
 //!
-//! Bare CR and bare LF each count as one line end. This is for what a server accepts, before it is stored; what is
-//! stored is never changed again.
+//! What a server accepts and what it writes itself gets them before it is stored; what is stored is never changed again.
 
 use std::borrow::Cow;
 
-use memchr::memchr2_iter;
+use memchr::{memchr_iter, memchr2_iter};
 
 /// Whether every CR is followed by an LF and every LF comes after a CR.
 #[must_use]
 pub fn is_canonical(bytes: &[u8]) -> bool {
     first_bare(bytes).is_none()
+}
+
+/// The bytes with each bare LF made a CRLF; borrowed where there is none. A bare CR is an octet like others.
+#[must_use]
+pub fn with_crlf(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let mut made = Vec::new();
+    let mut copied = 0;
+    for at in bare_lfs(bytes) {
+        if made.is_empty() {
+            made.reserve(bytes.len() + bytes.len() / 32);
+        }
+        made.extend_from_slice(&bytes[copied..at]);
+        made.extend_from_slice(b"\r\n");
+        copied = at + 1;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(bytes);
+    }
+    made.extend_from_slice(&bytes[copied..]);
+    Cow::Owned(made)
+}
+
+/// How many octets a message has as lines that end with CRLF, as POP3 sends them (RFC 1939 §11): a bare LF counts as two,
+/// and a last line without an end gets one.
+#[must_use]
+pub fn crlf_size(message: &[u8]) -> u64 {
+    let last = if message.is_empty() || message.ends_with(b"\n") { 0 } else { 2 };
+    (message.len() + bare_lfs(message).count()) as u64 + last
+}
+
+fn bare_lfs(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    memchr_iter(b'\n', bytes).filter(|&at| is_bare(bytes, at))
 }
 
 /// The bytes with each bare CR and bare LF made a CRLF; borrowed where there is none.
@@ -57,6 +88,23 @@ mod tests {
         check(b"a\r", b"a\r\n");
         check(b"\n\r", b"\r\n\r\n");
         check(b"\r\r\n\n", b"\r\n\r\n\r\n");
+    }
+
+    #[test]
+    fn a_bare_lf_becomes_crlf_and_a_bare_cr_stays() {
+        let check = |input: &[u8], expected: &[u8], size: u64| {
+            assert_eq!(with_crlf(input).as_ref(), expected);
+            assert_eq!(matches!(with_crlf(input), Cow::Borrowed(_)), input == expected);
+            assert_eq!(crlf_size(input), size, "{input:?}");
+        };
+        check(b"", b"", 0);
+        check(b"a\r\nb\r\n", b"a\r\nb\r\n", 6);
+        check(b"a\nb\n", b"a\r\nb\r\n", 6);
+        check(b"\n\n", b"\r\n\r\n", 4);
+        check(b"a\r\n\nb", b"a\r\n\r\nb", 8);
+        check(b"a\rb\r", b"a\rb\r", 6);
+        check(b"a\r\r\n\n", b"a\r\r\n\r\n", 6);
+        check(b"\xfc\n\r", b"\xfc\r\n\r", 6);
     }
 
     proptest! {

@@ -1,10 +1,8 @@
 //! What follows the first line of an answer: lines, then a dot alone (RFC 1939 §3).
 //!
-//! A message goes out as it is stored, whatever its line ends. Two things are added: a CRLF where it does not end
-//! with one, and a dot before each line that begins with one.
-// Deviates from RFC 1939 §3: a dot after a bare LF is stuffed too, though no line begins there, because many clients
-// (Python's poplib and what is built on it) read lines up to LF and would take `LF.CRLF` inside a message for its end;
-// a stranger's message could then answer for the server. A client that is strict sees one dot more in such a message.
+//! A message goes out in lines that end with CRLF (RFC 1939 §3, §11): a bare LF becomes one, and a last line without an end
+//! gets one. So nothing in a message looks like the end of the answer, also to clients that read lines up to LF. A bare CR
+//! is an octet like others. A NUL, which only what an earlier version stored can have, becomes a question mark.
 
 use memchr::memchr_iter;
 use std::fmt::Display;
@@ -35,12 +33,13 @@ pub fn encode_message(message: &[u8], output: &mut Vec<u8>) {
 /// Encodes a message piece by piece, so that a large one is never held twice.
 #[derive(Debug)]
 pub struct Stuffer {
-    last_two: [u8; 2],
+    /// The last octet of what came so far, as it came.
+    last: u8,
 }
 
 impl Default for Stuffer {
     fn default() -> Self {
-        Self { last_two: *b"\r\n" }
+        Self { last: b'\n' }
     }
 }
 
@@ -53,31 +52,40 @@ impl Stuffer {
 
     /// Appends the next piece of the message, of any length.
     pub fn write(&mut self, piece: &[u8], output: &mut Vec<u8>) {
+        let start = output.len();
         output.reserve(piece.len() + piece.len() / 64);
-        if self.last_two[1] == b'\n' && piece.first() == Some(&b'.') {
+        if self.last == b'\n' && piece.first() == Some(&b'.') {
             output.push(b'.');
         }
         let mut copied = 0;
-        for line_start in memchr_iter(b'\n', piece).map(|at| at + 1) {
-            if piece.get(line_start) == Some(&b'.') {
-                output.extend_from_slice(piece.get(copied..line_start).unwrap_or_default());
-                output.push(b'.');
-                copied = line_start;
+        for line_end in memchr_iter(b'\n', piece) {
+            let before = line_end.checked_sub(1).map_or(Some(self.last), |at| piece.get(at).copied());
+            let is_bare = before != Some(b'\r');
+            let begins_with_dot = piece.get(line_end + 1) == Some(&b'.');
+            if is_bare || begins_with_dot {
+                output.extend_from_slice(piece.get(copied..line_end).unwrap_or_default());
+                output.extend_from_slice(if is_bare { b"\r\n" } else { b"\n" });
+                output.extend_from_slice(if begins_with_dot { b"." } else { b"" });
+                copied = line_end + 1;
             }
         }
         output.extend_from_slice(piece.get(copied..).unwrap_or_default());
-        for octet in piece.iter().skip(piece.len().saturating_sub(2)) {
-            self.last_two = [self.last_two[1], *octet];
-        }
+        self.last = piece.last().copied().unwrap_or(self.last);
+        without_nul(output.get_mut(start..).unwrap_or_default());
     }
 
     /// Appends a line end, if the message lacks it, and the dot that ends the answer.
     pub fn finish(self, output: &mut Vec<u8>) {
-        if self.last_two != *b"\r\n" {
+        if self.last != b'\n' {
             output.extend_from_slice(b"\r\n");
         }
         encode_end(output);
     }
+}
+
+/// RFC 1939 §3 speaks of printable ASCII, and clients cut a line at a NUL.
+fn without_nul(octets: &mut [u8]) {
+    octets.iter_mut().filter(|octet| **octet == 0).for_each(|octet| *octet = b'?');
 }
 
 /// Of a piece of a message's body, what belongs to its first `lines` lines, for TOP (RFC 1939 §7); `lines` becomes what is
@@ -118,7 +126,7 @@ mod tests {
         check("", ".\r\n");
         check("a\r\n", "a\r\n.\r\n");
         check("a", "a\r\n.\r\n");
-        check("a\n", "a\n\r\n.\r\n");
+        check("a\n", "a\r\n.\r\n");
         check("a\r", "a\r\r\n.\r\n");
         check(".", "..\r\n.\r\n");
         check(".\r\n..\r\na.b\r\n.c", "..\r\n...\r\na.b\r\n..c\r\n.\r\n");
@@ -127,8 +135,17 @@ mod tests {
 
     #[test]
     fn a_message_cannot_end_its_own_answer() {
-        check("a\n.\r\n+OK forged\r\n", "a\n..\r\n+OK forged\r\n.\r\n");
-        check("a\n.\n", "a\n..\n\r\n.\r\n");
+        check("a\n.\r\n+OK forged\r\n", "a\r\n..\r\n+OK forged\r\n.\r\n");
+        check("a\n.\n", "a\r\n..\r\n.\r\n");
+        check("a\r\n.\n", "a\r\n..\r\n.\r\n");
+    }
+
+    #[test]
+    fn bare_lf_and_nul_went_out_as_they_were() {
+        check("Subject: lf\n\nfirst\n.\nlast\n", "Subject: lf\r\n\r\nfirst\r\n..\r\nlast\r\n.\r\n");
+        check("\n\n", "\r\n\r\n.\r\n");
+        check("a\0b\0\r\n\0", "a?b?\r\n?\r\n.\r\n");
+        check("a\rb\r\n", "a\rb\r\n.\r\n");
     }
 
     #[test]

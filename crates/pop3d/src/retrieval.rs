@@ -4,6 +4,7 @@
 //! does not read holds a piece of it and not the message.
 
 use crate::words::Words;
+use message::line_ends::crlf_size;
 use message::surrogate;
 use pop3_proto::{Reply, Stuffer, first_lines};
 use session::OUTPUT_HIGH_WATER_BYTES;
@@ -108,15 +109,13 @@ impl Retrieval {
         Ok(surrogate::header(&header))
     }
 
-    /// How many octets the message has as it is sent.
+    /// How many octets the message has as it is sent, the dots of RFC 1939 §3 aside.
     fn size(&mut self) -> Result<u32, Error> {
-        if self.body.whole().is_none() {
-            return Ok(self.asked.size);
-        }
-        let below = self.body.len() - self.body.header_end()?;
+        let header_end = self.body.header_end()?;
+        let Some(whole) = self.body.whole() else { return Ok(self.asked.size) };
         let size = match &self.progress {
-            Progress::Header { made, .. } => made.len() + below,
-            Progress::Opening | Progress::Body { .. } => self.body.len(),
+            Progress::Header { made, .. } => crlf_size(made) + crlf_size(whole.get(header_end..).unwrap_or_default()),
+            Progress::Opening | Progress::Body { .. } => crlf_size(whole),
         };
         Ok(u32::try_from(size).unwrap_or(u32::MAX))
     }

@@ -105,12 +105,12 @@ fn every_command_answers_as_the_rfc_says() {
     let (one, two) = (uidl[1].clone(), uidl[2].clone());
     assert!(one.starts_with("1 M") && two.starts_with("2 M") && uidl.len() == 4, "{uidl:?}");
     for (command, expected) in [
-        ("STAT", "+OK 2 53\r\n"),
-        ("LIST", "+OK\r\n1 26\r\n2 27\r\n.\r\n"),
-        ("LIST 2", "+OK 2 27\r\n"),
+        ("STAT", "+OK 2 55\r\n"),
+        ("LIST", "+OK\r\n1 26\r\n2 29\r\n.\r\n"),
+        ("LIST 2", "+OK 2 29\r\n"),
         ("list 3", "-ERR There is no message 3\r\n"),
         ("UIDL 1", &format!("+OK {one}\r\n")),
-        ("RETR 2", "+OK 27 octets\r\nSubject: b\r\n\r\n..dot\r\n...\r\nend\r\n.\r\n"),
+        ("RETR 2", "+OK 29 octets\r\nSubject: b\r\n\r\n..dot\r\n...\r\nend\r\n.\r\n"),
         ("TOP 1 0", "+OK 26 octets\r\nSubject: a\r\n\r\n.\r\n"),
         ("TOP 1 1", "+OK 26 octets\r\nSubject: a\r\n\r\nHello\r\n.\r\n"),
         ("TOP 1 99", "+OK 26 octets\r\nSubject: a\r\n\r\nHello\r\nyou\r\n.\r\n"),
@@ -119,10 +119,10 @@ fn every_command_answers_as_the_rfc_says() {
         ("RETR 1", "-ERR Message 1 is deleted\r\n"),
         ("TOP 1 0", "-ERR Message 1 is deleted\r\n"),
         ("LIST 1", "-ERR Message 1 is deleted\r\n"),
-        ("STAT", "+OK 1 27\r\n"),
-        ("LIST", "+OK\r\n2 27\r\n.\r\n"),
+        ("STAT", "+OK 1 29\r\n"),
+        ("LIST", "+OK\r\n2 29\r\n.\r\n"),
         ("UIDL", &format!("+OK\r\n{two}\r\n.\r\n")),
-        ("RSET", "+OK 2 53\r\n"),
+        ("RSET", "+OK 2 55\r\n"),
         ("NOOP", "+OK\r\n"),
         ("USER x", "-ERR You are logged in already\r\n"),
         ("XYZ", "-ERR Unknown command\r\n"),
@@ -179,7 +179,7 @@ fn a_session_that_ends_without_quit_changes_nothing() {
     client.say("DELE 1\r\n");
     drop(client);
     let mut client = world.log_in();
-    assert_eq!(client.say("STAT\r\n"), "+OK 2 2\r\n");
+    assert_eq!(client.say("STAT\r\n"), "+OK 2 6\r\n");
     client.say("DELE 1\r\n");
     assert!(client.wait(IDLE_TIMEOUT_MILLIS).starts_with("-ERR"));
     assert_eq!(client.last, Step::Close);
@@ -190,7 +190,7 @@ fn a_session_that_ends_without_quit_changes_nothing() {
     client.session.shut_down(&mut goodbye);
     assert!(goodbye.starts_with(b"-ERR"));
     drop(client);
-    assert_eq!(world.log_in().say("STAT\r\n"), "+OK 2 2\r\n");
+    assert_eq!(world.log_in().say("STAT\r\n"), "+OK 2 6\r\n");
     world.check();
 }
 
@@ -206,13 +206,13 @@ fn numbers_stay_fixed_while_other_devices_change_the_mailbox() {
     let actor = Actor { device: DeviceId(0), protocol: Protocol::Lmtp, now: TIME };
     let message = NewMessage { body: b"ccc".to_vec(), flags: Flags::default(), internal_date: TIME };
     world.account.append(actor, Target::Inbox, message).unwrap();
-    assert_eq!(client.say("STAT\r\n"), "+OK 2 3\r\n");
-    assert_eq!(client.say("RETR 1\r\n"), "+OK 1 octets\r\na\r\n.\r\n", "still restorable, so still readable");
+    assert_eq!(client.say("STAT\r\n"), "+OK 2 7\r\n");
+    assert_eq!(client.say("RETR 1\r\n"), "+OK 3 octets\r\na\r\n.\r\n", "still restorable, so still readable");
     client.say("DELE 1\r\n");
     client.say("DELE 2\r\n");
     assert!(client.say("QUIT\r\n").starts_with("+OK 2 deleted for this device"));
     drop(client);
-    assert_eq!(world.log_in().say("STAT\r\n"), "+OK 1 3\r\n");
+    assert_eq!(world.log_in().say("STAT\r\n"), "+OK 1 5\r\n");
     world.check();
 }
 
@@ -253,7 +253,7 @@ fn deletions_that_cannot_be_stored_are_not_acknowledged() {
     world.engine.plan(0, store::sim::Fault::Full);
     assert!(client.say("QUIT\r\n").starts_with("-ERR [SYS/TEMP]"));
     drop(client);
-    assert_eq!(world.log_in().say("STAT\r\n"), "+OK 1 1\r\n");
+    assert_eq!(world.log_in().say("STAT\r\n"), "+OK 1 3\r\n");
 }
 
 #[test]
@@ -325,6 +325,44 @@ fn auth_plain_and_login_work_and_a_cancelled_one_is_told() {
     }
     assert!(world.connect().say("AUTH CRAM-MD5\r\n").starts_with("-ERR"));
     assert_eq!(world.connect().say("AUTH\r\n"), "+OK Mechanisms\r\nPLAIN\r\nLOGIN\r\n.\r\n");
+}
+
+/// RFC 1939 §11: the size is that of what is sent, in lines that end with CRLF.
+#[test]
+fn the_size_told_was_not_the_size_sent() {
+    let bodies = [
+        "Subject: s\r\n\r\nno newline at end",
+        "Subject: lf\n\nfirst\n.\nlast\n",
+        "Subject: ü\n\nboth",
+        "Subject: plain\r\n\r\n.dot\r\n",
+        "Subject: cr\r\n\r\na\rb\r",
+    ];
+    let world = world(&bodies);
+    for utf8 in [false, true] {
+        let mut client = world.connect();
+        if utf8 {
+            assert!(client.say("UTF8\r\n").starts_with("+OK"));
+        }
+        assert!(client.say("USER alice@example.org\r\n").starts_with("+OK"));
+        assert!(client.say(&format!("PASS {}\r\n", world.password)).starts_with("+OK"));
+        let list = client.say("LIST\r\n");
+        let told: Vec<usize> = list.lines().skip(1).filter_map(|line| line.split(' ').nth(1)?.parse().ok()).collect();
+        assert_eq!(told.len(), bodies.len(), "{list}");
+        assert_eq!(client.say("STAT\r\n"), format!("+OK {} {}\r\n", bodies.len(), told.iter().sum::<usize>()));
+        for (number, told) in (1..).zip(told) {
+            let answer = client.say(&format!("RETR {number}\r\n"));
+            let (first, rest) = answer.split_once("\r\n").unwrap();
+            assert_eq!(first, format!("+OK {told} octets"));
+            let lines: Vec<&str> = rest.strip_suffix(".\r\n").unwrap().split_inclusive('\n').collect();
+            assert!(lines.iter().all(|line| line.ends_with("\r\n")), "{rest:?}");
+            let sent: usize = lines.iter().map(|line| line.strip_prefix('.').unwrap_or(line).len()).sum();
+            assert_eq!(sent, told, "{rest:?}");
+            let top = client.say(&format!("TOP {number} 1\r\n"));
+            assert!(top.split_inclusive('\n').all(|line| line.ends_with("\r\n")), "{top:?}");
+        }
+        assert!(client.say("QUIT\r\n").starts_with("+OK"));
+    }
+    world.check();
 }
 
 /// RFC 6856 §2.1: without UTF-8 mode a header in UTF-8 comes as a surrogate; sizes are those of what is sent.
@@ -409,9 +447,9 @@ fn programs_with_the_main_password_are_told_apart_by_how_they_log_in() {
     let mut first = world.log_in();
     first.say("RETR 1\r\nDELE 1\r\n");
     assert!(first.say("QUIT\r\n").starts_with("+OK 1 deleted for this device; 1 of them stay"));
-    assert_eq!(second.say("STAT\r\n"), "+OK 1 1\r\n");
+    assert_eq!(second.say("STAT\r\n"), "+OK 1 3\r\n");
     second.say("QUIT\r\n");
-    assert_eq!(capable(&world).say("STAT\r\n"), "+OK 1 1\r\n");
+    assert_eq!(capable(&world).say("STAT\r\n"), "+OK 1 3\r\n");
     assert_eq!(world.log_in().say("STAT\r\n"), "+OK 0 0\r\n");
     world.check();
 }
@@ -500,5 +538,5 @@ fn a_damaged_message_is_refused_and_one_that_becomes_so_ends_the_connection() {
     drop(client);
     let mut client = world.log_in();
     assert!(client.say("RETR 1\r\n").starts_with("-ERR [SYS/TEMP]"));
-    assert_eq!(client.say("RETR 2\r\n"), "+OK 1 octets\r\na\r\n.\r\n");
+    assert_eq!(client.say("RETR 2\r\n"), "+OK 3 octets\r\na\r\n.\r\n");
 }

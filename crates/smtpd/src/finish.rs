@@ -7,6 +7,7 @@ use crate::transaction::Transaction;
 use crate::{content, replies};
 use ::auth::Login;
 use delivery::{Decision, Delivered, Envelope, Findings, RecipientOutcome, Source, decide};
+use message::content::with_fields;
 use queue::{Enqueued, NewEntry};
 use smtp_proto::{Body, Enhanced, Reply};
 use store::{Actor, Claim, Handover, Protocol, SentCopy, Timestamp};
@@ -237,7 +238,7 @@ fn complete(session: &Session, login: &Login, arrival: &Arrival, content: Vec<u8
     let given = Given { sender, hostname, id: &name(&first), now: first.at };
     let fields = submit::missing_fields(&content, given);
     let added_bytes = fields.len();
-    let content = if fields.is_empty() { content } else { [fields, content].concat() };
+    let content = if fields.is_empty() { content } else { with_fields(&[&fields], &content) };
     Completed { content, added_bytes }
 }
 
@@ -261,7 +262,7 @@ fn enqueue(
         reverse_path: transaction.reverse_path.clone(),
         recipients: transaction.outside.clone(),
         smtputf8: transaction.smtputf8 && !header.is_ascii(),
-        content: [&received, content].concat(),
+        content: with_fields(&[&received], content),
         handover: Some(arrival.handover),
     };
     match queue.enqueue(entry, now) {

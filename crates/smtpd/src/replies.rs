@@ -57,6 +57,7 @@ pub(crate) fn outcome(outcome: RecipientOutcome, id: &str) -> Reply {
             Reply::new(450, Enhanced(4, 2, 0), "The mailbox cannot take it at the moment; try again later")
         }
         RecipientOutcome::Fault => fault(),
+        RecipientOutcome::Nul => nul(),
         RecipientOutcome::Loop => {
             Reply::new(554, Enhanced(5, 4, 6), "The message runs in circles: too many Received fields")
         }

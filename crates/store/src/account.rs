@@ -18,6 +18,7 @@ mod refers;
 mod relist;
 mod retention;
 mod sent;
+mod sizes;
 mod uidls;
 mod undo;
 mod update;

@@ -54,7 +54,8 @@ struct There {
 
 impl Body {
     /// Octets that are here, and right.
-    pub(crate) fn here(octets: Vec<u8>) -> Self {
+    #[must_use]
+    pub fn here(octets: Vec<u8>) -> Self {
         Self { length: octets.len(), octets: Octets::Here(octets), header_end: None }
     }
 

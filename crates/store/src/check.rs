@@ -14,7 +14,7 @@ use crate::index::{Entry, Index};
 use crate::journal::{Change, JournalEntry};
 use crate::key;
 use crate::record::{AccountRecord, BodyRecord, Counts, EmailRecord, Mailbox, MessageRecord, Retained, Role};
-use crate::shown::{Shown, surrogate_size};
+use crate::shown::{SentSizes, Shown};
 use crate::state::{self, AccountState, MailboxState};
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,8 +51,10 @@ pub enum Depth {
 /// Only when the engine cannot read; damage is a finding.
 pub fn account(store: &Store, id: AccountId, depth: Depth) -> Result<Vec<Finding>, Error> {
     let snapshot = store.engine().snapshot(id)?;
-    let mut check = Check { id, findings: Vec::new(), shown: BTreeMap::new(), uidls: BTreeSet::new() };
+    let (shown, uidls) = (BTreeMap::new(), BTreeSet::new());
+    let mut check = Check { id, findings: Vec::new(), shown, sized_to: EmailId(0), uidls };
     let Some(state) = check.load(&*snapshot)? else { return Ok(check.findings) };
+    check.sized_to = state.record.sized_to;
     check.mailboxes(&state);
     let mut places: BTreeMap<EmailId, u32> = BTreeMap::new();
     let mut held = Index::default();
@@ -133,6 +135,8 @@ struct Check {
     findings: Vec<Finding>,
     /// What POP3 shows otherwise than it is.
     shown: BTreeMap<EmailId, Shown>,
+    /// Of messages up to this one it is noted.
+    sized_to: EmailId,
     /// The imported UIDLs for which nothing was found yet that leads to their message.
     uidls: BTreeSet<String>,
 }
@@ -330,7 +334,7 @@ impl Check {
                 let intact = depth == Depth::Records || blake3::hash(body).as_bytes() == hash;
                 self.must(intact, format_args!("the body of message {text} is damaged"));
                 if depth == Depth::Bodies {
-                    self.surrogate(email, record, body);
+                    self.sizes(email, body);
                 }
             }
             BodyRecord::Object { hash, size, name, header } => {
@@ -347,7 +351,7 @@ impl Check {
                                 same,
                                 format_args!("the header kept of message {text} is not what it begins with"),
                             );
-                            self.surrogate(email, record, &body);
+                            self.sizes(email, &body);
                         }
                         Err(error) => self.found(format_args!("the object {name} of message {text}: {error}")),
                     }
@@ -398,11 +402,11 @@ impl Check {
         self.must(known, format_args!("the UIDL {uidl:?} leads to a message that does not have it"));
     }
 
-    /// A message that needs a surrogate says how large that is, unless a version stored it that did not note it.
-    fn surrogate(&mut self, email: EmailId, record: &EmailRecord, body: &[u8]) {
-        let said = self.shown.get(&email).and_then(|shown| shown.surrogate_size);
-        let holds = said == surrogate_size(body) || (said.is_none() && record.arrival.is_none());
-        self.must(holds, format_args!("the surrogate of message {} has another size", email.text()));
+    /// A message of which POP3 sends other octets than it has says how many, unless a version stored it that did not note it.
+    fn sizes(&mut self, email: EmailId, body: &[u8]) {
+        let said = self.shown.get(&email).map(|shown| shown.sizes).unwrap_or_default();
+        let holds = email > self.sized_to || said == SentSizes::of(body);
+        self.must(holds, format_args!("POP3 sends message {} in another size than it tells", email.text()));
     }
 
     /// What was left behind when its mailbox or message went.

@@ -20,6 +20,8 @@ pub enum Error {
     AlreadyExists,
     /// The name breaks a rule: which.
     InvalidName(&'static str),
+    /// The message has what no message may have: what.
+    InvalidContent(&'static str),
     /// The mailbox cannot be deleted or renamed: why.
     NotAllowed(&'static str),
     /// A limit is reached: which, as a sentence.
@@ -61,7 +63,7 @@ impl fmt::Display for Error {
             Self::NoSuchMessage => f.write_str("no such message"),
             Self::NoSuchDevice => f.write_str("no such device"),
             Self::AlreadyExists => f.write_str("it exists already"),
-            Self::InvalidName(why) | Self::NotAllowed(why) => f.write_str(why),
+            Self::InvalidName(why) | Self::InvalidContent(why) | Self::NotAllowed(why) => f.write_str(why),
             Self::Limit(what) => f.write_str(what),
             Self::MaildropInUse => f.write_str("another session of this device has the maildrop open"),
             Self::OverQuota { used_bytes, quota_bytes } => {

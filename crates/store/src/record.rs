@@ -63,6 +63,8 @@ pub(crate) struct AccountRecord {
     pub(crate) open_holds: u32,
     /// What was handed over, the oldest first.
     pub(crate) receipts: Vec<Receipt>,
+    /// Of messages up to this one it is noted how many octets POP3 sends, where those are not their own.
+    pub(crate) sized_to: EmailId,
 }
 
 /// What was removed and is still kept.
@@ -96,6 +98,7 @@ impl AccountRecord {
         w.byte(u8::from(self.told_of_filling)).number(self.named_to.0);
         w.number(self.last_hold.0.into()).number(self.open_holds.into());
         Receipt::write_all(&self.receipts, &mut w);
+        w.number(self.sized_to.0);
         w.0
     }
 
@@ -118,6 +121,8 @@ impl AccountRecord {
             last_hold: HoldId(u32::try_from(number(&mut r)?).map_err(|_| Corrupt)?),
             open_holds: u32::try_from(number(&mut r)?).map_err(|_| Corrupt)?,
             receipts: Receipt::read_all(&mut r)?,
+            // A record of an earlier version ends before it.
+            sized_to: if r.0.is_empty() { EmailId(0) } else { EmailId(r.number()?) },
         };
         r.end().map(|()| (record, has_grown.then_some(Grown)))
     }
@@ -457,5 +462,21 @@ impl<'a> BodyRecord<'a> {
             }
             2.. => Err(Corrupt),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::AccountState;
+
+    #[test]
+    fn an_account_record_may_end_before_what_it_grew_by() {
+        let record = AccountRecord { open_holds: 3, ..AccountState::empty(Timestamp(5)).record };
+        let now = record.encode();
+        assert_eq!(AccountRecord::decode(&now).unwrap().0, record);
+        assert_eq!(AccountRecord::decode(&now[..now.len() - 1]).unwrap().0, record);
+        assert_eq!(AccountRecord::decode(&now[..now.len() - 2]).unwrap().0, record);
+        assert!(AccountRecord::decode(&now[..now.len() - 3]).is_err());
     }
 }

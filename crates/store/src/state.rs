@@ -50,6 +50,7 @@ impl AccountState {
                 last_hold: HoldId(0),
                 open_holds: 0,
                 receipts: Vec::new(),
+                sized_to: EmailId(0),
             },
             mailboxes: BTreeMap::new(),
             devices: Arc::default(),

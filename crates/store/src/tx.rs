@@ -273,11 +273,16 @@ impl<'a> Tx<'a> {
 
     /// Above every one that the account had, and near the time in microseconds, for the same reason.
     pub(crate) fn next_email(&mut self, now: Timestamp) -> Result<EmailId, Error> {
-        let last = &mut self.state.record.last_email;
+        let AccountRecord { last_email: last, sized_to, .. } = &mut self.state.record;
+        let is_sized = sized_to == last;
         let next = last.0.checked_add(1).ok_or_else(|| Error::Limit("the account has used up its EMAILIDs".into()))?;
         let sane = (0..CLOCK_MILLIS_MAX).contains(&now.0);
         let clock = if sane { now.0.unsigned_abs() * 1000 } else { 0 };
         last.0 = clock.max(next);
+        // Who takes the number notes the sizes of the message too.
+        if is_sized {
+            *sized_to = *last;
+        }
         self.dirty_record = true;
         Ok(self.state.record.last_email)
     }

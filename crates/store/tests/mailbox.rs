@@ -246,7 +246,7 @@ fn two_processes_on_one_account_conflict_and_still_lose_nothing() {
         });
         scope.spawn(|| {
             for n in 0..100 {
-                let message = NewMessage { body: vec![n], flags: Flags::default(), internal_date: NOW };
+                let message = NewMessage { body: vec![n + 1], flags: Flags::default(), internal_date: NOW };
                 other.append(ACTOR, Target::Inbox, message).unwrap();
             }
         });

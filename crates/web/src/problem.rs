@@ -147,6 +147,7 @@ impl From<store::Error> for Problem {
             store::Error::NoSuchAccount => Self::new(Kind::LogIn, "The account is not there any more."),
             store::Error::AlreadyExists
             | store::Error::InvalidName(_)
+            | store::Error::InvalidContent(_)
             | store::Error::NotAllowed(_)
             | store::Error::Limit(_)
             | store::Error::MaildropInUse

@@ -1,11 +1,11 @@
-//! APPEND (RFC 9051 §6.3.12). What was sent is stored byte for byte, line ends as they came.
+//! APPEND (RFC 9051 §6.3.12). What was sent is stored byte for byte, line ends as they came; the store refuses a NUL.
 
 use super::{Answer, Context, no_such_target};
 use crate::command::store::flags;
 use crate::tagged::Tagged;
 use imap_proto::command::{Append, AppendData};
 use imap_proto::{Code, LiteralRequest};
-use store::{Account, NewMessage, Target, Timestamp};
+use store::{Account, Error, NewMessage, Target, Timestamp};
 
 /// RFC 9051 §6.3.12: who appends to a mailbox that is not there hears so before a large message goes over the wire. What
 /// cannot be said now is said at the end of the command.
@@ -33,7 +33,12 @@ pub(super) fn run(context: &mut Context<'_>, append: Append) -> Answer {
             None => Timestamp(context.now.unix_millis),
         },
     };
-    let appended = context.user.account.append(context.actor(), Target::Mailbox(mailbox.id), message)?;
+    let appended = context.user.account.append(context.actor(), Target::Mailbox(mailbox.id), message);
+    let appended = appended.map_err(|error| match error {
+        // RFC 3516 §4.4: for a literal8 that cannot be kept as it is.
+        Error::InvalidContent(why) if append.data != AppendData::Literal => Tagged::refused(Code::UnknownCte, why),
+        other => other.into(),
+    })?;
     let code = Code::AppendUid { uidvalidity: appended.uid_validity.0, uid: appended.uid.0 };
     Ok(Tagged::ok("APPEND done").with(code))
 }

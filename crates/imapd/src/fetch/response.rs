@@ -70,6 +70,14 @@ impl Literal {
         }
     }
 
+    /// Whether it may be a literal8 (RFC 3516 §4.2): then what a decoded part has is told as it is.
+    fn is_binary(&self) -> bool {
+        match self {
+            Self::Nothing | Self::Stored(_) | Self::Made(..) => false,
+            Self::Decoded(_) => true,
+        }
+    }
+
     /// The next octets, at most `room` and at least one, unless it is over.
     fn next<'s>(&'s mut self, room: usize, body: &'s mut Body) -> Result<&'s [u8], Error> {
         match self {
@@ -198,7 +206,11 @@ impl Response {
             if octets.is_empty() {
                 return Err(Error::Fault("a message has fewer octets than were announced".to_owned()));
             }
+            let start = output.len();
             output.extend_from_slice(octets);
+            if !self.literal.is_binary() {
+                without_nul(output.get_mut(start..).unwrap_or_default());
+            }
         }
         Ok(())
     }
@@ -376,10 +388,53 @@ impl Response {
     }
 }
 
+/// RFC 9051 §9: no literal has a NUL, which only what an earlier version stored can have. The octets stay as many.
+fn without_nul(octets: &mut [u8]) {
+    octets.iter_mut().filter(|octet| **octet == 0).for_each(|octet| *octet = b'?');
+}
+
 /// RFC 9051 §6.4.5: what lies past the end is left out.
 fn limited(octets: Range<usize>, partial: Option<Partial>) -> Range<usize> {
     let Some(Partial { offset, length }) = partial else { return octets };
     let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let start = octets.start.saturating_add(size(offset)).min(octets.end);
     start..start.saturating_add(size(length)).min(octets.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::enabled::Enabled;
+    use crate::testing::request_fetch;
+    use store::{EmailId, FlagBits, ModSeq, Timestamp, Uid};
+
+    /// What an earlier version took in over APPEND.
+    #[test]
+    fn a_stored_nul_went_out_in_literals() {
+        let body = b"Subject: n\0\r\n\r\na\0b\r\n".to_vec();
+        let entry = Entry {
+            uid: Uid(1),
+            email: EmailId(1),
+            flags: FlagBits(0),
+            modseq: ModSeq(1),
+            internal_date: Timestamp(0),
+            size: body.len() as u32,
+        };
+        let check = |item: &str, expected: &str| {
+            let plan = Plan::new(&request_fetch(&format!("FETCH 1 {item}")), Enabled::default());
+            let mut response = Response { body: Body::here(body.clone()), ..Response::new(1, entry) };
+            let mut output = Vec::new();
+            assert_eq!(response.prepare(&plan, &mut 1000), Ok(true));
+            assert_eq!(response.write(&plan, &Keywords::default(), &mut output), Ok(true));
+            assert_eq!(String::from_utf8(output).unwrap(), format!("* 1 FETCH ({expected})\r\n"), "{item}");
+        };
+        check("BODY.PEEK[]", "BODY[] {20}\r\nSubject: n?\r\n\r\na?b\r\n");
+        check("BODY.PEEK[]<10.2>", "BODY[]<10> {2}\r\n?\r");
+        check("RFC822", "RFC822 {20}\r\nSubject: n?\r\n\r\na?b\r\n");
+        check("RFC822.HEADER", "RFC822.HEADER {15}\r\nSubject: n?\r\n\r\n");
+        check("RFC822.TEXT", "RFC822.TEXT {5}\r\na?b\r\n");
+        check("BODY.PEEK[HEADER.FIELDS (SUBJECT)]", "BODY[HEADER.FIELDS (SUBJECT)] {15}\r\nSubject: n?\r\n\r\n");
+        check("BODY.PEEK[TEXT]", "BODY[TEXT] {5}\r\na?b\r\n");
+        check("BINARY.PEEK[]", "BINARY[] ~{20}\r\nSubject: n\0\r\n\r\na\0b\r\n");
+    }
 }

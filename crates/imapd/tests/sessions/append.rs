@@ -26,7 +26,7 @@ fn an_append_tells_its_uid_and_the_selected_mailbox_grows() {
 #[test]
 fn the_message_is_kept_byte_for_byte() {
     let server = Server::new();
-    let message = b"Subject: a\nX: \xff\r\r\n\0bare\rCR and LF\n\n.".to_vec();
+    let message = b"Subject: a\nX: \xff\r\r\nbare\rCR and LF\n\n.".to_vec();
     let mut client = server.alice();
     let mut wire = format!("a APPEND INBOX {{{}+}}\r\n", message.len()).into_bytes();
     wire.extend_from_slice(&message);

@@ -21,6 +21,7 @@ impl From<store::Error> for Failure {
             | store::Error::NoSuchDevice
             | store::Error::AlreadyExists
             | store::Error::InvalidName(_)
+            | store::Error::InvalidContent(_)
             | store::Error::NotAllowed(_)
             | store::Error::Limit(_)
             | store::Error::OverQuota { .. }

@@ -69,7 +69,7 @@ impl Work {
             if is_stopping() {
                 break;
             }
-            match self.tidy(&store.account(id)) {
+            match self.tidy(&store.account(id), is_stopping) {
                 Ok((purged, swept)) => {
                     messages += purged;
                     objects += swept;
@@ -95,9 +95,10 @@ impl Work {
     }
 
     /// How many messages and lost objects went.
-    fn tidy(self, account: &Account) -> Result<(usize, usize), Error> {
+    fn tidy(self, account: &Account, is_stopping: &dyn Fn() -> bool) -> Result<(usize, usize), Error> {
         account.remove_due(self.now)?;
         account.index_message_ids(usize::MAX)?;
+        while account.note_sent_sizes()? > 0 && !is_stopping() {}
         let messages = account.purge(self.purge_before)?.messages;
         let objects = self.sweep_before.map_or(Ok(0), |before| account.sweep(before))?;
         Ok((messages, objects))

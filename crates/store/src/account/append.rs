@@ -10,12 +10,15 @@ use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, Protocol};
 use crate::key;
 use crate::record::{Arrival, BodyRecord, EmailRecord, HeaderCopy, MessageRecord};
-use crate::shown::{Shown, surrogate_size};
+use crate::shown::SentSizes;
 use crate::tx::Tx;
 use message::Summary;
+use message::content::{self, HasNul};
 
 /// A longer summary is not kept but made anew whenever it is asked for: only a message made to be a nuisance has one.
 const SUMMARY_BYTES_MAX: usize = 1024 * 1024;
+
+const NUL: &str = "the message has a NUL octet, which mail must not have and IMAP cannot carry";
 
 /// A message to be stored.
 #[derive(Clone, Debug)]
@@ -58,7 +61,7 @@ pub(super) struct Prepared {
     body_record: Vec<u8>,
     summary: Vec<u8>,
     pub(super) object: Option<String>,
-    surrogate_size: Option<u32>,
+    sizes: SentSizes,
     pub(super) identity: Identity,
     /// Whether it names recipients in Bcc.
     pub(super) has_bcc: bool,
@@ -69,8 +72,8 @@ impl Account {
     /// what a device submitted takes the place of the one that was saved ([`Account::submit`]).
     ///
     /// # Errors
-    /// [`Error::NoSuchMailbox`], [`Error::NotAllowed`] (the mailbox of what is held), [`Error::OverQuota`], [`Error::Limit`]
-    /// (a keyword too many, 4 GiB, UIDs used up), [`Error::NoSpace`], faults.
+    /// [`Error::NoSuchMailbox`], [`Error::NotAllowed`] (the mailbox of what is held), [`Error::InvalidContent`],
+    /// [`Error::OverQuota`], [`Error::Limit`] (a keyword too many, 4 GiB, UIDs used up), [`Error::NoSpace`], faults.
     pub fn append(&self, actor: Actor, target: Target, message: NewMessage) -> Result<Appended, Error> {
         let NewMessage { body, flags, internal_date } = message;
         let prepared = self.prepare(&body, &Summary::parse(&body), origin(&target))?;
@@ -90,6 +93,7 @@ impl Account {
     }
 
     pub(super) fn prepare(&self, body: &[u8], parsed: &Summary, origin: Origin) -> Result<Prepared, Error> {
+        content::check(body).map_err(|HasNul| Error::InvalidContent(NUL))?;
         let size = u32::try_from(body.len()).map_err(|_| Error::Limit("a message has at most 4 GiB".into()))?;
         let hash = *blake3::hash(body).as_bytes();
         let mut summary = parsed.encode();
@@ -105,7 +109,7 @@ impl Account {
             (BodyRecord::Object { hash, size, name: name.clone(), header }.encode(), Some(name))
         };
         let (identity, has_bcc) = (Identity::of(body, parsed, origin), !parsed.envelope.bcc.is_empty());
-        Ok(Prepared { size, body_record, summary, object, surrogate_size: surrogate_size(body), identity, has_bcc })
+        Ok(Prepared { size, body_record, summary, object, sizes: SentSizes::of(body), identity, has_bcc })
     }
 }
 
@@ -165,9 +169,7 @@ pub(super) fn store_new(
     let listed = Listed { uid, email, flags, internal_date, size: prepared.size };
     tx.put(key::body(email), prepared.body_record.clone());
     tx.put(key::summary(email), prepared.summary.clone());
-    if prepared.surrogate_size.is_some() {
-        tx.put(key::shown(email), Shown { uidl: None, surrogate_size: prepared.surrogate_size }.encode());
-    }
+    tx.note_sizes(email, prepared.sizes);
     let modseq = tx.next_modseq();
     let record = EmailRecord {
         size: prepared.size,
@@ -196,7 +198,7 @@ impl Tx<'_> {
             body_record: BodyRecord::Inline { hash, body }.encode(),
             summary: parsed.encode(),
             object: None,
-            surrogate_size: None,
+            sizes: SentSizes::of(body),
             identity: Identity::of(body, &parsed, origin(&Target::Inbox)),
             has_bcc: false,
         };

@@ -126,11 +126,13 @@ impl Maildrop {
         imported.map_or_else(|| Cow::Owned(message.email.text()), Cow::Borrowed)
     }
 
-    /// A message's octets as they are sent: of its surrogate, unless `utf8` (RFC 6856 §2.1).
+    /// A message's octets as they are sent, in lines that end with CRLF (RFC 1939 §11); of its surrogate, unless `utf8`
+    /// (RFC 6856 §2.1). Of a message that a version stored which did not note it they are known once
+    /// [`Account::note_sent_sizes`] has been there.
     #[must_use]
     pub fn size(&self, message: &MaildropMessage, utf8: bool) -> u32 {
-        let surrogate = self.shown.get(&message.email).and_then(|shown| shown.surrogate_size);
-        surrogate.filter(|_| !utf8).unwrap_or(message.size)
+        let sizes = self.shown.get(&message.email).map(|shown| shown.sizes).unwrap_or_default();
+        sizes.surrogate.filter(|_| !utf8).or(sizes.lines).unwrap_or(message.size)
     }
 }
 

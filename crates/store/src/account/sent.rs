@@ -136,6 +136,7 @@ fn will_not_fit(error: &Error) -> bool {
         Error::Limit(_)
         | Error::OverQuota { .. }
         | Error::InvalidName(_)
+        | Error::InvalidContent(_)
         | Error::NotAllowed(_)
         | Error::AlreadyExists
         | Error::NoSuchMailbox => true,

@@ -90,7 +90,7 @@ fn body(random: &mut Random) -> Vec<u8> {
     let length =
         if random.chance(80) { store::INLINE_BYTES_MAX as u64 + 1 + random.below(2000) } else { random.below(200) };
     let header = format!("Subject: {}\r\n\r\n", random.next_u64());
-    header.bytes().chain((0..length).map(|n| (n % 251) as u8)).collect()
+    header.bytes().chain((0..length).map(|n| (n % 251) as u8 + 1)).collect()
 }
 
 /// The MODSEQs among which UNCHANGEDSINCE is drawn.

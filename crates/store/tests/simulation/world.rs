@@ -129,7 +129,7 @@ impl World {
         let kind = std::mem::replace(&mut self.kind, Kind::Calm);
         let inbox = self.accounts[0].model.inbox();
         let account = self.processes[0].store.account(self.accounts[0].id);
-        for n in 0..10u8 {
+        for n in 1..=10u8 {
             let op = Op::Append { mailbox: None, body: vec![n], flags: Names::new(), date: self.now };
             self.perform(0, 0, &op, |now| perform(&account, &op, now, None));
         }
