@@ -56,7 +56,7 @@ impl Domain {
                 let text = format!(
                     "{domain} is a local domain now; `pillarbox account add NAME@{domain}` makes an account.\n"
                 );
-                let added = Item::Domain(DomainItem { domain: domain.clone(), shown: domain });
+                let added = Item::Domain(DomainItem { domain: domain.clone(), shown: domain, postmasters: Vec::new() });
                 self.format.show(&[added], |_| text)
             }
             Verb::List => self.format.show(&ask(DomainRequest::List)?, listed),
@@ -75,14 +75,31 @@ impl Domain {
 
 /// As in a zone file.
 fn record(item: &Item) -> String {
-    let Item::DnsRecord(DnsRecord { name, kind, value, purpose }) = item else { return String::new() };
-    format!("; {purpose}\n{name} 3600 IN {kind} {value}\n")
+    match item {
+        Item::Domain(DomainItem { domain, postmasters, .. }) => {
+            format!("; postmaster@{domain} and abuse@{domain} reach {}\n", readers(postmasters))
+        }
+        Item::DnsRecord(DnsRecord { name, kind, value, purpose }) => {
+            format!("; {purpose}\n{name} 3600 IN {kind} {value}\n")
+        }
+        _ => String::new(),
+    }
 }
 
 fn listed(items: &[Item]) -> String {
     let row = |item: &Item| {
-        if let Item::Domain(domain) = item { Some([domain.shown.clone(), domain.domain.clone()]) } else { None }
+        let Item::Domain(domain) = item else { return None };
+        Some([domain.shown.clone(), domain.domain.clone(), readers(&domain.postmasters)])
     };
     let rows: Vec<_> = items.iter().filter_map(row).collect();
-    table(["DOMAIN", "AS PROGRAMS WRITE IT"], &rows, "There are no local domains; `pillarbox domain add` makes one.")
+    table(
+        ["DOMAIN", "AS PROGRAMS WRITE IT", "POSTMASTER"],
+        &rows,
+        "There are no local domains; `pillarbox domain add` makes one.",
+    )
+}
+
+/// Who reads mail to the postmaster.
+fn readers(postmasters: &[String]) -> String {
+    if postmasters.is_empty() { "nobody: there is no account".to_owned() } else { postmasters.join(", ") }
 }

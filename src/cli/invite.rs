@@ -21,9 +21,13 @@ pub(super) struct Invite {
 const EXAMPLES: &str = "\
 Examples:
   pillarbox invite add                               whoever gets the link chooses a free address
+  pillarbox invite add --domain example.org          in that domain only
   pillarbox invite add --address carol@example.org   for one address
   pillarbox invite list                              links that were not used yet, those for passwords too
-  pillarbox invite remove 5f3c9a0e7b1d2468";
+  pillarbox invite remove 5f3c9a0e7b1d2468
+
+Names of whoever runs a domain, such as postmaster, hostmaster or admin, cannot be chosen with such a link, unless it is
+for just that address.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -32,6 +36,9 @@ enum Verb {
         /// For this address only; without it any free one in a local domain
         #[arg(long)]
         address: Option<String>,
+        /// In this domain only; can be given more than once
+        #[arg(long, conflicts_with = "address", value_name = "DOMAIN")]
+        domain: Vec<String>,
         /// How long it is good, 1 to 90 days
         #[arg(long, default_value_t = 7)]
         days: u16,
@@ -49,8 +56,8 @@ impl Invite {
     pub(super) fn run(self, place: &Place) -> Outcome {
         let ask = |request| place.collect(&Request::People(request));
         match self.verb {
-            Verb::Add { address, days } => {
-                let items = ask(PeopleRequest::Invite { address, days })?;
+            Verb::Add { address, domain, days } => {
+                let items = ask(PeopleRequest::Invite { address, domains: domain, days })?;
                 self.format.show(&items, |items| items.iter().filter_map(link).map(made).collect())
             }
             Verb::List => self.format.show(&ask(PeopleRequest::Links)?, listed),
@@ -71,7 +78,11 @@ pub(super) fn made(link: &LinkItem) -> String {
 
 fn listed(items: &[Item]) -> String {
     let row = |link: &LinkItem| {
-        [link.id.clone(), link.purpose.clone(), or_dash(link.address.as_deref()), link.expires_at.clone()]
+        let address = match (&link.address, &link.domains[..]) {
+            (None, [_, ..]) => format!("any in {}", link.domains.join(", ")),
+            (address, _) => or_dash(address.as_deref()),
+        };
+        [link.id.clone(), link.purpose.clone(), address, link.expires_at.clone()]
     };
     let rows: Vec<_> = items.iter().filter_map(link).map(row).collect();
     table(["LINK", "FOR", "ADDRESS", "UNTIL"], &rows, "No links are open.")

@@ -81,8 +81,9 @@ mod tests {
 
     #[test]
     fn json_has_no_wrapper() {
-        let domain = DomainItem { domain: "example.org".to_owned(), shown: "example.org".to_owned() };
+        let domain =
+            DomainItem { domain: "example.org".to_owned(), shown: "example.org".to_owned(), postmasters: vec![] };
         let line = json_line(&Item::Domain(domain)).unwrap_or_default();
-        assert_eq!(line, "{\"domain\":\"example.org\",\"shown\":\"example.org\"}\n");
+        assert_eq!(line, "{\"domain\":\"example.org\",\"shown\":\"example.org\",\"postmasters\":[]}\n");
     }
 }

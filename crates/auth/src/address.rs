@@ -41,6 +41,12 @@ pub(crate) fn normalise_domain(domain: &str) -> Option<String> {
     (name.len() <= DOMAIN_BYTES_MAX && name.split('.').all(is_label)).then(|| name.to_owned())
 }
 
+/// Whether it is a domain, in A-labels or U-labels.
+#[must_use]
+pub fn is_domain(text: &str) -> bool {
+    normalise_domain(text).is_some()
+}
+
 /// The domain as people read it: U-labels where they exist.
 pub(crate) fn shown_domain(domain: &str) -> String {
     match idna::domain_to_unicode(domain) {

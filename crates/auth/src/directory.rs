@@ -7,9 +7,12 @@
 //! How an address is resolved, the first that fits:
 //! 1. an account or alias of exactly this name;
 //! 2. without its detail (`alice+x` is `alice`): an account or alias of that name;
-//! 3. `postmaster` and `abuse`, always deliverable (RFC 5321 §4.5.1, RFC 2142 §2): the configured postmaster;
+//! 3. `postmaster` and `abuse`, always deliverable (RFC 5321 §4.5.1, RFC 2142 §2): the configured postmaster, else all
+//!    administrators who may log in;
 //! 4. the catch-all of the domain, the alias `@example.org`;
 //! 5. `postmaster` and `abuse`: the first account of the domain, else the first of all, those that are not disabled first.
+//!
+//! `mailer-daemon` is no such name: it is where bounces come from, and nobody has to read what is sent there.
 //!
 //! An account that is disabled cannot log in; its mail goes on to arrive. An alias leads to accounts and never to another
 //! alias, so there are no loops.
@@ -28,9 +31,9 @@ use crate::address::{join, normalise_domain};
 use crate::options::AuthOptions;
 use crate::password::Hasher;
 use crate::secret::PurposeKey;
-pub(crate) use accounts::own_address;
+pub(crate) use accounts::chosen_address;
 use book::Book;
-pub use links::{LINKS_MAX, LinkInfo, LinkPurpose, NewLink};
+pub use links::{INVITATION_DOMAINS_MAX, LINKS_MAX, LinkInfo, LinkPurpose, NewLink};
 pub(crate) use record::AccountRecord;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use store::{AccountId, Store, Table, Timestamp};
@@ -165,6 +168,26 @@ impl Directory {
     /// Faults.
     pub fn domains(&self) -> Result<Vec<DomainInfo>, store::Error> {
         Ok(self.book()?.domains())
+    }
+
+    /// Whom mail to `postmaster@` and `abuse@` of a local domain reaches, as addresses of accounts, unless an account or an
+    /// alias has just one of these names; nobody where there is no account at all.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn postmasters(&self, domain: &str) -> Result<Vec<String>, store::Error> {
+        Ok(match self.resolve("postmaster", domain)? {
+            Resolution::Local { accounts } => accounts.into_iter().map(|delivery| delivery.address).collect(),
+            Resolution::NoSuchUser | Resolution::NotLocal => Vec::new(),
+        })
+    }
+
+    /// Whether an administrator may log in. Without one, mail to `postmaster@` reaches whoever was there first.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn has_administrator(&self) -> Result<bool, store::Error> {
+        Ok(self.book()?.has_administrator())
     }
 
     /// All accounts, by address.

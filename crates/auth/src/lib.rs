@@ -22,6 +22,7 @@ mod login;
 mod options;
 mod password;
 mod requests;
+mod reserved;
 mod second_factor;
 mod secret;
 mod text;
@@ -32,9 +33,10 @@ mod web;
 #[cfg(test)]
 mod testing;
 
-pub use address::{DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, USER_BYTES_MAX};
+pub use address::{DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, USER_BYTES_MAX, is_domain};
 pub use directory::{
-    AccountInfo, Alias, Delivery, Directory, DomainInfo, LINKS_MAX, LinkInfo, LinkPurpose, NewLink, Resolution,
+    AccountInfo, Alias, Delivery, Directory, DomainInfo, INVITATION_DOMAINS_MAX, LINKS_MAX, LinkInfo, LinkPurpose,
+    NewLink, Resolution,
 };
 pub use error::{Error, LoginError};
 pub use login::{Attempt, Auth, Login, MAIN_PASSWORD_DEVICES_MAX};

@@ -4,10 +4,13 @@
 #[derive(Clone, Debug)]
 pub struct AuthOptions {
     /// The address that gets mail to `postmaster@` and `abuse@` of every local domain that has no such account or alias.
-    /// Without it: the first account of that domain, else the first account of all (by number, disabled ones last).
+    /// Without it: all administrators who may log in; without any, the catch-all, the first account of that domain, or the
+    /// first account of all (by number, disabled ones last).
     pub postmaster: Option<String>,
     /// Whether strangers may ask for an account.
     pub account_requests: bool,
+    /// For addresses in which local domains strangers may ask; empty: in all.
+    pub account_request_domains: Vec<String>,
     /// At most this many passwords are verified at once; each takes [`PasswordCost::memory_kib`] of memory and one core.
     pub verifications_at_once: usize,
     /// What hashing a new password costs. Passwords that are already hashed keep the cost they were hashed with.
@@ -58,6 +61,7 @@ impl Default for AuthOptions {
         Self {
             postmaster: None,
             account_requests: false,
+            account_request_domains: Vec::new(),
             verifications_at_once: cores.min(4),
             cost: PasswordCost::OWASP,
             limits: Limits::DEFAULT,

@@ -16,8 +16,8 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use crate::address::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX};
-use crate::directory::{Directory, LinkPurpose, NewLink, own_address};
+use crate::address::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, normalise_domain};
+use crate::directory::{Directory, DomainInfo, LinkPurpose, NewLink, chosen_address};
 use crate::error::Error;
 use crate::login::Auth;
 use crate::secret::{PurposeKey, Token};
@@ -189,7 +189,21 @@ impl Requests<'_> {
     /// # Errors
     /// Faults.
     pub fn are_allowed(&self) -> Result<bool, store::Error> {
-        Ok(self.directory().options().account_requests && !self.directory().domains()?.is_empty())
+        Ok(self.directory().options().account_requests && !self.domains()?.is_empty())
+    }
+
+    /// In which domains strangers may wish for an address.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn domains(&self) -> Result<Vec<DomainInfo>, store::Error> {
+        let only = &self.directory().options().account_request_domains;
+        let only: Vec<String> = only.iter().filter_map(|domain| normalise_domain(domain)).collect();
+        let mut domains = self.directory().domains()?;
+        if !self.directory().options().account_request_domains.is_empty() {
+            domains.retain(|domain| only.contains(&domain.name));
+        }
+        Ok(domains)
     }
 
     /// Asks for an account. Durable when it returns.
@@ -258,7 +272,8 @@ impl Requests<'_> {
     /// another than the wished one. Durable when it returns. After a crash it can be called again, with the same outcome.
     ///
     /// # Errors
-    /// [`Error::Refused`]: there is no such request, it was declined or accepted, the address is in use or not local.
+    /// [`Error::Refused`]: there is no such request, it was declined or accepted, the address is in use, not local, or one
+    /// of whoever runs the server.
     pub fn accept(&self, number: u32, address: Option<&str>, now: Timestamp) -> Result<Accepted, Error> {
         let table = self.0.request_table();
         let request = table.change_state(number, now, |state| match state {
@@ -321,9 +336,10 @@ impl Requests<'_> {
         if reason.is_empty() {
             return Err(Error::refused("please say in a sentence what you want the account for"));
         }
-        let address = own_address(request.address)?;
-        if !self.directory().is_local_domain(&address.domain)? {
-            let domains: Vec<String> = self.directory().domains()?.into_iter().map(|domain| domain.shown).collect();
+        let address = chosen_address(request.address)?;
+        let domains = self.domains()?;
+        if !domains.iter().any(|domain| domain.name == address.domain) {
+            let domains: Vec<String> = domains.into_iter().map(|domain| domain.shown).collect();
             return Err(Error::refused(format!(
                 "“{}” is not an address of this server; wish for one that ends in @{}",
                 address.text(),

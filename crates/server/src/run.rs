@@ -49,6 +49,7 @@ pub fn run(
     let (store, hostname) = (stores.store.clone(), config.hostname.clone());
     runtime.spawn(tell_of_filling(store, hostname, clock, running.stopping()));
     runtime.spawn(tidy_receipts(stores.store.clone(), stores.queue.clone(), clock, running.stopping()));
+    tell_of_postmaster(&stores);
     listening(&stores, &running, clock)?;
     info!(data_dir = %config.data_dir.display(), version = env!("CARGO_PKG_VERSION"), "ready");
 
@@ -63,6 +64,26 @@ pub fn run(
     drop(data_dir);
     info!("stopped");
     Ok(())
+}
+
+/// RFC 5321 §4.5.1: somebody reads mail to the postmaster; where nobody was chosen for it the operator is to know who.
+fn tell_of_postmaster(stores: &Stores) {
+    let directory = stores.auth.directory();
+    if !directory.has_administrator().is_ok_and(|has_one| !has_one) {
+        return;
+    }
+    let Ok(domains) = directory.domains() else { return };
+    if let Some((domain, readers)) = domains.into_iter().find_map(|domain| {
+        let readers = directory.postmasters(&domain.name).ok().filter(|readers| !readers.is_empty())?;
+        Some((domain.shown, readers.join(", ")))
+    }) {
+        warn!(
+            %domain,
+            %readers,
+            "there is no administrator: mail to postmaster and abuse reaches whoever was there first; \
+             `pillarbox account admin ADDRESS on` makes one, `pillarbox domain list` shows who reads it"
+        );
+    }
 }
 
 /// Connections and the sender drain side by side, so that both fit into the time of a stop.

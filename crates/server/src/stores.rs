@@ -61,7 +61,11 @@ impl Stores {
         };
         let store = Store::with_options(Arc::new(engine), Arc::new(objects), options);
         let secret = secret(&path.join(SECRET_FILE))?;
-        let options = AuthOptions { account_requests: config.account_requests, ..AuthOptions::default() };
+        let options = AuthOptions {
+            account_requests: config.account_requests,
+            account_request_domains: config.account_request_domains.clone(),
+            ..AuthOptions::default()
+        };
         let auth = Auth::open(store.clone(), secret, options).map_err(|error| {
             SetupError::new(format!("the directory of accounts in {} cannot be opened: {error}", path.display()))
         })?;

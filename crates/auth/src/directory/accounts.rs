@@ -16,6 +16,7 @@ use super::{DISPLAY_BYTES_MAX, Directory};
 use crate::address::{Address, DETAIL_SEPARATOR};
 use crate::error::Error;
 use crate::password;
+use crate::reserved::is_reserved;
 use store::{AccountId, TableTx, Timestamp};
 
 impl Directory {
@@ -265,6 +266,18 @@ pub(crate) fn own_address(text: &str) -> Result<Address, Error> {
         return Err(Error::refused(format!(
             "“{text}” cannot be an account: what follows the + names a part of another account's mail; leave it out, or \
              make it an alias"
+        )));
+    }
+    Ok(address)
+}
+
+/// An address that people choose for themselves, with an invitation or a request.
+pub(crate) fn chosen_address(text: &str) -> Result<Address, Error> {
+    let address = own_address(text)?;
+    if is_reserved(&address.local_part) {
+        return Err(Error::refused(format!(
+            "“{}” is a name of whoever runs this server; choose another one",
+            address.local_part
         )));
     }
     Ok(address)

@@ -21,6 +21,8 @@ pub(super) struct Book {
     aliases: HashMap<String, Vec<AccountId>>,
     /// Local parts of accounts; `None` where two domains have the same.
     bare_names: HashMap<String, Option<AccountId>>,
+    /// Who is an administrator and may log in, by number.
+    administrators: Vec<AccountId>,
     /// The first account of each domain that has one.
     firsts: HashMap<String, AccountId>,
 }
@@ -66,12 +68,14 @@ impl Book {
             self.firsts.entry(domain.to_owned()).or_insert(*id);
             self.bare_names.entry(local_part.to_owned()).and_modify(|known| *known = None).or_insert(Some(*id));
         }
+        let is_one = |(_, record): &(&AccountId, &Arc<AccountRecord>)| record.admin && !record.disabled;
+        self.administrators = self.accounts.iter().filter(is_one).map(|(id, _)| *id).collect();
     }
 
     pub(super) fn resolve(&self, local_part: &str, domain: &str, postmaster: Option<&str>) -> Resolution {
         // RFC 5321 §4.1.1.3: the only mailbox without a domain.
         if domain.is_empty() {
-            let found = self.configured(postmaster).or_else(|| self.first_of_all());
+            let found = self.postmasters(postmaster).or_else(|| self.first_of_all());
             return match (fold(local_part).as_str(), found) {
                 ("postmaster", Some(ids)) => self.deliver(&ids, None),
                 ("postmaster", None) => Resolution::NoSuchUser,
@@ -91,7 +95,7 @@ impl Book {
         let always = ALWAYS_DELIVERABLE.contains(&name.as_str());
         let found = detail
             .and_then(|_| self.exact(&join(&name, &domain)))
-            .or_else(|| self.configured(postmaster).filter(|_| always))
+            .or_else(|| self.postmasters(postmaster).filter(|_| always))
             .or_else(|| self.aliases.get(&join("", &domain)).cloned())
             .or_else(|| self.first_in(&domain).filter(|_| always));
         found.map_or(Resolution::NoSuchUser, |ids| self.deliver(&ids, detail))
@@ -118,6 +122,17 @@ impl Book {
     fn configured(&self, postmaster: Option<&str>) -> Option<Vec<AccountId>> {
         let (local_part, domain) = postmaster?.trim().rsplit_once('@')?;
         self.exact(&join(&fold(local_part), &normalise_domain(domain)?))
+    }
+
+    /// Who was chosen to read mail to the postmaster: the configured one, else the administrators. The catch-all of a domain
+    /// is not asked before them: what is sent there can have a certificate made out to the domain.
+    fn postmasters(&self, configured: Option<&str>) -> Option<Vec<AccountId>> {
+        let administrators = || Some(self.administrators.clone()).filter(|ids| !ids.is_empty());
+        self.configured(configured).or_else(administrators)
+    }
+
+    pub(super) fn has_administrator(&self) -> bool {
+        !self.administrators.is_empty()
     }
 
     fn first_in(&self, domain: &str) -> Option<Vec<AccountId>> {

@@ -11,9 +11,10 @@
 mod tests;
 
 use super::Directory;
-use super::accounts::{must_be_account, own_address};
+use super::accounts::{chosen_address, must_be_account, own_address};
+use super::domains::must_be_local;
 use super::record::{self, AccountRecord, key, number_key};
-use crate::address::Address;
+use crate::address::{Address, normalise_domain, shown_domain};
 use crate::error::Error;
 use crate::fields::{Fields, put_text};
 use crate::password;
@@ -22,6 +23,8 @@ use store::{AccountId, TableTx, Timestamp};
 
 /// So many links are open at the same time.
 pub const LINKS_MAX: usize = 1000;
+/// An invitation that is limited to domains names at most so many.
+pub const INVITATION_DOMAINS_MAX: usize = 20;
 /// No link is good for longer.
 pub(crate) const LINK_DAYS_MAX: u16 = 90;
 /// How long a link for a password is good.
@@ -58,8 +61,10 @@ pub struct LinkInfo {
 pub enum LinkPurpose {
     /// To make an account.
     Invitation {
-        /// Which; without it in any local domain.
+        /// Which; without it whoever is invited chooses.
         address: Option<String>,
+        /// In which domains they may choose, as programs write them; empty: in any local domain.
+        domains: Vec<String>,
     },
     /// To choose the main password of an account.
     Password {
@@ -78,8 +83,12 @@ struct LinkRecord {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kept {
-    /// An address, or nothing.
-    Invitation(String),
+    Invitation {
+        /// Or nothing.
+        address: String,
+        /// Normalised; empty for all.
+        domains: Vec<String>,
+    },
     Password {
         account: AccountId,
         stamp: [u8; 32],
@@ -87,13 +96,13 @@ enum Kept {
 }
 
 impl Directory {
-    /// A link with which somebody makes an account for themselves, once. `address`: which; without it in any local
-    /// domain. Durable when it returns.
+    /// A link with which somebody makes an account for themselves, once. `address`: which; without it the choice is theirs,
+    /// in `domains` or, when there are none, in any local domain. Durable when it returns.
     ///
     /// # Errors
-    /// [`Error::Refused`]: not an address, not in a local domain, in use already; `days` is 0 or more than 90; too many
-    /// links.
-    pub fn invite(&self, address: Option<&str>, days: u16, now: Timestamp) -> Result<NewLink, Error> {
+    /// [`Error::Refused`]: not an address, not in a local domain, in use already; not a local domain, or too many; `days`
+    /// is 0 or more than 90; too many links.
+    pub fn invite(&self, address: Option<&str>, domains: &[&str], days: u16, now: Timestamp) -> Result<NewLink, Error> {
         if days == 0 || days > LINK_DAYS_MAX {
             return Err(Error::refused(format!(
                 "an invitation is good for 1 to {LINK_DAYS_MAX} days; choose among these"
@@ -102,19 +111,23 @@ impl Directory {
         let address = address.map(own_address).transpose()?;
         let expires_at = Timestamp(now.0.saturating_add(i64::from(days) * DAY_MILLIS));
         let text = address.as_ref().map(Address::text).unwrap_or_default();
-        let record = LinkRecord { purpose: Kept::Invitation(text), made_at: now, expires_at };
+        let domains = if address.is_none() { checked_domains(domains)? } else { Vec::new() };
+        let purpose = Kept::Invitation { address: text, domains: domains.clone() };
+        let record = LinkRecord { purpose, made_at: now, expires_at };
         let token = Token::generate()?;
         let hash = token.hash(&self.0.link_key);
         self.0.table.change(|tx| {
             if let Some(address) = &address {
                 self.must_be_possible(tx, address)?;
             }
+            domains.iter().try_for_each(|domain| must_be_local(tx, domain))?;
             self.make_room(tx, now)?;
             put(tx, &hash, &record);
             Ok::<_, Error>(())
         })?;
         let address = address.as_ref().map(Address::text);
-        let info = LinkInfo { id: id(&hash), purpose: LinkPurpose::Invitation { address }, made_at: now, expires_at };
+        let purpose = LinkPurpose::Invitation { address, domains };
+        let info = LinkInfo { id: id(&hash), purpose, made_at: now, expires_at };
         Ok(NewLink { token: token.text(), info })
     }
 
@@ -210,14 +223,19 @@ impl Directory {
         now: Timestamp,
     ) -> Result<AccountId, Error> {
         let hash = self.hash_of(token)?;
-        let Some(LinkPurpose::Invitation { address: fixed }) = self.link(token, now)?.map(|info| info.purpose) else {
+        let Some(LinkPurpose::Invitation { address: fixed, domains }) = self.link(token, now)?.map(|info| info.purpose)
+        else {
             return Err(not_good());
         };
-        let address = own_address(fixed.as_deref().unwrap_or(address))?;
+        let address = match fixed {
+            // Whoever invites for an address gives it away, whatever its name.
+            Some(fixed) => own_address(&fixed)?,
+            None => chosen_in(&domains, address)?,
+        };
         password::check(password)?;
         let record = self.new_record(&address, password, display, now)?;
         self.make_account(&address, &record, |tx, _| match read(tx, &hash, now)? {
-            Some(Kept::Invitation(_)) => {
+            Some(Kept::Invitation { .. }) => {
                 tx.delete(&link_key(&hash));
                 Ok(())
             }
@@ -225,7 +243,7 @@ impl Directory {
         })
     }
 
-    /// Makes an account that nobody knows the password of, with a link to choose it. Costs an argon2id. Durable when it
+    /// Makes an account that somebody asked for and nobody knows the password of, with a link to choose it. Costs an argon2id. Durable when it
     /// returns.
     pub(crate) fn add_account_with_link(
         &self,
@@ -234,7 +252,7 @@ impl Directory {
         hash: [u8; 32],
         now: Timestamp,
     ) -> Result<AccountId, Error> {
-        let address = own_address(address)?;
+        let address = chosen_address(address)?;
         let record = self.new_record(&address, &Token::generate()?.text(), display, now)?;
         self.make_account(&address, &record, |tx, id| {
             put(tx, &hash, &self.to_password(id, &record, now));
@@ -247,7 +265,7 @@ impl Directory {
         let Some(value) = self.0.table.get(&link_key(hash))? else { return Ok(None) };
         Ok(match LinkRecord::of_value(&value)?.purpose {
             Kept::Password { account, .. } => Some(account),
-            Kept::Invitation(_) => None,
+            Kept::Invitation { .. } => None,
         })
     }
 
@@ -294,8 +312,8 @@ impl Directory {
         }
         let LinkRecord { purpose, made_at, expires_at } = link;
         let purpose = match purpose {
-            Kept::Invitation(address) => {
-                LinkPurpose::Invitation { address: Some(address).filter(|address| !address.is_empty()) }
+            Kept::Invitation { address, domains } => {
+                LinkPurpose::Invitation { address: Some(address).filter(|address| !address.is_empty()), domains }
             }
             Kept::Password { account, stamp } => {
                 let record = self.record(account)?.filter(|record| self.stamp(account, record) == stamp);
@@ -305,6 +323,27 @@ impl Directory {
         };
         Ok(Some(LinkInfo { id: id(hash), purpose, made_at, expires_at }))
     }
+}
+
+fn checked_domains(domains: &[&str]) -> Result<Vec<String>, Error> {
+    if domains.len() > INVITATION_DOMAINS_MAX {
+        return Err(Error::refused(format!("an invitation is limited to at most {INVITATION_DOMAINS_MAX} domains")));
+    }
+    let checked = |domain: &&str| {
+        normalise_domain(domain.trim())
+            .ok_or_else(|| Error::refused(format!("“{domain}” is not a domain; write it as example.org")))
+    };
+    domains.iter().map(checked).collect()
+}
+
+/// The address that somebody chooses, in one of `domains` if there are any.
+fn chosen_in(domains: &[String], address: &str) -> Result<Address, Error> {
+    let address = chosen_address(address)?;
+    if !domains.is_empty() && !domains.contains(&address.domain) {
+        let domains: Vec<String> = domains.iter().map(|domain| shown_domain(domain)).collect();
+        return Err(Error::refused(format!("choose an address that ends in @{}", domains.join(" or @"))));
+    }
+    Ok(address)
 }
 
 /// The same for all that was never a link or is none any more.
@@ -346,9 +385,15 @@ impl LinkRecord {
         value.extend_from_slice(&self.made_at.0.to_be_bytes());
         value.extend_from_slice(&self.expires_at.0.to_be_bytes());
         match &self.purpose {
-            Kept::Invitation(address) => {
+            // What an earlier version reads too, where it can.
+            Kept::Invitation { address, domains } if domains.is_empty() => {
                 value.push(0);
                 put_text(&mut value, address);
+            }
+            Kept::Invitation { address, domains } => {
+                value.push(2);
+                put_text(&mut value, address);
+                put_text(&mut value, &domains.join(" "));
             }
             Kept::Password { account, stamp } => {
                 value.push(1);
@@ -364,9 +409,13 @@ impl LinkRecord {
         let mut time = || fields.take().map(|bytes| Timestamp(i64::from_be_bytes(bytes)));
         let (made_at, expires_at) = (time()?, time()?);
         let purpose = match u8::from_be_bytes(fields.take()?) {
-            0 => Kept::Invitation(fields.text()?),
+            0 => Kept::Invitation { address: fields.text()?, domains: Vec::new() },
             1 => Kept::Password { account: AccountId(u32::from_be_bytes(fields.take()?)), stamp: fields.take()? },
-            2.. => return None,
+            2 => {
+                let (address, domains) = (fields.text()?, fields.text()?);
+                Kept::Invitation { address, domains: domains.split(' ').map(str::to_owned).collect() }
+            }
+            3.. => return None,
         };
         fields.end()?;
         Some(Self { purpose, made_at, expires_at })

@@ -90,6 +90,10 @@ fn a_catch_all_gets_what_nobody_else_gets() {
     assert_eq!(resolve(directory, "anything@bücher.example"), "no user");
     // RFC 5321 §4.5.1: the catch-all is somebody who was chosen, the first account is not.
     assert_eq!(resolve(directory, "postmaster@example.org"), "bob@example.org");
+    // But who reads mail to the postmaster can have a certificate made out to the domain.
+    directory.set_admin("alice@example.org", true).unwrap();
+    assert_eq!(resolve(directory, "postmaster@example.org"), "alice@example.org");
+    assert_eq!(resolve(directory, "hostmaster@example.org"), "bob@example.org");
     directory.remove_alias("@EXAMPLE.org").unwrap();
     assert_eq!(resolve(directory, "anything@example.org"), "no user");
 }
@@ -122,6 +126,43 @@ fn postmaster_and_abuse_always_reach_somebody() {
     directory.add_account("postmaster@bücher.example", PASSWORD, "", NOW).unwrap();
     let postmaster = resolve(with("alice@example.org").directory(), "postmaster@bücher.example");
     assert_eq!(postmaster, "postmaster@xn--bcher-kva.example");
+}
+
+#[test]
+fn postmaster_and_abuse_reach_the_administrators_and_not_the_first_user_of_a_domain() {
+    let (engine, auth, [alice, bob]) = server();
+    let directory = auth.directory();
+    directory.add_account("carol@bücher.example", PASSWORD, "", NOW).unwrap();
+    directory.set_admin("bob@example.org", true).unwrap();
+    let all = ["postmaster@example.org", "abuse@bücher.example", "Postmaster+x@bücher.example", "postmaster"];
+    let check = |expected: &str| {
+        for address in all {
+            assert_eq!(resolve(directory, address).replace(" [x]", ""), expected, "{address}");
+        }
+    };
+    check("bob@example.org");
+    assert!(directory.may_send_as(bob, "postmaster@bücher.example").unwrap());
+    assert!(!directory.may_send_as(alice, "postmaster@example.org").unwrap());
+    assert_eq!(directory.postmasters("example.org").unwrap(), ["bob@example.org"]);
+    // All of them.
+    directory.set_admin("alice@example.org", true).unwrap();
+    check("alice@example.org, bob@example.org");
+    // None who may not log in: nobody would read it.
+    directory.set_disabled("bob@example.org", true).unwrap();
+    check("alice@example.org");
+    assert!(directory.has_administrator().unwrap());
+    directory.set_disabled("alice@example.org", true).unwrap();
+    assert!(!directory.has_administrator().unwrap());
+    assert_eq!(resolve(directory, "abuse@bücher.example"), "carol@xn--bcher-kva.example");
+    directory.set_disabled("alice@example.org", false).unwrap();
+    // Whom somebody has named goes before.
+    directory.add_alias("postmaster@example.org", &["carol@bücher.example"]).unwrap();
+    assert_eq!(resolve(directory, "postmaster@example.org"), "carol@xn--bcher-kva.example");
+    assert_eq!(resolve(directory, "abuse@example.org"), "alice@example.org");
+    let configured = AuthOptions { postmaster: Some("carol@bücher.example".to_owned()), ..options() };
+    let configured = start_with(&engine, configured);
+    assert_eq!(resolve(configured.directory(), "abuse@example.org"), "carol@xn--bcher-kva.example");
+    assert_eq!(resolve(directory, "mailer-daemon@example.org"), "no user");
 }
 
 #[test]

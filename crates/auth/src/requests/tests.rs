@@ -65,6 +65,27 @@ fn a_request_is_accepted_and_its_owner_gets_in() {
 }
 
 #[test]
+fn a_request_gives_no_domain_away() {
+    let (engine, auth) = open_server();
+    let wish = |auth: &Auth, address: &str| auth.requests().ask(&NewRequest { address, ..request() });
+    for address in ["postmaster@example.org", "Admin@example.org", "web-master@bücher.example"] {
+        refused(wish(&auth, address), "whoever runs this server");
+    }
+    // Nor does a wish that is granted under another name.
+    let asked = wish(&auth, "carol@example.org").unwrap();
+    refused(auth.requests().accept(asked.number, Some("hostmaster@example.org"), NOW), "whoever runs this server");
+    assert_eq!(auth.requests().all(NOW).unwrap()[0].state, RequestState::Pending);
+    // Where only some domains are open to strangers.
+    let only = AuthOptions { account_request_domains: vec!["Bücher.example".to_owned()], ..open_options() };
+    let only = start_with(&engine, only);
+    assert_eq!(only.requests().domains().unwrap().len(), 1);
+    refused(wish(&only, "dave@example.org"), "ends in @bücher.example");
+    assert!(wish(&only, "dave@bücher.example").is_ok());
+    let none = AuthOptions { account_request_domains: vec!["example.com".to_owned()], ..open_options() };
+    assert!(!start_with(&engine, none).requests().are_allowed().unwrap());
+}
+
+#[test]
 fn a_request_is_declined_with_a_reason() {
     let (_, auth) = open_server();
     let asked = auth.requests().ask(&request()).unwrap();

@@ -1,5 +1,6 @@
 //! Local domains: added, listed, removed.
 
+use auth::{Directory, DomainInfo};
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, Item, Items};
@@ -16,7 +17,7 @@ pub enum DomainRequest {
     },
     /// All of them: [`Item::Domain`] each.
     List,
-    /// What to publish in the DNS for a domain: [`Item::DnsRecord`] each.
+    /// What to publish in the DNS for a domain: the [`Item::Domain`] and [`Item::DnsRecord`] each.
     Records {
         /// The domain.
         domain: String,
@@ -35,6 +36,16 @@ pub struct DomainItem {
     pub domain: String,
     /// As people read it: in U-labels.
     pub shown: String,
+    /// The accounts that mail to its postmaster and about abuse reaches.
+    #[serde(default)]
+    pub postmasters: Vec<String>,
+}
+
+impl DomainItem {
+    fn of(directory: &Directory, domain: DomainInfo) -> Result<Self, store::Error> {
+        let postmasters = directory.postmasters(&domain.name)?;
+        Ok(Self { domain: domain.name, shown: domain.shown, postmasters })
+    }
 }
 
 impl DomainRequest {
@@ -44,7 +55,7 @@ impl DomainRequest {
             Self::Add { domain } => Ok(directory.add_domain(&domain)?),
             Self::List => {
                 for domain in directory.domains()? {
-                    item(Item::Domain(DomainItem { domain: domain.name, shown: domain.shown }))?;
+                    item(Item::Domain(DomainItem::of(directory, domain)?))?;
                 }
                 Ok(())
             }
@@ -56,6 +67,7 @@ impl DomainRequest {
                     Failure::refused(format!("{domain} is no local domain; `pillarbox domain add` makes it one"))
                 })?;
                 let records = web::setup::dns_records(&known.name, &admin.offered);
+                item(Item::Domain(DomainItem::of(directory, known)?))?;
                 records.into_iter().try_for_each(|record| Ok(item(Item::DnsRecord(record))?))
             }
             Self::Remove { domain } => Ok(directory.remove_domain(&domain)?),

@@ -32,6 +32,9 @@ pub enum PeopleRequest {
     Invite {
         /// Which account; `None` leaves the choice.
         address: Option<String>,
+        /// In which domains; empty: in any local one.
+        #[serde(default)]
+        domains: Vec<String>,
         /// How long the link is good.
         days: u16,
     },
@@ -87,6 +90,9 @@ pub struct LinkItem {
     pub purpose: String,
     /// Of the account; of an invitation only if it is for one.
     pub address: Option<String>,
+    /// Of an invitation that leaves the choice: in which domains; empty: in any local one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<String>,
     /// When it was made.
     pub made_at: String,
     /// From then on it is not good any more.
@@ -127,8 +133,10 @@ impl PeopleRequest {
                 let _mailed = admin.stores.post().send(&declined.contact, &letter, now);
                 Ok(())
             }
-            Self::Invite { address, days } => {
-                Ok(item(Item::Link(admin.new_link(auth.directory().invite(address.as_deref(), days, now)?)))?)
+            Self::Invite { address, domains, days } => {
+                let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
+                let link = auth.directory().invite(address.as_deref(), &domains, days, now)?;
+                Ok(item(Item::Link(admin.new_link(link)))?)
             }
             Self::PasswordLink { address } => {
                 Ok(item(Item::Link(admin.new_link(auth.directory().password_link(&address, now)?)))?)
@@ -184,14 +192,15 @@ impl PersonRequestItem {
 
 impl LinkItem {
     fn of(info: LinkInfo) -> Self {
-        let (purpose, address) = match info.purpose {
-            LinkPurpose::Invitation { address } => ("invitation", address),
-            LinkPurpose::Password { address } => ("password", Some(address)),
+        let (purpose, address, domains) = match info.purpose {
+            LinkPurpose::Invitation { address, domains } => ("invitation", address, domains),
+            LinkPurpose::Password { address } => ("password", Some(address), Vec::new()),
         };
         Self {
             id: info.id,
             purpose: purpose.to_owned(),
             address,
+            domains,
             made_at: text_of(info.made_at),
             expires_at: text_of(info.expires_at),
             url: None,

@@ -230,8 +230,8 @@ fn links_are_made_listed_and_taken_back() {
     let ask = |request| rig.ask(Request::People(request));
     rig.ask(domain("example.org")).unwrap();
     rig.add("alice@example.org", None).unwrap();
-    ask(PeopleRequest::Invite { address: Some("carol@example.org".to_owned()), days: 3 }).unwrap();
-    rig.refused(Request::People(PeopleRequest::Invite { address: Some(alice()), days: 3 }), "already");
+    ask(PeopleRequest::Invite { address: Some("carol@example.org".to_owned()), domains: vec![], days: 3 }).unwrap();
+    rig.refused(Request::People(PeopleRequest::Invite { address: Some(alice()), domains: vec![], days: 3 }), "already");
     let made = ask(PeopleRequest::PasswordLink { address: alice() }).unwrap();
     let [Item::Link(link)] = &made[..] else { panic!("{made:?}") };
     assert!(link.url.is_some() && link.purpose == "password");

@@ -45,6 +45,8 @@ pub struct Config {
     pub queue_lifetime_hours: u32,
     /// Whether strangers may ask for an account on the pages.
     pub account_requests: bool,
+    /// In which local domains; empty: in all.
+    pub account_request_domains: Vec<String>,
     /// How long removed mail can be brought back, in days.
     pub retention_days: u32,
     /// How many octets of removed mail an account keeps at most.
@@ -152,6 +154,7 @@ impl Default for Config {
             smarthost: None,
             queue_lifetime_hours: 120,
             account_requests: false,
+            account_request_domains: Vec::new(),
             retention_days: 30,
             retention_bytes_max: 10 * 1024 * 1024 * 1024,
             pop3_login_delay_secs: 0,

@@ -24,6 +24,7 @@ pub struct ConfigOption {
 const ADDRESSES: &str = "list of addresses";
 const COUNT: &str = "number";
 const PATH: &str = "path";
+const DOMAINS: &str = "list of domains";
 const TEXT: &str = "text";
 
 /// All options in the order of the documentation.
@@ -65,6 +66,13 @@ pub const OPTIONS: &[ConfigOption] = &[
         default: Some("false"),
         text: "Whether strangers may ask for an account on the pages; an administrator accepts or declines.",
         set: |config, value| put(&mut config.account_requests, value.boolean()?),
+    },
+    ConfigOption {
+        key: "account_request_domains",
+        kind: DOMAINS,
+        default: Some("[]"),
+        text: "In which local domains strangers may ask for an address, if they may; `[]` stands for all.",
+        set: |config, value| put(&mut config.account_request_domains, value.domains()?),
     },
     ConfigOption {
         key: "quota_bytes",

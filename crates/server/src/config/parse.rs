@@ -12,6 +12,8 @@ use super::options::{OPTIONS, contradictions, is_hostname};
 
 /// Addresses of one service; more are a mistake.
 const ADDRESSES_MAX: usize = 64;
+/// Longer lists of domains are a mistake.
+const DOMAINS_MAX: usize = 1000;
 /// A wrong key this far from a right one is still taken for a slip.
 const SLIP_EDITS_MAX: usize = 3;
 
@@ -157,6 +159,19 @@ impl Value<'_> {
             let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
             format!("must be one of {}, not \"{text}\"", names.join(", "))
         })
+    }
+
+    pub(super) fn domains(&self) -> Result<Vec<String>, String> {
+        let wrong = || "must be a list of domains such as [\"example.org\"]".to_owned();
+        let DeValue::Array(items) = self.value else { return Err(wrong()) };
+        if items.len() > DOMAINS_MAX {
+            return Err(format!("must have at most {DOMAINS_MAX} domains"));
+        }
+        let domain = |item: &DeValue<'_>| match item {
+            DeValue::String(name) if auth::is_domain(name) => Ok(name.to_string()),
+            _ => Err(wrong()),
+        };
+        items.iter().map(|item| domain(item.get_ref())).collect()
     }
 
     pub(super) fn addresses(&self) -> Result<Vec<SocketAddr>, String> {

@@ -21,6 +21,7 @@ pub(crate) struct LinkLine {
     pub(crate) id: String,
     pub(crate) purpose: &'static str,
     pub(crate) address: Option<String>,
+    pub(crate) domains: Vec<String>,
     pub(crate) expires_at: String,
 }
 
@@ -32,9 +33,23 @@ pub(crate) fn links(owner: &Owner) -> Result<Vec<LinkLine>, Problem> {
 pub(crate) fn invite(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
     administration(owner)?;
     let days = fields.number("days")?.unwrap_or(7);
-    let link = owner.site.auth().directory().invite(fields.optional("address"), days, owner.now)?;
+    let directory = owner.site.auth().directory();
+    // Unless it is said otherwise, administrators invite into the domain that they are in themselves.
+    let own = own_domain(owner)?;
+    let domains: Vec<&str> = match fields.optional("domain").unwrap_or(&own) {
+        "*" => Vec::new(),
+        domains => domains.split([',', ' ']).filter(|domain| !domain.is_empty()).collect(),
+    };
+    let link = directory.invite(fields.optional("address"), &domains, days, owner.now)?;
     let text = format!("Whoever gets this link makes an account, once, within {days} days. It is shown only now:");
     Ok(Done::linking(text, url(owner, &format!("/invitation/{}", link.token))))
+}
+
+/// The domain of the administrator's own address.
+pub(crate) fn own_domain(owner: &Owner) -> Result<String, Problem> {
+    let info = owner.site.auth().directory().account_by_id(owner.account)?;
+    let domain = info.as_ref().and_then(|info| info.address.rsplit_once('@')).map(|(_, domain)| domain.to_owned());
+    Ok(domain.unwrap_or_default())
 }
 
 pub(crate) fn take_back(owner: &Owner) -> Result<Done, Problem> {
@@ -44,9 +59,9 @@ pub(crate) fn take_back(owner: &Owner) -> Result<Done, Problem> {
 }
 
 fn line(link: LinkInfo) -> LinkLine {
-    let (purpose, address) = match link.purpose {
-        LinkPurpose::Invitation { address } => ("to make an account", address),
-        LinkPurpose::Password { address } => ("to choose a password", Some(address)),
+    let (purpose, address, domains) = match link.purpose {
+        LinkPurpose::Invitation { address, domains } => ("to make an account", address, domains),
+        LinkPurpose::Password { address } => ("to choose a password", Some(address), Vec::new()),
     };
-    LinkLine { id: link.id, purpose, address, expires_at: shown(link.expires_at) }
+    LinkLine { id: link.id, purpose, address, domains, expires_at: shown(link.expires_at) }
 }

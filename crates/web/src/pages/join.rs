@@ -95,7 +95,7 @@ fn request(visit: &Visit, fields: &Fields) -> Outcome {
 
 fn request_page(visit: &Visit, typed: &Typed<'_>) -> Outcome {
     let auth = visit.site.auth();
-    let (allowed, domains) = (auth.requests().are_allowed()?, auth.directory().domains()?);
+    let (allowed, domains) = (auth.requests().are_allowed()?, auth.requests().domains()?);
     let typed = Typed { ..*typed };
     for_visitor(visit, "request", typed.failed, |frame| Answer::page(&RequestPage { frame, allowed, domains, typed }))
 }
@@ -127,8 +127,11 @@ fn accept_invitation(visit: &Visit, fields: &Fields) -> Outcome {
 
 fn invitation_page(visit: &Visit, typed: &Typed<'_>) -> Outcome {
     let token = visit.parameter("token");
-    let Some(LinkPurpose::Invitation { address }) = purpose(visit, token)? else { return Err(not_good()) };
-    let domains = visit.site.auth().directory().domains()?;
+    let Some(LinkPurpose::Invitation { address, domains: only }) = purpose(visit, token)? else {
+        return Err(not_good());
+    };
+    let mut domains = visit.site.auth().directory().domains()?;
+    domains.retain(|domain| only.is_empty() || only.contains(&domain.name));
     let typed = Typed { ..*typed };
     for_visitor(visit, "", typed.failed, |frame| {
         Answer::page(&InvitationPage { frame, token, address: address.as_deref(), domains, typed })

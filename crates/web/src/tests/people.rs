@@ -188,6 +188,33 @@ fn who_is_invited_makes_an_account_once() {
 }
 
 #[test]
+fn who_is_invited_cannot_become_the_postmaster_and_stays_in_the_domain_of_who_invited() {
+    let world = world();
+    world.auth.directory().add_domain("example.net").unwrap();
+    let mut alice = world.alice();
+    assert!(alice.get("/admin/people").text.contains("<option value=\"example.org\" selected>"));
+    let link = |alice: &mut Browser<'_>, fields: &[(&str, &str)]| {
+        alice.submit("/admin/people", "/admin/invitations", fields);
+        path_in(&alice.get("/admin/people").text, "/invitation/")
+    };
+    let fields = |address| [("address", address), ("name", "Carol"), ("new_password", NEW), ("again", NEW)];
+    let mut invited = world.browser();
+    let here = link(&mut alice, &[("days", "3")]);
+    assert!(!invited.get(&here).text.contains("example.net"));
+    for (address, says) in
+        [("hostmaster@example.org", "whoever runs this server"), ("carol@example.net", "@example.org")]
+    {
+        let refused = invited.submit(&here, &here, &fields(address));
+        assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.text.contains(says), "{}", refused.text);
+    }
+    assert!(alice.get("/admin/people").text.contains("any at example.org"));
+    for (domain, name) in [("*", "carol@example.net"), ("example.net, example.org", "dave@example.net")] {
+        let anywhere = link(&mut alice, &[("domain", domain)]);
+        assert_eq!(invited.submit(&anywhere, &anywhere, &fields(name)).status, StatusCode::SEE_OTHER);
+    }
+}
+
+#[test]
 fn a_new_password_gives_a_fresh_session_and_ends_the_others() {
     let world = World::new();
     let (mut here, mut elsewhere) = (world.alice(), world.alice());

@@ -68,7 +68,7 @@ fn a_link_ends_by_time_by_another_password_and_by_being_taken_back() {
 fn no_link_does_what_another_is_for() {
     let (_, auth, _) = server();
     let password = auth.directory().password_link(ALICE, NOW).unwrap();
-    let invitation = auth.directory().invite(None, 7, NOW).unwrap();
+    let invitation = auth.directory().invite(None, &[], 7, NOW).unwrap();
     refused(choose(&auth, &invitation.token, NOW), "not good any more");
     refused(join(&auth, &password.token, "carol@example.org"), "not good any more");
     for none in ["", "x", &"0".repeat(64), &invitation.token.to_uppercase(), &invitation.info.id] {
@@ -82,7 +82,7 @@ fn no_link_does_what_another_is_for() {
 fn who_is_invited_makes_one_account() {
     let (_, auth, _) = server();
     let directory = auth.directory();
-    let link = directory.invite(None, 7, NOW).unwrap();
+    let link = directory.invite(None, &[], 7, NOW).unwrap();
     refused(join(&auth, &link.token, ALICE), "is an account already");
     refused(join(&auth, &link.token, "carol@example.com"), "not a local domain");
     refused(join(&auth, &link.token, "@example.org"), "catch-all");
@@ -90,22 +90,60 @@ fn who_is_invited_makes_one_account() {
     assert_eq!(log_in(&auth, "carol", NEW).unwrap().account, carol);
     refused(join(&auth, &link.token, "dave@example.org"), "not good any more");
     // To one address: whatever is sent along.
-    let link = directory.invite(Some("Eve@example.org"), 1, NOW).unwrap();
-    assert_eq!(link.info.purpose, LinkPurpose::Invitation { address: Some("eve@example.org".to_owned()) });
+    let link = directory.invite(Some("Eve@example.org"), &[], 1, NOW).unwrap();
+    assert_eq!(
+        link.info.purpose,
+        LinkPurpose::Invitation { address: Some("eve@example.org".to_owned()), domains: vec![] }
+    );
     let eve = join(&auth, &link.token, "postmaster@example.org").unwrap();
     assert_eq!(directory.account_by_id(eve).unwrap().unwrap().address, "eve@example.org");
     for (address, days, says) in
         [(Some(ALICE), 7, "already"), (Some("a@example.com"), 7, "not a local"), (None, 0, "days"), (None, 91, "days")]
     {
-        refused(directory.invite(address, days, NOW).map_err(OwnerError::from), says);
+        refused(directory.invite(address, &[], days, NOW).map_err(OwnerError::from), says);
     }
-    assert!(directory.invite(None, LINK_DAYS_MAX, NOW).is_ok());
+    assert!(directory.invite(None, &[], LINK_DAYS_MAX, NOW).is_ok());
+}
+
+#[test]
+fn an_invitation_gives_no_domain_away() {
+    let (_, auth, _) = server();
+    let directory = auth.directory();
+    let link = directory.invite(None, &[], 7, NOW).unwrap();
+    for name in ["postmaster", "HostMaster", "admin", "web.master", "administrator", "abuse", "noc", "security", "root"]
+    {
+        refused(join(&auth, &link.token, &format!("{name}@example.org")), "whoever runs this server");
+    }
+    refused(join(&auth, &link.token, "hostmaster+x@example.org"), "+");
+    assert!(directory.link(&link.token, NOW).unwrap().is_some(), "the link is still good");
+    // Whom the administrators give it to by name.
+    let link = directory.invite(Some("abuse@example.org"), &[], 7, NOW).unwrap();
+    assert!(join(&auth, &link.token, "").is_ok());
+    directory.add_alias("noc@example.org", &[ALICE]).unwrap();
+    directory.add_account("hostmaster@example.org", NEW, "", NOW).unwrap();
+}
+
+#[test]
+fn an_invitation_can_be_limited_to_domains() {
+    let (_, auth, _) = server();
+    let directory = auth.directory();
+    let link = directory.invite(None, &["BÜCHER.example"], 7, NOW).unwrap();
+    let domains = vec!["xn--bcher-kva.example".to_owned()];
+    assert_eq!(link.info.purpose, LinkPurpose::Invitation { address: None, domains });
+    assert_eq!(directory.link(&link.token, NOW).unwrap(), Some(link.info.clone()));
+    refused(join(&auth, &link.token, "carol@example.org"), "ends in @bücher.example");
+    assert!(join(&auth, &link.token, "carol@bücher.example").is_ok());
+    let invite = |domains: &[&str]| directory.invite(None, domains, 7, NOW).map_err(OwnerError::from);
+    refused(invite(&["example.com"]), "not a local domain");
+    refused(invite(&["a b"]), "not a domain");
+    assert!(invite(&["example.org"; INVITATION_DOMAINS_MAX]).is_ok());
+    refused(invite(&["example.org"; INVITATION_DOMAINS_MAX + 1]), "at most 20 domains");
 }
 
 #[test]
 fn two_who_use_one_invitation_make_one_account() {
     let (_, auth, _) = server();
-    let link = auth.directory().invite(None, 7, NOW).unwrap();
+    let link = auth.directory().invite(None, &[], 7, NOW).unwrap();
     let made = std::thread::scope(|scope| {
         let racers: Vec<_> = (0..4)
             .map(|n| {
@@ -127,7 +165,7 @@ fn a_crash_leaves_the_account_without_the_link_or_the_link_without_the_account()
     for fault in [Fault::CrashBefore, Fault::CrashAfter] {
         for commits_before in 0..4 {
             let (engine, auth, _) = server();
-            let link = auth.directory().invite(None, 7, NOW).unwrap();
+            let link = auth.directory().invite(None, &[], 7, NOW).unwrap();
             engine.plan(commits_before, fault);
             let made = join(&auth, &link.token, "carol@example.org").is_ok();
             let auth = start(&engine.crash());
@@ -145,11 +183,11 @@ fn a_crash_leaves_the_account_without_the_link_or_the_link_without_the_account()
 fn links_are_bounded_and_old_ones_make_room() {
     let (_, auth, _) = server();
     let directory = auth.directory();
-    let all: Vec<NewLink> = (0..LINKS_MAX).map(|_| directory.invite(None, 1, NOW).unwrap()).collect();
-    assert!(matches!(directory.invite(None, 1, NOW), Err(Error::Refused(why)) if why.contains("most")));
+    let all: Vec<NewLink> = (0..LINKS_MAX).map(|_| directory.invite(None, &[], 1, NOW).unwrap()).collect();
+    assert!(matches!(directory.invite(None, &[], 1, NOW), Err(Error::Refused(why)) if why.contains("most")));
     assert!(matches!(directory.password_link(ALICE, NOW), Err(Error::Refused(why)) if why.contains("most")));
     directory.take_link_back(&all[7].info.id).unwrap();
-    assert!(directory.invite(None, 1, NOW).is_ok());
+    assert!(directory.invite(None, &[], 1, NOW).is_ok());
     assert!(directory.password_link(ALICE, later(DAY_MILLIS)).is_ok());
     assert_eq!(directory.0.table.scan(record::LINK, record::LINK, usize::MAX).unwrap().len(), 1);
 }
@@ -183,7 +221,9 @@ proptest::proptest! {
     #[test]
     fn what_is_written_is_read(address: String, account: u32, stamp: [u8; 32], times: [i64; 2], invites: bool) {
         let account = AccountId(account);
-        let purpose = if invites { Kept::Invitation(address) } else { Kept::Password { account, stamp } };
+        let domains = vec!["example.org".to_owned(), "xn--bcher-kva.example".to_owned()];
+        let domains = if address.is_empty() { domains } else { Vec::new() };
+        let purpose = if invites { Kept::Invitation { address, domains } } else { Kept::Password { account, stamp } };
         let record = LinkRecord { purpose, made_at: Timestamp(times[0]), expires_at: Timestamp(times[1]) };
         let value = record.encode();
         proptest::prop_assert_eq!(LinkRecord::decode(&value[..value.len() - 1]), None);

@@ -10,6 +10,7 @@ use crate::moment;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
+use auth::DomainInfo;
 use store::Timestamp;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -29,13 +30,18 @@ struct PeoplePage {
     requests: Vec<RequestLine>,
     are_allowed: bool,
     links: Vec<LinkLine>,
+    domains: Vec<DomainInfo>,
+    own: String,
     now: Timestamp,
 }
 
 fn list(owner: &Owner, _: &Fields) -> Outcome {
     let (requests, links) = (admin::requests(owner)?, invitations::links(owner)?);
     let are_allowed = owner.site.auth().requests().are_allowed()?;
-    Answer::page(&PeoplePage { frame: Frame::of(owner, "admin"), requests, are_allowed, links, now: owner.now })
+    let domains = owner.site.auth().directory().domains()?;
+    let own = invitations::own_domain(owner)?;
+    let (frame, now) = (Frame::of(owner, "admin"), owner.now);
+    Answer::page(&PeoplePage { frame, requests, are_allowed, links, domains, own, now })
 }
 
 fn accept(owner: &Owner, fields: &Fields) -> Outcome {
