@@ -17,7 +17,7 @@ use store::{Account, AccountId, Actor, DeviceId, Flags, NewMessage, Protocol, St
 pub const ALICE: &str = "alice@example.org";
 const START: Moment = Moment { unix_millis: 1_790_000_000_000, monotonic_millis: 5_000 };
 /// Few messages are many here.
-const BRAKE_MESSAGES_MIN: u64 = 4;
+const BRAKE_MESSAGES_MIN: u64 = 1;
 const PROCESSES: usize = 2;
 const HOUR_MILLIS: u64 = 3600 * 1000;
 

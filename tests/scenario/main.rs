@@ -22,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const STEPS: u32 = 500;
 /// The seeds of every day.
-const SEEDS: Range<u64> = 0..16;
+const SEEDS: Range<u64> = 0..48;
 
 fn seeds(usual: Range<u64>) -> Range<u64> {
     let Ok(wanted) = std::env::var("PILLARBOX_SIM_SEEDS") else { return usual };

@@ -184,11 +184,15 @@ impl Administration {
         let held = console.holds(false)?.iter().map(|held| held.messages).sum();
         let retained = account.retained()?;
         let light = worst(&devices, offered + held, !findings.is_empty());
+        let bursts = account.bursts()?;
+        let told =
+            devices.iter().filter(|card| bursts.contains_key(&store::DeviceId(card.id)) && card.light != Light::Green);
+        let told: Vec<String> = told.map(|card| format!("“{}”: {}", card.name, card.light_reason)).collect();
         Ok(AccountReport {
             number: info.id.0,
             address: info.address,
             light,
-            verdict: words::account_verdict(light, (held, offered), findings.len()),
+            verdict: words::account_verdict(light, &told, (held, offered), findings.len()),
             devices: devices.len(),
             pop_devices: devices.iter().filter(|card| uses_pop(card)).map(pop_line).collect(),
             offered,
@@ -298,7 +302,7 @@ mod tests {
 
     #[test]
     fn what_waits_for_the_owner_and_what_is_wrong_comes_first() {
-        let verdict = |waiting, findings| words::account_verdict(Light::Amber, waiting, findings);
+        let verdict = |waiting, findings| words::account_verdict(Light::Amber, &[], waiting, findings);
         assert!(verdict((3, 2), 1).contains("pillarbox check"));
         assert!(verdict((3, 2), 0).contains("removal of 3 messages is held"));
         assert!(verdict((0, 2), 0).contains("took 2 messages"));

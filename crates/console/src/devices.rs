@@ -6,6 +6,7 @@ use crate::moment::shown;
 use crate::words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use store::brake::Burst;
 use store::device::{Credential, Device};
 use store::removal::RemovalPolicy;
 use store::{Change, DeviceId, Protocol, Retained, Role, TimelineQuery, Timestamp};
@@ -127,7 +128,7 @@ impl AccountConsole {
     /// Faults.
     pub fn devices(&self, revoked: bool) -> Result<Vec<DeviceCard>, Error> {
         let devices = self.account.devices()?;
-        let (traffic, retained) = (self.traffic()?, self.account.retained_by_device()?);
+        let (traffic, retained, bursts) = (self.traffic()?, self.account.retained_by_device()?, self.account.bursts()?);
         let mut shown: Vec<&Device> = devices.values().filter(|d| revoked || d.revoked_at.is_none()).collect();
         shown.sort_by_key(|device| {
             let seen = device.last_login.as_ref().map_or(device.added_at, |login| login.at);
@@ -135,8 +136,12 @@ impl AccountConsole {
         });
         let card = |device: &Device| {
             let others = Others::of(device, &devices, self.actor.now);
-            let traffic = traffic.get(&device.id).copied().unwrap_or_default();
-            card(device, &others, traffic, retained.get(&device.id).copied().unwrap_or_default())
+            let did = Did {
+                traffic: traffic.get(&device.id).copied().unwrap_or_default(),
+                retained: retained.get(&device.id).copied().unwrap_or_default(),
+                burst: bursts.get(&device.id),
+            };
+            card(device, &others, &did)
         };
         Ok(shown.into_iter().map(card).collect())
     }
@@ -148,8 +153,13 @@ impl AccountConsole {
     pub fn device_card(&self, id: DeviceId) -> Result<DeviceCard, Error> {
         let device = self.device(id)?;
         let others = Others::of(&device, &*self.account.devices()?, self.actor.now);
-        let traffic = self.traffic()?.get(&id).copied().unwrap_or_default();
-        Ok(card(&device, &others, traffic, self.account.retained_by_device()?.get(&id).copied().unwrap_or_default()))
+        let bursts = self.account.bursts()?;
+        let did = Did {
+            traffic: self.traffic()?.get(&id).copied().unwrap_or_default(),
+            retained: self.account.retained_by_device()?.get(&id).copied().unwrap_or_default(),
+            burst: bursts.get(&id),
+        };
+        Ok(card(&device, &others, &did))
     }
 
     /// What POP devices took from the mailbox and others may want back: offered as soon as a second device reads the
@@ -218,8 +228,17 @@ impl AccountConsole {
     }
 }
 
+/// What a device did.
+struct Did<'a> {
+    traffic: Traffic,
+    retained: Retained,
+    /// Far more than ever.
+    burst: Option<&'a Burst>,
+}
+
 /// What a device's safety depends on beside itself.
 struct Others {
+    now: Timestamp,
     /// Another device reads the account.
     shared: bool,
     /// Programs that have the same password, as far as they can be told apart.
@@ -242,12 +261,13 @@ enum SharedLogin {
 impl Others {
     fn of(device: &Device, devices: &BTreeMap<DeviceId, Device>, now: Timestamp) -> Self {
         let shared = devices.values().any(|other| other.id != device.id && other.reads_mail());
-        Self { shared, login: SharedLogin::of(device, devices, now) }
+        Self { now, shared, login: SharedLogin::of(device, devices, now) }
     }
 }
 
-fn card(device: &Device, others: &Others, traffic: Traffic, retained: Retained) -> DeviceCard {
-    let (light, reason) = light(device, others);
+fn card(device: &Device, others: &Others, did: &Did<'_>) -> DeviceCard {
+    let (light, light_reason) = light(device, others, did);
+    let Did { traffic, retained, .. } = *did;
     let login = device.last_login.as_ref();
     let used = Protocol::ALL.into_iter().filter(|protocol| device.has_used(*protocol));
     DeviceCard {
@@ -273,7 +293,7 @@ fn card(device: &Device, others: &Others, traffic: Traffic, retained: Retained) 
         brake: device.brake,
         restorable: retained.messages,
         light,
-        light_reason: reason.to_owned(),
+        light_reason,
         advice: advice(device, others),
     }
 }
@@ -287,10 +307,21 @@ fn perhaps_two(device: &Device, others: &Others) -> Option<String> {
     Some(words::perhaps_two(&shown(until)))
 }
 
-fn light(device: &Device, others: &Others) -> (Light, &'static str) {
-    if !device.has_used(Protocol::Pop3) {
-        return (Light::Green, words::LIGHT_IMAP);
+/// What it did comes first, then what it may do.
+fn light(device: &Device, others: &Others, did: &Did<'_>) -> (Light, String) {
+    let is_told = |burst: &&Burst| burst.is_held || burst.at >= others.now.days_before(LATELY_DAYS);
+    if let Some(burst) = did.burst.filter(is_told) {
+        let light = if burst.is_held { Light::Red } else { Light::Amber };
+        return (light, words::burst(burst));
     }
+    if !device.has_used(Protocol::Pop3) {
+        return (Light::Green, words::light_imap(device.has_used(Protocol::Imap), &did.traffic));
+    }
+    let (light, reason) = light_of_policy(device, others);
+    (light, reason.to_owned())
+}
+
+fn light_of_policy(device: &Device, others: &Others) -> (Light, &'static str) {
     match (device.pop.removal, others.shared) {
         (RemovalPolicy::Expunge, true) => (Light::Red, words::LIGHT_EXPUNGES),
         (RemovalPolicy::Keep, _) | (RemovalPolicy::KeepWhenShared, true) => (Light::Green, words::LIGHT_KEEPS),

@@ -157,6 +157,45 @@ fn two_faces_of_the_main_password_are_a_question_to_the_owner() {
     assert_eq!(world.console.is_one_program(device).unwrap().perhaps_two, None);
 }
 
+/// The light speaks of what a device did, not of its protocol.
+#[test]
+fn a_device_that_empties_a_mailbox_is_not_called_safe() {
+    let world = World::holding_more_than(30);
+    let phone = world.device("phone", Protocol::Imap, RemovalPolicy::KeepWhenShared);
+    let card = || world.console.device_card(phone.device).unwrap();
+    assert_eq!(card().light, Light::Green);
+    assert!(card().light_reason.contains("removed nothing"), "{}", card().light_reason);
+    let lists = world.account.create_mailbox(OWNER, "Lists", None).unwrap();
+    let empty = |mailbox| {
+        let flags = Flags::system(&[store::SystemFlag::Deleted]);
+        let uids = world.account.view(mailbox).unwrap().index().iter().map(|entry| entry.uid).collect();
+        let change = store::FlagChange { mode: store::FlagMode::Add, flags, unchanged_since: None };
+        world.account.change_flags(phone, mailbox, uids, change).unwrap();
+        world.account.expunge(phone, mailbox, store::Expunge::AllDeleted).unwrap();
+    };
+    (0..252).for_each(|n| drop(world.deliver(&format!("Subject: {n}")).text()));
+    let inbox = world.account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
+    empty(inbox);
+    assert_eq!(card().light, Light::Red);
+    let expected = "It wanted to remove 252 of 252 messages from “INBOX” on 2026-09-21 at 14:13 UTC, far more than it ever \
+                    did. They are held until you answer.";
+    assert_eq!(card().light_reason, expected);
+    let hold = world.console.holds(false).unwrap()[0].id;
+    world.console.answer_hold(HeldAsk { id: hold, answer: HeldAnswer::Keep, then: HeldThen::Stays }).unwrap();
+    assert_eq!(card().light, Light::Green, "the owner has answered");
+    // Of a small mailbox the owner is told, and undo is the answer.
+    (0..800).for_each(|n| drop(world.deliver(&format!("Subject: {n}")).text()));
+    let uids = world.account.view(inbox).unwrap().index().iter().map(|entry| entry.uid).take(60).collect();
+    world.account.move_messages(OWNER, inbox, uids, lists).unwrap();
+    empty(lists);
+    assert_eq!(card().light, Light::Amber);
+    assert!(card().light_reason.starts_with("It removed 60 of 60 messages from “Lists” on"), "{}", card().light_reason);
+    let later = AccountConsole::new(world.account.clone(), Actor { now: Timestamp(NOW.0 + 8 * 86_400_000), ..OWNER });
+    assert_eq!(later.device_card(phone.device).unwrap().light, Light::Green, "not for ever");
+    world.console.put_back(phone.device, false).unwrap();
+    assert_eq!(card().light, Light::Green);
+}
+
 #[test]
 fn the_timeline_tells_and_finds() {
     let world = World::new();

@@ -2,12 +2,16 @@
 
 mod size;
 
-use crate::devices::{Light, Traffic};
+use crate::devices::{LATELY_DAYS, Light, Traffic};
+use crate::moment::shown;
 use crate::names::Names;
+use store::brake::Burst;
 use store::hold::{Hold, HoldReport, ThenDevice};
 use store::pop::{Scope, Window};
 use store::removal::RemovalPolicy;
-use store::{Change, DeviceId, Flags, JournalEntry, MessageChange, MessageEvent, Protocol, SystemFlag, UndoReport};
+use store::{
+    Change, DeviceId, Flags, JournalEntry, MessageChange, MessageEvent, Protocol, SystemFlag, Timestamp, UndoReport,
+};
 
 pub use size::bytes;
 pub(crate) use size::{clearable, cleared, filling_letter, retained, usage};
@@ -310,7 +314,6 @@ pub fn undo(report: &UndoReport) -> Vec<String> {
 }
 
 pub(crate) const LIGHT_KEEPS: &str = "Nothing that it does takes mail from your other devices.";
-pub(crate) const LIGHT_IMAP: &str = "It works in the one mailbox that all your devices see.";
 pub(crate) const LIGHT_CHANGES: &str = "What it deletes changes the mailbox of your other devices, as you have chosen.";
 pub(crate) const LIGHT_EXPUNGES: &str = "What it deletes is deleted for all your devices.";
 pub(crate) const LIGHT_ALONE: &str = "It is the only device; what it deletes is deleted.";
@@ -321,6 +324,37 @@ pub(crate) const LOGIN_TOLD_APART: &str = "It logs in with the main password, an
                                            in which it does. An application password of its own is safer.";
 pub(crate) const ADVICE_IMAP: &str =
     "This device uses POP. Over IMAP it would show the same mail, read and unread, as your others.";
+
+/// A device that removed, or wanted to remove, far more than it ever did.
+pub(crate) fn burst(burst: &Burst) -> String {
+    let (removed, there) = (burst.removed, messages_long(burst.there));
+    let place = burst.mailbox.as_ref().map_or_else(|| "your mailboxes".to_owned(), |name| format!("“{name}”"));
+    let (did, now) = match burst.is_held {
+        true => ("wanted to remove", "They are held until you answer"),
+        false => ("removed", "Undo puts them back"),
+    };
+    format!("It {did} {removed} of {there} from {place} {}, far more than it ever did. {now}.", on_at(burst.at))
+}
+
+/// `on 2026-11-28 at 04:09 UTC`.
+fn on_at(at: Timestamp) -> String {
+    let shown = shown(at);
+    let (day, time) = shown.split_once('T').unwrap_or((&shown, ""));
+    format!("on {day} at {} UTC", time.get(..5).unwrap_or(time))
+}
+
+/// A device that does not use POP, by what it did lately.
+pub(crate) fn light_imap(has_read: bool, traffic: &Traffic) -> String {
+    let works =
+        if has_read { "It works in the one mailbox that all your devices see" } else { "It has read no mail yet" };
+    match traffic.removed {
+        0 => format!("{works}, and removed nothing from it in the last {LATELY_DAYS} days."),
+        removed => format!(
+            "{works}, and removed {} from it in the last {LATELY_DAYS} days, which is usual for it; they can be put back.",
+            messages(removed)
+        ),
+    }
+}
 
 /// Two POP programs with one password, or one that was updated. `until`: when it counts as one, unless the other one comes.
 pub(crate) fn perhaps_two(until: &str) -> String {
@@ -333,10 +367,14 @@ pub(crate) fn perhaps_two(until: &str) -> String {
 }
 
 /// Whether the mail of an account is safe, for an administrator.
-pub(crate) fn account_verdict(light: Light, (held, offered): (u64, u64), findings: usize) -> String {
+/// `told`: what devices did that was far more than ever.
+pub(crate) fn account_verdict(light: Light, told: &[String], (held, offered): (u64, u64), findings: usize) -> String {
     match (light, offered, findings) {
         (_, _, 1..) => "Something is wrong with what is stored; `pillarbox check` tells more.".to_owned(),
-        (_, _, 0) if held > 0 => format!("The removal of {held} messages is held until the owner answers."),
+        (_, _, 0) if held > 0 && told.is_empty() => {
+            format!("The removal of {held} messages is held until the owner answers.")
+        }
+        (_, _, 0) if !told.is_empty() => told.join(" "),
         (Light::Red, _, 0) => "A device takes mail from the others.".to_owned(),
         (Light::Amber | Light::Green, 1.., 0) => format!("A device took {offered} messages that can be put back."),
         (Light::Amber, 0, 0) => "A device changes what the others see, as its owner chose.".to_owned(),

@@ -19,7 +19,7 @@
 //! | `R` | removal time, email | by which device; a message that is in no mailbox and still restorable |
 //! | `T` | email | its cached summary ([`message::Summary`]) |
 //! | `U` | email | [`crate::shown::Shown`], where POP3 shows the message otherwise than it is |
-//! | `V` | device | [`crate::brake::Pace`] |
+//! | `V` | device | [`crate::brake::Pace`]; 0: how fast all devices of the main password together remove |
 //! | `Y` | email | its body, or where the body lies |
 
 use crate::codec::{Corrupt, Reader};

@@ -1,13 +1,16 @@
 //! The brake at work: a removal is judged and counted, and carried out or held ([`crate::brake`], [`crate::hold`]).
 
 mod answer;
+mod pull_back;
 mod read;
+mod weigh;
 
 pub use read::HeldIn;
 pub(super) use read::origins;
 
 use super::update::Places;
-use crate::brake::{Findings, Pace, Removals, Verdict, decide};
+use crate::brake::{Burst, Findings, Of, Pace, Removals, Share, Verdict, decide};
+use crate::device::Credential;
 use crate::error::Error;
 use crate::flags::{FlagBits, Flags, Keywords, SystemFlag};
 use crate::hold::{Batch, Hold};
@@ -20,18 +23,14 @@ use crate::record::Role;
 use crate::removal::Effect;
 use crate::store::StoreOptions;
 use crate::tx::Tx;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use weigh::Asked;
 
 const NOT_HERE: &str = "nothing changes in the mailbox of what is held: its owner answers on the page /held, or an \
                         administrator with `pillarbox held`";
 
-/// Where a device removes from.
-enum From {
-    /// Mailboxes in which mail is kept.
-    Mailboxes(Removals),
-    /// Trash or Junk: so many messages, whoever brought them there.
-    Trash(u64),
-}
+/// The device whose number the pace of the main password has: the server itself, which has none.
+const MAIN_PASSWORD: DeviceId = DeviceId(0);
 
 impl Tx<'_> {
     /// Removes entries of a mailbox at the wish of a device: expunges them, or holds them.
@@ -43,12 +42,15 @@ impl Tx<'_> {
         options: &StoreOptions,
     ) -> Result<(), Error> {
         self.must_not_be_held(mailbox)?;
-        let from = match self.mailbox(mailbox)?.role {
-            Some(Role::Trash | Role::Junk) => From::Trash(entries.len() as u64),
-            _ => From::Mailboxes(self.removals(mailbox, entries)?),
-        };
-        match self.judge(actor, from, options)? {
-            Verdict::Pass => self.expunge(actor, mailbox, entries),
+        // What the server does itself, or the owner through it, is nobody's to judge.
+        if !self.state.devices.contains_key(&actor.device) {
+            return self.expunge(actor, mailbox, entries);
+        }
+        let mut pace = self.shared_pace(actor.device)?;
+        pace.advance(actor.now);
+        let asked = self.weigh(actor, &mut pace, (mailbox, entries), options)?;
+        match self.judge(actor, pace, asked, options)? {
+            Verdict::Pass | Verdict::Tell => self.expunge(actor, mailbox, entries),
             Verdict::Hold => self.hold_entries(actor, mailbox, entries, options),
         }
     }
@@ -62,13 +64,18 @@ impl Tx<'_> {
         had: &HashSet<EmailId>,
         options: &StoreOptions,
     ) -> Result<Verdict, Error> {
-        let mut asked = Removals::default();
+        let mut asked = Vec::new();
         for (mailbox, emails) in places {
             let mut entries = self.entries_of(*mailbox, emails)?;
             entries.retain(|entry| !had.contains(&entry.email));
-            asked = asked + self.removals(*mailbox, &entries)?;
+            if !entries.is_empty() {
+                asked.push((*mailbox, entries));
+            }
         }
-        self.judge(actor, From::Mailboxes(asked), options)
+        let asked = self.weigh_maildrop(&asked)?;
+        let mut pace = self.shared_pace(actor.device)?;
+        pace.advance(actor.now);
+        self.judge(actor, pace, asked, options)
     }
 
     /// What a device deleted over POP3 stays where it is until the owner has answered.
@@ -80,6 +87,9 @@ impl Tx<'_> {
         options: &StoreOptions,
     ) -> Result<(), Error> {
         let (mut hold, is_new) = self.hold_of(actor)?;
+        if is_new {
+            self.pull_back(actor, &mut hold)?;
+        }
         for (mailbox, emails) in places {
             let mut emails: Vec<EmailId> = emails.iter().copied().collect();
             emails.sort_unstable();
@@ -96,8 +106,8 @@ impl Tx<'_> {
         self.put_hold(actor, hold, is_new, options)
     }
 
-    /// Notes that a device brings messages to a mailbox, which matters where that is Trash or Junk: it may be about to
-    /// empty it.
+    /// Notes that a device brings messages to a mailbox, which matters where that is Trash or Junk, or they were in INBOX: it may
+    /// be about to empty it.
     pub(super) fn note_put_away(
         &mut self,
         actor: Actor,
@@ -106,15 +116,20 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         let is_trash = |role| matches!(role, Some(Role::Trash | Role::Junk));
         let (from, to) = (self.mailbox(from)?.role, self.mailbox(to)?.role);
-        if count == 0 || !is_trash(to) || is_trash(from) || !self.state.devices.contains_key(&actor.device) {
+        let is_put_away = is_trash(to) && !is_trash(from);
+        let leaves_inbox = from == Some(Role::Inbox);
+        if count == 0 || !(is_put_away || leaves_inbox) || !self.state.devices.contains_key(&actor.device) {
             return Ok(());
         }
         let messages = count as u64;
-        let of_inbox = if from == Some(Role::Inbox) { messages } else { 0 };
-        let mut pace = self.pace(actor.device)?;
+        let of_inbox = if leaves_inbox { messages } else { 0 };
+        let mut pace = self.shared_pace(actor.device)?;
         pace.advance(actor.now);
-        pace.count_put_away(Removals { messages, of_inbox }, actor.now);
-        self.put(key::pace(actor.device), pace.encode());
+        match is_put_away {
+            true => pace.count_put_away(Removals { messages, of_inbox }, actor.now),
+            false => pace.count_elsewhere(Removals { messages: 0, of_inbox }, actor.now),
+        }
+        self.put(key::pace(self.pace_owner(actor.device)), pace.encode());
         Ok(())
     }
 
@@ -128,49 +143,73 @@ impl Tx<'_> {
         self.mailbox(mailbox).is_ok_and(|mailbox| mailbox.role == Some(Role::Held))
     }
 
-    /// How many messages are in no mailbox any more once these entries are gone.
-    fn removals(&mut self, mailbox: MailboxId, entries: &[Entry]) -> Result<Removals, Error> {
-        let mut leaving: HashMap<EmailId, u32> = HashMap::new();
-        entries.iter().for_each(|entry| *leaving.entry(entry.email).or_default() += 1);
-        let mut messages = 0;
-        for (email, places) in leaving {
-            messages += u64::from(self.email(email)?.places <= places);
-        }
-        let is_inbox = self.mailbox(mailbox).is_ok_and(|mailbox| mailbox.role == Some(Role::Inbox));
-        Ok(Removals { messages, of_inbox: if is_inbox { messages } else { 0 } })
-    }
-
-    /// Judges a removal and counts it. What the server does itself, or the owner through it, is nobody's to judge.
-    fn judge(&mut self, actor: Actor, from: From, options: &StoreOptions) -> Result<Verdict, Error> {
+    /// Judges a removal and counts it.
+    fn judge(
+        &mut self,
+        actor: Actor,
+        mut pace: Pace,
+        mut asked: Asked,
+        options: &StoreOptions,
+    ) -> Result<Verdict, Error> {
         let Some(device) = self.state.devices.get(&actor.device) else { return Ok(Verdict::Pass) };
         let has_brake = device.brake;
-        let mut pace = self.pace(actor.device)?;
-        pace.advance(actor.now);
-        let put_away = pace.put_away();
-        let asked = match from {
-            From::Mailboxes(removals) => removals,
-            From::Trash(count) => {
-                let asked = Removals { messages: count.min(put_away.messages), of_inbox: count.min(put_away.of_inbox) };
-                pace.take_put_away(asked);
-                asked
-            }
-        };
-        if asked.messages == 0 {
-            return Ok(Verdict::Pass);
-        }
-        let removed = pace.removed();
-        let verdict = decide(&Findings {
+        let mailbox = self.emptied_most(&mut asked, &mut pace, actor.now, options)?;
+        let (removals, removed) = (asked.removals, pace.removed());
+        let there = self.kept_mail() + removed + pace.put_away();
+        let findings = Findings {
             messages_min: options.brake_messages_min,
-            asked,
+            asked: removals,
             removed,
+            held: pace.held(),
             largest_day: pace.largest_day,
             away_days: pace.away_days(actor.now),
-            there: self.kept_mail() + removed + put_away,
-        });
-        let verdict = if has_brake { verdict } else { Verdict::Pass };
-        pace.count(asked, verdict, actor.now);
-        self.put(key::pace(actor.device), pace.encode());
+            there: there + Removals { messages: 0, of_inbox: pace.elsewhere().of_inbox },
+            mailbox: mailbox.map(|(_, share)| share),
+        };
+        let (verdict, of) = if has_brake { decide(&findings) } else { (Verdict::Pass, Of::Account) };
+        if removals.messages > 0 {
+            pace.count(removals, verdict, actor.now);
+        }
+        for (mailbox, messages) in asked.of.iter().filter(|(_, messages)| **messages > 0) {
+            pace.count_of(*mailbox, *messages, actor.now);
+        }
+        self.put(key::pace(self.pace_owner(actor.device)), pace.encode());
+        match verdict {
+            Verdict::Pass => {}
+            Verdict::Tell | Verdict::Hold => self.note_burst(actor, (verdict, of), &findings, mailbox)?,
+        }
         Ok(verdict)
+    }
+
+    /// Notes for the owner what was too much.
+    fn note_burst(
+        &mut self,
+        actor: Actor,
+        (verdict, of): (Verdict, Of),
+        findings: &Findings,
+        mailbox: Option<(MailboxId, Share)>,
+    ) -> Result<(), Error> {
+        let all = findings.removed + findings.asked;
+        let account = Share { removed: all.messages, there: findings.there.messages };
+        let (mailbox, Share { removed, there }) = match (of, mailbox) {
+            (Of::Inbox, _) => {
+                let inbox = self.state.inbox()?.name.clone();
+                (Some(inbox), Share { removed: all.of_inbox, there: findings.there.of_inbox })
+            }
+            (Of::Mailbox, Some((id, share))) => (Some(self.mailbox(id)?.name.clone()), share),
+            (Of::Mailbox, None) | (Of::Account | Of::Before, _) => (None, account),
+        };
+        let mut pace = self.pace(actor.device)?;
+        if let Some(burst) = pace.burst.as_mut().filter(|burst| of == Of::Before && burst.is_held) {
+            (burst.at, burst.removed) = (actor.now, burst.removed + findings.asked.messages);
+            burst.there = burst.there.max(burst.removed);
+            self.put(key::pace(actor.device), pace.encode());
+            return Ok(());
+        }
+        let is_held = verdict == Verdict::Hold;
+        pace.burst = Some(Burst { at: actor.now, is_held, mailbox, removed, there });
+        self.put(key::pace(actor.device), pace.encode());
+        Ok(())
     }
 
     /// What is in mailboxes in which mail is kept.
@@ -186,6 +225,27 @@ impl Tx<'_> {
         mailboxes.fold(Removals::default(), |sum, mailbox| count(sum, mailbox.role, mailbox.counts.messages))
     }
 
+    /// The devices of the main password have one pace: who holds it chooses what it calls itself.
+    pub(super) fn pace_owner(&self, device: DeviceId) -> DeviceId {
+        match self.state.devices.get(&device).map(|device| &device.credential) {
+            Some(Credential::MainPassword { .. }) => MAIN_PASSWORD,
+            Some(Credential::ApplicationPassword { .. }) | None => device,
+        }
+    }
+
+    /// How fast a device removes, with those that have the same password.
+    pub(super) fn shared_pace(&mut self, device: DeviceId) -> Result<Pace, Error> {
+        let owner = self.pace_owner(device);
+        if owner != MAIN_PASSWORD || self.get(&key::pace(owner))?.is_some() {
+            return self.pace(owner);
+        }
+        // Before they had one together, each had its own.
+        let ids: Vec<DeviceId> =
+            self.state.devices.keys().copied().filter(|id| self.pace_owner(*id) == owner).collect();
+        ids.into_iter().try_fold(Pace::default(), |pace, id| Ok(pace.with(&self.pace(id)?)))
+    }
+
+    /// What a device itself did: its hold, and what its owner sees of it.
     pub(super) fn pace(&mut self, device: DeviceId) -> Result<Pace, Error> {
         let bytes = self.get(&key::pace(device))?;
         let pace = bytes.map(|bytes| Pace::decode(&bytes).map_err(Error::corrupt("the pace of a device"))).transpose();
@@ -202,6 +262,9 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         let (mut hold, is_new) = self.hold_of(actor)?;
         let held = self.held_mailbox(actor)?;
+        if is_new {
+            self.pull_back(actor, &mut hold)?;
+        }
         let (name, keywords) = {
             let mailbox = self.mailbox(mailbox)?;
             (mailbox.name.clone(), mailbox.keywords.clone())
@@ -263,13 +326,28 @@ impl Tx<'_> {
         hold.last_at = hold.last_at.max(actor.now);
         self.put(key::hold(hold.id), hold.encode());
         let device = self.state.devices.get(&actor.device).map(|device| device.name.clone());
-        if let Some(device) = device.filter(|_| is_new) {
+        if let Some(device) = device.filter(|_| is_new)
+            && !self.has_asked_before(&hold)?
+        {
             let held = self.state.mailboxes.values().find(|state| state.mailbox.role == Some(Role::Held));
             let held = held.map_or(Role::Held.default_name(), |held| &held.mailbox.name);
             let wanted = Wanted { hold: &hold, device: &device, held_mailbox: held, hostname: &options.hostname };
             self.append_letter(actor.now, &letter::compose(&wanted))?;
         }
         Ok(())
+    }
+
+    /// Whether another hold of the same password waits for an answer: its owner is asked once.
+    fn has_asked_before(&mut self, hold: &Hold) -> Result<bool, Error> {
+        let owner = self.pace_owner(hold.device);
+        for (key, value) in self.rows(key::kind(b'O'), usize::MAX)? {
+            let other = key::number_at(&key, 1).and_then(|id| Hold::decode(HoldId(id), &value));
+            let other = other.map_err(Error::corrupt("a hold"))?;
+            if other.id != hold.id && other.answer.is_none() && self.pace_owner(other.device) == owner {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The mailbox of what is held, which is made by need and stays: a client that has seen it finds it again.

@@ -224,7 +224,7 @@ impl Tx<'_> {
             }
         }
         match self.judge_maildrop(actor, &places, &had, options)? {
-            Verdict::Pass => Ok(effect),
+            Verdict::Pass | Verdict::Tell => Ok(effect),
             Verdict::Hold => self.hold_maildrop(actor, &places, effect, options).map(|()| Effect::Keep),
         }
     }

@@ -84,7 +84,8 @@ impl Check {
         state::scan(snapshot, key::kind(b'V'), |key, value| {
             match key::number_at(key, 1).and_then(|id| Ok((DeviceId(id), Pace::decode(value)?))) {
                 Ok((device, pace)) => {
-                    let known = state.devices.contains_key(&device);
+                    // 0: that of the main password.
+                    let known = device == DeviceId(0) || state.devices.contains_key(&device);
                     self.must(known, format_args!("the pace of device {device}, which there is not"));
                     let hold = pace.hold.map(|id| open.remove(&id));
                     let own = hold.is_none_or(|hold| hold.is_some_and(|hold| hold.device == device));

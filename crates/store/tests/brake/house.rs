@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 use store::device::{Credential, LastLogin};
-use store::hold::Hold;
+use store::hold::{Answer, Hold};
 use store::removal::RemovalPolicy;
 use store::sim::{SimEngine, SimObjects};
 use store::{
@@ -19,6 +19,8 @@ pub struct House {
     pub store: Store,
     pub account: Account,
     now: Cell<i64>,
+    allowed: Cell<usize>,
+    arrived: Cell<usize>,
 }
 
 impl House {
@@ -34,7 +36,7 @@ impl House {
     pub fn with(options: StoreOptions) -> Self {
         let store = Store::with_options(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()), options);
         let account = store.create_account(AccountId(16), Timestamp(START)).unwrap();
-        Self { store, account, now: Cell::new(START) }
+        Self { store, account, now: Cell::new(START), allowed: Cell::new(0), arrived: Cell::new(0) }
     }
 
     pub fn later(&self, millis: i64) {
@@ -55,6 +57,26 @@ impl House {
 
     pub fn imap(&self, name: &str) -> DeviceId {
         self.device(name, Protocol::Imap, RemovalPolicy::default())
+    }
+
+    /// A program that has the main password and calls itself so.
+    pub fn with_main_password(&self, program: &str) -> DeviceId {
+        let device = self.account.main_password_device(self.now(), Protocol::Imap, program).unwrap();
+        let (at, address) = (self.now(), "::1".to_owned());
+        let login = LastLogin { at, protocol: Protocol::Imap, address, tls: None, program: None };
+        self.account.note_login(device, login).unwrap();
+        device
+    }
+
+    /// The owner lets a device do what it wanted; gives how often they were asked so far.
+    pub fn allow(&self) -> usize {
+        // A check of everything takes long.
+        let open = if self.account.open_holds().unwrap() > 0 { self.open() } else { Vec::new() };
+        for hold in open {
+            self.account.answer_hold(self.owner(), hold.id, Answer::Allow).unwrap();
+            self.allowed.set(self.allowed.get() + 1);
+        }
+        self.allowed.get()
     }
 
     pub fn pop(&self, name: &str, policy: RemovalPolicy) -> DeviceId {
@@ -78,9 +100,24 @@ impl House {
         let actor = Actor { device: DeviceId(0), protocol: Protocol::Smtp, now: self.now() };
         let mailbox = self.mailbox(mailbox);
         for number in 0..count {
-            let body = format!("Subject: {number}\r\n\r\nx\r\n").into_bytes();
+            let id = self.arrived.replace(self.arrived.get() + 1);
+            let body = format!("Message-ID: <{id}@x>\r\nSubject: {number}\r\n\r\nx\r\n").into_bytes();
             let message = NewMessage { body, flags: Flags::default(), internal_date: self.now() };
             self.account.append(actor, Target::Mailbox(mailbox), message).unwrap();
+        }
+    }
+
+    /// Uploads messages; the same octets as those of `from`, or new ones.
+    pub fn upload(&self, by: DeviceId, mailbox: &str, count: usize, from: Option<&str>) {
+        let emails = from.map(|from| self.emails(from));
+        let mailbox = self.mailbox(mailbox);
+        for number in 0..count {
+            let body = match &emails {
+                Some(emails) => self.account.reader().unwrap().body(emails[number]).unwrap(),
+                None => format!("Message-ID: <up{number}.{}@x>\r\n\r\nx\r\n", self.now.get()).into_bytes(),
+            };
+            let message = NewMessage { body, flags: Flags::default(), internal_date: self.now() };
+            self.account.append(self.actor(by, Protocol::Imap), Target::Mailbox(mailbox), message).unwrap();
         }
     }
 

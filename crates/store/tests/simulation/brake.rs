@@ -1,34 +1,28 @@
-//! What the model says of the damage brake: which removals are held, and what an answer does.
+//! What the model says of the damage brake: what a hold does, and what an answer does. Whether a removal is held, within the
+//! bounds of the rule, and what was pulled back of earlier ones it takes from what was found: the rule itself is tested
+//! elsewhere (tests/brake).
 
 use crate::found::Found;
 use crate::model::{Email, Mailbox, Message, Model, Names, Purged, Reply};
 use std::collections::{BTreeMap, BTreeSet};
 use store::removal::RemovalPolicy;
-use store::{DeviceId, EmailId, Error, MailboxId, Role, Timestamp};
+use store::{DeviceId, EmailId, Error, MailboxId, Role, Timestamp, Uid};
 
 /// As these stores are told; else most accounts here would be too small.
 pub const MESSAGES_MIN: u64 = 1;
-const HOUR_MILLIS: i64 = 3600 * 1000;
+const WINDOW_MILLIS: i64 = 24 * 3600 * 1000;
+/// The clock goes back now and then.
+const SLACK_MILLIS: i64 = 60 * 1000;
 
-/// Messages: all, and those of INBOX.
-type Count = (u64, u64);
-
-#[derive(Clone, Debug, Default)]
-pub struct Pace {
-    events: Vec<Event>,
-    largest: u64,
-    last: Option<Timestamp>,
-    pub hold: Option<u32>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Event {
-    hour: i64,
-    removed: Count,
-    is_held: bool,
-    put_away: Count,
-    /// What was removed in the window once this was.
-    peak: u64,
+/// A message that a device removed from a mailbox over IMAP.
+#[derive(Clone, Debug)]
+pub struct Removed {
+    by: DeviceId,
+    at: Timestamp,
+    from: MailboxId,
+    name: String,
+    email: EmailId,
+    flags: Names,
 }
 
 #[derive(Clone, Debug)]
@@ -47,32 +41,6 @@ pub enum Part {
     Kept { mailbox: MailboxId, expunges: bool, emails: BTreeSet<EmailId> },
 }
 
-impl Pace {
-    fn advance(&mut self, now: Timestamp) {
-        let first = now.0.div_euclid(HOUR_MILLIS) - 23;
-        while self.events.first().is_some_and(|event| event.hour < first) {
-            self.largest = self.largest.max(self.events.remove(0).peak);
-        }
-    }
-
-    fn sum(&self, of: impl Fn(&Event) -> Count) -> Count {
-        self.events.iter().map(of).fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1))
-    }
-
-    fn add(&mut self, event: Event, now: Timestamp) {
-        let newest = self.events.last().map_or(i64::MIN, |event| event.hour);
-        self.events.push(Event { hour: now.0.div_euclid(HOUR_MILLIS).max(newest), ..event });
-    }
-
-    fn take_put_away(&mut self, mut count: Count) {
-        for event in &mut self.events {
-            let taken = (event.put_away.0.min(count.0), event.put_away.1.min(count.1));
-            event.put_away = (event.put_away.0 - taken.0, event.put_away.1 - taken.1);
-            count = (count.0 - taken.0, count.1 - taken.1);
-        }
-    }
-}
-
 impl Model {
     pub fn held_mailbox(&self) -> Option<MailboxId> {
         self.mailboxes.iter().find(|(_, mailbox)| mailbox.role == Some(Role::Held)).map(|(id, _)| *id)
@@ -89,86 +57,96 @@ impl Model {
         }
         let is_trash = matches!(self.mailbox(id).role, Some(Role::Trash | Role::Junk));
         let leaving: Vec<EmailId> = uids.iter().map(|uid| self.mailbox(id).messages[uid].email).collect();
-        let asked = if is_trash {
-            let count = uids.len() as u64;
-            self.trash_of_its_own(by, count, now)
-        } else {
-            self.removals(id, &leaving)
-        };
-        if self.is_stopped(by, asked, is_trash, now) {
+        let asked = if is_trash { 0 } else { self.removals(&leaving) };
+        if self.is_stopped(by, asked, uids.len() as u64, found) {
             self.hold_messages(by, id, uids, now, found);
-        } else {
-            self.mailbox_mut(id).messages.retain(|uid, _| !uids.contains(uid));
+            return;
+        }
+        let before = self.removed.len();
+        self.removed.retain(|removed| removed.at.0 > now.0 - WINDOW_MILLIS - 2 * SLACK_MILLIS);
+        self.has_removed |= self.removed.len() < before;
+        let name = self.mailbox(id).name.clone();
+        for uid in uids {
+            let Message { email, mut flags } = self.mailbox_mut(id).messages.remove(uid).unwrap();
+            flags.remove("\\Deleted");
+            self.removed.push(Removed { by, at: now, from: id, name: name.clone(), email, flags });
         }
     }
 
     /// How many of these messages are nowhere else.
-    pub fn removals(&self, id: MailboxId, leaving: &[EmailId]) -> Count {
+    pub fn removals(&self, leaving: &[EmailId]) -> u64 {
         let places = |email: &EmailId| {
             let all = self.mailboxes.values().flat_map(|mailbox| mailbox.messages.values());
             all.filter(|message| message.email == *email).count()
         };
         let here = |email: &EmailId| leaving.iter().filter(|other| *other == email).count();
         let distinct: BTreeSet<EmailId> = leaving.iter().copied().collect();
-        let count = distinct.iter().filter(|email| places(email) == here(email)).count() as u64;
-        (count, if self.mailbox(id).role == Some(Role::Inbox) { count } else { 0 })
+        distinct.iter().filter(|email| places(email) == here(email)).count() as u64
     }
 
-    fn trash_of_its_own(&self, by: DeviceId, count: u64, now: Timestamp) -> Count {
-        let Some(mut pace) = self.devices.get(&by).map(|device| device.pace.clone()) else { return (0, 0) };
-        pace.advance(now);
-        let put_away = pace.sum(|event| event.put_away);
-        (count.min(put_away.0), count.min(put_away.1))
-    }
-
-    /// The rule of the brake, as docs/decisions/0008 has it; what is asked for is counted.
-    pub fn is_stopped(&mut self, by: DeviceId, asked: Count, from_trash: bool, now: Timestamp) -> bool {
+    /// `asked`: messages that would be nowhere any more; `most`: what they may count as at most.
+    pub fn is_stopped(&mut self, by: DeviceId, asked: u64, most: u64, found: &Found) -> bool {
+        let Some(device) = self.devices.get(&by) else { return false };
+        let known = device.hold.map_or(0, |hold| self.holds[&hold].messages);
+        let is_found =
+            found.holds.iter().any(|hold| hold.device == by && hold.answer.is_none() && hold.messages > known);
+        let before = self.removed.iter().filter(|removed| self.have_one_pace(removed.by, by)).count() as u64;
+        let is_waiting = |hold: &Hold| hold.answer.is_none() && self.have_one_pace(hold.device, by);
+        let may = most + before > MESSAGES_MIN || self.has_removed || self.holds.values().any(is_waiting);
         let ordinary = |mailbox: &&Mailbox| !matches!(mailbox.role, Some(Role::Trash | Role::Junk | Role::Held));
         let kept: usize = self.mailboxes.values().filter(ordinary).map(|m| m.messages.len()).sum();
-        let in_inbox = self.mailbox(self.inbox()).messages.len();
-        let Some(device) = self.devices.get_mut(&by).filter(|_| asked.0 > 0) else { return false };
-        let pace = &mut device.pace;
-        pace.advance(now);
-        let (removed, put_away) = (pace.sum(|event| event.removed), pace.sum(|event| event.put_away));
-        let all = (removed.0 + asked.0, removed.1 + asked.1);
-        let there = (kept as u64 + removed.0 + put_away.0, in_inbox as u64 + removed.1 + put_away.1);
-        let away_days = pace.last.map_or(0, |last| (now.0 - last.0).max(0) as u64 / (24 * HOUR_MILLIS as u64));
-        let usual = pace.largest * away_days.clamp(3, 60);
-        let is_part = |all, there, part| all > MESSAGES_MIN && all * part >= there;
-        let is_much = is_part(all.0, there.0, 4) || is_part(all.1, there.1, 2);
-        let is_held = device.brake && is_much && all.0 > MESSAGES_MIN.max(usual);
-        if from_trash {
-            pace.take_put_away(asked);
-        }
-        pace.add(Event { removed: asked, is_held, ..Event::default() }, now);
-        if !is_held {
-            let passed = pace.sum(|event| if event.is_held { (0, 0) } else { event.removed });
-            pace.events.last_mut().unwrap().peak = passed.0;
-        }
-        pace.last = pace.last.max(Some(now));
-        is_held
+        // All there is, of a device that never did that, whatever it did.
+        let must = asked == kept as u64 && asked > MESSAGES_MIN && before == 0 && !self.has_removed;
+        device.brake && may && (must || is_found)
     }
 
-    pub fn note_put_away(&mut self, by: DeviceId, from: MailboxId, to: MailboxId, count: usize, now: Timestamp) {
-        let is_trash = |role: Option<Role>| matches!(role, Some(Role::Trash | Role::Junk));
-        let (from, to) = (self.mailbox(from).role, self.mailbox(to).role);
-        let Some(device) = self.devices.get_mut(&by).filter(|_| count > 0 && is_trash(to) && !is_trash(from)) else {
+    /// All devices of the main password have one pace.
+    fn have_one_pace(&self, one: DeviceId, other: DeviceId) -> bool {
+        let has_main_password = |id| self.devices.get(&id).is_some_and(|device| device.fingerprint.is_some());
+        one == other || (has_main_password(one) && has_main_password(other))
+    }
+
+    /// What the device removed before lies with what is held, ahead of it: `asked` messages that come there themselves.
+    fn pull_back(&mut self, (by, hold): (DeviceId, u32), asked: usize, now: Timestamp, found: &Found) {
+        let there = found.mailboxes.iter().find(|(_, there)| there.mailbox.role == Some(Role::Held));
+        let Some((held, there)) = there else { return };
+        let next = self.held_mailbox().map_or(1, |held| self.mailbox(held).uid_next);
+        let mut came: Vec<(u32, EmailId)> =
+            there.index.uids(Uid(next), Uid::MAX).map(|(_, entry)| (entry.uid.0, entry.email)).collect();
+        came.truncate(came.len().saturating_sub(asked));
+        if came.is_empty() {
             return;
-        };
-        let put_away = (count as u64, if from == Some(Role::Inbox) { count as u64 } else { 0 });
-        device.pace.advance(now);
-        device.pace.add(Event { put_away, ..Event::default() }, now);
+        }
+        if self.held_mailbox().is_none() {
+            let made = self.make_mailbox("Held", Some(Role::Held), found);
+            self.mailbox_mut(made).subscribed = true;
+        }
+        for (uid, email) in came {
+            let last = self.removed.iter().rposition(|removed| removed.email == email);
+            let is_listed = self.mailboxes.values().flat_map(|m| m.messages.values()).any(|there| there.email == email);
+            let Some(removed) = last.map(|at| self.removed.remove(at)) else { return };
+            let is_recent = removed.at.0 >= now.0 - WINDOW_MILLIS - SLACK_MILLIS;
+            if is_listed || !is_recent || !self.have_one_pace(removed.by, by) {
+                return;
+            }
+            let Removed { from, name, flags, .. } = removed;
+            self.emails.get_mut(&email).unwrap().removed_at = None;
+            assert_eq!(self.put(*held, Message { email, flags: flags.clone() }), uid);
+            let hold = self.holds.get_mut(&hold).unwrap();
+            hold.messages += 1;
+            hold.parts.push(Part::Moved { from, name, messages: vec![(uid, email, flags)] });
+        }
     }
 
     /// The hold of a device without an answer, or a new one; for that one there will be a message.
     fn hold_of(&mut self, by: DeviceId) -> (u32, bool) {
-        let pace = &mut self.devices.get_mut(&by).unwrap().pace;
-        if let Some(hold) = pace.hold {
+        let device = self.devices.get_mut(&by).unwrap();
+        if let Some(hold) = device.hold {
             return (hold, false);
         }
         self.last_hold += 1;
         let id = self.last_hold;
-        pace.hold = Some(id);
+        device.hold = Some(id);
         self.holds.insert(id, Hold { device: by, messages: 0, answer: None, perhaps_gone: false, parts: Vec::new() });
         (id, true)
     }
@@ -180,6 +158,9 @@ impl Model {
             self.mailbox_mut(held).subscribed = true;
             held
         });
+        if is_new {
+            self.pull_back((by, hold), uids.len(), now, found);
+        }
         let name = self.mailbox(id).name.clone();
         let mut messages = Vec::new();
         for uid in uids {
@@ -192,7 +173,13 @@ impl Model {
         let hold = self.holds.get_mut(&hold).unwrap();
         hold.messages += messages.len() as u64;
         hold.parts.push(Part::Moved { from: id, name, messages });
-        self.letter(is_new, now, found);
+        self.letter(is_new && !self.has_asked(by), now, found);
+    }
+
+    /// Whether the owner was asked about the same password before.
+    fn has_asked(&self, by: DeviceId) -> bool {
+        let waits = |hold: &&Hold| hold.answer.is_none() && self.have_one_pace(hold.device, by);
+        self.holds.values().filter(waits).count() > 1
     }
 
     pub fn hold_maildrop(
@@ -204,6 +191,9 @@ impl Model {
         found: &Found,
     ) {
         let (hold, is_new) = self.hold_of(by);
+        if is_new {
+            self.pull_back((by, hold), 0, now, found);
+        }
         let expunges = matches!(policy, RemovalPolicy::Expunge | RemovalPolicy::KeepWhenShared);
         for (mailbox, emails) in places {
             self.devices.get_mut(&by).unwrap().stays.extend(emails);
@@ -211,7 +201,7 @@ impl Model {
             hold.messages += emails.len() as u64;
             hold.parts.push(Part::Kept { mailbox: *mailbox, expunges, emails: emails.clone() });
         }
-        self.letter(is_new, now, found);
+        self.letter(is_new && !self.has_asked(by), now, found);
     }
 
     /// The server writes to the owner.
@@ -261,9 +251,12 @@ impl Model {
                 }
             }
         }
-        let pace = &mut self.devices.get_mut(&hold.device).unwrap().pace;
-        let largest = if kept { pace.largest } else { pace.largest.max(hold.messages) };
-        *pace = Pace { largest, last: pace.last, ..Pace::default() };
+        self.devices.get_mut(&hold.device).unwrap().hold = None;
+        let allowed: Vec<DeviceId> =
+            self.devices.keys().copied().filter(|id| self.have_one_pace(*id, hold.device)).collect();
+        self.has_removed = true;
+        // Its window begins anew.
+        self.removed.retain(|removed| !allowed.contains(&removed.by));
         let closed = Hold { answer: Some((kept, now)), parts: Vec::new(), ..hold };
         self.holds.insert(id, closed);
         Ok(Reply::Answered { kept: stayed, removed })

@@ -93,10 +93,8 @@ impl Model {
                 (RemovalPolicy::Expunge, _) | (RemovalPolicy::KeepWhenShared, false) => {
                     expunged += self.expunge_emails(*mailbox, emails);
                 }
-                (RemovalPolicy::Archive, _) => {
-                    moved += self.put_away(id, (*mailbox, emails), Role::Archive, (now, found))
-                }
-                (RemovalPolicy::Trash, _) => moved += self.put_away(id, (*mailbox, emails), Role::Trash, (now, found)),
+                (RemovalPolicy::Archive, _) => moved += self.put_away((*mailbox, emails), Role::Archive, found),
+                (RemovalPolicy::Trash, _) => moved += self.put_away((*mailbox, emails), Role::Trash, found),
                 (RemovalPolicy::MarkRead, _) => {
                     let messages = self.mailbox_mut(*mailbox).messages.values_mut();
                     for message in messages.filter(|message| emails.contains(&message.email)) {
@@ -128,19 +126,19 @@ impl Model {
             RemovalPolicy::KeepWhenShared if !shared => {}
             _ => return false,
         }
-        let mut asked = (0, 0);
+        let mut asked = 0;
         let mut held = BTreeMap::new();
         for (mailbox, emails) in places {
             let emails: BTreeSet<EmailId> = emails.intersection(news).copied().collect();
             let counts = |email: &EmailId| emails.contains(email) && (shared || !device.taken.contains(email));
             let leaving: Vec<EmailId> = self.emails_in(*mailbox).filter(counts).collect();
-            let count = self.removals(*mailbox, &leaving);
-            asked = (asked.0 + count.0, asked.1 + count.1);
+            asked += self.removals(&leaving);
             if !emails.is_empty() {
                 held.insert(*mailbox, emails);
             }
         }
-        let stopped = self.is_stopped(id, asked, false, now);
+        let stopped = self.is_stopped(id, asked, asked, found);
+        self.has_removed |= asked > 0;
         if stopped {
             self.hold_maildrop(id, &held, policy, now, found);
         }
@@ -221,13 +219,7 @@ impl Model {
         hit.len()
     }
 
-    fn put_away(
-        &mut self,
-        by: DeviceId,
-        (from, emails): (MailboxId, &BTreeSet<EmailId>),
-        role: Role,
-        (now, found): (Timestamp, &Found),
-    ) -> usize {
+    fn put_away(&mut self, (from, emails): (MailboxId, &BTreeSet<EmailId>), role: Role, found: &Found) -> usize {
         let there: Vec<(u32, EmailId)> = self.mailbox(from).messages.iter().map(|(uid, m)| (*uid, m.email)).collect();
         let hit: Vec<(u32, EmailId)> = there.into_iter().filter(|(_, email)| emails.contains(email)).collect();
         if hit.is_empty() {
@@ -241,7 +233,6 @@ impl Model {
         }
         let uids: Vec<u32> = hit.iter().map(|(uid, _)| *uid).collect();
         assert!(self.relist(from, &uids, to, true).is_ok());
-        self.note_put_away(by, from, to, uids.len(), now);
         hit.into_iter().map(|(_, email)| email).collect::<BTreeSet<EmailId>>().len()
     }
 }

@@ -3,7 +3,7 @@
 //! What only the store can know (new EMAILIDs, UIDVALIDITYs, MODSEQs) the model takes from what was found and holds
 //! against the rules for such numbers; everything else it says on its own.
 
-use crate::brake::{Hold, Pace};
+use crate::brake::{Hold, Removed};
 use crate::found::{Found, LOOK_AT};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -49,7 +49,8 @@ pub struct PopDevice {
     /// What it deleted has no effect on the mailbox.
     pub stays: BTreeSet<EmailId>,
     pub brake: bool,
-    pub pace: Pace,
+    /// Its hold without an answer.
+    pub hold: Option<u32>,
 }
 
 impl PopDevice {
@@ -133,6 +134,10 @@ pub struct Model {
     pub quota: Option<u64>,
     pub holds: BTreeMap<u32, Hold>,
     pub last_hold: u32,
+    /// What was removed over IMAP, the last one last.
+    pub removed: Vec<Removed>,
+    /// Some device removed something that is not among that, over POP3 or long ago.
+    pub has_removed: bool,
     last_mailbox: u32,
     last_device: u32,
 }
@@ -184,12 +189,12 @@ impl Model {
                 self.reflag(*mailbox, uids, *mode, flags, since.map(|since| (since, found)))
             }
             Op::Expunge { by, mailbox, uids } => self.expunge(*by, *mailbox, uids.as_deref(), (now, found)),
-            Op::Copy { by, from, uids, to } => {
-                let reply = self.relist_by(*by, *from, uids, (*to, false), now)?;
+            Op::Copy { by: _, from, uids, to } => {
+                let reply = self.relist(*from, uids, *to, false)?;
                 self.within_quota(matches!(&reply, Reply::Pairs(pairs) if !pairs.is_empty()))?;
                 Ok(reply)
             }
-            Op::Move { by, from, uids, to } => self.relist_by(*by, *from, uids, (*to, true), now),
+            Op::Move { by: _, from, uids, to } => self.relist(*from, uids, *to, true),
             Op::Create { name, role } => {
                 if self.by_name(name).is_some() {
                     return Err(Error::AlreadyExists);
@@ -346,21 +351,6 @@ impl Model {
         Ok(Reply::Gone(gone))
     }
 
-    fn relist_by(
-        &mut self,
-        by: DeviceId,
-        from: MailboxId,
-        uids: &[u32],
-        (to, moves): (MailboxId, bool),
-        now: Timestamp,
-    ) -> Result<Reply, Error> {
-        let reply = self.relist(from, uids, to, moves)?;
-        if let Reply::Pairs(pairs) = &reply {
-            self.note_put_away(by, from, to, pairs.len(), now);
-        }
-        Ok(reply)
-    }
-
     pub fn relist(&mut self, from: MailboxId, uids: &[u32], to: MailboxId, moves: bool) -> Result<Reply, Error> {
         if !self.mailboxes.contains_key(&from) || !self.mailboxes.contains_key(&to) {
             return Err(Error::NoSuchMailbox);
@@ -461,7 +451,7 @@ impl Model {
             deleted: BTreeMap::new(),
             stays: BTreeSet::new(),
             brake: true,
-            pace: Pace::default(),
+            hold: None,
         };
         self.devices.insert(DeviceId(self.last_device), device);
         Reply::Device(DeviceId(self.last_device))

@@ -56,12 +56,14 @@ impl Tx<'_> {
 
     fn close_hold(&mut self, actor: Actor, mut hold: Hold, kept: bool) -> Result<(), Error> {
         let (id, device) = (hold.id, hold.device);
-        let mut pace = self.pace(device)?;
-        pace.hold = None;
-        pace.begin_anew();
+        let mut shared = self.shared_pace(device)?;
+        shared.begin_anew();
         if !kept {
-            pace.largest_day = pace.largest_day.max(hold.messages);
+            shared.largest_day = shared.largest_day.max(hold.messages);
         }
+        self.put(key::pace(self.pace_owner(device)), shared.encode());
+        let mut pace = self.pace(device)?;
+        (pace.hold, pace.burst) = (None, None);
         self.put(key::pace(device), pace.encode());
         hold.answer = Some(Answered { kept, at: actor.now });
         hold.batches = 0;
@@ -78,7 +80,11 @@ impl Tx<'_> {
         actor: Actor,
         device: DeviceId,
     ) -> Result<(), Error> {
-        let Some(id) = self.pace(device)?.hold else { return Ok(()) };
+        let mut pace = self.pace(device)?;
+        if pace.burst.take_if(|burst| !burst.is_held).is_some() {
+            self.put(key::pace(device), pace.encode());
+        }
+        let Some(id) = pace.hold else { return Ok(()) };
         let Some(hold) = self.hold(id)? else { return Ok(()) };
         for number in 0..hold.batches {
             let Some(bytes) = self.get(&key::held_batch(id, number))? else { continue };

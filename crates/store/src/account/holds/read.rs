@@ -1,13 +1,14 @@
 //! What is held, for those who ask and for maildrops that go on listing it.
 
 use crate::account::Account;
+use crate::brake::{Burst, Pace};
 use crate::engine::Snapshot;
 use crate::error::Error;
 use crate::hold::{Batch, Hold};
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, Uid};
 use crate::key;
 use crate::state;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What is held of one mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,21 @@ impl Account {
         })?;
         holds.reverse();
         Ok(holds)
+    }
+
+    /// What devices removed, or wanted to remove, far more than they ever did, until the owner has answered or undone it.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn bursts(&self) -> Result<BTreeMap<DeviceId, Burst>, Error> {
+        let mut bursts = BTreeMap::new();
+        state::scan(&*self.snapshot()?, key::kind(b'V'), |key, value| {
+            let pace = key::number_at(key, 1).and_then(|id| Ok((DeviceId(id), Pace::decode(value)?)));
+            let (device, pace) = pace.map_err(Error::corrupt("the pace of a device"))?;
+            bursts.extend(pace.burst.map(|burst| (device, burst)));
+            Ok(())
+        })?;
+        Ok(bursts)
     }
 
     /// How many holds wait for an answer.

@@ -8,7 +8,7 @@ use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp};
 use crate::index::Entry;
 use crate::key;
 use crate::tx::Tx;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The steps of an undo, grouped by mailbox, in UID order.
 #[derive(Default)]
@@ -30,6 +30,8 @@ pub(super) struct Plan {
     pub(super) report: UndoReport,
     /// What is in mailboxes that something comes back to.
     there: BTreeMap<MailboxId, HashSet<EmailId>>,
+    /// What is held, and in which mailbox; `None`: nobody has looked.
+    held: Option<HashMap<EmailId, (MailboxId, Entry)>>,
 }
 
 /// A message that comes back.
@@ -135,6 +137,10 @@ impl Plan {
             self.report.gone += 1;
             return Ok(());
         }
+        // The brake has put it there since.
+        if let Some((held, entry)) = self.in_held(tx, email)? {
+            return self.move_back(tx, trail, track, (held, entry, true));
+        }
         if came_back_since(tx, trail, track) {
             return Ok(());
         }
@@ -152,6 +158,18 @@ impl Plan {
         self.restore.entry(track.mailbox).or_default().push(comeback);
         self.report.restored += 1;
         Ok(())
+    }
+
+    fn in_held(&mut self, tx: &mut Tx<'_>, email: EmailId) -> Result<Option<(MailboxId, Entry)>, Error> {
+        if self.held.is_none() {
+            let ids: Vec<MailboxId> = tx.state.mailboxes.keys().copied().filter(|id| tx.is_held(*id)).collect();
+            let mut held = HashMap::new();
+            for id in ids {
+                held.extend(tx.index(id)?.iter().map(|entry| (entry.email, (id, *entry))));
+            }
+            self.held = Some(held);
+        }
+        Ok(self.held.as_ref().and_then(|held| held.get(&email).copied()))
     }
 
     /// The flags that a message had in its mailbox; notes that the mailbox has to be made again. `None` where nobody knows
