@@ -21,6 +21,7 @@ mod gate;
 mod login;
 mod options;
 mod password;
+mod presence;
 mod requests;
 mod reserved;
 mod second_factor;
@@ -42,6 +43,7 @@ pub use error::{Error, LoginError};
 pub use login::{Attempt, Auth, Login, MAIN_PASSWORD_DEVICES_MAX};
 pub use options::{AuthOptions, Limits, PasswordCost};
 pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+pub use presence::Presence;
 pub use requests::{
     Accepted, Asked, Declined, NewRequest, REQUESTS_PENDING_MAX, REQUESTS_PER_DAY_MAX, REQUESTS_PER_NETWORK_MAX,
     RequestInfo, RequestState, RequestStatus, Requests,

@@ -21,6 +21,7 @@ use crate::error::LoginError;
 use crate::gate::Gate;
 use crate::options::AuthOptions;
 use crate::password::PASSWORD_BYTES_MAX;
+use crate::presence::Stamp;
 use crate::requests::RequestTable;
 use crate::second_factor::SecondFactors;
 use crate::secret::{ApplicationKey, ApplicationPassword};
@@ -92,6 +93,8 @@ pub struct Login {
     pub main_password: bool,
     /// What was written around the user name (POP3).
     pub maildrop: MaildropOptions,
+    /// With the main password: which one.
+    pub(crate) stamp: Option<Stamp>,
 }
 
 /// The owner of an account says who they are, to whoever can ask for a code.
@@ -307,6 +310,7 @@ impl Auth {
                 name: record.address.clone(),
                 main_password: false,
                 maildrop: MaildropOptions::default(),
+                stamp: None,
             })),
             // Revoked or removed just now.
             Err(Error::NoSuchDevice | Error::NoSuchAccount) => Ok(None),
@@ -387,6 +391,8 @@ impl Auth {
             name: record.address.clone(),
             main_password: true,
             maildrop: MaildropOptions::default(),
+            // Without a second factor: there was none a moment ago, and with one it does not count.
+            stamp: Some(self.session_table().stamp(id, &record, None)),
         }))
     }
 

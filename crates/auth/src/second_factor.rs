@@ -24,7 +24,7 @@ const FORMAT: u8 = 1;
 const FACTOR: &[u8] = b"T";
 /// RFC 4226 §4 R6 recommends a secret of 160 bits.
 const SECRET_BYTES: usize = 20;
-const SALT_BYTES: usize = 16;
+pub(crate) const SALT_BYTES: usize = 16;
 
 /// The second factors of all accounts.
 pub(crate) struct SecondFactors {
@@ -127,6 +127,8 @@ impl SecondFactors {
             })?;
             let record = FactorRecord { confirmed: true, last_step: step, recovery: recovery.clone(), ..record };
             write(tx, account, &record);
+            // The main password alone opens nothing from now on, and keeps nothing open.
+            tx.concerns_logins_of(account);
             Ok(())
         })?;
         Ok(codes.iter().map(|code| shown_recovery_code(code)).collect())

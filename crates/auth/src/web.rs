@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Invariant: a session is worth as much as the credentials that it was opened with: with another main password, with a
-//! second factor switched on or off, with a disabled or removed account, by whichever process, it is over.
+//! second factor switched on or off, with a disabled or removed account or a revoked device, by whichever process, it is
+//! over.
 //! Invariant: pages get in with the main password (and the second factor, where there is one), never with an application
 //! password: a program that was given one cannot change what its owner decides.
 
@@ -23,7 +24,8 @@ use crate::directory::AccountRecord;
 use crate::error::{Error, LoginError};
 use crate::login::{Attempt, Auth, OwnerProof, sanitised};
 use crate::password;
-use crate::second_factor::SecondFactorSetup;
+use crate::presence::Stamp;
+use crate::second_factor::{SALT_BYTES, SecondFactorSetup};
 use crate::secret::{PurposeKey, Token};
 pub use links::NewOwner;
 use record::{SESSION, SessionRecord, index_key, session_key};
@@ -97,6 +99,7 @@ pub struct WebSession {
     pub csrf: String,
     /// Names the session in lists; opens nothing.
     pub id: String,
+    pub(crate) stamp: Stamp,
 }
 
 /// A session as its owner sees it in a list.
@@ -184,7 +187,8 @@ impl Web<'_> {
         let Some(record) = self.0.directory().record(session.account)?.filter(|record| !record.disabled) else {
             return Ok(None);
         };
-        if !session.lives(now) || session.stamp != self.stamp(session.account, &record)? {
+        let is_old = !session.lives(now) || session.stamp != self.stamp(session.account, &record)?;
+        if is_old || self.is_revoked(&session)? {
             return Ok(None);
         }
         if now.0.saturating_sub(session.last_used_at.0) >= USE_NOTED_EVERY_MILLIS {
@@ -387,15 +391,23 @@ impl Web<'_> {
             is_admin: record.admin,
             csrf: token.derived(&sessions.csrf_key, "form").text(),
             id: record::id(&token.hash(&sessions.key)),
+            stamp: Stamp(session.stamp),
         }
     }
 
-    /// What a session is bound to: the main password and the second factor, as they are now.
+    /// What a session is bound to.
     fn stamp(&self, account: AccountId, record: &AccountRecord) -> Result<[u8; 32], store::Error> {
-        let factor = self.0.second_factors().stamp(account)?;
-        let factor = factor.as_ref().map_or(&[][..], |salt| &salt[..]);
-        let parts = [&account.0.to_be_bytes(), record.password.as_bytes(), factor];
-        Ok(*self.0.session_table().key.hash(&parts).as_bytes())
+        self.0.stamp(account, record).map(|stamp| stamp.0)
+    }
+
+    /// Whether the device of a session was revoked.
+    fn is_revoked(&self, session: &SessionRecord) -> Result<bool, store::Error> {
+        let devices = match self.0.store().account(session.account).devices() {
+            Ok(devices) => devices,
+            Err(store::Error::NoSuchAccount) => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        Ok(devices.get(&session.device).is_none_or(|device| device.revoked_at.is_some()))
     }
 }
 
@@ -406,6 +418,13 @@ impl Sessions {
             key: PurposeKey::new("pillarbox 2026 sessions on the pages", secret),
             csrf_key: PurposeKey::new("pillarbox 2026 forms on the pages", secret),
         }
+    }
+
+    /// What logins with the main password are bound to.
+    pub(crate) fn stamp(&self, account: AccountId, record: &AccountRecord, factor: Option<&[u8; SALT_BYTES]>) -> Stamp {
+        let factor = factor.map_or(&[][..], |salt| &salt[..]);
+        let parts = [&account.0.to_be_bytes(), record.password.as_bytes(), factor];
+        Stamp(*self.key.hash(&parts).as_bytes())
     }
 
     fn read(&self, hash: &[u8; 32]) -> Result<Option<SessionRecord>, store::Error> {

@@ -91,6 +91,7 @@ impl From<&store::Error> for RecipientOutcome {
             | store::Error::Limit(_) => Self::Unavailable,
             store::Error::NoSuchMessage
             | store::Error::NoSuchDevice
+            | store::Error::LoginEnded
             | store::Error::AlreadyExists
             | store::Error::InvalidName(_)
             | store::Error::MaildropInUse

@@ -93,6 +93,24 @@ impl Session {
         Turn::Close
     }
 
+    /// Whoever is here may not be here any more.
+    pub(crate) fn show_out(&mut self, output: &mut Vec<u8>) -> Turn {
+        // In the middle of a literal BYE would be read as mail.
+        if matches!(self.running, Some(Running::Fetch(_))) {
+            self.state = State::Logout;
+            return Turn::Close;
+        }
+        self.bye(output, None, "This login does not count any more; log in again")
+    }
+
+    /// Whether somebody is here whose login does not count any more.
+    fn is_to_go(&self) -> bool {
+        match &self.state {
+            State::Authenticated(user) => !user.presence.still_counts().unwrap_or(true),
+            State::NotAuthenticated(_) | State::Logout => false,
+        }
+    }
+
     fn greet(&mut self, output: &mut Vec<u8>) {
         self.connected_at = Some(self.now.monotonic_millis);
         self.active_at = self.now.monotonic_millis;
@@ -169,7 +187,7 @@ impl Session {
                     self.running = Some(Running::Finish(finish));
                     return Turn::Flush;
                 }
-                Err(Error::NoSuchAccount) => return self.bye(output, None, "The account was removed"),
+                Err(Error::NoSuchAccount) => return self.show_out(output),
                 // Logged by the store. The news come with a later look: `told` is as it was.
                 Err(_) => {}
             }
@@ -218,6 +236,10 @@ impl Session {
     }
 
     fn wait(&mut self, output: &mut Vec<u8>) -> Step {
+        if self.is_to_go() {
+            self.show_out(output);
+            return Step::Close;
+        }
         if self.expires_at().is_none_or(|at| self.now.monotonic_millis < at) {
             return Step::Wait;
         }
@@ -256,6 +278,11 @@ impl session::Session for Session {
             }
             if output.len() >= OUTPUT_HIGH_WATER_BYTES {
                 return Step::Flush;
+            }
+            // What goes on reads on.
+            if self.running.is_some() && self.is_to_go() {
+                self.show_out(output);
+                return Step::Close;
             }
             match self.turn(output) {
                 Turn::Again => {}

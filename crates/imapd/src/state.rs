@@ -10,7 +10,7 @@ use crate::enabled::Enabled;
 use crate::selected::Selected;
 use crate::sync::{Look, News, look};
 use crate::tagged::Tagged;
-use auth::Login;
+use auth::Presence;
 use imap_proto::Tag;
 use session::Moment;
 use store::{Account, Actor, Error, Protocol, Timestamp};
@@ -33,7 +33,8 @@ pub(crate) struct Stranger {
 
 /// Who has.
 pub(crate) struct User {
-    pub(crate) login: Login,
+    pub(crate) presence: Box<Presence>,
+    /// Theirs, for as long as the login counts.
     pub(crate) account: Account,
     pub(crate) enabled: Enabled,
     pub(crate) selected: Option<Selected>,
@@ -80,8 +81,17 @@ impl Finish {
 }
 
 impl User {
+    /// Goes on as another device.
+    pub(crate) fn be(&mut self, presence: Presence) {
+        self.account = presence.account().clone();
+        if let Some(selected) = &mut self.selected {
+            selected.account = self.account.clone();
+        }
+        self.presence = Box::new(presence);
+    }
+
     pub(crate) fn actor(&self, now: Moment) -> Actor {
-        Actor { device: self.login.device, protocol: Protocol::Imap, now: Timestamp(now.unix_millis) }
+        Actor { device: self.presence.login().device, protocol: Protocol::Imap, now: Timestamp(now.unix_millis) }
     }
 
     /// Tells what changed in the selected mailbox.
@@ -92,15 +102,13 @@ impl User {
         }
     }
 
-    /// Looks for commits of other processes, whose wake-ups may get lost, if that was not done lately; and whether the
-    /// device may still be here. `false`: it may not.
-    pub(crate) fn refresh(&mut self, now: Moment, every_millis: u64) -> Result<bool, Error> {
+    /// Whether the login still counts. Looks for commits of other processes, whose wake-ups may get lost, if that was not
+    /// done lately. A disk that cannot be read ends no session.
+    pub(crate) fn may_stay(&mut self, now: Moment, every_millis: u64) -> bool {
         if now.monotonic_millis < self.refreshed_at.saturating_add(every_millis) {
-            return Ok(true);
+            return self.presence.still_counts().unwrap_or(true);
         }
         self.refreshed_at = now.monotonic_millis;
-        self.account.refresh()?;
-        let devices = self.account.devices()?;
-        Ok(devices.get(&self.login.device).is_some_and(|device| device.revoked_at.is_none()))
+        self.presence.look_around().unwrap_or(true)
     }
 }

@@ -98,7 +98,7 @@ impl From<Error> for Tagged {
             Error::OverQuota { .. } => Self::refused(Code::OverQuota, text),
             // RFC 9051 §7.1: only the server's own disk is full, but clients know no better word for "no room".
             Error::NoSpace(_) => Self::refused(Code::OverQuota, text),
-            Error::NoSuchMessage | Error::NoSuchDevice | Error::MaildropInUse => Self::no(text),
+            Error::NoSuchMessage | Error::NoSuchDevice | Error::LoginEnded | Error::MaildropInUse => Self::no(text),
             // The store has logged it with context; a stranger learns nothing of it.
             Error::Fault(_) => Self::refused(Code::Unavailable, "Internal error, try again later"),
         }

@@ -3,7 +3,7 @@
 use crate::habit::Method;
 use crate::transaction::Transaction;
 use crate::{Outcome, Session, State};
-use auth::{Attempt, Login, LoginError};
+use auth::{Attempt, LoginError, Presence};
 use pop3_proto::{Command, Reply, ResponseCode, Secret, SyntaxError};
 use sasl::{Exchange, Mechanism, Progress};
 use session::Moment;
@@ -151,7 +151,7 @@ impl Session {
             now: Timestamp(now.unix_millis),
         };
         let login = match self.service.auth.log_in(&attempt) {
-            Ok(login) => login,
+            Ok(login) => self.service.auth.enter(login, self.peer.waker.clone()),
             Err(LoginError::Rejected { delay_millis }) => {
                 return self.reject(now, delay_millis, words.wrong_credentials);
             }
@@ -160,18 +160,18 @@ impl Session {
             }
             Err(LoginError::Fault(_)) => return Outcome::Reply(temporary(words.login_is_broken)),
         };
-        self.open(&login, now, output)
+        self.open(login, now, output)
     }
 
-    fn open(&mut self, login: &Login, now: Moment, output: &mut Vec<u8>) -> Outcome {
+    fn open(&mut self, presence: Presence, now: Moment, output: &mut Vec<u8>) -> Outcome {
         let words = self.words;
+        let login = presence.login().clone();
         let (account, device) = (login.account, login.device);
         // RFC 2449 §8.1.1: only who knows the password learns that somebody was here.
         if let Some(secs) = self.service.login_delay.wait_secs(account, device, now.monotonic_millis) {
             return Outcome::Reply(Reply::err_with(ResponseCode::LoginDelay, (words.too_soon)(secs)));
         }
-        let opened = self.service.auth.store().account(account);
-        match Transaction::open(opened, device, &login.maildrop, Timestamp(now.unix_millis), self.utf8) {
+        match Transaction::open(presence, &login.maildrop, Timestamp(now.unix_millis), self.utf8) {
             Ok(transaction) => {
                 self.service.login_delay.let_in(account, device, now.monotonic_millis);
                 transaction.greeting(words).encode(output);
@@ -184,6 +184,7 @@ impl Session {
                 let name = login.maildrop.mailbox.as_deref().unwrap_or_default();
                 Outcome::Reply(Reply::err((words.no_mailbox)(name)))
             }
+            Err(Error::LoginEnded | Error::NoSuchAccount) => Outcome::Reply(Reply::err(words.login_ended)),
             Err(Error::MaildropInUse) => Outcome::Reply(Reply::err_with(ResponseCode::InUse, words.in_use)),
             Err(_) => Outcome::Reply(temporary(words.maildrop_is_broken)),
         }

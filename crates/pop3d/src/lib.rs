@@ -198,9 +198,25 @@ impl Session {
         Some(slice)
     }
 
+    /// Ends the session of somebody whose login does not count any more, in words where there is room for some.
+    fn shows_out(&mut self, output: &mut Vec<u8>) -> bool {
+        let State::Transaction(transaction) = &self.state else { return false };
+        if !transaction.is_over() {
+            return false;
+        }
+        if !transaction.is_answering() {
+            Reply::err(self.words.login_ended).encode(output);
+        }
+        self.state = State::Over;
+        true
+    }
+
     /// Handles what was received, until something has to be waited for.
     fn run(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
         loop {
+            if self.shows_out(output) {
+                return Step::Close;
+            }
             match self.answer(now, output) {
                 None => {}
                 Some(Slice::Done) => continue,
@@ -264,7 +280,7 @@ impl session::Session for Session {
 
     fn owner(&self) -> Option<u64> {
         match &self.state {
-            State::Transaction(transaction) => Some(transaction.account.id().0.into()),
+            State::Transaction(transaction) => Some(transaction.presence.login().account.0.into()),
             State::New | State::Authorization(_) | State::Rejected { .. } | State::Over => None,
         }
     }

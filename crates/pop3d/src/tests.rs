@@ -48,8 +48,11 @@ fn world(bodies: &[&str]) -> World {
 
 impl World {
     fn connect(&self) -> Client {
-        let peer = Peer { address: self.address.parse().unwrap(), port: 9, tls: None, waker: Waker::noop().clone() };
-        let mut client = Client { session: Session::new(Arc::clone(&self.service), peer), now: NOW, last: Step::Wait };
+        let woken = Arc::<Woken>::default();
+        let waker = Waker::from(Arc::clone(&woken));
+        let peer = Peer { address: self.address.parse().unwrap(), port: 9, tls: None, waker };
+        let session = Session::new(Arc::clone(&self.service), peer);
+        let mut client = Client { woken, session, now: NOW, last: Step::Wait };
         assert!(client.step().starts_with("+OK mail.example.org"));
         client
     }
@@ -66,7 +69,17 @@ impl World {
     }
 }
 
+#[derive(Default)]
+struct Woken(std::sync::atomic::AtomicBool);
+
+impl std::task::Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
 struct Client {
+    woken: Arc<Woken>,
     session: Session,
     now: Moment,
     last: Step,
@@ -539,4 +552,29 @@ fn a_damaged_message_is_refused_and_one_that_becomes_so_ends_the_connection() {
     let mut client = world.log_in();
     assert!(client.say("RETR 1\r\n").starts_with("-ERR [SYS/TEMP]"));
     assert_eq!(client.say("RETR 2\r\n"), "+OK 3 octets\r\na\r\n.\r\n");
+}
+
+#[test]
+fn pop3_deleted_and_expunged_after_its_device_was_revoked() {
+    const ENDED: &str = "-ERR This login does not count any more; nothing was removed. Log in again\r\n";
+    let revoke = |world: &World| {
+        let device = *world.account.devices().unwrap().keys().next().unwrap();
+        world.service.auth.revoke_device(world.account.id(), device, TIME).unwrap();
+    };
+    let disable = |world: &World| world.service.auth.directory().set_disabled("alice@example.org", true).unwrap();
+    let ways: [&dyn Fn(&World); 2] = [&revoke, &disable];
+    for way in ways {
+        for command in ["RETR 1\r\n", "DELE 1\r\n", "QUIT\r\n", ""] {
+            let world = world(&["Subject: a\r\n\r\n", "Subject: b\r\n\r\n"]);
+            let mut client = world.log_in();
+            client.say("DELE 1\r\nDELE 2\r\n");
+            way(&world);
+            assert!(client.woken.0.load(std::sync::atomic::Ordering::SeqCst));
+            assert_eq!(client.say(command), ENDED, "{command:?}");
+            assert_eq!(client.last, Step::Close);
+            let inbox = world.account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
+            assert_eq!(world.account.view(inbox).unwrap().index().len(), 2);
+            world.check();
+        }
+    }
 }

@@ -5,16 +5,13 @@ use crate::authorization::temporary;
 use crate::listing::Listing;
 use crate::retrieval::{Asked, Retrieval, Slice};
 use crate::words::Words;
+use auth::Presence;
 use pop3_proto::{Command, MessageNumber, Reply};
 use session::Moment;
-use store::{
-    Account, Actor, DeviceId, EmailId, Error, Maildrop, MaildropMessage, MaildropOptions, MaildropOutcome, Protocol,
-    Timestamp,
-};
+use store::{Actor, EmailId, Error, Maildrop, MaildropMessage, MaildropOptions, MaildropOutcome, Protocol, Timestamp};
 
 pub(crate) struct Transaction {
-    pub(crate) account: Account,
-    device: DeviceId,
+    pub(crate) presence: Presence,
     maildrop: Maildrop,
     /// For each message: what the client did with it.
     marks: Vec<Mark>,
@@ -37,15 +34,14 @@ enum Answer {
 
 impl Transaction {
     pub(crate) fn open(
-        account: Account,
-        device: DeviceId,
+        presence: Presence,
         options: &MaildropOptions,
         now: Timestamp,
         utf8: bool,
     ) -> Result<Self, Error> {
-        let maildrop = account.open_maildrop(device, options, now)?;
+        let maildrop = presence.account().open_maildrop(presence.login().device, options, now)?;
         let marks = vec![Mark::default(); maildrop.messages().len()];
-        Ok(Self { account, device, maildrop, marks, utf8, answering: None })
+        Ok(Self { presence, maildrop, marks, utf8, answering: None })
     }
 
     /// Octets of the message that is being sent.
@@ -64,6 +60,16 @@ impl Transaction {
     /// What EXPIRE says of this maildrop.
     pub(crate) fn expires_after_days(&self) -> Option<u16> {
         self.maildrop.expires_after_days()
+    }
+
+    /// Whether the login does not count any more. A disk that cannot be read ends no session.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.presence.still_counts().unwrap_or(true)
+    }
+
+    /// Whether the client reads an answer of many lines.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.answering.is_some()
     }
 
     /// Goes on with an answer of many lines, if there is one.
@@ -165,7 +171,7 @@ impl Transaction {
             Ok((message, _)) => message,
             Err(refusal) => return refusal,
         };
-        let body = match self.account.reader().and_then(|reader| reader.open(message.email, None)) {
+        let body = match self.presence.account().reader().and_then(|reader| reader.open(message.email, None)) {
             Ok(body) => body,
             // It was expunged so long ago that it has left retention too, within this session.
             Err(Error::NoSuchMessage) => return Outcome::Reply(Reply::err((words.is_gone)(number.get()))),
@@ -200,15 +206,17 @@ impl Transaction {
 
     /// RFC 1939 §6: the UPDATE state. `+OK` means that it is on disk.
     fn quit(&mut self, now: Moment, words: &Words) -> Outcome {
-        let actor = Actor { device: self.device, protocol: Protocol::Pop3, now: Timestamp(now.unix_millis) };
+        let actor =
+            Actor { device: self.presence.login().device, protocol: Protocol::Pop3, now: Timestamp(now.unix_millis) };
         let (taken, deleted) = (self.marked(|mark| mark.taken), self.marked(|mark| mark.deleted));
-        Outcome::Close(match self.account.close_maildrop(actor, &self.maildrop, taken, deleted) {
+        Outcome::Close(match self.presence.account().close_maildrop(actor, &self.maildrop, taken, deleted) {
             Ok(MaildropOutcome { kept: 0, expunged: 0, moved: 0 }) => Reply::ok(words.goodbye),
             Ok(MaildropOutcome { kept: 0, expunged, moved: 0 }) => Reply::ok((words.deleted)(expunged)),
             Ok(MaildropOutcome { kept, expunged, moved }) => {
                 Reply::ok((words.deleted_here)(expunged + kept + moved, kept + moved))
             }
             Err(Error::NoSpace(_)) => temporary(words.no_space),
+            Err(Error::LoginEnded | Error::NoSuchAccount) => Reply::err(words.login_ended),
             Err(_) => temporary(words.deletion_is_broken),
         })
     }

@@ -51,6 +51,7 @@ pub(crate) struct Words {
     pub(crate) not_now: &'static str,
     pub(crate) too_many_errors: &'static str,
     pub(crate) closing: &'static str,
+    pub(crate) login_ended: &'static str,
     pub(crate) syntax: fn(SyntaxError) -> &'static str,
     pub(crate) exchange: fn(Failure) -> &'static str,
 }
@@ -120,6 +121,7 @@ pub(crate) static ENGLISH: Words = Words {
     not_now: "Not now",
     too_many_errors: "Too many errors",
     closing: "Closing; nothing was removed. Connect again",
+    login_ended: "This login does not count any more; nothing was removed. Log in again",
     syntax: |error| match error {
         SyntaxError::LineTooLong => "Line too long",
         SyntaxError::ControlCharacter => "Control characters are not allowed",
@@ -183,6 +185,7 @@ static GERMAN: Words = Words {
     not_now: "Nicht jetzt",
     too_many_errors: "Zu viele Fehler",
     closing: "Hier ist Schluss; nichts wurde gelöscht. Bitte neu verbinden",
+    login_ended: "Diese Anmeldung gilt nicht mehr; nichts wurde gelöscht. Bitte neu anmelden",
     syntax: |error| match error {
         SyntaxError::LineTooLong => "Die Zeile ist zu lang",
         SyntaxError::ControlCharacter => "Steuerzeichen sind nicht erlaubt",

@@ -5,7 +5,7 @@ use crate::session::{Phase, Session};
 use crate::submit::{self, From, Given};
 use crate::transaction::Transaction;
 use crate::{content, replies};
-use ::auth::Login;
+use ::auth::{Login, Presence};
 use delivery::{Decision, Delivered, Envelope, Findings, RecipientOutcome, Source, decide};
 use message::content::with_fields;
 use queue::{Enqueued, NewEntry};
@@ -37,9 +37,9 @@ pub(crate) fn message(session: &mut Session, body: Body) -> Vec<Reply> {
             (delivered.outcomes.iter().map(reply).collect(), delivered.answered_one_by_one())
         }
         Role::Submission(submission) => match &session.login {
-            Some(login) => {
+            Some(presence) => {
                 let mut claims = Vec::new();
-                let reply = submit(session, (submission, login), arrival, content, &mut claims);
+                let reply = submit(session, (submission, presence), arrival, content, &mut claims);
                 // Refused, it comes again: whoever has it already, Sent included, is left out then.
                 claims.truncate(if reply.is_positive() { claims.len() } else { 0 });
                 (vec![reply], claims)
@@ -81,7 +81,7 @@ impl Arrival {
         let (at, serial) = (session.timestamp(), session.service.next_serial());
         let reverse_path = transaction.reverse_path_text();
         // What two accounts submit is two messages, even if it is the same.
-        let account = session.login.as_ref().map_or([0; 4], |login| login.account.0.to_be_bytes());
+        let account = session.login.as_ref().map_or([0; 4], |presence| presence.login().account.0.to_be_bytes());
         let handover = Handover::new(&[&account, reverse_path.as_bytes(), content], at, serial);
         let source = session.source(transaction.smtputf8);
         Self { id: name(&handover), source, reverse_path, transaction, handover }
@@ -118,18 +118,19 @@ fn deliver(session: &Session, arrival: &Arrival, content: &[u8]) -> Delivered {
 /// queue: what goes out cannot be called back.
 fn submit(
     session: &Session,
-    (submission, login): (&Submission, &Login),
+    (submission, presence): (&Submission, &Presence),
     mut arrival: Arrival,
     content: Vec<u8>,
     claims: &mut Vec<Claim>,
 ) -> Reply {
+    let login = presence.login();
     if let Err(reply) = check_from(submission, login, &content) {
         return reply;
     }
     if decide(Findings::of(&content)) == Decision::Loop {
         return replies::outcome(RecipientOutcome::Loop, &arrival.id);
     }
-    match first_handover(session, (submission, login), &arrival) {
+    match first_handover(session, presence, &arrival) {
         Ok(first) => arrival.handover = first,
         Err(_) => return replies::fault(),
     }
@@ -141,7 +142,7 @@ fn submit(
         return local;
     }
     claims.extend(delivered.accepted());
-    let kept = keep((submission, login), &arrival, &completed, session.timestamp(), claims);
+    let kept = keep(presence, &arrival, &completed, session.timestamp(), claims);
     if !kept.is_positive() || arrival.transaction.outside.is_empty() {
         return kept;
     }
@@ -149,17 +150,13 @@ fn submit(
 }
 
 /// How the message was handed over first: what it lacked then it is given again, to the last octet.
-fn first_handover(
-    session: &Session,
-    (submission, login): (&Submission, &Login),
-    arrival: &Arrival,
-) -> Result<Handover, store::Error> {
+fn first_handover(session: &Session, presence: &Presence, arrival: &Arrival) -> Result<Handover, store::Error> {
     let (handover, now) = (arrival.handover, session.timestamp());
     let local = session.service.common.delivery.first_handover(&arrival.envelope(), now)?;
     if let Some(first) = local {
         return Ok(first);
     }
-    match submission.auth.store().account(login.account).first_handover(&handover, now) {
+    match presence.account().first_handover(&handover, now) {
         Ok(first) => Ok(first.unwrap_or(handover)),
         Err(store::Error::NoSuchAccount) => Ok(handover),
         Err(error) => Err(error),
@@ -169,17 +166,18 @@ fn first_handover(
 /// The sender's own account: the copy in Sent, and flags on what the message answers or forwards. What can never be kept
 /// is sent nevertheless, and the reply says so.
 fn keep(
-    (submission, login): (&Submission, &Login),
+    presence: &Presence,
     arrival: &Arrival,
     completed: &Completed,
     now: Timestamp,
     claims: &mut Vec<Claim>,
 ) -> Reply {
+    let login = presence.login();
     let actor = Actor { device: login.device, protocol: Protocol::Submission, now };
     let (body, added_bytes) = (&completed.content, completed.added_bytes);
     let message = store::Submission { body, added_bytes, handover: Some(arrival.handover) };
     let id = &arrival.id;
-    match submission.auth.store().account(login.account).submit(actor, message) {
+    match presence.account().submit(actor, message) {
         Ok(submitted) => {
             claims.extend(submitted.claim);
             match submitted.copy {
@@ -194,6 +192,7 @@ fn keep(
                 }
             }
         }
+        Err(store::Error::LoginEnded | store::Error::NoSuchAccount) => replies::login_ended(),
         Err(error) => {
             warn!(id, account = %login.account, %error, "not saved to Sent, so not sent");
             replies::outcome(RecipientOutcome::from(&error), id)

@@ -47,6 +47,11 @@ pub(crate) fn bye(status: Enhanced, text: &'static str) -> Reply {
     Reply::new(421, status, text)
 }
 
+/// Whoever is logged in may not be any more; a new login says why (RFC 4954 §6).
+pub(crate) fn login_ended() -> Reply {
+    bye(Enhanced(4, 7, 0), "This login does not count any more; log in again")
+}
+
 /// One recipient's reply.
 pub(crate) fn outcome(outcome: RecipientOutcome, id: &str) -> Reply {
     match outcome {

@@ -5,7 +5,7 @@ use crate::service::Service;
 use crate::tally::{Deed, Tally};
 use crate::transaction::Transaction;
 use crate::{finish, replies, verb};
-use auth::Login;
+use auth::Presence;
 use delivery::Source;
 use sasl::Exchange;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
@@ -23,7 +23,7 @@ pub struct Session {
     pub(crate) receiver: Receiver,
     pub(crate) phase: Phase,
     pub(crate) hello: Option<Hello>,
-    pub(crate) login: Option<Login>,
+    pub(crate) login: Option<Presence>,
     pub(crate) transaction: Option<Transaction>,
     pub(crate) tally: Tally,
     pub(crate) now: Moment,
@@ -207,6 +207,11 @@ impl Session {
 
     fn answer(&mut self, deed: Deed, replies: Vec<Reply>, output: &mut Vec<u8>) {
         for reply in replies {
+            // RFC 5321 §3.8: it is the last word, whoever says it.
+            if reply.code == 421 {
+                reply.encode(output);
+                return self.close();
+            }
             let last_word = self.tally.note(deed, &reply, &self.service.common.limits);
             if let Some(last_word) = last_word {
                 last_word.encode(output);
@@ -214,6 +219,12 @@ impl Session {
             }
             reply.encode(output);
         }
+    }
+
+    /// Whether somebody is here whose login does not count any more. A disk that cannot be read ends no session.
+    fn is_to_go(&self) -> bool {
+        let is_open = !matches!(self.phase, Phase::Handshake | Phase::Closed);
+        is_open && self.login.as_ref().is_some_and(|presence| !presence.still_counts().unwrap_or(true))
     }
 
     fn close(&mut self) {
@@ -259,6 +270,10 @@ impl session::Session for Session {
         // All that the step before wrote is out.
         self.said.answer();
         loop {
+            if self.is_to_go() {
+                replies::login_ended().encode(output);
+                self.close();
+            }
             if let Some(step) = self.before_events(output) {
                 return step;
             }
@@ -287,7 +302,7 @@ impl session::Session for Session {
     }
 
     fn owner(&self) -> Option<u64> {
-        self.login.as_ref().map(|login| login.account.0.into())
+        self.login.as_ref().map(|presence| presence.login().account.0.into())
     }
 
     fn deadline_millis(&self) -> Option<u64> {

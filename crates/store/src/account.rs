@@ -47,6 +47,7 @@ use crate::error::Error;
 use crate::ids::{AccountId, ModSeq};
 use crate::maildrops::MaildropLocks;
 use crate::objects::Objects;
+use crate::on_behalf::OnBehalf;
 use crate::store::StoreOptions;
 use crate::transact::AccountCell;
 use crate::tx::Tx;
@@ -61,6 +62,7 @@ pub struct Account {
     pub(crate) inline_bytes_max: usize,
     pub(crate) options: Arc<StoreOptions>,
     pub(crate) filling: Arc<Filling>,
+    pub(crate) on_behalf: Option<OnBehalf>,
 }
 
 impl Account {
@@ -92,9 +94,12 @@ impl Account {
         &self,
         mut operation: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let outcome = self
-            .cell
-            .transact(move |tx| if tx.state.head == ModSeq(0) { Err(Error::NoSuchAccount) } else { operation(tx) });
+        let on_behalf = self.on_behalf.clone();
+        let outcome = self.cell.transact(move |tx| match &on_behalf {
+            _ if tx.state.head == ModSeq(0) => Err(Error::NoSuchAccount),
+            Some(on_behalf) if !on_behalf.counts(&tx.state.devices)? => Err(Error::LoginEnded),
+            Some(_) | None => operation(tx),
+        });
         self.note_filling();
         if let Err(error) = self.keep_retention_within(self.options.retention_bytes_max)
             && outcome.is_ok()

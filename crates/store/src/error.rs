@@ -16,6 +16,8 @@ pub enum Error {
     NoSuchMessage,
     /// No device of this number or name, or it is revoked.
     NoSuchDevice,
+    /// The login that this comes from does not count any more: see [`crate::Permit`]. Nothing was changed.
+    LoginEnded,
     /// A mailbox or device of this name is there.
     AlreadyExists,
     /// The name breaks a rule: which.
@@ -62,6 +64,7 @@ impl fmt::Display for Error {
             Self::NoSuchMailbox => f.write_str("no such mailbox"),
             Self::NoSuchMessage => f.write_str("no such message"),
             Self::NoSuchDevice => f.write_str("no such device"),
+            Self::LoginEnded => f.write_str("this login does not count any more"),
             Self::AlreadyExists => f.write_str("it exists already"),
             Self::InvalidName(why) | Self::InvalidContent(why) | Self::NotAllowed(why) => f.write_str(why),
             Self::Limit(what) => f.write_str(what),

@@ -30,6 +30,7 @@ mod key;
 mod letter;
 mod maildrops;
 pub mod objects;
+mod on_behalf;
 pub mod pop;
 pub mod program;
 mod receipt;
@@ -58,6 +59,7 @@ pub use flags::{FlagBits, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, Syst
 pub use ids::{AccountId, DeviceId, EmailId, HoldId, MailboxId, ModSeq, NotAnEmailId, Timestamp, Uid, UidValidity};
 pub use index::{Delta, Entry, Index};
 pub use journal::{Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, Protocol, Reflagged, Relisted};
+pub use on_behalf::Permit;
 pub use receipt::{Claim, Claims, Handover, RECEIPT_MILLIS, RECEIPTS_MAX};
 pub use record::{Counts, Mailbox, Retained, Role};
 pub use settings::AccountSettings;

@@ -30,6 +30,8 @@ struct Inner {
     engine: Arc<dyn Engine>,
     objects: Arc<dyn Objects>,
     watches: Arc<Watches>,
+    /// Of what logins rest on.
+    logins: Arc<Watches>,
     maildrops: Arc<MaildropLocks>,
     cells: Mutex<Cells>,
     options: Arc<StoreOptions>,
@@ -101,6 +103,7 @@ impl Store {
             engine,
             objects,
             watches: Arc::default(),
+            logins: Arc::default(),
             maildrops: Arc::default(),
             cells: Mutex::default(),
             table_turns: Default::default(),
@@ -115,7 +118,8 @@ impl Store {
         if cells.handles_given.is_multiple_of(HANDLES_PER_SWEEP) {
             cells.sweep();
         }
-        let new = || Arc::new(AccountCell::new(id, Arc::clone(&self.0.engine), Arc::clone(&self.0.watches)));
+        let watches = || (Arc::clone(&self.0.watches), Arc::clone(&self.0.logins));
+        let new = || Arc::new(AccountCell::new(id, Arc::clone(&self.0.engine), watches()));
         let cell = Arc::clone(cells.by_id.entry(id).or_insert_with(new));
         Account {
             cell,
@@ -124,6 +128,7 @@ impl Store {
             inline_bytes_max: INLINE_BYTES_MAX,
             options: Arc::clone(&self.0.options),
             filling: Arc::clone(&self.0.filling),
+            on_behalf: None,
         }
     }
 
@@ -171,6 +176,7 @@ impl Store {
         for (name, _) in self.0.objects.list(id)? {
             self.0.objects.remove(id, &name)?;
         }
+        self.0.logins.wake(id);
         self.0.watches.wake(id);
         Ok(())
     }
@@ -187,7 +193,20 @@ impl Store {
     #[must_use]
     pub fn table(&self, id: AccountId) -> Table {
         let turn = self.0.table_turns.get(id.0 as usize).cloned().unwrap_or_default();
-        Table::new(id, Arc::clone(&self.0.engine), Arc::clone(&self.0.watches), turn)
+        Table::new(id, self.clone(), turn)
+    }
+
+    /// What logins of an account rest on has changed: its sessions look, and nothing of them is committed that did not.
+    pub(crate) fn logins_changed(&self, id: AccountId) {
+        self.0.logins.wake(id);
+        let cell = self.0.cells.lock().unwrap_or_else(PoisonError::into_inner).by_id.get(&id).cloned();
+        if let Some(cell) = cell {
+            cell.settle();
+        }
+    }
+
+    pub(crate) fn watches(&self) -> &Arc<Watches> {
+        &self.0.watches
     }
 
     /// The place of large bodies.

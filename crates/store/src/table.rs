@@ -2,12 +2,13 @@
 //!
 //! The directory of addresses and the outbound queue are tables. What they mean is the business of their crates.
 
-use crate::engine::{Commit, CommitError, Engine, Snapshot, Write};
+use crate::engine::{Commit, CommitError, Snapshot, Write};
 use crate::error::Error;
 use crate::ids::{AccountId, ModSeq};
 use crate::key;
-use crate::watch::{Watch, Watches};
-use std::collections::BTreeMap;
+use crate::store::Store;
+use crate::watch::Watch;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
@@ -18,8 +19,7 @@ const CONFLICTS_MAX: u32 = 100;
 #[derive(Clone)]
 pub struct Table {
     id: AccountId,
-    engine: Arc<dyn Engine>,
-    watches: Arc<Watches>,
+    store: Store,
     /// Changes from this process wait for each other instead of conflicting.
     turn: Arc<Mutex<()>>,
 }
@@ -28,14 +28,15 @@ pub struct Table {
 pub struct TableTx<'a> {
     snapshot: &'a dyn Snapshot,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    logins: BTreeSet<AccountId>,
 }
 
 /// A key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
 
 impl Table {
-    pub(crate) fn new(id: AccountId, engine: Arc<dyn Engine>, watches: Arc<Watches>, turn: Arc<Mutex<()>>) -> Self {
-        Self { id, engine, watches, turn }
+    pub(crate) fn new(id: AccountId, store: Store, turn: Arc<Mutex<()>>) -> Self {
+        Self { id, store, turn }
     }
 
     /// The value of a key.
@@ -43,7 +44,7 @@ impl Table {
     /// # Errors
     /// Faults.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.engine.snapshot(self.id)?.get(key)?)
+        Ok(self.store.engine().snapshot(self.id)?.get(key)?)
     }
 
     /// The rows whose keys begin with `prefix` (not empty, not all 0xff) and are at or above `from`, at most `limit`, in
@@ -52,7 +53,7 @@ impl Table {
     /// # Errors
     /// Faults.
     pub fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Row>, Error> {
-        scan(&*self.engine.snapshot(self.id)?, prefix, from, limit)
+        scan(&*self.store.engine().snapshot(self.id)?, prefix, from, limit)
     }
 
     /// Counts up with every change of the table.
@@ -60,13 +61,13 @@ impl Table {
     /// # Errors
     /// Faults.
     pub fn version(&self) -> Result<ModSeq, Error> {
-        Ok(self.engine.snapshot(self.id)?.head())
+        Ok(self.store.engine().snapshot(self.id)?.head())
     }
 
     /// Wakes `waker` after every change, as long as the result lives.
     #[must_use]
     pub fn watch(&self, waker: Waker) -> Watch {
-        self.watches.watch(self.id, waker)
+        self.store.watches().watch(self.id, waker)
     }
 
     /// Changes the table as a whole and durably, or not at all. `change` may run several times; its last run counts.
@@ -74,20 +75,22 @@ impl Table {
     /// # Errors
     /// What `change` gives; [`Error::NoSpace`], faults.
     pub fn change<T, E: From<Error>>(&self, mut change: impl FnMut(&mut TableTx<'_>) -> Result<T, E>) -> Result<T, E> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..CONFLICTS_MAX {
-            let (result, commit) = {
-                let snapshot = self.engine.snapshot(self.id).map_err(Error::from)?;
-                let mut tx = TableTx { snapshot: &*snapshot, changes: BTreeMap::new() };
+            let (result, commit, logins) = {
+                let snapshot = self.store.engine().snapshot(self.id).map_err(Error::from)?;
+                let mut tx = TableTx { snapshot: &*snapshot, changes: BTreeMap::new(), logins: BTreeSet::new() };
                 let result = change(&mut tx)?;
-                (result, commit(self.id, snapshot.head(), tx.changes))
+                (result, commit(self.id, snapshot.head(), tx.changes), tx.logins)
             };
             if commit.writes.is_empty() {
                 return Ok(result);
             }
-            match self.engine.commit(commit) {
+            match self.store.engine().commit(commit) {
                 Ok(()) => {
-                    self.watches.wake(self.id);
+                    self.store.watches().wake(self.id);
+                    drop(turn);
+                    logins.into_iter().for_each(|account| self.store.logins_changed(account));
                     return Ok(result);
                 }
                 Err(CommitError::Conflict { .. }) => {}
@@ -122,6 +125,12 @@ impl TableTx<'_> {
     /// Sets a key.
     pub fn put(&mut self, key: &[u8], value: Vec<u8>) {
         self.changes.insert(key.to_vec(), Some(value));
+    }
+
+    /// Once this change is committed, what logins of `account` rest on may be another: its sessions look, and from the
+    /// return of [`Table::change`] on nothing is committed on behalf of one that found it gone ([`crate::Permit`]).
+    pub fn concerns_logins_of(&mut self, account: AccountId) {
+        self.logins.insert(account);
     }
 
     /// Removes a key, if it is there.

@@ -31,6 +31,8 @@ pub(crate) struct AccountCell {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) watches: Arc<Watches>,
     pub(crate) claims: Arc<Claims>,
+    /// Of what logins rest on.
+    pub(crate) logins: Arc<Watches>,
     published: RwLock<Option<Arc<AccountState>>>,
     queue: Mutex<Queue>,
     /// Held from reading the state to publishing the next one: by the leader, and while the account is removed.
@@ -107,9 +109,9 @@ where
 }
 
 impl AccountCell {
-    pub(crate) fn new(id: AccountId, engine: Arc<dyn Engine>, watches: Arc<Watches>) -> Self {
-        let (published, claims) = (RwLock::new(None), Arc::default());
-        Self { id, engine, watches, claims, published, queue: Mutex::default(), turn: Mutex::default() }
+    pub(crate) fn new(id: AccountId, engine: Arc<dyn Engine>, (watches, logins): (Arc<Watches>, Arc<Watches>)) -> Self {
+        let (published, queue, turn) = (RwLock::new(None), Mutex::default(), Mutex::default());
+        Self { id, engine, watches, claims: Arc::default(), logins, published, queue, turn }
     }
 
     /// The state as of the last commit that this process knows of; [`Error::NoSuchAccount`] when there was none.
@@ -151,9 +153,15 @@ impl AccountCell {
         let Some(known) = self.published().map(|state| state.head) else { return Ok(()) };
         if self.engine.snapshot(self.id)?.head() != known {
             self.transact(|tx| tx.snapshot().map(drop))?;
+            self.logins.wake(self.id);
             self.watches.wake(self.id);
         }
         Ok(())
+    }
+
+    /// Returns when what was being committed as it was called is committed.
+    pub(crate) fn settle(&self) {
+        drop(self.lock_turn());
     }
 
     /// Removes the account from the engine. Whoever holds a handle finds it gone.
@@ -235,7 +243,10 @@ impl AccountCell {
                     batch.iter().zip(outcomes).for_each(|(operation, outcome)| operation.finish(outcome));
                     return;
                 }
-                Err(CommitError::Conflict { .. }) => self.publish(None),
+                Err(CommitError::Conflict { .. }) => {
+                    self.publish(None);
+                    self.logins.wake(self.id);
+                }
                 // What takes no room, or gives some back, must not fail with what needs it.
                 Err(CommitError::Full { .. }) if batch.len() > 1 => {
                     return batch.iter().for_each(|operation| self.run_batch(std::slice::from_ref(operation)));
@@ -274,12 +285,16 @@ impl AccountCell {
         if let Err(error) = sealed {
             return Ok(batch.iter().map(|_| Err(error.clone())).collect());
         }
+        let revokes = tx.revokes();
         let (state, commit) = tx.finish();
         let changes = commit.is_some();
         if let Some(commit) = commit {
             self.engine.commit(commit)?;
         }
         self.publish(Some(state));
+        if revokes {
+            self.logins.wake(self.id);
+        }
         if changes {
             self.watches.wake(self.id);
         }

@@ -36,6 +36,8 @@ pub(crate) struct Tx<'a> {
     overwrote: Vec<Option<usize>>,
     dirty_mailboxes: BTreeSet<MailboxId>,
     dirty_record: bool,
+    /// A device was revoked, unless what did so failed.
+    revokes: bool,
     /// The account's head, once it was found not to be `expected`: nothing of this transaction counts.
     moved_on: Option<ModSeq>,
 }
@@ -72,6 +74,7 @@ impl<'a> Tx<'a> {
             overwrote: Vec::new(),
             dirty_mailboxes: BTreeSet::new(),
             dirty_record: false,
+            revokes: false,
             moved_on: None,
         })
     }
@@ -243,6 +246,7 @@ impl<'a> Tx<'a> {
     }
 
     pub(crate) fn put_device(&mut self, device: Device) {
+        self.revokes |= device.revoked_at.is_some();
         self.put(key::device(device.id), device.encode());
         Arc::make_mut(&mut self.state.devices).insert(device.id, device);
     }
@@ -295,6 +299,11 @@ impl<'a> Tx<'a> {
     /// Whether an operation has written something.
     pub(crate) fn has_writes(&self) -> bool {
         !self.writes.is_empty()
+    }
+
+    /// Whether a device may have been revoked.
+    pub(crate) fn revokes(&self) -> bool {
+        self.revokes
     }
 
     /// The account's head, if it was found not to be the one that this transaction began with.

@@ -2,9 +2,13 @@
 //!
 //! A wake-up is a hint, the journal is the truth: it carries nothing, may come late, twice or not at all. Who watches looks
 //! after subscribing (so nothing between look and subscription is missed) and again every half minute or so.
+//!
+//! What logins rest on (that a device is not revoked, and what a table says of the account) has wake-ups of its own, which
+//! also count: a session that compares the count before each command need not look at what did not change.
 
 use crate::ids::AccountId;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -14,7 +18,13 @@ pub(crate) struct Watches(Mutex<Registry>);
 #[derive(Default)]
 struct Registry {
     next: u64,
-    by_account: HashMap<AccountId, Vec<(u64, Waker)>>,
+    by_account: HashMap<AccountId, Watched>,
+}
+
+#[derive(Default)]
+struct Watched {
+    changes: Arc<AtomicU64>,
+    wakers: Vec<(u64, Waker)>,
 }
 
 /// As long as it lives, its waker is woken after commits of its account.
@@ -22,6 +32,15 @@ pub struct Watch {
     watches: Arc<Watches>,
     account: AccountId,
     number: u64,
+    changes: Arc<AtomicU64>,
+}
+
+impl Watch {
+    /// How often its waker was woken since somebody has watched the account.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
 }
 
 impl Watches {
@@ -29,13 +48,19 @@ impl Watches {
         let mut registry = self.lock();
         registry.next += 1;
         let number = registry.next;
-        registry.by_account.entry(account).or_default().push((number, waker));
-        Watch { watches: Arc::clone(self), account, number }
+        let watched = registry.by_account.entry(account).or_default();
+        watched.wakers.push((number, waker));
+        let changes = Arc::clone(&watched.changes);
+        drop(registry);
+        Watch { watches: Arc::clone(self), account, number, changes }
     }
 
     pub(crate) fn wake(&self, account: AccountId) {
         let wakers: Vec<Waker> = match self.lock().by_account.get(&account) {
-            Some(wakers) => wakers.iter().map(|(_, waker)| waker.clone()).collect(),
+            Some(watched) => {
+                watched.changes.fetch_add(1, Ordering::AcqRel);
+                watched.wakers.iter().map(|(_, waker)| waker.clone()).collect()
+            }
             None => return,
         };
         wakers.into_iter().for_each(Waker::wake);
@@ -49,9 +74,9 @@ impl Watches {
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut registry = self.watches.lock();
-        if let Some(wakers) = registry.by_account.get_mut(&self.account) {
-            wakers.retain(|(number, _)| *number != self.number);
-            if wakers.is_empty() {
+        if let Some(watched) = registry.by_account.get_mut(&self.account) {
+            watched.wakers.retain(|(number, _)| *number != self.number);
+            if watched.wakers.is_empty() {
                 registry.by_account.remove(&self.account);
             }
         }
@@ -79,6 +104,7 @@ mod tests {
         let watch = watches.watch(AccountId(20), Arc::clone(&count).into());
         watches.wake(AccountId(20));
         watches.wake(AccountId(21));
+        assert_eq!(watch.changes(), 1);
         drop(watch);
         watches.wake(AccountId(20));
         assert_eq!(count.0.load(Ordering::Relaxed), 1);

@@ -145,6 +145,7 @@ impl From<store::Error> for Problem {
                 Self::new(Kind::NotFound, "There is no such message, or it is not kept any more.")
             }
             store::Error::NoSuchAccount => Self::new(Kind::LogIn, "The account is not there any more."),
+            store::Error::LoginEnded => Self::new(Kind::LogIn, "This login does not count any more. Log in again."),
             store::Error::AlreadyExists
             | store::Error::InvalidName(_)
             | store::Error::InvalidContent(_)

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, Method, Uri};
 use console::AccountConsole;
 use std::net::IpAddr;
 use std::ops::Deref;
-use store::{AccountId, Actor, DeviceId, Protocol, Timestamp};
+use store::{Account, AccountId, Actor, DeviceId, Protocol, Timestamp};
 
 /// A request.
 pub(crate) struct Visit {
@@ -34,6 +34,8 @@ pub(crate) struct Owner {
     pub(crate) account: AccountId,
     /// As which device.
     pub(crate) device: DeviceId,
+    /// Their mail, for as long as that counts which they came with.
+    pub(crate) mail: Account,
     /// The account's own address.
     pub(crate) address: String,
     pub(crate) proof: Proof,
@@ -107,13 +109,13 @@ impl Owner {
     /// Somebody with a session.
     pub(crate) fn of(visit: Visit, session: WebSession) -> Self {
         let (account, device, address) = (session.account, session.device, session.address.clone());
-        Self { visit, account, device, address, proof: Proof::Session(Box::new(session)) }
+        let mail = visit.site.auth().account_of_session(&session);
+        Self { visit, account, device, mail, address, proof: Proof::Session(Box::new(session)) }
     }
 
     /// The console of their account.
     pub(crate) fn console(&self) -> AccountConsole {
-        let account = self.visit.site.auth().store().account(self.account);
-        AccountConsole::new(account, self.actor())
+        AccountConsole::new(self.mail.clone(), self.actor())
     }
 
     pub(crate) fn actor(&self) -> Actor {

@@ -74,8 +74,8 @@ impl Directory {
         Ok(id)
     }
 
-    /// Sets the main password. Logins that were verified with the old one are not remembered; sessions go on. Durable
-    /// when it returns.
+    /// Sets the main password. Logins that were verified with the old one are not remembered, and sessions that were
+    /// opened with it end; those with application passwords go on. Durable when it returns.
     ///
     /// # Errors
     /// [`Error::Refused`]: no such account, the password breaks a rule.
@@ -86,7 +86,7 @@ impl Directory {
     }
 
     /// Takes or gives back the right to log in, with the main password and with every device. Mail goes on to arrive.
-    /// Sessions go on. Durable when it returns.
+    /// Sessions end. Durable when it returns.
     ///
     /// # Errors
     /// [`Error::Refused`]: no such account.
@@ -117,7 +117,7 @@ impl Directory {
             let mut counters = Counters::read(tx)?;
             counters.accounts = counters.accounts.saturating_sub(1);
             counters.write(tx);
-            tx.delete(&number_key(record::ACCOUNT, id));
+            AccountRecord::delete(tx, id);
             tx.delete(&key(record::NAME, &address));
             Unfinished::Removing.write(tx, id);
             Ok::<_, Error>(id)

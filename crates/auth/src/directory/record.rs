@@ -124,8 +124,15 @@ impl AccountRecord {
         value.map(|value| Self::decode(&value).ok_or_else(|| damaged(&key))).transpose()
     }
 
+    /// Whoever is logged in is asked anew, whatever it was that changed.
     pub(crate) fn write(&self, tx: &mut TableTx<'_>, id: AccountId) {
         tx.put(&number_key(ACCOUNT, id), self.encode());
+        tx.concerns_logins_of(id);
+    }
+
+    pub(crate) fn delete(tx: &mut TableTx<'_>, id: AccountId) {
+        tx.delete(&number_key(ACCOUNT, id));
+        tx.concerns_logins_of(id);
     }
 }
 

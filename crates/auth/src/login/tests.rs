@@ -195,6 +195,7 @@ fn an_application_password_is_its_device() {
     for typed in [password.clone(), password.to_uppercase(), password.replace('-', ""), password.replace('-', " ")] {
         let login = log_in(&auth, "ALICE@example.org", &typed).unwrap();
         let expected = Login {
+            stamp: None,
             account: alice,
             device: phone,
             name: ALICE.to_owned(),

@@ -26,8 +26,11 @@ pub(super) fn run(context: &mut Context<'_>, fields: &[IdField]) -> Answer {
     if let Some(fingerprint) = fingerprint(fields) {
         let now = Timestamp(context.now.unix_millis);
         // Under which name the journal shows a device is not worth an error; the store has logged it.
-        if let Ok(login) = context.service.auth.identify(&context.user.login, &fingerprint, now) {
-            context.user.login = login;
+        let user = &mut *context.user;
+        if let Ok(login) = context.service.auth.identify(user.presence.login(), &fingerprint, now)
+            && login != *user.presence.login()
+        {
+            user.be(user.presence.identified_as(login));
         }
     }
     Ok(answer(&mut context.encoder()))

@@ -36,9 +36,7 @@ pub(crate) fn turn(session: &mut Session, idle: Idle, output: &mut Vec<u8>) -> T
             session.running = Some(Running::Idle(idle));
             return Turn::Flush;
         }
-        Err(Error::NoSuchAccount | Error::NoSuchDevice) => {
-            return session.bye(output, None, "This device may not log in any more");
-        }
+        Err(Error::NoSuchAccount | Error::LoginEnded) => return session.show_out(output),
         // Logged by the store; the next look tells the same. IDLE never fails: K-9 would give up push for good.
         Err(_) => {}
     }
@@ -56,8 +54,8 @@ pub(crate) fn turn(session: &mut Session, idle: Idle, output: &mut Vec<u8>) -> T
 fn look(session: &mut Session, output: &mut Vec<u8>) -> Result<Look, Error> {
     let every = session.service.limits.refresh_millis;
     let State::Authenticated(user) = &mut session.state else { return Ok(Look::Done) };
-    if !user.refresh(session.now, every)? {
-        return Err(Error::NoSuchDevice);
+    if !user.may_stay(session.now, every) {
+        return Err(Error::LoginEnded);
     }
     user.tell(&mut News::default(), output)
 }

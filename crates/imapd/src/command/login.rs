@@ -51,11 +51,11 @@ impl Session {
     }
 
     fn admit(&mut self, tag: Tag, login: auth::Login) -> Turn {
-        let account = self.service.auth.store().account(login.account);
         tracing::info!(account = %login.account, device = %login.device, address = %self.peer.address, "IMAP login");
+        let presence = self.service.auth.enter(login, self.peer.waker.clone());
         self.state = State::Authenticated(Box::new(User {
-            login,
-            account,
+            account: presence.account().clone(),
+            presence: Box::new(presence),
             enabled: Enabled::default(),
             selected: None,
             refreshed_at: self.now.monotonic_millis,

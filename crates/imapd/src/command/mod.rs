@@ -170,8 +170,8 @@ impl Session {
     fn command_of_user(&mut self, tag: Tag, command: Command, output: &mut Vec<u8>) -> Turn {
         let every = self.service.limits.refresh_millis;
         let State::Authenticated(user) = &mut self.state else { return Turn::Close };
-        if matches!(user.refresh(self.now, every), Ok(false) | Err(Error::NoSuchAccount)) {
-            return self.bye(output, None, "This device may not log in any more");
+        if !user.may_stay(self.now, every) {
+            return self.show_out(output);
         }
         let mut context = Context { service: &self.service, now: self.now, user, output };
         let mut news = News::default();

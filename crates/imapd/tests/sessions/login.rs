@@ -169,19 +169,38 @@ fn a_program_that_names_itself_is_a_device_of_its_own() {
 }
 
 #[test]
-fn a_revoked_device_is_shown_out() {
-    let server = Server::new();
-    let mut client = server.alice();
-    let account = server.account();
-    let actor = store::Actor {
-        device: store::DeviceId(0),
-        protocol: store::Protocol::Cli,
-        now: store::Timestamp(NOW.unix_millis),
+fn a_revoked_device_and_a_disabled_account_are_shown_out_at_once() {
+    let revoke = |server: &Server| {
+        let account = server.account();
+        let actor = store::Actor {
+            device: store::DeviceId(0),
+            protocol: store::Protocol::Cli,
+            now: store::Timestamp(NOW.unix_millis),
+        };
+        for device in account.devices().unwrap().keys() {
+            account.revoke_device(actor, *device).unwrap();
+        }
     };
-    for device in account.devices().unwrap().keys() {
-        account.revoke_device(actor, *device).unwrap();
+    let directory = |server: &Server| server.service.auth.directory().clone();
+    let ways: [&dyn Fn(&Server); 4] = [
+        &revoke,
+        &|server| directory(server).set_disabled("alice@example.org", true).unwrap(),
+        &|server| directory(server).set_password("alice@example.org", "another horse").unwrap(),
+        &|server| directory(server).remove_account("alice@example.org").unwrap(),
+    ];
+    const BYE: &str = "* BYE This login does not count any more; log in again";
+    for way in ways {
+        let server = Server::new();
+        let (mut speaks, mut silent, mut idles) = (server.alice_in_inbox(), server.alice(), server.alice_in_inbox());
+        idles.check("i IDLE", &["+ idling"]);
+        let clients = [&silent, &idles];
+        assert!(clients.iter().all(|client| !client.was_woken()));
+        way(&server);
+        speaks.check("a STORE 1:* +FLAGS (\\Deleted)", &[BYE]);
+        for client in [&mut silent, &mut idles] {
+            assert!(client.was_woken(), "the driver steps the session, which finds out");
+            client.check_news(&[BYE]);
+        }
+        assert_eq!([speaks, silent, idles].map(|client| client.step), [Step::Close; 3]);
     }
-    client.later(30_000);
-    client.check("a NOOP", &["* BYE This device may not log in any more"]);
-    assert_eq!(client.step, Step::Close);
 }

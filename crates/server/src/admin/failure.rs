@@ -19,6 +19,7 @@ impl From<store::Error> for Failure {
             | store::Error::NoSuchMailbox
             | store::Error::NoSuchMessage
             | store::Error::NoSuchDevice
+            | store::Error::LoginEnded
             | store::Error::AlreadyExists
             | store::Error::InvalidName(_)
             | store::Error::InvalidContent(_)

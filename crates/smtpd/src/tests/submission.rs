@@ -223,3 +223,38 @@ fn what_cannot_be_kept_is_sent_and_the_reply_says_so() {
     assert!(said.ends_with("; it could not be saved to Sent: an account has at most 2000 mailboxes\r\n"), "{said}");
     assert_eq!(world.counts(), (0, 1, 1));
 }
+
+#[test]
+fn submission_took_mail_after_revoke_and_disable() {
+    const ENDED: &str = "421 4.7.0 This login does not count any more; log in again\r\n";
+    let begin = "HELO c\r\nAUTH PLAIN @\r\n".replace('@', ALICE);
+    let envelope = "MAIL FROM:<alice@example.org>\r\nRCPT TO:<carol@example.net>\r\nRCPT TO:<bob@example.org>\r\n";
+    let message = "From: alice@example.org\r\n\r\nx\r\n.\r\n";
+    let whole = format!("{envelope}DATA\r\n{message}");
+    let revoke = |world: &World| {
+        let alice = world.auth.directory().account("alice@example.org").unwrap().unwrap().id;
+        for device in world.auth.store().account(alice).devices().unwrap().keys() {
+            world.auth.revoke_device(alice, *device, SIM_EPOCH).unwrap();
+        }
+    };
+    let disable = |world: &World| world.auth.directory().set_disabled("alice@example.org", true).unwrap();
+    let ways: [&dyn Fn(&World); 2] = [&revoke, &disable];
+    for way in ways {
+        // It happens between the commands, before the last line of the message, and while nothing is said.
+        for at in [0, envelope.len(), whole.len() - 5, whole.len() - 3] {
+            let world = world();
+            let mut client = world.submission();
+            let mut say = |octets: &[u8]| {
+                client.send(octets, usize::MAX);
+                client.step();
+                (client.take(), client.last)
+            };
+            assert!(say(begin.as_bytes()).0.ends_with("235 2.7.0 You are logged in\r\n"));
+            let (answers, _) = say(&whole.as_bytes()[..at]);
+            assert!(!answers.contains("421"), "{answers}");
+            way(&world);
+            assert_eq!(say(&whole.as_bytes()[at..]), (ENDED.to_owned(), Step::Close), "{at}");
+            assert_eq!(world.counts(), (0, 0, 0));
+        }
+    }
+}

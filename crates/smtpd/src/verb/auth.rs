@@ -91,7 +91,7 @@ fn log_in(session: &mut Session, credentials: &Credentials) -> Option<Reply> {
     };
     match auth.log_in(&attempt) {
         Ok(login) => {
-            session.login = Some(login);
+            session.login = Some(auth.enter(login, session.peer.waker.clone()));
             Some(Reply::new(235, Enhanced(2, 7, 0), "You are logged in"))
         }
         Err(LoginError::Rejected { delay_millis }) => {

@@ -59,6 +59,7 @@ fn check_sender(session: &Session, submission: &Submission, mail: &Mail) -> Resu
     };
     // RFC 5321 §4.5.5: a receipt or an automatic answer comes from nobody.
     let Some(mailbox) = mail.reverse_path.mailbox() else { return Ok(()) };
+    let login = login.login();
     match may_send_as(submission, login, mailbox) {
         Ok(true) => Ok(()),
         // RFC 6409 §6.1.

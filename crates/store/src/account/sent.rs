@@ -143,6 +143,7 @@ fn will_not_fit(error: &Error) -> bool {
         Error::NoSuchAccount
         | Error::NoSuchMessage
         | Error::NoSuchDevice
+        | Error::LoginEnded
         | Error::MaildropInUse
         | Error::NoSpace(_)
         | Error::Fault(_) => false,

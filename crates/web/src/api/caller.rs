@@ -64,7 +64,8 @@ fn by_password(visit: Visit, user: &str, password: &str) -> Result<Owner, Proble
     match visit.site.auth().log_in(&attempt) {
         Ok(login) if !login.main_password => {
             let (account, device) = (login.account, login.device);
-            Ok(Owner { visit, account, device, address: login.name, proof: Proof::Password })
+            let mail = visit.site.auth().account_of(&login);
+            Ok(Owner { visit, account, device, mail, address: login.name, proof: Proof::Password })
         }
         Ok(_) => Err(Problem::new(Kind::LogIn, wrong)),
         Err(LoginError::Rejected { delay_millis }) => Err(Problem::new(Kind::LogIn, wrong).after_millis(delay_millis)),
