@@ -73,6 +73,7 @@ fn refusal(error: store::Error, device: &str) -> Error {
         | store::Error::MaildropInUse
         | store::Error::OverQuota { .. }
         | store::Error::NoSpace(_)
+        | store::Error::Damaged(_)
         | store::Error::Fault(_) => Error::Store(error),
     }
 }

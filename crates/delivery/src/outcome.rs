@@ -95,6 +95,7 @@ impl From<&store::Error> for RecipientOutcome {
             | store::Error::AlreadyExists
             | store::Error::InvalidName(_)
             | store::Error::MaildropInUse
+            | store::Error::Damaged(_)
             | store::Error::Fault(_) => Self::Fault,
         }
     }

@@ -100,6 +100,10 @@ impl From<Error> for Tagged {
             Error::NoSpace(_) => Self::refused(Code::OverQuota, text),
             Error::NoSuchMessage | Error::NoSuchDevice | Error::LoginEnded | Error::MaildropInUse => Self::no(text),
             // The store has logged it with context; a stranger learns nothing of it.
+            // RFC 5530 §3: trying again does not help.
+            Error::Damaged(_) => {
+                Self::refused(Code::Corruption, "Some of this mailbox is damaged, and its administrator must repair it")
+            }
             Error::Fault(_) => Self::refused(Code::Unavailable, "Internal error, try again later"),
         }
     }

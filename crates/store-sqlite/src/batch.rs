@@ -1,9 +1,12 @@
 //! How a batch of changes becomes one transaction of a shard, and what an error of it means.
 
+use crate::chain::Chain;
 use crate::checkpoint::Log;
-use crate::shard::{INLINE_BYTES_MAX, ShardFile, head};
+use crate::fault::Fault;
+use crate::shard::{ShardFile, head};
+use crate::sum;
+use crate::upgrade::upgrade;
 use crate::writer::{BatchError, Batches, Change, Outcome};
-use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, Error, ErrorCode, ffi, params};
 use std::collections::HashMap;
 use store::engine::{Commit, Write};
@@ -31,13 +34,14 @@ impl ShardWriter {
             }
             emptied => emptied.map_err(|error| file.cannot("bring the log into", &error))?,
         }
+        upgrade(&file, &connection)?;
         Ok(Self { file, connection: Some(connection), log, acknowledged: HashMap::new() })
     }
 
     /// The state that readers see must be what was acknowledged, or ahead of it by commits whose outcome was unknown.
     fn check_heads(&self, connection: &Connection) -> Result<(), String> {
         for (account, acknowledged) in &self.acknowledged {
-            let found = head(connection, *account).map_err(|error| self.file.cannot("read", &error))?;
+            let found = head(connection, *account).map_err(|fault| self.file.failed("read", &fault))?;
             if found < *acknowledged {
                 return Err(format!(
                     "{} has lost acknowledged commits: account {account} is at {found} and was at {acknowledged}; \
@@ -70,11 +74,16 @@ impl ShardWriter {
     }
 
     /// Ends a transaction that failed and says what is certain about it.
-    fn roll_back(&mut self, connection: &Connection, changes: &[&Change], error: &Error) -> BatchError {
-        let what = self.file.cannot("write", error);
+    fn roll_back(&mut self, connection: &Connection, changes: &[&Change], fault: &Fault) -> BatchError {
+        let what = self.file.failed("write", fault);
         let ended = connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok();
-        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && ended && self.is_unchanged(connection, changes) {
+        let unchanged = ended && self.is_unchanged(connection, changes);
+        if fault.code() == Some(ErrorCode::DiskFull) && unchanged {
             return BatchError::Full { what };
+        }
+        // Nothing was flushed: that the file is damaged was found while it was read.
+        if fault.is_damage() && ended {
+            return BatchError::Damaged { what };
         }
         for change in changes {
             // It may be gone or not, so that its head says nothing.
@@ -96,7 +105,7 @@ impl Batches for ShardWriter {
                 self.acknowledge(changes, &outcomes);
                 Ok(outcomes)
             }
-            Err(error) => Err(self.roll_back(&connection, changes, &error)),
+            Err(fault) => Err(self.roll_back(&connection, changes, &fault)),
         };
         self.connection = Some(connection);
         result
@@ -130,14 +139,15 @@ fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
     Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None))
 }
 
-fn transaction(connection: &Connection, changes: &[&Change]) -> rusqlite::Result<Vec<Outcome>> {
+fn transaction(connection: &Connection, changes: &[&Change]) -> Result<Vec<Outcome>, Fault> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let mut tables = Tables::prepare(connection)?;
     let apply = |change: &&Change| match change {
         Change::Commit(commit) => tables.commit(commit),
         Change::Remove(account) => tables.remove(*account).map(|()| Outcome::Applied),
     };
-    let outcomes = changes.iter().map(apply).collect::<rusqlite::Result<Vec<_>>>()?;
+    let outcomes = changes.iter().map(apply).collect::<Result<Vec<_>, Fault>>()?;
+    tables.chain.settle()?;
     drop(tables);
     connection.prepare_cached("COMMIT")?.execute([])?;
     Ok(outcomes)
@@ -147,92 +157,53 @@ fn transaction(connection: &Connection, changes: &[&Change]) -> rusqlite::Result
 struct Tables<'c> {
     connection: &'c Connection,
     advance: CachedStatement<'c>,
-    find: CachedStatement<'c>,
-    set: CachedStatement<'c>,
-    unset: CachedStatement<'c>,
-    add_large: CachedStatement<'c>,
-    set_large: CachedStatement<'c>,
-    unset_large: CachedStatement<'c>,
+    chain: Chain<'c>,
 }
 
 impl<'c> Tables<'c> {
     fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
             connection,
-            advance: connection.prepare_cached("UPDATE heads SET ver = ?3 WHERE account = ?1 AND ver = ?2")?,
-            find: connection.prepare_cached("SELECT value FROM records WHERE account = ?1 AND key = ?2")?,
-            set: connection.prepare_cached(
-                "INSERT INTO records VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET value = excluded.value",
-            )?,
-            unset: connection.prepare_cached("DELETE FROM records WHERE account = ?1 AND key = ?2")?,
-            add_large: connection.prepare_cached("INSERT INTO large (value) VALUES (?1)")?,
-            set_large: connection.prepare_cached("UPDATE large SET value = ?2 WHERE number = ?1")?,
-            unset_large: connection.prepare_cached("DELETE FROM large WHERE number = ?1")?,
+            advance: connection
+                .prepare_cached("UPDATE heads SET ver = ?3, sum = ?5 WHERE account = ?1 AND ver = ?2 AND sum = ?4")?,
+            chain: Chain::prepare(connection)?,
         })
     }
 
-    fn commit(&mut self, commit: &Commit) -> rusqlite::Result<Outcome> {
+    fn commit(&mut self, commit: &Commit) -> Result<Outcome, Fault> {
         // The head comes first: a conflict is found before anything was written.
         if !self.advance_head(commit)? {
             return Ok(Outcome::Conflict { head: head(self.connection, commit.account)? });
         }
         for write in &commit.writes {
             match write {
-                Write::Put { key, value } => self.put(commit.account, key, value)?,
-                Write::Delete { key } => self.delete(commit.account, key)?,
+                Write::Put { key, value } => self.chain.put(commit.account, key, value)?,
+                Write::Delete { key } => self.chain.remove(commit.account, key)?,
             }
         }
         Ok(Outcome::Applied)
     }
 
-    fn advance_head(&mut self, commit: &Commit) -> rusqlite::Result<bool> {
+    fn advance_head(&mut self, commit: &Commit) -> Result<bool, Fault> {
         let Commit { account, expected, next, .. } = commit;
-        if *expected == ModSeq(0) {
-            let mut create =
-                self.connection.prepare_cached("INSERT INTO heads VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
-            return Ok(create.execute(params![account.0, next.0.cast_signed()])? == 1);
+        let (was, is) = (sum::head(*account, *expected), sum::head(*account, *next));
+        if *expected != ModSeq(0) {
+            let vers = (expected.0.cast_signed(), next.0.cast_signed());
+            return Ok(self.advance.execute(params![account.0, vers.0, vers.1, was, is])? == 1);
         }
-        Ok(self.advance.execute(params![account.0, expected.0.cast_signed(), next.0.cast_signed()])? == 1)
+        let mut create =
+            self.connection.prepare_cached("INSERT INTO heads VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?;
+        let created = create.execute(params![account.0, next.0.cast_signed(), is])? == 1;
+        if created {
+            self.chain.start(*account)?;
+        }
+        Ok(created)
     }
 
-    /// The number in `large` of what the key holds, if it holds a long value.
-    fn large(&mut self, account: AccountId, key: &[u8]) -> rusqlite::Result<Option<i64>> {
-        let mut rows = self.find.query(params![account.0, key])?;
-        Ok(match rows.next()? {
-            Some(row) => match row.get_ref(0)? {
-                ValueRef::Integer(number) => Some(number),
-                _ => None,
-            },
-            None => None,
-        })
-    }
-
-    fn put(&mut self, account: AccountId, key: &[u8], value: &[u8]) -> rusqlite::Result<()> {
-        let old = self.large(account, key)?;
-        if value.len() <= INLINE_BYTES_MAX {
-            self.set.execute(params![account.0, key, value])?;
-            return old.map_or(Ok(()), |number| self.unset_large.execute([number]).map(drop));
-        }
-        if let Some(number) = old {
-            return self.set_large.execute(params![number, value]).map(drop);
-        }
-        let number = self.add_large.insert([value])?;
-        self.set.execute(params![account.0, key, number]).map(drop)
-    }
-
-    fn delete(&mut self, account: AccountId, key: &[u8]) -> rusqlite::Result<()> {
-        if let Some(number) = self.large(account, key)? {
-            self.unset_large.execute([number])?;
-        }
-        self.unset.execute(params![account.0, key]).map(drop)
-    }
-
-    fn remove(&mut self, account: AccountId) -> rusqlite::Result<()> {
-        let large = "DELETE FROM large WHERE number IN
-                     (SELECT value FROM records WHERE account = ?1 AND typeof(value) = 'integer')";
-        self.connection.execute(large, [account.0])?;
-        self.connection.execute("DELETE FROM records WHERE account = ?1", [account.0])?;
-        self.connection.execute("DELETE FROM heads WHERE account = ?1", [account.0]).map(drop)
+    fn remove(&mut self, account: AccountId) -> Result<(), Fault> {
+        self.chain.clear(account)?;
+        self.connection.execute("DELETE FROM heads WHERE account = ?1", [account.0])?;
+        Ok(())
     }
 }
 
@@ -240,6 +211,7 @@ impl<'c> Tables<'c> {
 mod tests {
     use super::*;
     use crate::checkpoint::Checkpointer;
+    use crate::shard::INLINE_BYTES_MAX;
     use std::path::Path;
     use tempfile::TempDir;
 
@@ -286,7 +258,7 @@ mod tests {
         let applied = Outcome::Applied;
         assert_eq!(outcomes, [applied, conflict(1), applied, conflict(0), applied]);
         let counts = ["heads", "records", "large"].map(|table| count(&shard.file, table));
-        assert_eq!(counts, [1, 3, 1], "the conflicts have written nothing");
+        assert_eq!(counts, [1, 1 + 3, 1], "the conflicts have written nothing, the first row of an account counts");
     }
 
     #[test]
@@ -298,7 +270,7 @@ mod tests {
             head += 1;
             let (account, expected, next) = (AccountId(16), ModSeq(head - 1), ModSeq(head));
             run(&mut shard, &[Change::Commit(Commit { account, expected, next, writes: vec![write] })]).unwrap();
-            assert_eq!((count(&shard.file, "records"), count(&shard.file, "large")), (1, large), "{bytes} bytes");
+            assert_eq!((count(&shard.file, "records"), count(&shard.file, "large")), (2, large), "{bytes} bytes");
         };
         check(INLINE_BYTES_MAX, 0);
         check(INLINE_BYTES_MAX + 1, 1);
@@ -318,7 +290,7 @@ mod tests {
         let lost_a_race = put(16, 0, 1, b"");
         let refused = run(&mut shard, &[put(17, 0, 1, b"small"), lost_a_race, put(16, 1, 2, &[2; 300_000])]);
         assert!(matches!(&refused, Err(BatchError::Full { what }) if what.contains("shard-00")), "{refused:?}");
-        assert_eq!((count(&shard.file, "heads"), count(&shard.file, "records")), (1, 1));
+        assert_eq!((count(&shard.file, "heads"), count(&shard.file, "records")), (1, 2));
         run(&mut shard, &[put(17, 0, 1, b"small")]).unwrap();
         run(&mut shard, &[Change::Remove(AccountId(16))]).unwrap();
         run(&mut shard, &[put(18, 0, 1, &[2; 300_000])]).unwrap();
@@ -337,11 +309,15 @@ mod tests {
         let mut shard = shard(None);
         run(&mut shard, &[put(16, 0, 7, b"a"), put(17, 0, 1, b"a")]).unwrap();
         let bad_disk = shard.file.writer().unwrap();
-        bad_disk.execute_batch("UPDATE heads SET ver = 6 WHERE account = 16").unwrap();
+        let set_head = |ver| {
+            let values = params![ver, sum::head(AccountId(16), ModSeq(ver as u64))];
+            bad_disk.execute("UPDATE heads SET ver = ?1, sum = ?2 WHERE account = 16", values).unwrap();
+        };
+        set_head(6_i64);
         let refused = shard.writer.reopen().unwrap_err();
         assert!(refused.contains("account 16 is at 6 and was at 7"), "{refused}");
         assert!(matches!(run(&mut shard, &[put(17, 1, 2, b"b")]), Err(BatchError::Failed { .. })), "and closed");
-        bad_disk.execute_batch("UPDATE heads SET ver = 8 WHERE account = 16").unwrap();
+        set_head(8);
         shard.writer.reopen().unwrap();
         assert_eq!(run(&mut shard, &[put(16, 8, 9, b"b")]).unwrap(), [Outcome::Applied]);
     }
@@ -356,7 +332,7 @@ mod tests {
         assert!(matches!(refused, Err(BatchError::Failed { .. })), "{refused:?}");
         shard.file.writer().unwrap().execute_batch("ALTER TABLE elsewhere RENAME TO large").unwrap();
         shard.writer.reopen().unwrap();
-        assert_eq!((count(&shard.file, "heads"), count(&shard.file, "records")), (1, 1));
+        assert_eq!((count(&shard.file, "heads"), count(&shard.file, "records")), (1, 2));
         run(&mut shard, &[put(16, 1, 2, b"b"), put(17, 0, 1, &[1; 9_000])]).unwrap();
     }
 

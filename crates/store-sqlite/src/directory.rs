@@ -13,8 +13,10 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-/// The version of the format that this program reads and writes.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+/// The version of the format that this program writes. 2: rows have checksums.
+pub(crate) const FORMAT_VERSION: u32 = 2;
+/// The first version that this program reads, and brings to [`FORMAT_VERSION`].
+pub(crate) const FORMAT_VERSION_FIRST: u32 = 1;
 /// More shards than this are refused.
 pub(crate) const SHARDS_MAX: u8 = 64;
 const FORMAT_TITLE: &str = "pillarbox sqlite store";
@@ -66,8 +68,9 @@ impl Directory {
         self.path.join(format!("shard-{number:02}.sqlite"))
     }
 
-    /// The number of shards that the directory was created with; `None` when it was never used.
-    pub fn shards(&self) -> Result<Option<u8>, OpenError> {
+    /// The number of shards that the directory was created with, and whether it is marked with the version that this
+    /// program writes; `None` when it was never used.
+    pub fn shards(&self) -> Result<Option<(u8, bool)>, OpenError> {
         let path = self.path.join("format");
         let mut text = Vec::new();
         match File::open(&path).and_then(|file| file.take(FORMAT_FILE_BYTES_MAX).read_to_end(&mut text)) {
@@ -82,7 +85,7 @@ impl Directory {
         }
     }
 
-    /// Records that all shards have been created. Durable.
+    /// Records that all shards have been created, or brought to the newest version. Durable.
     pub fn record_shards(&self, shards: u8) -> Result<(), OpenError> {
         let path = self.path.join("format");
         let text = format!("{FORMAT_TITLE}\nversion {FORMAT_VERSION}\nshards {shards}\n");
@@ -160,7 +163,8 @@ fn in_use(path: &Path, file: &mut File) -> OpenError {
     }
 }
 
-fn parse_format(path: &Path, text: &str) -> Result<u8, OpenError> {
+/// The number of shards, and whether all of them are of the version that this program writes.
+fn parse_format(path: &Path, text: &str) -> Result<(u8, bool), OpenError> {
     let place = path.display();
     let mut lines = text.lines();
     if lines.next() != Some(FORMAT_TITLE) {
@@ -176,18 +180,19 @@ fn parse_format(path: &Path, text: &str) -> Result<u8, OpenError> {
         })
     };
     let version = number("version")?;
-    if version != FORMAT_VERSION {
+    if !(FORMAT_VERSION_FIRST..=FORMAT_VERSION).contains(&version) {
         return Err(OpenError {
             what: format!(
-                "{place} says that the store has format version {version}, and this program knows version \
-                 {FORMAT_VERSION} only; run the version of the program that wrote it"
+                "{place} says that the store has format version {version}, and this program knows versions \
+                 {FORMAT_VERSION_FIRST} to {FORMAT_VERSION}; run the version of the program that wrote it"
             ),
         });
     }
     let shards = number("shards")?;
-    u8::try_from(shards).ok().filter(|shards| (1..=SHARDS_MAX).contains(shards)).ok_or_else(|| OpenError {
-        what: format!("{place} is damaged: {shards} is no number of shards; restore it from a backup"),
-    })
+    let shards = u8::try_from(shards).ok().filter(|shards| (1..=SHARDS_MAX).contains(shards)).ok_or_else(|| {
+        OpenError { what: format!("{place} is damaged: {shards} is no number of shards; restore it from a backup") }
+    })?;
+    Ok((shards, version == FORMAT_VERSION))
 }
 
 #[cfg(test)]
@@ -196,19 +201,21 @@ mod tests {
 
     #[test]
     fn format_files() {
-        let check =
-            |text: &str, expected: Result<u8, &str>| match (parse_format(Path::new("/d/format"), text), expected) {
-                (Ok(shards), Ok(expected)) => assert_eq!(shards, expected),
-                (Err(error), Err(part)) => {
-                    assert!(error.what.contains(part) && error.what.contains("/d/format"), "{error}")
-                }
-                (found, expected) => panic!("{text:?}: {found:?}, not {expected:?}"),
-            };
-        check("pillarbox sqlite store\nversion 1\nshards 4\n", Ok(4));
-        check("pillarbox sqlite store\nversion 1\nshards 64\n", Ok(64));
+        let check = |text: &str, expected: Result<(u8, bool), &str>| match (
+            parse_format(Path::new("/d/format"), text),
+            expected,
+        ) {
+            (Ok(shards), Ok(expected)) => assert_eq!(shards, expected),
+            (Err(error), Err(part)) => {
+                assert!(error.what.contains(part) && error.what.contains("/d/format"), "{error}")
+            }
+            (found, expected) => panic!("{text:?}: {found:?}, not {expected:?}"),
+        };
+        check("pillarbox sqlite store\nversion 1\nshards 4\n", Ok((4, false)));
+        check("pillarbox sqlite store\nversion 2\nshards 64\n", Ok((64, true)));
         check("pillarbox sqlite store\nversion 1\nshards 65\n", Err("is no number of shards"));
         check("pillarbox sqlite store\nversion 1\nshards 0\n", Err("is no number of shards"));
-        check("pillarbox sqlite store\nversion 2\nshards 4\n", Err("format version 2"));
+        check("pillarbox sqlite store\nversion 3\nshards 4\n", Err("format version 3"));
         check("pillarbox sqlite store\nversion 1\n", Err("no line `shards NUMBER`"));
         check("pillarbox sqlite store\n", Err("no line `version NUMBER`"));
         check("something else\nversion 1\nshards 4\n", Err("does not belong"));

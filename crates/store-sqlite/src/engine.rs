@@ -6,6 +6,7 @@ use crate::directory::{Directory, OpenError, SHARDS_MAX};
 use crate::reader::Readers;
 use crate::shard::ShardFile;
 use crate::writer::{Change, Writer};
+use std::collections::BTreeSet;
 use std::path::Path;
 use store::engine::{Commit, CommitError, Engine, EngineError, KEY_BYTES_MAX, Snapshot, VALUE_BYTES_MAX, Write};
 use store::ids::AccountId;
@@ -40,62 +41,113 @@ pub struct SqliteEngine {
     _directory: Directory,
 }
 
+/// A file with the threads that work on it.
 #[derive(Debug)]
-struct Shard {
+enum Shard {
+    Open(OpenShard),
+    /// It could not be opened: only the accounts in it are concerned.
+    Closed {
+        why: String,
+    },
+}
+
+#[derive(Debug)]
+struct OpenShard {
     readers: Readers,
     writer: Writer,
     _checkpointer: Checkpointer,
 }
 
 impl SqliteEngine {
-    /// Opens the data directory, and creates it where there is none.
+    /// Opens the data directory, and creates it where there is none. A shard that cannot be opened is left closed: its
+    /// accounts are [`EngineError::Damaged`], the others work.
     ///
     /// # Errors
-    /// When another process has it open, it has a foreign or newer format, or it cannot be read and written; the text
-    /// is one sentence for the operator.
+    /// When another process has it open, it has a foreign or newer format, or none of it can be read and written; the
+    /// text is one sentence for the operator.
     pub fn open(directory: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
         check_version(rusqlite::version_number())?;
         let directory = Directory::lock(directory)?;
-        let shards = match directory.shards()? {
+        let (shards, is_newest) = match directory.shards()? {
             Some(shards) => shards,
-            None => create(&directory, options)?,
+            None => (create(&directory, options)?, true),
         };
-        let open = |number| Shard::open(&directory, shard_file(&directory, options, (number, shards)), options);
-        let shards = (0..shards).map(open).collect::<Result<_, _>>()?;
-        Ok(Self { shards, _directory: directory })
+        let open = |number| OpenShard::open(&directory, shard_file(&directory, options, (number, shards)), options);
+        let mut opened = Vec::new();
+        let mut first_error = None;
+        for number in 0..shards {
+            opened.push(open(number).map_or_else(
+                |error| {
+                    tracing::error!("accounts cannot be used: {error}");
+                    let why = error.what.clone();
+                    first_error.get_or_insert(error);
+                    Shard::Closed { why }
+                },
+                Shard::Open,
+            ));
+        }
+        match first_error {
+            Some(error) if opened.iter().all(Shard::is_closed) => return Err(error),
+            // A shard that is closed may be of an earlier version still.
+            Some(_) => {}
+            None if is_newest => {}
+            None => directory.record_shards(shards)?,
+        }
+        Ok(Self { shards: opened, _directory: directory })
     }
 
-    fn shard(&self, account: AccountId) -> &Shard {
+    fn shard(&self, account: AccountId) -> Result<&OpenShard, String> {
         // There is at least one shard (`directory` refuses 0), so that the remainder is the index of one.
-        &self.shards[account.0 as usize % self.shards.len()]
+        match &self.shards[account.0 as usize % self.shards.len()] {
+            Shard::Open(shard) => Ok(shard),
+            Shard::Closed { why } => Err(format!("account {account} cannot be read: {why}")),
+        }
     }
 }
 
 impl Engine for SqliteEngine {
     fn snapshot(&self, account: AccountId) -> Result<Box<dyn Snapshot + '_>, EngineError> {
-        Ok(Box::new(self.shard(account).readers.snapshot(account)?))
+        let shard = self.shard(account).map_err(|what| EngineError::Damaged { what })?;
+        Ok(Box::new(shard.readers.snapshot(account)?))
     }
 
     fn commit(&self, commit: Commit) -> Result<(), CommitError> {
         check_limits(&commit).map_err(|what| CommitError::Failed { what })?;
-        self.shard(commit.account).writer.change(Change::Commit(commit))
+        let shard = self.shard(commit.account).map_err(|what| CommitError::Damaged { what })?;
+        shard.writer.change(Change::Commit(commit))
     }
 
     fn accounts(&self) -> Result<Vec<AccountId>, EngineError> {
-        let mut accounts = Vec::new();
+        let mut accounts = BTreeSet::new();
         for shard in &self.shards {
-            accounts.append(&mut shard.readers.accounts()?);
+            if let Shard::Open(shard) = shard {
+                accounts.append(&mut shard.readers.accounts()?);
+            }
         }
-        accounts.sort_unstable();
-        Ok(accounts)
+        Ok(accounts.into_iter().collect())
     }
 
     fn remove_account(&self, account: AccountId) -> Result<(), CommitError> {
-        self.shard(account).writer.change(Change::Remove(account))
+        let shard = self.shard(account).map_err(|what| CommitError::Damaged { what })?;
+        shard.writer.change(Change::Remove(account))
+    }
+
+    fn closed(&self) -> Vec<String> {
+        let why = |shard: &Shard| match shard {
+            Shard::Open(_) => None,
+            Shard::Closed { why } => Some(why.clone()),
+        };
+        self.shards.iter().filter_map(why).collect()
     }
 }
 
 impl Shard {
+    fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed { .. })
+    }
+}
+
+impl OpenShard {
     fn open(directory: &Directory, file: ShardFile, options: &SqliteOptions) -> Result<Self, OpenError> {
         if !file.path.exists() {
             let what = format!("{} is missing; restore it from a backup", file.path.display());

@@ -9,16 +9,22 @@
 //! Invariant: a commit is answered `Ok` only after its transaction was flushed (`synchronous=FULL`).
 //! Invariant: after an error whose effect is not known the shard commits nothing more until it was opened again, the
 //! write-ahead log was emptied into the file, and no acknowledged head was found missing.
+//! Invariant: every row carries checksums (`sum`), which are checked whenever it is read, or said not to be there.
+//! Invariant: a shard that cannot be used stops its own accounts only.
 //! Invariant: only one process has a data directory open.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod batch;
+mod chain;
 mod checkpoint;
 mod directory;
 mod engine;
+mod fault;
 mod reader;
 mod shard;
+mod sum;
+mod upgrade;
 mod writer;
 
 pub use directory::OpenError;

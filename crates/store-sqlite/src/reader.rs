@@ -3,9 +3,12 @@
 //! A transaction that stays open keeps the write-ahead log from starting over: a snapshot is for one step of a session,
 //! not for its life.
 
+use crate::fault::Fault;
 use crate::shard::{ShardFile, head};
+use crate::sum::{self, Place};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,22 +43,30 @@ impl Readers {
     /// A view of the account as it is now.
     pub fn snapshot(&self, account: AccountId) -> Result<SqliteSnapshot<'_>, EngineError> {
         let mut reader = self.take()?;
-        let head = reader.begin(account).map_err(|error| {
+        let head = reader.begin(account).map_err(|fault| {
             reader.broken = true;
-            self.failed(account, &error)
+            self.failed(account, &fault)
         })?;
         Ok(SqliteSnapshot { reader, account, head })
     }
 
-    /// Every account of the shard, ascending.
-    pub fn accounts(&self) -> Result<Vec<AccountId>, EngineError> {
+    /// Every account of the shard, ascending; also one of which only the head, or only the rows, can be found.
+    pub fn accounts(&self) -> Result<BTreeSet<AccountId>, EngineError> {
         let reader = self.take()?;
         let accounts = || {
-            let mut statement = reader.connection()?.prepare_cached("SELECT account FROM heads ORDER BY account")?;
-            let accounts = statement.query_map([], |row| row.get(0).map(AccountId))?;
-            accounts.collect::<rusqlite::Result<Vec<_>>>()
+            let connection = reader.connection()?;
+            let mut heads = connection.prepare_cached("SELECT account FROM heads")?;
+            let mut accounts =
+                heads.query_map([], |row| row.get(0).map(AccountId))?.collect::<rusqlite::Result<BTreeSet<_>>>()?;
+            let next = "SELECT account FROM records WHERE account > ?1 ORDER BY account, key LIMIT 1";
+            let (mut next, mut last) = (connection.prepare_cached(next)?, -1_i64);
+            while let Some(account) = next.query_row([last], |row| row.get::<_, u32>(0)).optional()? {
+                accounts.insert(AccountId(account));
+                last = i64::from(account);
+            }
+            Ok(accounts)
         };
-        accounts().map_err(|error| EngineError { what: self.file.cannot("list the accounts of", &error) })
+        accounts().map_err(|error: rusqlite::Error| self.error("list the accounts of", &error.into()))
     }
 
     fn take(&self) -> Result<Reader<'_>, EngineError> {
@@ -64,7 +75,7 @@ impl Readers {
         let (mut pool, waited) =
             self.freed.wait_timeout_while(pool, WAIT, all_in_use).unwrap_or_else(PoisonError::into_inner);
         if waited.timed_out() {
-            return Err(EngineError {
+            return Err(EngineError::Failed {
                 what: format!(
                     "cannot read {}: all {} read connections have been in use for {} s",
                     self.file.path.display(),
@@ -81,21 +92,17 @@ impl Readers {
         // From here on dropping the reader frees its place.
         let mut reader = Reader { readers: self, connection: None, broken: false };
         let opened = self.file.reader();
-        reader.connection = Some(opened.map_err(|error| EngineError { what: self.file.cannot("open", &error) })?);
+        reader.connection = Some(opened.map_err(|error| self.error("open", &error.into()))?);
         Ok(reader)
     }
 
-    fn failed(&self, account: AccountId, error: &rusqlite::Error) -> EngineError {
-        EngineError { what: self.file.cannot(&format!("read account {account} in"), error) }
+    fn failed(&self, account: AccountId, fault: &Fault) -> EngineError {
+        self.error(&format!("read account {account} in"), fault)
     }
 
-    fn damaged(&self, account: AccountId) -> EngineError {
-        EngineError {
-            what: format!(
-                "{} is damaged: a record of account {account} has lost its value; restore the file from a backup",
-                self.file.path.display()
-            ),
-        }
+    fn error(&self, tried: &str, fault: &Fault) -> EngineError {
+        let what = self.file.failed(tried, fault);
+        if fault.is_damage() { EngineError::Damaged { what } } else { EngineError::Failed { what } }
     }
 }
 
@@ -112,7 +119,7 @@ impl Reader<'_> {
     }
 
     /// The first read fixes what the transaction sees.
-    fn begin(&self, account: AccountId) -> rusqlite::Result<ModSeq> {
+    fn begin(&self, account: AccountId) -> Result<ModSeq, Fault> {
         let connection = self.connection()?;
         connection.prepare_cached("BEGIN")?.execute([])?;
         head(connection, account)
@@ -144,18 +151,34 @@ pub(crate) struct SqliteSnapshot<'a> {
 }
 
 impl SqliteSnapshot<'_> {
-    fn find(&self, key: &[u8]) -> rusqlite::Result<Option<Found>> {
-        let mut statement =
-            self.reader.connection()?.prepare_cached("SELECT value FROM records WHERE account = ?1 AND key = ?2")?;
+    fn find(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        let mut statement = self.reader.connection()?.prepare_cached(
+            "SELECT key, value, sum, link FROM records WHERE account = ?1 AND key <= ?2 ORDER BY key DESC LIMIT 1",
+        )?;
         let mut rows = statement.query(params![self.account.0, key])?;
-        let Some(row) = rows.next()? else {
-            return Ok(None);
+        let before = match rows.next()? {
+            Some(row) if row.get_ref(0)? == ValueRef::Blob(key) => return self.value(key, row).map(Some),
+            Some(row) => Some(self.place(key, row)?),
+            None => None,
         };
-        Ok(Some(match row.get_ref(0)? {
-            ValueRef::Blob(value) => Found::Inline(value.to_vec()),
-            ValueRef::Integer(number) => Found::Large(number),
-            _ => Found::Damaged,
-        }))
+        // Not there: the row before must say so.
+        let mut after = self
+            .reader
+            .connection()?
+            .prepare_cached("SELECT key FROM records WHERE account = ?1 AND key > ?2 ORDER BY key LIMIT 1")?;
+        let next: Option<Vec<u8>> = after.query_row(params![self.account.0, key], |row| row.get(0)).optional()?;
+        self.check_link(before.as_ref(), next.as_deref(), key).map(|()| None)
+    }
+
+    /// The value in a row (key, value, sum, link), sound.
+    fn value(&self, key: &[u8], row: &Row<'_>) -> Result<Vec<u8>, Fault> {
+        let value = match row.get_ref(1)? {
+            ValueRef::Blob(value) => Some(value.to_vec()),
+            ValueRef::Integer(number) => self.large(number)?,
+            ValueRef::Null | ValueRef::Real(_) | ValueRef::Text(_) => None,
+        };
+        let sum: i64 = row.get(2)?;
+        value.filter(|value| sum::row(self.account, key, value) == sum).ok_or_else(|| Fault::damaged(self.account, key))
     }
 
     /// The value that a record keeps elsewhere; `None` if it is not there, which is damage.
@@ -164,48 +187,69 @@ impl SqliteSnapshot<'_> {
         statement.query_row([number], |row| row.get(0)).optional()
     }
 
-    fn walk(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> rusqlite::Result<Walk> {
-        let mut statement = self.reader.connection()?.prepare_cached(
-            "SELECT key, value FROM records WHERE account = ?1 AND key >= ?2 AND key < ?3 ORDER BY key",
+    /// Where a row (key, value, sum, link) stands and what it says of the next.
+    fn place(&self, near: &[u8], row: &Row<'_>) -> Result<(Place, i64), Fault> {
+        let place = Place::read(row.get_ref(0)?).ok_or_else(|| Fault::damaged(self.account, near))?;
+        Ok((place, row.get(3)?))
+    }
+
+    /// That `next` follows the row before; an account without a head has neither.
+    fn check_link(&self, before: Option<&(Place, i64)>, next: Option<&[u8]>, near: &[u8]) -> Result<(), Fault> {
+        let holds = match before {
+            Some((place, link)) => self.head > ModSeq(0) && place.link(self.account, next) == *link,
+            None => self.head == ModSeq(0) && next.is_none(),
+        };
+        if holds { Ok(()) } else { Err(Fault::damaged(self.account, near)) }
+    }
+
+    fn walk(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), Fault> {
+        if from >= to {
+            return Ok(());
+        }
+        let connection = self.reader.connection()?;
+        let mut last = {
+            let mut before = connection.prepare_cached(
+                "SELECT key, value, sum, link FROM records WHERE account = ?1 AND key < ?2 ORDER BY key DESC LIMIT 1",
+            )?;
+            let mut rows = before.query(params![self.account.0, from])?;
+            rows.next()?.map(|row| self.place(from, row)).transpose()?
+        };
+        let mut statement = connection.prepare_cached(
+            "SELECT key, value, sum, link FROM records WHERE account = ?1 AND key >= ?2 ORDER BY key",
         )?;
-        let mut rows = statement.query(params![self.account.0, from, to])?;
+        let mut rows = statement.query(params![self.account.0, from])?;
         while let Some(row) = rows.next()? {
-            let ValueRef::Blob(key) = row.get_ref(0)? else {
-                return Ok(Walk::Damaged);
-            };
+            let ValueRef::Blob(key) = row.get_ref(0)? else { return Err(Fault::damaged(self.account, from)) };
+            self.check_link(last.as_ref(), Some(key), key)?;
+            if key >= to {
+                return Ok(());
+            }
             let flow = match row.get_ref(1)? {
-                ValueRef::Blob(value) => visit(key, value),
-                ValueRef::Integer(number) => match self.large(number)? {
-                    Some(value) => visit(key, &value),
-                    None => return Ok(Walk::Damaged),
-                },
-                _ => return Ok(Walk::Damaged),
+                // Short values are not copied.
+                ValueRef::Blob(value) if sum::row(self.account, key, value) == row.get::<_, i64>(2)? => {
+                    visit(key, value)
+                }
+                _ => visit(key, &self.value(key, row)?),
             };
             if flow == ControlFlow::Break(()) {
-                break;
+                return Ok(());
+            }
+            let link = row.get(3)?;
+            match &mut last {
+                Some((Place::Key(last), last_link)) => {
+                    last.clear();
+                    last.extend_from_slice(key);
+                    *last_link = link;
+                }
+                last => *last = Some((Place::Key(key.to_vec()), link)),
             }
         }
-        Ok(Walk::Done)
+        self.check_link(last.as_ref(), None, to)
     }
 
-    fn failed(&self, error: &rusqlite::Error) -> EngineError {
-        self.reader.readers.failed(self.account, error)
+    fn failed(&self, fault: &Fault) -> EngineError {
+        self.reader.readers.failed(self.account, fault)
     }
-
-    fn damaged(&self) -> EngineError {
-        self.reader.readers.damaged(self.account)
-    }
-}
-
-enum Found {
-    Inline(Vec<u8>),
-    Large(i64),
-    Damaged,
-}
-
-enum Walk {
-    Done,
-    Damaged,
 }
 
 impl Snapshot for SqliteSnapshot<'_> {
@@ -214,21 +258,10 @@ impl Snapshot for SqliteSnapshot<'_> {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        match self.find(key).map_err(|error| self.failed(&error))? {
-            None => Ok(None),
-            Some(Found::Inline(value)) => Ok(Some(value)),
-            Some(Found::Large(number)) => {
-                let value = self.large(number).map_err(|error| self.failed(&error))?;
-                value.map(Some).ok_or_else(|| self.damaged())
-            }
-            Some(Found::Damaged) => Err(self.damaged()),
-        }
+        self.find(key).map_err(|fault| self.failed(&fault))
     }
 
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError> {
-        match self.walk(from, to, visit).map_err(|error| self.failed(&error))? {
-            Walk::Done => Ok(()),
-            Walk::Damaged => Err(self.damaged()),
-        }
+        self.walk(from, to, visit).map_err(|fault| self.failed(&fault))
     }
 }

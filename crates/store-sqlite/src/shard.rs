@@ -3,9 +3,11 @@
 //! `records` keeps short values beside their keys, so that a scan of small records walks dense pages. A value longer
 //! than [`INLINE_BYTES_MAX`] lies in `large` under a number, and the record holds the number: long values in a table
 //! without row numbers would fill its inner pages, while in `large` the bodies of all commits of a batch are appended
-//! side by side, whichever accounts they belong to.
+//! side by side, whichever accounts they belong to. What `sum` and `link` are: [`crate::sum`].
 
-use crate::directory::FORMAT_VERSION;
+use crate::directory::{FORMAT_VERSION, FORMAT_VERSION_FIRST};
+use crate::fault::Fault;
+use crate::sum;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use std::fs::File;
 use std::io;
@@ -26,11 +28,15 @@ const STATEMENTS_CACHED: usize = 32;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS shard (number INTEGER NOT NULL, shards INTEGER NOT NULL);
-    CREATE TABLE IF NOT EXISTS heads (account INTEGER PRIMARY KEY, ver INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS heads (
+        account INTEGER PRIMARY KEY, ver INTEGER NOT NULL, sum INTEGER NOT NULL DEFAULT 0
+    );
     CREATE TABLE IF NOT EXISTS records (
         account INTEGER NOT NULL,
         key BLOB NOT NULL,
         value NOT NULL, -- a blob is the value, an integer is its number in `large`
+        sum INTEGER NOT NULL DEFAULT 0,
+        link INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (account, key)
     ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS large (number INTEGER PRIMARY KEY, value BLOB NOT NULL);
@@ -129,10 +135,10 @@ impl ShardFile {
             return Err(format!("{place} was not written by this program; choose another data directory"));
         }
         let version = pragma("user_version")?;
-        if version != i64::from(FORMAT_VERSION) {
+        if !(i64::from(FORMAT_VERSION_FIRST)..=i64::from(FORMAT_VERSION)).contains(&version) {
             return Err(format!(
-                "{place} has format version {version}, and this program knows version {FORMAT_VERSION} only; \
-                 run the version of the program that wrote it"
+                "{place} has format version {version}, and this program knows versions {FORMAT_VERSION_FIRST} to \
+                 {FORMAT_VERSION}; run the version of the program that wrote it"
             ));
         }
         let found = connection
@@ -172,12 +178,29 @@ impl ShardFile {
         };
         format!("cannot {what} {}: {error}{advice}", self.path.display())
     }
+
+    /// The same for damage that a checksum shows.
+    pub fn failed(&self, what: &str, fault: &Fault) -> String {
+        match fault {
+            Fault::Sqlite(error) => self.cannot(what, error),
+            Fault::Damaged(damage) => format!(
+                "{} is damaged: {damage}; run `pillarbox check` to see what else is, and restore the file from a backup",
+                self.path.display()
+            ),
+        }
+    }
 }
 
 /// The head of an account as the connection sees it.
-pub(crate) fn head(connection: &Connection, account: AccountId) -> rusqlite::Result<ModSeq> {
-    let mut statement = connection.prepare_cached("SELECT ver FROM heads WHERE account = ?1")?;
-    let head: Option<i64> = statement.query_row([account.0], |row| row.get(0)).optional()?;
+pub(crate) fn head(connection: &Connection, account: AccountId) -> Result<ModSeq, Fault> {
+    let mut statement = connection.prepare_cached("SELECT ver, sum FROM heads WHERE account = ?1")?;
+    let head: Option<(i64, i64)> = statement.query_row([account.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((ver, sum)) = head else {
+        // An account that was never written, or removed, has no rows either.
+        let mut rows = connection.prepare_cached("SELECT 1 FROM records WHERE account = ?1 LIMIT 1")?;
+        return if rows.exists([account.0])? { Err(Fault::damaged_head(account)) } else { Ok(ModSeq(0)) };
+    };
     // The engine takes no head above `i64::MAX`, so that none is negative here.
-    Ok(ModSeq(head.unwrap_or(0).cast_unsigned()))
+    let ver = ModSeq(ver.cast_unsigned());
+    if sum::head(account, ver) == sum { Ok(ver) } else { Err(Fault::damaged_head(account)) }
 }

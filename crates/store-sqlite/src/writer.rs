@@ -38,6 +38,8 @@ pub(crate) enum Outcome {
 pub(crate) enum BatchError {
     /// It is certain that nothing was changed.
     Full { what: String },
+    /// What was to be changed is damaged on disk; it is certain that nothing was changed.
+    Damaged { what: String },
     /// The outcome is not known.
     Failed { what: String },
 }
@@ -130,13 +132,14 @@ impl<B: Batches> Loop<B> {
                 }
                 self.batches.answered();
             }
-            // One large change must not take the small ones beside it down.
-            Err(BatchError::Full { .. }) if batch.len() > 1 => {
+            // One large change, or one of a damaged account, must not take those beside it down.
+            Err(BatchError::Full { .. } | BatchError::Damaged { .. }) if batch.len() > 1 => {
                 for request in batch {
                     self.answer(std::slice::from_ref(request));
                 }
             }
             Err(BatchError::Full { what }) => refuse(batch, &CommitError::Full { what }),
+            Err(BatchError::Damaged { what }) => refuse(batch, &CommitError::Damaged { what }),
             Err(BatchError::Failed { what }) => {
                 tracing::error!("commits failed and their outcome is not known: {what}");
                 refuse(batch, &CommitError::Failed { what: what.clone() });

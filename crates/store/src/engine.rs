@@ -6,6 +6,8 @@
 //! Invariant: a [`Snapshot`] shows the account as it was after exactly one commit, however long it lives.
 //! Invariant: when [`Engine::commit`] returns `Ok`, the commit is durable: it survives SIGKILL and power loss.
 //! Invariant: a commit whose `expected` is not the account's head changes nothing.
+//! Invariant: what is read is what was written. A value, a key that is not there, or a scan that is none of it is
+//! [`EngineError::Damaged`].
 
 use crate::ids::{AccountId, ModSeq};
 use std::fmt;
@@ -28,15 +30,21 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     /// [`CommitError::Conflict`] when the head is not `expected`; [`CommitError::Full`] when there is no space, nothing
-    /// was changed and the engine goes on; [`CommitError::Failed`] when it is not known whether the commit is durable:
+    /// was changed and the engine goes on; [`CommitError::Damaged`] likewise; [`CommitError::Failed`] when it is not known whether the commit is durable:
     /// the caller must throw away what it holds of the account and read it again.
     fn commit(&self, commit: Commit) -> Result<(), CommitError>;
 
-    /// Every account with a head above 0, ascending.
+    /// Every account with a head above 0, ascending, but for those of [`Engine::closed`].
     ///
     /// # Errors
     /// When the engine cannot read: [`EngineError`].
     fn accounts(&self) -> Result<Vec<AccountId>, EngineError>;
+
+    /// What of the storage could not be opened, in a sentence for each part. Its accounts are
+    /// [`EngineError::Damaged`]; the others work.
+    fn closed(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Removes every key and the head of an account, durably.
     ///
@@ -98,9 +106,17 @@ pub enum Write {
 
 /// The engine could not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineError {
-    /// What was tried, where, and what the system said.
-    pub what: String,
+pub enum EngineError {
+    /// The disk or the system.
+    Failed {
+        /// What was tried, where, and what the system said.
+        what: String,
+    },
+    /// What is stored is not what was written.
+    Damaged {
+        /// What, where, and what to do.
+        what: String,
+    },
 }
 
 /// A commit did not, or may not have, become durable.
@@ -116,6 +132,11 @@ pub enum CommitError {
         /// What was tried, where, and what the system said.
         what: String,
     },
+    /// What was to be changed is damaged on disk: nothing was changed, and other accounts are not concerned.
+    Damaged {
+        /// What, where, and what to do.
+        what: String,
+    },
     /// The outcome is not known.
     Failed {
         /// What was tried, where, and what the system said.
@@ -125,7 +146,9 @@ pub enum CommitError {
 
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
+        match self {
+            Self::Failed { what } | Self::Damaged { what } => f.write_str(what),
+        }
     }
 }
 
@@ -133,7 +156,7 @@ impl fmt::Display for CommitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Conflict { head } => write!(f, "the account has moved on to {head}"),
-            Self::Full { what } | Self::Failed { what } => f.write_str(what),
+            Self::Full { what } | Self::Damaged { what } | Self::Failed { what } => f.write_str(what),
         }
     }
 }

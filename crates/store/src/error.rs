@@ -39,7 +39,9 @@ pub enum Error {
     },
     /// No space. Nothing was changed.
     NoSpace(String),
-    /// The engine or an object failed, or stored bytes are damaged. Logged where it happened.
+    /// What is stored is not what was written. Nothing was changed. Logged where it was found.
+    Damaged(String),
+    /// The engine or an object failed. Logged where it happened.
     Fault(String),
 }
 
@@ -51,9 +53,16 @@ impl Error {
         Self::Fault(what)
     }
 
-    /// Damage in stored bytes.
+    /// Damage in stored bytes, logged here once.
+    pub(crate) fn damaged(what: impl fmt::Display) -> Self {
+        let what = what.to_string();
+        tracing::error!(%what, "stored data is damaged");
+        Self::Damaged(what)
+    }
+
+    /// Stored bytes that cannot be understood.
     pub(crate) fn corrupt(what: impl fmt::Display) -> impl FnOnce(Corrupt) -> Self {
-        move |Corrupt| Self::fault(format_args!("{what} is damaged; run `pillarbox check`"))
+        move |Corrupt| Self::damaged(format_args!("{what} is damaged; run `pillarbox check`"))
     }
 }
 
@@ -73,7 +82,7 @@ impl fmt::Display for Error {
                 write!(f, "the mailbox is full: it holds {used_bytes} of {quota_bytes} octets")
             }
             Self::NoSpace(what) => write!(f, "no space: {what}"),
-            Self::Fault(what) => f.write_str(what),
+            Self::Damaged(what) | Self::Fault(what) => f.write_str(what),
         }
     }
 }
@@ -82,7 +91,10 @@ impl std::error::Error for Error {}
 
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
-        Self::fault(error)
+        match error {
+            EngineError::Damaged { what } => Self::damaged(what),
+            EngineError::Failed { what } => Self::fault(what),
+        }
     }
 }
 

@@ -297,7 +297,7 @@ impl SimEngine {
 
 impl Engine for SimEngine {
     fn snapshot(&self, account: AccountId) -> Result<Box<dyn Snapshot + '_>, EngineError> {
-        let machine = self.process.lock_to_read().map_err(|what| EngineError { what })?;
+        let machine = self.process.lock_to_read().map_err(|what| EngineError::Failed { what })?;
         let account = machine.content.get(&account).cloned().unwrap_or_default();
         drop(machine);
         Ok(Box::new(SimSnapshot { engine: self, account }))
@@ -319,7 +319,7 @@ impl Engine for SimEngine {
     }
 
     fn accounts(&self) -> Result<Vec<AccountId>, EngineError> {
-        let machine = self.process.lock_to_read().map_err(|what| EngineError { what })?;
+        let machine = self.process.lock_to_read().map_err(|what| EngineError::Failed { what })?;
         Ok(machine.content.keys().copied().collect())
     }
 
@@ -355,7 +355,7 @@ struct SimSnapshot<'a> {
 
 impl SimSnapshot<'_> {
     fn read_fails(&self) -> Result<(), EngineError> {
-        self.engine.process.lock_to_read().map(drop).map_err(|what| EngineError { what })
+        self.engine.process.lock_to_read().map(drop).map_err(|what| EngineError::Failed { what })
     }
 }
 

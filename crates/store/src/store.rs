@@ -170,6 +170,7 @@ impl Store {
     pub fn remove_account(&self, id: AccountId) -> Result<(), Error> {
         self.account(id).cell.remove().map_err(|error| match error {
             CommitError::Full { what } => Error::NoSpace(what),
+            CommitError::Damaged { what } => Error::damaged(what),
             CommitError::Conflict { .. } | CommitError::Failed { .. } => Error::fault(error),
         })?;
         // Only now: an account whose records are there must have its bodies.

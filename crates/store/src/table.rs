@@ -95,6 +95,7 @@ impl Table {
                 }
                 Err(CommitError::Conflict { .. }) => {}
                 Err(CommitError::Full { what }) => return Err(Error::NoSpace(what).into()),
+                Err(CommitError::Damaged { what }) => return Err(Error::damaged(what).into()),
                 Err(error @ CommitError::Failed { .. }) => return Err(Error::fault(error).into()),
             }
         }

@@ -247,14 +247,16 @@ impl AccountCell {
                     self.publish(None);
                     self.logins.wake(self.id);
                 }
-                // What takes no room, or gives some back, must not fail with what needs it.
-                Err(CommitError::Full { .. }) if batch.len() > 1 => {
+                // What takes no room, or gives some back, must not fail with what needs it, nor what is sound with what is
+                // damaged.
+                Err(CommitError::Full { .. } | CommitError::Damaged { .. }) if batch.len() > 1 => {
                     return batch.iter().for_each(|operation| self.run_batch(std::slice::from_ref(operation)));
                 }
                 Err(CommitError::Full { what }) => {
                     tracing::warn!(account = %self.id, %what, "no space");
                     return finish_all(Error::NoSpace(what));
                 }
+                Err(CommitError::Damaged { what }) => return finish_all(Error::damaged(what)),
                 Err(CommitError::Failed { what }) => {
                     self.publish(None);
                     // It may be durable: who watches must look.

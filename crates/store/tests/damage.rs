@@ -127,7 +127,7 @@ fn store_of(rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Store {
 
 fn fault_or_fine<T>(what: &str, outcome: Result<T, Error>) -> Result<(), TestCaseError> {
     match outcome {
-        Ok(_) | Err(Error::Fault(_)) => Ok(()),
+        Ok(_) | Err(Error::Damaged(_) | Error::Fault(_)) => Ok(()),
         Err(error) => Err(TestCaseError::fail(format!("{what}: {error}"))),
     }
 }
@@ -150,7 +150,7 @@ fn use_all(account: &Account, device_damaged: bool) -> Result<(), TestCaseError>
         let reader = account.reader().unwrap();
         match reader.body(*email) {
             Ok(read) => prop_assert!(read == *body, "another body"),
-            Err(error) => prop_assert!(matches!(error, Error::Fault(_)), "body: {}", error),
+            Err(error) => prop_assert!(matches!(error, Error::Damaged(_) | Error::Fault(_)), "body: {}", error),
         }
         fault_or_fine("summary", reader.summary(*email))?;
     }

@@ -154,7 +154,7 @@ impl From<store::Error> for Problem {
             | store::Error::MaildropInUse
             | store::Error::OverQuota { .. }
             | store::Error::NoSpace(_) => Self::refused(error.to_string()),
-            store::Error::Fault(what) => Self::fault(&what),
+            store::Error::Damaged(what) | store::Error::Fault(what) => Self::fault(&what),
         }
     }
 }
