@@ -85,7 +85,10 @@ fn sender(message: &QueueItem) -> String {
 }
 
 fn next(message: &QueueItem) -> String {
-    message.next_at.clone().unwrap_or_else(|| "held".to_owned())
+    match &message.damaged {
+        Some(why) => format!("never: {why}"),
+        None => message.next_at.clone().unwrap_or_else(|| "held".to_owned()),
+    }
 }
 
 fn listed(items: &[Item]) -> String {

@@ -18,7 +18,7 @@ pub(super) struct Request {
 }
 
 const EXAMPLES: &str = "\
-Strangers can ask on the pages if the configuration says `account_requests = true`.
+Strangers can ask on the pages if the configuration says `account_requests = true`, or lists domains there.
 
 Examples:
   pillarbox request list                             those without an answer first

@@ -102,7 +102,8 @@ impl Delivery {
         now: Timestamp,
     ) -> Result<Vec<Claim>, ReportRefused> {
         let unknown = || ReportRefused::Never(format!("{address} has no mailbox here"));
-        let (local_part, domain) = address.rsplit_once('@').ok_or_else(unknown)?;
+        // RFC 5321 §4.5.1: `postmaster` needs no domain.
+        let (local_part, domain) = address.rsplit_once('@').unwrap_or((address, ""));
         let local_part = local_part.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(local_part);
         let decision = self.check_recipient(local_part, domain, address);
         let recipient = match decision.map_err(|error| ReportRefused::Later(error.to_string()))? {

@@ -15,7 +15,7 @@ const HEADER_BYTES_MAX: usize = 64 * 1024;
 pub struct Bounce {
     /// What it is about.
     pub id: QueueId,
-    /// Who gets it: the reverse path of the message, without angle brackets. It is sent from the null reverse path.
+    /// Who gets it: the reverse path of the message, without angle brackets, or `postmaster`. It is sent from the null reverse path.
     pub recipient: String,
     /// Header and body with CRLF line ends.
     pub content: Vec<u8>,
@@ -59,6 +59,24 @@ pub(crate) fn compose(entry: &Entry, original: &[u8], names: Names<'_>, now: Tim
     content.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
     let handover = Handover::new(&[b"bounce", &entry.id.0.to_be_bytes()], now, entry.attempts);
     Bounce { id: entry.id, recipient: entry.reverse_path.clone(), content, handover }
+}
+
+/// Tells the administrators of a message that cannot be read.
+pub(crate) fn of_damage(id: QueueId, why: &str, server: &str, now: Timestamp) -> Bounce {
+    let content = format!(
+        "From: Mail delivery <MAILER-DAEMON@{server}>\r\nTo: <postmaster@{server}>\r\n\
+         Subject: A message in the queue is damaged\r\nDate: {}\r\nMessage-ID: <damaged.{id}.{}@{server}>\r\n\
+         Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         Content-Transfer-Encoding: 8bit\r\n\r\n\
+         Message {id} in the outbound queue of {server} cannot be read:\r\n\r\n  {why}\r\n\r\n\
+         It was set aside and is not tried any more; all others are. Look at the disk.\r\n\
+         `pillarbox queue list` shows it, `pillarbox queue remove {id}` throws it away, and\r\n\
+         after a backup was restored `pillarbox queue retry {id}` has it tried again.\r\n",
+        format_rfc5322(now.unix_seconds()),
+        now.0,
+    );
+    let handover = Handover::new(&[b"damage", &id.0.to_be_bytes()], now, 0);
+    Bounce { id, recipient: "postmaster".to_owned(), content: content.into_bytes(), handover }
 }
 
 fn part(content: &mut String, boundary: &str, media_type: &str, text: &str) {
@@ -187,6 +205,7 @@ mod tests {
             attempts: 1,
             next_at,
             held: false,
+            account: None,
         }
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use smtp_proto::{ForwardPath, Mailbox, Reply, ReversePath};
 use std::fmt;
 use std::str::FromStr;
-use store::{Claim, Handover, Timestamp};
+use store::{AccountId, Claim, Handover, Timestamp};
 
 /// The version that is written before each entry.
 const VERSION: u8 = 1;
@@ -41,6 +41,8 @@ pub struct NewEntry {
     pub content: Vec<u8>,
     /// Whether it was submitted with SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
+    /// Whose it is; `None` for what the server itself writes.
+    pub account: Option<AccountId>,
     /// What it is known by if its client hands it over again; `None` for what the server itself writes.
     pub handover: Option<Handover>,
 }
@@ -77,6 +79,9 @@ pub struct Entry {
     pub next_at: Timestamp,
     /// An operator holds it back.
     pub held: bool,
+    /// The number of the account that sends it; `None` for what the server itself writes, or an earlier version queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<u32>,
 }
 
 /// A recipient of a message.
@@ -245,6 +250,7 @@ mod tests {
             attempts: 2,
             next_at: Timestamp(at.0 + 1),
             held: true,
+            account: Some(20),
         }
     }
 
@@ -261,7 +267,7 @@ mod tests {
     #[test]
     fn damage_is_a_fault_and_no_absence() {
         for bytes in [&b""[..], b"\x02{}", b"\x01{}", b"\x01"] {
-            assert!(matches!(Entry::decode(QueueId(7), bytes), Err(Error::Store(store::Error::Fault(_)))));
+            assert!(matches!(Entry::decode(QueueId(7), bytes), Err(Error::Damaged(_))));
         }
     }
 

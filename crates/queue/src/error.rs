@@ -11,6 +11,12 @@ pub enum Error {
     Held,
     /// The queue takes no more: which limit, as a sentence. Nothing was changed.
     Full(String),
+    /// The account has as much in the queue as it may: a sentence for its owner. Nothing was changed.
+    Share(String),
+    /// The account has sent as much as it may for now: a sentence for its owner, with the time to wait. Nothing was changed.
+    Rate(String),
+    /// Stored bytes are not what was written: which. It is logged.
+    Damaged(String),
     /// The store's answer.
     Store(store::Error),
 }
@@ -20,7 +26,7 @@ impl Error {
     pub(crate) fn damaged(what: impl fmt::Display) -> Self {
         let what = format!("outbound queue: {what}");
         tracing::error!(%what, "damage");
-        Self::Store(store::Error::Fault(what))
+        Self::Damaged(what)
     }
 }
 
@@ -29,7 +35,7 @@ impl fmt::Display for Error {
         match self {
             Self::NoSuchEntry => f.write_str("no such message in the queue"),
             Self::Held => f.write_str("the message is held; release it first"),
-            Self::Full(what) => f.write_str(what),
+            Self::Full(what) | Self::Share(what) | Self::Rate(what) | Self::Damaged(what) => f.write_str(what),
             Self::Store(error) => error.fmt(f),
         }
     }

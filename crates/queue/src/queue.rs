@@ -1,25 +1,27 @@
 //! The queue in its table. Every change is one durable transaction.
 //!
-//! Rows: `e` id = an [`Entry`]; `b` id chunk = a part of the message; `d` time id = a message that waits for its time
-//! (held ones have none); `s` = [`Totals`]; `r` id = a receipt (see `receipts`).
+//! Rows: `e` id = an [`Entry`]; `b` id chunk = a part of the message; `d`, `t` = a message that waits for its time (see
+//! `turns`; held ones have none); `s` = [`Totals`]; `a` = a share (see `share`); `r` id = a receipt (see `receipts`); `x` id =
+//! a message that was set aside (see `damage`).
 
+use crate::damage::{self, Damaged};
 use crate::entry::{Enqueued, Entry, LastReply, NewEntry, QueueId, Recipient, RecipientState};
 use crate::error::Error;
 use crate::receipts;
 use crate::schedule::{Next, Policy};
+use crate::share::{self, Limits, Wanted};
+use crate::turns::{self, Busy, Due};
 use serde::{Deserialize, Serialize};
 use smtp_proto::{Enhanced, Reply};
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::Waker;
 use store::{AccountId, Claims, Store, Table, TableTx, Timestamp, Watch};
 
-/// The queue holds so many messages at most.
-pub const ENTRIES_MAX: u64 = 100_000;
-/// The messages in the queue have so many octets at most, together.
-pub const QUEUE_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 /// A message is kept in rows of this length.
 pub const BODY_ROW_BYTES: usize = 1024 * 1024;
+
+/// Entries that are read at once where all are looked at.
+const LISTED_AT_ONCE: usize = 1000;
 
 const TOTALS_KEY: &[u8] = b"s";
 
@@ -29,8 +31,7 @@ pub struct Queue {
     table: Table,
     claims: Arc<Claims>,
     policy: Policy,
-    entries_max: u64,
-    bytes_max: u64,
+    limits: Limits,
 }
 
 /// What is in the queue, and the next number.
@@ -49,22 +50,31 @@ impl Queue {
     #[must_use]
     pub fn open(store: &Store, policy: Policy) -> Self {
         let table = store.table(AccountId::QUEUE);
-        Self { table, claims: Arc::default(), policy, entries_max: ENTRIES_MAX, bytes_max: QUEUE_BYTES_MAX }
+        Self { table, claims: Arc::default(), policy, limits: Limits::DEFAULT }
     }
 
-    /// The same queue with other limits than [`ENTRIES_MAX`] and [`QUEUE_BYTES_MAX`].
+    /// The same queue with other limits than [`Limits::DEFAULT`].
     #[must_use]
-    pub fn with_limits(self, entries_max: u64, bytes_max: u64) -> Self {
-        Self { entries_max, bytes_max, ..self }
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Whether a message of an account would be taken now: to be asked before the rest of a submission is done.
+    ///
+    /// # Errors
+    /// As [`Queue::enqueue`].
+    pub fn check(&self, account: AccountId, recipients: usize, bytes: usize, now: Timestamp) -> Result<(), Error> {
+        let wanted = Wanted { account, recipients: recipients as u64, bytes: bytes as u64 };
+        share::check(self.table.get(&share::key(account.0))?, wanted, &self.limits, now)
     }
 
     /// Takes responsibility for a message: it is durable when this returns. One that came before, and whose client had no
     /// answer, is not taken twice.
     ///
     /// # Errors
-    /// [`Error::Full`] and [`store::Error::NoSpace`] (nothing was changed), faults.
+    /// [`Error::Full`], [`Error::Share`], [`Error::Rate`] and [`store::Error::NoSpace`] (nothing was changed), faults.
     pub fn enqueue(&self, new: NewEntry, now: Timestamp) -> Result<Enqueued, Error> {
-        let NewEntry { reverse_path, recipients, content, smtputf8, handover } = new;
+        let NewEntry { reverse_path, recipients, content, smtputf8, account, handover } = new;
         let mut entry = Entry {
             id: QueueId(0),
             reverse_path: reverse_path.mailbox().map(ToString::to_string).unwrap_or_default(),
@@ -75,6 +85,7 @@ impl Queue {
             attempts: 0,
             next_at: now,
             held: false,
+            account: account.map(|account| account.0),
         };
         let (mut claim, mut gone) = (None, Vec::new());
         let id = self.table.change(|tx| {
@@ -88,6 +99,10 @@ impl Queue {
             }
             let mut totals = totals(tx)?;
             self.check_room(&totals, entry.size_bytes)?;
+            if let Some(account) = account {
+                let wanted = Wanted { account, recipients: entry.recipients.len() as u64, bytes: entry.size_bytes };
+                share::take(tx, wanted, &self.limits, now)?;
+            }
             totals.next += 1;
             totals.entries += 1;
             totals.bytes += entry.size_bytes;
@@ -115,14 +130,50 @@ impl Queue {
         receipts::tidy(&self.table, &self.claims, now)
     }
 
-    /// Messages after `after` in the order of arrival, at most `limit`.
+    /// Messages after `after` in the order of arrival, at most `limit`; without those that cannot be read
+    /// ([`Queue::damaged`]).
     ///
     /// # Errors
     /// Faults.
     pub fn list(&self, after: Option<QueueId>, limit: usize) -> Result<Vec<Entry>, Error> {
-        let from = entry_key(QueueId(after.map_or(0, |id| id.0.saturating_add(1))));
-        let rows = self.table.scan(b"e", &from, limit)?;
-        rows.iter().map(|(key, value)| Entry::decode(id_at_end(key), value)).collect()
+        let mut entries = Vec::new();
+        let mut from = entry_key(QueueId(after.map_or(0, |id| id.0.saturating_add(1))));
+        loop {
+            let wanted = limit - entries.len();
+            let rows = self.table.scan(b"e", &from, wanted)?;
+            entries.extend(rows.iter().filter_map(|(key, value)| Entry::decode(id_at_end(key), value).ok()));
+            match rows.last() {
+                Some((last, _)) if rows.len() == wanted && entries.len() < limit => {
+                    from = entry_key(QueueId(id_at_end(last).0.saturating_add(1)));
+                }
+                Some(_) | None => return Ok(entries),
+            }
+        }
+    }
+
+    /// Messages that cannot be read, at most `limit`. Looks at all.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn damaged(&self, limit: usize) -> Result<Vec<Damaged>, Error> {
+        let mut damaged: Vec<Damaged> =
+            self.table.scan(damage::PREFIX, &[], limit)?.iter().map(damage::decode).collect();
+        let mut from = Vec::new();
+        while damaged.len() < limit {
+            let rows = self.table.scan(b"e", &from, LISTED_AT_ONCE)?;
+            let Some((last, _)) = rows.last() else { break };
+            from = entry_key(QueueId(id_at_end(last).0.saturating_add(1)));
+            for (key, value) in &rows {
+                let id = id_at_end(key);
+                if let Err(error) = Entry::decode(id, value)
+                    && damaged.iter().all(|known| known.id != id)
+                {
+                    damaged.push(Damaged { id, at: None, why: error.to_string() });
+                }
+            }
+        }
+        damaged.truncate(limit);
+        Ok(damaged)
     }
 
     /// A message and the state of its recipients.
@@ -198,9 +249,31 @@ impl Queue {
     /// # Errors
     /// [`Error::NoSuchEntry`], [`store::Error::NoSpace`], faults.
     pub fn remove(&self, id: QueueId) -> Result<(), Error> {
+        self.table.change(|tx| match entry(tx, id) {
+            Ok(Some(entry)) => delete(tx, &entry),
+            Ok(None) => Err(Error::NoSuchEntry),
+            Err(Error::Damaged(_)) => delete_unread(tx, id),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Sets a message aside that cannot be read; what is due otherwise goes on.
+    pub(crate) fn set_aside(&self, due: &Due, why: &str, now: Timestamp) -> Result<(), Error> {
         self.table.change(|tx| {
-            let entry = entry(tx, id)?.ok_or(Error::NoSuchEntry)?;
-            delete(tx, &entry)
+            tx.delete(&due.key);
+            tx.put(&damage::key(due.id), damage::encode(why, now)?);
+            Ok(())
+        })
+    }
+
+    /// Takes away a row that says of no message that it is due.
+    pub(crate) fn forget_due(&self, due: &Due) -> Result<(), Error> {
+        self.table.change(|tx| {
+            let is_due = |entry: &Entry| !entry.held && turns::key(entry) == due.key;
+            if !entry(tx, due.id)?.as_ref().is_some_and(is_due) {
+                tx.delete(&due.key);
+            }
+            Ok(())
         })
     }
 
@@ -209,11 +282,9 @@ impl Queue {
         self.table.watch(waker)
     }
 
-    /// The message that is to be tried first of those not in `busy`, and when.
-    pub(crate) fn next_due(&self, busy: &HashSet<QueueId>) -> Result<Option<(Timestamp, QueueId)>, Error> {
-        let rows = self.table.scan(b"d", &[], busy.len() + 1)?;
-        let due = |key: &[u8]| (due_time(key), id_at_end(key));
-        Ok(rows.iter().map(|(key, _)| due(key)).find(|(_, id)| !busy.contains(id)))
+    /// The message that is to be tried next, or the one that is due first.
+    pub(crate) fn next_due(&self, busy: &Busy, per_sender_max: usize, now: Timestamp) -> Result<Option<Due>, Error> {
+        Ok(turns::next(&self.table, busy, per_sender_max, now)?)
     }
 
     /// Writes down an attempt: outcomes, and what comes next. Gives the entry as it is now, `None` if it is gone.
@@ -267,7 +338,7 @@ impl Queue {
                 delete(tx, &before)?;
                 return Ok(None);
             }
-            tx.delete(&due_key(&before));
+            tx.delete(&turns::key(&before));
             put_entry(tx, &after)?;
             Ok(Some(after))
         })
@@ -278,16 +349,18 @@ impl Queue {
             let before = entry(tx, id)?.ok_or(Error::NoSuchEntry)?;
             let mut after = before.clone();
             change(&mut after)?;
-            tx.delete(&due_key(&before));
+            tx.delete(&turns::key(&before));
+            // An operator who touches it has restored it.
+            tx.delete(&damage::key(id));
             put_entry(tx, &after)
         })
     }
 
     fn check_room(&self, totals: &Totals, size_bytes: u64) -> Result<(), Error> {
-        if totals.entries >= self.entries_max {
+        if totals.entries >= self.limits.entries {
             return Err(Error::Full(format!("the outbound queue holds {} messages already", totals.entries)));
         }
-        if totals.bytes.saturating_add(size_bytes) > self.bytes_max {
+        if totals.bytes.saturating_add(size_bytes) > self.limits.bytes {
             return Err(Error::Full(format!("the outbound queue holds {} octets already", totals.bytes)));
         }
         Ok(())
@@ -325,7 +398,7 @@ fn entry(tx: &TableTx<'_>, id: QueueId) -> Result<Option<Entry>, Error> {
 fn put_entry(tx: &mut TableTx<'_>, entry: &Entry) -> Result<(), Error> {
     tx.put(&entry_key(entry.id), entry.encode()?);
     if !entry.held {
-        tx.put(&due_key(entry), Vec::new());
+        tx.put(&turns::key(entry), Vec::new());
     }
     Ok(())
 }
@@ -335,10 +408,27 @@ fn delete(tx: &mut TableTx<'_>, entry: &Entry) -> Result<(), Error> {
     totals.entries = totals.entries.saturating_sub(1);
     totals.bytes = totals.bytes.saturating_sub(entry.size_bytes);
     put_totals(tx, &totals)?;
-    tx.delete(&due_key(entry));
+    if let Some(account) = entry.account {
+        share::give_back(tx, account, entry.size_bytes)?;
+    }
+    tx.delete(&turns::key(entry));
+    tx.delete(&damage::key(entry.id));
     tx.delete(&entry_key(entry.id));
     let rows = entry.size_bytes.div_ceil(BODY_ROW_BYTES as u64);
     (0..u32::try_from(rows).unwrap_or(u32::MAX)).for_each(|number| tx.delete(&body_key(entry.id, number)));
+    Ok(())
+}
+
+/// Removes a message whose entry cannot be read, by what can.
+fn delete_unread(tx: &mut TableTx<'_>, id: QueueId) -> Result<(), Error> {
+    let rows = tx.scan_before(&body_prefix(id), &[], usize::MAX)?;
+    let mut totals = totals(tx)?;
+    totals.entries = totals.entries.saturating_sub(1);
+    totals.bytes = totals.bytes.saturating_sub(rows.iter().map(|(_, row)| row.len() as u64).sum());
+    put_totals(tx, &totals)?;
+    rows.iter().for_each(|(key, _)| tx.delete(key));
+    tx.delete(&damage::key(id));
+    tx.delete(&entry_key(id));
     Ok(())
 }
 
@@ -365,16 +455,6 @@ fn body_prefix(id: QueueId) -> Vec<u8> {
 
 fn body_key(id: QueueId, number: u32) -> Vec<u8> {
     [&body_prefix(id)[..], &number.to_be_bytes()].concat()
-}
-
-fn due_key(entry: &Entry) -> Vec<u8> {
-    let at = u64::try_from(entry.next_at.0).unwrap_or(0);
-    [&b"d"[..], &at.to_be_bytes(), &entry.id.0.to_be_bytes()].concat()
-}
-
-fn due_time(key: &[u8]) -> Timestamp {
-    let bytes = key.get(1..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
-    Timestamp(i64::try_from(u64::from_be_bytes(bytes)).unwrap_or(i64::MAX))
 }
 
 fn id_at_end(key: &[u8]) -> QueueId {

@@ -9,10 +9,11 @@ use crate::entry::{Entry, LastReply, QueueId, RecipientState};
 use crate::error::Error;
 use crate::queue::{Queue, Settled};
 use crate::smarthost::{Smarthost, SmarthostError, Trust};
+use crate::turns::{Busy, Due};
 use crate::wire;
 use smtp_proto::client::Author;
 use smtp_proto::{Message, Outcome};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
@@ -66,7 +67,7 @@ struct State {
     cut: bool,
     /// Counts wake-ups, so that none is missed between a look at the queue and the wait.
     wakes: u64,
-    busy: HashSet<QueueId>,
+    busy: Busy,
     sockets: HashMap<QueueId, TcpStream>,
     threads_alive: usize,
 }
@@ -184,13 +185,18 @@ impl Shared {
     }
 
     fn work(&self) {
-        while let Some(id) = self.next() {
-            if let Err(error) = self.attempt(id) {
+        while let Some(due) = self.next() {
+            let id = due.id;
+            let ended = match self.attempt(&due) {
+                Err(Error::Damaged(why)) => self.set_aside(&due, &why),
+                ended => ended,
+            };
+            if let Err(error) = ended {
                 warn!(%id, %error, "the queue could not be read");
                 self.pause(FAULT_PAUSE);
             }
             let mut state = self.lock();
-            state.busy.remove(&id);
+            state.busy.done(id);
             state.sockets.remove(&id);
             state.wakes += 1;
             drop(state);
@@ -199,7 +205,7 @@ impl Shared {
     }
 
     /// Waits for the next message that is due and takes it; `None` when it is time to stop.
-    fn next(&self) -> Option<QueueId> {
+    fn next(&self) -> Option<Due> {
         loop {
             let (wakes, busy) = {
                 let state = self.lock();
@@ -209,15 +215,15 @@ impl Shared {
                 (state.wakes, state.busy.clone())
             };
             let now = (self.clock)();
-            let wait = match self.queue.next_due(&busy) {
-                Ok(Some((at, id))) if at <= now => {
+            let wait = match self.queue.next_due(&busy, self.per_sender_max(), now) {
+                Ok(Some(due)) if due.at <= now => {
                     // Another thread may have been quicker.
-                    if self.lock().busy.insert(id) {
-                        return Some(id);
+                    if self.lock().busy.take(&due) {
+                        return Some(due);
                     }
                     continue;
                 }
-                Ok(Some((at, _))) => Duration::from_millis(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0)),
+                Ok(Some(due)) => Duration::from_millis(u64::try_from(due.at.0.saturating_sub(now.0)).unwrap_or(0)),
                 Ok(None) => RECHECK,
                 Err(_) => FAULT_PAUSE,
             };
@@ -227,16 +233,36 @@ impl Shared {
         }
     }
 
+    /// One sender leaves a connection to the others, where there are two or more.
+    fn per_sender_max(&self) -> usize {
+        self.smarthost.connections_max.saturating_sub(1).max(1)
+    }
+
+    /// A message that cannot be read: the administrators are told, and the rest goes on.
+    fn set_aside(&self, due: &Due, why: &str) -> Result<(), Error> {
+        let now = (self.clock)();
+        self.queue.set_aside(due, why, now)?;
+        let letter = bounce::of_damage(due.id, why, &self.smarthost.hello, now);
+        match (self.report)(&letter) {
+            Ok(claims) => claims.into_iter().for_each(Claim::answered),
+            Err(ReportError::Later(error) | ReportError::Never(error)) => {
+                warn!(id = %due.id, %error, "the administrators were not told of a damaged message");
+            }
+        }
+        Ok(())
+    }
+
     /// One attempt: deliver, write down, report what failed.
-    fn attempt(&self, id: QueueId) -> Result<(), Error> {
+    fn attempt(&self, due: &Due) -> Result<(), Error> {
+        let id = due.id;
         let entry = match self.queue.show(id) {
             Ok(entry) => entry,
-            Err(Error::NoSuchEntry) => return Ok(()),
+            Err(Error::NoSuchEntry) => return self.queue.forget_due(due),
             Err(error) => return Err(error),
         };
         // It was taken from a look at the queue that may have been out of date.
         if entry.held || entry.next_at > (self.clock)() {
-            return Ok(());
+            return self.queue.forget_due(due);
         }
         let content = match self.queue.content(id) {
             Ok(content) => content,

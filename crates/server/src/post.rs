@@ -65,8 +65,14 @@ impl Post {
         let Some(queue) = &self.queue else { return Ok(false) };
         let path = to.parse::<smtp_proto::Mailbox>().map(ForwardPath::Mailbox).map_err(|error| format!("{error:?}"))?;
         let (smtputf8, content) = (!to.is_ascii(), content.to_vec());
-        let entry =
-            NewEntry { reverse_path: ReversePath::Null, recipients: vec![path], content, smtputf8, handover: None };
+        let entry = NewEntry {
+            reverse_path: ReversePath::Null,
+            recipients: vec![path],
+            content,
+            smtputf8,
+            account: None,
+            handover: None,
+        };
         queue.enqueue(entry, now).map(|_| true).map_err(|error| error.to_string())
     }
 }

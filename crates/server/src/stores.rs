@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use auth::{Auth, AuthOptions};
-use queue::{Policy, Queue};
+use queue::{Limits, Policy, Queue};
 use store::{Store, StoreOptions};
 use store_objects::DirectoryObjects;
 use store_sqlite::{SqliteEngine, SqliteOptions};
@@ -70,7 +70,8 @@ impl Stores {
             SetupError::new(format!("the directory of accounts in {} cannot be opened: {error}", path.display()))
         })?;
         let lifetime_millis = u64::from(config.queue_lifetime_hours) * HOUR_MILLIS;
-        let queue = Queue::open(&store, Policy { lifetime_millis, ..Policy::default() });
+        let limits = Limits { account_recipients_per_hour: config.recipients_per_hour.into(), ..Limits::DEFAULT };
+        let queue = Queue::open(&store, Policy { lifetime_millis, ..Policy::default() }).with_limits(limits);
         let post = Post::new(&auth, &queue, config);
         Ok(Self { store, auth, queue, directory: path.to_owned(), pages: config.pages(), post })
     }

@@ -130,6 +130,9 @@ fn submit(
     if decide(Findings::of(&content)) == Decision::Loop {
         return replies::outcome(RecipientOutcome::Loop, &arrival.id);
     }
+    if let Err(reply) = check_room(submission, login, &arrival, content.len()) {
+        return reply;
+    }
     match first_handover(session, presence, &arrival) {
         Ok(first) => arrival.handover = first,
         Err(_) => return replies::fault(),
@@ -147,6 +150,18 @@ fn submit(
         return kept;
     }
     enqueue(session, (submission, login), &arrival, &outgoing, claims).map_or(kept, |refusal| refusal)
+}
+
+/// What will not be queued is not saved to Sent either.
+fn check_room(submission: &Submission, login: &Login, arrival: &Arrival, bytes: usize) -> Result<(), Reply> {
+    let (outside, now) = (arrival.transaction.outside.len(), arrival.handover.at);
+    match &submission.queue {
+        Some(queue) if outside > 0 => queue.check(login.account, outside, bytes, now).map_err(|error| {
+            warn!(id = arrival.id, account = %login.account, %error, "not queued");
+            replies::not_queued(&error)
+        }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// How the message was handed over first: what it lacked then it is given again, to the last octet.
@@ -261,6 +276,7 @@ fn enqueue(
         reverse_path: transaction.reverse_path.clone(),
         recipients: transaction.outside.clone(),
         smtputf8: transaction.smtputf8 && !header.is_ascii(),
+        account: Some(login.account),
         content: with_fields(&[&received], content),
         handover: Some(arrival.handover),
     };

@@ -83,6 +83,9 @@ pub(crate) fn accepted_but_not_kept(id: &str, error: &store::Error) -> Reply {
 pub(crate) fn not_queued(error: &queue::Error) -> Reply {
     match error {
         queue::Error::Full(_) | queue::Error::Store(store::Error::NoSpace(_)) => no_space(),
-        queue::Error::NoSuchEntry | queue::Error::Held | queue::Error::Store(_) => fault(),
+        queue::Error::Share(why) => Reply::new(452, Enhanced(4, 3, 1), why.clone()),
+        // RFC 5321 §4.3.2: 450 is a refusal for reasons of policy.
+        queue::Error::Rate(why) => Reply::new(450, Enhanced(4, 7, 1), why.clone()),
+        queue::Error::NoSuchEntry | queue::Error::Held | queue::Error::Damaged(_) | queue::Error::Store(_) => fault(),
     }
 }

@@ -5,6 +5,7 @@ use store::sim::{Fault, FaultRates, Random, SimEngine, SimObjects};
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
 
 pub(crate) fn open(engine: &SimEngine) -> Queue {
     Queue::open(&Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())), Policy::default())
@@ -16,6 +17,7 @@ pub(crate) fn message(reverse_path: &str, recipients: &[&str], content: &[u8]) -
         recipients: recipients.iter().map(|text| ForwardPath::Mailbox(text.parse().unwrap())).collect(),
         content: content.to_vec(),
         smtputf8: false,
+        account: None,
         handover: None,
     }
 }
@@ -37,12 +39,12 @@ fn later() -> RecipientState {
 }
 
 fn due(queue: &Queue) -> Option<(i64, u64)> {
-    queue.next_due(&HashSet::new()).unwrap().map(|(at, id)| (at.0 - NOW.0, id.0))
+    queue.next_due(&Busy::default(), 1, NOW).unwrap().map(|due| (due.at.0 - NOW.0, due.id.0))
 }
 
 fn rows(engine: &SimEngine) -> usize {
     let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(AccountId::QUEUE);
-    [b"e", b"b", b"d"].iter().map(|prefix| table.scan(*prefix, &[], usize::MAX).unwrap().len()).sum()
+    [b"e", b"b", b"d", b"t", b"x"].iter().map(|prefix| table.scan(*prefix, &[], usize::MAX).unwrap().len()).sum()
 }
 
 #[test]
@@ -136,7 +138,7 @@ fn an_operator_holds_releases_retries_and_removes() {
 
 #[test]
 fn limits_are_held() {
-    let queue = open(&SimEngine::new()).with_limits(2, 10);
+    let queue = open(&SimEngine::new()).with_limits(Limits { entries: 2, bytes: 10, ..Limits::DEFAULT });
     let id = queue.enqueue(message("me@x", &["a@y"], b"12345"), NOW).unwrap().id;
     assert!(matches!(queue.enqueue(message("me@x", &["a@y"], b"123456"), NOW), Err(Error::Full(_))));
     queue.enqueue(message("me@x", &["a@y"], b"12345"), NOW).unwrap();
@@ -145,15 +147,115 @@ fn limits_are_held() {
     queue.enqueue(message("me@x", &["a@y"], b""), NOW).unwrap();
 }
 
+/// What is tried, one after the other, while all of it stays under way.
+fn order(queue: &Queue, per_sender_max: usize, count: usize) -> Vec<u64> {
+    let mut busy = Busy::default();
+    let next = |busy: &mut Busy| {
+        let due = queue.next_due(busy, per_sender_max, NOW).unwrap().filter(|due| due.at <= NOW)?;
+        assert!(busy.take(&due));
+        Some(due.id.0)
+    };
+    (0..count).map_while(|_| next(&mut busy)).collect()
+}
+
+fn of(account: u32, recipients: usize) -> NewEntry {
+    let addresses: Vec<String> = (0..recipients).map(|n| format!("r{n}@y")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    NewEntry { account: Some(AccountId(account)), ..message("me@x", &addresses, b"m") }
+}
+
 #[test]
 fn the_busy_are_passed_over() {
     let queue = open(&SimEngine::new());
-    let first = queue.enqueue(message("me@x", &["a@y"], b"1"), NOW).unwrap().id;
-    let second = queue.enqueue(message("me@x", &["a@y"], b"2"), NOW).unwrap().id;
-    let busy = |ids: &[QueueId]| ids.iter().copied().collect::<HashSet<_>>();
-    assert_eq!(queue.next_due(&busy(&[])).unwrap(), Some((NOW, first)));
-    assert_eq!(queue.next_due(&busy(&[first])).unwrap(), Some((NOW, second)));
-    assert_eq!(queue.next_due(&busy(&[first, second])).unwrap(), None);
+    (0..2).for_each(|_| drop(queue.enqueue(message("me@x", &["a@y"], b"1"), NOW).unwrap()));
+    assert_eq!(order(&queue, 2, 9), [1, 2]);
+    assert_eq!(order(&queue, 1, 9), [1], "a connection is left to the others");
+}
+
+#[test]
+fn with_a_hundred_thousand_recipients_of_one_account_queued_the_others_are_served_next() {
+    let limits = Limits { account_recipients_per_hour: u64::MAX / HOUR as u64, ..Limits::DEFAULT };
+    let queue = open(&SimEngine::new()).with_limits(limits);
+    (0..1000).for_each(|_| drop(queue.enqueue(of(20, 100), NOW).unwrap()));
+    let [bob, carol, server] = [of(21, 1), of(u32::MAX, 1), message("", &["a@y"], b"m")]
+        .map(|new| queue.enqueue(new, Timestamp(NOW.0 + 5)).unwrap().id.0);
+    // At first nobody but the first is due.
+    assert_eq!(order(&queue, 2, 9), [1, 2]);
+    for id in [bob, carol, server] {
+        queue.retry(QueueId(id), NOW).unwrap();
+    }
+    assert_eq!(order(&queue, 3, 9), [1, bob, carol, server, 2, 3]);
+    // What waits for later does not hold up what is due.
+    queue.settle(QueueId(bob), &vec![(0, later())], NOW).unwrap();
+    assert_eq!(order(&queue, 1, 9), [1, carol, server]);
+}
+
+#[test]
+fn one_account_cannot_fill_the_queue_and_the_others_still_send() {
+    let queue = open(&SimEngine::new());
+    let limits = Limits::DEFAULT;
+    // A hundred thousand recipients, as fast as they come.
+    let taken = (0..1000).filter(|_| queue.enqueue(of(20, 100), NOW).is_ok()).count() as u64;
+    assert_eq!(taken * 100, limits.account_recipients_per_hour);
+    assert!(matches!(queue.enqueue(of(20, 100), NOW), Err(Error::Rate(why)) if why.contains("in 3 minutes")));
+    assert!(matches!(queue.check(AccountId(20), 1, 1, NOW), Err(Error::Rate(_))));
+    assert!(queue.check(AccountId(21), 100, 1, NOW).is_ok());
+    queue.enqueue(of(21, 100), NOW).unwrap();
+    queue.enqueue(of(20, 100), Timestamp(NOW.0 + 3 * MINUTE)).unwrap();
+    // One more than its share of places.
+    let queue = queue.with_limits(Limits { account_entries: taken + 1, ..limits });
+    let at = Timestamp(NOW.0 + 2 * HOUR);
+    assert!(matches!(queue.enqueue(of(20, 1), at), Err(Error::Share(_))));
+    queue.remove(QueueId(1)).unwrap();
+    queue.enqueue(of(20, 1), at).unwrap();
+    assert!(matches!(queue.enqueue(of(20, 1), at), Err(Error::Share(_))));
+}
+
+#[test]
+fn what_an_earlier_version_queued_is_sent() {
+    let engine = SimEngine::new();
+    let queue = open(&engine);
+    let id = queue.enqueue(message("me@x", &["a@y"], b"m"), NOW).unwrap().id;
+    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(AccountId::QUEUE);
+    // As version 0.1.0 wrote them.
+    let row = String::from_utf8(table.get(&entry_key(id)).unwrap().unwrap()).unwrap();
+    assert!(!row.contains("account"), "{row}");
+    assert_eq!(table.scan(b"d", &[], 9).unwrap().len(), 1);
+    queue.enqueue(of(20, 1), NOW).unwrap();
+    assert_eq!(order(&queue, 1, 9), [2, 1]);
+}
+
+#[test]
+fn a_damaged_message_is_set_aside_shown_and_removed() {
+    let engine = SimEngine::new();
+    let queue = open(&engine);
+    let ids = [(); 3].map(|()| queue.enqueue(of(20, 1), NOW).unwrap().id);
+    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(AccountId::QUEUE);
+    let change = |key: Vec<u8>, value: &[u8]| {
+        table.change::<_, store::Error>(|tx| {
+            tx.put(&key, value.to_vec());
+            Ok(())
+        })
+    };
+    change(entry_key(ids[0]), b"\x01{").unwrap();
+    assert!(matches!(queue.show(ids[0]), Err(Error::Damaged(_))));
+    assert_eq!(queue.list(None, 1).unwrap()[0].id, ids[1], "the others are listed all the same");
+    let [untried] = &queue.damaged(9).unwrap()[..] else { panic!("not one") };
+    assert_eq!((untried.id, untried.at), (ids[0], None));
+    let due = queue.next_due(&Busy::default(), 1, NOW).unwrap().unwrap();
+    assert_eq!(due.id, ids[0]);
+    queue.set_aside(&due, "it is no JSON", NOW).unwrap();
+    assert_eq!(queue.damaged(9).unwrap(), [Damaged { id: ids[0], at: Some(NOW), why: "it is no JSON".into() }]);
+    assert_eq!(order(&queue, 3, 9), [ids[1].0, ids[2].0]);
+    queue.remove(ids[0]).unwrap();
+    assert_eq!((queue.damaged(9).unwrap(), queue.show(ids[0])), (vec![], Err(Error::NoSuchEntry)));
+    // One whose entry is sound is restored, and tried again.
+    let due = queue.next_due(&Busy::default(), 1, NOW).unwrap().unwrap();
+    queue.set_aside(&due, "it was too short", NOW).unwrap();
+    queue.retry(due.id, NOW).unwrap();
+    assert_eq!((queue.damaged(9).unwrap(), order(&queue, 3, 9)), (vec![], vec![ids[1].0, ids[2].0]));
+    ids[1..].iter().for_each(|id| queue.remove(*id).unwrap());
+    assert_eq!(rows(&engine), 0);
 }
 
 #[test]

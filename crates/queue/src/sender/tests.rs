@@ -2,14 +2,15 @@
 
 use super::*;
 use crate::queue::tests::{message, open};
-use crate::{Error, Policy, Roots, Security};
+use crate::{Error, NewEntry, Policy, Roots, Security};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use store::sim::SimEngine;
+use store::Store;
+use store::sim::{SimEngine, SimObjects};
 
 const NOW: i64 = 1_790_000_000_000;
 const TIME: Duration = Duration::from_secs(20);
@@ -236,6 +237,30 @@ fn a_dead_smarthost_delays_and_in_the_end_bounces() {
         String::from_utf8(world.bounces.recv_timeout(TIME).unwrap().content).unwrap().contains("not delivered in time")
     );
     world.until_empty();
+    world.sender.stop(TIME);
+}
+
+#[test]
+fn a_damaged_message_stalls_nobody_and_the_administrators_are_told() {
+    let (port, heard) = serve(Script::default(), 1);
+    let engine = SimEngine::new();
+    let queue = open(&engine);
+    let new = || NewEntry { account: Some(store::AccountId(20)), ..message("me@x", &["a@y"], b"S: 1\r\n\r\n") };
+    let first = queue.enqueue(new(), Timestamp(NOW)).unwrap().id;
+    let second = queue.enqueue(new(), Timestamp(NOW)).unwrap().id;
+    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(store::AccountId::QUEUE);
+    let cut = table.change::<_, store::Error>(|tx| {
+        tx.put(&[&b"b"[..], &first.0.to_be_bytes(), &[0; 4]].concat(), b"S".to_vec());
+        Ok(())
+    });
+    cut.unwrap();
+    let world = start(queue, smarthost(port), 0);
+    world.until(|queue| queue.show(second).is_err());
+    hear(&heard, "MAIL FROM:<me@x>");
+    let letter = world.bounces.recv().unwrap();
+    let text = String::from_utf8(letter.content).unwrap();
+    assert!(letter.recipient == "postmaster" && text.contains("queue remove 1") && text.contains("octets"), "{text}");
+    assert_eq!(world.queue.damaged(9).unwrap()[0].id, first);
     world.sender.stop(TIME);
 }
 

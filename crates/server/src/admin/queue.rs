@@ -1,6 +1,6 @@
 //! Mail for outside addresses: listed, shown, tried again, held, released, removed.
 
-use queue::{Entry, LastReply, QueueId, Recipient, RecipientState};
+use queue::{Damaged, Entry, LastReply, QueueId, Recipient, RecipientState};
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, Item, Items, text_of};
@@ -8,12 +8,14 @@ use crate::control::Failure;
 
 /// Messages that are read from the queue at once.
 const PAGE: usize = 200;
+/// Of more messages that cannot be read the operator need not know one by one.
+const DAMAGED_SHOWN_MAX: usize = 1000;
 
 /// What can be asked about the queue.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueueRequest {
-    /// All messages: [`Item::Queue`] each.
+    /// All messages: [`Item::Queue`] each, those that were set aside because they are damaged last.
     List,
     /// One message: [`Item::Queue`].
     Show {
@@ -53,7 +55,7 @@ pub struct QueueItem {
     pub recipients: Vec<QueueRecipient>,
     /// Its length in octets.
     pub bytes: u64,
-    /// When it came.
+    /// When it came; of one that is damaged, when that was found out.
     pub enqueued_at: String,
     /// How often it was tried.
     pub attempts: u32,
@@ -63,6 +65,9 @@ pub struct QueueItem {
     pub expires_at: String,
     /// Whether an operator holds it back.
     pub held: bool,
+    /// Why it cannot be read, if it was set aside for that; then little else is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<String>,
 }
 
 /// A recipient of a message.
@@ -96,11 +101,31 @@ fn list(admin: &Admin, item: Items<'_>) -> Result<(), Failure> {
     let mut after = None;
     loop {
         let page = admin.stores.queue.list(after, PAGE).map_err(|error| failure(0, error))?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let Some(last) = page.last() else { break };
         after = Some(last.id);
         for entry in &page {
             item(Item::Queue(admin.queued(entry)))?;
         }
+    }
+    for damaged in admin.stores.queue.damaged(DAMAGED_SHOWN_MAX).map_err(|error| failure(0, error))? {
+        item(Item::Queue(set_aside(&damaged)))?;
+    }
+    Ok(())
+}
+
+/// Of what cannot be read little more is known than that.
+fn set_aside(damaged: &Damaged) -> QueueItem {
+    QueueItem {
+        id: damaged.id.0,
+        from: String::new(),
+        recipients: Vec::new(),
+        bytes: 0,
+        enqueued_at: damaged.at.map(text_of).unwrap_or_default(),
+        attempts: 0,
+        next_at: None,
+        expires_at: String::new(),
+        held: false,
+        damaged: Some(damaged.why.clone()),
     }
 }
 
@@ -116,6 +141,7 @@ impl Admin {
             next_at: (!entry.held).then(|| text_of(entry.next_at)),
             expires_at: text_of(self.stores.queue.expires_at(entry)),
             held: entry.held,
+            damaged: None,
         }
     }
 }
@@ -138,7 +164,10 @@ fn failure(id: u64, error: queue::Error) -> Failure {
         queue::Error::Held => {
             Failure::refused(format!("message {id} is held; `pillarbox queue release {id}` has it tried"))
         }
-        queue::Error::Full(text) => Failure::Refused(text),
+        queue::Error::Full(text) | queue::Error::Share(text) | queue::Error::Rate(text) => Failure::Refused(text),
+        queue::Error::Damaged(what) => Failure::refused(format!(
+            "message {id} is damaged ({what}); restore it from a backup, or `pillarbox queue remove {id}` throws it away"
+        )),
         queue::Error::Store(error) => error.into(),
     }
 }

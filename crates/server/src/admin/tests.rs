@@ -123,6 +123,32 @@ fn devices_are_meant_by_number_or_name() {
 }
 
 #[test]
+fn a_damaged_message_is_listed_among_the_others_and_removed() {
+    let rig = rig();
+    let new = || ::queue::NewEntry {
+        reverse_path: smtp_proto::ReversePath::Null,
+        recipients: vec![smtp_proto::ForwardPath::Postmaster],
+        content: b"Subject: x\r\n\r\nx\r\n".to_vec(),
+        smtputf8: false,
+        account: None,
+        handover: None,
+    };
+    let [first, second] = [(); 2].map(|()| rig.admin.stores.queue.enqueue(new(), rig.admin.now()).unwrap().id.0);
+    let damaged = rig.admin.stores.store.table(store::AccountId::QUEUE).change::<_, store::Error>(|tx| {
+        tx.put(&[&b"e"[..], &first.to_be_bytes()].concat(), b"?".to_vec());
+        Ok(())
+    });
+    damaged.unwrap();
+    let list = || rig.ask(Request::Queue(QueueRequest::List)).unwrap();
+    let items = list();
+    let [Item::Queue(sound), Item::Queue(damaged)] = &items[..] else { panic!("{items:?}") };
+    assert_eq!((sound.id, &sound.damaged, damaged.id, damaged.damaged.is_some()), (second, &None, first, true));
+    rig.refused(Request::Queue(QueueRequest::Show { id: first }), "queue remove");
+    rig.ask(Request::Queue(QueueRequest::Remove { id: first })).unwrap();
+    assert_eq!(list().len(), 1);
+}
+
+#[test]
 fn a_queued_message_is_held_released_and_removed() {
     let rig = rig();
     let new = ::queue::NewEntry {
@@ -130,6 +156,7 @@ fn a_queued_message_is_held_released_and_removed() {
         recipients: vec![smtp_proto::ForwardPath::Postmaster],
         content: b"Subject: x\r\n\r\nx\r\n".to_vec(),
         smtputf8: false,
+        account: None,
         handover: None,
     };
     let id = rig.admin.stores.queue.enqueue(new, rig.admin.now()).unwrap().id.0;

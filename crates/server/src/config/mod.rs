@@ -43,6 +43,8 @@ pub struct Config {
     pub smarthost: Option<Smarthost>,
     /// How long undelivered mail is retried before it is returned, in hours.
     pub queue_lifetime_hours: u32,
+    /// To how many outside recipients one account may send within an hour.
+    pub recipients_per_hour: u32,
     /// Whether strangers may ask for an account on the pages.
     pub account_requests: bool,
     /// In which local domains; empty: in all.
@@ -153,6 +155,7 @@ impl Default for Config {
             connections: ConnectionLimits { total: 10_000, per_address: 100, per_loopback: 5_000 },
             smarthost: None,
             queue_lifetime_hours: 120,
+            recipients_per_hour: 2000,
             account_requests: false,
             account_request_domains: Vec::new(),
             retention_days: 30,

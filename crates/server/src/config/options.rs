@@ -24,7 +24,6 @@ pub struct ConfigOption {
 const ADDRESSES: &str = "list of addresses";
 const COUNT: &str = "number";
 const PATH: &str = "path";
-const DOMAINS: &str = "list of domains";
 const TEXT: &str = "text";
 
 /// All options in the order of the documentation.
@@ -62,17 +61,15 @@ pub const OPTIONS: &[ConfigOption] = &[
     },
     ConfigOption {
         key: "account_requests",
-        kind: "true or false",
+        kind: "true, false or domains",
         default: Some("false"),
-        text: "Whether strangers may ask for an account on the pages; an administrator accepts or declines.",
-        set: |config, value| put(&mut config.account_requests, value.boolean()?),
-    },
-    ConfigOption {
-        key: "account_request_domains",
-        kind: DOMAINS,
-        default: Some("[]"),
-        text: "In which local domains strangers may ask for an address, if they may; `[]` stands for all.",
-        set: |config, value| put(&mut config.account_request_domains, value.domains()?),
+        text: "Whether strangers may ask for an account on the pages; an administrator accepts or declines. A list such as \
+               `[\"example.org\"]` lets them ask for addresses in these local domains only.",
+        set: |config, value| {
+            let domains = if value.boolean().is_ok() { Vec::new() } else { value.domains()? };
+            put(&mut config.account_requests, value.boolean().unwrap_or(!domains.is_empty()))?;
+            put(&mut config.account_request_domains, domains)
+        },
     },
     ConfigOption {
         key: "quota_bytes",
@@ -243,6 +240,14 @@ pub const OPTIONS: &[ConfigOption] = &[
         default: Some("120"),
         text: "How long mail for outside addresses is tried before its sender gets it back.",
         set: |config, value| put(&mut config.queue_lifetime_hours, value.number(1, 24 * 365)?),
+    },
+    ConfigOption {
+        key: "queue.recipients_per_hour",
+        kind: COUNT,
+        default: Some("2000"),
+        text: "To how many outside recipients one account may send within an hour; a message that goes beyond is answered \
+               with 450 and the time to wait.",
+        set: |config, value| put(&mut config.recipients_per_hour, value.number(1, 1_000_000)?),
     },
     ConfigOption {
         key: "pop3.login_delay_secs",

@@ -162,7 +162,7 @@ impl Value<'_> {
     }
 
     pub(super) fn domains(&self) -> Result<Vec<String>, String> {
-        let wrong = || "must be a list of domains such as [\"example.org\"]".to_owned();
+        let wrong = || "must be true, false or a list of domains such as [\"example.org\"]".to_owned();
         let DeValue::Array(items) = self.value else { return Err(wrong()) };
         if items.len() > DOMAINS_MAX {
             return Err(format!("must have at most {DOMAINS_MAX} domains"));
@@ -305,6 +305,26 @@ mod tests {
             "0:0: `limits.connections_per_address_max` must be less than `limits.connections_max`, or one address \
              could lock all others out",
         );
+    }
+
+    #[test]
+    fn requests_for_accounts_are_allowed_for_all_domains_some_or_none() {
+        let check = |value: &str, allowed: bool, domains: &[&str]| {
+            let config = read(&format!("account_requests = {value}")).unwrap();
+            assert_eq!((config.account_requests, &config.account_request_domains[..]), (allowed, &owned(domains)[..]));
+        };
+        check("true", true, &[]);
+        check("false", false, &[]);
+        check("[]", false, &[]);
+        check("['example.org', 'bücher.example']", true, &["example.org", "bücher.example"]);
+        for wrong in ["1", "'example.org'", "['a b']", "[1]"] {
+            let error = read(&format!("account_requests = {wrong}")).unwrap_err();
+            assert!(error.contains("true, false or a list of domains"), "{error}");
+        }
+    }
+
+    fn owned(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
     }
 
     #[test]

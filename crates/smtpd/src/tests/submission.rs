@@ -1,6 +1,7 @@
 //! Mail from own accounts (RFC 6409).
 
 use super::*;
+use queue::Limits;
 use store::sim::Fault;
 
 fn logged_in() -> String {
@@ -130,7 +131,7 @@ fn a_submission_that_comes_again_after_a_crash_is_the_same_to_the_last_octet_and
         world.engine.plan(commits, fault);
         let mut client = world.submission();
         client.play(&script("45"), usize::MAX);
-        let world = started(world.engine.crash(), Limits::default());
+        let world = started(world.engine.crash(), crate::Limits::default());
         let mut later = world.submission();
         later.now.unix_millis += 3_600_000;
         later.play(&script("250 2.0.0"), usize::MAX);
@@ -154,10 +155,35 @@ fn a_submission_that_comes_again_after_a_crash_is_the_same_to_the_last_octet_and
 fn a_full_queue_is_told() {
     let world = || {
         let world = world();
-        World { queue: world.queue.clone().with_limits(0, 0), ..world }
+        World { queue: world.queue.clone().with_limits(Limits { entries: 0, ..Limits::DEFAULT }), ..world }
     };
     let script = logged_in() + &message(&["carol@example.net"], "From: alice@example.org", "452 4.3.1");
     check_in(world, World::submission, &script);
+}
+
+#[test]
+fn who_sends_too_much_is_told_what_and_when_and_the_others_still_send() {
+    let world = world();
+    let limits = Limits { account_recipients_per_hour: 3, account_entries: 2, ..Limits::DEFAULT };
+    let world = World { queue: world.queue.clone().with_limits(limits), ..world };
+    let from = "From: alice@example.org";
+    let send = |to: &[&str], reply: &str| {
+        world.submission().play(&(logged_in() + &message(to, from, reply)), usize::MAX);
+    };
+    send(&["a@example.net", "b@example.net"], "250");
+    send(
+        &["bob@example.org", "c@example.net", "d@example.net"],
+        "450 4.7.1 You may send to 3 outside recipients an hour, and have; send it again in 20 minutes",
+    );
+    assert_eq!((world.counts(), world.messages("alice", "Sent").len()), ((0, 0, 1), 1), "nothing of it was done");
+    send(&["c@example.net"], "250");
+    send(&["d@example.net"], "452 4.3.1 2 messages of yours wait to be sent");
+    // Mail to here is no matter of the queue.
+    send(&["bob@example.org"], "250");
+    let bob = logged_in().replace(ALICE, "AGJvYkBleGFtcGxlLm9yZwBjb3JyZWN0IGhvcnNl");
+    let of_bob = message(&["d@example.net"], "From: bob@example.org", "250").replace("alice@", "bob@");
+    world.submission().play(&(bob + &of_bob), usize::MAX);
+    assert_eq!(world.counts(), (0, 1, 3));
 }
 
 #[test]

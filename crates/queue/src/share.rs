@@ -1,0 +1,160 @@
+//! What one account may have in the queue, and how fast it may fill it: nobody takes the place of the others, and a stolen
+//! password sends no hundred thousand messages before somebody notices. A row `a` account each.
+
+use crate::error::Error;
+use serde::{Deserialize, Serialize};
+use store::{AccountId, TableTx, Timestamp};
+
+const HOUR_MILLIS: u64 = 60 * 60 * 1000;
+const MINUTE_MILLIS: u64 = 60 * 1000;
+
+/// How much the queue holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Messages.
+    pub entries: u64,
+    /// Octets of all messages together.
+    pub bytes: u64,
+    /// Messages of one account.
+    pub account_entries: u64,
+    /// Octets of the messages of one account together.
+    pub account_bytes: u64,
+    /// Recipients that one account may send to at once, and again within an hour.
+    pub account_recipients_per_hour: u64,
+}
+
+impl Limits {
+    /// What [`crate::Queue::open`] uses.
+    pub const DEFAULT: Self = Self {
+        entries: 100_000,
+        bytes: 16 * 1024 * 1024 * 1024,
+        account_entries: 5_000,
+        account_bytes: 2 * 1024 * 1024 * 1024,
+        account_recipients_per_hour: 2_000,
+    };
+}
+
+/// What an account has in the queue, and what it has sent of late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Share {
+    entries: u64,
+    bytes: u64,
+    /// Recipients that count at the moment `at_millis`; from then on fewer and fewer.
+    recent: u64,
+    at_millis: i64,
+}
+
+/// A message that an account wants to send.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) account: AccountId,
+    pub(crate) recipients: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Takes an account's part of the queue for a message.
+pub(crate) fn take(tx: &mut TableTx<'_>, wanted: Wanted, limits: &Limits, now: Timestamp) -> Result<(), Error> {
+    let key = key(wanted.account.0);
+    let share = read(tx.get(&key)?).with(wanted, limits, now)?;
+    put(tx, &key, share)
+}
+
+/// Whether there is room for a message at the moment.
+pub(crate) fn check(value: Option<Vec<u8>>, wanted: Wanted, limits: &Limits, now: Timestamp) -> Result<(), Error> {
+    read(value).with(wanted, limits, now).map(drop)
+}
+
+/// Gives an account's part of the queue back; how much it has sent goes on to count.
+pub(crate) fn give_back(tx: &mut TableTx<'_>, account: u32, bytes: u64) -> Result<(), Error> {
+    let key = key(account);
+    let share = read(tx.get(&key)?);
+    let (entries, bytes) = (share.entries.saturating_sub(1), share.bytes.saturating_sub(bytes));
+    put(tx, &key, Share { entries, bytes, ..share })
+}
+
+pub(crate) fn key(account: u32) -> Vec<u8> {
+    [&b"a"[..], &account.to_be_bytes()].concat()
+}
+
+/// A row that cannot be read stops nobody: it begins anew.
+fn read(value: Option<Vec<u8>>) -> Share {
+    value.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()
+}
+
+fn put(tx: &mut TableTx<'_>, key: &[u8], share: Share) -> Result<(), Error> {
+    let json = serde_json::to_vec(&share).map_err(|error| Error::damaged(format_args!("a share: {error}")))?;
+    tx.put(key, json);
+    Ok(())
+}
+
+impl Share {
+    /// The share with one more message.
+    fn with(self, wanted: Wanted, limits: &Limits, now: Timestamp) -> Result<Self, Error> {
+        let Wanted { recipients, bytes, .. } = wanted;
+        if self.entries >= limits.account_entries {
+            let entries = self.entries;
+            return Err(Error::Share(format!(
+                "{entries} messages of yours wait to be sent, the most there can be; send it again when some have left"
+            )));
+        }
+        if self.bytes.saturating_add(bytes) > limits.account_bytes {
+            let waiting = self.bytes;
+            return Err(Error::Share(format!(
+                "{waiting} octets of yours wait to be sent, with this message too many; send it again when some have left"
+            )));
+        }
+        let per_hour = limits.account_recipients_per_hour;
+        let recent = self.recent_at(per_hour, now);
+        // A message with more recipients than a whole hour has goes when nothing else did.
+        let too_many = recent.saturating_add(recipients).saturating_sub(per_hour).min(recent);
+        if too_many > 0 {
+            let minutes = too_many.saturating_mul(HOUR_MILLIS).div_ceil(per_hour.max(1)).div_ceil(MINUTE_MILLIS);
+            return Err(Error::Rate(format!(
+                "You may send to {per_hour} outside recipients an hour, and have; send it again in {minutes} minutes"
+            )));
+        }
+        let recent = recent.saturating_add(recipients);
+        Ok(Self { entries: self.entries + 1, bytes: self.bytes.saturating_add(bytes), recent, at_millis: now.0 })
+    }
+
+    /// The recipients that count now. A clock that was set back makes none fewer.
+    fn recent_at(self, per_hour: u64, now: Timestamp) -> u64 {
+        let millis = u64::try_from(now.0.saturating_sub(self.at_millis)).unwrap_or(0);
+        let forgotten = u128::from(millis) * u128::from(per_hour) / u128::from(HOUR_MILLIS);
+        self.recent.saturating_sub(u64::try_from(forgotten).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits =
+        Limits { account_entries: 3, account_bytes: 100, account_recipients_per_hour: 60, ..Limits::DEFAULT };
+
+    fn with(share: Share, recipients: u64, bytes: u64, minute: i64) -> Result<Share, Error> {
+        let wanted = Wanted { account: AccountId(16), recipients, bytes };
+        share.with(wanted, &LIMITS, Timestamp(minute * MINUTE_MILLIS as i64))
+    }
+
+    #[test]
+    fn a_share_ends_at_its_limit_and_not_before() {
+        let share = Share { entries: 2, bytes: 40, ..Share::default() };
+        assert!(with(share, 1, 60, 0).is_ok());
+        assert!(matches!(with(share, 1, 61, 0), Err(Error::Share(why)) if why.contains("40 octets")));
+        let full = with(share, 1, 0, 0).unwrap();
+        assert!(matches!(with(full, 1, 0, 0), Err(Error::Share(why)) if why.contains("3 messages")));
+    }
+
+    #[test]
+    fn a_rate_is_told_with_the_time_to_wait_and_forgotten_by_and_by() {
+        let share = with(Share::default(), 60, 1, 0).unwrap();
+        assert!(matches!(with(share, 10, 1, 0), Err(Error::Rate(why)) if why.contains("in 10 minutes")));
+        assert!(matches!(with(share, 10, 1, 9), Err(Error::Rate(why)) if why.contains("in 1 minutes")));
+        assert_eq!(with(share, 10, 1, 10).unwrap().recent, 60);
+        assert_eq!(with(share, 10, 1, 60).unwrap().recent, 10);
+        assert!(with(share, 1, 1, -5).is_err(), "a clock that was set back");
+        // More than an hour has.
+        assert!(with(Share::default(), 61, 1, 0).is_ok() && with(share, 61, 1, 59).is_err());
+    }
+}
