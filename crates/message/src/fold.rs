@@ -24,6 +24,13 @@ impl Needle {
         Self { folded, finder }
     }
 
+    /// Text that it stands in and that cannot be made shorter has at most so many octets.
+    #[must_use]
+    pub fn source_bytes_max(&self) -> usize {
+        // The Kelvin sign folds from three octets to one, and no character to a smaller part of itself.
+        self.folded.len().saturating_mul(4)
+    }
+
     /// Whether it stands in `haystack`; what is empty stands everywhere.
     #[must_use]
     pub fn is_in(&self, haystack: &str) -> bool {

@@ -80,7 +80,9 @@ impl Piece<'_> {
     }
 }
 
-fn header_text(header: &[u8]) -> String {
+/// A header as text: a field a line, `Name: value`, encoded-words decoded.
+#[must_use]
+pub fn header_text(header: &[u8]) -> String {
     let mut text = String::with_capacity(header.len());
     for field in fields(header) {
         text.push_str(&String::from_utf8_lossy(field.name));

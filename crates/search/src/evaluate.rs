@@ -4,6 +4,7 @@
 //! AND, OR and NOT make of it what they can (Kleene's logic). The search then reads more and asks again.
 
 use crate::condition::{Addresses, Condition, IndexTest, SummaryTest, Value};
+use crate::large::Large;
 use message::encoded_word;
 use message::fold::Needle;
 use message::text::{contains, header_contains};
@@ -19,7 +20,14 @@ pub(crate) struct Facts<'m> {
     pub(crate) summary: Option<&'m Summary>,
     /// With its empty line.
     pub(crate) header: Option<&'m [u8]>,
-    pub(crate) body: Option<&'m [u8]>,
+    pub(crate) body: Option<Text<'m>>,
+}
+
+/// The message itself.
+#[derive(Clone, Copy)]
+pub(crate) enum Text<'m> {
+    Whole(&'m [u8]),
+    Large(&'m Large),
 }
 
 impl Condition {
@@ -33,7 +41,10 @@ impl Condition {
             Self::Index(test) => Some(test.holds(facts)),
             Self::Summary(test) => facts.summary.map(|summary| test.holds(&summary.envelope)),
             Self::Header(name, needle) => facts.header.map(|header| header_contains(header, name, needle)),
-            Self::Text(scope, needle) => Some(contains(facts.body?, &facts.summary?.structure, *scope, needle)),
+            Self::Text(scope, needle) => match facts.body? {
+                Text::Whole(body) => Some(contains(body, &facts.summary?.structure, *scope, needle)),
+                Text::Large(body) => body.contains(&facts.summary?.structure, *scope, needle),
+            },
         }
     }
 }

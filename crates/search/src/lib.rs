@@ -13,6 +13,7 @@
 mod condition;
 mod evaluate;
 mod found;
+mod large;
 mod look;
 mod numbers;
 

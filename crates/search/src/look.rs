@@ -1,8 +1,9 @@
 //! The search itself, slice by slice.
 
 use crate::condition::{Condition, Program};
-use crate::evaluate::Facts;
+use crate::evaluate::{Facts, Text};
 use crate::found::{Found, Hunt, Wanted};
+use crate::large::Large;
 use store::{Account, Entry, Error, Index, Reader};
 
 /// A slice goes through at most about this much of bodies, once for each condition that does: other work waits so long.
@@ -134,10 +135,15 @@ impl<'s> Slice<'s> {
         if let Some(holds) = program.condition.holds(facts) {
             return Ok(holds);
         }
-        let body = reader.body(entry.email)?;
+        let body = reader.open(entry.email, None)?;
         self.read_bytes = self.read_bytes.saturating_add(body.len().saturating_mul(program.texts));
-        let facts = Facts { body: Some(&body), ..facts };
         // Nothing is unknown of a message that was read.
-        Ok(program.condition.holds(facts).unwrap_or(false))
+        if let Some(whole) = body.whole() {
+            let facts = Facts { body: Some(Text::Whole(whole)), ..facts };
+            return Ok(program.condition.holds(facts).unwrap_or(false));
+        }
+        let large = Large::new(body);
+        let holds = program.condition.holds(Facts { body: Some(Text::Large(&large)), ..facts });
+        large.into_error().map_or(Ok(holds.unwrap_or(false)), Err)
     }
 }

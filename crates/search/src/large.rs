@@ -1,0 +1,180 @@
+//! Texts in a large message: looked through in windows, so that no more of the message is in memory than a window.
+//!
+//! A window ends with a line, where every charset but UTF-16 and UTF-32 begins anew. The end of one window is the beginning
+//! of the next, so that nothing is missed that stands on both sides.
+
+use message::fold::Needle;
+use message::text::{self, Scope};
+use message::transfer::{Decoder, Encoding};
+use message::{Content, Part, Structure, charset, section};
+use std::cell::{Cell, RefCell};
+use store::{Body, Error};
+
+/// So much of a part is read and decoded at a time.
+const WINDOW_BYTES: usize = 64 * 1024;
+/// A line that is longer is cut.
+const LINE_BYTES_MAX: usize = 256 * 1024;
+/// Of a header of a part so much is looked at, as in envelopes and structures.
+const HEADER_BYTES_MAX: usize = message::limits::HEADER_BYTES_MAX;
+
+/// A large message, and what went wrong while it was read: a condition is a question that has no room for an error.
+pub(crate) struct Large {
+    body: RefCell<Body>,
+    error: Cell<Option<Error>>,
+}
+
+impl Large {
+    pub(crate) fn new(body: Body) -> Self {
+        Self { body: RefCell::new(body), error: Cell::new(None) }
+    }
+
+    /// Whether the message has `needle` in it, as [`text::contains`] says; no answer where it cannot be read.
+    pub(crate) fn contains(&self, structure: &Structure, scope: Scope, needle: &Needle) -> Option<bool> {
+        match contains(&mut self.body.borrow_mut(), structure, scope, needle) {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                self.error.set(Some(error));
+                None
+            }
+        }
+    }
+
+    /// What went wrong, if anything did.
+    pub(crate) fn into_error(self) -> Option<Error> {
+        self.error.into_inner()
+    }
+}
+
+fn contains(body: &mut Body, structure: &Structure, scope: Scope, needle: &Needle) -> Result<bool, Error> {
+    for part in structure.root.walk() {
+        if scope == Scope::Everything && is_in_header(body, part, needle)? {
+            return Ok(true);
+        }
+        if part.content == Content::Leaf && part.media_type == "text" && is_in_text(body, part, needle)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_in_header(body: &mut Body, part: &Part, needle: &Needle) -> Result<bool, Error> {
+    let mut header = Vec::new();
+    let end = part.header.end.min(part.header.start.saturating_add(HEADER_BYTES_MAX));
+    body.copy(part.header.start..end, &mut header)?;
+    Ok(needle.is_in(&text::header_text(&header)))
+}
+
+fn is_in_text(body: &mut Body, part: &Part, needle: &Needle) -> Result<bool, Error> {
+    let label = part.parameter("charset").unwrap_or_default();
+    // What has an unknown transfer encoding is taken as it is.
+    let mut decoder = Decoder::new(section::encoding(part).unwrap_or(Encoding::Identity));
+    let (mut at, mut decoded, mut window) = (part.body.start, Vec::new(), String::new());
+    loop {
+        let piece = body.piece(at..part.body.end.min(at + WINDOW_BYTES))?;
+        let is_end = piece.is_empty();
+        if is_end {
+            decoder.finish(&mut decoded);
+        } else {
+            decoder.feed(piece, &mut decoded);
+            at += piece.len();
+        }
+        let cut = if is_end { decoded.len() } else { whole_lines(&decoded, label) };
+        if cut > 0 || is_end {
+            window.push_str(&charset::decode(label, decoded.get(..cut).unwrap_or_default()));
+            decoded.drain(..cut);
+            if needle.is_in(&window) {
+                return Ok(true);
+            }
+            let kept = window.len().saturating_sub(needle.source_bytes_max());
+            window.drain(..window.ceil_char_boundary(kept));
+        }
+        if is_end {
+            return Ok(false);
+        }
+    }
+}
+
+/// How much of `text` can be decoded without what follows.
+fn whole_lines(text: &[u8], label: &[u8]) -> usize {
+    let is_wide = [b"utf-16".as_slice(), b"utf-32", b"ucs-2"]
+        .iter()
+        .any(|wide| label.get(..wide.len()).is_some_and(|label| label.eq_ignore_ascii_case(wide)));
+    if is_wide {
+        return text.len() / 4 * 4;
+    }
+    match text.iter().rposition(|byte| *byte == b'\n') {
+        Some(line_end) => line_end + 1,
+        None if text.len() < LINE_BYTES_MAX => 0,
+        // Not within a character of UTF-8.
+        None => {
+            let within = text.iter().rev().take(4).position(|byte| byte & 0xc0 != 0x80).unwrap_or(0);
+            text.len() - (within + 1).min(text.len())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use message::Summary;
+    use std::sync::Arc;
+    use store::sim::{SimEngine, SimObjects};
+    use store::{AccountId, Actor, DeviceId, Flags, NewMessage, Protocol, Store, Target, Timestamp, WHOLE_BYTES_MAX};
+
+    /// Whether the windows say what the whole says, which is what is expected.
+    fn check(message: &str, needle: &str, scope: Scope, expected: bool) {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let account = store.create_account(AccountId(16), Timestamp(0)).unwrap();
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Server, now: Timestamp(0) };
+        let new = NewMessage { body: message.into(), flags: Flags::default(), internal_date: Timestamp(0) };
+        let email = account.append(actor, Target::Inbox, new).unwrap().email;
+        let body = account.reader().unwrap().open(email, None).unwrap();
+        assert!(body.whole().is_none() && message.len() > WHOLE_BYTES_MAX);
+        let (summary, needle) = (Summary::parse(message.as_bytes()), Needle::new(needle));
+        let whole = text::contains(message.as_bytes(), &summary.structure, scope, &needle);
+        let large = Large::new(body);
+        assert_eq!(
+            (large.contains(&summary.structure, scope, &needle), whole),
+            (Some(expected), expected),
+            "{needle:?}"
+        );
+        assert_eq!(large.into_error(), None);
+    }
+
+    #[test]
+    fn windows_find_what_the_whole_has() {
+        let lines = "A line of text, and another one behind it.\r\n".repeat(5_000);
+        let text =
+            format!("Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{lines}Stra\u{df}e\r\n{lines}");
+        for (needle, expected) in
+            [("STRASSE", true), ("stra\u{df}e\r\nA line", true), ("absent", false), ("SUBJECT", false)]
+        {
+            check(&text, needle, Scope::Bodies, expected);
+        }
+        check(&text, "subject", Scope::Everything, true);
+        // Without a line end, with characters of several octets over every cut.
+        for shift in 0..4 {
+            let line = format!("{}{}needle", "x".repeat(shift), "\u{e4}\u{20ac}\u{1f600}".repeat(120_000));
+            check(&format!("\r\n{line}"), "\u{1f600}NEEDLE", Scope::Bodies, true);
+            check(&format!("\r\n{line}"), "\u{fffd}", Scope::Bodies, false);
+        }
+    }
+
+    #[test]
+    fn a_needle_over_the_end_of_a_window_is_found() {
+        for before in [WINDOW_BYTES - 5, WINDOW_BYTES, 4 * WINDOW_BYTES - 3, LINE_BYTES_MAX - 4, LINE_BYTES_MAX + 1] {
+            let text = format!("\r\n{}needle{}", "x".repeat(before), "y".repeat(3 * LINE_BYTES_MAX));
+            check(&text, "needle", Scope::Bodies, true);
+            check(&text, "xneedley", Scope::Bodies, true);
+            check(&text, "needles", Scope::Bodies, false);
+        }
+    }
+
+    #[test]
+    fn encodings_are_taken_off() {
+        let quoted = "caf=C3=A9 =\r\n au lait\r\n".repeat(20_000);
+        let head = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n";
+        check(&format!("{head}{quoted}"), "caf\u{e9}  au", Scope::Bodies, true);
+        check(&format!("{head}{quoted}"), "=C3", Scope::Bodies, false);
+    }
+}
