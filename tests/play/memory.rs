@@ -51,6 +51,10 @@ impl Services {
             hostname: hostname.clone(),
             tls_available: true,
             message_bytes_max: 1024 * 1024,
+            spool: store_objects::Spool::new(
+                std::env::temp_dir().join("pillarbox-test-spool"),
+                store_objects::SpoolLimits { bytes_max: u64::MAX, per_holder_max: u64::MAX },
+            ),
             limits: imapd::Limits::default(),
         };
         Self {

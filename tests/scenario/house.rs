@@ -53,6 +53,10 @@ impl Process {
             hostname: hostname.clone(),
             tls_available: true,
             message_bytes_max: 1024 * 1024,
+            spool: store_objects::Spool::new(
+                std::env::temp_dir().join("pillarbox-test-spool"),
+                store_objects::SpoolLimits { bytes_max: u64::MAX, per_holder_max: u64::MAX },
+            ),
             limits: imapd::Limits::default(),
         };
         let login_delay = pop3d::LoginDelay::new(0);

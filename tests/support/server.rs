@@ -133,6 +133,11 @@ impl Server {
         self.running.as_ref().expect("it runs").started
     }
 
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.running.as_ref().expect("it runs").process.id()
+    }
+
     pub fn addresses(&self) -> &Addresses {
         &self.running.as_ref().expect("it runs").addresses
     }

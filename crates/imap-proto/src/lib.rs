@@ -36,7 +36,7 @@ pub use limits::Limits;
 pub use mailbox::{Dialect, MailboxName, NameError, SpecialUse};
 pub use malformed::{Malformed, Reason};
 pub use pattern::Pattern;
-pub use receiver::{AuthLine, Event, LiteralRequest, LiteralRole, Receiver};
+pub use receiver::{AuthLine, Event, LiteralRequest, LiteralRole, Octets, Receiver};
 pub use response::{Code, Encoder, FetchWriter, Status};
 pub use secret::Secret;
 pub use sequence::{MessageSet, Numbering, SequenceError, SequenceSet};

@@ -28,6 +28,9 @@ pub enum Event {
     /// The client waits to be told whether to send a literal that is within the limits: send `+ ` and go on polling,
     /// or call [`Receiver::refuse_literal`] and answer the tag (RFC 9051 §4.3).
     Literal(LiteralRequest),
+    /// The next octets of the message of an APPEND, where it is a long one: what follows the last of them comes with the
+    /// command. If anything but more of them, [`Event::NeedMore`] or the command comes, the message was given up.
+    Octets(Octets),
     /// A whole command.
     Command(Tagged),
     /// The `DONE` that ends IDLE; the next line is a command.
@@ -37,6 +40,10 @@ pub enum Event {
     /// A command or line that is answered with [`Encoder::malformed`](crate::Encoder::malformed).
     Malformed(Malformed),
 }
+
+/// A part of a message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Octets(pub Vec<u8>);
 
 /// A synchronising literal that the client has announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +100,7 @@ enum State {
     /// Reading text up to the end of a line.
     Line,
     /// Reading the octets of a literal.
-    Literal { literal: Literal, remaining: u64 },
+    Literal { literal: Literal, remaining: u64, role: LiteralRole },
     /// Throwing a refused command away.
     Discard(Discard),
 }
@@ -141,6 +148,8 @@ enum Progress {
 const MARKER_BYTES_MAX: usize = 32;
 /// A buffer that is empty and larger than this is given back: most connections idle.
 const IDLE_BUFFER_BYTES: usize = 1024;
+/// Of the message of an APPEND about so much is held; what is more is given away as it comes.
+const MESSAGE_OCTETS_MAX: usize = 64 * 1024;
 /// Reserved for a literal before its octets come: a client cannot make the server hold memory by declaring.
 const LITERAL_RESERVE_BYTES: u64 = 64 * 1024;
 
@@ -212,7 +221,7 @@ impl Receiver {
     /// Takes bytes from the client; poll until [`Event::NeedMore`] before pushing more, so that little is held.
     pub fn push(&mut self, mut input: &[u8]) {
         if !self.has_input()
-            && let State::Literal { literal, remaining } = &mut self.state
+            && let State::Literal { literal, remaining, .. } = &mut self.state
         {
             input = fill(literal, remaining, input);
         }
@@ -350,16 +359,22 @@ impl Receiver {
         // The cast loses nothing: the value is at most LITERAL_RESERVE_BYTES.
         let data = Vec::with_capacity(marker.bytes.min(LITERAL_RESERVE_BYTES) as usize);
         let request = LiteralRequest { tag: command.tag(), bytes: marker.bytes, role, mailbox };
-        self.state = State::Literal { literal: Literal { data, binary: marker.binary }, remaining: marker.bytes };
+        let literal = Literal { data, binary: marker.binary };
+        self.state = State::Literal { literal, remaining: marker.bytes, role };
         if marker.synchronising { Progress::Event(Event::Literal(request)) } else { Progress::Again }
     }
 
     fn poll_literal(&mut self) -> Progress {
-        let State::Literal { literal, remaining } = &mut self.state else { return Progress::Again };
+        let State::Literal { literal, remaining, role } = &mut self.state else { return Progress::Again };
         let input = self.pending.get(self.taken..).unwrap_or_default();
         let used = input.len() - fill(literal, remaining, input).len();
         let complete = *remaining == 0;
+        let is_long = *role == LiteralRole::Message && literal.data.len() >= MESSAGE_OCTETS_MAX;
+        let octets = (is_long && !complete).then(|| mem::take(&mut literal.data));
         self.consume(used);
+        if let Some(octets) = octets {
+            return Progress::Event(Event::Octets(Octets(octets)));
+        }
         if !complete {
             return Progress::NeedMore;
         }
@@ -418,6 +433,13 @@ impl Receiver {
             State::Discard(discard) => Progress::Event(Event::Malformed(discard.malformed)),
             State::Line | State::Literal { .. } => Progress::Again,
         }
+    }
+}
+
+/// Shows no mail.
+impl fmt::Debug for Octets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Octets({})", self.0.len())
     }
 }
 

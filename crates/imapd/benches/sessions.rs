@@ -41,6 +41,10 @@ impl Server {
             hostname: "mail.example.org".to_owned(),
             tls_available: true,
             message_bytes_max: 100_000,
+            spool: store_objects::Spool::new(
+                std::env::temp_dir().join("pillarbox-test-spool"),
+                store_objects::SpoolLimits { bytes_max: u64::MAX, per_holder_max: u64::MAX },
+            ),
             limits: Limits::default(),
         });
         Self { service, store }

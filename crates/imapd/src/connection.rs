@@ -1,7 +1,8 @@
 //! One IMAP connection: what the client sends goes to the dispatcher, what a command leaves running goes on here.
 
 use crate::capability;
-use crate::command::{append, idle};
+use crate::command::append::{self, Upload};
+use crate::command::idle;
 use crate::service::Service;
 use crate::state::{Finish, Running, State, Stranger, Then, User};
 use crate::sync::Look;
@@ -24,6 +25,8 @@ pub struct Session {
     pub(crate) receiver: Receiver,
     pub(crate) state: State,
     pub(crate) running: Option<Running>,
+    /// The message of an APPEND, as far as it came, where it is a long one.
+    pub(crate) upload: Option<Box<Upload>>,
     /// The time of this step.
     pub(crate) now: Moment,
     /// When the first step was, on the monotonic clock.
@@ -60,6 +63,7 @@ impl Session {
             receiver: Receiver::new(Limits::before_login()),
             state: State::NotAuthenticated(Stranger::default()),
             running: None,
+            upload: None,
             now: Moment::default(),
             connected_at: None,
             active_at: 0,
@@ -128,6 +132,7 @@ impl Session {
             Some(Running::Delayed(until, finish)) => self.delayed(until, finish, output),
             Some(Running::Finish(finish)) => self.finish(finish, output),
             Some(Running::Pending(pending)) => self.pending_turn(pending, output),
+            Some(Running::Append(appending)) => self.append_turn(*appending, output),
             Some(Running::Fetch(fetching)) => self.fetch_turn(fetching, output),
             Some(Running::Search(searching)) => self.search_turn(searching, output),
             Some(Running::Resync(tag, resync)) => self.resync_turn(tag, resync, output),
@@ -139,7 +144,12 @@ impl Session {
             Event::NeedMore => Turn::Wait,
             Event::Literal(request) => self.literal(&request, output),
             Event::Command(tagged) => self.command(tagged, output),
+            Event::Octets(octets) => {
+                self.take_octets(&octets);
+                Turn::Again
+            }
             Event::Malformed(malformed) => {
+                self.upload = None;
                 self.encoder(output).malformed(&malformed);
                 self.count_bad_command(output)
             }
@@ -150,8 +160,12 @@ impl Session {
 
     /// The client asks whether to send a literal.
     fn literal(&mut self, request: &LiteralRequest, output: &mut Vec<u8>) -> Turn {
-        if let (State::Authenticated(user), Some(tag)) = (&self.state, &request.tag)
-            && let Some(refusal) = append::refuse_early(&user.account, request)
+        let refusal = match &self.state {
+            State::Authenticated(user) => append::refuse_early(&user.account, request),
+            State::NotAuthenticated(_) | State::Logout => None,
+        };
+        if let Some(tag) = &request.tag
+            && let Some(refusal) = refusal.or_else(|| self.expect_upload(request))
         {
             self.receiver.refuse_literal();
             return self.end(Finish::new(tag.clone(), refusal));

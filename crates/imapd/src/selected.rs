@@ -20,7 +20,7 @@ pub(crate) struct Selected {
     /// RFC 9051 §6.4.4.1 `$`
     pub(crate) saved: Vec<Uid>,
     /// The large body that was read last: clients fetch one in many parts.
-    pub(crate) known: Option<Body>,
+    pub(crate) known: Option<Box<Body>>,
 }
 
 /// A set names a message number that the client cannot know (RFC 9051 §9: an error for numbers, never for UIDs).

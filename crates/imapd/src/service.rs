@@ -1,6 +1,8 @@
 //! What all sessions share.
 
 use auth::Auth;
+use std::sync::Arc;
+use store_objects::Spool;
 
 /// What every IMAP session of a server needs; made once by the server.
 pub struct Service {
@@ -12,6 +14,8 @@ pub struct Service {
     pub tls_available: bool,
     /// The largest message that APPEND takes, in octets (announced as APPENDLIMIT, RFC 7889).
     pub message_bytes_max: u64,
+    /// Where long messages lie while they come in.
+    pub spool: Arc<Spool>,
     /// Times and counts.
     pub limits: Limits,
 }

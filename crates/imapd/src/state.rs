@@ -1,5 +1,6 @@
 //! The states of a session (RFC 9051 §3) and what it may be busy with.
 
+use crate::command::append::Appending;
 use crate::command::authenticate::Authenticating;
 use crate::command::fetch::Fetching;
 use crate::command::idle::Idle;
@@ -50,6 +51,7 @@ pub(crate) enum Running {
     Resync(Tag, Box<Resync>),
     /// A FETCH or SEARCH that has not begun.
     Pending(Box<Pending>),
+    Append(Box<Appending>),
     Fetch(Box<Fetching>),
     Search(Box<Searching>),
     Idle(Idle),

@@ -3,6 +3,7 @@
 //! ```text
 //! store/        the mailboxes, the directory and the queue (SQLite)
 //! objects/      large bodies
+//! spool/        large messages that are just coming in
 //! tls/          the own authority and certificate, unless files are configured
 //! auth-secret   keys the hashes of application passwords, sessions and links; makes the second factors
 //! try-accounts  the passwords that `pillarbox try` made
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use auth::{Auth, AuthOptions};
 use queue::{Limits, Policy, Queue};
 use store::{Store, StoreOptions};
-use store_objects::DirectoryObjects;
+use store_objects::{DirectoryObjects, Spool, SpoolLimits};
 use store_sqlite::{SqliteEngine, SqliteOptions};
 
 use crate::config::Config;
@@ -27,6 +28,12 @@ use crate::setup::SetupError;
 
 const SECRET_FILE: &str = "auth-secret";
 const SECRET_BYTES: usize = 32;
+/// An account, or a stranger's address, may have begun to send so much at the same time ...
+const SPOOL_BYTES_PER_HOLDER: u64 = 256 * 1024 * 1024;
+/// ... but always so many messages of the largest size,
+const SPOOL_MESSAGES_PER_HOLDER_MIN: u64 = 4;
+/// and so many of them find place.
+const SPOOL_HOLDERS_MIN: u64 = 4;
 const HOUR_MILLIS: u64 = 3600 * 1000;
 
 /// An open data directory. Cheap to clone; the last clone that is dropped closes the files.
@@ -38,6 +45,8 @@ pub struct Stores {
     pub auth: Auth,
     /// Mail for outside addresses.
     pub queue: Queue,
+    /// Where large messages lie while they come in.
+    pub spool: Arc<Spool>,
     directory: PathBuf,
     pages: String,
     post: Post,
@@ -73,7 +82,12 @@ impl Stores {
         let limits = Limits { account_recipients_per_hour: config.recipients_per_hour.into(), ..Limits::DEFAULT };
         let queue = Queue::open(&store, Policy { lifetime_millis, ..Policy::default() }).with_limits(limits);
         let post = Post::new(&auth, &queue, config);
-        Ok(Self { store, auth, queue, directory: path.to_owned(), pages: config.pages(), post })
+        let spool = Spool::new(path.join("spool"), spool_limits(config.message_bytes_max));
+        if let Err(error) = spool.sweep() {
+            // It takes space, nothing else.
+            tracing::warn!(%error, directory = %path.join("spool").display(), "what never came to an end is not removed");
+        }
+        Ok(Self { store, auth, queue, spool, directory: path.to_owned(), pages: config.pages(), post })
     }
 
     /// Where the pages are: `https://mail.example.org`.
@@ -93,6 +107,11 @@ impl Stores {
     pub fn directory(&self) -> &Path {
         &self.directory
     }
+}
+
+fn spool_limits(message_bytes_max: u64) -> SpoolLimits {
+    let per_holder_max = SPOOL_BYTES_PER_HOLDER.max(message_bytes_max.saturating_mul(SPOOL_MESSAGES_PER_HOLDER_MIN));
+    SpoolLimits { bytes_max: per_holder_max.saturating_mul(SPOOL_HOLDERS_MIN), per_holder_max }
 }
 
 /// Reads the secret, or makes one where there is none.

@@ -6,6 +6,8 @@
 //! `object_store` would hand the file work to tokio's bounded pool of blocking threads and wait, which never ends when
 //! all of those are waiting callers.
 //!
+//! What clients are still sending lies in a [`Spool`].
+//!
 //! Deliberately not here: checking content (the store compares the BLAKE3 in its records at every read), and removing
 //! objects that nobody refers to (the store knows who refers to what).
 //!
@@ -16,9 +18,11 @@
 
 mod directories;
 mod hands;
+mod spool;
 
 use crate::directories::Directories;
 use crate::hands::Hands;
+use bytes::Bytes;
 use futures::executor::{block_on, block_on_stream};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
@@ -32,6 +36,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::ids::AccountId;
 use store::objects::{ObjectError, ObjectName, Objects};
+
+pub use spool::{Alone, Holder, IN_MEMORY_BYTES_MAX, Incoming, NotTaken, Spool, SpoolLimits};
 
 /// A name is at most this long.
 pub const NAME_BYTES_MAX: usize = 100;
@@ -101,8 +107,8 @@ impl DirectoryObjects {
 }
 
 impl Objects for DirectoryObjects {
-    fn put(&self, account: AccountId, name: &str, content: &[u8]) -> Result<(), ObjectError> {
-        let (address, content) = (Address::new(account, name)?, content.to_vec());
+    fn put_shared(&self, account: AccountId, name: &str, content: Arc<Vec<u8>>) -> Result<(), ObjectError> {
+        let address = Address::new(account, name)?;
         self.hand_over(move |place| place.put(&address, content))
     }
 
@@ -159,13 +165,26 @@ fn bucket(name: &str) -> u8 {
     hash.to_le_bytes().into_iter().fold(0, |folded, byte| folded ^ byte) % BUCKETS
 }
 
+/// Content without a copy of it.
+struct Shared(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl Place {
-    fn put(&self, address: &Address, content: Vec<u8>) -> Result<(), ObjectError> {
+    fn put(&self, address: &Address, content: Arc<Vec<u8>>) -> Result<(), ObjectError> {
         // `object_store` flushes directories that it creates, but not one that another thread or an earlier process
         // created and did not flush: the name would hang in the air.
         let made = self.directories.make_durable(&account_directory(address.account), address.bucket);
         made.map_err(|error| self.failed("write", &address.path, &error))?;
-        let put = self.objects.put_opts(&address.path, PutPayload::from(content), PutMode::Create.into());
+        let put = self.objects.put_opts(
+            &address.path,
+            PutPayload::from(Bytes::from_owner(Shared(content))),
+            PutMode::Create.into(),
+        );
         let Err(error) = block_on(put) else {
             return Ok(());
         };

@@ -3,11 +3,12 @@
 //! An object belongs to one message of one account and is never shared, so that removing one can never take another
 //! message's body away. Its name carries the BLAKE3 of its content; the store checks it at every read.
 //!
-//! Invariant: when [`Objects::put`] returns `Ok`, the object and its name are durable.
+//! Invariant: when [`Objects::put_shared`] returns `Ok`, the object and its name are durable.
 
 use crate::ids::AccountId;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The name of an object: unique, chosen by the store, out of `[0-9a-z-]`, 1 to 100 characters.
 pub type ObjectName = String;
@@ -18,7 +19,15 @@ pub trait Objects: Send + Sync {
     ///
     /// # Errors
     /// [`ObjectError::Full`] or [`ObjectError::Failed`]; a partly written object is never visible under its name.
-    fn put(&self, account: AccountId, name: &str, content: &[u8]) -> Result<(), ObjectError>;
+    fn put_shared(&self, account: AccountId, name: &str, content: Arc<Vec<u8>>) -> Result<(), ObjectError>;
+
+    /// The same of content that is copied.
+    ///
+    /// # Errors
+    /// As [`Objects::put_shared`].
+    fn put(&self, account: AccountId, name: &str, content: &[u8]) -> Result<(), ObjectError> {
+        self.put_shared(account, name, Arc::new(content.to_vec()))
+    }
 
     /// Reads a whole object.
     ///

@@ -495,14 +495,14 @@ impl SimObjects {
 }
 
 impl Objects for SimObjects {
-    fn put(&self, account: AccountId, name: &str, content: &[u8]) -> Result<(), ObjectError> {
+    fn put_shared(&self, account: AccountId, name: &str, content: Arc<Vec<u8>>) -> Result<(), ObjectError> {
         self.change(|bodies| {
             let key = (account, name.to_owned());
             if bodies.objects.contains_key(&key) {
                 let what = format!("object {name} of account {account} exists already");
                 return Err(ObjectError::Failed { what });
             }
-            bodies.objects.insert(key, Object { written: bodies.now, content: content.into() });
+            bodies.objects.insert(key, Object { written: bodies.now, content: content.as_slice().into() });
             Ok(())
         })
     }

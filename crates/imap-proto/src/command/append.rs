@@ -18,7 +18,7 @@ pub struct Append {
     pub flags: Vec<Flag>,
     /// Its internal date, if the client gave one.
     pub date: Option<DateTime>,
-    /// The octets as sent.
+    /// The octets as sent, without those that were given away before ([`Event::Octets`](crate::Event::Octets)).
     pub message: Vec<u8>,
     /// How they were sent.
     pub data: AppendData,

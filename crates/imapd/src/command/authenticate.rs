@@ -40,7 +40,7 @@ impl Session {
                 self.progress(tag, progress, output)
             }
             Event::Auth(AuthLine::Cancelled) => self.failed(tag, Failure::Cancelled),
-            Event::Malformed(_) | Event::Command(_) | Event::Done | Event::Literal(_) => {
+            Event::Malformed(_) | Event::Command(_) | Event::Done | Event::Literal(_) | Event::Octets(_) => {
                 self.failed(tag, Failure::NotBase64)
             }
         }

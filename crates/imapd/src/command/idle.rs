@@ -46,7 +46,9 @@ pub(crate) fn turn(session: &mut Session, idle: Idle, output: &mut Vec<u8>) -> T
             return Turn::Wait;
         }
         Event::Done => Tagged::ok("IDLE done"),
-        Event::Malformed(_) | Event::Command(_) | Event::Literal(_) | Event::Auth(_) => Tagged::bad("Expected DONE"),
+        Event::Malformed(_) | Event::Command(_) | Event::Literal(_) | Event::Octets(_) | Event::Auth(_) => {
+            Tagged::bad("Expected DONE")
+        }
     };
     session.end(Finish::new(idle.tag, answer))
 }

@@ -115,9 +115,13 @@ impl Session {
     /// Begins a command.
     pub(crate) fn command(&mut self, tagged: imap_proto::Tagged, output: &mut Vec<u8>) -> Turn {
         let imap_proto::Tagged { tag, command } = tagged;
+        let upload = self.upload.take();
         match self.state {
             State::NotAuthenticated(_) => self.command_of_stranger(tag, command, output),
-            State::Authenticated(_) => self.command_of_user(tag, command, output),
+            State::Authenticated(_) => match (command, upload) {
+                (Command::Append(append), Some(upload)) => self.begin_append(tag, append, *upload),
+                (command, _) => self.command_of_user(tag, command, output),
+            },
             State::Logout => Turn::Close,
         }
     }

@@ -122,10 +122,14 @@ impl Fetch {
         {
             return Ok(Progress::Done(error.into()));
         }
-        let mut slice =
-            Slice { seen: Vec::new(), budget: READ_BYTES_PER_SLICE_MAX, reads: 0, known: selected.known.take() };
+        let mut slice = Slice {
+            seen: Vec::new(),
+            budget: READ_BYTES_PER_SLICE_MAX,
+            reads: 0,
+            known: selected.known.take().map(|body| *body),
+        };
         let end = self.write(selected, &mut slice, output);
-        selected.known = slice.known;
+        selected.known = slice.known.map(Box::new);
         let marked = mark_seen(selected, actor, slice.seen);
         Ok(match end?.and_then(|end| marked.map(|()| end)) {
             Ok(End::Full) => Progress::More,

@@ -64,3 +64,52 @@ fn a_message_for_no_mailbox_is_refused_before_it_is_sent() {
     // A stranger's command is read to its end: what he asks for is not told.
     server.connect().check("a APPEND Nowhere {2}", &["+ Send the literal"]);
 }
+
+#[test]
+fn messages_without_an_end_took_memory_without_a_bound() {
+    let server = Server::new();
+    let announce = format!("APPEND INBOX {{{MESSAGE_BYTES_MAX}}}");
+    let mut unfinished = [server.alice(), server.alice()];
+    for client in &mut unfinished {
+        client.check(&format!("a {announce}"), &["+ Send the literal"]);
+    }
+    let mut third = server.alice();
+    let refusal = "NO [LIMIT] Too many large messages are on their way, try again later";
+    third.check(&format!("a {announce}"), &[&format!("a {refusal}")]);
+    // What the client does not wait for is passed over, and the connection goes on behind it.
+    let message = "x".repeat(MESSAGE_BYTES_MAX as usize);
+    third.check(&format!("b APPEND INBOX {{{MESSAGE_BYTES_MAX}+}}\r\n{message}"), &[&format!("b {refusal}")]);
+    third
+        .check("c APPEND INBOX {5+}\r\nsmall", &[&format!("c OK [APPENDUID {} 1] APPEND done", uid_validity(&server))]);
+    // Others have their own share.
+    let mut bob = server.bob();
+    bob.check(&format!("a {announce}"), &["+ Send the literal"]);
+    drop(bob);
+    let [mut first, second] = unfinished;
+    first.check(&message, &[&format!("a OK [APPENDUID {} 2] APPEND done", uid_validity(&server))]);
+    drop(second);
+    third.check(&format!("d {announce}"), &["+ Send the literal"]);
+    third.check(&message, &[&format!("d OK [APPENDUID {} 3] APPEND done", uid_validity(&server))]);
+    let account = server.account();
+    let email = account.view(store::MailboxId(1)).unwrap().index().get(2).unwrap().email;
+    assert!(account.reader().unwrap().body(email).unwrap() == message.as_bytes());
+}
+
+#[test]
+fn a_long_message_of_a_command_that_is_none_is_forgotten() {
+    let server = Server::new();
+    let mut client = server.alice();
+    let message = "x".repeat(MESSAGE_BYTES_MAX as usize);
+    for _ in 0..3 {
+        client.check(
+            &format!("a APPEND INBOX {{{MESSAGE_BYTES_MAX}+}}\r\n{message} more"),
+            &["a BAD Unexpected text after the command"],
+        );
+    }
+    client.check(&format!("b APPEND INBOX {{{MESSAGE_BYTES_MAX}}}"), &["+ Send the literal"]);
+    client.check(&message, &[&format!("b OK [APPENDUID {} 1] APPEND done", uid_validity(&server))]);
+}
+
+fn uid_validity(server: &Server) -> store::UidValidity {
+    server.account().mailboxes().unwrap().by_name("INBOX").unwrap().uid_validity
+}

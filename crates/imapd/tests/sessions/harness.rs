@@ -10,11 +10,16 @@ use std::task::Wake;
 use store::engine::Engine;
 use store::sim::{Fault, SimEngine, SimObjects};
 use store::{Account, AccountId, Store, Timestamp};
+use store_objects::{Spool, SpoolLimits};
 
 pub const PASSWORD: &str = "correct horse battery";
 /// 2026-02-01T10:00:00Z
 pub const NOW: Moment = Moment { unix_millis: 1_769_940_000_000, monotonic_millis: 1_000_000 };
 pub const MESSAGE_BYTES_MAX: u64 = 100_000;
+const SEGMENT_BYTES: usize = 16 * 1024;
+/// Two messages of one account may be on their way.
+const SPOOL_LIMITS: SpoolLimits =
+    SpoolLimits { bytes_max: 3 * MESSAGE_BYTES_MAX, per_holder_max: 2 * MESSAGE_BYTES_MAX };
 
 pub struct Server {
     pub service: Arc<Service>,
@@ -58,6 +63,7 @@ impl Server {
             hostname: "mail.example.org".to_owned(),
             tls_available: true,
             message_bytes_max: MESSAGE_BYTES_MAX,
+            spool: Spool::new(std::env::temp_dir().join("pillarbox-test-spool"), SPOOL_LIMITS),
             limits: Limits::default(),
         });
         Self { service, store, engine }
@@ -104,6 +110,12 @@ impl Server {
         client
     }
 
+    pub fn bob(&self) -> Client {
+        let mut client = self.connect();
+        assert!(client.send(&format!("l LOGIN bob@example.org \"{PASSWORD}\"")).starts_with("l OK ["));
+        client
+    }
+
     /// A device of alice's with INBOX selected.
     pub fn alice_in_inbox(&self) -> Client {
         let mut client = self.alice();
@@ -126,10 +138,14 @@ impl Client {
         }
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes as they are, as much at once as a driver reads from a socket.
     pub fn raw(&mut self, input: impl AsRef<[u8]>) -> String {
-        self.session.receive(input.as_ref());
-        self.poll()
+        let mut output = String::new();
+        for segment in input.as_ref().chunks(SEGMENT_BYTES) {
+            self.session.receive(segment);
+            output += &self.poll();
+        }
+        output
     }
 
     /// Sends a line.

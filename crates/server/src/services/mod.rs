@@ -77,6 +77,7 @@ impl Services {
                 hostname: config.hostname.clone(),
                 tls_available: true,
                 message_bytes_max: config.message_bytes_max,
+                spool: stores.spool.clone(),
                 limits: imapd::Limits::default(),
             }),
             pop3: Arc::new(pop3d::Service {

@@ -14,6 +14,7 @@ use crate::shown::SentSizes;
 use crate::tx::Tx;
 use message::Summary;
 use message::content::{self, HasNul};
+use std::sync::Arc;
 
 /// A longer summary is not kept but made anew whenever it is asked for: only a message made to be a nuisance has one.
 const SUMMARY_BYTES_MAX: usize = 1024 * 1024;
@@ -76,6 +77,7 @@ impl Account {
     /// [`Error::OverQuota`], [`Error::Limit`] (a keyword too many, 4 GiB, UIDs used up), [`Error::NoSpace`], faults.
     pub fn append(&self, actor: Actor, target: Target, message: NewMessage) -> Result<Appended, Error> {
         let NewMessage { body, flags, internal_date } = message;
+        let body = Arc::new(body);
         let prepared = self.prepare(&body, &Summary::parse(&body), origin(&target))?;
         drop(body);
         let object = prepared.object.clone();
@@ -92,7 +94,9 @@ impl Account {
         }
     }
 
-    pub(super) fn prepare(&self, body: &[u8], parsed: &Summary, origin: Origin) -> Result<Prepared, Error> {
+    /// The body is shared, because a large one should be in memory once.
+    pub(super) fn prepare(&self, shared: &Arc<Vec<u8>>, parsed: &Summary, origin: Origin) -> Result<Prepared, Error> {
+        let body = shared.as_slice();
         content::check(body).map_err(|HasNul| Error::InvalidContent(NUL))?;
         let size = u32::try_from(body.len()).map_err(|_| Error::Limit("a message has at most 4 GiB".into()))?;
         let hash = *blake3::hash(body).as_bytes();
@@ -104,7 +108,7 @@ impl Account {
             (BodyRecord::Inline { hash, body }.encode(), None)
         } else {
             let name = object_name(&hash)?;
-            self.objects.put(self.id(), &name, body)?;
+            self.objects.put_shared(self.id(), &name, Arc::clone(shared))?;
             let header = HeaderCopy::of(body);
             (BodyRecord::Object { hash, size, name: name.clone(), header }.encode(), Some(name))
         };

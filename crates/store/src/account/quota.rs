@@ -18,7 +18,7 @@ use crate::tx::Tx;
 use crate::{Appended, NewMessage};
 use message::Summary;
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An account fills up when its mailboxes hold so many hundredths of its quota.
 pub const FILLING_PERCENT: u64 = 80;
@@ -134,6 +134,7 @@ impl Account {
                 Ok(None)
             });
         };
+        let body = Arc::new(body);
         let prepared = self.prepare(&body, &Summary::parse(&body), Origin::Delivered)?;
         let told = self.transact(move |tx| {
             tx.note_emptier();

@@ -255,7 +255,10 @@ impl Reader<'_> {
         let corrupt = || Error::corrupt(format!("the body of message {} of account {}", email.text(), self.account));
         let (hash, body) = match record.map_err(|damage| corrupt()(damage))? {
             BodyRecord::Inline { hash, body } => (hash, body.to_vec()),
-            BodyRecord::Object { hash, name, .. } => (hash, self.objects.read(self.account, &name)?),
+            // Into memory once: the length is known.
+            BodyRecord::Object { hash, size, name, .. } => {
+                (hash, self.objects.read_range(self.account, &name, 0..size as usize)?)
+            }
         };
         if *blake3::hash(&body).as_bytes() != hash {
             return Err(corrupt()(Corrupt));

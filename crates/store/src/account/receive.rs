@@ -29,6 +29,7 @@ impl Account {
     /// As [`Account::append`].
     pub fn receive(&self, actor: Actor, message: NewMessage, handover: Handover) -> Result<Received, Error> {
         let NewMessage { body, flags, internal_date } = message;
+        let body = Arc::new(body);
         let prepared = self.prepare(&body, &Summary::parse(&body), Origin::Delivered)?;
         drop(body);
         let (object, claims) = (prepared.object.clone(), Arc::clone(&self.cell.claims));

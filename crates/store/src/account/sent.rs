@@ -90,7 +90,7 @@ impl Account {
             return Ok(Submitted { copy: SentCopy::Off, flagged: 0, claim: None });
         }
         let prepared = match saves {
-            true => Some(self.prepare(body, &summary, Origin::Submitted { added_bytes })?),
+            true => Some(self.prepare(&Arc::new(body.to_vec()), &summary, Origin::Submitted { added_bytes })?),
             false => None,
         };
         let object = prepared.as_ref().and_then(|prepared| prepared.object.clone());
