@@ -128,3 +128,53 @@ impl Tx<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Target;
+    use crate::engine::Engine;
+    use crate::flags::Flags;
+    use crate::ids::{AccountId, DeviceId};
+    use crate::journal::Protocol;
+    use crate::sim::{SimEngine, SimObjects};
+    use crate::store::Store;
+    use std::ops::ControlFlow;
+
+    const NOW: Timestamp = Timestamp(1_790_000_000_000);
+
+    /// The rows of an account, and their octets.
+    fn rows(engine: &SimEngine, id: AccountId) -> (usize, usize) {
+        let mut rows = (0, 0);
+        let mut visit = |key: &[u8], value: &[u8]| {
+            rows = (rows.0 + 1, rows.1 + key.len() + value.len());
+            ControlFlow::Continue(())
+        };
+        engine.snapshot(id).unwrap().scan(&[0], &[0xff], &mut visit).unwrap();
+        rows
+    }
+
+    #[test]
+    fn a_receipt_costs_no_commit_no_row_and_at_most_40_octets_and_goes() {
+        let engine = SimEngine::new();
+        let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
+        let [plain, received] = [16, 17].map(|id| store.create_account(AccountId(id), NOW).unwrap());
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Smtp, now: NOW };
+        let message = || NewMessage { body: b"S: 1\r\n\r\n".to_vec(), flags: Flags::default(), internal_date: NOW };
+        let before = engine.commits();
+        (0..10).for_each(|_| {
+            plain.append(actor, Target::Inbox, message()).unwrap();
+        });
+        let plainly = engine.commits() - before;
+        (0..10).for_each(|n| {
+            let handover = Handover::new(&[&[n]], NOW, n.into());
+            received.receive(actor, message(), handover).unwrap().claim.answered();
+        });
+        assert_eq!(engine.commits() - before, 2 * plainly);
+        let ((count, octets), (with, more)) = (rows(&engine, AccountId(16)), rows(&engine, AccountId(17)));
+        assert!(with == count && (1..=40).contains(&(more - octets)), "{with} {count} {more} {octets}");
+        store.tidy_receipts(NOW);
+        assert_eq!(rows(&engine, AccountId(17)), (count, octets));
+        assert!(received.cell.claims.is_empty());
+    }
+}
