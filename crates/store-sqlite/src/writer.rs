@@ -6,6 +6,7 @@
 //! While stopped every commit is answered `Failed`. A failed flush is never tried again: the operating system may have
 //! dropped what it could not write and would report success for the rest. The file is opened anew instead.
 
+use std::collections::{HashSet, VecDeque};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::{io, mem};
@@ -14,8 +15,11 @@ use store::ids::{AccountId, ModSeq};
 
 /// At most this many changes share a transaction.
 pub(crate) const BATCH_CHANGES_MAX: usize = 256;
-/// A batch takes no further change once it holds this many bytes.
-pub(crate) const BATCH_BYTES_MAX: usize = 16 << 20;
+/// A batch takes no further change that would bring it above this many bytes ...
+pub(crate) const BATCH_BYTES_MAX: usize = 8 << 20;
+/// ... or this many records: about 20 ms. What does not fit waits for the next batch, and smaller changes of others that
+/// came later go before it: one large piece of work after the other does not add up for them.
+pub(crate) const BATCH_WRITES_MAX: usize = 4096;
 /// At most this many changes wait for a shard; then callers wait to be let in.
 pub(crate) const QUEUE_CHANGES_MAX: usize = 1024;
 
@@ -112,8 +116,14 @@ struct Loop<B> {
 
 impl<B: Batches> Loop<B> {
     fn serve(mut self, requests: &Receiver<Request>) {
-        while let Ok(first) = requests.recv() {
-            self.answer(&collect(first, requests));
+        let mut waiting = VecDeque::new();
+        loop {
+            if waiting.is_empty() {
+                let Ok(first) = requests.recv() else { return };
+                waiting.push_back(first);
+            }
+            waiting.extend(requests.try_iter().take(QUEUE_CHANGES_MAX.saturating_sub(waiting.len())));
+            self.answer(&collect(&mut waiting));
         }
     }
 
@@ -176,6 +186,20 @@ impl Request {
             Change::Remove(_) => 0,
         }
     }
+
+    fn writes(&self) -> usize {
+        match &self.change {
+            Change::Commit(commit) => commit.writes.len(),
+            Change::Remove(_) => 0,
+        }
+    }
+
+    fn account(&self) -> AccountId {
+        match &self.change {
+            Change::Commit(commit) => commit.account,
+            Change::Remove(account) => *account,
+        }
+    }
 }
 
 fn write_bytes(write: &Write) -> usize {
@@ -185,17 +209,25 @@ fn write_bytes(write: &Write) -> usize {
     }
 }
 
-/// Everything that waits, up to the limits of a batch, in the order of arrival.
-fn collect(first: Request, requests: &Receiver<Request>) -> Vec<Request> {
-    let mut bytes = first.bytes();
-    let mut batch = vec![first];
-    while batch.len() < BATCH_CHANGES_MAX && bytes < BATCH_BYTES_MAX {
-        let Ok(request) = requests.try_recv() else {
-            break;
-        };
-        bytes += request.bytes();
-        batch.push(request);
+/// The first that waits and what fits beside it, in the order of arrival. What does not fit stays, and with it whatever
+/// came later for its account.
+fn collect(waiting: &mut VecDeque<Request>) -> Vec<Request> {
+    let (mut bytes, mut writes) = (0, 0);
+    let (mut batch, mut rest): (Vec<Request>, VecDeque<Request>) = (Vec::new(), VecDeque::new());
+    let mut put_off = HashSet::new();
+    for request in waiting.drain(..) {
+        let (bytes_after, writes_after) = (bytes + request.bytes(), writes + request.writes());
+        let fits = batch.is_empty()
+            || (batch.len() < BATCH_CHANGES_MAX && bytes_after <= BATCH_BYTES_MAX && writes_after <= BATCH_WRITES_MAX);
+        if fits && !put_off.contains(&request.account()) {
+            (bytes, writes) = (bytes_after, writes_after);
+            batch.push(request);
+        } else {
+            put_off.insert(request.account());
+            rest.push_back(request);
+        }
     }
+    *waiting = rest;
     batch
 }
 
@@ -208,8 +240,6 @@ fn refuse(batch: &[Request], error: &CommitError) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::VecDeque;
-    use std::sync::mpsc::channel;
 
     /// Answers as it is told and notes what it was asked.
     #[derive(Default)]
@@ -314,19 +344,35 @@ mod tests {
     #[test]
     fn a_batch_takes_what_waits_up_to_its_limits() {
         let check = |sizes: &[usize], expected: usize| {
-            let (queue, waiting) = channel();
-            for size in sizes {
-                queue.send(Request { change: change(*size), answer: sync_channel(1).0 }).unwrap();
-            }
-            let first = waiting.recv().unwrap();
-            assert_eq!(collect(first, &waiting).len(), expected);
-            assert_eq!(waiting.try_iter().count(), sizes.len() - expected);
+            let request = |size: &usize| Request { change: change(*size), answer: sync_channel(1).0 };
+            let mut waiting: VecDeque<Request> = sizes.iter().map(request).collect();
+            assert_eq!(collect(&mut waiting).len(), expected);
+            assert_eq!(waiting.len(), sizes.len() - expected);
         };
         check(&[1], 1);
         check(&[1; BATCH_CHANGES_MAX], BATCH_CHANGES_MAX);
         check(&[1; BATCH_CHANGES_MAX + 1], BATCH_CHANGES_MAX);
         check(&[BATCH_BYTES_MAX - 1, 1, 1], 2);
         check(&[BATCH_BYTES_MAX, 1, 1], 1);
+        check(&[BATCH_BYTES_MAX + 1, 1], 1);
+    }
+
+    /// Of several that work through large mailboxes each has its piece in a batch of its own, and whoever has little to
+    /// write is in the next one.
+    #[test]
+    fn a_large_change_makes_way_for_small_ones_of_others_and_is_not_forgotten() {
+        let of = |(account, writes): (u32, usize)| {
+            let write = Write::Put { key: vec![], value: vec![] };
+            let (account, writes) = (AccountId(account), vec![write; writes]);
+            let commit = Commit { account, expected: ModSeq(0), next: ModSeq(1), writes };
+            Request { change: Change::Commit(commit), answer: sync_channel(1).0 }
+        };
+        let waiting = [(16, BATCH_WRITES_MAX - 2), (17, BATCH_WRITES_MAX), (17, 1), (18, 1), (19, 1), (20, 1)];
+        let mut waiting: VecDeque<Request> = waiting.into_iter().map(of).collect();
+        let mut next = || collect(&mut waiting).iter().map(|request| request.account().0).collect::<Vec<u32>>();
+        assert_eq!(next(), [16, 18, 19], "the order of one account stays");
+        assert_eq!(next(), [17]);
+        assert_eq!(next(), [17, 20]);
     }
 
     #[test]
