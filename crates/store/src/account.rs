@@ -10,6 +10,7 @@ mod holds;
 mod mailboxes;
 mod maildrop;
 mod named;
+mod piece;
 mod programs;
 mod quota;
 mod read;
@@ -25,23 +26,25 @@ mod update;
 
 pub use append::{Appended, NewMessage, Target};
 pub use clear::{ClearReport, ClearRequest};
-pub use expunge::Expunge;
+pub use expunge::{Expunge, Expunging};
 pub use flags::{FlagChange, FlagMode, FlagsChanged};
 pub use history::{ENTRIES_PER_PAGE_MAX, MessageChange, MessageEvent, TimelinePage, TimelineQuery};
 pub use holds::HeldIn;
-pub use mailboxes::{MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX};
+pub use mailboxes::{Deleting, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX};
 pub(crate) use maildrop::Taken;
 pub use maildrop::{Maildrop, MaildropMessage, MaildropOptions};
+pub use piece::PIECE_MESSAGES_MAX;
 pub(crate) use quota::Filling;
 pub use quota::{FILLING_PERCENT, Usage};
 pub use read::{Mailboxes, Reader, View};
 pub use receive::Received;
-pub use relist::Relisting;
+pub(crate) use relist::take_back;
+pub use relist::{Copying, Relisting};
 pub use retention::Purged;
 pub use sent::{SentCopy, Submission, Submitted};
 pub use uidls::UidlOutcome;
 pub use undo::{UndoReport, UndoRequest, UndoWhat};
-pub use update::MaildropOutcome;
+pub use update::{MaildropClosing, MaildropOutcome};
 
 use crate::error::Error;
 use crate::ids::{AccountId, ModSeq};
@@ -94,6 +97,7 @@ impl Account {
         &self,
         mut operation: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        self.cell.recover();
         let on_behalf = self.on_behalf.clone();
         let outcome = self.cell.transact(move |tx| match &on_behalf {
             _ if tx.state.head == ModSeq(0) => Err(Error::NoSuchAccount),

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `A` | | [`crate::record::AccountRecord`] |
 //! | `B` | mailbox | [`crate::record::MailboxRecord`] |
+//! | `C` | mailbox, uid | a copy into the mailbox that has not come to its end: what it has brought so far |
 //! | `D` | device | [`crate::device::Device`] |
 //! | `E` | email | [`crate::record::EmailRecord`] |
 //! | `H` | email, modseq | nothing: the journal entry of that modseq is about the message, and is not its arrival |
@@ -39,6 +40,10 @@ pub(crate) fn account() -> Vec<u8> {
 
 pub(crate) fn mailbox(id: MailboxId) -> Vec<u8> {
     key(b'B', &[&id.0.to_be_bytes()])
+}
+
+pub(crate) fn copying(to: MailboxId, first: Uid) -> Vec<u8> {
+    key(b'C', &[&to.0.to_be_bytes(), &first.0.to_be_bytes()])
 }
 
 pub(crate) fn device(id: DeviceId) -> Vec<u8> {

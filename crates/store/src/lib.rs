@@ -47,11 +47,11 @@ mod tx;
 mod watch;
 
 pub use account::{
-    Account, Appended, ClearReport, ClearRequest, ENTRIES_PER_PAGE_MAX, Expunge, FILLING_PERCENT, FlagChange, FlagMode,
-    FlagsChanged, HeldIn, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropMessage, MaildropOptions,
-    MaildropOutcome, MessageChange, MessageEvent, NewMessage, Purged, Reader, Received, Relisting, SentCopy,
-    Submission, Submitted, Target, TimelinePage, TimelineQuery, UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage,
-    View,
+    Account, Appended, ClearReport, ClearRequest, Copying, Deleting, ENTRIES_PER_PAGE_MAX, Expunge, Expunging,
+    FILLING_PERCENT, FlagChange, FlagMode, FlagsChanged, HeldIn, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX, Mailboxes,
+    Maildrop, MaildropClosing, MaildropMessage, MaildropOptions, MaildropOutcome, MessageChange, MessageEvent,
+    NewMessage, PIECE_MESSAGES_MAX, Purged, Reader, Received, Relisting, SentCopy, Submission, Submitted, Target,
+    TimelinePage, TimelineQuery, UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage, View,
 };
 pub use body::{Body, WHOLE_BYTES_MAX};
 pub use error::Error;

@@ -8,6 +8,7 @@
 //! Invariant: an operation that fails leaves no trace in the commit.
 //! Invariant: the published state is what the engine holds, or `None` when that is not known.
 
+use crate::account::take_back;
 use crate::engine::{CommitError, Engine};
 use crate::error::Error;
 use crate::ids::{AccountId, MailboxId, ModSeq};
@@ -18,10 +19,13 @@ use crate::tx::Tx;
 use crate::watch::Watches;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// One commit holds at most this many operations.
 const OPERATIONS_PER_COMMIT_MAX: usize = 128;
+/// One commit begins no further operation once it has so many writes: commits of the other accounts of its shard wait.
+const WRITES_PER_COMMIT_MAX: usize = 4096;
 /// A batch is tried again this often after conflicts with other writers of the same account.
 const CONFLICTS_MAX: u32 = 100;
 
@@ -37,6 +41,9 @@ pub(crate) struct AccountCell {
     queue: Mutex<Queue>,
     /// Held from reading the state to publishing the next one: by the leader, and while the account is removed.
     turn: Mutex<()>,
+    /// What a crash left half-way was taken back.
+    recovered: AtomicBool,
+    recovery: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -110,12 +117,40 @@ where
 
 impl AccountCell {
     pub(crate) fn new(id: AccountId, engine: Arc<dyn Engine>, (watches, logins): (Arc<Watches>, Arc<Watches>)) -> Self {
-        let (published, queue, turn) = (RwLock::new(None), Mutex::default(), Mutex::default());
-        Self { id, engine, watches, claims: Arc::default(), logins, published, queue, turn }
+        Self {
+            id,
+            engine,
+            watches,
+            claims: Arc::default(),
+            logins,
+            published: RwLock::new(None),
+            queue: Mutex::default(),
+            turn: Mutex::default(),
+            recovered: AtomicBool::new(false),
+            recovery: Mutex::default(),
+        }
+    }
+
+    /// Before anybody sees the account: takes back what a crash left half-way. A cell lives as long as anybody uses the
+    /// account, so that what is half-way when it is new is nobody's.
+    pub(crate) fn recover(&self) {
+        if self.recovered.load(Ordering::Acquire) {
+            return;
+        }
+        let _one = self.recovery.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.recovered.load(Ordering::Acquire) {
+            return;
+        }
+        if let Err(error) = take_back(self) {
+            // Mail must be readable all the same; the next start tries again.
+            tracing::error!(account = %self.id, %error, "what a crash left half-way could not be taken back");
+        }
+        self.recovered.store(true, Ordering::Release);
     }
 
     /// The state as of the last commit that this process knows of; [`Error::NoSuchAccount`] when there was none.
     pub(crate) fn state(&self) -> Result<Arc<AccountState>, Error> {
+        self.recover();
         let state = match self.published() {
             Some(state) => state,
             None => self.transact(|tx| Ok(tx.state.clone())).map(Arc::new)?,
@@ -235,13 +270,24 @@ impl AccountCell {
         }
     }
 
+    /// Runs operations, in as many commits as their writes need.
     fn run_batch(&self, batch: &[Arc<dyn Operation>]) {
+        let mut rest = batch;
+        while !rest.is_empty() {
+            let done = self.run_some(rest);
+            rest = rest.get(done..).unwrap_or_default();
+        }
+    }
+
+    /// Runs the first of `batch` in one commit; gives how many of them have their answer.
+    fn run_some(&self, batch: &[Arc<dyn Operation>]) -> usize {
         let finish_all = |error: Error| batch.iter().for_each(|operation| operation.finish(Err(error.clone())));
         for _ in 0..CONFLICTS_MAX {
             match self.try_batch(batch) {
                 Ok(outcomes) => {
+                    let done = outcomes.len();
                     batch.iter().zip(outcomes).for_each(|(operation, outcome)| operation.finish(outcome));
-                    return;
+                    return done;
                 }
                 Err(CommitError::Conflict { .. }) => {
                     self.publish(None);
@@ -250,42 +296,55 @@ impl AccountCell {
                 // What takes no room, or gives some back, must not fail with what needs it, nor what is sound with what is
                 // damaged.
                 Err(CommitError::Full { .. } | CommitError::Damaged { .. }) if batch.len() > 1 => {
-                    return batch.iter().for_each(|operation| self.run_batch(std::slice::from_ref(operation)));
+                    batch.iter().for_each(|operation| self.run_batch(std::slice::from_ref(operation)));
+                    return batch.len();
                 }
                 Err(CommitError::Full { what }) => {
                     tracing::warn!(account = %self.id, %what, "no space");
-                    return finish_all(Error::NoSpace(what));
+                    finish_all(Error::NoSpace(what));
+                    return batch.len();
                 }
-                Err(CommitError::Damaged { what }) => return finish_all(Error::damaged(what)),
+                Err(CommitError::Damaged { what }) => {
+                    finish_all(Error::damaged(what));
+                    return batch.len();
+                }
                 Err(CommitError::Failed { what }) => {
                     self.publish(None);
                     // It may be durable: who watches must look.
                     self.watches.wake(self.id);
-                    return finish_all(Error::fault(what));
+                    finish_all(Error::fault(what));
+                    return batch.len();
                 }
             }
         }
         finish_all(Error::fault(format_args!("account {} is written by too many at once", self.id)));
+        batch.len()
     }
 
-    /// Runs and commits a batch once: each operation's own outcome, or why nothing of it counts.
+    /// Runs and commits the first operations of a batch once, as many as one commit takes: each operation's own outcome, or
+    /// why nothing of it counts.
     fn try_batch(&self, batch: &[Arc<dyn Operation>]) -> Result<Vec<Result<(), Error>>, CommitError> {
         let _turn = self.lock_turn();
         let mut tx = match Tx::begin(self.id, &*self.engine, self.published()) {
             Ok(tx) => tx,
             Err(error) => return Ok(batch.iter().map(|_| Err(error.clone())).collect()),
         };
-        let outcomes: Vec<Result<(), Error>> =
-            batch.iter().map(|operation| tx.attempt(|tx| operation.run(tx))).collect();
+        let mut outcomes: Vec<Result<(), Error>> = Vec::with_capacity(batch.len());
+        for operation in batch {
+            if tx.writes() >= WRITES_PER_COMMIT_MAX {
+                break;
+            }
+            outcomes.push(tx.attempt(|tx| operation.run(tx)));
+        }
         // Where no commit will prove that the state was the newest, a look at the engine does: nobody is refused, or told
         // that there was nothing to do, by an old one.
-        let unproved = !tx.has_writes() || outcomes.iter().any(Result::is_err);
+        let unproved = tx.writes() == 0 || outcomes.iter().any(Result::is_err);
         let sealed = if unproved { tx.snapshot().map(drop) } else { Ok(()) }.and_then(|()| tx.seal());
         if let Some(head) = tx.moved_on() {
             return Err(CommitError::Conflict { head });
         }
         if let Err(error) = sealed {
-            return Ok(batch.iter().map(|_| Err(error.clone())).collect());
+            return Ok(outcomes.iter().map(|_| Err(error.clone())).collect());
         }
         let revokes = tx.revokes();
         let (state, commit) = tx.finish();

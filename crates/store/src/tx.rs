@@ -296,9 +296,9 @@ impl<'a> Tx<'a> {
         &mut self.state.record
     }
 
-    /// Whether an operation has written something.
-    pub(crate) fn has_writes(&self) -> bool {
-        !self.writes.is_empty()
+    /// How many writes there are so far.
+    pub(crate) fn writes(&self) -> usize {
+        self.writes.len()
     }
 
     /// Whether a device may have been revoked.

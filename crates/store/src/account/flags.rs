@@ -1,6 +1,7 @@
 //! Flags and keywords change: IMAP STORE.
 
 use super::Account;
+use super::piece::next_piece;
 use crate::error::Error;
 use crate::flags::{FlagBits, Flags};
 use crate::ids::{MailboxId, ModSeq, Uid};
@@ -40,8 +41,8 @@ pub struct FlagsChanged {
 }
 
 impl Account {
-    /// Changes the flags of messages. UIDs that are gone are passed over; a message whose flags stay the same gets no
-    /// new modseq.
+    /// Changes the flags of messages, [`crate::PIECE_MESSAGES_MAX`] in a commit. UIDs that are gone are passed over; a message whose
+    /// flags stay the same gets no new modseq. On an error some may have been changed.
     ///
     /// # Errors
     /// [`Error::NoSuchMailbox`], [`Error::NotAllowed`] (the mailbox of what is held), [`Error::Limit`] (a keyword too many),
@@ -56,7 +57,18 @@ impl Account {
         // Each message once, in UID order: as the journal has them.
         uids.sort_unstable();
         uids.dedup();
-        self.transact(move |tx| change_flags(tx, actor, mailbox, &uids, &change))
+        let mut outcome = FlagsChanged::default();
+        let mut done = 0;
+        // Once also for none at all: the mailbox must be there.
+        loop {
+            let (piece, change) = (next_piece(&uids, done).to_vec(), change.clone());
+            done += piece.len();
+            let part = self.transact(move |tx| change_flags(tx, actor, mailbox, &piece, &change))?;
+            outcome.modified.extend(part.modified);
+            if done >= uids.len() {
+                return Ok(outcome);
+            }
+        }
     }
 }
 

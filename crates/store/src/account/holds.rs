@@ -42,17 +42,28 @@ impl Tx<'_> {
         options: &StoreOptions,
     ) -> Result<(), Error> {
         self.must_not_be_held(mailbox)?;
+        match self.judge_removal(actor, mailbox, entries, options)? {
+            Verdict::Pass | Verdict::Tell => self.expunge(actor, mailbox, entries),
+            Verdict::Hold => self.hold_entries(actor, mailbox, (entries, entries.len() as u64), options),
+        }
+    }
+
+    /// Judges and counts the removal of entries of a mailbox, all that an operation is about.
+    pub(super) fn judge_removal(
+        &mut self,
+        actor: Actor,
+        mailbox: MailboxId,
+        entries: &[Entry],
+        options: &StoreOptions,
+    ) -> Result<Verdict, Error> {
         // What the server does itself, or the owner through it, is nobody's to judge.
         if !self.state.devices.contains_key(&actor.device) {
-            return self.expunge(actor, mailbox, entries);
+            return Ok(Verdict::Pass);
         }
         let mut pace = self.shared_pace(actor.device)?;
         pace.advance(actor.now);
         let asked = self.weigh(actor, &mut pace, (mailbox, entries), options)?;
-        match self.judge(actor, pace, asked, options)? {
-            Verdict::Pass | Verdict::Tell => self.expunge(actor, mailbox, entries),
-            Verdict::Hold => self.hold_entries(actor, mailbox, entries, options),
-        }
+        self.judge(actor, pace, asked, options)
     }
 
     /// Judges what a device deletes over POP3 with an effect that removes. `newly`: what it has deleted just now; `had`: what
@@ -78,11 +89,11 @@ impl Tx<'_> {
         self.judge(actor, pace, asked, options)
     }
 
-    /// What a device deleted over POP3 stays where it is until the owner has answered.
+    /// What a device deleted over POP3 stays where it is until the owner has answered: some of `all` that it wants to remove.
     pub(super) fn hold_maildrop(
         &mut self,
         actor: Actor,
-        places: &Places,
+        (places, all): (&Places, u64),
         effect: Effect,
         options: &StoreOptions,
     ) -> Result<(), Error> {
@@ -103,7 +114,7 @@ impl Tx<'_> {
                 self.add_batch(actor, &mut hold, &emails, &Batch::Kept { mailbox, effect, emails: emails.clone() });
             }
         }
-        self.put_hold(actor, hold, is_new, options)
+        self.put_hold(actor, hold, is_new.then_some(all), options)
     }
 
     /// Notes that a device brings messages to a mailbox, which matters where that is Trash or Junk, or they were in INBOX: it may
@@ -252,12 +263,13 @@ impl Tx<'_> {
         pace.map(Option::unwrap_or_default)
     }
 
-    /// The entries leave their mailbox, as the device expects, and lie where all others find them.
-    fn hold_entries(
+    /// The entries leave their mailbox, as the device expects, and lie where all others find them. They are some of `all`
+    /// that the device wants to remove.
+    pub(super) fn hold_entries(
         &mut self,
         actor: Actor,
         mailbox: MailboxId,
-        entries: &[Entry],
+        (entries, all): (&[Entry], u64),
         options: &StoreOptions,
     ) -> Result<(), Error> {
         let (mut hold, is_new) = self.hold_of(actor)?;
@@ -280,7 +292,7 @@ impl Tx<'_> {
             let (name, keywords) = (name.clone(), keywords.clone());
             self.add_batch(actor, &mut hold, &emails, &Batch::Moved { from: mailbox, name, keywords, messages });
         }
-        self.put_hold(actor, hold, is_new, options)
+        self.put_hold(actor, hold, is_new.then_some(all), options)
     }
 
     /// A keyword for which there is no room is left out there; it comes back with the message.
@@ -321,14 +333,21 @@ impl Tx<'_> {
         self.journal(actor, Change::Held { hold: hold.id, emails: emails.to_vec() });
     }
 
-    /// Writes a hold; of a new one its owner gets a message in the same commit.
-    fn put_hold(&mut self, actor: Actor, mut hold: Hold, is_new: bool, options: &StoreOptions) -> Result<(), Error> {
+    /// Writes a hold; of a new one its owner gets a message in the same commit, which tells how many messages it is about.
+    fn put_hold(
+        &mut self,
+        actor: Actor,
+        mut hold: Hold,
+        new: Option<u64>,
+        options: &StoreOptions,
+    ) -> Result<(), Error> {
         hold.last_at = hold.last_at.max(actor.now);
         self.put(key::hold(hold.id), hold.encode());
         let device = self.state.devices.get(&actor.device).map(|device| device.name.clone());
-        if let Some(device) = device.filter(|_| is_new)
+        if let (Some(device), Some(all)) = (device, new)
             && !self.has_asked_before(&hold)?
         {
+            hold.messages = hold.messages.max(all);
             let held = self.state.mailboxes.values().find(|state| state.mailbox.role == Some(Role::Held));
             let held = held.map_or(Role::Held.default_name(), |held| &held.mailbox.name);
             let wanted = Wanted { hold: &hold, device: &device, held_mailbox: held, hostname: &options.hostname };

@@ -1,13 +1,15 @@
 //! Mailboxes are made, renamed, deleted and subscribed.
 
-use super::Account;
+use super::expunge::{Expunging, Left};
+use super::{Account, PIECE_MESSAGES_MAX};
 use crate::error::Error;
 use crate::flags::Keywords;
 use crate::ids::{MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Change};
 use crate::record::{Counts, Mailbox, Role};
-use crate::state::same_name;
+use crate::state::{AccountState, same_name};
+use crate::store::StoreOptions;
 use crate::tx::Tx;
 use std::sync::Arc;
 
@@ -59,40 +61,45 @@ impl Account {
     }
 
     /// Renames a mailbox and all below it. Renaming INBOX moves its messages to a new mailbox and leaves it empty
-    /// (RFC 9051 §6.3.6).
+    /// (RFC 9051 §6.3.6); on an error some of them may have been moved.
     ///
     /// # Errors
     /// [`Error::NoSuchMailbox`], [`Error::AlreadyExists`], [`Error::InvalidName`], [`Error::NotAllowed`] (below itself, or the mailbox of what is held),
     /// [`Error::Limit`], [`Error::NoSpace`], faults.
     pub fn rename_mailbox(&self, actor: Actor, from: &str, to: &str) -> Result<(), Error> {
         let (from, to) = (from.to_owned(), checked_name(to)?);
-        self.transact(move |tx| rename(tx, actor, &from, &to))
+        let moved = self.transact(move |tx| rename(tx, actor, &from, &to))?;
+        match moved {
+            None => Ok(()),
+            Some((inbox, new)) => {
+                let uids = self.view(inbox)?.index().iter().map(|entry| entry.uid).collect();
+                self.move_messages(actor, inbox, uids, new).map(drop)
+            }
+        }
     }
 
-    /// Deletes a mailbox with its messages, which stay restorable.
+    /// Deletes a mailbox with its messages, which stay restorable. On an error it is still there, and some of its messages
+    /// may have left it.
     ///
     /// # Errors
     /// [`Error::NoSuchMailbox`], [`Error::NotAllowed`] (INBOX, what is held, or mailboxes below it), [`Error::NoSpace`],
     /// faults.
     pub fn delete_mailbox(&self, actor: Actor, name: &str) -> Result<(), Error> {
+        let mut deleting = self.begin_deletion(actor, name)?;
+        while deleting.piece(self)? {}
+        Ok(())
+    }
+
+    /// Begins to delete a mailbox. One whose messages fit into one commit is deleted at once; of a larger one nothing is
+    /// changed yet.
+    ///
+    /// # Errors
+    /// As [`Account::delete_mailbox`].
+    pub fn begin_deletion(&self, actor: Actor, name: &str) -> Result<Deleting, Error> {
         let (name, options) = (name.to_owned(), Arc::clone(&self.options));
         self.transact(move |tx| {
-            let mailbox = tx.state.by_name(&name).ok_or(Error::NoSuchMailbox)?.mailbox.clone();
-            tx.must_not_be_held(mailbox.id)?;
-            if mailbox.role == Some(Role::Inbox) {
-                return Err(Error::NotAllowed("INBOX cannot be deleted"));
-            }
-            let below = format!("{}/", mailbox.name);
-            if tx.state.mailboxes.values().any(|other| other.mailbox.name.starts_with(&below)) {
-                return Err(Error::NotAllowed("the mailbox has mailboxes below it; delete those first"));
-            }
-            let entries: Vec<Entry> = tx.index(mailbox.id)?.iter().copied().collect();
-            tx.remove(actor, mailbox.id, &entries, &options)?;
-            tx.forget_pack(mailbox.id)?;
-            tx.remove_mailbox(mailbox.id);
-            let Mailbox { id, name, keywords, role, .. } = mailbox;
-            tx.journal(actor, Change::MailboxDeleted { mailbox: id, name, keywords, role });
-            Ok(())
+            let mailbox = tx.state.by_name(&name).ok_or(Error::NoSuchMailbox)?.mailbox.id;
+            Ok(Deleting { actor, mailbox, expunging: delete(tx, actor, mailbox, &options)? })
         })
     }
 
@@ -112,6 +119,71 @@ impl Account {
             Ok(())
         })
     }
+}
+
+/// A mailbox on its way out: first its messages leave in pieces, then with the last ones the mailbox itself. Dropped
+/// half-way, it is still there with what has not left it.
+pub struct Deleting {
+    actor: Actor,
+    mailbox: MailboxId,
+    /// What has to leave before the mailbox can; `None` when it is gone.
+    expunging: Option<Expunging>,
+}
+
+impl Deleting {
+    /// Whether the mailbox is gone.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.expunging.is_none()
+    }
+
+    /// Does one piece; whether there is more to do.
+    ///
+    /// # Errors
+    /// As [`Account::delete_mailbox`].
+    pub fn piece(&mut self, account: &Account) -> Result<bool, Error> {
+        let Some(expunging) = &mut self.expunging else { return Ok(false) };
+        if !expunging.is_done() {
+            return expunging.piece(account).map(|_| true);
+        }
+        let (actor, mailbox, options) = (self.actor, self.mailbox, Arc::clone(&account.options));
+        self.expunging = account.transact(move |tx| delete(tx, actor, mailbox, &options))?;
+        Ok(!self.is_done())
+    }
+}
+
+fn may_be_deleted(state: &AccountState, mailbox: MailboxId) -> Result<(), Error> {
+    let mailbox = &state.mailbox(mailbox)?.mailbox;
+    if mailbox.role == Some(Role::Inbox) {
+        return Err(Error::NotAllowed("INBOX cannot be deleted"));
+    }
+    let below = format!("{}/", mailbox.name);
+    if state.mailboxes.values().any(|other| other.mailbox.name.starts_with(&below)) {
+        return Err(Error::NotAllowed("the mailbox has mailboxes below it; delete those first"));
+    }
+    Ok(())
+}
+
+/// Deletes a mailbox, unless it has too many messages for one commit: gives those.
+fn delete(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    mailbox: MailboxId,
+    options: &StoreOptions,
+) -> Result<Option<Expunging>, Error> {
+    tx.must_not_be_held(mailbox)?;
+    may_be_deleted(&tx.state, mailbox)?;
+    let entries: Vec<Entry> = tx.index(mailbox)?.iter().copied().collect();
+    if entries.len() > PIECE_MESSAGES_MAX {
+        return Ok(Some(Expunging::new(actor, mailbox, Left::All, &entries)));
+    }
+    tx.remove(actor, mailbox, &entries, options)?;
+    let mailbox = tx.mailbox(mailbox)?.clone();
+    tx.forget_pack(mailbox.id)?;
+    tx.remove_mailbox(mailbox.id);
+    let Mailbox { id, name, keywords, role, .. } = mailbox;
+    tx.journal(actor, Change::MailboxDeleted { mailbox: id, name, keywords, role });
+    Ok(None)
 }
 
 impl Tx<'_> {
@@ -175,7 +247,8 @@ impl Tx<'_> {
     }
 }
 
-fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<(), Error> {
+/// Gives INBOX and its new mailbox, where its messages are still to be moved because they are too many for one commit.
+fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<Option<(MailboxId, MailboxId)>, Error> {
     let mailbox = &tx.state.by_name(from).ok_or(Error::NoSuchMailbox)?.mailbox;
     let (id, role, from) = (mailbox.id, mailbox.role, mailbox.name.clone());
     tx.must_not_be_held(id)?;
@@ -190,7 +263,15 @@ fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<(), Err
     if role == Some(Role::Inbox) {
         // RFC 9051 §6.3.6: the mailboxes below INBOX stay where they are.
         let new = tx.create_mailbox(actor, to, None)?;
-        return tx.move_all(actor, id, new);
+        let entries: Vec<Entry> = tx.index(id)?.iter().copied().collect();
+        if entries.len() > PIECE_MESSAGES_MAX {
+            return Ok(Some((id, new)));
+        }
+        let relisted = tx.relisted(id, &entries, new)?;
+        if !entries.is_empty() {
+            tx.move_batch(actor, (id, &entries), new, relisted)?;
+        }
+        return Ok(None);
     }
     let inferior = |state: &Arc<crate::state::MailboxState>| {
         let rest = state.mailbox.name.strip_prefix(&below)?;
@@ -208,7 +289,7 @@ fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<(), Err
         let before = std::mem::replace(&mut mailbox.name, after.clone());
         tx.journal(actor, Change::MailboxRenamed { mailbox: id, before, after });
     }
-    Ok(())
+    Ok(None)
 }
 
 /// A name that a mailbox may have; its first level INBOX in capitals.

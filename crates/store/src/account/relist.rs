@@ -1,15 +1,20 @@
 //! Messages come into another mailbox: IMAP COPY and MOVE (RFC 6851).
 
 use super::Account;
+use super::piece::next_piece;
+use crate::codec::{Corrupt, Reader};
 use crate::error::Error;
 use crate::flags::Flags;
-use crate::ids::{EmailId, MailboxId, Uid, UidValidity};
+use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
-use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, Relisted};
+use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, Protocol, Relisted};
+use crate::key;
+use crate::record::{open, versioned};
+use crate::transact::AccountCell;
 use crate::tx::Tx;
 
 /// What came where (COPYUID, RFC 4315 §3).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Relisting {
     /// Of the mailbox that the messages came to.
     pub uid_validity: UidValidity,
@@ -24,16 +29,28 @@ enum How {
 }
 
 impl Account {
-    /// Copies messages; all of them or, on an error, none. UIDs that are gone are passed over.
+    /// Copies messages, [`crate::PIECE_MESSAGES_MAX`] in a commit; all of them or, on an error, none. UIDs that are gone are passed over.
     ///
     /// # Errors
     /// [`Error::NoSuchMailbox`], [`Error::NotAllowed`] (into the mailbox of what is held, or out of it but by a copy),
     /// [`Error::OverQuota`], [`Error::Limit`] (a keyword or UID too many), [`Error::NoSpace`], faults.
     pub fn copy(&self, actor: Actor, from: MailboxId, uids: Vec<Uid>, to: MailboxId) -> Result<Relisting, Error> {
-        self.transact(move |tx| relist(tx, actor, How::Copy, from, &uids, to))
+        let mut copying = self.begin_copy(actor, from, uids, to);
+        while copying.piece()? {}
+        Ok(copying.finish())
     }
 
-    /// Moves messages; all of them or, on an error, none. UIDs that are gone are passed over.
+    /// Begins to copy messages; nothing is changed yet.
+    #[must_use]
+    pub fn begin_copy(&self, actor: Actor, from: MailboxId, mut uids: Vec<Uid>, to: MailboxId) -> Copying {
+        uids.sort_unstable();
+        uids.dedup();
+        let copied = Relisting::default();
+        Copying { account: self.clone(), actor, from, uids, to, done: 0, copied, unfinished: None }
+    }
+
+    /// Moves messages, [`crate::PIECE_MESSAGES_MAX`] in a commit; on an error some may have been moved. UIDs that are gone are
+    /// passed over.
     ///
     /// # Errors
     /// As [`Account::copy`], but never [`Error::OverQuota`].
@@ -41,11 +58,169 @@ impl Account {
         &self,
         actor: Actor,
         from: MailboxId,
-        uids: Vec<Uid>,
+        mut uids: Vec<Uid>,
         to: MailboxId,
     ) -> Result<Relisting, Error> {
-        self.transact(move |tx| relist(tx, actor, How::Move, from, &uids, to))
+        uids.sort_unstable();
+        uids.dedup();
+        let mut moved = Relisting::default();
+        let mut done = 0;
+        // Once also for none at all: the mailboxes must be there.
+        loop {
+            let piece = next_piece(&uids, done).to_vec();
+            done += piece.len();
+            let part = self.transact(move |tx| relist(tx, actor, How::Move, from, &piece, to))?;
+            moved.uid_validity = part.uid_validity;
+            moved.uids.extend(part.uids);
+            if done >= uids.len() {
+                return Ok(moved);
+            }
+        }
     }
+}
+
+/// Messages on their way into another mailbox, [`crate::PIECE_MESSAGES_MAX`] in a commit. RFC 9051 §6.4.7: all of them or none;
+/// so what has come is taken back if it does not get as far as its last piece: when it is dropped, or, after a crash,
+/// before anybody sees the account again.
+pub struct Copying {
+    account: Account,
+    actor: Actor,
+    from: MailboxId,
+    uids: Vec<Uid>,
+    to: MailboxId,
+    done: usize,
+    copied: Relisting,
+    /// The record of what has come; none before the first and after the last piece.
+    unfinished: Option<Unfinished>,
+}
+
+impl Copying {
+    /// Copies one piece; whether there is more to do.
+    ///
+    /// # Errors
+    /// As [`Account::copy`].
+    pub fn piece(&mut self) -> Result<bool, Error> {
+        let piece = next_piece(&self.uids, self.done).to_vec();
+        let next = self.done + piece.len();
+        let (is_first, is_last) = (self.done == 0, next >= self.uids.len());
+        let (actor, from, to) = (self.actor, self.from, self.to);
+        let all = if is_first && !is_last { self.uids.clone() } else { Vec::new() };
+        let before = self.unfinished.clone();
+        let (part, unfinished) = self.account.transact(move |tx| {
+            // Whoever copies too much hears so before anything has come.
+            let index = tx.index(from)?;
+            let octets = all.iter().filter_map(|uid| index.find(*uid)).map(|entry| u64::from(entry.size)).sum();
+            tx.must_fit(octets)?;
+            let part = relist(tx, actor, How::Copy, from, &piece, to)?;
+            let mut unfinished = before.clone().unwrap_or(Unfinished { to, at: actor.now, uids: Vec::new() });
+            if is_last {
+                unfinished.forget(tx);
+                return Ok((part, None));
+            }
+            unfinished.uids.extend(part.uids.first().zip(part.uids.last()).map(|(first, last)| (first.1, last.1)));
+            unfinished.note(tx);
+            Ok((part, Some(unfinished)))
+        })?;
+        self.copied.uid_validity = part.uid_validity;
+        self.copied.uids.extend(part.uids);
+        self.done = next;
+        self.unfinished = unfinished;
+        Ok(!is_last)
+    }
+
+    /// What was copied, after the last piece.
+    #[must_use]
+    pub fn finish(mut self) -> Relisting {
+        std::mem::take(&mut self.copied)
+    }
+}
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        if let Some(unfinished) = self.unfinished.take()
+            && let Err(error) = unfinished.take_back(&self.account.cell)
+        {
+            tracing::error!(account = %self.account.id(), %error, "a part of a copy stays until the next start");
+        }
+    }
+}
+
+/// A copy that has not come to its end: the UIDs that it has given so far. Its key is the first of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Unfinished {
+    to: MailboxId,
+    at: Timestamp,
+    /// First and last of each piece, ascending.
+    uids: Vec<(Uid, Uid)>,
+}
+
+impl Unfinished {
+    fn key(&self) -> Option<Vec<u8>> {
+        self.uids.first().map(|(first, _)| key::copying(self.to, *first))
+    }
+
+    fn note(&self, tx: &mut Tx<'_>) {
+        if let Some(key) = self.key() {
+            tx.put(key, self.encode());
+        }
+    }
+
+    fn forget(&self, tx: &mut Tx<'_>) {
+        if let Some(key) = self.key() {
+            tx.delete(key);
+        }
+    }
+
+    /// Takes the copies out again, the last ones first.
+    fn take_back(mut self, cell: &AccountCell) -> Result<(), Error> {
+        let Some(key) = self.key() else { return Ok(()) };
+        while let Some((first, last)) = self.uids.pop() {
+            let (to, actor) = (self.to, Actor { device: DeviceId(0), protocol: Protocol::Server, now: self.at });
+            cell.transact(move |tx| {
+                // Somebody may have deleted the mailbox, or moved copies on: those are his.
+                if tx.mailbox(to).is_err() {
+                    return Ok(());
+                }
+                let entries: Vec<Entry> = tx.index(to)?.uids(first, last).map(|(_, entry)| *entry).collect();
+                if entries.is_empty() { Ok(()) } else { tx.expunge(actor, to, &entries) }
+            })?;
+        }
+        cell.transact(move |tx| {
+            tx.delete(key.clone());
+            Ok(())
+        })
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut w = versioned();
+        w.signed(self.at.0).number(self.uids.len() as u64);
+        for (first, last) in &self.uids {
+            w.number(first.0.into()).number(last.0.into());
+        }
+        w.0
+    }
+
+    fn decode(key: &[u8], value: &[u8]) -> Result<Self, Corrupt> {
+        let to = MailboxId(key::number_at(key, 1)?);
+        let mut r = open(value)?;
+        let at = Timestamp(r.signed()?);
+        let uids = r.list(|r: &mut Reader<'_>| Ok((Uid(r.small()?), Uid(r.small()?))))?;
+        r.end().map(|()| Self { to, at, uids })
+    }
+}
+
+/// Takes back the copies that a crash has left half-way.
+pub(crate) fn take_back(cell: &AccountCell) -> Result<(), Error> {
+    let mut unfinished = Vec::new();
+    crate::state::scan(&*cell.engine.snapshot(cell.id)?, key::kind(b'C'), |key, value| {
+        unfinished.push(Unfinished::decode(key, value).map_err(Error::corrupt("the record of a copy"))?);
+        Ok(())
+    })?;
+    for copy in unfinished {
+        tracing::warn!(account = %cell.id, mailbox = %copy.to, "taking back what a copy left that was broken off");
+        copy.take_back(cell)?;
+    }
+    Ok(())
 }
 
 fn relist(
@@ -146,16 +321,6 @@ impl Tx<'_> {
         }
         self.change_mailbox(from)?.mailbox.highest_modseq = modseq;
         self.journal(actor, Change::Moved { from, to, messages });
-        Ok(())
-    }
-
-    /// Moves all messages of a mailbox (RENAME of INBOX, RFC 9051 §6.3.6).
-    pub(super) fn move_all(&mut self, actor: Actor, from: MailboxId, to: MailboxId) -> Result<(), Error> {
-        let entries: Vec<Entry> = self.index(from)?.iter().copied().collect();
-        for batch in entries.chunks(MESSAGES_PER_ENTRY_MAX) {
-            let relisted = self.relisted(from, batch, to)?;
-            self.move_batch(actor, (from, batch), to, relisted)?;
-        }
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 /// One transaction purges at most this many messages and journal entries.
-const PURGED_PER_COMMIT_MAX: usize = 1000;
+const PURGED_PER_COMMIT_MAX: usize = 250;
 
 /// What a purge removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

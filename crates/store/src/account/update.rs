@@ -1,7 +1,8 @@
 //! The UPDATE state of POP3 (RFC 1939 §6): what a session took is noted, and what it deleted has its effect on the mailbox.
 
-use super::Account;
 use super::maildrop::{Maildrop, Taken, ordinary};
+use super::piece::next_piece;
+use super::{Account, PIECE_MESSAGES_MAX};
 use crate::brake::Verdict;
 use crate::device::Device;
 use crate::error::Error;
@@ -37,7 +38,8 @@ impl Account {
     /// `taken` and `deleted` name messages of the maildrop; a message that has left the mailbox meanwhile is passed over.
     ///
     /// # Errors
-    /// [`Error::NoSuchDevice`], [`Error::NoSpace`], faults; then nothing was removed.
+    /// [`Error::NoSuchDevice`], [`Error::NoSpace`], faults; then some of it may have been done, and to do it again does the
+    /// rest.
     pub fn close_maildrop(
         &self,
         actor: Actor,
@@ -45,20 +47,28 @@ impl Account {
         taken: Vec<EmailId>,
         deleted: Vec<EmailId>,
     ) -> Result<MaildropOutcome, Error> {
+        let mut closing = self.begin_closing(actor, maildrop, taken, deleted);
+        while closing.piece(self)? {}
+        Ok(closing.outcome())
+    }
+
+    /// Begins to do what [`Account::close_maildrop`] does; nothing is changed yet.
+    #[must_use]
+    pub fn begin_closing(
+        &self,
+        actor: Actor,
+        maildrop: &Maildrop,
+        taken: Vec<EmailId>,
+        deleted: Vec<EmailId>,
+    ) -> MaildropClosing {
         debug_assert_eq!(actor.device, maildrop.device, "a device closes its own maildrop");
-        if taken.is_empty() && deleted.is_empty() {
-            return Ok(MaildropOutcome::default());
-        }
         let mut places = Places::new();
         let wanted: HashSet<EmailId> = deleted.iter().copied().collect();
         for message in maildrop.messages().iter().filter(|message| wanted.contains(&message.email)) {
             places.entry(message.mailbox).or_default().insert(message.email);
         }
-        let (program, options) = (maildrop.program, Arc::clone(&self.options));
-        self.transact(move |tx| {
-            let session = Session { program, taken: &taken, deleted: &deleted, places: &places };
-            close(tx, actor, &session, &options)
-        })
+        let all = Arc::new(Session { program: maildrop.program, taken, deleted, places });
+        MaildropClosing { actor, all, taken: 0, deleted: 0, judged: None, outcome: MaildropOutcome::default() }
     }
 
     /// Does what policies have put off and is due now. Gives how many messages were expunged.
@@ -112,21 +122,99 @@ fn shown(state: &crate::state::AccountState, scope: Scope) -> Vec<MailboxId> {
 }
 
 /// What a session did.
-struct Session<'a> {
+struct Session {
     /// Which of the programs that share the device.
     program: Option<u32>,
-    taken: &'a [EmailId],
-    deleted: &'a [EmailId],
-    places: &'a Places,
+    taken: Vec<EmailId>,
+    deleted: Vec<EmailId>,
+    places: Places,
 }
 
-fn close(
-    tx: &mut Tx<'_>,
+/// A session on its way out of its maildrop, [`super::PIECE_MESSAGES_MAX`] messages in a commit.
+///
+/// Invariant: what becomes of all that it deleted is decided with the first piece, by the brake too.
+pub struct MaildropClosing {
     actor: Actor,
-    session: &Session<'_>,
-    options: &StoreOptions,
-) -> Result<MaildropOutcome, Error> {
-    let Session { program, taken, deleted, places } = *session;
+    all: Arc<Session>,
+    taken: usize,
+    deleted: usize,
+    judged: Option<Judged>,
+    outcome: MaildropOutcome,
+}
+
+/// What becomes of what a session deleted.
+#[derive(Clone, Copy)]
+struct Judged {
+    effect: Effect,
+    verdict: Verdict,
+    /// Messages that were not deleted before.
+    news: u64,
+}
+
+impl MaildropClosing {
+    /// The messages that there is something to do about.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.taken.len() + self.all.deleted.len()
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What became of it so far.
+    #[must_use]
+    pub fn outcome(&self) -> MaildropOutcome {
+        self.outcome
+    }
+
+    /// Does one piece; whether there is more to do.
+    ///
+    /// # Errors
+    /// As [`Account::close_maildrop`].
+    pub fn piece(&mut self, account: &Account) -> Result<bool, Error> {
+        if self.is_empty() {
+            return Ok(false);
+        }
+        let taken = next_piece(&self.all.taken, self.taken).to_vec();
+        // What it took is noted first: the policies look at it.
+        let deleted = match taken.is_empty() || self.len() <= PIECE_MESSAGES_MAX {
+            true => next_piece(&self.all.deleted, self.deleted).to_vec(),
+            false => Vec::new(),
+        };
+        let (taken_count, deleted_count) = (taken.len(), deleted.len());
+        let places = places_of(&self.all.places, &deleted);
+        let part = Session { program: self.all.program, taken, deleted, places };
+        let (actor, all, judged, options) =
+            (self.actor, Arc::clone(&self.all), self.judged, Arc::clone(&account.options));
+        let (judged, outcome) = account.transact(move |tx| {
+            let judged = match judged {
+                Some(judged) => judged,
+                None => judge(tx, actor, &all, &options)?,
+            };
+            Ok((judged, close(tx, actor, &part, (judged, &options))?))
+        })?;
+        self.judged = Some(judged);
+        self.taken += taken_count;
+        self.deleted += deleted_count;
+        self.outcome.kept += outcome.kept;
+        self.outcome.expunged += outcome.expunged;
+        self.outcome.moved += outcome.moved;
+        Ok(self.taken < self.all.taken.len() || self.deleted < self.all.deleted.len())
+    }
+}
+
+/// Where some of the messages are.
+fn places_of(places: &Places, emails: &[EmailId]) -> Places {
+    let wanted: HashSet<EmailId> = emails.iter().copied().collect();
+    let some = places.iter().map(|(id, emails)| (*id, emails.intersection(&wanted).copied().collect()));
+    some.filter(|(_, emails): &(MailboxId, HashSet<EmailId>)| !emails.is_empty()).collect()
+}
+
+/// Decides what becomes of all that a session deleted.
+fn judge(tx: &mut Tx<'_>, actor: Actor, session: &Session, options: &StoreOptions) -> Result<Judged, Error> {
     let (effect, shared) = {
         let devices = &tx.state.devices;
         let device = devices.get(&actor.device).ok_or(Error::NoSuchDevice)?;
@@ -134,6 +222,27 @@ fn close(
         let shared = shared || device.seems_shared(actor.now);
         (device.pop.removal.decide(shared), shared)
     };
+    let mut newly_deleted = Vec::new();
+    for email in &session.deleted {
+        let is_deleted = tx.taken(actor.device, *email)?.is_some_and(|taken| taken.deleted_at.is_some());
+        if !is_deleted && tx.get(&key::email(*email))?.is_some() {
+            newly_deleted.push(*email);
+        }
+    }
+    let places = tx.without_held(&session.places);
+    let had = (session.taken.as_slice(), newly_deleted.as_slice());
+    let verdict = tx.braked(actor, (effect, shared), (&places, had), options)?;
+    Ok(Judged { effect, verdict, news: newly_deleted.len() as u64 })
+}
+
+fn close(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    session: &Session,
+    (judged, options): (Judged, &StoreOptions),
+) -> Result<MaildropOutcome, Error> {
+    let Session { program, taken, deleted, places } = session;
+    let (taken, deleted, program) = (taken.as_slice(), deleted.as_slice(), *program);
     let newly_taken = note(tx, (actor, program), taken, |record, now| record.taken_at.replace(now).is_none())?;
     let newly_deleted = note(tx, (actor, program), deleted, |record, now| record.deleted_at.replace(now).is_none())?;
     for emails in newly_taken.chunks(MESSAGES_PER_ENTRY_MAX) {
@@ -143,7 +252,16 @@ fn close(
         tx.journal(actor, Change::PopDeleted { emails: emails.to_vec() });
     }
     let places = tx.without_held(places);
-    let effect = tx.braked(actor, (effect, shared), (&places, &newly_deleted), options)?;
+    let effect = match judged.verdict {
+        Verdict::Pass | Verdict::Tell => judged.effect,
+        Verdict::Hold => {
+            let held = places_of(&places, &newly_deleted);
+            if !held.is_empty() {
+                tx.hold_maildrop(actor, (&held, judged.news), judged.effect, options)?;
+            }
+            Effect::Keep
+        }
+    };
     let mut outcome = MaildropOutcome::default();
     for (mailbox, emails) in &places {
         match effect {
@@ -198,35 +316,29 @@ impl Tx<'_> {
         bytes.map(|bytes| Taken::decode(&bytes).map_err(Error::corrupt("a maildrop record"))).transpose()
     }
 
-    /// What the brake makes of what a device deleted: the effect of its policy, or none, and a hold.
+    /// What the brake makes of what a device has just deleted, having taken some of it just now.
     fn braked(
         &mut self,
         actor: Actor,
         (effect, shared): (Effect, bool),
-        (places, newly_deleted): (&Places, &[EmailId]),
+        (places, (taken, newly_deleted)): (&Places, (&[EmailId], &[EmailId])),
         options: &StoreOptions,
-    ) -> Result<Effect, Error> {
+    ) -> Result<Verdict, Error> {
         match effect {
-            Effect::Keep | Effect::MarkRead | Effect::MoveTo(_) => return Ok(effect),
+            Effect::Keep | Effect::MarkRead | Effect::MoveTo(_) => return Ok(Verdict::Pass),
             Effect::Expunge | Effect::ExpungeWhenAllHaveIt | Effect::ExpungeAfterDays(_) => {}
         }
-        let mut places = places.clone();
-        let newly: HashSet<EmailId> = newly_deleted.iter().copied().collect();
-        places.values_mut().for_each(|emails| emails.retain(|email| newly.contains(email)));
-        places.retain(|_, emails| !emails.is_empty());
         let mut had = HashSet::new();
         if !shared {
             // Nobody else misses what the only device has.
+            had.extend(taken);
             for email in newly_deleted {
                 if self.taken(actor.device, *email)?.is_some_and(|taken| taken.taken_at.is_some()) {
                     had.insert(*email);
                 }
             }
         }
-        match self.judge_maildrop(actor, &places, &had, options)? {
-            Verdict::Pass | Verdict::Tell => Ok(effect),
-            Verdict::Hold => self.hold_maildrop(actor, &places, effect, options).map(|()| Effect::Keep),
-        }
+        self.judge_maildrop(actor, &places_of(places, newly_deleted), &had, options)
     }
 
     /// What is held already stays so, whoever deletes it over POP3.

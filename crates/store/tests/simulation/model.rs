@@ -10,7 +10,7 @@ use std::sync::Arc;
 use store::device::{Credential, Device};
 use store::pop::PopSettings;
 use store::removal::RemovalPolicy;
-use store::{DeviceId, EmailId, Error, MailboxId, ModSeq, Protocol, Role, Timestamp, UidValidity};
+use store::{DeviceId, EmailId, Error, MailboxId, ModSeq, PIECE_MESSAGES_MAX, Protocol, Role, Timestamp, UidValidity};
 
 pub type Names = BTreeSet<String>;
 
@@ -167,6 +167,55 @@ impl Model {
 
     pub fn inbox(&self) -> MailboxId {
         self.by_name("INBOX").unwrap()
+    }
+
+    /// Whether `op` is too much for one commit.
+    pub fn is_large(&self, op: &Op) -> bool {
+        let of = |id: &MailboxId| self.mailboxes.get(id).map_or(0, |mailbox| mailbox.messages.len());
+        let messages = match op {
+            Op::Flags { uids, .. } | Op::Copy { uids, .. } | Op::Move { uids, .. } => uids.len(),
+            Op::Expunge { mailbox, .. } => of(mailbox),
+            Op::Delete { name, .. } | Op::Rename { from: name, .. } => self.by_name(name).as_ref().map_or(0, of),
+            Op::PopQuit { taken, deleted, .. } => taken.len() + deleted.len(),
+            _ => 0,
+        };
+        messages > PIECE_MESSAGES_MAX
+    }
+
+    /// Whether the model knows what is left of `op` when it breaks off.
+    pub fn may_break_off(&self, op: &Op) -> bool {
+        !self.is_large(op) || matches!(op, Op::Flags { .. } | Op::Copy { .. } | Op::Move { .. })
+    }
+
+    /// A large operation broke off: some of its pieces are done, of a copy all or none.
+    pub fn broken_off(&mut self, op: &Op, now: Timestamp, found: &Found) {
+        let mut pieces = vec![self.clone()];
+        let (Op::Flags { uids, .. } | Op::Copy { uids, .. } | Op::Move { uids, .. }) = op else { return };
+        let all: BTreeSet<u32> = uids.iter().copied().collect();
+        let some = |count: usize| all.iter().take(count).copied().collect::<Vec<u32>>();
+        let counts = (PIECE_MESSAGES_MAX..all.len()).step_by(PIECE_MESSAGES_MAX).chain([all.len()]);
+        for count in counts {
+            let part = match op.clone() {
+                Op::Flags { mailbox, mode, flags, since, .. } => {
+                    Op::Flags { mailbox, uids: some(count), mode, flags, since }
+                }
+                Op::Move { by, from, to, .. } => Op::Move { by, from, uids: some(count), to },
+                whole => whole,
+            };
+            let mut after = self.clone();
+            if after.apply(&part, now, found).is_ok() {
+                pieces.push(after);
+            }
+        }
+        if let Op::Copy { to, .. } = op
+            && let (Some(mailbox), Some(found)) = (pieces[0].mailboxes.get_mut(to), found.mailboxes.get(to))
+        {
+            // RFC 9051 §6.4.7: a copy that failed may have used up UIDs.
+            mailbox.uid_next = mailbox.uid_next.max(found.mailbox.uid_next.0);
+        }
+        if let Some(same) = pieces.into_iter().find(|model| model.compare(found).is_ok()) {
+            *self = same;
+        }
     }
 
     /// Does what `op` asks for. On a refusal nothing is changed.

@@ -223,8 +223,10 @@ impl World {
         }
         let before = self.accounts[subject].found.head;
         let hints: Vec<u64> = self.processes[process].readers.iter().map(ImapClient::hints).collect();
-        self.engine.set_rates(self.kind.rates());
-        self.objects.set_rates(self.kind.rates());
+        if self.accounts[subject].model.may_break_off(op) {
+            self.engine.set_rates(self.kind.rates());
+            self.objects.set_rates(self.kind.rates());
+        }
         let outcome = run(self.now);
         self.engine.set_rates(FaultRates::default());
         self.objects.set_rates(FaultRates::default());
@@ -245,12 +247,18 @@ impl World {
     /// The operation has happened, or not, as its answer says.
     fn settle(&mut self, subject: usize, op: &Op, outcome: &Result<Reply, Error>) {
         let at = &mut self.accounts[subject];
+        let broke_off = at.model.is_large(op) && matches!(outcome, Err(Error::Fault(_) | Error::NoSpace(_)));
+        if broke_off {
+            // What is taken back is taken back before anybody sees the account.
+            crate::found::fresh(&self.engine, &self.objects).account(at.id).head().unwrap();
+        }
         let found = Found::read(&self.engine, &self.objects, at.id, Some(&at.found));
         let mut after = at.model.clone();
         let expected = after.apply(op, self.now, &found);
         let fault = matches!(outcome, Err(Error::Fault(_) | Error::NoSpace(_)));
         assert!(!fault || self.kind != Kind::Calm, "{op:?}: {outcome:?}");
         match (outcome, &expected) {
+            (Err(_), _) if broke_off => at.model.broken_off(op, self.now, &found),
             (Ok(reply), _) => {
                 assert_eq!(Ok(reply), expected.as_ref(), "{op:?}");
                 at.model = after;
