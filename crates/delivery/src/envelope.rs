@@ -13,6 +13,14 @@ pub struct Recipient {
     pub(crate) accounts: Vec<AccountId>,
 }
 
+impl Recipient {
+    /// How many accounts it leads to.
+    #[must_use]
+    pub fn accounts(&self) -> usize {
+        self.accounts.len()
+    }
+}
+
 /// Whether mail for an address is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecipientDecision {

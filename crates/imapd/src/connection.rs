@@ -131,6 +131,11 @@ impl Session {
             Some(Running::Authenticate(authenticating)) => self.authenticate_turn(authenticating, output),
             Some(Running::Delayed(until, finish)) => self.delayed(until, finish, output),
             Some(Running::Finish(finish)) => self.finish(finish, output),
+            Some(Running::Announced(announced)) => {
+                let imap_proto::Tagged { tag, command } = *announced;
+                self.dispatch(tag, command, output)
+            }
+            Some(Running::Bulk(bulk)) => self.bulk_turn(bulk, output),
             Some(Running::Pending(pending)) => self.pending_turn(pending, output),
             Some(Running::Append(appending)) => self.append_turn(*appending, output),
             Some(Running::Fetch(fetching)) => self.fetch_turn(fetching, output),

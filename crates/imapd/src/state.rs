@@ -2,6 +2,7 @@
 
 use crate::command::append::Appending;
 use crate::command::authenticate::Authenticating;
+use crate::command::bulk::Bulk;
 use crate::command::fetch::Fetching;
 use crate::command::idle::Idle;
 use crate::command::pending::Pending;
@@ -52,6 +53,10 @@ pub(crate) enum Running {
     /// A FETCH or SEARCH that has not begun.
     Pending(Box<Pending>),
     Append(Box<Appending>),
+    /// A command that takes long, before its first slice.
+    Announced(Box<imap_proto::Tagged>),
+    /// One that changes many messages, between two pieces.
+    Bulk(Box<Bulk>),
     Fetch(Box<Fetching>),
     Search(Box<Searching>),
     Idle(Idle),

@@ -87,6 +87,8 @@ enum Outcome {
     Reply(Reply),
     /// The state was changed or an answer of many lines begins: nothing more to say here.
     Done,
+    /// What was begun goes on when there is a place for it.
+    Slice,
     /// A reply, then TLS.
     StartTls,
     /// A reply, and the connection ends.
@@ -211,6 +213,14 @@ impl Session {
         true
     }
 
+    /// Goes on with the UPDATE state, if QUIT has led there.
+    fn update(&mut self, now: Moment) -> Option<Outcome> {
+        let State::Transaction(transaction) = &mut self.state else { return None };
+        let outcome = transaction.update(self.words)?;
+        self.touch(now);
+        Some(outcome)
+    }
+
     /// Handles what was received, until something has to be waited for.
     fn run(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
         loop {
@@ -236,11 +246,19 @@ impl Session {
             if output.len() >= OUTPUT_HIGH_WATER_BYTES {
                 return Step::Flush;
             }
-            let Some(event) = self.receiver.poll() else { return Step::Wait };
-            self.touch(now);
-            let counts = matches!(event, Event::Command(Err(_))) || !matches!(self.state, State::Transaction(_));
-            match self.handle(event, now, output) {
+            let (outcome, counts) = match self.update(now) {
+                Some(outcome) => (outcome, false),
+                None => {
+                    let Some(event) = self.receiver.poll() else { return Step::Wait };
+                    self.touch(now);
+                    let in_transaction = matches!(self.state, State::Transaction(_));
+                    let counts = matches!(event, Event::Command(Err(_))) || !in_transaction;
+                    (self.handle(event, now, output), counts)
+                }
+            };
+            match outcome {
                 Outcome::Done => {}
+                Outcome::Slice => return Step::Flush,
                 Outcome::StartTls => return Step::StartTls,
                 Outcome::Reply(reply) => {
                     reply.encode(output);

@@ -578,3 +578,24 @@ fn pop3_deleted_and_expunged_after_its_device_was_revoked() {
         }
     }
 }
+
+/// QUIT of a session that deleted many is announced before anything is removed, and `+OK` comes after the last piece.
+#[test]
+fn quit_works_through_many_messages_in_pieces_and_answers_at_the_end() {
+    let many = store::PIECE_MESSAGES_MAX + 1;
+    let world = world(&vec!["a: b\r\n\r\n"; many]);
+    let mut client = world.log_in();
+    let dele: String = (1..=many).map(|number| format!("DELE {number}\r\n")).collect();
+    client.say(&dele);
+    let before = world.engine.commits();
+    client.session.receive(b"QUIT\r\n");
+    let mut output = Vec::new();
+    assert_eq!((client.session.step(NOW, &mut output), output.len()), (Step::Flush, 0));
+    assert_eq!(world.engine.commits(), before, "it waits for a place");
+    assert_eq!((client.session.step(NOW, &mut output), output.len()), (Step::Flush, 0));
+    assert_eq!(client.session.step(NOW, &mut output), Step::Close);
+    assert!(output.starts_with(b"+OK"), "{}", String::from_utf8_lossy(&output));
+    // One message in the last commit.
+    assert_eq!(world.engine.commits() - before, 2);
+    world.check();
+}

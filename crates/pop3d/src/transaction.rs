@@ -8,7 +8,13 @@ use crate::words::Words;
 use auth::Presence;
 use pop3_proto::{Command, MessageNumber, Reply};
 use session::Moment;
-use store::{Actor, EmailId, Error, Maildrop, MaildropMessage, MaildropOptions, MaildropOutcome, Protocol, Timestamp};
+use store::{
+    Actor, EmailId, Error, Maildrop, MaildropClosing, MaildropMessage, MaildropOptions, MaildropOutcome, Protocol,
+    Timestamp,
+};
+
+/// QUIT takes note of at most so many messages in a step that nobody announced.
+const UNANNOUNCED_MESSAGES_MAX: usize = 100;
 
 pub(crate) struct Transaction {
     pub(crate) presence: Presence,
@@ -18,6 +24,7 @@ pub(crate) struct Transaction {
     /// RFC 6856 §2.1: messages are sent as they are.
     utf8: bool,
     answering: Option<Answer>,
+    closing: Option<MaildropClosing>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -41,7 +48,7 @@ impl Transaction {
     ) -> Result<Self, Error> {
         let maildrop = presence.account().open_maildrop(presence.login().device, options, now)?;
         let marks = vec![Mark::default(); maildrop.messages().len()];
-        Ok(Self { presence, maildrop, marks, utf8, answering: None })
+        Ok(Self { presence, maildrop, marks, utf8, answering: None, closing: None })
     }
 
     /// Octets of the message that is being sent.
@@ -209,7 +216,29 @@ impl Transaction {
         let actor =
             Actor { device: self.presence.login().device, protocol: Protocol::Pop3, now: Timestamp(now.unix_millis) };
         let (taken, deleted) = (self.marked(|mark| mark.taken), self.marked(|mark| mark.deleted));
-        Outcome::Close(match self.presence.account().close_maildrop(actor, &self.maildrop, taken, deleted) {
+        let closing = self.presence.account().begin_closing(actor, &self.maildrop, taken, deleted);
+        let takes_long = closing.len() > UNANNOUNCED_MESSAGES_MAX;
+        self.closing = Some(closing);
+        if takes_long { Outcome::Slice } else { self.close(words) }
+    }
+
+    /// Goes on with the UPDATE state, if the session is in it.
+    pub(crate) fn update(&mut self, words: &Words) -> Option<Outcome> {
+        self.closing.is_some().then(|| self.close(words))
+    }
+
+    /// One piece of what QUIT does.
+    fn close(&mut self, words: &Words) -> Outcome {
+        let Some(mut closing) = self.closing.take() else { return Outcome::Close(Reply::ok(words.goodbye)) };
+        let done = match closing.piece(self.presence.account()) {
+            Ok(true) => {
+                self.closing = Some(closing);
+                return Outcome::Slice;
+            }
+            Ok(false) => Ok(closing.outcome()),
+            Err(error) => Err(error),
+        };
+        Outcome::Close(match done {
             Ok(MaildropOutcome { kept: 0, expunged: 0, moved: 0 }) => Reply::ok(words.goodbye),
             Ok(MaildropOutcome { kept: 0, expunged, moved: 0 }) => Reply::ok((words.deleted)(expunged)),
             Ok(MaildropOutcome { kept, expunged, moved }) => {

@@ -10,6 +10,9 @@ pub struct Limits {
     pub message_bytes_max: usize,
     /// Recipients of a message (RFC 5321 §4.5.3.1.8: 100 at least): more are answered with 452, and come again.
     pub recipients_max: usize,
+    /// Accounts that a message reaches, each recipient with all that its aliases lead to: more are answered with 452, and
+    /// come again; a recipient that leads to more by itself is answered with 550.
+    pub accounts_max: usize,
     /// Messages on one connection; one more ends it.
     pub messages_max: u32,
     /// Commands that are answered with 5xx; one more ends the connection.
@@ -34,6 +37,7 @@ impl Default for Limits {
         Self {
             message_bytes_max: 50 * 1024 * 1024,
             recipients_max: 100,
+            accounts_max: 200,
             messages_max: 1000,
             bad_commands_max: 20,
             refused_recipients_max: 50,
@@ -52,6 +56,7 @@ impl Limits {
     pub fn trusted() -> Self {
         Self {
             recipients_max: 1000,
+            accounts_max: 2000,
             messages_max: u32::MAX,
             bad_commands_max: 1000,
             refused_recipients_max: u32::MAX,

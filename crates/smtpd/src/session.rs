@@ -9,12 +9,17 @@ use auth::Presence;
 use delivery::Source;
 use sasl::Exchange;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
-use smtp_proto::{Enhanced, Event, Receiver, Reply};
+use smtp_proto::{Body, Enhanced, Event, Receiver, Reply};
 use std::sync::Arc;
 use store::{Claim, Timestamp};
 
 /// What a client may send while it waits for the answer to a login. RFC 4954 §4: it should send nothing.
 const DELAYED_INPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// A step takes in a message of at most so many octets without having announced it ...
+const UNANNOUNCED_BYTES_MAX: usize = 256 * 1024;
+/// ... and for at most so many accounts.
+const UNANNOUNCED_ACCOUNTS_MAX: usize = 4;
 
 /// One connection of one of the services.
 pub struct Session {
@@ -28,6 +33,8 @@ pub struct Session {
     pub(crate) tally: Tally,
     pub(crate) now: Moment,
     pub(crate) said: Said,
+    /// A message that is here, until there is a place for what has to be done with it.
+    arrived: Option<Body>,
     clocks: Clocks,
 }
 
@@ -100,6 +107,7 @@ impl Session {
             tally: Tally::default(),
             now: Moment::default(),
             said: Said::default(),
+            arrived: None,
             clocks: Clocks::default(),
         }
     }
@@ -232,6 +240,12 @@ impl Session {
         self.phase = Phase::Closed;
     }
 
+    /// Whether a message is more than a step takes in that nobody announced.
+    fn takes_long(&self, body: &Body) -> bool {
+        let accounts = self.transaction.as_ref().map_or(0, Transaction::accounts);
+        body.bytes.len() > UNANNOUNCED_BYTES_MAX || accounts > UNANNOUNCED_ACCOUNTS_MAX
+    }
+
     fn is_late(&self) -> bool {
         self.now.monotonic_millis >= self.clocks.idle_at.min(self.clocks.stage_at)
     }
@@ -286,7 +300,17 @@ impl session::Session for Session {
             if output.len() >= OUTPUT_HIGH_WATER_BYTES {
                 return Step::Flush;
             }
-            match self.receiver.poll() {
+            let event = match self.arrived.take() {
+                Some(body) => Some(Event::Message(body)),
+                None => match self.receiver.poll() {
+                    Some(Event::Message(body)) if self.takes_long(&body) => {
+                        self.arrived = Some(body);
+                        return Step::Flush;
+                    }
+                    event => event,
+                },
+            };
+            match event {
                 Some(event) => {
                     self.handle(event, output);
                     self.clocks.heard = true;

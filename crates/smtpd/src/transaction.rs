@@ -25,6 +25,11 @@ impl Transaction {
         self.local.len() + self.outside.len()
     }
 
+    /// The accounts that the message reaches; one that two recipients lead to counts twice.
+    pub(crate) fn accounts(&self) -> usize {
+        self.local.iter().map(Recipient::accounts).sum()
+    }
+
     /// Where bounces go, without angle brackets; empty for nobody.
     pub(crate) fn reverse_path_text(&self) -> String {
         self.reverse_path.mailbox().map(ToString::to_string).unwrap_or_default()

@@ -1,6 +1,7 @@
 //! CLOSE and UNSELECT (RFC 9051 §6.4.1, §6.4.2).
 
-use super::{Answer, Context};
+use super::Context;
+use crate::progress::Progress;
 use crate::selected::Selected;
 use crate::tagged::Tagged;
 use imap_proto::Code;
@@ -14,24 +15,52 @@ pub(super) enum How {
     Keep,
 }
 
-pub(super) fn run(context: &mut Context<'_>, how: How) -> Answer {
-    let (actor, qresync) = (context.actor(), context.user.enabled.qresync);
+/// A CLOSE on its way.
+pub(super) struct Closing {
+    how: How,
+    expunging: Option<store::Expunging>,
+}
+
+pub(super) fn begin(context: &mut Context<'_>, how: How) -> Result<Closing, Tagged> {
     let selected = context.selected()?;
-    let mut gone = Vec::new();
-    if how == How::Expunge && !selected.read_only {
-        match selected.account.expunge(actor, selected.mailbox, Expunge::AllDeleted) {
-            Ok(uids) => gone = uids,
-            Err(Error::NoSuchMailbox) => {}
-            Err(error) => return Err(error.into()),
+    let how = if selected.read_only { How::Keep } else { how };
+    Ok(Closing { how, expunging: None })
+}
+
+impl Closing {
+    pub(super) fn piece(&mut self, context: &mut Context<'_>) -> Result<Progress, Tagged> {
+        let actor = context.actor();
+        let selected = context.selected()?;
+        let more = match (self.how, &mut self.expunging) {
+            (How::Keep, _) => Ok(false),
+            (How::Expunge, None) => {
+                selected.account.begin_expunge(actor, selected.mailbox, Expunge::AllDeleted).map(|begun| {
+                    let more = !begun.is_done();
+                    self.expunging = Some(begun);
+                    more
+                })
+            }
+            (How::Expunge, Some(expunging)) => expunging.piece(&selected.account),
+        };
+        match more {
+            Ok(true) => Ok(Progress::More),
+            Ok(false) | Err(Error::NoSuchMailbox) => Ok(Progress::Done(self.close(context)?)),
+            Err(error) => Err(error.into()),
         }
     }
-    let modseq = if qresync && !gone.is_empty() { known_to_client(selected, &gone) } else { None };
-    context.user.selected = None;
-    let answer = Tagged::ok("Closed");
-    Ok(match modseq {
-        Some(modseq) => answer.with(Code::HighestModSeq(modseq.0)),
-        None => answer,
-    })
+
+    fn close(&self, context: &mut Context<'_>) -> Result<Tagged, Tagged> {
+        let qresync = context.user.enabled.qresync;
+        let selected = context.selected()?;
+        let gone = self.expunging.as_ref().map_or(&[][..], |expunging| expunging.gone());
+        let modseq = if qresync && !gone.is_empty() { known_to_client(selected, gone) } else { None };
+        context.user.selected = None;
+        let answer = Tagged::ok("Closed");
+        Ok(match modseq {
+            Some(modseq) => answer.with(Code::HighestModSeq(modseq.0)),
+            None => answer,
+        })
+    }
 }
 
 /// RFC 7162 §3.2.8: CLOSE tells no client what it expunged, but how far its knowledge goes now. Only a client that knows

@@ -1,27 +1,47 @@
 //! COPY (RFC 9051 §6.4.7).
 
-use super::{Answer, Context};
+use super::Context;
+use crate::progress::Progress;
 use crate::tagged::{ResultCode, Tagged};
 use imap_proto::SequenceSet;
 use imap_proto::command::Transfer;
 use store::Relisting;
 
+/// A COPY on its way.
+pub(super) struct Copying {
+    messages: usize,
+    copying: Option<store::Copying>,
+}
+
 /// UIDs that are gone are passed over, and none left is no error: a NO would make iOS bring deleted mail back.
-pub(super) fn run(context: &mut Context<'_>, transfer: &Transfer) -> Answer {
+pub(super) fn begin(context: &mut Context<'_>, transfer: &Transfer) -> Result<Copying, Tagged> {
     let actor = context.actor();
     context.tell_named(&transfer.set, transfer.numbering)?;
     let selected = context.selected()?;
     let (uids, from) = (selected.uids(&transfer.set, transfer.numbering)?, selected.mailbox);
     let to = context.target(&transfer.mailbox)?.id;
-    if uids.is_empty() {
-        return Ok(Tagged::ok("COPY done"));
+    let messages = uids.len();
+    let copying = (messages > 0).then(|| context.user.account.begin_copy(actor, from, uids, to));
+    Ok(Copying { messages, copying })
+}
+
+impl Copying {
+    pub(super) fn messages(&self) -> usize {
+        self.messages
     }
-    let copied = context.user.account.copy(actor, from, uids, to)?;
-    let answer = Tagged::ok("COPY done");
-    Ok(match copy_uid(&copied) {
-        Some(code) => answer.with_code(code),
-        None => answer,
-    })
+
+    pub(super) fn piece(&mut self, _: &mut Context<'_>) -> Result<Progress, Tagged> {
+        let done = Tagged::ok("COPY done");
+        let Some(mut copying) = self.copying.take() else { return Ok(Progress::Done(done)) };
+        if copying.piece()? {
+            self.copying = Some(copying);
+            return Ok(Progress::More);
+        }
+        Ok(Progress::Done(match copy_uid(&copying.finish()) {
+            Some(code) => done.with_code(code),
+            None => done,
+        }))
+    }
 }
 
 /// RFC 4315 §3: nothing was copied, no code.

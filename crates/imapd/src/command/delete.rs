@@ -1,10 +1,17 @@
 //! DELETE (RFC 9051 §6.3.5).
 
-use super::{Answer, Context};
+use super::Context;
+use crate::progress::Progress;
 use crate::tagged::Tagged;
 use imap_proto::{Code, MailboxName};
 
-pub(super) fn run(context: &mut Context<'_>, name: &MailboxName) -> Answer {
+/// A DELETE on its way.
+pub(super) enum Deleting {
+    New(String),
+    Begun(store::Deleting),
+}
+
+pub(super) fn begin(context: &mut Context<'_>, name: &MailboxName) -> Result<Deleting, Tagged> {
     let mailbox = context.mailbox(name)?;
     let below = format!("{}/", mailbox.name);
     let has_children = context.mailboxes()?.iter().any(|other| other.name.starts_with(&below));
@@ -12,6 +19,21 @@ pub(super) fn run(context: &mut Context<'_>, name: &MailboxName) -> Answer {
         let text = "The mailbox has mailboxes below it; delete those first";
         return Err(Tagged::refused(Code::HasChildren, text));
     }
-    context.user.account.delete_mailbox(context.actor(), &mailbox.name)?;
-    Ok(Tagged::ok("DELETE done"))
+    Ok(Deleting::New(mailbox.name))
+}
+
+impl Deleting {
+    pub(super) fn piece(&mut self, context: &mut Context<'_>) -> Result<Progress, Tagged> {
+        let account = &context.user.account;
+        let more = match self {
+            Self::New(name) => {
+                let begun = account.begin_deletion(context.actor(), name)?;
+                let more = !begun.is_done();
+                *self = Self::Begun(begun);
+                more
+            }
+            Self::Begun(begun) => begun.piece(account)?,
+        };
+        Ok(if more { Progress::More } else { Progress::Done(Tagged::ok("DELETE done")) })
+    }
 }

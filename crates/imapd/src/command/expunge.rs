@@ -1,26 +1,62 @@
 //! EXPUNGE (RFC 9051 §6.4.3) and UID EXPUNGE (§6.4.9). What is gone is told by `sync`.
 
-use super::{Answer, Context};
+use super::Context;
+use crate::progress::Progress;
 use crate::tagged::Tagged;
 use imap_proto::{Code, MessageSet, Numbering};
 use store::{Error, Expunge, MailboxId};
 
-pub(super) fn run(context: &mut Context<'_>, set: Option<&MessageSet>) -> Answer {
-    let actor = context.actor();
+/// An EXPUNGE on its way.
+pub(super) struct Expunging {
+    mailbox: MailboxId,
+    state: State,
+}
+
+enum State {
+    New(Expunge),
+    Begun(store::Expunging),
+}
+
+pub(super) fn begin(context: &mut Context<'_>, set: Option<&MessageSet>) -> Result<Expunging, Tagged> {
     let selected = context.writable()?;
     let which = match set {
         Some(set) => Expunge::DeletedAmong(selected.uids(set, Numbering::Uid)?),
         None => Expunge::AllDeleted,
     };
-    let mailbox = selected.mailbox;
-    let gone = match selected.account.expunge(actor, mailbox, which) {
-        Ok(gone) => gone,
-        // Another device deleted the mailbox, which `sync` tells.
-        Err(Error::NoSuchMailbox) => Vec::new(),
-        Err(error) => return Err(error.into()),
-    };
-    let answer = Tagged::ok("EXPUNGE done");
-    Ok(if gone.is_empty() { answer } else { with_modseq(context, mailbox, answer) })
+    Ok(Expunging { mailbox: selected.mailbox, state: State::New(which) })
+}
+
+impl Expunging {
+    pub(super) fn messages(&self) -> usize {
+        match &self.state {
+            State::New(Expunge::DeletedAmong(uids)) => uids.len(),
+            State::New(Expunge::AllDeleted) | State::Begun(_) => 0,
+        }
+    }
+
+    pub(super) fn piece(&mut self, context: &mut Context<'_>) -> Result<Progress, Tagged> {
+        let (actor, mailbox) = (context.actor(), self.mailbox);
+        let done = Tagged::ok("EXPUNGE done");
+        let account = &context.user.account;
+        let more = match &mut self.state {
+            State::New(which) => account.begin_expunge(actor, mailbox, which.clone()).map(|begun| {
+                let more = !begun.is_done();
+                self.state = State::Begun(begun);
+                more
+            }),
+            State::Begun(begun) => begun.piece(account),
+        };
+        match more {
+            Ok(true) => Ok(Progress::More),
+            Ok(false) => {
+                let gone = matches!(&self.state, State::Begun(begun) if !begun.gone().is_empty());
+                Ok(Progress::Done(if gone { with_modseq(context, mailbox, done) } else { done }))
+            }
+            // Another device deleted the mailbox, which `sync` tells.
+            Err(Error::NoSuchMailbox) => Ok(Progress::Done(done)),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 /// RFC 7162 §3.2.7: after EXPUNGE and MOVE a client with QRESYNC learns how far its knowledge goes. It is told before

@@ -2,6 +2,7 @@
 
 pub(crate) mod append;
 pub(crate) mod authenticate;
+pub(crate) mod bulk;
 mod close;
 mod copy;
 mod create;
@@ -33,6 +34,7 @@ use crate::state::{Finish, Running, State, Then, User};
 use crate::sync::{Look, News};
 use crate::tagged::Tagged;
 use ::store::{Actor, Error, Mailboxes};
+use bulk::Work;
 use imap_proto::{Code, Command, Encoder, MailboxName, MessageSet, Numbering, Tag};
 use pending::Request;
 use session::Moment;
@@ -177,8 +179,16 @@ impl Session {
         if !user.may_stay(self.now, every) {
             return self.show_out(output);
         }
+        if bulk::takes_long(user, &command) {
+            return self.pause(Running::Announced(Box::new(imap_proto::Tagged { tag, command })));
+        }
+        self.dispatch(tag, command, output)
+    }
+
+    /// Does what a user asks for, now that there is a place for it if it takes long.
+    pub(crate) fn dispatch(&mut self, tag: Tag, command: Command, output: &mut Vec<u8>) -> Turn {
+        let State::Authenticated(user) = &mut self.state else { return Turn::Close };
         let mut context = Context { service: &self.service, now: self.now, user, output };
-        let mut news = News::default();
         let answer = match command {
             Command::Capability => Ok(self.tell_capabilities(output)),
             Command::Noop => Ok(Tagged::ok("NOOP done")),
@@ -189,7 +199,7 @@ impl Session {
             Command::Select(select) => return self.select(tag, &select, select::Access::ReadWrite, output),
             Command::Examine(select) => return self.select(tag, &select, select::Access::ReadOnly, output),
             Command::Create(create) => create::run(&mut context, &create),
-            Command::Delete(name) => delete::run(&mut context, &name),
+            Command::Delete(name) => return self.bulk(tag, output, |context| Work::delete(context, &name)),
             Command::Rename(rename) => rename::run(&mut context, &rename),
             Command::Subscribe(name) => subscribe::run(&mut context, &name, subscribe::Wish::Subscribed),
             Command::Unsubscribe(name) => subscribe::run(&mut context, &name, subscribe::Wish::Unsubscribed),
@@ -204,10 +214,10 @@ impl Session {
             Command::GetQuotaRoot(name) => quota::root_of(&mut context, &name),
             Command::Append(append) => append::run(&mut context, append),
             Command::Idle => return self.begin_idle(tag, output),
-            Command::Close => close::run(&mut context, close::How::Expunge),
-            Command::Unselect => close::run(&mut context, close::How::Keep),
-            Command::Expunge => expunge::run(&mut context, None),
-            Command::UidExpunge(set) => expunge::run(&mut context, Some(&set)),
+            Command::Close => return self.bulk(tag, output, |context| Work::close(context, close::How::Expunge)),
+            Command::Unselect => return self.bulk(tag, output, |context| Work::close(context, close::How::Keep)),
+            Command::Expunge => return self.bulk(tag, output, |context| Work::expunge(context, None)),
+            Command::UidExpunge(set) => return self.bulk(tag, output, |context| Work::expunge(context, Some(&set))),
             Command::Search(request) => match pending::begin(&mut context, &tag, Request::Search(request)) {
                 Ok(running) => return self.run(running),
                 Err(refusal) => Err(refusal),
@@ -216,13 +226,13 @@ impl Session {
                 Ok(running) => return self.run(running),
                 Err(refusal) => Err(refusal),
             },
-            Command::Store(store) => store::run(&mut context, &store, &mut news),
-            Command::Copy(transfer) => copy::run(&mut context, &transfer),
-            Command::Move(transfer) => relocate::run(&mut context, &transfer),
+            Command::Store(store) => return self.bulk(tag, output, |context| Work::store(context, store)),
+            Command::Copy(transfer) => return self.bulk(tag, output, |context| Work::copy(context, &transfer)),
+            Command::Move(transfer) => return self.bulk(tag, output, |context| Work::relocate(context, &transfer)),
             Command::StartTls | Command::Authenticate(_) | Command::Login(_) => Err(Tagged::bad("Already logged in")),
         };
         let answer = answer.unwrap_or_else(|refusal| refusal);
-        self.end(Finish { news, ..Finish::new(tag, answer) })
+        self.end(Finish::new(tag, answer))
     }
 
     fn tell_capabilities(&self, output: &mut Vec<u8>) -> Tagged {

@@ -1,26 +1,65 @@
 //! MOVE (RFC 9051 §6.4.8).
 
+use super::Context;
 use super::copy::copy_uid;
 use super::expunge::with_modseq;
-use super::{Answer, Context};
+use crate::progress::Progress;
 use crate::tagged::Tagged;
 use imap_proto::Status;
 use imap_proto::command::Transfer;
+use store::{MailboxId, PIECE_MESSAGES_MAX, Relisting, Uid};
+
+/// A MOVE on its way. What is gone is told at its end, after where it went.
+pub(super) struct Moving {
+    from: MailboxId,
+    to: MailboxId,
+    uids: Vec<Uid>,
+    done: usize,
+    moved: Relisting,
+}
 
 /// As COPY, UIDs that are gone are passed over.
-pub(super) fn run(context: &mut Context<'_>, transfer: &Transfer) -> Answer {
-    let actor = context.actor();
+pub(super) fn begin(context: &mut Context<'_>, transfer: &Transfer) -> Result<Moving, Tagged> {
     context.tell_named(&transfer.set, transfer.numbering)?;
     let selected = context.writable()?;
     let (uids, from) = (selected.uids(&transfer.set, transfer.numbering)?, selected.mailbox);
     let to = context.target(&transfer.mailbox)?.id;
-    if uids.is_empty() {
-        return Ok(Tagged::ok("MOVE done"));
+    Ok(Moving { from, to, uids, done: 0, moved: Relisting::default() })
+}
+
+impl Moving {
+    pub(super) fn messages(&self) -> usize {
+        self.uids.len()
     }
-    let moved = context.user.account.move_messages(actor, from, uids, to)?;
-    let answer = Tagged::ok("MOVE done");
-    let Some(code) = copy_uid(&moved) else { return Ok(answer) };
-    // RFC 6851 §4.3: COPYUID comes before the EXPUNGE responses, in an untagged OK.
-    context.encoder().untagged(Status::Ok, Some(code.borrowed(&[])), "Moved");
-    Ok(with_modseq(context, from, answer))
+
+    pub(super) fn piece(&mut self, context: &mut Context<'_>) -> Result<Progress, Tagged> {
+        let rest = self.uids.get(self.done..).unwrap_or_default();
+        let piece = rest.get(..PIECE_MESSAGES_MAX).unwrap_or(rest).to_vec();
+        self.done += piece.len();
+        if !piece.is_empty() {
+            match context.user.account.move_messages(context.actor(), self.from, piece, self.to) {
+                Ok(part) => {
+                    self.moved.uid_validity = part.uid_validity;
+                    self.moved.uids.extend(part.uids);
+                }
+                Err(error) => {
+                    self.tell(context);
+                    return Err(error.into());
+                }
+            }
+        }
+        if self.done < self.uids.len() {
+            return Ok(Progress::More);
+        }
+        let answer = Tagged::ok("MOVE done");
+        Ok(Progress::Done(if self.tell(context) { with_modseq(context, self.from, answer) } else { answer }))
+    }
+
+    /// Whether anything was moved. RFC 6851 §4.3: COPYUID comes before the EXPUNGE responses, in an untagged OK; of all
+    /// pieces, also where the last one failed.
+    fn tell(&self, context: &mut Context<'_>) -> bool {
+        let Some(code) = copy_uid(&self.moved) else { return false };
+        context.encoder().untagged(Status::Ok, Some(code.borrowed(&[])), "Moved");
+        true
+    }
 }

@@ -1,22 +1,32 @@
 //! STORE (RFC 9051 §6.4.6) with UNCHANGEDSINCE (RFC 7162 §3.1.3). Its own FETCH responses come from `sync` too.
 
-use super::{Answer, Context, enable};
+use super::fetch::news_after;
+use super::{Context, enable};
+use crate::progress::Progress;
 use crate::selected::Selected;
-use crate::sync::{Expunges, News, Silent, changed_bits};
+use crate::sync::{Look, News, Silent, changed_bits};
 use crate::tagged::{ResultCode, Tagged};
 use imap_proto::command::{Store, StoreAction};
 use imap_proto::{Flag, Numbering, SequenceSet};
-use store::{Error, FlagChange, FlagMode, Flags, FlagsChanged, ModSeq, SystemFlag, Uid};
+use store::{Error, FlagChange, FlagMode, Flags, FlagsChanged, ModSeq, PIECE_MESSAGES_MAX, SystemFlag, Uid};
 
-pub(super) fn run(context: &mut Context<'_>, store: &Store, news: &mut News) -> Answer {
-    if store.numbering == Numbering::Sequence {
-        news.expunges = Expunges::HoldBack;
-    }
+/// A STORE on its way. What a piece has changed is told before the next one.
+pub(super) struct Storing {
+    store: Store,
+    change: FlagChange,
+    uids: Vec<Uid>,
+    done: usize,
+    modified: Vec<Uid>,
+    /// Of the last piece.
+    news: News,
+    is_told: bool,
+}
+
+pub(super) fn begin(context: &mut Context<'_>, store: Store) -> Result<Storing, Tagged> {
     // RFC 7162 §3.1
     if store.unchanged_since.is_some() {
         enable::switch_condstore_on(context);
     }
-    let actor = context.actor();
     context.tell_named(&store.set, store.numbering)?;
     let selected = context.writable()?;
     let uids = selected.uids(&store.set, store.numbering)?;
@@ -25,22 +35,52 @@ pub(super) fn run(context: &mut Context<'_>, store: &Store, news: &mut News) -> 
         flags: flags(&store.flags),
         unchanged_since: store.unchanged_since.map(ModSeq),
     };
-    let same = if store.silent { Vec::new() } else { unchanged(selected, &uids, &change) };
-    let changed = selected.account.change_flags(actor, selected.mailbox, uids.clone(), change.clone());
-    let FlagsChanged { modified } = match changed {
-        Ok(changed) => changed,
-        // Another device deleted the mailbox, which `sync` tells.
-        Err(Error::NoSuchMailbox) => FlagsChanged::default(),
-        Err(error) => return Err(error.into()),
-    };
-    news.repeat = same;
-    news.repeat.retain(|uid| modified.binary_search(uid).is_err());
-    let answer = answer(selected, store, &modified);
-    if store.silent {
-        let uids = uids.into_iter().filter(|uid| modified.binary_search(uid).is_err()).collect();
-        news.silent = Some(Silent { uids, mode: change.mode, flags: change.flags });
+    let news = news_after(store.numbering);
+    Ok(Storing { store, change, uids, done: 0, modified: Vec::new(), news, is_told: true })
+}
+
+impl Storing {
+    pub(super) fn messages(&self) -> usize {
+        self.uids.len()
     }
-    Ok(answer)
+
+    /// What the end of the command tells.
+    pub(super) fn news(&mut self) -> News {
+        let expunges = news_after(self.store.numbering).expunges;
+        News { expunges, ..std::mem::take(&mut self.news) }
+    }
+
+    pub(super) fn piece(&mut self, context: &mut Context<'_>) -> Result<Progress, Tagged> {
+        if !self.is_told && context.user.tell(&mut self.news, context.output)? == Look::More {
+            return Ok(Progress::More);
+        }
+        let actor = context.actor();
+        let selected = context.selected()?;
+        let rest = self.uids.get(self.done..).unwrap_or_default();
+        let uids = rest.get(..PIECE_MESSAGES_MAX).unwrap_or(rest).to_vec();
+        self.done += uids.len();
+        // RFC 9051 §7.5.1: nothing gone is told before the end, where it depends on the numbers that the command has.
+        self.news = News::without_expunges();
+        let same = if self.store.silent { Vec::new() } else { unchanged(selected, &uids, &self.change) };
+        let changed = selected.account.change_flags(actor, selected.mailbox, uids.clone(), self.change.clone());
+        let FlagsChanged { modified } = match changed {
+            Ok(changed) => changed,
+            // Another device deleted the mailbox, which `sync` tells.
+            Err(Error::NoSuchMailbox) => FlagsChanged::default(),
+            Err(error) => return Err(error.into()),
+        };
+        let is_done = |uid: &Uid| modified.binary_search(uid).is_err();
+        self.news.repeat = same.into_iter().filter(is_done).collect();
+        if self.store.silent {
+            let uids = uids.into_iter().filter(is_done).collect();
+            let (mode, flags) = (self.change.mode, self.change.flags.clone());
+            self.news.silent = Some(Silent { uids, mode, flags });
+        }
+        self.modified.extend(modified);
+        self.is_told = false;
+        let is_last = self.done >= self.uids.len();
+        Ok(if is_last { Progress::Done(answer(selected, &self.store, &self.modified)) } else { Progress::More })
+    }
 }
 
 fn answer(selected: &Selected, store: &Store, modified: &[Uid]) -> Tagged {

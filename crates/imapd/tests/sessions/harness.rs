@@ -138,6 +138,18 @@ impl Client {
         }
     }
 
+    /// Hands a line over, without a step.
+    pub fn receive(&mut self, line: &str) {
+        self.session.receive(format!("{line}\r\n").as_bytes());
+    }
+
+    /// One step; what it wrote.
+    pub fn step(&mut self) -> String {
+        let mut output = Vec::new();
+        self.step = self.session.step(self.now, &mut output);
+        String::from_utf8(output).unwrap()
+    }
+
     /// Sends bytes as they are, as much at once as a driver reads from a socket.
     pub fn raw(&mut self, input: impl AsRef<[u8]>) -> String {
         let mut output = String::new();

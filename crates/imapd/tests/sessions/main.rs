@@ -11,6 +11,7 @@ mod harness;
 mod idle;
 mod login;
 mod mailboxes;
+mod pieces;
 mod segments;
 mod select;
 mod store;

@@ -189,3 +189,50 @@ fn output_is_handed_over_before_it_grows() {
     assert_eq!(client.session.step(client.now, &mut output), Step::Flush);
     assert!(output.len() < ::session::OUTPUT_HIGH_WATER_BYTES + 1000);
 }
+
+/// An alias multiplies: `team` leads to two accounts.
+#[test]
+fn accounts_that_a_message_reaches_through_aliases() {
+    let team = "C: RCPT TO:<team@example.org>\n S: 250\n";
+    let limits = Limits { accounts_max: 4, ..Limits::default() };
+    let one_more = "C: RCPT TO:<alice@example.org>\n S: 452 4.5.3\n";
+    check_limits(limits, &format!("{HELO}{MAIL}{}{one_more}{MESSAGE}", team.repeat(2)));
+    let limits = Limits { accounts_max: 2, ..Limits::default() };
+    check_limits(limits, &format!("{HELO}{MAIL}{team}{MESSAGE}"));
+    let limits = Limits { accounts_max: 1, ..Limits::default() };
+    let alone = "C: RCPT TO:<team@example.org>\n S: 550 5.5.3\n";
+    check_limits(limits, &format!("{HELO}{MAIL}{alone}{RCPT}{MESSAGE}"));
+}
+
+/// A message that takes long is taken in after the driver has given the session a place for it, and a short one at once.
+#[test]
+fn a_large_message_and_one_for_many_are_announced() {
+    let check = |octets: usize, recipient: &str, count: usize, announced: bool| {
+        let world = world();
+        let mut session = world.mx().session;
+        let mut output = Vec::new();
+        assert_eq!(session.step(Moment::default(), &mut output), Step::Wait);
+        let head =
+            format!("HELO c\r\nMAIL FROM:<a@x>\r\n{}DATA\r\n", format!("RCPT TO:<{recipient}>\r\n").repeat(count));
+        session.receive(head.as_bytes());
+        assert_eq!(session.step(Moment::default(), &mut output), Step::Wait);
+        session.receive("a: b\r\n\r\n".as_bytes());
+        session.receive(&"x".repeat(998 - 2).into_bytes());
+        for _ in 0..octets / 1000 {
+            session.receive(("\r\n".to_owned() + &"x".repeat(998)).as_bytes());
+        }
+        output.clear();
+        session.receive(b"\r\n.\r\n");
+        let step = session.step(Moment::default(), &mut output);
+        assert_eq!((step == Step::Flush, output.is_empty()), (announced, announced), "{octets} for {count}: {step:?}");
+        if announced {
+            assert_eq!(session.step(Moment::default(), &mut output), Step::Wait);
+        }
+        assert!(output.starts_with(b"250 "), "{}", String::from_utf8_lossy(&output));
+    };
+    check(1_000, "alice@example.org", 4, false);
+    check(1_000, "alice@example.org", 5, true);
+    check(1_000, "team@example.org", 3, true);
+    check(250_000, "alice@example.org", 1, false);
+    check(300_000, "alice@example.org", 1, true);
+}

@@ -21,6 +21,15 @@ pub(super) fn handle(session: &mut Session, rcpt: Rcpt) -> Reply {
         return Reply::new(452, Enhanced(4, 5, 3), "Enough recipients for one message; send it again for the others");
     }
     match resolve(&session.service.common.delivery, &path) {
+        Ok(RecipientDecision::Deliver(recipient)) if recipient.accounts() > limits.accounts_max => {
+            Reply::new(550, Enhanced(5, 5, 3), format!("{path} leads to more mailboxes than one message may reach"))
+        }
+        // RFC 5321 §4.5.3.1.10, in the same spirit.
+        Ok(RecipientDecision::Deliver(recipient))
+            if transaction.accounts() + recipient.accounts() > limits.accounts_max =>
+        {
+            Reply::new(452, Enhanced(4, 5, 3), "Enough mailboxes for one message; send it again for the others")
+        }
         Ok(RecipientDecision::Deliver(recipient)) => {
             transaction.local.push(recipient);
             ok()
