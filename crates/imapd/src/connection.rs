@@ -211,6 +211,12 @@ impl Session {
                 Err(_) => {}
             }
         }
+        if let State::Authenticated(user) = &mut self.state
+            && let Some(modseq) = user.modseq_to_say()
+        {
+            let mut encoder = Encoder::new(output, user.enabled.dialect());
+            finish.answer.say_modseq(modseq, &mut encoder);
+        }
         finish.answer.write(&finish.tag, &mut self.encoder(output));
         self.receiver.set_dialect(self.dialect());
         match finish.then {

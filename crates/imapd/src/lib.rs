@@ -19,6 +19,7 @@ mod enabled;
 mod fetch;
 mod progress;
 mod render;
+mod resync;
 mod search;
 mod selected;
 mod service;

@@ -1,8 +1,9 @@
 //! The selected mailbox: what the client has been told, and what there is.
 
+use crate::resync::HELD_BACK_MODSEQS_MAX;
 use imap_proto::{MessageSet, Numbering, SequenceSet};
 use search::Numbers;
-use store::{Account, Body, Index, MailboxId, ModSeq, Uid, View};
+use store::{Account, Body, Error, Index, MailboxId, ModSeq, Uid, View};
 
 /// The selected mailbox of a session.
 ///
@@ -14,6 +15,12 @@ pub(crate) struct Selected {
     pub(crate) told: Index,
     /// Up to here `told` has every change; above it EXPUNGEs may be held back.
     pub(crate) known_modseq: ModSeq,
+    /// `told` has messages that are gone.
+    pub(crate) holds_back: bool,
+    /// The last change before the first of them went, if it was looked for: it may lie above `known_modseq`.
+    pub(crate) gone_after: Option<ModSeq>,
+    /// The client was told what vanished, and not yet up to which MODSEQ it knows all of that.
+    pub(crate) says_modseq: bool,
     /// The mailbox as of the last look (name, keywords, uid_validity, highest_modseq…).
     pub(crate) view: View,
     pub(crate) read_only: bool,
@@ -28,6 +35,48 @@ pub(crate) struct Selected {
 pub(crate) struct NoSuchNumber;
 
 impl Selected {
+    /// A mailbox that is being selected: the client is told of all that is there.
+    pub(crate) fn new(account: Account, view: View, read_only: bool) -> Self {
+        Self {
+            account,
+            mailbox: view.mailbox().id,
+            told: view.index().clone(),
+            known_modseq: view.mailbox().highest_modseq,
+            holds_back: false,
+            gone_after: None,
+            says_modseq: false,
+            view,
+            read_only,
+            saved: Vec::new(),
+            known: None,
+        }
+    }
+
+    /// The highest MODSEQ that the client may be told while EXPUNGEs are held back.
+    pub(crate) fn highest_to_tell(&self) -> ModSeq {
+        let safe = self.gone_after.unwrap_or(self.known_modseq);
+        ModSeq(safe.0.saturating_add(HELD_BACK_MODSEQS_MAX))
+    }
+
+    /// Looks in the journal for the last change before the first message went that the client still counts.
+    pub(crate) fn look_for_first_gone(&mut self) -> Result<(), Error> {
+        if self.gone_after.is_none() {
+            let first = self.account.first_vanished_since(self.mailbox, self.known_modseq)?;
+            self.gone_after = first.map(|first| ModSeq(first.0.saturating_sub(1)));
+        }
+        Ok(())
+    }
+
+    /// Whether the client knows of changes that are too far above an EXPUNGE that is held back.
+    pub(crate) fn has_told_too_far(&mut self) -> Result<bool, Error> {
+        let highest = self.view.mailbox().highest_modseq;
+        if !self.holds_back || highest <= self.highest_to_tell() {
+            return Ok(false);
+        }
+        self.look_for_first_gone()?;
+        Ok(highest > self.highest_to_tell())
+    }
+
     /// The number of messages that the client knows.
     pub(crate) fn exists(&self) -> u32 {
         u32::try_from(self.told.len()).unwrap_or(u32::MAX)

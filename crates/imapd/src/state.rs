@@ -10,12 +10,12 @@ use crate::command::search::Searching;
 use crate::command::select::Resync;
 use crate::enabled::Enabled;
 use crate::selected::Selected;
-use crate::sync::{Look, News, look};
+use crate::sync::{Look, News, look, modseq_to_say};
 use crate::tagged::Tagged;
 use auth::Presence;
 use imap_proto::Tag;
 use session::Moment;
-use store::{Account, Actor, Error, Protocol, Timestamp};
+use store::{Account, Actor, Error, ModSeq, Protocol, Timestamp};
 
 /// RFC 9051 §3. The selected state is [`User::selected`].
 pub(crate) enum State {
@@ -107,6 +107,11 @@ impl User {
             Some(selected) => look(selected, news, self.enabled, output),
             None => Ok(Look::Done),
         }
+    }
+
+    /// How far the client's knowledge of the selected mailbox goes, where it has to be told.
+    pub(crate) fn modseq_to_say(&mut self) -> Option<ModSeq> {
+        self.selected.as_mut().and_then(|selected| modseq_to_say(selected, self.enabled))
     }
 
     /// Whether the login still counts. Looks for commits of other processes, whose wake-ups may get lost, if that was not

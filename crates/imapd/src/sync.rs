@@ -1,18 +1,26 @@
 //! News of the selected mailbox: the only place that sends responses nobody asked for, for own and foreign changes alike.
 //!
-//! What a client knows is [`Selected::told`]. A look takes the mailbox as it is now and tells the difference: flags first,
-//! under the numbers that the client knows, then what is gone, then what came. So the answer of a session's own STORE,
-//! EXPUNGE or APPEND and the news of another device's are the same responses from the same place.
+//! What a client knows is [`Selected::told`]. A look takes the mailbox as it is now and tells the difference: what is gone
+//! first, then flags in the order of their changes, then what came. So the answer of a session's own STORE, EXPUNGE or
+//! APPEND and the news of another device's are the same responses from the same place.
+//!
+//! That order makes a client whose connection breaks in between lose nothing, even if it believes the MODSEQ of every FETCH
+//! at once: whatever changed up to there was told before (`docs/decisions/0012-no-expunge-is-lost.md`).
 //!
 //! Invariant: after a look `told` is exactly what the responses so far make of the client's view.
 //! Invariant: nothing is told between commands outside of IDLE (RFC 9051 §7), and no EXPUNGE while it is held back.
+//! Invariant: while an EXPUNGE is held back no MODSEQ is told that is more than [`crate::resync::HELD_BACK_MODSEQS_MAX`] above the last
+//! change before it.
 
 use crate::enabled::Enabled;
 use crate::selected::Selected;
 use imap_proto::response::{NewKeywords, Vanished};
 use imap_proto::{Code, Encoder, SequenceSet, Status};
 use session::OUTPUT_HIGH_WATER_BYTES;
-use store::{Delta, Entry, Error, FlagBits, FlagMode, Flags, Keywords, SystemFlag, Uid, View};
+use store::{Delta, Entry, Error, FlagBits, FlagMode, Flags, Keywords, ModSeq, SystemFlag, Uid, View};
+
+/// A slice of a look tells at most so many changed messages: about what fits in the output.
+const CHANGED_PER_SLICE_MAX: usize = 1024;
 
 /// What the end of a command tells beside what changed.
 #[derive(Default)]
@@ -91,18 +99,64 @@ pub(crate) fn look(
         }
         Err(error) => return Err(error),
     };
+    let mut delta = view.index().since(&selected.told);
+    let held_back = news.expunges == Expunges::HoldBack && !delta.vanished.is_empty();
+    if held_back {
+        hold_back(selected, &view, &mut delta, enabled)?;
+    }
     if view.mailbox().keywords.names().len() > selected.view.mailbox().keywords.names().len() {
         flags_of_mailbox(&view, selected.read_only, &mut Encoder::new(output, enabled.dialect()));
     }
     selected.view = view;
-    let mut delta = selected.view.index().since(&selected.told);
+    if !held_back {
+        tell_gone(selected, &delta.vanished, enabled, output);
+    }
     if tell_changed(selected, news, &mut delta, enabled, output) == Look::More
         || tell_repeated(selected, news, enabled, output) == Look::More
     {
         return Ok(Look::More);
     }
-    tell_gone_and_new(selected, news.expunges, &delta, enabled, output);
+    tell_new(selected, &delta, held_back, enabled, output);
     Ok(Look::Done)
+}
+
+/// What the end of a command tells of how far the client's knowledge goes.
+///
+/// Who holds an EXPUNGE back must say so: the client may believe the MODSEQs that it heard meanwhile, and would never ask
+/// for what vanished below them. And VANISHED tells no MODSEQ (RFC 7162 §3.2.7 demands it after EXPUNGE; here after all).
+pub(crate) fn modseq_to_say(selected: &mut Selected, enabled: Enabled) -> Option<ModSeq> {
+    let untold = std::mem::replace(&mut selected.says_modseq, selected.holds_back) && enabled.qresync;
+    (untold || selected.holds_back && enabled.condstore).then_some(selected.known_modseq)
+}
+
+/// Whether a command that names messages by number may change them: not if its answer would tell MODSEQs too far above
+/// what is held back.
+pub(crate) fn may_number(selected: &mut Selected, enabled: Enabled) -> Result<bool, Error> {
+    let view = match selected.account.view(selected.mailbox) {
+        Ok(view) => view,
+        Err(Error::NoSuchMailbox) => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let highest = view.mailbox().highest_modseq;
+    let is_near = !enabled.condstore || highest <= selected.highest_to_tell();
+    if is_near || view.index().since(&selected.told).vanished.is_empty() {
+        return Ok(true);
+    }
+    selected.look_for_first_gone()?;
+    Ok(highest <= selected.highest_to_tell())
+}
+
+/// Leaves out of a delta what may not be told while its EXPUNGEs are held back; it is told with them.
+fn hold_back(selected: &mut Selected, view: &View, delta: &mut Delta, enabled: Enabled) -> Result<(), Error> {
+    if !enabled.condstore || view.mailbox().highest_modseq <= selected.highest_to_tell() {
+        return Ok(());
+    }
+    selected.look_for_first_gone()?;
+    let highest = selected.highest_to_tell();
+    delta.changed.retain(|entry| entry.modseq <= highest);
+    let added = delta.added.iter().take_while(|entry| entry.modseq <= highest).count();
+    delta.added.truncate(added);
+    Ok(())
 }
 
 /// `* FLAGS` and PERMANENTFLAGS (RFC 9051 §7.3.5, §7.1).
@@ -147,6 +201,7 @@ fn tell_changed(
     enabled: Enabled,
     output: &mut Vec<u8>,
 ) -> Look {
+    let more = first_changed(&mut delta.changed);
     let mut count = 0;
     for entry in &delta.changed {
         if output.len() >= OUTPUT_HIGH_WATER_BYTES {
@@ -155,12 +210,23 @@ fn tell_changed(
         tell_one_changed(selected, news, entry, enabled, output);
         count += 1;
     }
-    let look = if count < delta.changed.len() { Look::More } else { Look::Done };
+    let look = if more || count < delta.changed.len() { Look::More } else { Look::Done };
     if look == Look::More || !news.repeat.is_empty() {
         let told = Delta { changed: delta.changed.drain(..count).collect(), ..Delta::default() };
         selected.told = selected.told.with_expunges_held_back(&told);
     }
     look
+}
+
+/// Leaves the first changes of those that there are, in their order; whether there are more.
+fn first_changed(changed: &mut Vec<Entry>) -> bool {
+    let more = changed.len() > CHANGED_PER_SLICE_MAX;
+    if more {
+        changed.select_nth_unstable_by_key(CHANGED_PER_SLICE_MAX, |entry| entry.modseq);
+        changed.truncate(CHANGED_PER_SLICE_MAX);
+    }
+    changed.sort_unstable_by_key(|entry| (entry.modseq, entry.uid));
+    more
 }
 
 fn tell_one_changed(selected: &Selected, news: &News, entry: &Entry, enabled: Enabled, output: &mut Vec<u8>) {
@@ -191,39 +257,37 @@ fn tell_repeated(selected: &Selected, news: &mut News, enabled: Enabled, output:
     Look::Done
 }
 
-fn tell_gone_and_new(
-    selected: &mut Selected,
-    expunges: Expunges,
-    delta: &Delta,
-    enabled: Enabled,
-    output: &mut Vec<u8>,
-) {
-    if expunges == Expunges::Tell || delta.vanished.is_empty() {
-        tell_gone(&delta.vanished, enabled, output);
+fn tell_new(selected: &mut Selected, delta: &Delta, held_back: bool, enabled: Enabled, output: &mut Vec<u8>) {
+    selected.holds_back = held_back;
+    if held_back {
+        selected.told = selected.told.with_expunges_held_back(delta);
+        selected.known_modseq = selected.gone_after.unwrap_or(selected.known_modseq);
+    } else {
         selected.told = selected.view.index().clone();
         selected.known_modseq = selected.view.mailbox().highest_modseq;
-    } else {
-        selected.told = selected.told.with_expunges_held_back(delta);
+        selected.gone_after = None;
     }
     if !delta.added.is_empty() {
         Encoder::new(output, enabled.dialect()).exists(selected.exists());
     }
 }
 
-fn tell_gone(vanished: &[(usize, Uid)], enabled: Enabled, output: &mut Vec<u8>) {
-    let mut encoder = Encoder::new(output, enabled.dialect());
+fn tell_gone(selected: &mut Selected, vanished: &[(usize, Uid)], enabled: Enabled, output: &mut Vec<u8>) {
     if vanished.is_empty() {
         return;
     }
+    let mut encoder = Encoder::new(output, enabled.dialect());
     if enabled.qresync {
         // RFC 7162 §3.2.10
         encoder.vanished(Vanished::Now, &SequenceSet::from_sorted(vanished.iter().map(|(_, uid)| uid.0)));
-        return;
+    } else {
+        // From the highest number down, so that none of them moves the next.
+        for (position, _) in vanished.iter().rev() {
+            encoder.expunge(number_at(*position));
+        }
     }
-    // From the highest number down, so that none of them moves the next.
-    for (position, _) in vanished.iter().rev() {
-        encoder.expunge(number_at(*position));
-    }
+    selected.told = selected.told.without(vanished);
+    selected.says_modseq = true;
 }
 
 /// Another device deleted the mailbox. RFC 9051 knows no way back to the authenticated state that the server could begin,
@@ -234,8 +298,8 @@ fn mailbox_deleted(selected: &mut Selected, expunges: Expunges, enabled: Enabled
         return;
     }
     let vanished: Vec<(usize, Uid)> = selected.told.iter().map(|entry| entry.uid).enumerate().collect();
-    tell_gone(&vanished, enabled, output);
-    selected.told = store::Index::default();
+    tell_gone(selected, &vanished, enabled, output);
+    (selected.holds_back, selected.says_modseq) = (false, false);
     let text = "The selected mailbox was deleted";
     Encoder::new(output, enabled.dialect()).untagged(Status::No, Some(Code::NonExistent), text);
 }

@@ -2,7 +2,7 @@
 
 use imap_proto::{Code, Encoder, SequenceSet, Status, Tag};
 use std::borrow::Cow;
-use store::Error;
+use store::{Error, ModSeq};
 
 /// The tagged answer of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,17 @@ impl Tagged {
     /// With a code.
     pub(crate) fn with_code(self, code: ResultCode) -> Self {
         Self { code: Some(code), ..self }
+    }
+
+    /// Says up to where the client knows all of the mailbox: as the code of this answer, or before it where that has
+    /// another code.
+    pub(crate) fn say_modseq(&mut self, modseq: ModSeq, encoder: &mut Encoder<'_>) {
+        let code = Code::HighestModSeq(modseq.0);
+        if self.status == Status::Ok && self.code.is_none() {
+            self.code = Some(ResultCode::Plain(code));
+        } else {
+            encoder.untagged(Status::Ok, Some(code), "Highest");
+        }
     }
 
     pub(crate) fn write(&self, tag: &Tag, encoder: &mut Encoder<'_>) {

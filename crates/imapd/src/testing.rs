@@ -67,17 +67,7 @@ impl Mailbox {
     }
 
     pub(crate) fn select(&self) -> Selected {
-        let view = self.account.view(self.id).unwrap();
-        Selected {
-            account: self.account.clone(),
-            mailbox: self.id,
-            told: view.index().clone(),
-            known_modseq: view.mailbox().highest_modseq,
-            view,
-            read_only: false,
-            saved: Vec::new(),
-            known: None,
-        }
+        Selected::new(self.account.clone(), self.account.view(self.id).unwrap(), false)
     }
 
     pub(crate) fn flags_of(&self, uid: u32) -> FlagBits {

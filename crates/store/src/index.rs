@@ -200,6 +200,14 @@ impl Index {
         index
     }
 
+    /// This index without the vanished entries of a delta: what a session shows once it has told that they are gone.
+    #[must_use]
+    pub fn without(&self, vanished: &[(usize, Uid)]) -> Self {
+        let mut index = self.clone();
+        index.remove(&vanished.iter().map(|(_, uid)| *uid).collect::<Vec<_>>());
+        index
+    }
+
     /// Adds a message with a UID above all others; one that is not above is left out.
     pub(crate) fn push(&mut self, entry: Entry) {
         if self.last().is_some_and(|last| last.uid >= entry.uid) {
@@ -502,6 +510,7 @@ mod tests {
             let mut union = old_model;
             union.extend(model);
             prop_assert!(held_back.iter().eq(union.values()));
+            prop_assert!(held_back.without(&index.since(&held_back).vanished).iter().eq(index.iter()));
         }
     }
 }

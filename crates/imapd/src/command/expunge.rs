@@ -3,7 +3,7 @@
 use super::Context;
 use crate::progress::Progress;
 use crate::tagged::Tagged;
-use imap_proto::{Code, MessageSet, Numbering};
+use imap_proto::{MessageSet, Numbering};
 use store::{Error, Expunge, MailboxId};
 
 /// An EXPUNGE on its way.
@@ -50,23 +50,15 @@ impl Expunging {
             Ok(true) => Ok(Progress::More),
             Ok(false) => {
                 let gone = matches!(&self.state, State::Begun(begun) if !begun.gone().is_empty());
-                Ok(Progress::Done(if gone { with_modseq(context, mailbox, done) } else { done }))
+                if let Some(selected) = context.user.selected.as_mut().filter(|_| gone) {
+                    // RFC 7162 §3.2.7: also where the client never knew what is gone.
+                    selected.says_modseq = true;
+                }
+                Ok(Progress::Done(done))
             }
             // Another device deleted the mailbox, which `sync` tells.
             Err(Error::NoSuchMailbox) => Ok(Progress::Done(done)),
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-/// RFC 7162 §3.2.7: after EXPUNGE and MOVE a client with QRESYNC learns how far its knowledge goes. It is told before
-/// this answer what is gone, so that it knows all up to here.
-pub(super) fn with_modseq(context: &Context<'_>, mailbox: MailboxId, answer: Tagged) -> Tagged {
-    if !context.user.enabled.qresync {
-        return answer;
-    }
-    match context.user.account.view(mailbox) {
-        Ok(view) => answer.with(Code::HighestModSeq(view.mailbox().highest_modseq.0)),
-        Err(_) => answer,
     }
 }

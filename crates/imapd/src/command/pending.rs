@@ -12,7 +12,7 @@ use crate::state::{Finish, Running, State};
 use crate::sync::{Look, News};
 use crate::tagged::Tagged;
 use ::store::Error;
-use imap_proto::{Numbering, Tag, command};
+use imap_proto::{Code, Numbering, Tag, command};
 
 /// A command that begins after the look.
 pub(crate) struct Pending {
@@ -43,8 +43,13 @@ impl Request {
 
 /// The look comes in the next turn.
 pub(super) fn begin(context: &mut Context<'_>, tag: &Tag, request: Request) -> Result<Running, Tagged> {
-    context.selected()?;
+    let condstore = context.user.enabled.condstore;
+    let selected = context.selected()?;
     if request.enables_condstore() {
+        // Before it was switched on nobody heard a MODSEQ, and none was held down.
+        if !condstore && selected.has_told_too_far()? {
+            return Err(Tagged::refused(Code::ExpungeIssued, "Messages are gone that you count: ask by NOOP"));
+        }
         enable::switch_condstore_on(context);
     }
     Ok(Running::Pending(Box::new(Pending { tag: tag.clone(), request })))

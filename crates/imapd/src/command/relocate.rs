@@ -2,7 +2,6 @@
 
 use super::Context;
 use super::copy::copy_uid;
-use super::expunge::with_modseq;
 use crate::progress::Progress;
 use crate::tagged::Tagged;
 use imap_proto::Status;
@@ -51,15 +50,15 @@ impl Moving {
         if self.done < self.uids.len() {
             return Ok(Progress::More);
         }
-        let answer = Tagged::ok("MOVE done");
-        Ok(Progress::Done(if self.tell(context) { with_modseq(context, self.from, answer) } else { answer }))
+        self.tell(context);
+        Ok(Progress::Done(Tagged::ok("MOVE done")))
     }
 
-    /// Whether anything was moved. RFC 6851 §4.3: COPYUID comes before the EXPUNGE responses, in an untagged OK; of all
-    /// pieces, also where the last one failed.
-    fn tell(&self, context: &mut Context<'_>) -> bool {
-        let Some(code) = copy_uid(&self.moved) else { return false };
-        context.encoder().untagged(Status::Ok, Some(code.borrowed(&[])), "Moved");
-        true
+    /// RFC 6851 §4.3: COPYUID comes before the EXPUNGE responses, in an untagged OK; of all pieces, also where the last
+    /// one failed.
+    fn tell(&self, context: &mut Context<'_>) {
+        if let Some(code) = copy_uid(&self.moved) {
+            context.encoder().untagged(Status::Ok, Some(code.borrowed(&[])), "Moved");
+        }
     }
 }

@@ -4,15 +4,16 @@ use super::Context;
 use crate::command::status::mailbox_id;
 use crate::connection::{Session, Turn};
 use crate::enabled::Enabled;
+use crate::resync;
 use crate::selected::Selected;
 use crate::state::{Finish, Running, State};
 use crate::sync::{flags_of_mailbox, flags_of_message, number_at};
 use crate::tagged::Tagged;
 use imap_proto::command::{Qresync, Select};
-use imap_proto::response::{ListEntry, MailboxAttribute, Vanished};
-use imap_proto::{Code, Encoder, MailboxName, SequenceSet, Status, Tag};
+use imap_proto::response::{ListEntry, MailboxAttribute};
+use imap_proto::{Code, Encoder, MailboxName, Status, Tag};
 use session::OUTPUT_HIGH_WATER_BYTES;
-use store::{Error, Index, ModSeq, Role, SystemFlag, Uid, View};
+use store::{Error, ModSeq, Role, SystemFlag, Uid, View};
 
 /// SELECT or EXAMINE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub(super) enum Access {
 
 /// The flags that a client with QRESYNC has missed: told slice by slice, then the answer.
 pub(crate) struct Resync {
-    positions: std::vec::IntoIter<u32>,
+    positions: std::vec::IntoIter<usize>,
     answer: Tagged,
 }
 
@@ -47,13 +48,16 @@ impl Session {
         let Some(selected) = &user.selected else { return self.end(Finish::new(tag, resync.answer)) };
         let keywords = &selected.view.mailbox().keywords;
         for position in resync.positions.by_ref() {
-            if let Some(entry) = selected.told.get(position as usize) {
-                flags_of_message(number_at(position as usize), entry, keywords, user.enabled, output);
+            if let Some(entry) = selected.told.get(position) {
+                flags_of_message(number_at(position), entry, keywords, user.enabled, output);
             }
             if output.len() >= OUTPUT_HIGH_WATER_BYTES {
                 return self.pause(Running::Resync(tag, resync));
             }
         }
+        // After what it is true of: whose connection broke before comes back with what it had.
+        let modseq = selected.known_modseq.0;
+        self.encoder(output).untagged(Status::Ok, Some(Code::HighestModSeq(modseq)), "Highest");
         self.end(Finish::new(tag, resync.answer))
     }
 }
@@ -75,19 +79,10 @@ fn run(context: &mut Context<'_>, select: &Select, access: Access) -> Result<Res
     // RFC 9051 §7.1: nothing there changes but by the answer of the owner, which is not given here.
     let is_held = view.mailbox().role == Some(Role::Held);
     let read_only = access == Access::ReadOnly || is_held;
-    let selected = Selected {
-        account,
-        mailbox: mailbox.id,
-        told: view.index().clone(),
-        known_modseq: view.mailbox().highest_modseq,
-        view,
-        read_only,
-        saved: Vec::new(),
-        known: None,
-    };
+    let selected = Selected::new(account, view, read_only);
     tell_mailbox(&selected, &select.mailbox, context.user.enabled, context.output);
     let positions = match &select.qresync {
-        Some(known) => tell_vanished(&selected, known, context.output)?,
+        Some(known) => tell_missed(&selected, known, context.output)?,
         None => Vec::new(),
     };
     context.user.selected = Some(selected);
@@ -117,7 +112,6 @@ fn tell_mailbox(selected: &Selected, name: &MailboxName, enabled: Enabled, outpu
     let codes = [
         (Code::UidValidity(mailbox.uid_validity.0), "UIDs are valid"),
         (Code::UidNext(mailbox.uid_next.0), "Predicted next UID"),
-        (Code::HighestModSeq(mailbox.highest_modseq.0), "Highest"),
         (Code::MailboxId(&mailbox_id(mailbox.id)), "Immutable"),
     ];
     for (code, text) in codes {
@@ -151,10 +145,9 @@ fn first_unseen(view: &View) -> Option<usize> {
 }
 
 /// `VANISHED (EARLIER)`; gives the positions of the messages whose flags the client has missed.
-fn tell_vanished(selected: &Selected, known: &Qresync, output: &mut Vec<u8>) -> Result<Vec<u32>, Error> {
-    let mailbox = selected.view.mailbox();
+fn tell_missed(selected: &Selected, known: &Qresync, output: &mut Vec<u8>) -> Result<Vec<usize>, Error> {
     // RFC 7162 §3.2.5: with another UIDVALIDITY everything that the client knows is void.
-    if known.uidvalidity != mailbox.uid_validity.0 || known.modseq >= mailbox.highest_modseq.0 {
+    if known.uidvalidity != selected.view.mailbox().uid_validity.0 {
         return Ok(Vec::new());
     }
     let since = ModSeq(known.modseq);
@@ -165,17 +158,7 @@ fn tell_vanished(selected: &Selected, known: &Qresync, output: &mut Vec<u8>) -> 
             ranges.get(at).is_some_and(|range| range.contains(&uid.0))
         })
     };
-    let vanished = selected.account.vanished_since(selected.mailbox, since)?;
-    // What came back to a place that it was in has a new UID; what vanished after this view is told later.
-    let vanished = vanished.into_iter().filter(|uid| is_known(*uid) && selected.told.position(*uid).is_err());
-    let vanished = SequenceSet::from_sorted(vanished.map(|uid| uid.0));
-    if !vanished.is_empty() {
-        Encoder::new(output, imap_proto::Dialect::Rev1).vanished(Vanished::Earlier, &vanished);
-    }
-    Ok(missed_positions(&selected.told, since, is_known))
-}
-
-fn missed_positions(index: &Index, since: ModSeq, is_known: impl Fn(Uid) -> bool) -> Vec<u32> {
-    let changed = index.iter().zip(0u32..).filter(|(entry, _)| entry.modseq > since && is_known(entry.uid));
-    changed.map(|(_, position)| position).collect()
+    resync::tell_vanished(selected, since, is_known, output)?;
+    let known = selected.told.positions(0..selected.told.len()).filter(|(_, entry)| is_known(entry.uid));
+    Ok(resync::changed_since(known, since, resync::SAME_MODSEQ_MAX).collect())
 }

@@ -28,6 +28,9 @@ pub(super) fn tell(
     let asked_for_deleted = items.contains(&StatusItem::DeletedStorage);
     let deleted_bytes = if asked_for_deleted { deleted_bytes(context, mailbox)? } else { 0 };
     let limit = context.service.message_bytes_max;
+    // Of the selected mailbox as far as the client has been told: what it believes here it never asks for again.
+    let selected = context.user.selected.as_ref().filter(|selected| selected.mailbox == mailbox.id);
+    let highest_modseq = selected.map_or(mailbox.highest_modseq, |selected| selected.known_modseq);
     let values = items.iter().map(|item| match item {
         StatusItem::Messages => StatusValue::Messages(mailbox.counts.messages),
         StatusItem::Recent => StatusValue::Recent(0),
@@ -36,7 +39,7 @@ pub(super) fn tell(
         StatusItem::Unseen => StatusValue::Unseen(mailbox.counts.unseen),
         StatusItem::Deleted => StatusValue::Deleted(mailbox.counts.deleted),
         StatusItem::Size => StatusValue::Size(mailbox.counts.bytes),
-        StatusItem::HighestModSeq => StatusValue::HighestModSeq(mailbox.highest_modseq.0),
+        StatusItem::HighestModSeq => StatusValue::HighestModSeq(highest_modseq.0),
         StatusItem::MailboxId => StatusValue::MailboxId(&id),
         StatusItem::AppendLimit => StatusValue::AppendLimit(Some(limit)),
         StatusItem::DeletedStorage => StatusValue::DeletedStorage(quota::units(deleted_bytes)),

@@ -4,10 +4,10 @@ use super::fetch::news_after;
 use super::{Context, enable};
 use crate::progress::Progress;
 use crate::selected::Selected;
-use crate::sync::{Look, News, Silent, changed_bits};
+use crate::sync::{Look, News, Silent, changed_bits, may_number};
 use crate::tagged::{ResultCode, Tagged};
 use imap_proto::command::{Store, StoreAction};
-use imap_proto::{Flag, Numbering, SequenceSet};
+use imap_proto::{Code, Flag, Numbering, SequenceSet};
 use store::{Error, FlagChange, FlagMode, Flags, FlagsChanged, ModSeq, PIECE_MESSAGES_MAX, SystemFlag, Uid};
 
 /// A STORE on its way. What a piece has changed is told before the next one.
@@ -28,7 +28,12 @@ pub(super) fn begin(context: &mut Context<'_>, store: Store) -> Result<Storing, 
         enable::switch_condstore_on(context);
     }
     context.tell_named(&store.set, store.numbering)?;
+    let enabled = context.user.enabled;
     let selected = context.writable()?;
+    if store.numbering == Numbering::Sequence && !may_number(selected, enabled)? {
+        // RFC 2180 §4.2, RFC 5530 §3
+        return Err(Tagged::refused(Code::ExpungeIssued, "Messages are gone that you count: ask by NOOP"));
+    }
     let uids = selected.uids(&store.set, store.numbering)?;
     let change = FlagChange {
         mode: mode(store.action),

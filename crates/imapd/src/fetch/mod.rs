@@ -14,21 +14,20 @@ mod decoding;
 mod plan;
 mod response;
 mod targets;
-mod vanished;
 
 use crate::enabled::Enabled;
 use crate::progress::Progress;
+use crate::resync;
 use crate::selected::Selected;
 use crate::sync::number_at;
 use crate::tagged::Tagged;
 use imap_proto::command::{Fetch as Request, FetchItem};
-use imap_proto::{Code, Numbering};
+use imap_proto::{Code, MessageSet, Numbering};
 use plan::{Needs, Plan};
 use response::Response;
 use session::OUTPUT_HIGH_WATER_BYTES;
-use store::{Actor, Body, Error, FlagChange, FlagMode, Flags, Index, Reader, SystemFlag, Uid};
+use store::{Actor, Body, Error, FlagChange, FlagMode, Flags, Index, ModSeq, Reader, SystemFlag, Uid};
 use targets::Targets;
-use vanished::Vanished;
 
 /// A slice reads at most about this much of bodies: other work of the connection waits so long.
 const READ_BYTES_PER_SLICE_MAX: usize = 8 * 1024 * 1024;
@@ -50,6 +49,13 @@ pub(crate) struct Fetch {
     /// The response that the last slice did not finish.
     response: Option<Response>,
     troubles: Troubles,
+}
+
+/// The UIDs that the client asks about with VANISHED, and since when.
+#[derive(Debug)]
+struct Vanished {
+    set: MessageSet,
+    since: ModSeq,
 }
 
 /// What will have to be said at the end.
@@ -93,7 +99,7 @@ impl Fetch {
     /// # Errors
     /// BAD: a message number above EXISTS, or VANISHED without QRESYNC.
     pub(crate) fn new(request: Request, enabled: Enabled, selected: &Selected) -> Result<Self, Tagged> {
-        let targets = Targets::of(&request.set, request.numbering, selected)?;
+        let targets = Targets::of(&request, selected)?;
         let plan = Plan::new(&request, enabled);
         let vanished = match request.changed_since {
             Some(since) if since.vanished => {
@@ -101,7 +107,7 @@ impl Fetch {
                 if !enabled.qresync {
                     return Err(Tagged::bad("VANISHED needs ENABLE QRESYNC first"));
                 }
-                Some(Vanished { set: request.set, since: store::ModSeq(since.modseq) })
+                Some(Vanished { set: request.set, since: ModSeq(since.modseq) })
             }
             Some(_) | None => None,
         };
@@ -118,7 +124,7 @@ impl Fetch {
         output: &mut Vec<u8>,
     ) -> Result<Progress, Broken> {
         if let Some(vanished) = self.vanished.take()
-            && let Err(error) = vanished.write(selected, self.plan.dialect, output)
+            && let Err(error) = vanished.tell(selected, output)
         {
             return Ok(Progress::Done(error.into()));
         }
@@ -190,9 +196,6 @@ impl Fetch {
         let needs = self.plan.needs;
         for position in self.targets.by_ref() {
             let Some(entry) = self.index.get(position).copied() else { continue };
-            if self.plan.changed_since.is_some_and(|since| entry.modseq <= since) {
-                continue;
-            }
             let number = number_at(position);
             if needs == Needs::default() {
                 return Ok(Some(Response::new(number, entry)));
@@ -211,6 +214,16 @@ impl Fetch {
             }
         }
         Ok(None)
+    }
+}
+
+impl Vanished {
+    /// RFC 7162 §3.2.6
+    fn tell(&self, selected: &Selected, output: &mut Vec<u8>) -> Result<(), Error> {
+        // Not `told`'s last UID: `1:*` asks for all, and it may be the last one that is gone.
+        let highest = selected.view.mailbox().uid_next.0.saturating_sub(1);
+        let wanted = selected.named(&self.set, highest);
+        resync::tell_vanished(selected, self.since, |uid| wanted.contains(uid.0), output)
     }
 }
 

@@ -3,15 +3,12 @@
 use crate::enabled::Enabled;
 use imap_proto::command::{BodySection, Fetch as Request, FetchItem, Section, SectionText};
 use imap_proto::{Dialect, Numbering};
-use store::ModSeq;
 
 /// What is said of each message.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// In the client's order, each once; never empty.
     pub(super) items: Vec<FetchItem>,
-    /// Only messages that changed after this.
-    pub(super) changed_since: Option<ModSeq>,
     pub(super) needs: Needs,
     /// RFC 9051 §6.4.5: whether the items set `\Seen`.
     pub(super) sets_seen: bool,
@@ -53,7 +50,6 @@ impl Plan {
             items.push(FetchItem::ModSeq);
         }
         Self {
-            changed_since: request.changed_since.map(|since| ModSeq(since.modseq)),
             needs: items.iter().fold(Needs::default(), |all, item| all.and(Needs::of(item))),
             sets_seen: items.iter().any(FetchItem::sets_seen),
             dialect: enabled.dialect(),

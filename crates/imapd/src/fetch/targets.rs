@@ -1,23 +1,29 @@
-//! Which messages a FETCH is about: ranges of positions, never a list of messages.
+//! Which messages a FETCH is about: ranges of positions.
 
+use crate::resync;
 use crate::selected::{NoSuchNumber, Selected};
+use imap_proto::command::{ChangedSince, Fetch};
 use imap_proto::{MessageSet, Numbering, SequenceSet};
 use std::iter::Flatten;
 use std::ops::Range;
 use std::vec::IntoIter;
-use store::{Index, Uid};
+use store::{Index, ModSeq, Uid};
 
-/// Positions in the index that the client knows, ascending, each once.
+/// Positions in the index that the client knows, each once: ascending, with CHANGEDSINCE in the order of the changes.
 #[derive(Debug)]
 pub(super) struct Targets(Flatten<IntoIter<Range<usize>>>);
 
 impl Targets {
-    /// The messages in `set` that the client knows.
-    pub(super) fn of(set: &MessageSet, numbering: Numbering, selected: &Selected) -> Result<Self, NoSuchNumber> {
-        let ranges = match (set, numbering) {
+    /// The messages that the client asks for and knows.
+    pub(super) fn of(request: &Fetch, selected: &Selected) -> Result<Self, NoSuchNumber> {
+        let ranges = match (&request.set, request.numbering) {
             (MessageSet::Saved, Numbering::Sequence | Numbering::Uid) => of_saved(&selected.saved, &selected.told),
             (MessageSet::Numbers(set), Numbering::Sequence) => of_numbers(set, selected.exists())?,
             (MessageSet::Numbers(set), Numbering::Uid) => of_uids(set, &selected.told),
+        };
+        let ranges = match &request.changed_since {
+            Some(since) => changed_since(&ranges, since, &selected.told),
+            None => ranges,
         };
         Ok(Self(ranges.into_iter().flatten()))
     }
@@ -54,8 +60,20 @@ fn of_uids(set: &SequenceSet, told: &Index) -> Vec<Range<usize>> {
 
 /// RFC 9051 §6.4.4.1: what is gone is left out of `$`.
 fn of_saved(saved: &[Uid], told: &Index) -> Vec<Range<usize>> {
+    joined(saved.iter().filter_map(|uid| told.position(*uid).ok()))
+}
+
+/// RFC 7162 §3.1.4.1
+fn changed_since(ranges: &[Range<usize>], since: &ChangedSince, told: &Index) -> Vec<Range<usize>> {
+    let entries = ranges.iter().flat_map(|range| told.positions(range.clone()));
+    // Only who comes back asks for what vanished.
+    let same_max = if since.vanished { resync::SAME_MODSEQ_MAX } else { 0 };
+    joined(resync::changed_since(entries, ModSeq(since.modseq), same_max))
+}
+
+fn joined(positions: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
-    for position in saved.iter().filter_map(|uid| told.position(*uid).ok()) {
+    for position in positions {
         match ranges.last_mut() {
             Some(range) if range.end == position => range.end = position + 1,
             Some(_) | None => ranges.push(position..position + 1),
@@ -79,7 +97,8 @@ mod tests {
             "$" => MessageSet::Saved,
             set => MessageSet::Numbers(SequenceSet::parse(set.as_bytes(), 9).unwrap()),
         };
-        let targets = Targets::of(&set, numbering, &selected).map(Iterator::collect::<Vec<usize>>);
+        let request = Fetch { set: set.clone(), numbering, items: Vec::new(), changed_since: None };
+        let targets = Targets::of(&request, &selected).map(Iterator::collect::<Vec<usize>>);
         assert_eq!(targets.as_deref(), expected.as_ref().map(|positions| *positions), "{set} {numbering:?}");
     }
 

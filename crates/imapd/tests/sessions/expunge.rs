@@ -35,7 +35,7 @@ fn no_expunge_while_messages_are_numbered() {
     phone.check("a STORE 4 +FLAGS \\Seen", &["* 4 FETCH (UID 4 FLAGS (\\Seen))", "a OK STORE done"]);
     // The message is gone: nothing to change, nothing to say, no error.
     phone.check("a STORE 1 +FLAGS.SILENT \\Seen", &["a OK STORE done"]);
-    phone.check("a UID STORE 3 +FLAGS \\Seen", &["* 3 FETCH (UID 3 FLAGS (\\Seen))", "* 1 EXPUNGE", "a OK STORE done"]);
+    phone.check("a UID STORE 3 +FLAGS \\Seen", &["* 1 EXPUNGE", "* 2 FETCH (UID 3 FLAGS (\\Seen))", "a OK STORE done"]);
 }
 
 #[test]

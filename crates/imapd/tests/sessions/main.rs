@@ -12,6 +12,7 @@ mod idle;
 mod login;
 mod mailboxes;
 mod pieces;
+mod resync;
 mod segments;
 mod select;
 mod store;

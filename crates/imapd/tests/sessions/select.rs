@@ -15,8 +15,8 @@ fn an_empty_inbox() {
             "* 0 RECENT",
             &format!("* OK [UIDVALIDITY {uid_validity}] UIDs are valid"),
             "* OK [UIDNEXT 1] Predicted next UID",
-            "* OK [HIGHESTMODSEQ 2] Highest",
             "* OK [MAILBOXID (F1)] Immutable",
+            "* OK [HIGHESTMODSEQ 2] Highest",
             "a OK [READ-WRITE] Selected",
         ],
     );
@@ -114,16 +114,18 @@ fn qresync_tells_what_was_missed() {
     phone.check(&format!("a SELECT INBOX (QRESYNC ({validity} {since}))"), &["a BAD ENABLE QRESYNC first"]);
     phone.send("a ENABLE QRESYNC");
     let answer = phone.send(&format!("a SELECT INBOX (QRESYNC ({validity} {since} 1:9))"));
-    let news = "* VANISHED (EARLIER) 4\r\n* 2 FETCH (UID 2 FLAGS (\\Flagged) MODSEQ (";
+    let news = "* VANISHED (EARLIER) 4\r\n* 4 FETCH (UID 5 FLAGS () MODSEQ (14))\r\n* 2 FETCH (UID 2 FLAGS (\\Flagged) MODSEQ (";
     assert!(answer.contains(news), "{answer}");
     assert!(answer.contains("* 4 EXISTS\r\n"), "{answer}");
-    for parameters in [
-        format!("{validity} {}", now.highest_modseq),
-        format!("{} 1", validity.0 + 1),
-        format!("{validity} {since} 5:9"),
+    for (parameters, vanished) in [
+        // Told again: an EXPUNGE may have been held back while the client heard of a later change.
+        (format!("{validity} {}", now.highest_modseq), "* VANISHED (EARLIER) 4\r\n"),
+        (format!("{} 1", validity.0 + 1), ""),
+        (format!("{validity} {since} 6:9"), ""),
     ] {
         let answer = phone.send(&format!("a SELECT INBOX (QRESYNC ({parameters}))"));
-        assert!(!answer.contains("VANISHED") && !answer.contains("FETCH"), "{parameters}: {answer}");
+        assert!(answer.contains(vanished) && !answer.contains("FETCH"), "{parameters}: {answer}");
+        assert_eq!(answer.matches("VANISHED").count(), vanished.len().min(1), "{parameters}: {answer}");
     }
 }
 
@@ -139,12 +141,13 @@ fn a_client_with_qresync_gets_vanished_and_modseq() {
     let answer = phone.send("a NOOP");
     assert!(answer.starts_with("* 1 FETCH (UID 1 FLAGS (\\Deleted) MODSEQ ("), "{answer}");
     pc.send("a EXPUNGE");
-    phone.check("a NOOP", &["* VANISHED 1,3:4", "a OK NOOP done"]);
+    let highest = || server.account().mailboxes().unwrap().by_name("INBOX").unwrap().highest_modseq;
+    phone.check("a NOOP", &["* VANISHED 1,3:4", &format!("a OK [HIGHESTMODSEQ {}] NOOP done", highest())]);
+    phone.check("a NOOP", &["a OK NOOP done"]);
     let answer = phone.send("a STORE 1 +FLAGS (\\Deleted)");
     assert!(answer.contains("* 1 FETCH (UID 2 FLAGS (\\Deleted) MODSEQ ("), "{answer}");
     let answer = phone.send("a EXPUNGE");
-    let highest = server.account().mailboxes().unwrap().by_name("INBOX").unwrap().highest_modseq;
-    assert_eq!(answer, format!("* VANISHED 2\r\na OK [HIGHESTMODSEQ {highest}] EXPUNGE done\r\n"));
+    assert_eq!(answer, format!("* VANISHED 2\r\na OK [HIGHESTMODSEQ {}] EXPUNGE done\r\n", highest()));
 }
 
 #[test]

@@ -165,6 +165,29 @@ impl Account {
     }
 }
 
+impl Account {
+    /// The first change after `since` by which a message left a mailbox; `None` when there is none, or when the journal
+    /// does not go back so far.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn first_vanished_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Option<ModSeq>, Error> {
+        let snapshot = self.snapshot()?;
+        if since < journal_floor(&*snapshot)? {
+            return Ok(None);
+        }
+        let mut first = None;
+        visit_journal(&*snapshot, since, |entry| {
+            if entry.change.vanished(mailbox).is_empty() {
+                return ControlFlow::Continue(());
+            }
+            first = Some(entry.modseq);
+            ControlFlow::Break(())
+        })?;
+        Ok(first)
+    }
+}
+
 fn journal_floor(snapshot: &dyn Snapshot) -> Result<ModSeq, Error> {
     let record = snapshot.get(&key::account())?.ok_or(Error::NoSuchAccount)?;
     let (record, _) = AccountRecord::decode(&record).map_err(Error::corrupt("the account record"))?;
