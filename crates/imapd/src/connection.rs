@@ -199,8 +199,8 @@ impl Session {
     /// News, then the answer.
     fn finish(&mut self, mut finish: Finish, output: &mut Vec<u8>) -> Turn {
         self.active_at = self.now.monotonic_millis;
-        if let State::Authenticated(user) = &mut self.state {
-            match user.tell(&mut finish.news, output) {
+        if let (State::Authenticated(user), Some(news)) = (&mut self.state, &mut finish.news) {
+            match user.tell(news, output) {
                 Ok(Look::Done) => {}
                 Ok(Look::More) => {
                     self.running = Some(Running::Finish(finish));

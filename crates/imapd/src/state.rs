@@ -69,7 +69,8 @@ pub(crate) enum Running {
 pub(crate) struct Finish {
     pub(crate) tag: Tag,
     pub(crate) answer: Tagged,
-    pub(crate) news: News,
+    /// None after SELECT: the mailbox was told as it was, and what changed since belongs to the next command.
+    pub(crate) news: Option<News>,
     pub(crate) then: Then,
 }
 
@@ -83,7 +84,7 @@ pub(crate) enum Then {
 
 impl Finish {
     pub(crate) fn new(tag: Tag, answer: Tagged) -> Self {
-        Self { tag, answer, news: News::default(), then: Then::Continue }
+        Self { tag, answer, news: Some(News::default()), then: Then::Continue }
     }
 }
 

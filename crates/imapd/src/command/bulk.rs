@@ -128,7 +128,7 @@ impl Session {
             Ok(work) => work,
             Err(Refused { answer, expunges }) => {
                 let news = News { expunges, ..News::default() };
-                return self.end(Finish { news, ..Finish::new(tag, answer) });
+                return self.end(Finish { news: Some(news), ..Finish::new(tag, answer) });
             }
         };
         let takes_long = work.takes_long();
@@ -148,7 +148,7 @@ impl Session {
         let Bulk { tag, work } = *bulk;
         // What a copy that failed has brought is taken back before the client hears of it.
         drop(work);
-        self.end(Finish { news, ..Finish::new(tag, answer) })
+        self.end(Finish { news: Some(news), ..Finish::new(tag, answer) })
     }
 }
 

@@ -46,7 +46,7 @@ impl Session {
             Ok(Progress::More) => self.pause(Running::Fetch(fetching)),
             Ok(Progress::Done(answer)) => {
                 let Fetching { tag, numbering, .. } = *fetching;
-                self.end(Finish { news: news_after(numbering), ..Finish::new(tag, answer) })
+                self.end(Finish { news: Some(news_after(numbering)), ..Finish::new(tag, answer) })
             }
         }
     }

@@ -77,7 +77,7 @@ impl Session {
             // The driver gives what goes on after a pause a thread where it is in nobody's way.
             Ok(Running::Search(searching)) if searching.takes_long() => self.pause(Running::Search(searching)),
             Ok(running) => self.run(running),
-            Err(refusal) => self.end(Finish { news: news_after(numbering), ..Finish::new(tag, refusal) }),
+            Err(refusal) => self.end(Finish { news: Some(news_after(numbering)), ..Finish::new(tag, refusal) }),
         }
     }
 }

@@ -46,7 +46,7 @@ impl Session {
             Progress::More => self.pause(Running::Search(searching)),
             Progress::Done(answer) => {
                 let Searching { tag, numbering, .. } = *searching;
-                self.end(Finish { news: news_after(numbering), ..Finish::new(tag, answer) })
+                self.end(Finish { news: Some(news_after(numbering)), ..Finish::new(tag, answer) })
             }
         }
     }

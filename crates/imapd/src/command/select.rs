@@ -58,7 +58,8 @@ impl Session {
         // After what it is true of: whose connection broke before comes back with what it had.
         let modseq = selected.known_modseq.0;
         self.encoder(output).untagged(Status::Ok, Some(Code::HighestModSeq(modseq)), "Highest");
-        self.end(Finish::new(tag, resync.answer))
+        // RFC 9051 §6.3.2: what came meanwhile would be told of a mailbox that the client has not selected yet.
+        self.end(Finish { news: None, ..Finish::new(tag, resync.answer) })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use auth::{Auth, AuthOptions, PasswordCost};
 use imapd::{Limits, Service, Session};
-use session::{Moment, Peer, Session as _, Step, Tls};
+use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Session as _, Step, Tls};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -148,6 +148,22 @@ impl Client {
         let mut output = Vec::new();
         self.step = self.session.step(self.now, &mut output);
         String::from_utf8(output).unwrap()
+    }
+
+    /// Sends a line and goes on by the smallest steps that there are, as for a client that reads slowly; `between` runs
+    /// after each of them.
+    pub fn send_slowly(&mut self, line: &str, mut between: impl FnMut()) -> String {
+        self.session.receive(format!("{line}\r\n").as_bytes());
+        let mut output = Vec::new();
+        loop {
+            let mut piece = vec![0; OUTPUT_HIGH_WATER_BYTES - 1];
+            self.step = self.session.step(self.now, &mut piece);
+            output.extend_from_slice(&piece[OUTPUT_HIGH_WATER_BYTES - 1..]);
+            if self.step != Step::Flush {
+                return String::from_utf8(output).unwrap();
+            }
+            between();
+        }
     }
 
     /// Sends bytes as they are, as much at once as a driver reads from a socket.

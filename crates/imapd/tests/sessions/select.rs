@@ -167,3 +167,36 @@ fn close_tells_how_far_the_client_knows_and_no_further() {
     pc.send("a UID STORE 3 +FLAGS.SILENT \\Seen");
     phone.check("a CLOSE", &["a OK Closed"]);
 }
+
+#[test]
+fn nothing_is_news_before_the_answer_to_select() {
+    for (command, enable) in [
+        ("SELECT INBOX", "CONDSTORE"),
+        ("EXAMINE INBOX", "CONDSTORE"),
+        ("SELECT INBOX", "IMAP4rev2"),
+        ("SELECT INBOX (QRESYNC (VALIDITY 1))", "QRESYNC"),
+    ] {
+        let server = Server::new();
+        let mut pc = server.alice_in_inbox();
+        pc.fill(5);
+        let validity = server.account().mailboxes().unwrap().by_name("INBOX").unwrap().uid_validity;
+        let mut phone = server.alice();
+        phone.send(&format!("e ENABLE {enable}"));
+        phone.send("x SELECT INBOX");
+        let command = command.replace("VALIDITY", &validity.to_string());
+        let mut steps = 0;
+        let answer = phone.send_slowly(&format!("a {command}"), || {
+            steps += 1;
+            pc.append("INBOX", "Subject: new\r\n\r\n");
+            pc.send("a STORE 1 +FLAGS (\\Deleted)");
+            pc.send("a EXPUNGE");
+        });
+        assert!(steps > 1, "{command}: nothing came in between");
+        assert!(answer.starts_with("* OK [CLOSED]"), "{command}: {answer}");
+        assert_eq!(answer.matches("EXISTS").count(), 1, "{command}: {answer}");
+        assert_eq!(answer.matches("VANISHED").count() + answer.matches("EXPUNGE").count(), 0, "{command}: {answer}");
+        assert!(answer.contains("* 5 EXISTS\r\n") && answer.contains("\r\na OK ["), "{command}: {answer}");
+        let news = phone.send("a NOOP");
+        assert!(news.contains("* 5 EXISTS\r\n") && news.contains("EXPUNGE") != news.contains("VANISHED"), "{news}");
+    }
+}
