@@ -95,7 +95,7 @@ impl User {
         if let Some(selected) = &mut self.selected {
             selected.account = self.account.clone();
         }
-        self.presence = Box::new(presence);
+        *self.presence = presence;
     }
 
     pub(crate) fn actor(&self, now: Moment) -> Actor {
