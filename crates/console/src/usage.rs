@@ -156,6 +156,15 @@ impl AccountConsole {
         Ok(self.account.tell_of_filling(self.actor, letter)?.is_some())
     }
 
+    /// Tells the owner that removed mail has left retention early, because the server's disk is full.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn tell_of_shorter_retention(&self, hostname: &str) -> Result<(), Error> {
+        let body = words::shorter_retention_letter(self.account.retained_since()?, hostname, self.actor.now);
+        Ok(self.account.write_letter(self.actor.now, body)?)
+    }
+
     fn letter(&self, hostname: &str) -> Result<NewMessage, Error> {
         let (usage, clearable) = (self.account.usage()?, self.clearable()?);
         let body = words::filling_letter(&usage, clearable.as_ref(), hostname, self.actor.now);

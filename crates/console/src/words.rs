@@ -14,7 +14,7 @@ use store::{
 };
 
 pub use size::bytes;
-pub(crate) use size::{clearable, cleared, filling_letter, retained, usage};
+pub(crate) use size::{clearable, cleared, filling_letter, retained, shorter_retention_letter, usage};
 
 pub(crate) const THE_SERVER: &str = "Pillarbox";
 pub(crate) const A_MAILBOX_THAT_IS_GONE: &str = "a mailbox that is gone";

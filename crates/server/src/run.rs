@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::ControlSocket;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
-use crate::services::{Outbound, Services, keep_retention, offered, tell_of_filling, tidy, tidy_receipts};
+use crate::services::{Outbound, Services, keep_retention, keep_room, offered, tell_of_filling, tidy, tidy_receipts};
 use crate::setup::SetupError;
 use crate::stores::Stores;
 
@@ -49,6 +49,8 @@ pub fn run(
     let (store, hostname) = (stores.store.clone(), config.hostname.clone());
     runtime.spawn(tell_of_filling(store, hostname, clock, running.stopping()));
     runtime.spawn(tidy_receipts(stores.store.clone(), stores.queue.clone(), clock, running.stopping()));
+    let room = (stores.store.clone(), data_dir.disk(), config.hostname.clone());
+    runtime.spawn(keep_room(room, clock, running.stopping()));
     tell_of_postmaster(&stores);
     listening(&stores, &running, clock)?;
     info!(data_dir = %config.data_dir.display(), version = env!("CARGO_PKG_VERSION"), "ready");

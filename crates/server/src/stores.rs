@@ -6,6 +6,7 @@
 //! spool/        large messages that are just coming in
 //! tls/          the own authority and certificate, unless files are configured
 //! auth-secret   keys the hashes of application passwords, sessions and links; makes the second factors
+//! reserve       room for a full disk (lifecycle/disk.rs)
 //! try-accounts  the passwords that `pillarbox try` made
 //! ```
 
@@ -68,7 +69,7 @@ impl Stores {
             hostname: config.hostname.clone(),
             ..StoreOptions::default()
         };
-        let store = Store::with_options(Arc::new(engine), Arc::new(objects), options);
+        let store = Store::on_disk((Arc::new(engine), Arc::new(objects)), options, data_dir.disk());
         let secret = secret(&path.join(SECRET_FILE))?;
         let options = AuthOptions {
             account_requests: config.account_requests,

@@ -73,6 +73,12 @@ impl ShardWriter {
         })
     }
 
+    fn run_once(&mut self, connection: &Connection, changes: &[&Change]) -> Result<Vec<Outcome>, BatchError> {
+        let outcomes = transaction(connection, changes).map_err(|fault| self.roll_back(connection, changes, &fault))?;
+        self.acknowledge(changes, &outcomes);
+        Ok(outcomes)
+    }
+
     /// Ends a transaction that failed and says what is certain about it.
     fn roll_back(&mut self, connection: &Connection, changes: &[&Change], fault: &Fault) -> BatchError {
         let what = self.file.failed("write", fault);
@@ -100,13 +106,11 @@ impl Batches for ShardWriter {
         let Some(connection) = self.connection.take() else {
             return Err(BatchError::Failed { what: format!("{} is not open", self.file.path.display()) });
         };
-        let result = match transaction(&connection, changes) {
-            Ok(outcomes) => {
-                self.acknowledge(changes, &outcomes);
-                Ok(outcomes)
-            }
-            Err(fault) => Err(self.roll_back(&connection, changes, &fault)),
-        };
+        let mut result = self.run_once(&connection, changes);
+        // A log that was copied whole is written over from its beginning, which takes no room on the disk.
+        if matches!(result, Err(BatchError::Full { .. })) && self.log.starts_over(&connection) {
+            result = self.run_once(&connection, changes);
+        }
         self.connection = Some(connection);
         result
     }

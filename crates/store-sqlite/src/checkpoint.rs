@@ -74,6 +74,12 @@ fn pages(pragma: &str, connection: &Connection) -> rusqlite::Result<(i64, i64)> 
 }
 
 impl Log {
+    /// On a full disk: whether all of the log is in the file now and is more than nothing, so that it starts over.
+    pub fn starts_over(&mut self, connection: &Connection) -> bool {
+        let before = pages("PRAGMA wal_checkpoint(NOOP)", connection).map_or(0, |(pages, _)| pages);
+        before > 0 && checkpoint(connection).unwrap_or(false)
+    }
+
     /// To be called after each batch.
     pub fn written(&mut self, file: &ShardFile, connection: &Connection) {
         if let Err(error) = self.look(connection) {

@@ -132,6 +132,14 @@ impl Engine for SqliteEngine {
         shard.writer.change(Change::Remove(account))
     }
 
+    fn reusable_bytes(&self) -> u64 {
+        let shards = self.shards.iter().filter_map(|shard| match shard {
+            Shard::Open(shard) => Some(shard.readers.reusable_bytes().unwrap_or_default()),
+            Shard::Closed { .. } => None,
+        });
+        shards.sum()
+    }
+
     fn closed(&self) -> Vec<String> {
         let why = |shard: &Shard| match shard {
             Shard::Open(_) => None,

@@ -4,7 +4,7 @@
 //! not for its life.
 
 use crate::fault::Fault;
-use crate::shard::{ShardFile, head};
+use crate::shard::{PAGE_BYTES, ShardFile, head};
 use crate::sum::{self, Place};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -67,6 +67,14 @@ impl Readers {
             Ok(accounts)
         };
         accounts().map_err(|error: rusqlite::Error| self.error("list the accounts of", &error.into()))
+    }
+
+    /// The free pages of the file.
+    pub fn reusable_bytes(&self) -> Result<u64, EngineError> {
+        let reader = self.take()?;
+        let pages = || reader.connection()?.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
+        let pages = pages().map_err(|error| self.error("read", &error.into()))?;
+        Ok(u64::try_from(pages).unwrap_or_default() * u64::from(PAGE_BYTES))
     }
 
     fn take(&self) -> Result<Reader<'_>, EngineError> {

@@ -21,7 +21,7 @@ pub(crate) const INLINE_BYTES_MAX: usize = 512;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// `Pbox`: marks the file as ours (`file` and SQLite's own tools show it).
 const APPLICATION_ID: i32 = 0x5062_6f78;
-const PAGE_BYTES: u32 = 4096;
+pub(crate) const PAGE_BYTES: u32 = 4096;
 /// A log that grew past this (because a snapshot was held for long) is cut when it starts over.
 const LOG_BYTES_KEPT: u32 = 64 << 20;
 const STATEMENTS_CACHED: usize = 32;

@@ -40,6 +40,11 @@ pub trait Engine: Send + Sync {
     /// When the engine cannot read: [`EngineError`].
     fn accounts(&self) -> Result<Vec<AccountId>, EngineError>;
 
+    /// Octets of its files that it uses again before they grow.
+    fn reusable_bytes(&self) -> u64 {
+        0
+    }
+
     /// What of the storage could not be opened, in a sentence for each part. Its accounts are
     /// [`EngineError::Damaged`]; the others work.
     fn closed(&self) -> Vec<String> {

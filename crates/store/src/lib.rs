@@ -39,6 +39,7 @@ pub mod removal;
 mod settings;
 mod shown;
 pub mod sim;
+pub mod space;
 mod state;
 mod store;
 mod table;

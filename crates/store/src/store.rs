@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::ids::{AccountId, Timestamp};
 use crate::maildrops::MaildropLocks;
 use crate::objects::Objects;
+use crate::space::{Space, Unreserved};
 use crate::table::Table;
 use crate::transact::AccountCell;
 use crate::watch::Watches;
@@ -35,6 +36,7 @@ struct Inner {
     maildrops: Arc<MaildropLocks>,
     cells: Mutex<Cells>,
     options: Arc<StoreOptions>,
+    space: Arc<dyn Space>,
     filling: Arc<Filling>,
     /// For each table a lock that its handles share: changes from this process wait for each other.
     table_turns: [Arc<Mutex<()>>; AccountId::RESERVED as usize],
@@ -97,8 +99,19 @@ impl Store {
     /// A store that treats its accounts as `options` say.
     #[must_use]
     pub fn with_options(engine: Arc<dyn Engine>, objects: Arc<dyn Objects>, options: StoreOptions) -> Self {
+        Self::on_disk((engine, objects), options, Arc::new(Unreserved))
+    }
+
+    /// A store that asks `space` whether there is room.
+    #[must_use]
+    pub fn on_disk(
+        (engine, objects): (Arc<dyn Engine>, Arc<dyn Objects>),
+        options: StoreOptions,
+        space: Arc<dyn Space>,
+    ) -> Self {
         Self(Arc::new(Inner {
             options: Arc::new(options),
+            space,
             filling: Arc::default(),
             engine,
             objects,
@@ -119,7 +132,7 @@ impl Store {
             cells.sweep();
         }
         let watches = || (Arc::clone(&self.0.watches), Arc::clone(&self.0.logins));
-        let new = || Arc::new(AccountCell::new(id, Arc::clone(&self.0.engine), watches()));
+        let new = || Arc::new(AccountCell::new(id, (Arc::clone(&self.0.engine), Arc::clone(&self.0.space)), watches()));
         let cell = Arc::clone(cells.by_id.entry(id).or_insert_with(new));
         Account {
             cell,
@@ -204,6 +217,22 @@ impl Store {
         if let Some(cell) = cell {
             cell.settle();
         }
+    }
+
+    /// Why new mail is refused for want of room on the disk, in a sentence.
+    #[must_use]
+    pub fn refuses_mail(&self) -> Option<String> {
+        self.0.space.refuses_mail()
+    }
+
+    /// Octets of its files that the engine uses again before they grow.
+    #[must_use]
+    pub fn reusable_bytes(&self) -> u64 {
+        self.0.engine.reusable_bytes()
+    }
+
+    pub(crate) fn space(&self) -> &dyn Space {
+        &*self.0.space
     }
 
     pub(crate) fn watches(&self) -> &Arc<Watches> {

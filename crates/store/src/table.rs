@@ -70,6 +70,12 @@ impl Table {
         self.store.watches().watch(self.id, waker)
     }
 
+    /// Why nothing of others should be added, for want of room on the disk: [`Store::refuses_mail`].
+    #[must_use]
+    pub fn refuses_mail(&self) -> Option<String> {
+        self.store.refuses_mail()
+    }
+
     /// Changes the table as a whole and durably, or not at all. `change` may run several times; its last run counts.
     ///
     /// # Errors
@@ -94,6 +100,7 @@ impl Table {
                     return Ok(result);
                 }
                 Err(CommitError::Conflict { .. }) => {}
+                Err(CommitError::Full { .. }) if self.store.space().make_room() => {}
                 Err(CommitError::Full { what }) => return Err(Error::NoSpace(what).into()),
                 Err(CommitError::Damaged { what }) => return Err(Error::damaged(what).into()),
                 Err(error @ CommitError::Failed { .. }) => return Err(Error::fault(error).into()),

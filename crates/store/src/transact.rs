@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::ids::{AccountId, MailboxId, ModSeq};
 use crate::index::Index;
 use crate::receipt::Claims;
+use crate::space::Space;
 use crate::state::AccountState;
 use crate::tx::Tx;
 use crate::watch::Watches;
@@ -33,6 +34,7 @@ const CONFLICTS_MAX: u32 = 100;
 pub(crate) struct AccountCell {
     pub(crate) id: AccountId,
     pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) space: Arc<dyn Space>,
     pub(crate) watches: Arc<Watches>,
     pub(crate) claims: Arc<Claims>,
     /// Of what logins rest on.
@@ -116,10 +118,15 @@ where
 }
 
 impl AccountCell {
-    pub(crate) fn new(id: AccountId, engine: Arc<dyn Engine>, (watches, logins): (Arc<Watches>, Arc<Watches>)) -> Self {
+    pub(crate) fn new(
+        id: AccountId,
+        (engine, space): (Arc<dyn Engine>, Arc<dyn Space>),
+        (watches, logins): (Arc<Watches>, Arc<Watches>),
+    ) -> Self {
         Self {
             id,
             engine,
+            space,
             watches,
             claims: Arc::default(),
             logins,
@@ -202,7 +209,10 @@ impl AccountCell {
     /// Removes the account from the engine. Whoever holds a handle finds it gone.
     pub(crate) fn remove(&self) -> Result<(), CommitError> {
         let _turn = self.lock_turn();
-        let removed = self.engine.remove_account(self.id);
+        let mut removed = self.engine.remove_account(self.id);
+        if matches!(removed, Err(CommitError::Full { .. })) && self.space.make_room() {
+            removed = self.engine.remove_account(self.id);
+        }
         self.publish(None);
         removed
     }
@@ -299,6 +309,7 @@ impl AccountCell {
                     batch.iter().for_each(|operation| self.run_batch(std::slice::from_ref(operation)));
                     return batch.len();
                 }
+                Err(CommitError::Full { .. }) if self.space.make_room() => {}
                 Err(CommitError::Full { what }) => {
                     tracing::warn!(account = %self.id, %what, "no space");
                     finish_all(Error::NoSpace(what));

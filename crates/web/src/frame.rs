@@ -18,13 +18,22 @@ pub(crate) struct Frame {
     pub(crate) here: &'static str,
     /// What is said once.
     pub(crate) notice: Option<Notice>,
+    /// What is wrong with the server, and concerns everybody.
+    pub(crate) trouble: Option<String>,
 }
 
 impl Frame {
     /// Around a page of somebody who is logged in. Takes the notice that waits.
     pub(crate) fn of(owner: &Owner, here: &'static str) -> Self {
         let Proof::Session(session) = &owner.proof else { return Self::default() };
-        Self { notice: owner.site.notices().take(&session.id), ..Self::around(session, here) }
+        let notice = owner.site.notices().take(&session.id);
+        let trouble = owner
+            .site
+            .auth()
+            .store()
+            .refuses_mail()
+            .map(|why| format!("This is no fault of yours: {why}. What is here can be read and deleted."));
+        Self { notice, trouble, ..Self::around(session, here) }
     }
 
     /// Around a page for anybody: with the navigation if they are logged in.
@@ -37,7 +46,7 @@ impl Frame {
     /// Around a page of somebody whose session has begun just now.
     pub(crate) fn around(session: &WebSession, here: &'static str) -> Self {
         let (user, csrf) = (Some(session.address.clone()), session.csrf.clone());
-        Self { user, admin: session.is_admin, csrf, here, notice: None }
+        Self { user, admin: session.is_admin, csrf, here, notice: None, trouble: None }
     }
 
     /// Around a page with a form for those who are not logged in: `token` goes into the visitor's cookie.

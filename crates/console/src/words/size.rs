@@ -78,19 +78,43 @@ pub(crate) fn filling_letter(usage: &Usage, clearable: Option<&Clearable>, hostn
          \n    https://{hostname}/\n",
         self::usage(usage)
     );
+    letter(&format!("Your mailbox is {percent} % full"), "full", &text, (hostname, now))
+}
+
+/// The message that tells the owner that removed mail cannot be brought back as long as usual.
+pub(crate) fn shorter_retention_letter(since: Option<Timestamp>, hostname: &str, now: Timestamp) -> Vec<u8> {
+    let rest = match since {
+        Some(since) => {
+            format!("What was removed since {} can still be put back.", format_rfc5322(since.unix_seconds()))
+        }
+        None => "None of what was removed before today can be put back any more.".to_owned(),
+    };
+    let text = format!(
+        "The disk of this server is nearly full. To make room, mail that you had removed\n\
+         is gone for good now, earlier than usual, the oldest first.\n\
+         {rest}\n\
+         \n\
+         Nothing that is in your mailbox was touched. Whoever runs this server knows of\n\
+         it; new mail may have to wait outside until there is room.\n\
+         \n    https://{hostname}/\n"
+    );
+    letter("Removed mail is kept for a shorter time", "room", &text, (hostname, now))
+}
+
+fn letter(subject: &str, kind: &str, text: &str, (hostname, now): (&str, Timestamp)) -> Vec<u8> {
     let (date, at) = (format_rfc5322(now.unix_seconds()), now.0);
     // RFC 3834 §5: so that nothing answers it.
     let head = format!(
         "From: Pillarbox <pillarbox@{hostname}>\n\
-         Subject: Your mailbox is {percent} % full\n\
+         Subject: {subject}\n\
          Date: {date}\n\
-         Message-ID: <full.{at}@{hostname}>\n\
+         Message-ID: <{kind}.{at}@{hostname}>\n\
          Auto-Submitted: auto-generated\n\
          MIME-Version: 1.0\n\
          Content-Type: text/plain; charset=utf-8\n\
          Content-Transfer-Encoding: 8bit\n\n"
     );
-    (head + &text).replace('\n', "\r\n").into_bytes()
+    (head + text).replace('\n', "\r\n").into_bytes()
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::Arc;
 
+use super::disk::{Disk, RESERVE};
 use crate::private_file;
 use crate::setup::SetupError;
 
@@ -17,7 +19,7 @@ const NAME: &str = "pillarbox";
 const FORMAT: u32 = 1;
 /// What may be in a directory that is taken as new: what a crash of the first start leaves, and what a fresh file
 /// system has.
-const NOT_FOREIGN: [&str; 3] = ["pillarbox.format.new", LOCK, "lost+found"];
+const NOT_FOREIGN: [&str; 4] = ["pillarbox.format.new", LOCK, RESERVE, "lost+found"];
 /// A marker is one short line.
 const MARKER_BYTES_MAX: u64 = 256;
 
@@ -25,6 +27,7 @@ const MARKER_BYTES_MAX: u64 = 256;
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
+    disk: Arc<Disk>,
     /// The lock goes with the file, also when the process is killed.
     _lock: File,
 }
@@ -37,10 +40,18 @@ impl DataDir {
     pub fn open(path: &Path) -> Result<Self, SetupError> {
         make(path)?;
         check_not_foreign(path)?;
+        // On a full disk nothing below could be written, and SQLite could not even read.
+        let disk = Arc::new(Disk::open(path));
         let lock = lock(path)?;
         check_marker(path)?;
         keep_private(path)?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), disk, _lock: lock })
+    }
+
+    /// The disk that it is on.
+    #[must_use]
+    pub fn disk(&self) -> Arc<Disk> {
+        self.disk.clone()
     }
 
     /// Where it is.

@@ -1,6 +1,7 @@
 //! From the start of the process to its end: data directory, log, sockets, signals, drain.
 
 mod data_dir;
+mod disk;
 mod logging;
 mod open_files;
 mod running;
@@ -9,6 +10,7 @@ mod signals;
 mod supervisor;
 
 pub use data_dir::DataDir;
+pub use disk::Disk;
 pub use logging::start_logging;
 pub use open_files::raise_open_files;
 pub use running::Running;

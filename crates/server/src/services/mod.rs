@@ -5,6 +5,7 @@ mod offered;
 mod outbound;
 mod receipts;
 mod retention;
+mod room;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use offered::offered;
 pub use outbound::Outbound;
 pub use receipts::{tidy, tidy_receipts};
 pub use retention::keep_retention;
+pub use room::keep_room;
 
 /// Messages that are just coming in take at most so much memory, all connections together ...
 const MESSAGES_IN_FLIGHT_BYTES: u64 = 256 * 1024 * 1024;

@@ -86,6 +86,14 @@ impl Account {
         appended.map(|(appended, _)| appended)
     }
 
+    /// Puts a short message of the server itself into INBOX, also where the disk has no room for mail.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults.
+    pub fn write_letter(&self, now: Timestamp, body: Vec<u8>) -> Result<(), Error> {
+        self.transact(move |tx| tx.append_letter(now, &body))
+    }
+
     /// Removes an object that nothing refers to, and nothing ever will. After a fault we do not know; then the sweep
     /// decides.
     pub(super) fn remove_unless(&self, is_stored: bool, error: Option<&Error>, object: Option<String>) {
@@ -94,8 +102,13 @@ impl Account {
         }
     }
 
-    /// The body is shared, because a large one should be in memory once.
+    /// What every new message goes through, whichever way it comes. The body is shared, because a large one should be in
+    /// memory once.
     pub(super) fn prepare(&self, shared: &Arc<Vec<u8>>, parsed: &Summary, origin: Origin) -> Result<Prepared, Error> {
+        // New mail is what makes way first when the disk is full.
+        if let Some(why) = self.cell.space.refuses_mail() {
+            return Err(Error::NoSpace(why));
+        }
         let body = shared.as_slice();
         content::check(body).map_err(|HasNul| Error::InvalidContent(NUL))?;
         let size = u32::try_from(body.len()).map_err(|_| Error::Limit("a message has at most 4 GiB".into()))?;

@@ -91,6 +91,26 @@ impl Account {
         Ok(messages)
     }
 
+    /// Removes what was removed from the mailbox before `before`, early, because the disk is full; the journal stays. Gives
+    /// how many messages went.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults.
+    pub fn give_way(&self, before: Timestamp) -> Result<usize, Error> {
+        let mut gone = 0;
+        if self.retained_since()?.is_none_or(|since| since >= before) {
+            return Ok(gone);
+        }
+        loop {
+            let before_it = self.retained()?.messages;
+            let looked_at = self.purge_some(Due { before: Some(before), bytes_max: u64::MAX })?;
+            gone += usize::try_from(before_it.saturating_sub(self.retained()?.messages)).unwrap_or_default();
+            if looked_at == 0 {
+                return Ok(gone);
+            }
+        }
+    }
+
     /// Removes what was removed from the mailbox before `before`, and journal entries from before it.
     ///
     /// # Errors

@@ -1,0 +1,222 @@
+//! The room on the disk of the data directory: a reserve for when it runs out, and what is refused before.
+//!
+//! ```text
+//! room below the mark for mail      new mail is refused; reading, moving, deleting, logins go on
+//! next to none, or a commit failed  the reserve is given up: its room is for what goes on
+//! room above both marks again       the reserve is made again, and new mail is taken
+//! ```
+//! The reserve is a file of its full length on the disk, because a file system promises nothing for one with holes.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::io::Errno;
+use store::space::Space;
+use tracing::{info, warn};
+
+/// The file.
+pub(super) const RESERVE: &str = "reserve";
+/// Its length.
+pub(crate) const RESERVE_BYTES: u64 = 32 << 20;
+/// With less room than this new mail is refused.
+pub(crate) const MAIL_BYTES_MIN: u64 = 64 << 20;
+/// With less room than this what is retained gives way.
+pub(crate) const RETENTION_BYTES_MIN: u64 = 256 << 20;
+/// On a small disk the marks are not above so many parts of all of it: for the reserve and new mail, for retention.
+const PARTS: (u64, u64) = (32, 16);
+/// With less room than this part of the reserve nothing goes on without it.
+const RESERVE_PART: u64 = 8;
+
+/// The disk that a data directory is on.
+#[derive(Debug)]
+pub struct Disk {
+    directory: PathBuf,
+    /// Whether new mail is refused.
+    refuses: AtomicBool,
+}
+
+/// What the system says of the disk, and the marks that follow from its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Room {
+    available: u64,
+    reserve: u64,
+    mail_min: u64,
+    retention_min: u64,
+}
+
+impl Room {
+    fn new(available: u64, total: u64) -> Self {
+        let (small, large) = (total / PARTS.0, total / PARTS.1);
+        let [reserve, mail_min] = [RESERVE_BYTES, MAIL_BYTES_MIN].map(|mark| mark.min(small));
+        Self { available, reserve, mail_min, retention_min: RETENTION_BYTES_MIN.min(large) }
+    }
+
+    fn of(directory: &Path) -> io::Result<Self> {
+        let system = statvfs(directory)?;
+        Ok(Self::new(system.f_bavail * system.f_frsize, system.f_blocks * system.f_frsize))
+    }
+
+    /// Whether new mail is refused. What the engine uses again counts as room for it, but not for all of it: the log and
+    /// large bodies need new room.
+    fn refuses(&self, reusable: u64, has_reserve: bool) -> bool {
+        !has_reserve || self.available + reusable < self.mail_min || self.available < self.mail_min / 4
+    }
+
+    fn needs_reserve(&self) -> bool {
+        self.available < self.reserve / RESERVE_PART
+    }
+
+    /// With room to spare, so that it is not given up and made in turns.
+    fn can_reserve(&self) -> bool {
+        self.available >= self.reserve + self.mail_min
+    }
+}
+
+impl Disk {
+    /// Looks at the disk and makes the reserve, or gives it up, before anything else needs room.
+    pub(super) fn open(directory: &Path) -> Self {
+        let disk = Self { directory: directory.to_owned(), refuses: AtomicBool::new(false) };
+        disk.look(0);
+        disk
+    }
+
+    /// Looks how much room there is; to be called every second. `reusable`: octets that the engine uses again.
+    pub(crate) fn look(&self, reusable: u64) {
+        let room = match Room::of(&self.directory) {
+            Ok(room) => room,
+            Err(error) => return warn!(%error, "it cannot be seen how much room the disk has"),
+        };
+        let mut has_reserve = self.has_reserve();
+        if has_reserve && room.needs_reserve() {
+            has_reserve = !self.give_up();
+        } else if !has_reserve && room.can_reserve() {
+            has_reserve = self.reserve(room.reserve);
+        }
+        let refuses = room.refuses(reusable, has_reserve);
+        if self.refuses.swap(refuses, Ordering::Relaxed) == refuses {
+            return;
+        }
+        if refuses {
+            let (place, available) = (self.directory.display(), room.available);
+            warn!(%place, available_bytes = available, "the disk is nearly full: new mail is refused until there is room");
+        } else {
+            info!("there is room on the disk again: new mail is taken");
+        }
+    }
+
+    /// So many octets are lacking that retention gives way; 0: none.
+    pub(crate) fn lacking_for_retention(&self, reusable: u64) -> u64 {
+        Room::of(&self.directory)
+            .map_or(0, |room| room.retention_min.saturating_sub(room.available.saturating_add(reusable)))
+    }
+
+    fn has_reserve(&self) -> bool {
+        fs::metadata(self.directory.join(RESERVE)).is_ok_and(|file| file.len() > 0)
+    }
+
+    /// Whether it is there now.
+    fn reserve(&self, bytes: u64) -> bool {
+        let path = self.directory.join(RESERVE);
+        match allocate(&path, bytes) {
+            Ok(()) => true,
+            Err(error) => {
+                let _nothing = fs::remove_file(&path);
+                warn!(%error, "no room can be kept in reserve for a full disk: new mail is refused");
+                false
+            }
+        }
+    }
+
+    /// Whether there was one.
+    fn give_up(&self) -> bool {
+        let given_up = fs::remove_file(self.directory.join(RESERVE)).is_ok();
+        if given_up {
+            self.refuses.store(true, Ordering::Relaxed);
+            let place = self.directory.display();
+            warn!(
+                %place,
+                "the disk is full: the room in reserve is given up, so that mail can be read and deleted; new mail is \
+                 refused; free some space"
+            );
+        }
+        given_up
+    }
+}
+
+impl Space for Disk {
+    fn refuses_mail(&self) -> Option<String> {
+        let why = "the server's disk is nearly full, and takes no new mail until there is room again";
+        self.refuses.load(Ordering::Relaxed).then(|| why.to_owned())
+    }
+
+    fn make_room(&self) -> bool {
+        self.give_up()
+    }
+}
+
+/// Every octet of the file has its place on the disk afterwards.
+fn allocate(path: &Path, bytes: u64) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+        Ok(()) => file.sync_all(),
+        // Not every file system can; zeroes will do, unless it packs them.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeroes(&mut file, bytes),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn write_zeroes(file: &mut File, bytes: u64) -> io::Result<()> {
+    let piece = vec![0; 1 << 20];
+    let mut left = bytes;
+    while left > 0 {
+        let count = left.min(piece.len() as u64) as usize;
+        file.write_all(&piece[..count])?;
+        left -= count as u64;
+    }
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    const GIB: u64 = 1 << 30;
+
+    #[test]
+    fn what_goes_on_with_how_much_room() {
+        fn check(available: u64, reusable: u64, has_reserve: bool, expected: (bool, bool, bool)) {
+            let room = Room::new(available, 100 * GIB);
+            let found = (room.refuses(reusable, has_reserve), room.needs_reserve(), room.can_reserve());
+            assert_eq!(found, expected, "{available} {reusable} {has_reserve}");
+        }
+        check(GIB, 0, true, (false, false, true));
+        check(MAIL_BYTES_MIN, 0, true, (false, false, false));
+        check(MAIL_BYTES_MIN - 1, 0, true, (true, false, false));
+        check(MAIL_BYTES_MIN / 4, GIB, true, (false, false, false));
+        check(MAIL_BYTES_MIN / 4 - 1, GIB, true, (true, false, false));
+        check(RESERVE_BYTES / RESERVE_PART - 1, GIB, true, (true, true, false));
+        check(RESERVE_BYTES + MAIL_BYTES_MIN - 1, GIB, false, (true, false, false));
+        check(RESERVE_BYTES + MAIL_BYTES_MIN, 0, false, (true, false, true));
+        let small = Room::new(0, 64 << 20);
+        assert_eq!((small.reserve, small.mail_min, small.retention_min), (2 << 20, 2 << 20, 4 << 20));
+    }
+
+    #[test]
+    fn the_reserve_is_no_file_with_holes_and_is_given_up_once() {
+        let place = tempfile::tempdir().unwrap();
+        let disk = Disk::open(place.path());
+        let file = fs::metadata(place.path().join(RESERVE)).unwrap();
+        assert_eq!(file.len(), Room::of(place.path()).unwrap().reserve);
+        assert!(file.blocks() * 512 >= file.len(), "{} blocks", file.blocks());
+        assert_eq!(disk.refuses_mail(), None);
+        assert!(disk.make_room() && !disk.make_room());
+        assert!(disk.refuses_mail().is_some());
+        disk.look(0);
+        assert!(disk.has_reserve() && disk.refuses_mail().is_none(), "there is room again");
+    }
+}

@@ -1,0 +1,187 @@
+//! On a disk that is full to the last block the server starts, mail can be read, moved and deleted, over every protocol and
+//! on the command line, and only new mail is refused; with room it is taken again.
+
+#![allow(clippy::unwrap_used)]
+
+mod rig;
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use rig::{Lines, PATIENCE, Serving, says};
+use serde_json::Value;
+
+const ALICE: &str = "alice@example.org";
+const PASSWORD: &str = "a long main password";
+
+/// A small file system of its own, for the data directory below `place`.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None`, and says so, where this user may not mount.
+    fn mount(place: &Path) -> Option<Self> {
+        let data = place.join("data");
+        fs::create_dir(&data).unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=32m", "tmpfs"]).arg(&data).output();
+        match mount {
+            Ok(output) if output.status.success() => Some(Self(data)),
+            Ok(output) => {
+                println!("NOT TESTED: no file system can be mounted: {}", String::from_utf8_lossy(&output.stderr));
+                None
+            }
+            Err(error) => {
+                println!("NOT TESTED: there is no `mount`: {error}");
+                None
+            }
+        }
+    }
+
+    /// To the last block.
+    fn fill(&self) {
+        let mut ballast = File::options().create(true).append(true).open(self.0.join("ballast")).unwrap();
+        loop {
+            match ballast.write(&[1; 4096]) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => return,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// So many octets, as if nobody but the server had used them.
+    fn leave(&self, octets: u64) {
+        let ballast = File::options().write(true).open(self.0.join("ballast")).unwrap();
+        ballast.set_len(ballast.metadata().unwrap().len() - octets).unwrap();
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.0.join("ballast")).unwrap();
+    }
+
+    fn has_reserve(&self) -> bool {
+        self.0.join("reserve").exists()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _left = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+/// The reply to a delivery of so many octets.
+fn deliver(serving: &Serving, subject: &str, octets: usize) -> String {
+    let mut lmtp = serving.connect_plain("lmtp");
+    lmtp.until("220 ");
+    lmtp.ask("LHLO outside.example", "250 ");
+    lmtp.ask("MAIL FROM:<carol@example.net>", "250 ");
+    lmtp.ask(&format!("RCPT TO:<{ALICE}>"), "250 ");
+    lmtp.ask("DATA", "354 ");
+    lmtp.send(&format!("Subject: {subject}\r\n\r\n{}\r\n.", "A line of text, 32 octets long.\r\n".repeat(octets / 32)));
+    lmtp.line()
+}
+
+fn imap(serving: &Serving) -> Lines {
+    let mut imap = serving.connect_tls("imaps");
+    imap.until("* OK");
+    imap.ask(&format!("a LOGIN {ALICE} \"{PASSWORD}\""), "a OK");
+    imap.ask("a SELECT INBOX", "a OK");
+    imap
+}
+
+fn exists(imap: &mut Lines) -> String {
+    imap.ask("a SELECT INBOX", "a OK").into_iter().find(|line| line.ends_with(" EXISTS")).unwrap()
+}
+
+/// Everything that must go on.
+fn use_it(serving: &Serving, pop_password: &str) {
+    let mut imap = imap(serving);
+    assert_eq!(exists(&mut imap), "* 8 EXISTS");
+    let read = imap.ask("a UID FETCH 8 BODY.PEEK[]", "a OK");
+    assert!(read.iter().any(|line| line.starts_with("A line of text")), "a large body can be read");
+    imap.ask("a STORE 1 +FLAGS (\\Seen)", "a OK");
+    imap.ask("a MOVE 2 Archive", "a OK");
+    imap.ask("a COPY 2 Archive", "a OK");
+    imap.ask("a STORE 2,3 +FLAGS (\\Deleted)", "a OK");
+    imap.ask("a EXPUNGE", "a OK");
+    assert_eq!(exists(&mut imap), "* 5 EXISTS");
+    imap.send("a APPEND INBOX {11+}\r\nSubject: x\r\n");
+    let refused = imap.until("a ").pop().unwrap();
+    assert!(refused.starts_with("a NO [OVERQUOTA]"), "{refused}");
+
+    let mut pop = serving.connect_tls("pop3s");
+    pop.until("+OK");
+    pop.ask(&format!("USER {ALICE}"), "+OK");
+    pop.ask(&format!("PASS {pop_password}"), "+OK");
+    pop.ask("RETR 1", ".");
+    pop.ask("DELE 1", "+OK");
+    pop.ask("QUIT", "+OK");
+
+    let refused = deliver(serving, "no room for this", 100);
+    assert!(refused.starts_with("452 4.3.1"), "{refused}");
+    assert!(serving.says(&["account", "list"]).contains(ALICE));
+    serving.says(&["device", "add", ALICE, "made on a full disk"]);
+}
+
+fn play(killed: bool) {
+    let place = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(place.path()) else { return };
+    let serving = Serving::start(place.path(), "");
+    serving.says(&["domain", "add", "example.org"]);
+    let add = ["account", "add", ALICE, "--password-stdin"];
+    let mut child = rig::pillarbox(&[&add[..], &["--config", serving.config.to_str().unwrap()]].concat())
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(format!("{PASSWORD}\n").as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    let device: Value =
+        serde_json::from_str(&serving.says(&["device", "add", ALICE, "PC", "--policy", "expunge", "--json"])).unwrap();
+    let pop_password = device["password"].as_str().unwrap().to_owned();
+    for n in 1..=8 {
+        let reply = deliver(&serving, &n.to_string(), if n == 8 { 200_000 } else { 500 });
+        assert!(reply.starts_with("250 "), "{reply}");
+    }
+    assert!(disk.has_reserve());
+    let config = serving.config.clone();
+    if killed {
+        drop(serving)
+    } else {
+        serving.stop()
+    }
+    disk.fill();
+
+    if !killed {
+        // Without a server the command line opens the files itself.
+        assert!(says(&["account", "list", "--config", config.to_str().unwrap()]).contains(ALICE));
+    }
+    let serving = Serving::start(place.path(), "");
+    // What a log that was copied at the start has given back.
+    disk.fill();
+    disk.leave(1 << 20);
+    assert!(!disk.has_reserve(), "it was given up");
+    use_it(&serving, &pop_password);
+
+    disk.empty();
+    let begin = Instant::now();
+    while !deliver(&serving, "there is room again", 100).starts_with("250 ") {
+        assert!(begin.elapsed() < PATIENCE, "there is room, and mail is refused");
+    }
+    assert!(disk.has_reserve(), "it is there again");
+    serving.stop();
+    assert!(says(&["check", "--bodies", "--config", config.to_str().unwrap()]).starts_with("All is well"));
+}
+
+#[test]
+fn a_server_that_was_stopped_starts_on_a_full_disk_and_people_can_empty_it() {
+    play(false);
+}
+
+#[test]
+fn a_server_that_was_killed_starts_on_a_full_disk_and_people_can_empty_it() {
+    play(true);
+}
