@@ -339,7 +339,7 @@ mod tests {
         // In the middle, that is in block 8.
         assert!(objects.corrupt(ACCOUNT, "a"));
         assert!(!body.piece(7 * BLOCK_BYTES..8 * BLOCK_BYTES).unwrap().is_empty());
-        assert!(matches!(body.piece(8 * BLOCK_BYTES..9 * BLOCK_BYTES), Err(Error::Fault(_))));
+        assert!(matches!(body.piece(8 * BLOCK_BYTES..9 * BLOCK_BYTES), Err(Error::Damaged(_))));
         assert!(!body.piece(9 * BLOCK_BYTES..10 * BLOCK_BYTES).unwrap().is_empty());
     }
 
@@ -347,10 +347,10 @@ mod tests {
     fn a_damaged_body_gives_nothing() {
         let (objects, _, mut body) = stored(4 * BLOCK_BYTES);
         assert!(objects.corrupt(ACCOUNT, "a"));
-        assert!(matches!(body.piece(0..1), Err(Error::Fault(_))));
+        assert!(matches!(body.piece(0..1), Err(Error::Damaged(_))));
         let (objects, _, mut body) = stored(4 * BLOCK_BYTES);
         objects.remove(ACCOUNT, "a").unwrap();
-        assert!(matches!(body.check(usize::MAX), Err(Error::Fault(_))));
+        assert!(matches!(body.check(usize::MAX), Err(Error::Damaged(_))));
     }
 
     #[test]
