@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("store-objects", 2),
     ("console", 3),
     ("delivery", 3),
+    ("login", 3),
     ("queue", 3),
     ("search", 3),
     ("smtpd", 4),

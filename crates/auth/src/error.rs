@@ -19,8 +19,13 @@ pub enum LoginError {
         /// Wait this long before the answer; grows with every failure.
         delay_millis: u64,
     },
-    /// Too many failures from this address, or too many logins wait: the password was not even tried.
+    /// Too many failures from this address: the password was not even tried.
     Throttled {
+        /// Wait this long before the answer.
+        delay_millis: u64,
+    },
+    /// Too many logins wait at this moment: the password was not tried, and nothing is wrong with it.
+    Busy {
         /// Wait this long before the answer.
         delay_millis: u64,
     },
@@ -48,6 +53,7 @@ impl fmt::Display for LoginError {
         match self {
             Self::Rejected { .. } => f.write_str("wrong user name or password"),
             Self::Throttled { .. } => f.write_str("too many failed logins; try again later"),
+            Self::Busy { .. } => f.write_str("too many logins at this moment; try again"),
             Self::Fault(error) => error.fmt(f),
         }
     }

@@ -40,6 +40,7 @@ pub use directory::{
     NewLink, Resolution,
 };
 pub use error::{Error, LoginError};
+pub use gate::Turn;
 pub use login::{Attempt, Auth, Login, MAIN_PASSWORD_DEVICES_MAX};
 pub use options::{AuthOptions, Limits, PasswordCost};
 pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};

@@ -2,7 +2,8 @@
 //!
 //! An application password is looked for first: it has 140 random bits, so nobody guesses it, and it costs microseconds;
 //! neither the throttle nor the queue of argon2id stands in its way. Everything else is a main password: throttled,
-//! remembered for a while once verified, and verified at most a few at a time.
+//! remembered for a while once verified, and verified at most a few at a time. One that was verified a moment ago, from the
+//! same address, passes the throttle: what others behind that address do wrong shuts nobody out.
 //!
 //! Invariant: each attempt with a main password for a name that nobody has, or that is disabled, costs one argon2id,
 //! just as a wrong password does.
@@ -18,7 +19,7 @@ use crate::address::fold;
 use crate::cache::{Proof, Verified};
 use crate::directory::{AccountRecord, Directory};
 use crate::error::LoginError;
-use crate::gate::Gate;
+use crate::gate::{Gate, Turn};
 use crate::options::AuthOptions;
 use crate::password::PASSWORD_BYTES_MAX;
 use crate::presence::Stamp;
@@ -26,12 +27,13 @@ use crate::requests::RequestTable;
 use crate::second_factor::SecondFactors;
 use crate::secret::{ApplicationKey, ApplicationPassword};
 use crate::text;
-use crate::throttle::{DELAY_FIRST_MILLIS, Source, Throttle, network};
+use crate::throttle::{DELAY_FIRST_MILLIS, Source, Throttle};
 use crate::user_name::UserName;
 use crate::web::{OwnerError, Sessions};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::Waker;
 use store::device::{Credential, Device, LastLogin};
 use store::{Account, AccountId, DeviceId, Error, MaildropOptions, Protocol, Store, Timestamp};
 
@@ -42,7 +44,7 @@ pub const MAIN_PASSWORD_DEVICES_MAX: usize = 50;
 const FINGERPRINT_NAME_BYTES_MAX: usize = 60;
 
 /// So many wait for their turn that this one must come again.
-const BUSY: LoginError = LoginError::Throttled { delay_millis: DELAY_FIRST_MILLIS };
+const BUSY: LoginError = LoginError::Busy { delay_millis: DELAY_FIRST_MILLIS };
 
 /// Who may log in, and the directory. Cheap to clone.
 #[derive(Clone)]
@@ -148,42 +150,131 @@ impl Auth {
     /// for an application password or one that was verified within the last hour.
     ///
     /// # Errors
-    /// [`LoginError`]. After `Rejected` and `Throttled` the caller waits as it says and then answers.
+    /// [`LoginError`]. After `Rejected`, `Throttled` and `Busy` the caller waits as it says and then answers.
     pub fn log_in(&self, attempt: &Attempt<'_>) -> Result<Login, LoginError> {
-        if attempt.protocol != Protocol::Pop3 {
-            return self.log_in_as(attempt);
+        if let Some(login) = self.recognise(attempt)? {
+            return Ok(login);
         }
-        let directory = self.directory();
-        let is_known = |name: &str| directory.who_logs_in(name).is_ok_and(|known| known.is_some());
-        let UserName { user, options } = UserName::parse(attempt.user, is_known);
-        let login = self.log_in_as(&Attempt { user: &user, ..*attempt })?;
-        let program = attempt.fingerprint.filter(|_| login.main_password).map(str::to_owned);
-        Ok(Login { maildrop: MaildropOptions { program, ..options }, ..login })
+        let turn = self.0.gate.enter(self.source(attempt).of()).ok_or(BUSY)?;
+        self.verify(attempt, &turn)
     }
 
-    fn log_in_as(&self, attempt: &Attempt<'_>) -> Result<Login, LoginError> {
-        let source = self.0.throttle.source(attempt.address, &fold(attempt.user.trim()));
+    /// The first part of [`Self::log_in`]: what takes microseconds. `None`: the password has to be verified, in turn.
+    ///
+    /// # Errors
+    /// As [`Self::log_in`].
+    pub fn recognise(&self, attempt: &Attempt<'_>) -> Result<Option<Login>, LoginError> {
+        let UserName { user, options } = self.user_name(attempt);
+        let attempt = &Attempt { user: &user, ..*attempt };
+        Ok(self.recognise_as(attempt)?.map(|login| for_maildrop(login, attempt, options)))
+    }
+
+    /// The second part: stands in line; `waker` is woken when the turn has come.
+    ///
+    /// # Errors
+    /// [`LoginError::Busy`].
+    pub fn queue(&self, attempt: &Attempt<'_>, waker: Waker) -> Result<Turn, LoginError> {
+        self.0.gate.queue(self.source(attempt).of(), waker).ok_or(BUSY)
+    }
+
+    /// The third part: verifies the password, once the turn has come ([`Turn::is_called`]). Blocks for as long as that
+    /// takes.
+    ///
+    /// # Errors
+    /// As [`Self::log_in`].
+    pub fn verify(&self, attempt: &Attempt<'_>, turn: &Turn) -> Result<Login, LoginError> {
+        debug_assert!(turn.is_called(), "whoever is not called waits");
+        let UserName { user, options } = self.user_name(attempt);
+        let attempt = &Attempt { user: &user, ..*attempt };
+        Ok(for_maildrop(self.verify_as(attempt)?, attempt, options))
+    }
+
+    /// The user name, and what is written around it over POP3.
+    fn user_name(&self, attempt: &Attempt<'_>) -> UserName {
+        if attempt.protocol != Protocol::Pop3 {
+            return UserName { user: attempt.user.to_owned(), options: MaildropOptions::default() };
+        }
+        let directory = self.directory();
+        UserName::parse(attempt.user, |name| directory.who_logs_in(name).is_ok_and(|known| known.is_some()))
+    }
+
+    fn source(&self, attempt: &Attempt<'_>) -> Source {
+        self.0.throttle.source(attempt.address, &fold(attempt.user.trim()))
+    }
+
+    fn recognise_as(&self, attempt: &Attempt<'_>) -> Result<Option<Login>, LoginError> {
+        let source = self.source(attempt);
         let known = self.directory().who_logs_in(attempt.user)?.filter(|(_, record)| !record.disabled);
         if let Some(login) = self.by_application_password(known.as_ref(), attempt)? {
             self.0.throttle.succeeded(source);
-            return Ok(login);
+            return Ok(Some(login));
+        }
+        let proof = self.proof(known.as_ref(), attempt.password);
+        let is_from_here = |proof: &Proof| self.0.verified.holds_from(proof, source.address, attempt.now);
+        if proof.as_ref().is_some_and(is_from_here)
+            && let Some(login) = self.enter_as(known.clone(), source, attempt)?
+        {
+            return Ok(Some(login));
         }
         if let Some(delay_millis) = self.0.throttle.closed(source, attempt.now) {
             return Err(LoginError::Throttled { delay_millis });
         }
+        let Some(proof) = proof.filter(|proof| self.0.verified.holds(proof, attempt.now)) else { return Ok(None) };
+        let login = self.enter_as(known, source, attempt)?;
+        self.0.verified.note(&proof, source.address);
+        Ok(login)
+    }
+
+    fn verify_as(&self, attempt: &Attempt<'_>) -> Result<Login, LoginError> {
+        let source = self.source(attempt);
+        let known = self.directory().who_logs_in(attempt.user)?.filter(|(_, record)| !record.disabled);
         // With a second factor the main password is wrong here, whichever it is: it is verified for nobody, and takes as long.
         let has_factor = self.second_factors().is_on(known.as_ref().map_or(AccountId::DIRECTORY, |(id, _)| *id))?;
         let known = known.filter(|_| !has_factor);
-        if !self.has_main_password(known.as_ref(), source, attempt)? {
+        if !self.is_main_password(known.as_ref(), source, attempt.password, attempt.now)? {
             return Err(self.reject(source, attempt));
         }
+        // Changed, disabled or removed just now.
+        self.enter_as(known, source, attempt)?.ok_or_else(|| self.reject(source, attempt))
+    }
+
+    /// Whether the password is the main password. Costs an argon2id, unless it was verified a moment ago, perhaps while
+    /// this one stood in line.
+    fn is_main_password(
+        &self,
+        known: Option<&Known>,
+        source: Source,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<bool, LoginError> {
+        let proof = self.proof(known, password);
+        if proof.as_ref().is_some_and(|proof| self.0.verified.holds(proof, now)) {
+            return Ok(true);
+        }
+        let right = self.verify_inside(known, source, password, now)?;
+        if let Some(proof) = proof.filter(|_| right) {
+            self.0.verified.add(&proof, source.address, now);
+        }
+        Ok(right)
+    }
+
+    fn proof(&self, known: Option<&Known>, password: &str) -> Option<Proof> {
+        known.map(|(id, record)| self.0.verified.proof(*id, &record.password, password))
+    }
+
+    /// Enters, if it may be entered.
+    fn enter_as(
+        &self,
+        known: Option<Known>,
+        source: Source,
+        attempt: &Attempt<'_>,
+    ) -> Result<Option<Login>, LoginError> {
         match self.enter_with_main_password(known, attempt) {
             Ok(Some(login)) => {
                 self.0.throttle.succeeded(source);
-                Ok(login)
+                Ok(Some(login))
             }
-            // Changed, disabled or removed just now.
-            Ok(None) | Err(Error::NoSuchAccount | Error::NoSuchDevice) => Err(self.reject(source, attempt)),
+            Ok(None) | Err(Error::NoSuchAccount | Error::NoSuchDevice) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -211,18 +302,29 @@ impl Auth {
     }
 
     /// Whether somebody is the owner of an account: the main password and, where there is one, the second factor. All of
-    /// it is verified before the answer, which tells no part from another; nothing here is remembered as verified.
+    /// it is verified before the answer, which tells no part from another; where there is a second factor nothing is
+    /// remembered as verified, because the time that an answer takes would tell the password from the code.
     pub(crate) fn prove_owner(&self, proof: &OwnerProof<'_>) -> Result<Known, LoginError> {
         let OwnerProof { user, password, code, address, now } = *proof;
         let source = self.0.throttle.source(address, &fold(user.trim()));
-        if let Some(delay_millis) = self.0.throttle.closed(source, now) {
-            return Err(LoginError::Throttled { delay_millis });
-        }
         let known = self.directory().who_logs_in(user)?.filter(|(_, record)| !record.disabled);
-        let owner = match self.verify(known.as_ref(), source, password, now)? {
-            true => known,
-            false => None,
+        let has_factor = self.second_factors().is_on(known.as_ref().map_or(AccountId::DIRECTORY, |(id, _)| *id))?;
+        let is_right = match self.proof(known.as_ref(), password).filter(|_| !has_factor) {
+            // How long it takes would tell that the password is right, but without a second factor the answer does.
+            Some(proof) if self.0.verified.holds_from(&proof, source.address, now) => true,
+            proof => {
+                if let Some(delay_millis) = self.0.throttle.closed(source, now) {
+                    return Err(LoginError::Throttled { delay_millis });
+                }
+                let _turn = self.0.gate.enter(source.of()).ok_or(BUSY)?;
+                let right = self.verify_inside(known.as_ref(), source, password, now)?;
+                if let Some(proof) = proof.filter(|_| right) {
+                    self.0.verified.add(&proof, source.address, now);
+                }
+                right
+            }
         };
+        let owner = known.filter(|_| is_right);
         let same = match &owner {
             Some((id, record)) if self.takes_code(*id, code, now)? => self.still_is(*id, record)?,
             Some(_) | None => false,
@@ -245,7 +347,8 @@ impl Auth {
         from: IpAddr,
         work: impl FnOnce() -> Result<T, OwnerError>,
     ) -> Result<T, OwnerError> {
-        let _place = self.0.gate.enter(network(from)).ok_or(OwnerError::Login(BUSY))?;
+        let source = self.0.throttle.source(from, "");
+        let _turn = self.0.gate.enter(source.of()).ok_or(OwnerError::Login(BUSY))?;
         work()
     }
 
@@ -318,50 +421,7 @@ impl Auth {
         }
     }
 
-    /// Whether the password is the main password. Costs an argon2id unless it was verified lately.
-    fn has_main_password(
-        &self,
-        known: Option<&Known>,
-        source: Source,
-        attempt: &Attempt<'_>,
-    ) -> Result<bool, LoginError> {
-        let Attempt { password, now, .. } = *attempt;
-        if password.len() > PASSWORD_BYTES_MAX {
-            return Ok(false);
-        }
-        let proof = known.map(|(id, record)| self.0.verified.proof(*id, &record.password, password));
-        let is_verified = |proof: &Option<Proof>| proof.as_ref().is_some_and(|proof| self.0.verified.holds(proof, now));
-        if is_verified(&proof) {
-            return Ok(true);
-        }
-        let _place = self.0.gate.enter(source.address).ok_or(BUSY)?;
-        // While this one waited, another connection may have verified the same.
-        if is_verified(&proof) {
-            return Ok(true);
-        }
-        let right = self.verify_inside(known, source, password, now)?;
-        if let Some(proof) = proof.filter(|_| right) {
-            self.0.verified.add(&proof, now);
-        }
-        Ok(right)
-    }
-
-    /// Whether the password is the main password. Costs an argon2id in any case.
-    fn verify(
-        &self,
-        known: Option<&Known>,
-        source: Source,
-        password: &str,
-        now: Timestamp,
-    ) -> Result<bool, LoginError> {
-        if password.len() > PASSWORD_BYTES_MAX {
-            return Ok(false);
-        }
-        let _place = self.0.gate.enter(source.address).ok_or(BUSY)?;
-        self.verify_inside(known, source, password, now)
-    }
-
-    /// As [`Self::verify`], inside the gate. Another connection may have failed once too often while this one waited.
+    /// Costs an argon2id in any case; to be called in turn. Another connection may have failed once too often meanwhile.
     fn verify_inside(
         &self,
         known: Option<&Known>,
@@ -369,6 +429,9 @@ impl Auth {
         password: &str,
         now: Timestamp,
     ) -> Result<bool, LoginError> {
+        if password.len() > PASSWORD_BYTES_MAX {
+            return Ok(false);
+        }
         if let Some(delay_millis) = self.0.throttle.closed(source, now) {
             return Err(LoginError::Throttled { delay_millis });
         }
@@ -413,6 +476,22 @@ impl Auth {
     }
 }
 
+impl Source {
+    /// In which line it stands.
+    fn of(self) -> (u128, u128) {
+        (self.address, self.pair)
+    }
+}
+
+/// What POP3 says beside who it is.
+fn for_maildrop(login: Login, attempt: &Attempt<'_>, options: MaildropOptions) -> Login {
+    if attempt.protocol != Protocol::Pop3 {
+        return login;
+    }
+    let program = attempt.fingerprint.filter(|_| login.main_password).map(str::to_owned);
+    Login { maildrop: MaildropOptions { program, ..options }, ..login }
+}
+
 type Devices = Arc<BTreeMap<DeviceId, Device>>;
 
 /// The devices, as of now: another process may have revoked one.
@@ -439,7 +518,7 @@ fn main_password_device(
 ) -> Result<DeviceId, Error> {
     let devices = account.devices()?;
     let known: Vec<(DeviceId, &str)> = devices.values().filter_map(main_password_fingerprint).collect();
-    let plain = protocol_name(protocol);
+    let plain = Protocol::name(protocol);
     let name =
         fingerprint.map(|name| sanitised(name.strip_prefix(plain).and_then(|n| n.strip_prefix(':')).unwrap_or(name)));
     let full = match name.filter(|name| !name.is_empty()) {
@@ -493,17 +572,4 @@ fn last_login(attempt: &Attempt<'_>) -> LastLogin {
 /// A program's own words, fit to be shown.
 pub(crate) fn sanitised(name: &str) -> String {
     text::one_line(name, FINGERPRINT_NAME_BYTES_MAX)
-}
-
-fn protocol_name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Server => "server",
-        Protocol::Smtp => "smtp",
-        Protocol::Lmtp => "lmtp",
-        Protocol::Submission => "submission",
-        Protocol::Imap => "imap",
-        Protocol::Pop3 => "pop3",
-        Protocol::Cli => "cli",
-        Protocol::Web => "web",
-    }
 }

@@ -55,7 +55,7 @@ struct Tallies {
 pub(crate) struct Source {
     /// The network that counts as one address.
     pub(crate) address: u128,
-    pair: u128,
+    pub(crate) pair: u128,
     user: u128,
 }
 

@@ -13,9 +13,6 @@ use std::mem;
 use std::sync::Arc;
 use store::Error;
 
-/// Bytes that a client may send while it waits for the answer to a failed login.
-const UNREAD_BYTES_MAX: usize = 64 * 1024;
-
 /// An IMAP session, for the driver of `session::Session`.
 ///
 /// Idle it holds less than 2 KiB beside the index that it shares with all sessions of the mailbox.
@@ -35,8 +32,6 @@ pub struct Session {
     pub(crate) active_at: u64,
     /// Bytes were received since the last step.
     heard: bool,
-    /// Bytes received since the machine last wanted more.
-    unread_bytes: usize,
     bad_commands: u32,
 }
 
@@ -68,7 +63,6 @@ impl Session {
             connected_at: None,
             active_at: 0,
             heard: false,
-            unread_bytes: 0,
             bad_commands: 0,
         }
     }
@@ -128,8 +122,8 @@ impl Session {
         match self.running.take() {
             None => self.next_event(output),
             Some(Running::Idle(idle)) => idle::turn(self, idle, output),
-            Some(Running::Authenticate(authenticating)) => self.authenticate_turn(authenticating, output),
-            Some(Running::Delayed(until, finish)) => self.delayed(until, finish, output),
+            Some(Running::AuthLine(tag)) => self.auth_line_turn(tag, output),
+            Some(Running::LogIn(tag)) => self.log_in_turn(tag, output),
             Some(Running::Finish(finish)) => self.finish(finish, output),
             Some(Running::Announced(announced)) => {
                 let imap_proto::Tagged { tag, command } = *announced;
@@ -181,11 +175,7 @@ impl Session {
 
     /// The machine's next event.
     pub(crate) fn poll(&mut self) -> Event {
-        let event = self.receiver.poll();
-        if event == Event::NeedMore {
-            self.unread_bytes = 0;
-        }
-        event
+        self.receiver.poll()
     }
 
     fn count_bad_command(&mut self, output: &mut Vec<u8>) -> Turn {
@@ -236,17 +226,6 @@ impl Session {
         }
     }
 
-    fn delayed(&mut self, until: u64, finish: Finish, output: &mut Vec<u8>) -> Turn {
-        if self.now.monotonic_millis >= until {
-            return self.end(finish);
-        }
-        if self.unread_bytes > UNREAD_BYTES_MAX {
-            return self.bye(output, Some(Code::ClientBug), "Too much input before login");
-        }
-        self.running = Some(Running::Delayed(until, finish));
-        Turn::Wait
-    }
-
     /// When silence or a slow login ends the session.
     fn expires_at(&self) -> Option<u64> {
         let limits = &self.service.limits;
@@ -286,7 +265,9 @@ impl session::Session for Session {
     fn receive(&mut self, input: &[u8]) {
         self.receiver.push(input);
         self.heard = true;
-        self.unread_bytes = self.unread_bytes.saturating_add(input.len());
+        if let State::NotAuthenticated(stranger) = &mut self.state {
+            stranger.desk.heard(input.len());
+        }
     }
 
     fn step(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
@@ -328,9 +309,9 @@ impl session::Session for Session {
 
     fn deadline_millis(&self) -> Option<u64> {
         let sooner = match (&self.state, &self.running) {
-            (_, Some(Running::Delayed(until, _))) => Some(*until),
+            (State::NotAuthenticated(stranger), _) => stranger.desk.until(),
             (State::Authenticated(user), Some(Running::Idle(_))) => Some(self.refreshes_at(user)),
-            (State::NotAuthenticated(_) | State::Authenticated(_) | State::Logout, _) => None,
+            (State::Authenticated(_) | State::Logout, _) => None,
         };
         [sooner, self.expires_at()].into_iter().flatten().min()
     }
@@ -338,10 +319,10 @@ impl session::Session for Session {
     fn tls_started(&mut self, tls: Tls) {
         self.peer.tls = Some(tls);
         self.receiver.discard_input();
-        self.unread_bytes = 0;
         // RFC 9051 §6.2.1: what was said before TLS, ID included, does not count any more.
         if let State::NotAuthenticated(stranger) = &mut self.state {
             stranger.fingerprint = None;
+            stranger.desk.begin_anew();
         }
     }
 

@@ -31,8 +31,6 @@ pub struct Limits {
     pub idle_millis: u64,
     /// How often a session looks for changes that nobody woke it for, in milliseconds.
     pub refresh_millis: u64,
-    /// The failed logins after which a connection ends.
-    pub login_failures_max: u32,
     /// The commands that a stranger may send.
     pub stranger_commands_max: u32,
     /// The malformed or misplaced commands in a row after which a connection ends.
@@ -46,7 +44,6 @@ impl Default for Limits {
             autologout_millis: 30 * 60_000,
             idle_millis: 35 * 60_000,
             refresh_millis: 30_000,
-            login_failures_max: 3,
             stranger_commands_max: 100,
             bad_commands_max: 50,
         }

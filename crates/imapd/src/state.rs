@@ -1,7 +1,6 @@
 //! The states of a session (RFC 9051 §3) and what it may be busy with.
 
 use crate::command::append::Appending;
-use crate::command::authenticate::Authenticating;
 use crate::command::bulk::Bulk;
 use crate::command::fetch::Fetching;
 use crate::command::idle::Idle;
@@ -12,9 +11,10 @@ use crate::enabled::Enabled;
 use crate::selected::Selected;
 use crate::sync::{Look, News, look, modseq_to_say};
 use crate::tagged::Tagged;
-use auth::Presence;
+use auth::{Auth, Presence};
 use imap_proto::Tag;
-use session::Moment;
+use login::Desk;
+use session::{Moment, Peer};
 use store::{Account, Actor, Error, ModSeq, Protocol, Timestamp};
 
 /// RFC 9051 §3. The selected state is [`User::selected`].
@@ -25,12 +25,25 @@ pub(crate) enum State {
 }
 
 /// Who has not logged in.
-#[derive(Default)]
 pub(crate) struct Stranger {
     /// The program, as it named itself by ID.
     pub(crate) fingerprint: Option<String>,
-    pub(crate) failures: u32,
+    /// On the heap: a session that idles stays small.
+    pub(crate) desk: Box<Desk>,
     pub(crate) commands: u32,
+}
+
+impl Default for Stranger {
+    fn default() -> Self {
+        Self { fingerprint: None, desk: Box::new(Desk::new(Protocol::Imap)), commands: 0 }
+    }
+}
+
+impl Stranger {
+    /// Goes on with a login.
+    pub(crate) fn go_on(&mut self, auth: &Auth, peer: &Peer, now: Moment) -> login::Progress {
+        self.desk.go_on(auth, peer, self.fingerprint.as_deref(), now)
+    }
 }
 
 /// Who has.
@@ -60,9 +73,10 @@ pub(crate) enum Running {
     Fetch(Box<Fetching>),
     Search(Box<Searching>),
     Idle(Idle),
-    Authenticate(Authenticating),
-    /// The answer to a failed login, held back until then (monotonic).
-    Delayed(u64, Finish),
+    /// A line of AUTHENTICATE is to come.
+    AuthLine(Tag),
+    /// A login is looked into, or its answer is held back.
+    LogIn(Tag),
 }
 
 /// The end of a command.

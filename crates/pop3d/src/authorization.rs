@@ -1,39 +1,39 @@
-//! The AUTHORIZATION state (RFC 1939 §4): USER and PASS, AUTH (RFC 5034), STLS (RFC 2595 §4).
+//! The AUTHORIZATION state (RFC 1939 §4): USER and PASS, AUTH (RFC 5034), STLS (RFC 2595 §4). Who logs in is the business
+//! of `login`; this is how it sounds in POP3.
 
 use crate::habit::Method;
 use crate::transaction::Transaction;
 use crate::{Outcome, Session, State};
-use auth::{Attempt, LoginError, Presence};
+use auth::Presence;
+use login::{Answer, Progress, Refusal, Said};
 use pop3_proto::{Command, Reply, ResponseCode, Secret, SyntaxError};
-use sasl::{Exchange, Mechanism, Progress};
-use session::Moment;
-use store::{Error, Protocol, Timestamp};
+use sasl::{Failure, Mechanism};
+use session::{Moment, Step};
+use store::{Error, Timestamp};
 
 /// What the client has said so far.
 #[derive(Default)]
 pub(crate) struct Authorization {
     user: Option<String>,
-    exchange: Option<(Exchange, Method)>,
+    method: Method,
 }
 
 impl Session {
-    pub(crate) fn authorize(&mut self, command: Command, now: Moment, output: &mut Vec<u8>) -> Outcome {
+    pub(crate) fn authorize(&mut self, command: Command, output: &mut Vec<u8>) -> Outcome {
         match command {
             Command::User(name) => self.user(name),
-            Command::Pass(password) => self.pass(&password, now, output),
+            Command::Pass(password) => self.pass(&password),
             Command::AuthList => self.mechanisms(output),
             Command::Auth(auth) => {
                 if !self.may_log_in() {
                     return self.needs_tls();
                 }
                 let initial = auth.initial_response.as_ref().map(|initial| initial.as_str().as_bytes());
-                match Mechanism::from_name(&auth.mechanism) {
-                    Some(mechanism) => {
-                        let method = Method::Auth { mechanism: mechanism.name(), at_once: initial.is_some() };
-                        self.progress(Exchange::start(mechanism, initial), method, now, output)
-                    }
-                    None => Outcome::Reply(Reply::err(self.words.no_such_mechanism)),
-                }
+                // A name that is known is told as it is announced.
+                let known = Mechanism::from_name(&auth.mechanism).map_or("", Mechanism::name);
+                self.begin_with(Method::Auth { mechanism: known, at_once: initial.is_some() });
+                let said = self.desk.begin(self.peer.address, &auth.mechanism, initial);
+                self.progress(said, output)
             }
             Command::Stls if self.peer.tls.is_some() => Outcome::Reply(Reply::err(self.words.tls_is_on)),
             Command::Stls if !self.service.tls_available => Outcome::Reply(Reply::err(self.words.tls_is_not_available)),
@@ -72,13 +72,18 @@ impl Session {
         Outcome::Reply(Reply::ok(self.words.send_the_password))
     }
 
-    fn pass(&mut self, password: &Secret, now: Moment, output: &mut Vec<u8>) -> Outcome {
+    fn pass(&mut self, password: &Secret) -> Outcome {
         let user = match &mut self.state {
             State::Authorization(authorization) => authorization.user.take(),
-            State::New | State::Rejected { .. } | State::Transaction(_) | State::Over => None,
+            State::New | State::Transaction(_) | State::Over => None,
         };
         match user {
-            Some(user) => self.log_in((&user, password.as_str()), Method::Pass, now, output),
+            Some(_) if !self.may_log_in() => self.needs_tls(),
+            Some(user) => {
+                self.begin_with(Method::Pass);
+                self.desk.password(&user, password.as_str());
+                Outcome::Done
+            }
             None => Outcome::Reply(Reply::err(self.words.user_first)),
         }
     }
@@ -93,74 +98,74 @@ impl Session {
         Outcome::Done
     }
 
-    pub(crate) fn auth_line(
-        &mut self,
-        line: Result<Secret, SyntaxError>,
-        now: Moment,
-        output: &mut Vec<u8>,
-    ) -> Outcome {
-        let exchange = match &mut self.state {
-            State::Authorization(authorization) => authorization.exchange.take(),
-            State::New | State::Rejected { .. } | State::Transaction(_) | State::Over => None,
-        };
-        match (line, exchange) {
-            (Ok(line), Some((exchange, method))) => {
-                self.progress(exchange.respond(line.as_str().as_bytes()), method, now, output)
-            }
-            (Err(error), _) => Outcome::Reply(Reply::err((self.words.syntax)(error))),
-            (Ok(_), None) => Outcome::Reply(Reply::err((self.words.syntax)(SyntaxError::UnknownCommand))),
+    fn begin_with(&mut self, method: Method) {
+        if let State::Authorization(authorization) = &mut self.state {
+            authorization.method = method;
         }
     }
 
-    fn progress(&mut self, progress: Progress, method: Method, now: Moment, output: &mut Vec<u8>) -> Outcome {
-        match progress {
-            Progress::Challenge(challenge, exchange) => {
+    pub(crate) fn auth_line(&mut self, line: Result<Secret, SyntaxError>, output: &mut Vec<u8>) -> Outcome {
+        let line = match &line {
+            Ok(line) => Ok(line.as_str().as_bytes()),
+            Err(SyntaxError::LineTooLong) => Err(Failure::TooLong),
+            Err(_) => Err(Failure::NotBase64),
+        };
+        let said = self.desk.line(self.peer.address, line);
+        self.progress(said, output)
+    }
+
+    fn progress(&mut self, said: Said, output: &mut Vec<u8>) -> Outcome {
+        match said {
+            Said::Challenge(challenge) => {
                 Reply::encode_challenge(&challenge, output);
                 self.receiver.begin_auth();
-                if let State::Authorization(authorization) = &mut self.state {
-                    authorization.exchange = Some((exchange, method));
-                }
                 Outcome::Done
             }
-            Progress::Done(credentials) => {
-                // RFC 4616 §2: acting for somebody else is not for sale here.
-                let user = credentials.authentication_id;
-                if credentials.authorization_id.is_some_and(|other| !other.is_empty() && other != user) {
-                    return Outcome::Reply(Reply::err_with(ResponseCode::Auth, self.words.log_in_as_yourself));
-                }
-                self.log_in((&user, credentials.password.as_str()), method, now, output)
-            }
-            Progress::Failed(failure) => Outcome::Reply(Reply::err((self.words.exchange)(failure))),
+            Said::Check => Outcome::Done,
+            Said::Refused(answer) => self.refuse(answer, output),
         }
     }
 
-    fn log_in(&mut self, (user, password): (&str, &str), method: Method, now: Moment, output: &mut Vec<u8>) -> Outcome {
-        if !self.may_log_in() {
-            return self.needs_tls();
+    /// A login is looked into, or the answer to it waits: what to do now, or what to say.
+    pub(crate) fn look(&mut self, now: Moment, output: &mut Vec<u8>) -> Result<Outcome, Step> {
+        if self.desk.is_flooded() {
+            return Ok(Outcome::Close(Reply::err(self.words.too_many_errors)));
         }
+        let method = match &self.state {
+            State::Authorization(authorization) => authorization.method,
+            State::New | State::Transaction(_) | State::Over => Method::Pass,
+        };
+        let user = self.desk.user();
+        let fingerprint = user.map(|user| self.habit.fingerprint(method, self.peer.tls.as_ref(), user));
+        match self.desk.go_on(&self.service.auth, &self.peer, fingerprint.as_deref(), now) {
+            Progress::Wait => Err(Step::Wait),
+            Progress::Work => Err(Step::Flush),
+            Progress::Refused(answer) => Ok(self.refuse(answer, output)),
+            Progress::Admitted(presence) => Ok(self.open(*presence, now, output)),
+        }
+    }
+
+    fn refuse(&mut self, answer: Answer, output: &mut Vec<u8>) -> Outcome {
         let words = self.words;
-        let tls = self.peer.tls.as_ref();
-        let fingerprint = self.habit.fingerprint(method, tls, user);
-        let attempt = Attempt {
-            user,
-            password,
-            protocol: Protocol::Pop3,
-            address: self.peer.address,
-            fingerprint: Some(&fingerprint),
-            tls: tls.map(|tls| tls.version.as_str()),
-            now: Timestamp(now.unix_millis),
+        let reply = match answer.refusal {
+            Refusal::NoSuchMechanism => Reply::err(words.no_such_mechanism),
+            Refusal::Cancelled => Reply::err((words.exchange)(Failure::Cancelled)),
+            Refusal::NotBase64 => Reply::err((words.exchange)(Failure::NotBase64)),
+            Refusal::TooLong => Reply::err((words.exchange)(Failure::TooLong)),
+            Refusal::Malformed => Reply::err((words.exchange)(Failure::Malformed)),
+            // RFC 3206 §4: the credentials are the problem.
+            Refusal::OtherIdentity => Reply::err_with(ResponseCode::Auth, words.log_in_as_yourself),
+            Refusal::Wrong => Reply::err_with(ResponseCode::Auth, words.wrong_credentials),
+            // RFC 3206 §3: nobody is to be asked for another password.
+            Refusal::TooManyFailures => temporary(words.too_many_failures),
+            Refusal::Busy => temporary(words.too_many_logins),
+            Refusal::Fault => temporary(words.login_is_broken),
         };
-        let login = match self.service.auth.log_in(&attempt) {
-            Ok(login) => self.service.auth.enter(login, self.peer.waker.clone()),
-            Err(LoginError::Rejected { delay_millis }) => {
-                return self.reject(now, delay_millis, words.wrong_credentials);
-            }
-            Err(LoginError::Throttled { delay_millis }) => {
-                return self.reject(now, delay_millis, words.too_many_failures);
-            }
-            Err(LoginError::Fault(_)) => return Outcome::Reply(temporary(words.login_is_broken)),
-        };
-        self.open(login, now, output)
+        if !answer.is_last {
+            return Outcome::Reply(reply);
+        }
+        reply.encode(output);
+        Outcome::Close(Reply::err(words.too_many_errors))
     }
 
     fn open(&mut self, presence: Presence, now: Moment, output: &mut Vec<u8>) -> Outcome {
@@ -188,12 +193,6 @@ impl Session {
             Err(Error::MaildropInUse) => Outcome::Reply(Reply::err_with(ResponseCode::InUse, words.in_use)),
             Err(_) => Outcome::Reply(temporary(words.maildrop_is_broken)),
         }
-    }
-
-    fn reject(&mut self, now: Moment, delay_millis: u64, text: &'static str) -> Outcome {
-        let until_millis = now.monotonic_millis.saturating_add(delay_millis);
-        self.state = State::Rejected { until_millis, reply: Reply::err_with(ResponseCode::Auth, text) };
-        Outcome::Done
     }
 
     fn needs_tls(&self) -> Outcome {

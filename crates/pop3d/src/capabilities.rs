@@ -33,7 +33,7 @@ pub(crate) fn capa(session: &Session, output: &mut Vec<u8>) -> Outcome {
 fn expire(session: &Session, output: &mut Vec<u8>) {
     let days = match &session.state {
         State::Transaction(transaction) => transaction.expires_after_days(),
-        State::New | State::Authorization(_) | State::Rejected { .. } | State::Over => {
+        State::New | State::Authorization(_) | State::Over => {
             return encode_line("EXPIRE 0 USER", output);
         }
     };

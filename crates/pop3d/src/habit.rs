@@ -6,9 +6,10 @@ use session::Tls;
 use std::fmt;
 
 /// How the login was sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Method {
     /// USER and PASS.
+    #[default]
     Pass,
     /// AUTH; `at_once`: with an initial response (RFC 5034 §4).
     Auth { mechanism: &'static str, at_once: bool },

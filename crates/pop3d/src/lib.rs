@@ -25,10 +25,12 @@ mod tests;
 use auth::Auth;
 use authorization::Authorization;
 use habit::Habit;
+use login::Desk;
 use pop3_proto::{Command, Event, Receiver, Reply};
 use retrieval::Slice;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use std::sync::Arc;
+use store::Protocol;
 use transaction::Transaction;
 use words::{ENGLISH, Words};
 
@@ -60,6 +62,7 @@ pub struct Session {
     peer: Peer,
     receiver: Receiver,
     state: State,
+    desk: Desk,
     errors: u32,
     deadline_millis: u64,
     words: &'static Words,
@@ -73,8 +76,6 @@ enum State {
     New,
     /// RFC 1939 §4.
     Authorization(Authorization),
-    /// A rejected login: the reply comes at `until_millis`, and nothing is read before.
-    Rejected { until_millis: u64, reply: Reply },
     /// RFC 1939 §5. Boxed: connections that wait for a login stay small.
     Transaction(Box<Transaction>),
     /// After QUIT, a timeout or too many errors.
@@ -104,6 +105,7 @@ impl Session {
             peer,
             receiver: Receiver::new(),
             state: State::New,
+            desk: Desk::new(Protocol::Pop3),
             errors: 0,
             deadline_millis: 0,
             words: &ENGLISH,
@@ -120,7 +122,7 @@ impl Session {
     fn touch(&mut self, now: Moment) {
         let timeout = match self.state {
             State::Transaction(_) => IDLE_TIMEOUT_MILLIS,
-            State::New | State::Over | State::Rejected { .. } => AUTHORIZATION_TIMEOUT_MILLIS,
+            State::New | State::Over => AUTHORIZATION_TIMEOUT_MILLIS,
             // Commands do not prolong it: a stranger cannot hold a connection by talking.
             State::Authorization(_) => return,
         };
@@ -131,17 +133,6 @@ impl Session {
         self.touch(now);
         Reply::ok((self.words.ready)(&self.service.hostname)).encode(output);
         self.state = State::Authorization(Authorization::default());
-    }
-
-    /// Tells a rejected login when its time has come; `true` while it has not.
-    fn is_held_back(&mut self, now: Moment, output: &mut Vec<u8>) -> bool {
-        let State::Rejected { until_millis, reply } = &self.state else { return false };
-        if now.monotonic_millis < *until_millis {
-            return true;
-        }
-        reply.encode(output);
-        self.state = State::Authorization(Authorization::default());
-        self.error()
     }
 
     /// Counts an error; `true` when it was one too many and the session is over.
@@ -155,7 +146,7 @@ impl Session {
 
     fn handle(&mut self, event: Event, now: Moment, output: &mut Vec<u8>) -> Outcome {
         match event {
-            Event::AuthLine(line) => self.auth_line(line, now, output),
+            Event::AuthLine(line) => self.auth_line(line, output),
             Event::Command(Err(error)) => Outcome::Reply(Reply::err((self.words.syntax)(error))),
             Event::Command(Ok(command)) => self.dispatch(command, now, output),
         }
@@ -168,9 +159,9 @@ impl Session {
                 capabilities::capa(self, output)
             }
             (Command::Lang(range), _) => self.language(range.as_deref(), output),
-            (command, State::Authorization(_)) => self.authorize(command, now, output),
+            (command, State::Authorization(_)) => self.authorize(command, output),
             (command, State::Transaction(transaction)) => transaction.handle(command, now, self.words, output),
-            (_, State::New | State::Rejected { .. } | State::Over) => Outcome::Close(Reply::err(self.words.not_now)),
+            (_, State::New | State::Over) => Outcome::Close(Reply::err(self.words.not_now)),
         }
     }
 
@@ -240,38 +231,48 @@ impl Session {
                     return Step::Close;
                 }
             }
-            if self.is_held_back(now, output) {
-                return if matches!(self.state, State::Over) { Step::Close } else { Step::Wait };
-            }
             if output.len() >= OUTPUT_HIGH_WATER_BYTES {
                 return Step::Flush;
             }
-            let (outcome, counts) = match self.update(now) {
-                Some(outcome) => (outcome, false),
-                None => {
-                    let Some(event) = self.receiver.poll() else { return Step::Wait };
-                    self.touch(now);
-                    let in_transaction = matches!(self.state, State::Transaction(_));
-                    let counts = matches!(event, Event::Command(Err(_))) || !in_transaction;
-                    (self.handle(event, now, output), counts)
+            let (outcome, counts) = if self.desk.is_busy() {
+                match self.look(now, output) {
+                    Ok(outcome) => (outcome, false),
+                    Err(step) => return step,
                 }
+            } else if let Some(outcome) = self.update(now) {
+                (outcome, false)
+            } else {
+                let Some(event) = self.receiver.poll() else { return Step::Wait };
+                self.touch(now);
+                let is_command = !matches!(event, Event::AuthLine(_));
+                let is_none = matches!(event, Event::Command(Err(_)));
+                let counts = is_none || (is_command && !matches!(self.state, State::Transaction(_)));
+                (self.handle(event, now, output), counts)
             };
-            match outcome {
-                Outcome::Done => {}
-                Outcome::Slice => return Step::Flush,
-                Outcome::StartTls => return Step::StartTls,
-                Outcome::Reply(reply) => {
-                    reply.encode(output);
-                    if counts && !reply.is_ok() && self.error() {
-                        Reply::err(self.words.too_many_errors).encode(output);
-                        return Step::Close;
-                    }
+            if let Some(step) = self.conclude(outcome, counts, output) {
+                return step;
+            }
+        }
+    }
+
+    /// Says what came of it; gives what follows, if the session does not go on. `counts`: a refusal is an error.
+    fn conclude(&mut self, outcome: Outcome, counts: bool, output: &mut Vec<u8>) -> Option<Step> {
+        match outcome {
+            Outcome::Done => None,
+            Outcome::Slice => Some(Step::Flush),
+            Outcome::StartTls => Some(Step::StartTls),
+            Outcome::Reply(reply) => {
+                reply.encode(output);
+                if counts && !reply.is_ok() && self.error() {
+                    Reply::err(self.words.too_many_errors).encode(output);
+                    return Some(Step::Close);
                 }
-                Outcome::Close(reply) => {
-                    reply.encode(output);
-                    self.state = State::Over;
-                    return Step::Close;
-                }
+                None
+            }
+            Outcome::Close(reply) => {
+                reply.encode(output);
+                self.state = State::Over;
+                Some(Step::Close)
             }
         }
     }
@@ -279,6 +280,7 @@ impl Session {
 
 impl session::Session for Session {
     fn receive(&mut self, input: &[u8]) {
+        self.desk.heard(input.len());
         self.receiver.push(input);
     }
 
@@ -287,7 +289,7 @@ impl session::Session for Session {
             self.greet(now, output);
         }
         let step = self.run(now, output);
-        let overdue = now.monotonic_millis >= self.deadline_millis && !matches!(self.state, State::Rejected { .. });
+        let overdue = now.monotonic_millis >= self.deadline_millis && self.desk.until().is_none();
         if step == Step::Wait && overdue {
             // RFC 1939 §3: the session is not in the UPDATE state; nothing is removed.
             session::Session::shut_down(self, output);
@@ -299,15 +301,12 @@ impl session::Session for Session {
     fn owner(&self) -> Option<u64> {
         match &self.state {
             State::Transaction(transaction) => Some(transaction.presence.login().account.0.into()),
-            State::New | State::Authorization(_) | State::Rejected { .. } | State::Over => None,
+            State::New | State::Authorization(_) | State::Over => None,
         }
     }
 
     fn deadline_millis(&self) -> Option<u64> {
-        match self.state {
-            State::Rejected { until_millis, .. } => Some(until_millis),
-            State::New | State::Authorization(_) | State::Transaction(_) | State::Over => Some(self.deadline_millis),
-        }
+        self.desk.until().or(Some(self.deadline_millis))
     }
 
     fn tls_started(&mut self, tls: Tls) {
@@ -316,6 +315,7 @@ impl session::Session for Session {
         self.words = &ENGLISH;
         self.habit = Habit { capa: false, stls: true };
         self.state = State::Authorization(Authorization::default());
+        self.desk.begin_anew();
         self.peer.tls = Some(tls);
     }
 

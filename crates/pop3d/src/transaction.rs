@@ -71,7 +71,8 @@ impl Transaction {
 
     /// Whether the login does not count any more. A disk that cannot be read ends no session.
     pub(crate) fn is_over(&self) -> bool {
-        !self.presence.still_counts().unwrap_or(true)
+        // What QUIT has begun finds it out itself, and says what became of it.
+        self.closing.is_none() && !self.presence.still_counts().unwrap_or(true)
     }
 
     /// Whether the client reads an answer of many lines.
@@ -238,6 +239,7 @@ impl Transaction {
             Ok(false) => Ok(closing.outcome()),
             Err(error) => Err(error),
         };
+        let so_far = closing.outcome();
         Outcome::Close(match done {
             Ok(MaildropOutcome { kept: 0, expunged: 0, moved: 0 }) => Reply::ok(words.goodbye),
             Ok(MaildropOutcome { kept: 0, expunged, moved: 0 }) => Reply::ok((words.deleted)(expunged)),
@@ -245,7 +247,9 @@ impl Transaction {
                 Reply::ok((words.deleted_here)(expunged + kept + moved, kept + moved))
             }
             Err(Error::NoSpace(_)) => temporary(words.no_space),
-            Err(Error::LoginEnded | Error::NoSuchAccount) => Reply::err(words.login_ended),
+            Err(Error::LoginEnded | Error::NoSuchAccount) if so_far == MaildropOutcome::default() => {
+                Reply::err(words.login_ended)
+            }
             Err(_) => temporary(words.deletion_is_broken),
         })
     }

@@ -19,8 +19,6 @@ pub struct Limits {
     pub bad_commands_max: u32,
     /// Recipients that do not exist; one more ends the connection.
     pub refused_recipients_max: u32,
-    /// Logins that fail; one more ends the connection.
-    pub failed_logins_max: u32,
     /// Commands that lead nowhere (EHLO, NOOP, RSET, VRFY, …) between two messages; one more ends the connection.
     pub idle_commands_max: u32,
     /// Silence that ends the connection (RFC 5321 §4.5.3.2.7: 5 minutes at least).
@@ -41,7 +39,6 @@ impl Default for Limits {
             messages_max: 1000,
             bad_commands_max: 20,
             refused_recipients_max: 50,
-            failed_logins_max: 4,
             idle_commands_max: 100,
             idle_millis: 5 * MINUTE_MILLIS,
             envelope_millis: 10 * MINUTE_MILLIS,

@@ -7,14 +7,11 @@ use crate::transaction::Transaction;
 use crate::{finish, replies, verb};
 use auth::Presence;
 use delivery::Source;
-use sasl::Exchange;
+use login::Desk;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use smtp_proto::{Body, Enhanced, Event, Receiver, Reply};
 use std::sync::Arc;
 use store::{Claim, Timestamp};
-
-/// What a client may send while it waits for the answer to a login. RFC 4954 §4: it should send nothing.
-const DELAYED_INPUT_BYTES_MAX: usize = 64 * 1024;
 
 /// A step takes in a message of at most so many octets without having announced it ...
 const UNANNOUNCED_BYTES_MAX: usize = 256 * 1024;
@@ -28,7 +25,8 @@ pub struct Session {
     pub(crate) receiver: Receiver,
     pub(crate) phase: Phase,
     pub(crate) hello: Option<Hello>,
-    pub(crate) login: Option<Presence>,
+    pub(crate) desk: Desk,
+    pub(crate) login: Option<Box<Presence>>,
     pub(crate) transaction: Option<Transaction>,
     pub(crate) tally: Tally,
     pub(crate) now: Moment,
@@ -45,13 +43,15 @@ pub(crate) enum Phase {
     /// A command is to come.
     Command,
     /// A line of AUTH is to come.
-    Auth(Exchange),
+    AuthLine,
+    /// A login is looked into, or its answer is held back.
+    LogIn,
+    /// One login too many has failed.
+    TooManyLogins,
     /// The message after DATA is to come.
     Data,
     /// A chunk after BDAT is to come.
     Chunk { is_last: bool },
-    /// A login has failed; the answer waits, so that guessing is slow.
-    Delayed { until: u64, reply: Reply, input_bytes: usize },
     /// Between STARTTLS and the end of the handshake.
     Handshake,
     /// More came than there is memory for.
@@ -97,6 +97,7 @@ impl Session {
     #[must_use]
     pub fn new(service: Arc<Service>, peer: Peer) -> Self {
         Self {
+            desk: Desk::new(service.protocol()),
             service,
             peer,
             receiver: Receiver::new(),
@@ -120,16 +121,6 @@ impl Session {
     /// Whether the client may show a password: under TLS, or without a network in between.
     pub(crate) fn may_log_in(&self) -> bool {
         self.peer.tls.is_some() || self.peer.is_loopback()
-    }
-
-    /// Says `reply` after `millis`; at once, if there is nothing to wait for.
-    pub(crate) fn delay(&mut self, reply: Reply, millis: u64) -> Option<Reply> {
-        if millis == 0 {
-            return Some(reply);
-        }
-        let until = self.now.monotonic_millis.saturating_add(millis);
-        self.phase = Phase::Delayed { until, reply, input_bytes: 0 };
-        None
     }
 
     /// The content begins.
@@ -178,11 +169,21 @@ impl Session {
                 self.clocks.heard = true;
                 None
             }
-            Phase::Delayed { until, .. } if self.now.monotonic_millis < *until => Some(Step::Wait),
-            Phase::Delayed { reply, .. } => {
-                let reply = reply.clone();
-                self.phase = Phase::Command;
-                self.answer(Deed::Login, vec![reply], output);
+            Phase::LogIn if self.desk.is_flooded() => {
+                replies::bye(Enhanced(4, 7, 0), "Too much input before the login is answered").encode(output);
+                self.close();
+                None
+            }
+            Phase::LogIn => match verb::auth::look(self) {
+                Ok(reply) => {
+                    self.answer(Deed::Login, vec![reply], output);
+                    None
+                }
+                Err(step) => Some(step),
+            },
+            Phase::TooManyLogins => {
+                replies::bye(Enhanced(4, 7, 0), "Too many failed logins").encode(output);
+                self.close();
                 None
             }
             Phase::Overdrawn => {
@@ -192,7 +193,7 @@ impl Session {
             }
             Phase::Handshake => Some(Step::StartTls),
             Phase::Closed => Some(Step::Close),
-            Phase::Command | Phase::Auth(_) | Phase::Data | Phase::Chunk { .. } => None,
+            Phase::Command | Phase::AuthLine | Phase::Data | Phase::Chunk { .. } => None,
         }
     }
 
@@ -254,17 +255,13 @@ impl Session {
 impl session::Session for Session {
     fn receive(&mut self, input: &[u8]) {
         let is_content = match &mut self.phase {
-            Phase::Handshake | Phase::Overdrawn | Phase::Closed => return,
-            Phase::Delayed { input_bytes, .. } => {
-                *input_bytes += input.len();
-                if *input_bytes > DELAYED_INPUT_BYTES_MAX {
-                    self.close();
-                    return;
-                }
+            Phase::Handshake | Phase::TooManyLogins | Phase::Overdrawn | Phase::Closed => return,
+            Phase::LogIn => {
+                self.desk.heard(input.len());
                 false
             }
             Phase::Data | Phase::Chunk { .. } => true,
-            Phase::New | Phase::Command | Phase::Auth(_) => false,
+            Phase::New | Phase::Command | Phase::AuthLine => false,
         };
         let transaction = self.transaction.as_mut().filter(|_| is_content);
         if transaction.is_some_and(|transaction| !transaction.reservation.grow(input.len())) {
@@ -294,7 +291,7 @@ impl session::Session for Session {
             if std::mem::take(&mut self.clocks.heard) {
                 self.clocks.idle_at = self.after(self.service.common.limits.idle_millis);
             }
-            if matches!(self.phase, Phase::Closed) {
+            if matches!(self.phase, Phase::Closed | Phase::TooManyLogins) {
                 continue;
             }
             if output.len() >= OUTPUT_HIGH_WATER_BYTES {
@@ -331,9 +328,9 @@ impl session::Session for Session {
 
     fn deadline_millis(&self) -> Option<u64> {
         match &self.phase {
-            Phase::Delayed { until, .. } => Some(*until),
-            Phase::New | Phase::Handshake | Phase::Overdrawn | Phase::Closed => None,
-            Phase::Command | Phase::Auth(_) | Phase::Data | Phase::Chunk { .. } => {
+            Phase::LogIn if self.desk.until().is_some() => self.desk.until(),
+            Phase::New | Phase::Handshake | Phase::TooManyLogins | Phase::Overdrawn | Phase::Closed => None,
+            Phase::Command | Phase::AuthLine | Phase::LogIn | Phase::Data | Phase::Chunk { .. } => {
                 Some(self.clocks.idle_at.min(self.clocks.stage_at))
             }
         }
@@ -345,6 +342,7 @@ impl session::Session for Session {
         self.receiver.discard();
         self.hello = None;
         self.login = None;
+        self.desk.begin_anew();
         self.transaction = None;
         self.phase = Phase::Command;
         self.clocks.heard = true;

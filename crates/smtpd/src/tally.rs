@@ -21,7 +21,6 @@ pub(crate) enum Deed {
 pub(crate) struct Tally {
     bad_commands: u32,
     refused_recipients: u32,
-    failed_logins: u32,
     idle_commands: u32,
     pub(crate) messages: u32,
 }
@@ -32,9 +31,6 @@ impl Tally {
         let (count, limit, text) = match deed {
             Deed::Recipient if reply.code == 550 => {
                 (&mut self.refused_recipients, limits.refused_recipients_max, "Too many recipients that do not exist")
-            }
-            Deed::Login if reply.code == 535 => {
-                (&mut self.failed_logins, limits.failed_logins_max, "Too many failed logins")
             }
             _ if reply.is_permanent() => (&mut self.bad_commands, limits.bad_commands_max, "Too many errors"),
             Deed::Idle => (&mut self.idle_commands, limits.idle_commands_max, "Too many commands without a message"),

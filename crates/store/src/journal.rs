@@ -38,6 +38,21 @@ impl Protocol {
     pub const ALL: [Self; 8] =
         [Self::Server, Self::Smtp, Self::Lmtp, Self::Submission, Self::Imap, Self::Pop3, Self::Cli, Self::Web];
 
+    /// In the log, and in the fingerprint of a device of the main password.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Smtp => "smtp",
+            Self::Lmtp => "lmtp",
+            Self::Submission => "submission",
+            Self::Imap => "imap",
+            Self::Pop3 => "pop3",
+            Self::Cli => "cli",
+            Self::Web => "web",
+        }
+    }
+
     pub(crate) fn write(self, w: &mut Writer) {
         w.byte(Self::ALL.iter().position(|p| *p == self).unwrap_or(0) as u8);
     }

@@ -68,6 +68,14 @@ impl Problem {
         )
     }
 
+    /// Nobody's fault.
+    pub(crate) fn busy() -> Self {
+        Self::new(
+            Kind::TooOften,
+            "Too many people log in at this moment. Nothing is wrong with your password: try again.",
+        )
+    }
+
     /// Logged here, once; who asked learns that it was not their fault.
     pub(crate) fn fault(what: &str) -> Self {
         tracing::error!(what, "a request could not be answered");

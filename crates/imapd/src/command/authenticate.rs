@@ -1,83 +1,74 @@
-//! AUTHENTICATE (RFC 9051 §6.2.2) with an initial response (RFC 4959).
+//! AUTHENTICATE (RFC 9051 §6.2.2) with an initial response (RFC 4959): how `login`'s conversation sounds in IMAP.
 
 use crate::connection::{Session, Turn};
-use crate::state::{Finish, Running};
+use crate::state::{Finish, Running, State};
 use crate::tagged::Tagged;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use imap_proto::command::Authenticate;
-use imap_proto::{AuthLine, Code, Event, Secret, Tag};
-use sasl::{Credentials, Exchange, Failure, Mechanism, Progress};
-
-/// A SASL exchange that waits for the client's line.
-pub(crate) struct Authenticating {
-    tag: Tag,
-    exchange: Exchange,
-}
+use imap_proto::{AuthLine, Code, Event, Reason, Secret, Tag};
+use login::{Refusal, Said};
+use sasl::Failure;
 
 impl Session {
     pub(super) fn authenticate(&mut self, tag: Tag, command: &Authenticate, output: &mut Vec<u8>) -> Turn {
         if let Some(refusal) = self.refuse_login() {
             return self.end(Finish::new(tag, refusal));
         }
-        let Some(mechanism) = Mechanism::from_name(&command.mechanism) else {
-            return self.end(Finish::new(tag, Tagged::refused(Code::Cannot, "Unknown mechanism")));
-        };
         let initial = command.initial.as_ref().map(initial_response);
-        let progress = Exchange::start(mechanism, initial.as_deref().map(str::as_bytes));
-        self.progress(tag, progress, output)
+        let State::NotAuthenticated(stranger) = &mut self.state else { return Turn::Close };
+        let said = stranger.desk.begin(self.peer.address, &command.mechanism, initial.as_deref().map(str::as_bytes));
+        self.said(tag, said, output)
     }
 
-    pub(crate) fn authenticate_turn(&mut self, authenticating: Authenticating, output: &mut Vec<u8>) -> Turn {
-        let Authenticating { tag, exchange } = authenticating;
-        match self.poll() {
+    /// A line of an exchange is to come.
+    pub(crate) fn auth_line_turn(&mut self, tag: Tag, output: &mut Vec<u8>) -> Turn {
+        let line = match self.poll() {
             Event::NeedMore => {
-                self.running = Some(Running::Authenticate(Authenticating { tag, exchange }));
-                Turn::Wait
+                self.running = Some(Running::AuthLine(tag));
+                return Turn::Wait;
             }
-            Event::Auth(AuthLine::Response(response)) => {
-                let progress = exchange.respond(STANDARD.encode(response.as_bytes()).as_bytes());
-                self.progress(tag, progress, output)
-            }
-            Event::Auth(AuthLine::Cancelled) => self.failed(tag, Failure::Cancelled),
+            Event::Auth(AuthLine::Response(response)) => Ok(STANDARD.encode(response.as_bytes())),
+            Event::Auth(AuthLine::Cancelled) => Err(Failure::Cancelled),
+            Event::Malformed(malformed) if malformed.reason == Reason::LineTooLong => Err(Failure::TooLong),
             Event::Malformed(_) | Event::Command(_) | Event::Done | Event::Literal(_) | Event::Octets(_) => {
-                self.failed(tag, Failure::NotBase64)
+                Err(Failure::NotBase64)
             }
-        }
+        };
+        let State::NotAuthenticated(stranger) = &mut self.state else { return Turn::Close };
+        let line = line.as_ref().map(String::as_bytes).map_err(|failure| *failure);
+        let said = stranger.desk.line(self.peer.address, line);
+        self.said(tag, said, output)
     }
 
-    fn progress(&mut self, tag: Tag, progress: Progress, output: &mut Vec<u8>) -> Turn {
-        match progress {
-            Progress::Challenge(challenge, exchange) => {
+    pub(super) fn said(&mut self, tag: Tag, said: Said, output: &mut Vec<u8>) -> Turn {
+        match said {
+            Said::Challenge(challenge) => {
                 // Our own words, so they are base64.
                 self.encoder(output).challenge(&STANDARD.decode(challenge).unwrap_or_default());
                 self.receiver.expect_auth_line();
-                self.run(Running::Authenticate(Authenticating { tag, exchange }))
+                self.run(Running::AuthLine(tag))
             }
-            Progress::Done(credentials) => self.check_credentials(tag, &credentials),
-            Progress::Failed(failure) => self.failed(tag, failure),
+            Said::Check => self.run(Running::LogIn(tag)),
+            Said::Refused(answer) => self.refuse(tag, answer, output),
         }
     }
+}
 
-    fn check_credentials(&mut self, tag: Tag, credentials: &Credentials) -> Turn {
-        let Credentials { authorization_id, authentication_id, password } = credentials;
-        // Nobody acts for somebody else here (RFC 4616 §2).
-        if authorization_id.as_ref().is_some_and(|id| !id.is_empty() && id != authentication_id) {
-            let refusal = Tagged::refused(Code::AuthorizationFailed, "You cannot act as another user");
-            return self.end(Finish::new(tag, refusal));
-        }
-        self.check_password(tag, authentication_id, password.as_str())
-    }
-
-    fn failed(&mut self, tag: Tag, failure: Failure) -> Turn {
-        let answer = match failure {
-            // RFC 9051 §6.2.2: BAD for a cancelled exchange and for what is not base64.
-            Failure::Cancelled => Tagged::bad("Cancelled"),
-            Failure::NotBase64 => Tagged::bad("Not base64"),
-            Failure::TooLong => Tagged::refused(Code::AuthenticationFailed, "The response is too long"),
-            Failure::Malformed => Tagged::refused(Code::AuthenticationFailed, "The response has a part missing"),
-        };
-        self.end(Finish::new(tag, answer))
+/// RFC 9051 §6.2.2, §6.2.3, RFC 5530 §3.
+pub(super) fn refusal(refusal: Refusal) -> Tagged {
+    match refusal {
+        // BAD for a cancelled exchange and for what is not base64.
+        Refusal::Cancelled => Tagged::bad("Cancelled"),
+        Refusal::NotBase64 => Tagged::bad("Not base64"),
+        Refusal::NoSuchMechanism => Tagged::refused(Code::Cannot, "Unknown mechanism"),
+        Refusal::TooLong => Tagged::refused(Code::AuthenticationFailed, "The response is too long"),
+        Refusal::Malformed => Tagged::refused(Code::AuthenticationFailed, "The response has a part missing"),
+        Refusal::OtherIdentity => Tagged::refused(Code::AuthorizationFailed, "You cannot act as another user"),
+        Refusal::Wrong => Tagged::refused(Code::AuthenticationFailed, "Wrong user name or password"),
+        Refusal::TooManyFailures => Tagged::refused(Code::Unavailable, "Too many failed logins, try again later"),
+        Refusal::Busy => Tagged::refused(Code::Unavailable, "Too many people log in at this moment, try again"),
+        Refusal::Fault => Tagged::refused(Code::Unavailable, "Internal error, try again later"),
     }
 }
 

@@ -1,22 +1,25 @@
 //! LOGIN (RFC 9051 §6.2.3), and what follows a password that came by it or by AUTHENTICATE.
 
+use super::authenticate::refusal;
 use crate::capability;
 use crate::command::Session;
 use crate::connection::Turn;
 use crate::enabled::Enabled;
 use crate::state::{Finish, Running, State, Then, User};
 use crate::tagged::Tagged;
-use auth::{Attempt, LoginError};
+use auth::Presence;
 use imap_proto::command::Login;
 use imap_proto::{Code, Limits, Tag};
-use store::{Protocol, Timestamp};
+use login::{Answer, Progress};
 
 impl Session {
-    pub(super) fn login(&mut self, tag: Tag, login: &Login) -> Turn {
-        match self.refuse_login() {
-            Some(refusal) => self.end(Finish::new(tag, refusal)),
-            None => self.check_password(tag, &login.user, &String::from_utf8_lossy(login.password.as_bytes())),
+    pub(super) fn login(&mut self, tag: Tag, login: &Login, output: &mut Vec<u8>) -> Turn {
+        if let Some(refusal) = self.refuse_login() {
+            return self.end(Finish::new(tag, refusal));
         }
+        let State::NotAuthenticated(stranger) = &mut self.state else { return Turn::Close };
+        let said = stranger.desk.password(&login.user, &String::from_utf8_lossy(login.password.as_bytes()));
+        self.said(tag, said, output)
     }
 
     /// No login in the clear off this machine.
@@ -25,37 +28,39 @@ impl Session {
         (!capability::may_log_in(&self.peer)).then(refusal)
     }
 
-    pub(super) fn check_password(&mut self, tag: Tag, user: &str, password: &str) -> Turn {
-        let State::NotAuthenticated(stranger) = &self.state else { return Turn::Close };
-        let attempt = Attempt {
-            user,
-            password,
-            protocol: Protocol::Imap,
-            address: self.peer.address,
-            fingerprint: stranger.fingerprint.as_deref(),
-            tls: self.peer.tls.as_ref().map(|tls| tls.version.as_str()),
-            now: Timestamp(self.now.unix_millis),
-        };
-        match self.service.auth.log_in(&attempt) {
-            Ok(login) => self.admit(tag, login),
-            Err(LoginError::Rejected { delay_millis }) => {
-                let answer = Tagged::refused(Code::AuthenticationFailed, "Wrong user name or password");
-                self.reject(tag, answer, delay_millis)
+    /// A login is looked into, or the answer to it waits.
+    pub(crate) fn log_in_turn(&mut self, tag: Tag, output: &mut Vec<u8>) -> Turn {
+        let State::NotAuthenticated(stranger) = &mut self.state else { return Turn::Close };
+        if stranger.desk.is_flooded() {
+            return self.bye(output, Some(Code::ClientBug), "Too much input before login");
+        }
+        match stranger.go_on(&self.service.auth, &self.peer, self.now) {
+            Progress::Wait => {
+                self.running = Some(Running::LogIn(tag));
+                Turn::Wait
             }
-            Err(LoginError::Throttled { delay_millis }) => {
-                let answer = Tagged::refused(Code::Unavailable, "Too many failed logins, try again later");
-                self.reject(tag, answer, delay_millis)
+            Progress::Work => {
+                self.running = Some(Running::LogIn(tag));
+                Turn::Flush
             }
-            Err(LoginError::Fault(error)) => self.end(Finish::new(tag, error.into())),
+            Progress::Refused(answer) => self.refuse(tag, answer, output),
+            Progress::Admitted(presence) => self.admit(tag, presence),
         }
     }
 
-    fn admit(&mut self, tag: Tag, login: auth::Login) -> Turn {
-        tracing::info!(account = %login.account, device = %login.device, address = %self.peer.address, "IMAP login");
-        let presence = self.service.auth.enter(login, self.peer.waker.clone());
+    pub(super) fn refuse(&mut self, tag: Tag, answer: Answer, output: &mut Vec<u8>) -> Turn {
+        if answer.is_last {
+            // RFC 9051 §7.1.5: as at LOGOUT, before the tagged answer.
+            self.encoder(output).bye(Some(Code::ClientBug), "Too many failed logins");
+        }
+        let then = if answer.is_last { Then::Close } else { Then::Continue };
+        self.end(Finish { then, ..Finish::new(tag, refusal(answer.refusal)) })
+    }
+
+    fn admit(&mut self, tag: Tag, presence: Box<Presence>) -> Turn {
         self.state = State::Authenticated(Box::new(User {
             account: presence.account().clone(),
-            presence: Box::new(presence),
+            presence,
             enabled: Enabled::default(),
             selected: None,
             refreshed_at: self.now.monotonic_millis,
@@ -63,15 +68,5 @@ impl Session {
         self.receiver.set_limits(Limits::after_login(self.service.message_bytes_max));
         let answer = Tagged::ok("Logged in").with_code(self.capability_code());
         self.end(Finish::new(tag, answer))
-    }
-
-    /// The answer waits: it slows guessing down, and holds up nobody else.
-    fn reject(&mut self, tag: Tag, answer: Tagged, delay_millis: u64) -> Turn {
-        let State::NotAuthenticated(stranger) = &mut self.state else { return Turn::Close };
-        stranger.failures += 1;
-        let last = stranger.failures >= self.service.limits.login_failures_max;
-        let then = if last { Then::Close } else { Then::Continue };
-        let until = self.now.monotonic_millis.saturating_add(delay_millis);
-        self.run(Running::Delayed(until, Finish { then, ..Finish::new(tag, answer) }))
     }
 }

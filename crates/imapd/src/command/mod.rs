@@ -142,7 +142,7 @@ impl Session {
             Command::Id(fields) => self.identify_stranger(&fields, output),
             Command::StartTls => return self.start_tls(tag),
             Command::Authenticate(authenticate) => return self.authenticate(tag, &authenticate, output),
-            Command::Login(login) => return self.login(tag, &login),
+            Command::Login(login) => return self.login(tag, &login, output),
             Command::Enable(_)
             | Command::Select(_)
             | Command::Examine(_)

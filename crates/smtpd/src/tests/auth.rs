@@ -50,7 +50,7 @@ fn a_wrong_password_is_answered_late_and_not_for_ever() {
     let wrong = "C: AUTH PLAIN AGFsaWNlAHdyb25n
                  LATER
                  S: 535 5.7.8\n";
-    let last = wrong.replace("535 5.7.8", "421 4.7.0 Too many failed logins") + " CLOSE";
+    let last = format!("{wrong} S: 421 4.7.0 Too many failed logins\n CLOSE");
     check(World::submission, &format!("S: 220\n C: HELO c\n S: 250\n {}{last}", wrong.repeat(4)));
 }
 

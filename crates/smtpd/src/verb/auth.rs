@@ -1,10 +1,11 @@
-//! AUTH (RFC 4954).
+//! AUTH (RFC 4954): how `login`'s conversation sounds in SMTP.
 
 use crate::replies;
 use crate::service::{Role, Submission};
 use crate::session::{Phase, Session};
-use ::auth::{Attempt, LoginError};
-use sasl::{Credentials, Exchange, Failure, Mechanism, Progress};
+use login::{Answer, Progress, Refusal, Said};
+use sasl::Failure;
+use session::Step;
 use smtp_proto::{Auth, Enhanced, Reply, Secret, SyntaxError};
 
 /// Begins an exchange; `None` if the answer comes later.
@@ -12,21 +13,21 @@ pub(super) fn handle(session: &mut Session, auth: Auth) -> Option<Reply> {
     if let Err(reply) = may_begin(session) {
         return Some(reply);
     }
-    let Some(mechanism) = Mechanism::from_name(&auth.mechanism) else {
-        return Some(Reply::new(504, Enhanced(5, 5, 4), "PLAIN and LOGIN are known here"));
-    };
     let initial = auth.initial_response.as_ref().map(Secret::as_bytes);
-    go_on(session, Exchange::start(mechanism, initial))
+    let said = session.desk.begin(session.peer.address, &auth.mechanism, initial);
+    go_on(session, said)
 }
 
 /// Takes a line of the exchange; `None` if the answer comes later.
 pub(crate) fn line(session: &mut Session, line: Result<Secret, SyntaxError>) -> Option<Reply> {
-    let phase = std::mem::replace(&mut session.phase, Phase::Command);
-    match (phase, line) {
-        (Phase::Auth(exchange), Ok(line)) => go_on(session, exchange.respond(line.as_bytes())),
-        (_, Err(error)) => Some(error.reply()),
-        (_, Ok(_)) => Some(replies::out_of_order("No login is under way")),
-    }
+    session.phase = Phase::Command;
+    let line = match &line {
+        Ok(line) => Ok(line.as_bytes()),
+        Err(SyntaxError::LineTooLong) => Err(Failure::TooLong),
+        Err(_) => Err(Failure::NotBase64),
+    };
+    let said = session.desk.line(session.peer.address, line);
+    go_on(session, said)
 }
 
 fn may_begin(session: &Session) -> Result<(), Reply> {
@@ -49,59 +50,56 @@ fn may_begin(session: &Session) -> Result<(), Reply> {
     Ok(())
 }
 
-fn go_on(session: &mut Session, progress: Progress) -> Option<Reply> {
-    match progress {
-        Progress::Challenge(challenge, exchange) => {
+fn go_on(session: &mut Session, said: Said) -> Option<Reply> {
+    match said {
+        Said::Challenge(challenge) => {
             session.receiver.begin_auth();
-            session.phase = Phase::Auth(exchange);
+            session.phase = Phase::AuthLine;
             Some(Reply::plain(334, challenge))
         }
-        Progress::Done(credentials) => log_in(session, &credentials),
-        Progress::Failed(failure) => Some(failed(failure)),
+        Said::Check => {
+            session.phase = Phase::LogIn;
+            None
+        }
+        Said::Refused(answer) => Some(refuse(session, answer)),
     }
+}
+
+/// A login is looked into, or the answer to it waits: what to do now, or what to say.
+pub(crate) fn look(session: &mut Session) -> Result<Reply, Step> {
+    let Role::Submission(Submission { auth, .. }) = &session.service.role else {
+        session.phase = Phase::Command;
+        return Ok(replies::not_here("Nobody logs in here"));
+    };
+    match session.desk.go_on(auth, &session.peer, None, session.now) {
+        Progress::Wait => Err(Step::Wait),
+        Progress::Work => Err(Step::Flush),
+        Progress::Refused(answer) => Ok(refuse(session, answer)),
+        Progress::Admitted(presence) => {
+            session.phase = Phase::Command;
+            session.login = Some(presence);
+            Ok(Reply::new(235, Enhanced(2, 7, 0), "You are logged in"))
+        }
+    }
+}
+
+fn refuse(session: &mut Session, answer: Answer) -> Reply {
+    session.phase = if answer.is_last { Phase::TooManyLogins } else { Phase::Command };
+    refusal(answer.refusal)
 }
 
 /// RFC 4954 §4, §6.
-fn failed(failure: Failure) -> Reply {
-    match failure {
-        Failure::Cancelled => Reply::new(501, Enhanced(5, 0, 0), "Cancelled"),
-        Failure::NotBase64 => Reply::new(501, Enhanced(5, 5, 2), "This is not base64"),
-        Failure::TooLong => Reply::new(500, Enhanced(5, 5, 6), "The line is too long"),
-        Failure::Malformed => Reply::new(501, Enhanced(5, 5, 2), "This is not what the mechanism asks for"),
-    }
-}
-
-fn log_in(session: &mut Session, credentials: &Credentials) -> Option<Reply> {
-    let Role::Submission(Submission { auth, .. }) = &session.service.role else {
-        return Some(replies::not_here("Nobody logs in here"));
-    };
-    let user = credentials.authentication_id.as_str();
-    // RFC 4616 §2: nobody acts for somebody else here.
-    if credentials.authorization_id.as_ref().is_some_and(|other| !other.eq_ignore_ascii_case(user)) {
-        return Some(Reply::new(535, Enhanced(5, 7, 8), "Log in as yourself"));
-    }
-    let attempt = Attempt {
-        user,
-        password: credentials.password.as_str(),
-        protocol: session.service.protocol(),
-        address: session.peer.address,
-        fingerprint: None,
-        tls: session.peer.tls.as_ref().map(|tls| tls.version.as_str()),
-        now: session.timestamp(),
-    };
-    match auth.log_in(&attempt) {
-        Ok(login) => {
-            session.login = Some(auth.enter(login, session.peer.waker.clone()));
-            Some(Reply::new(235, Enhanced(2, 7, 0), "You are logged in"))
-        }
-        Err(LoginError::Rejected { delay_millis }) => {
-            session.delay(Reply::new(535, Enhanced(5, 7, 8), "Wrong user name or password"), delay_millis)
-        }
-        Err(LoginError::Throttled { delay_millis }) => {
-            session.delay(Reply::new(454, Enhanced(4, 7, 0), "Too many failed logins; try again later"), delay_millis)
-        }
-        Err(LoginError::Fault(_)) => {
-            Some(Reply::new(454, Enhanced(4, 7, 0), "Logins are not possible at the moment; try again later"))
-        }
+fn refusal(refusal: Refusal) -> Reply {
+    match refusal {
+        Refusal::NoSuchMechanism => Reply::new(504, Enhanced(5, 5, 4), "PLAIN and LOGIN are known here"),
+        Refusal::Cancelled => Reply::new(501, Enhanced(5, 0, 0), "Cancelled"),
+        Refusal::NotBase64 => Reply::new(501, Enhanced(5, 5, 2), "This is not base64"),
+        Refusal::TooLong => Reply::new(500, Enhanced(5, 5, 6), "The line is too long"),
+        Refusal::Malformed => Reply::new(501, Enhanced(5, 5, 2), "This is not what the mechanism asks for"),
+        Refusal::OtherIdentity => Reply::new(535, Enhanced(5, 7, 8), "Log in as yourself"),
+        Refusal::Wrong => Reply::new(535, Enhanced(5, 7, 8), "Wrong user name or password"),
+        Refusal::TooManyFailures => Reply::new(454, Enhanced(4, 7, 0), "Too many failed logins; try again later"),
+        Refusal::Busy => Reply::new(454, Enhanced(4, 7, 0), "Too many people log in at this moment; try again"),
+        Refusal::Fault => Reply::new(454, Enhanced(4, 7, 0), "Logins are not possible at the moment; try again later"),
     }
 }

@@ -61,7 +61,11 @@ fn by_password(visit: Visit, user: &str, password: &str) -> Result<Owner, Proble
     };
     let wrong =
         "The user name or the password is wrong. The API takes an application password; the page “Devices” makes one.";
-    match visit.site.auth().log_in(&attempt) {
+    let outcome = visit.site.auth().log_in(&attempt);
+    if let Err(error) = &outcome {
+        login::log::failed(Protocol::Web, attempt.address, user, login::log::why(error));
+    }
+    match outcome {
         Ok(login) if !login.main_password => {
             let (account, device) = (login.account, login.device);
             let mail = visit.site.auth().account_of(&login);
@@ -72,6 +76,7 @@ fn by_password(visit: Visit, user: &str, password: &str) -> Result<Owner, Proble
         Err(LoginError::Throttled { delay_millis }) => {
             Err(Problem::new(Kind::TooOften, "Too many wrong passwords; try again later.").after_millis(delay_millis))
         }
+        Err(LoginError::Busy { delay_millis }) => Err(Problem::busy().after_millis(delay_millis)),
         Err(LoginError::Fault(error)) => Err(error.into()),
     }
 }

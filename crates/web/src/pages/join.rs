@@ -188,6 +188,7 @@ pub(super) fn problem(error: OwnerError) -> Problem {
             Problem::new(Kind::TooOften, "There were too many attempts. Wait some minutes, then try again.")
                 .after_millis(delay_millis)
         }
+        OwnerError::Login(LoginError::Busy { delay_millis }) => Problem::busy().after_millis(delay_millis),
         OwnerError::Login(LoginError::Fault(error)) | OwnerError::Store(error) => error.into(),
     }
 }

@@ -6,6 +6,7 @@ use crate::cookie::Cookie;
 use crate::form::Fields;
 use crate::frame::Frame;
 use crate::path::OwnPath;
+use crate::problem::Problem;
 use crate::route::{Handler, Route};
 use crate::token;
 use crate::visit::{Owner, Visit};
@@ -13,6 +14,7 @@ use askama::Template;
 use auth::{LoginError, WebAttempt};
 use axum::http::StatusCode;
 use axum::http::header::{HeaderName, USER_AGENT};
+use store::Protocol;
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/login", Handler::Anybody(show)),
@@ -57,7 +59,12 @@ fn log_in(visit: &Visit, fields: &Fields) -> Outcome {
         program: program.as_deref(),
         now: visit.now,
     };
-    match visit.site.auth().web().log_in(&attempt) {
+    let outcome = visit.site.auth().web().log_in(&attempt);
+    match &outcome {
+        Ok(login) => login::log::succeeded_on_pages(attempt.address, &login.session),
+        Err(error) => login::log::failed(Protocol::Web, attempt.address, user, login::log::why(error)),
+    }
+    match outcome {
         Ok(login) => {
             let answer = Answer::see_other(&next).with_cookie(&Cookie::Session.set(visit.is_secure(), &login.token));
             Ok(answer.with_cookie(&Cookie::Visitor.remove(visit.is_secure())))
@@ -68,6 +75,7 @@ fn log_in(visit: &Visit, fields: &Fields) -> Outcome {
         Err(LoginError::Throttled { delay_millis }) => {
             Ok(page(visit, &next, (user, Some(Failed::TooOften)))?.after_millis(delay_millis))
         }
+        Err(LoginError::Busy { delay_millis }) => Err(Problem::busy().after_millis(delay_millis)),
         Err(LoginError::Fault(error)) => Err(error.into()),
     }
 }

@@ -1,0 +1,294 @@
+//! What is said until it is known who somebody claims to be, and while that is looked into. Pure.
+
+use auth::LoginError;
+use sasl::{Credentials, Exchange, Failure, Mechanism, Password, Progress};
+
+/// So many logins may fail on one connection; the last of them ends it. What is refused for load is no failure.
+pub const FAILURES_MAX: u32 = 5;
+/// A client may send so many octets while it waits for the answer to a login; more end the connection. RFC 4954 §4 and
+/// RFC 5034 §4: it should send none.
+pub const UNREAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Why somebody is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A mechanism that is not known here.
+    NoSuchMechanism,
+    /// The client gave up.
+    Cancelled,
+    /// A line is not base64.
+    NotBase64,
+    /// A line, the user name or the password is too long.
+    TooLong,
+    /// A part is missing, or there is one too many.
+    Malformed,
+    /// It wants to act for somebody else.
+    OtherIdentity,
+    /// The user name or the password is wrong, or the account is disabled: a stranger does not learn which.
+    Wrong,
+    /// Too many logins failed from there; this one was not tried.
+    TooManyFailures,
+    /// Too many logins wait at this moment; this one was not tried, and no fault of the client's.
+    Busy,
+    /// Ours.
+    Fault,
+}
+
+/// What is to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Why not.
+    pub refusal: Refusal,
+    /// It was the last one: after it the connection ends.
+    pub is_last: bool,
+}
+
+/// What follows from what the client said.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Said {
+    /// This is sent (base64, may be empty), and a line of the client's follows.
+    Challenge(String),
+    /// Who it claims to be is known, and is to be looked into.
+    Check,
+    /// No.
+    Refused(Answer),
+}
+
+/// The logins of one connection.
+#[derive(Default)]
+pub struct Conversation {
+    stage: Stage,
+    failures: u32,
+    unread_bytes: usize,
+}
+
+#[derive(Default)]
+enum Stage {
+    #[default]
+    Quiet,
+    /// A line of the client's is to come.
+    Exchange(Exchange),
+    /// It is being looked into.
+    Checking(Credentials),
+    /// The answer waits until then, on the monotonic clock: it slows guessing down.
+    HeldBack { until: u64, refusal: Refusal },
+}
+
+impl Conversation {
+    /// Begins an exchange. `initial` is the initial response: base64, `=` for an empty one.
+    pub fn begin(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Said {
+        match Mechanism::from_name(mechanism) {
+            Some(mechanism) => self.progress(Exchange::start(mechanism, initial)),
+            None => Said::Refused(self.refuse(Refusal::NoSuchMechanism)),
+        }
+    }
+
+    /// Takes a line of an exchange, or what was wrong with it as a line.
+    pub fn line(&mut self, line: Result<&[u8], Failure>) -> Said {
+        match (std::mem::take(&mut self.stage), line) {
+            (Stage::Exchange(exchange), Ok(line)) => self.progress(exchange.respond(line)),
+            (_, Err(failure)) => Said::Refused(self.refuse(failure.into())),
+            (Stage::Quiet | Stage::Checking(_) | Stage::HeldBack { .. }, Ok(_)) => {
+                Said::Refused(self.refuse(Refusal::Malformed))
+            }
+        }
+    }
+
+    /// A name and a password came without an exchange.
+    pub fn password(&mut self, user: &str, password: &str) -> Said {
+        let (authentication_id, password) = (user.to_owned(), Password::new(password));
+        self.check(Credentials { authorization_id: None, authentication_id, password })
+    }
+
+    fn progress(&mut self, progress: Progress) -> Said {
+        match progress {
+            Progress::Challenge(challenge, exchange) => {
+                self.stage = Stage::Exchange(exchange);
+                Said::Challenge(challenge)
+            }
+            Progress::Done(credentials) if acts_for_another(&credentials) => {
+                Said::Refused(self.refuse(Refusal::OtherIdentity))
+            }
+            Progress::Done(credentials) => self.check(credentials),
+            Progress::Failed(failure) => Said::Refused(self.refuse(failure.into())),
+        }
+    }
+
+    fn check(&mut self, credentials: Credentials) -> Said {
+        self.stage = Stage::Checking(credentials);
+        self.unread_bytes = 0;
+        Said::Check
+    }
+
+    /// Who it claims to be, while that is looked into.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&Credentials> {
+        match &self.stage {
+            Stage::Checking(credentials) => Some(credentials),
+            Stage::Quiet | Stage::Exchange(_) | Stage::HeldBack { .. } => None,
+        }
+    }
+
+    /// Not, at once.
+    pub fn refuse(&mut self, refusal: Refusal) -> Answer {
+        self.stage = Stage::Quiet;
+        self.failures += u32::from(refusal.is_failure());
+        Answer { refusal, is_last: refusal.is_failure() && self.failures >= FAILURES_MAX }
+    }
+
+    /// Not, but the answer waits until `until`.
+    pub fn hold_back(&mut self, refusal: Refusal, until: u64) {
+        self.stage = Stage::HeldBack { until, refusal };
+    }
+
+    /// The answer that was held back, once its time has come.
+    pub fn due(&mut self, now: u64) -> Option<Answer> {
+        match self.stage {
+            Stage::HeldBack { until, refusal } if now >= until => Some(self.refuse(refusal)),
+            Stage::HeldBack { .. } | Stage::Quiet | Stage::Exchange(_) | Stage::Checking(_) => None,
+        }
+    }
+
+    /// When an answer that is held back is due.
+    #[must_use]
+    pub fn until(&self) -> Option<u64> {
+        match self.stage {
+            Stage::HeldBack { until, .. } => Some(until),
+            Stage::Quiet | Stage::Exchange(_) | Stage::Checking(_) => None,
+        }
+    }
+
+    /// Whether the client waits for an answer: nothing else of it is looked at.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self.stage, Stage::Checking(_) | Stage::HeldBack { .. })
+    }
+
+    /// So many octets came.
+    pub fn heard(&mut self, bytes: usize) {
+        if self.is_busy() {
+            self.unread_bytes = self.unread_bytes.saturating_add(bytes);
+        }
+    }
+
+    /// Whether the client has sent too much while it waits.
+    #[must_use]
+    pub fn is_flooded(&self) -> bool {
+        self.is_busy() && self.unread_bytes > UNREAD_BYTES_MAX
+    }
+
+    /// What was begun does not count: the client was let in, or TLS began. What failed was nevertheless a failure.
+    pub fn begin_anew(&mut self) {
+        self.stage = Stage::Quiet;
+    }
+}
+
+/// RFC 4616 §2: nobody acts for somebody else here. Names in another case are the same name, as at the login itself.
+fn acts_for_another(credentials: &Credentials) -> bool {
+    let folded = |name: &str| name.trim().to_lowercase();
+    let Some(other) = &credentials.authorization_id else { return false };
+    !other.is_empty() && folded(other) != folded(&credentials.authentication_id)
+}
+
+impl Refusal {
+    /// Whether it is the client's: the others are ours.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        match self {
+            Self::NoSuchMechanism
+            | Self::Cancelled
+            | Self::NotBase64
+            | Self::TooLong
+            | Self::Malformed
+            | Self::OtherIdentity
+            | Self::Wrong
+            | Self::TooManyFailures => true,
+            Self::Busy | Self::Fault => false,
+        }
+    }
+
+    /// In the log.
+    #[must_use]
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::NoSuchMechanism => "no such mechanism",
+            Self::Cancelled => "cancelled",
+            Self::NotBase64 => "not base64",
+            Self::TooLong => "too long",
+            Self::Malformed => "malformed",
+            Self::OtherIdentity => "acts for another",
+            Self::Wrong => "wrong name or password",
+            Self::TooManyFailures => "too many failures",
+            Self::Busy => "load",
+            Self::Fault => "fault",
+        }
+    }
+}
+
+impl From<&LoginError> for Refusal {
+    fn from(error: &LoginError) -> Self {
+        match error {
+            LoginError::Rejected { .. } => Self::Wrong,
+            LoginError::Throttled { .. } => Self::TooManyFailures,
+            LoginError::Busy { .. } => Self::Busy,
+            LoginError::Fault(_) => Self::Fault,
+        }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Cancelled => Self::Cancelled,
+            Failure::NotBase64 => Self::NotBase64,
+            Failure::TooLong => Self::TooLong,
+            Failure::Malformed => Self::Malformed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_act_for_whom() {
+        let check = |authorization: Option<&str>, expected: bool| {
+            let initial = sasl::client::plain(authorization, "Alice@example.org", "pw");
+            let mut conversation = Conversation::default();
+            let is_let_on = conversation.begin("plain", Some(initial.as_bytes())) == Said::Check;
+            assert_eq!(is_let_on, expected, "{authorization:?}");
+        };
+        check(None, true);
+        check(Some("Alice@example.org"), true);
+        check(Some("alice@EXAMPLE.org"), true);
+        check(Some("bob@example.org"), false);
+        check(Some("alice"), false);
+    }
+
+    #[test]
+    fn the_last_failure_ends_it_and_load_is_none() {
+        let mut conversation = Conversation::default();
+        for n in 1..=FAILURES_MAX {
+            conversation.password("alice", "wrong");
+            assert!(!conversation.refuse(Refusal::Busy).is_last);
+            conversation.password("alice", "wrong");
+            conversation.hold_back(Refusal::Wrong, 10);
+            assert_eq!((conversation.due(9), conversation.until()), (None, Some(10)));
+            assert_eq!(conversation.due(10), Some(Answer { refusal: Refusal::Wrong, is_last: n == FAILURES_MAX }));
+        }
+    }
+
+    #[test]
+    fn what_comes_while_the_client_waits_is_bounded() {
+        let mut conversation = Conversation::default();
+        conversation.heard(2 * UNREAD_BYTES_MAX);
+        assert!(!conversation.is_flooded(), "nothing is under way");
+        conversation.password("alice", "wrong");
+        conversation.heard(UNREAD_BYTES_MAX);
+        assert!(!conversation.is_flooded());
+        conversation.hold_back(Refusal::Wrong, 10);
+        conversation.heard(1);
+        assert!(conversation.is_flooded());
+    }
+}

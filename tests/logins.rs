@@ -1,0 +1,287 @@
+//! A login is the same over SMTP, POP3 and IMAP: one table of what is said, and how each of them answers.
+
+use auth::{Attempt, Auth, AuthOptions, PasswordCost};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use login::{FAILURES_MAX, Refusal, UNREAD_BYTES_MAX};
+use session::{Moment, Peer, Session, Step};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
+use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
+use store::{Protocol, Store};
+
+const ALICE: &str = "Alice@example.org";
+const PASSWORD: &str = "correct horse battery";
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const PROTOCOLS: [Protocol; 3] = [Protocol::Imap, Protocol::Pop3, Protocol::Submission];
+
+/// How a login ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    LetIn,
+    No(Refusal),
+    /// The connection ended for what was sent while an answer waited.
+    Flooded,
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+fn server() -> Auth {
+    let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+    let options = AuthOptions { cost: PasswordCost::LEAST, verifications_at_once: 1, ..AuthOptions::default() };
+    let auth = Auth::open(store, [7; 32], options).unwrap();
+    auth.directory().add_domain("example.org").unwrap();
+    auth.directory().add_account(ALICE, PASSWORD, "", SIM_EPOCH).unwrap();
+    auth
+}
+
+struct Client {
+    protocol: Protocol,
+    session: Box<dyn Session>,
+    now: Moment,
+    last: Step,
+    woken: Arc<Woken>,
+    answers: String,
+}
+
+impl Client {
+    fn connect(auth: &Auth, protocol: Protocol) -> Self {
+        let woken = Arc::<Woken>::default();
+        let peer = Peer { address: HERE, port: 9, tls: None, waker: Arc::clone(&woken).into() };
+        let hostname = String::from("mail.example.org");
+        let session: Box<dyn Session> = match protocol {
+            Protocol::Imap => {
+                let (auth, limits) = (auth.clone(), imapd::Limits::default());
+                let spool = store_objects::Spool::new(
+                    std::env::temp_dir().join("pillarbox-test-spool"),
+                    store_objects::SpoolLimits { bytes_max: u64::MAX, per_holder_max: u64::MAX },
+                );
+                let (tls_available, message_bytes_max) = (true, 1000);
+                let service = imapd::Service { auth, hostname, tls_available, message_bytes_max, limits, spool };
+                Box::new(imapd::Session::new(Arc::new(service), peer))
+            }
+            Protocol::Pop3 => {
+                let (auth, login_delay) = (auth.clone(), pop3d::LoginDelay::new(0));
+                let service = pop3d::Service { auth, hostname, tls_available: true, login_delay };
+                Box::new(pop3d::Session::new(Arc::new(service), peer))
+            }
+            _ => {
+                let common = smtpd::Common {
+                    delivery: delivery::Delivery::new(auth.clone(), &hostname),
+                    hostname,
+                    limits: smtpd::Limits::default(),
+                    budget: smtpd::Budget::new(1024 * 1024, 1024 * 1024),
+                    starttls: true,
+                };
+                Box::new(smtpd::Session::new(smtpd::Service::submission(common, auth.clone(), None), peer))
+            }
+        };
+        let now = Moment { unix_millis: SIM_EPOCH.0, monotonic_millis: 1_000 };
+        let mut client = Self { protocol, session, now, last: Step::Wait, woken, answers: String::new() };
+        client.step();
+        if protocol == Protocol::Submission {
+            client.say("EHLO c\r\n");
+        }
+        client.answers.clear();
+        client
+    }
+
+    fn step(&mut self) {
+        loop {
+            let mut output = Vec::new();
+            self.last = self.session.step(self.now, &mut output);
+            self.answers.push_str(&String::from_utf8(output).unwrap());
+            if self.last != Step::Flush {
+                return;
+            }
+        }
+    }
+
+    fn say(&mut self, octets: &str) {
+        self.session.receive(octets.as_bytes());
+        self.step();
+    }
+
+    /// Begins with AUTH, and goes on with these lines of base64.
+    fn authenticate(&mut self, mechanism: &str, lines: &[&str]) {
+        let verb = if self.protocol == Protocol::Imap { "a AUTHENTICATE" } else { "AUTH" };
+        self.say(&format!("{verb} {mechanism}\r\n"));
+        for line in lines {
+            self.say(&format!("{line}\r\n"));
+        }
+    }
+
+    /// Waits for an answer that is held back; how it ended.
+    fn ended(&mut self) -> Ended {
+        let before = self.now.monotonic_millis;
+        while self.refusal().is_none() && !self.is_in() && self.last == Step::Wait {
+            let until = self.session.deadline_millis().unwrap();
+            assert!(
+                until > self.now.monotonic_millis && until <= before + 8_000,
+                "{:?} {}",
+                self.protocol,
+                self.answers
+            );
+            self.now = self.now.plus_millis(until - self.now.monotonic_millis);
+            self.step();
+        }
+        match self.refusal() {
+            _ if self.is_in() => Ended::LetIn,
+            Some(refusal) => Ended::No(refusal),
+            None => Ended::Flooded,
+        }
+    }
+
+    fn is_in(&self) -> bool {
+        let word = match self.protocol {
+            Protocol::Imap => "a OK [CAPABILITY ",
+            Protocol::Pop3 => "+OK 0 messages",
+            _ => "235 2.7.0 ",
+        };
+        self.answers.contains(word)
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        let all = [
+            (Refusal::NoSuchMechanism, ["a NO [CANNOT] ", "-ERR No such mechanism", "504 5.5.4 "]),
+            (Refusal::Cancelled, ["a BAD Cancelled", "-ERR Cancelled", "501 5.0.0 "]),
+            (Refusal::NotBase64, ["a BAD Not base64", "-ERR That is not base64", "501 5.5.2 This is not base64"]),
+            (
+                Refusal::TooLong,
+                ["a NO [AUTHENTICATIONFAILED] The response is too", "-ERR That is too long", "500 5.5.6 "],
+            ),
+            (
+                Refusal::Malformed,
+                ["a NO [AUTHENTICATIONFAILED] The response has", "-ERR That is not what", "501 5.5.2 This is not what"],
+            ),
+            (Refusal::OtherIdentity, ["a NO [AUTHORIZATIONFAILED] ", "-ERR [AUTH] Log in as", "535 5.7.8 Log in as"]),
+            (Refusal::Wrong, ["a NO [AUTHENTICATIONFAILED] Wrong", "-ERR [AUTH] The user", "535 5.7.8 Wrong"]),
+            (
+                Refusal::TooManyFailures,
+                ["a NO [UNAVAILABLE] Too many failed", "-ERR [SYS/TEMP] Too many failed", "454 4.7.0 Too many failed"],
+            ),
+            (
+                Refusal::Busy,
+                ["a NO [UNAVAILABLE] Too many people", "-ERR [SYS/TEMP] Too many people", "454 4.7.0 Too many people"],
+            ),
+        ];
+        let at = PROTOCOLS.iter().position(|protocol| *protocol == self.protocol).unwrap();
+        let lines = || self.answers.split("\r\n").collect::<Vec<_>>();
+        all.into_iter()
+            .find(|(_, words)| lines().iter().any(|line| line.starts_with(words[at])))
+            .map(|(found, _)| found)
+    }
+}
+
+fn attempt(user: &str) -> Attempt<'_> {
+    let (password, protocol, now) = (PASSWORD, Protocol::Imap, SIM_EPOCH);
+    Attempt { user, password, protocol, address: HERE, fingerprint: None, tls: None, now }
+}
+
+fn base64(text: &str) -> String {
+    BASE64_STANDARD.encode(text)
+}
+
+#[test]
+fn the_same_conversation_was_written_three_times_and_had_drifted() {
+    let plain = |authorization: &str, password: &str| base64(&format!("{authorization}\0{ALICE}\0{password}"));
+    let check = |what: &str, mechanism: &str, lines: &[&str], expected: Ended| {
+        for protocol in PROTOCOLS {
+            let auth = server();
+            let mut client = Client::connect(&auth, protocol);
+            client.authenticate(mechanism, lines);
+            assert_eq!(client.ended(), expected, "{what} over {protocol:?}: {}", client.answers);
+            assert_eq!(client.last, Step::Wait, "{what} over {protocol:?}");
+        }
+    };
+    let no = Ended::No;
+    check("right", "PLAIN", &[&plain("", PASSWORD)], Ended::LetIn);
+    check("at once", &format!("plain {}", plain("", PASSWORD)), &[], Ended::LetIn);
+    check("LOGIN", "LOGIN", &[&base64(ALICE), &base64(PASSWORD)], Ended::LetIn);
+    check("wrong", "PLAIN", &[&plain("", "wrong horse")], no(Refusal::Wrong));
+    check("nobody", "LOGIN", &[&base64("nobody"), &base64(PASSWORD)], no(Refusal::Wrong));
+    check("authzid equal", "PLAIN", &[&plain(ALICE, PASSWORD)], Ended::LetIn);
+    check("authzid in another case", "PLAIN", &[&plain("alice@EXAMPLE.org", PASSWORD)], Ended::LetIn);
+    check("authzid of another", "PLAIN", &[&plain("bob@example.org", PASSWORD)], no(Refusal::OtherIdentity));
+    check("cancelled", "PLAIN", &["*"], no(Refusal::Cancelled));
+    check("cancelled late", "LOGIN", &[&base64(ALICE), "*"], no(Refusal::Cancelled));
+    check("garbage", "PLAIN", &["???"], no(Refusal::NotBase64));
+    check("part missing", "PLAIN", &[&base64("no NUL")], no(Refusal::Malformed));
+    check("nothing", "PLAIN =", &[], no(Refusal::Malformed));
+    check("too long a password", "PLAIN", &[&plain("", &"x".repeat(1025))], no(Refusal::TooLong));
+    check("too long a line", "PLAIN", &[&"A".repeat(20_000)], no(Refusal::TooLong));
+    check("no such mechanism", "CRAM-MD5", &[], no(Refusal::NoSuchMechanism));
+}
+
+#[test]
+fn the_fifth_failure_ends_the_connection_whatever_it_was_and_whatever_is_spoken() {
+    let wrong = base64(&format!("\0{ALICE}\0wrong horse"));
+    for protocol in PROTOCOLS {
+        for line in [wrong.as_str(), "*", "???"] {
+            let auth = server();
+            let mut client = Client::connect(&auth, protocol);
+            for n in 1..=FAILURES_MAX {
+                client.answers.clear();
+                client.authenticate("PLAIN", &[line]);
+                assert_ne!(client.ended(), Ended::LetIn);
+                let expected = if n < FAILURES_MAX { Step::Wait } else { Step::Close };
+                assert_eq!(client.last, expected, "{n} of {line} over {protocol:?}: {}", client.answers);
+            }
+        }
+    }
+}
+
+#[test]
+fn pop3_read_without_a_bound_while_a_rejection_was_held_back() {
+    for protocol in PROTOCOLS {
+        for (more, expected) in [(0, Ended::No(Refusal::Wrong)), (1, Ended::Flooded)] {
+            let auth = server();
+            let mut client = Client::connect(&auth, protocol);
+            client.authenticate("PLAIN", &[&base64(&format!("\0{ALICE}\0wrong horse"))]);
+            let piece = "x".repeat(16 * 1024);
+            for _ in 0..UNREAD_BYTES_MAX / piece.len() {
+                client.say(&piece);
+                assert_eq!(client.last, Step::Wait, "{protocol:?}");
+            }
+            client.say(&piece[..more]);
+            assert_eq!(client.ended(), expected, "{more} over {protocol:?}: {}", client.answers);
+        }
+    }
+}
+
+#[test]
+fn who_has_to_wait_is_told_to_wait_and_neither_refused_nor_called_wrong() {
+    for protocol in PROTOCOLS {
+        let auth = server();
+        let holder = auth.queue(&attempt("holder"), Waker::noop().clone()).unwrap();
+        let mut client = Client::connect(&auth, protocol);
+        client.authenticate("PLAIN", &[&base64(&format!("\0{ALICE}\0{PASSWORD}"))]);
+        // What is sent meanwhile is not looked at.
+        client.say(if protocol == Protocol::Imap { "b NOOP\r\n" } else { "NOOP\r\n" });
+        assert!(client.last == Step::Wait && client.refusal().is_none() && !client.is_in(), "{}", client.answers);
+        assert!(!client.woken.0.load(Ordering::SeqCst));
+        drop(holder);
+        assert!(client.woken.0.load(Ordering::SeqCst), "it is called");
+        client.step();
+        assert!(client.is_in(), "{protocol:?}: {}", client.answers);
+        drop(client);
+        // Full is what the line is when everybody waits.
+        let names: Vec<String> = (0..1000).map(|n| format!("user{n}")).collect();
+        let line: Vec<_> =
+            names.iter().map_while(|name| auth.queue(&attempt(name), Waker::noop().clone()).ok()).collect();
+        assert!(line.len() < names.len());
+        let mut client = Client::connect(&auth, protocol);
+        client.authenticate("PLAIN", &[&base64("\0bob@example.org\0whatever")]);
+        assert_eq!(client.ended(), Ended::No(Refusal::Busy), "{protocol:?}: {}", client.answers);
+        assert_eq!(client.last, Step::Wait, "it is no failure of the client");
+    }
+}
