@@ -3,7 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use server::clock::Clock;
 use server::config::{Config, markdown};
+use server::lifecycle::runtime;
+use server::setup::SetupError;
+use server::{Checked, Preparation};
 
 use super::place::{CONFIG_FILE, Place};
 use super::{Outcome, say};
@@ -20,8 +24,9 @@ pub(super) struct CheckConfig {
 }
 
 const EXAMPLES: &str = "\
-Every problem is told with file, line and key; without one the listeners are listed and the exit status is 0.
-Nothing is opened or changed: a server may run meanwhile.
+Every problem is told with file, line and key; then what `serve` needs is tried: certificate and key, the smarthost's
+password, the data directory, each port. Without a problem the listeners are listed and the exit status is 0.
+Nothing is made or changed. A server may run meanwhile: then its ports are not tried.
 
 Examples:
   pillarbox check-config /etc/pillarbox.toml
@@ -35,7 +40,17 @@ impl CheckConfig {
         }
         let file = self.file.as_deref().or(place.config.as_deref()).unwrap_or(Path::new(CONFIG_FILE));
         let config = Config::load(file)?;
+        let runtime = runtime()?;
+        let _context = runtime.enter();
+        let checked = Preparation::check(&config, Clock::start()).map_err(|problems| {
+            let text = SetupError::all(&problems).to_string();
+            SetupError::new(format!("{}: a server cannot be started with it:\n{text}", file.display()))
+        })?;
         say(&summary(&file.display().to_string(), &config));
+        match checked {
+            Checked::Ready => {}
+            Checked::Runs => say("A server runs on that data directory: ports were not tried.\n"),
+        }
         Ok(())
     }
 }

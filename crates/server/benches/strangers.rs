@@ -15,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use delivery::Delivery;
+use server::Preparation;
 use server::clock::Clock;
 use server::config::Config;
 use server::lifecycle::{DataDir, Running, runtime};
@@ -162,7 +163,8 @@ fn main() {
     fill(&stores.store.account(ids[0]), messages);
     let delivery = Delivery::new(stores.auth.clone(), &config.hostname);
     let services = Services::new(&config, &stores, delivery, clock).unwrap();
-    let running = Running::start(&config, clock, &|service| services.speaks(service)).unwrap();
+    let prepared = Preparation::new(&config, clock).unwrap();
+    let running = Running::start(&config, prepared, clock, &|service| services.speaks(service)).unwrap();
     let bench = Bench { addresses: running.addresses().to_vec() };
 
     println!("{messages} messages\n{:<34}{:>11} {:>12} {:>12} {:>12}", "", "took", "NOOP", "APPEND", "POP3 greets");

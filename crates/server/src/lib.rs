@@ -13,6 +13,7 @@ pub mod http;
 pub mod lifecycle;
 pub mod listen;
 pub mod post;
+mod preparation;
 mod private_file;
 mod run;
 pub mod service;
@@ -22,4 +23,5 @@ pub mod stores;
 pub mod tls;
 pub mod trial;
 
+pub use preparation::{Checked, Preparation};
 pub use run::run;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use delivery::Delivery;
 use tracing::{info, warn};
 
+use crate::Preparation;
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -34,13 +35,16 @@ pub fn run(
     // From here on a signal is a stop in good order.
     let mut signals = Signals::listen()?;
     let clock = Clock::start();
+    // Before anything is made: a start that fails leaves nothing behind.
+    let mut prepared = Preparation::new(config, clock).map_err(|problems| SetupError::all(&problems))?;
+    let smarthost = prepared.smarthost.take();
     let data_dir = DataDir::open(&config.data_dir)?;
     let stores = Stores::open(&data_dir, config)?;
     let delivery = Delivery::new(stores.auth.clone(), &config.hostname);
     let services = Services::new(config, &stores, delivery.clone(), clock)?;
-    let running = Running::start(config, clock, &|service| services.speaks(service))?;
+    let running = Running::start(config, prepared, clock, &|service| services.speaks(service))?;
     services.offer(&config.hostname, running.addresses());
-    let outbound = Outbound::start(config, &stores, delivery, clock)?;
+    let outbound = Outbound::start(smarthost, &stores, delivery, clock)?;
     let control = ControlSocket::open(&data_dir)?;
     let offered = offered(&config.hostname, running.addresses());
     let admin = Arc::new(Admin::new(stores.clone(), clock).offering(offered));

@@ -16,6 +16,12 @@ impl SetupError {
         Self { text: text.into() }
     }
 
+    /// All of them, a line each.
+    #[must_use]
+    pub fn all(problems: &[Self]) -> Self {
+        Self::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+
     /// `action` (such as "read") failed on `path`; `advice` says what to do.
     pub(crate) fn file(action: &str, path: &Path, error: &io::Error, advice: &str) -> Self {
         Self::new(format!("cannot {action} {}: {}; {advice}", path.display(), reason(error)))

@@ -313,10 +313,36 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
             format!("{address} can be reached from elsewhere, where passwords need TLS; give 127.0.0.1 or [::1]");
         found.push(("listen.http", text));
     }
+    found.extend(taken_twice(config));
     if config.listen.values().all(Vec::is_empty) {
         found.push(("listen", "switches every service off; give at least one an address".to_owned()));
     }
     found
+}
+
+/// Addresses that two services, or one twice, would listen on.
+fn taken_twice(config: &Config) -> Vec<(&'static str, String)> {
+    let all = config.addresses();
+    let mut found = Vec::new();
+    for (at, (service, address)) in all.iter().enumerate() {
+        let before = all.iter().take(at).find(|(_, other)| overlap(*address, *other));
+        let Some((other_service, other)) = before else { continue };
+        let key = format!("listen.{service}");
+        let Some(option) = OPTIONS.iter().find(|option| option.key == key) else { continue };
+        let text = format!(
+            "has {address}, but listen.{other_service} has {other} already (of what the file leaves out, the default \
+             counts); give each a port of its own"
+        );
+        found.push((option.key, text));
+    }
+    found
+}
+
+/// Whether one of them takes what the other one listens on. `[::]` stands for IPv4 too.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let all = |a: SocketAddr, b: SocketAddr| a.ip().is_unspecified() && (a.is_ipv6() || b.is_ipv4());
+    // Port 0 is one that the system chooses.
+    one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || all(one, other) || all(other, one))
 }
 
 /// The ports that IANA has assigned, on all addresses. LMTP has none.

@@ -328,6 +328,34 @@ mod tests {
     }
 
     #[test]
+    fn the_same_port_twice_is_no_valid_file() {
+        fn check(text: &str, expected: &str) {
+            assert_eq!(read(&format!("[listen]\n{text}")).err().unwrap_or_default(), expected, "{text}");
+        }
+        let advice = "already (of what the file leaves out, the default counts); give each a port of its own";
+        let imaps = |address: &str| format!("3:1: `listen.imaps` has {address}, but listen.imap has");
+        let twice = |one: &str, other: &str| format!("imap = ['{one}']\nimaps = ['{other}']");
+        for (one, other) in [
+            ("127.0.0.1:1143", "127.0.0.1:1143"),
+            ("0.0.0.0:1143", "127.0.0.1:1143"),
+            ("[::]:1143", "127.0.0.1:1143"),
+            ("[::1]:1143", "[::]:1143"),
+        ] {
+            check(&twice(one, other), &format!("{} {one} {advice}", imaps(other)));
+        }
+        for (one, other) in [
+            ("127.0.0.1:1143", "127.0.0.1:1144"),
+            ("127.0.0.1:1143", "127.0.0.2:1143"),
+            ("0.0.0.0:1143", "[::1]:1143"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+        ] {
+            check(&twice(one, other), "");
+        }
+        let smtp = format!("0:0: `listen.submission` has [::]:587, but listen.smtp has 127.0.0.1:587 {advice}");
+        check("smtp = ['127.0.0.1:587']", &smtp);
+    }
+
+    #[test]
     fn all_problems_are_told_at_once() {
         let error = read("zzz = 1\n[listen]\nimap = 1\n[log]\nlevel = 1\n").unwrap_err();
         let lines: Vec<&str> = error.lines().map(|line| line.split(':').next().unwrap()).collect();

@@ -1,11 +1,14 @@
 //! The data directory: made for the server's user only, marked with its format, used by one process at a time.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
+
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 use super::disk::{Disk, RESERVE};
 use crate::private_file;
@@ -22,6 +25,7 @@ const FORMAT: u32 = 1;
 const NOT_FOREIGN: [&str; 4] = ["pillarbox.format.new", LOCK, RESERVE, "lost+found"];
 /// A marker is one short line.
 const MARKER_BYTES_MAX: u64 = 256;
+const ADVICE_TO_MAKE: &str = "choose another data_dir, or make the directory and give it to the server's user";
 
 /// A data directory that nobody else uses as long as this lives.
 #[derive(Debug)]
@@ -54,6 +58,40 @@ impl DataDir {
         self.disk.clone()
     }
 
+    /// Whether [`DataDir::open`] would take the directory at `path`, as far as that can be seen without changing anything.
+    ///
+    /// # Errors
+    /// As [`DataDir::open`], but that it is in use: [`DataDir::owner`].
+    pub fn check(path: &Path) -> Result<(), SetupError> {
+        if !path.exists() {
+            let above = path.ancestors().skip(1).find(|above| above.exists()).unwrap_or(Path::new("."));
+            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+            let can_be_made = if above.is_dir() { may_write(above) } else { Err(ErrorKind::NotADirectory.into()) };
+            return can_be_made
+                .map_err(|error| SetupError::file("create the data directory", path, &error, ADVICE_TO_MAKE));
+        }
+        check_not_foreign(path)?;
+        if let Some(text) = read_marker(path)? {
+            check_format(path, &text)?;
+        }
+        may_write(path).map_err(|error| SetupError::file("write the data directory", path, &error, ADVICE_TO_MAKE))
+    }
+
+    /// Another process uses the directory at `path`: whose number that is, as far as it can be told.
+    #[must_use]
+    pub fn owner(path: &Path) -> Option<String> {
+        let lock = File::open(path.join(LOCK)).ok()?;
+        matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| owner(&lock))
+    }
+
+    /// What is said when `owner` uses the directory at `path`.
+    pub(crate) fn in_use(path: &Path, owner: &str) -> SetupError {
+        SetupError::new(format!(
+            "{} is in use by another Pillarbox{owner}; stop that one first or choose another data_dir",
+            path.display()
+        ))
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -62,12 +100,19 @@ impl DataDir {
 }
 
 fn make(path: &Path) -> Result<(), SetupError> {
-    let advice = "choose another data_dir, or make the directory and give it to the server's user";
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|error| SetupError::file("create the data directory", path, &error, advice))
+        .map_err(|error| SetupError::file("create the data directory", path, &error, ADVICE_TO_MAKE))
+}
+
+/// A directory may be read-only for everybody; that is for the store to say.
+fn may_write(directory: &Path) -> io::Result<()> {
+    match access(directory, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) | Err(Errno::ROFS) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A directory with other things in it is not touched.
@@ -104,15 +149,7 @@ fn lock(path: &Path) -> Result<File, SetupError> {
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut owner = String::new();
-            // Only to name the process; without it the sentence is still true.
-            let _unnamed = (&lock).take(MARKER_BYTES_MAX).read_to_string(&mut owner);
-            let owner = owner.trim();
-            let owner = if owner.is_empty() { String::new() } else { format!(" (process {owner})") };
-            return Err(SetupError::new(format!(
-                "{} is in use by another Pillarbox{owner}; stop that one first or choose another data_dir",
-                path.display()
-            )));
+            return Err(DataDir::in_use(path, &owner(&lock)));
         }
         Err(TryLockError::Error(error)) => {
             return Err(SetupError::file("lock", &file, &error, "the file system must support file locks"));
@@ -123,18 +160,33 @@ fn lock(path: &Path) -> Result<File, SetupError> {
     Ok(lock)
 }
 
-/// Reads the marker, or writes it into a new directory.
+/// Who holds the lock, only to name the process: without it the sentence is still true.
+fn owner(lock: &File) -> String {
+    let mut owner = String::new();
+    let _unnamed = lock.take(MARKER_BYTES_MAX).read_to_string(&mut owner);
+    let owner = owner.trim();
+    if owner.is_empty() { String::new() } else { format!(" (process {owner})") }
+}
+
+/// Checks the marker, or writes it into a new directory.
 fn check_marker(path: &Path) -> Result<(), SetupError> {
+    let Some(text) = read_marker(path)? else {
+        let file = path.join(MARKER);
+        return private_file::write(&file, format!("{NAME} {FORMAT}\n").as_bytes()).map_err(|error| {
+            SetupError::file("write", &file, &error, "the server's user must be able to write the data directory")
+        });
+    };
+    check_format(path, &text)
+}
+
+/// What the marker says; `None` where there is none.
+fn read_marker(path: &Path) -> Result<Option<String>, SetupError> {
     let file = path.join(MARKER);
     let mut text = String::new();
     match File::open(&file).and_then(|marker| marker.take(MARKER_BYTES_MAX).read_to_string(&mut text)) {
-        Ok(_) => check_format(path, &text),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            private_file::write(&file, format!("{NAME} {FORMAT}\n").as_bytes()).map_err(|error| {
-                SetupError::file("write", &file, &error, "the server's user must be able to write the data directory")
-            })
-        }
-        Err(error) if error.kind() == ErrorKind::InvalidData => check_format(path, ""),
+        Ok(_) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::InvalidData => Ok(Some(String::new())),
         Err(error) => Err(SetupError::file("read", &file, &error, "check who owns it")),
     }
 }

@@ -13,11 +13,12 @@ use tracing::{error, info, warn};
 
 use super::signals::{Request, Signals};
 use super::{raise_open_files, supervisor};
+use crate::Preparation;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::{Endpoint, Timeouts, Work};
 use crate::http::{HttpTimeouts, Pages, with_http};
-use crate::listen::{Admission, ConnectionLimits, Endpoints, accept, bind};
+use crate::listen::{Admission, ConnectionLimits, Endpoints, accept};
 use crate::service::Service;
 use crate::services::Speaks;
 use crate::setup::SetupError;
@@ -41,16 +42,25 @@ pub struct Running {
 }
 
 impl Running {
-    /// Loads the certificate, opens all listeners of `config` and serves them; `speaks` says what a service is
-    /// served with. The data directory must be there. Must be called on a multi-threaded runtime.
+    /// Serves the listeners that `prepared` has opened; `speaks` says what a service is served with. Without a certificate
+    /// from files an own one is loaded or made in the data directory, which must be there. Must be called on a multi-threaded
+    /// runtime.
     ///
     /// # Errors
-    /// A certificate or an address that cannot be used; then nothing listens.
-    pub fn start(config: &Config, clock: Clock, speaks: &dyn Fn(Service) -> Speaks) -> Result<Self, SetupError> {
-        let certificates = Certificates::load(config.certificate_source(), unix_seconds(clock))?;
+    /// A certificate that cannot be used; then nothing listens.
+    pub fn start(
+        config: &Config,
+        prepared: Preparation,
+        clock: Clock,
+        speaks: &dyn Fn(Service) -> Speaks,
+    ) -> Result<Self, SetupError> {
+        let certificates = match prepared.certificates {
+            Some(certificates) => certificates,
+            None => Certificates::load(config.certificate_source(), unix_seconds(clock))?,
+        };
         let tls = server_config(certificates.clone())?;
         let admission = Admission::new(affordable(config.connections));
-        let bound = bind(&config.addresses())?;
+        let bound = prepared.bound;
         let addresses = bound.iter().map(|bound| (bound.service, bound.address)).collect();
         let (stop, stopping) = watch::channel(false);
         let work = Work::start()?;
@@ -192,7 +202,9 @@ mod tests {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let _context = runtime.enter();
         let speaks = |service| Speaks::Sessions(Box::new(move |_| Box::new(Named(service))));
-        let running = Running::start(&config, Clock::start(), &speaks).unwrap();
+        let clock = Clock::start();
+        let prepared = Preparation::new(&config, clock).unwrap();
+        let running = Running::start(&config, prepared, clock, &speaks).unwrap();
         let addresses = running.addresses().to_vec();
         assert_eq!(addresses.len(), 2);
         for (service, address) in &addresses {

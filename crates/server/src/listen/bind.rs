@@ -24,9 +24,16 @@ pub struct Bound {
 /// Opens all `addresses`, or none. Must be called on a runtime.
 ///
 /// # Errors
-/// The first address that cannot be listened on, with what can be done about it.
-pub fn bind(addresses: &[(Service, SocketAddr)]) -> Result<Vec<Bound>, SetupError> {
-    addresses.iter().map(|(service, address)| bind_one(*service, *address)).collect()
+/// Each address that cannot be listened on, with what can be done about it.
+pub fn bind(addresses: &[(Service, SocketAddr)]) -> Result<Vec<Bound>, Vec<SetupError>> {
+    let (mut opened, mut problems) = (Vec::new(), Vec::new());
+    for (service, address) in addresses {
+        match bind_one(*service, *address) {
+            Ok(bound) => opened.push(bound),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(opened) } else { Err(problems) }
 }
 
 /// Whether this machine has the loopback address of IPv6.
@@ -92,7 +99,7 @@ mod tests {
         let _context = runtime.enter();
         let first = bind(&[(Service::Imap, "127.0.0.1:0".parse().unwrap())]).unwrap();
         let taken = first[0].address;
-        let error = bind(&[(Service::Pop3, taken)]).unwrap_err().to_string();
+        let error = bind(&[(Service::Pop3, taken)]).unwrap_err().remove(0).to_string();
         for part in ["pop3 cannot listen", &taken.to_string(), "address already in use", "listen.pop3", "ss -ltnp"] {
             assert!(error.contains(part), "{error:?} lacks {part:?}");
         }

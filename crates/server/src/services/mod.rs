@@ -26,6 +26,7 @@ use web::{Site, SiteOptions};
 pub use filling::tell_of_filling;
 pub use offered::offered;
 pub use outbound::Outbound;
+pub(crate) use outbound::target;
 pub use receipts::{tidy, tidy_receipts};
 pub use retention::keep_retention;
 pub use room::keep_room;

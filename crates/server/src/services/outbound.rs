@@ -29,8 +29,13 @@ impl Outbound {
     ///
     /// # Errors
     /// A smarthost that cannot be used as configured.
-    pub fn start(config: &Config, stores: &Stores, delivery: Delivery, clock: Clock) -> Result<Self, SetupError> {
-        let Some(smarthost) = &config.smarthost else { return Ok(Self(None)) };
+    pub fn start(
+        smarthost: Option<queue::Smarthost>,
+        stores: &Stores,
+        delivery: Delivery,
+        clock: Clock,
+    ) -> Result<Self, SetupError> {
+        let Some(smarthost) = smarthost else { return Ok(Self(None)) };
         let now = move || Timestamp(clock.now().unix_millis);
         let report = move |bounce: &Bounce| {
             let Bounce { recipient, content, handover, .. } = bounce;
@@ -39,7 +44,7 @@ impl Outbound {
                 ReportRefused::Never(why) => ReportError::Never(why),
             })
         };
-        let sender = Sender::start(stores.queue.clone(), target(config, smarthost)?, Arc::new(report), Arc::new(now))
+        let sender = Sender::start(stores.queue.clone(), smarthost, Arc::new(report), Arc::new(now))
             .map_err(|error| SetupError::new(format!("mail cannot go out: {error}; correct [smarthost]")))?;
         Ok(Self(Some(sender)))
     }
@@ -52,7 +57,11 @@ impl Outbound {
     }
 }
 
-fn target(config: &Config, smarthost: &Smarthost) -> Result<queue::Smarthost, SetupError> {
+/// The smarthost as the sender wants it, with its password read.
+///
+/// # Errors
+/// A password file that cannot be read.
+pub(crate) fn target(config: &Config, smarthost: &Smarthost) -> Result<queue::Smarthost, SetupError> {
     let on_loopback =
         smarthost.host == "localhost" || smarthost.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     let security = match smarthost.security {
