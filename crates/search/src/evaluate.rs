@@ -69,7 +69,7 @@ impl IndexTest {
             Self::Lacks(bits) => entry.flags.0 & bits.0 == 0,
             Self::Numbers(numbers) => numbers.contains(number),
             Self::Uids(uids) => uids.contains(entry.uid.0),
-            Self::Date(range) => range.contains(&entry.internal_date.0),
+            Self::Date(range) => range.contains(&entry.internal_date.as_internal_date().0),
             Self::Larger(octets) => u64::from(entry.size) > *octets,
             Self::Smaller(octets) => u64::from(entry.size) < *octets,
             Self::ModSeq(modseq) => entry.modseq >= *modseq,

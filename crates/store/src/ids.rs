@@ -75,6 +75,18 @@ impl AccountId {
     }
 }
 
+impl Timestamp {
+    /// As the date of a message that every reader can parse: programs that count in seconds from 1970 take what is before it
+    /// for an error (mbsync), and some end with the year 3000 (the C library of Windows), which is before what the grammar
+    /// ends with (RFC 9051 §9: four digits).
+    #[must_use]
+    pub fn as_internal_date(self) -> Self {
+        /// 3000-01-01T00:00:00Z.
+        const END: i64 = 376_200 * 24 * 3600 * 1000;
+        Self(self.0.clamp(0, END - 1))
+    }
+}
+
 impl Uid {
     /// The largest UID.
     pub const MAX: Self = Self(u32::MAX);

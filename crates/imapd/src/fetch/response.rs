@@ -245,7 +245,9 @@ impl Response {
             FetchItem::Uid => writer.uid(self.entry.uid.0),
             FetchItem::ModSeq => writer.modseq(self.entry.modseq.0),
             FetchItem::InternalDate => {
-                writer.internal_date(DateTime::from_unix_seconds(self.entry.internal_date.unix_seconds()));
+                // An earlier version kept what no reader can parse.
+                let date = self.entry.internal_date.as_internal_date();
+                writer.internal_date(DateTime::from_unix_seconds(date.unix_seconds()));
             }
             FetchItem::Rfc822Size => writer.rfc822_size(self.entry.size.into()),
             FetchItem::EmailId => writer.email_id(&self.entry.email.text()),

@@ -28,7 +28,7 @@ pub struct NewMessage {
     pub body: Vec<u8>,
     /// The flags that it begins with.
     pub flags: Flags,
-    /// INTERNALDATE.
+    /// INTERNALDATE; one that readers cannot parse becomes the nearest that they can ([`Timestamp::as_internal_date`]).
     pub internal_date: Timestamp,
 }
 
@@ -183,6 +183,7 @@ pub(super) fn store_new(
     let email = tx.next_email(actor.now)?;
     let flags = tx.flag_bits(mailbox, flags)?;
     let uid = tx.next_uid(mailbox)?;
+    let internal_date = internal_date.as_internal_date();
     let listed = Listed { uid, email, flags, internal_date, size: prepared.size };
     tx.put(key::body(email), prepared.body_record.clone());
     tx.put(key::summary(email), prepared.summary.clone());
