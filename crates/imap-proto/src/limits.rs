@@ -20,14 +20,15 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// For strangers: 8 KiB of line, 4 KiB of literals (so an APPEND before login is read to its end and refused as a command).
+    /// For strangers: an ID as large as RFC 2971 §3.3 lets it be (30 fields with names of 30 octets and values of 1,024),
+    /// quoted or in literals. A small APPEND before login is read to its end and refused as a command.
     #[must_use]
     pub const fn before_login() -> Self {
         Self {
-            line_bytes_max: 8 * 1024,
-            literal_bytes_max: 4 * 1024,
+            line_bytes_max: 36 * 1024,
+            literal_bytes_max: 32 * 1024,
             append_bytes_max: 4 * 1024,
-            literals_max: 4,
+            literals_max: 60,
             nesting_max: 8,
             ranges_max: 100,
             items_max: 100,

@@ -396,7 +396,7 @@ impl EnvelopeView for OneAddress {
         Some(b"<a@b>")
     }
     fn addresses(&self, field: AddressField) -> impl Iterator<Item = Address<'_>> {
-        let address = Address { name: None, mailbox: Some(b"a"), host: Some(b"b") };
+        let address = Address { mailbox: Some(b"a"), host: Some(b"b"), ..Address::default() };
         (field == AddressField::From).then_some(address).into_iter()
     }
 }

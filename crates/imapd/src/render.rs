@@ -42,6 +42,7 @@ impl EnvelopeView for Envelope<'_> {
         };
         list.iter().map(|address| Address {
             name: address.name.as_deref(),
+            adl: address.adl.as_deref(),
             mailbox: address.mailbox.as_deref(),
             host: address.host.as_deref(),
         })

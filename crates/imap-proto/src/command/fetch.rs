@@ -106,7 +106,7 @@ pub enum SectionText {
 pub struct Partial {
     /// Octets to leave out.
     pub offset: u64,
-    /// Octets to send at most.
+    /// Octets to send at most; never 0.
     pub length: u64,
 }
 
@@ -294,7 +294,11 @@ impl Partial {
         }
         let offset = cursor.number64()?;
         cursor.expect(b'.', ". within <>")?;
+        // RFC 9051 §9: nz-number64.
         let length = cursor.number64()?;
+        if length == 0 {
+            return Err(Reason::Number);
+        }
         cursor.expect(b'>', ">")?;
         Ok(Some(Self { offset, length }))
     }

@@ -15,6 +15,8 @@ pub const BODY_DEPTH_MAX: usize = 200;
 pub struct Address<'a> {
     /// The display name, as it stands in the header (encoded words stay).
     pub name: Option<&'a [u8]>,
+    /// The obsolete source route: `@a,@b`.
+    pub adl: Option<&'a [u8]>,
     /// The local part, unquoted.
     pub mailbox: Option<&'a [u8]>,
     /// The domain.
@@ -146,8 +148,10 @@ fn addresses<E: EnvelopeView>(out: &mut Vec<u8>, dialect: Dialect, envelope: &E,
         out.extend_from_slice(if empty { b"((" } else { b"(" });
         empty = false;
         nstring(out, dialect, address.name);
-        // RFC 9051 §9: addr-adl is NIL, source routes being obsolete.
-        out.extend_from_slice(b" NIL ");
+        out.push(b' ');
+        // RFC 9051 §9: addr-adl "holds route from [RFC5322] obs-route if not NIL".
+        nstring(out, dialect, address.adl);
+        out.push(b' ');
         nstring(out, dialect, address.mailbox);
         out.push(b' ');
         nstring(out, dialect, address.host);

@@ -254,8 +254,9 @@ impl EnvelopeView for TestEnvelope {
         Some(b"<a@b>")
     }
     fn addresses(&self, field: AddressField) -> impl Iterator<Item = Address<'_>> {
-        let gray = Address { name: Some(b"Terry Gray"), mailbox: Some(b"gray"), host: Some(b"cac.washington.edu") };
-        let group = Address { name: None, mailbox: Some(b"list"), host: None };
+        let gray =
+            Address { name: Some(b"Terry Gray"), adl: None, mailbox: Some(b"gray"), host: Some(b"cac.washington.edu") };
+        let group = Address { mailbox: Some(b"list"), ..Address::default() };
         let addresses = match field {
             AddressField::From => vec![gray],
             AddressField::To => vec![group, gray, Address::default()],

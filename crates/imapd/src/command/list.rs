@@ -38,13 +38,15 @@ fn tell_if_wanted(
     (mailbox, all): (&Mailbox, &[&Mailbox]),
 ) -> Result<(), Error> {
     let Ok(name) = MailboxName::new(&mailbox.name) else { return Ok(()) };
-    if !matchers.iter().any(|matcher| matcher.matches(&name)) {
+    if !matches_any(matchers, &name) {
         return Ok(());
     }
     let below = below(all, mailbox);
     let wanted = is_selected(list, mailbox);
-    // RFC 9051 §6.3.9.6: CHILDINFO tells that something below matched.
-    let child_wanted = list.selection.recursive_match && below.iter().any(|child| is_selected(list, child));
+    // RFC 9051 §6.3.9.6: CHILDINFO tells that something below is selected. RFC 5258 §4: unless all of that is listed itself.
+    let is_listed = |child: &Mailbox| MailboxName::new(&child.name).is_ok_and(|name| matches_any(matchers, &name));
+    let is_hidden = |child: &&Mailbox| is_selected(list, child) && !is_listed(child);
+    let child_wanted = list.selection.recursive_match && below.iter().any(is_hidden);
     if !wanted && !child_wanted {
         return Ok(());
     }
@@ -60,6 +62,10 @@ fn tell_if_wanted(
         status::tell(context, mailbox, &name, items)?;
     }
     Ok(())
+}
+
+fn matches_any(matchers: &[Pattern], name: &MailboxName) -> bool {
+    matchers.iter().any(|matcher| matcher.matches(name))
 }
 
 /// Whether the selection options choose a mailbox.

@@ -28,12 +28,7 @@ fn extended_lists() {
     client.send("a SUBSCRIBE Work/2026/May");
     client.check(
         "a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" Work*",
-        &[
-            "* LIST (\\HasChildren) \"/\" \"Work\" (CHILDINFO (\"SUBSCRIBED\"))",
-            "* LIST (\\HasChildren) \"/\" \"Work/2026\" (CHILDINFO (\"SUBSCRIBED\"))",
-            "* LIST (\\HasNoChildren \\Subscribed) \"/\" \"Work/2026/May\"",
-            "a OK LIST done",
-        ],
+        &["* LIST (\\HasNoChildren \\Subscribed) \"/\" \"Work/2026/May\"", "a OK LIST done"],
     );
     client.check(
         "a LIST (SPECIAL-USE) \"\" (J% %t) RETURN (SUBSCRIBED STATUS (MESSAGES UIDNEXT))",
