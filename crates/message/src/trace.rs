@@ -102,9 +102,10 @@ fn or_unknown(value: &str) -> &str {
     if value.is_empty() { "unknown" } else { value }
 }
 
-/// A value without white space, controls, and characters that have a meaning in a trace field.
+/// A value in ASCII (RFC 5321 §4.4: a domain or an address) without white space, controls, and characters that have a meaning
+/// in a trace field.
 fn atom(value: &str) -> String {
-    words(value).replace(' ', "?")
+    words(value).replace(|character: char| character == ' ' || !character.is_ascii(), "?")
 }
 
 /// As [`atom`], but spaces stay.
@@ -187,6 +188,14 @@ mod tests {
         let expected = "Received: from unknown by mx.example with ESMTPS id 0192ab;\r\n\
                         \tSun, 01 Feb 2026 10:00:00 +0000\r\n";
         assert_eq!(String::from_utf8(bare.to_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_machine_names_itself_in_ascii() {
+        for (helo, expected) in [("MÜLLER-PC", "M?LLER-PC"), ("My Computer", "My?Computer"), ("M\u{fffd}", "M?")] {
+            let field = String::from_utf8(Received { helo, ..RECEIVED }.to_bytes()).unwrap();
+            assert!(field.starts_with(&format!("Received: from {expected} (")), "{field}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub enum SyntaxError {
     MissingArgument,
     /// Something where nothing may be.
     UnexpectedArgument,
-    /// The name after HELO, EHLO or LHLO is too long or not ASCII.
+    /// The name after HELO, EHLO or LHLO is too long.
     BadName,
     /// The path of MAIL.
     SenderPath(PathError),

@@ -59,8 +59,15 @@ impl Directory {
     }
 }
 
-/// Refuses when an account or alias has the address.
+/// Refuses when an account or alias has the address, or when its name looks like a pattern: nothing here matches patterns.
 pub(super) fn must_be_free(tx: &TableTx<'_>, address: &Address) -> Result<(), Error> {
+    if address.local_part.contains('*') {
+        let Address { local_part, domain } = address;
+        return Err(Error::refused(format!(
+            "a * in {local_part}@{domain} would stand for itself; what catches all that nobody else in the domain gets is \
+             the alias @{domain}"
+        )));
+    }
     let address = address.text();
     if read_accounts(tx, record::NAME, &address)?.is_some() {
         return Err(Error::refused(format!("{address} is an account already")));

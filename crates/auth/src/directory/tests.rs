@@ -259,6 +259,7 @@ fn what_administration_refuses() {
     refused(alias("x@example.org", &["bob@example.net"]), "not an account");
     refused(alias("x@example.org", &[]), "at least one");
     refused(directory.remove_alias("x@example.org"), "no alias");
+    refused(directory.remove_alias("*@example.org"), "no alias");
     refused(directory.remove_alias("alice@example.org"), "no alias");
     add("carol@example.org", PASSWORD, &"x".repeat(200)).unwrap();
     is_well(&auth);
@@ -477,4 +478,16 @@ fn check_finds_what_is_wrong() {
         format!("mailbox {bob} belongs to no account"),
     ];
     assert_eq!(findings, expected);
+}
+
+#[test]
+fn an_alias_for_a_star_was_taken_for_one_that_catches_all() {
+    let (_, auth, _) = server();
+    let directory = auth.directory();
+    for star in ["*@example.org", "sales*@example.org"] {
+        refused(directory.add_alias(star, &["alice@example.org"]), "the alias @example.org");
+        refused(directory.add_account(star, PASSWORD, "", NOW), "the alias @example.org");
+    }
+    directory.add_alias("@example.org", &["alice@example.org"]).unwrap();
+    is_well(&auth);
 }
