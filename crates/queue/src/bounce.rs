@@ -9,6 +9,8 @@ use store::{Handover, Timestamp};
 
 /// So much of the original header is sent back.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// RFC 2045 §2.7: a line of 7bit and 8bit has no more, without its CRLF.
+const LINE_BYTES_MAX: usize = 998;
 
 /// A message to the sender of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,24 +40,30 @@ pub(crate) fn compose(entry: &Entry, original: &[u8], names: Names<'_>, now: Tim
     let utf8 = !original_header.is_ascii() || entry.unreported().any(|(address, _)| !address.is_ascii());
     let text = text(entry, &original_header, names);
     let status = status(entry, names, utf8);
-    let boundary = boundary(entry, now, &[text.as_bytes(), status.as_bytes(), &original_header]);
+    let parts = [text.as_bytes(), status.as_bytes(), &original_header];
+    let boundary = boundary(entry, now, &parts);
     // RFC 6533: what is not ASCII has media types of its own.
     let (status_type, header_type) = match utf8 {
         false => ("message/delivery-status", "text/rfc822-headers"),
         true => ("message/global-delivery-status", "message/global-headers"),
     };
-    let mut content = head(entry, &original_header, names, now);
+    let mut head = head(entry, &original_header, names, now);
     let _ = write!(
-        content,
-        "Content-Type: multipart/report; report-type={};\r\n\tboundary=\"{boundary}\"\r\n\r\n\
-         This is a report in parts (RFC 3464).\r\n",
+        head,
+        "Content-Type: multipart/report; report-type={};\r\n\tboundary=\"{boundary}\"\r\n\
+         Content-Transfer-Encoding: {}\r\n\r\nThis is a report in parts (RFC 3464).\r\n",
         status_type.trim_start_matches("message/"),
+        // RFC 2045 §6.4: that of a multipart is that of its parts.
+        encoding(&parts),
     );
-    part(&mut content, &boundary, "text/plain; charset=utf-8", &text);
-    part(&mut content, &boundary, status_type, &status);
-    part(&mut content, &boundary, header_type, "");
-    let mut content = content.into_bytes();
-    content.extend_from_slice(&original_header);
+    let mut content = head.into_bytes();
+    for (media_type, octets) in ["text/plain; charset=utf-8", status_type, header_type].into_iter().zip(parts) {
+        let encoding = encoding(&[octets]);
+        let fields =
+            format!("\r\n--{boundary}\r\nContent-Type: {media_type}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n");
+        content.extend_from_slice(fields.as_bytes());
+        content.extend_from_slice(octets);
+    }
     content.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
     let handover = Handover::new(&[b"bounce", &entry.id.0.to_be_bytes()], now, entry.attempts);
     Bounce { id: entry.id, recipient: entry.reverse_path.clone(), content, handover }
@@ -79,11 +87,16 @@ pub(crate) fn of_damage(id: QueueId, why: &str, server: &str, now: Timestamp) ->
     Bounce { id, recipient: "postmaster".to_owned(), content: content.into_bytes(), handover }
 }
 
-fn part(content: &mut String, boundary: &str, media_type: &str, text: &str) {
-    let _ = write!(
-        content,
-        "\r\n--{boundary}\r\nContent-Type: {media_type}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{text}"
-    );
+/// RFC 2045 §2.7 to §2.9: what these octets are, without being encoded.
+fn encoding(parts: &[&[u8]]) -> &'static str {
+    let mut lines = parts.iter().flat_map(|part| part.split(|octet| *octet == b'\n'));
+    if lines.any(|line| line.strip_suffix(b"\r").unwrap_or(line).len() > LINE_BYTES_MAX) {
+        "binary"
+    } else if parts.iter().all(|part| part.is_ascii()) {
+        "7bit"
+    } else {
+        "8bit"
+    }
 }
 
 fn head(entry: &Entry, original_header: &[u8], names: Names<'_>, now: Timestamp) -> String {
@@ -134,7 +147,8 @@ fn status(entry: &Entry, names: Names<'_>, utf8: bool) -> String {
         let _ = write!(status, "\r\nFinal-Recipient: {address_type}; {address}\r\nAction: failed\r\n");
         write_reply(&mut status, reply, names);
     }
-    status
+    // RFC 3464 §2.1: 7bit. RFC 6533 §3 lets the other type have more.
+    if utf8 { status } else { status.replace(|character: char| !character.is_ascii(), "?") }
 }
 
 fn write_reply(status: &mut String, reply: &LastReply, names: Names<'_>) {
@@ -263,6 +277,30 @@ mod tests {
         assert!(parts[1].contains("Final-Recipient: utf-8; jörg@y\r\n") && parts[1].contains("Status: 5.0.0"));
         assert!(parts[2].starts_with("message/global-headers"));
         assert!(bounce.contains("report-type=global-delivery-status;"));
+    }
+
+    /// The encodings of the whole and of its parts.
+    fn encodings(bounce: &str) -> Vec<String> {
+        let structure = Structure::parse(bounce.as_bytes());
+        let parts = std::iter::once(&structure.root).chain(structure.root.children());
+        parts.map(|part| part.encoding.clone()).collect()
+    }
+
+    #[test]
+    fn a_delivery_status_in_ascii_was_called_8bit() {
+        let check = |address: &str, reply: &str, original: &str, expected: [&str; 4]| {
+            let bounce = bounce(vec![failed(address, &Reply::plain(550, reply.to_owned()))], original.as_bytes());
+            assert_eq!(encodings(&bounce), expected, "{bounce}");
+            bounce
+        };
+        check("b@y", "no", "X: 1\r\n\r\n", ["7bit"; 4]);
+        let bounce = check("b@y", "größer", "X: 1\r\n\r\n", ["8bit", "8bit", "7bit", "7bit"]);
+        assert!(bounce.contains("Diagnostic-Code: smtp; 550 5.0.0 gr??er\r\n"), "{bounce}");
+        check("b@y", "no", "X: ü\r\n\r\n", ["8bit", "7bit", "7bit", "8bit"]);
+        check("jörg@y", "no", "X: 1\r\n\r\n", ["8bit", "8bit", "8bit", "7bit"]);
+        let long = |octets: usize| format!("X: {}\r\n\r\n", "x".repeat(octets - 3));
+        check("b@y", "no", &long(998), ["7bit"; 4]);
+        check("b@y", "no", &long(999), ["binary", "7bit", "7bit", "binary"]);
     }
 
     #[test]

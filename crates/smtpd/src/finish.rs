@@ -130,6 +130,9 @@ fn submit(
     if decide(Findings::of(&content)) == Decision::Loop {
         return replies::outcome(RecipientOutcome::Loop, &arrival.id);
     }
+    if let Some(line) = too_long(&arrival, &content) {
+        return replies::line_too_long(line);
+    }
     if let Err(reply) = check_room(submission, login, &arrival, content.len()) {
         return reply;
     }
@@ -213,6 +216,14 @@ fn keep(
             replies::outcome(RecipientOutcome::from(&error), id)
         }
     }
+}
+
+/// A line that cannot go to the smarthost. What stays here may have it.
+fn too_long(arrival: &Arrival, content: &[u8]) -> Option<(usize, usize)> {
+    let goes_out = !arrival.transaction.outside.is_empty();
+    // What is taken out of the outgoing message is no reason; the line is told as the sender counts it.
+    let found = submit::long_line(&submit::without_bcc(content)).filter(|_| goes_out)?;
+    submit::long_line(content).or(Some(found))
 }
 
 /// RFC 6409 §6.1: a sender may use own addresses only.

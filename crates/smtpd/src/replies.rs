@@ -42,6 +42,15 @@ pub(crate) fn nul() -> Reply {
     Reply::new(550, Enhanced(5, 6, 0), "The message has a NUL octet, which mail must not have (RFC 5321 section 2.3.8)")
 }
 
+/// RFC 5321 §4.5.3.1.6: other servers need not take it.
+pub(crate) fn line_too_long((number, octets): (usize, usize)) -> Reply {
+    let text = format!(
+        "Line {number} of the message has {octets} octets, and mail to other servers has at most 998 in a line \
+         (RFC 5321 section 4.5.3.1.6): encode it as quoted-printable or base64"
+    );
+    Reply::new(550, Enhanced(5, 6, 0), text)
+}
+
 /// RFC 5321 §3.8: the last word.
 pub(crate) fn bye(status: Enhanced, text: &'static str) -> Reply {
     Reply::new(421, status, text)

@@ -74,6 +74,16 @@ pub(crate) fn without_bcc(content: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(rest)
 }
 
+/// RFC 5321 §4.5.3.1.6: 1,000 octets with the CRLF.
+const LINE_BYTES_MAX: usize = 998;
+
+/// The first line that is too long for other servers: its number from 1, and its octets.
+pub(crate) fn long_line(content: &[u8]) -> Option<(usize, usize)> {
+    let octets = |line: &[u8]| line.strip_suffix(b"\r").unwrap_or(line).len();
+    let mut lines = (1..).zip(content.split(|octet| *octet == b'\n').map(octets));
+    lines.find(|(_, octets)| *octets > LINE_BYTES_MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +120,18 @@ mod tests {
         check("Bcc: b@x", "");
         check("X-Bcc: b@x\r\n\r\n", "X-Bcc: b@x\r\n\r\n");
         assert!(matches!(without_bcc(b"To: a@x\r\n\r\nBcc: no"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn lines_too_long_for_others_are_found() {
+        let check = |content: &str, expected: Option<(usize, usize)>| {
+            assert_eq!(long_line(content.as_bytes()), expected);
+        };
+        let (longest, longer) = ("x".repeat(LINE_BYTES_MAX), "x".repeat(LINE_BYTES_MAX + 1));
+        check("", None);
+        check(&format!("A: b\r\n\r\n{longest}\r\n{longest}"), None);
+        check(&format!("A: b\r\n\r\n{longest}\r\n{longer}\r\n"), Some((4, 999)));
+        check(&longer, Some((1, 999)));
     }
 
     #[test]

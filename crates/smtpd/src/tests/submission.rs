@@ -32,6 +32,18 @@ fn a_message_to_here_and_elsewhere_is_stored_and_queued() {
 }
 
 #[test]
+fn a_line_over_998_octets_left_for_the_smarthost() {
+    let header = |octets: usize| format!("From: alice@example.org\nX: {}", "x".repeat(octets - 3));
+    let refused = "550 5.6.0 Line 2 of the message has 999 octets";
+    let script = logged_in()
+        + &message(&["bob@example.org", "carol@example.net"], &header(999), refused)
+        + &message(&["bob@example.org"], &header(999), "250 2.0.0 Accepted as")
+        + &message(&["carol@example.net"], &header(998), "250 2.0.0 Accepted as");
+    let world = check(World::submission, &script);
+    assert_eq!((world.contents("bob").len(), world.queue.list(None, 9).unwrap().len()), (1, 1));
+}
+
+#[test]
 fn what_a_message_lacks_is_added() {
     let world = check(World::submission, &(logged_in() + &message(&["bob@example.org"], "Subject: hi", "250")));
     let content = &world.contents("bob")[0];
