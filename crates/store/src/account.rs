@@ -30,7 +30,7 @@ pub use expunge::{Expunge, Expunging};
 pub use flags::{FlagChange, FlagMode, FlagsChanged};
 pub use history::{ENTRIES_PER_PAGE_MAX, MessageChange, MessageEvent, TimelinePage, TimelineQuery};
 pub use holds::HeldIn;
-pub use mailboxes::{Deleting, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX};
+pub use mailboxes::{Deleting, MAILBOXES_MAX};
 pub(crate) use maildrop::Taken;
 pub use maildrop::{Maildrop, MaildropMessage, MaildropOptions};
 pub use piece::PIECE_MESSAGES_MAX;

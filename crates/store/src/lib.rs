@@ -29,6 +29,7 @@ mod journal;
 mod key;
 mod letter;
 mod maildrops;
+mod name;
 pub mod objects;
 mod on_behalf;
 pub mod pop;
@@ -49,10 +50,10 @@ mod watch;
 
 pub use account::{
     Account, Appended, ClearReport, ClearRequest, Copying, Deleting, ENTRIES_PER_PAGE_MAX, Expunge, Expunging,
-    FILLING_PERCENT, FlagChange, FlagMode, FlagsChanged, HeldIn, MAILBOX_NAME_BYTES_MAX, MAILBOXES_MAX, Mailboxes,
-    Maildrop, MaildropClosing, MaildropMessage, MaildropOptions, MaildropOutcome, MessageChange, MessageEvent,
-    NewMessage, PIECE_MESSAGES_MAX, Purged, Reader, Received, Relisting, SentCopy, Submission, Submitted, Target,
-    TimelinePage, TimelineQuery, UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage, View,
+    FILLING_PERCENT, FlagChange, FlagMode, FlagsChanged, HeldIn, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropClosing,
+    MaildropMessage, MaildropOptions, MaildropOutcome, MessageChange, MessageEvent, NewMessage, PIECE_MESSAGES_MAX,
+    Purged, Reader, Received, Relisting, SentCopy, Submission, Submitted, Target, TimelinePage, TimelineQuery,
+    UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage, View,
 };
 pub use body::{Body, WHOLE_BYTES_MAX};
 pub use error::Error;
@@ -60,6 +61,7 @@ pub use flags::{FlagBits, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, Syst
 pub use ids::{AccountId, DeviceId, EmailId, HoldId, MailboxId, ModSeq, NotAnEmailId, Timestamp, Uid, UidValidity};
 pub use index::{Delta, Entry, Index};
 pub use journal::{Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, Protocol, Reflagged, Relisted};
+pub use name::MAILBOX_NAME_BYTES_MAX;
 pub use on_behalf::Permit;
 pub use receipt::{Claim, Claims, Handover, RECEIPT_MILLIS, RECEIPTS_MAX};
 pub use record::{Counts, Mailbox, Retained, Role};

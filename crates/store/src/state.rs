@@ -8,6 +8,7 @@ use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid, U
 use crate::index::{Entry, Index};
 use crate::journal::JournalEntry;
 use crate::key;
+use crate::name;
 use crate::record::{AccountRecord, EmailRecord, Mailbox, MessageRecord, Retained, open, versioned};
 use crate::settings::AccountSettings;
 use std::collections::BTreeMap;
@@ -90,6 +91,24 @@ impl AccountState {
     /// The mailbox of a name; INBOX without regard to case (RFC 9051 §5.1).
     pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<MailboxState>> {
         self.mailboxes.values().find(|state| same_name(&state.mailbox.name, name))
+    }
+
+    /// A name with its levels as the mailboxes have them that are there, however their characters are composed.
+    pub(crate) fn as_spelled(&self, name: &str) -> String {
+        let mut spelled = String::new();
+        for level in name.split('/') {
+            if !spelled.is_empty() {
+                spelled.push('/');
+            }
+            spelled.push_str(level);
+            let mut names = self.mailboxes.values().map(|state| &state.mailbox.name);
+            if self.by_name(&spelled).is_none()
+                && let Some(there) = names.find(|there| name::are_alike(there, &spelled))
+            {
+                spelled.clone_from(there);
+            }
+        }
+        spelled
     }
 
     /// INBOX, which every account has.

@@ -7,18 +7,15 @@ use crate::flags::Keywords;
 use crate::ids::{MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Change};
+use crate::name::{self, LEVELS_MAX, MAILBOX_NAME_BYTES_MAX};
 use crate::record::{Counts, Mailbox, Role};
-use crate::state::{AccountState, same_name};
+use crate::state::AccountState;
 use crate::store::StoreOptions;
 use crate::tx::Tx;
 use std::sync::Arc;
 
 /// An account has at most this many mailboxes.
 pub const MAILBOXES_MAX: usize = 2000;
-/// A mailbox name is at most this long, all levels together.
-pub const MAILBOX_NAME_BYTES_MAX: usize = 1000;
-/// A mailbox name has at most this many levels.
-const LEVELS_MAX: usize = 32;
 
 impl Account {
     /// Begins an account: INBOX and the special-use mailboxes, all subscribed.
@@ -47,7 +44,7 @@ impl Account {
     /// # Errors
     /// [`Error::AlreadyExists`], [`Error::InvalidName`], [`Error::Limit`], [`Error::NoSpace`], faults.
     pub fn create_mailbox(&self, actor: Actor, name: &str, role: Option<Role>) -> Result<MailboxId, Error> {
-        let name = checked_name(name)?;
+        let name = name::checked(name)?;
         self.transact(move |tx| {
             if tx.state.by_name(&name).is_some() {
                 return Err(Error::AlreadyExists);
@@ -67,7 +64,7 @@ impl Account {
     /// [`Error::NoSuchMailbox`], [`Error::AlreadyExists`], [`Error::InvalidName`], [`Error::NotAllowed`] (below itself, or the mailbox of what is held),
     /// [`Error::Limit`], [`Error::NoSpace`], faults.
     pub fn rename_mailbox(&self, actor: Actor, from: &str, to: &str) -> Result<(), Error> {
-        let (from, to) = (from.to_owned(), checked_name(to)?);
+        let (from, to) = (from.to_owned(), name::checked(to)?);
         let moved = self.transact(move |tx| rename(tx, actor, &from, &to))?;
         match moved {
             None => Ok(()),
@@ -209,8 +206,12 @@ impl Tx<'_> {
         }
     }
 
-    /// Makes a mailbox that was there before.
+    /// Makes a mailbox that was there before: where a new one may not have its name, under one that it may.
     pub(super) fn create_again(&mut self, actor: Actor, name: &str, role: Option<Role>) -> Result<MailboxId, Error> {
+        let name = &self.state.as_spelled(&name::mended(name));
+        if let Some(mailbox) = self.state.by_name(name) {
+            return Ok(mailbox.mailbox.id);
+        }
         self.create_parents(actor, name)?;
         // Its use is its again, unless another mailbox has it by now.
         let has_role = |state: &Arc<crate::state::MailboxState>| state.mailbox.role == role;
@@ -220,10 +221,21 @@ impl Tx<'_> {
         Ok(id)
     }
 
+    /// Refuses a name that another mailbox, but for some, has in another normal form.
+    fn must_differ(&self, name: &str, except: &[MailboxId]) -> Result<(), Error> {
+        let others =
+            self.state.mailboxes.values().map(|state| &state.mailbox).filter(|other| !except.contains(&other.id));
+        if others.map(|other| other.name.as_str()).any(|other| name::are_alike(other, name)) {
+            return Err(Error::InvalidName("another mailbox has this name, its characters composed in another way"));
+        }
+        Ok(())
+    }
+
     pub(super) fn create_mailbox(&mut self, actor: Actor, name: &str, role: Option<Role>) -> Result<MailboxId, Error> {
         if self.state.mailboxes.len() >= MAILBOXES_MAX {
             return Err(Error::Limit(format!("an account has at most {MAILBOXES_MAX} mailboxes")));
         }
+        self.must_differ(name, &[])?;
         let before = self.state.mailboxes.values().find(|state| role.is_some() && state.mailbox.role == role);
         if let Some(before) = before.map(|state| state.mailbox.id) {
             self.change_mailbox(before)?.mailbox.role = None;
@@ -259,6 +271,16 @@ fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<Option<
     if to.starts_with(&below) && role != Some(Role::Inbox) {
         return Err(Error::NotAllowed("a mailbox cannot be renamed to a name below itself"));
     }
+    let inferior = |state: &Arc<crate::state::MailboxState>| {
+        let rest = state.mailbox.name.strip_prefix(&below)?;
+        Some((state.mailbox.id, format!("{to}/{rest}")))
+    };
+    let mut renames: Vec<(MailboxId, String)> = tx.state.mailboxes.values().filter_map(inferior).collect();
+    renames.push((id, to.to_owned()));
+    if role != Some(Role::Inbox) {
+        let renamed: Vec<MailboxId> = renames.iter().map(|(id, _)| *id).collect();
+        tx.must_differ(to, &renamed)?;
+    }
     tx.create_parents(actor, to)?;
     if role == Some(Role::Inbox) {
         // RFC 9051 §6.3.6: the mailboxes below INBOX stay where they are.
@@ -273,12 +295,6 @@ fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<Option<
         }
         return Ok(None);
     }
-    let inferior = |state: &Arc<crate::state::MailboxState>| {
-        let rest = state.mailbox.name.strip_prefix(&below)?;
-        Some((state.mailbox.id, format!("{to}/{rest}")))
-    };
-    let mut renames: Vec<(MailboxId, String)> = tx.state.mailboxes.values().filter_map(inferior).collect();
-    renames.push((id, to.to_owned()));
     for (id, after) in renames {
         if after.len() > MAILBOX_NAME_BYTES_MAX || after.split('/').count() > LEVELS_MAX {
             return Err(Error::InvalidName(
@@ -292,55 +308,104 @@ fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<Option<
     Ok(None)
 }
 
-/// A name that a mailbox may have; its first level INBOX in capitals.
-fn checked_name(name: &str) -> Result<String, Error> {
-    let refuse = |why| Err(Error::InvalidName(why));
-    // RFC 9051 §6.3.4: a trailing separator says that names will be made below it; it is not part of the name.
-    let name = name.strip_suffix('/').unwrap_or(name);
-    if name.is_empty() {
-        return refuse("a mailbox name cannot be empty");
-    }
-    if name.len() > MAILBOX_NAME_BYTES_MAX {
-        return refuse("the mailbox name is too long");
-    }
-    if name.chars().any(|c| c.is_control() || matches!(c, '*' | '%' | '\u{2028}' | '\u{2029}')) {
-        return refuse("a mailbox name cannot hold control characters, * or %");
-    }
-    let (first, rest) = name.split_once('/').map_or((name, None), |(first, rest)| (first, Some(rest)));
-    if name.split('/').any(str::is_empty) || name.split('/').count() > LEVELS_MAX {
-        return refuse("a mailbox name has 1 to 32 levels, none of them empty");
-    }
-    Ok(match rest {
-        _ if !same_name(first, "INBOX") => name.to_owned(),
-        None => "INBOX".to_owned(),
-        Some(rest) => format!("INBOX/{rest}"),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::{NewMessage, Target};
+    use crate::check::{self, Depth};
+    use crate::flags::Flags;
+    use crate::ids::{AccountId, DeviceId};
+    use crate::journal::Protocol;
+    use crate::sim::{SimEngine, SimObjects};
+    use crate::store::Store;
+
+    const NOW: Timestamp = Timestamp(1_790_000_000_000);
+    const ACTOR: Actor = Actor { device: DeviceId(0), protocol: Protocol::Imap, now: NOW };
+    const NFC: &str = "Entw\u{fc}rfe";
+    const NFD: &str = "Entwu\u{308}rfe";
+
+    fn account() -> (Store, Account) {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let account = store.create_account(AccountId(16), NOW).unwrap();
+        (store, account)
+    }
+
+    /// As an earlier version made it.
+    fn make(account: &Account, name: &str) {
+        let mailbox =
+            Mailbox { name: name.to_owned(), ..account.mailboxes().unwrap().by_name("Drafts").unwrap().clone() };
+        let make = move |tx: &mut Tx<'_>| {
+            tx.create_parents(ACTOR, &mailbox.name)?;
+            let (id, uid_validity) = (tx.next_mailbox()?, tx.next_uid_validity(NOW)?);
+            let highest_modseq = tx.next_modseq();
+            tx.insert_mailbox(Mailbox { id, uid_validity, highest_modseq, role: None, ..mailbox.clone() });
+            tx.journal(ACTOR, Change::MailboxCreated { mailbox: id, name: mailbox.name.clone() });
+            Ok(())
+        };
+        account.transact(make).unwrap();
+    }
+
+    fn names(account: &Account) -> Vec<String> {
+        let mailboxes = account.mailboxes().unwrap();
+        let mut names: Vec<String> = mailboxes.iter().filter(|m| m.role.is_none()).map(|m| m.name.clone()).collect();
+        names.sort();
+        names
+    }
 
     #[test]
-    fn names_are_checked() {
-        for (name, expected) in [
-            ("Work", Some("Work")),
-            ("inbox", Some("INBOX")),
-            ("iNbox/a", Some("INBOX/a")),
-            ("Work/2026/", Some("Work/2026")),
-            ("Post/Gelöscht", Some("Post/Gelöscht")),
-            ("", None),
-            ("/", None),
-            ("/a", None),
-            ("a//b", None),
-            ("a\r\nb", None),
-            ("a*", None),
-        ] {
-            assert_eq!(checked_name(name).ok().as_deref(), expected, "{name:?}");
+    fn two_names_that_are_one_directory_were_taken() {
+        let (store, account) = account();
+        let create = |name: &str| account.create_mailbox(ACTOR, name, None).map(drop);
+        let rename = |from: &str, to: &str| account.rename_mailbox(ACTOR, from, to);
+        let refused =
+            |outcome: Result<(), Error>| assert!(matches!(outcome, Err(Error::InvalidName(_))), "{outcome:?}");
+        create(NFC).unwrap();
+        create("a/b").unwrap();
+        assert_eq!(create(NFC), Err(Error::AlreadyExists));
+        refused(create(NFD));
+        refused(create(&format!("{NFD}/x")));
+        refused(rename("a", NFD));
+        refused(rename("a", &format!("{NFD}/x")));
+        refused(rename("a", ".."));
+        refused(rename("INBOX", NFD));
+        rename(NFC, NFD).unwrap();
+        rename(NFD, NFC).unwrap();
+        create(&format!("{NFC}/x")).unwrap();
+        rename(NFC, NFD).unwrap();
+        assert_eq!(names(&account), [NFD, &format!("{NFD}/x"), "a", "a/b"]);
+        assert_eq!(check::all(&store, Depth::Bodies).unwrap(), []);
+    }
+
+    #[test]
+    fn a_name_that_is_there_can_be_used_renamed_and_deleted() {
+        let (store, account) = account();
+        for name in ["Projects", "Projects/..", "Projects/../x", NFC, NFD] {
+            make(&account, name);
         }
-        assert!(checked_name(&"x".repeat(MAILBOX_NAME_BYTES_MAX)).is_ok());
-        assert!(checked_name(&"x".repeat(MAILBOX_NAME_BYTES_MAX + 1)).is_err());
-        assert!(checked_name(&vec!["x"; LEVELS_MAX].join("/")).is_ok());
-        assert!(checked_name(&vec!["x"; LEVELS_MAX + 1].join("/")).is_err());
+        account.subscribe(ACTOR, "Projects/..", true).unwrap();
+        account.rename_mailbox(ACTOR, "Projects", "P").unwrap();
+        assert_eq!(names(&account), [NFD, NFC, "P", "P/..", "P/../x"]);
+        account.rename_mailbox(ACTOR, "P/..", "P/up").unwrap();
+        account.delete_mailbox(ACTOR, "P/up/x").unwrap();
+        account.delete_mailbox(ACTOR, NFD).unwrap();
+        assert_eq!(names(&account), [NFC, "P", "P/up"]);
+        assert_eq!(check::all(&store, Depth::Bodies).unwrap(), []);
+    }
+
+    #[test]
+    fn a_mailbox_comes_back_under_a_name_that_it_may_have() {
+        let (store, account) = account();
+        let at = |name: &str| {
+            let name = name.to_owned();
+            account.transact(move |tx| tx.create_again(ACTOR, &name, None)).unwrap()
+        };
+        make(&account, NFD);
+        let id = |name: &str| account.mailboxes().unwrap().by_name(name).unwrap().id;
+        assert_eq!(at("Projects/../x"), id("Projects/__/x"));
+        assert_eq!(at(NFC), id(NFD));
+        assert_eq!(at(&format!("{NFC}/x")), id(&format!("{NFD}/x")));
+        let message = NewMessage { body: b"x".to_vec(), flags: Flags::default(), internal_date: NOW };
+        account.append(ACTOR, Target::Mailbox(id("Projects/__/x")), message).unwrap();
+        assert_eq!(check::all(&store, Depth::Bodies).unwrap(), []);
     }
 }
