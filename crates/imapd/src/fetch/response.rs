@@ -10,6 +10,7 @@ use crate::render;
 use crate::sync::flag_names;
 use imap_proto::command::{BodySection, FetchItem, Partial, Section, SectionText};
 use imap_proto::{DateTime, Encoder, FetchWriter};
+use memchr::memchr;
 use message::header::{self, Selection};
 use message::section::{self, Item};
 use message::transfer::{Encoding, UnknownCte};
@@ -391,8 +392,13 @@ impl Response {
 }
 
 /// RFC 9051 §9: no literal has a NUL, which only what an earlier version stored can have. The octets stay as many.
-fn without_nul(octets: &mut [u8]) {
-    octets.iter_mut().filter(|octet| **octet == 0).for_each(|octet| *octet = b'?');
+fn without_nul(mut octets: &mut [u8]) {
+    // Hardly any message has one, and all octets of all messages pass here.
+    while let Some(at) = memchr(0, octets) {
+        let (before, rest) = octets.split_at_mut(at + 1);
+        before.last_mut().into_iter().for_each(|octet| *octet = b'?');
+        octets = rest;
+    }
 }
 
 /// RFC 9051 §6.4.5: what lies past the end is left out.
