@@ -331,7 +331,9 @@ impl Selected {
         assert!(slot.as_ref().is_none_or(|(known, _)| *known == uid), "{number} is not UID {uid}");
         let email = items.contains("EMAILID (").then(|| between(items, "EMAILID (", ')').to_owned());
         if items.contains("FLAGS (") {
-            let flags = between(items, "FLAGS (", ')').split_whitespace().map(str::to_owned).collect();
+            // `\Recent` is the session's, not the message's (RFC 3501 §2.3.2).
+            let flags = between(items, "FLAGS (", ')').split_whitespace().filter(|flag| *flag != "\\Recent");
+            let flags = flags.map(str::to_owned).collect();
             let before = slot.take().and_then(|(_, known)| known.email);
             *slot = Some((uid, Known { flags, email: email.or(before) }));
         }

@@ -1,7 +1,7 @@
 //! Flags and keywords (RFC 9051 §2.3.2).
 //!
-//! `\Recent` has no value here: this server never has recent messages for a session (RFC 9051 drops the flag),
-//! and a client that sends it in STORE or APPEND means nothing by it, so parsing leaves it out.
+//! `\Recent` has no value here: the server says it of a message to one session (RFC 3501 §2.3.2; RFC 9051 drops the flag),
+//! nobody can store it, and a client that sends it in STORE or APPEND means nothing by it, so parsing leaves it out.
 
 use std::fmt;
 

@@ -18,6 +18,7 @@ mod connection;
 mod enabled;
 mod fetch;
 mod progress;
+mod recent;
 mod render;
 mod resync;
 mod search;

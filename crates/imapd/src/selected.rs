@@ -1,5 +1,7 @@
 //! The selected mailbox: what the client has been told, and what there is.
 
+use crate::enabled::Enabled;
+use crate::recent::Recent;
 use crate::resync::HELD_BACK_MODSEQS_MAX;
 use imap_proto::{MessageSet, Numbering, SequenceSet};
 use search::Numbers;
@@ -24,6 +26,7 @@ pub(crate) struct Selected {
     /// The mailbox as of the last look (name, keywords, uid_validity, highest_modseq…).
     pub(crate) view: View,
     pub(crate) read_only: bool,
+    pub(crate) recent: Recent,
     /// RFC 9051 §6.4.4.1 `$`
     pub(crate) saved: Vec<Uid>,
     /// The large body that was read last: clients fetch one in many parts.
@@ -47,9 +50,15 @@ impl Selected {
             says_modseq: false,
             view,
             read_only,
+            recent: Recent::default(),
             saved: Vec::new(),
             known: None,
         }
+    }
+
+    /// Takes the messages below `up_to` that nobody was told of yet.
+    pub(crate) fn meet_recent(&mut self, up_to: Uid, enabled: Enabled) -> Result<(), Error> {
+        self.recent.meet(&self.account, self.mailbox, up_to, self.read_only, enabled)
     }
 
     /// The highest MODSEQ that the client may be told while EXPUNGEs are held back.
@@ -75,6 +84,11 @@ impl Selected {
         }
         self.look_for_first_gone()?;
         Ok(highest > self.highest_to_tell())
+    }
+
+    /// Above all UIDs that the client was told.
+    pub(crate) fn uid_next(&self) -> Uid {
+        Uid(self.told.last().map_or(0, |entry| entry.uid.0).saturating_add(1))
     }
 
     /// The number of messages that the client knows.

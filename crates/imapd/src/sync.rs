@@ -116,6 +116,9 @@ pub(crate) fn look(
     {
         return Ok(Look::More);
     }
+    if let Some(last) = delta.added.last() {
+        selected.meet_recent(Uid(last.uid.0.saturating_add(1)), enabled)?;
+    }
     tell_new(selected, &delta, held_back, enabled, output);
     Ok(Look::Done)
 }
@@ -172,17 +175,18 @@ pub(crate) fn flags_of_mailbox(view: &View, read_only: bool, encoder: &mut Encod
 
 /// `* n FETCH (UID u FLAGS (…) MODSEQ (m))`
 pub(crate) fn flags_of_message(
+    selected: &Selected,
     number: u32,
     entry: &Entry,
-    keywords: &Keywords,
     enabled: Enabled,
     output: &mut Vec<u8>,
 ) {
+    let keywords = &selected.view.mailbox().keywords;
     let mut encoder = Encoder::new(output, enabled.dialect());
     let mut fetch = encoder.fetch(number);
     // RFC 7162 §3.2.4 demands the UID once QRESYNC is on; it helps every client.
     fetch.uid(entry.uid.0);
-    fetch.flags(flag_names(entry.flags, keywords));
+    fetch.flags(flag_names(entry.flags, keywords, selected.recent.has(entry.uid)));
     if enabled.condstore {
         fetch.modseq(entry.modseq.0);
     }
@@ -190,8 +194,9 @@ pub(crate) fn flags_of_message(
 }
 
 /// The names of a message's flags, as on the wire.
-pub(crate) fn flag_names(flags: FlagBits, keywords: &Keywords) -> impl Iterator<Item = &str> {
-    SystemFlag::ALL.iter().filter(move |flag| flags.has(**flag)).map(|flag| flag.name()).chain(keywords.set_in(flags))
+pub(crate) fn flag_names(flags: FlagBits, keywords: &Keywords, recent: bool) -> impl Iterator<Item = &str> {
+    let system = SystemFlag::ALL.iter().filter(move |flag| flags.has(**flag)).map(|flag| flag.name());
+    system.chain(recent.then_some("\\Recent")).chain(keywords.set_in(flags))
 }
 
 fn tell_changed(
@@ -234,7 +239,7 @@ fn tell_one_changed(selected: &Selected, news: &News, entry: &Entry, enabled: En
     let keywords = &selected.view.mailbox().keywords;
     let own = news.silent.as_ref().filter(|silent| silent.uids.binary_search(&entry.uid).is_ok());
     if own.is_none_or(|silent| silent.expected(before.flags, keywords) != entry.flags) {
-        flags_of_message(number, entry, keywords, enabled, output);
+        flags_of_message(selected, number, entry, enabled, output);
     } else if enabled.condstore {
         // RFC 7162 §3.1.3: MODSEQ is told even after `.SILENT`.
         let mut encoder = Encoder::new(output, enabled.dialect());
@@ -248,7 +253,7 @@ fn tell_one_changed(selected: &Selected, news: &News, entry: &Entry, enabled: En
 fn tell_repeated(selected: &Selected, news: &mut News, enabled: Enabled, output: &mut Vec<u8>) -> Look {
     while let Some(uid) = news.repeat.pop() {
         if let Some((number, entry)) = number_of(selected, uid) {
-            flags_of_message(number, entry, &selected.view.mailbox().keywords, enabled, output);
+            flags_of_message(selected, number, entry, enabled, output);
         }
         if output.len() >= OUTPUT_HIGH_WATER_BYTES && !news.repeat.is_empty() {
             return Look::More;
@@ -270,6 +275,7 @@ fn tell_new(selected: &mut Selected, delta: &Delta, held_back: bool, enabled: En
     if !delta.added.is_empty() {
         Encoder::new(output, enabled.dialect()).exists(selected.exists());
     }
+    selected.recent.tell(&selected.told, false, enabled, &mut Encoder::new(output, enabled.dialect()));
 }
 
 fn tell_gone(selected: &mut Selected, vanished: &[(usize, Uid)], enabled: Enabled, output: &mut Vec<u8>) {

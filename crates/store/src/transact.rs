@@ -8,7 +8,7 @@
 //! Invariant: an operation that fails leaves no trace in the commit.
 //! Invariant: the published state is what the engine holds, or `None` when that is not known.
 
-use crate::account::take_back;
+use crate::account::{Recents, take_back};
 use crate::engine::{CommitError, Engine};
 use crate::error::Error;
 use crate::ids::{AccountId, MailboxId, ModSeq};
@@ -37,6 +37,7 @@ pub(crate) struct AccountCell {
     pub(crate) space: Arc<dyn Space>,
     pub(crate) watches: Arc<Watches>,
     pub(crate) claims: Arc<Claims>,
+    pub(crate) recents: Recents,
     /// Of what logins rest on.
     pub(crate) logins: Arc<Watches>,
     published: RwLock<Option<Arc<AccountState>>>,
@@ -129,6 +130,7 @@ impl AccountCell {
             space,
             watches,
             claims: Arc::default(),
+            recents: Recents::default(),
             logins,
             published: RwLock::new(None),
             queue: Mutex::default(),
@@ -340,6 +342,7 @@ impl AccountCell {
             Ok(tx) => tx,
             Err(error) => return Ok(batch.iter().map(|_| Err(error.clone())).collect()),
         };
+        self.recents.opened(&tx.state);
         let mut outcomes: Vec<Result<(), Error>> = Vec::with_capacity(batch.len());
         for operation in batch {
             if tx.writes() >= WRITES_PER_COMMIT_MAX {

@@ -27,6 +27,9 @@ pub(super) fn run(context: &mut Context<'_>, names: &[String]) -> Answer {
     ];
     let news: Vec<&str> = news.iter().filter(|(_, before, after)| after > before).map(|(name, _, _)| *name).collect();
     context.user.enabled = enabled;
+    if let Some(selected) = context.user.selected.as_mut().filter(|_| enabled.rev2) {
+        selected.recent.forget();
+    }
     context.encoder().enabled(&news);
     if enabled.condstore && !before.condstore {
         tell_modseq(context);

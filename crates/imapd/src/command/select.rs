@@ -46,10 +46,9 @@ impl Session {
     pub(crate) fn resync_turn(&mut self, tag: Tag, mut resync: Box<Resync>, output: &mut Vec<u8>) -> Turn {
         let State::Authenticated(user) = &mut self.state else { return Turn::Close };
         let Some(selected) = &user.selected else { return self.end(Finish::new(tag, resync.answer)) };
-        let keywords = &selected.view.mailbox().keywords;
         for position in resync.positions.by_ref() {
             if let Some(entry) = selected.told.get(position) {
-                flags_of_message(number_at(position), entry, keywords, user.enabled, output);
+                flags_of_message(selected, number_at(position), entry, user.enabled, output);
             }
             if output.len() >= OUTPUT_HIGH_WATER_BYTES {
                 return self.pause(Running::Resync(tag, resync));
@@ -80,8 +79,10 @@ fn run(context: &mut Context<'_>, select: &Select, access: Access) -> Result<Res
     // RFC 9051 §7.1: nothing there changes but by the answer of the owner, which is not given here.
     let is_held = view.mailbox().role == Some(Role::Held);
     let read_only = access == Access::ReadOnly || is_held;
-    let selected = Selected::new(account, view, read_only);
-    tell_mailbox(&selected, &select.mailbox, context.user.enabled, context.output);
+    let enabled = context.user.enabled;
+    let mut selected = Selected::new(account, view, read_only);
+    selected.meet_recent(selected.view.mailbox().uid_next, enabled)?;
+    tell_mailbox(&mut selected, &select.mailbox, context.user.enabled, context.output);
     let positions = match &select.qresync {
         Some(known) => tell_missed(&selected, known, context.output)?,
         None => Vec::new(),
@@ -95,7 +96,7 @@ fn run(context: &mut Context<'_>, select: &Select, access: Access) -> Result<Res
     Ok(Resync { positions: positions.into_iter(), answer })
 }
 
-fn tell_mailbox(selected: &Selected, name: &MailboxName, enabled: Enabled, output: &mut Vec<u8>) {
+fn tell_mailbox(selected: &mut Selected, name: &MailboxName, enabled: Enabled, output: &mut Vec<u8>) {
     let mailbox = selected.view.mailbox();
     let mut encoder = Encoder::new(output, enabled.dialect());
     flags_of_mailbox(&selected.view, selected.read_only, &mut encoder);
@@ -105,7 +106,7 @@ fn tell_mailbox(selected: &Selected, name: &MailboxName, enabled: Enabled, outpu
         let attributes: &[MailboxAttribute] = &[];
         encoder.list(&ListEntry { attributes, name, old_name: None, child_info: &[] });
     } else {
-        encoder.recent(0);
+        selected.recent.tell(&selected.told, true, enabled, &mut encoder);
         if let Some(position) = first_unseen(&selected.view) {
             encoder.untagged(Status::Ok, Some(Code::Unseen(number_at(position))), "First unseen");
         }

@@ -1,11 +1,12 @@
 //! STATUS (RFC 9051 §6.3.11), also as part of LIST (RFC 5819).
 
 use super::{Answer, Context, enable, quota};
+use crate::selected::Selected;
 use crate::tagged::Tagged;
 use imap_proto::MailboxName;
 use imap_proto::command::{StatusItem, StatusRequest};
 use imap_proto::response::StatusValue;
-use store::{Error, Mailbox, MailboxId, SystemFlag};
+use store::{Error, Mailbox, MailboxId, SystemFlag, Uid};
 
 pub(super) fn run(context: &mut Context<'_>, request: &StatusRequest) -> Answer {
     let mailbox = context.mailbox(&request.mailbox)?;
@@ -27,13 +28,14 @@ pub(super) fn tell(
     let id = mailbox_id(mailbox.id);
     let asked_for_deleted = items.contains(&StatusItem::DeletedStorage);
     let deleted_bytes = if asked_for_deleted { deleted_bytes(context, mailbox)? } else { 0 };
+    let recent = if items.contains(&StatusItem::Recent) { recent(context, mailbox)? } else { 0 };
     let limit = context.service.message_bytes_max;
     // Of the selected mailbox as far as the client has been told: what it believes here it never asks for again.
     let selected = context.user.selected.as_ref().filter(|selected| selected.mailbox == mailbox.id);
     let highest_modseq = selected.map_or(mailbox.highest_modseq, |selected| selected.known_modseq);
     let values = items.iter().map(|item| match item {
         StatusItem::Messages => StatusValue::Messages(mailbox.counts.messages),
-        StatusItem::Recent => StatusValue::Recent(0),
+        StatusItem::Recent => StatusValue::Recent(recent),
         StatusItem::UidNext => StatusValue::UidNext(mailbox.uid_next.0),
         StatusItem::UidValidity => StatusValue::UidValidity(mailbox.uid_validity.0),
         StatusItem::Unseen => StatusValue::Unseen(mailbox.counts.unseen),
@@ -60,6 +62,27 @@ fn deleted_bytes(context: &Context<'_>, mailbox: &Mailbox) -> Result<u64, Error>
     };
     let deleted = view.index().iter().filter(|entry| entry.flags.has(SystemFlag::Deleted));
     Ok(deleted.map(|entry| u64::from(entry.size)).sum())
+}
+
+/// RFC 3501 §6.3.10: the messages that nobody was told of, and in the selected mailbox those that are this session's.
+fn recent(context: &Context<'_>, mailbox: &Mailbox) -> Result<u32, Error> {
+    let (user, selected) = (&context.user, context.user.selected.as_ref());
+    if user.enabled.rev2 {
+        return Ok(0);
+    }
+    let own = selected.filter(|selected| selected.mailbox == mailbox.id);
+    let told = own.map_or(0, |selected| selected.recent.count(&selected.told));
+    let first = user.account.recent_from(mailbox.id).max(own.map_or(Uid(0), Selected::uid_next));
+    if first >= mailbox.uid_next {
+        return Ok(told);
+    }
+    let view = match user.account.view(mailbox.id) {
+        // Deleted just now, in the middle of a LIST perhaps.
+        Err(Error::NoSuchMailbox) => return Ok(told),
+        view => view?,
+    };
+    let untold = view.index().len() - view.index().position(first).unwrap_or_else(|at| at);
+    Ok(told.saturating_add(u32::try_from(untold).unwrap_or(u32::MAX)))
 }
 
 /// RFC 8474 §4: the mailbox's immutable id, unique in the account; `F` keeps it apart from the ids of messages.

@@ -161,6 +161,7 @@ impl Fetch {
                 }
             }
             let Some(mut response) = self.response.take() else { continue };
+            response.recent = selected.recent.has(response.entry().uid);
             match response.prepare(&self.plan, &mut slice.budget) {
                 Ok(true) => {}
                 Ok(false) => {

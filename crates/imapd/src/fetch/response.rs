@@ -27,6 +27,8 @@ const FIELDS_BYTES_MAX: usize = 256 * 1024;
 pub(super) struct Response {
     number: u32,
     entry: Entry,
+    /// `\Recent`, to this session.
+    pub(super) recent: bool,
     /// Boxed: most responses have none, and there may be a million of them.
     summary: Option<Box<Summary>>,
     /// All of it, its header or nothing, as the plan needs.
@@ -104,6 +106,7 @@ impl Response {
         Self {
             number,
             entry,
+            recent: false,
             summary: None,
             body: Body::default(),
             measures: Vec::new(),
@@ -242,7 +245,7 @@ impl Response {
         writer: &mut FetchWriter<'_>,
     ) -> Result<After, Error> {
         match item {
-            FetchItem::Flags => writer.flags(flag_names(self.entry.flags, keywords)),
+            FetchItem::Flags => writer.flags(flag_names(self.entry.flags, keywords, self.recent)),
             FetchItem::Uid => writer.uid(self.entry.uid.0),
             FetchItem::ModSeq => writer.modseq(self.entry.modseq.0),
             FetchItem::InternalDate => {

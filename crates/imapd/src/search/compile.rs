@@ -36,9 +36,11 @@ impl Compiler<'_> {
             SearchKey::And(keys) => Condition::and(keys.iter().map(|key| self.condition(key)).collect()),
             SearchKey::Or(one, other) => Condition::or(vec![self.condition(one), self.condition(other)]),
             SearchKey::Not(key) => Condition::Not(Box::new(self.condition(key))),
-            SearchKey::All | SearchKey::Old => Condition::Always(true),
-            // RFC 9051 has no \Recent; here no message ever has it.
-            SearchKey::Recent | SearchKey::New => Condition::Always(false),
+            SearchKey::All => Condition::Always(true),
+            // RFC 3501 §6.4.4. To a client with IMAP4rev2 no message is recent.
+            SearchKey::Recent => self.recent(),
+            SearchKey::Old => Condition::Not(Box::new(self.recent())),
+            SearchKey::New => Condition::and(vec![self.recent(), self.lacks(&Flag::Seen)]),
             SearchKey::From(text) => addresses(Addresses::From, text),
             SearchKey::To(text) => addresses(Addresses::To, text),
             SearchKey::Cc(text) => addresses(Addresses::Cc, text),
@@ -70,6 +72,10 @@ impl Compiler<'_> {
             // One mod-sequence for all flags of a message: whose flag is meant makes no difference.
             SearchKey::ModSeq { modseq, entry: _ } => Condition::Index(IndexTest::ModSeq(ModSeq(*modseq))),
         }
+    }
+
+    fn recent(&self) -> Condition {
+        Condition::Index(IndexTest::Uids(self.selected.recent.numbers()))
     }
 
     fn ago(&self, seconds: u32) -> i64 {

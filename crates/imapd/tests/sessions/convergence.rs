@@ -149,7 +149,10 @@ impl Device {
             assert!(slot.as_ref().is_none_or(|(known, _)| *known == uid), "{number} is not {uid}");
             if items.contains("FLAGS (") {
                 let flags = after(items, "FLAGS (").split(')').next().unwrap();
-                *slot = Some((uid, flags.split_whitespace().map(str::to_owned).collect()));
+                *slot = Some((
+                    uid,
+                    flags.split_whitespace().filter(|flag| *flag != "\\Recent").map(str::to_owned).collect(),
+                ));
             }
         }
     }

@@ -51,7 +51,7 @@ fn copies_and_moves_tell_their_uids() {
     );
     pc.check("a STATUS Trash (MESSAGES)", &["* STATUS \"Trash\" (MESSAGES 4)", "a OK STATUS done"]);
     let answer = pc.send("a COPY 1 INBOX");
-    assert!(answer.starts_with("* 3 EXISTS\r\na OK [COPYUID "), "{answer}");
+    assert!(answer.starts_with("* 3 EXISTS\r\n* 3 RECENT\r\na OK [COPYUID "), "{answer}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn saved_results_are_used_by_other_commands() {
     let answer = pc.send("a SEARCH RETURN (SAVE COUNT) FLAGGED");
     assert!(answer.starts_with("* ESEARCH (TAG \"a\") COUNT 1\r\n"), "{answer}");
     let answer = pc.send("a MOVE $ Trash");
-    assert!(answer.contains(" 2 1] Moved\r\n* 2 EXPUNGE\r\na OK MOVE done\r\n"), "{answer}");
+    assert!(answer.contains(" 2 1] Moved\r\n* 2 EXPUNGE\r\n* 2 RECENT\r\na OK MOVE done\r\n"), "{answer}");
     pc.check("a UID STORE $ +FLAGS \\Seen", &["a OK STORE done"]);
 }
 

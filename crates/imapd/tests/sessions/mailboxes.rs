@@ -111,7 +111,7 @@ fn status_knows_every_item() {
         "a STATUS INBOX (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE HIGHESTMODSEQ MAILBOXID APPENDLIMIT)",
         &[
             &format!(
-                "* STATUS \"INBOX\" (MESSAGES 2 RECENT 0 UIDNEXT 3 UIDVALIDITY {} UNSEEN 2 DELETED 0 SIZE 56 \
+                "* STATUS \"INBOX\" (MESSAGES 2 RECENT 2 UIDNEXT 3 UIDVALIDITY {} UNSEEN 2 DELETED 0 SIZE 56 \
                  HIGHESTMODSEQ {} MAILBOXID (F1) APPENDLIMIT 100000)",
                 inbox.uid_validity, inbox.highest_modseq
             ),

@@ -12,6 +12,7 @@ mod idle;
 mod login;
 mod mailboxes;
 mod pieces;
+mod recent;
 mod resync;
 mod segments;
 mod select;

@@ -181,7 +181,8 @@ impl<'s> Device<'s> {
                 assert!(slot.is_none_or(|known| known == uid), "{line}: it was {slot:?}");
                 if let Some(flags) = numbers("FLAGS (") {
                     *slot = Some(uid);
-                    self.copy.insert(uid, flags.split_whitespace().map(str::to_owned).collect());
+                    let flags = flags.split_whitespace().filter(|flag| *flag != "\\Recent");
+                    self.copy.insert(uid, flags.map(str::to_owned).collect());
                 }
             }
         }

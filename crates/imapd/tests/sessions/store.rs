@@ -85,7 +85,7 @@ fn unchangedsince_leaves_out_what_changed() {
     let lines: Vec<&str> = answer.split_terminator("\r\n").collect();
     assert_eq!(lines.len(), 5, "{answer}");
     assert_eq!(lines[0], format!("* OK [HIGHESTMODSEQ {since}] Highest"));
-    assert!(lines[1].starts_with("* 2 FETCH (UID 2 FLAGS (\\Flagged) MODSEQ ("), "{answer}");
+    assert!(lines[1].starts_with("* 2 FETCH (UID 2 FLAGS (\\Flagged \\Recent) MODSEQ ("), "{answer}");
     assert!(lines[2].starts_with("* 1 FETCH (UID 1 MODSEQ ("), "{answer}");
     assert!(lines[3].starts_with("* 3 FETCH (UID 3 MODSEQ ("), "{answer}");
     assert_eq!(lines[4], "a OK [MODIFIED 2] Some have changed since");
