@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Waker;
-use store::device::{Credential, Device, LastLogin};
+use store::device::{Credential, Device, LastLogin, UNSEEN_DAYS};
 use store::{Account, AccountId, DeviceId, Error, MaildropOptions, Protocol, Store, Timestamp};
 
 /// From so many devices of the main password on, a new fingerprint counts as its plain protocol. Fingerprints are what
@@ -526,7 +526,8 @@ fn main_password_device(
         None => plain.to_owned(),
     };
     let is_known = known.iter().any(|(_, fingerprint)| *fingerprint == full);
-    let wanted = if is_known || known.len() < MAIN_PASSWORD_DEVICES_MAX { &full } else { plain };
+    let wanted =
+        if is_known || main_password_devices(&devices, now) < MAIN_PASSWORD_DEVICES_MAX { &full } else { plain };
     match account.main_password_device(now, protocol, wanted) {
         Err(error @ (Error::Limit(_) | Error::NoSpace(_))) => {
             let same = known.iter().find(|(_, fingerprint)| fingerprint.split(':').next() == Some(plain));
@@ -538,12 +539,18 @@ fn main_password_device(
 
 /// The device of a POP3 program with the main password. What cannot be noted keeps nobody from their mail.
 fn pop_program_device(account: &Account, fingerprint: &str, attempt: &Attempt<'_>) -> Result<DeviceId, Error> {
-    let may_add = account.devices()?.values().filter_map(main_password_fingerprint).count() < MAIN_PASSWORD_DEVICES_MAX;
+    let may_add = main_password_devices(&*account.devices()?, attempt.now) < MAIN_PASSWORD_DEVICES_MAX;
     let address = attempt.address.to_canonical().to_string();
     match account.pop_program_device(attempt.now, fingerprint, &address, may_add) {
         Err(Error::Limit(_) | Error::NoSpace(_)) => main_password_device(account, Protocol::Pop3, None, attempt.now),
         outcome => outcome,
     }
+}
+
+/// How many programs have the main password, but for those that were not seen for a year.
+fn main_password_devices(devices: &BTreeMap<DeviceId, Device>, now: Timestamp) -> usize {
+    let is_there = |device: &&Device| device.last_seen() >= now.days_before(UNSEEN_DAYS);
+    devices.values().filter(is_there).filter_map(main_password_fingerprint).count()
 }
 
 fn main_password_fingerprint(device: &Device) -> Option<(DeviceId, &str)> {

@@ -41,4 +41,4 @@ pub use setup_guide::{Access, SetupGuide, SetupProgram, setup_guide};
 pub use switch::{SwitchGuide, switch_guide};
 pub use timeline::{MessageLine, MessageStory, StoryLine, Timeline, TimelineAsk, TimelineLine};
 pub use undo::{UndoAnswer, UndoAsk};
-pub use usage::{ClearAnswer, ClearAsk, Clearable, RetainedCard, UsageCard};
+pub use usage::{ClearAnswer, ClearAsk, Clearable, HistoryCard, RetainedCard, UsageCard};

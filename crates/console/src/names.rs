@@ -13,19 +13,24 @@ const TEXT_CHARS_MAX: usize = 200;
 
 pub(crate) struct Names<'a> {
     devices: Arc<BTreeMap<DeviceId, Device>>,
+    /// Those that gave way to others.
+    forgotten: BTreeMap<DeviceId, String>,
     mailboxes: Mailboxes,
     reader: Reader<'a>,
 }
 
 impl<'a> Names<'a> {
     pub(crate) fn of(account: &'a Account) -> Result<Self, Error> {
-        Ok(Self { devices: account.devices()?, mailboxes: account.mailboxes()?, reader: account.reader()? })
+        let (devices, forgotten) = (account.devices()?, account.forgotten_devices()?);
+        Ok(Self { devices, forgotten, mailboxes: account.mailboxes()?, reader: account.reader()? })
     }
 
     pub(crate) fn device(&self, id: DeviceId) -> String {
-        match self.devices.get(&id) {
-            Some(device) => device.name.clone(),
-            None => words::THE_SERVER.to_owned(),
+        match (self.devices.get(&id), self.forgotten.get(&id)) {
+            (Some(device), _) => device.name.clone(),
+            (None, Some(name)) => name.clone(),
+            (None, None) if id == DeviceId(0) => words::THE_SERVER.to_owned(),
+            (None, None) => words::A_DEVICE_THAT_IS_GONE.to_owned(),
         }
     }
 

@@ -24,6 +24,8 @@ pub struct UsageCard {
     pub text: String,
     /// What was removed and can still be put back, beside the quota.
     pub retained: RetainedCard,
+    /// What is known of what devices did, beside the quota.
+    pub history: HistoryCard,
     /// What every POP device has, if there is any.
     pub clearable: Option<Clearable>,
 }
@@ -39,6 +41,19 @@ pub struct RetainedCard {
     pub bytes_max: u64,
     /// When the first of them was removed.
     pub oldest_at: Option<String>,
+    /// The same in words.
+    pub text: String,
+}
+
+/// The journal: what each device did, for the timeline and undo.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryCard {
+    /// Octets.
+    pub bytes: u64,
+    /// So many at most; the oldest go first.
+    pub bytes_max: u64,
+    /// When the first thing happened that is still known.
+    pub since: Option<String>,
     /// The same in words.
     pub text: String,
 }
@@ -98,6 +113,7 @@ impl AccountConsole {
             is_filling: usage.is_filling(),
             text: words::usage(&usage),
             retained: self.retained()?,
+            history: self.history()?,
             clearable: self.clearable()?,
         })
     }
@@ -121,6 +137,13 @@ impl AccountConsole {
         let oldest_at = oldest.map(shown);
         let text = words::retained(&retained, oldest_at.as_deref());
         Ok(RetainedCard { messages: retained.messages, bytes: retained.bytes, bytes_max, oldest_at, text })
+    }
+
+    fn history(&self) -> Result<HistoryCard, Error> {
+        let (bytes, bytes_max) = (self.account.history_bytes()?, self.account.history_bytes_max());
+        let since = self.account.history_since()?.map(shown);
+        let text = words::history(bytes, bytes_max, since.as_deref());
+        Ok(HistoryCard { bytes, bytes_max, since, text })
     }
 
     fn clearable(&self) -> Result<Option<Clearable>, Error> {

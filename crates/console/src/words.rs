@@ -14,9 +14,10 @@ use store::{
 };
 
 pub use size::bytes;
-pub(crate) use size::{clearable, cleared, filling_letter, retained, shorter_retention_letter, usage};
+pub(crate) use size::{clearable, cleared, filling_letter, history, retained, shorter_retention_letter, usage};
 
 pub(crate) const THE_SERVER: &str = "Pillarbox";
+pub(crate) const A_DEVICE_THAT_IS_GONE: &str = "a device that is gone";
 pub(crate) const A_MAILBOX_THAT_IS_GONE: &str = "a mailbox that is gone";
 pub(crate) const A_MESSAGE_THAT_IS_GONE: &str = "(a message that is not kept any more)";
 pub(crate) const NO_SUBJECT: &str = "(no subject)";

@@ -65,6 +65,7 @@ impl Stores {
         let objects = DirectoryObjects::open(&path.join("objects")).map_err(|error| SetupError::new(error.what))?;
         let options = StoreOptions {
             retention_bytes_max: config.retention_bytes_max,
+            history_bytes_max: config.history_bytes_max,
             quota_bytes: config.quota_bytes,
             hostname: config.hostname.clone(),
             ..StoreOptions::default()

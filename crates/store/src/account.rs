@@ -113,6 +113,11 @@ impl Account {
             // What was asked for is done; the next change, or the next purge, tries again.
             tracing::warn!(account = %self.id(), %error, "removed mail takes more space than it may");
         }
+        if let Err(error) = self.keep_history_within(self.options.history_bytes_max)
+            && outcome.is_ok()
+        {
+            tracing::warn!(account = %self.id(), %error, "the journal takes more space than it may");
+        }
         outcome
     }
 }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::identity::{Name, Own};
 use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
-use crate::journal::{Change, JournalEntry};
+use crate::journal::{Change, Emails, JournalEntry};
 use crate::key;
 use crate::record::{AccountRecord, BodyRecord, Counts, EmailRecord, Mailbox, MessageRecord, Retained, Role};
 use crate::shown::{SentSizes, Shown};
@@ -130,6 +130,13 @@ pub fn all(store: &Store, depth: Depth) -> Result<Vec<Finding>, Error> {
     Ok(findings)
 }
 
+/// What leads from messages to journal entries.
+#[derive(Default)]
+struct Histories {
+    rows: BTreeSet<(ModSeq, EmailId)>,
+    bulk: BTreeMap<ModSeq, Emails>,
+}
+
 struct Check {
     id: AccountId,
     findings: Vec<Finding>,
@@ -156,6 +163,10 @@ impl Check {
     fn load(&mut self, snapshot: &dyn Snapshot) -> Result<Option<AccountState>, Error> {
         let mut state = AccountState::empty(Timestamp(0));
         state.head = snapshot.head();
+        match state::history_bytes(snapshot) {
+            Ok(bytes) => state.history_bytes = bytes,
+            Err(_) => self.found("the record of how much the journal takes is damaged"),
+        }
         match snapshot.get(&key::account())?.as_deref().map(AccountRecord::decode) {
             Some(Ok((record, grown))) => {
                 state.record = record;
@@ -438,11 +449,20 @@ impl Check {
         state: &AccountState,
         emails: &BTreeMap<EmailId, EmailRecord>,
     ) -> Result<(), Error> {
+        let (counted, said) = (state::count_history(snapshot)?, state.history_bytes);
+        self.must(counted == said, format_args!("the journal takes {counted} octets and says {said}"));
         let mut last = state.record.journal_floor;
-        let mut histories = BTreeSet::new();
+        let mut histories = Histories::default();
+        state::scan(snapshot, key::kind(b'G'), |key, value| {
+            match key::long_at(key, 1).and_then(|modseq| Ok((modseq, Emails::decode(value)?))) {
+                Ok((modseq, emails)) => drop(histories.bulk.insert(ModSeq(modseq), emails)),
+                Err(Corrupt) => self.found(format_args!("a row of many flags is damaged ({key:02x?})")),
+            }
+            Ok(())
+        })?;
         state::scan(snapshot, key::kind(b'H'), |key, _| {
             match (key::long_at(key, 1), key::long_at(key, 9)) {
-                (Ok(email), Ok(modseq)) => drop(histories.insert((ModSeq(modseq), EmailId(email)))),
+                (Ok(email), Ok(modseq)) => drop(histories.rows.insert((ModSeq(modseq), EmailId(email)))),
                 _ => self.found(format_args!("a history key is damaged ({key:02x?})")),
             }
             Ok(())
@@ -453,7 +473,10 @@ impl Check {
             }
             Ok(())
         })?;
-        for (modseq, email) in histories {
+        for modseq in histories.bulk.keys() {
+            self.found(format_args!("a row of many flags names journal entry {modseq}, which is not there"));
+        }
+        for (modseq, email) in histories.rows {
             let text = email.text();
             self.found(format_args!("the history of {text} names journal entry {modseq}, which is not about it"));
         }
@@ -466,10 +489,13 @@ impl Check {
         entry: &JournalEntry,
         state: &AccountState,
         emails: &BTreeMap<EmailId, EmailRecord>,
-        histories: &mut BTreeSet<(ModSeq, EmailId)>,
+        histories: &mut Histories,
     ) {
+        let bulk = histories.bulk.remove(&entry.modseq);
         for email in entry.change.emails().into_iter().collect::<BTreeSet<_>>() {
-            let known = histories.remove(&(entry.modseq, email)) || entry.modseq <= state.record.history_from;
+            let known = bulk.is_some_and(|emails| emails.may_hold(email));
+            let known =
+                histories.rows.remove(&(entry.modseq, email)) || known || entry.modseq <= state.record.history_from;
             // A message that was purged has taken along what told its arrival.
             let arrived = matches!(entry.change, Change::Added { .. })
                 && emails.get(&email).is_none_or(|r| r.arrival.is_some_and(|arrival| arrival.modseq == entry.modseq));
@@ -496,8 +522,12 @@ impl Check {
         let parts = key::number_at(key, 1).and_then(|d| Ok((DeviceId(d), EmailId(key::long_at(key, 5)?))));
         match (parts, Taken::decode(value)) {
             (Ok((device, email)), Ok(_)) => {
-                self.must(state.devices.contains_key(&device), format_args!("a maildrop of no device ({device})"));
-                self.must(emails.contains_key(&email), format_args!("a maildrop names no message ({})", email.text()));
+                // Of one that gave way to another it goes with a purge.
+                let was_there = device.0 != 0 && device.0 <= state.record.last_device;
+                self.must(was_there, format_args!("a maildrop of no device ({device})"));
+                let is_gone = !state.devices.contains_key(&device);
+                let known = is_gone || emails.contains_key(&email);
+                self.must(known, format_args!("a maildrop names no message ({})", email.text()));
             }
             _ => self.found(format_args!("a maildrop record is damaged (key {key:02x?})")),
         }

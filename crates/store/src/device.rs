@@ -5,11 +5,17 @@ use crate::ids::{DeviceId, Timestamp};
 use crate::journal::Protocol;
 use crate::pop::PopSettings;
 use crate::program::Program;
-use crate::record::{grown, open_grown};
+use crate::record::{grown, open, open_grown, versioned};
 use crate::removal::RemovalPolicy;
 
-/// An account has at most this many devices, revoked ones included.
+/// An account has at most this many devices. One that was revoked, or not seen for [`UNSEEN_DAYS`], gives way to a new one.
 pub const DEVICES_MAX: usize = 1000;
+/// So many more may stand for the main password: whoever has the account full of devices still gets in.
+pub const MAIN_PASSWORD_ROOM: usize = 64;
+/// A device that was not seen for so many days is not coming back.
+pub const UNSEEN_DAYS: u16 = 365;
+/// So many names of devices that gave way are known at most, while the journal may name them.
+pub const FORGOTTEN_MAX: usize = 1000;
 /// A device's name is at most this long.
 pub const DEVICE_NAME_BYTES_MAX: usize = 100;
 
@@ -49,6 +55,28 @@ pub struct Device {
     pub(crate) protocols: u16,
 }
 
+/// A device that gave way to another one: what the journal needs to name it. Its number is not used again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Forgotten {
+    pub(crate) name: String,
+    /// When it gave way.
+    pub(crate) at: Timestamp,
+}
+
+impl Forgotten {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = versioned();
+        w.text(&self.name).signed(self.at.0);
+        w.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
+        let mut r = open(bytes)?;
+        let forgotten = Self { name: r.text()?, at: Timestamp(r.signed()?) };
+        r.end().map(|()| forgotten)
+    }
+}
+
 /// How a device logs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
@@ -84,6 +112,20 @@ impl Device {
     #[must_use]
     pub fn has_used(&self, protocol: Protocol) -> bool {
         Protocol::ALL.iter().position(|p| *p == protocol).is_some_and(|bit| self.protocols & (1 << bit) != 0)
+    }
+
+    /// When it was seen last, or added.
+    #[must_use]
+    pub fn last_seen(&self) -> Timestamp {
+        self.last_login.as_ref().map_or(self.added_at, |login| login.at.max(self.added_at))
+    }
+
+    /// Whether it gives way to a new device: the first in this order does.
+    pub(crate) fn gives_way(&self, now: Timestamp) -> Option<(bool, Timestamp)> {
+        match self.revoked_at {
+            Some(at) => Some((false, at)),
+            None => Some((true, self.last_seen())).filter(|(_, seen)| *seen < now.days_before(UNSEEN_DAYS)),
+        }
     }
 
     pub(crate) fn uses(&mut self, protocol: Protocol) {

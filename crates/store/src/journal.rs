@@ -3,14 +3,22 @@
 //! It is the one order of everything that happens in an account: IMAP synchronisation, the timeline, undo and the packed
 //! indexes derive from it. Entries are only ever added at the end, and leave at the front when they leave retention.
 
+mod bulk;
+
+pub(crate) use bulk::Emails;
+
 use crate::codec::{Corrupt, Reader, Writer};
 use crate::flags::{FlagBits, Keywords};
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
 use crate::record::{Role, open, versioned};
+use bulk::{read_runs, write_runs};
 
 /// An entry names at most this many messages; a larger operation makes several entries in the same commit.
 pub const MESSAGES_PER_ENTRY_MAX: usize = 4096;
+
+/// A change of flags of more messages is not in the history of each of them: one row tells which messages it may be about.
+pub const HISTORY_ROWS_MAX: usize = 16;
 
 /// Over which protocol a change came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -353,6 +361,14 @@ impl Change {
         }
     }
 
+    /// Of a change of flags of more than [`HISTORY_ROWS_MAX`] messages, which they are.
+    pub(crate) fn in_bulk(&self) -> Option<Emails> {
+        let Self::FlagsChanged { messages, .. } = self else { return None };
+        let emails = || messages.iter().map(|changed| changed.email);
+        let (first, last) = emails().min().zip(emails().max())?;
+        (messages.len() > HISTORY_ROWS_MAX).then_some(Emails { first, last })
+    }
+
     /// The UIDs that left `mailbox` in this change.
     pub(crate) fn vanished(&self, mailbox: MailboxId) -> Vec<Uid> {
         match self {
@@ -421,10 +437,6 @@ fn read_listed(r: &mut Reader<'_>) -> Result<Listed, Corrupt> {
     })
 }
 
-fn write_reflagged(w: &mut Writer, changed: &Reflagged) {
-    w.number(changed.uid.0.into()).number(changed.email.0).number(changed.before.0).number(changed.after.0);
-}
-
 pub(crate) fn write_emails(w: &mut Writer, emails: &[EmailId]) {
     write_list(w, emails, |w, email| {
         w.number(email.0);
@@ -455,7 +467,8 @@ fn write_change(w: &mut Writer, change: &Change) {
             write_list(w.byte(1).number(mailbox.0.into()), messages, write_listed);
         }
         Change::FlagsChanged { mailbox, messages } => {
-            write_list(w.byte(2).number(mailbox.0.into()), messages, write_reflagged);
+            // 2 is the same message by message.
+            write_runs(w.byte(23).number(mailbox.0.into()), messages);
         }
         Change::Expunged { mailbox, messages } => {
             write_list(w.byte(3).number(mailbox.0.into()), messages, write_listed);
@@ -554,7 +567,8 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
         }
         21 => Change::Cleared { first: ModSeq(r.number()?) },
         22 => Change::UidlsKept { emails: read_emails(r)? },
-        23.. => return Err(Corrupt),
+        23 => Change::FlagsChanged { mailbox: mailbox(r)?, messages: read_runs(r)? },
+        24.. => return Err(Corrupt),
     })
 }
 
@@ -583,6 +597,8 @@ mod tests {
         let (mailbox, device, name) = (MailboxId(3), DeviceId(4), String::from("Été/2026"));
         let emails = vec![EmailId(1), EmailId(u64::MAX)];
         let changed = Reflagged { uid: Uid(1), email: EmailId(2), before: FlagBits(3), after: FlagBits(4) };
+        let before_it = Reflagged { uid: Uid(0), email: EmailId(u64::MAX), ..changed };
+        let other = Reflagged { uid: Uid(u32::MAX), before: FlagBits(u64::MAX), ..changed };
         let moved = Relisted { before: listed, uid: Uid(8), flags: FlagBits(1) };
         let mut keywords = Keywords::default();
         keywords.bits(&crate::flags::Flags { keywords: vec!["$Label1".into()], ..Default::default() }).unwrap();
@@ -590,6 +606,7 @@ mod tests {
             Change::AccountCreated,
             Change::Added { mailbox, messages: vec![listed; 3] },
             Change::FlagsChanged { mailbox, messages: vec![changed] },
+            Change::FlagsChanged { mailbox, messages: vec![changed, before_it, changed, changed, other] },
             Change::Expunged { mailbox, messages: vec![] },
             Change::Moved { from: mailbox, to: MailboxId(9), messages: vec![moved] },
             Change::MailboxCreated { mailbox, name: name.clone() },
@@ -622,5 +639,28 @@ mod tests {
                 assert_eq!(JournalEntry::decode(ModSeq(5), &short), Err(Corrupt));
             }
         }
+    }
+
+    #[test]
+    fn an_entry_of_an_earlier_version_is_read_and_one_of_this_version_is_short() {
+        let mut w = versioned();
+        w.signed(6).number(4);
+        Protocol::Imap.write(&mut w);
+        w.byte(2).number(3).number(1).number(7).number(1 << 50).number(3).number(4);
+        let entry = JournalEntry::decode(ModSeq(5), &w.0).unwrap();
+        let changed = |n: u32| Reflagged {
+            uid: Uid(n),
+            email: EmailId((1 << 50) + u64::from(n) * 900),
+            before: FlagBits(3),
+            after: FlagBits(4),
+        };
+        let messages = vec![Reflagged { uid: Uid(7), email: EmailId(1 << 50), ..changed(0) }];
+        assert_eq!(entry.change, Change::FlagsChanged { mailbox: MailboxId(3), messages });
+        let messages: Vec<Reflagged> = (1..=4096).map(changed).collect();
+        let change = Change::FlagsChanged { mailbox: MailboxId(3), messages };
+        let entry = JournalEntry { modseq: ModSeq(5), change, ..entry };
+        let bytes = entry.encode();
+        assert!(bytes.len() < 4096 * 4, "{}", bytes.len());
+        assert_eq!(JournalEntry::decode(ModSeq(5), &bytes), Ok(entry));
     }
 }

@@ -7,7 +7,8 @@
 //! | `C` | mailbox, uid | a copy into the mailbox that has not come to its end: what it has brought so far |
 //! | `D` | device | [`crate::device::Device`] |
 //! | `E` | email | [`crate::record::EmailRecord`] |
-//! | `H` | email, modseq | nothing: the journal entry of that modseq is about the message, and is not its arrival |
+//! | `G` | modseq | [`crate::journal::Emails`]: the journal entry of that modseq changes flags of many messages |
+//! | `H` | email, modseq | nothing: the journal entry of that modseq is about the message, and is neither its arrival nor in `G` |
 //! | `I` | name, email | [`crate::identity::Own`]: the message is found by that name |
 //! | `J` | modseq | [`crate::journal::JournalEntry`] |
 //! | `K` | mailbox | header of the packed index, a disposable cache |
@@ -21,7 +22,9 @@
 //! | `T` | email | its cached summary ([`message::Summary`]) |
 //! | `U` | email | [`crate::shown::Shown`], where POP3 shows the message otherwise than it is |
 //! | `V` | device | [`crate::brake::Pace`]; 0: how fast all devices of the main password together remove |
+//! | `W` | device | [`crate::device::Forgotten`]: the name that it had |
 //! | `Y` | email | its body, or where the body lies |
+//! | `Z` | | how many octets the journal takes with `G` and `H` |
 
 use crate::codec::{Corrupt, Reader};
 use crate::identity::Name;
@@ -52,6 +55,18 @@ pub(crate) fn device(id: DeviceId) -> Vec<u8> {
 
 pub(crate) fn email(id: EmailId) -> Vec<u8> {
     key(b'E', &[&id.0.to_be_bytes()])
+}
+
+pub(crate) fn bulk(modseq: ModSeq) -> Vec<u8> {
+    key(b'G', &[&modseq.0.to_be_bytes()])
+}
+
+pub(crate) fn history_bytes() -> Vec<u8> {
+    key(b'Z', &[])
+}
+
+pub(crate) fn forgotten(id: DeviceId) -> Vec<u8> {
+    key(b'W', &[&id.0.to_be_bytes()])
 }
 
 pub(crate) fn history(email: EmailId, modseq: ModSeq) -> Vec<u8> {

@@ -29,6 +29,8 @@ pub(crate) struct AccountState {
     pub(crate) record: AccountRecord,
     pub(crate) mailboxes: BTreeMap<MailboxId, Arc<MailboxState>>,
     pub(crate) devices: Arc<BTreeMap<DeviceId, Device>>,
+    /// How many octets the journal takes, with what leads to its entries.
+    pub(crate) history_bytes: u64,
 }
 
 impl AccountState {
@@ -55,6 +57,7 @@ impl AccountState {
             },
             mailboxes: BTreeMap::new(),
             devices: Arc::default(),
+            history_bytes: 0,
         }
     }
 
@@ -70,7 +73,9 @@ impl AccountState {
             record.retained = count_retained(snapshot)?;
             record.history_from = snapshot.head();
         }
-        let mut state = Self { head: snapshot.head(), record, mailboxes: BTreeMap::new(), devices: Arc::default() };
+        let (head, history_bytes) = (snapshot.head(), history_bytes(snapshot)?);
+        let (mailboxes, devices) = (BTreeMap::new(), Arc::default());
+        let mut state = Self { head, record, mailboxes, devices, history_bytes };
         let mut devices = BTreeMap::new();
         scan(snapshot, key::kind(b'B'), |key, value| {
             let mailbox = Mailbox::decode(value).ok().filter(|mailbox| key == key::mailbox(mailbox.id));
@@ -133,6 +138,38 @@ fn count_retained(snapshot: &dyn Snapshot) -> Result<Retained, Error> {
         Ok(())
     })?;
     Ok(retained)
+}
+
+/// How many octets the journal takes; counted where an earlier version did not.
+pub(crate) fn history_bytes(snapshot: &dyn Snapshot) -> Result<u64, Error> {
+    match snapshot.get(&key::history_bytes())? {
+        Some(bytes) => read_history_bytes(&bytes).map_err(Error::corrupt("the size of the journal")),
+        None => count_history(snapshot),
+    }
+}
+
+pub(crate) fn write_history_bytes(history_bytes: u64) -> Vec<u8> {
+    let mut w = versioned();
+    w.number(history_bytes);
+    w.0
+}
+
+pub(crate) fn read_history_bytes(bytes: &[u8]) -> Result<u64, Corrupt> {
+    let mut r = open(bytes)?;
+    let history_bytes = r.number()?;
+    r.end().map(|()| history_bytes)
+}
+
+/// What the rows of the journal, and those that lead to them, take.
+pub(crate) fn count_history(snapshot: &dyn Snapshot) -> Result<u64, Error> {
+    let mut bytes = 0;
+    for letter in *b"GHJ" {
+        scan(snapshot, key::kind(letter), |key, value| {
+            bytes += (key.len() + value.len()) as u64;
+            Ok(())
+        })?;
+    }
+    Ok(bytes)
 }
 
 /// RFC 9051 §5.1: INBOX without regard to case, also as the first level of a longer name; all else exactly.

@@ -47,6 +47,8 @@ struct Inner {
 pub struct StoreOptions {
     /// So many octets of removed messages are kept at most; the oldest go first, at once.
     pub retention_bytes_max: u64,
+    /// So many octets the journal of an account takes at most; the oldest entries go first.
+    pub history_bytes_max: u64,
     /// The quota that a new account begins with, in octets; `None`: as much as there is disk.
     pub quota_bytes: Option<u64>,
     /// No device is held that removes so many messages or fewer ([`crate::brake::MESSAGES_MIN`]).
@@ -59,7 +61,13 @@ impl Default for StoreOptions {
     fn default() -> Self {
         let hostname = "localhost".to_owned();
         let brake_messages_min = brake::MESSAGES_MIN;
-        Self { retention_bytes_max: u64::MAX, quota_bytes: None, brake_messages_min, hostname }
+        Self {
+            retention_bytes_max: u64::MAX,
+            history_bytes_max: u64::MAX,
+            quota_bytes: None,
+            brake_messages_min,
+            hostname,
+        }
     }
 }
 

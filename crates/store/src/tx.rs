@@ -38,6 +38,7 @@ pub(crate) struct Tx<'a> {
     dirty_record: bool,
     /// A device was revoked, unless what did so failed.
     revokes: bool,
+    history_bytes_before: u64,
     /// The account's head, once it was found not to be `expected`: nothing of this transaction counts.
     moved_on: Option<ModSeq>,
 }
@@ -68,6 +69,7 @@ impl<'a> Tx<'a> {
             engine,
             snapshot,
             expected: state.head,
+            history_bytes_before: state.history_bytes,
             state,
             writes: Vec::new(),
             written: BTreeMap::new(),
@@ -170,8 +172,13 @@ impl<'a> Tx<'a> {
     /// Writes a journal entry, and the history of the messages that it is about; gives its modseq.
     pub(crate) fn journal(&mut self, actor: Actor, change: Change) -> ModSeq {
         let modseq = self.next_modseq();
-        for email in change.emails() {
-            self.put(key::history(email, modseq), Vec::new());
+        match change.in_bulk() {
+            Some(emails) => self.put_history(key::bulk(modseq), emails.encode()),
+            // A message that is there twice has one row.
+            None => {
+                let emails: BTreeSet<EmailId> = change.emails().into_iter().collect();
+                emails.into_iter().for_each(|email| self.put_history(key::history(email, modseq), Vec::new()));
+            }
         }
         self.journal_arrival(actor, change)
     }
@@ -182,8 +189,24 @@ impl<'a> Tx<'a> {
         self.state.head = modseq;
         let Actor { device, protocol, now } = actor;
         let entry = JournalEntry { modseq, at: now, device, protocol, change };
-        self.put(key::journal(modseq), entry.encode());
+        self.put_history(key::journal(modseq), entry.encode());
         modseq
+    }
+
+    /// Writes a row of the journal, or one that leads there; there is none of its key.
+    fn put_history(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.state.history_bytes += (key.len() + value.len()) as u64;
+        self.put(key, value);
+    }
+
+    /// Removes a row of the journal, or one that leads there, if it is there.
+    pub(crate) fn delete_history(&mut self, key: Vec<u8>) -> Result<(), Error> {
+        if let Some(value) = self.get(&key)? {
+            let bytes = (key.len() + value.len()) as u64;
+            self.state.history_bytes = self.state.history_bytes.saturating_sub(bytes);
+            self.delete(key);
+        }
+        Ok(())
     }
 
     /// The modseq that the next journal entry gets.
@@ -333,6 +356,9 @@ impl<'a> Tx<'a> {
             }
             let record = self.mailbox(id)?.encode();
             self.put(key::mailbox(id), record);
+        }
+        if self.state.history_bytes != self.history_bytes_before {
+            self.put(key::history_bytes(), state::write_history_bytes(self.state.history_bytes));
         }
         if self.dirty_record {
             let record = self.state.record.encode();

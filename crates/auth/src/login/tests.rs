@@ -167,7 +167,40 @@ fn an_account_with_the_most_devices_still_lets_its_owner_in() {
     }
     let full = auth.add_device(alice, "one more", None, NOW);
     assert!(matches!(full, Err(crate::Error::Refused(_))), "{full:?}");
-    assert_eq!(log_in(&auth, "alice", PASSWORD).unwrap(), pop3);
+    // Devices of the main password have some room of their own; without it, it is another of them.
+    let room = store::device::MAIN_PASSWORD_ROOM;
+    let names: Vec<String> = (0..2 * room).map(|n| format!("imap:{n}")).collect();
+    names.iter().for_each(|name| drop(account.main_password_device(NOW, Protocol::Imap, name)));
+    assert_eq!(account.devices().unwrap().len(), DEVICES_MAX + room);
+    let known = account.devices().unwrap();
+    let login = auth.log_in(&Attempt { protocol: Protocol::Imap, ..attempt("alice", PASSWORD) }).unwrap();
+    assert!(known.contains_key(&login.device));
+    assert_eq!(auth.log_in(&Attempt { protocol: Protocol::Pop3, ..attempt("alice", PASSWORD) }).unwrap(), pop3);
+}
+
+/// It is neither refused nor does it fill the table, and names of old leave room.
+#[test]
+fn a_client_that_calls_itself_otherwise_each_time_is_let_in_for_years() {
+    let (_, auth, [alice, _]) = server();
+    let log_in =
+        |name: &str, now| auth.log_in(&Attempt { fingerprint: Some(name), now, ..attempt("alice", PASSWORD) }).unwrap();
+    let at = |years: i64| Timestamp(NOW.0 + years * 366 * 86_400_000);
+    for year in 0..4 {
+        let names: Vec<String> = (0..MAIN_PASSWORD_DEVICES_MAX + 5).map(|n| format!("bot {year}.{n}")).collect();
+        names.iter().for_each(|name| drop(log_in(name, at(year))));
+        let devices = auth.store().account(alice).devices().unwrap();
+        let of_this_year = devices.values().filter(|device| device.name.contains(&format!("bot {year}."))).count();
+        assert!(of_this_year >= MAIN_PASSWORD_DEVICES_MAX - 1, "{of_this_year} in year {year}");
+    }
+    // Full of application passwords, and the first login with the main password.
+    let (_, auth, [_, bob]) = server();
+    let account = auth.store().account(bob);
+    let actor = store::Actor { device: DeviceId(0), protocol: Protocol::Cli, now: NOW };
+    for n in 0..DEVICES_MAX {
+        let credential = Credential::ApplicationPassword { hash: [0; 32] };
+        account.add_device(actor, &format!("device {n}"), credential, None).unwrap();
+    }
+    assert!(auth.log_in(&attempt("bob", "battery staple")).is_ok());
 }
 
 #[test]

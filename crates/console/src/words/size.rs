@@ -43,6 +43,16 @@ pub(crate) fn clearable(count: usize, size: u64) -> String {
     format!("{} ({}) {have} been taken by every POP device of yours. Clear them?", messages(count), bytes(size))
 }
 
+/// How far what is known of what devices did goes back.
+pub(crate) fn history(octets: u64, octets_max: u64, since: Option<&str>) -> String {
+    let since = since.map(|since| format!(" since {}", since.split('T').next().unwrap_or(since))).unwrap_or_default();
+    format!(
+        "What each device did{since} takes {} of {} at most; the oldest goes first.",
+        bytes(octets),
+        bytes(octets_max)
+    )
+}
+
 pub(crate) fn cleared(report: &ClearReport) -> Vec<String> {
     if report.messages == 0 {
         return Vec::new();

@@ -53,6 +53,8 @@ pub struct Config {
     pub retention_days: u32,
     /// How many octets of removed mail an account keeps at most.
     pub retention_bytes_max: u64,
+    /// So many octets of history an account keeps at most.
+    pub history_bytes_max: u64,
     /// How long a POP3 device waits between two logins, in seconds.
     pub pop3_login_delay_secs: u64,
     /// How many octets the mailboxes of a new account may hold together; `None`: as many as there is disk.
@@ -160,6 +162,7 @@ impl Default for Config {
             account_request_domains: Vec::new(),
             retention_days: 30,
             retention_bytes_max: 10 * 1024 * 1024 * 1024,
+            history_bytes_max: 128 * 1024 * 1024,
             pop3_login_delay_secs: 0,
             quota_bytes: None,
             log: Log::default(),

@@ -60,6 +60,15 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.retention_bytes_max, value.number(0, u64::MAX / 2)?),
     },
     ConfigOption {
+        key: "history_bytes_max",
+        kind: COUNT,
+        default: Some("134217728"),
+        text: "How many octets of history an account keeps at most: what each device did, for the timeline, undo and fast \
+               synchronisation. Changes of the flags of many messages go first, then the oldest. What is older than \
+               `retention_days` goes anyway.",
+        set: |config, value| put(&mut config.history_bytes_max, value.number(1_048_576, u64::MAX / 2)?),
+    },
+    ConfigOption {
         key: "account_requests",
         kind: "true, false or domains",
         default: Some("false"),

@@ -1,16 +1,21 @@
 //! Devices are added, changed, seen and revoked.
 
 use super::Account;
-use crate::device::{Credential, DEVICE_NAME_BYTES_MAX, DEVICES_MAX, Device, LastLogin};
+use crate::device::{
+    Credential, DEVICE_NAME_BYTES_MAX, DEVICES_MAX, Device, FORGOTTEN_MAX, Forgotten, LastLogin, MAIN_PASSWORD_ROOM,
+};
 use crate::error::Error;
 use crate::ids::{DeviceId, Timestamp};
 use crate::journal::{Actor, Change, Protocol};
+use crate::key;
 use crate::pop::PopSettings;
 use crate::settings::AccountSettings;
 use crate::tx::Tx;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// A purge forgets at most so much of what devices that gave way took; the next one goes on.
+const TAKEN_FORGOTTEN_MAX: usize = 10_000;
 /// A device's last login is written at most this often.
 const LOGIN_NOTED_EVERY_MILLIS: i64 = 10 * 60 * 1000;
 
@@ -21,6 +26,21 @@ impl Account {
     /// [`Error::NoSuchAccount`], faults.
     pub fn devices(&self) -> Result<Arc<BTreeMap<DeviceId, Device>>, Error> {
         Ok(Arc::clone(&self.cell.state()?.devices))
+    }
+
+    /// The names of devices that gave way to others, as long as the journal may name them.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn forgotten_devices(&self) -> Result<BTreeMap<DeviceId, String>, Error> {
+        let mut names = BTreeMap::new();
+        crate::state::scan(&*self.snapshot()?, key::kind(b'W'), |key, value| {
+            let row = key::number_at(key, 1).and_then(|id| Ok((DeviceId(id), Forgotten::decode(value)?)));
+            let (id, forgotten) = row.map_err(Error::corrupt("the name of a device"))?;
+            names.insert(id, forgotten.name);
+            Ok(())
+        })?;
+        Ok(names)
     }
 
     /// Adds a device with a credential of its own. `pop`: without it the account's default.
@@ -217,6 +237,71 @@ impl Account {
     }
 }
 
+/// The account takes another device: if it is full, one that was revoked, or was not seen for a year, gives way.
+fn make_room(tx: &mut Tx<'_>, credential: &Credential, now: Timestamp) -> Result<(), Error> {
+    let most = match credential {
+        Credential::ApplicationPassword { .. } => DEVICES_MAX,
+        Credential::MainPassword { .. } => DEVICES_MAX + MAIN_PASSWORD_ROOM,
+    };
+    if tx.state.devices.len() < most {
+        return Ok(());
+    }
+    let candidates = tx.state.devices.values().filter_map(|device| Some((device.gives_way(now)?, device.id)));
+    let mut candidates: Vec<((bool, Timestamp), DeviceId)> = candidates.collect();
+    candidates.sort_unstable();
+    for (_, id) in candidates {
+        // Its owner is asked about it.
+        if tx.pace(id)?.hold.is_none() {
+            return tx.forget_device(id, now);
+        }
+    }
+    Err(Error::Limit(format!("an account has at most {most} devices")))
+}
+
+impl Tx<'_> {
+    /// A device gives way to another one; the journal may go on naming it.
+    fn forget_device(&mut self, id: DeviceId, now: Timestamp) -> Result<(), Error> {
+        let Some(device) = Arc::make_mut(&mut self.state.devices).remove(&id) else { return Ok(()) };
+        self.delete(key::device(id));
+        self.delete(key::pace(id));
+        let known = self.rows(key::kind(b'W'), FORGOTTEN_MAX)?;
+        if known.len() >= FORGOTTEN_MAX
+            && let Some((oldest, _)) = known.into_iter().next()
+        {
+            self.delete(oldest);
+        }
+        self.put(key::forgotten(id), Forgotten { name: device.name, at: now }.encode());
+        Ok(())
+    }
+
+    /// Forgets the names of devices that gave way before a moment, and what is left of what devices that gave way took.
+    pub(super) fn forget_devices(&mut self, before: Timestamp) -> Result<(), Error> {
+        for (key, value) in self.rows(key::kind(b'W'), FORGOTTEN_MAX)? {
+            let forgotten = Forgotten::decode(&value).map_err(Error::corrupt("the name of a device"))?;
+            if forgotten.at < before {
+                self.delete(key);
+            }
+        }
+        let (mut next, end) = key::kind(b'P');
+        let mut left = TAKEN_FORGOTTEN_MAX;
+        // From device to device.
+        while let Some((key, _)) = self.rows((next, end.clone()), 1)?.into_iter().next() {
+            let id = DeviceId(key::number_at(&key, 1).map_err(Error::corrupt("a maildrop key"))?);
+            let of_device = key::kind_of(b'P', id.0);
+            next = of_device.1.clone();
+            if !self.state.devices.contains_key(&id) {
+                let gone = self.rows(of_device, left)?;
+                left -= gone.len();
+                gone.into_iter().for_each(|(key, _)| self.delete(key));
+            }
+            if left == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
 pub(super) fn add(
     tx: &mut Tx<'_>,
     actor: Actor,
@@ -224,9 +309,7 @@ pub(super) fn add(
     credential: Credential,
     pop: Option<PopSettings>,
 ) -> Result<DeviceId, Error> {
-    if tx.state.devices.len() >= DEVICES_MAX {
-        return Err(Error::Limit(format!("an account has at most {DEVICES_MAX} devices")));
-    }
+    make_room(tx, &credential, actor.now)?;
     let id = tx.next_device()?;
     let (added_at, last_login, revoked_at) = (actor.now, None, None);
     tx.put_device(Device {
@@ -248,4 +331,97 @@ pub(super) fn add(
     });
     tx.journal(actor, Change::DeviceAdded { device: id, name });
     Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::{DEVICES_MAX, UNSEEN_DAYS};
+    use crate::ids::AccountId;
+    use crate::sim::{SimEngine, SimObjects};
+    use crate::store::Store;
+
+    const NOW: Timestamp = Timestamp(1_790_000_000_000);
+
+    fn account() -> (Store, Account) {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let account = store.create_account(AccountId(16), NOW).unwrap();
+        (store, account)
+    }
+
+    fn add(account: &Account, name: &str, now: Timestamp) -> Result<DeviceId, Error> {
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now };
+        account.add_device(actor, name, Credential::ApplicationPassword { hash: [0; 32] }, None)
+    }
+
+    fn at(days: u16) -> Timestamp {
+        NOW.days_after(days)
+    }
+
+    #[test]
+    fn a_device_that_was_revoked_leaves_room_and_its_name() {
+        let (store, account) = account();
+        let old = add(&account, "old phone", NOW).unwrap();
+        (2..=DEVICES_MAX).for_each(|n| assert!(add(&account, &format!("device {n}"), NOW).is_ok()));
+        assert!(matches!(add(&account, "one more", NOW), Err(Error::Limit(_))), "all may log in");
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: at(1) };
+        let taken = key::taken(old, crate::ids::EmailId(7));
+        let note = move |tx: &mut Tx<'_>| {
+            tx.put(taken.clone(), super::super::Taken::default().encode());
+            Ok(())
+        };
+        account.transact(note).unwrap();
+        account.revoke_device(actor, old).unwrap();
+        assert!(account.devices().unwrap().contains_key(&old), "as long as there is room");
+        let new = add(&account, "new phone", at(1)).unwrap();
+        assert_eq!(new.0 as usize, DEVICES_MAX + 1, "a number is not used again");
+        assert_eq!(account.devices().unwrap().len(), DEVICES_MAX);
+        assert_eq!(account.forgotten_devices().unwrap()[&old], "old phone");
+        assert_eq!(account.check(&store).unwrap(), []);
+        // What it did can still be undone, and its name goes with the journal.
+        let what = crate::UndoWhat::Device { device: old, since: NOW };
+        let request = crate::UndoRequest { what, mailbox: None, email: None, relist: false, dry_run: true };
+        assert!(account.undo(actor, request).is_ok());
+        account.purge(at(2)).unwrap();
+        assert!(account.forgotten_devices().unwrap().is_empty());
+        assert!(account.taken_by(old).unwrap().is_empty(), "what it took goes, too");
+        assert_eq!(account.check(&store).unwrap(), []);
+    }
+
+    #[test]
+    fn a_device_that_was_not_seen_for_a_year_gives_way_after_those_that_were_revoked() {
+        let (_, account) = account();
+        (1..=DEVICES_MAX).for_each(|n| assert!(add(&account, &format!("device {n}"), NOW).is_ok()));
+        assert!(matches!(add(&account, "one more", at(UNSEEN_DAYS)), Err(Error::Limit(_))));
+        let later = Timestamp(at(UNSEEN_DAYS).0 + 1);
+        let (first, revoked) = (DeviceId(1), DeviceId(9));
+        let (address, protocol) = ("::1".to_owned(), Protocol::Imap);
+        account.note_login(first, LastLogin { at: later, protocol, address, tls: None, program: None }).unwrap();
+        account.revoke_device(Actor { device: DeviceId(0), protocol, now: later }, revoked).unwrap();
+        let gone = |id| !account.devices().unwrap().contains_key(&id);
+        add(&account, "new", later).unwrap();
+        assert!(gone(revoked) && !gone(DeviceId(2)));
+        add(&account, "newer", later).unwrap();
+        assert!(gone(DeviceId(2)) && !gone(first), "it was here just now");
+    }
+
+    #[test]
+    fn the_names_that_are_remembered_are_bounded() {
+        let (_, account) = account();
+        account
+            .transact(|tx| {
+                for n in 1..=FORGOTTEN_MAX as u32 + 1 {
+                    let id = DeviceId(100_000 + n);
+                    tx.put(key::forgotten(id), Forgotten { name: n.to_string(), at: NOW }.encode());
+                }
+                tx.delete(key::forgotten(DeviceId(100_001)));
+                Ok(())
+            })
+            .unwrap();
+        (1..=DEVICES_MAX).for_each(|n| assert!(add(&account, &format!("device {n}"), NOW).is_ok()));
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: NOW };
+        account.revoke_device(actor, DeviceId(1)).unwrap();
+        add(&account, "new", NOW).unwrap();
+        assert_eq!(account.forgotten_devices().unwrap().len(), FORGOTTEN_MAX);
+    }
 }

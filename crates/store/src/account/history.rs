@@ -5,7 +5,7 @@ use crate::engine::Snapshot;
 use crate::error::Error;
 use crate::flags::{FlagBits, Flags};
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp};
-use crate::journal::{Change, JournalEntry, Protocol};
+use crate::journal::{Change, Emails, JournalEntry, Protocol};
 use crate::key;
 use crate::record::EmailRecord;
 use crate::state::{self, AccountState};
@@ -93,6 +93,34 @@ pub struct TimelinePage {
 }
 
 impl Account {
+    /// How many octets the journal takes, with what leads to its entries.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn history_bytes(&self) -> Result<u64, Error> {
+        Ok(self.cell.state()?.history_bytes)
+    }
+
+    /// It takes at most so many.
+    #[must_use]
+    pub fn history_bytes_max(&self) -> u64 {
+        self.options.history_bytes_max
+    }
+
+    /// When the first entry was made that there still is.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn history_since(&self) -> Result<Option<Timestamp>, Error> {
+        let mut first = None;
+        state::scan_while(&*self.snapshot()?, key::kind(b'J'), |key, value| {
+            let entry = key::long_at(key, 1).and_then(|modseq| JournalEntry::decode(ModSeq(modseq), value));
+            first = Some(entry.map_err(Error::corrupt("a journal entry"))?.at);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(first)
+    }
+
     /// Everything that happened to a message and has not left retention, oldest first. A message that is unknown has no
     /// history.
     ///
@@ -111,6 +139,13 @@ impl Account {
             modseqs.push(ModSeq(key::long_at(key, 9).map_err(Error::corrupt("a history key"))?));
             Ok(())
         })?;
+        state::scan(&*snapshot, key::kind(b'G'), |key, value| {
+            let row = key::long_at(key, 1).and_then(|modseq| Ok((ModSeq(modseq), Emails::decode(value)?)));
+            let (modseq, emails) = row.map_err(Error::corrupt("a row of many flags"))?;
+            modseqs.extend(emails.may_hold(email).then_some(modseq));
+            Ok(())
+        })?;
+        modseqs.sort_unstable();
         let mut events = Vec::new();
         for modseq in modseqs {
             // The arrival may have left retention before the message did.
@@ -240,5 +275,36 @@ fn flags_changed(state: &AccountState, mailbox: MailboxId, before: FlagBits, aft
         mailbox,
         set: keywords.flags(FlagBits(after.0 & !before.0)),
         cleared: keywords.flags(FlagBits(before.0 & !after.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::{NewMessage, Target};
+    use crate::ids::AccountId;
+    use crate::journal::Actor;
+    use crate::sim::{SimEngine, SimObjects};
+    use crate::store::Store;
+    use std::sync::Arc;
+
+    #[test]
+    fn the_journal_of_an_earlier_version_is_counted_when_it_is_opened() {
+        let engine = SimEngine::new();
+        let store = |engine: &SimEngine| Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
+        let account = store(&engine).create_account(AccountId(16), Timestamp(0)).unwrap();
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: Timestamp(0) };
+        let message = NewMessage { body: b"x".to_vec(), flags: Flags::default(), internal_date: Timestamp(0) };
+        account.append(actor, Target::Inbox, message).unwrap();
+        let bytes = account.history_bytes().unwrap();
+        assert!(bytes > 50);
+        let forget = |tx: &mut crate::tx::Tx<'_>| {
+            tx.delete(key::history_bytes());
+            Ok(())
+        };
+        account.transact(forget).unwrap();
+        let (later, account) = (store(&engine), store(&engine).account(AccountId(16)));
+        assert_eq!(account.history_bytes(), Ok(bytes));
+        assert_eq!(account.check(&later).unwrap(), []);
     }
 }

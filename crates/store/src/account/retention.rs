@@ -14,6 +14,13 @@ use std::ops::ControlFlow;
 
 /// One transaction purges at most this many messages and journal entries.
 const PURGED_PER_COMMIT_MAX: usize = 250;
+/// One transaction removes at most so many changes of the flags of many messages.
+const BULK_PER_COMMIT_MAX: usize = 64;
+
+/// Where the journal is too long, one octet in so many of what it may take is made free: not with each change anew.
+const HISTORY_ROOM_PART: u64 = 10;
+/// So many holds that were answered are known at most.
+const HOLDS_ANSWERED_MAX: usize = 1000;
 
 /// What a purge removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -76,6 +83,22 @@ impl Account {
     pub(super) fn keep_retention_within(&self, bytes_max: u64) -> Result<(), Error> {
         while self.cell.state()?.record.retained.bytes > bytes_max {
             if self.purge_some(Due { before: None, bytes_max })? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the oldest of the journal until it takes no more than `bytes_max` octets and there is some room: first what
+    /// changed the flags of many messages, which are most of it and lead nowhere else, then all, up to a moment. From there on
+    /// undo, timeline and the list of what vanished for a client go back less far.
+    pub(super) fn keep_history_within(&self, bytes_max: u64) -> Result<(), Error> {
+        let wanted = bytes_max - bytes_max / HISTORY_ROOM_PART;
+        if self.cell.state()?.history_bytes <= bytes_max {
+            return Ok(());
+        }
+        while self.cell.state()?.history_bytes > wanted {
+            if self.cell.transact(move |tx| purge_history(tx, wanted))? == 0 {
                 break;
             }
         }
@@ -206,37 +229,92 @@ fn purge_messages(tx: &mut Tx<'_>, Due { before, bytes_max }: Due) -> Result<(us
 }
 
 fn purge_journal(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize, Error> {
-    let (mut due, mut histories) = (Vec::new(), Vec::new());
+    tx.forget_answered_holds(before)?;
+    tx.forget_devices(before)?;
+    let (mut due, mut rows) = (Vec::new(), 0);
     tx.scan_before(key::kind(b'J'), |key, value| {
-        let modseq = ModSeq(key::long_at(key, 1).map_err(Error::corrupt("a journal key"))?);
-        let entry = JournalEntry::decode(modseq, value).map_err(Error::corrupt("a journal entry"))?;
-        if entry.at >= before || due.len() + histories.len() >= PURGED_PER_COMMIT_MAX {
+        let entry = entry_of(key, value)?;
+        if entry.at >= before || rows >= PURGED_PER_COMMIT_MAX {
             return Ok(ControlFlow::Break(()));
         }
-        due.push(modseq);
-        histories.extend(entry.change.emails().into_iter().map(|email| key::history(email, modseq)));
+        rows += 1 + entry.change.emails().len();
+        due.push(entry);
         Ok(ControlFlow::Continue(()))
     })?;
-    let Some(floor) = due.last().copied() else { return Ok(0) };
-    tx.forget_answered_holds(before)?;
-    tx.pack_up_to(floor)?;
-    let record = tx.change_record();
-    record.journal_floor = record.journal_floor.max(floor);
-    due.iter().for_each(|modseq| tx.delete(key::journal(*modseq)));
-    histories.into_iter().for_each(|key| tx.delete(key));
-    Ok(due.len())
+    tx.forget_entries(&due)
+}
+
+/// One commit's worth of the oldest of the journal, until it takes no more than `wanted` octets.
+fn purge_history(tx: &mut Tx<'_>, wanted: u64) -> Result<usize, Error> {
+    let mut bulk = Vec::new();
+    let mut left = tx.state.history_bytes;
+    for (key, _) in tx.rows(key::kind(b'G'), BULK_PER_COMMIT_MAX)? {
+        let modseq = ModSeq(key::long_at(&key, 1).map_err(Error::corrupt("a row of many flags"))?);
+        if left > wanted {
+            let size = tx.get(&key::journal(modseq))?.map_or(0, |entry| entry.len());
+            left = left.saturating_sub(size as u64);
+            bulk.push(modseq);
+        }
+    }
+    if let Some(last) = bulk.last() {
+        tx.pack_up_to(*last)?;
+        for modseq in &bulk {
+            tx.delete_history(key::bulk(*modseq))?;
+            tx.delete_history(key::journal(*modseq))?;
+        }
+        return Ok(bulk.len());
+    }
+    let (mut due, mut rows) = (Vec::new(), 0);
+    tx.scan_before(key::kind(b'J'), |key, value| {
+        if left <= wanted || rows >= PURGED_PER_COMMIT_MAX {
+            return Ok(ControlFlow::Break(()));
+        }
+        let entry = entry_of(key, value)?;
+        let messages = entry.change.emails().len();
+        left = left.saturating_sub((key.len() + value.len()) as u64);
+        rows += 1 + messages;
+        due.push(entry);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    tx.forget_entries(&due)
+}
+
+fn entry_of(key: &[u8], value: &[u8]) -> Result<JournalEntry, Error> {
+    let entry = key::long_at(key, 1).and_then(|modseq| JournalEntry::decode(ModSeq(modseq), value));
+    entry.map_err(Error::corrupt("a journal entry"))
 }
 
 impl Tx<'_> {
-    /// Forgets the holds that were answered before a moment.
+    /// Removes the oldest entries of the journal; gives how many.
+    fn forget_entries(&mut self, due: &[JournalEntry]) -> Result<usize, Error> {
+        let Some(floor) = due.last().map(|entry| entry.modseq) else { return Ok(0) };
+        self.pack_up_to(floor)?;
+        let record = self.change_record();
+        record.journal_floor = record.journal_floor.max(floor);
+        for entry in due {
+            for email in entry.change.emails() {
+                self.delete_history(key::history(email, entry.modseq))?;
+            }
+            self.delete_history(key::bulk(entry.modseq))?;
+            self.delete_history(key::journal(entry.modseq))?;
+        }
+        Ok(due.len())
+    }
+
+    /// Forgets the holds that were answered before a moment, and the oldest where there are too many.
     fn forget_answered_holds(&mut self, before: Timestamp) -> Result<(), Error> {
-        let mut due = Vec::new();
+        let (mut due, mut answered) = (Vec::new(), Vec::new());
         self.scan_before(key::kind(b'O'), |key, value| {
             let hold = key::number_at(key, 1).and_then(|id| Hold::decode(HoldId(id), value));
             let hold = hold.map_err(Error::corrupt("a hold"))?;
-            due.extend(hold.answer.filter(|answer| answer.at < before).map(|_| hold.id));
+            match hold.answer {
+                Some(answer) if answer.at < before => due.push(hold.id),
+                Some(_) => answered.push(hold.id),
+                None => {}
+            }
             Ok(ControlFlow::Continue(()))
         })?;
+        due.extend(answered.iter().take(answered.len().saturating_sub(HOLDS_ANSWERED_MAX)));
         due.into_iter().for_each(|id| self.delete(key::hold(id)));
         Ok(())
     }

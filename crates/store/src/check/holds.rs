@@ -19,7 +19,9 @@ impl Check {
         state::scan(snapshot, key::kind(b'O'), |key, value| {
             match key::number_at(key, 1).and_then(|id| Hold::decode(HoldId(id), value)) {
                 Ok(hold) => {
-                    let known = hold.id <= state.record.last_hold && state.devices.contains_key(&hold.device);
+                    // That of an answered one may have given way to another.
+                    let known = hold.answer.is_some() || state.devices.contains_key(&hold.device);
+                    let known = known && hold.id <= state.record.last_hold;
                     self.must(known, format_args!("hold {} has a number or a device that there is not", hold.id));
                     if hold.answer.is_none() {
                         open.insert(hold.id, hold);

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::flags::Keywords;
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::journal::{Change, JournalEntry, Listed};
+use crate::key;
 use crate::record::Role;
 use crate::tx::Tx;
 use std::collections::{HashMap, HashSet};
@@ -61,7 +62,7 @@ const TIMES_APART_MILLIS_MAX: i64 = 10 * 60 * 1000;
 
 /// What a device did at `since` or later.
 pub(super) fn of_device(tx: &mut Tx<'_>, device: DeviceId, since: Timestamp) -> Result<Trail, Error> {
-    if !tx.state.devices.contains_key(&device) {
+    if !tx.state.devices.contains_key(&device) && tx.get(&key::forgotten(device))?.is_none() {
         return Err(Error::NoSuchDevice);
     }
     let reach = Timestamp(since.0.saturating_sub(TIMES_APART_MILLIS_MAX));

@@ -1,0 +1,66 @@
+//! A change of the flags of many messages, in few octets: runs of messages that changed alike, each as its difference to the
+//! one before, and one row that tells which messages it may be about.
+
+use super::Reflagged;
+use crate::codec::{Corrupt, Reader, Writer};
+use crate::flags::FlagBits;
+use crate::ids::{EmailId, Uid};
+use crate::record::{open, versioned};
+
+/// Between which numbers the messages of a journal entry lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Emails {
+    pub(crate) first: EmailId,
+    pub(crate) last: EmailId,
+}
+
+impl Emails {
+    pub(crate) fn may_hold(self, email: EmailId) -> bool {
+        (self.first..=self.last).contains(&email)
+    }
+
+    pub(crate) fn encode(self) -> Vec<u8> {
+        let mut w = versioned();
+        w.number(self.first.0).number(self.last.0);
+        w.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
+        let mut r = open(bytes)?;
+        let emails = Self { first: EmailId(r.number()?), last: EmailId(r.number()?) };
+        r.end().map(|()| emails)
+    }
+}
+
+/// Runs of messages that changed alike, each message as its difference to the one before.
+pub(super) fn write_runs(w: &mut Writer, messages: &[Reflagged]) {
+    let alike = |a: &Reflagged, b: &Reflagged| (a.before, a.after) == (b.before, b.after);
+    let runs: Vec<&[Reflagged]> = messages.chunk_by(alike).collect();
+    w.number(runs.len() as u64);
+    let (mut uid, mut email) = (0u32, 0u64);
+    for run in runs {
+        let (before, after) = run.first().map_or((0, 0), |changed| (changed.before.0, changed.after.0));
+        w.number(run.len() as u64).number(before).number(after);
+        for changed in run {
+            w.number(changed.uid.0.wrapping_sub(uid).into());
+            w.signed(changed.email.0.wrapping_sub(email) as i64);
+            (uid, email) = (changed.uid.0, changed.email.0);
+        }
+    }
+}
+
+pub(super) fn read_runs(r: &mut Reader<'_>) -> Result<Vec<Reflagged>, Corrupt> {
+    let mut messages = Vec::new();
+    let (mut uid, mut email) = (0u32, 0u64);
+    r.list(|r| {
+        let length = r.number()?;
+        let (before, after) = (FlagBits(r.number()?), FlagBits(r.number()?));
+        for _ in 0..length {
+            uid = uid.wrapping_add(r.small()?);
+            email = email.wrapping_add_signed(r.signed()?);
+            messages.push(Reflagged { uid: Uid(uid), email: EmailId(email), before, after });
+        }
+        Ok(())
+    })?;
+    Ok(messages)
+}
