@@ -126,6 +126,8 @@ fn what_is_handed_over_again_after_the_server_was_killed_is_neither_lost_nor_dou
 
 fn account(server: &Server, address: &str) -> Account {
     server.add_account(address);
+    // Half of what comes is removed again here, which is this test's business and no accident.
+    server.cli(&["held", "--account", address, "brake", "off"], "");
     Account {
         address: address.to_owned(),
         mail: server.add_device(address, "mail", "keep"),
