@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod rig;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,21 +20,9 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, &to).unwrap();
-        }
-    }
-}
-
 fn unpacked(version: &str) -> TempDir {
     let place = tempfile::tempdir().unwrap();
-    copy(&fixtures().join(format!("data-{version}")), &place.path().join("data"));
+    rig::copy(&fixtures().join(format!("data-{version}")), &place.path().join("data"));
     place
 }
 

@@ -194,7 +194,7 @@ fn the_commands_say_the_same_on_a_running_server_and_without_one() {
     assert_eq!(questions.map(ask), running);
     assert!(running[0].contains("carol@example.net  Carol  no"), "{}", running[0]);
     assert!(running[4].contains("team@example.net  alice@example.org, carol@example.net"), "{}", running[4]);
-    assert_eq!(running[9], "All is well: 4 checked.\n");
+    assert_eq!(running[9], "All is well: 5 checked.\n");
     ask(&["account", "remove", BOB]);
     let again = Trial::start(&dir.path().join("data"));
     assert!(!again.guide.contains(BOB), "it was removed by hand");

@@ -16,7 +16,7 @@ use super::{Outcome, say};
 pub(super) struct Check {
     #[command(flatten)]
     format: Format,
-    /// Read every message too, and compare it with its checksum (as fast as the disk reads)
+    /// Read every large message too, and compare all with their checksums (as fast as the disk reads)
     #[arg(long)]
     bodies: bool,
     /// Check this account only
@@ -26,6 +26,8 @@ pub(super) struct Check {
 
 const EXAMPLES: &str = "\
 Each finding is a line; none is what you want to see. The exit status is 0 without findings and 3 with some.
+It looks at the pages of the databases, at every record with its checksum, whether all records agree, and whether each large
+message is there and as long as it was. It goes on after damage, and names the messages that are concerned.
 A server may run meanwhile: each account is checked as of one moment.
 
 Examples:

@@ -146,12 +146,20 @@ impl Administration {
         let more = accounts.len() > REPORT_ACCOUNTS_MAX;
         accounts.truncate(REPORT_ACCOUNTS_MAX);
         let next_after = accounts.last().map(|info| info.id.0).filter(|_| more);
-        let reports = accounts.into_iter().filter_map(|info| there(self.account_report(info)).transpose());
-        Ok(IntegrityReport {
-            accounts: reports.collect::<Result<_, _>>()?,
-            directory: if after.is_none() { self.auth.directory().check()? } else { Vec::new() },
-            next_after,
-        })
+        let mut findings = if after.is_none() { self.auth.directory().check()? } else { Vec::new() };
+        let mut reports = Vec::new();
+        for info in accounts {
+            let address = info.address.clone();
+            match there(self.account_report(info)) {
+                Ok(report) => reports.extend(report),
+                // One account that is damaged hides no other.
+                Err(Error::Store(store::Error::Damaged(what))) => {
+                    findings.push(format!("{address} is damaged: {what}"))
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(IntegrityReport { accounts: reports, directory: findings, next_after })
     }
 
     fn line(&self, info: AccountInfo) -> Result<AccountLine, Error> {

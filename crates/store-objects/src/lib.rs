@@ -122,6 +122,11 @@ impl Objects for DirectoryObjects {
         self.place.read_range(&Address::new(account, name)?, range)
     }
 
+    fn length(&self, account: AccountId, name: &str) -> Result<u64, ObjectError> {
+        let address = Address::new(account, name)?;
+        self.hand_over(move |place| place.length(&address))
+    }
+
     fn remove(&self, account: AccountId, name: &str) -> Result<(), ObjectError> {
         let address = Address::new(account, name)?;
         self.hand_over(move |place| place.remove(&address))
@@ -212,6 +217,14 @@ impl Place {
         match read {
             Ok(()) => Ok(octets),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(ObjectError::Missing),
+            Err(error) => Err(self.failed("read", &address.path, &error)),
+        }
+    }
+
+    fn length(&self, address: &Address) -> Result<u64, ObjectError> {
+        match block_on(self.objects.head(&address.path)) {
+            Ok(object) => Ok(object.size),
+            Err(Error::NotFound { .. }) => Err(ObjectError::Missing),
             Err(error) => Err(self.failed("read", &address.path, &error)),
         }
     }

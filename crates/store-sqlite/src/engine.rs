@@ -8,7 +8,9 @@ use crate::shard::ShardFile;
 use crate::writer::{Change, Writer};
 use std::collections::BTreeSet;
 use std::path::Path;
-use store::engine::{Commit, CommitError, Engine, EngineError, KEY_BYTES_MAX, Snapshot, VALUE_BYTES_MAX, Write};
+use store::engine::{
+    Commit, CommitError, Engine, EngineError, Inspect, KEY_BYTES_MAX, Snapshot, VALUE_BYTES_MAX, Write,
+};
 use store::ids::AccountId;
 
 /// SQLite before this version could lose committed transactions when a checkpoint met the start of a new log.
@@ -130,6 +132,19 @@ impl Engine for SqliteEngine {
     fn remove_account(&self, account: AccountId) -> Result<(), CommitError> {
         let shard = self.shard(account).map_err(|what| CommitError::Damaged { what })?;
         shard.writer.change(Change::Remove(account))
+    }
+
+    fn inspect(&self, account: AccountId, visit: &mut Inspect<'_>) -> Result<(), EngineError> {
+        let shard = self.shard(account).map_err(|what| EngineError::Damaged { what })?;
+        shard.readers.inspect(account, visit)
+    }
+
+    fn check_files(&self) -> Vec<String> {
+        let check = |shard: &Shard| match shard {
+            Shard::Open(shard) => shard.readers.check_file(),
+            Shard::Closed { why } => vec![why.clone()],
+        };
+        self.shards.iter().flat_map(check).collect()
     }
 
     fn reusable_bytes(&self) -> u64 {

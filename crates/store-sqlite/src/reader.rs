@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
-use store::engine::{EngineError, Snapshot, Visit};
+use store::engine::{EngineError, Inspect, Snapshot, Visit};
 use store::ids::{AccountId, ModSeq};
 
 /// How long a caller waits for a connection when all are in use. Longer means that they are not given back.
@@ -67,6 +67,34 @@ impl Readers {
             Ok(accounts)
         };
         accounts().map_err(|error: rusqlite::Error| self.error("list the accounts of", &error.into()))
+    }
+
+    /// Every row by itself, damaged ones too.
+    pub fn inspect(&self, account: AccountId, visit: &mut Inspect<'_>) -> Result<(), EngineError> {
+        let reader = self.take()?;
+        let snapshot = SqliteSnapshot { reader, account, head: ModSeq(0) };
+        snapshot.inspect(visit).map_err(|fault| self.failed(account, &fault))
+    }
+
+    /// What SQLite's own check finds.
+    pub fn check_file(&self) -> Vec<String> {
+        let check = || {
+            let reader = self.take()?;
+            let found = || {
+                let mut check = reader.connection()?.prepare("PRAGMA integrity_check(20)")?;
+                check.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()
+            };
+            found().map_err(|error| self.error("check", &error.into()))
+        };
+        let place = self.file.path.display();
+        match check() {
+            Ok(found) if found == ["ok"] => Vec::new(),
+            Ok(found) => found
+                .into_iter()
+                .map(|text| format!("{place} is damaged ({}); restore it from a backup", text.replace('\n', " ")))
+                .collect(),
+            Err(error) => vec![error.to_string()],
+        }
     }
 
     /// The free pages of the file.
@@ -255,9 +283,54 @@ impl SqliteSnapshot<'_> {
         self.check_link(last.as_ref(), None, to)
     }
 
+    fn inspect(&self, visit: &mut Inspect<'_>) -> Result<(), Fault> {
+        let mut statement = self
+            .reader
+            .connection()?
+            .prepare_cached("SELECT key, value, sum, link FROM records WHERE account = ?1 ORDER BY key")?;
+        let mut rows = statement.query([self.account.0])?;
+        // A row is told when it is known what follows it.
+        let mut last: Option<Inspected> = None;
+        let mut tell = |row: Inspected, next: Option<&[u8]>| {
+            let holds = row.place.link(self.account, next) == row.link;
+            match &row.place {
+                Place::Start if holds => {}
+                Place::Start => visit(&[], None),
+                Place::Key(key) => visit(key, row.value.as_deref().filter(|_| holds)),
+            }
+        };
+        while let Some(row) = rows.next()? {
+            let Ok((place, link)) = self.place(&[], row) else {
+                tell(last.take().unwrap_or(Inspected { place: Place::Start, value: None, link: 0 }), None);
+                continue;
+            };
+            let value = match &place {
+                Place::Start => None,
+                Place::Key(key) => {
+                    if let Some(last) = last.take() {
+                        tell(last, Some(key));
+                    }
+                    self.value(key, row).ok()
+                }
+            };
+            last = Some(Inspected { place, value, link });
+        }
+        if let Some(last) = last {
+            tell(last, None);
+        }
+        Ok(())
+    }
+
     fn failed(&self, fault: &Fault) -> EngineError {
         self.reader.readers.failed(self.account, fault)
     }
+}
+
+/// A row that was looked at by itself.
+struct Inspected {
+    place: Place,
+    value: Option<Vec<u8>>,
+    link: i64,
 }
 
 impl Snapshot for SqliteSnapshot<'_> {

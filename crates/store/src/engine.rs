@@ -40,6 +40,23 @@ pub trait Engine: Send + Sync {
     /// When the engine cannot read: [`EngineError`].
     fn accounts(&self) -> Result<Vec<AccountId>, EngineError>;
 
+    /// Visits every row of an account that can be found, each by itself: its key, and its value where both it and what it
+    /// says of the next row are sound. For checks: what is left of a damaged account.
+    ///
+    /// # Errors
+    /// When the engine cannot read on: [`EngineError`].
+    fn inspect(&self, account: AccountId, visit: &mut Inspect<'_>) -> Result<(), EngineError> {
+        self.snapshot(account)?.scan(&[], &[255; KEY_BYTES_MAX], &mut |key, value| {
+            visit(key, Some(value));
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// What the engine's own check of its files finds, in a sentence for each.
+    fn check_files(&self) -> Vec<String> {
+        self.closed()
+    }
+
     /// Octets of its files that it uses again before they grow.
     fn reusable_bytes(&self) -> u64 {
         0
@@ -75,6 +92,9 @@ pub trait Snapshot {
     /// When the engine cannot read; never a short scan for a failure.
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError>;
 }
+
+/// Takes a key and its value, `None` where that, or what follows, is damaged.
+pub type Inspect<'a> = dyn FnMut(&[u8], Option<&[u8]>) + 'a;
 
 /// Takes a key and its value; [`ControlFlow::Break`] ends the scan.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;

@@ -41,6 +41,12 @@ pub trait Objects: Send + Sync {
     /// As [`Objects::read`]; [`ObjectError::Failed`] where the object ends before the range does.
     fn read_range(&self, account: AccountId, name: &str, range: Range<usize>) -> Result<Vec<u8>, ObjectError>;
 
+    /// How many octets an object has.
+    ///
+    /// # Errors
+    /// As [`Objects::read`].
+    fn length(&self, account: AccountId, name: &str) -> Result<u64, ObjectError>;
+
     /// Removes an object; one that is not there is no error.
     ///
     /// # Errors

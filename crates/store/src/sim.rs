@@ -518,6 +518,12 @@ impl Objects for SimObjects {
         self.read(account, name)?.get(range).map(<[u8]>::to_vec).ok_or_else(ended)
     }
 
+    fn length(&self, account: AccountId, name: &str) -> Result<u64, ObjectError> {
+        let machine = self.process.lock_to_read().map_err(|what| ObjectError::Failed { what })?;
+        let object = machine.content.objects.get(&(account, name.to_owned()));
+        object.map(|object| object.content.len() as u64).ok_or(ObjectError::Missing)
+    }
+
     fn remove(&self, account: AccountId, name: &str) -> Result<(), ObjectError> {
         self.change(|bodies| {
             bodies.objects.remove(&(account, name.to_owned()));

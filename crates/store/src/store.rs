@@ -233,6 +233,12 @@ impl Store {
         self.0.space.refuses_mail()
     }
 
+    /// What is wrong with the files of the engine, in a sentence for each.
+    #[must_use]
+    pub fn check_files(&self) -> Vec<String> {
+        self.0.engine.check_files()
+    }
+
     /// Octets of its files that the engine uses again before they grow.
     #[must_use]
     pub fn reusable_bytes(&self) -> u64 {

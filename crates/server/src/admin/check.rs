@@ -1,5 +1,7 @@
 //! Whether every invariant of the data holds.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use store::check::{self, Depth};
 use store::{AccountId, Error};
@@ -45,18 +47,42 @@ impl CheckRequest {
             check_account(admin, info.id, depth, item)?;
             return Ok(item(Item::Checked(CheckedItem { place: info.address, done: 1, total: 1 }))?);
         }
-        let accounts = admin.stores.store.accounts()?;
-        let total = accounts.len() + 1;
-        for text in admin.stores.auth.directory().check()? {
-            item(Item::Finding(FindingItem { place: "directory".to_owned(), text }))?;
+        let accounts = accounts(admin, item)?;
+        let total = accounts.len() + 2;
+        let checked = |place: &str, done| Item::Checked(CheckedItem { place: place.to_owned(), done, total });
+        for text in admin.stores.store.check_files() {
+            found("files", text, item)?;
         }
-        item(Item::Checked(CheckedItem { place: "directory".to_owned(), done: 1, total }))?;
+        item(checked("files", 1))?;
+        match admin.stores.auth.directory().check() {
+            Ok(findings) => findings.into_iter().try_for_each(|text| found("directory", text, item))?,
+            Err(error) => found("directory", error.to_string(), item)?,
+        }
+        item(checked("directory", 2))?;
         for (index, id) in accounts.into_iter().enumerate() {
             check_account(admin, id, depth, item)?;
-            item(Item::Checked(CheckedItem { place: place(admin, id), done: index + 2, total }))?;
+            item(checked(&place(admin, id), index + 3))?;
         }
         Ok(())
     }
+}
+
+/// Those that the store knows, and those that the directory knows: where one of them is damaged, the other may not be.
+fn accounts(admin: &Admin, item: Items<'_>) -> Result<BTreeSet<AccountId>, Failure> {
+    let mut accounts = BTreeSet::new();
+    match admin.stores.store.accounts() {
+        Ok(found) => accounts.extend(found),
+        Err(error) => found("files", error.to_string(), item)?,
+    }
+    // What is wrong with the directory is told when it is checked.
+    if let Ok(known) = admin.stores.auth.directory().accounts() {
+        accounts.extend(known.into_iter().map(|info| info.id));
+    }
+    Ok(accounts)
+}
+
+fn found(place: &str, text: String, item: Items<'_>) -> Result<(), Failure> {
+    Ok(item(Item::Finding(FindingItem { place: place.to_owned(), text }))?)
 }
 
 fn check_account(admin: &Admin, id: AccountId, depth: Depth, item: Items<'_>) -> Result<(), Failure> {
@@ -64,12 +90,9 @@ fn check_account(admin: &Admin, id: AccountId, depth: Depth, item: Items<'_>) ->
         Ok(findings) => findings,
         // Removed meanwhile.
         Err(Error::NoSuchAccount) => return Ok(()),
-        Err(error) => return Err(error.into()),
+        Err(error) => return found(&place(admin, id), error.to_string(), item),
     };
-    for finding in findings {
-        item(Item::Finding(FindingItem { place: place(admin, id), text: finding.what }))?;
-    }
-    Ok(())
+    findings.into_iter().try_for_each(|finding| found(&place(admin, id), finding.what, item))
 }
 
 /// The address of an account; its number where the directory does not know it.
