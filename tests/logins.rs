@@ -1,5 +1,7 @@
 //! A login is the same over SMTP, POP3 and IMAP: one table of what is said, and how each of them answers.
 
+#![allow(clippy::unwrap_used)]
+
 use auth::{Attempt, Auth, AuthOptions, PasswordCost};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

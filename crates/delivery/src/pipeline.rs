@@ -148,9 +148,13 @@ impl Delivery {
         let actor = Actor { device: DeviceId(0), protocol: source.protocol, now };
         match self.auth.store().account(account).receive(actor, message, envelope.handover) {
             Ok(Received { email, was_there, claim }) => {
-                let (id, from, to, email) = (envelope.id, envelope.reverse_path, &recipient.address, email.text());
-                let word = if was_there { "delivered before, comes again" } else { "delivered" };
-                info!(id, from, %to, %account, email, "{word}");
+                let (protocol, address) = (source.protocol.name(), source.client.to_canonical());
+                let (id, from, to) = (envelope.id, envelope.reverse_path, recipient.address.as_str());
+                let email = email.text();
+                match was_there {
+                    true => info!(protocol, %address, id, from, to, %account, email, "delivered before"),
+                    false => info!(protocol, %address, id, from, to, %account, email, "delivered"),
+                }
                 (RecipientOutcome::Delivered, Some(claim))
             }
             Err(error) => {

@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 use store::{Claim, Timestamp, Watch};
 use tracing::{info, warn};
 
+/// Of the smarthost's words so many bytes are logged.
+const LOGGED_BYTES_MAX: usize = 200;
 /// A wake-up may get lost; then the queue is looked at after this time.
 const RECHECK: Duration = Duration::from_secs(30);
 /// After a fault of the store.
@@ -303,15 +305,15 @@ impl Shared {
         let bounce = bounce::compose(entry, content, names, now);
         let claims = match (self.report)(&bounce) {
             Ok(claims) => {
-                info!(id = %entry.id, to = %bounce.recipient, "bounced");
+                info!(queue = %entry.id, to = bounce.recipient.to_string(), "bounced");
                 claims
             }
             Err(ReportError::Never(why)) => {
-                warn!(id = %entry.id, to = %bounce.recipient, %why, "a bounce has nobody to go to and is dropped");
+                warn!(queue = %entry.id, to = bounce.recipient.to_string(), why, "a bounce has nobody to go to and is dropped");
                 Vec::new()
             }
             Err(ReportError::Later(why)) => {
-                warn!(id = %entry.id, to = %bounce.recipient, %why, "a bounce could not be delivered; it waits");
+                warn!(queue = %entry.id, to = bounce.recipient.to_string(), why, "a bounce could not be delivered; it waits");
                 return self.persist(|| self.queue.postpone(entry.id, now)).map(drop);
             }
         };
@@ -344,13 +346,19 @@ impl Shared {
     fn log(&self, entry: &Entry, settled: &Settled) {
         for (place, state) in settled {
             let to = entry.recipients.get(*place).map_or("", |recipient| &recipient.address);
-            let (word, reply) = match state {
-                RecipientState::Delivered { reply } => ("delivered", Some(reply)),
-                RecipientState::Failed { reply, .. } => ("failed", Some(reply)),
-                RecipientState::Waiting { last } => ("deferred", last.as_ref()),
+            let reply = match state {
+                RecipientState::Delivered { reply } | RecipientState::Failed { reply, .. } => Some(reply),
+                RecipientState::Waiting { last } => last.as_ref(),
             };
-            let (code, text) = reply.map_or((0, ""), |reply| (reply.code, &reply.text));
-            info!(id = %entry.id, from = %entry.reverse_path, %to, code, %text, "{word}");
+            let (code, text) = reply.map_or((0, ""), |reply| (reply.code, reply.text.as_str()));
+            // What the other side says may be long, and anything.
+            let text = text.get(..text.floor_char_boundary(LOGGED_BYTES_MAX)).unwrap_or_default();
+            let (queue, from) = (entry.id, entry.reverse_path.to_string());
+            match state {
+                RecipientState::Delivered { .. } => info!(%queue, from, to, code, text, "handed over"),
+                RecipientState::Failed { .. } => info!(%queue, from, to, code, text, "handing over failed"),
+                RecipientState::Waiting { .. } => info!(%queue, from, to, code, text, "handing over deferred"),
+            }
         }
     }
 }

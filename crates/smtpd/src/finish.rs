@@ -4,7 +4,7 @@ use crate::service::{Role, Submission};
 use crate::session::{Phase, Session};
 use crate::submit::{self, From, Given};
 use crate::transaction::Transaction;
-use crate::{content, replies};
+use crate::{content, log, replies};
 use ::auth::{Login, Presence};
 use delivery::{Decision, Delivered, Envelope, Findings, RecipientOutcome, Source, decide};
 use message::content::with_fields;
@@ -21,9 +21,13 @@ pub(crate) fn message(session: &mut Session, body: Body) -> Vec<Reply> {
     };
     let content = match content::accept(body) {
         Ok(content) => content,
-        Err(reply) => return for_all(session, &transaction, reply),
+        Err(reply) => {
+            log::message_refused(session, None, &transaction.reverse_path_text(), &reply);
+            return for_all(session, &transaction, reply);
+        }
     };
     let arrival = Arrival::new(session, transaction, &content);
+    let (id, from) = (arrival.id.clone(), arrival.reverse_path.clone());
     let (replies, claims) = match &session.service.role {
         Role::Mx => {
             let delivered = deliver(session, &arrival, &content);
@@ -48,6 +52,9 @@ pub(crate) fn message(session: &mut Session, body: Body) -> Vec<Reply> {
         },
     };
     session.said.add(claims);
+    replies.iter().filter(|reply| !reply.is_positive()).for_each(|reply| {
+        log::message_refused(session, Some(&id), &from, reply);
+    });
     if replies.iter().any(Reply::is_positive) {
         session.tally.message();
     }
@@ -61,7 +68,11 @@ pub(crate) fn too_big(session: &mut Session) -> Vec<Reply> {
         _ => true,
     };
     match session.end_transaction() {
-        Some(transaction) if is_complete => for_all(session, &transaction, replies::too_big()),
+        Some(transaction) if is_complete => {
+            let reply = replies::too_big();
+            log::message_refused(session, None, &transaction.reverse_path_text(), &reply);
+            for_all(session, &transaction, reply)
+        }
         // RFC 3030 §2: with the transaction gone, the chunks to come are refused.
         Some(_) | None => vec![replies::too_big()],
     }

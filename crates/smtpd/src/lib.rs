@@ -18,6 +18,7 @@ mod content;
 mod finish;
 mod greeting;
 mod limits;
+mod log;
 mod replies;
 mod service;
 mod session;

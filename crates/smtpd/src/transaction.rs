@@ -32,6 +32,10 @@ impl Transaction {
 
     /// Where bounces go, without angle brackets; empty for nobody.
     pub(crate) fn reverse_path_text(&self) -> String {
-        self.reverse_path.mailbox().map(ToString::to_string).unwrap_or_default()
+        reverse_path_text(&self.reverse_path)
     }
+}
+
+pub(crate) fn reverse_path_text(path: &ReversePath) -> String {
+    path.mailbox().map(ToString::to_string).unwrap_or_default()
 }

@@ -1,17 +1,21 @@
 //! MAIL (RFC 5321 §4.1.1.2).
 
 use crate::budget::Reservation;
+use crate::log;
 use crate::replies;
 use crate::service::{Role, Submission};
 use crate::session::{Phase, Session};
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, reverse_path_text};
 use ::auth::Login;
 use smtp_proto::{Enhanced, Mail, Mailbox, Reply};
 
 pub(super) fn handle(session: &mut Session, mail: Mail) -> Reply {
     match check(session, &mail) {
         Ok(()) => {}
-        Err(reply) => return reply,
+        Err(reply) => {
+            log::message_refused(session, None, &reverse_path_text(&mail.reverse_path), &reply);
+            return reply;
+        }
     }
     let limits = &session.service.common.limits;
     if session.tally.messages >= limits.messages_max {

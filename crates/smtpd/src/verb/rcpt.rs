@@ -1,12 +1,21 @@
 //! RCPT (RFC 5321 §4.1.1.3).
 
-use crate::replies;
 use crate::service::Role;
 use crate::session::Session;
+use crate::{log, replies};
 use delivery::RecipientDecision;
 use smtp_proto::{Domain, Enhanced, ForwardPath, Rcpt, Reply, SyntaxError};
 
 pub(super) fn handle(session: &mut Session, rcpt: Rcpt) -> Reply {
+    let to = rcpt.forward_path.to_string();
+    let reply = take(session, rcpt);
+    if !reply.is_positive() {
+        log::recipient_refused(session, to.trim_start_matches('<').trim_end_matches('>'), &reply);
+    }
+    reply
+}
+
+fn take(session: &mut Session, rcpt: Rcpt) -> Reply {
     let path = rcpt.forward_path;
     let limits = &session.service.common.limits;
     let Some(transaction) = session.transaction.as_mut().filter(|transaction| transaction.chunks.is_none()) else {
