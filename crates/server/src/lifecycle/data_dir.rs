@@ -11,6 +11,7 @@ use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
 use super::disk::{Disk, RESERVE};
+use super::open_files::enough_files;
 use crate::private_file;
 use crate::setup::SetupError;
 
@@ -42,6 +43,7 @@ impl DataDir {
     /// # Errors
     /// It cannot be written, is somebody else's, was written by a newer version, or is in use.
     pub fn open(path: &Path) -> Result<Self, SetupError> {
+        enough_files()?;
         make(path)?;
         check_not_foreign(path)?;
         // On a full disk nothing below could be written, and SQLite could not even read.

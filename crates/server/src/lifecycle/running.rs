@@ -11,14 +11,15 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
+use super::open_files::affordable;
 use super::signals::{Request, Signals};
-use super::{raise_open_files, supervisor};
+use super::supervisor;
 use crate::Preparation;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::{Endpoint, Timeouts, Work};
 use crate::http::{HttpTimeouts, Pages, with_http};
-use crate::listen::{Admission, ConnectionLimits, Endpoints, accept};
+use crate::listen::{Admission, Endpoints, accept};
 use crate::service::Service;
 use crate::services::Speaks;
 use crate::setup::SetupError;
@@ -28,8 +29,6 @@ use crate::tls::{Certificates, server_config};
 const DRAIN_MILLIS: u64 = 4_000;
 /// Certificates are looked at this often, so that an own one is replaced in time.
 const CERTIFICATE_CHECK_SECONDS: u64 = 12 * 3600;
-/// File descriptors that are not for connections: mail, databases, the log.
-const OTHER_FILES: u64 = 512;
 
 /// Listeners and their connections.
 #[derive(Debug)]
@@ -147,22 +146,6 @@ async fn next_event(signals: &mut Signals) -> Option<Request> {
         Poll::Pending => check.as_mut().poll(context).map(|()| None),
     })
     .await
-}
-
-/// As many connections as there are file descriptors for.
-fn affordable(wanted: ConnectionLimits) -> ConnectionLimits {
-    let Some(files) = raise_open_files() else { return wanted };
-    let total = usize::try_from(files.saturating_sub(OTHER_FILES).max(files / 2)).unwrap_or(usize::MAX);
-    if total >= wanted.total {
-        return wanted;
-    }
-    warn!(
-        connections_max = total,
-        wanted = wanted.total,
-        open_files_max = files,
-        "fewer connections than configured: raise the limit of open files (LimitNOFILE= in systemd, `ulimit -Hn`)"
-    );
-    ConnectionLimits { total, ..wanted }
 }
 
 fn unix_seconds(clock: Clock) -> i64 {

@@ -2,6 +2,7 @@
 
 use tokio::runtime::{Builder, Runtime};
 
+use super::open_files::enough_files;
 use crate::setup::SetupError;
 
 /// Sessions block their thread while they wait for the disk, so this many commits can wait for one flush together.
@@ -15,6 +16,7 @@ const THREADS: usize = 128;
 /// # Errors
 /// The system gives no threads.
 pub fn runtime() -> Result<Runtime, SetupError> {
+    enough_files()?;
     Builder::new_multi_thread().worker_threads(THREADS).thread_name("pillarbox").enable_all().build().map_err(|error| {
         SetupError::new(format!("no threads can be started: {error}; raise the limit of tasks (TasksMax= in systemd)"))
     })

@@ -2,7 +2,8 @@
 //!
 //! An address is an IPv4 address or an IPv6 /64, which is what one customer gets. The share of one address is smaller
 //! than the whole, so one address cannot lock the others out. Loopback has a share of its own, because a proxy or
-//! web mail on this machine speaks for many, and no limit in time.
+//! web mail on this machine speaks for many, and no limit in time. The mail system on this machine (LMTP) is counted apart
+//! from all others, with some places that nobody else gets: mail goes on to arrive when clients fill the server.
 //!
 //! Invariant: what is counted for a connection is given back when its [`Ticket`] is dropped.
 
@@ -11,12 +12,14 @@ use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::service::Refusal;
+use crate::service::{Refusal, Service};
 
 /// New connections that an address may open at once ...
 const BURST_CONNECTIONS: u64 = 300;
 /// ... and how soon it has one more: ten a second.
 const REFILL_MILLIS: u64 = 100;
+/// So many places, or an eighth if that is less, are for LMTP alone.
+const LMTP_PLACES_MAX: usize = 16;
 /// Addresses that are remembered besides those that are connected.
 const ADDRESSES_MAX: usize = 65_536;
 
@@ -31,6 +34,23 @@ pub struct ConnectionLimits {
     pub per_loopback: usize,
 }
 
+impl ConnectionLimits {
+    /// The same with at most `total` in all: what lowers the total lowers the shares, or one address could have it all.
+    #[must_use]
+    pub fn within(self, total: usize) -> Self {
+        if total >= self.total {
+            return self;
+        }
+        let (per_address, per_loopback) = (self.per_address.min(total / 4), self.per_loopback.min(total / 2));
+        Self { total, per_address: per_address.max(1), per_loopback: per_loopback.max(1) }
+    }
+
+    /// In all, of those that are not LMTP.
+    fn clients(&self) -> usize {
+        self.total - (self.total / 8).min(LMTP_PLACES_MAX)
+    }
+}
+
 /// Counts connections and decides about new ones.
 #[derive(Debug)]
 pub struct Admission {
@@ -41,6 +61,8 @@ pub struct Admission {
 #[derive(Debug, Default)]
 struct State {
     open: usize,
+    /// Of these over LMTP.
+    lmtp: usize,
     addresses: HashMap<Prefix, Usage>,
     /// The latest moment seen.
     now: u64,
@@ -51,6 +73,8 @@ enum Prefix {
     V4(u32),
     /// The first 64 bits.
     V6(u64),
+    /// Whoever speaks LMTP.
+    Lmtp,
 }
 
 #[derive(Debug, Default)]
@@ -74,13 +98,13 @@ impl Admission {
         Arc::new(Self { limits, state: Mutex::default() })
     }
 
-    /// Takes a connection from `address` in, at `now_millis` on the monotonic clock.
+    /// Takes a connection from `address` to `service` in, at `now_millis` on the monotonic clock.
     ///
     /// # Errors
     /// The limit that is reached.
-    pub fn admit(self: &Arc<Self>, address: IpAddr, now_millis: u64) -> Result<Ticket, Refusal> {
+    pub fn admit(self: &Arc<Self>, address: IpAddr, service: Service, now_millis: u64) -> Result<Ticket, Refusal> {
         let address = address.to_canonical();
-        let prefix = Prefix::of(address);
+        let prefix = if service == Service::Lmtp { Prefix::Lmtp } else { Prefix::of(address) };
         let mut state = self.lock();
         state.now = state.now.max(now_millis);
         state.forget_idle(self.limits.total);
@@ -104,11 +128,12 @@ impl State {
     fn enter(&mut self, prefix: Prefix, loopback: bool, limits: &ConnectionLimits) -> Result<(), Refusal> {
         let now = self.now;
         let usage = self.addresses.entry(prefix).or_default();
-        let share = if loopback { limits.per_loopback } else { limits.per_address };
+        let is_lmtp = prefix == Prefix::Lmtp;
+        let share = if loopback || is_lmtp { limits.per_loopback } else { limits.per_address };
         if usage.open >= share {
             return Err(Refusal::AddressFull);
         }
-        if !loopback {
+        if !loopback && !is_lmtp {
             let forgiven = usage.forgiven.max(now) + REFILL_MILLIS;
             if forgiven - now > BURST_CONNECTIONS * REFILL_MILLIS {
                 return Err(Refusal::TooFast);
@@ -116,16 +141,19 @@ impl State {
             usage.forgiven = forgiven;
         }
         // Counted against the address's rate first, so that an address that meets a full server is slowed down too.
-        if self.open >= limits.total {
+        let others_full = !is_lmtp && self.open - self.lmtp >= limits.clients();
+        if self.open >= limits.total || others_full {
             return Err(Refusal::ServerFull);
         }
         usage.open += 1;
         self.open += 1;
+        self.lmtp += usize::from(is_lmtp);
         Ok(())
     }
 
     fn leave(&mut self, prefix: Prefix) {
         self.open = self.open.saturating_sub(1);
+        self.lmtp = self.lmtp.saturating_sub(usize::from(prefix == Prefix::Lmtp));
         let now = self.now;
         if let Entry::Occupied(mut entry) = self.addresses.entry(prefix) {
             let usage = entry.get_mut();
@@ -170,12 +198,13 @@ impl Drop for Ticket {
 mod tests {
     use super::*;
 
-    const LIMITS: ConnectionLimits = ConnectionLimits { total: 10, per_address: 3, per_loopback: 5 };
+    /// One place of the eleven is for LMTP.
+    const LIMITS: ConnectionLimits = ConnectionLimits { total: 11, per_address: 3, per_loopback: 5 };
 
     fn admit_all(admission: &Arc<Admission>, address: &str, count: usize) -> (Vec<Ticket>, Option<Refusal>) {
         let mut tickets = Vec::new();
         for _ in 0..count {
-            match admission.admit(address.parse().unwrap(), 1_000) {
+            match admission.admit(address.parse().unwrap(), Service::Imap, 1_000) {
                 Ok(ticket) => tickets.push(ticket),
                 Err(refusal) => return (tickets, Some(refusal)),
             }
@@ -214,9 +243,34 @@ mod tests {
     }
 
     #[test]
+    fn one_client_on_this_machine_locked_lmtp_out() {
+        let configured = ConnectionLimits { total: 10_000, per_address: 100, per_loopback: 5_000 };
+        for total in [4, 32, 128, 512, 10_000] {
+            let limits = configured.within(total);
+            let admission = Admission::new(limits);
+            let admit = |address: &str, service| admission.admit(address.parse().unwrap(), service, 0);
+            let all = |address: &str, service| -> Vec<Ticket> {
+                std::iter::from_fn(|| admit(address, service).ok()).collect()
+            };
+            let loopback = all("127.0.0.1", Service::Imap);
+            assert!(loopback.len() <= total / 2 && !loopback.is_empty(), "{total}: {}", loopback.len());
+            let (stranger, lmtp) = (admit("192.0.2.1", Service::Imap), admit("127.0.0.1", Service::Lmtp));
+            assert!(stranger.is_ok() && lmtp.is_ok(), "{total}");
+            drop((loopback, stranger, lmtp));
+            // Nor do very many strangers together, from eight places on.
+            let from = |n: usize| format!("198.51.{}.{}", n / 256, n % 256);
+            let strangers: Vec<Vec<Ticket>> = (0..4 * 10_000 / 100).map(|n| all(&from(n), Service::Imap)).collect();
+            assert!(admit("192.0.2.1", Service::Imap).is_err(), "{total}: it is full");
+            assert_eq!(admit("127.0.0.1", Service::Lmtp).is_ok(), total >= 8, "{total}");
+            drop(strangers);
+            assert_eq!(admission.open(), 0);
+        }
+    }
+
+    #[test]
     fn new_connections_are_slowed_down_but_not_from_loopback() {
         let admission = Admission::new(LIMITS);
-        let open = |address: &str, now| admission.admit(address.parse().unwrap(), now).map(drop);
+        let open = |address: &str, now| admission.admit(address.parse().unwrap(), Service::Imap, now).map(drop);
         for _ in 0..BURST_CONNECTIONS {
             assert_eq!(open("192.0.2.1", 1_000), Ok(()));
             assert_eq!(open("127.0.0.1", 1_000), Ok(()));
@@ -233,9 +287,10 @@ mod tests {
     #[test]
     fn the_table_of_addresses_is_bounded() {
         let admission = Admission::new(LIMITS);
-        let _held = admission.admit("192.0.2.1".parse().unwrap(), 0).unwrap();
+        let _held = admission.admit("192.0.2.1".parse().unwrap(), Service::Imap, 0).unwrap();
         for address in 0..(ADDRESSES_MAX as u32 + 100) {
-            assert!(admission.admit(IpAddr::from(std::net::Ipv4Addr::from_bits(0x0a00_0000 + address)), 0).is_ok());
+            let address = IpAddr::from(std::net::Ipv4Addr::from_bits(0x0a00_0000 + address));
+            assert!(admission.admit(address, Service::Imap, 0).is_ok());
         }
         let state = admission.lock();
         assert!(state.addresses.len() <= ADDRESSES_MAX + LIMITS.total);

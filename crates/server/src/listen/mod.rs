@@ -67,7 +67,7 @@ pub async fn accept(bound: Bound, endpoint: Endpoints, admission: Arc<Admission>
             Some(Ok((socket, address))) => {
                 pause = ACCEPT_PAUSE_MILLIS.0;
                 let now = endpoint.clock().now().monotonic_millis;
-                match admission.admit(address.ip(), now) {
+                match admission.admit(address.ip(), bound.service, now) {
                     Ok(ticket) => {
                         debug!(service = %bound.service, peer = %address, "connected");
                         serve(socket, address, ticket, (&endpoint, &stop));
