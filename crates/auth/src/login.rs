@@ -529,7 +529,7 @@ fn main_password_device(
     let wanted =
         if is_known || main_password_devices(&devices, now) < MAIN_PASSWORD_DEVICES_MAX { &full } else { plain };
     match account.main_password_device(now, protocol, wanted) {
-        Err(error @ (Error::Limit(_) | Error::NoSpace(_))) => {
+        Err(error) if matches!(error, Error::Limit(_)) || is_of_the_disk(&error) => {
             let same = known.iter().find(|(_, fingerprint)| fingerprint.split(':').next() == Some(plain));
             same.or(known.first()).map(|(id, _)| *id).ok_or(error)
         }
@@ -542,7 +542,9 @@ fn pop_program_device(account: &Account, fingerprint: &str, attempt: &Attempt<'_
     let may_add = main_password_devices(&*account.devices()?, attempt.now) < MAIN_PASSWORD_DEVICES_MAX;
     let address = attempt.address.to_canonical().to_string();
     match account.pop_program_device(attempt.now, fingerprint, &address, may_add) {
-        Err(Error::Limit(_) | Error::NoSpace(_)) => main_password_device(account, Protocol::Pop3, None, attempt.now),
+        Err(error) if matches!(error, Error::Limit(_)) || is_of_the_disk(&error) => {
+            main_password_device(account, Protocol::Pop3, None, attempt.now)
+        }
         outcome => outcome,
     }
 }
@@ -560,12 +562,17 @@ fn main_password_fingerprint(device: &Device) -> Option<(DeviceId, &str)> {
     }
 }
 
-/// Notes the login. That the disk is full keeps nobody from reading mail.
+/// Notes the login. That the disk takes nothing keeps nobody from reading mail.
 fn note(account: &Account, device: DeviceId, login: LastLogin) -> Result<(), Error> {
     match account.note_login(device, login) {
-        Err(Error::NoSpace(_)) => Ok(()),
+        Err(error) if is_of_the_disk(&error) => Ok(()),
         outcome => outcome,
     }
+}
+
+/// The disk is full, broken or read-only; the store has logged it. What it says of mail can be read all the same.
+fn is_of_the_disk(error: &Error) -> bool {
+    matches!(error, Error::NoSpace(_) | Error::Damaged(_) | Error::Fault(_))
 }
 
 fn last_login(attempt: &Attempt<'_>) -> LastLogin {

@@ -193,8 +193,8 @@ impl Web<'_> {
         }
         if now.0.saturating_sub(session.last_used_at.0) >= USE_NOTED_EVERY_MILLIS {
             match sessions.note_use(&hash, now) {
-                // A disk that is full keeps nobody from their pages.
-                Ok(()) | Err(store::Error::NoSpace(_)) => {}
+                // A disk that is full, or takes nothing, keeps nobody from their pages.
+                Ok(()) | Err(store::Error::NoSpace(_) | store::Error::Damaged(_) | store::Error::Fault(_)) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -56,10 +56,11 @@ pub fn account(store: &Store, id: AccountId, depth: Depth) -> Result<Vec<Finding
     let mut check = Check { id, findings: Vec::new(), shown, sized_to: EmailId(0), uidls };
     let looked = store.engine().snapshot(id).map_err(Error::from).and_then(|snapshot| {
         // Where rows are damaged, that they do not agree with each other tells nothing new.
-        match check.rows(store)? {
-            true => records(&mut check, store, &*snapshot, depth),
-            false => Ok(check.bodies_alone(store, &*snapshot, depth)),
+        if check.rows(store)? {
+            return records(&mut check, store, &*snapshot, depth);
         }
+        check.bodies_alone(store, &*snapshot, depth);
+        Ok(())
     });
     match looked {
         Err(Error::NoSuchAccount) => Err(Error::NoSuchAccount),

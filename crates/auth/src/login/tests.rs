@@ -220,6 +220,24 @@ fn a_full_disk_keeps_nobody_from_their_mail() {
 }
 
 #[test]
+fn a_disk_that_takes_no_writes_keeps_nobody_from_their_mail() {
+    let (engine, auth, [alice, _]) = server();
+    let login = log_in(&auth, "alice", PASSWORD).unwrap();
+    let (_, password) = application_password(&auth, alice, "phone");
+    let broken = || (0..3).for_each(|n| engine.plan(n, Fault::Failed));
+    broken();
+    let later = Timestamp(NOW.0 + 20 * 60 * 1000);
+    assert_eq!(auth.log_in(&Attempt { now: later, ..attempt("alice", PASSWORD) }), Ok(login));
+    for protocol in [Protocol::Imap, Protocol::Pop3] {
+        broken();
+        let new = Attempt { fingerprint: Some("new program"), protocol, ..attempt("alice", PASSWORD) };
+        assert!(auth.log_in(&new).is_ok());
+    }
+    broken();
+    assert!(log_in(&auth, "alice", &password).is_ok());
+}
+
+#[test]
 fn an_application_password_is_its_device() {
     let (_, auth, [alice, bob]) = server();
     let (phone, password) = application_password(&auth, alice, "phone");

@@ -136,8 +136,8 @@ impl Fetch {
         };
         let end = self.write(selected, &mut slice, output);
         selected.known = slice.known.map(Box::new);
-        let marked = mark_seen(selected, actor, slice.seen);
-        Ok(match end?.and_then(|end| marked.map(|()| end)) {
+        mark_seen(selected, actor, slice.seen);
+        Ok(match end? {
             Ok(End::Full) => Progress::More,
             Ok(End::LastMessage) => Progress::Done(self.troubles.conclusion(self.numbering)),
             Err(error) => Progress::Done(error.into()),
@@ -259,17 +259,15 @@ impl Troubles {
     }
 }
 
-/// RFC 9051 §6.4.5: who fetches a body has seen it. A refusal (a full disk, the mailbox was deleted meanwhile) must not
-/// keep anybody from reading; the client is told of flags only what was stored.
-fn mark_seen(selected: &Selected, actor: Actor, uids: Vec<Uid>) -> Result<(), Error> {
+/// RFC 9051 §6.4.5: who fetches a body has seen it. That it cannot be noted (the disk is full, broken or read-only, the
+/// mailbox was deleted meanwhile) must not keep anybody from reading; the client is told of flags only what was stored.
+fn mark_seen(selected: &Selected, actor: Actor, uids: Vec<Uid>) {
     if uids.is_empty() {
-        return Ok(());
+        return;
     }
     let seen = FlagChange { mode: FlagMode::Add, flags: Flags::system(&[SystemFlag::Seen]), unchanged_since: None };
-    match selected.account.change_flags(actor, selected.mailbox, uids, seen) {
-        Err(fault @ Error::Fault(_)) => Err(fault),
-        Ok(_) | Err(_) => Ok(()),
-    }
+    // The store has logged what is worth it.
+    let _unnoted = selected.account.change_flags(actor, selected.mailbox, uids, seen);
 }
 
 #[cfg(test)]

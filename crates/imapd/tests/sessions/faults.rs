@@ -15,6 +15,16 @@ fn a_full_disk_is_a_refusal() {
 }
 
 #[test]
+fn a_disk_that_takes_no_writes_keeps_nobody_from_reading() {
+    let server = Server::new();
+    let mut client = server.alice_in_inbox();
+    client.fill(1);
+    server.fail_next_commit(Fault::Failed);
+    let answer = client.send("a FETCH 1 BODY[TEXT]");
+    assert!(answer.starts_with("* 1 FETCH (BODY[TEXT] {") && answer.contains("a OK FETCH done"), "{answer}");
+}
+
+#[test]
 fn a_fault_is_no_detail_for_strangers() {
     let server = Server::new();
     let mut client = server.alice_in_inbox();
