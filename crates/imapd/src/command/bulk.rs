@@ -168,6 +168,10 @@ pub(super) fn takes_long(user: &User, command: &Command) -> bool {
         Command::Select(select) | Command::Examine(select) => {
             of(&select.mailbox).is_some_and(|counts| counts.messages > UNANNOUNCED_INDEX_MAX)
         }
+        Command::Fetch(fetch) if fetch.changed_since.is_some() => {
+            // They are put in the order of their changes.
+            user.selected.as_ref().is_some_and(|selected| selected.exists() > UNANNOUNCED_INDEX_MAX)
+        }
         Command::List(_) | Command::Lsub(_) => {
             user.account.mailboxes().is_ok_and(|mailboxes| mailboxes.iter().count() > UNANNOUNCED_MAILBOXES_MAX)
         }
