@@ -141,12 +141,13 @@ pub(crate) fn may_number(selected: &mut Selected, enabled: Enabled) -> Result<bo
         Err(error) => return Err(error),
     };
     let highest = view.mailbox().highest_modseq;
-    let is_near = !enabled.condstore || highest <= selected.highest_to_tell();
+    let is_near = !enabled.condstore || highest < selected.highest_to_tell();
     if is_near || view.index().since(&selected.told).vanished.is_empty() {
         return Ok(true);
     }
     selected.look_for_first_gone()?;
-    Ok(highest <= selected.highest_to_tell())
+    // The change itself is the next one.
+    Ok(highest < selected.highest_to_tell())
 }
 
 /// Leaves out of a delta what may not be told while its EXPUNGEs are held back; it is told with them.

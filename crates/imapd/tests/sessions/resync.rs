@@ -388,3 +388,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_holds_an_expunge_back_says_how_far_it_is_safe_to_believe() {
+    let server = Server::new();
+    let mut phone = server.alice();
+    phone.fill(4);
+    phone.send("a ENABLE QRESYNC");
+    phone.send("a SELECT INBOX");
+    let highest = || server.account().mailboxes().unwrap().by_name("INBOX").unwrap().highest_modseq.0;
+    let safe = highest();
+    gone(&server, 64);
+    burst(&server, 3);
+    let says = |answer: String, end: &str| assert!(answer.ends_with(end), "{answer}, not {end}");
+    says(phone.send("a FETCH 1 FLAGS"), &format!("a OK [HIGHESTMODSEQ {safe}] FETCH done\r\n"));
+    says(phone.send("a STORE 1 +FLAGS \\Seen"), &format!("a OK [HIGHESTMODSEQ {safe}] STORE done\r\n"));
+    let stale = phone.send("a STORE 1 (UNCHANGEDSINCE 1) +FLAGS \\Draft");
+    says(stale, &format!("* OK [HIGHESTMODSEQ {safe}] Highest\r\na OK [MODIFIED 1] Some have changed since\r\n"));
+    says(phone.send("a SEARCH 9:8"), &format!("a OK [HIGHESTMODSEQ {safe}] SEARCH done\r\n"));
+    let status = phone.send("a STATUS INBOX (HIGHESTMODSEQ)");
+    assert!(status.starts_with(&format!("* STATUS \"INBOX\" (HIGHESTMODSEQ {safe})\r\n* VANISHED 2\r\n")), "{status}");
+    says(status, &format!("a OK [HIGHESTMODSEQ {}] STATUS done\r\n", highest()));
+    says(phone.send("a FETCH 1 FLAGS"), "a OK FETCH done\r\n");
+}
+
+#[test]
+fn a_store_by_number_far_above_an_expunge_that_is_held_back_is_refused() {
+    let server = Server::new();
+    let mut phone = server.alice();
+    phone.fill(4);
+    phone.send("a ENABLE CONDSTORE");
+    phone.send("a SELECT INBOX");
+    gone(&server, 64);
+    // With the expunge itself and the STORE 512 changes: as many as may be told.
+    burst(&server, 510);
+    let answer = phone.send("a STORE 1 +FLAGS \\Seen");
+    assert!(answer.contains("* 1 FETCH (UID 1 FLAGS (\\Seen"), "{answer}");
+    let answer = phone.send("a STORE 1 +FLAGS \\Draft");
+    assert!(answer.contains("a NO [EXPUNGEISSUED]") && !answer.contains("\\Draft"), "{answer}");
+    assert!(phone.send("a NOOP").contains("* 2 EXPUNGE\r\n"));
+    let answer = phone.send("a STORE 1 +FLAGS \\Draft");
+    assert!(answer.contains("* 1 FETCH (UID 1 FLAGS (\\Seen \\Draft") && answer.contains("a OK"), "{answer}");
+}
