@@ -85,7 +85,7 @@ mod tests {
             DomainItem { domain: "example.org".to_owned(), shown: "example.org".to_owned(), postmasters: vec![] };
         let line = json_line(&Item::Domain(domain)).unwrap_or_default();
         // The order of the keys is the library's.
-        let value: Value = serde_json::from_str(line.strip_suffix('\n').unwrap()).unwrap();
+        let value: Value = serde_json::from_str(&line).unwrap_or_default();
         let expected = serde_json::json!({"domain": "example.org", "shown": "example.org", "postmasters": []});
         assert_eq!(value, expected);
     }
