@@ -106,7 +106,9 @@ impl Household {
             if let Some((_, rest)) = line.split_once(" FETCH (UID ") {
                 let (uid, rest) = rest.split_once(" FLAGS (").unwrap();
                 let flags = rest.split_once(')').unwrap().0;
-                let mut flags: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
+                // Who looks first is told that it is recent, whatever the others did.
+                let flags = flags.split_whitespace().filter(|flag| *flag != "\\Recent");
+                let mut flags: Vec<String> = flags.map(str::to_owned).collect();
                 flags.sort();
                 seen.push(Seen { uid: uid.parse().unwrap(), flags, subject: String::new() });
             } else if let Some(subject) = line.strip_prefix("Subject: ") {
