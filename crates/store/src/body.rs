@@ -350,7 +350,8 @@ mod tests {
         assert!(matches!(body.piece(0..1), Err(Error::Damaged(_))));
         let (objects, _, mut body) = stored(4 * BLOCK_BYTES);
         objects.remove(ACCOUNT, "a").unwrap();
-        assert!(matches!(body.check(usize::MAX), Err(Error::Damaged(_))));
+        // It may have gone with its message, which the reader still sees.
+        assert!(matches!(body.check(usize::MAX), Err(Error::Fault(_))));
     }
 
     #[test]

@@ -102,9 +102,7 @@ impl From<ObjectError> for Error {
     fn from(error: ObjectError) -> Self {
         match error {
             ObjectError::Full { what } => Self::NoSpace(what),
-            // A record refers to it, and it was durable before the record was.
-            ObjectError::Missing => Self::damaged(error.to_string()),
-            ObjectError::Failed { .. } => Self::fault(error),
+            ObjectError::Missing | ObjectError::Failed { .. } => Self::fault(error),
         }
     }
 }
