@@ -160,7 +160,7 @@ impl Store {
         self.0.filling.take()
     }
 
-    /// Takes away the receipts of messages whose clients have their answers ([`crate::receipt`]). To be called every few
+    /// Takes away the receipts of messages whose clients have their answers (`crate::receipt`). To be called every few
     /// seconds, and at the end: what a crash leaves makes a message that is sent once more on purpose the same.
     pub fn tidy_receipts(&self, now: Timestamp) {
         let cells = self.0.cells.lock().unwrap_or_else(PoisonError::into_inner);
