@@ -221,6 +221,8 @@ impl Connection {
         match self.phase {
             Phase::Ended | Phase::Closing { .. } | Phase::Draining { .. } => return,
             Phase::Handshake { .. } | Phase::Slice | Phase::Send { step: Step::Flush, .. } => {}
+            // It came up for air with the place for its next slice in hand.
+            Phase::Step if self.place.is_some() => {}
             Phase::Step | Phase::Send { .. } | Phase::Idle => {
                 self.guarded("shut_down", |session, pipe| session.shut_down(pipe.output()));
             }

@@ -29,12 +29,14 @@ const THREADS: usize = 2;
 const PLACES: usize = 2;
 
 /// Answers lines: `ECHO`, `WORK` (its second slice ends once somebody says `FREE`), `BLOCK` (this very step does), `FREE`,
-/// `OWNER n`, `BIG n`, `DEADLINE ms`, `STARTTLS`, `PANIC`, `QUIT`.
+/// `OWNER n`, `BIG n`, `DRIP n`, `DEADLINE ms`, `STARTTLS`, `PANIC`, `QUIT`.
 struct Lines {
     input: Vec<u8>,
     greeted: bool,
     tls: Option<Tls>,
     big: usize,
+    /// Slices of one octet to come.
+    drips: usize,
     deadline: Option<u64>,
     hinted: Arc<AtomicBool>,
     works: bool,
@@ -108,6 +110,11 @@ impl Session for Lines {
             output.extend_from_slice(if self.gate.pass(self.owner) { b"worked\n" } else { b"in vain\n" });
         }
         loop {
+            if self.drips > 0 {
+                self.drips -= 1;
+                output.push(b'.');
+                return Step::Flush;
+            }
             if self.big > 0 {
                 let len = self.big.min(OUTPUT_HIGH_WATER_BYTES.saturating_sub(output.len()));
                 output.resize(output.len() + len, b'x');
@@ -140,6 +147,7 @@ impl Session for Lines {
                 }
                 "OWNER" => self.owner = Some(u64::from_str(rest).unwrap()),
                 "BIG" => self.big = usize::from_str(rest).unwrap(),
+                "DRIP" => self.drips = usize::from_str(rest).unwrap(),
                 "DEADLINE" => self.deadline = Some(now.monotonic_millis + u64::from_str(rest).unwrap()),
                 "PANIC" => {
                     output.extend_from_slice(b"half a re");
@@ -216,6 +224,7 @@ impl Rig {
                 greeted: false,
                 tls: peer.tls,
                 big: 0,
+                drips: 0,
                 deadline: None,
                 hinted: shared.clone(),
                 works: false,
@@ -565,6 +574,22 @@ fn a_stop_says_goodbye_to_everyone_and_drains() {
     check(&mut client, "", "hello TLSv1.3\n");
     tls.stop.send_replace(true);
     check_rest(&mut client, "goodbye\n");
+}
+
+#[test]
+fn a_goodbye_came_in_the_middle_of_an_answer() {
+    let rig = Rig::new(Service::Imap);
+    let mut client = rig.connect();
+    check(&mut client, "", "hello plain\n");
+    // So many small slices that it comes up for air between two of them, where it sees the stop first.
+    client.write_all(b"WORK\nDRIP 1000\n").unwrap();
+    rig.gate.wait_for(1);
+    rig.stop.send_replace(true);
+    rig.gate.open();
+    let mut rest = String::new();
+    client.read_to_string(&mut rest).unwrap();
+    let drips = rest.strip_prefix("worked\n").unwrap();
+    assert!(drips.len() < 1000 && drips.bytes().all(|byte| byte == b'.'), "{rest}");
 }
 
 #[test]
