@@ -65,7 +65,7 @@ impl Queue {
     /// As [`Queue::enqueue`].
     pub fn check(&self, account: AccountId, recipients: usize, bytes: usize, now: Timestamp) -> Result<(), Error> {
         let wanted = Wanted { account, recipients: recipients as u64, bytes: bytes as u64 };
-        share::check(self.table.get(&share::key(account.0))?, wanted, &self.limits, now)
+        share::check(&self.table, wanted, &self.limits, now)
     }
 
     /// Takes responsibility for a message: it is durable when this returns. One that came before, and whose client had no
@@ -100,7 +100,10 @@ impl Queue {
                 claim = Some(self.claims.claim(id.0));
                 return Ok(id);
             }
-            let mut totals = totals(tx)?;
+            let mut totals = match totals(tx)? {
+                Some(totals) => totals,
+                None => count_anew(tx, now)?,
+            };
             self.check_room(&totals, entry.size_bytes)?;
             if let Some(account) = account {
                 let wanted = Wanted { account, recipients: entry.recipients.len() as u64, bytes: entry.size_bytes };
@@ -407,10 +410,7 @@ fn put_entry(tx: &mut TableTx<'_>, entry: &Entry) -> Result<(), Error> {
 }
 
 fn delete(tx: &mut TableTx<'_>, entry: &Entry) -> Result<(), Error> {
-    let mut totals = totals(tx)?;
-    totals.entries = totals.entries.saturating_sub(1);
-    totals.bytes = totals.bytes.saturating_sub(entry.size_bytes);
-    put_totals(tx, &totals)?;
+    one_less(tx, entry.size_bytes)?;
     if let Some(account) = entry.account {
         share::give_back(tx, account, entry.size_bytes)?;
     }
@@ -425,21 +425,62 @@ fn delete(tx: &mut TableTx<'_>, entry: &Entry) -> Result<(), Error> {
 /// Removes a message whose entry cannot be read, by what can.
 fn delete_unread(tx: &mut TableTx<'_>, id: QueueId) -> Result<(), Error> {
     let rows = tx.scan_before(&body_prefix(id), &[], usize::MAX)?;
-    let mut totals = totals(tx)?;
-    totals.entries = totals.entries.saturating_sub(1);
-    totals.bytes = totals.bytes.saturating_sub(rows.iter().map(|(_, row)| row.len() as u64).sum());
-    put_totals(tx, &totals)?;
+    one_less(tx, rows.iter().map(|(_, row)| row.len() as u64).sum())?;
     rows.iter().for_each(|(key, _)| tx.delete(key));
     tx.delete(&damage::key(id));
     tx.delete(&entry_key(id));
     Ok(())
 }
 
-fn totals(tx: &TableTx<'_>) -> Result<Totals, Error> {
-    match tx.get(TOTALS_KEY)? {
-        None => Ok(Totals::default()),
-        Some(json) => serde_json::from_slice(&json).map_err(|error| Error::damaged(format_args!("totals: {error}"))),
+/// The totals; `None` where they are damaged.
+fn totals(tx: &TableTx<'_>) -> Result<Option<Totals>, Error> {
+    match tx.get(TOTALS_KEY) {
+        Ok(None) => Ok(Some(Totals::default())),
+        Ok(Some(json)) => Ok(serde_json::from_slice(&json).ok()),
+        Err(store::Error::Damaged(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// Damaged totals, from the messages that can be read. The next number is one that no message has: they count up from 1,
+/// or from the time at which they were counted anew before.
+fn count_anew(tx: &TableTx<'_>, now: Timestamp) -> Result<Totals, Error> {
+    let mut totals = Totals::default();
+    // What lies behind damage is not counted: the queue takes a few more then.
+    match count(tx, &mut totals, QueueId(0)) {
+        Err(Error::Store(store::Error::Damaged(_))) => {}
+        counted => counted?,
+    }
+    let Totals { entries, bytes, .. } = totals;
+    let next = totals.next.max(u64::try_from(now.0).unwrap_or(0));
+    let mut above = Totals { next, ..Totals::default() };
+    count(tx, &mut above, QueueId(next))?;
+    tracing::error!(entries, bytes, "the totals of the outbound queue were damaged and are counted anew");
+    Ok(Totals { next: above.next, ..totals })
+}
+
+/// Adds the messages from a number on.
+fn count(tx: &TableTx<'_>, totals: &mut Totals, first: QueueId) -> Result<(), Error> {
+    let mut from = entry_key(first);
+    loop {
+        let rows = tx.scan_before(b"e", &from, LISTED_AT_ONCE)?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        from = entry_key(QueueId(id_at_end(last).0.saturating_add(1)));
+        for (key, value) in &rows {
+            let id = id_at_end(key);
+            totals.next = totals.next.max(id.0);
+            totals.entries += 1;
+            totals.bytes += Entry::decode(id, value).map_or(0, |entry| entry.size_bytes);
+        }
+    }
+}
+
+/// A message less. Damaged totals wait for the next message that comes, which counts anew.
+fn one_less(tx: &mut TableTx<'_>, size_bytes: u64) -> Result<(), Error> {
+    let Some(mut totals) = totals(tx)? else { return Ok(()) };
+    totals.entries = totals.entries.saturating_sub(1);
+    totals.bytes = totals.bytes.saturating_sub(size_bytes);
+    put_totals(tx, &totals)
 }
 
 fn put_totals(tx: &mut TableTx<'_>, totals: &Totals) -> Result<(), Error> {

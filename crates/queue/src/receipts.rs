@@ -18,7 +18,7 @@ pub(crate) fn known(
     handover: &Handover,
     now: Timestamp,
 ) -> Result<Option<QueueId>, Error> {
-    let rows = tx.scan_before(PREFIX, &[], RECEIPTS_MAX)?;
+    let rows = sound(tx.scan_before(PREFIX, &[], RECEIPTS_MAX))?;
     let is_it = |row: &&Row| read(row).is_some_and(|known| known.digest == handover.digest && !known.is_old(now));
     let mut known = rows.iter().filter(is_it).map(number);
     Ok(known.find(|number| claims.take(*number)).map(QueueId))
@@ -36,9 +36,8 @@ pub(crate) fn note(tx: &mut TableTx<'_>, claims: &Claims, id: QueueId, handover:
 /// Takes away what was answered, is old, or is too much.
 pub(crate) fn tidy(table: &Table, claims: &Claims, now: Timestamp) -> Result<(), Error> {
     let answered = claims.answered();
-    let rows = table.scan(PREFIX, &[], 2 * RECEIPTS_MAX)?;
+    let rows = sound(table.scan(PREFIX, &[], 2 * RECEIPTS_MAX))?;
     let too_many = rows.len().saturating_sub(RECEIPTS_MAX);
-    // What cannot be read tells nothing.
     let is_old = |row: &Row| read(row).is_none_or(|known| known.is_old(now));
     let goes = |(place, row): &(usize, &Row)| *place < too_many || answered.contains(&number(row)) || is_old(row);
     let gone: Vec<&Row> = rows.iter().enumerate().filter(goes).map(|(_, row)| row).collect();
@@ -50,6 +49,15 @@ pub(crate) fn tidy(table: &Table, claims: &Claims, now: Timestamp) -> Result<(),
     }
     claims.forget(&answered);
     Ok(())
+}
+
+/// What cannot be read tells nothing: a message that comes again is queued again then, which is better than that nobody
+/// can send.
+fn sound(rows: Result<Vec<Row>, store::Error>) -> Result<Vec<Row>, store::Error> {
+    match rows {
+        Err(store::Error::Damaged(_)) => Ok(Vec::new()),
+        rows => rows,
+    }
 }
 
 fn key(number: u64) -> Vec<u8> {

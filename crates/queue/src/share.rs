@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
-use store::{AccountId, TableTx, Timestamp};
+use store::{AccountId, Table, TableTx, Timestamp};
 
 const HOUR_MILLIS: u64 = 60 * 60 * 1000;
 const MINUTE_MILLIS: u64 = 60 * 1000;
@@ -55,30 +55,33 @@ pub(crate) struct Wanted {
 /// Takes an account's part of the queue for a message.
 pub(crate) fn take(tx: &mut TableTx<'_>, wanted: Wanted, limits: &Limits, now: Timestamp) -> Result<(), Error> {
     let key = key(wanted.account.0);
-    let share = read(tx.get(&key)?).with(wanted, limits, now)?;
+    let share = read(tx.get(&key))?.with(wanted, limits, now)?;
     put(tx, &key, share)
 }
 
 /// Whether there is room for a message at the moment.
-pub(crate) fn check(value: Option<Vec<u8>>, wanted: Wanted, limits: &Limits, now: Timestamp) -> Result<(), Error> {
-    read(value).with(wanted, limits, now).map(drop)
+pub(crate) fn check(table: &Table, wanted: Wanted, limits: &Limits, now: Timestamp) -> Result<(), Error> {
+    read(table.get(&key(wanted.account.0)))?.with(wanted, limits, now).map(drop)
 }
 
 /// Gives an account's part of the queue back; how much it has sent goes on to count.
 pub(crate) fn give_back(tx: &mut TableTx<'_>, account: u32, bytes: u64) -> Result<(), Error> {
     let key = key(account);
-    let share = read(tx.get(&key)?);
+    let share = read(tx.get(&key))?;
     let (entries, bytes) = (share.entries.saturating_sub(1), share.bytes.saturating_sub(bytes));
     put(tx, &key, Share { entries, bytes, ..share })
 }
 
-pub(crate) fn key(account: u32) -> Vec<u8> {
+fn key(account: u32) -> Vec<u8> {
     [&b"a"[..], &account.to_be_bytes()].concat()
 }
 
 /// A row that cannot be read stops nobody: it begins anew.
-fn read(value: Option<Vec<u8>>) -> Share {
-    value.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()
+fn read(value: Result<Option<Vec<u8>>, store::Error>) -> Result<Share, Error> {
+    match value {
+        Err(store::Error::Damaged(_)) => Ok(Share::default()),
+        value => Ok(value?.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()),
+    }
 }
 
 fn put(tx: &mut TableTx<'_>, key: &[u8], share: Share) -> Result<(), Error> {

@@ -206,6 +206,7 @@ pub struct SimEngine {
 struct Account {
     head: ModSeq,
     keys: BTreeMap<Vec<u8>, Arc<[u8]>>,
+    damaged: BTreeSet<Vec<u8>>,
 }
 
 impl Default for SimEngine {
@@ -245,6 +246,13 @@ impl SimEngine {
         let mut machine = self.process.lock();
         let at = machine.plan.reads + reads_before + 1;
         machine.plan.planned_reads.insert(at);
+    }
+
+    /// Damages the value of a key, until it is written anew.
+    pub fn spoil(&self, account: AccountId, key: &[u8]) {
+        if let Some(account) = self.process.lock().content.get_mut(&account) {
+            Arc::make_mut(account).damaged.insert(key.to_vec());
+        }
     }
 
     /// How many commits and removals of accounts were tried, whatever came of them.
@@ -310,6 +318,8 @@ impl Engine for SimEngine {
             let account = Arc::make_mut(accounts.entry(account).or_default());
             account.head = next;
             for write in writes {
+                let (Write::Put { key, .. } | Write::Delete { key }) = &write;
+                account.damaged.remove(key);
                 match write {
                     Write::Put { key, value } => drop(account.keys.insert(key, value.into())),
                     Write::Delete { key } => drop(account.keys.remove(&key)),
@@ -357,6 +367,13 @@ impl SimSnapshot<'_> {
     fn read_fails(&self) -> Result<(), EngineError> {
         self.engine.process.lock_to_read().map(drop).map_err(|what| EngineError::Failed { what })
     }
+
+    fn must_be_sound(&self, key: &[u8]) -> Result<(), EngineError> {
+        match self.account.damaged.contains(key) {
+            true => Err(EngineError::Damaged { what: format!("simulated damage at {key:02x?}") }),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Snapshot for SimSnapshot<'_> {
@@ -366,6 +383,7 @@ impl Snapshot for SimSnapshot<'_> {
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         self.read_fails()?;
+        self.must_be_sound(key)?;
         Ok(self.account.keys.get(key).map(|value| value.to_vec()))
     }
 
@@ -378,6 +396,7 @@ impl Snapshot for SimSnapshot<'_> {
         // A disk fails in the middle: whoever forgets to look at the result has then seen a part of the keys.
         let shown = if failure.is_err() { keys().count() / 2 } else { usize::MAX };
         for (key, value) in keys().take(shown) {
+            self.must_be_sound(key)?;
             if visit(key, value) == ControlFlow::Break(()) {
                 return Ok(());
             }

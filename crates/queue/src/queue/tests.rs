@@ -258,6 +258,45 @@ fn a_damaged_message_is_set_aside_shown_and_removed() {
     assert_eq!(rows(&engine), 0);
 }
 
+/// Of the totals, of what one account has sent, of a receipt: nobody is kept from sending by a row that cannot be read.
+#[test]
+fn a_damaged_row_of_totals_stopped_new_messages_of_everybody() {
+    let engine = SimEngine::new();
+    let queue = open(&engine);
+    let came_again = |body: &str| {
+        let handover = store::Handover::new(&[body.as_bytes()], NOW, 1);
+        NewEntry { handover: Some(handover), ..of(20, 1) }
+    };
+    let first = queue.enqueue(came_again("a"), NOW).unwrap().id;
+    let second = queue.enqueue(of(21, 1), NOW).unwrap().id;
+    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(AccountId::QUEUE);
+    let totals = || serde_json::from_slice::<Totals>(&table.get(TOTALS_KEY).unwrap().unwrap()).unwrap();
+    let before = totals();
+
+    engine.spoil(AccountId::QUEUE, TOTALS_KEY);
+    queue.remove(second).unwrap();
+    let third = queue.enqueue(came_again("b"), NOW).unwrap().id;
+    assert!(third > second && third.0 > NOW.0 as u64, "no number is given twice");
+    assert_eq!((totals().entries, totals().bytes), (before.entries, before.bytes), "one has gone and one has come");
+
+    table
+        .change::<_, store::Error>(|tx| {
+            tx.put(TOTALS_KEY, b"{".to_vec());
+            Ok(())
+        })
+        .unwrap();
+    for key in [&entry_key(first)[..], b"a\0\0\0\x14", &[b"r", &first.0.to_be_bytes()[..]].concat()] {
+        assert!(table.get(key).unwrap().is_some(), "{key:?}");
+        engine.spoil(AccountId::QUEUE, key);
+    }
+    let fourth = queue.enqueue(came_again("c"), NOW).unwrap().id;
+    queue.tidy_receipts(NOW).unwrap();
+    queue.check(AccountId(20), 1, 1, NOW).unwrap();
+    assert!(fourth > third);
+    assert_eq!(totals(), Totals { next: fourth.0, entries: 1, bytes: 1 }, "behind damage nothing is counted");
+    assert_eq!(queue.content(fourth).unwrap(), b"m");
+}
+
 #[test]
 fn a_full_disk_changes_nothing() {
     let engine = SimEngine::new();
