@@ -12,7 +12,7 @@ use crate::support::{Failure, Outcome};
 
 const SENDER: &str = "crash@example.net";
 /// A connection that is gone is seen within this time.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 const FLAGS: [&str; 6] = ["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "$Label1", "Later"];
 
 /// An account, and what its clients log in with.

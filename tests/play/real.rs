@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 const PASSWORD: &str = "a long main password";
 /// What has not come by then does not come.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 const READ_BYTES: usize = 16 * 1024;
 
 /// A running server.
