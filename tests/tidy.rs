@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "tidy/circles.rs"]
+mod circles;
+
 /// A crate may use only crates on lower floors; the same floor never imports itself (ARCHITECTURE.md).
 const FLOORS: &[(&str, u32)] = &[
     ("session", 0),
@@ -41,6 +44,20 @@ const SLEEPING_TESTS: &[(&str, &str)] =
     &[("tests/crash.rs", "the moment of a SIGKILL is drawn at random and must not be that of an event")];
 /// Functions that are longer, with the reason. This list may only shrink.
 const LONG_FUNCTIONS: &[(&str, &str)] = &[];
+
+/// Files of one crate of which each leads to each other: one subject at most.
+const CIRCLE_FILES_MAX: usize = 3;
+/// Crates with a larger circle, and the files of their largest. This list may only shrink.
+const LARGE_CIRCLES: &[(&str, usize)] = &[
+    ("auth", 4),
+    ("console", 4),
+    ("imap-proto", 5),
+    ("imapd", 11),
+    ("message", 9),
+    ("smtpd", 4),
+    ("store", 5),
+    ("web", 12),
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -153,6 +170,27 @@ fn files_and_functions_stay_small() {
             if lines > FUNCTION_LINES_MAX && !allowed {
                 problems.push(format!("{path}: fn {name} has {lines} lines, at most {FUNCTION_LINES_MAX}"));
             }
+        }
+    }
+    none(problems);
+}
+
+#[test]
+fn files_of_a_crate_stand_in_no_large_circle() {
+    let mut problems = Vec::new();
+    for (name, _) in FLOORS.iter().filter(|(name, _)| *name != "pillarbox") {
+        let below = format!("crates/{name}/src/");
+        let own = sources().into_iter().filter(|(path, _)| !is_test(path) && !path.ends_with("/testing.rs"));
+        let own = own.filter_map(|(path, text)| {
+            let code = without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//"));
+            Some((path.strip_prefix(&below)?.to_owned(), code.collect::<Vec<_>>().join("\n")))
+        });
+        let found = circles::circles(&own.collect::<Vec<_>>());
+        let largest = found.iter().map(Vec::len).max().unwrap_or_default();
+        let known = LARGE_CIRCLES.iter().find(|(known, _)| known == name).map(|(_, files)| *files);
+        if largest > known.unwrap_or(CIRCLE_FILES_MAX) {
+            let circle = found.iter().find(|circle| circle.len() == largest).unwrap();
+            problems.push(format!("crates/{name}: {largest} files stand in one circle: {}", circle.join(", ")));
         }
     }
     none(problems);
