@@ -6,7 +6,7 @@ use crate::connection::{Session, Turn};
 use crate::state::{Finish, Running, State};
 use crate::tagged::Tagged;
 use imap_proto::command::{Append, AppendData};
-use imap_proto::{Code, LiteralRequest, LiteralRole, Octets, Tag};
+use imap_proto::{Code, LiteralRequest, LiteralRole, MailboxName, Octets, Tag};
 use store::{Account, Error, NewMessage, Target, Timestamp};
 use store_objects::{Holder, IN_MEMORY_BYTES_MAX, Incoming, NotTaken};
 use tracing::error;
@@ -28,7 +28,12 @@ pub(crate) struct Appending {
 /// RFC 9051 §6.3.12: who appends to a mailbox that is not there hears so before a large message goes over the wire. What
 /// cannot be said now is said at the end of the command.
 pub(crate) fn refuse_early(account: &Account, request: &LiteralRequest) -> Option<Tagged> {
-    let name = request.mailbox.as_ref()?;
+    no_such(account, request.mailbox.as_ref()?)
+}
+
+/// RFC 9051 §6.3.12: that the mailbox is not there is told before all else that is wrong, as the client can do something about
+/// it.
+fn no_such(account: &Account, name: &MailboxName) -> Option<Tagged> {
     let mailboxes = account.mailboxes().ok()?;
     mailboxes.by_name(name.as_str()).is_none().then(no_such_target)
 }
@@ -68,7 +73,10 @@ impl Session {
         match upload {
             // What it needs takes its time: the driver gives the next turn a place where it is in nobody's way.
             Upload::Coming(incoming) => self.pause(Running::Append(Box::new(Appending { tag, append, incoming }))),
-            Upload::NotTaken(answer) => self.end(Finish::new(tag, answer)),
+            Upload::NotTaken(answer) => {
+                let State::Authenticated(user) = &self.state else { return Turn::Close };
+                self.end(Finish::new(tag, no_such(&user.account, &append.mailbox).unwrap_or(answer)))
+            }
         }
     }
 

@@ -96,6 +96,33 @@ fn messages_without_an_end_took_memory_without_a_bound() {
 }
 
 #[test]
+fn that_the_mailbox_is_not_there_was_not_told_when_there_was_no_room_either() {
+    let server = Server::new();
+    let mut unfinished = [server.alice(), server.alice()];
+    for client in &mut unfinished {
+        client.check(&format!("a APPEND INBOX {{{MESSAGE_BYTES_MAX}}}"), &["+ Send the literal"]);
+    }
+    let mut third = server.alice();
+    let message = "x".repeat(MESSAGE_BYTES_MAX as usize);
+    third.check(
+        &format!("a APPEND Nowhere {{{MESSAGE_BYTES_MAX}+}}\r\n{message}"),
+        &["a NO [TRYCREATE] No such mailbox"],
+    );
+    drop(unfinished);
+    let actor = store::Actor {
+        device: store::DeviceId(0),
+        protocol: store::Protocol::Server,
+        now: store::Timestamp(crate::harness::NOW.unix_millis),
+    };
+    server.account().set_quota(actor, Some(0)).unwrap();
+    for announced in ["{2+}", "{2}"] {
+        let answer = third.send(&format!("b APPEND Nowhere {announced}\r\nhi"));
+        assert!(answer.starts_with("b NO [TRYCREATE]"), "{answer}");
+    }
+    third.check("c NOOP", &["c OK NOOP done"]);
+}
+
+#[test]
 fn a_long_message_of_a_command_that_is_none_is_forgotten() {
     let server = Server::new();
     let mut client = server.alice();
