@@ -212,6 +212,7 @@ impl AccountConsole {
                 | Change::MailboxRenamed { .. }
                 | Change::MailboxDeleted { .. }
                 | Change::Subscribed { .. }
+                | Change::NameSubscribed { .. }
                 | Change::DeviceAdded { .. }
                 | Change::DeviceChanged { .. }
                 | Change::DeviceRevoked { .. }

@@ -75,6 +75,8 @@ pub(crate) fn entry(entry: &JournalEntry, names: &Names<'_>) -> String {
         Change::MailboxDeleted { name, .. } => format!("deleted the mailbox {name}"),
         Change::Subscribed { mailbox, subscribed: true } => format!("subscribed {}", names.mailbox(*mailbox)),
         Change::Subscribed { mailbox, subscribed: false } => format!("unsubscribed {}", names.mailbox(*mailbox)),
+        Change::NameSubscribed { name, subscribed: true } => format!("subscribed {name}, which is no mailbox"),
+        Change::NameSubscribed { name, subscribed: false } => format!("unsubscribed {name}, which is no mailbox"),
         Change::PopTaken { emails } => format!("downloaded {}", count(emails.len())),
         Change::PopDeleted { emails } => format!("deleted {} from its own list", count(emails.len())),
         Change::UidlsKept { emails } => format!("kept the UIDLs of another server for {}", count(emails.len())),

@@ -14,7 +14,9 @@ use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid
 use crate::index::{Entry, Index};
 use crate::journal::{Change, Emails, JournalEntry};
 use crate::key;
-use crate::record::{AccountRecord, BodyRecord, Counts, EmailRecord, Mailbox, MessageRecord, Retained, Role};
+use crate::record::{
+    AccountRecord, BodyRecord, Counts, EmailRecord, Mailbox, MessageRecord, Retained, Role, Subscription,
+};
 use crate::shown::{SentSizes, Shown};
 use crate::state::{self, AccountState, MailboxState};
 use crate::store::Store;
@@ -76,6 +78,7 @@ fn records(check: &mut Check, store: &Store, snapshot: &dyn Snapshot, depth: Dep
     let Some(state) = check.load(snapshot)? else { return Ok(()) };
     check.sized_to = state.record.sized_to;
     check.mailboxes(&state);
+    check.subscriptions(snapshot, &state)?;
     let mut places: BTreeMap<EmailId, u32> = BTreeMap::new();
     let mut held = Index::default();
     for mailbox in state.mailboxes.values().map(|state| &state.mailbox) {
@@ -259,6 +262,22 @@ impl Check {
         self.must(roles.len() == distinct.len(), "two mailboxes have the same special use");
         let last = DeviceId(state.record.last_device);
         self.must(state.devices.keys().all(|id| *id <= last), "a device has a number that was never given out");
+    }
+
+    /// The names on the list of subscriptions that no mailbox has.
+    fn subscriptions(&mut self, snapshot: &dyn Snapshot, state: &AccountState) -> Result<(), Error> {
+        state::scan(snapshot, key::kind(b'S'), |key, value| {
+            match Subscription::decode(value) {
+                Ok(name) => {
+                    let is_mailbox = state.by_name(&name).is_some();
+                    self.must(!is_mailbox, format_args!("{name:?} is a mailbox, and subscribed as if it was none"));
+                    let lies_right = key == key::subscription(&name);
+                    self.must(lies_right, format_args!("the subscription of {name:?} lies under another's key"));
+                }
+                Err(Corrupt) => self.found(format_args!("a subscription is damaged (key {key:02x?})")),
+            }
+            Ok(())
+        })
     }
 
     fn packed(&mut self, mailbox: &Mailbox, records: &Index, packed: Option<Index>) {

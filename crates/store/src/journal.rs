@@ -204,6 +204,13 @@ pub enum Change {
         /// On it now.
         subscribed: bool,
     },
+    /// A name that no mailbox has was put on the list of subscriptions or taken off.
+    NameSubscribed {
+        /// Which.
+        name: String,
+        /// On it now.
+        subscribed: bool,
+    },
     /// The entry's device downloaded messages over POP3.
     PopTaken {
         /// In the order of the maildrop.
@@ -316,6 +323,7 @@ impl Change {
             | Self::MailboxRenamed { .. }
             | Self::MailboxDeleted { .. }
             | Self::Subscribed { .. }
+            | Self::NameSubscribed { .. }
             | Self::PopTaken { .. }
             | Self::PopDeleted { .. }
             | Self::DeviceAdded { .. }
@@ -351,6 +359,7 @@ impl Change {
             | Self::MailboxRenamed { .. }
             | Self::MailboxDeleted { .. }
             | Self::Subscribed { .. }
+            | Self::NameSubscribed { .. }
             | Self::DeviceAdded { .. }
             | Self::DeviceChanged { .. }
             | Self::DeviceRevoked { .. }
@@ -458,6 +467,10 @@ pub(crate) fn read_moved(r: &mut Reader<'_>) -> Result<Vec<Relisted>, Corrupt> {
     r.list(|r| Ok(Relisted { before: read_listed(r)?, uid: Uid(r.small()?), flags: FlagBits(r.number()?) }))
 }
 
+fn write_number(w: &mut Writer, kind: u8, number: u64) {
+    w.byte(kind).number(number);
+}
+
 fn write_change(w: &mut Writer, change: &Change) {
     match change {
         Change::AccountCreated => {
@@ -494,17 +507,16 @@ fn write_change(w: &mut Writer, change: &Change) {
         Change::Subscribed { mailbox, subscribed } => {
             w.byte(8).number(mailbox.0.into()).byte(u8::from(*subscribed));
         }
+        Change::NameSubscribed { name, subscribed } => {
+            w.byte(24).text(name).byte(u8::from(*subscribed));
+        }
         Change::PopTaken { emails } => write_emails(w.byte(9), emails),
         Change::PopDeleted { emails } => write_emails(w.byte(10), emails),
         Change::DeviceAdded { device, name } => {
             w.byte(11).number(device.0.into()).text(name);
         }
-        Change::DeviceChanged { device } => {
-            w.byte(12).number(device.0.into());
-        }
-        Change::DeviceRevoked { device } => {
-            w.byte(13).number(device.0.into());
-        }
+        Change::DeviceChanged { device } => write_number(w, 12, device.0.into()),
+        Change::DeviceRevoked { device } => write_number(w, 13, device.0.into()),
         Change::SettingsChanged => {
             w.byte(14);
         }
@@ -523,9 +535,7 @@ fn write_change(w: &mut Writer, change: &Change) {
         Change::HoldAnswered { hold, device, kept } => {
             w.byte(20).number(hold.0.into()).number(device.0.into()).byte(u8::from(*kept));
         }
-        Change::Cleared { first } => {
-            w.byte(21).number(first.0);
-        }
+        Change::Cleared { first } => write_number(w, 21, first.0),
     }
 }
 
@@ -568,7 +578,8 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
         21 => Change::Cleared { first: ModSeq(r.number()?) },
         22 => Change::UidlsKept { emails: read_emails(r)? },
         23 => Change::FlagsChanged { mailbox: mailbox(r)?, messages: read_runs(r)? },
-        24.. => return Err(Corrupt),
+        24 => Change::NameSubscribed { name: r.text()?, subscribed: r.byte()? != 0 },
+        25.. => return Err(Corrupt),
     })
 }
 
@@ -617,6 +628,7 @@ mod tests {
             Change::PopTaken { emails: emails.clone() },
             Change::UidlsKept { emails: emails.clone() },
             Change::PopDeleted { emails: emails.clone() },
+            Change::NameSubscribed { name: name.clone(), subscribed: false },
             Change::DeviceAdded { device, name },
             Change::DeviceChanged { device },
             Change::DeviceRevoked { device },

@@ -19,6 +19,7 @@
 //! | `P` | device, email | [`crate::maildrop::Taken`] |
 //! | `Q` | hold, number | [`crate::hold::Batch`]: messages of a hold that is not answered |
 //! | `R` | removal time, email | by which device; a message that is in no mailbox and still restorable |
+//! | `S` | the beginning of a name's BLAKE3 | [`crate::record::Subscription`]: a name on the list of subscriptions that no mailbox has |
 //! | `T` | email | its cached summary ([`message::Summary`]) |
 //! | `U` | email | [`crate::shown::Shown`], where POP3 shows the message otherwise than it is |
 //! | `V` | device | [`crate::brake::Pace`]; 0: how fast all devices of the main password together remove |
@@ -125,6 +126,12 @@ pub(crate) fn retained(removed_at: Timestamp, email: EmailId) -> Vec<u8> {
 
 pub(crate) fn summary(email: EmailId) -> Vec<u8> {
     key(b'T', &[&email.0.to_be_bytes()])
+}
+
+/// By a hash: a name may be longer than a key.
+pub(crate) fn subscription(name: &str) -> Vec<u8> {
+    let hash = blake3::hash(name.as_bytes());
+    key(b'S', &[hash.as_bytes().get(..16).unwrap_or_default()])
 }
 
 pub(crate) fn shown(email: EmailId) -> Vec<u8> {

@@ -304,6 +304,23 @@ impl Mailbox {
     }
 }
 
+/// A name on the list of subscriptions (RFC 9051 §6.3.7) that no mailbox has.
+pub(crate) struct Subscription;
+
+impl Subscription {
+    pub(crate) fn encode(name: &str) -> Vec<u8> {
+        let mut w = versioned();
+        w.text(name);
+        w.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<String, Corrupt> {
+        let mut r = open(bytes)?;
+        let name = r.text()?;
+        r.end().map(|()| name)
+    }
+}
+
 /// A message in a mailbox: the truth of which the index is a copy.
 pub(crate) struct MessageRecord;
 

@@ -9,9 +9,9 @@ use crate::index::{Entry, Index};
 use crate::journal::JournalEntry;
 use crate::key;
 use crate::name;
-use crate::record::{AccountRecord, EmailRecord, Mailbox, MessageRecord, Retained, open, versioned};
+use crate::record::{AccountRecord, EmailRecord, Mailbox, MessageRecord, Retained, Subscription, open, versioned};
 use crate::settings::AccountSettings;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub(crate) struct AccountState {
     pub(crate) record: AccountRecord,
     pub(crate) mailboxes: BTreeMap<MailboxId, Arc<MailboxState>>,
     pub(crate) devices: Arc<BTreeMap<DeviceId, Device>>,
+    /// The names on the list of subscriptions that no mailbox has.
+    pub(crate) subscriptions: Arc<BTreeSet<String>>,
     /// How many octets the journal takes, with what leads to its entries.
     pub(crate) history_bytes: u64,
 }
@@ -57,6 +59,7 @@ impl AccountState {
             },
             mailboxes: BTreeMap::new(),
             devices: Arc::default(),
+            subscriptions: Arc::default(),
             history_bytes: 0,
         }
     }
@@ -74,8 +77,8 @@ impl AccountState {
             record.history_from = snapshot.head();
         }
         let (head, history_bytes) = (snapshot.head(), history_bytes(snapshot)?);
-        let (mailboxes, devices) = (BTreeMap::new(), Arc::default());
-        let mut state = Self { head, record, mailboxes, devices, history_bytes };
+        let (mailboxes, devices, subscriptions) = (BTreeMap::new(), Arc::default(), Arc::default());
+        let mut state = Self { head, record, mailboxes, devices, subscriptions, history_bytes };
         let mut devices = BTreeMap::new();
         scan(snapshot, key::kind(b'B'), |key, value| {
             let mailbox = Mailbox::decode(value).ok().filter(|mailbox| key == key::mailbox(mailbox.id));
@@ -90,6 +93,12 @@ impl AccountState {
             Ok(())
         })?;
         state.devices = Arc::new(devices);
+        let mut subscriptions = BTreeSet::new();
+        scan(snapshot, key::kind(b'S'), |_, value| {
+            subscriptions.insert(Subscription::decode(value).map_err(Error::corrupt("a subscription"))?);
+            Ok(())
+        })?;
+        state.subscriptions = Arc::new(subscriptions);
         Ok(state)
     }
 

@@ -10,7 +10,7 @@ use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid
 use crate::index::Index;
 use crate::journal::{Actor, Change, JournalEntry};
 use crate::key;
-use crate::record::{AccountRecord, Mailbox};
+use crate::record::{AccountRecord, Mailbox, Subscription};
 use crate::state::{self, AccountState, MailboxState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -266,6 +266,21 @@ impl<'a> Tx<'a> {
         self.state.mailboxes.remove(&id);
         self.dirty_mailboxes.remove(&id);
         self.delete(key::mailbox(id));
+    }
+
+    /// Puts a name that no mailbox has on the list of subscriptions.
+    pub(crate) fn insert_subscription(&mut self, name: &str) {
+        self.put(key::subscription(name), Subscription::encode(name));
+        Arc::make_mut(&mut self.state.subscriptions).insert(name.to_owned());
+    }
+
+    /// Takes a name that no mailbox has off the list of subscriptions; whether it was there.
+    pub(crate) fn remove_subscription(&mut self, name: &str) -> bool {
+        if !self.state.subscriptions.contains(name) {
+            return false;
+        }
+        self.delete(key::subscription(name));
+        Arc::make_mut(&mut self.state.subscriptions).remove(name)
     }
 
     pub(crate) fn put_device(&mut self, device: Device) {

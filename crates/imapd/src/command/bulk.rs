@@ -173,7 +173,9 @@ pub(super) fn takes_long(user: &User, command: &Command) -> bool {
             user.selected.as_ref().is_some_and(|selected| selected.exists() > UNANNOUNCED_INDEX_MAX)
         }
         Command::List(_) | Command::Lsub(_) => {
-            user.account.mailboxes().is_ok_and(|mailboxes| mailboxes.iter().count() > UNANNOUNCED_MAILBOXES_MAX)
+            let names =
+                |mailboxes: store::Mailboxes| mailboxes.iter().count() + mailboxes.subscribed_without_mailbox().count();
+            user.account.mailboxes().is_ok_and(|mailboxes| names(mailboxes) > UNANNOUNCED_MAILBOXES_MAX)
         }
         _ => false,
     }

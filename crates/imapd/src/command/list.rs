@@ -1,15 +1,24 @@
 //! LIST (RFC 9051 §6.3.9) with LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819) and SPECIAL-USE (RFC 6154).
 //!
-//! Every mailbox above another one exists (the store sees to it), so there is never a `\NonExistent`.
-//! Deviates from RFC 9051 §6.3.7: a deleted mailbox leaves the list of subscriptions, because the store keeps them with the
-//! mailboxes; no client is known to rely on the other behaviour.
+//! Every mailbox above another one exists (the store sees to it), so `\NonExistent` is only what is subscribed and no
+//! mailbox, and what is above such a name.
 
 use super::{Answer, Context, status};
 use crate::tagged::Tagged;
 use imap_proto::command::List;
 use imap_proto::response::{ListEntry, MailboxAttribute};
 use imap_proto::{MailboxName, Pattern, SpecialUse};
-use store::{Error, Mailbox, Role};
+use std::collections::BTreeSet;
+use store::{Error, Mailbox, Mailboxes, Role};
+
+/// A name that may be told of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listed<'a> {
+    pub(super) name: &'a str,
+    /// `None`: there is none of this name.
+    mailbox: Option<&'a Mailbox>,
+    subscribed: bool,
+}
 
 pub(super) fn run(context: &mut Context<'_>, list: &List) -> Answer {
     if list.is_separator_request() {
@@ -17,48 +26,91 @@ pub(super) fn run(context: &mut Context<'_>, list: &List) -> Answer {
         return Ok(Tagged::ok("LIST done"));
     }
     let mailboxes = context.mailboxes()?;
-    let mut all: Vec<&Mailbox> = mailboxes.iter().collect();
-    all.sort_by(|a, b| order(a).cmp(&order(b)));
+    let mut all: Vec<Listed<'_>> = mailboxes.iter().map(Listed::mailbox).collect();
+    // RFC 5258 §3.1: subscribed names, existing or not.
+    if list.selection.subscribed {
+        all.extend(mailboxes.subscribed_without_mailbox().map(|name| Listed { name, mailbox: None, subscribed: true }));
+    }
+    if list.selection.subscribed && list.selection.recursive_match {
+        all.extend(missing_above(&mailboxes).into_iter().map(|name| Listed { name, mailbox: None, subscribed: false }));
+    }
+    all.sort_by(|a, b| a.order().cmp(&b.order()));
     let matchers = list.matchers();
-    for mailbox in &all {
-        tell_if_wanted(context, list, &matchers, (mailbox, &all))?;
+    for listed in &all {
+        tell_if_wanted(context, list, &matchers, (listed, &all))?;
     }
     Ok(Tagged::ok("LIST done"))
 }
 
-/// INBOX first, then by name.
-pub(super) fn order(mailbox: &Mailbox) -> (bool, &str) {
-    (mailbox.role != Some(Role::Inbox), &mailbox.name)
+/// What is on the list of subscriptions.
+pub(super) fn subscribed(mailboxes: &Mailboxes) -> Vec<Listed<'_>> {
+    let there = mailboxes.iter().filter(|mailbox| mailbox.subscribed).map(Listed::mailbox);
+    let without = mailboxes.subscribed_without_mailbox().map(|name| Listed { name, mailbox: None, subscribed: true });
+    let mut all: Vec<Listed<'_>> = there.chain(without).collect();
+    all.sort_by(|a, b| a.order().cmp(&b.order()));
+    all
+}
+
+/// The names above subscribed ones of which there is nothing at all.
+fn missing_above(mailboxes: &Mailboxes) -> BTreeSet<&str> {
+    let names = || mailboxes.subscribed_without_mailbox();
+    let known: BTreeSet<&str> = mailboxes.iter().map(|mailbox| mailbox.name.as_str()).chain(names()).collect();
+    let above = names().flat_map(|name| name.match_indices('/').filter_map(|(end, _)| name.get(..end)));
+    above.filter(|above| !known.contains(above)).collect()
+}
+
+impl<'a> Listed<'a> {
+    fn mailbox(mailbox: &'a Mailbox) -> Self {
+        Self { name: &mailbox.name, mailbox: Some(mailbox), subscribed: mailbox.subscribed }
+    }
+
+    /// INBOX first, then by name.
+    fn order(&self) -> (bool, &'a str) {
+        (!self.is_inbox(), self.name)
+    }
+
+    fn is_inbox(&self) -> bool {
+        self.mailbox.is_some_and(|mailbox| mailbox.role == Some(Role::Inbox))
+    }
+
+    fn special_use(&self) -> Option<SpecialUse> {
+        self.mailbox.and_then(|mailbox| mailbox.role).and_then(special_use)
+    }
+
+    /// Whether the selection options choose it.
+    fn is_selected(&self, list: &List) -> bool {
+        (!list.selection.subscribed || self.subscribed) && (!list.selection.special_use || self.special_use().is_some())
+    }
 }
 
 fn tell_if_wanted(
     context: &mut Context<'_>,
     list: &List,
     matchers: &[Pattern],
-    (mailbox, all): (&Mailbox, &[&Mailbox]),
+    (listed, all): (&Listed<'_>, &[Listed<'_>]),
 ) -> Result<(), Error> {
-    let Ok(name) = MailboxName::new(&mailbox.name) else { return Ok(()) };
+    let Ok(name) = MailboxName::new(listed.name) else { return Ok(()) };
     if !matches_any(matchers, &name) {
         return Ok(());
     }
-    let below = below(all, mailbox);
-    let wanted = is_selected(list, mailbox);
+    let below = below(all, listed);
+    let wanted = listed.is_selected(list);
     // RFC 9051 §6.3.9.6: CHILDINFO tells that something below is selected. RFC 5258 §4: unless all of that is listed itself.
-    let is_listed = |child: &Mailbox| MailboxName::new(&child.name).is_ok_and(|name| matches_any(matchers, &name));
-    let is_hidden = |child: &&Mailbox| is_selected(list, child) && !is_listed(child);
+    let is_listed = |child: &Listed<'_>| MailboxName::new(child.name).is_ok_and(|name| matches_any(matchers, &name));
+    let is_hidden = |child: &Listed<'_>| child.is_selected(list) && !is_listed(child);
     let child_wanted = list.selection.recursive_match && below.iter().any(is_hidden);
     if !wanted && !child_wanted {
         return Ok(());
     }
-    let attributes = attributes(list, mailbox, !below.is_empty());
+    let attributes = attributes(list, listed, below.iter().any(|child| child.mailbox.is_some()));
     let child_info: &[&str] = match (child_wanted, list.selection.subscribed) {
         (true, true) => &["SUBSCRIBED"],
         (true, false) => &["SPECIAL-USE"],
         (false, _) => &[],
     };
     context.encoder().list(&ListEntry { attributes: &attributes, name: &name, old_name: None, child_info });
-    // RFC 5819 §2: STATUS for what was selected, not for a parent that is only there for its children.
-    if let Some(items) = list.returns.status.as_ref().filter(|_| wanted) {
+    // RFC 5819 §2: STATUS for what was selected and is there, not for a parent that is only there for its children.
+    if let (Some(items), Some(mailbox), true) = (&list.returns.status, listed.mailbox, wanted) {
         status::tell(context, mailbox, &name, items)?;
     }
     Ok(())
@@ -68,34 +120,33 @@ fn matches_any(matchers: &[Pattern], name: &MailboxName) -> bool {
     matchers.iter().any(|matcher| matcher.matches(name))
 }
 
-/// Whether the selection options choose a mailbox.
-fn is_selected(list: &List, mailbox: &Mailbox) -> bool {
-    (!list.selection.subscribed || mailbox.subscribed)
-        && (!list.selection.special_use || mailbox.role.and_then(special_use).is_some())
-}
-
-/// The mailboxes below one; `all` is sorted by [`order`].
-pub(super) fn below<'a>(all: &'a [&'a Mailbox], mailbox: &Mailbox) -> Vec<&'a Mailbox> {
-    let prefix = format!("{}/", mailbox.name);
-    let names = all.split_first().filter(|(first, _)| first.role == Some(Role::Inbox)).map_or(all, |(_, rest)| rest);
-    let start = names.partition_point(|other| other.name.as_str() < prefix.as_str());
+/// What is below a name; `all` is in order.
+fn below<'a>(all: &'a [Listed<'a>], listed: &Listed<'_>) -> &'a [Listed<'a>] {
+    let prefix = format!("{}/", listed.name);
+    let names = all.split_first().filter(|(first, _)| first.is_inbox()).map_or(all, |(_, rest)| rest);
+    let start = names.partition_point(|other| other.name < prefix.as_str());
     let rest = names.get(start..).unwrap_or_default();
-    rest.iter().take_while(|other| other.name.starts_with(&prefix)).copied().collect()
+    let end = rest.partition_point(|other| other.name.starts_with(&prefix));
+    rest.get(..end).unwrap_or_default()
 }
 
-fn attributes(list: &List, mailbox: &Mailbox, has_children: bool) -> Vec<MailboxAttribute> {
-    let children = if has_children { MailboxAttribute::HasChildren } else { MailboxAttribute::HasNoChildren };
-    let mut attributes = vec![children];
-    if (list.returns.subscribed || list.selection.subscribed) && mailbox.subscribed {
+fn attributes(list: &List, listed: &Listed<'_>, has_children: bool) -> Vec<MailboxAttribute> {
+    let mut attributes = Vec::new();
+    if listed.mailbox.is_none() {
+        // RFC 9051 §7.3.1: it implies \Noselect.
+        attributes.push(MailboxAttribute::NonExistent);
+    }
+    attributes.push(if has_children { MailboxAttribute::HasChildren } else { MailboxAttribute::HasNoChildren });
+    if (list.returns.subscribed || list.selection.subscribed) && listed.subscribed {
         attributes.push(MailboxAttribute::Subscribed);
     }
     // RFC 6154 §2 allows them in every LIST; clients that never heard of RETURN find Sent and Trash by them.
-    attributes.extend(mailbox.role.and_then(special_use).map(MailboxAttribute::SpecialUse));
+    attributes.extend(listed.special_use().map(MailboxAttribute::SpecialUse));
     attributes
 }
 
 /// INBOX and what is held have roles of their own and no attribute.
-pub(super) fn special_use(role: Role) -> Option<SpecialUse> {
+fn special_use(role: Role) -> Option<SpecialUse> {
     match role {
         Role::Inbox | Role::Held => None,
         Role::Drafts => Some(SpecialUse::Drafts),

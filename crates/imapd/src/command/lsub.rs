@@ -6,7 +6,6 @@ use imap_proto::MailboxName;
 use imap_proto::command::Lsub;
 use imap_proto::response::MailboxAttribute;
 use std::collections::BTreeSet;
-use store::Mailbox;
 
 pub(super) fn run(context: &mut Context<'_>, lsub: &Lsub) -> Answer {
     if lsub.pattern.is_empty() {
@@ -14,11 +13,11 @@ pub(super) fn run(context: &mut Context<'_>, lsub: &Lsub) -> Answer {
         return Ok(Tagged::ok("LSUB done"));
     }
     let mailboxes = context.mailboxes()?;
-    let mut subscribed: Vec<&Mailbox> = mailboxes.iter().filter(|mailbox| mailbox.subscribed).collect();
-    subscribed.sort_by(|a, b| list::order(a).cmp(&list::order(b)));
-    let names: Vec<MailboxName> =
-        subscribed.iter().filter_map(|mailbox| MailboxName::new(&mailbox.name).ok()).collect();
+    // RFC 3501 §6.3.9: also what is no mailbox (any more).
+    let subscribed = list::subscribed(&mailboxes);
+    let names: Vec<MailboxName> = subscribed.iter().filter_map(|listed| MailboxName::new(listed.name).ok()).collect();
     let matcher = lsub.matcher();
+    let known: BTreeSet<&MailboxName> = names.iter().collect();
     let mut parents = BTreeSet::new();
     for name in &names {
         if matcher.matches(name) {
@@ -27,7 +26,7 @@ pub(super) fn run(context: &mut Context<'_>, lsub: &Lsub) -> Answer {
         }
         // RFC 3501 §6.3.9: `%` shows the mailbox above one that is subscribed, as one that cannot be selected.
         let above = std::iter::successors(name.parent(), MailboxName::parent);
-        parents.extend(above.filter(|parent| matcher.matches(parent) && !names.contains(parent)));
+        parents.extend(above.filter(|parent| matcher.matches(parent) && !known.contains(parent)));
     }
     for parent in &parents {
         context.encoder().lsub(&[MailboxAttribute::NoSelect], parent);

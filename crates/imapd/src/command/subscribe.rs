@@ -1,9 +1,9 @@
-//! SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.7, §6.3.8).
+//! SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.7, §6.3.8), of mailboxes and of names that none has: a program that restores
+//! what a person had, or whose mailbox another device makes a moment later, need not wait for it.
 
 use super::{Answer, Context};
 use crate::tagged::Tagged;
 use imap_proto::MailboxName;
-use store::Error;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
@@ -13,11 +13,8 @@ pub(super) enum Wish {
 
 pub(super) fn run(context: &mut Context<'_>, name: &MailboxName, wish: Wish) -> Answer {
     let subscribed = wish == Wish::Subscribed;
-    match context.user.account.subscribe(context.actor(), name.as_str(), subscribed) {
-        // What is not there is not subscribed: clients clean up after a mailbox that another device deleted.
-        Ok(()) => {}
-        Err(Error::NoSuchMailbox) if !subscribed => {}
-        Err(error) => return Err(error.into()),
-    }
+    // RFC 9051 §6.3.8: a name that is not on the list is none that could not be taken off: clients clean up after a mailbox that
+    // another device deleted.
+    context.user.account.subscribe(context.actor(), name.as_str(), subscribed)?;
     Ok(Tagged::ok(if subscribed { "SUBSCRIBE done" } else { "UNSUBSCRIBE done" }))
 }

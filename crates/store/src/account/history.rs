@@ -256,6 +256,7 @@ fn events_of(entry: &JournalEntry, email: EmailId, arrived: bool, state: &Accoun
         | Change::MailboxRenamed { .. }
         | Change::MailboxDeleted { .. }
         | Change::Subscribed { .. }
+        | Change::NameSubscribed { .. }
         | Change::DeviceAdded { .. }
         | Change::DeviceChanged { .. }
         | Change::DeviceRevoked { .. }

@@ -1,4 +1,4 @@
-//! Mailboxes are made, renamed, deleted and subscribed.
+//! Mailboxes are made, renamed and deleted.
 
 use super::expunge::{Expunging, Left};
 use super::{Account, PIECE_MESSAGES_MAX};
@@ -99,23 +99,6 @@ impl Account {
             Ok(Deleting { actor, mailbox, expunging: delete(tx, actor, mailbox, &options)? })
         })
     }
-
-    /// Puts a mailbox on the list of subscriptions or takes it off.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchMailbox`], [`Error::NoSpace`], faults.
-    pub fn subscribe(&self, actor: Actor, name: &str, subscribed: bool) -> Result<(), Error> {
-        let name = name.to_owned();
-        self.transact(move |tx| {
-            let mailbox = &tx.state.by_name(&name).ok_or(Error::NoSuchMailbox)?.mailbox;
-            let (id, before) = (mailbox.id, mailbox.subscribed);
-            if before != subscribed {
-                tx.change_mailbox(id)?.mailbox.subscribed = subscribed;
-                tx.journal(actor, Change::Subscribed { mailbox: id, subscribed });
-            }
-            Ok(())
-        })
-    }
 }
 
 /// A mailbox on its way out: first its messages leave in pieces, then with the last ones the mailbox itself. Dropped
@@ -178,6 +161,7 @@ fn delete(
     let mailbox = tx.mailbox(mailbox)?.clone();
     tx.forget_pack(mailbox.id)?;
     tx.remove_mailbox(mailbox.id);
+    tx.keep_subscription(&mailbox);
     let Mailbox { id, name, keywords, role, .. } = mailbox;
     tx.journal(actor, Change::MailboxDeleted { mailbox: id, name, keywords, role });
     Ok(None)
@@ -222,7 +206,7 @@ impl Tx<'_> {
     }
 
     /// Refuses a name that another mailbox, but for some, has in another normal form.
-    fn must_differ(&self, name: &str, except: &[MailboxId]) -> Result<(), Error> {
+    pub(super) fn must_differ(&self, name: &str, except: &[MailboxId]) -> Result<(), Error> {
         let others =
             self.state.mailboxes.values().map(|state| &state.mailbox).filter(|other| !except.contains(&other.id));
         if others.map(|other| other.name.as_str()).any(|other| name::are_alike(other, name)) {
@@ -241,11 +225,12 @@ impl Tx<'_> {
             self.change_mailbox(before)?.mailbox.role = None;
         }
         let (id, uid_validity) = (self.next_mailbox()?, self.next_uid_validity(actor.now)?);
+        let subscribed = self.remove_subscription(name);
         self.insert_mailbox(Mailbox {
             id,
             name: name.to_owned(),
             role,
-            subscribed: false,
+            subscribed,
             uid_validity,
             uid_next: Uid(1),
             highest_modseq: self.next_modseq(),
@@ -301,7 +286,9 @@ fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<Option<
                 "a mailbox below it would get a name that is too long or has too many levels",
             ));
         }
+        let was_subscribed = tx.remove_subscription(&after);
         let mailbox = &mut tx.change_mailbox(id)?.mailbox;
+        mailbox.subscribed |= was_subscribed;
         let before = std::mem::replace(&mut mailbox.name, after.clone());
         tx.journal(actor, Change::MailboxRenamed { mailbox: id, before, after });
     }

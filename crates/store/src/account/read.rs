@@ -40,6 +40,11 @@ impl Mailboxes {
         self.0.by_name(name).map(|state| &state.mailbox)
     }
 
+    /// The names on the list of subscriptions that no mailbox has (RFC 9051 §6.3.7), ascending.
+    pub fn subscribed_without_mailbox(&self) -> impl Iterator<Item = &str> {
+        self.0.subscriptions.iter().map(String::as_str)
+    }
+
     /// The mailbox of a number.
     #[must_use]
     pub fn by_id(&self, id: MailboxId) -> Option<&Mailbox> {

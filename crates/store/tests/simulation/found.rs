@@ -19,6 +19,8 @@ pub struct Found {
     pub head: ModSeq,
     pub mailboxes: BTreeMap<MailboxId, Arc<FoundMailbox>>,
     pub devices: BTreeMap<DeviceId, Device>,
+    /// Names that are subscribed and no mailboxes.
+    pub subscriptions: Vec<String>,
     pub holds: Vec<store::hold::Hold>,
     /// Of the devices that are not revoked.
     pub maildrops: BTreeMap<DeviceId, Vec<(EmailId, MailboxId)>>,
@@ -45,11 +47,13 @@ impl Found {
             }
         };
         let head = mailboxes.head();
+        let subscriptions = mailboxes.subscribed_without_mailbox().map(str::to_owned).collect();
         let mailboxes = mailboxes.iter().map(|mailbox| (mailbox.id, read(mailbox))).collect();
         let holds = account.holds().unwrap();
         let devices = BTreeMap::clone(&account.devices().unwrap());
         let maildrops = devices.values().filter(|d| d.revoked_at.is_none()).map(|d| (d.id, list(&account, d.id)));
-        Self { head, mailboxes, maildrops: maildrops.collect(), devices, holds, before: old }
+        let maildrops = maildrops.collect();
+        Self { head, mailboxes, maildrops, devices, subscriptions, holds, before: old }
     }
 
     /// A message and its octets.

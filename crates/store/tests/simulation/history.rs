@@ -219,6 +219,7 @@ fn by_journal(account: &Account, observer: &Observer, found: &Found) {
             }
             Change::AccountCreated
             | Change::Subscribed { .. }
+            | Change::NameSubscribed { .. }
             | Change::PopTaken { .. }
             | Change::PopDeleted { .. }
             | Change::DeviceAdded { .. }

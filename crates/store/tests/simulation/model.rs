@@ -131,6 +131,8 @@ pub struct Model {
     pub mailboxes: BTreeMap<MailboxId, Mailbox>,
     pub emails: BTreeMap<EmailId, Email>,
     pub devices: BTreeMap<DeviceId, PopDevice>,
+    /// Names that are subscribed and no mailboxes.
+    pub subscriptions: Names,
     pub quota: Option<u64>,
     pub holds: BTreeMap<u32, Hold>,
     pub last_hold: u32,
@@ -254,8 +256,11 @@ impl Model {
             Op::Rename { from, to } => self.rename(from, to, found),
             Op::Delete { by, name } => self.delete(*by, name, now, found),
             Op::Subscribe { name, subscribed } => {
-                let id = self.by_name(name).ok_or(Error::NoSuchMailbox)?;
-                self.mailbox_mut(id).subscribed = *subscribed;
+                match self.by_name(name) {
+                    Some(id) => self.mailbox_mut(id).subscribed = *subscribed,
+                    None if *subscribed => drop(self.subscriptions.insert(canonical(name))),
+                    None => drop(self.subscriptions.remove(&canonical(name))),
+                }
                 Ok(Reply::Done)
             }
             Op::AddDevice { name, pop } => {
@@ -439,8 +444,9 @@ impl Model {
         self.last_mailbox += 1;
         let id = MailboxId(self.last_mailbox);
         let uid_validity = found.mailboxes.get(&id).map_or(UidValidity(0), |mailbox| mailbox.mailbox.uid_validity);
+        let subscribed = self.subscriptions.remove(name);
         let (name, messages) = (name.to_owned(), BTreeMap::new());
-        self.mailboxes.insert(id, Mailbox { name, role, subscribed: false, uid_validity, uid_next: 1, messages });
+        self.mailboxes.insert(id, Mailbox { name, role, subscribed, uid_validity, uid_next: 1, messages });
         id
     }
 
@@ -465,7 +471,10 @@ impl Model {
                 mailbox.name = canonical(to);
             } else if let Some(rest) = mailbox.name.strip_prefix(&format!("{before}/")) {
                 mailbox.name = format!("{}/{rest}", canonical(to));
+            } else {
+                continue;
             }
+            mailbox.subscribed |= self.subscriptions.remove(&mailbox.name);
         }
         Ok(Reply::Done)
     }
@@ -479,7 +488,10 @@ impl Model {
         }
         let uids: Vec<u32> = self.mailbox(id).messages.keys().copied().collect();
         self.remove(by, id, &uids, now, found);
-        self.mailboxes.remove(&id);
+        let gone = self.mailboxes.remove(&id).unwrap();
+        if gone.subscribed {
+            self.subscriptions.insert(gone.name);
+        }
         Ok(Reply::Done)
     }
 
@@ -539,6 +551,7 @@ impl Model {
     /// Says where the account that was found differs from this one.
     pub fn compare(&self, found: &Found) -> Result<(), String> {
         same("mailboxes", self.mailboxes.keys(), found.mailboxes.keys())?;
+        same("subscriptions", &self.subscriptions, &found.subscriptions)?;
         for (id, mailbox) in &self.mailboxes {
             compare_mailbox(mailbox, found, *id).map_err(|what| format!("{:?} ({id}): {what}", mailbox.name))?;
         }

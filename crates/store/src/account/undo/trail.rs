@@ -158,6 +158,7 @@ impl Trail {
             | Change::MailboxRenamed { .. }
             | Change::MailboxDeleted { .. }
             | Change::Subscribed { .. }
+            | Change::NameSubscribed { .. }
             | Change::PopTaken { .. }
             | Change::DeviceAdded { .. }
             | Change::DeviceChanged { .. }
