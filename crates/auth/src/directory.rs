@@ -1,8 +1,9 @@
 //! Which addresses are ours, and to whom their mail goes.
 //!
 //! All of it lies in one table of the store and, decoded, in memory ([`Book`]). Every question first asks the engine for
-//! the table's version, a read of one number, and reads the table again when it has moved on: so a change counts at
-//! once, whichever process made it, and there is nothing that a missed hint could leave stale.
+//! the table's version, a read of one number, and where it has moved on takes over what has changed, or reads the table
+//! again when another process has changed it: so a change counts at once, and there is nothing that a missed hint could
+//! leave stale.
 //!
 //! How an address is resolved, the first that fits:
 //! 1. an account or alias of exactly this name;
@@ -35,8 +36,8 @@ pub(crate) use accounts::chosen_address;
 use book::Book;
 pub use links::{INVITATION_DOMAINS_MAX, LINKS_MAX, LinkInfo, LinkPurpose, NewLink};
 pub(crate) use record::AccountRecord;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use store::{AccountId, Store, Table, Timestamp};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use store::{AccountId, ModSeq, Store, Table, TableId, Timestamp};
 
 /// A display name is at most this long.
 const DISPLAY_BYTES_MAX: usize = 200;
@@ -51,9 +52,7 @@ struct Inner {
     hasher: Hasher,
     link_key: PurposeKey,
     options: AuthOptions,
-    book: RwLock<Arc<Book>>,
-    /// One reads the table, the others wait for what it read.
-    loading: Mutex<()>,
+    book: RwLock<Book>,
 }
 
 /// Where the mail of an address goes.
@@ -119,13 +118,12 @@ pub struct Alias {
 impl Directory {
     pub(crate) fn open(store: Store, secret: &[u8; 32], options: AuthOptions) -> Result<Self, store::Error> {
         let directory = Self(Arc::new(Inner {
-            table: store.table(AccountId::DIRECTORY),
+            table: store.table(TableId::Directory),
             hasher: Hasher::new(options.cost)?,
             link_key: PurposeKey::new("pillarbox 2026 one-time links", secret),
             store,
             options,
             book: RwLock::default(),
-            loading: Mutex::default(),
         }));
         directory.finish_what_a_crash_left()?;
         Ok(directory)
@@ -251,21 +249,33 @@ impl Directory {
         &self.0.store
     }
 
-    /// The directory as it is now.
-    fn book(&self) -> Result<Arc<Book>, store::Error> {
+    /// The directory as it is now. To be let go before anything else of the directory is asked.
+    fn book(&self) -> Result<RwLockReadGuard<'_, Book>, store::Error> {
         let version = self.0.table.version()?;
-        let held = || Arc::clone(&self.0.book.read().unwrap_or_else(PoisonError::into_inner));
-        let book = held();
+        let book = self.0.book.read().unwrap_or_else(PoisonError::into_inner);
         if book.version >= version {
             return Ok(book);
         }
-        let _loading = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
-        let book = held();
+        drop(book);
+        self.bring_up(version)?;
+        Ok(self.0.book.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Has the book know a version of the table, or a later one.
+    fn bring_up(&self, version: ModSeq) -> Result<(), store::Error> {
+        let mut book = self.0.book.write().unwrap_or_else(PoisonError::into_inner);
         if book.version >= version {
-            return Ok(book);
+            return Ok(());
         }
-        let book = Arc::new(Book::load(&self.0.table)?);
-        *self.0.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&book);
-        Ok(book)
+        match book.follow(&self.0.table, version) {
+            Ok(true) => {}
+            Ok(false) => *book = Book::load(&self.0.table)?,
+            Err(error) => {
+                // It holds a part of what has changed.
+                *book = Book::default();
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 }

@@ -229,7 +229,7 @@ impl Auth {
         let source = self.source(attempt);
         let known = self.directory().who_logs_in(attempt.user)?.filter(|(_, record)| !record.disabled);
         // With a second factor the main password is wrong here, whichever it is: it is verified for nobody, and takes as long.
-        let has_factor = self.second_factors().is_on(known.as_ref().map_or(AccountId::DIRECTORY, |(id, _)| *id))?;
+        let has_factor = self.second_factors().is_on(known.as_ref().map_or(AccountId::NOBODY, |(id, _)| *id))?;
         let known = known.filter(|_| !has_factor);
         if !self.is_main_password(known.as_ref(), source, attempt.password, attempt.now)? {
             return Err(self.reject(source, attempt));
@@ -308,7 +308,7 @@ impl Auth {
         let OwnerProof { user, password, code, address, now } = *proof;
         let source = self.0.throttle.source(address, &fold(user.trim()));
         let known = self.directory().who_logs_in(user)?.filter(|(_, record)| !record.disabled);
-        let has_factor = self.second_factors().is_on(known.as_ref().map_or(AccountId::DIRECTORY, |(id, _)| *id))?;
+        let has_factor = self.second_factors().is_on(known.as_ref().map_or(AccountId::NOBODY, |(id, _)| *id))?;
         let is_right = match self.proof(known.as_ref(), password).filter(|_| !has_factor) {
             // How long it takes would tell that the password is right, but without a second factor the answer does.
             Some(proof) if self.0.verified.holds_from(&proof, source.address, now) => true,

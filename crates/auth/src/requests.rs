@@ -26,7 +26,7 @@ use crate::throttle::network;
 use record::{RequestRecord, State};
 use std::cmp::Reverse;
 use std::net::IpAddr;
-use store::{AccountId, Store, Table, TableTx, Timestamp};
+use store::{AccountId, Store, Table, TableId, TableTx, Timestamp};
 
 /// From one IPv4 address or IPv6 /64 come at most so many requests within 24 hours.
 pub const REQUESTS_PER_NETWORK_MAX: usize = 3;
@@ -381,7 +381,7 @@ impl Requests<'_> {
 impl RequestTable {
     pub(crate) fn new(store: &Store, secret: &[u8; 32]) -> Self {
         Self {
-            table: store.table(AccountId::PEOPLE),
+            table: store.table(TableId::People),
             key: PurposeKey::new("pillarbox 2026 requests for accounts", secret),
             link_key: PurposeKey::new("pillarbox 2026 links of accepted requests", secret),
         }

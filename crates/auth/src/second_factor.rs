@@ -15,7 +15,7 @@ pub(crate) mod tests;
 use crate::error::Error;
 use crate::fields::Fields;
 use crate::secret::{PurposeKey, fill, generate_recovery_code, parse_recovery_code, shown_recovery_code};
-use store::{AccountId, Store, Table, TableTx, Timestamp};
+use store::{AccountId, Store, Table, TableId, TableTx, Timestamp};
 use totp_rs::{Builder, Secret, Totp};
 
 /// An account has so many recovery codes to begin with.
@@ -54,7 +54,7 @@ pub struct SecondFactorSetup {
 
 impl SecondFactors {
     pub(crate) fn new(store: &Store, secret: &[u8; 32]) -> Self {
-        Self { table: store.table(AccountId::PEOPLE), key: PurposeKey::new("pillarbox 2026 second factors", secret) }
+        Self { table: store.table(TableId::People), key: PurposeKey::new("pillarbox 2026 second factors", secret) }
     }
 
     /// What changes whenever the account's second factor is switched on or off; `None` when it has none.

@@ -31,7 +31,7 @@ pub use links::NewOwner;
 use record::{SESSION, SessionRecord, index_key, session_key};
 use std::fmt;
 use std::net::IpAddr;
-use store::{AccountId, DeviceId, Protocol, Store, Table, TableTx, Timestamp};
+use store::{AccountId, DeviceId, Protocol, Store, Table, TableId, TableTx, Timestamp};
 
 const HOUR_MILLIS: i64 = 60 * 60 * 1000;
 /// A session that was not used for so long is over.
@@ -414,7 +414,7 @@ impl Web<'_> {
 impl Sessions {
     pub(crate) fn new(store: &Store, secret: &[u8; 32]) -> Self {
         Self {
-            table: store.table(AccountId::SESSIONS),
+            table: store.table(TableId::Sessions),
             key: PurposeKey::new("pillarbox 2026 sessions on the pages", secret),
             csrf_key: PurposeKey::new("pillarbox 2026 forms on the pages", secret),
         }

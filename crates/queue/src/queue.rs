@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use smtp_proto::{Enhanced, Reply};
 use std::sync::Arc;
 use std::task::Waker;
-use store::{AccountId, Claims, Store, Table, TableTx, Timestamp, Watch};
+use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp, Watch};
 
 /// A message is kept in rows of this length.
 pub const BODY_ROW_BYTES: usize = 1024 * 1024;
@@ -49,7 +49,7 @@ impl Queue {
     /// The queue of `store`.
     #[must_use]
     pub fn open(store: &Store, policy: Policy) -> Self {
-        let table = store.table(AccountId::QUEUE);
+        let table = store.table(TableId::Queue);
         Self { table, claims: Arc::default(), policy, limits: Limits::DEFAULT }
     }
 

@@ -19,7 +19,6 @@ macro_rules! number {
 
 number!(
     /// An account: the unit of consistency, ordering and sharding. Never used again after the account is removed.
-    /// The first [`AccountId::RESERVED`] numbers are tables of the server itself (see [`crate::Table`]).
     AccountId(u32)
 );
 number!(
@@ -57,21 +56,14 @@ number!(
 );
 
 impl AccountId {
-    /// Accounts below this number are not mailboxes but tables of the server.
-    pub const RESERVED: u32 = 16;
-    /// The directory: domains, addresses, names of accounts.
-    pub const DIRECTORY: Self = Self(0);
-    /// The outbound queue.
-    pub const QUEUE: Self = Self(1);
-    /// Who is logged in on the pages.
-    pub const SESSIONS: Self = Self(2);
-    /// Second factors, and strangers who ask for an account.
-    pub const PEOPLE: Self = Self(3);
+    /// The first number of an account. Those below are what the engine knows the tables of the server by.
+    pub const FIRST: Self = Self(16);
+    /// The number of no account.
+    pub const NOBODY: Self = Self(0);
 
-    /// Whether this number belongs to a person's account.
-    #[must_use]
-    pub fn is_mail(self) -> bool {
-        self.0 >= Self::RESERVED
+    /// Whether this number can be an account's.
+    pub(crate) fn is_mail(self) -> bool {
+        self >= Self::FIRST
     }
 }
 

@@ -67,5 +67,5 @@ pub use receipt::{Claim, Claims, Handover, RECEIPT_MILLIS, RECEIPTS_MAX};
 pub use record::{Counts, Mailbox, Retained, Role};
 pub use settings::AccountSettings;
 pub use store::{INLINE_BYTES_MAX, Store, StoreOptions};
-pub use table::{Row, Table, TableTx};
+pub use table::{Row, Rows, Table, TableId, TableTx};
 pub use watch::Watch;

@@ -77,6 +77,7 @@ mod tests {
     use crate::journal::{Actor, Protocol};
     use crate::sim::{SimEngine, SimObjects};
     use crate::store::Store;
+    use crate::table::TableId;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     const ID: AccountId = AccountId(16);
@@ -128,7 +129,7 @@ mod tests {
         let (watch, other) = (account.watch_logins(Waker::noop().clone()), AccountId(17));
         let other = store.account(other).watch_logins(Waker::noop().clone());
         store
-            .table(AccountId::DIRECTORY)
+            .table(TableId::Directory)
             .change::<_, Error>(|tx| {
                 tx.put(b"x", Vec::new());
                 tx.concerns_logins_of(ID);

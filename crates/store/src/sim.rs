@@ -11,6 +11,7 @@
 use crate::engine::{Commit, CommitError, Engine, EngineError, KEY_BYTES_MAX, Snapshot, VALUE_BYTES_MAX, Visit, Write};
 use crate::ids::{AccountId, ModSeq, Timestamp};
 use crate::objects::{ObjectError, ObjectName, Objects};
+use crate::table::TableId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -248,9 +249,9 @@ impl SimEngine {
         machine.plan.planned_reads.insert(at);
     }
 
-    /// Damages the value of a key, until it is written anew.
-    pub fn spoil(&self, account: AccountId, key: &[u8]) {
-        if let Some(account) = self.process.lock().content.get_mut(&account) {
+    /// Damages the value of a key of a table, until it is written anew.
+    pub fn spoil(&self, table: TableId, key: &[u8]) {
+        if let Some(account) = self.process.lock().content.get_mut(&table.keyspace()) {
             Arc::make_mut(account).damaged.insert(key.to_vec());
         }
     }

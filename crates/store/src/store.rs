@@ -8,7 +8,7 @@ use crate::ids::{AccountId, Timestamp};
 use crate::maildrops::MaildropLocks;
 use crate::objects::Objects;
 use crate::space::{Space, Unreserved};
-use crate::table::Table;
+use crate::table::{Table, TableId, Turns};
 use crate::transact::AccountCell;
 use crate::watch::Watches;
 use std::collections::{BTreeSet, HashMap};
@@ -38,8 +38,7 @@ struct Inner {
     options: Arc<StoreOptions>,
     space: Arc<dyn Space>,
     filling: Arc<Filling>,
-    /// For each table a lock that its handles share: changes from this process wait for each other.
-    table_turns: [Arc<Mutex<()>>; AccountId::RESERVED as usize],
+    tables: [Arc<Turns>; TableId::COUNT],
 }
 
 /// How a store treats its accounts.
@@ -127,7 +126,7 @@ impl Store {
             logins: Arc::default(),
             maildrops: Arc::default(),
             cells: Mutex::default(),
-            table_turns: Default::default(),
+            tables: Default::default(),
         }))
     }
 
@@ -211,11 +210,10 @@ impl Store {
         Ok(self.0.engine.accounts()?.into_iter().filter(|id| id.is_mail()).collect())
     }
 
-    /// A table of the server: one of the first [`AccountId::RESERVED`] numbers.
+    /// A table of the server.
     #[must_use]
-    pub fn table(&self, id: AccountId) -> Table {
-        let turn = self.0.table_turns.get(id.0 as usize).cloned().unwrap_or_default();
-        Table::new(id, self.clone(), turn)
+    pub fn table(&self, id: TableId) -> Table {
+        Table::new(id, self.clone(), Arc::clone(&self.0.tables[id as usize]))
     }
 
     /// What logins of an account rest on has changed: its sessions look, and nothing of them is committed that did not.
@@ -278,24 +276,5 @@ mod tests {
         let known = store.0.cells.lock().unwrap().by_id.len();
         assert!((IDLE_ACCOUNTS_MAX..IDLE_ACCOUNTS_MAX + 1 + HANDLES_PER_SWEEP as usize).contains(&known), "{known}");
         assert!(Arc::ptr_eq(&held.cell, &store.account(AccountId(16)).cell), "two cells would have two queues");
-    }
-
-    #[test]
-    fn handles_of_a_table_take_turns_instead_of_conflicting() {
-        let engine = SimEngine::new();
-        let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
-        std::thread::scope(|scope| {
-            for thread in 0..8u8 {
-                let table = store.table(AccountId::QUEUE);
-                let add = move |n: u8| table.change(|tx| tx_put(tx, [thread, n]));
-                scope.spawn(move || (0..40).for_each(|n| add(n).unwrap()));
-            }
-        });
-        assert_eq!(engine.commits(), 8 * 40, "none was tried twice");
-    }
-
-    fn tx_put(tx: &mut crate::table::TableTx<'_>, key: [u8; 2]) -> Result<(), Error> {
-        tx.put(&key, Vec::new());
-        Ok(())
     }
 }

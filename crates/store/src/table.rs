@@ -1,42 +1,82 @@
 //! A table of the server beside the accounts: ordered keys and values with atomic, durable changes.
 //!
-//! The directory of addresses and the outbound queue are tables. What they mean is the business of their crates.
+//! The directory of addresses and the outbound queue are tables. What they mean is the business of their crates. Changes
+//! that come at once share a commit (`turns`), as the operations on an account do.
 
-use crate::engine::{Commit, CommitError, Snapshot, Write};
+mod turns;
+
+use crate::engine::{EngineError, Snapshot};
 use crate::error::Error;
 use crate::ids::{AccountId, ModSeq};
 use crate::key;
 use crate::store::Store;
 use crate::watch::Watch;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::sync::Arc;
 use std::task::Waker;
+pub(crate) use turns::Turns;
+use turns::{CONFLICTS_MAX, Change, Verdict};
 
-/// A change is tried again this often after conflicts with other writers of the table.
-const CONFLICTS_MAX: u32 = 100;
+/// Which table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TableId {
+    /// The directory: domains, addresses, names of accounts.
+    Directory,
+    /// The outbound queue.
+    Queue,
+    /// Who is logged in on the pages.
+    Sessions,
+    /// Second factors, and strangers who ask for an account.
+    People,
+}
 
 /// A table. Cheap to clone.
 #[derive(Clone)]
 pub struct Table {
-    id: AccountId,
+    id: TableId,
     store: Store,
-    /// Changes from this process wait for each other instead of conflicting.
-    turn: Arc<Mutex<()>>,
+    turns: Arc<Turns>,
 }
 
 /// A change of a table in the making.
 pub struct TableTx<'a> {
     snapshot: &'a dyn Snapshot,
-    changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Of changes that came before, and that are committed with this one.
+    before: &'a Rows,
+    changes: Rows,
     logins: BTreeSet<AccountId>,
 }
 
 /// A key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
 
+/// Keys and their new values; `None`: it is removed.
+pub type Rows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+impl TableId {
+    pub(crate) const COUNT: usize = 4;
+
+    /// The engine knows accounts only: a table has a number that no account has, the same in every version.
+    pub(crate) fn keyspace(self) -> AccountId {
+        AccountId(self as u32)
+    }
+}
+
+impl fmt::Display for TableId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Directory => "the directory of accounts",
+            Self::Queue => "the outbound queue",
+            Self::Sessions => "the table of who is logged in on the pages",
+            Self::People => "the table of second factors",
+        })
+    }
+}
+
 impl Table {
-    pub(crate) fn new(id: AccountId, store: Store, turn: Arc<Mutex<()>>) -> Self {
-        Self { id, store, turn }
+    pub(crate) fn new(id: TableId, store: Store, turns: Arc<Turns>) -> Self {
+        Self { id, store, turns }
     }
 
     /// The value of a key.
@@ -44,7 +84,7 @@ impl Table {
     /// # Errors
     /// Faults.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.store.engine().snapshot(self.id)?.get(key)?)
+        Ok(self.snapshot()?.get(key)?)
     }
 
     /// The rows whose keys begin with `prefix` (not empty, not all 0xff) and are at or above `from`, at most `limit`, in
@@ -53,21 +93,28 @@ impl Table {
     /// # Errors
     /// Faults.
     pub fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Row>, Error> {
-        scan(&*self.store.engine().snapshot(self.id)?, prefix, from, limit)
+        scan((&*self.snapshot()?, &Rows::new()), prefix, from, limit)
     }
 
-    /// Counts up with every change of the table.
+    /// Counts up with every commit of changes.
     ///
     /// # Errors
     /// Faults.
     pub fn version(&self) -> Result<ModSeq, Error> {
-        Ok(self.store.engine().snapshot(self.id)?.head())
+        Ok(self.snapshot()?.head())
+    }
+
+    /// What has changed from one version to another, oldest first; `None` where that is not known here (another process
+    /// has changed it, or it is long ago): then it has to be read.
+    #[must_use]
+    pub fn changed(&self, since: ModSeq, to: ModSeq) -> Option<Vec<Arc<Rows>>> {
+        self.turns.changed(since, to)
     }
 
     /// Wakes `waker` after every change, as long as the result lives.
     #[must_use]
     pub fn watch(&self, waker: Waker) -> Watch {
-        self.store.watches().watch(self.id, waker)
+        self.store.watches().watch(self.id.keyspace(), waker)
     }
 
     /// Why nothing of others should be added, for want of room on the disk: [`Store::refuses_mail`].
@@ -81,32 +128,46 @@ impl Table {
     /// # Errors
     /// What `change` gives; [`Error::NoSpace`], faults.
     pub fn change<T, E: From<Error>>(&self, mut change: impl FnMut(&mut TableTx<'_>) -> Result<T, E>) -> Result<T, E> {
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut alone = false;
         for _ in 0..CONFLICTS_MAX {
-            let (result, commit, logins) = {
-                let snapshot = self.store.engine().snapshot(self.id).map_err(Error::from)?;
-                let mut tx = TableTx { snapshot: &*snapshot, changes: BTreeMap::new(), logins: BTreeSet::new() };
-                let result = change(&mut tx)?;
-                (result, commit(self.id, snapshot.head(), tx.changes), tx.logins)
-            };
-            if commit.writes.is_empty() {
-                return Ok(result);
-            }
-            match self.store.engine().commit(commit) {
-                Ok(()) => {
-                    self.store.watches().wake(self.id);
-                    drop(turn);
+            let (done, verdict) = self.turns.take(self, alone, |before| self.attempt(before, &mut change));
+            match verdict {
+                Verdict::Durable => {
+                    let (result, logins) = done?;
                     logins.into_iter().for_each(|account| self.store.logins_changed(account));
                     return Ok(result);
                 }
-                Err(CommitError::Conflict { .. }) => {}
-                Err(CommitError::Full { .. }) if self.store.space().make_room() => {}
-                Err(CommitError::Full { what }) => return Err(Error::NoSpace(what).into()),
-                Err(CommitError::Damaged { what }) => return Err(Error::damaged(what).into()),
-                Err(error @ CommitError::Failed { .. }) => return Err(Error::fault(error).into()),
+                Verdict::Again => {}
+                Verdict::Alone => alone = true,
+                Verdict::Refused(error) => return Err(error.into()),
             }
         }
-        Err(Error::fault(format_args!("table {} is written by too many at once", self.id)).into())
+        Err(Error::fault(format_args!("{} is written by too many at once", self.id)).into())
+    }
+
+    /// Runs a change on what is committed and `before`; what it wants to write, and what it gives.
+    #[expect(clippy::type_complexity, reason = "a result of a result: the table's and the caller's")]
+    fn attempt<T, E: From<Error>>(
+        &self,
+        before: &Rows,
+        change: &mut impl FnMut(&mut TableTx<'_>) -> Result<T, E>,
+    ) -> (Option<Change>, Result<(T, BTreeSet<AccountId>), E>) {
+        let snapshot = match self.snapshot() {
+            Ok(snapshot) => snapshot,
+            Err(error) => return (None, Err(error.into())),
+        };
+        let mut tx = TableTx { snapshot: &*snapshot, before, changes: Rows::new(), logins: BTreeSet::new() };
+        let result = change(&mut tx);
+        let TableTx { changes, logins, .. } = tx;
+        let changes = if result.is_ok() { changes } else { Rows::new() };
+        (Some(Change { on: snapshot.head(), changes }), result.map(|result| (result, logins)))
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, Error> {
+        self.store.engine().snapshot(self.id.keyspace()).map_err(|error| match error {
+            EngineError::Damaged { what } => Error::damaged(format_args!("{}: {what}", self.id)),
+            EngineError::Failed { .. } => error.into(),
+        })
     }
 }
 
@@ -116,7 +177,7 @@ impl TableTx<'_> {
     /// # Errors
     /// Faults.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        match self.changes.get(key) {
+        match self.changes.get(key).or_else(|| self.before.get(key)) {
             Some(changed) => Ok(changed.clone()),
             None => Ok(self.snapshot.get(key)?),
         }
@@ -127,7 +188,7 @@ impl TableTx<'_> {
     /// # Errors
     /// Faults.
     pub fn scan_before(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Row>, Error> {
-        scan(self.snapshot, prefix, from, limit)
+        scan((self.snapshot, self.before), prefix, from, limit)
     }
 
     /// Sets a key.
@@ -147,24 +208,34 @@ impl TableTx<'_> {
     }
 }
 
-fn commit(account: AccountId, expected: ModSeq, changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Commit {
-    let write = |(key, value)| match value {
-        Some(value) => Write::Put { key, value },
-        None => Write::Delete { key },
-    };
-    Commit { account, expected, next: ModSeq(expected.0 + 1), writes: changes.into_iter().map(write).collect() }
-}
-
-fn scan(snapshot: &dyn Snapshot, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Row>, Error> {
-    let mut rows = Vec::new();
+fn scan(
+    (snapshot, changed): (&dyn Snapshot, &Rows),
+    prefix: &[u8],
+    from: &[u8],
+    limit: usize,
+) -> Result<Vec<Row>, Error> {
     let (first, end) = key::all(prefix);
     let first = first.max(from.to_vec());
     if limit == 0 || first >= end {
-        return Ok(rows);
+        return Ok(Vec::new());
     }
+    let changed = || changed.range(first.clone()..end.clone());
+    // What was removed leaves a place to the next one.
+    let wanted = limit.saturating_add(changed().count());
+    let mut rows = Vec::new();
     snapshot.scan(&first, &end, &mut |key, value| {
         rows.push((key.to_vec(), value.to_vec()));
-        if rows.len() < limit { std::ops::ControlFlow::Continue(()) } else { std::ops::ControlFlow::Break(()) }
+        if rows.len() < wanted { std::ops::ControlFlow::Continue(()) } else { std::ops::ControlFlow::Break(()) }
     })?;
+    if changed().next().is_some() {
+        let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = rows.into_iter().collect();
+        for (key, value) in changed() {
+            match value {
+                Some(value) => drop(merged.insert(key.clone(), value.clone())),
+                None => drop(merged.remove(key)),
+            }
+        }
+        rows = merged.into_iter().take(limit).collect();
+    }
     Ok(rows)
 }

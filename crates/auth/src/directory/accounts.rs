@@ -146,7 +146,7 @@ impl Directory {
         self.0.table.change(|tx| {
             self.must_be_possible(tx, address)?;
             let mut counters = Counters::read(tx)?;
-            let id = counters.next_account.max(above).max(AccountId::RESERVED);
+            let id = counters.next_account.max(above).max(AccountId::FIRST.0);
             let next = id.checked_add(1).ok_or_else(|| Error::refused("all numbers of accounts are used up"))?;
             counters.next_account = next;
             counters.write(tx);

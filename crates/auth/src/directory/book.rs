@@ -1,4 +1,4 @@
-//! The directory in memory, as of one version of its table. It never changes.
+//! The directory in memory, as of one version of its table; a change of a few rows changes it in place.
 
 use super::record::{self, AccountRecord, accounts_of, name_in, number_in};
 use super::{AccountInfo, Alias, Delivery, DomainInfo, Resolution};
@@ -19,12 +19,12 @@ pub(super) struct Book {
     accounts: BTreeMap<AccountId, Arc<AccountRecord>>,
     names: HashMap<String, AccountId>,
     aliases: HashMap<String, Vec<AccountId>>,
-    /// Local parts of accounts; `None` where two domains have the same.
-    bare_names: HashMap<String, Option<AccountId>>,
-    /// Who is an administrator and may log in, by number.
-    administrators: Vec<AccountId>,
-    /// The first account of each domain that has one.
-    firsts: HashMap<String, AccountId>,
+    /// The accounts of a local part: a name without a domain means the only one that there is.
+    bare_names: HashMap<String, BTreeSet<AccountId>>,
+    /// Who is an administrator and may log in.
+    administrators: BTreeSet<AccountId>,
+    /// The accounts of each domain that has one, those that are disabled last.
+    by_domain: HashMap<String, BTreeSet<(bool, AccountId)>>,
 }
 
 impl Book {
@@ -37,39 +37,65 @@ impl Book {
             let kinds = [record::DOMAIN, record::ACCOUNT, record::NAME, record::ALIAS];
             kinds.into_iter().map(|kind| tx.scan_before(kind, kind, usize::MAX)).collect()
         })?;
-        for row in kinds.iter().flatten() {
-            book.add(row)?;
+        for (key, value) in kinds.into_iter().flatten() {
+            book.set(&key, Some(value))?;
         }
-        book.find_names_and_firsts();
         Ok(book)
     }
 
-    fn add(&mut self, row: &Row) -> Result<(), Error> {
-        let (key, _) = row;
-        match key.get(..1) {
-            Some(record::DOMAIN) => drop(self.domains.insert(name_in(key)?.to_owned())),
-            Some(record::ACCOUNT) => {
-                self.accounts.insert(number_in(key)?, Arc::new(AccountRecord::of_row(row)?));
+    /// Brings what was read to a later version, by what has changed; false when that is not known.
+    pub(super) fn follow(&mut self, table: &Table, to: ModSeq) -> Result<bool, Error> {
+        let Some(changed) = table.changed(self.version, to) else { return Ok(false) };
+        for (key, value) in changed.iter().flat_map(|rows| rows.iter()) {
+            self.set(key, value.clone())?;
+        }
+        self.version = to;
+        Ok(true)
+    }
+
+    /// A row is set or removed.
+    fn set(&mut self, key: &[u8], value: Option<Vec<u8>>) -> Result<(), Error> {
+        let row = value.map(|value| (key.to_vec(), value));
+        match (key.get(..1), row) {
+            (Some(record::DOMAIN), Some(_)) => drop(self.domains.insert(name_in(key)?.to_owned())),
+            (Some(record::DOMAIN), None) => drop(self.domains.remove(name_in(key)?)),
+            (Some(record::ACCOUNT), row) => {
+                let record = row.map(|row| AccountRecord::of_row(&row)).transpose()?;
+                self.set_account(number_in(key)?, record.map(Arc::new));
             }
-            Some(record::NAME) => {
-                let [id] = accounts_of(row)?[..] else { return Err(record::damaged(key)) };
+            (Some(record::NAME), Some(row)) => {
+                let [id] = accounts_of(&row)?[..] else { return Err(record::damaged(key)) };
                 self.names.insert(name_in(key)?.to_owned(), id);
             }
-            Some(record::ALIAS) => drop(self.aliases.insert(name_in(key)?.to_owned(), accounts_of(row)?)),
-            Some(_) | None => {}
+            (Some(record::NAME), None) => drop(self.names.remove(name_in(key)?)),
+            (Some(record::ALIAS), Some(row)) => {
+                drop(self.aliases.insert(name_in(key)?.to_owned(), accounts_of(&row)?));
+            }
+            (Some(record::ALIAS), None) => drop(self.aliases.remove(name_in(key)?)),
+            (Some(_) | None, _) => {}
         }
         Ok(())
     }
 
-    fn find_names_and_firsts(&mut self) {
-        let disabled_last = |wanted: bool| self.accounts.iter().filter(move |(_, record)| record.disabled == wanted);
-        for (id, record) in disabled_last(false).chain(disabled_last(true)) {
-            let Some((local_part, domain)) = record.address.rsplit_once('@') else { continue };
-            self.firsts.entry(domain.to_owned()).or_insert(*id);
-            self.bare_names.entry(local_part.to_owned()).and_modify(|known| *known = None).or_insert(Some(*id));
+    fn set_account(&mut self, id: AccountId, record: Option<Arc<AccountRecord>>) {
+        let before = match &record {
+            Some(record) => self.accounts.insert(id, Arc::clone(record)),
+            None => self.accounts.remove(&id),
+        };
+        if let Some(before) = before {
+            let Some((local_part, domain)) = before.address.rsplit_once('@') else { return };
+            take_out(&mut self.bare_names, local_part, &id);
+            take_out(&mut self.by_domain, domain, &(before.disabled, id));
+            self.administrators.remove(&id);
         }
-        let is_one = |(_, record): &(&AccountId, &Arc<AccountRecord>)| record.admin && !record.disabled;
-        self.administrators = self.accounts.iter().filter(is_one).map(|(id, _)| *id).collect();
+        if let Some(record) = record {
+            let Some((local_part, domain)) = record.address.rsplit_once('@') else { return };
+            self.bare_names.entry(local_part.to_owned()).or_default().insert(id);
+            self.by_domain.entry(domain.to_owned()).or_default().insert((record.disabled, id));
+            if record.admin && !record.disabled {
+                self.administrators.insert(id);
+            }
+        }
     }
 
     pub(super) fn resolve(&self, local_part: &str, domain: &str, postmaster: Option<&str>) -> Resolution {
@@ -127,8 +153,8 @@ impl Book {
     /// Who was chosen to read mail to the postmaster: the configured one, else the administrators. The catch-all of a domain
     /// is not asked before them: what is sent there can have a certificate made out to the domain.
     fn postmasters(&self, configured: Option<&str>) -> Option<Vec<AccountId>> {
-        let administrators = || Some(self.administrators.clone()).filter(|ids| !ids.is_empty());
-        self.configured(configured).or_else(administrators)
+        let administrators = || self.administrators.iter().copied().collect();
+        self.configured(configured).or_else(|| self.has_administrator().then(administrators))
     }
 
     pub(super) fn has_administrator(&self) -> bool {
@@ -136,7 +162,8 @@ impl Book {
     }
 
     fn first_in(&self, domain: &str) -> Option<Vec<AccountId>> {
-        self.firsts.get(domain).map(|id| vec![*id]).or_else(|| self.first_of_all())
+        let first = self.by_domain.get(domain).and_then(BTreeSet::first).map(|(_, id)| vec![*id]);
+        first.or_else(|| self.first_of_all())
     }
 
     fn first_of_all(&self) -> Option<Vec<AccountId>> {
@@ -148,7 +175,10 @@ impl Book {
         let user = Some(user.trim()).filter(|user| user.len() <= USER_BYTES_MAX)?;
         let id = match user.rsplit_once('@') {
             Some((local_part, domain)) => self.account_at(&join(&fold(local_part), &normalise_domain(domain)?))?,
-            None => self.bare_names.get(&fold(user)).copied().flatten()?,
+            None => match self.bare_names.get(&fold(user))? {
+                ids if ids.len() == 1 => ids.first().copied()?,
+                _ => return None,
+            },
         };
         self.accounts.get(&id).map(|record| (id, Arc::clone(record)))
     }
@@ -198,6 +228,15 @@ impl Book {
         let mut aliases: Vec<Alias> = self.aliases.iter().map(alias).collect();
         aliases.sort_by(|a, b| by_domain(&a.address).cmp(&by_domain(&b.address)));
         aliases
+    }
+}
+
+fn take_out<T: Ord>(sets: &mut HashMap<String, BTreeSet<T>>, of: &str, what: &T) {
+    if let Some(set) = sets.get_mut(of) {
+        set.remove(what);
+        if set.is_empty() {
+            sets.remove(of);
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use super::record;
 use crate::testing::{NOW, PASSWORD, log_in, options, server, server_with, start, start_with};
 use crate::{Auth, AuthOptions, Directory, Error, Limits, Resolution};
-use store::AccountId;
-use store::sim::{Fault, SimEngine};
+use store::sim::{Fault, Random, SimEngine};
+use store::{AccountId, TableId};
 
 /// `16 detail` for each account, `no user` or `not local`.
 fn resolve(directory: &Directory, address: &str) -> String {
@@ -445,7 +445,7 @@ fn a_read_error_is_a_fault_and_never_an_unknown_address() {
 #[test]
 fn damaged_rows_are_faults() {
     let (engine, auth, _) = server();
-    let table = auth.store().table(AccountId::DIRECTORY);
+    let table = auth.store().table(TableId::Directory);
     table
         .change::<_, store::Error>(|tx| {
             tx.put(b"Lx@example.org", vec![9]);
@@ -459,7 +459,7 @@ fn damaged_rows_are_faults() {
 #[test]
 fn check_finds_what_is_wrong() {
     let (_, auth, [alice, bob]) = server();
-    let table = auth.store().table(AccountId::DIRECTORY);
+    let table = auth.store().table(TableId::Directory);
     table
         .change::<_, store::Error>(|tx| {
             tx.delete(&record::key(record::NAME, "alice@example.org"));
@@ -490,4 +490,69 @@ fn an_alias_for_a_star_was_taken_for_one_that_catches_all() {
     }
     directory.add_alias("@example.org", &["alice@example.org"]).unwrap();
     is_well(&auth);
+}
+
+/// What is asked of the directory after each change is answered from what is in memory: one read, of the version.
+#[test]
+fn the_directory_was_loaded_anew_after_each_change() {
+    let (engine, auth, _) = server();
+    let directory = auth.directory();
+    resolve(directory, "alice@example.org");
+    let changes: [&dyn Fn(); 4] = [
+        &|| directory.add_alias("a@example.org", &["alice@example.org"]).unwrap(),
+        &|| directory.set_disabled("bob@example.org", true).unwrap(),
+        &|| directory.remove_alias("a@example.org").unwrap(),
+        &|| assert!(directory.add_account("carol@example.org", PASSWORD, "", NOW).is_ok()),
+    ];
+    for change in changes {
+        change();
+        engine.plan_read_error(1);
+        assert_eq!(resolve(directory, "alice@example.org"), "alice@example.org");
+        assert!(directory.resolve("alice", "example.org").is_err(), "the second read is that of the second question");
+    }
+    // Another process: then it is read.
+    start(&engine).directory().add_alias("b@example.org", &["carol@example.org"]).unwrap();
+    assert_eq!(resolve(directory, "b@example.org"), "carol@example.org");
+}
+
+/// Whatever changes, what is in memory is what a process reads that starts now.
+#[test]
+fn what_changed_in_place_is_what_would_be_read() {
+    for seed in 0..20 {
+        println!("seed {seed}");
+        let mut random = Random::new(seed);
+        let (engine, auth, _) = server();
+        let directory = auth.directory();
+        let names = ["alice", "bob", "carol", "dave"];
+        let addresses: Vec<String> =
+            names.iter().flat_map(|name| ["example.org", "bücher.example"].map(|d| format!("{name}@{d}"))).collect();
+        for _ in 0..30 {
+            let mut any = || &addresses[random.below(addresses.len() as u64) as usize];
+            let (address, other) = (any(), any());
+            // A refusal is as good: nothing changes.
+            match random.below(8) {
+                0 | 1 => drop(directory.add_account(address, PASSWORD, "", NOW)),
+                2 => drop(directory.remove_account(address)),
+                3 => drop(directory.add_alias(address, &[other, &addresses[0]])),
+                4 => drop(directory.remove_alias(address)),
+                5 => drop(directory.set_disabled(address, random.chance(500))),
+                6 => drop(directory.set_admin(address, random.chance(700))),
+                _ => drop(directory.add_alias(&format!("@{}", other.rsplit_once('@').unwrap().1), &[address])),
+            }
+            let fresh = start(&engine);
+            let fresh = fresh.directory();
+            assert_eq!(directory.accounts(), fresh.accounts());
+            assert_eq!(directory.aliases(), fresh.aliases());
+            assert_eq!(directory.has_administrator(), fresh.has_administrator());
+            for name in
+                addresses.iter().map(String::as_str).chain(["abuse@example.org", "x@bücher.example", "postmaster"])
+            {
+                assert_eq!(resolve(directory, name), resolve(fresh, name), "{name}");
+            }
+            for name in names {
+                let who = |directory: &Directory| directory.who_logs_in(name).unwrap().map(|(id, _)| id);
+                assert_eq!(who(directory), who(fresh), "{name}");
+            }
+        }
+    }
 }

@@ -268,7 +268,7 @@ fn an_application_password_is_its_device() {
         (alice, " ", "cannot be the name"),
         (alice, "a\nb", "cannot be the name"),
         (AccountId(bob.0 + 1), "phone", "no account"),
-        (AccountId::DIRECTORY, "phone", "no account"),
+        (AccountId::NOBODY, "phone", "no account"),
     ] {
         let refused = auth.add_device(account, name, None, NOW).unwrap_err();
         assert!(matches!(&refused, crate::Error::Refused(why) if why.contains(says)), "{refused:?}");

@@ -103,12 +103,12 @@ fn who_wishes_for_an_address_does_not_learn_whether_it_is_in_use() {
     let (_, auth) = open_server();
     auth.directory().add_alias("sales@example.org", &["alice@example.org"]).unwrap();
     for (n, address) in ["alice@example.org", "sales@example.org", "free@example.org"].into_iter().enumerate() {
-        let before = (auth.directory().hasher().verifications(), auth.store().table(AccountId::DIRECTORY).version());
+        let before = (auth.directory().hasher().verifications(), auth.store().table(TableId::Directory).version());
         let from = format!("198.51.100.{n}").parse().unwrap();
         let asked = auth.requests().ask(&NewRequest { address, from, ..request() }).unwrap();
         let status = auth.requests().status(&asked.token, NOW).unwrap();
         assert_eq!(status, Some(RequestStatus::Pending { address: address.to_owned() }));
-        let after = (auth.directory().hasher().verifications(), auth.store().table(AccountId::DIRECTORY).version());
+        let after = (auth.directory().hasher().verifications(), auth.store().table(TableId::Directory).version());
         assert_eq!(before, after, "nothing was looked up or changed that takes its time");
     }
     let taken: Vec<bool> = auth.requests().all(NOW).unwrap().iter().map(|info| info.is_taken).collect();
@@ -269,7 +269,7 @@ fn what_is_kept_of_a_request_opens_nothing() {
         panic!()
     };
     let secrets = [&asked.token, &link].map(|text| *blake3::Hash::from_hex(text).unwrap().as_bytes());
-    let tables = [(AccountId::PEOPLE, b"R"), (AccountId::PEOPLE, b"Q"), (AccountId::DIRECTORY, b"K")];
+    let tables = [(TableId::People, b"R"), (TableId::People, b"Q"), (TableId::Directory, b"K")];
     let rows = tables.map(|(table, prefix)| auth.store().table(table).scan(prefix, prefix, 10).unwrap()).concat();
     assert_eq!(rows.len(), 4);
     for (key, value) in rows {

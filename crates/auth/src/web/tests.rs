@@ -81,7 +81,7 @@ fn each_log_in_is_a_session_of_its_own() {
     assert!(first.session.is_csrf(&first.session.csrf) && !first.session.is_csrf(&second.session.csrf));
     assert!(!first.session.is_csrf("") && !first.session.is_csrf(&first.token));
     // Nothing that is kept opens anything, not even with the server's key.
-    let table = start(&engine).store().table(AccountId::SESSIONS);
+    let table = start(&engine).store().table(TableId::Sessions);
     let rows = [SESSION, b"I"].map(|prefix| table.scan(prefix, prefix, 10).unwrap()).concat();
     assert_eq!(rows.len(), 4);
     let token = *blake3::Hash::from_hex(&first.token).unwrap().as_bytes();
@@ -116,7 +116,7 @@ fn sessions_end_when_they_are_idle_and_when_they_are_old() {
 fn a_use_is_noted_every_few_minutes_only() {
     let (_, auth, [alice, _]) = server();
     let login = enter(&auth, ALICE, PASSWORD).unwrap();
-    let table = auth.store().table(AccountId::SESSIONS);
+    let table = auth.store().table(TableId::Sessions);
     let before = table.version().unwrap();
     for minute in 0..5 {
         assert!(is_in(&auth, &login, later(minute * 60 * 1000)));

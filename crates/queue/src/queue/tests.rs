@@ -43,7 +43,7 @@ fn due(queue: &Queue) -> Option<(i64, u64)> {
 }
 
 fn rows(engine: &SimEngine) -> usize {
-    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(AccountId::QUEUE);
+    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(TableId::Queue);
     [b"e", b"b", b"d", b"t", b"x"].iter().map(|prefix| table.scan(*prefix, &[], usize::MAX).unwrap().len()).sum()
 }
 
@@ -216,7 +216,7 @@ fn what_an_earlier_version_queued_is_sent() {
     let engine = SimEngine::new();
     let queue = open(&engine);
     let id = queue.enqueue(message("me@x", &["a@y"], b"m"), NOW).unwrap().id;
-    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(AccountId::QUEUE);
+    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(TableId::Queue);
     // As version 0.1.0 wrote them.
     let row = String::from_utf8(table.get(&entry_key(id)).unwrap().unwrap()).unwrap();
     assert!(!row.contains("account"), "{row}");
@@ -230,7 +230,7 @@ fn a_damaged_message_is_set_aside_shown_and_removed() {
     let engine = SimEngine::new();
     let queue = open(&engine);
     let ids = [(); 3].map(|()| queue.enqueue(of(20, 1), NOW).unwrap().id);
-    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(AccountId::QUEUE);
+    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(TableId::Queue);
     let change = |key: Vec<u8>, value: &[u8]| {
         table.change::<_, store::Error>(|tx| {
             tx.put(&key, value.to_vec());
@@ -269,11 +269,11 @@ fn a_damaged_row_of_totals_stopped_new_messages_of_everybody() {
     };
     let first = queue.enqueue(came_again("a"), NOW).unwrap().id;
     let second = queue.enqueue(of(21, 1), NOW).unwrap().id;
-    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(AccountId::QUEUE);
+    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(TableId::Queue);
     let totals = || serde_json::from_slice::<Totals>(&table.get(TOTALS_KEY).unwrap().unwrap()).unwrap();
     let before = totals();
 
-    engine.spoil(AccountId::QUEUE, TOTALS_KEY);
+    engine.spoil(TableId::Queue, TOTALS_KEY);
     queue.remove(second).unwrap();
     let third = queue.enqueue(came_again("b"), NOW).unwrap().id;
     assert!(third > second && third.0 > NOW.0 as u64, "no number is given twice");
@@ -287,7 +287,7 @@ fn a_damaged_row_of_totals_stopped_new_messages_of_everybody() {
         .unwrap();
     for key in [&entry_key(first)[..], b"a\0\0\0\x14", &[b"r", &first.0.to_be_bytes()[..]].concat()] {
         assert!(table.get(key).unwrap().is_some(), "{key:?}");
-        engine.spoil(AccountId::QUEUE, key);
+        engine.spoil(TableId::Queue, key);
     }
     let fourth = queue.enqueue(came_again("c"), NOW).unwrap().id;
     queue.tidy_receipts(NOW).unwrap();

@@ -248,7 +248,7 @@ fn a_damaged_message_stalls_nobody_and_the_administrators_are_told() {
     let new = || NewEntry { account: Some(store::AccountId(20)), ..message("me@x", &["a@y"], b"S: 1\r\n\r\n") };
     let first = queue.enqueue(new(), Timestamp(NOW)).unwrap().id;
     let second = queue.enqueue(new(), Timestamp(NOW)).unwrap().id;
-    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(store::AccountId::QUEUE);
+    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(store::TableId::Queue);
     let cut = table.change::<_, store::Error>(|tx| {
         tx.put(&[&b"b"[..], &first.0.to_be_bytes(), &[0; 4]].concat(), b"S".to_vec());
         Ok(())

@@ -134,7 +134,7 @@ fn a_damaged_message_is_listed_among_the_others_and_removed() {
         handover: None,
     };
     let [first, second] = [(); 2].map(|()| rig.admin.stores.queue.enqueue(new(), rig.admin.now()).unwrap().id.0);
-    let damaged = rig.admin.stores.store.table(store::AccountId::QUEUE).change::<_, store::Error>(|tx| {
+    let damaged = rig.admin.stores.store.table(store::TableId::Queue).change::<_, store::Error>(|tx| {
         tx.put(&[&b"e"[..], &first.to_be_bytes()].concat(), b"?".to_vec());
         Ok(())
     });

@@ -114,7 +114,7 @@ impl World {
             objects,
             processes: Vec::new(),
             accounts: Vec::new(),
-            next_account: AccountId::RESERVED,
+            next_account: AccountId::FIRST.0,
         };
         world.start();
         (0..ACCOUNTS).for_each(|_| world.create_account());

@@ -305,7 +305,7 @@ fn administration_is_for_administrators() {
     let (_, password) = world.auth.add_device(world.account(ALICE).id(), "script", None, world.now()).unwrap();
     let mut program = world.browser();
     let basic = BASE64_STANDARD.encode(format!("{ALICE}:{password}"));
-    let before = world.auth.store().table(store::AccountId::DIRECTORY).version().unwrap();
+    let before = world.auth.store().table(store::TableId::Directory).version().unwrap();
     let mut seen = 0;
     for route in route::all().into_iter().filter(|route| route.path.contains("/admin")) {
         let path = route.path.replace("{id}", "16");
@@ -328,7 +328,7 @@ fn administration_is_for_administrators() {
         }
     }
     assert!(seen >= 20, "{seen}");
-    assert_eq!(world.auth.store().table(store::AccountId::DIRECTORY).version().unwrap(), before);
+    assert_eq!(world.auth.store().table(store::TableId::Directory).version().unwrap(), before);
     assert!(!bob.get("/").text.contains("href=\"/admin\""));
     assert!(world.alice().get("/").text.contains("href=\"/admin\""));
 }
