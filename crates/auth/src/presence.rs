@@ -8,15 +8,12 @@
 
 use crate::directory::AccountRecord;
 use crate::login::{Auth, Login};
+use crate::secret::Stamp;
 use crate::web::WebSession;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use store::{Account, AccountId, Error, Permit, Watch};
-
-/// The main password and the second factor that a login was let in with; another one of either makes another stamp.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp(pub(crate) [u8; 32]);
 
 /// Nothing was looked at yet.
 const NEVER: u64 = u64::MAX;

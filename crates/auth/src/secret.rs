@@ -20,6 +20,10 @@ pub(crate) fn fill(bytes: &mut [u8]) -> Result<(), store::Error> {
     getrandom::fill(bytes).map_err(|error| store::Error::Fault(format!("the system has no random numbers: {error}")))
 }
 
+/// The main password and the second factor that a login was let in with; another one of either makes another stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp(pub(crate) [u8; 32]);
+
 /// A main password to begin with: `gkq3-x7ph-…`, 80 random bits in 4 groups.
 ///
 /// # Errors

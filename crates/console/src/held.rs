@@ -3,8 +3,8 @@
 use crate::account::AccountConsole;
 use crate::error::Error;
 use crate::moment::shown;
+use crate::names::MessageLine;
 use crate::names::Names;
-use crate::timeline::MessageLine;
 use crate::words;
 use serde::{Deserialize, Serialize};
 use store::hold::{Answer, Hold, ThenDevice};

@@ -1,8 +1,8 @@
 //! The names of devices, mailboxes and messages: what numbers in the journal mean to a person.
 
 use crate::error::Error;
-use crate::timeline::MessageLine;
 use crate::words;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::device::Device;
@@ -10,6 +10,17 @@ use store::{Account, DeviceId, EmailId, MailboxId, Mailboxes, Reader};
 
 /// A subject or a sender is cut to so many characters.
 const TEXT_CHARS_MAX: usize = 200;
+
+/// A message by what its sender wrote: to be escaped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageLine {
+    /// EMAILID, which is the UIDL.
+    pub id: String,
+    /// Decoded, on one line.
+    pub subject: String,
+    /// The sender's name, else address.
+    pub from: String,
+}
 
 pub(crate) struct Names<'a> {
     devices: Arc<BTreeMap<DeviceId, Device>>,

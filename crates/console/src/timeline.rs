@@ -3,7 +3,7 @@
 use crate::account::AccountConsole;
 use crate::error::Error;
 use crate::moment::shown;
-use crate::names::Names;
+use crate::names::{MessageLine, Names};
 use crate::words;
 use serde::{Deserialize, Serialize};
 use store::{DeviceId, EmailId, JournalEntry, ModSeq, TimelineQuery, Timestamp};
@@ -60,17 +60,6 @@ pub struct TimelineLine {
     pub messages: Vec<MessageLine>,
     /// It is an undo, which can be undone by its number.
     pub is_undo: bool,
-}
-
-/// A message by what its sender wrote: to be escaped.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MessageLine {
-    /// EMAILID, which is the UIDL.
-    pub id: String,
-    /// Decoded, on one line.
-    pub subject: String,
-    /// The sender's name, else address.
-    pub from: String,
 }
 
 /// The story of one message.

@@ -7,6 +7,7 @@
 
 use std::vec::IntoIter;
 
+use crate::atom::{is_astring_char, is_atom_char};
 use crate::limits::Limits;
 use crate::mailbox::{Dialect, MailboxName};
 use crate::malformed::Reason;
@@ -31,16 +32,6 @@ pub(crate) struct Cursor<'a> {
     pub limits: &'a Limits,
     pub dialect: Dialect,
     depth: usize,
-}
-
-/// RFC 9051 §9: ATOM-CHAR, and octets above 127 for clients that send UTF-8 unquoted.
-pub(crate) fn is_atom_char(byte: u8) -> bool {
-    byte > b' ' && byte != 0x7f && !matches!(byte, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']')
-}
-
-/// RFC 9051 §9: ASTRING-CHAR = ATOM-CHAR / resp-specials.
-pub(crate) fn is_astring_char(byte: u8) -> bool {
-    is_atom_char(byte) || byte == b']'
 }
 
 impl<'a> Cursor<'a> {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::cursor::is_atom_char;
+use crate::atom::is_atom_char;
 
 /// A flag of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -16,6 +16,7 @@
 pub mod command;
 pub mod response;
 
+mod atom;
 mod cursor;
 mod datetime;
 mod flag;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::cursor::is_astring_char;
+use crate::atom::is_astring_char;
 
 /// What the client put before its command and finds again before the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -3,7 +3,7 @@
 //!
 //! Invariant: of well-formed content no octet changes. What is repaired keeps all its octets and gets line ends only.
 
-use crate::header::{blank_line_len, line_end};
+use crate::line::{blank_line_len, line_end};
 use crate::line_ends::with_crlf;
 use memchr::memchr;
 use std::borrow::Cow;

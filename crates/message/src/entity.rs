@@ -4,7 +4,8 @@ use crate::header::unfold;
 use crate::lex::Cursor;
 use crate::limits::PARAMETERS_MAX;
 use crate::parameter::{self, Parameter};
-use crate::structure::{Content, Disposition, Part, Span};
+use crate::span::Span;
+use crate::structure::{Content, Disposition, Part};
 
 const PREFIX: &[u8] = b"content-";
 

@@ -10,7 +10,8 @@ use std::cmp::Ordering;
 use memchr::{memchr, memchr3};
 
 use crate::limits::{FIELD_BYTES_MAX, HEADER_BYTES_MAX, HEADER_FIELDS_MAX};
-use crate::structure::Span;
+use crate::line::{blank_line_len, line_end, without_line_end};
+use crate::span::Span;
 
 /// One header field with its folded lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,28 +187,6 @@ pub fn select<N: AsRef<[u8]>>(header: &[u8], names: &[N], selection: Selection) 
 
 fn compare_ignoring_case(a: &[u8], b: &[u8]) -> Ordering {
     a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase))
-}
-
-/// The offset just after the line that `start` stands in. `start` must not be over the length.
-pub(crate) fn line_end(bytes: &[u8], start: usize) -> usize {
-    memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at + 1)
-}
-
-/// The length of the empty line at the start of `bytes`, if there is one.
-pub(crate) fn blank_line_len(bytes: &[u8]) -> Option<usize> {
-    match bytes {
-        [b'\n', ..] => Some(1),
-        [b'\r', b'\n', ..] => Some(2),
-        _ => None,
-    }
-}
-
-/// A line without its LF or CRLF.
-pub(crate) fn without_line_end(line: &[u8]) -> &[u8] {
-    match line {
-        [rest @ .., b'\r', b'\n'] | [rest @ .., b'\n'] => rest,
-        _ => line,
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use crate::charset;
 use crate::encoded_word;
-use crate::lex::Cursor;
+use crate::lex::{Cursor, hex_digit};
 use crate::limits::PARAMETERS_MAX;
 
 /// One `name=value`.
@@ -140,16 +140,6 @@ fn percent_decode(value: &[u8], out: &mut Vec<u8>) {
             out.push(*first);
             rest = tail;
         }
-    }
-}
-
-/// The value of a hexadecimal digit.
-pub(crate) fn hex_digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
     }
 }
 

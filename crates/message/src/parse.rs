@@ -12,9 +12,19 @@ use memchr::{memchr_iter, memmem};
 
 use crate::entity::{DefaultType, EntityFields, boundary, is_message, is_readable_message, opaque};
 use crate::envelope::Envelope;
-use crate::header::{blank_line_len, known_fields, line_end, without_line_end};
+use crate::header::known_fields;
 use crate::limits::{MIME_DEPTH_MAX, PARTS_MAX};
-use crate::structure::{Content, Embedded, Part, Span};
+use crate::line::{blank_line_len, line_end, without_line_end};
+use crate::span::Span;
+use crate::structure::{Content, Embedded, Part, Structure};
+
+impl Structure {
+    /// Reads the structure of a message. Any bytes have one.
+    #[must_use]
+    pub fn parse(message: &[u8]) -> Self {
+        Self { root: self::message(message).part }
+    }
+}
 
 /// Reads a whole message.
 pub(crate) fn message(input: &[u8]) -> Embedded {

@@ -5,7 +5,8 @@
 use std::borrow::Cow;
 
 use crate::header::{Selection, select};
-use crate::structure::{Content, Part, Span, Structure};
+use crate::span::Span;
+use crate::structure::{Content, Part, Structure};
 use crate::transfer::{Encoding, UnknownCte};
 
 /// What of a part is meant.

@@ -9,7 +9,8 @@ use crate::envelope::Envelope;
 use crate::limits::MIME_DEPTH_MAX;
 use crate::parameter::Parameter;
 use crate::parse;
-use crate::structure::{Content, Disposition, Embedded, Part, Span, Structure};
+use crate::span::Span;
+use crate::structure::{Content, Disposition, Embedded, Part, Structure};
 use crate::wire::{Source, put_bytes, put_number, put_word};
 
 /// The first byte of every summary that this code writes.

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memrchr};
 
-use crate::header::{line_end, without_line_end};
-use crate::parameter::hex_digit;
+use crate::lex::hex_digit;
+use crate::line::{line_end, without_line_end};
 
 /// An encoding that can be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

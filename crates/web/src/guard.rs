@@ -2,6 +2,7 @@
 
 use crate::cookie::Cookie;
 use crate::form::Fields;
+use crate::peer::Peer;
 use crate::problem::{Kind, Problem};
 use crate::site::Site;
 use crate::visit::{Proof, Visit};
@@ -13,15 +14,6 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::net::IpAddr;
-
-/// The client of a connection; every request has one as extension.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// Its address.
-    pub address: IpAddr,
-    /// The version of TLS, if there is any.
-    pub tls: Option<String>,
-}
 
 /// Nothing runs, nothing is loaded from elsewhere, nothing is framed, forms come here.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; \

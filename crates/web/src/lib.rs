@@ -32,7 +32,9 @@ mod moment;
 mod notice;
 mod pages;
 mod path;
+mod peer;
 mod problem;
+mod refusal;
 mod route;
 mod serve;
 pub mod setup;
@@ -47,5 +49,5 @@ mod tests;
 
 pub use axum::Router;
 pub use axum::body::Body;
-pub use guard::Peer;
+pub use peer::Peer;
 pub use site::{Post, Site, SiteOptions};

@@ -1,11 +1,6 @@
-//! Why a request was not answered as it was meant: a page that says what, why and what to do, or a problem document.
+//! Why a request was not answered as it was meant; `refusal` says it.
 
-use crate::answer::Answer;
-use crate::frame::Frame;
-use askama::Template;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use serde::Serialize;
 
 /// Why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,23 +83,6 @@ impl Problem {
         self.delay_millis = delay_millis;
         self
     }
-
-    /// As a page.
-    pub(crate) fn page(&self, frame: Frame) -> Answer {
-        let page =
-            ErrorPage { frame, title: self.kind.title(), detail: &self.detail, status: self.kind.status().as_u16() };
-        let answer = Answer::page(&page).unwrap_or_else(|_| Answer::of("text/plain; charset=utf-8", "error".into()));
-        answer.with_status(self.kind.status()).after_millis(self.delay_millis)
-    }
-
-    /// As a problem document (RFC 9457 §3).
-    pub(crate) fn json(&self) -> Answer {
-        let status = self.kind.status();
-        let document =
-            Document { r#type: "about:blank", title: self.kind.title(), status: status.as_u16(), detail: &self.detail };
-        let answer = Answer::json(&document).unwrap_or_else(|_| Answer::of("application/json", "{}".into()));
-        answer.with(CONTENT_TYPE, "application/problem+json").with_status(status).after_millis(self.delay_millis)
-    }
 }
 
 impl Kind {
@@ -125,7 +103,7 @@ impl Kind {
         }
     }
 
-    fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Bad => "That was not understood",
             Self::LogIn => "Please log in",
@@ -183,21 +161,4 @@ impl From<auth::Error> for Problem {
             auth::Error::Store(error) => error.into(),
         }
     }
-}
-
-#[derive(Template)]
-#[template(path = "error.html")]
-struct ErrorPage<'a> {
-    frame: Frame,
-    title: &'a str,
-    detail: &'a str,
-    status: u16,
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    r#type: &'a str,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
 }

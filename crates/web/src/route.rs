@@ -4,7 +4,6 @@ use crate::answer::Outcome;
 use crate::form::Fields;
 use crate::problem::Problem;
 use crate::visit::{Owner, Visit};
-use crate::{api, asset, pages};
 use axum::routing::MethodFilter;
 use serde_json::Value;
 
@@ -56,12 +55,4 @@ impl Verb {
             Self::Post => MethodFilter::POST,
         }
     }
-}
-
-/// All of them.
-pub(crate) fn all() -> Vec<Route> {
-    let assets = [Route::get("/assets/{name}", Handler::Anybody(asset::serve))];
-    let pages = pages::routes();
-    let api = api::endpoints().map(|endpoint| endpoint.route());
-    assets.into_iter().chain(pages).chain(api).collect()
 }

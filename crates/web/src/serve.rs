@@ -3,13 +3,14 @@
 use crate::answer::{Answer, Outcome};
 use crate::form::Fields;
 use crate::frame::Frame;
-use crate::guard::{Peer, check_form, check_host, csrf_of, harden};
+use crate::guard::{check_form, check_host, csrf_of, harden};
 use crate::path::{OwnPath, encoded};
+use crate::peer::Peer;
 use crate::problem::{Kind, Problem};
-use crate::route::{self, Handler, Route};
+use crate::route::{Handler, Route};
 use crate::site::Site;
 use crate::visit::{Owner, Visit};
-use crate::{Router, api};
+use crate::{Router, api, asset, pages};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::header::{ALLOW, CONTENT_TYPE};
@@ -26,18 +27,29 @@ pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 /// And take so long.
 const BODY_MILLIS: u64 = 30_000;
 
-pub(crate) fn router(site: &Site) -> Router {
-    let mut router = Router::new();
-    for route in route::all() {
-        router = router.route(route.path, method(site, route));
+impl Site {
+    /// Answers every request. Each needs a [`Peer`] as extension.
+    pub fn router(&self) -> Router {
+        let mut router = Router::new();
+        for route in routes() {
+            router = router.route(route.path, method(self, route));
+        }
+        let missing = self.clone();
+        router
+            .fallback(move |request: Request| {
+                serve(missing.clone(), Handler::Anybody(|_, _| Err(Problem::not_found())), request)
+            })
+            .layer(from_fn(with_words))
+            .layer(from_fn_with_state(self.clone(), harden))
     }
-    let missing = site.clone();
-    router
-        .fallback(move |request: Request| {
-            serve(missing.clone(), Handler::Anybody(|_, _| Err(Problem::not_found())), request)
-        })
-        .layer(from_fn(with_words))
-        .layer(from_fn_with_state(site.clone(), harden))
+}
+
+/// All routes.
+pub(crate) fn routes() -> Vec<Route> {
+    let assets = [Route::get("/assets/{name}", Handler::Anybody(asset::serve))];
+    let pages = pages::routes();
+    let api = api::endpoints().map(|endpoint| endpoint.route());
+    assets.into_iter().chain(pages).chain(api).collect()
 }
 
 fn method(site: &Site, route: Route) -> MethodRouter {

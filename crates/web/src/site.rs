@@ -4,7 +4,6 @@ use crate::links::Links;
 use crate::notice::Notices;
 use crate::setup::Offered;
 use crate::token::Key;
-use crate::{Router, serve};
 use auth::Auth;
 use std::sync::{Arc, OnceLock};
 use store::{Error, Timestamp};
@@ -50,11 +49,6 @@ impl Site {
             offered: OnceLock::new(),
             key,
         })))
-    }
-
-    /// Answers every request. Each needs a [`crate::Peer`] as extension.
-    pub fn router(&self) -> Router {
-        serve::router(self)
     }
 
     pub(crate) fn auth(&self) -> &Auth {

@@ -1,8 +1,8 @@
 //! A request as handlers see it, and who made it.
 
 use crate::cookie::Cookie;
-use crate::guard::Peer;
 use crate::notice::Notice;
+use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::site::Site;
 use auth::WebSession;

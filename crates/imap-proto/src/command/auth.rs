@@ -3,7 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::cursor::{Cursor, Parse, is_astring_char};
+use crate::atom::is_astring_char;
+use crate::cursor::{Cursor, Parse};
 use crate::malformed::Reason;
 use crate::secret::Secret;
 

@@ -1,6 +1,7 @@
 //! CREATE (RFC 9051 §6.3.4) with USE (RFC 6154 §3), RENAME (§6.3.6), ENABLE (§6.3.1).
 
-use crate::cursor::{Cursor, Parse, is_atom_char};
+use crate::atom::is_atom_char;
+use crate::cursor::{Cursor, Parse};
 use crate::mailbox::{MailboxName, SpecialUse};
 use crate::malformed::Reason;
 

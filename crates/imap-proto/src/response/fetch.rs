@@ -237,7 +237,7 @@ impl FetchWriter<'_> {
             if at > 0 {
                 self.out.push(b' ');
             }
-            if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii() && crate::cursor::is_astring_char(byte)) {
+            if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii() && crate::atom::is_astring_char(byte)) {
                 self.out.extend_from_slice(name.as_bytes());
             } else {
                 string::string(self.out, self.dialect, name.as_bytes());

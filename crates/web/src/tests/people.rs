@@ -1,6 +1,7 @@
 //! How people get in, what owners change about themselves, and what administrators do.
 
-use crate::route::{self, Verb};
+use crate::route::Verb;
+use crate::serve;
 use crate::testing::{ALICE, Answered, Browser, PASSWORD, World};
 use axum::http::StatusCode;
 use base64::Engine;
@@ -307,7 +308,7 @@ fn administration_is_for_administrators() {
     let basic = BASE64_STANDARD.encode(format!("{ALICE}:{password}"));
     let before = world.auth.store().table(store::TableId::Directory).version().unwrap();
     let mut seen = 0;
-    for route in route::all().into_iter().filter(|route| route.path.contains("/admin")) {
+    for route in serve::routes().into_iter().filter(|route| route.path.contains("/admin")) {
         let path = route.path.replace("{id}", "16");
         let answers = match (route.method, path.starts_with("/api/")) {
             (Verb::Get, is_api) => {

@@ -1,7 +1,7 @@
 //! What keeps strangers out: tokens of forms, origins, hosts, methods, limits, headers.
 
-use crate::route::{self, Verb};
-use crate::serve::BODY_BYTES_MAX;
+use crate::route::Verb;
+use crate::serve::{self, BODY_BYTES_MAX};
 use crate::testing::{ALICE, Answered, HOSTNAME, PASSWORD, World};
 use axum::http::StatusCode;
 
@@ -38,7 +38,7 @@ fn every_answer_has_the_headers_of_security_whoever_asks_for_whatever() {
     let world = World::new();
     let (mut alice, mut stranger) = (world.alice(), world.browser());
     let mut seen = 0;
-    for route in route::all() {
+    for route in serve::routes() {
         let path = filled(route.path);
         for method in ["GET", "HEAD", "POST", "DELETE", "OPTIONS"] {
             for (who, browser) in [("alice", &mut alice), ("a stranger", &mut stranger)] {
@@ -65,7 +65,7 @@ fn nothing_changes_without_the_token_of_ones_own_session() {
     let bobs = bob.get("/").csrf();
     let visitors = world.browser().get("/login").csrf();
     let mut alice = world.alice();
-    for route in route::all().into_iter().filter(|route| route.method == Verb::Post) {
+    for route in serve::routes().into_iter().filter(|route| route.method == Verb::Post) {
         let path = filled(route.path);
         let is_api = path.starts_with("/api/");
         for token in ["", "x", &bobs, &visitors] {
