@@ -60,13 +60,13 @@ impl Client {
         let woken = Arc::<Woken>::default();
         let peer = Peer { address: HERE, port: 9, tls: None, waker: Arc::clone(&woken).into() };
         let hostname = String::from("mail.example.org");
+        let spool = store_objects::Spool::new(
+            std::env::temp_dir().join("pillarbox-test-spool"),
+            store_objects::SpoolLimits { bytes_max: u64::MAX, per_holder_max: u64::MAX },
+        );
         let session: Box<dyn Session> = match protocol {
             Protocol::Imap => {
                 let (auth, limits) = (auth.clone(), imapd::Limits::default());
-                let spool = store_objects::Spool::new(
-                    std::env::temp_dir().join("pillarbox-test-spool"),
-                    store_objects::SpoolLimits { bytes_max: u64::MAX, per_holder_max: u64::MAX },
-                );
                 let (tls_available, message_bytes_max) = (true, 1000);
                 let service = imapd::Service { auth, hostname, tls_available, message_bytes_max, limits, spool };
                 Box::new(imapd::Session::new(Arc::new(service), peer))
@@ -81,7 +81,7 @@ impl Client {
                     delivery: delivery::Delivery::new(auth.clone(), &hostname),
                     hostname,
                     limits: smtpd::Limits::default(),
-                    budget: smtpd::Budget::new(1024 * 1024, 1024 * 1024),
+                    spool,
                     starttls: true,
                 };
                 Box::new(smtpd::Session::new(smtpd::Service::submission(common, auth.clone(), None), peer))

@@ -1,8 +1,10 @@
-//! What the real binary holds in memory for one user who asks much of it and takes little: not the messages that the user
-//! fetches and does not read, nor those that are uploaded and never end.
+//! What the real binary holds in memory for one user who asks much of it and takes little, and for strangers who send much:
+//! not the messages that the user fetches and does not read, nor those that come in and never end; and of those that end at
+//! the same moment few at a time.
 //!
-//! What is measured are anonymous pages, which no other program has a part in. Before each measurement every connection has
-//! shown that the server did what it was asked to, so that nothing depends on time.
+//! What is measured are anonymous pages, which no other program has a part in, and where it is the most that there ever was,
+//! all pages. Before each measurement every connection has shown that the server did what it was asked to, so that nothing
+//! depends on time.
 
 #![allow(clippy::unwrap_used)]
 
@@ -26,8 +28,13 @@ fn server() -> Server {
 
 /// Octets of anonymous memory.
 fn held(server: &Server) -> usize {
+    status(server, "RssAnon:")
+}
+
+/// A line of what the system says of the process.
+fn status(server: &Server, name: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
 }
 
@@ -121,6 +128,56 @@ fn messages_that_were_uploaded_without_an_end_lay_in_memory() {
     }
     // The server has taken all but what lies in the buffers of sockets, which are not in its memory.
     check(&server, before, 24 * MIB, "6 messages of 40 MiB without an end");
+}
+
+/// Recipients, and all of a message but its end.
+fn send_without_an_end(link: &mut Link, hello: &str, message: &[u8]) {
+    link.line().unwrap();
+    for command in
+        [hello, "MAIL FROM:<stranger@example.net>", "RCPT TO:<alice@example.org>", "RCPT TO:<bob@example.org>", "DATA"]
+    {
+        let mut reply = ask(link, command);
+        while reply.as_bytes()[3] == b'-' {
+            reply = String::from_utf8(link.line().unwrap()).unwrap();
+        }
+        assert!(reply.starts_with(if command == "DATA" { "354" } else { "250" }), "{command}: {reply}");
+    }
+    link.send(message).unwrap();
+}
+
+#[test]
+fn messages_that_strangers_sent_lay_in_memory() {
+    let mut server = Server::new();
+    server.add_account(USER);
+    server.add_account("bob@example.org");
+    server.start();
+    let message = message();
+    let mut link = Link::plain(server.addresses().of("smtp")).unwrap();
+    send_without_an_end(&mut link, "HELO c", b"Subject: small\r\n\r\n");
+    assert!(ask(&mut link, ".").starts_with("250"));
+    let before = held(&server);
+    let mut links: Vec<(Link, usize)> = Vec::new();
+    for (service, hello, replies) in [("smtp", "HELO c", 1), ("lmtp", "LHLO c", 2)].iter().cycle().take(6) {
+        let mut link = Link::plain(server.addresses().of(service)).unwrap();
+        send_without_an_end(&mut link, hello, &message[..MESSAGE_BYTES]);
+        links.push((link, *replies));
+    }
+    check(&server, before, 24 * MIB, "6 messages of 40 MiB from strangers, without an end");
+    // From here on the most that there ever is counts.
+    fs::write(format!("/proc/{}/clear_refs", server.pid()), "5").unwrap();
+    let before = status(&server, "VmRSS:");
+    for (link, _) in &mut links {
+        link.send(b"\r\n.\r\n").unwrap();
+    }
+    for (link, replies) in &mut links {
+        for _ in 0..*replies {
+            let reply = String::from_utf8(link.line().unwrap()).unwrap();
+            assert!(reply.starts_with("250"), "{reply}");
+        }
+    }
+    let grown = status(&server, "VmHWM:").saturating_sub(before);
+    println!("6 messages of 40 MiB that end at once: {} MiB", grown / MIB);
+    assert!(grown <= 3 * MESSAGE_BYTES, "{} MiB at once", grown / MIB);
 }
 
 /// One user with a hundred connections that want much and take little.

@@ -12,8 +12,13 @@ fn events(pieces: &[&[u8]]) -> Vec<String> {
             match &event {
                 Event::Command(Ok(Command::Data)) => receiver.begin_data(10_000),
                 Event::Command(Ok(Command::Auth(_))) => receiver.begin_auth(),
-                Event::Command(Ok(Command::Bdat(_))) => receiver.begin_chunk(Vec::new(), 10_000),
-                Event::Command(_) | Event::AuthLine(_) | Event::Message(_) | Event::Chunk(_) | Event::TooBig => {}
+                Event::Command(Ok(Command::Bdat(_))) => receiver.begin_chunk(0, 10_000),
+                Event::Command(_)
+                | Event::AuthLine(_)
+                | Event::Octets(_)
+                | Event::Message
+                | Event::Chunk
+                | Event::TooBig => {}
             }
             seen.push(format!("{event:?}"));
         }

@@ -43,7 +43,10 @@ impl Services {
             hostname: hostname.clone(),
             delivery: delivery::Delivery::new(auth.clone(), &hostname),
             limits: smtpd::Limits::default(),
-            budget: smtpd::Budget::new(64 * 1024 * 1024, 64 * 1024 * 1024),
+            spool: store_objects::Spool::new(
+                std::env::temp_dir().join("pillarbox-test-spool"),
+                store_objects::SpoolLimits { bytes_max: u64::MAX, per_holder_max: u64::MAX },
+            ),
             starttls: true,
         };
         let imap = imapd::Service {
@@ -51,10 +54,7 @@ impl Services {
             hostname: hostname.clone(),
             tls_available: true,
             message_bytes_max: 1024 * 1024,
-            spool: store_objects::Spool::new(
-                std::env::temp_dir().join("pillarbox-test-spool"),
-                store_objects::SpoolLimits { bytes_max: u64::MAX, per_holder_max: u64::MAX },
-            ),
+            spool: common.spool.clone(),
             limits: imapd::Limits::default(),
         };
         Self {

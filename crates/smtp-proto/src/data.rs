@@ -5,13 +5,11 @@
 //!   `LF.LF`, `LF.CRLF`, `CR.CR`, `CRLF.LF`, `CRLF.CR`, with or without NUL, are content.
 //!   Whoever reads an end there lets a stranger smuggle a second message (CVE-2023-51764, 51765, 51766).
 //! - A dot is taken out only after CRLF or at the beginning, so nothing the receiver does can make an end appear.
-//! - Bare CR, bare LF and NUL stay in the content as they came and are reported in [`Irregularities`].
-//!   The session refuses the message or calls [`Body::canonicalise`]; it must do one of the two with bare line ends
-//!   before the message may travel on, because the next server may be less strict.
+//! - Bare CR, bare LF and NUL stay in the content as they came. Whoever takes the message in must refuse or repair bare
+//!   line ends before it may travel on, because the next server may be less strict; [`Irregularities`] finds them.
 //! - Nothing is refused for its line length: RFC 5321 §4.5.3.1.6 says 1,000 octets, real mail does not care.
 
 use memchr::{memchr, memchr_iter, memchr2_iter};
-use std::fmt;
 
 /// What the content carries that RFC 5321 §2.3.8 and RFC 6152 §3 forbid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,37 +51,6 @@ impl Irregularities {
     }
 }
 
-/// A received message: dots unstuffed, every other octet as it came.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Body {
-    /// The message; after DATA it is empty or ends with CRLF, after BDAT it ends as the client pleased.
-    pub bytes: Vec<u8>,
-    /// What the session must decide about.
-    pub irregularities: Irregularities,
-}
-
-impl Body {
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        let irregularities = Irregularities::of(&bytes);
-        Self { bytes, irregularities }
-    }
-
-    /// The message with its bare line ends repaired as [`canonicalise`] does; NUL octets stay.
-    #[must_use]
-    pub fn canonicalise(self) -> Self {
-        if !self.irregularities.has_bare_line_end() {
-            return self;
-        }
-        Self::new(canonicalise(&self.bytes))
-    }
-}
-
-impl fmt::Debug for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Body({} octets, {:?})", self.bytes.len(), self.irregularities)
-    }
-}
-
 /// Makes CRLF the only line end: a bare LF becomes CRLF (programs on Unix mean a line end by it),
 /// a bare CR becomes a space (nobody has meant a line end by it for decades, and as one it could forge a header field).
 /// Octets other than CR and LF stay as they are.
@@ -120,10 +87,17 @@ enum Place {
     DotCr,
 }
 
-/// How the content ended.
+/// Content is handed on in parts of this length; the last one is what is left.
+pub(crate) const PART_BYTES: usize = 32 * 1024;
+
+/// What comes of octets of content.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Complete(Vec<u8>),
+pub(crate) enum Part {
+    /// The next octets.
+    Octets(Vec<u8>),
+    /// The last octets.
+    Last(Vec<u8>),
+    /// The end of what was too large.
     TooBig,
 }
 
@@ -131,20 +105,25 @@ pub(crate) enum End {
 #[derive(Debug)]
 pub(crate) struct DataReader {
     place: Place,
+    /// What was not handed on yet.
     bytes: Vec<u8>,
+    length: usize,
     limit_bytes: usize,
     too_big: bool,
 }
 
 impl DataReader {
     pub(crate) fn new(limit_bytes: usize) -> Self {
-        Self { place: Place::LineStart, bytes: Vec::new(), limit_bytes, too_big: false }
+        Self { place: Place::LineStart, bytes: Vec::new(), length: 0, limit_bytes, too_big: false }
     }
 
-    /// Takes octets in. Gives how many of them belong to the content, all of them unless the end was found.
-    pub(crate) fn feed(&mut self, input: &[u8]) -> (usize, Option<End>) {
+    /// Takes octets in. Gives how many of them belong to the content, all of them unless a part came of it.
+    pub(crate) fn feed(&mut self, input: &[u8]) -> (usize, Option<Part>) {
         let mut rest = input;
         while let Some((&octet, after)) = rest.split_first() {
+            if self.bytes.len() >= PART_BYTES {
+                return (input.len() - rest.len(), Some(Part::Octets(std::mem::take(&mut self.bytes))));
+            }
             // RFC 5321 §4.5.2: a dot that begins a line is taken out, unless the line is the dot alone: that is the end.
             match (self.place, octet) {
                 (Place::LineStart, b'.') => (self.place, rest) = (Place::Dot, after),
@@ -164,15 +143,15 @@ impl DataReader {
         (input.len(), None)
     }
 
-    /// Stores all up to and including the next CR.
+    /// Stores up to and including the next CR, as far as it fits into the part.
     fn take_text<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
-        let (text, rest, place) = match memchr(b'\r', rest) {
-            Some(at) => {
-                let (text, rest) = rest.split_at(at + 1);
-                (text, rest, Place::Cr)
-            }
-            None => (rest, &[][..], Place::Text),
+        let room = PART_BYTES - self.bytes.len();
+        let line = rest.get(..room).unwrap_or(rest);
+        let (length, place) = match memchr(b'\r', line) {
+            Some(at) => (at + 1, Place::Cr),
+            None => (line.len(), Place::Text),
         };
+        let (text, rest) = rest.split_at(length);
         self.store(text);
         self.place = place;
         rest
@@ -182,16 +161,17 @@ impl DataReader {
         if self.too_big {
             return;
         }
-        if self.bytes.len() + octets.len() > self.limit_bytes {
+        if self.length + octets.len() > self.limit_bytes {
             self.too_big = true;
             self.bytes = Vec::new();
         } else {
+            self.length += octets.len();
             self.bytes.extend_from_slice(octets);
         }
     }
 
-    fn end(&mut self) -> End {
-        if self.too_big { End::TooBig } else { End::Complete(std::mem::take(&mut self.bytes)) }
+    fn end(&mut self) -> Part {
+        if self.too_big { Part::TooBig } else { Part::Last(std::mem::take(&mut self.bytes)) }
     }
 }
 
@@ -200,7 +180,7 @@ mod tests {
     use super::*;
 
     /// Feeds octet by octet and as a whole; both must agree.
-    fn read(input: &[u8], limit: usize) -> (usize, Option<End>) {
+    fn read(input: &[u8], limit: usize) -> (usize, Option<Part>) {
         let whole = DataReader::new(limit).feed(input);
         let mut reader = DataReader::new(limit);
         let mut used = 0;
@@ -219,7 +199,7 @@ mod tests {
     fn check(input: &str, expected: Option<(&str, &str)>) {
         let (used, end) = read(input.as_bytes(), 1000);
         let found = end.map(|end| (end, &input[used..]));
-        let expected = expected.map(|(body, rest)| (End::Complete(body.into()), rest));
+        let expected = expected.map(|(body, rest)| (Part::Last(body.into()), rest));
         assert_eq!(found, expected, "{input:?}");
     }
 
@@ -268,20 +248,47 @@ mod tests {
     #[test]
     fn too_much_is_swallowed_up_to_the_end() {
         let end = |input: &[u8]| read(input, 4).1;
-        assert_eq!(end(b"ab\r\n.\r\n"), Some(End::Complete(b"ab\r\n".to_vec())));
-        assert_eq!(end(b"abc\r\n.\r\n"), Some(End::TooBig));
-        assert_eq!(end(b"....\r\n\r\n.\n\n\n\n.\r\n\r\n.\r\n"), Some(End::TooBig));
+        assert_eq!(end(b"ab\r\n.\r\n"), Some(Part::Last(b"ab\r\n".to_vec())));
+        assert_eq!(end(b"abc\r\n.\r\n"), Some(Part::TooBig));
+        assert_eq!(end(b"....\r\n\r\n.\n\n\n\n.\r\n\r\n.\r\n"), Some(Part::TooBig));
         assert_eq!(end(b"abcdefghi"), None);
         let mut reader = DataReader::new(4);
         reader.feed(&[b'x'; 10_000]);
         assert_eq!(reader.bytes.capacity(), 0);
     }
 
+    #[test]
+    fn what_is_long_comes_in_parts_and_the_same_however_it_is_cut() {
+        let content = "x\r\n..y\r.\n".repeat(2 * PART_BYTES / 10) + "\r\n";
+        let wire = content.clone() + ".\r\n";
+        let parts = |segment: usize| {
+            let (mut reader, mut parts) = (DataReader::new(usize::MAX), Vec::new());
+            for mut piece in wire.as_bytes().chunks(segment) {
+                while !piece.is_empty() {
+                    let (used, part) = reader.feed(piece);
+                    piece = &piece[used..];
+                    parts.extend(part);
+                }
+            }
+            parts
+        };
+        let whole = parts(usize::MAX);
+        let octets = whole.iter().flat_map(|part| match part {
+            Part::Octets(octets) => octets.clone(),
+            Part::Last(octets) => octets.clone(),
+            Part::TooBig => panic!("nothing was too large"),
+        });
+        assert!(octets.eq(content.replace("\r\n..", "\r\n.").into_bytes()));
+        assert!(matches!(&whole[..], [Part::Octets(first), _, ..] if first.len() == PART_BYTES));
+        for segment in [1, 3, PART_BYTES - 1, PART_BYTES] {
+            assert!(parts(segment) == whole, "{segment}");
+        }
+    }
+
     fn check_canonical(input: &str, flags: (bool, bool, bool), expected: &str) {
-        let body = Body::new(input.into());
-        let found = body.irregularities;
+        let found = Irregularities::of(input.as_bytes());
         assert_eq!((found.bare_cr, found.bare_lf, found.nul), flags, "{input:?}");
-        assert_eq!(body.canonicalise().bytes, expected.as_bytes(), "{input:?}");
+        assert_eq!(canonicalise(input.as_bytes()), expected.as_bytes(), "{input:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! DSN (RFC 3461) is not announced, so its parameters are unknown ones.
 //!
 //! Invariant: for any split of the peer's bytes into pushes, events and output are the same.
-//! Invariant: whatever the peer sends, memory stays within the line limit, the limit given for the message,
+//! Invariant: whatever the peer sends, memory stays within the line limit, a part of the message that is handed on at once,
 //! and what was pushed and not yet polled.
 //! Invariant: a message ends with CRLF.CRLF and nothing else ([`data`] says what becomes of bare CR, LF and NUL).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -31,7 +31,7 @@ pub use client::{
     Client, ClientConfig, ClientStep, Credentials, Failure, Message, Outcome, Protocol, Stage, TlsPolicy,
 };
 pub use command::{Auth, Bdat, BodyType, Command, Mail, Rcpt};
-pub use data::{Body, Irregularities, canonicalise};
+pub use data::{Irregularities, canonicalise};
 pub use path::{
     DOMAIN_OCTETS_MAX, Domain, ForwardPath, LABEL_OCTETS_MAX, LOCAL_PART_OCTETS_MAX, Mailbox, PathError, ReversePath,
 };

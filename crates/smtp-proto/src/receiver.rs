@@ -9,9 +9,9 @@
 
 use crate::chunk::ChunkReader;
 use crate::command::Bdat;
-use crate::data::{DataReader, End};
+use crate::data::{DataReader, Part};
 use crate::input::Input;
-use crate::{Body, Command, Secret, SyntaxError};
+use crate::{Command, Secret, SyntaxError};
 
 /// The longest command line, CRLF included. RFC 5321 §4.5.3.1.4 asks for 512; extensions raise it.
 pub const COMMAND_LINE_OCTETS_MAX: usize = 2048;
@@ -25,11 +25,15 @@ pub enum Event {
     Command(Result<Command, SyntaxError>),
     /// The line after [`Receiver::begin_auth`], without CRLF: base64 or `*`. The next line is a command again.
     AuthLine(Result<Secret, SyntaxError>),
-    /// A whole message, after [`Receiver::begin_data`] or with the last chunk.
-    Message(Body),
-    /// All chunks so far, of which this was not the last: answer 250 and give them to the next [`Receiver::begin_chunk`].
-    Chunk(Vec<u8>),
-    /// The message, or the message with this chunk, was larger than the limit and is gone: answer 552.
+    /// The next octets of a message, dots unstuffed, every other octet as it came: after [`Receiver::begin_data`] or
+    /// [`Receiver::begin_chunk`].
+    Octets(Vec<u8>),
+    /// The end of a message: all of it has come, after DATA with CRLF at its end unless it is empty, after BDAT as the
+    /// client pleased.
+    Message,
+    /// The end of a chunk that is not the last: answer 250.
+    Chunk,
+    /// The end of a message, or of a chunk of it, that is larger than the limit: throw away what came, and answer 552.
     TooBig,
 }
 
@@ -42,6 +46,10 @@ enum Mode {
     /// BDAT was read; the session has not taken the chunk yet.
     Announced(Bdat),
     Chunk(ChunkReader),
+    /// All octets were handed on; of a chunk, whether it is the last.
+    Ended {
+        is_last: bool,
+    },
     Skip(u64),
 }
 
@@ -83,31 +91,36 @@ impl Receiver {
             Mode::Command => self.poll_command(),
             Mode::Auth => self.poll_auth(),
             Mode::Data(reader) => {
-                let (used, end) = reader.feed(self.input.pending());
+                let (used, part) = reader.feed(self.input.pending());
                 self.input.consume(used);
-                Some(self.ended(end?, true))
+                Some(self.came(part?, true))
             }
             Mode::Chunk(reader) => {
-                let (used, end) = reader.feed(self.input.pending());
+                let (used, part) = reader.feed(self.input.pending());
                 let is_last = reader.is_last();
                 self.input.consume(used);
-                Some(self.ended(end?, is_last))
+                Some(self.came(part?, is_last))
+            }
+            Mode::Ended { is_last } => {
+                let event = if *is_last { Event::Message } else { Event::Chunk };
+                self.mode = Mode::Command;
+                Some(event)
             }
             Mode::Announced(_) | Mode::Skip(_) => None,
         }
     }
 
-    /// After 354: what follows is content up to CRLF.CRLF, stored up to `limit_bytes`.
+    /// After 354: what follows is content up to CRLF.CRLF, handed on up to `limit_bytes`.
     pub fn begin_data(&mut self, limit_bytes: usize) {
         self.mode = Mode::Data(DataReader::new(limit_bytes));
     }
 
-    /// After [`Command::Bdat`]: takes the chunk, after the chunks `so_far`, up to `limit_bytes` in all.
+    /// After [`Command::Bdat`]: takes the chunk, after chunks of `so_far_bytes`, up to `limit_bytes` in all.
     /// A session that refuses the chunk calls nothing; the octets are then skipped.
     /// After any other event it does nothing.
-    pub fn begin_chunk(&mut self, so_far: Vec<u8>, limit_bytes: usize) {
+    pub fn begin_chunk(&mut self, so_far_bytes: u64, limit_bytes: usize) {
         if let Mode::Announced(bdat) = self.mode {
-            self.mode = Mode::Chunk(ChunkReader::new(so_far, bdat.size, limit_bytes).last(bdat.last));
+            self.mode = Mode::Chunk(ChunkReader::new(so_far_bytes, bdat.size, limit_bytes).last(bdat.last));
         }
     }
 
@@ -156,12 +169,17 @@ impl Receiver {
         })
     }
 
-    fn ended(&mut self, end: End, is_last: bool) -> Event {
-        self.mode = Mode::Command;
-        match end {
-            End::TooBig => Event::TooBig,
-            End::Complete(bytes) if is_last => Event::Message(Body::new(bytes)),
-            End::Complete(bytes) => Event::Chunk(bytes),
+    fn came(&mut self, part: Part, is_last: bool) -> Event {
+        match part {
+            Part::Octets(octets) => Event::Octets(octets),
+            Part::Last(octets) => {
+                self.mode = Mode::Ended { is_last };
+                Event::Octets(octets)
+            }
+            Part::TooBig => {
+                self.mode = Mode::Command;
+                Event::TooBig
+            }
         }
     }
 
@@ -179,14 +197,15 @@ mod tests {
 
     /// Every DATA, BDAT and AUTH is taken; lines tell what happened.
     fn play(receiver: &mut Receiver, log: &mut Vec<String>) {
-        let mut chunks = Vec::new();
+        let mut so_far_bytes = 0;
         while let Some(event) = receiver.poll() {
             log.push(format!("{event:?}"));
             match event {
                 Event::Command(Ok(Command::Data)) => receiver.begin_data(20),
-                Event::Command(Ok(Command::Bdat(_))) => receiver.begin_chunk(std::mem::take(&mut chunks), 20),
+                Event::Command(Ok(Command::Bdat(_))) => receiver.begin_chunk(so_far_bytes, 20),
                 Event::Command(Ok(Command::Auth(_))) => receiver.begin_auth(),
-                Event::Chunk(bytes) => chunks = bytes,
+                Event::Octets(octets) => so_far_bytes += octets.len() as u64,
+                Event::Message | Event::TooBig => so_far_bytes = 0,
                 _ => {}
             }
         }
@@ -204,12 +223,7 @@ mod tests {
     fn a_pipelined_transaction() {
         check(
             "RSET\r\nDATA\r\nhi\r\n.\r\nQUIT\r\nQ",
-            &[
-                "Command(Ok(Rset))",
-                "Command(Ok(Data))",
-                "Message(Body(4 octets, Irregularities { bare_cr: false, bare_lf: false, nul: false }))",
-                "Command(Ok(Quit))",
-            ],
+            &["Command(Ok(Rset))", "Command(Ok(Data))", "Octets([104, 105, 13, 10])", "Message", "Command(Ok(Quit))"],
         );
     }
 
@@ -219,13 +233,16 @@ mod tests {
             "BDAT 3\r\na\r\nBDAT 6 LAST\r\n\nQUIT\r\nRSET\r\nBDAT 0 LAST\r\n",
             &[
                 "Command(Ok(Bdat(Bdat { size: 3, last: false })))",
-                "Chunk([97, 13, 10])",
+                "Octets([97, 13, 10])",
+                "Chunk",
                 "Command(Ok(Bdat(Bdat { size: 6, last: true })))",
-                "Message(Body(9 octets, Irregularities { bare_cr: true, bare_lf: true, nul: false }))",
+                "Octets([10, 81, 85, 73, 84, 13])",
+                "Message",
                 "Command(Err(BareLineFeed))",
                 "Command(Ok(Rset))",
                 "Command(Ok(Bdat(Bdat { size: 0, last: true })))",
-                "Message(Body(0 octets, Irregularities { bare_cr: false, bare_lf: false, nul: false }))",
+                "Octets([])",
+                "Message",
             ],
         );
         check(
@@ -247,7 +264,7 @@ mod tests {
     #[test]
     fn a_chunk_can_not_be_begun_without_bdat() {
         let mut receiver = Receiver::new();
-        receiver.begin_chunk(Vec::new(), 20);
+        receiver.begin_chunk(0, 20);
         receiver.push(b"QUIT\r\n");
         assert_eq!(receiver.poll(), Some(Event::Command(Ok(Command::Quit))));
     }

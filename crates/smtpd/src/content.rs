@@ -1,11 +1,64 @@
-//! What becomes of a message once its end is found, for all three services: what `message::content` says. Where a message
-//! ends is not decided here but in `smtp_proto::data`: at CRLF.CRLF and nowhere else.
+//! The content of a message, for all three services. While it comes in it lies in the spool; what becomes of it once its end
+//! is found says `message::content`. Where a message ends is not decided here but in `smtp_proto::data`: at CRLF.CRLF and
+//! nowhere else.
 
 use crate::replies;
 use message::content::{self, HasNul};
-use smtp_proto::{Body, Reply};
+use smtp_proto::Reply;
+use std::sync::Arc;
+use store_objects::{Holder, Incoming, NotTaken, Spool, Whole};
+use tracing::error;
 
-/// The message as it is to be kept, or why it is refused.
-pub(crate) fn accept(body: Body) -> Result<Vec<u8>, Reply> {
-    content::transferred(body.bytes).map_err(|HasNul| replies::nul())
+/// A longer message is not taken in by a step that nobody announced, and gets into memory in its turn.
+pub(crate) const UNANNOUNCED_BYTES_MAX: u64 = 256 * 1024;
+
+/// Content that is coming in.
+pub(crate) enum Content {
+    Coming(Incoming),
+    /// What still comes is passed over, and the end answered so.
+    NotTaken(Reply),
+}
+
+impl Content {
+    pub(crate) fn begin(spool: &Arc<Spool>, holder: Holder) -> Self {
+        Self::Coming(spool.begin(holder))
+    }
+
+    pub(crate) fn push(&mut self, octets: &[u8]) {
+        if let Self::Coming(incoming) = self
+            && let Err(why) = incoming.push(octets)
+        {
+            *self = Self::NotTaken(not_taken(&why));
+        }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Coming(incoming) => incoming.len(),
+            Self::NotTaken(_) => 0,
+        }
+    }
+
+    /// The message as it is to be kept, with its room in memory; or why it is refused.
+    pub(crate) fn complete(self, spool: &Arc<Spool>, holder: Holder) -> Result<(Vec<u8>, Option<Whole>), Reply> {
+        let incoming = match self {
+            Self::Coming(incoming) => incoming,
+            Self::NotTaken(reply) => return Err(reply),
+        };
+        let bytes = incoming.len();
+        let room = (bytes > UNANNOUNCED_BYTES_MAX).then(|| spool.whole(holder, bytes));
+        let whole = incoming.into_whole().map_err(|why| not_taken(&why))?;
+        let content = content::transferred(whole).map_err(|HasNul| replies::nul())?;
+        Ok((content, room))
+    }
+}
+
+fn not_taken(why: &NotTaken) -> Reply {
+    match why {
+        NotTaken::TooMuch | NotTaken::Full => replies::no_space(),
+        NotTaken::Failed(what) => {
+            error!(what, "a message that comes in cannot be kept");
+            replies::fault()
+        }
+    }
 }

@@ -4,23 +4,27 @@ use crate::service::{Role, Submission};
 use crate::session::{Phase, Session};
 use crate::submit::{self, From, Given};
 use crate::transaction::Transaction;
-use crate::{content, log, replies};
+use crate::{log, replies};
 use ::auth::{Login, Presence};
 use delivery::{Decision, Delivered, Envelope, Findings, RecipientOutcome, Source, decide};
 use message::content::with_fields;
 use queue::{Enqueued, NewEntry};
-use smtp_proto::{Body, Enhanced, Reply};
+use smtp_proto::{Enhanced, Reply};
 use store::{Actor, Claim, Handover, Protocol, SentCopy, Timestamp};
 use tracing::{info, warn};
 
 /// The message is complete.
-pub(crate) fn message(session: &mut Session, body: Body) -> Vec<Reply> {
+pub(crate) fn message(session: &mut Session) -> Vec<Reply> {
     session.phase = Phase::Command;
-    let Some(transaction) = session.end_transaction() else {
+    let Some(mut transaction) = session.end_transaction() else {
         return vec![replies::out_of_order("No message is under way")];
     };
-    let content = match content::accept(body) {
-        Ok(content) => content,
+    let Some(content) = transaction.content.take() else {
+        return vec![replies::out_of_order("No message is under way")];
+    };
+    // Its room in memory is the message's until all have it.
+    let (content, _room) = match content.complete(&session.service.common.spool, session.holder()) {
+        Ok(complete) => complete,
         Err(reply) => {
             log::message_refused(session, None, &transaction.reverse_path_text(), &reply);
             return for_all(session, &transaction, reply);

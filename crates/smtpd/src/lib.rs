@@ -13,7 +13,6 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod budget;
 mod content;
 mod finish;
 mod greeting;
@@ -31,6 +30,5 @@ mod verb;
 mod tests;
 
 pub use crate::session::Session;
-pub use budget::Budget;
 pub use limits::Limits;
 pub use service::{Common, Service};

@@ -1,6 +1,5 @@
 //! The three services: what differs between them, and what they have in common.
 
-use crate::budget::Budget;
 use crate::limits::Limits;
 use auth::Auth;
 use delivery::Delivery;
@@ -11,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use store::Protocol;
+use store_objects::Spool;
 
 /// What every service needs.
 #[derive(Clone)]
@@ -21,8 +21,8 @@ pub struct Common {
     pub delivery: Delivery,
     /// What clients may do.
     pub limits: Limits,
-    /// The memory for messages in flight, the same for all services.
-    pub budget: Arc<Budget>,
+    /// Where messages lie that are coming in, the same for all services.
+    pub spool: Arc<Spool>,
     /// Whether the driver can do a TLS handshake.
     pub starttls: bool,
 }

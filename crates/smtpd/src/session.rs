@@ -1,5 +1,6 @@
 //! A connection: takes events out of the machine one at a time, answers each, keeps the deadlines.
 
+use crate::content::{Content, UNANNOUNCED_BYTES_MAX};
 use crate::greeting::{Hello, Layers, greeting, with};
 use crate::service::Service;
 use crate::tally::{Deed, Tally};
@@ -9,13 +10,12 @@ use auth::Presence;
 use delivery::Source;
 use login::Desk;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
-use smtp_proto::{Body, Enhanced, Event, Receiver, Reply};
+use smtp_proto::{Enhanced, Event, Receiver, Reply};
 use std::sync::Arc;
 use store::{Claim, Timestamp};
+use store_objects::Holder;
 
-/// A step takes in a message of at most so many octets without having announced it ...
-const UNANNOUNCED_BYTES_MAX: usize = 256 * 1024;
-/// ... and for at most so many accounts.
+/// A step takes in a message for at most so many accounts without having announced it.
 const UNANNOUNCED_ACCOUNTS_MAX: usize = 4;
 
 /// One connection of one of the services.
@@ -31,8 +31,8 @@ pub struct Session {
     pub(crate) tally: Tally,
     pub(crate) now: Moment,
     pub(crate) said: Said,
-    /// A message that is here, until there is a place for what has to be done with it.
-    arrived: Option<Body>,
+    /// A message is here and waits for a place for what has to be done with it.
+    arrived: bool,
     clocks: Clocks,
 }
 
@@ -54,8 +54,6 @@ pub(crate) enum Phase {
     Chunk { is_last: bool },
     /// Between STARTTLS and the end of the handshake.
     Handshake,
-    /// More came than there is memory for.
-    Overdrawn,
     /// The last word is said.
     Closed,
 }
@@ -108,7 +106,7 @@ impl Session {
             tally: Tally::default(),
             now: Moment::default(),
             said: Said::default(),
-            arrived: None,
+            arrived: false,
             clocks: Clocks::default(),
         }
     }
@@ -123,9 +121,21 @@ impl Session {
         self.peer.tls.is_some() || self.peer.is_loopback()
     }
 
+    /// Whose share of the spool its messages take.
+    pub(crate) fn holder(&self) -> Holder {
+        match &self.login {
+            Some(presence) => Holder::Account(presence.login().account),
+            None => Holder::stranger(self.peer.address),
+        }
+    }
+
     /// The content begins.
     pub(crate) fn begin_content(&mut self, phase: Phase) {
         self.phase = phase;
+        let content = Content::begin(&self.service.common.spool, self.holder());
+        if let Some(transaction) = &mut self.transaction {
+            transaction.content = Some(content);
+        }
         self.clocks.stage_at = self.after(self.service.common.limits.content_millis);
     }
 
@@ -186,11 +196,6 @@ impl Session {
                 self.close();
                 None
             }
-            Phase::Overdrawn => {
-                replies::bye(Enhanced(4, 3, 1), "No memory for this message at the moment").encode(output);
-                self.close();
-                None
-            }
             Phase::Handshake => Some(Step::StartTls),
             Phase::Closed => Some(Step::Close),
             Phase::Command | Phase::AuthLine | Phase::Data | Phase::Chunk { .. } => None,
@@ -207,8 +212,14 @@ impl Session {
                 (Deed::Idle, vec![error.reply()])
             }
             Event::AuthLine(line) => (Deed::Login, verb::auth::line(self, line).into_iter().collect()),
-            Event::Message(body) => (Deed::Transfer, finish::message(self, body)),
-            Event::Chunk(chunks) => (Deed::Transfer, vec![verb::bdat::chunk(self, chunks)]),
+            Event::Octets(octets) => {
+                if let Some(content) = self.content() {
+                    content.push(&octets);
+                }
+                return;
+            }
+            Event::Message => (Deed::Transfer, finish::message(self)),
+            Event::Chunk => (Deed::Transfer, vec![verb::bdat::chunk(self)]),
             Event::TooBig => (Deed::Transfer, finish::too_big(self)),
         };
         self.answer(deed, replies, output);
@@ -241,10 +252,16 @@ impl Session {
         self.phase = Phase::Closed;
     }
 
-    /// Whether a message is more than a step takes in that nobody announced.
-    fn takes_long(&self, body: &Body) -> bool {
+    /// What came so far of the message under way.
+    fn content(&mut self) -> Option<&mut Content> {
+        self.transaction.as_mut().and_then(|transaction| transaction.content.as_mut())
+    }
+
+    /// Whether the message is more than a step takes in that nobody announced.
+    fn takes_long(&mut self) -> bool {
         let accounts = self.transaction.as_ref().map_or(0, Transaction::accounts);
-        body.bytes.len() > UNANNOUNCED_BYTES_MAX || accounts > UNANNOUNCED_ACCOUNTS_MAX
+        accounts > UNANNOUNCED_ACCOUNTS_MAX
+            || self.content().is_some_and(|content| content.len() > UNANNOUNCED_BYTES_MAX)
     }
 
     fn is_late(&self) -> bool {
@@ -254,8 +271,8 @@ impl Session {
 
 impl session::Session for Session {
     fn receive(&mut self, input: &[u8]) {
-        let is_content = match &mut self.phase {
-            Phase::Handshake | Phase::TooManyLogins | Phase::Overdrawn | Phase::Closed => return,
+        let is_content = match &self.phase {
+            Phase::Handshake | Phase::TooManyLogins | Phase::Closed => return,
             Phase::LogIn => {
                 self.desk.heard(input.len());
                 false
@@ -263,14 +280,6 @@ impl session::Session for Session {
             Phase::Data | Phase::Chunk { .. } => true,
             Phase::New | Phase::Command | Phase::AuthLine => false,
         };
-        let transaction = self.transaction.as_mut().filter(|_| is_content);
-        if transaction.is_some_and(|transaction| !transaction.reservation.grow(input.len())) {
-            self.transaction = None;
-            // What the machine has collected goes with it.
-            self.receiver = Receiver::new();
-            self.phase = Phase::Overdrawn;
-            return;
-        }
         // In a message any octet is a sign of life; between messages only a whole command is.
         self.clocks.heard |= is_content;
         self.receiver.push(input);
@@ -297,17 +306,13 @@ impl session::Session for Session {
             if output.len() >= OUTPUT_HIGH_WATER_BYTES {
                 return Step::Flush;
             }
-            let event = match self.arrived.take() {
-                Some(body) => Some(Event::Message(body)),
-                None => match self.receiver.poll() {
-                    Some(Event::Message(body)) if self.takes_long(&body) => {
-                        self.arrived = Some(body);
-                        return Step::Flush;
-                    }
-                    event => event,
-                },
-            };
+            let was_announced = std::mem::take(&mut self.arrived);
+            let event = if was_announced { Some(Event::Message) } else { self.receiver.poll() };
             match event {
+                Some(Event::Message) if !was_announced && self.takes_long() => {
+                    self.arrived = true;
+                    return Step::Flush;
+                }
                 Some(event) => {
                     self.handle(event, output);
                     self.clocks.heard = true;
@@ -329,7 +334,7 @@ impl session::Session for Session {
     fn deadline_millis(&self) -> Option<u64> {
         match &self.phase {
             Phase::LogIn if self.desk.until().is_some() => self.desk.until(),
-            Phase::New | Phase::Handshake | Phase::TooManyLogins | Phase::Overdrawn | Phase::Closed => None,
+            Phase::New | Phase::Handshake | Phase::TooManyLogins | Phase::Closed => None,
             Phase::Command | Phase::AuthLine | Phase::LogIn | Phase::Data | Phase::Chunk { .. } => {
                 Some(self.clocks.idle_at.min(self.clocks.stage_at))
             }

@@ -1,6 +1,6 @@
 //! A mail transaction (RFC 5321 §3.3): from MAIL to the end of the message.
 
-use crate::budget::Reservation;
+use crate::content::Content;
 use delivery::Recipient;
 use smtp_proto::{ForwardPath, ReversePath};
 
@@ -11,14 +11,13 @@ pub(crate) struct Transaction {
     pub(crate) local: Vec<Recipient>,
     /// Recipients elsewhere: only with a smarthost.
     pub(crate) outside: Vec<ForwardPath>,
-    /// What BDAT brought so far (RFC 3030 §2); `None` before the first chunk.
-    pub(crate) chunks: Option<Vec<u8>>,
-    pub(crate) reservation: Reservation,
+    /// What came so far; `None` before DATA, and before the first chunk (RFC 3030 §2).
+    pub(crate) content: Option<Content>,
 }
 
 impl Transaction {
-    pub(crate) fn new(reverse_path: ReversePath, smtputf8: bool, reservation: Reservation) -> Self {
-        Self { reverse_path, smtputf8, local: Vec::new(), outside: Vec::new(), chunks: None, reservation }
+    pub(crate) fn new(reverse_path: ReversePath, smtputf8: bool) -> Self {
+        Self { reverse_path, smtputf8, local: Vec::new(), outside: Vec::new(), content: None }
     }
 
     pub(crate) fn recipients(&self) -> usize {

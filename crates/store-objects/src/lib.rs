@@ -37,7 +37,10 @@ use std::sync::Arc;
 use store::ids::AccountId;
 use store::objects::{ObjectError, ObjectName, Objects};
 
-pub use spool::{Alone, Holder, IN_MEMORY_BYTES_MAX, Incoming, NotTaken, Spool, SpoolLimits};
+pub use spool::{
+    Holder, IN_MEMORY_BYTES_MAX, Incoming, NotTaken, Spool, SpoolLimits, WHOLE_BYTES_MAX, WHOLE_BYTES_PER_HOLDER_MAX,
+    Whole,
+};
 
 /// A name is at most this long.
 pub const NAME_BYTES_MAX: usize = 100;

@@ -5,10 +5,9 @@
 //! begun counts, in all and for each of them, so that nobody fills the disk with what never ends. Nothing here needs to
 //! survive a crash: the file goes with its [`Incoming`], and what a crash left goes at the start.
 //!
-//! A complete message is looked at as a whole, which needs all of it in memory: [`Spool::alone`] lets one of each client in
-//! at a time.
+//! A complete message is looked at as a whole, which needs all of it in memory: [`Spool::whole`] lets few in at a time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -22,6 +21,10 @@ use store::ids::AccountId;
 
 /// So much of each message is kept in memory.
 pub const IN_MEMORY_BYTES_MAX: usize = 64 * 1024;
+/// Whole messages in memory, in octets: of all together, or one.
+pub const WHOLE_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// The same of one holder.
+pub const WHOLE_BYTES_PER_HOLDER_MAX: u64 = 16 * 1024 * 1024;
 
 /// Whose content it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,10 +91,58 @@ pub struct Spool {
 
 #[derive(Debug, Default)]
 struct Used {
+    coming: Shares,
+    /// Whole messages in memory.
+    whole: Shares,
+}
+
+impl Used {
+    /// Counts a whole message; false if it has to wait.
+    fn take_whole(&mut self, holder: Holder, bytes: u64) -> bool {
+        // One of each holder, and one of all, has room whatever its length.
+        let max = |used: u64, max: u64| if used == 0 { u64::MAX } else { max };
+        let per_holder_max = max(self.whole.of(holder), WHOLE_BYTES_PER_HOLDER_MAX);
+        let bytes_max = max(self.whole.bytes, WHOLE_BYTES_MAX);
+        self.whole.take(holder, bytes, SpoolLimits { bytes_max, per_holder_max })
+    }
+}
+
+/// Octets, in all and of each holder.
+#[derive(Debug, Default)]
+struct Shares {
     bytes: u64,
     by_holder: HashMap<Holder, u64>,
-    /// Who has a whole message in memory.
-    alone: HashSet<Holder>,
+}
+
+impl Shares {
+    fn of(&self, holder: Holder) -> u64 {
+        self.by_holder.get(&holder).copied().unwrap_or(0)
+    }
+
+    /// Counts octets; false, and nothing counted, if that is more than `limits`.
+    fn take(&mut self, holder: Holder, bytes: u64, limits: SpoolLimits) -> bool {
+        let (Some(all), Some(held)) = (self.bytes.checked_add(bytes), self.of(holder).checked_add(bytes)) else {
+            return false;
+        };
+        if all > limits.bytes_max || held > limits.per_holder_max {
+            return false;
+        }
+        self.bytes = all;
+        if held > 0 {
+            self.by_holder.insert(holder, held);
+        }
+        true
+    }
+
+    fn give_back(&mut self, holder: Holder, bytes: u64) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        if let Some(held) = self.by_holder.get_mut(&holder) {
+            *held = held.saturating_sub(bytes);
+            if *held == 0 {
+                self.by_holder.remove(&holder);
+            }
+        }
+    }
 }
 
 impl Spool {
@@ -120,9 +171,9 @@ impl Spool {
     /// How much more a holder may begin, in octets.
     #[must_use]
     pub fn available_to(&self, holder: Holder) -> u64 {
-        let used = self.lock();
-        let held = used.by_holder.get(&holder).copied().unwrap_or(0);
-        self.limits.bytes_max.saturating_sub(used.bytes).min(self.limits.per_holder_max.saturating_sub(held))
+        let coming = &self.lock().coming;
+        let (all, own) = (coming.bytes, coming.of(holder));
+        self.limits.bytes_max.saturating_sub(all).min(self.limits.per_holder_max.saturating_sub(own))
     }
 
     /// Content begins to come in.
@@ -131,40 +182,25 @@ impl Spool {
         Incoming { spool: Arc::clone(self), holder, memory: Vec::new(), file: None, length: 0, reserved: 0 }
     }
 
-    /// Waits until the holder has no other whole message in memory; until the result is dropped it gets no other one. To be
-    /// called where waiting holds up nobody else.
+    /// Waits until there is room in memory for a whole message: one of the holder and others that are small, and few of
+    /// all holders. To be called where waiting holds up nobody else.
     #[must_use]
-    pub fn alone(self: &Arc<Self>, holder: Holder) -> Alone {
+    pub fn whole(self: &Arc<Self>, holder: Holder, bytes: u64) -> Whole {
         let mut used = self.lock();
-        while !used.alone.insert(holder) {
+        loop {
+            if used.take_whole(holder, bytes) {
+                return Whole { spool: Arc::clone(self), holder, bytes };
+            }
             used = self.finished.wait(used).unwrap_or_else(PoisonError::into_inner);
         }
-        Alone { spool: Arc::clone(self), holder }
     }
 
     fn take(&self, holder: Holder, bytes: u64) -> bool {
-        let mut used = self.lock();
-        let held = used.by_holder.get(&holder).copied().unwrap_or(0);
-        let (Some(all), Some(held)) = (used.bytes.checked_add(bytes), held.checked_add(bytes)) else { return false };
-        if all > self.limits.bytes_max || held > self.limits.per_holder_max {
-            return false;
-        }
-        used.bytes = all;
-        if held > 0 {
-            used.by_holder.insert(holder, held);
-        }
-        true
+        self.lock().coming.take(holder, bytes, self.limits)
     }
 
     fn give_back(&self, holder: Holder, bytes: u64) {
-        let mut used = self.lock();
-        used.bytes = used.bytes.saturating_sub(bytes);
-        if let Some(held) = used.by_holder.get_mut(&holder) {
-            *held = held.saturating_sub(bytes);
-            if *held == 0 {
-                used.by_holder.remove(&holder);
-            }
-        }
+        self.lock().coming.give_back(holder, bytes);
     }
 
     fn lock(&self) -> MutexGuard<'_, Used> {
@@ -291,16 +327,17 @@ impl Drop for Incoming {
     }
 }
 
-/// The right to have a whole message in memory; dropped, the next one may.
+/// Room in memory for a whole message; dropped, the next one may have it.
 #[derive(Debug)]
-pub struct Alone {
+pub struct Whole {
     spool: Arc<Spool>,
     holder: Holder,
+    bytes: u64,
 }
 
-impl Drop for Alone {
+impl Drop for Whole {
     fn drop(&mut self) {
-        self.spool.lock().alone.remove(&self.holder);
+        self.spool.lock().whole.give_back(self.holder, self.bytes);
         self.spool.finished.notify_all();
     }
 }
@@ -341,7 +378,7 @@ mod tests {
             assert_eq!(incoming.file.is_some(), expected.len() > IN_MEMORY_BYTES_MAX);
             assert!(incoming.into_whole().unwrap() == expected, "{piece} {pieces}");
         }
-        assert_eq!((files(&spool), spool.lock().bytes), (0, 0));
+        assert_eq!((files(&spool), spool.lock().coming.bytes), (0, 0));
     }
 
     #[test]
@@ -372,7 +409,7 @@ mod tests {
         other.push(b"1234").unwrap();
         drop((first, second, other));
         assert_eq!(spool.available_to(ALICE), 6);
-        assert!(spool.lock().by_holder.is_empty());
+        assert!(spool.lock().coming.by_holder.is_empty());
     }
 
     #[test]
@@ -393,18 +430,39 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_has_one_whole_message_in_memory_at_a_time() {
+    fn few_whole_messages_are_in_memory_at_a_time() {
+        const MIB: u64 = 1024 * 1024;
+        let carol = Holder::stranger("192.0.2.1".parse().unwrap());
+        let mut used = Used::default();
+        for (holder, mib, expected) in [
+            (ALICE, 50, true),
+            (ALICE, 1, false),
+            (BOB, 15, true),
+            (BOB, 1, true),
+            (BOB, 1, false),
+            (carol, 63, false),
+            (carol, 62, true),
+            (Holder::Account(AccountId(18)), 1, false),
+        ] {
+            assert_eq!(used.take_whole(holder, mib * MIB), expected, "{holder:?} {mib}");
+        }
+        assert!(Used::default().take_whole(ALICE, 2 * WHOLE_BYTES_MAX), "one is let in whatever its length");
+    }
+
+    #[test]
+    fn a_whole_message_waits_for_its_turn() {
         let (_place, spool) = spool(u64::MAX, u64::MAX);
-        let alone = spool.alone(ALICE);
-        let _other = spool.alone(BOB);
+        let first = spool.whole(ALICE, WHOLE_BYTES_PER_HOLDER_MAX);
+        let _other = spool.whole(BOB, 1);
         let (sender, receiver) = channel();
         let waiting = thread::spawn({
             let spool = Arc::clone(&spool);
-            move || sender.send(spool.alone(ALICE)).unwrap()
+            move || sender.send(spool.whole(ALICE, 1)).unwrap()
         });
         assert!(receiver.try_recv().is_err());
-        drop(alone);
+        drop(first);
         receiver.recv_timeout(Duration::from_secs(20)).unwrap();
         waiting.join().unwrap();
+        assert_eq!(spool.lock().whole.of(ALICE), 0);
     }
 }

@@ -83,7 +83,8 @@ impl Session {
     pub(crate) fn append_turn(&mut self, appending: Appending, output: &mut Vec<u8>) -> Turn {
         let Appending { tag, append, mut incoming } = appending;
         let State::Authenticated(user) = &mut self.state else { return Turn::Close };
-        let _alone = self.service.spool.alone(Holder::Account(user.account.id()));
+        let bytes = incoming.len() + append.message.len() as u64;
+        let _room = self.service.spool.whole(Holder::Account(user.account.id()), bytes);
         let whole = incoming.push(&append.message).and_then(|()| incoming.into_whole());
         let mut context = Context { service: &self.service, now: self.now, user, output };
         let answer = match whole {

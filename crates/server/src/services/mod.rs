@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use session::Session;
-use smtpd::{Budget, Common, Limits};
+use smtpd::{Common, Limits};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -30,11 +30,6 @@ pub(crate) use outbound::target;
 pub use receipts::{tidy, tidy_receipts};
 pub use retention::keep_retention;
 pub use room::keep_room;
-
-/// Messages that are just coming in take at most so much memory, all connections together ...
-const MESSAGES_IN_FLIGHT_BYTES: u64 = 256 * 1024 * 1024;
-/// ... but so many of the largest size always fit.
-const MESSAGES_IN_FLIGHT_MIN: u64 = 4;
 
 /// What the sessions of each protocol share.
 pub struct Services {
@@ -60,7 +55,7 @@ impl Services {
     /// # Errors
     /// The system gives no random numbers.
     pub fn new(config: &Config, stores: &Stores, delivery: Delivery, clock: Clock) -> Result<Self, SetupError> {
-        let common = common(config, delivery);
+        let common = common(config, stores, delivery);
         let trusted = Common {
             limits: Limits { message_bytes_max: message_bytes(config), ..Limits::trusted() },
             ..common.clone()
@@ -122,22 +117,16 @@ fn smtp(service: &Arc<smtpd::Service>) -> SessionFactory {
     Box::new(move |peer| Box::new(smtpd::Session::new(service.clone(), peer)))
 }
 
-fn common(config: &Config, delivery: Delivery) -> Common {
-    let in_flight = MESSAGES_IN_FLIGHT_BYTES.max(config.message_bytes_max.saturating_mul(MESSAGES_IN_FLIGHT_MIN));
+fn common(config: &Config, stores: &Stores, delivery: Delivery) -> Common {
     Common {
         hostname: config.hostname.clone(),
         delivery,
         limits: Limits { message_bytes_max: message_bytes(config), ..Limits::default() },
-        // One address may hold a quarter of it: at least one message of the greatest length.
-        budget: Budget::new(bytes(in_flight), bytes(in_flight / MESSAGES_IN_FLIGHT_MIN)),
+        spool: stores.spool.clone(),
         starttls: true,
     }
 }
 
 fn message_bytes(config: &Config) -> usize {
-    bytes(config.message_bytes_max)
-}
-
-fn bytes(count: u64) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX)
+    usize::try_from(config.message_bytes_max).unwrap_or(usize::MAX)
 }

@@ -78,36 +78,63 @@ fn size() {
 }
 
 #[test]
-fn memory() {
-    let budget = |bytes: usize| {
+fn the_room_for_what_is_coming_in() {
+    let with = |bytes: u64| {
         move || {
             let world = world();
-            let common = Common { budget: Budget::new(bytes, bytes), ..world.common.clone() };
+            let common = Common { spool: spool(bytes), ..world.common.clone() };
             World { common, ..world }
         }
     };
     let kib = 64 * 1024;
+    let available = |world: &World| world.common.spool.available_to(Holder::stranger("192.0.2.1".parse().unwrap()));
     check_in(
-        budget(kib),
+        with(kib),
         World::mx,
         &format!("{HELO}C: MAIL FROM:<a@x> SIZE=65537\n S: 452 4.3.1\n{MAIL}{RCPT}{MESSAGE}"),
     );
-    check_in(budget(kib - 1), World::mx, &format!("{HELO}{MAIL}{RCPT}C: DATA\n S: 452 4.3.1"));
-    // In the middle of a message there is no reply but the last one. The budget is whole again afterwards.
-    let world = budget(kib)();
+    check_in(with(kib - 1), World::mx, &format!("{HELO}{MAIL}{RCPT}C: DATA\n S: 452 4.3.1"));
+    // In the middle of a message there is no reply but the last one: the rest is passed over, and takes no room.
+    let world = with(kib)();
     let mut client = world.mx();
     client.play(&format!("{HELO}{MAIL}{RCPT}C: DATA\n S: 354"), usize::MAX);
-    client.send(&vec![b'x'; kib], 1000);
-    assert_eq!((client.last, world.common.budget.available_to("192.0.2.1".parse().unwrap())), (Step::Wait, 0));
-    client.send(b"x", 1);
-    client.play("S: 421 4.3.1\n CLOSE", 1);
-    assert_eq!(world.common.budget.available_to("192.0.2.1".parse().unwrap()), kib);
-    // Chunks that come in one piece with their command count, too.
+    client.send(&vec![b'x'; 2 * kib as usize], 1000);
+    assert_eq!((client.last, available(&world)), (Step::Wait, kib));
+    client.play(&format!("C: \\r\\n.\n S: 452 4.3.1\n{MAIL}{RCPT}{MESSAGE}"), usize::MAX);
+    assert_eq!(available(&world), kib);
+    // What is under way counts, and who goes gives it back.
+    client.play(&format!("{MAIL}{RCPT}C: DATA\n S: 354"), usize::MAX);
+    client.send(&vec![b'x'; kib as usize], 1000);
+    assert!(available(&world) < kib);
+    drop(client);
+    assert_eq!(available(&world), kib);
+    // Of chunks the one that is too many is told, and those after it belong to no message.
     let mut client = world.mx();
     client.play(&format!("{HELO}{MAIL}{RCPT}"), usize::MAX);
-    client.send(&[b"BDAT 65536\r\n", &vec![b'x'; kib][..], b"BDAT 1\r\nx"].concat(), usize::MAX);
+    client.send(&[b"BDAT 65536\r\n", &vec![b'x'; kib as usize][..], b"BDAT 1\r\nx"].concat(), usize::MAX);
     client.play("S: 250\n S: 452 4.3.1\n C: BDAT 6 LAST\n C: QUIT\n S: 503", usize::MAX);
-    assert_eq!(world.common.budget.available_to("192.0.2.1".parse().unwrap()), kib);
+    assert_eq!(available(&world), kib);
+}
+
+/// Line by line and in chunks, past what a part, the memory of the spool and a step take.
+#[test]
+fn a_large_message_is_kept_octet_for_octet() {
+    let text: String = (0..40_000).map(|n| format!("{n}\r\n..two dots\r\n")).collect();
+    let content = format!("Subject: large\r\n\r\n{text}");
+    let stuffed = content.replace("\r\n..", "\r\n...");
+    for (wire, segment) in [
+        (format!("DATA\r\n{stuffed}.\r\n"), 100_000),
+        (format!("DATA\r\n{stuffed}.\r\n"), 997),
+        (format!("BDAT {}\r\n{}BDAT {} LAST\r\n{}", 100, &content[..100], content.len() - 100, &content[100..]), 997),
+    ] {
+        let world = world();
+        let mut client = world.mx();
+        client.play(&format!("{HELO}{MAIL}{RCPT}"), usize::MAX);
+        client.send(wire.as_bytes(), segment);
+        let answers = client.take();
+        assert!(answers.lines().last().is_some_and(|line| line.starts_with("250 2.0.0 Accepted")), "{answers}");
+        assert!(world.contents("alice") == [content.clone()], "{segment}");
+    }
 }
 
 fn passes(client: &mut Client, millis: u64) {

@@ -12,7 +12,7 @@ mod properties;
 mod submission;
 mod tls;
 
-use crate::{Budget, Common, Limits, Service, Session};
+use crate::{Common, Limits, Service, Session};
 use ::auth::{Auth, AuthOptions, PasswordCost};
 use ::session::{Moment, Peer, Session as _, Step, Tls};
 use delivery::Delivery;
@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
 use store::{Entry, Store};
+use store_objects::{Holder, Spool, SpoolLimits};
 
 const PASSWORD: &str = "correct horse";
 /// `\0alice@example.org\0correct horse`.
@@ -54,10 +55,16 @@ fn started(engine: SimEngine, limits: Limits) -> World {
         hostname: "mail.example.org".into(),
         delivery: Delivery::new(auth.clone(), "mail.example.org"),
         limits,
-        budget: Budget::new(1024 * 1024, 1024 * 1024),
+        spool: spool(1024 * 1024),
         starttls: true,
     };
     World { engine, auth, common, queue }
+}
+
+/// Room for so much that is coming in.
+fn spool(bytes: u64) -> Arc<Spool> {
+    let limits = SpoolLimits { bytes_max: bytes, per_holder_max: bytes };
+    Spool::new(std::env::temp_dir().join("pillarbox-test-spool"), limits)
 }
 
 fn world() -> World {

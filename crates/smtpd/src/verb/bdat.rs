@@ -1,6 +1,7 @@
 //! BDAT (RFC 3030 §2).
 
 use super::data::may_begin;
+use crate::content::Content;
 use crate::replies;
 use crate::session::{Phase, Session};
 use smtp_proto::{Bdat, Reply};
@@ -11,29 +12,30 @@ pub(super) fn handle(session: &mut Session, bdat: Bdat) -> Option<Reply> {
     if let Err(reply) = may_begin(session) {
         return Some(reply);
     }
-    let is_first = session.transaction.as_ref().is_some_and(|transaction| transaction.chunks.is_none());
-    let chunks = session.transaction.as_mut().and_then(|transaction| transaction.chunks.replace(Vec::new()));
-    session.receiver.begin_chunk(chunks.unwrap_or_default(), session.service.common.limits.message_bytes_max);
+    let so_far = session.transaction.as_ref().and_then(|transaction| transaction.content.as_ref());
+    let (is_first, so_far) = (so_far.is_none(), so_far.map_or(0, Content::len));
+    let limit = session.service.common.limits.message_bytes_max;
     let phase = Phase::Chunk { is_last: bdat.last };
     if is_first {
         session.begin_content(phase)
     } else {
         session.phase = phase
     }
+    session.receiver.begin_chunk(so_far, limit);
     None
 }
 
-/// All chunks so far.
-pub(crate) fn chunk(session: &mut Session, chunks: Vec<u8>) -> Reply {
+/// The end of a chunk.
+pub(crate) fn chunk(session: &mut Session) -> Reply {
     session.phase = Phase::Command;
-    let Some(transaction) = &mut session.transaction else {
-        return replies::out_of_order("No message is under way");
-    };
-    // What came in one piece with its command is not counted yet.
-    if !transaction.reservation.grow_to(chunks.len()) {
-        session.end_transaction();
-        return replies::no_space();
+    match session.transaction.as_ref().and_then(|transaction| transaction.content.as_ref()) {
+        None => replies::out_of_order("No message is under way"),
+        Some(Content::Coming(_)) => replies::ok("Chunk ok"),
+        Some(Content::NotTaken(reply)) => {
+            // RFC 3030 §2: with the transaction gone, the chunks to come are refused.
+            let reply = reply.clone();
+            session.end_transaction();
+            reply
+        }
     }
-    transaction.chunks = Some(chunks);
-    replies::ok("Chunk ok")
 }

@@ -4,14 +4,14 @@ use crate::replies;
 use crate::session::{Phase, Session};
 use smtp_proto::{Enhanced, Reply};
 
-/// Less than this and no message is begun.
-const BUDGET_BYTES_MIN: usize = 64 * 1024;
+/// Where there is room for less, no message is begun.
+const ROOM_BYTES_MIN: u64 = 64 * 1024;
 
 pub(super) fn handle(session: &mut Session) -> Reply {
     if let Err(reply) = may_begin(session) {
         return reply;
     }
-    if session.transaction.as_ref().is_some_and(|transaction| transaction.chunks.is_some()) {
+    if session.transaction.as_ref().is_some_and(|transaction| transaction.content.is_some()) {
         // RFC 3030 §2.
         return replies::out_of_order("DATA after BDAT");
     }
@@ -33,8 +33,7 @@ pub(super) fn may_begin(session: &Session) -> Result<(), Reply> {
             false => Reply::new(554, Enhanced(5, 5, 1), "No valid recipients"),
         });
     }
-    let budget = &session.service.common.budget;
-    if transaction.chunks.is_none() && budget.available_to(session.peer.address) < BUDGET_BYTES_MIN {
+    if transaction.content.is_none() && session.service.common.spool.available_to(session.holder()) < ROOM_BYTES_MIN {
         return Err(replies::no_space());
     }
     Ok(())

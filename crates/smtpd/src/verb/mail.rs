@@ -1,6 +1,5 @@
 //! MAIL (RFC 5321 §4.1.1.2).
 
-use crate::budget::Reservation;
 use crate::log;
 use crate::replies;
 use crate::service::{Role, Submission};
@@ -22,9 +21,7 @@ pub(super) fn handle(session: &mut Session, mail: Mail) -> Reply {
         session.phase = Phase::Closed;
         return replies::bye(Enhanced(4, 7, 0), "Enough messages on this connection; make a new one");
     }
-    let budget = &session.service.common.budget;
-    session.transaction =
-        Some(Transaction::new(mail.reverse_path, mail.smtputf8, Reservation::new(budget, session.peer.address)));
+    session.transaction = Some(Transaction::new(mail.reverse_path, mail.smtputf8));
     Reply::new(250, Enhanced(2, 1, 0), "Sender ok")
 }
 
@@ -43,7 +40,7 @@ fn check(session: &Session, mail: &Mail) -> Result<(), Reply> {
     if mail.size.is_some_and(|size| size > common.limits.message_bytes_max as u64) {
         return Err(replies::too_big());
     }
-    if mail.size.is_some_and(|size| size > common.budget.available_to(session.peer.address) as u64) {
+    if mail.size.is_some_and(|size| size > common.spool.available_to(session.holder())) {
         return Err(replies::no_space());
     }
     Ok(())
