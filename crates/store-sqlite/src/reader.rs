@@ -18,6 +18,10 @@ use store::ids::{AccountId, ModSeq};
 /// How long a caller waits for a connection when all are in use. Longer means that they are not given back.
 const WAIT: Duration = Duration::from_secs(10);
 
+/// A row, or the one before it.
+const FIND: &str =
+    "SELECT key, value, sum, link FROM records WHERE account = ?1 AND key <= ?2 ORDER BY key DESC LIMIT 1";
+
 /// The connections for reading a shard.
 #[derive(Debug)]
 pub(crate) struct Readers {
@@ -188,9 +192,7 @@ pub(crate) struct SqliteSnapshot<'a> {
 
 impl SqliteSnapshot<'_> {
     fn find(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        let mut statement = self.reader.connection()?.prepare_cached(
-            "SELECT key, value, sum, link FROM records WHERE account = ?1 AND key <= ?2 ORDER BY key DESC LIMIT 1",
-        )?;
+        let mut statement = self.reader.connection()?.prepare_cached(FIND)?;
         let mut rows = statement.query(params![self.account.0, key])?;
         let before = match rows.next()? {
             Some(row) if row.get_ref(0)? == ValueRef::Blob(key) => return self.value(key, row).map(Some),
@@ -344,5 +346,26 @@ impl Snapshot for SqliteSnapshot<'_> {
 
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError> {
         self.walk(from, to, visit).map_err(|fault| self.failed(&fault))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::StatementStatus;
+
+    #[test]
+    fn a_statement_was_parsed_anew_for_each_key() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("shard");
+        let file = ShardFile { path, number: 0, shards: 1, cache_kib: 64, bytes_max: None };
+        file.create().unwrap();
+        let readers = Readers::new(file, 1);
+        let snapshot = readers.snapshot(AccountId(16)).unwrap();
+        for key in [b"a", b"b", b"c"] {
+            assert_eq!(snapshot.get(key).unwrap(), None);
+        }
+        let statement = snapshot.reader.connection().unwrap().prepare_cached(FIND).unwrap();
+        assert_eq!((statement.get_status(StatementStatus::Run), statement.get_status(StatementStatus::RePrepare)), (3, 0));
     }
 }
