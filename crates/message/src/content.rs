@@ -3,6 +3,8 @@
 //!
 //! Invariant: of well-formed content no octet changes. What is repaired keeps all its octets and gets line ends only.
 
+use crate::header::end_from;
+use crate::limits::HEADER_BYTES_MAX;
 use crate::line::{blank_line_len, line_end};
 use crate::line_ends::with_crlf;
 use memchr::memchr;
@@ -74,6 +76,15 @@ fn missing_end(content: &[u8]) -> Option<MissingEnd> {
     while let Some(rest) = content.get(at..).filter(|rest| !rest.is_empty()) {
         if blank_line_len(rest).is_some() {
             return None;
+        }
+        // Lines that nobody reads for meaning are not told from text: only the empty line is looked for.
+        if at >= HEADER_BYTES_MAX {
+            let header = content.get(..end_from(content, at)).unwrap_or(content);
+            if header.ends_with(b"\n\r\n") || header.ends_with(b"\n\n") {
+                return None;
+            }
+            at = content.len();
+            break;
         }
         let end = line_end(content, at);
         // RFC 5322 §2.2.3: white space goes on with the field before, of which the first line has none.
@@ -164,6 +175,19 @@ mod tests {
         let mbox = "From a@b Tue Aug  6 12:00:00 2002\r\nA: b\r\n>From c Tue Aug 6 12:00 2002\r\nD: e\r\n";
         check_below(&format!("{mbox}\r\nx"), mbox, "x");
         check_below("From a@b\r\nA: b\r\n\r\nx", "From a@b\r\nA: b\r\n", "x");
+    }
+
+    #[test]
+    fn beyond_the_limit_a_header_of_millions_of_lines_is_looked_through_for_its_empty_line_only() {
+        let field = "a: b\r\n";
+        let long = field.repeat(HEADER_BYTES_MAX.div_ceil(field.len()));
+        check_below(&format!("{long}\r\nx"), &long, "x");
+        check_below(&format!("{long}text\r\nmore\r\n\r\nx"), &format!("{long}text\r\nmore\r\n"), "x");
+        check_below(&long, &long, "");
+        check_below(&format!("{long}text"), &format!("{long}text\r\n"), "");
+        // Before it lines are fields or text.
+        let short = field.repeat(HEADER_BYTES_MAX / field.len() - 1);
+        check_below(&format!("{short}text\r\n\r\nx"), &short, "text\r\n\r\nx");
     }
 
     #[test]

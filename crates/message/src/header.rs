@@ -7,11 +7,16 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memchr3, memmem};
 
 use crate::limits::{FIELD_BYTES_MAX, HEADER_BYTES_MAX, HEADER_FIELDS_MAX};
 use crate::line::{blank_line_len, line_end, without_line_end};
 use crate::span::Span;
+
+/// The end of a header is looked for in so many octets first, then in twice as many, and so on.
+const WINDOW_BYTES_MIN: usize = if cfg!(test) { 3 } else { 1024 };
+/// At most in so many at once.
+const WINDOW_BYTES_MAX: usize = 64 * 1024;
 
 /// One header field with its folded lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,14 +90,32 @@ impl<'a> Iterator for Fields<'a> {
 /// The offset of the body: just after the empty line, or the length where there is none.
 #[must_use]
 pub fn end(message: &[u8]) -> usize {
-    let mut at = 0;
-    while at < message.len() {
-        if let Some(len) = blank_line_len(&message[at..]) {
-            return at + len;
-        }
-        at = line_end(message, at);
+    end_from(message, 0)
+}
+
+/// [`end`] of the header that begins at `start`. Not line by line, because a header may have millions of lines; in windows,
+/// because the body may be long and have none of the line ends that are looked for.
+pub(crate) fn end_from(bytes: &[u8], start: usize) -> usize {
+    if let Some(len) = bytes.get(start..).and_then(blank_line_len) {
+        return start + len;
     }
-    at
+    let (mut at, mut window) = (start, WINDOW_BYTES_MIN);
+    while let Some(piece) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let piece = piece.get(..window).unwrap_or(piece);
+        let crlf = memmem::find(piece, b"\n\r\n").map(|found| found + b"\n\r\n".len());
+        let before = piece.get(..crlf.unwrap_or(piece.len())).unwrap_or_default();
+        let lf = memmem::find(before, b"\n\n").map(|found| found + b"\n\n".len());
+        if let Some(found) = lf.or(crlf) {
+            return at + found;
+        }
+        if at + piece.len() == bytes.len() {
+            break;
+        }
+        // It may begin in the last two octets.
+        at += piece.len() - 2;
+        window = (2 * window).min(WINDOW_BYTES_MAX);
+    }
+    bytes.len()
 }
 
 /// Finds [`end`] in a message that comes in pieces.
@@ -202,6 +225,18 @@ mod tests {
             let mut finder = EndFinder::default();
             let found = finder.feed(first).or_else(|| finder.feed(rest));
             prop_assert_eq!(found.unwrap_or(message.len()), end(message));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_ends_where_its_first_empty_line_does(text in "[a\r\n]{0,20}") {
+            let mut at = 0;
+            while at < text.len() && blank_line_len(&text.as_bytes()[at..]).is_none() {
+                at = line_end(text.as_bytes(), at);
+            }
+            let expected = at + blank_line_len(&text.as_bytes()[at..]).unwrap_or(0);
+            prop_assert_eq!(end(text.as_bytes()), expected);
         }
     }
 

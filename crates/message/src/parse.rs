@@ -12,7 +12,7 @@ use memchr::{memchr_iter, memmem};
 
 use crate::entity::{DefaultType, EntityFields, boundary, is_message, is_readable_message, opaque};
 use crate::envelope::Envelope;
-use crate::header::known_fields;
+use crate::header::{self, known_fields};
 use crate::limits::{MIME_DEPTH_MAX, PARTS_MAX};
 use crate::line::{blank_line_len, line_end, without_line_end};
 use crate::span::Span;
@@ -150,6 +150,10 @@ impl Parser<'_> {
         let start = self.at;
         if let Some(ending) = self.pending {
             return Span { start: ending.content_end, end: ending.content_end };
+        }
+        if self.boundaries.is_empty() {
+            self.at = header::end_from(self.input, start);
+            return Span { start, end: self.at };
         }
         while let Some(rest) = self.input.get(self.at..).filter(|rest| !rest.is_empty()) {
             if let Some(len) = blank_line_len(rest) {

@@ -366,6 +366,9 @@ mod tests {
             assert_eq!(snapshot.get(key).unwrap(), None);
         }
         let statement = snapshot.reader.connection().unwrap().prepare_cached(FIND).unwrap();
-        assert_eq!((statement.get_status(StatementStatus::Run), statement.get_status(StatementStatus::RePrepare)), (3, 0));
+        assert_eq!(
+            (statement.get_status(StatementStatus::Run), statement.get_status(StatementStatus::RePrepare)),
+            (3, 0)
+        );
     }
 }
