@@ -2,9 +2,10 @@
 //! message.
 //!
 //! A large body is an object with a BLAKE3 over all of it. It is looked through once before anything of it is given out;
-//! what is kept of that are the chaining values of its blocks, which BLAKE3 makes its hash of. Each block that is read
-//! later must have the chaining value that it had then, so that nothing leaves that is not what was stored, also when the
-//! disk gives other octets the second time.
+//! what is kept of that is a checksum of each of its blocks. Each block that is read later must have the checksum that it had
+//! then, so that nothing leaves that is not what was stored, also when the disk gives other octets the second time. As for
+//! rows (docs/decisions/0025-checksums.md) XXH3 is enough against disks, and BLAKE3 twice would cost as much again as all
+//! the rest of a large FETCH.
 //!
 //! Invariant: what [`Body::piece`] gives belongs to octets whose BLAKE3 is the one in the record.
 
@@ -13,15 +14,15 @@ use crate::error::Error;
 use crate::ids::AccountId;
 use crate::objects::Objects;
 use blake3::Hasher;
-use blake3::hazmat::{ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 use message::header::EndFinder;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use twox_hash::XxHash3_64;
 
 /// Bodies up to this length are held whole.
 pub const WHOLE_BYTES_MAX: usize = 128 * 1024;
-/// A block: a power of two, as BLAKE3's tree wants it. A large body costs 32 octets of memory for each.
+/// A large body costs a checksum's memory for each.
 const BLOCK_BYTES: usize = 64 * 1024;
 /// So many blocks are read at once when a body is looked through.
 const BLOCKS_PER_READ: usize = 4;
@@ -45,8 +46,10 @@ struct There {
     name: String,
     /// BLAKE3 of all octets.
     hash: [u8; 32],
-    /// Of all blocks that were looked at.
-    blocks: Vec<ChainingValue>,
+    /// The checksums of all blocks that were looked at.
+    blocks: Vec<u64>,
+    /// Of those octets; `None`: nothing was looked at, or all.
+    looking: Option<Box<Hasher>>,
     is_checked: bool,
     /// The number of a block, and the block.
     held: Option<(usize, Vec<u8>)>,
@@ -66,7 +69,8 @@ impl Body {
         name: String,
         (hash, length): ([u8; 32], usize),
     ) -> Self {
-        let there = There { objects, account, name, hash, blocks: Vec::new(), is_checked: false, held: None };
+        let (blocks, looking, held) = (Vec::new(), None, None);
+        let there = There { objects, account, name, hash, blocks, looking, is_checked: false, held };
         Self { length, octets: Octets::There(Box::new(there)), header_end: None }
     }
 
@@ -97,7 +101,7 @@ impl Body {
         match &self.octets {
             Octets::Here(octets) => octets.len(),
             Octets::There(there) => {
-                there.blocks.len() * size_of::<ChainingValue>() + there.held.as_ref().map_or(0, |held| held.1.len())
+                size_of_val(there.blocks.as_slice()) + there.held.as_ref().map_or(0, |held| held.1.len())
             }
         }
     }
@@ -206,14 +210,16 @@ impl There {
         let start = self.blocks.len() * BLOCK_BYTES;
         let end = length.min(start + BLOCKS_PER_READ * BLOCK_BYTES);
         let octets = self.objects.read_range(self.account, &self.name, start..end)?;
-        self.blocks
-            .extend(octets.chunks(BLOCK_BYTES).enumerate().map(|(n, block)| value(start + n * BLOCK_BYTES, block)));
-        if end == length {
-            if root(&self.blocks) != Some(self.hash) {
-                self.blocks.clear();
-                return Err(self.damaged());
-            }
+        let mut looking = self.looking.take().unwrap_or_default();
+        looking.update(&octets);
+        self.blocks.extend(octets.chunks(BLOCK_BYTES).map(XxHash3_64::oneshot));
+        if end < length {
+            self.looking = Some(looking);
+        } else if *looking.finalize().as_bytes() == self.hash {
             self.is_checked = true;
+        } else {
+            self.blocks.clear();
+            return Err(self.damaged());
         }
         Ok(octets.len())
     }
@@ -224,7 +230,7 @@ impl There {
         if self.held.as_ref().is_none_or(|(held, _)| *held != number) {
             self.held = None;
             let octets = self.objects.read_range(self.account, &self.name, begin..length.min(begin + BLOCK_BYTES))?;
-            if self.blocks.get(number) != Some(&value(begin, &octets)) {
+            if self.blocks.get(number) != Some(&XxHash3_64::oneshot(&octets)) {
                 return Err(self.damaged());
             }
             self.held = Some((number, octets));
@@ -236,32 +242,6 @@ impl There {
     fn damaged(&self) -> Error {
         Error::corrupt(format!("the body {} of account {}", self.name, self.account))(Corrupt)
     }
-}
-
-/// The chaining value of a block that begins at `offset`.
-fn value(offset: usize, block: &[u8]) -> ChainingValue {
-    let mut hasher = Hasher::new();
-    hasher.set_input_offset(offset as u64);
-    hasher.update(block);
-    hasher.finalize_non_root()
-}
-
-/// BLAKE3 of what has these blocks; none of a single one, whose chaining value is not a hash.
-fn root(blocks: &[ChainingValue]) -> Option<[u8; 32]> {
-    let (left, right) = halves(blocks)?;
-    Some(*merge_subtrees_root(&subtree(left), &subtree(right), Mode::Hash).as_bytes())
-}
-
-fn subtree(blocks: &[ChainingValue]) -> ChainingValue {
-    match halves(blocks) {
-        Some((left, right)) => merge_subtrees_non_root(&subtree(left), &subtree(right), Mode::Hash),
-        None => blocks.first().copied().unwrap_or_default(),
-    }
-}
-
-/// The left half is the largest power of two below the whole.
-fn halves(blocks: &[ChainingValue]) -> Option<(&[ChainingValue], &[ChainingValue])> {
-    (blocks.len() > 1).then(|| blocks.split_at(blocks.len().div_ceil(2).next_power_of_two()))
 }
 
 /// No octets.
