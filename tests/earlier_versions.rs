@@ -86,6 +86,14 @@ fn check(version: &str) {
         let stores = Stores::open(&data_dir, &config).unwrap();
         assert_eq!(told(&stores), expected, "version {version}, opened for time {round}");
         assert_eq!(all(&stores.store, Depth::Bodies).unwrap(), [], "version {version}, opened for time {round}");
+        let mut noted = 0;
+        for id in stores.store.accounts().unwrap() {
+            while let looked_at @ 1.. = stores.store.account(id).note_places().unwrap() {
+                noted += looked_at;
+            }
+        }
+        assert_eq!(noted > 0, round == 1, "where messages are is noted once");
+        assert_eq!(all(&stores.store, Depth::Records).unwrap(), [], "version {version}, opened for time {round}");
         let domains = stores.auth.directory().domains().unwrap();
         assert!(domains.iter().map(|domain| domain.name.as_str()).eq(["example.com", "example.org"]));
     }

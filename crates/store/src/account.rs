@@ -11,6 +11,7 @@ mod mailboxes;
 mod maildrop;
 mod named;
 mod piece;
+mod places;
 mod programs;
 mod quota;
 mod read;

@@ -14,6 +14,7 @@ use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid
 use crate::index::{Entry, Index};
 use crate::journal::{Change, Emails, JournalEntry};
 use crate::key;
+use crate::record::PLACES_LISTED_MAX;
 use crate::record::{
     AccountRecord, BodyRecord, Counts, EmailRecord, Mailbox, MessageRecord, Retained, Role, Subscription,
 };
@@ -79,7 +80,7 @@ fn records(check: &mut Check, store: &Store, snapshot: &dyn Snapshot, depth: Dep
     check.sized_to = state.record.sized_to;
     check.mailboxes(&state);
     check.subscriptions(snapshot, &state)?;
-    let mut places: BTreeMap<EmailId, u32> = BTreeMap::new();
+    let mut places: BTreeMap<EmailId, BTreeSet<(MailboxId, Uid)>> = BTreeMap::new();
     let mut held = Index::default();
     for mailbox in state.mailboxes.values().map(|state| &state.mailbox) {
         let Some(records) = check.records(snapshot, mailbox)? else { continue };
@@ -87,7 +88,9 @@ fn records(check: &mut Check, store: &Store, snapshot: &dyn Snapshot, depth: Dep
         if mailbox.packed_to > ModSeq(0) {
             check.packed(mailbox, &records, state::load_packed(snapshot, mailbox)?);
         }
-        records.iter().for_each(|entry| *places.entry(entry.email).or_default() += 1);
+        for entry in records.iter() {
+            places.entry(entry.email).or_default().insert((mailbox.id, entry.uid));
+        }
         if mailbox.role == Some(Role::Held) {
             held = records;
         }
@@ -308,14 +311,21 @@ impl Check {
         &mut self,
         state: &AccountState,
         emails: &BTreeMap<EmailId, EmailRecord>,
-        places: &BTreeMap<EmailId, u32>,
+        places: &BTreeMap<EmailId, BTreeSet<(MailboxId, Uid)>>,
     ) {
+        let (none, all_noted) = (BTreeSet::new(), state.record.places_noted_to.is_none());
         for (email, record) in emails {
-            let (text, found) = (email.text(), places.get(email).copied().unwrap_or(0));
+            let (text, there) = (email.text(), places.get(email).unwrap_or(&none));
+            let found = there.len();
             self.must(
-                record.places == found,
+                record.places as usize == found,
                 format_args!("message {text} is in {found} places and says {}", record.places),
             );
+            let listed: BTreeSet<_> = record.listed.iter().copied().collect();
+            let holds = listed.len() == record.listed.len() && listed.is_subset(there);
+            self.must(holds, format_args!("message {text} lists a place that it is not in, or one twice"));
+            let lists_enough = listed.len() == found || found > PLACES_LISTED_MAX || !all_noted;
+            self.must(lists_enough, format_args!("message {text} is in {found} places and lists {}", listed.len()));
             self.must(
                 *email <= state.record.last_email,
                 format_args!("message {text} has an id that was never given out"),

@@ -6,7 +6,7 @@
 //! | `B` | mailbox | [`crate::record::MailboxRecord`] |
 //! | `C` | mailbox, uid | a copy into the mailbox that has not come to its end: what it has brought so far |
 //! | `D` | device | [`crate::device::Device`] |
-//! | `E` | email | [`crate::record::EmailRecord`] |
+//! | `E` | email | [`crate::record::EmailRecord`], with the places where it is |
 //! | `G` | modseq | [`crate::journal::Emails`]: the journal entry of that modseq changes flags of many messages |
 //! | `H` | email, modseq | nothing: the journal entry of that modseq is about the message, and is neither its arrival nor in `G` |
 //! | `I` | name, email | [`crate::identity::Own`]: the message is found by that name |

@@ -65,6 +65,8 @@ pub(crate) struct AccountRecord {
     pub(crate) receipts: Vec<Receipt>,
     /// Of messages up to this one it is noted how many octets POP3 sends, where those are not their own.
     pub(crate) sized_to: EmailId,
+    /// Records of messages up to this place say where they are; `None`: all do.
+    pub(crate) places_noted_to: Option<(MailboxId, Uid)>,
 }
 
 /// What was removed and is still kept.
@@ -99,6 +101,7 @@ impl AccountRecord {
         w.number(self.last_hold.0.into()).number(self.open_holds.into());
         Receipt::write_all(&self.receipts, &mut w);
         w.number(self.sized_to.0);
+        w.option(self.places_noted_to, write_place);
         w.0
     }
 
@@ -123,6 +126,7 @@ impl AccountRecord {
             receipts: Receipt::read_all(&mut r)?,
             // A record of an earlier version ends before it.
             sized_to: if r.0.is_empty() { EmailId(0) } else { EmailId(r.number()?) },
+            places_noted_to: if r.0.is_empty() { Some((MailboxId(0), Uid(0))) } else { r.option(read_place)? },
         };
         r.end().map(|()| (record, has_grown.then_some(Grown)))
     }
@@ -361,7 +365,12 @@ pub(crate) struct EmailRecord {
     pub(crate) arrival: Option<Arrival>,
     /// What it is found by, as rows `I` say.
     pub(crate) names: Vec<Name>,
+    /// Where it is: all of `places`, but for what an earlier version did not note, and at most [`PLACES_LISTED_MAX`].
+    pub(crate) listed: Vec<(MailboxId, Uid)>,
 }
+
+/// A record lists at most so many places: it is written anew with each of them.
+pub(crate) const PLACES_LISTED_MAX: usize = 64;
 
 /// How a message came into the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -387,7 +396,29 @@ impl EmailRecord {
         });
         w.number(self.names.len() as u64);
         self.names.iter().for_each(|name| w.0.extend_from_slice(&name.0.to_be_bytes()));
+        w.number(self.listed.len() as u64);
+        self.listed.iter().for_each(|place| write_place(&mut w, *place));
         w.0
+    }
+
+    /// Whether it says of every place that the message is there.
+    pub(crate) fn lists_all(&self) -> bool {
+        self.listed.len() == self.places as usize
+    }
+
+    /// Notes that the message is in a place, of which `places` knows; whether that is new.
+    pub(crate) fn note(&mut self, place: (MailboxId, Uid)) -> bool {
+        let is_new = self.listed.len() < PLACES_LISTED_MAX && !self.listed.contains(&place);
+        if is_new {
+            self.listed.push(place);
+        }
+        is_new
+    }
+
+    /// The message is in a place no more.
+    pub(crate) fn leave(&mut self, place: (MailboxId, Uid)) {
+        self.places = self.places.saturating_sub(1);
+        self.listed.retain(|other| *other != place);
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
@@ -400,9 +431,19 @@ impl EmailRecord {
             object: r.option(Reader::text)?,
             arrival: if has_grown { r.option(arrival)? } else { None },
             names: if has_grown { r.list(read_name)? } else { Vec::new() },
+            // A record of an earlier version ends before it.
+            listed: if r.0.is_empty() { Vec::new() } else { r.list(read_place)? },
         };
         r.end().map(|()| record)
     }
+}
+
+fn write_place(w: &mut Writer, (mailbox, uid): (MailboxId, Uid)) {
+    w.number(mailbox.0.into()).number(uid.0.into());
+}
+
+fn read_place(r: &mut Reader<'_>) -> Result<(MailboxId, Uid), Corrupt> {
+    Ok((MailboxId(r.small()?), Uid(r.small()?)))
 }
 
 fn read_name(r: &mut Reader<'_>) -> Result<Name, Corrupt> {
@@ -492,8 +533,11 @@ mod tests {
         let record = AccountRecord { open_holds: 3, ..AccountState::empty(Timestamp(5)).record };
         let now = record.encode();
         assert_eq!(AccountRecord::decode(&now).unwrap().0, record);
-        assert_eq!(AccountRecord::decode(&now[..now.len() - 1]).unwrap().0, record);
-        assert_eq!(AccountRecord::decode(&now[..now.len() - 2]).unwrap().0, record);
-        assert!(AccountRecord::decode(&now[..now.len() - 3]).is_err());
+        // It did not note where messages are.
+        let before = AccountRecord { places_noted_to: Some((MailboxId(0), Uid(0))), ..record };
+        for shorter in 1..=3 {
+            assert_eq!(AccountRecord::decode(&now[..now.len() - shorter]).unwrap().0, before, "{shorter}");
+        }
+        assert!(AccountRecord::decode(&now[..now.len() - 4]).is_err());
     }
 }

@@ -56,6 +56,7 @@ impl AccountState {
                 open_holds: 0,
                 receipts: Vec::new(),
                 sized_to: EmailId(0),
+                places_noted_to: None,
             },
             mailboxes: BTreeMap::new(),
             devices: Arc::default(),

@@ -99,6 +99,7 @@ impl Work {
         account.remove_due(self.now)?;
         account.index_message_ids(usize::MAX)?;
         while account.note_sent_sizes()? > 0 && !is_stopping() {}
+        while account.note_places()? > 0 && !is_stopping() {}
         let messages = account.purge(self.purge_before)?.messages;
         let objects = self.sweep_before.map_or(Ok(0), |before| account.sweep(before))?;
         Ok((messages, objects))

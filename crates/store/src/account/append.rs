@@ -196,6 +196,7 @@ pub(super) fn store_new(
         object: prepared.object.clone(),
         arrival: Some(Arrival { modseq, mailbox }),
         names: prepared.identity.names.clone(),
+        listed: vec![(mailbox, uid)],
     };
     let own = Own::encode(prepared.identity.own);
     prepared.identity.names.iter().for_each(|name| tx.put(key::named(*name, email), own.clone()));

@@ -5,11 +5,10 @@ use super::{Account, PIECE_MESSAGES_MAX};
 use crate::brake::Verdict;
 use crate::error::Error;
 use crate::flags::SystemFlag;
-use crate::ids::{EmailId, MailboxId, Uid};
+use crate::ids::{MailboxId, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX};
 use crate::key;
-use crate::record::EmailRecord;
 use crate::store::StoreOptions;
 use crate::tx::Tx;
 use std::sync::Arc;
@@ -182,7 +181,7 @@ impl Tx<'_> {
         for batch in entries.chunks(MESSAGES_PER_ENTRY_MAX) {
             self.unlist(mailbox, batch)?;
             for entry in batch {
-                self.leave(entry.email, actor)?;
+                self.leave(entry.email, (mailbox, entry.uid), actor)?;
             }
             let messages = batch.iter().map(Listed::of).collect();
             let modseq = self.journal(actor, Change::Expunged { mailbox, messages });
@@ -204,38 +203,6 @@ impl Tx<'_> {
         if let Some(index) = &mut state.index {
             index.remove(&entries.iter().map(|entry| entry.uid).collect::<Vec<_>>());
         }
-        Ok(())
-    }
-
-    pub(super) fn email(&mut self, email: EmailId) -> Result<EmailRecord, Error> {
-        let bytes = self.get(&key::email(email))?;
-        let bytes =
-            bytes.ok_or_else(|| Error::fault(format_args!("the record of message {} is missing", email.text())))?;
-        EmailRecord::decode(&bytes).map_err(Error::corrupt("a message's record"))
-    }
-
-    /// The message is in one place less; in none, it is kept for the retention time.
-    fn leave(&mut self, email: EmailId, actor: Actor) -> Result<(), Error> {
-        let mut record = self.email(email)?;
-        record.places = record.places.saturating_sub(1);
-        if record.places == 0 {
-            record.removed_at = Some(actor.now);
-            self.put(key::retained(actor.now, email), actor.device.0.to_be_bytes().to_vec());
-            self.change_record().retained.add(record.size);
-        }
-        self.put(key::email(email), record.encode());
-        Ok(())
-    }
-
-    /// The message is in one place more; if it was in none, it leaves retention.
-    pub(super) fn enter(&mut self, email: EmailId) -> Result<(), Error> {
-        let mut record = self.email(email)?;
-        record.places = record.places.saturating_add(1);
-        if let Some(at) = record.removed_at.take() {
-            self.delete(key::retained(at, email));
-            self.change_record().retained.remove(record.size);
-        }
-        self.put(key::email(email), record.encode());
         Ok(())
     }
 }

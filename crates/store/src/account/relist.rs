@@ -266,7 +266,7 @@ fn copy(tx: &mut Tx<'_>, actor: Actor, to: MailboxId, relisted: &[Relisted]) -> 
     let messages: Vec<Listed> = relisted.iter().map(Relisted::after).collect();
     for listed in &messages {
         tx.list(to, &listed.entry(modseq))?;
-        tx.enter(listed.email)?;
+        tx.enter(listed.email, (to, listed.uid))?;
     }
     tx.journal(actor, Change::Added { mailbox: to, messages });
     Ok(())
@@ -318,6 +318,7 @@ impl Tx<'_> {
         let modseq = self.next_modseq();
         for moved in &messages {
             self.list(to, &moved.after().entry(modseq))?;
+            self.change_place(moved, from, to)?;
         }
         self.change_mailbox(from)?.mailbox.highest_modseq = modseq;
         self.journal(actor, Change::Moved { from, to, messages });

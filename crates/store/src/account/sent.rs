@@ -19,7 +19,7 @@ use crate::index::Entry;
 use crate::journal::{Actor, Protocol};
 use crate::key;
 use crate::receipt::{Claim, Claims, Handover};
-use crate::record::{EmailRecord, Mailbox, Role};
+use crate::record::{Mailbox, Role};
 use crate::tx::{Row, Tx};
 use message::{Refers, Summary};
 use std::sync::Arc;
@@ -280,12 +280,11 @@ impl Tx<'_> {
         if !(is_for_sent(target) || is_recent) || keeps_no_sent(target) {
             return Ok(None);
         }
-        let Some(place) = self.email(email)?.arrival.map(|arrival| arrival.mailbox) else { return Ok(None) };
-        if self.mailbox(place).is_err() {
-            return Ok(None);
-        }
-        let found = self.index(place)?.iter().find(|entry| entry.email == email).copied();
-        let Some(entry) = found.filter(|entry| !entry.flags.has(SystemFlag::Deleted)) else { return Ok(None) };
+        let record = self.email(email)?;
+        let Some(place) = record.arrival.map(|arrival| arrival.mailbox) else { return Ok(None) };
+        let found = self.places_of(email, &record)?.into_iter().find(|(mailbox, _)| *mailbox == place);
+        let there = found.map(|(_, entry)| entry).filter(|entry| !entry.flags.has(SystemFlag::Deleted));
+        let Some(entry) = there else { return Ok(None) };
         let flags = self.mailbox(place)?.keywords.flags(entry.flags);
         Ok(Some(SavedCopy { mailbox: place, entry, flags }))
     }
@@ -310,21 +309,6 @@ impl Tx<'_> {
             }
         }
         Ok(false)
-    }
-
-    /// Where a message is; first where it came in.
-    pub(super) fn places_of(&mut self, email: EmailId, record: &EmailRecord) -> Result<Vec<(MailboxId, Entry)>, Error> {
-        let first = record.arrival.map(|arrival| arrival.mailbox);
-        let mut mailboxes: Vec<MailboxId> = self.state.mailboxes.keys().copied().collect();
-        mailboxes.sort_by_key(|id| Some(*id) != first);
-        let mut places = Vec::new();
-        for id in mailboxes {
-            if places.len() >= record.places as usize {
-                break;
-            }
-            places.extend(self.index(id)?.iter().filter(|entry| entry.email == email).map(|entry| (id, *entry)));
-        }
-        Ok(places)
     }
 
     /// Adds flags to a message; gives its last change.
