@@ -12,12 +12,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memchr;
 
+use line_proto::Secret;
+
 use crate::command::{self, Tagged};
 use crate::cursor::Literal;
 use crate::limits::Limits;
 use crate::mailbox::{Dialect, MailboxName};
 use crate::malformed::{Malformed, Reason};
-use crate::secret::Secret;
 use crate::tag::Tag;
 
 /// What the client sent.

@@ -6,23 +6,21 @@
 //! Text for people is the session's: nothing here speaks a language.
 //!
 //! [`Receiver`] turns what a client sends into [`Event`]s, one at a time; the session answers with a [`Reply`], and
-//! where the answer has more than one line with [`encode_line`] and [`encode_end`], or [`Stuffer`] for a message.
+//! where the answer has more than one line with [`encode_line`] and [`encode_end`], or [`MessageEncoder`] for a message.
 //!
 //! Invariant: for any split of the client's bytes into pushes the events are the same.
 //! Invariant: whatever the client sends, memory stays within the line limit and what was pushed and not yet polled.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod command;
-mod input;
 mod multi_line;
 mod receiver;
 mod reply;
-mod secret;
 mod syntax_error;
 
 pub use command::{Auth, Command, MessageNumber};
-pub use multi_line::{Stuffer, encode_end, encode_line, encode_message, first_lines};
+pub use line_proto::Secret;
+pub use multi_line::{MessageEncoder, encode_end, encode_line, encode_message, first_lines};
 pub use receiver::{AUTH_LINE_OCTETS_MAX, COMMAND_LINE_OCTETS_MAX, Event, Receiver};
 pub use reply::{Reply, ResponseCode};
-pub use secret::Secret;
 pub use syntax_error::SyntaxError;

@@ -1,9 +1,9 @@
 //! What follows the first line of an answer: lines, then a dot alone (RFC 1939 §3).
 //!
-//! A message goes out in lines that end with CRLF (RFC 1939 §3, §11): a bare LF becomes one, and a last line without an end
-//! gets one. So nothing in a message looks like the end of the answer, also to clients that read lines up to LF. A bare CR
-//! is an octet like others. A NUL, which only what an earlier version stored can have, becomes a question mark.
+//! A message goes out stuffed and in lines that end with CRLF (RFC 1939 §3, §11). A NUL, which only what an earlier version
+//! stored can have, becomes a question mark.
 
+use line_proto::Stuffer;
 use memchr::{memchr, memchr_iter};
 use std::fmt::Display;
 use std::io::Write;
@@ -25,25 +25,16 @@ pub fn encode_end(output: &mut Vec<u8>) {
 
 /// Appends a whole message (or the part of it that TOP asks for) and the dot that ends the answer.
 pub fn encode_message(message: &[u8], output: &mut Vec<u8>) {
-    let mut stuffer = Stuffer::new();
-    stuffer.write(message, output);
-    stuffer.finish(output);
+    let mut encoder = MessageEncoder::new();
+    encoder.write(message, output);
+    encoder.finish(output);
 }
 
 /// Encodes a message piece by piece, so that a large one is never held twice.
-#[derive(Debug)]
-pub struct Stuffer {
-    /// The last octet of what came so far, as it came.
-    last: u8,
-}
+#[derive(Debug, Default)]
+pub struct MessageEncoder(Stuffer);
 
-impl Default for Stuffer {
-    fn default() -> Self {
-        Self { last: b'\n' }
-    }
-}
-
-impl Stuffer {
+impl MessageEncoder {
     /// At the beginning of a message.
     #[must_use]
     pub fn new() -> Self {
@@ -53,33 +44,13 @@ impl Stuffer {
     /// Appends the next piece of the message, of any length.
     pub fn write(&mut self, piece: &[u8], output: &mut Vec<u8>) {
         let start = output.len();
-        output.reserve(piece.len() + piece.len() / 64);
-        if self.last == b'\n' && piece.first() == Some(&b'.') {
-            output.push(b'.');
-        }
-        let mut copied = 0;
-        for line_end in memchr_iter(b'\n', piece) {
-            let before = line_end.checked_sub(1).map_or(Some(self.last), |at| piece.get(at).copied());
-            let is_bare = before != Some(b'\r');
-            let begins_with_dot = piece.get(line_end + 1) == Some(&b'.');
-            if is_bare || begins_with_dot {
-                output.extend_from_slice(piece.get(copied..line_end).unwrap_or_default());
-                output.extend_from_slice(if is_bare { b"\r\n" } else { b"\n" });
-                output.extend_from_slice(if begins_with_dot { b"." } else { b"" });
-                copied = line_end + 1;
-            }
-        }
-        output.extend_from_slice(piece.get(copied..).unwrap_or_default());
-        self.last = piece.last().copied().unwrap_or(self.last);
+        self.0.write(piece, output);
         without_nul(output.get_mut(start..).unwrap_or_default());
     }
 
     /// Appends a line end, if the message lacks it, and the dot that ends the answer.
     pub fn finish(self, output: &mut Vec<u8>) {
-        if self.last != b'\n' {
-            output.extend_from_slice(b"\r\n");
-        }
-        encode_end(output);
+        self.0.finish(output);
     }
 }
 
@@ -113,44 +84,15 @@ pub fn first_lines<'p>(piece: &'p [u8], lines: &mut u64) -> &'p [u8] {
 mod tests {
     use super::*;
 
-    fn check(message: &str, expected: &str) {
-        let mut whole = Vec::new();
-        encode_message(message.as_bytes(), &mut whole);
-        assert_eq!(String::from_utf8(whole).unwrap(), expected);
-        let mut output = Vec::new();
-        let mut stuffer = Stuffer::new();
-        for octet in message.as_bytes() {
-            stuffer.write(&[*octet], &mut output);
-        }
-        stuffer.finish(&mut output);
-        assert_eq!(String::from_utf8(output).unwrap(), expected, "octet by octet");
-    }
-
-    #[test]
-    fn messages_are_stuffed_and_ended() {
-        check("", ".\r\n");
-        check("a\r\n", "a\r\n.\r\n");
-        check("a", "a\r\n.\r\n");
-        check("a\n", "a\r\n.\r\n");
-        check("a\r", "a\r\r\n.\r\n");
-        check(".", "..\r\n.\r\n");
-        check(".\r\n..\r\na.b\r\n.c", "..\r\n...\r\na.b\r\n..c\r\n.\r\n");
-        check("\r\n.\r\n", "\r\n..\r\n.\r\n");
-    }
-
-    #[test]
-    fn a_message_cannot_end_its_own_answer() {
-        check("a\n.\r\n+OK forged\r\n", "a\r\n..\r\n+OK forged\r\n.\r\n");
-        check("a\n.\n", "a\r\n..\r\n.\r\n");
-        check("a\r\n.\n", "a\r\n..\r\n.\r\n");
-    }
-
     #[test]
     fn bare_lf_and_nul_went_out_as_they_were() {
+        let check = |message: &str, expected: &str| {
+            let mut output = Vec::new();
+            encode_message(message.as_bytes(), &mut output);
+            assert_eq!(String::from_utf8(output).unwrap(), expected);
+        };
         check("Subject: lf\n\nfirst\n.\nlast\n", "Subject: lf\r\n\r\nfirst\r\n..\r\nlast\r\n.\r\n");
-        check("\n\n", "\r\n\r\n.\r\n");
         check("a\0b\0\r\n\0", "a?b?\r\n?\r\n.\r\n");
-        check("a\rb\r\n", "a\rb\r\n.\r\n");
     }
 
     #[test]

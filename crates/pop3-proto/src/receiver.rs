@@ -3,8 +3,8 @@
 //! A line ends with LF, with or without a CR before it: clients on Unix pipe bare LF, and nothing in POP3 depends on
 //! where another server would see the end (RFC 1939 §3 asks for CRLF).
 
-use crate::input::Input;
 use crate::{Command, Secret, SyntaxError};
+use line_proto::Input;
 
 /// The longest command line, line end included. RFC 2449 §4 says 255; passwords may be long.
 pub const COMMAND_LINE_OCTETS_MAX: usize = 512;
@@ -130,7 +130,7 @@ mod tests {
             "AUTH PLAIN\r\nc2VjcmV0\r\nQUIT\r\n",
             &[
                 "Command(Ok(Auth(Auth { mechanism: \"PLAIN\", initial_response: None })))",
-                "AuthLine(Ok(Secret(8 octets)))",
+                "AuthLine(Ok(Secret(…)))",
                 "Command(Ok(Quit))",
             ],
         );
@@ -141,12 +141,12 @@ mod tests {
         let pass = |octets: usize| format!("PASS {}\r\n", "x".repeat(octets - 7));
         let auth = |octets: usize| format!("AUTH P {}\r\n", "x".repeat(octets - 9));
         let too_long = "Command(Err(LineTooLong))";
-        check(&pass(COMMAND_LINE_OCTETS_MAX), &["Command(Ok(Pass(Secret(505 octets))))"]);
+        check(&pass(COMMAND_LINE_OCTETS_MAX), &["Command(Ok(Pass(Secret(…))))"]);
         check(&pass(COMMAND_LINE_OCTETS_MAX + 1), &[too_long]);
         check(&format!("{}QUIT\n", pass(AUTH_LINE_OCTETS_MAX + 1)), &[too_long, "Command(Ok(Quit))"]);
         check(
             &auth(AUTH_LINE_OCTETS_MAX),
-            &["Command(Ok(Auth(Auth { mechanism: \"P\", initial_response: Some(Secret(12279 octets)) })))"],
+            &["Command(Ok(Auth(Auth { mechanism: \"P\", initial_response: Some(Secret(…)) })))"],
         );
         check(&auth(AUTH_LINE_OCTETS_MAX + 1), &[too_long]);
     }

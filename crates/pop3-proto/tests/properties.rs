@@ -1,7 +1,7 @@
 //! What holds for all input: segmentation, round trips, bounds.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use pop3_proto::{Command, Event, Receiver, Stuffer, encode_message, first_lines};
+use pop3_proto::{Command, Event, MessageEncoder, Receiver, encode_message, first_lines};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -69,11 +69,11 @@ proptest! {
         let mut whole = Vec::new();
         encode_message(&message, &mut whole);
         let mut pieces = Vec::new();
-        let mut stuffer = Stuffer::new();
+        let mut encoder = MessageEncoder::new();
         for piece in message.chunks(segment) {
-            stuffer.write(piece, &mut pieces);
+            encoder.write(piece, &mut pieces);
         }
-        stuffer.finish(&mut pieces);
+        encoder.finish(&mut pieces);
         prop_assert_eq!(&pieces, &whole);
         let mut expected = message;
         if !expected.is_empty() && !expected.ends_with(b"\r\n") {

@@ -28,7 +28,7 @@ impl Session {
                 if !self.may_log_in() {
                     return self.needs_tls();
                 }
-                let initial = auth.initial_response.as_ref().map(|initial| initial.as_str().as_bytes());
+                let initial = auth.initial_response.as_ref().map(Secret::as_bytes);
                 // A name that is known is told as it is announced.
                 let known = Mechanism::from_name(&auth.mechanism).map_or("", Mechanism::name);
                 self.begin_with(Method::Auth { mechanism: known, at_once: initial.is_some() });
@@ -81,7 +81,7 @@ impl Session {
             Some(_) if !self.may_log_in() => self.needs_tls(),
             Some(user) => {
                 self.begin_with(Method::Pass);
-                self.desk.password(&user, password.as_str());
+                self.desk.password(&user, &password.text());
                 Outcome::Done
             }
             None => Outcome::Reply(Reply::err(self.words.user_first)),
@@ -106,7 +106,7 @@ impl Session {
 
     pub(crate) fn auth_line(&mut self, line: Result<Secret, SyntaxError>, output: &mut Vec<u8>) -> Outcome {
         let line = match &line {
-            Ok(line) => Ok(line.as_str().as_bytes()),
+            Ok(line) => Ok(line.as_bytes()),
             Err(SyntaxError::LineTooLong) => Err(Failure::TooLong),
             Err(_) => Err(Failure::NotBase64),
         };

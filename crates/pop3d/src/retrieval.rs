@@ -6,7 +6,7 @@
 use crate::words::Words;
 use message::line_ends::crlf_size;
 use message::surrogate;
-use pop3_proto::{Reply, Stuffer, first_lines};
+use pop3_proto::{MessageEncoder, Reply, first_lines};
 use session::OUTPUT_HIGH_WATER_BYTES;
 use store::{Body, Error};
 
@@ -29,7 +29,7 @@ pub(crate) struct Asked {
 pub(crate) struct Retrieval {
     asked: Asked,
     body: Body,
-    stuffer: Stuffer,
+    encoder: MessageEncoder,
     progress: Progress,
 }
 
@@ -55,7 +55,7 @@ pub(crate) enum Slice {
 
 impl Retrieval {
     pub(crate) fn new(asked: Asked, body: Body) -> Self {
-        Self { asked, body, stuffer: Stuffer::new(), progress: Progress::Opening }
+        Self { asked, body, encoder: MessageEncoder::new(), progress: Progress::Opening }
     }
 
     pub(crate) fn asked(&self) -> Asked {
@@ -129,7 +129,7 @@ impl Retrieval {
                 Progress::Opening => return Ok(true),
                 Progress::Header { made, next } if *next < made.len() => {
                     let until = made.len().min(*next + room);
-                    self.stuffer.write(made.get(*next..until).unwrap_or_default(), output);
+                    self.encoder.write(made.get(*next..until).unwrap_or_default(), output);
                     *next = until;
                 }
                 Progress::Header { .. } => self.progress = Progress::Body { next: header_end },
@@ -142,10 +142,10 @@ impl Retrieval {
                         piece = first_lines(piece, lines);
                     }
                     if piece.is_empty() {
-                        std::mem::take(&mut self.stuffer).finish(output);
+                        std::mem::take(&mut self.encoder).finish(output);
                         return Ok(false);
                     }
-                    self.stuffer.write(piece, output);
+                    self.encoder.write(piece, output);
                     *next += piece.len();
                 }
             }

@@ -17,14 +17,11 @@ mod chunk;
 pub mod client;
 mod command;
 pub mod data;
-mod input;
 mod parameters;
 mod path;
 mod receiver;
 mod reply;
 mod reply_reader;
-mod secret;
-pub mod stuffing;
 mod syntax_error;
 
 pub use client::{
@@ -32,12 +29,11 @@ pub use client::{
 };
 pub use command::{Auth, Bdat, BodyType, Command, Mail, Rcpt};
 pub use data::{Irregularities, canonicalise};
+pub use line_proto::Secret;
 pub use path::{
     DOMAIN_OCTETS_MAX, Domain, ForwardPath, LABEL_OCTETS_MAX, LOCAL_PART_OCTETS_MAX, Mailbox, PathError, ReversePath,
 };
 pub use receiver::{AUTH_LINE_OCTETS_MAX, COMMAND_LINE_OCTETS_MAX, Event, Receiver};
 pub use reply::{Enhanced, REPLY_LINE_OCTETS_MAX, Reply};
 pub use reply_reader::{REPLY_LINES_MAX, ReplyError, ReplyReader};
-pub use secret::Secret;
-pub use stuffing::stuff;
 pub use syntax_error::SyntaxError;

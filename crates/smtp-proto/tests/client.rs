@@ -350,7 +350,9 @@ fn a_large_message_is_sent_in_pieces() {
     }
     assert!(flushes > 5);
     let mut expected = b"EHLO pc\r\nMAIL FROM:<me@x>\r\nRCPT TO:<a@y>\r\nDATA\r\n".to_vec();
-    smtp_proto::stuff(&content, &mut expected);
+    let mut stuffer = line_proto::Stuffer::new();
+    stuffer.write(&content, &mut expected);
+    stuffer.finish(&mut expected);
     assert!(wire == expected);
     client.connection_lost("reset");
     let outcomes = client.into_outcomes();

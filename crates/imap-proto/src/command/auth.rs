@@ -3,10 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use line_proto::Secret;
+
 use crate::atom::is_astring_char;
 use crate::cursor::{Cursor, Parse};
 use crate::malformed::Reason;
-use crate::secret::Secret;
 
 /// A user and a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +59,7 @@ mod tests {
     use crate::command::tests::{check, parse_one, refuse_one};
 
     fn login(user: &str, password: &str) -> Command {
-        Command::Login(Login { user: user.into(), password: Secret::new(password.into()) })
+        Command::Login(Login { user: user.into(), password: Secret::new(password) })
     }
 
     fn authenticate(mechanism: &str, initial: Option<&[u8]>) -> Command {

@@ -57,7 +57,7 @@ fn summary(events: &[Event]) -> Vec<String> {
         Event::Command(tagged) => format!("{} {}", tagged.tag, tagged.command.name()),
         Event::Done => "done".to_owned(),
         Event::Auth(AuthLine::Cancelled) => "cancelled".to_owned(),
-        Event::Auth(AuthLine::Response(secret)) => format!("response {}", secret.as_str().unwrap()),
+        Event::Auth(AuthLine::Response(secret)) => format!("response {}", secret.text()),
         Event::Malformed(malformed) => format!("{} ! {}", tag(&malformed.tag), malformed.reason),
     };
     events.iter().map(line).collect()

@@ -18,7 +18,7 @@ impl Session {
             return self.end(Finish::new(tag, refusal));
         }
         let State::NotAuthenticated(stranger) = &mut self.state else { return Turn::Close };
-        let said = stranger.desk.password(&login.user, &String::from_utf8_lossy(login.password.as_bytes()));
+        let said = stranger.desk.password(&login.user, &login.password.text());
         self.said(tag, said, output)
     }
 

@@ -19,12 +19,11 @@ pub use config::{ClientConfig, Credentials, Message, Protocol, TlsPolicy};
 pub use outcome::{Author, Failure, Outcome, Stage};
 
 use crate::data::{Irregularities, canonicalise};
-use crate::input::Input;
-use crate::stuffing::Stuffer;
 use crate::{Enhanced, Reply, ReplyError, ReplyReader};
 use auth::Exchange;
 use envelope::{Answered, Envelope};
 use extensions::Extensions;
+use line_proto::{Input, Stuffer};
 use std::collections::VecDeque;
 
 /// A reply line of the server may have so many octets, line end included. RFC 5321 §4.5.3.1.5 says 512; not all obey.
@@ -33,6 +32,8 @@ pub const REPLY_LINE_READ_OCTETS_MAX: usize = 4096;
 const INPUT_BYTES_MAX: usize = 256 * 1024;
 /// A step returns [`ClientStep::Flush`] once this much output is made.
 const OUTPUT_HIGH_WATER_BYTES: usize = 64 * 1024;
+/// How many octets of the message become output at once.
+const PIECE_BYTES_MAX: usize = 32 * 1024;
 
 const SECOND_MILLIS: u64 = 1000;
 const MINUTE_MILLIS: u64 = 60 * SECOND_MILLIS;
@@ -352,7 +353,9 @@ impl Client {
                 self.state = State::Sending { stuffer, position };
                 return true;
             }
-            position += stuffer.write(rest, &mut self.output);
+            let piece = rest.get(..PIECE_BYTES_MAX).unwrap_or(rest);
+            stuffer.write(piece, &mut self.output);
+            position += piece.len();
         }
         stuffer.finish(&mut self.output);
         false

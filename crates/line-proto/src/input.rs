@@ -1,6 +1,6 @@
 //! Octets that were received and not consumed, and how lines are cut from them.
 //!
-//! A line is what ends with LF; a CR before the LF belongs to the line end.
+//! A line is what ends with LF; whether the LF needs a CR before it is the caller's rule.
 //! Invariant: a line longer than the limit is reported once, at its LF, and held in memory only up to the limit.
 
 use memchr::memchr;
@@ -8,8 +8,9 @@ use memchr::memchr;
 /// An empty buffer that grew beyond this is given back, so that idle connections stay small.
 const IDLE_CAPACITY_BYTES_MAX: usize = 16 * 1024;
 
+/// Octets that came and are not consumed yet.
 #[derive(Debug, Default)]
-pub(crate) struct Input {
+pub struct Input {
     buffer: Vec<u8>,
     start: usize,
     /// Up to here (from `start`) there is no LF.
@@ -19,10 +20,11 @@ pub(crate) struct Input {
 
 /// A line was longer than the limit given to [`Input::take_line`]; it is gone.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct LineTooLong;
+pub struct LineTooLong;
 
 impl Input {
-    pub(crate) fn push(&mut self, octets: &[u8]) {
+    /// Takes octets. Consume what can be consumed before pushing more, and memory stays bounded.
+    pub fn push(&mut self, octets: &[u8]) {
         if self.start > 0 {
             self.buffer.drain(..self.start);
             self.start = 0;
@@ -30,16 +32,19 @@ impl Input {
         self.buffer.extend_from_slice(octets);
     }
 
-    pub(crate) fn pending(&self) -> &[u8] {
+    /// What came and is not consumed.
+    #[must_use]
+    pub fn pending(&self) -> &[u8] {
         self.buffer.get(self.start..).unwrap_or_default()
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// Forgets everything that was pushed.
+    pub fn clear(&mut self) {
         *self = Self::default();
     }
 
     /// Drops the first `count` pending octets (at most all of them).
-    pub(crate) fn consume(&mut self, count: usize) {
+    pub fn consume(&mut self, count: usize) {
         self.start = self.buffer.len().min(self.start.saturating_add(count));
         self.scanned = 0;
         if self.start == self.buffer.len() {
@@ -52,7 +57,10 @@ impl Input {
     }
 
     /// The next line including its LF, if it is complete. `octets_max` counts the line end too.
-    pub(crate) fn take_line(&mut self, octets_max: usize) -> Option<Result<Vec<u8>, LineTooLong>> {
+    ///
+    /// # Errors
+    /// The line was longer; it is gone, and the next one is as good as any.
+    pub fn take_line(&mut self, octets_max: usize) -> Option<Result<Vec<u8>, LineTooLong>> {
         let pending = self.pending();
         let Some(at) = memchr(b'\n', pending.get(self.scanned..).unwrap_or_default()) else {
             self.wait_for_line_end(octets_max);
