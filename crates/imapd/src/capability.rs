@@ -1,7 +1,6 @@
 //! What is announced (RFC 9051 §6.1.1): exactly what works, by the session's state.
 
-use crate::connection::Session;
-use crate::state::State;
+use crate::service::Service;
 use sasl::Mechanism;
 use session::Peer;
 
@@ -36,23 +35,21 @@ const ALWAYS: [&str; 27] = [
     "QUOTA=RES-STORAGE",
 ];
 
-/// The names to announce now.
-pub(crate) fn names(session: &Session) -> Vec<String> {
+/// The names to announce to a client, before and after it has logged in.
+pub(crate) fn names(service: &Service, peer: &Peer, is_logged_in: bool) -> Vec<String> {
     let mut names: Vec<String> = ALWAYS.iter().map(|name| (*name).to_owned()).collect();
     // RFC 7889 §3
-    names.push(format!("APPENDLIMIT={}", session.service.message_bytes_max));
-    match session.state {
-        State::NotAuthenticated(_) => {
-            if session.service.tls_available && session.peer.tls.is_none() {
-                names.push("STARTTLS".to_owned());
-            }
-            if may_log_in(&session.peer) {
-                names.extend(Mechanism::ALL.iter().map(|mechanism| format!("AUTH={}", mechanism.name())));
-            } else {
-                names.push("LOGINDISABLED".to_owned());
-            }
-        }
-        State::Authenticated(_) | State::Logout => {}
+    names.push(format!("APPENDLIMIT={}", service.message_bytes_max));
+    if is_logged_in {
+        return names;
+    }
+    if service.tls_available && peer.tls.is_none() {
+        names.push("STARTTLS".to_owned());
+    }
+    if may_log_in(peer) {
+        names.extend(Mechanism::ALL.iter().map(|mechanism| format!("AUTH={}", mechanism.name())));
+    } else {
+        names.push("LOGINDISABLED".to_owned());
     }
     names
 }

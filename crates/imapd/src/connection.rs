@@ -1,13 +1,15 @@
 //! One IMAP connection: what the client sends goes to the dispatcher, what a command leaves running goes on here.
 
 use crate::capability;
-use crate::command::append::{self, Upload};
-use crate::command::idle;
+use crate::context::Context;
 use crate::service::Service;
-use crate::state::{Finish, Running, State, Stranger, Then, User};
+use crate::state::{Finish, Running, State, Stranger, Then};
 use crate::sync::Look;
 use crate::tagged::ResultCode;
-use imap_proto::{Code, Dialect, Encoder, Event, Limits, LiteralRequest, Receiver, Status};
+use crate::upload::Upload;
+use crate::user::User;
+use crate::work::{Progress, Stop, Work};
+use imap_proto::{Code, Dialect, Encoder, Event, Limits, LiteralRequest, Octets, Receiver, Status, Tag};
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use std::mem;
 use std::sync::Arc;
@@ -84,6 +86,19 @@ impl Session {
         Turn::Again
     }
 
+    /// Goes on with what `running` says at the next turn.
+    pub(crate) fn go_on(&mut self, running: Running) -> Turn {
+        self.running = Some(running);
+        Turn::Again
+    }
+
+    /// Goes on with what `running` says once the output is sent.
+    pub(crate) fn pause(&mut self, running: Running) -> Turn {
+        self.active_at = self.now.monotonic_millis;
+        self.running = Some(running);
+        Turn::Flush
+    }
+
     /// `* BYE`, and no more.
     pub(crate) fn bye(&mut self, output: &mut Vec<u8>, code: Option<Code<'_>>, text: &str) -> Turn {
         self.encoder(output).bye(code, text);
@@ -93,12 +108,16 @@ impl Session {
 
     /// Whoever is here may not be here any more.
     pub(crate) fn show_out(&mut self, output: &mut Vec<u8>) -> Turn {
-        // In the middle of a literal BYE would be read as mail.
-        if matches!(self.running, Some(Running::Fetch(_))) {
+        if self.may_be_in_literal() {
             self.state = State::Logout;
             return Turn::Close;
         }
         self.bye(output, None, "This login does not count any more; log in again")
+    }
+
+    /// Whether BYE could be read as mail.
+    fn may_be_in_literal(&self) -> bool {
+        matches!(&self.running, Some(Running::Work(_, work)) if work.may_be_in_literal())
     }
 
     /// Whether somebody is here whose login does not count any more.
@@ -112,7 +131,7 @@ impl Session {
     fn greet(&mut self, output: &mut Vec<u8>) {
         self.connected_at = Some(self.now.monotonic_millis);
         self.active_at = self.now.monotonic_millis;
-        let capabilities = capability::names(self);
+        let capabilities = self.capabilities();
         let names: Vec<&str> = capabilities.iter().map(String::as_str).collect();
         let text = format!("{} Pillarbox ready", self.service.hostname);
         self.encoder(output).untagged(Status::Ok, Some(Code::Capability(&names)), &text);
@@ -121,20 +140,15 @@ impl Session {
     fn turn(&mut self, output: &mut Vec<u8>) -> Turn {
         match self.running.take() {
             None => self.next_event(output),
-            Some(Running::Idle(idle)) => idle::turn(self, idle, output),
+            Some(Running::Idle(tag, watch)) => self.idle_turn(tag, watch, output),
             Some(Running::AuthLine(tag)) => self.auth_line_turn(tag, output),
             Some(Running::LogIn(tag)) => self.log_in_turn(tag, output),
             Some(Running::Finish(finish)) => self.finish(finish, output),
             Some(Running::Announced(announced)) => {
                 let imap_proto::Tagged { tag, command } = *announced;
-                self.dispatch(tag, command, output)
+                self.dispatch(tag, command, None, output)
             }
-            Some(Running::Bulk(bulk)) => self.bulk_turn(bulk, output),
-            Some(Running::Pending(pending)) => self.pending_turn(pending, output),
-            Some(Running::Append(appending)) => self.append_turn(*appending, output),
-            Some(Running::Fetch(fetching)) => self.fetch_turn(fetching, output),
-            Some(Running::Search(searching)) => self.search_turn(searching, output),
-            Some(Running::Resync(tag, resync)) => self.resync_turn(tag, resync, output),
+            Some(Running::Work(tag, work)) => self.work_turn(tag, work, output),
         }
     }
 
@@ -159,18 +173,41 @@ impl Session {
 
     /// The client asks whether to send a literal.
     fn literal(&mut self, request: &LiteralRequest, output: &mut Vec<u8>) -> Turn {
-        let refusal = match &self.state {
-            State::Authenticated(user) => append::refuse_early(&user.account, request),
-            State::NotAuthenticated(_) | State::Logout => None,
-        };
-        if let Some(tag) = &request.tag
-            && let Some(refusal) = refusal.or_else(|| self.expect_upload(request))
-        {
-            self.receiver.refuse_literal();
-            return self.end(Finish::new(tag.clone(), refusal));
+        if let (State::Authenticated(user), Some(tag)) = (&self.state, &request.tag) {
+            match Upload::expect(&self.service.spool, &user.account, request) {
+                Ok(None) => {}
+                Ok(Some(upload)) => self.upload = Some(Box::new(upload)),
+                Err(refusal) => {
+                    self.receiver.refuse_literal();
+                    return self.end(Finish::new(tag.clone(), refusal));
+                }
+            }
         }
         self.encoder(output).continuation("Send the literal");
         Turn::Again
+    }
+
+    /// A part of a long message, announced or not.
+    fn take_octets(&mut self, octets: &Octets) {
+        let State::Authenticated(user) = &self.state else { return };
+        let begin = || Box::new(Upload::begin(&self.service.spool, &user.account));
+        self.upload.get_or_insert_with(begin).take(&octets.0);
+    }
+
+    /// The next slice of a command.
+    fn work_turn(&mut self, tag: Tag, mut work: Box<dyn Work>, output: &mut Vec<u8>) -> Turn {
+        let State::Authenticated(user) = &mut self.state else { return Turn::Close };
+        let mut context = Context { service: &self.service, now: self.now, user, output };
+        let answer = match work.run(&mut context) {
+            Ok(Progress::More) => return self.pause(Running::Work(tag, work)),
+            Ok(Progress::Done(answer)) | Err(Stop::Refused(answer)) => answer,
+            Err(Stop::Broken) => return Turn::Close,
+            Err(Stop::Gone) => return self.show_out(output),
+        };
+        let news = work.news();
+        // What a copy that failed has brought is taken back before the client hears of it.
+        drop(work);
+        self.end(Finish { news, ..Finish::new(tag, answer) })
     }
 
     /// The machine's next event.
@@ -232,7 +269,7 @@ impl Session {
         match (&self.state, &self.running) {
             (State::Logout, _) => None,
             (State::NotAuthenticated(_), _) => self.connected_at.map(|at| at.saturating_add(limits.login_millis)),
-            (State::Authenticated(_), Some(Running::Idle(_))) => {
+            (State::Authenticated(_), Some(Running::Idle(..))) => {
                 Some(self.active_at.saturating_add(limits.idle_millis))
             }
             (State::Authenticated(_), _) => Some(self.active_at.saturating_add(limits.autologout_millis)),
@@ -257,7 +294,13 @@ impl Session {
 
     /// The code that tells what the session can do now.
     pub(crate) fn capability_code(&self) -> ResultCode {
-        ResultCode::Capability(capability::names(self))
+        ResultCode::Capability(self.capabilities())
+    }
+
+    /// What the session can do now.
+    pub(crate) fn capabilities(&self) -> Vec<String> {
+        let is_logged_in = !matches!(self.state, State::NotAuthenticated(_));
+        capability::names(&self.service, &self.peer, is_logged_in)
     }
 }
 
@@ -310,7 +353,7 @@ impl session::Session for Session {
     fn deadline_millis(&self) -> Option<u64> {
         let sooner = match (&self.state, &self.running) {
             (State::NotAuthenticated(stranger), _) => stranger.desk.until(),
-            (State::Authenticated(user), Some(Running::Idle(_))) => Some(self.refreshes_at(user)),
+            (State::Authenticated(user), Some(Running::Idle(..))) => Some(self.refreshes_at(user)),
             (State::Authenticated(_) | State::Logout, _) => None,
         };
         [sooner, self.expires_at()].into_iter().flatten().min()
@@ -327,8 +370,7 @@ impl session::Session for Session {
     }
 
     fn shut_down(&mut self, output: &mut Vec<u8>) {
-        // A FETCH may stand in the middle of a literal, where BYE would be read as mail.
-        if !matches!((&self.state, &self.running), (State::Logout, _) | (_, Some(Running::Fetch(_)))) {
+        if !matches!(self.state, State::Logout) && !self.may_be_in_literal() {
             self.bye(output, Some(Code::Unavailable), "The server stops, come again soon");
         }
     }

@@ -1,8 +1,9 @@
 //! IMAP sessions (RFC 9051, RFC 3501 and extensions): imap-proto's machine on the store.
 //!
 //! [`Session`] is one connection, sans-io: the driver of crate `server` owns socket, TLS and clock. A command is a file in
-//! `command/`; it returns how it ends. News of the selected mailbox come from `sync` alone, at the end of each command
-//! and during IDLE. What takes long (FETCH, SEARCH, the answer to QRESYNC, many news) works in slices.
+//! `command/`; it returns how it ends, or a value that goes on slice by slice (`work`) because it may take long: FETCH, SEARCH,
+//! what changes messages, the answer to QRESYNC. News of the selected mailbox come from `sync` alone, at the end of each
+//! command and during IDLE.
 //!
 //! What this crate deliberately does not do: it parses no bytes (imap-proto does) and changes no mail state other than by
 //! the calls of `store::Account`, whose commits wake all other devices.
@@ -15,9 +16,9 @@
 mod capability;
 mod command;
 mod connection;
+mod context;
 mod enabled;
 mod fetch;
-mod progress;
 mod recent;
 mod render;
 mod resync;
@@ -29,6 +30,9 @@ mod sync;
 mod tagged;
 #[cfg(test)]
 mod testing;
+mod upload;
+mod user;
+mod work;
 
 pub use connection::Session;
 pub use service::{Limits, Service};

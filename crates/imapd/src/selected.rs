@@ -3,6 +3,7 @@
 use crate::enabled::Enabled;
 use crate::recent::Recent;
 use crate::resync::HELD_BACK_MODSEQS_MAX;
+use crate::tagged::Tagged;
 use imap_proto::{MessageSet, Numbering, SequenceSet};
 use search::Numbers;
 use store::{Account, Body, Error, Index, MailboxId, ModSeq, Uid, View};
@@ -36,6 +37,13 @@ pub(crate) struct Selected {
 /// A set names a message number that the client cannot know (RFC 9051 §9: an error for numbers, never for UIDs).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoSuchNumber;
+
+impl From<NoSuchNumber> for Tagged {
+    fn from(NoSuchNumber: NoSuchNumber) -> Self {
+        // RFC 9051 §9, seq-number: "the server should respond with a tagged BAD".
+        Self::bad("No message has this number")
+    }
+}
 
 impl Selected {
     /// A mailbox that is being selected: the client is told of all that is there.

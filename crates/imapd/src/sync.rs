@@ -15,7 +15,7 @@
 use crate::enabled::Enabled;
 use crate::selected::Selected;
 use imap_proto::response::{NewKeywords, Vanished};
-use imap_proto::{Code, Encoder, SequenceSet, Status};
+use imap_proto::{Code, Encoder, Numbering, SequenceSet, Status};
 use session::OUTPUT_HIGH_WATER_BYTES;
 use store::{Delta, Entry, Error, FlagBits, FlagMode, Flags, Keywords, ModSeq, SystemFlag, Uid, View};
 
@@ -61,6 +61,15 @@ impl News {
     /// As after FETCH, STORE and SEARCH.
     pub(crate) fn without_expunges() -> Self {
         Self { expunges: Expunges::HoldBack, ..Self::default() }
+    }
+
+    /// After a command that numbers messages.
+    pub(crate) fn after(numbering: Numbering) -> Self {
+        match numbering {
+            // RFC 9051 §7.5.1: no EXPUNGE during FETCH, STORE and SEARCH; their UID variants may have it.
+            Numbering::Sequence => Self::without_expunges(),
+            Numbering::Uid => Self::default(),
+        }
     }
 }
 

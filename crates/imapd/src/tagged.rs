@@ -48,6 +48,11 @@ impl Tagged {
         Self { status: Status::Bad, code: None, text: text.into() }
     }
 
+    /// RFC 9051 §6.3.12, §6.4.7: the mailbox that messages were meant for is not there, and may be made.
+    pub(crate) fn no_such_target() -> Self {
+        Self::refused(Code::TryCreate, "No such mailbox")
+    }
+
     /// With a code that borrows nothing.
     pub(crate) fn with(self, code: Code<'static>) -> Self {
         self.with_code(ResultCode::Plain(code))

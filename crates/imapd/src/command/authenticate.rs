@@ -12,7 +12,7 @@ use sasl::Failure;
 
 impl Session {
     pub(super) fn authenticate(&mut self, tag: Tag, command: &Authenticate, output: &mut Vec<u8>) -> Turn {
-        if let Some(refusal) = self.refuse_login() {
+        if let Some(refusal) = self.must_begin_tls() {
             return self.end(Finish::new(tag, refusal));
         }
         let initial = command.initial.as_ref().map(initial_response);
@@ -47,10 +47,10 @@ impl Session {
                 // Our own words, so they are base64.
                 self.encoder(output).challenge(&STANDARD.decode(challenge).unwrap_or_default());
                 self.receiver.expect_auth_line();
-                self.run(Running::AuthLine(tag))
+                self.go_on(Running::AuthLine(tag))
             }
-            Said::Check => self.run(Running::LogIn(tag)),
-            Said::Refused(answer) => self.refuse(tag, answer, output),
+            Said::Check => self.go_on(Running::LogIn(tag)),
+            Said::Refused(answer) => self.refuse_login(tag, answer, output),
         }
     }
 }

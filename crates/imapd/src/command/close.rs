@@ -1,9 +1,9 @@
 //! CLOSE and UNSELECT (RFC 9051 §6.4.1, §6.4.2).
 
-use super::Context;
-use crate::progress::Progress;
+use crate::context::Context;
 use crate::selected::Selected;
 use crate::tagged::Tagged;
+use crate::work::{Progress, Stop, Work};
 use imap_proto::Code;
 use store::{Error, Expunge, ModSeq, SystemFlag, Uid};
 
@@ -27,8 +27,8 @@ pub(super) fn begin(context: &mut Context<'_>, how: How) -> Result<Closing, Tagg
     Ok(Closing { how, expunging: None })
 }
 
-impl Closing {
-    pub(super) fn piece(&mut self, context: &mut Context<'_>) -> Result<Progress, Tagged> {
+impl Work for Closing {
+    fn run(&mut self, context: &mut Context<'_>) -> Result<Progress, Stop> {
         let actor = context.actor();
         let selected = context.selected()?;
         let more = match (self.how, &mut self.expunging) {
@@ -48,7 +48,9 @@ impl Closing {
             Err(error) => Err(error.into()),
         }
     }
+}
 
+impl Closing {
     fn close(&self, context: &mut Context<'_>) -> Result<Tagged, Tagged> {
         let qresync = context.user.enabled.qresync;
         let selected = context.selected()?;

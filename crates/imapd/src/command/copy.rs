@@ -1,8 +1,9 @@
 //! COPY (RFC 9051 §6.4.7).
 
-use super::Context;
-use crate::progress::Progress;
+use super::announced::UNANNOUNCED_MESSAGES_MAX;
+use crate::context::Context;
 use crate::tagged::{ResultCode, Tagged};
+use crate::work::{Progress, Stop, Work};
 use imap_proto::SequenceSet;
 use imap_proto::command::Transfer;
 use store::Relisting;
@@ -25,12 +26,12 @@ pub(super) fn begin(context: &mut Context<'_>, transfer: &Transfer) -> Result<Co
     Ok(Copying { messages, copying })
 }
 
-impl Copying {
-    pub(super) fn messages(&self) -> usize {
-        self.messages
+impl Work for Copying {
+    fn takes_long(&self) -> bool {
+        self.messages > UNANNOUNCED_MESSAGES_MAX
     }
 
-    pub(super) fn piece(&mut self, _: &mut Context<'_>) -> Result<Progress, Tagged> {
+    fn run(&mut self, _: &mut Context<'_>) -> Result<Progress, Stop> {
         let done = Tagged::ok("COPY done");
         let Some(mut copying) = self.copying.take() else { return Ok(Progress::Done(done)) };
         if copying.piece()? {

@@ -1,7 +1,8 @@
 //! CREATE (RFC 9051 §6.3.4) with USE (RFC 6154 §3).
 
-use super::{Answer, Context};
+use super::Answer;
 use crate::command::status::mailbox_id;
+use crate::context::Context;
 use crate::tagged::{ResultCode, Tagged};
 use imap_proto::command::Create;
 use imap_proto::{Code, SpecialUse};

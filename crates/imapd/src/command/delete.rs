@@ -1,8 +1,8 @@
 //! DELETE (RFC 9051 §6.3.5).
 
-use super::Context;
-use crate::progress::Progress;
+use crate::context::Context;
 use crate::tagged::Tagged;
+use crate::work::{Progress, Stop, Work};
 use imap_proto::{Code, MailboxName};
 
 /// A DELETE on its way.
@@ -22,8 +22,8 @@ pub(super) fn begin(context: &mut Context<'_>, name: &MailboxName) -> Result<Del
     Ok(Deleting::New(mailbox.name))
 }
 
-impl Deleting {
-    pub(super) fn piece(&mut self, context: &mut Context<'_>) -> Result<Progress, Tagged> {
+impl Work for Deleting {
+    fn run(&mut self, context: &mut Context<'_>) -> Result<Progress, Stop> {
         let account = &context.user.account;
         let more = match self {
             Self::New(name) => {

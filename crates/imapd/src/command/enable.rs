@@ -1,9 +1,8 @@
 //! ENABLE (RFC 9051 §6.3.1).
 
-use super::{Answer, Context};
+use super::Answer;
+use crate::context::Context;
 use crate::tagged::Tagged;
-use imap_proto::{Code, Status};
-use std::mem;
 
 pub(super) fn run(context: &mut Context<'_>, names: &[String]) -> Answer {
     let before = context.user.enabled;
@@ -32,22 +31,7 @@ pub(super) fn run(context: &mut Context<'_>, names: &[String]) -> Answer {
     }
     context.encoder().enabled(&news);
     if enabled.condstore && !before.condstore {
-        tell_modseq(context);
+        context.tell_modseq();
     }
     Ok(Tagged::ok("ENABLE done"))
-}
-
-/// A command that is aware of mod-sequences switches CONDSTORE on by itself (RFC 7162 §3.1).
-pub(super) fn switch_condstore_on(context: &mut Context<'_>) {
-    if !mem::replace(&mut context.user.enabled.condstore, true) {
-        tell_modseq(context);
-    }
-}
-
-/// RFC 7162 §3.1: the first command that switches CONDSTORE on tells how far the client knows the selected mailbox.
-fn tell_modseq(context: &mut Context<'_>) {
-    if let Some(selected) = &context.user.selected {
-        let modseq = selected.known_modseq.0;
-        context.encoder().untagged(Status::Ok, Some(Code::HighestModSeq(modseq)), "Highest");
-    }
 }

@@ -1,8 +1,9 @@
 //! EXPUNGE (RFC 9051 §6.4.3) and UID EXPUNGE (§6.4.9). What is gone is told by `sync`.
 
-use super::Context;
-use crate::progress::Progress;
+use super::announced::UNANNOUNCED_MESSAGES_MAX;
+use crate::context::Context;
 use crate::tagged::Tagged;
+use crate::work::{Progress, Stop, Work};
 use imap_proto::{MessageSet, Numbering};
 use store::{Error, Expunge, MailboxId};
 
@@ -18,7 +19,7 @@ enum State {
 }
 
 pub(super) fn begin(context: &mut Context<'_>, set: Option<&MessageSet>) -> Result<Expunging, Tagged> {
-    let selected = context.writable()?;
+    let selected = context.selected()?;
     let which = match set {
         Some(set) => Expunge::DeletedAmong(selected.uids(set, Numbering::Uid)?),
         None => Expunge::AllDeleted,
@@ -26,15 +27,16 @@ pub(super) fn begin(context: &mut Context<'_>, set: Option<&MessageSet>) -> Resu
     Ok(Expunging { mailbox: selected.mailbox, state: State::New(which) })
 }
 
-impl Expunging {
-    pub(super) fn messages(&self) -> usize {
+impl Work for Expunging {
+    fn takes_long(&self) -> bool {
         match &self.state {
-            State::New(Expunge::DeletedAmong(uids)) => uids.len(),
-            State::New(Expunge::AllDeleted) | State::Begun(_) => 0,
+            State::New(Expunge::DeletedAmong(uids)) => uids.len() > UNANNOUNCED_MESSAGES_MAX,
+            // Announced by the command.
+            State::New(Expunge::AllDeleted) | State::Begun(_) => false,
         }
     }
 
-    pub(super) fn piece(&mut self, context: &mut Context<'_>) -> Result<Progress, Tagged> {
+    fn run(&mut self, context: &mut Context<'_>) -> Result<Progress, Stop> {
         let (actor, mailbox) = (context.actor(), self.mailbox);
         let done = Tagged::ok("EXPUNGE done");
         let account = &context.user.account;

@@ -1,10 +1,8 @@
 //! ID (RFC 2971): the program names itself, which tells devices of the main password apart.
 
-use super::{Answer, Context};
 use crate::connection::Session;
 use crate::state::State;
 use crate::tagged::Tagged;
-use imap_proto::Encoder;
 use imap_proto::command::IdField;
 use store::Timestamp;
 
@@ -12,34 +10,24 @@ use store::Timestamp;
 const FINGERPRINT_CHARS_MAX: usize = 60;
 
 impl Session {
-    pub(super) fn identify_stranger(&mut self, fields: &[IdField], output: &mut Vec<u8>) -> Tagged {
-        if let State::NotAuthenticated(stranger) = &mut self.state
-            && let Some(fingerprint) = fingerprint(fields)
-        {
-            stranger.fingerprint = Some(fingerprint);
+    pub(super) fn identify(&mut self, fields: &[IdField], output: &mut Vec<u8>) -> Tagged {
+        match (&mut self.state, fingerprint(fields)) {
+            (State::NotAuthenticated(stranger), Some(fingerprint)) => stranger.fingerprint = Some(fingerprint),
+            (State::Authenticated(user), Some(fingerprint)) => {
+                let now = Timestamp(self.now.unix_millis);
+                // Under which name the journal shows a device is not worth an error; the store has logged it.
+                if let Ok(login) = self.service.auth.identify(user.presence.login(), &fingerprint, now)
+                    && login != *user.presence.login()
+                {
+                    user.be(user.presence.identified_as(login));
+                }
+            }
+            (State::Logout, _) | (_, None) => {}
         }
-        answer(&mut self.encoder(output))
+        // RFC 2971 §3.3: no version, which would help strangers only.
+        self.encoder(output).id(&[("name", "Pillarbox")]);
+        Tagged::ok("ID done")
     }
-}
-
-pub(super) fn run(context: &mut Context<'_>, fields: &[IdField]) -> Answer {
-    if let Some(fingerprint) = fingerprint(fields) {
-        let now = Timestamp(context.now.unix_millis);
-        // Under which name the journal shows a device is not worth an error; the store has logged it.
-        let user = &mut *context.user;
-        if let Ok(login) = context.service.auth.identify(user.presence.login(), &fingerprint, now)
-            && login != *user.presence.login()
-        {
-            user.be(user.presence.identified_as(login));
-        }
-    }
-    Ok(answer(&mut context.encoder()))
-}
-
-fn answer(encoder: &mut Encoder<'_>) -> Tagged {
-    // RFC 2971 §3.3: no version, which would help strangers only.
-    encoder.id(&[("name", "Pillarbox")]);
-    Tagged::ok("ID done")
 }
 
 /// The program's name and the system that it runs on: stable over updates of both.

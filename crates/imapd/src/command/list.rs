@@ -3,7 +3,8 @@
 //! Every mailbox above another one exists (the store sees to it), so `\NonExistent` is only what is subscribed and no
 //! mailbox, and what is above such a name.
 
-use super::{Answer, Context, status};
+use super::{Answer, status};
+use crate::context::Context;
 use crate::tagged::Tagged;
 use imap_proto::command::List;
 use imap_proto::response::{ListEntry, MailboxAttribute};
@@ -40,6 +41,12 @@ pub(super) fn run(context: &mut Context<'_>, list: &List) -> Answer {
         tell_if_wanted(context, list, &matchers, (listed, &all))?;
     }
     Ok(Tagged::ok("LIST done"))
+}
+
+/// NAMESPACE (RFC 9051 §6.3.10): one, without a prefix.
+pub(super) fn namespace(context: &mut Context<'_>) -> Answer {
+    context.encoder().namespace();
+    Ok(Tagged::ok("NAMESPACE done"))
 }
 
 /// What is on the list of subscriptions.

@@ -1,12 +1,12 @@
 //! LOGIN (RFC 9051 §6.2.3), and what follows a password that came by it or by AUTHENTICATE.
 
 use super::authenticate::refusal;
-use crate::capability;
-use crate::command::Session;
-use crate::connection::Turn;
+use crate::capability::may_log_in;
+use crate::connection::{Session, Turn};
 use crate::enabled::Enabled;
-use crate::state::{Finish, Running, State, Then, User};
+use crate::state::{Finish, Running, State, Then};
 use crate::tagged::Tagged;
+use crate::user::User;
 use auth::Presence;
 use imap_proto::command::Login;
 use imap_proto::{Code, Limits, Tag};
@@ -14,7 +14,7 @@ use login::{Answer, Progress};
 
 impl Session {
     pub(super) fn login(&mut self, tag: Tag, login: &Login, output: &mut Vec<u8>) -> Turn {
-        if let Some(refusal) = self.refuse_login() {
+        if let Some(refusal) = self.must_begin_tls() {
             return self.end(Finish::new(tag, refusal));
         }
         let State::NotAuthenticated(stranger) = &mut self.state else { return Turn::Close };
@@ -23,9 +23,9 @@ impl Session {
     }
 
     /// No login in the clear off this machine.
-    pub(super) fn refuse_login(&self) -> Option<Tagged> {
+    pub(super) fn must_begin_tls(&self) -> Option<Tagged> {
         let refusal = || Tagged::refused(Code::PrivacyRequired, "Begin TLS first");
-        (!capability::may_log_in(&self.peer)).then(refusal)
+        (!may_log_in(&self.peer)).then(refusal)
     }
 
     /// A login is looked into, or the answer to it waits.
@@ -43,12 +43,12 @@ impl Session {
                 self.running = Some(Running::LogIn(tag));
                 Turn::Flush
             }
-            Progress::Refused(answer) => self.refuse(tag, answer, output),
+            Progress::Refused(answer) => self.refuse_login(tag, answer, output),
             Progress::Admitted(presence) => self.admit(tag, presence),
         }
     }
 
-    pub(super) fn refuse(&mut self, tag: Tag, answer: Answer, output: &mut Vec<u8>) -> Turn {
+    pub(super) fn refuse_login(&mut self, tag: Tag, answer: Answer, output: &mut Vec<u8>) -> Turn {
         if answer.is_last {
             // RFC 9051 §7.1.5: as at LOGOUT, before the tagged answer.
             self.encoder(output).bye(Some(Code::ClientBug), "Too many failed logins");

@@ -1,6 +1,7 @@
 //! LSUB (RFC 3501 §6.3.9).
 
-use super::{Answer, Context, list};
+use super::{Answer, list};
+use crate::context::Context;
 use crate::tagged::Tagged;
 use imap_proto::MailboxName;
 use imap_proto::command::Lsub;

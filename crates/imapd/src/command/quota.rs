@@ -1,6 +1,7 @@
 //! GETQUOTA and GETQUOTAROOT (RFC 9208): all mailboxes of an account share one quota root, if there is a quota.
 
-use super::{Answer, Context};
+use super::Answer;
+use crate::context::Context;
 use crate::tagged::Tagged;
 use imap_proto::response::StorageQuota;
 use imap_proto::{Code, MailboxName};

@@ -1,9 +1,10 @@
 //! MOVE (RFC 9051 §6.4.8).
 
-use super::Context;
+use super::announced::UNANNOUNCED_MESSAGES_MAX;
 use super::copy::copy_uid;
-use crate::progress::Progress;
+use crate::context::Context;
 use crate::tagged::Tagged;
+use crate::work::{Progress, Stop, Work};
 use imap_proto::Status;
 use imap_proto::command::Transfer;
 use store::{MailboxId, PIECE_MESSAGES_MAX, Relisting, Uid};
@@ -20,18 +21,18 @@ pub(super) struct Moving {
 /// As COPY, UIDs that are gone are passed over.
 pub(super) fn begin(context: &mut Context<'_>, transfer: &Transfer) -> Result<Moving, Tagged> {
     context.tell_named(&transfer.set, transfer.numbering)?;
-    let selected = context.writable()?;
+    let selected = context.selected()?;
     let (uids, from) = (selected.uids(&transfer.set, transfer.numbering)?, selected.mailbox);
     let to = context.target(&transfer.mailbox)?.id;
     Ok(Moving { from, to, uids, done: 0, moved: Relisting::default() })
 }
 
-impl Moving {
-    pub(super) fn messages(&self) -> usize {
-        self.uids.len()
+impl Work for Moving {
+    fn takes_long(&self) -> bool {
+        self.uids.len() > UNANNOUNCED_MESSAGES_MAX
     }
 
-    pub(super) fn piece(&mut self, context: &mut Context<'_>) -> Result<Progress, Tagged> {
+    fn run(&mut self, context: &mut Context<'_>) -> Result<Progress, Stop> {
         let rest = self.uids.get(self.done..).unwrap_or_default();
         let piece = rest.get(..PIECE_MESSAGES_MAX).unwrap_or(rest).to_vec();
         self.done += piece.len();
@@ -53,7 +54,9 @@ impl Moving {
         self.tell(context);
         Ok(Progress::Done(Tagged::ok("MOVE done")))
     }
+}
 
+impl Moving {
     /// RFC 6851 §4.3: COPYUID comes before the EXPUNGE responses, in an untagged OK; of all pieces, also where the last
     /// one failed.
     fn tell(&self, context: &mut Context<'_>) {

@@ -1,6 +1,7 @@
 //! RENAME (RFC 9051 §6.3.6).
 
-use super::{Answer, Context};
+use super::Answer;
+use crate::context::Context;
 use crate::tagged::Tagged;
 use imap_proto::command::Rename;
 

@@ -1,17 +1,16 @@
 //! SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3) with CONDSTORE and QRESYNC (RFC 7162 §3.1.8, §3.2.5).
 
-use super::Context;
 use crate::command::status::mailbox_id;
-use crate::connection::{Session, Turn};
+use crate::context::Context;
 use crate::enabled::Enabled;
 use crate::resync;
 use crate::selected::Selected;
-use crate::state::{Finish, Running, State};
-use crate::sync::{flags_of_mailbox, flags_of_message, number_at};
+use crate::sync::{News, flags_of_mailbox, flags_of_message, number_at};
 use crate::tagged::Tagged;
+use crate::work::{Progress, Stop, Work};
 use imap_proto::command::{Qresync, Select};
 use imap_proto::response::{ListEntry, MailboxAttribute};
-use imap_proto::{Code, Encoder, MailboxName, Status, Tag};
+use imap_proto::{Code, Encoder, MailboxName, Status};
 use session::OUTPUT_HIGH_WATER_BYTES;
 use store::{Error, ModSeq, Role, SystemFlag, Uid, View};
 
@@ -23,7 +22,7 @@ pub(super) enum Access {
 }
 
 /// The flags that a client with QRESYNC has missed: told slice by slice, then the answer.
-pub(crate) struct Resync {
+pub(super) struct Resync {
     positions: std::vec::IntoIter<usize>,
     answer: Tagged,
 }
@@ -32,37 +31,7 @@ pub(crate) struct Resync {
 const UNSEEN_SCAN_MAX: usize = 32 * 1024;
 const UNSEEN_SCAN_STEP: usize = 256;
 
-impl Session {
-    pub(super) fn select(&mut self, tag: Tag, select: &Select, access: Access, output: &mut Vec<u8>) -> Turn {
-        let State::Authenticated(user) = &mut self.state else { return Turn::Close };
-        let mut context = Context { service: &self.service, now: self.now, user, output };
-        match run(&mut context, select, access) {
-            Ok(resync) => self.run(Running::Resync(tag, Box::new(resync))),
-            Err(refusal) => self.end(Finish::new(tag, refusal)),
-        }
-    }
-
-    /// Tells some more of what a client with QRESYNC has missed.
-    pub(crate) fn resync_turn(&mut self, tag: Tag, mut resync: Box<Resync>, output: &mut Vec<u8>) -> Turn {
-        let State::Authenticated(user) = &mut self.state else { return Turn::Close };
-        let Some(selected) = &user.selected else { return self.end(Finish::new(tag, resync.answer)) };
-        for position in resync.positions.by_ref() {
-            if let Some(entry) = selected.told.get(position) {
-                flags_of_message(selected, number_at(position), entry, user.enabled, output);
-            }
-            if output.len() >= OUTPUT_HIGH_WATER_BYTES {
-                return self.pause(Running::Resync(tag, resync));
-            }
-        }
-        // After what it is true of: whose connection broke before comes back with what it had.
-        let modseq = selected.known_modseq.0;
-        self.encoder(output).untagged(Status::Ok, Some(Code::HighestModSeq(modseq)), "Highest");
-        // RFC 9051 §6.3.2: what came meanwhile would be told of a mailbox that the client has not selected yet.
-        self.end(Finish { news: None, ..Finish::new(tag, resync.answer) })
-    }
-}
-
-fn run(context: &mut Context<'_>, select: &Select, access: Access) -> Result<Resync, Tagged> {
+pub(super) fn begin(context: &mut Context<'_>, select: &Select, access: Access) -> Result<Resync, Tagged> {
     if select.qresync.is_some() && !context.user.enabled.qresync {
         // RFC 7162 §3.2.5
         return Err(Tagged::bad("ENABLE QRESYNC first"));
@@ -94,6 +63,30 @@ fn run(context: &mut Context<'_>, select: &Select, access: Access) -> Result<Res
         Access::ReadOnly => Tagged::ok("Examined").with(Code::ReadOnly),
     };
     Ok(Resync { positions: positions.into_iter(), answer })
+}
+
+impl Work for Resync {
+    /// Tells some more of what a client with QRESYNC has missed.
+    fn run(&mut self, context: &mut Context<'_>) -> Result<Progress, Stop> {
+        let Some(selected) = &context.user.selected else { return Ok(Progress::Done(self.answer.clone())) };
+        for position in self.positions.by_ref() {
+            if let Some(entry) = selected.told.get(position) {
+                flags_of_message(selected, number_at(position), entry, context.user.enabled, context.output);
+            }
+            if context.output.len() >= OUTPUT_HIGH_WATER_BYTES {
+                return Ok(Progress::More);
+            }
+        }
+        // After what it is true of: whose connection broke before comes back with what it had.
+        let modseq = selected.known_modseq.0;
+        context.encoder().untagged(Status::Ok, Some(Code::HighestModSeq(modseq)), "Highest");
+        Ok(Progress::Done(self.answer.clone()))
+    }
+
+    /// RFC 9051 §6.3.2: what came meanwhile would be told of a mailbox that the client has not selected yet.
+    fn news(&mut self) -> Option<News> {
+        None
+    }
 }
 
 fn tell_mailbox(selected: &mut Selected, name: &MailboxName, enabled: Enabled, output: &mut Vec<u8>) {

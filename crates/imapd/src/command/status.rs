@@ -1,6 +1,7 @@
 //! STATUS (RFC 9051 §6.3.11), also as part of LIST (RFC 5819).
 
-use super::{Answer, Context, enable, quota};
+use super::{Answer, quota};
+use crate::context::Context;
 use crate::selected::Selected;
 use crate::tagged::Tagged;
 use imap_proto::MailboxName;
@@ -23,7 +24,7 @@ pub(super) fn tell(
 ) -> Result<(), Error> {
     // RFC 7162 §3.1: to ask for it is to be aware of mod-sequences.
     if items.contains(&StatusItem::HighestModSeq) {
-        enable::switch_condstore_on(context);
+        context.switch_condstore_on();
     }
     let id = mailbox_id(mailbox.id);
     let asked_for_deleted = items.contains(&StatusItem::DeletedStorage);

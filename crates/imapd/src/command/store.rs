@@ -1,11 +1,11 @@
 //! STORE (RFC 9051 §6.4.6) with UNCHANGEDSINCE (RFC 7162 §3.1.3). Its own FETCH responses come from `sync` too.
 
-use super::fetch::news_after;
-use super::{Context, enable};
-use crate::progress::Progress;
+use super::announced::UNANNOUNCED_MESSAGES_MAX;
+use crate::context::Context;
 use crate::selected::Selected;
 use crate::sync::{Look, News, Silent, changed_bits, may_number};
 use crate::tagged::{ResultCode, Tagged};
+use crate::work::{Progress, Stop, Work};
 use imap_proto::command::{Store, StoreAction};
 use imap_proto::{Code, Flag, Numbering, SequenceSet};
 use store::{Error, FlagChange, FlagMode, Flags, FlagsChanged, ModSeq, PIECE_MESSAGES_MAX, SystemFlag, Uid};
@@ -25,11 +25,11 @@ pub(super) struct Storing {
 pub(super) fn begin(context: &mut Context<'_>, store: Store) -> Result<Storing, Tagged> {
     // RFC 7162 §3.1
     if store.unchanged_since.is_some() {
-        enable::switch_condstore_on(context);
+        context.switch_condstore_on();
     }
     context.tell_named(&store.set, store.numbering)?;
     let enabled = context.user.enabled;
-    let selected = context.writable()?;
+    let selected = context.selected()?;
     if store.numbering == Numbering::Sequence && !may_number(selected, enabled)? {
         // RFC 2180 §4.2, RFC 5530 §3
         return Err(Tagged::refused(Code::ExpungeIssued, "Messages are gone that you count: ask by NOOP"));
@@ -40,22 +40,21 @@ pub(super) fn begin(context: &mut Context<'_>, store: Store) -> Result<Storing, 
         flags: flags(&store.flags),
         unchanged_since: store.unchanged_since.map(ModSeq),
     };
-    let news = news_after(store.numbering);
+    let news = News::after(store.numbering);
     Ok(Storing { store, change, uids, done: 0, modified: Vec::new(), news, is_told: true })
 }
 
-impl Storing {
-    pub(super) fn messages(&self) -> usize {
-        self.uids.len()
+impl Work for Storing {
+    fn takes_long(&self) -> bool {
+        self.uids.len() > UNANNOUNCED_MESSAGES_MAX
     }
 
-    /// What the end of the command tells.
-    pub(super) fn news(&mut self) -> News {
-        let expunges = news_after(self.store.numbering).expunges;
-        News { expunges, ..std::mem::take(&mut self.news) }
+    fn news(&mut self) -> Option<News> {
+        let expunges = News::after(self.store.numbering).expunges;
+        Some(News { expunges, ..std::mem::take(&mut self.news) })
     }
 
-    pub(super) fn piece(&mut self, context: &mut Context<'_>) -> Result<Progress, Tagged> {
+    fn run(&mut self, context: &mut Context<'_>) -> Result<Progress, Stop> {
         if !self.is_told && context.user.tell(&mut self.news, context.output)? == Look::More {
             return Ok(Progress::More);
         }

@@ -1,7 +1,8 @@
 //! SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.7, §6.3.8), of mailboxes and of names that none has: a program that restores
 //! what a person had, or whose mailbox another device makes a moment later, need not wait for it.
 
-use super::{Answer, Context};
+use super::Answer;
+use crate::context::Context;
 use crate::tagged::Tagged;
 use imap_proto::MailboxName;
 

@@ -16,11 +16,11 @@ mod response;
 mod targets;
 
 use crate::enabled::Enabled;
-use crate::progress::Progress;
 use crate::resync;
 use crate::selected::Selected;
 use crate::sync::number_at;
 use crate::tagged::Tagged;
+use crate::work::Progress;
 use imap_proto::command::{Fetch as Request, FetchItem};
 use imap_proto::{Code, MessageSet, Numbering};
 use plan::{Needs, Plan};

@@ -9,9 +9,9 @@ mod answer;
 mod compile;
 
 use crate::enabled::Enabled;
-use crate::progress::Progress;
 use crate::selected::Selected;
 use crate::tagged::Tagged;
+use crate::work::Progress;
 use answer::Answer;
 use imap_proto::command::Search as Request;
 use imap_proto::{Code, Tag};

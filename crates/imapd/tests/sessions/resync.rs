@@ -430,3 +430,19 @@ fn a_store_by_number_far_above_an_expunge_that_is_held_back_is_refused() {
     let answer = phone.send("a STORE 1 +FLAGS \\Draft");
     assert!(answer.contains("* 1 FETCH (UID 1 FLAGS (\\Seen \\Draft") && answer.contains("a OK"), "{answer}");
 }
+
+#[test]
+fn a_fetch_that_is_refused_for_an_expunge_that_is_held_back_told_the_expunge() {
+    let server = Server::new();
+    let mut phone = server.alice();
+    phone.fill(4);
+    phone.send("a SELECT INBOX");
+    gone(&server, 64);
+    burst(&server, 600);
+    // Without CONDSTORE nobody holds MODSEQs down.
+    assert!(!phone.send("a FETCH 1 FLAGS").contains("EXPUNGE"));
+    // RFC 9051 §7.5.1
+    phone.check("a FETCH 1 (MODSEQ)", &["a NO [EXPUNGEISSUED] Messages are gone that you count: ask by NOOP"]);
+    assert!(phone.send("a NOOP").contains("* 2 EXPUNGE\r\n"));
+    assert!(phone.send("a FETCH 1 (MODSEQ)").ends_with("a OK FETCH done\r\n"));
+}

@@ -1,0 +1,73 @@
+//! Who has logged in, and what they have open.
+
+use crate::enabled::Enabled;
+use crate::selected::Selected;
+use crate::sync::{Look, News, look, modseq_to_say};
+use crate::tagged::Tagged;
+use auth::Presence;
+use imap_proto::Code;
+use session::Moment;
+use store::{Account, Actor, Error, ModSeq, Protocol, Timestamp};
+
+/// Who has logged in.
+pub(crate) struct User {
+    pub(crate) presence: Box<Presence>,
+    /// Theirs, for as long as the login counts.
+    pub(crate) account: Account,
+    pub(crate) enabled: Enabled,
+    pub(crate) selected: Option<Selected>,
+    /// When other processes' commits were last looked for, on the monotonic clock.
+    pub(crate) refreshed_at: u64,
+}
+
+impl User {
+    /// Goes on as another device.
+    pub(crate) fn be(&mut self, presence: Presence) {
+        self.account = presence.account().clone();
+        if let Some(selected) = &mut self.selected {
+            selected.account = self.account.clone();
+        }
+        *self.presence = presence;
+    }
+
+    pub(crate) fn actor(&self, now: Moment) -> Actor {
+        Actor { device: self.presence.login().device, protocol: Protocol::Imap, now: Timestamp(now.unix_millis) }
+    }
+
+    /// RFC 9051 §3: the selected state.
+    pub(crate) fn selected(&mut self) -> Result<&mut Selected, Tagged> {
+        self.selected.as_mut().ok_or_else(|| Tagged::bad("Select a mailbox first"))
+    }
+
+    /// The selected mailbox, to be changed.
+    pub(crate) fn writable(&mut self) -> Result<&mut Selected, Tagged> {
+        let selected = self.selected()?;
+        if selected.read_only {
+            return Err(Tagged::refused(Code::ReadOnly, "The mailbox is open read-only"));
+        }
+        Ok(selected)
+    }
+
+    /// Tells what changed in the selected mailbox.
+    pub(crate) fn tell(&mut self, news: &mut News, output: &mut Vec<u8>) -> Result<Look, Error> {
+        match &mut self.selected {
+            Some(selected) => look(selected, news, self.enabled, output),
+            None => Ok(Look::Done),
+        }
+    }
+
+    /// How far the client's knowledge of the selected mailbox goes, where it has to be told.
+    pub(crate) fn modseq_to_say(&mut self) -> Option<ModSeq> {
+        self.selected.as_mut().and_then(|selected| modseq_to_say(selected, self.enabled))
+    }
+
+    /// Whether the login still counts. Looks for commits of other processes, whose wake-ups may get lost, if that was not
+    /// done lately. A disk that cannot be read ends no session.
+    pub(crate) fn may_stay(&mut self, now: Moment, every_millis: u64) -> bool {
+        if now.monotonic_millis < self.refreshed_at.saturating_add(every_millis) {
+            return self.presence.still_counts().unwrap_or(true);
+        }
+        self.refreshed_at = now.monotonic_millis;
+        self.presence.look_around().unwrap_or(true)
+    }
+}
