@@ -1,5 +1,6 @@
 //! An account: all that a session may read and change. One file per kind of change; each is one transaction.
 
+mod act;
 mod append;
 mod clear;
 mod devices;

@@ -33,6 +33,8 @@ pub struct Hold {
     pub answer: Option<Answered>,
     /// How many [`Batch`]es there are, as long as there is no answer.
     pub(crate) batches: u32,
+    /// Of so many messages the answer is carried out already; the batches have the others.
+    pub(crate) answered: u64,
 }
 
 /// What the owner of an account says to a hold.
@@ -74,6 +76,14 @@ pub struct HoldReport {
     pub removed: usize,
 }
 
+impl std::ops::Add for HoldReport {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { kept: self.kept + other.kept, removed: self.removed + other.removed }
+    }
+}
+
 /// Messages of one mailbox that are held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Batch {
@@ -104,6 +114,9 @@ impl Hold {
         w.option(self.answer, |w, Answered { kept, at }| {
             w.byte(u8::from(kept)).signed(at.0);
         });
+        if self.answered > 0 {
+            w.number(self.answered);
+        }
         w.0
     }
 
@@ -118,12 +131,37 @@ impl Hold {
             messages: r.number()?,
             batches: r.small()?,
             answer: r.option(|r| Ok(Answered { kept: r.byte()? != 0, at: Timestamp(r.signed()?) }))?,
+            answered: if r.end().is_ok() { 0 } else { r.number()? },
         };
         r.end().map(|()| hold)
     }
 }
 
 impl Batch {
+    /// How many messages it has.
+    pub(crate) fn messages(&self) -> usize {
+        match self {
+            Self::Moved { messages, .. } => messages.len(),
+            Self::Kept { emails, .. } => emails.len(),
+        }
+    }
+
+    /// Takes the first `count` messages off.
+    pub(crate) fn take(&mut self, count: usize) -> Self {
+        let mut first = self.clone();
+        match (self, &mut first) {
+            (Self::Moved { messages: rest, .. }, Self::Moved { messages, .. }) => {
+                *rest = messages.split_off(count.min(messages.len()));
+            }
+            (Self::Kept { emails: rest, .. }, Self::Kept { emails, .. }) => {
+                *rest = emails.split_off(count.min(emails.len()));
+            }
+            // It is its clone.
+            (Self::Moved { .. }, Self::Kept { .. }) | (Self::Kept { .. }, Self::Moved { .. }) => {}
+        }
+        first
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut w = versioned();
         match self {
@@ -190,8 +228,8 @@ mod tests {
     fn records_are_read_as_they_were_written() {
         let (id, device, protocol) = (HoldId(7), DeviceId(3), Protocol::Imap);
         let (began_at, last_at) = (Timestamp(5), Timestamp(9));
-        for answer in [None, Some(Answered { kept: true, at: Timestamp(10) })] {
-            let hold = Hold { id, device, protocol, began_at, last_at, messages: 400, answer, batches: 2 };
+        for (answer, answered) in [(None, 0), (Some(Answered { kept: true, at: Timestamp(10) }), 0), (None, 7)] {
+            let hold = Hold { id, device, protocol, began_at, last_at, messages: 400, answer, batches: 2, answered };
             assert_eq!(Hold::decode(id, &hold.encode()), Ok(hold.clone()));
             assert_eq!(Hold::decode(id, &hold.encode()[1..]), Err(Corrupt));
         }

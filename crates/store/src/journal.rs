@@ -4,15 +4,17 @@
 //! indexes derive from it. Entries are only ever added at the end, and leave at the front when they leave retention.
 
 mod bulk;
+mod stretches;
 
 pub(crate) use bulk::Emails;
+pub use stretches::Stretches;
 
 use crate::codec::{Corrupt, Reader, Writer};
 use crate::flags::{FlagBits, Keywords};
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
 use crate::record::{Role, open, versioned};
-use bulk::{read_runs, write_runs};
+use bulk::{read_reflagged, read_runs, write_runs};
 
 /// An entry names at most this many messages; a larger operation makes several entries in the same commit.
 pub const MESSAGES_PER_ENTRY_MAX: usize = 4096;
@@ -265,11 +267,15 @@ pub enum Change {
         device: Option<DeviceId>,
         /// The first entry of this undo.
         first: ModSeq,
+        /// Entries in between that are not its own.
+        others: Stretches,
     },
     /// The owner had messages removed that every POP3 device has, by the entries from `first` to this one.
     Cleared {
         /// The first entry of it.
         first: ModSeq,
+        /// Entries in between that are not its own.
+        others: Stretches,
     },
     /// The removal of messages by the entry's device is held; over IMAP the entry before says where they lie now.
     Held {
@@ -525,17 +531,18 @@ fn write_change(w: &mut Writer, change: &Change) {
         }
         Change::PopRelisted { device, emails } => write_emails(w.byte(17).number(device.0.into()), emails),
         Change::UidlsKept { emails } => write_emails(w.byte(22), emails),
-        Change::Undone { device, first } => {
-            w.byte(18).option(*device, |w, device| {
+        // 18 and 21 are those of which all is their own.
+        Change::Undone { device, first, others } => {
+            w.byte(others.kind(18, 25)).option(*device, |w, device| {
                 w.number(device.0.into());
             });
-            w.number(first.0);
+            others.write_if_any(w.number(first.0));
         }
         Change::Held { hold, emails } => write_emails(w.byte(19).number(hold.0.into()), emails),
         Change::HoldAnswered { hold, device, kept } => {
             w.byte(20).number(hold.0.into()).number(device.0.into()).byte(u8::from(*kept));
         }
-        Change::Cleared { first } => write_number(w, 21, first.0),
+        Change::Cleared { first, others } => others.write_if_any(w.byte(others.kind(21, 26)).number(first.0)),
     }
 }
 
@@ -569,26 +576,19 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
         },
         16 => Change::Restored { mailbox: mailbox(r)?, messages: r.list(read_listed)? },
         17 => Change::PopRelisted { device: device(r)?, emails: read_emails(r)? },
-        18 => Change::Undone { device: r.option(device)?, first: ModSeq(r.number()?) },
+        18 => Change::Undone { device: r.option(device)?, first: ModSeq(r.number()?), others: Stretches::default() },
         19 => Change::Held { hold: r.small().map(HoldId)?, emails: read_emails(r)? },
         20 => {
             let (hold, device) = (r.small().map(HoldId)?, device(r)?);
             Change::HoldAnswered { hold, device, kept: r.byte()? != 0 }
         }
-        21 => Change::Cleared { first: ModSeq(r.number()?) },
+        21 => Change::Cleared { first: ModSeq(r.number()?), others: Stretches::default() },
         22 => Change::UidlsKept { emails: read_emails(r)? },
         23 => Change::FlagsChanged { mailbox: mailbox(r)?, messages: read_runs(r)? },
         24 => Change::NameSubscribed { name: r.text()?, subscribed: r.byte()? != 0 },
-        25.. => return Err(Corrupt),
-    })
-}
-
-fn read_reflagged(r: &mut Reader<'_>) -> Result<Reflagged, Corrupt> {
-    Ok(Reflagged {
-        uid: Uid(r.small()?),
-        email: EmailId(r.number()?),
-        before: FlagBits(r.number()?),
-        after: FlagBits(r.number()?),
+        25 => Change::Undone { device: r.option(device)?, first: ModSeq(r.number()?), others: Stretches::read(r)? },
+        26 => Change::Cleared { first: ModSeq(r.number()?), others: Stretches::read(r)? },
+        27.. => return Err(Corrupt),
     })
 }
 
@@ -609,6 +609,9 @@ mod tests {
         let emails = vec![EmailId(1), EmailId(u64::MAX)];
         let changed = Reflagged { uid: Uid(1), email: EmailId(2), before: FlagBits(3), after: FlagBits(4) };
         let before_it = Reflagged { uid: Uid(0), email: EmailId(u64::MAX), ..changed };
+        let mut others = Stretches::default();
+        others.push(ModSeq(6)..=ModSeq(8));
+        others.push(ModSeq(12)..=ModSeq(12));
         let other = Reflagged { uid: Uid(u32::MAX), before: FlagBits(u64::MAX), ..changed };
         let moved = Relisted { before: listed, uid: Uid(8), flags: FlagBits(1) };
         let mut keywords = Keywords::default();
@@ -637,9 +640,10 @@ mod tests {
             Change::PopRelisted { device, emails: emails.clone() },
             Change::Held { hold: HoldId(9), emails },
             Change::HoldAnswered { hold: HoldId(9), device, kept: true },
-            Change::Undone { device: Some(device), first: ModSeq(4) },
-            Change::Undone { device: None, first: ModSeq(4) },
-            Change::Cleared { first: ModSeq(4) },
+            Change::Undone { device: Some(device), first: ModSeq(4), others: Stretches::default() },
+            Change::Undone { device: None, first: ModSeq(4), others: others.clone() },
+            Change::Cleared { first: ModSeq(4), others: Stretches::default() },
+            Change::Cleared { first: ModSeq(4), others },
         ];
         for change in changes {
             for protocol in Protocol::ALL {

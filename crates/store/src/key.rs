@@ -7,6 +7,7 @@
 //! | `C` | mailbox, uid | a copy into the mailbox that has not come to its end: what it has brought so far |
 //! | `D` | device | [`crate::device::Device`] |
 //! | `E` | email | [`crate::record::EmailRecord`], with the places where it is |
+//! | `F` | modseq | an undo or a clearing, from that entry on, that has not come to its end |
 //! | `G` | modseq | [`crate::journal::Emails`]: the journal entry of that modseq changes flags of many messages |
 //! | `H` | email, modseq | nothing: the journal entry of that modseq is about the message, and is neither its arrival nor in `G` |
 //! | `I` | name, email | [`crate::identity::Own`]: the message is found by that name |
@@ -56,6 +57,10 @@ pub(crate) fn device(id: DeviceId) -> Vec<u8> {
 
 pub(crate) fn email(id: EmailId) -> Vec<u8> {
     key(b'E', &[&id.0.to_be_bytes()])
+}
+
+pub(crate) fn act(first: ModSeq) -> Vec<u8> {
+    key(b'F', &[&first.0.to_be_bytes()])
 }
 
 pub(crate) fn bulk(modseq: ModSeq) -> Vec<u8> {

@@ -83,6 +83,7 @@ mod tests {
                 messages: 5_000,
                 answer: None,
                 batches,
+                answered: 0,
             };
             let wanted =
                 Wanted { hold: &hold, device: "Old Outlook", held_mailbox: "Held", hostname: "mail.example.org" };

@@ -60,7 +60,9 @@ pub use error::Error;
 pub use flags::{FlagBits, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, SystemFlag};
 pub use ids::{AccountId, DeviceId, EmailId, HoldId, MailboxId, ModSeq, NotAnEmailId, Timestamp, Uid, UidValidity};
 pub use index::{Delta, Entry, Index};
-pub use journal::{Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, Protocol, Reflagged, Relisted};
+pub use journal::{
+    Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, Protocol, Reflagged, Relisted, Stretches,
+};
 pub use name::MAILBOX_NAME_BYTES_MAX;
 pub use on_behalf::Permit;
 pub use receipt::{Claim, Claims, Handover, RECEIPT_MILLIS, RECEIPTS_MAX};

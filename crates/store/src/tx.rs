@@ -209,6 +209,11 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
+    /// The modseq of the last journal entry.
+    pub(crate) fn head(&self) -> ModSeq {
+        self.state.head
+    }
+
     /// The modseq that the next journal entry gets.
     pub(crate) fn next_modseq(&self) -> ModSeq {
         ModSeq(self.state.head.0 + 1)

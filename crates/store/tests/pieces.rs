@@ -4,14 +4,16 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use store::device::Credential;
+use store::device::{Credential, LastLogin};
 use store::engine::Engine;
+use store::hold::{Answer, ThenDevice};
 use store::pop::PopSettings;
 use store::removal::RemovalPolicy;
 use store::sim::{Fault, SimEngine, SimObjects};
 use store::{
-    Account, AccountId, Actor, DeviceId, Error, Expunge, FlagChange, FlagMode, Flags, MailboxId, MaildropOptions,
-    ModSeq, NewMessage, PIECE_MESSAGES_MAX, Protocol, Role, Store, SystemFlag, Target, Timestamp, Uid,
+    Account, AccountId, Actor, Change, ClearRequest, DeviceId, Error, Expunge, FlagChange, FlagMode, Flags, MailboxId,
+    MaildropOptions, ModSeq, NewMessage, PIECE_MESSAGES_MAX, Protocol, Role, Store, SystemFlag, Target, Timestamp, Uid,
+    UndoRequest, UndoWhat,
 };
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -190,12 +192,21 @@ fn a_copy_that_a_crash_breaks_off_is_taken_back_before_anybody_sees_it() {
 }
 
 fn rows_of_copies(engine: &SimEngine) -> usize {
+    rows(engine, b"C", b"D")
+}
+
+/// Of undoing and clearing that has not come to its end.
+fn rows_of_acts(engine: &SimEngine) -> usize {
+    rows(engine, b"F", b"G")
+}
+
+fn rows(engine: &SimEngine, from: &[u8], to: &[u8]) -> usize {
     let mut rows = 0;
     let mut count = |_: &[u8], _: &[u8]| {
         rows += 1;
         ControlFlow::Continue(())
     };
-    engine.snapshot(ID).unwrap().scan(b"C", b"D", &mut count).unwrap();
+    engine.snapshot(ID).unwrap().scan(from, to, &mut count).unwrap();
     rows
 }
 
@@ -259,4 +270,114 @@ fn between_two_pieces_others_have_their_turn() {
     assert_eq!(world.uids(world.archive).len(), turns);
     assert!(turns >= 2 && world.uids(world.inbox).is_empty());
     world.check();
+}
+
+fn undo_all(device: DeviceId) -> UndoRequest {
+    let what = UndoWhat::Device { device, since: Timestamp(0) };
+    UndoRequest { what, mailbox: None, email: None, relist: false, dry_run: false }
+}
+
+impl World {
+    /// A phone that has moved all of INBOX to Archive.
+    fn moved_by_phone(&self) -> DeviceId {
+        let credential = Credential::ApplicationPassword { hash: [2; 32] };
+        let phone = self.account.add_device(ACTOR, "phone", credential, None).unwrap();
+        let actor = Actor { device: phone, ..ACTOR };
+        self.account.move_messages(actor, self.inbox, self.uids(self.inbox), self.archive).unwrap();
+        phone
+    }
+
+    /// The number of the last undo or clearing.
+    fn last_act(&self) -> ModSeq {
+        let entries = self.account.journal(ModSeq(0), usize::MAX).unwrap();
+        let act = |change: &Change| matches!(change, Change::Undone { .. } | Change::Cleared { .. });
+        entries.iter().rfind(|entry| act(&entry.change)).unwrap().modseq
+    }
+
+    fn lengths(&self) -> (usize, usize) {
+        (self.uids(self.inbox).len(), self.uids(self.archive).len())
+    }
+}
+
+const ALL: usize = MANY as usize;
+
+#[test]
+fn an_undo_of_many_messages_was_one_commit() {
+    let world = World::new(MANY);
+    let phone = world.moved_by_phone();
+    let (commits, report) = world.commits(|a| a.undo(ACTOR, undo_all(phone)).unwrap());
+    assert_eq!((commits, report.moved, world.lengths()), (3, ALL, (ALL, 0)));
+    assert_eq!((report.entry, rows_of_acts(&world.engine)), (Some(world.last_act()), 0));
+    let what = UndoWhat::Undo(world.last_act());
+    let (commits, report) = world.commits(|a| a.undo(ACTOR, UndoRequest { what, ..undo_all(phone) }).unwrap());
+    assert_eq!((commits, report.moved, world.lengths()), (3, ALL, (0, ALL)));
+    world.check();
+}
+
+#[test]
+fn what_an_undo_did_that_broke_off_can_be_undone_and_to_do_it_again_does_the_rest() {
+    for (crashes, again) in [(false, false), (true, false), (false, true), (true, true)] {
+        let world = World::new(MANY);
+        let phone = world.moved_by_phone();
+        world.engine.plan(1, if crashes { Fault::CrashBefore } else { Fault::Full });
+        assert!(world.account.undo(ACTOR, undo_all(phone)).is_err());
+        let world = if crashes { world.crash() } else { world };
+        assert_eq!(rows_of_acts(&world.engine), usize::from(crashes));
+        assert_eq!(world.lengths(), (PIECE_MESSAGES_MAX, ALL - PIECE_MESSAGES_MAX));
+        assert_eq!(rows_of_acts(&world.engine), 0);
+        let what = UndoWhat::Undo(world.last_act());
+        let (request, moved, lengths) = if again {
+            (undo_all(phone), ALL - PIECE_MESSAGES_MAX, (ALL, 0))
+        } else {
+            (UndoRequest { what, ..undo_all(phone) }, PIECE_MESSAGES_MAX, (0, ALL))
+        };
+        assert_eq!(world.account.undo(ACTOR, request).unwrap().moved, moved);
+        assert_eq!(world.lengths(), lengths);
+        world.check();
+    }
+}
+
+#[test]
+fn clearing_what_every_pop_device_has_was_one_commit() {
+    let world = World::new(MANY);
+    let pc = world.pop_device(RemovalPolicy::Keep);
+    let login = LastLogin { at: NOW, protocol: pc.protocol, address: "::1".to_owned(), tls: None, program: None };
+    world.account.note_login(pc.device, login).unwrap();
+    let maildrop = world.account.open_maildrop(pc.device, &MaildropOptions::default(), NOW).unwrap();
+    let all: Vec<_> = maildrop.messages().iter().map(|message| message.email).collect();
+    world.account.close_maildrop(pc, &maildrop, all, Vec::new()).unwrap();
+    drop(maildrop);
+    world.engine.plan(1, Fault::Full);
+    assert!(matches!(world.account.clear_taken(ACTOR, ClearRequest::default()), Err(Error::NoSpace(_))));
+    assert_eq!((world.lengths().0, rows_of_acts(&world.engine)), (ALL - PIECE_MESSAGES_MAX, 0));
+    let undo = |act| UndoRequest { what: UndoWhat::Undo(act), ..undo_all(pc.device) };
+    assert_eq!(world.account.undo(ACTOR, undo(world.last_act())).unwrap().restored, PIECE_MESSAGES_MAX);
+    let (commits, report) = world.commits(|a| a.clear_taken(ACTOR, ClearRequest::default()).unwrap());
+    assert_eq!((commits, report.messages, world.lengths().0), (3, ALL, 0));
+    assert_eq!((report.entry, rows_of_acts(&world.engine)), (Some(world.last_act()), 0));
+    assert_eq!(world.account.undo(ACTOR, undo(world.last_act())).unwrap().restored, ALL);
+    world.check();
+}
+
+#[test]
+fn the_answer_to_a_hold_of_many_messages_was_one_commit() {
+    for answer in [Answer::Keep(ThenDevice::Stays), Answer::Allow] {
+        let world = World::new(MANY);
+        let credential = Credential::ApplicationPassword { hash: [2; 32] };
+        let device = world.account.add_device(ACTOR, "phone", credential, None).unwrap();
+        world.mark_deleted(world.inbox);
+        world.account.expunge(Actor { device, ..ACTOR }, world.inbox, Expunge::AllDeleted).unwrap();
+        let hold = world.account.holds().unwrap()[0].id;
+        world.engine.plan(1, Fault::Full);
+        assert!(matches!(world.account.answer_hold(ACTOR, hold, answer), Err(Error::NoSpace(_))));
+        let left: usize = world.account.held(hold).unwrap().iter().map(|held| held.emails.len()).sum();
+        assert_eq!((left, world.account.open_holds().unwrap()), (ALL - PIECE_MESSAGES_MAX, 1), "the rest is held");
+        world.check();
+        let (commits, report) = world.commits(|a| a.answer_hold(ACTOR, hold, answer).unwrap());
+        assert_eq!((commits, report.kept + report.removed), (2, left));
+        // With the letter about it.
+        let expected = if answer == Answer::Allow { 1 } else { ALL + 1 };
+        assert_eq!((world.lengths().0, world.account.open_holds().unwrap()), (expected, 0));
+        world.check();
+    }
 }

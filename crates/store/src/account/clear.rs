@@ -1,16 +1,19 @@
-//! Mail that every POP3 device has makes room: removed from the mailbox at its owner's word, in one act that can be undone.
+//! Mail that every POP3 device has makes room: removed from the mailbox at its owner's word, piece by piece, in one act that can
+//! be undone ([`super::act`]).
 //!
 //! Taken counts, and deleted unread as well. Flagged messages stay: somebody wants them. Only INBOX and filed mail is
 //! looked at, as POP3 devices list it; Junk, Trash, Sent and Drafts are other matters.
 
 use super::Account;
+use super::act::{Act, What};
 use super::maildrop::ordinary;
+use super::piece::next_piece;
 use crate::device::Device;
 use crate::error::Error;
 use crate::flags::SystemFlag;
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp};
 use crate::index::{Entry, Index};
-use crate::journal::{Actor, Change, Protocol};
+use crate::journal::{Actor, Protocol};
 use crate::state::AccountState;
 use crate::tx::Tx;
 use std::collections::{BTreeMap, HashSet};
@@ -45,10 +48,11 @@ pub struct ClearReport {
 type Due = BTreeMap<MailboxId, Vec<Entry>>;
 
 impl Account {
-    /// Removes from INBOX and filed mail what every POP3 device has; nothing where there is no such device.
+    /// Removes from INBOX and filed mail what every POP3 device has, [`crate::PIECE_MESSAGES_MAX`] messages in a commit; nothing
+    /// where there is no such device.
     ///
     /// # Errors
-    /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults; then nothing was removed.
+    /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults; then some of it may have been removed, and can be undone.
     pub fn clear_taken(&self, actor: Actor, request: ClearRequest) -> Result<ClearReport, Error> {
         let had = self.had_by_all()?;
         if had.is_empty() {
@@ -60,14 +64,30 @@ impl Account {
         if request.dry_run {
             return Ok(self.report(&due, state.record.retained.bytes));
         }
-        let emails: HashSet<EmailId> = due.values().flatten().map(|entry| entry.email).collect();
-        let retained_bytes_max = self.options.retention_bytes_max;
-        self.transact(move |tx| {
-            let retained_before = tx.state.record.retained.bytes;
-            let (due, entry) = clear(tx, actor, &request, &emails)?;
-            let lost_bytes = lost(&due, retained_before, retained_bytes_max);
-            Ok(ClearReport { entry, lost_bytes, ..ClearReport::of(&due) })
-        })
+        let mut clearing = Clearing { due: due.into_iter().flat_map(in_order).collect(), ..Clearing::default() };
+        loop {
+            let (piece, act) = (next_piece(&clearing.due, clearing.done).to_vec(), clearing.act.take());
+            clearing.done += piece.len();
+            let (is_last, before) = (clearing.done >= clearing.due.len(), act.clone());
+            let part = self.transact(move |tx| clear(tx, actor, &piece, (act.clone(), is_last)));
+            let Piece { gone, act, entry, retained_before } = part.inspect_err(|_| {
+                if let Some(act) = before {
+                    act.break_off(&self.cell);
+                }
+            })?;
+            clearing.gone.extend(gone);
+            clearing.act = act;
+            clearing.retained_before.get_or_insert(retained_before);
+            if is_last {
+                return Ok(ClearReport { entry, ..self.report_of(&clearing) });
+            }
+        }
+    }
+
+    fn report_of(&self, Clearing { gone, retained_before, .. }: &Clearing) -> ClearReport {
+        let mut due = Due::new();
+        gone.iter().for_each(|(mailbox, entry)| due.entry(*mailbox).or_default().push(*entry));
+        self.report(&due, retained_before.unwrap_or_default())
     }
 
     fn report(&self, due: &Due, retained_bytes: u64) -> ClearReport {
@@ -152,28 +172,68 @@ fn lost(due: &Due, retained_bytes: u64, retained_bytes_max: u64) -> u64 {
     retained_bytes.saturating_add(bytes).saturating_sub(retained_bytes_max).min(bytes)
 }
 
-/// `emails`: what every device had a moment ago.
+/// A clearing under way.
+#[derive(Default)]
+struct Clearing {
+    due: Vec<(MailboxId, Entry)>,
+    done: usize,
+    gone: Vec<(MailboxId, Entry)>,
+    act: Option<Act>,
+    retained_before: Option<u64>,
+}
+
+/// What came of a piece.
+struct Piece {
+    gone: Vec<(MailboxId, Entry)>,
+    act: Option<Act>,
+    entry: Option<ModSeq>,
+    retained_before: u64,
+}
+
+fn in_order((mailbox, entries): (MailboxId, Vec<Entry>)) -> impl Iterator<Item = (MailboxId, Entry)> {
+    entries.into_iter().map(move |entry| (mailbox, entry))
+}
+
+/// Removes a piece of what was due a moment ago, as far as it still is.
 fn clear(
     tx: &mut Tx<'_>,
     actor: Actor,
-    request: &ClearRequest,
-    emails: &HashSet<EmailId>,
-) -> Result<(Due, Option<ModSeq>), Error> {
+    piece: &[(MailboxId, Entry)],
+    (act, is_last): (Option<Act>, bool),
+) -> Result<Piece, Error> {
+    let retained_before = tx.state.record.retained.bytes;
+    let mut act = act.unwrap_or_else(|| Act::begin(tx, actor, What::Clearing));
+    act.go_on(tx);
+    let mut gone = Vec::with_capacity(piece.len());
+    for of_mailbox in piece.chunk_by(|(a, _), (b, _)| a == b) {
+        let Some((mailbox, _)) = of_mailbox.first() else { continue };
+        let entries = still_due(tx, *mailbox, of_mailbox)?;
+        tx.expunge(actor, *mailbox, &entries)?;
+        gone.extend(entries.into_iter().map(|entry| (*mailbox, entry)));
+    }
+    let (act, entry) = if is_last {
+        (None, act.end(tx))
+    } else {
+        act.pause(tx);
+        (Some(act), None)
+    };
+    Ok(Piece { gone, act, entry, retained_before })
+}
+
+/// A device that was added since does not have it; somebody may have flagged it.
+fn still_due(tx: &mut Tx<'_>, mailbox: MailboxId, due: &[(MailboxId, Entry)]) -> Result<Vec<Entry>, Error> {
     let pop = pop_devices(&tx.state.devices);
-    let mut had = HashSet::new();
-    for email in emails {
-        let has_it = |device: &DeviceId| Ok(tx.taken(*device, *email)?.is_some());
-        // A device that was added since does not have it.
-        if !pop.is_empty() && pop.iter().map(has_it).collect::<Result<Vec<bool>, Error>>()?.iter().all(|has| *has) {
-            had.insert(*email);
+    if pop.is_empty() || tx.mailbox(mailbox).is_err() {
+        return Ok(Vec::new());
+    }
+    let index = tx.index(mailbox)?.clone();
+    let mut entries = Vec::with_capacity(due.len());
+    for entry in due.iter().filter_map(|(_, entry)| index.find(entry.uid)) {
+        let has_it = |device: &DeviceId| Ok(tx.taken(*device, entry.email)?.is_some());
+        let all_have_it = pop.iter().map(has_it).collect::<Result<Vec<bool>, Error>>()?.into_iter().all(|has| has);
+        if all_have_it && !entry.flags.has(SystemFlag::Flagged) {
+            entries.push(*entry);
         }
     }
-    let mailboxes = mailboxes(&tx.state);
-    let due = request.choose(&mailboxes, |id| tx.index(id).cloned(), &had)?;
-    let first = tx.next_modseq();
-    for (mailbox, entries) in &due {
-        tx.expunge(actor, *mailbox, entries)?;
-    }
-    let entry = (!due.is_empty()).then(|| tx.journal(actor, Change::Cleared { first }));
-    Ok((due, entry))
+    Ok(entries)
 }

@@ -318,7 +318,10 @@ impl Tx<'_> {
         self.put(key::pace(actor.device), pace.encode());
         let Actor { device, protocol, now } = actor;
         let (messages, batches) = (0, 0);
-        Ok((Hold { id, device, protocol, began_at: now, last_at: now, messages, answer: None, batches }, true))
+        Ok((
+            Hold { id, device, protocol, began_at: now, last_at: now, messages, answer: None, batches, answered: 0 },
+            true,
+        ))
     }
 
     pub(super) fn hold(&mut self, id: HoldId) -> Result<Option<Hold>, Error> {

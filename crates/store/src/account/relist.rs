@@ -1,6 +1,7 @@
 //! Messages come into another mailbox: IMAP COPY and MOVE (RFC 6851).
 
 use super::Account;
+use super::act;
 use super::piece::next_piece;
 use crate::codec::{Corrupt, Reader};
 use crate::error::Error;
@@ -209,8 +210,9 @@ impl Unfinished {
     }
 }
 
-/// Takes back the copies that a crash has left half-way.
+/// Takes back the copies that a crash has left half-way, and notes what it has left of undoing and clearing.
 pub(crate) fn take_back(cell: &AccountCell) -> Result<(), Error> {
+    act::close_all(cell)?;
     let mut unfinished = Vec::new();
     crate::state::scan(&*cell.engine.snapshot(cell.id)?, key::kind(b'C'), |key, value| {
         unfinished.push(Unfinished::decode(key, value).map_err(Error::corrupt("the record of a copy"))?);

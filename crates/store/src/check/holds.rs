@@ -50,10 +50,7 @@ impl Check {
             self.must(known, format_args!("part {number} of hold {id} belongs to no hold that waits for an answer"));
             let count = counts.entry(id).or_default();
             count.0 += 1;
-            count.1 += match &batch {
-                Batch::Moved { messages, .. } => messages.len() as u64,
-                Batch::Kept { emails, .. } => emails.len() as u64,
-            };
+            count.1 += batch.messages() as u64;
             if let Batch::Moved { messages, .. } = batch {
                 for moved in messages {
                     let twice = named.insert(moved.uid, moved.before.email).is_some();
@@ -64,7 +61,7 @@ impl Check {
         })?;
         for hold in open.values() {
             let found = counts.get(&hold.id).copied().unwrap_or_default();
-            let expected = (hold.batches, hold.messages);
+            let expected = (hold.batches, hold.messages.saturating_sub(hold.answered));
             self.must(found == expected, format_args!("hold {} has {found:?}, says {expected:?}", hold.id));
         }
         for entry in held.iter() {

@@ -64,3 +64,13 @@ pub(super) fn read_runs(r: &mut Reader<'_>) -> Result<Vec<Reflagged>, Corrupt> {
     })?;
     Ok(messages)
 }
+
+/// One message, as an earlier version wrote each.
+pub(super) fn read_reflagged(r: &mut Reader<'_>) -> Result<Reflagged, Corrupt> {
+    Ok(Reflagged {
+        uid: Uid(r.small()?),
+        email: EmailId(r.number()?),
+        before: FlagBits(r.number()?),
+        after: FlagBits(r.number()?),
+    })
+}

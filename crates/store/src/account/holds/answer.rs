@@ -1,6 +1,7 @@
-//! The owner of the account answers a hold: everything stays, or is removed after all; one commit.
+//! The owner of the account answers a hold: everything stays, or is removed after all; piece by piece. Until the last piece the
+//! hold is open, and has what is left: to answer again does the rest.
 
-use crate::account::Account;
+use crate::account::{Account, PIECE_MESSAGES_MAX};
 use crate::error::Error;
 use crate::flags::{Flags, SystemFlag};
 use crate::hold::{Answer, Answered, Batch, Hold, HoldReport, ThenDevice};
@@ -14,44 +15,64 @@ use crate::tx::Tx;
 use std::collections::HashSet;
 
 impl Account {
-    /// Answers a hold. Of what is held, what others have moved or removed meanwhile is passed over; the same answer twice is
-    /// no error and does nothing the second time.
+    /// Answers a hold, [`crate::PIECE_MESSAGES_MAX`] messages in a commit. Of what is held, what others have moved or removed
+    /// meanwhile is passed over; the same answer twice is no error and does nothing the second time.
     ///
     /// # Errors
     /// [`Error::NotAllowed`] (no such hold, or it has the other answer), [`Error::Limit`], [`Error::NoSpace`], faults; then
-    /// nothing was changed.
+    /// some of it may have been done, the rest is held as before, and to answer again does it.
     pub fn answer_hold(&self, actor: Actor, hold: HoldId, answer: Answer) -> Result<HoldReport, Error> {
-        self.transact(move |tx| tx.answer_hold(actor, hold, answer))
+        let (mut report, mut from) = (HoldReport::default(), Some(0));
+        while let Some(first) = from {
+            let (piece, next) = self.transact(move |tx| tx.answer_hold(actor, (hold, first), answer))?;
+            (report, from) = (report + piece, next);
+        }
+        Ok(report)
     }
 }
 
 impl Tx<'_> {
-    fn answer_hold(&mut self, actor: Actor, id: HoldId, answer: Answer) -> Result<HoldReport, Error> {
+    /// Does a piece, beginning with the batch `first`; with which one it goes on.
+    fn answer_hold(
+        &mut self,
+        actor: Actor,
+        (id, first): (HoldId, u32),
+        answer: Answer,
+    ) -> Result<(HoldReport, Option<u32>), Error> {
         let no_hold = || Error::NotAllowed("there is no hold of that number; `pillarbox held list` shows all");
-        let hold = self.hold(id)?.ok_or_else(no_hold)?;
+        let mut hold = self.hold(id)?.ok_or_else(no_hold)?;
         let kept = matches!(answer, Answer::Keep(_));
         match hold.answer {
-            Some(before) if before.kept == kept => return Ok(HoldReport::default()),
+            Some(before) if before.kept == kept => return Ok((HoldReport::default(), None)),
             Some(_) => return Err(Error::NotAllowed("it has been answered otherwise already; undo takes that back")),
             None => {}
         }
-        let mut report = HoldReport::default();
-        for number in 0..hold.batches {
+        let (mut report, mut room) = (HoldReport::default(), PIECE_MESSAGES_MAX);
+        for number in first..hold.batches {
             let key = key::held_batch(id, number);
             let Some(bytes) = self.get(&key)? else { continue };
-            let batch = Batch::decode(&bytes).map_err(Error::corrupt("a part of a hold"))?;
+            let mut rest = Batch::decode(&bytes).map_err(Error::corrupt("a part of a hold"))?;
+            let batch = rest.take(room);
+            room -= batch.messages();
+            hold.answered += batch.messages() as u64;
             match answer {
                 Answer::Keep(_) => report.kept += self.keep(actor, batch)?,
                 Answer::Allow => report.removed += self.allow(actor, &hold, batch)?,
             }
-            self.delete(key);
+            let is_over = rest.messages() == 0;
+            self.put(key, rest.encode());
+            if room == 0 && (!is_over || number + 1 < hold.batches) {
+                self.put(key::hold(id), hold.encode());
+                return Ok((report, Some(number)));
+            }
         }
+        (0..hold.batches).for_each(|number| self.delete(key::held_batch(id, number)));
         self.close_hold(actor, hold, kept)?;
         match answer {
             Answer::Keep(ThenDevice::Stays) | Answer::Allow => {}
             Answer::Keep(then) => self.restrain(actor, id, then)?,
         }
-        Ok(report)
+        Ok((report, None))
     }
 
     fn close_hold(&mut self, actor: Actor, mut hold: Hold, kept: bool) -> Result<(), Error> {
@@ -66,7 +87,7 @@ impl Tx<'_> {
         (pace.hold, pace.burst) = (None, None);
         self.put(key::pace(device), pace.encode());
         hold.answer = Some(Answered { kept, at: actor.now });
-        hold.batches = 0;
+        (hold.batches, hold.answered) = (0, 0);
         self.put(key::hold(id), hold.encode());
         let record = self.change_record();
         record.open_holds = record.open_holds.saturating_sub(1);
@@ -89,7 +110,8 @@ impl Tx<'_> {
         for number in 0..hold.batches {
             let Some(bytes) = self.get(&key::held_batch(id, number))? else { continue };
             let batch = Batch::decode(&bytes).map_err(Error::corrupt("a part of a hold"))?;
-            if matches!(batch, Batch::Kept { .. }) || !self.still_held(&batch)?.is_empty() {
+            let is_kept = matches!(batch, Batch::Kept { .. }) && batch.messages() > 0;
+            if is_kept || !self.still_held(&batch)?.is_empty() {
                 return Ok(());
             }
         }

@@ -10,6 +10,23 @@ use crate::key;
 use crate::tx::Tx;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+/// What becomes of a message, or of its place in a maildrop.
+#[derive(Clone)]
+pub(super) enum Step {
+    /// It comes back into the mailbox.
+    Restore(MailboxId, Comeback),
+    /// It moves back: from, to.
+    Move((MailboxId, MailboxId), (Entry, Flags)),
+    /// It gets its flags back.
+    Reflag(MailboxId, (Entry, Flags)),
+    /// It goes again.
+    Remove(MailboxId, Entry),
+    /// It is listed again in a maildrop.
+    Relist(DeviceId, EmailId),
+    /// It is not listed any more in a maildrop.
+    Hide(DeviceId, EmailId),
+}
+
 /// The steps of an undo, grouped by mailbox, in UID order.
 #[derive(Default)]
 pub(super) struct Plan {
@@ -35,6 +52,7 @@ pub(super) struct Plan {
 }
 
 /// A message that comes back.
+#[derive(Clone)]
 pub(super) struct Comeback {
     pub(super) email: EmailId,
     pub(super) size: u32,
@@ -96,6 +114,17 @@ fn came_back_since(tx: &Tx<'_>, trail: &Trail, track: &Track) -> bool {
 }
 
 impl Plan {
+    /// Its steps, in the order in which they are done.
+    pub(super) fn steps(self) -> Vec<Step> {
+        fn of<K: Copy, T>(groups: BTreeMap<K, Vec<T>>, step: fn(K, T) -> Step) -> impl Iterator<Item = Step> {
+            groups.into_iter().flat_map(move |(key, items)| items.into_iter().map(move |item| step(key, item)))
+        }
+        let steps =
+            of(self.restore, Step::Restore).chain(of(self.moves, Step::Move)).chain(of(self.reflag, Step::Reflag));
+        let steps = steps.chain(of(self.remove, Step::Remove)).chain(of(self.relist, Step::Relist));
+        steps.chain(self.hide.into_iter().map(|(device, email)| Step::Hide(device, email))).collect()
+    }
+
     /// What was touched and is still in a mailbox, and the maildrops.
     fn what_is_left(
         &mut self,

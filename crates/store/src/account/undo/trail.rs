@@ -4,7 +4,7 @@ use crate::account::history::journal_backwards;
 use crate::error::Error;
 use crate::flags::Keywords;
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
-use crate::journal::{Change, JournalEntry, Listed};
+use crate::journal::{Change, JournalEntry, Listed, Stretches};
 use crate::key;
 use crate::record::Role;
 use crate::tx::Tx;
@@ -69,9 +69,10 @@ pub(super) fn of_device(tx: &mut Tx<'_>, device: DeviceId, since: Timestamp) -> 
     collect(tx, |entry| entry.device == device && entry.at >= since, |entry| entry.at >= reach)
 }
 
-/// What an undo did that went from `first` to `last`.
-pub(super) fn of_undo(tx: &mut Tx<'_>, first: ModSeq, last: ModSeq) -> Result<Trail, Error> {
-    collect(tx, |entry| (first..=last).contains(&entry.modseq), |entry| entry.modseq >= first)
+/// What an undo did that went from `first` to `last`, but for what others did meanwhile.
+pub(super) fn of_undo(tx: &mut Tx<'_>, first: ModSeq, last: ModSeq, others: &Stretches) -> Result<Trail, Error> {
+    let own = |entry: &JournalEntry| (first..=last).contains(&entry.modseq) && !others.contain(entry.modseq);
+    collect(tx, own, |entry| entry.modseq >= first)
 }
 
 /// Follows the entries that are `meant`, back to the first that is not in `reach`.
