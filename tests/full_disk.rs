@@ -7,41 +7,26 @@ mod rig;
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Instant;
 
-use rig::{Lines, PATIENCE, Serving, says};
+use rig::{Lines, Mounted, PATIENCE, Serving, says};
 use serde_json::Value;
 
 const ALICE: &str = "alice@example.org";
 const PASSWORD: &str = "a long main password";
 
 /// A small file system of its own, for the data directory below `place`.
-struct SmallDisk(PathBuf);
+struct SmallDisk(Mounted);
 
 impl SmallDisk {
-    /// `None`, and says so, where this user may not mount.
     fn mount(place: &Path) -> Option<Self> {
-        let data = place.join("data");
-        fs::create_dir(&data).unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=32m", "tmpfs"]).arg(&data).output();
-        match mount {
-            Ok(output) if output.status.success() => Some(Self(data)),
-            Ok(output) => {
-                println!("NOT TESTED: no file system can be mounted: {}", String::from_utf8_lossy(&output.stderr));
-                None
-            }
-            Err(error) => {
-                println!("NOT TESTED: there is no `mount`: {error}");
-                None
-            }
-        }
+        Mounted::new(place).map(Self)
     }
 
     /// To the last block.
     fn fill(&self) {
-        let mut ballast = File::options().create(true).append(true).open(self.0.join("ballast")).unwrap();
+        let mut ballast = File::options().create(true).append(true).open(self.0.0.join("ballast")).unwrap();
         loop {
             match ballast.write(&[1; 4096]) {
                 Ok(0) => return,
@@ -54,22 +39,16 @@ impl SmallDisk {
 
     /// So many octets, as if nobody but the server had used them.
     fn leave(&self, octets: u64) {
-        let ballast = File::options().write(true).open(self.0.join("ballast")).unwrap();
+        let ballast = File::options().write(true).open(self.0.0.join("ballast")).unwrap();
         ballast.set_len(ballast.metadata().unwrap().len() - octets).unwrap();
     }
 
     fn empty(&self) {
-        fs::remove_file(self.0.join("ballast")).unwrap();
+        fs::remove_file(self.0.0.join("ballast")).unwrap();
     }
 
     fn has_reserve(&self) -> bool {
-        self.0.join("reserve").exists()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _left = Command::new("umount").arg(&self.0).status();
+        self.0.0.join("reserve").exists()
     }
 }
 

@@ -53,6 +53,41 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// A small file system of its own, at `data` below a place.
+pub struct Mounted(pub PathBuf);
+
+impl Mounted {
+    /// `None`, and says so, where this user may not mount.
+    pub fn new(place: &Path) -> Option<Self> {
+        let data = place.join("data");
+        fs::create_dir(&data).unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=32m", "tmpfs"]).arg(&data).output();
+        match mount {
+            Ok(output) if output.status.success() => Some(Self(data)),
+            Ok(output) => {
+                println!("NOT TESTED: no file system can be mounted: {}", String::from_utf8_lossy(&output.stderr));
+                None
+            }
+            Err(error) => {
+                println!("NOT TESTED: there is no `mount`: {error}");
+                None
+            }
+        }
+    }
+
+    /// `ro` or `rw`; nobody may be writing.
+    pub fn remount(&self, how: &str) {
+        let mount = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.0).status();
+        assert!(mount.unwrap().success());
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _left = Command::new("umount").arg(&self.0).status();
+    }
+}
+
 /// A server that `try` started.
 pub struct Trial {
     child: Child,
@@ -124,20 +159,28 @@ pub struct Serving {
     pub config: PathBuf,
     /// Where each service listens.
     ports: BTreeMap<String, u16>,
+    /// The lines of its log until it was ready.
+    pub said: Vec<Value>,
 }
 
 impl Serving {
     /// Every service listens on a free port of 127.0.0.1; `more` is added to the configuration, at its top.
     pub fn start(dir: &Path, more: &str) -> Self {
+        Self::start_as(Command::new(env!("CARGO_BIN_EXE_pillarbox")), dir, more)
+    }
+
+    /// The same; `binary` runs it in its own way.
+    pub fn start_as(mut binary: Command, dir: &Path, more: &str) -> Self {
         let config = dir.join("pillarbox.toml");
         let services = ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s", "https", "http"];
         let listen: String = services.iter().map(|service| format!("listen.{service} = [\"127.0.0.1:0\"]\n")).collect();
         let fixed = "hostname = \"localhost\"\ndata_dir = \"data\"\nlog.format = \"json\"\n";
         fs::write(&config, format!("{fixed}{listen}{more}\n")).unwrap();
         let path = config.to_str().unwrap();
-        let mut child = pillarbox(&["serve", "--config", path]).stderr(Stdio::piped()).spawn().unwrap();
+        binary.args(["serve", "--config", path]).stdin(Stdio::null());
+        let mut child = binary.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let mut ports = BTreeMap::new();
+        let (mut ports, mut said) = (BTreeMap::new(), Vec::new());
         loop {
             let line = log.next().expect("it ended before it was ready");
             let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
@@ -149,10 +192,11 @@ impl Serving {
                 }
                 Some(_) | None => {}
             }
+            said.push(line);
         }
         // A full pipe would stop the server.
         thread::spawn(move || log.for_each(drop));
-        Self { child, config, ports }
+        Self { child, config, ports, said }
     }
 
     /// The port of a service.

@@ -50,7 +50,7 @@ impl Auth {
     }
 }
 
-fn actor(now: Timestamp) -> Actor {
+pub(crate) fn actor(now: Timestamp) -> Actor {
     Actor { device: DeviceId(0), protocol: Protocol::Cli, now }
 }
 
@@ -73,6 +73,7 @@ fn refusal(error: store::Error, device: &str) -> Error {
         | store::Error::MaildropInUse
         | store::Error::OverQuota { .. }
         | store::Error::NoSpace(_)
+        | store::Error::ReadOnly
         | store::Error::Damaged(_)
         | store::Error::Fault(_) => Error::Store(error),
     }

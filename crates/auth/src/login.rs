@@ -508,7 +508,8 @@ fn is_of(device: &Device, hash: &blake3::Hash) -> bool {
 }
 
 /// The device that stands for the main password in a program. An account that can take no more devices, or a disk that
-/// is full, keeps nobody from their mail: then it is another device of the main password.
+/// takes nothing, keeps nobody from their mail: then it is another device of the main password, or one that nobody notes
+/// and that only reads.
 fn main_password_device(
     account: &Account,
     protocol: Protocol,
@@ -528,9 +529,10 @@ fn main_password_device(
     let wanted =
         if is_known || main_password_devices(&devices, now) < MAIN_PASSWORD_DEVICES_MAX { &full } else { plain };
     match account.main_password_device(now, protocol, wanted) {
-        Err(error) if matches!(error, Error::Limit(_)) || is_of_the_disk(&error) => {
+        Err(error) if matches!(error, Error::Limit(_)) || error.is_of_the_disk() => {
             let same = known.iter().find(|(_, fingerprint)| fingerprint.split(':').next() == Some(plain));
-            same.or(known.first()).map(|(id, _)| *id).ok_or(error)
+            let unnoted = error.is_of_the_disk().then_some(DeviceId::UNNOTED);
+            same.or(known.first()).map(|(id, _)| *id).or(unnoted).ok_or(error)
         }
         outcome => outcome,
     }
@@ -541,7 +543,7 @@ fn pop_program_device(account: &Account, fingerprint: &str, attempt: &Attempt<'_
     let may_add = main_password_devices(&*account.devices()?, attempt.now) < MAIN_PASSWORD_DEVICES_MAX;
     let address = attempt.address.to_canonical().to_string();
     match account.pop_program_device(attempt.now, fingerprint, &address, may_add) {
-        Err(error) if matches!(error, Error::Limit(_)) || is_of_the_disk(&error) => {
+        Err(error) if matches!(error, Error::Limit(_)) || error.is_of_the_disk() => {
             main_password_device(account, Protocol::Pop3, None, attempt.now)
         }
         outcome => outcome,
@@ -563,15 +565,13 @@ fn main_password_fingerprint(device: &Device) -> Option<(DeviceId, &str)> {
 
 /// Notes the login. That the disk takes nothing keeps nobody from reading mail.
 fn note(account: &Account, device: DeviceId, login: LastLogin) -> Result<(), Error> {
+    if device == DeviceId::UNNOTED {
+        return Ok(());
+    }
     match account.note_login(device, login) {
-        Err(error) if is_of_the_disk(&error) => Ok(()),
+        Err(error) if error.is_of_the_disk() => Ok(()),
         outcome => outcome,
     }
-}
-
-/// The disk is full, broken or read-only; the store has logged it. What it says of mail can be read all the same.
-fn is_of_the_disk(error: &Error) -> bool {
-    matches!(error, Error::NoSpace(_) | Error::Damaged(_) | Error::Fault(_))
 }
 
 fn last_login(attempt: &Attempt<'_>) -> LastLogin {

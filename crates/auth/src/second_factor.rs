@@ -15,6 +15,8 @@ pub(crate) mod tests;
 use crate::error::Error;
 use crate::fields::Fields;
 use crate::secret::{PurposeKey, fill, generate_recovery_code, parse_recovery_code, shown_recovery_code};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use store::{AccountId, Store, Table, TableId, TableTx, Timestamp};
 use totp_rs::{Builder, Secret, Totp};
 
@@ -30,6 +32,8 @@ pub(crate) const SALT_BYTES: usize = 16;
 pub(crate) struct SecondFactors {
     table: Table,
     key: PurposeKey,
+    /// The time steps of codes that counted while the disk took nothing.
+    unwritten: Mutex<HashMap<AccountId, u64>>,
 }
 
 /// What is kept of one.
@@ -54,7 +58,8 @@ pub struct SecondFactorSetup {
 
 impl SecondFactors {
     pub(crate) fn new(store: &Store, secret: &[u8; 32]) -> Self {
-        Self { table: store.table(TableId::People), key: PurposeKey::new("pillarbox 2026 second factors", secret) }
+        let key = PurposeKey::new("pillarbox 2026 second factors", secret);
+        Self { table: store.table(TableId::People), key, unwritten: Mutex::default() }
     }
 
     /// What changes whenever the account's second factor is switched on or off; `None` when it has none.
@@ -71,16 +76,39 @@ impl SecondFactors {
         Ok(self.record(account)?.map(|record| record.recovery.len()))
     }
 
-    /// Takes the code, if it is right and counts for the first time. True without a second factor.
+    /// Takes the code, if it is right and counts for the first time. True without a second factor. Where the disk takes
+    /// nothing a code counts all the same: that it did is known until long after its time. A recovery code would be good
+    /// again after a restart, and counts for nothing.
+    ///
+    /// # Errors
+    /// Faults; [`store::Error::ReadOnly`] and the like only for a recovery code that is right.
     pub(crate) fn take(&self, account: AccountId, code: &str, now: Timestamp) -> Result<bool, store::Error> {
-        self.table.change(|tx| {
-            let Some(record) = read(tx, account)?.filter(|record| record.confirmed) else { return Ok(true) };
+        // Held throughout: two that come at the same moment may find the disk in two states.
+        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        let last_step = unwritten.get(&account).copied().unwrap_or_default();
+        let known = |record: FactorRecord| FactorRecord { last_step: record.last_step.max(last_step), ..record };
+        let mut step = None;
+        let written: Result<bool, store::Error> = self.table.change(|tx| {
+            step = None;
+            let Some(record) = read(tx, account)?.filter(|record| record.confirmed).map(known) else {
+                return Ok(true);
+            };
+            let recovery_codes = record.recovery.len();
             let taken = self.taken(account, record, code, now);
             if let Some(record) = &taken {
                 write(tx, account, record);
             }
+            step =
+                taken.as_ref().filter(|record| record.recovery.len() == recovery_codes).map(|record| record.last_step);
             Ok(taken.is_some())
-        })
+        });
+        match (written, step) {
+            (Err(error), Some(step)) if error.is_of_the_disk() => {
+                unwritten.insert(account, step);
+                Ok(true)
+            }
+            (written, _) => written,
+        }
     }
 
     /// A new secret, which counts from [`Self::confirm`] on.

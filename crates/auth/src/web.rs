@@ -19,6 +19,7 @@ mod links;
 mod record;
 #[cfg(test)]
 mod tests;
+mod unwritten;
 
 use crate::directory::AccountRecord;
 use crate::error::{Error, LoginError};
@@ -31,6 +32,7 @@ use record::{SESSION, SessionRecord, index_key, session_key};
 use std::fmt;
 use std::net::IpAddr;
 use store::{AccountId, DeviceId, Protocol, Store, Table, TableId, TableTx, Timestamp};
+use unwritten::Unwritten;
 
 const HOUR_MILLIS: i64 = 60 * 60 * 1000;
 /// A session that was not used for so long is over.
@@ -45,6 +47,7 @@ const USE_NOTED_EVERY_MILLIS: i64 = 5 * 60 * 1000;
 /// The table of sessions.
 pub(crate) struct Sessions {
     table: Table,
+    unwritten: Unwritten,
     key: PurposeKey,
     csrf_key: PurposeKey,
 }
@@ -193,8 +196,8 @@ impl Web<'_> {
         if now.0.saturating_sub(session.last_used_at.0) >= USE_NOTED_EVERY_MILLIS {
             match sessions.note_use(&hash, now) {
                 // A disk that is full, or takes nothing, keeps nobody from their pages.
-                Ok(()) | Err(store::Error::NoSpace(_) | store::Error::Damaged(_) | store::Error::Fault(_)) => {}
-                Err(error) => return Err(error),
+                Err(error) if !error.is_of_the_disk() => return Err(error),
+                Ok(()) | Err(_) => {}
             }
         }
         Ok(Some(self.shown(&token, &session, &record)))
@@ -208,6 +211,7 @@ impl Web<'_> {
         let Some(token) = Token::parse(token) else { return Ok(()) };
         let sessions = self.0.session_table();
         let hash = token.hash(&sessions.key);
+        sessions.unwritten.remove(|other, _| *other == hash);
         sessions.table.change(|tx| {
             if let Some(session) = read(tx, &hash)? {
                 delete(tx, session.account, &hash);
@@ -335,10 +339,12 @@ impl Web<'_> {
     }
 
     fn end_where(&self, account: AccountId, ends: impl Fn(&[u8; 32]) -> bool) -> Result<usize, store::Error> {
-        self.0.session_table().table.change(|tx| {
+        let sessions = self.0.session_table();
+        let unwritten = sessions.unwritten.remove(|hash, session| session.account == account && ends(hash));
+        sessions.table.change(|tx| {
             let ending: Vec<[u8; 32]> = hashes_of(tx, account)?.into_iter().filter(|hash| ends(hash)).collect();
             ending.iter().for_each(|hash| delete(tx, account, hash));
-            Ok(ending.len())
+            Ok(unwritten + ending.len())
         })
     }
 
@@ -376,8 +382,9 @@ impl Web<'_> {
         // RFC 6265 §8.4, session fixation: whichever token the browser sent before, this one is new.
         let token = Token::generate()?;
         let sessions = self.0.session_table();
-        sessions.add(&token.hash(&sessions.key), &session)?;
-        Ok(WebLogin { token: token.text(), session: self.shown(&token, &session, record) })
+        let login = WebLogin { token: token.text(), session: self.shown(&token, &session, record) };
+        sessions.add(&token.hash(&sessions.key), session)?;
+        Ok(login)
     }
 
     fn shown(&self, token: &Token, session: &SessionRecord, record: &AccountRecord) -> WebSession {
@@ -406,7 +413,9 @@ impl Web<'_> {
             Err(store::Error::NoSuchAccount) => return Ok(true),
             Err(error) => return Err(error),
         };
-        Ok(devices.get(&session.device).is_none_or(|device| device.revoked_at.is_some()))
+        let is_there = session.device == DeviceId::UNNOTED
+            || devices.get(&session.device).is_some_and(|device| device.revoked_at.is_none());
+        Ok(!is_there)
     }
 }
 
@@ -414,6 +423,7 @@ impl Sessions {
     pub(crate) fn new(store: &Store, secret: &[u8; 32]) -> Self {
         Self {
             table: store.table(TableId::Sessions),
+            unwritten: Unwritten::default(),
             key: PurposeKey::new("pillarbox 2026 sessions on the pages", secret),
             csrf_key: PurposeKey::new("pillarbox 2026 forms on the pages", secret),
         }
@@ -428,11 +438,21 @@ impl Sessions {
 
     fn read(&self, hash: &[u8; 32]) -> Result<Option<SessionRecord>, store::Error> {
         let key = session_key(hash);
-        self.table.get(&key)?.map(|value| SessionRecord::of_value(&value)).transpose()
+        let written = self.table.get(&key)?.map(|value| SessionRecord::of_value(&value)).transpose()?;
+        Ok(written.or_else(|| self.unwritten.get(hash)))
     }
 
-    /// Adds a session, and takes away those of the account that are over, or too many.
-    fn add(&self, hash: &[u8; 32], session: &SessionRecord) -> Result<(), store::Error> {
+    /// Adds a session: a disk that takes nothing keeps nobody from their pages.
+    fn add(&self, hash: &[u8; 32], session: SessionRecord) -> Result<(), store::Error> {
+        match self.write(hash, &session) {
+            Err(error) if error.is_of_the_disk() => self.unwritten.add(*hash, session),
+            written => written?,
+        }
+        Ok(())
+    }
+
+    /// Writes a session, and takes away those of the account that are over, or too many.
+    fn write(&self, hash: &[u8; 32], session: &SessionRecord) -> Result<(), store::Error> {
         let (account, now) = (session.account, session.created_at);
         self.table.change(|tx| {
             let mut kept = Vec::new();
@@ -454,6 +474,9 @@ impl Sessions {
     }
 
     fn note_use(&self, hash: &[u8; 32], now: Timestamp) -> Result<(), store::Error> {
+        if self.unwritten.note_use(hash, now) {
+            return Ok(());
+        }
         self.table.change(|tx| {
             // It may have been ended meanwhile.
             if let Some(session) = read(tx, hash)? {
@@ -470,13 +493,15 @@ impl Sessions {
             let hash = record::hash_in(&key)?;
             sessions.extend(self.read(&hash)?.map(|session| (hash, session)));
         }
+        sessions.extend(self.unwritten.of(account));
         Ok(sessions)
     }
 
     /// Takes away sessions that nobody can use any more. How many.
     fn tidy(&self, is_over: impl Fn(&SessionRecord) -> bool) -> Result<usize, store::Error> {
+        let unwritten = self.unwritten.remove(|_, session| is_over(session));
         self.table.change(|tx| {
-            let mut count = 0;
+            let mut count = unwritten;
             for (key, value) in tx.scan_before(SESSION, SESSION, usize::MAX)? {
                 let session = SessionRecord::of_value(&value)?;
                 if is_over(&session) {

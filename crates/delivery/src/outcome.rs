@@ -13,6 +13,8 @@ pub enum RecipientOutcome {
     OverQuota,
     /// No space; to be tried again later.
     NoSpace,
+    /// The disk takes nothing at the moment; to be tried again later.
+    ReadOnly,
     /// The mailbox has reached a limit, or goes just now; to be tried again later.
     Unavailable,
     /// Ours, and already logged; to be tried again later.
@@ -84,6 +86,7 @@ impl From<&store::Error> for RecipientOutcome {
         match error {
             store::Error::OverQuota { .. } => Self::OverQuota,
             store::Error::NoSpace(_) => Self::NoSpace,
+            store::Error::ReadOnly => Self::ReadOnly,
             store::Error::InvalidContent(_) => Self::Nul,
             store::Error::NoSuchAccount
             | store::Error::NoSuchMailbox

@@ -115,6 +115,8 @@ impl From<Error> for Tagged {
             // RFC 9051 §7.1: only the server's own disk is full, but clients know no better word for "no room".
             Error::NoSpace(_) => Self::refused(Code::OverQuota, text),
             Error::NoSuchMessage | Error::NoSuchDevice | Error::LoginEnded | Error::MaildropInUse => Self::no(text),
+            // RFC 5530 §3: it may work later, as far as the client can tell.
+            Error::ReadOnly => Self::refused(Code::Unavailable, text),
             // The store has logged it with context; a stranger learns nothing of it.
             // RFC 5530 §3: trying again does not help.
             Error::Damaged(_) => {

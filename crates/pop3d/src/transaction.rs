@@ -247,6 +247,7 @@ impl Transaction {
                 Reply::ok((words.deleted_here)(expunged + kept + moved, kept + moved))
             }
             Err(Error::NoSpace(_)) => temporary(words.no_space),
+            Err(Error::ReadOnly) => temporary(words.read_only),
             Err(Error::LoginEnded | Error::NoSuchAccount) if so_far == MaildropOutcome::default() => {
                 Reply::err(words.login_ended)
             }

@@ -48,6 +48,7 @@ pub(crate) struct Words {
     /// Of so many that were deleted so many stay in the mailbox.
     pub(crate) deleted_here: fn(usize, usize) -> String,
     pub(crate) no_space: &'static str,
+    pub(crate) read_only: &'static str,
     pub(crate) deletion_is_broken: &'static str,
     pub(crate) not_now: &'static str,
     pub(crate) too_many_errors: &'static str,
@@ -119,6 +120,7 @@ pub(crate) static ENGLISH: Words = Words {
         format!("{all} deleted for this device; {kept} of them stay in the mailbox for the others")
     },
     no_space: "No space: nothing was deleted",
+    read_only: "This server can read its disk and not write to it; delete again later, the messages are still here",
     deletion_is_broken: "The deletions could not be stored; connect again to see what is there",
     not_now: "Not now",
     too_many_errors: "Too many errors",
@@ -184,6 +186,7 @@ static GERMAN: Words = Words {
         format!("{all} für dieses Gerät gelöscht; {kept} davon bleiben für die anderen im Postfach")
     },
     no_space: "Kein Platz: nichts wurde gelöscht",
+    read_only: "Der Server kann seine Platte lesen, aber nicht beschreiben; die Nachrichten sind noch da, bitte später löschen",
     deletion_is_broken: "Das Löschen konnte nicht gespeichert werden; ein neuer Anruf zeigt, was da ist",
     not_now: "Nicht jetzt",
     too_many_errors: "Zu viele Fehler",

@@ -74,9 +74,7 @@ impl Queue {
     /// # Errors
     /// [`Error::Full`], [`Error::Share`], [`Error::Rate`] and [`store::Error::NoSpace`] (nothing was changed), faults.
     pub fn enqueue(&self, new: NewEntry, now: Timestamp) -> Result<Enqueued, Error> {
-        if let Some(why) = self.table.refuses_mail() {
-            return Err(store::Error::NoSpace(why).into());
-        }
+        self.table.takes_mail()?;
         let NewEntry { reverse_path, recipients, content, smtputf8, account, handover } = new;
         let mut entry = Entry {
             id: QueueId(0),

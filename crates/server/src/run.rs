@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use delivery::Delivery;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::Preparation;
 use crate::admin::Admin;
@@ -44,17 +44,13 @@ pub fn run(
     let services = Services::new(config, &stores, delivery.clone(), clock)?;
     let running = Running::start(config, prepared, clock, &|service| services.speaks(service))?;
     services.offer(&config.hostname, running.addresses());
-    let outbound = Outbound::start(smarthost, &stores, delivery, clock)?;
-    let control = ControlSocket::open(&data_dir)?;
-    let offered = offered(&config.hostname, running.addresses());
-    let admin = Arc::new(Admin::new(stores.clone(), clock).offering(offered));
-    runtime.spawn(control.serve(admin, running.stopping()));
-    runtime.spawn(keep_retention(stores.auth.clone(), config.retention_days, clock, running.stopping()));
-    let (store, hostname) = (stores.store.clone(), config.hostname.clone());
-    runtime.spawn(tell_of_filling(store, hostname, clock, running.stopping()));
-    runtime.spawn(tidy_receipts(stores.store.clone(), stores.queue.clone(), clock, running.stopping()));
-    let room = (stores.store.clone(), data_dir.disk(), config.hostname.clone());
-    runtime.spawn(keep_room(room, clock, running.stopping()));
+    let takes_mail = !tell_of_reading_only(&stores);
+    // What is handed over must be noted, or it is handed over twice.
+    let outbound = Outbound::start(smarthost.filter(|_| takes_mail), &stores, delivery, clock)?;
+    open_control(config, &data_dir, &stores, clock, &running)?;
+    if takes_mail {
+        keep_up(config, &data_dir, &stores, clock, &running);
+    }
     tell_of_postmaster(&stores);
     listening(&stores, &running, clock)?;
     info!(data_dir = %config.data_dir.display(), version = env!("CARGO_PKG_VERSION"), "ready");
@@ -63,13 +59,59 @@ pub fn run(
     stop(&runtime, running, outbound);
     drop(context);
     runtime.shutdown_timeout(SHUTDOWN);
-    tidy(&stores.store, &stores.queue, clock);
+    if takes_mail {
+        tidy(&stores.store, &stores.queue, clock);
+    }
     drop(services);
     // Closes the files; what was acknowledged is durable already.
     drop(stores);
     drop(data_dir);
     info!("stopped");
     Ok(())
+}
+
+/// Whether the disk takes nothing: then mail can be read, and that is all.
+fn tell_of_reading_only(stores: &Stores) -> bool {
+    let read_only = stores.store.read_only();
+    if let Some(why) = &read_only {
+        error!(
+            why,
+            "NOTHING CAN BE WRITTEN: mail can be read over IMAP, POP3 and on the pages, none is taken or sent, and nothing can \
+             be changed; make the disk of the data directory writable and start the server again"
+        );
+    }
+    read_only.is_some()
+}
+
+/// Without it the command line reads the files itself, as long as nobody can write them.
+fn open_control(
+    config: &Config,
+    data_dir: &DataDir,
+    stores: &Stores,
+    clock: Clock,
+    running: &Running,
+) -> Result<(), SetupError> {
+    let control = match ControlSocket::open(data_dir) {
+        Err(error) if stores.store.read_only().is_some() => {
+            warn!(%error, "there is no control socket");
+            return Ok(());
+        }
+        control => control?,
+    };
+    let offered = offered(&config.hostname, running.addresses());
+    let admin = Arc::new(Admin::new(stores.clone(), clock).offering(offered));
+    tokio::spawn(control.serve(admin, running.stopping()));
+    Ok(())
+}
+
+/// What is done without anybody asking for it.
+fn keep_up(config: &Config, data_dir: &DataDir, stores: &Stores, clock: Clock, running: &Running) {
+    let (store, hostname) = (&stores.store, &config.hostname);
+    tokio::spawn(keep_retention(stores.auth.clone(), config.retention_days, clock, running.stopping()));
+    tokio::spawn(tell_of_filling(store.clone(), hostname.clone(), clock, running.stopping()));
+    tokio::spawn(tidy_receipts(store.clone(), stores.queue.clone(), clock, running.stopping()));
+    let room = (store.clone(), data_dir.disk(), hostname.clone());
+    tokio::spawn(keep_room(room, clock, running.stopping()));
 }
 
 /// RFC 5321 §4.5.1: somebody reads mail to the postmaster; where nobody was chosen for it the operator is to know who.

@@ -27,6 +27,12 @@ pub(crate) fn no_space() -> Reply {
     Reply::new(452, Enhanced(4, 3, 1), "No space here at the moment; try again later")
 }
 
+/// RFC 3463 §3.4, X.3.2: the system does not take messages at the moment.
+pub(crate) fn read_only() -> Reply {
+    let text = "This server can read its disk and not write to it, so it takes no mail at the moment; try again later";
+    Reply::new(451, Enhanced(4, 3, 2), text)
+}
+
 /// RFC 3463 §3.3, X.2.2: "This code should be used as a persistent transient failure": the sender tries again while the
 /// owner makes room.
 pub(crate) fn mailbox_full() -> Reply {
@@ -67,6 +73,7 @@ pub(crate) fn outcome(outcome: RecipientOutcome, id: &str) -> Reply {
         RecipientOutcome::Delivered => accepted(id),
         RecipientOutcome::OverQuota => mailbox_full(),
         RecipientOutcome::NoSpace => no_space(),
+        RecipientOutcome::ReadOnly => read_only(),
         RecipientOutcome::Unavailable => {
             Reply::new(450, Enhanced(4, 2, 0), "The mailbox cannot take it at the moment; try again later")
         }
@@ -92,6 +99,7 @@ pub(crate) fn accepted_but_not_kept(id: &str, error: &store::Error) -> Reply {
 pub(crate) fn not_queued(error: &queue::Error) -> Reply {
     match error {
         queue::Error::Full(_) | queue::Error::Store(store::Error::NoSpace(_)) => no_space(),
+        queue::Error::Store(store::Error::ReadOnly) => read_only(),
         queue::Error::Share(why) => Reply::new(452, Enhanced(4, 3, 1), why.clone()),
         // RFC 5321 §4.3.2: 450 is a refusal for reasons of policy.
         queue::Error::Rate(why) => Reply::new(450, Enhanced(4, 7, 1), why.clone()),

@@ -3,7 +3,7 @@
 use crate::chain::Chain;
 use crate::checkpoint::Log;
 use crate::fault::Fault;
-use crate::shard::{ShardFile, head};
+use crate::shard::{ShardFile, Unopened, head};
 use crate::sum;
 use crate::upgrade::upgrade;
 use crate::writer::{BatchError, Batches, Change, Outcome};
@@ -24,15 +24,18 @@ pub(crate) struct ShardWriter {
 
 impl ShardWriter {
     /// Opens the shard and makes durable whatever its log holds.
-    pub fn open(file: ShardFile, log: Log) -> Result<Self, String> {
+    pub fn open(file: ShardFile, log: Log) -> Result<Self, Unopened> {
         let connection = file.writer()?;
         match empty_log(&connection) {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
                 // Mail must be readable on a full disk. No flush has failed in this process, so that one will do.
                 tracing::warn!("{}", file.cannot("bring the log into", &error));
-                file.sync_log().map_err(|error| format!("cannot flush the log of {}: {error}", file.path.display()))?;
+                file.sync_log().map_err(|error| Unopened {
+                    what: format!("cannot flush the log of {}: {error}", file.path.display()),
+                    is_unwritable: true,
+                })?;
             }
-            emptied => emptied.map_err(|error| file.cannot("bring the log into", &error))?,
+            emptied => emptied.map_err(|error| file.unopened("bring the log into", &error))?,
         }
         upgrade(&file, &connection)?;
         Ok(Self { file, connection: Some(connection), log, acknowledged: HashMap::new() })
@@ -124,7 +127,7 @@ impl Batches for ShardWriter {
     fn reopen(&mut self) -> Result<(), String> {
         // Closed before it is opened: SQLite forgets what it believed of the file and of the log.
         self.connection = None;
-        let connection = self.file.writer()?;
+        let connection = self.file.writer().map_err(|unopened| unopened.what)?;
         empty_log(&connection).map_err(|error| self.file.cannot("bring the log into", &error))?;
         self.check_heads(&connection)?;
         self.connection = Some(connection);
@@ -230,7 +233,7 @@ mod tests {
     fn shard(bytes_max: Option<u64>) -> Shard {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("shard-00.sqlite");
-        let file = ShardFile { path, number: 0, shards: 1, cache_kib: 256, bytes_max };
+        let file = ShardFile { path, number: 0, shards: 1, cache_kib: 256, bytes_max, is_frozen: false };
         file.create().unwrap();
         let (checkpointer, log) = Checkpointer::start("copy".to_owned(), file.clone()).unwrap();
         let writer = ShardWriter::open(file.clone(), log).unwrap();

@@ -133,19 +133,27 @@ fn take_lock(path: &Path) -> Result<File, OpenError> {
     let failed = |error: io::Error| OpenError {
         what: format!("cannot lock {}: {error}; make the data directory writable for this user", path.display()),
     };
-    let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    let mut file = options.map_err(failed)?;
-    match file.try_lock() {
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let (mut file, locked) = match opened {
+        Ok(file) => {
+            let locked = file.try_lock();
+            (file, locked)
+        }
+        // Nobody can write here: several may read, and whoever finds that it can be written again waits for them.
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+            let file = File::open(path).map_err(failed)?;
+            let locked = file.try_lock_shared();
+            (file, locked)
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    match locked {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(in_use(path, &mut file)),
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
-    let write_number = |file: &mut File| {
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())
-    };
-    write_number(&mut file).map_err(failed)?;
+    // Only for people and for the sentence below.
+    let _unnamed = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }
 

@@ -4,7 +4,7 @@ use crate::batch::ShardWriter;
 use crate::checkpoint::Checkpointer;
 use crate::directory::{Directory, OpenError, SHARDS_MAX};
 use crate::reader::Readers;
-use crate::shard::ShardFile;
+use crate::shard::{ShardFile, Unopened};
 use crate::writer::{Change, Writer};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -56,13 +56,24 @@ enum Shard {
 #[derive(Debug)]
 struct OpenShard {
     readers: Readers,
-    writer: Writer,
-    _checkpointer: Checkpointer,
+    writing: Writing,
+}
+
+#[derive(Debug)]
+enum Writing {
+    Runs {
+        writer: Writer,
+        _checkpointer: Checkpointer,
+    },
+    /// The disk takes nothing: as long as the process lives, because readers rely on it.
+    Not {
+        why: String,
+    },
 }
 
 impl SqliteEngine {
     /// Opens the data directory, and creates it where there is none. A shard that cannot be opened is left closed: its
-    /// accounts are [`EngineError::Damaged`], the others work.
+    /// accounts are [`EngineError::Damaged`], the others work. A shard that can only be read is read.
     ///
     /// # Errors
     /// When another process has it open, it has a foreign or newer format, or none of it can be read and written; the
@@ -92,7 +103,7 @@ impl SqliteEngine {
             Some(error) if opened.iter().all(Shard::is_closed) => return Err(error),
             // A shard that is closed may be of an earlier version still.
             Some(_) => {}
-            None if is_newest => {}
+            None if is_newest || opened.iter().any(|shard| shard.why_read_only().is_some()) => {}
             None => directory.record_shards(shards)?,
         }
         Ok(Self { shards: opened, _directory: directory })
@@ -116,7 +127,7 @@ impl Engine for SqliteEngine {
     fn commit(&self, commit: Commit) -> Result<(), CommitError> {
         check_limits(&commit).map_err(|what| CommitError::Failed { what })?;
         let shard = self.shard(commit.account).map_err(|what| CommitError::Damaged { what })?;
-        shard.writer.change(Change::Commit(commit))
+        shard.change(Change::Commit(commit))
     }
 
     fn accounts(&self) -> Result<Vec<AccountId>, EngineError> {
@@ -131,7 +142,7 @@ impl Engine for SqliteEngine {
 
     fn remove_account(&self, account: AccountId) -> Result<(), CommitError> {
         let shard = self.shard(account).map_err(|what| CommitError::Damaged { what })?;
-        shard.writer.change(Change::Remove(account))
+        shard.change(Change::Remove(account))
     }
 
     fn inspect(&self, account: AccountId, visit: &mut Inspect<'_>) -> Result<(), EngineError> {
@@ -145,6 +156,10 @@ impl Engine for SqliteEngine {
             Shard::Closed { why } => vec![why.clone()],
         };
         self.shards.iter().flat_map(check).collect()
+    }
+
+    fn read_only(&self) -> Option<String> {
+        self.shards.iter().find_map(Shard::why_read_only).map(str::to_owned)
     }
 
     fn reusable_bytes(&self) -> u64 {
@@ -168,6 +183,13 @@ impl Shard {
     fn is_closed(&self) -> bool {
         matches!(self, Self::Closed { .. })
     }
+
+    fn why_read_only(&self) -> Option<&str> {
+        match self {
+            Self::Open(OpenShard { writing: Writing::Not { why }, .. }) => Some(why),
+            Self::Open(OpenShard { writing: Writing::Runs { .. }, .. }) | Self::Closed { .. } => None,
+        }
+    }
 }
 
 impl OpenShard {
@@ -176,19 +198,43 @@ impl OpenShard {
             let what = format!("{} is missing; restore it from a backup", file.path.display());
             return Err(OpenError { what });
         }
-        let thread = |error| OpenError { what: format!("cannot start a thread for {}: {error}", file.path.display()) };
+        match Writing::start(&file) {
+            Ok(writing) => {
+                directory.sync()?;
+                Ok(Self { readers: Readers::new(file, options.readers_max), writing })
+            }
+            Err(Unopened { what, is_unwritable: false }) => Err(OpenError { what }),
+            Err(Unopened { what, is_unwritable: true }) => {
+                let file = ShardFile { is_frozen: true, ..file };
+                // The first sentence says what is wrong; the second, that what is there cannot be read either.
+                file.check_frozen().map_err(|also| OpenError { what: format!("{what}; to read it: {also}") })?;
+                Ok(Self { readers: Readers::new(file, options.readers_max), writing: Writing::Not { why: what } })
+            }
+        }
+    }
+
+    fn change(&self, change: Change) -> Result<(), CommitError> {
+        match &self.writing {
+            Writing::Runs { writer, .. } => writer.change(change),
+            Writing::Not { why } => Err(CommitError::ReadOnly { what: why.clone() }),
+        }
+    }
+}
+
+impl Writing {
+    fn start(file: &ShardFile) -> Result<Self, Unopened> {
+        let thread = |error| Unopened::from(format!("cannot start a thread for {}: {error}", file.path.display()));
         let number = file.number;
         let (checkpointer, log) = Checkpointer::start(format!("copy-{number:02}"), file.clone()).map_err(thread)?;
-        let shard = ShardWriter::open(file.clone(), log).map_err(|what| OpenError { what })?;
-        directory.sync()?;
+        let shard = ShardWriter::open(file.clone(), log)?;
         let writer = Writer::start(format!("write-{number:02}"), shard).map_err(thread)?;
-        Ok(Self { readers: Readers::new(file, options.readers_max), writer, _checkpointer: checkpointer })
+        Ok(Self::Runs { writer, _checkpointer: checkpointer })
     }
 }
 
 fn shard_file(directory: &Directory, options: &SqliteOptions, (number, shards): (u8, u8)) -> ShardFile {
     let SqliteOptions { cache_kib, shard_bytes_max: bytes_max, .. } = *options;
-    ShardFile { path: directory.shard(number), number, shards, cache_kib, bytes_max }
+    ShardFile { path: directory.shard(number), number, shards, cache_kib, bytes_max, is_frozen: false }
 }
 
 /// Creates the shards of a directory that has no format file, which it gets when all of them are durable.

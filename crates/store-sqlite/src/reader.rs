@@ -358,7 +358,7 @@ mod tests {
     fn a_statement_was_parsed_anew_for_each_key() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("shard");
-        let file = ShardFile { path, number: 0, shards: 1, cache_kib: 64, bytes_max: None };
+        let file = ShardFile { path, number: 0, shards: 1, cache_kib: 64, bytes_max: None, is_frozen: false };
         file.create().unwrap();
         let readers = Readers::new(file, 1);
         let snapshot = readers.snapshot(AccountId(16)).unwrap();

@@ -8,11 +8,14 @@
 use crate::directory::{FORMAT_VERSION, FORMAT_VERSION_FIRST};
 use crate::fault::Fault;
 use crate::sum;
+use crate::upgrade;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
-use std::fs::File;
+use std::fmt::Write;
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::ids::{AccountId, ModSeq};
 
@@ -53,6 +56,23 @@ pub(crate) struct ShardFile {
     pub cache_kib: u32,
     /// The file may not grow beyond this.
     pub bytes_max: Option<u64>,
+    /// Nobody writes it as long as this process has the directory.
+    pub is_frozen: bool,
+}
+
+/// Why a shard was not opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unopened {
+    /// A full sentence for the operator.
+    pub what: String,
+    /// It is the disk that takes nothing: what is there may be readable.
+    pub is_unwritable: bool,
+}
+
+impl From<String> for Unopened {
+    fn from(what: String) -> Self {
+        Self { what, is_unwritable: false }
+    }
 }
 
 impl ShardFile {
@@ -89,18 +109,49 @@ impl ShardFile {
         let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-        // Else a statement with a range of keys is parsed and planned anew for every value of its bounds: that costs more than
-        // the search itself, and there is one plan only.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        Ok(connection)
+        prepared(connection)
     }
 
     /// A connection for one snapshot at a time.
     pub fn reader(&self) -> rusqlite::Result<Connection> {
-        let connection = self.connect(OpenFlags::empty())?;
+        let connection = if self.is_frozen { self.frozen()? } else { self.connect(OpenFlags::empty())? };
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -1024;")?;
         Ok(connection)
+    }
+
+    /// A connection to a file that nobody writes, on a disk that takes nothing. SQLite would want to make a `-shm` file to
+    /// know what is in the log; in exclusive mode it keeps that in memory, and without locks several connections can be
+    /// exclusive. Where there is no log it would want to make one; an immutable file needs none.
+    fn frozen(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // Where it cannot be seen whether there is a log, the other way finds out.
+        let has_log = match fs::metadata(self.log()) {
+            Ok(log) => log.len() > 0,
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        };
+        let connection = if has_log {
+            let connection = Connection::open_with_flags_and_vfs(&self.path, flags, "unix-none")?;
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            connection.query_row("PRAGMA locking_mode = EXCLUSIVE", [], |_| Ok(()))?;
+            connection
+        } else {
+            Connection::open_with_flags(immutable_uri(&self.path), flags | OpenFlags::SQLITE_OPEN_URI)?
+        };
+        prepared(connection)
+    }
+
+    /// Whether the file, with what its log holds, can be read as it is.
+    pub fn check_frozen(&self) -> Result<(), String> {
+        let connection = self.frozen().map_err(|error| self.cannot("open", &error))?;
+        self.check_format(&connection).map_err(|unopened| unopened.what)?;
+        if upgrade::is_due(&connection).map_err(|error| self.cannot("read", &error))? {
+            return Err(format!(
+                "{} was written by an earlier version and must be brought to the newest format first, which takes a disk \
+                 that can be written",
+                self.path.display()
+            ));
+        }
+        Ok(())
     }
 
     /// A connection that copies the log back into the file.
@@ -111,8 +162,8 @@ impl ShardFile {
     }
 
     /// The connection that writes. Refuses a file of another format, or of another place in the directory.
-    pub fn writer(&self) -> Result<Connection, String> {
-        let connection = self.connect(OpenFlags::empty()).map_err(|error| self.cannot("open", &error))?;
+    pub fn writer(&self) -> Result<Connection, Unopened> {
+        let connection = self.connect(OpenFlags::empty()).map_err(|error| self.unopened("open", &error))?;
         self.check_format(&connection)?;
         // What is deleted is overwritten: mail that has left retention is in no free page of the file.
         let settings = format!(
@@ -120,48 +171,68 @@ impl ShardFile {
              PRAGMA cache_size = -{};",
             self.cache_kib
         );
-        connection.execute_batch(&settings).map_err(|error| self.cannot("open", &error))?;
+        connection.execute_batch(&settings).map_err(|error| self.unopened("open", &error))?;
         if let Some(bytes) = self.bytes_max {
             let pages = format!("PRAGMA max_page_count = {}", bytes / u64::from(PAGE_BYTES));
-            connection.query_row(&pages, [], |_| Ok(())).map_err(|error| self.cannot("open", &error))?;
+            connection.query_row(&pages, [], |_| Ok(())).map_err(|error| self.unopened("open", &error))?;
         }
         Ok(connection)
     }
 
-    fn check_format(&self, connection: &Connection) -> Result<(), String> {
+    fn check_format(&self, connection: &Connection) -> Result<(), Unopened> {
         let place = self.path.display();
         let pragma = |name: &str| {
             connection
                 .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
-                .map_err(|error| self.cannot("read", &error))
+                .map_err(|error| self.unopened("read", &error))
         };
         if pragma("application_id")? != i64::from(APPLICATION_ID) {
-            return Err(format!("{place} was not written by this program; choose another data directory"));
+            return Err(format!("{place} was not written by this program; choose another data directory").into());
         }
         let version = pragma("user_version")?;
         if !(i64::from(FORMAT_VERSION_FIRST)..=i64::from(FORMAT_VERSION)).contains(&version) {
             return Err(format!(
                 "{place} has format version {version}, and this program knows versions {FORMAT_VERSION_FIRST} to \
                  {FORMAT_VERSION}; run the version of the program that wrote it"
-            ));
+            )
+            .into());
         }
         let found = connection
             .query_row("SELECT number, shards FROM shard", [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
-            .map_err(|error| self.cannot("read", &error))?;
+            .map_err(|error| self.unopened("read", &error))?;
         if found != (i64::from(self.number), i64::from(self.shards)) {
             return Err(format!(
                 "{place} is shard {} of {}, not shard {} of {}; put the file back that belongs here",
                 found.0, found.1, self.number, self.shards
-            ));
+            )
+            .into());
         }
         Ok(())
     }
 
     /// Flushes the log as it is.
     pub fn sync_log(&self) -> io::Result<()> {
+        File::open(self.log())?.sync_all()
+    }
+
+    fn log(&self) -> PathBuf {
         let mut log = self.path.clone().into_os_string();
         log.push("-wal");
-        File::open(log)?.sync_all()
+        log.into()
+    }
+
+    /// As [`Self::cannot`], for one who opens the file.
+    pub fn unopened(&self, what: &str, error: &rusqlite::Error) -> Unopened {
+        let is_of_the_disk = matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::DiskFull)
+        );
+        // That is for whoever gave the file to another user.
+        let is_others = OpenOptions::new()
+            .write(true)
+            .open(&self.path)
+            .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+        Unopened { what: self.cannot(what, error), is_unwritable: is_of_the_disk && !is_others }
     }
 
     /// The sentence for an error of SQLite with this file.
@@ -193,6 +264,28 @@ impl ShardFile {
             ),
         }
     }
+}
+
+/// How statements are kept.
+fn prepared(connection: Connection) -> rusqlite::Result<Connection> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    // Else a statement with a range of keys is parsed and planned anew for every value of its bounds: that costs more than
+    // the search itself, and there is one plan only.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(connection)
+}
+
+/// A file that is not changed while it is open.
+fn immutable_uri(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => uri.push(char::from(*byte)),
+            // Nothing fails when a string is written to.
+            other => drop(write!(uri, "%{other:02x}")),
+        }
+    }
+    uri + "?immutable=1"
 }
 
 /// The head of an account as the connection sees it.

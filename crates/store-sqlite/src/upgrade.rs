@@ -4,7 +4,7 @@
 //! grows with the shard. The table `upgrade` holds how far it came: a process that is killed half way goes on there. An
 //! earlier version of the program refuses the shard from the first piece on.
 
-use crate::shard::ShardFile;
+use crate::shard::{ShardFile, Unopened};
 use crate::sum::{self, Place};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -27,7 +27,7 @@ const BEGIN: &str = "
 ";
 
 /// Brings the shard to the newest version, or does nothing where it is.
-pub(crate) fn upgrade(file: &ShardFile, connection: &Connection) -> Result<(), String> {
+pub(crate) fn upgrade(file: &ShardFile, connection: &Connection) -> Result<(), Unopened> {
     let run = || -> rusqlite::Result<()> {
         if version(connection)? == 1 {
             connection.execute_batch(BEGIN)?;
@@ -54,8 +54,13 @@ pub(crate) fn upgrade(file: &ShardFile, connection: &Connection) -> Result<(), S
     };
     run().map_err(|error| {
         let _undone = connection.execute_batch("ROLLBACK");
-        file.cannot("bring to the newest format (it goes on at the next start)", &error)
+        file.unopened("bring to the newest format (it goes on at the next start)", &error)
     })
+}
+
+/// Whether there is something to do.
+pub(crate) fn is_due(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(version(connection)? == 1 || is_under_way(connection)?)
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -180,7 +185,7 @@ mod tests {
             }
         }
         drop(connection);
-        (place, ShardFile { path, number: 0, shards: 1, cache_kib: 256, bytes_max: None })
+        (place, ShardFile { path, number: 0, shards: 1, cache_kib: 256, bytes_max: None, is_frozen: false })
     }
 
     fn value(n: usize) -> Vec<u8> {

@@ -3,7 +3,7 @@
 //! ```text
 //! Running -- a batch whose outcome is unknown --> Stopped -- opened again and nothing is missing --> Running
 //! ```
-//! While stopped every commit is answered `Failed`. A failed flush is never tried again: the operating system may have
+//! While stopped every commit is answered `ReadOnly`: it was not tried. A failed flush is never tried again: the operating system may have
 //! dropped what it could not write and would report success for the rest. The file is opened anew instead.
 
 use std::collections::{HashSet, VecDeque};
@@ -129,7 +129,7 @@ impl<B: Batches> Loop<B> {
 
     fn answer(&mut self, batch: &[Request]) {
         if let Err(what) = self.run_again() {
-            return refuse(batch, &CommitError::Failed { what });
+            return refuse(batch, &CommitError::ReadOnly { what });
         }
         let changes: Vec<_> = batch.iter().map(|request| &request.change).collect();
         match self.batches.run(&changes) {
@@ -312,7 +312,7 @@ mod tests {
         let (answers, asked) = play(script, &[2, 1, 2, 1]);
         assert_eq!(answers[0], [Err(failed("flush failed")), Err(failed("flush failed"))]);
         for answer in answers[1].iter().chain(&answers[2]) {
-            assert!(matches!(answer, Err(CommitError::Failed { what }) if what.contains("still bad")), "{answer:?}");
+            assert!(matches!(answer, Err(CommitError::ReadOnly { what }) if what.contains("still bad")), "{answer:?}");
         }
         assert_eq!(answers[3], [Ok(())]);
         assert_eq!(asked, ["run 2", "reopen", "reopen", "reopen", "run 1", "answered"]);
@@ -337,7 +337,10 @@ mod tests {
             asked: vec![],
         };
         let (answers, asked) = play(script, &[2]);
-        assert!(answers[0].iter().all(|answer| matches!(answer, Err(CommitError::Failed { .. }))));
+        assert!(
+            matches!(answers[0][..], [Err(CommitError::Failed { .. }), Err(CommitError::ReadOnly { .. })]),
+            "{answers:?}"
+        );
         assert_eq!(asked, ["run 2", "run 1", "reopen"]);
     }
 

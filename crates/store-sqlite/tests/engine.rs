@@ -542,3 +542,67 @@ fn what_is_deleted_is_in_no_file_any_more_and_its_pages_are_used_again() {
     }
     assert_eq!(length(), before, "the room of what was deleted is used again");
 }
+
+/// A store as a killed process leaves it, with what was written last in the log only, on a disk that takes nothing: as far as
+/// SQLite sees, because no `-shm` file can be made.
+fn unwritable(with_log: bool) -> tempfile::TempDir {
+    let (place, frozen) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    used(place.path());
+    let engine = open(place.path());
+    for account in 16..20 {
+        engine.commit(put(account, 1, vec![2; 3000])).unwrap();
+    }
+    let running = with_log.then_some(engine);
+    for entry in fs::read_dir(place.path()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if !name.ends_with("-shm") {
+            fs::copy(place.path().join(&name), frozen.path().join(&name)).unwrap();
+        }
+    }
+    drop(running);
+    for shard in 0..2 {
+        fs::create_dir(frozen.path().join(format!("shard-0{shard}.sqlite-shm"))).unwrap();
+        let log = fs::metadata(frozen.path().join(format!("shard-0{shard}.sqlite-wal")));
+        assert_eq!(log.is_ok_and(|log| log.len() > 0), with_log);
+    }
+    frozen
+}
+
+#[test]
+fn a_disk_that_took_nothing_could_not_be_read_either() {
+    for with_log in [true, false] {
+        let place = unwritable(with_log);
+        let engine = open(place.path());
+        assert!(engine.read_only().is_some_and(|why| why.contains("shard-00.sqlite")));
+        let readers: Vec<_> = (0..4).map(|_| engine.snapshot(AccountId(16)).unwrap()).collect();
+        for reader in &readers {
+            assert_eq!(reader.head(), ModSeq(2), "log: {with_log}");
+            assert_eq!(reader.get(&1_u64.to_be_bytes()).unwrap(), Some(vec![2; 3000]));
+        }
+        assert_eq!(engine.accounts().unwrap().len(), 4);
+        assert!(engine.check_files().is_empty());
+        assert!(matches!(engine.commit(put(16, 2, vec![3])), Err(CommitError::ReadOnly { .. })));
+        assert!(matches!(engine.remove_account(AccountId(17)), Err(CommitError::ReadOnly { .. })));
+        drop(readers);
+        drop(engine);
+        // The disk takes something again.
+        for shard in 0..2 {
+            fs::remove_dir(place.path().join(format!("shard-0{shard}.sqlite-shm"))).unwrap();
+        }
+        let engine = open(place.path());
+        assert_eq!((engine.read_only(), head(&engine, 17)), (None, 2));
+        engine.commit(put(17, 2, vec![3])).unwrap();
+    }
+}
+
+#[test]
+fn what_is_in_a_log_that_cannot_be_read_is_not_left_out_in_silence() {
+    let place = unwritable(true);
+    for shard in 0..2 {
+        let log = place.path().join(format!("shard-0{shard}.sqlite-wal"));
+        fs::remove_file(&log).unwrap();
+        fs::create_dir(&log).unwrap();
+    }
+    let text = refusal(place.path());
+    assert!(text.contains("shard-00.sqlite: unable to open database file"), "{text}");
+}

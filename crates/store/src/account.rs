@@ -98,12 +98,21 @@ impl Account {
         self.cell.refresh()
     }
 
+    /// Whether nothing can be changed as long as this process lives: [`crate::Store::read_only`].
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.cell.engine.read_only().is_some()
+    }
+
     /// A transaction on an account that exists.
     fn transact<T: Send + 'static>(
         &self,
         mut operation: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.cell.recover();
+        if self.on_behalf.as_ref().is_some_and(OnBehalf::is_unnoted) {
+            return Err(self.refuse_unnoted());
+        }
         let on_behalf = self.on_behalf.clone();
         let outcome = self.cell.transact(move |tx| match &on_behalf {
             _ if tx.state.head == ModSeq(0) => Err(Error::NoSuchAccount),

@@ -7,6 +7,7 @@ use crate::pop::PopSettings;
 use crate::program::Program;
 use crate::record::{grown, open, open_grown, versioned};
 use crate::removal::RemovalPolicy;
+use crate::settings::AccountSettings;
 
 /// An account has at most this many devices. One that was revoked, or not seen for [`UNSEEN_DAYS`], gives way to a new one.
 pub const DEVICES_MAX: usize = 1000;
@@ -108,6 +109,32 @@ pub struct LastLogin {
 }
 
 impl Device {
+    /// A device that was not used yet.
+    pub(crate) fn new(
+        id: DeviceId,
+        (name, credential): (String, Credential),
+        settings: &AccountSettings,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            name,
+            credential,
+            added_at: now,
+            last_login: None,
+            revoked_at: None,
+            pop: settings.pop,
+            pop_since: now,
+            removal_since: now,
+            saves_sent: true,
+            offer_declined_at: None,
+            introduced: false,
+            programs: Vec::new(),
+            brake: settings.brake,
+            protocols: 0,
+        }
+    }
+
     /// Whether it has logged in over `protocol`.
     #[must_use]
     pub fn has_used(&self, protocol: Protocol) -> bool {

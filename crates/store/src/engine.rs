@@ -30,8 +30,9 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     /// [`CommitError::Conflict`] when the head is not `expected`; [`CommitError::Full`] when there is no space, nothing
-    /// was changed and the engine goes on; [`CommitError::Damaged`] likewise; [`CommitError::Failed`] when it is not known whether the commit is durable:
-    /// the caller must throw away what it holds of the account and read it again.
+    /// was changed and the engine goes on; [`CommitError::Damaged`] and [`CommitError::ReadOnly`] likewise;
+    /// [`CommitError::Failed`] when it is not known whether the commit is durable: the caller must throw away what it holds
+    /// of the account and read it again.
     fn commit(&self, commit: Commit) -> Result<(), CommitError>;
 
     /// Every account with a head above 0, ascending, but for those of [`Engine::closed`].
@@ -66,6 +67,12 @@ pub trait Engine: Send + Sync {
     /// [`EngineError::Damaged`]; the others work.
     fn closed(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Why nothing at all can be written as long as this process lives, in a sentence: the disk takes nothing. What is there
+    /// can be read, and every change ends with [`CommitError::ReadOnly`].
+    fn read_only(&self) -> Option<String> {
+        None
     }
 
     /// Removes every key and the head of an account, durably.
@@ -162,6 +169,11 @@ pub enum CommitError {
         /// What, where, and what to do.
         what: String,
     },
+    /// The disk takes nothing at the moment: nothing was changed, and what is there can be read.
+    ReadOnly {
+        /// What was tried, where, and what the system said.
+        what: String,
+    },
     /// The outcome is not known.
     Failed {
         /// What was tried, where, and what the system said.
@@ -181,7 +193,9 @@ impl fmt::Display for CommitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Conflict { head } => write!(f, "the account has moved on to {head}"),
-            Self::Full { what } | Self::Damaged { what } | Self::Failed { what } => f.write_str(what),
+            Self::Full { what } | Self::Damaged { what } | Self::ReadOnly { what } | Self::Failed { what } => {
+                f.write_str(what)
+            }
         }
     }
 }

@@ -39,6 +39,8 @@ pub enum Error {
     },
     /// No space. Nothing was changed.
     NoSpace(String),
+    /// The disk takes nothing at the moment: mail can be read. Nothing was changed.
+    ReadOnly,
     /// What is stored is not what was written. Nothing was changed. Logged where it was found.
     Damaged(String),
     /// The engine or an object failed. Logged where it happened.
@@ -58,6 +60,12 @@ impl Error {
         let what = what.to_string();
         tracing::error!(%what, "stored data is damaged");
         Self::Damaged(what)
+    }
+
+    /// The disk is full, broken or read-only. What it says of mail may be readable all the same.
+    #[must_use]
+    pub fn is_of_the_disk(&self) -> bool {
+        matches!(self, Self::NoSpace(_) | Self::ReadOnly | Self::Damaged(_) | Self::Fault(_))
     }
 
     /// Stored bytes that cannot be understood.
@@ -82,6 +90,7 @@ impl fmt::Display for Error {
                 write!(f, "the mailbox is full: it holds {used_bytes} of {quota_bytes} octets")
             }
             Self::NoSpace(what) => write!(f, "no space: {what}"),
+            Self::ReadOnly => f.write_str("nothing can be changed: this server can read its disk and not write to it"),
             Self::Damaged(what) | Self::Fault(what) => f.write_str(what),
         }
     }

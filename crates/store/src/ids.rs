@@ -55,6 +55,12 @@ number!(
     EmailId(u64)
 );
 
+impl DeviceId {
+    /// Whoever logged in with the main password where no device of it is known and the disk took no note of the login. It
+    /// reads, and nothing is committed on its behalf: no record holds this number.
+    pub const UNNOTED: Self = Self(u32::MAX);
+}
+
 impl AccountId {
     /// The first number of an account. Those below are what the engine knows the tables of the server by.
     pub const FIRST: Self = Self(16);

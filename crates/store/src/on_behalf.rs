@@ -34,8 +34,13 @@ pub(crate) struct OnBehalf {
 }
 
 impl OnBehalf {
+    /// Whether it is nobody's whom the account knows: nothing is committed on its behalf.
+    pub(crate) fn is_unnoted(&self) -> bool {
+        self.device == DeviceId::UNNOTED
+    }
+
     pub(crate) fn counts(&self, devices: &BTreeMap<DeviceId, Device>) -> Result<bool, Error> {
-        let is_there = devices.get(&self.device).is_some_and(|device| device.revoked_at.is_none());
+        let is_there = self.is_unnoted() || devices.get(&self.device).is_some_and(|device| device.revoked_at.is_none());
         Ok(is_there && self.permit.holds()?)
     }
 }
@@ -61,6 +66,16 @@ impl Account {
         }
     }
 
+    /// What a login that could not be noted is told when it wants to change something. As soon as the disk takes something
+    /// again it does not count any more: the next one is noted.
+    pub(crate) fn refuse_unnoted(&self) -> Error {
+        let touch = self.cell.transact(|tx| {
+            tx.change_record();
+            Ok(())
+        });
+        touch.err().unwrap_or(Error::LoginEnded)
+    }
+
     /// Wakes `waker` whenever something that logins of this account rest on may have changed, as long as the result lives;
     /// [`Watch::changes`] counts it.
     #[must_use]
@@ -75,7 +90,7 @@ mod tests {
     use crate::device::Credential;
     use crate::ids::{AccountId, Timestamp};
     use crate::journal::{Actor, Protocol};
-    use crate::sim::{SimEngine, SimObjects};
+    use crate::sim::{ReadOnly, SimEngine, SimObjects};
     use crate::store::Store;
     use crate::table::TableId;
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -140,5 +155,21 @@ mod tests {
         assert_eq!((watch.changes(), other.changes()), (1, 0));
         assert_eq!(on_phone.create_mailbox(ACTOR, "a", None), Err(Error::LoginEnded));
         assert_eq!(on_phone.still_counts(), Ok(false));
+    }
+
+    #[test]
+    fn a_login_that_could_not_be_noted_reads_and_ends_when_the_disk_takes_something_again() {
+        let engine = SimEngine::new();
+        let account = store(&engine).create_account(ID, Timestamp(0)).unwrap();
+        let guest = account.on_behalf_of(DeviceId::UNNOTED, Arc::new(Switch(AtomicBool::new(true))));
+        engine.set_read_only(Some(ReadOnly::Now));
+        assert_eq!(guest.still_counts(), Ok(true));
+        assert_eq!(guest.open_maildrop(DeviceId::UNNOTED, &Default::default(), ACTOR.now).unwrap().messages(), []);
+        assert_eq!(guest.create_mailbox(ACTOR, "a", None), Err(Error::ReadOnly));
+        engine.set_read_only(None);
+        assert_eq!(guest.create_mailbox(ACTOR, "a", None), Err(Error::LoginEnded));
+        assert!(account.mailboxes().unwrap().by_name("a").is_none());
+        let shut_out = account.on_behalf_of(DeviceId::UNNOTED, Arc::new(Switch(AtomicBool::new(false))));
+        assert_eq!(shut_out.still_counts(), Ok(false), "another password");
     }
 }

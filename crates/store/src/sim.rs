@@ -132,7 +132,17 @@ enum Outcome {
 struct Machine<T> {
     process: u64,
     plan: Plan,
+    read_only: Option<ReadOnly>,
     content: T,
+}
+
+/// How long a disk takes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadOnly {
+    /// It may take something again.
+    Now,
+    /// As long as the process lives: [`Engine::read_only`].
+    ForEver,
 }
 
 impl<T> Machine<T> {
@@ -169,7 +179,7 @@ impl<T> Clone for Process<T> {
 
 impl<T> Process<T> {
     fn new(content: T, plan: Plan) -> Self {
-        Self { machine: Arc::new(Mutex::new(Machine { process: 0, plan, content })), number: 0 }
+        Self { machine: Arc::new(Mutex::new(Machine { process: 0, plan, read_only: None, content })), number: 0 }
     }
 
     /// A thread that panicked has not changed the content by half: every change is made after its last check.
@@ -194,6 +204,7 @@ impl<T> Process<T> {
 }
 
 const DEAD: &str = "simulated crash: this process is gone";
+const READ_ONLY: &str = "simulated disk that takes nothing";
 const FULL: &str = "simulated full disk";
 const FAILED: &str = "simulated input/output error: the outcome is not known";
 
@@ -262,6 +273,11 @@ impl SimEngine {
         self.process.lock().plan.changes
     }
 
+    /// From now on the disk takes nothing, or takes everything again.
+    pub fn set_read_only(&self, read_only: Option<ReadOnly>) {
+        self.process.lock().read_only = read_only;
+    }
+
     /// Whether a planned crash has ended this process.
     #[must_use]
     pub fn is_dead(&self) -> bool {
@@ -283,6 +299,9 @@ impl SimEngine {
         let Some(mut machine) = self.process.lock_alive() else {
             return Err(CommitError::Failed { what: DEAD.to_owned() });
         };
+        if machine.read_only.is_some() {
+            return Err(CommitError::ReadOnly { what: READ_ONLY.to_owned() });
+        }
         let outcome = machine.outcome();
         let head = machine.content.get(&account).map_or(ModSeq(0), |account| account.head);
         if expected.is_some_and(|expected| expected != head) {
@@ -332,6 +351,10 @@ impl Engine for SimEngine {
     fn accounts(&self) -> Result<Vec<AccountId>, EngineError> {
         let machine = self.process.lock_to_read().map_err(|what| EngineError::Failed { what })?;
         Ok(machine.content.keys().copied().collect())
+    }
+
+    fn read_only(&self) -> Option<String> {
+        (self.process.lock().read_only == Some(ReadOnly::ForEver)).then(|| READ_ONLY.to_owned())
     }
 
     fn remove_account(&self, account: AccountId) -> Result<(), CommitError> {

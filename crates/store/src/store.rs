@@ -191,6 +191,7 @@ impl Store {
         self.account(id).cell.remove().map_err(|error| match error {
             CommitError::Full { what } => Error::NoSpace(what),
             CommitError::Damaged { what } => Error::damaged(what),
+            CommitError::ReadOnly { .. } => Error::ReadOnly,
             CommitError::Conflict { .. } | CommitError::Failed { .. } => Error::fault(error),
         })?;
         // Only now: an account whose records are there must have its bodies.
@@ -225,10 +226,18 @@ impl Store {
         }
     }
 
-    /// Why new mail is refused for want of room on the disk, in a sentence.
+    /// Whether new mail is taken.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], [`Error::ReadOnly`].
+    pub fn takes_mail(&self) -> Result<(), Error> {
+        takes_mail(self.engine(), self.space())
+    }
+
+    /// Why nothing can be written as long as this process lives, in a sentence: mail can only be read.
     #[must_use]
-    pub fn refuses_mail(&self) -> Option<String> {
-        self.0.space.refuses_mail()
+    pub fn read_only(&self) -> Option<String> {
+        self.0.engine.read_only()
     }
 
     /// What is wrong with the files of the engine, in a sentence for each.
@@ -260,6 +269,14 @@ impl Store {
     pub(crate) fn engine(&self) -> &dyn Engine {
         &*self.0.engine
     }
+}
+
+/// Whether new mail is taken: it is what makes way first when the disk is full.
+pub(crate) fn takes_mail(engine: &dyn Engine, space: &dyn Space) -> Result<(), Error> {
+    if engine.read_only().is_some() {
+        return Err(Error::ReadOnly);
+    }
+    space.refuses_mail().map_or(Ok(()), |why| Err(Error::NoSpace(why)))
 }
 
 #[cfg(test)]

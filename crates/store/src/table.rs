@@ -117,16 +117,18 @@ impl Table {
         self.store.watches().watch(self.id.keyspace(), waker)
     }
 
-    /// Why nothing of others should be added, for want of room on the disk: [`Store::refuses_mail`].
-    #[must_use]
-    pub fn refuses_mail(&self) -> Option<String> {
-        self.store.refuses_mail()
+    /// Whether something of others should be added: [`Store::takes_mail`].
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], [`Error::ReadOnly`].
+    pub fn takes_mail(&self) -> Result<(), Error> {
+        self.store.takes_mail()
     }
 
     /// Changes the table as a whole and durably, or not at all. `change` may run several times; its last run counts.
     ///
     /// # Errors
-    /// What `change` gives; [`Error::NoSpace`], faults.
+    /// What `change` gives; [`Error::NoSpace`], [`Error::ReadOnly`], faults.
     pub fn change<T, E: From<Error>>(&self, mut change: impl FnMut(&mut TableTx<'_>) -> Result<T, E>) -> Result<T, E> {
         let mut alone = false;
         for _ in 0..CONFLICTS_MAX {

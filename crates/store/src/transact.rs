@@ -307,7 +307,9 @@ impl AccountCell {
                 }
                 // What takes no room, or gives some back, must not fail with what needs it, nor what is sound with what is
                 // damaged.
-                Err(CommitError::Full { .. } | CommitError::Damaged { .. }) if batch.len() > 1 => {
+                Err(CommitError::Full { .. } | CommitError::Damaged { .. } | CommitError::ReadOnly { .. })
+                    if batch.len() > 1 =>
+                {
                     batch.iter().for_each(|operation| self.run_batch(std::slice::from_ref(operation)));
                     return batch.len();
                 }
@@ -319,6 +321,11 @@ impl AccountCell {
                 }
                 Err(CommitError::Damaged { what }) => {
                     finish_all(Error::damaged(what));
+                    return batch.len();
+                }
+                Err(CommitError::ReadOnly { what }) => {
+                    tracing::debug!(account = %self.id, %what, "nothing can be written");
+                    finish_all(Error::ReadOnly);
                     return batch.len();
                 }
                 Err(CommitError::Failed { what }) => {

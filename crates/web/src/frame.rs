@@ -4,6 +4,7 @@ use crate::asset;
 use crate::notice::Notice;
 use crate::visit::{Owner, Proof, Visit};
 use auth::WebSession;
+use store::Error;
 
 /// What `layout.html` shows.
 #[derive(Clone, Debug, Default)]
@@ -27,12 +28,7 @@ impl Frame {
     pub(crate) fn of(owner: &Owner, here: &'static str) -> Self {
         let Proof::Session(session) = &owner.proof else { return Self::default() };
         let notice = owner.site.notices().take(&session.id);
-        let trouble = owner
-            .site
-            .auth()
-            .store()
-            .refuses_mail()
-            .map(|why| format!("This is no fault of yours: {why}. What is here can be read and deleted."));
+        let trouble = owner.site.auth().store().takes_mail().err().map(trouble);
         Self { notice, trouble, ..Self::around(session, here) }
     }
 
@@ -63,4 +59,15 @@ impl Frame {
     pub(crate) fn icon(&self) -> &'static str {
         asset::icon_path()
     }
+}
+
+/// Why no mail is taken, for whoever looks at their pages.
+fn trouble(why: Error) -> String {
+    if let Error::NoSpace(why) = why {
+        return format!("This is no fault of yours: {why}. What is here can be read and deleted.");
+    }
+    format!(
+        "This is no fault of yours: {why}. Mail can be read; none comes in, and none can be sent, until the server was \
+         started on a disk that it can write to."
+    )
 }

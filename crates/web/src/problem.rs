@@ -139,7 +139,8 @@ impl From<store::Error> for Problem {
             | store::Error::Limit(_)
             | store::Error::MaildropInUse
             | store::Error::OverQuota { .. }
-            | store::Error::NoSpace(_) => Self::refused(error.to_string()),
+            | store::Error::NoSpace(_)
+            | store::Error::ReadOnly => Self::refused(error.to_string()),
             store::Error::Damaged(what) | store::Error::Fault(what) => Self::fault(&what),
         }
     }

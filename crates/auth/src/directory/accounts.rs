@@ -131,8 +131,8 @@ impl Directory {
         for (key, _) in self.0.table.scan(record::UNFINISHED, record::UNFINISHED, usize::MAX)? {
             match self.finish_removal(number_in(&key)?) {
                 Ok(()) => {}
-                // A full disk must not keep the server from its start: the note stays for the next one.
-                Err(Error::Store(store::Error::NoSpace(_)) | Error::Refused(_)) => {}
+                // A disk that takes nothing must not keep the server from its start: the note stays for the next one.
+                Err(Error::Store(store::Error::NoSpace(_) | store::Error::ReadOnly) | Error::Refused(_)) => {}
                 Err(Error::Store(error)) => return Err(error),
             }
         }

@@ -5,7 +5,7 @@ use crate::testing::{NOW, PASSWORD, attempt, log_in, server, start};
 use crate::throttle::{ADDRESS_FAILURES_MAX, DELAY_MAX_MILLIS, FORGIVEN_EVERY_MILLIS, PAIR_FAILURES_MAX};
 use store::MaildropOptions;
 use store::device::DEVICES_MAX;
-use store::sim::Fault;
+use store::sim::{Fault, ReadOnly};
 
 const ALICE: &str = "alice@example.org";
 
@@ -558,4 +558,24 @@ fn a_read_error_is_a_fault_and_not_a_wrong_password() {
         }
         assert!(reads_before > 3, "{reads_before}");
     }
+}
+
+#[test]
+fn a_main_password_that_was_never_used_was_refused_on_a_disk_that_takes_nothing() {
+    let (engine, auth, [alice, _]) = server();
+    let account = auth.store().account(alice);
+    engine.set_read_only(Some(ReadOnly::Now));
+    for (protocol, fingerprint) in
+        [(Protocol::Imap, Some("Thunderbird")), (Protocol::Pop3, Some("UIDL")), (Protocol::Submission, None)]
+    {
+        let login = auth.log_in(&Attempt { protocol, fingerprint, ..attempt(ALICE, PASSWORD) }).unwrap();
+        assert_eq!(login.device, DeviceId::UNNOTED, "{protocol:?}");
+        assert_eq!(auth.identify(&login, "K-9", NOW).unwrap().device, DeviceId::UNNOTED);
+        assert_eq!(auth.account_of(&login).still_counts(), Ok(true));
+    }
+    assert!(log_in(&auth, ALICE, "wrong horse").is_err());
+    assert!(account.devices().unwrap().is_empty());
+    engine.set_read_only(None);
+    let noted = log_in(&auth, ALICE, PASSWORD).unwrap();
+    assert_eq!(account.devices().unwrap().keys().copied().collect::<Vec<_>>(), [noted.device]);
 }

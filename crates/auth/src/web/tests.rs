@@ -6,7 +6,7 @@ use crate::second_factor::tests::code_at;
 use crate::testing::{NOW, PASSWORD, SECRET, attempt, log_in, server, start};
 use crate::throttle::{ADDRESS_FAILURES_MAX, CODE_FAILURES_MAX, FORGIVEN_EVERY_MILLIS, PAIR_FAILURES_MAX};
 use store::device::Credential;
-use store::sim::Fault;
+use store::sim::{Fault, ReadOnly};
 
 const ALICE: &str = "alice@example.org";
 const HERE: &str = "192.0.2.1";
@@ -357,4 +357,59 @@ fn with_a_second_factor_programs_need_application_passwords() {
         assert!(matches!((right.0, wrong.0), (LoginError::Rejected { .. }, LoginError::Rejected { .. })));
         assert!(auth.log_in(&Attempt { protocol, ..attempt(ALICE, &password) }).is_ok(), "{protocol:?}");
     }
+}
+
+#[test]
+fn nobody_got_to_their_pages_on_a_disk_that_takes_nothing() {
+    let (engine, auth, [alice, _]) = server();
+    engine.set_read_only(Some(ReadOnly::Now));
+    let (one, other) = (enter(&auth, ALICE, PASSWORD).unwrap(), enter(&auth, ALICE, PASSWORD).unwrap());
+    assert_eq!(one.session.device, DeviceId::UNNOTED);
+    let mail = auth.account_of_session(&one.session);
+    let revoked = mail.revoke_device(crate::devices::actor(NOW), DeviceId(1));
+    assert_eq!(revoked, Err(store::Error::ReadOnly));
+    assert!(is_in(&auth, &one, later(USE_NOTED_EVERY_MILLIS)) && is_in(&auth, &other, NOW));
+    assert_eq!(auth.web().sessions(alice, NOW).unwrap().len(), 2);
+    auth.web().log_out(&one.token).unwrap();
+    assert!(!is_in(&auth, &one, NOW) && is_in(&auth, &other, NOW));
+    assert!(!is_in(&auth, &other, later(SESSION_IDLE_MAX_MILLIS)), "it grows old as all do");
+    // The disk takes something again: what was not noted changes nothing, and the next login is.
+    engine.set_read_only(None);
+    assert_eq!(mail.revoke_device(crate::devices::actor(NOW), DeviceId(1)), Err(store::Error::LoginEnded));
+    let noted = enter(&auth, ALICE, PASSWORD).unwrap();
+    assert_ne!(noted.session.device, DeviceId::UNNOTED);
+    assert_eq!(auth.web().end_all(alice).unwrap(), 2);
+    assert!(!is_in(&auth, &other, NOW) && !is_in(&auth, &noted, NOW));
+    assert!(start(&engine).web().sessions(alice, NOW).unwrap().is_empty());
+}
+
+#[test]
+fn sessions_that_could_not_be_written_are_bounded() {
+    let (engine, auth, [alice, _]) = server();
+    engine.set_read_only(Some(ReadOnly::ForEver));
+    let logins: Vec<WebLogin> = (0..=SESSIONS_MAX).map(|_| enter(&auth, ALICE, PASSWORD).unwrap()).collect();
+    assert_eq!(logins.iter().filter(|login| is_in(&auth, login, NOW)).count(), SESSIONS_MAX);
+    let table = auth.session_table();
+    let session = table.unwritten.of(alice).swap_remove(0).1;
+    for n in 0..=unwritten::UNWRITTEN_MAX {
+        let account = AccountId(100 + n as u32 / 10);
+        table.unwritten.add(*blake3::hash(&n.to_be_bytes()).as_bytes(), SessionRecord { account, ..session.clone() });
+    }
+    assert_eq!(table.unwritten.remove(|_, _| true), unwritten::UNWRITTEN_MAX);
+}
+
+#[test]
+fn a_code_counts_once_also_on_a_disk_that_takes_nothing_and_a_recovery_code_does_not_count() {
+    let (engine, auth, _) = server();
+    let (_, setup, codes) = with_second_factor(&auth);
+    let now = later(30_000);
+    let code = code_at(&setup, now);
+    engine.set_read_only(Some(ReadOnly::Now));
+    assert!(enter_with(&auth, &code, now).is_ok());
+    assert!(matches!(enter_with(&auth, &code, now), Err(LoginError::Rejected { .. })));
+    assert_eq!(enter_with(&auth, &codes[0], now), Err(LoginError::Fault(store::Error::ReadOnly)));
+    engine.set_read_only(None);
+    assert!(matches!(enter_with(&auth, &code, now), Err(LoginError::Rejected { .. })), "nor afterwards");
+    assert!(enter_with(&auth, &codes[0], now).is_ok());
+    assert!(matches!(enter_with(&auth, &codes[0], now), Err(LoginError::Rejected { .. })));
 }

@@ -47,7 +47,8 @@ pub(super) fn begin(context: &mut Context<'_>, select: &Select, access: Access) 
     let view = account.view(mailbox.id)?;
     // RFC 9051 §7.1: nothing there changes but by the answer of the owner, which is not given here.
     let is_held = view.mailbox().role == Some(Role::Held);
-    let read_only = access == Access::ReadOnly || is_held;
+    let takes_nothing = account.is_read_only();
+    let read_only = access == Access::ReadOnly || is_held || takes_nothing;
     let enabled = context.user.enabled;
     let mut selected = Selected::new(account, view, read_only);
     selected.meet_recent(selected.view.mailbox().uid_next, enabled)?;
@@ -58,6 +59,9 @@ pub(super) fn begin(context: &mut Context<'_>, select: &Select, access: Access) 
     };
     context.user.selected = Some(selected);
     let answer = match access {
+        Access::ReadWrite if takes_nothing => {
+            Tagged::ok("Selected, to be read only: the server cannot write to its disk").with(Code::ReadOnly)
+        }
         Access::ReadWrite if is_held => Tagged::ok("Selected, to be read only").with(Code::ReadOnly),
         Access::ReadWrite => Tagged::ok("Selected").with(Code::ReadWrite),
         Access::ReadOnly => Tagged::ok("Examined").with(Code::ReadOnly),

@@ -14,7 +14,9 @@ impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         let text = error.to_string();
         match error {
-            store::Error::NoSpace(_) | store::Error::Damaged(_) | store::Error::Fault(_) => Self::Fault(text),
+            store::Error::NoSpace(_) | store::Error::ReadOnly | store::Error::Damaged(_) | store::Error::Fault(_) => {
+                Self::Fault(text)
+            }
             store::Error::NoSuchAccount
             | store::Error::NoSuchMailbox
             | store::Error::NoSuchMessage

@@ -26,6 +26,7 @@ const FORMAT: u32 = 1;
 const NOT_FOREIGN: [&str; 4] = ["pillarbox.format.new", LOCK, RESERVE, "lost+found"];
 /// A marker is one short line.
 const MARKER_BYTES_MAX: u64 = 256;
+const ADVICE_TO_WRITE: &str = "the server's user must be able to write the data directory";
 const ADVICE_TO_MAKE: &str = "choose another data_dir, or make the directory and give it to the server's user";
 
 /// A data directory that nobody else uses as long as this lives.
@@ -139,16 +140,21 @@ fn check_not_foreign(path: &Path) -> Result<(), SetupError> {
 
 fn lock(path: &Path) -> Result<File, SetupError> {
     let file = path.join(LOCK);
-    let advice = "the server's user must be able to write the data directory";
-    let mut lock = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&file)
-        .map_err(|error| SetupError::file("write", &file, &error, advice))?;
-    match lock.try_lock() {
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&file);
+    let (mut lock, locked) = match opened {
+        Ok(lock) => {
+            let locked = lock.try_lock();
+            (lock, locked)
+        }
+        // Nobody can write here. Several may read, and whoever finds that it can be written again waits for them.
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
+            let lock = File::open(&file).map_err(|error| SetupError::file("lock", &file, &error, ADVICE_TO_WRITE))?;
+            let locked = lock.try_lock_shared();
+            (lock, locked)
+        }
+        Err(error) => return Err(SetupError::file("write", &file, &error, ADVICE_TO_WRITE)),
+    };
+    match locked {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             return Err(DataDir::in_use(path, &owner(&lock)));
@@ -174,9 +180,8 @@ fn owner(lock: &File) -> String {
 fn check_marker(path: &Path) -> Result<(), SetupError> {
     let Some(text) = read_marker(path)? else {
         let file = path.join(MARKER);
-        return private_file::write(&file, format!("{NAME} {FORMAT}\n").as_bytes()).map_err(|error| {
-            SetupError::file("write", &file, &error, "the server's user must be able to write the data directory")
-        });
+        return private_file::write(&file, format!("{NAME} {FORMAT}\n").as_bytes())
+            .map_err(|error| SetupError::file("write", &file, &error, ADVICE_TO_WRITE));
     };
     check_format(path, &text)
 }
@@ -217,7 +222,16 @@ fn keep_private(path: &Path) -> Result<(), SetupError> {
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)
+    match fs::set_permissions(path, Permissions::from_mode(0o700)) {
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
+            tracing::warn!(
+                place = %path.display(),
+                "other users of this machine may see what is in the data directory, and on a read-only disk that stays so"
+            );
+            Ok(())
+        }
+        kept => kept.map_err(failed),
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::fs::{FallocateFlags, StatVfsMountFlags, fallocate, statvfs};
 use rustix::io::Errno;
 use store::space::Space;
 use tracing::{info, warn};
@@ -43,6 +43,7 @@ pub struct Disk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Room {
     available: u64,
+    is_read_only: bool,
     reserve: u64,
     mail_min: u64,
     retention_min: u64,
@@ -52,12 +53,13 @@ impl Room {
     fn new(available: u64, total: u64) -> Self {
         let (small, large) = (total / PARTS.0, total / PARTS.1);
         let [reserve, mail_min] = [RESERVE_BYTES, MAIL_BYTES_MIN].map(|mark| mark.min(small));
-        Self { available, reserve, mail_min, retention_min: RETENTION_BYTES_MIN.min(large) }
+        Self { available, is_read_only: false, reserve, mail_min, retention_min: RETENTION_BYTES_MIN.min(large) }
     }
 
     fn of(directory: &Path) -> io::Result<Self> {
         let system = statvfs(directory)?;
-        Ok(Self::new(system.f_bavail * system.f_frsize, system.f_blocks * system.f_frsize))
+        let room = Self::new(system.f_bavail * system.f_frsize, system.f_blocks * system.f_frsize);
+        Ok(Self { is_read_only: system.f_flag.contains(StatVfsMountFlags::RDONLY), ..room })
     }
 
     /// Whether new mail is refused. What the engine uses again counts as room for it, but not for all of it: the log and
@@ -90,6 +92,10 @@ impl Disk {
             Ok(room) => room,
             Err(error) => return warn!(%error, "it cannot be seen how much room the disk has"),
         };
+        if room.is_read_only {
+            // That nothing can be written is for the store to say.
+            return;
+        }
         let mut has_reserve = self.has_reserve();
         if has_reserve && room.needs_reserve() {
             has_reserve = !self.give_up();

@@ -23,7 +23,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{pem, provider};
 use crate::private_file;
@@ -52,7 +52,10 @@ pub(super) fn load_or_make(directory: &Path, names: &[String], unix_seconds: i64
     let authority = Authority::load_or_make(directory, unix_seconds)?;
     if !server_file.exists() || !authority.vouches(&server_file, &names, unix_seconds + RENEW_DAYS * DAY_SECONDS) {
         let pem = authority.sign(&names, unix_seconds)?;
-        write(&server_file, &pem)?;
+        if let Err(error) = write(&server_file, &pem) {
+            warn!(%error, "the new TLS certificate is good for this run only");
+            return pem::parse(&pem, &server_file);
+        }
         info!(file = %server_file.display(), names = names.join(", "), "made a TLS certificate");
     }
     pem::load(&server_file, &server_file)
@@ -212,6 +215,17 @@ mod tests {
         leaf(&two, &["localhost"], NOW);
         fs::copy(one.join("server.pem"), two.join("server.pem")).unwrap();
         assert_ne!(leaf(&two, &["localhost"], NOW), foreign);
+    }
+
+    #[test]
+    fn a_certificate_that_could_not_be_written_kept_the_server_from_its_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = leaf(dir.path(), &["localhost"], NOW);
+        // Nothing can take this place.
+        fs::create_dir_all(dir.path().join("server.pem.new/x")).unwrap();
+        let new = leaf(dir.path(), &["localhost"], NOW + 400 * DAY_SECONDS);
+        assert_ne!(new, old);
+        assert_eq!(leaf(dir.path(), &["localhost"], NOW), old, "the file stays as it was");
     }
 
     #[test]

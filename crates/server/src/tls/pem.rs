@@ -14,8 +14,23 @@ const CHAIN_LEN_MAX: usize = 16;
 
 /// Loads a chain and its key; both may be in the same file.
 pub(super) fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, SetupError> {
-    let chain = chain(certificate)?;
-    let private = private_key(key)?;
+    paired((chain(certificate)?, certificate), (private_key(key)?, key))
+}
+
+/// The same from the text of a file that holds both.
+pub(super) fn parse(text: &str, file: &Path) -> Result<CertifiedKey, SetupError> {
+    let chain = CertificateDer::pem_slice_iter(text.as_bytes())
+        .take(CHAIN_LEN_MAX)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| unreadable("certificate", file, error))?;
+    let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| unreadable("private key", file, error))?;
+    paired((chain, file), (key, file))
+}
+
+fn paired(
+    (chain, certificate): (Vec<CertificateDer<'static>>, &Path),
+    (private, key): (PrivateKeyDer<'static>, &Path),
+) -> Result<CertifiedKey, SetupError> {
     CertifiedKey::from_der(chain, private, &provider()).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => SetupError::new(format!(
             "the key in {} does not belong to the first certificate in {}; \

@@ -11,6 +11,7 @@ use crate::journal::{Actor, Change, Listed, Protocol};
 use crate::key;
 use crate::record::{Arrival, BodyRecord, EmailRecord, HeaderCopy, MessageRecord};
 use crate::shown::SentSizes;
+use crate::store::takes_mail;
 use crate::tx::Tx;
 use message::Summary;
 use message::content::{self, HasNul};
@@ -89,7 +90,7 @@ impl Account {
     /// Puts a short message of the server itself into INBOX, also where the disk has no room for mail.
     ///
     /// # Errors
-    /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults.
+    /// [`Error::NoSuchAccount`], [`Error::NoSpace`], [`Error::ReadOnly`], faults.
     pub fn write_letter(&self, now: Timestamp, body: Vec<u8>) -> Result<(), Error> {
         self.transact(move |tx| tx.append_letter(now, &body))
     }
@@ -105,10 +106,7 @@ impl Account {
     /// What every new message goes through, whichever way it comes. The body is shared, because a large one should be in
     /// memory once.
     pub(super) fn prepare(&self, shared: &Arc<Vec<u8>>, parsed: &Summary, origin: Origin) -> Result<Prepared, Error> {
-        // New mail is what makes way first when the disk is full.
-        if let Some(why) = self.cell.space.refuses_mail() {
-            return Err(Error::NoSpace(why));
-        }
+        takes_mail(&*self.cell.engine, &*self.cell.space)?;
         let body = shared.as_slice();
         content::check(body).map_err(|HasNul| Error::InvalidContent(NUL))?;
         let size = u32::try_from(body.len()).map_err(|_| Error::Limit("a message has at most 4 GiB".into()))?;

@@ -311,24 +311,8 @@ pub(super) fn add(
 ) -> Result<DeviceId, Error> {
     make_room(tx, &credential, actor.now)?;
     let id = tx.next_device()?;
-    let (added_at, last_login, revoked_at) = (actor.now, None, None);
-    tx.put_device(Device {
-        id,
-        name: name.clone(),
-        credential,
-        added_at,
-        last_login,
-        revoked_at,
-        pop: pop.unwrap_or(tx.state.record.settings.pop),
-        pop_since: actor.now,
-        removal_since: actor.now,
-        saves_sent: true,
-        offer_declined_at: None,
-        introduced: false,
-        programs: Vec::new(),
-        brake: tx.state.record.settings.brake,
-        protocols: 0,
-    });
+    let settings = AccountSettings { pop: pop.unwrap_or(tx.state.record.settings.pop), ..tx.state.record.settings };
+    tx.put_device(Device::new(id, (name.clone(), credential), &settings, actor.now));
     tx.journal(actor, Change::DeviceAdded { device: id, name });
     Ok(id)
 }

@@ -8,7 +8,7 @@
 use super::Account;
 use super::holds::origins;
 use crate::codec::{Corrupt, Reader};
-use crate::device::Device;
+use crate::device::{Credential, Device};
 use crate::engine::Snapshot;
 use crate::error::Error;
 use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp};
@@ -150,11 +150,13 @@ impl Account {
         let lock = self.maildrops.lock(self.id(), device).ok_or(Error::MaildropInUse)?;
         let wanted = options.mailbox.clone();
         let choose = move |state: &AccountState| {
-            sources(state, device, wanted.as_deref()).unwrap_or_default().into_iter().chain(held(state)).collect()
+            let device = reader(state, device, now);
+            let mailboxes = device.and_then(|device| sources(state, &device, wanted.as_deref()));
+            mailboxes.unwrap_or_default().into_iter().chain(held(state)).collect()
         };
         let state = self.cell.state_with_indexes(choose)?;
+        let device = &*reader(&state, device, now)?;
         let mailboxes = sources(&state, device, options.mailbox.as_deref())?;
-        let device = state.devices.get(&device).ok_or(Error::NoSuchDevice)?;
         let window = if options.recent { Window::LastDays(RECENT_DAYS) } else { device.pop.window };
         let listing = Listing {
             device: device.id,
@@ -309,9 +311,18 @@ fn held(state: &AccountState) -> Option<MailboxId> {
     mailboxes.find(|mailbox| mailbox.role == Some(Role::Held)).map(|mailbox| mailbox.id)
 }
 
+/// Whose maildrop is opened: one that could not be noted lists what a new device would.
+fn reader(state: &AccountState, id: DeviceId, now: Timestamp) -> Result<Cow<'_, Device>, Error> {
+    if id == DeviceId::UNNOTED {
+        let credential = Credential::MainPassword { fingerprint: String::new() };
+        return Ok(Cow::Owned(Device::new(id, (String::new(), credential), &state.record.settings, now)));
+    }
+    let known = state.devices.get(&id).filter(|device| device.revoked_at.is_none());
+    known.map(Cow::Borrowed).ok_or(Error::NoSuchDevice)
+}
+
 /// The mailboxes that a device lists mail from, INBOX first.
-fn sources(state: &AccountState, device: DeviceId, wanted: Option<&str>) -> Result<Vec<MailboxId>, Error> {
-    let device = state.devices.get(&device).filter(|device| device.revoked_at.is_none()).ok_or(Error::NoSuchDevice)?;
+fn sources(state: &AccountState, device: &Device, wanted: Option<&str>) -> Result<Vec<MailboxId>, Error> {
     if let Some(name) = wanted {
         return named(state, name).map(|mailbox| vec![mailbox.id]).ok_or(Error::NoSuchMailbox);
     }

@@ -146,6 +146,7 @@ fn will_not_fit(error: &Error) -> bool {
         | Error::LoginEnded
         | Error::MaildropInUse
         | Error::NoSpace(_)
+        | Error::ReadOnly
         | Error::Damaged(_)
         | Error::Fault(_) => false,
     }

@@ -223,9 +223,14 @@ impl Batch {
         match table.store.engine().commit(Commit { account, expected, next, writes }) {
             Ok(()) => Verdict::Durable,
             Err(CommitError::Conflict { .. }) => Verdict::Again,
-            Err(CommitError::Full { .. } | CommitError::Damaged { .. }) if self.changes > 1 => Verdict::Alone,
+            Err(CommitError::Full { .. } | CommitError::Damaged { .. } | CommitError::ReadOnly { .. })
+                if self.changes > 1 =>
+            {
+                Verdict::Alone
+            }
             Err(CommitError::Full { .. }) if table.store.space().make_room() => Verdict::Again,
             Err(CommitError::Full { what }) => Verdict::Refused(Error::NoSpace(what)),
+            Err(CommitError::ReadOnly { .. }) => Verdict::Refused(Error::ReadOnly),
             Err(CommitError::Damaged { what }) => {
                 Verdict::Refused(Error::damaged(format_args!("{}: {what}", table.id)))
             }
