@@ -16,4 +16,5 @@ mod recent;
 mod resync;
 mod segments;
 mod select;
+mod states;
 mod store;
