@@ -194,7 +194,7 @@ for line in sys.stdin.read().splitlines():
 #[test]
 fn the_events_in_the_code_are_those_in_the_document() {
     let mut found = BTreeSet::new();
-    for name in ["login", "smtpd", "delivery", "queue"] {
+    for name in ["login", "smtpd", "mailflow", "queue"] {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates").join(name).join("src");
         sources_in(&sources, &mut |text| {
             for call in text.split(" info!(").skip(1) {

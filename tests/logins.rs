@@ -78,7 +78,7 @@ impl Client {
             }
             _ => {
                 let common = smtpd::Common {
-                    delivery: delivery::Delivery::new(auth.clone(), &hostname),
+                    delivery: mailflow::MailFlow::new(auth.clone(), &hostname),
                     hostname,
                     limits: smtpd::Limits::default(),
                     spool,

@@ -41,7 +41,7 @@ impl Services {
         let hostname = String::from("mail.example.org");
         let common = smtpd::Common {
             hostname: hostname.clone(),
-            delivery: delivery::Delivery::new(auth.clone(), &hostname),
+            delivery: mailflow::MailFlow::new(auth.clone(), &hostname),
             limits: smtpd::Limits::default(),
             spool: store_objects::Spool::new(
                 std::env::temp_dir().join("pillarbox-test-spool"),

@@ -1,7 +1,7 @@
 //! Letters that the server itself writes to people: into a mailbox here, or through the smarthost.
 
 use auth::Auth;
-use delivery::Delivery;
+use mailflow::MailFlow;
 use queue::{NewEntry, Queue};
 use smtp_proto::{ForwardPath, ReversePath};
 use store::{Claim, Handover, Timestamp};
@@ -13,7 +13,7 @@ use crate::config::Config;
 #[derive(Clone)]
 pub struct Post {
     auth: Auth,
-    delivery: Delivery,
+    delivery: MailFlow,
     /// Only with a smarthost.
     queue: Option<Queue>,
     hostname: String,
@@ -24,7 +24,7 @@ impl Post {
     #[must_use]
     pub fn new(auth: &Auth, queue: &Queue, config: &Config) -> Self {
         Self {
-            delivery: Delivery::new(auth.clone(), &config.hostname),
+            delivery: MailFlow::new(auth.clone(), &config.hostname),
             auth: auth.clone(),
             queue: config.smarthost.as_ref().map(|_| queue.clone()),
             hostname: config.hostname.clone(),

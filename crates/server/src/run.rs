@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use delivery::Delivery;
+use mailflow::MailFlow;
 use tracing::{error, info, warn};
 
 use crate::Preparation;
@@ -40,7 +40,7 @@ pub fn run(
     let smarthost = prepared.smarthost.take();
     let data_dir = DataDir::open(&config.data_dir)?;
     let stores = Stores::open(&data_dir, config)?;
-    let delivery = Delivery::new(stores.auth.clone(), &config.hostname);
+    let delivery = MailFlow::new(stores.auth.clone(), &config.hostname);
     let services = Services::new(config, &stores, delivery.clone(), clock)?;
     let running = Running::start(config, prepared, clock, &|service| services.speaks(service))?;
     services.offer(&config.hostname, running.addresses());

@@ -6,7 +6,7 @@ use crate::submit::{self, From, Given};
 use crate::transaction::Transaction;
 use crate::{log, replies};
 use ::auth::{Login, Presence};
-use delivery::{Decision, Delivered, Envelope, Findings, RecipientOutcome, Source, decide};
+use mailflow::{Decision, Delivered, Envelope, Findings, RecipientOutcome, Source, decide};
 use message::content::with_fields;
 use queue::{Enqueued, NewEntry};
 use smtp_proto::{Enhanced, Reply};

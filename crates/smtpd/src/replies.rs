@@ -1,6 +1,6 @@
 //! The words of the service (RFC 5321 §4.2.3, RFC 3463).
 
-use delivery::RecipientOutcome;
+use mailflow::RecipientOutcome;
 use smtp_proto::{Enhanced, Reply};
 
 /// RFC 3463: class and X.0.0 "other", X.3.x system, X.5.x protocol, X.7.x security.

@@ -2,7 +2,7 @@
 
 use crate::limits::Limits;
 use auth::Auth;
-use delivery::Delivery;
+use mailflow::MailFlow;
 use queue::Queue;
 use session::Peer;
 use std::hash::{BuildHasher, RandomState};
@@ -18,7 +18,7 @@ pub struct Common {
     /// This server's name in greetings and trace fields.
     pub hostname: String,
     /// The way into the mailboxes.
-    pub delivery: Delivery,
+    pub delivery: MailFlow,
     /// What clients may do.
     pub limits: Limits,
     /// Where messages lie that are coming in, the same for all services.

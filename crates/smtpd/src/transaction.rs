@@ -1,7 +1,7 @@
 //! A mail transaction (RFC 5321 §3.3): from MAIL to the end of the message.
 
 use crate::content::Content;
-use delivery::Recipient;
+use mailflow::Recipient;
 use smtp_proto::{ForwardPath, ReversePath};
 
 pub(crate) struct Transaction {

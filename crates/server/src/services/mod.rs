@@ -19,7 +19,7 @@ use crate::driver::SessionFactory;
 use crate::service::Service;
 use crate::setup::SetupError;
 use crate::stores::Stores;
-use delivery::Delivery;
+use mailflow::MailFlow;
 use store::Timestamp;
 use web::{Site, SiteOptions};
 
@@ -54,7 +54,7 @@ impl Services {
     ///
     /// # Errors
     /// The system gives no random numbers.
-    pub fn new(config: &Config, stores: &Stores, delivery: Delivery, clock: Clock) -> Result<Self, SetupError> {
+    pub fn new(config: &Config, stores: &Stores, delivery: MailFlow, clock: Clock) -> Result<Self, SetupError> {
         let common = common(config, stores, delivery);
         let trusted = Common {
             limits: Limits { message_bytes_max: message_bytes(config), ..Limits::trusted() },
@@ -117,7 +117,7 @@ fn smtp(service: &Arc<smtpd::Service>) -> SessionFactory {
     Box::new(move |peer| Box::new(smtpd::Session::new(service.clone(), peer)))
 }
 
-fn common(config: &Config, stores: &Stores, delivery: Delivery) -> Common {
+fn common(config: &Config, stores: &Stores, delivery: MailFlow) -> Common {
     Common {
         hostname: config.hostname.clone(),
         delivery,

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use delivery::{Delivery, ReportRefused};
+use mailflow::{MailFlow, ReportRefused};
 use queue::{Bounce, ReportError, Roots, Sender};
 use smtp_proto::Credentials;
 use store::Timestamp;
@@ -32,7 +32,7 @@ impl Outbound {
     pub fn start(
         smarthost: Option<queue::Smarthost>,
         stores: &Stores,
-        delivery: Delivery,
+        delivery: MailFlow,
         clock: Clock,
     ) -> Result<Self, SetupError> {
         let Some(smarthost) = smarthost else { return Ok(Self(None)) };

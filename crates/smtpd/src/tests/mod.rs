@@ -15,7 +15,7 @@ mod tls;
 use crate::{Common, Limits, Service, Session};
 use ::auth::{Auth, AuthOptions, PasswordCost};
 use ::session::{Moment, Peer, Session as _, Step, Tls};
-use delivery::Delivery;
+use mailflow::MailFlow;
 use queue::{Policy, Queue};
 use std::sync::Arc;
 use std::task::Waker;
@@ -53,7 +53,7 @@ fn started(engine: SimEngine, limits: Limits) -> World {
     let auth = Auth::open(store, [1; 32], options).unwrap();
     let common = Common {
         hostname: "mail.example.org".into(),
-        delivery: Delivery::new(auth.clone(), "mail.example.org"),
+        delivery: MailFlow::new(auth.clone(), "mail.example.org"),
         limits,
         spool: spool(1024 * 1024),
         starttls: true,

@@ -3,7 +3,7 @@
 use crate::service::Role;
 use crate::session::Session;
 use crate::{log, replies};
-use delivery::RecipientDecision;
+use mailflow::RecipientDecision;
 use smtp_proto::{Domain, Enhanced, ForwardPath, Rcpt, Reply, SyntaxError};
 
 pub(super) fn handle(session: &mut Session, rcpt: Rcpt) -> Reply {
@@ -75,7 +75,7 @@ fn not_local(role: &Role, path: &ForwardPath) -> Reply {
     }
 }
 
-fn resolve(delivery: &delivery::Delivery, path: &ForwardPath) -> Result<RecipientDecision, store::Error> {
+fn resolve(delivery: &mailflow::MailFlow, path: &ForwardPath) -> Result<RecipientDecision, store::Error> {
     match path {
         ForwardPath::Postmaster => delivery.check_recipient("postmaster", "", "postmaster"),
         ForwardPath::Mailbox(mailbox) => match mailbox.domain() {

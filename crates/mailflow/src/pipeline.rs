@@ -12,12 +12,12 @@ use tracing::{info, warn};
 
 /// Delivers into local mailboxes. Cheap to clone; all calls block until what they did is durable.
 #[derive(Clone)]
-pub struct Delivery {
+pub struct MailFlow {
     auth: Auth,
     hostname: Arc<str>,
 }
 
-impl Delivery {
+impl MailFlow {
     /// `hostname`: this server's name in trace fields.
     #[must_use]
     pub fn new(auth: Auth, hostname: &str) -> Self {

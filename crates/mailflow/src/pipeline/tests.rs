@@ -8,7 +8,7 @@ const NOW: Timestamp = SIM_EPOCH;
 
 struct World {
     engine: SimEngine,
-    delivery: Delivery,
+    delivery: MailFlow,
 }
 
 fn world() -> World {
@@ -22,7 +22,7 @@ fn world() -> World {
         directory.add_account(&format!("{name}@example.org"), "correct horse", "", NOW).unwrap();
     }
     directory.add_alias("team@example.org", &["alice@example.org", "bob@example.org"]).unwrap();
-    World { engine, delivery: Delivery::new(auth, "mail.example.org") }
+    World { engine, delivery: MailFlow::new(auth, "mail.example.org") }
 }
 
 fn source(protocol: Protocol) -> Source {
@@ -75,7 +75,7 @@ impl World {
         let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
         let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
         let auth = Auth::open(store, [1; 32], options).unwrap();
-        World { engine, delivery: Delivery::new(auth, "mail.example.org") }
+        World { engine, delivery: MailFlow::new(auth, "mail.example.org") }
     }
 
     fn mailbox(&self, name: &str) -> Vec<String> {

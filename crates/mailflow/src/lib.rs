@@ -18,4 +18,4 @@ mod pipeline;
 pub use decide::{Decision, Findings, RECEIVED_MAX, decide};
 pub use envelope::{Envelope, Recipient, RecipientDecision, Source};
 pub use outcome::{Delivered, RecipientOutcome, ReportRefused};
-pub use pipeline::Delivery;
+pub use pipeline::MailFlow;
