@@ -364,7 +364,10 @@ fn what_a_device_sends_is_told_in_words_and_saved_only_if_its_owner_wants() {
         let body = format!("Message-ID: <{id}@y>\r\nIn-Reply-To: <1@x>\r\nSubject: Re: x\r\n\r\nyes\r\n");
         world
             .account
-            .submit(phone, store::Submission { body: body.as_bytes(), added_bytes: 0, handover: None })
+            .submit(
+                phone,
+                store::Submission { body: Arc::new(body.as_bytes().to_vec()), added_bytes: 0, handover: None },
+            )
             .unwrap()
     };
     let store::SentCopy::Saved(sent) = send(2).copy else { panic!("not saved") };

@@ -7,7 +7,7 @@ use auth::{Auth, Resolution};
 use message::{content, trace};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{AccountId, Actor, Claim, DeviceId, Flags, Handover, NewMessage, Protocol, Received, Timestamp};
+use store::{AccountId, Actor, Claim, DeviceId, Handover, Protocol, Received, Timestamp};
 use tracing::{info, warn};
 
 /// Delivers into local mailboxes. Cheap to clone; all calls block until what they did is durable.
@@ -112,11 +112,10 @@ impl MailFlow {
             RecipientDecision::NoSuchUser | RecipientDecision::NotLocal => return Err(unknown()),
         };
         let actor = Actor { device: DeviceId(0), protocol: Protocol::Server, now };
-        let copy = content::with_fields(&[&trace::return_path(""), &trace::delivered_to(address)], content);
+        let copy = Arc::new(content::with_fields(&[&trace::return_path(""), &trace::delivered_to(address)], content));
         let mut claims = Vec::new();
         for account in &recipient.accounts {
-            let message = NewMessage { body: copy.clone(), flags: Flags::default(), internal_date: now };
-            match self.auth.store().account(*account).receive(actor, message, handover) {
+            match self.auth.store().account(*account).receive(actor, copy.clone(), handover) {
                 Ok(received) => claims.push(received.claim),
                 Err(store::Error::NoSuchAccount) => return Err(unknown()),
                 Err(error @ store::Error::InvalidContent(_)) => return Err(ReportRefused::Never(error.to_string())),
@@ -143,10 +142,9 @@ impl MailFlow {
             source.received(&self.hostname, envelope.id, only, now),
         ];
         let body = content::with_fields(&[&fields[0], &fields[1], &fields[2]], content);
-        let message = NewMessage { body, flags: Flags::default(), internal_date: now };
         // The device that submits it is the sender's, and means nothing in another account.
         let actor = Actor { device: DeviceId(0), protocol: source.protocol, now };
-        match self.auth.store().account(account).receive(actor, message, envelope.handover) {
+        match self.auth.store().account(account).receive(actor, Arc::new(body), envelope.handover) {
             Ok(Received { email, was_there, claim }) => {
                 let (protocol, address) = (source.protocol.name(), source.client.to_canonical());
                 let (id, from, to) = (envelope.id, envelope.reverse_path, recipient.address.as_str());

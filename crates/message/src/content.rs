@@ -9,6 +9,7 @@ use crate::line::{blank_line_len, line_end};
 use crate::line_ends::with_crlf;
 use memchr::memchr;
 use std::borrow::Cow;
+use std::ops::Deref;
 
 /// The content has a NUL, which no message may have (RFC 5321 §2.3.8) and IMAP cannot carry (RFC 9051 §9, CHAR8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,70 @@ pub fn with_fields(fields: &[&[u8]], content: &[u8]) -> Vec<u8> {
     };
     let pieces: Vec<&[u8]> = fields.iter().copied().chain([before, end, after]).collect();
     pieces.concat()
+}
+
+/// So much room there is for fields on top at first.
+const ROOM_BYTES: usize = 2048;
+
+/// A message with room on top, where fields are put in place: a large one is in memory once, whoever gets it with which
+/// fields. They never take text into the header, nor does the content's first line go on with the last of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Content {
+    octets: Vec<u8>,
+    /// Where the fields on top begin.
+    start: usize,
+    /// Where what they stand on begins.
+    below: usize,
+}
+
+impl Content {
+    /// The content, and nothing on top of it yet. Its header gets its empty line where that is missing.
+    #[must_use]
+    pub fn new(content: Vec<u8>) -> Self {
+        let mut octets = match missing_end(&content) {
+            None => content,
+            Some(end) => end.put_into(&content),
+        };
+        octets.splice(..0, std::iter::repeat_n(0, ROOM_BYTES));
+        Self { octets, start: ROOM_BYTES, below: ROOM_BYTES }
+    }
+
+    /// Puts fields on top, each with its line end, in place of those that were there.
+    pub fn set_fields(&mut self, fields: &[&[u8]]) {
+        let length: usize = fields.iter().map(|field| field.len()).sum();
+        if length > self.below {
+            let more = length - self.below;
+            self.octets.splice(..0, std::iter::repeat_n(0, more));
+            self.below = length;
+        }
+        self.start = self.below - length;
+        let mut rest = self.octets.get_mut(self.start..self.below).unwrap_or_default();
+        for field in fields {
+            let (place, after) = std::mem::take(&mut rest).split_at_mut(field.len());
+            place.copy_from_slice(field);
+            rest = after;
+        }
+    }
+
+    /// Adds fields that stay: they are content from now on.
+    pub fn add_fields(&mut self, fields: &[u8]) {
+        self.set_fields(&[fields]);
+        self.below = self.start;
+    }
+}
+
+impl Deref for Content {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.octets.get(self.start..).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for Content {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
 }
 
 /// Where the empty line of a header is missing.
@@ -200,6 +265,29 @@ mod tests {
         check("A: b\r\n\r\na\rb\r", Some("A: b\r\n\r\na\rb\r"));
         check("A: b\r\n\r\na\0b\r\n", None);
         check("A: \0\r\n", None);
+    }
+
+    #[test]
+    fn fields_on_top_are_exchanged_in_place() {
+        let text = "A: b\r\n\r\n".to_owned() + &"x".repeat(10_000);
+        let mut content = Content::new(text.clone().into());
+        let place = content.as_ptr();
+        let mut check = |fields: &[&str], moved: bool| {
+            let octets: Vec<&[u8]> = fields.iter().map(|field| field.as_bytes()).collect();
+            content.set_fields(&octets);
+            assert!(*content == *(fields.concat() + &text).into_bytes(), "{} octets", fields.concat().len());
+            let below = content[fields.concat().len()..].as_ptr();
+            assert_eq!(below != place, moved);
+        };
+        let long = format!("X: {}\r\n", "y".repeat(ROOM_BYTES - 5));
+        check(&["X: y\r\n", "Z: z\r\n"], false);
+        check(&[&long], false);
+        check(&[], false);
+        content.add_fields(b"D: e\r\n");
+        content.set_fields(&[long.as_bytes()]);
+        assert!(*content == *(long.clone() + "D: e\r\n" + &text).into_bytes(), "more than there was room for");
+        content.set_fields(&[]);
+        assert!(*content == *("D: e\r\n".to_owned() + &text).into_bytes());
     }
 
     proptest! {

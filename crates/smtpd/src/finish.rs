@@ -10,6 +10,7 @@ use mailflow::{Decision, Delivered, Envelope, Findings, RecipientOutcome, Source
 use message::content::with_fields;
 use queue::{Enqueued, NewEntry};
 use smtp_proto::{Enhanced, Reply};
+use std::sync::Arc;
 use store::{Actor, Claim, Handover, Protocol, SentCopy, Timestamp};
 use tracing::{info, warn};
 
@@ -207,7 +208,7 @@ fn keep(
 ) -> Reply {
     let login = presence.login();
     let actor = Actor { device: login.device, protocol: Protocol::Submission, now };
-    let (body, added_bytes) = (&completed.content, completed.added_bytes);
+    let (body, added_bytes) = (Arc::new(completed.content.clone()), completed.added_bytes);
     let message = store::Submission { body, added_bytes, handover: Some(arrival.handover) };
     let id = &arrival.id;
     match presence.account().submit(actor, message) {

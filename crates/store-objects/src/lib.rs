@@ -35,7 +35,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::ids::AccountId;
-use store::objects::{ObjectError, ObjectName, Objects};
+use store::objects::{ObjectError, ObjectName, Objects, Shared};
 
 pub use spool::{
     Holder, IN_MEMORY_BYTES_MAX, Incoming, NotTaken, Spool, SpoolLimits, WHOLE_BYTES_MAX, WHOLE_BYTES_PER_HOLDER_MAX,
@@ -110,7 +110,7 @@ impl DirectoryObjects {
 }
 
 impl Objects for DirectoryObjects {
-    fn put_shared(&self, account: AccountId, name: &str, content: Arc<Vec<u8>>) -> Result<(), ObjectError> {
+    fn put_shared(&self, account: AccountId, name: &str, content: Shared) -> Result<(), ObjectError> {
         let address = Address::new(account, name)?;
         self.hand_over(move |place| place.put(&address, content))
     }
@@ -174,23 +174,23 @@ fn bucket(name: &str) -> u8 {
 }
 
 /// Content without a copy of it.
-struct Shared(Arc<Vec<u8>>);
+struct Owner(Shared);
 
-impl AsRef<[u8]> for Shared {
+impl AsRef<[u8]> for Owner {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        (*self.0).as_ref()
     }
 }
 
 impl Place {
-    fn put(&self, address: &Address, content: Arc<Vec<u8>>) -> Result<(), ObjectError> {
+    fn put(&self, address: &Address, content: Shared) -> Result<(), ObjectError> {
         // `object_store` flushes directories that it creates, but not one that another thread or an earlier process
         // created and did not flush: the name would hang in the air.
         let made = self.directories.make_durable(&account_directory(address.account), address.bucket);
         made.map_err(|error| self.failed("write", &address.path, &error))?;
         let put = self.objects.put_opts(
             &address.path,
-            PutPayload::from(Bytes::from_owner(Shared(content))),
+            PutPayload::from(Bytes::from_owner(Owner(content))),
             PutMode::Create.into(),
         );
         let Err(error) = block_on(put) else {

@@ -39,8 +39,9 @@ fn main() {
         let body =
             format!("In-Reply-To: <{}.message@bench.example>\r\nSubject: Re: a message\r\n\r\nyes\r\n", number * 7);
         let actor = Actor { protocol: Protocol::Submission, ..SERVER };
-        let submitted =
-            with.submit(actor, Submission { body: body.as_bytes(), added_bytes: 0, handover: None }).unwrap();
+        let submitted = with
+            .submit(actor, Submission { body: Arc::new(body.as_bytes().to_vec()), added_bytes: 0, handover: None })
+            .unwrap();
         assert_eq!(submitted.flagged, 1);
     });
     println!("an answer to one of {} messages is kept, and marks it, in {:?}", ROUNDS * MESSAGES, answers / 500);

@@ -13,13 +13,16 @@ use std::sync::Arc;
 /// The name of an object: unique, chosen by the store, out of `[0-9a-z-]`, 1 to 100 characters.
 pub type ObjectName = String;
 
+/// Octets without a copy of them: what a large body is in while several read it.
+pub type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
 /// A place for large bodies. All calls block.
 pub trait Objects: Send + Sync {
     /// Stores `content` durably under a name that was never used before.
     ///
     /// # Errors
     /// [`ObjectError::Full`] or [`ObjectError::Failed`]; a partly written object is never visible under its name.
-    fn put_shared(&self, account: AccountId, name: &str, content: Arc<Vec<u8>>) -> Result<(), ObjectError>;
+    fn put_shared(&self, account: AccountId, name: &str, content: Shared) -> Result<(), ObjectError>;
 
     /// The same of content that is copied.
     ///

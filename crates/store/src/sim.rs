@@ -10,7 +10,7 @@
 
 use crate::engine::{Commit, CommitError, Engine, EngineError, KEY_BYTES_MAX, Snapshot, VALUE_BYTES_MAX, Visit, Write};
 use crate::ids::{AccountId, ModSeq, Timestamp};
-use crate::objects::{ObjectError, ObjectName, Objects};
+use crate::objects::{ObjectError, ObjectName, Objects, Shared};
 use crate::table::TableId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow, Range};
@@ -538,14 +538,14 @@ impl SimObjects {
 }
 
 impl Objects for SimObjects {
-    fn put_shared(&self, account: AccountId, name: &str, content: Arc<Vec<u8>>) -> Result<(), ObjectError> {
+    fn put_shared(&self, account: AccountId, name: &str, content: Shared) -> Result<(), ObjectError> {
         self.change(|bodies| {
             let key = (account, name.to_owned());
             if bodies.objects.contains_key(&key) {
                 let what = format!("object {name} of account {account} exists already");
                 return Err(ObjectError::Failed { what });
             }
-            bodies.objects.insert(key, Object { written: bodies.now, content: content.as_slice().into() });
+            bodies.objects.insert(key, Object { written: bodies.now, content: (*content).as_ref().into() });
             Ok(())
         })
     }

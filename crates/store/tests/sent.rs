@@ -44,7 +44,10 @@ impl World {
 
     fn submit_given(&self, added: &str, body: &str) -> Result<Submitted, Error> {
         let body = format!("{added}{body}");
-        self.account.submit(self.mail, Submission { body: body.as_bytes(), added_bytes: added.len(), handover: None })
+        self.account.submit(
+            self.mail,
+            Submission { body: Arc::new(body.as_bytes().to_vec()), added_bytes: added.len(), handover: None },
+        )
     }
 
     fn append_as(&self, actor: Actor, mailbox: &str, body: &str, flags: &[SystemFlag]) -> Appended {

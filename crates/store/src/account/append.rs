@@ -9,6 +9,7 @@ use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidi
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, Protocol};
 use crate::key;
+use crate::objects::Shared;
 use crate::record::{Arrival, BodyRecord, EmailRecord, HeaderCopy, MessageRecord};
 use crate::shown::SentSizes;
 use crate::store::takes_mail;
@@ -78,8 +79,9 @@ impl Account {
     /// [`Error::OverQuota`], [`Error::Limit`] (a keyword too many, 4 GiB, UIDs used up), [`Error::NoSpace`], faults.
     pub fn append(&self, actor: Actor, target: Target, message: NewMessage) -> Result<Appended, Error> {
         let NewMessage { body, flags, internal_date } = message;
-        let body = Arc::new(body);
-        let prepared = self.prepare(&body, &Summary::parse(&body), origin(&target))?;
+        let summary = Summary::parse(&body);
+        let body: Shared = Arc::new(body);
+        let prepared = self.prepare(&body, &summary, origin(&target))?;
         drop(body);
         let object = prepared.object.clone();
         let appended = self.transact(move |tx| append(tx, actor, &target, &flags, internal_date, &prepared));
@@ -105,9 +107,9 @@ impl Account {
 
     /// What every new message goes through, whichever way it comes. The body is shared, because a large one should be in
     /// memory once.
-    pub(super) fn prepare(&self, shared: &Arc<Vec<u8>>, parsed: &Summary, origin: Origin) -> Result<Prepared, Error> {
+    pub(super) fn prepare(&self, shared: &Shared, parsed: &Summary, origin: Origin) -> Result<Prepared, Error> {
         takes_mail(&*self.cell.engine, &*self.cell.space)?;
-        let body = shared.as_slice();
+        let body = (**shared).as_ref();
         content::check(body).map_err(|HasNul| Error::InvalidContent(NUL))?;
         let size = u32::try_from(body.len()).map_err(|_| Error::Limit("a message has at most 4 GiB".into()))?;
         let hash = *blake3::hash(body).as_bytes();

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::identity::Origin;
 use crate::ids::AccountId;
 use crate::journal::Actor;
+use crate::objects::Shared;
 use crate::state::AccountState;
 use crate::tx::Tx;
 use crate::{Appended, NewMessage};
@@ -134,8 +135,9 @@ impl Account {
                 Ok(None)
             });
         };
-        let body = Arc::new(body);
-        let prepared = self.prepare(&body, &Summary::parse(&body), Origin::Delivered)?;
+        let summary = Summary::parse(&body);
+        let body: Shared = Arc::new(body);
+        let prepared = self.prepare(&body, &summary, Origin::Delivered)?;
         let told = self.transact(move |tx| {
             tx.note_emptier();
             if tx.state.tells_of_filling() != Some(true) {

@@ -1,11 +1,13 @@
 //! A message is handed over for an account: stored once, however often it comes ([`crate::receipt`]).
 
 use super::Account;
-use super::append::{NewMessage, store_new};
+use super::append::store_new;
 use crate::error::Error;
+use crate::flags::Flags;
 use crate::identity::Origin;
 use crate::ids::{EmailId, Timestamp};
 use crate::journal::Actor;
+use crate::objects::Shared;
 use crate::receipt::{Claim, Claims, Handover, RECEIPTS_MAX, Receipt};
 use crate::tx::Tx;
 use message::Summary;
@@ -23,14 +25,13 @@ pub struct Received {
 }
 
 impl Account {
-    /// Stores a message in INBOX, unless it came before and its client had no answer.
+    /// Stores a message in INBOX, unless it came before and its client had no answer. Its octets are not copied where they are
+    /// many, and nobody has them any more when this returns.
     ///
     /// # Errors
     /// As [`Account::append`].
-    pub fn receive(&self, actor: Actor, message: NewMessage, handover: Handover) -> Result<Received, Error> {
-        let NewMessage { body, flags, internal_date } = message;
-        let body = Arc::new(body);
-        let prepared = self.prepare(&body, &Summary::parse(&body), Origin::Delivered)?;
+    pub fn receive(&self, actor: Actor, body: Shared, handover: Handover) -> Result<Received, Error> {
+        let prepared = self.prepare(&body, &Summary::parse((*body).as_ref()), Origin::Delivered)?;
         drop(body);
         let (object, claims) = (prepared.object.clone(), Arc::clone(&self.cell.claims));
         let received = self.transact(move |tx| {
@@ -39,7 +40,7 @@ impl Account {
             }
             let inbox = tx.state.inbox()?.id;
             tx.must_fit(prepared.size.into())?;
-            let email = store_new(tx, actor, inbox, &flags, internal_date, &prepared)?.email;
+            let email = store_new(tx, actor, inbox, &Flags::default(), actor.now, &prepared)?.email;
             Ok(Received { email, was_there: false, claim: tx.note_receipt(&claims, email, handover, actor.now) })
         });
         let is_stored = received.as_ref().is_ok_and(|received| !received.was_there);
@@ -132,9 +133,8 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::Target;
+    use crate::account::{NewMessage, Target};
     use crate::engine::Engine;
-    use crate::flags::Flags;
     use crate::ids::{AccountId, DeviceId};
     use crate::journal::Protocol;
     use crate::sim::{SimEngine, SimObjects};
@@ -168,7 +168,7 @@ mod tests {
         let plainly = engine.commits() - before;
         (0..10).for_each(|n| {
             let handover = Handover::new(&[&[n]], NOW, n.into());
-            received.receive(actor, message(), handover).unwrap().claim.answered();
+            received.receive(actor, Arc::new(message().body), handover).unwrap().claim.answered();
         });
         assert_eq!(engine.commits() - before, 2 * plainly);
         let ((count, octets), (with, more)) = (rows(&engine, AccountId(16)), rows(&engine, AccountId(17)));

@@ -18,6 +18,7 @@ use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Protocol};
 use crate::key;
+use crate::objects::Shared;
 use crate::receipt::{Claim, Claims, Handover};
 use crate::record::{Mailbox, Role};
 use crate::tx::{Row, Tx};
@@ -36,10 +37,10 @@ const NAMED_COMMITS_MAX: usize = 10;
 const RELISTED_MAX: usize = 64;
 
 /// A message that a device submits.
-#[derive(Clone, Copy, Debug)]
-pub struct Submission<'a> {
+#[derive(Clone)]
+pub struct Submission {
     /// All octets, as they are to be in Sent.
-    pub body: &'a [u8],
+    pub body: Shared,
     /// So many octets at its beginning are what it lacked (RFC 6409 §8): a program's own copy does not have them.
     pub added_bytes: usize,
     /// How it was handed over; it comes again when its client has no answer.
@@ -76,8 +77,9 @@ impl Account {
     ///
     /// # Errors
     /// [`Error::NoSpace`], faults: nothing was changed, and it is worth another try.
-    pub fn submit(&self, actor: Actor, submission: Submission<'_>) -> Result<Submitted, Error> {
-        let Submission { body, added_bytes, handover } = submission;
+    pub fn submit(&self, actor: Actor, submission: Submission) -> Result<Submitted, Error> {
+        let Submission { body: shared, added_bytes, handover } = submission;
+        let body = (*shared).as_ref();
         let saves = self.devices()?.get(&actor.device).is_none_or(|device| device.saves_sent);
         let summary = Summary::parse(body);
         let refers = Refers::of(body, &summary.structure);
@@ -90,9 +92,10 @@ impl Account {
             return Ok(Submitted { copy: SentCopy::Off, flagged: 0, claim: None });
         }
         let prepared = match saves {
-            true => Some(self.prepare(&Arc::new(body.to_vec()), &summary, Origin::Submitted { added_bytes })?),
+            true => Some(self.prepare(&shared, &summary, Origin::Submitted { added_bytes })?),
             false => None,
         };
+        drop(shared);
         let object = prepared.as_ref().and_then(|prepared| prepared.object.clone());
         let claims = Arc::clone(&self.cell.claims);
         let handover = handover.map(Handover::for_sent);

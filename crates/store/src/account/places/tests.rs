@@ -29,7 +29,7 @@ fn mailbox(account: &Account, name: &str) -> MailboxId {
 
 fn answer(account: &Account, number: usize) -> usize {
     let body = format!("Subject: Re\r\nIn-Reply-To: <{number}@example.org>\r\n\r\n");
-    let submission = Submission { body: body.as_bytes(), added_bytes: 0, handover: None };
+    let submission = Submission { body: Arc::new(body.as_bytes().to_vec()), added_bytes: 0, handover: None };
     account.submit(Actor { protocol: Protocol::Submission, ..ACTOR }, submission).unwrap().flagged
 }
 
