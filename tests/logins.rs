@@ -78,13 +78,13 @@ impl Client {
             }
             _ => {
                 let common = smtpd::Common {
-                    delivery: mailflow::MailFlow::new(auth.clone(), &hostname),
+                    flow: mailflow::MailFlow::new(auth.clone(), &hostname, None),
                     hostname,
                     limits: smtpd::Limits::default(),
                     spool,
                     starttls: true,
                 };
-                Box::new(smtpd::Session::new(smtpd::Service::submission(common, auth.clone(), None), peer))
+                Box::new(smtpd::Session::new(smtpd::Service::submission(common, auth.clone()), peer))
             }
         };
         let now = Moment { unix_millis: SIM_EPOCH.0, monotonic_millis: 1_000 };

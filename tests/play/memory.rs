@@ -41,7 +41,7 @@ impl Services {
         let hostname = String::from("mail.example.org");
         let common = smtpd::Common {
             hostname: hostname.clone(),
-            delivery: mailflow::MailFlow::new(auth.clone(), &hostname),
+            flow: mailflow::MailFlow::new(auth.clone(), &hostname, None),
             limits: smtpd::Limits::default(),
             spool: store_objects::Spool::new(
                 std::env::temp_dir().join("pillarbox-test-spool"),
@@ -66,7 +66,7 @@ impl Services {
                 login_delay: pop3d::LoginDelay::new(0),
             }),
             mx: smtpd::Service::mx(common.clone()),
-            submission: smtpd::Service::submission(common.clone(), auth.clone(), None),
+            submission: smtpd::Service::submission(common.clone(), auth.clone()),
             lmtp: smtpd::Service::lmtp(common, Vec::new()),
         }
     }

@@ -1,21 +1,37 @@
-//! The inbound pipeline: checks, a pure decision, effects.
+//! Mail flow: where mail goes, how it gets there, and what became of it. The one place for it between whoever has a message
+//! (a protocol, a page, the queue with a bounce) and the store.
 //!
-//! A message that SMTP, LMTP or submission took in goes through three steps: what is found out about it ([`Findings`]),
-//! what follows from that ([`decide`], pure), and the commits: one for each account, because a transaction touches one
-//! account. No protocol is spoken here, and nothing is sent anywhere.
+//! - [`MailFlow::route`] says of an address whether its mail stays here, goes out, or is refused.
+//! - [`MailFlow::deliver`] takes in what others send, in three steps: what is found out about it ([`Findings`]), what follows
+//!   from that ([`decide`], pure), and the commits: one for each account, because a transaction touches one account.
+//! - [`MailFlow::submit`] takes what an account sends: local copies, its own copy in Sent, and last the queue.
+//! - [`MailFlow::deliver_report`] and [`MailFlow::send_letter`] carry what the server itself writes.
+//!
+//! No protocol is spoken here: what became of a message is a value, which the protocol puts into its words.
 //!
 //! Invariant: [`RecipientOutcome::Delivered`] means "in the mailbox, on disk" for every account of that recipient.
 //! Invariant: an account gets one copy of a transaction, however many of its recipients lead to it, and however often its
 //! client hands it over until it has an answer (`store::receipt`).
+//! Invariant: nothing leaves towards outside addresses unless all of the transaction is accepted: local copies are committed
+//! first, the queue last. If something fails in between, it is to be tried again, and who has the message already is left out
+//! then.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod arrival;
 mod decide;
-mod envelope;
+mod flow;
+mod inbound;
+mod letters;
 mod outcome;
-mod pipeline;
+mod route;
+mod submission;
+#[cfg(test)]
+mod testing;
 
+pub use arrival::{Arrival, Envelope, Source};
 pub use decide::{Decision, Findings, RECEIVED_MAX, decide};
-pub use envelope::{Envelope, Recipient, RecipientDecision, Source};
-pub use outcome::{Delivered, RecipientOutcome, ReportRefused};
-pub use pipeline::MailFlow;
+pub use flow::MailFlow;
+pub use outcome::{Delivered, RecipientOutcome};
+pub use route::{Reach, Recipient, Route, Unroutable};
+pub use submission::{Accepted, Refusal};

@@ -1,6 +1,6 @@
 //! What became of a message for a recipient.
 
-use crate::envelope::Recipient;
+use crate::route::Recipient;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{AccountId, Claim};
 
@@ -59,6 +59,12 @@ impl Delivered {
         Self { claims: claims.collect(), outcomes }
     }
 
+    /// What counts where there is one answer for all.
+    #[must_use]
+    pub fn worst(&self) -> RecipientOutcome {
+        self.outcomes.iter().max().copied().unwrap_or(RecipientOutcome::Delivered)
+    }
+
     /// The one answer for all recipients is a 250: the receipts to be answered.
     #[must_use]
     pub fn accepted(self) -> Vec<Claim> {
@@ -70,15 +76,6 @@ impl Delivered {
     pub fn answered_one_by_one(self) -> Vec<Claim> {
         self.claims.into_iter().filter_map(|(claim, all_have_it)| all_have_it.then_some(claim)).collect()
     }
-}
-
-/// Why a report (a bounce) was not delivered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReportRefused {
-    /// Try again: why.
-    Later(String),
-    /// There is no such mailbox (any more): why.
-    Never(String),
 }
 
 impl From<&store::Error> for RecipientOutcome {

@@ -40,21 +40,6 @@ pub fn transferred(content: Vec<u8>) -> Result<Vec<u8>, HasNul> {
     })
 }
 
-/// The content with fields on top, each with its line end. They never take text into the header, nor does the content's
-/// first line go on with the last of them.
-#[must_use]
-pub fn with_fields(fields: &[&[u8]], content: &[u8]) -> Vec<u8> {
-    let (before, end, after) = match missing_end(content) {
-        None => (b"".as_slice(), b"".as_slice(), content),
-        Some(MissingEnd { at, octets }) => {
-            let (header, text) = content.split_at(at);
-            (header, octets, text)
-        }
-    };
-    let pieces: Vec<&[u8]> = fields.iter().copied().chain([before, end, after]).collect();
-    pieces.concat()
-}
-
 /// So much room there is for fields on top at first.
 const ROOM_BYTES: usize = 2048;
 
@@ -192,6 +177,12 @@ mod tests {
     use proptest::prelude::*;
 
     const FIELDS: [&[u8]; 2] = [b"Return-Path: <>\r\n", b"Received: from a\r\n\tby b\r\n"];
+
+    fn with_fields(fields: &[&[u8]], content: &[u8]) -> Vec<u8> {
+        let mut content = Content::new(content.to_vec());
+        content.set_fields(fields);
+        content.to_vec()
+    }
 
     /// `header` and `body`, as they are below fields that were put on top.
     fn check_below(content: &str, header: &str, body: &str) {

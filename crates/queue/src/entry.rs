@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use smtp_proto::{ForwardPath, Mailbox, Reply, ReversePath};
 use std::fmt;
 use std::str::FromStr;
+use store::objects::Shared;
 use store::{AccountId, Claim, Handover, Timestamp};
 
 /// The version that is written before each entry.
@@ -31,14 +32,14 @@ impl FromStr for QueueId {
 }
 
 /// A message for outside addresses.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewEntry {
     /// Where bounces go.
     pub reverse_path: ReversePath,
     /// Who gets it; one at least.
     pub recipients: Vec<ForwardPath>,
     /// Header and body, trace header included, with CRLF line ends.
-    pub content: Vec<u8>,
+    pub content: Shared,
     /// Whether it was submitted with SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
     /// Whose it is; `None` for what the server itself writes.

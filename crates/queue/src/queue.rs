@@ -76,6 +76,7 @@ impl Queue {
     pub fn enqueue(&self, new: NewEntry, now: Timestamp) -> Result<Enqueued, Error> {
         self.table.takes_mail()?;
         let NewEntry { reverse_path, recipients, content, smtputf8, account, handover } = new;
+        let content = (*content).as_ref();
         let mut entry = Entry {
             id: QueueId(0),
             reverse_path: reverse_path.mailbox().map(ToString::to_string).unwrap_or_default(),

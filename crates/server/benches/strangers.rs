@@ -18,7 +18,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mailflow::MailFlow;
 use server::Preparation;
 use server::clock::Clock;
 use server::config::Config;
@@ -193,8 +192,7 @@ fn main() {
     let names = ["alice@example.org".to_owned(), "bob@example.org".to_owned()].into_iter().chain(others);
     let ids: Vec<_> = names.map(|name| directory.add_account(&name, PASSWORD, "", NOW).unwrap()).collect();
     fill(&stores.store.account(ids[0]), messages);
-    let delivery = MailFlow::new(stores.auth.clone(), &config.hostname);
-    let services = Services::new(&config, &stores, delivery, clock).unwrap();
+    let services = Services::new(&config, &stores, clock).unwrap();
     let running = Running::start(&config, prepared, clock, &|service| services.speaks(service)).unwrap();
     let bench = Bench { addresses: running.addresses().to_vec(), echo: echo(), disk: place.path().join("flushed") };
 

@@ -12,7 +12,6 @@ pub mod driver;
 pub mod http;
 pub mod lifecycle;
 pub mod listen;
-pub mod post;
 mod preparation;
 mod private_file;
 mod run;

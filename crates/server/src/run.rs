@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use mailflow::MailFlow;
 use tracing::{error, info, warn};
 
 use crate::Preparation;
@@ -40,13 +39,12 @@ pub fn run(
     let smarthost = prepared.smarthost.take();
     let data_dir = DataDir::open(&config.data_dir)?;
     let stores = Stores::open(&data_dir, config)?;
-    let delivery = MailFlow::new(stores.auth.clone(), &config.hostname);
-    let services = Services::new(config, &stores, delivery.clone(), clock)?;
+    let services = Services::new(config, &stores, clock)?;
     let running = Running::start(config, prepared, clock, &|service| services.speaks(service))?;
     services.offer(&config.hostname, running.addresses());
     let takes_mail = !tell_of_reading_only(&stores);
     // What is handed over must be noted, or it is handed over twice.
-    let outbound = Outbound::start(smarthost.filter(|_| takes_mail), &stores, delivery, clock)?;
+    let outbound = Outbound::start(smarthost.filter(|_| takes_mail), &stores, clock)?;
     open_control(config, &data_dir, &stores, clock, &running)?;
     if takes_mail {
         keep_up(config, &data_dir, &stores, clock, &running);

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use auth::{Auth, AuthOptions};
+use mailflow::MailFlow;
 use queue::{Limits, Policy, Queue};
 use store::{Store, StoreOptions};
 use store_objects::{DirectoryObjects, Spool, SpoolLimits};
@@ -23,7 +24,6 @@ use store_sqlite::{SqliteEngine, SqliteOptions};
 
 use crate::config::Config;
 use crate::lifecycle::DataDir;
-use crate::post::Post;
 use crate::private_file;
 use crate::setup::SetupError;
 
@@ -46,11 +46,12 @@ pub struct Stores {
     pub auth: Auth,
     /// Mail for outside addresses.
     pub queue: Queue,
+    /// Where mail goes: the way out is there only with a smarthost.
+    pub flow: MailFlow,
     /// Where large messages lie while they come in.
     pub spool: Arc<Spool>,
     directory: PathBuf,
     pages: String,
-    post: Post,
 }
 
 impl Stores {
@@ -83,25 +84,20 @@ impl Stores {
         let lifetime_millis = u64::from(config.queue_lifetime_hours) * HOUR_MILLIS;
         let limits = Limits { account_recipients_per_hour: config.recipients_per_hour.into(), ..Limits::DEFAULT };
         let queue = Queue::open(&store, Policy { lifetime_millis, ..Policy::default() }).with_limits(limits);
-        let post = Post::new(&auth, &queue, config);
+        let way_out = config.smarthost.as_ref().map(|_| queue.clone());
+        let flow = MailFlow::new(auth.clone(), &config.hostname, way_out);
         let spool = Spool::new(path.join("spool"), spool_limits(config.message_bytes_max));
         if let Err(error) = spool.sweep() {
             // It takes space, nothing else.
             tracing::warn!(%error, directory = %path.join("spool").display(), "what never came to an end is not removed");
         }
-        Ok(Self { store, auth, queue, spool, directory: path.to_owned(), pages: config.pages(), post })
+        Ok(Self { store, auth, queue, flow, spool, directory: path.to_owned(), pages: config.pages() })
     }
 
     /// Where the pages are: `https://mail.example.org`.
     #[must_use]
     pub fn pages(&self) -> &str {
         &self.pages
-    }
-
-    /// The way out for letters of the server itself.
-    #[must_use]
-    pub fn post(&self) -> &Post {
-        &self.post
     }
 
     /// The data directory.

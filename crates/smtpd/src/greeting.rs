@@ -21,7 +21,7 @@ pub(crate) fn greeting(service: &Service, peer: &Peer) -> Reply {
         return Reply::new(554, Enhanced(5, 7, 1), format!("{name} takes LMTP from this machine only"));
     }
     match service.role {
-        Role::Mx | Role::Submission(_) => Reply::plain(220, format!("{name} ESMTP Pillarbox")),
+        Role::Mx | Role::Submission { .. } => Reply::plain(220, format!("{name} ESMTP Pillarbox")),
         Role::Lmtp { .. } => Reply::plain(220, format!("{name} LMTP Pillarbox")),
     }
 }

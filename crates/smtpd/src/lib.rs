@@ -1,13 +1,11 @@
-//! SMTP, submission and LMTP sessions: the protocol machine on one side, `delivery` and `queue` on the other.
+//! SMTP, submission and LMTP sessions: the protocol machine on one side, `mailflow` on the other.
 //!
 //! One [`Session`] type serves three services ([`Service::mx`], [`Service::submission`], [`Service::lmtp`]), which differ
 //! in who may talk, who may be written to and how the end of a message is answered. One file per verb in `verb`.
+//! What becomes of a message is decided in `mailflow`, and worded here.
 //! No socket, no clock, no waiting: the delay after a failed login is a deadline.
 //!
 //! Invariant: a 250 to a message means that it is durable for every recipient: in the mailbox, or in the outbound queue.
-//! Invariant: nothing leaves towards outside addresses unless all of the transaction is accepted: local copies are
-//! committed first, the queue last. If something fails in between, the client is told to try again, and who has the
-//! message already is left out then (`delivery`).
 //! Invariant: no password is taken without TLS from another machine.
 //! Invariant: what a client has said before TLS counts for nothing afterwards (RFC 3207 §4.2).
 
@@ -21,7 +19,6 @@ mod log;
 mod replies;
 mod service;
 mod session;
-mod submit;
 mod tally;
 mod transaction;
 mod verb;

@@ -9,7 +9,7 @@ const TEXT_BYTES_MAX: usize = 200;
 
 /// RCPT was answered with a refusal.
 pub(crate) fn recipient_refused(session: &Session, to: &str, reply: &Reply) {
-    let from = session.transaction.as_ref().map(|transaction| transaction.reverse_path_text()).unwrap_or_default();
+    let from = session.transaction.as_ref().map(|transaction| transaction.envelope.from()).unwrap_or_default();
     let (protocol, address) = (session.service.protocol().name(), session.peer.address.to_canonical());
     let (from, to, text) = (shown(&from), shown(to), reply.text());
     info!(protocol, %address, from, to, code = reply.code, text = shown(&text), "recipient refused");

@@ -49,12 +49,23 @@ pub(crate) fn nul() -> Reply {
 }
 
 /// RFC 5321 §4.5.3.1.6: other servers need not take it.
-pub(crate) fn line_too_long((number, octets): (usize, usize)) -> Reply {
+pub(crate) fn line_too_long(number: usize, octets: usize) -> Reply {
     let text = format!(
         "Line {number} of the message has {octets} octets, and mail to other servers has at most 998 in a line \
          (RFC 5321 section 4.5.3.1.6): encode it as quoted-printable or base64"
     );
     Reply::new(550, Enhanced(5, 6, 0), text)
+}
+
+/// RFC 6409 §6.1: a sender may use own addresses only.
+pub(crate) fn not_own(name: &str, address: &str) -> Reply {
+    let text = format!("{name} may not write as {address} in From: it is not one of its addresses");
+    Reply::new(550, Enhanced(5, 7, 1), text)
+}
+
+/// The same.
+pub(crate) fn no_author() -> Reply {
+    Reply::new(550, Enhanced(5, 7, 1), "The From field has no address")
 }
 
 /// RFC 5321 §3.8: the last word.

@@ -15,7 +15,7 @@ pub(crate) fn message(reverse_path: &str, recipients: &[&str], content: &[u8]) -
     NewEntry {
         reverse_path: reverse_path.parse().map_or(ReversePath::Null, ReversePath::Mailbox),
         recipients: recipients.iter().map(|text| ForwardPath::Mailbox(text.parse().unwrap())).collect(),
-        content: content.to_vec(),
+        content: Arc::new(content.to_vec()),
         smtputf8: false,
         account: None,
         handover: None,

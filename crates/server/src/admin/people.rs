@@ -123,14 +123,14 @@ impl PeopleRequest {
                 let accepted = auth.requests().accept(number, address.as_deref(), now)?;
                 let link = admin.new_link(accepted.link.clone());
                 let letter = accepted_letter(&accepted, link.url.as_deref().unwrap_or_default(), &admin.sender(now));
-                let mailed = admin.stores.post().send(&accepted.contact, &letter, now);
+                let mailed = admin.stores.flow.send_letter(&accepted.contact, &letter, now);
                 Ok(item(Item::Link(LinkItem { contact: Some(accepted.contact), mailed, ..link }))?)
             }
             Self::Decline { number, reason } => {
                 let declined = auth.requests().decline(number, &reason, now)?;
                 let letter = declined_letter(&declined, &admin.sender(now));
                 // Without a way to send it, who asked still sees the answer on their page.
-                let _mailed = admin.stores.post().send(&declined.contact, &letter, now);
+                let _mailed = admin.stores.flow.send_letter(&declined.contact, &letter, now);
                 Ok(())
             }
             Self::Invite { address, domains, days } => {
@@ -154,7 +154,7 @@ impl PeopleRequest {
 
 impl Admin {
     fn sender(&self, now: Timestamp) -> Sender<'_> {
-        Sender { hostname: self.stores.post().hostname(), now }
+        Sender { hostname: self.stores.flow.hostname(), now }
     }
 
     fn new_link(&self, link: NewLink) -> LinkItem {

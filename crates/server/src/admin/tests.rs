@@ -128,7 +128,7 @@ fn a_damaged_message_is_listed_among_the_others_and_removed() {
     let new = || ::queue::NewEntry {
         reverse_path: smtp_proto::ReversePath::Null,
         recipients: vec![smtp_proto::ForwardPath::Postmaster],
-        content: b"Subject: x\r\n\r\nx\r\n".to_vec(),
+        content: std::sync::Arc::new(b"Subject: x\r\n\r\nx\r\n".to_vec()),
         smtputf8: false,
         account: None,
         handover: None,
@@ -154,7 +154,7 @@ fn a_queued_message_is_held_released_and_removed() {
     let new = ::queue::NewEntry {
         reverse_path: smtp_proto::ReversePath::Null,
         recipients: vec![smtp_proto::ForwardPath::Postmaster],
-        content: b"Subject: x\r\n\r\nx\r\n".to_vec(),
+        content: std::sync::Arc::new(b"Subject: x\r\n\r\nx\r\n".to_vec()),
         smtputf8: false,
         account: None,
         handover: None,

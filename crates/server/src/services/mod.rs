@@ -19,7 +19,6 @@ use crate::driver::SessionFactory;
 use crate::service::Service;
 use crate::setup::SetupError;
 use crate::stores::Stores;
-use mailflow::MailFlow;
 use store::Timestamp;
 use web::{Site, SiteOptions};
 
@@ -50,25 +49,24 @@ pub enum Speaks {
 }
 
 impl Services {
-    /// All services of `config` on `stores`. Mail comes in through `delivery`.
+    /// All services of `config` on `stores`.
     ///
     /// # Errors
     /// The system gives no random numbers.
-    pub fn new(config: &Config, stores: &Stores, delivery: MailFlow, clock: Clock) -> Result<Self, SetupError> {
-        let common = common(config, stores, delivery);
+    pub fn new(config: &Config, stores: &Stores, clock: Clock) -> Result<Self, SetupError> {
+        let common = common(config, stores);
         let trusted = Common {
             limits: Limits { message_bytes_max: message_bytes(config), ..Limits::trusted() },
             ..common.clone()
         };
-        let queue = config.smarthost.as_ref().map(|_| stores.queue.clone());
         let now = Box::new(move || Timestamp(clock.now().unix_millis));
-        let letters = stores.post().clone();
-        let post = Box::new(move |to: &str, content: &[u8], now| letters.send(to, content, now));
+        let flow = stores.flow.clone();
+        let post = Box::new(move |to: &str, content: &[u8], now| flow.send_letter(to, content, now));
         let site = Site::new(stores.auth.clone(), SiteOptions { hostname: config.hostname.clone(), now, post });
         Ok(Self {
             site: site.map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))?,
             mx: smtpd::Service::mx(common.clone()),
-            submission: smtpd::Service::submission(common, stores.auth.clone(), queue),
+            submission: smtpd::Service::submission(common, stores.auth.clone()),
             lmtp: smtpd::Service::lmtp(trusted, Vec::new()),
             imap: Arc::new(imapd::Service {
                 auth: stores.auth.clone(),
@@ -117,10 +115,10 @@ fn smtp(service: &Arc<smtpd::Service>) -> SessionFactory {
     Box::new(move |peer| Box::new(smtpd::Session::new(service.clone(), peer)))
 }
 
-fn common(config: &Config, stores: &Stores, delivery: MailFlow) -> Common {
+fn common(config: &Config, stores: &Stores) -> Common {
     Common {
         hostname: config.hostname.clone(),
-        delivery,
+        flow: stores.flow.clone(),
         limits: Limits { message_bytes_max: message_bytes(config), ..Limits::default() },
         spool: stores.spool.clone(),
         starttls: true,

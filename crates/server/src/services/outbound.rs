@@ -6,8 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailflow::{MailFlow, ReportRefused};
-use queue::{Bounce, ReportError, Roots, Sender};
+use queue::{Bounce, Roots, Sender};
 use smtp_proto::Credentials;
 use store::Timestamp;
 
@@ -25,24 +24,16 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 pub struct Outbound(Option<Sender>);
 
 impl Outbound {
-    /// Starts to send what is in the queue. Bounces come back through `delivery`.
+    /// Starts to send what is in the queue. Bounces come back.
     ///
     /// # Errors
     /// A smarthost that cannot be used as configured.
-    pub fn start(
-        smarthost: Option<queue::Smarthost>,
-        stores: &Stores,
-        delivery: MailFlow,
-        clock: Clock,
-    ) -> Result<Self, SetupError> {
+    pub fn start(smarthost: Option<queue::Smarthost>, stores: &Stores, clock: Clock) -> Result<Self, SetupError> {
         let Some(smarthost) = smarthost else { return Ok(Self(None)) };
-        let now = move || Timestamp(clock.now().unix_millis);
+        let (flow, now) = (stores.flow.clone(), move || Timestamp(clock.now().unix_millis));
         let report = move |bounce: &Bounce| {
             let Bounce { recipient, content, handover, .. } = bounce;
-            delivery.deliver_report(recipient, content, *handover, now()).map_err(|refused| match refused {
-                ReportRefused::Later(why) => ReportError::Later(why),
-                ReportRefused::Never(why) => ReportError::Never(why),
-            })
+            flow.deliver_report(recipient, content, *handover, now())
         };
         let sender = Sender::start(stores.queue.clone(), smarthost, Arc::new(report), Arc::new(now))
             .map_err(|error| SetupError::new(format!("mail cannot go out: {error}; correct [smarthost]")))?;

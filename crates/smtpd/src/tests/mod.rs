@@ -53,7 +53,7 @@ fn started(engine: SimEngine, limits: Limits) -> World {
     let auth = Auth::open(store, [1; 32], options).unwrap();
     let common = Common {
         hostname: "mail.example.org".into(),
-        delivery: MailFlow::new(auth.clone(), "mail.example.org"),
+        flow: MailFlow::new(auth.clone(), "mail.example.org", Some(queue.clone())),
         limits,
         spool: spool(1024 * 1024),
         starttls: true,
@@ -72,6 +72,12 @@ fn world() -> World {
 }
 
 impl World {
+    fn with_queue_limits(self, limits: queue::Limits) -> Self {
+        let queue = self.queue.with_limits(limits);
+        let flow = MailFlow::new(self.auth.clone(), "mail.example.org", Some(queue.clone()));
+        Self { common: Common { flow, ..self.common }, queue, ..self }
+    }
+
     fn mx(&self) -> Client {
         Client::new(Service::mx(self.common.clone()), "192.0.2.1", false)
     }
@@ -82,16 +88,18 @@ impl World {
 
     /// On this machine, so that no TLS is needed.
     fn submission(&self) -> Client {
-        let service = Service::submission(self.common.clone(), self.auth.clone(), Some(self.queue.clone()));
+        let service = Service::submission(self.common.clone(), self.auth.clone());
         Client::new(service, "127.0.0.1", false)
     }
 
     fn submission_without_smarthost(&self) -> Client {
-        Client::new(Service::submission(self.common.clone(), self.auth.clone(), None), "127.0.0.1", false)
+        self.submission_from("127.0.0.1", false)
     }
 
     fn submission_from(&self, address: &str, tls: bool) -> Client {
-        Client::new(Service::submission(self.common.clone(), self.auth.clone(), None), address, tls)
+        let flow = MailFlow::new(self.auth.clone(), "mail.example.org", None);
+        let common = Common { flow, ..self.common.clone() };
+        Client::new(Service::submission(common, self.auth.clone()), address, tls)
     }
 
     fn mailbox(&self, name: &str) -> Vec<String> {

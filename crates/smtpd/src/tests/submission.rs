@@ -167,7 +167,7 @@ fn a_submission_that_comes_again_after_a_crash_is_the_same_to_the_last_octet_and
 fn a_full_queue_is_told() {
     let world = || {
         let world = world();
-        World { queue: world.queue.clone().with_limits(Limits { entries: 0, ..Limits::DEFAULT }), ..world }
+        world.with_queue_limits(Limits { entries: 0, ..Limits::DEFAULT })
     };
     let script = logged_in() + &message(&["carol@example.net"], "From: alice@example.org", "452 4.3.1");
     check_in(world, World::submission, &script);
@@ -177,7 +177,7 @@ fn a_full_queue_is_told() {
 fn who_sends_too_much_is_told_what_and_when_and_the_others_still_send() {
     let world = world();
     let limits = Limits { account_recipients_per_hour: 3, account_entries: 2, ..Limits::DEFAULT };
-    let world = World { queue: world.queue.clone().with_limits(limits), ..world };
+    let world = world.with_queue_limits(limits);
     let from = "From: alice@example.org";
     let send = |to: &[&str], reply: &str| {
         world.submission().play(&(logged_in() + &message(to, from, reply)), usize::MAX);

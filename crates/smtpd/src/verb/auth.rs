@@ -1,7 +1,7 @@
 //! AUTH (RFC 4954): how `login`'s conversation sounds in SMTP.
 
 use crate::replies;
-use crate::service::{Role, Submission};
+use crate::service::Role;
 use crate::session::{Phase, Session};
 use login::{Answer, Progress, Refusal, Said};
 use sasl::Failure;
@@ -31,7 +31,7 @@ pub(crate) fn line(session: &mut Session, line: Result<Secret, SyntaxError>) -> 
 }
 
 fn may_begin(session: &Session) -> Result<(), Reply> {
-    if !matches!(session.service.role, Role::Submission(_)) {
+    if !matches!(session.service.role, Role::Submission { .. }) {
         return Err(replies::not_here("Nobody logs in here"));
     }
     if session.hello.is_none() {
@@ -67,7 +67,7 @@ fn go_on(session: &mut Session, said: Said) -> Option<Reply> {
 
 /// A login is looked into, or the answer to it waits: what to do now, or what to say.
 pub(crate) fn look(session: &mut Session) -> Result<Reply, Step> {
-    let Role::Submission(Submission { auth, .. }) = &session.service.role else {
+    let Role::Submission { auth } = &session.service.role else {
         session.phase = Phase::Command;
         return Ok(replies::not_here("Nobody logs in here"));
     };

@@ -46,7 +46,7 @@ fn extended(session: &mut Session, name: String) -> Reply {
     if common.starttls && session.peer.tls.is_none() {
         reply = reply.line("STARTTLS");
     }
-    if let Role::Submission(_) = session.service.role
+    if let Role::Submission { .. } = session.service.role
         && session.login.is_none()
         && session.may_log_in()
     {

@@ -2,17 +2,19 @@
 
 use crate::log;
 use crate::replies;
-use crate::service::{Role, Submission};
+use crate::service::Role;
 use crate::session::{Phase, Session};
-use crate::transaction::{Transaction, reverse_path_text};
-use ::auth::Login;
+use crate::transaction::Transaction;
+use ::auth::{Auth, Login};
+use mailflow::Envelope;
 use smtp_proto::{Enhanced, Mail, Mailbox, Reply};
 
 pub(super) fn handle(session: &mut Session, mail: Mail) -> Reply {
     match check(session, &mail) {
         Ok(()) => {}
         Err(reply) => {
-            log::message_refused(session, None, &reverse_path_text(&mail.reverse_path), &reply);
+            let from = mail.reverse_path.mailbox().map(ToString::to_string).unwrap_or_default();
+            log::message_refused(session, None, &from, &reply);
             return reply;
         }
     }
@@ -21,7 +23,10 @@ pub(super) fn handle(session: &mut Session, mail: Mail) -> Reply {
         session.phase = Phase::Closed;
         return replies::bye(Enhanced(4, 7, 0), "Enough messages on this connection; make a new one");
     }
-    session.transaction = Some(Transaction::new(mail.reverse_path, mail.smtputf8));
+    let (reverse_path, smtputf8) = (mail.reverse_path, mail.smtputf8);
+    let (local, outside, source) = (Vec::new(), Vec::new(), session.source(smtputf8));
+    let envelope = Envelope { reverse_path, local, outside, smtputf8, source };
+    session.transaction = Some(Transaction { envelope, content: None });
     Reply::new(250, Enhanced(2, 1, 0), "Sender ok")
 }
 
@@ -33,8 +38,8 @@ fn check(session: &Session, mail: &Mail) -> Result<(), Reply> {
     if session.transaction.is_some() {
         return Err(replies::out_of_order("A message is under way; RSET ends it"));
     }
-    if let Role::Submission(submission) = &session.service.role {
-        check_sender(session, submission, mail)?;
+    if let Role::Submission { auth } = &session.service.role {
+        check_sender(session, auth, mail)?;
     }
     // RFC 1870 §6.1.
     if mail.size.is_some_and(|size| size > common.limits.message_bytes_max as u64) {
@@ -46,7 +51,7 @@ fn check(session: &Session, mail: &Mail) -> Result<(), Reply> {
     Ok(())
 }
 
-fn check_sender(session: &Session, submission: &Submission, mail: &Mail) -> Result<(), Reply> {
+fn check_sender(session: &Session, auth: &Auth, mail: &Mail) -> Result<(), Reply> {
     let Some(login) = &session.login else {
         // RFC 4954 §6, RFC 3207 §4.
         return Err(Reply::new(
@@ -61,7 +66,7 @@ fn check_sender(session: &Session, submission: &Submission, mail: &Mail) -> Resu
     // RFC 5321 §4.5.5: a receipt or an automatic answer comes from nobody.
     let Some(mailbox) = mail.reverse_path.mailbox() else { return Ok(()) };
     let login = login.login();
-    match may_send_as(submission, login, mailbox) {
+    match may_send_as(auth, login, mailbox) {
         Ok(true) => Ok(()),
         // RFC 6409 §6.1.
         Ok(false) => {
@@ -72,8 +77,8 @@ fn check_sender(session: &Session, submission: &Submission, mail: &Mail) -> Resu
     }
 }
 
-fn may_send_as(submission: &Submission, login: &Login, mailbox: &Mailbox) -> Result<bool, store::Error> {
+fn may_send_as(auth: &Auth, login: &Login, mailbox: &Mailbox) -> Result<bool, store::Error> {
     // What the address means, not how it is quoted.
     let address = format!("{}@{}", mailbox.local_part(), mailbox.domain());
-    submission.auth.directory().may_send_as(login.account, &address)
+    auth.directory().may_send_as(login.account, &address)
 }

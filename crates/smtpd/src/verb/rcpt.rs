@@ -3,8 +3,8 @@
 use crate::service::Role;
 use crate::session::Session;
 use crate::{log, replies};
-use mailflow::RecipientDecision;
-use smtp_proto::{Domain, Enhanced, ForwardPath, Rcpt, Reply, SyntaxError};
+use mailflow::{Reach, Route, Unroutable};
+use smtp_proto::{Enhanced, ForwardPath, Rcpt, Reply, SyntaxError};
 
 pub(super) fn handle(session: &mut Session, rcpt: Rcpt) -> Reply {
     let to = rcpt.forward_path.to_string();
@@ -22,38 +22,32 @@ fn take(session: &mut Session, rcpt: Rcpt) -> Reply {
         return replies::out_of_order("MAIL comes first");
     };
     // RFC 6531 §3.2.
-    if !transaction.smtputf8 && !is_ascii(&path) {
+    if !transaction.envelope.smtputf8 && !is_ascii(&path) {
         return SyntaxError::NeedsSmtpUtf8.reply();
     }
     // RFC 5321 §4.5.3.1.10.
     if transaction.recipients() >= limits.recipients_max {
         return Reply::new(452, Enhanced(4, 5, 3), "Enough recipients for one message; send it again for the others");
     }
-    match resolve(&session.service.common.delivery, &path) {
-        Ok(RecipientDecision::Deliver(recipient)) if recipient.accounts() > limits.accounts_max => {
+    let role = &session.service.role;
+    let reach = if matches!(role, Role::Submission { .. }) { Reach::Everywhere } else { Reach::Local };
+    match session.service.common.flow.route(&path, reach) {
+        Ok(Route::Local(recipient)) if recipient.accounts() > limits.accounts_max => {
             Reply::new(550, Enhanced(5, 5, 3), format!("{path} leads to more mailboxes than one message may reach"))
         }
         // RFC 5321 §4.5.3.1.10, in the same spirit.
-        Ok(RecipientDecision::Deliver(recipient))
-            if transaction.accounts() + recipient.accounts() > limits.accounts_max =>
-        {
+        Ok(Route::Local(recipient)) if transaction.accounts() + recipient.accounts() > limits.accounts_max => {
             Reply::new(452, Enhanced(4, 5, 3), "Enough mailboxes for one message; send it again for the others")
         }
-        Ok(RecipientDecision::Deliver(recipient)) => {
-            transaction.local.push(recipient);
+        Ok(Route::Local(recipient)) => {
+            transaction.envelope.local.push(recipient);
             ok()
         }
-        Ok(RecipientDecision::Full) => replies::mailbox_full(),
-        Ok(RecipientDecision::NoSuchUser) => {
-            Reply::new(550, Enhanced(5, 1, 1), format!("Nobody here is called {path}"))
+        Ok(Route::Relay(path)) => {
+            transaction.envelope.outside.push(path);
+            ok()
         }
-        Ok(RecipientDecision::NotLocal) => match &session.service.role {
-            Role::Submission(submission) if submission.queue.is_some() => {
-                transaction.outside.push(path);
-                ok()
-            }
-            role => not_local(role, &path),
-        },
+        Ok(Route::Refused(why)) => refused(role, &path, why),
         Err(_) => replies::fault(),
     }
 }
@@ -62,26 +56,20 @@ fn ok() -> Reply {
     Reply::new(250, Enhanced(2, 1, 5), "Recipient ok")
 }
 
-fn not_local(role: &Role, path: &ForwardPath) -> Reply {
-    match role {
-        Role::Mx => {
+fn refused(role: &Role, path: &ForwardPath, why: Unroutable) -> Reply {
+    match (why, role) {
+        (Unroutable::Full, _) => replies::mailbox_full(),
+        (Unroutable::NoSuchUser, _) => Reply::new(550, Enhanced(5, 1, 1), format!("Nobody here is called {path}")),
+        (Unroutable::NotLocal, Role::Lmtp { .. }) => {
+            Reply::new(550, Enhanced(5, 1, 2), format!("{path} is not in a domain of this server"))
+        }
+        (Unroutable::NotLocal, Role::Mx | Role::Submission { .. }) => {
             Reply::new(550, Enhanced(5, 7, 1), format!("{path} is not here, and this server relays for nobody"))
         }
-        Role::Submission(_) => {
+        (Unroutable::NoWayOut, _) => {
             let text = "this server has no smarthost configured, so it cannot send to outside addresses";
             Reply::new(550, Enhanced(5, 4, 4), format!("{path}: {text}"))
         }
-        Role::Lmtp { .. } => Reply::new(550, Enhanced(5, 1, 2), format!("{path} is not in a domain of this server")),
-    }
-}
-
-fn resolve(delivery: &mailflow::MailFlow, path: &ForwardPath) -> Result<RecipientDecision, store::Error> {
-    match path {
-        ForwardPath::Postmaster => delivery.check_recipient("postmaster", "", "postmaster"),
-        ForwardPath::Mailbox(mailbox) => match mailbox.domain() {
-            Domain::Name(domain) => delivery.check_recipient(mailbox.local_part(), domain, &mailbox.to_string()),
-            Domain::Address(_) => Ok(RecipientDecision::NotLocal),
-        },
     }
 }
 

@@ -1,29 +1,15 @@
 use super::*;
-use crate::Source;
-use auth::{AuthOptions, PasswordCost};
-use store::Store;
+use crate::testing::{World, fill, started, world};
+use crate::{Envelope, Reach, Route, Source, Unroutable};
+use queue::ReportError;
+use smtp_proto::{ForwardPath, ReversePath};
+use std::ops::Range;
+use std::sync::Mutex;
+use store::Protocol;
+use store::objects::{ObjectError, ObjectName, Objects, Shared};
 use store::sim::{Fault, SIM_EPOCH, SimEngine, SimObjects};
 
 const NOW: Timestamp = SIM_EPOCH;
-
-struct World {
-    engine: SimEngine,
-    delivery: MailFlow,
-}
-
-fn world() -> World {
-    let engine = SimEngine::new();
-    let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
-    let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
-    let auth = Auth::open(store, [1; 32], options).unwrap();
-    let directory = auth.directory();
-    directory.add_domain("example.org").unwrap();
-    for name in ["alice", "bob", "carol"] {
-        directory.add_account(&format!("{name}@example.org"), "correct horse", "", NOW).unwrap();
-    }
-    directory.add_alias("team@example.org", &["alice@example.org", "bob@example.org"]).unwrap();
-    World { engine, delivery: MailFlow::new(auth, "mail.example.org") }
-}
 
 fn source(protocol: Protocol) -> Source {
     Source {
@@ -35,16 +21,22 @@ fn source(protocol: Protocol) -> Source {
     }
 }
 
-fn envelope<'a>(recipients: &'a [Recipient], source: &'a Source, content: &str) -> Envelope<'a> {
+fn arrival(protocol: Protocol, local: Vec<Recipient>, content: &str) -> Arrival {
     let handover = Handover::new(&[b"me@x", content.as_bytes()], NOW, 1);
-    Envelope { reverse_path: "me@x", recipients, source, id: "id1", handover }
+    let reverse_path = ReversePath::Mailbox("me@x".parse().unwrap());
+    let envelope = Envelope { reverse_path, local, outside: Vec::new(), smtputf8: false, source: source(protocol) };
+    let content = Arc::new(Content::new(content.into()));
+    Arrival { id: "id1".into(), from: envelope.from(), envelope, content, handover }
 }
 
 impl World {
+    fn route(&self, address: &str) -> Route {
+        self.flow.route(&ForwardPath::Mailbox(address.parse().unwrap()), Reach::Local).unwrap()
+    }
+
     fn recipient(&self, address: &str) -> Recipient {
-        let (local_part, domain) = address.rsplit_once('@').unwrap();
-        match self.delivery.check_recipient(local_part, domain, address).unwrap() {
-            RecipientDecision::Deliver(recipient) => recipient,
+        match self.route(address) {
+            Route::Local(recipient) => recipient,
             other => panic!("{address}: {other:?}"),
         }
     }
@@ -64,23 +56,13 @@ impl World {
 
     /// The client has no answer yet.
     fn hand_over(&self, protocol: Protocol, addresses: &[&str], content: &str) -> Delivered {
-        let recipients: Vec<_> = addresses.iter().map(|address| self.recipient(address)).collect();
-        let source = source(protocol);
-        self.delivery.deliver(&envelope(&recipients, &source, content), content.as_bytes(), NOW)
-    }
-
-    /// The process died, and was started again.
-    fn after_a_crash(&self) -> World {
-        let engine = self.engine.crash();
-        let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
-        let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
-        let auth = Auth::open(store, [1; 32], options).unwrap();
-        World { engine, delivery: MailFlow::new(auth, "mail.example.org") }
+        let recipients = addresses.iter().map(|address| self.recipient(address)).collect();
+        self.flow.deliver(arrival(protocol, recipients, content), NOW)
     }
 
     fn mailbox(&self, name: &str) -> Vec<String> {
-        let info = self.delivery.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap();
-        let account = self.delivery.auth.store().account(info.id);
+        let info = self.flow.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap();
+        let account = self.flow.auth.store().account(info.id);
         let inbox = account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
         let view = account.view(inbox).unwrap();
         let reader = account.reader().unwrap();
@@ -119,15 +101,6 @@ fn an_account_gets_one_copy() {
     assert_eq!(world.deliver(Protocol::Smtp, &addresses, "A: b\r\n\r\n"), [OK; 4]);
     assert_eq!(world.counts(), [1, 1, 0]);
     assert!(world.mailbox("bob")[0].contains("Delivered-To: team@example.org\r\n"));
-}
-
-#[test]
-fn addresses_are_told_apart() {
-    let delivery = world().delivery;
-    let check = |local: &str, domain: &str| delivery.check_recipient(local, domain, "x").unwrap();
-    assert_eq!(check("nobody", "example.org"), RecipientDecision::NoSuchUser);
-    assert_eq!(check("alice", "example.net"), RecipientDecision::NotLocal);
-    assert!(matches!(check("postmaster", ""), RecipientDecision::Deliver(_)));
 }
 
 #[test]
@@ -223,7 +196,7 @@ fn a_crash_long_after_the_answer_makes_no_message_the_same() {
     let world = world();
     let content = "S: the disk is full\r\n\r\n";
     assert_eq!(world.deliver(Protocol::Smtp, &["alice@example.org"], content), [OK]);
-    world.delivery.auth.store().tidy_receipts(NOW);
+    world.flow.auth.store().tidy_receipts(NOW);
     let world = world.after_a_crash();
     assert_eq!(world.deliver(Protocol::Smtp, &["alice@example.org"], content), [OK]);
     assert_eq!(world.counts(), [2, 0, 0]);
@@ -232,11 +205,10 @@ fn a_crash_long_after_the_answer_makes_no_message_the_same() {
 #[test]
 fn what_comes_again_after_five_days_is_another_message() {
     let world = world();
-    let recipients = [world.recipient("alice@example.org")];
-    let source = source(Protocol::Smtp);
+    let recipients = vec![world.recipient("alice@example.org")];
     for (later, count) in [(0, 1), (store::RECEIPT_MILLIS, 1), (store::RECEIPT_MILLIS + 1, 2)] {
         let now = Timestamp(NOW.0 + later);
-        drop(world.delivery.deliver(&envelope(&recipients, &source, "S: 1\r\n\r\n"), b"S: 1\r\n\r\n", now));
+        drop(world.flow.deliver(arrival(Protocol::Smtp, recipients.clone(), "S: 1\r\n\r\n"), now));
         assert_eq!(world.mailbox("alice").len(), count);
     }
 }
@@ -266,10 +238,9 @@ fn faults_are_told_as_ours() {
 #[test]
 fn a_mailbox_that_goes_is_unavailable() {
     let world = world();
-    let recipients = [world.recipient("bob@example.org")];
-    world.delivery.auth.directory().remove_account("bob@example.org").unwrap();
-    let source = source(Protocol::Smtp);
-    let delivered = world.delivery.deliver(&envelope(&recipients, &source, "S: 1"), b"S: 1\r\n\r\n", NOW);
+    let recipients = vec![world.recipient("bob@example.org")];
+    world.flow.auth.directory().remove_account("bob@example.org").unwrap();
+    let delivered = world.flow.deliver(arrival(Protocol::Smtp, recipients, "S: 1\r\n\r\n"), NOW);
     assert_eq!(delivered.outcomes, [RecipientOutcome::Unavailable]);
 }
 
@@ -277,37 +248,80 @@ fn a_mailbox_that_goes_is_unavailable() {
 fn reports_come_from_nobody() {
     let world = world();
     let handover = |content: &[u8]| Handover::new(&[content], NOW, 1);
-    let deliver = |address, content| world.delivery.deliver_report(address, content, handover(content), NOW);
+    let deliver = |address, content| world.flow.deliver_report(address, content, handover(content), NOW);
     // The second one is the first once more: nobody has written down that it was delivered.
     (0..2).for_each(|_| drop(deliver("alice@example.org", b"Subject: bounce\r\n\r\n").unwrap()));
     let [bounce] = &world.mailbox("alice")[..] else { panic!("not one") };
     assert!(bounce.starts_with("Return-Path: <>\r\nDelivered-To: alice@example.org\r\nSubject"));
     let refused = |address| deliver(address, b"").map(drop);
-    assert!(matches!(refused("nobody@example.org"), Err(ReportRefused::Never(_))));
-    assert!(matches!(refused("alice@example.net"), Err(ReportRefused::Never(_))));
-    assert!(matches!(refused("alice"), Err(ReportRefused::Never(_))));
+    assert!(matches!(refused("nobody@example.org"), Err(ReportError::Never(_))));
+    assert!(matches!(refused("alice@example.net"), Err(ReportError::Never(_))));
+    assert!(matches!(refused("alice"), Err(ReportError::Never(_))));
     world.engine.plan(0, Fault::Full);
-    assert!(matches!(refused("alice@example.org"), Err(ReportRefused::Later(_))));
+    assert!(matches!(refused("alice@example.org"), Err(ReportError::Later(_))));
 }
 
 #[test]
 fn a_full_mailbox_is_refused_before_the_message_and_only_for_itself() {
     let world = world();
     let quota = |name: &str, bytes| {
-        let info = world.delivery.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap();
+        let info = world.flow.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap();
         let actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: NOW };
-        world.delivery.auth.store().account(info.id).set_quota(actor, bytes).unwrap();
+        world.flow.auth.store().account(info.id).set_quota(actor, bytes).unwrap();
     };
-    let check = |local_part: &str| world.delivery.check_recipient(local_part, "example.org", "x").unwrap();
+    let check = |local_part: &str| world.route(&format!("{local_part}@example.org"));
     quota("alice", Some(0));
-    assert_eq!(check("alice"), RecipientDecision::Full);
-    assert!(matches!(check("team"), RecipientDecision::Deliver(_)), "bob has room");
+    assert_eq!(check("alice"), Route::Refused(Unroutable::Full));
+    assert!(matches!(check("team"), Route::Local(_)), "bob has room");
     let addresses = ["team@example.org", "bob@example.org"];
     let outcomes = world.deliver(Protocol::Lmtp, &addresses, "S: 1\r\n\r\n");
     assert_eq!(outcomes, [RecipientOutcome::OverQuota, OK]);
     quota("bob", Some(1));
-    assert_eq!(check("team"), RecipientDecision::Full);
+    assert_eq!(check("team"), Route::Refused(Unroutable::Full));
     quota("alice", None);
     assert_eq!(world.deliver(Protocol::Lmtp, &addresses[..1], "S: 1\r\n\r\n"), [OK]);
     assert_eq!((world.mailbox("alice").len(), world.mailbox("bob").len()), (1, 1));
+}
+
+/// Objects that note where in memory the end of each content was.
+struct Noting(SimObjects, Mutex<Vec<usize>>);
+
+impl Objects for Noting {
+    fn put_shared(&self, account: AccountId, name: &str, content: Shared) -> Result<(), ObjectError> {
+        self.1.lock().unwrap().push((*content).as_ref().as_ptr_range().end as usize);
+        self.0.put_shared(account, name, content)
+    }
+
+    fn read(&self, account: AccountId, name: &str) -> Result<Vec<u8>, ObjectError> {
+        self.0.read(account, name)
+    }
+
+    fn read_range(&self, account: AccountId, name: &str, range: Range<usize>) -> Result<Vec<u8>, ObjectError> {
+        self.0.read_range(account, name, range)
+    }
+
+    fn length(&self, account: AccountId, name: &str) -> Result<u64, ObjectError> {
+        self.0.length(account, name)
+    }
+
+    fn remove(&self, account: AccountId, name: &str) -> Result<(), ObjectError> {
+        self.0.remove(account, name)
+    }
+
+    fn list(&self, account: AccountId) -> Result<Vec<(ObjectName, i64)>, ObjectError> {
+        self.0.list(account)
+    }
+}
+
+#[test]
+fn a_large_message_was_copied_for_each_account() {
+    let noting = Arc::new(Noting(SimObjects::new(), Mutex::default()));
+    let world = started(SimEngine::new(), noting.clone());
+    fill(&world);
+    let content = format!("S: 1\r\n\r\n{}", "x".repeat(100_000));
+    let addresses = ["team@example.org", "carol@example.org"];
+    assert_eq!(world.deliver(Protocol::Smtp, &addresses, &content), [OK; 2]);
+    assert!(["alice", "bob", "carol"].iter().all(|name| world.mailbox(name)[0].ends_with(&content)));
+    let places = noting.1.lock().unwrap();
+    assert!(places.len() == 3 && places.iter().all(|place| *place == places[0]), "{places:?}");
 }

@@ -1,0 +1,104 @@
+//! A message that has come: who sends it, who gets it, how it came, and what it is called.
+
+use crate::flow::MailFlow;
+use crate::route::Recipient;
+use message::content::Content;
+use message::trace::Received;
+use smtp_proto::{ForwardPath, ReversePath};
+use std::net::IpAddr;
+use std::sync::Arc;
+use store::{AccountId, Handover, Protocol, Timestamp};
+
+/// How a message came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Over which protocol: [`Protocol::Smtp`], [`Protocol::Lmtp`] or [`Protocol::Submission`].
+    pub protocol: Protocol,
+    /// What the client called itself.
+    pub helo: String,
+    /// The client's address.
+    pub client: IpAddr,
+    /// RFC 3848: `ESMTPS`.
+    pub with: &'static str,
+    /// The TLS session in words, if there is one.
+    pub tls: Option<String>,
+}
+
+/// A message's envelope, and its way.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// Where bounces go.
+    pub reverse_path: ReversePath,
+    /// The recipients with a mailbox here, in the order of the transaction.
+    pub local: Vec<Recipient>,
+    /// The recipients elsewhere; only of what an account sends.
+    pub outside: Vec<ForwardPath>,
+    /// Whether the client says that it needs SMTPUTF8 (RFC 6531).
+    pub smtputf8: bool,
+    /// How it came.
+    pub source: Source,
+}
+
+impl Envelope {
+    /// Where bounces go, without angle brackets; empty for nobody.
+    #[must_use]
+    pub fn from(&self) -> String {
+        self.reverse_path.mailbox().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+/// A message that has come, for [`MailFlow::deliver`] or [`MailFlow::submit`].
+#[derive(Debug)]
+pub struct Arrival {
+    pub(crate) id: String,
+    /// Where bounces go, without angle brackets; empty for nobody.
+    pub(crate) from: String,
+    pub(crate) envelope: Envelope,
+    /// Once in memory, whoever gets it.
+    pub(crate) content: Arc<Content>,
+    /// What it is known by when it comes again.
+    pub(crate) handover: Handover,
+}
+
+impl MailFlow {
+    /// A message has come. `content` is what `message::content::transferred` gives; `account`: who sends it, if somebody is
+    /// logged in.
+    #[must_use]
+    pub fn arrive(&self, envelope: Envelope, content: Vec<u8>, account: Option<AccountId>, now: Timestamp) -> Arrival {
+        let from = envelope.from();
+        // What two accounts submit is two messages, even if it is the same.
+        let account = account.map_or([0; 4], |account| account.0.to_be_bytes());
+        let handover = Handover::new(&[&account, from.as_bytes(), &content], now, self.next_serial());
+        Arrival { id: name(&handover), from, envelope, content: Arc::new(Content::new(content)), handover }
+    }
+}
+
+/// A message's name, in the log and in its trace field.
+pub(crate) fn name(Handover { at, serial, .. }: &Handover) -> String {
+    format!("{:x}.{serial:08x}", at.0)
+}
+
+impl Arrival {
+    /// What finds it in the log.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The trace field of a message that came this way (RFC 5321 §4.4). `recipient`: if it has one only.
+    pub(crate) fn received(&self, by: &str, recipient: Option<&str>, now: Timestamp) -> Vec<u8> {
+        let source = &self.envelope.source;
+        let received = Received {
+            helo: &source.helo,
+            client_name: None,
+            client: Some(source.client),
+            by,
+            with: source.with,
+            tls: source.tls.as_deref(),
+            id: &self.id,
+            recipient,
+            unix_seconds: now.unix_seconds(),
+        };
+        received.to_bytes()
+    }
+}

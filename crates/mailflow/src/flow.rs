@@ -1,0 +1,38 @@
+//! What all of it needs.
+
+use auth::Auth;
+use queue::Queue;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The ways of mail. Cheap to clone; all calls block until what they did is durable.
+#[derive(Clone)]
+pub struct MailFlow {
+    pub(crate) auth: Auth,
+    /// The way out; without it there is none to outside addresses.
+    pub(crate) queue: Option<Queue>,
+    pub(crate) hostname: Arc<str>,
+    pub(crate) counter: Arc<AtomicU32>,
+}
+
+impl MailFlow {
+    /// `hostname`: this server's name in trace fields. `queue`: the way to outside addresses, `None` without a smarthost.
+    #[must_use]
+    pub fn new(auth: Auth, hostname: &str, queue: Option<Queue>) -> Self {
+        // Not from zero, so that two runs do not name two messages of one millisecond alike.
+        let start = RandomState::new().hash_one(()) as u32;
+        Self { auth, queue, hostname: hostname.into(), counter: Arc::new(AtomicU32::new(start)) }
+    }
+
+    /// This server's name.
+    #[must_use]
+    pub fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
+    /// Tells a message from others of the same moment.
+    pub(crate) fn next_serial(&self) -> u32 {
+        self.counter.fetch_add(1, Ordering::Relaxed)
+    }
+}

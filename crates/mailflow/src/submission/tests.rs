@@ -1,0 +1,105 @@
+//! Whoever has a message and somebody who is logged in: no session, no protocol.
+
+use super::*;
+use crate::testing::{World, world};
+use crate::{Envelope, Reach, Route, Source};
+use auth::Attempt;
+use queue::{Limits, Policy, Queue};
+use smtp_proto::{ForwardPath, ReversePath};
+use std::net::Ipv4Addr;
+use std::task::Waker;
+use store::sim::SIM_EPOCH;
+
+const NOW: Timestamp = SIM_EPOCH;
+const HERE: std::net::IpAddr = std::net::IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn alice(world: &World) -> Presence {
+    let attempt = Attempt {
+        user: "alice@example.org",
+        password: "correct horse",
+        protocol: Protocol::Web,
+        address: HERE,
+        fingerprint: None,
+        tls: None,
+        now: NOW,
+    };
+    let login = world.flow.auth.log_in(&attempt).unwrap();
+    world.flow.auth.enter(login, Waker::noop().clone())
+}
+
+/// With a way out, which takes so many messages of an account.
+fn with_way_out(account_entries: u64) -> (World, Queue) {
+    let world = world();
+    let queue = Queue::open(world.flow.auth.store(), Policy::default());
+    let queue = queue.with_limits(Limits { account_entries, ..Limits::DEFAULT });
+    let flow = MailFlow { queue: Some(queue.clone()), ..world.flow };
+    (World { flow, ..world }, queue)
+}
+
+fn submit(world: &World, to: &[&str], content: &str) -> Result<Accepted, Refusal> {
+    let (mut local, mut outside) = (Vec::new(), Vec::new());
+    for address in to {
+        match world.flow.route(&ForwardPath::Mailbox(address.parse().unwrap()), Reach::Everywhere).unwrap() {
+            Route::Local(recipient) => local.push(recipient),
+            Route::Relay(path) => outside.push(path),
+            Route::Refused(why) => panic!("{address}: {why:?}"),
+        }
+    }
+    let source = Source { protocol: Protocol::Submission, helo: "pages".into(), client: HERE, with: "HTTP", tls: None };
+    let reverse_path = ReversePath::Mailbox("alice@example.org".parse().unwrap());
+    let envelope = Envelope { reverse_path, local, outside, smtputf8: false, source };
+    let presence = alice(world);
+    let arrival = world.flow.arrive(envelope, content.into(), Some(presence.login().account), NOW);
+    world.flow.submit(&presence, arrival, NOW)
+}
+
+fn messages(world: &World, name: &str, mailbox: &str) -> Vec<String> {
+    let info = world.flow.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap();
+    let account = world.flow.auth.store().account(info.id);
+    let Some(mailbox) = account.mailboxes().unwrap().by_name(mailbox).map(|mailbox| mailbox.id) else {
+        return Vec::new();
+    };
+    let (view, reader) = (account.view(mailbox).unwrap(), account.reader().unwrap());
+    view.index().iter().map(|entry| String::from_utf8(reader.body(entry.email).unwrap()).unwrap()).collect()
+}
+
+#[test]
+fn only_smtp_sessions_could_submit() {
+    let (world, queue) = with_way_out(10);
+    let head = "Date: Mon, 21 Sep 2026 14:13:20 +0000\r\nMessage-ID: <1@x>\r\n";
+    let body = "x\r\n".repeat(30_000);
+    let content = format!("{head}From: alice@example.org\r\nBcc: carol@example.org\r\n\r\n{body}");
+    let accepted = submit(&world, &["bob@example.org", "carol@example.org", "dave@example.net"], &content).unwrap();
+    assert_eq!((accepted.claims.len(), accepted.not_kept), (4, None), "Bob, Carol, Sent, the queue");
+    let outgoing = content.replace("Bcc: carol@example.org\r\n", "");
+    assert_eq!(messages(&world, "alice", "Sent"), [content]);
+    for name in ["bob", "carol"] {
+        let [copy] = &messages(&world, name, "INBOX")[..] else { panic!("{name} has not one") };
+        let fields = copy.strip_suffix(&outgoing).unwrap();
+        assert!(fields.starts_with("Return-Path: <alice@example.org>\r\nDelivered-To: "), "{fields}");
+        assert_eq!(fields.matches("Received:").count(), 1);
+    }
+    let entry = &queue.list(None, 9).unwrap()[0];
+    let queued = String::from_utf8(queue.content(entry.id).unwrap()).unwrap();
+    assert!(queued.starts_with("Received: from pages") && queued.ends_with(&outgoing));
+}
+
+#[test]
+fn a_refusal_is_a_value_and_leaves_nothing() {
+    let (world, queue) = with_way_out(0);
+    let check = |to: &str, content: &str, expected: &dyn Fn(&Refusal) -> bool| {
+        let refusal = submit(&world, &[to], content).map(drop).unwrap_err();
+        assert!(expected(&refusal), "{refusal:?}");
+        let copies = ["alice", "bob"].map(|name| messages(&world, name, "INBOX").len());
+        assert_eq!((copies, messages(&world, "alice", "Sent").len()), ([0, 0], 0));
+        assert!(queue.list(None, 9).unwrap().is_empty());
+    };
+    let own = "From: alice@example.org\r\n";
+    check("bob@example.org", "From: bob@example.org\r\n\r\n", &|why| *why == Refusal::NotOwn("bob@example.org".into()));
+    check("bob@example.org", "From: \r\n\r\n", &|why| *why == Refusal::NoAuthor);
+    let circle = format!("{own}{}\r\n", "Received: x\r\n".repeat(crate::RECEIVED_MAX + 1));
+    check("bob@example.org", &circle, &|why| *why == Refusal::Outcome(RecipientOutcome::Loop));
+    let long = format!("{own}\r\n{}\r\n", "x".repeat(999));
+    check("dave@example.net", &long, &|why| *why == Refusal::LineTooLong { number: 3, octets: 999 });
+    check("dave@example.net", &format!("{own}\r\n"), &|why| matches!(why, Refusal::NotQueued(queue::Error::Share(_))));
+}
