@@ -40,8 +40,8 @@ pub fn transferred(content: Vec<u8>) -> Result<Vec<u8>, HasNul> {
     })
 }
 
-/// So much room there is for fields on top at first.
-const ROOM_BYTES: usize = 2048;
+/// So much room there is for fields on top at first. Content that has it as spare capacity is not moved for it.
+pub const ROOM_BYTES: usize = 2048;
 
 /// A message with room on top, where fields are put in place: a large one is in memory once, whoever gets it with which
 /// fields. They never take text into the header, nor does the content's first line go on with the last of them.
@@ -62,6 +62,7 @@ impl Content {
             None => content,
             Some(end) => end.put_into(&content),
         };
+        octets.reserve_exact(ROOM_BYTES);
         octets.splice(..0, std::iter::repeat_n(0, ROOM_BYTES));
         Self { octets, start: ROOM_BYTES, below: ROOM_BYTES }
     }

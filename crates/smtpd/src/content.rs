@@ -47,7 +47,7 @@ impl Content {
         };
         let bytes = incoming.len();
         let room = (bytes > UNANNOUNCED_BYTES_MAX).then(|| spool.whole(holder, bytes));
-        let whole = incoming.into_whole().map_err(|why| not_taken(&why))?;
+        let whole = incoming.into_whole(content::ROOM_BYTES).map_err(|why| not_taken(&why))?;
         let content = content::transferred(whole).map_err(|HasNul| replies::nul())?;
         Ok((content, room))
     }

@@ -289,15 +289,15 @@ impl Incoming {
         written.map_err(|error| self.failed("write to", &error))
     }
 
-    /// All of it, in memory.
+    /// All of it, in memory, with room for `more` octets.
     ///
     /// # Errors
     /// The file cannot be read, or is not as long as what came.
-    pub fn into_whole(mut self) -> Result<Vec<u8>, NotTaken> {
+    pub fn into_whole(mut self, more: usize) -> Result<Vec<u8>, NotTaken> {
         let Some(path) = &self.file else { return Ok(std::mem::take(&mut self.memory)) };
         let mut whole = Vec::new();
         let read = File::open(path).and_then(|mut file| {
-            whole.reserve_exact(usize::try_from(self.length).unwrap_or(usize::MAX));
+            whole.reserve_exact(usize::try_from(self.length).unwrap_or(usize::MAX).saturating_add(more));
             io::copy(&mut file, &mut whole)
         });
         read.map_err(|error| self.failed("read from", &error))?;
@@ -376,7 +376,7 @@ mod tests {
             }
             assert_eq!(incoming.len(), expected.len() as u64);
             assert_eq!(incoming.file.is_some(), expected.len() > IN_MEMORY_BYTES_MAX);
-            assert!(incoming.into_whole().unwrap() == expected, "{piece} {pieces}");
+            assert!(incoming.into_whole(0).unwrap() == expected, "{piece} {pieces}");
         }
         assert_eq!((files(&spool), spool.lock().coming.bytes), (0, 0));
     }
@@ -426,7 +426,7 @@ mod tests {
         let mut incoming = spool.begin(ALICE);
         incoming.push(&[1; 2 * IN_MEMORY_BYTES_MAX]).unwrap();
         fs::write(incoming.file.as_ref().unwrap(), "short").unwrap();
-        assert!(matches!(incoming.into_whole(), Err(NotTaken::Failed(_))));
+        assert!(matches!(incoming.into_whole(0), Err(NotTaken::Failed(_))));
     }
 
     #[test]

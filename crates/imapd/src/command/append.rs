@@ -31,7 +31,7 @@ impl Work for Appending {
         let Some((append, mut incoming)) = self.rest.take() else { return Err(Stop::Broken) };
         let bytes = incoming.len() + append.message.len() as u64;
         let _room = context.service.spool.whole(Holder::Account(context.user.account.id()), bytes);
-        let whole = incoming.push(&append.message).and_then(|()| incoming.into_whole());
+        let whole = incoming.push(&append.message).and_then(|()| incoming.into_whole(0));
         let message = whole.map_err(not_taken)?;
         run(context, Append { message, ..append }).map(Progress::Done).map_err(Stop::from)
     }
