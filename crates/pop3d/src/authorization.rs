@@ -11,6 +11,9 @@ use sasl::{Failure, Mechanism};
 use session::{Moment, Step};
 use store::{Error, Timestamp};
 
+/// A step opens a maildrop of at most so many messages without having announced it.
+pub(crate) const UNANNOUNCED_MESSAGES_MAX: u64 = 2_000;
+
 /// What the client has said so far.
 #[derive(Default)]
 pub(crate) struct Authorization {
@@ -141,6 +144,10 @@ impl Session {
             Progress::Wait => Err(Step::Wait),
             Progress::Work => Err(Step::Flush),
             Progress::Refused(answer) => Ok(self.refuse(answer, output)),
+            Progress::Admitted(presence) if is_large(&presence) => {
+                self.opening = Some(presence);
+                Err(Step::Flush)
+            }
             Progress::Admitted(presence) => Ok(self.open(*presence, now, output)),
         }
     }
@@ -168,7 +175,7 @@ impl Session {
         Outcome::Close(Reply::err(words.too_many_errors))
     }
 
-    fn open(&mut self, presence: Presence, now: Moment, output: &mut Vec<u8>) -> Outcome {
+    pub(crate) fn open(&mut self, presence: Presence, now: Moment, output: &mut Vec<u8>) -> Outcome {
         let words = self.words;
         let login = presence.login().clone();
         let (account, device) = (login.account, login.device);
@@ -198,6 +205,14 @@ impl Session {
     fn needs_tls(&self) -> Outcome {
         Outcome::Reply(Reply::err(self.words.needs_tls))
     }
+}
+
+/// Whether the maildrop takes longer to open than a step may that nobody announced.
+fn is_large(presence: &Presence) -> bool {
+    let mailboxes = presence.account().mailboxes();
+    mailboxes.is_ok_and(|mailboxes| {
+        mailboxes.iter().map(|mailbox| u64::from(mailbox.counts.messages)).sum::<u64>() > UNANNOUNCED_MESSAGES_MAX
+    })
 }
 
 pub(crate) fn temporary(text: &'static str) -> Reply {

@@ -22,7 +22,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use auth::Auth;
+use auth::{Auth, Presence};
 use authorization::Authorization;
 use habit::Habit;
 use login::Desk;
@@ -69,6 +69,8 @@ pub struct Session {
     habit: Habit,
     /// RFC 6856 §2.1: messages are sent as they are.
     utf8: bool,
+    /// Who is let in, to a maildrop that takes long to open.
+    opening: Option<Box<Presence>>,
 }
 
 enum State {
@@ -111,6 +113,7 @@ impl Session {
             words: &ENGLISH,
             habit: Habit::default(),
             utf8: false,
+            opening: None,
         }
     }
 
@@ -234,7 +237,9 @@ impl Session {
             if output.len() >= OUTPUT_HIGH_WATER_BYTES {
                 return Step::Flush;
             }
-            let (outcome, counts) = if self.desk.is_busy() {
+            let (outcome, counts) = if let Some(presence) = self.opening.take() {
+                (self.open(*presence, now, output), false)
+            } else if self.desk.is_busy() {
                 match self.look(now, output) {
                     Ok(outcome) => (outcome, false),
                     Err(step) => return step,
@@ -301,7 +306,9 @@ impl session::Session for Session {
     fn owner(&self) -> Option<u64> {
         match &self.state {
             State::Transaction(transaction) => Some(transaction.presence.login().account.0.into()),
-            State::New | State::Authorization(_) | State::Over => None,
+            // Who has just logged in, to a maildrop that takes long to open.
+            State::Authorization(_) => self.opening.as_ref().map(|presence| presence.login().account.0.into()),
+            State::New | State::Over => None,
         }
     }
 

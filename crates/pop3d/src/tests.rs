@@ -599,3 +599,26 @@ fn quit_works_through_many_messages_in_pieces_and_answers_at_the_end() {
     assert_eq!(world.engine.commits() - before, 2);
     world.check();
 }
+
+#[test]
+fn a_large_maildrop_was_opened_in_a_step_that_nobody_announced() {
+    let max = usize::try_from(crate::authorization::UNANNOUNCED_MESSAGES_MAX).unwrap();
+    for (messages, is_announced) in [(max, false), (max + 1, true)] {
+        let world = world(&vec!["a: b\r\n\r\n"; messages]);
+        // From now on the password is known.
+        world.log_in().say("QUIT\r\n");
+        let mut client = world.connect();
+        client.session.receive(format!("USER alice@example.org\r\nPASS {}\r\n", world.password).as_bytes());
+        let mut steps = Vec::new();
+        loop {
+            let mut output = Vec::new();
+            let step = client.session.step(client.now, &mut output);
+            steps.push((step, String::from_utf8(output).unwrap().lines().count()));
+            if step != Step::Flush {
+                break;
+            }
+        }
+        let expected = if is_announced { vec![(Step::Flush, 1), (Step::Wait, 1)] } else { vec![(Step::Wait, 2)] };
+        assert_eq!(steps, expected, "{messages}");
+    }
+}

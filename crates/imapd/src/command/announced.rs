@@ -1,7 +1,10 @@
 //! Which commands are announced before they begin: the driver gives the step a place where it is in nobody's way.
 
+use crate::fetch;
+use crate::selected::Selected;
 use crate::user::User;
-use imap_proto::{Command, MailboxName};
+use imap_proto::command::{Fetch, StatusItem};
+use imap_proto::{Command, MailboxName, MessageSet, Numbering};
 
 /// A step changes at most so many messages without having announced it.
 pub(super) const UNANNOUNCED_MESSAGES_MAX: usize = 100;
@@ -11,6 +14,19 @@ const UNANNOUNCED_BYTES_MAX: usize = 256 * 1024;
 const UNANNOUNCED_MAILBOXES_MAX: usize = 200;
 /// A step reads the index of at most so many messages without having announced it.
 const UNANNOUNCED_INDEX_MAX: u32 = 10_000;
+
+/// How many messages a FETCH is about, at most: of the UIDs some may be gone.
+fn named(selected: &Selected, request: &Fetch) -> u32 {
+    let max = match request.numbering {
+        Numbering::Sequence => selected.exists(),
+        Numbering::Uid => selected.uid_next().0.saturating_sub(1),
+    };
+    let count = match &request.set {
+        MessageSet::Numbers(set) => set.resolve(max).iter().map(|range| range.end() - range.start() + 1).sum(),
+        MessageSet::Saved => u32::try_from(selected.saved.len()).unwrap_or(u32::MAX),
+    };
+    count.min(selected.exists())
+}
 
 /// Whether a command takes longer than a step may that nobody announced.
 pub(super) fn takes_long(user: &User, command: &Command) -> bool {
@@ -28,9 +44,14 @@ pub(super) fn takes_long(user: &User, command: &Command) -> bool {
         Command::Select(select) | Command::Examine(select) => {
             of(&select.mailbox).is_some_and(|counts| counts.messages > UNANNOUNCED_INDEX_MAX)
         }
-        Command::Fetch(fetch) if fetch.changed_since.is_some() => {
+        Command::Fetch(request) => user.selected.as_ref().is_some_and(|selected| {
             // They are put in the order of their changes.
-            user.selected.as_ref().is_some_and(|selected| selected.exists() > UNANNOUNCED_INDEX_MAX)
+            let sorts = request.changed_since.is_some() && selected.exists() > UNANNOUNCED_INDEX_MAX;
+            sorts || (fetch::reads(request) && many(Some(named(selected, request))))
+        }),
+        Command::Status(status) if status.items.contains(&StatusItem::DeletedStorage) => {
+            // All of the index is looked through.
+            of(&status.mailbox).is_some_and(|counts| counts.deleted > 0 && counts.messages > UNANNOUNCED_INDEX_MAX)
         }
         Command::List(_) | Command::Lsub(_) => {
             let names =

@@ -93,6 +93,11 @@ pub(crate) fn enables_condstore(request: &Request) -> bool {
     request.changed_since.is_some() || request.items.contains(&FetchItem::ModSeq)
 }
 
+/// Whether the store has to be read for each message: the index does not have all that is asked for.
+pub(crate) fn reads(request: &Request) -> bool {
+    Plan::new(request, Enabled::default()).needs != Needs::default()
+}
+
 impl Fetch {
     /// A fetch of what `selected` has told the client.
     ///

@@ -54,6 +54,19 @@ fn a_store_on_many_messages_begins_after_it_was_announced_and_goes_on_in_pieces(
 }
 
 #[test]
+fn the_first_slice_of_a_fetch_that_reads_many_messages_was_not_announced() {
+    let server = server();
+    let mut pc = server.alice_in_inbox();
+    let mut first_slice = |command: &str| slices(&mut pc, command, |_| {}).swap_remove(0);
+    for long in ["a FETCH 1:* (ENVELOPE)", "a UID FETCH 1:* (BODY.PEEK[])", "a FETCH 1:101 (RFC822.HEADER)"] {
+        assert_eq!(first_slice(long), "", "{long}");
+    }
+    for short in ["a FETCH 1:* (FLAGS)", "a FETCH 1:100 (ENVELOPE)", "a UID FETCH 1000:* (ENVELOPE)"] {
+        assert!(first_slice(short).contains(" FETCH ("), "{short}");
+    }
+}
+
+#[test]
 fn a_few_messages_are_changed_at_once() {
     let server = server();
     let mut pc = server.alice_in_inbox();
