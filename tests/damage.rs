@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rig::{Lines, Serving, run, says};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// A data directory with mail of Alice (first shard) and Bob (second shard), of the newest format.
@@ -155,4 +156,17 @@ fn a_shard_that_is_lost_stops_its_own_accounts_only() {
     let selected = alice.ask("a SELECT INBOX", "a OK");
     assert!(selected.contains(&"* 20 EXISTS".to_owned()), "{selected:?}");
     serving.stop();
+}
+
+#[test]
+fn one_damaged_account_hid_all_others_in_the_list() {
+    let sound = Sound::new();
+    fs::write(sound.data.join("store/shard-01.sqlite"), "nothing of a database").unwrap();
+    let list = says(&["account", "list", "--json", "--data-dir", sound.data.to_str().unwrap()]);
+    let accounts: Vec<Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |address: &str| accounts.iter().find(|account| account["address"] == address).unwrap();
+    assert!(of("alice@example.org")["used_bytes"].as_u64().unwrap() > 0, "{list}");
+    assert!(of("bob@example.org")["damage"].as_str().unwrap().contains("shard-01.sqlite"), "{list}");
+    let table = says(&["account", "list", "--data-dir", sound.data.to_str().unwrap()]);
+    assert!(table.lines().any(|line| line.starts_with("bob@example.org") && line.contains("DAMAGED")), "{table}");
 }

@@ -4,7 +4,8 @@ use std::io::{IsTerminal, Write, stderr, stdin};
 
 use clap::{Args, Subcommand, ValueEnum};
 use server::admin::{
-    AccountDetails, AccountItem, AccountRequest, ClearAnswer, ClearAsk, Item, Light, PeopleRequest, Request,
+    AccountDetails, AccountItem, AccountLine, AccountRequest, ClearAnswer, ClearAsk, Item, Light, PeopleRequest,
+    Request,
 };
 
 use super::failure::Failure;
@@ -207,8 +208,12 @@ fn report(place: &Place, format: Format) -> Outcome {
 fn list(place: &Place, format: Format) -> Outcome {
     let items = place.collect(&Request::Account(AccountRequest::List))?;
     format.show(&items, |items| {
-        let row = |account: &AccountItem| {
-            let login = if account.disabled { "no" } else { "yes" };
+        let row = |AccountItem { account, .. }: &AccountItem| {
+            let login = match (&account.damage, account.disabled) {
+                (Some(_), _) => "DAMAGED",
+                (None, true) => "no",
+                (None, false) => "yes",
+            };
             let quota = or_dash(account.quota_bytes.map(bytes).as_deref());
             let (name, used) = (or_dash(Some(&account.name)), bytes(account.used_bytes));
             [account.address.clone(), name, login.to_owned(), used, quota, account.created_at.clone()]
@@ -296,16 +301,17 @@ fn account(item: &Item) -> Option<&AccountItem> {
     if let Item::Account(account) = item { Some(account) } else { None }
 }
 
-fn changed(account: &AccountItem, done: &str) -> String {
-    let address = &account.address;
-    match &account.password {
+fn changed(item: &AccountItem, done: &str) -> String {
+    let address = &item.account.address;
+    match &item.password {
         Some(password) => format!("{address} {done}.\nPassword (shown only now): {password}\n"),
         None => format!("{address} {done}.\n"),
     }
 }
 
 fn shown(details: &AccountDetails) -> String {
-    let AccountDetails { account, number, aliases, second_factor, devices, retained, mailboxes } = details;
+    let AccountDetails { account, aliases, retained, mailboxes } = details;
+    let AccountLine { number, second_factor, devices, .. } = account;
     let quota = account.quota_bytes.map_or("none".to_owned(), bytes);
     let login = match (account.disabled, second_factor) {
         (true, _) => "no, it is disabled",

@@ -45,6 +45,9 @@ pub struct AccountLine {
     pub quota_bytes: Option<u64>,
     /// How full it is, in words.
     pub usage: String,
+    /// What of it cannot be read, and counts as nothing above; nothing when all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }
 
 /// Whether the mail of all accounts is safe, a page of it.
@@ -105,14 +108,15 @@ impl Administration {
         Self { auth, actor }
     }
 
-    /// All accounts, by address.
+    /// All accounts, by address. One that is damaged hides no other.
     ///
     /// # Errors
     /// Faults.
     pub fn accounts(&self) -> Result<Vec<AccountLine>, Error> {
         let accounts = self.auth.directory().accounts()?;
         // One that is removed meanwhile is left out.
-        accounts.into_iter().filter_map(|info| there(self.line(info)).transpose()).collect()
+        let line = |info| there(self.line(info).map_err(Error::from)).transpose();
+        accounts.into_iter().filter_map(line).collect()
     }
 
     /// One account.
@@ -121,7 +125,7 @@ impl Administration {
     /// There is none of that number; faults.
     pub fn account(&self, number: u32) -> Result<AccountLine, Error> {
         let info = self.auth.directory().account_by_id(store::AccountId(number))?;
-        self.line(info.ok_or_else(|| Error::refused(format!("there is no account {number}")))?)
+        Ok(self.line(info.ok_or_else(|| Error::refused(format!("there is no account {number}")))?)?)
     }
 
     /// Changes how many octets the mailboxes of an account hold; `None`: as many as there is disk. What is there stays.
@@ -162,21 +166,28 @@ impl Administration {
         Ok(IntegrityReport { accounts: reports, directory: findings, next_after })
     }
 
-    fn line(&self, info: AccountInfo) -> Result<AccountLine, Error> {
+    /// What the list says of an account.
+    ///
+    /// # Errors
+    /// It was removed meanwhile.
+    pub fn line(&self, info: AccountInfo) -> Result<AccountLine, store::Error> {
         let account = self.auth.store().account(info.id);
-        let usage = account.usage()?;
+        let mut damage = None;
+        let devices = sound(account.devices(), &mut damage)?;
+        let usage = sound(account.usage(), &mut damage)?;
         Ok(AccountLine {
             number: info.id.0,
-            second_factor: self.auth.web().has_second_factor(info.id)?,
-            devices: account.devices()?.values().filter(|device| device.revoked_at.is_none()).count(),
-            used_bytes: usage.bytes,
-            quota_bytes: usage.quota_bytes,
-            usage: words::usage(&usage),
+            second_factor: sound(self.auth.web().has_second_factor(info.id), &mut damage)?.unwrap_or_default(),
+            devices: devices.iter().flat_map(|all| all.values()).filter(|device| device.revoked_at.is_none()).count(),
+            used_bytes: usage.as_ref().map_or(0, |usage| usage.bytes),
+            quota_bytes: usage.as_ref().and_then(|usage| usage.quota_bytes),
+            usage: usage.as_ref().map_or_else(|| "It cannot be read.".to_owned(), words::usage),
             address: info.address,
             name: info.display,
             disabled: info.disabled,
             admin: info.admin,
             created_at: shown(info.created_at),
+            damage,
         })
     }
 
@@ -216,6 +227,17 @@ impl Administration {
 fn there<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
     match outcome {
         Err(Error::Store(store::Error::NoSuchAccount)) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// What can be read; nothing, and why, of what cannot.
+fn sound<T>(outcome: Result<T, store::Error>, damage: &mut Option<String>) -> Result<Option<T>, store::Error> {
+    match outcome {
+        Err(error @ (store::Error::Damaged(_) | store::Error::Fault(_))) => {
+            damage.get_or_insert(error.to_string());
+            Ok(None)
+        }
         other => other.map(Some),
     }
 }

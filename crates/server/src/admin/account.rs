@@ -1,10 +1,10 @@
 //! Accounts: made, listed, shown, changed, removed.
 
 use auth::{AccountInfo, generate_password};
-use console::{Administration, ClearAsk, RetainedCard};
+use console::{AccountLine, Administration, ClearAsk, RetainedCard};
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, Item, Items, text_of};
+use super::{Admin, Item, Items};
 use crate::control::Failure;
 use crate::trial;
 
@@ -82,26 +82,12 @@ pub enum AccountRequest {
     },
 }
 
-/// An account.
+/// An account that was asked for or changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountItem {
-    /// Its address, which is also the name to log in with.
-    pub address: String,
-    /// Its owner's name for people; may be empty.
-    pub name: String,
-    /// Whether it may not log in.
-    pub disabled: bool,
-    /// Whether its owner is an administrator on the pages.
-    #[serde(default)]
-    pub admin: bool,
-    /// Since when it is there.
-    pub created_at: String,
-    /// Octets in its mailboxes.
-    #[serde(default)]
-    pub used_bytes: u64,
-    /// So many at most; `None`: as many as there is disk.
-    #[serde(default)]
-    pub quota_bytes: Option<u64>,
+    /// As it is now.
+    #[serde(flatten)]
+    pub account: AccountLine,
     /// Its new password, if one was generated just now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
@@ -112,16 +98,9 @@ pub struct AccountItem {
 pub struct AccountDetails {
     /// The account.
     #[serde(flatten)]
-    pub account: AccountItem,
-    /// Its number, which names its files and appears in the log.
-    pub number: u32,
+    pub account: AccountLine,
     /// Aliases that lead to it.
     pub aliases: Vec<String>,
-    /// Whether its owner needs a code beside the password on the pages, and programs an application password.
-    #[serde(default)]
-    pub second_factor: bool,
-    /// Devices that may log in.
-    pub devices: usize,
     /// What was removed and can still be put back, beside the quota.
     pub retained: RetainedCard,
     /// Its mailboxes in the order in which they were made.
@@ -186,10 +165,8 @@ fn add(admin: &Admin, (address, name): (&str, &str), password: Option<String>, i
 }
 
 fn list(admin: &Admin, item: Items<'_>) -> Result<(), Failure> {
-    for info in admin.stores.auth.directory().accounts()? {
-        item(Item::Account(AccountItem::of(admin, info, None)?))?;
-    }
-    Ok(())
+    let accounts = admin.administration().accounts()?;
+    accounts.into_iter().try_for_each(|account| Ok(item(Item::Account(AccountItem { account, password: None }))?))
 }
 
 fn show(admin: &Admin, address: &str, item: Items<'_>) -> Result<(), Failure> {
@@ -204,17 +181,14 @@ fn show(admin: &Admin, address: &str, item: Items<'_>) -> Result<(), Failure> {
         bytes: mailbox.counts.bytes,
     });
     let details = AccountDetails {
-        number: info.id.0,
-        second_factor: admin.stores.auth.web().has_second_factor(info.id)?,
         aliases: aliases
             .into_iter()
             .filter(|alias| alias.targets.contains(&info.address))
             .map(|alias| alias.address)
             .collect(),
-        devices: account.devices()?.values().filter(|device| device.revoked_at.is_none()).count(),
         mailboxes: mailboxes.collect(),
         retained: admin.console(address)?.retained()?,
-        account: AccountItem::of(admin, info, None)?,
+        account: admin.administration().line(info)?,
     };
     Ok(item(Item::AccountDetails(details))?)
 }
@@ -239,7 +213,7 @@ fn given_or_generated(password: Option<String>) -> Result<(String, Option<String
 
 /// Page after page; what is wrong with the directory of addresses itself is told by `pillarbox check`.
 fn report(admin: &Admin, item: Items<'_>) -> Result<(), Failure> {
-    let administration = Administration::new(admin.stores.auth.clone(), admin.actor());
+    let administration = admin.administration();
     let mut after = None;
     loop {
         let page = administration.report(after)?;
@@ -252,11 +226,15 @@ fn report(admin: &Admin, item: Items<'_>) -> Result<(), Failure> {
 }
 
 fn tell(admin: &Admin, address: &str, generated: Option<String>, item: Items<'_>) -> Result<(), Failure> {
-    let info = admin.account(address)?;
-    Ok(item(Item::Account(AccountItem::of(admin, info, generated)?))?)
+    let account = admin.administration().line(admin.account(address)?)?;
+    Ok(item(Item::Account(AccountItem { account, password: generated }))?)
 }
 
 impl Admin {
+    pub(super) fn administration(&self) -> Administration {
+        Administration::new(self.stores.auth.clone(), self.actor())
+    }
+
     /// The account of an address.
     pub(super) fn account(&self, address: &str) -> Result<AccountInfo, Failure> {
         let directory = self.stores.auth.directory();
@@ -272,22 +250,6 @@ impl Admin {
         };
         found.ok_or_else(|| {
             Failure::refused(format!("there is no account {address}; `pillarbox account list` shows all"))
-        })
-    }
-}
-
-impl AccountItem {
-    fn of(admin: &Admin, info: AccountInfo, password: Option<String>) -> Result<Self, Failure> {
-        let usage = admin.stores.store.account(info.id).usage()?;
-        Ok(Self {
-            used_bytes: usage.bytes,
-            quota_bytes: usage.quota_bytes,
-            address: info.address,
-            name: info.display,
-            disabled: info.disabled,
-            admin: info.admin,
-            created_at: text_of(info.created_at),
-            password,
         })
     }
 }

@@ -30,8 +30,9 @@ pub use alias::{AliasItem, AliasRequest};
 pub use check::{CheckRequest, CheckedItem, FindingItem};
 pub use console::words::bytes;
 pub use console::{
-    AccountReport, ClearAnswer, ClearAsk, Defaults, HeldAnswer, HeldAsk, HeldCard, HeldMailbox, HeldOutcome, HeldThen,
-    Light, MessageStory, Offer, PopChoice, StoryLine, TimelineLine, UndoAnswer, UndoAsk, UsageCard,
+    AccountLine, AccountReport, ClearAnswer, ClearAsk, Defaults, HeldAnswer, HeldAsk, HeldCard, HeldMailbox,
+    HeldOutcome, HeldThen, Light, MessageStory, Offer, PopChoice, StoryLine, TimelineLine, UndoAnswer, UndoAsk,
+    UsageCard,
 };
 pub use device::{DeviceItem, DeviceRequest};
 pub use domain::{DomainItem, DomainRequest};

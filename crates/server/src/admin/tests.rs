@@ -59,21 +59,21 @@ fn an_account_from_its_beginning_to_its_end() {
     rig.ask(domain("example.org")).unwrap();
     let added = rig.add("Alice@Example.org", None).unwrap();
     let [Item::Account(account)] = &added[..] else { panic!("{added:?}") };
-    assert_eq!((account.address.as_str(), account.disabled), ("alice@example.org", false));
+    assert_eq!((account.account.address.as_str(), account.account.disabled), ("alice@example.org", false));
     assert!(account.password.as_ref().is_some_and(|password| password.len() > 16));
     rig.refused(
         Request::Account(AccountRequest::Password { address: alice(), password: Some("short".to_owned()) }),
         "password",
     );
     let disable = Request::Account(AccountRequest::SetDisabled { address: alice(), disabled: true });
-    assert!(matches!(&rig.ask(disable).unwrap()[..], [Item::Account(account)] if account.disabled));
+    assert!(matches!(&rig.ask(disable).unwrap()[..], [Item::Account(account)] if account.account.disabled));
     for admin in [true, false] {
         let set = Request::Account(AccountRequest::SetAdmin { address: alice(), admin });
-        assert!(matches!(&rig.ask(set).unwrap()[..], [Item::Account(account)] if account.admin == admin));
+        assert!(matches!(&rig.ask(set).unwrap()[..], [Item::Account(account)] if account.account.admin == admin));
     }
     rig.refused(Request::Account(AccountRequest::SecondFactorOff { address: alice() }), "has no second factor");
     let listed = rig.ask(Request::Account(AccountRequest::List)).unwrap();
-    assert!(matches!(&listed[..], [Item::Account(account)] if account.disabled && account.password.is_none()));
+    assert!(matches!(&listed[..], [Item::Account(account)] if account.account.disabled && account.password.is_none()));
     let alias = AliasRequest::Add { address: "@example.org".to_owned(), targets: vec![alice()] };
     assert_eq!(rig.ask(Request::Alias(alias)).unwrap(), []);
     let shown = rig.ask(Request::Account(AccountRequest::Show { address: alice() })).unwrap();
@@ -280,15 +280,15 @@ fn a_quota_is_set_and_shown_and_what_every_pop_device_has_is_cleared() {
         [Item::Account(account)] => account.clone(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(account(rig.ask(set(Some(5_000))).unwrap()).quota_bytes, Some(5_000));
+    assert_eq!(account(rig.ask(set(Some(5_000))).unwrap()).account.quota_bytes, Some(5_000));
     let listed = rig.ask(Request::Account(AccountRequest::List)).unwrap();
-    assert_eq!((account(listed.clone()).used_bytes, account(listed).quota_bytes), (0, Some(5_000)));
+    assert_eq!((account(listed.clone()).account.used_bytes, account(listed).account.quota_bytes), (0, Some(5_000)));
     let usage = rig.ask(Request::Account(AccountRequest::Usage { address: "alice".to_owned() })).unwrap();
     assert!(matches!(usage.as_slice(), [Item::Usage(card)] if card.text == "The mailbox holds 0 B of 4.9 KiB (0 %)."));
     let ask = ClearAsk { older_than_days: Some(30), dry_run: false };
     let cleared = rig.ask(Request::Account(AccountRequest::Clear { address: alice(), ask })).unwrap();
     assert!(matches!(cleared.as_slice(), [Item::Cleared(answer)] if answer.messages == 0 && answer.entry.is_none()));
-    assert_eq!(account(rig.ask(set(None)).unwrap()).quota_bytes, None);
+    assert_eq!(account(rig.ask(set(None)).unwrap()).account.quota_bytes, None);
     let nobody = AccountRequest::SetQuota { address: "bob@example.org".to_owned(), bytes: None };
     rig.refused(Request::Account(nobody), "there is no account");
 }
