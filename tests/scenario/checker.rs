@@ -4,7 +4,9 @@ use crate::house::message;
 use crate::imap::Imap;
 use crate::pop::Pop;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Account, Change, EmailId, Listed, ModSeq, Protocol, Role, Store, SystemFlag};
+use store::{
+    Account, Change, EmailId, Listed, ModSeq, OfAccount, OfDevice, OfMessages, Protocol, Role, Store, SystemFlag,
+};
 
 #[derive(Default)]
 pub struct Checker {
@@ -50,15 +52,15 @@ impl Checker {
     /// Which kinds of changes there were.
     pub fn happened(account: &Account) -> BTreeSet<&'static str> {
         let kind = |entry: store::JournalEntry| match (entry.change, entry.protocol) {
-            (Change::Held { .. }, Protocol::Imap) => Some("Held over IMAP"),
-            (Change::Held { .. }, _) => Some("Held over POP"),
-            (Change::HoldAnswered { kept: true, .. }, _) => Some("kept"),
-            (Change::HoldAnswered { kept: false, .. }, _) => Some("allowed"),
-            (Change::Expunged { .. }, _) => Some("Expunged"),
-            (Change::Moved { .. }, _) => Some("Moved"),
-            (Change::Restored { .. }, _) => Some("Restored"),
-            (Change::Undone { .. }, _) => Some("Undone"),
-            (Change::Cleared { .. }, _) => Some("Cleared"),
+            (Change::Device(OfDevice::Held { .. }), Protocol::Imap) => Some("Held over IMAP"),
+            (Change::Device(OfDevice::Held { .. }), _) => Some("Held over POP"),
+            (Change::Device(OfDevice::HoldAnswered { kept: true, .. }), _) => Some("kept"),
+            (Change::Device(OfDevice::HoldAnswered { kept: false, .. }), _) => Some("allowed"),
+            (Change::Messages(OfMessages::Expunged { .. }), _) => Some("Expunged"),
+            (Change::Messages(OfMessages::Moved { .. }), _) => Some("Moved"),
+            (Change::Messages(OfMessages::Restored { .. }), _) => Some("Restored"),
+            (Change::Account(OfAccount::Undone { .. }), _) => Some("Undone"),
+            (Change::Account(OfAccount::Cleared { .. }), _) => Some("Cleared"),
             (_, _) => None,
         };
         account.journal(ModSeq(0), usize::MAX).unwrap().into_iter().filter_map(kind).collect()
@@ -90,7 +92,7 @@ impl Checker {
         let there = self.places(account);
         let mut meant: BTreeSet<EmailId> = self.allowed.clone();
         for entry in &journal {
-            let Change::Expunged { messages, .. } = &entry.change else { continue };
+            let Change::Messages(OfMessages::Expunged { messages, .. }) = &entry.change else { continue };
             let asked =
                 |email: EmailId| pops.iter().any(|p| p.device == entry.device && p.asked.contains(&email.text()));
             let is_meant = |listed: &&Listed| match entry.protocol {

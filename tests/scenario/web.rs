@@ -22,7 +22,10 @@ pub fn step(house: &mut House) {
         }
         2 => {
             let undone = account.journal(store::ModSeq(0), usize::MAX).unwrap();
-            let undone = undone.iter().rev().find(|entry| matches!(entry.change, store::Change::Undone { .. }));
+            let undone = undone
+                .iter()
+                .rev()
+                .find(|entry| matches!(entry.change, store::Change::Account(store::OfAccount::Undone { .. })));
             if let Some(entry) = undone.map(|entry| entry.modseq.0) {
                 let _full = console.undo(&UndoAsk { entry: Some(entry), ..UndoAsk::default() });
                 devices.into_iter().for_each(|device| house.put_back(device));

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use store::brake::Burst;
 use store::device::{Credential, Device};
 use store::removal::RemovalPolicy;
-use store::{Change, DeviceId, Protocol, Retained, Role, TimelineQuery, Timestamp};
+use store::{Change, DeviceId, OfDevice, OfMessages, OfPop, Protocol, Retained, Role, TimelineQuery, Timestamp};
 
 /// "Lately" is so many days.
 pub const LATELY_DAYS: u16 = 7;
@@ -199,30 +199,24 @@ impl AccountConsole {
             let traffic = by_device.entry(entry.device).or_default();
             let count = entry.change.emails().len();
             match entry.change {
-                Change::PopTaken { .. } => traffic.downloaded += count,
-                Change::PopDeleted { .. } => traffic.deleted_from_its_list += count,
-                Change::Expunged { .. } => traffic.removed += count,
-                Change::Moved { to, .. } if Some(to) == held => {}
-                Change::Held { .. } => traffic.held += count,
-                Change::Moved { .. } => traffic.moved += count,
-                Change::FlagsChanged { .. } => traffic.marked += count,
-                Change::Added { .. } => traffic.added += count,
-                Change::AccountCreated
-                | Change::MailboxCreated { .. }
-                | Change::MailboxRenamed { .. }
-                | Change::MailboxDeleted { .. }
-                | Change::Subscribed { .. }
-                | Change::NameSubscribed { .. }
-                | Change::DeviceAdded { .. }
-                | Change::DeviceChanged { .. }
-                | Change::DeviceRevoked { .. }
-                | Change::SettingsChanged
-                | Change::Restored { .. }
-                | Change::PopRelisted { .. }
-                | Change::HoldAnswered { .. }
-                | Change::UidlsKept { .. }
-                | Change::Undone { .. }
-                | Change::Cleared { .. } => {}
+                Change::Pop(OfPop::Taken { .. }) => traffic.downloaded += count,
+                Change::Pop(OfPop::Deleted { .. }) => traffic.deleted_from_its_list += count,
+                Change::Messages(OfMessages::Expunged { .. }) => traffic.removed += count,
+                Change::Messages(OfMessages::Moved { to, .. }) if Some(to) == held => {}
+                Change::Device(OfDevice::Held { .. }) => traffic.held += count,
+                Change::Messages(OfMessages::Moved { .. }) => traffic.moved += count,
+                Change::Messages(OfMessages::Reflagged { .. }) => traffic.marked += count,
+                Change::Messages(OfMessages::Added { .. }) => traffic.added += count,
+                Change::Messages(OfMessages::Restored { .. })
+                | Change::Mailbox(_)
+                | Change::Pop(OfPop::Relisted { .. } | OfPop::UidlsKept { .. })
+                | Change::Device(
+                    OfDevice::Added { .. }
+                    | OfDevice::Changed { .. }
+                    | OfDevice::Revoked { .. }
+                    | OfDevice::HoldAnswered { .. },
+                )
+                | Change::Account(_) => {}
             }
         }
         Ok(by_device)

@@ -167,6 +167,9 @@ fn line(entry: &JournalEntry, names: &Names<'_>, search: Option<&str>) -> Result
         text,
         count: emails.len(),
         messages,
-        is_undo: matches!(entry.change, store::Change::Undone { .. } | store::Change::Cleared { .. }),
+        is_undo: matches!(
+            entry.change,
+            store::Change::Account(store::OfAccount::Undone { .. } | store::OfAccount::Cleared { .. })
+        ),
     }))
 }

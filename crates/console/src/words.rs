@@ -10,7 +10,8 @@ use store::hold::{Hold, HoldReport, ThenDevice};
 use store::pop::{Scope, Window};
 use store::removal::RemovalPolicy;
 use store::{
-    Change, DeviceId, Flags, JournalEntry, MessageChange, MessageEvent, Protocol, SystemFlag, Timestamp, UndoReport,
+    Change, DeviceId, Flags, JournalEntry, MessageChange, MessageEvent, OfAccount, OfDevice, OfMailbox, OfMessages,
+    OfPop, Protocol, SystemFlag, Timestamp, UndoReport,
 };
 
 pub use size::bytes;
@@ -44,10 +45,32 @@ pub(crate) fn messages(count: usize) -> String {
 
 /// What an entry of the journal says, without who and when.
 pub(crate) fn entry(entry: &JournalEntry, names: &Names<'_>) -> String {
-    let count = |list: usize| messages(list);
     match &entry.change {
-        Change::AccountCreated => "the account was made".to_owned(),
-        Change::Added { mailbox, messages } => match entry.protocol {
+        Change::Messages(change) => messages_changed(change, entry, names),
+        Change::Mailbox(change) => mailbox_changed(change, names),
+        Change::Pop(OfPop::Taken { emails }) => format!("downloaded {}", messages(emails.len())),
+        Change::Pop(OfPop::Deleted { emails }) => format!("deleted {} from its own list", messages(emails.len())),
+        Change::Pop(OfPop::UidlsKept { emails }) => {
+            format!("kept the UIDLs of another server for {}", messages(emails.len()))
+        }
+        Change::Pop(OfPop::Relisted { device, emails }) => {
+            format!("lists {} again for {}", messages(emails.len()), names.device(*device))
+        }
+        Change::Device(change) => device_changed(change, names),
+        Change::Account(OfAccount::Created) => "the account was made".to_owned(),
+        Change::Account(OfAccount::SettingsChanged) => "the settings of the account were changed".to_owned(),
+        Change::Account(OfAccount::Undone { device: Some(device), .. }) => {
+            format!("undid what {} had done", names.device(*device))
+        }
+        Change::Account(OfAccount::Undone { device: None, .. }) => "undid an undo".to_owned(),
+        Change::Account(OfAccount::Cleared { .. }) => "cleared what every POP device has".to_owned(),
+    }
+}
+
+fn messages_changed(change: &OfMessages, entry: &JournalEntry, names: &Names<'_>) -> String {
+    let count = |list: usize| messages(list);
+    match change {
+        OfMessages::Added { mailbox, messages } => match entry.protocol {
             Protocol::Submission if entry.device != DeviceId(0) => {
                 format!("sent {}, now in {}", count(messages.len()), names.mailbox(*mailbox))
             }
@@ -58,45 +81,45 @@ pub(crate) fn entry(entry: &JournalEntry, names: &Names<'_>) -> String {
                 format!("put {} into {}", count(messages.len()), names.mailbox(*mailbox))
             }
         },
-        Change::FlagsChanged { mailbox, messages } => {
+        OfMessages::Reflagged { mailbox, messages } => {
             format!("changed the flags of {} in {}", count(messages.len()), names.mailbox(*mailbox))
         }
-        Change::Expunged { mailbox, messages } => {
+        OfMessages::Expunged { mailbox, messages } => {
             format!("removed {} from {}", count(messages.len()), names.mailbox(*mailbox))
         }
-        Change::Moved { from, to, messages } => {
+        OfMessages::Moved { from, to, messages } => {
             format!("moved {} from {} to {}", count(messages.len()), names.mailbox(*from), names.mailbox(*to))
         }
-        Change::Restored { mailbox, messages } => {
+        OfMessages::Restored { mailbox, messages } => {
             format!("put {} back into {}", count(messages.len()), names.mailbox(*mailbox))
         }
-        Change::MailboxCreated { name, .. } => format!("made the mailbox {name}"),
-        Change::MailboxRenamed { before, after, .. } => format!("renamed the mailbox {before} to {after}"),
-        Change::MailboxDeleted { name, .. } => format!("deleted the mailbox {name}"),
-        Change::Subscribed { mailbox, subscribed: true } => format!("subscribed {}", names.mailbox(*mailbox)),
-        Change::Subscribed { mailbox, subscribed: false } => format!("unsubscribed {}", names.mailbox(*mailbox)),
-        Change::NameSubscribed { name, subscribed: true } => format!("subscribed {name}, which is no mailbox"),
-        Change::NameSubscribed { name, subscribed: false } => format!("unsubscribed {name}, which is no mailbox"),
-        Change::PopTaken { emails } => format!("downloaded {}", count(emails.len())),
-        Change::PopDeleted { emails } => format!("deleted {} from its own list", count(emails.len())),
-        Change::UidlsKept { emails } => format!("kept the UIDLs of another server for {}", count(emails.len())),
-        Change::PopRelisted { device, emails } => {
-            format!("lists {} again for {}", count(emails.len()), names.device(*device))
-        }
-        Change::DeviceAdded { name, .. } => format!("the device {name} was added"),
-        Change::DeviceChanged { device } => format!("the settings of {} were changed", names.device(*device)),
-        Change::DeviceRevoked { device } => format!("{} may not log in any more", names.device(*device)),
-        Change::SettingsChanged => "the settings of the account were changed".to_owned(),
-        Change::Held { emails, .. } => format!("wanted to remove {}; they are held", count(emails.len())),
-        Change::HoldAnswered { device, kept: true, .. } => {
+    }
+}
+
+fn mailbox_changed(change: &OfMailbox, names: &Names<'_>) -> String {
+    match change {
+        OfMailbox::Created { name, .. } => format!("made the mailbox {name}"),
+        OfMailbox::Renamed { before, after, .. } => format!("renamed the mailbox {before} to {after}"),
+        OfMailbox::Deleted { name, .. } => format!("deleted the mailbox {name}"),
+        OfMailbox::Subscribed { mailbox, subscribed: true } => format!("subscribed {}", names.mailbox(*mailbox)),
+        OfMailbox::Subscribed { mailbox, subscribed: false } => format!("unsubscribed {}", names.mailbox(*mailbox)),
+        OfMailbox::NameSubscribed { name, subscribed: true } => format!("subscribed {name}, which is no mailbox"),
+        OfMailbox::NameSubscribed { name, subscribed: false } => format!("unsubscribed {name}, which is no mailbox"),
+    }
+}
+
+fn device_changed(change: &OfDevice, names: &Names<'_>) -> String {
+    match change {
+        OfDevice::Added { name, .. } => format!("the device {name} was added"),
+        OfDevice::Changed { device } => format!("the settings of {} were changed", names.device(*device)),
+        OfDevice::Revoked { device } => format!("{} may not log in any more", names.device(*device)),
+        OfDevice::Held { emails, .. } => format!("wanted to remove {}; they are held", messages(emails.len())),
+        OfDevice::HoldAnswered { device, kept: true, .. } => {
             format!("kept what {} wanted to remove", names.device(*device))
         }
-        Change::HoldAnswered { device, kept: false, .. } => {
+        OfDevice::HoldAnswered { device, kept: false, .. } => {
             format!("let {} remove what was held", names.device(*device))
         }
-        Change::Undone { device: Some(device), .. } => format!("undid what {} had done", names.device(*device)),
-        Change::Undone { device: None, .. } => "undid an undo".to_owned(),
-        Change::Cleared { .. } => "cleared what every POP device has".to_owned(),
     }
 }
 

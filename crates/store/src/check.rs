@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::identity::{Name, Own};
 use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
-use crate::journal::{Change, Emails, JournalEntry};
+use crate::journal::{Change, Emails, JournalEntry, OfMessages};
 use crate::key;
 use crate::record::PLACES_LISTED_MAX;
 use crate::record::{
@@ -535,7 +535,7 @@ impl Check {
             let known =
                 histories.rows.remove(&(entry.modseq, email)) || known || entry.modseq <= state.record.history_from;
             // A message that was purged has taken along what told its arrival.
-            let arrived = matches!(entry.change, Change::Added { .. })
+            let arrived = matches!(entry.change, Change::Messages(OfMessages::Added { .. }))
                 && emails.get(&email).is_none_or(|r| r.arrival.is_some_and(|arrival| arrival.modseq == entry.modseq));
             self.must(known || arrived, format_args!("{} is not in the history of {}", entry.modseq, email.text()));
         }

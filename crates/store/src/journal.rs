@@ -4,17 +4,18 @@
 //! indexes derive from it. Entries are only ever added at the end, and leave at the front when they leave retention.
 
 mod bulk;
+mod encoding;
 mod stretches;
 
 pub(crate) use bulk::Emails;
+pub(crate) use encoding::{read_emails, read_moved, write_emails, write_moved};
 pub use stretches::Stretches;
 
 use crate::codec::{Corrupt, Reader, Writer};
 use crate::flags::{FlagBits, Keywords};
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
-use crate::record::{Role, open, versioned};
-use bulk::{read_reflagged, read_runs, write_runs};
+use crate::record::Role;
 
 /// An entry names at most this many messages; a larger operation makes several entries in the same commit.
 pub const MESSAGES_PER_ENTRY_MAX: usize = 4096;
@@ -140,8 +141,21 @@ pub struct Relisted {
 /// What changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The account began.
-    AccountCreated,
+    /// Messages.
+    Messages(OfMessages),
+    /// A mailbox.
+    Mailbox(OfMailbox),
+    /// What POP3 shows.
+    Pop(OfPop),
+    /// A device.
+    Device(OfDevice),
+    /// The account.
+    Account(OfAccount),
+}
+
+/// What became of messages in mailboxes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OfMessages {
     /// Messages came into a mailbox: delivery, APPEND, COPY.
     Added {
         /// Where.
@@ -150,7 +164,7 @@ pub enum Change {
         messages: Vec<Listed>,
     },
     /// Flags or keywords changed.
-    FlagsChanged {
+    Reflagged {
         /// Where.
         mailbox: MailboxId,
         /// In UID order.
@@ -172,15 +186,27 @@ pub enum Change {
         /// In UID order.
         messages: Vec<Relisted>,
     },
+    /// Messages that had been removed came back into a mailbox.
+    Restored {
+        /// Where.
+        mailbox: MailboxId,
+        /// In UID order.
+        messages: Vec<Listed>,
+    },
+}
+
+/// What became of a mailbox, or of the list of subscriptions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OfMailbox {
     /// A mailbox was made.
-    MailboxCreated {
+    Created {
         /// Which.
         mailbox: MailboxId,
         /// Its name.
         name: String,
     },
     /// A mailbox changed its name.
-    MailboxRenamed {
+    Renamed {
         /// Which.
         mailbox: MailboxId,
         /// Its name before.
@@ -189,7 +215,7 @@ pub enum Change {
         after: String,
     },
     /// A mailbox was removed, after its messages were expunged.
-    MailboxDeleted {
+    Deleted {
         /// Which.
         mailbox: MailboxId,
         /// Its name.
@@ -213,44 +239,23 @@ pub enum Change {
         /// On it now.
         subscribed: bool,
     },
+}
+
+/// What POP3 shows, and what devices did with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OfPop {
     /// The entry's device downloaded messages over POP3.
-    PopTaken {
+    Taken {
         /// In the order of the maildrop.
         emails: Vec<EmailId>,
     },
     /// The entry's device deleted messages from its maildrop.
-    PopDeleted {
+    Deleted {
         /// In the order of the maildrop.
         emails: Vec<EmailId>,
     },
-    /// A device was added.
-    DeviceAdded {
-        /// Which.
-        device: DeviceId,
-        /// Its name.
-        name: String,
-    },
-    /// A device's name or policy was changed.
-    DeviceChanged {
-        /// Which.
-        device: DeviceId,
-    },
-    /// A device may not log in any more.
-    DeviceRevoked {
-        /// Which.
-        device: DeviceId,
-    },
-    /// What was chosen for the whole account changed.
-    SettingsChanged,
-    /// Messages that had been removed came back into a mailbox.
-    Restored {
-        /// Where.
-        mailbox: MailboxId,
-        /// In UID order.
-        messages: Vec<Listed>,
-    },
     /// A POP3 device lists messages again that it had deleted from its maildrop.
-    PopRelisted {
+    Relisted {
         /// Which device; the entry's own is the one that asked for it.
         device: DeviceId,
         /// In no order.
@@ -261,21 +266,27 @@ pub enum Change {
         /// In no order.
         emails: Vec<EmailId>,
     },
-    /// What a device did was undone, by the entries from `first` to this one.
-    Undone {
-        /// Whose doings; `None`: those of an earlier undo.
-        device: Option<DeviceId>,
-        /// The first entry of this undo.
-        first: ModSeq,
-        /// Entries in between that are not its own.
-        others: Stretches,
+}
+
+/// What became of a device, or of what is held of its doings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OfDevice {
+    /// A device was added.
+    Added {
+        /// Which.
+        device: DeviceId,
+        /// Its name.
+        name: String,
     },
-    /// The owner had messages removed that every POP3 device has, by the entries from `first` to this one.
-    Cleared {
-        /// The first entry of it.
-        first: ModSeq,
-        /// Entries in between that are not its own.
-        others: Stretches,
+    /// A device's name or policy was changed.
+    Changed {
+        /// Which.
+        device: DeviceId,
+    },
+    /// A device may not log in any more.
+    Revoked {
+        /// Which.
+        device: DeviceId,
     },
     /// The removal of messages by the entry's device is held; over IMAP the entry before says where they lie now.
     Held {
@@ -295,24 +306,52 @@ pub enum Change {
     },
 }
 
+/// What became of the account as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OfAccount {
+    /// The account began.
+    Created,
+    /// What was chosen for the whole account changed.
+    SettingsChanged,
+    /// What a device did was undone, by the entries from `first` to this one.
+    Undone {
+        /// Whose doings; `None`: those of an earlier undo.
+        device: Option<DeviceId>,
+        /// The first entry of this undo.
+        first: ModSeq,
+        /// Entries in between that are not its own.
+        others: Stretches,
+    },
+    /// The owner had messages removed that every POP3 device has, by the entries from `first` to this one.
+    Cleared {
+        /// The first entry of it.
+        first: ModSeq,
+        /// Entries in between that are not its own.
+        others: Stretches,
+    },
+}
+
 impl Change {
     /// Brings the index of `mailbox` from before this change to after it.
     pub(crate) fn replay(&self, mailbox: MailboxId, modseq: ModSeq, index: &mut Index) {
         match self {
-            Self::Added { mailbox: at, messages } | Self::Restored { mailbox: at, messages } if *at == mailbox => {
+            Self::Messages(OfMessages::Added { mailbox: at, messages })
+            | Self::Messages(OfMessages::Restored { mailbox: at, messages })
+                if *at == mailbox =>
+            {
                 messages.iter().for_each(|listed| index.push(listed.entry(modseq)));
             }
-            Self::FlagsChanged { mailbox: at, messages } if *at == mailbox => {
+            Self::Messages(OfMessages::Reflagged { mailbox: at, messages }) if *at == mailbox => {
                 for changed in messages {
                     if let Some(entry) = index.find(changed.uid).copied() {
                         index.replace(Entry { flags: changed.after, modseq, ..entry });
                     }
                 }
             }
-            Self::Expunged { mailbox: at, messages } if *at == mailbox => {
+            Self::Messages(OfMessages::Expunged { mailbox: at, messages }) if *at == mailbox => {
                 index.remove(&messages.iter().map(|listed| listed.uid).collect::<Vec<_>>());
             }
-            Self::Moved { from, to, messages } if *from == mailbox || *to == mailbox => {
+            Self::Messages(OfMessages::Moved { from, to, messages }) if *from == mailbox || *to == mailbox => {
                 if *from == mailbox {
                     index.remove(&messages.iter().map(|moved| moved.before.uid).collect::<Vec<_>>());
                 }
@@ -320,29 +359,7 @@ impl Change {
                     messages.iter().for_each(|moved| index.push(moved.after().entry(modseq)));
                 }
             }
-            Self::AccountCreated
-            | Self::Added { .. }
-            | Self::FlagsChanged { .. }
-            | Self::Expunged { .. }
-            | Self::Moved { .. }
-            | Self::MailboxCreated { .. }
-            | Self::MailboxRenamed { .. }
-            | Self::MailboxDeleted { .. }
-            | Self::Subscribed { .. }
-            | Self::NameSubscribed { .. }
-            | Self::PopTaken { .. }
-            | Self::PopDeleted { .. }
-            | Self::DeviceAdded { .. }
-            | Self::DeviceChanged { .. }
-            | Self::DeviceRevoked { .. }
-            | Self::SettingsChanged
-            | Self::Restored { .. }
-            | Self::PopRelisted { .. }
-            | Self::Held { .. }
-            | Self::HoldAnswered { .. }
-            | Self::UidlsKept { .. }
-            | Self::Undone { .. }
-            | Self::Cleared { .. } => {}
+            Self::Messages(_) | Self::Mailbox(_) | Self::Pop(_) | Self::Device(_) | Self::Account(_) => {}
         }
     }
 
@@ -350,35 +367,36 @@ impl Change {
     #[must_use]
     pub fn emails(&self) -> Vec<EmailId> {
         match self {
-            Self::Added { messages, .. } | Self::Expunged { messages, .. } | Self::Restored { messages, .. } => {
+            Self::Messages(OfMessages::Added { messages, .. })
+            | Self::Messages(OfMessages::Expunged { messages, .. })
+            | Self::Messages(OfMessages::Restored { messages, .. }) => {
                 messages.iter().map(|listed| listed.email).collect()
             }
-            Self::FlagsChanged { messages, .. } => messages.iter().map(|changed| changed.email).collect(),
-            Self::Moved { messages, .. } => messages.iter().map(|moved| moved.before.email).collect(),
-            Self::PopTaken { emails }
-            | Self::PopDeleted { emails }
-            | Self::PopRelisted { emails, .. }
-            | Self::Held { emails, .. }
-            | Self::UidlsKept { emails } => emails.clone(),
-            Self::AccountCreated
-            | Self::MailboxCreated { .. }
-            | Self::MailboxRenamed { .. }
-            | Self::MailboxDeleted { .. }
-            | Self::Subscribed { .. }
-            | Self::NameSubscribed { .. }
-            | Self::DeviceAdded { .. }
-            | Self::DeviceChanged { .. }
-            | Self::DeviceRevoked { .. }
-            | Self::SettingsChanged
-            | Self::HoldAnswered { .. }
-            | Self::Undone { .. }
-            | Self::Cleared { .. } => Vec::new(),
+            Self::Messages(OfMessages::Reflagged { messages, .. }) => {
+                messages.iter().map(|changed| changed.email).collect()
+            }
+            Self::Messages(OfMessages::Moved { messages, .. }) => {
+                messages.iter().map(|moved| moved.before.email).collect()
+            }
+            Self::Pop(OfPop::Taken { emails })
+            | Self::Pop(OfPop::Deleted { emails })
+            | Self::Pop(OfPop::Relisted { emails, .. })
+            | Self::Device(OfDevice::Held { emails, .. })
+            | Self::Pop(OfPop::UidlsKept { emails }) => emails.clone(),
+            Self::Mailbox(_)
+            | Self::Device(
+                OfDevice::Added { .. }
+                | OfDevice::Changed { .. }
+                | OfDevice::Revoked { .. }
+                | OfDevice::HoldAnswered { .. },
+            )
+            | Self::Account(_) => Vec::new(),
         }
     }
 
     /// Of a change of flags of more than [`HISTORY_ROWS_MAX`] messages, which they are.
     pub(crate) fn in_bulk(&self) -> Option<Emails> {
-        let Self::FlagsChanged { messages, .. } = self else { return None };
+        let Self::Messages(OfMessages::Reflagged { messages, .. }) = self else { return None };
         let emails = || messages.iter().map(|changed| changed.email);
         let (first, last) = emails().min().zip(emails().max())?;
         (messages.len() > HISTORY_ROWS_MAX).then_some(Emails { first, last })
@@ -387,8 +405,12 @@ impl Change {
     /// The UIDs that left `mailbox` in this change.
     pub(crate) fn vanished(&self, mailbox: MailboxId) -> Vec<Uid> {
         match self {
-            Self::Expunged { mailbox: at, messages } if *at == mailbox => messages.iter().map(|m| m.uid).collect(),
-            Self::Moved { from, messages, .. } if *from == mailbox => messages.iter().map(|m| m.before.uid).collect(),
+            Self::Messages(OfMessages::Expunged { mailbox: at, messages }) if *at == mailbox => {
+                messages.iter().map(|m| m.uid).collect()
+            }
+            Self::Messages(OfMessages::Moved { from, messages, .. }) if *from == mailbox => {
+                messages.iter().map(|m| m.before.uid).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -414,187 +436,10 @@ impl Relisted {
     }
 }
 
-impl JournalEntry {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut w = versioned();
-        w.signed(self.at.0).number(self.device.0.into());
-        self.protocol.write(&mut w);
-        write_change(&mut w, &self.change);
-        w.0
-    }
-
-    pub(crate) fn decode(modseq: ModSeq, bytes: &[u8]) -> Result<Self, Corrupt> {
-        let mut r = open(bytes)?;
-        let (at, device) = (Timestamp(r.signed()?), DeviceId(r.small()?));
-        let protocol = Protocol::read(&mut r)?;
-        let change = read_change(&mut r)?;
-        r.end().map(|()| Self { modseq, at, device, protocol, change })
-    }
-}
-
-fn write_list<T>(w: &mut Writer, items: &[T], mut write: impl FnMut(&mut Writer, &T)) {
-    w.number(items.len() as u64);
-    items.iter().for_each(|item| write(w, item));
-}
-
-fn write_listed(w: &mut Writer, listed: &Listed) {
-    w.number(listed.uid.0.into()).number(listed.email.0).number(listed.flags.0);
-    w.signed(listed.internal_date.0).number(listed.size.into());
-}
-
-fn read_listed(r: &mut Reader<'_>) -> Result<Listed, Corrupt> {
-    Ok(Listed {
-        uid: Uid(r.small()?),
-        email: EmailId(r.number()?),
-        flags: FlagBits(r.number()?),
-        internal_date: Timestamp(r.signed()?),
-        size: r.small()?,
-    })
-}
-
-pub(crate) fn write_emails(w: &mut Writer, emails: &[EmailId]) {
-    write_list(w, emails, |w, email| {
-        w.number(email.0);
-    });
-}
-
-pub(crate) fn read_emails(r: &mut Reader<'_>) -> Result<Vec<EmailId>, Corrupt> {
-    r.list(|r| r.number().map(EmailId))
-}
-
-pub(crate) fn write_moved(w: &mut Writer, messages: &[Relisted]) {
-    write_list(w, messages, |w, moved| {
-        write_listed(w, &moved.before);
-        w.number(moved.uid.0.into()).number(moved.flags.0);
-    });
-}
-
-pub(crate) fn read_moved(r: &mut Reader<'_>) -> Result<Vec<Relisted>, Corrupt> {
-    r.list(|r| Ok(Relisted { before: read_listed(r)?, uid: Uid(r.small()?), flags: FlagBits(r.number()?) }))
-}
-
-fn write_number(w: &mut Writer, kind: u8, number: u64) {
-    w.byte(kind).number(number);
-}
-
-fn write_change(w: &mut Writer, change: &Change) {
-    match change {
-        Change::AccountCreated => {
-            w.byte(0);
-        }
-        Change::Added { mailbox, messages } => {
-            write_list(w.byte(1).number(mailbox.0.into()), messages, write_listed);
-        }
-        Change::FlagsChanged { mailbox, messages } => {
-            // 2 is the same message by message.
-            write_runs(w.byte(23).number(mailbox.0.into()), messages);
-        }
-        Change::Expunged { mailbox, messages } => {
-            write_list(w.byte(3).number(mailbox.0.into()), messages, write_listed);
-        }
-        Change::Moved { from, to, messages } => {
-            w.byte(4).number(from.0.into()).number(to.0.into());
-            write_moved(w, messages);
-        }
-        Change::MailboxCreated { mailbox, name } => {
-            w.byte(5).number(mailbox.0.into()).text(name);
-        }
-        Change::MailboxRenamed { mailbox, before, after } => {
-            w.byte(6).number(mailbox.0.into()).text(before).text(after);
-        }
-        Change::MailboxDeleted { mailbox, name, keywords, role } => {
-            // 7 is the same without keywords and special use.
-            w.byte(15).number(mailbox.0.into()).text(name);
-            keywords.write(w);
-            w.option(*role, |w, role| {
-                w.byte(role.number());
-            });
-        }
-        Change::Subscribed { mailbox, subscribed } => {
-            w.byte(8).number(mailbox.0.into()).byte(u8::from(*subscribed));
-        }
-        Change::NameSubscribed { name, subscribed } => {
-            w.byte(24).text(name).byte(u8::from(*subscribed));
-        }
-        Change::PopTaken { emails } => write_emails(w.byte(9), emails),
-        Change::PopDeleted { emails } => write_emails(w.byte(10), emails),
-        Change::DeviceAdded { device, name } => {
-            w.byte(11).number(device.0.into()).text(name);
-        }
-        Change::DeviceChanged { device } => write_number(w, 12, device.0.into()),
-        Change::DeviceRevoked { device } => write_number(w, 13, device.0.into()),
-        Change::SettingsChanged => {
-            w.byte(14);
-        }
-        Change::Restored { mailbox, messages } => {
-            write_list(w.byte(16).number(mailbox.0.into()), messages, write_listed);
-        }
-        Change::PopRelisted { device, emails } => write_emails(w.byte(17).number(device.0.into()), emails),
-        Change::UidlsKept { emails } => write_emails(w.byte(22), emails),
-        // 18 and 21 are those of which all is their own.
-        Change::Undone { device, first, others } => {
-            w.byte(others.kind(18, 25)).option(*device, |w, device| {
-                w.number(device.0.into());
-            });
-            others.write_if_any(w.number(first.0));
-        }
-        Change::Held { hold, emails } => write_emails(w.byte(19).number(hold.0.into()), emails),
-        Change::HoldAnswered { hold, device, kept } => {
-            w.byte(20).number(hold.0.into()).number(device.0.into()).byte(u8::from(*kept));
-        }
-        Change::Cleared { first, others } => others.write_if_any(w.byte(others.kind(21, 26)).number(first.0)),
-    }
-}
-
-fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
-    let mailbox = |r: &mut Reader<'_>| r.small().map(MailboxId);
-    let device = |r: &mut Reader<'_>| r.small().map(DeviceId);
-    Ok(match r.byte()? {
-        0 => Change::AccountCreated,
-        1 => Change::Added { mailbox: mailbox(r)?, messages: r.list(read_listed)? },
-        2 => Change::FlagsChanged { mailbox: mailbox(r)?, messages: r.list(read_reflagged)? },
-        3 => Change::Expunged { mailbox: mailbox(r)?, messages: r.list(read_listed)? },
-        4 => Change::Moved { from: mailbox(r)?, to: mailbox(r)?, messages: read_moved(r)? },
-        5 => Change::MailboxCreated { mailbox: mailbox(r)?, name: r.text()? },
-        6 => Change::MailboxRenamed { mailbox: mailbox(r)?, before: r.text()?, after: r.text()? },
-        7 => {
-            let (mailbox, name) = (mailbox(r)?, r.text()?);
-            Change::MailboxDeleted { mailbox, name, keywords: Keywords::default(), role: None }
-        }
-        8 => Change::Subscribed { mailbox: mailbox(r)?, subscribed: r.byte()? != 0 },
-        9 => Change::PopTaken { emails: read_emails(r)? },
-        10 => Change::PopDeleted { emails: read_emails(r)? },
-        11 => Change::DeviceAdded { device: device(r)?, name: r.text()? },
-        12 => Change::DeviceChanged { device: device(r)? },
-        13 => Change::DeviceRevoked { device: device(r)? },
-        14 => Change::SettingsChanged,
-        15 => Change::MailboxDeleted {
-            mailbox: mailbox(r)?,
-            name: r.text()?,
-            keywords: Keywords::read(r)?,
-            role: r.option(Role::read)?,
-        },
-        16 => Change::Restored { mailbox: mailbox(r)?, messages: r.list(read_listed)? },
-        17 => Change::PopRelisted { device: device(r)?, emails: read_emails(r)? },
-        18 => Change::Undone { device: r.option(device)?, first: ModSeq(r.number()?), others: Stretches::default() },
-        19 => Change::Held { hold: r.small().map(HoldId)?, emails: read_emails(r)? },
-        20 => {
-            let (hold, device) = (r.small().map(HoldId)?, device(r)?);
-            Change::HoldAnswered { hold, device, kept: r.byte()? != 0 }
-        }
-        21 => Change::Cleared { first: ModSeq(r.number()?), others: Stretches::default() },
-        22 => Change::UidlsKept { emails: read_emails(r)? },
-        23 => Change::FlagsChanged { mailbox: mailbox(r)?, messages: read_runs(r)? },
-        24 => Change::NameSubscribed { name: r.text()?, subscribed: r.byte()? != 0 },
-        25 => Change::Undone { device: r.option(device)?, first: ModSeq(r.number()?), others: Stretches::read(r)? },
-        26 => Change::Cleared { first: ModSeq(r.number()?), others: Stretches::read(r)? },
-        27.. => return Err(Corrupt),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::versioned;
 
     #[test]
     fn every_change_is_read_as_it_was_written() {
@@ -617,34 +462,82 @@ mod tests {
         let mut keywords = Keywords::default();
         keywords.bits(&crate::flags::Flags { keywords: vec!["$Label1".into()], ..Default::default() }).unwrap();
         let changes = [
-            Change::AccountCreated,
-            Change::Added { mailbox, messages: vec![listed; 3] },
-            Change::FlagsChanged { mailbox, messages: vec![changed] },
-            Change::FlagsChanged { mailbox, messages: vec![changed, before_it, changed, changed, other] },
-            Change::Expunged { mailbox, messages: vec![] },
-            Change::Moved { from: mailbox, to: MailboxId(9), messages: vec![moved] },
-            Change::MailboxCreated { mailbox, name: name.clone() },
-            Change::MailboxRenamed { mailbox, before: name.clone(), after: "x".into() },
-            Change::MailboxDeleted { mailbox, name: name.clone(), keywords: keywords.clone(), role: Some(Role::Trash) },
-            Change::MailboxDeleted { mailbox, name: name.clone(), keywords, role: None },
-            Change::Subscribed { mailbox, subscribed: true },
-            Change::PopTaken { emails: emails.clone() },
-            Change::UidlsKept { emails: emails.clone() },
-            Change::PopDeleted { emails: emails.clone() },
-            Change::NameSubscribed { name: name.clone(), subscribed: false },
-            Change::DeviceAdded { device, name },
-            Change::DeviceChanged { device },
-            Change::DeviceRevoked { device },
-            Change::SettingsChanged,
-            Change::Restored { mailbox, messages: vec![listed] },
-            Change::PopRelisted { device, emails: emails.clone() },
-            Change::Held { hold: HoldId(9), emails },
-            Change::HoldAnswered { hold: HoldId(9), device, kept: true },
-            Change::Undone { device: Some(device), first: ModSeq(4), others: Stretches::default() },
-            Change::Undone { device: None, first: ModSeq(4), others: others.clone() },
-            Change::Cleared { first: ModSeq(4), others: Stretches::default() },
-            Change::Cleared { first: ModSeq(4), others },
+            Change::Account(OfAccount::Created),
+            Change::Messages(OfMessages::Added { mailbox, messages: vec![listed; 3] }),
+            Change::Messages(OfMessages::Reflagged { mailbox, messages: vec![changed] }),
+            Change::Messages(OfMessages::Reflagged {
+                mailbox,
+                messages: vec![changed, before_it, changed, changed, other],
+            }),
+            Change::Messages(OfMessages::Expunged { mailbox, messages: vec![] }),
+            Change::Messages(OfMessages::Moved { from: mailbox, to: MailboxId(9), messages: vec![moved] }),
+            Change::Mailbox(OfMailbox::Created { mailbox, name: name.clone() }),
+            Change::Mailbox(OfMailbox::Renamed { mailbox, before: name.clone(), after: "x".into() }),
+            Change::Mailbox(OfMailbox::Deleted {
+                mailbox,
+                name: name.clone(),
+                keywords: keywords.clone(),
+                role: Some(Role::Trash),
+            }),
+            Change::Mailbox(OfMailbox::Deleted { mailbox, name: name.clone(), keywords, role: None }),
+            Change::Mailbox(OfMailbox::Subscribed { mailbox, subscribed: true }),
+            Change::Pop(OfPop::Taken { emails: emails.clone() }),
+            Change::Pop(OfPop::UidlsKept { emails: emails.clone() }),
+            Change::Pop(OfPop::Deleted { emails: emails.clone() }),
+            Change::Mailbox(OfMailbox::NameSubscribed { name: name.clone(), subscribed: false }),
+            Change::Device(OfDevice::Added { device, name }),
+            Change::Device(OfDevice::Changed { device }),
+            Change::Device(OfDevice::Revoked { device }),
+            Change::Account(OfAccount::SettingsChanged),
+            Change::Messages(OfMessages::Restored { mailbox, messages: vec![listed] }),
+            Change::Pop(OfPop::Relisted { device, emails: emails.clone() }),
+            Change::Device(OfDevice::Held { hold: HoldId(9), emails }),
+            Change::Device(OfDevice::HoldAnswered { hold: HoldId(9), device, kept: true }),
+            Change::Account(OfAccount::Undone { device: Some(device), first: ModSeq(4), others: Stretches::default() }),
+            Change::Account(OfAccount::Undone { device: None, first: ModSeq(4), others: others.clone() }),
+            Change::Account(OfAccount::Cleared { first: ModSeq(4), others: Stretches::default() }),
+            Change::Account(OfAccount::Cleared { first: ModSeq(4), others }),
         ];
+        // As every version has written them since there is each.
+        let written = [
+            "010c040400",
+            "010c0404010303078080808080808002ffffffffffffffffff010109078080808080808002ffffffffffffffffff010109078080808080808002ffffffffffffffffff010109",
+            "010c04041703010103040104",
+            "010c04041703020403040104ffffffff0f050106000001ffffffffffffffffff0104feffffff0f00",
+            "010c0404030300",
+            "010c040404030901078080808080808002ffffffffffffffffff0101090801",
+            "010c040405030ac38974c3a92f32303236",
+            "010c040406030ac38974c3a92f323032360178",
+            "010c04040f030ac38974c3a92f323032360107244c6162656c310104",
+            "010c04040f030ac38974c3a92f323032360107244c6162656c3100",
+            "010c0404080301",
+            "010c0404090201ffffffffffffffffff01",
+            "010c0404160201ffffffffffffffffff01",
+            "010c04040a0201ffffffffffffffffff01",
+            "010c0404180ac38974c3a92f3230323600",
+            "010c04040b040ac38974c3a92f32303236",
+            "010c04040c04",
+            "010c04040d04",
+            "010c04040e",
+            "010c0404100301078080808080808002ffffffffffffffffff010109",
+            "010c040411040201ffffffffffffffffff01",
+            "010c040413090201ffffffffffffffffff01",
+            "010c040414090401",
+            "010c040412010404",
+            "010c04041900040206020c00",
+            "010c04041504",
+            "010c04041a040206020c00",
+        ];
+        for (change, written) in changes.iter().zip(written) {
+            let bytes: Vec<u8> = written
+                .as_bytes()
+                .chunks(2)
+                .map(|hex| u8::from_str_radix(str::from_utf8(hex).unwrap(), 16).unwrap())
+                .collect();
+            let (change, protocol) = (change.clone(), Protocol::Imap);
+            let entry = JournalEntry { modseq: ModSeq(5), at: Timestamp(6), device, protocol, change };
+            assert_eq!((JournalEntry::decode(ModSeq(5), &bytes), entry.encode()), (Ok(entry), bytes));
+        }
         for change in changes {
             for protocol in Protocol::ALL {
                 let entry =
@@ -671,9 +564,9 @@ mod tests {
             after: FlagBits(4),
         };
         let messages = vec![Reflagged { uid: Uid(7), email: EmailId(1 << 50), ..changed(0) }];
-        assert_eq!(entry.change, Change::FlagsChanged { mailbox: MailboxId(3), messages });
+        assert_eq!(entry.change, Change::Messages(OfMessages::Reflagged { mailbox: MailboxId(3), messages }));
         let messages: Vec<Reflagged> = (1..=4096).map(changed).collect();
-        let change = Change::FlagsChanged { mailbox: MailboxId(3), messages };
+        let change = Change::Messages(OfMessages::Reflagged { mailbox: MailboxId(3), messages });
         let entry = JournalEntry { modseq: ModSeq(5), change, ..entry };
         let bytes = entry.encode();
         assert!(bytes.len() < 4096 * 4, "{}", bytes.len());

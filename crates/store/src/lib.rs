@@ -61,7 +61,8 @@ pub use flags::{FlagBits, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, Syst
 pub use ids::{AccountId, DeviceId, EmailId, HoldId, MailboxId, ModSeq, NotAnEmailId, Timestamp, Uid, UidValidity};
 pub use index::{Delta, Entry, Index};
 pub use journal::{
-    Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, Protocol, Reflagged, Relisted, Stretches,
+    Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, OfAccount, OfDevice, OfMailbox, OfMessages, OfPop,
+    Protocol, Reflagged, Relisted, Stretches,
 };
 pub use name::MAILBOX_NAME_BYTES_MAX;
 pub use on_behalf::Permit;

@@ -12,8 +12,8 @@ use store::removal::RemovalPolicy;
 use store::sim::{Fault, SimEngine, SimObjects};
 use store::{
     Account, AccountId, Actor, Change, ClearRequest, DeviceId, Error, Expunge, FlagChange, FlagMode, Flags, MailboxId,
-    MaildropOptions, ModSeq, NewMessage, PIECE_MESSAGES_MAX, Protocol, Role, Store, SystemFlag, Target, Timestamp, Uid,
-    UndoRequest, UndoWhat,
+    MaildropOptions, ModSeq, NewMessage, OfAccount, PIECE_MESSAGES_MAX, Protocol, Role, Store, SystemFlag, Target,
+    Timestamp, Uid, UndoRequest, UndoWhat,
 };
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -290,7 +290,9 @@ impl World {
     /// The number of the last undo or clearing.
     fn last_act(&self) -> ModSeq {
         let entries = self.account.journal(ModSeq(0), usize::MAX).unwrap();
-        let act = |change: &Change| matches!(change, Change::Undone { .. } | Change::Cleared { .. });
+        let act = |change: &Change| {
+            matches!(change, Change::Account(OfAccount::Undone { .. }) | Change::Account(OfAccount::Cleared { .. }))
+        };
         entries.iter().rfind(|entry| act(&entry.change)).unwrap().modseq
     }
 

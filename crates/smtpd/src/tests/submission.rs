@@ -232,7 +232,9 @@ fn the_device_of_the_sender_is_no_device_of_the_recipient() {
     let devices = |name: &str| {
         let info = world.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap();
         let journal = world.auth.store().account(info.id).journal(store::ModSeq(0), 100).unwrap();
-        let added = journal.into_iter().filter(|entry| matches!(entry.change, store::Change::Added { .. }));
+        let added = journal
+            .into_iter()
+            .filter(|entry| matches!(entry.change, store::Change::Messages(store::OfMessages::Added { .. })));
         added.map(|entry| (entry.device, entry.protocol)).collect::<Vec<_>>()
     };
     assert_eq!(devices("bob"), [(store::DeviceId(0), store::Protocol::Submission)]);

@@ -8,7 +8,7 @@
 use crate::codec::{Corrupt, Reader};
 use crate::error::Error;
 use crate::ids::{DeviceId, ModSeq, Timestamp};
-use crate::journal::{Actor, Change, Protocol, Stretches};
+use crate::journal::{Actor, Change, OfAccount, Protocol, Stretches};
 use crate::key;
 use crate::record::{open, versioned};
 use crate::state;
@@ -102,8 +102,8 @@ impl Act {
         Some(tx.journal(
             actor,
             match what {
-                What::Undo(device) => Change::Undone { device, first, others },
-                What::Clearing => Change::Cleared { first, others },
+                What::Undo(device) => Change::Account(OfAccount::Undone { device, first, others }),
+                What::Clearing => Change::Account(OfAccount::Cleared { first, others }),
             },
         ))
     }

@@ -7,7 +7,7 @@ use crate::flags::Flags;
 use crate::identity::{Identity, Origin, Own};
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
-use crate::journal::{Actor, Change, Listed, Protocol};
+use crate::journal::{Actor, Change, Listed, OfMessages, Protocol};
 use crate::key;
 use crate::objects::Shared;
 use crate::record::{Arrival, BodyRecord, EmailRecord, HeaderCopy, MessageRecord};
@@ -202,7 +202,7 @@ pub(super) fn store_new(
     prepared.identity.names.iter().for_each(|name| tx.put(key::named(*name, email), own.clone()));
     tx.put(key::email(email), record.encode());
     tx.list(mailbox, &listed.entry(modseq))?;
-    tx.journal_arrival(actor, Change::Added { mailbox, messages: vec![listed] });
+    tx.journal_arrival(actor, Change::Messages(OfMessages::Added { mailbox, messages: vec![listed] }));
     let uid_validity = tx.mailbox(mailbox)?.uid_validity;
     Ok(Appended { mailbox, uid_validity, uid, email, modseq })
 }

@@ -6,7 +6,7 @@ use crate::device::{
 };
 use crate::error::Error;
 use crate::ids::{DeviceId, Timestamp};
-use crate::journal::{Actor, Change, Protocol};
+use crate::journal::{Actor, Change, OfAccount, OfDevice, Protocol};
 use crate::key;
 use crate::pop::PopSettings;
 use crate::settings::AccountSettings;
@@ -129,7 +129,7 @@ impl Account {
     /// # Errors
     /// [`Error::NoSuchDevice`], [`Error::NoSpace`], faults.
     pub fn set_pop_settings(&self, actor: Actor, device: DeviceId, pop: PopSettings) -> Result<(), Error> {
-        self.change_device(actor, device, Change::DeviceChanged { device }, move |device| {
+        self.change_device(actor, device, Change::Device(OfDevice::Changed { device }), move |device| {
             if device.pop.window != pop.window {
                 device.pop_since = actor.now;
             }
@@ -146,7 +146,9 @@ impl Account {
     /// # Errors
     /// As [`Account::set_pop_settings`].
     pub fn introduce(&self, actor: Actor, device: DeviceId) -> Result<(), Error> {
-        self.change_device(actor, device, Change::DeviceChanged { device }, |device| device.introduced = true)
+        self.change_device(actor, device, Change::Device(OfDevice::Changed { device }), |device| {
+            device.introduced = true
+        })
     }
 
     /// The owner says that the programs that seem to share a device over POP3 are one, which was updated: from then on it
@@ -155,7 +157,7 @@ impl Account {
     /// # Errors
     /// As [`Account::set_pop_settings`].
     pub fn is_one_program(&self, actor: Actor, device: DeviceId) -> Result<(), Error> {
-        self.change_device(actor, device, Change::DeviceChanged { device }, Device::is_one_program)
+        self.change_device(actor, device, Change::Device(OfDevice::Changed { device }), Device::is_one_program)
     }
 
     /// Changes whether what a device submits is saved to Sent.
@@ -163,7 +165,7 @@ impl Account {
     /// # Errors
     /// As [`Account::set_pop_settings`].
     pub fn set_saves_sent(&self, actor: Actor, device: DeviceId, saves_sent: bool) -> Result<(), Error> {
-        self.change_device(actor, device, Change::DeviceChanged { device }, move |device| {
+        self.change_device(actor, device, Change::Device(OfDevice::Changed { device }), move |device| {
             device.saves_sent = saves_sent;
         })
     }
@@ -173,7 +175,9 @@ impl Account {
     /// # Errors
     /// As [`Account::set_pop_settings`].
     pub fn set_brake(&self, actor: Actor, device: DeviceId, brake: bool) -> Result<(), Error> {
-        self.change_device(actor, device, Change::DeviceChanged { device }, move |device| device.brake = brake)
+        self.change_device(actor, device, Change::Device(OfDevice::Changed { device }), move |device| {
+            device.brake = brake
+        })
     }
 
     /// Notes that the owner does not want back what a device took.
@@ -181,7 +185,7 @@ impl Account {
     /// # Errors
     /// As [`Account::set_pop_settings`].
     pub fn decline_offer(&self, actor: Actor, device: DeviceId) -> Result<(), Error> {
-        self.change_device(actor, device, Change::DeviceChanged { device }, move |device| {
+        self.change_device(actor, device, Change::Device(OfDevice::Changed { device }), move |device| {
             device.offer_declined_at = Some(actor.now);
         })
     }
@@ -205,7 +209,7 @@ impl Account {
     ) -> Result<(), Error> {
         self.transact(move |tx| {
             change(&mut tx.change_record().settings);
-            tx.journal(actor, Change::SettingsChanged);
+            tx.journal(actor, Change::Account(OfAccount::SettingsChanged));
             Ok(())
         })
     }
@@ -216,7 +220,9 @@ impl Account {
     /// [`Error::NoSuchDevice`], [`Error::NoSpace`], faults.
     pub fn revoke_device(&self, actor: Actor, device: DeviceId) -> Result<(), Error> {
         let now = actor.now;
-        self.change_device(actor, device, Change::DeviceRevoked { device }, move |device| device.revoked_at = Some(now))
+        self.change_device(actor, device, Change::Device(OfDevice::Revoked { device }), move |device| {
+            device.revoked_at = Some(now)
+        })
     }
 
     fn change_device(
@@ -313,7 +319,7 @@ pub(super) fn add(
     let id = tx.next_device()?;
     let settings = AccountSettings { pop: pop.unwrap_or(tx.state.record.settings.pop), ..tx.state.record.settings };
     tx.put_device(Device::new(id, (name.clone(), credential), &settings, actor.now));
-    tx.journal(actor, Change::DeviceAdded { device: id, name });
+    tx.journal(actor, Change::Device(OfDevice::Added { device: id, name }));
     Ok(id)
 }
 

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::flags::SystemFlag;
 use crate::ids::{MailboxId, Uid};
 use crate::index::Entry;
-use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX};
+use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, OfMessages};
 use crate::key;
 use crate::store::StoreOptions;
 use crate::tx::Tx;
@@ -184,7 +184,7 @@ impl Tx<'_> {
                 self.leave(entry.email, (mailbox, entry.uid), actor)?;
             }
             let messages = batch.iter().map(Listed::of).collect();
-            let modseq = self.journal(actor, Change::Expunged { mailbox, messages });
+            let modseq = self.journal(actor, Change::Messages(OfMessages::Expunged { mailbox, messages }));
             self.change_mailbox(mailbox)?.mailbox.highest_modseq = modseq;
         }
         Ok(())

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::flags::{FlagBits, Flags};
 use crate::ids::{MailboxId, ModSeq, Uid};
 use crate::index::Entry;
-use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX, Reflagged};
+use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX, OfMessages, Reflagged};
 use crate::key;
 use crate::record::MessageRecord;
 use crate::tx::Tx;
@@ -133,7 +133,10 @@ impl Tx<'_> {
             before: before.flags,
             after: *after,
         };
-        self.journal(actor, Change::FlagsChanged { mailbox, messages: batch.iter().map(reflagged).collect() });
+        self.journal(
+            actor,
+            Change::Messages(OfMessages::Reflagged { mailbox, messages: batch.iter().map(reflagged).collect() }),
+        );
         Ok(())
     }
 }

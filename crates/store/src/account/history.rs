@@ -5,7 +5,7 @@ use crate::engine::Snapshot;
 use crate::error::Error;
 use crate::flags::{FlagBits, Flags};
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp};
-use crate::journal::{Change, Emails, JournalEntry, Protocol};
+use crate::journal::{Change, Emails, JournalEntry, OfDevice, OfMessages, OfPop, Protocol};
 use crate::key;
 use crate::record::EmailRecord;
 use crate::state::{self, AccountState};
@@ -226,44 +226,45 @@ fn events_of(entry: &JournalEntry, email: EmailId, arrived: bool, state: &Accoun
     let count = |emails: &mut dyn Iterator<Item = EmailId>| emails.filter(|one| *one == email).count();
     let several = |what: MessageChange, times: usize| vec![what; times];
     let changes = match &entry.change {
-        Change::Added { mailbox, messages } => {
+        Change::Messages(OfMessages::Added { mailbox, messages }) => {
             let what = if arrived { MessageChange::Arrived(*mailbox) } else { MessageChange::Copied(*mailbox) };
             several(what, count(&mut messages.iter().map(|listed| listed.email)))
         }
-        Change::Expunged { mailbox, messages } => {
+        Change::Messages(OfMessages::Expunged { mailbox, messages }) => {
             several(MessageChange::Expunged(*mailbox), count(&mut messages.iter().map(|listed| listed.email)))
         }
-        Change::Restored { mailbox, messages } => {
+        Change::Messages(OfMessages::Restored { mailbox, messages }) => {
             several(MessageChange::Restored(*mailbox), count(&mut messages.iter().map(|listed| listed.email)))
         }
-        Change::Moved { from, to, messages } => several(
+        Change::Messages(OfMessages::Moved { from, to, messages }) => several(
             MessageChange::Moved { from: *from, to: *to },
             count(&mut messages.iter().map(|moved| moved.before.email)),
         ),
-        Change::FlagsChanged { mailbox, messages } => {
+        Change::Messages(OfMessages::Reflagged { mailbox, messages }) => {
             let changed = messages.iter().filter(|changed| changed.email == email);
             changed.map(|changed| flags_changed(state, *mailbox, changed.before, changed.after)).collect()
         }
-        Change::PopTaken { emails } => several(MessageChange::PopTaken, count(&mut emails.iter().copied())),
-        Change::PopDeleted { emails } => several(MessageChange::PopDeleted, count(&mut emails.iter().copied())),
-        Change::Held { emails, .. } => several(MessageChange::Held, count(&mut emails.iter().copied())),
-        Change::PopRelisted { device, emails } => {
+        Change::Pop(OfPop::Taken { emails }) => several(MessageChange::PopTaken, count(&mut emails.iter().copied())),
+        Change::Pop(OfPop::Deleted { emails }) => {
+            several(MessageChange::PopDeleted, count(&mut emails.iter().copied()))
+        }
+        Change::Device(OfDevice::Held { emails, .. }) => {
+            several(MessageChange::Held, count(&mut emails.iter().copied()))
+        }
+        Change::Pop(OfPop::Relisted { device, emails }) => {
             several(MessageChange::PopRelisted(*device), count(&mut emails.iter().copied()))
         }
-        Change::UidlsKept { emails } => several(MessageChange::UidlKept, count(&mut emails.iter().copied())),
-        Change::AccountCreated
-        | Change::MailboxCreated { .. }
-        | Change::MailboxRenamed { .. }
-        | Change::MailboxDeleted { .. }
-        | Change::Subscribed { .. }
-        | Change::NameSubscribed { .. }
-        | Change::DeviceAdded { .. }
-        | Change::DeviceChanged { .. }
-        | Change::DeviceRevoked { .. }
-        | Change::SettingsChanged
-        | Change::HoldAnswered { .. }
-        | Change::Undone { .. }
-        | Change::Cleared { .. } => Vec::new(),
+        Change::Pop(OfPop::UidlsKept { emails }) => {
+            several(MessageChange::UidlKept, count(&mut emails.iter().copied()))
+        }
+        Change::Mailbox(_)
+        | Change::Device(
+            OfDevice::Added { .. }
+            | OfDevice::Changed { .. }
+            | OfDevice::Revoked { .. }
+            | OfDevice::HoldAnswered { .. },
+        )
+        | Change::Account(_) => Vec::new(),
     };
     let JournalEntry { modseq, at, device, protocol, .. } = *entry;
     changes.into_iter().map(|what| MessageEvent { modseq, at, device, protocol, what }).collect()

@@ -16,7 +16,7 @@ use crate::flags::{FlagBits, Flags, Keywords, SystemFlag};
 use crate::hold::{Batch, Hold};
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId};
 use crate::index::Entry;
-use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, Relisted};
+use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, OfDevice, Relisted};
 use crate::key;
 use crate::letter::{self, Wanted};
 use crate::record::Role;
@@ -333,7 +333,7 @@ impl Tx<'_> {
         self.put(key::held_batch(hold.id, hold.batches), batch.encode());
         hold.batches += 1;
         hold.messages += emails.len() as u64;
-        self.journal(actor, Change::Held { hold: hold.id, emails: emails.to_vec() });
+        self.journal(actor, Change::Device(OfDevice::Held { hold: hold.id, emails: emails.to_vec() }));
     }
 
     /// Writes a hold; of a new one its owner gets a message in the same commit, which tells how many messages it is about.

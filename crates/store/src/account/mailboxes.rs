@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::flags::Keywords;
 use crate::ids::{MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::Entry;
-use crate::journal::{Actor, Change};
+use crate::journal::{Actor, Change, OfAccount, OfMailbox};
 use crate::name::{self, LEVELS_MAX, MAILBOX_NAME_BYTES_MAX};
 use crate::record::{Counts, Mailbox, Role};
 use crate::state::AccountState;
@@ -29,7 +29,7 @@ impl Account {
             let record = tx.change_record();
             record.created = now;
             record.settings.quota_bytes = quota_bytes;
-            tx.journal(actor, Change::AccountCreated);
+            tx.journal(actor, Change::Account(OfAccount::Created));
             for role in Role::ALL {
                 let id = tx.create_mailbox(actor, role.default_name(), Some(role))?;
                 tx.change_mailbox(id)?.mailbox.subscribed = true;
@@ -163,7 +163,7 @@ fn delete(
     tx.remove_mailbox(mailbox.id);
     tx.keep_subscription(&mailbox);
     let Mailbox { id, name, keywords, role, .. } = mailbox;
-    tx.journal(actor, Change::MailboxDeleted { mailbox: id, name, keywords, role });
+    tx.journal(actor, Change::Mailbox(OfMailbox::Deleted { mailbox: id, name, keywords, role }));
     Ok(None)
 }
 
@@ -239,7 +239,7 @@ impl Tx<'_> {
             packed_to: ModSeq(0),
             unpacked: 0,
         });
-        self.journal(actor, Change::MailboxCreated { mailbox: id, name: name.to_owned() });
+        self.journal(actor, Change::Mailbox(OfMailbox::Created { mailbox: id, name: name.to_owned() }));
         Ok(id)
     }
 }
@@ -290,7 +290,7 @@ fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<Option<
         let mailbox = &mut tx.change_mailbox(id)?.mailbox;
         mailbox.subscribed |= was_subscribed;
         let before = std::mem::replace(&mut mailbox.name, after.clone());
-        tx.journal(actor, Change::MailboxRenamed { mailbox: id, before, after });
+        tx.journal(actor, Change::Mailbox(OfMailbox::Renamed { mailbox: id, before, after }));
     }
     Ok(None)
 }
@@ -326,7 +326,7 @@ mod tests {
             let (id, uid_validity) = (tx.next_mailbox()?, tx.next_uid_validity(NOW)?);
             let highest_modseq = tx.next_modseq();
             tx.insert_mailbox(Mailbox { id, uid_validity, highest_modseq, role: None, ..mailbox.clone() });
-            tx.journal(ACTOR, Change::MailboxCreated { mailbox: id, name: mailbox.name.clone() });
+            tx.journal(ACTOR, Change::Mailbox(OfMailbox::Created { mailbox: id, name: mailbox.name.clone() }));
             Ok(())
         };
         account.transact(make).unwrap();

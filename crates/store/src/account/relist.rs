@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::flags::Flags;
 use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
-use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, Protocol, Relisted};
+use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, OfMessages, Protocol, Relisted};
 use crate::key;
 use crate::record::{open, versioned};
 use crate::transact::AccountCell;
@@ -270,7 +270,7 @@ fn copy(tx: &mut Tx<'_>, actor: Actor, to: MailboxId, relisted: &[Relisted]) -> 
         tx.list(to, &listed.entry(modseq))?;
         tx.enter(listed.email, (to, listed.uid))?;
     }
-    tx.journal(actor, Change::Added { mailbox: to, messages });
+    tx.journal(actor, Change::Messages(OfMessages::Added { mailbox: to, messages }));
     Ok(())
 }
 
@@ -323,7 +323,7 @@ impl Tx<'_> {
             self.change_place(moved, from, to)?;
         }
         self.change_mailbox(from)?.mailbox.highest_modseq = modseq;
-        self.journal(actor, Change::Moved { from, to, messages });
+        self.journal(actor, Change::Messages(OfMessages::Moved { from, to, messages }));
         Ok(())
     }
 }

@@ -9,7 +9,7 @@
 
 use super::Account;
 use crate::error::Error;
-use crate::journal::{Actor, Change};
+use crate::journal::{Actor, Change, OfMailbox};
 use crate::name;
 use crate::record::Mailbox;
 use crate::state::same_name;
@@ -32,7 +32,7 @@ impl Account {
                 Some((_, before)) if before == subscribed => {}
                 Some((mailbox, _)) => {
                     tx.change_mailbox(mailbox)?.mailbox.subscribed = subscribed;
-                    tx.journal(actor, Change::Subscribed { mailbox, subscribed });
+                    tx.journal(actor, Change::Mailbox(OfMailbox::Subscribed { mailbox, subscribed }));
                 }
                 None if subscribed => tx.subscribe_name(actor, &name)?,
                 None => tx.unsubscribe_name(actor, &name),
@@ -55,7 +55,7 @@ impl Tx<'_> {
             )));
         }
         self.insert_subscription(&name);
-        self.journal(actor, Change::NameSubscribed { name, subscribed: true });
+        self.journal(actor, Change::Mailbox(OfMailbox::NameSubscribed { name, subscribed: true }));
         Ok(())
     }
 
@@ -63,7 +63,7 @@ impl Tx<'_> {
         let known = self.state.subscriptions.iter().find(|other| same_name(other, name)).cloned();
         if let Some(name) = known {
             self.remove_subscription(&name);
-            self.journal(actor, Change::NameSubscribed { name, subscribed: false });
+            self.journal(actor, Change::Mailbox(OfMailbox::NameSubscribed { name, subscribed: false }));
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Account;
 use crate::error::Error;
 use crate::ids::EmailId;
-use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX};
+use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX, OfPop};
 use crate::key;
 use crate::shown::Shown;
 use crate::tx::Tx;
@@ -78,7 +78,7 @@ fn keep(
         outcomes.push(outcome);
     }
     if !kept.is_empty() {
-        tx.journal(actor, Change::UidlsKept { emails: kept });
+        tx.journal(actor, Change::Pop(OfPop::UidlsKept { emails: kept }));
     }
     Ok((outcomes, given))
 }

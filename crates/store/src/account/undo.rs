@@ -6,7 +6,7 @@
 //! was left. What comes back has new UIDs (RFC 9051 §2.3.1.1), and is the same message otherwise: EMAILID, UIDL,
 //! INTERNALDATE, flags as they were.
 //!
-//! An undo is itself in the journal, from `first` to its [`Change::Undone`], and can be undone, also what one has done that
+//! An undo is itself in the journal, from `first` to its [`Change::Account(OfAccount::Undone)`], and can be undone, also what one has done that
 //! broke off ([`super::act`]).
 
 mod apply;
@@ -20,7 +20,7 @@ use super::act::{Act, What};
 use super::piece::next_piece;
 use crate::error::Error;
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp};
-use crate::journal::{Actor, Change, JournalEntry, Stretches};
+use crate::journal::{Actor, Change, JournalEntry, OfAccount, Stretches};
 use crate::key;
 use crate::tx::Tx;
 use apply::Made;
@@ -42,7 +42,7 @@ pub enum UndoWhat {
         /// Which device.
         device: DeviceId,
     },
-    /// An earlier undo or clearing, by the MODSEQ of its [`Change::Undone`] or [`Change::Cleared`].
+    /// An earlier undo or clearing, by the MODSEQ of its [`Change::Account(OfAccount::Undone)`] or [`Change::Account(OfAccount::Cleared)`].
     Undo(ModSeq),
 }
 
@@ -183,7 +183,8 @@ fn undone_from(tx: &mut Tx<'_>, modseq: ModSeq) -> Result<(ModSeq, Stretches), E
     let no_undo = Error::NotAllowed("there is no undo of that number, or it has left retention");
     let Some(bytes) = tx.get(&key::journal(modseq))? else { return Err(no_undo) };
     match JournalEntry::decode(modseq, &bytes).map_err(Error::corrupt("a journal entry"))?.change {
-        Change::Undone { first, others, .. } | Change::Cleared { first, others } => Ok((first, others)),
+        Change::Account(OfAccount::Undone { first, others, .. })
+        | Change::Account(OfAccount::Cleared { first, others }) => Ok((first, others)),
         _ => Err(no_undo),
     }
 }

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::flags::SystemFlag;
 use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp};
 use crate::index::Entry;
-use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX, Protocol};
+use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX, OfPop, Protocol};
 use crate::key;
 use crate::pop::Scope;
 use crate::record::Role;
@@ -246,10 +246,10 @@ fn close(
     let newly_taken = note(tx, (actor, program), taken, |record, now| record.taken_at.replace(now).is_none())?;
     let newly_deleted = note(tx, (actor, program), deleted, |record, now| record.deleted_at.replace(now).is_none())?;
     for emails in newly_taken.chunks(MESSAGES_PER_ENTRY_MAX) {
-        tx.journal(actor, Change::PopTaken { emails: emails.to_vec() });
+        tx.journal(actor, Change::Pop(OfPop::Taken { emails: emails.to_vec() }));
     }
     for emails in newly_deleted.chunks(MESSAGES_PER_ENTRY_MAX) {
-        tx.journal(actor, Change::PopDeleted { emails: emails.to_vec() });
+        tx.journal(actor, Change::Pop(OfPop::Deleted { emails: emails.to_vec() }));
     }
     let places = tx.without_held(places);
     let effect = match judged.verdict {

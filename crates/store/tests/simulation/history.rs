@@ -5,7 +5,8 @@ use crate::model::{Email, Model, Purged};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use store::sim::{Random, SimEngine, SimObjects};
 use store::{
-    Account, AccountId, Change, EmailId, Entry, Error, FlagBits, MailboxId, ModSeq, Timestamp, Uid, UidValidity,
+    Account, AccountId, Change, EmailId, Entry, Error, FlagBits, MailboxId, ModSeq, OfAccount, OfDevice, OfMailbox,
+    OfMessages, OfPop, Timestamp, Uid, UidValidity,
 };
 
 /// Observers that are kept for later.
@@ -184,54 +185,55 @@ fn by_journal(account: &Account, observer: &Observer, found: &Found) {
     };
     for entry in entries {
         match entry.change {
-            Change::Added { mailbox, messages } | Change::Restored { mailbox, messages } => {
+            Change::Messages(OfMessages::Added { mailbox, messages })
+            | Change::Messages(OfMessages::Restored { mailbox, messages }) => {
                 mailboxes.get_mut(&mailbox).unwrap().extend(messages.iter().map(listed));
             }
-            Change::FlagsChanged { mailbox, messages } => {
+            Change::Messages(OfMessages::Reflagged { mailbox, messages }) => {
                 for changed in messages {
                     let known = mailboxes.get_mut(&mailbox).unwrap().get_mut(&changed.uid).unwrap();
                     assert_eq!((known.flags, known.email), (changed.before, changed.email));
                     known.flags = changed.after;
                 }
             }
-            Change::Expunged { mailbox, messages } => {
+            Change::Messages(OfMessages::Expunged { mailbox, messages }) => {
                 for gone in messages {
                     assert_eq!(mailboxes.get_mut(&mailbox).unwrap().remove(&gone.uid), Some(listed(&gone).1));
                 }
             }
-            Change::Moved { from, to, messages } => {
+            Change::Messages(OfMessages::Moved { from, to, messages }) => {
                 for moved in &messages {
                     let before = mailboxes.get_mut(&from).unwrap().remove(&moved.before.uid);
                     assert_eq!(before, Some(listed(&moved.before).1));
                 }
                 mailboxes.get_mut(&to).unwrap().extend(messages.iter().map(|moved| listed(&moved.after())));
             }
-            Change::MailboxCreated { mailbox, name } => {
+            Change::Mailbox(OfMailbox::Created { mailbox, name }) => {
                 assert_eq!(names.insert(mailbox, name), None);
                 mailboxes.insert(mailbox, Messages::new());
             }
-            Change::MailboxRenamed { mailbox, before, after } => {
+            Change::Mailbox(OfMailbox::Renamed { mailbox, before, after }) => {
                 assert_eq!(names.insert(mailbox, after), Some(before));
             }
-            Change::MailboxDeleted { mailbox, name, keywords: _, role: _ } => {
+            Change::Mailbox(OfMailbox::Deleted { mailbox, name, keywords: _, role: _ }) => {
                 assert_eq!(names.remove(&mailbox), Some(name));
                 assert_eq!(mailboxes.remove(&mailbox), Some(Messages::new()), "its messages were expunged first");
             }
-            Change::AccountCreated
-            | Change::Subscribed { .. }
-            | Change::NameSubscribed { .. }
-            | Change::PopTaken { .. }
-            | Change::PopDeleted { .. }
-            | Change::DeviceAdded { .. }
-            | Change::DeviceChanged { .. }
-            | Change::DeviceRevoked { .. }
-            | Change::SettingsChanged
-            | Change::PopRelisted { .. }
-            | Change::Held { .. }
-            | Change::HoldAnswered { .. }
-            | Change::UidlsKept { .. }
-            | Change::Undone { .. }
-            | Change::Cleared { .. } => {}
+            Change::Account(OfAccount::Created)
+            | Change::Mailbox(OfMailbox::Subscribed { .. })
+            | Change::Mailbox(OfMailbox::NameSubscribed { .. })
+            | Change::Pop(OfPop::Taken { .. })
+            | Change::Pop(OfPop::Deleted { .. })
+            | Change::Device(OfDevice::Added { .. })
+            | Change::Device(OfDevice::Changed { .. })
+            | Change::Device(OfDevice::Revoked { .. })
+            | Change::Account(OfAccount::SettingsChanged)
+            | Change::Pop(OfPop::Relisted { .. })
+            | Change::Device(OfDevice::Held { .. })
+            | Change::Device(OfDevice::HoldAnswered { .. })
+            | Change::Pop(OfPop::UidlsKept { .. })
+            | Change::Account(OfAccount::Undone { .. })
+            | Change::Account(OfAccount::Cleared { .. }) => {}
         }
     }
     let now: BTreeMap<MailboxId, String> =

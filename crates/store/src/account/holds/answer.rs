@@ -7,7 +7,7 @@ use crate::flags::{Flags, SystemFlag};
 use crate::hold::{Answer, Answered, Batch, Hold, HoldReport, ThenDevice};
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, Uid};
 use crate::index::Entry;
-use crate::journal::{Actor, Change};
+use crate::journal::{Actor, Change, OfDevice};
 use crate::key;
 use crate::record::Role;
 use crate::removal::{Effect, RemovalPolicy};
@@ -91,7 +91,7 @@ impl Tx<'_> {
         self.put(key::hold(id), hold.encode());
         let record = self.change_record();
         record.open_holds = record.open_holds.saturating_sub(1);
-        self.journal(actor, Change::HoldAnswered { hold: id, device, kept });
+        self.journal(actor, Change::Device(OfDevice::HoldAnswered { hold: id, device, kept }));
         Ok(())
     }
 
@@ -213,11 +213,11 @@ impl Tx<'_> {
             ThenDevice::Stays => return Ok(()),
             ThenDevice::Keeps => {
                 device.pop.removal = RemovalPolicy::Keep;
-                Change::DeviceChanged { device: id }
+                Change::Device(OfDevice::Changed { device: id })
             }
             ThenDevice::IsRevoked => {
                 device.revoked_at = Some(actor.now);
-                Change::DeviceRevoked { device: id }
+                Change::Device(OfDevice::Revoked { device: id })
             }
         };
         self.put_device(device);

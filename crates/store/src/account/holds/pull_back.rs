@@ -7,7 +7,9 @@ use crate::error::Error;
 use crate::flags::Keywords;
 use crate::hold::{Batch, Hold};
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq};
-use crate::journal::{Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, Protocol, Relisted};
+use crate::journal::{
+    Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, OfDevice, OfMailbox, OfMessages, Protocol, Relisted,
+};
 use crate::key;
 use crate::record::Role;
 use crate::tx::Tx;
@@ -80,15 +82,19 @@ impl Tx<'_> {
                 return ControlFlow::Break(());
             }
             match change {
-                Change::HoldAnswered { device, .. } if same.contains(&device) => return ControlFlow::Break(()),
-                Change::Expunged { mailbox, messages } if same.contains(&device) && protocol != Protocol::Pop3 => {
+                Change::Device(OfDevice::HoldAnswered { device, .. }) if same.contains(&device) => {
+                    return ControlFlow::Break(());
+                }
+                Change::Messages(OfMessages::Expunged { mailbox, messages })
+                    if same.contains(&device) && protocol != Protocol::Pop3 =>
+                {
                     window.messages += messages.len();
                     window.removed.push((mailbox, messages));
                 }
-                Change::Moved { to, messages, .. } if same.contains(&device) && is_trash(&to) => {
+                Change::Messages(OfMessages::Moved { to, messages, .. }) if same.contains(&device) && is_trash(&to) => {
                     window.put_away.extend(messages.iter().map(|moved| moved.before.email));
                 }
-                Change::MailboxDeleted { mailbox, name, keywords, .. } => {
+                Change::Mailbox(OfMailbox::Deleted { mailbox, name, keywords, .. }) => {
                     window.deleted.insert(mailbox, (name, keywords));
                 }
                 _ => {}
@@ -129,7 +135,7 @@ impl Tx<'_> {
             messages.push(moved);
         }
         let back = messages.iter().map(Relisted::after).collect();
-        self.journal(server, Change::Restored { mailbox: held, messages: back });
+        self.journal(server, Change::Messages(OfMessages::Restored { mailbox: held, messages: back }));
         Ok(messages)
     }
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::flags::{FlagBits, Flags};
 use crate::ids::{DeviceId, EmailId, MailboxId};
 use crate::index::Entry;
-use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX};
+use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, OfMessages, OfPop};
 use crate::key;
 use crate::tx::Tx;
 use std::collections::{BTreeMap, HashSet};
@@ -169,7 +169,7 @@ fn restore(tx: &mut Tx<'_>, actor: Actor, mailbox: MailboxId, batch: &[Comeback]
         tx.enter(*email, (mailbox, uid))?;
         messages.push(listed);
     }
-    tx.journal(actor, Change::Restored { mailbox, messages });
+    tx.journal(actor, Change::Messages(OfMessages::Restored { mailbox, messages }));
     Ok(())
 }
 
@@ -182,7 +182,7 @@ fn relist(tx: &mut Tx<'_>, actor: Actor, device: DeviceId, emails: &[EmailId]) -
         tx.put(key::taken(device, *email), taken.encode());
     }
     for batch in emails.chunks(MESSAGES_PER_ENTRY_MAX) {
-        tx.journal(actor, Change::PopRelisted { device, emails: batch.to_vec() });
+        tx.journal(actor, Change::Pop(OfPop::Relisted { device, emails: batch.to_vec() }));
     }
     Ok(())
 }
@@ -193,7 +193,7 @@ fn hide(tx: &mut Tx<'_>, actor: Actor, device: DeviceId, email: EmailId) -> Resu
     if taken.deleted_at.replace(actor.now).is_none() {
         tx.put(key::taken(device, email), taken.encode());
         let actor = Actor { device, ..actor };
-        tx.journal(actor, Change::PopDeleted { emails: vec![email] });
+        tx.journal(actor, Change::Pop(OfPop::Deleted { emails: vec![email] }));
     }
     Ok(())
 }

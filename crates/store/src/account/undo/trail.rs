@@ -4,7 +4,7 @@ use crate::account::history::journal_backwards;
 use crate::error::Error;
 use crate::flags::Keywords;
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
-use crate::journal::{Change, JournalEntry, Listed, Stretches};
+use crate::journal::{Change, JournalEntry, Listed, OfMailbox, OfMessages, OfPop, Stretches};
 use crate::key;
 use crate::record::Role;
 use crate::tx::Tx;
@@ -90,11 +90,11 @@ fn collect(
         if !reach(&entry) || looked_at > ENTRIES_MAX || changes > CHANGES_MAX {
             return ControlFlow::Break(());
         }
-        if let Change::MailboxDeleted { mailbox, name, keywords, role } = &entry.change {
+        if let Change::Mailbox(OfMailbox::Deleted { mailbox, name, keywords, role }) = &entry.change {
             let deleted = DeletedMailbox { name: name.clone(), keywords: keywords.clone(), role: *role };
             trail.deleted_mailboxes.insert(*mailbox, deleted);
         }
-        if let Change::Restored { mailbox, messages } = &entry.change {
+        if let Change::Messages(OfMessages::Restored { mailbox, messages }) = &entry.change {
             for listed in messages {
                 trail.came_back.entry(listed.email).or_default().push((*mailbox, entry.modseq));
             }
@@ -117,13 +117,14 @@ impl Trail {
     fn follow(&mut self, entry: &JournalEntry) {
         let last = entry.modseq;
         match &entry.change {
-            Change::Added { mailbox, messages } | Change::Restored { mailbox, messages } => {
+            Change::Messages(OfMessages::Added { mailbox, messages })
+            | Change::Messages(OfMessages::Restored { mailbox, messages }) => {
                 for listed in messages {
                     let track = Track { mailbox: *mailbox, before: *listed, made: true, last };
                     self.left.insert((*mailbox, listed.uid), track);
                 }
             }
-            Change::FlagsChanged { mailbox, messages } => {
+            Change::Messages(OfMessages::Reflagged { mailbox, messages }) => {
                 for changed in messages {
                     let place = (*mailbox, changed.uid);
                     // Size and date are those of the entry that is there: plan takes them from it.
@@ -138,38 +139,26 @@ impl Trail {
                         last;
                 }
             }
-            Change::Expunged { mailbox, messages } => {
+            Change::Messages(OfMessages::Expunged { mailbox, messages }) => {
                 for listed in messages {
                     let track = self.take((*mailbox, listed.uid), listed, last);
                     self.removed.push(track);
                 }
             }
-            Change::Moved { from, to, messages } => {
+            Change::Messages(OfMessages::Moved { from, to, messages }) => {
                 for moved in messages {
                     let track = self.take((*from, moved.before.uid), &moved.before, last);
                     self.left.insert((*to, moved.uid), track);
                 }
             }
-            Change::PopDeleted { emails } => self.pop_deleted.extend(emails),
-            Change::PopRelisted { device, emails } => {
+            Change::Pop(OfPop::Deleted { emails }) => self.pop_deleted.extend(emails),
+            Change::Pop(OfPop::Relisted { device, emails }) => {
                 self.relisted.extend(emails.iter().map(|email| (*device, *email)));
             }
-            Change::AccountCreated
-            | Change::MailboxCreated { .. }
-            | Change::MailboxRenamed { .. }
-            | Change::MailboxDeleted { .. }
-            | Change::Subscribed { .. }
-            | Change::NameSubscribed { .. }
-            | Change::PopTaken { .. }
-            | Change::DeviceAdded { .. }
-            | Change::DeviceChanged { .. }
-            | Change::DeviceRevoked { .. }
-            | Change::SettingsChanged
-            | Change::Held { .. }
-            | Change::HoldAnswered { .. }
-            | Change::UidlsKept { .. }
-            | Change::Undone { .. }
-            | Change::Cleared { .. } => {}
+            Change::Mailbox(_)
+            | Change::Pop(OfPop::Taken { .. } | OfPop::UidlsKept { .. })
+            | Change::Device(_)
+            | Change::Account(_) => {}
         }
     }
 
