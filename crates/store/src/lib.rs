@@ -39,6 +39,7 @@ mod record;
 pub mod removal;
 mod settings;
 mod shown;
+#[cfg(any(test, feature = "simulation"))]
 pub mod sim;
 pub mod space;
 mod state;
