@@ -189,6 +189,39 @@ fn files_of_a_crate_stand_in_no_large_circle() {
     none(problems);
 }
 
+/// What is public is promised: `unreachable_pub` says what no other crate can name, this test which functions none does.
+#[test]
+fn a_function_is_public_only_where_another_crate_calls_it() {
+    let mut words: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    let sources = sources();
+    // The tests of a crate in `tests/` are crates of their own.
+    let crate_of = |path: &str| path.split("src/").next().unwrap_or_default().to_owned();
+    for (path, text) in &sources {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let found = code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+        words.entry(crate_of(path)).or_default().extend(found);
+    }
+    let mut problems = Vec::new();
+    for (path, text) in sources.iter().filter(|(path, _)| path.starts_with("crates/") && !is_test(path)) {
+        let own = crate_of(path);
+        if path.ends_with("src/lib.rs") && !text.contains("#![warn(unreachable_pub)]") {
+            problems.push(format!("{path} lacks #![warn(unreachable_pub)]"));
+        }
+        for line in without_tests(text).lines() {
+            let Some(signature) = line.trim_start().strip_prefix("pub ") else { continue };
+            let Some((_, name)) = signature.split_once("fn ").filter(|(before, _)| !before.contains('(')) else {
+                continue;
+            };
+            let name = name.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+            if !words.iter().any(|(other, words)| *other != own && words.contains(name)) {
+                problems
+                    .push(format!("{path}: fn {name} is public, and no other crate names it: pub(crate) is enough"));
+            }
+        }
+    }
+    none(problems);
+}
+
 #[test]
 fn no_two_kinds_of_an_accounts_records_share_a_letter() {
     let code = fs::read_to_string(root().join("crates/store/src/key.rs")).unwrap();

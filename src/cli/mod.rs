@@ -82,7 +82,7 @@ enum Command {
 type Outcome = Result<(), Failure>;
 
 /// Runs what the command line asks for.
-pub fn run() -> ExitCode {
+pub(crate) fn run() -> ExitCode {
     let Arguments { place, command } = Arguments::parse();
     let outcome = match command {
         Command::Try(command) => command.run(&place),

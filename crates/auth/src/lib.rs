@@ -10,6 +10,7 @@
 //! Invariant: the answer to a login that fails does not tell whether the account exists.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod address;
 mod cache;

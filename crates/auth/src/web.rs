@@ -242,14 +242,6 @@ impl Web<'_> {
         self.end_where(account, |hash| record::id(hash) == id).map(|ended| ended > 0)
     }
 
-    /// Ends all sessions of an account. How many there were. Durable when it returns.
-    ///
-    /// # Errors
-    /// [`store::Error::NoSpace`], faults.
-    pub fn end_all(&self, account: AccountId) -> Result<usize, store::Error> {
-        self.end_where(account, |_| true)
-    }
-
     /// Sets the main password. Every session of the account is over, this one too: the owner gets a fresh one.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use store::removal::RemovalPolicy;
 use store::{Change, DeviceId, OfDevice, OfMessages, OfPop, Protocol, Retained, Role, TimelineQuery, Timestamp};
 
 /// "Lately" is so many days.
-pub const LATELY_DAYS: u16 = 7;
+pub(crate) const LATELY_DAYS: u16 = 7;
 /// What a device did lately is told from so many entries of the journal at most.
 const ENTRIES_MAX: usize = 10_000;
 

@@ -7,6 +7,7 @@
 //! Invariant: an [`AccountConsole`] reads and changes its own account only; who may hold one is decided where it is made.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod account;
 mod administration;

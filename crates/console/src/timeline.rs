@@ -11,7 +11,7 @@ use store::{DeviceId, EmailId, JournalEntry, ModSeq, TimelineQuery, Timestamp};
 /// Messages that a line names; how many there are in all stands beside them.
 const MESSAGES_NAMED_MAX: usize = 5;
 /// Lines on a page at most.
-pub const LINES_MAX: usize = 500;
+pub(crate) const LINES_MAX: usize = 500;
 /// A search looks through about so many entries of the journal and messages for a page, then says where to go on.
 const SEARCHED_MAX: usize = 5_000;
 

@@ -35,7 +35,7 @@ pub(crate) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    pub fn new(text: &'a [u8], literals: Vec<Literal>, limits: &'a Limits, dialect: Dialect) -> Self {
+    pub(crate) fn new(text: &'a [u8], literals: Vec<Literal>, limits: &'a Limits, dialect: Dialect) -> Self {
         Self { text, at: 0, literals: literals.into_iter(), limits, dialect, depth: 0 }
     }
 
@@ -43,41 +43,41 @@ impl<'a> Cursor<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    pub fn peek(&self) -> Option<u8> {
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
 
     /// Takes `byte` if it comes next.
-    pub fn eat(&mut self, byte: u8) -> bool {
+    pub(crate) fn eat(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
     }
 
-    pub fn expect(&mut self, byte: u8, what: &'static str) -> Parse<()> {
+    pub(crate) fn expect(&mut self, byte: u8, what: &'static str) -> Parse<()> {
         if self.eat(byte) { Ok(()) } else { Err(Reason::Expected(what)) }
     }
 
     /// One space or more.
-    pub fn space(&mut self) -> Parse<()> {
+    pub(crate) fn space(&mut self) -> Parse<()> {
         self.expect(b' ', "a space")?;
         self.spaces();
         Ok(())
     }
 
     /// Any number of spaces.
-    pub fn spaces(&mut self) {
+    pub(crate) fn spaces(&mut self) {
         while self.eat(b' ') {}
     }
 
     /// Whether an argument follows; takes the spaces before it.
-    pub fn more(&mut self) -> bool {
+    pub(crate) fn more(&mut self) -> bool {
         let spaced = self.peek() == Some(b' ');
         self.spaces();
         spaced && self.peek().is_some()
     }
 
-    pub fn take_while(&mut self, accept: impl Fn(u8) -> bool) -> &'a [u8] {
+    pub(crate) fn take_while(&mut self, accept: impl Fn(u8) -> bool) -> &'a [u8] {
         let rest = self.rest();
         let length = rest.iter().position(|&byte| !accept(byte)).unwrap_or(rest.len());
         self.at += length;
@@ -85,20 +85,20 @@ impl<'a> Cursor<'a> {
     }
 
     /// The command must be over, spaces aside.
-    pub fn end(&mut self) -> Parse<()> {
+    pub(crate) fn end(&mut self) -> Parse<()> {
         self.spaces();
         if self.peek().is_none() && self.literals.len() == 0 { Ok(()) } else { Err(Reason::Trailing) }
     }
 
     /// An atom in capitals: a keyword of the grammar.
-    pub fn keyword(&mut self, what: &'static str) -> Parse<String> {
+    pub(crate) fn keyword(&mut self, what: &'static str) -> Parse<String> {
         let atom = self.take_while(is_atom_char);
         let text = std::str::from_utf8(atom).map_err(|_| Reason::NotUtf8)?;
         if text.is_empty() { Err(Reason::Expected(what)) } else { Ok(text.to_ascii_uppercase()) }
     }
 
     /// Takes the atom `word` if exactly it comes next, in any case.
-    pub fn eat_word(&mut self, word: &str) -> bool {
+    pub(crate) fn eat_word(&mut self, word: &str) -> bool {
         let start = self.at;
         let found = self.take_while(is_atom_char).eq_ignore_ascii_case(word.as_bytes());
         if !found {
@@ -107,7 +107,7 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    pub fn number64(&mut self) -> Parse<u64> {
+    pub(crate) fn number64(&mut self) -> Parse<u64> {
         let digits = self.take_while(|byte| byte.is_ascii_digit());
         if digits.is_empty() {
             return Err(Reason::Expected("a number"));
@@ -116,21 +116,21 @@ impl<'a> Cursor<'a> {
         digits.iter().try_fold(0_u64, add).ok_or(Reason::Number)
     }
 
-    pub fn number(&mut self) -> Parse<u32> {
+    pub(crate) fn number(&mut self) -> Parse<u32> {
         u32::try_from(self.number64()?).map_err(|_| Reason::Number)
     }
 
-    pub fn nz_number(&mut self) -> Parse<u32> {
+    pub(crate) fn nz_number(&mut self) -> Parse<u32> {
         self.number().and_then(|number| if number == 0 { Err(Reason::Number) } else { Ok(number) })
     }
 
     /// RFC 7162 §7: mod-sequence values have 63 bits.
-    pub fn modseq(&mut self) -> Parse<u64> {
+    pub(crate) fn modseq(&mut self) -> Parse<u64> {
         self.number64().and_then(|number| if number > i64::MAX as u64 { Err(Reason::Number) } else { Ok(number) })
     }
 
     /// `(` items `)`, none to [`Limits::items_max`], spaces where they please.
-    pub fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Parse<T>) -> Parse<Vec<T>> {
+    pub(crate) fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Parse<T>) -> Parse<Vec<T>> {
         self.expect(b'(', "a parenthesised list")?;
         let mut items = Vec::new();
         loop {
@@ -149,7 +149,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Runs `inner` one level deeper.
-    pub fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parse<T>) -> Parse<T> {
+    pub(crate) fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parse<T>) -> Parse<T> {
         if self.depth == self.limits.nesting_max {
             return Err(Reason::TooDeep);
         }
@@ -160,7 +160,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A literal, whose marker comes next.
-    pub fn literal(&mut self) -> Parse<Literal> {
+    pub(crate) fn literal(&mut self) -> Parse<Literal> {
         const WHAT: Reason = Reason::Expected("a literal");
         self.eat(b'~');
         self.expect(b'{', "a literal")?;
@@ -171,7 +171,7 @@ impl<'a> Cursor<'a> {
         self.literals.next().ok_or(WHAT)
     }
 
-    pub fn at_literal(&self) -> bool {
+    pub(crate) fn at_literal(&self) -> bool {
         matches!(self.rest(), [b'{', ..] | [b'~', b'{', ..])
     }
 
@@ -194,7 +194,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// RFC 9051 §9: string = quoted / literal.
-    pub fn string(&mut self) -> Parse<Vec<u8>> {
+    pub(crate) fn string(&mut self) -> Parse<Vec<u8>> {
         if !self.at_literal() {
             return self.quoted();
         }
@@ -202,12 +202,12 @@ impl<'a> Cursor<'a> {
         if memchr::memchr(0, &data).is_some() { Err(Reason::Nul) } else { Ok(data) }
     }
 
-    pub fn astring(&mut self, what: &'static str) -> Parse<Vec<u8>> {
+    pub(crate) fn astring(&mut self, what: &'static str) -> Parse<Vec<u8>> {
         self.string_or(is_astring_char, what)
     }
 
     /// RFC 9051 §9: list-mailbox, where wildcards may stand unquoted.
-    pub fn list_mailbox(&mut self) -> Parse<Vec<u8>> {
+    pub(crate) fn list_mailbox(&mut self) -> Parse<Vec<u8>> {
         self.string_or(|byte| is_astring_char(byte) || matches!(byte, b'%' | b'*'), "a mailbox pattern")
     }
 
@@ -219,25 +219,25 @@ impl<'a> Cursor<'a> {
         if atom.is_empty() { Err(Reason::Expected(what)) } else { Ok(atom.to_vec()) }
     }
 
-    pub fn astring_utf8(&mut self, what: &'static str) -> Parse<String> {
+    pub(crate) fn astring_utf8(&mut self, what: &'static str) -> Parse<String> {
         String::from_utf8(self.astring(what)?).map_err(|_| Reason::NotUtf8)
     }
 
-    pub fn string_utf8(&mut self) -> Parse<String> {
+    pub(crate) fn string_utf8(&mut self) -> Parse<String> {
         String::from_utf8(self.string()?).map_err(|_| Reason::NotUtf8)
     }
 
-    pub fn nstring_utf8(&mut self) -> Parse<Option<String>> {
+    pub(crate) fn nstring_utf8(&mut self) -> Parse<Option<String>> {
         if self.eat_word("NIL") { Ok(None) } else { self.string_utf8().map(Some) }
     }
 
-    pub fn mailbox(&mut self) -> Parse<MailboxName> {
+    pub(crate) fn mailbox(&mut self) -> Parse<MailboxName> {
         let wire = self.astring("a mailbox name")?;
         MailboxName::from_wire(&wire, self.dialect).map_err(Reason::Name)
     }
 
     /// A set without `$`.
-    pub fn sequence_set(&mut self) -> Parse<SequenceSet> {
+    pub(crate) fn sequence_set(&mut self) -> Parse<SequenceSet> {
         let text = self.take_while(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b':' | b'*'));
         SequenceSet::parse(text, self.limits.ranges_max).map_err(|error| match error {
             SequenceError::Syntax => Reason::Expected("a sequence set"),
@@ -246,7 +246,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    pub fn message_set(&mut self) -> Parse<MessageSet> {
+    pub(crate) fn message_set(&mut self) -> Parse<MessageSet> {
         if self.eat(b'$') { Ok(MessageSet::Saved) } else { self.sequence_set().map(MessageSet::Numbers) }
     }
 }

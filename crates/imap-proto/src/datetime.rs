@@ -35,7 +35,7 @@ impl Date {
 
     /// The day that is `days` after 1970-01-01; days outside the years 0 to 9999 become the nearest inside.
     #[must_use]
-    pub fn from_days_since_epoch(days: i64) -> Self {
+    pub(crate) fn from_days_since_epoch(days: i64) -> Self {
         let shifted = days.clamp(-719_528, 2_932_896) + 719_468;
         let era = shifted.div_euclid(146_097);
         let day_of_era = shifted.rem_euclid(146_097);

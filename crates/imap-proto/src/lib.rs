@@ -12,6 +12,7 @@
 //! Invariant: no password and no SASL response appears in any `Debug` output.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 pub mod command;
 pub mod response;

@@ -106,7 +106,7 @@ impl MailboxName {
 
     /// The name as it travels, before quoting.
     #[must_use]
-    pub fn to_wire(&self, dialect: Dialect) -> Cow<'_, str> {
+    pub(crate) fn to_wire(&self, dialect: Dialect) -> Cow<'_, str> {
         match dialect {
             Dialect::Utf8 => Cow::Borrowed(&self.0),
             Dialect::Rev1 if self.0.bytes().all(|b| b.is_ascii() && b != b'&') => Cow::Borrowed(&self.0),

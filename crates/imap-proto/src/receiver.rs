@@ -207,15 +207,9 @@ impl Receiver {
         *self = Self { limits: self.limits, dialect: self.dialect, ..Self::new(self.limits) };
     }
 
-    /// Whether a command has begun and is not complete.
-    #[must_use]
-    pub fn is_mid_command(&self) -> bool {
-        !self.command.text.is_empty() || !matches!(self.state, State::Line)
-    }
-
     /// Whether bytes were pushed that no event has used yet.
     #[must_use]
-    pub fn has_input(&self) -> bool {
+    pub(crate) fn has_input(&self) -> bool {
         self.taken < self.pending.len()
     }
 

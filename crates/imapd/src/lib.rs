@@ -12,6 +12,7 @@
 //! Invariant: no network byte makes it panic, and what it holds for a client is bounded by [`Limits`] and imap-proto's.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod capability;
 mod command;

@@ -5,6 +5,7 @@
 //!
 //! Invariant: for any split of the octets into pieces, lines and stuffed messages are the same.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod input;
 mod secret;

@@ -193,7 +193,7 @@ fn acts_for_another(credentials: &Credentials) -> bool {
 impl Refusal {
     /// Whether it is the client's: the others are ours.
     #[must_use]
-    pub fn is_failure(self) -> bool {
+    pub(crate) fn is_failure(self) -> bool {
         match self {
             Self::NoSuchMechanism
             | Self::Cancelled

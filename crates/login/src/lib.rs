@@ -11,6 +11,7 @@
 //! Invariant: the three protocols differ in words only; `tests/logins.rs` holds it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod conversation;
 mod desk;

@@ -17,6 +17,7 @@
 //! then.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod arrival;
 mod decide;

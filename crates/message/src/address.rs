@@ -26,13 +26,13 @@ pub struct Address {
 impl Address {
     /// Whether this begins a group.
     #[must_use]
-    pub fn is_group_start(&self) -> bool {
+    pub(crate) fn is_group_start(&self) -> bool {
         self.host.is_none() && self.mailbox.is_some()
     }
 
     /// Whether this ends a group.
     #[must_use]
-    pub fn is_group_end(&self) -> bool {
+    pub(crate) fn is_group_end(&self) -> bool {
         self.host.is_none() && self.mailbox.is_none()
     }
 

@@ -21,7 +21,7 @@ pub struct DateTime {
 impl DateTime {
     /// A moment in UTC.
     #[must_use]
-    pub fn utc(unix_seconds: i64) -> Self {
+    pub(crate) fn utc(unix_seconds: i64) -> Self {
         Self { unix_seconds, offset_minutes: 0 }
     }
 
@@ -90,41 +90,9 @@ pub fn format_rfc5322(unix_seconds: i64) -> String {
     format!("{weekday}, {day:02} {month} {year:04} {} +0000", clock(date))
 }
 
-/// ` 1-Feb-2026 10:00:00 +0000`: RFC 9051 `date-time` without its quotes, in the zone of the date.
-#[must_use]
-pub fn format_imap(date: DateTime) -> String {
-    let (year, month, day) = date.day().civil();
-    let month = MONTHS[(month - 1) as usize];
-    let sign = if date.offset_minutes < 0 { '-' } else { '+' };
-    let offset = date.offset_minutes.unsigned_abs();
-    format!("{day:2}-{month}-{year:04} {} {sign}{:02}{:02}", clock(date), offset / 60, offset % 60)
-}
-
 fn clock(date: DateTime) -> String {
     let seconds = date.local_seconds().rem_euclid(DAY_SECONDS);
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
-}
-
-/// Reads IMAP's `date-time` (RFC 9051 §9), with or without its quotes.
-#[must_use]
-pub fn parse_imap(text: &[u8]) -> Option<DateTime> {
-    let text = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
-    let mut words = text.trim_ascii().splitn(3, |&byte| byte == b' ');
-    let day = parse_imap_date(words.next()?)?;
-    let time = parse_clock(words.next()?)?;
-    let offset_minutes = numeric_zone(words.next()?)?;
-    Some(at(day, time, offset_minutes))
-}
-
-/// Reads IMAP's `date` (RFC 9051 §9): `1-Feb-2026`, with or without quotes.
-#[must_use]
-pub fn parse_imap_date(text: &[u8]) -> Option<Day> {
-    let text = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
-    let mut pieces = text.splitn(3, |&byte| byte == b'-');
-    let day = number(pieces.next()?.trim_ascii_start(), 1..=2)?;
-    let month = month(pieces.next()?)?;
-    let year = number(pieces.next()?, 4..=4)?;
-    Day::from_civil(year, month, day)
 }
 
 /// Reads the value of a `Date` field. None where no day can be made out; a missing time is midnight, a missing or
@@ -290,29 +258,9 @@ mod tests {
     }
 
     #[test]
-    fn imap_dates_are_read() {
-        let check = |text: &str, expected: Option<(i64, i16)>| {
-            let got = parse_imap(text.as_bytes()).map(|date| (date.unix_seconds, date.offset_minutes));
-            assert_eq!(got, expected, "{text}");
-        };
-        check(" 1-Feb-2026 10:00:00 +0000", Some((1_769_940_000, 0)));
-        check("\" 1-feb-2026 11:00:00 +0100\"", Some((1_769_940_000, 60)));
-        check("01-Feb-2026 05:00:00 -0500", Some((1_769_940_000, -300)));
-        check("1-Feb-2026 10:00:00", None);
-        check("1-Feb-26 10:00:00 +0000", None);
-        check("30-Feb-2026 10:00:00 +0000", None);
-        assert_eq!(parse_imap_date(b"1-Feb-2026"), Some(Day(20_485)));
-        assert_eq!(parse_imap_date(b"\"1-Feb-2026\""), Some(Day(20_485)));
-        assert_eq!(parse_imap_date(b"Feb-1-2026"), None);
-    }
-
-    #[test]
     fn dates_are_written() {
         assert_eq!(format_rfc5322(1_769_940_000), "Sun, 01 Feb 2026 10:00:00 +0000");
         assert_eq!(format_rfc5322(-1), "Wed, 31 Dec 1969 23:59:59 +0000");
-        let zoned = |offset_minutes| format_imap(DateTime { unix_seconds: 1_769_940_000, offset_minutes });
-        assert_eq!(zoned(0), " 1-Feb-2026 10:00:00 +0000");
-        assert_eq!(zoned(-690), "31-Jan-2026 22:30:00 -1130");
         // No moment makes it fail.
         assert!(format_rfc5322(i64::MAX).ends_with("+0000"));
         assert!(format_rfc5322(i64::MIN).ends_with("+0000"));
@@ -321,14 +269,12 @@ mod tests {
     #[test]
     fn the_day_is_the_one_that_was_written() {
         let date = parse(b"Sun, 1 Feb 2026 00:30:00 +0200").unwrap();
-        assert_eq!(Some(date.day()), parse_imap_date(b"1-Feb-2026"));
+        assert_eq!(date.day(), Day(20_485));
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(unix_seconds in -62_135_500_000_i64..253_402_200_000, offset_minutes in -1439_i16..1440) {
-            let date = DateTime { unix_seconds, offset_minutes };
-            prop_assert_eq!(parse_imap(format_imap(date).as_bytes()), Some(date));
+        fn what_is_written_is_read(unix_seconds in -62_135_500_000_i64..253_402_200_000) {
             prop_assert_eq!(parse(format_rfc5322(unix_seconds).as_bytes()), Some(DateTime::utc(unix_seconds)));
         }
     }

@@ -36,7 +36,7 @@ impl<'a> Field<'a> {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 
-    /// The value on one line: see [`unfold`].
+    /// The value on one line, without white space around it (RFC 5322 §2.2.3).
     #[must_use]
     pub fn unfolded(&self) -> Cow<'a, [u8]> {
         unfold(self.value)
@@ -169,7 +169,7 @@ pub fn find_all<'a>(header: &'a [u8], name: &str) -> impl Iterator<Item = Field<
 /// A value on one line, without white space around it: line ends (with or without white space after them), stray CRs
 /// and NULs go, the folding white space stays (RFC 5322 §2.2.3). Bytes over [`FIELD_BYTES_MAX`] are cut off.
 #[must_use]
-pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     let value = value.trim_ascii();
     let value = value.get(..FIELD_BYTES_MAX).unwrap_or(value);
     if memchr3(b'\r', b'\n', 0, value).is_none() {

@@ -11,6 +11,7 @@
 //! [`check::message`] holds all of this for any bytes; tests and fuzzers call it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 pub mod address;
 pub mod charset;

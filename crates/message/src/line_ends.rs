@@ -8,7 +8,7 @@ use memchr::{memchr_iter, memchr2_iter};
 
 /// Whether every CR is followed by an LF and every LF comes after a CR.
 #[must_use]
-pub fn is_canonical(bytes: &[u8]) -> bool {
+pub(crate) fn is_canonical(bytes: &[u8]) -> bool {
     first_bare(bytes).is_none()
 }
 

@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 
-use crate::header::{Selection, select};
 use crate::span::Span;
 use crate::structure::{Content, Part, Structure};
 use crate::transfer::{Encoding, UnknownCte};
@@ -69,19 +68,6 @@ pub fn range(structure: &Structure, path: &[u32], item: Item) -> Option<Span> {
         (Item::Text, Content::Message(embedded)) => Some(embedded.part.body),
         (Item::Header | Item::Text, Content::Leaf | Content::Multipart(_)) => None,
     }
-}
-
-/// `HEADER.FIELDS` and `HEADER.FIELDS.NOT`: see [`select`]. None where `HEADER` has no meaning.
-#[must_use]
-pub fn header_fields<N: AsRef<[u8]>>(
-    structure: &Structure,
-    message: &[u8],
-    path: &[u32],
-    names: &[N],
-    selection: Selection,
-) -> Option<Vec<u8>> {
-    let header = range(structure, path, Item::Header)?;
-    Some(select(header.of(message), names, selection))
 }
 
 /// `BINARY[path]`: the body of a part without its transfer encoding; its length is `BINARY.SIZE[path]`.
@@ -184,14 +170,5 @@ mod tests {
         assert_eq!(get(&[3, 2]), Some(Err(UnknownCte)));
         assert_eq!(get(&[]), Some(Ok(Cow::Borrowed(MESSAGE.as_bytes()))));
         assert_eq!(get(&[9]), None);
-    }
-
-    #[test]
-    fn header_fields_of_a_message_in_a_part() {
-        let structure = Structure::parse(MESSAGE.as_bytes());
-        let get = |path: &[u32]| header_fields(&structure, MESSAGE.as_bytes(), path, &["subject"], Selection::Named);
-        assert_eq!(get(&[3]).as_deref(), Some(b"Subject: 3\r\n\r\n".as_slice()));
-        assert_eq!(get(&[]).as_deref(), Some(b"\r\n".as_slice()));
-        assert_eq!(get(&[1]), None);
     }
 }

@@ -51,13 +51,13 @@ pub fn header_contains(header: &[u8], name: &str, needle: &Needle) -> bool {
 
 /// The value of a field as text.
 #[must_use]
-pub fn field_text(field: &Field<'_>) -> String {
+pub(crate) fn field_text(field: &Field<'_>) -> String {
     encoded_word::decode(&field.unfolded())
 }
 
 /// The body of a text part as text. What has an unknown transfer encoding is taken as it is.
 #[must_use]
-pub fn body_text<'m>(part: &Part, message: &'m [u8]) -> Cow<'m, str> {
+pub(crate) fn body_text<'m>(part: &Part, message: &'m [u8]) -> Cow<'m, str> {
     let bytes = section::decoded(part, message).unwrap_or(Cow::Borrowed(part.body.of(message)));
     let label = part.parameter("charset").unwrap_or_default();
     match bytes {

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use crate::date;
-use crate::header::{find_all, known_fields};
+use crate::header::known_fields;
 
 /// RFC 5322 §2.1.1: lines should not be longer than this, without their CRLF.
 const LINE_BYTES_WANTED: usize = 78;
@@ -78,16 +78,6 @@ pub fn delivered_to(address: &str) -> Vec<u8> {
 #[must_use]
 pub fn received_count(header: &[u8]) -> usize {
     known_fields(header).filter(|field| field.is("received")).count()
-}
-
-/// Whether a `Delivered-To` field names `address`, in any case: it has been delivered there before.
-#[must_use]
-pub fn is_delivered_to(header: &[u8], address: &str) -> bool {
-    find_all(header, "delivered-to").any(|field| {
-        let value = field.unfolded();
-        let value = value.strip_prefix(b"<").and_then(|value| value.strip_suffix(b">")).unwrap_or(&value);
-        value.eq_ignore_ascii_case(address.as_bytes())
-    })
 }
 
 /// RFC 5321 §4.1.3.
@@ -220,10 +210,8 @@ mod tests {
 
     #[test]
     fn loops_are_seen() {
-        let header = b"Received: a\r\nRECEIVED: b\r\nDelivered-To: <Alice@Example.org>\r\n\r\nReceived: c\r\n";
+        let header = b"Received: a\r\nRECEIVED: b\r\n\r\nReceived: c\r\n";
         assert_eq!(received_count(header), 2);
-        assert!(is_delivered_to(header, "alice@example.org"));
-        assert!(!is_delivered_to(header, "bob@example.org"));
     }
 
     proptest! {

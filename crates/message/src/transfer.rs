@@ -194,7 +194,7 @@ const BASE64: [u8; 256] = {
 
 /// Decodes quoted-printable.
 #[must_use]
-pub fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {

@@ -8,6 +8,7 @@
 //! Invariant: a message here gets at most one UIDL, and a UIDL goes to at most one message.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod courier;
 mod dovecot;

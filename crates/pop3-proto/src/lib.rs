@@ -11,6 +11,7 @@
 //! Invariant: for any split of the client's bytes into pushes the events are the same.
 //! Invariant: whatever the client sends, memory stays within the line limit and what was pushed and not yet polled.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod command;
 mod multi_line;

@@ -9,6 +9,7 @@
 //! Invariant: `+OK` to QUIT comes after the commit.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod authorization;
 mod capabilities;

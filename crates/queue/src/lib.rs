@@ -14,6 +14,7 @@
 //! Invariant: a message from the null reverse path makes no bounce (RFC 5321 §4.5.5).
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 pub mod bounce;
 mod damage;

@@ -40,7 +40,7 @@ pub enum Next {
 impl Policy {
     /// What comes after `attempts` attempts (at least 1) of a message that is `age_millis` old.
     #[must_use]
-    pub fn next_attempt(&self, attempts: u32, age_millis: u64) -> Next {
+    pub(crate) fn next_attempt(&self, attempts: u32, age_millis: u64) -> Next {
         match self.lifetime_millis.checked_sub(age_millis) {
             None | Some(0) => Next::GiveUp,
             Some(rest) => Next::Wait { millis: self.back_off_millis(attempts).min(rest) },
@@ -49,7 +49,7 @@ impl Policy {
 
     /// The wait after `attempts` attempts, whatever the age.
     #[must_use]
-    pub fn back_off_millis(&self, attempts: u32) -> u64 {
+    pub(crate) fn back_off_millis(&self, attempts: u32) -> u64 {
         let doublings = attempts.saturating_sub(1).min(63);
         self.first_wait_millis.saturating_mul(1 << doublings).min(self.longest_wait_millis)
     }

@@ -9,6 +9,7 @@
 //!
 //! Invariant: a finished exchange has a user name and a password, both not empty, UTF-8 and within their limits.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 pub mod client;
 mod credentials;

@@ -9,6 +9,7 @@
 //! Invariant: a slice does bounded work and holds one snapshot of the store at most.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod condition;
 mod evaluate;

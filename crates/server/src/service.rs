@@ -84,7 +84,7 @@ impl Service {
 
     /// Whether TLS begins with the first byte.
     #[must_use]
-    pub fn implicit_tls(self) -> bool {
+    pub(crate) fn implicit_tls(self) -> bool {
         matches!(self, Self::Submissions | Self::Imaps | Self::Pop3s | Self::Https)
     }
 

@@ -14,6 +14,8 @@
 //!
 //! Invariant: for any split of the client's bytes into calls of [`Session::receive`] the output is the same.
 
+#![warn(unreachable_pub)]
+
 use std::net::IpAddr;
 use std::task::Waker;
 

@@ -43,12 +43,6 @@ impl Irregularities {
     pub fn has_bare_line_end(self) -> bool {
         self.bare_cr || self.bare_lf
     }
-
-    /// Whether there is nothing to report.
-    #[must_use]
-    pub fn is_clean(self) -> bool {
-        self == Self::default()
-    }
 }
 
 /// Makes CRLF the only line end: a bare LF becomes CRLF (programs on Unix mean a line end by it),

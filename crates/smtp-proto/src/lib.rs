@@ -12,6 +12,7 @@
 //! and what was pushed and not yet polled.
 //! Invariant: a message ends with CRLF.CRLF and nothing else ([`data`] says what becomes of bare CR, LF and NUL).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod chunk;
 pub mod client;

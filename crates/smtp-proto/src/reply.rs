@@ -67,12 +67,6 @@ impl Reply {
         self.code / 100 == 2
     }
 
-    /// 4xx: may work later.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        self.code / 100 == 4
-    }
-
     /// 5xx: will not work.
     #[must_use]
     pub fn is_permanent(&self) -> bool {

@@ -10,6 +10,7 @@
 //! Invariant: what a client has said before TLS counts for nothing afterwards (RFC 3207 §4.2).
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod content;
 mod finish;

@@ -21,7 +21,7 @@ pub(crate) struct Directories {
 
 impl Directories {
     /// Creates `root` where it is not there.
-    pub fn open(root: &Path) -> io::Result<Self> {
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
         if !root.is_dir() {
             create(root)?;
             for parent in root.ancestors().skip(1) {
@@ -34,7 +34,7 @@ impl Directories {
     }
 
     /// When this returns `Ok`, the directory of a bucket is there and its name and its parent's survive a power cut.
-    pub fn make_durable(&self, account: &str, bucket: u8) -> io::Result<()> {
+    pub(crate) fn make_durable(&self, account: &str, bucket: u8) -> io::Result<()> {
         let account = self.root.join(account);
         let bucket = account.join(format!("{bucket:02x}"));
         let (account_is_durable, bucket_is_durable) = {

@@ -19,7 +19,7 @@ pub(crate) struct Hands {
 
 impl Hands {
     /// Starts the threads.
-    pub fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         let (jobs, queue) = sync_channel(THREADS);
         let queue = Arc::new(Mutex::new(queue));
         let mut hands = Self { jobs: Some(jobs), threads: Vec::new() };
@@ -32,7 +32,7 @@ impl Hands {
     }
 
     /// Does `job` on one of the threads; `None` when it panicked or the threads have ended.
-    pub fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    pub(crate) fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let (done, result) = sync_channel(1);
         let job = move || {
             // The caller waits; one that panicked meanwhile needs no answer.

@@ -15,6 +15,7 @@
 //! Invariant: `Missing` is answered only when the system said that there is no such file.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod directories;
 mod hands;

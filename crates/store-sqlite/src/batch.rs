@@ -24,7 +24,7 @@ pub(crate) struct ShardWriter {
 
 impl ShardWriter {
     /// Opens the shard and makes durable whatever its log holds.
-    pub fn open(file: ShardFile, log: Log) -> Result<Self, Unopened> {
+    pub(crate) fn open(file: ShardFile, log: Log) -> Result<Self, Unopened> {
         let connection = file.writer()?;
         match empty_log(&connection) {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {

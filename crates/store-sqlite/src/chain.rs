@@ -76,7 +76,7 @@ impl Gap {
 }
 
 impl<'c> Chain<'c> {
-    pub fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
+    pub(crate) fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
         let find = |rest: &str| connection.prepare_cached(&format!("SELECT {rest} LIMIT 1"));
         Ok(Self {
             connection,
@@ -97,7 +97,7 @@ impl<'c> Chain<'c> {
     }
 
     /// Begins the rows of an account that has none.
-    pub fn start(&mut self, account: AccountId) -> Result<(), Fault> {
+    pub(crate) fn start(&mut self, account: AccountId) -> Result<(), Fault> {
         self.settle()?;
         let link = Place::Start.link(account, None);
         let start = self.insert.execute(params![account.0, Place::Start, [0_u8; 0], sum::row(account, &[], &[]), link]);
@@ -110,7 +110,7 @@ impl<'c> Chain<'c> {
     }
 
     /// Sets a key.
-    pub fn put(&mut self, account: AccountId, key: &[u8], value: &[u8]) -> Result<(), Fault> {
+    pub(crate) fn put(&mut self, account: AccountId, key: &[u8], value: &[u8]) -> Result<(), Fault> {
         let sum = sum::row(account, key, value);
         if self.gap.as_ref().is_some_and(|gap| gap.covers(account, key)) {
             return self.insert_into_gap(account, key, value, sum);
@@ -142,7 +142,7 @@ impl<'c> Chain<'c> {
     }
 
     /// Removes a key, if it is there.
-    pub fn remove(&mut self, account: AccountId, key: &[u8]) -> Result<(), Fault> {
+    pub(crate) fn remove(&mut self, account: AccountId, key: &[u8]) -> Result<(), Fault> {
         match &self.gap {
             Some(gap) if gap.covers(account, key) => return Ok(()),
             Some(gap) if gap.ends_at(account, key) => {}
@@ -169,7 +169,7 @@ impl<'c> Chain<'c> {
     }
 
     /// Writes what is held back. To be called before anything else looks at the rows.
-    pub fn settle(&mut self) -> Result<(), Fault> {
+    pub(crate) fn settle(&mut self) -> Result<(), Fault> {
         match self.gap.take() {
             Some(Gap { account, first, new, next }) => self.write(account, first, new, next.as_deref()),
             None => Ok(()),
@@ -177,7 +177,7 @@ impl<'c> Chain<'c> {
     }
 
     /// Removes every row of an account, sound or not.
-    pub fn clear(&mut self, account: AccountId) -> Result<(), Fault> {
+    pub(crate) fn clear(&mut self, account: AccountId) -> Result<(), Fault> {
         self.settle()?;
         let large = "DELETE FROM large WHERE number IN
                      (SELECT value FROM records WHERE account = ?1 AND typeof(value) = 'integer')";

@@ -31,7 +31,7 @@ pub(crate) struct Log {
 
 impl Checkpointer {
     /// Starts the thread. The [`Log`] is for the writer of the same shard, which must end before this is dropped.
-    pub fn start(name: String, file: ShardFile) -> io::Result<(Self, Log)> {
+    pub(crate) fn start(name: String, file: ShardFile) -> io::Result<(Self, Log)> {
         let (wake, woken) = sync_channel(1);
         let thread = thread::Builder::new().name(name).spawn(move || copy_when_woken(&file, &woken))?;
         let log = Log { wake: wake.clone(), long: LONG_PAGES };
@@ -75,13 +75,13 @@ fn pages(pragma: &str, connection: &Connection) -> rusqlite::Result<(i64, i64)> 
 
 impl Log {
     /// On a full disk: whether all of the log is in the file now and is more than nothing, so that it starts over.
-    pub fn starts_over(&mut self, connection: &Connection) -> bool {
+    pub(crate) fn starts_over(&mut self, connection: &Connection) -> bool {
         let before = pages("PRAGMA wal_checkpoint(NOOP)", connection).map_or(0, |(pages, _)| pages);
         before > 0 && checkpoint(connection).unwrap_or(false)
     }
 
     /// To be called after each batch.
-    pub fn written(&mut self, file: &ShardFile, connection: &Connection) {
+    pub(crate) fn written(&mut self, file: &ShardFile, connection: &Connection) {
         if let Err(error) = self.look(connection) {
             tracing::error!("the log grows: {}", file.cannot("bring the log into", &error));
         }

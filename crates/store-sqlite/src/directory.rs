@@ -53,7 +53,7 @@ impl Drop for Directory {
 
 impl Directory {
     /// Makes the directory where there is none and locks it.
-    pub fn lock(path: &Path) -> Result<Self, OpenError> {
+    pub(crate) fn lock(path: &Path) -> Result<Self, OpenError> {
         create(path).map_err(|error| OpenError {
             what: format!(
                 "cannot create the data directory {}: {error}; create it and make it writable for this user",
@@ -64,13 +64,13 @@ impl Directory {
     }
 
     /// The file of a shard.
-    pub fn shard(&self, number: u8) -> PathBuf {
+    pub(crate) fn shard(&self, number: u8) -> PathBuf {
         self.path.join(format!("shard-{number:02}.sqlite"))
     }
 
     /// The number of shards that the directory was created with, and whether it is marked with the version that this
     /// program writes; `None` when it was never used.
-    pub fn shards(&self) -> Result<Option<(u8, bool)>, OpenError> {
+    pub(crate) fn shards(&self) -> Result<Option<(u8, bool)>, OpenError> {
         let path = self.path.join("format");
         let mut text = Vec::new();
         match File::open(&path).and_then(|file| file.take(FORMAT_FILE_BYTES_MAX).read_to_end(&mut text)) {
@@ -86,7 +86,7 @@ impl Directory {
     }
 
     /// Records that all shards have been created, or brought to the newest version. Durable.
-    pub fn record_shards(&self, shards: u8) -> Result<(), OpenError> {
+    pub(crate) fn record_shards(&self, shards: u8) -> Result<(), OpenError> {
         let path = self.path.join("format");
         let text = format!("{FORMAT_TITLE}\nversion {FORMAT_VERSION}\nshards {shards}\n");
         self.write_durably(&path, &text).map_err(|error| OpenError {
@@ -104,7 +104,7 @@ impl Directory {
     }
 
     /// Makes the names of the files in the directory durable.
-    pub fn sync(&self) -> Result<(), OpenError> {
+    pub(crate) fn sync(&self) -> Result<(), OpenError> {
         sync(&self.path).map_err(|error| OpenError {
             what: format!("cannot flush the data directory {}: {error}", self.path.display()),
         })

@@ -20,15 +20,15 @@ pub(crate) struct Damage {
 }
 
 impl Fault {
-    pub fn damaged(account: AccountId, key: &[u8]) -> Self {
+    pub(crate) fn damaged(account: AccountId, key: &[u8]) -> Self {
         Self::Damaged(Damage { account, key: Some(key.to_vec()) })
     }
 
-    pub fn damaged_head(account: AccountId) -> Self {
+    pub(crate) fn damaged_head(account: AccountId) -> Self {
         Self::Damaged(Damage { account, key: None })
     }
 
-    pub fn code(&self) -> Option<ErrorCode> {
+    pub(crate) fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Sqlite(error) => error.sqlite_error_code(),
             Self::Damaged(_) => None,
@@ -36,7 +36,7 @@ impl Fault {
     }
 
     /// Whether the file holds something else than what was written to it.
-    pub fn is_damage(&self) -> bool {
+    pub(crate) fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged(_))
             || matches!(self.code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
             // A column of a type that was never written.

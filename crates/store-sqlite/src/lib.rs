@@ -14,6 +14,7 @@
 //! Invariant: only one process has a data directory open.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod batch;
 mod chain;

@@ -40,12 +40,12 @@ struct Pool {
 
 impl Readers {
     /// None is open yet.
-    pub fn new(file: ShardFile, connections_max: usize) -> Self {
+    pub(crate) fn new(file: ShardFile, connections_max: usize) -> Self {
         Self { file, connections_max: connections_max.max(1), pool: Mutex::default(), freed: Condvar::new() }
     }
 
     /// A view of the account as it is now.
-    pub fn snapshot(&self, account: AccountId) -> Result<SqliteSnapshot<'_>, EngineError> {
+    pub(crate) fn snapshot(&self, account: AccountId) -> Result<SqliteSnapshot<'_>, EngineError> {
         let mut reader = self.take()?;
         let head = reader.begin(account).map_err(|fault| {
             reader.broken = true;
@@ -55,7 +55,7 @@ impl Readers {
     }
 
     /// Every account of the shard, ascending; also one of which only the head, or only the rows, can be found.
-    pub fn accounts(&self) -> Result<BTreeSet<AccountId>, EngineError> {
+    pub(crate) fn accounts(&self) -> Result<BTreeSet<AccountId>, EngineError> {
         let reader = self.take()?;
         let accounts = || {
             let connection = reader.connection()?;
@@ -74,14 +74,14 @@ impl Readers {
     }
 
     /// Every row by itself, damaged ones too.
-    pub fn inspect(&self, account: AccountId, visit: &mut Inspect<'_>) -> Result<(), EngineError> {
+    pub(crate) fn inspect(&self, account: AccountId, visit: &mut Inspect<'_>) -> Result<(), EngineError> {
         let reader = self.take()?;
         let snapshot = SqliteSnapshot { reader, account, head: ModSeq(0) };
         snapshot.inspect(visit).map_err(|fault| self.failed(account, &fault))
     }
 
     /// What SQLite's own check finds.
-    pub fn check_file(&self) -> Vec<String> {
+    pub(crate) fn check_file(&self) -> Vec<String> {
         let check = || {
             let reader = self.take()?;
             let found = || {
@@ -102,7 +102,7 @@ impl Readers {
     }
 
     /// The free pages of the file.
-    pub fn reusable_bytes(&self) -> Result<u64, EngineError> {
+    pub(crate) fn reusable_bytes(&self) -> Result<u64, EngineError> {
         let reader = self.take()?;
         let pages = || reader.connection()?.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
         let pages = pages().map_err(|error| self.error("read", &error.into()))?;

@@ -77,7 +77,7 @@ impl From<String> for Unopened {
 
 impl ShardFile {
     /// Creates the tables where the file is new; says what is wrong where it is not one of ours.
-    pub fn create(&self) -> Result<(), String> {
+    pub(crate) fn create(&self) -> Result<(), String> {
         let flags = OpenFlags::SQLITE_OPEN_CREATE;
         let connection = self.connect(flags).map_err(|error| self.cannot("open", &error))?;
         let create = || {
@@ -93,7 +93,7 @@ impl ShardFile {
     }
 
     /// Whether the file holds any account.
-    pub fn is_used(&self) -> Result<bool, String> {
+    pub(crate) fn is_used(&self) -> Result<bool, String> {
         let used = || {
             let connection = self.connect(OpenFlags::empty())?;
             let tables: i64 =
@@ -113,7 +113,7 @@ impl ShardFile {
     }
 
     /// A connection for one snapshot at a time.
-    pub fn reader(&self) -> rusqlite::Result<Connection> {
+    pub(crate) fn reader(&self) -> rusqlite::Result<Connection> {
         let connection = if self.is_frozen { self.frozen()? } else { self.connect(OpenFlags::empty())? };
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -1024;")?;
         Ok(connection)
@@ -141,7 +141,7 @@ impl ShardFile {
     }
 
     /// Whether the file, with what its log holds, can be read as it is.
-    pub fn check_frozen(&self) -> Result<(), String> {
+    pub(crate) fn check_frozen(&self) -> Result<(), String> {
         let connection = self.frozen().map_err(|error| self.cannot("open", &error))?;
         self.check_format(&connection).map_err(|unopened| unopened.what)?;
         if upgrade::is_due(&connection).map_err(|error| self.cannot("read", &error))? {
@@ -155,14 +155,14 @@ impl ShardFile {
     }
 
     /// A connection that copies the log back into the file.
-    pub fn checkpointer(&self) -> rusqlite::Result<Connection> {
+    pub(crate) fn checkpointer(&self) -> rusqlite::Result<Connection> {
         let connection = self.connect(OpenFlags::empty())?;
         connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -256;")?;
         Ok(connection)
     }
 
     /// The connection that writes. Refuses a file of another format, or of another place in the directory.
-    pub fn writer(&self) -> Result<Connection, Unopened> {
+    pub(crate) fn writer(&self) -> Result<Connection, Unopened> {
         let connection = self.connect(OpenFlags::empty()).map_err(|error| self.unopened("open", &error))?;
         self.check_format(&connection)?;
         // What is deleted is overwritten: mail that has left retention is in no free page of the file.
@@ -211,7 +211,7 @@ impl ShardFile {
     }
 
     /// Flushes the log as it is.
-    pub fn sync_log(&self) -> io::Result<()> {
+    pub(crate) fn sync_log(&self) -> io::Result<()> {
         File::open(self.log())?.sync_all()
     }
 
@@ -222,7 +222,7 @@ impl ShardFile {
     }
 
     /// As [`Self::cannot`], for one who opens the file.
-    pub fn unopened(&self, what: &str, error: &rusqlite::Error) -> Unopened {
+    pub(crate) fn unopened(&self, what: &str, error: &rusqlite::Error) -> Unopened {
         let is_of_the_disk = matches!(
             error.sqlite_error_code(),
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::DiskFull)
@@ -236,7 +236,7 @@ impl ShardFile {
     }
 
     /// The sentence for an error of SQLite with this file.
-    pub fn cannot(&self, what: &str, error: &rusqlite::Error) -> String {
+    pub(crate) fn cannot(&self, what: &str, error: &rusqlite::Error) -> String {
         let advice = match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => "; free some space on its file system",
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -255,7 +255,7 @@ impl ShardFile {
     }
 
     /// The same for damage that a checksum shows.
-    pub fn failed(&self, what: &str, fault: &Fault) -> String {
+    pub(crate) fn failed(&self, what: &str, fault: &Fault) -> String {
         match fault {
             Fault::Sqlite(error) => self.cannot(what, error),
             Fault::Damaged(damage) => format!(

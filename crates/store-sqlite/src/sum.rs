@@ -29,7 +29,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// As it is in the column `key`; `None` when no row of ours has such a key.
-    pub fn read(key: ValueRef<'_>) -> Option<Self> {
+    pub(crate) fn read(key: ValueRef<'_>) -> Option<Self> {
         match key {
             ValueRef::Integer(0) => Some(Self::Start),
             ValueRef::Blob(key) => Some(Self::Key(key.to_vec())),
@@ -38,7 +38,7 @@ impl Place {
     }
 
     /// The checksum of this row's being followed by `next`, the key of the next row; `None`: by nothing.
-    pub fn link(&self, account: AccountId, next: Option<&[u8]>) -> i64 {
+    pub(crate) fn link(&self, account: AccountId, next: Option<&[u8]>) -> i64 {
         match self {
             Self::Start => linked(START_LINK | u64::from(account.0), next),
             Self::Key(key) => link(account, key, next),

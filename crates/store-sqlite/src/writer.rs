@@ -75,7 +75,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub fn start(name: String, batches: impl Batches) -> io::Result<Self> {
+    pub(crate) fn start(name: String, batches: impl Batches) -> io::Result<Self> {
         let (queue, requests) = sync_channel(QUEUE_CHANGES_MAX);
         let thread = thread::Builder::new().name(name).spawn(move || {
             Loop { batches, state: State::Running }.serve(&requests);
@@ -84,7 +84,7 @@ impl Writer {
     }
 
     /// Waits for a place in the queue, for its turn, and for the flush.
-    pub fn change(&self, change: Change) -> Answer {
+    pub(crate) fn change(&self, change: Change) -> Answer {
         let ended = || CommitError::Failed { what: "the writer of the shard has ended; restart the server".to_owned() };
         let (answer, answered) = sync_channel(1);
         let queue = self.queue.as_ref().ok_or_else(ended)?;

@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 /// Opens the engine under test, always the same place.
-pub type OpenEngine<'a> = &'a dyn Fn() -> Box<dyn Engine>;
+type OpenEngine<'a> = &'a dyn Fn() -> Box<dyn Engine>;
 /// Opens the object store under test, always the same place.
-pub type OpenObjects<'a> = &'a dyn Fn() -> Box<dyn Objects>;
+type OpenObjects<'a> = &'a dyn Fn() -> Box<dyn Objects>;
 
 /// Every rule of engines.
 pub fn engine(open: impl Fn() -> Box<dyn Engine>) {
@@ -83,7 +83,7 @@ fn head(engine: &dyn Engine, account: u32) -> u64 {
 }
 
 /// A new account has head 0; a commit sets the head to its `next`, which may leave numbers out.
-pub fn heads(open: OpenEngine<'_>) {
+fn heads(open: OpenEngine<'_>) {
     let engine = open();
     assert_eq!(head(&*engine, 100), 0);
     assert!(content(&*engine, 100).is_empty());
@@ -100,7 +100,7 @@ pub fn heads(open: OpenEngine<'_>) {
 }
 
 /// A value is what was put last; nothing is found under a key that was never put or was deleted; both may be empty.
-pub fn keys_and_values(open: OpenEngine<'_>) {
+fn keys_and_values(open: OpenEngine<'_>) {
     let engine = open();
     let writes = vec![put("", "empty key"), put("empty value", ""), put([0, 255, 0], [0, 255, 128]), put("k", "v")];
     engine.commit(commit(110, 0, 1, writes)).unwrap();
@@ -124,7 +124,7 @@ pub fn keys_and_values(open: OpenEngine<'_>) {
 }
 
 /// Within a commit a later write wins over an earlier one on the same key.
-pub fn writes_apply_in_order(open: OpenEngine<'_>) {
+fn writes_apply_in_order(open: OpenEngine<'_>) {
     let engine = open();
     let big = vec![7; 50_000];
     let writes = vec![
@@ -151,7 +151,7 @@ pub fn writes_apply_in_order(open: OpenEngine<'_>) {
 }
 
 /// A commit from an old (or invented) head is refused, names the head that is, and changes nothing.
-pub fn a_conflict_changes_nothing(open: OpenEngine<'_>) {
+fn a_conflict_changes_nothing(open: OpenEngine<'_>) {
     let engine = open();
     engine.commit(commit(130, 0, 7, vec![put("k", "v")])).unwrap();
     for expected in [0, 6, 8] {
@@ -166,7 +166,7 @@ pub fn a_conflict_changes_nothing(open: OpenEngine<'_>) {
 }
 
 /// Of several threads that commit from the same head exactly one wins, every time.
-pub fn one_of_two_racers_wins(open: OpenEngine<'_>) {
+fn one_of_two_racers_wins(open: OpenEngine<'_>) {
     const RACERS: u64 = 4;
     const ROUNDS: u64 = 25;
     let engine = open();
@@ -200,7 +200,7 @@ pub fn one_of_two_racers_wins(open: OpenEngine<'_>) {
 }
 
 /// A scan goes over `from..to` in ascending order of bytes, and ends when the visitor breaks.
-pub fn scans(open: OpenEngine<'_>) {
+fn scans(open: OpenEngine<'_>) {
     let engine = open();
     let keys: [&[u8]; 8] = [b"", b"\0", b"\0\0", b"a", b"a\0", b"aa", b"b", b"\xff\xff"];
     let mut writes: Vec<_> = keys.iter().map(|key| put(*key, *key)).collect();
@@ -232,7 +232,7 @@ pub fn scans(open: OpenEngine<'_>) {
 }
 
 /// The visitor of a scan may read and scan the same snapshot.
-pub fn reads_within_a_scan(open: OpenEngine<'_>) {
+fn reads_within_a_scan(open: OpenEngine<'_>) {
     let engine = open();
     let writes = (0..20_u8).map(|n| put([n], vec![n; usize::from(n) * 100])).collect();
     engine.commit(commit(155, 0, 1, writes)).unwrap();
@@ -249,7 +249,7 @@ pub fn reads_within_a_scan(open: OpenEngine<'_>) {
 }
 
 /// A snapshot shows the same head, keys and values while commits, and a removal, go on.
-pub fn a_snapshot_stands_still(open: OpenEngine<'_>) {
+fn a_snapshot_stands_still(open: OpenEngine<'_>) {
     let engine = open();
     let empty = engine.snapshot(AccountId(160)).unwrap();
     engine.commit(commit(160, 0, 1, vec![put("a", vec![1; 9_000]), put("b", "1")])).unwrap();
@@ -271,7 +271,7 @@ pub fn a_snapshot_stands_still(open: OpenEngine<'_>) {
 }
 
 /// A reader sees all the writes of a commit together with its head, or none, while another thread commits.
-pub fn commits_are_seen_whole(open: OpenEngine<'_>) {
+fn commits_are_seen_whole(open: OpenEngine<'_>) {
     let engine = open();
     let done = AtomicBool::new(false);
     let read = || {
@@ -302,7 +302,7 @@ pub fn commits_are_seen_whole(open: OpenEngine<'_>) {
 }
 
 /// The same key of another account is another key; the smallest and the largest account number are accounts.
-pub fn accounts_are_apart(open: OpenEngine<'_>) {
+fn accounts_are_apart(open: OpenEngine<'_>) {
     let engine = open();
     let accounts = [0, 180, 181, 256, 1 << 24, u32::MAX];
     for account in accounts {
@@ -322,7 +322,7 @@ pub fn accounts_are_apart(open: OpenEngine<'_>) {
 }
 
 /// Keys and values of the largest size are kept; one byte more is refused and changes nothing.
-pub fn limits(open: OpenEngine<'_>) {
+fn limits(open: OpenEngine<'_>) {
     let engine = open();
     let key = vec![255; KEY_BYTES_MAX];
     let value: Vec<u8> = (0..VALUE_BYTES_MAX).map(|n| (n % 251) as u8).collect();
@@ -344,7 +344,7 @@ pub fn limits(open: OpenEngine<'_>) {
 }
 
 /// Threads that commit to several accounts each lose nothing, and a conflict is met only where two share an account.
-pub fn many_threads_many_accounts(open: OpenEngine<'_>) {
+fn many_threads_many_accounts(open: OpenEngine<'_>) {
     const THREADS: u32 = 16;
     const COMMITS: u64 = 30;
     let engine = open();
@@ -377,7 +377,7 @@ pub fn many_threads_many_accounts(open: OpenEngine<'_>) {
 }
 
 /// Whatever was acknowledged is there when the same place is opened again.
-pub fn everything_is_there_after_reopening(open: OpenEngine<'_>) {
+fn everything_is_there_after_reopening(open: OpenEngine<'_>) {
     for n in 0..5 {
         let engine = open();
         for account in 200..210 {
@@ -397,7 +397,7 @@ pub fn everything_is_there_after_reopening(open: OpenEngine<'_>) {
 }
 
 /// A removed account has head 0 and no keys, also after reopening; others keep theirs; removing it again is no error.
-pub fn a_removed_account_is_gone(open: OpenEngine<'_>) {
+fn a_removed_account_is_gone(open: OpenEngine<'_>) {
     let engine = open();
     for account in [220, 221, 222] {
         engine.commit(commit(account, 0, 9, vec![put("k", "v"), put("big", vec![1; 40_000])])).unwrap();
@@ -416,7 +416,7 @@ pub fn a_removed_account_is_gone(open: OpenEngine<'_>) {
 }
 
 /// A few hundred random commits, with keys that begin alike and values of all sizes, end in the same content as a map.
-pub fn random_commits_match_a_map(open: OpenEngine<'_>) {
+fn random_commits_match_a_map(open: OpenEngine<'_>) {
     let mut random = Random::new(42);
     let mut map = BTreeMap::new();
     let mut engine = open();
@@ -450,7 +450,7 @@ pub fn random_commits_match_a_map(open: OpenEngine<'_>) {
 }
 
 /// An object is read as it was put, whatever its size, also after reopening.
-pub fn objects_come_back_as_they_were(open: OpenObjects<'_>) {
+fn objects_come_back_as_they_were(open: OpenObjects<'_>) {
     let objects = open();
     let account = AccountId(300);
     let longest = "z".repeat(100);
@@ -476,7 +476,7 @@ pub fn objects_come_back_as_they_were(open: OpenObjects<'_>) {
 }
 
 /// A second put under a name fails and the first content stays.
-pub fn a_name_is_used_once(open: OpenObjects<'_>) {
+fn a_name_is_used_once(open: OpenObjects<'_>) {
     let objects = open();
     objects.put(AccountId(310), "once", b"first").unwrap();
     let again = objects.put(AccountId(310), "once", b"second");
@@ -485,7 +485,7 @@ pub fn a_name_is_used_once(open: OpenObjects<'_>) {
 }
 
 /// The same name in another account is another object.
-pub fn objects_of_accounts_are_apart(open: OpenObjects<'_>) {
+fn objects_of_accounts_are_apart(open: OpenObjects<'_>) {
     let objects = open();
     for account in [0, 320, 321, u32::MAX] {
         objects.put(AccountId(account), "same", &account.to_be_bytes()).unwrap();
@@ -498,7 +498,7 @@ pub fn objects_of_accounts_are_apart(open: OpenObjects<'_>) {
 }
 
 /// A removed object is missing; removing what is not there is no error.
-pub fn removed_objects_are_gone(open: OpenObjects<'_>) {
+fn removed_objects_are_gone(open: OpenObjects<'_>) {
     let objects = open();
     let account = AccountId(330);
     objects.put(account, "a", b"1").unwrap();
@@ -511,7 +511,7 @@ pub fn removed_objects_are_gone(open: OpenObjects<'_>) {
 }
 
 /// The list has every object of the account and no other, with a time after 2020 in milliseconds.
-pub fn objects_are_listed(open: OpenObjects<'_>) {
+fn objects_are_listed(open: OpenObjects<'_>) {
     let objects = open();
     assert_eq!(objects.list(AccountId(340)), Ok(vec![]));
     let mut names: Vec<String> = (0..100).map(|n| format!("{n:x}-name")).collect();
@@ -528,7 +528,7 @@ pub fn objects_are_listed(open: OpenObjects<'_>) {
 }
 
 /// Threads that put, read and remove at the same time lose nothing.
-pub fn objects_from_many_threads(open: OpenObjects<'_>) {
+fn objects_from_many_threads(open: OpenObjects<'_>) {
     let objects = open();
     let work = |thread: u32| {
         for n in 0..10 {

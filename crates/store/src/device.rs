@@ -39,7 +39,7 @@ pub struct Device {
     pub pop: PopSettings,
     /// When `pop` was chosen: [`crate::pop::Window::FromNowOn`] counts from then.
     pub pop_since: Timestamp,
-    /// Since when its deletions have an effect that comes later ([`RemovalPolicy::is_put_off`]): what it deleted before, under
+    /// Since when its deletions have an effect that comes later ([`RemovalPolicy`]): what it deleted before, under
     /// another policy, stays.
     pub removal_since: Timestamp,
     /// Whether a message that it submits is saved to Sent.

@@ -54,7 +54,7 @@ impl FlagBits {
 
     /// Whether keyword number `n` of the mailbox's table is set.
     #[must_use]
-    pub fn has_keyword(self, n: usize) -> bool {
+    pub(crate) fn has_keyword(self, n: usize) -> bool {
         n < KEYWORDS_MAX && self.0 & (1 << (KEYWORD_SHIFT + n)) != 0
     }
 

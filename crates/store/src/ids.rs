@@ -105,7 +105,7 @@ impl Timestamp {
 
     /// The moment so many days later.
     #[must_use]
-    pub fn days_after(self, days: u16) -> Self {
+    pub(crate) fn days_after(self, days: u16) -> Self {
         Self(self.0.saturating_add(i64::from(days) * 24 * 3600 * 1000))
     }
 
@@ -135,7 +135,7 @@ impl EmailId {
     /// Whether the message came in this millisecond or later, as far as its number tells: numbers are near the clock, in
     /// microseconds.
     #[must_use]
-    pub fn came_since(self, moment: Timestamp) -> bool {
+    pub(crate) fn came_since(self, moment: Timestamp) -> bool {
         self.0 >= moment.0.max(0).unsigned_abs().saturating_mul(1000)
     }
 }

@@ -21,7 +21,7 @@ use crate::record::Role;
 pub const MESSAGES_PER_ENTRY_MAX: usize = 4096;
 
 /// A change of flags of more messages is not in the history of each of them: one row tells which messages it may be about.
-pub const HISTORY_ROWS_MAX: usize = 16;
+pub(crate) const HISTORY_ROWS_MAX: usize = 16;
 
 /// Over which protocol a change came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

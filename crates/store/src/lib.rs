@@ -9,6 +9,7 @@
 //! Invariant: [`check::account`] finds nothing, at any moment.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod account;
 mod body;

@@ -81,7 +81,7 @@ impl RemovalPolicy {
     /// Whether what a device deletes is removed later. Who chooses such a policy speaks of what it will delete, not of all that
     /// it deleted while its deletions did nothing.
     #[must_use]
-    pub fn is_put_off(self) -> bool {
+    pub(crate) fn is_put_off(self) -> bool {
         match self {
             Self::ExpungeWhenAllPopDevicesHaveIt | Self::ExpungeAfterDays(_) => true,
             Self::KeepWhenShared | Self::Keep | Self::MarkRead | Self::Archive | Self::Trash | Self::Expunge => false,

@@ -474,11 +474,6 @@ impl SimObjects {
         Self { process: Process::new(Bodies { now: SIM_EPOCH, objects: BTreeMap::new() }, plan) }
     }
 
-    /// Sets the clock that stamps what is put from now on.
-    pub fn set_now(&self, now: Timestamp) {
-        self.process.lock().content.now = now;
-    }
-
     /// From now on faults are drawn at these rates.
     pub fn set_rates(&self, rates: FaultRates) {
         self.process.lock().plan.rates = rates;

@@ -18,6 +18,7 @@
 //! Invariant: a redirect leads to a path of this site.
 //! Invariant: what a visitor is told does not depend on whether an account exists.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod answer;
 mod api;

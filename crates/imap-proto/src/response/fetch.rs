@@ -119,22 +119,10 @@ impl FetchWriter<'_> {
         string::literal_header(self.out, octets);
     }
 
-    /// `RFC822.HEADER …`
-    pub fn rfc822_header(&mut self, octets: &[u8]) {
-        self.item(format_args!("RFC822.HEADER "));
-        string::literal(self.out, octets);
-    }
-
     /// `RFC822.HEADER {n}`: `octets` octets must follow.
     pub fn rfc822_header_literal_header(&mut self, octets: u64) {
         self.item(format_args!("RFC822.HEADER "));
         string::literal_header(self.out, octets);
-    }
-
-    /// `RFC822.TEXT …`
-    pub fn rfc822_text(&mut self, octets: &[u8]) {
-        self.item(format_args!("RFC822.TEXT "));
-        string::literal(self.out, octets);
     }
 
     /// `RFC822.TEXT {n}`: `octets` octets must follow.

@@ -195,10 +195,10 @@ fn fetches() {
     check_fetch(
         |f| {
             f.rfc822(b"a");
-            f.rfc822_header(b"");
-            f.rfc822_text(b"b\0");
+            f.rfc822_header_literal_header(0);
+            f.rfc822_text_literal_header(2);
         },
-        "RFC822 {1}\r\na RFC822.HEADER {0}\r\n RFC822.TEXT {2}\r\nb\0",
+        "RFC822 {1}\r\na RFC822.HEADER {0}\r\n RFC822.TEXT {2}\r\n",
     );
 }
 

@@ -255,7 +255,7 @@ impl Config {
     /// Where the certificate comes from: the files given, else an own authority in the data directory that vouches
     /// for the host name, the system's name and loopback.
     #[must_use]
-    pub fn certificate_source(&self) -> CertificateSource {
+    pub(crate) fn certificate_source(&self) -> CertificateSource {
         match &self.tls_files {
             Some(TlsFiles { certificate, key }) => {
                 CertificateSource::Files { certificate: certificate.clone(), key: key.clone() }

@@ -67,7 +67,7 @@ impl Default for HttpTimeouts {
 
 /// The configuration of a TLS listener, for HTTP/1.1 (RFC 7301: a client that speaks only something else is told so).
 #[must_use]
-pub fn with_http(tls: &ServerConfig) -> Arc<ServerConfig> {
+pub(crate) fn with_http(tls: &ServerConfig) -> Arc<ServerConfig> {
     let mut tls = tls.clone();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Arc::new(tls)
@@ -75,7 +75,12 @@ pub fn with_http(tls: &ServerConfig) -> Arc<ServerConfig> {
 
 /// Serves one connection until it is over, or until `stop` becomes true (or its sender is dropped) and the answer that
 /// is being made is out.
-pub async fn serve_pages(socket: TcpStream, address: SocketAddr, pages: Arc<Pages>, stop: watch::Receiver<bool>) {
+pub(crate) async fn serve_pages(
+    socket: TcpStream,
+    address: SocketAddr,
+    pages: Arc<Pages>,
+    stop: watch::Receiver<bool>,
+) {
     let timeouts = pages.timeouts;
     let socket = StallGuard::new(socket, Duration::from_millis(timeouts.write_stall_millis));
     let Some(tls) = pages.tls.clone() else { return answer(socket, (address, None), &pages, stop).await };

@@ -10,7 +10,7 @@ use tracing_subscriber::fmt;
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// Begins to log; a second call changes nothing. From now on a panic is one log line like any other fault.
-pub fn start_logging(log: Log) {
+pub(crate) fn start_logging(log: Log) {
     let level = match log.level {
         LogLevel::Error => Level::ERROR,
         LogLevel::Warn => Level::WARN,

@@ -11,8 +11,7 @@ mod supervisor;
 
 pub use data_dir::DataDir;
 pub use disk::Disk;
-pub use logging::start_logging;
-pub use open_files::raise_open_files;
+pub(crate) use logging::start_logging;
 pub use running::Running;
 pub use runtime::runtime;
 pub use signals::{Request, Signals};

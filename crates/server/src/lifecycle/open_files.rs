@@ -14,7 +14,7 @@ const WANTED: u64 = 1_100_000;
 
 /// Raises the number of files that this process may have open as far as the system lets it; the number it may have
 /// now (`None`: as many as it likes).
-pub fn raise_open_files() -> Option<u64> {
+pub(crate) fn raise_open_files() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let reachable = maximum.map_or(WANTED, |maximum| maximum.min(WANTED));
     let soft = current?;
@@ -40,7 +40,7 @@ const ADVICE: &str = "raise the limit of open files (LimitNOFILE= in systemd, `u
 ///
 /// # Errors
 /// There are not; how many there should be, and how to get them.
-pub fn enough_files() -> Result<(), SetupError> {
+pub(crate) fn enough_files() -> Result<(), SetupError> {
     raise_open_files().map_or(Ok(()), enough)
 }
 
@@ -52,7 +52,7 @@ fn enough(files: u64) -> Result<(), SetupError> {
 }
 
 /// As many connections as there are file descriptors for.
-pub fn affordable(wanted: ConnectionLimits) -> ConnectionLimits {
+pub(crate) fn affordable(wanted: ConnectionLimits) -> ConnectionLimits {
     let Some(files) = raise_open_files() else { return wanted };
     let limits = wanted.within(connections_for(files));
     if limits != wanted {

@@ -101,7 +101,7 @@ impl Running {
     }
 
     /// Serves until SIGTERM or SIGINT; on SIGHUP, and now and then, looks for a new certificate.
-    pub async fn until_stopped(&self, signals: &mut Signals) {
+    pub(crate) async fn until_stopped(&self, signals: &mut Signals) {
         supervisor::ready();
         loop {
             match next_event(signals).await {
@@ -117,7 +117,7 @@ impl Running {
     }
 
     /// Reads the certificate again; if that fails the one in use stays, and the log says why.
-    pub fn reload(&self) {
+    pub(crate) fn reload(&self) {
         match self.certificates.reload(unix_seconds(self.clock)) {
             Ok(()) => info!("the TLS certificate is up to date"),
             Err(error) => error!(%error, "the TLS certificate in use stays"),

@@ -27,8 +27,8 @@ pub use offered::offered;
 pub use outbound::Outbound;
 pub(crate) use outbound::target;
 pub use receipts::{tidy, tidy_receipts};
-pub use retention::keep_retention;
-pub use room::keep_room;
+pub(crate) use retention::keep_retention;
+pub(crate) use room::keep_room;
 
 /// What the sessions of each protocol share.
 pub struct Services {

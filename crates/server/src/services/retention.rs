@@ -25,7 +25,7 @@ const DAY_MILLIS: i64 = 24 * 3600 * 1000;
 
 /// Purges all accounts every hour, and forgets sessions on the pages that are over every day, until `stop` becomes true or its sender is dropped. A round that runs then
 /// ends after the account that it is at.
-pub async fn keep_retention(auth: Auth, days: u32, clock: Clock, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn keep_retention(auth: Auth, days: u32, clock: Clock, mut stop: watch::Receiver<bool>) {
     let mut pause = FIRST_AFTER;
     for round in 0.. {
         if timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok() {

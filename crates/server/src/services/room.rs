@@ -21,7 +21,7 @@ const STEP_MILLIS: i64 = 24 * 3600 * 1000;
 const STEPS_MAX: usize = 400;
 
 /// Looks at the disk, until `stop` becomes true or its sender is dropped.
-pub async fn keep_room(
+pub(crate) async fn keep_room(
     (store, disk, hostname): (Store, Arc<Disk>, String),
     clock: Clock,
     mut stop: watch::Receiver<bool>,

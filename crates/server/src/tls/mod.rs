@@ -61,7 +61,7 @@ impl Certificates {
     ///
     /// # Errors
     /// As [`Certificates::load`]; the certificate in use stays.
-    pub fn reload(&self, unix_seconds: i64) -> Result<(), SetupError> {
+    pub(crate) fn reload(&self, unix_seconds: i64) -> Result<(), SetupError> {
         let fresh = Arc::new(certified(&self.source, unix_seconds)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
@@ -98,7 +98,7 @@ impl fmt::Debug for Certificates {
 ///
 /// # Errors
 /// When the system has no randomness for ticket keys.
-pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, SetupError> {
+pub(crate) fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, SetupError> {
     let failed = |error: rustls::Error| SetupError::new(format!("TLS cannot be set up: {error}"));
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13, &TLS12])

@@ -5,11 +5,11 @@ use super::offered::{Offered, Protocol, Security, Service};
 use super::xml::escaped;
 
 /// Its media type.
-pub const MEDIA_TYPE: &str = "text/xml; charset=utf-8";
+pub(crate) const MEDIA_TYPE: &str = "text/xml; charset=utf-8";
 
 /// The document for a domain.
 #[must_use]
-pub fn autoconfig(domain: &str, offered: &Offered) -> String {
+pub(crate) fn autoconfig(domain: &str, offered: &Offered) -> String {
     let (shown, host) = (escaped(domain), escaped(&offered.host));
     let mut servers = String::new();
     // A program takes the first that it can: IMAP before POP3, TLS before STARTTLS.

@@ -7,11 +7,11 @@ use super::xml::escaped;
 use serde_json::{Value, json};
 
 /// Its media type.
-pub const MEDIA_TYPE: &str = "application/xml; charset=utf-8";
+pub(crate) const MEDIA_TYPE: &str = "application/xml; charset=utf-8";
 /// RFC 5321 §4.5.3.1.3: a longer address is none.
 const ADDRESS_BYTES_MAX: usize = 254;
 /// The paths of the XML document, as programs write them.
-pub const PATHS: [&str; 3] =
+pub(crate) const PATHS: [&str; 3] =
     ["/autodiscover/autodiscover.xml", "/Autodiscover/Autodiscover.xml", "/AutoDiscover/AutoDiscover.xml"];
 const RESPONSE: &str = "http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006";
 const SETTINGS: &str = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a";
@@ -19,7 +19,7 @@ const SETTINGS: &str = "http://schemas.microsoft.com/exchange/autodiscover/outlo
 /// The address in a request: what stands in its `EMailAddress`. Nothing else of the request counts, so it is not read as
 /// XML: it has no entities to expand and no depth.
 #[must_use]
-pub fn requested_address(request: &[u8]) -> Option<&str> {
+pub(crate) fn requested_address(request: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(request).ok()?;
     let (_, after) = text.split_once("<EMailAddress>")?;
     let (address, _) = after.split_once("</EMailAddress>")?;
@@ -28,7 +28,7 @@ pub fn requested_address(request: &[u8]) -> Option<&str> {
 
 /// Whether something can be an address that is given back: one `@`, no blanks, nothing that markup is made of.
 #[must_use]
-pub fn is_address(text: &str) -> bool {
+pub(crate) fn is_address(text: &str) -> bool {
     let is_plain =
         |character: char| !character.is_control() && !character.is_whitespace() && !"<>&\"'".contains(character);
     let parts = text.rsplit_once('@');
@@ -39,7 +39,7 @@ pub fn is_address(text: &str) -> bool {
 
 /// The settings for an address, which must be one ([`is_address`]).
 #[must_use]
-pub fn autodiscover(address: &str, offered: &Offered) -> String {
+pub(crate) fn autodiscover(address: &str, offered: &Offered) -> String {
     let (shown, host) = (escaped(address), escaped(&offered.host));
     let mut protocols = String::new();
     for (protocol, name) in [(Protocol::Imap, "IMAP"), (Protocol::Pop3, "POP3"), (Protocol::Submission, "SMTP")] {
@@ -69,7 +69,7 @@ pub fn autodiscover(address: &str, offered: &Offered) -> String {
 
 /// The answer to a request that names no address ([MS-OXDSCLI] §2.2.4.1.1.1).
 #[must_use]
-pub fn refusal() -> String {
+pub(crate) fn refusal() -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<Autodiscover xmlns=\"{RESPONSE}\">\n  <Response>\n    \
          <Error Time=\"00:00:00\" Id=\"0\">\n      <ErrorCode>600</ErrorCode>\n      <Message>Invalid Request</Message>\n      \
@@ -81,7 +81,7 @@ pub fn refusal() -> String {
 ///
 /// # Errors
 /// A protocol that is not offered; what to answer then.
-pub fn autodiscover_json(protocol: &str, offered: &Offered) -> Result<Value, Value> {
+pub(crate) fn autodiscover_json(protocol: &str, offered: &Offered) -> Result<Value, Value> {
     let port = offered.pages_port.filter(|port| *port != 443).map(|port| format!(":{port}")).unwrap_or_default();
     match protocol.to_ascii_lowercase().as_str() {
         "autodiscoverv1" => {

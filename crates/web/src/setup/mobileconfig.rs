@@ -7,11 +7,11 @@ use super::offered::{Offered, Pair, Protocol};
 use super::xml::escaped;
 
 /// The media type that makes Apple's systems offer to install it.
-pub const MEDIA_TYPE: &str = "application/x-apple-aspen-config";
+pub(crate) const MEDIA_TYPE: &str = "application/x-apple-aspen-config";
 
 /// The account that a profile sets up.
 #[derive(Clone, Copy, Debug)]
-pub struct Profile<'a> {
+pub(crate) struct Profile<'a> {
     /// The mail address, which is the login name.
     pub address: &'a str,
     /// What stands in From beside the address; may be empty.
@@ -26,7 +26,7 @@ pub struct Profile<'a> {
 
 /// The profile; `None` where the server offers no such protocol.
 #[must_use]
-pub fn mobileconfig(profile: &Profile<'_>, offered: &Offered) -> Option<String> {
+pub(crate) fn mobileconfig(profile: &Profile<'_>, offered: &Offered) -> Option<String> {
     let Pair { incoming, outgoing } = offered.pair(profile.incoming)?;
     let account_type = match profile.incoming {
         Protocol::Imap => "EmailTypeIMAP",

@@ -8,13 +8,13 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 /// Where the document is.
-pub const PATH: &str = "/.well-known/user-agent-configuration.json";
+pub(crate) const PATH: &str = "/.well-known/user-agent-configuration.json";
 /// The name of a provider has at most so many characters.
 const NAME_CHARS_MAX: usize = 60;
 
 /// The document for a domain, always the same bytes; `None` where nothing is offered on a usual port.
 #[must_use]
-pub fn pacc(domain: &str, offered: &Offered) -> Option<String> {
+pub(crate) fn pacc(domain: &str, offered: &Offered) -> Option<String> {
     let usual = [(Protocol::Imap, "imap", 993), (Protocol::Pop3, "pop3", 995), (Protocol::Submission, "submit", 465)];
     let mut protocols = Map::new();
     for (protocol, name, usual) in usual {
@@ -33,6 +33,6 @@ pub fn pacc(domain: &str, offered: &Offered) -> Option<String> {
 
 /// What the TXT record at `_ua-auto-config.<domain>` holds.
 #[must_use]
-pub fn digest_record(document: &str) -> String {
+pub(crate) fn digest_record(document: &str) -> String {
     format!("v=UAAC1; a=sha256; d={}", STANDARD.encode(Sha256::digest(document.as_bytes())))
 }

@@ -9,7 +9,7 @@ const QUIET_MODULES: usize = 4;
 
 /// A code, as the parts of an SVG image: nothing of it is markup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QrImage {
+pub(crate) struct QrImage {
     /// The length of a side, in modules: the `viewBox` is `0 0 size size`.
     pub size: usize,
     /// The dark modules, as the `d` of a `path`.
@@ -18,7 +18,7 @@ pub struct QrImage {
 
 /// The code of a text; `None` where it is too long for one.
 #[must_use]
-pub fn qr(text: &str) -> Option<QrImage> {
+pub(crate) fn qr(text: &str) -> Option<QrImage> {
     let code = QrCode::with_error_correction_level(text.as_bytes(), EcLevel::M).ok()?;
     let width = code.width();
     let mut path = String::new();
@@ -35,7 +35,7 @@ pub fn qr(text: &str) -> Option<QrImage> {
 /// Mobile" writes, version 1. `None` where the server has no such services, or the address is not ASCII, which that
 /// format does not take.
 #[must_use]
-pub fn thunderbird_payload(
+pub(crate) fn thunderbird_payload(
     (address, owner): (&str, &str),
     password: &str,
     incoming: Protocol,
