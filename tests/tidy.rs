@@ -189,6 +189,24 @@ fn files_of_a_crate_stand_in_no_large_circle() {
     none(problems);
 }
 
+#[test]
+fn what_documents_say_of_files_is_true() {
+    let mut problems = Vec::new();
+    for document in ["ARCHITECTURE.md", "docs/flow.md", "docs/where-next.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+        let paths = quoted.into_iter().filter(|word| {
+            word.contains('/') && !word.contains([' ', '*']) && (word.ends_with('/') || word.contains('.'))
+        });
+        for path in paths {
+            if !root().join(path).exists() && !root().join("crates").join(path).exists() {
+                problems.push(format!("{document} names {path}, which is not there"));
+            }
+        }
+    }
+    none(problems);
+}
+
 /// What is public is promised: `unreachable_pub` says what no other crate can name, this test which functions none does.
 #[test]
 fn a_function_is_public_only_where_another_crate_calls_it() {
