@@ -1,9 +1,12 @@
-//! Letters to people who have no account yet. What strangers wrote is in the body only, wrapped; every header is ours but
-//! for the address, which was found to be one (no blanks, no control characters).
+//! Letters of the server itself: to people who have no account yet, and to owners of accounts. What strangers wrote is in the
+//! body only, wrapped; every header is ours but for the address, which was found to be one (no blanks, no control
+//! characters).
 
+use crate::usage::Clearable;
+use crate::words;
 use auth::{Accepted, Declined};
 use message::date::format_rfc5322;
-use store::Timestamp;
+use store::{Timestamp, Usage};
 
 /// Lines of a letter have at most so many characters, unless a word is longer.
 const LINE_CHARS_MAX: usize = 72;
@@ -17,6 +20,21 @@ pub struct Sender<'a> {
     pub hostname: &'a str,
     /// The time.
     pub now: Timestamp,
+}
+
+/// Who writes to owners of accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letterhead {
+    /// The server's name.
+    pub hostname: String,
+    /// Where its pages are, with the port if it is not the usual one: `https://mail.example.org`.
+    pub pages: String,
+}
+
+impl Letterhead {
+    fn sender(&self, now: Timestamp) -> Sender<'_> {
+        Sender { hostname: &self.hostname, now }
+    }
 }
 
 /// "There is an account", with `url`, the link to choose the password with.
@@ -45,19 +63,78 @@ pub fn declined_letter(declined: &Declined, sender: &Sender<'_>) -> Vec<u8> {
     letter(&declined.contact, "Your request for an account", &text, sender)
 }
 
-fn letter(to: &str, subject: &str, text: &str, sender: &Sender<'_>) -> Vec<u8> {
-    let Sender { hostname, now } = *sender;
-    let date = format_rfc5322(now.unix_seconds());
-    // One letter to an address in a millisecond.
-    let id = format!(
-        "people.{}.{}",
-        now.0,
-        to.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
+/// The message (RFC 5322) that tells the owner that the mailbox fills up.
+pub(crate) fn filling_letter(
+    usage: &Usage,
+    clearable: Option<&Clearable>,
+    head: &Letterhead,
+    now: Timestamp,
+) -> Vec<u8> {
+    let (percent, pages) = (usage.percent().unwrap_or(0), &head.pages);
+    let offer = match clearable {
+        Some(clearable) => format!(
+            "{}\n\
+             Your POP devices keep their copies, and the mailbox keeps what is flagged.\n\
+             This page does it, and even that can be taken back for some time:\n",
+            clearable.text
+        ),
+        None => "Delete what you do not need any more, or ask whoever runs this server for more\n\
+                 room. This page shows how full it is:\n"
+            .to_owned(),
+    };
+    let text = format!(
+        "{}\n\
+         When it is full, new mail has to wait outside, and after some days its senders\n\
+         are told that it did not arrive.\n\
+         \n\
+         {offer}\
+         \n    {pages}/\n",
+        words::usage(usage)
     );
+    to_owner(&format!("Your mailbox is {percent} % full"), "full", &text, head.sender(now))
+}
+
+/// The message that tells the owner that removed mail cannot be brought back as long as usual.
+pub(crate) fn shorter_retention_letter(since: Option<Timestamp>, head: &Letterhead, now: Timestamp) -> Vec<u8> {
+    let pages = &head.pages;
+    let rest = match since {
+        Some(since) => {
+            format!("What was removed since {} can still be put back.", format_rfc5322(since.unix_seconds()))
+        }
+        None => "None of what was removed before today can be put back any more.".to_owned(),
+    };
+    let text = format!(
+        "The disk of this server is nearly full. To make room, mail that you had removed\n\
+         is gone for good now, earlier than usual, the oldest first.\n\
+         {rest}\n\
+         \n\
+         Nothing that is in your mailbox was touched. Whoever runs this server knows of\n\
+         it; new mail may have to wait outside until there is room.\n\
+         \n    {pages}/\n"
+    );
+    to_owner("Removed mail is kept for a shorter time", "room", &text, head.sender(now))
+}
+
+/// To somebody who has no account, and maybe another server.
+fn letter(to: &str, subject: &str, text: &str, sender: &Sender<'_>) -> Vec<u8> {
+    let sum = to.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    // One letter to an address in a millisecond.
+    let id = format!("people.{}.{sum}", sender.now.0);
+    compose(&format!("To: <{to}>\n"), subject, &id, &wrapped(text), *sender)
+}
+
+/// Into the INBOX of an account.
+fn to_owner(subject: &str, kind: &str, text: &str, sender: Sender<'_>) -> Vec<u8> {
+    compose("", subject, &format!("{kind}.{}", sender.now.0), text, sender)
+}
+
+fn compose(to: &str, subject: &str, id: &str, text: &str, sender: Sender<'_>) -> Vec<u8> {
+    let Sender { hostname, now } = sender;
+    let date = format_rfc5322(now.unix_seconds());
     // RFC 3834 §5: so that nothing answers it.
     let head = format!(
         "From: Pillarbox <pillarbox@{hostname}>\n\
-         To: <{to}>\n\
+         {to}\
          Subject: {subject}\n\
          Date: {date}\n\
          Message-ID: <{id}@{hostname}>\n\
@@ -66,7 +143,7 @@ fn letter(to: &str, subject: &str, text: &str, sender: &Sender<'_>) -> Vec<u8> {
          Content-Type: text/plain; charset=utf-8\n\
          Content-Transfer-Encoding: 8bit\n\n"
     );
-    (head + &wrapped(text)).replace('\n', "\r\n").into_bytes()
+    (head + text).replace('\n', "\r\n").into_bytes()
 }
 
 fn signature(hostname: &str) -> String {
@@ -140,5 +217,24 @@ mod tests {
         assert!(!head.contains("Bcc") && !head.contains("Eve") && head.matches("Subject").count() == 1, "{head}");
         assert!(body.lines().all(|line| line.len() <= 998) && !text.replace("\r\n", "").contains('\n'));
         assert!(body.contains("word word") && body.lines().any(|line| line.chars().count() == WORD_CHARS_MAX));
+    }
+
+    #[test]
+    fn the_letter_named_the_usual_port_whatever_the_pages_listened_on() {
+        let (hostname, pages) = ("mail.example.org".to_owned(), "https://mail.example.org:8443".to_owned());
+        let head = Letterhead { hostname, pages };
+        let full = Usage { bytes: 900, messages: 3, quota_bytes: Some(1000) };
+        let offer = Clearable { messages: 2, bytes: 800, oldest_at: None, text: words::clearable(2, 800) };
+        let offered = "2 messages (800 B) have been taken by every POP device of yours. Clear them?\r\n";
+        for (offer, expected) in [(Some(&offer), offered), (None, "Delete what you do not need")] {
+            let letter = filling_letter(&full, offer, &head, SENDER.now);
+            let letter = String::from_utf8(letter).unwrap();
+            for text in ["holds 900 B of 1000 B (90 %).\r\n", "\r\n    https://mail.example.org:8443/\r\n", expected] {
+                assert!(letter.contains(text), "{text}: {letter}");
+            }
+            assert!(letter.lines().all(|line| line.len() <= 80) && !letter.replace("\r\n", "").contains('\n'));
+            let summary = Summary::parse(letter.as_bytes());
+            assert_eq!(summary.envelope.subject.as_deref(), Some(&b"Your mailbox is 90 % full"[..]));
+        }
     }
 }

@@ -36,7 +36,7 @@ pub use choices::{Choice, Defaults, PopChoice, PopChoices};
 pub use devices::{DeviceCard, Light, Offer, Traffic};
 pub use error::Error;
 pub use held::{HeldAnswer, HeldAsk, HeldCard, HeldMailbox, HeldOutcome, HeldThen};
-pub use letters::{Sender, accepted_letter, declined_letter};
+pub use letters::{Letterhead, Sender, accepted_letter, declined_letter};
 pub use moment::{parse_moment, shown};
 pub use names::MessageLine;
 pub use setup_guide::{Access, SetupGuide, SetupProgram, setup_guide};

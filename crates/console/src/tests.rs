@@ -287,7 +287,7 @@ fn a_mailbox_that_fills_up_offers_to_clear_what_every_pop_device_has() {
     let card = world.console.usage().unwrap();
     assert_eq!((card.used_bytes, card.messages, card.percent, card.is_filling), (size, 3, None, false));
     assert_eq!((card.text.as_str(), card.clearable), ("The mailbox holds 51 B.", None));
-    assert!(!world.console.tell_of_filling("mail.example.org").unwrap(), "there is no quota");
+    assert!(!world.console.tell_of_filling(&letterhead()).unwrap(), "there is no quota");
     world.account.set_quota(OWNER, Some(60)).unwrap();
     world.fetch(pc);
     assert_eq!(world.console.usage().unwrap().clearable, None, "the laptop has nothing yet");
@@ -323,8 +323,8 @@ fn the_owner_is_told_by_a_message_with_the_offer() {
     world.account.append(OWNER, Target::Inbox, message).unwrap();
     world.fetch(pc);
     world.account.set_quota(OWNER, Some(10_500)).unwrap();
-    assert!(world.console.tell_of_filling("mail.example.org").unwrap());
-    assert!(!world.console.tell_of_filling("mail.example.org").unwrap());
+    assert!(world.console.tell_of_filling(&letterhead()).unwrap());
+    assert!(!world.console.tell_of_filling(&letterhead()).unwrap());
     let inbox = world.account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
     let view = world.account.view(inbox).unwrap();
     let letter = world.account.reader().unwrap().body(view.index().last().unwrap().email).unwrap();
@@ -429,4 +429,8 @@ fn what_is_held_is_shown_and_answered_in_words() {
     assert!(!world.console.device_card(phone.device).unwrap().brake);
     let tablet = world.device("tablet", Protocol::Imap, RemovalPolicy::Keep);
     assert!(!world.console.device_card(tablet.device).unwrap().brake);
+}
+
+fn letterhead() -> crate::Letterhead {
+    crate::Letterhead { hostname: "mail.example.org".to_owned(), pages: "https://mail.example.org".to_owned() }
 }

@@ -2,6 +2,7 @@
 
 use crate::account::AccountConsole;
 use crate::error::Error;
+use crate::letters::{self, Letterhead};
 use crate::moment::shown;
 use crate::words;
 use serde::{Deserialize, Serialize};
@@ -173,9 +174,9 @@ impl AccountConsole {
     ///
     /// # Errors
     /// Faults.
-    pub fn tell_of_filling(&self, hostname: &str) -> Result<bool, Error> {
+    pub fn tell_of_filling(&self, head: &Letterhead) -> Result<bool, Error> {
         let is_due = self.account.must_tell_of_filling()?;
-        let letter = if is_due { Some(self.letter(hostname)?) } else { None };
+        let letter = if is_due { Some(self.letter(head)?) } else { None };
         Ok(self.account.tell_of_filling(self.actor, letter)?.is_some())
     }
 
@@ -183,14 +184,14 @@ impl AccountConsole {
     ///
     /// # Errors
     /// Faults.
-    pub fn tell_of_shorter_retention(&self, hostname: &str) -> Result<(), Error> {
-        let body = words::shorter_retention_letter(self.account.retained_since()?, hostname, self.actor.now);
+    pub fn tell_of_shorter_retention(&self, head: &Letterhead) -> Result<(), Error> {
+        let body = letters::shorter_retention_letter(self.account.retained_since()?, head, self.actor.now);
         Ok(self.account.write_letter(self.actor.now, body)?)
     }
 
-    fn letter(&self, hostname: &str) -> Result<NewMessage, Error> {
+    fn letter(&self, head: &Letterhead) -> Result<NewMessage, Error> {
         let (usage, clearable) = (self.account.usage()?, self.clearable()?);
-        let body = words::filling_letter(&usage, clearable.as_ref(), hostname, self.actor.now);
+        let body = letters::filling_letter(&usage, clearable.as_ref(), head, self.actor.now);
         Ok(NewMessage { body, flags: Flags::default(), internal_date: self.actor.now })
     }
 }

@@ -15,7 +15,7 @@ use store::{
 };
 
 pub use size::bytes;
-pub(crate) use size::{clearable, cleared, filling_letter, history, retained, shorter_retention_letter, usage};
+pub(crate) use size::{clearable, cleared, history, retained, usage};
 
 pub(crate) const THE_SERVER: &str = "Pillarbox";
 pub(crate) const A_DEVICE_THAT_IS_GONE: &str = "a device that is gone";

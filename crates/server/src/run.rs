@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use console::Letterhead;
 use tracing::{error, info, warn};
 
 use crate::Preparation;
@@ -104,11 +105,12 @@ fn open_control(
 
 /// What is done without anybody asking for it.
 fn keep_up(config: &Config, data_dir: &DataDir, stores: &Stores, clock: Clock, running: &Running) {
-    let (store, hostname) = (&stores.store, &config.hostname);
+    let store = &stores.store;
+    let head = Letterhead { hostname: config.hostname.clone(), pages: config.pages() };
     tokio::spawn(keep_retention(stores.auth.clone(), config.retention_days, clock, running.stopping()));
-    tokio::spawn(tell_of_filling(store.clone(), hostname.clone(), clock, running.stopping()));
+    tokio::spawn(tell_of_filling(store.clone(), head.clone(), clock, running.stopping()));
     tokio::spawn(tidy_receipts(store.clone(), stores.queue.clone(), clock, running.stopping()));
-    let room = (store.clone(), data_dir.disk(), hostname.clone());
+    let room = (store.clone(), data_dir.disk(), head);
     tokio::spawn(keep_room(room, clock, running.stopping()));
 }
 

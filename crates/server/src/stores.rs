@@ -69,6 +69,7 @@ impl Stores {
             history_bytes_max: config.history_bytes_max,
             quota_bytes: config.quota_bytes,
             hostname: config.hostname.clone(),
+            pages: config.pages(),
             ..StoreOptions::default()
         };
         let store = Store::on_disk((Arc::new(engine), Arc::new(objects)), options, data_dir.disk());

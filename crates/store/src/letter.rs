@@ -12,11 +12,12 @@ pub(crate) struct Wanted<'a> {
     /// The name of the mailbox of what is held.
     pub(crate) held_mailbox: &'a str,
     pub(crate) hostname: &'a str,
+    pub(crate) pages: &'a str,
 }
 
 /// The message (RFC 5322), with CRLF line ends.
 pub(crate) fn compose(wanted: &Wanted<'_>) -> Vec<u8> {
-    let Wanted { hold, device, held_mailbox, hostname } = wanted;
+    let Wanted { hold, device, held_mailbox, hostname, pages } = wanted;
     let (id, count, at) = (hold.id, hold.messages, hold.began_at.unix_seconds());
     let (over, place) = match hold.protocol {
         Protocol::Imap => {
@@ -40,7 +41,7 @@ pub(crate) fn compose(wanted: &Wanted<'_>) -> Vec<u8> {
          even that can be taken back for some time.\n\
          \n\
          Answer with one click on this page:\n\
-         \n    https://{hostname}/held\n\
+         \n    {pages}/held\n\
          \n\
          or ask whoever runs this server to do one of these:\n\
          \n    pillarbox held --account YOUR-ADDRESS keep {id}\
@@ -85,13 +86,13 @@ mod tests {
                 batches,
                 answered: 0,
             };
-            let wanted =
-                Wanted { hold: &hold, device: "Old Outlook", held_mailbox: "Held", hostname: "mail.example.org" };
+            let (hostname, pages) = ("mail.example.org", "https://mail.example.org:8443");
+            let wanted = Wanted { hold: &hold, device: "Old Outlook", held_mailbox: "Held", hostname, pages };
             let letter = String::from_utf8(compose(&wanted)).unwrap();
             let expected = [
                 "\"Old Outlook\" wanted to delete 5000 messages",
                 "21 Sep 2026",
-                "https://mail.example.org/held\r\n",
+                "https://mail.example.org:8443/held\r\n",
                 "pillarbox held --account YOUR-ADDRESS keep 7\r\n",
                 place,
             ];

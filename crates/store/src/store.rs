@@ -54,11 +54,13 @@ pub struct StoreOptions {
     pub brake_messages_min: u64,
     /// The name of this host, in what the server writes to the owners of accounts.
     pub hostname: String,
+    /// Where its pages are, likewise: `https://mail.example.org`.
+    pub pages: String,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        let hostname = "localhost".to_owned();
+        let (hostname, pages) = ("localhost".to_owned(), "https://localhost".to_owned());
         let brake_messages_min = brake::MESSAGES_MIN;
         Self {
             retention_bytes_max: u64::MAX,
@@ -66,6 +68,7 @@ impl Default for StoreOptions {
             quota_bytes: None,
             brake_messages_min,
             hostname,
+            pages,
         }
     }
 }

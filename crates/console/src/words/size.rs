@@ -1,9 +1,7 @@
 //! What the console says about room.
 
 use super::messages;
-use crate::usage::Clearable;
-use message::date::format_rfc5322;
-use store::{ClearReport, Retained, Timestamp, Usage};
+use store::{ClearReport, Retained, Usage};
 
 /// Bytes as people read them: `1.5 GiB`.
 #[must_use]
@@ -65,68 +63,6 @@ pub(crate) fn cleared(report: &ClearReport) -> Vec<String> {
     lines
 }
 
-/// The message (RFC 5322) that tells the owner that the mailbox fills up.
-pub(crate) fn filling_letter(usage: &Usage, clearable: Option<&Clearable>, hostname: &str, now: Timestamp) -> Vec<u8> {
-    let percent = usage.percent().unwrap_or(0);
-    let offer = match clearable {
-        Some(clearable) => format!(
-            "{}\n\
-             Your POP devices keep their copies, and the mailbox keeps what is flagged.\n\
-             This page does it, and even that can be taken back for some time:\n",
-            clearable.text
-        ),
-        None => "Delete what you do not need any more, or ask whoever runs this server for more\n\
-                 room. This page shows how full it is:\n"
-            .to_owned(),
-    };
-    let text = format!(
-        "{}\n\
-         When it is full, new mail has to wait outside, and after some days its senders\n\
-         are told that it did not arrive.\n\
-         \n\
-         {offer}\
-         \n    https://{hostname}/\n",
-        self::usage(usage)
-    );
-    letter(&format!("Your mailbox is {percent} % full"), "full", &text, (hostname, now))
-}
-
-/// The message that tells the owner that removed mail cannot be brought back as long as usual.
-pub(crate) fn shorter_retention_letter(since: Option<Timestamp>, hostname: &str, now: Timestamp) -> Vec<u8> {
-    let rest = match since {
-        Some(since) => {
-            format!("What was removed since {} can still be put back.", format_rfc5322(since.unix_seconds()))
-        }
-        None => "None of what was removed before today can be put back any more.".to_owned(),
-    };
-    let text = format!(
-        "The disk of this server is nearly full. To make room, mail that you had removed\n\
-         is gone for good now, earlier than usual, the oldest first.\n\
-         {rest}\n\
-         \n\
-         Nothing that is in your mailbox was touched. Whoever runs this server knows of\n\
-         it; new mail may have to wait outside until there is room.\n\
-         \n    https://{hostname}/\n"
-    );
-    letter("Removed mail is kept for a shorter time", "room", &text, (hostname, now))
-}
-
-fn letter(subject: &str, kind: &str, text: &str, (hostname, now): (&str, Timestamp)) -> Vec<u8> {
-    let (date, at) = (format_rfc5322(now.unix_seconds()), now.0);
-    // RFC 3834 §5: so that nothing answers it.
-    let head = format!(
-        "From: Pillarbox <pillarbox@{hostname}>\n\
-         Subject: {subject}\n\
-         Date: {date}\n\
-         Message-ID: <{kind}.{at}@{hostname}>\n\
-         Auto-Submitted: auto-generated\n\
-         MIME-Version: 1.0\n\
-         Content-Type: text/plain; charset=utf-8\n\
-         Content-Transfer-Encoding: 8bit\n\n"
-    );
-    (head + text).replace('\n', "\r\n").into_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,23 +72,6 @@ mod tests {
         let sizes = [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1_572_864, "1.5 MiB")];
         for (count, expected) in sizes.into_iter().chain([(u64::MAX, "16777216.0 TiB")]) {
             assert_eq!(bytes(count), expected);
-        }
-    }
-
-    #[test]
-    fn the_letter_says_how_full_it_is_and_where_to_go() {
-        let full = Usage { bytes: 900, messages: 3, quota_bytes: Some(1000) };
-        let offer = Clearable { messages: 2, bytes: 800, oldest_at: None, text: clearable(2, 800) };
-        let offered = "2 messages (800 B) have been taken by every POP device of yours. Clear them?\r\n";
-        for (offer, expected) in [(Some(&offer), offered), (None, "Delete what you do not need")] {
-            let letter = filling_letter(&full, offer, "mail.example.org", Timestamp(1_790_000_000_000));
-            let letter = String::from_utf8(letter).unwrap();
-            for text in ["holds 900 B of 1000 B (90 %).\r\n", "\r\n    https://mail.example.org/\r\n", expected] {
-                assert!(letter.contains(text), "{text}: {letter}");
-            }
-            assert!(letter.lines().all(|line| line.len() <= 80) && !letter.replace("\r\n", "").contains('\n'));
-            let summary = message::Summary::parse(letter.as_bytes());
-            assert_eq!(summary.envelope.subject.as_deref(), Some(&b"Your mailbox is 90 % full"[..]));
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use console::AccountConsole;
+use console::{AccountConsole, Letterhead};
 use store::{AccountId, Actor, DeviceId, Error, Protocol, Store, Timestamp};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -21,7 +21,7 @@ const EVERY: Duration = Duration::from_secs(10);
 const ALL_ROUNDS: u64 = 360;
 
 /// Tells the owners of all accounts of `store`, until `stop` becomes true or its sender is dropped.
-pub async fn tell_of_filling(store: Store, hostname: String, clock: Clock, mut stop: watch::Receiver<bool>) {
+pub async fn tell_of_filling(store: Store, head: Letterhead, clock: Clock, mut stop: watch::Receiver<bool>) {
     for round in 0.. {
         if timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok() {
             return;
@@ -32,10 +32,10 @@ pub async fn tell_of_filling(store: Store, hostname: String, clock: Clock, mut s
             continue;
         }
         let now = Timestamp(clock.now().unix_millis);
-        let (store, hostname, stopping) = (store.clone(), hostname.clone(), stop.clone());
+        let (store, head, stopping) = (store.clone(), head.clone(), stop.clone());
         let work = move || {
             let accounts = if is_for_all { all(&store) } else { hints };
-            tell(&store, &accounts, &hostname, now, &|| *stopping.borrow());
+            tell(&store, &accounts, &head, now, &|| *stopping.borrow());
         };
         if let Err(error) = spawn_blocking(work).await {
             warn!(%error, "owners of mailboxes that fill up were not told; the next round tries again");
@@ -50,10 +50,16 @@ fn all(store: &Store) -> BTreeSet<AccountId> {
     })
 }
 
-fn tell(store: &Store, accounts: &BTreeSet<AccountId>, hostname: &str, now: Timestamp, is_stopping: &dyn Fn() -> bool) {
+fn tell(
+    store: &Store,
+    accounts: &BTreeSet<AccountId>,
+    head: &Letterhead,
+    now: Timestamp,
+    is_stopping: &dyn Fn() -> bool,
+) {
     let actor = Actor { device: DeviceId(0), protocol: Protocol::Server, now };
     for id in accounts.iter().take_while(|_| !is_stopping()) {
-        match AccountConsole::new(store.account(*id), actor).tell_of_filling(hostname) {
+        match AccountConsole::new(store.account(*id), actor).tell_of_filling(head) {
             Ok(true) => info!(account = %id, "the mailbox fills up; its owner was told"),
             // Not any more, or removed meanwhile.
             Ok(false) | Err(console::Error::Store(Error::NoSuchAccount)) => {}
@@ -86,10 +92,12 @@ mod tests {
         let messages = |id: u32| store.account(AccountId(id)).usage().unwrap().messages;
         let hints = store.take_filling();
         assert_eq!(hints, BTreeSet::from([AccountId(21)]));
-        tell(&store, &hints, "mail.example.org", NOW, &|| true);
+        let (hostname, pages) = ("mail.example.org".to_owned(), "https://mail.example.org".to_owned());
+        let head = Letterhead { hostname, pages };
+        tell(&store, &hints, &head, NOW, &|| true);
         assert_eq!(messages(21), 1, "the server stops");
         for accounts in [hints, all(&store)] {
-            tell(&store, &accounts, "mail.example.org", NOW, &|| false);
+            tell(&store, &accounts, &head, NOW, &|| false);
             assert_eq!((messages(20), messages(21)), (1, 2));
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use console::AccountConsole;
+use console::{AccountConsole, Letterhead};
 use store::{AccountId, Actor, DeviceId, Protocol, Store, Timestamp};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -22,18 +22,18 @@ const STEPS_MAX: usize = 400;
 
 /// Looks at the disk, until `stop` becomes true or its sender is dropped.
 pub(crate) async fn keep_room(
-    (store, disk, hostname): (Store, Arc<Disk>, String),
+    (store, disk, head): (Store, Arc<Disk>, Letterhead),
     clock: Clock,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut told = HashSet::new();
     while timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_err() {
         let (store, disk, now) = (store.clone(), disk.clone(), Timestamp(clock.now().unix_millis));
-        let (mut told_before, stopping, hostname) = (std::mem::take(&mut told), stop.clone(), hostname.clone());
+        let (mut told_before, stopping, head) = (std::mem::take(&mut told), stop.clone(), head.clone());
         let work = spawn_blocking(move || {
             disk.look(store.reusable_bytes());
             let lacking = || if *stopping.borrow() { 0 } else { disk.lacking_for_retention(store.reusable_bytes()) };
-            let tell = |id| tell(&store, id, &hostname, now);
+            let tell = |id| tell(&store, id, &head, now);
             give_way(&store, &lacking, now, &mut |id| {
                 if told_before.insert(id) {
                     tell(id);
@@ -81,9 +81,9 @@ fn oldest(store: &Store) -> Option<Timestamp> {
     store.accounts().unwrap_or_default().into_iter().filter_map(since).min()
 }
 
-fn tell(store: &Store, id: AccountId, hostname: &str, now: Timestamp) {
+fn tell(store: &Store, id: AccountId, head: &Letterhead, now: Timestamp) {
     let actor = Actor { device: DeviceId(0), protocol: Protocol::Server, now };
-    if let Err(error) = AccountConsole::new(store.account(id), actor).tell_of_shorter_retention(hostname) {
+    if let Err(error) = AccountConsole::new(store.account(id), actor).tell_of_shorter_retention(head) {
         warn!(account = %id, %error, "the owner was not told that removed mail has left retention early");
     }
 }
@@ -140,7 +140,9 @@ mod tests {
     #[test]
     fn the_owner_is_told_that_removed_mail_has_left_early() {
         let store = removed([&[1], &[]]);
-        tell(&store, AccountId(20), "mail.example.org", Timestamp(2 * DAY));
+        let (hostname, pages) = ("mail.example.org".to_owned(), "https://mail.example.org".to_owned());
+        let head = Letterhead { hostname, pages };
+        tell(&store, AccountId(20), &head, Timestamp(2 * DAY));
         let account = store.account(AccountId(20));
         let inbox = account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
         let email = account.view(inbox).unwrap().index().last().unwrap().email;

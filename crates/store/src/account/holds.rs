@@ -353,7 +353,8 @@ impl Tx<'_> {
             hold.messages = hold.messages.max(all);
             let held = self.state.mailboxes.values().find(|state| state.mailbox.role == Some(Role::Held));
             let held = held.map_or(Role::Held.default_name(), |held| &held.mailbox.name);
-            let wanted = Wanted { hold: &hold, device: &device, held_mailbox: held, hostname: &options.hostname };
+            let StoreOptions { hostname, pages, .. } = options;
+            let wanted = Wanted { hold: &hold, device: &device, held_mailbox: held, hostname, pages };
             self.append_letter(actor.now, &letter::compose(&wanted))?;
         }
         Ok(())
