@@ -4,7 +4,7 @@ use crate::codec::{Corrupt, Reader};
 use crate::ids::{DeviceId, Timestamp};
 use crate::journal::Protocol;
 use crate::pop::PopSettings;
-use crate::program::Program;
+use crate::pop_program::Program;
 use crate::record::{grown, open, open_grown, versioned};
 use crate::removal::RemovalPolicy;
 use crate::settings::AccountSettings;

@@ -1,7 +1,7 @@
 //! What a message is found by: its Message-ID; and of the account's own mail, what tells that two are the same message.
 //!
 //! Rows `I` lead from a [`Name`] to messages. Those of the account's own mail are written with it; those of mail from others
-//! later and many at a time (`account::named`): rows in no order cost a delivery more than all else that it writes. A name is a hash and may have been chosen by a stranger: whoever finds a
+//! later and many at a time (`account::message_ids`): rows in no order cost a delivery more than all else that it writes. A name is a hash and may have been chosen by a stranger: whoever finds a
 //! message by it looks at the message itself, or at its [`Own`], before it believes anything.
 
 use crate::codec::Corrupt;

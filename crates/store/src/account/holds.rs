@@ -8,17 +8,17 @@ mod weigh;
 pub use read::HeldIn;
 pub(super) use read::origins;
 
-use super::update::Places;
+use super::close_maildrop::Places;
 use crate::brake::{Burst, Findings, Of, Pace, Removals, Share, Verdict, decide};
 use crate::device::Credential;
 use crate::error::Error;
 use crate::flags::{FlagBits, Flags, Keywords, SystemFlag};
 use crate::hold::{Batch, Hold};
+use crate::hold_letter::{self, Wanted};
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, OfDevice, Relisted};
 use crate::key;
-use crate::letter::{self, Wanted};
 use crate::record::Role;
 use crate::removal::Effect;
 use crate::store::StoreOptions;
@@ -355,7 +355,7 @@ impl Tx<'_> {
             let held = held.map_or(Role::Held.default_name(), |held| &held.mailbox.name);
             let StoreOptions { hostname, pages, .. } = options;
             let wanted = Wanted { hold: &hold, device: &device, held_mailbox: held, hostname, pages };
-            self.append_letter(actor.now, &letter::compose(&wanted))?;
+            self.append_letter(actor.now, &hold_letter::compose(&wanted))?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::journal::Protocol;
 use crate::key;
 use crate::maildrops::MaildropLock;
 use crate::pop::{RECENT_DAYS, Scope, Window};
-use crate::program::{self, Program};
+use crate::pop_program::{self, Program};
 use crate::record::{EmailRecord, Mailbox, Role, grown, open_grown};
 use crate::removal::RemovalPolicy;
 use crate::shown::Shown;
@@ -32,7 +32,7 @@ pub(crate) struct Taken {
     pub(crate) taken_at: Option<Timestamp>,
     /// Deleted from the device's maildrop.
     pub(crate) deleted_at: Option<Timestamp>,
-    /// Which of the programs that seem to share the device did that last ([`program::number`]).
+    /// Which of the programs that seem to share the device did that last ([`pop_program::number`]).
     pub(crate) program: Option<u32>,
     /// That it was deleted has no effect on the mailbox, now or later: it is held, or its owner keeps it.
     pub(crate) stays: bool,
@@ -67,7 +67,7 @@ impl Taken {
     /// Whether a program knows of it: it did it itself, or was not there yet.
     pub(super) fn is_of(&self, program: &Program) -> bool {
         let at = self.taken_at.max(self.deleted_at);
-        self.program.is_none_or(|number| number == program::number(&program.fingerprint))
+        self.program.is_none_or(|number| number == pop_program::number(&program.fingerprint))
             || at.is_some_and(|at| at < program.first_at)
     }
 }
@@ -169,7 +169,7 @@ impl Account {
         Ok(Maildrop {
             device: device.id,
             expires_after_days: expires_after_days(device.id, window, &state.devices),
-            program: options.program.as_deref().map(program::number),
+            program: options.program.as_deref().map(pop_program::number),
             messages,
             shown: self.shown()?,
             _lock: lock,

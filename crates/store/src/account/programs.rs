@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::ids::{DeviceId, EmailId, Timestamp};
 use crate::journal::{Actor, Protocol};
 use crate::key;
-use crate::program::{self, Program};
+use crate::pop_program::{self, Program};
 use crate::tx::Tx;
 use std::ops::ControlFlow;
 
@@ -26,9 +26,9 @@ impl Account {
         address: &str,
         may_add: bool,
     ) -> Result<DeviceId, Error> {
-        let fingerprint = program::kept(fingerprint).to_owned();
+        let fingerprint = pop_program::kept(fingerprint).to_owned();
         let address = address.to_owned();
-        if let Some(device) = program::device_of(&*self.devices()?, &fingerprint, &address)
+        if let Some(device) = pop_program::device_of(&*self.devices()?, &fingerprint, &address)
             && device.was_just_visited_by(&fingerprint, now)
         {
             return Ok(device.id);
@@ -39,7 +39,7 @@ impl Account {
 
 fn visit(tx: &mut Tx<'_>, now: Timestamp, fingerprint: &str, address: &str, may_add: bool) -> Result<DeviceId, Error> {
     let actor = Actor { device: DeviceId(0), protocol: Protocol::Pop3, now };
-    let Some(mut device) = program::device_of(&tx.state.devices, fingerprint, address).cloned() else {
+    let Some(mut device) = pop_program::device_of(&tx.state.devices, fingerprint, address).cloned() else {
         let credential = Credential::MainPassword { fingerprint: "pop3".to_owned() };
         let id = add(tx, actor, "pop3 (main password)".to_owned(), credential, None)?;
         let mut device = tx.state.devices.get(&id).cloned().ok_or(Error::NoSuchDevice)?;
