@@ -1,7 +1,7 @@
 //! `pillarbox request`: strangers who ask for an account.
 
 use clap::{Args, Subcommand};
-use server::admin::{Item, LinkItem, PeopleRequest, PersonRequestItem, Request as Ask};
+use server::admin::{Item, LinkItem, PeopleRequest, Request as Ask, RequestLine};
 
 use super::place::Place;
 use super::show::Format;
@@ -90,8 +90,8 @@ fn listed(items: &[Item]) -> String {
     if all.is_empty() { "There are no requests.\n".to_owned() } else { all.join("\n") }
 }
 
-fn shown(request: &PersonRequestItem) -> String {
-    let PersonRequestItem { number, name, address, contact, from, asked_at, state, .. } = request;
+fn shown(request: &RequestLine) -> String {
+    let RequestLine { number, name, address, contact, from, asked_at, state, .. } = request;
     let taken = if request.taken && state == "pending" { " (in use already)" } else { "" };
     let answer = match (&request.answer, &request.answered_at) {
         (Some(answer), Some(at)) => format!("\n  answer   {answer} ({at})"),

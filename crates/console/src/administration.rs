@@ -16,8 +16,8 @@ pub const REPORT_ACCOUNTS_MAX: usize = 50;
 /// The console of an administrator. Who may hold one is decided where it is made.
 #[derive(Clone)]
 pub struct Administration {
-    auth: Auth,
-    actor: Actor,
+    pub(crate) auth: Auth,
+    pub(crate) actor: Actor,
 }
 
 /// An account in a list.

@@ -23,6 +23,15 @@ impl From<store::Error> for Error {
     }
 }
 
+impl From<auth::Error> for Error {
+    fn from(error: auth::Error) -> Self {
+        match error {
+            auth::Error::Refused(text) => Self::Refused(text),
+            auth::Error::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -15,11 +15,11 @@ const WORD_CHARS_MAX: usize = 200;
 
 /// Who writes, and when.
 #[derive(Clone, Copy, Debug)]
-pub struct Sender<'a> {
+pub(crate) struct Sender<'a> {
     /// The server's name.
-    pub hostname: &'a str,
+    pub(crate) hostname: &'a str,
     /// The time.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// Who writes to owners of accounts.
@@ -38,8 +38,7 @@ impl Letterhead {
 }
 
 /// "There is an account", with `url`, the link to choose the password with.
-#[must_use]
-pub fn accepted_letter(accepted: &Accepted, url: &str, sender: &Sender<'_>) -> Vec<u8> {
+pub(crate) fn accepted_letter(accepted: &Accepted, url: &str, sender: &Sender<'_>) -> Vec<u8> {
     let text = format!(
         "Hello {},\n\nyou asked for an account, and it is there: {}\n\nChoose its password here. The link is good once, \
          within a week:\n\n    {url}\n\n{}",
@@ -51,8 +50,7 @@ pub fn accepted_letter(accepted: &Accepted, url: &str, sender: &Sender<'_>) -> V
 }
 
 /// "There will be no account", with the reason.
-#[must_use]
-pub fn declined_letter(declined: &Declined, sender: &Sender<'_>) -> Vec<u8> {
+pub(crate) fn declined_letter(declined: &Declined, sender: &Sender<'_>) -> Vec<u8> {
     let reason = if declined.reason.is_empty() { String::new() } else { format!("{}\n\n", declined.reason) };
     let text = format!(
         "Hello {},\n\nyou asked for the account {}. It will not be made.\n\n{reason}{}",

@@ -56,6 +56,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn times_are_readable() {
+        assert_eq!(shown(Timestamp(1_790_000_000_999)), "2026-09-21T14:13:20Z");
+    }
+
+    #[test]
     fn moments_are_understood_or_explained() {
         let now = Timestamp(1_790_000_000_000); // 2026-09-21T14:13:20Z
         let day = 24 * 3_600 * 1000;

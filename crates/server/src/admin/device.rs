@@ -1,12 +1,12 @@
 //! The devices of an account: added with an application password, listed, revoked; what their POP3 deletions do.
 
 use auth::AccountInfo;
-use console::PopChoice;
+use console::{PopChoice, shown};
 use serde::{Deserialize, Serialize};
 use store::device::{Credential, Device};
 use store::{DeviceId, Protocol};
 
-use super::{Admin, Item, Items, text_of};
+use super::{Admin, Item, Items};
 use crate::control::Failure;
 
 /// What can be asked about the devices of an account.
@@ -194,29 +194,16 @@ impl DeviceItem {
             id: device.id.0,
             name: device.name.clone(),
             credential: credential.to_owned(),
-            protocols: used.map(|protocol| protocol_name(protocol).to_owned()).collect(),
+            protocols: used.map(|protocol| protocol.name().to_owned()).collect(),
             policy: device.pop.removal.to_string(),
             window: device.pop.window.to_string(),
             scope: device.pop.scope.to_string(),
             saves_sent: device.saves_sent,
-            added_at: text_of(device.added_at),
-            last_login_at: device.last_login.as_ref().map(|login| text_of(login.at)),
+            added_at: shown(device.added_at),
+            last_login_at: device.last_login.as_ref().map(|login| shown(login.at)),
             last_login_from: device.last_login.as_ref().map(|login| login.address.clone()),
-            revoked_at: device.revoked_at.map(text_of),
+            revoked_at: device.revoked_at.map(shown),
             password,
         }
-    }
-}
-
-fn protocol_name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Server => "server",
-        Protocol::Smtp => "smtp",
-        Protocol::Lmtp => "lmtp",
-        Protocol::Submission => "submission",
-        Protocol::Imap => "imap",
-        Protocol::Pop3 => "pop3",
-        Protocol::Cli => "cli",
-        Protocol::Web => "web",
     }
 }

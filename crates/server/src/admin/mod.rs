@@ -31,14 +31,14 @@ pub use check::{CheckRequest, CheckedItem, FindingItem};
 pub use console::words::bytes;
 pub use console::{
     AccountLine, AccountReport, ClearAnswer, ClearAsk, Defaults, HeldAnswer, HeldAsk, HeldCard, HeldMailbox,
-    HeldOutcome, HeldThen, Light, MessageStory, Offer, PopChoice, StoryLine, TimelineLine, UndoAnswer, UndoAsk,
-    UsageCard,
+    HeldOutcome, HeldThen, Light, MessageStory, Offer, PopChoice, RequestLine, StoryLine, TimelineLine, UndoAnswer,
+    UndoAsk, UsageCard,
 };
 pub use device::{DeviceItem, DeviceRequest};
 pub use domain::{DomainItem, DomainRequest};
 pub use held::{BrakeItem, HeldRequest};
 pub use history::HistoryRequest;
-pub use people::{LinkItem, PeopleRequest, PersonRequestItem};
+pub use people::{LinkItem, PeopleRequest};
 pub use queue::{QueueItem, QueueRecipient, QueueRequest};
 pub use uidl::{MarkItem, UIDLS_PER_REQUEST_MAX, UidlItem, UidlRequest, UidlResult, mark_of};
 pub use web::setup::DnsRecord;
@@ -86,7 +86,7 @@ pub enum Item {
     /// A local domain.
     Domain(DomainItem),
     /// Somebody asks for an account.
-    PersonRequest(PersonRequestItem),
+    PersonRequest(RequestLine),
     /// A one-time link; with the link itself, if it was made just now.
     Link(LinkItem),
     /// A record to publish in the DNS.
@@ -173,11 +173,6 @@ impl Handler for Admin {
             Request::Check(request) => request.execute(self, item),
         }
     }
-}
-
-/// `2026-11-22T22:36:40Z`.
-fn text_of(at: Timestamp) -> String {
-    jiff::Timestamp::from_second(at.unix_seconds()).unwrap_or_default().to_string()
 }
 
 #[cfg(test)]

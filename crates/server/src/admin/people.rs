@@ -1,11 +1,10 @@
 //! People who want to get in: requests for accounts, invitations, one-time links.
 
-use auth::{LinkInfo, LinkPurpose, NewLink, RequestInfo, RequestState};
-use console::{Sender, accepted_letter, declined_letter};
+use auth::{LinkInfo, LinkPurpose, NewLink};
+use console::{Answering, shown};
 use serde::{Deserialize, Serialize};
-use store::Timestamp;
 
-use super::{Admin, Item, Items, text_of};
+use super::{Admin, Item, Items};
 use crate::control::Failure;
 
 /// What can be asked about people who want to get in.
@@ -52,35 +51,6 @@ pub enum PeopleRequest {
     },
 }
 
-/// A request for an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PersonRequestItem {
-    /// Names it.
-    pub number: u32,
-    /// Who asks.
-    pub name: String,
-    /// The wished address.
-    pub address: String,
-    /// Whether an account or alias has that address already.
-    pub taken: bool,
-    /// Why.
-    pub reason: String,
-    /// Where to answer.
-    pub contact: String,
-    /// From where it was asked.
-    pub from: String,
-    /// When.
-    pub asked_at: String,
-    /// `pending`, `accepted` or `declined`.
-    pub state: String,
-    /// When it was answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answered_at: Option<String>,
-    /// The account's address, or why there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<String>,
-}
-
 /// A one-time link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkItem {
@@ -114,24 +84,20 @@ impl PeopleRequest {
         let now = admin.now();
         match self {
             Self::Requests => {
-                for request in auth.requests().all(now)? {
-                    item(Item::PersonRequest(PersonRequestItem::of(request)))?;
-                }
-                Ok(())
+                let requests = admin.administration().requests()?;
+                requests.into_iter().try_for_each(|request| Ok(item(Item::PersonRequest(request))?))
             }
             Self::Accept { number, address } => {
-                let accepted = auth.requests().accept(number, address.as_deref(), now)?;
-                let link = admin.new_link(accepted.link.clone());
-                let letter = accepted_letter(&accepted, link.url.as_deref().unwrap_or_default(), &admin.sender(now));
-                let mailed = admin.stores.flow.send_letter(&accepted.contact, &letter, now);
-                Ok(item(Item::Link(LinkItem { contact: Some(accepted.contact), mailed, ..link }))?)
+                let accept =
+                    |answering: &Answering<'_>| admin.administration().accept(number, address.as_deref(), answering);
+                let accepted = admin.answer(accept)?;
+                let (contact, mailed) = (Some(accepted.contact), accepted.mailed);
+                Ok(item(Item::Link(LinkItem { contact, mailed, ..admin.new_link(accepted.link) }))?)
             }
             Self::Decline { number, reason } => {
-                let declined = auth.requests().decline(number, &reason, now)?;
-                let letter = declined_letter(&declined, &admin.sender(now));
-                // Without a way to send it, who asked still sees the answer on their page.
-                let _mailed = admin.stores.flow.send_letter(&declined.contact, &letter, now);
-                Ok(())
+                // Without a way to send a letter, who asked still sees the answer on their page.
+                let decline = |answering: &Answering<'_>| admin.administration().decline(number, &reason, answering);
+                Ok(admin.answer(decline).map(drop)?)
             }
             Self::Invite { address, domains, days } => {
                 let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
@@ -153,8 +119,15 @@ impl PeopleRequest {
 }
 
 impl Admin {
-    fn sender(&self, now: Timestamp) -> Sender<'_> {
-        Sender { hostname: self.stores.flow.hostname(), now }
+    fn answer<T>(&self, answer: impl FnOnce(&Answering<'_>) -> T) -> T {
+        let (flow, now) = (&self.stores.flow, self.now());
+        let password_url = |token: &str| self.link("password", token);
+        let send = |to: &str, letter: &[u8]| flow.send_letter(to, letter, now);
+        answer(&Answering { hostname: flow.hostname(), password_url: &password_url, send: &send })
+    }
+
+    fn link(&self, path: &str, token: &str) -> String {
+        format!("{}/{path}/{token}", self.stores.pages())
     }
 
     fn new_link(&self, link: NewLink) -> LinkItem {
@@ -163,30 +136,7 @@ impl Admin {
             LinkPurpose::Invitation { .. } => "invitation",
             LinkPurpose::Password { .. } => "password",
         };
-        LinkItem { url: Some(format!("{}/{path}/{token}", self.stores.pages())), ..LinkItem::of(info) }
-    }
-}
-
-impl PersonRequestItem {
-    fn of(request: RequestInfo) -> Self {
-        let (state, at, answer) = match request.state {
-            RequestState::Pending => ("pending", None, None),
-            RequestState::Accepted { address, at } => ("accepted", Some(at), Some(address)),
-            RequestState::Declined { reason, at } => ("declined", Some(at), Some(reason)),
-        };
-        Self {
-            number: request.number,
-            name: request.name,
-            address: request.address,
-            taken: request.is_taken,
-            reason: request.reason,
-            contact: request.contact,
-            from: request.from,
-            asked_at: text_of(request.asked_at),
-            state: state.to_owned(),
-            answered_at: at.map(text_of),
-            answer,
-        }
+        LinkItem { url: Some(self.link(path, &token)), ..LinkItem::of(info) }
     }
 }
 
@@ -201,8 +151,8 @@ impl LinkItem {
             purpose: purpose.to_owned(),
             address,
             domains,
-            made_at: text_of(info.made_at),
-            expires_at: text_of(info.expires_at),
+            made_at: shown(info.made_at),
+            expires_at: shown(info.expires_at),
             url: None,
             contact: None,
             mailed: false,

@@ -1,9 +1,10 @@
 //! Mail for outside addresses: listed, shown, tried again, held, released, removed.
 
+use console::shown;
 use queue::{Damaged, Entry, LastReply, QueueId, Recipient, RecipientState};
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, Item, Items, text_of};
+use super::{Admin, Item, Items};
 use crate::control::Failure;
 
 /// Messages that are read from the queue at once.
@@ -120,7 +121,7 @@ fn set_aside(damaged: &Damaged) -> QueueItem {
         from: String::new(),
         recipients: Vec::new(),
         bytes: 0,
-        enqueued_at: damaged.at.map(text_of).unwrap_or_default(),
+        enqueued_at: damaged.at.map(shown).unwrap_or_default(),
         attempts: 0,
         next_at: None,
         expires_at: String::new(),
@@ -136,10 +137,10 @@ impl Admin {
             from: entry.reverse_path.clone(),
             recipients: entry.recipients.iter().map(recipient).collect(),
             bytes: entry.size_bytes,
-            enqueued_at: text_of(entry.enqueued_at),
+            enqueued_at: shown(entry.enqueued_at),
             attempts: entry.attempts,
-            next_at: (!entry.held).then(|| text_of(entry.next_at)),
-            expires_at: text_of(self.stores.queue.expires_at(entry)),
+            next_at: (!entry.held).then(|| shown(entry.next_at)),
+            expires_at: shown(self.stores.queue.expires_at(entry)),
             held: entry.held,
             damaged: None,
         }

@@ -209,11 +209,6 @@ fn a_check_tells_how_far_it_is_and_finds_nothing() {
 }
 
 #[test]
-fn times_are_readable() {
-    assert_eq!(text_of(Timestamp(1_790_000_000_999)), "2026-09-21T14:13:20Z");
-}
-
-#[test]
 fn a_stranger_asks_and_an_operator_answers() {
     let rig = rig();
     let ask = |request| rig.ask(Request::People(request));

@@ -6,23 +6,16 @@ use crate::form::Fields;
 use crate::problem::{Kind, Problem};
 use crate::setup::{DnsRecord, dns_records};
 use crate::visit::{Owner, Proof};
-use auth::{Accepted, Declined, RequestInfo, RequestState};
-use console::{Administration, IntegrityReport, Sender, accepted_letter, declined_letter, shown};
+use console::{AcceptedRequest, Administration, Answering, DeclinedRequest, IntegrityReport};
 use serde::Serialize;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/admin/accounts", |owner, _| json(administration(owner)?.accounts()?)),
     Endpoint::get("/api/v1/admin/integrity", |owner, fields| json(report(owner, fields)?)),
     Endpoint::get("/api/v1/admin/records", |owner, fields| json(records(owner, fields)?)),
-    Endpoint::get("/api/v1/admin/requests", |owner, _| json(requests(owner)?)),
-    Endpoint::post("/api/v1/admin/requests/{id}/accept", |owner, fields| {
-        let (Accepted { address, contact, .. }, password_url, mailed) = accept(owner, fields)?;
-        json(AcceptedData { address, contact, password_url, mailed })
-    }),
-    Endpoint::post("/api/v1/admin/requests/{id}/decline", |owner, fields| {
-        let (Declined { address, contact, reason, .. }, mailed) = decline(owner, fields)?;
-        json(DeclinedData { address, contact, reason, mailed })
-    }),
+    Endpoint::get("/api/v1/admin/requests", |owner, _| json(administration(owner)?.requests()?)),
+    Endpoint::post("/api/v1/admin/requests/{id}/accept", |owner, fields| json(accept(owner, fields)?)),
+    Endpoint::post("/api/v1/admin/requests/{id}/decline", |owner, fields| json(decline(owner, fields)?)),
 ];
 
 /// What was done.
@@ -43,41 +36,6 @@ impl Done {
     pub(crate) fn linking(text: impl Into<String>, url: String) -> Self {
         Self { text: text.into(), url: Some(url) }
     }
-}
-
-/// A request for an account.
-#[derive(Serialize)]
-pub(crate) struct RequestLine {
-    pub(crate) number: u32,
-    pub(crate) name: String,
-    pub(crate) address: String,
-    /// An account or alias has that address already.
-    pub(crate) taken: bool,
-    pub(crate) reason: String,
-    pub(crate) contact: String,
-    pub(crate) from: String,
-    pub(crate) asked_at: String,
-    /// `pending`, `accepted`, `declined`.
-    pub(crate) state: &'static str,
-    pub(crate) answered_at: Option<String>,
-    /// The account's address, or why there is none.
-    pub(crate) answer: Option<String>,
-}
-
-#[derive(Serialize)]
-struct AcceptedData {
-    address: String,
-    contact: String,
-    password_url: String,
-    mailed: bool,
-}
-
-#[derive(Serialize)]
-struct DeclinedData {
-    address: String,
-    contact: String,
-    reason: String,
-    mailed: bool,
 }
 
 /// What to publish in the DNS for a local `domain`.
@@ -108,30 +66,28 @@ pub(crate) fn report(owner: &Owner, fields: &Fields) -> Result<IntegrityReport, 
     Ok(administration(owner)?.report(fields.number("after")?)?)
 }
 
-pub(crate) fn requests(owner: &Owner) -> Result<Vec<RequestLine>, Problem> {
-    administration(owner)?;
-    Ok(owner.site.auth().requests().all(owner.now)?.into_iter().map(line).collect())
-}
-
 /// Accepts a request. The link for the first password, and whether it went to who asked.
-pub(crate) fn accept(owner: &Owner, fields: &Fields) -> Result<(Accepted, String, bool), Problem> {
-    administration(owner)?;
-    let accepted = owner.site.auth().requests().accept(owner.number("id")?, fields.optional("address"), owner.now)?;
-    let url = password_url(owner, &accepted.link.token);
-    let mailed = owner.site.post(&accepted.contact, &accepted_letter(&accepted, &url, &sender(owner)));
-    Ok((accepted, url, mailed))
+pub(crate) fn accept(owner: &Owner, fields: &Fields) -> Result<AcceptedRequest, Problem> {
+    answer(owner, |administration, answering| {
+        Ok(administration.accept(owner.number("id")?, fields.optional("address"), answering)?)
+    })
 }
 
 /// Declines a request. Whether who asked was told by a letter.
-pub(crate) fn decline(owner: &Owner, fields: &Fields) -> Result<(Declined, bool), Problem> {
-    administration(owner)?;
-    let declined = owner.site.auth().requests().decline(owner.number("id")?, fields.text("reason"), owner.now)?;
-    let mailed = owner.site.post(&declined.contact, &declined_letter(&declined, &sender(owner)));
-    Ok((declined, mailed))
+pub(crate) fn decline(owner: &Owner, fields: &Fields) -> Result<DeclinedRequest, Problem> {
+    answer(owner, |administration, answering| {
+        Ok(administration.decline(owner.number("id")?, fields.text("reason"), answering)?)
+    })
 }
 
-fn sender(owner: &Owner) -> Sender<'_> {
-    Sender { hostname: owner.site.hostname(), now: owner.now }
+fn answer<T>(
+    owner: &Owner,
+    answer: impl FnOnce(&Administration, &Answering<'_>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let (password_url, send) =
+        (|token: &str| password_url(owner, token), |to: &str, letter: &[u8]| owner.site.post(to, letter));
+    let answering = Answering { hostname: owner.site.hostname(), password_url: &password_url, send: &send };
+    answer(&administration(owner)?, &answering)
 }
 
 /// The address of a link, on the host that the administrator uses.
@@ -143,25 +99,4 @@ pub(crate) fn password_url(owner: &Owner, token: &str) -> String {
 pub(crate) fn url(owner: &Owner, path: &str) -> String {
     let scheme = if owner.is_secure() { "https" } else { "http" };
     format!("{scheme}://{}{path}", owner.authority().unwrap_or(owner.site.hostname()))
-}
-
-fn line(request: RequestInfo) -> RequestLine {
-    let (state, at, answer) = match request.state {
-        RequestState::Pending => ("pending", None, None),
-        RequestState::Accepted { address, at } => ("accepted", Some(at), Some(address)),
-        RequestState::Declined { reason, at } => ("declined", Some(at), Some(reason)),
-    };
-    RequestLine {
-        number: request.number,
-        name: request.name,
-        address: request.address,
-        taken: request.is_taken,
-        reason: request.reason,
-        contact: request.contact,
-        from: request.from,
-        asked_at: shown(request.asked_at),
-        state,
-        answered_at: at.map(shown),
-        answer,
-    }
 }

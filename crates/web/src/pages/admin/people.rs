@@ -2,7 +2,7 @@
 
 use super::settled;
 use crate::answer::{Answer, Outcome};
-use crate::api::admin::{self, Done, RequestLine};
+use crate::api::admin::{self, Done, administration};
 use crate::api::invitations::{self, LinkLine};
 use crate::form::Fields;
 use crate::frame::Frame;
@@ -11,6 +11,7 @@ use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
 use auth::DomainInfo;
+use console::RequestLine;
 use store::Timestamp;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -36,7 +37,7 @@ struct PeoplePage {
 }
 
 fn list(owner: &Owner, _: &Fields) -> Outcome {
-    let (requests, links) = (admin::requests(owner)?, invitations::links(owner)?);
+    let (requests, links) = (administration(owner)?.requests()?, invitations::links(owner)?);
     let are_allowed = owner.site.auth().requests().are_allowed()?;
     let domains = owner.site.auth().directory().domains()?;
     let own = invitations::own_domain(owner)?;
@@ -45,12 +46,12 @@ fn list(owner: &Owner, _: &Fields) -> Outcome {
 }
 
 fn accept(owner: &Owner, fields: &Fields) -> Outcome {
-    let accepted = admin::accept(owner, fields).map(|(accepted, url, mailed)| match mailed {
+    let accepted = admin::accept(owner, fields).map(|accepted| match accepted.mailed {
         true => format!("{} was added. A letter with the link to choose the password went to {}.", accepted.address, accepted.contact),
         false => format!(
             "{} was added. Who asked sees it on their page, with a link to choose the password. You can also send this one \
-             to {}; it is shown only now: {url}",
-            accepted.address, accepted.contact
+             to {}; it is shown only now: {}",
+            accepted.address, accepted.contact, accepted.password_url
         ),
     });
     settled(owner, accepted.map(Done::new), HERE)
@@ -58,8 +59,8 @@ fn accept(owner: &Owner, fields: &Fields) -> Outcome {
 
 fn decline(owner: &Owner, fields: &Fields) -> Outcome {
     let declined = admin::decline(owner, fields);
-    let said = declined.map(|(declined, mailed)| {
-        let told = if mailed { format!("; a letter went to {}", declined.contact) } else { String::new() };
+    let said = declined.map(|declined| {
+        let told = if declined.mailed { format!("; a letter went to {}", declined.contact) } else { String::new() };
         format!("The request of {} was declined{told}.", declined.name)
     });
     settled(owner, said.map(Done::new), HERE)
