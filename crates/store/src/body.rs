@@ -7,6 +7,9 @@
 //! rows (docs/decisions/0025-checksums.md) XXH3 is enough against disks, and BLAKE3 twice would cost as much again as all
 //! the rest of a large FETCH.
 //!
+//! A body that is not very large is kept from when it is looked through until it is sent, so that it is read once; but all
+//! sessions together keep a bounded number of octets so.
+//!
 //! Invariant: what [`Body::piece`] gives belongs to octets whose BLAKE3 is the one in the record.
 
 use crate::codec::Corrupt;
@@ -18,12 +21,20 @@ use message::header::EndFinder;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use twox_hash::XxHash3_64;
 
 /// Bodies up to this length are held whole.
 pub const WHOLE_BYTES_MAX: usize = 128 * 1024;
 /// A large body costs a checksum's memory for each.
 const BLOCK_BYTES: usize = 64 * 1024;
+/// Bodies up to this length are kept whole while they are sent, as long as there is room.
+const KEPT_BYTES_MAX: usize = if cfg!(test) { 2 * BLOCK_BYTES - 1 } else { 2 * 1024 * 1024 };
+/// So many octets are kept of all bodies together.
+const KEPT_BYTES_IN_ALL_MAX: usize = 16 * 1024 * 1024;
+/// So many octets are kept.
+static KEPT_BYTES: AtomicUsize = AtomicUsize::new(0);
+
 /// So many blocks are read at once when a body is looked through.
 const BLOCKS_PER_READ: usize = 4;
 
@@ -53,6 +64,27 @@ struct There {
     is_checked: bool,
     /// The number of a block, and the block.
     held: Option<(usize, Vec<u8>)>,
+    /// All octets, which were looked at.
+    kept: Option<(Vec<u8>, Room)>,
+}
+
+/// Room for octets; dropped, it is given back.
+struct Room {
+    bytes: usize,
+    taken: &'static AtomicUsize,
+}
+
+impl Room {
+    fn take(bytes: usize, taken: &'static AtomicUsize, bytes_max: usize) -> Option<Self> {
+        let more = |taken: usize| taken.checked_add(bytes).filter(|taken| *taken <= bytes_max);
+        taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self { bytes, taken })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl Body {
@@ -69,8 +101,8 @@ impl Body {
         name: String,
         (hash, length): ([u8; 32], usize),
     ) -> Self {
-        let (blocks, looking, held) = (Vec::new(), None, None);
-        let there = There { objects, account, name, hash, blocks, looking, is_checked: false, held };
+        let (blocks, looking, held, kept) = (Vec::new(), None, None, None);
+        let there = There { objects, account, name, hash, blocks, looking, is_checked: false, held, kept };
         Self { length, octets: Octets::There(Box::new(there)), header_end: None }
     }
 
@@ -101,7 +133,8 @@ impl Body {
         match &self.octets {
             Octets::Here(octets) => octets.len(),
             Octets::There(there) => {
-                size_of_val(there.blocks.as_slice()) + there.held.as_ref().map_or(0, |held| held.1.len())
+                let held = there.held.as_ref().map_or(0, |held| held.1.len());
+                size_of_val(there.blocks.as_slice()) + held + there.kept.as_ref().map_or(0, |kept| kept.0.len())
             }
         }
     }
@@ -111,7 +144,8 @@ impl Body {
     pub fn checked_bytes(&self) -> usize {
         match &self.octets {
             Octets::Here(_) => self.length,
-            Octets::There(there) => self.length.min(there.blocks.len() * BLOCK_BYTES),
+            Octets::There(there) if there.is_checked => self.length,
+            Octets::There(there) => there.blocks.len() * BLOCK_BYTES,
         }
     }
 
@@ -192,7 +226,7 @@ impl Body {
     #[must_use]
     pub fn at_rest(mut self) -> Option<Self> {
         match &mut self.octets {
-            Octets::There(there) if there.is_checked => there.held = None,
+            Octets::There(there) if there.is_checked => there.rest(),
             Octets::Here(_) | Octets::There(_) => return None,
         }
         Some(self)
@@ -205,9 +239,18 @@ impl Body {
 }
 
 impl There {
-    /// Looks at the next blocks; how many octets they have.
+    /// Looks at the next blocks, or at all of them where they can be kept; how many octets they have.
     fn look_on(&mut self, length: usize) -> Result<usize, Error> {
         let start = self.blocks.len() * BLOCK_BYTES;
+        let room = || Room::take(length, &KEPT_BYTES, KEPT_BYTES_IN_ALL_MAX);
+        if let Some(room) = (start == 0 && length <= KEPT_BYTES_MAX).then(room).flatten() {
+            let octets = self.objects.read_range(self.account, &self.name, 0..length)?;
+            if *blake3::hash(&octets).as_bytes() != self.hash {
+                return Err(self.damaged());
+            }
+            (self.is_checked, self.kept) = (true, Some((octets, room)));
+            return Ok(length);
+        }
         let end = length.min(start + BLOCKS_PER_READ * BLOCK_BYTES);
         let octets = self.objects.read_range(self.account, &self.name, start..end)?;
         let mut looking = self.looking.take().unwrap_or_default();
@@ -224,7 +267,18 @@ impl There {
         Ok(octets.len())
     }
 
+    /// Lets go of octets; they can be read again.
+    fn rest(&mut self) {
+        self.held = None;
+        if let Some((octets, _room)) = self.kept.take() {
+            self.blocks = octets.chunks(BLOCK_BYTES).map(XxHash3_64::oneshot).collect();
+        }
+    }
+
     fn block_from(&mut self, start: usize, end: usize, length: usize) -> Result<&[u8], Error> {
+        if let Some((octets, _room)) = &self.kept {
+            return Ok(octets.get(start..end).unwrap_or_default());
+        }
         let number = start / BLOCK_BYTES;
         let begin = number * BLOCK_BYTES;
         if self.held.as_ref().is_none_or(|(held, _)| *held != number) {
@@ -321,6 +375,36 @@ mod tests {
         assert!(!body.piece(7 * BLOCK_BYTES..8 * BLOCK_BYTES).unwrap().is_empty());
         assert!(matches!(body.piece(8 * BLOCK_BYTES..9 * BLOCK_BYTES), Err(Error::Damaged(_))));
         assert!(!body.piece(9 * BLOCK_BYTES..10 * BLOCK_BYTES).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_body_that_is_not_very_large_was_read_twice() {
+        let (objects, octets, mut body) = stored(KEPT_BYTES_MAX);
+        assert!(body.check(1).unwrap() && body.checked_bytes() == octets.len());
+        assert!(objects.corrupt(ACCOUNT, "a"));
+        assert!(body.piece(1..octets.len()).unwrap() == &octets[1..], "it is at hand");
+        // At rest it is not kept, and what is read then is looked at.
+        let mut body = body.at_rest().unwrap();
+        assert!(body.held_bytes() < 64);
+        let mut copy = Vec::new();
+        assert!(matches!(body.copy(0..octets.len(), &mut copy), Err(Error::Damaged(_))));
+        let (objects, _, mut body) = stored(KEPT_BYTES_MAX);
+        assert!(objects.corrupt(ACCOUNT, "a"));
+        assert!(matches!(body.check(usize::MAX), Err(Error::Damaged(_))));
+        let (_, _, mut body) = stored(KEPT_BYTES_MAX + 1);
+        assert!(body.check(usize::MAX).unwrap() && body.held_bytes() < 64);
+    }
+
+    #[test]
+    fn all_bodies_together_keep_no_more_than_there_is_room_for() {
+        static TAKEN: AtomicUsize = AtomicUsize::new(0);
+        let take = |bytes| Room::take(bytes, &TAKEN, 10);
+        let (six, four) = (take(6).unwrap(), take(4).unwrap());
+        assert!(take(1).is_none() && take(usize::MAX).is_none());
+        drop(six);
+        assert!(take(7).is_none() && take(6).is_some());
+        drop(four);
+        assert_eq!(TAKEN.load(Ordering::Relaxed), 0);
     }
 
     #[test]
