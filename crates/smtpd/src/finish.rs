@@ -22,7 +22,7 @@ pub(crate) fn message(session: &mut Session) -> Vec<Reply> {
     let (content, _room) = match content.complete(&session.service.common.spool, session.holder()) {
         Ok(complete) => complete,
         Err(reply) => {
-            log::message_refused(session, None, &from, &reply);
+            log::message_refused(session.client(), None, &from, &reply);
             return for_all(session, &transaction, reply);
         }
     };
@@ -33,7 +33,7 @@ pub(crate) fn message(session: &mut Session) -> Vec<Reply> {
     let (replies, claims) = take_in(session, arrival);
     session.said.add(claims);
     replies.iter().filter(|reply| !reply.is_positive()).for_each(|reply| {
-        log::message_refused(session, Some(&id), &from, reply);
+        log::message_refused(session.client(), Some(&id), &from, reply);
     });
     if replies.iter().any(Reply::is_positive) {
         session.tally.message();
@@ -85,7 +85,7 @@ pub(crate) fn too_big(session: &mut Session) -> Vec<Reply> {
     match session.end_transaction() {
         Some(transaction) if is_complete => {
             let reply = replies::too_big();
-            log::message_refused(session, None, &transaction.envelope.from(), &reply);
+            log::message_refused(session.client(), None, &transaction.envelope.from(), &reply);
             for_all(session, &transaction, reply)
         }
         // RFC 3030 §2: with the transaction gone, the chunks to come are refused.

@@ -5,7 +5,7 @@ use crate::greeting::{Hello, Layers, greeting, with};
 use crate::service::Service;
 use crate::tally::{Deed, Tally};
 use crate::transaction::Transaction;
-use crate::{finish, replies, verb};
+use crate::{finish, log, replies, verb};
 use auth::Presence;
 use login::Desk;
 use mailflow::Source;
@@ -109,6 +109,11 @@ impl Session {
             arrived: false,
             clocks: Clocks::default(),
         }
+    }
+
+    /// For lines of the log.
+    pub(crate) fn client(&self) -> log::Client {
+        log::Client { protocol: self.service.protocol().name(), address: self.peer.address.to_canonical() }
     }
 
     /// The time, for records.

@@ -15,9 +15,8 @@ use crate::index::{Entry, Index};
 use crate::journal::{Change, Emails, JournalEntry, OfMessages};
 use crate::key;
 use crate::record::PLACES_LISTED_MAX;
-use crate::record::{
-    AccountRecord, BodyRecord, Counts, EmailRecord, Mailbox, MessageRecord, Retained, Role, Subscription,
-};
+use crate::record::{AccountRecord, BodyRecord, Counts, EmailRecord, Mailbox, MessageRecord, Retained, Subscription};
+use crate::role::Role;
 use crate::shown::{SentSizes, Shown};
 use crate::state::{self, AccountState, MailboxState};
 use crate::store::Store;

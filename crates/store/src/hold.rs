@@ -12,7 +12,7 @@ use crate::record::{open, versioned};
 use crate::removal::Effect;
 
 #[cfg(doc)]
-use crate::record::Role;
+use crate::role::Role;
 
 /// Removals of a device that are held.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use crate::codec::{Corrupt, Reader, Writer};
 use crate::flags::{FlagBits, Keywords};
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
-use crate::record::Role;
+use crate::role::Role;
 
 /// An entry names at most this many messages; a larger operation makes several entries in the same commit.
 pub const MESSAGES_PER_ENTRY_MAX: usize = 4096;

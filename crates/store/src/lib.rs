@@ -32,12 +32,12 @@ mod key;
 mod maildrops;
 mod name;
 pub mod objects;
-mod on_behalf;
 pub mod pop;
 pub mod pop_program;
 mod receipt;
 mod record;
 pub mod removal;
+mod role;
 mod settings;
 mod shown;
 #[cfg(any(test, feature = "simulation"))]
@@ -54,8 +54,8 @@ pub use account::{
     Account, Appended, ClearReport, ClearRequest, Copying, Deleting, ENTRIES_PER_PAGE_MAX, Expunge, Expunging,
     FILLING_PERCENT, FlagChange, FlagMode, FlagsChanged, HeldIn, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropClosing,
     MaildropMessage, MaildropOptions, MaildropOutcome, MessageChange, MessageEvent, NewMessage, PIECE_MESSAGES_MAX,
-    Purged, Reader, Received, Relisting, SUBSCRIBED_WITHOUT_MAILBOX_MAX, SentCopy, Submission, Submitted, Target,
-    TimelinePage, TimelineQuery, UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage, View,
+    Permit, Purged, Reader, Received, Relisting, SUBSCRIBED_WITHOUT_MAILBOX_MAX, SentCopy, Submission, Submitted,
+    Target, TimelinePage, TimelineQuery, UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage, View,
 };
 pub use body::{Body, WHOLE_BYTES_MAX};
 pub use error::Error;
@@ -67,9 +67,9 @@ pub use journal::{
     Protocol, Reflagged, Relisted, Stretches,
 };
 pub use name::MAILBOX_NAME_BYTES_MAX;
-pub use on_behalf::Permit;
 pub use receipt::{Claim, Claims, Handover, RECEIPT_MILLIS, RECEIPTS_MAX};
-pub use record::{Counts, Mailbox, Retained, Role};
+pub use record::{Counts, Mailbox, Retained};
+pub use role::Role;
 pub use settings::AccountSettings;
 pub use store::{INLINE_BYTES_MAX, Store, StoreOptions};
 pub use table::{Row, Rows, Table, TableId, TableTx};

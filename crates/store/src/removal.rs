@@ -3,7 +3,7 @@
 //! For the device itself they always do the same: the message leaves its maildrop for good (RFC 1939 §6).
 
 use crate::codec::{Corrupt, Reader, Writer};
-use crate::record::Role;
+use crate::role::Role;
 use std::fmt;
 use std::str::FromStr;
 

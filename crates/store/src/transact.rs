@@ -8,7 +8,8 @@
 //! Invariant: an operation that fails leaves no trace in the commit.
 //! Invariant: the published state is what the engine holds, or `None` when that is not known.
 
-use crate::account::{Recents, take_back};
+use crate::account::copy_and_move::take_back;
+use crate::account::recent::Recents;
 use crate::engine::{CommitError, Engine};
 use crate::error::Error;
 use crate::ids::{AccountId, MailboxId, ModSeq};

@@ -14,7 +14,7 @@ pub(super) fn handle(session: &mut Session, mail: Mail) -> Reply {
         Ok(()) => {}
         Err(reply) => {
             let from = mail.reverse_path.mailbox().map(ToString::to_string).unwrap_or_default();
-            log::message_refused(session, None, &from, &reply);
+            log::message_refused(session.client(), None, &from, &reply);
             return reply;
         }
     }

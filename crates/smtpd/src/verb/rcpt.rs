@@ -10,7 +10,8 @@ pub(super) fn handle(session: &mut Session, rcpt: Rcpt) -> Reply {
     let to = rcpt.forward_path.to_string();
     let reply = take(session, rcpt);
     if !reply.is_positive() {
-        log::recipient_refused(session, to.trim_start_matches('<').trim_end_matches('>'), &reply);
+        let from = session.transaction.as_ref().map(|transaction| transaction.envelope.from()).unwrap_or_default();
+        log::recipient_refused(session.client(), &from, to.trim_start_matches('<').trim_end_matches('>'), &reply);
     }
     reply
 }

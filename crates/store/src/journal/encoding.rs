@@ -6,7 +6,8 @@ use super::{Relisted, Stretches};
 use crate::codec::{Corrupt, Reader, Writer};
 use crate::flags::{FlagBits, Keywords};
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid};
-use crate::record::{Role, open, versioned};
+use crate::record::{open, versioned};
+use crate::role::Role;
 
 impl JournalEntry {
     pub(crate) fn encode(&self) -> Vec<u8> {

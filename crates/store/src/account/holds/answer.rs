@@ -9,8 +9,8 @@ use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, OfDevice};
 use crate::key;
-use crate::record::Role;
 use crate::removal::{Effect, RemovalPolicy};
+use crate::role::Role;
 use crate::tx::Tx;
 use std::collections::HashSet;
 

@@ -11,7 +11,7 @@ use crate::journal::{
     Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, OfDevice, OfMailbox, OfMessages, Protocol, Relisted,
 };
 use crate::key;
-use crate::record::Role;
+use crate::role::Role;
 use crate::tx::Tx;
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;

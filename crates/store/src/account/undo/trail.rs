@@ -6,7 +6,7 @@ use crate::flags::Keywords;
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::journal::{Change, JournalEntry, Listed, OfMailbox, OfMessages, OfPop, Stretches};
 use crate::key;
-use crate::record::Role;
+use crate::role::Role;
 use crate::tx::Tx;
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;

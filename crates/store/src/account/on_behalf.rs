@@ -7,7 +7,7 @@
 //! Invariant: when a revocation is committed, or a change of a table that says so ([`crate::TableTx::concerns_logins_of`])
 //! has returned, no commit on behalf of that login comes after it.
 
-use crate::account::Account;
+use super::Account;
 use crate::device::Device;
 use crate::error::Error;
 use crate::ids::DeviceId;
