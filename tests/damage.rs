@@ -149,12 +149,48 @@ fn a_shard_that_is_lost_stops_its_own_accounts_only() {
     let serving = Serving::start(sound.data.parent().unwrap(), "");
     let mut alice = serving.connect_tls("imaps");
     alice.until("* OK");
-    // Whether the main password needs a second factor is written in what is lost: only passwords of devices let in.
-    let lost = alice.ask(&format!("a LOGIN alice@example.org {}", password(&serving, "alice@example.org")), "a ");
-    assert!(lost.last().unwrap().starts_with("a NO [UNAVAILABLE]"), "{lost:?}");
-    alice.ask("a LOGIN alice@example.org g3a5-hthr-cx4p-qvyz-bjb4-7fj4-5kxk", "a OK");
+    // Whether the main password needs a second factor is written in what is lost, and in its copy in the first shard.
+    alice.ask(&format!("a LOGIN alice@example.org {}", password(&serving, "alice@example.org")), "a OK");
     let selected = alice.ask("a SELECT INBOX", "a OK");
     assert!(selected.contains(&"* 20 EXISTS".to_owned()), "{selected:?}");
+    serving.stop();
+}
+
+/// The directory of accounts and the mail of Alice are in the first shard; a copy of the directory is in the second.
+#[test]
+fn without_the_shard_of_the_directory_nobody_got_in() {
+    let sound = Sound::new();
+    fs::write(sound.data.join("store/shard-00.sqlite"), "nothing of a database").unwrap();
+    let serving = Serving::start(sound.data.parent().unwrap(), "");
+    let mut bob = serving.connect_tls("imaps");
+    bob.until("* OK");
+    bob.ask(&format!("a LOGIN bob@example.org {}", password(&serving, "bob@example.org")), "a OK");
+    let selected = bob.ask("a SELECT INBOX", "a OK");
+    assert!(selected.iter().any(|line| line.ends_with(" EXISTS") && !line.starts_with("* 0 ")), "{selected:?}");
+    let mut alice = serving.connect_tls("imaps");
+    alice.until("* OK");
+    let lost = alice.ask(&format!("a LOGIN alice@example.org {}", password(&serving, "alice@example.org")), "a ");
+    assert!(lost.last().unwrap().starts_with("a NO [UNAVAILABLE]"), "{lost:?}");
+    serving.stop();
+}
+
+#[test]
+fn one_damaged_row_of_the_directory_kept_everybody_out() {
+    let sound = Sound::new();
+    let path = sound.data.join("store/shard-00.sqlite");
+    let mut file = fs::read(&path).unwrap();
+    let name = b"bob@example.org";
+    let places: Vec<usize> =
+        file.windows(name.len()).enumerate().filter(|(_, window)| window == name).map(|(at, _)| at).collect();
+    assert!(!places.is_empty());
+    places.into_iter().for_each(|at| file[at] ^= 1);
+    fs::write(&path, file).unwrap();
+    let (findings, status) = sound.check(&[]);
+    assert_eq!(status, 3, "{findings:#?}");
+    let serving = Serving::start(sound.data.parent().unwrap(), "");
+    for user in ["alice@example.org", "bob@example.org"] {
+        imap(&serving, user).ask("a SELECT INBOX", "a OK");
+    }
     serving.stop();
 }
 

@@ -125,6 +125,7 @@ impl Directory {
             options,
             book: RwLock::default(),
         }));
+        directory.0.table.bring_up_copy();
         directory.finish_what_a_crash_left()?;
         Ok(directory)
     }

@@ -59,7 +59,9 @@ pub struct SecondFactorSetup {
 impl SecondFactors {
     pub(crate) fn new(store: &Store, secret: &[u8; 32]) -> Self {
         let key = PurposeKey::new("pillarbox 2026 second factors", secret);
-        Self { table: store.table(TableId::People), key, unwritten: Mutex::default() }
+        let table = store.table(TableId::People);
+        table.bring_up_copy();
+        Self { table, key, unwritten: Mutex::default() }
     }
 
     /// What changes whenever the account's second factor is switched on or off; `None` when it has none.

@@ -109,9 +109,13 @@ impl SqliteEngine {
         Ok(Self { shards: opened, _directory: directory })
     }
 
+    /// There is at least one shard (`directory` refuses 0), so that the remainder is the index of one.
+    fn index(&self, account: AccountId) -> usize {
+        account.0 as usize % self.shards.len()
+    }
+
     fn shard(&self, account: AccountId) -> Result<&OpenShard, String> {
-        // There is at least one shard (`directory` refuses 0), so that the remainder is the index of one.
-        match &self.shards[account.0 as usize % self.shards.len()] {
+        match &self.shards[self.index(account)] {
             Shard::Open(shard) => Ok(shard),
             Shard::Closed { why } => Err(format!("account {account} cannot be read: {why}")),
         }
@@ -148,6 +152,10 @@ impl Engine for SqliteEngine {
     fn inspect(&self, account: AccountId, visit: &mut Inspect<'_>) -> Result<(), EngineError> {
         let shard = self.shard(account).map_err(|what| EngineError::Damaged { what })?;
         shard.readers.inspect(account, visit)
+    }
+
+    fn lie_apart(&self, one: AccountId, other: AccountId) -> bool {
+        self.index(one) != self.index(other)
     }
 
     fn check_files(&self) -> Vec<String> {

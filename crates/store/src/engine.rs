@@ -1,7 +1,7 @@
 //! The contract of a storage engine: ordered keys and values, scoped to an account, with one compare-and-set head.
 //!
 //! The engine knows nothing of mail: the rules of the mailbox are written once, above it. Two engines implement it
-//! (embedded SQLite, the PostgreSQL protocol), and [`crate::sim`] for tests; `conformance` holds all of them to it.
+//! (embedded SQLite, the PostgreSQL protocol), and `sim` for tests; `conformance` holds all of them to it.
 //!
 //! Invariant: a [`Snapshot`] shows the account as it was after exactly one commit, however long it lives.
 //! Invariant: when [`Engine::commit`] returns `Ok`, the commit is durable: it survives SIGKILL and power loss.
@@ -56,6 +56,11 @@ pub trait Engine: Send + Sync {
     /// What the engine's own check of its files finds, in a sentence for each.
     fn check_files(&self) -> Vec<String> {
         self.closed()
+    }
+
+    /// Whether what damages one account's storage leaves the other's.
+    fn lie_apart(&self, _one: AccountId, _other: AccountId) -> bool {
+        false
     }
 
     /// Octets of its files that it uses again before they grow.

@@ -3,6 +3,7 @@
 //! The directory of addresses and the outbound queue are tables. What they mean is the business of their crates. Changes
 //! that come at once share a commit (`turns`), as the operations on an account do.
 
+mod copy;
 mod turns;
 
 use crate::engine::{EngineError, Snapshot};
@@ -84,7 +85,7 @@ impl Table {
     /// # Errors
     /// Faults.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.snapshot()?.get(key)?)
+        self.read(|table| Ok(table.get(key)?))
     }
 
     /// The rows whose keys begin with `prefix` (not empty, not all 0xff) and are at or above `from`, at most `limit`, in
@@ -93,7 +94,21 @@ impl Table {
     /// # Errors
     /// Faults.
     pub fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Row>, Error> {
-        scan((&*self.snapshot()?, &Rows::new()), prefix, from, limit)
+        self.read(|table| scan((table, &Rows::new()), prefix, from, limit))
+    }
+
+    /// All rows that begin with one of some prefixes, as of one version, and which.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn scan_all(&self, prefixes: &[&[u8]]) -> Result<(ModSeq, Vec<Row>), Error> {
+        self.read(|table| {
+            let mut rows = Vec::new();
+            for prefix in prefixes {
+                rows.append(&mut scan((table, &Rows::new()), prefix, prefix, usize::MAX)?);
+            }
+            Ok((table.head(), rows))
+        })
     }
 
     /// Counts up with every commit of changes.
@@ -101,7 +116,7 @@ impl Table {
     /// # Errors
     /// Faults.
     pub fn version(&self) -> Result<ModSeq, Error> {
-        Ok(self.snapshot()?.head())
+        self.read(|table| Ok(table.head()))
     }
 
     /// What has changed from one version to another, oldest first; `None` where that is not known here (another process

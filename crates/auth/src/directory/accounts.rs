@@ -131,8 +131,9 @@ impl Directory {
         for (key, _) in self.0.table.scan(record::UNFINISHED, record::UNFINISHED, usize::MAX)? {
             match self.finish_removal(number_in(&key)?) {
                 Ok(()) => {}
-                // A disk that takes nothing must not keep the server from its start: the note stays for the next one.
-                Err(Error::Store(store::Error::NoSpace(_) | store::Error::ReadOnly) | Error::Refused(_)) => {}
+                // A disk that takes nothing must not keep the server from its start, nor must damage: the note stays for the next.
+                Err(Error::Store(store::Error::NoSpace(_) | store::Error::ReadOnly | store::Error::Damaged(_))) => {}
+                Err(Error::Refused(_)) => {}
                 Err(Error::Store(error)) => return Err(error),
             }
         }

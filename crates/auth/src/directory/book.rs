@@ -5,7 +5,7 @@ use super::{AccountInfo, Alias, Delivery, DomainInfo, Resolution};
 use crate::address::{USER_BYTES_MAX, domain_of, fold, join, normalise_domain, shown_domain, split_detail};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use store::{AccountId, Error, ModSeq, Row, Table};
+use store::{AccountId, Error, ModSeq, Table};
 
 /// Names that reach somebody in every domain (RFC 5321 §4.5.1, RFC 2142 §2).
 const ALWAYS_DELIVERABLE: [&str; 2] = ["postmaster", "abuse"];
@@ -29,15 +29,10 @@ pub(super) struct Book {
 
 impl Book {
     pub(super) fn load(table: &Table) -> Result<Self, Error> {
-        // Older than what is read, or just that: in doubt the table is read once more.
-        let version = table.version()?;
+        let kinds = [record::DOMAIN, record::ACCOUNT, record::NAME, record::ALIAS];
+        let (version, rows) = table.scan_all(&kinds)?;
         let mut book = Self { version, ..Self::default() };
-        // A change that changes nothing: all rows are of one version.
-        let kinds: Vec<Vec<Row>> = table.change::<_, Error>(|tx| {
-            let kinds = [record::DOMAIN, record::ACCOUNT, record::NAME, record::ALIAS];
-            kinds.into_iter().map(|kind| tx.scan_before(kind, kind, usize::MAX)).collect()
-        })?;
-        for (key, value) in kinds.into_iter().flatten() {
+        for (key, value) in rows {
             book.set(&key, Some(value))?;
         }
         Ok(book)

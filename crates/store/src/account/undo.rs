@@ -6,7 +6,7 @@
 //! was left. What comes back has new UIDs (RFC 9051 §2.3.1.1), and is the same message otherwise: EMAILID, UIDL,
 //! INTERNALDATE, flags as they were.
 //!
-//! An undo is itself in the journal, from `first` to its [`Change::Account(OfAccount::Undone)`], and can be undone, also what one has done that
+//! An undo is itself in the journal, from `first` to its `OfAccount::Undone`, and can be undone, also what one has done that
 //! broke off ([`super::act`]).
 
 mod apply;
@@ -42,7 +42,7 @@ pub enum UndoWhat {
         /// Which device.
         device: DeviceId,
     },
-    /// An earlier undo or clearing, by the MODSEQ of its [`Change::Account(OfAccount::Undone)`] or [`Change::Account(OfAccount::Cleared)`].
+    /// An earlier undo or clearing, by the MODSEQ of its `OfAccount::Undone` or `OfAccount::Cleared`.
     Undo(ModSeq),
 }
 

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::ids::ModSeq;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A change is tried again this often after conflicts with other writers of the table.
@@ -30,6 +31,8 @@ const REMEMBERED_BYTES_MAX: usize = 1 << 20;
 pub(crate) struct Turns {
     state: Mutex<State>,
     changed: Condvar,
+    /// Whether the log says so already.
+    pub(super) is_read_from_copy: AtomicBool,
 }
 
 #[derive(Default)]
@@ -166,12 +169,14 @@ impl Turns {
     fn commit<'a>(&'a self, table: &Table, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let mut batch = std::mem::take(&mut state.batch);
         state.is_committing = true;
-        let remembered = (state.is_followed && batch.bytes <= REMEMBERED_BYTES_MAX)
-            .then(|| Remembered { on: batch.on, rows: Arc::new(batch.rows.clone()) });
+        let is_followed = state.is_followed && batch.bytes <= REMEMBERED_BYTES_MAX;
         drop(state);
+        let (on, rows) = (batch.on, Arc::new(batch.rows.clone()));
+        let remembered = is_followed.then(|| Remembered { on, rows: Arc::clone(&rows) });
         let verdict = batch.commit(table);
         let is_durable = matches!(verdict, Verdict::Durable);
         if is_durable {
+            table.follow_with_copy(on, &rows);
             table.store.watches().wake(table.id.keyspace());
         }
         let mut state = self.lock();
