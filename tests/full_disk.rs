@@ -100,6 +100,9 @@ fn use_it(serving: &Serving, pop_password: &str) {
     pop.ask("DELE 1", "+OK");
     pop.ask("QUIT", "+OK");
 
+    let session = rig::log_in_on_the_pages(serving, ALICE, PASSWORD);
+    assert!(rig::page(serving, "GET /", &session, "").starts_with("HTTP/1.1 200 "));
+
     let refused = deliver(serving, "no room for this", 100);
     assert!(refused.starts_with("452 4.3.1"), "{refused}");
     assert!(serving.says(&["account", "list"]).contains(ALICE));

@@ -7,12 +7,11 @@
 mod rig;
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rig::{Lines, Mounted, Serving, says};
+use rig::{Lines, Mounted, Serving, between, page, says};
 use serde_json::Value;
 
 const ALICE: &str = "alice@example.org";
@@ -104,32 +103,9 @@ fn check_submission(serving: &Serving) {
     assert!(refused.starts_with("451 4.3.2 This server can read its disk"), "{refused}");
 }
 
-/// An answer of the pages, whole.
-fn page(serving: &Serving, request: &str, cookie: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", serving.port("http"))).unwrap();
-    let form = "Content-Type: application/x-www-form-urlencoded\r\nOrigin: http://localhost";
-    let length = body.len();
-    let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {cookie}\r\n{form}");
-    write!(stream, "{head}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
-/// What stands between two texts.
-fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
-    let rest = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}")).1;
-    rest.split(after).next().unwrap()
-}
-
 fn check_pages(serving: &Serving) {
-    let form = page(serving, "GET /login", "", "");
-    let csrf = between(&form, "name=\"csrf\" value=\"", "\"");
-    let visitor = between(&form, "set-cookie: ", ";");
-    let login = format!("csrf={csrf}&user=alice%40example.org&password=a+long+main+password");
-    let answer = page(serving, "POST /login", visitor, &login);
-    assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
-    let session = between(&answer, "set-cookie: ", ";");
+    let session = rig::log_in_on_the_pages(serving, ALICE, PASSWORD);
+    let session = session.as_str();
     let overview = page(serving, "GET /", session, "");
     assert!(overview.starts_with("HTTP/1.1 200 ") && overview.contains("PC"), "{overview}");
     assert!(overview.contains("this server can read its disk and not write to it"), "{overview}");

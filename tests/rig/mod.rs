@@ -304,3 +304,32 @@ impl Lines {
         self.until(end)
     }
 }
+
+/// An answer of the pages, whole.
+pub fn page(serving: &Serving, request: &str, cookie: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", serving.port("http"))).unwrap();
+    let form = "Content-Type: application/x-www-form-urlencoded\r\nOrigin: http://localhost";
+    let length = body.len();
+    let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {cookie}\r\n{form}");
+    write!(stream, "{head}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// What stands between two texts.
+pub fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let rest = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}")).1;
+    rest.split(after).next().unwrap()
+}
+
+/// Logs in on the pages; the cookie of the session.
+pub fn log_in_on_the_pages(serving: &Serving, user: &str, password: &str) -> String {
+    let form = page(serving, "GET /login", "", "");
+    let csrf = between(&form, "name=\"csrf\" value=\"", "\"");
+    let visitor = between(&form, "set-cookie: ", ";");
+    let login = format!("csrf={csrf}&user={user}&password={password}").replace('@', "%40").replace(' ', "+");
+    let answer = page(serving, "POST /login", visitor, &login);
+    assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
+    between(&answer, "set-cookie: ", ";").to_owned()
+}
