@@ -21,7 +21,11 @@ fn events(pieces: &[&[u8]]) -> Vec<String> {
         while let Some(event) = receiver.poll() {
             log.push(format!("{event:?}"));
             match event {
-                Event::Command(Ok(Command::Data)) => receiver.begin_data(LIMIT_BYTES),
+                Event::Command(Ok(Command::Data)) => {
+                    // A session refuses it after chunks; here it begins anew.
+                    content.clear();
+                    receiver.begin_data(LIMIT_BYTES);
+                }
                 Event::Command(Ok(Command::Auth(_))) => receiver.begin_auth(),
                 Event::Command(Ok(Command::Bdat(bdat))) if bdat.size != 5 => {
                     receiver.begin_chunk(content.len() as u64, LIMIT_BYTES);
