@@ -56,6 +56,8 @@ pub type Row = (Vec<u8>, Vec<u8>);
 pub type Rows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 impl TableId {
+    /// All of them.
+    pub const ALL: [Self; Self::COUNT] = [Self::Directory, Self::Queue, Self::Sessions, Self::People];
     pub(crate) const COUNT: usize = 4;
 
     /// The engine knows accounts only: a table has a number that no account has, the same in every version.

@@ -4,10 +4,10 @@ use super::Directory;
 use super::record::{self, AccountRecord, Counters, accounts_of, name_in, number_in};
 use crate::address::domain_of;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{AccountId, Error, Row};
+use store::{AccountId, Error, Row, TableId};
 
 impl Directory {
-    /// What is wrong with the directory, one sentence each; nothing on a server that is well. Meant for a server that
+    /// What is wrong with the directory, and damaged of any table, one sentence each; nothing on a server that is well. Meant for a server that
     /// is not making or removing accounts at the moment.
     ///
     /// # Errors
@@ -20,7 +20,7 @@ impl Directory {
             accounts.insert(number_in(&row.0)?, AccountRecord::of_row(&row)?.address);
         }
         let (names, aliases) = (leads(&scan(record::NAME)?)?, leads(&scan(record::ALIAS)?)?);
-        let mut findings = Vec::new();
+        let mut findings: Vec<String> = TableId::ALL.iter().flat_map(|id| self.0.store.table(*id).damage()).collect();
         for (id, address) in &accounts {
             if names.get(address).is_none_or(|ids| ids[..] != [*id]) {
                 findings.push(format!("account {id} is called {address}, but that address does not lead to it"));

@@ -29,22 +29,36 @@ impl TableId {
 }
 
 impl Table {
-    /// Reads all of a view of the table, or of its copy where the table is damaged.
+    /// Reads all of a view of the table, or of its copy where the table is damaged. A copy that is known to be older than the
+    /// table is not read: it may let in who was shut out.
     pub(super) fn read<T>(&self, read: impl Fn(&dyn Snapshot) -> Result<T, Error>) -> Result<T, Error> {
-        let damage = match self.snapshot().and_then(|table| read(&*table)) {
+        let table = self.snapshot();
+        let head = table.as_ref().map_or(ModSeq(0), |table| table.head());
+        let damage = match table.and_then(|table| read(&*table)) {
             Err(damage @ Error::Damaged(_)) => damage,
             other => return other,
         };
         let Some(copy) = self.copy() else { return Err(damage) };
         let copied = self.store.engine().snapshot(copy).map_err(Error::from).and_then(|copy| {
-            let Some(version) = version(&*copy)? else { return Ok(None) };
+            let Some(version) = version(&*copy)?.filter(|version| *version >= head) else { return Ok(None) };
             read(&AtVersion { copy: &*copy, version }).map(Some)
         });
         let Some(copied) = copied.ok().flatten() else { return Err(damage) };
         if !self.turns.is_read_from_copy.swap(true, Ordering::Relaxed) {
-            tracing::error!(table = %self.id, %damage, "reading the copy of a damaged table; what damage stands in cannot be changed");
+            tracing::error!(table = %self.id, %damage, "reading the copy of a damaged table; what damage stands in cannot be changed until the shard is restored from a backup");
         }
         Ok(copied)
+    }
+
+    /// What is damaged of the table itself, and of its copy, in a sentence each: for checks, to which the one must not hide the
+    /// other.
+    #[must_use]
+    pub fn damage(&self) -> Vec<String> {
+        let all = |snapshot: Box<dyn Snapshot + '_>| rows(&*snapshot).map(drop);
+        let table = self.snapshot().and_then(all).err().map(|error| format!("{}: {error}", self.id));
+        let copy = |copy| self.store.engine().snapshot(copy).map_err(Error::from).and_then(all).err();
+        let copy = self.copy().and_then(copy).map(|error| format!("the copy of {}: {error}", self.id));
+        table.into_iter().chain(copy).collect()
     }
 
     /// Has the copy say what the table says: it may never have been written, or a crash came before it was. To be called once
@@ -84,7 +98,9 @@ impl Table {
         let Some(copy) = self.copy() else { return };
         match self.copy_rows(copy, on, changed) {
             Ok(true) => {}
-            Ok(false) | Err(_) => self.bring_up_copy(),
+            Ok(false) => self.bring_up_copy(),
+            // Not all of it anew, which would fail as well: that is for the next start.
+            Err(error) => tracing::warn!(table = %self.id, %error, "a change of the table is not in its copy"),
         }
     }
 

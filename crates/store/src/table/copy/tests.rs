@@ -129,6 +129,19 @@ fn a_damaged_row_is_read_from_the_copy_and_the_copy_is_left_alone() {
 }
 
 #[test]
+fn a_copy_that_is_known_to_be_behind_is_not_read() {
+    let world = World::new();
+    world.put(b"k1", b"let in").unwrap();
+    let directory = TableId::Directory.keyspace();
+    let expected = world.engine.snapshot(directory).unwrap().head();
+    let writes = vec![write(b"k1".to_vec(), Some(b"shut out".to_vec()))];
+    world.engine.commit(Commit { account: directory, expected, next: ModSeq(expected.0 + 1), writes }).unwrap();
+    world.engine.engine.spoil(TableId::Directory, b"k1");
+    assert!(matches!(world.table.get(b"k1"), Err(Error::Damaged(_))));
+    assert!(matches!(world.says(), Err(Error::Damaged(_))));
+}
+
+#[test]
 fn a_copy_that_is_behind_or_damaged_is_brought_up() {
     let world = World::new();
     world.put(b"k1", b"a").unwrap();
