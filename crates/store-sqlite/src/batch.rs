@@ -6,10 +6,10 @@ use crate::fault::Fault;
 use crate::shard::{ShardFile, Unopened, head};
 use crate::sum;
 use crate::upgrade::upgrade;
-use crate::writer::{BatchError, Batches, Change, Outcome};
 use rusqlite::{CachedStatement, Connection, Error, ErrorCode, ffi, params};
 use std::collections::HashMap;
 use store::engine::{Commit, Write};
+use store::group_commit::{BatchError, Batches, Change, Outcome};
 use store::ids::{AccountId, ModSeq};
 
 /// The writer's side of a shard.

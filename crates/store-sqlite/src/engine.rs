@@ -5,12 +5,10 @@ use crate::checkpoint::Checkpointer;
 use crate::directory::{Directory, OpenError, SHARDS_MAX};
 use crate::reader::Readers;
 use crate::shard::{ShardFile, Unopened};
-use crate::writer::{Change, Writer};
 use std::collections::BTreeSet;
 use std::path::Path;
-use store::engine::{
-    Commit, CommitError, Engine, EngineError, Inspect, KEY_BYTES_MAX, Snapshot, VALUE_BYTES_MAX, Write,
-};
+use store::engine::{Commit, CommitError, Engine, EngineError, Inspect, Snapshot};
+use store::group_commit::{Change, Writer};
 use store::ids::AccountId;
 
 /// SQLite before this version could lose committed transactions when a checkpoint met the start of a new log.
@@ -129,7 +127,7 @@ impl Engine for SqliteEngine {
     }
 
     fn commit(&self, commit: Commit) -> Result<(), CommitError> {
-        check_limits(&commit).map_err(|what| CommitError::Failed { what })?;
+        commit.check_limits().map_err(|what| CommitError::Failed { what })?;
         let shard = self.shard(commit.account).map_err(|what| CommitError::Damaged { what })?;
         shard.change(Change::Commit(commit))
     }
@@ -280,24 +278,4 @@ fn check_version(version: i32) -> Result<(), OpenError> {
         text(SQLITE_VERSION_MIN)
     );
     Err(OpenError { what })
-}
-
-fn check_limits(commit: &Commit) -> Result<(), String> {
-    let Commit { account, expected, next, writes } = commit;
-    if next <= expected || i64::try_from(next.0).is_err() {
-        return Err(format!("a commit of account {account} has the head {next} after {expected}"));
-    }
-    for write in writes {
-        let (key_bytes, value_bytes) = match write {
-            Write::Put { key, value } => (key.len(), value.len()),
-            Write::Delete { key } => (key.len(), 0),
-        };
-        if key_bytes > KEY_BYTES_MAX || value_bytes > VALUE_BYTES_MAX {
-            return Err(format!(
-                "a commit of account {account} has a key of {key_bytes} bytes with a value of {value_bytes} bytes; \
-                 the limits are {KEY_BYTES_MAX} and {VALUE_BYTES_MAX}"
-            ));
-        }
-    }
-    Ok(())
 }

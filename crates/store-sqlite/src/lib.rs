@@ -26,7 +26,6 @@ mod reader;
 mod shard;
 mod sum;
 mod upgrade;
-mod writer;
 
 pub use directory::OpenError;
 pub use engine::{SqliteEngine, SqliteOptions};

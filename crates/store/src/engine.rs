@@ -124,6 +124,32 @@ pub struct Commit {
     pub writes: Vec<Write>,
 }
 
+impl Commit {
+    /// Whether an engine may take it: the head grows, and no key and no value is too long.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a sentence.
+    pub fn check_limits(&self) -> Result<(), String> {
+        let Self { account, expected, next, writes } = self;
+        if next <= expected || i64::try_from(next.0).is_err() {
+            return Err(format!("a commit of account {account} has the head {next} after {expected}"));
+        }
+        for write in writes {
+            let (key_bytes, value_bytes) = match write {
+                Write::Put { key, value } => (key.len(), value.len()),
+                Write::Delete { key } => (key.len(), 0),
+            };
+            if key_bytes > KEY_BYTES_MAX || value_bytes > VALUE_BYTES_MAX {
+                return Err(format!(
+                    "a commit of account {account} has a key of {key_bytes} bytes with a value of {value_bytes} bytes; \
+                     the limits are {KEY_BYTES_MAX} and {VALUE_BYTES_MAX}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// One change of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {

@@ -22,6 +22,7 @@ pub mod device;
 pub mod engine;
 mod error;
 mod flags;
+pub mod group_commit;
 pub mod hold;
 mod hold_letter;
 mod identity;

@@ -8,7 +8,7 @@
 //! Invariant: the same seed and the same order of calls give the same faults.
 //! Invariant: after a crash the old handles change nothing and read nothing.
 
-use crate::engine::{Commit, CommitError, Engine, EngineError, KEY_BYTES_MAX, Snapshot, VALUE_BYTES_MAX, Visit, Write};
+use crate::engine::{Commit, CommitError, Engine, EngineError, Snapshot, Visit, Write};
 use crate::ids::{AccountId, ModSeq, Timestamp};
 use crate::objects::{ObjectError, ObjectName, Objects, Shared};
 use crate::table::TableId;
@@ -332,7 +332,7 @@ impl Engine for SimEngine {
     }
 
     fn commit(&self, commit: Commit) -> Result<(), CommitError> {
-        check_limits(&commit).map_err(|what| CommitError::Failed { what })?;
+        commit.check_limits().map_err(|what| CommitError::Failed { what })?;
         let Commit { account, expected, next, writes } = commit;
         self.change(account, Some(expected), |accounts| {
             let account = Arc::make_mut(accounts.entry(account).or_default());
@@ -360,26 +360,6 @@ impl Engine for SimEngine {
     fn remove_account(&self, account: AccountId) -> Result<(), CommitError> {
         self.change(account, None, |accounts| drop(accounts.remove(&account)))
     }
-}
-
-fn check_limits(commit: &Commit) -> Result<(), String> {
-    let Commit { account, expected, next, writes } = commit;
-    if next <= expected {
-        return Err(format!("commit of account {account}: the next head {next} is not above {expected}"));
-    }
-    for write in writes {
-        let (key, value_bytes) = match write {
-            Write::Put { key, value } => (key, value.len()),
-            Write::Delete { key } => (key, 0),
-        };
-        if key.len() > KEY_BYTES_MAX || value_bytes > VALUE_BYTES_MAX {
-            return Err(format!(
-                "commit of account {account}: a key of {} bytes with a value of {value_bytes} bytes is too long",
-                key.len()
-            ));
-        }
-    }
-    Ok(())
 }
 
 struct SimSnapshot<'a> {

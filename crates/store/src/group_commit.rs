@@ -1,60 +1,85 @@
-//! The writer thread of a shard: group commit, and what happens after an error.
+//! Group commit for engines: one thread takes all commits that wait, has them written in one transaction, and answers
+//! after one flush; and what happens after an error.
 //!
 //! ```text
 //! Running -- a batch whose outcome is unknown --> Stopped -- opened again and nothing is missing --> Running
 //! ```
-//! While stopped every commit is answered `ReadOnly`: it was not tried. A failed flush is never tried again: the operating system may have
-//! dropped what it could not write and would report success for the rest. The file is opened anew instead.
+//! While stopped every commit is answered `ReadOnly`: it was not tried. A failed flush is never tried again: the operating
+//! system may have dropped what it could not write and would report success for the rest. What is written to is opened
+//! anew instead.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::{io, mem};
-use store::engine::{Commit, CommitError, Write};
-use store::ids::{AccountId, ModSeq};
+
+use crate::engine::{Commit, CommitError, Write};
+use crate::ids::{AccountId, ModSeq};
 
 /// At most this many changes share a transaction.
-pub(crate) const BATCH_CHANGES_MAX: usize = 256;
+const BATCH_CHANGES_MAX: usize = 256;
 /// A batch takes no further change that would bring it above this many bytes ...
-pub(crate) const BATCH_BYTES_MAX: usize = 8 << 20;
+const BATCH_BYTES_MAX: usize = 8 << 20;
 /// ... or this many records: about 20 ms. What does not fit waits for the next batch, and smaller changes of others that
 /// came later go before it: one large piece of work after the other does not add up for them.
-pub(crate) const BATCH_WRITES_MAX: usize = 4096;
-/// At most this many changes wait for a shard; then callers wait to be let in.
-pub(crate) const QUEUE_CHANGES_MAX: usize = 1024;
+const BATCH_WRITES_MAX: usize = 4096;
+/// At most this many changes wait for a writer; then callers wait to be let in.
+const QUEUE_CHANGES_MAX: usize = 1024;
 
 /// One change of one account.
 #[derive(Debug)]
-pub(crate) enum Change {
+pub enum Change {
+    /// Puts and deletes keys, and moves the head on.
     Commit(Commit),
+    /// Removes every key and the head.
     Remove(AccountId),
 }
 
 /// What became of a change whose transaction is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
+    /// It is there.
     Applied,
-    Conflict { head: ModSeq },
+    /// Nothing was changed: the head is not what the change was computed from.
+    Conflict {
+        /// The head that was found.
+        head: ModSeq,
+    },
 }
 
 /// The transaction did not become durable, or nobody knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum BatchError {
+pub enum BatchError {
     /// It is certain that nothing was changed.
-    Full { what: String },
+    Full {
+        /// What was tried, where, and what the system said.
+        what: String,
+    },
     /// What was to be changed is damaged on disk; it is certain that nothing was changed.
-    Damaged { what: String },
+    Damaged {
+        /// What was tried, where, and what the system said.
+        what: String,
+    },
     /// The outcome is not known.
-    Failed { what: String },
+    Failed {
+        /// What was tried, where, and what the system said.
+        what: String,
+    },
 }
 
-/// What the writer drives: a shard, or in tests a script.
-pub(crate) trait Batches: Send + 'static {
+/// What the writer drives: a shard of SQLite, a connection to PostgreSQL, or in tests a script.
+pub trait Batches: Send + 'static {
     /// Runs one transaction and flushes it; one outcome for each change.
+    ///
+    /// # Errors
+    /// Nothing was changed, or nobody knows; the same for all changes.
     fn run(&mut self, changes: &[&Change]) -> Result<Vec<Outcome>, BatchError>;
     /// Called after the callers have their answers: the time to tidy up.
     fn answered(&mut self);
     /// Starts afresh after [`BatchError::Failed`]; an error says why it is not safe to go on.
+    ///
+    /// # Errors
+    /// A sentence; the next change tries it again.
     fn reopen(&mut self) -> Result<(), String>;
 }
 
@@ -66,16 +91,19 @@ struct Request {
     answer: SyncSender<Answer>,
 }
 
-/// The writer thread of a shard. Dropped, it finishes what waits and ends.
+/// The thread that writes. Dropped, it finishes what waits and ends.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub struct Writer {
     queue: Option<SyncSender<Request>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     /// Starts the thread.
-    pub(crate) fn start(name: String, batches: impl Batches) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(name: String, batches: impl Batches) -> io::Result<Self> {
         let (queue, requests) = sync_channel(QUEUE_CHANGES_MAX);
         let thread = thread::Builder::new().name(name).spawn(move || {
             Loop { batches, state: State::Running }.serve(&requests);
@@ -84,8 +112,11 @@ impl Writer {
     }
 
     /// Waits for a place in the queue, for its turn, and for the flush.
-    pub(crate) fn change(&self, change: Change) -> Answer {
-        let ended = || CommitError::Failed { what: "the writer of the shard has ended; restart the server".to_owned() };
+    ///
+    /// # Errors
+    /// As [`crate::engine::Engine::commit`].
+    pub fn change(&self, change: Change) -> Answer {
+        let ended = || CommitError::Failed { what: "the thread that writes has ended; restart the server".to_owned() };
         let (answer, answered) = sync_channel(1);
         let queue = self.queue.as_ref().ok_or_else(ended)?;
         queue.send(Request { change, answer }).map_err(|_| ended())?;
@@ -158,17 +189,17 @@ impl<B: Batches> Loop<B> {
         }
     }
 
-    /// Opens the shard again if it is stopped.
+    /// Opens again what is written to, if it is stopped.
     fn run_again(&mut self) -> Result<(), String> {
         let State::Stopped { why } = &mut self.state else {
             return Ok(());
         };
         if let Err(still) = self.batches.reopen() {
-            tracing::error!("the shard stays stopped: {still}");
-            return Err(format!("the shard is stopped after an error ({}) and stays so: {still}", mem::take(why)))
+            tracing::error!("commits stay stopped: {still}");
+            return Err(format!("commits are stopped after an error ({}) and stay so: {still}", mem::take(why)))
                 .inspect_err(|_| self.state = State::Stopped { why: still });
         }
-        tracing::warn!("the shard runs again after: {why}");
+        tracing::warn!("commits go on after: {why}");
         self.state = State::Running;
         Ok(())
     }
