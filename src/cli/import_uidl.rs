@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
-use migration::{Format, Found, Here, Kept, Mark, Matches, match_up};
 use server::admin::{Item, Request, UIDLS_PER_REQUEST_MAX, UidlItem, UidlRequest, UidlResult, mark_of};
+use uidl_import::{Format, Found, Here, Kept, Mark, Matches, match_up};
 
 use super::failure::Failure;
 use super::place::Place;
@@ -85,13 +85,13 @@ impl ImportUidl {
         let format = |usual: Format| self.format.clone().unwrap_or(usual);
         if let Some(dir) = &self.dovecot {
             let file = dir.join("dovecot-uidlist");
-            let kept =
-                migration::dovecot(&text_of(&file)?, &format(Format::dovecot())).map_err(|bad| refused(&file, &bad))?;
+            let kept = uidl_import::dovecot(&text_of(&file)?, &format(Format::dovecot()))
+                .map_err(|bad| refused(&file, &bad))?;
             return with_files(kept, &[dir.join("cur"), dir.join("new")]);
         }
         if let Some(dir) = &self.courier {
             let file = dir.join("courierpop3dsizelist");
-            let kept = migration::courier(&text_of(&file)?).map_err(|bad| refused(&file, &bad))?;
+            let kept = uidl_import::courier(&text_of(&file)?).map_err(|bad| refused(&file, &bad))?;
             return with_files(kept, &[dir.join("cur"), dir.join("new")]);
         }
         if let Some(dir) = &self.cyrus {
@@ -99,7 +99,7 @@ impl ImportUidl {
             return with_files(kept, std::slice::from_ref(dir));
         }
         let file = self.list.clone().unwrap_or_default();
-        let listed = migration::list(&text_of(&file)?).map_err(|bad| refused(&file, &bad))?;
+        let listed = uidl_import::list(&text_of(&file)?).map_err(|bad| refused(&file, &bad))?;
         let found = listed.into_iter().map(|listed| {
             let mark = Mark { content: String::new(), message_id: listed.message_id };
             Found { uidl: listed.uidl, mark }
@@ -127,7 +127,7 @@ fn text_of(file: &Path) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&fs::read(file).map_err(unreadable)?).into_owned())
 }
 
-fn refused(file: &Path, bad: &migration::BadLine) -> Failure {
+fn refused(file: &Path, bad: &uidl_import::BadLine) -> Failure {
     Failure::Refused(format!("{}: {bad}", file.display()))
 }
 
@@ -159,7 +159,7 @@ fn cyrus(dir: &Path, uid_validity: u32, format: &Format) -> Result<Vec<Kept>, Fa
 fn with_files(kept: Vec<Kept>, dirs: &[PathBuf]) -> Result<(Vec<Found>, Vec<String>), Failure> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
     for dir in dirs {
-        files.extend(entries(dir)?.into_iter().map(|path| (migration::file_base(&name_of(&path)).to_owned(), path)));
+        files.extend(entries(dir)?.into_iter().map(|path| (uidl_import::file_base(&name_of(&path)).to_owned(), path)));
     }
     let (mut found, mut without_file) = (Vec::new(), Vec::new());
     for Kept { file, uidl } in kept {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use migration::Mark;
 use serde::{Deserialize, Serialize};
 use store::UidlOutcome;
+use uidl_import::Mark;
 
 use super::{Admin, Item, Items};
 use crate::control::Failure;

@@ -1,7 +1,7 @@
 //! Files of other servers: no panic, whatever they hold.
 #![no_main]
 
-use migration::{Format, courier, dovecot, file_base, list};
+use uidl_import::{Format, courier, dovecot, file_base, list};
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     let format = text.lines().next().and_then(|line| line.parse().ok()).unwrap_or_else(Format::dovecot);
