@@ -68,13 +68,13 @@ impl Client {
             Protocol::Imap => {
                 let (auth, limits) = (auth.clone(), imapd::Limits::default());
                 let (tls_available, message_bytes_max) = (true, 1000);
-                let service = imapd::Service { auth, hostname, tls_available, message_bytes_max, limits, spool };
-                Box::new(imapd::Session::new(Arc::new(service), peer))
+                let service = imapd::ImapService { auth, hostname, tls_available, message_bytes_max, limits, spool };
+                Box::new(imapd::ImapSession::new(Arc::new(service), peer))
             }
             Protocol::Pop3 => {
                 let (auth, login_delay) = (auth.clone(), pop3d::LoginDelay::new(0));
-                let service = pop3d::Service { auth, hostname, tls_available: true, login_delay };
-                Box::new(pop3d::Session::new(Arc::new(service), peer))
+                let service = pop3d::Pop3Service { auth, hostname, tls_available: true, login_delay };
+                Box::new(pop3d::Pop3Session::new(Arc::new(service), peer))
             }
             _ => {
                 let common = smtpd::Common {
@@ -84,7 +84,7 @@ impl Client {
                     spool,
                     starttls: true,
                 };
-                Box::new(smtpd::Session::new(smtpd::Service::submission(common, auth.clone()), peer))
+                Box::new(smtpd::SmtpSession::new(smtpd::SmtpService::submission(common, auth.clone()), peer))
             }
         };
         let now = Moment { unix_millis: SIM_EPOCH.0, monotonic_millis: 1_000 };

@@ -29,11 +29,11 @@ pub struct MemoryWorld {
 }
 
 struct Services {
-    imap: Arc<imapd::Service>,
-    pop3: Arc<pop3d::Service>,
-    mx: Arc<smtpd::Service>,
-    submission: Arc<smtpd::Service>,
-    lmtp: Arc<smtpd::Service>,
+    imap: Arc<imapd::ImapService>,
+    pop3: Arc<pop3d::Pop3Service>,
+    mx: Arc<smtpd::SmtpService>,
+    submission: Arc<smtpd::SmtpService>,
+    lmtp: Arc<smtpd::SmtpService>,
 }
 
 impl Services {
@@ -49,7 +49,7 @@ impl Services {
             ),
             starttls: true,
         };
-        let imap = imapd::Service {
+        let imap = imapd::ImapService {
             auth: auth.clone(),
             hostname: hostname.clone(),
             tls_available: true,
@@ -59,25 +59,25 @@ impl Services {
         };
         Self {
             imap: Arc::new(imap),
-            pop3: Arc::new(pop3d::Service {
+            pop3: Arc::new(pop3d::Pop3Service {
                 auth: auth.clone(),
                 hostname,
                 tls_available: true,
                 login_delay: pop3d::LoginDelay::new(0),
             }),
-            mx: smtpd::Service::mx(common.clone()),
-            submission: smtpd::Service::submission(common.clone(), auth.clone()),
-            lmtp: smtpd::Service::lmtp(common, Vec::new()),
+            mx: smtpd::SmtpService::mx(common.clone()),
+            submission: smtpd::SmtpService::submission(common.clone(), auth.clone()),
+            lmtp: smtpd::SmtpService::lmtp(common, Vec::new()),
         }
     }
 
     fn session(&self, protocol: Protocol, peer: Peer) -> Box<dyn Session> {
         match protocol {
-            Protocol::Imap => Box::new(imapd::Session::new(Arc::clone(&self.imap), peer)),
-            Protocol::Pop3 => Box::new(pop3d::Session::new(Arc::clone(&self.pop3), peer)),
-            Protocol::Smtp => Box::new(smtpd::Session::new(Arc::clone(&self.mx), peer)),
-            Protocol::Submission => Box::new(smtpd::Session::new(Arc::clone(&self.submission), peer)),
-            Protocol::Lmtp => Box::new(smtpd::Session::new(Arc::clone(&self.lmtp), peer)),
+            Protocol::Imap => Box::new(imapd::ImapSession::new(Arc::clone(&self.imap), peer)),
+            Protocol::Pop3 => Box::new(pop3d::Pop3Session::new(Arc::clone(&self.pop3), peer)),
+            Protocol::Smtp => Box::new(smtpd::SmtpSession::new(Arc::clone(&self.mx), peer)),
+            Protocol::Submission => Box::new(smtpd::SmtpSession::new(Arc::clone(&self.submission), peer)),
+            Protocol::Lmtp => Box::new(smtpd::SmtpSession::new(Arc::clone(&self.lmtp), peer)),
         }
     }
 }

@@ -37,8 +37,8 @@ pub struct House {
 /// A server: all it knows is gone when it stops.
 struct Process {
     store: Store,
-    imap: Arc<imapd::Service>,
-    pop3: Arc<pop3d::Service>,
+    imap: Arc<imapd::ImapService>,
+    pop3: Arc<pop3d::Pop3Service>,
 }
 
 impl Process {
@@ -48,7 +48,7 @@ impl Process {
         let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
         let auth = Auth::open(store.clone(), [3; 32], options).unwrap();
         let hostname = "mail.example.org".to_owned();
-        let imap = imapd::Service {
+        let imap = imapd::ImapService {
             auth: auth.clone(),
             hostname: hostname.clone(),
             tls_available: true,
@@ -60,7 +60,7 @@ impl Process {
             limits: imapd::Limits::default(),
         };
         let login_delay = pop3d::LoginDelay::new(0);
-        let pop3 = pop3d::Service { auth: auth.clone(), hostname, tls_available: true, login_delay };
+        let pop3 = pop3d::Pop3Service { auth: auth.clone(), hostname, tls_available: true, login_delay };
         (Self { store, imap: Arc::new(imap), pop3: Arc::new(pop3) }, auth)
     }
 }
@@ -128,11 +128,11 @@ impl House {
         match door {
             Door::Imap(process) => {
                 let service = Arc::clone(&self.processes[*process].imap);
-                Link::new(self.now, |peer| Box::new(imapd::Session::new(service, peer)))
+                Link::new(self.now, |peer| Box::new(imapd::ImapSession::new(service, peer)))
             }
             Door::Pop(process) => {
                 let service = Arc::clone(&self.processes[*process].pop3);
-                Link::new(self.now, |peer| Box::new(pop3d::Session::new(service, peer)))
+                Link::new(self.now, |peer| Box::new(pop3d::Pop3Session::new(service, peer)))
             }
         }
     }

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 use auth::{Auth, AuthOptions, PasswordCost};
-use imapd::{Limits, Service, Session};
+use imapd::{ImapService, ImapSession, Limits};
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Session as _, Step};
 use std::fs;
 use std::hint::black_box;
@@ -23,11 +23,11 @@ const NOW: Moment = Moment { unix_millis: 1_769_940_000_000, monotonic_millis: 1
 const RUNS: usize = 5;
 
 struct Server {
-    service: Arc<Service>,
+    service: Arc<ImapService>,
     store: Store,
 }
 
-struct Client(Session);
+struct Client(ImapSession);
 
 impl Server {
     fn new() -> Self {
@@ -36,7 +36,7 @@ impl Server {
         let auth = Auth::open(store.clone(), [7; 32], options).unwrap();
         auth.directory().add_domain("example.org").unwrap();
         auth.directory().add_account("alice@example.org", PASSWORD, "", Timestamp(NOW.unix_millis)).unwrap();
-        let service = Arc::new(Service {
+        let service = Arc::new(ImapService {
             auth,
             hostname: "mail.example.org".to_owned(),
             tls_available: true,
@@ -75,7 +75,7 @@ impl Server {
     fn log_in(&self) -> Client {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let peer = Peer { address, port: 40_000, tls: None, waker: Waker::noop().clone() };
-        let mut client = Client(Session::new(Arc::clone(&self.service), peer));
+        let mut client = Client(ImapSession::new(Arc::clone(&self.service), peer));
         client.run(&format!("l LOGIN alice@example.org \"{PASSWORD}\""));
         client
     }

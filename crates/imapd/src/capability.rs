@@ -1,6 +1,6 @@
 //! What is announced (RFC 9051 §6.1.1): exactly what works, by the session's state.
 
-use crate::service::Service;
+use crate::service::ImapService;
 use sasl::Mechanism;
 use session::Peer;
 
@@ -36,7 +36,7 @@ const ALWAYS: [&str; 27] = [
 ];
 
 /// The names to announce to a client, before and after it has logged in.
-pub(crate) fn names(service: &Service, peer: &Peer, is_logged_in: bool) -> Vec<String> {
+pub(crate) fn names(service: &ImapService, peer: &Peer, is_logged_in: bool) -> Vec<String> {
     let mut names: Vec<String> = ALWAYS.iter().map(|name| (*name).to_owned()).collect();
     // RFC 7889 §3
     names.push(format!("APPENDLIMIT={}", service.message_bytes_max));

@@ -2,7 +2,7 @@
 
 use crate::capability;
 use crate::context::Context;
-use crate::service::Service;
+use crate::service::ImapService;
 use crate::state::{Finish, Running, State, Stranger, Then};
 use crate::sync::Look;
 use crate::tagged::ResultCode;
@@ -18,8 +18,8 @@ use store::Error;
 /// An IMAP session, for the driver of `session::Session`.
 ///
 /// Idle it holds less than 2 KiB beside the index that it shares with all sessions of the mailbox.
-pub struct Session {
-    pub(crate) service: Arc<Service>,
+pub struct ImapSession {
+    pub(crate) service: Arc<ImapService>,
     pub(crate) peer: Peer,
     pub(crate) receiver: Receiver,
     pub(crate) state: State,
@@ -47,13 +47,13 @@ pub(crate) enum Turn {
     StartTls,
 }
 
-impl Session {
+impl ImapSession {
     /// A session with a client that has just connected; it greets at its first step.
     ///
     /// Commands wait for the disk, LOGIN and AUTHENTICATE for a password to be verified as well (argon2id: tens of
     /// milliseconds), so [`session::Session::step`] blocks: drive it where that is allowed.
     #[must_use]
-    pub fn new(service: Arc<Service>, peer: Peer) -> Self {
+    pub fn new(service: Arc<ImapService>, peer: Peer) -> Self {
         Self {
             service,
             peer,
@@ -304,7 +304,7 @@ impl Session {
     }
 }
 
-impl session::Session for Session {
+impl session::Session for ImapSession {
     fn receive(&mut self, input: &[u8]) {
         self.receiver.push(input);
         self.heard = true;
@@ -376,7 +376,7 @@ impl session::Session for Session {
     }
 }
 
-impl Session {
+impl ImapSession {
     fn refreshes_at(&self, user: &User) -> u64 {
         user.refreshed_at.saturating_add(self.service.limits.refresh_millis)
     }
@@ -388,7 +388,7 @@ mod tests {
 
     #[test]
     fn an_idle_session_is_small() {
-        let bytes = size_of::<Session>() + size_of::<User>();
+        let bytes = size_of::<ImapSession>() + size_of::<User>();
         assert!(bytes <= 1024, "{bytes}");
     }
 }

@@ -1,7 +1,7 @@
 //! What a command of a user works with.
 
 use crate::selected::Selected;
-use crate::service::Service;
+use crate::service::ImapService;
 use crate::sync::{Look, News};
 use crate::tagged::Tagged;
 use crate::user::User;
@@ -12,7 +12,7 @@ use store::{Actor, Error, Mailbox, Mailboxes};
 
 /// What a command of a user works with.
 pub(crate) struct Context<'a> {
-    pub(crate) service: &'a Service,
+    pub(crate) service: &'a ImapService,
     pub(crate) now: Moment,
     pub(crate) user: &'a mut User,
     pub(crate) output: &'a mut Vec<u8>,

@@ -1,6 +1,6 @@
 //! IMAP sessions (RFC 9051, RFC 3501 and extensions): imap-proto's machine on the store.
 //!
-//! [`Session`] is one connection, sans-io: the driver of crate `server` owns socket, TLS and clock. A command is a file in
+//! [`ImapSession`] is one connection, sans-io: the driver of crate `server` owns socket, TLS and clock. A command is a file in
 //! `command/`; it returns how it ends, or a value that goes on slice by slice (`work`) because it may take long: FETCH, SEARCH,
 //! what changes messages, the answer to QRESYNC. News of the selected mailbox come from `sync` alone, at the end of each
 //! command and during IDLE.
@@ -35,5 +35,5 @@ mod upload;
 mod user;
 mod work;
 
-pub use connection::Session;
-pub use service::{Limits, Service};
+pub use connection::ImapSession;
+pub use service::{ImapService, Limits};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use store_objects::Spool;
 
 /// What every IMAP session of a server needs; made once by the server.
-pub struct Service {
+pub struct ImapService {
     /// Checks logins and leads to the store.
     pub auth: Auth,
     /// The server's name in the greeting.

@@ -3,7 +3,7 @@
 
 use crate::habit::Method;
 use crate::transaction::Transaction;
-use crate::{Outcome, Session, State};
+use crate::{Outcome, Pop3Session, State};
 use auth::Presence;
 use login::{Answer, Progress, Refusal, Said};
 use pop3_proto::{Command, Reply, ResponseCode, Secret, SyntaxError};
@@ -21,7 +21,7 @@ pub(crate) struct Authorization {
     method: Method,
 }
 
-impl Session {
+impl Pop3Session {
     pub(crate) fn authorize(&mut self, command: Command, output: &mut Vec<u8>) -> Outcome {
         match command {
             Command::User(name) => self.user(name),

@@ -1,10 +1,10 @@
 //! CAPA (RFC 2449 §5): what works, and nothing else.
 
-use crate::{Outcome, Session, State};
+use crate::{Outcome, Pop3Session, State};
 use pop3_proto::{Reply, encode_end, encode_line};
 use sasl::Mechanism;
 
-pub(crate) fn capa(session: &Session, output: &mut Vec<u8>) -> Outcome {
+pub(crate) fn capa(session: &Pop3Session, output: &mut Vec<u8>) -> Outcome {
     Reply::ok(session.words.capabilities).encode(output);
     // RFC 6856 §2.2: names and passwords may be UTF-8, before the UTF8 command too.
     for line in ["TOP", "UIDL", "PIPELINING", "RESP-CODES", "AUTH-RESP-CODE", "UTF8 USER", "LANG"] {
@@ -30,7 +30,7 @@ pub(crate) fn capa(session: &Session, output: &mut Vec<u8>) -> Outcome {
 
 /// RFC 2449 §6.7: the truth is a device's own, so it is told after the login; before, the smallest value that anybody
 /// could have: that of `expunge-when-all-pop-devices-have-it`.
-fn expire(session: &Session, output: &mut Vec<u8>) {
+fn expire(session: &Pop3Session, output: &mut Vec<u8>) {
     let days = match &session.state {
         State::Transaction(transaction) => transaction.expires_after_days(),
         State::New | State::Authorization(_) | State::Over => {

@@ -46,7 +46,7 @@ pub const IDLE_TIMEOUT_MILLIS: u64 = 10 * 60 * 1000;
 pub const ERRORS_MAX: u32 = 20;
 
 /// What all POP3 sessions share.
-pub struct Service {
+pub struct Pop3Service {
     /// Who may log in.
     pub auth: Auth,
     /// The name of this host in the greeting.
@@ -58,8 +58,8 @@ pub struct Service {
 }
 
 /// One POP3 connection.
-pub struct Session {
-    service: Arc<Service>,
+pub struct Pop3Session {
+    service: Arc<Pop3Service>,
     peer: Peer,
     receiver: Receiver,
     state: State,
@@ -99,10 +99,10 @@ enum Outcome {
     Close(Reply),
 }
 
-impl Session {
+impl Pop3Session {
     /// A session for a client that has just connected.
     #[must_use]
-    pub fn new(service: Arc<Service>, peer: Peer) -> Self {
+    pub fn new(service: Arc<Pop3Service>, peer: Peer) -> Self {
         Self {
             service,
             peer,
@@ -284,7 +284,7 @@ impl Session {
     }
 }
 
-impl session::Session for Session {
+impl session::Session for Pop3Session {
     fn receive(&mut self, input: &[u8]) {
         self.desk.heard(input.len());
         self.receiver.push(input);

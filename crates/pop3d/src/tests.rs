@@ -1,6 +1,8 @@
 //! Sessions in memory: no sockets, no clock, the simulated engine.
 
-use crate::{AUTHORIZATION_TIMEOUT_MILLIS, ERRORS_MAX, IDLE_TIMEOUT_MILLIS, LoginDelay, Service, Session, State};
+use crate::{
+    AUTHORIZATION_TIMEOUT_MILLIS, ERRORS_MAX, IDLE_TIMEOUT_MILLIS, LoginDelay, Pop3Service, Pop3Session, State,
+};
 use auth::{Auth, AuthOptions};
 use session::{Moment, Peer, Session as _, Step, Tls};
 use std::sync::Arc;
@@ -18,7 +20,7 @@ struct World {
     objects: SimObjects,
     store: Store,
     account: Account,
-    service: Arc<Service>,
+    service: Arc<Pop3Service>,
     password: String,
     address: &'static str,
 }
@@ -37,7 +39,7 @@ fn world(bodies: &[&str]) -> World {
         let message = NewMessage { body: body.as_bytes().to_vec(), flags: Flags::default(), internal_date: TIME };
         account.append(actor, Target::Inbox, message).unwrap();
     }
-    let service = Arc::new(Service {
+    let service = Arc::new(Pop3Service {
         auth,
         hostname: "mail.example.org".into(),
         tls_available: true,
@@ -51,7 +53,7 @@ impl World {
         let woken = Arc::<Woken>::default();
         let waker = Waker::from(Arc::clone(&woken));
         let peer = Peer { address: self.address.parse().unwrap(), port: 9, tls: None, waker };
-        let session = Session::new(Arc::clone(&self.service), peer);
+        let session = Pop3Session::new(Arc::clone(&self.service), peer);
         let mut client = Client { woken, session, now: NOW, last: Step::Wait };
         assert!(client.step().starts_with("+OK mail.example.org"));
         client
@@ -80,7 +82,7 @@ impl std::task::Wake for Woken {
 
 struct Client {
     woken: Arc<Woken>,
-    session: Session,
+    session: Pop3Session,
     now: Moment,
     last: Step,
 }
@@ -424,7 +426,7 @@ fn a_login_before_the_delay_is_over_is_refused() {
     let mut world = world(&["a"]);
     let auth = world.service.auth.clone();
     let (hostname, login_delay) = ("mail.example.org".to_owned(), LoginDelay::new(10));
-    world.service = Arc::new(Service { auth, hostname, tls_available: true, login_delay });
+    world.service = Arc::new(Pop3Service { auth, hostname, tls_available: true, login_delay });
     let first = world.log_in();
     let log_in = format!("USER alice@example.org\r\nPASS {}\r\n", world.password);
     let mut client = world.connect();

@@ -1,7 +1,7 @@
 //! The end of a message: it goes to `mailflow`, and what became of it is put into SMTP's words.
 
 use crate::service::Role;
-use crate::session::{Phase, Session};
+use crate::session::{Phase, SmtpSession};
 use crate::transaction::Transaction;
 use crate::{log, replies};
 use mailflow::{Accepted, Arrival, Refusal};
@@ -9,7 +9,7 @@ use smtp_proto::Reply;
 use store::Claim;
 
 /// The message is complete.
-pub(crate) fn message(session: &mut Session) -> Vec<Reply> {
+pub(crate) fn message(session: &mut SmtpSession) -> Vec<Reply> {
     session.phase = Phase::Command;
     let Some(mut transaction) = session.end_transaction() else {
         return vec![replies::out_of_order("No message is under way")];
@@ -42,7 +42,7 @@ pub(crate) fn message(session: &mut Session) -> Vec<Reply> {
 }
 
 /// The answers, and the receipts that they answer.
-fn take_in(session: &Session, arrival: Arrival) -> (Vec<Reply>, Vec<Claim>) {
+fn take_in(session: &SmtpSession, arrival: Arrival) -> (Vec<Reply>, Vec<Claim>) {
     let (flow, now, id) = (&session.service.common.flow, session.timestamp(), arrival.id().to_owned());
     match (&session.service.role, &session.login) {
         (Role::Mx, _) => {
@@ -77,7 +77,7 @@ fn refused(refusal: Refusal, name: &str, id: &str) -> Reply {
 }
 
 /// The message, or the chunks so far, were too large.
-pub(crate) fn too_big(session: &mut Session) -> Vec<Reply> {
+pub(crate) fn too_big(session: &mut SmtpSession) -> Vec<Reply> {
     let is_complete = match std::mem::replace(&mut session.phase, Phase::Command) {
         Phase::Chunk { is_last } => is_last,
         _ => true,
@@ -94,7 +94,7 @@ pub(crate) fn too_big(session: &mut Session) -> Vec<Reply> {
 }
 
 /// RFC 2033 §4.2: one reply per recipient; elsewhere one in all.
-fn for_all(session: &Session, transaction: &Transaction, reply: Reply) -> Vec<Reply> {
+fn for_all(session: &SmtpSession, transaction: &Transaction, reply: Reply) -> Vec<Reply> {
     let count = if session.service.is_lmtp() { transaction.recipients() } else { 1 };
     vec![reply; count]
 }

@@ -1,6 +1,6 @@
 //! The first words, and how a session names itself in trace fields.
 
-use crate::service::{Role, Service};
+use crate::service::{Role, SmtpService};
 use session::Peer;
 use smtp_proto::{Enhanced, Reply};
 
@@ -14,7 +14,7 @@ pub(crate) struct Hello {
 }
 
 /// RFC 5321 §3.1.
-pub(crate) fn greeting(service: &Service, peer: &Peer) -> Reply {
+pub(crate) fn greeting(service: &SmtpService, peer: &Peer) -> Reply {
     let name = &service.common.hostname;
     if !service.admits(peer) {
         // RFC 5321 §3.1: 554 instead of 220.

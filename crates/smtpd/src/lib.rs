@@ -1,6 +1,6 @@
 //! SMTP, submission and LMTP sessions: the protocol machine on one side, `mailflow` on the other.
 //!
-//! One [`Session`] type serves three services ([`Service::mx`], [`Service::submission`], [`Service::lmtp`]), which differ
+//! One [`SmtpSession`] type serves three services ([`SmtpService::mx`], [`SmtpService::submission`], [`SmtpService::lmtp`]), which differ
 //! in who may talk, who may be written to and how the end of a message is answered. One file per verb in `verb`.
 //! What becomes of a message is decided in `mailflow`, and worded here.
 //! No socket, no clock, no waiting: the delay after a failed login is a deadline.
@@ -27,6 +27,6 @@ mod verb;
 #[cfg(test)]
 mod tests;
 
-pub use crate::session::Session;
+pub use crate::session::SmtpSession;
 pub use limits::Limits;
-pub use service::{Common, Service};
+pub use service::{Common, SmtpService};

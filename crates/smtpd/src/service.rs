@@ -25,7 +25,7 @@ pub struct Common {
 }
 
 /// A service: what its sessions share.
-pub struct Service {
+pub struct SmtpService {
     pub(crate) common: Common,
     pub(crate) role: Role,
 }
@@ -39,7 +39,7 @@ pub(crate) enum Role {
     Lmtp { peers: Vec<IpAddr> },
 }
 
-impl Service {
+impl SmtpService {
     /// Port 25: takes mail for local mailboxes from anybody, and relays for nobody, not even for this machine.
     #[must_use]
     pub fn mx(common: Common) -> Arc<Self> {

@@ -2,7 +2,7 @@
 
 use crate::content::{Content, UNANNOUNCED_BYTES_MAX};
 use crate::greeting::{Hello, Layers, greeting, with};
-use crate::service::Service;
+use crate::service::SmtpService;
 use crate::tally::{Deed, Tally};
 use crate::transaction::Transaction;
 use crate::{finish, log, replies, verb};
@@ -19,8 +19,8 @@ use store_objects::Holder;
 const UNANNOUNCED_ACCOUNTS_MAX: usize = 4;
 
 /// One connection of one of the services.
-pub struct Session {
-    pub(crate) service: Arc<Service>,
+pub struct SmtpSession {
+    pub(crate) service: Arc<SmtpService>,
     pub(crate) peer: Peer,
     pub(crate) receiver: Receiver,
     pub(crate) phase: Phase,
@@ -90,10 +90,10 @@ impl Drop for Said {
     }
 }
 
-impl Session {
+impl SmtpSession {
     /// A client has connected.
     #[must_use]
-    pub fn new(service: Arc<Service>, peer: Peer) -> Self {
+    pub fn new(service: Arc<SmtpService>, peer: Peer) -> Self {
         Self {
             desk: Desk::new(service.protocol()),
             service,
@@ -274,7 +274,7 @@ impl Session {
     }
 }
 
-impl session::Session for Session {
+impl session::Session for SmtpSession {
     fn receive(&mut self, input: &[u8]) {
         let is_content = match &self.phase {
             Phase::Handshake | Phase::TooManyLogins | Phase::Closed => return,

@@ -1,6 +1,6 @@
 //! A site in memory, and a browser that keeps cookies and follows nothing by itself.
 
-use crate::setup::{Offered, Service};
+use crate::setup::{Offered, OfferedService};
 use crate::{Peer, Router, Site, SiteOptions};
 use auth::{Auth, AuthOptions, PasswordCost};
 use axum::body::Body;
@@ -52,7 +52,7 @@ pub(crate) struct Browser<'a> {
 pub(crate) fn offered() -> Offered {
     use crate::setup::Protocol::{Imap, Pop3, Submission};
     use crate::setup::Security::{StartTls, Tls};
-    let service = |(protocol, security, port)| Service { protocol, security, port };
+    let service = |(protocol, security, port)| OfferedService { protocol, security, port };
     let services = [
         (Imap, Tls, 993),
         (Imap, StartTls, 143),

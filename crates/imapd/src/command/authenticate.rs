@@ -1,6 +1,6 @@
 //! AUTHENTICATE (RFC 9051 §6.2.2) with an initial response (RFC 4959): how `login`'s conversation sounds in IMAP.
 
-use crate::connection::{Session, Turn};
+use crate::connection::{ImapSession, Turn};
 use crate::state::{Finish, Running, State};
 use crate::tagged::Tagged;
 use base64::Engine;
@@ -10,7 +10,7 @@ use imap_proto::{AuthLine, Code, Event, Reason, Secret, Tag};
 use login::{Refusal, Said};
 use sasl::Failure;
 
-impl Session {
+impl ImapSession {
     pub(super) fn authenticate(&mut self, tag: Tag, command: &Authenticate, output: &mut Vec<u8>) -> Turn {
         if let Some(refusal) = self.must_begin_tls() {
             return self.end(Finish::new(tag, refusal));

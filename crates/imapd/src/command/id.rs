@@ -1,6 +1,6 @@
 //! ID (RFC 2971): the program names itself, which tells devices of the main password apart.
 
-use crate::connection::Session;
+use crate::connection::ImapSession;
 use crate::state::State;
 use crate::tagged::Tagged;
 use imap_proto::command::IdField;
@@ -9,7 +9,7 @@ use store::Timestamp;
 /// A fingerprint is at most this long, in characters.
 const FINGERPRINT_CHARS_MAX: usize = 60;
 
-impl Session {
+impl ImapSession {
     pub(super) fn identify(&mut self, fields: &[IdField], output: &mut Vec<u8>) -> Tagged {
         match (&mut self.state, fingerprint(fields)) {
             (State::NotAuthenticated(stranger), Some(fingerprint)) => stranger.fingerprint = Some(fingerprint),

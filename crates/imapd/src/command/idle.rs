@@ -3,14 +3,14 @@
 //! The session subscribes to the account's wake-ups first and looks then, so nothing in between is missed. A wake-up is
 //! a hint: every step looks, and at least every half minute the session looks without one.
 
-use crate::connection::{Session, Turn};
+use crate::connection::{ImapSession, Turn};
 use crate::state::{Finish, Running, State};
 use crate::sync::{Look, News};
 use crate::tagged::Tagged;
 use imap_proto::{Event, Tag};
 use store::{Error, Watch};
 
-impl Session {
+impl ImapSession {
     pub(super) fn begin_idle(&mut self, tag: Tag, output: &mut Vec<u8>) -> Turn {
         let State::Authenticated(user) = &mut self.state else { return Turn::Close };
         let watch = user.account.watch(self.peer.waker.clone());

@@ -2,7 +2,7 @@
 
 use super::authenticate::refusal;
 use crate::capability::may_log_in;
-use crate::connection::{Session, Turn};
+use crate::connection::{ImapSession, Turn};
 use crate::enabled::Enabled;
 use crate::state::{Finish, Running, State, Then};
 use crate::tagged::Tagged;
@@ -12,7 +12,7 @@ use imap_proto::command::Login;
 use imap_proto::{Code, Limits, Tag};
 use login::{Answer, Progress};
 
-impl Session {
+impl ImapSession {
     pub(super) fn login(&mut self, tag: Tag, login: &Login, output: &mut Vec<u8>) -> Turn {
         if let Some(refusal) = self.must_begin_tls() {
             return self.end(Finish::new(tag, refusal));

@@ -1,7 +1,7 @@
 //! What a client can ask for: one file per command, the table of what each needs, and a dispatcher that only dispatches.
 //!
 //! What is over at once is a function of the [`Context`]; what goes on is a value that does [`Work`]; what is about the
-//! connection itself (TLS, logging in and out, IDLE) is a function of the [`Session`].
+//! connection itself (TLS, logging in and out, IDLE) is a function of the [`ImapSession`].
 
 mod announced;
 mod append;
@@ -29,7 +29,7 @@ mod status;
 mod store;
 mod subscribe;
 
-use crate::connection::{Session, Turn};
+use crate::connection::{ImapSession, Turn};
 use crate::context::Context;
 use crate::state::{Finish, Running, State, Then};
 use crate::sync::News;
@@ -117,7 +117,7 @@ fn news_after(command: &Command) -> News {
     }
 }
 
-impl Session {
+impl ImapSession {
     /// Begins a command.
     pub(crate) fn command(&mut self, tagged: imap_proto::Tagged, output: &mut Vec<u8>) -> Turn {
         let imap_proto::Tagged { tag, command } = tagged;

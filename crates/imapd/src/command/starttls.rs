@@ -1,11 +1,11 @@
 //! STARTTLS (RFC 9051 §6.2.1).
 
-use crate::connection::{Session, Turn};
+use crate::connection::{ImapSession, Turn};
 use crate::state::{Finish, Then};
 use crate::tagged::Tagged;
 use imap_proto::Tag;
 
-impl Session {
+impl ImapSession {
     pub(super) fn start_tls(&mut self, tag: Tag) -> Turn {
         let finish = if self.peer.tls.is_some() {
             Finish::new(tag, Tagged::bad("TLS is already there"))

@@ -1,7 +1,7 @@
 //! A server in memory and clients that play the driver.
 
 use auth::{Auth, AuthOptions, PasswordCost};
-use imapd::{Limits, Service, Session};
+use imapd::{ImapService, ImapSession, Limits};
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Session as _, Step, Tls};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -22,14 +22,14 @@ const SPOOL_LIMITS: SpoolLimits =
     SpoolLimits { bytes_max: 3 * MESSAGE_BYTES_MAX, per_holder_max: 2 * MESSAGE_BYTES_MAX };
 
 pub struct Server {
-    pub service: Arc<Service>,
+    pub service: Arc<ImapService>,
     pub store: Store,
     engine: SimEngine,
 }
 
 /// One connection.
 pub struct Client {
-    session: Session,
+    session: ImapSession,
     pub now: Moment,
     pub step: Step,
     woken: Arc<Woken>,
@@ -69,7 +69,7 @@ impl Server {
         let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
         let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
         let auth = Auth::open(store.clone(), [7; 32], options).unwrap();
-        let service = Arc::new(Service {
+        let service = Arc::new(ImapService {
             auth,
             hostname: "mail.example.org".to_owned(),
             tls_available: true,
@@ -108,7 +108,7 @@ impl Server {
     pub fn connect_from(&self, address: IpAddr, tls: Option<Tls>) -> (Client, String) {
         let woken = Arc::new(Woken::default());
         let peer = Peer { address, port: 40_000, tls, waker: Arc::clone(&woken).into() };
-        let session = Session::new(Arc::clone(&self.service), peer);
+        let session = ImapSession::new(Arc::clone(&self.service), peer);
         let mut client = Client { session, now: NOW, step: Step::Wait, woken };
         let greeting = client.poll();
         (client, greeting)

@@ -32,11 +32,11 @@ pub(crate) use room::keep_room;
 
 /// What the sessions of each protocol share.
 pub struct Services {
-    mx: Arc<smtpd::Service>,
-    submission: Arc<smtpd::Service>,
-    lmtp: Arc<smtpd::Service>,
-    imap: Arc<imapd::Service>,
-    pop3: Arc<pop3d::Service>,
+    mx: Arc<smtpd::SmtpService>,
+    submission: Arc<smtpd::SmtpService>,
+    lmtp: Arc<smtpd::SmtpService>,
+    imap: Arc<imapd::ImapService>,
+    pop3: Arc<pop3d::Pop3Service>,
     site: Site,
 }
 
@@ -65,10 +65,10 @@ impl Services {
         let site = Site::new(stores.auth.clone(), SiteOptions { hostname: config.hostname.clone(), now, post });
         Ok(Self {
             site: site.map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))?,
-            mx: smtpd::Service::mx(common.clone()),
-            submission: smtpd::Service::submission(common, stores.auth.clone()),
-            lmtp: smtpd::Service::lmtp(trusted, Vec::new()),
-            imap: Arc::new(imapd::Service {
+            mx: smtpd::SmtpService::mx(common.clone()),
+            submission: smtpd::SmtpService::submission(common, stores.auth.clone()),
+            lmtp: smtpd::SmtpService::lmtp(trusted, Vec::new()),
+            imap: Arc::new(imapd::ImapService {
                 auth: stores.auth.clone(),
                 hostname: config.hostname.clone(),
                 tls_available: true,
@@ -76,7 +76,7 @@ impl Services {
                 spool: stores.spool.clone(),
                 limits: imapd::Limits::default(),
             }),
-            pop3: Arc::new(pop3d::Service {
+            pop3: Arc::new(pop3d::Pop3Service {
                 auth: stores.auth.clone(),
                 hostname: config.hostname.clone(),
                 tls_available: true,
@@ -99,20 +99,20 @@ impl Services {
             Service::Lmtp => smtp(&self.lmtp),
             Service::Imap | Service::Imaps => {
                 let service = self.imap.clone();
-                Box::new(move |peer| -> Box<dyn Session> { Box::new(imapd::Session::new(service.clone(), peer)) })
+                Box::new(move |peer| -> Box<dyn Session> { Box::new(imapd::ImapSession::new(service.clone(), peer)) })
             }
             Service::Pop3 | Service::Pop3s => {
                 let service = self.pop3.clone();
-                Box::new(move |peer| -> Box<dyn Session> { Box::new(pop3d::Session::new(service.clone(), peer)) })
+                Box::new(move |peer| -> Box<dyn Session> { Box::new(pop3d::Pop3Session::new(service.clone(), peer)) })
             }
             Service::Https | Service::Http => return Speaks::Pages(self.site.router()),
         })
     }
 }
 
-fn smtp(service: &Arc<smtpd::Service>) -> SessionFactory {
+fn smtp(service: &Arc<smtpd::SmtpService>) -> SessionFactory {
     let service = service.clone();
-    Box::new(move |peer| Box::new(smtpd::Session::new(service.clone(), peer)))
+    Box::new(move |peer| Box::new(smtpd::SmtpSession::new(service.clone(), peer)))
 }
 
 fn common(config: &Config, stores: &Stores) -> Common {

@@ -25,7 +25,7 @@ pub fn offered(hostname: &str, addresses: &[(Service, SocketAddr)]) -> Offered {
         (Service::Submission, Protocol::Submission, Security::StartTls),
     ];
     let services = mail.into_iter().filter_map(|(service, protocol, security)| {
-        Some(web::setup::Service { protocol, security, port: port(service)? })
+        Some(web::setup::OfferedService { protocol, security, port: port(service)? })
     });
     Offered { host: hostname.to_owned(), services: services.collect(), pages_port: port(Service::Https) }
 }

@@ -92,7 +92,7 @@ fn strangers_are_sent_away() {
     let from = |address: &'static str, peers: &'static [&str]| {
         move |world: &World| {
             let peers = peers.iter().map(|peer| peer.parse().unwrap()).collect();
-            Client::new(Service::lmtp(world.common.clone(), peers), address, false)
+            Client::new(SmtpService::lmtp(world.common.clone(), peers), address, false)
         }
     };
     check(from("192.0.2.1", &["192.0.2.2"]), "S: 554 5.7.1\n CLOSE");

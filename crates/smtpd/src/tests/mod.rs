@@ -12,7 +12,7 @@ mod properties;
 mod submission;
 mod tls;
 
-use crate::{Common, Limits, Service, Session};
+use crate::{Common, Limits, SmtpService, SmtpSession};
 use ::auth::{Auth, AuthOptions, PasswordCost};
 use ::session::{Moment, Peer, Session as _, Step, Tls};
 use mailflow::MailFlow;
@@ -79,16 +79,16 @@ impl World {
     }
 
     fn mx(&self) -> Client {
-        Client::new(Service::mx(self.common.clone()), "192.0.2.1", false)
+        Client::new(SmtpService::mx(self.common.clone()), "192.0.2.1", false)
     }
 
     fn lmtp(&self) -> Client {
-        Client::new(Service::lmtp(self.common.clone(), Vec::new()), "127.0.0.1", false)
+        Client::new(SmtpService::lmtp(self.common.clone(), Vec::new()), "127.0.0.1", false)
     }
 
     /// On this machine, so that no TLS is needed.
     fn submission(&self) -> Client {
-        let service = Service::submission(self.common.clone(), self.auth.clone());
+        let service = SmtpService::submission(self.common.clone(), self.auth.clone());
         Client::new(service, "127.0.0.1", false)
     }
 
@@ -99,7 +99,7 @@ impl World {
     fn submission_from(&self, address: &str, tls: bool) -> Client {
         let flow = MailFlow::new(self.auth.clone(), "mail.example.org", None);
         let common = Common { flow, ..self.common.clone() };
-        Client::new(Service::submission(common, self.auth.clone()), address, tls)
+        Client::new(SmtpService::submission(common, self.auth.clone()), address, tls)
     }
 
     fn mailbox(&self, name: &str) -> Vec<String> {
@@ -141,7 +141,7 @@ fn without_id(text: &str) -> String {
 
 /// The client's side and the driver's.
 struct Client {
-    session: Session,
+    session: SmtpSession,
     now: Moment,
     output: Vec<u8>,
     last: Step,
@@ -152,11 +152,11 @@ fn tls() -> Tls {
 }
 
 impl Client {
-    fn new(service: Arc<Service>, address: &str, with_tls: bool) -> Self {
+    fn new(service: Arc<SmtpService>, address: &str, with_tls: bool) -> Self {
         let waker = Waker::noop().clone();
         let peer = Peer { address: address.parse().unwrap(), port: 1, tls: with_tls.then(tls), waker };
         let now = Moment { unix_millis: SIM_EPOCH.0, monotonic_millis: 1000 };
-        let mut client = Self { session: Session::new(service, peer), now, output: Vec::new(), last: Step::Wait };
+        let mut client = Self { session: SmtpSession::new(service, peer), now, output: Vec::new(), last: Step::Wait };
         client.step();
         client
     }

@@ -82,7 +82,7 @@ fn nothing_is_relayed_not_even_for_this_machine() {
          C: AUTH PLAIN x
          S: 502 5.5.1";
     check(World::mx, script);
-    check(|world| Client::new(Service::mx(world.common.clone()), "127.0.0.1", false), script);
+    check(|world| Client::new(SmtpService::mx(world.common.clone()), "127.0.0.1", false), script);
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn what_came_before_tls_is_forgotten() {
 fn a_service_without_tls_says_so() {
     let connect = |world: &World| {
         let common = Common { starttls: false, ..world.common.clone() };
-        Client::new(Service::mx(common), "192.0.2.1", false)
+        Client::new(SmtpService::mx(common), "192.0.2.1", false)
     };
     let script = "S: 220\n C: STARTTLS\n S: 502\n C: EHLO c\n S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT
                   S: 250-SMTPUTF8\n S: 250-ENH\n S: 250 CHUNKING";

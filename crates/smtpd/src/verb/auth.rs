@@ -2,14 +2,14 @@
 
 use crate::replies;
 use crate::service::Role;
-use crate::session::{Phase, Session};
+use crate::session::{Phase, SmtpSession};
 use login::{Answer, Progress, Refusal, Said};
 use sasl::Failure;
 use session::Step;
 use smtp_proto::{Auth, Enhanced, Reply, Secret, SyntaxError};
 
 /// Begins an exchange; `None` if the answer comes later.
-pub(super) fn handle(session: &mut Session, auth: Auth) -> Option<Reply> {
+pub(super) fn handle(session: &mut SmtpSession, auth: Auth) -> Option<Reply> {
     if let Err(reply) = may_begin(session) {
         return Some(reply);
     }
@@ -19,7 +19,7 @@ pub(super) fn handle(session: &mut Session, auth: Auth) -> Option<Reply> {
 }
 
 /// Takes a line of the exchange; `None` if the answer comes later.
-pub(crate) fn line(session: &mut Session, line: Result<Secret, SyntaxError>) -> Option<Reply> {
+pub(crate) fn line(session: &mut SmtpSession, line: Result<Secret, SyntaxError>) -> Option<Reply> {
     session.phase = Phase::Command;
     let line = match &line {
         Ok(line) => Ok(line.as_bytes()),
@@ -30,7 +30,7 @@ pub(crate) fn line(session: &mut Session, line: Result<Secret, SyntaxError>) -> 
     go_on(session, said)
 }
 
-fn may_begin(session: &Session) -> Result<(), Reply> {
+fn may_begin(session: &SmtpSession) -> Result<(), Reply> {
     if !matches!(session.service.role, Role::Submission { .. }) {
         return Err(replies::not_here("Nobody logs in here"));
     }
@@ -50,7 +50,7 @@ fn may_begin(session: &Session) -> Result<(), Reply> {
     Ok(())
 }
 
-fn go_on(session: &mut Session, said: Said) -> Option<Reply> {
+fn go_on(session: &mut SmtpSession, said: Said) -> Option<Reply> {
     match said {
         Said::Challenge(challenge) => {
             session.receiver.begin_auth();
@@ -66,7 +66,7 @@ fn go_on(session: &mut Session, said: Said) -> Option<Reply> {
 }
 
 /// A login is looked into, or the answer to it waits: what to do now, or what to say.
-pub(crate) fn look(session: &mut Session) -> Result<Reply, Step> {
+pub(crate) fn look(session: &mut SmtpSession) -> Result<Reply, Step> {
     let Role::Submission { auth } = &session.service.role else {
         session.phase = Phase::Command;
         return Ok(replies::not_here("Nobody logs in here"));
@@ -83,7 +83,7 @@ pub(crate) fn look(session: &mut Session) -> Result<Reply, Step> {
     }
 }
 
-fn refuse(session: &mut Session, answer: Answer) -> Reply {
+fn refuse(session: &mut SmtpSession, answer: Answer) -> Reply {
     session.phase = if answer.is_last { Phase::TooManyLogins } else { Phase::Command };
     refusal(answer.refusal)
 }

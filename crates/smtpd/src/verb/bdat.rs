@@ -3,11 +3,11 @@
 use super::data::may_begin;
 use crate::content::Content;
 use crate::replies;
-use crate::session::{Phase, Session};
+use crate::session::{Phase, SmtpSession};
 use smtp_proto::{Bdat, Reply};
 
 /// The answer to a refused chunk; to another the answer comes when it is here.
-pub(super) fn handle(session: &mut Session, bdat: Bdat) -> Option<Reply> {
+pub(super) fn handle(session: &mut SmtpSession, bdat: Bdat) -> Option<Reply> {
     // RFC 3030 §2: the octets of a refused chunk come nevertheless; the machine skips them.
     if let Err(reply) = may_begin(session) {
         return Some(reply);
@@ -26,7 +26,7 @@ pub(super) fn handle(session: &mut Session, bdat: Bdat) -> Option<Reply> {
 }
 
 /// The end of a chunk.
-pub(crate) fn chunk(session: &mut Session) -> Reply {
+pub(crate) fn chunk(session: &mut SmtpSession) -> Reply {
     session.phase = Phase::Command;
     match session.transaction.as_ref().and_then(|transaction| transaction.content.as_ref()) {
         None => replies::out_of_order("No message is under way"),

@@ -1,13 +1,13 @@
 //! DATA (RFC 5321 §4.1.1.4).
 
 use crate::replies;
-use crate::session::{Phase, Session};
+use crate::session::{Phase, SmtpSession};
 use smtp_proto::{Enhanced, Reply};
 
 /// Where there is room for less, no message is begun.
 const ROOM_BYTES_MIN: u64 = 64 * 1024;
 
-pub(super) fn handle(session: &mut Session) -> Reply {
+pub(super) fn handle(session: &mut SmtpSession) -> Reply {
     if let Err(reply) = may_begin(session) {
         return reply;
     }
@@ -21,7 +21,7 @@ pub(super) fn handle(session: &mut Session) -> Reply {
 }
 
 /// Whether content may come now: the same for BDAT.
-pub(super) fn may_begin(session: &Session) -> Result<(), Reply> {
+pub(super) fn may_begin(session: &SmtpSession) -> Result<(), Reply> {
     let Some(transaction) = &session.transaction else {
         return Err(replies::out_of_order("MAIL and RCPT come first"));
     };

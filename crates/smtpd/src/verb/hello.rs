@@ -2,11 +2,11 @@
 
 use crate::greeting::Hello;
 use crate::service::Role;
-use crate::session::Session;
+use crate::session::SmtpSession;
 use sasl::Mechanism;
 use smtp_proto::{Enhanced, Reply};
 
-pub(super) fn helo(session: &mut Session, name: String) -> Reply {
+pub(super) fn helo(session: &mut SmtpSession, name: String) -> Reply {
     if session.service.is_lmtp() {
         return wrong("This is LMTP: say LHLO");
     }
@@ -14,7 +14,7 @@ pub(super) fn helo(session: &mut Session, name: String) -> Reply {
     Reply::plain(250, session.service.common.hostname.clone())
 }
 
-pub(super) fn ehlo(session: &mut Session, name: String) -> Reply {
+pub(super) fn ehlo(session: &mut SmtpSession, name: String) -> Reply {
     if session.service.is_lmtp() {
         // RFC 2033 §4.1: "The LMTP server MUST NOT return a Postive Completion reply code to HELO or EHLO".
         return wrong("This is LMTP: say LHLO");
@@ -22,7 +22,7 @@ pub(super) fn ehlo(session: &mut Session, name: String) -> Reply {
     extended(session, name)
 }
 
-pub(super) fn lhlo(session: &mut Session, name: String) -> Reply {
+pub(super) fn lhlo(session: &mut SmtpSession, name: String) -> Reply {
     if !session.service.is_lmtp() {
         return wrong("This is SMTP: say EHLO");
     }
@@ -33,7 +33,7 @@ fn wrong(text: &'static str) -> Reply {
     Reply::new(500, Enhanced(5, 5, 1), text)
 }
 
-fn extended(session: &mut Session, name: String) -> Reply {
+fn extended(session: &mut SmtpSession, name: String) -> Reply {
     begin(session, Hello { name, extended: true });
     let common = &session.service.common;
     let mut reply = Reply::plain(250, common.hostname.clone())
@@ -56,7 +56,7 @@ fn extended(session: &mut Session, name: String) -> Reply {
 }
 
 /// RFC 5321 §4.1.4: EHLO is also RSET.
-fn begin(session: &mut Session, hello: Hello) {
+fn begin(session: &mut SmtpSession, hello: Hello) {
     session.transaction = None;
     session.hello = Some(hello);
 }

@@ -3,13 +3,13 @@
 use crate::log;
 use crate::replies;
 use crate::service::Role;
-use crate::session::{Phase, Session};
+use crate::session::{Phase, SmtpSession};
 use crate::transaction::Transaction;
 use ::auth::{Auth, Login};
 use mailflow::Envelope;
 use smtp_proto::{Enhanced, Mail, Mailbox, Reply};
 
-pub(super) fn handle(session: &mut Session, mail: Mail) -> Reply {
+pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
     match check(session, &mail) {
         Ok(()) => {}
         Err(reply) => {
@@ -30,7 +30,7 @@ pub(super) fn handle(session: &mut Session, mail: Mail) -> Reply {
     Reply::new(250, Enhanced(2, 1, 0), "Sender ok")
 }
 
-fn check(session: &Session, mail: &Mail) -> Result<(), Reply> {
+fn check(session: &SmtpSession, mail: &Mail) -> Result<(), Reply> {
     let common = &session.service.common;
     if session.hello.is_none() {
         return Err(replies::out_of_order("Say hello first"));
@@ -51,7 +51,7 @@ fn check(session: &Session, mail: &Mail) -> Result<(), Reply> {
     Ok(())
 }
 
-fn check_sender(session: &Session, auth: &Auth, mail: &Mail) -> Result<(), Reply> {
+fn check_sender(session: &SmtpSession, auth: &Auth, mail: &Mail) -> Result<(), Reply> {
     let Some(login) = &session.login else {
         // RFC 4954 §6, RFC 3207 §4.
         return Err(Reply::new(

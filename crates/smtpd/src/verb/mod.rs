@@ -14,12 +14,12 @@ mod rset;
 mod starttls;
 mod vrfy;
 
-use crate::session::Session;
+use crate::session::SmtpSession;
 use crate::tally::Deed;
 use smtp_proto::{Command, Reply};
 
 /// Answers a command; `None` if the answer comes later.
-pub(crate) fn dispatch(session: &mut Session, command: Command) -> Option<Reply> {
+pub(crate) fn dispatch(session: &mut SmtpSession, command: Command) -> Option<Reply> {
     Some(match command {
         Command::Helo(name) => hello::helo(session, name),
         Command::Ehlo(name) => hello::ehlo(session, name),

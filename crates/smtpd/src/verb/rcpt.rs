@@ -1,12 +1,12 @@
 //! RCPT (RFC 5321 §4.1.1.3).
 
 use crate::service::Role;
-use crate::session::Session;
+use crate::session::SmtpSession;
 use crate::{log, replies};
 use mailflow::{Reach, Route, Unroutable};
 use smtp_proto::{Enhanced, ForwardPath, Rcpt, Reply, SyntaxError};
 
-pub(super) fn handle(session: &mut Session, rcpt: Rcpt) -> Reply {
+pub(super) fn handle(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
     let to = rcpt.forward_path.to_string();
     let reply = take(session, rcpt);
     if !reply.is_positive() {
@@ -16,7 +16,7 @@ pub(super) fn handle(session: &mut Session, rcpt: Rcpt) -> Reply {
     reply
 }
 
-fn take(session: &mut Session, rcpt: Rcpt) -> Reply {
+fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
     let path = rcpt.forward_path;
     let limits = &session.service.common.limits;
     let Some(transaction) = session.transaction.as_mut().filter(|transaction| transaction.content.is_none()) else {

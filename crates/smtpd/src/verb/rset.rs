@@ -1,10 +1,10 @@
 //! RSET (RFC 5321 §4.1.1.5).
 
 use crate::replies;
-use crate::session::Session;
+use crate::session::SmtpSession;
 use smtp_proto::Reply;
 
-pub(super) fn handle(session: &mut Session) -> Reply {
+pub(super) fn handle(session: &mut SmtpSession) -> Reply {
     session.transaction = None;
     replies::ok("Forgotten")
 }

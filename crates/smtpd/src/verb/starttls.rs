@@ -1,10 +1,10 @@
 //! STARTTLS (RFC 3207).
 
 use crate::replies;
-use crate::session::{Phase, Session};
+use crate::session::{Phase, SmtpSession};
 use smtp_proto::{Enhanced, Reply};
 
-pub(super) fn handle(session: &mut Session) -> Reply {
+pub(super) fn handle(session: &mut SmtpSession) -> Reply {
     if session.peer.tls.is_some() {
         return replies::out_of_order("TLS is on already");
     }

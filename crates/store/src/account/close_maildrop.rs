@@ -67,7 +67,7 @@ impl Account {
         for message in maildrop.messages().iter().filter(|message| wanted.contains(&message.email)) {
             places.entry(message.mailbox).or_default().insert(message.email);
         }
-        let all = Arc::new(Session { program: maildrop.program, taken, deleted, places });
+        let all = Arc::new(PopSession { program: maildrop.program, taken, deleted, places });
         MaildropClosing { actor, all, taken: 0, deleted: 0, judged: None, outcome: MaildropOutcome::default() }
     }
 
@@ -122,7 +122,7 @@ fn shown(state: &crate::state::AccountState, scope: Scope) -> Vec<MailboxId> {
 }
 
 /// What a session did.
-struct Session {
+struct PopSession {
     /// Which of the programs that share the device.
     program: Option<u32>,
     taken: Vec<EmailId>,
@@ -135,7 +135,7 @@ struct Session {
 /// Invariant: what becomes of all that it deleted is decided with the first piece, by the brake too.
 pub struct MaildropClosing {
     actor: Actor,
-    all: Arc<Session>,
+    all: Arc<PopSession>,
     taken: usize,
     deleted: usize,
     judged: Option<Judged>,
@@ -186,7 +186,7 @@ impl MaildropClosing {
         };
         let (taken_count, deleted_count) = (taken.len(), deleted.len());
         let places = places_of(&self.all.places, &deleted);
-        let part = Session { program: self.all.program, taken, deleted, places };
+        let part = PopSession { program: self.all.program, taken, deleted, places };
         let (actor, all, judged, options) =
             (self.actor, Arc::clone(&self.all), self.judged, Arc::clone(&account.options));
         let (judged, outcome) = account.transact(move |tx| {
@@ -214,7 +214,7 @@ fn places_of(places: &Places, emails: &[EmailId]) -> Places {
 }
 
 /// Decides what becomes of all that a session deleted.
-fn judge(tx: &mut Tx<'_>, actor: Actor, session: &Session, options: &StoreOptions) -> Result<Judged, Error> {
+fn judge(tx: &mut Tx<'_>, actor: Actor, session: &PopSession, options: &StoreOptions) -> Result<Judged, Error> {
     let (effect, shared) = {
         let devices = &tx.state.devices;
         let device = devices.get(&actor.device).ok_or(Error::NoSuchDevice)?;
@@ -238,10 +238,10 @@ fn judge(tx: &mut Tx<'_>, actor: Actor, session: &Session, options: &StoreOption
 fn close(
     tx: &mut Tx<'_>,
     actor: Actor,
-    session: &Session,
+    session: &PopSession,
     (judged, options): (Judged, &StoreOptions),
 ) -> Result<MaildropOutcome, Error> {
-    let Session { program, taken, deleted, places } = session;
+    let PopSession { program, taken, deleted, places } = session;
     let (taken, deleted, program) = (taken.as_slice(), deleted.as_slice(), *program);
     let newly_taken = note(tx, (actor, program), taken, |record, now| record.taken_at.replace(now).is_none())?;
     let newly_deleted = note(tx, (actor, program), deleted, |record, now| record.deleted_at.replace(now).is_none())?;

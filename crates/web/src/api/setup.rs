@@ -4,7 +4,7 @@ use super::devices::{choice, must_decide};
 use super::{Endpoint, json};
 use crate::form::Fields;
 use crate::problem::Problem;
-use crate::setup::{self, Profile, Protocol, QrImage, Security, Service};
+use crate::setup::{self, OfferedService, Profile, Protocol, QrImage, Security};
 use crate::visit::Owner;
 use console::{Access, PopChoice, SetupGuide, SetupProgram, setup_guide};
 use serde::Serialize;
@@ -98,7 +98,7 @@ pub(crate) fn protocol(access: Access) -> Protocol {
     }
 }
 
-fn settings(address: &str, host: &str, (incoming, outgoing): (Service, Service)) -> Vec<Setting> {
+fn settings(address: &str, host: &str, (incoming, outgoing): (OfferedService, OfferedService)) -> Vec<Setting> {
     let rows = [
         ("User name", address.to_owned()),
         ("Incoming server", host.to_owned()),
@@ -111,7 +111,7 @@ fn settings(address: &str, host: &str, (incoming, outgoing): (Service, Service))
     rows.into_iter().map(|(label, value)| Setting { label, value }).collect()
 }
 
-fn encryption(service: Service) -> &'static str {
+fn encryption(service: OfferedService) -> &'static str {
     match service.security {
         Security::Tls => "SSL/TLS",
         Security::StartTls => "STARTTLS",

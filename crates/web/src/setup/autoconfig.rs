@@ -1,7 +1,7 @@
 //! Mail Autoconfig (draft-ietf-mailmaint-autoconfig-06, Mozilla's `config-v1.1.xml`): read by Thunderbird, K-9, Evolution,
 //! KMail and others. The same for every address of a domain: it tells nothing of who is there.
 
-use super::offered::{Offered, Protocol, Security, Service};
+use super::offered::{Offered, OfferedService, Protocol, Security};
 use super::xml::escaped;
 
 /// Its media type.
@@ -19,7 +19,7 @@ pub(crate) fn autoconfig(domain: &str, offered: &Offered) -> String {
         (Protocol::Submission, "outgoingServer", "smtp"),
     ] {
         for security in [Security::Tls, Security::StartTls] {
-            let Some(Service { port, .. }) = offered.of(protocol, security) else { continue };
+            let Some(OfferedService { port, .. }) = offered.of(protocol, security) else { continue };
             let socket = match security {
                 Security::Tls => "SSL",
                 Security::StartTls => "STARTTLS",

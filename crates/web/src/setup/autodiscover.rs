@@ -2,7 +2,7 @@
 //! ([MS-OXDSCLI] §2.2.4), and the JSON document that leads there. Both give back the address that was asked with, whether
 //! it exists or not.
 
-use super::offered::{Offered, Protocol, Security, Service};
+use super::offered::{Offered, OfferedService, Protocol, Security};
 use super::xml::escaped;
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ pub(crate) fn autodiscover(address: &str, offered: &Offered) -> String {
     let (shown, host) = (escaped(address), escaped(&offered.host));
     let mut protocols = String::new();
     for (protocol, name) in [(Protocol::Imap, "IMAP"), (Protocol::Pop3, "POP3"), (Protocol::Submission, "SMTP")] {
-        let Some(Service { port, security, .. }) = offered.best(protocol) else { continue };
+        let Some(OfferedService { port, security, .. }) = offered.best(protocol) else { continue };
         let encryption = match security {
             Security::Tls => "SSL",
             Security::StartTls => "TLS",

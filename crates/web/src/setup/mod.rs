@@ -20,7 +20,7 @@ pub(crate) use autodiscover::{
     requested_address,
 };
 pub(crate) use mobileconfig::{MEDIA_TYPE as MOBILECONFIG_TYPE, Profile, mobileconfig};
-pub use offered::{Offered, Protocol, Security, Service};
+pub use offered::{Offered, OfferedService, Protocol, Security};
 pub(crate) use pacc::{PATH as PACC_PATH, pacc};
 pub(crate) use qr::{QrImage, qr, thunderbird_payload};
 pub use records::{DnsRecord, dns_records};

@@ -6,14 +6,14 @@ pub struct Offered {
     /// The name of the server.
     pub host: String,
     /// What it offers, in no order.
-    pub services: Vec<Service>,
+    pub services: Vec<OfferedService>,
     /// The port of the pages, under TLS.
     pub pages_port: Option<u16>,
 }
 
 /// A service for mail programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Service {
+pub struct OfferedService {
     /// What it speaks.
     pub protocol: Protocol,
     /// How it is secured.
@@ -46,22 +46,22 @@ pub enum Security {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
     /// Where it is read.
-    pub incoming: Service,
+    pub incoming: OfferedService,
     /// Where it is sent.
-    pub outgoing: Service,
+    pub outgoing: OfferedService,
 }
 
 impl Offered {
     /// The best service of a protocol. RFC 8314 §3: TLS from the first byte is preferred.
     #[must_use]
-    pub fn best(&self, protocol: Protocol) -> Option<Service> {
+    pub fn best(&self, protocol: Protocol) -> Option<OfferedService> {
         let of = |security| self.of(protocol, security);
         of(Security::Tls).or_else(|| of(Security::StartTls))
     }
 
     /// A service that is secured in this way.
     #[must_use]
-    pub fn of(&self, protocol: Protocol, security: Security) -> Option<Service> {
+    pub fn of(&self, protocol: Protocol, security: Security) -> Option<OfferedService> {
         let mut services = self.services.iter();
         services.find(|service| service.protocol == protocol && service.security == security).copied()
     }

@@ -1,7 +1,7 @@
 //! PACC (draft-ietf-mailmaint-pacc-03): a document under `ua-auto-config.<domain>`, and its digest in the DNS. It knows the
 //! usual ports under TLS only, so that is what is told.
 
-use super::offered::{Offered, Protocol, Security, Service};
+use super::offered::{Offered, OfferedService, Protocol, Security};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -18,7 +18,7 @@ pub(crate) fn pacc(domain: &str, offered: &Offered) -> Option<String> {
     let usual = [(Protocol::Imap, "imap", 993), (Protocol::Pop3, "pop3", 995), (Protocol::Submission, "submit", 465)];
     let mut protocols = Map::new();
     for (protocol, name, usual) in usual {
-        if offered.services.contains(&Service { protocol, security: Security::Tls, port: usual }) {
+        if offered.services.contains(&OfferedService { protocol, security: Security::Tls, port: usual }) {
             protocols.insert(name.to_owned(), json!({ "host": offered.host }));
         }
     }

@@ -1,6 +1,6 @@
 //! Codes for the camera of a phone.
 
-use super::offered::{Offered, Pair, Protocol, Security, Service};
+use super::offered::{Offered, OfferedService, Pair, Protocol, Security};
 use qrcode::{Color, EcLevel, QrCode};
 use serde_json::json;
 
@@ -47,7 +47,7 @@ pub(crate) fn thunderbird_payload(
         Protocol::Submission => return None,
     };
     let Pair { incoming, outgoing } = offered.pair(incoming)?;
-    let security = |service: Service| match service.security {
+    let security = |service: OfferedService| match service.security {
         Security::StartTls => 2,
         Security::Tls => 3,
     };

@@ -1,6 +1,6 @@
 //! The records to publish in the DNS, so that mail comes here and programs set themselves up.
 
-use super::offered::{Offered, Protocol, Security, Service};
+use super::offered::{Offered, OfferedService, Protocol, Security};
 use super::pacc::{digest_record, pacc};
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ pub fn dns_records(domain: &str, offered: &Offered) -> Vec<DnsRecord> {
     ] {
         let name = format!("{label}._tcp");
         match offered.of(protocol, security) {
-            Some(Service { port, .. }) => {
+            Some(OfferedService { port, .. }) => {
                 records.push(record(&name, "SRV", format!("{priority} 1 {port} {host}"), purpose));
             }
             // RFC 6186 §3.4, RFC 2782: a target of "." says that there is no such service.
