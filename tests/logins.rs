@@ -6,6 +6,7 @@ use auth::{Attempt, Auth, AuthOptions, PasswordCost};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use login::{FAILURES_MAX, Refusal, UNREAD_BYTES_MAX};
+use session::testing::TestJobs;
 use session::{Moment, Peer, Session, Step};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -58,7 +59,8 @@ struct Client {
 impl Client {
     fn connect(auth: &Auth, protocol: Protocol) -> Self {
         let woken = Arc::<Woken>::default();
-        let peer = Peer { address: HERE, port: 9, tls: None, waker: Arc::clone(&woken).into() };
+        let (waker, jobs) = (Arc::clone(&woken).into(), TestJobs::at_once());
+        let peer = Peer { address: HERE, port: 9, tls: None, waker, jobs };
         let hostname = String::from("mail.example.org");
         let spool = store_objects::Spool::new(
             std::env::temp_dir().join("pillarbox-test-spool"),

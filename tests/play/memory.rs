@@ -5,6 +5,7 @@
 use super::player::{Link, World};
 use super::script::{Protocol, Setting};
 use auth::{Auth, AuthOptions, PasswordCost};
+use session::testing::TestJobs;
 use session::{Moment, Peer, Session, Step};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -138,7 +139,8 @@ impl World for MemoryWorld {
     fn connect(&mut self, protocol: Protocol) -> Box<dyn Link> {
         let woken = Arc::new(Flag(AtomicBool::new(true)));
         let waker = Arc::clone(&woken).into();
-        let peer = Peer { address: "127.0.0.1".parse().unwrap(), port: 9, tls: None, waker };
+        let jobs = TestJobs::at_once();
+        let peer = Peer { address: "127.0.0.1".parse().unwrap(), port: 9, tls: None, waker, jobs };
         let session = self.services.session(protocol, peer);
         let connection = Connection { session: Some(session), woken, input: Vec::new(), output: Vec::new() };
         self.connections.borrow_mut().push(connection);

@@ -1,5 +1,6 @@
 //! A connection to a session in memory, over which a command goes octet by octet if it must.
 
+use session::testing::TestJobs;
 use session::{Moment, Peer, Session, Step};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,7 +30,8 @@ impl Link {
     pub fn new(now: Moment, make: impl FnOnce(Peer) -> Box<dyn Session>) -> Self {
         let woken = Arc::new(Flag::default());
         let waker = Arc::clone(&woken).into();
-        let peer = Peer { address: "127.0.0.1".parse().unwrap(), port: 9, tls: None, waker };
+        let jobs = TestJobs::at_once();
+        let peer = Peer { address: "127.0.0.1".parse().unwrap(), port: 9, tls: None, waker, jobs };
         let mut link = Self { session: make(peer), woken, unsent: Vec::new(), answer: Vec::new(), is_closed: false };
         link.run(now);
         link.answer.clear();

@@ -7,6 +7,7 @@
 
 use auth::{Auth, AuthOptions, PasswordCost};
 use imapd::{ImapService, ImapSession, Limits};
+use session::testing::TestJobs;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Session as _, Step};
 use std::fs;
 use std::hint::black_box;
@@ -74,7 +75,8 @@ impl Server {
 
     fn log_in(&self) -> Client {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let peer = Peer { address, port: 40_000, tls: None, waker: Waker::noop().clone() };
+        let (waker, jobs) = (Waker::noop().clone(), TestJobs::at_once());
+        let peer = Peer { address, port: 40_000, tls: None, waker, jobs };
         let mut client = Client(ImapSession::new(Arc::clone(&self.service), peer));
         client.run(&format!("l LOGIN alice@example.org \"{PASSWORD}\""));
         client

@@ -4,6 +4,7 @@ use crate::{
     AUTHORIZATION_TIMEOUT_MILLIS, ERRORS_MAX, IDLE_TIMEOUT_MILLIS, LoginDelay, Pop3Service, Pop3Session, State,
 };
 use auth::{Auth, AuthOptions};
+use session::testing::TestJobs;
 use session::{Moment, Peer, Session as _, Step, Tls};
 use std::sync::Arc;
 use std::task::Waker;
@@ -52,7 +53,8 @@ impl World {
     fn connect(&self) -> Client {
         let woken = Arc::<Woken>::default();
         let waker = Waker::from(Arc::clone(&woken));
-        let peer = Peer { address: self.address.parse().unwrap(), port: 9, tls: None, waker };
+        let jobs = TestJobs::at_once();
+        let peer = Peer { address: self.address.parse().unwrap(), port: 9, tls: None, waker, jobs };
         let session = Pop3Session::new(Arc::clone(&self.service), peer);
         let mut client = Client { woken, session, now: NOW, last: Step::Wait };
         assert!(client.step().starts_with("+OK mail.example.org"));

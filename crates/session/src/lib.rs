@@ -9,15 +9,24 @@
 //! Long work: what may take longer than one flush of the disk begins with [`Step::Flush`], before anything of it was done,
 //! and goes on in slices of a few milliseconds with a [`Step::Flush`] between them. The driver gives every step after a
 //! `Flush` a thread where it is in nobody's way, as soon as one of a few places is free; until then the session waits
-//! without a thread. [`Session::owner`] says among whom the places are shared. What the session waits for itself (a
-//! gate, an answer from elsewhere) is [`Step::Wait`] and the peer's waker: that holds no place and no thread either.
+//! without a thread. [`Session::owner`] says among whom the places are shared. What cannot go in slices (a password), and
+//! what has to be waited for (the DNS, a scanner), is a [`Job`]: the session returns [`Step::Wait`] and is woken.
 //!
 //! Invariant: for any split of the client's bytes into calls of [`Session::receive`] the output is the same.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
+mod jobs;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::task::Waker;
+
+pub use jobs::{Full, Job, Jobs, Line, Lost, Owner, Ticket, Turn};
 
 /// The current time, read once by the driver for each step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -58,7 +67,7 @@ pub enum Step {
 pub const OUTPUT_HIGH_WATER_BYTES: usize = 64 * 1024;
 
 /// A client's connection as the session sees it when it begins.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Peer {
     /// The client's address.
     pub address: IpAddr,
@@ -68,13 +77,28 @@ pub struct Peer {
     pub tls: Option<Tls>,
     /// Wakes the driver, which then calls [`Session::step`]. Waking too often, late or never is harmless.
     pub waker: Waker,
+    /// Does what no step does itself.
+    pub jobs: Arc<dyn Jobs>,
 }
 
 impl Peer {
+    /// Whose jobs the session starts as long as nobody has logged in.
+    #[must_use]
+    pub fn stranger(&self) -> Owner {
+        Owner::stranger(self.address)
+    }
+
     /// Whether the client is on this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.address.to_canonical().is_loopback()
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, port, tls, .. } = self;
+        f.debug_struct("Peer").field("address", address).field("port", port).field("tls", tls).finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use auth::{Auth, AuthOptions, PasswordCost};
 use imapd::{ImapService, ImapSession, Limits};
+use session::testing::TestJobs;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Session as _, Step, Tls};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -107,7 +108,8 @@ impl Server {
 
     pub fn connect_from(&self, address: IpAddr, tls: Option<Tls>) -> (Client, String) {
         let woken = Arc::new(Woken::default());
-        let peer = Peer { address, port: 40_000, tls, waker: Arc::clone(&woken).into() };
+        let (waker, jobs) = (Arc::clone(&woken).into(), TestJobs::at_once());
+        let peer = Peer { address, port: 40_000, tls, waker, jobs };
         let session = ImapSession::new(Arc::clone(&self.service), peer);
         let mut client = Client { session, now: NOW, step: Step::Wait, woken };
         let greeting = client.poll();

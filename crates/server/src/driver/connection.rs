@@ -11,14 +11,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
-use session::{Peer, Session, Step, Tls};
+use session::{Owner, Peer, Session, Step, Tls};
 use tokio::net::TcpStream;
 use tokio::task::block_in_place;
 use tracing::{debug, error};
 
 use super::Endpoint;
 use super::pipe::{Handshake, Input, Pipe};
-use super::work::{Owner, Place};
+use super::places::Place;
 
 /// A client that takes less than this in [`super::Timeouts::write_stall_millis`] is cut off.
 const WRITE_PROGRESS_BYTES: u64 = 16 * 1024;
@@ -138,7 +138,7 @@ impl Connection {
             Phase::Step => self.step(),
             Phase::Slice => {
                 let owner = self.owner();
-                match self.endpoint.work.try_take(owner) {
+                match self.endpoint.work.slices.try_take(owner) {
                     Some(place) => self.placed(place),
                     None => return Ok(Some(Wait::Place { owner })),
                 }
@@ -172,7 +172,7 @@ impl Connection {
 
     fn owner(&mut self) -> Owner {
         let owner = self.guarded("owner", |session, _| session.owner()).flatten();
-        owner.map_or(Owner::Address(self.address.ip().to_canonical()), Owner::Account)
+        owner.map_or_else(|| Owner::stranger(self.address.ip()), Owner::Account)
     }
 
     /// There is a place for the next slice.
@@ -333,6 +333,7 @@ impl Connection {
             port: self.address.port(),
             tls,
             waker: self.waker.clone(),
+            jobs: self.endpoint.work.clone(),
         };
         let begin = &self.endpoint.begin;
         match catch_unwind(AssertUnwindSafe(|| begin(peer))) {

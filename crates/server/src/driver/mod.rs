@@ -11,7 +11,9 @@
 //! be dropped at any point without losing anything; no byte is ever read inside a `select`.
 
 mod connection;
+mod jobs;
 mod pipe;
+mod places;
 mod work;
 
 use std::future::{Future, poll_fn};
@@ -30,7 +32,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::clock::{Clock, FAR};
 use crate::service::Service;
 use connection::{Connection, Wait};
-use work::Place;
+use places::Place;
 
 pub use work::Work;
 
@@ -98,7 +100,7 @@ pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoin
             Wait::Nothing => yield_now().await,
             Wait::Readable { until } => timer.arm(until),
             Wait::Writable { until } => timer.arm(Some(until)),
-            Wait::Place { owner } => turn = Some(Box::pin(endpoint.work.clone().take(owner))),
+            Wait::Place { owner } => turn = Some(Box::pin(endpoint.work.slices.clone().take(owner))),
         }
         let (socket, takes_hints) = (connection.socket(), connection.takes_hints());
         let woken = poll_fn(|context| {

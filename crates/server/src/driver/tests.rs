@@ -237,7 +237,7 @@ impl Rig {
         let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().unwrap();
         let work = {
             let _context = runtime.enter();
-            Work::with_places(PLACES).unwrap()
+            Work::with_places(PLACES, PLACES).unwrap()
         };
         let endpoint = Arc::new(Endpoint { service, begin, tls, clock, timeouts, work });
         let listener = StdListener::bind("127.0.0.1:0").unwrap();

@@ -14,6 +14,7 @@ mod tls;
 
 use crate::{Common, Limits, SmtpService, SmtpSession};
 use ::auth::{Auth, AuthOptions, PasswordCost};
+use ::session::testing::TestJobs;
 use ::session::{Moment, Peer, Session as _, Step, Tls};
 use mailflow::MailFlow;
 use queue::{Policy, Queue};
@@ -154,7 +155,8 @@ fn tls() -> Tls {
 impl Client {
     fn new(service: Arc<SmtpService>, address: &str, with_tls: bool) -> Self {
         let waker = Waker::noop().clone();
-        let peer = Peer { address: address.parse().unwrap(), port: 1, tls: with_tls.then(tls), waker };
+        let jobs = TestJobs::at_once();
+        let peer = Peer { address: address.parse().unwrap(), port: 1, tls: with_tls.then(tls), waker, jobs };
         let now = Moment { unix_millis: SIM_EPOCH.0, monotonic_millis: 1000 };
         let mut client = Self { session: SmtpSession::new(service, peer), now, output: Vec::new(), last: Step::Wait };
         client.step();

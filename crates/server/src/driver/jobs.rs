@@ -1,0 +1,119 @@
+//! The jobs of all sessions: what computes, on a few threads; what waits, on none.
+//!
+//! Each job is a task of the runtime. One that computes waits in it for a place, and then for its thread, which holds the
+//! place until it is done, whether anybody still wants to hear of it or not.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use session::{Full, Jobs, Line, Owner, Ticket};
+use tokio::task::{AbortHandle, spawn_blocking};
+
+use super::work::Work;
+
+/// So many jobs that compute stand in a line or run, in all. Passwords take 20 ms each: with two processors the last one
+/// waits for five seconds.
+pub(super) const COMPUTING_MAX: usize = 512;
+/// Of these for one owner: a household, or all users of a web mail.
+pub(super) const COMPUTING_PER_OWNER_MAX: usize = 128;
+/// So many jobs wait for somebody else, in all. They hold some KiB each.
+pub(super) const WAITING_MAX: usize = 2048;
+/// Of these for one owner: a large host that sends much at the same time.
+pub(super) const WAITING_PER_OWNER_MAX: usize = 256;
+
+/// Counts jobs.
+#[derive(Debug)]
+pub(super) struct Count {
+    max: usize,
+    per_owner_max: usize,
+    now: Mutex<Now>,
+}
+
+#[derive(Debug, Default)]
+struct Now {
+    all: usize,
+    owners: HashMap<Owner, usize>,
+}
+
+/// One that is counted until it is dropped.
+struct Counted {
+    count: Arc<Count>,
+    owner: Owner,
+}
+
+/// Dropped, it ends the task where it waits.
+struct OnDrop(AbortHandle);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Count {
+    pub(super) fn new(max: usize, per_owner_max: usize) -> Arc<Self> {
+        Arc::new(Self { max, per_owner_max, now: Mutex::default() })
+    }
+
+    fn enter(self: &Arc<Self>, owner: Owner) -> Result<Counted, Full> {
+        let mut now = self.lock();
+        let own = now.owners.get(&owner).copied().unwrap_or(0);
+        if now.all >= self.max || own >= self.per_owner_max {
+            return Err(Full);
+        }
+        now.all += 1;
+        now.owners.insert(owner, own + 1);
+        Ok(Counted { count: Arc::clone(self), owner })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut now = self.count.lock();
+        now.all -= 1;
+        if let Some(own) = now.owners.get_mut(&self.owner) {
+            *own -= 1;
+            if *own == 0 {
+                now.owners.remove(&self.owner);
+            }
+        }
+    }
+}
+
+impl Jobs for Work {
+    fn compute(&self, owner: Owner, line: Line, work: Box<dyn FnOnce() + Send>) -> Result<Ticket, Full> {
+        let (places, count) = match line {
+            Line::Long => (&self.slices, &self.long),
+            Line::Passwords => (&self.verifying, &self.passwords),
+        };
+        let counted = count.enter(owner)?;
+        let places = Arc::clone(places);
+        let task = self.runtime.spawn(async move {
+            let place = places.take(owner).await;
+            // It is not waited for: called off from here on, it keeps its place all the same.
+            drop(spawn_blocking(move || {
+                let _held = (place, counted);
+                work();
+            }));
+        });
+        Ok(Box::new(OnDrop(task.abort_handle())))
+    }
+
+    fn wait(&self, owner: Owner, work: Pin<Box<dyn Future<Output = ()> + Send>>) -> Result<Ticket, Full> {
+        let counted = self.waiting.enter(owner)?;
+        let task = self.runtime.spawn(async move {
+            let _counted = counted;
+            work.await;
+        });
+        Ok(Box::new(OnDrop(task.abort_handle())))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! Jobs for tests: on the thread of whoever asks, when the test wants it, in the order in which they were started.
+
+use crate::jobs::{Full, Jobs, Line, Owner, Ticket};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Wake, Waker};
+use std::thread::{self, Thread};
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub struct TestJobs(Arc<Inner>);
+
+struct Inner {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    mode: Mode,
+    next: u64,
+    held: Vec<(u64, Work)>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Mode {
+    #[default]
+    AtOnce,
+    Held,
+    Full,
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+impl TestJobs {
+    /// A job is done when it is started: whoever looks right after that finds it done.
+    #[must_use]
+    pub fn at_once() -> Arc<Self> {
+        Self::new(Mode::AtOnce)
+    }
+
+    /// A job waits for [`Self::release`].
+    #[must_use]
+    pub fn held() -> Arc<Self> {
+        Self::new(Mode::Held)
+    }
+
+    /// Every job is refused.
+    #[must_use]
+    pub fn full() -> Arc<Self> {
+        Self::new(Mode::Full)
+    }
+
+    fn new(mode: Mode) -> Arc<Self> {
+        Arc::new(Self(Arc::new(Inner { state: Mutex::new(State { mode, ..State::default() }) })))
+    }
+
+    /// Does the jobs that wait, the first one first; those that come from now on are done at once.
+    pub fn release(&self) {
+        let held = {
+            let mut state = self.0.lock();
+            state.mode = Mode::AtOnce;
+            std::mem::take(&mut state.held)
+        };
+        held.into_iter().for_each(|(_, work)| work());
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.lock().held.len()
+    }
+
+    fn start(&self, work: Work) -> Result<Ticket, Full> {
+        let mut state = self.0.lock();
+        match state.mode {
+            Mode::Full => Err(Full),
+            Mode::AtOnce => {
+                drop(state);
+                work();
+                Ok(Box::new(()))
+            }
+            Mode::Held => {
+                state.next += 1;
+                let number = state.next;
+                state.held.push((number, work));
+                Ok(Box::new(Held { number, jobs: Arc::downgrade(&self.0) }))
+            }
+        }
+    }
+}
+
+impl Jobs for TestJobs {
+    fn compute(&self, _: Owner, _: Line, work: Work) -> Result<Ticket, Full> {
+        self.start(work)
+    }
+
+    fn wait(&self, _: Owner, mut work: Pin<Box<dyn Future<Output = ()> + Send>>) -> Result<Ticket, Full> {
+        self.start(Box::new(move || {
+            let waker = Waker::from(Arc::new(Sleeper(thread::current())));
+            while work.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+                thread::park();
+            }
+        }))
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Held {
+    number: u64,
+    jobs: Weak<Inner>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(jobs) = self.jobs.upgrade() else { return };
+        let called_off: Vec<(u64, Work)> =
+            jobs.lock().held.extract_if(.., |(number, _)| *number == self.number).collect();
+        drop(called_off);
+    }
+}
+
+/// A thread that waits for a future.
+struct Sleeper(Thread);
+
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
