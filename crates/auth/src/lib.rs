@@ -17,7 +17,6 @@ mod cache;
 mod devices;
 mod directory;
 mod error;
-mod fields;
 mod gate;
 mod login;
 mod options;

@@ -13,10 +13,10 @@
 pub(crate) mod tests;
 
 use crate::error::Error;
-use crate::fields::Fields;
 use crate::secret::{PurposeKey, fill, generate_recovery_code, parse_recovery_code, shown_recovery_code};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, Store, Table, TableId, TableTx, Timestamp};
 use totp_rs::{Builder, Secret, Totp};
 
@@ -170,7 +170,7 @@ impl SecondFactors {
             // Also one that cannot be read any more.
             let was_on = tx
                 .get(&key(account))?
-                .is_some_and(|value| FactorRecord::decode(&value).is_none_or(|record| record.confirmed));
+                .is_some_and(|value| FactorRecord::decode(&value).map_or(true, |record| record.confirmed));
             tx.delete(&key(account));
             Ok(was_on)
         })
@@ -241,7 +241,7 @@ fn write(tx: &mut TableTx<'_>, account: AccountId, record: &FactorRecord) {
 }
 
 fn decode(account: AccountId, value: &[u8]) -> Result<FactorRecord, store::Error> {
-    FactorRecord::decode(value).ok_or_else(|| {
+    FactorRecord::decode(value).map_err(|Corrupt| {
         store::Error::Fault(format!(
             "the second factor of account {account} is damaged; `pillarbox account totp-off` switches it off"
         ))
@@ -250,27 +250,26 @@ fn decode(account: AccountId, value: &[u8]) -> Result<FactorRecord, store::Error
 
 impl FactorRecord {
     fn encode(&self) -> Vec<u8> {
-        let mut value = vec![FORMAT, u8::from(self.confirmed)];
-        value.extend_from_slice(&self.salt);
-        value.extend_from_slice(&self.last_step.to_be_bytes());
-        value.extend_from_slice(&self.recovery.concat());
-        value
+        let mut value = Writer::of_format(FORMAT);
+        value.byte(u8::from(self.confirmed)).raw(&self.salt).raw(&self.last_step.to_be_bytes());
+        value.raw(&self.recovery.concat());
+        value.0
     }
 
-    fn decode(value: &[u8]) -> Option<Self> {
-        let mut fields = Fields::open(value, FORMAT)?;
-        let confirmed = match u8::from_be_bytes(fields.take()?) {
+    fn decode(value: &[u8]) -> Result<Self, Corrupt> {
+        let mut fields = Reader::of_format(value, FORMAT)?;
+        let confirmed = match fields.byte()? {
             0 => false,
             1 => true,
-            2.. => return None,
+            2.. => return Err(Corrupt),
         };
-        let (salt, last_step) = (fields.take()?, u64::from_be_bytes(fields.take()?));
+        let (salt, last_step) = (fields.array()?, u64::from_be_bytes(fields.array()?));
         let mut recovery = Vec::new();
-        while let Some(hash) = fields.take() {
+        while let Ok(hash) = fields.array() {
             recovery.push(hash);
         }
         fields.end()?;
-        Some(Self { confirmed, salt, last_step, recovery })
+        Ok(Self { confirmed, salt, last_step, recovery })
     }
 }
 

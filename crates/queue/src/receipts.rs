@@ -4,6 +4,7 @@
 
 use crate::entry::QueueId;
 use crate::error::Error;
+use store::codec::{Corrupt, Reader, Writer};
 use store::{Claims, Handover, Row, Table, TableTx, Timestamp};
 
 /// So many receipts are kept; the oldest is forgotten first.
@@ -19,7 +20,7 @@ pub(crate) fn known(
     now: Timestamp,
 ) -> Result<Option<QueueId>, Error> {
     let rows = sound(tx.scan_before(PREFIX, &[], RECEIPTS_MAX))?;
-    let is_it = |row: &&Row| read(row).is_some_and(|known| known.digest == handover.digest && !known.is_old(now));
+    let is_it = |row: &&Row| read(row).is_ok_and(|known| known.digest == handover.digest && !known.is_old(now));
     let mut known = rows.iter().filter(is_it).map(number);
     Ok(known.find(|number| claims.take(*number)).map(QueueId))
 }
@@ -38,7 +39,7 @@ pub(crate) fn tidy(table: &Table, claims: &Claims, now: Timestamp) -> Result<(),
     let answered = claims.answered();
     let rows = sound(table.scan(PREFIX, &[], 2 * RECEIPTS_MAX))?;
     let too_many = rows.len().saturating_sub(RECEIPTS_MAX);
-    let is_old = |row: &Row| read(row).is_none_or(|known| known.is_old(now));
+    let is_old = |row: &Row| read(row).map_or(true, |known| known.is_old(now));
     let goes = |(place, row): &(usize, &Row)| *place < too_many || answered.contains(&number(row)) || is_old(row);
     let gone: Vec<&Row> = rows.iter().enumerate().filter(goes).map(|(_, row)| row).collect();
     if !gone.is_empty() {
@@ -69,12 +70,29 @@ fn number((key, _): &Row) -> u64 {
 }
 
 fn value(handover: &Handover) -> Vec<u8> {
-    [&handover.digest[..], &handover.at.0.to_be_bytes(), &handover.serial.to_be_bytes()].concat()
+    let mut value = Writer::default();
+    value.raw(&handover.digest).raw(&handover.at.0.to_be_bytes()).raw(&handover.serial.to_be_bytes());
+    value.0
 }
 
-fn read((_, value): &Row) -> Option<Handover> {
-    let (digest, rest) = value.split_first_chunk::<16>()?;
-    let (at, serial) = rest.split_first_chunk::<8>()?;
-    let (at, serial) = (Timestamp(i64::from_be_bytes(*at)), u32::from_be_bytes(serial.try_into().ok()?));
-    Some(Handover { digest: *digest, at, serial })
+fn read((_, value): &Row) -> Result<Handover, Corrupt> {
+    let mut fields = Reader(value);
+    let digest = fields.array()?;
+    let (at, serial) = (Timestamp(i64::from_be_bytes(fields.array()?)), u32::from_be_bytes(fields.array()?));
+    fields.end()?;
+    Ok(Handover { digest, at, serial })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_has_the_octets_that_it_always_had() {
+        let handover = Handover { digest: *b"0123456789abcdef", at: Timestamp(-2), serial: 7 };
+        let octets = b"0123456789abcdef\xff\xff\xff\xff\xff\xff\xff\xfe\0\0\0\x07";
+        assert_eq!(value(&handover), octets);
+        assert_eq!(read(&(key(1), octets.to_vec())), Ok(handover));
+        assert_eq!(read(&(key(1), octets[1..].to_vec())), Err(Corrupt));
+    }
 }

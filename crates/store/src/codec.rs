@@ -1,17 +1,36 @@
-//! The byte forms of keys and values: big-endian integers in keys (so that they sort), LEB128 varints in values.
+//! The byte forms of keys and values: big-endian integers in keys (so that they sort), LEB128 varints in values of accounts.
+//! Rows of tables have fixed widths instead: big-endian integers, and texts behind a length of four octets.
 //!
 //! Reading is total: bytes that do not fit give [`Corrupt`], never a panic and never a default.
 
 /// Stored bytes are not what was written: damage, or a format that this version does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Corrupt;
+pub struct Corrupt;
 
 /// Appends values to a buffer.
 #[derive(Default)]
-pub(crate) struct Writer(pub(crate) Vec<u8>);
+pub struct Writer(pub Vec<u8>);
 
 impl Writer {
-    pub(crate) fn byte(&mut self, value: u8) -> &mut Self {
+    /// A row of a table, which begins with the version of its format.
+    #[must_use]
+    pub fn of_format(format: u8) -> Self {
+        Self(vec![format])
+    }
+
+    /// Octets as they are; whoever reads knows how many. Integers are given as `to_be_bytes`.
+    pub fn raw(&mut self, value: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(value);
+        self
+    }
+
+    /// A text of less than 4 GiB behind its length in four octets.
+    pub fn wide_text(&mut self, value: &str) -> &mut Self {
+        self.raw(&(value.len() as u32).to_be_bytes()).raw(value.as_bytes())
+    }
+
+    /// One octet.
+    pub fn byte(&mut self, value: u8) -> &mut Self {
         self.0.push(value);
         self
     }
@@ -53,10 +72,41 @@ impl Writer {
 }
 
 /// Takes values off the front of a slice.
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+pub struct Reader<'a>(pub &'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(crate) fn byte(&mut self) -> Result<u8, Corrupt> {
+    /// What follows the version of a format in a row of a table.
+    ///
+    /// # Errors
+    /// It is of another format.
+    pub fn of_format(value: &'a [u8], format: u8) -> Result<Self, Corrupt> {
+        value.strip_prefix(&[format]).map(Self).ok_or(Corrupt)
+    }
+
+    /// What [`Writer::raw`] wrote.
+    ///
+    /// # Errors
+    /// There is less.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
+        let (taken, rest) = self.0.split_first_chunk().ok_or(Corrupt)?;
+        self.0 = rest;
+        Ok(*taken)
+    }
+
+    /// What [`Writer::wide_text`] wrote.
+    ///
+    /// # Errors
+    /// There is less, or it is no text.
+    pub fn wide_text(&mut self) -> Result<String, Corrupt> {
+        let length = usize::try_from(u32::from_be_bytes(self.array()?)).map_err(|_| Corrupt)?;
+        String::from_utf8(self.take(length)?.to_vec()).map_err(|_| Corrupt)
+    }
+
+    /// One octet.
+    ///
+    /// # Errors
+    /// Nothing is left.
+    pub fn byte(&mut self) -> Result<u8, Corrupt> {
         let (&first, rest) = self.0.split_first().ok_or(Corrupt)?;
         self.0 = rest;
         Ok(first)
@@ -123,7 +173,10 @@ impl<'a> Reader<'a> {
     }
 
     /// All was read; what follows would be of a version that this one does not know.
-    pub(crate) fn end(&self) -> Result<(), Corrupt> {
+    ///
+    /// # Errors
+    /// Something is left.
+    pub fn end(&self) -> Result<(), Corrupt> {
         if self.0.is_empty() { Ok(()) } else { Err(Corrupt) }
     }
 }
@@ -137,8 +190,11 @@ mod tests {
         #[test]
         fn what_is_written_is_read(n: u64, s: i64, b: Vec<u8>, t: String) {
             let mut w = Writer::default();
+            w.raw(&n.to_be_bytes()).wide_text(&t);
             w.number(n).signed(s).bytes(&b).text(&t).option(Some(n), |w, n| { w.number(n); }).option(None::<u8>, |_, _| {});
             let mut r = Reader(&w.0);
+            prop_assert_eq!(r.array(), Ok(n.to_be_bytes()));
+            prop_assert_eq!(r.wide_text(), Ok(t.clone()));
             prop_assert_eq!(r.number(), Ok(n));
             prop_assert_eq!(r.signed(), Ok(s));
             prop_assert_eq!(r.bytes(), Ok(&b[..]));
@@ -152,6 +208,7 @@ mod tests {
         fn any_bytes_are_read_without_panic(b: Vec<u8>) {
             let _ = Reader(&b).number();
             let _ = Reader(&b).bytes();
+            let _ = Reader(&b).wide_text();
             let _ = Reader(&b).list(Reader::signed);
             let _ = Reader(&b).option(Reader::text);
         }

@@ -15,7 +15,7 @@ mod account;
 mod body;
 pub mod brake;
 pub mod check;
-mod codec;
+pub mod codec;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod device;

@@ -66,8 +66,7 @@ impl Receipt {
     pub(crate) fn write_all(receipts: &[Self], w: &mut Writer) {
         w.number(receipts.len() as u64);
         for Self { email, handover: Handover { digest, at, serial } } in receipts {
-            w.0.extend_from_slice(digest);
-            w.signed(at.0).number((*serial).into()).number(email.0);
+            w.raw(digest).signed(at.0).number((*serial).into()).number(email.0);
         }
     }
 
@@ -77,7 +76,7 @@ impl Receipt {
             return Ok(Vec::new());
         }
         r.list(|r| {
-            let digest = r.take(16)?.try_into().map_err(|_| Corrupt)?;
+            let digest = r.array()?;
             let (at, serial) = (Timestamp(r.signed()?), r.small()?);
             Ok(Self { email: EmailId(r.number()?), handover: Handover { digest, at, serial } })
         })

@@ -16,9 +16,9 @@ use super::domains::must_be_local;
 use super::record::{self, AccountRecord, key, number_key};
 use crate::address::{Address, normalise_domain, shown_domain};
 use crate::error::Error;
-use crate::fields::{Fields, put_text};
 use crate::password;
 use crate::secret::{PurposeKey, Token};
+use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, TableTx, Timestamp};
 
 /// So many links are open at the same time.
@@ -381,47 +381,41 @@ impl LinkRecord {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let mut value = vec![FORMAT];
-        value.extend_from_slice(&self.made_at.0.to_be_bytes());
-        value.extend_from_slice(&self.expires_at.0.to_be_bytes());
+        let mut value = Writer::of_format(FORMAT);
+        value.raw(&self.made_at.0.to_be_bytes()).raw(&self.expires_at.0.to_be_bytes());
         match &self.purpose {
             // What an earlier version reads too, where it can.
             Kept::Invitation { address, domains } if domains.is_empty() => {
-                value.push(0);
-                put_text(&mut value, address);
+                value.byte(0).wide_text(address);
             }
             Kept::Invitation { address, domains } => {
-                value.push(2);
-                put_text(&mut value, address);
-                put_text(&mut value, &domains.join(" "));
+                value.byte(2).wide_text(address).wide_text(&domains.join(" "));
             }
             Kept::Password { account, stamp } => {
-                value.push(1);
-                value.extend_from_slice(&account.0.to_be_bytes());
-                value.extend_from_slice(stamp);
+                value.byte(1).raw(&account.0.to_be_bytes()).raw(stamp);
             }
         }
-        value
+        value.0
     }
 
-    fn decode(value: &[u8]) -> Option<Self> {
-        let mut fields = Fields::open(value, FORMAT)?;
-        let mut time = || fields.take().map(|bytes| Timestamp(i64::from_be_bytes(bytes)));
+    fn decode(value: &[u8]) -> Result<Self, Corrupt> {
+        let mut fields = Reader::of_format(value, FORMAT)?;
+        let mut time = || fields.array().map(|bytes| Timestamp(i64::from_be_bytes(bytes)));
         let (made_at, expires_at) = (time()?, time()?);
-        let purpose = match u8::from_be_bytes(fields.take()?) {
-            0 => Kept::Invitation { address: fields.text()?, domains: Vec::new() },
-            1 => Kept::Password { account: AccountId(u32::from_be_bytes(fields.take()?)), stamp: fields.take()? },
+        let purpose = match fields.byte()? {
+            0 => Kept::Invitation { address: fields.wide_text()?, domains: Vec::new() },
+            1 => Kept::Password { account: AccountId(u32::from_be_bytes(fields.array()?)), stamp: fields.array()? },
             2 => {
-                let (address, domains) = (fields.text()?, fields.text()?);
+                let (address, domains) = (fields.wide_text()?, fields.wide_text()?);
                 Kept::Invitation { address, domains: domains.split(' ').map(str::to_owned).collect() }
             }
-            3.. => return None,
+            3.. => return Err(Corrupt),
         };
         fields.end()?;
-        Some(Self { purpose, made_at, expires_at })
+        Ok(Self { purpose, made_at, expires_at })
     }
 
     fn of_value(value: &[u8]) -> Result<Self, store::Error> {
-        Self::decode(value).ok_or_else(|| record::damaged(&key(record::LINK, "")))
+        Self::decode(value).map_err(|Corrupt| record::damaged(&key(record::LINK, "")))
     }
 }

@@ -11,7 +11,7 @@
 //! ```
 //! Numbers are big-endian. Every value begins with the version of its format.
 
-use crate::fields::{Fields, put_text};
+use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, Error, Row, Table, TableTx, Timestamp};
 
 const FORMAT: u8 = 1;
@@ -88,40 +88,39 @@ pub(crate) fn damaged(key: &[u8]) -> Error {
 impl AccountRecord {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let bits = if self.disabled { DISABLED } else { 0 } | if self.admin { ADMIN } else { 0 };
-        let mut value = vec![ACCOUNT_FORMAT, bits];
-        value.extend_from_slice(&self.created_at.0.to_be_bytes());
-        for text in [&self.address, &self.display, &self.password] {
-            put_text(&mut value, text);
-        }
-        value
+        let mut value = Writer::of_format(ACCOUNT_FORMAT);
+        value.byte(bits).raw(&self.created_at.0.to_be_bytes());
+        value.wide_text(&self.address).wide_text(&self.display).wide_text(&self.password);
+        value.0
     }
 
-    fn decode(value: &[u8]) -> Option<Self> {
-        let (mut fields, known) = match value.first()? {
-            &ACCOUNT_FORMAT => (Fields::open(value, ACCOUNT_FORMAT)?, DISABLED | ADMIN),
-            &FORMAT => (Fields::open(value, FORMAT)?, DISABLED),
-            0 | 3.. => return None,
+    fn decode(value: &[u8]) -> Result<Self, Corrupt> {
+        let mut fields = Reader(value);
+        let known = match fields.byte()? {
+            ACCOUNT_FORMAT => DISABLED | ADMIN,
+            FORMAT => DISABLED,
+            0 | 3.. => return Err(Corrupt),
         };
-        let [bits] = fields.take()?;
+        let bits = fields.byte()?;
         if bits & !known != 0 {
-            return None;
+            return Err(Corrupt);
         }
         let (disabled, admin) = (bits & DISABLED != 0, bits & ADMIN != 0);
-        let created_at = Timestamp(i64::from_be_bytes(fields.take()?));
-        let (address, display, password) = (fields.text()?, fields.text()?, fields.text()?);
+        let created_at = Timestamp(i64::from_be_bytes(fields.array()?));
+        let (address, display, password) = (fields.wide_text()?, fields.wide_text()?, fields.wide_text()?);
         fields.end()?;
-        Some(Self { address, display, password, disabled, admin, created_at })
+        Ok(Self { address, display, password, disabled, admin, created_at })
     }
 
     /// The record in a row.
     pub(crate) fn of_row((key, value): &Row) -> Result<Self, Error> {
-        Self::decode(value).ok_or_else(|| damaged(key))
+        Self::decode(value).map_err(|Corrupt| damaged(key))
     }
 
     pub(crate) fn read(tx: &TableTx<'_>, id: AccountId) -> Result<Option<Self>, Error> {
         let key = number_key(ACCOUNT, id);
         let value = tx.get(&key)?;
-        value.map(|value| Self::decode(&value).ok_or_else(|| damaged(&key))).transpose()
+        value.map(|value| Self::decode(&value).map_err(|Corrupt| damaged(&key))).transpose()
     }
 
     /// Whoever is logged in is asked anew, whatever it was that changed.
@@ -138,16 +137,16 @@ impl AccountRecord {
 
 impl Counters {
     fn encode(self) -> Vec<u8> {
-        let mut value = vec![FORMAT];
+        let mut value = Writer::of_format(FORMAT);
         for number in [self.next_account, self.domains, self.accounts, self.aliases] {
-            value.extend_from_slice(&number.to_be_bytes());
+            value.raw(&number.to_be_bytes());
         }
-        value
+        value.0
     }
 
-    fn decode(value: &[u8]) -> Option<Self> {
-        let mut fields = Fields::open(value, FORMAT)?;
-        let mut number = || fields.take().map(u32::from_be_bytes);
+    fn decode(value: &[u8]) -> Result<Self, Corrupt> {
+        let mut fields = Reader::of_format(value, FORMAT)?;
+        let mut number = || fields.array().map(u32::from_be_bytes);
         let counters = Self { next_account: number()?, domains: number()?, accounts: number()?, aliases: number()? };
         fields.end().map(|()| counters)
     }
@@ -155,7 +154,7 @@ impl Counters {
     pub(crate) fn of_value(value: Option<Vec<u8>>) -> Result<Self, Error> {
         match value {
             None => Ok(Self::default()),
-            Some(value) => Self::decode(&value).ok_or_else(|| damaged(COUNTERS)),
+            Some(value) => Self::decode(&value).map_err(|Corrupt| damaged(COUNTERS)),
         }
     }
 
@@ -230,9 +229,9 @@ mod tests {
         #[test]
         fn what_is_written_is_read(address: String, display: String, password: String, disabled: bool, admin: bool, at: i64, n: [u32; 4]) {
             let record = AccountRecord { address, display, password, disabled, admin, created_at: Timestamp(at) };
-            prop_assert_eq!(AccountRecord::decode(&record.encode()), Some(record));
+            prop_assert_eq!(AccountRecord::decode(&record.encode()), Ok(record));
             let counters = Counters { next_account: n[0], domains: n[1], accounts: n[2], aliases: n[3] };
-            prop_assert_eq!(Counters::decode(&counters.encode()), Some(counters));
+            prop_assert_eq!(Counters::decode(&counters.encode()), Ok(counters));
             let ids = n.map(AccountId);
             prop_assert_eq!(accounts_of(&(vec![], accounts_value(&ids))), Ok(ids.to_vec()));
         }
@@ -258,24 +257,20 @@ mod tests {
         };
         let value = record.encode();
         for end in 0..value.len() {
-            assert_eq!(AccountRecord::decode(&value[..end]), None, "{end}");
+            assert_eq!(AccountRecord::decode(&value[..end]), Err(Corrupt), "{end}");
         }
-        assert_eq!(AccountRecord::decode(&[&value[..], b"x"].concat()), None);
+        assert_eq!(AccountRecord::decode(&[&value[..], b"x"].concat()), Err(Corrupt));
         assert!(accounts_of(&(vec![], vec![FORMAT])).is_err() && accounts_of(&(vec![], vec![FORMAT, 0])).is_err());
     }
 
     #[test]
     fn accounts_of_format_1_are_read_and_are_no_administrators() {
-        let mut value = vec![1, 1];
-        value.extend_from_slice(&5_i64.to_be_bytes());
-        for text in ["alice@example.org", "Alice", "hash"] {
-            put_text(&mut value, text);
-        }
+        let mut value = b"\x01\x01\0\0\0\0\0\0\0\x05\0\0\0\x11alice@example.org\0\0\0\x05Alice\0\0\0\x04hash".to_vec();
         let record = AccountRecord::decode(&value).unwrap();
         assert!(record.disabled && !record.admin && record.created_at == Timestamp(5) && record.password == "hash");
         value[1] = ADMIN;
-        assert_eq!(AccountRecord::decode(&value), None, "format 1 had no such bit");
+        assert_eq!(AccountRecord::decode(&value), Err(Corrupt), "format 1 had no such bit");
         (value[0], value[1]) = (ACCOUNT_FORMAT, 4);
-        assert_eq!(AccountRecord::decode(&value), None);
+        assert_eq!(AccountRecord::decode(&value), Err(Corrupt));
     }
 }

@@ -1,7 +1,7 @@
 //! The rows of requests.
 
 use super::{DAY_MILLIS, REQUEST_DAYS_MAX, RequestInfo, RequestState};
-use crate::fields::{Fields, put_text};
+use store::codec::{Corrupt, Reader, Writer};
 use store::{Error, TableTx, Timestamp};
 
 const FORMAT: u8 = 1;
@@ -109,50 +109,42 @@ impl RequestRecord {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let mut value = vec![FORMAT];
+        let mut value = Writer::of_format(FORMAT);
         for text in [&self.name, &self.address, &self.reason, &self.contact, &self.from] {
-            put_text(&mut value, text);
+            value.wide_text(text);
         }
-        value.extend_from_slice(&self.network.to_be_bytes());
-        value.extend_from_slice(&self.asked_at.0.to_be_bytes());
-        value.extend_from_slice(&self.secret);
-        value.extend_from_slice(&self.link);
-        let mut answer = |kind: u8, at: Timestamp, text: &str| {
-            value.push(kind);
-            value.extend_from_slice(&at.0.to_be_bytes());
-            put_text(&mut value, text);
-        };
+        value.raw(&self.network.to_be_bytes()).raw(&self.asked_at.0.to_be_bytes()).raw(&self.secret).raw(&self.link);
         match &self.state {
-            State::Pending => value.push(0),
-            State::Accepting => value.push(1),
-            State::Accepted { address, at } => answer(2, *at, address),
-            State::Declined { reason, at } => answer(3, *at, reason),
-        }
-        value
+            State::Pending => value.byte(0),
+            State::Accepting => value.byte(1),
+            State::Accepted { address, at } => value.byte(2).raw(&at.0.to_be_bytes()).wide_text(address),
+            State::Declined { reason, at } => value.byte(3).raw(&at.0.to_be_bytes()).wide_text(reason),
+        };
+        value.0
     }
 
-    fn decode(value: &[u8]) -> Option<Self> {
-        let mut fields = Fields::open(value, FORMAT)?;
-        let (name, address, reason) = (fields.text()?, fields.text()?, fields.text()?);
-        let (contact, from) = (fields.text()?, fields.text()?);
-        let network = u128::from_be_bytes(fields.take()?);
-        let asked_at = Timestamp(i64::from_be_bytes(fields.take()?));
-        let (secret, link) = (fields.take()?, fields.take()?);
-        let kind = u8::from_be_bytes(fields.take()?);
-        let mut answer = || Some((Timestamp(i64::from_be_bytes(fields.take()?)), fields.text()?));
+    fn decode(value: &[u8]) -> Result<Self, Corrupt> {
+        let mut fields = Reader::of_format(value, FORMAT)?;
+        let (name, address, reason) = (fields.wide_text()?, fields.wide_text()?, fields.wide_text()?);
+        let (contact, from) = (fields.wide_text()?, fields.wide_text()?);
+        let network = u128::from_be_bytes(fields.array()?);
+        let asked_at = Timestamp(i64::from_be_bytes(fields.array()?));
+        let (secret, link) = (fields.array()?, fields.array()?);
+        let kind = fields.byte()?;
+        let mut answer = || Ok::<_, Corrupt>((Timestamp(i64::from_be_bytes(fields.array()?)), fields.wide_text()?));
         let state = match kind {
             0 => State::Pending,
             1 => State::Accepting,
             2 => answer().map(|(at, address)| State::Accepted { address, at })?,
             3 => answer().map(|(at, reason)| State::Declined { reason, at })?,
-            4.. => return None,
+            4.. => return Err(Corrupt),
         };
         fields.end()?;
-        Some(Self { name, address, reason, contact, from, network, asked_at, state, secret, link })
+        Ok(Self { name, address, reason, contact, from, network, asked_at, state, secret, link })
     }
 
     pub(super) fn of_value(value: &[u8]) -> Result<Self, Error> {
-        Self::decode(value).ok_or_else(damaged)
+        Self::decode(value).map_err(|Corrupt| damaged())
     }
 }
 
@@ -160,6 +152,30 @@ impl RequestRecord {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_request_has_the_octets_that_it_always_had() {
+        let [name, address, reason, contact, from] = ["n", "a", "", "c", "f"].map(str::to_owned);
+        let state = State::Declined { reason: "no".to_owned(), at: Timestamp(-1) };
+        let (secret, link) = ([b's'; 32], [b'l'; 32]);
+        let record = RequestRecord {
+            name,
+            address,
+            reason,
+            contact,
+            from,
+            network: 9,
+            asked_at: Timestamp(8),
+            state,
+            secret,
+            link,
+        };
+        let texts = b"\x01\0\0\0\x01n\0\0\0\x01a\0\0\0\0\0\0\0\x01c\0\0\0\x01f";
+        let answer = b"\x03\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\x02no";
+        let octets = [&texts[..], &[0; 15], b"\x09\0\0\0\0\0\0\0\x08", &secret, &link, answer].concat();
+        assert_eq!(record.encode(), octets);
+        assert_eq!(RequestRecord::decode(&octets), Ok(record));
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
@@ -176,9 +192,9 @@ mod tests {
             let (asked_at, secret, link) = (Timestamp(times[0]), hash, hash.map(|byte| !byte));
             let record = RequestRecord { name, address, reason, contact, from, network, asked_at, state, secret, link };
             let value = record.encode();
-            prop_assert_eq!(RequestRecord::decode(&value[..value.len() - 1]), None);
-            prop_assert_eq!(RequestRecord::decode(&[&value[..], b"x"].concat()), None);
-            prop_assert_eq!(RequestRecord::decode(&value), Some(record));
+            prop_assert_eq!(RequestRecord::decode(&value[..value.len() - 1]), Err(Corrupt));
+            prop_assert_eq!(RequestRecord::decode(&[&value[..], b"x"].concat()), Err(Corrupt));
+            prop_assert_eq!(RequestRecord::decode(&value), Ok(record));
         }
     }
 }

@@ -105,8 +105,17 @@ proptest! {
     fn what_is_written_is_read(confirmed: bool, salt: [u8; SALT_BYTES], last_step: u64, recovery: Vec<[u8; 32]>) {
         let record = FactorRecord { confirmed, salt, last_step, recovery };
         let value = record.encode();
-        prop_assert_eq!(FactorRecord::decode(&value), Some(record));
-        prop_assert_eq!(FactorRecord::decode(&[&value[..], b"x"].concat()), None);
-        prop_assert_eq!(FactorRecord::decode(&value[..value.len() - 1]), None);
+        prop_assert_eq!(FactorRecord::decode(&value), Ok(record));
+        prop_assert_eq!(FactorRecord::decode(&[&value[..], b"x"].concat()), Err(Corrupt));
+        prop_assert_eq!(FactorRecord::decode(&value[..value.len() - 1]), Err(Corrupt));
     }
+}
+
+#[test]
+fn a_factor_has_the_octets_that_it_always_had() {
+    let record =
+        FactorRecord { confirmed: true, salt: [b's'; SALT_BYTES], last_step: 258, recovery: vec![[b'r'; 32]; 2] };
+    let octets = [&b"\x01\x01"[..], &[b's'; SALT_BYTES], b"\0\0\0\0\0\0\x01\x02", &[b'r'; 64]].concat();
+    assert_eq!(record.encode(), octets);
+    assert_eq!(FactorRecord::decode(&octets), Ok(record));
 }

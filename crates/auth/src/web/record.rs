@@ -1,7 +1,7 @@
 //! The rows of the sessions' table.
 
 use super::{SESSION_AGE_MAX_MILLIS, SESSION_IDLE_MAX_MILLIS, WebSessionInfo};
-use crate::fields::{Fields, put_text};
+use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, DeviceId, Error, Timestamp};
 
 const FORMAT: u8 = 1;
@@ -70,29 +70,48 @@ impl SessionRecord {
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut value = vec![FORMAT];
-        value.extend_from_slice(&self.account.0.to_be_bytes());
-        value.extend_from_slice(&self.device.0.to_be_bytes());
-        value.extend_from_slice(&self.created_at.0.to_be_bytes());
-        value.extend_from_slice(&self.last_used_at.0.to_be_bytes());
-        value.extend_from_slice(&self.stamp);
-        put_text(&mut value, &self.address);
-        put_text(&mut value, &self.program);
-        value
+        let mut value = Writer::of_format(FORMAT);
+        value.raw(&self.account.0.to_be_bytes()).raw(&self.device.0.to_be_bytes());
+        value.raw(&self.created_at.0.to_be_bytes()).raw(&self.last_used_at.0.to_be_bytes());
+        value.raw(&self.stamp).wide_text(&self.address).wide_text(&self.program);
+        value.0
     }
 
-    fn decode(value: &[u8]) -> Option<Self> {
-        let mut fields = Fields::open(value, FORMAT)?;
+    fn decode(value: &[u8]) -> Result<Self, Corrupt> {
+        let mut fields = Reader::of_format(value, FORMAT)?;
         let (account, device) =
-            (AccountId(u32::from_be_bytes(fields.take()?)), DeviceId(u32::from_be_bytes(fields.take()?)));
-        let mut time = || fields.take().map(|bytes| Timestamp(i64::from_be_bytes(bytes)));
+            (AccountId(u32::from_be_bytes(fields.array()?)), DeviceId(u32::from_be_bytes(fields.array()?)));
+        let mut time = || fields.array().map(|bytes| Timestamp(i64::from_be_bytes(bytes)));
         let (created_at, last_used_at) = (time()?, time()?);
-        let (stamp, address, program) = (fields.take()?, fields.text()?, fields.text()?);
+        let (stamp, address, program) = (fields.array()?, fields.wide_text()?, fields.wide_text()?);
         fields.end()?;
-        Some(Self { account, device, created_at, last_used_at, stamp, address, program })
+        Ok(Self { account, device, created_at, last_used_at, stamp, address, program })
     }
 
     pub(super) fn of_value(value: &[u8]) -> Result<Self, Error> {
-        Self::decode(value).ok_or_else(damaged)
+        Self::decode(value).map_err(|Corrupt| damaged())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_has_the_octets_that_it_always_had() {
+        let record = SessionRecord {
+            account: AccountId(16),
+            device: DeviceId(3),
+            created_at: Timestamp(5),
+            last_used_at: Timestamp(6),
+            stamp: [b's'; 32],
+            address: "::1".to_owned(),
+            program: String::new(),
+        };
+        let numbers = b"\x01\0\0\0\x10\0\0\0\x03\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x06";
+        let octets = [&numbers[..], &[b's'; 32], b"\0\0\0\x03::1\0\0\0\0"].concat();
+        assert_eq!(record.encode(), octets);
+        assert_eq!(SessionRecord::decode(&octets), Ok(record));
+        assert_eq!(SessionRecord::decode(&octets[..octets.len() - 1]), Err(Corrupt));
     }
 }

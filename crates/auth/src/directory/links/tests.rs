@@ -226,8 +226,23 @@ proptest::proptest! {
         let purpose = if invites { Kept::Invitation { address, domains } } else { Kept::Password { account, stamp } };
         let record = LinkRecord { purpose, made_at: Timestamp(times[0]), expires_at: Timestamp(times[1]) };
         let value = record.encode();
-        proptest::prop_assert_eq!(LinkRecord::decode(&value[..value.len() - 1]), None);
-        proptest::prop_assert_eq!(LinkRecord::decode(&[&value[..], b"x"].concat()), None);
-        proptest::prop_assert_eq!(LinkRecord::decode(&value), Some(record));
+        proptest::prop_assert_eq!(LinkRecord::decode(&value[..value.len() - 1]), Err(Corrupt));
+        proptest::prop_assert_eq!(LinkRecord::decode(&[&value[..], b"x"].concat()), Err(Corrupt));
+        proptest::prop_assert_eq!(LinkRecord::decode(&value), Ok(record));
     }
+}
+
+#[test]
+fn a_link_has_the_octets_that_it_always_had() {
+    fn check(purpose: Kept, octets: &[u8]) {
+        let record = LinkRecord { purpose, made_at: Timestamp(1), expires_at: Timestamp(2) };
+        let octets = [b"\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02", octets].concat();
+        assert_eq!(record.encode(), octets);
+        assert_eq!(LinkRecord::decode(&octets), Ok(record));
+    }
+    let (address, domains) = ("a@b".to_owned(), ["b", "c"].map(str::to_owned).to_vec());
+    check(Kept::Invitation { address, domains: Vec::new() }, b"\0\0\0\0\x03a@b");
+    check(Kept::Invitation { address: String::new(), domains }, b"\x02\0\0\0\0\0\0\0\x03b c");
+    let stamp = [b's'; 32];
+    check(Kept::Password { account: AccountId(16), stamp }, &[&b"\x01\0\0\0\x10"[..], &stamp].concat());
 }
