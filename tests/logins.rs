@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use auth::{Attempt, Auth, AuthOptions, PasswordCost};
+use auth::{Attempt, Auth, AuthOptions};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use directory::{DirectoryOptions, PasswordCost};
 use login::{FAILURES_MAX, Refusal, UNREAD_BYTES_MAX};
 use session::testing::TestJobs;
 use session::{Moment, Peer, Session, Step};
@@ -40,7 +41,8 @@ impl Wake for Woken {
 
 fn server() -> Auth {
     let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
-    let options = AuthOptions { cost: PasswordCost::LEAST, verifications_at_once: 1, ..AuthOptions::default() };
+    let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
+    let options = AuthOptions { directory, verifications_at_once: 1, ..AuthOptions::default() };
     let auth = Auth::open(store, [7; 32], options).unwrap();
     auth.directory().add_domain("example.org").unwrap();
     auth.directory().add_account(ALICE, PASSWORD, "", SIM_EPOCH).unwrap();

@@ -4,7 +4,8 @@
 
 use super::player::{Link, World};
 use super::script::{Protocol, Setting};
-use auth::{Auth, AuthOptions, PasswordCost};
+use auth::{Auth, AuthOptions};
+use directory::{DirectoryOptions, PasswordCost};
 use session::testing::TestJobs;
 use session::{Moment, Peer, Session, Step};
 use std::cell::{Cell, RefCell};
@@ -110,7 +111,8 @@ impl MemoryWorld {
     /// A world in which the client's bytes come in segments of so many bytes.
     pub fn new(segment_bytes: usize) -> Self {
         let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
-        let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+        let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
+        let options = AuthOptions { directory, ..AuthOptions::default() };
         let auth = Auth::open(store.clone(), [3; 32], options).unwrap();
         auth.directory().add_domain("example.org").unwrap();
         let now = Timestamp(START.unix_millis);

@@ -5,7 +5,8 @@ use crate::imap::Imap;
 use crate::link::Link;
 use crate::pop::Pop;
 use crate::web;
-use auth::{Auth, AuthOptions, PasswordCost};
+use auth::{Auth, AuthOptions};
+use directory::{DirectoryOptions, PasswordCost};
 use session::Moment;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -45,7 +46,8 @@ impl Process {
     fn start(engine: &SimEngine, objects: &SimObjects) -> (Self, Auth) {
         let options = StoreOptions { brake_messages_min: BRAKE_MESSAGES_MIN, ..StoreOptions::default() };
         let store = Store::with_options(Arc::new(engine.clone()), Arc::new(objects.clone()), options);
-        let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+        let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
+        let options = AuthOptions { directory, ..AuthOptions::default() };
         let auth = Auth::open(store.clone(), [3; 32], options).unwrap();
         let hostname = "mail.example.org".to_owned();
         let imap = imapd::ImapService {

@@ -37,7 +37,7 @@ pub(crate) struct Proof {
 impl Verified {
     pub(crate) fn new() -> Result<Self, store::Error> {
         let mut key = [0; 32];
-        crate::secret::fill(&mut key)?;
+        directory::secret::fill(&mut key)?;
         Ok(Self { key, known: RwLock::default() })
     }
 

@@ -1,8 +1,8 @@
 //! Application passwords are made and taken back.
 
-use crate::error::Error;
 use crate::login::Auth;
 use crate::secret::ApplicationPassword;
+use directory::Error;
 use store::device::Credential;
 use store::pop::PopSettings;
 use store::{AccountId, Actor, DeviceId, Protocol, Timestamp};
@@ -31,7 +31,7 @@ impl Auth {
     /// Takes a device's right to log in, at once. What it did stays known.
     ///
     /// A device that stands for the main password comes back with the next login: change the password
-    /// ([`crate::Directory::set_password`]) to keep a program out that knows it.
+    /// ([`directory::Directory::set_password`]) to keep a program out that knows it.
     ///
     /// # Errors
     /// [`Error::Refused`]: no such account or device, or it is revoked already.

@@ -1,15 +1,6 @@
-//! Why the directory did not do what was asked, and why somebody is not let in.
+//! Why somebody is not let in.
 
 use std::fmt;
-
-/// Why a change of the directory or of a device was not made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// A rule or the state of things forbids it. A sentence for the operator: what, why and what to do.
-    Refused(String),
-    /// The store could not.
-    Store(store::Error),
-}
 
 /// Why a login was not accepted. Whoever answers waits for the delay first: it slows guessing down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,21 +24,6 @@ pub enum LoginError {
     Fault(store::Error),
 }
 
-impl Error {
-    pub(crate) fn refused(why: impl Into<String>) -> Self {
-        Self::Refused(why.into())
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(why) => f.write_str(why),
-            Self::Store(error) => error.fmt(f),
-        }
-    }
-}
-
 impl fmt::Display for LoginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -59,14 +35,7 @@ impl fmt::Display for LoginError {
     }
 }
 
-impl std::error::Error for Error {}
 impl std::error::Error for LoginError {}
-
-impl From<store::Error> for Error {
-    fn from(error: store::Error) -> Self {
-        Self::Store(error)
-    }
-}
 
 impl From<store::Error> for LoginError {
     fn from(error: store::Error) -> Self {

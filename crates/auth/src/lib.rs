@@ -1,29 +1,22 @@
-//! Accounts, devices, credentials and the directory of addresses.
+//! Who is let in: credentials, devices, sessions on the pages, and requests for an account.
 //!
-//! The [`Directory`] says which addresses are ours and to whom their mail goes; [`Auth`] turns a user name and a password
-//! into an account and a device. Nothing here reads a clock (`now` is a parameter), opens a socket or waits longer than a
-//! password takes to verify; all calls block.
+//! [`Auth`] turns a user name and a password into an account and a device, with what the directory of accounts says (crate
+//! `directory`). Nothing here reads a clock (`now` is a parameter), opens a socket or waits longer than a password takes to
+//! verify; all calls block.
 //!
-//! Invariant: an account's number is never used again, whatever crashes.
-//! Invariant: an address that resolves has a mailbox: it is published last and taken back first.
-//! Invariant: a change of the directory counts from the next call on, also when another process made it.
 //! Invariant: the answer to a login that fails does not tell whether the account exists.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
-mod address;
 mod cache;
 mod devices;
-mod directory;
 mod error;
 mod gate;
 mod login;
 mod options;
-mod password;
 mod presence;
 mod requests;
-mod reserved;
 mod second_factor;
 mod secret;
 mod text;
@@ -34,16 +27,10 @@ mod web;
 #[cfg(test)]
 mod testing;
 
-pub use address::{DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, USER_BYTES_MAX, is_domain};
-pub use directory::{
-    AccountInfo, Alias, Delivery, Directory, DomainInfo, INVITATION_DOMAINS_MAX, LINKS_MAX, LinkInfo, LinkPurpose,
-    NewLink, Resolution,
-};
-pub use error::{Error, LoginError};
+pub use error::LoginError;
 pub use gate::Turn;
 pub use login::{Attempt, Auth, Login, MAIN_PASSWORD_DEVICES_MAX};
-pub use options::{AuthOptions, Limits, PasswordCost};
-pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+pub use options::AuthOptions;
 pub use presence::Presence;
 pub use requests::{
     Accepted, Asked, Declined, NewRequest, REQUESTS_PENDING_MAX, REQUESTS_PER_DAY_MAX, REQUESTS_PER_NETWORK_MAX,

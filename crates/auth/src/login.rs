@@ -15,13 +15,10 @@
 #[cfg(test)]
 mod tests;
 
-use crate::address::fold;
 use crate::cache::{Proof, Verified};
-use crate::directory::{AccountRecord, Directory};
 use crate::error::LoginError;
 use crate::gate::{Gate, Turn};
 use crate::options::AuthOptions;
-use crate::password::PASSWORD_BYTES_MAX;
 use crate::requests::RequestTable;
 use crate::second_factor::SecondFactors;
 use crate::secret::{ApplicationKey, ApplicationPassword, Stamp};
@@ -29,6 +26,9 @@ use crate::text;
 use crate::throttle::{DELAY_FIRST_MILLIS, Source, Throttle};
 use crate::user_name::UserName;
 use crate::web::{OwnerError, Sessions};
+use directory::PASSWORD_BYTES_MAX;
+use directory::fold;
+use directory::{AccountRecord, Directory};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -119,14 +119,14 @@ impl Auth {
     /// hashes of application passwords: with another one they all stop working.
     ///
     /// # Errors
-    /// Faults; a [`crate::PasswordCost`] that argon2id does not know.
+    /// Faults; a [`directory::PasswordCost`] that argon2id does not know.
     pub fn open(store: Store, secret: [u8; 32], options: AuthOptions) -> Result<Self, Error> {
         Ok(Self(Arc::new(Inner {
             second_factors: SecondFactors::new(&store, &secret),
             sessions: Sessions::new(&store, &secret),
-            requests: RequestTable::new(&store, &secret),
+            requests: RequestTable::new(&store, &secret, &options),
             gate: Gate::new(options.verifications_at_once),
-            directory: Directory::open(store, &secret, options)?,
+            directory: Directory::open(store, &secret, options.directory)?,
             application_key: ApplicationKey::new(&secret),
             verified: Verified::new()?,
             throttle: Throttle::new()?,
@@ -435,7 +435,7 @@ impl Auth {
             return Err(LoginError::Throttled { delay_millis });
         }
         let hash = known.map(|(_, record)| record.password.as_str());
-        Ok(self.directory().hasher().verify(password, hash)?)
+        Ok(self.directory().verify_password(password, hash)?)
     }
 
     /// Enters if the directory still says what it said before the password was verified.

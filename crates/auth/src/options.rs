@@ -1,70 +1,29 @@
-//! What an operator may choose, and the limits.
+//! What an operator may choose.
+
+use directory::DirectoryOptions;
 
 /// How `auth` behaves. The default is what a server wants.
 #[derive(Clone, Debug)]
 pub struct AuthOptions {
-    /// The address that gets mail to `postmaster@` and `abuse@` of every local domain that has no such account or alias.
-    /// Without it: all administrators who may log in; without any, the catch-all, the first account of that domain, or the
-    /// first account of all (by number, disabled ones last).
-    pub postmaster: Option<String>,
+    /// How the directory behaves.
+    pub directory: DirectoryOptions,
     /// Whether strangers may ask for an account.
     pub account_requests: bool,
     /// For addresses in which local domains strangers may ask; empty: in all.
     pub account_request_domains: Vec<String>,
-    /// At most this many passwords are verified at once; each takes [`PasswordCost::memory_kib`] of memory and one core.
+    /// At most this many passwords are verified at once; each takes [`directory::PasswordCost::memory_kib`] of memory and one
+    /// core.
     pub verifications_at_once: usize,
-    /// What hashing a new password costs. Passwords that are already hashed keep the cost they were hashed with.
-    pub cost: PasswordCost,
-    /// How much the directory holds.
-    pub limits: Limits,
-}
-
-/// The parameters of argon2id (RFC 9106 §3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PasswordCost {
-    /// Memory in KiB, at least 8.
-    pub memory_kib: u32,
-    /// Passes over the memory, at least 1.
-    pub passes: u32,
-    /// Lanes, at least 1.
-    pub lanes: u32,
-}
-
-/// How much the directory holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Local domains.
-    pub domains: u32,
-    /// Accounts.
-    pub accounts: u32,
-    /// Aliases, of all domains together.
-    pub aliases: u32,
-    /// Accounts that one alias leads to.
-    pub alias_targets: usize,
-}
-
-impl PasswordCost {
-    /// OWASP's first choice for argon2id where memory is not plenty: 19 MiB, 2 passes, 1 lane.
-    pub const OWASP: Self = Self { memory_kib: 19 * 1024, passes: 2, lanes: 1 };
-    /// The least that argon2 knows. Protects nothing: for tests that log in often.
-    pub const LEAST: Self = Self { memory_kib: 8, passes: 1, lanes: 1 };
-}
-
-impl Limits {
-    /// What [`AuthOptions::default`] uses. The whole directory is held in memory, some 300 bytes an account.
-    pub const DEFAULT: Self = Self { domains: 10_000, accounts: 1_000_000, aliases: 1_000_000, alias_targets: 1000 };
 }
 
 impl Default for AuthOptions {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            postmaster: None,
+            directory: DirectoryOptions::default(),
             account_requests: false,
             account_request_domains: Vec::new(),
             verifications_at_once: cores.min(4),
-            cost: PasswordCost::OWASP,
-            limits: Limits::DEFAULT,
         }
     }
 }

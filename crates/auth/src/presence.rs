@@ -6,10 +6,10 @@
 //!
 //! Invariant: asking costs one comparison as long as nothing has changed, so every command can ask.
 
-use crate::directory::AccountRecord;
 use crate::login::{Auth, Login};
 use crate::secret::Stamp;
 use crate::web::WebSession;
+use directory::AccountRecord;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;

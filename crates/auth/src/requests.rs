@@ -16,13 +16,14 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use crate::address::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, normalise_domain};
-use crate::directory::{Directory, DomainInfo, LinkPurpose, NewLink, chosen_address};
-use crate::error::Error;
 use crate::login::Auth;
-use crate::secret::{PurposeKey, Token};
+use crate::options::AuthOptions;
 use crate::text;
 use crate::throttle::network;
+use directory::Error;
+use directory::secret::{PurposeKey, Token};
+use directory::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, normalise_domain};
+use directory::{Directory, DomainInfo, LinkPurpose, NewLink, chosen_address};
 use record::{RequestRecord, State};
 use std::cmp::Reverse;
 use std::net::IpAddr;
@@ -49,6 +50,10 @@ pub(crate) struct RequestTable {
     table: Table,
     key: PurposeKey,
     link_key: PurposeKey,
+    /// Whether strangers may ask.
+    open: bool,
+    /// In which local domains; empty: in all.
+    only: Vec<String>,
 }
 
 /// Requests for accounts.
@@ -189,7 +194,7 @@ impl Requests<'_> {
     /// # Errors
     /// Faults.
     pub fn are_allowed(&self) -> Result<bool, store::Error> {
-        Ok(self.directory().options().account_requests && !self.domains()?.is_empty())
+        Ok(self.0.request_table().open && !self.domains()?.is_empty())
     }
 
     /// In which domains strangers may wish for an address.
@@ -197,10 +202,10 @@ impl Requests<'_> {
     /// # Errors
     /// Faults.
     pub fn domains(&self) -> Result<Vec<DomainInfo>, store::Error> {
-        let only = &self.directory().options().account_request_domains;
+        let only = &self.0.request_table().only;
         let only: Vec<String> = only.iter().filter_map(|domain| normalise_domain(domain)).collect();
         let mut domains = self.directory().domains()?;
-        if !self.directory().options().account_request_domains.is_empty() {
+        if !self.0.request_table().only.is_empty() {
             domains.retain(|domain| only.contains(&domain.name));
         }
         Ok(domains)
@@ -357,7 +362,7 @@ impl Requests<'_> {
             asked_at: request.now,
             state: State::Pending,
             secret: token.hash(&table.key),
-            link: token.derived(&table.link_key, FIRST_PASSWORD).hash(self.directory().link_key()),
+            link: self.directory().hash_of_link(&token.derived(&table.link_key, FIRST_PASSWORD)),
         })
     }
 
@@ -379,11 +384,13 @@ impl Requests<'_> {
 }
 
 impl RequestTable {
-    pub(crate) fn new(store: &Store, secret: &[u8; 32]) -> Self {
+    pub(crate) fn new(store: &Store, secret: &[u8; 32], options: &AuthOptions) -> Self {
         Self {
             table: store.table(TableId::People),
             key: PurposeKey::new("pillarbox 2026 requests for accounts", secret),
             link_key: PurposeKey::new("pillarbox 2026 links of accepted requests", secret),
+            open: options.account_requests,
+            only: options.account_request_domains.clone(),
         }
     }
 

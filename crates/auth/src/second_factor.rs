@@ -12,8 +12,9 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::error::Error;
-use crate::secret::{PurposeKey, fill, generate_recovery_code, parse_recovery_code, shown_recovery_code};
+use crate::secret::{generate_recovery_code, parse_recovery_code, shown_recovery_code};
+use directory::Error;
+use directory::secret::{PurposeKey, fill};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use store::codec::{Corrupt, Reader, Writer};

@@ -1,5 +1,6 @@
-//! Random passwords that people can read, type and dictate; tokens for programs; and the keyed hashes of both.
+//! Random passwords that people can read, type and dictate, and their keyed hashes.
 
+use directory::secret::fill;
 use std::fmt::Write;
 use store::AccountId;
 
@@ -11,14 +12,6 @@ const GROUP_CHARS: usize = 4;
 const APPLICATION_PASSWORD_CHARS: usize = 28;
 /// 16 characters of 5 bits: 80 bits, behind argon2id.
 const GENERATED_PASSWORD_CHARS: usize = 16;
-
-/// A token that is given away once.
-const TOKEN_BYTES: usize = 32;
-
-/// Random bytes from the system.
-pub(crate) fn fill(bytes: &mut [u8]) -> Result<(), store::Error> {
-    getrandom::fill(bytes).map_err(|error| store::Error::Fault(format!("the system has no random numbers: {error}")))
-}
 
 /// The main password and the second factor that a login was let in with; another one of either makes another stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,59 +70,6 @@ pub(crate) struct ApplicationKey([u8; 32]);
 impl ApplicationKey {
     pub(crate) fn new(secret: &[u8; 32]) -> Self {
         Self(blake3::derive_key("pillarbox 2026 application passwords", secret))
-    }
-}
-
-/// A key for one purpose, made of the server's secret.
-pub(crate) struct PurposeKey([u8; 32]);
-
-impl PurposeKey {
-    /// `purpose` is a sentence of ours that names nothing else.
-    pub(crate) fn new(purpose: &'static str, secret: &[u8; 32]) -> Self {
-        Self(blake3::derive_key(purpose, secret))
-    }
-
-    /// A keyed hash of parts, each with its length. Comparing two of them takes the same time for any.
-    pub(crate) fn hash(&self, parts: &[&[u8]]) -> blake3::Hash {
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
-        for part in parts {
-            hasher.update(&(part.len() as u64).to_be_bytes()).update(part);
-        }
-        hasher.finalize()
-    }
-}
-
-/// 256 random bits that somebody gets once (a cookie, a link). Whoever has them needs nothing else, so what is kept of
-/// them is a keyed hash.
-pub(crate) struct Token([u8; TOKEN_BYTES]);
-
-impl Token {
-    pub(crate) fn generate() -> Result<Self, store::Error> {
-        let mut bytes = [0; TOKEN_BYTES];
-        fill(&mut bytes)?;
-        Ok(Self(bytes))
-    }
-
-    /// Another token, which whoever has this one can be given, and which does not lead back.
-    pub(crate) fn derived(&self, key: &PurposeKey, what: &str) -> Self {
-        Self(*key.hash(&[what.as_bytes(), &self.0]).as_bytes())
-    }
-
-    /// Reads what [`Self::text`] gave.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        // Only one way to write it.
-        let is_ours = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'));
-        let hash = blake3::Hash::from_hex(text).ok().filter(|_| is_ours)?;
-        Some(Self(*hash.as_bytes()))
-    }
-
-    /// 64 hexadecimal digits.
-    pub(crate) fn text(&self) -> String {
-        blake3::Hash::from_bytes(self.0).to_hex().to_string()
-    }
-
-    pub(crate) fn hash(&self, key: &PurposeKey) -> [u8; 32] {
-        *key.hash(&[&self.0]).as_bytes()
     }
 }
 
@@ -209,7 +149,7 @@ mod tests {
         let (a, b) = (generate_password().unwrap(), generate_password().unwrap());
         assert_ne!(a, b);
         assert_eq!(a.len(), 19);
-        crate::password::check(&a).unwrap();
+        directory::check_password(&a).unwrap();
         assert!(ApplicationPassword::parse(&a).is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! What the tests of this crate have in common: a server in memory with two domains.
 
-use crate::{Attempt, Auth, AuthOptions, Login, LoginError, PasswordCost};
+use crate::{Attempt, Auth, AuthOptions, Login, LoginError};
+use directory::{DirectoryOptions, PasswordCost};
 use std::sync::Arc;
 use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
 use store::{AccountId, Protocol, Store, Timestamp};
@@ -10,7 +11,8 @@ pub(crate) const PASSWORD: &str = "correct horse";
 pub(crate) const NOW: Timestamp = SIM_EPOCH;
 
 pub(crate) fn options() -> AuthOptions {
-    AuthOptions { cost: PasswordCost::LEAST, verifications_at_once: 2, ..AuthOptions::default() }
+    let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
+    AuthOptions { directory, verifications_at_once: 2, ..AuthOptions::default() }
 }
 
 /// A process on the engine.

@@ -74,7 +74,7 @@ struct Failures {
 impl Throttle {
     pub(crate) fn new() -> Result<Self, store::Error> {
         let mut key = [0; 32];
-        crate::secret::fill(&mut key)?;
+        directory::secret::fill(&mut key)?;
         Ok(Self { key, tallies: Mutex::default() })
     }
 

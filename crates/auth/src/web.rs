@@ -21,12 +21,13 @@ mod record;
 mod tests;
 mod unwritten;
 
-use crate::directory::AccountRecord;
-use crate::error::{Error, LoginError};
+use crate::error::LoginError;
 use crate::login::{Attempt, Auth, OwnerProof, sanitised};
-use crate::password;
 use crate::second_factor::{SALT_BYTES, SecondFactorSetup};
-use crate::secret::{PurposeKey, Stamp, Token};
+use crate::secret::Stamp;
+use directory::AccountRecord;
+use directory::Error;
+use directory::secret::{PurposeKey, Token};
 pub use links::NewOwner;
 use record::{SESSION, SessionRecord, index_key, session_key};
 use std::fmt;
@@ -247,7 +248,7 @@ impl Web<'_> {
     /// # Errors
     /// [`OwnerError::Login`]: the password or the code is wrong. [`OwnerError::Refused`]: the new one breaks a rule.
     pub fn change_password(&self, owner: &Owner<'_>, new: &str) -> Result<WebLogin, OwnerError> {
-        password::check(new)?;
+        directory::check_password(new)?;
         let account = self.prove(owner)?;
         self.0.directory().set_password(&owner.session.address, new)?;
         self.reopen(account, owner)

@@ -5,7 +5,8 @@ use crate::devices::{DeviceCard, Light};
 use crate::error::Error;
 use crate::moment::shown;
 use crate::words;
-use auth::{AccountInfo, Auth};
+use auth::Auth;
+use directory::AccountInfo;
 use serde::{Deserialize, Serialize};
 use store::check::{self, Depth};
 use store::{Actor, Protocol};
@@ -265,7 +266,8 @@ fn pop_line(card: &DeviceCard) -> PopDeviceLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use auth::{AuthOptions, PasswordCost};
+    use auth::AuthOptions;
+    use directory::{DirectoryOptions, PasswordCost};
     use std::sync::Arc;
     use store::device::{Credential, LastLogin};
     use store::removal::RemovalPolicy;
@@ -277,7 +279,8 @@ mod tests {
 
     fn administration(accounts: usize) -> Administration {
         let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
-        let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+        let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
+        let options = AuthOptions { directory, ..AuthOptions::default() };
         let auth = Auth::open(store, [7; 32], options).unwrap();
         auth.directory().add_domain("example.org").unwrap();
         for n in 0..accounts {

@@ -23,11 +23,11 @@ impl From<store::Error> for Error {
     }
 }
 
-impl From<auth::Error> for Error {
-    fn from(error: auth::Error) -> Self {
+impl From<directory::Error> for Error {
+    fn from(error: directory::Error) -> Self {
         match error {
-            auth::Error::Refused(text) => Self::Refused(text),
-            auth::Error::Store(error) => Self::Store(error),
+            directory::Error::Refused(text) => Self::Refused(text),
+            directory::Error::Store(error) => Self::Store(error),
         }
     }
 }

@@ -4,7 +4,8 @@ use crate::administration::Administration;
 use crate::error::Error;
 use crate::letters::{Sender, accepted_letter, declined_letter};
 use crate::moment::shown;
-use auth::{NewLink, RequestInfo, RequestState};
+use auth::{RequestInfo, RequestState};
+use directory::NewLink;
 use serde::{Deserialize, Serialize};
 
 /// A request for an account.

@@ -5,7 +5,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use auth::{Auth, AuthOptions, PasswordCost};
+use auth::{Auth, AuthOptions};
+use directory::{DirectoryOptions, PasswordCost};
 use imapd::{ImapService, ImapSession, Limits};
 use session::testing::TestJobs;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Session as _, Step};
@@ -33,7 +34,8 @@ struct Client(ImapSession);
 impl Server {
     fn new() -> Self {
         let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
-        let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+        let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
+        let options = AuthOptions { directory, ..AuthOptions::default() };
         let auth = Auth::open(store.clone(), [7; 32], options).unwrap();
         auth.directory().add_domain("example.org").unwrap();
         auth.directory().add_account("alice@example.org", PASSWORD, "", Timestamp(NOW.unix_millis)).unwrap();

@@ -1,7 +1,7 @@
 //! Where mail for an address goes.
 
 use crate::flow::MailFlow;
-use auth::Resolution;
+use directory::Resolution;
 use smtp_proto::{Domain, ForwardPath};
 use store::{AccountId, Error};
 

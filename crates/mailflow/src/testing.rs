@@ -1,7 +1,8 @@
 //! A server in memory, for tests.
 
 use crate::MailFlow;
-use auth::{Auth, AuthOptions, PasswordCost};
+use auth::{Auth, AuthOptions};
+use directory::{DirectoryOptions, PasswordCost};
 use std::sync::Arc;
 use store::Store;
 use store::objects::Objects;
@@ -31,7 +32,8 @@ pub(crate) fn fill(world: &World) {
 /// A process that begins with what the engine holds.
 pub(crate) fn started(engine: SimEngine, objects: Arc<dyn Objects>) -> World {
     let store = Store::new(Arc::new(engine.clone()), objects);
-    let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+    let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
+    let options = AuthOptions { directory, ..AuthOptions::default() };
     let auth = Auth::open(store, [1; 32], options).unwrap();
     World { engine, flow: MailFlow::new(auth, "mail.example.org", None) }
 }

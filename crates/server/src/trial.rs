@@ -9,7 +9,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use auth::{AccountInfo, generate_password};
+use auth::generate_password;
+use directory::AccountInfo;
 use message::date::format_rfc5322;
 use store::{Actor, DeviceId, Flags, NewMessage, Protocol, Target, Timestamp};
 
@@ -98,7 +99,7 @@ fn write(file: &Path, accounts: &[TrialAccount]) -> Result<(), SetupError> {
 }
 
 /// Makes an account, unless it is there.
-fn make(stores: &Stores, account: &TrialAccount, now: Timestamp) -> Result<(), auth::Error> {
+fn make(stores: &Stores, account: &TrialAccount, now: Timestamp) -> Result<(), directory::Error> {
     let directory = stores.auth.directory();
     if directory.account(&account.address)?.is_some() {
         return Ok(());

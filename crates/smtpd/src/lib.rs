@@ -1,8 +1,8 @@
 //! SMTP, submission and LMTP sessions: the protocol machine on one side, `mailflow` on the other.
 //!
-//! One [`SmtpSession`] type serves three services ([`SmtpService::mx`], [`SmtpService::submission`], [`SmtpService::lmtp`]), which differ
-//! in who may talk, who may be written to and how the end of a message is answered. One file per verb in `verb`.
-//! What becomes of a message is decided in `mailflow`, and worded here.
+//! One [`SmtpSession`] type serves three services ([`SmtpService::mx`], [`SmtpService::submission`],
+//! [`SmtpService::lmtp`]), which differ in who may talk, who may be written to and how the end of a message is answered.
+//! One file per verb in `verb`. What becomes of a message is decided in `mailflow`, and worded here.
 //! No socket, no clock, no waiting: the delay after a failed login is a deadline.
 //!
 //! Invariant: a 250 to a message means that it is durable for every recipient: in the mailbox, or in the outbound queue.

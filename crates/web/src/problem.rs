@@ -155,11 +155,11 @@ impl From<console::Error> for Problem {
     }
 }
 
-impl From<auth::Error> for Problem {
-    fn from(error: auth::Error) -> Self {
+impl From<directory::Error> for Problem {
+    fn from(error: directory::Error) -> Self {
         match error {
-            auth::Error::Refused(text) => Self::refused(text),
-            auth::Error::Store(error) => error.into(),
+            directory::Error::Refused(text) => Self::refused(text),
+            directory::Error::Store(error) => error.into(),
         }
     }
 }

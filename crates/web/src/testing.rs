@@ -2,10 +2,11 @@
 
 use crate::setup::{Offered, OfferedService};
 use crate::{Peer, Router, Site, SiteOptions};
-use auth::{Auth, AuthOptions, PasswordCost};
+use auth::{Auth, AuthOptions};
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Request, StatusCode};
+use directory::{DirectoryOptions, PasswordCost};
 use http_body_util::BodyExt;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -76,7 +77,8 @@ impl World {
 
     fn with(options: AuthOptions) -> Self {
         let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
-        let options = AuthOptions { cost: PasswordCost::LEAST, ..options };
+        let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
+        let options = AuthOptions { directory, ..options };
         let auth = Auth::open(store, [7; 32], options).unwrap();
         auth.directory().add_domain("example.org").unwrap();
         for (address, name) in [(ALICE, "Alice"), ("bob@example.org", "Bob")] {

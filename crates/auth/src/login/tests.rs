@@ -10,7 +10,7 @@ use store::sim::{Fault, ReadOnly};
 const ALICE: &str = "alice@example.org";
 
 fn verifications(auth: &Auth) -> u64 {
-    auth.directory().hasher().verifications()
+    auth.directory().passwords_verified()
 }
 
 fn is_rejected(result: &Result<Login, LoginError>) -> bool {
@@ -166,7 +166,7 @@ fn an_account_with_the_most_devices_still_lets_its_owner_in() {
         account.add_device(actor, &format!("device {n}"), credential, None).unwrap();
     }
     let full = auth.add_device(alice, "one more", None, NOW);
-    assert!(matches!(full, Err(crate::Error::Refused(_))), "{full:?}");
+    assert!(matches!(full, Err(directory::Error::Refused(_))), "{full:?}");
     // Devices of the main password have some room of their own; without it, it is another of them.
     let room = store::device::MAIN_PASSWORD_ROOM;
     let names: Vec<String> = (0..2 * room).map(|n| format!("imap:{n}")).collect();
@@ -271,7 +271,7 @@ fn an_application_password_is_its_device() {
         (AccountId::NOBODY, "phone", "no account"),
     ] {
         let refused = auth.add_device(account, name, None, NOW).unwrap_err();
-        assert!(matches!(&refused, crate::Error::Refused(why) if why.contains(says)), "{refused:?}");
+        assert!(matches!(&refused, directory::Error::Refused(why) if why.contains(says)), "{refused:?}");
     }
 }
 
@@ -297,7 +297,7 @@ fn a_revoked_device_is_out_at_once_whoever_revoked_it() {
     other.revoke_device(alice, tablet, NOW).unwrap();
     assert!(is_rejected(&log_in(&auth, "alice", &second)) && is_rejected(&log_in(&other, "alice", &second)));
     let again = auth.revoke_device(alice, phone, NOW).unwrap_err();
-    assert!(matches!(&again, crate::Error::Refused(why) if why.contains("revoked")), "{again:?}");
+    assert!(matches!(&again, directory::Error::Refused(why) if why.contains("revoked")), "{again:?}");
     // Its name is free again.
     application_password(&auth, alice, "phone");
 }

@@ -103,12 +103,12 @@ fn who_wishes_for_an_address_does_not_learn_whether_it_is_in_use() {
     let (_, auth) = open_server();
     auth.directory().add_alias("sales@example.org", &["alice@example.org"]).unwrap();
     for (n, address) in ["alice@example.org", "sales@example.org", "free@example.org"].into_iter().enumerate() {
-        let before = (auth.directory().hasher().verifications(), auth.store().table(TableId::Directory).version());
+        let before = (auth.directory().passwords_verified(), auth.store().table(TableId::Directory).version());
         let from = format!("198.51.100.{n}").parse().unwrap();
         let asked = auth.requests().ask(&NewRequest { address, from, ..request() }).unwrap();
         let status = auth.requests().status(&asked.token, NOW).unwrap();
         assert_eq!(status, Some(RequestStatus::Pending { address: address.to_owned() }));
-        let after = (auth.directory().hasher().verifications(), auth.store().table(TableId::Directory).version());
+        let after = (auth.directory().passwords_verified(), auth.store().table(TableId::Directory).version());
         assert_eq!(before, after, "nothing was looked up or changed that takes its time");
     }
     let taken: Vec<bool> = auth.requests().all(NOW).unwrap().iter().map(|info| info.is_taken).collect();

@@ -16,7 +16,7 @@ pub struct NewOwner<'a> {
 }
 
 impl Web<'_> {
-    /// Sets the main password with a link that [`crate::Directory::password_link`] made. Gives the account's address. Every
+    /// Sets the main password with a link that [`directory::Directory::password_link`] made. Gives the account's address. Every
     /// session and every other such link of the account is over; a second factor stays.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ impl Web<'_> {
         self.0.in_turn(from, || Ok(self.0.directory().use_password_link(token, password, now)?))
     }
 
-    /// Makes the account of somebody with a link that [`crate::Directory::invite`] made. Who is invited learns whether an
+    /// Makes the account of somebody with a link that [`directory::Directory::invite`] made. Who is invited learns whether an
     /// address is in use: they could not choose one otherwise.
     ///
     /// # Errors

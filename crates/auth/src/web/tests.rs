@@ -45,7 +45,7 @@ fn with_second_factor(auth: &Auth) -> (WebLogin, SecondFactorSetup, Vec<String>)
 }
 
 fn verifications(auth: &Auth) -> u64 {
-    auth.directory().hasher().verifications()
+    auth.directory().passwords_verified()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A server in memory and clients that play the driver.
 
-use auth::{Auth, AuthOptions, PasswordCost};
+use auth::{Auth, AuthOptions};
+use directory::{DirectoryOptions, PasswordCost};
 use imapd::{ImapService, ImapSession, Limits};
 use session::testing::TestJobs;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Session as _, Step, Tls};
@@ -68,7 +69,8 @@ impl Server {
 
     fn started(engine: SimEngine) -> Self {
         let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
-        let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+        let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
+        let options = AuthOptions { directory, ..AuthOptions::default() };
         let auth = Auth::open(store.clone(), [7; 32], options).unwrap();
         let service = Arc::new(ImapService {
             auth,

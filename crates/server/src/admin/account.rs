@@ -1,7 +1,8 @@
 //! Accounts: made, listed, shown, changed, removed.
 
-use auth::{AccountInfo, generate_password};
+use auth::generate_password;
 use console::{AccountLine, Administration, ClearAsk, RetainedCard};
+use directory::AccountInfo;
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, Item, Items};

@@ -1,7 +1,7 @@
 //! The devices of an account: added with an application password, listed, revoked; what their POP3 deletions do.
 
-use auth::AccountInfo;
 use console::{PopChoice, shown};
+use directory::AccountInfo;
 use serde::{Deserialize, Serialize};
 use store::device::{Credential, Device};
 use store::{DeviceId, Protocol};

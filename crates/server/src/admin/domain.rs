@@ -1,6 +1,6 @@
 //! Local domains: added, listed, removed.
 
-use auth::{Directory, DomainInfo};
+use directory::{Directory, DomainInfo};
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, Item, Items};

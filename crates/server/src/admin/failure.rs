@@ -33,11 +33,11 @@ impl From<store::Error> for Failure {
     }
 }
 
-impl From<auth::Error> for Failure {
-    fn from(error: auth::Error) -> Self {
+impl From<directory::Error> for Failure {
+    fn from(error: directory::Error) -> Self {
         match error {
-            auth::Error::Refused(text) => Self::Refused(text),
-            auth::Error::Store(error) => error.into(),
+            directory::Error::Refused(text) => Self::Refused(text),
+            directory::Error::Store(error) => error.into(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! People who want to get in: requests for accounts, invitations, one-time links.
 
-use auth::{LinkInfo, LinkPurpose, NewLink};
 use console::{Answering, shown};
+use directory::{LinkInfo, LinkPurpose, NewLink};
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, Item, Items};

@@ -168,7 +168,7 @@ impl Value<'_> {
             return Err(format!("must have at most {DOMAINS_MAX} domains"));
         }
         let domain = |item: &DeValue<'_>| match item {
-            DeValue::String(name) if auth::is_domain(name) => Ok(name.to_string()),
+            DeValue::String(name) if directory::is_domain(name) => Ok(name.to_string()),
             _ => Err(wrong()),
         };
         items.iter().map(|item| domain(item.get_ref())).collect()

@@ -13,9 +13,10 @@ mod submission;
 mod tls;
 
 use crate::{Common, Limits, SmtpService, SmtpSession};
-use ::auth::{Auth, AuthOptions, PasswordCost};
+use ::auth::{Auth, AuthOptions};
 use ::session::testing::TestJobs;
 use ::session::{Moment, Peer, Session as _, Step, Tls};
+use directory::{DirectoryOptions, PasswordCost};
 use mailflow::MailFlow;
 use queue::{Policy, Queue};
 use std::sync::Arc;
@@ -50,7 +51,8 @@ fn world_with(limits: Limits) -> World {
 fn started(engine: SimEngine, limits: Limits) -> World {
     let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
     let queue = Queue::open(&store, Policy::default());
-    let options = AuthOptions { cost: PasswordCost::LEAST, ..AuthOptions::default() };
+    let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
+    let options = AuthOptions { directory, ..AuthOptions::default() };
     let auth = Auth::open(store, [1; 32], options).unwrap();
     let common = Common {
         hostname: "mail.example.org".into(),

@@ -5,7 +5,7 @@ use super::{Endpoint, json};
 use crate::form::Fields;
 use crate::problem::Problem;
 use crate::visit::Owner;
-use auth::{Alias, DomainInfo};
+use directory::{Alias, DomainInfo};
 use serde::Serialize;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -72,7 +72,7 @@ pub(crate) fn remove_alias(owner: &Owner, fields: &Fields) -> Result<Done, Probl
 fn change(
     owner: &Owner,
     done: String,
-    work: impl FnOnce(&auth::Directory) -> Result<(), auth::Error>,
+    work: impl FnOnce(&directory::Directory) -> Result<(), directory::Error>,
 ) -> Result<Done, Problem> {
     administration(owner)?;
     work(owner.site.auth().directory())?;

@@ -5,8 +5,8 @@ use super::{Endpoint, json};
 use crate::form::Fields;
 use crate::problem::Problem;
 use crate::visit::Owner;
-use auth::{LinkInfo, LinkPurpose};
 use console::shown;
+use directory::{LinkInfo, LinkPurpose};
 use serde::Serialize;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[

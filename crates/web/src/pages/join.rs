@@ -13,8 +13,9 @@ use crate::route::{Handler, Route};
 use crate::token;
 use crate::visit::Visit;
 use askama::Template;
-use auth::{DomainInfo, LinkPurpose, LoginError, NewOwner, NewRequest, OwnerError, RequestStatus};
+use auth::{LoginError, NewOwner, NewRequest, OwnerError, RequestStatus};
 use axum::http::StatusCode;
+use directory::{DomainInfo, LinkPurpose};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/request", Handler::Anybody(show_request)),
@@ -88,8 +89,8 @@ fn request(visit: &Visit, fields: &Fields) -> Outcome {
     });
     match asked {
         Ok(asked) => Ok(Answer::see_other(&OwnPath::new(format!("/request/{}", asked.token)))),
-        Err(auth::Error::Refused(why)) => request_page(visit, &Typed { fields, failed: Some(&why) }),
-        Err(auth::Error::Store(error)) => Err(error.into()),
+        Err(directory::Error::Refused(why)) => request_page(visit, &Typed { fields, failed: Some(&why) }),
+        Err(directory::Error::Store(error)) => Err(error.into()),
     }
 }
 

@@ -11,8 +11,8 @@ use crate::problem::Problem;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use auth::DomainInfo;
 use console::AccountLine;
+use directory::DomainInfo;
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/admin", Handler::Owner(list)),

@@ -8,7 +8,7 @@ use crate::frame::Frame;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use auth::{Alias, DomainInfo};
+use directory::{Alias, DomainInfo};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/admin/addresses", Handler::Owner(list)),

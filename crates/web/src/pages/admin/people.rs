@@ -10,8 +10,8 @@ use crate::moment;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use auth::DomainInfo;
 use console::RequestLine;
+use directory::DomainInfo;
 use store::Timestamp;
 
 pub(super) const ROUTES: &[Route] = &[

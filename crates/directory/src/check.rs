@@ -1,8 +1,8 @@
 //! What must hold in the directory, and between it and the mailboxes.
 
-use super::Directory;
-use super::record::{self, AccountRecord, Counters, accounts_of, name_in, number_in};
+use crate::Directory;
 use crate::address::domain_of;
+use crate::record::{self, AccountRecord, Counters, accounts_of, name_in, number_in};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{AccountId, Error, Row, TableId};
 

@@ -8,15 +8,15 @@
 //! Invariant: a mailbox is removed only while a note says [`Unfinished::Removing`], and an account is published only
 //! while a note says [`Unfinished::Creating`]: whoever tidies and whoever creates at the same time do not collide.
 
-use super::aliases::{delete_alias, must_be_free};
-use super::domains::must_be_local;
-use super::record::{self, AccountRecord, Counters, Unfinished, accounts_of, accounts_value, key, name_in, number_in};
-use super::record::{number_key, read_accounts};
-use super::{DISPLAY_BYTES_MAX, Directory};
 use crate::address::{Address, DETAIL_SEPARATOR};
+use crate::aliases::{delete_alias, must_be_free};
+use crate::domains::must_be_local;
 use crate::error::Error;
-use crate::password;
+use crate::password::check_password;
+use crate::record::{self, AccountRecord, Counters, Unfinished, accounts_of, accounts_value, key, name_in, number_in};
+use crate::record::{number_key, read_accounts};
 use crate::reserved::is_reserved;
+use crate::{DISPLAY_BYTES_MAX, Directory};
 use store::{AccountId, TableTx, Timestamp};
 
 impl Directory {
@@ -34,13 +34,13 @@ impl Directory {
         now: Timestamp,
     ) -> Result<AccountId, Error> {
         let address = own_address(address)?;
-        password::check(password)?;
+        check_password(password)?;
         let record = self.new_record(&address, password, display, now)?;
         self.make_account(&address, &record, |_, _| Ok(()))
     }
 
     /// What an account is to begin with. Costs an argon2id.
-    pub(super) fn new_record(
+    pub(crate) fn new_record(
         &self,
         address: &Address,
         password: &str,
@@ -50,7 +50,7 @@ impl Directory {
         Ok(AccountRecord {
             address: address.text(),
             display: checked_display(display)?,
-            password: self.hasher().hash(password)?,
+            password: self.0.hasher.hash(password)?,
             disabled: false,
             admin: false,
             created_at: now,
@@ -58,7 +58,7 @@ impl Directory {
     }
 
     /// Makes an account; `also` is part of the change that publishes it, and can prevent it.
-    pub(super) fn make_account(
+    pub(crate) fn make_account(
         &self,
         address: &Address,
         record: &AccountRecord,
@@ -80,8 +80,8 @@ impl Directory {
     /// # Errors
     /// [`Error::Refused`]: no such account, the password breaks a rule.
     pub fn set_password(&self, address: &str, password: &str) -> Result<(), Error> {
-        password::check(password)?;
-        let hash = self.hasher().hash(password)?;
+        check_password(password)?;
+        let hash = self.0.hasher.hash(password)?;
         self.change_account(address, |record| record.password.clone_from(&hash))
     }
 
@@ -127,7 +127,7 @@ impl Directory {
 
     /// Removes the mailboxes of accounts that were being made or removed when a process died. A process that is making
     /// one just now is refused, and can try again.
-    pub(super) fn finish_what_a_crash_left(&self) -> Result<(), store::Error> {
+    pub(crate) fn finish_what_a_crash_left(&self) -> Result<(), store::Error> {
         for (key, _) in self.0.table.scan(record::UNFINISHED, record::UNFINISHED, usize::MAX)? {
             match self.finish_removal(number_in(&key)?) {
                 Ok(()) => {}
@@ -141,7 +141,7 @@ impl Directory {
     }
 
     /// Takes a number that no account ever had.
-    pub(super) fn reserve(&self, address: &Address) -> Result<AccountId, Error> {
+    pub(crate) fn reserve(&self, address: &Address) -> Result<AccountId, Error> {
         // Also above every mailbox: the directory may come from a backup that is older than they are.
         let above = self.0.store.accounts()?.last().map_or(0, |last| last.0.saturating_add(1));
         self.0.table.change(|tx| {
@@ -156,7 +156,7 @@ impl Directory {
         })
     }
 
-    pub(super) fn publish(
+    pub(crate) fn publish(
         &self,
         id: AccountId,
         address: &Address,
@@ -180,7 +180,7 @@ impl Directory {
     }
 
     /// Removes the mailbox of a number that this call took, unless it was published after all.
-    pub(super) fn abandon(&self, id: AccountId) -> Result<(), Error> {
+    pub(crate) fn abandon(&self, id: AccountId) -> Result<(), Error> {
         self.0.table.change::<_, Error>(|tx| {
             if AccountRecord::read(tx, id)?.is_none() {
                 // Noted anew: who tidied up may have taken the note away before the mailbox was made.
@@ -191,7 +191,7 @@ impl Directory {
         self.finish_removal(id)
     }
 
-    pub(super) fn must_be_possible(&self, tx: &TableTx<'_>, address: &Address) -> Result<(), Error> {
+    pub(crate) fn must_be_possible(&self, tx: &TableTx<'_>, address: &Address) -> Result<(), Error> {
         must_be_local(tx, &address.domain)?;
         must_be_free(tx, address)?;
         let max = self.0.options.limits.accounts;
@@ -233,7 +233,7 @@ impl Directory {
     }
 }
 
-pub(super) fn must_be_account(tx: &TableTx<'_>, address: &str) -> Result<AccountId, Error> {
+pub(crate) fn must_be_account(tx: &TableTx<'_>, address: &str) -> Result<AccountId, Error> {
     let ids = read_accounts(tx, record::NAME, address)?;
     let id = ids.and_then(|ids| ids.first().copied());
     id.ok_or_else(|| Error::refused(format!("there is no account {address}; `pillarbox account list` shows all")))
@@ -273,7 +273,10 @@ pub(crate) fn own_address(text: &str) -> Result<Address, Error> {
 }
 
 /// An address that people choose for themselves, with an invitation or a request.
-pub(crate) fn chosen_address(text: &str) -> Result<Address, Error> {
+///
+/// # Errors
+/// [`Error::Refused`]: not an address, one with a detail, or a name of whoever runs the server.
+pub fn chosen_address(text: &str) -> Result<Address, Error> {
     let address = own_address(text)?;
     if is_reserved(&address.local_part) {
         return Err(Error::refused(format!(
@@ -284,7 +287,7 @@ pub(crate) fn chosen_address(text: &str) -> Result<Address, Error> {
     Ok(address)
 }
 
-pub(super) fn checked_display(display: &str) -> Result<String, Error> {
+pub(crate) fn checked_display(display: &str) -> Result<String, Error> {
     let display = display.trim();
     if display.len() > DISPLAY_BYTES_MAX || display.chars().any(char::is_control) {
         return Err(Error::refused(format!(

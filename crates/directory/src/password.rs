@@ -15,8 +15,11 @@ pub const PASSWORD_CHARS_MIN: usize = 8;
 /// A main password is at most this long. What is longer is wrong at login, for whatever user.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 
-/// Whether a password may be set; the error is a sentence.
-pub(crate) fn check(password: &str) -> Result<(), Error> {
+/// Whether a password may be set.
+///
+/// # Errors
+/// [`Error::Refused`]: it is too short or too long, or has control characters.
+pub fn check_password(password: &str) -> Result<(), Error> {
     if password.chars().count() < PASSWORD_CHARS_MIN {
         return Err(Error::refused(format!(
             "the password is too short; choose one of at least {PASSWORD_CHARS_MIN} characters"
@@ -96,7 +99,6 @@ impl Hasher {
     }
 
     /// How many passwords were verified, for nobody's hash too.
-    #[cfg(test)]
     pub(crate) fn verifications(&self) -> u64 {
         self.verifications.load(Ordering::Relaxed)
     }
@@ -119,7 +121,7 @@ mod tests {
     #[test]
     fn rules() {
         fn ok(password: &str, expected: bool) {
-            assert_eq!(check(password).is_ok(), expected, "{password:?}");
+            assert_eq!(check_password(password).is_ok(), expected, "{password:?}");
         }
         ok("1234567", false);
         ok("12345678", true);

@@ -1,9 +1,9 @@
 //! Local domains are added and removed.
 
-use super::Directory;
-use super::record::{self, Counters, domain_value, key, name_in};
+use crate::Directory;
 use crate::address::{domain_of, normalise_domain, shown_domain};
 use crate::error::Error;
+use crate::record::{self, Counters, domain_value, key, name_in};
 use store::TableTx;
 
 impl Directory {
@@ -54,7 +54,7 @@ impl Directory {
 }
 
 /// Refuses with what to do when `domain` (normalised) is not local.
-pub(super) fn must_be_local(tx: &TableTx<'_>, domain: &str) -> Result<(), Error> {
+pub(crate) fn must_be_local(tx: &TableTx<'_>, domain: &str) -> Result<(), Error> {
     if is_local(tx, domain)? {
         return Ok(());
     }

@@ -1,6 +1,6 @@
-//! Which addresses are ours, and to whom their mail goes.
+//! Accounts, domains and aliases: which addresses are ours, and to whom their mail goes.
 //!
-//! All of it lies in one table of the store and, decoded, in memory ([`Book`]). Every question first asks the engine for
+//! All of it lies in one table of the store and, decoded, in memory. Every question first asks the engine for
 //! the table's version, a read of one number, and where it has moved on takes over what has changed, or reads the table
 //! again when another process has changed it: so a change counts at once, and there is nothing that a missed hint could
 //! leave stale.
@@ -17,25 +17,46 @@
 //!
 //! An account that is disabled cannot log in; its mail goes on to arrive. An alias leads to accounts and never to another
 //! alias, so there are no loops.
+//!
+//! It keeps main passwords as hashes and says whether one is right; who is let in with it is the business of crate `auth`.
+//! Nothing here reads a clock (`now` is a parameter) or waits longer than a password takes to hash; all calls block.
+//!
+//! Invariant: an account's number is never used again, whatever crashes.
+//! Invariant: an address that resolves has a mailbox: it is published last and taken back first.
+//! Invariant: a change of the directory counts from the next call on, also when another process made it.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod accounts;
+mod address;
 mod aliases;
 mod book;
 mod check;
 mod domains;
+mod error;
 mod links;
+mod options;
+mod password;
 mod record;
+mod reserved;
+pub mod secret;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 
-use crate::address::{join, normalise_domain};
-use crate::options::AuthOptions;
-use crate::password::Hasher;
-use crate::secret::PurposeKey;
-pub(crate) use accounts::chosen_address;
+pub use accounts::chosen_address;
+use address::join;
+pub use address::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, USER_BYTES_MAX, fold, is_domain, normalise_domain};
 use book::Book;
+pub use error::Error;
 pub use links::{INVITATION_DOMAINS_MAX, LINKS_MAX, LinkInfo, LinkPurpose, NewLink};
-pub(crate) use record::AccountRecord;
+pub use options::{DirectoryOptions, Limits, PasswordCost};
+use password::Hasher;
+pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, check_password};
+pub use record::AccountRecord;
+use secret::{PurposeKey, Token};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use store::{AccountId, ModSeq, Store, Table, TableId, Timestamp};
 
@@ -51,7 +72,7 @@ struct Inner {
     table: Table,
     hasher: Hasher,
     link_key: PurposeKey,
-    options: AuthOptions,
+    options: DirectoryOptions,
     book: RwLock<Book>,
 }
 
@@ -116,7 +137,12 @@ pub struct Alias {
 }
 
 impl Directory {
-    pub(crate) fn open(store: Store, secret: &[u8; 32], options: AuthOptions) -> Result<Self, store::Error> {
+    /// Opens the directory on `store`, and removes what a crash left of accounts that nobody sees. `secret` keys the
+    /// hashes of links: with another one they all stop working.
+    ///
+    /// # Errors
+    /// Faults; a [`PasswordCost`] that argon2id does not know.
+    pub fn open(store: Store, secret: &[u8; 32], options: DirectoryOptions) -> Result<Self, store::Error> {
         let directory = Self(Arc::new(Inner {
             table: store.table(TableId::Directory),
             hasher: Hasher::new(options.cost)?,
@@ -205,7 +231,7 @@ impl Directory {
         let Some((local_part, domain)) = address.trim().rsplit_once('@') else { return Ok(None) };
         let Some(domain) = normalise_domain(domain) else { return Ok(None) };
         let book = self.book()?;
-        Ok(book.account_at(&join(&crate::address::fold(local_part), &domain)).and_then(|id| book.info(id)))
+        Ok(book.account_at(&join(&fold(local_part), &domain)).and_then(|id| book.info(id)))
     }
 
     /// The account of a number.
@@ -217,7 +243,10 @@ impl Directory {
     }
 
     /// Whether an account or alias has exactly this address (normalised).
-    pub(crate) fn is_taken(&self, address: &str) -> Result<bool, store::Error> {
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn is_taken(&self, address: &str) -> Result<bool, store::Error> {
         Ok(self.book()?.is_taken(address))
     }
 
@@ -230,24 +259,46 @@ impl Directory {
     }
 
     /// The account that a user name means at login: `alice@example.org`, or `alice` if only one account has that name.
-    pub(crate) fn who_logs_in(&self, user: &str) -> Result<Option<(AccountId, Arc<AccountRecord>)>, store::Error> {
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn who_logs_in(&self, user: &str) -> Result<Option<(AccountId, Arc<AccountRecord>)>, store::Error> {
         Ok(self.book()?.who_logs_in(user))
     }
 
-    pub(crate) fn record(&self, id: AccountId) -> Result<Option<Arc<AccountRecord>>, store::Error> {
+    /// What is kept of an account.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn record(&self, id: AccountId) -> Result<Option<Arc<AccountRecord>>, store::Error> {
         Ok(self.book()?.record(id))
     }
 
-    pub(crate) fn options(&self) -> &AuthOptions {
-        &self.0.options
+    /// Whether a password is the one that was hashed ([`AccountRecord::password`]). Without a hash it takes as long, and is
+    /// not. Costs an argon2id.
+    ///
+    /// # Errors
+    /// The stored hash is damaged.
+    pub fn verify_password(&self, password: &str, hash: Option<&str>) -> Result<bool, store::Error> {
+        self.0.hasher.verify(password, hash)
     }
 
-    pub(crate) fn hasher(&self) -> &Hasher {
-        &self.0.hasher
+    /// How many passwords were verified since the start, for nobody's hash too.
+    #[must_use]
+    pub fn passwords_verified(&self) -> u64 {
+        self.0.hasher.verifications()
     }
 
-    pub(crate) fn store(&self) -> &Store {
+    /// The store that holds the directory and the accounts.
+    #[must_use]
+    pub fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// What is kept of a link that is made of a token.
+    #[must_use]
+    pub fn hash_of_link(&self, token: &Token) -> [u8; 32] {
+        token.hash(&self.0.link_key)
     }
 
     /// The directory as it is now. To be let go before anything else of the directory is asked.

@@ -30,16 +30,19 @@ const COUNTERS: &[u8] = b"C";
 
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AccountRecord {
+pub struct AccountRecord {
     /// Normalised.
-    pub(crate) address: String,
-    pub(crate) display: String,
-    /// A PHC string.
-    pub(crate) password: String,
-    pub(crate) disabled: bool,
+    pub address: String,
+    /// The name of its owner, for people; may be empty.
+    pub display: String,
+    /// The hash of the main password, a PHC string.
+    pub password: String,
+    /// It may not log in.
+    pub disabled: bool,
     /// Its owner may do on the pages what an operator does on the command line.
-    pub(crate) admin: bool,
-    pub(crate) created_at: Timestamp,
+    pub admin: bool,
+    /// Since when it is there.
+    pub created_at: Timestamp,
 }
 
 /// How many there are, and which number the next account gets.

@@ -10,14 +10,14 @@
 #[cfg(test)]
 mod tests;
 
-use super::Directory;
-use super::accounts::{chosen_address, must_be_account, own_address};
-use super::domains::must_be_local;
-use super::record::{self, AccountRecord, key, number_key};
+use crate::Directory;
+use crate::accounts::{chosen_address, must_be_account, own_address};
 use crate::address::{Address, normalise_domain, shown_domain};
+use crate::domains::must_be_local;
 use crate::error::Error;
-use crate::password;
-use crate::secret::{PurposeKey, Token};
+use crate::password::check_password;
+use crate::record::{self, AccountRecord, key, number_key};
+use crate::secret::Token;
 use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, TableTx, Timestamp};
 
@@ -196,13 +196,16 @@ impl Directory {
 
     /// Sets the password that the owner of an account chose with a link; every link of that account is over then. Gives
     /// the account's address. Costs an argon2id. Durable when it returns.
-    pub(crate) fn use_password_link(&self, token: &str, password: &str, now: Timestamp) -> Result<String, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: the link is not good (any more), the password breaks a rule.
+    pub fn use_password_link(&self, token: &str, password: &str, now: Timestamp) -> Result<String, Error> {
         let hash = self.hash_of(token)?;
         if !matches!(self.link(token, now)?.map(|info| info.purpose), Some(LinkPurpose::Password { .. })) {
             return Err(not_good());
         }
-        password::check(password)?;
-        let phc = self.hasher().hash(password)?;
+        check_password(password)?;
+        let phc = self.0.hasher.hash(password)?;
         self.0.table.change(|tx| {
             let Some(Kept::Password { account, stamp }) = read(tx, &hash, now)? else { return Err(not_good()) };
             let record = AccountRecord::read(tx, account)?.filter(|record| self.stamp(account, record) == stamp);
@@ -215,7 +218,11 @@ impl Directory {
     }
 
     /// Makes the account of somebody who was invited. Costs an argon2id. Durable when it returns.
-    pub(crate) fn use_invitation(
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: the link is not good (any more); the address, the name or the password breaks a rule, or the
+    /// address is in use: then the link stays good.
+    pub fn use_invitation(
         &self,
         token: &str,
         (address, display): (&str, &str),
@@ -232,7 +239,7 @@ impl Directory {
             Some(fixed) => own_address(&fixed)?,
             None => chosen_in(&domains, address)?,
         };
-        password::check(password)?;
+        check_password(password)?;
         let record = self.new_record(&address, password, display, now)?;
         self.make_account(&address, &record, |tx, _| match read(tx, &hash, now)? {
             Some(Kept::Invitation { .. }) => {
@@ -243,9 +250,12 @@ impl Directory {
         })
     }
 
-    /// Makes an account that somebody asked for and nobody knows the password of, with a link to choose it. Costs an argon2id. Durable when it
-    /// returns.
-    pub(crate) fn add_account_with_link(
+    /// Makes an account that somebody asked for and nobody knows the password of, with a link to choose it, of which `hash`
+    /// is kept ([`Self::hash_of_link`]). Costs an argon2id. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: the address or the name breaks a rule, or the address is in use.
+    pub fn add_account_with_link(
         &self,
         address: &str,
         display: &str,
@@ -261,16 +271,15 @@ impl Directory {
     }
 
     /// The account that a link for a password leads to, whether it is over or not.
-    pub(crate) fn account_of_link(&self, hash: &[u8; 32]) -> Result<Option<AccountId>, store::Error> {
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn account_of_link(&self, hash: &[u8; 32]) -> Result<Option<AccountId>, store::Error> {
         let Some(value) = self.0.table.get(&link_key(hash))? else { return Ok(None) };
         Ok(match LinkRecord::of_value(&value)?.purpose {
             Kept::Password { account, .. } => Some(account),
             Kept::Invitation { .. } => None,
         })
-    }
-
-    pub(crate) fn link_key(&self) -> &PurposeKey {
-        &self.0.link_key
     }
 
     fn hash_of(&self, token: &str) -> Result<[u8; 32], Error> {

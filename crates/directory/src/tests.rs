@@ -1,8 +1,7 @@
 //! The directory: how addresses resolve, what administration refuses, and what a crash leaves.
 
-use super::record;
-use crate::testing::{NOW, PASSWORD, log_in, options, server, server_with, start, start_with};
-use crate::{Auth, AuthOptions, Directory, Error, Limits, Resolution};
+use crate::testing::{NOW, PASSWORD, is_password, options, server, server_with, start, start_with};
+use crate::{Directory, DirectoryOptions, Error, Limits, Resolution, record};
 use store::sim::{Fault, Random, SimEngine};
 use store::{AccountId, TableId};
 
@@ -30,8 +29,7 @@ fn refused<T: std::fmt::Debug>(result: Result<T, Error>, says: &str) {
 }
 
 /// Nothing is wrong, nothing is left unfinished.
-fn is_well(auth: &Auth) {
-    let directory = auth.directory();
+fn is_well(directory: &Directory) {
     assert_eq!(directory.check().unwrap(), Vec::<String>::new());
     let table = &directory.0.table;
     assert_eq!(table.scan(record::UNFINISHED, record::UNFINISHED, 10).unwrap(), []);
@@ -39,12 +37,11 @@ fn is_well(auth: &Auth) {
 
 #[test]
 fn addresses_resolve() {
-    let (_, auth, _) = server();
-    let directory = auth.directory();
+    let (_, directory, _) = server();
     directory.add_account("jürgen@bücher.example", PASSWORD, "", NOW).unwrap();
     directory.add_alias("sales@example.org", &["alice@example.org", "BOB@EXAMPLE.ORG", "alice@example.org"]).unwrap();
     directory.add_alias("alice+lists@example.org", &["bob@example.org"]).unwrap();
-    let check = |address: &str, expected: &str| assert_eq!(resolve(directory, address), expected, "{address}");
+    let check = |address: &str, expected: &str| assert_eq!(resolve(&directory, address), expected, "{address}");
     check("alice@example.org", "alice@example.org");
     check("ALICE@Example.Org", "alice@example.org");
     check("alice@example.org.", "alice@example.org");
@@ -76,68 +73,66 @@ fn addresses_resolve() {
     ] {
         assert_eq!(directory.is_local_domain(domain), Ok(expected), "{domain}");
     }
-    is_well(&auth);
+    is_well(&directory);
 }
 
 #[test]
 fn a_catch_all_gets_what_nobody_else_gets() {
-    let (_, auth, _) = server();
-    let directory = auth.directory();
+    let (_, directory, _) = server();
     directory.add_alias("@example.org", &["bob@example.org"]).unwrap();
-    assert_eq!(resolve(directory, "alice@example.org"), "alice@example.org");
-    assert_eq!(resolve(directory, "anything+x@example.org"), "bob@example.org [x]");
-    assert_eq!(resolve(directory, "\u{7f} \"@example.org"), "bob@example.org");
-    assert_eq!(resolve(directory, "anything@bücher.example"), "no user");
+    assert_eq!(resolve(&directory, "alice@example.org"), "alice@example.org");
+    assert_eq!(resolve(&directory, "anything+x@example.org"), "bob@example.org [x]");
+    assert_eq!(resolve(&directory, "\u{7f} \"@example.org"), "bob@example.org");
+    assert_eq!(resolve(&directory, "anything@bücher.example"), "no user");
     // RFC 5321 §4.5.1: the catch-all is somebody who was chosen, the first account is not.
-    assert_eq!(resolve(directory, "postmaster@example.org"), "bob@example.org");
+    assert_eq!(resolve(&directory, "postmaster@example.org"), "bob@example.org");
     // But who reads mail to the postmaster can have a certificate made out to the domain.
     directory.set_admin("alice@example.org", true).unwrap();
-    assert_eq!(resolve(directory, "postmaster@example.org"), "alice@example.org");
-    assert_eq!(resolve(directory, "hostmaster@example.org"), "bob@example.org");
+    assert_eq!(resolve(&directory, "postmaster@example.org"), "alice@example.org");
+    assert_eq!(resolve(&directory, "hostmaster@example.org"), "bob@example.org");
     directory.remove_alias("@EXAMPLE.org").unwrap();
-    assert_eq!(resolve(directory, "anything@example.org"), "no user");
+    assert_eq!(resolve(&directory, "anything@example.org"), "no user");
 }
 
 #[test]
 fn postmaster_and_abuse_always_reach_somebody() {
-    let (engine, auth, _) = server();
-    let directory = auth.directory();
+    let (engine, directory, _) = server();
     let check = |directory: &Directory, expected: &str| {
         for address in ["postmaster@example.org", "Abuse@example.org", "PostMaster@bücher.example", "Postmaster"] {
             assert_eq!(resolve(directory, address), expected, "{address}");
         }
     };
-    check(directory, "alice@example.org");
+    check(&directory, "alice@example.org");
     directory.set_disabled("alice@example.org", true).unwrap();
-    check(directory, "bob@example.org");
+    check(&directory, "bob@example.org");
     directory.set_disabled("bob@example.org", true).unwrap();
-    check(directory, "alice@example.org");
-    assert_eq!(resolve(directory, "postmaster+x@example.org"), "alice@example.org [x]");
+    check(&directory, "alice@example.org");
+    assert_eq!(resolve(&directory, "postmaster+x@example.org"), "alice@example.org [x]");
     // The configured one, an alias here, goes before.
     directory.add_alias("admins@example.org", &["bob@example.org"]).unwrap();
-    let with =
-        |postmaster: &str| start_with(&engine, AuthOptions { postmaster: Some(postmaster.to_owned()), ..options() });
-    check(with("Admins@example.org").directory(), "bob@example.org");
-    check(with("nobody@example.org").directory(), "alice@example.org");
-    check(with("nonsense").directory(), "alice@example.org");
+    let with = |postmaster: &str| {
+        start_with(&engine, DirectoryOptions { postmaster: Some(postmaster.to_owned()), ..options() })
+    };
+    check(&with("Admins@example.org"), "bob@example.org");
+    check(&with("nobody@example.org"), "alice@example.org");
+    check(&with("nonsense"), "alice@example.org");
     // The first account of the domain goes before the first of all; an account of that name before everything.
     directory.add_account("carol@bücher.example", PASSWORD, "", NOW).unwrap();
-    assert_eq!(resolve(directory, "abuse@bücher.example"), "carol@xn--bcher-kva.example");
+    assert_eq!(resolve(&directory, "abuse@bücher.example"), "carol@xn--bcher-kva.example");
     directory.add_account("postmaster@bücher.example", PASSWORD, "", NOW).unwrap();
-    let postmaster = resolve(with("alice@example.org").directory(), "postmaster@bücher.example");
+    let postmaster = resolve(&with("alice@example.org"), "postmaster@bücher.example");
     assert_eq!(postmaster, "postmaster@xn--bcher-kva.example");
 }
 
 #[test]
 fn postmaster_and_abuse_reach_the_administrators_and_not_the_first_user_of_a_domain() {
-    let (engine, auth, [alice, bob]) = server();
-    let directory = auth.directory();
+    let (engine, directory, [alice, bob]) = server();
     directory.add_account("carol@bücher.example", PASSWORD, "", NOW).unwrap();
     directory.set_admin("bob@example.org", true).unwrap();
     let all = ["postmaster@example.org", "abuse@bücher.example", "Postmaster+x@bücher.example", "postmaster"];
     let check = |expected: &str| {
         for address in all {
-            assert_eq!(resolve(directory, address).replace(" [x]", ""), expected, "{address}");
+            assert_eq!(resolve(&directory, address).replace(" [x]", ""), expected, "{address}");
         }
     };
     check("bob@example.org");
@@ -153,31 +148,30 @@ fn postmaster_and_abuse_reach_the_administrators_and_not_the_first_user_of_a_dom
     assert!(directory.has_administrator().unwrap());
     directory.set_disabled("alice@example.org", true).unwrap();
     assert!(!directory.has_administrator().unwrap());
-    assert_eq!(resolve(directory, "abuse@bücher.example"), "carol@xn--bcher-kva.example");
+    assert_eq!(resolve(&directory, "abuse@bücher.example"), "carol@xn--bcher-kva.example");
     directory.set_disabled("alice@example.org", false).unwrap();
     // Whom somebody has named goes before.
     directory.add_alias("postmaster@example.org", &["carol@bücher.example"]).unwrap();
-    assert_eq!(resolve(directory, "postmaster@example.org"), "carol@xn--bcher-kva.example");
-    assert_eq!(resolve(directory, "abuse@example.org"), "alice@example.org");
-    let configured = AuthOptions { postmaster: Some("carol@bücher.example".to_owned()), ..options() };
+    assert_eq!(resolve(&directory, "postmaster@example.org"), "carol@xn--bcher-kva.example");
+    assert_eq!(resolve(&directory, "abuse@example.org"), "alice@example.org");
+    let configured = DirectoryOptions { postmaster: Some("carol@bücher.example".to_owned()), ..options() };
     let configured = start_with(&engine, configured);
-    assert_eq!(resolve(configured.directory(), "abuse@example.org"), "carol@xn--bcher-kva.example");
-    assert_eq!(resolve(directory, "mailer-daemon@example.org"), "no user");
+    assert_eq!(resolve(&configured, "abuse@example.org"), "carol@xn--bcher-kva.example");
+    assert_eq!(resolve(&directory, "mailer-daemon@example.org"), "no user");
 }
 
 #[test]
 fn a_server_without_accounts_has_no_postmaster() {
-    let auth = start(&SimEngine::new());
-    assert_eq!(resolve(auth.directory(), "postmaster"), "no user");
-    auth.directory().add_domain("example.org").unwrap();
-    assert_eq!(resolve(auth.directory(), "postmaster@example.org"), "no user");
-    is_well(&auth);
+    let directory = start(&SimEngine::new());
+    assert_eq!(resolve(&directory, "postmaster"), "no user");
+    directory.add_domain("example.org").unwrap();
+    assert_eq!(resolve(&directory, "postmaster@example.org"), "no user");
+    is_well(&directory);
 }
 
 #[test]
 fn who_may_send_as_whom() {
-    let (_, auth, [alice, bob]) = server();
-    let directory = auth.directory();
+    let (_, directory, [alice, bob]) = server();
     directory.add_alias("sales@example.org", &["alice@example.org", "bob@example.org"]).unwrap();
     directory.add_alias("@bücher.example", &["bob@example.org"]).unwrap();
     let check = |account: AccountId, address: &str, expected: bool| {
@@ -199,8 +193,7 @@ fn who_may_send_as_whom() {
 
 #[test]
 fn lists_show_what_is_there() {
-    let (_, auth, [alice, _]) = server();
-    let directory = auth.directory();
+    let (_, directory, [alice, _]) = server();
     directory.add_alias("z@example.org", &["bob@example.org", "alice@example.org"]).unwrap();
     directory.add_alias("@bücher.example", &["alice@example.org"]).unwrap();
     let domains: Vec<_> = directory.domains().unwrap().into_iter().map(|domain| (domain.name, domain.shown)).collect();
@@ -228,8 +221,7 @@ fn lists_show_what_is_there() {
 
 #[test]
 fn what_administration_refuses() {
-    let (_, auth, _) = server();
-    let directory = auth.directory();
+    let (_, directory, _) = server();
     directory.add_alias("sales@example.org", &["alice@example.org"]).unwrap();
     refused(directory.add_domain("a b"), "not a domain");
     refused(directory.add_domain("EXAMPLE.org"), "already");
@@ -262,14 +254,13 @@ fn what_administration_refuses() {
     refused(directory.remove_alias("*@example.org"), "no alias");
     refused(directory.remove_alias("alice@example.org"), "no alias");
     add("carol@example.org", PASSWORD, &"x".repeat(200)).unwrap();
-    is_well(&auth);
+    is_well(&directory);
 }
 
 #[test]
 fn the_limits_hold_at_the_limit_and_one_past_it() {
     let limits = Limits { domains: 2, accounts: 3, aliases: 2, alias_targets: 2 };
-    let (_, auth, _) = server_with(AuthOptions { limits, ..options() });
-    let directory = auth.directory();
+    let (_, directory, _) = server_with(DirectoryOptions { limits, ..options() });
     refused(directory.add_domain("example.net"), "the most");
     directory.add_account("carol@example.org", PASSWORD, "", NOW).unwrap();
     refused(directory.add_account("dave@example.org", PASSWORD, "", NOW), "the most");
@@ -285,36 +276,35 @@ fn the_limits_hold_at_the_limit_and_one_past_it() {
     directory.add_account("dave@example.org", PASSWORD, "", NOW).unwrap();
     directory.remove_domain("bücher.example").unwrap();
     directory.add_domain("example.net").unwrap();
-    is_well(&auth);
+    is_well(&directory);
 }
 
 #[test]
 fn an_account_that_is_removed_leaves_nothing_and_its_number_is_not_used_again() {
-    let (engine, auth, [alice, bob]) = server();
-    let directory = auth.directory();
+    let (engine, directory, [alice, bob]) = server();
     directory.add_alias("sales@example.org", &["alice@example.org", "bob@example.org"]).unwrap();
     directory.add_alias("bobby@example.org", &["bob@example.org"]).unwrap();
     directory.remove_account("Bob@example.org").unwrap();
-    assert_eq!(resolve(directory, "bob@example.org"), "no user");
-    assert_eq!(resolve(directory, "bobby@example.org"), "no user");
-    assert_eq!(resolve(directory, "sales@example.org"), "alice@example.org");
-    assert!(log_in(&auth, "bob@example.org", "battery staple").is_err());
-    assert_eq!(auth.store().accounts(), Ok(vec![alice]));
-    is_well(&auth);
+    assert_eq!(resolve(&directory, "bob@example.org"), "no user");
+    assert_eq!(resolve(&directory, "bobby@example.org"), "no user");
+    assert_eq!(resolve(&directory, "sales@example.org"), "alice@example.org");
+    assert!(!is_password(&directory, "bob@example.org", "battery staple"));
+    assert_eq!(directory.store().accounts(), Ok(vec![alice]));
+    is_well(&directory);
     // Not even by a later process.
-    let auth = start(&engine.crash());
-    let again = auth.directory().add_account("bob@example.org", PASSWORD, "", NOW).unwrap();
+    let directory = start(&engine.crash());
+    let again = directory.add_account("bob@example.org", PASSWORD, "", NOW).unwrap();
     assert!(again > bob, "{again} was {bob}");
-    is_well(&auth);
+    is_well(&directory);
 }
 
 #[test]
 fn a_directory_older_than_the_mailboxes_gives_no_number_twice() {
-    let (_, auth, [_, bob]) = server();
+    let (_, directory, [_, bob]) = server();
     let orphan = AccountId(bob.0 + 10);
-    auth.store().create_account(orphan, NOW).unwrap();
-    assert_eq!(auth.directory().check().unwrap(), [format!("mailbox {orphan} belongs to no account")]);
-    let carol = auth.directory().add_account("carol@example.org", PASSWORD, "", NOW).unwrap();
+    directory.store().create_account(orphan, NOW).unwrap();
+    assert_eq!(directory.check().unwrap(), [format!("mailbox {orphan} belongs to no account")]);
+    let carol = directory.add_account("carol@example.org", PASSWORD, "", NOW).unwrap();
     assert_eq!(carol, AccountId(orphan.0 + 1));
 }
 
@@ -322,15 +312,15 @@ fn a_directory_older_than_the_mailboxes_gives_no_number_twice() {
 /// finds and is told whether the operation was acknowledged.
 fn with_faults(
     operation: impl Fn(&Directory) -> Result<(), Error>,
-    verdict: impl Fn(&Auth, Result<(), Error>, [AccountId; 2]),
+    verdict: impl Fn(&Directory, Result<(), Error>, [AccountId; 2]),
 ) {
     for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::Full, Fault::Failed, Fault::Conflict] {
         for commits_before in 0.. {
-            let (engine, auth, ids) = server();
-            auth.directory().add_alias("sales@example.org", &["alice@example.org", "bob@example.org"]).unwrap();
+            let (engine, directory, ids) = server();
+            directory.add_alias("sales@example.org", &["alice@example.org", "bob@example.org"]).unwrap();
             let first = engine.commits();
             engine.plan(commits_before, fault);
-            let outcome = operation(auth.directory());
+            let outcome = operation(&directory);
             if engine.commits() <= first + commits_before {
                 assert!(commits_before >= 3, "the operation has {commits_before} commits only");
                 break;
@@ -348,54 +338,51 @@ fn with_faults(
 #[test]
 fn an_account_is_made_wholly_or_not_at_all_whatever_crashes() {
     let make = |directory: &Directory| directory.add_account("carol@example.org", PASSWORD, "", NOW).map(drop);
-    with_faults(make, |auth, outcome, [alice, bob]| {
-        let directory = auth.directory();
+    with_faults(make, |directory, outcome, [alice, bob]| {
         let there = directory.account("carol@example.org").unwrap();
         if outcome.is_ok() {
             assert!(there.is_some());
         }
         match there {
             Some(carol) => {
-                assert!(log_in(auth, "carol@example.org", PASSWORD).is_ok());
-                assert_eq!(auth.store().accounts(), Ok(vec![alice, bob, carol.id]));
+                assert!(is_password(directory, "carol@example.org", PASSWORD));
+                assert_eq!(directory.store().accounts(), Ok(vec![alice, bob, carol.id]));
             }
             None => {
-                assert_eq!(auth.store().accounts(), Ok(vec![alice, bob]));
+                assert_eq!(directory.store().accounts(), Ok(vec![alice, bob]));
                 assert_eq!(resolve(directory, "carol@example.org"), "no user");
                 directory.add_account("carol@example.org", PASSWORD, "", NOW).unwrap();
             }
         }
-        is_well(auth);
+        is_well(directory);
     });
 }
 
 #[test]
 fn an_account_is_removed_wholly_or_not_at_all_whatever_crashes() {
     let remove = |directory: &Directory| directory.remove_account("bob@example.org");
-    with_faults(remove, |auth, outcome, [alice, bob]| {
-        let directory = auth.directory();
+    with_faults(remove, |directory, outcome, [alice, bob]| {
         let there = directory.account("bob@example.org").unwrap();
         assert!(outcome.is_err() || there.is_none());
         if there.is_some() {
-            assert!(log_in(auth, "bob@example.org", "battery staple").is_ok());
+            assert!(is_password(directory, "bob@example.org", "battery staple"));
             assert_eq!(resolve(directory, "sales@example.org"), "alice@example.org, bob@example.org");
-            assert_eq!(auth.store().accounts(), Ok(vec![alice, bob]));
+            assert_eq!(directory.store().accounts(), Ok(vec![alice, bob]));
         } else {
             assert_eq!(resolve(directory, "sales@example.org"), "alice@example.org");
-            assert_eq!(auth.store().accounts(), Ok(vec![alice]));
+            assert_eq!(directory.store().accounts(), Ok(vec![alice]));
         }
     });
 }
 
 #[test]
 fn who_creates_and_who_tidies_at_the_same_time_do_not_collide() {
-    let (engine, auth, _) = server();
-    let directory = auth.directory();
-    let address = super::accounts::own_address("carol@example.org").unwrap();
+    let (engine, directory, _) = server();
+    let address = crate::accounts::own_address("carol@example.org").unwrap();
     let id = directory.reserve(&address).unwrap();
     // Another process starts, and tidies up what looks like a crash; then the first goes on.
     drop(start(&engine));
-    auth.store().create_account(id, NOW).unwrap();
+    directory.store().create_account(id, NOW).unwrap();
     let record = record::AccountRecord {
         address: address.text(),
         display: String::new(),
@@ -406,16 +393,16 @@ fn who_creates_and_who_tidies_at_the_same_time_do_not_collide() {
     };
     refused(directory.publish(id, &address, &record, |_, _| Ok(())), "try again");
     directory.abandon(id).unwrap();
-    is_well(&auth);
-    assert!(!auth.store().accounts().unwrap().contains(&id));
+    is_well(&directory);
+    assert!(!directory.store().accounts().unwrap().contains(&id));
     assert!(directory.add_account("carol@example.org", PASSWORD, "", NOW).unwrap() > id);
 }
 
 #[test]
 fn what_another_process_changes_counts_at_once() {
-    let (engine, auth, _) = server();
+    let (engine, directory, _) = server();
     let other = start(&engine);
-    let (here, there) = (auth.directory(), other.directory());
+    let (here, there) = (&directory, &other);
     assert_eq!(resolve(there, "carol@example.org"), "no user");
     here.add_account("carol@example.org", PASSWORD, "", NOW).unwrap();
     assert_eq!(resolve(there, "carol@example.org"), "carol@example.org");
@@ -429,8 +416,7 @@ fn what_another_process_changes_counts_at_once() {
 
 #[test]
 fn a_read_error_is_a_fault_and_never_an_unknown_address() {
-    let (engine, auth, _) = server();
-    let directory = auth.directory();
+    let (engine, directory, _) = server();
     engine.plan_read_error(0);
     assert!(directory.resolve("alice", "example.org").is_err());
     directory.add_alias("a@example.org", &["alice@example.org"]).unwrap();
@@ -438,29 +424,29 @@ fn a_read_error_is_a_fault_and_never_an_unknown_address() {
     for reads_before in 0..6 {
         let fresh = start(&engine);
         engine.plan_read_error(reads_before);
-        assert!(fresh.directory().resolve("alice", "example.org").is_err(), "{reads_before}");
-        assert_eq!(resolve(fresh.directory(), "a@example.org"), "alice@example.org");
+        assert!(fresh.resolve("alice", "example.org").is_err(), "{reads_before}");
+        assert_eq!(resolve(&fresh, "a@example.org"), "alice@example.org");
     }
 }
 
 #[test]
 fn damaged_rows_are_faults() {
-    let (engine, auth, _) = server();
-    let table = auth.store().table(TableId::Directory);
+    let (engine, directory, _) = server();
+    let table = directory.store().table(TableId::Directory);
     table
         .change::<_, store::Error>(|tx| {
             tx.put(b"Lx@example.org", vec![9]);
             Ok(())
         })
         .unwrap();
-    let error = start(&engine).directory().resolve("alice", "example.org").unwrap_err();
+    let error = start(&engine).resolve("alice", "example.org").unwrap_err();
     assert!(error.to_string().contains("“Lx@example.org”; run `pillarbox check`"), "{error}");
 }
 
 #[test]
 fn check_finds_what_is_wrong() {
-    let (_, auth, [alice, bob]) = server();
-    let table = auth.store().table(TableId::Directory);
+    let (_, directory, [alice, bob]) = server();
+    let table = directory.store().table(TableId::Directory);
     table
         .change::<_, store::Error>(|tx| {
             tx.delete(&record::key(record::NAME, "alice@example.org"));
@@ -469,7 +455,7 @@ fn check_finds_what_is_wrong() {
             Ok(())
         })
         .unwrap();
-    let findings = auth.directory().check().unwrap();
+    let findings = directory.check().unwrap();
     let expected = [
         format!("account {alice} is called alice@example.org, but that address does not lead to it"),
         "bob@example.org is in no local domain".to_owned(),
@@ -483,22 +469,20 @@ fn check_finds_what_is_wrong() {
 
 #[test]
 fn an_alias_for_a_star_was_taken_for_one_that_catches_all() {
-    let (_, auth, _) = server();
-    let directory = auth.directory();
+    let (_, directory, _) = server();
     for star in ["*@example.org", "sales*@example.org"] {
         refused(directory.add_alias(star, &["alice@example.org"]), "the alias @example.org");
         refused(directory.add_account(star, PASSWORD, "", NOW), "the alias @example.org");
     }
     directory.add_alias("@example.org", &["alice@example.org"]).unwrap();
-    is_well(&auth);
+    is_well(&directory);
 }
 
 /// What is asked of the directory after each change is answered from what is in memory: one read, of the version.
 #[test]
 fn the_directory_was_loaded_anew_after_each_change() {
-    let (engine, auth, _) = server();
-    let directory = auth.directory();
-    resolve(directory, "alice@example.org");
+    let (engine, directory, _) = server();
+    resolve(&directory, "alice@example.org");
     let changes: [&dyn Fn(); 4] = [
         &|| directory.add_alias("a@example.org", &["alice@example.org"]).unwrap(),
         &|| directory.set_disabled("bob@example.org", true).unwrap(),
@@ -508,12 +492,12 @@ fn the_directory_was_loaded_anew_after_each_change() {
     for change in changes {
         change();
         engine.plan_read_error(1);
-        assert_eq!(resolve(directory, "alice@example.org"), "alice@example.org");
+        assert_eq!(resolve(&directory, "alice@example.org"), "alice@example.org");
         assert!(directory.resolve("alice", "example.org").is_err(), "the second read is that of the second question");
     }
     // Another process: then it is read.
-    start(&engine).directory().add_alias("b@example.org", &["carol@example.org"]).unwrap();
-    assert_eq!(resolve(directory, "b@example.org"), "carol@example.org");
+    start(&engine).add_alias("b@example.org", &["carol@example.org"]).unwrap();
+    assert_eq!(resolve(&directory, "b@example.org"), "carol@example.org");
 }
 
 /// Whatever changes, what is in memory is what a process reads that starts now.
@@ -522,8 +506,7 @@ fn what_changed_in_place_is_what_would_be_read() {
     for seed in 0..20 {
         println!("seed {seed}");
         let mut random = Random::new(seed);
-        let (engine, auth, _) = server();
-        let directory = auth.directory();
+        let (engine, directory, _) = server();
         let names = ["alice", "bob", "carol", "dave"];
         let addresses: Vec<String> =
             names.iter().flat_map(|name| ["example.org", "bücher.example"].map(|d| format!("{name}@{d}"))).collect();
@@ -541,18 +524,17 @@ fn what_changed_in_place_is_what_would_be_read() {
                 _ => drop(directory.add_alias(&format!("@{}", other.rsplit_once('@').unwrap().1), &[address])),
             }
             let fresh = start(&engine);
-            let fresh = fresh.directory();
             assert_eq!(directory.accounts(), fresh.accounts());
             assert_eq!(directory.aliases(), fresh.aliases());
             assert_eq!(directory.has_administrator(), fresh.has_administrator());
             for name in
                 addresses.iter().map(String::as_str).chain(["abuse@example.org", "x@bücher.example", "postmaster"])
             {
-                assert_eq!(resolve(directory, name), resolve(fresh, name), "{name}");
+                assert_eq!(resolve(&directory, name), resolve(&fresh, name), "{name}");
             }
             for name in names {
                 let who = |directory: &Directory| directory.who_logs_in(name).unwrap().map(|(id, _)| id);
-                assert_eq!(who(directory), who(fresh), "{name}");
+                assert_eq!(who(&directory), who(&fresh), "{name}");
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Aliases are added and removed.
 
-use super::Directory;
-use super::domains::must_be_local;
-use super::record::{self, Counters, accounts_value, key, read_accounts};
+use crate::Directory;
 use crate::address::Address;
+use crate::domains::must_be_local;
 use crate::error::Error;
+use crate::record::{self, Counters, accounts_value, key, read_accounts};
 use store::{AccountId, TableTx};
 
 impl Directory {
@@ -60,7 +60,7 @@ impl Directory {
 }
 
 /// Refuses when an account or alias has the address, or when its name looks like a pattern: nothing here matches patterns.
-pub(super) fn must_be_free(tx: &TableTx<'_>, address: &Address) -> Result<(), Error> {
+pub(crate) fn must_be_free(tx: &TableTx<'_>, address: &Address) -> Result<(), Error> {
     if address.local_part.contains('*') {
         let Address { local_part, domain } = address;
         return Err(Error::refused(format!(
@@ -81,7 +81,7 @@ pub(super) fn must_be_free(tx: &TableTx<'_>, address: &Address) -> Result<(), Er
 }
 
 /// Removes an alias that is there.
-pub(super) fn delete_alias(tx: &mut TableTx<'_>, address: &str) -> Result<(), Error> {
+pub(crate) fn delete_alias(tx: &mut TableTx<'_>, address: &str) -> Result<(), Error> {
     let mut counters = Counters::read(tx)?;
     counters.aliases = counters.aliases.saturating_sub(1);
     counters.write(tx);

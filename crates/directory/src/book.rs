@@ -1,8 +1,8 @@
 //! The directory in memory, as of one version of its table; a change of a few rows changes it in place.
 
-use super::record::{self, AccountRecord, accounts_of, name_in, number_in};
-use super::{AccountInfo, Alias, Delivery, DomainInfo, Resolution};
 use crate::address::{USER_BYTES_MAX, domain_of, fold, join, normalise_domain, shown_domain, split_detail};
+use crate::record::{self, AccountRecord, accounts_of, name_in, number_in};
+use crate::{AccountInfo, Alias, Delivery, DomainInfo, Resolution};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use store::{AccountId, Error, ModSeq, Table};
@@ -12,9 +12,9 @@ const ALWAYS_DELIVERABLE: [&str; 2] = ["postmaster", "abuse"];
 
 /// The directory in memory.
 #[derive(Default)]
-pub(super) struct Book {
+pub(crate) struct Book {
     /// The table has been read at this version or a later one.
-    pub(super) version: ModSeq,
+    pub(crate) version: ModSeq,
     domains: BTreeSet<String>,
     accounts: BTreeMap<AccountId, Arc<AccountRecord>>,
     names: HashMap<String, AccountId>,
@@ -28,7 +28,7 @@ pub(super) struct Book {
 }
 
 impl Book {
-    pub(super) fn load(table: &Table) -> Result<Self, Error> {
+    pub(crate) fn load(table: &Table) -> Result<Self, Error> {
         let kinds = [record::DOMAIN, record::ACCOUNT, record::NAME, record::ALIAS];
         let (version, rows) = table.scan_all(&kinds)?;
         let mut book = Self { version, ..Self::default() };
@@ -39,7 +39,7 @@ impl Book {
     }
 
     /// Brings what was read to a later version, by what has changed; false when that is not known.
-    pub(super) fn follow(&mut self, table: &Table, to: ModSeq) -> Result<bool, Error> {
+    pub(crate) fn follow(&mut self, table: &Table, to: ModSeq) -> Result<bool, Error> {
         let Some(changed) = table.changed(self.version, to) else { return Ok(false) };
         for (key, value) in changed.iter().flat_map(|rows| rows.iter()) {
             self.set(key, value.clone())?;
@@ -93,7 +93,7 @@ impl Book {
         }
     }
 
-    pub(super) fn resolve(&self, local_part: &str, domain: &str, postmaster: Option<&str>) -> Resolution {
+    pub(crate) fn resolve(&self, local_part: &str, domain: &str, postmaster: Option<&str>) -> Resolution {
         // RFC 5321 §4.1.1.3: the only mailbox without a domain.
         if domain.is_empty() {
             let found = self.postmasters(postmaster).or_else(|| self.first_of_all());
@@ -152,7 +152,7 @@ impl Book {
         self.configured(configured).or_else(|| self.has_administrator().then(administrators))
     }
 
-    pub(super) fn has_administrator(&self) -> bool {
+    pub(crate) fn has_administrator(&self) -> bool {
         !self.administrators.is_empty()
     }
 
@@ -166,7 +166,7 @@ impl Book {
         enabled.or_else(|| self.accounts.first_key_value()).map(|(id, _)| vec![*id])
     }
 
-    pub(super) fn who_logs_in(&self, user: &str) -> Option<(AccountId, Arc<AccountRecord>)> {
+    pub(crate) fn who_logs_in(&self, user: &str) -> Option<(AccountId, Arc<AccountRecord>)> {
         let user = Some(user.trim()).filter(|user| user.len() <= USER_BYTES_MAX)?;
         let id = match user.rsplit_once('@') {
             Some((local_part, domain)) => self.account_at(&join(&fold(local_part), &normalise_domain(domain)?))?,
@@ -179,42 +179,42 @@ impl Book {
     }
 
     /// `domain` is normalised.
-    pub(super) fn has_domain(&self, domain: &str) -> bool {
+    pub(crate) fn has_domain(&self, domain: &str) -> bool {
         self.domains.contains(domain)
     }
 
     /// `address` is normalised.
-    pub(super) fn account_at(&self, address: &str) -> Option<AccountId> {
+    pub(crate) fn account_at(&self, address: &str) -> Option<AccountId> {
         self.names.get(address).copied()
     }
 
     /// `address` is normalised.
-    pub(super) fn is_taken(&self, address: &str) -> bool {
+    pub(crate) fn is_taken(&self, address: &str) -> bool {
         self.names.contains_key(address) || self.aliases.contains_key(address)
     }
 
-    pub(super) fn record(&self, id: AccountId) -> Option<Arc<AccountRecord>> {
+    pub(crate) fn record(&self, id: AccountId) -> Option<Arc<AccountRecord>> {
         self.accounts.get(&id).map(Arc::clone)
     }
 
-    pub(super) fn info(&self, id: AccountId) -> Option<AccountInfo> {
+    pub(crate) fn info(&self, id: AccountId) -> Option<AccountInfo> {
         let AccountRecord { address, display, disabled, admin, created_at, .. } = &**self.accounts.get(&id)?;
         let (address, display, created_at) = (address.clone(), display.clone(), *created_at);
         Some(AccountInfo { id, address, display, disabled: *disabled, admin: *admin, created_at })
     }
 
-    pub(super) fn domains(&self) -> Vec<DomainInfo> {
+    pub(crate) fn domains(&self) -> Vec<DomainInfo> {
         let info = |name: &String| DomainInfo { name: name.clone(), shown: shown_domain(name) };
         self.domains.iter().map(info).collect()
     }
 
-    pub(super) fn accounts(&self) -> Vec<AccountInfo> {
+    pub(crate) fn accounts(&self) -> Vec<AccountInfo> {
         let mut accounts: Vec<AccountInfo> = self.accounts.keys().filter_map(|id| self.info(*id)).collect();
         accounts.sort_by(|a, b| by_domain(&a.address).cmp(&by_domain(&b.address)));
         accounts
     }
 
-    pub(super) fn aliases(&self) -> Vec<Alias> {
+    pub(crate) fn aliases(&self) -> Vec<Alias> {
         let target = |id: &AccountId| self.accounts.get(id).map(|record| record.address.clone());
         let alias = |(address, ids): (&String, &Vec<AccountId>)| Alias {
             address: address.clone(),

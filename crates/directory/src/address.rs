@@ -17,7 +17,8 @@ const LABEL_BYTES_MAX: usize = 63;
 pub(crate) const DETAIL_SEPARATOR: char = '+';
 
 /// The local part as it is compared.
-pub(crate) fn fold(local_part: &str) -> String {
+#[must_use]
+pub fn fold(local_part: &str) -> String {
     if local_part.is_ascii() {
         return local_part.to_ascii_lowercase();
     }
@@ -25,7 +26,8 @@ pub(crate) fn fold(local_part: &str) -> String {
 }
 
 /// The domain as it is compared and stored: A-labels in lower case. `None` when it is none (an address literal, too).
-pub(crate) fn normalise_domain(domain: &str) -> Option<String> {
+#[must_use]
+pub fn normalise_domain(domain: &str) -> Option<String> {
     // Ends the work on names that no mapping makes short enough.
     if domain.len() > 4 * DOMAIN_BYTES_MAX {
         return None;
@@ -72,16 +74,19 @@ pub(crate) fn split_detail(local_part: &str) -> Option<(&str, &str)> {
 
 /// An address that an operator gives for an account or an alias.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
+pub struct Address {
     /// Folded; empty for a catch-all.
-    pub(crate) local_part: String,
+    pub local_part: String,
     /// Normalised.
-    pub(crate) domain: String,
+    pub domain: String,
 }
 
 impl Address {
-    /// Reads `alice@example.org`, or `@example.org` as the catch-all of a domain. The error is a sentence.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Reads `alice@example.org`, or `@example.org` as the catch-all of a domain.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let (local_part, domain) = text
             .trim()
             .rsplit_once('@')
@@ -103,7 +108,9 @@ impl Address {
         Ok(Self { local_part, domain })
     }
 
-    pub(crate) fn text(&self) -> String {
+    /// As it is stored.
+    #[must_use]
+    pub fn text(&self) -> String {
         join(&self.local_part, &self.domain)
     }
 }
