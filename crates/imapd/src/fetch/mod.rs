@@ -22,11 +22,11 @@ use crate::sync::number_at;
 use crate::tagged::Tagged;
 use crate::work::Progress;
 use imap_proto::command::{Fetch as Request, FetchItem};
-use imap_proto::{Code, MessageSet, Numbering};
+use imap_proto::{Code, Encoder, MessageSet, Numbering};
 use plan::{Needs, Plan};
-use response::Response;
+use response::{Facts, Response};
 use session::OUTPUT_HIGH_WATER_BYTES;
-use store::{Actor, Body, Error, FlagChange, FlagMode, Flags, Index, ModSeq, Reader, SystemFlag, Uid};
+use store::{Actor, Body, Entry, Error, FlagChange, FlagMode, Flags, Index, ModSeq, Reader, SystemFlag, Uid};
 use targets::Targets;
 
 /// A slice reads at most about this much of bodies: other work of the connection waits so long.
@@ -139,7 +139,10 @@ impl Fetch {
             reads: 0,
             known: selected.known.take().map(|body| *body),
         };
-        let end = self.write(selected, &mut slice, output);
+        let end = match self.plan.needs == Needs::default() {
+            true => Ok(Ok(self.write_facts(selected, output))),
+            false => self.write(selected, &mut slice, output),
+        };
         selected.known = slice.known.map(Box::new);
         mark_seen(selected, actor, slice.seen);
         Ok(match end? {
@@ -147,6 +150,26 @@ impl Fetch {
             Ok(End::LastMessage) => Progress::Done(self.troubles.conclusion(self.numbering)),
             Err(error) => Progress::Done(error.into()),
         })
+    }
+
+    /// Responses that need no message to be read.
+    fn write_facts(&mut self, selected: &Selected, output: &mut Vec<u8>) -> End {
+        let keywords = &selected.view.mailbox().keywords;
+        loop {
+            let stretch = self.targets.stretch();
+            if stretch.is_empty() {
+                return End::LastMessage;
+            }
+            for (position, entry) in self.index.positions(stretch.clone()) {
+                if output.len() >= OUTPUT_HIGH_WATER_BYTES {
+                    self.targets.go_on_at(position);
+                    return End::Full;
+                }
+                let facts = facts(selected, position, *entry);
+                facts.write_all(&self.plan, keywords, &mut Encoder::new(output, self.plan.dialect));
+            }
+            self.targets.go_on_at(stretch.end);
+        }
     }
 
     fn write(
@@ -165,29 +188,28 @@ impl Fetch {
                     Err(error) => return Ok(Err(error)),
                 }
             }
-            let Some(mut response) = self.response.take() else { continue };
-            response.recent = selected.recent.has(response.entry().uid);
+            let Some(response) = &mut self.response else { continue };
             match response.prepare(&self.plan, &mut slice.budget) {
                 Ok(true) => {}
-                Ok(false) => {
-                    self.response = Some(response);
-                    break;
+                Ok(false) => break,
+                Err(error) => {
+                    self.response = None;
+                    match self.troubles.note(error) {
+                        Ok(()) => continue,
+                        Err(error) => return Ok(Err(error)),
+                    }
                 }
-                Err(error) => match self.troubles.note(error) {
-                    Ok(()) => continue,
-                    Err(error) => return Ok(Err(error)),
-                },
             }
             // Logged by the store.
             if !response.write(&self.plan, keywords, output).map_err(|_| Broken)? {
-                self.response = Some(response);
                 break;
             }
             self.troubles.unknown_cte |= response.unknown_cte;
-            if self.plan.sets_seen && !selected.read_only && !response.entry().flags.has(SystemFlag::Seen) {
-                slice.seen.push(response.entry().uid);
+            let entry = &response.facts.entry;
+            if self.plan.sets_seen && !selected.read_only && !entry.flags.has(SystemFlag::Seen) {
+                slice.seen.push(entry.uid);
             }
-            slice.known = response.into_known().or(slice.known.take());
+            slice.known = self.response.take().and_then(Response::into_known).or(slice.known.take());
         }
         Ok(Ok(End::Full))
     }
@@ -202,15 +224,11 @@ impl Fetch {
         let needs = self.plan.needs;
         for position in self.targets.by_ref() {
             let Some(entry) = self.index.get(position).copied() else { continue };
-            let number = number_at(position);
-            if needs == Needs::default() {
-                return Ok(Some(Response::new(number, entry)));
-            }
             let reader = match reader {
                 Some(reader) => reader,
                 None => reader.insert(selected.account.reader()?),
             };
-            match Response::read(number, entry, needs, (reader, &mut slice.known)) {
+            match Response::read(facts(selected, position, entry), needs, (reader, &mut slice.known)) {
                 Ok(response) => {
                     slice.reads += 1;
                     slice.budget = slice.budget.saturating_sub(response.held_bytes());
@@ -221,6 +239,10 @@ impl Fetch {
         }
         Ok(None)
     }
+}
+
+fn facts(selected: &Selected, position: usize, entry: Entry) -> Facts {
+    Facts { number: number_at(position), entry, recent: selected.recent.has(entry.uid) }
 }
 
 impl Vanished {

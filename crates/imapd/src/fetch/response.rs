@@ -22,13 +22,19 @@ use store::{Body, Entry, Error, Keywords, Reader};
 /// Fields are looked for in so much of a header; a client that wants to see more asks for the whole header.
 const FIELDS_BYTES_MAX: usize = 256 * 1024;
 
+/// What is known of a message without reading it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub(super) number: u32,
+    pub(super) entry: Entry,
+    /// `\Recent`, to this session.
+    pub(super) recent: bool,
+}
+
 /// The response about one message, as far as it is not written yet.
 #[derive(Debug)]
 pub(super) struct Response {
-    number: u32,
-    entry: Entry,
-    /// `\Recent`, to this session.
-    pub(super) recent: bool,
+    pub(super) facts: Facts,
     /// Boxed: most responses have none, and there may be a million of them.
     summary: Option<Box<Summary>>,
     /// All of it, its header or nothing, as the plan needs.
@@ -100,13 +106,50 @@ impl Literal {
     }
 }
 
+impl Facts {
+    /// The response of a plan that needs nothing else.
+    pub(super) fn write_all(&self, plan: &Plan, keywords: &Keywords, encoder: &mut Encoder<'_>) {
+        let mut writer = encoder.fetch(self.number);
+        for item in &plan.items {
+            self.write(item, keywords, &mut writer);
+        }
+        writer.finish();
+    }
+
+    /// Writes an item; false when it takes more than is known.
+    fn write(&self, item: &FetchItem, keywords: &Keywords, writer: &mut FetchWriter<'_>) -> bool {
+        match item {
+            FetchItem::Flags => writer.flags(flag_names(self.entry.flags, keywords, self.recent)),
+            FetchItem::Uid => writer.uid(self.entry.uid.0),
+            FetchItem::ModSeq => writer.modseq(self.entry.modseq.0),
+            FetchItem::InternalDate => {
+                // An earlier version kept what no reader can parse.
+                let date = self.entry.internal_date.as_internal_date();
+                writer.internal_date(DateTime::from_unix_seconds(date.unix_seconds()));
+            }
+            FetchItem::Rfc822Size => writer.rfc822_size(self.entry.size.into()),
+            FetchItem::EmailId => writer.email_id(&self.entry.email.text()),
+            // RFC 8474 §5.2: NIL from a server that keeps no threads.
+            FetchItem::ThreadId => writer.thread_id(None),
+            FetchItem::Envelope
+            | FetchItem::Body
+            | FetchItem::BodyStructure
+            | FetchItem::Rfc822
+            | FetchItem::Rfc822Header
+            | FetchItem::Rfc822Text
+            | FetchItem::Section(_)
+            | FetchItem::Binary(_)
+            | FetchItem::BinarySize(_) => return false,
+        }
+        true
+    }
+}
+
 impl Response {
-    /// From the index alone.
-    pub(super) fn new(number: u32, entry: Entry) -> Self {
+    /// Of which nothing is read yet.
+    fn new(facts: Facts) -> Self {
         Self {
-            number,
-            entry,
-            recent: false,
+            facts,
             summary: None,
             body: Body::default(),
             measures: Vec::new(),
@@ -119,19 +162,18 @@ impl Response {
 
     /// With what has to be read; `known` is a body that was read before.
     pub(super) fn read(
-        number: u32,
-        entry: Entry,
+        facts: Facts,
         needs: Needs,
         (reader, known): (&Reader<'_>, &mut Option<Body>),
     ) -> Result<Self, Error> {
-        let mut response = Self::new(number, entry);
+        let (mut response, email) = (Self::new(facts), facts.entry.email);
         if needs.summary {
-            response.summary = Some(Box::new(reader.summary(entry.email)?));
+            response.summary = Some(Box::new(reader.summary(email)?));
         }
         match needs.octets {
             Octets::None => {}
-            Octets::Header => response.body = reader.open_header(entry.email, known.take())?,
-            Octets::All => response.body = reader.open(entry.email, known.take())?,
+            Octets::Header => response.body = reader.open_header(email, known.take())?,
+            Octets::All => response.body = reader.open(email, known.take())?,
         }
         Ok(response)
     }
@@ -171,10 +213,6 @@ impl Response {
             self.measures.push(Some(measure));
         }
         Ok(true)
-    }
-
-    pub(super) fn entry(&self) -> &Entry {
-        &self.entry
     }
 
     /// Octets of the message that are held in memory.
@@ -222,7 +260,7 @@ impl Response {
     /// Writes items up to the next literal; true when that was the last.
     fn write_items(&mut self, plan: &Plan, keywords: &Keywords, output: &mut Vec<u8>) -> Result<bool, Error> {
         let mut encoder = Encoder::new(output, plan.dialect);
-        let mut writer = if self.next_item == 0 { encoder.fetch(self.number) } else { encoder.resume_fetch() };
+        let mut writer = if self.next_item == 0 { encoder.fetch(self.facts.number) } else { encoder.resume_fetch() };
         while let Some(item) = plan.items.get(self.next_item) {
             self.next_item += 1;
             match self.write_item(item, keywords, &mut writer)? {
@@ -244,19 +282,17 @@ impl Response {
         keywords: &Keywords,
         writer: &mut FetchWriter<'_>,
     ) -> Result<After, Error> {
+        if self.facts.write(item, keywords, writer) {
+            return Ok(After::Item);
+        }
         match item {
-            FetchItem::Flags => writer.flags(flag_names(self.entry.flags, keywords, self.recent)),
-            FetchItem::Uid => writer.uid(self.entry.uid.0),
-            FetchItem::ModSeq => writer.modseq(self.entry.modseq.0),
-            FetchItem::InternalDate => {
-                // An earlier version kept what no reader can parse.
-                let date = self.entry.internal_date.as_internal_date();
-                writer.internal_date(DateTime::from_unix_seconds(date.unix_seconds()));
-            }
-            FetchItem::Rfc822Size => writer.rfc822_size(self.entry.size.into()),
-            FetchItem::EmailId => writer.email_id(&self.entry.email.text()),
-            // RFC 8474 §5.2: NIL from a server that keeps no threads.
-            FetchItem::ThreadId => writer.thread_id(None),
+            FetchItem::Flags
+            | FetchItem::Uid
+            | FetchItem::ModSeq
+            | FetchItem::InternalDate
+            | FetchItem::Rfc822Size
+            | FetchItem::EmailId
+            | FetchItem::ThreadId => {}
             FetchItem::Envelope => self.with_summary(|of| writer.envelope(render::Envelope(&of.envelope))),
             FetchItem::Body => self.with_summary(|of| writer.body(render::Body(&of.structure.root))),
             FetchItem::BodyStructure => self.with_summary(|of| writer.body_structure(render::Body(&of.structure.root))),
@@ -433,7 +469,8 @@ mod tests {
         };
         let check = |item: &str, expected: &str| {
             let plan = Plan::new(&request_fetch(&format!("FETCH 1 {item}")), Enabled::default());
-            let mut response = Response { body: Body::here(body.clone()), ..Response::new(1, entry) };
+            let facts = Facts { number: 1, entry, recent: false };
+            let mut response = Response { body: Body::here(body.clone()), ..Response::new(facts) };
             let mut output = Vec::new();
             assert_eq!(response.prepare(&plan, &mut 1000), Ok(true));
             assert_eq!(response.write(&plan, &Keywords::default(), &mut output), Ok(true));

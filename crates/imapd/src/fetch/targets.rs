@@ -4,14 +4,17 @@ use crate::resync;
 use crate::selected::{NoSuchNumber, Selected};
 use imap_proto::command::{ChangedSince, Fetch};
 use imap_proto::{MessageSet, Numbering, SequenceSet};
-use std::iter::Flatten;
 use std::ops::Range;
 use std::vec::IntoIter;
 use store::{Index, ModSeq, Uid};
 
 /// Positions in the index that the client knows, each once: ascending, with CHANGEDSINCE in the order of the changes.
 #[derive(Debug)]
-pub(super) struct Targets(Flatten<IntoIter<Range<usize>>>);
+pub(super) struct Targets {
+    /// Not empty, unless all are behind us.
+    next: Range<usize>,
+    rest: IntoIter<Range<usize>>,
+}
 
 impl Targets {
     /// The messages that the client asks for and knows.
@@ -25,7 +28,25 @@ impl Targets {
             Some(since) => changed_since(&ranges, since, &selected.told),
             None => ranges,
         };
-        Ok(Self(ranges.into_iter().flatten()))
+        let mut targets = Self { next: 0..0, rest: ranges.into_iter() };
+        targets.go_on_at(0);
+        Ok(targets)
+    }
+
+    /// The positions up to the next gap; empty when all are behind us.
+    pub(super) fn stretch(&self) -> Range<usize> {
+        self.next.clone()
+    }
+
+    /// Goes on at a position of the stretch, or past it.
+    pub(super) fn go_on_at(&mut self, position: usize) {
+        self.next.start = position.max(self.next.start);
+        while self.next.is_empty() {
+            match self.rest.next() {
+                Some(range) => self.next = range,
+                None => return,
+            }
+        }
     }
 }
 
@@ -33,7 +54,12 @@ impl Iterator for Targets {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
-        self.0.next()
+        let position = self.next.start;
+        if self.next.is_empty() {
+            return None;
+        }
+        self.go_on_at(position + 1);
+        Some(position)
     }
 }
 

@@ -368,6 +368,33 @@ fn a_body_that_is_damaged_is_passed_over_and_one_that_becomes_so_ends_the_connec
     assert!(said.contains("* 1 FETCH") && !said.contains("* 2 FETCH") && said.contains("* 3 FETCH"), "{said}");
 }
 
+#[test]
+fn what_the_index_knows_goes_on_where_the_output_was_full() {
+    let mut mailbox = Mailbox::with_messages(12);
+    mailbox.expunge(&[3, 5]);
+    let mut selected = mailbox.select();
+    for set in ["1:*", "2,4,7:9,12", "12", "1:2,10", "3,5", "11:*"] {
+        let command = format!("UID FETCH {set} (FLAGS RFC822.SIZE)");
+        let (expected, _) = run(&command, Enabled::default(), &mut selected);
+        for room in [1, 50, 120] {
+            let mut fetch = Fetch::new(request_fetch(&command), Enabled::default(), &selected).unwrap();
+            let (mut all, mut slices) = (Vec::new(), 0);
+            loop {
+                let fill = OUTPUT_HIGH_WATER_BYTES - room;
+                let mut output = vec![0; fill];
+                let progress = fetch.run(&mut selected, ACTOR, &mut output).unwrap();
+                all.extend_from_slice(&output[fill..]);
+                slices += 1;
+                if matches!(progress, Progress::Done(_)) {
+                    break;
+                }
+            }
+            assert!(all == expected, "{set} {room}");
+            assert!(slices > expected.len() / (room + 60), "{set} {room}: {slices}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
