@@ -101,8 +101,8 @@ impl Account {
         for device in pop_devices(&*self.devices()?) {
             let taken = self.taken_by(device)?;
             had = Some(match had {
-                None => taken.into_keys().collect(),
-                Some(had) => had.into_iter().filter(|email| taken.contains_key(email)).collect(),
+                None => taken.into_iter().map(|(email, _)| email).collect(),
+                Some(had) => taken.into_iter().map(|(email, _)| email).filter(|email| had.contains(email)).collect(),
             });
         }
         Ok(had.unwrap_or_default())

@@ -162,7 +162,8 @@ impl Account {
         let listing = Listing {
             device: device.id,
             opens_at: window.opens_at(device.pop_since, now),
-            seen: self.taken_by(device.id)?,
+            taken: self.taken_by(device.id)?,
+            near: 0,
             messages: Vec::new(),
         };
         let filed = options.mailbox.is_none() && device.pop.scope == Scope::InboxAndFiled;
@@ -188,12 +189,12 @@ impl Account {
         Ok(all)
     }
 
-    /// What a device has done with each message.
-    pub(super) fn taken_by(&self, device: DeviceId) -> Result<HashMap<EmailId, Taken>, Error> {
-        let mut all = HashMap::new();
+    /// What a device has done with each message, ascending.
+    pub(super) fn taken_by(&self, device: DeviceId) -> Result<Vec<(EmailId, Taken)>, Error> {
+        let mut all = Vec::new();
         state::scan(&*self.snapshot()?, key::kind_of(b'P', device.0), |key, value| {
             let email = EmailId(key::long_at(key, 5).map_err(Error::corrupt("a maildrop key"))?);
-            all.insert(email, Taken::decode(value).map_err(Error::corrupt("a maildrop record"))?);
+            all.push((email, Taken::decode(value).map_err(Error::corrupt("a maildrop record"))?));
             Ok(())
         })?;
         Ok(all)
@@ -216,7 +217,10 @@ impl Account {
                 (true, _) => index.iter().for_each(|entry| listing.add(id, entry)),
                 (false, None) => others.extend(index.iter().map(|entry| (id, *entry))),
                 (false, Some(device)) => {
-                    for entry in index.iter().filter(|entry| listing.may_be_new_to(device, entry)) {
+                    for entry in index.iter() {
+                        if !listing.may_be_new_to(device, entry) {
+                            continue;
+                        }
                         // Gone for good since the index was read.
                         let Some(record) = snapshot.get(&key::email(entry.email))? else { continue };
                         let record = EmailRecord::decode(&record).map_err(Error::corrupt("a message's record"))?;
@@ -229,7 +233,7 @@ impl Account {
         }
         others.sort_by_key(|(_, entry)| entry.email);
         others.iter().for_each(|(id, entry)| listing.add(*id, entry));
-        Ok(listing.messages)
+        Ok(each_once(listing.messages))
     }
 }
 
@@ -237,8 +241,10 @@ impl Account {
 struct Listing {
     device: DeviceId,
     opens_at: Option<Timestamp>,
-    /// What the device has done with messages, and what is listed already: a copy is the same message.
-    seen: HashMap<EmailId, Taken>,
+    /// What the device has done with messages, ascending.
+    taken: Vec<(EmailId, Taken)>,
+    /// Where in `taken` the last message was, or would be: the next one is mostly the one after it.
+    near: usize,
     messages: Vec<MaildropMessage>,
 }
 
@@ -272,16 +278,39 @@ impl Listing {
         if self.opens_at.is_some_and(|at| entry.internal_date < at) {
             return;
         }
-        let taken = self.seen.entry(entry.email).or_default();
-        if taken.deleted_at.is_none() {
-            taken.deleted_at = Some(Timestamp(0));
+        if self.taken(entry.email).is_none_or(|taken| taken.deleted_at.is_none()) {
             self.messages.push(MaildropMessage { email: entry.email, size: entry.size, mailbox });
         }
     }
 
-    fn may_be_new_to(&self, device: &Device, entry: &Entry) -> bool {
-        entry.email.came_since(device.added_at) && !self.seen.contains_key(&entry.email)
+    fn may_be_new_to(&mut self, device: &Device, entry: &Entry) -> bool {
+        entry.email.came_since(device.added_at) && self.taken(entry.email).is_none()
     }
+
+    fn taken(&mut self, email: EmailId) -> Option<Taken> {
+        let is_here = |at: usize| self.taken.get(at).is_some_and(|(here, _)| *here == email);
+        self.near = match self.near + 1 {
+            next if is_here(next) => next,
+            _ => self.taken.partition_point(|(here, _)| *here < email),
+        };
+        self.taken.get(self.near).filter(|(here, _)| *here == email).map(|(_, taken)| *taken)
+    }
+}
+
+/// A copy is the same message: it is listed where it comes first.
+fn each_once(mut messages: Vec<MaildropMessage>) -> Vec<MaildropMessage> {
+    // Mail that nobody moved is in the order of its arrival.
+    if messages.is_sorted_by(|one, next| one.email < next.email) {
+        return messages;
+    }
+    let mut places: Vec<(EmailId, usize)> = messages.iter().map(|message| message.email).zip(0..).collect();
+    places.sort_unstable();
+    places.dedup_by_key(|(email, _)| *email);
+    let mut first = vec![false; messages.len()];
+    places.into_iter().for_each(|(_, at)| first.get_mut(at).into_iter().for_each(|first| *first = true));
+    let mut first = first.into_iter();
+    messages.retain(|_| first.next() == Some(true));
+    messages
 }
 
 /// See [`Maildrop::expires_after_days`].
@@ -350,4 +379,26 @@ fn named<'a>(state: &'a AccountState, name: &str) -> Option<&'a Mailbox> {
     let mut alike = state.mailboxes.values().map(|state| &state.mailbox).filter(same);
     let (first, second) = (alike.next(), alike.next());
     state.by_name(name).map(|state| &state.mailbox).or(first.filter(|_| second.is_none()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_listed_where_the_message_comes_first() {
+        let list = |emails: &[u64]| {
+            let message = |(at, email): (usize, &u64)| MaildropMessage {
+                email: EmailId(*email),
+                size: at as u32,
+                mailbox: MailboxId(1),
+            };
+            let once = each_once(emails.iter().enumerate().map(message).collect());
+            once.iter().map(|message| (message.email.0, message.size)).collect::<Vec<_>>()
+        };
+        assert_eq!(list(&[]), []);
+        assert_eq!(list(&[1, 2, 5]), [(1, 0), (2, 1), (5, 2)]);
+        assert_eq!(list(&[7, 3, 7, 3, 4, 7]), [(7, 0), (3, 1), (4, 4)]);
+        assert_eq!(list(&[3, 3]), [(3, 0)]);
+    }
 }
