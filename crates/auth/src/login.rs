@@ -111,6 +111,16 @@ pub(crate) struct OwnerProof<'a> {
     pub(crate) now: Timestamp,
 }
 
+/// What somebody says is the main password of an account.
+#[derive(Clone, Copy)]
+struct Claim<'a> {
+    /// `None` for a name that nobody has: the password is wrong then, and takes as long.
+    known: Option<&'a Known>,
+    password: &'a str,
+    source: Source,
+    now: Timestamp,
+}
+
 /// An account that a user name means.
 pub(crate) type Known = (AccountId, Arc<AccountRecord>);
 
@@ -230,7 +240,8 @@ impl Auth {
         // With a second factor the main password is wrong here, whichever it is: it is verified for nobody, and takes as long.
         let has_factor = self.second_factors().is_on(known.as_ref().map_or(AccountId::NOBODY, |(id, _)| *id))?;
         let known = known.filter(|_| !has_factor);
-        if !self.is_main_password(known.as_ref(), source, attempt.password, attempt.now)? {
+        let claim = Claim { known: known.as_ref(), password: attempt.password, source, now: attempt.now };
+        if !self.is_main_password(claim)? {
             return Err(self.reject(source, attempt));
         }
         // Changed, disabled or removed just now.
@@ -239,22 +250,12 @@ impl Auth {
 
     /// Whether the password is the main password. Costs an argon2id, unless it was verified a moment ago, perhaps while
     /// this one stood in line.
-    fn is_main_password(
-        &self,
-        known: Option<&Known>,
-        source: Source,
-        password: &str,
-        now: Timestamp,
-    ) -> Result<bool, LoginError> {
-        let proof = self.proof(known, password);
-        if proof.as_ref().is_some_and(|proof| self.0.verified.holds(proof, now)) {
+    fn is_main_password(&self, claim: Claim<'_>) -> Result<bool, LoginError> {
+        let proof = self.proof(claim.known, claim.password);
+        if proof.as_ref().is_some_and(|proof| self.0.verified.holds(proof, claim.now)) {
             return Ok(true);
         }
-        let right = self.verify_inside(known, source, password, now)?;
-        if let Some(proof) = proof.filter(|_| right) {
-            self.0.verified.add(&proof, source.address, now);
-        }
-        Ok(right)
+        self.verify_and_remember(claim, proof)
     }
 
     fn proof(&self, known: Option<&Known>, password: &str) -> Option<Proof> {
@@ -316,11 +317,7 @@ impl Auth {
                     return Err(LoginError::Throttled { delay_millis });
                 }
                 let _turn = self.0.gate.enter(source.of()).ok_or(BUSY)?;
-                let right = self.verify_inside(known.as_ref(), source, password, now)?;
-                if let Some(proof) = proof.filter(|_| right) {
-                    self.0.verified.add(&proof, source.address, now);
-                }
-                right
+                self.verify_and_remember(Claim { known: known.as_ref(), password, source, now }, proof)?
             }
         };
         let owner = known.filter(|_| is_right);
@@ -420,14 +417,10 @@ impl Auth {
         }
     }
 
-    /// Costs an argon2id in any case; to be called in turn. Another connection may have failed once too often meanwhile.
-    fn verify_inside(
-        &self,
-        known: Option<&Known>,
-        source: Source,
-        password: &str,
-        now: Timestamp,
-    ) -> Result<bool, LoginError> {
+    /// Costs an argon2id in any case; to be called in turn. A right password is remembered by its `proof`, if it may be.
+    /// Another connection may have failed once too often meanwhile.
+    fn verify_and_remember(&self, claim: Claim<'_>, proof: Option<Proof>) -> Result<bool, LoginError> {
+        let Claim { known, password, source, now } = claim;
         if password.len() > PASSWORD_BYTES_MAX {
             return Ok(false);
         }
@@ -435,7 +428,11 @@ impl Auth {
             return Err(LoginError::Throttled { delay_millis });
         }
         let hash = known.map(|(_, record)| record.password.as_str());
-        Ok(self.directory().verify_password(password, hash)?)
+        let right = self.directory().verify_password(password, hash)?;
+        if let Some(proof) = proof.filter(|_| right) {
+            self.0.verified.add(&proof, source.address, now);
+        }
+        Ok(right)
     }
 
     /// Enters if the directory still says what it said before the password was verified.
