@@ -12,9 +12,12 @@ mod crash {
     pub mod retries;
     pub mod workload;
 }
+#[path = "../crates/store-postgres/tests/cluster/mod.rs"]
+mod cluster;
 mod support;
 
 use std::env;
+use std::fs;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,9 +44,23 @@ const FIRST_SELECT_MAX: Duration = Duration::from_secs(5);
 
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed() {
+    is_killed_again_and_again(Server::new(), ROUNDS);
+}
+
+/// The same with the mailboxes in a database server, which goes on.
+#[test]
+fn nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed_beside_postgres() {
+    let Some(cluster) = cluster::Cluster::start() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("postgres-url");
+    fs::write(&file, cluster.url()).unwrap();
+    let engine = format!("store = {{ engine = \"postgres\", url_file = {file:?} }}\n");
+    is_killed_again_and_again(Server::with(&engine), ROUNDS / 2);
+}
+
+fn is_killed_again_and_again(mut server: Server, rounds: u64) {
     let mut random = Random::new(Random::seed("PILLARBOX_CRASH_SEED"));
-    let rounds = env::var("PILLARBOX_CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
-    let mut server = Server::new();
+    let rounds = env::var("PILLARBOX_CRASH_ROUNDS").map_or(rounds, |rounds| rounds.parse().unwrap());
     let accounts = [account(&server, "alice@example.org"), account(&server, "bob@example.org")];
     server.start();
     for account in &accounts {

@@ -9,6 +9,7 @@ use crate::lifecycle::DataDir;
 use crate::listen::{Bound, bind};
 use crate::services::target;
 use crate::setup::SetupError;
+use crate::stores;
 use crate::tls::{CertificateSource, Certificates};
 
 /// All of it.
@@ -76,6 +77,7 @@ fn without_ports(
         }
         CertificateSource::Own { .. } => None,
     };
+    drop(stores::postgres(config).map_err(&mut sound));
     let smarthost = config.smarthost.as_ref().and_then(|smarthost| target(config, smarthost).map_err(&mut sound).ok());
     (certificates, smarthost)
 }
@@ -83,7 +85,7 @@ fn without_ports(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Smarthost, TlsFiles};
+    use crate::config::{DatabaseFiles, Smarthost, StorageEngine, TlsFiles};
     use crate::service::Service;
     use std::fs;
     use std::net::TcpListener;
@@ -131,6 +133,7 @@ mod tests {
             password_file: Some(none.clone()),
             ..Smarthost::default()
         };
+        let database = DatabaseFiles { url_file: Some(none.clone()), authority: None };
         let listen = [(Service::Imap, vec![taken.local_addr().unwrap()])].into();
         for (config, expected) in [
             (with_tls(&none, &pair), "cannot read the TLS certificate"),
@@ -138,6 +141,7 @@ mod tests {
             (with_tls(&text, &pair), "contains no certificate in PEM form"),
             (with_tls(&other, &pair), "does not belong to the first certificate"),
             (Config { smarthost: Some(smarthost), ..sound.clone() }, "correct smarthost.password_file"),
+            (Config { engine: StorageEngine::Postgres, database, ..sound.clone() }, "correct store.url_file"),
             (Config { listen, ..sound.clone() }, "another program (or another Pillarbox) listens there already"),
             (Config { data_dir: place.join("foreign"), ..sound.clone() }, "is not a data directory of Pillarbox"),
             (Config { data_dir: text.join("data"), ..sound.clone() }, "cannot create the data directory"),

@@ -1,9 +1,11 @@
-//! Files that only the server's user may read: keys, certificates, markers.
+//! Files that only the server's user may read: keys, certificates, markers, passwords.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use crate::setup::SetupError;
 
 /// Writes `bytes` to `path` with mode 0600, so that after a crash there is the old content or the new, never a part.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -20,6 +22,18 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_directory(path)
 }
 
+/// The first line of a file that somebody else wrote. `holds` says what is in it, and which option names it.
+pub(crate) fn first_line(file: &Path, (what, option): (&str, &str)) -> Result<String, SetupError> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| SetupError::file(&format!("read {what} from"), file, &error, &format!("correct {option}")))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(line.to_owned()),
+        Some(_) | None => {
+            Err(SetupError::new(format!("{}: its first line is empty; write {what} there ({option})", file.display())))
+        }
+    }
+}
+
 /// Makes the rename of `path` durable.
 fn sync_directory(path: &Path) -> io::Result<()> {
     match path.parent() {
@@ -32,6 +46,18 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_counts_is_the_first_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("password");
+        for (text, expected) in [("secret\n", Some("secret")), ("a b\r\nc", Some("a b")), ("", None), ("\nx", None)] {
+            fs::write(&file, text).unwrap();
+            assert_eq!(first_line(&file, ("a password", "an.option")).ok().as_deref(), expected, "{text:?}");
+        }
+        let missing = first_line(&dir.path().join("none"), ("a password", "an.option")).unwrap_err().to_string();
+        assert!(missing.contains("cannot read a password from") && missing.contains("correct an.option"), "{missing}");
+    }
 
     #[test]
     fn replaces_the_file_and_keeps_others_out() {

@@ -1,7 +1,7 @@
 //! What is in a data directory: the store with all mail, who may log in, and the outbound queue.
 //!
 //! ```text
-//! store/        the mailboxes, the directory and the queue (SQLite)
+//! store/        the mailboxes, the directory and the queue (SQLite), unless a database server keeps them
 //! objects/      large bodies
 //! spool/        large messages that are just coming in
 //! tls/          the own authority and certificate, unless files are configured
@@ -18,11 +18,13 @@ use std::sync::Arc;
 use auth::{Auth, AuthOptions};
 use mailflow::MailFlow;
 use queue::{Limits, Policy, Queue};
+use store::engine::Engine;
 use store::{Store, StoreOptions};
 use store_objects::{DirectoryObjects, Spool, SpoolLimits};
+use store_postgres::{PostgresEngine, PostgresOptions};
 use store_sqlite::{SqliteEngine, SqliteOptions};
 
-use crate::config::Config;
+use crate::config::{Config, DatabaseFiles, StorageEngine};
 use crate::lifecycle::DataDir;
 use crate::private_file;
 use crate::setup::SetupError;
@@ -61,8 +63,7 @@ impl Stores {
     /// Files that cannot be read or written, or are not what they should be.
     pub fn open(data_dir: &DataDir, config: &Config) -> Result<Self, SetupError> {
         let path = data_dir.path();
-        let engine = SqliteEngine::open(&path.join("store"), &SqliteOptions::default())
-            .map_err(|error| SetupError::new(error.what))?;
+        let engine = engine(path, config)?;
         let objects = DirectoryObjects::open(&path.join("objects")).map_err(|error| SetupError::new(error.what))?;
         let options = StoreOptions {
             retention_bytes_max: config.retention_bytes_max,
@@ -72,7 +73,7 @@ impl Stores {
             pages: config.pages(),
             ..StoreOptions::default()
         };
-        let store = Store::on_disk((Arc::new(engine), Arc::new(objects)), options, data_dir.disk());
+        let store = Store::on_disk((engine, Arc::new(objects)), options, data_dir.disk());
         let secret = secret(&path.join(SECRET_FILE))?;
         let options = AuthOptions {
             account_requests: config.account_requests,
@@ -105,6 +106,34 @@ impl Stores {
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+}
+
+/// What keeps the mailboxes.
+fn engine(path: &Path, config: &Config) -> Result<Arc<dyn Engine>, SetupError> {
+    match postgres(config)? {
+        None => {
+            let engine = SqliteEngine::open(&path.join("store"), &SqliteOptions::default());
+            Ok(Arc::new(engine.map_err(|error| SetupError::new(error.what))?))
+        }
+        Some(options) => {
+            let engine = PostgresEngine::open(&options).map_err(|error| SetupError::new(error.what))?;
+            Ok(Arc::new(engine))
+        }
+    }
+}
+
+/// Where the database is, if mail is kept in one.
+///
+/// # Errors
+/// A file that cannot be read.
+pub(crate) fn postgres(config: &Config) -> Result<Option<PostgresOptions>, SetupError> {
+    match (config.engine, &config.database) {
+        (StorageEngine::Postgres, DatabaseFiles { url_file: Some(file), authority }) => {
+            let url = private_file::first_line(file, ("where PostgreSQL is", "store.url_file"))?;
+            Ok(Some(PostgresOptions { authority: authority.clone(), ..PostgresOptions::new(&url) }))
+        }
+        (StorageEngine::Sqlite | StorageEngine::Postgres, _) => Ok(None),
     }
 }
 

@@ -39,6 +39,10 @@ pub struct Config {
     pub message_bytes_max: u64,
     /// Connections at the same time.
     pub connections: ConnectionLimits,
+    /// What keeps the mailboxes, the accounts and the queue.
+    pub engine: StorageEngine,
+    /// Where PostgreSQL is, if that is the engine.
+    pub database: DatabaseFiles,
     /// Who takes mail for outside addresses; without one there is no such mail.
     pub smarthost: Option<Smarthost>,
     /// How long undelivered mail is retried before it is returned, in hours.
@@ -70,6 +74,25 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+}
+
+/// What keeps the mailboxes, the accounts and the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StorageEngine {
+    /// Files in the data directory.
+    #[default]
+    Sqlite,
+    /// A database server.
+    Postgres,
+}
+
+/// What says where a database server is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseFiles {
+    /// A file of which the first line is `postgres://user:password@host/database`.
+    pub url_file: Option<PathBuf>,
+    /// The certificates that vouch for it; `None`: those of the system.
+    pub authority: Option<PathBuf>,
 }
 
 /// The server that takes our mail to others.
@@ -155,6 +178,8 @@ impl Default for Config {
             tls_files: None,
             message_bytes_max: 50 * 1024 * 1024,
             connections: ConnectionLimits { total: 10_000, per_address: 100, per_loopback: 5_000 },
+            engine: StorageEngine::default(),
+            database: DatabaseFiles::default(),
             smarthost: None,
             queue_lifetime_hours: 120,
             recipients_per_hour: 2000,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr};
 
 use super::parse::Value;
-use super::{Config, LogFormat, LogLevel, Security, Smarthost, TlsFiles};
+use super::{Config, DatabaseFiles, LogFormat, LogLevel, Security, Smarthost, StorageEngine, TlsFiles};
 use crate::service::Service;
 
 /// One option of the configuration.
@@ -206,6 +206,33 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.connections.per_loopback, value.number(1, 1_000_000)?),
     },
     ConfigOption {
+        key: "store.engine",
+        kind: "\"sqlite\" or \"postgres\"",
+        default: Some("\"sqlite\""),
+        text: "What keeps the mailboxes, the accounts and the queue: files in `data_dir`, or a PostgreSQL server, which one \
+               Pillarbox at a time writes to. Large messages are files in `data_dir` with both.",
+        set: |config, value| {
+            let choices = [("sqlite", StorageEngine::Sqlite), ("postgres", StorageEngine::Postgres)];
+            put(&mut config.engine, value.choice(&choices)?)
+        },
+    },
+    ConfigOption {
+        key: "store.url_file",
+        kind: PATH,
+        default: None,
+        text: "A file of which the first line says where PostgreSQL is: `postgres://user:password@host:5432/database`, readable \
+               for the server's user only. Several hosts with commas between them: the one that takes writes. TLS is used, \
+               unless the line ends with `?sslmode=disable`.",
+        set: |config, value| put(&mut config.database.url_file, Some(value.path()?)),
+    },
+    ConfigOption {
+        key: "store.authority",
+        kind: PATH,
+        default: None,
+        text: "The certificates in PEM form that vouch for PostgreSQL. Without it those of the system.",
+        set: |config, value| put(&mut config.database.authority, Some(value.path()?)),
+    },
+    ConfigOption {
         key: "smarthost.host",
         kind: TEXT,
         default: None,
@@ -300,6 +327,18 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
         let lone = if files.key.as_os_str().is_empty() { Some(("tls.certificate", "tls.key")) } else { None };
         let lone = if files.certificate.as_os_str().is_empty() { Some(("tls.key", "tls.certificate")) } else { lone };
         found.extend(lone.map(|(given, missing)| (given, format!("needs `{missing}` beside it"))));
+    }
+    match (config.engine, &config.database) {
+        (StorageEngine::Postgres, DatabaseFiles { url_file: None, .. }) => {
+            found.push(("store.engine", "needs `store.url_file` beside it".to_owned()));
+        }
+        (StorageEngine::Sqlite, DatabaseFiles { url_file: Some(_), .. }) => {
+            found.push(("store.url_file", "needs `store.engine = \"postgres\"` beside it".to_owned()));
+        }
+        (StorageEngine::Sqlite, DatabaseFiles { authority: Some(_), .. }) => {
+            found.push(("store.authority", "needs `store.engine = \"postgres\"` beside it".to_owned()));
+        }
+        (StorageEngine::Sqlite | StorageEngine::Postgres, _) => {}
     }
     if let Some(smarthost) = &config.smarthost {
         if smarthost.host.is_empty() {

@@ -299,6 +299,8 @@ mod tests {
         check("data_dir = ''", "1:12: `data_dir` must not be empty or contain control characters");
         check("[tls]\nkey = 'k'", "2:1: `tls.key` needs `tls.certificate` beside it");
         check("[smarthost]\nport = 25", "1:2: `smarthost` needs `smarthost.host`");
+        check("[store]\nengine = 'postgres'", "2:1: `store.engine` needs `store.url_file` beside it");
+        check("[store]\nurl_file = 'f'", "2:1: `store.url_file` needs `store.engine = \"postgres\"` beside it");
         check("[smarthost]\nhost = 'a'\nuser = 'u'", "3:1: `smarthost.user` needs `smarthost.password_file` beside it");
         check(
             "limits.connections_max = 100",

@@ -1,8 +1,6 @@
 //! The sender of the outbound queue, as the configuration has it.
 
-use std::fs;
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +10,14 @@ use store::Timestamp;
 
 use crate::clock::Clock;
 use crate::config::{Config, Security, Smarthost};
+use crate::private_file;
 use crate::setup::SetupError;
 use crate::stores::Stores;
 
 /// Connections to the smarthost at the same time.
 const CONNECTIONS_MAX: usize = 4;
+/// What the file of the password holds, and the option that names it.
+const PASSWORD: (&str, &str) = ("the smarthost's password", "smarthost.password_file");
 /// What an attempt under way may still take at a stop; shorter than the drain of connections.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
@@ -62,7 +63,9 @@ pub(crate) fn target(config: &Config, smarthost: &Smarthost) -> Result<queue::Sm
         Security::None => queue::Security::Cleartext,
     };
     let credentials = match (&smarthost.user, &smarthost.password_file) {
-        (Some(user), Some(file)) => Some(Credentials { user: user.clone(), password: first_line(file)? }),
+        (Some(user), Some(file)) => {
+            Some(Credentials { user: user.clone(), password: private_file::first_line(file, PASSWORD)? })
+        }
         (Some(_), None) | (None, Some(_)) | (None, None) => None,
     };
     Ok(queue::Smarthost {
@@ -74,19 +77,6 @@ pub(crate) fn target(config: &Config, smarthost: &Smarthost) -> Result<queue::Sm
         hello: config.hostname.clone(),
         connections_max: CONNECTIONS_MAX,
     })
-}
-
-fn first_line(file: &Path) -> Result<String, SetupError> {
-    let text = fs::read_to_string(file).map_err(|error| {
-        SetupError::file("read the smarthost's password from", file, &error, "correct smarthost.password_file")
-    })?;
-    match text.lines().next() {
-        Some(password) if !password.is_empty() => Ok(password.to_owned()),
-        Some(_) | None => Err(SetupError::new(format!(
-            "{}: its first line is empty; write the smarthost's password there (smarthost.password_file)",
-            file.display()
-        ))),
-    }
 }
 
 #[cfg(test)]
@@ -107,18 +97,5 @@ mod tests {
         check("localhost", Security::None, queue::Security::Loopback);
         check("127.0.0.1", Security::None, queue::Security::Loopback);
         check("::1", Security::None, queue::Security::Loopback);
-    }
-
-    #[test]
-    fn the_password_is_the_first_line() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("password");
-        for (text, expected) in
-            [("a b\nc\n", Some("a b")), ("a", Some("a")), ("a\r\n", Some("a")), ("", None), ("\na", None)]
-        {
-            fs::write(&file, text).unwrap();
-            assert_eq!(first_line(&file).ok().as_deref(), expected, "{text:?}");
-        }
-        assert!(first_line(&dir.path().join("none")).unwrap_err().to_string().contains("smarthost.password_file"));
     }
 }

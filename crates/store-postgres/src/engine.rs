@@ -1,0 +1,82 @@
+//! The engine: how it opens a database, and which writer commits for an account.
+
+use std::sync::Arc;
+
+use futures::executor::block_on;
+use store::engine::{Commit, CommitError, Engine, EngineError, Snapshot};
+use store::group_commit::{Change, Writer};
+use store::ids::AccountId;
+
+use crate::connection::Database;
+use crate::options::{OpenError, PostgresOptions};
+use crate::reader::{PostgresSnapshot, Readers};
+use crate::statements::ACCOUNTS;
+use crate::writer::ConnectionWriter;
+
+/// The storage engine over the PostgreSQL protocol. Dropped, it finishes the commits that wait.
+#[derive(Debug)]
+pub struct PostgresEngine {
+    // Before the database: the threads of its connections end last.
+    writers: Vec<Writer>,
+    readers: Readers,
+    database: Arc<Database>,
+}
+
+impl PostgresEngine {
+    /// Opens the database, and makes its tables at the first start.
+    ///
+    /// # Errors
+    /// A database that is not there, does not promise to keep what it acknowledged, is written to by another server, or is
+    /// of a later format: [`OpenError`].
+    pub fn open(options: &PostgresOptions) -> Result<Self, OpenError> {
+        let database = Arc::new(Database::new(options)?);
+        database.create().map_err(|what| OpenError { what })?;
+        let writer = |number: u8| {
+            let connection = ConnectionWriter::open(Arc::clone(&database), number)?;
+            Writer::start(format!("commit-{number:02}"), connection)
+                .map_err(|error| format!("cannot start a thread for {}: {error}", database.place))
+        };
+        let writers: Result<Vec<Writer>, String> = (0..options.writers.max(1)).map(writer).collect();
+        let writers = writers.map_err(|what| OpenError { what })?;
+        let readers = Readers::new(Arc::clone(&database), options.readers_max);
+        Ok(Self { writers, readers, database })
+    }
+
+    fn change(&self, account: AccountId, change: Change) -> Result<(), CommitError> {
+        // One account, one writer: its commits stay in their order and never wait for each other's locks.
+        let writers = u32::try_from(self.writers.len()).unwrap_or(1);
+        let index = usize::try_from(account.0 % writers).unwrap_or_default();
+        self.writers[index].change(change)
+    }
+}
+
+impl Engine for PostgresEngine {
+    fn snapshot(&self, account: AccountId) -> Result<Box<dyn Snapshot + '_>, EngineError> {
+        let snapshot: PostgresSnapshot<'_> = self.readers.snapshot(account)?;
+        Ok(Box::new(snapshot))
+    }
+
+    fn commit(&self, commit: Commit) -> Result<(), CommitError> {
+        commit.check_limits().map_err(|what| CommitError::Failed { what })?;
+        self.change(commit.account, Change::Commit(commit))
+    }
+
+    fn accounts(&self) -> Result<Vec<AccountId>, EngineError> {
+        let reader = self.readers.take()?;
+        let account = |row: &tokio_postgres::Row| {
+            let account: i64 = row.get(0);
+            u32::try_from(account).map(AccountId).map_err(|_| EngineError::Damaged {
+                what: format!(
+                    "{} has an account {account}, which cannot be; somebody else wrote it",
+                    self.database.place
+                ),
+            })
+        };
+        let rows = block_on(reader.connection()?.client.query(ACCOUNTS, &[]));
+        rows.map_err(|error| reader.fault(error))?.iter().map(account).collect()
+    }
+
+    fn remove_account(&self, account: AccountId) -> Result<(), CommitError> {
+        self.change(account, Change::Remove(account))
+    }
+}

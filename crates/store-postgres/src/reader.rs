@@ -1,0 +1,212 @@
+//! Snapshots: read-only transactions, each on a connection of its own out of a bounded pool.
+//!
+//! A transaction that stays open keeps the database from clearing away old rows: a snapshot is for one step of a session,
+//! not for its life.
+
+use std::cell::Cell;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::executor::block_on;
+use futures::future::try_join;
+use store::engine::{EngineError, Snapshot, Visit};
+use store::ids::{AccountId, ModSeq};
+
+use crate::connection::{Database, Reading};
+use crate::fault::Fault;
+use crate::statements::BEGIN_READING;
+
+/// How long a caller waits for a connection when all are in use. Longer means that they are not given back.
+const WAIT: Duration = Duration::from_secs(10);
+/// A scan asks for so many records first, as many only want the first one, ...
+const SCAN_FIRST: i64 = 16;
+/// ... then for four times as many each time, up to so many,
+const SCAN_MAX: i64 = 1024;
+/// and for no further one after so many octets of values.
+const SCAN_BYTES: i64 = 1024 * 1024;
+
+/// The connections for reading.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    database: Arc<Database>,
+    connections_max: usize,
+    pool: Mutex<Pool>,
+    freed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    idle: Vec<Reading>,
+    /// Idle and in use.
+    open: usize,
+}
+
+/// A connection that goes back into the pool, unless it broke.
+#[derive(Debug)]
+pub(crate) struct Reader<'e> {
+    readers: &'e Readers,
+    connection: Option<Reading>,
+    is_broken: Cell<bool>,
+    is_reading: bool,
+}
+
+impl Readers {
+    /// None is open yet.
+    pub(crate) fn new(database: Arc<Database>, connections_max: usize) -> Self {
+        Self { database, connections_max: connections_max.max(1), pool: Mutex::default(), freed: Condvar::new() }
+    }
+
+    /// A view of the account as it is now.
+    pub(crate) fn snapshot(&self, account: AccountId) -> Result<PostgresSnapshot<'_>, EngineError> {
+        let mut reader = self.take()?;
+        let mut begun = reader.begin(account);
+        if begun.is_err() && reader.is_broken.get() {
+            // A connection that broke while it was idle says so now; nothing was read, so another does it.
+            drop(reader);
+            self.forget_idle();
+            reader = self.take()?;
+            begun = reader.begin(account);
+        }
+        Ok(PostgresSnapshot { head: begun?, reader, account })
+    }
+
+    /// A connection that is idle, or a new one.
+    pub(crate) fn take(&self) -> Result<Reader<'_>, EngineError> {
+        let failed = |what| EngineError::Failed { what };
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            while let Some(connection) = pool.idle.pop() {
+                if !connection.client.is_closed() {
+                    return Ok(self.reader(connection));
+                }
+                pool.open -= 1;
+            }
+            if pool.open < self.connections_max {
+                pool.open += 1;
+                break;
+            }
+            let (waited, timeout) = self.freed.wait_timeout(pool, WAIT).unwrap_or_else(PoisonError::into_inner);
+            pool = waited;
+            if timeout.timed_out() && pool.idle.is_empty() {
+                let what = format!("all {} connections to {} are in use", self.connections_max, self.database.place);
+                return Err(failed(what));
+            }
+        }
+        drop(pool);
+        match self.database.reading() {
+            Ok(connection) => Ok(self.reader(connection)),
+            Err(what) => {
+                self.gone();
+                Err(failed(what))
+            }
+        }
+    }
+
+    fn reader(&self, connection: Reading) -> Reader<'_> {
+        Reader { readers: self, connection: Some(connection), is_broken: Cell::new(false), is_reading: false }
+    }
+
+    /// What broke one connection broke the others that are idle.
+    fn forget_idle(&self) {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.open -= pool.idle.len();
+        pool.idle.clear();
+    }
+
+    fn gone(&self) {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).open -= 1;
+        self.freed.notify_one();
+    }
+}
+
+impl Reader<'_> {
+    /// Begins a transaction; gives the head of the account in it.
+    fn begin(&mut self, account: AccountId) -> Result<ModSeq, EngineError> {
+        self.is_reading = true;
+        let connection = self.connection()?;
+        let account = i64::from(account.0);
+        // Both are sent before the answer to the first: one round trip.
+        let begin = connection.client.batch_execute(BEGIN_READING);
+        let begun = block_on(try_join(begin, connection.client.query_opt(&connection.head, &[&account])));
+        let head = begun.and_then(|((), row)| row.map(|row| row.try_get(0)).transpose());
+        let head: Option<i64> = head.map_err(|error| self.fault(error))?;
+        Ok(ModSeq(head.unwrap_or_default().unsigned_abs()))
+    }
+
+    pub(crate) fn connection(&self) -> Result<&Reading, EngineError> {
+        let closed = || EngineError::Failed { what: format!("no connection to {}", self.readers.database.place) };
+        self.connection.as_ref().ok_or_else(closed)
+    }
+
+    /// What to tell the caller; remembers whether the connection can be used again.
+    pub(crate) fn fault(&self, error: tokio_postgres::Error) -> EngineError {
+        let fault = Fault::from(error);
+        self.is_broken.set(self.is_broken.get() || fault.ends_connection());
+        fault.of_reader(&self.readers.database.place)
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        if self.is_broken.get() {
+            return self.readers.gone();
+        }
+        if self.is_reading {
+            // Asked once, the end of the transaction is on its way, before whatever comes next on this connection. Nobody
+            // needs the answer: a transaction that read has nothing to lose.
+            let _ = connection.client.batch_execute("COMMIT").now_or_never();
+        }
+        self.readers.pool.lock().unwrap_or_else(PoisonError::into_inner).idle.push(connection);
+        self.readers.freed.notify_one();
+    }
+}
+
+/// One account as it was when the transaction began.
+pub(crate) struct PostgresSnapshot<'e> {
+    reader: Reader<'e>,
+    account: AccountId,
+    head: ModSeq,
+}
+
+impl Snapshot for PostgresSnapshot<'_> {
+    fn head(&self) -> ModSeq {
+        self.head
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        let connection = self.reader.connection()?;
+        let row = block_on(connection.client.query_opt(&connection.get, &[&i64::from(self.account.0), &key]));
+        let value = row.and_then(|row| row.map(|row| row.try_get(0)).transpose());
+        value.map_err(|error| self.reader.fault(error))
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError> {
+        let connection = self.reader.connection()?;
+        let account = i64::from(self.account.0);
+        let (mut from, mut limit) = (from.to_vec(), SCAN_FIRST);
+        // Piece by piece, so that the visitor may read on the same connection meanwhile.
+        loop {
+            let rows =
+                block_on(connection.client.query(&connection.scan, &[&account, &from, &to, &limit, &SCAN_BYTES]));
+            let rows = rows.map_err(|error| self.reader.fault(error))?;
+            for row in &rows {
+                let (key, value) = (row.try_get(0), row.try_get(1));
+                let key: &[u8] = key.map_err(|error| self.reader.fault(error))?;
+                if visit(key, value.map_err(|error| self.reader.fault(error))?).is_break() {
+                    return Ok(());
+                }
+            }
+            let Some(last) = rows.last() else { return Ok(()) };
+            let found: i64 = last.try_get(2).map_err(|error| self.reader.fault(error))?;
+            if found < limit && found.unsigned_abs() == rows.len() as u64 {
+                return Ok(());
+            }
+            // The first key after the last one.
+            from = last.try_get(0).map_err(|error| self.reader.fault(error))?;
+            from.push(0);
+            limit = (limit * 4).min(SCAN_MAX);
+        }
+    }
+}
