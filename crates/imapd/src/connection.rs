@@ -3,7 +3,7 @@
 use crate::capability;
 use crate::context::Context;
 use crate::service::ImapService;
-use crate::state::{Finish, Running, State, Stranger, Then};
+use crate::state::{Answers, Finish, Running, State, Stranger, Then};
 use crate::sync::Look;
 use crate::tagged::ResultCode;
 use crate::upload::Upload;
@@ -24,6 +24,10 @@ pub struct ImapSession {
     pub(crate) receiver: Receiver,
     pub(crate) state: State,
     pub(crate) running: Option<Running>,
+    /// What commands that were done together are answered with.
+    pub(crate) answers: Option<Box<dyn Answers>>,
+    /// What comes next from the client, where it was looked at before its turn.
+    next: Option<Box<Event>>,
     /// The message of an APPEND, as far as it came, where it is a long one.
     pub(crate) upload: Option<Box<Upload>>,
     /// The time of this step.
@@ -60,6 +64,8 @@ impl ImapSession {
             receiver: Receiver::new(Limits::before_login()),
             state: State::NotAuthenticated(Stranger::default()),
             running: None,
+            answers: None,
+            next: None,
             upload: None,
             now: Moment::default(),
             connected_at: None,
@@ -139,6 +145,7 @@ impl ImapSession {
 
     fn turn(&mut self, output: &mut Vec<u8>) -> Turn {
         match self.running.take() {
+            None if self.answers.is_some() => self.next_answer(),
             None => self.next_event(output),
             Some(Running::Idle(tag, watch)) => self.idle_turn(tag, watch, output),
             Some(Running::AuthLine(tag)) => self.auth_line_turn(tag, output),
@@ -150,6 +157,16 @@ impl ImapSession {
             }
             Some(Running::Work(tag, work)) => self.work_turn(tag, work, output),
         }
+    }
+
+    fn next_answer(&mut self) -> Turn {
+        if let (State::Authenticated(user), Some(answers)) = (&mut self.state, &mut self.answers)
+            && let Some(finish) = answers.next(user)
+        {
+            return self.end(finish);
+        }
+        self.answers = None;
+        Turn::Again
     }
 
     fn next_event(&mut self, output: &mut Vec<u8>) -> Turn {
@@ -212,7 +229,12 @@ impl ImapSession {
 
     /// The machine's next event.
     pub(crate) fn poll(&mut self) -> Event {
-        self.receiver.poll()
+        self.next.take().map_or_else(|| self.receiver.poll(), |event| *event)
+    }
+
+    /// Gives an event back whose turn it is not yet.
+    pub(crate) fn put_back(&mut self, event: Event) {
+        self.next = Some(Box::new(event));
     }
 
     fn count_bad_command(&mut self, output: &mut Vec<u8>) -> Turn {

@@ -51,11 +51,7 @@ impl Context<'_> {
     /// (it has them from an APPENDUID or COPYUID on another one, as Thunderbird does) are told first. `*` stays the last
     /// message that was told: nothing reaches a message that the user has not seen yet.
     pub(crate) fn tell_named(&mut self, set: &MessageSet, numbering: Numbering) -> Result<(), Tagged> {
-        let last = self.selected()?.told.last().map_or(0, |entry| entry.uid.0);
-        let names_unknown = match set {
-            MessageSet::Numbers(set) => numbering == Numbering::Uid && !set.has_star() && set.exceeds(last),
-            MessageSet::Saved => false,
-        };
+        let names_unknown = self.selected()?.names_unknown(set, numbering);
         while names_unknown && self.user.tell(&mut News::without_expunges(), self.output)? == Look::More {}
         Ok(())
     }

@@ -104,6 +104,16 @@ impl Selected {
         u32::try_from(self.told.len()).unwrap_or(u32::MAX)
     }
 
+    /// Whether a set names UIDs by their numbers that the client was not told of.
+    pub(crate) fn names_unknown(&self, set: &MessageSet, numbering: Numbering) -> bool {
+        match set {
+            MessageSet::Numbers(set) => {
+                numbering == Numbering::Uid && !set.has_star() && set.exceeds(self.uid_next().0 - 1)
+            }
+            MessageSet::Saved => false,
+        }
+    }
+
     /// The UIDs in `set`, ascending, each once; of messages that the client knows only.
     pub(crate) fn uids(&self, set: &MessageSet, numbering: Numbering) -> Result<Vec<Uid>, NoSuchNumber> {
         match set {

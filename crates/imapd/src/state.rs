@@ -55,6 +55,12 @@ pub(crate) enum Running {
     LogIn(Tag),
 }
 
+/// The ends of commands that were done together, in their order.
+pub(crate) trait Answers: Send {
+    /// The next one; `None` after the last.
+    fn next(&mut self, user: &mut User) -> Option<Finish>;
+}
+
 /// The end of a command.
 pub(crate) struct Finish {
     pub(crate) tag: Tag,

@@ -30,6 +30,8 @@ pub(crate) struct News {
     pub(crate) silent: Option<Silent>,
     /// Messages whose flags are told even if they did not change, highest first: the answer of a STORE that changed nothing.
     pub(crate) repeat: Vec<Uid>,
+    /// The mailbox as it is to be told, where what came after that belongs to a later command.
+    pub(crate) view: Option<View>,
 }
 
 /// Whether messages that are gone are told now.
@@ -100,7 +102,7 @@ pub(crate) fn look(
     enabled: Enabled,
     output: &mut Vec<u8>,
 ) -> Result<Look, Error> {
-    let view = match selected.account.view(selected.mailbox) {
+    let view = match news.view.clone().map_or_else(|| selected.account.view(selected.mailbox), Ok) {
         Ok(view) => view,
         Err(Error::NoSuchMailbox) => {
             mailbox_deleted(selected, news.expunges, enabled, output);
@@ -157,6 +159,13 @@ pub(crate) fn may_number(selected: &mut Selected, enabled: Enabled) -> Result<bo
     selected.look_for_first_gone()?;
     // The change itself is the next one.
     Ok(highest < selected.highest_to_tell())
+}
+
+/// Whether the client knows the mailbox as it is now.
+pub(crate) fn is_told(selected: &Selected) -> bool {
+    let Ok(view) = selected.account.view(selected.mailbox) else { return false };
+    let keywords = |view: &View| view.mailbox().keywords.names().len();
+    !selected.holds_back && keywords(&view) == keywords(&selected.view) && view.index().since(&selected.told).is_empty()
 }
 
 /// Leaves out of a delta what may not be told while its EXPUNGEs are held back; it is told with them.

@@ -107,30 +107,42 @@ impl Account {
     /// A transaction on an account that exists.
     fn transact<T: Send + 'static>(
         &self,
-        mut operation: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+        operation: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        let lost = || Err(Error::fault("an operation was not queued"));
+        self.transact_all(vec![operation]).pop().unwrap_or_else(lost)
+    }
+
+    /// As [`Self::transact`], for several operations in their order, which share commits; each has a result of its own.
+    fn transact_all<T: Send + 'static, F>(&self, operations: Vec<F>) -> Vec<Result<T, Error>>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    {
         self.cell.recover();
         if self.on_behalf.as_ref().is_some_and(OnBehalf::is_unnoted) {
-            return Err(self.refuse_unnoted());
+            return operations.iter().map(|_| Err(self.refuse_unnoted())).collect();
         }
-        let on_behalf = self.on_behalf.clone();
-        let outcome = self.cell.transact(move |tx| match &on_behalf {
-            _ if tx.state.head == ModSeq(0) => Err(Error::NoSuchAccount),
-            Some(on_behalf) if !on_behalf.counts(&tx.state.devices)? => Err(Error::LoginEnded),
-            Some(_) | None => operation(tx),
-        });
+        let outcomes = self.cell.transact_all(operations.into_iter().map(|mut operation| {
+            let on_behalf = self.on_behalf.clone();
+            move |tx: &mut Tx<'_>| match &on_behalf {
+                _ if tx.state.head == ModSeq(0) => Err(Error::NoSuchAccount),
+                Some(on_behalf) if !on_behalf.counts(&tx.state.devices)? => Err(Error::LoginEnded),
+                Some(_) | None => operation(tx),
+            }
+        }));
+        let is_done = outcomes.iter().any(Result::is_ok);
         self.note_filling();
         if let Err(error) = self.keep_retention_within(self.options.retention_bytes_max)
-            && outcome.is_ok()
+            && is_done
         {
             // What was asked for is done; the next change, or the next purge, tries again.
             tracing::warn!(account = %self.id(), %error, "removed mail takes more space than it may");
         }
         if let Err(error) = self.keep_history_within(self.options.history_bytes_max)
-            && outcome.is_ok()
+            && is_done
         {
             tracing::warn!(account = %self.id(), %error, "the journal takes more space than it may");
         }
-        outcome
+        outcomes
     }
 }

@@ -82,6 +82,11 @@ enum Stage {
 }
 
 impl<F, T> Queued<F, T> {
+    fn new(operation: F) -> Arc<Self> {
+        let slot = Slot { operation, result: None, stage: Stage::Waiting };
+        Arc::new(Self { slot: Mutex::new(slot), changed: Condvar::new() })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Slot<F, T>> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -234,18 +239,36 @@ impl AccountCell {
         &self,
         operation: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let queued = Arc::new(Queued {
-            slot: Mutex::new(Slot { operation, result: None, stage: Stage::Waiting }),
-            changed: Condvar::new(),
-        });
+        let lost = || Err(Error::fault("an operation was not queued"));
+        self.transact_all(std::iter::once(operation)).pop().unwrap_or_else(lost)
+    }
+
+    /// As [`Self::transact`], for several operations in their order: they share commits. Each has a result of its own.
+    pub(crate) fn transact_all<T: Send + 'static, F>(
+        &self,
+        operations: impl IntoIterator<Item = F>,
+    ) -> Vec<Result<T, Error>>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        let queued: Vec<Arc<Queued<F, T>>> = operations.into_iter().map(Queued::new).collect();
+        if queued.is_empty() {
+            return Vec::new();
+        }
         let leads = {
             let mut queue = self.lock_queue();
-            queue.waiting.push_back(Arc::clone(&queued) as Arc<dyn Operation>);
+            queue.waiting.extend(queued.iter().map(|queued| Arc::clone(queued) as Arc<dyn Operation>));
             !std::mem::replace(&mut queue.has_leader, true)
         };
         if leads {
             self.lead();
         }
+        // The lead is given to the first that waits: when it is one of these, all before it are done.
+        queued.iter().map(|queued| self.result_of(queued)).collect()
+    }
+
+    /// Waits for the result of an operation, and leads when it is its turn.
+    fn result_of<T: Send + 'static, F>(&self, queued: &Queued<F, T>) -> Result<T, Error> {
         loop {
             let mut slot = queued.lock();
             while slot.stage == Stage::Waiting {
@@ -457,6 +480,24 @@ mod tests {
 
     fn look(tx: &mut Tx<'_>) -> Result<(), Error> {
         tx.snapshot().map(drop)
+    }
+
+    #[test]
+    fn operations_of_one_caller_share_commits_and_each_has_its_own_result() {
+        let engine = SimEngine::new();
+        let cell = account(&engine);
+        let before = engine.commits();
+        let count = 2 * OPERATIONS_PER_COMMIT_MAX as u64 + 1;
+        let results = cell.transact_all((0..count).map(|n| {
+            move |tx: &mut Tx<'_>| {
+                tx.change_record();
+                if n % 7 == 3 { Err(Error::NoSuchMessage) } else { Ok(n) }
+            }
+        }));
+        let expected = (0..count).map(|n| if n % 7 == 3 { Err(Error::NoSuchMessage) } else { Ok(n) });
+        assert_eq!(results, expected.collect::<Vec<_>>());
+        assert_eq!(engine.commits() - before, 3);
+        assert_eq!(cell.transact_all(Vec::<fn(&mut Tx<'_>) -> Result<(), Error>>::new()), []);
     }
 
     #[test]

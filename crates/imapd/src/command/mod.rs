@@ -15,6 +15,7 @@ mod expunge;
 mod fetch;
 mod id;
 mod idle;
+mod in_turn;
 mod list;
 mod login;
 mod look_first;
@@ -138,6 +139,11 @@ impl ImapSession {
                 }
             }
             State::Logout => return Turn::Close,
+        }
+        if let Command::Store(store) = &command
+            && let Some(turn) = self.stores(&tag, store, output)
+        {
+            return turn;
         }
         self.dispatch(tag, command, upload, output)
     }

@@ -3,19 +3,23 @@
 use super::announced::UNANNOUNCED_MESSAGES_MAX;
 use crate::context::Context;
 use crate::selected::Selected;
-use crate::sync::{Look, News, Silent, changed_bits, may_number};
+use crate::state::{Answers, Finish};
+use crate::sync::{Look, News, Silent, changed_bits, is_told, may_number};
 use crate::tagged::{ResultCode, Tagged};
+use crate::user::User;
 use crate::work::{Progress, Stop, Work};
 use imap_proto::command::{Store, StoreAction};
-use imap_proto::{Code, Flag, Numbering, SequenceSet};
-use store::{Error, FlagChange, FlagMode, Flags, FlagsChanged, ModSeq, PIECE_MESSAGES_MAX, SystemFlag, Uid};
+use imap_proto::{Code, Flag, Numbering, SequenceSet, Tag};
+use std::collections::VecDeque;
+use std::mem;
+use store::{Error, FlagChange, FlagMode, Flags, FlagsChanged, ModSeq, PIECE_MESSAGES_MAX, SystemFlag, Uid, View};
 
 /// A STORE on its way. What a piece has changed is told before the next one.
 pub(super) struct Storing {
     store: Store,
     change: FlagChange,
     uids: Vec<Uid>,
-    done: usize,
+    begun: usize,
     modified: Vec<Uid>,
     /// Of the last piece.
     news: News,
@@ -41,38 +45,79 @@ pub(super) fn begin(context: &mut Context<'_>, store: Store) -> Result<Storing, 
         unchanged_since: store.unchanged_since.map(ModSeq),
     };
     let news = News::after(store.numbering);
-    Ok(Storing { store, change, uids, done: 0, modified: Vec::new(), news, is_told: true })
+    Ok(Storing { store, change, uids, begun: 0, modified: Vec::new(), news, is_told: true })
 }
 
-impl Work for Storing {
-    fn takes_long(&self) -> bool {
-        self.uids.len() > UNANNOUNCED_MESSAGES_MAX
+type Stored = Result<(FlagsChanged, View), Error>;
+
+/// Several STOREs that came at once, each with what came of it.
+struct StoresInTurn {
+    rest: VecDeque<(Tag, Storing, Stored)>,
+    /// The mailbox as the last one that was answered left it. Where nothing came of one, what is newer is not told yet: the
+    /// next one would tell what is older.
+    left: View,
+}
+
+/// Whether STOREs may share a commit that begin with this one: nothing is to be told before it.
+pub(super) fn may_share(user: &mut User, store: &Store) -> bool {
+    may_follow(user, store) && user.selected().is_ok_and(|selected| is_told(selected))
+}
+
+/// Whether a STORE may share the commit of those before it.
+pub(super) fn may_follow(user: &mut User, store: &Store) -> bool {
+    let condstore = user.enabled.condstore;
+    let Ok(selected) = user.writable() else { return false };
+    (condstore || store.unchanged_since.is_none()) && !selected.names_unknown(&store.set, store.numbering)
+}
+
+/// Does STOREs that came at once; they share commits, and each has its answer.
+pub(super) fn in_turn(context: &mut Context<'_>, stores: Vec<(Tag, Storing)>) -> Result<impl Answers + use<>, Tagged> {
+    let actor = context.actor();
+    let selected = context.selected()?;
+    let changes = stores.iter().map(|(_, storing)| (storing.uids.clone(), storing.change.clone())).collect();
+    let outcomes = selected.account.change_flags_in_turn(actor, selected.mailbox, changes);
+    let rest = stores.into_iter().zip(outcomes).map(|((tag, storing), outcome)| (tag, storing, outcome)).collect();
+    Ok(StoresInTurn { rest, left: selected.view.clone() })
+}
+
+impl Answers for StoresInTurn {
+    /// It tells what that STORE has changed, and the last one whatever there is.
+    fn next(&mut self, user: &mut User) -> Option<Finish> {
+        let (tag, mut storing, outcome) = self.rest.pop_front()?;
+        let selected = user.selected().ok()?;
+        let uids = mem::take(&mut storing.uids);
+        let same = storing.unchanged(selected, &uids);
+        let answer = match outcome {
+            Ok((changed, view)) => {
+                self.left = view;
+                storing.done(uids, same, changed);
+                answer(selected, &storing.store, &storing.modified)
+            }
+            // Another device deleted the mailbox, which `sync` tells.
+            Err(Error::NoSuchMailbox) => answer(selected, &storing.store, &[]),
+            Err(error) => error.into(),
+        };
+        let view = (!self.rest.is_empty()).then(|| self.left.clone());
+        let news = storing.news().map(|news| News { view, ..news });
+        Some(Finish { news, ..Finish::new(tag, answer) })
+    }
+}
+
+impl Storing {
+    /// How many messages it is about.
+    pub(super) fn count(&self) -> usize {
+        self.uids.len()
     }
 
-    fn news(&mut self) -> Option<News> {
-        let expunges = News::after(self.store.numbering).expunges;
-        Some(News { expunges, ..std::mem::take(&mut self.news) })
+    /// The messages whose flags are told though they do not change.
+    fn unchanged(&self, selected: &Selected, uids: &[Uid]) -> Vec<Uid> {
+        if self.store.silent { Vec::new() } else { unchanged(selected, uids, &self.change) }
     }
 
-    fn run(&mut self, context: &mut Context<'_>) -> Result<Progress, Stop> {
-        if !self.is_told && context.user.tell(&mut self.news, context.output)? == Look::More {
-            return Ok(Progress::More);
-        }
-        let actor = context.actor();
-        let selected = context.selected()?;
-        let rest = self.uids.get(self.done..).unwrap_or_default();
-        let uids = rest.get(..PIECE_MESSAGES_MAX).unwrap_or(rest).to_vec();
-        self.done += uids.len();
+    /// Notes what came of a change of `uids`, of which `same` had the flags already.
+    fn done(&mut self, uids: Vec<Uid>, same: Vec<Uid>, FlagsChanged { modified }: FlagsChanged) {
         // RFC 9051 §7.5.1: nothing gone is told before the end, where it depends on the numbers that the command has.
         self.news = News::without_expunges();
-        let same = if self.store.silent { Vec::new() } else { unchanged(selected, &uids, &self.change) };
-        let changed = selected.account.change_flags(actor, selected.mailbox, uids.clone(), self.change.clone());
-        let FlagsChanged { modified } = match changed {
-            Ok(changed) => changed,
-            // Another device deleted the mailbox, which `sync` tells.
-            Err(Error::NoSuchMailbox) => FlagsChanged::default(),
-            Err(error) => return Err(error.into()),
-        };
         let is_done = |uid: &Uid| modified.binary_search(uid).is_err();
         self.news.repeat = same.into_iter().filter(is_done).collect();
         if self.store.silent {
@@ -82,7 +127,38 @@ impl Work for Storing {
         }
         self.modified.extend(modified);
         self.is_told = false;
-        let is_last = self.done >= self.uids.len();
+    }
+}
+
+impl Work for Storing {
+    fn takes_long(&self) -> bool {
+        self.uids.len() > UNANNOUNCED_MESSAGES_MAX
+    }
+
+    fn news(&mut self) -> Option<News> {
+        let expunges = News::after(self.store.numbering).expunges;
+        Some(News { expunges, ..mem::take(&mut self.news) })
+    }
+
+    fn run(&mut self, context: &mut Context<'_>) -> Result<Progress, Stop> {
+        if !self.is_told && context.user.tell(&mut self.news, context.output)? == Look::More {
+            return Ok(Progress::More);
+        }
+        let actor = context.actor();
+        let selected = context.selected()?;
+        let rest = self.uids.get(self.begun..).unwrap_or_default();
+        let uids = rest.get(..PIECE_MESSAGES_MAX).unwrap_or(rest).to_vec();
+        self.begun += uids.len();
+        let same = self.unchanged(selected, &uids);
+        let changed = selected.account.change_flags(actor, selected.mailbox, uids.clone(), self.change.clone());
+        let changed = match changed {
+            Ok(changed) => changed,
+            // Another device deleted the mailbox, which `sync` tells.
+            Err(Error::NoSuchMailbox) => FlagsChanged::default(),
+            Err(error) => return Err(error.into()),
+        };
+        self.done(uids, same, changed);
+        let is_last = self.begun >= self.uids.len();
         Ok(if is_last { Progress::Done(answer(selected, &self.store, &self.modified)) } else { Progress::More })
     }
 }

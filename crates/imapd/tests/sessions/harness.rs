@@ -67,6 +67,11 @@ impl Server {
         Self::started(self.engine.clone())
     }
 
+    /// After the machine has lost its power.
+    pub fn after_crash(&self) -> Self {
+        Self::started(self.engine.crash())
+    }
+
     fn started(engine: SimEngine) -> Self {
         let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
         let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
@@ -89,6 +94,11 @@ impl Server {
 
     pub fn fail_next_commit(&self, fault: Fault) {
         self.engine.plan(0, fault);
+    }
+
+    /// How many commits the disk has taken.
+    pub fn commits(&self) -> u64 {
+        self.engine.commits()
     }
 
     /// The read after `reads_before` more fails.

@@ -9,6 +9,7 @@ mod faults;
 mod fetch;
 mod harness;
 mod idle;
+mod in_turn;
 mod login;
 mod mailboxes;
 mod pieces;

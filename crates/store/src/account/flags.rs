@@ -1,7 +1,7 @@
 //! Flags and keywords change: IMAP STORE.
 
-use super::Account;
 use super::piece::next_piece;
+use super::{Account, View};
 use crate::error::Error;
 use crate::flags::{FlagBits, Flags};
 use crate::ids::{MailboxId, ModSeq, Uid};
@@ -69,6 +69,31 @@ impl Account {
                 return Ok(outcome);
             }
         }
+    }
+}
+
+impl Account {
+    /// As [`Self::change_flags`], for several changes of one mailbox that come at once, of at most
+    /// [`crate::PIECE_MESSAGES_MAX`] messages each: they share commits. Each has an outcome of its own, and the mailbox as it
+    /// is after that change and before the next.
+    ///
+    /// # Errors
+    /// As [`Self::change_flags`], each its own.
+    pub fn change_flags_in_turn(
+        &self,
+        actor: Actor,
+        mailbox: MailboxId,
+        changes: Vec<(Vec<Uid>, FlagChange)>,
+    ) -> Vec<Result<(FlagsChanged, View), Error>> {
+        let in_turn = |(mut uids, change): (Vec<Uid>, FlagChange)| {
+            uids.sort_unstable();
+            uids.dedup();
+            move |tx: &mut Tx<'_>| {
+                let outcome = change_flags(tx, actor, mailbox, &uids, &change)?;
+                Ok((outcome, View::of(tx.state.mailbox(mailbox)?)))
+            }
+        };
+        self.transact_all(changes.into_iter().map(in_turn).collect())
     }
 }
 

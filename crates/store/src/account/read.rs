@@ -60,6 +60,11 @@ pub struct View {
 }
 
 impl View {
+    /// Of a mailbox whose index is there.
+    pub(super) fn of(state: &Arc<MailboxState>) -> Self {
+        Self { state: Arc::clone(state), index: state.index.clone().unwrap_or_default() }
+    }
+
     /// The mailbox.
     #[must_use]
     pub fn mailbox(&self) -> &Mailbox {
@@ -95,9 +100,7 @@ impl Account {
     /// [`Error::NoSuchMailbox`], faults.
     pub fn view(&self, mailbox: MailboxId) -> Result<View, Error> {
         let state = self.cell.state_with_index(mailbox)?;
-        let state = Arc::clone(state.mailbox(mailbox)?);
-        let index = state.index.clone().unwrap_or_default();
-        Ok(View { state, index })
+        state.mailbox(mailbox).map(View::of)
     }
 
     /// Wakes `waker` after every commit of this account, as long as the result lives.
