@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("pop3-proto", 1),
     ("imap-proto", 1),
     ("store", 1),
+    ("dns", 1),
     ("directory", 2),
     ("store-postgres", 2),
     ("store-sqlite", 2),

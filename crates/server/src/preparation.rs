@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use dns::Dns;
+
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::DataDir;
@@ -19,6 +21,8 @@ pub struct Preparation {
     pub(crate) certificates: Option<Arc<Certificates>>,
     /// Open, and served by nobody yet.
     pub(crate) bound: Vec<Bound>,
+    /// Asks the DNS, for all that do.
+    pub dns: Dns,
     /// Who takes mail for outside addresses.
     pub(crate) smarthost: Option<queue::Smarthost>,
 }
@@ -42,12 +46,15 @@ impl Preparation {
             return Err(vec![DataDir::in_use(&config.data_dir, &owner)]);
         }
         let mut problems = Vec::new();
-        let (certificates, smarthost) = without_ports(config, clock, &mut problems);
+        let Unbound { certificates, dns, smarthost } = without_ports(config, clock, &mut problems);
         let bound = bind(&config.addresses()).unwrap_or_else(|found| {
             problems.extend(found);
             Vec::new()
         });
-        if problems.is_empty() { Ok(Self { certificates, bound, smarthost }) } else { Err(problems) }
+        match dns {
+            Some(dns) if problems.is_empty() => Ok(Self { certificates, bound, dns, smarthost }),
+            Some(_) | None => Err(problems),
+        }
     }
 
     /// Whether a server can be started with `config`. Ports are opened, served to nobody, and closed again.
@@ -64,11 +71,14 @@ impl Preparation {
     }
 }
 
-fn without_ports(
-    config: &Config,
-    clock: Clock,
-    problems: &mut Vec<SetupError>,
-) -> (Option<Arc<Certificates>>, Option<queue::Smarthost>) {
+/// What there is without listening; what is missing has left a problem.
+struct Unbound {
+    certificates: Option<Arc<Certificates>>,
+    dns: Option<Dns>,
+    smarthost: Option<queue::Smarthost>,
+}
+
+fn without_ports(config: &Config, clock: Clock, problems: &mut Vec<SetupError>) -> Unbound {
     problems.extend(DataDir::check(&config.data_dir).err());
     let mut sound = |problem: SetupError| problems.push(problem);
     let certificates = match config.certificate_source() {
@@ -79,7 +89,8 @@ fn without_ports(
     };
     drop(stores::postgres(config).map_err(&mut sound));
     let smarthost = config.smarthost.as_ref().and_then(|smarthost| target(config, smarthost).map_err(&mut sound).ok());
-    (certificates, smarthost)
+    let dns = Dns::new(&config.dns).map_err(|error| sound(SetupError::new(error))).ok();
+    Unbound { certificates, dns, smarthost }
 }
 
 #[cfg(test)]

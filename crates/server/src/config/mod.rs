@@ -43,6 +43,8 @@ pub struct Config {
     pub engine: StorageEngine,
     /// Where PostgreSQL is, if that is the engine.
     pub database: DatabaseFiles,
+    /// Whom to ask in the DNS.
+    pub dns: dns::Options,
     /// Who takes mail for outside addresses; without one there is no such mail.
     pub smarthost: Option<Smarthost>,
     /// How long undelivered mail is retried before it is returned, in hours.
@@ -180,6 +182,7 @@ impl Default for Config {
             connections: ConnectionLimits { total: 10_000, per_address: 100, per_loopback: 5_000 },
             engine: StorageEngine::default(),
             database: DatabaseFiles::default(),
+            dns: dns::Options::default(),
             smarthost: None,
             queue_lifetime_hours: 120,
             recipients_per_hour: 2000,

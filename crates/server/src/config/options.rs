@@ -233,6 +233,30 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.database.authority, Some(value.path()?)),
     },
     ConfigOption {
+        key: "dns.servers",
+        kind: ADDRESSES,
+        default: None,
+        text: "The name servers that are asked, with their ports, over UDP and TCP; they do the recursion. Without it those of \
+               `/etc/resolv.conf`. One on this machine is best.",
+        set: |config, value| put(&mut config.dns.servers, value.addresses()?),
+    },
+    ConfigOption {
+        key: "dns.dnssec",
+        kind: "true or false",
+        default: Some("true"),
+        text: "Whether answers are validated with DNSSEC, where the name servers let signatures through: what says where mail \
+               goes, and how it is secured on its way, cannot be forged then.",
+        set: |config, value| put(&mut config.dns.dnssec, value.boolean()?),
+    },
+    ConfigOption {
+        key: "dns.trust_anchors",
+        kind: PATH,
+        default: None,
+        text: "A file of DNSKEY records that are trusted instead of those of the root of the DNS, for a network with a root of \
+               its own.",
+        set: |config, value| put(&mut config.dns.trust_anchors, Some(value.path()?)),
+    },
+    ConfigOption {
         key: "smarthost.host",
         kind: TEXT,
         default: None,
