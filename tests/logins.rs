@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use auth::{Attempt, Auth, AuthOptions};
+use auth::{Auth, AuthOptions};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use directory::{DirectoryOptions, PasswordCost};
@@ -12,7 +12,7 @@ use session::{Moment, Peer, Session, Step};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Wake, Waker};
+use std::task::Wake;
 use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
 use store::{Protocol, Store};
 
@@ -42,7 +42,7 @@ impl Wake for Woken {
 fn server() -> Auth {
     let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
     let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
-    let options = AuthOptions { directory, verifications_at_once: 1, ..AuthOptions::default() };
+    let options = AuthOptions { directory, ..AuthOptions::default() };
     let auth = Auth::open(store, [7; 32], options).unwrap();
     auth.directory().add_domain("example.org").unwrap();
     auth.directory().add_account(ALICE, PASSWORD, "", SIM_EPOCH).unwrap();
@@ -60,8 +60,12 @@ struct Client {
 
 impl Client {
     fn connect(auth: &Auth, protocol: Protocol) -> Self {
+        Self::connect_with(auth, protocol, TestJobs::at_once())
+    }
+
+    fn connect_with(auth: &Auth, protocol: Protocol, jobs: Arc<TestJobs>) -> Self {
         let woken = Arc::<Woken>::default();
-        let (waker, jobs) = (Arc::clone(&woken).into(), TestJobs::at_once());
+        let waker = Arc::clone(&woken).into();
         let peer = Peer { address: HERE, port: 9, tls: None, waker, jobs };
         let hostname = String::from("mail.example.org");
         let spool = store_objects::Spool::new(
@@ -188,11 +192,6 @@ impl Client {
     }
 }
 
-fn attempt(user: &str) -> Attempt<'_> {
-    let (password, protocol, now) = (PASSWORD, Protocol::Imap, SIM_EPOCH);
-    Attempt { user, password, protocol, address: HERE, fingerprint: None, tls: None, now }
-}
-
 fn base64(text: &str) -> String {
     BASE64_STANDARD.encode(text)
 }
@@ -268,26 +267,32 @@ fn pop3_read_without_a_bound_while_a_rejection_was_held_back() {
 fn who_has_to_wait_is_told_to_wait_and_neither_refused_nor_called_wrong() {
     for protocol in PROTOCOLS {
         let auth = server();
-        let holder = auth.queue(&attempt("holder"), Waker::noop().clone()).unwrap();
-        let mut client = Client::connect(&auth, protocol);
+        let jobs = TestJobs::held();
+        let mut client = Client::connect_with(&auth, protocol, jobs.clone());
         client.authenticate("PLAIN", &[&base64(&format!("\0{ALICE}\0{PASSWORD}"))]);
         // What is sent meanwhile is not looked at.
         client.say(if protocol == Protocol::Imap { "b NOOP\r\n" } else { "NOOP\r\n" });
         assert!(client.last == Step::Wait && client.refusal().is_none() && !client.is_in(), "{}", client.answers);
         assert!(!client.woken.0.load(Ordering::SeqCst));
-        drop(holder);
-        assert!(client.woken.0.load(Ordering::SeqCst), "it is called");
+        jobs.release();
+        assert!(client.woken.0.load(Ordering::SeqCst), "its turn has come");
         client.step();
         assert!(client.is_in(), "{protocol:?}: {}", client.answers);
-        drop(client);
-        // Full is what the line is when everybody waits.
-        let names: Vec<String> = (0..1000).map(|n| format!("user{n}")).collect();
-        let line: Vec<_> =
-            names.iter().map_while(|name| auth.queue(&attempt(name), Waker::noop().clone()).ok()).collect();
-        assert!(line.len() < names.len());
-        let mut client = Client::connect(&auth, protocol);
+        let mut client = Client::connect_with(&auth, protocol, TestJobs::full());
         client.authenticate("PLAIN", &[&base64("\0bob@example.org\0whatever")]);
         assert_eq!(client.ended(), Ended::No(Refusal::Busy), "{protocol:?}: {}", client.answers);
         assert_eq!(client.last, Step::Wait, "it is no failure of the client");
+    }
+}
+
+#[test]
+fn who_goes_while_the_password_stands_in_line_leaves_the_line() {
+    for protocol in PROTOCOLS {
+        let (auth, jobs) = (server(), TestJobs::held());
+        let mut client = Client::connect_with(&auth, protocol, jobs.clone());
+        client.authenticate("PLAIN", &[&base64(&format!("\0{ALICE}\0{PASSWORD}"))]);
+        assert_eq!(jobs.waiting(), 1, "{protocol:?}");
+        drop(client);
+        assert_eq!(jobs.waiting(), 0, "{protocol:?}");
     }
 }

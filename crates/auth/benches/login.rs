@@ -2,6 +2,7 @@
 //! physical limit of the others, argon2id itself.
 
 use auth::{Attempt, Auth, AuthOptions};
+use session::testing::TURN;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         fingerprint: Some("bench"),
         tls: None,
         now,
+        turn: Some(&TURN),
     };
     let log_in = |password, now| auth.log_in(&attempt(password, now)).map(drop).map_err(|error| error.to_string());
     log_in("correct horse", SIM_EPOCH)?;

@@ -1,5 +1,6 @@
 //! Why somebody is not let in.
 
+use crate::throttle::DELAY_FIRST_MILLIS;
 use std::fmt;
 
 /// Why a login was not accepted. Whoever answers waits for the delay first: it slows guessing down.
@@ -20,8 +21,16 @@ pub enum LoginError {
         /// Wait this long before the answer.
         delay_millis: u64,
     },
+    /// The password has to be verified, and it is nobody's turn: the caller stands in line ([`session::Job::in_turn`]) and
+    /// asks again with the turn. Nothing was counted.
+    OutOfTurn,
     /// Ours: the store failed.
     Fault(store::Error),
+}
+
+impl LoginError {
+    /// So many stand in line that this one must come again.
+    pub const BUSY: Self = Self::Busy { delay_millis: DELAY_FIRST_MILLIS };
 }
 
 impl fmt::Display for LoginError {
@@ -30,6 +39,7 @@ impl fmt::Display for LoginError {
             Self::Rejected { .. } => f.write_str("wrong user name or password"),
             Self::Throttled { .. } => f.write_str("too many failed logins; try again later"),
             Self::Busy { .. } => f.write_str("too many logins at this moment; try again"),
+            Self::OutOfTurn => f.write_str("the password has to be verified"),
             Self::Fault(error) => error.fmt(f),
         }
     }

@@ -12,13 +12,13 @@
 mod cache;
 mod devices;
 mod error;
-mod gate;
 mod login;
 mod options;
 mod presence;
 mod requests;
 mod second_factor;
 mod secret;
+mod standing;
 mod text;
 mod throttle;
 mod user_name;
@@ -28,7 +28,6 @@ mod web;
 mod testing;
 
 pub use error::LoginError;
-pub use gate::Turn;
 pub use login::{Attempt, Auth, Login, MAIN_PASSWORD_DEVICES_MAX};
 pub use options::AuthOptions;
 pub use presence::Presence;
@@ -38,6 +37,7 @@ pub use requests::{
 };
 pub use second_factor::{RECOVERY_CODES, SecondFactorSetup};
 pub use secret::generate_password;
+pub use standing::Standing;
 pub use web::{
     NewOwner, Owner, OwnerError, SESSION_AGE_MAX_MILLIS, SESSION_IDLE_MAX_MILLIS, SESSIONS_MAX, Web, WebAttempt,
     WebLogin, WebSession, WebSessionInfo,

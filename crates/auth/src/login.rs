@@ -2,7 +2,7 @@
 //!
 //! An application password is looked for first: it has 140 random bits, so nobody guesses it, and it costs microseconds;
 //! neither the throttle nor the queue of argon2id stands in its way. Everything else is a main password: throttled,
-//! remembered for a while once verified, and verified at most a few at a time. One that was verified a moment ago, from the
+//! remembered for a while once verified, and verified in turn only ([`session::Turn`]). One that was verified a moment ago, from the
 //! same address, passes the throttle: what others behind that address do wrong shuts nobody out.
 //!
 //! Invariant: each attempt with a main password for a name that nobody has, or that is disabled, costs one argon2id,
@@ -17,22 +17,22 @@ mod tests;
 
 use crate::cache::{Proof, Verified};
 use crate::error::LoginError;
-use crate::gate::{Gate, Turn};
 use crate::options::AuthOptions;
 use crate::requests::RequestTable;
 use crate::second_factor::SecondFactors;
 use crate::secret::{ApplicationKey, ApplicationPassword, Stamp};
+use crate::standing::{Names, Standing};
 use crate::text;
-use crate::throttle::{DELAY_FIRST_MILLIS, Source, Throttle};
+use crate::throttle::{Source, Throttle};
 use crate::user_name::UserName;
-use crate::web::{OwnerError, Sessions};
+use crate::web::Sessions;
 use directory::PASSWORD_BYTES_MAX;
 use directory::fold;
 use directory::{AccountRecord, Directory};
+use session::Turn;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::Waker;
 use store::device::{Credential, Device, LastLogin, UNSEEN_DAYS};
 use store::{Account, AccountId, DeviceId, Error, MaildropOptions, Protocol, Store, Timestamp};
 
@@ -41,9 +41,6 @@ use store::{Account, AccountId, DeviceId, Error, MaildropOptions, Protocol, Stor
 pub const MAIN_PASSWORD_DEVICES_MAX: usize = 50;
 /// The name in a fingerprint is cut to this length.
 const FINGERPRINT_NAME_BYTES_MAX: usize = 60;
-
-/// So many wait for their turn that this one must come again.
-const BUSY: LoginError = LoginError::Busy { delay_millis: DELAY_FIRST_MILLIS };
 
 /// Who may log in, and the directory. Cheap to clone.
 #[derive(Clone)]
@@ -54,7 +51,7 @@ struct Inner {
     application_key: ApplicationKey,
     verified: Verified,
     throttle: Throttle,
-    gate: Gate,
+    names: Names,
     second_factors: SecondFactors,
     sessions: Sessions,
     requests: RequestTable,
@@ -79,6 +76,8 @@ pub struct Attempt<'a> {
     pub tls: Option<&'a str>,
     /// The time.
     pub now: Timestamp,
+    /// Without it only what takes microseconds is done.
+    pub turn: Option<&'a Turn>,
 }
 
 /// Somebody who is logged in.
@@ -109,6 +108,8 @@ pub(crate) struct OwnerProof<'a> {
     pub(crate) code: &'a str,
     pub(crate) address: IpAddr,
     pub(crate) now: Timestamp,
+    /// As [`Attempt::turn`].
+    pub(crate) turn: Option<&'a Turn>,
 }
 
 /// What somebody says is the main password of an account.
@@ -135,7 +136,7 @@ impl Auth {
             second_factors: SecondFactors::new(&store, &secret),
             sessions: Sessions::new(&store, &secret),
             requests: RequestTable::new(&store, &secret, &options),
-            gate: Gate::new(options.verifications_at_once),
+            names: Names::default(),
             directory: Directory::open(store, &secret, options.directory)?,
             application_key: ApplicationKey::new(&secret),
             verified: Verified::new()?,
@@ -155,47 +156,27 @@ impl Auth {
         self.0.directory.store()
     }
 
-    /// Lets somebody in, or not. Blocks for as long as a password takes to verify (and its turn to come); microseconds
-    /// for an application password or one that was verified within the last hour.
+    /// Lets somebody in, or not. Microseconds for an application password or one that was verified within the last hour;
+    /// in turn it blocks for as long as a password takes to verify.
     ///
     /// # Errors
     /// [`LoginError`]. After `Rejected`, `Throttled` and `Busy` the caller waits as it says and then answers.
     pub fn log_in(&self, attempt: &Attempt<'_>) -> Result<Login, LoginError> {
-        if let Some(login) = self.recognise(attempt)? {
-            return Ok(login);
-        }
-        let turn = self.0.gate.enter(self.source(attempt).of()).ok_or(BUSY)?;
-        self.verify(attempt, &turn)
-    }
-
-    /// The first part of [`Self::log_in`]: what takes microseconds. `None`: the password has to be verified, in turn.
-    ///
-    /// # Errors
-    /// As [`Self::log_in`].
-    pub fn recognise(&self, attempt: &Attempt<'_>) -> Result<Option<Login>, LoginError> {
         let UserName { user, options } = self.user_name(attempt);
         let attempt = &Attempt { user: &user, ..*attempt };
-        Ok(self.recognise_as(attempt)?.map(|login| for_maildrop(login, attempt, options)))
+        let login = match self.recognise(attempt)? {
+            Some(login) => login,
+            None => self.verify(attempt, attempt.turn.ok_or(LoginError::OutOfTurn)?)?,
+        };
+        Ok(for_maildrop(login, attempt, options))
     }
 
-    /// The second part: stands in line; `waker` is woken when the turn has come.
+    /// To be held by whoever stands in line with an attempt.
     ///
     /// # Errors
-    /// [`LoginError::Busy`].
-    pub fn queue(&self, attempt: &Attempt<'_>, waker: Waker) -> Result<Turn, LoginError> {
-        self.0.gate.queue(self.source(attempt).of(), waker).ok_or(BUSY)
-    }
-
-    /// The third part: verifies the password, once the turn has come ([`Turn::is_called`]). Blocks for as long as that
-    /// takes.
-    ///
-    /// # Errors
-    /// As [`Self::log_in`].
-    pub fn verify(&self, attempt: &Attempt<'_>, turn: &Turn) -> Result<Login, LoginError> {
-        debug_assert!(turn.is_called(), "whoever is not called waits");
-        let UserName { user, options } = self.user_name(attempt);
-        let attempt = &Attempt { user: &user, ..*attempt };
-        Ok(for_maildrop(self.verify_as(attempt)?, attempt, options))
+    /// [`LoginError::Busy`]: too many of that name stand there.
+    pub fn stand(&self, attempt: &Attempt<'_>) -> Result<Standing, LoginError> {
+        self.0.names.stand(self.source(attempt).pair).ok_or(LoginError::BUSY)
     }
 
     /// The user name, and what is written around it over POP3.
@@ -211,7 +192,8 @@ impl Auth {
         self.0.throttle.source(attempt.address, &fold(attempt.user.trim()))
     }
 
-    fn recognise_as(&self, attempt: &Attempt<'_>) -> Result<Option<Login>, LoginError> {
+    /// What takes microseconds. `None`: the password has to be verified.
+    fn recognise(&self, attempt: &Attempt<'_>) -> Result<Option<Login>, LoginError> {
         let source = self.source(attempt);
         let known = self.directory().who_logs_in(attempt.user)?.filter(|(_, record)| !record.disabled);
         if let Some(login) = self.by_application_password(known.as_ref(), attempt)? {
@@ -234,14 +216,14 @@ impl Auth {
         Ok(login)
     }
 
-    fn verify_as(&self, attempt: &Attempt<'_>) -> Result<Login, LoginError> {
+    fn verify(&self, attempt: &Attempt<'_>, turn: &Turn) -> Result<Login, LoginError> {
         let source = self.source(attempt);
         let known = self.directory().who_logs_in(attempt.user)?.filter(|(_, record)| !record.disabled);
         // With a second factor the main password is wrong here, whichever it is: it is verified for nobody, and takes as long.
         let has_factor = self.second_factors().is_on(known.as_ref().map_or(AccountId::NOBODY, |(id, _)| *id))?;
         let known = known.filter(|_| !has_factor);
         let claim = Claim { known: known.as_ref(), password: attempt.password, source, now: attempt.now };
-        if !self.is_main_password(claim)? {
+        if !self.is_main_password(claim, turn)? {
             return Err(self.reject(source, attempt));
         }
         // Changed, disabled or removed just now.
@@ -250,12 +232,12 @@ impl Auth {
 
     /// Whether the password is the main password. Costs an argon2id, unless it was verified a moment ago, perhaps while
     /// this one stood in line.
-    fn is_main_password(&self, claim: Claim<'_>) -> Result<bool, LoginError> {
+    fn is_main_password(&self, claim: Claim<'_>, turn: &Turn) -> Result<bool, LoginError> {
         let proof = self.proof(claim.known, claim.password);
         if proof.as_ref().is_some_and(|proof| self.0.verified.holds(proof, claim.now)) {
             return Ok(true);
         }
-        self.verify_and_remember(claim, proof)
+        self.verify_and_remember(claim, proof, turn)
     }
 
     fn proof(&self, known: Option<&Known>, password: &str) -> Option<Proof> {
@@ -305,7 +287,7 @@ impl Auth {
     /// it is verified before the answer, which tells no part from another; where there is a second factor nothing is
     /// remembered as verified, because the time that an answer takes would tell the password from the code.
     pub(crate) fn prove_owner(&self, proof: &OwnerProof<'_>) -> Result<Known, LoginError> {
-        let OwnerProof { user, password, code, address, now } = *proof;
+        let OwnerProof { user, password, code, address, now, turn } = *proof;
         let source = self.0.throttle.source(address, &fold(user.trim()));
         let known = self.directory().who_logs_in(user)?.filter(|(_, record)| !record.disabled);
         let has_factor = self.second_factors().is_on(known.as_ref().map_or(AccountId::NOBODY, |(id, _)| *id))?;
@@ -316,8 +298,8 @@ impl Auth {
                 if let Some(delay_millis) = self.0.throttle.closed(source, now) {
                     return Err(LoginError::Throttled { delay_millis });
                 }
-                let _turn = self.0.gate.enter(source.of()).ok_or(BUSY)?;
-                self.verify_and_remember(Claim { known: known.as_ref(), password, source, now }, proof)?
+                let turn = turn.ok_or(LoginError::OutOfTurn)?;
+                self.verify_and_remember(Claim { known: known.as_ref(), password, source, now }, proof, turn)?
             }
         };
         let owner = known.filter(|_| is_right);
@@ -335,17 +317,6 @@ impl Auth {
                 delay_millis: self.0.throttle.failed(source, &format!("{password}\n{code}"), now),
             }),
         }
-    }
-
-    /// Hashes a password for somebody who is not logged in, one of a few at a time.
-    pub(crate) fn in_turn<T>(
-        &self,
-        from: IpAddr,
-        work: impl FnOnce() -> Result<T, OwnerError>,
-    ) -> Result<T, OwnerError> {
-        let source = self.0.throttle.source(from, "");
-        let _turn = self.0.gate.enter(source.of()).ok_or(OwnerError::Login(BUSY))?;
-        work()
     }
 
     /// Whether the second factor lets the owner in, who has the right password.
@@ -417,9 +388,9 @@ impl Auth {
         }
     }
 
-    /// Costs an argon2id in any case; to be called in turn. A right password is remembered by its `proof`, if it may be.
-    /// Another connection may have failed once too often meanwhile.
-    fn verify_and_remember(&self, claim: Claim<'_>, proof: Option<Proof>) -> Result<bool, LoginError> {
+    /// Costs an argon2id in any case, hence the turn. A right password is remembered by its `proof`, if it may be. Another
+    /// connection may have failed once too often meanwhile.
+    fn verify_and_remember(&self, claim: Claim<'_>, proof: Option<Proof>, _: &Turn) -> Result<bool, LoginError> {
         let Claim { known, password, source, now } = claim;
         if password.len() > PASSWORD_BYTES_MAX {
             return Ok(false);
@@ -469,13 +440,6 @@ impl Auth {
 
     fn reject(&self, source: Source, attempt: &Attempt<'_>) -> LoginError {
         LoginError::Rejected { delay_millis: self.0.throttle.failed(source, attempt.password, attempt.now) }
-    }
-}
-
-impl Source {
-    /// In which line it stands.
-    fn of(self) -> (u128, u128) {
-        (self.address, self.pair)
     }
 }
 

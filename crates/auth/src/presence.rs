@@ -147,6 +147,7 @@ mod tests {
     use super::*;
     use crate::testing::{NOW, PASSWORD, attempt, log_in, server, start};
     use crate::web::{Owner, WebAttempt, WebLogin};
+    use session::testing::TURN;
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::atomic::AtomicU32;
     use std::task::Wake;
@@ -165,14 +166,29 @@ mod tests {
     }
 
     fn pages(auth: &Auth) -> WebLogin {
-        let attempt = WebAttempt { user: ALICE, password: PASSWORD, code: "", address: HERE, program: None, now: NOW };
+        let attempt = WebAttempt {
+            user: ALICE,
+            password: PASSWORD,
+            code: "",
+            address: HERE,
+            program: None,
+            now: NOW,
+            turn: Some(&TURN),
+        };
         auth.web().log_in(&attempt).unwrap()
     }
 
     fn switch_on_second_factor(auth: &Auth) {
         let session = pages(auth).session;
-        let owner =
-            |code| Owner { session: &session, password: PASSWORD, code, address: HERE, program: None, now: NOW };
+        let owner = |code| Owner {
+            session: &session,
+            password: PASSWORD,
+            code,
+            address: HERE,
+            program: None,
+            now: NOW,
+            turn: Some(&TURN),
+        };
         let setup = auth.web().begin_second_factor(&owner("")).unwrap();
         auth.web().confirm_second_factor(&owner(&crate::second_factor::tests::code_at(&setup, NOW))).unwrap();
     }
@@ -238,7 +254,7 @@ mod tests {
             "a link for a password",
             |auth, _| {
                 let link = auth.directory().password_link(ALICE, NOW).unwrap();
-                auth.web().choose_password(&link.token, "another horse", HERE, NOW).map(drop).unwrap();
+                auth.web().choose_password(&link.token, "another horse", Some(&TURN), NOW).map(drop).unwrap();
             },
             [false, true, false],
         );

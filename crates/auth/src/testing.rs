@@ -2,6 +2,7 @@
 
 use crate::{Attempt, Auth, AuthOptions, Login, LoginError};
 use directory::{DirectoryOptions, PasswordCost};
+use session::testing::TURN;
 use std::sync::Arc;
 use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
 use store::{AccountId, Protocol, Store, Timestamp};
@@ -12,7 +13,7 @@ pub(crate) const NOW: Timestamp = SIM_EPOCH;
 
 pub(crate) fn options() -> AuthOptions {
     let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
-    AuthOptions { directory, verifications_at_once: 2, ..AuthOptions::default() }
+    AuthOptions { directory, ..AuthOptions::default() }
 }
 
 /// A process on the engine.
@@ -50,6 +51,7 @@ pub(crate) fn attempt<'a>(user: &'a str, password: &'a str) -> Attempt<'a> {
         fingerprint: None,
         tls: None,
         now: NOW,
+        turn: Some(&TURN),
     }
 }
 

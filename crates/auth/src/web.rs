@@ -30,6 +30,7 @@ use directory::Error;
 use directory::secret::{PurposeKey, Token};
 pub use links::NewOwner;
 use record::{SESSION, SessionRecord, index_key, session_key};
+use session::Turn;
 use std::fmt;
 use std::net::IpAddr;
 use store::{AccountId, DeviceId, Protocol, Store, Table, TableId, TableTx, Timestamp};
@@ -73,6 +74,8 @@ pub struct WebAttempt<'a> {
     pub program: Option<&'a str>,
     /// The time.
     pub now: Timestamp,
+    /// As [`Attempt::turn`].
+    pub turn: Option<&'a Turn>,
 }
 
 /// Somebody who logged in just now.
@@ -135,6 +138,8 @@ pub struct Owner<'a> {
     pub program: Option<&'a str>,
     /// The time.
     pub now: Timestamp,
+    /// As [`Attempt::turn`].
+    pub turn: Option<&'a Turn>,
 }
 
 /// Why what an owner asked for was not done.
@@ -166,15 +171,16 @@ impl WebSession {
 }
 
 impl Web<'_> {
-    /// Lets an owner in, or not, with a fresh session. Blocks for as long as a password takes to verify, whoever it is.
+    /// Lets an owner in, or not, with a fresh session. In turn it blocks for as long as a password takes to verify, whoever
+    /// it is.
     ///
     /// # Errors
     /// [`LoginError`]. `Rejected` says neither whether the account exists, nor whether it was the password or the code
     /// that was wrong, nor whether there is a second factor: the text should name all three ("the name, the password or
     /// the code is not right"). After `Rejected` and `Throttled` the caller waits as it says and then answers.
     pub fn log_in(&self, attempt: &WebAttempt<'_>) -> Result<WebLogin, LoginError> {
-        let WebAttempt { user, password, code, address, program, now } = *attempt;
-        let (account, record) = self.0.prove_owner(&OwnerProof { user, password, code, address, now })?;
+        let WebAttempt { user, password, code, address, program, now, turn } = *attempt;
+        let (account, record) = self.0.prove_owner(&OwnerProof { user, password, code, address, now, turn })?;
         Ok(self.open(account, &record, address, program, now)?)
     }
 
@@ -342,8 +348,8 @@ impl Web<'_> {
     }
 
     fn prove(&self, owner: &Owner<'_>) -> Result<AccountId, OwnerError> {
-        let Owner { session, password, code, address, now, .. } = *owner;
-        let proof = OwnerProof { user: &session.address, password, code, address, now };
+        let Owner { session, password, code, address, now, turn, .. } = *owner;
+        let proof = OwnerProof { user: &session.address, password, code, address, now, turn };
         Ok(self.0.prove_owner(&proof).map_err(OwnerError::Login)?.0)
     }
 
@@ -361,8 +367,16 @@ impl Web<'_> {
         program: Option<&str>,
         now: Timestamp,
     ) -> Result<WebLogin, store::Error> {
-        let attempt =
-            Attempt { user: "", password: "", protocol: Protocol::Web, address, fingerprint: None, tls: None, now };
+        let attempt = Attempt {
+            user: "",
+            password: "",
+            protocol: Protocol::Web,
+            address,
+            fingerprint: None,
+            tls: None,
+            now,
+            turn: None,
+        };
         let session = SessionRecord {
             account,
             device: self.0.note_main_password(account, &attempt)?,

@@ -231,7 +231,7 @@ impl From<&LoginError> for Refusal {
             LoginError::Rejected { .. } => Self::Wrong,
             LoginError::Throttled { .. } => Self::TooManyFailures,
             LoginError::Busy { .. } => Self::Busy,
-            LoginError::Fault(_) => Self::Fault,
+            LoginError::OutOfTurn | LoginError::Fault(_) => Self::Fault,
         }
     }
 }

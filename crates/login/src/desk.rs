@@ -2,10 +2,11 @@
 
 use crate::conversation::{Answer, Conversation, Refusal, Said};
 use crate::log;
-use auth::{Attempt, Auth, LoginError, Presence, Turn};
-use sasl::Failure;
-use session::{Moment, Peer};
+use auth::{Attempt, Auth, Login, LoginError, Presence};
+use sasl::{Credentials, Failure};
+use session::{Full, Job, Lost, Moment, Peer, Turn};
 use std::net::IpAddr;
+use std::task::Poll;
 use store::{Protocol, Timestamp};
 
 /// The logins of one connection.
@@ -20,20 +21,24 @@ pub struct Desk {
 enum Check {
     #[default]
     New,
-    /// They have to be verified, which takes long: [`Progress::Work`] was asked for.
-    Unknown,
-    /// In line.
-    InLine(Turn),
-    /// Called, and [`Progress::Work`] was asked for.
-    Called(Turn),
+    /// They have to be verified: they stand in line, or it is their turn.
+    InLine(Job<Result<Login, LoginError>>),
+}
+
+/// An attempt that stands in line by itself.
+struct Claim {
+    credentials: Credentials,
+    protocol: Protocol,
+    address: IpAddr,
+    fingerprint: Option<String>,
+    tls: Option<String>,
+    now: Timestamp,
 }
 
 /// What comes next.
 pub enum Progress {
     /// Nothing until the waker fires or [`Desk::until`] has come (`Step::Wait`).
     Wait,
-    /// Something that takes long (`Step::Flush`).
-    Work,
     /// The answer is no.
     Refused(Answer),
     /// Somebody is logged in.
@@ -105,61 +110,57 @@ impl Desk {
             return Progress::Refused(answer);
         }
         let Some(credentials) = self.conversation.credentials() else { return Progress::Wait };
-        let attempt = Attempt {
-            user: &credentials.authentication_id,
-            password: credentials.password.as_str(),
-            protocol: self.protocol,
-            address: client.address,
-            fingerprint,
-            tls: client.tls.as_ref().map(|tls| tls.version.as_str()),
-            now: Timestamp(now.unix_millis),
-        };
-        let outcome = match std::mem::take(&mut self.check) {
-            Check::New => match auth.recognise(&attempt) {
-                Ok(None) => {
-                    self.check = Check::Unknown;
-                    return Progress::Work;
+        let mut job = match std::mem::take(&mut self.check) {
+            Check::InLine(job) => job,
+            Check::New => {
+                let claim = Claim {
+                    credentials: credentials.clone(),
+                    protocol: self.protocol,
+                    address: client.address,
+                    fingerprint: fingerprint.map(str::to_owned),
+                    tls: client.tls.as_ref().map(|tls| tls.version.clone()),
+                    now: Timestamp(now.unix_millis),
+                };
+                match auth.log_in(&claim.attempt(None)) {
+                    Err(LoginError::OutOfTurn) => {}
+                    outcome => return self.looked_into(auth, client, outcome, now),
                 }
-                Ok(Some(login)) => Ok(login),
-                Err(error) => Err(error),
-            },
-            // What was written is out by now: nobody who does not read keeps a place.
-            Check::Unknown => match auth.queue(&attempt, client.waker.clone()) {
-                Ok(turn) if turn.is_called() => auth.verify(&attempt, &turn),
-                Ok(turn) => {
-                    self.check = Check::InLine(turn);
-                    return Progress::Wait;
+                match stand_in_line(auth, client, claim) {
+                    Ok(job) => job,
+                    Err(error) => return self.looked_into(auth, client, Err(error), now),
                 }
-                Err(error) => Err(error),
-            },
-            Check::InLine(turn) if turn.is_called() => {
-                self.check = Check::Called(turn);
-                return Progress::Work;
             }
-            Check::InLine(turn) => {
-                self.check = Check::InLine(turn);
-                return Progress::Wait;
-            }
-            Check::Called(turn) => auth.verify(&attempt, &turn),
         };
+        match job.look(&client.waker) {
+            Poll::Pending => {
+                self.check = Check::InLine(job);
+                Progress::Wait
+            }
+            Poll::Ready(Ok(outcome)) => self.looked_into(auth, client, outcome, now),
+            Poll::Ready(Err(Lost)) => self.refused(client, Refusal::Fault, 0, now),
+        }
+    }
+
+    fn looked_into(&mut self, auth: &Auth, client: &Peer, outcome: Result<Login, LoginError>, now: Moment) -> Progress {
         match outcome {
             Ok(login) => {
                 self.begin_anew();
                 log::succeeded(self.protocol, client.address, &login);
                 Progress::Admitted(Box::new(auth.enter(login, client.waker.clone())))
             }
-            Err(error) => self.refused(client, error, now),
+            Err(error) => {
+                let delay_millis = match error {
+                    LoginError::Rejected { delay_millis }
+                    | LoginError::Throttled { delay_millis }
+                    | LoginError::Busy { delay_millis } => delay_millis,
+                    LoginError::OutOfTurn | LoginError::Fault(_) => 0,
+                };
+                self.refused(client, Refusal::from(&error), delay_millis, now)
+            }
         }
     }
 
-    fn refused(&mut self, client: &Peer, error: LoginError, now: Moment) -> Progress {
-        let refusal = Refusal::from(&error);
-        let delay_millis = match error {
-            LoginError::Rejected { delay_millis }
-            | LoginError::Throttled { delay_millis }
-            | LoginError::Busy { delay_millis } => delay_millis,
-            LoginError::Fault(_) => 0,
-        };
+    fn refused(&mut self, client: &Peer, refusal: Refusal, delay_millis: u64, now: Moment) -> Progress {
         log::failed(self.protocol, client.address, self.user().unwrap_or_default(), refusal.why());
         self.conversation.hold_back(refusal, now.monotonic_millis.saturating_add(delay_millis));
         self.conversation.due(now.monotonic_millis).map_or(Progress::Wait, Progress::Refused)
@@ -172,4 +173,30 @@ impl Desk {
         }
         said
     }
+}
+
+impl Claim {
+    fn attempt<'a>(&'a self, turn: Option<&'a Turn>) -> Attempt<'a> {
+        Attempt {
+            user: &self.credentials.authentication_id,
+            password: self.credentials.password.as_str(),
+            protocol: self.protocol,
+            address: self.address,
+            fingerprint: self.fingerprint.as_deref(),
+            tls: self.tls.as_deref(),
+            now: self.now,
+            turn,
+        }
+    }
+}
+
+/// Among strangers, whoever it claims to be: who it is, is what is looked into.
+fn stand_in_line(auth: &Auth, client: &Peer, claim: Claim) -> Result<Job<Result<Login, LoginError>>, LoginError> {
+    let standing = auth.stand(&claim.attempt(None))?;
+    let auth = auth.clone();
+    let verify = move |turn| {
+        let _standing = standing;
+        auth.log_in(&claim.attempt(Some(&turn)))
+    };
+    Job::in_turn(&*client.jobs, client.stranger(), verify).map_err(|Full| LoginError::BUSY)
 }

@@ -142,7 +142,6 @@ impl Pop3Session {
         let fingerprint = user.map(|user| self.habit.fingerprint(method, self.peer.tls.as_ref(), user));
         match self.desk.go_on(&self.service.auth, &self.peer, fingerprint.as_deref(), now) {
             Progress::Wait => Err(Step::Wait),
-            Progress::Work => Err(Step::Flush),
             Progress::Refused(answer) => Ok(self.refuse(answer, output)),
             Progress::Admitted(presence) if is_large(&presence) => {
                 self.opening = Some(presence);

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use server::Preparation;
 use server::clock::Clock;
 use server::config::Config;
+use server::driver::Work;
 use server::lifecycle::{DataDir, Running, runtime};
 use server::service::Service;
 use server::services::Services;
@@ -192,8 +193,9 @@ fn main() {
     let names = ["alice@example.org".to_owned(), "bob@example.org".to_owned()].into_iter().chain(others);
     let ids: Vec<_> = names.map(|name| directory.add_account(&name, PASSWORD, "", NOW).unwrap()).collect();
     fill(&stores.store.account(ids[0]), messages);
-    let services = Services::new(&config, &stores, clock).unwrap();
-    let running = Running::start(&config, prepared, clock, &|service| services.speaks(service)).unwrap();
+    let work = Work::start().unwrap();
+    let services = Services::new(&config, &stores, clock, &work).unwrap();
+    let running = Running::start(&config, prepared, (clock, work), &|service| services.speaks(service)).unwrap();
     let bench = Bench { addresses: running.addresses().to_vec(), echo: echo(), disk: place.path().join("flushed") };
 
     let columns = ["took", "NOOP", "APPEND", "POP3 greets", "echo", "disk"].map(|column| format!("{column:>12}"));

@@ -12,6 +12,7 @@ use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::ControlSocket;
+use crate::driver::Work;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
 use crate::services::{Outbound, Services, keep_retention, keep_room, offered, tell_of_filling, tidy, tidy_receipts};
 use crate::setup::SetupError;
@@ -40,8 +41,9 @@ pub fn run(
     let smarthost = prepared.smarthost.take();
     let data_dir = DataDir::open(&config.data_dir)?;
     let stores = Stores::open(&data_dir, config)?;
-    let services = Services::new(config, &stores, clock)?;
-    let running = Running::start(config, prepared, clock, &|service| services.speaks(service))?;
+    let work = Work::start()?;
+    let services = Services::new(config, &stores, clock, &work)?;
+    let running = Running::start(config, prepared, (clock, work), &|service| services.speaks(service))?;
     services.offer(&config.hostname, running.addresses());
     let takes_mail = !tell_of_reading_only(&stores);
     // What is handed over must be noted, or it is handed over twice.

@@ -69,8 +69,9 @@ pub trait Jobs: Send + Sync {
     fn wait(&self, owner: Owner, work: Pin<Box<dyn Future<Output = ()> + Send>>) -> Result<Ticket, Full>;
 }
 
-/// Somebody's turn to verify passwords has come. There is none outside of [`Job::in_turn`].
-pub struct Turn(());
+/// Somebody's turn to verify passwords has come. There is none outside of [`Job::in_turn`], whose work keeps it to itself.
+#[derive(Debug)]
+pub struct Turn(pub(crate) ());
 
 /// Work that was started. A session looks at it with [`Self::look`]; for tasks it is a future.
 pub struct Job<T> {
@@ -105,12 +106,8 @@ impl<T: Send + 'static> Job<T> {
     ///
     /// # Errors
     /// [`Full`].
-    pub fn in_turn(
-        jobs: &dyn Jobs,
-        owner: Owner,
-        work: impl FnOnce(&Turn) -> T + Send + 'static,
-    ) -> Result<Self, Full> {
-        Self::on_thread(jobs, (owner, Line::Passwords), || work(&Turn(())))
+    pub fn in_turn(jobs: &dyn Jobs, owner: Owner, work: impl FnOnce(Turn) -> T + Send + 'static) -> Result<Self, Full> {
+        Self::on_thread(jobs, (owner, Line::Passwords), || work(Turn(())))
     }
 
     /// Starts to wait for something that comes over the network. What is waited for has a time limit of its own.

@@ -1,11 +1,14 @@
 //! Jobs for tests: on the thread of whoever asks, when the test wants it, in the order in which they were started.
 
-use crate::jobs::{Full, Jobs, Line, Owner, Ticket};
+use crate::jobs::{Full, Jobs, Line, Owner, Ticket, Turn};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Wake, Waker};
 use std::thread::{self, Thread};
+
+/// For tests of what is done in turn.
+pub static TURN: Turn = Turn(());
 
 /// See the module. Cheap to clone.
 #[derive(Clone)]

@@ -39,6 +39,8 @@ pub(crate) enum Kind {
     Refused,
     /// Too often.
     TooOften,
+    /// A password has to be verified, and it is not this request's turn: it is answered once it is, and this is never shown.
+    OutOfTurn,
     /// Ours.
     Fault,
 }
@@ -71,6 +73,10 @@ impl Problem {
         )
     }
 
+    pub(crate) fn out_of_turn() -> Self {
+        Self::new(Kind::OutOfTurn, "")
+    }
+
     /// Logged here, once; who asked learns that it was not their fault.
     pub(crate) fn fault(what: &str) -> Self {
         tracing::error!(what, "a request could not be answered");
@@ -99,7 +105,7 @@ impl Kind {
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
             Self::Refused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooOften => StatusCode::TOO_MANY_REQUESTS,
-            Self::Fault => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::OutOfTurn | Self::Fault => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -117,7 +123,7 @@ impl Kind {
             Self::Host => "This is another server",
             Self::Refused => "That cannot be done",
             Self::TooOften => "Too many attempts",
-            Self::Fault => "Something went wrong",
+            Self::OutOfTurn | Self::Fault => "Something went wrong",
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::peer::Peer;
 use crate::problem::{Kind, Problem};
 use crate::route::{Handler, Route};
 use crate::site::Site;
-use crate::visit::{Owner, Visit};
+use crate::visit::{self, Visit};
 use crate::{Router, api, asset, pages};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, RawPathParams, Request};
@@ -18,6 +18,8 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, on};
+use session::{Full, Job, Lost, Owner};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
@@ -102,9 +104,14 @@ async fn serve(site: Site, handler: Handler, request: Request) -> Response {
                 headers: parts.headers,
                 peer,
                 body,
+                turn: None,
             };
-            let answered = spawn_blocking(move || answer(handler, visit)).await;
-            answered.unwrap_or_else(|error| said(&Problem::fault(&format!("a handler failed: {error}")), is_api))
+            let again = visit.clone();
+            match spawn_blocking(move || answer(handler, visit)).await {
+                Ok(Some(answer)) => answer,
+                Ok(None) => in_turn(handler, again).await,
+                Err(error) => said(&Problem::fault(&format!("a handler failed: {error}")), is_api),
+            }
         }
         (Err(problem), _) => said(&problem, is_api),
         (_, None) => said(&Problem::fault("a request without its peer"), is_api),
@@ -113,6 +120,20 @@ async fn serve(site: Site, handler: Handler, request: Request) -> Response {
         sleep(Duration::from_millis(answer.delay_millis)).await;
     }
     answer.into_response().map(Body::from)
+}
+
+/// A password has to be verified: the request stands in line without a thread, and is answered from the beginning.
+async fn in_turn(handler: Handler, visit: Visit) -> Answer {
+    let (is_api, site, owner) = (is_api(visit.uri.path()), visit.site.clone(), Owner::stranger(visit.address()));
+    let work = move |turn| answer(handler, Visit { turn: Some(Arc::new(turn)), ..visit });
+    let job = match Job::in_turn(site.jobs(), owner, work) {
+        Ok(job) => job,
+        Err(Full) => return said(&Problem::busy(), is_api),
+    };
+    match job.await {
+        Ok(Some(answer)) => answer,
+        Ok(None) | Err(Lost) => said(&Problem::fault("a handler failed in turn"), is_api),
+    }
 }
 
 async fn read(body: Body) -> Result<Bytes, Problem> {
@@ -130,28 +151,25 @@ fn said(problem: &Problem, is_api: bool) -> Answer {
     if is_api { problem.json() } else { problem.page(Frame::default()) }
 }
 
-fn answer(handler: Handler, visit: Visit) -> Answer {
+/// What a handler makes of a request. `None`: it has to verify a password, and it is not its turn.
+fn answer(handler: Handler, visit: Visit) -> Option<Answer> {
     let is_api = is_api(visit.uri.path());
-    if let (Handler::Document(document), _) = (handler, &visit) {
-        return document(&visit).unwrap_or_else(|problem| said(&problem, is_api));
+    if let Handler::Document(document) = handler {
+        return told(document(&visit), is_api, Frame::default);
     }
     if let Err(problem) = check_host(&visit) {
-        return said(&problem, is_api);
+        return Some(said(&problem, is_api));
     }
     match handler {
-        Handler::Document(_) => said(&Problem::not_found(), is_api),
-        Handler::Anybody(handler) => match anybody(handler, &visit) {
-            Ok(answer) => answer,
-            Err(problem) if is_api => problem.json(),
-            Err(problem) => problem.page(Frame::for_anybody(&visit, "")),
-        },
+        Handler::Document(_) => Some(said(&Problem::not_found(), is_api)),
+        Handler::Anybody(handler) => told(anybody(handler, &visit), is_api, || Frame::for_anybody(&visit, "")),
         Handler::Owner(handler) => match visit.session() {
             Ok(Some(session)) => {
-                let owner = Owner::of(visit, session);
-                owned(handler, &owner).unwrap_or_else(|problem| problem.page(Frame::of(&owner, "")))
+                let owner = visit::Owner::of(visit, session);
+                told(owned(handler, &owner), is_api, || Frame::of(&owner, ""))
             }
-            Ok(None) => log_in_first(&visit),
-            Err(problem) => problem.page(Frame::default()),
+            Ok(None) => Some(log_in_first(&visit)),
+            Err(problem) => told(Err(problem), is_api, Frame::default),
         },
         Handler::Api(handler) => {
             let outcome = api::caller(visit).and_then(|owner| {
@@ -161,8 +179,18 @@ fn answer(handler: Handler, visit: Visit) -> Answer {
                 }
                 Answer::json(&handler(&owner, &fields)?)
             });
-            outcome.unwrap_or_else(|problem| problem.json())
+            told(outcome, true, Frame::default)
         }
+    }
+}
+
+/// An outcome as an answer; a page of a problem stands in `frame`.
+fn told(outcome: Outcome, is_api: bool, frame: impl FnOnce() -> Frame) -> Option<Answer> {
+    match outcome {
+        Ok(answer) => Some(answer),
+        Err(problem) if problem.kind == Kind::OutOfTurn => None,
+        Err(problem) if is_api => Some(problem.json()),
+        Err(problem) => Some(problem.page(frame())),
     }
 }
 
@@ -174,7 +202,7 @@ fn anybody(handler: fn(&Visit, &Fields) -> Outcome, visit: &Visit) -> Outcome {
     handler(visit, &fields)
 }
 
-fn owned(handler: fn(&Owner, &Fields) -> Outcome, owner: &Owner) -> Outcome {
+fn owned(handler: fn(&visit::Owner, &Fields) -> Outcome, owner: &visit::Owner) -> Outcome {
     let fields = fields(owner, false)?;
     if owner.method == Method::POST {
         check_form(owner, Some(&owner.proof), csrf_of(owner, &fields))?;

@@ -5,6 +5,7 @@ use crate::notice::Notices;
 use crate::setup::Offered;
 use crate::token::Key;
 use auth::Auth;
+use session::Jobs;
 use std::sync::{Arc, OnceLock};
 use store::{Error, Timestamp};
 
@@ -20,6 +21,8 @@ pub struct SiteOptions {
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// Sends a letter to an address; whether it is under way.
     pub post: Box<Post>,
+    /// Verifies passwords in turn.
+    pub jobs: Arc<dyn Jobs>,
 }
 
 /// Takes an address, a message and the time.
@@ -57,6 +60,10 @@ impl Site {
 
     pub(crate) fn hostname(&self) -> &str {
         &self.0.options.hostname
+    }
+
+    pub(crate) fn jobs(&self) -> &dyn Jobs {
+        &*self.0.options.jobs
     }
 
     /// Says what mail programs can use, once the server knows its ports. Until then nothing is offered.

@@ -8,6 +8,7 @@ use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Request, StatusCode};
 use directory::{DirectoryOptions, PasswordCost};
 use http_body_util::BodyExt;
+use session::testing::TestJobs;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -67,15 +68,20 @@ pub(crate) fn offered() -> Offered {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with(AuthOptions { account_requests: true, ..AuthOptions::default() })
+        Self::with(AuthOptions { account_requests: true, ..AuthOptions::default() }, TestJobs::at_once())
     }
 
     /// One in which strangers may not ask for an account.
     pub(crate) fn without_requests() -> Self {
-        Self::with(AuthOptions::default())
+        Self::with_jobs(TestJobs::at_once())
     }
 
-    fn with(options: AuthOptions) -> Self {
+    /// One in which passwords are verified when `jobs` does it.
+    pub(crate) fn with_jobs(jobs: Arc<TestJobs>) -> Self {
+        Self::with(AuthOptions::default(), jobs)
+    }
+
+    fn with(options: AuthOptions, jobs: Arc<TestJobs>) -> Self {
         let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
         let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
         let options = AuthOptions { directory, ..options };
@@ -93,7 +99,8 @@ impl World {
             keeps.lock().unwrap().push((to.to_owned(), String::from_utf8(content.to_vec()).unwrap()));
             true
         });
-        let site = Site::new(auth.clone(), SiteOptions { hostname: HOSTNAME.to_owned(), now, post }).unwrap();
+        let hostname = HOSTNAME.to_owned();
+        let site = Site::new(auth.clone(), SiteOptions { hostname, now, post, jobs }).unwrap();
         site.offer(offered());
         Self { auth, router: site.router(), letters, clock }
     }
@@ -166,7 +173,8 @@ impl Browser<'_> {
         self.cookies.insert(name.to_owned(), value.to_owned());
     }
 
-    pub(crate) fn send(&mut self, method: &str, path: &str, body: Vec<u8>) -> Answered {
+    /// What [`Self::send`] sends.
+    pub(crate) fn request(&self, method: &str, path: &str, body: Vec<u8>) -> Request<Body> {
         let mut request = Request::builder().method(method).uri(path).header(HOST, &self.host);
         for (name, value) in &self.extra {
             request = request.header(*name, value);
@@ -175,7 +183,11 @@ impl Browser<'_> {
             let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             request = request.header(COOKIE, cookies.join("; "));
         }
-        let request = request.extension(self.peer.clone()).body(Body::from(body)).unwrap();
+        request.extension(self.peer.clone()).body(Body::from(body)).unwrap()
+    }
+
+    pub(crate) fn send(&mut self, method: &str, path: &str, body: Vec<u8>) -> Answered {
+        let request = self.request(method, path, body);
         let answer = answered(&self.world.router, request);
         for set in answer.headers.get_all(SET_COOKIE) {
             let (name, value) = set.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();

@@ -10,11 +10,14 @@ use axum::body::Bytes;
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, Method, Uri};
 use console::AccountConsole;
+use session::Turn;
 use std::net::IpAddr;
 use std::ops::Deref;
+use std::sync::Arc;
 use store::{Account, AccountId, Actor, DeviceId, Protocol, Timestamp};
 
 /// A request.
+#[derive(Clone)]
 pub(crate) struct Visit {
     pub(crate) site: Site,
     pub(crate) now: Timestamp,
@@ -25,6 +28,8 @@ pub(crate) struct Visit {
     pub(crate) headers: HeaderMap,
     pub(crate) peer: Peer,
     pub(crate) body: Bytes,
+    /// Whether a password may be verified now. Without it a handler that has to is called again, in turn.
+    pub(crate) turn: Option<Arc<Turn>>,
 }
 
 /// A request of somebody who is logged in.
@@ -75,6 +80,10 @@ impl Visit {
     pub(crate) fn is_secure(&self) -> bool {
         self.peer.tls.is_some()
             || self.forwarded("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"))
+    }
+
+    pub(crate) fn turn(&self) -> Option<&Turn> {
+        self.turn.as_deref()
     }
 
     /// Where the request comes from. A proxy on this machine says whom it speaks for; nobody else is believed.

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::testing::{NOW, PASSWORD, attempt, log_in, server, start};
+use crate::throttle::DELAY_FIRST_MILLIS;
 use crate::throttle::{ADDRESS_FAILURES_MAX, DELAY_MAX_MILLIS, FORGIVEN_EVERY_MILLIS, PAIR_FAILURES_MAX};
+use session::testing::TURN;
 use store::MaildropOptions;
 use store::device::DEVICES_MAX;
 use store::sim::{Fault, ReadOnly};
@@ -429,7 +431,7 @@ fn strangers_are_throttled_alike_whether_the_user_exists_or_not() {
     let delays = alice.iter().map(|answer| match answer {
         LoginError::Rejected { delay_millis } => (true, *delay_millis),
         LoginError::Throttled { delay_millis } => (false, *delay_millis),
-        LoginError::Busy { .. } | LoginError::Fault(_) => panic!("{answer}"),
+        LoginError::Busy { .. } | LoginError::OutOfTurn | LoginError::Fault(_) => panic!("{answer}"),
     });
     let growing = [250, 500, 1000, 2000, 4000, 8000, 8000, 8000, 8000, 8000].map(|delay| (true, delay));
     assert_eq!(delays.collect::<Vec<_>>(), [&growing[..], &[(false, DELAY_MAX_MILLIS); 2]].concat());
@@ -494,7 +496,15 @@ fn sixty_wrong_logins_shut_out_those_behind_the_same_address_whose_password_was_
     assert!(log_in(&auth, "alice", PASSWORD).is_ok());
     let web = |user, password| {
         let address = "192.0.2.1".parse().unwrap();
-        auth.web().log_in(&crate::WebAttempt { user, password, code: "", address, program: None, now: NOW })
+        auth.web().log_in(&crate::WebAttempt {
+            user,
+            password,
+            code: "",
+            address,
+            program: None,
+            now: NOW,
+            turn: Some(&TURN),
+        })
     };
     assert!(web(ALICE, PASSWORD).is_ok());
     assert!(matches!(web(ALICE, "guess"), Err(LoginError::Throttled { .. })));
@@ -508,32 +518,19 @@ fn sixty_wrong_logins_shut_out_those_behind_the_same_address_whose_password_was_
 #[test]
 fn thirty_right_logins_at_once_after_a_restart_were_refused() {
     let (_, auth, _) = server();
-    let attempts = [attempt("alice", PASSWORD); 30];
-    let mut turns: Vec<Option<Turn>> = attempts
-        .iter()
-        .map(|attempt| {
-            assert_eq!(auth.recognise(attempt), Ok(None), "it has to be verified");
-            Some(auth.queue(attempt, Waker::noop().clone()).unwrap())
+    let early = Attempt { turn: None, ..attempt("alice", PASSWORD) };
+    let standing: Vec<Standing> = (0..30)
+        .map(|_| {
+            assert_eq!(auth.log_in(&early), Err(LoginError::OutOfTurn), "it has to be verified");
+            auth.stand(&early).unwrap()
         })
         .collect();
-    while let Some(at) = turns.iter().position(|turn| turn.as_ref().is_some_and(Turn::is_called)) {
-        assert!(turns.iter().flatten().filter(|turn| turn.is_called()).count() <= 2, "no more at once");
-        assert!(auth.verify(&attempts[at], turns[at].as_ref().unwrap()).is_ok(), "{at}");
-        turns[at] = None;
+    assert_eq!(verifications(&auth), 0);
+    for login in standing {
+        assert!(log_in(&auth, "alice", PASSWORD).is_ok());
+        drop(login);
     }
-    assert!(turns.iter().all(Option::is_none), "everybody's turn has come");
     assert_eq!(verifications(&auth), 1, "one verification is enough for one password");
-}
-
-#[test]
-fn ten_connections_at_once_with_one_password_verify_it_hardly_twice() {
-    let (_, auth, _) = server();
-    std::thread::scope(|scope| {
-        let logins: Vec<_> = (0..10).map(|_| scope.spawn(|| log_in(&auth, "alice", PASSWORD).unwrap())).collect();
-        let devices: Vec<DeviceId> = logins.into_iter().map(|login| login.join().unwrap().device).collect();
-        assert!(devices.iter().all(|device| *device == devices[0]));
-    });
-    assert!((1..=2).contains(&verifications(&auth)));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::testing::{NOW, log_in, options, server_with, start_with};
 use crate::{AuthOptions, OwnerError};
+use session::testing::TURN;
 use store::sim::{Fault, SimEngine};
 
 fn open_options() -> AuthOptions {
@@ -52,11 +53,10 @@ fn a_request_is_accepted_and_its_owner_gets_in() {
     let status = requests.status(&asked.token, NOW).unwrap();
     let Some(RequestStatus::Accepted { password_token: Some(link), .. }) = status else { panic!("{status:?}") };
     assert_ne!(link, accepted.link.token);
-    let from = "192.0.2.1".parse().unwrap();
-    assert_eq!(auth.web().choose_password(&link, "la la la la", from, NOW).unwrap(), "carol@example.org");
+    assert_eq!(auth.web().choose_password(&link, "la la la la", Some(&TURN), NOW).unwrap(), "carol@example.org");
     assert!(log_in(&auth, "carol", "la la la la").is_ok());
     // The other link to the same choice is over, too.
-    let again = auth.web().choose_password(&accepted.link.token, "mi mi mi mi", from, NOW);
+    let again = auth.web().choose_password(&accepted.link.token, "mi mi mi mi", Some(&TURN), NOW);
     assert!(matches!(again, Err(OwnerError::Refused(_))));
     let status = requests.status(&asked.token, NOW).unwrap();
     assert_eq!(status, Some(RequestStatus::Accepted { address: address(), password_token: None }));
@@ -250,7 +250,7 @@ fn an_acceptance_that_a_crash_interrupts_is_finished_by_the_next_one() {
             let Some(RequestStatus::Accepted { password_token: Some(link), .. }) = status else {
                 panic!("{fault:?} after {commits_before}: {status:?}")
             };
-            assert!(auth.web().choose_password(&link, "la la la la", "::1".parse().unwrap(), NOW).is_ok());
+            assert!(auth.web().choose_password(&link, "la la la la", Some(&TURN), NOW).is_ok());
             assert_eq!(auth.directory().check().unwrap(), Vec::<String>::new());
             assert_eq!(auth.directory().accounts().unwrap().len(), 3);
         }

@@ -1,7 +1,8 @@
 //! What strangers do with a one-time link.
 
 use super::{OwnerError, Web};
-use std::net::IpAddr;
+use crate::LoginError;
+use session::Turn;
 use store::{AccountId, Timestamp};
 
 /// What somebody who was invited chooses.
@@ -17,19 +18,21 @@ pub struct NewOwner<'a> {
 
 impl Web<'_> {
     /// Sets the main password with a link that [`directory::Directory::password_link`] made. Gives the account's address. Every
-    /// session and every other such link of the account is over; a second factor stays.
+    /// session and every other such link of the account is over; a second factor stays. A password is hashed in turn, as
+    /// one is verified: strangers can ask for it.
     ///
     /// # Errors
-    /// [`OwnerError::Refused`]: the link is not good (any more), the password breaks a rule. [`OwnerError::Login`]: too
-    /// many passwords are being verified at the moment.
+    /// [`OwnerError::Refused`]: the link is not good (any more), the password breaks a rule.
+    /// [`crate::LoginError::OutOfTurn`].
     pub fn choose_password(
         &self,
         token: &str,
         password: &str,
-        from: IpAddr,
+        turn: Option<&Turn>,
         now: Timestamp,
     ) -> Result<String, OwnerError> {
-        self.0.in_turn(from, || Ok(self.0.directory().use_password_link(token, password, now)?))
+        turn.ok_or(OwnerError::Login(LoginError::OutOfTurn))?;
+        Ok(self.0.directory().use_password_link(token, password, now)?)
     }
 
     /// Makes the account of somebody with a link that [`directory::Directory::invite`] made. Who is invited learns whether an
@@ -41,10 +44,11 @@ impl Web<'_> {
         &self,
         token: &str,
         owner: &NewOwner<'_>,
-        from: IpAddr,
+        turn: Option<&Turn>,
         now: Timestamp,
     ) -> Result<AccountId, OwnerError> {
         let NewOwner { address, display, password } = *owner;
-        self.0.in_turn(from, || Ok(self.0.directory().use_invitation(token, (address, display), password, now)?))
+        turn.ok_or(OwnerError::Login(LoginError::OutOfTurn))?;
+        Ok(self.0.directory().use_invitation(token, (address, display), password, now)?)
     }
 }

@@ -5,6 +5,7 @@ use crate::RECOVERY_CODES;
 use crate::second_factor::tests::code_at;
 use crate::testing::{NOW, PASSWORD, SECRET, attempt, log_in, server, start};
 use crate::throttle::{ADDRESS_FAILURES_MAX, CODE_FAILURES_MAX, FORGIVEN_EVERY_MILLIS, PAIR_FAILURES_MAX};
+use session::testing::TURN;
 use store::device::Credential;
 use store::sim::{Fault, ReadOnly};
 
@@ -12,7 +13,15 @@ const ALICE: &str = "alice@example.org";
 const HERE: &str = "192.0.2.1";
 
 fn attempt_web<'a>(user: &'a str, password: &'a str, code: &'a str, now: Timestamp) -> WebAttempt<'a> {
-    WebAttempt { user, password, code, address: HERE.parse().unwrap(), program: Some("Firefox on Linux"), now }
+    WebAttempt {
+        user,
+        password,
+        code,
+        address: HERE.parse().unwrap(),
+        program: Some("Firefox on Linux"),
+        now,
+        turn: Some(&TURN),
+    }
 }
 
 fn enter(auth: &Auth, user: &str, password: &str) -> Result<WebLogin, LoginError> {
@@ -24,7 +33,7 @@ fn enter_with(auth: &Auth, code: &str, now: Timestamp) -> Result<WebLogin, Login
 }
 
 fn owner<'a>(session: &'a WebSession, password: &'a str, code: &'a str, now: Timestamp) -> Owner<'a> {
-    Owner { session, password, code, address: HERE.parse().unwrap(), program: None, now }
+    Owner { session, password, code, address: HERE.parse().unwrap(), program: None, now, turn: Some(&TURN) }
 }
 
 fn later(millis: i64) -> Timestamp {

@@ -39,10 +39,6 @@ impl ImapSession {
                 self.running = Some(Running::LogIn(tag));
                 Turn::Wait
             }
-            Progress::Work => {
-                self.running = Some(Running::LogIn(tag));
-                Turn::Flush
-            }
             Progress::Refused(answer) => self.refuse_login(tag, answer, output),
             Progress::Admitted(presence) => self.admit(tag, presence),
         }

@@ -22,6 +22,7 @@ fn alice(world: &World) -> Presence {
         fingerprint: None,
         tls: None,
         now: NOW,
+        turn: Some(&session::testing::TURN),
     };
     let login = world.flow.auth.log_in(&attempt).unwrap();
     world.flow.auth.enter(login, Waker::noop().clone())

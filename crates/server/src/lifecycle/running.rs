@@ -50,7 +50,7 @@ impl Running {
     pub fn start(
         config: &Config,
         prepared: Preparation,
-        clock: Clock,
+        (clock, work): (Clock, Arc<Work>),
         speaks: &dyn Fn(Service) -> Speaks,
     ) -> Result<Self, SetupError> {
         let certificates = match prepared.certificates {
@@ -62,7 +62,6 @@ impl Running {
         let bound = prepared.bound;
         let addresses = bound.iter().map(|bound| (bound.service, bound.address)).collect();
         let (stop, stopping) = watch::channel(false);
-        let work = Work::start()?;
         for bound in bound {
             let service = bound.service;
             let endpoint = match speaks(service) {
@@ -187,7 +186,7 @@ mod tests {
         let speaks = |service| Speaks::Sessions(Box::new(move |_| Box::new(Named(service))));
         let clock = Clock::start();
         let prepared = Preparation::new(&config, clock).unwrap();
-        let running = Running::start(&config, prepared, clock, &speaks).unwrap();
+        let running = Running::start(&config, prepared, (clock, Work::start().unwrap()), &speaks).unwrap();
         let addresses = running.addresses().to_vec();
         assert_eq!(addresses.len(), 2);
         for (service, address) in &addresses {

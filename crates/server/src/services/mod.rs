@@ -15,7 +15,7 @@ use smtpd::{Common, Limits};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::driver::SessionFactory;
+use crate::driver::{SessionFactory, Work};
 use crate::service::Service;
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -49,11 +49,11 @@ pub enum Speaks {
 }
 
 impl Services {
-    /// All services of `config` on `stores`.
+    /// All services of `config` on `stores`; what no thread of a request does, is done by `work`.
     ///
     /// # Errors
     /// The system gives no random numbers.
-    pub fn new(config: &Config, stores: &Stores, clock: Clock) -> Result<Self, SetupError> {
+    pub fn new(config: &Config, stores: &Stores, clock: Clock, work: &Arc<Work>) -> Result<Self, SetupError> {
         let common = common(config, stores);
         let trusted = Common {
             limits: Limits { message_bytes_max: message_bytes(config), ..Limits::trusted() },
@@ -62,7 +62,10 @@ impl Services {
         let now = Box::new(move || Timestamp(clock.now().unix_millis));
         let flow = stores.flow.clone();
         let post = Box::new(move |to: &str, content: &[u8], now| flow.send_letter(to, content, now));
-        let site = Site::new(stores.auth.clone(), SiteOptions { hostname: config.hostname.clone(), now, post });
+        let site = Site::new(
+            stores.auth.clone(),
+            SiteOptions { hostname: config.hostname.clone(), now, post, jobs: work.clone() },
+        );
         Ok(Self {
             site: site.map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))?,
             mx: smtpd::SmtpService::mx(common.clone()),

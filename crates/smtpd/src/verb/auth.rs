@@ -73,7 +73,6 @@ pub(crate) fn look(session: &mut SmtpSession) -> Result<Reply, Step> {
     };
     match session.desk.go_on(auth, &session.peer, None, session.now) {
         Progress::Wait => Err(Step::Wait),
-        Progress::Work => Err(Step::Flush),
         Progress::Refused(answer) => Ok(refuse(session, answer)),
         Progress::Admitted(presence) => {
             session.phase = Phase::Command;

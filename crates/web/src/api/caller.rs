@@ -58,11 +58,14 @@ fn by_password(visit: Visit, user: &str, password: &str) -> Result<Owner, Proble
         fingerprint: Some("API"),
         tls: visit.peer.tls.as_deref(),
         now: visit.now,
+        turn: visit.turn(),
     };
     let wrong =
         "The user name or the password is wrong. The API takes an application password; the page “Devices” makes one.";
     let outcome = visit.site.auth().log_in(&attempt);
-    if let Err(error) = &outcome {
+    if let Err(error) = &outcome
+        && *error != LoginError::OutOfTurn
+    {
         login::log::failed(Protocol::Web, attempt.address, user, login::log::why(error));
     }
     match outcome {
@@ -77,6 +80,7 @@ fn by_password(visit: Visit, user: &str, password: &str) -> Result<Owner, Proble
             Err(Problem::new(Kind::TooOften, "Too many wrong passwords; try again later.").after_millis(delay_millis))
         }
         Err(LoginError::Busy { delay_millis }) => Err(Problem::busy().after_millis(delay_millis)),
+        Err(LoginError::OutOfTurn) => Err(Problem::out_of_turn()),
         Err(LoginError::Fault(error)) => Err(error.into()),
     }
 }

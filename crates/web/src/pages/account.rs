@@ -134,6 +134,7 @@ fn proven<T>(
         address: owner.address(),
         program: program.as_deref(),
         now: owner.now,
+        turn: owner.turn(),
     };
     work(&proof).map_err(problem)
 }

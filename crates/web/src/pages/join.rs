@@ -119,7 +119,7 @@ fn accept_invitation(visit: &Visit, fields: &Fields) -> Outcome {
     };
     let owner = NewOwner { address: &address, display: fields.text("name"), password };
     let web = visit.site.auth().web();
-    match web.accept_invitation(visit.parameter("token"), &owner, visit.address(), visit.now) {
+    match web.accept_invitation(visit.parameter("token"), &owner, visit.turn(), visit.now) {
         Ok(_) => Ok(Answer::see_other(&OwnPath::new("/login"))),
         Err(OwnerError::Refused(why)) => invitation_page(visit, &Typed { fields, failed: Some(&why) }),
         Err(error) => Err(problem(error)),
@@ -149,7 +149,7 @@ fn choose_password(visit: &Visit, fields: &Fields) -> Outcome {
         Err(why) => return password_page(visit, &Typed { fields, failed: Some(why) }),
     };
     let web = visit.site.auth().web();
-    match web.choose_password(visit.parameter("token"), password, visit.address(), visit.now) {
+    match web.choose_password(visit.parameter("token"), password, visit.turn(), visit.now) {
         Ok(_) => Ok(Answer::see_other(&OwnPath::new("/login"))),
         Err(OwnerError::Refused(why)) => password_page(visit, &Typed { fields, failed: Some(&why) }),
         Err(error) => Err(problem(error)),
@@ -190,6 +190,7 @@ pub(super) fn problem(error: OwnerError) -> Problem {
                 .after_millis(delay_millis)
         }
         OwnerError::Login(LoginError::Busy { delay_millis }) => Problem::busy().after_millis(delay_millis),
+        OwnerError::Login(LoginError::OutOfTurn) => Problem::out_of_turn(),
         OwnerError::Login(LoginError::Fault(error)) | OwnerError::Store(error) => error.into(),
     }
 }

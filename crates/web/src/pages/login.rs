@@ -58,9 +58,11 @@ fn log_in(visit: &Visit, fields: &Fields) -> Outcome {
         address: visit.address(),
         program: program.as_deref(),
         now: visit.now,
+        turn: visit.turn(),
     };
     let outcome = visit.site.auth().web().log_in(&attempt);
     match &outcome {
+        Err(LoginError::OutOfTurn) => return Err(Problem::out_of_turn()),
         Ok(login) => login::log::succeeded_on_pages(attempt.address, &login.session),
         Err(error) => login::log::failed(Protocol::Web, attempt.address, user, login::log::why(error)),
     }
@@ -76,6 +78,7 @@ fn log_in(visit: &Visit, fields: &Fields) -> Outcome {
             Ok(page(visit, &next, (user, Some(Failed::TooOften)))?.after_millis(delay_millis))
         }
         Err(LoginError::Busy { delay_millis }) => Err(Problem::busy().after_millis(delay_millis)),
+        Err(LoginError::OutOfTurn) => Err(Problem::out_of_turn()),
         Err(LoginError::Fault(error)) => Err(error.into()),
     }
 }

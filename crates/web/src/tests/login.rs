@@ -3,6 +3,8 @@
 use crate::testing::{ALICE, PASSWORD, World};
 use auth::SESSION_IDLE_MAX_MILLIS;
 use axum::http::StatusCode;
+use session::testing::TestJobs;
+use tower::ServiceExt;
 
 #[test]
 fn a_session_begins_with_a_token_of_its_own_and_ends_with_it() {
@@ -112,4 +114,42 @@ fn after_logging_in_one_comes_to_where_one_was_going_and_nowhere_else() {
         let answer = browser.submit("/login", "/login", &fields);
         assert_eq!((answer.location(), answer.header("a")), (expected, ""), "{next:?}");
     }
+}
+
+/// The one thread for handlers is free for pages while all of them stand in line.
+#[test]
+fn a_login_on_the_pages_waited_on_a_thread() {
+    const LOGINS: usize = 20;
+    let jobs = TestJobs::held();
+    let world = World::with_jobs(jobs.clone());
+    let mut browser = world.browser();
+    let token = browser.get("/login").csrf();
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_time().build().unwrap();
+    let form = format!("user=alice%40example.org&password={}&csrf={token}", PASSWORD.replace(' ', "%20"));
+    browser.extra.push(("content-type", "application/x-www-form-urlencoded".to_owned()));
+    let statuses = runtime.block_on(async {
+        let log_in =
+            || tokio::spawn(world.router.clone().oneshot(browser.request("POST", "/login", form.clone().into())));
+        let logins: Vec<_> = (0..LOGINS).map(|_| log_in()).collect();
+        while jobs.waiting() < LOGINS {
+            tokio::task::yield_now().await;
+        }
+        let page = world.router.clone().oneshot(browser.request("GET", "/login", Vec::new())).await.unwrap();
+        assert_eq!(page.status(), StatusCode::OK);
+        jobs.release();
+        let mut statuses = Vec::new();
+        for login in logins {
+            statuses.push(login.await.unwrap().unwrap().status());
+        }
+        statuses
+    });
+    assert_eq!(statuses, [StatusCode::SEE_OTHER; LOGINS]);
+}
+
+#[test]
+fn who_finds_the_line_full_is_told_to_come_again() {
+    let world = World::with_jobs(TestJobs::full());
+    let answer = world.browser().log_in(ALICE, PASSWORD);
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(answer.text.contains("Nothing is wrong with your password"), "{}", answer.text);
 }
