@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("imap-proto", 1),
     ("store", 1),
     ("dns", 1),
+    ("dkim", 1),
     ("directory", 2),
     ("store-postgres", 2),
     ("store-sqlite", 2),

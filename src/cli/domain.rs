@@ -24,7 +24,10 @@ Examples:
   pillarbox domain add example.org
   pillarbox domain add bücher.example
   pillarbox domain list
-  pillarbox domain records example.org          lines for a zone file";
+  pillarbox domain records example.org          lines for a zone file
+  pillarbox domain records example.org --form   as the form of a DNS provider wants them
+  pillarbox domain rotate example.org           the next keys for DKIM: publish them first ...
+  pillarbox domain rotate example.org --switch  ... then have them sign; the old ones stay published for two weeks";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -39,6 +42,17 @@ enum Verb {
     Records {
         /// Which
         domain: String,
+        /// As the form of a DNS provider wants them: names without the domain, texts without quotes
+        #[arg(long)]
+        form: bool,
+    },
+    /// Make the next keys that sign a domain's mail (DKIM), and have them sign once they are published
+    Rotate {
+        /// Which
+        domain: String,
+        /// The next keys are published: they sign from now on
+        #[arg(long)]
+        switch: bool,
     },
     /// From now on mail for a domain is not ours; it must have no accounts and aliases any more
     Remove {
@@ -60,9 +74,17 @@ impl Domain {
                 self.format.show(&[added], |_| text)
             }
             Verb::List => self.format.show(&ask(DomainRequest::List)?, listed),
-            Verb::Records { domain } => {
+            Verb::Records { domain, form } => {
                 let items = ask(DomainRequest::Records { domain })?;
-                self.format.show(&items, |items| items.iter().map(record).collect())
+                self.format.show(&items, |items| match form {
+                    false => items.iter().map(record).collect(),
+                    true => in_a_form(items),
+                })
+            }
+            Verb::Rotate { domain, switch } => {
+                ask(DomainRequest::Rotate { domain: domain.clone(), switch })?;
+                say(&rotated(&domain, switch));
+                Ok(())
             }
             Verb::Remove { domain } => {
                 ask(DomainRequest::Remove { domain: domain.clone() })?;
@@ -71,6 +93,36 @@ impl Domain {
             }
         }
     }
+}
+
+fn rotated(domain: &str, switch: bool) -> String {
+    match switch {
+        false => format!(
+            "The next keys are made. Publish them: `pillarbox domain records {domain}` shows all records.\n\
+             A day later, when everybody can see them: `pillarbox domain rotate {domain} --switch`.\n"
+        ),
+        true => "The next keys sign from now on. Leave the records of the old ones for two weeks.\n".to_owned(),
+    }
+}
+
+/// Each part of a record on a line of its own, for copying.
+fn in_a_form(items: &[Item]) -> String {
+    let domain = items.iter().find_map(|item| match item {
+        Item::Domain(found) => Some(found.domain.as_str()),
+        _ => None,
+    });
+    let domain = domain.unwrap_or_default();
+    let record = |item: &Item| match item {
+        Item::DnsRecord(record) => Some(format!(
+            "{}\n  type   {}\n  name   {}\n  value  {}\n\n",
+            record.purpose,
+            record.kind,
+            record.name_below(domain),
+            record.plain_value()
+        )),
+        _ => None,
+    };
+    items.iter().filter_map(record).collect()
 }
 
 /// As in a zone file.

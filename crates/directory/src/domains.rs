@@ -4,6 +4,7 @@ use crate::Directory;
 use crate::address::{domain_of, normalise_domain, shown_domain};
 use crate::error::Error;
 use crate::record::{self, Counters, domain_value, key, name_in};
+use crate::signing;
 use store::TableTx;
 
 impl Directory {
@@ -48,6 +49,7 @@ impl Directory {
             counters.domains = counters.domains.saturating_sub(1);
             counters.write(tx);
             tx.delete(&key(record::DOMAIN, &name));
+            signing::delete(tx, &name);
             Ok(())
         })
     }

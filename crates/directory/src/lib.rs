@@ -40,7 +40,9 @@ mod options;
 mod password;
 mod record;
 mod reserved;
+mod sealed;
 pub mod secret;
+mod signing;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -57,6 +59,7 @@ use password::Hasher;
 pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, check_password};
 pub use record::AccountRecord;
 use secret::{PurposeKey, Token};
+pub use signing::{KeyState, SealedKeys, SigningKey};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use store::{AccountId, ModSeq, Store, Table, TableId, Timestamp};
 
@@ -72,6 +75,7 @@ struct Inner {
     table: Table,
     hasher: Hasher,
     link_key: PurposeKey,
+    signing_key: PurposeKey,
     options: DirectoryOptions,
     book: RwLock<Book>,
 }
@@ -147,6 +151,7 @@ impl Directory {
             table: store.table(TableId::Directory),
             hasher: Hasher::new(options.cost)?,
             link_key: PurposeKey::new("pillarbox 2026 one-time links", secret),
+            signing_key: PurposeKey::new("pillarbox 2026 keys that sign mail", secret),
             store,
             options,
             book: RwLock::default(),
@@ -185,6 +190,14 @@ impl Directory {
             Resolution::Local { accounts } => accounts.iter().any(|delivery| delivery.account == account),
             Resolution::NoSuchUser | Resolution::NotLocal => false,
         })
+    }
+
+    /// Counts up with every change.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn version(&self) -> Result<ModSeq, store::Error> {
+        self.0.table.version()
     }
 
     /// All local domains, by name.

@@ -7,6 +7,7 @@
 //! N address          the number of the account whose own address this is
 //! L address          an alias: the numbers of the accounts that it leads to
 //! K hash             a one-time link (see `links`)
+//! S domain           the keys with which a domain signs its mail (see `signing`)
 //! P number           an account that is being made or removed: whether its mailbox is there is not known
 //! ```
 //! Numbers are big-endian. Every value begins with the version of its format.

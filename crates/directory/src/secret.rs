@@ -21,6 +21,10 @@ impl PurposeKey {
         Self(blake3::derive_key(purpose, secret))
     }
 
+    pub(crate) fn octets(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// A keyed hash of parts, each with its length. Comparing two of them takes the same time for any.
     #[must_use]
     pub fn hash(&self, parts: &[&[u8]]) -> blake3::Hash {

@@ -1,5 +1,6 @@
 //! What all of it needs.
 
+use crate::outgoing::Signers;
 use auth::Auth;
 use queue::Queue;
 use std::hash::{BuildHasher, RandomState};
@@ -14,6 +15,7 @@ pub struct MailFlow {
     pub(crate) queue: Option<Queue>,
     pub(crate) hostname: Arc<str>,
     pub(crate) counter: Arc<AtomicU32>,
+    pub(crate) signers: Arc<Signers>,
 }
 
 impl MailFlow {
@@ -22,7 +24,8 @@ impl MailFlow {
     pub fn new(auth: Auth, hostname: &str, queue: Option<Queue>) -> Self {
         // Not from zero, so that two runs do not name two messages of one millisecond alike.
         let start = RandomState::new().hash_one(()) as u32;
-        Self { auth, queue, hostname: hostname.into(), counter: Arc::new(AtomicU32::new(start)) }
+        let (counter, signers) = (Arc::new(AtomicU32::new(start)), Arc::default());
+        Self { auth, queue, hostname: hostname.into(), counter, signers }
     }
 
     /// This server's name.

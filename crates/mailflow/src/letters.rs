@@ -55,17 +55,17 @@ impl MailFlow {
                 Ok(true)
             }
             Route::Relay(path) => {
-                // There is a queue where something is relayed.
-                let Some(queue) = &self.queue else { return Ok(false) };
-                let entry = NewEntry {
+                let entry = |content| NewEntry {
                     reverse_path: ReversePath::Null,
                     recipients: vec![path],
-                    content: Arc::new(content.to_vec()),
+                    content,
                     smtputf8: !to.is_ascii(),
                     account: None,
                     handover: None,
                 };
-                queue.enqueue(entry, now).map(|_| true).map_err(|error| error.to_string())
+                let content = Arc::new(Content::new(content.to_vec()));
+                let sent = self.send_out(content, &[], entry, now).map_err(|error| error.to_string())?;
+                Ok(sent.is_some())
             }
             Route::Refused(Unroutable::NoWayOut) => Ok(false),
             Route::Refused(why) => Err(format!("{:?}", not_delivered(to, why))),

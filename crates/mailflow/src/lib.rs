@@ -6,6 +6,7 @@
 //!   from that ([`decide`], pure), and the commits: one for each account, because a transaction touches one account.
 //! - [`MailFlow::submit`] takes what an account sends: local copies, its own copy in Sent, and last the queue.
 //! - [`MailFlow::deliver_report`] and [`MailFlow::send_letter`] carry what the server itself writes.
+//! - Whatever leaves goes through one door (`outgoing`), where it is signed and queued.
 //!
 //! No protocol is spoken here: what became of a message is a value, which the protocol puts into its words.
 //!
@@ -25,6 +26,7 @@ mod flow;
 mod inbound;
 mod letters;
 mod outcome;
+mod outgoing;
 mod route;
 mod submission;
 #[cfg(test)]

@@ -144,11 +144,9 @@ impl MailFlow {
         &self,
         login: &Login,
         arrival: &Arrival,
-        mut content: Arc<Content>,
+        content: Arc<Content>,
         now: Timestamp,
     ) -> Result<Option<Claim>, Refusal> {
-        // An address is routed outside only with a queue.
-        let Some(queue) = &self.queue else { return Err(fault()) };
         let envelope = &arrival.envelope;
         let is_alone = envelope.local.is_empty() && envelope.outside.len() == 1;
         let only = envelope.outside.first().filter(|_| is_alone).map(ToString::to_string);
@@ -156,8 +154,8 @@ impl MailFlow {
         // The header decides, not the client's word: a smarthost without SMTPUTF8 can take a message that does not need it.
         let header = content.get(..message::header::end(&content)).unwrap_or_default();
         let smtputf8 = envelope.smtputf8 && !header.is_ascii();
-        Arc::make_mut(&mut content).set_fields(&[&arrival.received(&self.hostname, only, now)]);
-        let entry = NewEntry {
+        let trace = arrival.received(&self.hostname, only, now);
+        let entry = |content| NewEntry {
             reverse_path: envelope.reverse_path.clone(),
             recipients: envelope.outside.clone(),
             smtputf8,
@@ -165,8 +163,10 @@ impl MailFlow {
             content,
             handover: Some(arrival.handover),
         };
-        match queue.enqueue(entry, now) {
-            Ok(Enqueued { id: number, claim }) => {
+        match self.send_out(content, &trace, entry, now) {
+            // An address is routed outside only with a queue.
+            Ok(None) => Err(fault()),
+            Ok(Some(Enqueued { id: number, claim })) => {
                 info!(id = arrival.id, queue = %number, from = arrival.from, account = %login.account, "queued");
                 Ok(claim)
             }

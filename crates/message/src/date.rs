@@ -56,7 +56,8 @@ impl Day {
     }
 
     /// Year, month (1 to 12) and day (1 to 31).
-    fn civil(self) -> (i64, i64, i64) {
+    #[must_use]
+    pub fn civil(self) -> (i64, i64, i64) {
         let days = self.0.saturating_add(719_468);
         let era = days.div_euclid(146_097);
         let day_of_era = days.rem_euclid(146_097);

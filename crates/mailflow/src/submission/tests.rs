@@ -104,3 +104,53 @@ fn a_refusal_is_a_value_and_leaves_nothing() {
     check("dave@example.net", &long, &|why| *why == Refusal::LineTooLong { number: 3, octets: 999 });
     check("dave@example.net", &format!("{own}\r\n"), &|why| matches!(why, Refusal::NotQueued(queue::Error::Share(_))));
 }
+
+/// What a receiver finds out: who signed, and whether it holds.
+fn signed_by(world: &World, message: &[u8]) -> Vec<(String, bool)> {
+    let keys = world.flow.auth.directory().signing_keys("example.org", NOW).unwrap();
+    let record = |key: directory::SigningKey| (format!("{}._domainkey.example.org", key.selector), key.record);
+    let records: Vec<_> = keys.into_iter().map(record).collect();
+    dkim::testing::verify(message, &records).into_iter().map(|(domain, _, holds)| (domain, holds)).collect()
+}
+
+#[test]
+fn what_leaves_is_signed_by_the_domain_that_it_is_from_and_nothing_else_is() {
+    let (world, queue) = with_way_out(10);
+    let directory = world.flow.auth.directory();
+    let newest = || queue.content(queue.list(None, 9).unwrap().last().unwrap().id).unwrap();
+    let content = "From: Alice <alice@example.org>\r\nSubject: x\r\nBcc: bob@example.org\r\n\r\nx\r\n";
+    let both = || vec![("example.org".to_owned(), true); 2];
+    drop(submit(&world, &["dave@example.net"], content).unwrap());
+    assert_eq!(signed_by(&world, &newest()), [], "there are no keys yet");
+
+    directory.make_signing_keys("example.org", NOW).unwrap();
+    let content = content.replace("Subject: x", "Subject: y");
+    drop(submit(&world, &["bob@example.org", "dave@example.net"], &content).unwrap());
+    assert_eq!(signed_by(&world, &newest()), both(), "{}", String::from_utf8_lossy(&newest()));
+    assert!(!messages(&world, "bob", "INBOX").concat().contains("DKIM-Signature"));
+    assert!(!messages(&world, "alice", "Sent").concat().contains("DKIM-Signature"));
+
+    // A letter of the server, whose name is below the domain.
+    assert!(world.flow.send_letter("dave@example.net", b"From: <x@mail.example.org>\r\n\r\nx\r\n", NOW));
+    assert_eq!(signed_by(&world, &newest()), both());
+    assert!(world.flow.send_letter("dave@example.net", b"From: <x@elsewhere.example>\r\n\r\nx\r\n", NOW));
+    assert_eq!(signed_by(&world, &newest()), []);
+
+    // The next keys, once they are to be used.
+    let selectors = || {
+        let text = String::from_utf8(newest()).unwrap();
+        let selector = |part: &str| part.split(';').next().unwrap().to_owned();
+        text.split("; s=").skip(1).map(selector).collect::<Vec<_>>()
+    };
+    let send =
+        |subject: &str| drop(submit(&world, &["dave@example.net"], &content.replace("Subject: y", subject)).unwrap());
+    send("Subject: z");
+    let before = selectors();
+    directory.make_next_signing_keys("example.org", NOW).unwrap();
+    send("Subject: zz");
+    assert_eq!(selectors(), before);
+    directory.use_next_signing_keys("example.org", NOW).unwrap();
+    send("Subject: zzz");
+    assert!(selectors().len() == 2 && selectors() != before, "{:?}", selectors());
+    assert_eq!(signed_by(&world, &newest()), both());
+}

@@ -22,6 +22,13 @@ pub enum DomainRequest {
         /// The domain.
         domain: String,
     },
+    /// Makes the next keys that sign its mail, or has them sign from now on. No items.
+    Rotate {
+        /// The domain.
+        domain: String,
+        /// The next keys are published: they sign from now on.
+        switch: bool,
+    },
     /// Makes a domain foreign again. No items.
     Remove {
         /// The domain.
@@ -60,16 +67,15 @@ impl DomainRequest {
                 Ok(())
             }
             Self::Records { domain } => {
-                let domains = directory.domains()?;
-                let is_meant = |name: &str| name.eq_ignore_ascii_case(domain.trim());
-                let known = domains.into_iter().find(|known| is_meant(&known.name) || is_meant(&known.shown));
-                let known = known.ok_or_else(|| {
+                let found = web::setup::records_of(directory, &domain, &admin.offered, admin.now())?;
+                let (known, records) = found.ok_or_else(|| {
                     Failure::refused(format!("{domain} is no local domain; `pillarbox domain add` makes it one"))
                 })?;
-                let records = web::setup::dns_records(&known.name, &admin.offered);
                 item(Item::Domain(DomainItem::of(directory, known)?))?;
                 records.into_iter().try_for_each(|record| Ok(item(Item::DnsRecord(record))?))
             }
+            Self::Rotate { domain, switch: false } => Ok(directory.make_next_signing_keys(&domain, admin.now())?),
+            Self::Rotate { domain, switch: true } => Ok(directory.use_next_signing_keys(&domain, admin.now())?),
             Self::Remove { domain } => Ok(directory.remove_domain(&domain)?),
         }
     }

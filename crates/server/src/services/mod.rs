@@ -6,6 +6,7 @@ mod outbound;
 mod receipts;
 mod retention;
 mod room;
+mod signing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub(crate) use outbound::target;
 pub use receipts::{tidy, tidy_receipts};
 pub(crate) use retention::keep_retention;
 pub(crate) use room::keep_room;
+pub(crate) use signing::keep_signing_keys;
 
 /// What the sessions of each protocol share.
 pub struct Services {

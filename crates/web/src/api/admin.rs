@@ -4,7 +4,7 @@
 use super::{Endpoint, json};
 use crate::form::Fields;
 use crate::problem::{Kind, Problem};
-use crate::setup::{DnsRecord, dns_records};
+use crate::setup::{DnsRecord, records_of};
 use crate::visit::{Owner, Proof};
 use console::{AcceptedRequest, Administration, Answering, DeclinedRequest, IntegrityReport};
 use serde::Serialize;
@@ -41,11 +41,10 @@ impl Done {
 /// What to publish in the DNS for a local `domain`.
 pub(crate) fn records(owner: &Owner, fields: &Fields) -> Result<Vec<DnsRecord>, Problem> {
     administration(owner)?;
-    let domain = fields.text("domain").to_ascii_lowercase();
-    if !owner.site.auth().directory().is_local_domain(&domain)? {
-        return Err(Problem::new(Kind::NotFound, "This server has no mail for that domain."));
-    }
-    Ok(dns_records(&domain, owner.site.offered()))
+    let site = &owner.site;
+    let found = records_of(site.auth().directory(), fields.text("domain"), site.offered(), owner.now)?;
+    let unknown = || Problem::new(Kind::NotFound, "This server has no mail for that domain.");
+    found.map(|(_, records)| records).ok_or_else(unknown)
 }
 
 /// The console of an administrator; nobody else gets one.

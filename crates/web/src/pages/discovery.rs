@@ -5,8 +5,8 @@ use crate::form::Fields;
 use crate::problem::{Kind, Problem};
 use crate::route::{Handler, Route};
 use crate::setup::{
-    AUTOCONFIG_TYPE, AUTODISCOVER_PATHS, AUTODISCOVER_TYPE, PACC_PATH, autoconfig, autodiscover, autodiscover_json,
-    is_address, pacc, refusal, requested_address,
+    AUTOCONFIG_TYPE, AUTODISCOVER_PATHS, AUTODISCOVER_TYPE, PACC_PATH, STS_PATH, STS_PREFIX, autoconfig, autodiscover,
+    autodiscover_json, is_address, pacc, refusal, requested_address, sts_policy,
 };
 use crate::visit::Visit;
 use axum::http::StatusCode;
@@ -23,6 +23,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get("/autodiscover/autodiscover.json", Handler::Document(outlook_json)),
     Route::get("/autodiscover/autodiscover.json/v1.0/{address}", Handler::Document(outlook_json)),
     Route::get(PACC_PATH, Handler::Document(user_agent)),
+    Route::get(STS_PATH, Handler::Document(mail_server)),
 ];
 
 fn thunderbird(visit: &Visit) -> Outcome {
@@ -49,6 +50,20 @@ fn outlook_json(visit: &Visit) -> Outcome {
 fn user_agent(visit: &Visit) -> Outcome {
     let document = pacc(&domain(visit, "")?, visit.site.offered()).ok_or_else(Problem::not_found)?;
     Ok(Answer::of("application/json", document.into()))
+}
+
+/// RFC 8461 §3.3: only under the name that says that it is meant.
+fn mail_server(visit: &Visit) -> Outcome {
+    let host = visit.authority().unwrap_or_default().to_ascii_lowercase();
+    let domain = host.strip_prefix(STS_PREFIX).map(|domain| domain.rsplit_once(':').map_or(domain, |(name, _)| name));
+    let directory = visit.site.auth().directory();
+    match domain {
+        Some(domain) if directory.is_local_domain(domain)? => {
+            let policy = sts_policy(visit.site.offered()).ok_or_else(Problem::not_found)?;
+            Ok(Answer::of("text/plain", policy.into()))
+        }
+        Some(_) | None => Err(Problem::not_found()),
+    }
 }
 
 fn query(visit: &Visit) -> Result<Fields, Problem> {

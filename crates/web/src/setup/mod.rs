@@ -10,6 +10,7 @@ mod offered;
 mod pacc;
 mod qr;
 mod records;
+mod sts;
 #[cfg(test)]
 mod tests;
 mod xml;
@@ -23,4 +24,7 @@ pub(crate) use mobileconfig::{MEDIA_TYPE as MOBILECONFIG_TYPE, Profile, mobileco
 pub use offered::{Offered, OfferedService, Protocol, Security};
 pub(crate) use pacc::{PATH as PACC_PATH, pacc};
 pub(crate) use qr::{QrImage, qr, thunderbird_payload};
-pub use records::{DnsRecord, dns_records};
+#[cfg(test)]
+pub(crate) use records::dns_records;
+pub use records::{DnsRecord, records_of};
+pub(crate) use sts::{PATH as STS_PATH, PREFIX as STS_PREFIX, policy as sts_policy};

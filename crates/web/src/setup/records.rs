@@ -2,7 +2,13 @@
 
 use super::offered::{Offered, OfferedService, Protocol, Security};
 use super::pacc::{digest_record, pacc};
+use super::sts;
+use directory::{Directory, DomainInfo, Error, KeyState, SigningKey};
 use serde::{Deserialize, Serialize};
+use store::Timestamp;
+
+/// A TXT record is made of strings that are no longer (RFC 1035 §3.3).
+const STRING_BYTES_MAX: usize = 255;
 
 /// A record of the DNS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,45 +23,154 @@ pub struct DnsRecord {
     pub purpose: String,
 }
 
-/// All records of a domain.
-#[must_use]
-pub fn dns_records(domain: &str, offered: &Offered) -> Vec<DnsRecord> {
-    let host = format!("{}.", offered.host);
-    let record = |name: &str, kind: &str, value: String, purpose: &str| DnsRecord {
-        name: if name.is_empty() { format!("{domain}.") } else { format!("{name}.{domain}.") },
-        kind: kind.to_owned(),
-        value,
-        purpose: purpose.to_owned(),
-    };
-    let mut records = vec![record("", "MX", format!("10 {host}"), "mail for the domain comes here")];
-    // RFC 6186 §3.4: IMAP is to be preferred; RFC 8314 §5.1: so is TLS from the first byte.
-    for (label, protocol, security, priority, purpose) in [
-        ("_imaps", Protocol::Imap, Security::Tls, 0, "IMAP under TLS"),
-        ("_imap", Protocol::Imap, Security::StartTls, 5, "IMAP with STARTTLS"),
-        ("_pop3s", Protocol::Pop3, Security::Tls, 10, "POP3 under TLS"),
-        ("_pop3", Protocol::Pop3, Security::StartTls, 15, "POP3 with STLS"),
-        ("_submissions", Protocol::Submission, Security::Tls, 0, "sending under TLS"),
-        ("_submission", Protocol::Submission, Security::StartTls, 5, "sending with STARTTLS"),
-    ] {
-        let name = format!("{label}._tcp");
-        match offered.of(protocol, security) {
-            Some(OfferedService { port, .. }) => {
-                records.push(record(&name, "SRV", format!("{priority} 1 {port} {host}"), purpose));
-            }
-            // RFC 6186 §3.4, RFC 2782: a target of "." says that there is no such service.
-            None => records.push(record(&name, "SRV", "0 0 0 .".to_owned(), &format!("there is no {purpose}"))),
+impl DnsRecord {
+    /// The name as the form of a DNS provider wants it: without the domain, `@` for the domain itself.
+    #[must_use]
+    pub fn name_below(&self, domain: &str) -> String {
+        let name = self.name.trim_end_matches('.');
+        match name.strip_suffix(domain).map(|rest| rest.trim_end_matches('.')) {
+            Some("") => "@".to_owned(),
+            Some(rest) => rest.to_owned(),
+            None => name.to_owned(),
         }
     }
+
+    /// The value as the form of a DNS provider wants it: of a TXT record the whole text, without quotes.
+    #[must_use]
+    pub fn plain_value(&self) -> String {
+        match self.kind.as_str() {
+            "TXT" => self.value.split('"').skip(1).step_by(2).collect(),
+            _ => self.value.clone(),
+        }
+    }
+}
+
+/// All records of a local domain (which may be written in any way), whose keys are made if it has none; `None`: it is none of
+/// ours.
+///
+/// # Errors
+/// Faults.
+pub fn records_of(
+    directory: &Directory,
+    domain: &str,
+    offered: &Offered,
+    now: Timestamp,
+) -> Result<Option<(DomainInfo, Vec<DnsRecord>)>, Error> {
+    let is_meant = |name: &str| name.to_lowercase() == domain.trim().to_lowercase();
+    let known = directory.domains()?.into_iter().find(|known| is_meant(&known.name) || is_meant(&known.shown));
+    let Some(known) = known else { return Ok(None) };
+    match directory.make_signing_keys(&known.name, now) {
+        // On a disk that takes nothing the rest can be read.
+        Ok(_) | Err(Error::Store(store::Error::ReadOnly)) => {}
+        Err(error) => return Err(error),
+    }
+    let keys = directory.signing_keys(&known.name, now)?;
+    let records = dns_records(&known.name, offered, &keys);
+    Ok(Some((known, records)))
+}
+
+/// All records of a domain (in A-labels) that signs with `keys`.
+#[must_use]
+pub(crate) fn dns_records(domain: &str, offered: &Offered, keys: &[SigningKey]) -> Vec<DnsRecord> {
+    let maker = Maker { domain, host: format!("{}.", offered.host) };
+    let mut records = vec![maker.record("", "MX", format!("10 {}", maker.host), "mail for the domain comes here")];
+    records.extend(maker.senders(keys));
+    records.extend(maker.services(offered));
     if let Some(port) = offered.pages_port {
-        records.push(record("_autodiscover._tcp", "SRV", format!("0 1 {port} {host}"), "Outlook sets itself up"));
+        let value = format!("0 1 {port} {}", maker.host);
+        records.push(maker.record("_autodiscover._tcp", "SRV", value, "Outlook sets itself up"));
     }
     if offered.pages_port == Some(443) {
-        records.push(record("autoconfig", "CNAME", host.clone(), "Thunderbird and others set themselves up"));
-        if let Some(document) = pacc(domain, offered) {
-            let digest = format!("\"{}\"", digest_record(&document));
-            records.push(record("ua-auto-config", "CNAME", host, "programs that know PACC set themselves up"));
-            records.push(record("_ua-auto-config", "TXT", digest, "vouches for what they read there"));
-        }
+        records.extend(maker.pages(domain, offered));
     }
     records
+}
+
+struct Maker<'a> {
+    domain: &'a str,
+    /// With its last dot.
+    host: String,
+}
+
+impl Maker<'_> {
+    fn record(&self, name: &str, kind: &str, value: String, purpose: &str) -> DnsRecord {
+        let domain = self.domain;
+        DnsRecord {
+            name: if name.is_empty() { format!("{domain}.") } else { format!("{name}.{domain}.") },
+            kind: kind.to_owned(),
+            value,
+            purpose: purpose.to_owned(),
+        }
+    }
+
+    fn text(&self, name: &str, text: &str, purpose: &str) -> DnsRecord {
+        self.record(name, "TXT", quoted(text), purpose)
+    }
+
+    /// Who may send for the domain, and what follows when somebody else does.
+    fn senders(&self, keys: &[SigningKey]) -> Vec<DnsRecord> {
+        let spf = "this server may send for the domain; add what a smarthost or newsletter host asks for";
+        // RFC 7208 §5.4: whoever is MX. RFC 7489 §10.1 speaks against -all beside DMARC, which decides.
+        let mut records = vec![self.text("", "v=spf1 mx ~all", spf)];
+        for SigningKey { selector, record, state, .. } in keys {
+            let purpose = match state {
+                KeyState::Signing => "the key that signs the domain's mail",
+                KeyState::Waiting => "the next key: published before it signs",
+                KeyState::Retired(_) => {
+                    "the key before: mail that it signed is still under way, remove it in two weeks"
+                }
+            };
+            records.push(self.text(&format!("{selector}._domainkey"), record, purpose));
+        }
+        let postmaster = format!("postmaster@{}", self.domain);
+        let dmarc = format!("v=DMARC1; p=quarantine; rua=mailto:{postmaster}");
+        records.push(self.text("_dmarc", &dmarc, "mail in the domain's name that others send is taken for junk"));
+        let reports = format!("v=TLSRPTv1; rua=mailto:{postmaster}");
+        records.push(self.text("_smtp._tls", &reports, "other servers report where TLS fails"));
+        records
+    }
+
+    fn services(&self, offered: &Offered) -> Vec<DnsRecord> {
+        // RFC 6186 §3.4: IMAP is to be preferred; RFC 8314 §5.1: so is TLS from the first byte.
+        let services = [
+            ("_imaps", Protocol::Imap, Security::Tls, 0, "IMAP under TLS"),
+            ("_imap", Protocol::Imap, Security::StartTls, 5, "IMAP with STARTTLS"),
+            ("_pop3s", Protocol::Pop3, Security::Tls, 10, "POP3 under TLS"),
+            ("_pop3", Protocol::Pop3, Security::StartTls, 15, "POP3 with STLS"),
+            ("_submissions", Protocol::Submission, Security::Tls, 0, "sending under TLS"),
+            ("_submission", Protocol::Submission, Security::StartTls, 5, "sending with STARTTLS"),
+        ];
+        let record = |(label, protocol, security, priority, purpose): (&str, _, _, u8, &str)| {
+            let name = format!("{label}._tcp");
+            match offered.of(protocol, security) {
+                Some(OfferedService { port, .. }) => {
+                    self.record(&name, "SRV", format!("{priority} 1 {port} {}", self.host), purpose)
+                }
+                // RFC 6186 §3.4, RFC 2782: a target of "." says that there is no such service.
+                None => self.record(&name, "SRV", "0 0 0 .".to_owned(), &format!("there is no {purpose}")),
+            }
+        };
+        services.into_iter().map(record).collect()
+    }
+
+    /// What leads to the pages at port 443.
+    fn pages(&self, domain: &str, offered: &Offered) -> Vec<DnsRecord> {
+        let name = |name: &str, purpose: &str| self.record(name, "CNAME", self.host.clone(), purpose);
+        let mut records = vec![name("autoconfig", "Thunderbird and others set themselves up")];
+        if let Some(document) = pacc(domain, offered) {
+            records.push(name("ua-auto-config", "programs that know PACC set themselves up"));
+            records.push(self.text("_ua-auto-config", &digest_record(&document), "vouches for what they read there"));
+        }
+        if let Some(policy) = sts::policy(offered) {
+            records.push(name("mta-sts", "other servers read there that mail comes under TLS only"));
+            records.push(self.text("_mta-sts", &sts::record(&policy), "says that they are to look there"));
+        }
+        records
+    }
+}
+
+/// As it stands in a zone file: strings in quotes. None of ours has a quote or a backslash in it.
+fn quoted(text: &str) -> String {
+    let strings = text.as_bytes().chunks(STRING_BYTES_MAX).map(|part| format!("\"{}\"", String::from_utf8_lossy(part)));
+    strings.collect::<Vec<_>>().join(" ")
 }

@@ -139,9 +139,8 @@ fn pacc_tells_usual_ports_only_and_its_digest_is_that_of_its_bytes() {
     let script =
         "import sys,hashlib,base64; print(base64.b64encode(hashlib.sha256(sys.stdin.buffer.read()).digest()).decode())";
     if let Some(digest) = python(script, &document) {
-        let records = dns_records("example.org", &offered());
-        let record = records.iter().find(|record| record.kind == "TXT").unwrap();
-        assert_eq!(record.name, "_ua-auto-config.example.org.");
+        let records = dns_records("example.org", &offered(), &[]);
+        let record = records.iter().find(|record| record.name == "_ua-auto-config.example.org.").unwrap();
         assert_eq!(record.value, format!("\"v=UAAC1; a=sha256; d={digest}\""));
     }
     let mut unusual = offered();
@@ -154,7 +153,7 @@ fn records_prefer_imap_under_tls_and_say_what_there_is_not() {
     let mut few = offered();
     few.services.retain(|service| service.protocol != Protocol::Pop3);
     few.pages_port = Some(8443);
-    let records = dns_records("example.org", &few);
+    let records = dns_records("example.org", &few, &[]);
     let value = |name: &str| {
         let name = format!("{name}.example.org.");
         records.iter().find(|record| record.name == name).map(|record| record.value.as_str())
@@ -165,6 +164,7 @@ fn records_prefer_imap_under_tls_and_say_what_there_is_not() {
     assert_eq!(value("_submissions._tcp"), Some("0 1 465 mail.example.org."));
     assert_eq!(value("_autodiscover._tcp"), Some("0 1 8443 mail.example.org."));
     assert_eq!((value("autoconfig"), value("_ua-auto-config")), (None, None), "programs look for those at port 443");
+    assert_eq!((value("mta-sts"), value("_mta-sts")), (None, None), "so do servers");
     assert_eq!((records[0].kind.as_str(), records[0].value.as_str()), ("MX", "10 mail.example.org."));
 }
 
@@ -185,4 +185,29 @@ fn a_code_is_a_path_and_the_payload_is_what_thunderbird_for_android_reads() {
     assert!(image.size > 40 && image.path.starts_with("M4 4h1v1h-1z"), "{}", image.path);
     assert!(image.path.chars().all(|character| character.is_ascii_digit() || "Mhvz- ".contains(character)));
     assert!(qr(&"x".repeat(2_331)).is_some() && qr(&"x".repeat(2_332)).is_none(), "version 40, level M");
+}
+
+#[test]
+fn a_long_key_was_no_record_that_a_zone_takes() {
+    let key = directory::SigningKey {
+        selector: "20261128-rsa".to_owned(),
+        algorithm: dkim::Algorithm::Rsa2048,
+        record: format!("v=DKIM1; k=rsa; p={}", "A".repeat(400)),
+        state: directory::KeyState::Signing,
+    };
+    let records = dns_records("example.org", &offered(), std::slice::from_ref(&key));
+    let named = |name: &str| records.iter().find(|record| record.name == name).unwrap();
+    let record = named("20261128-rsa._domainkey.example.org.");
+    let strings: Vec<&str> = record.value.split(' ').collect();
+    assert!(record.value.len() > 410 && strings.iter().all(|part| part.len() <= 257), "{}", record.value);
+    assert_eq!(record.plain_value(), key.record);
+    assert_eq!(record.name_below("example.org"), "20261128-rsa._domainkey");
+    assert_eq!(
+        (records[0].name_below("example.org").as_str(), records[0].plain_value().as_str()),
+        ("@", "10 mail.example.org.")
+    );
+    assert_eq!(named("example.org.").kind, "MX");
+    let texts = ["_dmarc", "_smtp._tls", "_mta-sts"].map(|name| named(&format!("{name}.example.org.")).plain_value());
+    assert_eq!(texts[0], "v=DMARC1; p=quarantine; rua=mailto:postmaster@example.org");
+    assert!(texts[1].starts_with("v=TLSRPTv1; ") && texts[2].starts_with("v=STSv1; id="), "{texts:?}");
 }

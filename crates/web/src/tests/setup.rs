@@ -129,6 +129,22 @@ fn administrators_read_what_to_publish() {
     assert_eq!(alice.get("/admin/domains/records?domain=%3Cb%3E").status, StatusCode::NOT_FOUND);
     let data = alice.get("/api/v1/admin/records?domain=Example.org").json();
     assert_eq!(data[0]["kind"], "MX");
+    assert!(data[2]["name"].as_str().unwrap().ends_with("-rsa._domainkey.example.org."), "{data}");
+    assert_eq!(alice.get("/api/v1/admin/records?domain=Example.org").json(), data, "the keys are those that were made");
+}
+
+#[test]
+fn other_servers_read_that_mail_comes_under_tls_only() {
+    let world = World::new();
+    let mut server = world.browser();
+    let path = "/.well-known/mta-sts.txt";
+    assert_eq!(server.get(path).status, StatusCode::NOT_FOUND, "under the name of the host");
+    server.host = "mta-sts.example.com".to_owned();
+    assert_eq!(server.get(path).status, StatusCode::NOT_FOUND);
+    server.host = "mta-sts.example.org".to_owned();
+    let policy = server.get(path);
+    assert_eq!((policy.status, policy.header("content-type")), (StatusCode::OK, "text/plain"));
+    assert_eq!(policy.text, "version: STSv1\r\nmode: enforce\r\nmx: mail.example.org\r\nmax_age: 604800\r\n");
 }
 
 #[test]

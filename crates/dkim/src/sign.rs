@@ -1,0 +1,110 @@
+//! The signature.
+
+use crate::key::{KeyError, PrivateKey};
+use mail_auth::common::crypto::DkimKey;
+use mail_auth::common::headers::HeaderWriter;
+use mail_auth::dkim::{DkimSigner, Done};
+
+/// The fields that are signed. Each stands here twice: one more than a message has is signed as absent, so that none can be
+/// added (RFC 6376 §5.4.2, §8.15). Not among them is what others on the way may add or change: Received, Sender, List-*.
+const FIELDS: [&str; 12] = [
+    "From",
+    "To",
+    "Cc",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Reply-To",
+    "In-Reply-To",
+    "References",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+];
+
+/// Signs with one key of a domain.
+pub struct Signer(DkimSigner<DkimKey, Done>);
+
+impl Signer {
+    /// `domain` in A-labels; `selector`: where below it the key is published.
+    ///
+    /// # Errors
+    /// The key is none of its algorithm.
+    pub fn new(domain: &str, selector: &str, key: &PrivateKey) -> Result<Self, KeyError> {
+        let signer = DkimSigner::from_key(key.signing()?).domain(domain).selector(selector);
+        // RFC 6376 §3.4: relaxed forms are those that survive relays; `l=` is never used (§8.2).
+        Ok(Self(signer.headers(FIELDS.iter().chain(&FIELDS).copied())))
+    }
+
+    /// The `DKIM-Signature` field of a message with CRLF line ends; to be put on top of it, with its own CRLF.
+    ///
+    /// # Errors
+    /// The key does not sign.
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let signature = self.0.sign(message).map_err(KeyError::new)?;
+        Ok(signature.to_header().into_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Algorithm;
+    use crate::testing::verify;
+
+    const MESSAGE: &str =
+        "From: Alice <alice@example.org>\r\nTo: bob@example.com\r\nSubject: Hello\r\n\r\nHello, Bob.\r\n";
+
+    fn signed(message: &str) -> (String, Vec<(String, String)>) {
+        let mut all = message.to_owned();
+        let mut records = Vec::new();
+        for algorithm in Algorithm::ALL {
+            let key = PrivateKey::generate(algorithm).unwrap();
+            let key = PrivateKey::from_pkcs8(algorithm, key.pkcs8().to_vec());
+            let signer = Signer::new("example.org", algorithm.name(), &key).unwrap();
+            all.insert_str(0, &String::from_utf8(signer.sign(message.as_bytes()).unwrap()).unwrap());
+            records.push((format!("{}._domainkey.example.org", algorithm.name()), key.record().unwrap()));
+        }
+        (all, records)
+    }
+
+    fn good(message: &str, records: &[(String, String)]) -> Vec<bool> {
+        verify(message.as_bytes(), records)
+            .into_iter()
+            .map(|(domain, _, good)| good && domain == "example.org")
+            .collect()
+    }
+
+    #[test]
+    fn both_signatures_hold_until_somebody_changes_what_is_signed() {
+        let (message, records) = signed(MESSAGE);
+        assert_eq!(good(&message, &records), [true; 2], "{message}");
+        // What relays do.
+        let relayed = format!("Received: from a by b\r\n{}", message.replace("Subject: Hello", "subject:  Hello"));
+        assert_eq!(good(&relayed, &records), [true; 2]);
+        let changes = [
+            ("Hello, Bob", "Hello, Eve"),
+            ("Subject: Hello", "Subject: Help"),
+            ("Subject: Hello", "Subject: Hello\r\nSubject: Help"),
+            ("Subject: Hello", "Subject: Hello\r\nReply-To: eve@example.net"),
+            ("To: bob", "From: eve@example.net\r\nTo: bob"),
+            ("Hello, Bob.\r\n", "Hello, Bob.\r\nAnd Eve.\r\n"),
+        ];
+        for (from, to) in changes {
+            let changed = message.replace(from, to);
+            assert_ne!(changed, message);
+            assert_eq!(good(&changed, &records), [false; 2], "{from} {to}");
+        }
+        assert_eq!(good(&message, &[]), [false; 2], "nothing is published");
+    }
+
+    #[test]
+    fn a_signature_has_no_line_that_a_server_would_refuse() {
+        let long = format!("From: {}@example.org\r\nTo: {}\r\n\r\n", "a".repeat(64), "b@example.com,\r\n ".repeat(100));
+        for message in [MESSAGE, long.as_str(), "From: a@example.org\r\n\r\n", "From: ö@example.org\r\n\r\nö"] {
+            let (signed, records) = signed(message);
+            assert_eq!(good(&signed, &records), [true; 2], "{signed}");
+            assert!(signed.lines().all(|line| line.len() <= 998));
+        }
+    }
+}
