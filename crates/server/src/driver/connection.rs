@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
-use session::{Owner, Peer, Session, Step, Tls};
+use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Owner, Peer, Session, Step, Tls};
 use tokio::net::TcpStream;
 use tokio::task::block_in_place;
 use tracing::{debug, error};
@@ -22,6 +22,8 @@ use super::places::Place;
 
 /// A client that takes less than this in [`super::Timeouts::write_stall_millis`] is cut off.
 const WRITE_PROGRESS_BYTES: u64 = 16 * 1024;
+/// So many slices of one session in one place, if each fills the output: about 1 ms.
+const SLICES_PER_PLACE_MAX: usize = 16;
 /// Phases between two looks at the rest of the world (other tasks, shutdown).
 const ADVANCE_PHASES_MAX: usize = 64;
 /// What a client may still send after our last word before it is cut off, in reads.
@@ -240,14 +242,13 @@ impl Connection {
 
     fn step(&mut self) {
         let now = self.endpoint.clock.now();
-        let step = |connection: &mut Self| connection.guarded("step", |session, pipe| session.step(now, pipe.output()));
         let endpoint = self.endpoint.clone();
         let running = endpoint.work.begin();
         // A thread that runs a step does not look for events of other sockets, and another one looks only once it is woken:
         // the slices of something long must not run where everybody's events come in.
         let stepped = match self.place.take() {
-            Some(_place) => block_in_place(|| step(self)),
-            None => step(self),
+            Some(_place) => block_in_place(|| self.slices(now)),
+            None => self.step_once(now),
         };
         drop(running);
         if let Some(step) = stepped {
@@ -260,6 +261,27 @@ impl Connection {
                 Step::Close => self.drop_session(),
             }
         }
+    }
+
+    fn step_once(&mut self, now: Moment) -> Option<Step> {
+        self.guarded("step", |session, pipe| session.step(now, pipe.output()))
+    }
+
+    /// Slices of something long, in one place: a slice that filled the output was a short one, and where the socket has
+    /// taken all of it at once, to leave the place and to take it again costs more than the slice.
+    fn slices(&mut self, mut now: Moment) -> Option<Step> {
+        for _ in 1..SLICES_PER_PLACE_MAX {
+            let step = self.step_once(now)?;
+            // An error shows again when the rest is sent.
+            if step != Step::Flush
+                || self.pipe.output_len() < OUTPUT_HIGH_WATER_BYTES
+                || !self.pipe.flush().is_ok_and(|is_out| is_out)
+            {
+                return Some(step);
+            }
+            now = self.endpoint.clock.now();
+        }
+        self.step_once(now)
     }
 
     /// All that a step wrote is out.

@@ -322,6 +322,22 @@ fn check_rest(stream: &mut impl Read, expected: &str) {
 }
 
 #[test]
+fn each_filled_output_gave_its_place_up_and_took_it_again() {
+    const SLICES: usize = 320;
+    let rig = Rig::new(Service::Imap);
+    let mut client = rig.connect();
+    check(&mut client, "ECHO a\n", "hello plain\necho a\n");
+    let before = rig.endpoint.work.begun();
+    let big = SLICES * OUTPUT_HIGH_WATER_BYTES;
+    client.write_all(format!("BIG {big}\n").as_bytes()).unwrap();
+    let mut answer = vec![0; big + 1];
+    client.read_exact(&mut answer).unwrap();
+    let turns = usize::try_from(rig.endpoint.work.begun() - before).unwrap();
+    assert!(turns < SLICES, "what the client takes at once goes on in its place: {turns}");
+    assert!(turns > SLICES / 16, "and not for ever: {turns}");
+}
+
+#[test]
 fn bytes_in_any_segments_get_the_same_answers() {
     let rig = Rig::new(Service::Imap);
     let mut whole = rig.connect();

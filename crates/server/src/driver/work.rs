@@ -89,6 +89,12 @@ impl Work {
         }))
     }
 
+    /// How often sessions had their turn, ever.
+    #[cfg(test)]
+    pub(super) fn begun(&self) -> u64 {
+        self.steps.begun.load(Ordering::SeqCst)
+    }
+
     /// Notes that a step runs.
     pub(super) fn begin(&self) -> Running<'_> {
         self.steps.begun.fetch_add(1, Ordering::SeqCst);
