@@ -64,6 +64,8 @@ pub fn run(
     runtime.shutdown_timeout(SHUTDOWN);
     if takes_mail {
         tidy(&stores.store, &stores.queue, clock);
+        // All clients have gone: nobody waits for it.
+        stores.store.pack_indexes();
     }
     drop(services);
     // Closes the files; what was acknowledged is durable already.

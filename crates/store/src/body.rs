@@ -46,7 +46,8 @@ pub struct Body {
 }
 
 enum Octets {
-    Here(Vec<u8>),
+    /// From a place in a buffer on.
+    Here(Vec<u8>, usize),
     There(Box<There>),
 }
 
@@ -91,7 +92,12 @@ impl Body {
     /// Octets that are here, and right.
     #[must_use]
     pub fn here(octets: Vec<u8>) -> Self {
-        Self { length: octets.len(), octets: Octets::Here(octets), header_end: None }
+        Self::end_of(octets, 0)
+    }
+
+    /// Octets that are here, and right, from `start` on.
+    pub(crate) fn end_of(octets: Vec<u8>, start: usize) -> Self {
+        Self { length: octets.len().saturating_sub(start), octets: Octets::Here(octets, start), header_end: None }
     }
 
     /// Octets of an object, not looked at yet.
@@ -122,7 +128,7 @@ impl Body {
     #[must_use]
     pub fn whole(&self) -> Option<&[u8]> {
         match &self.octets {
-            Octets::Here(octets) => Some(octets),
+            Octets::Here(octets, start) => octets.get(*start..),
             Octets::There(_) => None,
         }
     }
@@ -131,7 +137,7 @@ impl Body {
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         match &self.octets {
-            Octets::Here(octets) => octets.len(),
+            Octets::Here(octets, _) => octets.len(),
             Octets::There(there) => {
                 let held = there.held.as_ref().map_or(0, |held| held.1.len());
                 size_of_val(there.blocks.as_slice()) + held + there.kept.as_ref().map_or(0, |kept| kept.0.len())
@@ -143,7 +149,7 @@ impl Body {
     #[must_use]
     pub fn checked_bytes(&self) -> usize {
         match &self.octets {
-            Octets::Here(_) => self.length,
+            Octets::Here(..) => self.length,
             Octets::There(there) if there.is_checked => self.length,
             Octets::There(there) => there.blocks.len() * BLOCK_BYTES,
         }
@@ -173,7 +179,7 @@ impl Body {
         let end = range.end.min(self.length);
         let start = range.start.min(end);
         match &mut self.octets {
-            Octets::Here(octets) => Ok(octets.get(start..end).unwrap_or_default()),
+            Octets::Here(octets, first) => Ok(octets.get(*first + start..*first + end).unwrap_or_default()),
             Octets::There(there) if start < end => {
                 while !there.is_checked {
                     there.look_on(self.length)?;
@@ -227,7 +233,7 @@ impl Body {
     pub fn at_rest(mut self) -> Option<Self> {
         match &mut self.octets {
             Octets::There(there) if there.is_checked => there.rest(),
-            Octets::Here(_) | Octets::There(_) => return None,
+            Octets::Here(..) | Octets::There(_) => return None,
         }
         Some(self)
     }

@@ -7,6 +7,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corrupt;
 
+/// 64 bits, seven in an octet.
+const NUMBER_BYTES_MAX: usize = 10;
+
 /// Appends values to a buffer.
 #[derive(Default)]
 pub struct Writer(pub Vec<u8>);
@@ -114,14 +117,14 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn number(&mut self) -> Result<u64, Corrupt> {
         let mut value = 0u64;
-        for shift in (0..70).step_by(7) {
-            let byte = self.byte()?;
+        for (at, byte) in self.0.iter().take(NUMBER_BYTES_MAX).enumerate() {
             let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
+            if at + 1 == NUMBER_BYTES_MAX && bits > 1 {
                 return Err(Corrupt);
             }
-            value |= bits << shift;
-            if byte & 0x80 == 0 {
+            value |= bits << (7 * at);
+            if *byte < 0x80 {
+                self.0 = self.0.get(at + 1..).unwrap_or_default();
                 return Ok(value);
             }
         }

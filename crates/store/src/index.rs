@@ -60,6 +60,59 @@ pub struct Index {
     length: usize,
 }
 
+/// Makes an index of entries that ascend, faster than one by one.
+#[derive(Default)]
+pub(crate) struct Builder {
+    groups: Vec<Group>,
+    length: usize,
+    /// Of the last group.
+    chunks: Vec<Chunk>,
+    in_group: usize,
+    /// Of the last chunk.
+    entries: Vec<Entry>,
+    last: Option<Uid>,
+}
+
+impl Builder {
+    /// Adds an entry; false, and left out, where its UID is not above all others.
+    pub(crate) fn push(&mut self, entry: Entry) -> bool {
+        if self.last.is_some_and(|last| last >= entry.uid) {
+            return false;
+        }
+        self.last = Some(entry.uid);
+        self.entries.push(entry);
+        if self.entries.len() >= CHUNK_ENTRIES_MAX {
+            self.close_chunk(Vec::with_capacity(CHUNK_ENTRIES_MAX));
+        }
+        true
+    }
+
+    pub(crate) fn finish(mut self) -> Index {
+        self.entries.shrink_to_fit();
+        self.close_chunk(Vec::new());
+        self.close_group();
+        Index { groups: Arc::new(self.groups), length: self.length }
+    }
+
+    fn close_chunk(&mut self, next: Vec<Entry>) {
+        let entries = std::mem::replace(&mut self.entries, next);
+        let Some(first) = entries.first().map(|entry| entry.uid) else { return };
+        let start = self.in_group;
+        self.in_group += entries.len();
+        self.chunks.push(Chunk { start, first, entries: Arc::new(entries) });
+        if self.chunks.len() >= GROUP_CHUNKS_MAX {
+            self.close_group();
+        }
+    }
+
+    fn close_group(&mut self) {
+        let chunks = std::mem::take(&mut self.chunks);
+        let Some(first) = chunks.first().map(|chunk| chunk.first) else { return };
+        self.groups.push(Group { start: self.length, first, chunks: Arc::new(chunks) });
+        self.length += std::mem::take(&mut self.in_group);
+    }
+}
+
 /// What has to be told to somebody who knows an older index.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Delta {
@@ -435,6 +488,19 @@ mod tests {
             modseq: ModSeq(modseq),
             email: EmailId(u64::from(uid)),
             internal_date: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn an_index_that_is_made_at_once_is_the_same_as_one_by_one() {
+        for count in (0..=70).chain([CHUNK_ENTRIES_MAX * GROUP_CHUNKS_MAX * 3]) {
+            let (mut builder, mut index) = (Builder::default(), Index::default());
+            for uid in 1..=count as u32 {
+                assert!(builder.push(entry(uid * 2, 1)));
+                assert!(!builder.push(entry(uid * 2, 2)) && !builder.push(entry(uid, 2)));
+                index.push(entry(uid * 2, 1));
+            }
+            assert_eq!(format!("{:?}", builder.finish()), format!("{index:?}"), "{count}");
         }
     }
 

@@ -5,7 +5,7 @@ use crate::device::Device;
 use crate::engine::Snapshot;
 use crate::error::Error;
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
-use crate::index::{Entry, Index};
+use crate::index::{Builder, Entry, Index};
 use crate::journal::JournalEntry;
 use crate::key;
 use crate::name;
@@ -233,13 +233,13 @@ pub(crate) fn load_index(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<I
 
 /// Reads the index from the records, the truth.
 pub(crate) fn load_records(snapshot: &dyn Snapshot, mailbox: MailboxId) -> Result<Index, Error> {
-    let mut index = Index::default();
+    let mut index = Builder::default();
     scan(snapshot, key::kind_of(b'M', mailbox.0), |key, value| {
         let entry = key::number_at(key, 5).and_then(|uid| MessageRecord::decode(Uid(uid), value));
         index.push(entry.map_err(Error::corrupt("a message record"))?);
         Ok(())
     })?;
-    Ok(index)
+    Ok(index.finish())
 }
 
 /// The packed index brought up to date; `None` when it is not there, damaged, or not what the mailbox counts.
@@ -273,7 +273,7 @@ fn load_pack(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Option<Index>
     if packed_to != mailbox.packed_to {
         return Ok(None);
     }
-    let mut index = Index::default();
+    let mut index = Builder::default();
     let mut found = 0;
     let mut damaged = false;
     let (from, to) = (key::pack_piece(mailbox.id, 0), key::pack_piece(mailbox.id, pieces));
@@ -282,7 +282,7 @@ fn load_pack(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Option<Index>
         damaged |= read_piece(value, &mut index).is_err();
         Ok(())
     })?;
-    Ok((found == pieces && !damaged).then_some(index))
+    Ok((found == pieces && !damaged).then(|| index.finish()))
 }
 
 /// The number of pieces of a stored pack; when its header is damaged, the most that there can be.
@@ -297,7 +297,7 @@ fn read_pack_header(bytes: &[u8]) -> Result<(ModSeq, u32), Corrupt> {
     r.end().map(|()| header)
 }
 
-fn read_piece(bytes: &[u8], index: &mut Index) -> Result<(), Corrupt> {
+fn read_piece(bytes: &[u8], index: &mut Builder) -> Result<(), Corrupt> {
     let mut r = open(bytes)?;
     let mut previous = Entry {
         uid: Uid(0),
@@ -307,12 +307,11 @@ fn read_piece(bytes: &[u8], index: &mut Index) -> Result<(), Corrupt> {
         email: EmailId(0),
         internal_date: Timestamp(0),
     };
-    while r.end().is_err() {
+    while !r.0.is_empty() {
         previous = read_packed(&mut r, &previous)?;
-        if index.last().is_some_and(|last| last.uid >= previous.uid) {
+        if !index.push(previous) {
             return Err(Corrupt);
         }
-        index.push(previous);
     }
     Ok(())
 }

@@ -73,6 +73,11 @@ impl Default for StoreOptions {
     }
 }
 
+/// A mailbox with fewer messages is read as quickly without a pack.
+const PACKED_MESSAGES_MIN: usize = 256;
+/// Indexes of so many messages are packed at a stop, about 60 MiB: it must not take long.
+const PACKED_AT_ONCE_MAX: usize = 4_000_000;
+
 #[derive(Default)]
 struct Cells {
     by_id: HashMap<AccountId, Arc<AccountCell>>,
@@ -206,6 +211,32 @@ impl Store {
         Ok(())
     }
 
+    /// Packs the indexes that are in memory and have changed since they were packed, so that after the next start a mailbox is
+    /// read from its pack and nothing else. To be called when nobody waits: at a stop. A pack is a cache: what is not packed is
+    /// brought up to date from the journal.
+    pub fn pack_indexes(&self) {
+        let cells: Vec<Arc<AccountCell>> = {
+            let cells = self.0.cells.lock().unwrap_or_else(PoisonError::into_inner);
+            cells.by_id.values().cloned().collect()
+        };
+        let mut room = PACKED_AT_ONCE_MAX;
+        for cell in cells {
+            let mut due = cell.unpacked();
+            due.retain(|(_, messages)| {
+                let takes_part = *messages >= PACKED_MESSAGES_MIN && *messages <= room;
+                room -= if takes_part { *messages } else { 0 };
+                takes_part
+            });
+            if due.is_empty() {
+                continue;
+            }
+            let packed = cell.transact(move |tx| due.iter().try_for_each(|(id, _)| tx.pack(*id)));
+            if let Err(error) = packed {
+                tracing::warn!(account = %cell.id, %error, "indexes were not packed: the next start is slower");
+            }
+        }
+    }
+
     /// Every account that holds mail, ascending.
     ///
     /// # Errors
@@ -286,6 +317,37 @@ pub(crate) fn takes_mail(engine: &dyn Engine, space: &dyn Space) -> Result<(), E
 mod tests {
     use super::*;
     use crate::sim::{SimEngine, SimObjects};
+
+    #[test]
+    fn the_first_look_after_a_stop_read_what_had_changed_since_the_last_pack() {
+        let engine = SimEngine::new();
+        let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
+        let account = store.create_account(AccountId(16), Timestamp(0)).unwrap();
+        let actor = crate::Actor { device: crate::DeviceId(0), protocol: crate::Protocol::Imap, now: Timestamp(0) };
+        let append = || {
+            let (body, flags, internal_date) = (b"x".to_vec(), crate::Flags::default(), Timestamp(0));
+            let message = crate::NewMessage { body, flags, internal_date };
+            account.append(actor, crate::Target::Inbox, message).unwrap().mailbox
+        };
+        let inbox = append();
+        for _ in 2..PACKED_MESSAGES_MIN {
+            append();
+        }
+        account.view(inbox).unwrap();
+        let packs = || {
+            let before = engine.commits();
+            store.pack_indexes();
+            engine.commits() - before
+        };
+        assert_eq!(packs(), 0, "so few are read as quickly without");
+        append();
+        assert_eq!((packs(), packs()), (1, 0));
+        let cold = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).account(AccountId(16));
+        let (warm, cold) = (account.view(inbox).unwrap(), cold.view(inbox).unwrap());
+        assert!(cold.mailbox().packed_to >= cold.mailbox().highest_modseq, "nothing is left to be read of the journal");
+        assert!(warm.index().iter().eq(cold.index().iter()) && cold.index().len() == PACKED_MESSAGES_MIN);
+        assert_eq!(account.check(&store).unwrap(), []);
+    }
 
     #[test]
     fn accounts_that_nobody_uses_are_forgotten_and_the_others_are_not() {

@@ -16,7 +16,7 @@ use crate::ids::{AccountId, MailboxId, ModSeq};
 use crate::index::Index;
 use crate::receipt::Claims;
 use crate::space::Space;
-use crate::state::AccountState;
+use crate::state::{AccountState, MailboxState};
 use crate::tx::Tx;
 use crate::watch::Watches;
 use std::collections::VecDeque;
@@ -223,6 +223,16 @@ impl AccountCell {
         }
         self.publish(None);
         removed
+    }
+
+    /// The mailboxes whose index is here and has changed since it was packed, with the number of their messages.
+    pub(crate) fn unpacked(&self) -> Vec<(MailboxId, usize)> {
+        let Some(state) = self.published() else { return Vec::new() };
+        let changed = |(id, state): (&MailboxId, &Arc<MailboxState>)| {
+            let index = state.index.as_ref().filter(|_| state.mailbox.unpacked > 0)?;
+            Some((*id, index.len()))
+        };
+        state.mailboxes.iter().filter_map(changed).collect()
     }
 
     /// How many messages the indexes name that are held for this account.
