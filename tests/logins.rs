@@ -76,7 +76,15 @@ impl Client {
             Protocol::Imap => {
                 let (auth, limits) = (auth.clone(), imapd::Limits::default());
                 let (tls_available, message_bytes_max) = (true, 1000);
-                let service = imapd::ImapService { auth, hostname, tls_available, message_bytes_max, limits, spool };
+                let service = imapd::ImapService {
+                    auth,
+                    hostname,
+                    tls_available,
+                    message_bytes_max,
+                    indexes: None,
+                    limits,
+                    spool,
+                };
                 Box::new(imapd::ImapSession::new(Arc::new(service), peer))
             }
             Protocol::Pop3 => {

@@ -26,6 +26,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("store-postgres", 2),
     ("store-sqlite", 2),
     ("store-objects", 2),
+    ("search-index", 2),
     ("queue", 2),
     ("auth", 3),
     ("search", 3),

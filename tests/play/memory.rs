@@ -57,6 +57,7 @@ impl Services {
             tls_available: true,
             message_bytes_max: 1024 * 1024,
             spool: common.spool.clone(),
+            indexes: None,
             limits: imapd::Limits::default(),
         };
         Self {

@@ -59,6 +59,7 @@ impl Process {
                 std::env::temp_dir().join("pillarbox-test-spool"),
                 store_objects::SpoolLimits { bytes_max: u64::MAX, per_holder_max: u64::MAX },
             ),
+            indexes: None,
             limits: imapd::Limits::default(),
         };
         let login_delay = pop3d::LoginDelay::new(0);

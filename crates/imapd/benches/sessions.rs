@@ -48,6 +48,7 @@ impl Server {
                 std::env::temp_dir().join("pillarbox-test-spool"),
                 store_objects::SpoolLimits { bytes_max: u64::MAX, per_holder_max: u64::MAX },
             ),
+            indexes: None,
             limits: Limits::default(),
         });
         Self { service, store }

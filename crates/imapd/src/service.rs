@@ -1,6 +1,7 @@
 //! What all sessions share.
 
 use auth::Auth;
+use search_index::Indexes;
 use std::sync::Arc;
 use store_objects::Spool;
 
@@ -16,6 +17,8 @@ pub struct ImapService {
     pub message_bytes_max: u64,
     /// Where long messages lie while they come in.
     pub spool: Arc<Spool>,
+    /// Where texts are looked up before they are read; without it they are read.
+    pub indexes: Option<Arc<Indexes>>,
     /// Times and counts.
     pub limits: Limits,
 }

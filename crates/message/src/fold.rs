@@ -24,6 +24,12 @@ impl Needle {
         Self { folded, finder }
     }
 
+    /// What is looked for, as [`fold`] makes it.
+    #[must_use]
+    pub fn folded(&self) -> &str {
+        &self.folded
+    }
+
     /// Text that it stands in and that cannot be made shorter has at most so many octets.
     #[must_use]
     pub fn source_bytes_max(&self) -> usize {

@@ -6,7 +6,9 @@
 use crate::numbers::Numbers;
 use message::fold::Needle;
 use message::text::Scope;
+use search_index::Candidates;
 use std::ops::Range;
+use std::sync::Arc;
 use store::{EmailId, FlagBits, ModSeq};
 
 /// A condition, and what asking it takes.
@@ -42,6 +44,8 @@ pub enum Condition {
     Header(String, Needle),
     /// The message itself has this in it.
     Text(Scope, Needle),
+    /// What an index knows of a test.
+    Narrowed(Arc<Candidates>, Box<Condition>),
 }
 
 /// What the index answers.
@@ -143,7 +147,7 @@ impl Condition {
             Self::Summary(_) => 2,
             Self::Header(..) => 3,
             Self::Text(..) => 4,
-            Self::Not(test) => test.cost(),
+            Self::Not(test) | Self::Narrowed(_, test) => test.cost(),
             Self::And(tests) | Self::Or(tests) => tests.iter().map(Self::cost).max().unwrap_or(0),
         }
     }
@@ -152,7 +156,7 @@ impl Condition {
     fn any(&self, is: &impl Fn(&Self) -> bool) -> bool {
         match self {
             Self::Always(_) | Self::Index(_) | Self::Summary(_) | Self::Header(..) | Self::Text(..) => is(self),
-            Self::Not(test) => test.any(is),
+            Self::Not(test) | Self::Narrowed(_, test) => test.any(is),
             Self::And(tests) | Self::Or(tests) => tests.iter().any(|test| test.any(is)),
         }
     }
@@ -163,7 +167,7 @@ impl Condition {
             Self::Always(_) | Self::Index(_) | Self::Summary(_) | Self::Header(..) | Self::Text(..) => {
                 usize::from(such(self))
             }
-            Self::Not(test) => test.count(such),
+            Self::Not(test) | Self::Narrowed(_, test) => test.count(such),
             Self::And(tests) | Self::Or(tests) => tests.iter().map(|test| test.count(such)).sum(),
         }
     }

@@ -16,6 +16,8 @@ use store::Entry;
 pub(crate) struct Facts<'m> {
     /// Its message sequence number.
     pub(crate) number: u32,
+    /// Where the index of texts has it, if it does.
+    pub(crate) indexed: Option<usize>,
     pub(crate) entry: &'m Entry,
     pub(crate) summary: Option<&'m Summary>,
     /// With its empty line.
@@ -39,6 +41,13 @@ impl Condition {
             Self::Or(tests) => unless(true, tests, facts),
             Self::Not(test) => test.holds(facts).map(|holds| !holds),
             Self::Index(test) => Some(test.holds(facts)),
+            Self::Narrowed(candidates, test) => match facts.indexed {
+                None => test.holds(facts),
+                Some(at) => candidates.says(at).or_else(|| {
+                    let holds = test.holds(facts);
+                    holds.inspect(|holds| candidates.learn(at, *holds))
+                }),
+            },
             Self::Summary(test) => facts.summary.map(|summary| test.holds(&summary.envelope)),
             Self::Header(name, needle) => facts.header.map(|header| header_contains(header, name, needle)),
             Self::Text(scope, needle) => match facts.body? {
@@ -107,11 +116,16 @@ impl SummaryTest {
 }
 
 fn is_in_value(needle: &Needle, value: &[u8]) -> bool {
-    needle.is_in(&encoded_word::decode(value))
+    needle.is_in(&value_text(value))
+}
+
+/// As a person reads it.
+pub(crate) fn value_text(value: &[u8]) -> String {
+    encoded_word::decode(value)
 }
 
 /// As a person reads it: `Name <mailbox@host>`, `mailbox@host`, or the name of a group.
-fn address_text(address: &Address) -> String {
+pub(crate) fn address_text(address: &Address) -> String {
     let name = address.name.as_deref().map(encoded_word::decode);
     let mailbox = String::from_utf8_lossy(address.mailbox.as_deref().unwrap_or_default());
     let spec = match address.host.as_deref() {

@@ -4,7 +4,10 @@ use crate::condition::{Condition, Program};
 use crate::evaluate::{Facts, Text};
 use crate::found::{Found, Hunt, Wanted};
 use crate::large::Large;
-use store::{Account, Entry, Error, Index, Reader};
+use crate::narrow::narrow;
+use search_index::{AccountIndex, Indexes};
+use std::sync::Arc;
+use store::{Account, Error, Index, Reader};
 
 /// A slice goes through at most about this much of bodies, once for each condition that does: other work waits so long.
 const READ_BYTES_PER_SLICE_MAX: usize = 4 * 1024 * 1024;
@@ -23,6 +26,18 @@ pub struct Search {
     hunt: Hunt,
     found: Found,
     unreadable: u32,
+    texts: Texts,
+}
+
+/// Whether texts are looked up in an index.
+#[derive(Debug)]
+enum Texts {
+    /// Not.
+    Read,
+    /// As soon as the search begins.
+    LookUp(Arc<Indexes>),
+    /// In this one; the message before was there.
+    Known(Arc<AccountIndex>, usize),
 }
 
 /// How far a slice came.
@@ -48,7 +63,23 @@ impl Search {
     #[must_use]
     pub fn new(condition: Condition, index: Index, wanted: Wanted) -> Self {
         let hunt = Hunt::new(wanted, index.len());
-        Self { program: Program::new(condition), index, hunt, found: Found::default(), unreadable: 0 }
+        Self {
+            program: Program::new(condition),
+            index,
+            hunt,
+            found: Found::default(),
+            unreadable: 0,
+            texts: Texts::Read,
+        }
+    }
+
+    /// Looks texts up in the account's index first, if there is one; from now on there is to be one.
+    #[must_use]
+    pub fn with_indexes(mut self, indexes: Option<Arc<Indexes>>) -> Self {
+        if let Some(indexes) = indexes.filter(|_| self.program.needs_summary) {
+            self.texts = Texts::LookUp(indexes);
+        }
+        self
     }
 
     /// How many conditions look into whole messages: each goes through all of them, which takes its time.
@@ -62,12 +93,18 @@ impl Search {
     /// # Errors
     /// Nothing can be read, or too many messages cannot.
     pub fn look(&mut self, account: &Account) -> Result<Looked, Error> {
+        self.begin(account);
         let mut slice = Slice::default();
         while !slice.is_full() {
             let Some(position) = self.hunt.next() else { return Ok(Looked::Done) };
             let Some(entry) = self.index.get(position) else { continue };
             let number = u32::try_from(position).unwrap_or(u32::MAX).saturating_add(1);
-            match slice.matches(&self.program, number, entry, account) {
+            let indexed = match &mut self.texts {
+                Texts::Known(index, hint) => index.position(entry.email, hint),
+                Texts::Read | Texts::LookUp(_) => None,
+            };
+            let facts = Facts { number, entry, indexed, summary: None, header: None, body: None };
+            match slice.matches(&self.program, facts, account) {
                 Ok(true) => {
                     self.found.add(number, entry);
                     self.hunt.found();
@@ -84,6 +121,15 @@ impl Search {
             }
         }
         Ok(Looked::More)
+    }
+
+    fn begin(&mut self, account: &Account) {
+        let Texts::LookUp(indexes) = &self.texts else { return };
+        indexes.want(account.id());
+        let index = indexes.of(account.id());
+        let condition = std::mem::replace(&mut self.program.condition, Condition::Always(false));
+        self.program.condition = narrow(condition, &index);
+        self.texts = Texts::Known(index, 0);
     }
 
     /// What was found so far.
@@ -113,9 +159,9 @@ impl<'s> Slice<'s> {
     }
 
     /// Whether a message matches; reads as much of it as that takes.
-    fn matches(&mut self, program: &Program, number: u32, entry: &Entry, account: &'s Account) -> Result<bool, Error> {
+    fn matches(&mut self, program: &Program, facts: Facts<'_>, account: &'s Account) -> Result<bool, Error> {
         self.tests += program.tests;
-        let facts = Facts { number, entry, summary: None, header: None, body: None };
+        let entry = facts.entry;
         if let Some(holds) = program.condition.holds(facts) {
             return Ok(holds);
         }

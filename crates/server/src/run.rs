@@ -15,7 +15,8 @@ use crate::control::ControlSocket;
 use crate::driver::Work;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
 use crate::services::{
-    Outbound, Services, keep_retention, keep_room, keep_signing_keys, offered, tell_of_filling, tidy, tidy_receipts,
+    Outbound, Services, keep_indexes, keep_retention, keep_room, keep_signing_keys, offered, tell_of_filling, tidy,
+    tidy_receipts,
 };
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -119,6 +120,8 @@ fn keep_up(config: &Config, data_dir: &DataDir, stores: &Stores, clock: Clock, r
     tokio::spawn(tidy_receipts(store.clone(), stores.queue.clone(), clock, running.stopping()));
     let room = (store.clone(), data_dir.disk(), head);
     tokio::spawn(keep_room(room, clock, running.stopping()));
+    let texts = (store.clone(), data_dir.disk(), stores.indexes.clone());
+    tokio::spawn(keep_indexes(texts, running.stopping()));
 }
 
 /// RFC 5321 §4.5.1: somebody reads mail to the postmaster; where nobody was chosen for it the operator is to know who.

@@ -3,6 +3,7 @@
 //! ```text
 //! store/        the mailboxes, the directory and the queue (SQLite), unless a database server keeps them
 //! objects/      large bodies
+//! search-index/ which messages have a text in them; may be lost (crate `search-index`)
 //! spool/        large messages that are just coming in
 //! tls/          the own authority and certificate, unless files are configured
 //! auth-secret   keys the hashes of application passwords, sessions and links; makes the second factors
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use auth::{Auth, AuthOptions};
 use mailflow::MailFlow;
 use queue::{Limits, Policy, Queue};
+use search_index::Indexes;
 use store::engine::Engine;
 use store::{Store, StoreOptions};
 use store_objects::{DirectoryObjects, Spool, SpoolLimits};
@@ -27,6 +29,7 @@ use store_sqlite::{SqliteEngine, SqliteOptions};
 use crate::config::{Config, DatabaseFiles, StorageEngine};
 use crate::lifecycle::DataDir;
 use crate::private_file;
+use crate::services::INDEX_LIMITS;
 use crate::setup::SetupError;
 
 const SECRET_FILE: &str = "auth-secret";
@@ -52,6 +55,8 @@ pub struct Stores {
     pub flow: MailFlow,
     /// Where large messages lie while they come in.
     pub spool: Arc<Spool>,
+    /// Where texts of messages are looked up.
+    pub indexes: Arc<Indexes>,
     directory: PathBuf,
     pages: String,
 }
@@ -93,7 +98,8 @@ impl Stores {
             // It takes space, nothing else.
             tracing::warn!(%error, directory = %path.join("spool").display(), "what never came to an end is not removed");
         }
-        Ok(Self { store, auth, queue, flow, spool, directory: path.to_owned(), pages: config.pages() })
+        let indexes = Arc::new(Indexes::open(path.join("search-index"), INDEX_LIMITS));
+        Ok(Self { store, auth, queue, flow, spool, indexes, directory: path.to_owned(), pages: config.pages() })
     }
 
     /// Where the pages are: `https://mail.example.org`.

@@ -28,6 +28,7 @@ pub(super) fn begin(
         if search.asks_too_much() {
             return Err(Tagged::refused(Code::Limit, "Too many TEXT and BODY keys in one SEARCH"));
         }
+        let search = search.with_indexes(context.service.indexes.clone());
         Ok(Searching { numbering: request.numbering, search })
     })
 }

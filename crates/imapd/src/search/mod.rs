@@ -16,6 +16,8 @@ use answer::Answer;
 use imap_proto::command::Search as Request;
 use imap_proto::{Code, Tag};
 use search::Looked;
+use search_index::Indexes;
+use std::sync::Arc;
 use store::Timestamp;
 
 /// At most so many keys look into whole messages: each goes through all of them.
@@ -43,6 +45,11 @@ impl Search {
             search: search::Search::new(condition, selected.told.clone(), wanted),
             answer: Answer { tag, numbering: *numbering, returns: *returns, enabled, asks_modseq },
         }
+    }
+
+    /// Texts are looked up there first.
+    pub(crate) fn with_indexes(self, indexes: Option<Arc<Indexes>>) -> Self {
+        Self { search: self.search.with_indexes(indexes), ..self }
     }
 
     /// Whether it asks more than one command may.

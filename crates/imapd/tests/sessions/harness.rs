@@ -83,6 +83,7 @@ impl Server {
             tls_available: true,
             message_bytes_max: MESSAGE_BYTES_MAX,
             spool: Spool::new(std::env::temp_dir().join("pillarbox-test-spool"), SPOOL_LIMITS),
+            indexes: None,
             limits: Limits::default(),
         });
         Self { service, store, engine }

@@ -6,6 +6,7 @@ mod outbound;
 mod receipts;
 mod retention;
 mod room;
+mod search_index;
 mod signing;
 
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ pub(crate) use outbound::target;
 pub use receipts::{tidy, tidy_receipts};
 pub(crate) use retention::keep_retention;
 pub(crate) use room::keep_room;
+pub(crate) use search_index::{INDEX_LIMITS, keep_indexes};
 pub(crate) use signing::keep_signing_keys;
 
 /// What the sessions of each protocol share.
@@ -79,6 +81,7 @@ impl Services {
                 tls_available: true,
                 message_bytes_max: config.message_bytes_max,
                 spool: stores.spool.clone(),
+                indexes: Some(stores.indexes.clone()),
                 limits: imapd::Limits::default(),
             }),
             pop3: Arc::new(pop3d::Pop3Service {

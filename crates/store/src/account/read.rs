@@ -109,6 +109,21 @@ impl Account {
         self.cell.watches.watch(self.id(), waker)
     }
 
+    /// The messages with numbers above `after`, whether they are in a mailbox or retained, ascending; at most `limit`. A new
+    /// message has a number above all that the account ever had.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn emails_after(&self, after: EmailId, limit: usize) -> Result<Vec<EmailId>, Error> {
+        let mut emails = Vec::new();
+        let range = (key::email(EmailId(after.0.saturating_add(1))), key::kind(b'E').1);
+        state::scan_while(&*self.snapshot()?, range, |key, _| {
+            emails.push(EmailId(key::long_at(key, 1).map_err(Error::corrupt("the key of a message"))?));
+            Ok(if emails.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(emails)
+    }
+
     /// Begins to read messages.
     ///
     /// # Errors

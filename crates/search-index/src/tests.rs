@@ -1,0 +1,159 @@
+//! Indexes against the texts that they are made of, also where files are damaged, lost, or too many.
+
+use crate::{Draft, IndexLimits, Indexes, Kind, NotIndexed, Terms};
+use proptest::prelude::*;
+use std::fs;
+use std::path::PathBuf;
+use store::{AccountId, EmailId};
+use tempfile::TempDir;
+
+const ALICE: AccountId = AccountId(16);
+const LIMITS: IndexLimits = IndexLimits { bytes_max: u64::MAX, segment_messages_max: 3 };
+
+/// What is known of a message: its number, a header and a body, or that nobody looked into it.
+type Message = Option<(String, String)>;
+
+fn fill(indexes: &Indexes, messages: &[Message]) {
+    let mut terms = Terms::default();
+    loop {
+        let next = indexes.next(ALICE);
+        let first = next.after.0 as usize;
+        let some: Vec<&Message> = messages.iter().skip(first).take(LIMITS.segment_messages_max).collect();
+        let last = first + some.len();
+        if next.reached.0 as usize >= last {
+            return;
+        }
+        let mut draft = Draft::default();
+        for (message, number) in some.into_iter().zip(first + 1..) {
+            match message {
+                Some((header, body)) => {
+                    terms.add(Kind::Header, header);
+                    terms.add(Kind::Body, body);
+                    draft.add(number as u64, Some(&mut terms));
+                }
+                None => draft.add(number as u64, None),
+            }
+        }
+        indexes.add(ALICE, (next.after, EmailId(last as u64)), &draft).unwrap();
+    }
+}
+
+/// What the index says is true, and of a message that it names and has been looked into it knows it where it promises to.
+fn check(indexes: &Indexes, messages: &[Message], needle: &str, kinds: &[Kind]) {
+    let index = indexes.of(ALICE);
+    let Some(candidates) = index.look_up(kinds, needle) else { return };
+    let mut hint = 0;
+    for (message, number) in messages.iter().zip(1u64..) {
+        let Some(position) = index.position(EmailId(number), &mut hint) else {
+            assert!(number > index.reached().0, "{number}");
+            continue;
+        };
+        let Some((header, body)) = message else {
+            assert_eq!(candidates.says(position), None);
+            continue;
+        };
+        let of_kind = |kind: Kind, text: &str| kinds.contains(&kind) && text.contains(needle);
+        let has_it = of_kind(Kind::Header, header) || of_kind(Kind::Body, body);
+        match candidates.says(position) {
+            Some(says) => assert_eq!(says, has_it, "{needle:?} in {message:?}"),
+            None => assert!(needle.len() > 3 || needle.contains('\0'), "{needle:?} in {message:?}"),
+        }
+        if number % 2 == 0 {
+            candidates.learn(position, has_it);
+            assert_eq!(candidates.says(position), Some(has_it));
+        }
+    }
+}
+
+fn files(directory: &TempDir) -> Vec<PathBuf> {
+    let of_alice = directory.path().join(ALICE.0.to_string());
+    let mut files: Vec<PathBuf> = fs::read_dir(of_alice).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn some_text() -> impl Strategy<Value = String> {
+    prop_oneof!["[ab]{0,12}", "[abcäß]{0,10}", "[日本語メール]{0,6}", "\\PC{0,12}", "[a\\x00]{0,6}"]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_an_index_says_is_true(
+        messages in prop::collection::vec(prop::option::weighted(0.9, (some_text(), some_text())), 1..10),
+        needles in prop::collection::vec(some_text(), 1..8),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let all = [Kind::Header, Kind::Body];
+        for length in 0..=messages.len() {
+            let indexes = Indexes::open(directory.path().to_owned(), LIMITS);
+            fill(&indexes, &messages[..length]);
+            prop_assert_eq!(indexes.of(ALICE).reached(), EmailId(length as u64));
+            let some = messages.iter().flatten().map(|(_, body)| body.as_str());
+            for needle in needles.iter().map(String::as_str).chain(some) {
+                for kinds in [&all[..], &all[..1], &all[1..]] {
+                    // Twice: what was learnt is true, too.
+                    (0..2).for_each(|_| check(&indexes, &messages, needle, kinds));
+                }
+            }
+        }
+    }
+}
+
+fn messages(count: usize) -> Vec<Message> {
+    (0..count).map(|n| Some((format!("subject: message {n}\n"), format!("this is text {n} of many")))).collect()
+}
+
+#[test]
+fn a_damaged_octet_makes_an_index_slow_and_never_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let messages = messages(4);
+    fill(&Indexes::open(directory.path().to_owned(), LIMITS), &messages);
+    for file in files(&directory) {
+        let whole = fs::read(&file).unwrap();
+        for at in (0..whole.len()).step_by(7) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x21;
+            fs::write(&file, &damaged).unwrap();
+            let indexes = Indexes::open(directory.path().to_owned(), LIMITS);
+            for needle in ["text 1 of", "xt 3", "is", "absent"] {
+                check(&indexes, &messages, needle, &[Kind::Header, Kind::Body]);
+            }
+        }
+        for length in (0..whole.len()).step_by(11) {
+            fs::write(&file, &whole[..length]).unwrap();
+            check(&Indexes::open(directory.path().to_owned(), LIMITS), &messages, "text", &[Kind::Body]);
+        }
+        fs::write(&file, &whole).unwrap();
+    }
+}
+
+#[test]
+fn an_index_that_lost_a_segment_ends_before_it_and_grows_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let messages = messages(10);
+    fill(&Indexes::open(directory.path().to_owned(), LIMITS), &messages);
+    fs::remove_file(&files(&directory)[1]).unwrap();
+    let indexes = Indexes::open(directory.path().to_owned(), LIMITS);
+    assert_eq!(indexes.of(ALICE).reached(), EmailId(3));
+    check(&indexes, &messages, "text 7", &[Kind::Body]);
+    fill(&indexes, &messages);
+    assert_eq!((indexes.of(ALICE).reached(), files(&directory).len()), (EmailId(10), 4));
+    check(&indexes, &messages, "text 7", &[Kind::Body]);
+}
+
+#[test]
+fn indexes_have_a_size_and_go_when_they_are_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let limits = IndexLimits { bytes_max: 1, ..LIMITS };
+    let indexes = Indexes::open(directory.path().to_owned(), limits);
+    let mut draft = Draft::default();
+    draft.add(1, None);
+    indexes.add(ALICE, (EmailId(0), EmailId(1)), &draft).unwrap();
+    assert!(indexes.bytes() > 1 && indexes.wanted() == [ALICE]);
+    let more = indexes.add(ALICE, (EmailId(1), EmailId(2)), &draft);
+    assert!(matches!(more, Err(NotIndexed::Full)));
+    indexes.remove(ALICE);
+    assert_eq!((indexes.bytes(), indexes.wanted(), indexes.of(ALICE).reached()), (0, Vec::new(), EmailId(0)));
+}

@@ -1,0 +1,312 @@
+//! Making an account's index longer, from the same texts that are searched.
+
+use crate::evaluate::{address_text, value_text};
+use message::Summary;
+use message::fold::fold;
+use message::text::{Scope, header_text, pieces};
+use search_index::{Draft, Indexes, Kind, Next, NotIndexed, Terms};
+use store::{Account, Error};
+
+/// After so many messages others have their turn.
+const MESSAGES_PER_TURN: usize = if cfg!(test) { 1 } else { 32 };
+/// So many messages more are worth a segment; of a segment that is made anew, a quarter of what it has.
+const NEW_MIN: usize = if cfg!(test) { 2 } else { 64 };
+
+/// What came of an attempt.
+#[derive(Debug)]
+pub enum Indexed {
+    /// The index is longer now; there may be more to do.
+    More,
+    /// It is as long as it is worth.
+    Enough,
+    /// The caller stopped it.
+    Stopped,
+    /// The segment could not be written.
+    Not(NotIndexed),
+}
+
+/// Makes one segment of the index of an account. `goes_on` is asked every few messages, with no lock and no snapshot held.
+///
+/// # Errors
+/// Faults of the store.
+pub fn index_some(
+    indexes: &Indexes,
+    account: &Account,
+    terms: &mut Terms,
+    goes_on: &mut dyn FnMut() -> bool,
+) -> Result<Indexed, Error> {
+    let Next { after, again, reached } = indexes.next(account.id());
+    let worth = NEW_MIN.max(again / 4);
+    if account.emails_after(reached, worth)?.len() < worth {
+        return Ok(Indexed::Enough);
+    }
+    let emails = account.emails_after(after, indexes.limits().segment_messages_max)?;
+    let (mut draft, mut last) = (Draft::default(), after);
+    for some in emails.chunks(MESSAGES_PER_TURN) {
+        if !goes_on() {
+            return Ok(Indexed::Stopped);
+        }
+        let reader = account.reader()?;
+        for email in some {
+            last = *email;
+            match (reader.summary(*email), reader.open(*email, None)) {
+                // It has left retention just now: the index does not name it.
+                (Err(Error::NoSuchMessage), _) | (_, Err(Error::NoSuchMessage)) => {}
+                // Whoever searches reads it, and tells that it cannot be read.
+                (Err(_), _) | (_, Err(_)) => draft.add(email.0, None),
+                (Ok(summary), Ok(body)) => match body.whole() {
+                    Some(body) => {
+                        add(terms, &summary, body);
+                        draft.add(email.0, Some(terms));
+                    }
+                    // It is searched in windows, and decodes in windows.
+                    None => draft.add(email.0, None),
+                },
+            }
+        }
+        if draft.is_full() {
+            break;
+        }
+    }
+    Ok(match indexes.add(account.id(), (after, last), &draft) {
+        Ok(()) => Indexed::More,
+        Err(why) => Indexed::Not(why),
+    })
+}
+
+fn add(terms: &mut Terms, summary: &Summary, message: &[u8]) {
+    let envelope = &summary.envelope;
+    let lists =
+        [(Kind::From, &envelope.from), (Kind::To, &envelope.to), (Kind::Cc, &envelope.cc), (Kind::Bcc, &envelope.bcc)];
+    for (kind, list) in lists {
+        list.iter().for_each(|address| terms.add(kind, &fold(&address_text(address))));
+    }
+    if let Some(subject) = &envelope.subject {
+        terms.add(Kind::Subject, &fold(&value_text(subject)));
+    }
+    for part in summary.structure.root.walk() {
+        let header = message.get(part.header.start..part.header.end).unwrap_or_default();
+        terms.add(Kind::Header, &fold(&header_text(header)));
+    }
+    for text in pieces(message, &summary.structure, Scope::Bodies) {
+        terms.add(Kind::Body, &fold(&text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Addresses, Condition, IndexTest, Looked, Needle, Search, SummaryTest, Value, Wanted};
+    use proptest::prelude::*;
+    use search_index::IndexLimits;
+    use std::fs;
+    use std::path::Path;
+    use std::sync::Arc;
+    use store::sim::{SimEngine, SimObjects};
+    use store::{
+        AccountId, Actor, DeviceId, Flags, NewMessage, Protocol, Store, SystemFlag, Target, Timestamp, Uid,
+        WHOLE_BYTES_MAX,
+    };
+
+    const LIMITS: IndexLimits = IndexLimits { bytes_max: u64::MAX, segment_messages_max: 4 };
+    const ALICE: AccountId = AccountId(16);
+
+    fn account() -> Account {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        store.create_account(ALICE, Timestamp(0)).unwrap()
+    }
+
+    fn deliver(account: &Account, body: Vec<u8>) {
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Server, now: Timestamp(0) };
+        account
+            .append(actor, Target::Inbox, NewMessage { body, flags: Flags::default(), internal_date: Timestamp(0) })
+            .unwrap();
+    }
+
+    /// Which messages meet it, by looking it up in `indexes` or by reading.
+    fn found(account: &Account, condition: Condition, indexes: Option<&Arc<Indexes>>) -> Vec<Uid> {
+        let mailboxes = account.mailboxes().unwrap();
+        let view = account.view(mailboxes.by_name("INBOX").unwrap().id).unwrap();
+        let search = Search::new(condition, view.index().clone(), Wanted::Everything);
+        let mut search = search.with_indexes(indexes.cloned());
+        while search.look(account).unwrap() == Looked::More {}
+        assert_eq!(search.unreadable(), 0);
+        search.found().uids(search.index()).collect()
+    }
+
+    fn grow(account: &Account, indexes: &Indexes, times: usize) {
+        let mut terms = Terms::default();
+        for _ in 0..times {
+            if matches!(index_some(indexes, account, &mut terms, &mut || true), Ok(Indexed::Enough)) {
+                return;
+            }
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Key {
+        Text(bool, String),
+        From(String),
+        To(String),
+        Subject(String),
+        Unseen,
+        Not(Box<Key>),
+        And(Vec<Key>),
+        Or(Vec<Key>),
+    }
+
+    fn condition(key: &Key) -> Condition {
+        let needle = |text: &str| Needle::new(text);
+        match key {
+            Key::Text(true, text) => Condition::Text(Scope::Everything, needle(text)),
+            Key::Text(false, text) => Condition::Text(Scope::Bodies, needle(text)),
+            Key::From(text) => Condition::Summary(SummaryTest::Addresses(Addresses::From, needle(text))),
+            Key::To(text) => Condition::Summary(SummaryTest::Addresses(Addresses::To, needle(text))),
+            Key::Subject(text) => Condition::Summary(SummaryTest::Value(Value::Subject, needle(text))),
+            Key::Unseen => Condition::Index(IndexTest::Lacks(store::FlagBits::default().with(SystemFlag::Seen))),
+            Key::Not(key) => Condition::Not(Box::new(condition(key))),
+            Key::And(keys) => Condition::and(keys.iter().map(condition).collect()),
+            Key::Or(keys) => Condition::or(keys.iter().map(condition).collect()),
+        }
+    }
+
+    fn words() -> impl Strategy<Value = String> {
+        let word = prop_oneof![
+            "[a-c]{1,4}",
+            "[A-C]{1,3}",
+            "(stra\u{df}e|STRASSE|caf\u{e9}|\u{130}I)",
+            "[日本語の件]{1,3}",
+            "(مرحبا|سلام)"
+        ];
+        prop::collection::vec(word, 1..4).prop_map(|words| words.join(" "))
+    }
+
+    /// A message in one of several charsets and encodings, with a part inside now and then.
+    fn message() -> impl Strategy<Value = Vec<u8>> {
+        (words(), words(), words(), 0..5u8).prop_map(|(from, subject, text, form)| {
+            let head = format!("From: \"{from}\" <{}@example.org>\r\nTo: a, {subject} <b@c>\r\nSubject: {subject}\r\n", text.len());
+            let latin: Vec<u8> = text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
+            let quoted: String = latin.iter().map(|octet| format!("={octet:02X}")).collect();
+            let typed = |rest: &str| format!("{head}Content-Type: {rest}");
+            match form {
+                0 => format!("{head}\r\n{text}\r\n").into_bytes(),
+                1 => [typed("text/plain; charset=iso-8859-1\r\n\r\n").as_bytes(), &latin].concat(),
+                2 => typed(&format!("text/html; charset=latin1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{quoted}")).into(),
+                3 => typed(&format!("multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: message/rfc822\r\n\r\nSubject: {text}\r\n\r\n{from}\r\n--x\r\nX-Part: {text}\r\n\r\n{subject}\r\n--x--\r\n")).into(),
+                _ => {
+                    let wide = text.encode_utf16().flat_map(u16::to_le_bytes);
+                    let quoted: String = wide.map(|octet| format!("={octet:02X}")).collect();
+                    typed(&format!("text/plain; charset=utf-16le\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{quoted}")).into()
+                }
+            }
+        })
+    }
+
+    fn key() -> impl Strategy<Value = Key> {
+        let text = || prop_oneof![words(), "[a-c]{1,2}", "[a-zA-Z]{2,3}", "(example|:|\r\n|From|日)"];
+        let leaf = prop_oneof![
+            (any::<bool>(), text()).prop_map(|(all, text)| Key::Text(all, text)),
+            text().prop_map(Key::From),
+            text().prop_map(Key::To),
+            text().prop_map(Key::Subject),
+            Just(Key::Unseen),
+        ];
+        leaf.prop_recursive(2, 6, 3, |inner| {
+            prop_oneof![
+                inner.clone().prop_map(|key| Key::Not(Box::new(key))),
+                prop::collection::vec(inner.clone(), 1..3).prop_map(Key::And),
+                prop::collection::vec(inner, 1..3).prop_map(Key::Or),
+            ]
+        })
+    }
+
+    /// Takes a file away, or an octet of it.
+    fn spoil(directory: &Path, seed: usize) {
+        let Ok(of_alice) = fs::read_dir(directory.join(ALICE.0.to_string())) else { return };
+        let mut files: Vec<_> = of_alice.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let Some(file) = files.get(seed % files.len().max(1)) else { return };
+        if seed.is_multiple_of(3) {
+            fs::remove_file(file).unwrap();
+            return;
+        }
+        let mut octets = fs::read(file).unwrap();
+        let at = seed % octets.len();
+        octets[at] ^= 0x5a;
+        fs::write(file, octets).unwrap();
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn an_index_late_lost_or_damaged_gives_the_answer_of_reading_everything(
+            messages in prop::collection::vec(message(), 1..14),
+            keys in prop::collection::vec(key(), 1..8),
+            late in 0..14usize,
+            seed in any::<u32>(),
+        ) {
+            let (account, directory) = (account(), tempfile::tempdir().unwrap());
+            let open = || Arc::new(Indexes::open(directory.path().to_owned(), LIMITS));
+            let check = |indexes: &Arc<Indexes>, moment: &str| {
+                for key in &keys {
+                    let expected = found(&account, condition(key), None);
+                    // The second time from what was learnt.
+                    for _ in 0..2 {
+                        assert_eq!(found(&account, condition(key), Some(indexes)), expected, "{moment}: {key:?}");
+                    }
+                }
+            };
+            let indexes = open();
+            check(&indexes, "empty");
+            for (number, message) in messages.into_iter().enumerate() {
+                deliver(&account, message);
+                if number == late {
+                    grow(&account, &indexes, 1);
+                    check(&indexes, "one segment");
+                    grow(&account, &indexes, 9);
+                }
+            }
+            check(&indexes, "late");
+            grow(&account, &indexes, 9);
+            check(&indexes, "up to date");
+            spoil(directory.path(), seed as usize);
+            check(&indexes, "open while a file was lost or damaged");
+            let indexes = open();
+            check(&indexes, "lost or damaged");
+            grow(&account, &indexes, 9);
+            check(&indexes, "grown again");
+        }
+    }
+
+    #[test]
+    fn what_the_index_knows_is_not_read() {
+        let (account, directory) = (account(), tempfile::tempdir().unwrap());
+        let indexes = Arc::new(Indexes::open(directory.path().to_owned(), LIMITS));
+        (0..10).for_each(|n| deliver(&account, format!("Subject: number {n}\r\n\r\nsome text {n}x").into_bytes()));
+        grow(&account, &indexes, 9);
+        let index = indexes.of(ALICE);
+        let asked = |kinds: &[Kind], text: &str| {
+            let candidates = index.look_up(kinds, text).unwrap();
+            (0..10).filter(|at| candidates.says(*at).is_none()).count()
+        };
+        assert_eq!(asked(&[Kind::Body], "some text 7x"), 1, "one message is read, and nine are not");
+        assert_eq!(asked(&[Kind::Body], "7x"), 0);
+        assert_eq!(asked(&[Kind::Body], "tex"), 0);
+        assert_eq!(found(&account, condition(&Key::Text(false, "some text 7x".into())), Some(&indexes)), [Uid(8)]);
+        assert_eq!(asked(&[Kind::Body], "some text 7x"), 0, "it was read, and that is known now");
+    }
+
+    #[test]
+    fn a_large_message_is_always_read() {
+        let (account, directory) = (account(), tempfile::tempdir().unwrap());
+        let indexes = Arc::new(Indexes::open(directory.path().to_owned(), LIMITS));
+        let lines = "a line of it\r\n".repeat(WHOLE_BYTES_MAX / 10);
+        for text in ["none", "needle"] {
+            deliver(&account, format!("Subject: large\r\n\r\n{lines}{text}\r\n").into_bytes());
+        }
+        grow(&account, &indexes, 9);
+        assert!(indexes.of(ALICE).reached().0 > 0);
+        assert_eq!(found(&account, condition(&Key::Text(false, "needle".into())), Some(&indexes)), [Uid(2)]);
+    }
+}
