@@ -16,6 +16,7 @@ mod place;
 mod queue;
 mod request;
 mod serve;
+mod setup;
 mod show;
 mod size;
 mod timeline;
@@ -43,6 +44,8 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   pillarbox try                                a server to play with: no root, no files, two accounts
+  pillarbox setup mail.example.org you@example.org
+                                               make a mail server, and say what to publish
   pillarbox check-config /etc/pillarbox.toml   is this configuration right?
   pillarbox serve --config /etc/pillarbox.toml the real thing; SIGTERM stops it, SIGHUP reads certificates again
   pillarbox domain add example.org             mail for example.org is ours
@@ -62,6 +65,7 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 a fault of the disk, the system
 enum Command {
     Try(trial::Try),
     Serve(serve::Serve),
+    Setup(setup::Setup),
     CheckConfig(check_config::CheckConfig),
     Account(account::Account),
     Device(device::Device),
@@ -87,6 +91,7 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match command {
         Command::Try(command) => command.run(&place),
         Command::Serve(command) => command.run(&place),
+        Command::Setup(command) => command.run(&place),
         Command::CheckConfig(command) => command.run(&place),
         Command::Account(command) => command.run(&place),
         Command::Device(command) => command.run(&place),

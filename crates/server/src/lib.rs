@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod driver;
+mod first_steps;
 pub mod http;
 pub mod lifecycle;
 pub mod listen;
@@ -23,5 +24,6 @@ pub mod stores;
 pub mod tls;
 pub mod trial;
 
+pub use first_steps::{FirstSteps, first_steps};
 pub use preparation::{Checked, Preparation};
 pub use run::run;

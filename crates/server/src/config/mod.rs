@@ -18,6 +18,7 @@ use crate::setup::reason;
 use crate::tls::CertificateSource;
 
 pub use docs::markdown;
+pub(crate) use options::is_hostname;
 pub use options::{ConfigOption, OPTIONS};
 pub use parse::Problem;
 
@@ -299,7 +300,7 @@ impl Config {
 /// What the system calls itself.
 fn system_hostname() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if options::is_hostname(&name) { name } else { "localhost".to_owned() }
+    if is_hostname(&name) { name } else { "localhost".to_owned() }
 }
 
 /// A configuration that cannot be used.
