@@ -5,6 +5,7 @@ mod alias;
 mod check;
 mod check_config;
 mod device;
+mod doctor;
 mod domain;
 mod failure;
 mod held;
@@ -48,6 +49,8 @@ Examples:
                                                make a mail server, and say what to publish
   pillarbox check-config /etc/pillarbox.toml   is this configuration right?
   pillarbox serve --config /etc/pillarbox.toml the real thing; SIGTERM stops it, SIGHUP reads certificates again
+  pillarbox doctor --config /etc/pillarbox.toml
+                                               what keeps mail from coming and going?
   pillarbox domain add example.org             mail for example.org is ours
   pillarbox account add alice@example.org      somebody who gets mail
   pillarbox device add alice@example.org phone a password for one device only
@@ -67,6 +70,7 @@ enum Command {
     Serve(serve::Serve),
     Setup(setup::Setup),
     CheckConfig(check_config::CheckConfig),
+    Doctor(doctor::Doctor),
     Account(account::Account),
     Device(device::Device),
     Alias(alias::Alias),
@@ -93,6 +97,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(command) => command.run(&place),
         Command::Setup(command) => command.run(&place),
         Command::CheckConfig(command) => command.run(&place),
+        Command::Doctor(command) => command.run(&place),
         Command::Account(command) => command.run(&place),
         Command::Device(command) => command.run(&place),
         Command::Alias(command) => command.run(&place),

@@ -152,6 +152,18 @@ impl Dns {
         .await
     }
 
+    /// Where a service of a domain is (RFC 2782), as in a zone file: `0 1 993 mail.example.org.`
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn srv(&self, name: &str) -> Result<Answer<String>, Error> {
+        self.ask(&self.0.plain, name, RecordType::SRV, |data| match data {
+            RData::SRV(srv) => Some(format!("{} {} {} {}.", srv.priority, srv.weight, srv.port, text(&srv.target))),
+            _ => None,
+        })
+        .await
+    }
+
     /// What certificates a host has: `_25._tcp.mail.example.org`.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod doctor;
 pub mod driver;
 mod first_steps;
 pub mod http;
@@ -25,5 +26,5 @@ pub mod tls;
 pub mod trial;
 
 pub use first_steps::{FirstSteps, first_steps};
-pub use preparation::{Checked, Preparation};
+pub use preparation::{Checked, Preparation, resolver};
 pub use run::run;

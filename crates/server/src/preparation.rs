@@ -78,6 +78,14 @@ struct Unbound {
     smarthost: Option<queue::Smarthost>,
 }
 
+/// Who asks the DNS, as the configuration has it.
+///
+/// # Errors
+/// A file of trust anchors that cannot be read.
+pub fn resolver(config: &Config) -> Result<Dns, SetupError> {
+    Dns::new(&config.dns).map_err(SetupError::new)
+}
+
 fn without_ports(config: &Config, clock: Clock, problems: &mut Vec<SetupError>) -> Unbound {
     problems.extend(DataDir::check(&config.data_dir).err());
     let mut sound = |problem: SetupError| problems.push(problem);
@@ -89,7 +97,7 @@ fn without_ports(config: &Config, clock: Clock, problems: &mut Vec<SetupError>) 
     };
     drop(stores::postgres(config).map_err(&mut sound));
     let smarthost = config.smarthost.as_ref().and_then(|smarthost| target(config, smarthost).map_err(&mut sound).ok());
-    let dns = Dns::new(&config.dns).map_err(|error| sound(SetupError::new(error))).ok();
+    let dns = resolver(config).map_err(&mut sound).ok();
     Unbound { certificates, dns, smarthost }
 }
 

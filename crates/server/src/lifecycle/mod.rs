@@ -11,6 +11,7 @@ mod supervisor;
 
 pub use data_dir::DataDir;
 pub use disk::Disk;
+pub(crate) use disk::MAIL_BYTES_MIN;
 pub(crate) use logging::start_logging;
 pub use running::Running;
 pub use runtime::runtime;

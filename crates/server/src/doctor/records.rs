@@ -1,0 +1,76 @@
+//! Whether a record is published as it should be.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use dns::{Dns, Error};
+use web::setup::DnsRecord;
+
+use super::{Finding, State};
+
+const PUBLISH: &str = "publish it (`pillarbox domain records --form` shows it as the form of a provider wants it)";
+
+/// Whether a record is published; `addresses`: those of this server.
+pub(super) async fn published(dns: &Dns, addresses: &[IpAddr], record: &DnsRecord) -> Finding {
+    let name = record.name.trim_end_matches('.');
+    let finding = Finding::new(format!("{} of {name}", record.kind), &record.purpose).expecting(record.plain_value());
+    let compared = match record.kind.as_str() {
+        "MX" => exchanger(dns, name, record, &finding).await,
+        "SRV" => service(dns, name, record, &finding).await,
+        "CNAME" => alias(dns, name, addresses, &finding).await,
+        _ => dns.txt(name).await.map(|answer| {
+            let texts = answer.records.iter().map(|text| String::from_utf8_lossy(text).into_owned());
+            text(finding.clone(), texts.collect())
+        }),
+    };
+    compared.unwrap_or_else(|error| finding.found(error.to_string()).but(State::Unknown, "ask again later"))
+}
+
+async fn exchanger(dns: &Dns, name: &str, record: &DnsRecord, finding: &Finding) -> Result<Finding, Error> {
+    let host = record.value.split(' ').next_back().unwrap_or_default().trim_end_matches('.');
+    let records = dns.mx(name).await?.records;
+    let found: Vec<String> = records.iter().map(|mx| format!("{} {}.", mx.preference, mx.exchange)).collect();
+    let is_there = records.iter().any(|mx| mx.exchange.eq_ignore_ascii_case(host));
+    let finding = finding.clone().found(found.join(", "));
+    Ok(if is_there { finding } else { finding.but(State::Wrong, format!("no mail comes here: {PUBLISH}")) })
+}
+
+async fn service(dns: &Dns, name: &str, record: &DnsRecord, finding: &Finding) -> Result<Finding, Error> {
+    let found: Vec<String> = dns.srv(name).await?.records;
+    let is_as_expected = found.iter().any(|found| found.eq_ignore_ascii_case(&record.value));
+    // RFC 6186 §3.4: "." says that there is no such service, as nothing does, a little slower.
+    let is_fine = is_as_expected || (found.is_empty() && record.value.ends_with(" ."));
+    let finding = finding.clone().found(found.join(", "));
+    Ok(if is_fine { finding } else { finding.but(State::Warning, PUBLISH) })
+}
+
+async fn alias(dns: &Dns, name: &str, addresses: &[IpAddr], finding: &Finding) -> Result<Finding, Error> {
+    let answer = dns.addresses(name).await?;
+    let (found, own) = (BTreeSet::from_iter(&answer.records), BTreeSet::from_iter(addresses));
+    let is_here = !found.is_empty() && found.is_subset(&own);
+    let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let finding = finding.clone().found(shown.join(", "));
+    Ok(if is_here { finding } else { finding.but(State::Warning, PUBLISH) })
+}
+
+/// What the texts of a name say about the one that is expected.
+pub(super) fn text(finding: Finding, texts: Vec<String>) -> Finding {
+    let version = |text: &str| text.split([';', ' ']).next().unwrap_or_default().to_ascii_lowercase();
+    let wanted = version(&finding.expected);
+    let of_kind: Vec<String> = texts.into_iter().filter(|text| version(text) == wanted).collect();
+    let without_blanks = |text: &str| text.split_whitespace().collect::<String>();
+    let is_same = of_kind.iter().any(|text| without_blanks(text) == without_blanks(&finding.expected));
+    let finding = finding.found(of_kind.join(", "));
+    match (of_kind.len(), wanted.as_str()) {
+        // RFC 7208 §4.5, RFC 7489 §6.6.3: two of them are none.
+        (2.., "v=spf1" | "v=dmarc1") => finding.but(State::Wrong, "there are several, which counts as none: leave one"),
+        _ if is_same => finding,
+        (0, "v=spf1" | "v=dmarc1" | "v=dkim1") => {
+            finding.but(State::Wrong, format!("other servers distrust mail: {PUBLISH}"))
+        }
+        (0, _) => finding.but(State::Warning, PUBLISH),
+        // A policy of the operator's own.
+        (_, "v=spf1" | "v=dmarc1" | "v=tlsrptv1") => finding,
+        (_, _) => finding.but(State::Wrong, format!("it is another one: {PUBLISH}")),
+    }
+}

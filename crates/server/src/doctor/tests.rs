@@ -1,0 +1,151 @@
+//! What the doctor finds in a world that is made for it.
+
+use super::machine::{off, room};
+use super::network::{listed, reversed};
+use super::*;
+use dns::fake::FakeServer;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+fn record(name: &str, kind: &str, value: &str) -> DnsRecord {
+    DnsRecord { name: format!("{name}."), kind: kind.into(), value: value.into(), purpose: "x".into() }
+}
+
+fn resolver(server: &FakeServer) -> Dns {
+    let options =
+        dns::Options { servers: vec![server.address()], patience: Duration::from_millis(300), ..Default::default() };
+    Dns::new(&options).unwrap()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+const ADDRESS: &str = "192.0.2.25";
+
+/// A zone in which everything is as it should be.
+fn zone() -> FakeServer {
+    let server = FakeServer::start();
+    for (name, kind, data) in [
+        ("mail.example.org", "A", ADDRESS),
+        ("25.2.0.192.in-addr.arpa", "PTR", "mail.example.org."),
+        ("example.org", "MX", "10 mail.example.org."),
+        ("example.org", "TXT", "\"v=spf1 mx -all\""),
+        ("example.org", "TXT", "\"google-site-verification=1\""),
+        ("_dmarc.example.org", "TXT", "\"v=DMARC1; p=reject\""),
+        ("a._domainkey.example.org", "TXT", "\"v=DKIM1; k=rsa;\" \" p=AAAA\""),
+        ("autoconfig.example.org", "CNAME", "mail.example.org."),
+        ("_imaps._tcp.example.org", "SRV", "0 1 993 mail.example.org."),
+    ] {
+        server.add(name, kind, data);
+    }
+    server
+}
+
+fn wanted() -> Vec<DnsRecord> {
+    vec![
+        record("example.org", "MX", "10 mail.example.org."),
+        record("example.org", "TXT", "\"v=spf1 mx ~all\""),
+        record("_dmarc.example.org", "TXT", "\"v=DMARC1; p=quarantine\""),
+        record("a._domainkey.example.org", "TXT", "\"v=DKIM1; k=rsa; p=AAAA\""),
+        record("autoconfig.example.org", "CNAME", "mail.example.org."),
+        record("_imaps._tcp.example.org", "SRV", "0 1 993 mail.example.org."),
+        record("_pop3._tcp.example.org", "SRV", "0 0 0 ."),
+    ]
+}
+
+fn states(server: &FakeServer) -> Vec<State> {
+    let domains = [("example.org".to_owned(), wanted())];
+    let findings = runtime().block_on(each_domain(&resolver(server), &[ADDRESS.parse().unwrap()], &domains));
+    assert!(findings.iter().all(|finding| (finding.state == State::Fine) == finding.advice.is_empty()), "{findings:?}");
+    findings.into_iter().map(|finding| finding.state).collect()
+}
+
+#[test]
+fn each_record_that_is_missing_or_another_one_is_found() {
+    assert_eq!(states(&zone()), [State::Fine; 7]);
+    let with = |name: &str, kind: &str, data: Option<&str>| {
+        let server = zone();
+        server.clear(name);
+        data.into_iter().for_each(|data| server.add(name, kind, data));
+        states(&server)
+    };
+    let except = |places: &[(usize, State)]| {
+        let mut states = vec![State::Fine; 7];
+        places.iter().for_each(|(place, state)| states[*place] = *state);
+        states
+    };
+    use State::{Warning, Wrong};
+    assert_eq!(with("example.org", "MX", Some("10 other.example.net.")), except(&[(0, Wrong), (1, Wrong)]));
+    assert_eq!(with("_dmarc.example.org", "TXT", None), except(&[(2, Wrong)]));
+    assert_eq!(with("a._domainkey.example.org", "TXT", None), except(&[(3, Wrong)]));
+    assert_eq!(with("a._domainkey.example.org", "TXT", Some("\"v=DKIM1; k=rsa; p=BBBB\"")), except(&[(3, Wrong)]));
+    assert_eq!(with("autoconfig.example.org", "A", Some("192.0.2.26")), except(&[(4, Warning)]));
+    assert_eq!(with("_imaps._tcp.example.org", "SRV", Some("0 1 143 mail.example.org.")), except(&[(5, Warning)]));
+    let server = zone();
+    server.add("example.org", "TXT", "\"v=spf1 -all\"");
+    assert_eq!(states(&server), except(&[(1, Wrong)]), "two of them");
+}
+
+#[test]
+fn an_address_needs_its_name_and_is_on_no_list() {
+    let server = zone();
+    let address: IpAddr = ADDRESS.parse().unwrap();
+    let look = |host: &str| runtime().block_on(network::reverse_name(&resolver(&server), host, address)).state;
+    assert_eq!((look("mail.example.org"), look("mail.example.net")), (State::Fine, State::Wrong));
+    let lists = || {
+        let findings = runtime().block_on(network::lists(&resolver(&server), address));
+        findings.into_iter().map(|finding| finding.state).collect::<Vec<_>>()
+    };
+    assert_eq!(lists(), [State::Fine; 3]);
+    server.add("25.2.0.192.zen.spamhaus.org", "A", "127.0.0.4");
+    server.add("25.2.0.192.bl.spamcop.net", "A", "127.255.255.254");
+    assert_eq!(lists(), [State::Wrong, State::Unknown, State::Fine]);
+    assert_eq!(reversed("2001:db8::1".parse().unwrap()), format!("1.{}8.b.d.0.1.0.0.2", "0.".repeat(23)));
+    // A name server that leads whatever it does not know to a page of its own.
+    assert_eq!(listed(Finding::new("x", "x"), "x", &["192.0.2.80".parse().unwrap()]).state, State::Fine);
+}
+
+#[test]
+fn the_way_out_is_tried_and_ports_too() {
+    let server = zone();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    server.add("far.example", "MX", "10 mx.far.example.");
+    server.add("mx.far.example", "A", "127.0.0.1");
+    let mut config = Config { listen: Default::default(), smarthost: None, ..Config::default() };
+    let out = |config: &Config, well_known, smtp_port| {
+        let elsewhere = Elsewhere { well_known, smtp_port, ..ELSEWHERE };
+        runtime().block_on(network::way_out(config, &resolver(&server), &elsewhere)).state
+    };
+    assert_eq!(out(&config, "far.example", port), State::Fine);
+    assert_eq!(out(&config, "nowhere.example", port), State::Unknown);
+    let own: SocketAddr = ([0, 0, 0, 0], port).into();
+    config.listen.insert(crate::service::Service::Imaps, vec![own]);
+    let ports = |config: &Config| runtime().block_on(network::ports(config)).remove(0).state;
+    assert_eq!(ports(&config), State::Fine);
+    drop(listener);
+    assert_eq!((ports(&config), out(&config, "far.example", port)), (State::Wrong, State::Wrong));
+    let certificates = runtime().block_on(network::certificates(&config, &[]));
+    assert_eq!((certificates.len(), certificates[0].state), (1, State::Wrong), "nothing listens");
+}
+
+#[test]
+fn without_a_dns_that_is_all_that_is_said_about_it() {
+    let server = FakeServer::start();
+    let config = Config { listen: Default::default(), hostname: "mail.example.org".into(), ..Config::default() };
+    server.treat("mail.example.org", dns::fake::Manner::Failing);
+    let findings = runtime().block_on(examine(&config, &resolver(&server), &[("example.org".to_owned(), wanted())]));
+    let last = findings.last().unwrap();
+    assert_eq!((last.check.as_str(), last.state), ("address of mail.example.org", State::Wrong));
+    assert!(findings.iter().all(|finding| !finding.check.starts_with("MX")));
+}
+
+#[test]
+fn room_and_time_have_bounds() {
+    let finding = || Finding::new("x", "x");
+    let mib = |mib: u64| room(finding(), mib << 20).state;
+    assert_eq!([mib(63), mib(64), mib(1023), mib(1024)], [State::Wrong, State::Warning, State::Warning, State::Fine]);
+    let secs = |secs| off(finding(), secs).state;
+    assert_eq!([secs(5), secs(6), secs(60), secs(61)], [State::Fine, State::Warning, State::Warning, State::Wrong]);
+}
