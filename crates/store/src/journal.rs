@@ -543,11 +543,24 @@ mod tests {
                 let entry =
                     JournalEntry { modseq: ModSeq(5), at: Timestamp(6), device, protocol, change: change.clone() };
                 assert_eq!(JournalEntry::decode(ModSeq(5), &entry.encode()), Ok(entry.clone()));
+                let expected = !entry.change.vanished(mailbox).is_empty()
+                    || matches!(&change, Change::Messages(OfMessages::Expunged { .. }));
+                assert_eq!(JournalEntry::removes(&entry.encode()), Ok(expected), "{change:?}");
                 let mut short = entry.encode();
                 short.pop();
                 assert_eq!(JournalEntry::decode(ModSeq(5), &short), Err(Corrupt));
             }
         }
+    }
+
+    #[test]
+    fn an_entry_of_a_later_version_is_not_taken_for_one_that_removes_nothing() {
+        let mut w = versioned();
+        w.signed(6).number(4);
+        Protocol::Imap.write(&mut w);
+        w.byte(27);
+        assert_eq!(JournalEntry::removes(&w.0), Err(Corrupt));
+        assert_eq!(JournalEntry::decode(ModSeq(5), &w.0), Err(Corrupt));
     }
 
     #[test]

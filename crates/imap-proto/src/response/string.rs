@@ -1,6 +1,7 @@
 //! How strings are written (RFC 9051 §4.3): quoted where that is safe, literals otherwise.
 
 use crate::mailbox::Dialect;
+use memchr::memchr2;
 
 /// Longer strings are literals: some clients read quoted strings into small buffers.
 const QUOTED_BYTES_MAX: usize = 4096;
@@ -70,20 +71,26 @@ pub(super) fn parenthesised<W: AsRef<str>>(out: &mut Vec<u8>, words: impl IntoIt
 /// RFC 3501 §9 has 7-bit characters only in quoted strings; RFC 9051 §9 and RFC 6855 §3 add UTF-8.
 fn is_quotable(dialect: Dialect, value: &[u8]) -> bool {
     let utf8 = dialect == Dialect::Utf8;
+    let is_allowed = |byte: u8| byte == b'\t' || (b' '..=b'~').contains(&byte) || (utf8 && byte >= 0x80);
+    // All of them are looked at, which takes less time than to stop at the first.
     value.len() <= QUOTED_BYTES_MAX
-        && value.iter().all(|&byte| matches!(byte, b'\t' | b' '..=b'~') || (utf8 && byte >= 0x80))
-        && (value.is_ascii() || std::str::from_utf8(value).is_ok())
+        && value.iter().fold(true, |all, byte| all & is_allowed(*byte))
+        && (!utf8 || std::str::from_utf8(value).is_ok())
 }
 
 fn quoted(out: &mut Vec<u8>, value: &[u8]) {
     out.reserve(value.len() + 2);
     out.push(b'"');
-    for &byte in value {
-        if matches!(byte, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(byte);
+    let mut rest = value;
+    while let Some(at) = memchr2(b'"', b'\\', rest) {
+        let (plain, special) = rest.split_at(at);
+        let (special, after) = special.split_at(1);
+        out.extend_from_slice(plain);
+        out.push(b'\\');
+        out.extend_from_slice(special);
+        rest = after;
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 

@@ -179,7 +179,7 @@ impl Account {
             return Ok(missing_uids(&index, of.mailbox.uid_next));
         }
         let mut uids = Vec::new();
-        visit_journal(&*snapshot, since, |entry| {
+        visit_removals(&*snapshot, since, |entry| {
             uids.extend(entry.change.vanished(mailbox));
             ControlFlow::Continue(())
         })?;
@@ -200,7 +200,7 @@ impl Account {
             return Ok(None);
         }
         let mut first = None;
-        visit_journal(&*snapshot, since, |entry| {
+        visit_removals(&*snapshot, since, |entry| {
             if entry.change.vanished(mailbox).is_empty() {
                 return ControlFlow::Continue(());
             }
@@ -220,10 +220,31 @@ fn journal_floor(snapshot: &dyn Snapshot) -> Result<ModSeq, Error> {
 fn visit_journal(
     snapshot: &dyn Snapshot,
     after: ModSeq,
+    visit: impl FnMut(JournalEntry) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    visit_entries(snapshot, after, |_| Ok(true), visit)
+}
+
+/// Those entries alone by which messages can have left a mailbox.
+fn visit_removals(
+    snapshot: &dyn Snapshot,
+    after: ModSeq,
+    visit: impl FnMut(JournalEntry) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    visit_entries(snapshot, after, JournalEntry::removes, visit)
+}
+
+fn visit_entries(
+    snapshot: &dyn Snapshot,
+    after: ModSeq,
+    is_wanted: impl Fn(&[u8]) -> Result<bool, Corrupt>,
     mut visit: impl FnMut(JournalEntry) -> ControlFlow<()>,
 ) -> Result<(), Error> {
     let range = (key::journal(ModSeq(after.0.saturating_add(1))), key::kind(b'J').1);
     state::scan_while(snapshot, range, |key, value| {
+        if !is_wanted(value).map_err(Error::corrupt("a journal entry"))? {
+            return Ok(ControlFlow::Continue(()));
+        }
         let entry = key::long_at(key, 1).and_then(|modseq| JournalEntry::decode(ModSeq(modseq), value));
         entry.map(&mut visit).map_err(Error::corrupt("a journal entry"))
     })

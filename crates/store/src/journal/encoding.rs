@@ -25,7 +25,25 @@ impl JournalEntry {
         let change = read_change(&mut r)?;
         r.end().map(|()| Self { modseq, at, device, protocol, change })
     }
+
+    /// Whether messages can have left a mailbox by a stored entry; seen without reading all of it, because most are others.
+    pub(crate) fn removes(bytes: &[u8]) -> Result<bool, Corrupt> {
+        let mut r = open(bytes)?;
+        r.signed()?;
+        r.small()?;
+        Protocol::read(&mut r)?;
+        match r.byte()? {
+            EXPUNGED | MOVED => Ok(true),
+            0..NEXT_KIND => Ok(false),
+            NEXT_KIND.. => Err(Corrupt),
+        }
+    }
 }
+
+const EXPUNGED: u8 = 3;
+const MOVED: u8 = 4;
+/// The next kind of change that there will be.
+const NEXT_KIND: u8 = 27;
 
 fn write_list<T>(w: &mut Writer, items: &[T], mut write: impl FnMut(&mut Writer, &T)) {
     w.number(items.len() as u64);
@@ -85,10 +103,10 @@ fn write_change(w: &mut Writer, change: &Change) {
             write_runs(w.byte(23).number(mailbox.0.into()), messages);
         }
         Change::Messages(OfMessages::Expunged { mailbox, messages }) => {
-            write_list(w.byte(3).number(mailbox.0.into()), messages, write_listed);
+            write_list(w.byte(EXPUNGED).number(mailbox.0.into()), messages, write_listed);
         }
         Change::Messages(OfMessages::Moved { from, to, messages }) => {
-            w.byte(4).number(from.0.into()).number(to.0.into());
+            w.byte(MOVED).number(from.0.into()).number(to.0.into());
             write_moved(w, messages);
         }
         Change::Mailbox(OfMailbox::Created { mailbox, name }) => {
@@ -150,8 +168,8 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
         0 => Change::Account(OfAccount::Created),
         1 => Change::Messages(OfMessages::Added { mailbox: mailbox(r)?, messages: r.list(read_listed)? }),
         2 => Change::Messages(OfMessages::Reflagged { mailbox: mailbox(r)?, messages: r.list(read_reflagged)? }),
-        3 => Change::Messages(OfMessages::Expunged { mailbox: mailbox(r)?, messages: r.list(read_listed)? }),
-        4 => Change::Messages(OfMessages::Moved { from: mailbox(r)?, to: mailbox(r)?, messages: read_moved(r)? }),
+        EXPUNGED => Change::Messages(OfMessages::Expunged { mailbox: mailbox(r)?, messages: r.list(read_listed)? }),
+        MOVED => Change::Messages(OfMessages::Moved { from: mailbox(r)?, to: mailbox(r)?, messages: read_moved(r)? }),
         5 => Change::Mailbox(OfMailbox::Created { mailbox: mailbox(r)?, name: r.text()? }),
         6 => Change::Mailbox(OfMailbox::Renamed { mailbox: mailbox(r)?, before: r.text()?, after: r.text()? }),
         7 => {
@@ -193,6 +211,6 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
             others: Stretches::read(r)?,
         }),
         26 => Change::Account(OfAccount::Cleared { first: ModSeq(r.number()?), others: Stretches::read(r)? }),
-        27.. => return Err(Corrupt),
+        NEXT_KIND.. => return Err(Corrupt),
     })
 }
