@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 use store::sim::{SimEngine, SimObjects};
-use store::{Account, AccountId, Actor, DeviceId, Flags, NewMessage, Store, Target, Timestamp};
+use store::{Account, AccountId, Actor, DeviceId, Flags, NewMessage, Store, StoreOptions, Target, Timestamp};
 
 const START: Moment = Moment { unix_millis: 1_790_000_000_000, monotonic_millis: 5_000 };
 /// The clock goes this far for a session that waits (a rejected login), and no further.
@@ -111,7 +111,10 @@ struct MemoryLink {
 impl MemoryWorld {
     /// A world in which the client's bytes come in segments of so many bytes.
     pub fn new(segment_bytes: usize) -> Self {
-        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let (hostname, pages) = ("mail.example.org".to_owned(), "https://mail.example.org".to_owned());
+        let asks_owner = Some(Arc::new(console::Letterhead { hostname, pages }) as _);
+        let options = StoreOptions { asks_owner, ..StoreOptions::default() };
+        let store = Store::with_options(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()), options);
         let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
         let options = AuthOptions { directory, ..AuthOptions::default() };
         let auth = Auth::open(store.clone(), [3; 32], options).unwrap();

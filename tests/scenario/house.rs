@@ -44,7 +44,10 @@ struct Process {
 
 impl Process {
     fn start(engine: &SimEngine, objects: &SimObjects) -> (Self, Auth) {
-        let options = StoreOptions { brake_messages_min: BRAKE_MESSAGES_MIN, ..StoreOptions::default() };
+        let (hostname, pages) = ("mail.example.org".to_owned(), "https://mail.example.org".to_owned());
+        let asks_owner = Some(Arc::new(console::Letterhead { hostname, pages }) as _);
+        let brake_messages_min = BRAKE_MESSAGES_MIN;
+        let options = StoreOptions { brake_messages_min, asks_owner, ..StoreOptions::default() };
         let store = Store::with_options(Arc::new(engine.clone()), Arc::new(objects.clone()), options);
         let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
         let options = AuthOptions { directory, ..AuthOptions::default() };

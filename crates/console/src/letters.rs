@@ -6,7 +6,8 @@ use crate::usage::Clearable;
 use crate::words;
 use auth::{Accepted, Declined};
 use message::date::format_rfc5322;
-use store::{Timestamp, Usage};
+use store::hold::{AsksOwner, Hold};
+use store::{Protocol, Timestamp, Usage};
 
 /// Lines of a letter have at most so many characters, unless a word is longer.
 const LINE_CHARS_MAX: usize = 72;
@@ -34,6 +35,46 @@ pub struct Letterhead {
 impl Letterhead {
     fn sender(&self, now: Timestamp) -> Sender<'_> {
         Sender { hostname: &self.hostname, now }
+    }
+}
+
+impl AsksOwner for Letterhead {
+    /// What was wanted, by whom, and where the answer is given.
+    fn letter(&self, hold: &Hold, device: &str, held_mailbox: &str) -> Vec<u8> {
+        let (id, count, at, pages) = (hold.id, hold.messages, hold.began_at.unix_seconds(), &self.pages);
+        let (over, place) = match hold.protocol {
+            Protocol::Imap => {
+                ("IMAP", format!("They lie in the mailbox \"{held_mailbox}\" now,\nwhere all your devices find them."))
+            }
+            _ => ("POP", "They are where they were, for all your other devices.".to_owned()),
+        };
+        let date = format_rfc5322(at);
+        let text = format!(
+            "Your device \"{device}\" wanted to delete {count} messages, over {over}, on\n\
+             {date}.\n\
+             \n\
+             It has never deleted nearly as many before. So Pillarbox deleted nothing and\n\
+             asks you first.\n\
+             {place}\n\
+             \n\
+             You did not want that? Keep the messages:\n\
+             they go back to where they were.\n\
+             \n\
+             It was what you wanted? Let them be deleted;\n\
+             even that can be taken back for some time.\n\
+             \n\
+             Answer with one click on this page:\n\
+             \n    {pages}/held\n\
+             \n\
+             or ask whoever runs this server to do one of these:\n\
+             \n    pillarbox held --account YOUR-ADDRESS keep {id}\
+             \n    pillarbox held --account YOUR-ADDRESS allow {id}\n\
+             \n\
+             As long as you do not answer the messages are kept. What this device deletes\n\
+             in the next hours may be held with them, without another message.\n"
+        );
+        let subject = format!("May it delete {count} messages?");
+        compose("", &subject, &format!("hold.{id}.{at}"), &text, self.sender(hold.began_at))
     }
 }
 

@@ -25,7 +25,8 @@ impl World {
     }
 
     fn holding_more_than(brake_messages_min: u64) -> Self {
-        let options = StoreOptions { brake_messages_min, ..StoreOptions::default() };
+        let asks_owner = Some(Arc::new(letterhead()) as _);
+        let options = StoreOptions { brake_messages_min, asks_owner, ..StoreOptions::default() };
         let store = Store::with_options(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()), options);
         let account = store.create_account(AccountId(16), NOW).unwrap();
         let console = AccountConsole::new(account.clone(), OWNER);
@@ -433,4 +434,46 @@ fn what_is_held_is_shown_and_answered_in_words() {
 
 fn letterhead() -> crate::Letterhead {
     crate::Letterhead { hostname: "mail.example.org".to_owned(), pages: "https://mail.example.org".to_owned() }
+}
+
+/// The store holds and asks in one commit; the words are these.
+#[test]
+fn the_letter_about_a_hold_says_who_what_when_and_where_to_answer() {
+    for (protocol, place) in
+        [(Protocol::Imap, "in the mailbox \"Held\" now"), (Protocol::Pop3, "where they were, for all")]
+    {
+        let world = World::holding_more_than(30);
+        world.device("phone", Protocol::Imap, RemovalPolicy::KeepWhenShared);
+        let device = world.device("Old Outlook", protocol, RemovalPolicy::Expunge);
+        (0..252).for_each(|n| drop(world.deliver(&format!("Subject: {n}")).text()));
+        let inbox = world.account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
+        if protocol == Protocol::Pop3 {
+            world.fetch(device);
+        } else {
+            let uids = world.account.view(inbox).unwrap().index().iter().map(|entry| entry.uid).collect();
+            let change = store::FlagChange {
+                mode: store::FlagMode::Add,
+                flags: Flags::system(&[store::SystemFlag::Deleted]),
+                unchanged_since: None,
+            };
+            world.account.change_flags(device, inbox, uids, change).unwrap();
+            world.account.expunge(device, inbox, store::Expunge::AllDeleted).unwrap();
+        }
+        let last = world.account.view(inbox).unwrap().index().last().unwrap().email;
+        let letter = String::from_utf8(world.account.reader().unwrap().body(last).unwrap()).unwrap();
+        let expected = [
+            "\"Old Outlook\" wanted to delete 252 messages",
+            "21 Sep 2026",
+            "Subject: May it delete 252 messages?\r\n",
+            "Message-ID: <hold.1.1790000000@mail.example.org>\r\n",
+            "https://mail.example.org/held\r\n",
+            "pillarbox held --account YOUR-ADDRESS keep 1\r\n",
+            place,
+        ];
+        for text in expected {
+            assert!(letter.contains(text), "{text}: {letter}");
+        }
+        assert!(!letter.replace("\r\n", "").contains(['\r', '\n']));
+        assert!(letter.lines().all(|line| line.len() <= 80), "{letter}");
+    }
 }

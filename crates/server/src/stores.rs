@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use auth::{Auth, AuthOptions};
+use console::Letterhead;
 use mailflow::MailFlow;
 use queue::{Limits, Policy, Queue};
 use search_index::Indexes;
@@ -74,8 +75,7 @@ impl Stores {
             retention_bytes_max: config.retention_bytes_max,
             history_bytes_max: config.history_bytes_max,
             quota_bytes: config.quota_bytes,
-            hostname: config.hostname.clone(),
-            pages: config.pages(),
+            asks_owner: Some(Arc::new(Letterhead { hostname: config.hostname.clone(), pages: config.pages() })),
             ..StoreOptions::default()
         };
         let store = Store::on_disk((engine, Arc::new(objects)), options, data_dir.disk());

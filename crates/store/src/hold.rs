@@ -37,6 +37,14 @@ pub struct Hold {
     pub(crate) answered: u64,
 }
 
+/// Words the letter in which the owner of an account is asked about a hold. It is written in the commit that holds: so it
+/// must be quick, and the same for the same hold, because a commit that met another one is made anew.
+pub trait AsksOwner: Send + Sync {
+    /// The message (RFC 5322), with CRLF line ends. `device`: its name. `held_mailbox`: the name of the mailbox in which what was
+    /// expunged over IMAP lies.
+    fn letter(&self, hold: &Hold, device: &str, held_mailbox: &str) -> Vec<u8>;
+}
+
 /// What the owner of an account says to a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {

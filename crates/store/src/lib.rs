@@ -24,7 +24,6 @@ mod error;
 mod flags;
 pub mod group_commit;
 pub mod hold;
-mod hold_letter;
 mod identity;
 pub mod ids;
 mod index;

@@ -4,6 +4,7 @@ use crate::account::{Account, Filling};
 use crate::brake;
 use crate::engine::{CommitError, Engine};
 use crate::error::Error;
+use crate::hold::AsksOwner;
 use crate::ids::{AccountId, Timestamp};
 use crate::maildrops::MaildropLocks;
 use crate::objects::Objects;
@@ -42,7 +43,7 @@ struct Inner {
 }
 
 /// How a store treats its accounts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct StoreOptions {
     /// So many octets of removed messages are kept at most; the oldest go first, at once.
     pub retention_bytes_max: u64,
@@ -52,23 +53,18 @@ pub struct StoreOptions {
     pub quota_bytes: Option<u64>,
     /// No device is held that removes so many messages or fewer ([`crate::brake::MESSAGES_MIN`]).
     pub brake_messages_min: u64,
-    /// The name of this host, in what the server writes to the owners of accounts.
-    pub hostname: String,
-    /// Where its pages are, likewise: `https://mail.example.org`.
-    pub pages: String,
+    /// Who writes to the owner of an account when something of it is held; `None`: nobody does.
+    pub asks_owner: Option<Arc<dyn AsksOwner>>,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        let (hostname, pages) = ("localhost".to_owned(), "https://localhost".to_owned());
-        let brake_messages_min = brake::MESSAGES_MIN;
         Self {
             retention_bytes_max: u64::MAX,
             history_bytes_max: u64::MAX,
             quota_bytes: None,
-            brake_messages_min,
-            hostname,
-            pages,
+            brake_messages_min: brake::MESSAGES_MIN,
+            asks_owner: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
-use store::{Account, Store, Timestamp};
+use store::{Account, Store, StoreOptions, Timestamp};
 use tokio::runtime::Builder;
 use tower::ServiceExt;
 
@@ -82,7 +82,9 @@ impl World {
     }
 
     fn with(options: AuthOptions, jobs: Arc<TestJobs>) -> Self {
-        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let head = console::Letterhead { hostname: HOSTNAME.to_owned(), pages: format!("https://{HOSTNAME}") };
+        let for_store = StoreOptions { asks_owner: Some(Arc::new(head)), ..StoreOptions::default() };
+        let store = Store::with_options(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()), for_store);
         let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
         let options = AuthOptions { directory, ..options };
         let auth = Auth::open(store, [7; 32], options).unwrap();

@@ -14,7 +14,6 @@ use crate::device::Credential;
 use crate::error::Error;
 use crate::flags::{FlagBits, Flags, Keywords, SystemFlag};
 use crate::hold::{Batch, Hold};
-use crate::hold_letter::{self, Wanted};
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, OfDevice, Relisted};
@@ -353,9 +352,9 @@ impl Tx<'_> {
             hold.messages = hold.messages.max(all);
             let held = self.state.mailboxes.values().find(|state| state.mailbox.role == Some(Role::Held));
             let held = held.map_or(Role::Held.default_name(), |held| &held.mailbox.name);
-            let StoreOptions { hostname, pages, .. } = options;
-            let wanted = Wanted { hold: &hold, device: &device, held_mailbox: held, hostname, pages };
-            self.append_letter(actor.now, &hold_letter::compose(&wanted))?;
+            if let Some(writer) = &options.asks_owner {
+                self.append_letter(actor.now, &writer.letter(&hold, &device, held))?;
+            }
         }
         Ok(())
     }

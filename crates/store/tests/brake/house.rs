@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 use store::device::{Credential, LastLogin};
-use store::hold::{Answer, Hold};
+use store::hold::{Answer, AsksOwner, Hold};
 use store::removal::RemovalPolicy;
 use store::sim::{SimEngine, SimObjects};
 use store::{
@@ -23,6 +23,16 @@ pub struct House {
     arrived: Cell<usize>,
 }
 
+/// What a letter is made of.
+struct Facts;
+
+impl AsksOwner for Facts {
+    fn letter(&self, hold: &Hold, device: &str, held_mailbox: &str) -> Vec<u8> {
+        let text = format!("{} messages, {device:?}, {held_mailbox:?}", hold.messages);
+        format!("Subject: hold {}\r\n\r\n{text}\r\n", hold.id).into_bytes()
+    }
+}
+
 impl House {
     pub fn new() -> Self {
         Self::with(StoreOptions::default())
@@ -34,6 +44,7 @@ impl House {
     }
 
     pub fn with(options: StoreOptions) -> Self {
+        let options = StoreOptions { asks_owner: Some(Arc::new(Facts)), ..options };
         let store = Store::with_options(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()), options);
         let account = store.create_account(AccountId(16), Timestamp(START)).unwrap();
         Self { store, account, now: Cell::new(START), allowed: Cell::new(0), arrived: Cell::new(0) }
@@ -188,6 +199,6 @@ impl House {
         let reader = self.account.reader().unwrap();
         let body = |email| String::from_utf8(reader.body(email).unwrap()).unwrap();
         let all = self.emails("INBOX").into_iter().map(body);
-        all.filter(|body| body.starts_with("From: Pillarbox")).collect()
+        all.filter(|body| body.starts_with("Subject: hold ")).collect()
     }
 }
