@@ -78,17 +78,7 @@ impl News {
 impl Silent {
     /// The flags that the message has after this change alone.
     fn expected(&self, before: FlagBits, keywords: &Keywords) -> FlagBits {
-        let bits = keywords.known_bits(&self.flags);
-        changed_bits(before, self.mode, bits)
-    }
-}
-
-/// Flags after a change.
-pub(crate) fn changed_bits(before: FlagBits, mode: FlagMode, bits: FlagBits) -> FlagBits {
-    match mode {
-        FlagMode::Add => FlagBits(before.0 | bits.0),
-        FlagMode::Remove => FlagBits(before.0 & !bits.0),
-        FlagMode::Replace => bits,
+        self.mode.apply(before, keywords.known_bits(&self.flags))
     }
 }
 

@@ -74,8 +74,8 @@ fn unless(decisive: bool, tests: &[Condition], facts: Facts<'_>) -> Option<bool>
 impl IndexTest {
     fn holds(&self, Facts { number, entry, .. }: Facts<'_>) -> bool {
         match self {
-            Self::Has(bits) => entry.flags.0 & bits.0 == bits.0,
-            Self::Lacks(bits) => entry.flags.0 & bits.0 == 0,
+            Self::Has(bits) => entry.flags.has_all(*bits),
+            Self::Lacks(bits) => entry.flags.has_none(*bits),
             Self::Numbers(numbers) => numbers.contains(number),
             Self::Uids(uids) => uids.contains(entry.uid.0),
             Self::Date(range) => range.contains(&entry.internal_date.as_internal_date().0),

@@ -34,7 +34,7 @@ pub use clear::{ClearReport, ClearRequest};
 pub use close_maildrop::{MaildropClosing, MaildropOutcome};
 pub use copy_and_move::{Copying, Relisting};
 pub use expunge::{Expunge, Expunging};
-pub use flags::{FlagChange, FlagMode, FlagsChanged};
+pub use flags::{FlagChange, FlagsChanged};
 pub use history::{ENTRIES_PER_PAGE_MAX, MessageChange, MessageEvent, TimelinePage, TimelineQuery};
 pub use holds::HeldIn;
 pub use mailboxes::{Deleting, MAILBOXES_MAX};

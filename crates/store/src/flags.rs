@@ -70,10 +70,57 @@ impl FlagBits {
         Self(self.0 & !(flag as u64))
     }
 
+    /// Those of both.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Those that are not in `other`.
+    #[must_use]
+    pub(crate) fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether all of `other` are set.
+    #[must_use]
+    pub fn has_all(self, other: Self) -> bool {
+        other.minus(self) == Self::default()
+    }
+
+    /// Whether none of `other` is set.
+    #[must_use]
+    pub fn has_none(self, other: Self) -> bool {
+        self.minus(other) == self
+    }
+
     /// The system flags alone.
     #[must_use]
     pub fn system(self) -> Self {
         Self(self.0 & 0x1f)
+    }
+}
+
+/// How flags change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlagMode {
+    /// `+FLAGS`
+    Add,
+    /// `-FLAGS`
+    Remove,
+    /// `FLAGS`
+    Replace,
+}
+
+impl FlagMode {
+    /// The flags of a message that had `before`, after a change by `bits`.
+    #[must_use]
+    pub fn apply(self, before: FlagBits, bits: FlagBits) -> FlagBits {
+        match self {
+            Self::Add => before.union(bits),
+            Self::Remove => before.minus(bits),
+            Self::Replace => bits,
+        }
     }
 }
 
@@ -170,6 +217,20 @@ impl Keywords {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flags_after_a_change() {
+        let (a, b, c) = (FlagBits(0b001), FlagBits(0b010), FlagBits(0b100));
+        let before = a.union(b);
+        let check = |mode: FlagMode, bits: FlagBits, expected: u64| {
+            assert_eq!(mode.apply(before, bits), FlagBits(expected), "{mode:?}");
+        };
+        check(FlagMode::Add, b.union(c), 0b111);
+        check(FlagMode::Remove, b.union(c), 0b001);
+        check(FlagMode::Replace, c, 0b100);
+        assert!(before.has_all(a) && before.has_all(FlagBits(0)) && !before.has_all(a.union(c)));
+        assert!(before.has_none(c) && before.has_none(FlagBits(0)) && !before.has_none(a.union(c)));
+    }
 
     #[test]
     fn keywords_keep_the_spelling_that_came_first() {

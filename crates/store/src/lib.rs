@@ -52,14 +52,14 @@ mod watch;
 
 pub use account::{
     Account, Appended, ClearReport, ClearRequest, Copying, Deleting, ENTRIES_PER_PAGE_MAX, Expunge, Expunging,
-    FILLING_PERCENT, FlagChange, FlagMode, FlagsChanged, HeldIn, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropClosing,
+    FILLING_PERCENT, FlagChange, FlagsChanged, HeldIn, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropClosing,
     MaildropMessage, MaildropOptions, MaildropOutcome, MessageChange, MessageEvent, NewMessage, PIECE_MESSAGES_MAX,
     Permit, Purged, Reader, Received, Relisting, SUBSCRIBED_WITHOUT_MAILBOX_MAX, SentCopy, Submission, Submitted,
     Target, TimelinePage, TimelineQuery, UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage, View,
 };
 pub use body::{Body, WHOLE_BYTES_MAX};
 pub use error::Error;
-pub use flags::{FlagBits, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, SystemFlag};
+pub use flags::{FlagBits, FlagMode, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, SystemFlag};
 pub use ids::{AccountId, DeviceId, EmailId, HoldId, MailboxId, ModSeq, NotAnEmailId, Timestamp, Uid, UidValidity};
 pub use index::{Delta, Entry, Index};
 pub use journal::{

@@ -4,7 +4,7 @@ use super::announced::UNANNOUNCED_MESSAGES_MAX;
 use crate::context::Context;
 use crate::selected::Selected;
 use crate::state::{Answers, Finish};
-use crate::sync::{Look, News, Silent, changed_bits, is_told, may_number};
+use crate::sync::{Look, News, Silent, is_told, may_number};
 use crate::tagged::{ResultCode, Tagged};
 use crate::user::User;
 use crate::work::{Progress, Stop, Work};
@@ -185,9 +185,8 @@ fn unchanged(selected: &Selected, uids: &[Uid], change: &FlagChange) -> Vec<Uid>
         return Vec::new();
     }
     let bits = keywords.known_bits(&change.flags);
-    let same = |uid: &&Uid| {
-        selected.told.find(**uid).is_some_and(|entry| changed_bits(entry.flags, change.mode, bits) == entry.flags)
-    };
+    let same =
+        |uid: &&Uid| selected.told.find(**uid).is_some_and(|entry| change.mode.apply(entry.flags, bits) == entry.flags);
     uids.iter().rev().filter(same).copied().collect()
 }
 

@@ -3,24 +3,13 @@
 use super::piece::next_piece;
 use super::{Account, View};
 use crate::error::Error;
-use crate::flags::{FlagBits, Flags};
+use crate::flags::{FlagBits, FlagMode, Flags};
 use crate::ids::{MailboxId, ModSeq, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX, OfMessages, Reflagged};
 use crate::key;
 use crate::record::MessageRecord;
 use crate::tx::Tx;
-
-/// How flags change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlagMode {
-    /// `+FLAGS`
-    Add,
-    /// `-FLAGS`
-    Remove,
-    /// `FLAGS`
-    Replace,
-}
 
 /// A change of flags.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,11 +106,7 @@ fn change_flags(
             outcome.modified.push(entry.uid);
             continue;
         }
-        let after = match change.mode {
-            FlagMode::Add => FlagBits(entry.flags.0 | bits.0),
-            FlagMode::Remove => FlagBits(entry.flags.0 & !bits.0),
-            FlagMode::Replace => bits,
-        };
+        let after = change.mode.apply(entry.flags, bits);
         if after != entry.flags {
             changed.push((*entry, after));
         }

@@ -275,8 +275,8 @@ fn flags_changed(state: &AccountState, mailbox: MailboxId, before: FlagBits, aft
     let keywords = state.mailbox(mailbox).map(|state| state.mailbox.keywords.clone()).unwrap_or_default();
     MessageChange::Flags {
         mailbox,
-        set: keywords.flags(FlagBits(after.0 & !before.0)),
-        cleared: keywords.flags(FlagBits(before.0 & !after.0)),
+        set: keywords.flags(after.minus(before)),
+        cleared: keywords.flags(before.minus(after)),
     }
 }
 

@@ -31,7 +31,7 @@ impl Tx<'_> {
                     // A mailbox that takes no more keywords goes without.
                     let Ok(bits) = self.flag_bits(mailbox, flags) else { continue };
                     let (_, after) = places.entry((mailbox, entry.uid)).or_insert((entry, entry.flags));
-                    *after = FlagBits(after.0 | bits.0);
+                    *after = after.union(bits);
                 }
             }
         }

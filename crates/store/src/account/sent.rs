@@ -12,7 +12,7 @@ use super::append::{Appended, Prepared, store_new};
 use super::{Account, Target};
 use crate::codec::Corrupt;
 use crate::error::Error;
-use crate::flags::{FlagBits, Flags, SystemFlag};
+use crate::flags::{Flags, SystemFlag};
 use crate::identity::{Name, Origin, Own};
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::Entry;
@@ -320,7 +320,7 @@ impl Tx<'_> {
     fn add_flags(&mut self, actor: Actor, (mailbox, uid): (MailboxId, Uid), flags: &Flags) -> Result<ModSeq, Error> {
         let bits = self.flag_bits(mailbox, flags)?;
         let entry = self.index(mailbox)?.find(uid).copied().ok_or(Error::NoSuchMessage)?;
-        let after = FlagBits(entry.flags.0 | bits.0);
+        let after = entry.flags.union(bits);
         if after == entry.flags {
             return Ok(entry.modseq);
         }

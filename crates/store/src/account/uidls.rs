@@ -133,8 +133,9 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::{Expunge, FlagChange, FlagMode, MaildropOptions, NewMessage, Target};
+    use crate::account::{Expunge, FlagChange, MaildropOptions, NewMessage, Target};
     use crate::device::Credential;
+    use crate::flags::FlagMode;
     use crate::flags::{Flags, SystemFlag};
     use crate::ids::{AccountId, DeviceId, MailboxId, Timestamp, Uid};
     use crate::journal::Protocol;

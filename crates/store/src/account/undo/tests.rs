@@ -42,7 +42,7 @@ fn what_others_do_between_the_pieces_of_an_undo_is_no_part_of_it() {
     let [.., flagged, gone] = left.as_slice() else { panic!("{left:?}") };
     account.move_messages(PC, archive, vec![*gone], inbox).unwrap();
     let seen = Flags::system(&[crate::flags::SystemFlag::Seen]);
-    let change = crate::account::FlagChange { mode: crate::account::FlagMode::Add, flags: seen, unchanged_since: None };
+    let change = crate::account::FlagChange { mode: crate::flags::FlagMode::Add, flags: seen, unchanged_since: None };
     account.change_flags(PC, archive, vec![*flagged], change).unwrap();
     while undoing.piece(&account, web).unwrap() {}
     assert_eq!((undoing.report.moved, uids(archive).len()), (all.len() - 1, 0));
