@@ -99,6 +99,7 @@ impl Client {
                     limits: smtpd::Limits::default(),
                     spool,
                     starttls: true,
+                    verifier: None,
                 };
                 Box::new(smtpd::SmtpSession::new(smtpd::SmtpService::submission(common, auth.clone()), peer))
             }

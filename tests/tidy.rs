@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("store", 1),
     ("dns", 1),
     ("dkim", 1),
+    ("sender-auth", 1),
     ("directory", 2),
     ("store-postgres", 2),
     ("store-sqlite", 2),

@@ -23,6 +23,7 @@ mod size;
 mod timeline;
 mod trial;
 mod undo;
+mod verify_message;
 
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
@@ -71,6 +72,7 @@ enum Command {
     Setup(setup::Setup),
     CheckConfig(check_config::CheckConfig),
     Doctor(doctor::Doctor),
+    VerifyMessage(verify_message::VerifyMessage),
     Account(account::Account),
     Device(device::Device),
     Alias(alias::Alias),
@@ -98,6 +100,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Setup(command) => command.run(&place),
         Command::CheckConfig(command) => command.run(&place),
         Command::Doctor(command) => command.run(&place),
+        Command::VerifyMessage(command) => command.run(),
         Command::Account(command) => command.run(&place),
         Command::Device(command) => command.run(&place),
         Command::Alias(command) => command.run(&place),

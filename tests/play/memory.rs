@@ -50,6 +50,7 @@ impl Services {
                 store_objects::SpoolLimits { bytes_max: u64::MAX, per_holder_max: u64::MAX },
             ),
             starttls: true,
+            verifier: None,
         };
         let imap = imapd::ImapService {
             auth: auth.clone(),

@@ -127,6 +127,15 @@ impl Dns {
         }
     }
 
+    /// The addresses of a host of one kind only, not validated: for what asks for one kind (SPF, a list of addresses).
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn addresses_of(&self, host: &str, is_ipv4: bool) -> Result<Answer<IpAddr>, Error> {
+        let record_type = if is_ipv4 { RecordType::A } else { RecordType::AAAA };
+        self.ask(&self.0.plain, host, record_type, |data| data.ip_addr()).await
+    }
+
     /// Texts, the parts of each put together.
     ///
     /// # Errors

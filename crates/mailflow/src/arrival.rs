@@ -4,6 +4,7 @@ use crate::flow::MailFlow;
 use crate::route::Recipient;
 use message::content::Content;
 use message::trace::Received;
+use sender_auth::results;
 use smtp_proto::{ForwardPath, ReversePath};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -58,18 +59,26 @@ pub struct Arrival {
     pub(crate) content: Arc<Content>,
     /// What it is known by when it comes again.
     pub(crate) handover: Handover,
+    /// Who it comes from, if that was looked at.
+    pub(crate) sender: Option<sender_auth::Findings>,
 }
 
 impl MailFlow {
     /// A message has come. `content` is what `message::content::transferred` gives; `account`: who sends it, if somebody is
-    /// logged in.
+    /// logged in. What it says in our name about its sender is taken off, unless a mail system of ours brings it (LMTP), which
+    /// may have looked at the sender in our place.
     #[must_use]
     pub fn arrive(&self, envelope: Envelope, content: Vec<u8>, account: Option<AccountId>, now: Timestamp) -> Arrival {
         let from = envelope.from();
         // What two accounts submit is two messages, even if it is the same.
         let account = account.map_or([0; 4], |account| account.0.to_be_bytes());
         let handover = Handover::new(&[&account, from.as_bytes(), &content], now, self.next_serial());
-        Arrival { id: name(&handover), from, envelope, content: Arc::new(Content::new(content)), handover }
+        let content = match envelope.source.protocol {
+            Protocol::Lmtp => content,
+            _ => results::without_forged(&content, &self.hostname).unwrap_or(content),
+        };
+        let (id, content, sender) = (name(&handover), Arc::new(Content::new(content)), None);
+        Arrival { id, from, envelope, content, handover, sender }
     }
 }
 
@@ -83,6 +92,12 @@ impl Arrival {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The same with what was found out about its sender.
+    #[must_use]
+    pub fn from_sender(self, sender: sender_auth::Findings) -> Self {
+        Self { sender: Some(sender), ..self }
     }
 
     /// The trace field of a message that came this way (RFC 5321 §4.4). `recipient`: if it has one only.

@@ -1,52 +1,166 @@
 //! What is to be done with a message. Pure: findings in, decision out.
 
+use sender_auth::{Dkim, DkimResult, DmarcPolicy, DmarcResult, SpfResult};
+use std::fmt;
+
 /// A message with more `Received` fields than this runs in circles (RFC 5321 §6.3: the limit "SHOULD be large, normally
 /// at least 100"; real ways have under 20, and 50 is what Postfix takes).
 pub const RECEIVED_MAX: usize = 50;
 
 /// What was found out about a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Findings {
+pub struct Findings<'a> {
     /// `Received` fields that it came with.
     pub received: usize,
+    /// Who it comes from, if it comes from elsewhere and that was looked at.
+    pub sender: Option<&'a sender_auth::Findings>,
+    /// All its recipients are those that everybody must reach (RFC 2142 §5, RFC 5321 §4.5.1).
+    pub is_to_postmaster: bool,
+}
+
+/// What a server makes of findings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// What follows where the domain in From does not vouch for a message and asks for something.
+    pub dmarc: Enforcement,
+    /// Domains whose word counts on what they passed on (ARC): mailing lists, forwarders.
+    pub trusted_sealers: Vec<String>,
+    /// A message of which nobody can say who it comes from, because the DNS gives no answer, is to come again later.
+    pub wait_for_dns: bool,
+}
+
+/// How far the wish of a domain is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enforcement {
+    /// As the domain asks.
+    Follow,
+    /// What would be refused goes to Junk.
+    Junk,
+    /// Not at all; it is only written down.
+    Off,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { dmarc: Enforcement::Follow, trusted_sealers: Vec::new(), wait_for_dns: false }
+    }
 }
 
 /// What is to be done with a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Into the mailboxes of its recipients.
     Deliver,
+    /// The same, but into Junk.
+    Junk(Reason),
+    /// Not now.
+    Later(Reason),
+    /// Refused: it does not come from whom it says.
+    Refuse(Reason),
     /// Refused: it runs in circles.
     Loop,
 }
 
-impl Findings {
+/// Why, in words that the sender's postmaster understands: ASCII, and short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason(pub(crate) String);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'a> Findings<'a> {
     /// Looks at a message. `Delivered-To` is not looked at: nothing here forwards, so it cannot close a circle, and mail
     /// that is sent again or moved in from another server bears it rightly.
     #[must_use]
-    pub fn of(content: &[u8]) -> Self {
-        Self { received: message::trace::received_count(content) }
+    pub fn of(content: &[u8], sender: Option<&'a sender_auth::Findings>, is_to_postmaster: bool) -> Self {
+        Self { received: message::trace::received_count(content), sender, is_to_postmaster }
     }
 }
 
 /// Decides.
 #[must_use]
-pub fn decide(findings: Findings) -> Decision {
-    if findings.received > RECEIVED_MAX { Decision::Loop } else { Decision::Deliver }
+pub fn decide(findings: Findings<'_>, policy: &Policy) -> Decision {
+    if findings.received > RECEIVED_MAX {
+        return Decision::Loop;
+    }
+    let Some(sender) = findings.sender else { return Decision::Deliver };
+    match of_sender(sender, policy) {
+        // Who is refused must be able to say so.
+        Decision::Refuse(_) | Decision::Later(_) if findings.is_to_postmaster => Decision::Deliver,
+        decision => decision,
+    }
+}
+
+fn of_sender(sender: &sender_auth::Findings, policy: &Policy) -> Decision {
+    let dmarc = &sender.dmarc;
+    match dmarc.result {
+        DmarcResult::Pass => Decision::Deliver,
+        DmarcResult::TempError if policy.wait_for_dns => Decision::Later(Reason(format!(
+            "it cannot be found out whether this mail comes from {}: the name servers give no answer",
+            shown(&dmarc.domain)
+        ))),
+        DmarcResult::TempError => Decision::Deliver,
+        DmarcResult::PermError => {
+            Decision::Junk(Reason("From names no domain that could vouch for it, or too many".to_owned()))
+        }
+        DmarcResult::Fail if is_vouched_for_by_a_sealer(sender, policy) => Decision::Deliver,
+        DmarcResult::Fail => match (policy.dmarc, dmarc.disposition) {
+            (Enforcement::Off, _) | (_, DmarcPolicy::None) => by_spf(sender),
+            (Enforcement::Junk, _) | (Enforcement::Follow, DmarcPolicy::Quarantine) => {
+                Decision::Junk(not_vouched(sender))
+            }
+            (Enforcement::Follow, DmarcPolicy::Reject) => Decision::Refuse(not_vouched(sender)),
+        },
+        DmarcResult::None => by_spf(sender),
+    }
+}
+
+/// RFC 7208 §8.4: a domain that says "not from there" is believed as far as Junk, unless somebody signed the message: SPF breaks
+/// where mail is passed on, a signature does not.
+fn by_spf(sender: &sender_auth::Findings) -> Decision {
+    let is_signed = sender.dkim.iter().any(|signature| signature.result == DkimResult::Pass);
+    if sender.mail_from.result != SpfResult::Fail || is_signed {
+        return Decision::Deliver;
+    }
+    let domain = shown(&sender.mail_from.domain);
+    Decision::Junk(Reason(format!(
+        "{domain} says that {} may not send for it (SPF), and nobody signed it",
+        sender.address
+    )))
+}
+
+/// RFC 8617 §7.2.1: what a trusted host found before it changed the message.
+fn is_vouched_for_by_a_sealer(sender: &sender_auth::Findings, policy: &Policy) -> bool {
+    let is_trusted = |domain: &String| domain.eq_ignore_ascii_case(&sender.arc.sealer);
+    sender.arc.result == DkimResult::Pass && policy.trusted_sealers.iter().any(is_trusted)
+}
+
+fn not_vouched(sender: &sender_auth::Findings) -> Reason {
+    let (dmarc, spf) = (&sender.dmarc, &sender.mail_from);
+    let signature = |signature: &Dkim| format!("{} for {}", signature.result.name(), shown(&signature.domain));
+    let signatures: Vec<String> = sender.dkim.iter().take(2).map(signature).collect();
+    let dkim = if signatures.is_empty() { "none".to_owned() } else { signatures.join(", ") };
+    Reason(format!(
+        "From says {}, which does not vouch for this mail (DMARC, p={}): SPF {} for {} from {}, DKIM {dkim}",
+        shown(&dmarc.domain),
+        dmarc.policy.name(),
+        spf.result.name(),
+        shown(&spf.domain),
+        sender.address,
+    ))
+}
+
+/// A name in words: short.
+fn shown(domain: &str) -> &str {
+    const DOMAIN_BYTES_MAX: usize = 100;
+    match domain {
+        "" => "nobody",
+        domain => domain.get(..domain.floor_char_boundary(DOMAIN_BYTES_MAX)).unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_that_runs_in_circles_is_stopped() {
-        let check = |received: usize, expected: Decision| {
-            let content = "Received: from a by b\r\n".repeat(received) + "\r\nReceived: no field\r\n";
-            assert_eq!(decide(Findings::of(content.as_bytes())), expected, "{received}");
-        };
-        check(0, Decision::Deliver);
-        check(RECEIVED_MAX, Decision::Deliver);
-        check(RECEIVED_MAX + 1, Decision::Loop);
-    }
-}
+mod tests;

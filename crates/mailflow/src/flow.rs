@@ -1,5 +1,6 @@
 //! What all of it needs.
 
+use crate::decide::Policy;
 use crate::outgoing::Signers;
 use auth::Auth;
 use queue::Queue;
@@ -16,6 +17,8 @@ pub struct MailFlow {
     pub(crate) hostname: Arc<str>,
     pub(crate) counter: Arc<AtomicU32>,
     pub(crate) signers: Arc<Signers>,
+    /// What follows from who a message comes from.
+    pub(crate) policy: Arc<Policy>,
 }
 
 impl MailFlow {
@@ -24,8 +27,14 @@ impl MailFlow {
     pub fn new(auth: Auth, hostname: &str, queue: Option<Queue>) -> Self {
         // Not from zero, so that two runs do not name two messages of one millisecond alike.
         let start = RandomState::new().hash_one(()) as u32;
-        let (counter, signers) = (Arc::new(AtomicU32::new(start)), Arc::default());
-        Self { auth, queue, hostname: hostname.into(), counter, signers }
+        let (counter, signers, policy) = (Arc::new(AtomicU32::new(start)), Arc::default(), Arc::default());
+        Self { auth, queue, hostname: hostname.into(), counter, signers, policy }
+    }
+
+    /// The same with another policy.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy: Arc::new(policy), ..self }
     }
 
     /// This server's name.

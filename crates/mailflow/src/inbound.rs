@@ -7,9 +7,10 @@ use crate::outcome::{Delivered, RecipientOutcome};
 use crate::route::Recipient;
 use message::content::Content;
 use message::trace;
+use sender_auth::{DkimResult, results};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{AccountId, Actor, Claim, DeviceId, Handover, Received, Timestamp};
+use store::{AccountId, Actor, Claim, DeviceId, Handover, Place, Received, Timestamp};
 use tracing::{info, warn};
 
 impl MailFlow {
@@ -23,16 +24,28 @@ impl MailFlow {
     /// The same with content of its own. It has no fields on top afterwards.
     pub(crate) fn deliver_content(&self, arrival: &Arrival, content: &mut Arc<Content>, now: Timestamp) -> Delivered {
         let recipients = &arrival.envelope.local;
-        match decide(Findings::of(content)) {
+        let findings = Findings::of(content, arrival.sender.as_ref(), are_for_everybody(recipients));
+        let decision = decide(findings, &self.policy);
+        arrival.log_sender(&decision);
+        let (place, reason) = match decision {
             Decision::Loop => {
                 warn!(id = arrival.id, from = arrival.from, "refused: the message runs in circles");
                 return Delivered::all(RecipientOutcome::Loop, recipients);
             }
-            Decision::Deliver => {}
-        }
+            Decision::Refuse(reason) => {
+                return Delivered::all(RecipientOutcome::SenderRefused, recipients).because(reason);
+            }
+            Decision::Later(reason) => {
+                return Delivered::all(RecipientOutcome::SenderUnknown, recipients).because(reason);
+            }
+            Decision::Deliver => (Place::Inbox, None),
+            Decision::Junk(reason) => (Place::Junk, Some(format!("into Junk: {reason}"))),
+        };
+        let results = |sender| results::field(&self.hostname, sender, reason.as_deref());
+        let put = Put { place, results: arrival.sender.as_ref().map(results).unwrap_or_default(), now };
         let mut outcomes = BTreeMap::new();
         for copy in copies(recipients) {
-            outcomes.insert(copy.0, self.receive(arrival, copy, content, now));
+            outcomes.insert(copy.0, self.receive(arrival, copy, content, &put));
         }
         Arc::make_mut(content).set_fields(&[]);
         Delivered::new(recipients, outcomes)
@@ -55,21 +68,22 @@ impl MailFlow {
         arrival: &Arrival,
         (account, recipient): (AccountId, &Recipient),
         content: &mut Arc<Content>,
-        now: Timestamp,
+        put: &Put,
     ) -> (RecipientOutcome, Option<Claim>) {
         // Recipients must not learn of each other (RFC 5321 §7.2).
         let only = Some(recipient.address.as_str()).filter(|_| arrival.envelope.local.len() == 1);
         let fields = [
             trace::return_path(&arrival.from),
             trace::delivered_to(&recipient.address),
-            arrival.received(&self.hostname, only, now),
+            arrival.received(&self.hostname, only, put.now),
         ];
         // Nobody else has it now, so that it is not copied.
-        Arc::make_mut(content).set_fields(&[&fields[0], &fields[1], &fields[2]]);
+        // RFC 8601 §4: above the trace field of the same server.
+        Arc::make_mut(content).set_fields(&[&fields[0], &fields[1], &put.results, &fields[2]]);
         let source = &arrival.envelope.source;
         // The device that submits it is the sender's, and means nothing in another account.
-        let actor = Actor { device: DeviceId(0), protocol: source.protocol, now };
-        match self.auth.store().account(account).receive(actor, content.clone(), arrival.handover) {
+        let actor = Actor { device: DeviceId(0), protocol: source.protocol, now: put.now };
+        match self.auth.store().account(account).receive(actor, content.clone(), arrival.handover, put.place) {
             Ok(Received { email, was_there, claim }) => {
                 let (protocol, address) = (source.protocol.name(), source.client.to_canonical());
                 let (id, from, to) = (&arrival.id, &arrival.from, recipient.address.as_str());
@@ -86,6 +100,41 @@ impl MailFlow {
             }
         }
     }
+}
+
+/// What all copies of a message have in common.
+struct Put {
+    place: Place,
+    /// The field that says what was found out about the sender; empty if nobody looked.
+    results: Vec<u8>,
+    now: Timestamp,
+}
+
+impl Arrival {
+    /// One line on who a message comes from, and what follows from it.
+    fn log_sender(&self, decision: &Decision) {
+        let Some(sender) = &self.sender else { return };
+        let (id, spf, dmarc, from) =
+            (&self.id, sender.mail_from.result.name(), sender.dmarc.result.name(), &sender.dmarc.domain);
+        let dkim = sender.dkim.iter().filter(|signature| signature.result == DkimResult::Pass).count();
+        let (verdict, why) = match decision {
+            Decision::Deliver => ("deliver", String::new()),
+            Decision::Junk(reason) => ("junk", reason.to_string()),
+            Decision::Later(reason) => ("later", reason.to_string()),
+            Decision::Refuse(reason) => ("refuse", reason.to_string()),
+            Decision::Loop => ("loop", String::new()),
+        };
+        info!(id, spf, dkim, dmarc, from, verdict, why, "sender examined");
+    }
+}
+
+/// RFC 2142 §5, RFC 5321 §4.5.1: whom everybody must be able to tell that their mail is refused.
+fn are_for_everybody(recipients: &[Recipient]) -> bool {
+    let is_for_everybody = |recipient: &Recipient| {
+        let local_part = recipient.address.split('@').next().unwrap_or_default();
+        ["postmaster", "abuse"].iter().any(|name| name.eq_ignore_ascii_case(local_part))
+    };
+    recipients.iter().all(is_for_everybody)
 }
 
 /// Each account once, with the first recipient that leads to it.

@@ -8,7 +8,7 @@ use message::trace;
 use queue::{NewEntry, ReportError};
 use smtp_proto::{ForwardPath, ReversePath};
 use std::sync::Arc;
-use store::{Actor, Claim, DeviceId, Error, Handover, Protocol, Timestamp};
+use store::{Actor, Claim, DeviceId, Error, Handover, Place, Protocol, Timestamp};
 use tracing::warn;
 
 impl MailFlow {
@@ -84,7 +84,7 @@ impl MailFlow {
         copy.set_fields(&[&trace::return_path(""), &trace::delivered_to(&recipient.address)]);
         let (copy, mut claims) = (Arc::new(copy), Vec::new());
         for account in &recipient.accounts {
-            match self.auth.store().account(*account).receive(actor, copy.clone(), handover) {
+            match self.auth.store().account(*account).receive(actor, copy.clone(), handover, Place::Inbox) {
                 Ok(received) => claims.push(received.claim),
                 Err(Error::NoSuchAccount) => return Err(not_delivered(&recipient.address, Unroutable::NoSuchUser)),
                 Err(error @ Error::InvalidContent(_)) => return Err(ReportError::Never(error.to_string())),

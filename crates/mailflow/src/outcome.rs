@@ -1,5 +1,6 @@
 //! What became of a message for a recipient.
 
+use crate::decide::Reason;
 use crate::route::Recipient;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{AccountId, Claim};
@@ -19,6 +20,10 @@ pub enum RecipientOutcome {
     Unavailable,
     /// Ours, and already logged; to be tried again later.
     Fault,
+    /// Nobody can say now who it comes from; to be tried again later.
+    SenderUnknown,
+    /// It does not come from whom it says; never to be tried again.
+    SenderRefused,
     /// The message runs in circles; never to be tried again.
     Loop,
     /// The message has a NUL; never to be tried again.
@@ -31,6 +36,8 @@ pub enum RecipientOutcome {
 pub struct Delivered {
     /// For each recipient, in their order.
     pub outcomes: Vec<RecipientOutcome>,
+    /// Why, of [`RecipientOutcome::SenderUnknown`] and [`RecipientOutcome::SenderRefused`].
+    pub reason: Option<Reason>,
     /// The receipts of accounts, and whether all recipients that lead there have their mail.
     claims: Vec<(Claim, bool)>,
 }
@@ -38,7 +45,11 @@ pub struct Delivered {
 impl Delivered {
     /// The same for all.
     pub(crate) fn all(outcome: RecipientOutcome, recipients: &[Recipient]) -> Self {
-        Self { outcomes: vec![outcome; recipients.len()], claims: Vec::new() }
+        Self { outcomes: vec![outcome; recipients.len()], reason: None, claims: Vec::new() }
+    }
+
+    pub(crate) fn because(self, reason: Reason) -> Self {
+        Self { reason: Some(reason), ..self }
     }
 
     pub(crate) fn new(
@@ -56,7 +67,7 @@ impl Delivered {
         let come_again: BTreeSet<AccountId> = recipients.iter().zip(&outcomes).filter_map(refused).flatten().collect();
         let claims =
             accounts.into_iter().filter_map(|(account, (_, claim))| Some((claim?, !come_again.contains(&account))));
-        Self { claims: claims.collect(), outcomes }
+        Self { claims: claims.collect(), reason: None, outcomes }
     }
 
     /// What counts where there is one answer for all.

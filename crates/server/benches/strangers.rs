@@ -194,7 +194,7 @@ fn main() {
     let ids: Vec<_> = names.map(|name| directory.add_account(&name, PASSWORD, "", NOW).unwrap()).collect();
     fill(&stores.store.account(ids[0]), messages);
     let work = Work::start().unwrap();
-    let services = Services::new(&config, &stores, clock, &work).unwrap();
+    let services = Services::new(&config, &stores, clock, &work, &prepared.dns).unwrap();
     let running = Running::start(&config, prepared, (clock, work), &|service| services.speaks(service)).unwrap();
     let bench = Bench { addresses: running.addresses().to_vec(), echo: echo(), disk: place.path().join("flushed") };
 

@@ -18,6 +18,7 @@ pub mod listen;
 mod preparation;
 mod private_file;
 mod run;
+pub mod sender;
 pub mod service;
 pub mod services;
 pub mod setup;

@@ -45,7 +45,7 @@ pub fn run(
     let data_dir = DataDir::open(&config.data_dir)?;
     let stores = Stores::open(&data_dir, config)?;
     let work = Work::start()?;
-    let services = Services::new(config, &stores, clock, &work)?;
+    let services = Services::new(config, &stores, clock, &work, &prepared.dns)?;
     let running = Running::start(config, prepared, (clock, work), &|service| services.speaks(service))?;
     services.offer(&config.hostname, running.addresses());
     let takes_mail = !tell_of_reading_only(&stores);

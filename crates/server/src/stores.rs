@@ -92,7 +92,7 @@ impl Stores {
         let limits = Limits { account_recipients_per_hour: config.recipients_per_hour.into(), ..Limits::DEFAULT };
         let queue = Queue::open(&store, Policy { lifetime_millis, ..Policy::default() }).with_limits(limits);
         let way_out = config.smarthost.as_ref().map(|_| queue.clone());
-        let flow = MailFlow::new(auth.clone(), &config.hostname, way_out);
+        let flow = MailFlow::new(auth.clone(), &config.hostname, way_out).with_policy(config.sender.policy());
         let spool = Spool::new(path.join("spool"), spool_limits(config.message_bytes_max));
         if let Err(error) = spool.sweep() {
             // It takes space, nothing else.

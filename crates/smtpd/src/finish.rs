@@ -1,5 +1,6 @@
 //! The end of a message: it goes to `mailflow`, and what became of it is put into SMTP's words.
 
+use crate::examine::{self, Examination};
 use crate::service::Role;
 use crate::session::{Phase, SmtpSession};
 use crate::transaction::Transaction;
@@ -8,9 +9,13 @@ use mailflow::{Accepted, Arrival, Refusal};
 use smtp_proto::Reply;
 use store::Claim;
 
-/// The message is complete.
+/// The message is complete; no answer yet while its sender is looked at.
 pub(crate) fn message(session: &mut SmtpSession) -> Vec<Reply> {
     session.phase = Phase::Command;
+    if let Some(examination) = examination(session) {
+        session.phase = Phase::Examine(examination);
+        return Vec::new();
+    }
     let Some(mut transaction) = session.end_transaction() else {
         return vec![replies::out_of_order("No message is under way")];
     };
@@ -26,9 +31,21 @@ pub(crate) fn message(session: &mut SmtpSession) -> Vec<Reply> {
             return for_all(session, &transaction, reply);
         }
     };
+    let sender = match transaction.sender.take() {
+        Some(Err(reply)) => {
+            log::message_refused(session.client(), None, &from, &reply);
+            return for_all(session, &transaction, reply);
+        }
+        Some(Ok(findings)) => Some(findings),
+        None => None,
+    };
     let account = session.login.as_ref().map(|presence| presence.login().account);
     let flow = &session.service.common.flow;
     let arrival = flow.arrive(transaction.envelope, content, account, session.timestamp());
+    let arrival = match sender {
+        Some(findings) => arrival.from_sender(*findings),
+        None => arrival,
+    };
     let id = arrival.id().to_owned();
     let (replies, claims) = take_in(session, arrival);
     session.said.add(claims);
@@ -41,19 +58,29 @@ pub(crate) fn message(session: &mut SmtpSession) -> Vec<Reply> {
     replies
 }
 
+/// Mail from other hosts is looked at first.
+fn examination(session: &mut SmtpSession) -> Option<Examination> {
+    let (common, holder) = (&session.service.common, session.holder());
+    if !matches!(session.service.role, Role::Mx) {
+        return None;
+    }
+    examine::begin(common, &session.peer, holder, session.transaction.as_mut()?, session.now)
+}
+
 /// The answers, and the receipts that they answer.
 fn take_in(session: &SmtpSession, arrival: Arrival) -> (Vec<Reply>, Vec<Claim>) {
     let (flow, now, id) = (&session.service.common.flow, session.timestamp(), arrival.id().to_owned());
     match (&session.service.role, &session.login) {
         (Role::Mx, _) => {
             let delivered = flow.deliver(arrival, now);
-            let reply = replies::outcome(delivered.worst(), &id);
+            let reply = replies::outcome(delivered.worst(), delivered.reason.as_ref(), &id);
             let claims = if reply.is_positive() { delivered.accepted() } else { Vec::new() };
             (vec![reply], claims)
         }
         (Role::Lmtp { .. }, _) => {
             let delivered = flow.deliver(arrival, now);
-            let replies = delivered.outcomes.iter().map(|outcome| replies::outcome(*outcome, &id)).collect();
+            let reason = delivered.reason.as_ref();
+            let replies = delivered.outcomes.iter().map(|outcome| replies::outcome(*outcome, reason, &id)).collect();
             (replies, delivered.answered_one_by_one())
         }
         (Role::Submission { .. }, Some(presence)) => match flow.submit(presence, arrival, now) {
@@ -71,7 +98,7 @@ fn refused(refusal: Refusal, name: &str, id: &str) -> Reply {
         Refusal::NotOwn(address) => replies::not_own(name, &address),
         Refusal::LineTooLong { number, octets } => replies::line_too_long(number, octets),
         Refusal::NotQueued(error) => replies::not_queued(&error),
-        Refusal::Outcome(outcome) => replies::outcome(outcome, id),
+        Refusal::Outcome(outcome) => replies::outcome(outcome, None, id),
         Refusal::LoginEnded => replies::login_ended(),
     }
 }

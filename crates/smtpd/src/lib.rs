@@ -13,6 +13,7 @@
 #![warn(unreachable_pub)]
 
 mod content;
+mod examine;
 mod finish;
 mod greeting;
 mod limits;

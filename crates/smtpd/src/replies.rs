@@ -1,6 +1,6 @@
 //! The words of the service (RFC 5321 §4.2.3, RFC 3463).
 
-use mailflow::RecipientOutcome;
+use mailflow::{Reason, RecipientOutcome};
 use smtp_proto::{Enhanced, Reply};
 
 /// RFC 3463: class and X.0.0 "other", X.3.x system, X.5.x protocol, X.7.x security.
@@ -25,6 +25,11 @@ pub(crate) fn fault() -> Reply {
 
 pub(crate) fn no_space() -> Reply {
     Reply::new(452, Enhanced(4, 3, 1), "No space here at the moment; try again later")
+}
+
+/// Too much is looked up for this client, or the server stops.
+pub(crate) fn not_examined() -> Reply {
+    Reply::new(451, Enhanced(4, 3, 2), "Too many of your messages are looked at in this moment; try again later")
 }
 
 /// RFC 3463 §3.4, X.3.2: the system does not take messages at the moment.
@@ -78,8 +83,9 @@ pub(crate) fn login_ended() -> Reply {
     bye(Enhanced(4, 7, 0), "This login does not count any more; log in again")
 }
 
-/// One recipient's reply.
-pub(crate) fn outcome(outcome: RecipientOutcome, id: &str) -> Reply {
+/// One recipient's reply. `reason`: why, where it is about the sender.
+pub(crate) fn outcome(outcome: RecipientOutcome, reason: Option<&Reason>, id: &str) -> Reply {
+    let why = || reason.map(ToString::to_string).unwrap_or_default();
     match outcome {
         RecipientOutcome::Delivered => accepted(id),
         RecipientOutcome::OverQuota => mailbox_full(),
@@ -90,6 +96,10 @@ pub(crate) fn outcome(outcome: RecipientOutcome, id: &str) -> Reply {
         }
         RecipientOutcome::Fault => fault(),
         RecipientOutcome::Nul => nul(),
+        // RFC 3463 §3.5, X.4.3: a directory server failed.
+        RecipientOutcome::SenderUnknown => Reply::new(451, Enhanced(4, 4, 3), why()),
+        // RFC 7372 §3.3: several checks failed.
+        RecipientOutcome::SenderRefused => Reply::new(550, Enhanced(5, 7, 26), why()),
         RecipientOutcome::Loop => {
             Reply::new(554, Enhanced(5, 4, 6), "The message runs in circles: too many Received fields")
         }

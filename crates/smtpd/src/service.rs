@@ -3,6 +3,7 @@
 use crate::limits::Limits;
 use auth::Auth;
 use mailflow::MailFlow;
+use sender_auth::Verifier;
 use session::Peer;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct Common {
     pub spool: Arc<Spool>,
     /// Whether the driver can do a TLS handshake.
     pub starttls: bool,
+    /// Looks at who mail from other hosts comes from; without it nobody does.
+    pub verifier: Option<Arc<dyn Verifier>>,
 }
 
 /// A service: what its sessions share.

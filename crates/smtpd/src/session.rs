@@ -1,6 +1,7 @@
 //! A connection: takes events out of the machine one at a time, answers each, keeps the deadlines.
 
 use crate::content::{Content, UNANNOUNCED_BYTES_MAX};
+use crate::examine::{self, Examination};
 use crate::greeting::{Hello, Layers, greeting, with};
 use crate::service::SmtpService;
 use crate::tally::{Deed, Tally};
@@ -52,6 +53,8 @@ pub(crate) enum Phase {
     Data,
     /// A chunk after BDAT is to come.
     Chunk { is_last: bool },
+    /// The sender of a message is looked at.
+    Examine(Examination),
     /// Between STARTTLS and the end of the handshake.
     Handshake,
     /// The last word is said.
@@ -201,10 +204,29 @@ impl SmtpSession {
                 self.close();
                 None
             }
+            Phase::Examine(examination) if examination.is_flooded() => {
+                replies::bye(Enhanced(4, 7, 0), "Too much input before the message is answered").encode(output);
+                self.close();
+                None
+            }
+            Phase::Examine(_) => self.look_at_sender().err(),
             Phase::Handshake => Some(Step::StartTls),
             Phase::Closed => Some(Step::Close),
             Phase::Command | Phase::AuthLine | Phase::Data | Phase::Chunk { .. } => None,
         }
+    }
+
+    /// Once it is known, the message is taken in as if it had just come; in a place of its own if that takes long.
+    fn look_at_sender(&mut self) -> Result<(), Step> {
+        let Phase::Examine(examination) = &mut self.phase else { return Ok(()) };
+        let found = examine::look(examination, self.now.monotonic_millis, &self.peer.waker)?;
+        self.phase = Phase::Command;
+        if let Some(transaction) = &mut self.transaction {
+            transaction.sender = Some(found);
+        }
+        self.arrived = true;
+        self.clocks.heard = true;
+        if self.takes_long() { Err(Step::Flush) } else { Ok(()) }
     }
 
     fn handle(&mut self, event: Event, output: &mut Vec<u8>) {
@@ -276,10 +298,14 @@ impl SmtpSession {
 
 impl session::Session for SmtpSession {
     fn receive(&mut self, input: &[u8]) {
-        let is_content = match &self.phase {
+        let is_content = match &mut self.phase {
             Phase::Handshake | Phase::TooManyLogins | Phase::Closed => return,
             Phase::LogIn => {
                 self.desk.heard(input.len());
+                false
+            }
+            Phase::Examine(examination) => {
+                examination.heard(input.len());
                 false
             }
             Phase::Data | Phase::Chunk { .. } => true,
@@ -339,6 +365,7 @@ impl session::Session for SmtpSession {
     fn deadline_millis(&self) -> Option<u64> {
         match &self.phase {
             Phase::LogIn if self.desk.until().is_some() => self.desk.until(),
+            Phase::Examine(examination) => Some(examination.until),
             Phase::New | Phase::Handshake | Phase::TooManyLogins | Phase::Closed => None,
             Phase::Command | Phase::AuthLine | Phase::LogIn | Phase::Data | Phase::Chunk { .. } => {
                 Some(self.clocks.idle_at.min(self.clocks.stage_at))

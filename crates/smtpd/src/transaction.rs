@@ -2,11 +2,14 @@
 
 use crate::content::Content;
 use mailflow::{Envelope, Recipient};
+use smtp_proto::Reply;
 
 pub(crate) struct Transaction {
     pub(crate) envelope: Envelope,
     /// What came so far; `None` before DATA, and before the first chunk (RFC 3030 §2).
     pub(crate) content: Option<Content>,
+    /// What was found out about the sender, once that was looked at; or the answer where it could not be.
+    pub(crate) sender: Option<Result<Box<sender_auth::Findings>, Reply>>,
 }
 
 impl Transaction {

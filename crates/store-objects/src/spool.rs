@@ -294,7 +294,18 @@ impl Incoming {
     /// # Errors
     /// The file cannot be read, or is not as long as what came.
     pub fn into_whole(mut self, more: usize) -> Result<Vec<u8>, NotTaken> {
-        let Some(path) = &self.file else { return Ok(std::mem::take(&mut self.memory)) };
+        match &self.file {
+            None => Ok(std::mem::take(&mut self.memory)),
+            Some(_) => self.to_whole(more),
+        }
+    }
+
+    /// The same, and it stays.
+    ///
+    /// # Errors
+    /// As [`Self::into_whole`].
+    pub fn to_whole(&self, more: usize) -> Result<Vec<u8>, NotTaken> {
+        let Some(path) = &self.file else { return Ok(self.memory.clone()) };
         let mut whole = Vec::new();
         let read = File::open(path).and_then(|mut file| {
             whole.reserve_exact(usize::try_from(self.length).unwrap_or(usize::MAX).saturating_add(more));

@@ -45,7 +45,7 @@ pub use piece::PIECE_MESSAGES_MAX;
 pub(crate) use quota::Filling;
 pub use quota::{FILLING_PERCENT, Usage};
 pub use read::{Mailboxes, Reader, View};
-pub use receive::Received;
+pub use receive::{Place, Received};
 pub use retention::Purged;
 pub use sent::{SentCopy, Submission, Submitted};
 pub use subscriptions::SUBSCRIBED_WITHOUT_MAILBOX_MAX;

@@ -26,7 +26,7 @@ fn arrival(protocol: Protocol, local: Vec<Recipient>, content: &str) -> Arrival 
     let reverse_path = ReversePath::Mailbox("me@x".parse().unwrap());
     let envelope = Envelope { reverse_path, local, outside: Vec::new(), smtputf8: false, source: source(protocol) };
     let content = Arc::new(Content::new(content.into()));
-    Arrival { id: "id1".into(), from: envelope.from(), envelope, content, handover }
+    Arrival { id: "id1".into(), from: envelope.from(), envelope, content, handover, sender: None }
 }
 
 impl World {

@@ -12,6 +12,8 @@ use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use mailflow::{Enforcement, Policy};
+
 use crate::listen::ConnectionLimits;
 use crate::service::Service;
 use crate::setup::reason;
@@ -46,6 +48,8 @@ pub struct Config {
     pub database: DatabaseFiles,
     /// Whom to ask in the DNS.
     pub dns: dns::Options,
+    /// What follows from who mail of other servers comes from.
+    pub sender: Sender,
     /// Who takes mail for outside addresses; without one there is no such mail.
     pub smarthost: Option<Smarthost>,
     /// How long undelivered mail is retried before it is returned, in hours.
@@ -111,6 +115,33 @@ pub struct Smarthost {
     pub user: Option<String>,
     /// A file of which the first line is the password.
     pub password_file: Option<PathBuf>,
+}
+
+/// What follows from who mail of other servers comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// Whether that is looked at.
+    pub check: bool,
+    /// How far the wish of a domain is followed (DMARC).
+    pub dmarc: Enforcement,
+    /// Whose word counts on what they passed on (ARC).
+    pub trusted_sealers: Vec<String>,
+    /// Whether mail is to come again while the DNS gives no answer.
+    pub wait_for_dns: bool,
+}
+
+impl Default for Sender {
+    fn default() -> Self {
+        Self { check: true, dmarc: Enforcement::Follow, trusted_sealers: Vec::new(), wait_for_dns: false }
+    }
+}
+
+impl Sender {
+    /// For `mailflow`.
+    pub(crate) fn policy(&self) -> Policy {
+        let Self { dmarc, trusted_sealers, wait_for_dns, .. } = self;
+        Policy { dmarc: *dmarc, trusted_sealers: trusted_sealers.clone(), wait_for_dns: *wait_for_dns }
+    }
 }
 
 /// How a connection to a smarthost is secured.
@@ -184,6 +215,7 @@ impl Default for Config {
             engine: StorageEngine::default(),
             database: DatabaseFiles::default(),
             dns: dns::Options::default(),
+            sender: Sender::default(),
             smarthost: None,
             queue_lifetime_hours: 120,
             recipients_per_hour: 2000,

@@ -7,6 +7,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use super::parse::Value;
 use super::{Config, DatabaseFiles, LogFormat, LogLevel, Security, Smarthost, StorageEngine, TlsFiles};
 use crate::service::Service;
+use mailflow::Enforcement;
 
 /// One option of the configuration.
 pub struct ConfigOption {
@@ -255,6 +256,44 @@ pub const OPTIONS: &[ConfigOption] = &[
         text: "A file of DNSKEY records that are trusted instead of those of the root of the DNS, for a network with a root of \
                its own.",
         set: |config, value| put(&mut config.dns.trust_anchors, Some(value.path()?)),
+    },
+    ConfigOption {
+        key: "sender.check",
+        kind: "true or false",
+        default: Some("true"),
+        text: "Whether it is looked at who mail from other servers comes from: SPF, DKIM, DMARC, ARC and the name of the address. \
+               What is found stands on top of each message (`Authentication-Results`). Mail from this machine, over LMTP and of \
+               own users is not looked at.",
+        set: |config, value| put(&mut config.sender.check, value.boolean()?),
+    },
+    ConfigOption {
+        key: "sender.dmarc",
+        kind: "\"follow\", \"junk\" or \"off\"",
+        default: Some("\"follow\""),
+        text: "What becomes of mail that the domain in From does not vouch for: as the domain asks (refused, or into Junk), into \
+               Junk at most, or nothing.",
+        set: |config, value| {
+            let choices = [("follow", Enforcement::Follow), ("junk", Enforcement::Junk), ("off", Enforcement::Off)];
+            put(&mut config.sender.dmarc, value.choice(&choices)?)
+        },
+    },
+    ConfigOption {
+        key: "sender.trusted_sealers",
+        kind: "list of domains",
+        default: Some("[]"),
+        text: "Domains of mailing lists and forwarders whose word counts on what they passed on and changed (ARC).",
+        set: |config, value| {
+            let wrong = |_| "must be a list of domains such as [\"lists.example.org\"]".to_owned();
+            put(&mut config.sender.trusted_sealers, value.domains().map_err(wrong)?)
+        },
+    },
+    ConfigOption {
+        key: "sender.wait_for_dns",
+        kind: "true or false",
+        default: Some("false"),
+        text: "Whether mail is answered with 451, and comes again, as long as the DNS does not say who it comes from. Otherwise it \
+               is taken, and what is not known stands on top of it as `temperror`.",
+        set: |config, value| put(&mut config.sender.wait_for_dns, value.boolean()?),
     },
     ConfigOption {
         key: "smarthost.host",

@@ -12,12 +12,15 @@ mod signing;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use dns::Dns;
+use sender_auth::Verifier;
 use session::Session;
 use smtpd::{Common, Limits};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::{SessionFactory, Work};
+use crate::sender::SenderCheck;
 use crate::service::Service;
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -53,12 +56,19 @@ pub enum Speaks {
 }
 
 impl Services {
-    /// All services of `config` on `stores`; what no thread of a request does, is done by `work`.
+    /// All services of `config` on `stores`; what no thread of a request does, is done by `work`; who
+    /// mail comes from is asked of `dns`.
     ///
     /// # Errors
     /// The system gives no random numbers.
-    pub fn new(config: &Config, stores: &Stores, clock: Clock, work: &Arc<Work>) -> Result<Self, SetupError> {
-        let common = common(config, stores);
+    pub fn new(
+        config: &Config,
+        stores: &Stores,
+        clock: Clock,
+        work: &Arc<Work>,
+        dns: &Dns,
+    ) -> Result<Self, SetupError> {
+        let common = common(config, stores, dns);
         let trusted = Common {
             limits: Limits { message_bytes_max: message_bytes(config), ..Limits::trusted() },
             ..common.clone()
@@ -123,13 +133,15 @@ fn smtp(service: &Arc<smtpd::SmtpService>) -> SessionFactory {
     Box::new(move |peer| Box::new(smtpd::SmtpSession::new(service.clone(), peer)))
 }
 
-fn common(config: &Config, stores: &Stores) -> Common {
+fn common(config: &Config, stores: &Stores, dns: &Dns) -> Common {
+    let verifier = config.sender.check.then(|| -> Arc<dyn Verifier> { SenderCheck::new(dns.clone()) });
     Common {
         hostname: config.hostname.clone(),
         flow: stores.flow.clone(),
         limits: Limits { message_bytes_max: message_bytes(config), ..Limits::default() },
         spool: stores.spool.clone(),
         starttls: true,
+        verifier,
     }
 }
 

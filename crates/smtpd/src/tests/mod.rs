@@ -9,6 +9,7 @@ mod limits;
 mod lmtp;
 mod mx;
 mod properties;
+mod sender;
 mod submission;
 mod tls;
 
@@ -60,6 +61,7 @@ fn started(engine: SimEngine, limits: Limits) -> World {
         limits,
         spool: spool(1024 * 1024),
         starttls: true,
+        verifier: None,
     };
     World { engine, auth, common, queue }
 }

@@ -26,7 +26,7 @@ pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
     let (reverse_path, smtputf8) = (mail.reverse_path, mail.smtputf8);
     let (local, outside, source) = (Vec::new(), Vec::new(), session.source(smtputf8));
     let envelope = Envelope { reverse_path, local, outside, smtputf8, source };
-    session.transaction = Some(Transaction { envelope, content: None });
+    session.transaction = Some(Transaction { envelope, content: None, sender: None });
     Reply::new(250, Enhanced(2, 1, 0), "Sender ok")
 }
 

@@ -9,9 +9,19 @@ use crate::ids::{EmailId, Timestamp};
 use crate::journal::Actor;
 use crate::objects::Shared;
 use crate::receipt::{Claim, Claims, Handover, RECEIPTS_MAX, Receipt};
+use crate::role::Role;
 use crate::tx::Tx;
 use message::Summary;
 use std::sync::Arc;
+
+/// Where a message is put that is handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// INBOX.
+    Inbox,
+    /// The mailbox for junk, which is made if there is none.
+    Junk,
+}
 
 /// What became of a message that was handed over.
 #[derive(Debug)]
@@ -25,12 +35,12 @@ pub struct Received {
 }
 
 impl Account {
-    /// Stores a message in INBOX, unless it came before and its client had no answer. Its octets are not copied where they are
-    /// many, and nobody has them any more when this returns.
+    /// Stores a message in INBOX, or in Junk, unless it came before and its client had no answer. Its octets are not copied where
+    /// they are many, and nobody has them any more when this returns.
     ///
     /// # Errors
     /// As [`Account::append`].
-    pub fn receive(&self, actor: Actor, body: Shared, handover: Handover) -> Result<Received, Error> {
+    pub fn receive(&self, actor: Actor, body: Shared, handover: Handover, place: Place) -> Result<Received, Error> {
         let prepared = self.prepare(&body, &Summary::parse((*body).as_ref()), Origin::Delivered)?;
         drop(body);
         let (object, claims) = (prepared.object.clone(), Arc::clone(&self.cell.claims));
@@ -38,9 +48,12 @@ impl Account {
             if let Some((email, claim)) = tx.known(&claims, &handover, actor.now) {
                 return Ok(Received { email, was_there: true, claim });
             }
-            let inbox = tx.state.inbox()?.id;
             tx.must_fit(prepared.size.into())?;
-            let email = store_new(tx, actor, inbox, &Flags::default(), actor.now, &prepared)?.email;
+            let mailbox = match place {
+                Place::Inbox => tx.state.inbox()?.id,
+                Place::Junk => tx.mailbox_of(actor, Role::Junk)?,
+            };
+            let email = store_new(tx, actor, mailbox, &Flags::default(), actor.now, &prepared)?.email;
             Ok(Received { email, was_there: false, claim: tx.note_receipt(&claims, email, handover, actor.now) })
         });
         let is_stored = received.as_ref().is_ok_and(|received| !received.was_there);
@@ -168,7 +181,7 @@ mod tests {
         let plainly = engine.commits() - before;
         (0..10).for_each(|n| {
             let handover = Handover::new(&[&[n]], NOW, n.into());
-            received.receive(actor, Arc::new(message().body), handover).unwrap().claim.answered();
+            received.receive(actor, Arc::new(message().body), handover, Place::Inbox).unwrap().claim.answered();
         });
         assert_eq!(engine.commits() - before, 2 * plainly);
         let ((count, octets), (with, more)) = (rows(&engine, AccountId(16)), rows(&engine, AccountId(17)));

@@ -1,0 +1,98 @@
+use super::*;
+use sender_auth::testing::Table;
+use sender_auth::{Claim, Digests, examine};
+
+fn received(count: usize) -> Decision {
+    let content = "Received: from a by b\r\n".repeat(count) + "\r\nReceived: no field\r\n";
+    decide(Findings::of(content.as_bytes(), None, false), &Policy::default())
+}
+
+#[test]
+fn a_message_that_runs_in_circles_is_stopped() {
+    assert_eq!(received(0), Decision::Deliver);
+    assert_eq!(received(RECEIVED_MAX), Decision::Deliver);
+    assert_eq!(received(RECEIVED_MAX + 1), Decision::Loop);
+}
+
+fn sender(author: &str) -> sender_auth::Findings {
+    let table = Table::default()
+        .txt("reject.example", "v=spf1 ip4:192.0.2.1 -all")
+        .txt("_dmarc.reject.example", "v=DMARC1; p=reject")
+        .txt("_dmarc.suspect.example", "v=DMARC1; p=quarantine")
+        .txt("_dmarc.watch.example", "v=DMARC1; p=none")
+        .txt("nobody.example", "v=spf1 -all")
+        .broken("dark.example");
+    let claim = Claim {
+        address: "198.51.100.1".parse().unwrap(),
+        helo: "mail.other.example".into(),
+        mail_from: author.into(),
+        receiver: "mail.example.org".into(),
+        unix_seconds: 0,
+    };
+    let digests = Digests::of(format!("From: {author}\r\n\r\ntext\r\n").as_bytes());
+    futures::executor::block_on(examine(&table, &claim, &digests))
+}
+
+/// What is done, without the reason.
+fn done(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Deliver => "deliver",
+        Decision::Junk(_) => "junk",
+        Decision::Later(_) => "later",
+        Decision::Refuse(_) => "refuse",
+        Decision::Loop => "loop",
+    }
+}
+
+#[test]
+fn what_follows_from_who_a_message_comes_from() {
+    let follow = Policy::default();
+    let junk = Policy { dmarc: Enforcement::Junk, ..Policy::default() };
+    let off = Policy { dmarc: Enforcement::Off, ..Policy::default() };
+    let wait = Policy { wait_for_dns: true, ..Policy::default() };
+    let check = |author: &str, policy: &Policy, expected: &str| {
+        let sender = sender(author);
+        let decision = decide(Findings::of(b"\r\n", Some(&sender), false), policy);
+        assert_eq!(done(&decision), expected, "{author} {policy:?}");
+    };
+    for (author, expected) in [
+        ("a@reject.example", ["refuse", "junk", "junk", "refuse"]),
+        ("a@suspect.example", ["junk", "junk", "deliver", "junk"]),
+        ("a@watch.example", ["deliver", "deliver", "deliver", "deliver"]),
+        ("a@unknown.example", ["deliver", "deliver", "deliver", "deliver"]),
+        // SPF alone says no, and nobody signed it.
+        ("a@nobody.example", ["junk", "junk", "junk", "junk"]),
+        ("a@dark.example", ["deliver", "deliver", "deliver", "later"]),
+    ] {
+        for (policy, expected) in [&follow, &junk, &off, &wait].into_iter().zip(expected) {
+            check(author, policy, expected);
+        }
+    }
+}
+
+#[test]
+fn who_is_refused_reaches_the_postmaster() {
+    let sender = sender("a@reject.example");
+    let decision =
+        |is_to_postmaster| decide(Findings::of(b"\r\n", Some(&sender), is_to_postmaster), &Policy::default());
+    assert_eq!(done(&decision(true)), "deliver");
+    let Decision::Refuse(reason) = decision(false) else { panic!("it is not refused") };
+    assert_eq!(
+        reason.to_string(),
+        "From says reject.example, which does not vouch for this mail (DMARC, p=reject): SPF fail for reject.example from \
+         198.51.100.1, DKIM none"
+    );
+}
+
+#[test]
+fn a_list_that_is_trusted_vouches_for_what_it_changed() {
+    let mut sender = sender("a@reject.example");
+    sender.arc = sender_auth::Arc { result: DkimResult::Pass, sets: 1, sealer: "lists.example".into(), reason: None };
+    let trusting = Policy { trusted_sealers: vec!["Lists.Example".into()], ..Policy::default() };
+    let decision =
+        |sender: &sender_auth::Findings, policy: &Policy| decide(Findings::of(b"\r\n", Some(sender), false), policy);
+    assert_eq!(done(&decision(&sender, &trusting)), "deliver");
+    assert_eq!(done(&decision(&sender, &Policy::default())), "refuse");
+    sender.arc.result = DkimResult::Fail;
+    assert_eq!(done(&decision(&sender, &trusting)), "refuse");
+}

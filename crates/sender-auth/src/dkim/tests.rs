@@ -1,0 +1,182 @@
+use super::*;
+use crate::testing::Table;
+use futures::executor::block_on;
+use mail_auth::AuthenticationResults;
+use mail_auth::arc::ArcSealer;
+use mail_auth::common::crypto::Ed25519Key;
+use mail_auth::common::headers::HeaderWriter;
+use mail_auth::dkim::DkimSigner;
+
+const MESSAGE: &str = "From: Ada <ada@example.org>\r\nTo: bob@example.net\r\nSubject: Hello\r\n\r\nHello, Bob.\r\n";
+
+/// A key made of one octet, and the record that publishes it.
+fn key() -> (Ed25519Key, String) {
+    let key = Ed25519Key::from_pkcs8_der(&Ed25519Key::generate_pkcs8().unwrap()).unwrap();
+    let record = format!("v=DKIM1; k=ed25519; p={}", base64(&key.public_key()));
+    (key, record)
+}
+
+fn base64(octets: &[u8]) -> String {
+    let groups = octets.chunks(3).flat_map(|group| {
+        let whole: Vec<u8> = group.iter().copied().chain(std::iter::repeat_n(0, 6 - group.len())).take(6).collect();
+        start(&whole)
+            .chars()
+            .take(4)
+            .enumerate()
+            .map(|(at, c)| if at > group.len() { '=' } else { c })
+            .collect::<Vec<_>>()
+    });
+    groups.collect()
+}
+
+fn signed(key: Ed25519Key, fields: &[&str], message: &str) -> String {
+    let signer = DkimSigner::from_key(key).domain("example.org").selector("s").headers(fields.iter().copied());
+    signer.sign(message.as_bytes()).unwrap().to_header() + message
+}
+
+fn verify_in(table: &Table, message: &str) -> (Vec<Dkim>, Arc) {
+    let digests = Digests::of(message.as_bytes());
+    block_on(verify(&digests, &Budget::new(table), &Budget::new(table)))
+}
+
+fn published(record: &str) -> Table {
+    Table::default().txt("s._domainkey.example.org", record)
+}
+
+fn results(found: &[Dkim]) -> Vec<DkimResult> {
+    found.iter().map(|one| one.result).collect()
+}
+
+#[test]
+fn a_signature_holds_as_long_as_nothing_changes() {
+    let (key, record) = key();
+    let message = signed(key, &["From", "Subject"], MESSAGE);
+    let (found, _) = verify_in(&published(&record), &message);
+    let [Dkim { result: DkimResult::Pass, domain, selector, start, reason: None }] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!((domain.as_str(), selector.as_str(), start.len()), ("example.org", "s", 8));
+    for (table, message, expected) in [
+        (published(&record), message.replace("Hello, Bob", "Hello, Eve"), DkimResult::Fail),
+        (published(&record), message.replace("Subject: Hello", "Subject: Hallo"), DkimResult::Fail),
+        (published(&record), format!("Received: from x\r\n{message}"), DkimResult::Pass),
+        (Table::default(), message.clone(), DkimResult::PermError),
+        (published("v=DKIM1; k=ed25519; p="), message.clone(), DkimResult::PermError),
+        (Table::default().broken("example.org"), message.clone(), DkimResult::TempError),
+    ] {
+        assert_eq!(results(&verify_in(&table, &message).0), [expected], "{message}");
+    }
+}
+
+#[test]
+fn a_thousand_signatures_ask_few_questions() {
+    let (key, record) = key();
+    let message = signed(key, &["From"], MESSAGE);
+    let (signature, _) = message.split_once("From: Ada").unwrap();
+    let many: String = (0..1000).map(|at| signature.replacen("s=s;", &format!("s=s{at};"), 1)).collect();
+    let table = published(&record);
+    let many = many + MESSAGE;
+    // As many fields as are looked at, and one more.
+    assert_eq!(results(&verify_in(&table, &many).0), [DkimResult::Policy]);
+    assert_eq!(table.asked(), []);
+    let some: String = (0..900).map(|at| signature.replacen("s=s;", &format!("s=s{at};"), 1)).collect();
+    let (found, _) = verify_in(&table, &(some + MESSAGE));
+    assert_eq!((found.len(), table.asked().len()), (SIGNATURES_MAX, SIGNATURES_MAX));
+}
+
+#[test]
+fn weak_signatures_count_for_nothing() {
+    let (key, record) = key();
+    let message = signed(key, &["From"], MESSAGE);
+    let check = |message: &str, expected: DkimResult, reason: &str| {
+        let table = published(&record);
+        let (found, _) = verify_in(&table, message);
+        let [one] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((one.result, one.reason.as_deref()), (expected, Some(reason)));
+        assert_eq!(table.asked(), [], "{reason}: no question is needed for that");
+    };
+    check(&message.replacen("a=ed25519-sha256", "a=rsa-sha1", 1), DkimResult::Policy, "rsa-sha1 counts for nothing");
+    check(&message.replacen("h=From", "h=To", 1), DkimResult::Policy, "From is not signed");
+    check(&message.replacen("h=From", "l=5; h=From", 1), DkimResult::Policy, "l= covers a part only");
+    let (found, _) = verify_in(&published(&record), &message.replacen("bh=", "bh=!", 1));
+    assert_eq!(results(&found), [DkimResult::PermError]);
+}
+
+#[test]
+fn a_short_key_is_none() {
+    // 512 bits (RFC 8301 §3.2).
+    let short = "v=DKIM1; p=MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAMISsTk4CdDWZ6gPGCFMzC0/5ymWZ3pF5rGT2bJ+ZtGtM+nmq0yTxMIKaRYvHkDjqBC3sbJ8sE0kJvKM1OpzB6kCAwEAAQ==";
+    let key = key_of(&[short.into()]);
+    let Err(Error::Io(reason)) = key.map(|_| ()) else { panic!("it is taken") };
+    assert_eq!(reason, "the key is shorter than 1024 bits");
+}
+
+/// A message that `sets` hosts have sealed.
+fn sealed(sets: usize, table: Table) -> (String, Table) {
+    let (mut message, mut table) = (MESSAGE.to_owned(), table);
+    for at in 1..=sets {
+        let (key, record) = key();
+        table = table.txt(&format!("s._domainkey.hop{at}.example"), &record);
+        let next = {
+            let parsed = AuthenticatedMessage::parse(message.as_bytes()).unwrap();
+            let keys = keys_of(&parsed, &table);
+            let chain = block_on(authenticator().verify_arc(Parameters::new(&parsed).with_txt_cache(&keys)));
+            let results = AuthenticationResults::new("hop.example");
+            let sealer =
+                ArcSealer::from_key(key).domain(format!("hop{at}.example")).selector("s").headers(["From", "Subject"]);
+            sealer.seal(&parsed, &results, &chain).unwrap().to_header()
+        };
+        message = next + &message;
+    }
+    (message, table)
+}
+
+fn keys_of(message: &AuthenticatedMessage<'_>, table: &Table) -> Keys {
+    let mut keys = Keys::default();
+    let dns = Budget::new(table);
+    if let Some(last) = message.ams_headers.last() {
+        block_on(keys.fetch(&last.header, &dns));
+    }
+    for seal in &message.as_headers {
+        block_on(keys.fetch(&seal.header, &dns));
+    }
+    keys
+}
+
+#[test]
+fn a_chain_holds_until_somebody_breaks_it() {
+    let (message, table) = sealed(3, Table::default());
+    let (_, chain) = verify_in(&table, &message);
+    assert_eq!((chain.result, chain.sets, chain.sealer.as_str()), (DkimResult::Pass, 3, "hop3.example"));
+    let (_, broken) = verify_in(&table, &message.replacen("cv=pass", "cv=none", 1));
+    assert_eq!(broken.result, DkimResult::Fail);
+    let (_, changed) = verify_in(&table, &message.replace("Hello, Bob", "Hello, Eve"));
+    assert_eq!(changed.result, DkimResult::Fail);
+    let (_, none) = verify_in(&table, MESSAGE);
+    assert_eq!(none.result, DkimResult::None);
+}
+
+#[test]
+fn the_longest_chain_is_fifty_sets() {
+    let (message, table) = sealed(ARC_SETS_MAX, Table::default());
+    assert_eq!(verify_in(&table, &message).1.result, DkimResult::Pass);
+    let longer = message.replacen("i=50;", "i=51;", 3);
+    let (fields, _) = message.split_once("From: Ada").unwrap();
+    let table = Table::default();
+    let (_, chain) = verify_in(&table, &format!("{fields}{longer}"));
+    assert_eq!((chain.result, table.asked().len()), (DkimResult::Fail, 0));
+}
+
+#[test]
+fn a_header_without_end_is_not_looked_through() {
+    let (key, record) = key();
+    let message = signed(key, &["From"], MESSAGE);
+    let long = format!("X: {}\r\n{message}", "x".repeat(HEADER_BYTES_MAX));
+    let table = published(&record);
+    assert_eq!(results(&verify_in(&table, &long).0), [DkimResult::Policy]);
+    let fits = format!("X: {}\r\n{message}", "x".repeat(HEADER_BYTES_MAX - message.len()));
+    assert_eq!(results(&verify_in(&table, &fits).0), [DkimResult::Pass]);
+    let fields = |count: usize| "X: y\r\n".repeat(count - 4) + &message;
+    assert_eq!(results(&verify_in(&table, &fields(FIELDS_MAX)).0), [DkimResult::Pass]);
+    assert_eq!(results(&verify_in(&table, &fields(FIELDS_MAX + 1)).0), [DkimResult::Policy]);
+}

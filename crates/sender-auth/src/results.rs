@@ -1,0 +1,168 @@
+//! `Authentication-Results` (RFC 8601).
+
+use crate::{DkimResult, Findings, Spf};
+use message::header;
+use std::fmt::Write;
+
+/// The field, with its line end, that says what was found out. `name`: this server's. `verdict`: what followed from it, in words.
+#[must_use]
+pub fn field(name: &str, findings: &Findings, verdict: Option<&str>) -> Vec<u8> {
+    let mut text = format!("Authentication-Results: {}", value(name));
+    let Findings { address, iprev, helo, mail_from, dkim, arc, dmarc } = findings;
+    write_iprev(&mut text, iprev, &address.to_string());
+    write_spf(&mut text, mail_from, "smtp.mailfrom");
+    if helo.domain != mail_from.domain {
+        write_spf(&mut text, helo, "smtp.helo");
+    }
+    for signature in dkim {
+        let reason = signature.reason.as_deref();
+        write_result(&mut text, "dkim", signature.result.name(), reason);
+        for (property, what) in [("d", &signature.domain), ("s", &signature.selector), ("b", &signature.start)] {
+            if !what.is_empty() {
+                push(&mut text, &format!(" header.{property}={}", value(what)));
+            }
+        }
+    }
+    if dkim.is_empty() {
+        write_result(&mut text, "dkim", DkimResult::None.name(), None);
+    }
+    if arc.result != DkimResult::None {
+        write_result(&mut text, "arc", arc.result.name(), arc.reason.as_deref());
+        push(&mut text, &format!(" (i={} sealed by {})", arc.sets, comment(&arc.sealer)));
+    }
+    write_result(&mut text, "dmarc", dmarc.result.name(), verdict);
+    if !dmarc.domain.is_empty() {
+        push(&mut text, &format!(" header.from={} policy.dmarc={}", value(&dmarc.domain), dmarc.policy.name()));
+    }
+    text.push_str("\r\n");
+    text.into_bytes()
+}
+
+fn write_iprev(text: &mut String, iprev: &crate::Iprev, address: &str) {
+    write_result(text, "iprev", iprev.result.name(), None);
+    push(text, &format!(" policy.iprev={}", value(address)));
+    if let Some(name) = &iprev.name {
+        push(text, &format!(" ({})", comment(name)));
+    }
+}
+
+fn write_spf(text: &mut String, spf: &Spf, property: &str) {
+    write_result(text, "spf", spf.result.name(), None);
+    if !spf.domain.is_empty() {
+        push(text, &format!(" {property}={}", value(&spf.domain)));
+    }
+}
+
+fn write_result(text: &mut String, method: &str, result: &str, reason: Option<&str>) {
+    push(text, &format!(";\r\n\t{method}={result}"));
+    if let Some(reason) = reason {
+        push(text, &format!(" reason=\"{}\"", quoted(reason)));
+    }
+}
+
+fn push(text: &mut String, what: &str) {
+    // A string takes all that is written to it.
+    let _written = text.write_str(what);
+}
+
+/// RFC 8601 §2.2, `value`: a token (RFC 2045 §5.1), or a quoted string.
+fn value(text: &str) -> String {
+    let is_token = |octet: u8| octet.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&octet);
+    match !text.is_empty() && text.bytes().all(is_token) {
+        true => text.to_owned(),
+        false => format!("\"{}\"", quoted(text)),
+    }
+}
+
+/// What may stand between quotes as it is.
+fn quoted(text: &str) -> String {
+    text.chars().filter(|c| (c.is_ascii_graphic() || *c == ' ') && !"\"\\".contains(*c)).collect()
+}
+
+/// What may stand in a comment as it is.
+fn comment(text: &str) -> String {
+    quoted(text).chars().filter(|c| !"()".contains(*c)).collect()
+}
+
+/// The message without the fields that others wrote in our name; `None` if there are none.
+///
+/// RFC 8601 §5: "any such header field bearing an authserv-id of this ADMD's border MTAs … MUST be removed".
+#[must_use]
+pub fn without_forged(content: &[u8], name: &str) -> Option<Vec<u8>> {
+    let is_forged = |field: &header::Field<'_>| {
+        field.is("Authentication-Results") && is_by(&String::from_utf8_lossy(&field.unfolded()), name)
+    };
+    let mut forged = header::fields(content).filter(is_forged).peekable();
+    forged.peek()?;
+    let mut kept = Vec::with_capacity(content.len());
+    let mut from = 0;
+    for field in forged {
+        kept.extend_from_slice(content.get(from..field.span.start).unwrap_or_default());
+        from = field.span.end;
+    }
+    kept.extend_from_slice(content.get(from..).unwrap_or_default());
+    Some(kept)
+}
+
+/// Whether a field's value begins with a name. What cannot be read counts if the name is in it.
+fn is_by(value: &str, name: &str) -> bool {
+    let Some(rest) = after_comments(value) else {
+        return value.to_ascii_lowercase().contains(&name.to_ascii_lowercase());
+    };
+    let id = match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next().unwrap_or_default(),
+        None => rest.split(|c: char| c.is_ascii_whitespace() || ";(".contains(c)).next().unwrap_or_default(),
+    };
+    let id: String = id.chars().filter(|c| *c != '\\').collect();
+    id.trim().trim_end_matches('.').eq_ignore_ascii_case(name)
+}
+
+/// What comes after white space and comments (RFC 5322 §3.2.2); `None` if a comment has no end.
+fn after_comments(text: &str) -> Option<&str> {
+    let (mut depth, mut is_escaped) = (0_usize, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if depth > 0 => is_escaped = true,
+            '(' => depth += 1,
+            ')' if depth > 0 => depth -= 1,
+            _ if depth > 0 || c.is_ascii_whitespace() => {}
+            _ => return text.get(at..),
+        }
+    }
+    (depth == 0).then_some("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_in_our_name_goes() {
+        let check = |fields: &str, expected: Option<&str>| {
+            let content =
+                format!("{fields}Subject: x\r\n\r\nAuthentication-Results: mail.example.org; in the text\r\n");
+            let kept =
+                without_forged(content.as_bytes(), "mail.example.org").map(|kept| String::from_utf8(kept).unwrap());
+            let rest = "Subject: x\r\n\r\nAuthentication-Results: mail.example.org; in the text\r\n";
+            assert_eq!(kept, expected.map(|fields| format!("{fields}{rest}")), "{fields}");
+        };
+        check("", None);
+        check("Authentication-Results: other.example; dmarc=pass\r\n", None);
+        check("Authentication-Results: mail.example.org.other.example; dmarc=pass\r\n", None);
+        for forged in [
+            "Authentication-Results: mail.example.org; dmarc=pass\r\n",
+            "authentication-results:MAIL.example.ORG;dmarc=pass\r\n",
+            "Authentication-Results: (a \\) (b)) mail.example.org 1; dmarc=pass\r\n",
+            "Authentication-Results:\r\n\t\"mail.example.org\"\r\n\t; dmarc=pass\r\n",
+            "Authentication-Results: mail.example.org(comment); none\r\n",
+            "Authentication-Results: (never ends mail.example.org; dmarc=pass\r\n",
+            "Authentication-Results : mail.example.org; dmarc=pass\r\n",
+        ] {
+            check(forged, Some(""));
+        }
+        let other = "Authentication-Results: other.example; none\r\n";
+        let ours = "Authentication-Results: mail.example.org; none\r\n";
+        check(&[ours, other, ours].concat(), Some(other));
+    }
+}

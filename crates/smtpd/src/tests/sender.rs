@@ -1,0 +1,182 @@
+//! Who a message comes from. A test plays a stranger by the address of its `Peer`; on loopback nobody is looked at.
+
+use super::*;
+use ::session::Jobs;
+use sender_auth::testing::Table;
+
+fn table() -> Table {
+    Table::default()
+        .txt("good.example", "v=spf1 ip4:192.0.2.1 -all")
+        .txt("_dmarc.good.example", "v=DMARC1; p=reject")
+        .txt("_dmarc.reject.example", "v=DMARC1; p=reject")
+        .txt("_dmarc.suspect.example", "v=DMARC1; p=quarantine")
+        .ptr("192.0.2.1", "mail.good.example")
+        .address("mail.good.example", "192.0.2.1")
+        .broken("dark.example")
+}
+
+fn checking() -> (World, Arc<Table>) {
+    let (world, table) = (world(), Arc::new(table()));
+    let common = Common { verifier: Some(Arc::clone(&table) as _), ..world.common.clone() };
+    (World { common, ..world }, table)
+}
+
+fn mail(from: &str, to: &str, author: &str, reply: &str) -> String {
+    format!(
+        "S: 220
+         C: EHLO mail.good.example
+         S: 250-mail
+         S: 250-PIPE
+         S: 250-SIZE
+         S: 250-8BIT
+         S: 250-SMTPUTF8
+         S: 250-ENH
+         S: 250-CHUNK
+         S: 250 STARTTLS
+         C: MAIL FROM:<{from}>
+         S: 250
+         C: RCPT TO:<{to}>
+         S: 250
+         C: DATA
+         S: 354
+         C: Authentication-Results: mail.example.org; dmarc=pass
+         C: From: {author}
+         C:
+         C: text
+         C: .
+         S: {reply}"
+    )
+}
+
+fn play(from: &str, to: &str, author: &str, reply: &str) -> World {
+    check_in(|| checking().0, World::mx, &mail(from, to, author, reply))
+}
+
+#[test]
+fn what_was_found_out_stands_on_top_and_nothing_else_in_our_name() {
+    let world = play("ada@good.example", "alice@example.org", "ada@good.example", "250 2.0.0 Accepted as");
+    let message = world.mailbox("alice").remove(0);
+    let results = "Authentication-Results: mail.example.org;\r\n\
+                   \tiprev=pass policy.iprev=192.0.2.1 (mail.good.example);\r\n\
+                   \tspf=pass smtp.mailfrom=good.example;\r\n\
+                   \tspf=none smtp.helo=mail.good.example;\r\n\
+                   \tdkim=none;\r\n\
+                   \tdmarc=pass header.from=good.example policy.dmarc=reject\r\n\
+                   Received: from mail.good.example";
+    assert!(message.contains(results), "{message}");
+    assert_eq!(message.matches("Authentication-Results").count(), 1);
+}
+
+#[test]
+fn mail_that_its_domain_refuses_is_answered_with_why() {
+    let why = "550 5.7.26 From says reject.example, which does not vouch for this mail (DMARC, p=reject): SPF pass";
+    let world = play("ada@good.example", "alice@example.org", "ada@reject.example", why);
+    assert_eq!(world.counts(), (0, 0, 0));
+    // Everybody reaches the postmaster.
+    let world = world_with_postmaster();
+    World::mx(&world).play(&mail("a@good.example", "postmaster@example.org", "a@reject.example", "250"), usize::MAX);
+    assert_eq!(world.mailbox("alice").len(), 1);
+}
+
+fn world_with_postmaster() -> World {
+    let world = checking().0;
+    world.auth.directory().add_alias("postmaster@example.org", &["alice@example.org"]).unwrap();
+    world
+}
+
+#[test]
+fn suspect_mail_is_in_junk_and_says_why() {
+    let world = play("ada@good.example", "alice@example.org", "ada@suspect.example", "250 2.0.0 Accepted as");
+    assert_eq!(world.mailbox("alice"), Vec::<String>::new());
+    let junk = world.messages("alice", "Junk").remove(0);
+    assert!(junk.contains("dmarc=fail reason=\"into Junk: From says suspect.example, which does not vouch"), "{junk}");
+}
+
+#[test]
+fn a_dead_resolver_loses_no_mail() {
+    let world = play("ada@dark.example", "alice@example.org", "ada@dark.example", "250 2.0.0 Accepted as");
+    assert!(world.mailbox("alice")[0].contains("dmarc=temperror header.from=dark.example"));
+}
+
+#[test]
+fn who_is_on_this_machine_is_not_looked_at() {
+    let (world, table) = checking();
+    let script = mail("ada@good.example", "alice@example.org", "ada@reject.example", "250");
+    Client::new(SmtpService::mx(world.common.clone()), "127.0.0.1", false).play(&script, usize::MAX);
+    world.lmtp().play(&script.replace("EHLO", "LHLO"), usize::MAX);
+    assert_eq!(table.asked(), []);
+    let [over_smtp, over_lmtp] = <[String; 2]>::try_from(world.mailbox("alice")).unwrap();
+    assert!(!over_smtp.contains("Authentication-Results"), "it is forged: {over_smtp}");
+    assert!(
+        over_lmtp.contains("Authentication-Results: mail.example.org; dmarc=pass"),
+        "a mail system of ours says so"
+    );
+}
+
+fn stranger(world: &World, jobs: Arc<dyn Jobs>) -> Client {
+    let (address, waker) = ("192.0.2.1".parse().unwrap(), Waker::noop().clone());
+    let peer = Peer { address, port: 1, tls: None, waker, jobs };
+    let now = Moment { unix_millis: SIM_EPOCH.0, monotonic_millis: 1000 };
+    let session = SmtpSession::new(SmtpService::mx(world.common.clone()), peer);
+    let mut client = Client { session, now, output: Vec::new(), last: Step::Wait };
+    client.step();
+    client
+}
+
+/// Up to the end of a message, without its answer.
+fn unanswered() -> String {
+    let whole = mail("ada@good.example", "alice@example.org", "ada@good.example", "250");
+    whole.rsplit_once('\n').unwrap().0.to_owned()
+}
+
+#[test]
+fn an_answer_that_is_waited_for_holds_nothing_and_comes_in_its_turn() {
+    let (world, _) = checking();
+    let jobs = TestJobs::held();
+    let mut client = stranger(&world, jobs.clone());
+    client.play(&unanswered(), usize::MAX);
+    assert_eq!((client.last, jobs.waiting(), world.mailbox("alice").len()), (Step::Wait, 1, 0));
+    client.send(b"NOOP\r\n", usize::MAX);
+    assert_eq!(client.take(), "");
+    jobs.release();
+    client.step();
+    client.play("S: 250 2.0.0 Accepted as\nS: 250 2.0.0", usize::MAX);
+    assert_eq!(world.mailbox("alice").len(), 1);
+}
+
+#[test]
+fn who_floods_while_he_should_wait_has_to_go() {
+    let (world, _) = checking();
+    let jobs = TestJobs::held();
+    let mut client = stranger(&world, jobs.clone());
+    client.play(&unanswered(), usize::MAX);
+    client.send(&[b'x'; 64 * 1024], usize::MAX);
+    assert_eq!(client.last, Step::Wait);
+    client.send(b"x", usize::MAX);
+    client.play("S: 421 4.7.0 Too much input\nCLOSE", usize::MAX);
+    drop(client);
+    assert_eq!((jobs.waiting(), world.mailbox("alice").len()), (0, 0));
+}
+
+#[test]
+fn what_cannot_be_looked_at_comes_again() {
+    let (world, _) = checking();
+    let mut full = stranger(&world, TestJobs::full());
+    full.play(&format!("{}\nS: 451 4.3.2", unanswered()), usize::MAX);
+    let mut late = stranger(&world, TestJobs::held());
+    late.play(&format!("{}\nLATER\nS: 451 4.3.2", unanswered()), usize::MAX);
+    assert_eq!(world.mailbox("alice").len(), 0);
+}
+
+#[test]
+fn a_large_message_in_chunks_is_looked_at_too() {
+    let (world, table) = checking();
+    let mut client = world.mx();
+    let content = format!("From: ada@reject.example\r\n\r\n{}", "text\r\n".repeat(60_000));
+    let begin =
+        "S: 220\nC: HELO x\nS: 250\nC: MAIL FROM:<a@good.example>\nS: 250\nC: RCPT TO:<alice@example.org>\nS: 250";
+    client.play(begin, usize::MAX);
+    client.send(format!("BDAT {} LAST\r\n{content}", content.len()).as_bytes(), 4096);
+    client.play("S: 550 5.7.26 From says reject.example", usize::MAX);
+    assert!(!table.asked().is_empty());
+}
