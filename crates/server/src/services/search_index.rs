@@ -53,6 +53,9 @@ fn grow(store: &Store, indexes: &Indexes, lacks: &dyn Fn() -> bool, is_stopping:
     let accounts: BTreeSet<AccountId> = accounts.into_iter().collect();
     let mut terms = None;
     for account in wanted {
+        if is_stopping() {
+            return;
+        }
         if !accounts.contains(&account) || indexes.is_damaged(account) {
             // It is made anew when somebody searches again.
             indexes.remove(account);
@@ -80,5 +83,52 @@ fn grow(store: &Store, indexes: &Indexes, lacks: &dyn Fn() -> bool, is_stopping:
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::sim::{SimEngine, SimObjects};
+    use store::{Account, Actor, DeviceId, EmailId, Flags, NewMessage, Protocol, Target, Timestamp};
+
+    const ALICE: AccountId = AccountId(16);
+
+    fn deliver(account: &Account, count: usize) {
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Server, now: Timestamp(0) };
+        for n in 0..count {
+            let body = format!("Subject: {n}\r\n\r\ntext {n}\r\n").into_bytes();
+            let message = NewMessage { body, flags: Flags::default(), internal_date: Timestamp(0) };
+            account.append(actor, Target::Inbox, message).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_index_grows_for_who_searches_and_goes_with_the_room_and_with_the_account() {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let account = store.create_account(ALICE, Timestamp(0)).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let indexes = Indexes::open(directory.path().to_owned(), INDEX_LIMITS);
+        let round = |lacks: bool, stops: bool| grow(&store, &indexes, &|| lacks, &|| stops);
+        let last = || account.emails_after(EmailId(0), usize::MAX).unwrap().pop().unwrap();
+        deliver(&account, 100);
+        round(false, false);
+        assert_eq!(indexes.bytes(), 0, "nobody has searched");
+        indexes.want(ALICE);
+        round(false, true);
+        assert_eq!(indexes.bytes(), 0, "the server stops");
+        round(false, false);
+        assert_eq!(indexes.of(ALICE).reached(), last());
+        deliver(&account, 100);
+        round(false, false);
+        assert_eq!(indexes.of(ALICE).reached(), last());
+        round(true, false);
+        assert_eq!((indexes.bytes(), indexes.wanted()), (0, Vec::new()), "mail needs the room");
+        indexes.want(ALICE);
+        round(false, false);
+        assert!(indexes.bytes() > 0);
+        store.remove_account(ALICE).unwrap();
+        round(false, false);
+        assert_eq!((indexes.bytes(), indexes.wanted()), (0, Vec::new()), "the account is gone");
     }
 }
