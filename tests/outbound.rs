@@ -80,9 +80,14 @@ fn one_recipient_gets_it_and_the_other_comes_back_as_a_bounce() {
     imap.ask(&format!("a LOGIN alice@example.org {password}"), "a OK");
     imap.ask("b SELECT INBOX", "b OK");
     imap.ask("c IDLE", "+");
+    // Makes the keys, if the server has not yet.
+    let records = server.says(&["domain", "records", "example.org"]);
+    assert_eq!(records.matches("._domainkey.example.org. 3600 IN TXT").count(), 2, "{records}");
     submit(&server, &password, &[("friend@outside.example", "250 "), ("nobody@outside.example", "250 ")]);
     let message = messages.recv_timeout(PATIENCE).unwrap();
     assert!(message.contains(&"Subject: to the outside".to_owned()), "{message:?}");
+    let signatures = message.iter().filter(|line| line.starts_with("DKIM-Signature: v=1; a="));
+    assert_eq!(signatures.filter(|line| line.contains("; d=example.org;")).count(), 2, "{message:?}");
     imap.until("* 1 EXISTS");
     imap.ask("DONE", "c OK");
     let bounce = imap.ask("d FETCH 1 BODY[]", "d OK").join("\n");

@@ -47,7 +47,10 @@ fn wanted() -> Vec<DnsRecord> {
         record("example.org", "MX", "10 mail.example.org."),
         record("example.org", "TXT", "\"v=spf1 mx ~all\""),
         record("_dmarc.example.org", "TXT", "\"v=DMARC1; p=quarantine\""),
-        record("a._domainkey.example.org", "TXT", "\"v=DKIM1; k=rsa; p=AAAA\""),
+        DnsRecord {
+            purpose: web::setup::SIGNS.to_owned(),
+            ..record("a._domainkey.example.org", "TXT", "\"v=DKIM1; k=rsa; p=AAAA\"")
+        },
         record("autoconfig.example.org", "CNAME", "mail.example.org."),
         record("_imaps._tcp.example.org", "SRV", "0 1 993 mail.example.org."),
         record("_pop3._tcp.example.org", "SRV", "0 0 0 ."),
@@ -82,6 +85,9 @@ fn each_record_that_is_missing_or_another_one_is_found() {
     assert_eq!(with("a._domainkey.example.org", "TXT", Some("\"v=DKIM1; k=rsa; p=BBBB\"")), except(&[(3, Wrong)]));
     assert_eq!(with("autoconfig.example.org", "A", Some("192.0.2.26")), except(&[(4, Warning)]));
     assert_eq!(with("_imaps._tcp.example.org", "SRV", Some("0 1 143 mail.example.org.")), except(&[(5, Warning)]));
+    let next = record("b._domainkey.example.org", "TXT", "\"v=DKIM1; k=rsa; p=CCCC\"");
+    let look = async { records::published(&resolver(&zone()), &[], &next).await.state };
+    assert_eq!(runtime().block_on(look), Warning, "the next key does not sign yet");
     let server = zone();
     server.add("example.org", "TXT", "\"v=spf1 -all\"");
     assert_eq!(states(&server), except(&[(1, Wrong)]), "two of them");

@@ -26,5 +26,5 @@ pub(crate) use pacc::{PATH as PACC_PATH, pacc};
 pub(crate) use qr::{QrImage, qr, thunderbird_payload};
 #[cfg(test)]
 pub(crate) use records::dns_records;
-pub use records::{DnsRecord, records_of};
+pub use records::{DnsRecord, SIGNS, records_of};
 pub(crate) use sts::{PATH as STS_PATH, PREFIX as STS_PREFIX, policy as sts_policy};

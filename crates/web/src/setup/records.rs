@@ -10,6 +10,9 @@ use store::Timestamp;
 /// A TXT record is made of strings that are no longer (RFC 1035 §3.3).
 const STRING_BYTES_MAX: usize = 255;
 
+/// What the record of a key is for that signs at the moment: without it signatures count for nothing.
+pub const SIGNS: &str = "the key that signs the domain's mail";
+
 /// A record of the DNS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DnsRecord {
@@ -114,7 +117,7 @@ impl Maker<'_> {
         let mut records = vec![self.text("", "v=spf1 mx ~all", spf)];
         for SigningKey { selector, record, state, .. } in keys {
             let purpose = match state {
-                KeyState::Signing => "the key that signs the domain's mail",
+                KeyState::Signing => SIGNS,
                 KeyState::Waiting => "the next key: published before it signs",
                 KeyState::Retired(_) => {
                     "the key before: mail that it signed is still under way, remove it in two weeks"
