@@ -36,6 +36,8 @@ struct Pool {
     idle: Vec<Connection>,
     /// Idle and in use.
     open: usize,
+    /// So many wait for one.
+    waiting: usize,
 }
 
 impl Readers {
@@ -110,11 +112,17 @@ impl Readers {
     }
 
     fn take(&self) -> Result<Reader<'_>, EngineError> {
-        let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         let all_in_use = |pool: &mut Pool| pool.idle.is_empty() && pool.open >= self.connections_max;
-        let (mut pool, waited) =
-            self.freed.wait_timeout_while(pool, WAIT, all_in_use).unwrap_or_else(PoisonError::into_inner);
-        if waited.timed_out() {
+        let mut timed_out = false;
+        if all_in_use(&mut pool) {
+            pool.waiting += 1;
+            let waited = self.freed.wait_timeout_while(pool, WAIT, all_in_use);
+            let (woken, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            (pool, timed_out) = (woken, waited.timed_out());
+            pool.waiting -= 1;
+        }
+        if timed_out {
             return Err(EngineError::Failed {
                 what: format!(
                     "cannot read {}: all {} read connections have been in use for {} s",
@@ -178,8 +186,12 @@ impl Drop for Reader<'_> {
             Some(connection) => pool.idle.push(connection),
             None => pool.open -= 1,
         }
+        let is_awaited = pool.waiting > 0;
         drop(pool);
-        self.readers.freed.notify_one();
+        // It costs a system call, also where nobody waits.
+        if is_awaited {
+            self.readers.freed.notify_one();
+        }
     }
 }
 
@@ -353,6 +365,26 @@ impl Snapshot for SqliteSnapshot<'_> {
 mod tests {
     use super::*;
     use rusqlite::StatementStatus;
+
+    #[test]
+    fn who_waits_for_a_connection_has_the_next_that_is_free() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("shard");
+        let file = ShardFile { path, number: 0, shards: 1, cache_kib: 64, bytes_max: None, is_frozen: false };
+        file.create().unwrap();
+        let readers = Readers::new(file, 1);
+        let held = readers.snapshot(AccountId(16)).unwrap();
+        std::thread::scope(|scope| {
+            let others: Vec<_> =
+                (0..3).map(|_| scope.spawn(|| drop(readers.snapshot(AccountId(16)).unwrap()))).collect();
+            while readers.pool.lock().unwrap().waiting < 3 {
+                std::thread::yield_now();
+            }
+            drop(held);
+            others.into_iter().for_each(|other| other.join().unwrap());
+        });
+        assert_eq!(readers.pool.lock().unwrap().waiting, 0);
+    }
 
     #[test]
     fn a_statement_was_parsed_anew_for_each_key() {
