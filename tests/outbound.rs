@@ -140,3 +140,45 @@ fn check_held(list: &str) {
     assert_eq!(message["recipients"][0]["address"], "friend@outside.example");
     assert_eq!(message["recipients"][0]["state"], "waiting");
 }
+
+#[test]
+fn a_message_finds_another_server_by_mx_and_comes_back_from_one_that_knows_nobody() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let names = dns::fake::FakeServer::start();
+    names.add("far.example", "MX", "10 mail.far.example.");
+    names.add("mail.far.example", "A", "127.0.0.1");
+    names.add("null.example", "MX", "0 .");
+    let far = Serving::start(there.path(), "");
+    far.says(&["domain", "add", "far.example"]);
+    let added = far.says(&["account", "add", "bob@far.example", "--generate", "--json"]);
+    let bob: serde_json::Value = serde_json::from_str(&added).unwrap();
+    let (server, port) = (names.address(), far.port("smtp"));
+    let more =
+        format!("delivery = {{ by = \"mx\", port = {port} }}\ndns = {{ servers = [\"{server}\"], dnssec = false }}");
+    let near = Serving::start(here.path(), &more);
+    let password = make_alice(&near);
+    let mut imap = far.connect_tls("imaps");
+    imap.until("* OK");
+    imap.ask(&format!("a LOGIN bob@far.example {}", bob["password"].as_str().unwrap()), "a OK");
+    imap.ask("b SELECT INBOX", "b OK");
+    imap.ask("c IDLE", "+");
+    let mut own = near.connect_tls("imaps");
+    own.until("* OK");
+    own.ask(&format!("a LOGIN alice@example.org {password}"), "a OK");
+    own.ask("b SELECT INBOX", "b OK");
+    own.ask("c IDLE", "+");
+    let recipients = ["bob@far.example", "nobody@far.example", "carol@null.example"];
+    submit(&near, &password, &recipients.map(|recipient| (recipient, "250 ")));
+    imap.until("* 1 EXISTS");
+    imap.ask("DONE", "c OK");
+    let message = imap.ask("d FETCH 1 BODY[HEADER]", "d OK").join("\n");
+    assert!(message.contains("with ESMTPS") && message.contains("Subject: to the outside"), "{message}");
+    own.until("* 1 EXISTS");
+    own.ask("DONE", "c OK");
+    let bounce = own.ask("d FETCH 1 BODY[]", "d OK").join("\n");
+    for part in ["Remote-MTA: dns; mail.far.example", "Status: 5.1.1", "Status: 5.1.10"] {
+        assert!(bounce.contains(part), "{part:?} is not in\n{bounce}");
+    }
+    near.stop();
+    far.stop();
+}

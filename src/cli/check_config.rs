@@ -61,8 +61,12 @@ fn summary(file: &str, config: &Config) -> String {
     for (service, address) in config.addresses() {
         text.push_str(&format!("  {:<13}{address}\n", service.name()));
     }
+    if config.uses_mx() {
+        text.push_str("  delivery     to the hosts of the recipients' domains (MX)\n");
+    }
     match &config.smarthost {
         Some(smarthost) => text.push_str(&format!("  smarthost    {}:{}\n", smarthost.host, smarthost.port())),
+        None if config.uses_mx() => {}
         None => text.push_str("  smarthost    none: mail for outside addresses is refused\n"),
     }
     text

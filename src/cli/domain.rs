@@ -18,7 +18,7 @@ pub(super) struct Domain {
 }
 
 const EXAMPLES: &str = "\
-Mail for a local domain is delivered here; mail for all others goes to the smarthost, if there is one.
+Mail for a local domain is delivered here; mail for all others goes out as `[delivery]` has it.
 
 Examples:
   pillarbox domain add example.org

@@ -20,7 +20,7 @@ pub(super) struct Queue {
 const EXAMPLES: &str = "\
 Examples:
   pillarbox queue list
-  pillarbox queue show 17      what the smarthost said about each recipient
+  pillarbox queue show 17      what other servers said about each recipient
   pillarbox queue retry 17     try now instead of later
   pillarbox queue hold 17      do not try until it is released
   pillarbox queue remove 17    throw it away; its sender is not told";

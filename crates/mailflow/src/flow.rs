@@ -22,7 +22,7 @@ pub struct MailFlow {
 }
 
 impl MailFlow {
-    /// `hostname`: this server's name in trace fields. `queue`: the way to outside addresses, `None` without a smarthost.
+    /// `hostname`: this server's name in trace fields. `queue`: the way to outside addresses, `None` without one.
     #[must_use]
     pub fn new(auth: Auth, hostname: &str, queue: Option<Queue>) -> Self {
         // Not from zero, so that two runs do not name two messages of one millisecond alike.

@@ -25,7 +25,7 @@ pub struct Bounce {
     pub handover: Handover,
 }
 
-/// What a bounce says of this server and its smarthost.
+/// What a bounce says of this server, and of the smarthost where there is one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Names<'a> {
     /// This server's host name.
@@ -120,7 +120,7 @@ fn head(entry: &Entry, original_header: &[u8], names: Names<'_>, now: Timestamp)
 fn text(entry: &Entry, original_header: &[u8], names: Names<'_>) -> String {
     let mut text = "Your message could not be delivered to:\r\n\r\n".to_owned();
     for (address, reply) in entry.unreported() {
-        let author = if reply.by_smarthost { names.smarthost } else { names.server };
+        let author = if reply.by_smarthost { reply.host.as_deref().unwrap_or(names.smarthost) } else { names.server };
         let _ = write!(text, "  {address}\r\n      {author} says: {} {}\r\n\r\n", reply.code, reply.text);
     }
     if let Some(subject) = original_field(original_header, "subject") {
@@ -156,7 +156,7 @@ fn write_reply(status: &mut String, reply: &LastReply, names: Names<'_>) {
     let detail = reply.status.split_once('.').map_or("0.0", |(_, detail)| detail);
     let _ = write!(status, "Status: 5.{detail}\r\n");
     if reply.by_smarthost {
-        let _ = write!(status, "Remote-MTA: dns; {}\r\n", names.smarthost);
+        let _ = write!(status, "Remote-MTA: dns; {}\r\n", reply.host.as_deref().unwrap_or(names.smarthost));
     }
     let last = format_rfc5322(reply.at.unix_seconds());
     let _ = write!(
@@ -203,7 +203,12 @@ mod tests {
 
     fn failed(address: &str, reply: &Reply) -> Recipient {
         let reply = LastReply::new(reply, true, NOW);
-        Recipient { address: address.into(), state: RecipientState::Failed { reply, reported: false } }
+        Recipient {
+            address: address.into(),
+            state: RecipientState::Failed { reply, reported: false },
+            attempts: 1,
+            next_at: None,
+        }
     }
 
     fn entry(recipients: Vec<Recipient>) -> Entry {
@@ -240,7 +245,12 @@ mod tests {
     #[test]
     fn a_person_and_a_program_can_read_it() {
         let no = Reply::new(550, Enhanced(5, 1, 1), "No such user");
-        let waiting = Recipient { address: "c@y".into(), state: RecipientState::Waiting { last: None } };
+        let waiting = Recipient {
+            attempts: 0,
+            next_at: None,
+            address: "c@y".into(),
+            state: RecipientState::Waiting { last: None },
+        };
         let original = b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <1@x>\r\n\r\nbody\r\n";
         let bounce = bounce(vec![failed("b@y", &no), waiting], original);
         for field in [

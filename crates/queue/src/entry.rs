@@ -73,7 +73,7 @@ pub struct Entry {
     /// When it came.
     #[serde(with = "timestamp")]
     pub enqueued_at: Timestamp,
-    /// How often the smarthost was tried.
+    /// How often its delivery was tried.
     pub attempts: u32,
     /// When it is tried next, unless it is held.
     #[serde(with = "timestamp")]
@@ -92,6 +92,12 @@ pub struct Recipient {
     pub address: String,
     /// What became of it.
     pub state: RecipientState,
+    /// How often its destination was tried for it; 0 in what an earlier version queued.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
+    /// When it is tried next, milliseconds since 1970-01-01T00:00:00Z; `None`: with the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<i64>,
 }
 
 /// What became of a recipient.
@@ -103,7 +109,7 @@ pub enum RecipientState {
         /// The last attempt's reply.
         last: Option<LastReply>,
     },
-    /// The smarthost took it.
+    /// Another server took it.
     Delivered {
         /// Its reply.
         reply: LastReply,
@@ -117,7 +123,7 @@ pub enum RecipientState {
     },
 }
 
-/// A reply, of the smarthost or in its words.
+/// A reply, of another server or in its words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastReply {
     /// When.
@@ -129,8 +135,11 @@ pub struct LastReply {
     pub status: String,
     /// What was said, on one line.
     pub text: String,
-    /// Whether the smarthost said it; else it is this server's account of what happened.
+    /// Whether another server said it; else it is this server's account of what happened. (It was always a smarthost once.)
     pub by_smarthost: bool,
+    /// Which host said it, or could not be reached; `None`: the smarthost, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 impl LastReply {
@@ -141,7 +150,7 @@ impl LastReply {
         };
         let printable = |c: char| if c.is_control() { ' ' } else { c };
         let text = reply.text().chars().take(REPLY_TEXT_CHARS_MAX).map(printable).collect();
-        Self { at, code: reply.code, status, text, by_smarthost }
+        Self { at, code: reply.code, status, text, by_smarthost, host: None }
     }
 }
 
@@ -197,7 +206,12 @@ impl Recipient {
             ForwardPath::Postmaster => "postmaster".to_owned(),
             ForwardPath::Mailbox(mailbox) => mailbox.to_string(),
         };
-        Self { address, state: RecipientState::Waiting { last: None } }
+        Self { address, state: RecipientState::Waiting { last: None }, attempts: 0, next_at: None }
+    }
+
+    /// Whether it waits and its time has come.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        self.is_waiting() && self.next_at.is_none_or(|at| at <= now.0)
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
@@ -211,6 +225,11 @@ impl Recipient {
         let mailbox = self.address.parse::<Mailbox>();
         mailbox.map(ForwardPath::Mailbox).map_err(|error| Error::damaged(format_args!("{}: {error:?}", self.address)))
     }
+}
+
+// The signature is serde's.
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -236,7 +255,8 @@ mod tests {
     fn entry() -> Entry {
         let at = Timestamp(1_790_000_000_000);
         let reply = LastReply::new(&Reply::new(550, Enhanced(5, 1, 1), "no such\r\nuser"), true, at);
-        let recipient = |address: &str, state| Recipient { address: address.into(), state };
+        let recipient =
+            |address: &str, state| Recipient { address: address.into(), state, attempts: 0, next_at: Some(5) };
         Entry {
             id: QueueId(7),
             reverse_path: "\"a b\"@example.org".into(),

@@ -1,16 +1,17 @@
-//! The durable outbound queue: schedule, smarthost client, bounces.
+//! The durable outbound queue: schedule, delivery to the hosts of a domain or to a smarthost, bounces.
 //!
 //! [`Queue`] keeps messages for outside addresses in a table of the store until every recipient is settled.
-//! [`Sender`] hands them to one smarthost with a few threads of its own; [`schedule`] says when to try again;
-//! a message that cannot be delivered comes back to its sender as a [`Bounce`], whose delivery is a callback:
-//! the queue knows no mailboxes.
+//! [`Sender`] delivers them with threads of its own: [`Outgoing`] says which way, `destinations` who is asked now, `mx` which
+//! hosts a domain has, `reach` and `wire` talk to them. [`schedule`] says when to try again. A message that cannot be
+//! delivered comes back to its sender as a [`Bounce`], whose delivery is a callback: the queue knows no mailboxes.
 //!
 //! Invariant: what [`Queue::enqueue`] answered `Ok` for is delivered, bounced, or removed by an operator; never lost.
 //! Invariant: a message whose client hands it over again, because it had no answer, is queued once (`store::receipt`).
-//! Invariant: a recipient whose delivery is committed is never tried again. A crash between the smarthost's reply and
+//! Invariant: a recipient whose delivery is committed is never tried again. A crash between the other server's reply and
 //! the commit doubles the message for that recipient, which SMTP cannot prevent (RFC 5321 §6.1).
 //! Invariant: no account takes the place, or the turn, of another one (`share`, `turns`); a message that cannot be read
 //! stalls nobody.
+//! Invariant: a destination that cannot be reached is asked by one message at a time, and rarely, however many wait for it.
 //! Invariant: a message from the null reverse path makes no bounce (RFC 5321 §4.5.5).
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -18,14 +19,19 @@
 
 pub mod bounce;
 mod damage;
+mod destinations;
 mod entry;
 mod error;
+mod mx;
+mod outgoing;
 mod queue;
+mod reach;
 mod receipts;
 pub mod schedule;
 mod sender;
 mod share;
 mod smarthost;
+mod trust;
 mod turns;
 mod wire;
 
@@ -33,6 +39,7 @@ pub use bounce::Bounce;
 pub use damage::Damaged;
 pub use entry::{Enqueued, Entry, LastReply, NewEntry, QueueId, Recipient, RecipientState};
 pub use error::Error;
+pub use outgoing::{Direct, Outgoing, Via};
 pub use queue::{BODY_ROW_BYTES, Queue};
 pub use schedule::Policy;
 pub use sender::{Clock, ReportError, Reporter, Sender};

@@ -14,6 +14,7 @@ use crate::turns::{self, Busy, Due};
 use serde::{Deserialize, Serialize};
 use smtp_proto::{Enhanced, Reply};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp, Watch};
 
@@ -30,6 +31,7 @@ const TOTALS_KEY: &[u8] = b"s";
 pub struct Queue {
     table: Table,
     claims: Arc<Claims>,
+    asked: Arc<AtomicU64>,
     policy: Policy,
     limits: Limits,
 }
@@ -42,15 +44,24 @@ struct Totals {
     bytes: u64,
 }
 
-/// What became of recipients in one attempt: their places and new states.
-pub(crate) type Settled = Vec<(usize, RecipientState)>;
+/// What became of recipients in one attempt: their places and what it is.
+pub(crate) type Settled = Vec<(usize, Fate)>;
+
+/// What became of a recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Its destination was tried.
+    Tried(RecipientState),
+    /// It was not; why, if that is news, and when to look again.
+    Postponed { last: Option<LastReply>, until: Timestamp },
+}
 
 impl Queue {
     /// The queue of `store`.
     #[must_use]
     pub fn open(store: &Store, policy: Policy) -> Self {
         let table = store.table(TableId::Queue);
-        Self { table, claims: Arc::default(), policy, limits: Limits::DEFAULT }
+        Self { table, claims: Arc::default(), asked: Arc::default(), policy, limits: Limits::DEFAULT }
     }
 
     /// The same queue with other limits than [`Limits::DEFAULT`].
@@ -217,13 +228,20 @@ impl Queue {
     /// # Errors
     /// [`Error::NoSuchEntry`], [`Error::Held`], [`store::Error::NoSpace`], faults.
     pub fn retry(&self, id: QueueId, now: Timestamp) -> Result<(), Error> {
+        // First, because the change wakes the sender.
+        self.asked.fetch_add(1, Ordering::Relaxed);
         self.change(id, |entry| {
             if entry.held {
                 return Err(Error::Held);
             }
-            entry.next_at = now;
+            due_now(entry, now);
             Ok(())
         })
+    }
+
+    /// Counts how often an operator had a message tried: then destinations that could not be reached are asked anew.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Keeps a message from being tried until [`Queue::release`]. An attempt that runs is not broken off.
@@ -244,7 +262,7 @@ impl Queue {
     pub fn release(&self, id: QueueId, now: Timestamp) -> Result<(), Error> {
         self.change(id, |entry| {
             entry.held = false;
-            entry.next_at = now;
+            due_now(entry, now);
             Ok(())
         })
     }
@@ -295,22 +313,48 @@ impl Queue {
     /// Writes down an attempt: outcomes, and what comes next. Gives the entry as it is now, `None` if it is gone.
     pub(crate) fn settle(&self, id: QueueId, settled: &Settled, now: Timestamp) -> Result<Option<Entry>, Error> {
         self.advance(id, |entry| {
-            for (place, state) in settled {
+            let age_millis = u64::try_from(now.0.saturating_sub(entry.enqueued_at.0)).unwrap_or(0);
+            let told_before = entry.unreported().count();
+            for (place, fate) in settled {
                 if let Some(recipient) = entry.recipients.get_mut(*place).filter(|recipient| recipient.is_waiting()) {
-                    recipient.state = state.clone();
+                    self.settle_one(recipient, fate, age_millis, now);
                 }
             }
-            entry.attempts = entry.attempts.saturating_add(1);
-            let age_millis = u64::try_from(now.0.saturating_sub(entry.enqueued_at.0)).unwrap_or(0);
-            match self.policy.next_attempt(entry.attempts, age_millis) {
-                Next::Wait { millis } => entry.next_at = Timestamp(now.0.saturating_add_unsigned(millis)),
-                Next::GiveUp => give_up(entry, now),
-            }
+            let is_tried = settled.iter().any(|(_, fate)| matches!(fate, Fate::Tried(_)));
+            // Bounces are told apart by it, so each has a number of its own.
+            let is_counted = is_tried || entry.unreported().count() != told_before;
+            entry.attempts = entry.attempts.saturating_add(u32::from(is_counted));
+            entry.next_at = next_of(entry, now);
             if entry.reverse_path.is_empty() {
                 // RFC 5321 §4.5.5: nobody is to be told.
                 mark_reported(entry);
             }
         })
+    }
+
+    fn settle_one(&self, recipient: &mut Recipient, fate: &Fate, age_millis: u64, now: Timestamp) {
+        let earliest = match fate {
+            Fate::Tried(state) => {
+                recipient.state = state.clone();
+                recipient.attempts = recipient.attempts.saturating_add(1);
+                now
+            }
+            Fate::Postponed { last, until } => {
+                if last.is_some() {
+                    recipient.state = RecipientState::Waiting { last: last.clone() };
+                }
+                *until
+            }
+        };
+        if !recipient.is_waiting() {
+            recipient.next_at = None;
+            return;
+        }
+        match (self.policy.next_attempt(recipient.attempts, age_millis), fate) {
+            (Next::GiveUp, _) => give_up(recipient, now),
+            (Next::Wait { millis }, Fate::Tried(_)) => recipient.next_at = Some(now.0.saturating_add_unsigned(millis)),
+            (Next::Wait { .. }, Fate::Postponed { .. }) => recipient.next_at = Some(earliest.0),
+        }
     }
 
     /// The sender has the bounce of everything that was unreported in `reported`.
@@ -372,18 +416,27 @@ impl Queue {
     }
 }
 
-/// The lifetime is over: what waits has failed.
-fn give_up(entry: &mut Entry, now: Timestamp) {
-    for recipient in &mut entry.recipients {
-        if let RecipientState::Waiting { last } = &recipient.state {
-            // RFC 3463 §3.5: X.4.7, delivery time expired.
-            let last = last.as_ref().map(|reply| format!("; the last answer was: {} {}", reply.code, reply.text));
-            let text = format!("not delivered in time{}", last.unwrap_or_default());
-            let reply = LastReply::new(&Reply::new(550, Enhanced(5, 4, 7), text), false, now);
-            recipient.state = RecipientState::Failed { reply, reported: false };
-        }
-    }
+/// The lifetime is over: who waits has failed.
+fn give_up(recipient: &mut Recipient, now: Timestamp) {
+    let RecipientState::Waiting { last } = &recipient.state else { return };
+    // RFC 3463 §3.5: X.4.7, delivery time expired.
+    let words = last.as_ref().map(|reply| format!("; the last answer was: {} {}", reply.code, reply.text));
+    let text = format!("not delivered in time{}", words.unwrap_or_default());
+    let host = last.as_ref().and_then(|last| last.host.clone());
+    let reply = LastReply::new(&Reply::new(550, Enhanced(5, 4, 7), text), false, now);
+    recipient.state = RecipientState::Failed { reply: LastReply { host, ..reply }, reported: false };
+    recipient.next_at = None;
+}
+
+/// When the first of those who wait is tried; now where nobody waits and somebody is to be told.
+fn next_of(entry: &Entry, now: Timestamp) -> Timestamp {
+    let times = entry.waiting().map(|(_, recipient)| recipient.next_at.unwrap_or(now.0));
+    times.min().map_or(now, Timestamp)
+}
+
+fn due_now(entry: &mut Entry, now: Timestamp) {
     entry.next_at = now;
+    entry.recipients.iter_mut().for_each(|recipient| recipient.next_at = None);
 }
 
 fn mark_reported(entry: &mut Entry) {

@@ -5,14 +5,15 @@
 //! double the message.
 
 use crate::bounce::{self, Bounce, Names};
+use crate::destinations::{Admission, Destinations};
 use crate::entry::{Entry, LastReply, QueueId, RecipientState};
 use crate::error::Error;
-use crate::queue::{Queue, Settled};
-use crate::smarthost::{Smarthost, SmarthostError, Trust};
+use crate::outgoing::{Destination, Outgoing};
+use crate::queue::{Fate, Queue, Settled};
+use crate::reach::{Reach, Told};
+use crate::smarthost::SmarthostError;
 use crate::turns::{Busy, Due};
-use crate::wire;
-use smtp_proto::client::Author;
-use smtp_proto::{Message, Outcome};
+use smtp_proto::Message;
 use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,10 @@ use tracing::{info, warn};
 const LOGGED_BYTES_MAX: usize = 200;
 /// A wake-up may get lost; then the queue is looked at after this time.
 const RECHECK: Duration = Duration::from_secs(30);
+/// A recipient whose destination has no place is looked at again after this time, if it cannot wait in memory.
+const FULL_PAUSE_MILLIS: u64 = 30_000;
+/// So many octets of messages are in memory at a time; a longer one is alone.
+const HELD_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// After a fault of the store.
 const FAULT_PAUSE: Duration = Duration::from_secs(5);
 
@@ -54,8 +59,8 @@ pub struct Sender {
 
 struct Shared {
     queue: Queue,
-    smarthost: Smarthost,
-    trust: Option<Trust>,
+    outgoing: Outgoing,
+    reach: Reach,
     report: Reporter,
     clock: Clock,
     state: Mutex<State>,
@@ -70,6 +75,11 @@ struct State {
     /// Counts wake-ups, so that none is missed between a look at the queue and the wait.
     wakes: u64,
     busy: Busy,
+    destinations: Destinations,
+    /// What `Queue::asked` was when destinations were looked at last.
+    asked: u64,
+    /// Octets of messages in memory.
+    held_bytes: u64,
     sockets: HashMap<QueueId, TcpStream>,
     threads_alive: usize,
 }
@@ -79,11 +89,11 @@ impl Sender {
     ///
     /// # Errors
     /// What is wrong with the smarthost's configuration.
-    pub fn start(queue: Queue, smarthost: Smarthost, report: Reporter, clock: Clock) -> Result<Self, SmarthostError> {
-        let trust = smarthost.trust()?;
-        let threads_wanted = smarthost.connections_max.max(1);
+    pub fn start(queue: Queue, outgoing: Outgoing, report: Reporter, clock: Clock) -> Result<Self, SmarthostError> {
+        let reach = Reach::new(&outgoing)?;
+        let threads_wanted = outgoing.connections_max();
         let state = Mutex::new(State { threads_alive: threads_wanted, ..State::default() });
-        let shared = Arc::new(Shared { queue, smarthost, trust, report, clock, state, changed: Condvar::new() });
+        let shared = Arc::new(Shared { queue, outgoing, reach, report, clock, state, changed: Condvar::new() });
         let watch = shared.queue.watch(Arc::clone(&shared).into());
         let mut sender = Self { shared, threads: Vec::new(), _watch: watch };
         for number in 0..threads_wanted {
@@ -115,7 +125,7 @@ impl Sender {
         if !self.shared.wait_for_threads(grace) {
             self.shared.cut();
             if !self.shared.wait_for_threads(Duration::from_secs(1)) {
-                warn!("a delivery to the smarthost does not end; it is left behind");
+                warn!("a delivery does not end; it is left behind");
                 return;
             }
         }
@@ -143,6 +153,40 @@ impl Drop for Alive<'_> {
     }
 }
 
+/// Octets in memory, until it is dropped.
+struct Held<'a> {
+    shared: &'a Shared,
+    bytes: u64,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().held_bytes -= self.bytes;
+        self.shared.changed.notify_all();
+    }
+}
+
+/// A place at a destination, given back when it is dropped; what was learned there, if anything.
+struct Place<'a> {
+    shared: &'a Shared,
+    destination: &'a Destination,
+    learned: Option<(Option<LastReply>, Timestamp)>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        match self.learned.take() {
+            Some((unreached, now)) => state.destinations.ended(self.destination, unreached, now),
+            None => state.destinations.left(self.destination),
+        }
+        state.busy.unpark(self.destination);
+        state.wakes += 1;
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+}
+
 /// The queue's table has changed.
 impl Wake for Shared {
     fn wake(self: Arc<Self>) {
@@ -162,6 +206,7 @@ impl Shared {
 
     /// Ends the connections that there are and those to come.
     fn cut(&self) {
+        self.reach.cut();
         let mut state = self.lock();
         state.cut = true;
         state.sockets.values().for_each(shut_down);
@@ -237,14 +282,14 @@ impl Shared {
 
     /// One sender leaves a connection to the others, where there are two or more.
     fn per_sender_max(&self) -> usize {
-        self.smarthost.connections_max.saturating_sub(1).max(1)
+        self.outgoing.connections_max().saturating_sub(1).max(1)
     }
 
     /// A message that cannot be read: the administrators are told, and the rest goes on.
     fn set_aside(&self, due: &Due, why: &str) -> Result<(), Error> {
         let now = (self.clock)();
         self.queue.set_aside(due, why, now)?;
-        let letter = bounce::of_damage(due.id, why, &self.smarthost.hello, now);
+        let letter = bounce::of_damage(due.id, why, &self.outgoing.hello, now);
         match (self.report)(&letter) {
             Ok(claims) => claims.into_iter().for_each(Claim::answered),
             Err(ReportError::Later(error) | ReportError::Never(error)) => {
@@ -266,43 +311,137 @@ impl Shared {
         if entry.held || entry.next_at > (self.clock)() {
             return self.queue.forget_due(due);
         }
-        let content = match self.queue.content(id) {
-            Ok(content) => content,
-            Err(Error::NoSuchEntry) => return Ok(()),
-            Err(error) => return Err(error),
-        };
         let is_waiting = entry.waiting().next().is_some();
-        let entry = if is_waiting { self.deliver(&entry, content.clone())? } else { Some(entry) };
+        let entry = if is_waiting { self.deliver(entry)? } else { Some(entry) };
         match entry {
-            Some(entry) if entry.unreported().next().is_some() => self.report(&entry, &content),
+            Some(entry) if entry.unreported().next().is_some() => self.report(&entry),
             _ => Ok(()),
         }
     }
 
-    fn deliver(&self, entry: &Entry, content: Vec<u8>) -> Result<Option<Entry>, Error> {
-        let places: Vec<usize> = entry.waiting().map(|(place, _)| place).collect();
-        let recipients: Result<_, Error> = entry.waiting().map(|(_, recipient)| recipient.forward()).collect();
+    /// Delivers to each destination of those whose time has come; what each says is written down before the next is tried.
+    /// Gives the entry as it is then, `None` if it is gone, or nothing was learned.
+    fn deliver(&self, mut entry: Entry) -> Result<Option<Entry>, Error> {
+        let mut postponed = Settled::new();
+        let groups = self.groups(&entry)?;
+        let is_alone = groups.len() == 1;
+        let mut is_changed = false;
+        for (destination, places) in groups {
+            let now = (self.clock)();
+            let max = self.outgoing.per_destination_max(&destination);
+            let admission = self.admit(&destination, max, now, is_alone.then_some(entry.id));
+            let fate = match admission {
+                Some(Admission::Go) => {
+                    let Some(after) = self.deliver_to(&entry, &destination, &places)? else { return Ok(None) };
+                    (entry, is_changed) = (after, true);
+                    continue;
+                }
+                // It waits in memory.
+                None => return Ok(None),
+                Some(Admission::Full) => {
+                    Fate::Postponed { last: None, until: Timestamp(now.0.saturating_add_unsigned(FULL_PAUSE_MILLIS)) }
+                }
+                Some(Admission::Blocked { until, last }) => Fate::Postponed { last: Some(last), until },
+            };
+            postponed.extend(places.into_iter().map(|place| (place, fate.clone())));
+        }
+        if postponed.is_empty() {
+            return Ok(is_changed.then_some(entry));
+        }
+        self.persist(|| self.queue.settle(entry.id, &postponed, (self.clock)()))
+    }
+
+    /// The places of the recipients whose time has come, by where their mail goes.
+    fn groups(&self, entry: &Entry) -> Result<Vec<(Destination, Vec<usize>)>, Error> {
+        let now = (self.clock)();
+        let mut groups: Vec<(Destination, Vec<usize>)> = Vec::new();
+        let mut places: HashMap<Destination, usize> = HashMap::new();
+        for (place, recipient) in entry.waiting().filter(|(_, recipient)| recipient.is_due(now)) {
+            let destination = self.outgoing.destination(&recipient.forward()?);
+            let at = *places.entry(destination.clone()).or_insert(groups.len());
+            match groups.get_mut(at) {
+                Some((_, group)) => group.push(place),
+                None => groups.push((destination, vec![place])),
+            }
+        }
+        Ok(groups)
+    }
+
+    /// Asks for a place at a destination. `None`: the message `parked` waits for one in memory.
+    fn admit(
+        &self,
+        destination: &Destination,
+        max: usize,
+        now: Timestamp,
+        parked: Option<QueueId>,
+    ) -> Option<Admission> {
+        let mut state = self.lock();
+        let asked = self.queue.asked();
+        if std::mem::replace(&mut state.asked, asked) != asked {
+            state.destinations.forgive();
+        }
+        let admission = state.destinations.admit(destination, max, now);
+        match (&admission, parked) {
+            (Admission::Full, Some(id)) if state.busy.park(id, destination) => None,
+            _ => Some(admission),
+        }
+    }
+
+    /// Delivers to one destination, where a place is taken, and writes down what became of it. Gives the entry as it is then,
+    /// `None` if it is gone, or this server broke it off.
+    fn deliver_to(&self, entry: &Entry, destination: &Destination, places: &[usize]) -> Result<Option<Entry>, Error> {
+        let mut at = Place { shared: self, destination, learned: None };
+        let held = self.hold_place(entry.size_bytes);
+        let content = match self.queue.content(entry.id) {
+            Ok(content) => content,
+            Err(Error::NoSuchEntry) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let recipients: Result<_, Error> = places
+            .iter()
+            .filter_map(|place| entry.recipients.get(*place))
+            .map(|recipient| recipient.forward())
+            .collect();
         let message =
             Message { reverse_path: entry.reverse()?, recipients: recipients?, content, smtputf8: entry.smtputf8 };
         let on_connect = |socket: &TcpStream| self.connected(entry.id, socket);
-        let (outcomes, farewell) = wire::deliver(&self.smarthost, self.trust.as_ref(), message, &on_connect);
-        let now = (self.clock)();
-        let settled: Settled = places.into_iter().zip(outcomes.iter().map(|outcome| state(outcome, now))).collect();
-        self.log(entry, &settled);
-        let is_cut_off = self.lock().stopping && settled.iter().all(|(_, state)| is_waiting(state));
-        if is_cut_off {
-            // This server broke it off; that says nothing about the message.
+        let Told { states, unreached, farewell } =
+            self.reach.deliver(destination, &message, &on_connect, (self.clock)());
+        drop((message, held));
+        if self.lock().stopping && states.iter().all(is_waiting) {
+            // This server broke it off; that says nothing about the message, or the destination.
             return Ok(None);
         }
-        let entry = self.persist(|| self.queue.settle(entry.id, &settled, now));
+        at.learned = Some((unreached, (self.clock)()));
+        drop(at);
+        let settled: Settled = places.iter().copied().zip(states.into_iter().map(Fate::Tried)).collect();
+        self.log(entry, &settled);
+        let after = self.persist(|| self.queue.settle(entry.id, &settled, (self.clock)()));
         farewell.wait();
-        entry
+        after
     }
 
-    fn report(&self, entry: &Entry, content: &[u8]) -> Result<(), Error> {
-        let names = Names { server: &self.smarthost.hello, smarthost: &self.smarthost.host };
+    /// Waits until a message of this length may be in memory.
+    fn hold_place(&self, bytes: u64) -> Held<'_> {
+        let is_full = |state: &mut State| state.held_bytes > 0 && state.held_bytes + bytes > HELD_BYTES_MAX;
+        let mut state = self.changed.wait_while(self.lock(), is_full).unwrap_or_else(PoisonError::into_inner);
+        state.held_bytes += bytes;
+        drop(state);
+        Held { shared: self, bytes }
+    }
+
+    fn report(&self, entry: &Entry) -> Result<(), Error> {
+        let held = self.hold_place(entry.size_bytes);
+        let content = match self.queue.content(entry.id) {
+            Ok(content) => content,
+            Err(Error::NoSuchEntry) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let smarthost = self.outgoing.smarthost.as_ref().map_or("another server", |smarthost| &smarthost.host);
+        let names = Names { server: &self.outgoing.hello, smarthost };
         let now = (self.clock)();
-        let bounce = bounce::compose(entry, content, names, now);
+        let bounce = bounce::compose(entry, &content, names, now);
+        drop((content, held));
         let claims = match (self.report)(&bounce) {
             Ok(claims) => {
                 info!(queue = %entry.id, to = bounce.recipient.to_string(), "bounced");
@@ -344,7 +483,8 @@ impl Shared {
     }
 
     fn log(&self, entry: &Entry, settled: &Settled) {
-        for (place, state) in settled {
+        for (place, fate) in settled {
+            let Fate::Tried(state) = fate else { continue };
             let to = entry.recipients.get(*place).map_or("", |recipient| &recipient.address);
             let reply = match state {
                 RecipientState::Delivered { reply } | RecipientState::Failed { reply, .. } => Some(reply),
@@ -370,20 +510,6 @@ fn shut_down(socket: &TcpStream) {
 
 fn is_waiting(state: &RecipientState) -> bool {
     matches!(state, RecipientState::Waiting { .. })
-}
-
-fn state(outcome: &Outcome, now: Timestamp) -> RecipientState {
-    match outcome {
-        Outcome::Accepted(reply) => RecipientState::Delivered { reply: LastReply::new(reply, true, now) },
-        Outcome::Temporary(failure) => {
-            let by_smarthost = failure.author == Author::Server;
-            RecipientState::Waiting { last: Some(LastReply::new(&failure.reply, by_smarthost, now)) }
-        }
-        Outcome::Permanent(failure) => {
-            let by_smarthost = failure.author == Author::Server;
-            RecipientState::Failed { reply: LastReply::new(&failure.reply, by_smarthost, now), reported: false }
-        }
-    }
 }
 
 #[cfg(test)]

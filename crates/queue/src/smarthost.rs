@@ -3,10 +3,11 @@
 //! Its certificate is checked against the roots of the operating system (rustls-native-certs, which obeys
 //! `SSL_CERT_FILE`), or against a file of the operator's choice. There is no switch that skips the check.
 
+use crate::trust::{Tls, Trust};
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use smtp_proto::{Credentials, TlsPolicy};
+use smtp_proto::Credentials;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,30 +76,14 @@ impl fmt::Display for SmarthostError {
 
 impl std::error::Error for SmarthostError {}
 
-impl Security {
-    pub(crate) fn policy(self) -> TlsPolicy {
-        match self {
-            Self::StartTls => TlsPolicy::Required,
-            Self::Tls => TlsPolicy::Implicit,
-            Self::Loopback | Self::Cleartext => TlsPolicy::Never,
-        }
-    }
-}
-
-/// What a TLS handshake needs.
-#[derive(Clone)]
-pub(crate) struct Trust {
-    pub(crate) config: Arc<ClientConfig>,
-    pub(crate) name: ServerName<'static>,
-}
-
 impl Smarthost {
-    /// What TLS needs; `None` where no TLS is spoken.
-    pub(crate) fn trust(&self) -> Result<Option<Trust>, SmarthostError> {
-        match self.security {
-            Security::Loopback | Security::Cleartext => return Ok(None),
-            Security::StartTls | Security::Tls => {}
-        }
+    /// How connections to it are protected.
+    pub(crate) fn tls(&self) -> Result<Tls, SmarthostError> {
+        let protect: fn(Trust) -> Tls = match self.security {
+            Security::Loopback | Security::Cleartext => return Ok(Tls::Never),
+            Security::StartTls => Tls::Required,
+            Security::Tls => Tls::Implicit,
+        };
         let name = ServerName::try_from(self.host.clone())
             .map_err(|InvalidDnsNameError| SmarthostError::Host(self.host.clone()))?;
         let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
@@ -106,7 +91,7 @@ impl Smarthost {
             .map_err(|error| SmarthostError::Roots(format!("TLS: {error}")))?
             .with_root_certificates(self.roots.load()?)
             .with_no_client_auth();
-        Ok(Some(Trust { config: Arc::new(config), name }))
+        Ok(protect(Trust { config: Arc::new(config), name }))
     }
 }
 
@@ -159,7 +144,7 @@ mod tests {
             hello: "pc".into(),
             connections_max: 1,
         };
-        smarthost.trust().map(|trust| trust.is_some())
+        smarthost.tls().map(|tls| tls.trust().is_some())
     }
 
     #[test]

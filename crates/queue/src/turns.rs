@@ -3,6 +3,7 @@
 //! whoever has a hundred thousand waiting delays nobody by more than one; within a sender the oldest goes first.
 
 use crate::entry::{Entry, QueueId};
+use crate::outgoing::Destination;
 use std::collections::HashMap;
 use store::{Error, Row, Table, Timestamp};
 
@@ -20,10 +21,17 @@ pub(crate) struct Due {
     pub(crate) key: Vec<u8>,
 }
 
+/// So many messages stand before destinations that have no place for them ...
+const PARKED_MAX: usize = 1024;
+/// ... and so many of one sender. One that has more waits with all its mail.
+const PARKED_PER_SENDER_MAX: usize = 256;
+
 /// What is under way.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Busy {
     messages: HashMap<QueueId, Turn>,
+    /// Messages that wait for a place at a destination, in memory only.
+    parked: HashMap<QueueId, (Turn, Destination)>,
     /// Who was served last.
     last: Turn,
 }
@@ -31,19 +39,43 @@ pub(crate) struct Busy {
 impl Busy {
     /// Takes a message; false if another thread was quicker.
     pub(crate) fn take(&mut self, due: &Due) -> bool {
-        let is_new = self.messages.insert(due.id, due.turn).is_none();
-        if is_new {
-            self.last = due.turn;
+        if self.has(due.id) {
+            return false;
         }
-        is_new
+        self.messages.insert(due.id, due.turn);
+        self.last = due.turn;
+        true
     }
 
     pub(crate) fn done(&mut self, id: QueueId) {
         self.messages.remove(&id);
     }
 
+    /// Has a message that was taken wait for a place. False: too many wait.
+    pub(crate) fn park(&mut self, id: QueueId, destination: &Destination) -> bool {
+        let Some(turn) = self.messages.get(&id).copied() else { return false };
+        if self.parked.len() >= PARKED_MAX || self.parked_of(turn) >= PARKED_PER_SENDER_MAX {
+            return false;
+        }
+        self.parked.insert(id, (turn, destination.clone()));
+        true
+    }
+
+    /// There is place at a destination again: those who wait for it have their turn as before.
+    pub(crate) fn unpark(&mut self, destination: &Destination) {
+        self.parked.retain(|_, (_, other)| other != destination);
+    }
+
     fn of(&self, turn: Turn) -> usize {
         self.messages.values().filter(|other| **other == turn).count()
+    }
+
+    fn parked_of(&self, turn: Turn) -> usize {
+        self.parked.values().filter(|(other, _)| *other == turn).count()
+    }
+
+    fn has(&self, id: QueueId) -> bool {
+        self.messages.contains_key(&id) || self.parked.contains_key(&id)
     }
 }
 
@@ -68,9 +100,9 @@ pub(crate) fn next(table: &Table, busy: &Busy, per_sender_max: usize, now: Times
             return Ok(first);
         }
         after = Some(turn);
-        let due = match busy.of(turn) {
-            0 => Some(due(&row)),
-            under_way if under_way >= per_sender_max => None,
+        let due = match (busy.of(turn), busy.parked_of(turn)) {
+            (0, 0) => Some(due(&row)),
+            (under_way, parked) if under_way >= per_sender_max || parked >= PARKED_PER_SENDER_MAX => None,
             _ => first_idle(table, turn, busy)?,
         };
         match due {
@@ -113,8 +145,8 @@ fn first_row_after(table: &Table, after: Option<Turn>) -> Result<Option<Row>, Er
 
 /// The first message of a sender that is not under way.
 fn first_idle(table: &Table, turn: Turn, busy: &Busy) -> Result<Option<Due>, Error> {
-    let rows = table.scan(&prefix(turn), &[], busy.of(turn) + 1)?;
-    Ok(rows.iter().map(due).find(|due| !busy.messages.contains_key(&due.id)))
+    let rows = table.scan(&prefix(turn), &[], busy.of(turn) + busy.parked_of(turn) + 1)?;
+    Ok(rows.iter().map(due).find(|due| !busy.has(due.id)))
 }
 
 fn turn_of((key, _): &Row) -> Turn {

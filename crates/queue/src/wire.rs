@@ -1,10 +1,10 @@
-//! A connection to the smarthost on blocking sockets: drives [`smtp_proto::Client`] for one message.
+//! A connection to another server on blocking sockets: drives [`smtp_proto::Client`] for one message.
 
-use crate::smarthost::{Security, Smarthost, Trust};
+use crate::trust::{Tls, Trust};
 use rustls::{ClientConnection, StreamOwned};
-use smtp_proto::{Client, ClientConfig, ClientStep, Message, Outcome, Protocol};
+use smtp_proto::{Client, ClientConfig, ClientStep, Credentials, Message, Outcome, Protocol};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// RFC 5321 §4.5.3.2 says nothing of connecting; five minutes would hold a thread for nothing.
@@ -27,29 +27,35 @@ pub(crate) type OnConnect<'a> = &'a dyn Fn(&TcpStream);
 /// A settled delivery whose QUIT is sent and not answered. RFC 5321 §4.1.1.10: the answer is waited for.
 pub(crate) struct Farewell(Option<Wire>);
 
+/// A server to talk to.
+pub(crate) struct Peer<'a> {
+    /// Tried one after another until one takes the connection; one at least.
+    pub(crate) addresses: &'a [SocketAddr],
+    pub(crate) tls: Tls,
+    pub(crate) credentials: Option<Credentials>,
+    /// This server's own name.
+    pub(crate) hello: &'a str,
+    /// It must be on this machine.
+    pub(crate) loopback_only: bool,
+}
+
 /// Delivers one message; every recipient has an outcome then, in their order. The caller writes the outcomes down
 /// before it waits for the [`Farewell`].
-pub(crate) fn deliver(
-    smarthost: &Smarthost,
-    trust: Option<&Trust>,
-    message: Message,
-    on_connect: OnConnect<'_>,
-) -> (Vec<Outcome>, Farewell) {
+pub(crate) fn deliver(peer: &Peer<'_>, message: Message, on_connect: OnConnect<'_>) -> (Vec<Outcome>, Farewell) {
     let start = Instant::now();
     let config = ClientConfig {
-        name: smarthost.hello.clone(),
+        name: peer.hello.to_owned(),
         protocol: Protocol::Smtp,
-        tls: smarthost.security.policy(),
-        credentials: smarthost.credentials.clone(),
+        tls: peer.tls.policy(),
+        credentials: peer.credentials.clone(),
     };
     let mut client = Client::new(config, message, 0);
-    let wire = connect(smarthost, on_connect).and_then(|socket| match (smarthost.security, trust) {
-        (Security::Tls, Some(trust)) => handshake(socket, trust),
-        (Security::Tls, None) => Err(io::Error::other("no TLS configuration")),
-        (Security::StartTls | Security::Loopback | Security::Cleartext, _) => Ok(Wire::Plain(socket)),
+    let wire = connect(peer, on_connect).and_then(|socket| match &peer.tls {
+        Tls::Implicit(trust) => handshake(socket, trust),
+        Tls::Never | Tls::Opportunistic(_) | Tls::Required(_) => Ok(Wire::Plain(socket)),
     });
     let wire = match wire {
-        Ok(wire) => run(&mut client, wire, trust, start).unwrap_or_else(|error| {
+        Ok(wire) => run(&mut client, wire, peer.tls.trust(), start).unwrap_or_else(|error| {
             client.connection_lost(&error.to_string());
             None
         }),
@@ -97,11 +103,10 @@ fn run(client: &mut Client, mut wire: Wire, trust: Option<&Trust>, start: Instan
     }
 }
 
-fn connect(smarthost: &Smarthost, on_connect: OnConnect<'_>) -> io::Result<TcpStream> {
-    let addresses = (smarthost.host.as_str(), smarthost.port).to_socket_addrs()?;
-    let mut failure = io::Error::new(ErrorKind::NotFound, format!("{} has no address", smarthost.host));
-    for address in addresses {
-        match connect_to(address, smarthost.security) {
+fn connect(peer: &Peer<'_>, on_connect: OnConnect<'_>) -> io::Result<TcpStream> {
+    let mut failure = io::Error::new(ErrorKind::NotFound, "it has no address");
+    for address in peer.addresses {
+        match connect_to(*address, peer.loopback_only) {
             Ok(socket) => {
                 on_connect(&socket);
                 return Ok(socket);
@@ -112,8 +117,8 @@ fn connect(smarthost: &Smarthost, on_connect: OnConnect<'_>) -> io::Result<TcpSt
     Err(failure)
 }
 
-fn connect_to(address: SocketAddr, security: Security) -> io::Result<TcpStream> {
-    if security == Security::Loopback && !address.ip().to_canonical().is_loopback() {
+fn connect_to(address: SocketAddr, loopback_only: bool) -> io::Result<TcpStream> {
+    if loopback_only && !address.ip().to_canonical().is_loopback() {
         return Err(io::Error::other(format!("{address} is not on this machine, and no TLS is configured")));
     }
     let explain = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
@@ -162,6 +167,11 @@ impl Wire {
 }
 
 impl Farewell {
+    /// Of nobody.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
     /// Waits for the other side's last word, for a few seconds at most.
     pub(crate) fn wait(self) {
         let Some(mut wire) = self.0 else { return };

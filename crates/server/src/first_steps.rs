@@ -90,7 +90,9 @@ fn write_config(file: &Path, data_dir: Option<&Path>, hostname: &str) -> Result<
     let data_dir = toml::Value::from(data_dir.to_string_lossy().into_owned());
     let text = format!(
         "# Made by `pillarbox setup`. `pillarbox check-config --print-docs` explains all options.\n\
-         hostname = \"{hostname}\"\ndata_dir = {data_dir}\n"
+         hostname = \"{hostname}\"\ndata_dir = {data_dir}\n\
+         # Mail goes out to the hosts of its recipients' domains. Through somebody else's: \"smarthost\", and [smarthost].\n\
+         delivery.by = \"mx\"\n"
     );
     // Never one that is there: not even one that comes just now.
     let written = OpenOptions::new().write(true).create_new(true).open(file).and_then(|mut new| {
@@ -147,6 +149,7 @@ mod tests {
 
         fs::write(&file, fs::read_to_string(&file).unwrap() + "queue.lifetime_hours = 24\n").unwrap();
         let mine = fs::read_to_string(&file).unwrap();
+        assert!(Config::load(&file).unwrap().uses_mx(), "a mail host sends mail");
         let second = steps("mail.example.org", "you@example.org").unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), mine);
         assert_eq!(second, FirstSteps { is_config_new: false, password: None, ..first.clone() });

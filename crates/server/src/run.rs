@@ -15,8 +15,8 @@ use crate::control::ControlSocket;
 use crate::driver::Work;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
 use crate::services::{
-    Outbound, Services, keep_indexes, keep_retention, keep_room, keep_signing_keys, offered, tell_of_filling, tidy,
-    tidy_receipts,
+    Outbound, Services, keep_indexes, keep_retention, keep_room, keep_signing_keys, offered, outgoing, tell_of_filling,
+    tidy, tidy_receipts,
 };
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -41,7 +41,7 @@ pub fn run(
     let clock = Clock::start();
     // Before anything is made: a start that fails leaves nothing behind.
     let mut prepared = Preparation::new(config, clock).map_err(|problems| SetupError::all(&problems))?;
-    let smarthost = prepared.smarthost.take();
+    let outgoing = outgoing(config, prepared.smarthost.take(), &prepared.dns);
     let data_dir = DataDir::open(&config.data_dir)?;
     let stores = Stores::open(&data_dir, config)?;
     let work = Work::start()?;
@@ -50,7 +50,7 @@ pub fn run(
     services.offer(&config.hostname, running.addresses());
     let takes_mail = !tell_of_reading_only(&stores);
     // What is handed over must be noted, or it is handed over twice.
-    let outbound = Outbound::start(smarthost.filter(|_| takes_mail), &stores, clock)?;
+    let outbound = Outbound::start(outgoing.filter(|_| takes_mail), &stores, clock)?;
     open_control(config, &data_dir, &stores, clock, &running)?;
     if takes_mail {
         keep_up(config, &data_dir, &stores, clock, &running);

@@ -52,7 +52,7 @@ pub struct Stores {
     pub auth: Auth,
     /// Mail for outside addresses.
     pub queue: Queue,
-    /// Where mail goes: the way out is there only with a smarthost.
+    /// Where mail goes: the way out is there only where one is configured.
     pub flow: MailFlow,
     /// Where large messages lie while they come in.
     pub spool: Arc<Spool>,
@@ -91,7 +91,7 @@ impl Stores {
         let lifetime_millis = u64::from(config.queue_lifetime_hours) * HOUR_MILLIS;
         let limits = Limits { account_recipients_per_hour: config.recipients_per_hour.into(), ..Limits::DEFAULT };
         let queue = Queue::open(&store, Policy { lifetime_millis, ..Policy::default() }).with_limits(limits);
-        let way_out = config.smarthost.as_ref().map(|_| queue.clone());
+        let way_out = config.has_way_out().then(|| queue.clone());
         let flow = MailFlow::new(auth.clone(), &config.hostname, way_out).with_policy(config.sender.policy());
         let spool = Spool::new(path.join("spool"), spool_limits(config.message_bytes_max));
         if let Err(error) = spool.sweep() {

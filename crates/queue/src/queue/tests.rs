@@ -67,15 +67,15 @@ fn delivered_recipients_are_not_tried_again() {
     let engine = SimEngine::new();
     let queue = open(&engine);
     let id = queue.enqueue(message("me@x", &["a@y", "b@y"], b"m"), NOW).unwrap().id;
-    queue.settle(id, &vec![(0, delivered()), (1, later())], NOW).unwrap();
+    queue.settle(id, &vec![(0, Fate::Tried(delivered())), (1, Fate::Tried(later()))], NOW).unwrap();
     let queue = open(&engine.crash());
     let entry = queue.show(id).unwrap();
     assert_eq!(entry.waiting().map(|(place, _)| place).collect::<Vec<_>>(), [1]);
     assert_eq!((entry.attempts, due(&queue)), (1, Some((MINUTE, id.0))));
     // A late report about a settled recipient changes nothing.
-    queue.settle(id, &vec![(0, failed()), (1, later())], NOW).unwrap();
+    queue.settle(id, &vec![(0, Fate::Tried(failed())), (1, Fate::Tried(later()))], NOW).unwrap();
     assert_eq!(queue.show(id).unwrap().recipients[0].state, delivered());
-    assert_eq!(queue.settle(id, &vec![(1, delivered())], NOW), Ok(None));
+    assert_eq!(queue.settle(id, &vec![(1, Fate::Tried(delivered()))], NOW), Ok(None));
     assert_eq!((queue.show(id), rows(&engine.crash())), (Err(Error::NoSuchEntry), 0));
 }
 
@@ -83,7 +83,8 @@ fn delivered_recipients_are_not_tried_again() {
 fn a_failure_stays_until_it_is_reported() {
     let queue = open(&SimEngine::new());
     let id = queue.enqueue(message("me@x", &["a@y", "b@y"], b"m"), NOW).unwrap().id;
-    let entry = queue.settle(id, &vec![(0, failed()), (1, delivered())], NOW).unwrap().unwrap();
+    let entry =
+        queue.settle(id, &vec![(0, Fate::Tried(failed())), (1, Fate::Tried(delivered()))], NOW).unwrap().unwrap();
     assert_eq!(entry.unreported().count(), 1);
     let entry = queue.postpone(id, NOW).unwrap().unwrap();
     assert_eq!(due(&queue), Some((MINUTE, id.0)));
@@ -95,7 +96,7 @@ fn a_failure_stays_until_it_is_reported() {
 fn nobody_is_told_about_a_bounce() {
     let queue = open(&SimEngine::new());
     let id = queue.enqueue(message("", &["a@y"], b"m"), NOW).unwrap().id;
-    assert_eq!(queue.settle(id, &vec![(0, failed())], NOW), Ok(None));
+    assert_eq!(queue.settle(id, &vec![(0, Fate::Tried(failed()))], NOW), Ok(None));
 }
 
 #[test]
@@ -103,9 +104,9 @@ fn what_waits_too_long_has_failed() {
     let queue = open(&SimEngine::new());
     let id = queue.enqueue(message("me@x", &["a@y"], b"m"), NOW).unwrap().id;
     let end = Timestamp(NOW.0 + 5 * 24 * 60 * MINUTE);
-    let entry = queue.settle(id, &vec![(0, later())], Timestamp(end.0 - 1)).unwrap().unwrap();
+    let entry = queue.settle(id, &vec![(0, Fate::Tried(later()))], Timestamp(end.0 - 1)).unwrap().unwrap();
     assert_eq!((entry.unreported().count(), due(&queue)), (0, Some((end.0 - NOW.0, id.0))));
-    let entry = queue.settle(id, &vec![(0, later())], end).unwrap().unwrap();
+    let entry = queue.settle(id, &vec![(0, Fate::Tried(later()))], end).unwrap().unwrap();
     let (address, reply) = entry.unreported().next().unwrap();
     assert_eq!((address, reply.status.as_str()), ("a@y", "5.4.7"));
     assert!(reply.text.contains("451 said"), "{}", reply.text);
@@ -119,11 +120,11 @@ fn an_operator_holds_releases_retries_and_removes() {
     queue.hold(id).unwrap();
     assert_eq!((due(&queue), queue.retry(id, NOW)), (None, Err(Error::Held)));
     // An attempt that ran meanwhile does not end the hold.
-    queue.settle(id, &vec![(0, later())], NOW).unwrap();
+    queue.settle(id, &vec![(0, Fate::Tried(later()))], NOW).unwrap();
     assert_eq!(due(&queue), None);
     queue.release(id, Timestamp(NOW.0 + 5)).unwrap();
     assert_eq!(due(&queue), Some((5, id.0)));
-    queue.settle(id, &vec![(0, later())], NOW).unwrap();
+    queue.settle(id, &vec![(0, Fate::Tried(later()))], NOW).unwrap();
     queue.retry(id, Timestamp(NOW.0 + 7)).unwrap();
     assert_eq!(due(&queue), Some((7, id.0)));
     queue.remove(id).unwrap();
@@ -186,7 +187,7 @@ fn with_a_hundred_thousand_recipients_of_one_account_queued_the_others_are_serve
     }
     assert_eq!(order(&queue, 3, 9), [1, bob, carol, server, 2, 3]);
     // What waits for later does not hold up what is due.
-    queue.settle(QueueId(bob), &vec![(0, later())], NOW).unwrap();
+    queue.settle(QueueId(bob), &vec![(0, Fate::Tried(later()))], NOW).unwrap();
     assert_eq!(order(&queue, 1, 9), [1, carol, server]);
 }
 
@@ -326,7 +327,7 @@ fn nothing_acknowledged_is_lost_in_crashes() {
                 kept.push((id, false));
             }
             if let Some((id, is_delivered)) = kept.last_mut().filter(|_| random.chance(500)) {
-                *is_delivered |= queue.settle(*id, &vec![(0, delivered())], NOW).is_ok();
+                *is_delivered |= queue.settle(*id, &vec![(0, Fate::Tried(delivered()))], NOW).is_ok();
             }
             if engine.is_dead() || random.chance(100) {
                 engine = engine.crash();
@@ -343,4 +344,28 @@ fn nothing_acknowledged_is_lost_in_crashes() {
             assert!(queue.list(None, usize::MAX).unwrap().contains(&entry));
         }
     }
+}
+
+#[test]
+fn who_is_given_up_without_being_tried_is_told_in_a_bounce_of_its_own() {
+    let queue = open(&SimEngine::new());
+    let id = queue.enqueue(message("me@x", &["a@y", "b@z"], b"x"), NOW).unwrap().id;
+    let first = queue.settle(id, &vec![(0, Fate::Tried(failed()))], NOW).unwrap().unwrap();
+    queue.reported(&first).unwrap();
+    let end = Timestamp(NOW.0 + 5 * 24 * HOUR);
+    let blocked = Fate::Postponed { last: Some(reply(421)), until: Timestamp(end.0 + MINUTE) };
+    let second = queue.settle(id, &vec![(1, blocked)], end).unwrap().unwrap();
+    assert_eq!(second.unreported().map(|(address, _)| address).collect::<Vec<_>>(), ["b@z"]);
+    assert_ne!(first.attempts, second.attempts, "a bounce with the number of the first would be taken for it");
+}
+
+#[test]
+fn who_was_not_tried_waits_without_an_attempt() {
+    let queue = open(&SimEngine::new());
+    let id = queue.enqueue(message("me@x", &["a@y", "b@z"], b"x"), NOW).unwrap().id;
+    let until = Timestamp(NOW.0 + 7 * MINUTE);
+    let settled = vec![(0, Fate::Tried(later())), (1, Fate::Postponed { last: None, until })];
+    let entry = queue.settle(id, &settled, NOW).unwrap().unwrap();
+    assert_eq!(entry.recipients.iter().map(|recipient| recipient.attempts).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!((entry.next_at.0, entry.recipients[1].next_at), (NOW.0 + MINUTE, Some(until.0)));
 }

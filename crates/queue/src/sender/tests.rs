@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::queue::tests::{message, open};
+use crate::smarthost::Smarthost;
 use crate::{Error, NewEntry, Policy, Roots, Security};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -36,7 +37,11 @@ impl<T: Read + Write + Send> Stream for T {}
 
 /// Serves `connections` connections one after another and tells each line that it hears (and each whole message).
 fn serve(script: Script, connections: usize) -> (u16, Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    serve_at("127.0.0.1:0", script, connections)
+}
+
+fn serve_at(address: &str, script: Script, connections: usize) -> (u16, Receiver<String>) {
+    let listener = TcpListener::bind(address).unwrap();
     let port = listener.local_addr().unwrap().port();
     let (heard, lines) = mpsc::channel();
     thread::spawn(move || {
@@ -123,6 +128,10 @@ fn smarthost(port: u16) -> Smarthost {
 
 /// `refuse_bounces`: so many bounces cannot be delivered at first.
 fn start(queue: Queue, smarthost: Smarthost, refuse_bounces: i64) -> World {
+    start_with(queue, Outgoing::to(smarthost), refuse_bounces)
+}
+
+fn start_with(queue: Queue, outgoing: Outgoing, refuse_bounces: i64) -> World {
     let clock = Arc::new(AtomicI64::new(NOW));
     let (bounced, bounces) = mpsc::channel();
     let bounced = Mutex::new((bounced, refuse_bounces));
@@ -137,7 +146,7 @@ fn start(queue: Queue, smarthost: Smarthost, refuse_bounces: i64) -> World {
     });
     let hands = Arc::clone(&clock);
     let clock_of_sender: Clock = Arc::new(move || Timestamp(hands.load(Ordering::SeqCst)));
-    let sender = Sender::start(queue.clone(), smarthost, report, clock_of_sender).unwrap();
+    let sender = Sender::start(queue.clone(), outgoing, report, clock_of_sender).unwrap();
     World { queue, sender, clock, bounces }
 }
 
@@ -170,6 +179,8 @@ fn hear(lines: &Receiver<String>, expected: &str) {
         }
     }
 }
+
+mod direct;
 
 #[test]
 fn a_message_goes_out_and_leaves_the_queue() {
@@ -326,9 +337,10 @@ fn a_foreign_certificate_gets_no_password_and_no_message() {
 
 #[test]
 fn cleartext_stays_on_this_machine() {
-    let refused = wire::deliver(&Smarthost { host: "192.0.2.1".into(), ..smarthost(25) }, None, message_out(), &|_| {});
-    let Outcome::Temporary(failure) = &refused.0[0] else { panic!("{:?}", refused.0) };
-    assert!(failure.reply.text().contains("not on this machine"), "{failure:?}");
+    let outgoing = Outgoing::to(Smarthost { host: "192.0.2.1".into(), ..smarthost(25) });
+    let reach = Reach::new(&outgoing).unwrap();
+    let told = reach.deliver(&Destination::Smarthost, &message_out(), &|_| {}, Timestamp(NOW));
+    assert!(told.unreached.unwrap().text.contains("not on this machine"));
 }
 
 fn message_out() -> Message {

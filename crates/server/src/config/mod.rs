@@ -50,7 +50,9 @@ pub struct Config {
     pub dns: dns::Options,
     /// What follows from who mail of other servers comes from.
     pub sender: Sender,
-    /// Who takes mail for outside addresses; without one there is no such mail.
+    /// How mail for outside addresses goes out.
+    pub delivery: Delivery,
+    /// A server that takes mail for outside addresses.
     pub smarthost: Option<Smarthost>,
     /// How long undelivered mail is retried before it is returned, in hours.
     pub queue_lifetime_hours: u32,
@@ -100,6 +102,48 @@ pub struct DatabaseFiles {
     pub url_file: Option<PathBuf>,
     /// The certificates that vouch for it; `None`: those of the system.
     pub authority: Option<PathBuf>,
+}
+
+/// How mail for outside addresses goes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// `None`: by the smarthost, if there is one.
+    pub by: Option<DeliveryBy>,
+    /// Domains that are exceptions.
+    pub mx_for: Vec<String>,
+    /// Domains that are exceptions.
+    pub smarthost_for: Vec<String>,
+    /// Domains that get no mail.
+    pub refuse_for: Vec<String>,
+    /// Connections at the same time.
+    pub connections_max: usize,
+    /// Connections to one domain at the same time.
+    pub connections_per_domain_max: usize,
+    /// The port of other servers.
+    pub port: u16,
+}
+
+/// One way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryBy {
+    /// The MX records of the recipients' domains.
+    Mx,
+    /// The smarthost.
+    Smarthost,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            by: None,
+            mx_for: Vec::new(),
+            smarthost_for: Vec::new(),
+            refuse_for: Vec::new(),
+            connections_max: 64,
+            connections_per_domain_max: 10,
+            port: 25,
+        }
+    }
 }
 
 /// The server that takes our mail to others.
@@ -216,6 +260,7 @@ impl Default for Config {
             database: DatabaseFiles::default(),
             dns: dns::Options::default(),
             sender: Sender::default(),
+            delivery: Delivery::default(),
             smarthost: None,
             queue_lifetime_hours: 120,
             recipients_per_hour: 2000,
@@ -257,6 +302,18 @@ impl Config {
             account_requests: true,
             ..Self::default()
         }
+    }
+
+    /// Whether mail for outside addresses leaves at all.
+    #[must_use]
+    pub(crate) fn has_way_out(&self) -> bool {
+        self.smarthost.is_some() || self.uses_mx()
+    }
+
+    /// Whether some of it goes to the hosts of its domains.
+    #[must_use]
+    pub fn uses_mx(&self) -> bool {
+        self.delivery.by == Some(DeliveryBy::Mx) || !self.delivery.mx_for.is_empty()
     }
 
     /// The same on ports that the system chooses.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr};
 
 use super::parse::Value;
-use super::{Config, DatabaseFiles, LogFormat, LogLevel, Security, Smarthost, StorageEngine, TlsFiles};
+use super::{Config, DatabaseFiles, DeliveryBy, LogFormat, LogLevel, Security, Smarthost, StorageEngine, TlsFiles};
 use crate::service::Service;
 use mailflow::Enforcement;
 
@@ -24,6 +24,7 @@ pub struct ConfigOption {
 
 const ADDRESSES: &str = "list of addresses";
 const COUNT: &str = "number";
+const DOMAINS: &str = "list of domains";
 const PATH: &str = "path";
 const TEXT: &str = "text";
 
@@ -296,10 +297,64 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.sender.wait_for_dns, value.boolean()?),
     },
     ConfigOption {
+        key: "delivery.by",
+        kind: "\"mx\" or \"smarthost\"",
+        default: None,
+        text: "How mail for outside addresses goes out: by itself to the hosts that the recipients' domains name in the DNS \
+               (MX records), or to `[smarthost]`. Without it to the smarthost, and where there is none such mail is refused.",
+        set: |config, value| {
+            let choices = [("mx", DeliveryBy::Mx), ("smarthost", DeliveryBy::Smarthost)];
+            put(&mut config.delivery.by, Some(value.choice(&choices)?))
+        },
+    },
+    ConfigOption {
+        key: "delivery.mx_for",
+        kind: DOMAINS,
+        default: Some("[]"),
+        text: "Mail for these domains goes to their own hosts, whatever `delivery.by` says.",
+        set: |config, value| put(&mut config.delivery.mx_for, value.domain_list()?),
+    },
+    ConfigOption {
+        key: "delivery.smarthost_for",
+        kind: DOMAINS,
+        default: Some("[]"),
+        text: "Mail for these domains goes to the smarthost, whatever `delivery.by` says.",
+        set: |config, value| put(&mut config.delivery.smarthost_for, value.domain_list()?),
+    },
+    ConfigOption {
+        key: "delivery.refuse_for",
+        kind: DOMAINS,
+        default: Some("[]"),
+        text: "Mail for these domains does not leave; its sender gets it back.",
+        set: |config, value| put(&mut config.delivery.refuse_for, value.domain_list()?),
+    },
+    ConfigOption {
+        key: "delivery.connections_max",
+        kind: COUNT,
+        default: Some("64"),
+        text: "Connections to hosts of other domains at the same time.",
+        set: |config, value| put(&mut config.delivery.connections_max, value.number(1, 1000)?),
+    },
+    ConfigOption {
+        key: "delivery.connections_per_domain_max",
+        kind: COUNT,
+        default: Some("10"),
+        text: "Connections to the hosts of one domain at the same time. Messages for it that find none wait for their turn.",
+        set: |config, value| put(&mut config.delivery.connections_per_domain_max, value.number(1, 1000)?),
+    },
+    ConfigOption {
+        key: "delivery.port",
+        kind: COUNT,
+        default: Some("25"),
+        text: "The port of other servers; another one only makes sense in a test network. With 25 no domain is believed that \
+               names this machine itself.",
+        set: |config, value| put(&mut config.delivery.port, value.number(1, u64::from(u16::MAX))?),
+    },
+    ConfigOption {
         key: "smarthost.host",
         kind: TEXT,
         default: None,
-        text: "The server that takes mail for outside addresses. Without one such mail is refused.",
+        text: "A server that takes mail for outside addresses; see `delivery.by`.",
         set: |config, value| put(&mut smarthost(config).host, value.host()?),
     },
     ConfigOption {
@@ -412,6 +467,11 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
             (None, Some(_)) => found.push(("smarthost.password_file", "needs `smarthost.user` beside it".to_owned())),
             (Some(_), Some(_)) | (None, None) => {}
         }
+    }
+    let needs_smarthost =
+        config.delivery.by == Some(DeliveryBy::Smarthost) || !config.delivery.smarthost_for.is_empty();
+    if needs_smarthost && config.smarthost.is_none() {
+        found.push(("delivery", "sends mail to the smarthost; needs `smarthost.host`".to_owned()));
     }
     if config.connections.per_address >= config.connections.total {
         let text = "must be less than `limits.connections_max`, or one address could lock all others out";

@@ -162,7 +162,11 @@ impl Value<'_> {
     }
 
     pub(super) fn domains(&self) -> Result<Vec<String>, String> {
-        let wrong = || "must be true, false or a list of domains such as [\"example.org\"]".to_owned();
+        self.domain_list().map_err(|wrong| wrong.replacen("must be", "must be true, false or", 1))
+    }
+
+    pub(super) fn domain_list(&self) -> Result<Vec<String>, String> {
+        let wrong = || "must be a list of domains such as [\"example.org\"]".to_owned();
         let DeValue::Array(items) = self.value else { return Err(wrong()) };
         if items.len() > DOMAINS_MAX {
             return Err(format!("must have at most {DOMAINS_MAX} domains"));

@@ -4,12 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue::{Bounce, Roots, Sender};
+use dns::Dns;
+use queue::{Bounce, Direct, Outgoing, Roots, Sender, Via};
 use smtp_proto::Credentials;
 use store::Timestamp;
+use tokio::runtime::Handle;
 
 use crate::clock::Clock;
-use crate::config::{Config, Security, Smarthost};
+use crate::config::{Config, DeliveryBy, Security, Smarthost};
 use crate::private_file;
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -21,7 +23,7 @@ const PASSWORD: (&str, &str) = ("the smarthost's password", "smarthost.password_
 /// What an attempt under way may still take at a stop; shorter than the drain of connections.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// Mail on its way out. Without a smarthost there is none, and nothing runs.
+/// Mail on its way out. Where no way is configured there is none, and nothing runs.
 pub struct Outbound(Option<Sender>);
 
 impl Outbound {
@@ -29,14 +31,14 @@ impl Outbound {
     ///
     /// # Errors
     /// A smarthost that cannot be used as configured.
-    pub fn start(smarthost: Option<queue::Smarthost>, stores: &Stores, clock: Clock) -> Result<Self, SetupError> {
-        let Some(smarthost) = smarthost else { return Ok(Self(None)) };
+    pub fn start(outgoing: Option<Outgoing>, stores: &Stores, clock: Clock) -> Result<Self, SetupError> {
+        let Some(outgoing) = outgoing else { return Ok(Self(None)) };
         let (flow, now) = (stores.flow.clone(), move || Timestamp(clock.now().unix_millis));
         let report = move |bounce: &Bounce| {
             let Bounce { recipient, content, handover, .. } = bounce;
             flow.deliver_report(recipient, content, *handover, now())
         };
-        let sender = Sender::start(stores.queue.clone(), smarthost, Arc::new(report), Arc::new(now))
+        let sender = Sender::start(stores.queue.clone(), outgoing, Arc::new(report), Arc::new(now))
             .map_err(|error| SetupError::new(format!("mail cannot go out: {error}; correct [smarthost]")))?;
         Ok(Self(Some(sender)))
     }
@@ -47,6 +49,32 @@ impl Outbound {
             sender.stop(STOP_GRACE);
         }
     }
+}
+
+/// The ways out, if there is one. Must be called on a runtime, which runs the look-ups.
+pub(crate) fn outgoing(config: &Config, smarthost: Option<queue::Smarthost>, dns: &Dns) -> Option<Outgoing> {
+    if !config.has_way_out() {
+        return None;
+    }
+    let delivery = &config.delivery;
+    let direct = config.uses_mx().then(|| Direct {
+        dns: dns.clone(),
+        runtime: Handle::current(),
+        port: delivery.port,
+        connections_max: delivery.connections_max,
+        per_domain_max: delivery.connections_per_domain_max,
+    });
+    let default = match delivery.by {
+        Some(DeliveryBy::Mx) => Via::Mx,
+        Some(DeliveryBy::Smarthost) => Via::Smarthost,
+        None if smarthost.is_some() => Via::Smarthost,
+        None => Via::Refuse,
+    };
+    let routes =
+        [(&delivery.mx_for, Via::Mx), (&delivery.smarthost_for, Via::Smarthost), (&delivery.refuse_for, Via::Refuse)];
+    let each =
+        routes.into_iter().flat_map(|(domains, via)| domains.iter().map(move |domain| (domain.to_lowercase(), via)));
+    Some(Outgoing { hello: config.hostname.clone(), smarthost, direct, default, routes: each.collect() })
 }
 
 /// The smarthost as the sender wants it, with its password read.

@@ -93,7 +93,7 @@ fn without_a_smarthost_it_says_so() {
             + "C: MAIL FROM:<alice@example.org>
                S: 250
                C: RCPT TO:<carol@example.net>
-               S: 550 5.4.4 <carol@example.net>: this server has no smarthost configured, so it cannot send to outside addresses
+               S: 550 5.4.4 <carol@example.net>: this server has no way out configured, so it cannot send to outside addresses
                C: RCPT TO:<nobody@example.org>
                S: 550 5.1.1
                C: RCPT TO:<bob@example.org>

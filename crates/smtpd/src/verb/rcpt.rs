@@ -68,7 +68,7 @@ fn refused(role: &Role, path: &ForwardPath, why: Unroutable) -> Reply {
             Reply::new(550, Enhanced(5, 7, 1), format!("{path} is not here, and this server relays for nobody"))
         }
         (Unroutable::NoWayOut, _) => {
-            let text = "this server has no smarthost configured, so it cannot send to outside addresses";
+            let text = "this server has no way out configured, so it cannot send to outside addresses";
             Reply::new(550, Enhanced(5, 4, 4), format!("{path}: {text}"))
         }
     }

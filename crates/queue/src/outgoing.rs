@@ -1,0 +1,104 @@
+//! Which way mail for a domain goes out, as the operator has chosen.
+
+use crate::smarthost::Smarthost;
+use dns::Dns;
+use smtp_proto::ForwardPath;
+use std::collections::HashMap;
+use tokio::runtime::Handle;
+
+/// The ways out, and which of them mail for a domain takes.
+#[derive(Clone)]
+pub struct Outgoing {
+    /// This server's own name: for EHLO, in bounces, and never a host to deliver to.
+    pub hello: String,
+    /// The server that takes mail for others, if there is one.
+    pub smarthost: Option<Smarthost>,
+    /// How the servers of the recipients' domains are found and reached, if mail goes to them.
+    pub direct: Option<Direct>,
+    /// What is not in `routes`.
+    pub default: Via,
+    /// By domain, in lower case.
+    pub routes: HashMap<String, Via>,
+}
+
+/// One way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// By the domain's MX records.
+    Mx,
+    /// To the smarthost.
+    Smarthost,
+    /// None: mail is returned.
+    Refuse,
+}
+
+/// What it takes to reach other servers.
+#[derive(Clone)]
+pub struct Direct {
+    /// Finds them.
+    pub dns: Dns,
+    /// Runs its look-ups. The queue's threads wait for them.
+    pub runtime: Handle,
+    /// 25 but in tests. With 25 no address of this machine itself is delivered to.
+    pub port: u16,
+    /// So many connections at most at the same time, 1 at least: all together, and to one domain.
+    pub connections_max: usize,
+    /// See `connections_max`.
+    pub per_domain_max: usize,
+}
+
+/// Where one connection leads, for some of a message's recipients.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Destination {
+    /// The smarthost.
+    Smarthost,
+    /// The servers of a domain, in lower case.
+    Domain(String),
+    /// Nowhere.
+    Refused(String),
+}
+
+impl Outgoing {
+    /// Everything goes to one smarthost.
+    #[must_use]
+    pub fn to(smarthost: Smarthost) -> Self {
+        Self {
+            hello: smarthost.hello.clone(),
+            smarthost: Some(smarthost),
+            direct: None,
+            default: Via::Smarthost,
+            routes: HashMap::new(),
+        }
+    }
+
+    /// Where a recipient's mail goes.
+    pub(crate) fn destination(&self, path: &ForwardPath) -> Destination {
+        let domain = match path {
+            ForwardPath::Postmaster => String::new(),
+            ForwardPath::Mailbox(mailbox) => mailbox.domain().to_string().to_lowercase(),
+        };
+        match self.routes.get(&domain).copied().unwrap_or(self.default) {
+            Via::Smarthost if self.smarthost.is_some() => Destination::Smarthost,
+            // RFC 5321 §2.3.5: <postmaster> without a domain is ours, or the smarthost's.
+            Via::Mx if self.direct.is_some() && !domain.is_empty() => Destination::Domain(domain),
+            Via::Smarthost | Via::Mx | Via::Refuse => Destination::Refused(domain),
+        }
+    }
+
+    /// So many connections at the same time, all together.
+    pub(crate) fn connections_max(&self) -> usize {
+        let smarthost = self.smarthost.as_ref().map_or(0, |smarthost| smarthost.connections_max);
+        let direct = self.direct.as_ref().map_or(0, |direct| direct.connections_max);
+        smarthost.max(direct).max(1)
+    }
+
+    /// So many to one destination.
+    pub(crate) fn per_destination_max(&self, destination: &Destination) -> usize {
+        let max = match destination {
+            Destination::Smarthost => self.smarthost.as_ref().map_or(1, |smarthost| smarthost.connections_max),
+            Destination::Domain(_) => self.direct.as_ref().map_or(1, |direct| direct.per_domain_max),
+            Destination::Refused(_) => usize::MAX,
+        };
+        max.max(1)
+    }
+}

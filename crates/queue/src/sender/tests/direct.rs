@@ -1,0 +1,232 @@
+//! Delivery to the hosts of the recipients' domains, found in a name server of the test's own.
+
+use super::*;
+use crate::{Direct, Via};
+use dns::fake::FakeServer;
+use dns::{Dns, Options};
+use tokio::runtime::Runtime;
+
+struct Net {
+    names: FakeServer,
+    runtime: Runtime,
+}
+
+impl Net {
+    fn with(records: &[(&str, &str, &str)]) -> Self {
+        let names = FakeServer::start();
+        records.iter().for_each(|(name, record_type, data)| names.add(name, record_type, data));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        Self { names, runtime }
+    }
+
+    /// Servers listen on `port` of their addresses.
+    fn outgoing(&self, port: u16) -> Outgoing {
+        let options = Options { servers: vec![self.names.address()], dnssec: false, ..Options::default() };
+        let direct = Direct {
+            dns: Dns::new(&options).unwrap(),
+            runtime: self.runtime.handle().clone(),
+            port,
+            connections_max: 8,
+            per_domain_max: 1,
+        };
+        let hello = "mail.example.org".to_owned();
+        Outgoing { hello, smarthost: None, direct: Some(direct), default: Via::Mx, routes: HashMap::new() }
+    }
+}
+
+/// Greets nobody kindly, and says so for each connection.
+fn refuse(address: &str) -> (u16, Receiver<()>) {
+    let listener = TcpListener::bind(address).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (met, meetings) = mpsc::channel();
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let _ = socket.unwrap().write_all(b"421 4.3.2 busy\r\n");
+            let _ = met.send(());
+        }
+    });
+    (port, meetings)
+}
+
+fn send(world: &World, to: &[&str]) -> QueueId {
+    world.queue.enqueue(message("me@x", to, b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id
+}
+
+fn last(entry: &Entry, place: usize) -> &LastReply {
+    match &entry.recipients[place].state {
+        RecipientState::Waiting { last: Some(last) } => last,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_domain_is_served_by_its_own_hosts() {
+    let net = Net::with(&[
+        ("a.example", "MX", "10 mx.a.example."),
+        ("mx.a.example", "A", "127.0.0.2"),
+        ("b.example", "A", "127.0.0.3"),
+    ]);
+    let (port, at_a) = serve_at("127.0.0.2:0", Script::default(), 1);
+    let (_, at_b) =
+        serve_at(&format!("127.0.0.3:{port}"), Script { rcpt: vec!["550 5.1.1 who"], ..Script::default() }, 1);
+    let world = start_with(open(&SimEngine::new()), net.outgoing(port), 0);
+    send(&world, &["one@a.example", "two@b.example", "three@A.example"]);
+    let bounce = String::from_utf8(world.bounces.recv_timeout(TIME).unwrap().content).unwrap();
+    assert!(bounce.contains("b.example says: 550 who") && bounce.contains("Remote-MTA: dns; b.example"), "{bounce}");
+    world.until_empty();
+    world.sender.stop(TIME);
+    let recipients = |lines: Receiver<String>| lines.iter().filter(|line| line.starts_with("RCPT")).collect::<Vec<_>>();
+    assert_eq!(recipients(at_a), ["RCPT TO:<one@a.example>", "RCPT TO:<three@a.example>"]);
+    assert_eq!(recipients(at_b), ["RCPT TO:<two@b.example>"]);
+}
+
+#[test]
+fn the_next_host_is_tried_where_the_first_is_dead_or_busy() {
+    let net = Net::with(&[
+        ("a.example", "MX", "10 dead.example."),
+        ("a.example", "MX", "20 busy.example."),
+        ("a.example", "MX", "30 good.example."),
+        ("dead.example", "A", "127.0.0.4"),
+        ("busy.example", "A", "127.0.0.2"),
+        ("good.example", "A", "127.0.0.3"),
+    ]);
+    let (port, heard) = serve_at("127.0.0.3:0", Script::default(), 1);
+    let (_, met) = refuse(&format!("127.0.0.2:{port}"));
+    let world = start_with(open(&SimEngine::new()), net.outgoing(port), 0);
+    send(&world, &["one@a.example"]);
+    hear(&heard, "MAIL FROM:<me@x>");
+    world.until_empty();
+    assert!(met.try_recv().is_ok());
+    world.sender.stop(TIME);
+}
+
+#[test]
+fn a_domain_that_takes_no_mail_is_told_at_once_and_a_way_that_is_closed_too() {
+    let net = Net::with(&[("null.example", "MX", "0 .")]);
+    let mut outgoing = net.outgoing(2);
+    outgoing.routes.insert("closed.example".to_owned(), Via::Refuse);
+    let world = start_with(open(&SimEngine::new()), outgoing, 0);
+    send(&world, &["one@null.example", "two@gone.example", "three@closed.example"]);
+    let mut bounces = String::new();
+    while !["Status: 5.1.10", "Status: 5.1.2", "Status: 5.7.1"].iter().all(|status| bounces.contains(status)) {
+        bounces += &String::from_utf8(world.bounces.recv_timeout(TIME).unwrap().content).unwrap();
+    }
+    world.until_empty();
+    world.sender.stop(TIME);
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_is_asked_by_one_message_of_many() {
+    let net = Net::with(&[("busy.example", "A", "127.0.0.2")]);
+    let (port, met) = refuse("127.0.0.2:0");
+    let queue = open(&SimEngine::new());
+    let ids: Vec<QueueId> = (0..40)
+        .map(|number| {
+            let to = format!("u{number}@busy.example");
+            queue.enqueue(message("me@x", &[&to], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id
+        })
+        .collect();
+    let world = start_with(queue, net.outgoing(port), 0);
+    let all_postponed = |until: i64| {
+        let ids = ids.clone();
+        move |queue: &Queue| ids.iter().all(|id| queue.show(*id).unwrap().next_at.0 >= until)
+    };
+    world.until(all_postponed(NOW + 60_000));
+    assert_eq!(met.try_iter().count(), 1);
+    // All of them show why, and one was tried.
+    let entries: Vec<Entry> = ids.iter().map(|id| world.queue.show(*id).unwrap()).collect();
+    assert!(entries.iter().all(|entry| last(entry, 0).text.contains("busy")), "{entries:?}");
+    assert_eq!(entries.iter().map(|entry| entry.attempts).sum::<u32>(), 1);
+    world.pass(60_000);
+    world.until(all_postponed(NOW + 120_000));
+    assert_eq!(met.try_iter().count(), 1);
+    // An operator does not wait.
+    world.queue.retry(ids[0], Timestamp(NOW + 60_000)).unwrap();
+    met.recv_timeout(TIME).unwrap();
+    world.sender.stop(TIME);
+}
+
+#[test]
+fn a_slow_host_has_so_many_connections_and_delays_no_other() {
+    let net = Net::with(&[("slow.example", "A", "127.0.0.2"), ("quick.example", "A", "127.0.0.3")]);
+    let slow = TcpListener::bind("127.0.0.2:0").unwrap();
+    let port = slow.local_addr().unwrap().port();
+    let (_, quick) = serve_at(&format!("127.0.0.3:{port}"), Script::default(), 1);
+    let world = start_with(open(&SimEngine::new()), net.outgoing(port), 0);
+    send(&world, &["one@slow.example"]);
+    let (first, _) = slow.accept().unwrap();
+    send(&world, &["two@slow.example"]);
+    let last = send(&world, &["three@quick.example"]);
+    hear(&quick, "RCPT TO:<three@quick.example>");
+    world.until(|queue| queue.show(last).is_err());
+    slow.set_nonblocking(true).unwrap();
+    assert!(slow.accept().is_err(), "one connection is all that it gets");
+    slow.set_nonblocking(false).unwrap();
+    // When the first connection ends the other one has its turn.
+    let heard = thread::spawn(move || {
+        let (mut stream, mut lines) = (first, Vec::new());
+        for _ in 0..2 {
+            let (heard, said) = mpsc::channel();
+            talk(&Script::default(), &mut std::iter::empty(), Box::new(stream), &mut |line| drop(heard.send(line)));
+            lines.extend(said.try_iter().filter(|line| line.starts_with("RCPT")));
+            match lines.len() {
+                1 => stream = slow.accept().unwrap().0,
+                _ => break,
+            }
+        }
+        lines
+    });
+    world.until_empty();
+    world.sender.stop(TIME);
+    assert_eq!(heard.join().unwrap(), ["RCPT TO:<one@slow.example>", "RCPT TO:<two@slow.example>"]);
+}
+
+#[test]
+fn recipients_wait_for_their_own_time() {
+    let net = Net::with(&[("a.example", "A", "127.0.0.2"), ("busy.example", "A", "127.0.0.3")]);
+    let script = Script { rcpt: vec!["450 4.2.0 greylisted", "450 4.2.0 greylisted"], ..Script::default() };
+    let (port, heard) = serve_at("127.0.0.2:0", script, 3);
+    let (_, met) = refuse(&format!("127.0.0.3:{port}"));
+    let world = start_with(open(&SimEngine::new()), net.outgoing(port), 0);
+    let id = send(&world, &["one@a.example", "two@busy.example"]);
+    world.until(|queue| queue.show(id).unwrap().recipients.iter().all(|recipient| recipient.next_at.is_some()));
+    world.pass(60_000);
+    world.until(|queue| queue.show(id).unwrap().recipients.iter().all(|recipient| recipient.attempts == 2));
+    // Both failed twice: two minutes.
+    assert_eq!(world.queue.show(id).unwrap().next_at.0, NOW + 180_000);
+    world.pass(120_000);
+    world.until(|queue| queue.show(id).is_ok_and(|entry| !entry.recipients[0].is_waiting()));
+    assert_eq!(heard.try_iter().filter(|line| line.starts_with("RCPT")).count(), 3);
+    assert!(met.try_iter().count() >= 2);
+    world.sender.stop(TIME);
+}
+
+#[test]
+fn any_certificate_will_do_where_none_is_published_and_broken_tls_costs_no_mail() {
+    let net = Net::with(&[("a.example", "A", "127.0.0.2"), ("broken.example", "A", "127.0.0.3")]);
+    let (config, _) = tls(&["anybody.example"]);
+    let (port, heard) = serve_at("127.0.0.2:0", Script { tls: Some(config), ..Script::default() }, 1);
+    let broken = TcpListener::bind(format!("127.0.0.3:{port}")).unwrap();
+    let (in_clear, heard_in_clear) = mpsc::channel();
+    thread::spawn(move || {
+        // Offers TLS and cannot do it; then does without.
+        let (mut socket, _) = broken.accept().unwrap();
+        socket.write_all(b"220 broken\r\n").unwrap();
+        let mut lines = BufReader::new(socket.try_clone().unwrap()).lines();
+        lines.next();
+        socket.write_all(b"250-broken\r\n250 STARTTLS\r\n").unwrap();
+        lines.next();
+        socket.write_all(b"220 go\r\nnot a handshake at all").unwrap();
+        drop((socket, lines));
+        let (socket, _) = broken.accept().unwrap();
+        talk(&Script::default(), &mut std::iter::empty(), Box::new(socket), &mut |line| drop(in_clear.send(line)));
+    });
+    let world = start_with(open(&SimEngine::new()), net.outgoing(port), 0);
+    send(&world, &["one@a.example"]);
+    send(&world, &["two@broken.example"]);
+    hear(&heard, "STARTTLS");
+    hear(&heard, "RCPT TO:<one@a.example>");
+    hear(&heard_in_clear, "RCPT TO:<two@broken.example>");
+    world.until_empty();
+    world.sender.stop(TIME);
+}

@@ -1,0 +1,252 @@
+//! What a TLS handshake with another server needs: whom it is trusted to be.
+
+use dns::Tlsa;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use sha2::{Digest, Sha256, Sha512};
+use smtp_proto::TlsPolicy;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What a TLS handshake needs.
+#[derive(Clone)]
+pub(crate) struct Trust {
+    pub(crate) config: Arc<ClientConfig>,
+    pub(crate) name: ServerName<'static>,
+}
+
+/// How a connection is protected.
+#[derive(Clone)]
+pub(crate) enum Tls {
+    /// Not at all.
+    Never,
+    /// If it is offered (RFC 7435); the certificate is whatever it is.
+    Opportunistic(Trust),
+    /// By STARTTLS, or nothing is sent.
+    Required(Trust),
+    /// From the first octet.
+    Implicit(Trust),
+}
+
+impl Tls {
+    pub(crate) fn policy(&self) -> TlsPolicy {
+        match self {
+            Self::Never => TlsPolicy::Never,
+            Self::Opportunistic(_) => TlsPolicy::Opportunistic,
+            Self::Required(_) => TlsPolicy::Required,
+            Self::Implicit(_) => TlsPolicy::Implicit,
+        }
+    }
+
+    pub(crate) fn trust(&self) -> Option<&Trust> {
+        match self {
+            Self::Never => None,
+            Self::Opportunistic(trust) | Self::Required(trust) | Self::Implicit(trust) => Some(trust),
+        }
+    }
+}
+
+impl Trust {
+    /// Any certificate will do: against those who only listen. `None`: `host` is neither a name nor an address.
+    pub(crate) fn in_anybody(host: &str) -> Option<Self> {
+        Self::with(host, Published { tlsa: Vec::new(), host: server_name(host)?, provider: provider() })
+    }
+
+    /// A certificate that matches what its owner publishes; with nothing that is usable, any (RFC 7672 §2.2).
+    pub(crate) fn in_published(host: &str, tlsa: &[Tlsa]) -> Option<Self> {
+        let tlsa = tlsa.iter().filter(|tlsa| is_usable(tlsa)).cloned().collect();
+        Self::with(host, Published { tlsa, host: server_name(host)?, provider: provider() })
+    }
+
+    fn with(host: &str, verifier: Published) -> Option<Self> {
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .ok()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Some(Self { config: Arc::new(config), name: server_name(host)? })
+    }
+}
+
+/// Checks a certificate against TLSA records (RFC 6698, RFC 7672 §3); without any it takes all. Handshakes are signed by the
+/// key of the certificate in either case.
+#[derive(Debug)]
+struct Published {
+    tlsa: Vec<Tlsa>,
+    host: ServerName<'static>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Published {
+    /// RFC 7672 §3.1.2: the certificate of whoever signs is in the chain, and the chain is checked as always, names included.
+    fn is_signed_by_published(&self, chain: &[&CertificateDer<'_>], now: UnixTime) -> bool {
+        let anchors = self.tlsa.iter().filter(|tlsa| tlsa.usage == 2);
+        let signers: Vec<_> =
+            anchors.filter_map(|tlsa| chain.iter().skip(1).find(|certificate| matches(tlsa, certificate))).collect();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(signers.into_iter().map(|certificate| (**certificate).clone().into_owned()));
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), self.provider.clone()).build();
+        let (Ok(verifier), Some((leaf, rest))) = (verifier, chain.split_first()) else { return false };
+        let rest: Vec<CertificateDer<'_>> = rest.iter().map(|certificate| (**certificate).clone()).collect();
+        verifier.verify_server_cert(leaf, &rest, &self.host, &[], now).is_ok()
+    }
+}
+
+impl ServerCertVerifier for Published {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        // RFC 7672 §3.1.1: neither names nor dates count where the certificate itself is published.
+        let is_it = self.tlsa.iter().any(|tlsa| tlsa.usage == 3 && matches(tlsa, end_entity));
+        let chain: Vec<&CertificateDer<'_>> = std::iter::once(end_entity).chain(intermediates).collect();
+        if self.tlsa.is_empty() || is_it || self.is_signed_by_published(&chain, now) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// RFC 7672 §3.1: mail knows no other usages.
+fn is_usable(tlsa: &Tlsa) -> bool {
+    let length = match tlsa.matching {
+        0 => !tlsa.data.is_empty(),
+        1 => tlsa.data.len() == 32,
+        2 => tlsa.data.len() == 64,
+        _ => false,
+    };
+    matches!(tlsa.usage, 2 | 3) && tlsa.selector <= 1 && length
+}
+
+/// RFC 6698 §2.1.
+fn matches(tlsa: &Tlsa, certificate: &CertificateDer<'_>) -> bool {
+    let chosen = match tlsa.selector {
+        0 => certificate.to_vec(),
+        _ => match ParsedCertificate::try_from(certificate) {
+            Ok(certificate) => certificate.subject_public_key_info().to_vec(),
+            Err(_) => return false,
+        },
+    };
+    match tlsa.matching {
+        0 => chosen == tlsa.data,
+        1 => Sha256::digest(&chosen).as_slice() == tlsa.data,
+        2 => Sha512::digest(&chosen).as_slice() == tlsa.data,
+        _ => false,
+    }
+}
+
+/// Of a name, of an address, or of one in brackets.
+fn server_name(host: &str) -> Option<ServerName<'static>> {
+    let address = host.trim_start_matches('[').trim_end_matches(']').trim_start_matches("IPv6:").parse::<IpAddr>();
+    match address {
+        Ok(address) => Some(ServerName::from(address)),
+        Err(_) => ServerName::try_from(host.to_owned()).ok(),
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use std::slice::from_ref;
+
+    struct Chain {
+        leaf: CertificateDer<'static>,
+        signer: CertificateDer<'static>,
+    }
+
+    fn chain() -> Chain {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let signer = params.self_signed(&key).unwrap();
+        let issuer = Issuer::new(params, key);
+        let leaf = CertificateParams::new(vec!["mx.example".into()]).unwrap();
+        let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
+        Chain { leaf: leaf.der().clone(), signer: signer.der().clone() }
+    }
+
+    fn record(usage: u8, selector: u8, matching: u8, certificate: &CertificateDer<'_>) -> Tlsa {
+        let chosen = match selector {
+            0 => certificate.to_vec(),
+            _ => ParsedCertificate::try_from(certificate).unwrap().subject_public_key_info().to_vec(),
+        };
+        let data = match matching {
+            0 => chosen,
+            1 => Sha256::digest(&chosen).to_vec(),
+            _ => Sha512::digest(&chosen).to_vec(),
+        };
+        Tlsa { usage, selector, matching, data }
+    }
+
+    fn takes(tlsa: &[Tlsa], host: &str, chain: &Chain) -> bool {
+        let tlsa = tlsa.iter().filter(|tlsa| is_usable(tlsa)).cloned().collect();
+        let verifier = Published { tlsa, host: server_name(host).unwrap(), provider: provider() };
+        let rest = [chain.signer.clone()];
+        verifier.verify_server_cert(&chain.leaf, &rest, &verifier.host, &[], UnixTime::now()).is_ok()
+    }
+
+    #[test]
+    fn a_published_certificate_is_taken_in_each_form_and_another_one_is_not() {
+        let (chain, other) = (chain(), chain());
+        for (selector, matching) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)] {
+            let right = record(3, selector, matching, &chain.leaf);
+            assert!(takes(from_ref(&right), "any.example", &chain), "{selector} {matching}");
+            assert!(!takes(from_ref(&right), "mx.example", &other), "{selector} {matching}");
+            assert!(takes(&[record(3, 1, 1, &other.leaf), right], "mx.example", &chain), "one of two is enough");
+        }
+    }
+
+    #[test]
+    fn a_published_signer_vouches_for_the_name_it_signed_and_no_other() {
+        let chain = chain();
+        let signer = record(2, 0, 1, &chain.signer);
+        assert!(takes(from_ref(&signer), "mx.example", &chain));
+        assert!(!takes(&[signer], "other.example", &chain));
+        assert!(!takes(&[record(2, 0, 1, &chain.leaf)], "mx.example", &chain), "the certificate is not its own signer");
+    }
+
+    #[test]
+    fn records_that_mail_does_not_know_ask_for_no_certain_certificate() {
+        let (chain, other) = (chain(), chain());
+        let unusable = [record(1, 1, 1, &other.leaf), Tlsa { matching: 9, ..record(3, 1, 1, &other.leaf) }];
+        assert!(takes(&unusable, "mx.example", &chain));
+        let short = Tlsa { data: vec![1; 31], ..record(3, 1, 1, &other.leaf) };
+        assert!(takes(&[short], "mx.example", &chain));
+    }
+}
