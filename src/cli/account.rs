@@ -3,16 +3,16 @@
 use std::io::{IsTerminal, Write, stderr, stdin};
 
 use clap::{Args, Subcommand, ValueEnum};
-use server::admin::{
-    AccountDetails, AccountItem, AccountLine, AccountRequest, ClearAnswer, ClearAsk, Item, Light, PeopleRequest,
-    Request,
+use console::{
+    AccountDetails, AccountLine, AccountReport, AccountWithPassword, ClearAnswer, Done, IntegrityReport, Light,
+    MailboxLine, UsageCard,
 };
+use web::Call;
 
 use super::failure::Failure;
 use super::invite::made;
 use super::password::NewPassword;
 use super::place::Place;
-use super::request::link;
 use super::show::{Format, bytes, or_dash, table};
 use super::size::{Quota, parse_quota};
 use super::{Outcome, say};
@@ -135,126 +135,138 @@ enum Switch {
 
 impl Account {
     pub(super) fn run(self, place: &Place) -> Outcome {
-        let (request, done) = match self.verb {
-            Verb::List => return list(place, self.format),
-            Verb::Report => return report(place, self.format),
-            Verb::Show { address } => return show(place, address, self.format),
-            Verb::Link { address } => {
-                let items = place.collect(&Request::People(PeopleRequest::PasswordLink { address }))?;
-                return self.format.show(&items, |items| items.iter().filter_map(link).map(made).collect());
+        let Self { format, verb } = self;
+        let at = |endpoint: &str, address: &str| Call::new(endpoint).at("id", address);
+        let login = |address: &str, disabled: bool, done| {
+            change(
+                place,
+                format,
+                &at("POST /api/v1/admin/accounts/{id}/login", address).with("disabled", disabled),
+                done,
+            )
+        };
+        match verb {
+            Verb::List => format.list(place, &Call::new("GET /api/v1/admin/accounts"), listed),
+            Verb::Report => report(place, format),
+            Verb::Show { address } => {
+                format.each(place, &at("GET /api/v1/operator/accounts/{id}", &address), shown).map(drop)
             }
-            Verb::Quota { address, quota: None } => return usage(place, address, self.format),
-            Verb::Clear { address, taken_by_all_pop: _, older_than_days, dry_run } => {
-                return clear(place, address, ClearAsk { older_than_days, dry_run }, self.format);
+            Verb::Link { address } => {
+                format.each(place, &at("POST /api/v1/admin/accounts/{id}/link", &address), made).map(drop)
+            }
+            Verb::Quota { address, quota: None } => {
+                format.each(place, &Call::new("GET /api/v1/storage").of(address), filled).map(drop)
             }
             Verb::Quota { address, quota: Some(Quota(bytes)) } => {
-                (AccountRequest::SetQuota { address, bytes }, "has a new quota")
+                let call = at("POST /api/v1/admin/accounts/{id}/quota", &address).with("quota_bytes", bytes);
+                change(place, format, &call, "has a new quota")
             }
-            Verb::Remove { address, yes } => return remove(place, address, yes),
+            Verb::Clear { address, taken_by_all_pop: _, older_than_days, dry_run } => {
+                let endpoint = if dry_run { "GET /api/v1/storage/clear" } else { "POST /api/v1/storage/clear" };
+                let call = Call::new(endpoint).of(&address).with("older_than_days", older_than_days);
+                format.each(place, &call, |answer| cleared(answer, &address)).map(drop)
+            }
+            Verb::Remove { address, yes } => remove(place, format, &address, yes),
             Verb::Add { address, name, password } => {
-                (AccountRequest::Add { address, name, password: password.obtain()? }, "was added")
+                let call = Call::new("POST /api/v1/operator/accounts").with("address", address).with("name", name);
+                let call = call.with("password", password.obtain()?);
+                format.each(place, &call, |account| has_password(account, "was added")).map(drop)
             }
             Verb::Password { address, password } => {
-                (AccountRequest::Password { address, password: password.obtain()? }, "has a new password")
+                let call = at("POST /api/v1/operator/accounts/{id}/password", &address);
+                let call = call.with("password", password.obtain()?);
+                format.each(place, &call, |account| has_password(account, "has a new password")).map(drop)
             }
-            Verb::Disable { address } => {
-                (AccountRequest::SetDisabled { address, disabled: true }, "cannot log in any more")
-            }
+            Verb::Disable { address } => login(&address, true, "cannot log in any more"),
+            Verb::Enable { address } => login(&address, false, "can log in again"),
             Verb::Admin { address, value } => {
                 let (admin, done) = match value {
                     Switch::On => (true, "is an administrator now"),
                     Switch::Off => (false, "is no administrator any more"),
                 };
-                (AccountRequest::SetAdmin { address, admin }, done)
+                let call = at("POST /api/v1/admin/accounts/{id}/admin", &address).with("admin", admin);
+                change(place, format, &call, done)
             }
             Verb::TotpOff { address } => {
-                (AccountRequest::SecondFactorOff { address }, "logs in with the password alone again")
+                let call = at("POST /api/v1/admin/accounts/{id}/second-factor-off", &address);
+                change(place, format, &call, "logs in with the password alone again")
             }
-            Verb::Enable { address } => (AccountRequest::SetDisabled { address, disabled: false }, "can log in again"),
-        };
-        let items = place.collect(&Request::Account(request))?;
-        self.format
-            .show(&items, |items| items.iter().filter_map(account).map(|account| changed(account, done)).collect())
+        }
     }
 }
 
+/// Changes an account, and says what is different.
+fn change(place: &Place, format: Format, call: &Call, done: &str) -> Outcome {
+    let mut say_so = |change: Done| match &change.account {
+        Some(account) => format.show(account, |account| format!("{} {done}.\n", account.address)),
+        None => format.show(&change, |change| format!("{}\n", change.text)),
+    };
+    place.call(call, &mut say_so)
+}
+
 fn report(place: &Place, format: Format) -> Outcome {
-    let items = place.collect(&Request::Account(AccountRequest::Report))?;
-    format.show(&items, |items| {
-        let row = |item: &Item| {
-            let Item::Report(account) = item else { return None };
-            let light = match account.light {
-                Light::Green => "green",
-                Light::Amber => "amber",
-                Light::Red => "red",
-            };
-            let (pop, devices) = (account.pop_devices.len(), account.devices);
-            Some([
-                account.address.clone(),
-                light.to_owned(),
-                format!("{pop} of {devices}"),
-                account.held.to_string(),
-                account.offered.to_string(),
-                bytes(account.retained_bytes),
-                account.verdict.clone(),
-            ])
+    let (mut rows, mut after) = (Vec::new(), None);
+    loop {
+        let call = Call::new("GET /api/v1/admin/integrity").with("after", after);
+        let Some(page) = place.all::<IntegrityReport>(&call)?.pop() else { break };
+        for account in &page.accounts {
+            if format.json {
+                format.show(account, |_| String::new())?;
+            }
+            rows.push(row_of_report(account));
+        }
+        after = page.next_after;
+        if after.is_none() {
+            break;
+        }
+    }
+    if format.json {
+        return Ok(());
+    }
+    let headings = ["ADDRESS", "LIGHT", "USE POP", "HELD", "OFFERED", "RESTORABLE", "WHY"];
+    say(&table(headings, &rows, "There are no accounts."));
+    Ok(())
+}
+
+fn row_of_report(account: &AccountReport) -> [String; 7] {
+    let light = match account.light {
+        Light::Green => "green",
+        Light::Amber => "amber",
+        Light::Red => "red",
+    };
+    [
+        account.address.clone(),
+        light.to_owned(),
+        format!("{} of {}", account.pop_devices.len(), account.devices),
+        account.held.to_string(),
+        account.offered.to_string(),
+        bytes(account.retained_bytes),
+        account.verdict.clone(),
+    ]
+}
+
+fn listed(accounts: &[AccountLine]) -> String {
+    let row = |account: &AccountLine| {
+        let login = match (&account.damage, account.disabled) {
+            (Some(_), _) => "DAMAGED",
+            (None, true) => "no",
+            (None, false) => "yes",
         };
-        let rows: Vec<_> = items.iter().filter_map(row).collect();
-        let headings = ["ADDRESS", "LIGHT", "USE POP", "HELD", "OFFERED", "RESTORABLE", "WHY"];
-        table(headings, &rows, "There are no accounts.")
-    })
+        let quota = or_dash(account.quota_bytes.map(bytes).as_deref());
+        let (name, used) = (or_dash(Some(&account.name)), bytes(account.used_bytes));
+        [account.address.clone(), name, login.to_owned(), used, quota, account.created_at.clone()]
+    };
+    let rows: Vec<_> = accounts.iter().map(row).collect();
+    table(
+        ["ADDRESS", "NAME", "LOGIN", "USED", "QUOTA", "CREATED"],
+        &rows,
+        "There are no accounts; `pillarbox account add` makes one.",
+    )
 }
 
-fn list(place: &Place, format: Format) -> Outcome {
-    let items = place.collect(&Request::Account(AccountRequest::List))?;
-    format.show(&items, |items| {
-        let row = |AccountItem { account, .. }: &AccountItem| {
-            let login = match (&account.damage, account.disabled) {
-                (Some(_), _) => "DAMAGED",
-                (None, true) => "no",
-                (None, false) => "yes",
-            };
-            let quota = or_dash(account.quota_bytes.map(bytes).as_deref());
-            let (name, used) = (or_dash(Some(&account.name)), bytes(account.used_bytes));
-            [account.address.clone(), name, login.to_owned(), used, quota, account.created_at.clone()]
-        };
-        let rows: Vec<_> = items.iter().filter_map(account).map(row).collect();
-        table(
-            ["ADDRESS", "NAME", "LOGIN", "USED", "QUOTA", "CREATED"],
-            &rows,
-            "There are no accounts; `pillarbox account add` makes one.",
-        )
-    })
-}
-
-fn show(place: &Place, address: String, format: Format) -> Outcome {
-    let items = place.collect(&Request::Account(AccountRequest::Show { address }))?;
-    format.show(&items, |items| {
-        let details = |item: &Item| if let Item::AccountDetails(details) = item { Some(shown(details)) } else { None };
-        items.iter().filter_map(details).collect()
-    })
-}
-
-fn usage(place: &Place, address: String, format: Format) -> Outcome {
-    let items = place.collect(&Request::Account(AccountRequest::Usage { address }))?;
-    format.show(&items, |items| {
-        let card = |item: &Item| {
-            let Item::Usage(card) = item else { return String::new() };
-            let offer = card.clearable.as_ref().map(|offer| format!("{}\n", offer.text)).unwrap_or_default();
-            format!("{}\n{}\n{offer}", card.text, card.retained.text)
-        };
-        items.iter().map(card).collect()
-    })
-}
-
-fn clear(place: &Place, address: String, ask: ClearAsk, format: Format) -> Outcome {
-    let items = place.collect(&Request::Account(AccountRequest::Clear { address: address.clone(), ask }))?;
-    format.show(&items, |items| {
-        items
-            .iter()
-            .map(|item| if let Item::Cleared(answer) = item { cleared(answer, &address) } else { String::new() })
-            .collect()
-    })
+fn filled(card: &UsageCard) -> String {
+    let offer = card.clearable.as_ref().map(|offer| format!("{}\n", offer.text)).unwrap_or_default();
+    format!("{}\n{}\n{offer}", card.text, card.retained.text)
 }
 
 fn cleared(answer: &ClearAnswer, address: &str) -> String {
@@ -269,26 +281,19 @@ fn cleared(answer: &ClearAnswer, address: &str) -> String {
     }
 }
 
-fn remove(place: &Place, address: String, yes: bool) -> Outcome {
+fn remove(place: &Place, format: Format, address: &str, yes: bool) -> Outcome {
     if !yes && stdin().is_terminal() {
-        confirm(place, &address)?;
+        confirm(place, address)?;
     }
-    place.collect(&Request::Account(AccountRequest::Remove { address: address.clone() }))?;
-    say(&format!("{address} was removed with all its mail.\n"));
-    Ok(())
+    let call = Call::new("POST /api/v1/operator/accounts/{id}/remove").at("id", address);
+    format.done(place, &call, &format!("{address} was removed with all its mail.\n"))
 }
 
 /// A person is asked; a script means what it says.
 fn confirm(place: &Place, address: &str) -> Outcome {
-    let items = place.collect(&Request::Account(AccountRequest::Show { address: address.to_owned() }))?;
-    let count = |item: &Item| {
-        if let Item::AccountDetails(details) = item {
-            details.mailboxes.iter().map(|mailbox| u64::from(mailbox.messages)).sum()
-        } else {
-            0
-        }
-    };
-    let messages: u64 = items.iter().map(count).sum();
+    let details: Vec<AccountDetails> = place.all(&Call::new("GET /api/v1/operator/accounts/{id}").at("id", address))?;
+    let mailboxes = details.iter().flat_map(|details| &details.mailboxes);
+    let messages: u64 = mailboxes.map(|mailbox| u64::from(mailbox.messages)).sum();
     let question = format!("This removes {address} and its {messages} messages for good. Type the address to go on: ");
     // Who does not see the question may still answer.
     let _unseen = write!(stderr(), "{question}").and_then(|()| stderr().flush());
@@ -297,13 +302,9 @@ fn confirm(place: &Place, address: &str) -> Outcome {
     if answer.trim() == address { Ok(()) } else { Err(Failure::Refused("nothing was removed".to_owned())) }
 }
 
-fn account(item: &Item) -> Option<&AccountItem> {
-    if let Item::Account(account) = item { Some(account) } else { None }
-}
-
-fn changed(item: &AccountItem, done: &str) -> String {
-    let address = &item.account.address;
-    match &item.password {
+fn has_password(account: &AccountWithPassword, done: &str) -> String {
+    let address = &account.account.address;
+    match &account.password {
         Some(password) => format!("{address} {done}.\nPassword (shown only now): {password}\n"),
         None => format!("{address} {done}.\n"),
     }
@@ -319,7 +320,7 @@ fn shown(details: &AccountDetails) -> String {
         (false, false) => "yes",
     };
     let admin = if account.admin { "yes" } else { "no" };
-    let row = |mailbox: &server::admin::MailboxItem| {
+    let row = |mailbox: &MailboxLine| {
         let counts = [mailbox.messages, mailbox.unseen].map(|count| count.to_string());
         let [messages, unseen] = counts;
         [mailbox.name.clone(), messages, unseen, bytes(mailbox.bytes)]

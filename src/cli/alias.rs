@@ -1,11 +1,12 @@
 //! `pillarbox alias`: other addresses of accounts.
 
 use clap::{Args, Subcommand};
-use server::admin::{AliasItem, AliasRequest, Item, Request};
+use console::AliasLine;
+use web::Call;
 
+use super::Outcome;
 use super::place::Place;
 use super::show::{Format, table};
-use super::{Outcome, say};
 
 /// Add, list and remove aliases
 #[derive(Debug, Args)]
@@ -47,29 +48,22 @@ enum Verb {
 
 impl Alias {
     pub(super) fn run(self, place: &Place) -> Outcome {
-        let ask = |request| place.collect(&Request::Alias(request));
         match self.verb {
             Verb::Add { address, accounts } => {
                 let text = format!("{address} leads to {} now.\n", accounts.join(", "));
-                ask(AliasRequest::Add { address: address.clone(), targets: accounts.clone() })?;
-                let alias = Item::Alias(AliasItem { address, targets: accounts });
-                self.format.show(&[alias], |_| text)
+                let call = Call::new("POST /api/v1/admin/aliases").with("alias", address);
+                self.format.done(place, &call.with("targets", accounts.join(",")), &text)
             }
-            Verb::List => self.format.show(&ask(AliasRequest::List)?, listed),
+            Verb::List => self.format.list(place, &Call::new("GET /api/v1/admin/aliases"), listed),
             Verb::Remove { address } => {
                 let text = format!("{address} leads nowhere any more.\n");
-                ask(AliasRequest::Remove { address })?;
-                say(&text);
-                Ok(())
+                self.format.done(place, &Call::new("POST /api/v1/admin/aliases/remove").with("alias", address), &text)
             }
         }
     }
 }
 
-fn listed(items: &[Item]) -> String {
-    let row = |item: &Item| {
-        if let Item::Alias(alias) = item { Some([alias.address.clone(), alias.targets.join(", ")]) } else { None }
-    };
-    let rows: Vec<_> = items.iter().filter_map(row).collect();
+fn listed(aliases: &[AliasLine]) -> String {
+    let rows: Vec<_> = aliases.iter().map(|alias| [alias.alias.clone(), alias.targets.join(", ")]).collect();
     table(["ALIAS", "LEADS TO"], &rows, "There are no aliases.")
 }

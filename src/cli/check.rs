@@ -3,11 +3,12 @@
 use std::io::{IsTerminal, Write, stderr};
 
 use clap::Args;
-use server::admin::{CheckRequest, CheckedItem, Item, Request};
+use console::CheckStep;
+use web::Call;
 
 use super::failure::Failure;
 use super::place::Place;
-use super::show::{Format, json_line};
+use super::show::Format;
 use super::{Outcome, say};
 
 /// Check every invariant of the data; changes nothing
@@ -37,61 +38,35 @@ Examples:
 impl Check {
     pub(super) fn run(self, place: &Place) -> Outcome {
         let Self { format, bodies, account } = self;
-        let (mut findings, mut done) = (0, 0);
-        let mut broken = None;
-        place.ask(&Request::Check(CheckRequest { account, bodies }), &mut |item| match &item {
-            Item::Finding(finding) => {
+        let (mut findings, mut checked) = (0, 0);
+        let call = Call::new("GET /api/v1/operator/check").with("account", account).with("bodies", bodies);
+        let mut step = |step: CheckStep| match &step {
+            CheckStep::Finding { place, text } => {
                 findings += 1;
-                match format.json.then(|| json_line(&item)) {
-                    None => say(&format!("{}: {}\n", finding.place, finding.text)),
-                    Some(Ok(line)) => say(&line),
-                    Some(Err(failure)) => broken = Some(failure),
-                }
+                format.show(&step, |_| format!("{place}: {text}\n"))
             }
-            Item::Checked(checked) => {
-                done = checked.done;
-                progress(checked);
+            CheckStep::Checked { place, done, total } => {
+                checked = *done;
+                progress(place, *done, *total);
+                Ok(())
             }
-            Item::Account(_)
-            | Item::AccountDetails(_)
-            | Item::Device(_)
-            | Item::Defaults(_)
-            | Item::Report(_)
-            | Item::Alias(_)
-            | Item::Domain(_)
-            | Item::DnsRecord(_)
-            | Item::Queue(_)
-            | Item::Happened(_)
-            | Item::Story(_)
-            | Item::Undo(_)
-            | Item::Offer(_)
-            | Item::Mark(_)
-            | Item::Uidl(_)
-            | Item::PersonRequest(_)
-            | Item::Link(_)
-            | Item::Held(_)
-            | Item::HeldOutcome(_)
-            | Item::Brake(_)
-            | Item::Usage(_)
-            | Item::Cleared(_) => {}
-        })?;
-        broken.map_or(Ok(()), Err)?;
+        };
+        place.call(&call, &mut step)?;
         if findings > 0 {
             return Err(Failure::Fault(format!(
                 "{findings} findings; keep a copy of the data directory, and restore what they name from a backup"
             )));
         }
         if !format.json {
-            say(&format!("All is well: {done} checked.\n"));
+            say(&format!("All is well: {checked} checked.\n"));
         }
         Ok(())
     }
 }
 
 /// For a person who waits.
-fn progress(checked: &CheckedItem) {
+fn progress(place: &str, done: usize, total: usize) {
     if stderr().is_terminal() {
-        let CheckedItem { place, done, total } = checked;
         let _unseen = writeln!(stderr(), "{done}/{total} {place}");
     }
 }

@@ -1,7 +1,8 @@
 //! `pillarbox device`: a password of its own for each program, and what POP3 deletions of it do.
 
 use clap::{Args, Subcommand, ValueEnum};
-use server::admin::{Defaults, DeviceItem, DeviceRequest, Item, PopChoice, Request};
+use console::{AddedDevice, Defaults, DeviceCard, PopChoice};
+use web::Call;
 
 use super::Outcome;
 use super::place::Place;
@@ -151,101 +152,94 @@ fn scope(name: &str) -> Result<String, String> {
 }
 
 impl Listed {
-    fn with(self, policy: Option<String>) -> PopChoice {
-        PopChoice { policy, window: self.window, scope: self.scope }
+    fn with(self, policy: Option<String>, call: Call) -> Call {
+        call.with("policy", policy).with("window", self.window).with("scope", self.scope)
     }
 }
 
 impl Device {
     pub(super) fn run(self, place: &Place) -> Outcome {
-        let ask = |request| place.collect(&Request::Device(request));
-        let each =
-            |text: fn(&DeviceItem) -> String| move |items: &[Item]| items.iter().filter_map(device).map(text).collect();
-        match self.verb {
+        let Self { format, verb } = self;
+        let of = |endpoint: &str, account: String, device: String| Call::new(endpoint).of(account).at("id", device);
+        let change = "POST /api/v1/devices/{id}";
+        match verb {
             Verb::Add { account, name, policy, listed } => {
-                let pop = listed.with(policy);
-                self.format.show(&ask(DeviceRequest::Add { account, name, pop })?, each(added))
+                let call = Call::new("POST /api/v1/operator/devices").of(account).with("name", name);
+                format.each(place, &listed.with(policy, call), added).map(drop)
             }
             Verb::List { account, revoked } => {
-                self.format.show(&ask(DeviceRequest::List { account, revoked })?, table_of)
+                format.list(place, &Call::new("GET /api/v1/devices").of(account).with("revoked", revoked), table_of)
             }
             Verb::Revoke { account, device } => {
-                self.format.show(&ask(DeviceRequest::Revoke { account, device })?, each(revoked))
+                format.each(place, &of("POST /api/v1/devices/{id}/revoke", account, device), revoked).map(drop)
             }
             Verb::Sent { account, device, saved } => {
-                let saved = saved == Switch::On;
-                self.format.show(&ask(DeviceRequest::Sent { account, device, saved })?, each(has_sent))
+                let call = of(change, account, device).with("saves_sent", saved == Switch::On);
+                format.each(place, &call, has_sent).map(drop)
             }
-            Verb::OneProgram { account, device } => {
-                self.format.show(&ask(DeviceRequest::OneProgram { account, device })?, each(is_one_program))
-            }
+            Verb::OneProgram { account, device } => format
+                .each(place, &of("POST /api/v1/devices/{id}/one-program", account, device), is_one_program)
+                .map(drop),
             Verb::Defaults { account, policy, listed } => {
-                let pop = listed.with(policy);
-                self.format.show(&ask(DeviceRequest::Defaults { account, pop })?, |items| {
-                    items.iter().map(begins_with).collect()
-                })
+                let call = listed.with(policy, Call::new("POST /api/v1/defaults").of(account));
+                format.each(place, &call, begins_with).map(drop)
             }
             Verb::Policy { account, device, policy, listed } => {
-                let pop = listed.with(policy);
-                self.format.show(&ask(DeviceRequest::Policy { account, device, pop })?, each(has_policy))
+                format.each(place, &listed.with(policy, of(change, account, device)), has_policy).map(drop)
             }
         }
     }
 }
 
-fn device(item: &Item) -> Option<&DeviceItem> {
-    if let Item::Device(device) = item { Some(device) } else { None }
+fn added(device: &AddedDevice) -> String {
+    let AddedDevice { card, password } = device;
+    format!("Device {} “{}” was added.\nPassword (shown only now): {password}\n", card.id, card.name)
 }
 
-fn added(device: &DeviceItem) -> String {
-    let DeviceItem { id, name, password, .. } = device;
-    let password = or_dash(password.as_deref());
-    format!("Device {id} “{name}” was added.\nPassword (shown only now): {password}\n")
-}
-
-fn revoked(device: &DeviceItem) -> String {
-    let DeviceItem { id, name, credential, .. } = device;
-    let again = if credential == "main password" {
-        "It knows the main password and comes back with its next login; `pillarbox account password` keeps it out.\n"
-    } else {
+fn revoked(device: &DeviceCard) -> String {
+    let DeviceCard { id, name, own_password, .. } = device;
+    let again = if *own_password {
         ""
+    } else {
+        "It knows the main password and comes back with its next login; `pillarbox account password` keeps it out.\n"
     };
     format!("Device {id} “{name}” was revoked.\n{again}")
 }
 
-fn has_policy(device: &DeviceItem) -> String {
-    let DeviceItem { id, name, policy, window, scope, .. } = device;
+fn has_policy(device: &DeviceCard) -> String {
+    let DeviceCard { id, name, policy, window, scope, .. } = device;
     format!("Device {id} “{name}”: policy {policy}, window {window}, scope {scope}, from its next POP3 login on.\n")
 }
 
-fn has_sent(device: &DeviceItem) -> String {
-    let DeviceItem { id, name, saves_sent, .. } = device;
+fn has_sent(device: &DeviceCard) -> String {
+    let DeviceCard { id, name, saves_sent, .. } = device;
     let is = if *saves_sent { "is" } else { "is not" };
     format!("Device {id} “{name}”: what it sends {is} saved to Sent.\n")
 }
 
-fn is_one_program(device: &DeviceItem) -> String {
-    let DeviceItem { id, name, .. } = device;
+fn is_one_program(device: &DeviceCard) -> String {
+    let DeviceCard { id, name, .. } = device;
     format!("Device {id} “{name}” is one program.\n")
 }
 
-fn begins_with(item: &Item) -> String {
-    let Item::Defaults(Defaults { policy, window, scope }) = item else { return String::new() };
+fn begins_with(defaults: &Defaults) -> String {
+    let Defaults { policy, window, scope, .. } = defaults;
     format!("New devices begin with policy {policy}, window {window}, scope {scope}.\n")
 }
 
-fn table_of(items: &[Item]) -> String {
-    let row = |device: &DeviceItem| {
-        let last = match (&device.last_login_at, &device.last_login_from) {
+fn table_of(devices: &[DeviceCard]) -> String {
+    let row = |device: &DeviceCard| {
+        let last = match (&device.last_seen_at, &device.last_seen_from) {
             (Some(at), Some(from)) => format!("{at} from {from}"),
             (Some(at), None) => at.clone(),
             (None, _) => "never".to_owned(),
         };
         let state = device.revoked_at.as_ref().map_or_else(|| device.policy.clone(), |at| format!("revoked {at}"));
-        let protocols = or_dash(Some(&device.protocols.join(",")));
-        [device.id.to_string(), device.name.clone(), device.credential.clone(), protocols, state, last]
+        let protocols = or_dash(Some(&device.protocols.join(",").to_lowercase()));
+        let credential = if device.own_password { "application password" } else { "main password" };
+        [device.id.to_string(), device.name.clone(), credential.to_owned(), protocols, state, last]
     };
-    let rows: Vec<_> = items.iter().filter_map(device).map(row).collect();
+    let rows: Vec<_> = devices.iter().map(row).collect();
     let none = "There are no devices; one is added by `pillarbox device add`, or by a login with the main password.";
     table(["ID", "NAME", "LOGS IN WITH", "USED", "POLICY", "LAST LOGIN"], &rows, none)
 }

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use clap::Args;
+use console::DomainLine;
 use serde_json::json;
-use server::admin::{DomainRequest, Item, Request};
 use server::config::Config;
 use server::doctor::{Finding, State, examine};
 use server::lifecycle::runtime;
+use web::Call;
+use web::setup::DnsRecord;
 
 use super::failure::Failure;
 use super::place::{CONFIG_FILE, Place};
@@ -43,8 +45,7 @@ impl Doctor {
         }
         let file = place.config.clone().unwrap_or_else(|| Path::new(CONFIG_FILE).to_owned());
         let config = Config::load(&file)?;
-        let place = Place { config: Some(file), data_dir: None };
-        let domains = domains(&place)?;
+        let domains = domains(&Place::of(file))?;
         let runtime = runtime()?;
         let _context = runtime.enter();
         let dns = server::resolver(&config)?;
@@ -66,18 +67,13 @@ impl Doctor {
 }
 
 /// The local domains, each with what it is to publish.
-fn domains(place: &Place) -> Result<Vec<(String, Vec<server::admin::DnsRecord>)>, Failure> {
-    let mut domains = Vec::new();
-    for item in place.collect(&Request::Domain(DomainRequest::List))? {
-        let Item::Domain(known) = item else { continue };
-        let items = place.collect(&Request::Domain(DomainRequest::Records { domain: known.domain.clone() }))?;
-        let record = |item| match item {
-            Item::DnsRecord(record) => Some(record),
-            _ => None,
-        };
-        domains.push((known.domain, items.into_iter().filter_map(record).collect()));
-    }
-    Ok(domains)
+fn domains(place: &Place) -> Result<Vec<(String, Vec<DnsRecord>)>, Failure> {
+    let known: Vec<DomainLine> = place.all(&Call::new("GET /api/v1/admin/domains"))?;
+    let records = |DomainLine { domain, .. }: DomainLine| {
+        let records = place.all(&Call::new("GET /api/v1/admin/records").with("domain", domain.clone()))?;
+        Ok((domain, records))
+    };
+    known.into_iter().map(records).collect()
 }
 
 fn shown(finding: &Finding) -> String {

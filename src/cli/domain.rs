@@ -1,11 +1,15 @@
 //! `pillarbox domain`: for which domains mail is ours.
 
 use clap::{Args, Subcommand};
-use server::admin::{DnsRecord, DomainItem, DomainRequest, Item, Request};
+use console::DomainLine;
+use web::Call;
+use web::setup::DnsRecord;
 
+use super::Outcome;
 use super::place::Place;
 use super::show::{Format, table};
-use super::{Outcome, say};
+
+const DOMAINS: &str = "GET /api/v1/admin/domains";
 
 /// Add, list and remove local domains
 #[derive(Debug, Args)]
@@ -63,33 +67,24 @@ enum Verb {
 
 impl Domain {
     pub(super) fn run(self, place: &Place) -> Outcome {
-        let ask = |request| place.collect(&Request::Domain(request));
-        match self.verb {
+        let Self { format, verb } = self;
+        match verb {
             Verb::Add { domain } => {
-                ask(DomainRequest::Add { domain: domain.clone() })?;
                 let text = format!(
                     "{domain} is a local domain now; `pillarbox account add NAME@{domain}` makes an account.\n"
                 );
-                let added = Item::Domain(DomainItem { domain: domain.clone(), shown: domain, postmasters: Vec::new() });
-                self.format.show(&[added], |_| text)
+                format.done(place, &Call::new("POST /api/v1/admin/domains").with("domain", domain), &text)
             }
-            Verb::List => self.format.show(&ask(DomainRequest::List)?, listed),
-            Verb::Records { domain, form } => {
-                let items = ask(DomainRequest::Records { domain })?;
-                self.format.show(&items, |items| match form {
-                    false => items.iter().map(record).collect(),
-                    true => in_a_form(items),
-                })
-            }
+            Verb::List => format.list(place, &Call::new(DOMAINS), listed),
+            Verb::Records { domain, form } => records(place, format, domain, form),
             Verb::Rotate { domain, switch } => {
-                ask(DomainRequest::Rotate { domain: domain.clone(), switch })?;
-                say(&rotated(&domain, switch));
-                Ok(())
+                let text = rotated(&domain, switch);
+                let call = Call::new("POST /api/v1/admin/domains/rotate").with("domain", domain);
+                format.done(place, &call.with("switch", switch), &text)
             }
             Verb::Remove { domain } => {
-                ask(DomainRequest::Remove { domain: domain.clone() })?;
-                say(&format!("{domain} is no local domain any more.\n"));
-                Ok(())
+                let text = format!("{domain} is no local domain any more.\n");
+                format.done(place, &Call::new("POST /api/v1/admin/domains/remove").with("domain", domain), &text)
             }
         }
     }
@@ -105,45 +100,34 @@ fn rotated(domain: &str, switch: bool) -> String {
     }
 }
 
-/// Each part of a record on a line of its own, for copying.
-fn in_a_form(items: &[Item]) -> String {
-    let domain = items.iter().find_map(|item| match item {
-        Item::Domain(found) => Some(found.domain.as_str()),
-        _ => None,
-    });
-    let domain = domain.unwrap_or_default();
-    let record = |item: &Item| match item {
-        Item::DnsRecord(record) => Some(format!(
-            "{}\n  type   {}\n  name   {}\n  value  {}\n\n",
-            record.purpose,
-            record.kind,
-            record.name_below(domain),
-            record.plain_value()
-        )),
-        _ => None,
-    };
-    items.iter().filter_map(record).collect()
-}
-
-/// As in a zone file.
-fn record(item: &Item) -> String {
-    match item {
-        Item::Domain(DomainItem { domain, postmasters, .. }) => {
-            format!("; postmaster@{domain} and abuse@{domain} reach {}\n", readers(postmasters))
-        }
-        Item::DnsRecord(DnsRecord { name, kind, value, purpose }) => {
-            format!("; {purpose}\n{name} 3600 IN {kind} {value}\n")
-        }
-        _ => String::new(),
+/// As in a zone file; `form`: each part of a record on a line of its own, for copying.
+fn records(place: &Place, format: Format, domain: String, form: bool) -> Outcome {
+    let is_meant = |known: &DomainLine| [&known.domain, &known.shown].iter().any(|d| d.eq_ignore_ascii_case(&domain));
+    let known: Vec<DomainLine> = place.all(&Call::new(DOMAINS))?;
+    let known = known.into_iter().find(is_meant);
+    if let Some(known) = known.as_ref().filter(|_| !form || format.json) {
+        let DomainLine { domain, postmasters, .. } = known;
+        let readers = readers(postmasters);
+        format.show(known, |_| format!("; postmaster@{domain} and abuse@{domain} reach {readers}\n"))?;
     }
+    let below = known.map_or_else(|| domain.clone(), |known| known.domain);
+    let call = Call::new("GET /api/v1/admin/records").with("domain", domain);
+    let line = |record: &DnsRecord| {
+        let DnsRecord { name, kind, value, purpose } = record;
+        match form {
+            false => format!("; {purpose}\n{name} 3600 IN {kind} {value}\n"),
+            true => {
+                let (name, value) = (record.name_below(&below), record.plain_value());
+                format!("{purpose}\n  type   {kind}\n  name   {name}\n  value  {value}\n\n")
+            }
+        }
+    };
+    format.each(place, &call, line).map(drop)
 }
 
-fn listed(items: &[Item]) -> String {
-    let row = |item: &Item| {
-        let Item::Domain(domain) = item else { return None };
-        Some([domain.shown.clone(), domain.domain.clone(), readers(&domain.postmasters)])
-    };
-    let rows: Vec<_> = items.iter().filter_map(row).collect();
+fn listed(domains: &[DomainLine]) -> String {
+    let row = |domain: &DomainLine| [domain.shown.clone(), domain.domain.clone(), readers(&domain.postmasters)];
+    let rows: Vec<_> = domains.iter().map(row).collect();
     table(
         ["DOMAIN", "AS PROGRAMS WRITE IT", "POSTMASTER"],
         &rows,

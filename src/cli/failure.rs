@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::process::ExitCode;
 
 use server::config::ConfigError;
-use server::control::{self, CallError};
+use server::control::CallError;
 use server::setup::SetupError;
 
 /// A failed command, in words for the person who ran it.
@@ -57,11 +57,11 @@ impl From<SetupError> for Failure {
     }
 }
 
-impl From<control::Failure> for Failure {
-    fn from(failure: control::Failure) -> Self {
+impl From<web::Failure> for Failure {
+    fn from(failure: web::Failure) -> Self {
         match failure {
-            control::Failure::Refused(text) => Self::Refused(text),
-            control::Failure::Fault(text) => Self::Fault(text),
+            web::Failure::Refused(text) => Self::Refused(text),
+            web::Failure::Fault(text) => Self::Fault(text),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! `pillarbox held`: what a device wanted to delete and the brake stopped, until its owner answers.
 
 use clap::{Args, Subcommand, ValueEnum};
-use server::admin::{BrakeItem, HeldAnswer, HeldAsk, HeldCard, HeldRequest, HeldThen, Item, Request};
+use console::{Defaults, DeviceCard, HeldCard, HeldOutcome};
+use web::Call;
 
-use super::Outcome;
 use super::place::Place;
 use super::show::Format;
+use super::{Outcome, say};
 
 /// Show and answer what is held because a device deleted far more than it ever did
 #[derive(Debug, Args)]
@@ -85,40 +86,52 @@ enum State {
 impl Held {
     pub(super) fn run(self, place: &Place) -> Outcome {
         let Self { format, account, verb } = self;
-        let answer = |account, id, answer, then| HeldRequest::Answer { account, ask: HeldAsk { id, answer, then } };
-        let request = match verb {
-            Verb::List { answered } => HeldRequest::List { account, answered },
-            Verb::Keep { hold, then } => answer(account, hold, HeldAnswer::Keep, then.into()),
-            Verb::Allow { hold } => answer(account, hold, HeldAnswer::Allow, HeldThen::Stays),
-            Verb::Brake { state, device } => HeldRequest::Brake { account, device, on: matches!(state, State::On) },
+        let answer = |hold: u32, answer: &str, then: Then| {
+            let call = Call::new("POST /api/v1/held/{id}").of(&account).at("id", hold).with("answer", answer);
+            let outcome = |outcome: &HeldOutcome| format!("{}\n", outcome.text);
+            format.each(place, &call.with("then", then.name()), outcome).map(drop)
         };
-        format.show(&place.collect(&Request::Held(request))?, |items| {
-            let text: String = items.iter().map(shown).collect();
-            if text.is_empty() { "Nothing is held.\n".to_owned() } else { text }
-        })
-    }
-}
-
-impl From<Then> for HeldThen {
-    fn from(then: Then) -> Self {
-        match then {
-            Then::Stays => Self::Stays,
-            Then::Keep => Self::Keeps,
-            Then::Revoke => Self::IsRevoked,
+        match verb {
+            Verb::List { answered } => {
+                let call = Call::new("GET /api/v1/held").of(&account).with("answered", answered);
+                if format.each(place, &call, held)? == 0 && !format.json {
+                    say("Nothing is held.\n");
+                }
+                Ok(())
+            }
+            Verb::Keep { hold, then } => answer(hold, "keep", then),
+            Verb::Allow { hold } => answer(hold, "allow", Then::Stays),
+            Verb::Brake { state, device: None } => {
+                let call = Call::new("POST /api/v1/defaults").of(&account).with("brake", state.is_on());
+                format.each(place, &call, |now: &Defaults| brake("new devices", now.brake)).map(drop)
+            }
+            Verb::Brake { state, device: Some(device) } => {
+                let call = Call::new("POST /api/v1/devices/{id}").of(&account).at("id", device);
+                let call = call.with("brake", state.is_on());
+                format.each(place, &call, |card: &DeviceCard| brake(&card.name, card.brake)).map(drop)
+            }
         }
     }
 }
 
-fn shown(item: &Item) -> String {
-    match item {
-        Item::Held(card) => held(card),
-        Item::HeldOutcome(outcome) => format!("{}\n", outcome.text),
-        Item::Brake(BrakeItem { device, on }) => {
-            let (whose, state) = (device.as_deref().unwrap_or("new devices"), if *on { "on" } else { "off" });
-            format!("The brake of {whose} is {state}.\n")
+impl Then {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stays => "stays",
+            Self::Keep => "keeps",
+            Self::Revoke => "is_revoked",
         }
-        _ => String::new(),
     }
+}
+
+impl State {
+    fn is_on(self) -> bool {
+        matches!(self, Self::On)
+    }
+}
+
+fn brake(whose: &str, on: bool) -> String {
+    format!("The brake of {whose} is {}.\n", if on { "on" } else { "off" })
 }
 
 fn held(card: &HeldCard) -> String {

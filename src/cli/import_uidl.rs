@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
-use server::admin::{Item, Request, UIDLS_PER_REQUEST_MAX, UidlItem, UidlRequest, UidlResult, mark_of};
+use console::{KeptUidl, MessageMark, UIDLS_MAX, UidlResult, mark_of};
 use uidl_import::{Format, Found, Here, Kept, Mark, Matches, match_up};
+use web::Call;
 
 use super::failure::Failure;
 use super::place::Place;
@@ -69,12 +71,11 @@ impl ImportUidl {
         let matches = match_up(&found, &here);
         let pairs: Vec<(String, String)> = matches.by_content.iter().chain(&matches.by_message_id).cloned().collect();
         let mut kept = Vec::new();
-        for uidls in pairs.chunks(UIDLS_PER_REQUEST_MAX) {
-            let (account, uidls) = (self.account.clone(), uidls.to_vec());
-            let items = place.collect(&Request::Uidl(UidlRequest::Keep { account, uidls, dry_run: self.dry_run }))?;
-            kept.extend(
-                items.into_iter().filter_map(|item| if let Item::Uidl(kept) = item { Some(kept) } else { None }),
-            );
+        for uidls in pairs.chunks(UIDLS_MAX) {
+            let lines: String = uidls.iter().map(|(id, uidl)| format!("{id}\t{uidl}\n")).collect();
+            let call = Call::new("POST /api/v1/operator/uidls").of(&self.account).with("uidls", lines);
+            kept.extend(place.all::<KeptUidl>(&call.with("dry_run", self.dry_run))?);
+            progress(kept.len(), pairs.len());
         }
         say(&report(&matches, &without_file, &kept, self.dry_run));
         Ok(())
@@ -111,12 +112,19 @@ impl ImportUidl {
 /// The messages here.
 fn here(place: &Place, account: &str) -> Result<Vec<Here>, Failure> {
     let mut here = Vec::new();
-    place.ask(&Request::Uidl(UidlRequest::Marks { account: account.to_owned() }), &mut |item| {
-        if let Item::Mark(mark) = item {
-            here.push(Here { id: mark.id, mark: Mark { content: mark.content, message_id: mark.message_id } });
-        }
-    })?;
+    let mut take = |MessageMark { id, content, message_id }| {
+        here.push(Here { id, mark: Mark { content, message_id } });
+        Ok(())
+    };
+    place.call(&Call::new("GET /api/v1/operator/messages").of(account), &mut take)?;
     Ok(here)
+}
+
+/// For a person who waits.
+fn progress(done: usize, total: usize) {
+    if stderr().is_terminal() {
+        let _unseen = writeln!(stderr(), "{done}/{total} UIDLs");
+    }
 }
 
 fn text_of(file: &Path) -> Result<String, Failure> {
@@ -173,7 +181,7 @@ fn with_files(kept: Vec<Kept>, dirs: &[PathBuf]) -> Result<(Vec<Found>, Vec<Stri
 }
 
 /// What was matched, what became of it, and what needs a look.
-fn report(matches: &Matches, without_file: &[String], kept: &[UidlItem], dry_run: bool) -> String {
+fn report(matches: &Matches, without_file: &[String], kept: &[KeptUidl], dry_run: bool) -> String {
     let Matches { by_content, by_message_id, missing, ambiguous, doubled } = matches;
     let mut text = format!(
         "Found here: {} by content, {} by Message-ID.\n",
@@ -235,8 +243,8 @@ mod tests {
 
     #[test]
     fn what_needs_a_look_is_named() {
-        let uidl = |n: usize, outcome| UidlItem { id: "M".to_owned(), uidl: n.to_string(), outcome };
-        let kept: Vec<UidlItem> = (0..7)
+        let uidl = |n: usize, outcome| KeptUidl { id: "M".to_owned(), uidl: n.to_string(), outcome };
+        let kept: Vec<KeptUidl> = (0..7)
             .map(|n| uidl(n, UidlResult::InUse))
             .chain([uidl(7, UidlResult::Kept), uidl(8, UidlResult::Same)])
             .collect();

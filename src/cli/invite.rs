@@ -1,12 +1,12 @@
 //! `pillarbox invite`: links with which people make an account or choose a password.
 
 use clap::{Args, Subcommand};
-use server::admin::{Item, LinkItem, PeopleRequest, Request};
+use console::{Done, LinkLine};
+use web::Call;
 
+use super::Outcome;
 use super::place::Place;
-use super::request::link;
 use super::show::{Format, or_dash, table};
-use super::{Outcome, say};
 
 /// Make, list and take back invitations
 #[derive(Debug, Args)]
@@ -54,36 +54,34 @@ enum Verb {
 
 impl Invite {
     pub(super) fn run(self, place: &Place) -> Outcome {
-        let ask = |request| place.collect(&Request::People(request));
         match self.verb {
             Verb::Add { address, domain, days } => {
-                let items = ask(PeopleRequest::Invite { address, domains: domain, days })?;
-                self.format.show(&items, |items| items.iter().filter_map(link).map(made).collect())
+                let call = Call::new("POST /api/v1/admin/invitations").with("address", address).with("days", days);
+                self.format.each(place, &call.with("domain", domain.join(",")), made).map(drop)
             }
-            Verb::List => self.format.show(&ask(PeopleRequest::Links)?, listed),
+            Verb::List => self.format.list(place, &Call::new("GET /api/v1/admin/links"), listed),
             Verb::Remove { id } => {
                 let text = format!("The link {id} is not good any more.\n");
-                ask(PeopleRequest::TakeBack { id })?;
-                say(&text);
-                Ok(())
+                self.format.done(place, &Call::new("POST /api/v1/admin/links/{id}/remove").at("id", id), &text)
             }
         }
     }
 }
 
 /// A link that was made just now.
-pub(super) fn made(link: &LinkItem) -> String {
-    format!("Good once, until {}, shown only now:\n{}\n", link.expires_at, link.url.as_deref().unwrap_or("-"))
+pub(super) fn made(done: &Done) -> String {
+    let [until, url] = [&done.expires_at, &done.url].map(|text| text.as_deref().unwrap_or("-"));
+    format!("Good once, until {until}, shown only now:\n{url}\n")
 }
 
-fn listed(items: &[Item]) -> String {
-    let row = |link: &LinkItem| {
+fn listed(links: &[LinkLine]) -> String {
+    let row = |link: &LinkLine| {
         let address = match (&link.address, &link.domains[..]) {
             (None, [_, ..]) => format!("any in {}", link.domains.join(", ")),
             (address, _) => or_dash(address.as_deref()),
         };
         [link.id.clone(), link.purpose.clone(), address, link.expires_at.clone()]
     };
-    let rows: Vec<_> = items.iter().filter_map(link).map(row).collect();
-    table(["LINK", "FOR", "ADDRESS", "UNTIL"], &rows, "No links are open.")
+    let rows: Vec<_> = links.iter().map(row).collect();
+    table(["LINK", "IS GOOD", "ADDRESS", "UNTIL"], &rows, "No links are open.")
 }

@@ -34,7 +34,7 @@ use failure::Failure;
 use place::Place;
 
 /// A mail server: one mailbox, every device, nothing ever lost.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(version, after_help = EXAMPLES)]
 struct Arguments {
     #[command(flatten)]

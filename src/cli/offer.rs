@@ -1,12 +1,13 @@
 //! `pillarbox offer`: what POP devices took before others came.
 
 use clap::{Args, Subcommand};
-use server::admin::{HistoryRequest, Item, Request};
+use console::Offer as Offered;
+use web::Call;
 
+use super::Outcome;
 use super::place::Place;
 use super::show::{Format, table};
 use super::undo::shown;
-use super::{Outcome, say};
 
 /// Put back what a POP device took before the account had others
 #[derive(Debug, Args)]
@@ -56,27 +57,27 @@ enum Verb {
 
 impl Offer {
     pub(super) fn run(self, place: &Place) -> Outcome {
-        let ask = |request| place.collect(&Request::History(request));
+        let answer = |account: String, device: &str, answer: &str| {
+            Call::new("POST /api/v1/offers/{id}").of(account).at("id", device).with("answer", answer)
+        };
         match self.verb {
-            Verb::List { account } => self.format.show(&ask(HistoryRequest::Offers { account })?, listed),
+            Verb::List { account } => self.format.list(place, &Call::new("GET /api/v1/offers").of(account), listed),
             Verb::Accept { account, device, dry_run } => {
-                let items = ask(HistoryRequest::PutBack { account, device, dry_run })?;
-                self.format.show(&items, |items| items.iter().map(shown).collect())
+                let call = answer(account, &device, "put_back").with("dry_run", dry_run);
+                self.format.each(place, &call, shown).map(drop)
             }
             Verb::Decline { account, device } => {
-                ask(HistoryRequest::Decline { account, device: device.clone() })?;
-                say(&format!("What “{device}” took is not offered any more.\n"));
-                Ok(())
+                let text = format!("What “{device}” took is not offered any more.\n");
+                self.format.done(place, &answer(account, &device, "decline"), &text)
             }
         }
     }
 }
 
-fn listed(items: &[Item]) -> String {
-    let row = |item: &Item| {
-        let Item::Offer(offer) = item else { return None };
-        Some([offer.device_id.to_string(), offer.device.clone(), offer.messages.to_string(), offer.bytes.to_string()])
+fn listed(offers: &[Offered]) -> String {
+    let row = |offer: &Offered| {
+        [offer.device_id.to_string(), offer.device.clone(), offer.messages.to_string(), offer.bytes.to_string()]
     };
-    let rows: Vec<_> = items.iter().filter_map(row).collect();
+    let rows: Vec<_> = offers.iter().map(row).collect();
     table(["ID", "DEVICE", "MESSAGES", "BYTES"], &rows, "Nothing was taken that can be put back.")
 }

@@ -1,24 +1,28 @@
 //! Which server a command is for, and the way to it: its control socket while it runs, else its data directory.
 
-use std::env;
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::{env, io};
 
 use clap::Args;
-use server::admin::{Admin, Item, Request};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use server::clock::Clock;
 use server::config::Config;
-use server::control::{Client, Handler};
+use server::control::Client;
 use server::lifecycle::DataDir;
-use server::services::offered;
+use server::services::{offered, stopped_site};
 use server::stores::Stores;
+use web::{Call, Site};
 
+use super::Outcome;
 use super::failure::Failure;
 
 /// Where the configuration is unless somebody says otherwise.
 pub(super) const CONFIG_FILE: &str = "/etc/pillarbox.toml";
 
 /// Which server is meant.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct Place {
     /// The server with this configuration file
     #[arg(long, global = true, value_name = "FILE")]
@@ -26,15 +30,23 @@ pub(super) struct Place {
     /// The server with this data directory [default: ~/.local/share/pillarbox]
     #[arg(long, global = true, value_name = "DIR", conflicts_with = "config")]
     pub(super) data_dir: Option<PathBuf>,
+    /// The server itself, once it is found that none runs
+    #[clap(skip)]
+    stopped: OnceCell<Stopped>,
 }
 
-/// The way to a server.
-enum Way {
-    Running(Client),
-    InProcess { admin: Box<Admin>, _data_dir: DataDir },
+/// A server that does not run, in this process.
+struct Stopped {
+    site: Site,
+    _data_dir: DataDir,
 }
 
 impl Place {
+    /// The server with this configuration file.
+    pub(super) fn of(config: PathBuf) -> Self {
+        Self { config: Some(config), data_dir: None, stopped: OnceCell::new() }
+    }
+
     /// The data directory of `pillarbox try`.
     pub(super) fn trial_dir(&self) -> PathBuf {
         self.data_dir.clone().unwrap_or_else(default_data_dir)
@@ -48,38 +60,51 @@ impl Place {
         }
     }
 
-    /// Asks the server, and gives each part of the answer to `item` as it comes.
-    pub(super) fn ask(&self, request: &Request, item: &mut dyn FnMut(Item)) -> Result<(), Failure> {
-        match self.way()? {
-            Way::Running(mut client) => Ok(client.call(request, item)?),
-            Way::InProcess { admin, .. } => {
-                let mut give = |part| {
-                    item(part);
-                    Ok(())
-                };
-                Ok(admin.handle(request.clone(), &mut give)?)
-            }
-        }
+    /// Calls the server, and gives each part of the answer to `part` as it comes.
+    pub(super) fn call<T: DeserializeOwned>(&self, call: &Call, part: &mut dyn FnMut(T) -> Outcome) -> Outcome {
+        let mut failed = None;
+        let mut take = |value: Value| {
+            let fault = |error| Failure::Fault(format!("an answer is not understood: {error}"));
+            serde_json::from_value(value).map_err(fault).and_then(&mut *part).map_err(|failure| {
+                failed = Some(failure);
+                io::Error::other("it is not listened to any more")
+            })
+        };
+        let outcome = match self.running()? {
+            Some(mut client) => client.call(call, &mut take).map_err(Failure::from),
+            None => self.stopped()?.operate(call, &mut take).map_err(Failure::from),
+        };
+        failed.map_or(outcome, Err)
     }
 
     /// All parts of an answer.
-    pub(super) fn collect(&self, request: &Request) -> Result<Vec<Item>, Failure> {
-        let mut items = Vec::new();
-        self.ask(request, &mut |item| items.push(item))?;
-        Ok(items)
+    pub(super) fn all<T: DeserializeOwned>(&self, call: &Call) -> Result<Vec<T>, Failure> {
+        let mut all = Vec::new();
+        let mut take = |part| {
+            all.push(part);
+            Ok(())
+        };
+        self.call(call, &mut take)?;
+        Ok(all)
     }
 
-    fn way(&self) -> Result<Way, Failure> {
-        let config = self.load()?;
-        if let Some(client) = Client::connect(&config.data_dir)? {
-            return Ok(Way::Running(client));
+    fn running(&self) -> Result<Option<Client>, Failure> {
+        match self.stopped.get() {
+            Some(_) => Ok(None),
+            None => Ok(Client::connect(&self.load()?.data_dir)?),
         }
+    }
+
+    fn stopped(&self) -> Result<&Site, Failure> {
+        if let Some(stopped) = self.stopped.get() {
+            return Ok(&stopped.site);
+        }
+        let config = self.load()?;
         self.must_be_meant(&config.data_dir)?;
         let data_dir = DataDir::open(&config.data_dir)?;
-        let stores = Stores::open(&data_dir, &config)?;
-        let offered = offered(&config.hostname, &config.addresses());
-        let admin = Box::new(Admin::new(stores, Clock::start()).offering(offered));
-        Ok(Way::InProcess { admin, _data_dir: data_dir })
+        let site = stopped_site(&config.hostname, &Stores::open(&data_dir, &config)?, Clock::start())?;
+        site.offer(offered(&config.hostname, &config.addresses()));
+        Ok(&self.stopped.get_or_init(|| Stopped { site, _data_dir: data_dir }).site)
     }
 
     /// A directory is not made by a command that looks for it: its name may be a slip. With a configuration it is meant.

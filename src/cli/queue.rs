@@ -1,11 +1,12 @@
 //! `pillarbox queue`: mail on its way to outside addresses.
 
 use clap::{Args, Subcommand};
-use server::admin::{Item, QueueItem, QueueRequest, Request};
+use console::{QueueLine, QueuePage};
+use web::Call;
 
+use super::Outcome;
 use super::place::Place;
 use super::show::{Format, bytes, or_dash, table};
-use super::{Outcome, say};
 
 /// List, show, retry, hold, release and remove mail for outside addresses
 #[derive(Debug, Args)]
@@ -58,41 +59,53 @@ enum Verb {
 
 impl Queue {
     pub(super) fn run(self, place: &Place) -> Outcome {
-        let ask = |request| place.collect(&Request::Queue(request));
-        let request = match self.verb {
-            Verb::List => return self.format.show(&ask(QueueRequest::List)?, listed),
+        let (endpoint, id) = match self.verb {
+            Verb::List => return self.list(place),
+            Verb::Show { id } => ("GET /api/v1/admin/queue/{id}", id),
+            Verb::Retry { id } => ("POST /api/v1/admin/queue/{id}/retry", id),
+            Verb::Hold { id } => ("POST /api/v1/admin/queue/{id}/hold", id),
+            Verb::Release { id } => ("POST /api/v1/admin/queue/{id}/release", id),
             Verb::Remove { id } => {
-                ask(QueueRequest::Remove { id })?;
-                say(&format!("Message {id} was thrown away.\n"));
-                return Ok(());
+                let call = Call::new("POST /api/v1/admin/queue/{id}/remove").at("id", id);
+                return self.format.done(place, &call, &format!("Message {id} was thrown away.\n"));
             }
-            Verb::Show { id } => QueueRequest::Show { id },
-            Verb::Retry { id } => QueueRequest::Retry { id },
-            Verb::Hold { id } => QueueRequest::Hold { id },
-            Verb::Release { id } => QueueRequest::Release { id },
         };
-        self.format.show(&ask(request)?, |items| items.iter().filter_map(message).map(shown).collect())
+        self.format.each(place, &Call::new(endpoint).at("id", id), shown).map(drop)
+    }
+
+    fn list(&self, place: &Place) -> Outcome {
+        let (mut messages, mut after): (Vec<QueueLine>, _) = (Vec::new(), None);
+        loop {
+            let call = Call::new("GET /api/v1/admin/queue").with("after", after);
+            let Some(page) = place.all::<QueuePage>(&call)?.pop() else { break };
+            if self.format.json {
+                page.messages.iter().try_for_each(|message| self.format.show(message, shown))?;
+            } else {
+                messages.extend(page.messages);
+            }
+            after = page.next_after;
+            if after.is_none() {
+                break;
+            }
+        }
+        if self.format.json { Ok(()) } else { self.format.show(&(), |()| listed(&messages)) }
     }
 }
 
-fn message(item: &Item) -> Option<&QueueItem> {
-    if let Item::Queue(message) = item { Some(message) } else { None }
-}
-
 /// Nobody to send back to is `<>`, as in a bounce.
-fn sender(message: &QueueItem) -> String {
+fn sender(message: &QueueLine) -> String {
     if message.from.is_empty() { "<>".to_owned() } else { message.from.clone() }
 }
 
-fn next(message: &QueueItem) -> String {
+fn next(message: &QueueLine) -> String {
     match &message.damaged {
         Some(why) => format!("never: {why}"),
         None => message.next_at.clone().unwrap_or_else(|| "held".to_owned()),
     }
 }
 
-fn listed(items: &[Item]) -> String {
-    let row = |message: &QueueItem| {
+fn listed(messages: &[QueueLine]) -> String {
+    let row = |message: &QueueLine| {
         let waiting = message.recipients.iter().filter(|recipient| recipient.state == "waiting");
         let waiting: Vec<&str> = waiting.map(|recipient| recipient.address.as_str()).collect();
         let to = match waiting[..] {
@@ -103,25 +116,29 @@ fn listed(items: &[Item]) -> String {
         let attempts = message.attempts.to_string();
         [message.id.to_string(), sender(message), to, bytes(message.bytes), attempts, next(message)]
     };
-    let rows: Vec<_> = items.iter().filter_map(message).map(row).collect();
+    let rows: Vec<_> = messages.iter().map(row).collect();
     table(["ID", "FROM", "WAITS FOR", "SIZE", "TRIED", "NEXT"], &rows, "The queue is empty.")
 }
 
-fn shown(message: &QueueItem) -> String {
+fn shown(message: &QueueLine) -> String {
     let recipients = message.recipients.iter();
-    let row = |recipient: &server::admin::QueueRecipient| {
+    let row = |recipient: &console::QueueRecipient| {
         [recipient.address.clone(), recipient.state.clone(), or_dash(recipient.answer.as_deref())]
     };
     let rows: Vec<_> = recipients.map(row).collect();
     format!(
-        "Message    {}\nFrom       {}\nSize       {}\nQueued     {}\nTried      {} times\nNext       {}\nGiven up   {}\n\n{}",
+        "Message    {}\nFrom       {}\nSize       {}\nQueued     {}\nTried      {}\nNext       {}\nGiven up   {}\n\n{}",
         message.id,
         sender(message),
         bytes(message.bytes),
         message.enqueued_at,
-        message.attempts,
+        times(message.attempts),
         next(message),
         message.expires_at,
         table(["RECIPIENT", "STATE", "LAST ANSWER"], &rows, "It has no recipients."),
     )
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }

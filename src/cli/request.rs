@@ -1,11 +1,12 @@
 //! `pillarbox request`: strangers who ask for an account.
 
 use clap::{Args, Subcommand};
-use server::admin::{Item, LinkItem, PeopleRequest, Request as Ask, RequestLine};
+use console::{AcceptedRequest, RequestLine};
+use web::Call;
 
+use super::Outcome;
 use super::place::Place;
 use super::show::Format;
-use super::{Outcome, say};
 
 /// List, accept and decline requests for accounts
 #[derive(Debug, Args)]
@@ -50,43 +51,35 @@ enum Verb {
 
 impl Request {
     pub(super) fn run(self, place: &Place) -> Outcome {
-        let ask = |request| place.collect(&Ask::People(request));
         match self.verb {
-            Verb::List => self.format.show(&ask(PeopleRequest::Requests)?, listed),
+            Verb::List => self.format.list(place, &Call::new("GET /api/v1/admin/requests"), listed),
             Verb::Accept { number, address } => {
-                let items = ask(PeopleRequest::Accept { number, address })?;
-                self.format.show(&items, |items| items.iter().filter_map(link).map(accepted).collect())
+                let call = Call::new("POST /api/v1/admin/requests/{id}/accept").at("id", number);
+                self.format.each(place, &call.with("address", address), accepted).map(drop)
             }
             Verb::Decline { number, reason } => {
-                ask(PeopleRequest::Decline { number, reason })?;
-                say(&format!("Request {number} was declined.\n"));
-                Ok(())
+                let call = Call::new("POST /api/v1/admin/requests/{id}/decline").at("id", number);
+                self.format.done(place, &call.with("reason", reason), &format!("Request {number} was declined.\n"))
             }
         }
     }
 }
 
-/// The link in an answer.
-pub(super) fn link(item: &Item) -> Option<&LinkItem> {
-    if let Item::Link(link) = item { Some(link) } else { None }
-}
-
-fn accepted(link: &LinkItem) -> String {
-    let [address, contact, url] = [&link.address, &link.contact, &link.url].map(|text| text.as_deref().unwrap_or("-"));
-    let until = &link.expires_at;
-    if link.mailed {
+fn accepted(accepted: &AcceptedRequest) -> String {
+    let AcceptedRequest { address, contact, password_url, expires_at, mailed } = accepted;
+    if *mailed {
         return format!(
             "{address} was added. A letter with the link for the first password is under way to {contact}.\n"
         );
     }
     format!(
-        "{address} was added. Send this link to {contact}; it is good once, until {until}, to choose the password:\n{url}\n"
+        "{address} was added. Send this link to {contact}; it is good once, until {expires_at}, to choose the password:\n\
+         {password_url}\n"
     )
 }
 
-fn listed(items: &[Item]) -> String {
-    let request = |item: &Item| if let Item::PersonRequest(request) = item { Some(shown(request)) } else { None };
-    let all: Vec<String> = items.iter().filter_map(request).collect();
+fn listed(requests: &[RequestLine]) -> String {
+    let all: Vec<String> = requests.iter().map(shown).collect();
     if all.is_empty() { "There are no requests.\n".to_owned() } else { all.join("\n") }
 }
 

@@ -1,11 +1,14 @@
 //! Answers on the terminal: tables for people, JSON for programs.
 
 use clap::Args;
+pub(super) use console::words::bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use server::admin::Item;
-pub(super) use server::admin::bytes;
+use web::Call;
 
 use super::failure::Failure;
+use super::place::Place;
 use super::{Outcome, say};
 
 /// How answers look.
@@ -17,27 +20,51 @@ pub(super) struct Format {
 }
 
 impl Format {
-    /// Shows an answer: as JSON, or as `text` has it.
-    pub(super) fn show(self, items: &[Item], text: impl FnOnce(&[Item]) -> String) -> Outcome {
+    /// Calls, and shows each part of the answer as it comes: as a line of JSON, or as `text` has it. How many there were.
+    pub(super) fn each<T: Serialize + DeserializeOwned>(
+        self,
+        place: &Place,
+        call: &Call,
+        text: impl Fn(&T) -> String,
+    ) -> Result<usize, Failure> {
+        let mut count = 0;
+        let mut show = |part: T| {
+            count += 1;
+            self.show(&part, &text)
+        };
+        place.call(call, &mut show)?;
+        Ok(count)
+    }
+
+    /// Calls, and shows the answer: as a line of JSON for each part, or as `text` has all of them.
+    pub(super) fn list<T: Serialize + DeserializeOwned>(
+        self,
+        place: &Place,
+        call: &Call,
+        text: impl FnOnce(&[T]) -> String,
+    ) -> Outcome {
         if self.json {
-            for item in items {
-                say(&json_line(item)?);
-            }
+            return self.each(place, call, |_: &Value| String::new()).map(drop);
+        }
+        say(&text(&place.all(call)?));
+        Ok(())
+    }
+
+    /// Calls, and says that it was done.
+    pub(super) fn done(self, place: &Place, call: &Call, text: &str) -> Outcome {
+        self.list(place, call, |_: &[Value]| text.to_owned())
+    }
+
+    /// Shows one thing: as a line of JSON, or as `text` has it.
+    pub(super) fn show<T: Serialize>(self, part: &T, text: impl FnOnce(&T) -> String) -> Outcome {
+        if self.json {
+            let fault = |error: serde_json::Error| Failure::Fault(format!("an answer cannot be shown: {error}"));
+            say(&format!("{}\n", serde_json::to_value(part).map_err(fault)?));
         } else {
-            say(&text(items));
+            say(&text(part));
         }
         Ok(())
     }
-}
-
-/// An item as one line of JSON, without the name of its kind.
-pub(super) fn json_line(item: &Item) -> Result<String, Failure> {
-    let fault = |error: serde_json::Error| Failure::Fault(format!("an answer cannot be shown: {error}"));
-    let value = match serde_json::to_value(item).map_err(fault)? {
-        Value::Object(kinds) => kinds.into_iter().next().map_or(Value::Null, |(_, value)| value),
-        other => other,
-    };
-    Ok(format!("{value}\n"))
 }
 
 /// Columns under headings; what is told instead when there are no rows.
@@ -70,23 +97,10 @@ pub(super) fn or_dash(text: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use server::admin::DomainItem;
-
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [["ä".to_owned(), "b".to_owned()], ["ccc".to_owned(), String::new()]];
         assert_eq!(table(["x", "y"], &rows, "none"), "x    y\nä    b\nccc\n");
         assert_eq!(table::<1>(["x"], &[], "There is nothing."), "There is nothing.\n");
-    }
-
-    #[test]
-    fn json_has_no_wrapper() {
-        let domain =
-            DomainItem { domain: "example.org".to_owned(), shown: "example.org".to_owned(), postmasters: vec![] };
-        let line = json_line(&Item::Domain(domain)).unwrap_or_default();
-        // The order of the keys is the library's.
-        let value: Value = serde_json::from_str(&line).unwrap_or_default();
-        let expected = serde_json::json!({"domain": "example.org", "shown": "example.org", "postmasters": []});
-        assert_eq!(value, expected);
     }
 }

@@ -1,11 +1,13 @@
 //! `pillarbox timeline`: what each device did with the mail of an account.
 
 use clap::Args;
-use server::admin::{HistoryRequest, Item, MessageStory, Request, TimelineLine};
+use console::{DeviceCard, MessageStory, StoryLine, Timeline as Page, TimelineLine};
+use web::Call;
 
-use super::Outcome;
+use super::failure::Failure;
 use super::place::Place;
 use super::show::Format;
+use super::{Outcome, say};
 
 /// Show what happened in an account: by which device, over which protocol, when
 #[derive(Debug, Args)]
@@ -43,24 +45,36 @@ Examples:
 
 impl Timeline {
     pub(super) fn run(self, place: &Place) -> Outcome {
-        let Self { format, account, device, since, search, message, limit } = self;
-        let request = match message {
-            Some(message) => HistoryRequest::Story { account, message },
-            None => HistoryRequest::Timeline { account, device, since, search, limit },
-        };
-        format.show(&place.collect(&Request::History(request))?, |items| {
-            let text: String = items.iter().map(shown).collect();
-            if text.is_empty() { "Nothing has happened there.\n".to_owned() } else { text }
-        })
+        if let Some(message) = self.message {
+            let call = Call::new("GET /api/v1/messages/{message}").of(self.account).at("message", message);
+            return self.format.each(place, &call, told).map(drop);
+        }
+        let device = self.device.as_ref().map(|device| number(place, &self.account, device)).transpose()?;
+        let call = Call::new("GET /api/v1/timeline").of(self.account).with("device", device).with("since", self.since);
+        let call = call.with("search", self.search);
+        let (mut left, mut before) = (self.limit, None);
+        // Page after page, so that a long answer begins at once.
+        while left > 0 {
+            let asked = call.clone().with("limit", left).with("before", before);
+            let Some(page) = place.all::<Page>(&asked)?.pop() else { break };
+            page.lines.iter().try_for_each(|line| self.format.show(line, happened))?;
+            left -= page.lines.len().min(left);
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        if left == self.limit && !self.format.json {
+            say("Nothing has happened there.\n");
+        }
+        Ok(())
     }
 }
 
-fn shown(item: &Item) -> String {
-    match item {
-        Item::Happened(line) => happened(line),
-        Item::Story(story) => told(story),
-        _ => String::new(),
-    }
+/// The number of a device.
+fn number(place: &Place, account: &str, device: &str) -> Result<Option<u32>, Failure> {
+    let call = Call::new("GET /api/v1/devices/{id}").of(account).at("id", device);
+    Ok(place.all::<DeviceCard>(&call)?.pop().map(|card| card.id))
 }
 
 fn happened(line: &TimelineLine) -> String {
@@ -79,9 +93,7 @@ fn happened(line: &TimelineLine) -> String {
 
 fn told(story: &MessageStory) -> String {
     let MessageStory { message, lines } = story;
-    let line = |line: &server::admin::StoryLine| {
-        format!("{}  {} by {} over {}\n", line.at, line.text, line.device, line.protocol)
-    };
+    let line = |line: &StoryLine| format!("{}  {} by {} over {}\n", line.at, line.text, line.device, line.protocol);
     let lines: String = lines.iter().map(line).collect();
     format!("{} from {}\n{lines}", message.subject, message.from)
 }

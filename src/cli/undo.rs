@@ -1,7 +1,8 @@
 //! `pillarbox undo`: takes back what a device did.
 
 use clap::{ArgGroup, Args};
-use server::admin::{HistoryRequest, Item, Request, UndoAnswer, UndoAsk};
+use console::UndoAnswer;
+use web::Call;
 
 use super::Outcome;
 use super::place::Place;
@@ -52,16 +53,15 @@ Examples:
 
 impl Undo {
     pub(super) fn run(self, place: &Place) -> Outcome {
-        let Self { format, account, device, since, entry, mailbox, message, relist, dry_run } = self;
-        let ask = UndoAsk { device, since, entry, mailbox, message, relist, dry_run };
-        let items = place.collect(&Request::History(HistoryRequest::Undo { account, ask }))?;
-        format.show(&items, |items| items.iter().map(shown).collect())
+        let endpoint = if self.dry_run { "GET /api/v1/undo" } else { "POST /api/v1/undo" };
+        let call = Call::new(endpoint).of(self.account).with("device", self.device).with("since", self.since);
+        let call = call.with("entry", self.entry).with("mailbox", self.mailbox).with("message", self.message);
+        self.format.each(place, &call.with("relist", self.relist), shown).map(drop)
     }
 }
 
 /// What was taken back, and how to take that back.
-pub(super) fn shown(item: &Item) -> String {
-    let Item::Undo(answer) = item else { return String::new() };
+pub(super) fn shown(answer: &UndoAnswer) -> String {
     let UndoAnswer { dry_run, text, entry, .. } = answer;
     if text.is_empty() {
         return "There is nothing to take back.\n".to_owned();

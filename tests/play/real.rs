@@ -5,13 +5,14 @@
 use super::player::{Link, World};
 use super::script::{Protocol, Setting};
 use crate::rig::{Serving, Stream, tls};
-use server::admin::{AccountRequest, CheckRequest, DeviceRequest, DomainRequest, Item, PopChoice, Request};
+use serde_json::Value;
 use server::control::Client;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use web::Call;
 
 const PASSWORD: &str = "a long main password";
 /// What has not come by then does not come.
@@ -44,14 +45,15 @@ impl RealServer {
         let directory = tempfile::tempdir().unwrap();
         let serving = Serving::start(directory.path(), "");
         let server = Self { serving, _directory: directory };
-        ask(&mut server.control(), &Request::Domain(DomainRequest::Add { domain: "example.org".into() }));
+        ask(&mut server.control(), &Call::new("POST /api/v1/admin/domains").with("domain", "example.org"));
         server
     }
 
     /// Every invariant of all accounts.
-    pub fn check(&self) -> Vec<Item> {
-        let items = ask(&mut self.control(), &Request::Check(CheckRequest { account: None, bodies: true }));
-        items.into_iter().filter(|item| matches!(item, Item::Finding(_))).collect()
+    pub fn check(&self) -> Vec<Value> {
+        let steps = ask(&mut self.control(), &Call::new("GET /api/v1/operator/check").with("bodies", true));
+        assert!(!steps.is_empty(), "it tells how far it is");
+        steps.into_iter().filter(|step| step.get("finding").is_some()).collect()
     }
 
     pub fn stop(self) {
@@ -74,21 +76,25 @@ impl<'a> RealWorld<'a> {
     /// The account of the story with this number.
     pub fn new(server: &'a RealServer, number: usize) -> Self {
         let mut world = Self { server, control: server.control(), name: format!("alice{number}") };
-        let (address, password) = (world.user(), Some(PASSWORD.to_owned()));
-        ask(&mut world.control, &Request::Account(AccountRequest::Add { address, name: "Alice".into(), password }));
+        let call = Call::new("POST /api/v1/operator/accounts").with("address", world.user()).with("name", "Alice");
+        ask(&mut world.control, &call.with("password", PASSWORD));
         world
     }
 
-    fn ask_device(&mut self, request: DeviceRequest) -> Option<String> {
-        let items = ask(&mut self.control, &Request::Device(request));
-        items.into_iter().find_map(|item| if let Item::Device(device) = item { device.password } else { None })
+    fn ask_device(&mut self, call: Call) -> Value {
+        let call = call.of(self.user());
+        ask(&mut self.control, &call).pop().unwrap()
     }
 }
 
-fn ask(control: &mut Client, request: &Request) -> Vec<Item> {
-    let mut items = Vec::new();
-    control.call(request, &mut |item| items.push(item)).unwrap();
-    items
+fn ask(control: &mut Client, call: &Call) -> Vec<Value> {
+    let mut parts = Vec::new();
+    let mut take = |part| {
+        parts.push(part);
+        Ok(())
+    };
+    control.call(call, &mut take).unwrap();
+    parts
 }
 
 impl World for RealWorld<'_> {
@@ -110,23 +116,22 @@ impl World for RealWorld<'_> {
     }
 
     fn add_device(&mut self, name: &str) -> String {
-        let account = self.user();
-        self.ask_device(DeviceRequest::Add { account, name: name.to_owned(), pop: PopChoice::default() }).unwrap()
+        let device = self.ask_device(Call::new("POST /api/v1/operator/devices").with("name", name));
+        device["password"].as_str().unwrap().to_owned()
     }
 
     fn choose(&mut self, device: &str, setting: Setting, name: &str) {
-        let (account, device, name) = (self.user(), device.to_owned(), Some(name.to_owned()));
-        let pop = match setting {
-            Setting::Policy => PopChoice { policy: name, ..PopChoice::default() },
-            Setting::Window => PopChoice { window: name, ..PopChoice::default() },
-            Setting::Scope => PopChoice { scope: name, ..PopChoice::default() },
+        let field = match setting {
+            Setting::Policy => "policy",
+            Setting::Window => "window",
+            Setting::Scope => "scope",
         };
-        self.ask_device(DeviceRequest::Policy { account, device, pop });
+        self.ask_device(Call::new("POST /api/v1/devices/{id}").at("id", device).with(field, name));
     }
 
     fn set_quota(&mut self, bytes: u64) {
-        let address = self.user();
-        ask(&mut self.control, &Request::Account(AccountRequest::SetQuota { address, bytes: Some(bytes) }));
+        let call = Call::new("POST /api/v1/admin/accounts/{id}/quota").at("id", self.user());
+        ask(&mut self.control, &call.with("quota_bytes", bytes));
     }
 
     /// By a device that is gone again when the story begins.
@@ -143,7 +148,7 @@ impl World for RealWorld<'_> {
         link.receive(&mut lines, &|lines| lines.iter().any(|line| line.starts_with("c OK")));
         let stored = lines.iter().filter(|line| line.starts_with("b OK")).count();
         assert_eq!(stored, subjects.len(), "{lines:?}");
-        self.ask_device(DeviceRequest::Revoke { account: user, device: "before the story".into() });
+        self.ask_device(Call::new("POST /api/v1/devices/{id}/revoke").at("id", "before the story"));
     }
 
     fn user(&self) -> String {

@@ -4,6 +4,7 @@ use crate::account::AccountConsole;
 use crate::devices::{DeviceCard, Light};
 use crate::error::Error;
 use crate::moment::shown;
+use crate::party::{Act, Party};
 use crate::words;
 use auth::Auth;
 use directory::AccountInfo;
@@ -14,7 +15,7 @@ use store::{Actor, Protocol};
 /// A page of the report has so many accounts: every record of each is read for it.
 pub const REPORT_ACCOUNTS_MAX: usize = 50;
 
-/// The console of an administrator. Who may hold one is decided where it is made.
+/// The console of an administrator.
 #[derive(Clone)]
 pub struct Administration {
     pub(crate) auth: Auth,
@@ -103,10 +104,13 @@ pub struct PopDeviceLine {
 }
 
 impl Administration {
-    /// For somebody who is an administrator.
-    #[must_use]
-    pub fn new(auth: Auth, actor: Actor) -> Self {
-        Self { auth, actor }
+    /// For whoever may administer.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn of(party: Party, auth: Auth, actor: Actor) -> Result<Self, Error> {
+        party.may(Act::Administer)?;
+        Ok(Self { auth, actor })
     }
 
     /// All accounts, by address. One that is damaged hides no other.
@@ -120,23 +124,33 @@ impl Administration {
         accounts.into_iter().filter_map(line).collect()
     }
 
-    /// One account.
+    /// The account that a number or an address means; `alice` is enough where there is one only, as at a login.
     ///
     /// # Errors
-    /// There is none of that number; faults.
-    pub fn account(&self, number: u32) -> Result<AccountLine, Error> {
-        let info = self.auth.directory().account_by_id(store::AccountId(number))?;
-        Ok(self.line(info.ok_or_else(|| Error::refused(format!("there is no account {number}")))?)?)
+    /// [`Error::Unknown`], faults.
+    pub fn find(&self, wanted: &str) -> Result<AccountInfo, Error> {
+        let (directory, wanted) = (self.auth.directory(), wanted.trim());
+        let mut found = directory.account(wanted)?;
+        if let (None, Ok(number)) = (&found, wanted.parse()) {
+            found = directory.account_by_id(store::AccountId(number))?;
+        }
+        if found.is_none() && !wanted.contains('@') {
+            let is_alike = |info: &AccountInfo| {
+                info.address.split('@').next().is_some_and(|name| name.eq_ignore_ascii_case(wanted))
+            };
+            let mut alike = directory.accounts()?.into_iter().filter(is_alike);
+            found = alike.next().filter(|_| alike.next().is_none());
+        }
+        let unknown = || Error::Unknown(format!("there is no account {wanted}; `pillarbox account list` shows all"));
+        found.ok_or_else(unknown)
     }
 
     /// Changes how many octets the mailboxes of an account hold; `None`: as many as there is disk. What is there stays.
     ///
     /// # Errors
-    /// There is none of that number; faults.
-    pub fn set_quota(&self, number: u32, quota_bytes: Option<u64>) -> Result<AccountLine, Error> {
-        let line = self.account(number)?;
-        self.auth.store().account(store::AccountId(line.number)).set_quota(self.actor, quota_bytes)?;
-        self.account(number)
+    /// Faults.
+    pub fn set_quota(&self, account: store::AccountId, quota_bytes: Option<u64>) -> Result<(), Error> {
+        Ok(self.auth.store().account(account).set_quota(self.actor, quota_bytes)?)
     }
 
     /// Whether mail is safe, [`REPORT_ACCOUNTS_MAX`] accounts from the one after number `after` on. Reads every record of
@@ -286,7 +300,7 @@ mod tests {
         for n in 0..accounts {
             auth.directory().add_account(&format!("user{n:02}@example.org"), "correct horse", "", NOW).unwrap();
         }
-        Administration::new(auth, ADMIN)
+        Administration::of(Party::Operator, auth, ADMIN).unwrap()
     }
 
     fn add_device(administration: &Administration, id: AccountId, protocol: Protocol, removal: RemovalPolicy) {

@@ -4,6 +4,7 @@ use crate::account::AccountConsole;
 use crate::devices::DeviceCard;
 use crate::error::Error;
 use crate::words;
+use auth::Auth;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::str::FromStr;
@@ -32,6 +33,18 @@ pub struct Defaults {
     pub window: String,
     /// Which mailboxes mail is listed from.
     pub scope: String,
+    /// Whether their removals are held when they are far more than usual.
+    pub brake: bool,
+}
+
+/// A device that was added just now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddedDevice {
+    /// The device.
+    #[serde(flatten)]
+    pub card: DeviceCard,
+    /// Its application password: shown now and never again.
+    pub password: String,
 }
 
 /// Everything that can be chosen, explained.
@@ -83,6 +96,16 @@ impl PopChoice {
 }
 
 impl AccountConsole {
+    /// Adds a device with an application password, which is given with its number; what `pop` leaves open is as for new
+    /// devices.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a name that there is not, or that another device has; faults.
+    pub fn add_device(&self, auth: &Auth, name: &str, pop: &PopChoice) -> Result<(DeviceId, String), Error> {
+        let pop = pop.apply(self.account.settings()?.pop)?;
+        Ok(auth.add_device(self.account.id(), name, Some(pop), self.actor.now)?)
+    }
+
     /// Changes the POP settings of a device. `saves_sent`: whether what it sends is saved to Sent.
     ///
     /// # Errors
@@ -123,19 +146,21 @@ impl AccountConsole {
     /// # Errors
     /// Faults.
     pub fn defaults(&self) -> Result<Defaults, Error> {
-        let PopSettings { removal, window, scope } = self.account.settings()?.pop;
-        Ok(Defaults { policy: removal.to_string(), window: window.to_string(), scope: scope.to_string() })
+        let settings = self.account.settings()?;
+        let PopSettings { removal, window, scope } = settings.pop;
+        let (policy, window, scope) = (removal.to_string(), window.to_string(), scope.to_string());
+        Ok(Defaults { policy, window, scope, brake: settings.brake })
     }
 
     /// Changes what new devices begin with.
     ///
     /// # Errors
     /// [`Error::Refused`] for a name that there is not, faults.
-    pub fn choose_defaults(&self, pop: &PopChoice) -> Result<Defaults, Error> {
+    pub fn choose_defaults(&self, pop: &PopChoice, brake: Option<bool>) -> Result<Defaults, Error> {
         let settings = self.account.settings()?;
-        let pop = pop.apply(settings.pop)?;
-        if pop != settings.pop {
-            self.account.change_settings(self.actor, move |settings| settings.pop = pop)?;
+        let (pop, brake) = (pop.apply(settings.pop)?, brake.unwrap_or(settings.brake));
+        if (pop, brake) != (settings.pop, settings.brake) {
+            self.account.change_settings(self.actor, move |settings| (settings.pop, settings.brake) = (pop, brake))?;
         }
         self.defaults()
     }

@@ -7,6 +7,12 @@ use std::fmt;
 pub enum Error {
     /// What was asked for makes no sense, or the state of things forbids it: a sentence with what to do.
     Refused(String),
+    /// There is nothing of that name: a sentence with what shows all.
+    Unknown(String),
+    /// Who asks may not do that; the sentence says who may.
+    Forbidden(&'static str),
+    /// Nobody listens to the answer any more.
+    Unheard,
     /// The store.
     Store(store::Error),
 }
@@ -35,7 +41,9 @@ impl From<directory::Error> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(text) => f.write_str(text),
+            Self::Refused(text) | Self::Unknown(text) => f.write_str(text),
+            Self::Forbidden(text) => f.write_str(text),
+            Self::Unheard => f.write_str("nobody listens to the answer any more"),
             Self::Store(error) => error.fmt(f),
         }
     }

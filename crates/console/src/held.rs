@@ -147,14 +147,6 @@ impl AccountConsole {
         Ok(self.account.set_brake(self.actor, device, on)?)
     }
 
-    /// Switches the brake of new devices on or off.
-    ///
-    /// # Errors
-    /// [`store::Error::NoSpace`], faults.
-    pub fn set_brake_of_new_devices(&self, on: bool) -> Result<(), Error> {
-        Ok(self.account.change_settings(self.actor, move |settings| settings.brake = on)?)
-    }
-
     fn held_card(&self, hold: &Hold, names: &Names<'_>) -> Result<HeldCard, Error> {
         let held = self.account.held(hold.id)?;
         let first = held.iter().flat_map(|held| &held.emails).take(MESSAGES_NAMED_MAX);

@@ -4,24 +4,31 @@
 //! beside it ([`words`]), ready to be shown or sent as JSON; subjects and senders are what strangers wrote, and whoever
 //! shows them escapes them. No HTTP, no clock, no waiting: the time comes with [`store::Actor`], all calls block.
 //!
-//! Invariant: an [`AccountConsole`] reads and changes its own account only; who may hold one is decided where it is made.
+//! Invariant: an [`AccountConsole`] reads and changes its own account only; who may do what with it, and who gets an
+//! [`Administration`] or [`Operations`], is decided by [`Party::may`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
 mod account;
 mod administration;
+mod checking;
 mod choices;
 mod devices;
+mod done;
 mod error;
 mod held;
 mod letters;
 mod moment;
 mod names;
+mod operations;
+mod party;
 mod people;
+mod queue;
 mod setup_guide;
 mod switch;
 mod timeline;
+mod uidl;
 mod undo;
 mod usage;
 pub mod words;
@@ -33,16 +40,22 @@ pub use account::AccountConsole;
 pub use administration::{
     AccountLine, AccountReport, Administration, IntegrityReport, PopDeviceLine, REPORT_ACCOUNTS_MAX,
 };
-pub use choices::{Choice, Defaults, PopChoice, PopChoices};
+pub use checking::{CheckStep, Steps};
+pub use choices::{AddedDevice, Choice, Defaults, PopChoice, PopChoices};
 pub use devices::{DeviceCard, Light, Offer, Traffic};
+pub use done::{AliasLine, DomainLine, Done};
 pub use error::Error;
 pub use held::{HeldAnswer, HeldAsk, HeldCard, HeldMailbox, HeldOutcome, HeldThen};
 pub use letters::Letterhead;
 pub use moment::{parse_moment, shown};
 pub use names::MessageLine;
-pub use people::{AcceptedRequest, Answering, DeclinedRequest, RequestLine};
+pub use operations::{AccountDetails, AccountWithPassword, MailboxLine, Operations};
+pub use party::{Act, Party};
+pub use people::{AcceptedRequest, Answering, DeclinedRequest, LinkLine, RequestLine};
+pub use queue::{QUEUE_LINES_MAX, QueueConsole, QueueLine, QueuePage, QueueRecipient};
 pub use setup_guide::{Access, SetupGuide, SetupProgram, setup_guide};
 pub use switch::{SwitchGuide, switch_guide};
 pub use timeline::{MessageStory, StoryLine, Timeline, TimelineAsk, TimelineLine};
+pub use uidl::{KeptUidl, MessageMark, UIDLS_MAX, UidlResult, mark_of};
 pub use undo::{UndoAnswer, UndoAsk};
 pub use usage::{ClearAnswer, ClearAsk, Clearable, HistoryCard, RetainedCard, UsageCard};

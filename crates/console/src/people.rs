@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::letters::{Sender, accepted_letter, declined_letter};
 use crate::moment::shown;
 use auth::{RequestInfo, RequestState};
-use directory::NewLink;
+use directory::{LinkInfo, LinkPurpose};
 use serde::{Deserialize, Serialize};
 
 /// A request for an account.
@@ -36,17 +36,16 @@ pub struct RequestLine {
 }
 
 /// A request that was accepted just now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptedRequest {
-    /// With which its owner chooses the password.
-    #[serde(skip)]
-    pub link: NewLink,
     /// Of the account.
     pub address: String,
     /// Where the answer belongs.
     pub contact: String,
-    /// The link as an address.
+    /// The link with which its owner chooses the password.
     pub password_url: String,
+    /// How long it is good.
+    pub expires_at: String,
     /// Whether a letter with it is under way to there.
     pub mailed: bool,
 }
@@ -65,6 +64,23 @@ pub struct DeclinedRequest {
     pub reason: String,
     /// Whether a letter that says so is under way to there.
     pub mailed: bool,
+}
+
+/// A link that opens something once and was not used yet, without what opens it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkLine {
+    /// Names it.
+    pub id: String,
+    /// What it is good for, in words.
+    pub purpose: String,
+    /// Of the account; of an invitation only if it is for one.
+    pub address: Option<String>,
+    /// Of an invitation that leaves the choice: in which domains; empty: in any local one.
+    pub domains: Vec<String>,
+    /// When it was made.
+    pub made_at: String,
+    /// From then on it is not good any more.
+    pub expires_at: String,
 }
 
 /// How an answer gets to who asked.
@@ -100,8 +116,8 @@ impl Administration {
         let password_url = (answering.password_url)(&accepted.link.token);
         let letter = accepted_letter(&accepted, &password_url, &self.sender(answering));
         let mailed = (answering.send)(&accepted.contact, &letter);
-        let (link, address, contact) = (accepted.link, accepted.address, accepted.contact);
-        Ok(AcceptedRequest { link, address, contact, password_url, mailed })
+        let (address, contact, expires_at) = (accepted.address, accepted.contact, shown(accepted.link.info.expires_at));
+        Ok(AcceptedRequest { address, contact, password_url, expires_at, mailed })
     }
 
     /// Declines one; who asked sees it on their page, with the reason, and gets a letter if there is a way.
@@ -117,6 +133,17 @@ impl Administration {
 
     fn sender<'a>(&self, answering: &Answering<'a>) -> Sender<'a> {
         Sender { hostname: answering.hostname, now: self.actor.now }
+    }
+}
+
+impl From<LinkInfo> for LinkLine {
+    fn from(link: LinkInfo) -> Self {
+        let (purpose, address, domains) = match link.purpose {
+            LinkPurpose::Invitation { address, domains } => ("to make an account", address, domains),
+            LinkPurpose::Password { address } => ("to choose a password", Some(address), Vec::new()),
+        };
+        let (made_at, expires_at) = (shown(link.made_at), shown(link.expires_at));
+        Self { id: link.id, purpose: purpose.to_owned(), address, domains, made_at, expires_at }
     }
 }
 

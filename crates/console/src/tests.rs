@@ -426,7 +426,7 @@ fn what_is_held_is_shown_and_answered_in_words() {
     let outcome = world.console.answer_hold(ask).unwrap();
     assert_eq!(outcome.text, "9 messages are deleted. An undo of phone brings them back.");
     world.console.set_brake(phone.device, false).unwrap();
-    world.console.set_brake_of_new_devices(false).unwrap();
+    world.console.choose_defaults(&crate::PopChoice::default(), Some(false)).unwrap();
     assert!(!world.console.device_card(phone.device).unwrap().brake);
     let tablet = world.device("tablet", Protocol::Imap, RemovalPolicy::Keep);
     assert!(!world.console.device_card(tablet.device).unwrap().brake);

@@ -85,6 +85,15 @@ impl Directory {
         self.change_account(address, |record| record.password.clone_from(&hash))
     }
 
+    /// Whether that is the main password of the account, at the price of a login, and with nothing else that a login does.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn is_main_password(&self, address: &str, password: &str) -> Result<bool, store::Error> {
+        let known = self.who_logs_in(address)?;
+        self.0.hasher.verify(password, known.as_ref().map(|(_, record)| record.password.as_str()))
+    }
+
     /// Takes or gives back the right to log in, with the main password and with every device. Mail goes on to arrive.
     /// Sessions end. Durable when it returns.
     ///

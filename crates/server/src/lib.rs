@@ -1,11 +1,10 @@
-//! Listeners, TLS, configuration, lifecycle, administration, control socket.
+//! Listeners, TLS, configuration, lifecycle, control socket.
 //!
 //! The only crate that opens listening sockets and reads a clock. The driver knows sessions through
 //! [`session::Session`] only: which protocol is behind it is decided in [`services`]. [`run()`] is the whole server.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
-pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod control;

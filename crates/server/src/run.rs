@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use console::Letterhead;
 use tracing::{error, info, warn};
+use web::Site;
 
 use crate::Preparation;
-use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::ControlSocket;
 use crate::driver::Work;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
 use crate::services::{
-    Outbound, Services, keep_indexes, keep_retention, keep_room, keep_signing_keys, offered, outgoing, tell_of_filling,
-    tidy, tidy_receipts,
+    Outbound, Services, keep_indexes, keep_retention, keep_room, keep_signing_keys, outgoing, tell_of_filling, tidy,
+    tidy_receipts,
 };
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -51,7 +51,7 @@ pub fn run(
     let takes_mail = !tell_of_reading_only(&stores);
     // What is handed over must be noted, or it is handed over twice.
     let outbound = Outbound::start(outgoing.filter(|_| takes_mail), &stores, clock)?;
-    open_control(config, &data_dir, &stores, clock, &running)?;
+    open_control(&data_dir, &stores, services.site(), &running)?;
     if takes_mail {
         keep_up(config, &data_dir, &stores, clock, &running);
     }
@@ -90,13 +90,7 @@ fn tell_of_reading_only(stores: &Stores) -> bool {
 }
 
 /// Without it the command line reads the files itself, as long as nobody can write them.
-fn open_control(
-    config: &Config,
-    data_dir: &DataDir,
-    stores: &Stores,
-    clock: Clock,
-    running: &Running,
-) -> Result<(), SetupError> {
+fn open_control(data_dir: &DataDir, stores: &Stores, site: &Site, running: &Running) -> Result<(), SetupError> {
     let control = match ControlSocket::open(data_dir) {
         Err(error) if stores.store.read_only().is_some() => {
             warn!(%error, "there is no control socket");
@@ -104,9 +98,7 @@ fn open_control(
         }
         control => control?,
     };
-    let offered = offered(&config.hostname, running.addresses());
-    let admin = Arc::new(Admin::new(stores.clone(), clock).offering(offered));
-    tokio::spawn(control.serve(admin, running.stopping()));
+    tokio::spawn(control.serve(Arc::new(site.clone()), running.stopping()));
     Ok(())
 }
 

@@ -59,7 +59,6 @@ pub struct Stores {
     /// Where texts of messages are looked up.
     pub indexes: Arc<Indexes>,
     directory: PathBuf,
-    pages: String,
 }
 
 impl Stores {
@@ -99,13 +98,7 @@ impl Stores {
             tracing::warn!(%error, directory = %path.join("spool").display(), "what never came to an end is not removed");
         }
         let indexes = Arc::new(Indexes::open(path.join("search-index"), INDEX_LIMITS));
-        Ok(Self { store, auth, queue, flow, spool, indexes, directory: path.to_owned(), pages: config.pages() })
-    }
-
-    /// Where the pages are: `https://mail.example.org`.
-    #[must_use]
-    pub fn pages(&self) -> &str {
-        &self.pages
+        Ok(Self { store, auth, queue, flow, spool, indexes, directory: path.to_owned() })
     }
 
     /// The data directory.

@@ -2,8 +2,9 @@
 //! an administrator.
 //!
 //! The passwords are in `try-accounts`, a line `ADDRESS PASSWORD` each, for the server's user only. The file is written
-//! before the accounts are made, so a start that is killed is made good by the next one. An account that has its
-//! password set by hand, or that is removed, is taken out of the file: then it is its owner's affair.
+//! before the accounts are made, so a start that is killed is made good by the next one; then `made` stands behind each
+//! of them. An account whose password was changed since, wherever that was, or that was removed, is taken out of the
+//! file: then it is its owner's affair.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,7 +16,6 @@ use message::date::format_rfc5322;
 use store::{Actor, DeviceId, Flags, NewMessage, Protocol, Target, Timestamp};
 
 use crate::clock::Clock;
-use crate::control::Failure;
 use crate::private_file;
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -24,6 +24,8 @@ use crate::stores::Stores;
 pub const DOMAIN: &str = "example.org";
 const ACCOUNTS: [(&str, &str); 2] = [("alice@example.org", "Alice"), ("bob@example.org", "Bob")];
 const FILE: &str = "try-accounts";
+/// Behind an account that was there once.
+const MADE: &str = "made";
 
 /// A sample account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,34 +43,41 @@ pub struct TrialAccount {
 pub fn prepare(stores: &Stores, clock: Clock) -> Result<Vec<TrialAccount>, SetupError> {
     let now = Timestamp(clock.now().unix_millis);
     let file = stores.directory().join(FILE);
-    let accounts = match read(&file)? {
-        Some(accounts) => accounts,
+    let lines = match read(&file)? {
+        Some(lines) => lines,
         None => {
-            let accounts =
-                ACCOUNTS.map(|(address, _)| new_account(address)).into_iter().collect::<Result<Vec<_>, _>>()?;
-            write(&file, &accounts)?;
-            accounts
+            let accounts: Result<Vec<_>, _> = ACCOUNTS.map(|(address, _)| new_account(address)).into_iter().collect();
+            let lines: Vec<Line> = accounts?.into_iter().map(|account| Line { account, is_made: false }).collect();
+            write(&file, &lines)?;
+            lines
         }
     };
-    for account in &accounts {
-        make(stores, account, now).map_err(|error| {
+    let mut accounts = Vec::new();
+    for Line { account, is_made } in &lines {
+        let fault = |error: directory::Error| {
             SetupError::new(format!("the sample account {} cannot be made: {error}", account.address))
-        })?;
+        };
+        if !is_made {
+            make(stores, account, now).map_err(fault)?;
+        }
+        let directory = stores.auth.directory();
+        if directory.is_main_password(&account.address, &account.password).map_err(|error| fault(error.into()))? {
+            accounts.push(account.clone());
+        }
+    }
+    let made: Vec<Line> = accounts.iter().map(|account| Line { account: account.clone(), is_made: true }).collect();
+    if made != lines {
+        write(&file, &made)?;
     }
     Ok(accounts)
 }
 
-/// From now on the password of `address` is not shown any more: it was set by hand, or the account was removed.
-///
-/// # Errors
-/// The file cannot be read or written.
-pub(crate) fn forget(directory: &Path, address: &str) -> Result<(), Failure> {
-    let file = directory.join(FILE);
-    let fault = |error: SetupError| Failure::Fault(error.to_string());
-    let Some(mut accounts) = read(&file).map_err(fault)? else { return Ok(()) };
-    let before = accounts.len();
-    accounts.retain(|account| !account.address.eq_ignore_ascii_case(address.trim()));
-    if accounts.len() < before { write(&file, &accounts).map_err(fault) } else { Ok(()) }
+/// A line of the file.
+#[derive(PartialEq, Eq)]
+struct Line {
+    account: TrialAccount,
+    /// It was there once.
+    is_made: bool,
 }
 
 fn new_account(address: &str) -> Result<TrialAccount, SetupError> {
@@ -76,24 +85,27 @@ fn new_account(address: &str) -> Result<TrialAccount, SetupError> {
     Ok(TrialAccount { address: address.to_owned(), password })
 }
 
-fn read(file: &PathBuf) -> Result<Option<Vec<TrialAccount>>, SetupError> {
+fn read(file: &PathBuf) -> Result<Option<Vec<Line>>, SetupError> {
     match fs::read_to_string(file) {
         Ok(text) => {
-            let accounts = text.lines().filter_map(|line| line.split_once(' '));
-            let account = |(address, password): (&str, &str)| TrialAccount {
-                address: address.to_owned(),
-                password: password.to_owned(),
+            let line = |line: &str| {
+                let mut words = line.split(' ');
+                let (address, password) = (words.next()?.to_owned(), words.next()?.to_owned());
+                Some(Line { account: TrialAccount { address, password }, is_made: words.next() == Some(MADE) })
             };
-            Ok(Some(accounts.map(account).collect()))
+            Ok(Some(text.lines().filter_map(line).collect()))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(SetupError::file("read", file, &error, "check who owns it")),
     }
 }
 
-fn write(file: &Path, accounts: &[TrialAccount]) -> Result<(), SetupError> {
-    let line = |account: &TrialAccount| format!("{} {}\n", account.address, account.password);
-    let text: String = accounts.iter().map(line).collect();
+fn write(file: &Path, lines: &[Line]) -> Result<(), SetupError> {
+    let line = |Line { account: TrialAccount { address, password }, is_made }: &Line| {
+        let made = if *is_made { format!(" {MADE}") } else { String::new() };
+        format!("{address} {password}{made}\n")
+    };
+    let text: String = lines.iter().map(line).collect();
     private_file::write(file, text.as_bytes())
         .map_err(|error| SetupError::file("write", file, &error, "check who owns the data directory"))
 }
@@ -182,18 +194,21 @@ mod tests {
         };
         assert_eq!([inbox("alice@example.org"), inbox("bob@example.org")], [1, 1]);
 
-        // Killed after the file was written.
+        // Killed after the file was written, by a version that wrote no more than that.
+        let file = config.data_dir.join(FILE);
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace(" made", "")).unwrap();
         stores.auth.directory().remove_account("bob@example.org").unwrap();
         assert_eq!(prepare(&stores, clock).unwrap(), first);
         assert_eq!(inbox("bob@example.org"), 1);
 
         // Removed by hand: it does not come back.
         stores.auth.directory().remove_account("bob@example.org").unwrap();
-        forget(&config.data_dir, "Bob@example.org").unwrap();
         assert_eq!(prepare(&stores, clock).unwrap(), first[..1]);
         assert_eq!(stores.auth.directory().accounts().unwrap().len(), 1);
-        forget(&config.data_dir, "carol@example.org").unwrap();
-        forget(dir.path(), "alice@example.org").unwrap();
+        stores.auth.directory().set_password("alice@example.org", "her own affair").unwrap();
+        assert_eq!(prepare(&stores, clock).unwrap(), [], "a password that was changed is not shown");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Fields: what stands in a query, in a form or in a flat JSON object, by name.
 
 use crate::problem::Problem;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::str::FromStr;
 
 /// At most so many; a page of ours has fewer.
@@ -28,8 +28,12 @@ impl Fields {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        let bad = || Problem::bad("the body must be a JSON object whose values are text, numbers, true or false");
-        let Ok(Value::Object(object)) = serde_json::from_slice(text) else { return Err(bad()) };
+        let Ok(Value::Object(object)) = serde_json::from_slice(text) else { return Err(not_flat()) };
+        Self::of(object)
+    }
+
+    /// A flat JSON object.
+    pub(crate) fn of(object: Map<String, Value>) -> Result<Self, Problem> {
         let field = |(name, value): (String, Value)| match value {
             Value::Null => Some(None),
             Value::Bool(value) => Some(Some((name, value.to_string()))),
@@ -38,7 +42,7 @@ impl Fields {
             Value::Array(_) | Value::Object(_) => None,
         };
         let fields: Option<Vec<_>> = object.into_iter().map(field).collect();
-        fields.map(|fields| fields.into_iter().flatten().collect()).and_then(Self::few).ok_or_else(bad)
+        fields.map(|fields| fields.into_iter().flatten().collect()).and_then(Self::few).ok_or_else(not_flat)
     }
 
     fn few(fields: Vec<(String, String)>) -> Option<Self> {
@@ -74,6 +78,11 @@ impl Fields {
         values.any(|value| matches!(value, "on" | "true" | "yes" | "1"))
     }
 
+    /// What a box says, if it was sent at all.
+    pub(crate) fn switch(&self, name: &str) -> Option<bool> {
+        self.has(name).then(|| self.is_on(name))
+    }
+
     /// Whether the field was sent at all.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(found, _)| found == name)
@@ -84,6 +93,10 @@ impl Fields {
         let Some(text) = self.optional(name) else { return Ok(None) };
         text.parse().map(Some).map_err(|_| Problem::bad(format!("“{name}” must be a number")))
     }
+}
+
+fn not_flat() -> Problem {
+    Problem::bad("the body must be a JSON object whose values are text, numbers, true or false")
 }
 
 /// `None`: an escape that is none, or no UTF-8.

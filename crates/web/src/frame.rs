@@ -1,8 +1,9 @@
 //! What stands around every page.
 
 use crate::asset;
+use crate::caller::Proof;
 use crate::notice::Notice;
-use crate::visit::{Owner, Proof, Visit};
+use crate::visit::{Owner, Visit};
 use auth::WebSession;
 use store::Error;
 

@@ -1,11 +1,12 @@
 //! What holds for every request and every answer: the host, where a form comes from, the headers of security.
 
+use crate::caller::Proof;
 use crate::cookie::Cookie;
 use crate::form::Fields;
 use crate::peer::Peer;
 use crate::problem::{Kind, Problem};
 use crate::site::Site;
-use crate::visit::{Proof, Visit};
+use crate::visit::Visit;
 use axum::extract::{Request, State};
 use axum::http::header::{
     CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
@@ -78,7 +79,7 @@ pub(crate) fn check_form(visit: &Visit, proof: Option<&Proof>, found: &str) -> R
     check_origin(visit)?;
     let is_ours = match proof {
         Some(Proof::Session(session)) => session.is_csrf(found),
-        Some(Proof::Password) => true,
+        Some(Proof::Password | Proof::Operator) => true,
         None => visit.cookie(Cookie::Visitor).is_some_and(|token| visit.site.key().is_csrf(token, found)),
     };
     if is_ours {

@@ -8,6 +8,8 @@ pub(crate) struct Problem {
     pub(crate) kind: Kind,
     /// One sentence or more: what is wrong and what to do.
     pub(crate) detail: String,
+    /// Of a fault: what happened, for the log and the operator.
+    pub(crate) cause: Option<String>,
     /// The answer is held back for so long.
     pub(crate) delay_millis: u64,
 }
@@ -37,6 +39,8 @@ pub(crate) enum Kind {
     Host,
     /// What was asked for makes no sense as things are.
     Refused,
+    /// The disk takes nothing.
+    Full,
     /// Too often.
     TooOften,
     /// A password has to be verified, and it is not this request's turn: it is answered once it is, and this is never shown.
@@ -47,7 +51,7 @@ pub(crate) enum Kind {
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), delay_millis: 0 }
+        Self { kind, detail: detail.into(), cause: None, delay_millis: 0 }
     }
 
     pub(crate) fn bad(detail: impl Into<String>) -> Self {
@@ -77,12 +81,11 @@ impl Problem {
         Self::new(Kind::OutOfTurn, "")
     }
 
-    /// Logged here, once; who asked learns that it was not their fault.
+    /// Ours: logged where it is told; who asked learns that it was not their fault.
     pub(crate) fn fault(what: &str) -> Self {
-        tracing::error!(what, "a request could not be answered");
         let detail = "Something went wrong in the server; what you asked for may not have been done. Your mail is not \
                       touched by this. Try again; if it goes on, tell whoever runs this server to look at its log.";
-        Self::new(Kind::Fault, detail)
+        Self { cause: Some(what.to_owned()), ..Self::new(Kind::Fault, detail) }
     }
 
     pub(crate) fn after_millis(mut self, delay_millis: u64) -> Self {
@@ -103,7 +106,7 @@ impl Kind {
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
-            Self::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Refused | Self::Full => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooOften => StatusCode::TOO_MANY_REQUESTS,
             Self::OutOfTurn | Self::Fault => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -121,7 +124,7 @@ impl Kind {
             Self::TooLong => "That is too long",
             Self::MediaType => "That was not understood",
             Self::Host => "This is another server",
-            Self::Refused => "That cannot be done",
+            Self::Refused | Self::Full => "That cannot be done",
             Self::TooOften => "Too many attempts",
             Self::OutOfTurn | Self::Fault => "Something went wrong",
         }
@@ -144,9 +147,8 @@ impl From<store::Error> for Problem {
             | store::Error::NotAllowed(_)
             | store::Error::Limit(_)
             | store::Error::MaildropInUse
-            | store::Error::OverQuota { .. }
-            | store::Error::NoSpace(_)
-            | store::Error::ReadOnly => Self::refused(error.to_string()),
+            | store::Error::OverQuota { .. } => Self::refused(error.to_string()),
+            store::Error::NoSpace(_) | store::Error::ReadOnly => Self::new(Kind::Full, error.to_string()),
             store::Error::Damaged(what) | store::Error::Fault(what) => Self::fault(&what),
         }
     }
@@ -156,6 +158,9 @@ impl From<console::Error> for Problem {
     fn from(error: console::Error) -> Self {
         match error {
             console::Error::Refused(text) => Self::refused(text),
+            console::Error::Unknown(text) => Self::new(Kind::NotFound, text),
+            console::Error::Forbidden(text) => Self::new(Kind::Forbidden, text),
+            console::Error::Unheard => Self::fault(&error.to_string()),
             console::Error::Store(error) => error.into(),
         }
     }

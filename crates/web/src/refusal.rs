@@ -10,6 +10,7 @@ use serde::Serialize;
 impl Problem {
     /// As a page.
     pub(crate) fn page(&self, frame: Frame) -> Answer {
+        self.log();
         let page =
             ErrorPage { frame, title: self.kind.title(), detail: &self.detail, status: self.kind.status().as_u16() };
         let answer = Answer::page(&page).unwrap_or_else(|_| Answer::of("text/plain; charset=utf-8", "error".into()));
@@ -18,11 +19,19 @@ impl Problem {
 
     /// As a problem document (RFC 9457 §3).
     pub(crate) fn json(&self) -> Answer {
+        self.log();
         let status = self.kind.status();
         let document =
             Document { r#type: "about:blank", title: self.kind.title(), status: status.as_u16(), detail: &self.detail };
         let answer = Answer::json(&document).unwrap_or_else(|_| Answer::of("application/json", "{}".into()));
         answer.with(CONTENT_TYPE, "application/problem+json").with_status(status).after_millis(self.delay_millis)
+    }
+
+    /// What is our fault is logged once, here where it is told.
+    fn log(&self) {
+        if let Some(what) = &self.cause {
+            tracing::error!(what, "a request could not be answered");
+        }
     }
 }
 

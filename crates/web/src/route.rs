@@ -1,6 +1,7 @@
 //! Routes: a method, a path, and who may come that far.
 
 use crate::answer::Outcome;
+use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
 use crate::visit::{Owner, Visit};
@@ -33,7 +34,7 @@ pub(crate) enum Handler {
     /// Who is logged in; others are led to the page for that.
     Owner(fn(&Owner, &Fields) -> Outcome),
     /// A program or a page of who is logged in: answers with JSON, also when it refuses.
-    Api(fn(&Owner, &Fields) -> Result<Value, Problem>),
+    Api(fn(&Caller, &Fields) -> Result<Value, Problem>),
     /// A program that sets itself up, under any host name, with any method and without a token: changes nothing.
     Document(fn(&Visit) -> Outcome),
 }
@@ -49,6 +50,13 @@ impl Route {
 }
 
 impl Verb {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+
     pub(crate) fn filter(self) -> MethodFilter {
         match self {
             Self::Get => MethodFilter::GET,

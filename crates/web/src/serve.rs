@@ -50,8 +50,7 @@ impl Site {
 pub(crate) fn routes() -> Vec<Route> {
     let assets = [Route::get("/assets/{name}", Handler::Anybody(asset::serve))];
     let pages = pages::routes();
-    let api = api::endpoints().map(|endpoint| endpoint.route());
-    assets.into_iter().chain(pages).chain(api).collect()
+    assets.into_iter().chain(pages).chain(api::routes()).collect()
 }
 
 fn method(site: &Site, route: Route) -> MethodRouter {
@@ -173,9 +172,9 @@ fn answer(handler: Handler, visit: Visit) -> Option<Answer> {
         },
         Handler::Api(handler) => {
             let outcome = api::caller(visit).and_then(|owner| {
-                let fields = fields(&owner, true)?;
-                if owner.method == Method::POST {
-                    check_form(&owner, Some(&owner.proof), csrf_of(&owner, &Fields::default()))?;
+                let fields = fields(&owner.visit, true)?;
+                if owner.visit.method == Method::POST {
+                    check_form(&owner.visit, Some(&owner.proof), csrf_of(&owner.visit, &Fields::default()))?;
                 }
                 Answer::json(&handler(&owner, &fields)?)
             });
@@ -203,9 +202,9 @@ fn anybody(handler: fn(&Visit, &Fields) -> Outcome, visit: &Visit) -> Outcome {
 }
 
 fn owned(handler: fn(&visit::Owner, &Fields) -> Outcome, owner: &visit::Owner) -> Outcome {
-    let fields = fields(owner, false)?;
-    if owner.method == Method::POST {
-        check_form(owner, Some(&owner.proof), csrf_of(owner, &fields))?;
+    let fields = fields(&owner.visit, false)?;
+    if owner.visit.method == Method::POST {
+        check_form(&owner.visit, Some(&owner.proof), csrf_of(&owner.visit, &fields))?;
     }
     handler(owner, &fields)
 }

@@ -5,6 +5,7 @@ use crate::notice::Notices;
 use crate::setup::Offered;
 use crate::token::Key;
 use auth::Auth;
+use queue::Queue;
 use session::Jobs;
 use std::sync::{Arc, OnceLock};
 use store::{Error, Timestamp};
@@ -23,6 +24,8 @@ pub struct SiteOptions {
     pub post: Box<Post>,
     /// Verifies passwords in turn.
     pub jobs: Arc<dyn Jobs>,
+    /// Mail for outside addresses.
+    pub queue: Queue,
 }
 
 /// Takes an address, a message and the time.
@@ -56,6 +59,10 @@ impl Site {
 
     pub(crate) fn auth(&self) -> &Auth {
         &self.0.auth
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.0.options.queue
     }
 
     pub(crate) fn hostname(&self) -> &str {

@@ -25,6 +25,8 @@ pub(crate) const HOSTNAME: &str = "mail.example.org";
 pub(crate) struct World {
     pub(crate) auth: Auth,
     pub(crate) router: Router,
+    pub(crate) site: Site,
+    pub(crate) queue: queue::Queue,
     /// Letters that went out: to whom, and what.
     pub(crate) letters: Letters,
     clock: Arc<AtomicI64>,
@@ -102,9 +104,11 @@ impl World {
             true
         });
         let hostname = HOSTNAME.to_owned();
-        let site = Site::new(auth.clone(), SiteOptions { hostname, now, post, jobs }).unwrap();
+        let queue = queue::Queue::open(auth.store(), queue::Policy::default());
+        let options = SiteOptions { hostname, now, post, jobs, queue: queue.clone() };
+        let site = Site::new(auth.clone(), options).unwrap();
         site.offer(offered());
-        Self { auth, router: site.router(), letters, clock }
+        Self { auth, router: site.router(), site, queue, letters, clock }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -1,20 +1,20 @@
 //! A request as handlers see it, and who made it.
 
+use crate::caller::{Caller, Own, Proof};
 use crate::cookie::Cookie;
 use crate::notice::Notice;
 use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::site::Site;
-use auth::WebSession;
+use auth::{Login, WebSession};
 use axum::body::Bytes;
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, Method, Uri};
-use console::AccountConsole;
 use session::Turn;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
-use store::{Account, AccountId, Actor, DeviceId, Protocol, Timestamp};
+use store::Timestamp;
 
 /// A request.
 #[derive(Clone)]
@@ -35,24 +35,7 @@ pub(crate) struct Visit {
 /// A request of somebody who is logged in.
 pub(crate) struct Owner {
     pub(crate) visit: Visit,
-    /// Whose mail.
-    pub(crate) account: AccountId,
-    /// As which device.
-    pub(crate) device: DeviceId,
-    /// Their mail, for as long as that counts which they came with.
-    pub(crate) mail: Account,
-    /// The account's own address.
-    pub(crate) address: String,
-    pub(crate) proof: Proof,
-}
-
-/// How somebody showed who they are.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Proof {
-    /// By the token of a session, in a cookie.
-    Session(Box<WebSession>),
-    /// By the application password of a device, with each call of the API.
-    Password,
+    pub(crate) caller: Caller,
 }
 
 impl Visit {
@@ -61,9 +44,10 @@ impl Visit {
         self.parameters.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value.as_str())
     }
 
-    /// A number in the path; what is none leads nowhere.
-    pub(crate) fn number(&self, name: &str) -> Result<u32, Problem> {
-        self.parameter(name).parse().map_err(|_| Problem::not_found())
+    /// This site under the host that was asked for, which was found to be one of ours.
+    fn origin(&self) -> String {
+        let scheme = if self.is_secure() { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority().unwrap_or(self.site.hostname()))
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -117,32 +101,36 @@ impl Visit {
 impl Owner {
     /// Somebody with a session.
     pub(crate) fn of(visit: Visit, session: WebSession) -> Self {
-        let (account, device, address) = (session.account, session.device, session.address.clone());
         let mail = visit.site.auth().account_of_session(&session);
-        Self { visit, account, device, mail, address, proof: Proof::Session(Box::new(session)) }
+        let own = Own { account: session.account, device: session.device, mail, address: session.address.clone() };
+        Self::with(visit, own, Proof::Session(Box::new(session)))
     }
 
-    /// The console of their account.
-    pub(crate) fn console(&self) -> AccountConsole {
-        AccountConsole::new(self.mail.clone(), self.actor())
+    /// A program with an application password.
+    pub(crate) fn program(visit: Visit, login: &Login) -> Self {
+        let mail = visit.site.auth().account_of(login);
+        let own = Own { account: login.account, device: login.device, mail, address: login.name.clone() };
+        Self::with(visit, own, Proof::Password)
     }
 
-    pub(crate) fn actor(&self) -> Actor {
-        Actor { device: self.device, protocol: Protocol::Web, now: self.visit.now }
+    fn with(visit: Visit, own: Own, proof: Proof) -> Self {
+        let (site, now, parameters) = (visit.site.clone(), visit.now, visit.parameters.clone());
+        let caller = Caller { site, now, parameters, origin: visit.origin(), own: Some(own), proof };
+        Self { visit, caller }
     }
 
     /// The next page says this, once.
     pub(crate) fn say(&self, notice: Notice) {
         if let Proof::Session(session) = &self.proof {
-            self.visit.site.notices().put(&session.id, notice);
+            self.site.notices().put(&session.id, notice);
         }
     }
 }
 
 impl Deref for Owner {
-    type Target = Visit;
+    type Target = Caller;
 
-    fn deref(&self) -> &Visit {
-        &self.visit
+    fn deref(&self) -> &Caller {
+        &self.caller
     }
 }

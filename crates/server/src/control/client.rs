@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Answer, read_line, socket, write_line};
+use super::{ANSWER_BYTES_MAX, Answer, read_line, socket, write_line};
 use crate::setup::SetupError;
 
 /// A connection to the server that runs on a data directory.
@@ -52,13 +52,13 @@ impl Client {
     pub fn call<T: DeserializeOwned>(
         &mut self,
         request: &impl Serialize,
-        item: &mut dyn FnMut(T),
+        item: &mut dyn FnMut(T) -> io::Result<()>,
     ) -> Result<(), CallError> {
         write_line(self.reader.get_ref(), request)?;
         loop {
-            let line = read_line(&mut self.reader)?.ok_or(ErrorKind::UnexpectedEof)?;
+            let line = read_line(&mut self.reader, ANSWER_BYTES_MAX)?.ok_or(ErrorKind::UnexpectedEof)?;
             match serde_json::from_slice(&line).map_err(io::Error::from)? {
-                Answer::Item(part) => item(part),
+                Answer::Item(part) => item(part)?,
                 Answer::Done => return Ok(()),
                 Answer::Refused(text) => return Err(CallError::Refused(text)),
                 Answer::Failed(text) => return Err(CallError::Failed(text)),

@@ -2,7 +2,8 @@
 //!
 //! A Unix socket in the data directory, for the server's user only. A client sends one JSON value on a line and gets
 //! lines back: any number of [`Answer::Item`], then how it ended ([`Answer`]'s other variants); then it may ask again.
-//! What is asked and answered is the handler's business.
+//! What is asked and answered is the handler's business: for the server it is [`Site`], and so a client calls the endpoints
+//! of the JSON API and those of the operator, by their names.
 //!
 //! It is not meant for the network nor for many: a handful of connections, each in a thread of its own, because
 //! handlers work on the disk.
@@ -17,10 +18,12 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tracing::{debug, warn};
+use web::{Call, Failure, Site};
 
 use crate::lifecycle::DataDir;
 use crate::setup::SetupError;
@@ -30,8 +33,10 @@ use socket::Listener;
 
 /// Connections at the same time; more are refused.
 const CONNECTIONS_MAX: usize = 8;
-/// A request or an answer is one line of at most this length.
+/// A request is one line of at most this length.
 const LINE_BYTES_MAX: u64 = 1024 * 1024;
+/// So is an answer, of this one: what is said of an account that is damaged all over is long.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// A client that says nothing for so long is let go.
 const IDLE_SECONDS: u64 = 60;
 
@@ -49,15 +54,6 @@ pub enum Answer<T> {
     Failed(String),
 }
 
-/// Why a request was not done, in words for the person who asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// A rule or the state of things forbids it.
-    Refused(String),
-    /// The disk, the system or Pillarbox itself.
-    Fault(String),
-}
-
 /// What answers requests.
 pub trait Handler: Send + Sync + 'static {
     /// What can be asked.
@@ -72,6 +68,15 @@ pub trait Handler: Send + Sync + 'static {
     /// What the person at the command line is told.
     fn handle(&self, request: Self::Request, item: &mut dyn FnMut(Self::Item) -> io::Result<()>)
     -> Result<(), Failure>;
+}
+
+impl Handler for Site {
+    type Request = Call;
+    type Item = Value;
+
+    fn handle(&self, call: Call, part: &mut dyn FnMut(Value) -> io::Result<()>) -> Result<(), Failure> {
+        self.operate(&call, part)
+    }
 }
 
 /// An open control socket that nobody serves yet. The file goes when this is dropped.
@@ -129,7 +134,7 @@ fn converse(stream: &UnixStream, handler: &impl Handler) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(IDLE_SECONDS)))?;
     stream.set_write_timeout(Some(Duration::from_secs(IDLE_SECONDS)))?;
     let mut reader = BufReader::new(stream);
-    while let Some(line) = read_line(&mut reader)? {
+    while let Some(line) = read_line(&mut reader, LINE_BYTES_MAX)? {
         let outcome = match serde_json::from_slice(&line) {
             Ok(request) => handler.handle(request, &mut |item| write_line(stream, &Answer::Item(item))),
             // Both sides are the same program, unless one of them was upgraded.
@@ -147,15 +152,13 @@ fn converse(stream: &UnixStream, handler: &impl Handler) -> io::Result<()> {
 }
 
 /// The next line without its end; `None` at the end of the stream.
-fn read_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+fn read_line(reader: &mut impl BufRead, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
-    reader.take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
+    reader.take(bytes_max).read_until(b'\n', &mut line)?;
     match line.pop() {
         None => Ok(None),
         Some(b'\n') => Ok(Some(line)),
-        Some(_) if line.len() as u64 + 1 == LINE_BYTES_MAX => {
-            Err(io::Error::new(ErrorKind::InvalidData, "line too long"))
-        }
+        Some(_) if line.len() as u64 + 1 == bytes_max => Err(io::Error::new(ErrorKind::InvalidData, "line too long")),
         Some(_) => Err(ErrorKind::UnexpectedEof.into()),
     }
 }
@@ -211,7 +214,11 @@ mod tests {
 
     fn ask(client: &mut Client, request: impl Serialize) -> Result<Vec<u32>, CallError> {
         let mut items = Vec::new();
-        client.call(&request, &mut |item| items.push(item)).map(|()| items)
+        let mut take = |item| {
+            items.push(item);
+            Ok(())
+        };
+        client.call(&request, &mut take).map(|()| items)
     }
 
     fn check_conversation(path: &Path) {
@@ -269,13 +276,13 @@ mod tests {
         fn check(bytes: usize, expected: Result<usize, ErrorKind>) {
             let mut text = vec![b'x'; bytes];
             text.push(b'\n');
-            let found = read_line(&mut text.as_slice());
+            let found = read_line(&mut text.as_slice(), LINE_BYTES_MAX);
             assert_eq!(found.map(|line| line.unwrap().len()).map_err(|error| error.kind()), expected);
         }
         let max = LINE_BYTES_MAX as usize;
         check(max - 1, Ok(max - 1));
         check(max, Err(ErrorKind::InvalidData));
-        assert_eq!(read_line(&mut [].as_slice()).unwrap(), None);
-        assert_eq!(read_line(&mut b"half".as_slice()).unwrap_err().kind(), ErrorKind::UnexpectedEof);
+        assert_eq!(read_line(&mut [].as_slice(), LINE_BYTES_MAX).unwrap(), None);
+        assert_eq!(read_line(&mut b"half".as_slice(), LINE_BYTES_MAX).unwrap_err().kind(), ErrorKind::UnexpectedEof);
     }
 }

@@ -10,11 +10,12 @@ mod search_index;
 mod signing;
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use dns::Dns;
 use sender_auth::Verifier;
-use session::Session;
+use session::{Full, Jobs, Line, Owner, Session, Ticket};
 use smtpd::{Common, Limits};
 
 use crate::clock::Clock;
@@ -73,15 +74,8 @@ impl Services {
             limits: Limits { message_bytes_max: message_bytes(config), ..Limits::trusted() },
             ..common.clone()
         };
-        let now = Box::new(move || Timestamp(clock.now().unix_millis));
-        let flow = stores.flow.clone();
-        let post = Box::new(move |to: &str, content: &[u8], now| flow.send_letter(to, content, now));
-        let site = Site::new(
-            stores.auth.clone(),
-            SiteOptions { hostname: config.hostname.clone(), now, post, jobs: work.clone() },
-        );
         Ok(Self {
-            site: site.map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))?,
+            site: site(&config.hostname, stores, clock, work.clone())?,
             mx: smtpd::SmtpService::mx(common.clone()),
             submission: smtpd::SmtpService::submission(common, stores.auth.clone()),
             lmtp: smtpd::SmtpService::lmtp(trusted, Vec::new()),
@@ -108,6 +102,12 @@ impl Services {
         self.site.offer(offered(hostname, addresses));
     }
 
+    /// The pages, and all that can be asked of the server.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
     /// What a service is served with.
     #[must_use]
     pub fn speaks(&self, service: Service) -> Speaks {
@@ -126,6 +126,36 @@ impl Services {
             Service::Https | Service::Http => return Speaks::Pages(self.site.router()),
         })
     }
+}
+
+/// All that can be asked of a server that does not run, on `stores`: nobody visits its pages.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn stopped_site(hostname: &str, stores: &Stores, clock: Clock) -> Result<Site, SetupError> {
+    site(hostname, stores, clock, Arc::new(NoJobs))
+}
+
+/// Nobody has a password verified.
+struct NoJobs;
+
+impl Jobs for NoJobs {
+    fn compute(&self, _: Owner, _: Line, _: Box<dyn FnOnce() + Send>) -> Result<Ticket, Full> {
+        Err(Full)
+    }
+
+    fn wait(&self, _: Owner, _: Pin<Box<dyn Future<Output = ()> + Send>>) -> Result<Ticket, Full> {
+        Err(Full)
+    }
+}
+
+fn site(hostname: &str, stores: &Stores, clock: Clock, jobs: Arc<dyn Jobs>) -> Result<Site, SetupError> {
+    let now = Box::new(move || Timestamp(clock.now().unix_millis));
+    let flow = stores.flow.clone();
+    let post = Box::new(move |to: &str, content: &[u8], now| flow.send_letter(to, content, now));
+    let options = SiteOptions { hostname: hostname.to_owned(), now, post, queue: stores.queue.clone(), jobs };
+    Site::new(stores.auth.clone(), options)
+        .map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))
 }
 
 fn smtp(service: &Arc<smtpd::SmtpService>) -> SessionFactory {

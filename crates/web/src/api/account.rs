@@ -1,16 +1,15 @@
 //! The owner's account.
 
 use super::{Endpoint, json};
-use crate::problem::{Kind, Problem};
-use crate::visit::{Owner, Proof};
-use auth::WebSession;
+use crate::caller::{Caller, Proof};
+use crate::problem::Problem;
 use console::shown;
 use serde::Serialize;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::get("/api/v1/account", |owner, _| json(account(owner)?)),
-    Endpoint::post("/api/v1/account/sessions/{id}/end", |owner, _| json(Ended { ended: u32::from(end_one(owner)?) })),
-    Endpoint::post("/api/v1/account/sessions/end", |owner, _| json(Ended { ended: end_others(owner)? })),
+    Endpoint::get("/api/v1/account", |caller, _| json(account(caller)?)),
+    Endpoint::post("/api/v1/account/sessions/{id}/end", |caller, _| json(Ended { ended: u32::from(end_one(caller)?) })),
+    Endpoint::post("/api/v1/account/sessions/end", |caller, _| json(Ended { ended: end_others(caller)? })),
 ];
 
 /// How many sessions were ended.
@@ -40,23 +39,23 @@ pub(crate) struct SessionLine {
     pub(crate) current: bool,
 }
 
-fn account(owner: &Owner) -> Result<AccountData, Problem> {
-    let left = owner.site.auth().web().recovery_codes_left(owner.account)?;
+fn account(caller: &Caller) -> Result<AccountData, Problem> {
+    let left = caller.site.auth().web().recovery_codes_left(caller.own()?.account)?;
     Ok(AccountData {
-        user: owner.address.clone(),
+        user: caller.own()?.address.clone(),
         second_factor: left.is_some(),
         recovery_codes_left: left.unwrap_or(0),
-        sessions: sessions(owner)?,
+        sessions: sessions(caller)?,
     })
 }
 
 /// The sessions of the account, the one that was used last first.
-pub(crate) fn sessions(owner: &Owner) -> Result<Vec<SessionLine>, Problem> {
-    let own = match &owner.proof {
+pub(crate) fn sessions(caller: &Caller) -> Result<Vec<SessionLine>, Problem> {
+    let own = match &caller.proof {
         Proof::Session(session) => Some(&session.id),
-        Proof::Password => None,
+        Proof::Password | Proof::Operator => None,
     };
-    let sessions = owner.site.auth().web().sessions(owner.account, owner.now)?;
+    let sessions = caller.site.auth().web().sessions(caller.own()?.account, caller.now)?;
     let line = |session: auth::WebSessionInfo| SessionLine {
         current: own == Some(&session.id),
         created_at: shown(session.created_at),
@@ -69,25 +68,17 @@ pub(crate) fn sessions(owner: &Owner) -> Result<Vec<SessionLine>, Problem> {
 }
 
 /// Ends all sessions of the owner but the one that asks. How many there were.
-pub(crate) fn end_others(owner: &Owner) -> Result<u32, Problem> {
-    let (web, own) = (owner.site.auth().web(), &session(owner)?.id);
+pub(crate) fn end_others(caller: &Caller) -> Result<u32, Problem> {
+    let (web, own) = (caller.site.auth().web(), &caller.session()?.id);
     let mut ended = 0;
-    for other in web.sessions(owner.account, owner.now)?.iter().filter(|other| other.id != *own) {
-        ended += u32::from(web.end(owner.account, &other.id)?);
+    for other in web.sessions(caller.own()?.account, caller.now)?.iter().filter(|other| other.id != *own) {
+        ended += u32::from(web.end(caller.own()?.account, &other.id)?);
     }
     Ok(ended)
 }
 
 /// Ends the session that the path names. Whether there was one.
-pub(crate) fn end_one(owner: &Owner) -> Result<bool, Problem> {
-    session(owner)?;
-    Ok(owner.site.auth().web().end(owner.account, owner.parameter("id"))?)
-}
-
-/// The session that asks; an application password is none, and decides about none.
-pub(crate) fn session(owner: &Owner) -> Result<&WebSession, Problem> {
-    match &owner.proof {
-        Proof::Session(session) => Ok(session),
-        Proof::Password => Err(Problem::new(Kind::Forbidden, "This needs a session: log in on the pages.")),
-    }
+pub(crate) fn end_one(caller: &Caller) -> Result<bool, Problem> {
+    caller.session()?;
+    Ok(caller.site.auth().web().end(caller.own()?.account, caller.parameter("id"))?)
 }

@@ -1,86 +1,95 @@
-//! What an administrator changes about accounts.
+//! Accounts, and what an administrator changes about one. `{id}` is its number or its address.
 
-use super::admin::{Done, administration, password_url};
 use super::{Endpoint, json};
+use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
-use crate::visit::Owner;
-use console::AccountLine;
+use console::{AccountLine, Act, Done};
+use directory::AccountInfo;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::post("/api/v1/admin/accounts", |owner, fields| json(add(owner, fields)?)),
-    Endpoint::get("/api/v1/admin/accounts/{id}", |owner, _| json(account(owner)?)),
-    Endpoint::post("/api/v1/admin/accounts/{id}/login", |owner, fields| json(set_login(owner, fields)?)),
-    Endpoint::post("/api/v1/admin/accounts/{id}/quota", |owner, fields| json(set_quota(owner, fields)?)),
-    Endpoint::post("/api/v1/admin/accounts/{id}/admin", |owner, fields| json(set_admin(owner, fields)?)),
-    Endpoint::post("/api/v1/admin/accounts/{id}/link", |owner, _| json(make_link(owner)?)),
-    Endpoint::post("/api/v1/admin/accounts/{id}/second-factor-off", |owner, _| json(second_factor_off(owner)?)),
+    Endpoint::get("/api/v1/admin/accounts", |caller, _| json(caller.administration()?.accounts()?)),
+    Endpoint::post("/api/v1/admin/accounts", |caller, fields| json(add(caller, fields)?)),
+    Endpoint::get("/api/v1/admin/accounts/{id}", |caller, _| json(account(caller)?)),
+    Endpoint::post("/api/v1/admin/accounts/{id}/login", |caller, fields| json(set_login(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/accounts/{id}/quota", |caller, fields| json(set_quota(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/accounts/{id}/admin", |caller, fields| json(set_admin(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/accounts/{id}/link", |caller, _| json(make_link(caller)?)),
+    Endpoint::post("/api/v1/admin/accounts/{id}/second-factor-off", |caller, _| json(second_factor_off(caller)?)),
 ];
 
 /// The account that the path names.
-pub(crate) fn account(owner: &Owner) -> Result<AccountLine, Problem> {
-    administration(owner)?.account(owner.number("id")?).map_err(|error| match error {
-        console::Error::Refused(_) => Problem::not_found(),
-        console::Error::Store(error) => error.into(),
-    })
+pub(crate) fn account(caller: &Caller) -> Result<AccountLine, Problem> {
+    Ok(caller.administration()?.line(named(caller)?)?)
+}
+
+fn named(caller: &Caller) -> Result<AccountInfo, Problem> {
+    Ok(caller.administration()?.find(caller.parameter("id"))?)
 }
 
 /// An account that nobody knows the password of, and a link to choose it.
-pub(crate) fn add(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
-    administration(owner)?;
-    let directory = owner.site.auth().directory();
+pub(crate) fn add(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    caller.administration()?;
+    let directory = caller.site.auth().directory();
     let address = fields.address("address", "domain");
     let password = auth::generate_password()?;
-    directory.add_account(&address, &password, fields.text("name"), owner.now)?;
-    let link = directory.password_link(&address, owner.now)?;
+    directory.add_account(&address, &password, fields.text("name"), caller.now)?;
     let text = format!("{address} was added. With this link its owner chooses the password, once, within 7 days:");
-    Ok(Done::linking(text, password_url(owner, &link.token)))
+    password_link(caller, &address, text)
 }
 
-pub(crate) fn set_login(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
-    let account = account(owner)?;
-    let disabled = fields.is_on("disabled");
+pub(crate) fn set_login(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    let (account, disabled) = (named(caller)?, fields.is_on("disabled"));
     let done = if disabled { "cannot log in any more; mail goes on to arrive" } else { "can log in again" };
-    not_oneself(owner, &account, disabled)?;
-    owner.site.auth().directory().set_disabled(&account.address, disabled)?;
-    Ok(Done::new(format!("{} {done}.", account.address)))
+    if disabled {
+        caller.may(Act::TakeFrom(account.id))?;
+    }
+    caller.site.auth().directory().set_disabled(&account.address, disabled)?;
+    let text = format!("{} {done}.", account.address);
+    about(caller, account, text)
 }
 
-pub(crate) fn set_admin(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
-    let account = account(owner)?;
-    let admin = fields.is_on("admin");
+pub(crate) fn set_admin(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    let (account, admin) = (named(caller)?, fields.is_on("admin"));
     let done = if admin { "is an administrator now" } else { "is no administrator any more" };
-    not_oneself(owner, &account, !admin)?;
-    owner.site.auth().directory().set_admin(&account.address, admin)?;
-    Ok(Done::new(format!("{} {done}.", account.address)))
+    if !admin {
+        caller.may(Act::TakeFrom(account.id))?;
+    }
+    caller.site.auth().directory().set_admin(&account.address, admin)?;
+    let text = format!("{} {done}.", account.address);
+    about(caller, account, text)
 }
 
-pub(crate) fn set_quota(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
-    let account = account(owner)?;
-    let quota_bytes = fields.number::<u32>("quota_mib")?.map(|mib| u64::from(mib) << 20);
-    Ok(Done::new(administration(owner)?.set_quota(account.number, quota_bytes)?.usage))
+pub(crate) fn set_quota(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    let account = named(caller)?;
+    let mib = fields.number::<u32>("quota_mib")?.map(|mib| u64::from(mib) << 20);
+    caller.administration()?.set_quota(account.id, fields.number("quota_bytes")?.or(mib))?;
+    let done = about(caller, account, String::new())?;
+    Ok(Done { text: done.account.as_ref().map(|account| account.usage.clone()).unwrap_or_default(), ..done })
 }
 
-pub(crate) fn make_link(owner: &Owner) -> Result<Done, Problem> {
-    let account = account(owner)?;
-    let link = owner.site.auth().directory().password_link(&account.address, owner.now)?;
+pub(crate) fn make_link(caller: &Caller) -> Result<Done, Problem> {
     let text = "With this link the owner chooses a new password, once, within 7 days. It is shown only now:";
-    Ok(Done::linking(text, password_url(owner, &link.token)))
+    password_link(caller, &named(caller)?.address, text.to_owned())
 }
 
-pub(crate) fn second_factor_off(owner: &Owner) -> Result<Done, Problem> {
-    let account = account(owner)?;
-    if owner.site.auth().web().reset_second_factor(store::AccountId(account.number))? {
-        Ok(Done::new(format!("{} logs in with the password alone again.", account.address)))
-    } else {
-        Err(Problem::refused("There was no second factor."))
-    }
+/// What was done, with the account as it is after that.
+fn about(caller: &Caller, info: AccountInfo, text: String) -> Result<Done, Problem> {
+    let administration = caller.administration()?;
+    let account = administration.line(administration.find(&info.address)?)?;
+    Ok(Done { account: Some(account), ..Done::new(text) })
 }
 
-/// Nobody shuts themselves out by a slip; another administrator or the command line can.
-fn not_oneself(owner: &Owner, account: &AccountLine, takes: bool) -> Result<(), Problem> {
-    if takes && account.number == owner.account.0 {
-        return Err(Problem::refused("You cannot take that from yourself; another administrator can."));
+fn password_link(caller: &Caller, address: &str, text: String) -> Result<Done, Problem> {
+    let link = caller.site.auth().directory().password_link(address, caller.now)?;
+    Ok(Done::linking(text, caller.url(&format!("/password/{}", link.token)), &link.info.into()))
+}
+
+pub(crate) fn second_factor_off(caller: &Caller) -> Result<Done, Problem> {
+    let account = named(caller)?;
+    if !caller.site.auth().web().reset_second_factor(account.id)? {
+        return Err(Problem::refused(format!("{} has no second factor.", account.address)));
     }
-    Ok(())
+    let text = format!("{} logs in with the password alone again.", account.address);
+    about(caller, account, text)
 }

@@ -1,36 +1,35 @@
-//! What an administrator changes about local domains and aliases.
+//! Local domains and aliases.
 
-use super::admin::{Done, administration};
 use super::{Endpoint, json};
+use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
-use crate::visit::Owner;
+use crate::setup::{DnsRecord, records_of};
+use console::{AliasLine, DomainLine, Done};
 use directory::{Alias, DomainInfo};
 use serde::Serialize;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::get("/api/v1/admin/addresses", |owner, _| json(AddressesData::of(addresses(owner)?))),
-    Endpoint::post("/api/v1/admin/domains", |owner, fields| json(add_domain(owner, fields)?)),
-    Endpoint::post("/api/v1/admin/domains/remove", |owner, fields| json(remove_domain(owner, fields)?)),
-    Endpoint::post("/api/v1/admin/aliases", |owner, fields| json(add_alias(owner, fields)?)),
-    Endpoint::post("/api/v1/admin/aliases/remove", |owner, fields| json(remove_alias(owner, fields)?)),
+    Endpoint::get("/api/v1/admin/addresses", |caller, _| json(AddressesData::of(addresses(caller)?))),
+    Endpoint::get("/api/v1/admin/domains", |caller, _| json(domains(caller)?)),
+    Endpoint::post("/api/v1/admin/domains", |caller, fields| json(add_domain(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/domains/remove", |caller, fields| json(remove_domain(caller, fields)?)),
+    Endpoint::get("/api/v1/admin/records", |caller, fields| json(records(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/domains/rotate", |caller, fields| json(rotate(caller, fields)?)),
+    Endpoint::get("/api/v1/admin/aliases", |caller, _| json(AddressesData::of(addresses(caller)?).aliases)),
+    Endpoint::post("/api/v1/admin/aliases", |caller, fields| json(add_alias(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/aliases/remove", |caller, fields| json(remove_alias(caller, fields)?)),
 ];
 
 #[derive(Serialize)]
 struct AddressesData {
     domains: Vec<String>,
-    aliases: Vec<AliasData>,
-}
-
-#[derive(Serialize)]
-struct AliasData {
-    alias: String,
-    targets: Vec<String>,
+    aliases: Vec<AliasLine>,
 }
 
 impl AddressesData {
     fn of((domains, aliases): (Vec<DomainInfo>, Vec<Alias>)) -> Self {
-        let alias = |alias: Alias| AliasData { alias: alias.address, targets: alias.targets };
+        let alias = |alias: Alias| AliasLine { alias: alias.address, targets: alias.targets };
         Self {
             domains: domains.into_iter().map(|domain| domain.name).collect(),
             aliases: aliases.into_iter().map(alias).collect(),
@@ -39,42 +38,75 @@ impl AddressesData {
 }
 
 /// All local domains and aliases.
-pub(crate) fn addresses(owner: &Owner) -> Result<(Vec<DomainInfo>, Vec<Alias>), Problem> {
-    administration(owner)?;
-    let directory = owner.site.auth().directory();
+pub(crate) fn addresses(caller: &Caller) -> Result<(Vec<DomainInfo>, Vec<Alias>), Problem> {
+    caller.administration()?;
+    let directory = caller.site.auth().directory();
     Ok((directory.domains()?, directory.aliases()?))
 }
 
-pub(crate) fn add_domain(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
-    let domain = fields.text("domain");
-    change(owner, format!("Mail for {domain} is ours now."), |directory| directory.add_domain(domain))
+fn domains(caller: &Caller) -> Result<Vec<DomainLine>, Problem> {
+    caller.administration()?;
+    let directory = caller.site.auth().directory();
+    let data = |domain: DomainInfo| {
+        let postmasters = directory.postmasters(&domain.name)?;
+        Ok(DomainLine { domain: domain.name, shown: domain.shown, postmasters })
+    };
+    directory.domains()?.into_iter().map(data).collect()
 }
 
-pub(crate) fn remove_domain(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
-    let domain = fields.text("domain");
-    change(owner, format!("Mail for {domain} is not ours any more."), |directory| directory.remove_domain(domain))
+/// What to publish in the DNS for a local `domain`.
+pub(crate) fn records(caller: &Caller, fields: &Fields) -> Result<Vec<DnsRecord>, Problem> {
+    caller.administration()?;
+    let (domain, site) = (fields.text("domain"), &caller.site);
+    let found = records_of(site.auth().directory(), domain, site.offered(), caller.now)?;
+    let unknown =
+        || console::Error::Unknown(format!("{domain} is no local domain; `pillarbox domain add` makes it one"));
+    Ok(found.ok_or_else(unknown)?.1)
 }
 
-pub(crate) fn add_alias(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
+/// Makes the next keys that sign a domain's mail, or has them sign from now on (`switch`).
+fn rotate(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    let (domain, now) = (fields.text("domain"), caller.now);
+    match fields.is_on("switch") {
+        false => change(caller, format!("The next keys of {domain} are made: publish them."), |directory| {
+            directory.make_next_signing_keys(domain, now)
+        }),
+        true => change(caller, format!("The next keys of {domain} sign from now on."), |directory| {
+            directory.use_next_signing_keys(domain, now)
+        }),
+    }
+}
+
+pub(crate) fn add_domain(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    let domain = fields.text("domain");
+    change(caller, format!("Mail for {domain} is ours now."), |directory| directory.add_domain(domain))
+}
+
+pub(crate) fn remove_domain(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    let domain = fields.text("domain");
+    change(caller, format!("Mail for {domain} is not ours any more."), |directory| directory.remove_domain(domain))
+}
+
+pub(crate) fn add_alias(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let (alias, targets) = (fields.text("alias"), fields.text("targets"));
     let targets: Vec<&str> =
         targets.split([',', ' ', ';']).map(str::trim).filter(|target| !target.is_empty()).collect();
-    change(owner, format!("{alias} leads to {} now.", targets.join(", ")), |directory| {
+    change(caller, format!("{alias} leads to {} now.", targets.join(", ")), |directory| {
         directory.add_alias(alias, &targets)
     })
 }
 
-pub(crate) fn remove_alias(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
+pub(crate) fn remove_alias(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let alias = fields.text("alias");
-    change(owner, format!("{alias} leads nowhere any more."), |directory| directory.remove_alias(alias))
+    change(caller, format!("{alias} leads nowhere any more."), |directory| directory.remove_alias(alias))
 }
 
 fn change(
-    owner: &Owner,
+    caller: &Caller,
     done: String,
     work: impl FnOnce(&directory::Directory) -> Result<(), directory::Error>,
 ) -> Result<Done, Problem> {
-    administration(owner)?;
-    work(owner.site.auth().directory())?;
+    caller.administration()?;
+    work(caller.site.auth().directory())?;
     Ok(Done::new(done))
 }

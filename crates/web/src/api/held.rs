@@ -1,25 +1,24 @@
 //! What is held because a device removed far more than it ever did, and the owner's answer.
 
-use super::devices::must_decide;
 use super::{Endpoint, json};
+use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
-use crate::visit::Owner;
-use console::{HeldAnswer, HeldAsk, HeldCard, HeldOutcome, HeldThen};
+use console::{Act, HeldAnswer, HeldAsk, HeldCard, HeldOutcome, HeldThen};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::get("/api/v1/held", |owner, fields| json(list(owner, fields)?)),
-    Endpoint::post("/api/v1/held/{id}", |owner, fields| json(answer(owner, fields)?)),
+    Endpoint::get("/api/v1/held", |caller, fields| json(list(caller, fields)?)),
+    Endpoint::post("/api/v1/held/{id}", |caller, fields| json(answer(caller, fields)?)),
 ];
 
 /// What waits for an answer; `answered`: what has one, too.
-pub(crate) fn list(owner: &Owner, fields: &Fields) -> Result<Vec<HeldCard>, Problem> {
-    Ok(owner.console().holds(fields.is_on("answered"))?)
+pub(crate) fn list(caller: &Caller, fields: &Fields) -> Result<Vec<HeldCard>, Problem> {
+    Ok(caller.console()?.holds(fields.is_on("answered"))?)
 }
 
 /// Keeps what is held, or lets it be removed. Not by an application password: it may be the one whose removals are held.
-pub(crate) fn answer(owner: &Owner, fields: &Fields) -> Result<HeldOutcome, Problem> {
-    must_decide(owner, None)?;
+pub(crate) fn answer(caller: &Caller, fields: &Fields) -> Result<HeldOutcome, Problem> {
+    caller.may(Act::Decide)?;
     let answer = match fields.text("answer") {
         "keep" => HeldAnswer::Keep,
         "allow" => HeldAnswer::Allow,
@@ -31,5 +30,5 @@ pub(crate) fn answer(owner: &Owner, fields: &Fields) -> Result<HeldOutcome, Prob
         "is_revoked" => HeldThen::IsRevoked,
         _ => return Err(Problem::bad("What then happens to the device is “stays”, “keeps” or “is_revoked”.")),
     };
-    Ok(owner.console().answer_hold(HeldAsk { id: owner.number("id")?, answer, then })?)
+    Ok(caller.console()?.answer_hold(HeldAsk { id: caller.number("id")?, answer, then })?)
 }

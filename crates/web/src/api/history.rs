@@ -1,9 +1,9 @@
 //! What happened, and taking it back.
 
 use super::{Endpoint, json};
+use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
-use crate::visit::Owner;
 use console::{MessageStory, Timeline, TimelineAsk, UndoAnswer, UndoAsk, parse_moment};
 use store::DeviceId;
 
@@ -11,15 +11,15 @@ use store::DeviceId;
 const LINES: usize = 50;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::get("/api/v1/timeline", |owner, fields| json(timeline(owner, fields)?)),
-    Endpoint::get("/api/v1/messages/{message}", |owner, _| json(story(owner)?)),
-    Endpoint::get("/api/v1/undo", |owner, fields| json(preview(owner, fields)?)),
-    Endpoint::post("/api/v1/undo", |owner, fields| json(undo(owner, fields)?)),
+    Endpoint::get("/api/v1/timeline", |caller, fields| json(timeline(caller, fields)?)),
+    Endpoint::get("/api/v1/messages/{message}", |caller, _| json(story(caller)?)),
+    Endpoint::get("/api/v1/undo", |caller, fields| json(preview(caller, fields)?)),
+    Endpoint::post("/api/v1/undo", |caller, fields| json(undo(caller, fields)?)),
 ];
 
 /// A page of the timeline.
-pub(crate) fn timeline(owner: &Owner, fields: &Fields) -> Result<Timeline, Problem> {
-    let since = fields.optional("since").map(|since| parse_moment(since, owner.now)).transpose()?;
+pub(crate) fn timeline(caller: &Caller, fields: &Fields) -> Result<Timeline, Problem> {
+    let since = fields.optional("since").map(|since| parse_moment(since, caller.now)).transpose()?;
     let ask = TimelineAsk {
         before: fields.number("before")?,
         device: fields.number("device")?.map(DeviceId),
@@ -27,22 +27,22 @@ pub(crate) fn timeline(owner: &Owner, fields: &Fields) -> Result<Timeline, Probl
         search: fields.optional("search").map(str::to_owned),
         limit: fields.number("limit")?.unwrap_or(LINES),
     };
-    Ok(owner.console().timeline(&ask)?)
+    Ok(caller.console()?.timeline(&ask)?)
 }
 
 /// What happened to a message.
-pub(crate) fn story(owner: &Owner) -> Result<MessageStory, Problem> {
-    Ok(owner.console().story(owner.parameter("message"))?)
+pub(crate) fn story(caller: &Caller) -> Result<MessageStory, Problem> {
+    Ok(caller.console()?.story(caller.parameter("message"))?)
 }
 
 /// What an undo would do.
-pub(crate) fn preview(owner: &Owner, fields: &Fields) -> Result<UndoAnswer, Problem> {
-    Ok(owner.console().undo(&UndoAsk { dry_run: true, ..ask(fields)? })?)
+pub(crate) fn preview(caller: &Caller, fields: &Fields) -> Result<UndoAnswer, Problem> {
+    Ok(caller.console()?.undo(&UndoAsk { dry_run: true, ..ask(fields)? })?)
 }
 
 /// Does it.
-pub(crate) fn undo(owner: &Owner, fields: &Fields) -> Result<UndoAnswer, Problem> {
-    Ok(owner.console().undo(&ask(fields)?)?)
+pub(crate) fn undo(caller: &Caller, fields: &Fields) -> Result<UndoAnswer, Problem> {
+    Ok(caller.console()?.undo(&ask(fields)?)?)
 }
 
 fn ask(fields: &Fields) -> Result<UndoAsk, Problem> {

@@ -1,5 +1,6 @@
 //! The JSON API, `/api/v1/…`, and what the pages show: each function here asks `console` and gives data, which a page puts
-//! into its template and an endpoint into JSON. `docs/api.md` describes the endpoints; a test holds it to [`endpoints`].
+//! into its template and an endpoint into JSON. The command line calls the same endpoints over the control socket
+//! (`operate`). `docs/api.md` describes the endpoints; a test holds it to [`endpoints`].
 //!
 //! Who calls shows it with the cookie of a session, and `X-CSRF-Token` beside it for a POST, or with `Authorization: Basic`:
 //! the user name and an application password. The main password is not taken here: it opens a session on the page for
@@ -8,66 +9,116 @@
 pub(crate) mod account;
 pub(crate) mod accounts;
 pub(crate) mod addresses;
-pub(crate) mod admin;
-mod caller;
 pub(crate) mod devices;
 pub(crate) mod held;
 pub(crate) mod history;
-pub(crate) mod invitations;
+pub(crate) mod integrity;
+mod login;
+mod operator;
+pub(crate) mod people;
+pub(crate) mod queue;
 pub(crate) mod setup;
 pub(crate) mod storage;
 
+use crate::caller::Caller;
 use crate::form::Fields;
+use crate::operate::Parts;
 use crate::problem::Problem;
 use crate::route::{Handler, Route, Verb};
-use crate::visit::Owner;
 use serde::Serialize;
 use serde_json::Value;
 
-pub(crate) use caller::caller;
+pub(crate) use login::caller;
 
 /// Where all of it is.
 pub(crate) const ROOT: &str = "/api/";
+/// What is not reached over HTTP.
+const OPERATOR: &str = "/api/v1/operator/";
 
 /// An endpoint.
 #[derive(Clone, Copy)]
 pub(crate) struct Endpoint {
     pub(crate) method: Verb,
     pub(crate) path: &'static str,
-    pub(crate) answer: fn(&Owner, &Fields) -> Result<Value, Problem>,
+    pub(crate) answering: Answering,
 }
 
+/// How an endpoint answers.
+#[derive(Clone, Copy)]
+pub(crate) enum Answering {
+    /// At once.
+    Whole(fn(&Caller, &Fields) -> Result<Value, Problem>),
+    /// Part by part, while it works; on the control socket only.
+    Parts(fn(&Caller, &Fields, &mut Part<'_>) -> Result<(), Problem>),
+}
+
+/// Takes the parts of an answer.
+pub(crate) struct Part<'a>(pub(crate) Parts<'a>);
+
 impl Endpoint {
-    pub(crate) const fn get(path: &'static str, answer: fn(&Owner, &Fields) -> Result<Value, Problem>) -> Self {
-        Self { method: Verb::Get, path, answer }
+    const fn get(path: &'static str, answer: fn(&Caller, &Fields) -> Result<Value, Problem>) -> Self {
+        Self { method: Verb::Get, path, answering: Answering::Whole(answer) }
     }
 
-    pub(crate) const fn post(path: &'static str, answer: fn(&Owner, &Fields) -> Result<Value, Problem>) -> Self {
-        Self { method: Verb::Post, path, answer }
+    const fn post(path: &'static str, answer: fn(&Caller, &Fields) -> Result<Value, Problem>) -> Self {
+        Self { method: Verb::Post, path, answering: Answering::Whole(answer) }
     }
 
-    pub(crate) fn route(self) -> Route {
-        Route { method: self.method, path: self.path, handler: Handler::Api(self.answer) }
+    const fn parts(path: &'static str, answer: fn(&Caller, &Fields, &mut Part<'_>) -> Result<(), Problem>) -> Self {
+        Self { method: Verb::Get, path, answering: Answering::Parts(answer) }
+    }
+
+    /// Its name in docs/api.md.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.method.name(), self.path)
+    }
+}
+
+impl Part<'_> {
+    /// Gives the next part.
+    pub(crate) fn give(&mut self, part: &impl Serialize) -> Result<(), console::Error> {
+        let value = serde_json::to_value(part).map_err(|_| console::Error::Unheard)?;
+        (self.0)(value).map_err(|_| console::Error::Unheard)
     }
 }
 
 /// All of them, one list per file.
 const ENDPOINTS: &[&[Endpoint]] = &[
-    caller::ENDPOINTS,
+    login::ENDPOINTS,
     account::ENDPOINTS,
     devices::ENDPOINTS,
     held::ENDPOINTS,
     history::ENDPOINTS,
     setup::ENDPOINTS,
     storage::ENDPOINTS,
-    admin::ENDPOINTS,
     accounts::ENDPOINTS,
     addresses::ENDPOINTS,
-    invitations::ENDPOINTS,
+    people::ENDPOINTS,
+    queue::ENDPOINTS,
+    integrity::ENDPOINTS,
+    operator::ENDPOINTS,
 ];
 
+/// All endpoints, those of the operator among them.
 pub(crate) fn endpoints() -> impl Iterator<Item = Endpoint> {
     ENDPOINTS.iter().flat_map(|endpoints| endpoints.iter().copied())
+}
+
+/// The endpoint of a name.
+pub(crate) fn named(name: &str) -> Option<Endpoint> {
+    endpoints().find(|endpoint| endpoint.name() == name)
+}
+
+/// What is reached over HTTP: never what only the operator asks for.
+pub(crate) fn routes() -> impl Iterator<Item = Route> {
+    endpoints().filter(|endpoint| !endpoint.path.starts_with(OPERATOR)).filter_map(|endpoint| {
+        match endpoint.answering {
+            Answering::Whole(answer) => {
+                Some(Route { method: endpoint.method, path: endpoint.path, handler: Handler::Api(answer) })
+            }
+            Answering::Parts(_) => None,
+        }
+    })
 }
 
 /// Data as JSON.

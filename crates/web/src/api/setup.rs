@@ -1,16 +1,16 @@
 //! A new device: its application password, shown once, and what its program is to be told.
 
-use super::devices::{choice, must_decide};
+use super::devices::choice;
 use super::{Endpoint, json};
+use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
 use crate::setup::{self, OfferedService, Profile, Protocol, QrImage, Security};
-use crate::visit::Owner;
-use console::{Access, PopChoice, SetupGuide, SetupProgram, setup_guide};
+use console::{Access, Act, PopChoice, SetupGuide, SetupProgram, setup_guide};
 use serde::Serialize;
 
 pub(super) const ENDPOINTS: &[Endpoint] =
-    &[Endpoint::post("/api/v1/devices", |owner, fields| json(add(owner, fields)?))];
+    &[Endpoint::post("/api/v1/devices", |caller, fields| json(add(caller, fields)?))];
 
 /// A device that was just made.
 #[derive(Debug, Serialize)]
@@ -38,51 +38,45 @@ pub(crate) struct Setting {
 }
 
 /// Adds a device: `program`, `access`, `name`, and for POP what its deletions do.
-pub(crate) fn add(owner: &Owner, fields: &Fields) -> Result<NewDevice, Problem> {
-    must_decide(owner, None)?;
+pub(crate) fn add(caller: &Caller, fields: &Fields) -> Result<NewDevice, Problem> {
+    caller.may(Act::Decide)?;
     let program = named(fields, "program", SetupProgram::named)?.unwrap_or(SetupProgram::Other);
     let access = named(fields, "access", Access::named)?.unwrap_or(Access::Imap);
-    let offered = owner.site.offered();
+    let (own, offered) = (caller.own()?, caller.site.offered());
     let Some(pair) = offered.pair(protocol(access)) else {
         return Err(Problem::refused(format!("This server offers no {}.", access.title())));
     };
-    // Before the device is made: what makes no sense leaves nothing behind.
-    let pop = if access == Access::Pop3 { Some(choice(fields)?) } else { None };
-    if let Some(Err(wrong)) = pop.as_ref().map(PopChoice::check) {
-        return Err(Problem::refused(wrong));
-    }
+    let pop = if access == Access::Pop3 { choice(fields)? } else { PopChoice::default() };
     let name = fields.optional("name").unwrap_or(program.device_name());
-    let (id, password) = owner.site.auth().add_device(owner.account, name, None, owner.now)?;
-    if let Some(pop) = pop {
-        owner.console().choose(id, &pop, None)?;
-    }
-    let settings = settings(&owner.address, &offered.host, (pair.incoming, pair.outgoing));
+    let (id, password) = caller.console()?.add_device(caller.site.auth(), name, &pop)?;
+    let settings = settings(&own.address, &offered.host, (pair.incoming, pair.outgoing));
     let guide = setup_guide(program, access);
     let mut device =
         NewDevice { id: id.0, name: name.to_owned(), password, access, settings, guide, profile_path: None, qr: None };
-    device.help_along(owner, program)?;
+    device.help_along(caller, program)?;
     Ok(device)
 }
 
 impl NewDevice {
     /// What a program can take over by itself.
-    fn help_along(&mut self, owner: &Owner, program: SetupProgram) -> Result<(), Problem> {
-        let (offered, incoming) = (owner.site.offered(), protocol(self.access));
-        let account = owner.site.auth().directory().account(&owner.address)?;
+    fn help_along(&mut self, caller: &Caller, program: SetupProgram) -> Result<(), Problem> {
+        let (offered, incoming) = (caller.site.offered(), protocol(self.access));
+        let own = caller.own()?;
+        let account = caller.site.auth().directory().account(&own.address)?;
         let display = account.map(|account| account.display).unwrap_or_default();
         match program {
             SetupProgram::Iphone => {
-                let device = (owner.account.0, self.id);
+                let device = (own.account.0, self.id);
                 let profile =
-                    Profile { address: &owner.address, owner: &display, password: &self.password, device, incoming };
+                    Profile { address: &own.address, owner: &display, password: &self.password, device, incoming };
                 if let Some(document) = setup::mobileconfig(&profile, offered) {
-                    let path = format!("/setup/{}", owner.site.links().make(document, owner.now)?);
-                    self.qr = setup::qr(&owner.site.url(&path));
+                    let path = format!("/setup/{}", caller.site.links().make(document, caller.now)?);
+                    self.qr = setup::qr(&caller.site.url(&path));
                     self.profile_path = Some(path);
                 }
             }
             SetupProgram::Android => {
-                let payload = setup::thunderbird_payload((&owner.address, &display), &self.password, incoming, offered);
+                let payload = setup::thunderbird_payload((&own.address, &display), &self.password, incoming, offered);
                 self.qr = payload.and_then(|payload| setup::qr(&payload));
             }
             SetupProgram::Thunderbird | SetupProgram::Outlook | SetupProgram::Other => {}

@@ -1,32 +1,31 @@
 //! How full the mailbox is, and making room.
 
-use super::devices::must_decide;
 use super::{Endpoint, json};
+use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
-use crate::visit::Owner;
-use console::{ClearAnswer, ClearAsk, UsageCard};
+use console::{Act, ClearAnswer, ClearAsk, UsageCard};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::get("/api/v1/storage", |owner, _| json(usage(owner)?)),
-    Endpoint::get("/api/v1/storage/clear", |owner, fields| json(preview(owner, fields)?)),
-    Endpoint::post("/api/v1/storage/clear", |owner, fields| json(clear(owner, fields)?)),
+    Endpoint::get("/api/v1/storage", |caller, _| json(usage(caller)?)),
+    Endpoint::get("/api/v1/storage/clear", |caller, fields| json(preview(caller, fields)?)),
+    Endpoint::post("/api/v1/storage/clear", |caller, fields| json(clear(caller, fields)?)),
 ];
 
 /// How full the mailbox is.
-pub(crate) fn usage(owner: &Owner) -> Result<UsageCard, Problem> {
-    Ok(owner.console().usage()?)
+pub(crate) fn usage(caller: &Caller) -> Result<UsageCard, Problem> {
+    Ok(caller.console()?.usage()?)
 }
 
 /// What would be cleared of what every POP device has.
-pub(crate) fn preview(owner: &Owner, fields: &Fields) -> Result<ClearAnswer, Problem> {
-    Ok(owner.console().clear(&ask(fields, true)?)?)
+pub(crate) fn preview(caller: &Caller, fields: &Fields) -> Result<ClearAnswer, Problem> {
+    Ok(caller.console()?.clear(&ask(fields, true)?)?)
 }
 
 /// Clears it. Not with an application password: a device that was stolen must not empty the mailbox.
-pub(crate) fn clear(owner: &Owner, fields: &Fields) -> Result<ClearAnswer, Problem> {
-    must_decide(owner, None)?;
-    Ok(owner.console().clear(&ask(fields, false)?)?)
+pub(crate) fn clear(caller: &Caller, fields: &Fields) -> Result<ClearAnswer, Problem> {
+    caller.may(Act::Decide)?;
+    Ok(caller.console()?.clear(&ask(fields, false)?)?)
 }
 
 fn ask(fields: &Fields, dry_run: bool) -> Result<ClearAsk, Problem> {

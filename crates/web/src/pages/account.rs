@@ -13,7 +13,7 @@ use crate::path::OwnPath;
 use crate::problem::{Kind, Problem};
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
-use api::account::{SessionLine, session};
+use api::account::SessionLine;
 use askama::Template;
 use auth::{OwnerError, SecondFactorSetup, WebLogin};
 use axum::http::header::USER_AGENT;
@@ -65,9 +65,15 @@ struct RecoveryCodesPage {
 
 fn show(owner: &Owner, _: &Fields) -> Outcome {
     let sessions = api::account::sessions(owner)?;
-    let recovery_codes_left = owner.site.auth().web().recovery_codes_left(owner.account)?;
+    let recovery_codes_left = owner.site.auth().web().recovery_codes_left(owner.own()?.account)?;
     let frame = Frame::of(owner, "account");
-    Answer::page(&AccountPage { frame, address: owner.address.clone(), recovery_codes_left, sessions, now: owner.now })
+    Answer::page(&AccountPage {
+        frame,
+        address: owner.own()?.address.clone(),
+        recovery_codes_left,
+        sessions,
+        now: owner.now,
+    })
 }
 
 fn change_password(owner: &Owner, fields: &Fields) -> Outcome {
@@ -80,7 +86,7 @@ fn change_password(owner: &Owner, fields: &Fields) -> Outcome {
 }
 
 fn show_second_factor(owner: &Owner, _: &Fields) -> Outcome {
-    let begun = owner.site.auth().web().second_factor_begun(session(owner)?)?;
+    let begun = owner.site.auth().web().second_factor_begun(owner.session()?)?;
     let Some(setup) = begun else { return Ok(Answer::see_other(&OwnPath::new("/account"))) };
     let picture = picture(&setup.uri)?;
     Answer::page(&SecondFactorPage { frame: Frame::of(owner, "account"), setup, picture })
@@ -98,7 +104,7 @@ fn confirm_second_factor(owner: &Owner, fields: &Fields) -> Outcome {
         Ok((login, codes)) => {
             let frame = Frame::around(&login.session, "account");
             let answer = Answer::page(&RecoveryCodesPage { frame, codes })?;
-            Ok(answer.with_cookie(&Cookie::Session.set(owner.is_secure(), &login.token)))
+            Ok(answer.with_cookie(&Cookie::Session.set(owner.visit.is_secure(), &login.token)))
         }
         Err(problem) => told(owner, problem, "/account/second-factor"),
     }
@@ -126,15 +132,15 @@ fn proven<T>(
     fields: &Fields,
     work: impl FnOnce(&auth::Owner<'_>) -> Result<T, OwnerError>,
 ) -> Result<T, Problem> {
-    let program = owner.header(USER_AGENT.as_str()).and_then(browser::name);
+    let program = owner.visit.header(USER_AGENT.as_str()).and_then(browser::name);
     let proof = auth::Owner {
-        session: session(owner)?,
+        session: owner.session()?,
         password: fields.raw("password"),
         code: fields.text("code"),
-        address: owner.address(),
+        address: owner.visit.address(),
         program: program.as_deref(),
         now: owner.now,
-        turn: owner.turn(),
+        turn: owner.visit.turn(),
     };
     work(&proof).map_err(problem)
 }
@@ -145,7 +151,7 @@ fn settled(owner: &Owner, outcome: Result<WebLogin, Problem>, done: &str) -> Out
         Ok(login) => {
             owner.site.notices().put(&login.session.id, Notice::good(done));
             let answer = Answer::see_other(&OwnPath::new("/account"));
-            Ok(answer.with_cookie(&Cookie::Session.set(owner.is_secure(), &login.token)))
+            Ok(answer.with_cookie(&Cookie::Session.set(owner.visit.is_secure(), &login.token)))
         }
         Err(problem) => told(owner, problem, "/account"),
     }

@@ -84,7 +84,7 @@ fn profile(visit: &Visit, _: &Fields) -> Outcome {
 }
 
 fn free_name(owner: &Owner, wanted: &str) -> Result<String, Problem> {
-    let devices = owner.site.auth().store().account(owner.account).devices()?;
+    let devices = owner.site.auth().store().account(owner.own()?.account).devices()?;
     let is_free = |name: &String| !devices.values().any(|d| d.revoked_at.is_none() && d.name == *name);
     let numbered = (2..=devices.len() + 2).map(|number| format!("{wanted} {number}"));
     Ok(std::iter::once(wanted.to_owned()).chain(numbered).find(is_free).unwrap_or_default())

@@ -83,7 +83,7 @@ fn choose(owner: &Owner, fields: &Fields) -> Outcome {
         true => format!("Saved. From now on {}.", device.policy_text),
         false => "Saved.".to_owned(),
     });
-    say(owner, chosen, owner.uri.path())
+    say(owner, chosen, owner.visit.uri.path())
 }
 
 fn imap(owner: &Owner, _: &Fields) -> Outcome {

@@ -35,7 +35,7 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
     let devices = api::devices::list(owner, &Fields::default())?;
     let offers = api::devices::offers(owner)?;
     let timeline = api::history::timeline(owner, &Fields::urlencoded(LINES.as_bytes())?)?;
-    let filling = owner.console().filling()?;
+    let filling = owner.console()?.filling()?;
     let held = api::held::list(owner, &Fields::default())?;
     let is_green = devices.iter().all(|device| device.light == Light::Green && !device.asks());
     let is_calm = is_green && offers.is_empty() && held.is_empty() && filling.is_none();

@@ -84,10 +84,11 @@ fn log_in(visit: &Visit, fields: &Fields) -> Outcome {
 }
 
 fn log_out(owner: &Owner, _: &Fields) -> Outcome {
-    if let Some(token) = owner.cookie(Cookie::Session) {
+    if let Some(token) = owner.visit.cookie(Cookie::Session) {
         owner.site.auth().web().log_out(token)?;
     }
-    let answer = Answer::see_other(&OwnPath::new("/login")).with_cookie(&Cookie::Session.remove(owner.is_secure()));
+    let answer =
+        Answer::see_other(&OwnPath::new("/login")).with_cookie(&Cookie::Session.remove(owner.visit.is_secure()));
     Ok(answer.with(HeaderName::from_static("clear-site-data"), "\"cache\""))
 }
 

@@ -1,7 +1,6 @@
 //! The JSON API: who may call it, what it says, and that its document tells the same.
 
 use crate::api;
-use crate::route::Verb;
 use crate::testing::{ALICE, Browser, PASSWORD, World};
 use axum::http::StatusCode;
 use base64::Engine;
@@ -93,12 +92,7 @@ fn nobody_else_calls() {
 fn the_document_tells_of_every_endpoint_and_of_no_other() {
     let text = include_str!("../../../../docs/api.md");
     let told: BTreeSet<&str> = text.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
-    let verb = |verb: Verb| match verb {
-        Verb::Get => "GET",
-        Verb::Post => "POST",
-    };
-    let there: BTreeSet<String> =
-        api::endpoints().map(|endpoint| format!("{} {}", verb(endpoint.method), endpoint.path)).collect();
+    let there: BTreeSet<String> = api::endpoints().map(|endpoint| endpoint.name()).collect();
     assert_eq!(there.iter().map(String::as_str).collect::<BTreeSet<_>>(), told);
     assert!(there.iter().all(|endpoint| endpoint.contains(" /api/v1/")));
 }

@@ -3,6 +3,7 @@
 mod api;
 mod login;
 mod mail;
+mod operator;
 mod people;
 mod setup;
 mod walls;

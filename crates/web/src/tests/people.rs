@@ -359,7 +359,7 @@ fn an_administrator_adds_disables_and_helps() {
     assert!(act(&mut alice, "login", &[("disabled", "no")]).contains("can log in again"));
     assert!(act(&mut alice, "quota", &[("quota_mib", "100")]).contains("of 100.0 MiB (0 %)"));
     assert!(act(&mut alice, "quota", &[("quota_mib", "")]).contains("The mailbox holds 0 B."));
-    assert!(act(&mut alice, "second-factor-off", &[]).contains("There was no second factor"));
+    assert!(act(&mut alice, "second-factor-off", &[]).contains("has no second factor"));
     let link = path_in(&act(&mut alice, "link", &[]), "/password/");
     assert!(world.browser().get(&link).text.contains("carol@example.org"));
     let own = format!("/admin/accounts/{}", world.account(ALICE).id());

@@ -3,7 +3,6 @@
 use super::settled;
 use crate::answer::{Answer, Outcome};
 use crate::api::accounts;
-use crate::api::admin::{Done, administration};
 use crate::form::Fields;
 use crate::frame::Frame;
 use crate::moment;
@@ -11,7 +10,7 @@ use crate::problem::Problem;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use console::AccountLine;
+use console::{AccountLine, Done};
 use directory::DomainInfo;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -44,7 +43,7 @@ struct AccountPage {
 }
 
 fn list(owner: &Owner, _: &Fields) -> Outcome {
-    let accounts = administration(owner)?.accounts()?;
+    let accounts = owner.administration()?.accounts()?;
     let domains = owner.site.auth().directory().domains()?;
     Answer::page(&AccountsPage { frame: Frame::of(owner, "admin"), accounts, domains })
 }
@@ -55,7 +54,7 @@ fn add(owner: &Owner, fields: &Fields) -> Outcome {
 
 fn one(owner: &Owner, _: &Fields) -> Outcome {
     let account = accounts::account(owner)?;
-    let is_self = account.number == owner.account.0;
+    let is_self = account.number == owner.own()?.account.0;
     let quota_mib = account.quota_bytes.map(|bytes| (bytes >> 20).to_string()).unwrap_or_default();
     Answer::page(&AccountPage { frame: Frame::of(owner, "admin"), account, is_self, quota_mib })
 }
@@ -81,5 +80,5 @@ fn second_factor_off(owner: &Owner, _: &Fields) -> Outcome {
 }
 
 fn change(owner: &Owner, outcome: Result<Done, Problem>) -> Outcome {
-    settled(owner, outcome, &format!("/admin/accounts/{}", owner.number("id")?))
+    settled(owner, outcome, &format!("/admin/accounts/{}", owner.number::<u32>("id")?))
 }

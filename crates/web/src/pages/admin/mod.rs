@@ -7,12 +7,12 @@ mod records;
 mod report;
 
 use crate::answer::{Answer, Outcome};
-use crate::api::admin::Done;
 use crate::notice::Notice;
 use crate::path::OwnPath;
 use crate::problem::{Kind, Problem};
 use crate::route::Route;
 use crate::visit::Owner;
+use console::Done;
 
 pub(super) const ROUTES: &[&[Route]] =
     &[accounts::ROUTES, people::ROUTES, addresses::ROUTES, records::ROUTES, report::ROUTES];
@@ -20,8 +20,8 @@ pub(super) const ROUTES: &[&[Route]] =
 /// The page again with what was done, or why it was not.
 fn settled(owner: &Owner, outcome: Result<Done, Problem>, path: &str) -> Outcome {
     match outcome {
-        Ok(Done { text, url: None }) => owner.say(Notice::good(text)),
-        Ok(Done { text, url: Some(url) }) => owner.say(Notice::good(format!("{text} {url}"))),
+        Ok(Done { text, url: None, .. }) => owner.say(Notice::good(text)),
+        Ok(Done { text, url: Some(url), .. }) => owner.say(Notice::good(format!("{text} {url}"))),
         Err(problem) if problem.kind == Kind::Refused => owner.say(Notice::bad(problem.detail)),
         Err(problem) => return Err(problem),
     }

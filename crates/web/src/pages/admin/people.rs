@@ -2,15 +2,14 @@
 
 use super::settled;
 use crate::answer::{Answer, Outcome};
-use crate::api::admin::{self, Done, administration};
-use crate::api::invitations::{self, LinkLine};
+use crate::api::people;
 use crate::form::Fields;
 use crate::frame::Frame;
 use crate::moment;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use console::RequestLine;
+use console::{Done, LinkLine, RequestLine};
 use directory::DomainInfo;
 use store::Timestamp;
 
@@ -37,16 +36,16 @@ struct PeoplePage {
 }
 
 fn list(owner: &Owner, _: &Fields) -> Outcome {
-    let (requests, links) = (administration(owner)?.requests()?, invitations::links(owner)?);
+    let (requests, links) = (owner.administration()?.requests()?, people::links(owner)?);
     let are_allowed = owner.site.auth().requests().are_allowed()?;
     let domains = owner.site.auth().directory().domains()?;
-    let own = invitations::own_domain(owner)?;
+    let own = people::own_domain(owner)?;
     let (frame, now) = (Frame::of(owner, "admin"), owner.now);
     Answer::page(&PeoplePage { frame, requests, are_allowed, links, domains, own, now })
 }
 
 fn accept(owner: &Owner, fields: &Fields) -> Outcome {
-    let accepted = admin::accept(owner, fields).map(|accepted| match accepted.mailed {
+    let accepted = people::accept(owner, fields).map(|accepted| match accepted.mailed {
         true => format!("{} was added. A letter with the link to choose the password went to {}.", accepted.address, accepted.contact),
         false => format!(
             "{} was added. Who asked sees it on their page, with a link to choose the password. You can also send this one \
@@ -58,7 +57,7 @@ fn accept(owner: &Owner, fields: &Fields) -> Outcome {
 }
 
 fn decline(owner: &Owner, fields: &Fields) -> Outcome {
-    let declined = admin::decline(owner, fields);
+    let declined = people::decline(owner, fields);
     let said = declined.map(|declined| {
         let told = if declined.mailed { format!("; a letter went to {}", declined.contact) } else { String::new() };
         format!("The request of {} was declined{told}.", declined.name)
@@ -67,9 +66,9 @@ fn decline(owner: &Owner, fields: &Fields) -> Outcome {
 }
 
 fn invite(owner: &Owner, fields: &Fields) -> Outcome {
-    settled(owner, invitations::invite(owner, fields), HERE)
+    settled(owner, people::invite(owner, fields), HERE)
 }
 
 fn take_back(owner: &Owner, _: &Fields) -> Outcome {
-    settled(owner, invitations::take_back(owner), HERE)
+    settled(owner, people::take_back(owner), HERE)
 }

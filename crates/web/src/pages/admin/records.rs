@@ -20,6 +20,6 @@ struct RecordsPage<'a> {
 }
 
 fn show(owner: &Owner, fields: &Fields) -> Outcome {
-    let records = api::admin::records(owner, fields)?;
+    let records = api::addresses::records(owner, fields)?;
     Answer::page(&RecordsPage { frame: Frame::of(owner, "admin"), domain: fields.text("domain"), records })
 }

@@ -19,7 +19,7 @@ struct ReportPage {
 }
 
 fn show(owner: &Owner, fields: &Fields) -> Outcome {
-    let report = api::admin::report(owner, fields)?;
+    let report = api::integrity::report(owner, fields)?;
     Answer::page(&ReportPage { frame: Frame::of(owner, "admin"), report })
 }
 

@@ -1,40 +1,19 @@
 //! UIDLs of another server: what messages here are known by, and which UIDLs they get.
 
-use std::collections::BTreeSet;
-
+use crate::account::AccountConsole;
+use crate::checking::Steps;
+use crate::error::Error;
 use serde::{Deserialize, Serialize};
-use store::UidlOutcome;
+use std::collections::BTreeSet;
+use store::{EmailId, UidlOutcome};
 use uidl_import::Mark;
 
-use super::{Admin, Item, Items};
-use crate::control::Failure;
-
-/// One request names at most so many UIDLs.
-pub const UIDLS_PER_REQUEST_MAX: usize = 2000;
-
-/// What can be asked about UIDLs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UidlRequest {
-    /// What each message of an account is known by: [`Item::Mark`] each, in order of arrival.
-    Marks {
-        /// Whose.
-        account: String,
-    },
-    /// Gives messages the UIDLs that they had on another server: [`Item::Uidl`] each.
-    Keep {
-        /// Whose.
-        account: String,
-        /// EMAILID and UIDL, at most [`UIDLS_PER_REQUEST_MAX`].
-        uidls: Vec<(String, String)>,
-        /// Only tell what would happen.
-        dry_run: bool,
-    },
-}
+/// One call names at most so many UIDLs.
+pub const UIDLS_MAX: usize = 2000;
 
 /// What a message is known by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MarkItem {
+pub struct MessageMark {
     /// EMAILID.
     pub id: String,
     /// A digest of its octets.
@@ -45,7 +24,7 @@ pub struct MarkItem {
 
 /// What became of a UIDL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UidlItem {
+pub struct KeptUidl {
     /// EMAILID.
     pub id: String,
     /// The UIDL.
@@ -74,44 +53,48 @@ pub enum UidlResult {
     NoMessage,
 }
 
-impl UidlRequest {
-    pub(super) fn execute(self, admin: &Admin, item: Items<'_>) -> Result<(), Failure> {
-        match self {
-            Self::Marks { account } => marks(admin, &account, item),
-            Self::Keep { account, uidls, dry_run } => {
-                let account = admin.stores.store.account(admin.account(&account)?.id);
-                let parsed = uidls.iter().map(|(id, uidl)| Ok((id.parse()?, uidl.clone())));
-                let parsed: Result<Vec<_>, store::NotAnEmailId> = parsed.collect();
-                let parsed = parsed.map_err(|_| Failure::Refused("a message's id is not an EMAILID".to_owned()))?;
-                let outcomes = account.keep_uidls(admin.actor(), parsed, dry_run)?;
-                for ((id, uidl), outcome) in uidls.into_iter().zip(outcomes) {
-                    item(Item::Uidl(UidlItem { id, uidl, outcome: outcome.into() }))?;
+impl AccountConsole {
+    /// What each message is known by, in order of arrival.
+    ///
+    /// # Errors
+    /// `step` fails; faults.
+    pub fn marks(&self, step: Steps<'_, MessageMark>) -> Result<(), Error> {
+        let mut emails = BTreeSet::new();
+        for mailbox in self.account.mailboxes()?.iter() {
+            emails.extend(self.account.view(mailbox.id)?.index().iter().map(|entry| entry.email));
+        }
+        let reader = self.account.reader()?;
+        for email in emails {
+            match reader.body(email) {
+                Ok(body) => {
+                    let Mark { content, message_id } = mark_of(&body);
+                    step(MessageMark { id: email.text(), content, message_id })?;
                 }
-                Ok(())
+                // It has gone since.
+                Err(store::Error::NoSuchMessage) => {}
+                Err(error) => return Err(error.into()),
             }
         }
+        Ok(())
     }
-}
 
-fn marks(admin: &Admin, account: &str, item: Items<'_>) -> Result<(), Failure> {
-    let account = admin.stores.store.account(admin.account(account)?.id);
-    let mut emails = BTreeSet::new();
-    for mailbox in account.mailboxes()?.iter() {
-        emails.extend(account.view(mailbox.id)?.index().iter().map(|entry| entry.email));
+    /// Gives messages, by their EMAILID, the UIDLs that they had on another server; what became of each. `dry_run`: what
+    /// would.
+    ///
+    /// # Errors
+    /// What is no EMAILID; faults.
+    pub fn keep_uidls(&self, uidls: &[(&str, &str)], dry_run: bool) -> Result<Vec<KeptUidl>, Error> {
+        let parsed = uidls.iter().map(|(id, uidl)| Ok((id.parse()?, (*uidl).to_owned())));
+        let parsed: Result<Vec<(EmailId, String)>, store::NotAnEmailId> = parsed.collect();
+        let parsed = parsed.map_err(|_| Error::refused("a message's id is not an EMAILID"))?;
+        let outcomes = self.account.keep_uidls(self.actor, parsed, dry_run)?;
+        let kept = uidls.iter().zip(outcomes).map(|((id, uidl), outcome)| KeptUidl {
+            id: (*id).to_owned(),
+            uidl: (*uidl).to_owned(),
+            outcome: outcome.into(),
+        });
+        Ok(kept.collect())
     }
-    let reader = account.reader()?;
-    for email in emails {
-        match reader.body(email) {
-            Ok(body) => {
-                let Mark { content, message_id } = mark_of(&body);
-                item(Item::Mark(MarkItem { id: email.text(), content, message_id }))?;
-            }
-            // It has gone since.
-            Err(store::Error::NoSuchMessage) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }
 
 /// What a message is known by, here and on another server: line ends count as one, whichever they are.

@@ -1,9 +1,10 @@
 //! Who calls the API.
 
 use super::{Endpoint, json};
+use crate::caller::{Caller, Proof};
 use crate::form::Fields;
 use crate::problem::{Kind, Problem};
-use crate::visit::{Owner, Proof, Visit};
+use crate::visit::{Owner, Visit};
 use auth::{Attempt, LoginError};
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
@@ -23,12 +24,13 @@ struct SessionData<'a> {
     csrf_token: Option<&'a str>,
 }
 
-fn session(owner: &Owner, _: &Fields) -> Result<Value, Problem> {
-    let csrf_token = match &owner.proof {
+fn session(caller: &Caller, _: &Fields) -> Result<Value, Problem> {
+    let csrf_token = match &caller.proof {
         Proof::Session(session) => Some(session.csrf.as_str()),
-        Proof::Password => None,
+        Proof::Password | Proof::Operator => None,
     };
-    json(SessionData { user: &owner.address, device_id: owner.device.0, csrf_token })
+    let own = caller.own()?;
+    json(SessionData { user: &own.address, device_id: own.device.0, csrf_token })
 }
 
 /// Who made a call.
@@ -69,11 +71,7 @@ fn by_password(visit: Visit, user: &str, password: &str) -> Result<Owner, Proble
         login::log::failed(Protocol::Web, attempt.address, user, login::log::why(error));
     }
     match outcome {
-        Ok(login) if !login.main_password => {
-            let (account, device) = (login.account, login.device);
-            let mail = visit.site.auth().account_of(&login);
-            Ok(Owner { visit, account, device, mail, address: login.name, proof: Proof::Password })
-        }
+        Ok(login) if !login.main_password => Ok(Owner::program(visit, &login)),
         Ok(_) => Err(Problem::new(Kind::LogIn, wrong)),
         Err(LoginError::Rejected { delay_millis }) => Err(Problem::new(Kind::LogIn, wrong).after_millis(delay_millis)),
         Err(LoginError::Throttled { delay_millis }) => {

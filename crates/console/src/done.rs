@@ -1,0 +1,55 @@
+//! What was done, and addresses as lists have them.
+
+use crate::administration::AccountLine;
+use crate::people::LinkLine;
+use serde::{Deserialize, Serialize};
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// In words.
+    pub text: String,
+    /// A link that is shown only now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// How long it is good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// The account that was changed, as it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountLine>,
+}
+
+/// An alias.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasLine {
+    /// The alias; `@example.org` is the catch-all of that domain.
+    pub alias: String,
+    /// The accounts that it leads to.
+    pub targets: Vec<String>,
+}
+
+/// A local domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainLine {
+    /// As programs write it: in A-labels.
+    pub domain: String,
+    /// As people read it: in U-labels.
+    pub shown: String,
+    /// The accounts that mail to its postmaster and about abuse reaches.
+    pub postmasters: Vec<String>,
+}
+
+impl Done {
+    /// That.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), url: None, expires_at: None, account: None }
+    }
+
+    /// That, and a link was made.
+    #[must_use]
+    pub fn linking(text: impl Into<String>, url: String, link: &LinkLine) -> Self {
+        Self { url: Some(url), expires_at: Some(link.expires_at.clone()), ..Self::new(text) }
+    }
+}

@@ -1,0 +1,193 @@
+//! Mail for outside addresses: listed, shown, tried again, held, released, removed.
+
+use crate::error::Error;
+use crate::moment::shown;
+use crate::party::{Act, Party};
+use queue::{Damaged, Entry, LastReply, Queue, QueueId, Recipient, RecipientState};
+use serde::{Deserialize, Serialize};
+use store::Timestamp;
+
+/// A page of the queue has so many messages at most.
+pub const QUEUE_LINES_MAX: usize = 200;
+/// Of more messages that cannot be read nobody need know one by one.
+const DAMAGED_SHOWN_MAX: usize = 1000;
+
+/// The outbound queue for somebody who administers it.
+pub struct QueueConsole {
+    queue: Queue,
+    now: Timestamp,
+}
+
+/// A page of the queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuePage {
+    /// In order of their numbers; on the last page behind them those that were set aside because they are damaged.
+    pub messages: Vec<QueueLine>,
+    /// Where the next page begins, if there is one.
+    pub next_after: Option<u64>,
+}
+
+/// A message for outside addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueLine {
+    /// Its number.
+    pub id: u64,
+    /// Who gets it back if it cannot be delivered; empty for nobody.
+    pub from: String,
+    /// Who it is for.
+    pub recipients: Vec<QueueRecipient>,
+    /// Its length in octets.
+    pub bytes: u64,
+    /// When it came; of one that is damaged, when that was found out.
+    pub enqueued_at: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is tried next; `None` while it is held.
+    pub next_at: Option<String>,
+    /// When it is given up.
+    pub expires_at: String,
+    /// Whether an operator holds it back.
+    pub held: bool,
+    /// Why it cannot be read, if it was set aside for that; then little else is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<String>,
+}
+
+/// A recipient of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueRecipient {
+    /// The address.
+    pub address: String,
+    /// `waiting`, `delivered` or `failed`.
+    pub state: String,
+    /// The last answer for this recipient.
+    pub answer: Option<String>,
+}
+
+impl QueueConsole {
+    /// For whoever may administer.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn of(party: Party, queue: Queue, now: Timestamp) -> Result<Self, Error> {
+        party.may(Act::Administer)?;
+        Ok(Self { queue, now })
+    }
+
+    /// [`QUEUE_LINES_MAX`] messages from the one after number `after` on.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn page(&self, after: Option<u64>) -> Result<QueuePage, Error> {
+        let entries = self.queue.list(after.map(QueueId), QUEUE_LINES_MAX).map_err(|error| told(0, error))?;
+        let next_after = entries.last().map(|last| last.id.0).filter(|_| entries.len() == QUEUE_LINES_MAX);
+        let mut messages: Vec<QueueLine> = entries.iter().map(|entry| self.line(entry)).collect();
+        if next_after.is_none() {
+            let damaged = self.queue.damaged(DAMAGED_SHOWN_MAX).map_err(|error| told(0, error))?;
+            messages.extend(damaged.iter().map(set_aside));
+        }
+        Ok(QueuePage { messages, next_after })
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// There is none of that number, or it is damaged; faults.
+    pub fn show(&self, id: u64) -> Result<QueueLine, Error> {
+        self.after(id, Ok(()))
+    }
+
+    /// Has a message tried now.
+    ///
+    /// # Errors
+    /// As [`Self::show`]; it is held.
+    pub fn retry(&self, id: u64) -> Result<QueueLine, Error> {
+        self.after(id, self.queue.retry(QueueId(id), self.now))
+    }
+
+    /// Keeps a message from being tried.
+    ///
+    /// # Errors
+    /// As [`Self::show`].
+    pub fn hold(&self, id: u64) -> Result<QueueLine, Error> {
+        self.after(id, self.queue.hold(QueueId(id)))
+    }
+
+    /// Ends a hold; the message is tried now.
+    ///
+    /// # Errors
+    /// As [`Self::show`].
+    pub fn release(&self, id: u64) -> Result<QueueLine, Error> {
+        self.after(id, self.queue.release(QueueId(id), self.now))
+    }
+
+    /// Throws a message away; nobody is told.
+    ///
+    /// # Errors
+    /// There is none of that number; faults.
+    pub fn remove(&self, id: u64) -> Result<(), Error> {
+        self.queue.remove(QueueId(id)).map_err(|error| told(id, error))
+    }
+
+    fn after(&self, id: u64, done: Result<(), queue::Error>) -> Result<QueueLine, Error> {
+        let entry = done.and_then(|()| self.queue.show(QueueId(id))).map_err(|error| told(id, error))?;
+        Ok(self.line(&entry))
+    }
+
+    fn line(&self, entry: &Entry) -> QueueLine {
+        QueueLine {
+            id: entry.id.0,
+            from: entry.reverse_path.clone(),
+            recipients: entry.recipients.iter().map(recipient).collect(),
+            bytes: entry.size_bytes,
+            enqueued_at: shown(entry.enqueued_at),
+            attempts: entry.attempts,
+            next_at: (!entry.held).then(|| shown(entry.next_at)),
+            expires_at: shown(self.queue.expires_at(entry)),
+            held: entry.held,
+            damaged: None,
+        }
+    }
+}
+
+/// Of what cannot be read little more is known than that.
+fn set_aside(damaged: &Damaged) -> QueueLine {
+    QueueLine {
+        id: damaged.id.0,
+        from: String::new(),
+        recipients: Vec::new(),
+        bytes: 0,
+        enqueued_at: damaged.at.map(shown).unwrap_or_default(),
+        attempts: 0,
+        next_at: None,
+        expires_at: String::new(),
+        held: false,
+        damaged: Some(damaged.why.clone()),
+    }
+}
+
+fn recipient(recipient: &Recipient) -> QueueRecipient {
+    let (state, reply) = match &recipient.state {
+        RecipientState::Waiting { last } => ("waiting", last.as_ref()),
+        RecipientState::Delivered { reply } => ("delivered", Some(reply)),
+        RecipientState::Failed { reply, .. } => ("failed", Some(reply)),
+    };
+    let answer = |reply: &LastReply| format!("{} {}", reply.code, reply.text);
+    QueueRecipient { address: recipient.address.clone(), state: state.to_owned(), answer: reply.map(answer) }
+}
+
+fn told(id: u64, error: queue::Error) -> Error {
+    match error {
+        queue::Error::NoSuchEntry => {
+            Error::Unknown(format!("there is no message {id} in the queue; `pillarbox queue list` shows all"))
+        }
+        queue::Error::Held => {
+            Error::refused(format!("message {id} is held; `pillarbox queue release {id}` has it tried"))
+        }
+        queue::Error::Full(text) | queue::Error::Share(text) | queue::Error::Rate(text) => Error::Refused(text),
+        queue::Error::Damaged(what) => Error::refused(format!(
+            "message {id} is damaged ({what}); restore it from a backup, or `pillarbox queue remove {id}` throws it away"
+        )),
+        queue::Error::Store(error) => error.into(),
+    }
+}

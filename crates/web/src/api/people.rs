@@ -1,0 +1,80 @@
+//! People who want to get in: requests for accounts, invitations, links that are open.
+
+use super::{Endpoint, json};
+use crate::caller::Caller;
+use crate::form::Fields;
+use crate::problem::Problem;
+use console::{AcceptedRequest, Administration, Answering, DeclinedRequest, Done, LinkLine};
+
+/// An invitation is good for so long, unless it is said how long.
+const DAYS: u16 = 7;
+
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint::get("/api/v1/admin/requests", |caller, _| json(caller.administration()?.requests()?)),
+    Endpoint::post("/api/v1/admin/requests/{id}/accept", |caller, fields| json(accept(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/requests/{id}/decline", |caller, fields| json(decline(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/invitations", |caller, fields| json(invite(caller, fields)?)),
+    Endpoint::get("/api/v1/admin/links", |caller, _| json(links(caller)?)),
+    Endpoint::post("/api/v1/admin/links/{id}/remove", |caller, _| json(take_back(caller)?)),
+];
+
+/// Accepts a request. The link for the first password, and whether it went to who asked.
+pub(crate) fn accept(caller: &Caller, fields: &Fields) -> Result<AcceptedRequest, Problem> {
+    answer(caller, |administration, answering| {
+        Ok(administration.accept(caller.number("id")?, fields.optional("address"), answering)?)
+    })
+}
+
+/// Declines a request. Whether who asked was told by a letter.
+pub(crate) fn decline(caller: &Caller, fields: &Fields) -> Result<DeclinedRequest, Problem> {
+    answer(caller, |administration, answering| {
+        Ok(administration.decline(caller.number("id")?, fields.text("reason"), answering)?)
+    })
+}
+
+fn answer<T>(
+    caller: &Caller,
+    answer: impl FnOnce(&Administration, &Answering<'_>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let (password_url, send) = (
+        |token: &str| caller.url(&format!("/password/{token}")),
+        |to: &str, letter: &[u8]| caller.site.post(to, letter),
+    );
+    let answering = Answering { hostname: caller.site.hostname(), password_url: &password_url, send: &send };
+    answer(&caller.administration()?, &answering)
+}
+
+/// Links that were made and not used yet.
+pub(crate) fn links(caller: &Caller) -> Result<Vec<LinkLine>, Problem> {
+    caller.administration()?;
+    Ok(caller.site.auth().directory().links(caller.now)?.into_iter().map(LinkLine::from).collect())
+}
+
+pub(crate) fn invite(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    caller.administration()?;
+    let days = fields.number("days")?.unwrap_or(DAYS);
+    let directory = caller.site.auth().directory();
+    // Unless it is said otherwise, administrators invite into the domain that they are in themselves.
+    let own = own_domain(caller)?;
+    let domains: Vec<&str> = match fields.optional("domain").unwrap_or(&own) {
+        "*" => Vec::new(),
+        domains => domains.split([',', ' ']).filter(|domain| !domain.is_empty()).collect(),
+    };
+    let link = directory.invite(fields.optional("address"), &domains, days, caller.now)?;
+    let text = format!("Whoever gets this link makes an account, once, within {days} days. It is shown only now:");
+    Ok(Done::linking(text, caller.url(&format!("/invitation/{}", link.token)), &link.info.into()))
+}
+
+/// The domain of the administrator's own address; the operator's is any.
+pub(crate) fn own_domain(caller: &Caller) -> Result<String, Problem> {
+    let Some(own) = &caller.own else { return Ok("*".to_owned()) };
+    let info = caller.site.auth().directory().account_by_id(own.account)?;
+    let domain = info.as_ref().and_then(|info| info.address.rsplit_once('@')).map(|(_, domain)| domain.to_owned());
+    Ok(domain.unwrap_or_default())
+}
+
+pub(crate) fn take_back(caller: &Caller) -> Result<Done, Problem> {
+    caller.administration()?;
+    caller.site.auth().directory().take_link_back(caller.parameter("id"))?;
+    Ok(Done::new("That link is not good any more."))
+}

@@ -1,0 +1,115 @@
+//! Who asks for something, whichever way they came: over the pages, the JSON API, or the command line.
+
+use crate::problem::{Kind, Problem};
+use crate::site::Site;
+use auth::WebSession;
+use console::{AccountConsole, Act, Administration, Operations, Party, QueueConsole};
+use store::{Account, AccountId, Actor, DeviceId, Protocol, Timestamp};
+
+/// Who asks, and what for.
+pub(crate) struct Caller {
+    pub(crate) site: Site,
+    pub(crate) now: Timestamp,
+    /// What stands in the path for `{name}`.
+    pub(crate) parameters: Vec<(String, String)>,
+    /// How links to this site begin, for whoever asks.
+    pub(crate) origin: String,
+    /// The account that it is about; the operator may name none.
+    pub(crate) own: Option<Own>,
+    pub(crate) proof: Proof,
+}
+
+/// An account, for whoever may use it.
+pub(crate) struct Own {
+    /// Whose mail.
+    pub(crate) account: AccountId,
+    /// As which device.
+    pub(crate) device: DeviceId,
+    /// Their mail, for as long as that counts which they came with.
+    pub(crate) mail: Account,
+    /// The account's own address.
+    pub(crate) address: String,
+}
+
+/// How somebody showed who they are.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// By the token of a session, in a cookie.
+    Session(Box<WebSession>),
+    /// By the application password of a device, with each call of the API.
+    Password,
+    /// By reaching the control socket, or the data directory itself.
+    Operator,
+}
+
+impl Caller {
+    /// What stands in the path for `{name}`.
+    pub(crate) fn parameter(&self, name: &str) -> &str {
+        self.parameters.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value.as_str())
+    }
+
+    /// A number in the path; what is none leads nowhere.
+    pub(crate) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<T, Problem> {
+        self.parameter(name).parse().map_err(|_| Problem::not_found())
+    }
+
+    /// A path of this site, as a link.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+
+    /// The account that it is about.
+    pub(crate) fn own(&self) -> Result<&Own, Problem> {
+        self.own.as_ref().ok_or_else(|| Problem::bad("Say which account it is about."))
+    }
+
+    /// The console of that account.
+    pub(crate) fn console(&self) -> Result<AccountConsole, Problem> {
+        Ok(AccountConsole::new(self.own()?.mail.clone(), self.actor()))
+    }
+
+    /// The console of an administrator, if they are one.
+    pub(crate) fn administration(&self) -> Result<Administration, Problem> {
+        Ok(Administration::of(self.party(), self.site.auth().clone(), self.actor())?)
+    }
+
+    /// The outbound queue, for an administrator.
+    pub(crate) fn queue(&self) -> Result<QueueConsole, Problem> {
+        Ok(QueueConsole::of(self.party(), self.site.queue().clone(), self.now)?)
+    }
+
+    /// The console of the operator, if that is who asks.
+    pub(crate) fn operations(&self) -> Result<Operations, Problem> {
+        Ok(Operations::of(self.party(), self.site.auth().clone(), self.actor())?)
+    }
+
+    /// Whether they may do that.
+    pub(crate) fn may(&self, act: Act) -> Result<(), Problem> {
+        Ok(self.party().may(act)?)
+    }
+
+    /// The session that asks; an application password is none, and decides about none.
+    pub(crate) fn session(&self) -> Result<&WebSession, Problem> {
+        match &self.proof {
+            Proof::Session(session) => Ok(session),
+            Proof::Password | Proof::Operator => {
+                Err(Problem::new(Kind::Forbidden, "This needs a session: log in on the pages."))
+            }
+        }
+    }
+
+    fn party(&self) -> Party {
+        let (account, device) = self.own.as_ref().map_or((AccountId(0), DeviceId(0)), |own| (own.account, own.device));
+        match &self.proof {
+            Proof::Session(session) => Party::Person { account, is_admin: session.is_admin },
+            Proof::Password => Party::Program { account, device },
+            Proof::Operator => Party::Operator,
+        }
+    }
+
+    fn actor(&self) -> Actor {
+        let device = self.own.as_ref().map_or(DeviceId(0), |own| own.device);
+        let protocol = if self.proof == Proof::Operator { Protocol::Cli } else { Protocol::Web };
+        Actor { device, protocol, now: self.now }
+    }
+}
