@@ -21,6 +21,8 @@ pub struct Limits {
     pub refused_recipients_max: u32,
     /// Commands that lead nowhere (EHLO, NOOP, RSET, VRFY, …) between two messages; one more ends the connection.
     pub idle_commands_max: u32,
+    /// How long a stranger waits for the greeting of port 25; one who speaks before it has to go. Nobody on this machine waits.
+    pub greeting_pause_millis: u64,
     /// Silence that ends the connection (RFC 5321 §4.5.3.2.7: 5 minutes at least).
     pub idle_millis: u64,
     /// The time from the greeting, or the message before, to DATA.
@@ -40,6 +42,7 @@ impl Default for Limits {
             bad_commands_max: 20,
             refused_recipients_max: 50,
             idle_commands_max: 100,
+            greeting_pause_millis: 0,
             idle_millis: 5 * MINUTE_MILLIS,
             envelope_millis: 10 * MINUTE_MILLIS,
             content_millis: 30 * MINUTE_MILLIS,

@@ -3,7 +3,7 @@
 use crate::content::{Content, UNANNOUNCED_BYTES_MAX};
 use crate::examine::{self, Examination};
 use crate::greeting::{Hello, Layers, greeting, with};
-use crate::service::SmtpService;
+use crate::service::{Role, SmtpService};
 use crate::tally::{Deed, Tally};
 use crate::transaction::Transaction;
 use crate::{finish, log, replies, verb};
@@ -70,6 +70,10 @@ struct Clocks {
     stage_at: u64,
     /// Something came since the last step.
     heard: bool,
+    /// The greeting is said then, once that is decided.
+    greet_at: Option<u64>,
+    /// Something came before the greeting.
+    spoke_first: bool,
 }
 
 /// Receipts of messages for which the client's answer was written in this step. The answer is out before the next one;
@@ -178,7 +182,16 @@ impl SmtpSession {
 
     /// What is to be done before the next event; `None` if nothing.
     fn before_events(&mut self, output: &mut Vec<u8>) -> Option<Step> {
+        if matches!(self.phase, Phase::New) && self.must_wait_to_greet() {
+            return Some(Step::Wait);
+        }
         match &self.phase {
+            Phase::New if self.clocks.spoke_first => {
+                // RFC 5321 §4.3.1: "the sender SHOULD wait for this greeting message". Who does not speaks to many at once.
+                Reply::new(554, Enhanced(5, 5, 1), "You speak before the greeting").encode(output);
+                self.close();
+                None
+            }
             Phase::New => {
                 let reply = greeting(&self.service, &self.peer);
                 self.phase = if reply.is_positive() { Phase::Command } else { Phase::Closed };
@@ -214,6 +227,16 @@ impl SmtpSession {
             Phase::Closed => Some(Step::Close),
             Phase::Command | Phase::AuthLine | Phase::Data | Phase::Chunk { .. } => None,
         }
+    }
+
+    /// Whether the greeting is to come later. Who has spoken need not wait for the answer to that.
+    fn must_wait_to_greet(&mut self) -> bool {
+        let pause = match self.service.role {
+            Role::Mx if !self.peer.is_loopback() => self.service.common.limits.greeting_pause_millis,
+            Role::Mx | Role::Submission { .. } | Role::Lmtp { .. } => 0,
+        };
+        let greet_at = *self.clocks.greet_at.get_or_insert(self.now.monotonic_millis.saturating_add(pause));
+        self.now.monotonic_millis < greet_at && !self.clocks.spoke_first
     }
 
     /// Once it is known, the message is taken in as if it had just come; in a place of its own if that takes long.
@@ -309,7 +332,12 @@ impl session::Session for SmtpSession {
                 false
             }
             Phase::Data | Phase::Chunk { .. } => true,
-            Phase::New | Phase::Command | Phase::AuthLine => false,
+            // A pause of nothing is none: all that is here is read after the greeting.
+            Phase::New => {
+                self.clocks.spoke_first = self.clocks.greet_at.is_some();
+                false
+            }
+            Phase::Command | Phase::AuthLine => false,
         };
         // In a message any octet is a sign of life; between messages only a whole command is.
         self.clocks.heard |= is_content;
@@ -366,7 +394,8 @@ impl session::Session for SmtpSession {
         match &self.phase {
             Phase::LogIn if self.desk.until().is_some() => self.desk.until(),
             Phase::Examine(examination) => Some(examination.until),
-            Phase::New | Phase::Handshake | Phase::TooManyLogins | Phase::Closed => None,
+            Phase::New => self.clocks.greet_at,
+            Phase::Handshake | Phase::TooManyLogins | Phase::Closed => None,
             Phase::Command | Phase::AuthLine | Phase::LogIn | Phase::Data | Phase::Chunk { .. } => {
                 Some(self.clocks.idle_at.min(self.clocks.stage_at))
             }

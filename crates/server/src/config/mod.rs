@@ -172,11 +172,19 @@ pub struct Sender {
     pub trusted_sealers: Vec<String>,
     /// Whether mail is to come again while the DNS gives no answer.
     pub wait_for_dns: bool,
+    /// How long another server waits for the greeting.
+    pub greeting_pause_millis: u64,
 }
 
 impl Default for Sender {
     fn default() -> Self {
-        Self { check: true, dmarc: Enforcement::Follow, trusted_sealers: Vec::new(), wait_for_dns: false }
+        Self {
+            check: true,
+            dmarc: Enforcement::Follow,
+            trusted_sealers: Vec::new(),
+            wait_for_dns: false,
+            greeting_pause_millis: 1000,
+        }
     }
 }
 

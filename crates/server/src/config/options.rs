@@ -297,6 +297,14 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.sender.wait_for_dns, value.boolean()?),
     },
     ConfigOption {
+        key: "sender.greeting_pause_millis",
+        kind: COUNT,
+        default: Some("1000"),
+        text: "How long another server waits for the greeting on port 25, in milliseconds. Programs that send to many at once often \
+               do not wait, and have to go. 0: no pause.",
+        set: |config, value| put(&mut config.sender.greeting_pause_millis, value.number(0, 30_000)?),
+    },
+    ConfigOption {
         key: "delivery.by",
         kind: "\"mx\" or \"smarthost\"",
         default: None,

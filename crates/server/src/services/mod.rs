@@ -168,7 +168,11 @@ fn common(config: &Config, stores: &Stores, dns: &Dns) -> Common {
     Common {
         hostname: config.hostname.clone(),
         flow: stores.flow.clone(),
-        limits: Limits { message_bytes_max: message_bytes(config), ..Limits::default() },
+        limits: Limits {
+            message_bytes_max: message_bytes(config),
+            greeting_pause_millis: config.sender.greeting_pause_millis,
+            ..Limits::default()
+        },
         spool: stores.spool.clone(),
         starttls: true,
         verifier,

@@ -263,3 +263,17 @@ fn a_large_message_and_one_for_many_are_announced() {
     check(250_000, "alice@example.org", 1, false);
     check(300_000, "alice@example.org", 1, true);
 }
+
+#[test]
+fn who_speaks_before_the_greeting_has_to_go() {
+    let world = world_with(Limits { greeting_pause_millis: 1500, ..Limits::default() });
+    let mut patient = world.mx();
+    assert_eq!((patient.take(), patient.last), (String::new(), Step::Wait));
+    patient.play("LATER\nS: 220 mail.example.org\nC: NOOP\nS: 250", usize::MAX);
+    let mut hasty = world.mx();
+    hasty.send(b"EHLO x\r\nMAIL FROM:<a@x>\r\n", usize::MAX);
+    hasty.play("S: 554 5.5.1 You speak before the greeting\nCLOSE", usize::MAX);
+    // Nobody on this machine waits, and no mail program of an own user.
+    Client::new(SmtpService::mx(world.common.clone()), "::1", false).play("S: 220", usize::MAX);
+    world.submission_from("192.0.2.1", true).play("S: 220", usize::MAX);
+}
