@@ -57,6 +57,8 @@ pub enum Decision {
     Later(Reason),
     /// Refused: it does not come from whom it says.
     Refuse(Reason),
+    /// Refused: the host that brings it is on a list of those that nobody wants mail from.
+    RefuseHost(Reason),
     /// Refused: it runs in circles.
     Loop,
 }
@@ -89,13 +91,22 @@ pub fn decide(findings: Findings<'_>, policy: &Policy) -> Decision {
     let Some(sender) = findings.sender else { return Decision::Deliver };
     match of_sender(sender, policy) {
         // Who is refused must be able to say so.
-        Decision::Refuse(_) | Decision::Later(_) if findings.is_to_postmaster => Decision::Deliver,
+        Decision::Refuse(_) | Decision::RefuseHost(_) | Decision::Later(_) if findings.is_to_postmaster => {
+            Decision::Deliver
+        }
         decision => decision,
     }
 }
 
 fn of_sender(sender: &sender_auth::Findings, policy: &Policy) -> Decision {
     let dmarc = &sender.dmarc;
+    if let Some(list) = &sender.listed.blocked_by {
+        return Decision::RefuseHost(Reason(format!(
+            "{} is on the list {}, which says more",
+            sender.address,
+            shown(list)
+        )));
+    }
     match dmarc.result {
         DmarcResult::Pass => Decision::Deliver,
         DmarcResult::TempError if policy.wait_for_dns => Decision::Later(Reason(format!(

@@ -35,6 +35,9 @@ impl MailFlow {
             Decision::Refuse(reason) => {
                 return Delivered::all(RecipientOutcome::SenderRefused, recipients).because(reason);
             }
+            Decision::RefuseHost(reason) => {
+                return Delivered::all(RecipientOutcome::HostRefused, recipients).because(reason);
+            }
             Decision::Later(reason) => {
                 return Delivered::all(RecipientOutcome::SenderUnknown, recipients).because(reason);
             }
@@ -121,7 +124,7 @@ impl Arrival {
             Decision::Deliver => ("deliver", String::new()),
             Decision::Junk(reason) => ("junk", reason.to_string()),
             Decision::Later(reason) => ("later", reason.to_string()),
-            Decision::Refuse(reason) => ("refuse", reason.to_string()),
+            Decision::Refuse(reason) | Decision::RefuseHost(reason) => ("refuse", reason.to_string()),
             Decision::Loop => ("loop", String::new()),
         };
         info!(id, spf, dkim, dmarc, from, verdict, why, "sender examined");

@@ -24,6 +24,8 @@ pub enum RecipientOutcome {
     SenderUnknown,
     /// It does not come from whom it says; never to be tried again.
     SenderRefused,
+    /// The host that brings it is not wanted; never to be tried again.
+    HostRefused,
     /// The message runs in circles; never to be tried again.
     Loop,
     /// The message has a NUL; never to be tried again.
@@ -36,7 +38,7 @@ pub enum RecipientOutcome {
 pub struct Delivered {
     /// For each recipient, in their order.
     pub outcomes: Vec<RecipientOutcome>,
-    /// Why, of [`RecipientOutcome::SenderUnknown`] and [`RecipientOutcome::SenderRefused`].
+    /// Why, of what is refused for its sender.
     pub reason: Option<Reason>,
     /// The receipts of accounts, and whether all recipients that lead there have their mail.
     claims: Vec<(Claim, bool)>,

@@ -16,6 +16,7 @@
 mod dkim;
 mod dmarc;
 mod iprev;
+mod lists;
 mod lookup;
 pub mod results;
 mod sleeping;
@@ -26,6 +27,7 @@ pub mod testing;
 pub use dkim::{ARC_SETS_MAX, Arc, Digests, Dkim, DkimResult, SIGNATURES_MAX};
 pub use dmarc::{Dmarc, DmarcPolicy, DmarcResult};
 pub use iprev::{Iprev, IprevResult};
+pub use lists::{Listed, Lists};
 pub use lookup::{Answer, Failed, Kind, Lookup, Pending, Record};
 pub use spf::{Spf, SpfResult};
 
@@ -60,6 +62,8 @@ pub struct Findings {
     pub address: IpAddr,
     /// The name of that address.
     pub iprev: Iprev,
+    /// The lists that have the address.
+    pub listed: Listed,
     /// SPF of the name in HELO.
     pub helo: Spf,
     /// SPF of the reverse-path; for one that is empty that of the name in HELO (RFC 7208 §2.4).
@@ -72,12 +76,13 @@ pub struct Findings {
     pub dmarc: Dmarc,
 }
 
-/// Looks at a message and at who brings it.
-pub async fn examine(lookup: &dyn Lookup, claim: &Claim, digests: &Digests) -> Findings {
+/// Looks at a message and at who brings it; asks `lists` for its address.
+pub async fn examine(lookup: &dyn Lookup, claim: &Claim, digests: &Digests, lists: &Lists) -> Findings {
     let address = claim.address.to_canonical();
     // Each has its own, so that what a stranger can make large (SPF of his own domain, a chain) takes nothing from what
     // protects others (the policy of the domain in From).
-    let [for_iprev, for_helo, for_mail, for_dkim, for_arc, for_dmarc] = std::array::from_fn(|_| Budget::new(lookup));
+    let [for_iprev, for_lists, for_helo, for_mail, for_dkim, for_arc, for_dmarc] =
+        std::array::from_fn(|_| Budget::new(lookup));
     let helo = spf::Sender {
         address,
         helo: &claim.helo,
@@ -92,8 +97,8 @@ pub async fn examine(lookup: &dyn Lookup, claim: &Claim, digests: &Digests) -> F
         Some((local_part, domain)) => spf::Sender { local_part, domain, ..helo },
         None => helo,
     };
-    let (iprev, helo, mail_from, (dkim, arc), published) = futures::future::join5(
-        iprev::check(&for_iprev, address),
+    let ((iprev, listed), helo, mail_from, (dkim, arc), published) = futures::future::join5(
+        futures::future::join(iprev::check(&for_iprev, address), lists::check(&for_lists, address, lists)),
         spf::check(&for_helo, &helo),
         spf::check(&for_mail, &mail),
         dkim::verify(digests, &for_dkim, &for_arc),
@@ -101,5 +106,5 @@ pub async fn examine(lookup: &dyn Lookup, claim: &Claim, digests: &Digests) -> F
     )
     .await;
     let dmarc = dmarc::evaluate(&published, &mail_from, &dkim, digests.sample());
-    Findings { address, iprev, helo, mail_from, dkim, arc, dmarc }
+    Findings { address, iprev, listed, helo, mail_from, dkim, arc, dmarc }
 }

@@ -8,8 +8,13 @@ use std::fmt::Write;
 #[must_use]
 pub fn field(name: &str, findings: &Findings, verdict: Option<&str>) -> Vec<u8> {
     let mut text = format!("Authentication-Results: {}", value(name));
-    let Findings { address, iprev, helo, mail_from, dkim, arc, dmarc } = findings;
+    let Findings { address, iprev, listed, helo, mail_from, dkim, arc, dmarc } = findings;
     write_iprev(&mut text, iprev, &address.to_string());
+    if let Some(list) = &listed.allowed_by {
+        // RFC 8904 §2.
+        write_result(&mut text, "dnswl", "pass", None);
+        push(&mut text, &format!(" dns.zone={}", value(list)));
+    }
     write_spf(&mut text, mail_from, "smtp.mailfrom");
     if helo.domain != mail_from.domain {
         write_spf(&mut text, helo, "smtp.helo");

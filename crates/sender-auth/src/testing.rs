@@ -1,6 +1,6 @@
 //! A DNS in memory, for tests.
 
-use crate::{Answer, Claim, Digests, Failed, Findings, Kind, Lookup, Pending, Record, Verifier, examine};
+use crate::{Answer, Claim, Digests, Failed, Findings, Kind, Lists, Lookup, Pending, Record, Verifier, examine};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -80,8 +80,13 @@ impl Lookup for Table {
     }
 }
 
+/// What a [`Table`] is asked as a [`Verifier`].
+fn lists() -> Lists {
+    Lists { block: vec!["bad.example".into()], allow: vec!["good.example".into()] }
+}
+
 impl Verifier for Table {
     fn verify(self: Arc<Self>, claim: Claim, digests: Digests) -> Pending<'static, Findings> {
-        Box::pin(async move { examine(&*self, &claim, &digests).await })
+        Box::pin(async move { examine(&*self, &claim, &digests, &lists()).await })
     }
 }

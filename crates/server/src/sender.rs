@@ -2,7 +2,7 @@
 
 use crate::setup::SetupError;
 use dns::{Answer as Found, Dns};
-use sender_auth::{Answer, Claim, Digests, Failed, Findings, Kind, Lookup, Pending, Record, Verifier, examine};
+use sender_auth::{Answer, Claim, Digests, Failed, Findings, Kind, Lists, Lookup, Pending, Record, Verifier, examine};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,20 +20,21 @@ pub async fn results_of(options: dns::Options, claim: Claim, content: Vec<u8>) -
     let content = message::content::transferred(content)
         .map_err(|message::content::HasNul| SetupError::new("the message has a NUL octet, which no mail has"))?;
     let receiver = claim.receiver.clone();
-    let findings = SenderCheck::new(dns).verify(claim, Digests::of(&content)).await;
+    let findings = SenderCheck::new(dns, Lists::default()).verify(claim, Digests::of(&content)).await;
     Ok(String::from_utf8_lossy(&sender_auth::results::field(&receiver, &findings, None)).replace("\r\n", "\n"))
 }
 
 /// Asks the DNS.
 pub struct SenderCheck {
     dns: Dns,
+    lists: Lists,
 }
 
 impl SenderCheck {
-    /// Asks with a resolver.
+    /// Asks with a resolver, also those lists.
     #[must_use]
-    pub fn new(dns: Dns) -> Arc<Self> {
-        Arc::new(Self { dns })
+    pub fn new(dns: Dns, lists: Lists) -> Arc<Self> {
+        Arc::new(Self { dns, lists })
     }
 }
 
@@ -41,7 +42,7 @@ impl Verifier for SenderCheck {
     fn verify(self: Arc<Self>, claim: Claim, digests: Digests) -> Pending<'static, Findings> {
         Box::pin(async move {
             let in_time = InTime { dns: self.dns.clone(), until: Instant::now() + PATIENCE };
-            examine(&in_time, &claim, &digests).await
+            examine(&in_time, &claim, &digests, &self.lists).await
         })
     }
 }
@@ -107,7 +108,7 @@ mod tests {
             unix_seconds: 0,
         };
         let digests = Digests::of(b"From: ada@example.org\r\n\r\ntext\r\n");
-        SenderCheck::new(dns).verify(claim, digests).await
+        SenderCheck::new(dns, Lists::default()).verify(claim, digests).await
     }
 
     fn filled() -> FakeServer {

@@ -100,6 +100,7 @@ pub(crate) fn outcome(outcome: RecipientOutcome, reason: Option<&Reason>, id: &s
         RecipientOutcome::SenderUnknown => Reply::new(451, Enhanced(4, 4, 3), why()),
         // RFC 7372 §3.3: several checks failed.
         RecipientOutcome::SenderRefused => Reply::new(550, Enhanced(5, 7, 26), why()),
+        RecipientOutcome::HostRefused => Reply::new(550, Enhanced(5, 7, 1), why()),
         RecipientOutcome::Loop => {
             Reply::new(554, Enhanced(5, 4, 6), "The message runs in circles: too many Received fields")
         }

@@ -1,6 +1,6 @@
 use super::*;
 use sender_auth::testing::Table;
-use sender_auth::{Claim, Digests, examine};
+use sender_auth::{Claim, Digests, Lists, examine};
 
 fn received(count: usize) -> Decision {
     let content = "Received: from a by b\r\n".repeat(count) + "\r\nReceived: no field\r\n";
@@ -30,7 +30,7 @@ fn sender(author: &str) -> sender_auth::Findings {
         unix_seconds: 0,
     };
     let digests = Digests::of(format!("From: {author}\r\n\r\ntext\r\n").as_bytes());
-    futures::executor::block_on(examine(&table, &claim, &digests))
+    futures::executor::block_on(examine(&table, &claim, &digests, &Lists::default()))
 }
 
 /// What is done, without the reason.
@@ -39,7 +39,7 @@ fn done(decision: &Decision) -> &'static str {
         Decision::Deliver => "deliver",
         Decision::Junk(_) => "junk",
         Decision::Later(_) => "later",
-        Decision::Refuse(_) => "refuse",
+        Decision::Refuse(_) | Decision::RefuseHost(_) => "refuse",
         Decision::Loop => "loop",
     }
 }

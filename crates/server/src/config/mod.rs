@@ -13,6 +13,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use mailflow::{Enforcement, Policy};
+use sender_auth::Lists;
 
 use crate::listen::ConnectionLimits;
 use crate::service::Service;
@@ -172,6 +173,8 @@ pub struct Sender {
     pub trusted_sealers: Vec<String>,
     /// Whether mail is to come again while the DNS gives no answer.
     pub wait_for_dns: bool,
+    /// Lists that are asked for the address of another server.
+    pub lists: Lists,
     /// How long another server waits for the greeting.
     pub greeting_pause_millis: u64,
 }
@@ -183,6 +186,7 @@ impl Default for Sender {
             dmarc: Enforcement::Follow,
             trusted_sealers: Vec::new(),
             wait_for_dns: false,
+            lists: Lists::default(),
             greeting_pause_millis: 1000,
         }
     }

@@ -283,10 +283,7 @@ pub const OPTIONS: &[ConfigOption] = &[
         kind: "list of domains",
         default: Some("[]"),
         text: "Domains of mailing lists and forwarders whose word counts on what they passed on and changed (ARC).",
-        set: |config, value| {
-            let wrong = |_| "must be a list of domains such as [\"lists.example.org\"]".to_owned();
-            put(&mut config.sender.trusted_sealers, value.domains().map_err(wrong)?)
-        },
+        set: |config, value| put(&mut config.sender.trusted_sealers, list(value)?),
     },
     ConfigOption {
         key: "sender.wait_for_dns",
@@ -303,6 +300,22 @@ pub const OPTIONS: &[ConfigOption] = &[
         text: "How long another server waits for the greeting on port 25, in milliseconds. Programs that send to many at once often \
                do not wait, and have to go. 0: no pause.",
         set: |config, value| put(&mut config.sender.greeting_pause_millis, value.number(0, 30_000)?),
+    },
+    ConfigOption {
+        key: "sender.block_lists",
+        kind: "list of domains",
+        default: Some("[]"),
+        text: "Lists in the DNS of addresses from which mail is refused, such as `[\"zen.spamhaus.org\"]`. Mind their terms, and ask \
+               them by a name server of your own: many do not answer public ones.",
+        set: |config, value| put(&mut config.sender.lists.block, list(value)?),
+    },
+    ConfigOption {
+        key: "sender.allow_lists",
+        kind: "list of domains",
+        default: Some("[]"),
+        text: "Lists in the DNS of addresses that are known to be good, such as `[\"list.dnswl.org\"]`: `sender.block_lists` are not \
+               asked for these.",
+        set: |config, value| put(&mut config.sender.lists.allow, list(value)?),
     },
     ConfigOption {
         key: "delivery.by",
@@ -556,6 +569,10 @@ pub(crate) fn is_hostname(name: &str) -> bool {
 fn listen(config: &mut Config, service: Service, value: &Value<'_>) -> Result<(), String> {
     config.listen.insert(service, value.addresses()?);
     Ok(())
+}
+
+fn list(value: &Value<'_>) -> Result<Vec<String>, String> {
+    value.domains().map_err(|_| "must be a list of domains such as [\"lists.example.org\"]".to_owned())
 }
 
 fn put<T>(place: &mut T, value: T) -> Result<(), String> {

@@ -164,7 +164,10 @@ fn smtp(service: &Arc<smtpd::SmtpService>) -> SessionFactory {
 }
 
 fn common(config: &Config, stores: &Stores, dns: &Dns) -> Common {
-    let verifier = config.sender.check.then(|| -> Arc<dyn Verifier> { SenderCheck::new(dns.clone()) });
+    let verifier = config
+        .sender
+        .check
+        .then(|| -> Arc<dyn Verifier> { SenderCheck::new(dns.clone(), config.sender.lists.clone()) });
     Common {
         hostname: config.hostname.clone(),
         flow: stores.flow.clone(),

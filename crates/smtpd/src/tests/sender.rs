@@ -180,3 +180,19 @@ fn a_large_message_in_chunks_is_looked_at_too() {
     client.play("S: 550 5.7.26 From says reject.example", usize::MAX);
     assert!(!table.asked().is_empty());
 }
+
+#[test]
+fn a_host_on_a_list_is_refused_unless_another_list_knows_it_as_good() {
+    let bad = || table().address("1.2.0.192.bad.example", "127.0.0.2");
+    let world = |table: Table| {
+        let world = world();
+        let common = Common { verifier: Some(Arc::new(table) as _), ..world.common.clone() };
+        World { common, ..world }
+    };
+    let script = |reply: &str| mail("ada@good.example", "alice@example.org", "ada@good.example", reply);
+    let refused = "550 5.7.1 192.0.2.1 is on the list bad.example";
+    let blocked = check_in(|| world(bad()), World::mx, &script(refused));
+    assert_eq!(blocked.mailbox("alice").len(), 0);
+    let allowed = check_in(|| world(bad().address("1.2.0.192.good.example", "127.0.5.1")), World::mx, &script("250"));
+    assert!(allowed.mailbox("alice")[0].contains("dnswl=pass dns.zone=good.example"));
+}
