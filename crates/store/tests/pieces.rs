@@ -6,14 +6,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use store::device::{Credential, LastLogin};
 use store::engine::Engine;
-use store::hold::{Answer, ThenDevice};
+use store::hold::{Answer, AsksOwner, Hold, ThenDevice};
 use store::pop::PopSettings;
 use store::removal::RemovalPolicy;
 use store::sim::{Fault, SimEngine, SimObjects};
 use store::{
     Account, AccountId, Actor, Change, ClearRequest, DeviceId, Error, Expunge, FlagChange, FlagMode, Flags, MailboxId,
-    MaildropOptions, ModSeq, NewMessage, OfAccount, PIECE_MESSAGES_MAX, Protocol, Role, Store, SystemFlag, Target,
-    Timestamp, Uid, UndoRequest, UndoWhat,
+    MaildropOptions, ModSeq, NewMessage, OfAccount, PIECE_MESSAGES_MAX, Protocol, Role, Store, StoreOptions,
+    SystemFlag, Target, Timestamp, Uid, UndoRequest, UndoWhat,
 };
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -30,8 +30,19 @@ struct World {
     archive: MailboxId,
 }
 
+/// Whoever is asked gets a letter.
+struct Letters;
+
+impl AsksOwner for Letters {
+    fn letter(&self, hold: &Hold, _device: &str, _held_mailbox: &str) -> Vec<u8> {
+        format!("Subject: hold {}\r\n\r\nSomebody wanted to delete {} messages.\r\n", hold.id, hold.messages)
+            .into_bytes()
+    }
+}
+
 fn open(engine: &SimEngine, objects: &SimObjects) -> Store {
-    Store::new(Arc::new(engine.clone()), Arc::new(objects.clone()))
+    let options = StoreOptions { asks_owner: Some(Arc::new(Letters)), ..StoreOptions::default() };
+    Store::with_options(Arc::new(engine.clone()), Arc::new(objects.clone()), options)
 }
 
 impl World {

@@ -4,6 +4,7 @@ use crate::brake::MESSAGES_MIN;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::device::Device;
+use store::hold::{AsksOwner, Hold};
 use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
 use store::{
     Account, AccountId, DeviceId, EmailId, Index, Mailbox, MailboxId, Maildrop, MaildropOptions, ModSeq, Store,
@@ -21,15 +22,29 @@ pub struct Found {
     pub devices: BTreeMap<DeviceId, Device>,
     /// Names that are subscribed and no mailboxes.
     pub subscriptions: Vec<String>,
-    pub holds: Vec<store::hold::Hold>,
+    pub holds: Vec<Hold>,
     /// Of the devices that are not revoked.
     pub maildrops: BTreeMap<DeviceId, Vec<(EmailId, MailboxId)>>,
     /// As it was before the operation that is looked at.
     before: BTreeMap<MailboxId, Arc<FoundMailbox>>,
 }
 
+/// Whoever is asked gets a letter.
+struct Letters;
+
+impl AsksOwner for Letters {
+    fn letter(&self, hold: &Hold, _device: &str, _held_mailbox: &str) -> Vec<u8> {
+        format!(
+            "From: Pillarbox\r\nSubject: hold {}\r\n\r\nSomebody wanted to delete {} messages.\r\n",
+            hold.id, hold.messages
+        )
+        .into_bytes()
+    }
+}
+
 pub fn fresh(engine: &SimEngine, objects: &SimObjects) -> Store {
-    let options = StoreOptions { brake_messages_min: MESSAGES_MIN, ..StoreOptions::default() };
+    let asks_owner: Option<Arc<dyn AsksOwner>> = Some(Arc::new(Letters));
+    let options = StoreOptions { brake_messages_min: MESSAGES_MIN, asks_owner, ..StoreOptions::default() };
     Store::with_options(Arc::new(engine.clone()), Arc::new(objects.clone()), options)
 }
 
