@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::place::{CONFIG_FILE, Place};
 use super::{Outcome, say};
 
-/// Make a mail server: its configuration, its domain with keys, its first administrator; and say what to publish
+/// Make a mail server: its configuration, its domain with keys, its first administrator
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Setup {

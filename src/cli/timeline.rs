@@ -20,7 +20,7 @@ pub(super) struct Timeline {
     /// Only what this device did: its name or number
     #[arg(long)]
     device: Option<String>,
-    /// Only what happened since: \"2 days ago\", 2026-11-22, 2026-11-22T08:30 (UTC)
+    /// Only what happened since: "2 days ago", 2026-11-22, 2026-11-22T08:30 (UTC)
     #[arg(long, value_name = "MOMENT")]
     since: Option<String>,
     /// Only lines with this text, also in subjects and senders

@@ -20,7 +20,7 @@ pub(super) struct Undo {
     /// Whose doings: the device's name or number
     #[arg(long, requires = "since")]
     device: Option<String>,
-    /// From when on: \"2 days ago\", 2026-11-22, 2026-11-22T08:30 (UTC)
+    /// From when on: "2 days ago", 2026-11-22, 2026-11-22T08:30 (UTC)
     #[arg(long, value_name = "MOMENT", conflicts_with = "entry")]
     since: Option<String>,
     /// An earlier undo, by the number that it told
