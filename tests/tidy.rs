@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 #[path = "tidy/circles.rs"]
 mod circles;
+#[path = "tidy/public.rs"]
+mod public;
 
 /// A crate may use only crates on lower floors; the same floor never imports itself (ARCHITECTURE.md).
 const FLOORS: &[(&str, u32)] = &[
@@ -213,34 +215,33 @@ fn what_documents_say_of_files_is_true() {
     none(problems);
 }
 
-/// What is public is promised: `unreachable_pub` says what no other crate can name, this test which functions none does.
+/// What is public is promised: `unreachable_pub` says what no other crate can name, this test what none does.
 #[test]
-fn a_function_is_public_only_where_another_crate_calls_it() {
-    let mut words: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+fn what_is_public_is_needed_by_another_crate() {
     let sources = sources();
     // The tests of a crate in `tests/` are crates of their own.
     let crate_of = |path: &str| path.split("src/").next().unwrap_or_default().to_owned();
-    for (path, text) in &sources {
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-        let found = code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
-        words.entry(crate_of(path)).or_default().extend(found);
-    }
+    let mut words: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut items: BTreeMap<String, Vec<public::Item>> = BTreeMap::new();
+    let mut shown: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut problems = Vec::new();
-    for (path, text) in sources.iter().filter(|(path, _)| path.starts_with("crates/") && !is_test(path)) {
-        let own = crate_of(path);
+    for (path, text) in &sources {
+        words.entry(crate_of(path)).or_default().extend(public::words(text).map(str::to_owned));
         if path.ends_with("src/lib.rs") && !text.contains("#![warn(unreachable_pub)]") {
             problems.push(format!("{path} lacks #![warn(unreachable_pub)]"));
         }
-        for line in without_tests(text).lines() {
-            let Some(signature) = line.trim_start().strip_prefix("pub ") else { continue };
-            let Some((_, name)) = signature.split_once("fn ").filter(|(before, _)| !before.contains('(')) else {
-                continue;
-            };
-            let name = name.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
-            if !words.iter().any(|(other, words)| *other != own && words.contains(name)) {
-                problems
-                    .push(format!("{path}: fn {name} is public, and no other crate names it: pub(crate) is enough"));
-            }
+        if path.starts_with("crates/") && !is_test(path) {
+            let code = without_tests(text);
+            items.entry(crate_of(path)).or_default().extend(public::items(code));
+            shown.entry(crate_of(path)).or_default().extend(public::associated(code).map(str::to_owned));
+        }
+    }
+    for (own, items) in &items {
+        let others = words.iter().filter(|(other, _)| *other != own);
+        let mut named: BTreeSet<String> = others.flat_map(|(_, words)| words.iter().cloned()).collect();
+        named.extend(shown.remove(own).unwrap_or_default());
+        for public::Item { kind, name, .. } in public::unneeded(items, &named) {
+            problems.push(format!("{own}: {kind} {name} is public, and no other crate needs it: pub(crate) is enough"));
         }
     }
     none(problems);

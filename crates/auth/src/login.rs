@@ -70,7 +70,7 @@ pub struct Attempt<'a> {
     /// From where. What is counted is this address (IPv4) or its /64 (IPv6).
     pub address: IpAddr,
     /// What the program called itself before (the `name` of IMAP `ID`, RFC 2971 §3.3), without the protocol; over POP3 how
-    /// it logs in ([`store::pop_program`]).
+    /// it logs in (`store::pop_program`).
     pub fingerprint: Option<&'a str>,
     /// The version of TLS, if it is on.
     pub tls: Option<&'a str>,

@@ -56,7 +56,7 @@ pub enum Said {
 
 /// The logins of one connection.
 #[derive(Default)]
-pub struct Conversation {
+pub(crate) struct Conversation {
     stage: Stage,
     failures: u32,
     unread_bytes: usize,
@@ -76,7 +76,7 @@ enum Stage {
 
 impl Conversation {
     /// Begins an exchange. `initial` is the initial response: base64, `=` for an empty one.
-    pub fn begin(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Said {
+    pub(crate) fn begin(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Said {
         match Mechanism::from_name(mechanism) {
             Some(mechanism) => self.progress(Exchange::start(mechanism, initial)),
             None => Said::Refused(self.refuse(Refusal::NoSuchMechanism)),
@@ -84,7 +84,7 @@ impl Conversation {
     }
 
     /// Takes a line of an exchange, or what was wrong with it as a line.
-    pub fn line(&mut self, line: Result<&[u8], Failure>) -> Said {
+    pub(crate) fn line(&mut self, line: Result<&[u8], Failure>) -> Said {
         match (std::mem::take(&mut self.stage), line) {
             (Stage::Exchange(exchange), Ok(line)) => self.progress(exchange.respond(line)),
             (_, Err(failure)) => Said::Refused(self.refuse(failure.into())),
@@ -95,7 +95,7 @@ impl Conversation {
     }
 
     /// A name and a password came without an exchange.
-    pub fn password(&mut self, user: &str, password: &str) -> Said {
+    pub(crate) fn password(&mut self, user: &str, password: &str) -> Said {
         let (authentication_id, password) = (user.to_owned(), Password::new(password));
         self.check(Credentials { authorization_id: None, authentication_id, password })
     }
@@ -122,7 +122,7 @@ impl Conversation {
 
     /// Who it claims to be, while that is looked into.
     #[must_use]
-    pub fn credentials(&self) -> Option<&Credentials> {
+    pub(crate) fn credentials(&self) -> Option<&Credentials> {
         match &self.stage {
             Stage::Checking(credentials) => Some(credentials),
             Stage::Quiet | Stage::Exchange(_) | Stage::HeldBack { .. } => None,
@@ -130,19 +130,19 @@ impl Conversation {
     }
 
     /// Not, at once.
-    pub fn refuse(&mut self, refusal: Refusal) -> Answer {
+    pub(crate) fn refuse(&mut self, refusal: Refusal) -> Answer {
         self.stage = Stage::Quiet;
         self.failures += u32::from(refusal.is_failure());
         Answer { refusal, is_last: refusal.is_failure() && self.failures >= FAILURES_MAX }
     }
 
     /// Not, but the answer waits until `until`.
-    pub fn hold_back(&mut self, refusal: Refusal, until: u64) {
+    pub(crate) fn hold_back(&mut self, refusal: Refusal, until: u64) {
         self.stage = Stage::HeldBack { until, refusal };
     }
 
     /// The answer that was held back, once its time has come.
-    pub fn due(&mut self, now: u64) -> Option<Answer> {
+    pub(crate) fn due(&mut self, now: u64) -> Option<Answer> {
         match self.stage {
             Stage::HeldBack { until, refusal } if now >= until => Some(self.refuse(refusal)),
             Stage::HeldBack { .. } | Stage::Quiet | Stage::Exchange(_) | Stage::Checking(_) => None,
@@ -151,7 +151,7 @@ impl Conversation {
 
     /// When an answer that is held back is due.
     #[must_use]
-    pub fn until(&self) -> Option<u64> {
+    pub(crate) fn until(&self) -> Option<u64> {
         match self.stage {
             Stage::HeldBack { until, .. } => Some(until),
             Stage::Quiet | Stage::Exchange(_) | Stage::Checking(_) => None,
@@ -160,12 +160,12 @@ impl Conversation {
 
     /// Whether the client waits for an answer: nothing else of it is looked at.
     #[must_use]
-    pub fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         matches!(self.stage, Stage::Checking(_) | Stage::HeldBack { .. })
     }
 
     /// So many octets came.
-    pub fn heard(&mut self, bytes: usize) {
+    pub(crate) fn heard(&mut self, bytes: usize) {
         if self.is_busy() {
             self.unread_bytes = self.unread_bytes.saturating_add(bytes);
         }
@@ -173,12 +173,12 @@ impl Conversation {
 
     /// Whether the client has sent too much while it waits.
     #[must_use]
-    pub fn is_flooded(&self) -> bool {
+    pub(crate) fn is_flooded(&self) -> bool {
         self.is_busy() && self.unread_bytes > UNREAD_BYTES_MAX
     }
 
     /// What was begun does not count: the client was let in, or TLS began. What failed was nevertheless a failure.
-    pub fn begin_anew(&mut self) {
+    pub(crate) fn begin_anew(&mut self) {
         self.stage = Stage::Quiet;
     }
 }

@@ -1,4 +1,4 @@
-//! How a program logs in: all that tells it from another one with the same password ([`store::pop_program`]).
+//! How a program logs in: all that tells it from another one with the same password (`store::pop_program`).
 //!
 //! Only what a program does in the same way each time: not how it cuts its lines, nor what it tried before in vain.
 

@@ -2,7 +2,7 @@
 //!
 //! [`Queue`] keeps messages for outside addresses in a table of the store until every recipient is settled.
 //! [`Sender`] delivers them with threads of its own: [`Outgoing`] says which way, `destinations` who is asked now, `mx` which
-//! hosts a domain has, `reach` and `wire` talk to them. [`schedule`] says when to try again. A message that cannot be
+//! hosts a domain has, `reach` and `wire` talk to them. `schedule` says when to try again. A message that cannot be
 //! delivered comes back to its sender as a [`Bounce`], whose delivery is a callback: the queue knows no mailboxes.
 //!
 //! Invariant: what [`Queue::enqueue`] answered `Ok` for is delivered, bounced, or removed by an operator; never lost.
@@ -27,7 +27,7 @@ mod outgoing;
 mod queue;
 mod reach;
 mod receipts;
-pub mod schedule;
+pub(crate) mod schedule;
 mod sender;
 mod share;
 mod smarthost;

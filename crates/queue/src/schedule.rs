@@ -27,7 +27,7 @@ impl Default for Policy {
 
 /// What comes after an attempt that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// Try again after so many milliseconds.
     Wait {
         /// At most the rest of the lifetime, so that the last attempt falls on its end.

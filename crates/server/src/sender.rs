@@ -25,7 +25,7 @@ pub async fn results_of(options: dns::Options, claim: Claim, content: Vec<u8>) -
 }
 
 /// Asks the DNS.
-pub struct SenderCheck {
+pub(crate) struct SenderCheck {
     dns: Dns,
     lists: Lists,
 }
@@ -33,7 +33,7 @@ pub struct SenderCheck {
 impl SenderCheck {
     /// Asks with a resolver, also those lists.
     #[must_use]
-    pub fn new(dns: Dns, lists: Lists) -> Arc<Self> {
+    pub(crate) fn new(dns: Dns, lists: Lists) -> Arc<Self> {
         Arc::new(Self { dns, lists })
     }
 }

@@ -33,7 +33,7 @@ mod maildrops;
 mod name;
 pub mod objects;
 pub mod pop;
-pub mod pop_program;
+pub(crate) mod pop_program;
 mod receipt;
 mod record;
 pub mod removal;

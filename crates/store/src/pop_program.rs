@@ -10,11 +10,11 @@ use crate::ids::{DeviceId, Timestamp};
 use std::collections::BTreeMap;
 
 /// A device knows at most so many programs; the one that was seen longest ago is forgotten.
-pub const PROGRAMS_MAX: usize = 8;
+pub(crate) const PROGRAMS_MAX: usize = 8;
 /// Who was not here for so many days is not waiting for a turn: a laptop that is taken out once a month is.
-pub const TURNS_DAYS: u16 = 60;
+pub(crate) const TURNS_DAYS: u16 = 60;
 /// Who has come back so often after another one was there is a program of its own.
-pub const RETURNS_MIN: u8 = 2;
+pub(crate) const RETURNS_MIN: u8 = 2;
 /// A visit of the program that was there last is written at most this often.
 const VISIT_NOTED_EVERY_MILLIS: i64 = 10 * 60 * 1000;
 /// A fingerprint is cut to this length.

@@ -15,7 +15,7 @@ pub trait Space: Send + Sync {
 
 /// As much room as the disk has, and nothing in reserve.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Unreserved;
+pub(crate) struct Unreserved;
 
 impl Space for Unreserved {
     fn refuses_mail(&self) -> Option<String> {

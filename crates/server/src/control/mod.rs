@@ -81,7 +81,7 @@ impl Handler for Site {
 
 /// An open control socket that nobody serves yet. The file goes when this is dropped.
 #[derive(Debug)]
-pub struct ControlSocket {
+pub(crate) struct ControlSocket {
     listener: Listener,
 }
 
@@ -91,13 +91,13 @@ impl ControlSocket {
     ///
     /// # Errors
     /// The socket cannot be made there.
-    pub fn open(data_dir: &DataDir) -> Result<Self, SetupError> {
+    pub(crate) fn open(data_dir: &DataDir) -> Result<Self, SetupError> {
         Ok(Self { listener: Listener::bind(data_dir.path())? })
     }
 
     /// Answers with `handler` until `stop` becomes true or its sender is dropped. Requests that are being answered
     /// then are not waited for.
-    pub async fn serve(self, handler: Arc<impl Handler>, mut stop: watch::Receiver<bool>) {
+    pub(crate) async fn serve(self, handler: Arc<impl Handler>, mut stop: watch::Receiver<bool>) {
         // A local is dropped before a parameter: the file goes before `stop`, so who waits for that finds it gone.
         let listener = self.listener;
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));

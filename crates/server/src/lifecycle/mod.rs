@@ -15,4 +15,5 @@ pub(crate) use disk::MAIL_BYTES_MIN;
 pub(crate) use logging::start_logging;
 pub use running::Running;
 pub use runtime::runtime;
-pub use signals::{Request, Signals};
+pub use signals::Request;
+pub(crate) use signals::Signals;

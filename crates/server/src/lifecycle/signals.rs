@@ -18,7 +18,7 @@ pub enum Request {
 
 /// The signals of this process.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     terminate: Stream,
     interrupt: Stream,
     hangup: Stream,
@@ -29,7 +29,7 @@ impl Signals {
     ///
     /// # Errors
     /// When the system has no signal handler left for us.
-    pub fn listen() -> Result<Self, SetupError> {
+    pub(crate) fn listen() -> Result<Self, SetupError> {
         let stream = |kind| {
             signal(kind).map_err(|error| SetupError::new(format!("signals cannot be handled: {error}; start again")))
         };
@@ -41,7 +41,7 @@ impl Signals {
     }
 
     /// The next request. Can be dropped and called again without losing one.
-    pub async fn next(&mut self) -> Request {
+    pub(crate) async fn next(&mut self) -> Request {
         poll_fn(|context| {
             let stop = [&mut self.terminate, &mut self.interrupt].map(|signal| signal.poll_recv(context).is_ready());
             if stop.contains(&true) {

@@ -30,8 +30,7 @@ use web::{Site, SiteOptions};
 
 pub use filling::tell_of_filling;
 pub use offered::offered;
-pub use outbound::Outbound;
-pub(crate) use outbound::{outgoing, target};
+pub(crate) use outbound::{Outbound, outgoing, target};
 pub use receipts::{tidy, tidy_receipts};
 pub(crate) use retention::keep_retention;
 pub(crate) use room::keep_room;

@@ -24,14 +24,14 @@ const PASSWORD: (&str, &str) = ("the smarthost's password", "smarthost.password_
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// Mail on its way out. Where no way is configured there is none, and nothing runs.
-pub struct Outbound(Option<Sender>);
+pub(crate) struct Outbound(Option<Sender>);
 
 impl Outbound {
     /// Starts to send what is in the queue. Bounces come back.
     ///
     /// # Errors
     /// A smarthost that cannot be used as configured.
-    pub fn start(outgoing: Option<Outgoing>, stores: &Stores, clock: Clock) -> Result<Self, SetupError> {
+    pub(crate) fn start(outgoing: Option<Outgoing>, stores: &Stores, clock: Clock) -> Result<Self, SetupError> {
         let Some(outgoing) = outgoing else { return Ok(Self(None)) };
         let (flow, now) = (stores.flow.clone(), move || Timestamp(clock.now().unix_millis));
         let report = move |bounce: &Bounce| {
@@ -44,7 +44,7 @@ impl Outbound {
     }
 
     /// Stops: what is not settled then is tried again after the next start. Blocks for 3 s at most.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         if let Some(sender) = self.0 {
             sender.stop(STOP_GRACE);
         }
