@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("smtp-proto", 1),
     ("pop3-proto", 1),
     ("imap-proto", 1),
+    ("junk", 1),
     ("store", 1),
     ("dns", 1),
     ("dkim", 1),

@@ -15,6 +15,8 @@ pub struct MailFlow {
     /// The way out; without it there is none to outside addresses.
     pub(crate) queue: Option<Queue>,
     pub(crate) hostname: Arc<str>,
+    /// Whether mail of strangers is judged, and filters learn.
+    pub(crate) filters_junk: bool,
     pub(crate) counter: Arc<AtomicU32>,
     pub(crate) signers: Arc<Signers>,
     /// What follows from who a message comes from.
@@ -28,13 +30,19 @@ impl MailFlow {
         // Not from zero, so that two runs do not name two messages of one millisecond alike.
         let start = RandomState::new().hash_one(()) as u32;
         let (counter, signers, policy) = (Arc::new(AtomicU32::new(start)), Arc::default(), Arc::default());
-        Self { auth, queue, hostname: hostname.into(), counter, signers, policy }
+        Self { auth, queue, hostname: hostname.into(), filters_junk: true, counter, signers, policy }
     }
 
     /// The same with another policy.
     #[must_use]
     pub fn with_policy(self, policy: Policy) -> Self {
         Self { policy: Arc::new(policy), ..self }
+    }
+
+    /// Without junk filters.
+    #[must_use]
+    pub fn without_junk_filter(self) -> Self {
+        Self { filters_junk: false, ..self }
     }
 
     /// This server's name.

@@ -3,6 +3,7 @@
 use crate::arrival::Arrival;
 use crate::decide::{Decision, Findings, decide};
 use crate::flow::MailFlow;
+use crate::junk::Letter;
 use crate::outcome::{Delivered, RecipientOutcome};
 use crate::route::Recipient;
 use message::content::Content;
@@ -47,8 +48,9 @@ impl MailFlow {
         let results = |sender| results::field(&self.hostname, sender, reason.as_deref());
         let put = Put { place, results: arrival.sender.as_ref().map(results).unwrap_or_default(), now };
         let mut outcomes = BTreeMap::new();
+        let letter = Letter::new(content);
         for copy in copies(recipients) {
-            outcomes.insert(copy.0, self.receive(arrival, copy, content, &put));
+            outcomes.insert(copy.0, self.receive(arrival, &letter, copy, content, &put));
         }
         Arc::make_mut(content).set_fields(&[]);
         Delivered::new(recipients, outcomes)
@@ -69,6 +71,7 @@ impl MailFlow {
     fn receive(
         &self,
         arrival: &Arrival,
+        letter: &Letter,
         (account, recipient): (AccountId, &Recipient),
         content: &mut Arc<Content>,
         put: &Put,
@@ -80,25 +83,31 @@ impl MailFlow {
             trace::delivered_to(&recipient.address),
             arrival.received(&self.hostname, only, put.now),
         ];
+        let account = self.auth.store().account(account);
         // Nobody else has it now, so that it is not copied.
+        let alone = Arc::make_mut(content);
+        alone.set_fields(&[]);
+        let judged = self.judge(arrival, alone, letter, &account);
+        let junk = judged.as_ref().map_or(&b""[..], |judged| &judged.field);
         // RFC 8601 §4: above the trace field of the same server.
-        Arc::make_mut(content).set_fields(&[&fields[0], &fields[1], &put.results, &fields[2]]);
+        alone.set_fields(&[&fields[0], &fields[1], &put.results, junk, &fields[2]]);
+        let place = if judged.as_ref().is_some_and(|judged| judged.is_junk) { Place::Junk } else { put.place };
         let source = &arrival.envelope.source;
         // The device that submits it is the sender's, and means nothing in another account.
         let actor = Actor { device: DeviceId(0), protocol: source.protocol, now: put.now };
-        match self.auth.store().account(account).receive(actor, content.clone(), arrival.handover, put.place) {
+        match account.receive(actor, content.clone(), arrival.handover, place) {
             Ok(Received { email, was_there, claim }) => {
                 let (protocol, address) = (source.protocol.name(), source.client.to_canonical());
                 let (id, from, to) = (&arrival.id, &arrival.from, recipient.address.as_str());
-                let email = email.text();
+                let (email, account, junk) = (email.text(), account.id(), judged.map(|judged| judged.score));
                 match was_there {
-                    true => info!(protocol, %address, id, from, to, %account, email, "delivered before"),
-                    false => info!(protocol, %address, id, from, to, %account, email, "delivered"),
+                    true => info!(protocol, %address, id, from, to, %account, email, junk, "delivered before"),
+                    false => info!(protocol, %address, id, from, to, %account, email, junk, "delivered"),
                 }
                 (RecipientOutcome::Delivered, Some(claim))
             }
             Err(error) => {
-                warn!(id = arrival.id, to = recipient.address, %account, %error, "not delivered");
+                warn!(id = arrival.id, to = recipient.address, account = %account.id(), %error, "not delivered");
                 (RecipientOutcome::from(&error), None)
             }
         }

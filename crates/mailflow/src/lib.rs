@@ -24,6 +24,7 @@ mod arrival;
 mod decide;
 mod flow;
 mod inbound;
+mod junk;
 mod letters;
 mod outcome;
 mod outgoing;

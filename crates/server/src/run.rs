@@ -15,8 +15,8 @@ use crate::control::ControlSocket;
 use crate::driver::Work;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
 use crate::services::{
-    Outbound, Services, keep_indexes, keep_retention, keep_room, keep_signing_keys, outgoing, tell_of_filling, tidy,
-    tidy_receipts,
+    Outbound, Services, keep_indexes, keep_retention, keep_room, keep_signing_keys, learn_junk, outgoing,
+    tell_of_filling, tidy, tidy_receipts,
 };
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -108,6 +108,7 @@ fn keep_up(config: &Config, data_dir: &DataDir, stores: &Stores, clock: Clock, r
     let head = Letterhead { hostname: config.hostname.clone(), pages: config.pages() };
     tokio::spawn(keep_retention(stores.auth.clone(), config.retention_days, clock, running.stopping()));
     tokio::spawn(keep_signing_keys(stores.auth.directory().clone(), clock, running.stopping()));
+    tokio::spawn(learn_junk(stores.flow.clone(), store.clone(), running.stopping()));
     tokio::spawn(tell_of_filling(store.clone(), head.clone(), clock, running.stopping()));
     tokio::spawn(tidy_receipts(store.clone(), stores.queue.clone(), clock, running.stopping()));
     let room = (store.clone(), data_dir.disk(), head);

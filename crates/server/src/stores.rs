@@ -92,6 +92,7 @@ impl Stores {
         let queue = Queue::open(&store, Policy { lifetime_millis, ..Policy::default() }).with_limits(limits);
         let way_out = config.has_way_out().then(|| queue.clone());
         let flow = MailFlow::new(auth.clone(), &config.hostname, way_out).with_policy(config.sender.policy());
+        let flow = if config.junk_filter { flow } else { flow.without_junk_filter() };
         let spool = Spool::new(path.join("spool"), spool_limits(config.message_bytes_max));
         if let Err(error) = spool.sweep() {
             // It takes space, nothing else.

@@ -26,6 +26,7 @@ mod retention;
 mod sent;
 mod sizes;
 mod subscriptions;
+mod training;
 mod uidls;
 mod undo;
 
@@ -49,6 +50,8 @@ pub use receive::{Place, Received};
 pub use retention::Purged;
 pub use sent::{SentCopy, Submission, Submitted};
 pub use subscriptions::SUBSCRIBED_WITHOUT_MAILBOX_MAX;
+pub(crate) use training::Changed;
+pub use training::{Lesson, TRAINING_PAGE_BYTES_MAX, Training};
 pub use uidls::UidlOutcome;
 pub use undo::{UndoReport, UndoRequest, UndoWhat};
 
@@ -71,6 +74,7 @@ pub struct Account {
     pub(crate) inline_bytes_max: usize,
     pub(crate) options: Arc<StoreOptions>,
     pub(crate) filling: Arc<Filling>,
+    pub(crate) changed: Arc<Changed>,
     pub(crate) on_behalf: Option<OnBehalf>,
 }
 
@@ -132,6 +136,9 @@ impl Account {
         }));
         let is_done = outcomes.iter().any(Result::is_ok);
         self.note_filling();
+        if is_done {
+            self.changed.note(self.id());
+        }
         if let Err(error) = self.keep_retention_within(self.options.retention_bytes_max)
             && is_done
         {

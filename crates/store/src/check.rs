@@ -476,6 +476,11 @@ impl Check {
             self.must(known, format_args!("a summary has no message (key {key:02x?})"));
             Ok(())
         })?;
+        state::scan(snapshot, key::all_taught(), |key, _| {
+            let known = key::long_at(key, 2).is_ok_and(|email| emails.contains_key(&EmailId(email)));
+            self.must(known, format_args!("the junk filter was taught what is no message (key {key:02x?})"));
+            Ok(())
+        })?;
         self.named(snapshot, emails)
     }
 

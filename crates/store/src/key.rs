@@ -25,6 +25,7 @@
 //! | `U` | email | [`crate::shown::Shown`], where POP3 shows the message otherwise than it is |
 //! | `V` | device | [`crate::brake::Pace`]; 0: how fast all devices of the main password together remove |
 //! | `W` | device | [`crate::device::Forgotten`]: the name that it had |
+//! | `X` | 0, or 1 and a number, or 2 and email | what the junk filter has learnt ([`crate::Training`]): up to which entry of the journal; a page of it; as what a message was taught |
 //! | `Y` | email | its body, or where the body lies |
 //! | `Z` | | how many octets the journal takes with `G` and `H` |
 
@@ -145,6 +146,29 @@ pub(crate) fn shown(email: EmailId) -> Vec<u8> {
 
 pub(crate) fn uidl(uidl: &str) -> Vec<u8> {
     key(b'N', &[uidl.as_bytes()])
+}
+
+/// Up to which entry of the journal the junk filter has learnt.
+pub(crate) fn learnt_to() -> Vec<u8> {
+    key(b'X', &[&[0]])
+}
+
+pub(crate) fn training_page(number: u8) -> Vec<u8> {
+    key(b'X', &[&[1, number]])
+}
+
+/// All pages of what the junk filter has learnt.
+pub(crate) fn training_pages() -> (Vec<u8>, Vec<u8>) {
+    all(&key(b'X', &[&[1]]))
+}
+
+pub(crate) fn taught(email: EmailId) -> Vec<u8> {
+    key(b'X', &[&[2], &email.0.to_be_bytes()])
+}
+
+/// All messages that the junk filter was taught.
+pub(crate) fn all_taught() -> (Vec<u8>, Vec<u8>) {
+    all(&key(b'X', &[&[2]]))
 }
 
 pub(crate) fn body(email: EmailId) -> Vec<u8> {

@@ -52,10 +52,11 @@ mod watch;
 
 pub use account::{
     Account, Appended, ClearReport, ClearRequest, Copying, Deleting, ENTRIES_PER_PAGE_MAX, Expunge, Expunging,
-    FILLING_PERCENT, FlagChange, FlagsChanged, HeldIn, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropClosing,
+    FILLING_PERCENT, FlagChange, FlagsChanged, HeldIn, Lesson, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropClosing,
     MaildropMessage, MaildropOptions, MaildropOutcome, MessageChange, MessageEvent, NewMessage, PIECE_MESSAGES_MAX,
     Permit, Place, Purged, Reader, Received, Relisting, SUBSCRIBED_WITHOUT_MAILBOX_MAX, SentCopy, Submission,
-    Submitted, Target, TimelinePage, TimelineQuery, UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage, View,
+    Submitted, TRAINING_PAGE_BYTES_MAX, Target, TimelinePage, TimelineQuery, Training, UidlOutcome, UndoReport,
+    UndoRequest, UndoWhat, Usage, View,
 };
 pub use body::{Body, WHOLE_BYTES_MAX};
 pub use error::Error;

@@ -1,6 +1,6 @@
 //! The store: all accounts on one engine.
 
-use crate::account::{Account, Filling};
+use crate::account::{Account, Changed, Filling};
 use crate::brake;
 use crate::engine::{CommitError, Engine};
 use crate::error::Error;
@@ -39,6 +39,7 @@ struct Inner {
     options: Arc<StoreOptions>,
     space: Arc<dyn Space>,
     filling: Arc<Filling>,
+    changed: Arc<Changed>,
     tables: [Arc<Turns>; TableId::COUNT],
 }
 
@@ -124,6 +125,7 @@ impl Store {
             options: Arc::new(options),
             space,
             filling: Arc::default(),
+            changed: Arc::default(),
             engine,
             objects,
             watches: Arc::default(),
@@ -152,6 +154,7 @@ impl Store {
             inline_bytes_max: INLINE_BYTES_MAX,
             options: Arc::clone(&self.0.options),
             filling: Arc::clone(&self.0.filling),
+            changed: Arc::clone(&self.0.changed),
             on_behalf: None,
         }
     }
@@ -161,6 +164,13 @@ impl Store {
     #[must_use]
     pub fn take_filling(&self) -> BTreeSet<AccountId> {
         self.0.filling.take()
+    }
+
+    /// Accounts that were changed in this process since this was asked last: a hint where the junk filter may have something
+    /// to learn.
+    #[must_use]
+    pub fn take_changed(&self) -> BTreeSet<AccountId> {
+        self.0.changed.take()
     }
 
     /// Takes away the receipts of messages whose clients have their answers (`crate::receipt`). To be called every few

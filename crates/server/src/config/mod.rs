@@ -59,6 +59,8 @@ pub struct Config {
     pub queue_lifetime_hours: u32,
     /// To how many outside recipients one account may send within an hour.
     pub recipients_per_hour: u32,
+    /// Whether mail from others is judged by its recipient's junk filter.
+    pub junk_filter: bool,
     /// Whether strangers may ask for an account on the pages.
     pub account_requests: bool,
     /// In which local domains; empty: in all.
@@ -276,6 +278,7 @@ impl Default for Config {
             smarthost: None,
             queue_lifetime_hours: 120,
             recipients_per_hour: 2000,
+            junk_filter: true,
             account_requests: false,
             account_request_domains: Vec::new(),
             retention_days: 30,

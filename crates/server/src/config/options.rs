@@ -71,6 +71,15 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.history_bytes_max, value.number(1_048_576, u64::MAX / 2)?),
     },
     ConfigOption {
+        key: "junk_filter",
+        kind: "true or false",
+        default: Some("true"),
+        text: "Whether mail from others is judged by its recipient's junk filter, which puts junk into the mailbox for it and \
+               never refuses it. The filter is each account's own: it learns from what its owner moves into that mailbox and \
+               out of it, marks, files away and answers, in any mail program.",
+        set: |config, value| put(&mut config.junk_filter, value.boolean()?),
+    },
+    ConfigOption {
         key: "account_requests",
         kind: "true, false or domains",
         default: Some("false"),

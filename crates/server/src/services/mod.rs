@@ -1,6 +1,7 @@
 //! What the listeners serve: the sessions of every protocol on one store.
 
 mod filling;
+mod learning;
 mod offered;
 mod outbound;
 mod receipts;
@@ -29,6 +30,7 @@ use store::Timestamp;
 use web::{Site, SiteOptions};
 
 pub use filling::tell_of_filling;
+pub(crate) use learning::learn_junk;
 pub use offered::offered;
 pub(crate) use outbound::{Outbound, outgoing, target};
 pub use receipts::{tidy, tidy_receipts};

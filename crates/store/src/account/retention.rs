@@ -219,7 +219,8 @@ fn purge_messages(tx: &mut Tx<'_>, Due { before, bytes_max }: Due) -> Result<(us
         if let Some(uidl) = tx.shown(email)?.and_then(|shown| shown.uidl) {
             tx.delete(key::uidl(&uidl));
         }
-        for key in [key::email(email), key::summary(email), key::body(email), key::shown(email)] {
+        let rows = [key::email(email), key::summary(email), key::body(email), key::shown(email), key::taught(email)];
+        for key in rows {
             tx.delete(key);
         }
         devices.keys().for_each(|device| tx.delete(key::taken(*device, email)));

@@ -118,6 +118,7 @@ fn row(snapshot: &dyn Snapshot, key: &[u8], mailboxes: &BTreeMap<MailboxId, Stri
         Some(b'H') => format!("the history of {}", email(1)),
         Some(b'P') => format!("what a POP3 device has done with {}", email(5)),
         Some(b'S') => "the subscription of a name that is no mailbox".to_owned(),
+        Some(b'X') => "what the junk filter has learnt".to_owned(),
         Some(b'R') => format!("the removal of {}", email(9)),
         Some(b'J') => format!("journal entry {}", key::long_at(key, 1).unwrap_or_default()),
         Some(_) => format!("a record (key {key:02x?})"),

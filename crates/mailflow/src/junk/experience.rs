@@ -1,0 +1,94 @@
+//! What a filter knows, as it lies in the account: pages of counts, how many messages they are of, and known senders.
+
+use junk::{Counts, NoPage, PAGES, Seen};
+use store::{ModSeq, Training};
+use twox_hash::XxHash3_64;
+
+/// Behind the pages of counts: how many messages were taught.
+const MESSAGES_PAGE: u8 = PAGES as u8;
+/// Addresses that the owner has written to, as hashes, the oldest first.
+const KNOWN_PAGE: u8 = MESSAGES_PAGE + 1;
+/// So many addresses are known; the oldest goes.
+const KNOWN_MAX: usize = 4096;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Experience {
+    pub(super) learnt_to: ModSeq,
+    pub(super) counts: Counts,
+    known: Vec<u64>,
+    knows_more: bool,
+}
+
+impl Experience {
+    pub(super) fn read(training: &Training) -> Result<Self, NoPage> {
+        let page =
+            |wanted| training.pages.iter().find(|(number, _)| *number == wanted).map(|(_, page)| page.as_slice());
+        let number = |bytes: &[u8]| bytes.try_into().map(u32::from_be_bytes).map_err(|_| NoPage);
+        let mut counts = match page(MESSAGES_PAGE).map(|page| page.split_at_checked(4)) {
+            None => Counts::default(),
+            Some(None) => return Err(NoPage),
+            Some(Some((wanted, junk))) => Counts::of_messages(Seen { wanted: number(wanted)?, junk: number(junk)? }),
+        };
+        for (number, page) in training.pages.iter().filter(|(number, _)| *number < MESSAGES_PAGE) {
+            counts.set_page((*number).into(), page)?;
+        }
+        let (known, []) = page(KNOWN_PAGE).unwrap_or_default().as_chunks::<8>() else { return Err(NoPage) };
+        let known = known.iter().map(|hash| u64::from_be_bytes(*hash)).collect();
+        Ok(Self { learnt_to: training.learnt_to, counts, known, knows_more: false })
+    }
+
+    /// The pages that are not as they were read.
+    pub(super) fn changed(&self) -> Vec<(u8, Vec<u8>)> {
+        let mut pages: Vec<_> =
+            self.counts.changed().filter_map(|page| Some((u8::try_from(page).ok()?, self.counts.page(page)))).collect();
+        if !pages.is_empty() {
+            let Seen { wanted, junk } = self.counts.messages();
+            pages.push((MESSAGES_PAGE, [wanted.to_be_bytes(), junk.to_be_bytes()].concat()));
+        }
+        if self.knows_more {
+            pages.push((KNOWN_PAGE, self.known.iter().flat_map(|hash| hash.to_be_bytes()).collect()));
+        }
+        pages
+    }
+
+    pub(super) fn knows(&self, address: &[u8]) -> bool {
+        self.known.contains(&hash(address))
+    }
+
+    pub(super) fn note_known(&mut self, address: &[u8]) {
+        if self.knows(address) {
+            return;
+        }
+        self.known.push(hash(address));
+        self.known.drain(..self.known.len().saturating_sub(KNOWN_MAX));
+        self.knows_more = true;
+    }
+}
+
+fn hash(address: &[u8]) -> u64 {
+    XxHash3_64::oneshot(&address.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use junk::{Class, Facts, Features, Learn};
+
+    #[test]
+    fn what_was_learnt_is_read_as_it_was_written() {
+        let mut experience = Experience::default();
+        assert_eq!(experience.changed(), []);
+        let features = Features::of(b"Subject: one two\r\n\r\nthree\r\n", Facts::default());
+        experience.counts.learn(&features, Class::Junk, Learn::Add);
+        (0..=KNOWN_MAX).for_each(|n| experience.note_known(format!("A{n}@x.example").as_bytes()));
+        let pages = experience.changed();
+        assert!(pages.iter().all(|(_, page)| page.len() <= store::TRAINING_PAGE_BYTES_MAX));
+        let read = Experience::read(&Training { learnt_to: ModSeq(3), pages }).unwrap();
+        assert_eq!((read.counts.messages(), read.learnt_to), (Seen { wanted: 0, junk: 1 }, ModSeq(3)));
+        assert!(read.knows(b"a1@X.example") && !read.knows(b"a0@x.example"), "the oldest goes");
+        assert_eq!(read.changed(), []);
+        for page in [(MESSAGES_PAGE, vec![1]), (KNOWN_PAGE, vec![1]), (0, vec![1])] {
+            assert!(Experience::read(&Training { learnt_to: ModSeq(3), pages: vec![page] }).is_err());
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What the filters of its recipients say of a message that has come.
+
+use super::experience::Experience;
+use crate::arrival::Arrival;
+use crate::flow::MailFlow;
+use junk::{Facts, Features, Reason, Verdict, start};
+use std::cell::OnceCell;
+use store::{Account, ModSeq, Protocol};
+use tracing::warn;
+
+/// In the field of the verdict a reason has at most so many characters.
+const REASON_CHARS_MAX: usize = 40;
+
+/// A message to be judged: read once, for all its recipients.
+pub(crate) struct Letter {
+    sender: Vec<u8>,
+    content: OnceCell<Features>,
+}
+
+/// What one account's filter says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Judged {
+    pub(crate) is_junk: bool,
+    /// In thousandths.
+    pub(crate) score: i32,
+    /// `X-Pillarbox-Junk`, with its line end.
+    pub(crate) field: Vec<u8>,
+}
+
+impl Letter {
+    pub(crate) fn new(content: &[u8]) -> Self {
+        let header = content.get(..message::header::end(content)).unwrap_or_default();
+        let envelope = message::Envelope::parse(header);
+        let sender = envelope.from.first().and_then(message::Address::addr_spec).unwrap_or_default();
+        Self { sender, content: OnceCell::new() }
+    }
+}
+
+impl MailFlow {
+    /// Judges a message for one of its recipients. `None`: it is not judged, or nothing is known that would tell. A filter
+    /// that cannot be read keeps no mail back.
+    pub(crate) fn judge(
+        &self,
+        arrival: &Arrival,
+        content: &[u8],
+        letter: &Letter,
+        account: &Account,
+    ) -> Option<Judged> {
+        if !self.filters_junk || !is_from_others(arrival) {
+            return None;
+        }
+        let experience = match experience(account) {
+            Ok(experience) => experience,
+            Err(error) => {
+                warn!(account = %account.id(), %error, "the junk filter cannot be read; mail is delivered without it");
+                return None;
+            }
+        };
+        let features = letter.content.get_or_init(|| Features::of(content, Facts::default()));
+        let verdict = Verdict::of(features, &experience.counts, start());
+        let is_known = experience.knows(&letter.sender);
+        if experience.learnt_to == ModSeq(0) && !verdict.is_junk() {
+            return None;
+        }
+        let is_junk = verdict.is_junk() && !is_known;
+        Some(Judged { is_junk, score: verdict.score, field: field(&verdict, is_junk, is_known) })
+    }
+}
+
+pub(super) fn experience(account: &Account) -> Result<Experience, store::Error> {
+    let damaged = || store::Error::Damaged("what the junk filter has learnt is damaged".into());
+    Experience::read(&account.training()?).map_err(|_| damaged())
+}
+
+/// Whether strangers may have sent it: mail from this machine and from own users is not judged. What a local mail system
+/// hands over by LMTP comes from somewhere else.
+fn is_from_others(arrival: &Arrival) -> bool {
+    let source = &arrival.envelope.source;
+    match source.protocol {
+        Protocol::Lmtp => true,
+        Protocol::Smtp => !source.client.to_canonical().is_loopback(),
+        Protocol::Server | Protocol::Submission | Protocol::Imap | Protocol::Pop3 | Protocol::Cli | Protocol::Web => {
+            false
+        }
+    }
+}
+
+/// `X-Pillarbox-Junk: yes; score=0.812; "click here" (0 wanted, 12 junk), …`
+fn field(verdict: &Verdict, is_junk: bool, is_known: bool) -> Vec<u8> {
+    let answer = if is_junk { "yes" } else { "no" };
+    let score = f64::from(verdict.score) / 1000.0;
+    let threshold = f64::from(verdict.threshold) / 1000.0;
+    let mut field = format!("X-Pillarbox-Junk: {answer}; score={score:.3}; junk-from={threshold:.3}");
+    if is_known {
+        field.push_str(";\r\n\tyou have written to this sender");
+    }
+    for Reason { words, seen } in &verdict.reasons {
+        // A stranger wrote these words: nothing of them may end the field or begin another.
+        let said: String = words.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect();
+        let said: String = said.chars().take(REASON_CHARS_MAX).collect();
+        field.push_str(&format!(";\r\n\t\"{said}\" ({} wanted, {} junk)", seen.wanted, seen.junk));
+    }
+    field.push_str("\r\n");
+    field.into_bytes()
+}

@@ -1,0 +1,244 @@
+use super::super::lessons::LESSONS_PER_ENTRY_MAX;
+use super::*;
+use crate::testing::{World, world};
+use crate::{Arrival, Delivered, Envelope, Reach, Route, Source};
+use smtp_proto::{ForwardPath, ReversePath};
+use std::collections::BTreeSet;
+use store::sim::SIM_EPOCH;
+use store::{
+    Actor, Claim, DeviceId, FlagChange, FlagMode, Flags, MailboxId, NewMessage, Protocol, Role, SystemFlag, Target,
+    Timestamp, Uid,
+};
+
+const NOW: Timestamp = SIM_EPOCH;
+const PHONE: Actor = Actor { device: DeviceId(1), protocol: Protocol::Imap, now: NOW };
+
+impl World {
+    fn owner(&self, name: &str) -> Account {
+        let info = self.flow.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap();
+        self.flow.auth.store().account(info.id)
+    }
+
+    fn learn(&self, name: &str) -> usize {
+        self.flow.learn_junk(self.owner(name).id(), &|| false).unwrap()
+    }
+
+    /// A message from another host; in which mailbox it is then, and its octets.
+    fn come(&self, to: &str, from: &str, text: &str) -> (Role, Uid, String) {
+        self.come_by(Protocol::Smtp, "192.0.2.1", to, from, text)
+    }
+
+    fn come_by(&self, protocol: Protocol, client: &str, to: &str, from: &str, text: &str) -> (Role, Uid, String) {
+        let path = ForwardPath::Mailbox(format!("{to}@example.org").parse().unwrap());
+        let Route::Local(recipient) = self.flow.route(&path, Reach::Local).unwrap() else { panic!("{to}") };
+        let client = client.parse().unwrap();
+        let source = Source { protocol, helo: "client.example".into(), client, with: "ESMTP", tls: None };
+        let reverse_path = ReversePath::Mailbox("me@x".parse().unwrap());
+        let envelope = Envelope { reverse_path, local: vec![recipient], outside: Vec::new(), smtputf8: false, source };
+        let content = format!(
+            "From: <{from}>\r\nSubject: {text}\r\nMessage-ID: <{}@x>\r\n\r\n{text}\r\n",
+            self.flow.next_serial()
+        );
+        let arrival: Arrival = self.flow.arrive(envelope, content.into_bytes(), None, NOW);
+        let delivered: Delivered = self.flow.deliver(arrival, NOW);
+        delivered.accepted().into_iter().for_each(Claim::answered);
+        let account = self.owner(to);
+        let newest = |role| {
+            let view = account.view(mailbox(&account, role)).unwrap();
+            view.index().iter().max_by_key(|entry| entry.email).map(|entry| (role, entry.uid, entry.email))
+        };
+        let (role, uid, email) =
+            [newest(Role::Inbox), newest(Role::Junk)].into_iter().flatten().max_by_key(|it| it.2).unwrap();
+        (role, uid, String::from_utf8(account.reader().unwrap().body(email).unwrap()).unwrap())
+    }
+
+    fn shift(&self, name: &str, uid: Uid, from: Role, to: Role) -> Uid {
+        let account = self.owner(name);
+        let (from, to) = (mailbox(&account, from), mailbox(&account, to));
+        let uid_next = account.mailboxes().unwrap().by_id(to).unwrap().uid_next;
+        account.move_messages(PHONE, from, vec![uid], to).unwrap();
+        uid_next
+    }
+
+    /// Alice has taught twelve of each.
+    fn teach(&self) {
+        for n in 0..12 {
+            let (_, uid, _) =
+                self.come("alice", &format!("s{n}@spam.example"), &format!("cheap pills order now discount {n}"));
+            self.shift("alice", uid, Role::Inbox, Role::Junk);
+            let (_, uid, _) =
+                self.come("alice", &format!("f{n}@friend.example"), &format!("minutes of our garden meeting {n}"));
+            self.shift("alice", uid, Role::Inbox, Role::Archive);
+        }
+        self.learn("alice");
+    }
+}
+
+fn mailbox(account: &Account, role: Role) -> MailboxId {
+    account.mailboxes().unwrap().iter().find(|mailbox| mailbox.role == Some(role)).unwrap().id
+}
+
+fn messages(account: &Account) -> (u32, u32) {
+    let seen = experience(account).unwrap().counts.messages();
+    (seen.wanted, seen.junk)
+}
+
+#[test]
+fn what_its_owner_moved_into_junk_goes_there_by_itself() {
+    let world = world();
+    let (role, _, body) = world.come("alice", "x@spam.example", "order cheap pills with discount");
+    assert!(role == Role::Inbox && !body.contains("X-Pillarbox-Junk"), "nothing is known yet");
+    world.teach();
+    let (role, _, body) = world.come("alice", "x@spam.example", "order cheap pills with discount");
+    assert!(
+        role == Role::Junk && body.contains("X-Pillarbox-Junk: yes; score=") && body.contains("pills\" (0 wanted,"),
+        "{body}"
+    );
+    let (role, _, body) = world.come("alice", "y@friend.example", "next garden meeting");
+    assert!(role == Role::Inbox && body.contains("X-Pillarbox-Junk: no; score=-"), "{body}");
+    // Bob has taught nothing, and nobody for him.
+    let (role, _, body) = world.come("bob", "x@spam.example", "order cheap pills with discount");
+    assert!(role == Role::Inbox && !body.contains("X-Pillarbox-Junk"), "{body}");
+}
+
+#[test]
+fn mail_from_this_machine_and_from_own_users_is_not_judged() {
+    let world = world();
+    world.teach();
+    let role = |protocol, client| world.come_by(protocol, client, "alice", "x@spam.example", "order cheap pills").0;
+    assert_eq!(role(Protocol::Smtp, "127.0.0.1"), Role::Inbox);
+    assert_eq!(role(Protocol::Smtp, "::ffff:127.0.0.1"), Role::Inbox);
+    assert_eq!(role(Protocol::Submission, "192.0.2.1"), Role::Inbox);
+    assert_eq!(role(Protocol::Lmtp, "127.0.0.1"), Role::Junk);
+}
+
+#[test]
+fn who_was_written_to_is_spared() {
+    let world = world();
+    world.teach();
+    assert_eq!(world.come("alice", "shop@spam.example", "order cheap pills").0, Role::Junk);
+    let body = b"To: Shop <SHOP@spam.example>\r\n\r\nhi\r\n".to_vec();
+    let message = NewMessage { body, flags: Flags::default(), internal_date: NOW };
+    let account = world.owner("alice");
+    account.append(PHONE, Target::Mailbox(mailbox(&account, Role::Sent)), message).unwrap();
+    world.learn("alice");
+    let (role, _, body) = world.come("alice", "shop@spam.example", "order cheap pills");
+    assert!(role == Role::Inbox && body.contains("you have written to this sender"), "{body}");
+    assert_eq!(world.come("alice", "other@spam.example", "order cheap pills").0, Role::Junk);
+}
+
+#[test]
+fn a_message_is_learnt_once_however_often_it_is_said() {
+    let world = world();
+    let account = world.owner("alice");
+    let (_, uid, _) = world.come("alice", "x@spam.example", "cheap pills");
+    assert_eq!((world.learn("alice"), messages(&account)), (0, (0, 0)));
+    let uid = world.shift("alice", uid, Role::Inbox, Role::Junk);
+    assert_eq!((world.learn("alice"), messages(&account)), (1, (0, 1)));
+    assert_eq!((world.learn("alice"), messages(&account)), (0, (0, 1)), "nothing new");
+    let pages = account.training().unwrap().pages;
+    // Out of it and back: the same as before, to the octet.
+    let uid = world.shift("alice", uid, Role::Junk, Role::Inbox);
+    world.learn("alice");
+    assert_eq!(messages(&account).1, 0);
+    let uid = world.shift("alice", uid, Role::Inbox, Role::Junk);
+    world.learn("alice");
+    assert_eq!((messages(&account), account.training().unwrap().pages), ((0, 1), pages));
+    // To and fro before the filter looks.
+    let uid = world.shift("alice", uid, Role::Junk, Role::Inbox);
+    world.shift("alice", uid, Role::Inbox, Role::Junk);
+    world.learn("alice");
+    assert_eq!(messages(&account), (0, 1));
+}
+
+#[test]
+fn a_crash_loses_no_lesson_and_doubles_none() {
+    let world = world();
+    let (_, uid, _) = world.come("alice", "x@spam.example", "cheap pills");
+    world.shift("alice", uid, Role::Inbox, Role::Junk);
+    let world = world.after_a_crash();
+    assert_eq!((world.learn("alice"), messages(&world.owner("alice"))), (1, (0, 1)));
+    let world = world.after_a_crash();
+    assert_eq!((world.learn("alice"), messages(&world.owner("alice"))), (0, (0, 1)));
+}
+
+#[test]
+fn what_says_nothing_is_not_written_down() {
+    let world = world();
+    world.teach();
+    let commits = world.engine.commits();
+    assert_eq!((world.learn("alice"), world.engine.commits()), (0, commits), "it heeds its own commits");
+    world.come("alice", "x@friend.example", "garden meeting");
+    let commits = world.engine.commits();
+    assert_eq!((world.learn("alice"), world.engine.commits()), (0, commits));
+}
+
+#[test]
+fn keywords_flags_and_copies_say_it_too() {
+    let world = world();
+    let account = world.owner("alice");
+    let inbox = mailbox(&account, Role::Inbox);
+    let flag = |uid, flags: Flags| {
+        let change = FlagChange { mode: FlagMode::Add, flags, unchanged_since: None };
+        account.change_flags(PHONE, inbox, vec![uid], change).unwrap();
+        world.learn("alice");
+        messages(&account)
+    };
+    let keyword = |name: &str| Flags { keywords: vec![name.into()], ..Flags::default() };
+    let (_, uid, _) = world.come("alice", "x@spam.example", "cheap pills");
+    assert_eq!(flag(uid, keyword("$junk")), (0, 1));
+    assert_eq!(flag(uid, keyword("$NotJunk")).1, 0);
+    let (_, uid, _) = world.come("alice", "x@spam.example", "cheap pills order");
+    assert_eq!(flag(uid, keyword("Junk")).1, 1);
+    assert_eq!(flag(uid, keyword("$Label1")).1, 1);
+    assert_eq!(flag(uid, Flags::system(&[SystemFlag::Seen])).1, 1);
+    assert_eq!(flag(uid, Flags::system(&[SystemFlag::Answered])).1, 0);
+    // Programs without MOVE copy.
+    let (_, uid, _) = world.come("alice", "x@spam.example", "cheap pills now");
+    let junk = mailbox(&account, Role::Junk);
+    account.copy(PHONE, inbox, vec![uid], junk).unwrap();
+    world.learn("alice");
+    assert_eq!(messages(&account).1, 1);
+    let copies: BTreeSet<Uid> = account.view(junk).unwrap().index().iter().map(|entry| entry.uid).collect();
+    account.copy(PHONE, junk, copies.into_iter().collect(), inbox).unwrap();
+    world.learn("alice");
+    assert_eq!(messages(&account).1, 0);
+}
+
+#[test]
+fn thousands_in_one_move_teach_with_the_first_of_them() {
+    let world = world();
+    let account = world.owner("alice");
+    let (inbox, junk) = (mailbox(&account, Role::Inbox), mailbox(&account, Role::Junk));
+    let (pieces, count) = (2, 2 * store::PIECE_MESSAGES_MAX);
+    for n in 0..count {
+        let message =
+            NewMessage { body: format!("S: {n}\r\n\r\n").into_bytes(), flags: Flags::default(), internal_date: NOW };
+        account.append(Actor { protocol: Protocol::Server, ..PHONE }, Target::Inbox, message).unwrap();
+    }
+    let uids: Vec<Uid> = account.view(inbox).unwrap().index().iter().map(|entry| entry.uid).collect();
+    account.move_messages(PHONE, inbox, uids, junk).unwrap();
+    let learnt = world.learn("alice");
+    assert!(learnt > 0 && learnt <= pieces * LESSONS_PER_ENTRY_MAX && learnt < count, "{learnt}");
+    assert_eq!(world.learn("alice"), 0);
+}
+
+#[test]
+fn a_filter_that_is_off_neither_judges_nor_learns() {
+    let world = world();
+    world.teach();
+    let off = World { engine: world.engine.clone(), flow: world.flow.clone().without_junk_filter() };
+    let (role, uid, body) = off.come("alice", "x@spam.example", "order cheap pills");
+    assert!(role == Role::Inbox && !body.contains("X-Pillarbox-Junk"));
+    off.shift("alice", uid, Role::Inbox, Role::Junk);
+    assert_eq!(off.learn("alice"), 0);
+}
+
+#[test]
+fn a_stranger_writes_nothing_into_the_header() {
+    let world = world();
+    world.teach();
+    let (_, _, body) = world.come("alice", "a\"x@spam.example", "order cheap pills\u{e9} now \u{2028} \"\\");
+    let field = body.split("X-Pillarbox-Junk").nth(1).unwrap().split("\r\nReceived:").next().unwrap();
+    assert!(field.is_ascii() && field.lines().skip(1).all(|line| line.starts_with('\t')), "{field}");
+}

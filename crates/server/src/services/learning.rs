@@ -1,0 +1,58 @@
+//! Junk filters learn, in the background: from the journals of accounts that were changed.
+//!
+//! The store gives hints of them. A hint that got lost with a restart is made up for by a look at every account now and then.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use mailflow::MailFlow;
+use store::{AccountId, Error, Store};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tracing::warn;
+
+/// Hints are looked at so often.
+const EVERY: Duration = Duration::from_secs(20);
+/// In one of so many rounds all accounts are looked at.
+const ALL_ROUNDS: u64 = 180;
+
+/// Lets the filters of all accounts of `store` learn, until `stop` becomes true or its sender is dropped.
+pub(crate) async fn learn_junk(flow: MailFlow, store: Store, mut stop: watch::Receiver<bool>) {
+    for round in 1.. {
+        if timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok() {
+            return;
+        }
+        let mut accounts = store.take_changed();
+        let (flow, store, stopping) = (flow.clone(), store.clone(), stop.clone());
+        let work = move || {
+            if round % ALL_ROUNDS == 0 {
+                accounts = all(&store);
+            }
+            learn(&flow, &accounts, &|| *stopping.borrow());
+        };
+        if let Err(error) = spawn_blocking(work).await {
+            warn!(%error, "junk filters did not learn; the next round tries again");
+        }
+    }
+}
+
+fn all(store: &Store) -> BTreeSet<AccountId> {
+    store.accounts().map(BTreeSet::from_iter).unwrap_or_else(|error| {
+        warn!(%error, "the accounts cannot be listed for their junk filters");
+        BTreeSet::new()
+    })
+}
+
+fn learn(flow: &MailFlow, accounts: &BTreeSet<AccountId>, is_stopping: &dyn Fn() -> bool) {
+    for id in accounts {
+        if is_stopping() {
+            return;
+        }
+        match flow.learn_junk(*id, is_stopping) {
+            // Removed meanwhile; or nothing can be written, which others say.
+            Ok(_) | Err(Error::NoSuchAccount | Error::NoSpace(_) | Error::ReadOnly) => {}
+            Err(error) => warn!(account = %id, %error, "a junk filter could not learn"),
+        }
+    }
+}
