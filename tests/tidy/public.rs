@@ -47,7 +47,7 @@ fn item(head: &str, lines: &[&str]) -> Option<Item> {
         "struct" | "enum" | "trait" => **line == format!("{indent}}}") || **line == format!("{indent});"),
         _ => line.starts_with(&indent) && line.ends_with(['{', ';']),
     };
-    let end = if is_one_line { 0 } else { lines.iter().position(|line| closes(line)).unwrap_or(0) };
+    let end = if is_one_line { 0 } else { lines.iter().position(closes).unwrap_or(0) };
     let shown = lines[..=end].iter().enumerate().filter(|(at, line)| match kind {
         // Private fields are nobody's business.
         "struct" => *at == 0 || line.trim_start().starts_with("pub "),
