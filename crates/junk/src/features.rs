@@ -120,7 +120,7 @@ impl Features {
     }
 
     /// Their hashes, each once.
-    pub fn hashes(&self) -> impl Iterator<Item = u64> {
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = u64> {
         self.list.iter().map(|feature| feature.hash)
     }
 

@@ -148,27 +148,32 @@ pub(crate) fn uidl(uidl: &str) -> Vec<u8> {
     key(b'N', &[uidl.as_bytes()])
 }
 
+/// A kind of what the junk filter has learnt: they share a letter, and a number tells them apart.
+fn training(kind: u8, part: &[u8]) -> Vec<u8> {
+    key(b'X', &[&[kind], part])
+}
+
 /// Up to which entry of the journal the junk filter has learnt.
 pub(crate) fn learnt_to() -> Vec<u8> {
-    key(b'X', &[&[0]])
+    training(0, &[])
 }
 
 pub(crate) fn training_page(number: u8) -> Vec<u8> {
-    key(b'X', &[&[1, number]])
+    training(1, &[number])
 }
 
 /// All pages of what the junk filter has learnt.
 pub(crate) fn training_pages() -> (Vec<u8>, Vec<u8>) {
-    all(&key(b'X', &[&[1]]))
+    all(&training(1, &[]))
 }
 
 pub(crate) fn taught(email: EmailId) -> Vec<u8> {
-    key(b'X', &[&[2], &email.0.to_be_bytes()])
+    training(2, &email.0.to_be_bytes())
 }
 
 /// All messages that the junk filter was taught.
 pub(crate) fn all_taught() -> (Vec<u8>, Vec<u8>) {
-    all(&key(b'X', &[&[2]]))
+    all(&training(2, &[]))
 }
 
 pub(crate) fn body(email: EmailId) -> Vec<u8> {
