@@ -5,10 +5,11 @@ use crate::features::Features;
 
 /// A message with at least this score is junk. Found with the older half of a corpus (`tests/corpus.rs`).
 const JUNK: i32 = 600;
-/// The same for a filter that was taught too little by its owner ([`OWN_JUNK_MIN`]).
-const JUNK_UNTAUGHT: i32 = 900;
-/// So much junk an owner must have taught before his filter trusts itself.
+/// So much junk, and so much wanted mail, an owner must have taught before his filter calls anything junk; until then
+/// everything teaches. In the corpus a filter that knows junk and hardly any wanted mail calls nine of ten wanted messages junk,
+/// and one that knows only what every filter begins with 2 in 1,000.
 const OWN_JUNK_MIN: u32 = 10;
+const OWN_WANTED_MIN: u32 = 50;
 /// A message whose score is no more than this on the right side still teaches.
 const SURE: i32 = 600;
 /// So many reasons a verdict gives at most.
@@ -25,8 +26,10 @@ const EVIDENCE: f64 = 6.0;
 pub struct Verdict {
     /// The mean of what its features say, as thousandths of the natural logarithm of the odds: 0 is even, [`JUNK`] is junk.
     pub score: i32,
-    /// From which score on a message is junk.
-    pub threshold: i32,
+    /// From which score on a message is junk; none where the filter was taught too little to call anything junk.
+    pub threshold: Option<i32>,
+    lacks_junk: bool,
+    lacks_wanted: bool,
     /// What said most, for the side that the score is on.
     pub reasons: Vec<Reason>,
 }
@@ -70,22 +73,24 @@ impl Verdict {
         let reasons = telling.into_iter().filter(|(odds, _, _)| odds * side > 0.0);
         let reasons =
             reasons.map(|(_, feature, seen)| Reason { words: features.words(feature).to_owned(), seen }).collect();
-        let threshold = if own.messages().junk < OWN_JUNK_MIN { JUNK_UNTAUGHT } else { JUNK };
-        Self { score: (score * 1000.0).round() as i32, threshold, reasons }
+        let (lacks_junk, lacks_wanted) = (a.junk < OWN_JUNK_MIN, a.wanted < OWN_WANTED_MIN);
+        let threshold = (!lacks_junk && !lacks_wanted).then_some(JUNK);
+        Self { score: (score * 1000.0).round() as i32, threshold, lacks_junk, lacks_wanted, reasons }
     }
 
     /// Whether it is junk.
     #[must_use]
     pub fn is_junk(&self) -> bool {
-        self.score >= self.threshold
+        self.threshold.is_some_and(|threshold| self.score >= threshold)
     }
 
-    /// Whether a message that its recipient says is of this class is to be learnt: the filter erred, or was not sure.
+    /// Whether a message that its recipient says is of this class is to be learnt: the filter erred, was not sure, or
+    /// knows too few of them.
     #[must_use]
     pub fn teaches(&self, class: Class) -> bool {
         match class {
-            Class::Junk => self.score < JUNK + SURE,
-            Class::Wanted => self.score > JUNK - SURE,
+            Class::Junk => self.lacks_junk || self.score < JUNK + SURE,
+            Class::Wanted => self.lacks_wanted || self.score > JUNK - SURE,
         }
     }
 }
@@ -106,7 +111,7 @@ mod tests {
     /// Counts of a person who has taught both classes in this way.
     fn taught() -> Counts {
         let mut counts = Counts::default();
-        for n in 0..20 {
+        for n in 0..OWN_WANTED_MIN {
             counts.learn(&features(&format!("cheap pills order now discount {n}")), Class::Junk, Learn::Add);
             counts.learn(&features(&format!("minutes of our meeting about the garden {n}")), Class::Wanted, Learn::Add);
         }
@@ -125,10 +130,28 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_that_was_taught_too_little_calls_nothing_junk() {
+        for (lacking, mail) in [(Class::Junk, OWN_JUNK_MIN), (Class::Wanted, OWN_WANTED_MIN)] {
+            let mut own = Counts::default();
+            let mut teach = |class, text: &str, times: u32| {
+                (0..times).for_each(|n| own.learn(&features(&format!("{text} {n}")), class, Learn::Add));
+                Verdict::of(&features("order cheap pills"), &own, crate::start::start())
+            };
+            let (junk, wanted) = ("cheap pills order now discount", "minutes of our meeting about the garden");
+            let text = |class| if class == Class::Junk { junk } else { wanted };
+            let other = if lacking == Class::Junk { Class::Wanted } else { Class::Junk };
+            teach(other, text(other), 100);
+            let before = teach(lacking, text(lacking), mail - 1);
+            assert!(!before.is_junk() && before.threshold.is_none() && before.teaches(lacking), "{before:?}");
+            assert!(teach(lacking, text(lacking), 1).is_junk());
+        }
+    }
+
+    #[test]
     fn a_filter_that_knows_nothing_says_nothing() {
         let verdict = Verdict::of(&features("anything"), &Counts::default(), &Counts::default());
         assert!(verdict.score == 0 && !verdict.is_junk() && verdict.reasons.is_empty());
-        assert!(verdict.teaches(Class::Junk) && !verdict.teaches(Class::Wanted));
+        assert!(verdict.teaches(Class::Junk) && verdict.teaches(Class::Wanted));
     }
 
     #[test]

@@ -89,8 +89,11 @@ fn is_from_others(arrival: &Arrival) -> bool {
 fn field(verdict: &Verdict, is_junk: bool, is_known: bool) -> Vec<u8> {
     let answer = if is_junk { "yes" } else { "no" };
     let score = f64::from(verdict.score) / 1000.0;
-    let threshold = f64::from(verdict.threshold) / 1000.0;
-    let mut field = format!("X-Pillarbox-Junk: {answer}; score={score:.3}; junk-from={threshold:.3}");
+    let mut field = format!("X-Pillarbox-Junk: {answer}; score={score:.3}");
+    match verdict.threshold {
+        Some(threshold) => field.push_str(&format!("; junk-from={:.3}", f64::from(threshold) / 1000.0)),
+        None => field.push_str("; taught=too-little"),
+    }
     if is_known {
         field.push_str(";\r\n\tyou have written to this sender");
     }

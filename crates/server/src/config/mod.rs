@@ -278,7 +278,7 @@ impl Default for Config {
             smarthost: None,
             queue_lifetime_hours: 120,
             recipients_per_hour: 2000,
-            junk_filter: true,
+            junk_filter: false,
             account_requests: false,
             account_request_domains: Vec::new(),
             retention_days: 30,

@@ -73,7 +73,7 @@ pub const OPTIONS: &[ConfigOption] = &[
     ConfigOption {
         key: "junk_filter",
         kind: "true or false",
-        default: Some("true"),
+        default: Some("false"),
         text: "Whether mail from others is judged by its recipient's junk filter, which puts junk into the mailbox for it and \
                never refuses it. The filter is each account's own: it learns from what its owner moves into that mailbox and \
                out of it, marks, files away and answers, in any mail program.",

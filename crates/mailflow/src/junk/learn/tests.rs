@@ -60,9 +60,9 @@ impl World {
         uid_next
     }
 
-    /// Alice has taught twelve of each.
+    /// Alice has taught enough of both.
     fn teach(&self) {
-        for n in 0..12 {
+        for n in 0..50 {
             let (_, uid, _) =
                 self.come("alice", &format!("s{n}@spam.example"), &format!("cheap pills order now discount {n}"));
             self.shift("alice", uid, Role::Inbox, Role::Junk);
