@@ -52,19 +52,19 @@ impl Desk {
         Self { protocol, conversation: Conversation::default(), check: Check::New }
     }
 
-    /// As [`Conversation::begin`].
+    /// Begins an exchange. `initial` is the initial response: base64, `=` for an empty one.
     pub fn begin(&mut self, address: IpAddr, mechanism: &str, initial: Option<&[u8]>) -> Said {
         let said = self.conversation.begin(mechanism, initial);
         self.noted(address, said)
     }
 
-    /// As [`Conversation::line`].
+    /// Takes a line of an exchange, or what was wrong with it as a line.
     pub fn line(&mut self, address: IpAddr, line: Result<&[u8], Failure>) -> Said {
         let said = self.conversation.line(line);
         self.noted(address, said)
     }
 
-    /// As [`Conversation::password`].
+    /// A name and a password came without an exchange.
     pub fn password(&mut self, user: &str, password: &str) -> Said {
         self.conversation.password(user, password)
     }
@@ -75,30 +75,30 @@ impl Desk {
         self.conversation.credentials().map(|credentials| credentials.authentication_id.as_str())
     }
 
-    /// As [`Conversation::until`].
+    /// When an answer that is held back is due, on the monotonic clock.
     #[must_use]
     pub fn until(&self) -> Option<u64> {
         self.conversation.until()
     }
 
-    /// As [`Conversation::is_busy`].
+    /// Whether the client waits for an answer: nothing else of it is looked at.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.conversation.is_busy()
     }
 
-    /// As [`Conversation::heard`].
+    /// So many octets came.
     pub fn heard(&mut self, bytes: usize) {
         self.conversation.heard(bytes);
     }
 
-    /// As [`Conversation::is_flooded`].
+    /// Whether the client has sent too much while it waits.
     #[must_use]
     pub fn is_flooded(&self) -> bool {
         self.conversation.is_flooded()
     }
 
-    /// As [`Conversation::begin_anew`].
+    /// What was begun does not count: the client was let in, or TLS began. What failed was nevertheless a failure.
     pub fn begin_anew(&mut self) {
         self.conversation.begin_anew();
         self.check = Check::New;
