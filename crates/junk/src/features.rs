@@ -107,7 +107,7 @@ impl Features {
         features
     }
 
-    /// How many there are; at most [`FEATURES_MAX`].
+    /// How many there are; at most `FEATURES_MAX`.
     #[must_use]
     pub fn len(&self) -> usize {
         self.list.len()

@@ -24,7 +24,7 @@ const EVIDENCE: f64 = 6.0;
 /// Whether a message is junk, and why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// The mean of what its features say, as thousandths of the natural logarithm of the odds: 0 is even, [`JUNK`] is junk.
+    /// The mean of what its features say, as thousandths of the natural logarithm of the odds: 0 is even, `JUNK` is junk.
     pub score: i32,
     /// From which score on a message is junk; none where the filter was taught too little to call anything junk.
     pub threshold: Option<i32>,

@@ -54,7 +54,7 @@ pub struct Lost;
 /// Dropped, it calls the job off.
 pub type Ticket = Box<dyn Send>;
 
-/// Does jobs. The server has one for all sessions; tests have [`crate::testing::TestJobs`].
+/// Does jobs. The server has one for all sessions; tests have `testing::TestJobs`.
 pub trait Jobs: Send + Sync {
     /// Calls `work` on a thread once it is its owner's turn.
     ///
