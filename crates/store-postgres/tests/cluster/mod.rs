@@ -33,7 +33,7 @@ impl Cluster {
         let data = cluster.data();
         let made = cluster
             .command("initdb")
-            .args(["--auth=trust", "--username=pillarbox", "--encoding=UTF8", "--no-sync", "--pgdata"])
+            .args(["--auth=trust", "--username=pillarbox", "--encoding=UTF8", "--locale=C", "--no-sync", "--pgdata"])
             .arg(&data)
             .stdout(Stdio::null())
             .status()
