@@ -48,7 +48,7 @@ impl MailFlow {
         let results = |sender| results::field(&self.hostname, sender, reason.as_deref());
         let put = Put { place, results: arrival.sender.as_ref().map(results).unwrap_or_default(), now };
         let mut outcomes = BTreeMap::new();
-        let letter = Letter::new(content);
+        let letter = Letter::default();
         for copy in copies(recipients) {
             outcomes.insert(copy.0, self.receive(arrival, &letter, copy, content, &put));
         }

@@ -134,6 +134,8 @@ impl WritingConnection {
 
     async fn remove(&self, account: AccountId) -> Result<(), Fault> {
         let account = i64::from(account.0);
+        // However many rows it has; for this transaction only.
+        self.client.batch_execute("SET LOCAL statement_timeout = 0").await?;
         self.client.execute(&self.remove_head, &[&account]).await?;
         self.client.execute(&self.remove_records, &[&account]).await?;
         Ok(())

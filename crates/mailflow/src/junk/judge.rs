@@ -11,10 +11,13 @@ use tracing::warn;
 /// In the field of the verdict a reason has at most so many characters.
 const REASON_CHARS_MAX: usize = 40;
 
-/// A message to be judged: read once, for all its recipients.
-pub(crate) struct Letter {
+/// A message to be judged: read when the first filter asks, once for all its recipients.
+#[derive(Default)]
+pub(crate) struct Letter(OnceCell<Read>);
+
+struct Read {
     sender: Vec<u8>,
-    content: OnceCell<Features>,
+    features: Features,
 }
 
 /// What one account's filter says.
@@ -27,12 +30,12 @@ pub(crate) struct Judged {
     pub(crate) field: Vec<u8>,
 }
 
-impl Letter {
-    pub(crate) fn new(content: &[u8]) -> Self {
+impl Read {
+    fn new(content: &[u8]) -> Self {
         let header = content.get(..message::header::end(content)).unwrap_or_default();
         let envelope = message::Envelope::parse(header);
         let sender = envelope.from.first().and_then(message::Address::addr_spec).unwrap_or_default();
-        Self { sender, content: OnceCell::new() }
+        Self { sender, features: Features::of(content, Facts::default()) }
     }
 }
 
@@ -56,9 +59,9 @@ impl MailFlow {
                 return None;
             }
         };
-        let features = letter.content.get_or_init(|| Features::of(content, Facts::default()));
+        let Read { sender, features } = letter.0.get_or_init(|| Read::new(content));
         let verdict = Verdict::of(features, &experience.counts, start());
-        let is_known = experience.knows(&letter.sender);
+        let is_known = experience.knows(sender);
         if experience.learnt_to == ModSeq(0) && !verdict.is_junk() {
             return None;
         }
