@@ -1,7 +1,8 @@
 //! Content that is coming in and not complete: the beginning in memory, and what is long in a file.
 //!
 //! A client may announce a large message and never send its end. So what is longer than [`IN_MEMORY_BYTES_MAX`] goes to a
-//! file in the spool's directory as it comes, of which nothing is in memory, not even an open file. All that clients have
+//! file in the spool's directory as it comes, of which nothing is in memory, not even an open file; but for a few that are
+//! not much longer (16 MiB in all), since most messages end soon and a file costs more than they do. All that clients have
 //! begun counts, in all and for each of them, so that nobody fills the disk with what never ends. Nothing here needs to
 //! survive a crash: the file goes with its [`Incoming`], and what a crash left goes at the start.
 //!
@@ -21,6 +22,10 @@ use store::ids::AccountId;
 
 /// So much of each message is kept in memory.
 pub const IN_MEMORY_BYTES_MAX: usize = 64 * 1024;
+/// What all messages together have in memory beyond that, in octets; who finds no room there goes to a file.
+const ROOM_BYTES: usize = 16 * 1024 * 1024;
+/// The most that one message has of that room, in octets.
+const ROOM_PER_MESSAGE_BYTES: usize = 1024 * 1024;
 /// Whole messages in memory, in octets: of all together, or one.
 pub const WHOLE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// The same of one holder.
@@ -92,6 +97,8 @@ pub struct Spool {
 #[derive(Debug, Default)]
 struct Used {
     coming: Shares,
+    /// What is taken of [`ROOM_BYTES`].
+    room: usize,
     /// Whole messages in memory.
     whole: Shares,
 }
@@ -179,7 +186,7 @@ impl Spool {
     /// Content begins to come in.
     #[must_use]
     pub fn begin(self: &Arc<Self>, holder: Holder) -> Incoming {
-        Incoming { spool: Arc::clone(self), holder, memory: Vec::new(), file: None, length: 0, reserved: 0 }
+        Incoming { spool: Arc::clone(self), holder, memory: Vec::new(), room: 0, file: None, length: 0, reserved: 0 }
     }
 
     /// Waits until there is room in memory for a whole message: one of the holder and others that are small, and few of
@@ -197,6 +204,16 @@ impl Spool {
 
     fn take(&self, holder: Holder, bytes: u64) -> bool {
         self.lock().coming.take(holder, bytes, self.limits)
+    }
+
+    /// Takes octets of the room; false if there are not so many.
+    fn take_room(&self, bytes: usize) -> bool {
+        let room = &mut self.lock().room;
+        let taken = room.saturating_add(bytes);
+        if taken <= ROOM_BYTES {
+            *room = taken;
+        }
+        taken <= ROOM_BYTES
     }
 
     fn give_back(&self, holder: Holder, bytes: u64) {
@@ -232,6 +249,8 @@ pub struct Incoming {
     holder: Holder,
     /// What is not in the file yet.
     memory: Vec<u8>,
+    /// How much of that is in the room for all.
+    room: usize,
     file: Option<PathBuf>,
     length: u64,
     /// Octets that count, whether they have come or not.
@@ -271,7 +290,7 @@ impl Incoming {
     pub fn push(&mut self, octets: &[u8]) -> Result<(), NotTaken> {
         self.reserve(self.length.saturating_add(octets.len() as u64))?;
         self.length += octets.len() as u64;
-        if self.memory.len() + octets.len() <= IN_MEMORY_BYTES_MAX {
+        if self.has_room(octets.len()) {
             self.memory.extend_from_slice(octets);
             return Ok(());
         }
@@ -280,6 +299,7 @@ impl Incoming {
             None => self.spool.create().map_err(|error| self.failed("make a file in", &error))?,
         };
         let before = std::mem::take(&mut self.memory);
+        self.leave_room();
         // The file is ours from here on, whatever happens.
         let path: &Path = self.file.insert(path);
         let written = OpenOptions::new().append(true).open(path).and_then(|mut file| {
@@ -287,6 +307,27 @@ impl Incoming {
             file.write_all(octets)
         });
         written.map_err(|error| self.failed("write to", &error))
+    }
+
+    /// Whether so many more octets may be in memory; they count then.
+    fn has_room(&mut self, more: usize) -> bool {
+        let beyond = (self.memory.len() + more).saturating_sub(IN_MEMORY_BYTES_MAX);
+        if beyond <= self.room {
+            return true;
+        }
+        let is_short = self.file.is_none() && beyond <= ROOM_PER_MESSAGE_BYTES;
+        if !is_short || !self.spool.take_room(beyond - self.room) {
+            return false;
+        }
+        self.room = beyond;
+        true
+    }
+
+    fn leave_room(&mut self) {
+        if self.room > 0 {
+            self.spool.lock().room -= self.room;
+            self.room = 0;
+        }
     }
 
     /// All of it, in memory, with room for `more` octets.
@@ -331,6 +372,7 @@ impl Incoming {
 impl Drop for Incoming {
     fn drop(&mut self) {
         self.spool.give_back(self.holder, self.reserved);
+        self.leave_room();
         if let Some(path) = self.file.take() {
             // What stays goes at the next start.
             let _stays = fs::remove_file(path);
@@ -373,9 +415,40 @@ mod tests {
         fs::read_dir(&spool.directory).map_or(0, Iterator::count)
     }
 
+    /// As if others had taken the room.
+    fn fill_room(spool: &Spool) {
+        spool.lock().room = ROOM_BYTES;
+    }
+
+    #[test]
+    fn messages_that_are_not_much_longer_need_no_file_while_there_is_room() {
+        let (_place, spool) = spool(u64::MAX, u64::MAX);
+        let (whole, mut messages) = (ROOM_PER_MESSAGE_BYTES + IN_MEMORY_BYTES_MAX, Vec::new());
+        for _ in 0..ROOM_BYTES / ROOM_PER_MESSAGE_BYTES {
+            let mut incoming = spool.begin(ALICE);
+            incoming.push(&vec![7; whole - 1]).unwrap();
+            incoming.push(&[8]).unwrap();
+            messages.push(incoming);
+        }
+        assert_eq!((files(&spool), spool.lock().room), (0, ROOM_BYTES));
+        let mut other = spool.begin(BOB);
+        other.push(&[1; IN_MEMORY_BYTES_MAX]).unwrap();
+        assert_eq!(files(&spool), 0);
+        other.push(&[2]).unwrap();
+        assert_eq!(files(&spool), 1, "there is no room for one more octet");
+        // One that goes to a file after all, one that is taken whole, one that is given up: all leave their room.
+        messages[0].push(&[9]).unwrap();
+        assert_eq!((files(&spool), spool.lock().room), (2, ROOM_BYTES - ROOM_PER_MESSAGE_BYTES));
+        assert_eq!(messages.remove(0).into_whole(0).unwrap().len(), whole + 1);
+        assert_eq!(messages.remove(0).into_whole(0).unwrap().len(), whole);
+        drop((messages, other));
+        assert_eq!((files(&spool), spool.lock().room), (0, 0));
+    }
+
     #[test]
     fn what_came_comes_back_and_little_of_it_is_in_memory() {
         let (_place, spool) = spool(u64::MAX, u64::MAX);
+        fill_room(&spool);
         for (piece, pieces) in [(1, 3), (1000, 60), (IN_MEMORY_BYTES_MAX, 1), (IN_MEMORY_BYTES_MAX + 1, 5), (9_999, 77)]
         {
             let (mut incoming, mut expected) = (spool.begin(ALICE), Vec::new());
@@ -397,6 +470,7 @@ mod tests {
         let (_place, spool) = spool(u64::MAX, u64::MAX);
         spool.sweep().unwrap();
         let mut incoming = spool.begin(ALICE);
+        fill_room(&spool);
         incoming.push(&[1; 3 * IN_MEMORY_BYTES_MAX]).unwrap();
         assert_eq!(files(&spool), 1);
         drop(incoming);
@@ -435,6 +509,7 @@ mod tests {
     fn a_file_that_was_cut_is_not_taken_for_the_whole() {
         let (_place, spool) = spool(u64::MAX, u64::MAX);
         let mut incoming = spool.begin(ALICE);
+        fill_room(&spool);
         incoming.push(&[1; 2 * IN_MEMORY_BYTES_MAX]).unwrap();
         fs::write(incoming.file.as_ref().unwrap(), "short").unwrap();
         assert!(matches!(incoming.into_whole(0), Err(NotTaken::Failed(_))));
