@@ -225,6 +225,7 @@ fn what_is_public_is_needed_by_another_crate() {
     let mut words: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut items: BTreeMap<String, Vec<public::Item>> = BTreeMap::new();
     let mut shown: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut linked: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut problems = Vec::new();
     for (path, text) in &sources {
         words.entry(crate_of(path)).or_default().extend(public::words(text).map(str::to_owned));
@@ -234,6 +235,7 @@ fn what_is_public_is_needed_by_another_crate() {
         if path.starts_with("crates/") && !is_test(path) {
             let code = without_tests(text);
             items.entry(crate_of(path)).or_default().extend(public::items(code));
+            linked.entry(crate_of(path)).or_default().extend(public::linked(code).map(str::to_owned));
             shown.entry(crate_of(path)).or_default().extend(public::associated(code).map(str::to_owned));
         }
     }
@@ -241,7 +243,7 @@ fn what_is_public_is_needed_by_another_crate() {
         let others = words.iter().filter(|(other, _)| *other != own);
         let mut named: BTreeSet<String> = others.flat_map(|(_, words)| words.iter().cloned()).collect();
         named.extend(shown.remove(own).unwrap_or_default());
-        for public::Item { kind, name, .. } in public::unneeded(items, &named) {
+        for public::Item { kind, name, .. } in public::unneeded(items, &named, &linked[own]) {
             problems.push(format!("{own}: {kind} {name} is public, and no other crate needs it: pub(crate) is enough"));
         }
     }

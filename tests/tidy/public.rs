@@ -58,13 +58,21 @@ fn item(head: &str, lines: &[&str]) -> Option<Item> {
     Some(Item { kind, name, shows })
 }
 
+/// The names that documentation links to: [`LIMIT`], [`Type::LIMIT`].
+pub fn linked(text: &str) -> impl Iterator<Item = &str> {
+    let docs = text.lines().map(str::trim_start).filter(|line| line.starts_with("///") || line.starts_with("//!"));
+    let links = docs.flat_map(|line| line.split("[`").skip(1)).filter_map(|rest| Some(rest.split_once("`]")?.0));
+    links.filter_map(|link| link.rsplit("::").next())
+}
+
 /// What the types of implementations of traits are: `type Err = UnknownName;`.
 pub fn associated(code: &str) -> impl Iterator<Item = &str> {
     code.lines().filter(|line| line.starts_with("    type ") && line.contains(" = ")).flat_map(words)
 }
 
-/// The items of one crate that nobody outside needs: `named` are the words of all other crates.
-pub fn unneeded<'a>(items: &'a [Item], named: &BTreeSet<String>) -> Vec<&'a Item> {
+/// The items of one crate that nobody outside needs: `named` are the words of all other crates. A limit that its own
+/// documentation (`linked`) promises is needed by whoever reads that.
+pub fn unneeded<'a>(items: &'a [Item], named: &BTreeSet<String>, linked: &BTreeSet<String>) -> Vec<&'a Item> {
     let mut needed: BTreeSet<&str> =
         items.iter().map(|item| item.name.as_str()).filter(|name| named.contains(*name)).collect();
     let by_name = items.iter().fold(BTreeMap::<&str, Vec<&Item>>::new(), |mut all, item| {
@@ -81,17 +89,19 @@ pub fn unneeded<'a>(items: &'a [Item], named: &BTreeSet<String>) -> Vec<&'a Item
                 .filter(|name| needed.insert(*name)),
         );
     }
-    // A constant is left alone: a limit is a part of what documents promise, whoever names it.
-    items.iter().filter(|item| item.kind != "const" && !needed.contains(item.name.as_str())).collect()
+    let is_promised = |item: &Item| item.kind == "const" && linked.contains(&item.name);
+    items.iter().filter(|item| !is_promised(item) && !needed.contains(item.name.as_str())).collect()
 }
 
 #[test]
 fn what_a_needed_item_shows_is_needed_and_what_nobody_names_is_not() {
     let code = "pub struct Shown(pub u64);\npub struct Used {\n    pub shown: Shown,\n    hidden: Hidden,\n}\npub struct Hidden;\n\
                 pub enum Kind {\n    Of(Inside),\n}\npub struct Inside;\nimpl Used {\n    pub const fn make(\n        \
-                kind: &Kind,\n    ) -> Self {\n    }\n    pub(crate) fn own() {}\n}\npub const LIMIT: usize = 3;\npub mod idle {\n";
+                kind: &Kind,\n    ) -> Self {\n    }\n    pub(crate) fn own() {}\n}\n/// At most [`Used::LIMIT`].\npub const LIMIT: usize = 3;\n\
+                pub const OTHER: usize = 4;\npub mod idle {\n";
     let items = items(code);
     let named = ["Used", "make"].map(str::to_owned).into();
-    let left: Vec<&str> = unneeded(&items, &named).iter().map(|item| item.name.as_str()).collect();
-    assert_eq!(left, ["Hidden", "idle"]);
+    let linked = linked(code).map(str::to_owned).collect();
+    let left: Vec<&str> = unneeded(&items, &named, &linked).iter().map(|item| item.name.as_str()).collect();
+    assert_eq!(left, ["Hidden", "OTHER", "idle"]);
 }

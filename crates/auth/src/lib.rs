@@ -28,17 +28,15 @@ mod web;
 mod testing;
 
 pub use error::LoginError;
-pub use login::{Attempt, Auth, Login, MAIN_PASSWORD_DEVICES_MAX};
+pub use login::{Attempt, Auth, Login};
 pub use options::AuthOptions;
 pub use presence::Presence;
 pub use requests::{
-    Accepted, Asked, Declined, NewRequest, REQUESTS_PENDING_MAX, REQUESTS_PER_DAY_MAX, REQUESTS_PER_NETWORK_MAX,
-    RequestInfo, RequestState, RequestStatus, Requests,
+    Accepted, Asked, Declined, NewRequest, REQUESTS_PER_NETWORK_MAX, RequestInfo, RequestState, RequestStatus, Requests,
 };
 pub use second_factor::{RECOVERY_CODES, SecondFactorSetup};
 pub use secret::generate_password;
 pub use standing::Standing;
 pub use web::{
-    NewOwner, Owner, OwnerError, SESSION_AGE_MAX_MILLIS, SESSION_IDLE_MAX_MILLIS, SESSIONS_MAX, Web, WebAttempt,
-    WebLogin, WebSession, WebSessionInfo,
+    NewOwner, Owner, OwnerError, SESSION_IDLE_MAX_MILLIS, Web, WebAttempt, WebLogin, WebSession, WebSessionInfo,
 };

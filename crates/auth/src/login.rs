@@ -38,7 +38,7 @@ use store::{Account, AccountId, DeviceId, Error, MaildropOptions, Protocol, Stor
 
 /// From so many devices of the main password on, a new fingerprint counts as its plain protocol. Fingerprints are what
 /// programs say: one that says something else each time must not fill the account's list.
-pub const MAIN_PASSWORD_DEVICES_MAX: usize = 50;
+pub(crate) const MAIN_PASSWORD_DEVICES_MAX: usize = 50;
 /// The name in a fingerprint is cut to this length.
 const FINGERPRINT_NAME_BYTES_MAX: usize = 60;
 

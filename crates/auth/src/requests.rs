@@ -32,9 +32,9 @@ use store::{AccountId, Store, Table, TableId, TableTx, Timestamp};
 /// From one IPv4 address or IPv6 /64 come at most so many requests within 24 hours.
 pub const REQUESTS_PER_NETWORK_MAX: usize = 3;
 /// From all together come at most so many requests within 24 hours.
-pub const REQUESTS_PER_DAY_MAX: usize = 100;
+pub(crate) const REQUESTS_PER_DAY_MAX: usize = 100;
 /// At most so many requests wait for an answer.
-pub const REQUESTS_PENDING_MAX: usize = 1000;
+pub(crate) const REQUESTS_PENDING_MAX: usize = 1000;
 /// So long after it was made, or answered, a request is forgotten.
 pub(crate) const REQUEST_DAYS_MAX: i64 = 30;
 /// A name is cut to this length.

@@ -40,9 +40,9 @@ const HOUR_MILLIS: i64 = 60 * 60 * 1000;
 /// A session that was not used for so long is over.
 pub const SESSION_IDLE_MAX_MILLIS: i64 = 14 * 24 * HOUR_MILLIS;
 /// No session lives longer.
-pub const SESSION_AGE_MAX_MILLIS: i64 = 90 * 24 * HOUR_MILLIS;
+pub(crate) const SESSION_AGE_MAX_MILLIS: i64 = 90 * 24 * HOUR_MILLIS;
 /// An account has at most so many sessions; the one that was not used for the longest time goes.
-pub const SESSIONS_MAX: usize = 50;
+pub(crate) const SESSIONS_MAX: usize = 50;
 /// The last use of a session is exact to this.
 const USE_NOTED_EVERY_MILLIS: i64 = 5 * 60 * 1000;
 

@@ -10,7 +10,7 @@ pub const LOCAL_PART_BYTES_MAX: usize = 64;
 /// A domain is at most this long as A-labels (RFC 1035 §2.3.4, without the final dot).
 pub const DOMAIN_BYTES_MAX: usize = 253;
 /// A user name at login is at most this long. What is longer is wrong, unseen.
-pub const USER_BYTES_MAX: usize = 1024;
+pub(crate) const USER_BYTES_MAX: usize = 1024;
 /// A label of a domain is at most this long (RFC 1035 §2.3.4).
 const LABEL_BYTES_MAX: usize = 63;
 /// Between the local part and the detail of a subaddress (RFC 5233 §1).

@@ -50,13 +50,13 @@ mod tests;
 
 pub use accounts::chosen_address;
 use address::join;
-pub use address::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, USER_BYTES_MAX, fold, is_domain, normalise_domain};
+pub use address::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, fold, is_domain, normalise_domain};
 use book::Book;
 pub use error::Error;
-pub use links::{INVITATION_DOMAINS_MAX, LINKS_MAX, LinkInfo, LinkPurpose, NewLink};
+pub use links::{LINKS_MAX, LinkInfo, LinkPurpose, NewLink};
 pub use options::{DirectoryOptions, Limits, PasswordCost};
 use password::Hasher;
-pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, check_password};
+pub use password::{PASSWORD_BYTES_MAX, check_password};
 pub use record::AccountRecord;
 use secret::{PurposeKey, Token};
 pub use signing::{KeyState, SealedKeys, SigningKey};

@@ -24,7 +24,7 @@ use store::{AccountId, TableTx, Timestamp};
 /// So many links are open at the same time.
 pub const LINKS_MAX: usize = 1000;
 /// An invitation that is limited to domains names at most so many.
-pub const INVITATION_DOMAINS_MAX: usize = 20;
+pub(crate) const INVITATION_DOMAINS_MAX: usize = 20;
 /// No link is good for longer.
 pub(crate) const LINK_DAYS_MAX: u16 = 90;
 /// How long a link for a password is good.

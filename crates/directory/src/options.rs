@@ -39,7 +39,7 @@ pub struct Limits {
 
 impl PasswordCost {
     /// OWASP's first choice for argon2id where memory is not plenty: 19 MiB, 2 passes, 1 lane.
-    pub const OWASP: Self = Self { memory_kib: 19 * 1024, passes: 2, lanes: 1 };
+    pub(crate) const OWASP: Self = Self { memory_kib: 19 * 1024, passes: 2, lanes: 1 };
     /// The least that argon2 knows. Protects nothing: for tests that log in often.
     pub const LEAST: Self = Self { memory_kib: 8, passes: 1, lanes: 1 };
 }

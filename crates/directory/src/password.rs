@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// A main password has at least this many characters (NIST SP 800-63B §5.1.1.2).
-pub const PASSWORD_CHARS_MIN: usize = 8;
+pub(crate) const PASSWORD_CHARS_MIN: usize = 8;
 /// A main password is at most this long. What is longer is wrong at login, for whatever user.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 

@@ -45,7 +45,7 @@ impl MailboxName {
     /// The longest name, in bytes of UTF-8.
     pub const BYTES_MAX: usize = 1000;
     /// The hierarchy separator.
-    pub const SEPARATOR: char = '/';
+    const SEPARATOR: char = '/';
 
     /// The mailbox `name`. One trailing separator is dropped: RFC 9051 §6.3.4 lets a client add it
     /// to say that it will create children, and asks for the mailbox without it.

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// A message with more `Received` fields than this runs in circles (RFC 5321 §6.3: the limit "SHOULD be large, normally
 /// at least 100"; real ways have under 20, and 50 is what Postfix takes).
-pub const RECEIVED_MAX: usize = 50;
+pub(crate) const RECEIVED_MAX: usize = 50;
 
 /// What was found out about a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -34,7 +34,7 @@ mod submission;
 mod testing;
 
 pub use arrival::{Arrival, Envelope, Source};
-pub use decide::{Decision, Enforcement, Findings, Policy, RECEIVED_MAX, Reason, decide};
+pub use decide::{Decision, Enforcement, Findings, Policy, Reason, decide};
 pub use flow::MailFlow;
 pub use outcome::{Delivered, RecipientOutcome};
 pub use route::{Reach, Recipient, Route, Unroutable};

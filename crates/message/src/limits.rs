@@ -25,4 +25,4 @@ pub const PARAMETERS_MAX: usize = 64;
 pub const ADDRESSES_MAX: usize = 10_000;
 
 /// Bytes of one RFC 2047 encoded-word. The RFC says 75; mail programs write longer ones.
-pub const ENCODED_WORD_BYTES_MAX: usize = 1024;
+pub(crate) const ENCODED_WORD_BYTES_MAX: usize = 1024;

@@ -13,7 +13,7 @@ use crate::structure::{Content, Structure};
 use crate::{encoded_word, header};
 
 /// So many messages, at most, does a message answer, and so many does it forward.
-pub const REFERRED_MAX: usize = 16;
+const REFERRED_MAX: usize = 16;
 /// A Message-ID is at most so long, in octets, that it is looked for; a line has 998 (RFC 5322 §2.1.1).
 pub const MESSAGE_ID_BYTES_MAX: usize = 998;
 

@@ -14,7 +14,7 @@ use crate::structure::{Content, Disposition, Embedded, Part, Structure};
 use crate::wire::{Source, put_bytes, put_number, put_word};
 
 /// The first byte of every summary that this code writes.
-pub const SUMMARY_VERSION: u8 = 1;
+pub(crate) const SUMMARY_VERSION: u8 = 1;
 
 /// Envelope and structure of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

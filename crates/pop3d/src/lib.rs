@@ -35,15 +35,15 @@ use store::Protocol;
 use transaction::Transaction;
 use words::{ENGLISH, Words};
 
-pub use login_delay::{DEVICES_REMEMBERED_MAX, LoginDelay};
+pub use login_delay::LoginDelay;
 
 /// A client that has not logged in within this time is disconnected.
-pub const AUTHORIZATION_TIMEOUT_MILLIS: u64 = 60 * 1000;
+pub(crate) const AUTHORIZATION_TIMEOUT_MILLIS: u64 = 60 * 1000;
 /// RFC 1939 §3: an autologout timer must be at least ten minutes.
-pub const IDLE_TIMEOUT_MILLIS: u64 = 10 * 60 * 1000;
+pub(crate) const IDLE_TIMEOUT_MILLIS: u64 = 10 * 60 * 1000;
 /// So many commands that fail before a login, or lines that are none, end the session. A command that is refused after
 /// the login does not: a program that deletes what is gone already must get as far as QUIT.
-pub const ERRORS_MAX: u32 = 20;
+pub(crate) const ERRORS_MAX: u32 = 20;
 
 /// What all POP3 sessions share.
 pub struct Pop3Service {

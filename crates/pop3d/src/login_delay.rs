@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use store::{AccountId, DeviceId};
 
 /// So many devices are remembered; where more come within the delay, some are let in too soon.
-pub const DEVICES_REMEMBERED_MAX: usize = 100_000;
+pub(crate) const DEVICES_REMEMBERED_MAX: usize = 100_000;
 
 /// How long a device waits between two logins, and when each was here.
 pub struct LoginDelay {

@@ -40,7 +40,7 @@ pub use damage::Damaged;
 pub use entry::{Enqueued, Entry, LastReply, NewEntry, QueueId, Recipient, RecipientState};
 pub use error::Error;
 pub use outgoing::{Direct, Outgoing, Via};
-pub use queue::{BODY_ROW_BYTES, Queue};
+pub use queue::Queue;
 pub use schedule::Policy;
 pub use sender::{Clock, ReportError, Reporter, Sender};
 pub use share::Limits;

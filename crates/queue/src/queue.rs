@@ -19,7 +19,7 @@ use std::task::Waker;
 use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp, Watch};
 
 /// A message is kept in rows of this length.
-pub const BODY_ROW_BYTES: usize = 1024 * 1024;
+pub(crate) const BODY_ROW_BYTES: usize = 1024 * 1024;
 
 /// Entries that are read at once where all are looked at.
 const LISTED_AT_ONCE: usize = 1000;

@@ -18,4 +18,4 @@ mod plain;
 mod server;
 
 pub use credentials::{Credentials, IDENTITY_OCTETS_MAX, PASSWORD_OCTETS_MAX, Password};
-pub use server::{Exchange, Failure, Mechanism, Progress, RESPONSE_OCTETS_MAX};
+pub use server::{Exchange, Failure, Mechanism, Progress};

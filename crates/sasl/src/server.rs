@@ -6,7 +6,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 /// The longest response, in octets of base64 (RFC 4954 §4: 12288 with CRLF).
-pub const RESPONSE_OCTETS_MAX: usize = 12_286;
+pub(crate) const RESPONSE_OCTETS_MAX: usize = 12_286;
 
 /// Some clients leave the padding out.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(

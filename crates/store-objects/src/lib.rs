@@ -38,10 +38,7 @@ use std::sync::Arc;
 use store::ids::AccountId;
 use store::objects::{ObjectError, ObjectName, Objects, Shared};
 
-pub use spool::{
-    Holder, IN_MEMORY_BYTES_MAX, Incoming, NotTaken, Spool, SpoolLimits, WHOLE_BYTES_MAX, WHOLE_BYTES_PER_HOLDER_MAX,
-    Whole,
-};
+pub use spool::{Holder, IN_MEMORY_BYTES_MAX, Incoming, NotTaken, Spool, SpoolLimits, WHOLE_BYTES_MAX, Whole};
 
 /// A name is at most this long.
 pub const NAME_BYTES_MAX: usize = 100;

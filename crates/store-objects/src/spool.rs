@@ -29,7 +29,7 @@ const ROOM_PER_MESSAGE_BYTES: usize = 1024 * 1024;
 /// Whole messages in memory, in octets: of all together, or one.
 pub const WHOLE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// The same of one holder.
-pub const WHOLE_BYTES_PER_HOLDER_MAX: u64 = 16 * 1024 * 1024;
+pub(crate) const WHOLE_BYTES_PER_HOLDER_MAX: u64 = 16 * 1024 * 1024;
 
 /// Whose content it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -36,7 +36,7 @@ pub use close_maildrop::{MaildropClosing, MaildropOutcome};
 pub use copy_and_move::{Copying, Relisting};
 pub use expunge::{Expunge, Expunging};
 pub use flags::{FlagChange, FlagsChanged};
-pub use history::{ENTRIES_PER_PAGE_MAX, MessageChange, MessageEvent, TimelinePage, TimelineQuery};
+pub use history::{MessageChange, MessageEvent, TimelinePage, TimelineQuery};
 pub use holds::HeldIn;
 pub use mailboxes::{Deleting, MAILBOXES_MAX};
 pub(crate) use maildrop::Taken;
@@ -49,7 +49,7 @@ pub use read::{Mailboxes, Reader, View};
 pub use receive::{Place, Received};
 pub use retention::Purged;
 pub use sent::{SentCopy, Submission, Submitted};
-pub use subscriptions::SUBSCRIBED_WITHOUT_MAILBOX_MAX;
+
 pub(crate) use training::Changed;
 pub use training::{Lesson, TRAINING_PAGE_BYTES_MAX, Training};
 pub use uidls::UidlOutcome;

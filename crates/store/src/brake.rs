@@ -19,7 +19,7 @@ pub const WINDOW_HOURS: i64 = 24;
 /// No device is held that has removed so many messages or fewer in the window.
 pub const MESSAGES_MIN: u64 = 30;
 /// More than so many times that many are many: then a good part is enough, without them nearly all.
-pub const MANY_TIMES: u64 = 10;
+const MANY_TIMES: u64 = 10;
 /// Nearly all is at least so many of [`NEARLY_ALL_OF`].
 pub const NEARLY_ALL: u64 = 4;
 /// See [`NEARLY_ALL`].
@@ -27,14 +27,14 @@ pub const NEARLY_ALL_OF: u64 = 5;
 /// A device may remove so many times what it ever removed in a window.
 pub const TIMES_MAX: u64 = 3;
 /// A device that comes back may remove for each day that it was away what it ever removed in a window; so many days count.
-pub const AWAY_DAYS_MAX: u64 = 60;
+const AWAY_DAYS_MAX: u64 = 60;
 /// A good part of the account: one message in so many.
-pub const ACCOUNT_PART: u64 = 4;
+const ACCOUNT_PART: u64 = 4;
 /// A good part of INBOX: one message in so many.
-pub const INBOX_PART: u64 = 2;
+const INBOX_PART: u64 = 2;
 /// Another mailbox that is nearly emptied is held when it is one message of the account in so many; of a smaller one the owner
 /// is told.
-pub const MAILBOX_PART: u64 = 10;
+const MAILBOX_PART: u64 = 10;
 /// A pace knows at most so many mailboxes other than INBOX; the one that was removed from longest ago is forgotten.
 pub const MAILBOXES_MAX: usize = 16;
 

@@ -16,9 +16,9 @@ pub const MAIN_PASSWORD_ROOM: usize = 64;
 /// A device that was not seen for so many days is not coming back.
 pub const UNSEEN_DAYS: u16 = 365;
 /// So many names of devices that gave way are known at most, while the journal may name them.
-pub const FORGOTTEN_MAX: usize = 1000;
+pub(crate) const FORGOTTEN_MAX: usize = 1000;
 /// A device's name is at most this long.
-pub const DEVICE_NAME_BYTES_MAX: usize = 100;
+pub(crate) const DEVICE_NAME_BYTES_MAX: usize = 100;
 
 /// A device.
 #[derive(Clone, Debug, PartialEq, Eq)]

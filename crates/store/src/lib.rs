@@ -51,12 +51,11 @@ mod tx;
 mod watch;
 
 pub use account::{
-    Account, Appended, ClearReport, ClearRequest, Copying, Deleting, ENTRIES_PER_PAGE_MAX, Expunge, Expunging,
-    FILLING_PERCENT, FlagChange, FlagsChanged, HeldIn, Lesson, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropClosing,
-    MaildropMessage, MaildropOptions, MaildropOutcome, MessageChange, MessageEvent, NewMessage, PIECE_MESSAGES_MAX,
-    Permit, Place, Purged, Reader, Received, Relisting, SUBSCRIBED_WITHOUT_MAILBOX_MAX, SentCopy, Submission,
-    Submitted, TRAINING_PAGE_BYTES_MAX, Target, TimelinePage, TimelineQuery, Training, UidlOutcome, UndoReport,
-    UndoRequest, UndoWhat, Usage, View,
+    Account, Appended, ClearReport, ClearRequest, Copying, Deleting, Expunge, Expunging, FILLING_PERCENT, FlagChange,
+    FlagsChanged, HeldIn, Lesson, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropClosing, MaildropMessage,
+    MaildropOptions, MaildropOutcome, MessageChange, MessageEvent, NewMessage, PIECE_MESSAGES_MAX, Permit, Place,
+    Purged, Reader, Received, Relisting, SentCopy, Submission, Submitted, TRAINING_PAGE_BYTES_MAX, Target,
+    TimelinePage, TimelineQuery, Training, UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage, View,
 };
 pub use body::{Body, WHOLE_BYTES_MAX};
 pub use error::Error;
@@ -67,7 +66,7 @@ pub use journal::{
     Actor, Change, JournalEntry, Listed, MESSAGES_PER_ENTRY_MAX, OfAccount, OfDevice, OfMailbox, OfMessages, OfPop,
     Protocol, Reflagged, Relisted, Stretches,
 };
-pub use name::MAILBOX_NAME_BYTES_MAX;
+
 pub use receipt::{Claim, Claims, Handover, RECEIPT_MILLIS, RECEIPTS_MAX};
 pub use record::{Counts, Mailbox, Retained};
 pub use role::Role;

@@ -10,7 +10,7 @@ use crate::state::same_name;
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 /// A mailbox name is at most this long, all levels together.
-pub const MAILBOX_NAME_BYTES_MAX: usize = 1000;
+pub(crate) const MAILBOX_NAME_BYTES_MAX: usize = 1000;
 /// A mailbox name has at most this many levels.
 pub(crate) const LEVELS_MAX: usize = 32;
 /// A level of a name is at most this long: the name of a file (POSIX NAME_MAX), also as programs write it that know IMAP4rev1

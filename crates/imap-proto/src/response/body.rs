@@ -7,7 +7,7 @@ use super::string::{decimal, nstring, string};
 use crate::mailbox::Dialect;
 
 /// The deepest structure that is written; what is deeper is told as one part of octets.
-pub const BODY_DEPTH_MAX: usize = 200;
+pub(crate) const BODY_DEPTH_MAX: usize = 200;
 
 /// One address of an envelope (RFC 9051 §7.5.2): a group begins with `host: None` and its name in `mailbox`
 /// and ends with both `None`.

@@ -12,7 +12,7 @@ mod search;
 mod status;
 mod string;
 
-pub use body::{Address, AddressField, BODY_DEPTH_MAX, BodyKind, BodyView, EnvelopeView};
+pub use body::{Address, AddressField, BodyKind, BodyView, EnvelopeView};
 pub use code::{Code, NewKeywords};
 pub use fetch::FetchWriter;
 pub use list::{ListEntry, MailboxAttribute};

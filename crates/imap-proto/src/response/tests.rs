@@ -391,7 +391,7 @@ fn a_structure_deeper_than_the_limit_ends_there() {
             nest(TestBody::Multipart(&[inner]), levels - 1, written);
         }
     }
-    for (levels, cut) in [(BODY_DEPTH_MAX - 1, false), (BODY_DEPTH_MAX, true)] {
+    for (levels, cut) in [(body::BODY_DEPTH_MAX - 1, false), (body::BODY_DEPTH_MAX, true)] {
         let mut out = Vec::new();
         nest(TestBody::Text, levels, &mut out);
         assert_eq!(String::from_utf8(out).unwrap().contains("OCTET-STREAM"), cut);

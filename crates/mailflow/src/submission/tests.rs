@@ -98,7 +98,7 @@ fn a_refusal_is_a_value_and_leaves_nothing() {
     let own = "From: alice@example.org\r\n";
     check("bob@example.org", "From: bob@example.org\r\n\r\n", &|why| *why == Refusal::NotOwn("bob@example.org".into()));
     check("bob@example.org", "From: \r\n\r\n", &|why| *why == Refusal::NoAuthor);
-    let circle = format!("{own}{}\r\n", "Received: x\r\n".repeat(crate::RECEIVED_MAX + 1));
+    let circle = format!("{own}{}\r\n", "Received: x\r\n".repeat(crate::decide::RECEIVED_MAX + 1));
     check("bob@example.org", &circle, &|why| *why == Refusal::Outcome(RecipientOutcome::Loop));
     let long = format!("{own}\r\n{}\r\n", "x".repeat(999));
     check("dave@example.net", &long, &|why| *why == Refusal::LineTooLong { number: 3, octets: 999 });

@@ -27,7 +27,7 @@ use line_proto::{Input, Stuffer};
 use std::collections::VecDeque;
 
 /// A reply line of the server may have so many octets, line end included. RFC 5321 §4.5.3.1.5 says 512; not all obey.
-pub const REPLY_LINE_READ_OCTETS_MAX: usize = 4096;
+const REPLY_LINE_READ_OCTETS_MAX: usize = 4096;
 /// So much of the server's talk is held unread while the client is busy sending.
 const INPUT_BYTES_MAX: usize = 256 * 1024;
 /// A step returns [`ClientStep::Flush`] once this much output is made.

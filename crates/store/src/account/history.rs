@@ -12,7 +12,7 @@ use crate::state::{self, AccountState};
 use std::ops::ControlFlow;
 
 /// A page of the timeline looks through at most so many journal entries; then it says where to go on.
-pub const ENTRIES_PER_PAGE_MAX: usize = 20_000;
+pub(crate) const ENTRIES_PER_PAGE_MAX: usize = 20_000;
 /// The journal is read backwards in pieces of so many MODSEQs.
 const PIECE: u64 = 1024;
 

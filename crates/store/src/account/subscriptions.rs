@@ -16,7 +16,7 @@ use crate::state::same_name;
 use crate::tx::Tx;
 
 /// The list of subscriptions has at most this many names that no mailbox has.
-pub const SUBSCRIBED_WITHOUT_MAILBOX_MAX: usize = 1000;
+pub(crate) const SUBSCRIBED_WITHOUT_MAILBOX_MAX: usize = 1000;
 
 impl Account {
     /// Puts a name on the list of subscriptions or takes it off, whether there is a mailbox of that name or not. Where
