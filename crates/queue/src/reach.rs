@@ -166,7 +166,7 @@ impl Reach {
 fn stage(outcome: &Outcome) -> Option<Stage> {
     match outcome {
         Outcome::Temporary(failure) => Some(failure.stage),
-        Outcome::Accepted(_) | Outcome::Permanent(_) => None,
+        Outcome::Accepted(_) | Outcome::Permanent(_) | Outcome::NotTried => None,
     }
 }
 
@@ -193,6 +193,7 @@ fn state(outcome: &Outcome, host: Option<&str>, now: Timestamp) -> RecipientStat
         Outcome::Accepted(reply) => RecipientState::Delivered { reply: words(reply, true) },
         Outcome::Temporary(failure) => RecipientState::Waiting { last: Some(of(failure)) },
         Outcome::Permanent(failure) => RecipientState::Failed { reply: of(failure), reported: false },
+        Outcome::NotTried => RecipientState::Waiting { last: None },
     }
 }
 

@@ -82,7 +82,8 @@ fn run(client: &mut Client, mut wire: Wire, trust: Option<&Trust>, start: Instan
         }
         match step {
             ClientStep::Flush => {}
-            ClientStep::Close => return Ok(None),
+            // It is not kept open, so it is closed when all is settled.
+            ClientStep::Settled | ClientStep::Close => return Ok(None),
             ClientStep::StartTls => {
                 let trust = trust.ok_or_else(|| io::Error::other("no TLS configuration"))?;
                 let Wire::Plain(socket) = wire else { return Err(io::Error::other("TLS within TLS")) };

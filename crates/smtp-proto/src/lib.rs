@@ -1,10 +1,10 @@
 //! SMTP and LMTP on the wire: a sans-io server machine and client machine.
 //!
 //! [`Receiver`] turns what a client sends into [`Event`]s, one at a time; the session answers each with a [`Reply`].
-//! [`Client`] delivers one message to another server. Neither knows sockets, clocks, accounts or policy.
+//! [`Client`] delivers messages to another server. Neither knows sockets, clocks, accounts or policy.
 //!
 //! RFC 5321 (SMTP), 2033 (LMTP), 1870 (SIZE), 2920 (PIPELINING), 6152 (8BITMIME), 6531 (SMTPUTF8),
-//! 3030 (CHUNKING, without BINARYMIME), 3207 (STARTTLS), 2034 and 3463 (enhanced status codes), 4954 (AUTH).
+//! 3030 (CHUNKING, without BINARYMIME), 3207 (STARTTLS), 2034 and 3463 (enhanced status codes), 4954 (AUTH), 9422 (LIMITS, in the client).
 //! DSN (RFC 3461) is not announced, so its parameters are unknown ones.
 //!
 //! Invariant: for any split of the peer's bytes into pushes, events and output are the same.

@@ -35,13 +35,19 @@ fn told(outcome: &Outcome) -> String {
         Outcome::Accepted(reply) => format!("ok {}", reply.code),
         Outcome::Temporary(failure) => format!("4 {:?} {} {:?}", failure.stage, failure.reply.code, failure.author),
         Outcome::Permanent(failure) => format!("5 {:?} {} {:?}", failure.stage, failure.reply.code, failure.author),
+        Outcome::NotTried => "not tried".to_owned(),
     }
 }
 
 /// `S: ` the server says, `C: ` the client must have said, `TLS` the handshake, `EOF` the server goes, `LATE` time passes.
-/// What follows the last line of the server must be all that the client says.
+/// What follows the last line of the server must be all that the client says. `NEXT` the connection is open and the message goes
+/// once more, `END` it is open and ended: only where one of the two is in the script it is kept open.
 fn play(config: &ClientConfig, message: &Message, script: &str, segment: usize) -> Vec<String> {
     let mut client = Client::new(config.clone(), message.clone(), 0);
+    if script.contains("NEXT") || script.contains("END") {
+        client = client.kept_open();
+    }
+    let mut outcomes = Vec::new();
     let mut output = Vec::new();
     let mut now = 0;
     let mut last = run(&mut client, now, &mut output);
@@ -58,6 +64,14 @@ fn play(config: &ClientConfig, message: &Message, script: &str, segment: usize) 
                 assert_eq!(last, ClientStep::StartTls);
                 client.tls_started(now);
             }
+            "NEXT" | "END" => {
+                assert_eq!(last, ClientStep::Settled, "before {line}");
+                outcomes.extend(client.take_outcomes());
+                match line {
+                    "NEXT" => client.next_message(message.clone(), now),
+                    _ => client.quit(now),
+                }
+            }
             "EOF" => client.connection_lost("end of file"),
             "LATE" => now = client.deadline_millis(),
             _ => {
@@ -73,7 +87,8 @@ fn play(config: &ClientConfig, message: &Message, script: &str, segment: usize) 
     }
     assert_eq!(String::from_utf8_lossy(&output), "", "at the end");
     assert_eq!(last, ClientStep::Close);
-    client.into_outcomes().iter().map(told).collect()
+    outcomes.extend(client.into_outcomes());
+    outcomes.iter().map(told).collect()
 }
 
 fn run(client: &mut Client, now: u64, output: &mut Vec<u8>) -> ClientStep {
@@ -173,7 +188,7 @@ fn the_window_is_bounded() {
     let message = to(&recipients.iter().map(String::as_str).collect::<Vec<_>>());
     let mut client = Client::new(smtp(), message, 0);
     let mut output = Vec::new();
-    client.receive(b"220 hi\r\n250-y\r\n250 PIPELINING\r\n");
+    client.receive(b"220 hi\r\n250-y\r\n250-PIPELINING\r\n250 LIMITS RCPTMAX=150\r\n");
     client.step(0, &mut output);
     let lines = |output: &[u8]| output.iter().filter(|octet| **octet == b'\n').count();
     assert_eq!(lines(&output), 1 + 100);
@@ -379,4 +394,119 @@ fn a_flood_of_replies_is_bounded() {
     assert_eq!(client.step(0, &mut Vec::new()), ClientStep::Close);
     let outcomes = client.into_outcomes();
     assert_eq!(told(&outcomes[0]), "4 Greeting 451 Client");
+}
+
+#[test]
+fn one_connection_takes_message_after_message() {
+    check(
+        &smtp(),
+        &to(&["a@y"]),
+        "S: 220 hi
+         C: EHLO pc
+         S: 250-y\\n250 PIPELINING
+         C: MAIL FROM:<me@x>
+         C: RCPT TO:<a@y>
+         S: 250 ok\\n250 ok
+         C: DATA
+         S: 354 go
+         C: A: b
+         C:
+         C: ..hi
+         C: .
+         S: 250 taken
+         NEXT
+         C: MAIL FROM:<me@x>
+         C: RCPT TO:<a@y>
+         S: 250 ok\\n550 5.1.1 who
+         NEXT
+         C: RSET
+         S: 250 ok
+         C: MAIL FROM:<me@x>
+         C: RCPT TO:<a@y>
+         S: 250 ok\\n450 4.2.0 greylisted
+         END
+         C: QUIT
+         S: 221 bye",
+        &["ok 250", "5 Rcpt 550 Server", "4 Rcpt 450 Server"],
+    );
+}
+
+#[test]
+fn a_server_that_has_gone_away_meanwhile_is_noticed_before_it_has_the_message() {
+    let begin = "S: 220 hi
+         C: EHLO pc
+         S: 250 y
+         C: MAIL FROM:<me@x>
+         S: 250 ok
+         C: RCPT TO:<a@y>
+         S: 550 who
+         NEXT
+         C: RSET";
+    let check = |end: &str, expected: &str| {
+        check(&smtp(), &to(&["a@y"]), &format!("{begin}\n{end}"), &["5 Rcpt 550 Server", expected]);
+    };
+    check("S: 421 idle for too long", "4 Mail 421 Server");
+    check("EOF", "4 Mail 421 Client");
+    check("S: 250 ok\nC: MAIL FROM:<me@x>\nEOF", "4 Mail 421 Client");
+}
+
+#[test]
+fn a_server_says_how_much_it_takes() {
+    check(
+        &smtp(),
+        &to(&["a@y", "b@y", "c@y", "d@y", "e@y"]),
+        "S: 220 hi
+         C: EHLO pc
+         S: 250-y\\n250-PIPELINING\\n250 LIMITS RCPTMAX=2 MAILMAX=2
+         C: MAIL FROM:<me@x>
+         C: RCPT TO:<a@y>
+         C: RCPT TO:<b@y>
+         S: 250 ok\\n550 who\\n550 who
+         C: RSET
+         S: 250 ok
+         C: MAIL FROM:<me@x>
+         C: RCPT TO:<c@y>
+         C: RCPT TO:<d@y>
+         S: 250 ok\\n250 ok\\n250 ok
+         C: DATA
+         S: 354 go
+         C: A: b
+         C:
+         C: ..hi
+         C: .
+         S: 250 taken
+         C: QUIT
+         S: 221 bye
+         ",
+        &["5 Rcpt 550 Server", "5 Rcpt 550 Server", "ok 250", "ok 250", "not tried"],
+    );
+}
+
+#[test]
+fn who_were_too_many_for_one_transaction_follow_in_the_next() {
+    check(
+        &smtp(),
+        &to(&["a@y", "b@y", "c@y"]),
+        "S: 220 hi
+         C: EHLO pc
+         S: 250-y\\n250 PIPELINING
+         C: MAIL FROM:<me@x>
+         C: RCPT TO:<a@y>
+         C: RCPT TO:<b@y>
+         C: RCPT TO:<c@y>
+         S: 250 ok\\n250 ok\\n452 4.5.3 too many\\n452 4.2.2 full
+         C: DATA
+         S: 354 go
+         C: A: b
+         C:
+         C: ..hi
+         C: .
+         S: 250 taken
+         C: MAIL FROM:<me@x>
+         C: RCPT TO:<b@y>
+         S: 250 ok\\n452 4.5.3 still too many
+         C: QUIT
+         S: 221 bye",
+        &["ok 250", "4 Rcpt 452 Server", "4 Rcpt 452 Server"],
+    );
 }

@@ -9,9 +9,10 @@ use std::fmt::Write;
 /// while both write (RFC 2920 §3.1).
 const WINDOW_COMMANDS_MAX: usize = 100;
 
-/// Command 0 is MAIL, command n is RCPT for recipient n-1.
+/// Command 0 is MAIL, command n is RCPT for the n-th of `recipients`.
 pub(super) struct Envelope {
-    commands: usize,
+    /// Places of the transaction's recipients among those of the message.
+    recipients: Vec<usize>,
     sent: usize,
     answered: usize,
     window: usize,
@@ -26,26 +27,32 @@ pub(super) enum Answered {
 }
 
 impl Envelope {
-    pub(super) fn new(recipients: usize, pipelining: bool) -> Self {
+    pub(super) fn new(recipients: Vec<usize>, pipelining: bool) -> Self {
         let window = if pipelining { WINDOW_COMMANDS_MAX } else { 1 };
-        Self { commands: recipients + 1, sent: 0, answered: 0, window, refusal: None }
+        Self { recipients, sent: 0, answered: 0, window, refusal: None }
     }
 
-    /// Numbers of the commands to send now.
-    pub(super) fn due(&mut self) -> std::ops::Range<usize> {
+    fn commands(&self) -> usize {
+        self.recipients.len() + 1
+    }
+
+    /// The commands to send now: `None` is MAIL, a number RCPT for that recipient.
+    pub(super) fn due(&mut self) -> Vec<Option<usize>> {
         let first = self.sent;
         if self.refusal.is_none() {
-            self.sent = self.commands.min(self.answered + self.window);
+            self.sent = self.commands().min(self.answered + self.window);
         }
-        first..self.sent
+        (first..self.sent).map(|number| self.recipient(number)).collect()
     }
 
     pub(super) fn answer(&mut self) -> Answered {
+        let number = self.answered;
         self.answered += 1;
-        match self.answered {
-            1 => Answered::Mail,
-            number => Answered::Recipient(number - 2),
-        }
+        self.recipient(number).map_or(Answered::Mail, Answered::Recipient)
+    }
+
+    fn recipient(&self, number: usize) -> Option<usize> {
+        number.checked_sub(1).and_then(|place| self.recipients.get(place)).copied()
     }
 
     /// MAIL was refused: what comes next is about nothing.
@@ -58,7 +65,7 @@ impl Envelope {
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.answered == self.sent && (self.sent == self.commands || self.refusal.is_some())
+        self.answered == self.sent && (self.sent == self.commands() || self.refusal.is_some())
     }
 
     /// What the next answer is about.

@@ -1,5 +1,6 @@
 //! What the reply to EHLO or LHLO offers.
 
+use super::limits::Limits;
 use crate::Reply;
 
 /// The extensions that this client uses.
@@ -13,6 +14,7 @@ pub(super) struct Extensions {
     pub(super) starttls: bool,
     pub(super) auth_plain: bool,
     pub(super) auth_login: bool,
+    pub(super) limits: Limits,
 }
 
 impl Extensions {
@@ -33,6 +35,7 @@ impl Extensions {
             Some("8BITMIME") => self.eight_bit_mime = true,
             Some("SMTPUTF8") => self.smtputf8 = true,
             Some("STARTTLS") => self.starttls = true,
+            Some("LIMITS") => self.limits = Limits::of(words),
             Some("AUTH") => {
                 for mechanism in words {
                     self.auth_plain |= mechanism == "PLAIN";
@@ -62,6 +65,8 @@ mod tests {
         check(&["SIZE 1000", "X-FOO BAR"], Extensions { size: Some(1000), ..none.clone() });
         check(&["AUTH CRAM-MD5 plain LOGIN"], Extensions { auth_plain: true, auth_login: true, ..none.clone() });
         check(&["AUTH=LOGIN", "STARTTLS"], Extensions { auth_login: true, starttls: true, ..none.clone() });
-        check(&["SMTPUTF8"], Extensions { smtputf8: true, ..none });
+        check(&["SMTPUTF8"], Extensions { smtputf8: true, ..none.clone() });
+        let limits = Limits { mail_max: Some(50), recipients_max: Some(20), domains_max: None };
+        check(&["LIMITS mailmax=50 RCPTMAX=20 X=y"], Extensions { limits, ..none });
     }
 }

@@ -1,7 +1,8 @@
-//! The client's side: delivers one message to one server, over SMTP or LMTP.
+//! The client's side: delivers messages to one server, one after another, over SMTP or LMTP.
 //!
 //! Driven like a session: octets in, octets out, the time passed in, a deadline handed back.
-//! Greeting → EHLO (HELO) → STARTTLS, EHLO → AUTH → MAIL, RCPT… (pipelined) → DATA → the message → QUIT.
+//! Greeting → EHLO (HELO) → STARTTLS, EHLO → AUTH → MAIL, RCPT… (pipelined) → DATA → the message → QUIT, or the next MAIL.
+//! A message with more recipients than the server takes at once is several transactions ([`limits`]).
 //! DATA is sent when the recipients are known, never pipelined with them: one round trip is the price for
 //! never having to send an empty message to nobody (RFC 2920 §3.1).
 //!
@@ -13,6 +14,7 @@ mod auth;
 mod config;
 mod envelope;
 mod extensions;
+mod limits;
 mod outcome;
 
 pub use config::{ClientConfig, Credentials, Message, Protocol, TlsPolicy};
@@ -24,6 +26,7 @@ use auth::Exchange;
 use envelope::{Answered, Envelope};
 use extensions::Extensions;
 use line_proto::{Input, Stuffer};
+use outcome::is_too_many_recipients;
 use std::collections::VecDeque;
 
 /// A reply line of the server may have so many octets, line end included. RFC 5321 §4.5.3.1.5 says 512; not all obey.
@@ -48,6 +51,9 @@ pub enum ClientStep {
     /// Send, throw away all input that was received and not handed over, do the TLS handshake as client,
     /// then call [`Client::tls_started`] (or [`Client::connection_lost`]) and step again.
     StartTls,
+    /// Only after [`Client::kept_open`]: every recipient has an outcome ([`Client::take_outcomes`]), and the server takes another
+    /// message: [`Client::next_message`], or [`Client::quit`].
+    Settled,
     /// Send, close the connection, take [`Client::into_outcomes`].
     Close,
 }
@@ -59,15 +65,17 @@ enum State {
     StartTls,
     Handshake,
     Auth(Exchange),
+    Reset,
     Envelope(Envelope),
     Data,
     Sending { stuffer: Stuffer, position: usize },
     Message,
+    Idle,
     Quit,
     Closed,
 }
 
-/// Delivers one message.
+/// Delivers messages over one connection.
 pub struct Client {
     config: ClientConfig,
     message: Message,
@@ -77,6 +85,13 @@ pub struct Client {
     state: State,
     is_tls: bool,
     extensions: Extensions,
+    keep_open: bool,
+    /// So many began over this connection.
+    transactions: usize,
+    /// The last one was not ended by its message.
+    is_reset_due: bool,
+    /// Recipients that wait for a transaction.
+    waiting: VecDeque<usize>,
     /// Recipients that RCPT accepted and the message's reply did not settle yet.
     accepted: VecDeque<usize>,
     outcomes: Vec<Option<Outcome>>,
@@ -87,15 +102,16 @@ impl Client {
     /// At the beginning of a connection that is just established (and under TLS with [`TlsPolicy::Implicit`]).
     /// `now_millis` here and below: any clock that never goes back.
     #[must_use]
-    pub fn new(config: ClientConfig, mut message: Message, now_millis: u64) -> Self {
-        if Irregularities::of(&message.content).has_bare_line_end() {
-            message.content = canonicalise(&message.content);
-        }
+    pub fn new(config: ClientConfig, message: Message, now_millis: u64) -> Self {
         let mut client = Self {
             is_tls: config.tls == TlsPolicy::Implicit,
             outcomes: message.recipients.iter().map(|_| None).collect(),
             config,
-            message,
+            keep_open: false,
+            transactions: 0,
+            is_reset_due: false,
+            waiting: (0..message.recipients.len()).collect(),
+            message: canonical(message),
             input: Input::default(),
             reader: ReplyReader::default(),
             output: Vec::new(),
@@ -106,6 +122,37 @@ impl Client {
         };
         client.extend_deadline(now_millis);
         client
+    }
+
+    /// Does not end the connection after a message, but waits in [`ClientStep::Settled`] where the server takes another one.
+    #[must_use]
+    pub fn kept_open(mut self) -> Self {
+        self.keep_open = true;
+        self
+    }
+
+    /// In [`ClientStep::Settled`]: what became of each recipient, in the order of [`Message::recipients`].
+    pub fn take_outcomes(&mut self) -> Vec<Outcome> {
+        std::mem::take(&mut self.outcomes).into_iter().flatten().collect()
+    }
+
+    /// In [`ClientStep::Settled`]: delivers another message.
+    pub fn next_message(&mut self, message: Message, now_millis: u64) {
+        self.outcomes = message.recipients.iter().map(|_| None).collect();
+        self.waiting = (0..message.recipients.len()).collect();
+        self.message = canonical(message);
+        if matches!(self.state, State::Idle) {
+            self.begin_envelope();
+            self.extend_deadline(now_millis);
+        }
+    }
+
+    /// In [`ClientStep::Settled`]: ends the connection in good order.
+    pub fn quit(&mut self, now_millis: u64) {
+        if matches!(self.state, State::Idle) {
+            self.send_quit();
+            self.extend_deadline(now_millis);
+        }
     }
 
     /// Hands over octets that the server sent.
@@ -154,7 +201,7 @@ impl Client {
     #[must_use]
     pub fn into_outcomes(mut self) -> Vec<Outcome> {
         self.break_off(Reply::new(421, Enhanced(4, 4, 2), "the delivery was not finished"));
-        self.outcomes.into_iter().flatten().collect()
+        self.take_outcomes()
     }
 
     fn advance(&mut self, now_millis: u64) -> ClientStep {
@@ -166,8 +213,10 @@ impl Client {
                 }
                 self.extend_deadline(now_millis);
             }
-            if matches!(self.state, State::Closed) {
-                return ClientStep::Close;
+            match self.state {
+                State::Closed => return ClientStep::Close,
+                State::Idle => return ClientStep::Settled,
+                _ => {}
             }
             match self.next_reply() {
                 Ok(Some(reply)) => {
@@ -203,7 +252,8 @@ impl Client {
     fn handle(&mut self, reply: Reply) {
         let stage = self.stage();
         match std::mem::replace(&mut self.state, State::Closed) {
-            State::Quit | State::Closed => {}
+            // Nobody asked, or nothing depends on it.
+            State::Idle | State::Quit | State::Closed => {}
             // RFC 5321 §3.8: 421 is the last word of a server, whatever it was asked.
             _ if reply.code == 421 => self.settle(&Outcome::of(stage, reply)),
             State::Greeting if reply.is_positive() => self.greet(),
@@ -222,6 +272,7 @@ impl Client {
             }
             State::StartTls if self.config.tls != TlsPolicy::Required => self.authenticate(),
             State::Auth(exchange) => self.handle_auth(exchange, reply),
+            State::Reset if reply.is_positive() => self.begin_transaction(),
             State::Envelope(envelope) => self.handle_envelope(envelope, reply),
             State::Data if reply.code == 354 => {
                 self.state = State::Sending { stuffer: Stuffer::new(), position: 0 };
@@ -230,7 +281,7 @@ impl Client {
             State::Greeting | State::Ehlo | State::Helo | State::StartTls | State::Handshake => {
                 self.refuse(stage, reply)
             }
-            State::Data | State::Sending { .. } => self.refuse(stage, reply),
+            State::Reset | State::Data | State::Sending { .. } => self.refuse(stage, reply),
         }
     }
 
@@ -289,10 +340,24 @@ impl Client {
         if let Some(reply) = self.obstacle() {
             let failure = Failure { stage: Stage::Mail, author: Author::Client, reply };
             self.settle(&Outcome::Permanent(failure));
-            return self.quit();
+            return self.finish();
         }
-        let envelope = Envelope::new(self.message.recipients.len(), self.extensions.pipelining);
-        self.send_envelope(envelope);
+        self.begin_transaction();
+    }
+
+    /// The next transaction, for as many recipients as the server takes in one.
+    fn begin_transaction(&mut self) {
+        if std::mem::take(&mut self.is_reset_due) {
+            return self.send("RSET", State::Reset);
+        }
+        let limits = &self.extensions.limits;
+        if !limits.allow_another(self.transactions) {
+            self.settle(&Outcome::NotTried);
+            return self.send_quit();
+        }
+        self.transactions += 1;
+        let recipients = limits.take(&mut self.waiting, &self.message.recipients);
+        self.send_envelope(Envelope::new(recipients, self.extensions.pipelining));
     }
 
     /// What the message needs and the server does not offer.
@@ -314,8 +379,8 @@ impl Client {
     }
 
     fn send_envelope(&mut self, mut envelope: Envelope) {
-        for number in envelope.due() {
-            let recipient = number.checked_sub(1).and_then(|index| self.message.recipients.get(index));
+        for command in envelope.due() {
+            let recipient = command.and_then(|index| self.message.recipients.get(index));
             let command = match recipient {
                 Some(path) => envelope::rcpt(path),
                 None => envelope::mail(&self.message, &self.extensions),
@@ -331,6 +396,10 @@ impl Client {
             Answered::Mail => envelope.refuse(reply),
             Answered::Recipient(_) if envelope.refusal().is_some() => {}
             Answered::Recipient(index) if reply.is_positive() => self.accepted.push_back(index),
+            // RFC 5321 §4.5.3.1.10: the rest goes in a transaction of its own, as long as each brings some.
+            Answered::Recipient(index) if is_too_many_recipients(&reply) && !self.accepted.is_empty() => {
+                self.waiting.push_back(index);
+            }
             Answered::Recipient(index) => self.settle_one(index, Outcome::of(Stage::Rcpt, reply)),
         }
         if !envelope.is_complete() {
@@ -338,7 +407,10 @@ impl Client {
         }
         match envelope.refusal() {
             Some(reply) => self.refuse(Stage::Mail, reply.clone()),
-            None if self.accepted.is_empty() => self.quit(),
+            None if self.accepted.is_empty() => {
+                self.is_reset_due = true;
+                self.end_transaction();
+            }
             None => self.send("DATA", State::Data),
         }
     }
@@ -369,9 +441,22 @@ impl Client {
             self.settle_one(index, outcome.clone());
         }
         if self.accepted.is_empty() {
-            self.quit();
+            self.end_transaction();
         } else {
             self.state = State::Message;
+        }
+    }
+
+    fn end_transaction(&mut self) {
+        if self.waiting.is_empty() { self.finish() } else { self.begin_transaction() }
+    }
+
+    /// The message is settled.
+    fn finish(&mut self) {
+        if self.keep_open && self.extensions.limits.allow_another(self.transactions) {
+            self.state = State::Idle;
+        } else {
+            self.send_quit();
         }
     }
 
@@ -396,13 +481,13 @@ impl Client {
             outcome => outcome,
         };
         self.settle(&outcome);
-        self.quit();
+        self.send_quit();
     }
 
     /// The client refuses to go on, in good order.
     fn give_up(&mut self, stage: Stage, reply: Reply) {
         self.settle(&Outcome::Temporary(Failure { stage, author: Author::Client, reply }));
-        self.quit();
+        self.send_quit();
     }
 
     /// The client can't go on.
@@ -412,7 +497,7 @@ impl Client {
         self.state = State::Closed;
     }
 
-    fn quit(&mut self) {
+    fn send_quit(&mut self) {
         self.send("QUIT", State::Quit);
     }
 
@@ -432,27 +517,37 @@ impl Client {
             State::Ehlo | State::Helo => Stage::Hello,
             State::StartTls | State::Handshake => Stage::StartTls,
             State::Auth(_) => Stage::Auth,
+            State::Reset => Stage::Mail,
             State::Envelope(envelope) if envelope.awaits_mail() => Stage::Mail,
             State::Envelope(_) => Stage::Rcpt,
             State::Data => Stage::Data,
             State::Sending { .. } | State::Message => Stage::Message,
-            State::Quit | State::Closed => Stage::Quit,
+            State::Idle | State::Quit | State::Closed => Stage::Quit,
         }
     }
 
     /// RFC 5321 §4.5.3.2.
     fn extend_deadline(&mut self, now_millis: u64) {
         let timeout_millis = match &self.state {
-            State::Greeting | State::Ehlo | State::Helo | State::Auth(_) | State::Envelope(_) => 5 * MINUTE_MILLIS,
+            State::Greeting | State::Ehlo | State::Helo | State::Auth(_) => 5 * MINUTE_MILLIS,
+            State::Reset | State::Envelope(_) => 5 * MINUTE_MILLIS,
             State::StartTls | State::Handshake => 2 * MINUTE_MILLIS,
             State::Data => 2 * MINUTE_MILLIS,
             State::Sending { .. } => 3 * MINUTE_MILLIS,
             State::Message => 10 * MINUTE_MILLIS,
             // The message is settled; politeness has its limits.
-            State::Quit | State::Closed => 10 * SECOND_MILLIS,
+            State::Idle | State::Quit | State::Closed => 10 * SECOND_MILLIS,
         };
         self.deadline_millis = now_millis.saturating_add(timeout_millis);
     }
+}
+
+/// With CRLF line ends.
+fn canonical(mut message: Message) -> Message {
+    if Irregularities::of(&message.content).has_bare_line_end() {
+        message.content = canonicalise(&message.content);
+    }
+    message
 }
 
 fn reply_error_text(error: ReplyError) -> &'static str {

@@ -71,6 +71,8 @@ pub enum Outcome {
     Temporary(Failure),
     /// Never; tell the sender.
     Permanent(Failure),
+    /// The server takes no more messages over this connection (RFC 9422 §4.1): another one may be opened for it at once.
+    NotTried,
 }
 
 impl Outcome {
@@ -81,7 +83,9 @@ impl Outcome {
         }
         let failure = Failure { stage, author: Author::Server, reply };
         match stage {
-            Stage::Rcpt if is_too_many_recipients(&failure.reply) => Self::Temporary(failure),
+            Stage::Rcpt if failure.reply.code == 552 && is_too_many_recipients(&failure.reply) => {
+                Self::Temporary(failure)
+            }
             Stage::Mail | Stage::Rcpt | Stage::Data | Stage::Message if failure.reply.is_permanent() => {
                 Self::Permanent(failure)
             }
@@ -90,7 +94,7 @@ impl Outcome {
     }
 }
 
-/// RFC 5321 §4.5.3.1.10: 552 to RCPT means 452, unless the enhanced code says that it means something else.
-fn is_too_many_recipients(reply: &Reply) -> bool {
-    reply.code == 552 && reply.enhanced.is_none_or(|code| (code.1, code.2) == (5, 3))
+/// RFC 5321 §4.5.3.1.10: 452 to RCPT, and 552 means the same, unless the enhanced code says that it means something else.
+pub(super) fn is_too_many_recipients(reply: &Reply) -> bool {
+    matches!(reply.code, 452 | 552) && reply.enhanced.is_none_or(|code| (code.1, code.2) == (5, 3))
 }
