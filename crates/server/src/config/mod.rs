@@ -5,6 +5,7 @@
 mod docs;
 mod options;
 mod parse;
+mod together;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -8,7 +8,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
-use super::options::{OPTIONS, contradictions, is_hostname};
+use super::options::{OPTIONS, is_hostname};
+use super::together::contradictions;
 
 /// Addresses of one service; more are a mistake.
 const ADDRESSES_MAX: usize = 64;

@@ -1,0 +1,85 @@
+//! What of a configuration only makes sense together.
+
+use std::net::SocketAddr;
+
+use super::options::OPTIONS;
+use super::{Config, DatabaseFiles, DeliveryBy, StorageEngine};
+use crate::service::Service;
+
+/// What only makes sense together; each problem with the key that it is about.
+pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    if let Some(files) = &config.tls_files {
+        let lone = if files.key.as_os_str().is_empty() { Some(("tls.certificate", "tls.key")) } else { None };
+        let lone = if files.certificate.as_os_str().is_empty() { Some(("tls.key", "tls.certificate")) } else { lone };
+        found.extend(lone.map(|(given, missing)| (given, format!("needs `{missing}` beside it"))));
+    }
+    match (config.engine, &config.database) {
+        (StorageEngine::Postgres, DatabaseFiles { url_file: None, .. }) => {
+            found.push(("store.engine", "needs `store.url_file` beside it".to_owned()));
+        }
+        (StorageEngine::Sqlite, DatabaseFiles { url_file: Some(_), .. }) => {
+            found.push(("store.url_file", "needs `store.engine = \"postgres\"` beside it".to_owned()));
+        }
+        (StorageEngine::Sqlite, DatabaseFiles { authority: Some(_), .. }) => {
+            found.push(("store.authority", "needs `store.engine = \"postgres\"` beside it".to_owned()));
+        }
+        (StorageEngine::Sqlite | StorageEngine::Postgres, _) => {}
+    }
+    if let Some(smarthost) = &config.smarthost {
+        if smarthost.host.is_empty() {
+            found.push(("smarthost", "needs `smarthost.host`".to_owned()));
+        }
+        match (&smarthost.user, &smarthost.password_file) {
+            (Some(_), None) => found.push(("smarthost.user", "needs `smarthost.password_file` beside it".to_owned())),
+            (None, Some(_)) => found.push(("smarthost.password_file", "needs `smarthost.user` beside it".to_owned())),
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
+    let needs_smarthost =
+        config.delivery.by == Some(DeliveryBy::Smarthost) || !config.delivery.smarthost_for.is_empty();
+    if needs_smarthost && config.smarthost.is_none() {
+        found.push(("delivery", "sends mail to the smarthost; needs `smarthost.host`".to_owned()));
+    }
+    if config.connections.per_address >= config.connections.total {
+        let text = "must be less than `limits.connections_max`, or one address could lock all others out";
+        found.push(("limits.connections_per_address_max", text.to_owned()));
+    }
+    let is_open = |address: &SocketAddr| !address.ip().is_loopback();
+    if let Some(address) = config.listen.get(&Service::Http).and_then(|addresses| addresses.iter().find(|a| is_open(a)))
+    {
+        let text =
+            format!("{address} can be reached from elsewhere, where passwords need TLS; give 127.0.0.1 or [::1]");
+        found.push(("listen.http", text));
+    }
+    found.extend(taken_twice(config));
+    if config.listen.values().all(Vec::is_empty) {
+        found.push(("listen", "switches every service off; give at least one an address".to_owned()));
+    }
+    found
+}
+
+/// Addresses that two services, or one twice, would listen on.
+fn taken_twice(config: &Config) -> Vec<(&'static str, String)> {
+    let all = config.addresses();
+    let mut found = Vec::new();
+    for (at, (service, address)) in all.iter().enumerate() {
+        let before = all.iter().take(at).find(|(_, other)| overlap(*address, *other));
+        let Some((other_service, other)) = before else { continue };
+        let key = format!("listen.{service}");
+        let Some(option) = OPTIONS.iter().find(|option| option.key == key) else { continue };
+        let text = format!(
+            "has {address}, but listen.{other_service} has {other} already (of what the file leaves out, the default \
+             counts); give each a port of its own"
+        );
+        found.push((option.key, text));
+    }
+    found
+}
+
+/// Whether one of them takes what the other one listens on. `[::]` stands for IPv4 too.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let all = |a: SocketAddr, b: SocketAddr| a.ip().is_unspecified() && (a.is_ipv6() || b.is_ipv4());
+    // Port 0 is one that the system chooses.
+    one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || all(one, other) || all(other, one))
+}
