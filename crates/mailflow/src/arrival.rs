@@ -23,6 +23,8 @@ pub struct Source {
     pub with: &'static str,
     /// The TLS session in words, if there is one.
     pub tls: Option<String>,
+    /// A relay of ours brings it, which cannot take back what it has taken from others.
+    pub by_relay: bool,
 }
 
 /// A message's envelope, and its way.

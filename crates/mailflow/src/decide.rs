@@ -16,6 +16,8 @@ pub struct Findings<'a> {
     pub sender: Option<&'a sender_auth::Findings>,
     /// All its recipients are those that everybody must reach (RFC 2142 §5, RFC 5321 §4.5.1).
     pub is_to_postmaster: bool,
+    /// A relay of ours brings it. It has taken it, so that a refusal would only make it bounce to whom the sender forged.
+    pub by_relay: bool,
 }
 
 /// What a server makes of findings.
@@ -77,8 +79,9 @@ impl<'a> Findings<'a> {
     /// Looks at a message. `Delivered-To` is not looked at: nothing here forwards, so it cannot close a circle, and mail
     /// that is sent again or moved in from another server bears it rightly.
     #[must_use]
-    pub fn of(content: &[u8], sender: Option<&'a sender_auth::Findings>, is_to_postmaster: bool) -> Self {
-        Self { received: message::trace::received_count(content), sender, is_to_postmaster }
+    pub fn of(content: &[u8], sender: Option<&'a sender_auth::Findings>) -> Self {
+        let received = message::trace::received_count(content);
+        Self { received, sender, is_to_postmaster: false, by_relay: false }
     }
 }
 
@@ -94,6 +97,8 @@ pub fn decide(findings: Findings<'_>, policy: &Policy) -> Decision {
         Decision::Refuse(_) | Decision::RefuseHost(_) | Decision::Later(_) if findings.is_to_postmaster => {
             Decision::Deliver
         }
+        Decision::Refuse(reason) | Decision::RefuseHost(reason) if findings.by_relay => Decision::Junk(reason),
+        Decision::Later(_) if findings.by_relay => Decision::Deliver,
         decision => decision,
     }
 }

@@ -25,7 +25,11 @@ impl MailFlow {
     /// The same with content of its own. It has no fields on top afterwards.
     pub(crate) fn deliver_content(&self, arrival: &Arrival, content: &mut Arc<Content>, now: Timestamp) -> Delivered {
         let recipients = &arrival.envelope.local;
-        let findings = Findings::of(content, arrival.sender.as_ref(), are_for_everybody(recipients));
+        let findings = Findings {
+            is_to_postmaster: are_for_everybody(recipients),
+            by_relay: arrival.envelope.source.by_relay,
+            ..Findings::of(content, arrival.sender.as_ref())
+        };
         let decision = decide(findings, &self.policy);
         arrival.log_sender(&decision);
         let (place, reason) = match decision {

@@ -76,7 +76,7 @@ impl MailFlow {
     /// Whether it may be sent at all.
     fn check(&self, login: &Login, arrival: &Arrival, content: &[u8]) -> Result<(), Refusal> {
         self.check_from(login, content)?;
-        if decide(Findings::of(content, None, false), &self.policy) == Decision::Loop {
+        if decide(Findings::of(content, None), &self.policy) == Decision::Loop {
             return Err(Refusal::Outcome(RecipientOutcome::Loop));
         }
         if let Some((number, octets)) = too_long(arrival, content) {

@@ -23,6 +23,7 @@ mod entity;
 pub mod envelope;
 pub mod fold;
 pub mod header;
+pub mod hop;
 mod lex;
 pub mod limits;
 mod line;

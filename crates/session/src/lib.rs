@@ -18,6 +18,7 @@
 #![warn(unreachable_pub)]
 
 mod jobs;
+mod network;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 pub use jobs::{Full, Job, Jobs, Line, Lost, Owner, Ticket, Turn};
+pub use network::{Network, NoNetwork};
 
 /// The current time, read once by the driver for each step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -4,7 +4,6 @@
 
 use crate::replies;
 use message::content::{self, HasNul};
-use sender_auth::Digests;
 use smtp_proto::Reply;
 use std::sync::Arc;
 use store_objects::{Holder, Incoming, NotTaken, Spool, Whole};
@@ -40,14 +39,14 @@ impl Content {
         }
     }
 
-    /// What has to be known of the message to verify its signatures; `None` if it cannot be read, which its end tells too.
-    /// It is not kept in memory: what is found out about its sender is waited for.
-    pub(crate) fn digests(&self, spool: &Arc<Spool>, holder: Holder) -> Option<Digests> {
+    /// What `look` finds in the message; `None` if it cannot be read, which its end tells too. It is not kept in memory: what is
+    /// found out about its sender is waited for.
+    pub(crate) fn look<T>(&self, spool: &Arc<Spool>, holder: Holder, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
         let Self::Coming(incoming) = self else { return None };
         let bytes = incoming.len();
         let _room = (bytes > UNANNOUNCED_BYTES_MAX).then(|| spool.whole(holder, bytes));
         let content = content::transferred(incoming.to_whole(0).ok()?).ok()?;
-        Some(Digests::of(&content))
+        Some(look(&content))
     }
 
     /// The message as it is to be kept, with its room in memory; or why it is refused.

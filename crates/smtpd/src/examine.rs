@@ -1,14 +1,17 @@
 //! Who a message comes from is looked at before it is answered: mail from other hosts, on port 25. It waits for the DNS without a
 //! thread, and without the message in memory.
 //!
+//! Of mail that a relay of ours brings, the host that brought it to the relay is looked at, as the relay's trace field has it.
+//!
 //! Not looked at: what comes from this machine itself (a mail system in front of us, a program, a test), over LMTP (a mail system
-//! of ours, whose own `Authentication-Results` stay), and what an account submits.
+//! of ours, whose own `Authentication-Results` stay), what an account submits, and what begins at a relay of ours.
 
-use crate::replies;
 use crate::service::Common;
 use crate::transaction::Transaction;
-use sender_auth::{Claim, Findings};
-use session::{Job, Moment, Peer, Step};
+use crate::{log, replies};
+use message::hop::{Origin, origin};
+use sender_auth::{Claim, Digests, Findings};
+use session::{Job, Moment, Owner, Peer, Step};
 use smtp_proto::Reply;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -47,20 +50,30 @@ pub(crate) fn begin(
     now: Moment,
 ) -> Option<Examination> {
     let verifier = Arc::clone(common.verifier.as_ref()?);
-    if peer.is_loopback() || transaction.sender.is_some() {
+    let is_relay = transaction.envelope.source.by_relay;
+    if transaction.sender.is_some() {
         return None;
     }
-    let digests = transaction.content.as_ref()?.digests(&common.spool, holder)?;
+    if peer.is_loopback() && !is_relay {
+        log::not_examined(peer.address);
+        return None;
+    }
+    let host = |content: &[u8]| match is_relay {
+        true => origin(content, |address| common.is_relay(address)),
+        false => Some(Origin { address: peer.address, helo: transaction.envelope.source.helo.clone() }),
+    };
+    let look = |content: &[u8]| host(content).map(|host| (host, Digests::of(content)));
+    let (host, digests) = transaction.content.as_ref()?.look(&common.spool, holder, look)??;
     let from = transaction.envelope.reverse_path.mailbox();
     let claim = Claim {
-        address: peer.address,
-        helo: transaction.envelope.source.helo.clone(),
+        address: host.address,
+        helo: host.helo,
         // What the address means, not how it is quoted.
         mail_from: from.map(|from| format!("{}@{}", from.local_part(), from.domain())).unwrap_or_default(),
         receiver: common.hostname.clone(),
         unix_seconds: now.unix_millis.div_euclid(1000),
     };
-    match Job::wait(&*peer.jobs, peer.stranger(), verifier.verify(claim, digests)) {
+    match Job::wait(&*peer.jobs, Owner::stranger(host.address), verifier.verify(claim, digests)) {
         Ok(job) => {
             let until = now.monotonic_millis.saturating_add(PATIENCE_MILLIS);
             Some(Examination { job, until, early_bytes: 0 })

@@ -2,6 +2,7 @@
 
 use smtp_proto::Reply;
 use std::net::IpAddr;
+use std::sync::Once;
 use tracing::info;
 
 /// An address or a reply in the log is cut to this length: it is the client's.
@@ -26,6 +27,15 @@ pub(crate) fn message_refused(client: Client, id: Option<&str>, from: &str, repl
     let Client { protocol, address } = client;
     let (id, from, text) = (id.unwrap_or_default(), shown(from), reply.text());
     info!(protocol, %address, id, from, code = reply.code, text = shown(&text), "message refused");
+}
+
+/// Mail from this machine itself is taken without a look at its sender; said once, because a proxy that hides where its clients
+/// are makes all strangers look like that.
+pub(crate) fn not_examined(address: IpAddr) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        info!(%address, "mail from this machine itself is not examined; a proxy on it must not hide the addresses of strangers");
+    });
 }
 
 fn shown(text: &str) -> &str {

@@ -4,7 +4,7 @@ use crate::limits::Limits;
 use auth::Auth;
 use mailflow::MailFlow;
 use sender_auth::Verifier;
-use session::Peer;
+use session::{Network, Peer};
 use std::net::IpAddr;
 use std::sync::Arc;
 use store::Protocol;
@@ -25,6 +25,15 @@ pub struct Common {
     pub starttls: bool,
     /// Looks at who mail from other hosts comes from; without it nobody does.
     pub verifier: Option<Arc<dyn Verifier>>,
+    /// Relays of ours in front of port 25: mail is judged by the host that brought it to them.
+    pub trusted_relays: Vec<Network>,
+}
+
+impl Common {
+    /// Whether an address is that of a relay of ours.
+    pub(crate) fn is_relay(&self, address: IpAddr) -> bool {
+        self.trusted_relays.iter().any(|network| network.contains(address))
+    }
 }
 
 /// A service: what its sessions share.
@@ -75,6 +84,17 @@ impl SmtpService {
             Role::Submission { .. } => Protocol::Submission,
             Role::Lmtp { .. } => Protocol::Lmtp,
         }
+    }
+
+    /// Whether a client is a relay of ours, in front of us.
+    pub(crate) fn is_relay(&self, peer: &Peer) -> bool {
+        matches!(self.role, Role::Mx) && self.common.is_relay(peer.address)
+    }
+
+    /// What a client may do: a relay of ours speaks for many.
+    pub(crate) fn limits(&self, is_relay: bool) -> Limits {
+        let limits = self.common.limits;
+        if is_relay { Limits { message_bytes_max: limits.message_bytes_max, ..Limits::trusted() } } else { limits }
     }
 
     /// Whether a client may talk to this service at all.

@@ -3,6 +3,7 @@
 use crate::content::{Content, UNANNOUNCED_BYTES_MAX};
 use crate::examine::{self, Examination};
 use crate::greeting::{Hello, Layers, greeting, with};
+use crate::limits::Limits;
 use crate::service::{Role, SmtpService};
 use crate::tally::{Deed, Tally};
 use crate::transaction::Transaction;
@@ -23,6 +24,9 @@ const UNANNOUNCED_ACCOUNTS_MAX: usize = 4;
 pub struct SmtpSession {
     pub(crate) service: Arc<SmtpService>,
     pub(crate) peer: Peer,
+    pub(crate) limits: Limits,
+    /// The client is a relay of ours, in front of us.
+    pub(crate) is_relay: bool,
     pub(crate) receiver: Receiver,
     pub(crate) phase: Phase,
     pub(crate) hello: Option<Hello>,
@@ -101,8 +105,11 @@ impl SmtpSession {
     /// A client has connected.
     #[must_use]
     pub fn new(service: Arc<SmtpService>, peer: Peer) -> Self {
+        let is_relay = service.is_relay(&peer);
         Self {
             desk: Desk::new(service.protocol()),
+            limits: service.limits(is_relay),
+            is_relay,
             service,
             peer,
             receiver: Receiver::new(),
@@ -148,12 +155,12 @@ impl SmtpSession {
         if let Some(transaction) = &mut self.transaction {
             transaction.content = Some(content);
         }
-        self.clocks.stage_at = self.after(self.service.common.limits.content_millis);
+        self.clocks.stage_at = self.after(self.limits.content_millis);
     }
 
     /// The transaction is over, whatever came of it.
     pub(crate) fn end_transaction(&mut self) -> Option<Transaction> {
-        self.clocks.stage_at = self.after(self.service.common.limits.envelope_millis);
+        self.clocks.stage_at = self.after(self.limits.envelope_millis);
         self.transaction.take()
     }
 
@@ -173,6 +180,7 @@ impl SmtpSession {
             client: self.peer.address,
             with: with(layers),
             tls: self.peer.tls.as_ref().map(|tls| format!("{} {}", tls.version, tls.cipher)),
+            by_relay: self.is_relay,
         }
     }
 
@@ -196,7 +204,7 @@ impl SmtpSession {
                 let reply = greeting(&self.service, &self.peer);
                 self.phase = if reply.is_positive() { Phase::Command } else { Phase::Closed };
                 reply.encode(output);
-                self.clocks.stage_at = self.after(self.service.common.limits.envelope_millis);
+                self.clocks.stage_at = self.after(self.limits.envelope_millis);
                 self.clocks.heard = true;
                 None
             }
@@ -232,7 +240,7 @@ impl SmtpSession {
     /// Whether the greeting is to come later. Who has spoken need not wait for the answer to that.
     fn must_wait_to_greet(&mut self) -> bool {
         let pause = match self.service.role {
-            Role::Mx if !self.peer.is_loopback() => self.service.common.limits.greeting_pause_millis,
+            Role::Mx if !self.peer.is_loopback() && !self.is_relay => self.limits.greeting_pause_millis,
             Role::Mx | Role::Submission { .. } | Role::Lmtp { .. } => 0,
         };
         let greet_at = *self.clocks.greet_at.get_or_insert(self.now.monotonic_millis.saturating_add(pause));
@@ -282,7 +290,7 @@ impl SmtpSession {
                 reply.encode(output);
                 return self.close();
             }
-            let last_word = self.tally.note(deed, &reply, &self.service.common.limits);
+            let last_word = self.tally.note(deed, &reply, &self.limits);
             if let Some(last_word) = last_word {
                 last_word.encode(output);
                 return self.close();
@@ -357,7 +365,7 @@ impl session::Session for SmtpSession {
                 return step;
             }
             if std::mem::take(&mut self.clocks.heard) {
-                self.clocks.idle_at = self.after(self.service.common.limits.idle_millis);
+                self.clocks.idle_at = self.after(self.limits.idle_millis);
             }
             if matches!(self.phase, Phase::Closed | Phase::TooManyLogins) {
                 continue;

@@ -4,7 +4,7 @@ use sender_auth::{Claim, Digests, Lists, examine};
 
 fn received(count: usize) -> Decision {
     let content = "Received: from a by b\r\n".repeat(count) + "\r\nReceived: no field\r\n";
-    decide(Findings::of(content.as_bytes(), None, false), &Policy::default())
+    decide(Findings::of(content.as_bytes(), None), &Policy::default())
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn what_follows_from_who_a_message_comes_from() {
     let wait = Policy { wait_for_dns: true, ..Policy::default() };
     let check = |author: &str, policy: &Policy, expected: &str| {
         let sender = sender(author);
-        let decision = decide(Findings::of(b"\r\n", Some(&sender), false), policy);
+        let decision = decide(Findings::of(b"\r\n", Some(&sender)), policy);
         assert_eq!(done(&decision), expected, "{author} {policy:?}");
     };
     for (author, expected) in [
@@ -73,8 +73,9 @@ fn what_follows_from_who_a_message_comes_from() {
 #[test]
 fn who_is_refused_reaches_the_postmaster() {
     let sender = sender("a@reject.example");
-    let decision =
-        |is_to_postmaster| decide(Findings::of(b"\r\n", Some(&sender), is_to_postmaster), &Policy::default());
+    let decision = |is_to_postmaster| {
+        decide(Findings { is_to_postmaster, ..Findings::of(b"\r\n", Some(&sender)) }, &Policy::default())
+    };
     assert_eq!(done(&decision(true)), "deliver");
     let Decision::Refuse(reason) = decision(false) else { panic!("it is not refused") };
     assert_eq!(
@@ -85,12 +86,25 @@ fn who_is_refused_reaches_the_postmaster() {
 }
 
 #[test]
+fn a_relay_of_ours_is_refused_nothing_for_what_a_stranger_did() {
+    let by_relay = |sender: &sender_auth::Findings, policy: &Policy| {
+        done(&decide(Findings { by_relay: true, ..Findings::of(b"\r\n", Some(sender)) }, policy)).to_owned()
+    };
+    assert_eq!(by_relay(&sender("a@reject.example"), &Policy::default()), "junk");
+    let wait = Policy { wait_for_dns: true, ..Policy::default() };
+    assert_eq!(by_relay(&sender("a@dark.example"), &wait), "deliver");
+    let mut listed = sender("a@watch.example");
+    listed.listed.blocked_by = Some("bad.example".into());
+    assert_eq!(by_relay(&listed, &Policy::default()), "junk");
+}
+
+#[test]
 fn a_list_that_is_trusted_vouches_for_what_it_changed() {
     let mut sender = sender("a@reject.example");
     sender.arc = sender_auth::Arc { result: DkimResult::Pass, sets: 1, sealer: "lists.example".into(), reason: None };
     let trusting = Policy { trusted_sealers: vec!["Lists.Example".into()], ..Policy::default() };
     let decision =
-        |sender: &sender_auth::Findings, policy: &Policy| decide(Findings::of(b"\r\n", Some(sender), false), policy);
+        |sender: &sender_auth::Findings, policy: &Policy| decide(Findings::of(b"\r\n", Some(sender)), policy);
     assert_eq!(done(&decision(&sender, &trusting)), "deliver");
     assert_eq!(done(&decision(&sender, &Policy::default())), "refuse");
     sender.arc.result = DkimResult::Fail;

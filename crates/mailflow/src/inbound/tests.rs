@@ -18,6 +18,7 @@ fn source(protocol: Protocol) -> Source {
         client: "192.0.2.1".parse().unwrap(),
         with: "ESMTPS",
         tls: Some("TLSv1.3".into()),
+        by_relay: false,
     }
 }
 

@@ -46,7 +46,14 @@ fn submit(world: &World, to: &[&str], content: &str) -> Result<Accepted, Refusal
             Route::Refused(why) => panic!("{address}: {why:?}"),
         }
     }
-    let source = Source { protocol: Protocol::Submission, helo: "pages".into(), client: HERE, with: "HTTP", tls: None };
+    let source = Source {
+        protocol: Protocol::Submission,
+        helo: "pages".into(),
+        client: HERE,
+        with: "HTTP",
+        tls: None,
+        by_relay: false,
+    };
     let reverse_path = ReversePath::Mailbox("alice@example.org".parse().unwrap());
     let envelope = Envelope { reverse_path, local, outside, smtputf8: false, source };
     let presence = alice(world);

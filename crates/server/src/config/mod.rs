@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use mailflow::{Enforcement, Policy};
 use sender_auth::Lists;
+use session::Network;
 
 use crate::listen::ConnectionLimits;
 use crate::service::Service;
@@ -178,6 +179,8 @@ pub struct Sender {
     pub wait_for_dns: bool,
     /// Lists that are asked for the address of another server.
     pub lists: Lists,
+    /// Relays of ours in front of port 25.
+    pub trusted_relays: Vec<Network>,
     /// How long another server waits for the greeting.
     pub greeting_pause_millis: u64,
 }
@@ -188,6 +191,7 @@ impl Default for Sender {
             check: true,
             dmarc: Enforcement::Follow,
             trusted_sealers: Vec::new(),
+            trusted_relays: Vec::new(),
             wait_for_dns: false,
             lists: Lists::default(),
             greeting_pause_millis: 1000,

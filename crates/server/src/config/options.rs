@@ -295,6 +295,17 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.sender.trusted_sealers, list(value)?),
     },
     ConfigOption {
+        key: "sender.trusted_relays",
+        kind: "list of addresses and networks",
+        default: Some("[]"),
+        text: "Relays of your own in front of port 25, such as `[\"10.0.0.5\", \"192.0.2.0/24\"]`. Mail that they bring is looked at as \
+               what the last host before them sent, by the `Received` fields that they put on top; it is never refused for its \
+               sender, but goes to Junk where it would be. A proxy that passes on connections and writes no such field is no \
+               relay: never list it, and never put one that hides the addresses of its clients in front of port 25, because what \
+               seems to come from this machine itself is not looked at.",
+        set: |config, value| put(&mut config.sender.trusted_relays, value.networks()?),
+    },
+    ConfigOption {
         key: "sender.wait_for_dns",
         kind: "true or false",
         default: Some("false"),

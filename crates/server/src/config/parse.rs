@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use session::{Network, NoNetwork};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -179,6 +180,19 @@ impl Value<'_> {
         items.iter().map(|item| domain(item.get_ref())).collect()
     }
 
+    pub(super) fn networks(&self) -> Result<Vec<Network>, String> {
+        let wrong = || "must be a list of addresses and networks such as [\"10.0.0.5\", \"192.0.2.0/24\"]".to_owned();
+        let DeValue::Array(items) = self.value else { return Err(wrong()) };
+        if items.len() > ADDRESSES_MAX {
+            return Err(format!("must have at most {ADDRESSES_MAX} networks"));
+        }
+        let network = |item: &DeValue<'_>| match item {
+            DeValue::String(text) => text.parse().map_err(|NoNetwork| wrong()),
+            _ => Err(wrong()),
+        };
+        items.iter().map(|item| network(item.get_ref())).collect()
+    }
+
     pub(super) fn addresses(&self) -> Result<Vec<SocketAddr>, String> {
         let DeValue::Array(items) = self.value else {
             return Err(format!("must be a list of addresses such as [\"127.0.0.1:1143\"], not {}", kind(self.value)));
@@ -299,6 +313,10 @@ mod tests {
         check(
             "[log]\nlevel = 'loud'",
             "2:9: `log.level` must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\", not \"loud\"",
+        );
+        check(
+            "[sender]\ntrusted_relays = ['10.0.0.0/33']",
+            "2:18: `sender.trusted_relays` must be a list of addresses and networks such as [\"10.0.0.5\", \"192.0.2.0/24\"]",
         );
         check("hostname = 'a b'", "1:12: `hostname` must be a host name such as \"mail.example.org\", not \"a b\"");
         check("data_dir = ''", "1:12: `data_dir` must not be empty or contain control characters");

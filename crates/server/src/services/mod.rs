@@ -180,6 +180,7 @@ fn common(config: &Config, stores: &Stores, dns: &Dns) -> Common {
         spool: stores.spool.clone(),
         starttls: true,
         verifier,
+        trusted_relays: config.sender.trusted_relays.clone(),
     }
 }
 

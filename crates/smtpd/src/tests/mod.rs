@@ -62,6 +62,7 @@ fn started(engine: SimEngine, limits: Limits) -> World {
         spool: spool(1024 * 1024),
         starttls: true,
         verifier: None,
+        trusted_relays: Vec::new(),
     };
     World { engine, auth, common, queue }
 }

@@ -113,6 +113,41 @@ fn who_is_on_this_machine_is_not_looked_at() {
     );
 }
 
+/// Plays as a host, with other hosts' trace fields on top of the message.
+fn through_relay(address: &str, fields: &str, reply: &str) -> World {
+    let relayed = || {
+        let (world, _) = checking();
+        let relays = ["10.0.0.5", "203.0.113.0/24"].map(|network| network.parse().unwrap());
+        World { common: Common { trusted_relays: relays.into(), ..world.common.clone() }, ..world }
+    };
+    let script = mail("ada@good.example", "alice@example.org", "ada@reject.example", reply);
+    let script = script.replace("C: From:", &format!("{fields}\nC: From:")).replace("ada@reject", "ada@good");
+    let connect = |world: &World| Client::new(SmtpService::mx(world.common.clone()), address, false);
+    check_in(relayed, connect, &script)
+}
+
+#[test]
+fn mail_through_a_relay_was_judged_by_the_relays_own_address() {
+    let good = "C: Received: from mail.good.example (h [192.0.2.1]) by relay.example with ESMTP";
+    for relay in ["10.0.0.5", "203.0.113.77"] {
+        let world = through_relay(relay, good, "250");
+        let message = world.mailbox("alice").remove(0);
+        assert!(message.contains("iprev=pass policy.iprev=192.0.2.1"), "{message}");
+        assert!(message.contains("dmarc=pass header.from=good.example"), "{message}");
+    }
+    // Over two relays; a stranger's own field below does not count, and is not refused but in Junk.
+    let bad = "C: Received: from x (x [203.0.113.9]) by a with ESMTP\n\
+               C: Received: from x (x [198.51.100.1]) by b with ESMTP\n\
+               C: Received: from mail.good.example (h [192.0.2.1]) by c with ESMTP";
+    let world = through_relay("10.0.0.5", bad, "250");
+    assert!(world.messages("alice", "Junk")[0].contains("policy.iprev=198.51.100.1"));
+    // Who is no relay is judged by its own address, whatever it writes.
+    through_relay("198.51.100.1", good, "550 5.7.26");
+    // What begins at the relay comes from no stranger.
+    let own = "C: Received: by relay.example (Postfix, from userid 0)";
+    assert!(!through_relay("10.0.0.5", own, "250").mailbox("alice")[0].contains("Authentication-Results"));
+}
+
 fn stranger(world: &World, jobs: Arc<dyn Jobs>) -> Client {
     let (address, waker) = ("192.0.2.1".parse().unwrap(), Waker::noop().clone());
     let peer = Peer { address, port: 1, tls: None, waker, jobs };

@@ -14,7 +14,7 @@ pub(super) fn handle(session: &mut SmtpSession, bdat: Bdat) -> Option<Reply> {
     }
     let so_far = session.transaction.as_ref().and_then(|transaction| transaction.content.as_ref());
     let (is_first, so_far) = (so_far.is_none(), so_far.map_or(0, Content::len));
-    let limit = session.service.common.limits.message_bytes_max;
+    let limit = session.limits.message_bytes_max;
     let phase = Phase::Chunk { is_last: bdat.last };
     if is_first {
         session.begin_content(phase)

@@ -15,7 +15,7 @@ pub(super) fn handle(session: &mut SmtpSession) -> Reply {
         // RFC 3030 §2.
         return replies::out_of_order("DATA after BDAT");
     }
-    session.receiver.begin_data(session.service.common.limits.message_bytes_max);
+    session.receiver.begin_data(session.limits.message_bytes_max);
     session.begin_content(Phase::Data);
     Reply::plain(354, "Go ahead; end with CRLF.CRLF")
 }

@@ -38,7 +38,7 @@ fn extended(session: &mut SmtpSession, name: String) -> Reply {
     let common = &session.service.common;
     let mut reply = Reply::plain(250, common.hostname.clone())
         .line("PIPELINING")
-        .line(format!("SIZE {}", common.limits.message_bytes_max))
+        .line(format!("SIZE {}", session.limits.message_bytes_max))
         .line("8BITMIME")
         .line("SMTPUTF8")
         .line("ENHANCEDSTATUSCODES")

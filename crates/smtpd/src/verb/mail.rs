@@ -18,7 +18,7 @@ pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
             return reply;
         }
     }
-    let limits = &session.service.common.limits;
+    let limits = &session.limits;
     if session.tally.messages >= limits.messages_max {
         session.phase = Phase::Closed;
         return replies::bye(Enhanced(4, 7, 0), "Enough messages on this connection; make a new one");
@@ -42,7 +42,7 @@ fn check(session: &SmtpSession, mail: &Mail) -> Result<(), Reply> {
         check_sender(session, auth, mail)?;
     }
     // RFC 1870 §6.1.
-    if mail.size.is_some_and(|size| size > common.limits.message_bytes_max as u64) {
+    if mail.size.is_some_and(|size| size > session.limits.message_bytes_max as u64) {
         return Err(replies::too_big());
     }
     if mail.size.is_some_and(|size| size > common.spool.available_to(session.holder())) {

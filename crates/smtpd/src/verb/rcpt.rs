@@ -18,7 +18,7 @@ pub(super) fn handle(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
 
 fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
     let path = rcpt.forward_path;
-    let limits = &session.service.common.limits;
+    let limits = &session.limits;
     let Some(transaction) = session.transaction.as_mut().filter(|transaction| transaction.content.is_none()) else {
         return replies::out_of_order("MAIL comes first");
     };

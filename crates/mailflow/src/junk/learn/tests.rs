@@ -32,7 +32,8 @@ impl World {
         let path = ForwardPath::Mailbox(format!("{to}@example.org").parse().unwrap());
         let Route::Local(recipient) = self.flow.route(&path, Reach::Local).unwrap() else { panic!("{to}") };
         let client = client.parse().unwrap();
-        let source = Source { protocol, helo: "client.example".into(), client, with: "ESMTP", tls: None };
+        let source =
+            Source { protocol, helo: "client.example".into(), client, with: "ESMTP", tls: None, by_relay: false };
         let reverse_path = ReversePath::Mailbox("me@x".parse().unwrap());
         let envelope = Envelope { reverse_path, local: vec![recipient], outside: Vec::new(), smtputf8: false, source };
         let content = format!(
