@@ -169,7 +169,7 @@ fn set_aside(damaged: &Damaged) -> QueueLine {
 fn recipient(recipient: &Recipient) -> QueueRecipient {
     let (state, reply) = match &recipient.state {
         RecipientState::Waiting { last } => ("waiting", last.as_ref()),
-        RecipientState::Delivered { reply } => ("delivered", Some(reply)),
+        RecipientState::Delivered { reply, .. } => ("delivered", Some(reply)),
         RecipientState::Failed { reply, .. } => ("failed", Some(reply)),
     };
     let answer = |reply: &LastReply| format!("{} {}", reply.code, reply.text);

@@ -5,7 +5,7 @@ use crate::route::Recipient;
 use message::content::Content;
 use message::trace::Received;
 use sender_auth::results;
-use smtp_proto::{ForwardPath, ReversePath};
+use smtp_proto::{MailReports, Rcpt, ReversePath};
 use std::net::IpAddr;
 use std::sync::Arc;
 use store::{AccountId, Handover, Protocol, Timestamp};
@@ -35,14 +35,23 @@ pub struct Envelope {
     /// The recipients with a mailbox here, in the order of the transaction.
     pub local: Vec<Recipient>,
     /// The recipients elsewhere; only of what an account sends.
-    pub outside: Vec<ForwardPath>,
+    pub outside: Vec<Rcpt>,
     /// Whether the client says that it needs SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
+    /// What reports are to have (RFC 3461).
+    pub reports: MailReports,
     /// How it came.
     pub source: Source,
 }
 
 impl Envelope {
+    /// Without recipients, and without anything special.
+    #[must_use]
+    pub fn new(reverse_path: ReversePath, source: Source) -> Self {
+        let (local, outside, reports) = (Vec::new(), Vec::new(), MailReports::default());
+        Self { reverse_path, local, outside, smtputf8: false, reports, source }
+    }
+
     /// Where bounces go, without angle brackets; empty for nobody.
     #[must_use]
     pub fn from(&self) -> String {

@@ -56,12 +56,8 @@ impl MailFlow {
             }
             Route::Relay(path) => {
                 let entry = |content| NewEntry {
-                    reverse_path: ReversePath::Null,
-                    recipients: vec![path],
-                    content,
                     smtputf8: !to.is_ascii(),
-                    account: None,
-                    handover: None,
+                    ..NewEntry::new(ReversePath::Null, vec![path.into()], content)
                 };
                 let content = Arc::new(Content::new(content.to_vec()));
                 let sent = self.send_out(content, &[], entry, now).map_err(|error| error.to_string())?;

@@ -2,7 +2,7 @@
 
 use crate::flow::MailFlow;
 use directory::Resolution;
-use smtp_proto::{Domain, ForwardPath};
+use smtp_proto::{Domain, ForwardPath, RcptReports};
 use store::{AccountId, Error};
 
 /// A recipient whose mail is ours.
@@ -12,6 +12,8 @@ pub struct Recipient {
     pub address: String,
     /// The accounts that it leads to, each once.
     pub(crate) accounts: Vec<AccountId>,
+    /// What reports are wanted (RFC 3461).
+    pub reports: RcptReports,
 }
 
 impl Recipient {
@@ -71,7 +73,7 @@ impl MailFlow {
                     ForwardPath::Postmaster => "postmaster".to_owned(),
                     ForwardPath::Mailbox(mailbox) => mailbox.to_string(),
                 };
-                Ok(Route::Local(Recipient { address, accounts }))
+                Ok(Route::Local(Recipient { address, accounts, reports: RcptReports::default() }))
             }
             Resolution::NoSuchUser => Ok(Route::Refused(Unroutable::NoSuchUser)),
             Resolution::NotLocal => Ok(match (reach, &self.queue) {

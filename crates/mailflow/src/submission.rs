@@ -149,19 +149,18 @@ impl MailFlow {
     ) -> Result<Option<Claim>, Refusal> {
         let envelope = &arrival.envelope;
         let is_alone = envelope.local.is_empty() && envelope.outside.len() == 1;
-        let only = envelope.outside.first().filter(|_| is_alone).map(ToString::to_string);
+        let only = envelope.outside.first().filter(|_| is_alone).map(|rcpt| rcpt.forward_path.to_string());
         let only = only.as_deref().map(|path| path.trim_start_matches('<').trim_end_matches('>'));
         // The header decides, not the client's word: a smarthost without SMTPUTF8 can take a message that does not need it.
         let header = content.get(..message::header::end(&content)).unwrap_or_default();
         let smtputf8 = envelope.smtputf8 && !header.is_ascii();
         let trace = arrival.received(&self.hostname, only, now);
         let entry = |content| NewEntry {
-            reverse_path: envelope.reverse_path.clone(),
-            recipients: envelope.outside.clone(),
             smtputf8,
+            reports: envelope.reports.clone(),
             account: Some(login.account),
-            content,
             handover: Some(arrival.handover),
+            ..NewEntry::new(envelope.reverse_path.clone(), envelope.outside.clone(), content)
         };
         match self.send_out(content, &trace, entry, now) {
             // An address is routed outside only with a queue.

@@ -206,8 +206,7 @@ mod tests {
         Recipient {
             address: address.into(),
             state: RecipientState::Failed { reply, reported: false },
-            attempts: 1,
-            next_at: None,
+            ..Recipient::new(&smtp_proto::ForwardPath::Postmaster.into())
         }
     }
 
@@ -225,6 +224,8 @@ mod tests {
             next_at,
             held: false,
             account: None,
+            ret: None,
+            envelope_id: None,
         }
     }
 
@@ -245,12 +246,8 @@ mod tests {
     #[test]
     fn a_person_and_a_program_can_read_it() {
         let no = Reply::new(550, Enhanced(5, 1, 1), "No such user");
-        let waiting = Recipient {
-            attempts: 0,
-            next_at: None,
-            address: "c@y".into(),
-            state: RecipientState::Waiting { last: None },
-        };
+        let waiting =
+            Recipient { address: "c@y".into(), ..Recipient::new(&smtp_proto::ForwardPath::Postmaster.into()) };
         let original = b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <1@x>\r\n\r\nbody\r\n";
         let bounce = bounce(vec![failed("b@y", &no), waiting], original);
         for field in [

@@ -2,7 +2,9 @@
 
 use crate::Error;
 use serde::{Deserialize, Serialize};
-use smtp_proto::{ForwardPath, Mailbox, Reply, ReversePath};
+use smtp_proto::{
+    ForwardPath, MailReports, Mailbox, Notify, OriginalRecipient, Rcpt, RcptReports, Reply, Return, ReversePath,
+};
 use std::fmt;
 use std::str::FromStr;
 use store::objects::Shared;
@@ -36,16 +38,27 @@ impl FromStr for QueueId {
 pub struct NewEntry {
     /// Where bounces go.
     pub reverse_path: ReversePath,
-    /// Who gets it; one at least.
-    pub recipients: Vec<ForwardPath>,
+    /// Who gets it, and what reports are wanted of that; one at least.
+    pub recipients: Vec<Rcpt>,
     /// Header and body, trace header included, with CRLF line ends.
     pub content: Shared,
     /// Whether it was submitted with SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
+    /// What reports are to have.
+    pub reports: MailReports,
     /// Whose it is; `None` for what the server itself writes.
     pub account: Option<AccountId>,
     /// What it is known by if its client hands it over again; `None` for what the server itself writes.
     pub handover: Option<Handover>,
+}
+
+impl NewEntry {
+    /// What the server itself writes, without anything special.
+    #[must_use]
+    pub fn new(reverse_path: ReversePath, recipients: Vec<Rcpt>, content: Shared) -> Self {
+        let reports = MailReports::default();
+        Self { reverse_path, recipients, content, smtputf8: false, reports, account: None, handover: None }
+    }
 }
 
 /// A message that the queue has taken responsibility for.
@@ -83,6 +96,12 @@ pub struct Entry {
     /// The number of the account that sends it; `None` for what the server itself writes, or an earlier version queued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<u32>,
+    /// How much of it comes back with a report (RFC 3461 §4.3).
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text")]
+    pub ret: Option<Return>,
+    /// What its sender calls the envelope (RFC 3461 §4.4): printable ASCII.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envelope_id: Option<String>,
 }
 
 /// A recipient of a message.
@@ -98,6 +117,46 @@ pub struct Recipient {
     /// When it is tried next, milliseconds since 1970-01-01T00:00:00Z; `None`: with the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<i64>,
+    /// What its sender wants to be told of (RFC 3461 §4.1); `None`: what this server thinks fit.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text")]
+    pub notify: Option<Notify>,
+    /// Whom its sender wrote to, if a client said so (RFC 3461 §4.2).
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text")]
+    pub original: Option<OriginalRecipient>,
+    /// Whether the sender knows that it takes long.
+    #[serde(default, skip_serializing_if = "Warning::is_none")]
+    pub warning: Warning,
+}
+
+/// Whether the sender of a message knows that it takes long to deliver it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Warning {
+    /// It does not take long yet, or the sender does not want to know.
+    #[default]
+    None,
+    /// To be told.
+    Due,
+    /// Told; once is enough.
+    Told,
+}
+
+impl Warning {
+    // The signature is serde's.
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+/// What the sender of a message is told of a recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Matter {
+    /// It could not be delivered.
+    Failed,
+    /// It takes long.
+    Delayed,
+    /// Another server has it, which will not report (RFC 3461 §5.2.2).
+    Relayed,
 }
 
 /// What became of a recipient.
@@ -113,6 +172,9 @@ pub enum RecipientState {
     Delivered {
         /// Its reply.
         reply: LastReply,
+        /// The sender wants to know, the other server does not tell, and this one has not yet.
+        #[serde(default, skip_serializing_if = "is_false")]
+        untold: bool,
     },
     /// Never to be delivered.
     Failed {
@@ -176,17 +238,25 @@ impl Entry {
         self.recipients.iter().enumerate().filter(|(_, recipient)| recipient.is_waiting())
     }
 
+    /// Recipients of whom the sender is to be told something.
+    pub(crate) fn to_report(&self, matter: Matter) -> impl Iterator<Item = &Recipient> {
+        self.recipients.iter().filter(move |recipient| recipient.to_report() == Some(matter))
+    }
+
     /// Recipients that failed and whose sender does not know it.
     pub(crate) fn unreported(&self) -> impl Iterator<Item = (&str, &LastReply)> {
-        self.recipients.iter().filter_map(|recipient| match &recipient.state {
-            RecipientState::Failed { reply, reported: false } => Some((recipient.address.as_str(), reply)),
-            RecipientState::Failed { .. } | RecipientState::Waiting { .. } | RecipientState::Delivered { .. } => None,
-        })
+        let failed = self.to_report(Matter::Failed);
+        failed.filter_map(|recipient| Some((recipient.address.as_str(), recipient.last_reply()?)))
+    }
+
+    /// Something that the sender is to be told.
+    pub(crate) fn matter(&self) -> Option<Matter> {
+        self.recipients.iter().find_map(Recipient::to_report)
     }
 
     /// Whether nothing is left to do.
     pub(crate) fn is_settled(&self) -> bool {
-        self.waiting().next().is_none() && self.unreported().next().is_none()
+        self.waiting().next().is_none() && self.matter().is_none()
     }
 
     pub(crate) fn reverse(&self) -> Result<ReversePath, Error> {
@@ -201,12 +271,52 @@ impl Entry {
 }
 
 impl Recipient {
-    pub(crate) fn new(path: &ForwardPath) -> Self {
-        let address = match path {
+    pub(crate) fn new(rcpt: &Rcpt) -> Self {
+        let address = match &rcpt.forward_path {
             ForwardPath::Postmaster => "postmaster".to_owned(),
             ForwardPath::Mailbox(mailbox) => mailbox.to_string(),
         };
-        Self { address, state: RecipientState::Waiting { last: None }, attempts: 0, next_at: None }
+        let RcptReports { notify, original } = rcpt.reports.clone();
+        let state = RecipientState::Waiting { last: None };
+        Self { address, state, attempts: 0, next_at: None, notify, original, warning: Warning::None }
+    }
+
+    /// The last answer, or how this server puts it.
+    pub(crate) fn last_reply(&self) -> Option<&LastReply> {
+        match &self.state {
+            RecipientState::Waiting { last } => last.as_ref(),
+            RecipientState::Delivered { reply, .. } | RecipientState::Failed { reply, .. } => Some(reply),
+        }
+    }
+
+    /// What its sender is to be told.
+    pub(crate) fn to_report(&self) -> Option<Matter> {
+        match &self.state {
+            RecipientState::Failed { reported: false, .. } => Some(Matter::Failed),
+            RecipientState::Delivered { untold: true, .. } => Some(Matter::Relayed),
+            RecipientState::Waiting { .. } if self.warning == Warning::Due => Some(Matter::Delayed),
+            RecipientState::Failed { .. } | RecipientState::Delivered { .. } | RecipientState::Waiting { .. } => None,
+        }
+    }
+
+    /// Its sender knows, or is not to know.
+    pub(crate) fn mark_told(&mut self) {
+        match &mut self.state {
+            RecipientState::Failed { reported, .. } => *reported = true,
+            RecipientState::Delivered { untold, .. } => *untold = false,
+            RecipientState::Waiting { .. } if self.warning == Warning::Due => self.warning = Warning::Told,
+            RecipientState::Waiting { .. } => {}
+        }
+    }
+
+    /// Whether its sender wants to know. RFC 3461 §4.1: of what, where nothing was said, is for this server to choose.
+    pub(crate) fn wants(&self, matter: Matter) -> bool {
+        let notify = self.notify.unwrap_or(Notify { success: false, failure: true, delay: true });
+        match matter {
+            Matter::Failed => notify.failure,
+            Matter::Delayed => notify.delay,
+            Matter::Relayed => notify.success,
+        }
     }
 
     /// Whether it waits and its time has come.
@@ -225,11 +335,41 @@ impl Recipient {
         let mailbox = self.address.parse::<Mailbox>();
         mailbox.map(ForwardPath::Mailbox).map_err(|error| Error::damaged(format_args!("{}: {error:?}", self.address)))
     }
+
+    /// With what the next server is asked for.
+    pub(crate) fn rcpt(&self) -> Result<Rcpt, Error> {
+        let reports = RcptReports { notify: self.notify, original: self.original.clone() };
+        Ok(Rcpt { forward_path: self.forward()?, reports })
+    }
 }
 
 // The signature is serde's.
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+// The signature is serde's.
+fn is_false(truth: &bool) -> bool {
+    !truth
+}
+
+/// As a parameter of SMTP has it.
+mod text {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    // The signature is serde's.
+    pub(super) fn serialize<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&value.as_ref().map(ToString::to_string).unwrap_or_default())
+    }
+
+    pub(super) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+    }
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -255,14 +395,19 @@ mod tests {
     fn entry() -> Entry {
         let at = Timestamp(1_790_000_000_000);
         let reply = LastReply::new(&Reply::new(550, Enhanced(5, 1, 1), "no such\r\nuser"), true, at);
-        let recipient =
-            |address: &str, state| Recipient { address: address.into(), state, attempts: 0, next_at: Some(5) };
+        let rcpt = |address: &str| Recipient {
+            address: address.into(),
+            notify: "SUCCESS,DELAY".parse().ok(),
+            original: "rfc822;a+2Bb@y".parse().ok(),
+            ..Recipient::new(&ForwardPath::Postmaster.into())
+        };
+        let recipient = |address: &str, state| Recipient { state, next_at: Some(5), ..rcpt(address) };
         Entry {
             id: QueueId(7),
             reverse_path: "\"a b\"@example.org".into(),
             recipients: vec![
                 recipient("b@y", RecipientState::Waiting { last: None }),
-                recipient("c@y", RecipientState::Delivered { reply: reply.clone() }),
+                recipient("c@y", RecipientState::Delivered { reply: reply.clone(), untold: true }),
                 recipient("postmaster", RecipientState::Failed { reply, reported: false }),
             ],
             size_bytes: 3,
@@ -272,6 +417,8 @@ mod tests {
             next_at: Timestamp(at.0 + 1),
             held: true,
             account: Some(20),
+            ret: Some(Return::Full),
+            envelope_id: Some("QQ 3".into()),
         }
     }
 
@@ -282,7 +429,21 @@ mod tests {
         assert_eq!(entry.reverse().unwrap().to_string(), "<\"a b\"@example.org>");
         let paths: Vec<String> = entry.recipients.iter().map(|r| r.forward().unwrap().to_string()).collect();
         assert_eq!(paths, ["<b@y>", "<c@y>", "<postmaster>"]);
-        assert_eq!(entry.unreported().next().unwrap().1.text, "no such  user");
+        let failed = entry.to_report(Matter::Failed).next().unwrap();
+        assert_eq!((failed.address.as_str(), &*failed.last_reply().unwrap().text), ("postmaster", "no such  user"));
+        assert_eq!(entry.to_report(Matter::Relayed).next().unwrap().address, "c@y");
+    }
+
+    #[test]
+    fn what_earlier_versions_queued_is_read() {
+        let json = br#"{"id":7,"reverse_path":"a@x","recipients":[{"address":"b@y","state":{"is":"waiting","last":null}},
+            {"address":"c@y","state":{"is":"delivered","reply":{"at":1,"code":250,"status":"2.0.0","text":"ok",
+            "by_smarthost":true}}}],"size_bytes":3,"smtputf8":false,"enqueued_at":1,"attempts":0,"next_at":1,"held":false}"#;
+        let entry = Entry::decode(QueueId(7), &[&[VERSION][..], json].concat()).unwrap();
+        assert_eq!((entry.ret, &entry.envelope_id, entry.matter()), (None, &None, None));
+        assert_eq!(entry.recipients[0], Recipient::new(&ForwardPath::Mailbox("b@y".parse().unwrap()).into()));
+        let written = String::from_utf8(entry.encode().unwrap()).unwrap();
+        assert!(!written.contains("notify") && !written.contains("untold") && !written.contains("ret"), "{written}");
     }
 
     #[test]

@@ -37,7 +37,7 @@ mod wire;
 
 pub use bounce::Bounce;
 pub use damage::Damaged;
-pub use entry::{Enqueued, Entry, LastReply, NewEntry, QueueId, Recipient, RecipientState};
+pub use entry::{Enqueued, Entry, LastReply, NewEntry, QueueId, Recipient, RecipientState, Warning};
 pub use error::Error;
 pub use outgoing::{Direct, Outgoing, Via};
 pub use queue::Queue;

@@ -5,7 +5,7 @@
 //! a message that was set aside (see `damage`).
 
 use crate::damage::{self, Damaged};
-use crate::entry::{Enqueued, Entry, LastReply, NewEntry, QueueId, Recipient, RecipientState};
+use crate::entry::{Enqueued, Entry, LastReply, Matter, NewEntry, QueueId, Recipient, RecipientState, Warning};
 use crate::error::Error;
 use crate::receipts;
 use crate::schedule::{Next, Policy};
@@ -86,7 +86,7 @@ impl Queue {
     /// [`Error::Full`], [`Error::Share`], [`Error::Rate`] and [`store::Error::NoSpace`] (nothing was changed), faults.
     pub fn enqueue(&self, new: NewEntry, now: Timestamp) -> Result<Enqueued, Error> {
         self.table.takes_mail()?;
-        let NewEntry { reverse_path, recipients, content, smtputf8, account, handover } = new;
+        let NewEntry { reverse_path, recipients, content, smtputf8, reports, account, handover } = new;
         let content = (*content).as_ref();
         let mut entry = Entry {
             id: QueueId(0),
@@ -99,6 +99,8 @@ impl Queue {
             next_at: now,
             held: false,
             account: account.map(|account| account.0),
+            ret: reports.ret,
+            envelope_id: reports.envelope_id,
         };
         let (mut claim, mut gone) = (None, Vec::new());
         let id = self.table.change(|tx| {
@@ -314,20 +316,21 @@ impl Queue {
     pub(crate) fn settle(&self, id: QueueId, settled: &Settled, now: Timestamp) -> Result<Option<Entry>, Error> {
         self.advance(id, |entry| {
             let age_millis = u64::try_from(now.0.saturating_sub(entry.enqueued_at.0)).unwrap_or(0);
-            let told_before = entry.unreported().count();
+            let told_before = to_report(entry);
             for (place, fate) in settled {
                 if let Some(recipient) = entry.recipients.get_mut(*place).filter(|recipient| recipient.is_waiting()) {
                     self.settle_one(recipient, fate, age_millis, now);
+                    self.warn_or_be_silent(recipient, age_millis);
                 }
             }
             let is_tried = settled.iter().any(|(_, fate)| matches!(fate, Fate::Tried(_)));
             // Bounces are told apart by it, so each has a number of its own.
-            let is_counted = is_tried || entry.unreported().count() != told_before;
+            let is_counted = is_tried || to_report(entry) != told_before;
             entry.attempts = entry.attempts.saturating_add(u32::from(is_counted));
             entry.next_at = next_of(entry, now);
             if entry.reverse_path.is_empty() {
                 // RFC 5321 §4.5.5: nobody is to be told.
-                mark_reported(entry);
+                entry.recipients.iter_mut().for_each(Recipient::mark_told);
             }
         })
     }
@@ -357,18 +360,30 @@ impl Queue {
         }
     }
 
-    /// The sender has the bounce of everything that was unreported in `reported`.
-    pub(crate) fn reported(&self, reported: &Entry) -> Result<Option<Entry>, Error> {
+    /// Who takes long is to be told of, once; of what a sender does not want to know nobody is.
+    fn warn_or_be_silent(&self, recipient: &mut Recipient, age_millis: u64) {
+        let is_late = self.policy.warn_after_millis.is_some_and(|after| age_millis >= after);
+        if recipient.is_waiting() && is_late && recipient.warning == Warning::None {
+            recipient.warning = Warning::Due;
+        }
+        if recipient.to_report().is_some_and(|matter| !recipient.wants(matter)) {
+            recipient.mark_told();
+        }
+    }
+
+    /// The sender has the report on everything that was to be told of `matter` in `reported`.
+    pub(crate) fn reported(&self, reported: &Entry, matter: Matter) -> Result<Option<Entry>, Error> {
         self.advance(reported.id, |entry| {
             for (recipient, before) in entry.recipients.iter_mut().zip(&reported.recipients) {
-                if recipient.state == before.state {
-                    mark_recipient_reported(recipient);
+                if before.to_report() == Some(matter) && recipient.to_report() == Some(matter) {
+                    recipient.mark_told();
                 }
             }
+            entry.next_at = next_of(entry, entry.next_at);
         })
     }
 
-    /// The bounce could not be delivered now.
+    /// The report could not be delivered now.
     pub(crate) fn postpone(&self, id: QueueId, now: Timestamp) -> Result<Option<Entry>, Error> {
         self.advance(id, |entry| {
             let wait = self.policy.back_off_millis(entry.attempts);
@@ -439,14 +454,9 @@ fn due_now(entry: &mut Entry, now: Timestamp) {
     entry.recipients.iter_mut().for_each(|recipient| recipient.next_at = None);
 }
 
-fn mark_reported(entry: &mut Entry) {
-    entry.recipients.iter_mut().for_each(mark_recipient_reported);
-}
-
-fn mark_recipient_reported(recipient: &mut Recipient) {
-    if let RecipientState::Failed { reported, .. } = &mut recipient.state {
-        *reported = true;
-    }
+/// Of how many recipients the sender is to be told something.
+fn to_report(entry: &Entry) -> usize {
+    entry.recipients.iter().filter_map(Recipient::to_report).count()
 }
 
 fn entry(tx: &TableTx<'_>, id: QueueId) -> Result<Option<Entry>, Error> {

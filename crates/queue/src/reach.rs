@@ -166,7 +166,7 @@ impl Reach {
 fn stage(outcome: &Outcome) -> Option<Stage> {
     match outcome {
         Outcome::Temporary(failure) => Some(failure.stage),
-        Outcome::Accepted(_) | Outcome::Permanent(_) | Outcome::NotTried => None,
+        Outcome::Accepted { .. } | Outcome::Permanent(_) | Outcome::NotTried => None,
     }
 }
 
@@ -190,7 +190,7 @@ fn state(outcome: &Outcome, host: Option<&str>, now: Timestamp) -> RecipientStat
     };
     let of = |failure: &Failure| words(&failure.reply, failure.author == Author::Server);
     match outcome {
-        Outcome::Accepted(reply) => RecipientState::Delivered { reply: words(reply, true) },
+        Outcome::Accepted { reply, .. } => RecipientState::Delivered { reply: words(reply, true), untold: false },
         Outcome::Temporary(failure) => RecipientState::Waiting { last: Some(of(failure)) },
         Outcome::Permanent(failure) => RecipientState::Failed { reply: of(failure), reported: false },
         Outcome::NotTried => RecipientState::Waiting { last: None },

@@ -12,6 +12,8 @@ pub struct Policy {
     pub longest_wait_millis: u64,
     /// RFC 5321 §4.5.4.1: "the give-up time generally needs to be at least 4-5 days".
     pub lifetime_millis: u64,
+    /// The sender of a message that is so old and still waits is told so; `None`: never.
+    pub warn_after_millis: Option<u64>,
 }
 
 impl Default for Policy {
@@ -21,6 +23,7 @@ impl Default for Policy {
             first_wait_millis: MINUTE_MILLIS,
             longest_wait_millis: 4 * HOUR_MILLIS,
             lifetime_millis: 5 * 24 * HOUR_MILLIS,
+            warn_after_millis: None,
         }
     }
 }

@@ -6,14 +6,14 @@
 
 use crate::bounce::{self, Bounce, Names};
 use crate::destinations::{Admission, Destinations};
-use crate::entry::{Entry, LastReply, QueueId, RecipientState};
+use crate::entry::{Entry, LastReply, Matter, QueueId, Recipient, RecipientState};
 use crate::error::Error;
 use crate::outgoing::{Destination, Outgoing};
 use crate::queue::{Fate, Queue, Settled};
 use crate::reach::{Reach, Told};
 use crate::smarthost::SmarthostError;
 use crate::turns::{Busy, Due};
-use smtp_proto::Message;
+use smtp_proto::{MailReports, Message};
 use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -314,7 +314,7 @@ impl Shared {
         let is_waiting = entry.waiting().next().is_some();
         let entry = if is_waiting { self.deliver(entry)? } else { Some(entry) };
         match entry {
-            Some(entry) if entry.unreported().next().is_some() => self.report(&entry),
+            Some(entry) if entry.matter().is_some() => self.report(&entry),
             _ => Ok(()),
         }
     }
@@ -397,13 +397,11 @@ impl Shared {
             Err(Error::NoSuchEntry) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let recipients: Result<_, Error> = places
-            .iter()
-            .filter_map(|place| entry.recipients.get(*place))
-            .map(|recipient| recipient.forward())
-            .collect();
-        let message =
-            Message { reverse_path: entry.reverse()?, recipients: recipients?, content, smtputf8: entry.smtputf8 };
+        let recipients: Result<_, Error> =
+            places.iter().filter_map(|place| entry.recipients.get(*place)).map(Recipient::rcpt).collect();
+        let reports = MailReports { ret: entry.ret, envelope_id: entry.envelope_id.clone() };
+        let (reverse_path, recipients, smtputf8) = (entry.reverse()?, recipients?, entry.smtputf8);
+        let message = Message { reverse_path, recipients, content, smtputf8, reports };
         let on_connect = |socket: &TcpStream| self.connected(entry.id, socket);
         let Told { states, unreached, farewell } =
             self.reach.deliver(destination, &message, &on_connect, (self.clock)());
@@ -456,7 +454,7 @@ impl Shared {
                 return self.persist(|| self.queue.postpone(entry.id, now)).map(drop);
             }
         };
-        self.persist(|| self.queue.reported(entry))?;
+        self.persist(|| self.queue.reported(entry, Matter::Failed))?;
         claims.into_iter().for_each(Claim::answered);
         Ok(())
     }
@@ -487,7 +485,7 @@ impl Shared {
             let Fate::Tried(state) = fate else { continue };
             let to = entry.recipients.get(*place).map_or("", |recipient| &recipient.address);
             let reply = match state {
-                RecipientState::Delivered { reply } | RecipientState::Failed { reply, .. } => Some(reply),
+                RecipientState::Delivered { reply, .. } | RecipientState::Failed { reply, .. } => Some(reply),
                 RecipientState::Waiting { last } => last.as_ref(),
             };
             let (code, text) = reply.map_or((0, ""), |reply| (reply.code, reply.text.as_str()));

@@ -3,8 +3,8 @@
 
 use smtp_proto::client::Author;
 use smtp_proto::{
-    Client, ClientConfig, ClientStep, Credentials, ForwardPath, Message, Outcome, Protocol, ReversePath, Stage,
-    TlsPolicy,
+    Client, ClientConfig, ClientStep, Credentials, ForwardPath, MailReports, Message, Outcome, Protocol, Rcpt,
+    RcptReports, Return, ReversePath, Stage, TlsPolicy,
 };
 
 fn smtp() -> ClientConfig {
@@ -20,19 +20,20 @@ fn with_password(tls: TlsPolicy) -> ClientConfig {
 }
 
 fn to(recipients: &[&str]) -> Message {
-    let path = |text: &&str| ForwardPath::Mailbox(text.parse().unwrap());
+    let path = |text: &&str| Rcpt::from(ForwardPath::Mailbox(text.parse().unwrap()));
     Message {
         reverse_path: ReversePath::Mailbox("me@x".parse().unwrap()),
         recipients: recipients.iter().map(path).collect(),
         content: b"A: b\r\n\r\n.hi\r\n".to_vec(),
         smtputf8: false,
+        reports: MailReports::default(),
     }
 }
 
 /// How far the outcome is told in the tests: `ok 250`, `4 Rcpt 450 Server`.
 fn told(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Accepted(reply) => format!("ok {}", reply.code),
+        Outcome::Accepted { reply, .. } => format!("ok {}", reply.code),
         Outcome::Temporary(failure) => format!("4 {:?} {} {:?}", failure.stage, failure.reply.code, failure.author),
         Outcome::Permanent(failure) => format!("5 {:?} {} {:?}", failure.stage, failure.reply.code, failure.author),
         Outcome::NotTried => "not tried".to_owned(),
@@ -509,4 +510,38 @@ fn who_were_too_many_for_one_transaction_follow_in_the_next() {
          S: 221 bye",
         &["ok 250", "4 Rcpt 452 Server", "4 Rcpt 452 Server"],
     );
+}
+
+#[test]
+fn what_was_asked_of_reports_goes_on_to_servers_that_know_them_and_only_there() {
+    let mut message = to(&["a@y", "b@y"]);
+    message.reports = MailReports { ret: Some(Return::Header), envelope_id: Some("a+b c".into()) };
+    let reports = RcptReports { notify: "SUCCESS,FAILURE".parse().ok(), original: "rfc822;x+2By@z".parse().ok() };
+    message.recipients[0].reports = reports;
+    let run = |offer: &str, mail: &str, rcpt: &str, expected: bool| {
+        let script = format!(
+            "S: 220 hi\n C: EHLO pc\n S: 250-y\\n250 {offer}
+             C: MAIL FROM:<me@x>{mail}\n S: 250 ok
+             C: RCPT TO:<a@y>{rcpt}\n S: 250 ok
+             C: RCPT TO:<b@y>\n S: 250 ok\n C: DATA\n S: 354 go"
+        );
+        let mut client = Client::new(smtp(), message.clone(), 0);
+        let mut output = Vec::new();
+        for line in script.lines().map(str::trim) {
+            if let Some(said) = line.strip_prefix("S: ") {
+                client.receive((said.replace("\\n", "\r\n") + "\r\n").as_bytes());
+                output.clear();
+                client.step(0, &mut output);
+            } else if let Some(said) = line.strip_prefix("C: ") {
+                assert_eq!(String::from_utf8_lossy(&output), format!("{said}\r\n"));
+            }
+        }
+        client.receive(b"250 taken\r\n");
+        client.step(0, &mut output);
+        let knows = |outcome: &Outcome| matches!(outcome, Outcome::Accepted { reports, .. } if *reports == expected);
+        let outcomes = client.into_outcomes();
+        assert!(outcomes.iter().all(knows), "{outcomes:?}");
+    };
+    run("DSN", " RET=HDRS ENVID=a+2Bb+20c", " NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;x+2By@z", true);
+    run("HELP", "", "", false);
 }

@@ -5,8 +5,9 @@ use line_proto::Stuffer;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use smtp_proto::{
-    Client, ClientConfig, ClientStep, Command, Domain, Enhanced, Event, ForwardPath, Irregularities, Mailbox, Message,
-    Outcome, Protocol, Receiver, Reply, ReplyReader, ReversePath, TlsPolicy, canonicalise,
+    Client, ClientConfig, ClientStep, Command, Domain, Enhanced, Event, ForwardPath, Irregularities, MailReports,
+    Mailbox, Message, OriginalRecipient, Outcome, Protocol, Rcpt, Receiver, Reply, ReplyReader, ReversePath, TlsPolicy,
+    canonicalise,
 };
 
 const LIMIT_BYTES: usize = 60;
@@ -162,6 +163,18 @@ proptest! {
     }
 
     #[test]
+    fn an_original_recipient_survives_its_way_over_the_wire(address in "[^\\p{Cc}]{1,40}", ascii in "[ -~]{1,40}") {
+        for address in [address, ascii] {
+            let wire = OriginalRecipient::of(&address).to_string();
+            prop_assert!(wire.bytes().all(|octet| octet.is_ascii_graphic()), "{}", wire);
+            prop_assert_eq!(wire.parse(), Ok(OriginalRecipient::of(&address)));
+            let rcpt = Command::parse(format!("RCPT TO:<a@b> ORCPT={wire}").as_bytes());
+            let Ok(Command::Rcpt(Rcpt { reports, .. })) = rcpt else { return Err(TestCaseError::fail(wire)) };
+            prop_assert_eq!(reports.original, Some(OriginalRecipient::of(&address)));
+        }
+    }
+
+    #[test]
     fn no_server_makes_the_client_panic(replies in vec(prop_oneof![
         4 => prop::sample::select(vec!["220 a", "250 a", "250-PIPELINING", "354 go", "550 no", "421 x", "334 ", "235 k", "250-STARTTLS", "250-AUTH LOGIN", ""]).prop_map(str::to_owned),
         1 => "[0-9 a-z-]{0,9}",
@@ -172,8 +185,9 @@ proptest! {
             tls: TlsPolicy::Opportunistic,
             credentials: None,
         };
-        let recipients = ["a@b", "c@d"].map(|text| ForwardPath::Mailbox(text.parse().unwrap())).to_vec();
-        let message = Message { reverse_path: ReversePath::Null, recipients, content: b"x".to_vec(), smtputf8: false };
+        let recipients = ["a@b", "c@d"].map(|text| Rcpt::from(ForwardPath::Mailbox(text.parse().unwrap()))).to_vec();
+        let (content, reports) = (b"x".to_vec(), MailReports::default());
+        let message = Message { reverse_path: ReversePath::Null, recipients, content, smtputf8: false, reports };
         let mut client = Client::new(config, message, 0);
         let mut output = Vec::new();
         for reply in replies {
@@ -185,6 +199,7 @@ proptest! {
         let outcomes = client.into_outcomes();
         prop_assert_eq!(outcomes.len(), 2);
         let sent = output.windows(5).any(|octets| octets == b"\r\n.\r\n");
-        prop_assert!(sent || !outcomes.iter().any(|outcome| matches!(outcome, Outcome::Accepted(_))));
+        let is_accepted = |outcome: &Outcome| matches!(outcome, Outcome::Accepted { .. });
+        prop_assert!(sent || !outcomes.iter().any(is_accepted));
     }
 }

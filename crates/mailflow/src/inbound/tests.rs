@@ -25,7 +25,7 @@ fn source(protocol: Protocol) -> Source {
 fn arrival(protocol: Protocol, local: Vec<Recipient>, content: &str) -> Arrival {
     let handover = Handover::new(&[b"me@x", content.as_bytes()], NOW, 1);
     let reverse_path = ReversePath::Mailbox("me@x".parse().unwrap());
-    let envelope = Envelope { reverse_path, local, outside: Vec::new(), smtputf8: false, source: source(protocol) };
+    let envelope = Envelope { local, ..Envelope::new(reverse_path, source(protocol)) };
     let content = Arc::new(Content::new(content.into()));
     Arrival { id: "id1".into(), from: envelope.from(), envelope, content, handover, sender: None }
 }

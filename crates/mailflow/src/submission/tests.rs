@@ -42,7 +42,7 @@ fn submit(world: &World, to: &[&str], content: &str) -> Result<Accepted, Refusal
     for address in to {
         match world.flow.route(&ForwardPath::Mailbox(address.parse().unwrap()), Reach::Everywhere).unwrap() {
             Route::Local(recipient) => local.push(recipient),
-            Route::Relay(path) => outside.push(path),
+            Route::Relay(path) => outside.push(path.into()),
             Route::Refused(why) => panic!("{address}: {why:?}"),
         }
     }
@@ -55,7 +55,7 @@ fn submit(world: &World, to: &[&str], content: &str) -> Result<Accepted, Refusal
         by_relay: false,
     };
     let reverse_path = ReversePath::Mailbox("alice@example.org".parse().unwrap());
-    let envelope = Envelope { reverse_path, local, outside, smtputf8: false, source };
+    let envelope = Envelope { local, outside, ..Envelope::new(reverse_path, source) };
     let presence = alice(world);
     let arrival = world.flow.arrive(envelope, content.into(), Some(presence.login().account), NOW);
     world.flow.submit(&presence, arrival, NOW)

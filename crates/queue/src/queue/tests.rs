@@ -12,14 +12,9 @@ pub(crate) fn open(engine: &SimEngine) -> Queue {
 }
 
 pub(crate) fn message(reverse_path: &str, recipients: &[&str], content: &[u8]) -> NewEntry {
-    NewEntry {
-        reverse_path: reverse_path.parse().map_or(ReversePath::Null, ReversePath::Mailbox),
-        recipients: recipients.iter().map(|text| ForwardPath::Mailbox(text.parse().unwrap())).collect(),
-        content: Arc::new(content.to_vec()),
-        smtputf8: false,
-        account: None,
-        handover: None,
-    }
+    let reverse_path = reverse_path.parse().map_or(ReversePath::Null, ReversePath::Mailbox);
+    let recipients = recipients.iter().map(|text| ForwardPath::Mailbox(text.parse().unwrap()).into()).collect();
+    NewEntry::new(reverse_path, recipients, Arc::new(content.to_vec()))
 }
 
 fn reply(code: u16) -> LastReply {
@@ -27,7 +22,7 @@ fn reply(code: u16) -> LastReply {
 }
 
 fn delivered() -> RecipientState {
-    RecipientState::Delivered { reply: reply(250) }
+    RecipientState::Delivered { reply: reply(250), untold: false }
 }
 
 fn failed() -> RecipientState {
@@ -88,7 +83,7 @@ fn a_failure_stays_until_it_is_reported() {
     assert_eq!(entry.unreported().count(), 1);
     let entry = queue.postpone(id, NOW).unwrap().unwrap();
     assert_eq!(due(&queue), Some((MINUTE, id.0)));
-    assert_eq!(queue.reported(&entry), Ok(None));
+    assert_eq!(queue.reported(&entry, Matter::Failed), Ok(None));
     assert_eq!(queue.list(None, 9).unwrap(), []);
 }
 
@@ -351,7 +346,7 @@ fn who_is_given_up_without_being_tried_is_told_in_a_bounce_of_its_own() {
     let queue = open(&SimEngine::new());
     let id = queue.enqueue(message("me@x", &["a@y", "b@z"], b"x"), NOW).unwrap().id;
     let first = queue.settle(id, &vec![(0, Fate::Tried(failed()))], NOW).unwrap().unwrap();
-    queue.reported(&first).unwrap();
+    queue.reported(&first, Matter::Failed).unwrap();
     let end = Timestamp(NOW.0 + 5 * 24 * HOUR);
     let blocked = Fate::Postponed { last: Some(reply(421)), until: Timestamp(end.0 + MINUTE) };
     let second = queue.settle(id, &vec![(1, blocked)], end).unwrap().unwrap();

@@ -346,9 +346,10 @@ fn cleartext_stays_on_this_machine() {
 fn message_out() -> Message {
     Message {
         reverse_path: smtp_proto::ReversePath::Null,
-        recipients: vec![smtp_proto::ForwardPath::Postmaster],
+        recipients: vec![smtp_proto::ForwardPath::Postmaster.into()],
         content: Vec::new(),
         smtputf8: false,
+        reports: MailReports::default(),
     }
 }
 

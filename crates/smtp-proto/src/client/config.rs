@@ -1,6 +1,6 @@
 //! What a client is told: how to talk, and what to deliver.
 
-use crate::{ForwardPath, ReversePath};
+use crate::{ForwardPath, MailReports, Rcpt, ReversePath};
 use std::fmt;
 
 /// The protocol of the other server.
@@ -58,17 +58,19 @@ pub struct ClientConfig {
 pub struct Message {
     /// Where bounces go.
     pub reverse_path: ReversePath,
-    /// Who gets it. Outcomes come in this order.
-    pub recipients: Vec<ForwardPath>,
+    /// Who gets it, and what reports are wanted of that. Outcomes come in this order.
+    pub recipients: Vec<Rcpt>,
     /// Header and body with CRLF line ends; bare ones are repaired before it is sent (`crate::canonicalise`).
     pub content: Vec<u8>,
     /// Whether the header has UTF-8 (RFC 6532), so that SMTPUTF8 is needed even if all addresses are ASCII.
     pub smtputf8: bool,
+    /// What reports are to have.
+    pub reports: MailReports,
 }
 
 impl Message {
     pub(crate) fn needs_smtputf8(&self) -> bool {
-        let recipient_is_ascii = |path: &ForwardPath| match path {
+        let recipient_is_ascii = |rcpt: &Rcpt| match &rcpt.forward_path {
             ForwardPath::Postmaster => true,
             ForwardPath::Mailbox(mailbox) => mailbox.is_ascii(),
         };

@@ -2,7 +2,8 @@
 
 use super::extensions::Extensions;
 use super::{Message, Protocol};
-use crate::{ForwardPath, Reply};
+use crate::dsn::encode_xtext;
+use crate::{Rcpt, Reply};
 use std::fmt::Write;
 
 /// With PIPELINING, how many commands may be unanswered. Bounded, so that neither side's buffers fill up
@@ -87,11 +88,29 @@ pub(super) fn mail(message: &Message, extensions: &Extensions) -> String {
     if message.needs_smtputf8() {
         command.push_str(" SMTPUTF8");
     }
+    // RFC 3461 §5.2.1: what was asked of this server is asked of the next.
+    if extensions.dsn {
+        if let Some(ret) = message.reports.ret {
+            let _ = write!(command, " RET={ret}");
+        }
+        if let Some(id) = &message.reports.envelope_id {
+            let _ = write!(command, " ENVID={}", encode_xtext(id));
+        }
+    }
     command
 }
 
-pub(super) fn rcpt(path: &ForwardPath) -> String {
-    format!("RCPT TO:{path}")
+pub(super) fn rcpt(rcpt: &Rcpt, extensions: &Extensions) -> String {
+    let mut command = format!("RCPT TO:{}", rcpt.forward_path);
+    if extensions.dsn {
+        if let Some(notify) = rcpt.reports.notify {
+            let _ = write!(command, " NOTIFY={notify}");
+        }
+        if let Some(original) = &rcpt.reports.original {
+            let _ = write!(command, " ORCPT={original}");
+        }
+    }
+    command
 }
 
 /// The greeting of the client; `HELO` only after EHLO was refused.

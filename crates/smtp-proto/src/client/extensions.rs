@@ -12,6 +12,7 @@ pub(super) struct Extensions {
     pub(super) eight_bit_mime: bool,
     pub(super) smtputf8: bool,
     pub(super) starttls: bool,
+    pub(super) dsn: bool,
     pub(super) auth_plain: bool,
     pub(super) auth_login: bool,
     pub(super) limits: Limits,
@@ -36,6 +37,7 @@ impl Extensions {
             Some("SMTPUTF8") => self.smtputf8 = true,
             Some("STARTTLS") => self.starttls = true,
             Some("LIMITS") => self.limits = Limits::of(words),
+            Some("DSN") => self.dsn = true,
             Some("AUTH") => {
                 for mechanism in words {
                     self.auth_plain |= mechanism == "PLAIN";
@@ -65,7 +67,7 @@ mod tests {
         check(&["SIZE 1000", "X-FOO BAR"], Extensions { size: Some(1000), ..none.clone() });
         check(&["AUTH CRAM-MD5 plain LOGIN"], Extensions { auth_plain: true, auth_login: true, ..none.clone() });
         check(&["AUTH=LOGIN", "STARTTLS"], Extensions { auth_login: true, starttls: true, ..none.clone() });
-        check(&["SMTPUTF8"], Extensions { smtputf8: true, ..none.clone() });
+        check(&["SMTPUTF8", "DSN"], Extensions { smtputf8: true, dsn: true, ..none.clone() });
         let limits = Limits { mail_max: Some(50), recipients_max: Some(20), domains_max: None };
         check(&["LIMITS mailmax=50 RCPTMAX=20 X=y"], Extensions { limits, ..none });
     }

@@ -1,6 +1,6 @@
 //! How much one connection and one transaction take: what the server says (LIMITS, RFC 9422), and what every server must take.
 
-use crate::ForwardPath;
+use crate::{ForwardPath, Rcpt};
 use std::collections::VecDeque;
 
 /// RFC 5321 §4.5.3.1.8: so many recipients every server takes in one transaction.
@@ -41,12 +41,12 @@ impl Limits {
     }
 
     /// Takes the recipients of the next transaction off those that wait for one.
-    pub(super) fn take(&self, waiting: &mut VecDeque<usize>, paths: &[ForwardPath]) -> Vec<usize> {
+    pub(super) fn take(&self, waiting: &mut VecDeque<usize>, recipients: &[Rcpt]) -> Vec<usize> {
         let max = self.recipients_max.unwrap_or(RECIPIENTS_SURE).min(RECIPIENTS_MAX);
         let (mut taken, mut domains) = (Vec::new(), Vec::new());
         let mut left = VecDeque::new();
         for index in waiting.drain(..) {
-            let domain = paths.get(index).map(domain);
+            let domain = recipients.get(index).map(|rcpt| domain(&rcpt.forward_path));
             let is_known = domains.contains(&domain);
             if taken.len() >= max || (!is_known && self.domains_max.is_some_and(|max| domains.len() >= max)) {
                 left.push_back(index);
@@ -76,12 +76,12 @@ mod tests {
 
     fn check(limits: &str, recipients: &[&str], expected: &[&[usize]]) {
         let limits = Limits::of(limits.split([' ', '=']));
-        let paths: Vec<ForwardPath> =
-            recipients.iter().map(|text| ForwardPath::Mailbox(text.parse().unwrap())).collect();
-        let mut waiting: VecDeque<usize> = (0..paths.len()).collect();
+        let recipients: Vec<Rcpt> =
+            recipients.iter().map(|text| ForwardPath::Mailbox(text.parse().unwrap()).into()).collect();
+        let mut waiting: VecDeque<usize> = (0..recipients.len()).collect();
         let mut found = Vec::new();
         while !waiting.is_empty() {
-            found.push(limits.take(&mut waiting, &paths));
+            found.push(limits.take(&mut waiting, &recipients));
         }
         assert_eq!(found, expected, "{limits:?}");
     }

@@ -382,7 +382,7 @@ impl Client {
         for command in envelope.due() {
             let recipient = command.and_then(|index| self.message.recipients.get(index));
             let command = match recipient {
-                Some(path) => envelope::rcpt(path),
+                Some(rcpt) => envelope::rcpt(rcpt, &self.extensions),
                 None => envelope::mail(&self.message, &self.extensions),
             };
             self.write_line(&command);
@@ -434,7 +434,10 @@ impl Client {
     }
 
     fn handle_message(&mut self, reply: Reply) {
-        let outcome = Outcome::of(Stage::Message, reply);
+        let outcome = match Outcome::of(Stage::Message, reply) {
+            Outcome::Accepted { reply, .. } => Outcome::Accepted { reply, reports: self.extensions.dsn },
+            outcome => outcome,
+        };
         // RFC 2033 §4.2: one reply for each recipient that RCPT accepted, in that order.
         let count = if self.config.protocol == Protocol::Lmtp { 1 } else { self.accepted.len() };
         for index in self.accepted.drain(..count.min(self.accepted.len())).collect::<Vec<_>>() {
@@ -477,7 +480,7 @@ impl Client {
     fn refuse(&mut self, stage: Stage, reply: Reply) {
         let outcome = match Outcome::of(stage, reply) {
             // A 2xx where 334 or 354 belongs is no acceptance.
-            Outcome::Accepted(reply) => Outcome::Temporary(Failure { stage, author: Author::Server, reply }),
+            Outcome::Accepted { reply, .. } => Outcome::Temporary(Failure { stage, author: Author::Server, reply }),
             outcome => outcome,
         };
         self.settle(&outcome);

@@ -66,7 +66,12 @@ pub struct Failure {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The other server took responsibility (RFC 5321 §4.2.5).
-    Accepted(Reply),
+    Accepted {
+        /// Its words.
+        reply: Reply,
+        /// Whether it will report what was asked for (RFC 3461).
+        reports: bool,
+    },
     /// Try again later. If the connection broke after the message was sent, the server may have taken it (RFC 5321 §6.1).
     Temporary(Failure),
     /// Never; tell the sender.
@@ -79,7 +84,7 @@ impl Outcome {
     /// What a reply of the server means at `stage`. Before MAIL it says nothing about the message, so it is never permanent.
     pub(super) fn of(stage: Stage, reply: Reply) -> Self {
         if reply.is_positive() {
-            return Self::Accepted(reply);
+            return Self::Accepted { reply, reports: false };
         }
         let failure = Failure { stage, author: Author::Server, reply };
         match stage {

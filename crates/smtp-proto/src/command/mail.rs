@@ -1,9 +1,10 @@
-//! `MAIL FROM:` (RFC 5321 §4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531) and AUTH (RFC 4954 §5).
+//! `MAIL FROM:` (RFC 5321 §4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954 §5),
+//! RET and ENVID (RFC 3461).
 
 use super::after_keyword;
 use crate::parameters::{decode_xtext, number, parameters};
 use crate::path::parse_reverse;
-use crate::{ReversePath, SyntaxError};
+use crate::{MailReports, ReversePath, SyntaxError};
 
 /// What BODY declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +28,14 @@ pub struct Mail {
     pub smtputf8: bool,
     /// AUTH, decoded: who submitted the message first, `<>` if not known. RFC 4954 §5: to be ignored from clients not trusted.
     pub auth: Option<String>,
+    /// RET and ENVID.
+    pub reports: MailReports,
 }
 
 pub(super) fn parse(rest: &str) -> Result<Mail, SyntaxError> {
     let (reverse_path, rest) = parse_reverse(after_keyword(rest, "FROM:")?).map_err(SyntaxError::SenderPath)?;
     let (mut size, mut body, mut smtputf8, mut auth) = (None, None, None, None);
+    let mut reports = MailReports::default();
     for parameter in parameters(rest) {
         match parameter.keyword().as_str() {
             "SIZE" => {
@@ -47,6 +51,7 @@ pub(super) fn parse(rest: &str) -> Result<Mail, SyntaxError> {
                 let identity = decode_xtext(parameter.value()?).ok_or_else(|| parameter.malformed())?;
                 parameter.set(&mut auth, identity)?;
             }
+            _ if reports.take(&parameter)? => {}
             _ => return Err(parameter.unknown()),
         }
     }
@@ -55,7 +60,7 @@ pub(super) fn parse(rest: &str) -> Result<Mail, SyntaxError> {
     if !smtputf8 && reverse_path.mailbox().is_some_and(|mailbox| !mailbox.is_ascii()) {
         return Err(SyntaxError::NeedsSmtpUtf8);
     }
-    Ok(Mail { reverse_path, size, body, smtputf8, auth })
+    Ok(Mail { reverse_path, size, body, smtputf8, auth, reports })
 }
 
 fn body_type(value: &str) -> Result<BodyType, SyntaxError> {
@@ -70,7 +75,8 @@ fn body_type(value: &str) -> Result<BodyType, SyntaxError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PathError;
+    use crate::dsn::ENVELOPE_ID_OCTETS_MAX;
+    use crate::{PathError, Return};
 
     fn check(rest: &str, expected: Result<Mail, SyntaxError>) {
         assert_eq!(parse(rest), expected, "{rest}");
@@ -78,7 +84,7 @@ mod tests {
 
     fn from_a() -> Mail {
         let reverse_path = ReversePath::Mailbox("a@b".parse().unwrap());
-        Mail { reverse_path, size: None, body: None, smtputf8: false, auth: None }
+        Mail { reverse_path, size: None, body: None, smtputf8: false, auth: None, reports: MailReports::default() }
     }
 
     #[test]
@@ -103,6 +109,24 @@ mod tests {
     }
 
     #[test]
+    fn what_reports_are_to_have_is_read() {
+        let asks = |ret, id: Option<&str>| {
+            let reports = MailReports { ret, envelope_id: id.map(str::to_owned) };
+            Ok(Mail { reports, ..from_a() })
+        };
+        check("FROM:<a@b> RET=HDRS", asks(Some(Return::Header), None));
+        check("FROM:<a@b> ret=full ENVID=QQ+2B314159", asks(Some(Return::Full), Some("QQ+314159")));
+        let longest = "x".repeat(ENVELOPE_ID_OCTETS_MAX);
+        check(&format!("FROM:<a@b> ENVID={longest}"), asks(None, Some(&longest)));
+        let malformed = |keyword: &str| Err(SyntaxError::MalformedParameter(keyword.into()));
+        for wrong in [&format!("{longest}x"), "a+0D+0Ab", "+ZZ", "+C3+A4", ""] {
+            check(&format!("FROM:<a@b> ENVID={wrong}"), malformed("ENVID"));
+        }
+        check("FROM:<a@b> RET=ALL", malformed("RET"));
+        check("FROM:<a@b> RET=FULL RET=FULL", malformed("RET"));
+    }
+
+    #[test]
     fn what_is_malformed_is_told_from_what_is_unknown() {
         let malformed = |keyword: &str| Err(SyntaxError::MalformedParameter(keyword.into()));
         check("", Err(SyntaxError::MissingArgument));
@@ -115,7 +139,7 @@ mod tests {
         check("FROM:<a@b> AUTH=+", malformed("AUTH"));
         check("FROM:<a@b> ?=x", malformed("?"));
         check("FROM:<a@b> BODY=BINARYMIME", Err(SyntaxError::UnknownBodyType));
-        check("FROM:<a@b> RET=HDRS", Err(SyntaxError::UnknownParameter("RET".into())));
+        check("FROM:<a@b> BY=1;R", Err(SyntaxError::UnknownParameter("BY".into())));
         check("FROM:<ä@b>", Err(SyntaxError::NeedsSmtpUtf8));
         check("FROM:<a@ä> SIZE=1", Err(SyntaxError::NeedsSmtpUtf8));
         assert!(parse("FROM:<ä@ä> SMTPUTF8").is_ok());

@@ -123,7 +123,7 @@ fn every_verb_knows_its_place() {
          S: 214 2.0.0
          C: TURN
          S: 500 5.5.1
-         C: MAIL FROM:<a@x> RET=FULL
+         C: MAIL FROM:<a@x> BY=60;R
          S: 555 5.5.4
          C: MAIL FROM:a b
          S: 501

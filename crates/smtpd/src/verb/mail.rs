@@ -23,9 +23,8 @@ pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
         session.phase = Phase::Closed;
         return replies::bye(Enhanced(4, 7, 0), "Enough messages on this connection; make a new one");
     }
-    let (reverse_path, smtputf8) = (mail.reverse_path, mail.smtputf8);
-    let (local, outside, source) = (Vec::new(), Vec::new(), session.source(smtputf8));
-    let envelope = Envelope { reverse_path, local, outside, smtputf8, source };
+    let Mail { reverse_path, smtputf8, reports, .. } = mail;
+    let envelope = Envelope { smtputf8, reports, ..Envelope::new(reverse_path, session.source(smtputf8)) };
     session.transaction = Some(Transaction { envelope, content: None, sender: None });
     Reply::new(250, Enhanced(2, 1, 0), "Sender ok")
 }

@@ -17,7 +17,7 @@ pub(super) fn handle(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
 }
 
 fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
-    let path = rcpt.forward_path;
+    let Rcpt { forward_path: path, reports } = rcpt;
     let limits = &session.limits;
     let Some(transaction) = session.transaction.as_mut().filter(|transaction| transaction.content.is_none()) else {
         return replies::out_of_order("MAIL comes first");
@@ -40,12 +40,13 @@ fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
         Ok(Route::Local(recipient)) if transaction.accounts() + recipient.accounts() > limits.accounts_max => {
             Reply::new(452, Enhanced(4, 5, 3), "Enough mailboxes for one message; send it again for the others")
         }
-        Ok(Route::Local(recipient)) => {
+        Ok(Route::Local(mut recipient)) => {
+            recipient.reports = reports;
             transaction.envelope.local.push(recipient);
             ok()
         }
-        Ok(Route::Relay(path)) => {
-            transaction.envelope.outside.push(path);
+        Ok(Route::Relay(forward_path)) => {
+            transaction.envelope.outside.push(Rcpt { forward_path, reports });
             ok()
         }
         Ok(Route::Refused(why)) => refused(role, &path, why),

@@ -107,14 +107,9 @@ fn devices_are_meant_by_number_or_name() {
 }
 
 fn queue_message(world: &World) -> u64 {
-    let new = queue::NewEntry {
-        reverse_path: smtp_proto::ReversePath::Null,
-        recipients: vec![smtp_proto::ForwardPath::Postmaster],
-        content: std::sync::Arc::new(b"Subject: x\r\n\r\nx\r\n".to_vec()),
-        smtputf8: false,
-        account: None,
-        handover: None,
-    };
+    let content = std::sync::Arc::new(b"Subject: x\r\n\r\nx\r\n".to_vec());
+    let recipients = vec![smtp_proto::ForwardPath::Postmaster.into()];
+    let new = queue::NewEntry::new(smtp_proto::ReversePath::Null, recipients, content);
     world.queue.enqueue(new, world.now()).unwrap().id.0
 }
 

@@ -35,7 +35,7 @@ impl World {
         let source =
             Source { protocol, helo: "client.example".into(), client, with: "ESMTP", tls: None, by_relay: false };
         let reverse_path = ReversePath::Mailbox("me@x".parse().unwrap());
-        let envelope = Envelope { reverse_path, local: vec![recipient], outside: Vec::new(), smtputf8: false, source };
+        let envelope = Envelope { local: vec![recipient], ..Envelope::new(reverse_path, source) };
         let content = format!(
             "From: <{from}>\r\nSubject: {text}\r\nMessage-ID: <{}@x>\r\n\r\n{text}\r\n",
             self.flow.next_serial()
