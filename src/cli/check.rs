@@ -1,7 +1,5 @@
 //! `pillarbox check`: whether everything is as it must be.
 
-use std::io::{IsTerminal, Write, stderr};
-
 use clap::Args;
 use console::CheckStep;
 use web::Call;
@@ -9,7 +7,7 @@ use web::Call;
 use super::failure::Failure;
 use super::place::Place;
 use super::show::Format;
-use super::{Outcome, say};
+use super::{Outcome, progress, say};
 
 /// Check every invariant of the data; changes nothing
 #[derive(Debug, Args)]
@@ -47,7 +45,7 @@ impl Check {
             }
             CheckStep::Checked { place, done, total } => {
                 checked = *done;
-                progress(place, *done, *total);
+                progress(*done, *total, place);
                 Ok(())
             }
         };
@@ -61,12 +59,5 @@ impl Check {
             say(&format!("All is well: {checked} checked.\n"));
         }
         Ok(())
-    }
-}
-
-/// For a person who waits.
-fn progress(place: &str, done: usize, total: usize) {
-    if stderr().is_terminal() {
-        let _unseen = writeln!(stderr(), "{done}/{total} {place}");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
@@ -12,7 +11,7 @@ use web::Call;
 
 use super::failure::Failure;
 use super::place::Place;
-use super::{Outcome, say};
+use super::{Outcome, progress, say};
 
 /// A file of another server is at most this long.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -75,7 +74,7 @@ impl ImportUidl {
             let lines: String = uidls.iter().map(|(id, uidl)| format!("{id}\t{uidl}\n")).collect();
             let call = Call::new("POST /api/v1/operator/uidls").of(&self.account).with("uidls", lines);
             kept.extend(place.all::<KeptUidl>(&call.with("dry_run", self.dry_run))?);
-            progress(kept.len(), pairs.len());
+            progress(kept.len(), pairs.len(), "UIDLs");
         }
         say(&report(&matches, &without_file, &kept, self.dry_run));
         Ok(())
@@ -118,13 +117,6 @@ fn here(place: &Place, account: &str) -> Result<Vec<Here>, Failure> {
     };
     place.call(&Call::new("GET /api/v1/operator/messages").of(account), &mut take)?;
     Ok(here)
-}
-
-/// For a person who waits.
-fn progress(done: usize, total: usize) {
-    if stderr().is_terminal() {
-        let _unseen = writeln!(stderr(), "{done}/{total} UIDLs");
-    }
 }
 
 fn text_of(file: &Path) -> Result<String, Failure> {

@@ -25,7 +25,7 @@ mod trial;
 mod undo;
 mod verify_message;
 
-use std::io::{Write, stderr, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -122,6 +122,13 @@ pub(crate) fn run() -> ExitCode {
             let _nobody = writeln!(stderr(), "pillarbox: {failure}");
             failure.exit_code()
         }
+    }
+}
+
+/// How far it is, for a person who waits.
+fn progress(done: usize, total: usize, what: &str) {
+    if stderr().is_terminal() {
+        let _unseen = writeln!(stderr(), "{done}/{total} {what}");
     }
 }
 

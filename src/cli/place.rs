@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{env, io};
 
 use clap::Args;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use server::clock::Clock;
@@ -33,6 +34,25 @@ pub(super) struct Place {
     /// The server itself, once it is found that none runs
     #[clap(skip)]
     stopped: OnceCell<Stopped>,
+}
+
+/// How far the server is with what takes long.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    progress: Progress,
+}
+
+#[derive(Deserialize)]
+struct Progress {
+    done: usize,
+    total: usize,
+}
+
+impl Step {
+    fn of(value: &Value) -> Option<Self> {
+        Self::deserialize(value).ok()
+    }
 }
 
 /// A server that does not run, in this process.
@@ -64,6 +84,10 @@ impl Place {
     pub(super) fn call<T: DeserializeOwned>(&self, call: &Call, part: &mut dyn FnMut(T) -> Outcome) -> Outcome {
         let mut failed = None;
         let mut take = |value: Value| {
+            if let Some(Step { progress }) = Step::of(&value) {
+                super::progress(progress.done, progress.total, "messages");
+                return Ok(());
+            }
             let fault = |error| Failure::Fault(format!("an answer is not understood: {error}"));
             serde_json::from_value(value).map_err(fault).and_then(&mut *part).map_err(|failure| {
                 failed = Some(failure);
@@ -127,5 +151,19 @@ fn default_data_dir() -> PathBuf {
     match absolute("XDG_DATA_HOME").or_else(home) {
         Some(base) => base.join("pillarbox"),
         None => "pillarbox-data".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn how_far_it_is_is_told_from_an_answer() {
+        let step = Step::of(&json!({"progress": {"done": 500, "total": 2000}}));
+        assert_eq!(step.map(|step| (step.progress.done, step.progress.total)), Some((500, 2000)));
+        assert!(Step::of(&json!({"progress": "half", "entry": 1})).is_none());
+        assert!(Step::of(&json!({"text": ["3 messages put back"], "entry": 12})).is_none());
     }
 }

@@ -16,7 +16,7 @@ pub fn step(house: &mut House) {
             let since = ["1 hour ago", "2 days ago", "20 minutes ago"][house.random.below(3) as usize].to_owned();
             let (device_text, relist) = (Some(device.0.to_string()), house.random.chance(300));
             let ask = UndoAsk { device: device_text, since: Some(since), relist, ..UndoAsk::default() };
-            if console.undo(&ask).is_ok() {
+            if console.undo(&ask, &mut |_| {}).is_ok() {
                 house.put_back(device);
             }
         }
@@ -27,7 +27,7 @@ pub fn step(house: &mut House) {
                 .rev()
                 .find(|entry| matches!(entry.change, store::Change::Account(store::OfAccount::Undone { .. })));
             if let Some(entry) = undone.map(|entry| entry.modseq.0) {
-                let _full = console.undo(&UndoAsk { entry: Some(entry), ..UndoAsk::default() });
+                let _full = console.undo(&UndoAsk { entry: Some(entry), ..UndoAsk::default() }, &mut |_| {});
                 devices.into_iter().for_each(|device| house.put_back(device));
             }
         }
@@ -55,7 +55,7 @@ pub fn step(house: &mut House) {
         }
         _ => {
             let before = house.checker.places(&account);
-            if console.clear(&ClearAsk { older_than_days: None, dry_run: false }).is_ok() {
+            if console.clear(&ClearAsk { older_than_days: None, dry_run: false }, &mut |_| {}).is_ok() {
                 let after = house.checker.places(&account);
                 house.checker.allowed(before.difference(&after).copied());
             }

@@ -241,13 +241,13 @@ fn an_undo_is_asked_for_in_words() {
     world.deliver("Subject: x");
     world.fetch(pc);
     let ask = UndoAsk { device: Some("old PC".into()), since: Some("1 hour ago".into()), ..UndoAsk::default() };
-    let would = world.console.undo(&UndoAsk { dry_run: true, ..ask.clone() }).unwrap();
+    let would = world.console.undo(&UndoAsk { dry_run: true, ..ask.clone() }, &mut |_| {}).unwrap();
     assert_eq!((would.moved, would.entry, would.dry_run), (1, None, true));
     assert_eq!(would.text, ["1 message: moved back to where they were"]);
-    let done = world.console.undo(&ask).unwrap();
+    let done = world.console.undo(&ask, &mut |_| {}).unwrap();
     let texts = world.texts(&all());
     assert_eq!(texts[0], "Pillarbox: undid what old PC had done");
-    let again = world.console.undo(&UndoAsk { entry: done.entry, ..UndoAsk::default() }).unwrap();
+    let again = world.console.undo(&UndoAsk { entry: done.entry, ..UndoAsk::default() }, &mut |_| {}).unwrap();
     assert_eq!(again.moved, 1);
     assert_eq!(world.texts(&all())[0], "Pillarbox: undid an undo");
     for (ask, expected) in [
@@ -259,7 +259,7 @@ fn an_undo_is_asked_for_in_words() {
         (UndoAsk { message: Some("x".into()), ..ask }, "“x” is no message"),
         (UndoAsk { entry: Some(1), ..UndoAsk::default() }, "no undo of that number"),
     ] {
-        let refused = world.console.undo(&ask).unwrap_err().to_string();
+        let refused = world.console.undo(&ask, &mut |_| {}).unwrap_err().to_string();
         assert!(refused.contains(expected), "{refused}");
     }
 }
@@ -300,17 +300,17 @@ fn a_mailbox_that_fills_up_offers_to_clear_what_every_pop_device_has() {
     assert_eq!(offer.text, "3 messages (51 B) have been taken by every POP device of yours. Clear them?");
 
     let ask = ClearAsk { older_than_days: None, dry_run: true };
-    let would = world.console.clear(&ask).unwrap();
+    let would = world.console.clear(&ask, &mut |_| {}).unwrap();
     assert_eq!((would.messages, would.entry, would.text.len()), (3, None, 1));
-    let none = world.console.clear(&ClearAsk { older_than_days: Some(1), dry_run: false }).unwrap();
+    let none = world.console.clear(&ClearAsk { older_than_days: Some(1), dry_run: false }, &mut |_| {}).unwrap();
     assert_eq!((none.messages, none.entry, none.text.len()), (0, None, 0));
-    let done = world.console.clear(&ClearAsk { dry_run: false, ..ask }).unwrap();
+    let done = world.console.clear(&ClearAsk { dry_run: false, ..ask }, &mut |_| {}).unwrap();
     assert_eq!((done.messages, done.bytes), (3, size));
     let card = world.console.usage().unwrap();
     assert_eq!((card.used_bytes, card.retained.messages, card.retained.bytes), (0, 3, size));
     assert!(card.retained.text.starts_with("3 messages can be put back, 51 B;"), "{}", card.retained.text);
     assert!(world.texts(&all()).contains(&"Pillarbox: cleared what every POP device has".to_owned()));
-    let undone = world.console.undo(&UndoAsk { entry: done.entry, ..UndoAsk::default() }).unwrap();
+    let undone = world.console.undo(&UndoAsk { entry: done.entry, ..UndoAsk::default() }, &mut |_| {}).unwrap();
     assert_eq!(undone.restored, 3);
     assert_eq!(world.console.usage().unwrap().retained.text, "Nothing that was removed is kept.");
 }

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::moment::parse_moment;
 use crate::words;
 use serde::{Deserialize, Serialize};
-use store::{DeviceId, ModSeq, UndoRequest, UndoWhat};
+use store::{DeviceId, ModSeq, OnProgress, UndoRequest, UndoWhat};
 
 /// What is to be undone: `device` and `since`, or `entry`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,11 +53,11 @@ pub struct UndoAnswer {
 }
 
 impl AccountConsole {
-    /// Takes back what `ask` says, or tells what that would do.
+    /// Takes back what `ask` says, or tells what that would do. `watch` is told how far a long one is.
     ///
     /// # Errors
     /// [`Error::Refused`] with what to write instead; what [`store::Account::undo`] refuses.
-    pub fn undo(&self, ask: &UndoAsk) -> Result<UndoAnswer, Error> {
+    pub fn undo(&self, ask: &UndoAsk, watch: OnProgress<'_>) -> Result<UndoAnswer, Error> {
         let request = UndoRequest {
             what: self.what(ask)?,
             mailbox: ask.mailbox.as_deref().map(|name| self.mailbox(name)).transpose()?,
@@ -65,7 +65,7 @@ impl AccountConsole {
             relist: ask.relist,
             dry_run: ask.dry_run,
         };
-        self.carry_out(request)
+        self.carry_out(request, watch)
     }
 
     /// Takes an [`crate::Offer`]: puts back what a device removed and is still kept, whenever that was; nothing else that it
@@ -75,7 +75,7 @@ impl AccountConsole {
     /// [`Error::Refused`], [`store::Error::NoSuchDevice`], what [`store::Account::undo`] refuses.
     pub fn put_back(&self, device: DeviceId, dry_run: bool) -> Result<UndoAnswer, Error> {
         let what = UndoWhat::Removals { device };
-        self.carry_out(UndoRequest { what, mailbox: None, email: None, relist: false, dry_run })
+        self.carry_out(UndoRequest { what, mailbox: None, email: None, relist: false, dry_run }, &mut |_| {})
     }
 
     /// Declines an [`crate::Offer`]: it is not made again for this device. What it took stays restorable.
@@ -86,8 +86,8 @@ impl AccountConsole {
         Ok(self.account.decline_offer(self.actor, device)?)
     }
 
-    fn carry_out(&self, request: UndoRequest) -> Result<UndoAnswer, Error> {
-        let report = self.account.undo(self.actor, request)?;
+    fn carry_out(&self, request: UndoRequest, watch: OnProgress<'_>) -> Result<UndoAnswer, Error> {
+        let report = self.account.undo_watched(self.actor, request, watch)?;
         Ok(UndoAnswer {
             dry_run: request.dry_run,
             text: words::undo(&report),

@@ -6,7 +6,7 @@ use crate::letters::{self, Letterhead};
 use crate::moment::shown;
 use crate::words;
 use serde::{Deserialize, Serialize};
-use store::{ClearReport, ClearRequest, Flags, NewMessage, Timestamp};
+use store::{ClearReport, ClearRequest, Flags, NewMessage, OnProgress, Timestamp};
 
 /// How full the mailbox of an account is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,15 +154,16 @@ impl AccountConsole {
         Ok((messages > 0).then(|| Clearable { messages, bytes, oldest_at: oldest.map(shown), text }))
     }
 
-    /// Removes what every POP device has from INBOX and filed mail, but not what is flagged.
+    /// Removes what every POP device has from INBOX and filed mail, but not what is flagged. `watch` is told how far a
+    /// long one is.
     ///
     /// # Errors
     /// Faults.
-    pub fn clear(&self, ask: &ClearAsk) -> Result<ClearAnswer, Error> {
+    pub fn clear(&self, ask: &ClearAsk, watch: OnProgress<'_>) -> Result<ClearAnswer, Error> {
         let days = ask.older_than_days.filter(|days| *days > 0);
         let before: Option<Timestamp> = days.map(|days| self.actor.now.days_before(days));
         let request = ClearRequest { before, bytes: None, dry_run: ask.dry_run };
-        let report = self.account.clear_taken(self.actor, request)?;
+        let report = self.account.clear_taken_watched(self.actor, request, watch)?;
         let ClearReport { messages, bytes, lost_bytes, entry, .. } = report;
         let text = words::cleared(&report);
         let entry = entry.map(|entry| entry.0);

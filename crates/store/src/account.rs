@@ -42,7 +42,7 @@ pub use mailboxes::{Deleting, MAILBOXES_MAX};
 pub(crate) use maildrop::Taken;
 pub use maildrop::{Maildrop, MaildropMessage, MaildropOptions};
 pub use on_behalf::Permit;
-pub use piece::PIECE_MESSAGES_MAX;
+pub use piece::{OnProgress, PIECE_MESSAGES_MAX, Progress};
 pub(crate) use quota::Filling;
 pub use quota::{FILLING_PERCENT, Usage};
 pub use read::{Mailboxes, Reader, View};

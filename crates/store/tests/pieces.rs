@@ -12,7 +12,7 @@ use store::removal::RemovalPolicy;
 use store::sim::{Fault, SimEngine, SimObjects};
 use store::{
     Account, AccountId, Actor, Change, ClearRequest, DeviceId, Error, Expunge, FlagChange, FlagMode, Flags, MailboxId,
-    MaildropOptions, ModSeq, NewMessage, OfAccount, PIECE_MESSAGES_MAX, Protocol, Role, Store, StoreOptions,
+    MaildropOptions, ModSeq, NewMessage, OfAccount, PIECE_MESSAGES_MAX, Progress, Protocol, Role, Store, StoreOptions,
     SystemFlag, Target, Timestamp, Uid, UndoRequest, UndoWhat,
 };
 
@@ -365,7 +365,11 @@ fn clearing_what_every_pop_device_has_was_one_commit() {
     assert_eq!((world.lengths().0, rows_of_acts(&world.engine)), (ALL - PIECE_MESSAGES_MAX, 0));
     let undo = |act| UndoRequest { what: UndoWhat::Undo(act), ..undo_all(pc.device) };
     assert_eq!(world.account.undo(ACTOR, undo(world.last_act())).unwrap().restored, PIECE_MESSAGES_MAX);
-    let (commits, report) = world.commits(|a| a.clear_taken(ACTOR, ClearRequest::default()).unwrap());
+    let mut told = Vec::new();
+    let mut watch = |progress: Progress| told.push((progress.done, progress.total));
+    let clear = |a: &Account| a.clear_taken_watched(ACTOR, ClearRequest::default(), &mut watch).unwrap();
+    let (commits, report) = world.commits(clear);
+    assert_eq!(told, [(PIECE_MESSAGES_MAX, ALL), (2 * PIECE_MESSAGES_MAX, ALL)], "the last piece is the answer");
     assert_eq!((commits, report.messages, world.lengths().0), (3, ALL, 0));
     assert_eq!((report.entry, rows_of_acts(&world.engine)), (Some(world.last_act()), 0));
     assert_eq!(world.account.undo(ACTOR, undo(world.last_act())).unwrap().restored, ALL);

@@ -6,7 +6,7 @@ use crate::form::Fields;
 use crate::problem::{Kind, Problem};
 use crate::site::Site;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::io;
 use store::DeviceId;
 
@@ -85,13 +85,18 @@ impl Site {
         })?;
         let (caller, fields) = (self.operator(call)?, Fields::of(call.fields.clone())?);
         let mut part = api::Part(part);
-        match endpoint.answering {
-            Answering::Whole(answer) => match answer(&caller, &fields)? {
-                Value::Array(all) => all.iter().try_for_each(|one| part.give(one))?,
-                Value::Null => {}
-                one => part.give(&one)?,
-            },
-            Answering::Parts(answer) => answer(&caller, &fields, &mut part)?,
+        let answer = match endpoint.answering {
+            Answering::Whole(answer) => answer(&caller, &fields)?,
+            Answering::Watched(answer) => answer(&caller, &fields, &mut |progress| {
+                // What was begun is done, whether somebody listens or not.
+                let _unheard = part.give(&json!({ "progress": { "done": progress.done, "total": progress.total } }));
+            })?,
+            Answering::Parts(answer) => return answer(&caller, &fields, &mut part),
+        };
+        match answer {
+            Value::Array(all) => all.iter().try_for_each(|one| part.give(one))?,
+            Value::Null => {}
+            one => part.give(&one)?,
         }
         Ok(())
     }

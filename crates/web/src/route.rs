@@ -7,6 +7,7 @@ use crate::problem::Problem;
 use crate::visit::{Owner, Visit};
 use axum::routing::MethodFilter;
 use serde_json::Value;
+use store::OnProgress;
 
 /// A route. A POST comes to its handler only with the token of a form (or of a call) of whoever made it.
 #[derive(Clone, Copy)]
@@ -35,6 +36,8 @@ pub(crate) enum Handler {
     Owner(fn(&Owner, &Fields) -> Outcome),
     /// A program or a page of who is logged in: answers with JSON, also when it refuses.
     Api(fn(&Caller, &Fields) -> Result<Value, Problem>),
+    /// The same, of what may take long.
+    Watched(fn(&Caller, &Fields, OnProgress<'_>) -> Result<Value, Problem>),
     /// A program that sets itself up, under any host name, with any method and without a token: changes nothing.
     Document(fn(&Visit) -> Outcome),
 }

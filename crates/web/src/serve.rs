@@ -1,6 +1,7 @@
 //! From a request to its answer: the body within its limits, a thread that may block, the route's handler.
 
 use crate::answer::{Answer, Outcome};
+use crate::caller::Caller;
 use crate::form::Fields;
 use crate::frame::Frame;
 use crate::guard::{check_form, check_host, csrf_of, harden};
@@ -18,6 +19,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, on};
+use serde_json::Value;
 use session::{Full, Job, Lost, Owner};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +60,9 @@ fn method(site: &Site, route: Route) -> MethodRouter {
     let serve = move |request: Request| serve(site.clone(), handler, request);
     match handler {
         Handler::Document(_) => any(serve),
-        Handler::Anybody(_) | Handler::Owner(_) | Handler::Api(_) => on(route.method.filter(), serve),
+        Handler::Anybody(_) | Handler::Owner(_) | Handler::Api(_) | Handler::Watched(_) => {
+            on(route.method.filter(), serve)
+        }
     }
 }
 
@@ -170,17 +174,22 @@ fn answer(handler: Handler, visit: Visit) -> Option<Answer> {
             Ok(None) => Some(log_in_first(&visit)),
             Err(problem) => told(Err(problem), is_api, Frame::default),
         },
-        Handler::Api(handler) => {
-            let outcome = api::caller(visit).and_then(|owner| {
-                let fields = fields(&owner.visit, true)?;
-                if owner.visit.method == Method::POST {
-                    check_form(&owner.visit, Some(&owner.proof), csrf_of(&owner.visit, &Fields::default()))?;
-                }
-                Answer::json(&handler(&owner, &fields)?)
-            });
-            told(outcome, true, Frame::default)
+        Handler::Api(handler) => told(called(visit, handler), true, Frame::default),
+        Handler::Watched(handler) => {
+            let unwatched = |caller: &Caller, fields: &Fields| handler(caller, fields, &mut |_| {});
+            told(called(visit, unwatched), true, Frame::default)
         }
     }
+}
+
+/// A call of the API.
+fn called(visit: Visit, handler: impl Fn(&Caller, &Fields) -> Result<Value, Problem>) -> Outcome {
+    let caller = api::caller(visit)?;
+    let fields = fields(&caller.visit, true)?;
+    if caller.visit.method == Method::POST {
+        check_form(&caller.visit, Some(&caller.proof), csrf_of(&caller.visit, &Fields::default()))?;
+    }
+    Answer::json(&handler(&caller, &fields)?)
 }
 
 /// An outcome as an answer; a page of a problem stands in `frame`.

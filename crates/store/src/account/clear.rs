@@ -7,7 +7,7 @@
 use super::Account;
 use super::act::{Act, What};
 use super::maildrop::ordinary;
-use super::piece::next_piece;
+use super::piece::{OnProgress, Progress, next_piece};
 use crate::device::Device;
 use crate::error::Error;
 use crate::flags::SystemFlag;
@@ -54,6 +54,19 @@ impl Account {
     /// # Errors
     /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults; then some of it may have been removed, and can be undone.
     pub fn clear_taken(&self, actor: Actor, request: ClearRequest) -> Result<ClearReport, Error> {
+        self.clear_taken_watched(actor, request, &mut |_| {})
+    }
+
+    /// The same for somebody who waits.
+    ///
+    /// # Errors
+    /// As [`Self::clear_taken`].
+    pub fn clear_taken_watched(
+        &self,
+        actor: Actor,
+        request: ClearRequest,
+        watch: OnProgress<'_>,
+    ) -> Result<ClearReport, Error> {
         let had = self.had_by_all()?;
         if had.is_empty() {
             return Ok(ClearReport::default());
@@ -81,6 +94,7 @@ impl Account {
             if is_last {
                 return Ok(ClearReport { entry, ..self.report_of(&clearing) });
             }
+            watch(Progress { done: clearing.done, total: clearing.due.len() });
         }
     }
 

@@ -8,6 +8,18 @@
 /// One commit changes at most so many messages. Measured: about 10 ms of the shard's writer.
 pub const PIECE_MESSAGES_MAX: usize = 500;
 
+/// How far a change in pieces has come, in messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Durable.
+    pub done: usize,
+    /// In all.
+    pub total: usize,
+}
+
+/// Is told after each piece but the last, whose end is the answer.
+pub type OnProgress<'a> = &'a mut dyn FnMut(Progress);
+
 /// The next piece of `items`, of which `done` are behind us.
 pub(super) fn next_piece<T>(items: &[T], done: usize) -> &[T] {
     let rest = items.get(done..).unwrap_or_default();

@@ -17,7 +17,7 @@ mod trail;
 
 use super::Account;
 use super::act::{Act, What};
-use super::piece::next_piece;
+use super::piece::{OnProgress, Progress, next_piece};
 use crate::error::Error;
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp};
 use crate::journal::{Actor, Change, JournalEntry, OfAccount, Stretches};
@@ -91,8 +91,19 @@ impl Account {
     /// more messages, than an undo takes: choose a later time), [`Error::NoSpace`], faults; then some of it may have been
     /// done, which can be undone like a whole undo, and to do it again does the rest.
     pub fn undo(&self, actor: Actor, request: UndoRequest) -> Result<UndoReport, Error> {
+        self.undo_watched(actor, request, &mut |_| {})
+    }
+
+    /// The same for somebody who waits.
+    ///
+    /// # Errors
+    /// As [`Self::undo`].
+    pub fn undo_watched(&self, actor: Actor, request: UndoRequest, watch: OnProgress<'_>) -> Result<UndoReport, Error> {
         let mut undoing = self.transact(move |tx| Undoing::begin(tx, actor, &request))?;
-        while undoing.piece(self, actor)? {}
+        while undoing.act.is_some() {
+            watch(Progress { done: undoing.done, total: undoing.steps.len() });
+            undoing.piece(self, actor)?;
+        }
         Ok(undoing.report)
     }
 }
@@ -132,9 +143,9 @@ impl Undoing {
         Ok(undoing)
     }
 
-    /// Does the next piece; whether there was anything to do.
-    fn piece(&mut self, account: &Account, actor: Actor) -> Result<bool, Error> {
-        let Some(act) = self.act.take() else { return Ok(false) };
+    /// Does the next piece, if there is one.
+    fn piece(&mut self, account: &Account, actor: Actor) -> Result<(), Error> {
+        let Some(act) = self.act.take() else { return Ok(()) };
         let (before, device, made) = (act.clone(), self.device, self.made.clone());
         let (piece, report) = (self.next_piece(), self.report.clone());
         let is_last = self.done >= self.steps.len();
@@ -150,7 +161,7 @@ impl Undoing {
             Ok((Some(act), report))
         });
         (self.act, self.report) = part.inspect_err(|_| before.break_off(&account.cell))?;
-        Ok(true)
+        Ok(())
     }
 
     fn next_piece(&mut self) -> Vec<Step> {

@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
 use console::{MessageStory, Timeline, TimelineAsk, UndoAnswer, UndoAsk, parse_moment};
-use store::DeviceId;
+use store::{DeviceId, OnProgress};
 
 /// Lines on a page, unless it is said how many.
 const LINES: usize = 50;
@@ -14,7 +14,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/timeline", |caller, fields| json(timeline(caller, fields)?)),
     Endpoint::get("/api/v1/messages/{message}", |caller, _| json(story(caller)?)),
     Endpoint::get("/api/v1/undo", |caller, fields| json(preview(caller, fields)?)),
-    Endpoint::post("/api/v1/undo", |caller, fields| json(undo(caller, fields)?)),
+    Endpoint::watched("/api/v1/undo", |caller, fields, watch| json(undo(caller, fields, watch)?)),
 ];
 
 /// A page of the timeline.
@@ -37,12 +37,12 @@ pub(crate) fn story(caller: &Caller) -> Result<MessageStory, Problem> {
 
 /// What an undo would do.
 pub(crate) fn preview(caller: &Caller, fields: &Fields) -> Result<UndoAnswer, Problem> {
-    Ok(caller.console()?.undo(&UndoAsk { dry_run: true, ..ask(fields)? })?)
+    Ok(caller.console()?.undo(&UndoAsk { dry_run: true, ..ask(fields)? }, &mut |_| {})?)
 }
 
 /// Does it.
-pub(crate) fn undo(caller: &Caller, fields: &Fields) -> Result<UndoAnswer, Problem> {
-    Ok(caller.console()?.undo(&ask(fields)?)?)
+pub(crate) fn undo(caller: &Caller, fields: &Fields, watch: OnProgress<'_>) -> Result<UndoAnswer, Problem> {
+    Ok(caller.console()?.undo(&ask(fields)?, watch)?)
 }
 
 fn ask(fields: &Fields) -> Result<UndoAsk, Problem> {

@@ -27,6 +27,7 @@ use crate::problem::Problem;
 use crate::route::{Handler, Route, Verb};
 use serde::Serialize;
 use serde_json::Value;
+use store::OnProgress;
 
 pub(crate) use login::caller;
 
@@ -48,9 +49,14 @@ pub(crate) struct Endpoint {
 pub(crate) enum Answering {
     /// At once.
     Whole(fn(&Caller, &Fields) -> Result<Value, Problem>),
+    /// At once over HTTP; on the control socket it tells before how far it is: `{"progress": {"done": 500, "total": 2000}}`.
+    Watched(Watched),
     /// Part by part, while it works; on the control socket only.
     Parts(fn(&Caller, &Fields, &mut Part<'_>) -> Result<(), Problem>),
 }
+
+/// Does what may take long.
+type Watched = fn(&Caller, &Fields, OnProgress<'_>) -> Result<Value, Problem>;
 
 /// Takes the parts of an answer.
 pub(crate) struct Part<'a>(pub(crate) Parts<'a>);
@@ -62,6 +68,10 @@ impl Endpoint {
 
     const fn post(path: &'static str, answer: fn(&Caller, &Fields) -> Result<Value, Problem>) -> Self {
         Self { method: Verb::Post, path, answering: Answering::Whole(answer) }
+    }
+
+    const fn watched(path: &'static str, answer: Watched) -> Self {
+        Self { method: Verb::Post, path, answering: Answering::Watched(answer) }
     }
 
     const fn parts(path: &'static str, answer: fn(&Caller, &Fields, &mut Part<'_>) -> Result<(), Problem>) -> Self {
@@ -112,12 +122,12 @@ pub(crate) fn named(name: &str) -> Option<Endpoint> {
 /// What is reached over HTTP: never what only the operator asks for.
 pub(crate) fn routes() -> impl Iterator<Item = Route> {
     endpoints().filter(|endpoint| !endpoint.path.starts_with(OPERATOR)).filter_map(|endpoint| {
-        match endpoint.answering {
-            Answering::Whole(answer) => {
-                Some(Route { method: endpoint.method, path: endpoint.path, handler: Handler::Api(answer) })
-            }
-            Answering::Parts(_) => None,
-        }
+        let handler = match endpoint.answering {
+            Answering::Whole(answer) => Handler::Api(answer),
+            Answering::Watched(answer) => Handler::Watched(answer),
+            Answering::Parts(_) => return None,
+        };
+        Some(Route { method: endpoint.method, path: endpoint.path, handler })
     })
 }
 

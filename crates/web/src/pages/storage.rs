@@ -46,7 +46,7 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
 }
 
 fn clear(owner: &Owner, fields: &Fields) -> Outcome {
-    let done = api::storage::clear(owner, fields)?;
+    let done = api::storage::clear(owner, fields, &mut |_| {})?;
     let text = match done.text.as_slice() {
         [] => "There was nothing to clear.".to_owned(),
         lines => format!("Done. {}. The timeline takes it back.", lines.join(". ")),

@@ -76,7 +76,7 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
 }
 
 fn undo(owner: &Owner, fields: &Fields) -> Outcome {
-    let done = api::history::undo(owner, fields)?;
+    let done = api::history::undo(owner, fields, &mut |_| {})?;
     let text = match done.text.as_slice() {
         [] => "There was nothing left to put back.".to_owned(),
         lines => format!("Done. {}. The timeline has it as an entry that you can undo, too.", lines.join(". ")),

@@ -44,14 +44,19 @@ fn what_others_do_between_the_pieces_of_an_undo_is_no_part_of_it() {
     let seen = Flags::system(&[crate::flags::SystemFlag::Seen]);
     let change = crate::account::FlagChange { mode: crate::flags::FlagMode::Add, flags: seen, unchanged_since: None };
     account.change_flags(PC, archive, vec![*flagged], change).unwrap();
-    while undoing.piece(&account, web).unwrap() {}
+    while undoing.act.is_some() {
+        undoing.piece(&account, web).unwrap();
+    }
     assert_eq!((undoing.report.moved, uids(archive).len()), (all.len() - 1, 0));
     let entries = account.view(inbox).unwrap().index().clone();
     assert_eq!(entries.iter().filter(|entry| entry.flags.has(crate::flags::SystemFlag::Seen)).count(), 1);
 
     let what = UndoWhat::Undo(undoing.report.entry.unwrap());
-    let report = account.undo(web, UndoRequest { what, ..request }).unwrap();
+    let mut told = Vec::new();
+    let request = UndoRequest { what, ..request };
+    let report = account.undo_watched(web, request, &mut |Progress { done, total }| told.push((done, total))).unwrap();
     assert_eq!((report.moved, report.removed), (all.len() - 1, 0));
+    assert_eq!(told, [(PIECE_MESSAGES_MAX, 2 * PIECE_MESSAGES_MAX)], "the last piece is the answer");
     let stayed = uids(inbox);
     assert_eq!(stayed.len(), 2, "what came meanwhile, and what another device put back");
     assert!(stayed.contains(&new));
