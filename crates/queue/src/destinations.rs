@@ -28,7 +28,7 @@ struct Known {
 /// Whether a message may go to a destination now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// Yes; [`Destinations::ended`] has to follow.
+    /// Yes.
     Go,
     /// So many connections as may are there, or one looks whether it can be reached again.
     Full,
@@ -37,9 +37,9 @@ pub(crate) enum Admission {
 }
 
 impl Destinations {
-    /// Takes a place.
-    pub(crate) fn admit(&mut self, destination: &Destination, max: usize, now: Timestamp) -> Admission {
-        let known = self.0.entry(destination.clone()).or_default();
+    /// Whether a message may go there.
+    pub(crate) fn look(&self, destination: &Destination, max: usize, now: Timestamp) -> Admission {
+        let Some(known) = self.0.get(destination) else { return Admission::Go };
         match &known.last {
             Some(last) if known.failures > 0 && now < known.ask_again_at => {
                 return Admission::Blocked { until: known.ask_again_at, last: last.clone() };
@@ -47,17 +47,17 @@ impl Destinations {
             Some(_) | None => {}
         }
         let max = if known.failures > 0 { 1 } else { max };
-        if known.under_way >= max {
-            return Admission::Full;
-        }
-        known.under_way += 1;
-        Admission::Go
+        if known.under_way >= max { Admission::Full } else { Admission::Go }
     }
 
-    /// Gives the place back. `unreached`: nobody there could be talked to, in whose words.
-    pub(crate) fn ended(&mut self, destination: &Destination, unreached: Option<LastReply>, now: Timestamp) {
+    /// Takes a place; [`Destinations::leave`] has to follow.
+    pub(crate) fn enter(&mut self, destination: &Destination) {
+        self.0.entry(destination.clone()).or_default().under_way += 1;
+    }
+
+    /// What somebody with a place has found out. `unreached`: nobody there could be talked to, in whose words.
+    pub(crate) fn learn(&mut self, destination: &Destination, unreached: Option<LastReply>, now: Timestamp) {
         let Some(known) = self.0.get_mut(destination) else { return };
-        known.under_way = known.under_way.saturating_sub(1);
         match unreached {
             None => known.failures = 0,
             // Others that were under way when the first failed are no further failures.
@@ -69,18 +69,17 @@ impl Destinations {
                 known.last = Some(last);
             }
         }
+    }
+
+    /// Gives the place back.
+    pub(crate) fn leave(&mut self, destination: &Destination) {
+        let Some(known) = self.0.get_mut(destination) else { return };
+        known.under_way = known.under_way.saturating_sub(1);
         if known.failures == 0 && known.under_way == 0 {
             self.0.remove(destination);
         }
         if self.0.len() > REMEMBERED_MAX {
             self.forget_one();
-        }
-    }
-
-    /// The place is given back, and nothing was learned.
-    pub(crate) fn left(&mut self, destination: &Destination) {
-        if let Some(known) = self.0.get_mut(destination) {
-            known.under_way = known.under_way.saturating_sub(1);
         }
     }
 
@@ -112,40 +111,53 @@ mod tests {
         Some(LastReply::new(&Reply::plain(421, "connection refused"), false, Timestamp(0)))
     }
 
+    fn admit(known: &mut Destinations, destination: &Destination, max: usize, now: Timestamp) -> Admission {
+        let admission = known.look(destination, max, now);
+        if admission == Admission::Go {
+            known.enter(destination);
+        }
+        admission
+    }
+
+    fn ended(known: &mut Destinations, destination: &Destination, unreached: Option<LastReply>, now: Timestamp) {
+        known.learn(destination, unreached, now);
+        known.leave(destination);
+    }
+
     #[test]
     fn a_dead_destination_is_asked_once_and_rarely_until_it_lives() {
         let (mut known, dead) = (Destinations::default(), domain("dead.example"));
-        assert_eq!(known.admit(&dead, 5, Timestamp(0)), Admission::Go);
-        assert_eq!(known.admit(&dead, 5, Timestamp(0)), Admission::Go, "nothing is known yet");
-        known.ended(&dead, refused(), Timestamp(0));
-        known.ended(&dead, refused(), Timestamp(0));
+        assert_eq!(admit(&mut known, &dead, 5, Timestamp(0)), Admission::Go);
+        assert_eq!(admit(&mut known, &dead, 5, Timestamp(0)), Admission::Go, "nothing is known yet");
+        ended(&mut known, &dead, refused(), Timestamp(0));
+        ended(&mut known, &dead, refused(), Timestamp(0));
         let until = |until| Admission::Blocked { until: Timestamp(until), last: refused().unwrap() };
         for _ in 0..10_000 {
-            assert_eq!(known.admit(&dead, 5, Timestamp(MINUTE - 1)), until(MINUTE));
+            assert_eq!(admit(&mut known, &dead, 5, Timestamp(MINUTE - 1)), until(MINUTE));
         }
         // One looks, the others wait for it.
-        assert_eq!(known.admit(&dead, 5, Timestamp(MINUTE)), Admission::Go);
-        assert_eq!(known.admit(&dead, 5, Timestamp(MINUTE)), Admission::Full);
-        known.ended(&dead, refused(), Timestamp(MINUTE));
-        assert_eq!(known.admit(&dead, 5, Timestamp(MINUTE)), until(3 * MINUTE));
-        assert_eq!(known.admit(&dead, 5, Timestamp(3 * MINUTE)), Admission::Go);
-        known.ended(&dead, None, Timestamp(3 * MINUTE));
+        assert_eq!(admit(&mut known, &dead, 5, Timestamp(MINUTE)), Admission::Go);
+        assert_eq!(admit(&mut known, &dead, 5, Timestamp(MINUTE)), Admission::Full);
+        ended(&mut known, &dead, refused(), Timestamp(MINUTE));
+        assert_eq!(admit(&mut known, &dead, 5, Timestamp(MINUTE)), until(3 * MINUTE));
+        assert_eq!(admit(&mut known, &dead, 5, Timestamp(3 * MINUTE)), Admission::Go);
+        ended(&mut known, &dead, None, Timestamp(3 * MINUTE));
         for _ in 0..5 {
-            assert_eq!(known.admit(&dead, 5, Timestamp(3 * MINUTE)), Admission::Go);
+            assert_eq!(admit(&mut known, &dead, 5, Timestamp(3 * MINUTE)), Admission::Go);
         }
-        assert_eq!(known.admit(&dead, 5, Timestamp(3 * MINUTE)), Admission::Full);
-        assert_eq!(known.admit(&domain("other.example"), 5, Timestamp(3 * MINUTE)), Admission::Go);
+        assert_eq!(admit(&mut known, &dead, 5, Timestamp(3 * MINUTE)), Admission::Full);
+        assert_eq!(admit(&mut known, &domain("other.example"), 5, Timestamp(3 * MINUTE)), Admission::Go);
     }
 
     #[test]
     fn an_operator_has_it_asked_at_once() {
         let (mut known, dead) = (Destinations::default(), domain("dead.example"));
-        known.admit(&dead, 1, Timestamp(0));
-        known.ended(&dead, refused(), Timestamp(0));
+        admit(&mut known, &dead, 1, Timestamp(0));
+        ended(&mut known, &dead, refused(), Timestamp(0));
         known.forgive();
-        assert_eq!(known.admit(&dead, 1, Timestamp(1)), Admission::Go);
-        known.left(&dead);
-        assert_eq!(known.admit(&dead, 1, Timestamp(1)), Admission::Go);
+        assert_eq!(admit(&mut known, &dead, 1, Timestamp(1)), Admission::Go);
+        known.leave(&dead);
+        assert_eq!(admit(&mut known, &dead, 1, Timestamp(1)), Admission::Go);
     }
 
     #[test]
@@ -153,8 +165,8 @@ mod tests {
         let mut known = Destinations::default();
         for number in 0..=REMEMBERED_MAX {
             let dead = domain(&number.to_string());
-            known.admit(&dead, 1, Timestamp(number as i64));
-            known.ended(&dead, refused(), Timestamp(number as i64));
+            admit(&mut known, &dead, 1, Timestamp(number as i64));
+            ended(&mut known, &dead, refused(), Timestamp(number as i64));
         }
         assert_eq!(known.0.len(), REMEMBERED_MAX);
         assert!(!known.0.contains_key(&domain("0")));

@@ -1,15 +1,16 @@
 //! The durable outbound queue: schedule, delivery to the hosts of a domain or to a smarthost, bounces.
 //!
 //! [`Queue`] keeps messages for outside addresses in a table of the store until every recipient is settled.
-//! [`Sender`] delivers them with threads of its own: [`Outgoing`] says which way, `destinations` who is asked now, `mx` which
-//! hosts a domain has, `reach` and `wire` talk to them. `schedule` says when to try again. A message that cannot be
+//! [`Sender`] delivers them with threads of its own: `load` lets what is due into a `window` in memory, `attempt` does one job
+//! of it; [`Outgoing`] says which way, `destinations` who is asked now, `mx` which hosts a domain has, `reach` and `wire` talk to
+//! them, several messages over one connection. `schedule` says when to try again. A message that cannot be
 //! delivered comes back to its sender as a [`Bounce`], whose delivery is a callback: the queue knows no mailboxes.
 //!
 //! Invariant: what [`Queue::enqueue`] answered `Ok` for is delivered, bounced, or removed by an operator; never lost.
 //! Invariant: a message whose client hands it over again, because it had no answer, is queued once (`store::receipt`).
 //! Invariant: a recipient whose delivery is committed is never tried again. A crash between the other server's reply and
 //! the commit doubles the message for that recipient, which SMTP cannot prevent (RFC 5321 §6.1).
-//! Invariant: no account takes the place, or the turn, of another one (`share`, `turns`); a message that cannot be read
+//! Invariant: no account takes the place, or the turn, of another one (`share`, `window`); a message that cannot be read
 //! stalls nobody.
 //! Invariant: a destination that cannot be reached is asked by one message at a time, and rarely, however many wait for it.
 //! Invariant: a message from the null reverse path makes no bounce (RFC 5321 §4.5.5).
@@ -17,11 +18,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
+mod attempt;
 pub mod bounce;
 mod damage;
 mod destinations;
 mod entry;
 mod error;
+mod load;
 mod mx;
 mod outgoing;
 mod queue;
@@ -33,6 +36,7 @@ mod share;
 mod smarthost;
 mod trust;
 mod turns;
+mod window;
 mod wire;
 
 pub use bounce::Bounce;

@@ -1,9 +1,12 @@
 //! Which way mail for a domain goes out, as the operator has chosen.
 
+use crate::entry::Entry;
+use crate::error::Error;
 use crate::smarthost::Smarthost;
 use dns::Dns;
 use smtp_proto::ForwardPath;
 use std::collections::HashMap;
+use store::Timestamp;
 use tokio::runtime::Handle;
 
 /// The ways out, and which of them mail for a domain takes.
@@ -56,6 +59,8 @@ pub(crate) enum Destination {
     Domain(String),
     /// Nowhere.
     Refused(String),
+    /// Back: all that is left to do is to tell the sender.
+    Back,
 }
 
 impl Outgoing {
@@ -85,6 +90,21 @@ impl Outgoing {
         }
     }
 
+    /// The places of the recipients whose time has come, by where their mail goes.
+    pub(crate) fn groups(&self, entry: &Entry, now: Timestamp) -> Result<Vec<(Destination, Vec<usize>)>, Error> {
+        let mut groups: Vec<(Destination, Vec<usize>)> = Vec::new();
+        let mut places: HashMap<Destination, usize> = HashMap::new();
+        for (place, recipient) in entry.waiting().filter(|(_, recipient)| recipient.is_due(now)) {
+            let destination = self.destination(&recipient.forward()?);
+            let at = *places.entry(destination.clone()).or_insert(groups.len());
+            match groups.get_mut(at) {
+                Some((_, group)) => group.push(place),
+                None => groups.push((destination, vec![place])),
+            }
+        }
+        Ok(groups)
+    }
+
     /// So many connections at the same time, all together.
     pub(crate) fn connections_max(&self) -> usize {
         let smarthost = self.smarthost.as_ref().map_or(0, |smarthost| smarthost.connections_max);
@@ -97,7 +117,7 @@ impl Outgoing {
         let max = match destination {
             Destination::Smarthost => self.smarthost.as_ref().map_or(1, |smarthost| smarthost.connections_max),
             Destination::Domain(_) => self.direct.as_ref().map_or(1, |direct| direct.per_domain_max),
-            Destination::Refused(_) => usize::MAX,
+            Destination::Refused(_) | Destination::Back => usize::MAX,
         };
         max.max(1)
     }

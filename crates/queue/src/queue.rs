@@ -10,13 +10,13 @@ use crate::error::Error;
 use crate::receipts;
 use crate::schedule::{Next, Policy};
 use crate::share::{self, Limits, Wanted};
-use crate::turns::{self, Busy, Due};
+use crate::turns::{self, Due, DueNow, Turn};
 use serde::{Deserialize, Serialize};
 use smtp_proto::{Enhanced, Reply};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
-use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp, Watch};
+use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp};
 
 /// A message is kept in rows of this length.
 pub(crate) const BODY_ROW_BYTES: usize = 1024 * 1024;
@@ -32,6 +32,7 @@ pub struct Queue {
     table: Table,
     claims: Arc<Claims>,
     asked: Arc<AtomicU64>,
+    news: Arc<News>,
     policy: Policy,
     limits: Limits,
 }
@@ -42,6 +43,13 @@ struct Totals {
     next: u64,
     entries: u64,
     bytes: u64,
+}
+
+/// Who is told that there is something new to send.
+#[derive(Default)]
+struct News {
+    count: AtomicU64,
+    listener: Mutex<Option<Waker>>,
 }
 
 /// What became of recipients in one attempt: their places and what it is.
@@ -61,7 +69,14 @@ impl Queue {
     #[must_use]
     pub fn open(store: &Store, policy: Policy) -> Self {
         let table = store.table(TableId::Queue);
-        Self { table, claims: Arc::default(), asked: Arc::default(), policy, limits: Limits::DEFAULT }
+        Self {
+            table,
+            claims: Arc::default(),
+            asked: Arc::default(),
+            news: Arc::default(),
+            policy,
+            limits: Limits::DEFAULT,
+        }
     }
 
     /// The same queue with other limits than [`Limits::DEFAULT`].
@@ -137,6 +152,7 @@ impl Queue {
             Ok::<_, Error>(entry.id)
         })?;
         self.claims.forget(&gone);
+        self.news.spread();
         Ok(Enqueued { id, claim })
     }
 
@@ -208,14 +224,19 @@ impl Queue {
     /// # Errors
     /// [`Error::NoSuchEntry`], faults.
     pub fn content(&self, id: QueueId) -> Result<Vec<u8>, Error> {
-        let size_bytes = self.show(id)?.size_bytes;
-        let rows = self.table.scan(&body_prefix(id), &[], usize::MAX)?;
+        self.content_of(&self.show(id)?)
+    }
+
+    /// The message of an entry.
+    pub(crate) fn content_of(&self, entry: &Entry) -> Result<Vec<u8>, Error> {
+        let Entry { id, size_bytes, .. } = entry;
+        let rows = self.table.scan(&body_prefix(*id), &[], usize::MAX)?;
         let content = rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>().concat();
-        if content.len() as u64 == size_bytes {
+        if content.len() as u64 == *size_bytes {
             return Ok(content);
         }
         // It may have gone between the two reads.
-        self.show(id)?;
+        self.show(*id)?;
         Err(Error::damaged(format_args!("message {id} has {} octets instead of {size_bytes}", content.len())))
     }
 
@@ -302,37 +323,60 @@ impl Queue {
         })
     }
 
-    /// Wakes `waker` after every change of the queue, as long as the result lives.
-    pub(crate) fn watch(&self, waker: Waker) -> Watch {
-        self.table.watch(waker)
+    /// Wakes `waker` from now on whenever a message comes, or an operator changes one.
+    pub(crate) fn tell(&self, waker: &Waker) {
+        *self.news.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
     }
 
-    /// The message that is to be tried next, or the one that is due first.
-    pub(crate) fn next_due(&self, busy: &Busy, per_sender_max: usize, now: Timestamp) -> Result<Option<Due>, Error> {
-        Ok(turns::next(&self.table, busy, per_sender_max, now)?)
+    /// Counts what the waker is woken for.
+    pub(crate) fn news(&self) -> u64 {
+        self.news.count.load(Ordering::SeqCst)
+    }
+
+    /// The first message that waits for its time, of the first sender after one.
+    pub(crate) fn first_due_after(&self, after: Option<Turn>) -> Result<Option<Due>, Error> {
+        Ok(turns::first_after(&self.table, after)?)
+    }
+
+    /// At most `limit` messages of a sender that are due now, of those from a time on.
+    pub(crate) fn due_now(&self, turn: Turn, from: Timestamp, limit: usize, now: Timestamp) -> Result<DueNow, Error> {
+        Ok(turns::due_now(&self.table, turn, from, limit, now)?)
     }
 
     /// Writes down an attempt: outcomes, and what comes next. Gives the entry as it is now, `None` if it is gone.
     pub(crate) fn settle(&self, id: QueueId, settled: &Settled, now: Timestamp) -> Result<Option<Entry>, Error> {
-        self.advance(id, |entry| {
-            let age_millis = u64::try_from(now.0.saturating_sub(entry.enqueued_at.0)).unwrap_or(0);
-            let told_before = to_report(entry);
-            for (place, fate) in settled {
-                if let Some(recipient) = entry.recipients.get_mut(*place).filter(|recipient| recipient.is_waiting()) {
-                    self.settle_one(recipient, fate, age_millis, now);
-                    self.warn_or_be_silent(recipient, age_millis);
-                }
+        self.advance(id, |entry| self.settle_in(entry, settled, now))
+    }
+
+    /// Writes down several at once; gives those that are still there.
+    pub(crate) fn settle_all(&self, settled: &[(QueueId, Settled)], now: Timestamp) -> Result<Vec<Entry>, Error> {
+        self.table.change(|tx| {
+            let mut left = Vec::new();
+            for (id, settled) in settled {
+                left.extend(advance(tx, *id, |entry| self.settle_in(entry, settled, now))?);
             }
-            let is_tried = settled.iter().any(|(_, fate)| matches!(fate, Fate::Tried(_)));
-            // Bounces are told apart by it, so each has a number of its own.
-            let is_counted = is_tried || to_report(entry) != told_before;
-            entry.attempts = entry.attempts.saturating_add(u32::from(is_counted));
-            entry.next_at = next_of(entry, now);
-            if entry.reverse_path.is_empty() {
-                // RFC 5321 §4.5.5: nobody is to be told.
-                entry.recipients.iter_mut().for_each(Recipient::mark_told);
-            }
+            Ok(left)
         })
+    }
+
+    fn settle_in(&self, entry: &mut Entry, settled: &Settled, now: Timestamp) {
+        let age_millis = u64::try_from(now.0.saturating_sub(entry.enqueued_at.0)).unwrap_or(0);
+        let told_before = to_report(entry);
+        for (place, fate) in settled {
+            if let Some(recipient) = entry.recipients.get_mut(*place).filter(|recipient| recipient.is_waiting()) {
+                self.settle_one(recipient, fate, age_millis, now);
+                self.warn_or_be_silent(recipient, age_millis);
+            }
+        }
+        let is_tried = settled.iter().any(|(_, fate)| matches!(fate, Fate::Tried(_)));
+        // Bounces are told apart by it, so each has a number of its own.
+        let is_counted = is_tried || to_report(entry) != told_before;
+        entry.attempts = entry.attempts.saturating_add(u32::from(is_counted));
+        if entry.reverse_path.is_empty() {
+            // RFC 5321 §4.5.5: nobody is to be told.
+            entry.recipients.iter_mut().for_each(Recipient::mark_told);
+        }
+        entry.next_at = next_of(entry, now);
     }
 
     fn settle_one(&self, recipient: &mut Recipient, fate: &Fate, age_millis: u64, now: Timestamp) {
@@ -392,24 +436,12 @@ impl Queue {
         })
     }
 
-    /// Changes an entry; when nothing is left to do it goes.
     fn advance(&self, id: QueueId, change: impl Fn(&mut Entry)) -> Result<Option<Entry>, Error> {
-        self.table.change(|tx| {
-            let Some(before) = entry(tx, id)? else { return Ok(None) };
-            let mut after = before.clone();
-            change(&mut after);
-            if after.is_settled() {
-                delete(tx, &before)?;
-                return Ok(None);
-            }
-            tx.delete(&turns::key(&before));
-            put_entry(tx, &after)?;
-            Ok(Some(after))
-        })
+        self.table.change(|tx| advance(tx, id, &change))
     }
 
     fn change(&self, id: QueueId, change: impl Fn(&mut Entry) -> Result<(), Error>) -> Result<(), Error> {
-        self.table.change(|tx| {
+        let changed = self.table.change(|tx| {
             let before = entry(tx, id)?.ok_or(Error::NoSuchEntry)?;
             let mut after = before.clone();
             change(&mut after)?;
@@ -417,7 +449,9 @@ impl Queue {
             // An operator who touches it has restored it.
             tx.delete(&damage::key(id));
             put_entry(tx, &after)
-        })
+        });
+        self.news.spread();
+        changed
     }
 
     fn check_room(&self, totals: &Totals, size_bytes: u64) -> Result<(), Error> {
@@ -429,6 +463,30 @@ impl Queue {
         }
         Ok(())
     }
+}
+
+impl News {
+    /// After what it is about is durable.
+    fn spread(&self) {
+        self.count.fetch_add(1, Ordering::SeqCst);
+        if let Some(waker) = &*self.listener.lock().unwrap_or_else(PoisonError::into_inner) {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// Changes an entry; when nothing is left to do it goes.
+fn advance(tx: &mut TableTx<'_>, id: QueueId, change: impl Fn(&mut Entry)) -> Result<Option<Entry>, Error> {
+    let Some(before) = entry(tx, id)? else { return Ok(None) };
+    let mut after = before.clone();
+    change(&mut after);
+    if after.is_settled() {
+        delete(tx, &before)?;
+        return Ok(None);
+    }
+    tx.delete(&turns::key(&before));
+    put_entry(tx, &after)?;
+    Ok(Some(after))
 }
 
 /// The lifetime is over: who waits has failed.
@@ -443,8 +501,11 @@ fn give_up(recipient: &mut Recipient, now: Timestamp) {
     recipient.next_at = None;
 }
 
-/// When the first of those who wait is tried; now where nobody waits and somebody is to be told.
+/// When the first of those who wait is tried; now where somebody is to be told.
 fn next_of(entry: &Entry, now: Timestamp) -> Timestamp {
+    if entry.matter().is_some() {
+        return now;
+    }
     let times = entry.waiting().map(|(_, recipient)| recipient.next_at.unwrap_or(now.0));
     times.min().map_or(now, Timestamp)
 }

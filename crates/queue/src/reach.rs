@@ -4,9 +4,10 @@
 use crate::entry::{LastReply, RecipientState};
 use crate::mx::{self, Dane, Found, Host};
 use crate::outgoing::{Destination, Direct, Outgoing};
+use crate::queue::Fate;
 use crate::smarthost::{Security, Smarthost, SmarthostError};
 use crate::trust::{Tls, Trust};
-use crate::wire::{self, Farewell, OnConnect, Peer};
+use crate::wire::{self, End, OnConnect, Peer};
 use smtp_proto::client::{Author, Stage};
 use smtp_proto::{Enhanced, Failure, Message, Outcome, Reply};
 use std::future::poll_fn;
@@ -27,11 +28,35 @@ pub(crate) struct Reach {
 /// What a destination said.
 pub(crate) struct Told {
     /// In the order of the message's recipients.
-    pub(crate) states: Vec<RecipientState>,
+    pub(crate) fates: Vec<Fate>,
     /// Nobody there could be talked to, and why.
     pub(crate) unreached: Option<LastReply>,
-    /// To be waited for once the states are written down.
-    pub(crate) farewell: Farewell,
+    /// To be gone on with once the fates are written down.
+    pub(crate) session: Session,
+}
+
+/// A connection to a host of a destination.
+pub(crate) struct Session {
+    end: End,
+    /// `None` for the smarthost.
+    host: Option<String>,
+}
+
+impl Session {
+    /// With nobody.
+    pub(crate) fn none() -> Self {
+        Self { end: End::Gone, host: None }
+    }
+
+    /// Whether the host takes another message.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.end, End::Open(_))
+    }
+
+    /// Ends it in good order, which may take seconds.
+    pub(crate) fn close(self) {
+        self.end.close();
+    }
 }
 
 impl Reach {
@@ -45,7 +70,25 @@ impl Reach {
         self.cut.send_replace(true);
     }
 
+    /// Over a session that is open with the destination, or a new one.
     pub(crate) fn deliver(
+        &self,
+        destination: &Destination,
+        message: &Message,
+        session: Session,
+        on_connect: OnConnect<'_>,
+        now: Timestamp,
+    ) -> Told {
+        if let Session { end: End::Open(line), host } = session {
+            let (outcomes, end) = line.deliver(message.clone());
+            if !outcomes.iter().all(is_of_the_past) {
+                return told(&outcomes, host, end, now);
+            }
+        }
+        self.deliver_anew(destination, message, on_connect, now)
+    }
+
+    fn deliver_anew(
         &self,
         destination: &Destination,
         message: &Message,
@@ -62,7 +105,7 @@ impl Reach {
                 };
                 never(message, &Reply::new(550, Enhanced(5, 7, 1), text), now)
             }
-            (Destination::Smarthost | Destination::Domain(_), ..) => {
+            (Destination::Smarthost | Destination::Domain(_) | Destination::Back, ..) => {
                 later(message, &Reply::new(451, Enhanced(4, 3, 5), "there is no such way out any more"), now)
             }
         }
@@ -86,8 +129,8 @@ impl Reach {
             hello: &self.outgoing.hello,
             loopback_only: smarthost.security == Security::Loopback,
         };
-        let (outcomes, farewell) = wire::deliver(&peer, message.clone(), on_connect);
-        told(&outcomes, None, farewell, now)
+        let (outcomes, end) = wire::deliver(&peer, message.clone(), on_connect);
+        told(&outcomes, None, end, now)
     }
 
     fn to_domain(
@@ -151,14 +194,14 @@ impl Reach {
             hello: &self.outgoing.hello,
             loopback_only: false,
         };
-        let (outcomes, farewell) = wire::deliver(&peer(tls.clone()), message.clone(), on_connect);
+        let (outcomes, end) = wire::deliver(&peer(tls.clone()), message.clone(), on_connect);
         // RFC 7435 §3: where any protection is better than none, none is better than no mail.
         let is_tls_broken = outcomes.iter().all(|outcome| stage(outcome) == Some(Stage::StartTls));
         if is_tls_broken && matches!(tls, Tls::Opportunistic(_)) {
-            let (outcomes, farewell) = wire::deliver(&peer(Tls::Never), message.clone(), on_connect);
-            return told(&outcomes, Some(&host.name), farewell, now);
+            let (outcomes, end) = wire::deliver(&peer(Tls::Never), message.clone(), on_connect);
+            return told(&outcomes, Some(host.name.clone()), end, now);
         }
-        told(&outcomes, Some(&host.name), farewell, now)
+        told(&outcomes, Some(host.name.clone()), end, now)
     }
 }
 
@@ -170,44 +213,53 @@ fn stage(outcome: &Outcome) -> Option<Stage> {
     }
 }
 
-fn told(outcomes: &[Outcome], host: Option<&str>, farewell: Farewell, now: Timestamp) -> Told {
+/// Whether a host had gone away since it took the last message of its session.
+fn is_of_the_past(outcome: &Outcome) -> bool {
+    let Outcome::Temporary(failure) = outcome else { return false };
+    failure.stage == Stage::Mail && (failure.author == Author::Client || failure.reply.code == 421)
+}
+
+fn told(outcomes: &[Outcome], host: Option<String>, end: End, now: Timestamp) -> Told {
     // Who did not come as far as MAIL has not spoken of a message.
     let is_before_mail = |outcome: &Outcome| {
         matches!(stage(outcome), Some(Stage::Greeting | Stage::Hello | Stage::StartTls | Stage::Auth))
     };
-    let states: Vec<RecipientState> = outcomes.iter().map(|outcome| state(outcome, host, now)).collect();
-    let unreached = match states.first() {
-        Some(RecipientState::Waiting { last }) if outcomes.iter().all(is_before_mail) => last.clone(),
+    let fates: Vec<Fate> = outcomes.iter().map(|outcome| fate(outcome, host.as_deref(), now)).collect();
+    let unreached = match fates.first() {
+        Some(Fate::Tried(RecipientState::Waiting { last })) if outcomes.iter().all(is_before_mail) => last.clone(),
         Some(_) | None => None,
     };
-    Told { states, unreached, farewell }
+    Told { fates, unreached, session: Session { end, host } }
 }
 
-fn state(outcome: &Outcome, host: Option<&str>, now: Timestamp) -> RecipientState {
+fn fate(outcome: &Outcome, host: Option<&str>, now: Timestamp) -> Fate {
     let words = |reply: &Reply, by_other: bool| {
         let reply = LastReply::new(reply, by_other, now);
         LastReply { host: host.map(str::to_owned), ..reply }
     };
     let of = |failure: &Failure| words(&failure.reply, failure.author == Author::Server);
-    match outcome {
+    Fate::Tried(match outcome {
         Outcome::Accepted { reply, .. } => RecipientState::Delivered { reply: words(reply, true), untold: false },
         Outcome::Temporary(failure) => RecipientState::Waiting { last: Some(of(failure)) },
         Outcome::Permanent(failure) => RecipientState::Failed { reply: of(failure), reported: false },
-        Outcome::NotTried => RecipientState::Waiting { last: None },
-    }
+        Outcome::NotTried => return Fate::Postponed { last: None, until: now },
+    })
 }
 
 /// Nobody was talked to, and nobody will be.
 fn never(message: &Message, reply: &Reply, now: Timestamp) -> Told {
     let state = RecipientState::Failed { reply: LastReply::new(reply, false, now), reported: false };
-    Told { states: vec![state; message.recipients.len()], unreached: None, farewell: Farewell::none() }
+    all(message, state, None)
 }
 
 /// Nobody was talked to.
 fn later(message: &Message, reply: &Reply, now: Timestamp) -> Told {
     let last = LastReply::new(reply, false, now);
-    let state = RecipientState::Waiting { last: Some(last.clone()) };
-    Told { states: vec![state; message.recipients.len()], unreached: Some(last), farewell: Farewell::none() }
+    all(message, RecipientState::Waiting { last: Some(last.clone()) }, Some(last))
+}
+
+fn all(message: &Message, state: RecipientState, unreached: Option<LastReply>) -> Told {
+    Told { fates: vec![Fate::Tried(state); message.recipients.len()], unreached, session: Session::none() }
 }
 
 fn lost(why: &str) -> Reply {

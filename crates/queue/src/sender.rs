@@ -1,38 +1,34 @@
-//! The threads that deliver what is due, one message each at a time.
+//! The threads that deliver what is due, one job each at a time.
 //!
-//! A driver: it owns sockets and asks its clock. What it learns from the smarthost is committed before anything else
-//! happens; if that fails it is tried again for as long as the process lives, because trying the delivery again would
-//! double the message.
+//! A driver: it owns sockets and asks its clock. A thread that has delivered to a host goes on with the next message for the same
+//! destination over the same connection, as long as there is one and nobody waits of whom nothing is under way. Then it takes
+//! what comes next of all that is due ([`crate::window`]).
 
-use crate::bounce::{self, Bounce, Names};
+use crate::bounce::Bounce;
 use crate::destinations::{Admission, Destinations};
-use crate::entry::{Entry, LastReply, Matter, QueueId, Recipient, RecipientState};
-use crate::error::Error;
+use crate::entry::LastReply;
 use crate::outgoing::{Destination, Outgoing};
-use crate::queue::{Fate, Queue, Settled};
-use crate::reach::{Reach, Told};
+use crate::queue::Queue;
+use crate::reach::{Reach, Session};
 use crate::smarthost::SmarthostError;
-use crate::turns::{Busy, Due};
-use smtp_proto::{MailReports, Message};
+use crate::window::{Job, Window};
 use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use store::{Claim, Timestamp, Watch};
-use tracing::{info, warn};
+use store::{Claim, Timestamp};
+use tracing::warn;
 
-/// Of the smarthost's words so many bytes are logged.
-const LOGGED_BYTES_MAX: usize = 200;
-/// A wake-up may get lost; then the queue is looked at after this time.
+/// A wake-up may get lost, and clocks are set; then the queue is looked at after this time.
 const RECHECK: Duration = Duration::from_secs(30);
-/// A recipient whose destination has no place is looked at again after this time, if it cannot wait in memory.
-const FULL_PAUSE_MILLIS: u64 = 30_000;
-/// So many octets of messages are in memory at a time; a longer one is alone.
-const HELD_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// After a fault of the store.
-const FAULT_PAUSE: Duration = Duration::from_secs(5);
+pub(crate) const FAULT_PAUSE: Duration = Duration::from_secs(5);
+/// So many messages go over one connection.
+const SESSION_MESSAGES_MAX: usize = 100;
+/// So many jobs of a destination that cannot be reached are written down at once.
+const POSTPONED_AT_ONCE: usize = 256;
 
 /// The time, for records and schedules.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -54,34 +50,57 @@ pub enum ReportError {
 pub struct Sender {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
-    _watch: Watch,
 }
 
-struct Shared {
-    queue: Queue,
-    outgoing: Outgoing,
-    reach: Reach,
-    report: Reporter,
-    clock: Clock,
+pub(crate) struct Shared {
+    pub(crate) queue: Queue,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) reach: Reach,
+    pub(crate) report: Reporter,
+    pub(crate) clock: Clock,
     state: Mutex<State>,
-    changed: Condvar,
+    /// Something has come or become free.
+    work: Condvar,
+    /// Anything else that threads wait for.
+    pub(crate) changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    stopping: bool,
+pub(crate) struct State {
+    pub(crate) stopping: bool,
     /// The time to stop in good order is over.
     cut: bool,
-    /// Counts wake-ups, so that none is missed between a look at the queue and the wait.
-    wakes: u64,
-    busy: Busy,
-    destinations: Destinations,
+    pub(crate) window: Window,
+    pub(crate) destinations: Destinations,
+    loading: Loading,
     /// What `Queue::asked` was when destinations were looked at last.
     asked: u64,
     /// Octets of messages in memory.
-    held_bytes: u64,
-    sockets: HashMap<QueueId, TcpStream>,
+    pub(crate) held_bytes: u64,
+    /// By the number of their place.
+    sockets: HashMap<u64, TcpStream>,
+    /// Places that there were.
+    places: u64,
     threads_alive: usize,
+}
+
+/// What is known of the messages that are not in the window.
+#[derive(Default)]
+struct Loading {
+    is_under_way: bool,
+    /// What `Queue::news` was when the queue was looked at last; `None`: it was not, or shall be.
+    news: Option<u64>,
+    /// When the next message's time comes.
+    next_at: Option<Timestamp>,
+    /// When all is looked at again.
+    recheck: Option<Instant>,
+}
+
+/// What a thread does next.
+enum Task<'a> {
+    Load,
+    Deliver(Job, Place<'a>),
+    Postpone(Vec<Job>, Timestamp, LastReply),
 }
 
 impl Sender {
@@ -93,9 +112,10 @@ impl Sender {
         let reach = Reach::new(&outgoing)?;
         let threads_wanted = outgoing.connections_max();
         let state = Mutex::new(State { threads_alive: threads_wanted, ..State::default() });
-        let shared = Arc::new(Shared { queue, outgoing, reach, report, clock, state, changed: Condvar::new() });
-        let watch = shared.queue.watch(Arc::clone(&shared).into());
-        let mut sender = Self { shared, threads: Vec::new(), _watch: watch };
+        let (work, changed) = (Condvar::new(), Condvar::new());
+        let shared = Arc::new(Shared { queue, outgoing, reach, report, clock, state, work, changed });
+        shared.queue.tell(&Arc::clone(&shared).into());
+        let mut sender = Self { shared, threads: Vec::new() };
         for number in 0..threads_wanted {
             let shared = Arc::clone(&sender.shared);
             let thread = thread::Builder::new().name(format!("queue-{number}")).spawn(move || {
@@ -114,14 +134,14 @@ impl Sender {
 
     /// Has the threads look at the queue again: after the clock was set.
     pub fn wake(&self) {
+        self.shared.look_at_all();
         self.shared.wake_all();
     }
 
     /// Stops: no new attempts; those that run have `grace` to end, then their connections are cut. What was not settled
     /// is tried again after the next start.
     pub fn stop(mut self, grace: Duration) {
-        self.shared.lock().stopping = true;
-        self.shared.changed.notify_all();
+        self.shared.begin_to_stop();
         if !self.shared.wait_for_threads(grace) {
             self.shared.cut();
             if !self.shared.wait_for_threads(Duration::from_secs(1)) {
@@ -138,8 +158,7 @@ impl Sender {
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        self.shared.lock().stopping = true;
-        self.shared.changed.notify_all();
+        self.shared.begin_to_stop();
     }
 }
 
@@ -153,54 +172,93 @@ impl Drop for Alive<'_> {
     }
 }
 
-/// Octets in memory, until it is dropped.
-struct Held<'a> {
+/// A place at a destination, given back when it is dropped, with its session.
+pub(crate) struct Place<'a> {
     shared: &'a Shared,
-    bytes: u64,
+    pub(crate) destination: Destination,
+    pub(crate) number: u64,
+    pub(crate) session: Session,
 }
 
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.shared.lock().held_bytes -= self.bytes;
-        self.shared.changed.notify_all();
+impl Place<'_> {
+    /// Ends the session in good order; others may have the place meanwhile.
+    fn close(mut self) {
+        let session = std::mem::replace(&mut self.session, Session::none());
+        let (shared, number) = (self.shared, self.number);
+        drop(self);
+        session.close();
+        shared.lock().sockets.remove(&number);
     }
-}
-
-/// A place at a destination, given back when it is dropped; what was learned there, if anything.
-struct Place<'a> {
-    shared: &'a Shared,
-    destination: &'a Destination,
-    learned: Option<(Option<LastReply>, Timestamp)>,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        match self.learned.take() {
-            Some((unreached, now)) => state.destinations.ended(self.destination, unreached, now),
-            None => state.destinations.left(self.destination),
+        state.destinations.leave(&self.destination);
+        if !self.session.is_open() {
+            state.sockets.remove(&self.number);
         }
-        state.busy.unpark(self.destination);
-        state.wakes += 1;
-        drop(state);
-        self.shared.changed.notify_all();
+        self.shared.notify(&state);
     }
 }
 
-/// The queue's table has changed.
+/// Something new is in the queue.
 impl Wake for Shared {
     fn wake(self: Arc<Self>) {
-        self.wake_all();
+        self.work.notify_one();
+    }
+}
+
+impl State {
+    /// A message's time comes then.
+    pub(crate) fn look_again_at(&mut self, at: Timestamp) {
+        let next_at = &mut self.loading.next_at;
+        *next_at = Some(next_at.map_or(at, |known| known.min(at)));
+    }
+
+    fn wants_load(&self, news: u64, now: Timestamp) -> bool {
+        let Loading { is_under_way, news: known, next_at, recheck } = &self.loading;
+        !is_under_way
+            && (self.window.is_low()
+                || *known != Some(news)
+                || next_at.is_some_and(|at| at <= now)
+                || recheck.is_none_or(|at| at <= Instant::now()))
+    }
+
+    /// How long there is nothing to do, if nothing happens.
+    fn rest(&self, now: Timestamp) -> Duration {
+        let millis = self.loading.next_at.map(|at| u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0));
+        millis.map_or(RECHECK, Duration::from_millis).min(RECHECK)
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake_all(&self) {
-        self.lock().wakes += 1;
+    /// A thread that has nothing to do may have something now.
+    fn notify(&self, state: &State) {
+        if !state.window.is_empty() || state.window.is_low() {
+            self.work.notify_one();
+        }
+        self.changed.notify_all();
+    }
+
+    /// Threads that have nothing to do may have something now.
+    pub(crate) fn wake_all(&self) {
+        self.work.notify_all();
+    }
+
+    fn look_at_all(&self) {
+        let mut state = self.lock();
+        state.window.forget_what_was_loaded();
+        state.loading.news = None;
+    }
+
+    fn begin_to_stop(&self) {
+        self.lock().stopping = true;
+        self.wake_all();
         self.changed.notify_all();
     }
 
@@ -212,13 +270,13 @@ impl Shared {
         state.sockets.values().for_each(shut_down);
     }
 
-    fn connected(&self, id: QueueId, socket: &TcpStream) {
+    pub(crate) fn connected(&self, place: u64, socket: &TcpStream) {
         let mut state = self.lock();
         if state.cut {
             shut_down(socket);
         }
         if let Ok(socket) = socket.try_clone() {
-            state.sockets.insert(id, socket);
+            state.sockets.insert(place, socket);
         }
     }
 
@@ -232,52 +290,138 @@ impl Shared {
     }
 
     fn work(&self) {
-        while let Some(due) = self.next() {
-            let id = due.id;
-            let ended = match self.attempt(&due) {
-                Err(Error::Damaged(why)) => self.set_aside(&due, &why),
-                ended => ended,
+        while let Some(task) = self.next() {
+            let ended = match task {
+                Task::Load => self.load(),
+                Task::Deliver(job, place) => {
+                    self.deliver_all(job, place);
+                    Ok(())
+                }
+                Task::Postpone(jobs, until, last) => {
+                    let ended = self.postpone(&jobs, until, &last);
+                    jobs.iter().for_each(|job| self.done(job, ended.is_err()));
+                    ended
+                }
             };
             if let Err(error) = ended {
-                warn!(%id, %error, "the queue could not be read");
+                warn!(%error, "the queue could not be read");
                 self.pause(FAULT_PAUSE);
+                self.look_at_all();
             }
-            let mut state = self.lock();
-            state.busy.done(id);
-            state.sockets.remove(&id);
-            state.wakes += 1;
-            drop(state);
-            self.changed.notify_all();
         }
     }
 
-    /// Waits for the next message that is due and takes it; `None` when it is time to stop.
-    fn next(&self) -> Option<Due> {
+    /// Waits for something to do; `None` when it is time to stop.
+    fn next(&self) -> Option<Task<'_>> {
+        let mut state = self.lock();
         loop {
-            let (wakes, busy) = {
-                let state = self.lock();
-                if state.stopping {
-                    return None;
+            if state.stopping {
+                return None;
+            }
+            let (now, news, asked) = ((self.clock)(), self.queue.news(), self.queue.asked());
+            if std::mem::replace(&mut state.asked, asked) != asked {
+                state.destinations.forgive();
+            }
+            if state.wants_load(news, now) {
+                if state.loading.recheck.is_none_or(|at| at <= Instant::now()) {
+                    state.loading.recheck = Some(Instant::now() + RECHECK);
+                    state.window.forget_what_was_loaded();
                 }
-                (state.wakes, state.busy.clone())
-            };
-            let now = (self.clock)();
-            let wait = match self.queue.next_due(&busy, self.per_sender_max(), now) {
-                Ok(Some(due)) if due.at <= now => {
-                    // Another thread may have been quicker.
-                    if self.lock().busy.take(&due) {
-                        return Some(due);
-                    }
-                    continue;
-                }
-                Ok(Some(due)) => Duration::from_millis(u64::try_from(due.at.0.saturating_sub(now.0)).unwrap_or(0)),
-                Ok(None) => RECHECK,
-                Err(_) => FAULT_PAUSE,
-            };
-            let unchanged = |state: &mut State| !state.stopping && state.wakes == wakes;
+                state.window.take_low();
+                state.loading.is_under_way = true;
+                (state.loading.news, state.loading.next_at) = (Some(news), None);
+                return Some(Task::Load);
+            }
+            if let Some(task) = self.pick(&mut state, now) {
+                return Some(task);
+            }
+            let rest = state.rest(now);
             // Whichever way the wait ends, the queue is looked at again.
-            drop(self.changed.wait_timeout_while(self.lock(), wait.min(RECHECK), unchanged));
+            state = self.work.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// A look at the queue has ended.
+    pub(crate) fn load_ended(&self) {
+        self.lock().loading.is_under_way = false;
+        self.wake_all();
+        self.changed.notify_all();
+    }
+
+    fn look(&self, destinations: &Destinations, destination: &Destination, now: Timestamp) -> Admission {
+        destinations.look(destination, self.outgoing.per_destination_max(destination), now)
+    }
+
+    fn pick(&self, state: &mut State, now: Timestamp) -> Option<Task<'_>> {
+        let State { window, destinations, .. } = state;
+        let mut admission = Admission::Full;
+        let job = window.take(self.per_sender_max(), &mut |destination| {
+            admission = self.look(destinations, destination, now);
+            admission != Admission::Full
+        })?;
+        match admission {
+            Admission::Blocked { until, last } => {
+                let others = std::iter::from_fn(|| window.take_another(&job)).take(POSTPONED_AT_ONCE - 1);
+                let jobs = std::iter::once(job.clone()).chain(others).collect();
+                Some(Task::Postpone(jobs, until, last))
+            }
+            Admission::Go | Admission::Full => {
+                destinations.enter(&job.destination);
+                state.places += 1;
+                let (destination, number) = (job.destination.clone(), state.places);
+                Some(Task::Deliver(job, Place { shared: self, destination, number, session: Session::none() }))
+            }
+        }
+    }
+
+    /// A job, and what can go the same way after it.
+    fn deliver_all(&self, first: Job, mut place: Place<'_>) {
+        let mut next = Some(first);
+        let mut count = 0;
+        while let Some(job) = next {
+            let ended = self.attempt(&job, &mut place);
+            let again = match ended {
+                Ok(Some(entry)) => {
+                    let mut state = self.lock();
+                    let is_due = entry.next_at <= (self.clock)();
+                    if !is_due && !entry.held {
+                        state.look_again_at(entry.next_at);
+                    }
+                    is_due
+                }
+                Ok(None) => false,
+                Err(error) => {
+                    warn!(id = %job.id, %error, "the queue could not be read");
+                    self.pause(FAULT_PAUSE);
+                    true
+                }
+            };
+            self.done(&job, again);
+            count += 1;
+            next = if count < SESSION_MESSAGES_MAX { self.next_for(&place) } else { None };
+        }
+        place.close();
+    }
+
+    /// What goes the way of an open session next.
+    fn next_for(&self, place: &Place<'_>) -> Option<Job> {
+        let mut state = self.lock();
+        if state.stopping || !place.session.is_open() {
+            return None;
+        }
+        let now = (self.clock)();
+        let State { window, destinations, .. } = &mut *state;
+        if window.somebody_waits(&mut |other| self.look(destinations, other, now) != Admission::Full) {
+            return None;
+        }
+        window.take_for(&place.destination, self.per_sender_max())
+    }
+
+    /// A job has ended. `again`: its message is to be looked at again.
+    fn done(&self, job: &Job, again: bool) {
+        let mut state = self.lock();
+        state.window.done(job, again);
+        self.notify(&state);
     }
 
     /// One sender leaves a connection to the others, where there are two or more.
@@ -285,229 +429,17 @@ impl Shared {
         self.outgoing.connections_max().saturating_sub(1).max(1)
     }
 
-    /// A message that cannot be read: the administrators are told, and the rest goes on.
-    fn set_aside(&self, due: &Due, why: &str) -> Result<(), Error> {
-        let now = (self.clock)();
-        self.queue.set_aside(due, why, now)?;
-        let letter = bounce::of_damage(due.id, why, &self.outgoing.hello, now);
-        match (self.report)(&letter) {
-            Ok(claims) => claims.into_iter().for_each(Claim::answered),
-            Err(ReportError::Later(error) | ReportError::Never(error)) => {
-                warn!(id = %due.id, %error, "the administrators were not told of a damaged message");
-            }
-        }
-        Ok(())
-    }
-
-    /// One attempt: deliver, write down, report what failed.
-    fn attempt(&self, due: &Due) -> Result<(), Error> {
-        let id = due.id;
-        let entry = match self.queue.show(id) {
-            Ok(entry) => entry,
-            Err(Error::NoSuchEntry) => return self.queue.forget_due(due),
-            Err(error) => return Err(error),
-        };
-        // It was taken from a look at the queue that may have been out of date.
-        if entry.held || entry.next_at > (self.clock)() {
-            return self.queue.forget_due(due);
-        }
-        let is_waiting = entry.waiting().next().is_some();
-        let entry = if is_waiting { self.deliver(entry)? } else { Some(entry) };
-        match entry {
-            Some(entry) if entry.matter().is_some() => self.report(&entry),
-            _ => Ok(()),
-        }
-    }
-
-    /// Delivers to each destination of those whose time has come; what each says is written down before the next is tried.
-    /// Gives the entry as it is then, `None` if it is gone, or nothing was learned.
-    fn deliver(&self, mut entry: Entry) -> Result<Option<Entry>, Error> {
-        let mut postponed = Settled::new();
-        let groups = self.groups(&entry)?;
-        let is_alone = groups.len() == 1;
-        let mut is_changed = false;
-        for (destination, places) in groups {
-            let now = (self.clock)();
-            let max = self.outgoing.per_destination_max(&destination);
-            let admission = self.admit(&destination, max, now, is_alone.then_some(entry.id));
-            let fate = match admission {
-                Some(Admission::Go) => {
-                    let Some(after) = self.deliver_to(&entry, &destination, &places)? else { return Ok(None) };
-                    (entry, is_changed) = (after, true);
-                    continue;
-                }
-                // It waits in memory.
-                None => return Ok(None),
-                Some(Admission::Full) => {
-                    Fate::Postponed { last: None, until: Timestamp(now.0.saturating_add_unsigned(FULL_PAUSE_MILLIS)) }
-                }
-                Some(Admission::Blocked { until, last }) => Fate::Postponed { last: Some(last), until },
-            };
-            postponed.extend(places.into_iter().map(|place| (place, fate.clone())));
-        }
-        if postponed.is_empty() {
-            return Ok(is_changed.then_some(entry));
-        }
-        self.persist(|| self.queue.settle(entry.id, &postponed, (self.clock)()))
-    }
-
-    /// The places of the recipients whose time has come, by where their mail goes.
-    fn groups(&self, entry: &Entry) -> Result<Vec<(Destination, Vec<usize>)>, Error> {
-        let now = (self.clock)();
-        let mut groups: Vec<(Destination, Vec<usize>)> = Vec::new();
-        let mut places: HashMap<Destination, usize> = HashMap::new();
-        for (place, recipient) in entry.waiting().filter(|(_, recipient)| recipient.is_due(now)) {
-            let destination = self.outgoing.destination(&recipient.forward()?);
-            let at = *places.entry(destination.clone()).or_insert(groups.len());
-            match groups.get_mut(at) {
-                Some((_, group)) => group.push(place),
-                None => groups.push((destination, vec![place])),
-            }
-        }
-        Ok(groups)
-    }
-
-    /// Asks for a place at a destination. `None`: the message `parked` waits for one in memory.
-    fn admit(
-        &self,
-        destination: &Destination,
-        max: usize,
-        now: Timestamp,
-        parked: Option<QueueId>,
-    ) -> Option<Admission> {
-        let mut state = self.lock();
-        let asked = self.queue.asked();
-        if std::mem::replace(&mut state.asked, asked) != asked {
-            state.destinations.forgive();
-        }
-        let admission = state.destinations.admit(destination, max, now);
-        match (&admission, parked) {
-            (Admission::Full, Some(id)) if state.busy.park(id, destination) => None,
-            _ => Some(admission),
-        }
-    }
-
-    /// Delivers to one destination, where a place is taken, and writes down what became of it. Gives the entry as it is then,
-    /// `None` if it is gone, or this server broke it off.
-    fn deliver_to(&self, entry: &Entry, destination: &Destination, places: &[usize]) -> Result<Option<Entry>, Error> {
-        let mut at = Place { shared: self, destination, learned: None };
-        let held = self.hold_place(entry.size_bytes);
-        let content = match self.queue.content(entry.id) {
-            Ok(content) => content,
-            Err(Error::NoSuchEntry) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let recipients: Result<_, Error> =
-            places.iter().filter_map(|place| entry.recipients.get(*place)).map(Recipient::rcpt).collect();
-        let reports = MailReports { ret: entry.ret, envelope_id: entry.envelope_id.clone() };
-        let (reverse_path, recipients, smtputf8) = (entry.reverse()?, recipients?, entry.smtputf8);
-        let message = Message { reverse_path, recipients, content, smtputf8, reports };
-        let on_connect = |socket: &TcpStream| self.connected(entry.id, socket);
-        let Told { states, unreached, farewell } =
-            self.reach.deliver(destination, &message, &on_connect, (self.clock)());
-        drop((message, held));
-        if self.lock().stopping && states.iter().all(is_waiting) {
-            // This server broke it off; that says nothing about the message, or the destination.
-            return Ok(None);
-        }
-        at.learned = Some((unreached, (self.clock)()));
-        drop(at);
-        let settled: Settled = places.iter().copied().zip(states.into_iter().map(Fate::Tried)).collect();
-        self.log(entry, &settled);
-        let after = self.persist(|| self.queue.settle(entry.id, &settled, (self.clock)()));
-        farewell.wait();
-        after
-    }
-
-    /// Waits until a message of this length may be in memory.
-    fn hold_place(&self, bytes: u64) -> Held<'_> {
-        let is_full = |state: &mut State| state.held_bytes > 0 && state.held_bytes + bytes > HELD_BYTES_MAX;
-        let mut state = self.changed.wait_while(self.lock(), is_full).unwrap_or_else(PoisonError::into_inner);
-        state.held_bytes += bytes;
-        drop(state);
-        Held { shared: self, bytes }
-    }
-
-    fn report(&self, entry: &Entry) -> Result<(), Error> {
-        let held = self.hold_place(entry.size_bytes);
-        let content = match self.queue.content(entry.id) {
-            Ok(content) => content,
-            Err(Error::NoSuchEntry) => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let smarthost = self.outgoing.smarthost.as_ref().map_or("another server", |smarthost| &smarthost.host);
-        let names = Names { server: &self.outgoing.hello, smarthost };
-        let now = (self.clock)();
-        let bounce = bounce::compose(entry, &content, names, now);
-        drop((content, held));
-        let claims = match (self.report)(&bounce) {
-            Ok(claims) => {
-                info!(queue = %entry.id, to = bounce.recipient.to_string(), "bounced");
-                claims
-            }
-            Err(ReportError::Never(why)) => {
-                warn!(queue = %entry.id, to = bounce.recipient.to_string(), why, "a bounce has nobody to go to and is dropped");
-                Vec::new()
-            }
-            Err(ReportError::Later(why)) => {
-                warn!(queue = %entry.id, to = bounce.recipient.to_string(), why, "a bounce could not be delivered; it waits");
-                return self.persist(|| self.queue.postpone(entry.id, now)).map(drop);
-            }
-        };
-        self.persist(|| self.queue.reported(entry, Matter::Failed))?;
-        claims.into_iter().for_each(Claim::answered);
-        Ok(())
-    }
-
-    /// Writes down what has happened outside: until it is durable, or the server stops.
-    fn persist<T>(&self, write: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
-        loop {
-            match write() {
-                Ok(result) => return Ok(result),
-                Err(error) if self.lock().stopping => return Err(error),
-                Err(error) => {
-                    warn!(%error, "an outcome could not be written down; trying again");
-                    self.pause(FAULT_PAUSE);
-                }
-            }
-        }
-    }
-
     /// Waits, unless the server stops.
-    fn pause(&self, time: Duration) {
+    pub(crate) fn pause(&self, time: Duration) {
         let until = Instant::now() + time;
         let rest = || until.saturating_duration_since(Instant::now());
         drop(self.changed.wait_timeout_while(self.lock(), rest(), |state| !state.stopping));
-    }
-
-    fn log(&self, entry: &Entry, settled: &Settled) {
-        for (place, fate) in settled {
-            let Fate::Tried(state) = fate else { continue };
-            let to = entry.recipients.get(*place).map_or("", |recipient| &recipient.address);
-            let reply = match state {
-                RecipientState::Delivered { reply, .. } | RecipientState::Failed { reply, .. } => Some(reply),
-                RecipientState::Waiting { last } => last.as_ref(),
-            };
-            let (code, text) = reply.map_or((0, ""), |reply| (reply.code, reply.text.as_str()));
-            // What the other side says may be long, and anything.
-            let text = text.get(..text.floor_char_boundary(LOGGED_BYTES_MAX)).unwrap_or_default();
-            let (queue, from) = (entry.id, entry.reverse_path.to_string());
-            match state {
-                RecipientState::Delivered { .. } => info!(%queue, from, to, code, text, "handed over"),
-                RecipientState::Failed { .. } => info!(%queue, from, to, code, text, "handing over failed"),
-                RecipientState::Waiting { .. } => info!(%queue, from, to, code, text, "handing over deferred"),
-            }
-        }
     }
 }
 
 fn shut_down(socket: &TcpStream) {
     // It may be closed already.
     let _ = socket.shutdown(Shutdown::Both);
-}
-
-fn is_waiting(state: &RecipientState) -> bool {
-    matches!(state, RecipientState::Waiting { .. })
 }
 
 #[cfg(test)]

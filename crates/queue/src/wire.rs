@@ -1,4 +1,4 @@
-//! A connection to another server on blocking sockets: drives [`smtp_proto::Client`] for one message.
+//! A connection to another server on blocking sockets: drives [`smtp_proto::Client`] for one message after another.
 
 use crate::trust::{Tls, Trust};
 use rustls::{ClientConnection, StreamOwned};
@@ -16,7 +16,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(180);
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_BYTES: usize = 16 * 1024;
 
-enum Wire {
+pub(crate) enum Wire {
     Plain(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
@@ -24,8 +24,22 @@ enum Wire {
 /// Told of the socket, so that it can be shut down from outside.
 pub(crate) type OnConnect<'a> = &'a dyn Fn(&TcpStream);
 
-/// A settled delivery whose QUIT is sent and not answered. RFC 5321 §4.1.1.10: the answer is waited for.
-pub(crate) struct Farewell(Option<Wire>);
+/// What is left of a connection when its message is settled.
+pub(crate) enum End {
+    /// Nothing.
+    Gone,
+    /// QUIT is sent and not answered. RFC 5321 §4.1.1.10: the answer is waited for.
+    Quitting(Wire),
+    /// The other side takes another message.
+    Open(Box<Line>),
+}
+
+/// A connection whose other side takes another message.
+pub(crate) struct Line {
+    client: Client,
+    wire: Wire,
+    start: Instant,
+}
 
 /// A server to talk to.
 pub(crate) struct Peer<'a> {
@@ -40,8 +54,8 @@ pub(crate) struct Peer<'a> {
 }
 
 /// Delivers one message; every recipient has an outcome then, in their order. The caller writes the outcomes down
-/// before it waits for the [`Farewell`].
-pub(crate) fn deliver(peer: &Peer<'_>, message: Message, on_connect: OnConnect<'_>) -> (Vec<Outcome>, Farewell) {
+/// before it goes on with the [`End`].
+pub(crate) fn deliver(peer: &Peer<'_>, message: Message, on_connect: OnConnect<'_>) -> (Vec<Outcome>, End) {
     let start = Instant::now();
     let config = ClientConfig {
         name: peer.hello.to_owned(),
@@ -49,49 +63,97 @@ pub(crate) fn deliver(peer: &Peer<'_>, message: Message, on_connect: OnConnect<'
         tls: peer.tls.policy(),
         credentials: peer.credentials.clone(),
     };
-    let mut client = Client::new(config, message, 0);
+    let mut client = Client::new(config, message, 0).kept_open();
     let wire = connect(peer, on_connect).and_then(|socket| match &peer.tls {
         Tls::Implicit(trust) => handshake(socket, trust),
         Tls::Never | Tls::Opportunistic(_) | Tls::Required(_) => Ok(Wire::Plain(socket)),
     });
-    let wire = match wire {
-        Ok(wire) => run(&mut client, wire, peer.tls.trust(), start).unwrap_or_else(|error| {
-            client.connection_lost(&error.to_string());
-            None
-        }),
+    match wire {
+        Ok(wire) => talk(client, wire, peer.tls.trust(), start),
         Err(error) => {
             client.connection_lost(&error.to_string());
-            None
+            (client.into_outcomes(), End::Gone)
         }
-    };
-    (client.into_outcomes(), Farewell(wire))
+    }
 }
 
-/// Steps the client until it is done. Gives the connection if the smarthost's answer to QUIT is still to come.
-fn run(client: &mut Client, mut wire: Wire, trust: Option<&Trust>, start: Instant) -> io::Result<Option<Wire>> {
-    let now = || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+impl Line {
+    /// Delivers another message, as [`deliver`].
+    pub(crate) fn deliver(mut self, message: Message) -> (Vec<Outcome>, End) {
+        self.client.next_message(message, millis_since(self.start));
+        talk(self.client, self.wire, None, self.start)
+    }
+}
+
+impl End {
+    /// Ends what is left, in good order: says QUIT, and waits for the other side's last word, for a few seconds at most.
+    pub(crate) fn close(self) {
+        let mut wire = match self {
+            Self::Gone => return,
+            Self::Quitting(wire) => wire,
+            Self::Open(line) => {
+                let Line { mut client, wire, start } = *line;
+                client.quit(millis_since(start));
+                match run(&mut client, wire, None, start) {
+                    Ok(Ended::Quitting(wire)) => wire,
+                    // The other side was quicker; nothing depends on it.
+                    Ok(Ended::Closed | Ended::Settled(_)) | Err(_) => return,
+                }
+            }
+        };
+        let mut input = [0; 512];
+        // One read: 221 comes in one piece, and whatever else comes changes nothing.
+        let _ = wire.read(&mut input, FAREWELL_TIMEOUT);
+        wire.close();
+    }
+}
+
+/// How a client has ended for now.
+enum Ended {
+    Closed,
+    Quitting(Wire),
+    Settled(Wire),
+}
+
+fn talk(mut client: Client, wire: Wire, trust: Option<&Trust>, start: Instant) -> (Vec<Outcome>, End) {
+    match run(&mut client, wire, trust, start) {
+        Ok(Ended::Closed) => (client.into_outcomes(), End::Gone),
+        Ok(Ended::Quitting(wire)) => (client.into_outcomes(), End::Quitting(wire)),
+        Ok(Ended::Settled(wire)) => {
+            let outcomes = client.take_outcomes();
+            (outcomes, End::Open(Box::new(Line { client, wire, start })))
+        }
+        Err(error) => {
+            client.connection_lost(&error.to_string());
+            (client.into_outcomes(), End::Gone)
+        }
+    }
+}
+
+/// Steps the client until it has settled its message.
+fn run(client: &mut Client, mut wire: Wire, trust: Option<&Trust>, start: Instant) -> io::Result<Ended> {
     let mut output = Vec::new();
     let mut input = [0; READ_BYTES];
     loop {
         output.clear();
-        let step = client.step(now(), &mut output);
+        let step = client.step(millis_since(start), &mut output);
         wire.write_all(&output)?;
         // The client says QUIT when every recipient is settled, and nothing else that it says is this line.
         if output == b"QUIT\r\n" {
-            return Ok(Some(wire));
+            return Ok(Ended::Quitting(wire));
         }
         match step {
             ClientStep::Flush => {}
-            // It is not kept open, so it is closed when all is settled.
-            ClientStep::Settled | ClientStep::Close => return Ok(None),
+            ClientStep::Close => return Ok(Ended::Closed),
+            ClientStep::Settled => return Ok(Ended::Settled(wire)),
             ClientStep::StartTls => {
                 let trust = trust.ok_or_else(|| io::Error::other("no TLS configuration"))?;
                 let Wire::Plain(socket) = wire else { return Err(io::Error::other("TLS within TLS")) };
                 wire = handshake(socket, trust)?;
-                client.tls_started(now());
+                client.tls_started(millis_since(start));
             }
             ClientStep::Wait => {
-                let rest = client.deadline_millis().saturating_sub(now());
+                let rest = client.deadline_millis().saturating_sub(millis_since(start));
                 match wire.read(&mut input, Duration::from_millis(rest)) {
                     Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                     Ok(length) => client.receive(input.get(..length).unwrap_or_default()),
@@ -102,6 +164,10 @@ fn run(client: &mut Client, mut wire: Wire, trust: Option<&Trust>, start: Instan
             }
         }
     }
+}
+
+fn millis_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn connect(peer: &Peer<'_>, on_connect: OnConnect<'_>) -> io::Result<TcpStream> {
@@ -164,22 +230,6 @@ impl Wire {
             // The other side may be gone already; nothing depends on it.
             let _ = stream.flush();
         }
-    }
-}
-
-impl Farewell {
-    /// Of nobody.
-    pub(crate) fn none() -> Self {
-        Self(None)
-    }
-
-    /// Waits for the other side's last word, for a few seconds at most.
-    pub(crate) fn wait(self) {
-        let Some(mut wire) = self.0 else { return };
-        let mut input = [0; 512];
-        // One read: 221 comes in one piece, and whatever else comes changes nothing.
-        let _ = wire.read(&mut input, FAREWELL_TIMEOUT);
-        wire.close();
     }
 }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::outgoing::Destination;
+use crate::window::Window;
 use smtp_proto::{ForwardPath, ReversePath};
 use std::sync::Arc;
 use store::sim::{Fault, FaultRates, Random, SimEngine, SimObjects};
@@ -34,7 +36,7 @@ fn later() -> RecipientState {
 }
 
 fn due(queue: &Queue) -> Option<(i64, u64)> {
-    queue.next_due(&Busy::default(), 1, NOW).unwrap().map(|due| (due.at.0 - NOW.0, due.id.0))
+    first_due(queue).map(|due| (due.at.0 - NOW.0, due.id.0))
 }
 
 fn rows(engine: &SimEngine) -> usize {
@@ -143,15 +145,24 @@ fn limits_are_held() {
     queue.enqueue(message("me@x", &["a@y"], b""), NOW).unwrap();
 }
 
+fn first_due(queue: &Queue) -> Option<Due> {
+    let mut firsts = Vec::new();
+    while let Some(due) = queue.first_due_after(firsts.last().map(|due: &Due| due.turn)).unwrap() {
+        firsts.push(due);
+    }
+    firsts.into_iter().min_by_key(|due| due.at)
+}
+
 /// What is tried, one after the other, while all of it stays under way.
 fn order(queue: &Queue, per_sender_max: usize, count: usize) -> Vec<u64> {
-    let mut busy = Busy::default();
-    let next = |busy: &mut Busy| {
-        let due = queue.next_due(busy, per_sender_max, NOW).unwrap().filter(|due| due.at <= NOW)?;
-        assert!(busy.take(&due));
-        Some(due.id.0)
-    };
-    (0..count).map_while(|_| next(&mut busy)).collect()
+    let (mut window, mut after) = (Window::default(), None);
+    while let Some(first) = queue.first_due_after(after).unwrap() {
+        for due in queue.due_now(first.turn, Timestamp(0), usize::MAX - 1, NOW).unwrap().messages {
+            window.add(due.turn, due.id, vec![Destination::Smarthost]);
+        }
+        after = Some(first.turn);
+    }
+    (0..count).map_while(|_| window.take(per_sender_max, &mut |_| true)).map(|job| job.id.0).collect()
 }
 
 fn of(account: u32, recipients: usize) -> NewEntry {
@@ -238,7 +249,7 @@ fn a_damaged_message_is_set_aside_shown_and_removed() {
     assert_eq!(queue.list(None, 1).unwrap()[0].id, ids[1], "the others are listed all the same");
     let [untried] = &queue.damaged(9).unwrap()[..] else { panic!("not one") };
     assert_eq!((untried.id, untried.at), (ids[0], None));
-    let due = queue.next_due(&Busy::default(), 1, NOW).unwrap().unwrap();
+    let due = first_due(&queue).unwrap();
     assert_eq!(due.id, ids[0]);
     queue.set_aside(&due, "it is no JSON", NOW).unwrap();
     assert_eq!(queue.damaged(9).unwrap(), [Damaged { id: ids[0], at: Some(NOW), why: "it is no JSON".into() }]);
@@ -246,7 +257,7 @@ fn a_damaged_message_is_set_aside_shown_and_removed() {
     queue.remove(ids[0]).unwrap();
     assert_eq!((queue.damaged(9).unwrap(), queue.show(ids[0])), (vec![], Err(Error::NoSuchEntry)));
     // One whose entry is sound is restored, and tried again.
-    let due = queue.next_due(&Busy::default(), 1, NOW).unwrap().unwrap();
+    let due = first_due(&queue).unwrap();
     queue.set_aside(&due, "it was too short", NOW).unwrap();
     queue.retry(due.id, NOW).unwrap();
     assert_eq!((queue.damaged(9).unwrap(), order(&queue, 3, 9)), (vec![], vec![ids[1].0, ids[2].0]));

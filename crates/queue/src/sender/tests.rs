@@ -1,11 +1,13 @@
 //! The sender against a scripted server on loopback; the clock stands still unless a test moves it.
 
 use super::*;
+use crate::entry::{Entry, QueueId, RecipientState};
 use crate::queue::tests::{message, open};
 use crate::smarthost::Smarthost;
 use crate::{Error, NewEntry, Policy, Roots, Security};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use smtp_proto::{MailReports, Message};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -339,7 +341,7 @@ fn a_foreign_certificate_gets_no_password_and_no_message() {
 fn cleartext_stays_on_this_machine() {
     let outgoing = Outgoing::to(Smarthost { host: "192.0.2.1".into(), ..smarthost(25) });
     let reach = Reach::new(&outgoing).unwrap();
-    let told = reach.deliver(&Destination::Smarthost, &message_out(), &|_| {}, Timestamp(NOW));
+    let told = reach.deliver(&Destination::Smarthost, &message_out(), Session::none(), &|_| {}, Timestamp(NOW));
     assert!(told.unreached.unwrap().text.contains("not on this machine"));
 }
 

@@ -230,3 +230,111 @@ fn any_certificate_will_do_where_none_is_published_and_broken_tls_costs_no_mail(
     world.until_empty();
     world.sender.stop(TIME);
 }
+
+#[test]
+fn what_waits_for_one_host_goes_over_one_connection() {
+    let net = Net::with(&[("a.example", "A", "127.0.0.2")]);
+    // It takes one connection only.
+    let (port, heard) =
+        serve_at("127.0.0.2:0", Script { rcpt: vec!["250 ok", "550 5.1.1 who"], ..Script::default() }, 1);
+    let queue = open(&SimEngine::new());
+    for number in 0..30 {
+        let to = format!("u{number}@a.example");
+        queue.enqueue(message("me@x", &[&to], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    }
+    let world = start_with(queue, net.outgoing(port), 0);
+    world.until_empty();
+    world.sender.stop(TIME);
+    let lines: Vec<String> = heard.iter().collect();
+    let count = |verb: &str| lines.iter().filter(|line| line.starts_with(verb)).count();
+    assert_eq!(["EHLO", "MAIL", "RSET", "QUIT"].map(count), [1, 30, 1, 1], "{lines:?}");
+}
+
+#[test]
+fn a_host_that_has_gone_since_its_last_message_is_connected_to_anew() {
+    let net = Net::with(&[("a.example", "A", "127.0.0.2")]);
+    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let queue = open(&SimEngine::new());
+    for to in ["one@a.example", "two@a.example"] {
+        queue.enqueue(message("me@x", &[to], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    }
+    let host = thread::spawn(move || {
+        // Takes one message, and no more over the same connection.
+        let mut told = Vec::new();
+        for _ in 0..2 {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(socket.try_clone().unwrap()).lines();
+            let mut say = |text: &str| socket.write_all(format!("{text}\r\n").as_bytes()).unwrap();
+            say("220 brief");
+            let mut is_taken = false;
+            while let Some(Ok(line)) = lines.next() {
+                told.push(line.clone());
+                match line.split([' ', ':']).next().unwrap() {
+                    "MAIL" if is_taken => break,
+                    "DATA" => {
+                        say("354 go");
+                        lines.by_ref().map_while(Result::ok).take_while(|line| line != ".").for_each(drop);
+                        is_taken = true;
+                        say("250 taken");
+                    }
+                    "QUIT" => say("221 bye"),
+                    _ => say("250 ok"),
+                }
+            }
+        }
+        told
+    });
+    let world = start_with(queue, net.outgoing(port), 0);
+    world.until_empty();
+    assert_eq!(world.queue.list(None, 9).unwrap(), []);
+    world.sender.stop(TIME);
+    let told = host.join().unwrap();
+    assert_eq!(told.iter().filter(|line| line.starts_with("DATA")).count(), 2, "{told:?}");
+    assert_eq!(told.iter().filter(|line| line.starts_with("MAIL")).count(), 3, "{told:?}");
+}
+
+#[test]
+fn an_account_that_queues_ten_thousand_does_not_hold_up_the_one_message_of_another() {
+    let net = Net::with(&[("a.example", "A", "127.0.0.2")]);
+    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let limits =
+        crate::Limits { account_entries: 10_000, account_recipients_per_hour: 10_000, ..crate::Limits::DEFAULT };
+    let queue = open(&SimEngine::new()).with_limits(limits);
+    let of = |account: u32, from: &str| {
+        let new = message(from, &["one@a.example"], b"S: 1\r\n\r\n");
+        queue.enqueue(NewEntry { account: Some(store::AccountId(account)), ..new }, Timestamp(NOW)).unwrap().id
+    };
+    (0..10_000).for_each(|_| drop(of(20, "many@x")));
+    let world = start_with(queue.clone(), net.outgoing(port), 0);
+    // The only connection that may be there; the first message goes over it, and is not answered yet.
+    let (socket, _) = listener.accept().unwrap();
+    let (heard, lines) = mpsc::channel();
+    let (go_on, wait) = mpsc::channel();
+    thread::spawn(move || {
+        let hear = &mut |line: String| {
+            let is_first = line.starts_with("MAIL FROM:<many@x>");
+            let _ = heard.send(line);
+            if is_first {
+                let _ = wait.recv();
+            }
+        };
+        talk(&Script::default(), &mut std::iter::empty(), Box::new(socket), hear);
+    });
+    hear(&lines, "MAIL FROM:<many@x>");
+    let other = of(21, "one@x");
+    let mut state = world.sender.shared.lock();
+    while !state.window.has(other) {
+        let end = TIME;
+        let (back, waited) = world.sender.shared.changed.wait_timeout(state, end).unwrap();
+        assert!(!waited.timed_out());
+        state = back;
+    }
+    drop(state);
+    go_on.send(()).unwrap();
+    let next = std::iter::from_fn(|| lines.recv_timeout(TIME).ok()).find(|line| line.starts_with("MAIL"));
+    assert_eq!(next.as_deref(), Some("MAIL FROM:<one@x>"));
+    drop(go_on);
+    world.sender.stop(Duration::ZERO);
+}

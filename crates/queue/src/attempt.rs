@@ -1,0 +1,214 @@
+//! What becomes of one job: delivered and written down, or its sender told.
+//!
+//! What is learned from another server is committed before anything else happens; if that fails it is tried again for as long as
+//! the process lives, because trying the delivery again would double the message.
+
+use crate::bounce::{self, Names};
+use crate::entry::{Entry, LastReply, Matter, Recipient, RecipientState};
+use crate::error::Error;
+use crate::outgoing::Destination;
+use crate::queue::{Fate, Settled};
+use crate::reach::{Session, Told};
+use crate::sender::{FAULT_PAUSE, Place, ReportError, Shared, State};
+use crate::turns::Due;
+use crate::window::Job;
+use smtp_proto::{MailReports, Message};
+use std::net::TcpStream;
+use std::sync::PoisonError;
+use store::{Claim, Timestamp};
+use tracing::{info, warn};
+
+/// Of another server's words so many bytes are logged.
+const LOGGED_BYTES_MAX: usize = 200;
+/// So many octets of messages are in memory at a time; a longer one is alone.
+const HELD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Octets in memory, until it is dropped.
+struct Held<'a> {
+    shared: &'a Shared,
+    bytes: u64,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().held_bytes -= self.bytes;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    /// Does a job, over the session of its place, which is left open where it can be. Gives the message as it is then, `None` if it
+    /// is gone, or this server broke it off.
+    pub(crate) fn attempt(&self, job: &Job, place: &mut Place<'_>) -> Result<Option<Entry>, Error> {
+        let entry = match self.queue.show(job.id) {
+            Ok(entry) => entry,
+            // One that cannot be read is set aside when it is looked for next.
+            Err(Error::NoSuchEntry | Error::Damaged(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // It may have changed since it was let in.
+        if entry.held || entry.next_at > (self.clock)() {
+            return Ok(None);
+        }
+        if job.destination == Destination::Back {
+            return match entry.matter() {
+                Some(_) => self.report(&entry),
+                None => self.persist(|| self.queue.settle(entry.id, &Settled::new(), (self.clock)())),
+            };
+        }
+        let groups = self.outgoing.groups(&entry, (self.clock)())?;
+        match groups.into_iter().find(|(destination, _)| *destination == job.destination) {
+            Some((_, places)) => match self.deliver(&entry, &places, place) {
+                Err(Error::Damaged(why)) => self.set_aside(&Due::of(&entry), &why).map(|()| None),
+                ended => ended,
+            },
+            None => Ok(Some(entry)),
+        }
+    }
+
+    /// Delivers to one destination, and writes down what became of it.
+    fn deliver(&self, entry: &Entry, places: &[usize], at: &mut Place<'_>) -> Result<Option<Entry>, Error> {
+        let held = self.hold_place(entry.size_bytes);
+        let content = match self.queue.content_of(entry) {
+            Ok(content) => content,
+            Err(Error::NoSuchEntry) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let recipients: Result<_, Error> =
+            places.iter().filter_map(|place| entry.recipients.get(*place)).map(Recipient::rcpt).collect();
+        let reports = MailReports { ret: entry.ret, envelope_id: entry.envelope_id.clone() };
+        let (reverse_path, recipients, smtputf8) = (entry.reverse()?, recipients?, entry.smtputf8);
+        let message = Message { reverse_path, recipients, content, smtputf8, reports };
+        let number = at.number;
+        let on_connect = |socket: &TcpStream| self.connected(number, socket);
+        let session = std::mem::replace(&mut at.session, Session::none());
+        let Told { fates, unreached, session } =
+            self.reach.deliver(&at.destination, &message, session, &on_connect, (self.clock)());
+        at.session = session;
+        drop((message, held));
+        if self.lock().stopping && fates.iter().all(is_waiting) {
+            // This server broke it off; that says nothing about the message, or the destination.
+            return Ok(None);
+        }
+        self.lock().destinations.learn(&at.destination, unreached, (self.clock)());
+        let settled: Settled = places.iter().copied().zip(fates).collect();
+        self.log(entry, &settled);
+        self.persist(|| self.queue.settle(entry.id, &settled, (self.clock)()))
+    }
+
+    /// Writes down that jobs wait for a destination that cannot be reached.
+    pub(crate) fn postpone(&self, jobs: &[Job], until: Timestamp, last: &LastReply) -> Result<(), Error> {
+        let now = (self.clock)();
+        let mut postponed = Vec::new();
+        for job in jobs {
+            let entry = match self.queue.show(job.id) {
+                Ok(entry) => entry,
+                Err(Error::NoSuchEntry) => continue,
+                Err(error) => return Err(error),
+            };
+            let groups = self.outgoing.groups(&entry, now)?;
+            let group = groups.into_iter().find(|(destination, _)| *destination == job.destination);
+            let Some((_, places)) = group.filter(|_| !entry.held) else { continue };
+            let fate = Fate::Postponed { last: Some(last.clone()), until };
+            postponed.push((job.id, places.into_iter().map(|place| (place, fate.clone())).collect::<Settled>()));
+        }
+        let entries = self.persist(|| self.queue.settle_all(&postponed, now))?;
+        entries.iter().for_each(|entry| self.lock().look_again_at(entry.next_at));
+        Ok(())
+    }
+
+    /// Waits until a message of this length may be in memory.
+    fn hold_place(&self, bytes: u64) -> Held<'_> {
+        let is_full = |state: &mut State| state.held_bytes > 0 && state.held_bytes + bytes > HELD_BYTES_MAX;
+        let mut state = self.changed.wait_while(self.lock(), is_full).unwrap_or_else(PoisonError::into_inner);
+        state.held_bytes += bytes;
+        drop(state);
+        Held { shared: self, bytes }
+    }
+
+    fn report(&self, entry: &Entry) -> Result<Option<Entry>, Error> {
+        let held = self.hold_place(entry.size_bytes);
+        let content = match self.queue.content_of(entry) {
+            Ok(content) => content,
+            Err(Error::NoSuchEntry) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let smarthost = self.outgoing.smarthost.as_ref().map_or("another server", |smarthost| &smarthost.host);
+        let names = Names { server: &self.outgoing.hello, smarthost };
+        let now = (self.clock)();
+        let bounce = bounce::compose(entry, &content, names, now);
+        drop((content, held));
+        let claims = match (self.report)(&bounce) {
+            Ok(claims) => {
+                info!(queue = %entry.id, to = bounce.recipient.to_string(), "bounced");
+                claims
+            }
+            Err(ReportError::Never(why)) => {
+                warn!(queue = %entry.id, to = bounce.recipient.to_string(), why, "a bounce has nobody to go to and is dropped");
+                Vec::new()
+            }
+            Err(ReportError::Later(why)) => {
+                warn!(queue = %entry.id, to = bounce.recipient.to_string(), why, "a bounce could not be delivered; it waits");
+                return self.persist(|| self.queue.postpone(entry.id, now));
+            }
+        };
+        let after = self.persist(|| self.queue.reported(entry, Matter::Failed))?;
+        claims.into_iter().for_each(Claim::answered);
+        Ok(after)
+    }
+
+    /// A message that cannot be read: the administrators are told, and the rest goes on.
+    pub(crate) fn set_aside(&self, due: &Due, why: &str) -> Result<(), Error> {
+        let now = (self.clock)();
+        self.queue.set_aside(due, why, now)?;
+        let letter = bounce::of_damage(due.id, why, &self.outgoing.hello, now);
+        match (self.report)(&letter) {
+            Ok(claims) => claims.into_iter().for_each(Claim::answered),
+            Err(ReportError::Later(error) | ReportError::Never(error)) => {
+                warn!(id = %due.id, %error, "the administrators were not told of a damaged message");
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down what has happened outside: until it is durable, or the server stops.
+    fn persist<T>(&self, write: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        loop {
+            match write() {
+                Ok(result) => return Ok(result),
+                Err(error) if self.lock().stopping => return Err(error),
+                Err(error) => {
+                    warn!(%error, "an outcome could not be written down; trying again");
+                    self.pause(FAULT_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn log(&self, entry: &Entry, settled: &Settled) {
+        for (place, fate) in settled {
+            let Fate::Tried(state) = fate else { continue };
+            let to = entry.recipients.get(*place).map_or("", |recipient| &recipient.address);
+            let reply = match state {
+                RecipientState::Delivered { reply, .. } | RecipientState::Failed { reply, .. } => Some(reply),
+                RecipientState::Waiting { last } => last.as_ref(),
+            };
+            let (code, text) = reply.map_or((0, ""), |reply| (reply.code, reply.text.as_str()));
+            // What the other side says may be long, and anything.
+            let text = text.get(..text.floor_char_boundary(LOGGED_BYTES_MAX)).unwrap_or_default();
+            let (queue, from) = (entry.id, entry.reverse_path.to_string());
+            match state {
+                RecipientState::Delivered { .. } => info!(%queue, from, to, code, text, "handed over"),
+                RecipientState::Failed { .. } => info!(%queue, from, to, code, text, "handing over failed"),
+                RecipientState::Waiting { .. } => info!(%queue, from, to, code, text, "handing over deferred"),
+            }
+        }
+    }
+}
+
+fn is_waiting(fate: &Fate) -> bool {
+    match fate {
+        Fate::Tried(state) => matches!(state, RecipientState::Waiting { .. }),
+        Fate::Postponed { .. } => true,
+    }
+}

@@ -1,0 +1,96 @@
+//! Lets what is due into the window, as far as there is room: sender by sender, one thread at a time.
+
+use crate::entry::{Entry, QueueId};
+use crate::error::Error;
+use crate::outgoing::Destination;
+use crate::sender::Shared;
+use crate::turns::{self, Due};
+use crate::window::Plan;
+use store::Timestamp;
+
+/// So many messages are read at a time.
+const AT_ONCE: usize = 64;
+/// Messages may become visible so much after the time that they bear.
+const OVERLAP_MILLIS: i64 = 2000;
+
+impl Shared {
+    /// Lets in what is due.
+    pub(crate) fn load(&self) -> Result<(), Error> {
+        let ended = self.load_all((self.clock)());
+        self.load_ended();
+        ended
+    }
+
+    fn load_all(&self, now: Timestamp) -> Result<(), Error> {
+        let mut after = None;
+        while let Some(first) = self.queue.first_due_after(after)? {
+            after = Some(first.turn);
+            if first.at > now {
+                self.lock().look_again_at(first.at);
+                continue;
+            }
+            let plan = self.lock().window.plan(first.turn);
+            if let Some(plan) = plan {
+                self.load_of(&first, plan, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets in what is due of the sender of `first`.
+    fn load_of(&self, first: &Due, plan: Plan, now: Timestamp) -> Result<(), Error> {
+        let turns::DueNow { mut messages, next_at, mut has_more } =
+            self.queue.due_now(first.turn, plan.from, plan.known + plan.room, now)?;
+        let last = messages.last().map_or(now, |last| last.at);
+        {
+            let state = self.lock();
+            messages.retain(|due| !state.window.has(due.id));
+        }
+        for some in messages.chunks(AT_ONCE) {
+            let mut jobs: Vec<(QueueId, Vec<Destination>)> = Vec::new();
+            for due in some {
+                if let Some(destinations) = self.destinations_of(due, now)? {
+                    jobs.push((due.id, destinations));
+                }
+            }
+            let mut state = self.lock();
+            has_more |= !jobs.into_iter().all(|(id, destinations)| state.window.add(first.turn, id, destinations));
+            drop(state);
+            self.wake_all();
+            if has_more {
+                break;
+            }
+        }
+        let mut state = self.lock();
+        // What had no room comes from the beginning again.
+        let to = if has_more { plan.from } else { Timestamp(last.0.saturating_sub(OVERLAP_MILLIS)) };
+        state.window.loaded(first.turn, to, has_more);
+        if let Some(at) = next_at {
+            state.look_again_at(at);
+        }
+        Ok(())
+    }
+
+    /// Where a message that is due goes now; `None`: it does not.
+    fn destinations_of(&self, due: &Due, now: Timestamp) -> Result<Option<Vec<Destination>>, Error> {
+        let entry = match self.queue.show(due.id) {
+            Ok(entry) => entry,
+            Err(Error::NoSuchEntry) => return self.queue.forget_due(due).map(|()| None),
+            Err(Error::Damaged(why)) => return self.set_aside(due, &why).map(|()| None),
+            Err(error) => return Err(error),
+        };
+        // It was found in a look at the queue that may be out of date.
+        if entry.held || entry.next_at > now {
+            return self.queue.forget_due(due).map(|()| None);
+        }
+        self.destinations_now(&entry, now).map(Some)
+    }
+
+    fn destinations_now(&self, entry: &Entry, now: Timestamp) -> Result<Vec<Destination>, Error> {
+        let groups = self.outgoing.groups(entry, now)?;
+        if groups.is_empty() {
+            return Ok(vec![Destination::Back]);
+        }
+        Ok(groups.into_iter().map(|(destination, _)| destination).collect())
+    }
+}

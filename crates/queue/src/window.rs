@@ -1,0 +1,290 @@
+//! What is to be tried now, in memory: jobs, each a message and one of the places where its mail goes, by sender and by place.
+//!
+//! Senders take turns, one job each, so that whoever has a hundred thousand waiting delays nobody by more than one; the places
+//! where a sender's mail goes take turns as well, and at one place the oldest goes first. A place that takes no more at the moment
+//! is passed over: what waits for it waits here, and its sender's other mail goes on.
+//!
+//! Only a part of what is due is here ([`crate::load`] fills it up). Pure.
+
+use crate::entry::QueueId;
+use crate::outgoing::Destination;
+use crate::turns::Turn;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Bound::{Excluded, Unbounded};
+use store::Timestamp;
+
+/// So many jobs of one sender wait here ...
+pub(crate) const PER_SENDER_MAX: usize = 4096;
+/// ... until so many wait in all; then no more than [`FEW`] of a sender.
+const MANY: usize = 32 * 1024;
+/// So many of a sender are let in where there are many already.
+const FEW: usize = 16;
+/// There are never more, but for the last message's other destinations.
+pub(crate) const JOBS_MAX: usize = 2 * MANY;
+
+/// A message and one of the places where its mail goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Job {
+    pub(crate) id: QueueId,
+    pub(crate) turn: Turn,
+    pub(crate) destination: Destination,
+}
+
+#[derive(Default)]
+pub(crate) struct Window {
+    lanes: BTreeMap<Turn, Lane>,
+    /// How many jobs of a message are here or under way.
+    messages: HashMap<QueueId, usize>,
+    waiting: usize,
+    /// Who was served last.
+    last: Turn,
+    is_low: bool,
+}
+
+/// What is here of a sender.
+#[derive(Default)]
+struct Lane {
+    waiting: HashMap<Destination, VecDeque<QueueId>>,
+    /// The keys of `waiting`, in the order of their turns.
+    order: VecDeque<Destination>,
+    count: usize,
+    under_way: usize,
+    /// What was due before is here, or was.
+    loaded_to: Timestamp,
+    /// More is due than there was room for.
+    has_more: bool,
+}
+
+/// How a sender's part is filled up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// What is due from then on.
+    pub(crate) from: Timestamp,
+    /// So many messages of it are here already, at most.
+    pub(crate) known: usize,
+    /// So many jobs have room.
+    pub(crate) room: usize,
+}
+
+impl Window {
+    /// How the part of a sender is filled up; `None`: it has enough for now.
+    pub(crate) fn plan(&mut self, turn: Turn) -> Option<Plan> {
+        let max = self.max();
+        let Some(lane) = self.lanes.get_mut(&turn) else {
+            return (max > 0).then_some(Plan { from: Timestamp(0), known: 0, room: max });
+        };
+        if lane.count > max / 2 {
+            lane.has_more = true;
+            return None;
+        }
+        Some(Plan { from: lane.loaded_to, known: lane.count + lane.under_way, room: max - lane.count })
+    }
+
+    fn max(&self) -> usize {
+        match self.waiting {
+            ..MANY => PER_SENDER_MAX,
+            MANY..JOBS_MAX => FEW,
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn has(&self, id: QueueId) -> bool {
+        self.messages.contains_key(&id)
+    }
+
+    /// Lets a message in that is not here. False: there is no room.
+    pub(crate) fn add(&mut self, turn: Turn, id: QueueId, destinations: Vec<Destination>) -> bool {
+        let max = self.max();
+        let lane = self.lanes.entry(turn).or_default();
+        if lane.count >= max {
+            return false;
+        }
+        for destination in destinations {
+            let jobs = lane.waiting.entry(destination.clone()).or_default();
+            if jobs.is_empty() {
+                lane.order.push_back(destination);
+            }
+            jobs.push_back(id);
+            lane.count += 1;
+            self.waiting += 1;
+            *self.messages.entry(id).or_default() += 1;
+        }
+        true
+    }
+
+    /// What was due until then has been let in, but for what there was no room for.
+    pub(crate) fn loaded(&mut self, turn: Turn, to: Timestamp, has_more: bool) {
+        if let Some(lane) = self.lanes.get_mut(&turn) {
+            (lane.loaded_to, lane.has_more) = (to, has_more);
+        }
+        self.tidy(turn);
+    }
+
+    /// The next job, of the sender whose turn it is, for a place that `may` take one. A sender that has `per_sender_max` under way
+    /// is passed over.
+    pub(crate) fn take(&mut self, per_sender_max: usize, may: &mut dyn FnMut(&Destination) -> bool) -> Option<Job> {
+        let found = |(turn, lane): (&Turn, &Lane), may: &mut dyn FnMut(&Destination) -> bool| {
+            let is_free = lane.under_way < per_sender_max;
+            is_free.then(|| lane.order.iter().position(|place| may(place)).map(|at| (*turn, at))).flatten()
+        };
+        // From the one after the last to the end, then from the beginning up to the last.
+        let after = self.lanes.range((Excluded(self.last), Unbounded));
+        let (turn, at) = after.chain(self.lanes.range(..=self.last)).find_map(|lane| found(lane, may))?;
+        let destination = self.lanes.get(&turn)?.order.get(at)?.clone();
+        self.take_of(turn, destination)
+    }
+
+    /// The next job for a place, as [`Window::take`].
+    pub(crate) fn take_for(&mut self, destination: &Destination, per_sender_max: usize) -> Option<Job> {
+        let after = self.lanes.range((Excluded(self.last), Unbounded));
+        let mut in_turn = after.chain(self.lanes.range(..=self.last));
+        let has_some = |lane: &Lane| lane.under_way < per_sender_max && lane.waiting.contains_key(destination);
+        let turn = in_turn.find(|(_, lane)| has_some(lane)).map(|(turn, _)| *turn)?;
+        self.take_of(turn, destination.clone())
+    }
+
+    /// Another job of the same sender for the same place.
+    pub(crate) fn take_another(&mut self, job: &Job) -> Option<Job> {
+        self.take_of(job.turn, job.destination.clone())
+    }
+
+    fn take_of(&mut self, turn: Turn, destination: Destination) -> Option<Job> {
+        let lane = self.lanes.get_mut(&turn)?;
+        let jobs = lane.waiting.get_mut(&destination)?;
+        let id = jobs.pop_front()?;
+        let is_last = jobs.is_empty();
+        lane.order.retain(|place| *place != destination);
+        if is_last {
+            lane.waiting.remove(&destination);
+        } else {
+            lane.order.push_back(destination.clone());
+        }
+        lane.count -= 1;
+        lane.under_way += 1;
+        self.is_low |= lane.has_more && lane.count < PER_SENDER_MAX / 4;
+        self.waiting -= 1;
+        self.last = turn;
+        Some(Job { id, turn, destination })
+    }
+
+    /// Whether somebody of whom nothing is under way has a job for a place that `may` take one.
+    pub(crate) fn somebody_waits(&self, may: &mut dyn FnMut(&Destination) -> bool) -> bool {
+        let mut idle = self.lanes.values().filter(|lane| lane.under_way == 0);
+        idle.any(|lane| lane.order.iter().any(|place| may(place)))
+    }
+
+    /// A job that was taken has ended. `again`: its message is to be looked at again.
+    pub(crate) fn done(&mut self, job: &Job, again: bool) {
+        let left = self.messages.get_mut(&job.id).map_or(0, |jobs| {
+            *jobs -= 1;
+            *jobs
+        });
+        if left == 0 {
+            self.messages.remove(&job.id);
+        }
+        if let Some(lane) = self.lanes.get_mut(&job.turn) {
+            lane.under_way -= 1;
+            if again && left == 0 {
+                (lane.loaded_to, lane.has_more, self.is_low) = (Timestamp(0), true, true);
+            }
+        }
+        self.tidy(job.turn);
+    }
+
+    fn tidy(&mut self, turn: Turn) {
+        if let Some(lane) = self.lanes.get(&turn).filter(|lane| lane.count == 0 && lane.under_way == 0) {
+            self.is_low |= lane.has_more;
+            self.lanes.remove(&turn);
+        }
+    }
+
+    /// Whether some sender has more that is due and could be let in; asked once.
+    pub(crate) fn take_low(&mut self) -> bool {
+        std::mem::take(&mut self.is_low)
+    }
+
+    pub(crate) fn is_low(&self) -> bool {
+        self.is_low
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting == 0
+    }
+
+    /// Everything that is due is looked at again.
+    pub(crate) fn forget_what_was_loaded(&mut self) {
+        self.lanes.values_mut().for_each(|lane| lane.loaded_to = Timestamp(0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(domain: &str) -> Destination {
+        Destination::Domain(domain.to_owned())
+    }
+
+    fn taken(window: &mut Window, per_sender_max: usize, full: &[&str]) -> Vec<u64> {
+        let full: Vec<Destination> = full.iter().map(|domain| to(domain)).collect();
+        let mut may = |place: &Destination| !full.contains(place);
+        std::iter::from_fn(|| window.take(per_sender_max, &mut may)).map(|job| job.id.0).collect()
+    }
+
+    #[test]
+    fn a_place_that_is_full_holds_up_what_goes_there_and_nothing_else() {
+        let mut window = Window::default();
+        for (id, domain) in [(1, "full"), (2, "full"), (3, "a"), (4, "b"), (5, "a")] {
+            assert!(window.add(Turn::of(Some(20)), QueueId(id), vec![to(domain)]));
+        }
+        assert_eq!(taken(&mut window, 9, &["full"]), [3, 4, 5]);
+        assert_eq!(taken(&mut window, 4, &[]), [1], "four are under way then");
+        assert_eq!(window.take_for(&to("full"), 9).unwrap().id, QueueId(2));
+        assert!(window.is_empty() && window.has(QueueId(3)));
+    }
+
+    #[test]
+    fn a_message_is_known_until_all_of_its_jobs_have_ended() {
+        let mut window = Window::default();
+        window.add(Turn::of(None), QueueId(1), vec![to("a"), to("b")]);
+        let [a, b] = [(); 2].map(|()| window.take(9, &mut |_| true).unwrap());
+        assert_eq!([&a.destination, &b.destination], [&to("a"), &to("b")]);
+        window.done(&a, true);
+        assert!(window.has(QueueId(1)) && !window.is_low(), "another one of its jobs goes on");
+        window.done(&b, true);
+        assert!(!window.has(QueueId(1)) && window.take_low() && !window.take_low());
+    }
+
+    #[test]
+    fn somebody_waits_of_whom_nothing_is_under_way() {
+        let mut window = Window::default();
+        window.add(Turn::of(Some(20)), QueueId(1), vec![to("a"), to("b")]);
+        window.take(9, &mut |_| true).unwrap();
+        assert!(!window.somebody_waits(&mut |_| true));
+        window.add(Turn::of(Some(21)), QueueId(2), vec![to("a")]);
+        assert!(window.somebody_waits(&mut |_| true));
+        assert!(!window.somebody_waits(&mut |place| *place != to("a")));
+    }
+
+    #[test]
+    fn so_many_are_let_in_and_of_each_sender_some() {
+        let mut window = Window::default();
+        let mut fill = |account: u32| {
+            let turn = Turn::of(Some(account));
+            let ids = (0..).map(|number| QueueId(u64::from(account) << 32 | number));
+            ids.take_while(|id| window.add(turn, *id, vec![to("a")])).count()
+        };
+        let lanes = (MANY / PER_SENDER_MAX) as u32;
+        assert!((0..lanes).all(|account| fill(account) == PER_SENDER_MAX));
+        assert_eq!(fill(lanes), FEW);
+        let others = ((JOBS_MAX - MANY) / FEW) as u32;
+        assert!((1..others).all(|number| fill(lanes + number) == FEW));
+        assert_eq!(fill(lanes + others), 0);
+        // Whoever has enough is not asked for more, and is as soon as it is low.
+        assert_eq!(window.plan(Turn::of(Some(0))), None);
+        assert!(!window.is_low());
+        while !window.is_low() {
+            window.take_for(&to("a"), usize::MAX).unwrap();
+        }
+    }
+}
