@@ -26,7 +26,7 @@ pub struct Limits {
 impl Limits {
     /// What [`crate::Queue::open`] uses.
     pub const DEFAULT: Self = Self {
-        entries: 100_000,
+        entries: 1_000_000,
         bytes: 16 * 1024 * 1024 * 1024,
         account_entries: 5_000,
         account_bytes: 2 * 1024 * 1024 * 1024,
