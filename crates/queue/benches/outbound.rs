@@ -119,14 +119,10 @@ fn fill(store: &Store, messages: u64) -> u64 {
             scope.spawn(move || {
                 for message in (number..messages).step_by(THREADS as usize) {
                     let to = format!("somebody@d{}.example", message % DOMAINS);
-                    let new = NewEntry {
-                        reverse_path: ReversePath::Mailbox("me@example.org".parse().unwrap()),
-                        recipients: vec![ForwardPath::Mailbox(to.parse().unwrap())],
-                        content: content.clone(),
-                        smtputf8: false,
-                        account: Some(AccountId(16 + (message % ACCOUNTS) as u32)),
-                        handover: None,
-                    };
+                    let from = ReversePath::Mailbox("me@example.org".parse().unwrap());
+                    let to = vec![ForwardPath::Mailbox(to.parse().unwrap()).into()];
+                    let account = Some(AccountId(16 + (message % ACCOUNTS) as u32));
+                    let new = NewEntry { account, ..NewEntry::new(from, to, content.clone()) };
                     queue.enqueue(new, NOW).unwrap();
                 }
             });

@@ -22,6 +22,11 @@ impl Shared {
     }
 
     fn load_all(&self, now: Timestamp) -> Result<(), Error> {
+        let touched = self.queue.take_touched();
+        if !touched.is_empty() {
+            let mut state = self.lock();
+            touched.into_iter().for_each(|id| state.window.touch(id));
+        }
         let mut after = None;
         while let Some(first) = self.queue.first_due_after(after)? {
             after = Some(first.turn);

@@ -5,24 +5,29 @@
 //! a message that was set aside (see `damage`).
 
 use crate::damage::{self, Damaged};
-use crate::entry::{Enqueued, Entry, LastReply, Matter, NewEntry, QueueId, Recipient, RecipientState, Warning};
+use crate::entry::{Enqueued, Entry, NewEntry, QueueId, Recipient};
 use crate::error::Error;
 use crate::receipts;
-use crate::schedule::{Next, Policy};
+use crate::schedule::Policy;
 use crate::share::{self, Limits, Wanted};
 use crate::turns::{self, Due, DueNow, Turn};
 use serde::{Deserialize, Serialize};
-use smtp_proto::{Enhanced, Reply};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp};
+
+mod settle;
+pub(crate) use settle::{Fate, Settled};
 
 /// A message is kept in rows of this length.
 pub(crate) const BODY_ROW_BYTES: usize = 1024 * 1024;
 
 /// Entries that are read at once where all are looked at.
 const LISTED_AT_ONCE: usize = 1000;
+
+/// So many changed messages are remembered for the sender.
+const TOUCHED_MAX: usize = 1000;
 
 const TOTALS_KEY: &[u8] = b"s";
 
@@ -50,18 +55,8 @@ struct Totals {
 struct News {
     count: AtomicU64,
     listener: Mutex<Option<Waker>>,
-}
-
-/// What became of recipients in one attempt: their places and what it is.
-pub(crate) type Settled = Vec<(usize, Fate)>;
-
-/// What became of a recipient.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// Its destination was tried.
-    Tried(RecipientState),
-    /// It was not; why, if that is news, and when to look again.
-    Postponed { last: Option<LastReply>, until: Timestamp },
+    /// Messages that were changed from outside since the listener asked.
+    touched: Mutex<Vec<QueueId>>,
 }
 
 impl Queue {
@@ -333,6 +328,11 @@ impl Queue {
         self.news.count.load(Ordering::SeqCst)
     }
 
+    /// Messages that an operator has changed since this was asked last: what is known of them may be out of date.
+    pub(crate) fn take_touched(&self) -> Vec<QueueId> {
+        std::mem::take(&mut self.news.touched.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The first message that waits for its time, of the first sender after one.
     pub(crate) fn first_due_after(&self, after: Option<Turn>) -> Result<Option<Due>, Error> {
         Ok(turns::first_after(&self.table, after)?)
@@ -341,103 +341,6 @@ impl Queue {
     /// At most `limit` messages of a sender that are due now, of those from a time on.
     pub(crate) fn due_now(&self, turn: Turn, from: Timestamp, limit: usize, now: Timestamp) -> Result<DueNow, Error> {
         Ok(turns::due_now(&self.table, turn, from, limit, now)?)
-    }
-
-    /// Writes down an attempt: outcomes, and what comes next. Gives the entry as it is now, `None` if it is gone.
-    pub(crate) fn settle(&self, id: QueueId, settled: &Settled, now: Timestamp) -> Result<Option<Entry>, Error> {
-        self.advance(id, |entry| self.settle_in(entry, settled, now))
-    }
-
-    /// Writes down several at once; gives those that are still there.
-    pub(crate) fn settle_all(&self, settled: &[(QueueId, Settled)], now: Timestamp) -> Result<Vec<Entry>, Error> {
-        self.table.change(|tx| {
-            let mut left = Vec::new();
-            for (id, settled) in settled {
-                left.extend(advance(tx, *id, |entry| self.settle_in(entry, settled, now))?);
-            }
-            Ok(left)
-        })
-    }
-
-    fn settle_in(&self, entry: &mut Entry, settled: &Settled, now: Timestamp) {
-        let age_millis = u64::try_from(now.0.saturating_sub(entry.enqueued_at.0)).unwrap_or(0);
-        let told_before = to_report(entry);
-        for (place, fate) in settled {
-            if let Some(recipient) = entry.recipients.get_mut(*place).filter(|recipient| recipient.is_waiting()) {
-                self.settle_one(recipient, fate, age_millis, now);
-                self.warn_or_be_silent(recipient, age_millis);
-            }
-        }
-        let is_tried = settled.iter().any(|(_, fate)| matches!(fate, Fate::Tried(_)));
-        // Bounces are told apart by it, so each has a number of its own.
-        let is_counted = is_tried || to_report(entry) != told_before;
-        entry.attempts = entry.attempts.saturating_add(u32::from(is_counted));
-        if entry.reverse_path.is_empty() {
-            // RFC 5321 §4.5.5: nobody is to be told.
-            entry.recipients.iter_mut().for_each(Recipient::mark_told);
-        }
-        entry.next_at = next_of(entry, now);
-    }
-
-    fn settle_one(&self, recipient: &mut Recipient, fate: &Fate, age_millis: u64, now: Timestamp) {
-        let earliest = match fate {
-            Fate::Tried(state) => {
-                recipient.state = state.clone();
-                recipient.attempts = recipient.attempts.saturating_add(1);
-                now
-            }
-            Fate::Postponed { last, until } => {
-                if last.is_some() {
-                    recipient.state = RecipientState::Waiting { last: last.clone() };
-                }
-                *until
-            }
-        };
-        if !recipient.is_waiting() {
-            recipient.next_at = None;
-            return;
-        }
-        match (self.policy.next_attempt(recipient.attempts, age_millis), fate) {
-            (Next::GiveUp, _) => give_up(recipient, now),
-            (Next::Wait { millis }, Fate::Tried(_)) => recipient.next_at = Some(now.0.saturating_add_unsigned(millis)),
-            (Next::Wait { .. }, Fate::Postponed { .. }) => recipient.next_at = Some(earliest.0),
-        }
-    }
-
-    /// Who takes long is to be told of, once; of what a sender does not want to know nobody is.
-    fn warn_or_be_silent(&self, recipient: &mut Recipient, age_millis: u64) {
-        let is_late = self.policy.warn_after_millis.is_some_and(|after| age_millis >= after);
-        if recipient.is_waiting() && is_late && recipient.warning == Warning::None {
-            recipient.warning = Warning::Due;
-        }
-        if recipient.to_report().is_some_and(|matter| !recipient.wants(matter)) {
-            recipient.mark_told();
-        }
-    }
-
-    /// The sender has the report on everything that was to be told of `matter` in `reported`.
-    pub(crate) fn reported(&self, reported: &Entry, matter: Matter) -> Result<Option<Entry>, Error> {
-        self.advance(reported.id, |entry| {
-            for (recipient, before) in entry.recipients.iter_mut().zip(&reported.recipients) {
-                if before.to_report() == Some(matter) && recipient.to_report() == Some(matter) {
-                    recipient.mark_told();
-                }
-            }
-            entry.next_at = next_of(entry, entry.next_at);
-        })
-    }
-
-    /// The report could not be delivered now.
-    pub(crate) fn postpone(&self, id: QueueId, now: Timestamp) -> Result<Option<Entry>, Error> {
-        self.advance(id, |entry| {
-            let wait = self.policy.back_off_millis(entry.attempts);
-            entry.next_at = Timestamp(now.0.saturating_add_unsigned(wait));
-            entry.attempts = entry.attempts.saturating_add(1);
-        })
-    }
-
-    fn advance(&self, id: QueueId, change: impl Fn(&mut Entry)) -> Result<Option<Entry>, Error> {
-        self.table.change(|tx| advance(tx, id, &change))
     }
 
     fn change(&self, id: QueueId, change: impl Fn(&mut Entry) -> Result<(), Error>) -> Result<(), Error> {
@@ -450,6 +353,7 @@ impl Queue {
             tx.delete(&damage::key(id));
             put_entry(tx, &after)
         });
+        self.news.touch(id);
         self.news.spread();
         changed
     }
@@ -466,6 +370,14 @@ impl Queue {
 }
 
 impl News {
+    /// Of more the listener finds out when it looks at all.
+    fn touch(&self, id: QueueId) {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        if touched.len() < TOUCHED_MAX {
+            touched.push(id);
+        }
+    }
+
     /// After what it is about is durable.
     fn spread(&self) {
         self.count.fetch_add(1, Ordering::SeqCst);
@@ -475,49 +387,9 @@ impl News {
     }
 }
 
-/// Changes an entry; when nothing is left to do it goes.
-fn advance(tx: &mut TableTx<'_>, id: QueueId, change: impl Fn(&mut Entry)) -> Result<Option<Entry>, Error> {
-    let Some(before) = entry(tx, id)? else { return Ok(None) };
-    let mut after = before.clone();
-    change(&mut after);
-    if after.is_settled() {
-        delete(tx, &before)?;
-        return Ok(None);
-    }
-    tx.delete(&turns::key(&before));
-    put_entry(tx, &after)?;
-    Ok(Some(after))
-}
-
-/// The lifetime is over: who waits has failed.
-fn give_up(recipient: &mut Recipient, now: Timestamp) {
-    let RecipientState::Waiting { last } = &recipient.state else { return };
-    // RFC 3463 §3.5: X.4.7, delivery time expired.
-    let words = last.as_ref().map(|reply| format!("; the last answer was: {} {}", reply.code, reply.text));
-    let text = format!("not delivered in time{}", words.unwrap_or_default());
-    let host = last.as_ref().and_then(|last| last.host.clone());
-    let reply = LastReply::new(&Reply::new(550, Enhanced(5, 4, 7), text), false, now);
-    recipient.state = RecipientState::Failed { reply: LastReply { host, ..reply }, reported: false };
-    recipient.next_at = None;
-}
-
-/// When the first of those who wait is tried; now where somebody is to be told.
-fn next_of(entry: &Entry, now: Timestamp) -> Timestamp {
-    if entry.matter().is_some() {
-        return now;
-    }
-    let times = entry.waiting().map(|(_, recipient)| recipient.next_at.unwrap_or(now.0));
-    times.min().map_or(now, Timestamp)
-}
-
 fn due_now(entry: &mut Entry, now: Timestamp) {
     entry.next_at = now;
     entry.recipients.iter_mut().for_each(|recipient| recipient.next_at = None);
-}
-
-/// Of how many recipients the sender is to be told something.
-fn to_report(entry: &Entry) -> usize {
-    entry.recipients.iter().filter_map(Recipient::to_report).count()
 }
 
 fn entry(tx: &TableTx<'_>, id: QueueId) -> Result<Option<Entry>, Error> {

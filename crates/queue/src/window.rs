@@ -33,8 +33,8 @@ pub(crate) struct Job {
 #[derive(Default)]
 pub(crate) struct Window {
     lanes: BTreeMap<Turn, Lane>,
-    /// How many jobs of a message are here or under way.
-    messages: HashMap<QueueId, usize>,
+    /// Of which jobs are here or under way.
+    messages: HashMap<QueueId, Known>,
     waiting: usize,
     /// Who was served last.
     last: Turn,
@@ -53,6 +53,13 @@ struct Lane {
     loaded_to: Timestamp,
     /// More is due than there was room for.
     has_more: bool,
+}
+
+#[derive(Default)]
+struct Known {
+    jobs: usize,
+    /// It was changed meanwhile.
+    is_touched: bool,
 }
 
 /// How a sender's part is filled up.
@@ -107,7 +114,7 @@ impl Window {
             jobs.push_back(id);
             lane.count += 1;
             self.waiting += 1;
-            *self.messages.entry(id).or_default() += 1;
+            self.messages.entry(id).or_default().jobs += 1;
         }
         true
     }
@@ -173,18 +180,24 @@ impl Window {
         idle.any(|lane| lane.order.iter().any(|place| may(place)))
     }
 
+    /// A message was changed: when its jobs have ended it is looked at again.
+    pub(crate) fn touch(&mut self, id: QueueId) {
+        if let Some(known) = self.messages.get_mut(&id) {
+            known.is_touched = true;
+        }
+    }
+
     /// A job that was taken has ended. `again`: its message is to be looked at again.
     pub(crate) fn done(&mut self, job: &Job, again: bool) {
-        let left = self.messages.get_mut(&job.id).map_or(0, |jobs| {
-            *jobs -= 1;
-            *jobs
-        });
-        if left == 0 {
+        let Some(known) = self.messages.get_mut(&job.id) else { return };
+        known.jobs -= 1;
+        let (is_last, again) = (known.jobs == 0, again || known.is_touched);
+        if is_last {
             self.messages.remove(&job.id);
         }
         if let Some(lane) = self.lanes.get_mut(&job.turn) {
             lane.under_way -= 1;
-            if again && left == 0 {
+            if again && is_last {
                 (lane.loaded_to, lane.has_more, self.is_low) = (Timestamp(0), true, true);
             }
         }
@@ -253,6 +266,16 @@ mod tests {
         assert!(window.has(QueueId(1)) && !window.is_low(), "another one of its jobs goes on");
         window.done(&b, true);
         assert!(!window.has(QueueId(1)) && window.take_low() && !window.take_low());
+    }
+
+    #[test]
+    fn a_message_that_an_operator_changed_while_it_was_tried_waited_half_a_minute() {
+        let mut window = Window::default();
+        window.add(Turn::of(None), QueueId(1), vec![to("a")]);
+        let job = window.take(9, &mut |_| true).unwrap();
+        window.touch(QueueId(1));
+        window.done(&job, false);
+        assert!(window.take_low());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 use super::*;
+use crate::entry::{LastReply, Matter, RecipientState};
 use crate::outgoing::Destination;
 use crate::window::Window;
-use smtp_proto::{ForwardPath, ReversePath};
+use smtp_proto::{ForwardPath, Reply, ReversePath};
 use std::sync::Arc;
 use store::sim::{Fault, FaultRates, Random, SimEngine, SimObjects};
 
