@@ -132,7 +132,7 @@ impl Window {
     pub(crate) fn take(&mut self, per_sender_max: usize, may: &mut dyn FnMut(&Destination) -> bool) -> Option<Job> {
         let found = |(turn, lane): (&Turn, &Lane), may: &mut dyn FnMut(&Destination) -> bool| {
             let is_free = lane.under_way < per_sender_max;
-            is_free.then(|| lane.order.iter().position(|place| may(place)).map(|at| (*turn, at))).flatten()
+            is_free.then(|| lane.order.iter().position(&mut *may).map(|at| (*turn, at))).flatten()
         };
         // From the one after the last to the end, then from the beginning up to the last.
         let after = self.lanes.range((Excluded(self.last), Unbounded));
@@ -177,7 +177,7 @@ impl Window {
     /// Whether somebody of whom nothing is under way has a job for a place that `may` take one.
     pub(crate) fn somebody_waits(&self, may: &mut dyn FnMut(&Destination) -> bool) -> bool {
         let mut idle = self.lanes.values().filter(|lane| lane.under_way == 0);
-        idle.any(|lane| lane.order.iter().any(|place| may(place)))
+        idle.any(|lane| lane.order.iter().any(&mut *may))
     }
 
     /// A message was changed: when its jobs have ended it is looked at again.
