@@ -34,6 +34,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("queue", 2),
     ("auth", 3),
     ("search", 3),
+    ("reports", 3),
     ("console", 4),
     ("login", 4),
     ("mailflow", 4),

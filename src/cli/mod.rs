@@ -15,6 +15,7 @@ mod offer;
 mod password;
 mod place;
 mod queue;
+mod refused;
 mod request;
 mod serve;
 mod setup;
@@ -81,6 +82,7 @@ enum Command {
     Invite(invite::Invite),
     Queue(queue::Queue),
     Timeline(timeline::Timeline),
+    Refused(refused::Refused),
     Undo(undo::Undo),
     Offer(offer::Offer),
     Held(held::Held),
@@ -109,6 +111,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Invite(command) => command.run(&place),
         Command::Queue(command) => command.run(&place),
         Command::Timeline(command) => command.run(&place),
+        Command::Refused(command) => command.run(&place),
         Command::Undo(command) => command.run(&place),
         Command::Offer(command) => command.run(&place),
         Command::Held(command) => command.run(&place),

@@ -25,6 +25,7 @@ mod operations;
 mod party;
 mod people;
 mod queue;
+mod refused;
 mod setup_guide;
 mod switch;
 mod timeline;
@@ -53,6 +54,8 @@ pub use operations::{AccountDetails, AccountWithPassword, MailboxLine, Operation
 pub use party::{Act, Party};
 pub use people::{AcceptedRequest, Answering, DeclinedRequest, LinkLine, RequestLine};
 pub use queue::{QUEUE_LINES_MAX, QueueConsole, QueueLine, QueuePage, QueueRecipient};
+pub use refused::{RefusedLine, RefusedPage};
+pub use reports::Wanted;
 pub use setup_guide::{Access, SetupGuide, SetupProgram, setup_guide};
 pub use switch::{SwitchGuide, switch_guide};
 pub use timeline::{MessageStory, StoryLine, Timeline, TimelineAsk, TimelineLine};

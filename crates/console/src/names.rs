@@ -70,7 +70,7 @@ impl<'a> Names<'a> {
 }
 
 /// What a stranger wrote, on one line, without what steers a terminal or the direction of text.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let steers = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };

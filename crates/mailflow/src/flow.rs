@@ -4,6 +4,7 @@ use crate::decide::Policy;
 use crate::outgoing::Signers;
 use auth::Auth;
 use queue::Queue;
+use reports::Refusals;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,6 +22,7 @@ pub struct MailFlow {
     pub(crate) signers: Arc<Signers>,
     /// What follows from who a message comes from.
     pub(crate) policy: Arc<Policy>,
+    pub(crate) refusals: Refusals,
 }
 
 impl MailFlow {
@@ -30,7 +32,8 @@ impl MailFlow {
         // Not from zero, so that two runs do not name two messages of one millisecond alike.
         let start = RandomState::new().hash_one(()) as u32;
         let (counter, signers, policy) = (Arc::new(AtomicU32::new(start)), Arc::default(), Arc::default());
-        Self { auth, queue, hostname: hostname.into(), filters_junk: true, counter, signers, policy }
+        let refusals = Refusals::new(auth.store(), auth.directory().clone());
+        Self { auth, queue, hostname: hostname.into(), filters_junk: true, counter, signers, policy, refusals }
     }
 
     /// The same with another policy.
@@ -49,6 +52,12 @@ impl MailFlow {
     #[must_use]
     pub fn hostname(&self) -> &str {
         &self.hostname
+    }
+
+    /// Where it is noted what was refused.
+    #[must_use]
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// Tells a message from others of the same moment.

@@ -19,7 +19,7 @@ impl MailFlow {
     /// before and its client had no answer, is left out.
     pub fn deliver(&self, mut arrival: Arrival, now: Timestamp) -> Delivered {
         let mut content = std::mem::take(&mut arrival.content);
-        self.deliver_content(&arrival, &mut content, now)
+        self.deliver_content(&arrival, &mut content, now).telling(&arrival.envelope.local, &content)
     }
 
     /// The same with content of its own. It has no fields on top afterwards.

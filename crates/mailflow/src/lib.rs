@@ -36,6 +36,6 @@ mod testing;
 pub use arrival::{Arrival, Envelope, Source};
 pub use decide::{Decision, Enforcement, Findings, Policy, Reason, decide};
 pub use flow::MailFlow;
-pub use outcome::{Delivered, RecipientOutcome};
+pub use outcome::{Delivered, Missed, RecipientOutcome};
 pub use route::{Reach, Recipient, Route, Unroutable};
 pub use submission::{Accepted, Refusal};

@@ -2,6 +2,7 @@
 
 use crate::decide::Reason;
 use crate::route::Recipient;
+use reports::About;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{AccountId, Claim};
 
@@ -40,14 +41,25 @@ pub struct Delivered {
     pub outcomes: Vec<RecipientOutcome>,
     /// Why, of what is refused for its sender.
     pub reason: Option<Reason>,
+    /// What it was about, and who did not get it, if somebody did not.
+    pub missed: Option<Box<Missed>>,
     /// The receipts of accounts, and whether all recipients that lead there have their mail.
     claims: Vec<(Claim, bool)>,
+}
+
+/// A message that did not reach all of its recipients.
+#[derive(Debug)]
+pub struct Missed {
+    /// Where their outcomes are in [`Delivered::outcomes`], and their addresses.
+    pub by: Vec<(usize, String)>,
+    /// What the message is about.
+    pub about: About,
 }
 
 impl Delivered {
     /// The same for all.
     pub(crate) fn all(outcome: RecipientOutcome, recipients: &[Recipient]) -> Self {
-        Self { outcomes: vec![outcome; recipients.len()], reason: None, claims: Vec::new() }
+        Self { outcomes: vec![outcome; recipients.len()], reason: None, missed: None, claims: Vec::new() }
     }
 
     pub(crate) fn because(self, reason: Reason) -> Self {
@@ -69,7 +81,17 @@ impl Delivered {
         let come_again: BTreeSet<AccountId> = recipients.iter().zip(&outcomes).filter_map(refused).flatten().collect();
         let claims =
             accounts.into_iter().filter_map(|(account, (_, claim))| Some((claim?, !come_again.contains(&account))));
-        Self { claims: claims.collect(), reason: None, outcomes }
+        Self { claims: claims.collect(), reason: None, missed: None, outcomes }
+    }
+
+    /// The same, with what is to be known of the message by those who do not get it.
+    pub(crate) fn telling(self, recipients: &[Recipient], content: &[u8]) -> Self {
+        let is_missing =
+            |at: &usize| self.outcomes.get(*at).is_some_and(|outcome| *outcome != RecipientOutcome::Delivered);
+        let of = |at: usize| Some((at, recipients.get(at)?.address.clone()));
+        let by: Vec<(usize, String)> = (0..recipients.len()).filter(is_missing).filter_map(of).collect();
+        let missed = (!by.is_empty()).then(|| Box::new(Missed { by, about: About::of(content) }));
+        Self { missed, ..self }
     }
 
     /// What counts where there is one answer for all.

@@ -16,7 +16,7 @@ use crate::driver::Work;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
 use crate::services::{
     Outbound, Services, keep_indexes, keep_retention, keep_room, keep_signing_keys, learn_junk, outgoing,
-    tell_of_filling, tidy, tidy_receipts,
+    tell_of_filling, tidy, tidy_receipts, write_refusals,
 };
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -111,6 +111,7 @@ fn keep_up(config: &Config, data_dir: &DataDir, stores: &Stores, clock: Clock, r
     tokio::spawn(learn_junk(stores.flow.clone(), store.clone(), running.stopping()));
     tokio::spawn(tell_of_filling(store.clone(), head.clone(), clock, running.stopping()));
     tokio::spawn(tidy_receipts(store.clone(), stores.queue.clone(), clock, running.stopping()));
+    tokio::spawn(write_refusals(stores.flow.refusals().clone(), clock, running.stopping()));
     let room = (store.clone(), data_dir.disk(), head);
     tokio::spawn(keep_room(room, clock, running.stopping()));
     let texts = (store.clone(), data_dir.disk(), stores.indexes.clone());

@@ -4,8 +4,8 @@ use crate::examine::{self, Examination};
 use crate::service::Role;
 use crate::session::{Phase, SmtpSession};
 use crate::transaction::Transaction;
-use crate::{log, replies};
-use mailflow::{Accepted, Arrival, Refusal};
+use crate::{refused, replies};
+use mailflow::{Accepted, Arrival, Missed, Refusal};
 use smtp_proto::Reply;
 use store::Claim;
 
@@ -27,13 +27,13 @@ pub(crate) fn message(session: &mut SmtpSession) -> Vec<Reply> {
     let (content, _room) = match content.complete(&session.service.common.spool, session.holder()) {
         Ok(complete) => complete,
         Err(reply) => {
-            log::message_refused(session.client(), None, &from, &reply);
+            refused::message(&session.client(), &transaction, b"", &reply);
             return for_all(session, &transaction, reply);
         }
     };
     let sender = match transaction.sender.take() {
         Some(Err(reply)) => {
-            log::message_refused(session.client(), None, &from, &reply);
+            refused::message(&session.client(), &transaction, &content, &reply);
             return for_all(session, &transaction, reply);
         }
         Some(Ok(findings)) => Some(findings),
@@ -47,11 +47,9 @@ pub(crate) fn message(session: &mut SmtpSession) -> Vec<Reply> {
         None => arrival,
     };
     let id = arrival.id().to_owned();
-    let (replies, claims) = take_in(session, arrival);
+    let TakenIn { replies, claims, missed } = take_in(session, arrival);
     session.said.add(claims);
-    replies.iter().filter(|reply| !reply.is_positive()).for_each(|reply| {
-        log::message_refused(session.client(), Some(&id), &from, reply);
-    });
+    refused::named(&session.client(), (&id, &from), &replies, missed.as_deref());
     if replies.iter().any(Reply::is_positive) {
         session.tally.message();
     }
@@ -67,18 +65,27 @@ fn examination(session: &mut SmtpSession) -> Option<Examination> {
     examine::begin(common, &session.peer, holder, session.transaction.as_mut()?, session.now)
 }
 
-/// The answers, and the receipts that they answer.
-fn take_in(session: &SmtpSession, arrival: Arrival) -> (Vec<Reply>, Vec<Claim>) {
+/// The answers, the receipts that they answer, and who did not get the message.
+struct TakenIn {
+    replies: Vec<Reply>,
+    claims: Vec<Claim>,
+    missed: Option<Box<Missed>>,
+}
+
+fn take_in(session: &SmtpSession, arrival: Arrival) -> TakenIn {
     let (flow, now, id) = (&session.service.common.flow, session.timestamp(), arrival.id().to_owned());
-    match (&session.service.role, &session.login) {
+    let mut missed = None;
+    let (replies, claims) = match (&session.service.role, &session.login) {
         (Role::Mx, _) => {
-            let delivered = flow.deliver(arrival, now);
+            let mut delivered = flow.deliver(arrival, now);
+            missed = delivered.missed.take();
             let reply = replies::outcome(delivered.worst(), delivered.reason.as_ref(), &id);
             let claims = if reply.is_positive() { delivered.accepted() } else { Vec::new() };
             (vec![reply], claims)
         }
         (Role::Lmtp { .. }, _) => {
-            let delivered = flow.deliver(arrival, now);
+            let mut delivered = flow.deliver(arrival, now);
+            missed = delivered.missed.take();
             let reason = delivered.reason.as_ref();
             let replies = delivered.outcomes.iter().map(|outcome| replies::outcome(*outcome, reason, &id)).collect();
             (replies, delivered.answered_one_by_one())
@@ -86,13 +93,14 @@ fn take_in(session: &SmtpSession, arrival: Arrival) -> (Vec<Reply>, Vec<Claim>) 
         (Role::Submission { .. }, Some(presence)) => match flow.submit(presence, arrival, now) {
             Ok(Accepted { claims, not_kept: None }) => (vec![replies::accepted(&id)], claims),
             Ok(Accepted { claims, not_kept: Some(why) }) => (vec![replies::accepted_but_not_kept(&id, &why)], claims),
-            Err(refusal) => (vec![refused(refusal, &presence.login().name, &id)], Vec::new()),
+            Err(refusal) => (vec![not_sent(refusal, &presence.login().name, &id)], Vec::new()),
         },
         (Role::Submission { .. }, None) => (vec![replies::out_of_order("Log in first")], Vec::new()),
-    }
+    };
+    TakenIn { replies, claims, missed }
 }
 
-fn refused(refusal: Refusal, name: &str, id: &str) -> Reply {
+fn not_sent(refusal: Refusal, name: &str, id: &str) -> Reply {
     match refusal {
         Refusal::NoAuthor => replies::no_author(),
         Refusal::NotOwn(address) => replies::not_own(name, &address),
@@ -112,7 +120,7 @@ pub(crate) fn too_big(session: &mut SmtpSession) -> Vec<Reply> {
     match session.end_transaction() {
         Some(transaction) if is_complete => {
             let reply = replies::too_big();
-            log::message_refused(session.client(), None, &transaction.envelope.from(), &reply);
+            refused::message(&session.client(), &transaction, b"", &reply);
             for_all(session, &transaction, reply)
         }
         // RFC 3030 §2: with the transaction gone, the chunks to come are refused.

@@ -18,6 +18,7 @@ mod finish;
 mod greeting;
 mod limits;
 mod log;
+mod refused;
 mod replies;
 mod service;
 mod session;

@@ -7,7 +7,7 @@ use crate::limits::Limits;
 use crate::service::{Role, SmtpService};
 use crate::tally::{Deed, Tally};
 use crate::transaction::Transaction;
-use crate::{finish, log, replies, verb};
+use crate::{finish, log, refused, replies, verb};
 use auth::Presence;
 use login::Desk;
 use mailflow::Source;
@@ -125,9 +125,14 @@ impl SmtpSession {
         }
     }
 
-    /// For lines of the log.
-    pub(crate) fn client(&self) -> log::Client {
-        log::Client { protocol: self.service.protocol().name(), address: self.peer.address.to_canonical() }
+    /// Whom something is refused to.
+    pub(crate) fn client(&self) -> refused::Client<'_> {
+        refused::Client {
+            shown: log::Client { protocol: self.service.protocol().name(), address: self.peer.address.to_canonical() },
+            sender: self.login.as_ref().map(|presence| presence.login().account),
+            now: self.timestamp(),
+            refusals: self.service.common.flow.refusals(),
+        }
     }
 
     /// The time, for records.

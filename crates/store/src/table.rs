@@ -30,6 +30,8 @@ pub enum TableId {
     Sessions,
     /// Second factors, and strangers who ask for an account.
     People,
+    /// What is written down of mail beside the mail itself.
+    Reports,
 }
 
 /// A table. Cheap to clone.
@@ -57,8 +59,8 @@ pub type Rows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 impl TableId {
     /// All of them.
-    pub const ALL: [Self; Self::COUNT] = [Self::Directory, Self::Queue, Self::Sessions, Self::People];
-    pub(crate) const COUNT: usize = 4;
+    pub const ALL: [Self; Self::COUNT] = [Self::Directory, Self::Queue, Self::Sessions, Self::People, Self::Reports];
+    pub(crate) const COUNT: usize = 5;
 
     /// The engine knows accounts only: a table has a number that no account has, the same in every version.
     pub(crate) fn keyspace(self) -> AccountId {
@@ -73,6 +75,7 @@ impl fmt::Display for TableId {
             Self::Queue => "the outbound queue",
             Self::Sessions => "the table of who is logged in on the pages",
             Self::People => "the table of second factors",
+            Self::Reports => "the table of refused mail",
         })
     }
 }

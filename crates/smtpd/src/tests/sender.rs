@@ -231,3 +231,37 @@ fn a_host_on_a_list_is_refused_unless_another_list_knows_it_as_good() {
     let allowed = check_in(|| world(bad().address("1.2.0.192.good.example", "127.0.5.1")), World::mx, &script("250"));
     assert!(allowed.mailbox("alice")[0].contains("dnswl=pass dns.zone=good.example"));
 }
+
+/// What was written down of refused mail for an account, or for nobody: recipient, code, subject.
+fn refused(world: &World, name: Option<&str>) -> Vec<(String, u16, String)> {
+    let account = name.map(|name| world.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap().id);
+    let refusals = world.common.flow.refusals();
+    refusals.write(SIM_EPOCH).unwrap();
+    let wanted = reports::Wanted { limit: 10, ..reports::Wanted::default() };
+    let listed = refusals.list(account, &wanted).unwrap().refusals.into_iter();
+    listed.map(|refusal| (refusal.to, refusal.code, refusal.about.subject)).collect()
+}
+
+#[test]
+fn whoever_looks_for_a_lost_mail_finds_what_was_refused() {
+    let world = play("ada@good.example", "team@example.org", "ada@reject.example\\nC: Subject: Lost", "550 5.7.26");
+    assert_eq!(refused(&world, Some("alice")), [("team@example.org".into(), 550, "Lost".into())]);
+    assert_eq!(refused(&world, Some("bob")).len(), 1);
+    assert_eq!(refused(&world, None), []);
+    let begin =
+        "S: 220\nC: HELO x\nS: 250\nC: MAIL FROM:<a@good.example>\nS: 250\nC: RCPT TO:<nobody@example.org>\nS: 550";
+    let (world, _) = checking();
+    world.mx().play(begin, usize::MAX);
+    assert_eq!(refused(&world, None), [("nobody@example.org".into(), 550, String::new())]);
+    // What a program says wrong is no mail.
+    world.mx().play("S: 220\nC: HELO x\nS: 250\nC: RCPT TO:<alice@example.org>\nS: 503", usize::MAX);
+    assert_eq!(refused(&world, Some("alice")), []);
+    // Who sends is told what was not sent.
+    let refused_sender = format!(
+        "S: 220\nC: EHLO x\n{}C: AUTH PLAIN {ALICE}\nS: 235\nC: MAIL FROM:<bob@example.org>\nS: 550",
+        "S: 250\n".repeat(9)
+    );
+    world.submission().play(&refused_sender, usize::MAX);
+    assert_eq!(refused(&world, Some("alice")), [(String::new(), 550, String::new())]);
+    assert_eq!(refused(&world, Some("bob")), []);
+}

@@ -1,10 +1,9 @@
 //! MAIL (RFC 5321 §4.1.1.2).
 
-use crate::log;
-use crate::replies;
 use crate::service::Role;
 use crate::session::{Phase, SmtpSession};
 use crate::transaction::Transaction;
+use crate::{refused, replies};
 use ::auth::{Auth, Login};
 use mailflow::Envelope;
 use smtp_proto::{Enhanced, Mail, Mailbox, Reply};
@@ -14,7 +13,7 @@ pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
         Ok(()) => {}
         Err(reply) => {
             let from = mail.reverse_path.mailbox().map(ToString::to_string).unwrap_or_default();
-            log::message_refused(session.client(), None, &from, &reply);
+            refused::sender(&session.client(), &from, &reply);
             return reply;
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::service::Role;
 use crate::session::SmtpSession;
-use crate::{log, replies};
+use crate::{refused, replies};
 use mailflow::{Reach, Route, Unroutable};
 use smtp_proto::{Enhanced, ForwardPath, Rcpt, Reply, SyntaxError};
 
@@ -11,7 +11,7 @@ pub(super) fn handle(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
     let reply = take(session, rcpt);
     if !reply.is_positive() {
         let from = session.transaction.as_ref().map(|transaction| transaction.envelope.from()).unwrap_or_default();
-        log::recipient_refused(session.client(), &from, to.trim_start_matches('<').trim_end_matches('>'), &reply);
+        refused::recipient(&session.client(), &from, to.trim_start_matches('<').trim_end_matches('>'), &reply);
     }
     reply
 }
@@ -49,7 +49,7 @@ fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
             transaction.envelope.outside.push(Rcpt { forward_path, reports });
             ok()
         }
-        Ok(Route::Refused(why)) => refused(role, &path, why),
+        Ok(Route::Refused(why)) => not_routed(role, &path, why),
         Err(_) => replies::fault(),
     }
 }
@@ -58,7 +58,7 @@ fn ok() -> Reply {
     Reply::new(250, Enhanced(2, 1, 5), "Recipient ok")
 }
 
-fn refused(role: &Role, path: &ForwardPath, why: Unroutable) -> Reply {
+fn not_routed(role: &Role, path: &ForwardPath, why: Unroutable) -> Reply {
     match (why, role) {
         (Unroutable::Full, _) => replies::mailbox_full(),
         (Unroutable::NoSuchUser, _) => Reply::new(550, Enhanced(5, 1, 1), format!("Nobody here is called {path}")),

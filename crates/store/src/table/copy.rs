@@ -22,8 +22,8 @@ impl TableId {
     fn copy(self) -> Option<AccountId> {
         match self {
             Self::Directory | Self::People => Some(AccountId(11 - self.keyspace().0)),
-            // Who waits or is logged in on the pages is not worth two flushes of each change.
-            Self::Queue | Self::Sessions => None,
+            // Who waits, is logged in on the pages or was refused is not worth two flushes of each change.
+            Self::Queue | Self::Sessions | Self::Reports => None,
         }
     }
 }

@@ -17,6 +17,7 @@ mod login;
 mod operator;
 pub(crate) mod people;
 pub(crate) mod queue;
+pub(crate) mod refused;
 pub(crate) mod setup;
 pub(crate) mod storage;
 
@@ -105,6 +106,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     addresses::ENDPOINTS,
     people::ENDPOINTS,
     queue::ENDPOINTS,
+    refused::ENDPOINTS,
     integrity::ENDPOINTS,
     operator::ENDPOINTS,
 ];

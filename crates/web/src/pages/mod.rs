@@ -12,6 +12,7 @@ mod home;
 mod join;
 mod login;
 mod offers;
+mod refused;
 mod storage;
 mod timeline;
 mod undo;
@@ -34,6 +35,7 @@ const ROUTES: &[&[Route]] = &[
     discovery::ROUTES,
     offers::ROUTES,
     held::ROUTES,
+    refused::ROUTES,
     storage::ROUTES,
     timeline::ROUTES,
     undo::ROUTES,

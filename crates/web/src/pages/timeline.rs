@@ -25,6 +25,8 @@ struct TimelinePage<'a> {
     since: &'a str,
     /// The number of a device.
     device: &'a str,
+    /// Where what was refused is looked for.
+    refused: String,
     /// What is wrong with the question.
     wrong: Option<String>,
     /// Where earlier lines are.
@@ -63,6 +65,7 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
         search: fields.text("search"),
         since: fields.text("since"),
         device: fields.text("device"),
+        refused: format!("/refused?search={}", encoded(fields.text("search"))),
         wrong,
         is_first: !fields.has("before"),
     })

@@ -5,5 +5,6 @@ mod login;
 mod mail;
 mod operator;
 mod people;
+mod refused;
 mod setup;
 mod walls;

@@ -1,0 +1,113 @@
+//! What was refused, for whoever looks for a lost mail: the owner of an account sees what was for it, an administrator what was
+//! for addresses that lead nowhere.
+
+use crate::account::AccountConsole;
+use crate::administration::Administration;
+use crate::error::Error;
+use crate::moment::shown;
+use auth::Auth;
+use reports::{Listed, Refusal, Refusals, Wanted};
+use serde::{Deserialize, Serialize};
+use store::AccountId;
+
+/// Mail that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedPage {
+    /// Newest first.
+    pub refused: Vec<RefusedLine>,
+    /// How many refusals of the whole server were too many to be written down, in the last 30 days.
+    pub not_written: u64,
+}
+
+/// A message, or several alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedLine {
+    /// When, at last: `2026-11-22T22:36:40Z`.
+    pub at: String,
+    /// How often.
+    pub times: u32,
+    /// Over which protocol.
+    pub protocol: String,
+    /// The address of the host that brought it.
+    pub client: String,
+    /// The envelope's sender; empty for nobody.
+    pub from: String,
+    /// The envelope's recipient; empty where it did not come that far.
+    pub to: String,
+    /// Who wrote it, by its From; empty, as what follows, where the message itself did not come.
+    pub author: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its Message-ID.
+    pub message_id: String,
+    /// How the log calls it.
+    pub id: String,
+    /// The code of the reply: from 500 on it never comes again.
+    pub code: u16,
+    /// Its text: why.
+    pub reply: String,
+    /// All of it in words.
+    pub text: String,
+}
+
+impl AccountConsole {
+    /// What was refused that was for this account, or that it sent. `auth`: of the same server.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn refused(&self, auth: &Auth, wanted: &Wanted) -> Result<RefusedPage, Error> {
+        page(auth, Some(self.account.id()), wanted)
+    }
+}
+
+impl Administration {
+    /// What was refused because the address leads nowhere.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn refused(&self, wanted: &Wanted) -> Result<RefusedPage, Error> {
+        page(&self.auth, None, wanted)
+    }
+}
+
+fn page(auth: &Auth, account: Option<AccountId>, wanted: &Wanted) -> Result<RefusedPage, Error> {
+    let refusals = Refusals::new(auth.store(), auth.directory().clone());
+    let Listed { refusals, not_written } = refusals.list(account, wanted)?;
+    Ok(RefusedPage { refused: refusals.into_iter().map(line).collect(), not_written })
+}
+
+fn line(refusal: Refusal) -> RefusedLine {
+    let text = told(&refusal);
+    let Refusal { at, times, protocol, client, from, to, code, reply, id, about } = refusal;
+    let one_line = |text: &str| crate::names::shown(text);
+    RefusedLine {
+        at: shown(at),
+        times,
+        protocol,
+        client: client.to_string(),
+        from: one_line(&from),
+        to: one_line(&to),
+        author: one_line(&about.author),
+        subject: one_line(&about.subject),
+        message_id: one_line(&about.message_id),
+        id,
+        code,
+        reply: one_line(&reply),
+        text,
+    }
+}
+
+fn told(refusal: &Refusal) -> String {
+    let Refusal { times, client, from, to, code, reply, about, .. } = refusal;
+    let shown = crate::names::shown;
+    let who = match (about.author.as_str(), from.as_str()) {
+        ("", "") => "nobody".to_owned(),
+        ("", from) => shown(from),
+        (author, _) => shown(author),
+    };
+    let to = if to.is_empty() { String::new() } else { format!(" to {}", shown(to)) };
+    let what = if about.subject.is_empty() { "mail".to_owned() } else { format!("“{}”", shown(&about.subject)) };
+    let often = if *times > 1 { format!("refused {times} times") } else { "refused".to_owned() };
+    let later = if *code < 500 { "; it may come again" } else { "" };
+    format!("{what} of {who}{to}, brought by {client}, was {often}: {code} {}{later}", shown(reply))
+}

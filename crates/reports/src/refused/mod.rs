@@ -1,0 +1,264 @@
+//! Mail that was refused: a row for each account that it was for, or one of nobody where the address leads nowhere.
+//!
+//! Rows of the table, each key a letter and then:
+//!
+//! | letter | then | value |
+//! |---|---|---|
+//! | `r` | account (0: nobody), time, number | [`Refusal`] |
+//! | `d` | day | how many refusals were too many to be written down |
+
+mod row;
+mod waiting;
+
+use directory::{Directory, Resolution};
+use row::Key;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use store::{AccountId, Error, Store, Table, TableId, Timestamp};
+use waiting::Waiting;
+
+/// Rows of one account; the oldest go first.
+const ROWS_PER_ACCOUNT_MAX: usize = 500;
+/// Rows of addresses that lead nowhere.
+const ROWS_OF_NOBODY_MAX: usize = 2_000;
+/// All rows: [`Refusals::tidy`] leaves no more; the oldest go first.
+const ROWS_MAX: usize = 20_000;
+/// How long a row is kept.
+const KEPT_MILLIS: i64 = 30 * DAY_MILLIS;
+const DAY_MILLIS: i64 = 24 * 3600 * 1000;
+/// An address that leads to more accounts is told to so many of them.
+const ACCOUNTS_MAX: usize = 20;
+/// Rows that are looked at are at most so many.
+const LISTED_MAX: usize = 500;
+/// Whose rows are those of addresses that lead nowhere. No account has this number.
+const NOBODY: AccountId = AccountId(0);
+
+/// Mail that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// When, at last.
+    pub at: Timestamp,
+    /// How often, alike.
+    pub times: u32,
+    /// Over which protocol, by its name.
+    pub protocol: String,
+    /// Who brought it.
+    pub client: IpAddr,
+    /// The envelope's sender; empty for nobody.
+    pub from: String,
+    /// The envelope's recipient; empty where it did not come that far.
+    pub to: String,
+    /// The code of the reply.
+    pub code: u16,
+    /// Its text.
+    pub reply: String,
+    /// How the log calls the message; empty where it did not come that far.
+    pub id: String,
+    /// What it was about.
+    pub about: About,
+}
+
+/// What the header of a message says that was refused after DATA; empty where it did not come that far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Its Message-ID.
+    pub message_id: String,
+    /// Its subject.
+    pub subject: String,
+    /// Who wrote it, as From says.
+    pub author: String,
+}
+
+/// Who is to know of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Whoever gets mail for the recipient.
+    Recipient,
+    /// The account that sends.
+    Sender(AccountId),
+}
+
+/// Which rows are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Only those in which this text stands: in an address, the subject, the reply; case does not count.
+    pub search: Option<String>,
+    /// Only what was refused then or later.
+    pub since: Option<Timestamp>,
+    /// At most so many, and at most 500.
+    pub limit: usize,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Newest first.
+    pub refusals: Vec<Refusal>,
+    /// How many refusals of the whole server were too many to be written down, in the days that are kept.
+    pub not_written: u64,
+}
+
+/// Mail that was refused. Cheap to clone.
+#[derive(Clone)]
+pub struct Refusals(Arc<Inner>);
+
+struct Inner {
+    table: Table,
+    directory: Directory,
+    waiting: Mutex<Waiting>,
+    serial: AtomicU32,
+}
+
+impl About {
+    /// Reads a header (or a message).
+    #[must_use]
+    pub fn of(content: &[u8]) -> Self {
+        let header = content.get(..message::header::end(content)).unwrap_or_default();
+        let envelope = message::Envelope::parse(header);
+        let text = |value: Option<&[u8]>| value.map(message::encoded_word::decode).unwrap_or_default();
+        let author = envelope.from.first().and_then(message::Address::addr_spec);
+        Self {
+            message_id: text(envelope.message_id.as_deref()),
+            subject: text(envelope.subject.as_deref()),
+            author: text(author.as_deref()),
+        }
+    }
+}
+
+impl Refusals {
+    /// What `store` has of them; whose an address is, `directory` knows.
+    #[must_use]
+    pub fn new(store: &Store, directory: Directory) -> Self {
+        let (table, waiting, serial) = (store.table(TableId::Reports), Mutex::default(), AtomicU32::new(0));
+        Self(Arc::new(Inner { table, directory, waiting, serial }))
+    }
+
+    /// Notes a refusal. It costs nothing but memory, of which it takes a bounded piece; [`Self::write`] writes it down.
+    pub fn note(&self, whose: Whose, refusal: Refusal) {
+        self.waiting().note(whose, refusal);
+    }
+
+    /// Writes down what was noted, in one commit; nothing if there is nothing. Where nothing can be written it is dropped.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], [`Error::ReadOnly`], faults.
+    pub fn write(&self, now: Timestamp) -> Result<(), Error> {
+        let (noted, dropped) = self.waiting().take();
+        if noted.is_empty() && dropped == 0 {
+            return Ok(());
+        }
+        self.0.table.takes_mail()?;
+        let mut rows: BTreeMap<AccountId, Vec<Refusal>> = BTreeMap::new();
+        for (whose, refusal) in noted {
+            for account in self.accounts(&whose, &refusal.to)? {
+                rows.entry(account).or_default().push(refusal.clone());
+            }
+        }
+        let day = row::day(now);
+        self.0.table.change(|tx| {
+            for (account, refusals) in &rows {
+                let most = if *account == NOBODY { ROWS_OF_NOBODY_MAX } else { ROWS_PER_ACCOUNT_MAX };
+                let prefix = row::of_account(*account);
+                let before = tx.scan_before(&prefix, &prefix, usize::MAX)?;
+                let too_many = (before.len() + refusals.len()).saturating_sub(most);
+                before.iter().take(too_many).for_each(|(key, _)| tx.delete(key));
+                for refusal in refusals {
+                    let number = self.0.serial.fetch_add(1, Ordering::Relaxed);
+                    tx.put(&Key { account: *account, at: refusal.at, number }.to_bytes(), refusal.encode());
+                }
+            }
+            if dropped > 0 {
+                let so_far = tx.get(&day)?.map_or(Ok(0), |value| row::count(&value)).map_err(row::damaged)?;
+                tx.put(&day, so_far.saturating_add(dropped).to_be_bytes().to_vec());
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets what is old, and the oldest of what is too much.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn tidy(&self, now: Timestamp) -> Result<(), Error> {
+        let mut rows: Vec<(Timestamp, Vec<u8>)> = Vec::new();
+        for (key, _) in self.0.table.scan(b"r", b"r", usize::MAX)? {
+            rows.push((Key::parse(&key).map_err(row::damaged)?.at, key));
+        }
+        rows.sort();
+        let too_many = rows.len().saturating_sub(ROWS_MAX);
+        let oldest = Timestamp(now.0.saturating_sub(KEPT_MILLIS));
+        let is_to_go = |(at, (when, _)): &(usize, (Timestamp, Vec<u8>))| *at < too_many || *when < oldest;
+        let mut gone: Vec<Vec<u8>> = rows.into_iter().enumerate().filter(is_to_go).map(|(_, (_, key))| key).collect();
+        let days = self.0.table.scan(b"d", b"d", usize::MAX)?.into_iter().map(|(key, _)| key);
+        gone.extend(days.filter(|key| *key < row::day(oldest)));
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.0.table.change(|tx| {
+            gone.iter().for_each(|key| tx.delete(key));
+            Ok(())
+        })
+    }
+
+    /// What was refused that was for an account (or that it sent); `None`: for addresses that lead nowhere.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn list(&self, account: Option<AccountId>, wanted: &Wanted) -> Result<Listed, Error> {
+        let prefix = row::of_account(account.unwrap_or(NOBODY));
+        let search = wanted.search.as_deref().map(str::to_lowercase);
+        let mut refusals = Vec::new();
+        for (key, value) in self.0.table.scan(&prefix, &prefix, usize::MAX)?.into_iter().rev() {
+            if refusals.len() >= wanted.limit.min(LISTED_MAX) {
+                break;
+            }
+            let refusal = Refusal::decode(&value).map_err(row::damaged)?;
+            let is_late = wanted.since.is_none_or(|since| Key::parse(&key).is_ok_and(|key| key.at >= since));
+            if is_late && search.as_ref().is_none_or(|search| refusal.holds(search)) {
+                refusals.push(refusal);
+            }
+        }
+        let mut not_written = 0_u64;
+        for (_, value) in self.0.table.scan(b"d", b"d", usize::MAX)? {
+            not_written = not_written.saturating_add(row::count(&value).map_err(row::damaged)?);
+        }
+        Ok(Listed { refusals, not_written })
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        // What is noted may be lost.
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who is to know.
+    fn accounts(&self, whose: &Whose, to: &str) -> Result<BTreeSet<AccountId>, Error> {
+        if let Whose::Sender(account) = whose {
+            return Ok(BTreeSet::from([*account]));
+        }
+        let resolution = match to.parse::<smtp_proto::Mailbox>() {
+            Ok(mailbox) => self.0.directory.resolve(mailbox.local_part(), &mailbox.domain().to_string())?,
+            Err(_) if to.eq_ignore_ascii_case("postmaster") => self.0.directory.resolve(to, "")?,
+            Err(_) => Resolution::NotLocal,
+        };
+        Ok(match resolution {
+            Resolution::Local { accounts, .. } => {
+                accounts.into_iter().take(ACCOUNTS_MAX).map(|delivery| delivery.account).collect()
+            }
+            Resolution::NoSuchUser | Resolution::NotLocal => BTreeSet::from([NOBODY]),
+        })
+    }
+}
+
+impl Refusal {
+    fn holds(&self, search: &str) -> bool {
+        let About { message_id, subject, author } = &self.about;
+        [&self.from, &self.to, &self.reply, &self.id, message_id, subject, author]
+            .into_iter()
+            .any(|text| text.to_lowercase().contains(search))
+    }
+}
+
+#[cfg(test)]
+mod tests;

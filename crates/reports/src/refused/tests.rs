@@ -1,0 +1,96 @@
+use super::*;
+use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
+
+struct World {
+    engine: SimEngine,
+    refusals: Refusals,
+}
+
+fn world() -> World {
+    let engine = SimEngine::new();
+    let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
+    let options = directory::DirectoryOptions { cost: directory::PasswordCost::LEAST, ..Default::default() };
+    let directory = Directory::open(store.clone(), &[1; 32], options).unwrap();
+    World { engine, refusals: Refusals::new(&store, directory) }
+}
+
+fn refusal(minute: i64, client: &str, to: &str) -> Refusal {
+    Refusal {
+        at: Timestamp(SIM_EPOCH.0 + minute * 60_000),
+        times: 1,
+        protocol: "smtp".into(),
+        client: client.parse().unwrap(),
+        from: "ada@example.com".into(),
+        to: to.into(),
+        code: 550,
+        reply: "Nobody here is called that".into(),
+        id: String::new(),
+        about: About::default(),
+    }
+}
+
+fn all(refusals: &Refusals, account: Option<AccountId>) -> Listed {
+    refusals.list(account, &Wanted { limit: usize::MAX, ..Wanted::default() }).unwrap()
+}
+
+#[test]
+fn refused_mail_could_not_be_found() {
+    let World { refusals, .. } = world();
+    let directory = &refusals.0.directory;
+    directory.add_domain("example.org").unwrap();
+    let alice = directory.add_account("alice@example.org", "correct horse", "", SIM_EPOCH).unwrap();
+    let about =
+        About::of(b"From: Ada <ada@example.net>\r\nSubject: =?utf-8?q?Caf=C3=A9?=\r\nMessage-ID: <1@x>\r\n\r\nx");
+    assert_eq!((about.subject.as_str(), about.author.as_str()), ("Café", "ada@example.net"));
+    refusals.note(Whose::Recipient, refusal(1, "192.0.2.1", "nobody@example.org"));
+    refusals.note(Whose::Recipient, Refusal { about, ..refusal(2, "2001:db8::1", "alice@example.org") });
+    refusals.note(Whose::Sender(alice), Refusal { to: String::new(), ..refusal(3, "192.0.2.2", "") });
+    assert_eq!(all(&refusals, None), Listed::default(), "nothing is written before its round");
+    refusals.write(SIM_EPOCH).unwrap();
+    assert_eq!(all(&refusals, None).refusals, [refusal(1, "192.0.2.1", "nobody@example.org")]);
+    let of_alice = all(&refusals, Some(alice)).refusals;
+    assert_eq!(of_alice.iter().map(|row| row.client.to_string()).collect::<Vec<_>>(), ["192.0.2.2", "2001:db8::1"]);
+    let found = |search: &str, since: i64| {
+        let since = Some(Timestamp(SIM_EPOCH.0 + since * 60_000));
+        let wanted = Wanted { search: Some(search.into()), since, limit: 10 };
+        refusals.list(Some(alice), &wanted).unwrap().refusals.len()
+    };
+    assert_eq!((found("CAFÉ", 0), found("café", 3), found("<1@x>", 2), found("", 3)), (1, 0, 1, 1));
+}
+
+#[test]
+fn what_is_alike_is_one_row_and_a_flood_of_one_network_leaves_room_for_others() {
+    let World { refusals, engine } = world();
+    for minute in 0..3 {
+        refusals.note(Whose::Recipient, refusal(minute, "192.0.2.1", "nobody@example.org"));
+    }
+    for number in 0..60 {
+        refusals.note(Whose::Recipient, refusal(0, "2001:db8::1", &format!("x{number}@example.org")));
+        refusals.note(Whose::Recipient, refusal(0, "2001:db8::ffff", &format!("y{number}@example.org")));
+    }
+    refusals.note(Whose::Recipient, refusal(0, "198.51.100.1", "nobody@example.org"));
+    let before = engine.commits();
+    refusals.write(SIM_EPOCH).unwrap();
+    refusals.write(SIM_EPOCH).unwrap();
+    assert_eq!(engine.commits() - before, 1);
+    let Listed { refusals: rows, not_written } = all(&refusals, None);
+    assert_eq!((rows.len(), not_written), (1 + 50 + 1, 70));
+    assert_eq!((rows[0].times, rows[0].at), (3, Timestamp(SIM_EPOCH.0 + 2 * 60_000)));
+}
+
+#[test]
+fn rows_are_bounded_and_old_ones_go() {
+    let World { refusals, .. } = world();
+    for minute in 0..i64::try_from(ROWS_PER_ACCOUNT_MAX).unwrap() + 1 {
+        refusals.note(Whose::Sender(AccountId(16)), refusal(minute, "192.0.2.1", &minute.to_string()));
+        refusals.write(SIM_EPOCH).unwrap();
+    }
+    let rows = all(&refusals, Some(AccountId(16))).refusals;
+    assert_eq!((rows.len(), rows.last().map(|row| row.to.as_str())), (ROWS_PER_ACCOUNT_MAX, Some("1")));
+    refusals.tidy(Timestamp(SIM_EPOCH.0 + KEPT_MILLIS)).unwrap();
+    assert_eq!(all(&refusals, Some(AccountId(16))).refusals.len(), ROWS_PER_ACCOUNT_MAX);
+    refusals.tidy(Timestamp(SIM_EPOCH.0 + KEPT_MILLIS + 3 * 60_000)).unwrap();
+    assert_eq!(all(&refusals, Some(AccountId(16))).refusals.len(), ROWS_PER_ACCOUNT_MAX - 2);
+    refusals.tidy(Timestamp(SIM_EPOCH.0 + 2 * KEPT_MILLIS)).unwrap();
+    assert_eq!(all(&refusals, Some(AccountId(16))), Listed::default());
+}
