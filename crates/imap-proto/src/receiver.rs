@@ -32,6 +32,10 @@ pub enum Event {
     /// The next octets of the message of an APPEND, where it is a long one: what follows the last of them comes with the
     /// command. If anything but more of them, [`Event::NeedMore`] or the command comes, the message was given up.
     Octets(Octets),
+    /// A message of an APPEND that another one follows (RFC 3502): the command as if it had this message alone. The last one
+    /// comes with the command. If anything but [`Event::Octets`], [`Event::Literal`], another one, [`Event::NeedMore`] or the
+    /// command comes, all of them were given up.
+    Message(Tagged),
     /// A whole command.
     Command(Tagged),
     /// The `DONE` that ends IDLE; the next line is a command.
@@ -100,8 +104,8 @@ enum Expect {
 enum State {
     /// Reading text up to the end of a line.
     Line,
-    /// Reading the octets of a literal.
-    Literal { literal: Literal, remaining: u64, role: LiteralRole },
+    /// Reading the octets of a literal. `ask`: the client waits to be told to send them, and was not told yet.
+    Literal { literal: Literal, remaining: u64, role: LiteralRole, ask: Option<Box<LiteralRequest>> },
     /// Throwing a refused command away.
     Discard(Discard),
 }
@@ -125,6 +129,8 @@ struct Collected {
     /// Octets of the literals that are arguments.
     argument_bytes: u64,
     has_message: bool,
+    /// Where the message of an APPEND goes, and where in `text` that ends.
+    target: Option<(MailboxName, usize)>,
 }
 
 /// A literal's announcement at the end of a line.
@@ -329,38 +335,56 @@ impl Receiver {
     }
 
     fn begin_literal(&mut self, marker: Marker) -> Progress {
-        let command = &mut self.command;
-        let role = command.role_of_literal(marker.start);
-        if let Some(reason) = command.refusal(marker.bytes, role, &self.limits) {
-            return if marker.synchronising {
-                let tag = mem::take(command).tag();
-                Progress::Event(Event::Malformed(Malformed { tag, reason }))
-            } else {
-                self.discard(reason, marker.bytes)
-            };
+        let role = self.command.role_of_literal(marker.start);
+        if let Some(reason) = self.command.refusal(marker.bytes, role, &self.limits) {
+            return self.refuse_marker(marker, reason);
         }
-        let mailbox = match role {
-            LiteralRole::Argument => {
-                command.argument_bytes += marker.bytes;
-                None
+        let mut finished = None;
+        match role {
+            LiteralRole::Argument => self.command.argument_bytes += marker.bytes,
+            LiteralRole::Message if self.command.has_message => {
+                match self.command.take_message(&self.limits, self.dialect) {
+                    Ok(message) => finished = Some(message),
+                    Err(reason) => return self.refuse_marker(marker, reason),
+                }
             }
             LiteralRole::Message => {
+                let command = &mut self.command;
                 command.has_message = true;
                 let before = command.text.get(..command.line_start + marker.start).unwrap_or_default();
-                command::append_target(before, command.literals.first(), &self.limits, self.dialect)
+                command.target = command::append_target(before, command.literals.first(), &self.limits, self.dialect);
             }
-        };
+        }
+        let command = &mut self.command;
         command.line_start = command.text.len();
         // The cast loses nothing: the value is at most LITERAL_RESERVE_BYTES.
         let data = Vec::with_capacity(marker.bytes.min(LITERAL_RESERVE_BYTES) as usize);
-        let request = LiteralRequest { tag: command.tag(), bytes: marker.bytes, role, mailbox };
         let literal = Literal { data, binary: marker.binary };
-        self.state = State::Literal { literal, remaining: marker.bytes, role };
-        if marker.synchronising { Progress::Event(Event::Literal(request)) } else { Progress::Again }
+        let ask = marker.synchronising.then(|| {
+            let mailbox = match role {
+                LiteralRole::Argument => None,
+                LiteralRole::Message => command.target.as_ref().map(|(name, _)| name.clone()),
+            };
+            Box::new(LiteralRequest { tag: command.tag(), bytes: marker.bytes, role, mailbox })
+        });
+        self.state = State::Literal { literal, remaining: marker.bytes, role, ask };
+        finished.map_or(Progress::Again, |message| Progress::Event(Event::Message(message)))
+    }
+
+    /// The command is over: at once where the client waits to be told whether to send a literal.
+    fn refuse_marker(&mut self, marker: Marker, reason: Reason) -> Progress {
+        if !marker.synchronising {
+            return self.discard(reason, marker.bytes);
+        }
+        let tag = mem::take(&mut self.command).tag();
+        Progress::Event(Event::Malformed(Malformed { tag, reason }))
     }
 
     fn poll_literal(&mut self) -> Progress {
-        let State::Literal { literal, remaining, role } = &mut self.state else { return Progress::Again };
+        let State::Literal { literal, remaining, role, ask } = &mut self.state else { return Progress::Again };
+        if let Some(request) = ask.take() {
+            return Progress::Event(Event::Literal(*request));
+        }
         let input = self.pending.get(self.taken..).unwrap_or_default();
         let used = input.len() - fill(literal, remaining, input).len();
         let complete = *remaining == 0;
@@ -455,16 +479,33 @@ impl Collected {
         Tag::from_bytes(self.text.get(..end)?)
     }
 
-    /// The message is the first literal of an APPEND that is not the mailbox name, the third word.
+    /// A message is each literal of an APPEND that is not the mailbox name, the third word.
     fn role_of_literal(&self, marker_start: usize) -> LiteralRole {
         let before = self.text.get(..self.line_start + marker_start).unwrap_or_default();
         let mut words = before.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
         let is_append = words.nth(1).is_some_and(|verb| verb.eq_ignore_ascii_case(b"APPEND"));
-        if is_append && !self.has_message && (!self.literals.is_empty() || words.next().is_some()) {
+        if is_append && (self.has_message || !self.literals.is_empty() || words.next().is_some()) {
             LiteralRole::Message
         } else {
             LiteralRole::Argument
         }
+    }
+
+    /// RFC 3502 §6.3.11: another message begins in the last line. Takes the one before it out: the command as if it had this
+    /// one alone. What is left is the command as if that had not been.
+    fn take_message(&mut self, limits: &Limits, dialect: Dialect) -> Result<Tagged, Reason> {
+        let line = self.text.get(self.line_start..).unwrap_or_default();
+        // RFC 6855 §4: the end of `UTF8 (~{n}`.
+        let blanks = line.iter().take_while(|&&byte| byte == b' ').count();
+        let end = self.line_start + if line.get(blanks) == Some(&b')') { blanks + 1 } else { 0 };
+        let message = self.literals.pop();
+        let before = self.literals.iter().map(|literal| Literal { data: literal.data.clone(), ..*literal });
+        let literals = before.chain(message).collect();
+        let text = self.text.get(..end).unwrap_or_default();
+        let tagged = command::parse(text, literals, limits, dialect).map_err(|malformed| malformed.reason)?;
+        let Some((_, target_end)) = &self.target else { return Err(Reason::Trailing) };
+        self.text.drain((*target_end).min(end)..end);
+        Ok(tagged)
     }
 
     fn refusal(&self, bytes: u64, role: LiteralRole, limits: &Limits) -> Option<Reason> {

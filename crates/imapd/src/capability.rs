@@ -5,7 +5,7 @@ use sasl::Mechanism;
 use session::Peer;
 
 /// Works in every state, or from login on.
-const ALWAYS: [&str; 27] = [
+const ALWAYS: [&str; 28] = [
     "IMAP4rev1",
     "IMAP4rev2",
     "LITERAL+",
@@ -17,6 +17,7 @@ const ALWAYS: [&str; 27] = [
     "UNSELECT",
     "CHILDREN",
     "UIDPLUS",
+    "MULTIAPPEND",
     "MOVE",
     "SPECIAL-USE",
     "CREATE-SPECIAL-USE",

@@ -9,7 +9,7 @@ use crate::tagged::ResultCode;
 use crate::upload::Upload;
 use crate::user::User;
 use crate::work::{Progress, Stop, Work};
-use imap_proto::{Code, Dialect, Encoder, Event, Limits, LiteralRequest, Octets, Receiver, Status, Tag};
+use imap_proto::{Code, Command, Dialect, Encoder, Event, Limits, LiteralRequest, Octets, Receiver, Status, Tag};
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use std::mem;
 use std::sync::Arc;
@@ -173,6 +173,10 @@ impl ImapSession {
         match self.poll() {
             Event::NeedMore => Turn::Wait,
             Event::Literal(request) => self.literal(&request, output),
+            Event::Message(tagged) => {
+                self.take_message(tagged.command);
+                Turn::Again
+            }
             Event::Command(tagged) => self.command(tagged, output),
             Event::Octets(octets) => {
                 self.take_octets(&octets);
@@ -191,9 +195,9 @@ impl ImapSession {
     /// The client asks whether to send a literal.
     fn literal(&mut self, request: &LiteralRequest, output: &mut Vec<u8>) -> Turn {
         if let (State::Authenticated(user), Some(tag)) = (&self.state, &request.tag) {
-            match Upload::expect(&self.service.spool, &user.account, request) {
-                Ok(None) => {}
-                Ok(Some(upload)) => self.upload = Some(Box::new(upload)),
+            let before = self.upload.take().map(|upload| *upload);
+            match Upload::expect(before, &self.service.spool, &user.account, request) {
+                Ok(upload) => self.upload = upload.map(Box::new),
                 Err(refusal) => {
                     self.receiver.refuse_literal();
                     return self.end(Finish::new(tag.clone(), refusal));
@@ -206,9 +210,22 @@ impl ImapSession {
 
     /// A part of a long message, announced or not.
     fn take_octets(&mut self, octets: &Octets) {
-        let State::Authenticated(user) = &self.state else { return };
+        if let Some(upload) = self.upload() {
+            upload.take(&octets.0);
+        }
+    }
+
+    /// One of several messages of an APPEND.
+    fn take_message(&mut self, command: Command) {
+        if let (Command::Append(append), Some(upload)) = (command, self.upload()) {
+            upload.complete(&append);
+        }
+    }
+
+    fn upload(&mut self) -> Option<&mut Upload> {
+        let State::Authenticated(user) = &self.state else { return None };
         let begin = || Box::new(Upload::begin(&self.service.spool, &user.account));
-        self.upload.get_or_insert_with(begin).take(&octets.0);
+        Some(self.upload.get_or_insert_with(begin))
     }
 
     /// The next slice of a command.

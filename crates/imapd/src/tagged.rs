@@ -17,6 +17,8 @@ pub(crate) struct Tagged {
 pub(crate) enum ResultCode {
     /// One that borrows nothing.
     Plain(Code<'static>),
+    /// RFC 4315 §3; in the order of the messages.
+    AppendUid { uidvalidity: u32, uids: SequenceSet },
     /// RFC 4315 §3; position by position.
     CopyUid { uidvalidity: u32, source: SequenceSet, target: SequenceSet },
     /// RFC 7162 §3.1.3.
@@ -89,6 +91,7 @@ impl ResultCode {
     pub(crate) fn borrowed<'a>(&'a self, names: &'a [&'a str]) -> Code<'a> {
         match self {
             Self::Plain(code) => *code,
+            Self::AppendUid { uidvalidity, uids } => Code::AppendUid { uidvalidity: *uidvalidity, uids },
             Self::CopyUid { uidvalidity, source, target } => {
                 Code::CopyUid { uidvalidity: *uidvalidity, source, target }
             }

@@ -1,23 +1,49 @@
-//! A long message of an APPEND on its way in.
+//! What an APPEND brings, on its way in: a long message, or several (RFC 3502).
+//!
+//! The messages of one command lie one behind the other in one content of the spool, which bounds their octets; what is known of
+//! each beside is bounded here.
 
+use crate::command::flags;
 use crate::tagged::Tagged;
-use imap_proto::{Code, LiteralRequest, LiteralRole, MailboxName};
+use imap_proto::command::{Append, AppendData};
+use imap_proto::{Code, DateTime, LiteralRequest, LiteralRole, MailboxName};
 use std::sync::Arc;
-use store::{Account, Error};
+use store::{Account, Error, Flags};
 use store_objects::{Holder, IN_MEMORY_BYTES_MAX, Incoming, NotTaken, Spool};
 use tracing::error;
 
-/// The message, as far as it came.
-pub(crate) enum Upload {
-    Coming(Incoming),
-    /// What still comes is passed over, and the command answered so.
-    NotTaken(Tagged),
+/// The flags of all messages of a command, and what else is kept of each, have at most so many octets: some thousand messages.
+const DETAILS_BYTES_MAX: usize = 1024 * 1024;
+/// What is kept of each message beside its flags.
+const DETAILS_BYTES: usize = size_of::<Complete>();
+
+/// The messages, as far as they came.
+pub(crate) struct Upload {
+    /// All octets; or what the command is answered with, when what still comes is passed over.
+    content: Result<Incoming, Tagged>,
+    /// Those that are all there.
+    complete: Vec<Complete>,
+    details_bytes: usize,
+}
+
+/// What is kept of a message whose octets are in the spool.
+pub(crate) struct Complete {
+    pub(crate) flags: Flags,
+    pub(crate) date: Option<DateTime>,
+    pub(crate) data: AppendData,
+    pub(crate) bytes: usize,
 }
 
 impl Upload {
-    /// Before a literal comes: counts a long message; why it must not come. What cannot be said now is said at the end of the
-    /// command.
+    /// One that was not announced.
+    pub(crate) fn begin(spool: &Arc<Spool>, account: &Account) -> Self {
+        Self { content: Ok(spool.begin(Holder::Account(account.id()))), complete: Vec::new(), details_bytes: 0 }
+    }
+
+    /// Before a literal comes: counts a long message, or one of several; why it must not come. What cannot be said now is said at
+    /// the end of the command.
     pub(crate) fn expect(
+        before: Option<Self>,
         spool: &Arc<Spool>,
         account: &Account,
         request: &LiteralRequest,
@@ -25,29 +51,61 @@ impl Upload {
         if let Some(refusal) = request.mailbox.as_ref().and_then(|name| no_such_target(account, name)) {
             return Err(refusal);
         }
-        if request.role != LiteralRole::Message || request.bytes <= IN_MEMORY_BYTES_MAX as u64 {
+        let is_short = request.role != LiteralRole::Message || request.bytes <= IN_MEMORY_BYTES_MAX as u64;
+        if before.is_none() && is_short {
             return Ok(None);
         }
-        let mut incoming = spool.begin(Holder::Account(account.id()));
-        incoming.reserve(request.bytes).map_err(not_taken)?;
-        Ok(Some(Self::Coming(incoming)))
+        let mut upload = before.unwrap_or_else(|| Self::begin(spool, account));
+        match &mut upload.content {
+            Ok(incoming) => incoming.reserve(incoming.len().saturating_add(request.bytes)).map_err(not_taken)?,
+            // It is over already, and the client need not send more.
+            Err(answer) => return Err(answer.clone()),
+        }
+        Ok(Some(upload))
     }
 
-    /// One that was not announced.
-    pub(crate) fn begin(spool: &Arc<Spool>, account: &Account) -> Self {
-        Self::Coming(spool.begin(Holder::Account(account.id())))
-    }
-
-    /// A part of the message.
+    /// A part of a message.
     pub(crate) fn take(&mut self, octets: &[u8]) {
-        if let Self::Coming(incoming) = self
+        if let Ok(incoming) = &mut self.content
             && let Err(why) = incoming.push(octets)
         {
-            *self = Self::NotTaken(not_taken(why));
+            self.content = Err(not_taken(why));
         }
+    }
+
+    /// One of several messages has come; the octets of `append` are its last.
+    pub(crate) fn complete(&mut self, append: &Append) {
+        self.take(&append.message);
+        let Ok(incoming) = &self.content else { return };
+        let before: u64 = self.complete.iter().map(|message| message.bytes as u64).sum();
+        let bytes = usize::try_from(incoming.len() - before).unwrap_or(usize::MAX);
+        let flags = flags(&append.flags);
+        self.details_bytes +=
+            DETAILS_BYTES + flags.keywords.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>();
+        if bytes == 0 {
+            self.content = Err(nothing_appended());
+        } else if self.details_bytes > DETAILS_BYTES_MAX {
+            self.content = Err(Tagged::refused(Code::Limit, "Too many messages in one command"));
+        } else {
+            self.complete.push(Complete { flags, date: append.date, data: append.data, bytes });
+        }
+    }
+
+    /// Whether it is about several messages.
+    pub(crate) fn is_of_several(&self) -> bool {
+        !self.complete.is_empty()
+    }
+
+    /// All that came.
+    pub(crate) fn end(self) -> Result<(Incoming, Vec<Complete>), Tagged> {
+        self.content.map(|incoming| (incoming, self.complete))
     }
 }
 
+/// RFC 9051 §6.3.12, RFC 3502 §6.3.11: a literal of no octets takes the APPEND back.
+pub(crate) fn nothing_appended() -> Tagged {
+    Tagged::no("Nothing was appended")
+}
 /// RFC 9051 §6.3.12: that the mailbox is not there is told before all else that is wrong, as the client can do something
 /// about it; and before a large message goes over the wire.
 pub(crate) fn no_such_target(account: &Account, name: &MailboxName) -> Option<Tagged> {

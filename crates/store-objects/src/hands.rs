@@ -33,13 +33,18 @@ impl Hands {
 
     /// Does `job` on one of the threads; `None` when it panicked or the threads have ended.
     pub(crate) fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        self.begin(job)?.recv().ok()
+    }
+
+    /// Has `job` done by one of the threads; what it gives is received, unless it panics. `None` when the threads have ended.
+    pub(crate) fn begin<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Option<Receiver<T>> {
         let (done, result) = sync_channel(1);
         let job = move || {
             // The caller waits; one that panicked meanwhile needs no answer.
             let _ = done.send(job());
         };
         self.jobs.as_ref()?.send(Box::new(job)).ok()?;
-        result.recv().ok()
+        Some(result)
     }
 }
 

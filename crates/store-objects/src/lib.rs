@@ -100,10 +100,12 @@ impl DirectoryObjects {
         work: impl FnOnce(&Place) -> Result<T, ObjectError> + Send + 'static,
     ) -> Result<T, ObjectError> {
         let place = Arc::clone(&self.place);
-        self.hands.run(move || work(&place)).unwrap_or_else(|| {
-            let what = format!("the threads that read and write {} have ended; restart the server", self.place.name);
-            Err(ObjectError::Failed { what })
-        })
+        self.hands.run(move || work(&place)).unwrap_or_else(|| Err(self.ended()))
+    }
+
+    fn ended(&self) -> ObjectError {
+        let what = format!("the threads that read and write {} have ended; restart the server", self.place.name);
+        ObjectError::Failed { what }
     }
 }
 
@@ -111,6 +113,18 @@ impl Objects for DirectoryObjects {
     fn put_shared(&self, account: AccountId, name: &str, content: Shared) -> Result<(), ObjectError> {
         let address = Address::new(account, name)?;
         self.hand_over(move |place| place.put(&address, content))
+    }
+
+    /// All at once: flushes that wait together are merged by the file system.
+    fn put_all(&self, account: AccountId, contents: Vec<(ObjectName, Shared)>) -> Result<(), ObjectError> {
+        let begin = |(name, content): (ObjectName, Shared)| {
+            let (address, place) = (Address::new(account, &name)?, Arc::clone(&self.place));
+            self.hands.begin(move || place.put(&address, content)).ok_or_else(|| self.ended())
+        };
+        let begun: Vec<_> = contents.into_iter().map(begin).collect();
+        // Each is waited for, so that none comes to be after this.
+        let ends: Vec<_> = begun.into_iter().map(|begun| begun?.recv().unwrap_or_else(|_| Err(self.ended()))).collect();
+        ends.into_iter().collect()
     }
 
     fn read(&self, account: AccountId, name: &str) -> Result<Vec<u8>, ObjectError> {

@@ -13,7 +13,7 @@ use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -361,6 +361,29 @@ impl Incoming {
         Ok(whole)
     }
 
+    /// A part of it, which has come: `bytes` octets from `start` on.
+    ///
+    /// # Errors
+    /// The file cannot be read, or ends before the part does.
+    pub fn part(&self, start: u64, bytes: usize) -> Result<Vec<u8>, NotTaken> {
+        let in_file = if self.file.is_some() { self.length.saturating_sub(self.memory.len() as u64) } else { 0 };
+        // The cast loses nothing: the value is at most `bytes`.
+        let from_file = in_file.saturating_sub(start).min(bytes as u64) as usize;
+        let mut part = vec![0; from_file];
+        if let (Some(path), 1..) = (&self.file, from_file) {
+            let read = File::open(path).and_then(|file| file.read_exact_at(&mut part, start));
+            read.map_err(|error| self.failed("read from", &error))?;
+        }
+        let first = usize::try_from(start.saturating_sub(in_file)).unwrap_or(usize::MAX);
+        let rest = first.checked_add(bytes - from_file).and_then(|end| self.memory.get(first..end));
+        part.extend_from_slice(rest.unwrap_or_default());
+        if part.len() != bytes {
+            let error = io::Error::new(ErrorKind::UnexpectedEof, "not so much has come");
+            return Err(self.failed("read from", &error));
+        }
+        Ok(part)
+    }
+
     fn failed(&self, what: &str, error: &io::Error) -> NotTaken {
         match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => NotTaken::Full,
@@ -463,6 +486,28 @@ mod tests {
             assert!(incoming.into_whole(0).unwrap() == expected, "{piece} {pieces}");
         }
         assert_eq!((files(&spool), spool.lock().coming.bytes), (0, 0));
+    }
+
+    #[test]
+    fn any_part_of_what_came_comes_back() {
+        let (_place, spool) = spool(u64::MAX, u64::MAX);
+        for pieces in [3, 40, 1500] {
+            let (mut incoming, mut expected) = (spool.begin(ALICE), Vec::new());
+            for n in 0..pieces {
+                let octets = vec![n as u8; 1009];
+                incoming.push(&octets).unwrap();
+                expected.extend(octets);
+            }
+            let end = expected.len();
+            for (start, bytes) in [(0, 0), (0, end), (1, 1008), (end / 2, end - end / 2), (end - 1, 1), (end, 0)] {
+                assert!(
+                    incoming.part(start as u64, bytes).unwrap() == expected[start..start + bytes],
+                    "{start} {bytes}"
+                );
+            }
+            assert!(matches!(incoming.part(end as u64, 1), Err(NotTaken::Failed(_))));
+            assert!(matches!(incoming.part(1, end), Err(NotTaken::Failed(_))));
+        }
     }
 
     #[test]

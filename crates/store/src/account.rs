@@ -2,6 +2,7 @@
 
 mod act;
 mod append;
+mod appending;
 mod clear;
 mod close_maildrop;
 pub(crate) mod copy_and_move;
@@ -31,6 +32,7 @@ mod uidls;
 mod undo;
 
 pub use append::{Appended, NewMessage, Target};
+pub use appending::{APPENDING_PIECE_BYTES_MAX, Appending};
 pub use clear::{ClearReport, ClearRequest};
 pub use close_maildrop::{MaildropClosing, MaildropOutcome};
 pub use copy_and_move::{Copying, Relisting};

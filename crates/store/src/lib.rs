@@ -51,11 +51,12 @@ mod tx;
 mod watch;
 
 pub use account::{
-    Account, Appended, ClearReport, ClearRequest, Copying, Deleting, Expunge, Expunging, FILLING_PERCENT, FlagChange,
-    FlagsChanged, HeldIn, Lesson, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropClosing, MaildropMessage,
-    MaildropOptions, MaildropOutcome, MessageChange, MessageEvent, NewMessage, OnProgress, PIECE_MESSAGES_MAX, Permit,
-    Place, Progress, Purged, Reader, Received, Relisting, SentCopy, Submission, Submitted, TRAINING_PAGE_BYTES_MAX,
-    Target, TimelinePage, TimelineQuery, Training, UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage, View,
+    APPENDING_PIECE_BYTES_MAX, Account, Appended, Appending, ClearReport, ClearRequest, Copying, Deleting, Expunge,
+    Expunging, FILLING_PERCENT, FlagChange, FlagsChanged, HeldIn, Lesson, MAILBOXES_MAX, Mailboxes, Maildrop,
+    MaildropClosing, MaildropMessage, MaildropOptions, MaildropOutcome, MessageChange, MessageEvent, NewMessage,
+    OnProgress, PIECE_MESSAGES_MAX, Permit, Place, Progress, Purged, Reader, Received, Relisting, SentCopy, Submission,
+    Submitted, TRAINING_PAGE_BYTES_MAX, Target, TimelinePage, TimelineQuery, Training, UidlOutcome, UndoReport,
+    UndoRequest, UndoWhat, Usage, View,
 };
 pub use body::{Body, WHOLE_BYTES_MAX};
 pub use error::Error;

@@ -24,6 +24,13 @@ pub trait Objects: Send + Sync {
     /// [`ObjectError::Full`] or [`ObjectError::Failed`]; a partly written object is never visible under its name.
     fn put_shared(&self, account: AccountId, name: &str, content: Shared) -> Result<(), ObjectError>;
 
+    /// The same of several; some may be stored when it fails.
+    ///
+    /// # Errors
+    /// As [`Objects::put_shared`].
+    fn put_all(&self, account: AccountId, contents: Vec<(ObjectName, Shared)>) -> Result<(), ObjectError> {
+        contents.into_iter().try_for_each(|(name, content)| self.put_shared(account, &name, content))
+    }
     /// The same of content that is copied.
     ///
     /// # Errors

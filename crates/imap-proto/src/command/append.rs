@@ -55,9 +55,14 @@ impl Append {
     }
 }
 
-/// Where an APPEND goes whose message is still to come: `text` is the command up to the message, `first` its first literal,
-/// which may be the name. `None` where the name is none, which the command will be refused for.
-pub(crate) fn target(text: &[u8], first: Option<&Literal>, limits: &Limits, dialect: Dialect) -> Option<MailboxName> {
+/// Where an APPEND goes whose message is still to come, and where in `text` that ends: `text` is the command up to the message,
+/// `first` its first literal, which may be the name. `None` where the name is none, which the command will be refused for.
+pub(crate) fn target(
+    text: &[u8],
+    first: Option<&Literal>,
+    limits: &Limits,
+    dialect: Dialect,
+) -> Option<(MailboxName, usize)> {
     let name = first.map(|literal| Literal { data: literal.data.clone(), binary: literal.binary });
     let mut cursor = Cursor::new(text, name.into_iter().collect(), limits, dialect);
     // The tag and the verb.
@@ -66,7 +71,8 @@ pub(crate) fn target(text: &[u8], first: Option<&Literal>, limits: &Limits, dial
         cursor.take_while(|byte| byte != b' ');
     }
     cursor.spaces();
-    cursor.mailbox().ok()
+    let name = cursor.mailbox().ok()?;
+    Some((name, cursor.at()))
 }
 
 fn message(cursor: &mut Cursor<'_>) -> Parse<(Vec<u8>, AppendData)> {
@@ -124,7 +130,7 @@ mod tests {
         refuse_one("APPEND a", Reason::Expected("a space"));
         refuse_one("APPEND a \"abc\"", Reason::Expected("a date-time"));
         refuse_one("APPEND a abc", Reason::Expected("a literal"));
-        refuse_one("APPEND a {1}\r\na {1}\r\nb", Reason::Trailing);
+        refuse_one("APPEND a {1}\r\na b", Reason::Trailing);
         refuse_one("APPEND a UTF8 ({1}\r\na)", Reason::Expected("a literal8"));
     }
 }

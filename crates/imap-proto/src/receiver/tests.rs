@@ -18,6 +18,7 @@ fn events<'s>(limits: Limits, segments: impl IntoIterator<Item = &'s [u8]>) -> V
                 Event::Command(Tagged { command: Command::Authenticate(_), .. }) => receiver.expect_auth_line(),
                 Event::Literal(_)
                 | Event::Octets(_)
+                | Event::Message(_)
                 | Event::Command(_)
                 | Event::Done
                 | Event::Auth(_)
@@ -54,6 +55,7 @@ fn summary(events: &[Event]) -> Vec<String> {
         Event::NeedMore => "more".to_owned(),
         Event::Literal(request) => format!("{} + {} {:?}", tag(&request.tag), request.bytes, request.role),
         Event::Octets(octets) => format!("{} octets", octets.0.len()),
+        Event::Message(tagged) => format!("{} message", tagged.tag),
         Event::Command(tagged) => format!("{} {}", tagged.tag, tagged.command.name()),
         Event::Done => "done".to_owned(),
         Event::Auth(AuthLine::Cancelled) => "cancelled".to_owned(),
@@ -115,7 +117,11 @@ fn literals_at_the_limit_and_one_past_it() {
     check(b"a APPEND x {51}\r\nb NOOP\r\n", &["a ! Literal too big", "b NOOP"]);
     let append = [b"a APPEND x {51+}\r\n".to_vec(), vec![b'\n'; 51], b"\r\nb NOOP\r\n".to_vec()].concat();
     check(&append, &["a ! Literal too big", "b NOOP"]);
-    check(b"a APPEND x {1+}\r\na {21+}\r\n012345678901234567890\r\nb NOOP\r\n", &["a ! Literal too big", "b NOOP"]);
+    check(
+        b"a APPEND x {1+}\r\na {50+}\r\n01234567890123456789012345678901234567890123456789\r\n",
+        &["a message", "a APPEND"],
+    );
+    check(b"a APPEND x {1+}\r\na {51}\r\nb NOOP\r\n", &["a ! Literal too big", "b NOOP"]);
     let four = b"a ID (NIL {1+}\r\na {1+}\r\nb {1+}\r\nc {1+}\r\nd)\r\nb NOOP\r\n";
     check(four, &["a ! Too many literals", "b NOOP"]);
     check(b"a X {1+}\r\na {1+}\r\nb {1+}\r\nc {1}\r\nb NOOP\r\n", &["a ! Too many literals", "b NOOP"]);
@@ -336,4 +342,49 @@ fn a_long_message_is_given_away_as_it_comes() {
         assert!(came == message, "{segment}");
         assert_eq!(summary(&commands), ["b NOOP"]);
     }
+}
+
+/// The messages of an APPEND in the order in which they come: flags, date, octets.
+fn messages(wire: &[u8], segment: usize) -> Vec<String> {
+    let of = |tagged: &Tagged| {
+        let Command::Append(append) = &tagged.command else { return "?".to_owned() };
+        let text = String::from_utf8_lossy(&append.message).into_owned();
+        format!("{} {:?} {} {text}", append.mailbox.as_str(), append.flags, append.date.is_some())
+    };
+    let told = |event: Event| match event {
+        Event::Message(tagged) => Some(of(&tagged)),
+        Event::Command(tagged) => Some(of(&tagged)),
+        Event::Malformed(malformed) => Some(malformed.reason.to_string()),
+        _ => None,
+    };
+    let limits = Limits { line_bytes_max: 80, ..small() };
+    events(limits, wire.chunks(segment)).into_iter().filter_map(told).collect()
+}
+
+#[test]
+fn each_of_several_messages_comes_with_its_own_flags_and_date() {
+    let check = |wire: &str, expected: &[&str]| {
+        for segment in [1, 7, wire.len()] {
+            assert_eq!(messages(wire.as_bytes(), segment), expected, "{wire}");
+        }
+    };
+    check(
+        "a APPEND x (\\Seen) {2+}\r\nab \" 7-Jul-1996 02:44:25 -0700\" {1+}\r\nc {2+}\r\nde\r\n",
+        &["x [Seen] false ab", "x [] true c", "x [] false de"],
+    );
+    check(
+        "a APPEND {4+}\r\na bc UTF8 (~{1+}\r\na) (\\Seen) UTF8 (~{1+}\r\nb ) {1}\r\nc\r\n",
+        &["a bc [] false a", "a bc [Seen] false b", "a bc [] false c"],
+    );
+    check("a APPEND x {1+}\r\na NOOP {1+}\r\nb\r\n", &["x [] false a", "Expected a literal"]);
+    check("a APPEND x y {1+}\r\na {1+}\r\nb {1+}\r\nc\r\n", &["Expected a literal"]);
+    check("a APPEND x {1+}\r\na {1+}\r\nb trailing\r\n", &["x [] false a", "Unexpected text after the command"]);
+}
+
+#[test]
+fn any_number_of_messages_holds_the_memory_of_one() {
+    let one = " (\\Seen) {50+}\r\n01234567890123456789012345678901234567890123456789";
+    let wire = format!("a APPEND x{}\r\n", one.repeat(1000));
+    // `events` looks at what is held.
+    assert_eq!(events(small(), wire.as_bytes().chunks(16)).len(), 1000);
 }

@@ -14,8 +14,8 @@ pub enum Code<'a> {
     AppendUid {
         /// Of the mailbox.
         uidvalidity: u32,
-        /// Of the message.
-        uid: u32,
+        /// Of the messages, in their order.
+        uids: &'a SequenceSet,
     },
     /// `AUTHENTICATIONFAILED`
     AuthenticationFailed,
@@ -168,7 +168,7 @@ impl Encoder<'_> {
     pub(super) fn code(&mut self, code: Code<'_>) {
         self.raw(code.keyword());
         match code {
-            Code::AppendUid { uidvalidity, uid } => self.format(format_args!(" {uidvalidity} {uid}")),
+            Code::AppendUid { uidvalidity, uids } => self.format(format_args!(" {uidvalidity} {uids}")),
             Code::BadCharset => self.raw(" (US-ASCII UTF-8)"),
             Code::Capability(names) => names.iter().for_each(|name| self.format(format_args!(" {name}"))),
             Code::CopyUid { uidvalidity, source, target } => {
@@ -239,7 +239,9 @@ mod tests {
             Code::CopyUid { uidvalidity: 38_505, source: &source, target: &target },
             "COPYUID 38505 304,319:320 3956:3958",
         );
-        check(Code::AppendUid { uidvalidity: 1, uid: 2 }, "APPENDUID 1 2");
+        check(Code::AppendUid { uidvalidity: 1, uids: &SequenceSet::single(2) }, "APPENDUID 1 2");
+        let uids = SequenceSet::from_ranges([5..=7, 2..=2]);
+        check(Code::AppendUid { uidvalidity: 1, uids: &uids }, "APPENDUID 1 5:7,2");
         check(Code::Modified(&source), "MODIFIED 304,319:320");
         check(Code::Capability(&["IMAP4rev2", "IDLE"]), "CAPABILITY IMAP4rev2 IDLE");
         let flags = &["\\Seen", "$Label1"];

@@ -1,14 +1,17 @@
-//! APPEND (RFC 9051 §6.3.12). What was sent is stored byte for byte, line ends as they came; the store refuses a NUL.
+//! APPEND (RFC 9051 §6.3.12), also of several messages (RFC 3502). What was sent is stored byte for byte, line ends as they came;
+//! the store refuses a NUL.
 
 use super::{Answer, Begun};
 use crate::command::store::flags;
 use crate::context::Context;
-use crate::tagged::Tagged;
-use crate::upload::{Upload, no_such_target, not_taken};
+use crate::tagged::{ResultCode, Tagged};
+use crate::upload::{Complete, Upload, no_such_target, not_taken, nothing_appended};
 use crate::work::{Progress, Stop, Work};
-use imap_proto::Code;
 use imap_proto::command::{Append, AppendData};
-use store::{Error, NewMessage, Target, Timestamp};
+use imap_proto::{Code, DateTime, MailboxName, SequenceSet};
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+use store::{Appended, Error, NewMessage, Target, Timestamp};
 use store_objects::{Holder, Incoming};
 
 /// An APPEND of a message that is in the spool.
@@ -17,13 +20,35 @@ struct Appending {
     rest: Option<(Append, Incoming)>,
 }
 
-/// With what came of a long message before the end of the command.
+/// An APPEND of several messages: all of them or none.
+struct Several {
+    mailbox: MailboxName,
+    incoming: Incoming,
+    rest: VecDeque<Complete>,
+    /// Where in `incoming` they begin.
+    at: u64,
+    /// None: it was not begun, or it is done.
+    appending: Option<store::Appending>,
+}
+
+/// With what came of it before the end of the command.
 pub(super) fn begin(context: &mut Context<'_>, append: Append, upload: Option<Upload>) -> Result<Begun, Tagged> {
-    match upload {
-        None => run(context, append).map(Begun::Over),
-        Some(Upload::Coming(incoming)) => Ok(Appending { rest: Some((append, incoming)) }.into()),
-        Some(Upload::NotTaken(answer)) => Err(no_such_target(&context.user.account, &append.mailbox).unwrap_or(answer)),
+    let Some(mut upload) = upload else { return run(context, append).map(Begun::Over) };
+    let is_of_several = upload.is_of_several();
+    if is_of_several {
+        upload.complete(&append);
     }
+    let no_target = |answer| no_such_target(&context.user.account, &append.mailbox).unwrap_or(answer);
+    let (incoming, complete) = upload.end().map_err(no_target)?;
+    if !is_of_several {
+        return Ok(Appending { rest: Some((append, incoming)) }.into());
+    }
+    let mut data = complete.iter().map(|message| message.data);
+    if data.any(|data| data == AppendData::Utf8) && !context.user.enabled.utf8 {
+        return Err(enable_utf8());
+    }
+    let mailbox = append.mailbox;
+    Ok(Several { mailbox, incoming, rest: complete.into(), at: 0, appending: None }.into())
 }
 
 impl Work for Appending {
@@ -42,30 +67,92 @@ impl Work for Appending {
     }
 }
 
+impl Work for Several {
+    /// A piece, which is one commit.
+    fn run(&mut self, context: &mut Context<'_>) -> Result<Progress, Stop> {
+        let mut appending = match self.appending.take() {
+            Some(appending) => appending,
+            None => {
+                let mailbox = context.target(&self.mailbox)?;
+                context.user.account.begin_append(context.actor(), mailbox.id, self.incoming.len())
+            }
+        };
+        let bytes = self.rest.iter().map(|message| message.bytes as u64).sum();
+        let most = store::APPENDING_PIECE_BYTES_MAX.max(self.rest.front().map_or(0, |message| message.bytes)) as u64;
+        let _room = context.service.spool.whole(Holder::Account(context.user.account.id()), most.min(bytes));
+        while let Some(next) = self.rest.pop_front_if(|next| appending.has_room(next.bytes)) {
+            let body = self.incoming.part(self.at, next.bytes).map_err(not_taken)?;
+            self.at += next.bytes as u64;
+            let internal_date = internal_date(context, next.date);
+            let added = appending.add(NewMessage { body, flags: next.flags, internal_date });
+            added.map_err(|error| refusal(error, next.data))?;
+        }
+        appending.commit(self.rest.is_empty())?;
+        if self.rest.is_empty() {
+            return Ok(Progress::Done(append_uid(&appending.finish())));
+        }
+        self.appending = Some(appending);
+        Ok(Progress::More)
+    }
+
+    /// What it needs takes its time.
+    fn takes_long(&self) -> bool {
+        true
+    }
+}
+
 fn run(context: &mut Context<'_>, append: Append) -> Answer {
+    let (mailbox, message) = message(context, append)?;
+    let (target, data) = (Target::Mailbox(mailbox), message.1);
+    let appended = context.user.account.append(context.actor(), target, message.0);
+    appended.map(|appended| append_uid(&[appended])).map_err(|error| refusal(error, data))
+}
+
+/// Where a message goes, and the message as the store takes it.
+fn message(context: &Context<'_>, append: Append) -> Result<(store::MailboxId, (NewMessage, AppendData)), Tagged> {
     if append.data == AppendData::Utf8 && !context.user.enabled.utf8 {
-        // RFC 6855 §4
-        return Err(Tagged::bad("ENABLE UTF8=ACCEPT first"));
+        return Err(enable_utf8());
     }
     let mailbox = context.target(&append.mailbox)?;
     if append.message.is_empty() {
-        // RFC 9051 §6.3.12, RFC 3502 §6.3.11: a literal of no octets takes the APPEND back.
-        return Err(Tagged::no("Nothing was appended"));
+        return Err(nothing_appended());
     }
-    let message = NewMessage {
-        body: append.message,
-        flags: flags(&append.flags),
-        internal_date: match append.date {
-            Some(date) => Timestamp::from_unix_seconds(date.unix_seconds()),
-            None => Timestamp(context.now.unix_millis),
-        },
-    };
-    let appended = context.user.account.append(context.actor(), Target::Mailbox(mailbox.id), message);
-    let appended = appended.map_err(|error| match error {
+    let internal_date = internal_date(context, append.date);
+    let message = NewMessage { body: append.message, flags: flags(&append.flags), internal_date };
+    Ok((mailbox.id, (message, append.data)))
+}
+
+fn internal_date(context: &Context<'_>, date: Option<DateTime>) -> Timestamp {
+    match date {
+        Some(date) => Timestamp::from_unix_seconds(date.unix_seconds()),
+        None => Timestamp(context.now.unix_millis),
+    }
+}
+
+/// RFC 6855 §4
+fn enable_utf8() -> Tagged {
+    Tagged::bad("ENABLE UTF8=ACCEPT first")
+}
+
+fn refusal(error: Error, data: AppendData) -> Tagged {
+    match error {
         // RFC 3516 §4.4: for a literal8 that cannot be kept as it is.
-        Error::InvalidContent(why) if append.data != AppendData::Literal => Tagged::refused(Code::UnknownCte, why),
+        Error::InvalidContent(why) if data != AppendData::Literal => Tagged::refused(Code::UnknownCte, why),
         other => other.into(),
-    })?;
-    let code = Code::AppendUid { uidvalidity: appended.uid_validity.0, uid: appended.uid.0 };
-    Ok(Tagged::ok("APPEND done").with(code))
+    }
+}
+
+/// RFC 4315 §3, RFC 3502 §6.3.11: the UIDs in the order of the messages.
+fn append_uid(appended: &[Appended]) -> Tagged {
+    let done = Tagged::ok("APPEND done");
+    let Some(first) = appended.first() else { return done };
+    let mut ranges: Vec<RangeInclusive<u32>> = Vec::new();
+    for Appended { uid, .. } in appended {
+        match ranges.last_mut() {
+            Some(range) if range.end().checked_add(1) == Some(uid.0) => *range = *range.start()..=uid.0,
+            _ => ranges.push(uid.0..=uid.0),
+        }
+    }
+    let (uidvalidity, uids) = (first.uid_validity.0, SequenceSet::from_ranges(ranges));
+    done.with_code(ResultCode::AppendUid { uidvalidity, uids })
 }

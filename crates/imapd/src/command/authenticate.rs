@@ -31,9 +31,12 @@ impl ImapSession {
             Event::Auth(AuthLine::Response(response)) => Ok(STANDARD.encode(response.as_bytes())),
             Event::Auth(AuthLine::Cancelled) => Err(Failure::Cancelled),
             Event::Malformed(malformed) if malformed.reason == Reason::LineTooLong => Err(Failure::TooLong),
-            Event::Malformed(_) | Event::Command(_) | Event::Done | Event::Literal(_) | Event::Octets(_) => {
-                Err(Failure::NotBase64)
-            }
+            Event::Malformed(_)
+            | Event::Command(_)
+            | Event::Done
+            | Event::Literal(_)
+            | Event::Octets(_)
+            | Event::Message(_) => Err(Failure::NotBase64),
         };
         let State::NotAuthenticated(stranger) = &mut self.state else { return Turn::Close };
         let line = line.as_ref().map(String::as_bytes).map_err(|failure| *failure);

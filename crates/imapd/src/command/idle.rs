@@ -37,9 +37,12 @@ impl ImapSession {
                 return Turn::Wait;
             }
             Event::Done => Tagged::ok("IDLE done"),
-            Event::Malformed(_) | Event::Command(_) | Event::Literal(_) | Event::Octets(_) | Event::Auth(_) => {
-                Tagged::bad("Expected DONE")
-            }
+            Event::Malformed(_)
+            | Event::Command(_)
+            | Event::Literal(_)
+            | Event::Octets(_)
+            | Event::Message(_)
+            | Event::Auth(_) => Tagged::bad("Expected DONE"),
         };
         self.end(Finish::new(tag, answer))
     }

@@ -40,6 +40,7 @@ use crate::work::Work;
 use close::How;
 use imap_proto::{Code, Command, Tag};
 use select::Access;
+pub(crate) use store::flags;
 use subscribe::Wish;
 
 /// How a command that does not run on ends: done, or refused.

@@ -199,7 +199,7 @@ fn mode(action: StoreAction) -> FlagMode {
 }
 
 /// Flags as the store takes them.
-pub(super) fn flags(flags: &[Flag]) -> Flags {
+pub(crate) fn flags(flags: &[Flag]) -> Flags {
     let mut stored = Flags::default();
     for flag in flags {
         let system = match flag {

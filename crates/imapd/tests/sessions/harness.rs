@@ -169,6 +169,11 @@ impl Client {
         self.session.receive(format!("{line}\r\n").as_bytes());
     }
 
+    /// Hands bytes over, without a step.
+    pub fn receive_raw(&mut self, bytes: &[u8]) {
+        self.session.receive(bytes);
+    }
+
     /// One step; what it wrote.
     pub fn step(&mut self) -> String {
         let mut output = Vec::new();

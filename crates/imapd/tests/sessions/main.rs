@@ -12,6 +12,7 @@ mod idle;
 mod in_turn;
 mod login;
 mod mailboxes;
+mod multiappend;
 mod pieces;
 mod recent;
 mod resync;

@@ -11,6 +11,7 @@ fn script() -> Vec<u8> {
         "a3 SELECT INBOX".into(),
         "a4 APPEND INBOX (\\Seen) {18+}\r\nSubject: a\r\n\r\nbody".into(),
         String::new(),
+        "a4b APPEND INBOX (\\Seen) {1+}\r\na {1}\r\nb (\\Flagged) {1+}\r\nc".into(),
         "a5 APPEND INBOX {16}\r\nSubject: b\r\n\r\nx\n".into(),
         "a6 IDLE\r\nDONE".into(),
         "a7 FETCH 1:* (FLAGS UID ENVELOPE BODY.PEEK[] MODSEQ)".into(),

@@ -9,7 +9,7 @@ use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidi
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, OfMessages, Protocol};
 use crate::key;
-use crate::objects::Shared;
+use crate::objects::{ObjectName, Shared};
 use crate::record::{Arrival, BodyRecord, EmailRecord, HeaderCopy, MessageRecord};
 use crate::shown::SentSizes;
 use crate::store::takes_mail;
@@ -108,6 +108,20 @@ impl Account {
     /// What every new message goes through, whichever way it comes. The body is shared, because a large one should be in
     /// memory once.
     pub(super) fn prepare(&self, shared: &Shared, parsed: &Summary, origin: Origin) -> Result<Prepared, Error> {
+        let (prepared, object) = self.prepare_but_object(shared, parsed, origin)?;
+        if let Some((name, content)) = object {
+            self.objects.put_shared(self.id(), &name, content)?;
+        }
+        Ok(prepared)
+    }
+
+    /// The same; the object that has to be there before the message is stored is given back.
+    pub(super) fn prepare_but_object(
+        &self,
+        shared: &Shared,
+        parsed: &Summary,
+        origin: Origin,
+    ) -> Result<(Prepared, Option<(ObjectName, Shared)>), Error> {
         takes_mail(&*self.cell.engine, &*self.cell.space)?;
         let body = (**shared).as_ref();
         content::check(body).map_err(|HasNul| Error::InvalidContent(NUL))?;
@@ -121,12 +135,13 @@ impl Account {
             (BodyRecord::Inline { hash, body }.encode(), None)
         } else {
             let name = object_name(&hash)?;
-            self.objects.put_shared(self.id(), &name, Arc::clone(shared))?;
             let header = HeaderCopy::of(body);
             (BodyRecord::Object { hash, size, name: name.clone(), header }.encode(), Some(name))
         };
         let (identity, has_bcc) = (Identity::of(body, parsed, origin), !parsed.envelope.bcc.is_empty());
-        Ok(Prepared { size, body_record, summary, object, sizes: SentSizes::of(body), identity, has_bcc })
+        let content = object.clone().map(|name| (name, Arc::clone(shared)));
+        let sizes = SentSizes::of(body);
+        Ok((Prepared { size, body_record, summary, object, sizes, identity, has_bcc }, content))
     }
 }
 
@@ -180,6 +195,21 @@ pub(super) fn store_new(
     internal_date: Timestamp,
     prepared: &Prepared,
 ) -> Result<Appended, Error> {
+    let (modseq, listed) = (tx.next_modseq(), put_new(tx, actor, mailbox, (flags, internal_date), prepared)?);
+    let (uid, email) = (listed.uid, listed.email);
+    tx.journal_arrival(actor, Change::Messages(OfMessages::Added { mailbox, messages: vec![listed] }));
+    let uid_validity = tx.mailbox(mailbox)?.uid_validity;
+    Ok(Appended { mailbox, uid_validity, uid, email, modseq })
+}
+
+/// Puts a message of its own into a mailbox; the next entry of the journal must tell it.
+pub(super) fn put_new(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    mailbox: MailboxId,
+    (flags, internal_date): (&Flags, Timestamp),
+    prepared: &Prepared,
+) -> Result<Listed, Error> {
     let email = tx.next_email(actor.now)?;
     let flags = tx.flag_bits(mailbox, flags)?;
     let uid = tx.next_uid(mailbox)?;
@@ -202,9 +232,7 @@ pub(super) fn store_new(
     prepared.identity.names.iter().for_each(|name| tx.put(key::named(*name, email), own.clone()));
     tx.put(key::email(email), record.encode());
     tx.list(mailbox, &listed.entry(modseq))?;
-    tx.journal_arrival(actor, Change::Messages(OfMessages::Added { mailbox, messages: vec![listed] }));
-    let uid_validity = tx.mailbox(mailbox)?.uid_validity;
-    Ok(Appended { mailbox, uid_validity, uid, email, modseq })
+    Ok(listed)
 }
 
 impl Tx<'_> {

@@ -113,13 +113,12 @@ impl Copying {
             let octets = all.iter().filter_map(|uid| index.find(*uid)).map(|entry| u64::from(entry.size)).sum();
             tx.must_fit(octets)?;
             let part = relist(tx, actor, How::Copy, from, &piece, to)?;
-            let mut unfinished = before.clone().unwrap_or(Unfinished { to, at: actor.now, uids: Vec::new() });
+            let mut unfinished = before.clone().unwrap_or_else(|| Unfinished::new(to, actor.now));
             if is_last {
                 unfinished.forget(tx);
                 return Ok((part, None));
             }
-            unfinished.uids.extend(part.uids.first().zip(part.uids.last()).map(|(first, last)| (first.1, last.1)));
-            unfinished.note(tx);
+            unfinished.note(tx, part.uids.first().zip(part.uids.last()).map(|(first, last)| (first.1, last.1)));
             Ok((part, Some(unfinished)))
         })?;
         self.copied.uid_validity = part.uid_validity;
@@ -146,9 +145,10 @@ impl Drop for Copying {
     }
 }
 
-/// A copy that has not come to its end: the UIDs that it has given so far. Its key is the first of them.
+/// A copy, or an upload of several messages, that has not come to its end: the UIDs that it has given so far. Its key is the
+/// first of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Unfinished {
+pub(super) struct Unfinished {
     to: MailboxId,
     at: Timestamp,
     /// First and last of each piece, ascending.
@@ -156,24 +156,32 @@ struct Unfinished {
 }
 
 impl Unfinished {
+    /// Of messages that come to `to`.
+    pub(super) fn new(to: MailboxId, at: Timestamp) -> Self {
+        Self { to, at, uids: Vec::new() }
+    }
+
     fn key(&self) -> Option<Vec<u8>> {
         self.uids.first().map(|(first, _)| key::copying(self.to, *first))
     }
 
-    fn note(&self, tx: &mut Tx<'_>) {
+    /// Notes the first and the last UID of a piece, which has come with this transaction.
+    pub(super) fn note(&mut self, tx: &mut Tx<'_>, piece: Option<(Uid, Uid)>) {
+        self.uids.extend(piece);
         if let Some(key) = self.key() {
             tx.put(key, self.encode());
         }
     }
 
-    fn forget(&self, tx: &mut Tx<'_>) {
+    /// All has come.
+    pub(super) fn forget(&self, tx: &mut Tx<'_>) {
         if let Some(key) = self.key() {
             tx.delete(key);
         }
     }
 
-    /// Takes the copies out again, the last ones first.
-    fn take_back(mut self, cell: &AccountCell) -> Result<(), Error> {
+    /// Takes out again what has come, the last ones first.
+    pub(super) fn take_back(mut self, cell: &AccountCell) -> Result<(), Error> {
         let Some(key) = self.key() else { return Ok(()) };
         while let Some((first, last)) = self.uids.pop() {
             let (to, actor) = (self.to, Actor { device: DeviceId(0), protocol: Protocol::Server, now: self.at });
@@ -215,11 +223,11 @@ pub(crate) fn take_back(cell: &AccountCell) -> Result<(), Error> {
     act::close_all(cell)?;
     let mut unfinished = Vec::new();
     crate::state::scan(&*cell.engine.snapshot(cell.id)?, key::kind(b'C'), |key, value| {
-        unfinished.push(Unfinished::decode(key, value).map_err(Error::corrupt("the record of a copy"))?);
+        unfinished.push(Unfinished::decode(key, value).map_err(Error::corrupt("the record of what comes in pieces"))?);
         Ok(())
     })?;
     for copy in unfinished {
-        tracing::warn!(account = %cell.id, mailbox = %copy.to, "taking back what a copy left that was broken off");
+        tracing::warn!(account = %cell.id, mailbox = %copy.to, "taking back what a copy or an upload left that was broken off");
         copy.take_back(cell)?;
     }
     Ok(())

@@ -1,0 +1,194 @@
+//! Several messages come into a mailbox at once: all of them or none (RFC 3502 §6.3.11).
+//!
+//! As many as one commit takes are one commit. More come in pieces, as those of a COPY do, and what has come is taken back if
+//! the last piece does not ([`Unfinished`]).
+
+use super::Account;
+use super::Appended;
+use super::append::{NewMessage, Prepared, Target, append, put_new};
+use super::copy_and_move::Unfinished;
+use super::piece::PIECE_MESSAGES_MAX;
+use super::sent::origin;
+use crate::error::Error;
+use crate::flags::Flags;
+use crate::ids::{MailboxId, Timestamp};
+use crate::journal::{Actor, Change, Listed, OfMessages};
+use crate::objects::{ObjectName, Shared};
+use crate::tx::Tx;
+use message::Summary;
+use std::mem;
+use std::sync::Arc;
+
+/// A piece takes no further message once its messages have so many octets.
+pub const APPENDING_PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Messages on their way into a mailbox. What has come is taken back if it is dropped before its end, or, after a crash, before
+/// anybody sees the account again.
+pub struct Appending {
+    account: Account,
+    actor: Actor,
+    mailbox: MailboxId,
+    /// Of all messages, those that are still to come included.
+    bytes: u64,
+    piece: Piece,
+    appended: Vec<Appended>,
+    /// The record of what has come; none before the first and after the last piece.
+    unfinished: Option<Unfinished>,
+}
+
+/// What the next commit brings.
+#[derive(Default)]
+struct Piece {
+    messages: Vec<Ready>,
+    objects: Vec<(ObjectName, Shared)>,
+    bytes: usize,
+}
+
+struct Ready {
+    flags: Flags,
+    internal_date: Timestamp,
+    prepared: Prepared,
+}
+
+impl Account {
+    /// Begins to store messages of `bytes` octets together; nothing is changed yet.
+    #[must_use]
+    pub fn begin_append(&self, actor: Actor, mailbox: MailboxId, bytes: u64) -> Appending {
+        let (account, piece, appended) = (self.clone(), Piece::default(), Vec::new());
+        Appending { account, actor, mailbox, bytes, piece, appended, unfinished: None }
+    }
+
+    /// Removes an object that nothing refers to.
+    fn remove_object(&self, object: Option<ObjectName>) {
+        self.remove_unless(false, None, object);
+    }
+}
+
+impl Piece {
+    fn add(&mut self, account: &Account, message: NewMessage) -> Result<(), Error> {
+        let NewMessage { body, flags, internal_date } = message;
+        let summary = Summary::parse(&body);
+        self.bytes += body.len();
+        let body: Shared = Arc::new(body);
+        let uploaded = origin(&Target::Mailbox(MailboxId(0)));
+        let (prepared, object) = account.prepare_but_object(&body, &summary, uploaded)?;
+        self.objects.extend(object);
+        self.messages.push(Ready { flags, internal_date, prepared });
+        Ok(())
+    }
+}
+
+impl Appending {
+    /// Takes the next message into the piece that is being made.
+    ///
+    /// # Errors
+    /// As [`Account::append`]; then none of the messages are to come.
+    pub fn add(&mut self, message: NewMessage) -> Result<(), Error> {
+        self.piece.add(&self.account, message)
+    }
+
+    /// Whether the piece takes another message of so many octets; if not, [`Self::commit`] it first.
+    #[must_use]
+    pub fn has_room(&self, bytes: usize) -> bool {
+        let Piece { messages, bytes: taken, .. } = &self.piece;
+        messages.is_empty()
+            || (messages.len() < PIECE_MESSAGES_MAX && taken.saturating_add(bytes) <= APPENDING_PIECE_BYTES_MAX)
+    }
+
+    /// Stores the messages of a piece; durably, when it is the last one.
+    ///
+    /// # Errors
+    /// As [`Account::append`].
+    pub fn commit(&mut self, is_last: bool) -> Result<(), Error> {
+        let Piece { messages, objects, .. } = mem::take(&mut self.piece);
+        let names: Vec<ObjectName> = objects.iter().map(|(name, _)| name.clone()).collect();
+        let put = self.account.objects.put_all(self.account.id(), objects).map_err(Error::from);
+        let stored = put.and_then(|()| self.store(messages, is_last));
+        // What is no object of a message: of one that failed all, else those of messages that the server had saved before.
+        let unused = match &stored {
+            Ok(unused) => unused.clone(),
+            Err(Error::Fault(_)) => Vec::new(),
+            Err(_) => names,
+        };
+        unused.into_iter().for_each(|name| self.account.remove_object(Some(name)));
+        stored.map(drop)
+    }
+
+    /// Gives the objects that are not needed.
+    fn store(&mut self, messages: Vec<Ready>, is_last: bool) -> Result<Vec<ObjectName>, Error> {
+        let (actor, mailbox) = (self.actor, self.mailbox);
+        let (is_first, is_whole) = (self.appended.is_empty(), is_last && self.appended.is_empty());
+        let bytes = if is_first { self.bytes } else { 0 };
+        let before = self.unfinished.clone();
+        let (appended, unused, unfinished) = self.account.transact(move |tx| {
+            tx.must_not_be_held(mailbox)?;
+            // Who brings too much hears so before anything has come.
+            tx.must_fit(bytes)?;
+            if is_whole {
+                let (appended, unused) = store_all(tx, actor, mailbox, &messages)?;
+                return Ok((appended, unused, None));
+            }
+            let appended = store_piece(tx, actor, mailbox, &messages)?;
+            let mut unfinished = before.clone().unwrap_or_else(|| Unfinished::new(mailbox, actor.now));
+            if is_last {
+                unfinished.forget(tx);
+                return Ok((appended, Vec::new(), None));
+            }
+            unfinished.note(tx, appended.first().zip(appended.last()).map(|(first, last)| (first.uid, last.uid)));
+            Ok((appended, Vec::new(), Some(unfinished)))
+        })?;
+        self.appended.extend(appended);
+        self.unfinished = unfinished;
+        Ok(unused)
+    }
+
+    /// What became of the messages, in their order, after the last piece.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Appended> {
+        mem::take(&mut self.appended)
+    }
+}
+
+impl Drop for Appending {
+    fn drop(&mut self) {
+        if let Some(unfinished) = self.unfinished.take()
+            && let Err(error) = unfinished.take_back(&self.account.cell)
+        {
+            tracing::error!(account = %self.account.id(), %error, "a part of an upload stays until the next start");
+        }
+    }
+}
+
+/// All messages there are, each as one that comes alone; also gives the objects that are not needed.
+fn store_all(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    mailbox: MailboxId,
+    messages: &[Ready],
+) -> Result<(Vec<Appended>, Vec<ObjectName>), Error> {
+    let (mut all, mut unused) = (Vec::with_capacity(messages.len()), Vec::new());
+    for Ready { flags, internal_date, prepared } in messages {
+        let target = Target::Mailbox(mailbox);
+        let (appended, is_stored) = append(tx, actor, &target, flags, *internal_date, prepared)?;
+        all.push(appended);
+        unused.extend(prepared.object.clone().filter(|_| !is_stored));
+    }
+    Ok((all, unused))
+}
+
+/// Messages of which others have come before or will come: one entry of the journal. None gives way to another, because it may
+/// be taken back.
+fn store_piece(tx: &mut Tx<'_>, actor: Actor, mailbox: MailboxId, messages: &[Ready]) -> Result<Vec<Appended>, Error> {
+    let modseq = tx.next_modseq();
+    let put = |Ready { flags, internal_date, prepared }: &Ready| {
+        put_new(tx, actor, mailbox, (flags, *internal_date), prepared)
+    };
+    let listed: Vec<Listed> = messages.iter().map(put).collect::<Result<_, Error>>()?;
+    let uid_validity = tx.mailbox(mailbox)?.uid_validity;
+    let appended = |listed: &Listed| Appended { mailbox, uid_validity, uid: listed.uid, email: listed.email, modseq };
+    let appended = listed.iter().map(appended).collect();
+    if !listed.is_empty() {
+        tx.journal_arrival(actor, Change::Messages(OfMessages::Added { mailbox, messages: listed }));
+    }
+    Ok(appended)
+}
