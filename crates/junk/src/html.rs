@@ -159,6 +159,15 @@ fn find_ignoring_case(text: &str, name: &str) -> Option<usize> {
     text.as_bytes().windows(name.len()).position(|window| window.eq_ignore_ascii_case(name.as_bytes()))
 }
 
+/// The names of U+00A0 to U+00FF, in their order.
+const LATIN_1: &str = "\
+    nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute \
+    micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring \
+    AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml \
+    times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil \
+    egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash \
+    ugrave uacute ucirc uuml yacute thorn yuml";
+
 /// Appends text with the usual character references resolved; others stay as they are.
 fn entities(text: &str, out: &mut String) {
     const NAMED: [(&str, char); 6] =
@@ -174,7 +183,13 @@ fn entities(text: &str, out: &mut String) {
                 Some(hex) => u32::from_str_radix(hex, 16).ok(),
                 None => number.parse().ok(),
             });
-            let named = || NAMED.iter().find(|(known, _)| *known == name).map(|(_, c)| *c);
+            let latin = || {
+                LATIN_1
+                    .split_ascii_whitespace()
+                    .position(|known| known == name)
+                    .and_then(|at| char::from_u32(0xa0 + at as u32))
+            };
+            let named = || NAMED.iter().find(|(known, _)| *known == name).map(|(_, c)| *c).or_else(latin);
             number.and_then(char::from_u32).or_else(named).map(|c| (c, end + 1))
         });
         match resolved {
@@ -207,6 +222,7 @@ mod tests {
             assert_eq!((seen.text.trim(), seen.traits.as_slice()), (text, traits), "{html}");
         };
         check("<b>bold</b> &amp; &#65;&#x42;&nope;", "bold & AB&nope;", &[]);
+        check("pre&ccedil;o &yuml;&iexcl;&szlig;", "preço ÿ¡ß", &[]);
         check("via<!-- x -->gra", "viagra", &[Trait::CommentInWord]);
         check("a <!-- x --> b", "a  b", &[]);
         check("<style>p { color: red }</style>seen", "seen", &[]);
