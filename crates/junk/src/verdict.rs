@@ -83,7 +83,7 @@ impl Verdict {
         let reasons = telling.into_iter().filter(|(odds, _, _)| odds * side > 0.0);
         let reasons =
             reasons.map(|(_, feature, seen)| Reason { words: features.words(feature).to_owned(), seen }).collect();
-        let (lacks_junk, lacks_wanted) = (a.junk < OWN_JUNK_MIN, a.wanted < OWN_WANTED_MIN);
+        let (lacks_junk, lacks_wanted) = (a.junk < OWN_JUNK_MIN, Self::lacks_wanted(own));
         let threshold = (!lacks_junk && !lacks_wanted).then_some(JUNK);
         Self { score: (score * 1000.0).round() as i32, threshold, lacks_junk, lacks_wanted, reasons }
     }
@@ -92,6 +92,12 @@ impl Verdict {
     #[must_use]
     pub fn is_junk(&self) -> bool {
         self.threshold.is_some_and(|threshold| self.score >= threshold)
+    }
+
+    /// Whether an owner has taught too little wanted mail for his filter to call anything junk.
+    #[must_use]
+    pub fn lacks_wanted(own: &Counts) -> bool {
+        own.messages().wanted < OWN_WANTED_MIN
     }
 
     /// Whether a message that its recipient says is of this class is to be learnt: the filter erred, was not sure, or

@@ -1,8 +1,10 @@
 //! A message that has come: who sends it, who gets it, how it came, and what it is called.
 
 use crate::flow::MailFlow;
+use crate::junk::VERDICT_FIELD;
 use crate::route::Recipient;
 use message::content::Content;
+use message::header;
 use message::trace::Received;
 use sender_auth::results;
 use smtp_proto::{MailReports, Rcpt, ReversePath};
@@ -76,18 +78,19 @@ pub struct Arrival {
 
 impl MailFlow {
     /// A message has come. `content` is what `message::content::transferred` gives; `account`: who sends it, if somebody is
-    /// logged in. What it says in our name about its sender is taken off, unless a mail system of ours brings it (LMTP), which
-    /// may have looked at the sender in our place.
+    /// logged in. What it says in our name is taken off: about junk always, about its sender unless a mail system of ours
+    /// brings it (LMTP), which may have looked at the sender in our place.
     #[must_use]
     pub fn arrive(&self, envelope: Envelope, content: Vec<u8>, account: Option<AccountId>, now: Timestamp) -> Arrival {
         let from = envelope.from();
         // What two accounts submit is two messages, even if it is the same.
         let account = account.map_or([0; 4], |account| account.0.to_be_bytes());
         let handover = Handover::new(&[&account, from.as_bytes(), &content], now, self.next_serial());
-        let content = match envelope.source.protocol {
-            Protocol::Lmtp => content,
-            _ => results::without_forged(&content, &self.hostname).unwrap_or(content),
+        let protocol = envelope.source.protocol;
+        let is_forged = |field: &header::Field<'_>| {
+            field.is(VERDICT_FIELD) || protocol != Protocol::Lmtp && results::is_forged(field, &self.hostname)
         };
+        let content = header::without(&content, is_forged).unwrap_or(content);
         let (id, content, sender) = (name(&handover), Arc::new(Content::new(content)), None);
         Arrival { id, from, envelope, content, handover, sender }
     }

@@ -166,6 +166,20 @@ pub fn find_all<'a>(header: &'a [u8], name: &str) -> impl Iterator<Item = Field<
     known_fields(header).filter(move |field| field.is(name))
 }
 
+/// A message without some fields of its header; `None` if it has none of them.
+pub fn without(message: &[u8], is_to_go: impl FnMut(&Field<'_>) -> bool) -> Option<Vec<u8>> {
+    let mut going = fields(message).filter(is_to_go).peekable();
+    going.peek()?;
+    let mut kept = Vec::with_capacity(message.len());
+    let mut from = 0;
+    for field in going {
+        kept.extend_from_slice(message.get(from..field.span.start).unwrap_or_default());
+        from = field.span.end;
+    }
+    kept.extend_from_slice(message.get(from..).unwrap_or_default());
+    Some(kept)
+}
+
 /// A value on one line, without white space around it: line ends (with or without white space after them), stray CRs
 /// and NULs go, the folding white space stays (RFC 5322 §2.2.3). Bytes over [`FIELD_BYTES_MAX`] are cut off.
 #[must_use]

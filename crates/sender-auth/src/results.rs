@@ -89,24 +89,37 @@ fn comment(text: &str) -> String {
     quoted(text).chars().filter(|c| !"()".contains(*c)).collect()
 }
 
-/// The message without the fields that others wrote in our name; `None` if there are none.
+/// Whether a field of a message that comes is one that somebody else wrote in our name.
 ///
 /// RFC 8601 §5: "any such header field bearing an authserv-id of this ADMD's border MTAs … MUST be removed".
 #[must_use]
-pub fn without_forged(content: &[u8], name: &str) -> Option<Vec<u8>> {
-    let is_forged = |field: &header::Field<'_>| {
-        field.is("Authentication-Results") && is_by(&String::from_utf8_lossy(&field.unfolded()), name)
-    };
-    let mut forged = header::fields(content).filter(is_forged).peekable();
-    forged.peek()?;
-    let mut kept = Vec::with_capacity(content.len());
-    let mut from = 0;
-    for field in forged {
-        kept.extend_from_slice(content.get(from..field.span.start).unwrap_or_default());
-        from = field.span.end;
+pub fn is_forged(field: &header::Field<'_>, name: &str) -> bool {
+    field.is("Authentication-Results") && is_by(&String::from_utf8_lossy(&field.unfolded()), name)
+}
+
+/// Whether the domain in From vouched for a message (DMARC), as the topmost field in our name says; `None` if it says neither, or
+/// there is none. Fields that others wrote in our name are to be gone.
+#[must_use]
+pub fn vouched(content: &[u8], name: &str) -> Option<bool> {
+    let value = |field: header::Field<'_>| String::from_utf8_lossy(&field.unfolded()).into_owned();
+    let value = header::find_all(content, "Authentication-Results").map(value).find(|value| is_by(value, name))?;
+    // What a stranger could choose stands in quotes or in a comment, where a semicolon ends nothing.
+    let (mut is_quoted, mut depth) = (false, 0_usize);
+    let mut results = value.split(|c| {
+        match c {
+            '"' if depth == 0 => is_quoted = !is_quoted,
+            '(' if !is_quoted => depth += 1,
+            ')' if !is_quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ';' && !is_quoted && depth == 0
+    });
+    let result = results.find_map(|result| result.trim().strip_prefix("dmarc="))?;
+    match result.split(|c: char| !c.is_ascii_alphanumeric()).next()? {
+        "pass" => Some(true),
+        "fail" => Some(false),
+        _ => None,
     }
-    kept.extend_from_slice(content.get(from..).unwrap_or_default());
-    Some(kept)
 }
 
 /// Whether a field's value begins with a name. What cannot be read counts if the name is in it.
@@ -143,12 +156,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_stranger_wrote_into_a_reason_vouches_for_nothing() {
+        let of =
+            |value: &str| vouched(format!("Authentication-Results: {value}\r\n\r\n").as_bytes(), "mail.example.org");
+        assert_eq!(of("mail.example.org; spf=none; dmarc=pass header.from=a.example"), Some(true));
+        assert_eq!(of("mail.example.org;\r\n\tdmarc=fail reason=\"x; dmarc=pass\""), Some(false));
+        assert_eq!(of("mail.example.org; dkim=fail reason=\"; dmarc=pass\"; dmarc=fail"), Some(false));
+        assert_eq!(of("mail.example.org; iprev=pass (a; dmarc=pass); dmarc=fail"), Some(false));
+        for nothing in ["mail.example.org; dmarc=none", "other.example; dmarc=pass", "mail.example.org; none"] {
+            assert_eq!(of(nothing), None, "{nothing}");
+        }
+        assert_eq!(vouched(b"\r\nAuthentication-Results: mail.example.org; dmarc=pass\r\n", "mail.example.org"), None);
+    }
+
+    #[test]
     fn what_others_wrote_in_our_name_goes() {
         let check = |fields: &str, expected: Option<&str>| {
             let content =
                 format!("{fields}Subject: x\r\n\r\nAuthentication-Results: mail.example.org; in the text\r\n");
-            let kept =
-                without_forged(content.as_bytes(), "mail.example.org").map(|kept| String::from_utf8(kept).unwrap());
+            let kept = header::without(content.as_bytes(), |field| is_forged(field, "mail.example.org"))
+                .map(|kept| String::from_utf8(kept).unwrap());
             let rest = "Subject: x\r\n\r\nAuthentication-Results: mail.example.org; in the text\r\n";
             assert_eq!(kept, expected.map(|fields| format!("{fields}{rest}")), "{fields}");
         };

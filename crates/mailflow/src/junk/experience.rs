@@ -8,6 +8,8 @@ use twox_hash::XxHash3_64;
 const MESSAGES_PAGE: u8 = PAGES as u8;
 /// Addresses that the owner has written to, as hashes, the oldest first.
 const KNOWN_PAGE: u8 = MESSAGES_PAGE + 1;
+/// Up to which entry of the journal it was looked at what was read and kept.
+const READ_PAGE: u8 = MESSAGES_PAGE + 2;
 /// So many addresses are known; the oldest goes.
 const KNOWN_MAX: usize = 4096;
 
@@ -17,6 +19,8 @@ pub(super) struct Experience {
     pub(super) counts: Counts,
     known: Vec<u64>,
     knows_more: bool,
+    read_to: ModSeq,
+    read_on: bool,
 }
 
 impl Experience {
@@ -34,7 +38,11 @@ impl Experience {
         }
         let (known, []) = page(KNOWN_PAGE).unwrap_or_default().as_chunks::<8>() else { return Err(NoPage) };
         let known = known.iter().map(|hash| u64::from_be_bytes(*hash)).collect();
-        Ok(Self { learnt_to: training.learnt_to, counts, known, knows_more: false })
+        let read_to = match page(READ_PAGE) {
+            None => ModSeq(0),
+            Some(page) => ModSeq(page.try_into().map(u64::from_be_bytes).map_err(|_| NoPage)?),
+        };
+        Ok(Self { learnt_to: training.learnt_to, counts, known, knows_more: false, read_to, read_on: false })
     }
 
     /// The pages that are not as they were read.
@@ -48,7 +56,18 @@ impl Experience {
         if self.knows_more {
             pages.push((KNOWN_PAGE, self.known.iter().flat_map(|hash| hash.to_be_bytes()).collect()));
         }
+        if self.read_on {
+            pages.push((READ_PAGE, self.read_to.0.to_be_bytes().to_vec()));
+        }
         pages
+    }
+
+    pub(super) fn read_to(&self) -> ModSeq {
+        self.read_to
+    }
+
+    pub(super) fn note_read_to(&mut self, modseq: ModSeq) {
+        (self.read_to, self.read_on) = (modseq, true);
     }
 
     pub(super) fn knows(&self, address: &[u8]) -> bool {
@@ -81,13 +100,15 @@ mod tests {
         let features = Features::of(b"Subject: one two\r\n\r\nthree\r\n", Facts::default());
         experience.counts.learn(&features, Class::Junk, Learn::Add);
         (0..=KNOWN_MAX).for_each(|n| experience.note_known(format!("A{n}@x.example").as_bytes()));
+        experience.note_read_to(ModSeq(2));
         let pages = experience.changed();
         assert!(pages.iter().all(|(_, page)| page.len() <= store::TRAINING_PAGE_BYTES_MAX));
         let read = Experience::read(&Training { learnt_to: ModSeq(3), pages }).unwrap();
         assert_eq!((read.counts.messages(), read.learnt_to), (Seen { wanted: 0, junk: 1 }, ModSeq(3)));
+        assert_eq!(read.read_to(), ModSeq(2));
         assert!(read.knows(b"a1@X.example") && !read.knows(b"a0@x.example"), "the oldest goes");
         assert_eq!(read.changed(), []);
-        for page in [(MESSAGES_PAGE, vec![1]), (KNOWN_PAGE, vec![1]), (0, vec![1])] {
+        for page in [(MESSAGES_PAGE, vec![1]), (KNOWN_PAGE, vec![1]), (READ_PAGE, vec![1]), (0, vec![1])] {
             assert!(Experience::read(&Training { learnt_to: ModSeq(3), pages: vec![page] }).is_err());
         }
     }

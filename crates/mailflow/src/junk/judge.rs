@@ -4,10 +4,13 @@ use super::experience::Experience;
 use crate::arrival::Arrival;
 use crate::flow::MailFlow;
 use junk::{Facts, Features, Reason, Verdict, start};
+use sender_auth::{DmarcResult, results};
 use std::cell::OnceCell;
 use store::{Account, ModSeq, Protocol};
 use tracing::warn;
 
+/// Which field says what the filter thinks; only we write it.
+pub(crate) const VERDICT_FIELD: &str = "X-Pillarbox-Junk";
 /// In the field of the verdict a reason has at most so many characters.
 const REASON_CHARS_MAX: usize = 40;
 
@@ -17,6 +20,7 @@ pub(crate) struct Letter(OnceCell<Read>);
 
 struct Read {
     sender: Vec<u8>,
+    facts: Facts,
     features: Features,
 }
 
@@ -31,11 +35,11 @@ pub(crate) struct Judged {
 }
 
 impl Read {
-    fn new(content: &[u8]) -> Self {
+    fn new(content: &[u8], facts: Facts) -> Self {
         let header = content.get(..message::header::end(content)).unwrap_or_default();
         let envelope = message::Envelope::parse(header);
         let sender = envelope.from.first().and_then(message::Address::addr_spec).unwrap_or_default();
-        Self { sender, features: Features::of(content, Facts::default()) }
+        Self { sender, facts, features: Features::of(content, facts) }
     }
 }
 
@@ -59,15 +63,31 @@ impl MailFlow {
                 return None;
             }
         };
-        let Read { sender, features } = letter.0.get_or_init(|| Read::new(content));
+        let read = || Read::new(content, facts(arrival, content, &self.hostname));
+        let Read { sender, facts, features } = letter.0.get_or_init(read);
         let verdict = Verdict::of(features, &experience.counts, start());
-        let is_known = experience.knows(sender);
+        // Anybody can write the address of a friend.
+        let is_known = experience.knows(sender) && facts.proven != Some(false);
         if experience.learnt_to == ModSeq(0) && !verdict.is_junk() {
             return None;
         }
         let is_junk = verdict.is_junk() && !is_known;
         Some(Judged { is_junk, score: verdict.score, field: field(&verdict, is_junk, is_known) })
     }
+}
+
+/// What is known of a message that does not stand in it: what was found out about its sender here, or by a mail system of ours
+/// that brings it.
+fn facts(arrival: &Arrival, content: &[u8], hostname: &str) -> Facts {
+    let proven = match &arrival.sender {
+        Some(sender) => match sender.dmarc.result {
+            DmarcResult::Pass => Some(true),
+            DmarcResult::Fail => Some(false),
+            DmarcResult::None | DmarcResult::TempError | DmarcResult::PermError => None,
+        },
+        None => results::vouched(content, hostname),
+    };
+    Facts { proven }
 }
 
 pub(super) fn experience(account: &Account) -> Result<Experience, store::Error> {
@@ -92,7 +112,7 @@ fn is_from_others(arrival: &Arrival) -> bool {
 fn field(verdict: &Verdict, is_junk: bool, is_known: bool) -> Vec<u8> {
     let answer = if is_junk { "yes" } else { "no" };
     let score = f64::from(verdict.score) / 1000.0;
-    let mut field = format!("X-Pillarbox-Junk: {answer}; score={score:.3}");
+    let mut field = format!("{VERDICT_FIELD}: {answer}; score={score:.3}");
     match verdict.threshold {
         Some(threshold) => field.push_str(&format!("; junk-from={:.3}", f64::from(threshold) / 1000.0)),
         None => field.push_str("; taught=too-little"),

@@ -3,16 +3,19 @@
 
 use super::experience::Experience;
 use super::judge::experience;
-use super::lessons::{Said, lessons};
+use super::lessons::{Said, lessons, read_in};
 use crate::flow::MailFlow;
 use junk::{Class, Facts, Features, Learn, Verdict, start};
-use std::collections::BTreeMap;
-use store::{Account, AccountId, EmailId, Error, Lesson, MessageChange};
+use sender_auth::results;
+use std::collections::{BTreeMap, BTreeSet};
+use store::{Account, AccountId, EmailId, Error, Lesson, MailboxId, MessageChange, ModSeq, Timestamp};
 
 /// So many entries of the journal are read for a commit.
 const ENTRIES_PER_LESSON_MAX: usize = 1000;
 /// A commit has at least what one entry teaches, and ends after so many messages.
 const MESSAGES_PER_LESSON: usize = 200;
+/// Mail that was read and is still there after so long is wanted: three days.
+const KEPT_MILLIS: i64 = 3 * 24 * 60 * 60 * 1000;
 /// Of a message so much is read.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
@@ -22,36 +25,45 @@ impl MailFlow {
     ///
     /// # Errors
     /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults.
-    pub fn learn_junk(&self, id: AccountId, is_stopping: &dyn Fn() -> bool) -> Result<usize, Error> {
+    pub fn learn_junk(&self, id: AccountId, now: Timestamp, is_stopping: &dyn Fn() -> bool) -> Result<usize, Error> {
         let account = self.auth.store().account(id);
         let mut learnt = 0;
         // Its own commits move the account's head, but write no entry.
         while self.filters_junk && !is_stopping() && !account.journal(account.learnt_to()?, 1)?.is_empty() {
-            match Pupil::new(&account)?.read_on(is_stopping)? {
+            match self.pupil(&account)?.read_on(is_stopping)? {
+                Some(messages) => learnt += messages,
+                None => break,
+            }
+        }
+        let before = Timestamp(now.0.saturating_sub(KEPT_MILLIS));
+        while self.filters_junk && !is_stopping() {
+            match self.pupil(&account)?.look_back(before, is_stopping)? {
                 Some(messages) => learnt += messages,
                 None => break,
             }
         }
         Ok(learnt)
     }
+
+    fn pupil<'a>(&'a self, account: &'a Account) -> Result<Pupil<'a>, Error> {
+        let experience = experience(account)?;
+        let after = experience.learnt_to;
+        let lesson = Lesson { after, learnt_to: after, ..Lesson::default() };
+        Ok(Pupil { account, hostname: &self.hostname, experience, lesson, taught: BTreeMap::new() })
+    }
 }
 
 struct Pupil<'a> {
     account: &'a Account,
+    /// In whose name it stands in a message who it comes from.
+    hostname: &'a str,
     experience: Experience,
     lesson: Lesson,
     /// As what messages are taught, with what this lesson changes.
     taught: BTreeMap<EmailId, Option<Class>>,
 }
 
-impl<'a> Pupil<'a> {
-    fn new(account: &'a Account) -> Result<Self, Error> {
-        let experience = experience(account)?;
-        let after = experience.learnt_to;
-        let lesson = Lesson { after, learnt_to: after, ..Lesson::default() };
-        Ok(Self { account, experience, lesson, taught: BTreeMap::new() })
-    }
-
+impl Pupil<'_> {
     /// `None`: there was nothing to write down.
     fn read_on(mut self, is_stopping: &dyn Fn() -> bool) -> Result<Option<usize>, Error> {
         let mailboxes = self.account.mailboxes()?;
@@ -76,6 +88,57 @@ impl<'a> Pupil<'a> {
         Ok(self.account.learn(self.lesson)?.then_some(learnt))
     }
 
+    /// Mail that was read, and is still where it was read some days later, is wanted; so the filter knows enough wanted mail even of
+    /// somebody who never files any away. Only until it does: whoever reads junk and leaves it there has not said that it is mail.
+    /// `None`: there was nothing to write down.
+    fn look_back(mut self, before: Timestamp, is_stopping: &dyn Fn() -> bool) -> Result<Option<usize>, Error> {
+        if !Verdict::lacks_wanted(&self.experience.counts) {
+            return Ok(None);
+        }
+        let (mailboxes, from) = (self.account.mailboxes()?, self.experience.read_to());
+        let entries = self.account.journal(from, ENTRIES_PER_LESSON_MAX)?;
+        let old: Vec<_> = entries.iter().take_while(|entry| entry.at <= before).collect();
+        let mut read_to = from;
+        for entry in &old {
+            let is_enough = !Verdict::lacks_wanted(&self.experience.counts);
+            if is_stopping() || is_enough || self.lesson.taught.len() >= MESSAGES_PER_LESSON {
+                break;
+            }
+            if let Some((mailbox, read)) = read_in(entry, &mailboxes) {
+                self.hear_what_stayed(mailbox, &read)?;
+            }
+            read_to = entry.modseq;
+        }
+        let learnt = self.lesson.taught.len();
+        let says_nothing = learnt == 0 && old.len() < ENTRIES_PER_LESSON_MAX;
+        if says_nothing || read_to == from {
+            return Ok(None);
+        }
+        // A filter that has learnt something has read something. What it read until here said nothing, or it would be known.
+        self.lesson.learnt_to = self.lesson.learnt_to.max(ModSeq(1));
+        self.experience.note_read_to(read_to);
+        self.lesson.pages = self.experience.changed();
+        Ok(self.account.learn(self.lesson)?.then_some(learnt))
+    }
+
+    fn hear_what_stayed(&mut self, mailbox: MailboxId, read: &[EmailId]) -> Result<(), Error> {
+        let view = match self.account.view(mailbox) {
+            Err(Error::NoSuchMailbox) => return Ok(()),
+            view => view?,
+        };
+        let there: BTreeSet<EmailId> = view.index().iter().map(|entry| entry.email).collect();
+        for email in read.iter().filter(|email| there.contains(email)) {
+            let was = self.taught.contains_key(email) || self.account.taught_as(*email)?.is_some();
+            let Some(octets) = (if was { None } else { self.octets(*email)? }) else { continue };
+            let features = self.features(&octets);
+            self.teach(*email, &features, Some(Class::Wanted));
+            if !Verdict::lacks_wanted(&self.experience.counts) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn hear(&mut self, email: EmailId, said: Said) -> Result<(), Error> {
         let class = match said {
             Said::Junk => Class::Junk,
@@ -92,20 +155,29 @@ impl<'a> Pupil<'a> {
             return Ok(());
         }
         let Some(octets) = self.octets(email)? else { return Ok(()) };
-        let features = Features::of(&octets, Facts::default());
+        let features = self.features(&octets);
         if let Some(was) = was {
             self.experience.counts.learn(&features, was, Learn::Remove);
         }
         let teaches = Verdict::of(&features, &self.experience.counts, start()).teaches(class);
-        if teaches {
-            self.experience.counts.learn(&features, class, Learn::Add);
-        }
         if teaches || was.is_some() {
-            let now = teaches.then_some(class);
-            self.taught.insert(email, now);
-            self.lesson.taught.push((email, now.map(number_of)));
+            self.teach(email, &features, teaches.then_some(class));
         }
         Ok(())
+    }
+
+    /// As what a message is taught from now on.
+    fn teach(&mut self, email: EmailId, features: &Features, class: Option<Class>) {
+        if let Some(class) = class {
+            self.experience.counts.learn(features, class, Learn::Add);
+        }
+        self.taught.insert(email, class);
+        self.lesson.taught.push((email, class.map(number_of)));
+    }
+
+    /// As they were when the message came, with what was found out about its sender then.
+    fn features(&self, octets: &[u8]) -> Features {
+        Features::of(octets, Facts { proven: results::vouched(octets, self.hostname) })
     }
 
     /// The beginning of a message, if it is still there.

@@ -1,6 +1,8 @@
 //! What an entry of the journal says about junk: what its owner did, in whatever program.
 
-use store::{Change, EmailId, FlagBits, JournalEntry, MailboxId, Mailboxes, OfMessages, Protocol, Role, SystemFlag};
+use store::{
+    Change, EmailId, FlagBits, JournalEntry, MailboxId, Mailboxes, OfMessages, Protocol, Reflagged, Role, SystemFlag,
+};
 
 /// Of one entry so many messages teach; who moves thousands at once has said it with the first of them.
 pub(super) const LESSONS_PER_ENTRY_MAX: usize = 100;
@@ -57,6 +59,18 @@ pub(super) fn lessons(entry: &JournalEntry, mailboxes: &Mailboxes) -> Vec<(Email
             .collect(),
         OfMessages::Added { .. } | OfMessages::Expunged { .. } | OfMessages::Restored { .. } => Vec::new(),
     }
+}
+
+/// The messages that an entry says were read where mail is kept, and where that is.
+pub(super) fn read_in(entry: &JournalEntry, mailboxes: &Mailboxes) -> Option<(MailboxId, Vec<EmailId>)> {
+    let Change::Messages(OfMessages::Reflagged { mailbox, messages }) = &entry.change else { return None };
+    let role = mailboxes.by_id(*mailbox)?.role;
+    if !is_by_person(entry.protocol) || !(role == Some(Role::Inbox) || may_hold_mail(role)) {
+        return None;
+    }
+    let is_read = |changed: &&Reflagged| FlagBits(changed.after.0 & !changed.before.0).has(SystemFlag::Seen);
+    let read = messages.iter().filter(is_read).take(LESSONS_PER_ENTRY_MAX).map(|changed| changed.email);
+    Some((*mailbox, read.collect()))
 }
 
 /// What flags say that a message got.

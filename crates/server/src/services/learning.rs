@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use mailflow::MailFlow;
-use store::{AccountId, Error, Store};
+use store::{AccountId, Error, Store, Timestamp};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -18,7 +19,7 @@ const EVERY: Duration = Duration::from_secs(20);
 const ALL_ROUNDS: u64 = 180;
 
 /// Lets the filters of all accounts of `store` learn, until `stop` becomes true or its sender is dropped.
-pub(crate) async fn learn_junk(flow: MailFlow, store: Store, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn learn_junk(flow: MailFlow, store: Store, clock: Clock, mut stop: watch::Receiver<bool>) {
     for round in 1.. {
         if timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok() {
             return;
@@ -29,7 +30,7 @@ pub(crate) async fn learn_junk(flow: MailFlow, store: Store, mut stop: watch::Re
             if round % ALL_ROUNDS == 0 {
                 accounts = all(&store);
             }
-            learn(&flow, &accounts, &|| *stopping.borrow());
+            learn(&flow, &accounts, Timestamp(clock.now().unix_millis), &|| *stopping.borrow());
         };
         if let Err(error) = spawn_blocking(work).await {
             warn!(%error, "junk filters did not learn; the next round tries again");
@@ -44,12 +45,12 @@ fn all(store: &Store) -> BTreeSet<AccountId> {
     })
 }
 
-fn learn(flow: &MailFlow, accounts: &BTreeSet<AccountId>, is_stopping: &dyn Fn() -> bool) {
+fn learn(flow: &MailFlow, accounts: &BTreeSet<AccountId>, now: Timestamp, is_stopping: &dyn Fn() -> bool) {
     for id in accounts {
         if is_stopping() {
             return;
         }
-        match flow.learn_junk(*id, is_stopping) {
+        match flow.learn_junk(*id, now, is_stopping) {
             // Removed meanwhile; or nothing can be written, which others say.
             Ok(_) | Err(Error::NoSuchAccount | Error::NoSpace(_) | Error::ReadOnly) => {}
             Err(error) => warn!(account = %id, %error, "a junk filter could not learn"),

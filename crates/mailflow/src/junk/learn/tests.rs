@@ -20,7 +20,11 @@ impl World {
     }
 
     fn learn(&self, name: &str) -> usize {
-        self.flow.learn_junk(self.owner(name).id(), &|| false).unwrap()
+        self.learn_at(name, NOW)
+    }
+
+    fn learn_at(&self, name: &str, now: Timestamp) -> usize {
+        self.flow.learn_junk(self.owner(name).id(), now, &|| false).unwrap()
     }
 
     /// A message from another host; in which mailbox it is then, and its octets.
@@ -175,6 +179,82 @@ fn what_says_nothing_is_not_written_down() {
 }
 
 #[test]
+fn what_was_read_and_kept_is_wanted_until_the_filter_knows_enough() {
+    let world = world();
+    let account = world.owner("alice");
+    let inbox = mailbox(&account, Role::Inbox);
+    let read = |uids: Vec<Uid>| {
+        let flags = Flags::system(&[SystemFlag::Seen]);
+        let change = FlagChange { mode: FlagMode::Add, flags, unchanged_since: None };
+        account.change_flags(PHONE, inbox, uids, change).unwrap();
+    };
+    let come = |n: u32| world.come("alice", &format!("f{n}@friend.example"), &format!("garden meeting {n}")).1;
+    let uids: Vec<Uid> = (0..70).map(come).collect();
+    read(uids[..20].to_vec());
+    read(uids[20..].to_vec());
+    // One is thrown away, one was junk.
+    world.shift("alice", uids[0], Role::Inbox, Role::Trash);
+    world.shift("alice", uids[1], Role::Inbox, Role::Junk);
+    let days = |days: i64| Timestamp(NOW.0 + days * 24 * 60 * 60 * 1000);
+    world.learn_at("alice", days(3));
+    let early = world.learn_at("alice", Timestamp(days(3).0 - 1));
+    assert_eq!(early, 0, "nothing new");
+    let learnt = messages(&account);
+    assert!(learnt == (50, 1), "{learnt:?}");
+    assert_eq!(world.learn_at("alice", days(30)), 0, "what is known is enough");
+    // A crash doubles nothing.
+    let world = world.after_a_crash();
+    assert_eq!((world.learn_at("alice", days(30)), messages(&world.owner("alice"))), (0, (50, 1)));
+}
+
+#[test]
+fn nothing_is_wanted_for_having_been_read_today() {
+    let world = world();
+    let account = world.owner("alice");
+    let (_, uid, _) = world.come("alice", "f@friend.example", "garden meeting");
+    let change = FlagChange { mode: FlagMode::Add, flags: Flags::system(&[SystemFlag::Seen]), unchanged_since: None };
+    account.change_flags(PHONE, mailbox(&account, Role::Inbox), vec![uid], change).unwrap();
+    let commits = world.engine.commits();
+    let almost = Timestamp(NOW.0 + KEPT_MILLIS - 1);
+    assert_eq!((world.learn_at("alice", almost), world.engine.commits()), (0, commits));
+    assert_eq!((world.learn_at("alice", Timestamp(almost.0 + 1)), messages(&account)), (1, (1, 0)));
+}
+
+#[test]
+fn a_friends_address_helps_nobody_whose_mail_its_domain_does_not_vouch_for() {
+    let world = world();
+    world.teach();
+    let account = world.owner("alice");
+    let body = b"To: shop@spam.example\r\n\r\nhi\r\n".to_vec();
+    let message = NewMessage { body, flags: Flags::default(), internal_date: NOW };
+    account.append(PHONE, Target::Mailbox(mailbox(&account, Role::Sent)), message).unwrap();
+    world.learn("alice");
+    // A mail system of ours says what it found.
+    let come = |result: &str| {
+        let text = format!("order cheap pills\r\nAuthentication-Results: mail.example.org; dmarc={result}");
+        world.come_by(Protocol::Lmtp, "127.0.0.1", "alice", "shop@spam.example", &text).0
+    };
+    assert_eq!((come("pass"), come("none"), come("fail")), (Role::Inbox, Role::Inbox, Role::Junk));
+}
+
+#[test]
+fn what_was_found_out_about_a_sender_is_learnt_with_his_mail() {
+    let world = world();
+    let account = world.owner("alice");
+    let text = "hello\r\nAuthentication-Results: mail.example.org; dmarc=pass";
+    let (_, uid, _) = world.come_by(Protocol::Lmtp, "127.0.0.1", "alice", "a@bank.example", text);
+    world.shift("alice", uid, Role::Inbox, Role::Archive);
+    world.learn("alice");
+    let counts = experience(&account).unwrap().counts;
+    let reasons = |proven| {
+        let features = Features::of(b"From: a@bank.example\r\n\r\n", Facts { proven });
+        Verdict::of(&features, &counts, &junk::Counts::default()).reasons.into_iter().map(|reason| reason.words)
+    };
+    assert!(reasons(Some(true)).any(|words| words == "from domain bank.example, proven"));
+    assert!(!reasons(Some(false)).any(|words| words.contains("not proven")));
+}
+
+#[test]
 fn keywords_flags_and_copies_say_it_too() {
     let world = world();
     let account = world.owner("alice");
@@ -233,6 +313,16 @@ fn a_filter_that_is_off_neither_judges_nor_learns() {
     assert!(role == Role::Inbox && !body.contains("X-Pillarbox-Junk"));
     off.shift("alice", uid, Role::Inbox, Role::Junk);
     assert_eq!(off.learn("alice"), 0);
+}
+
+#[test]
+fn a_strangers_verdict_on_his_own_mail_is_taken_off() {
+    let world = world();
+    for (protocol, client) in [(Protocol::Smtp, "192.0.2.1"), (Protocol::Lmtp, "127.0.0.1")] {
+        let text = "hello\r\nx-pillarbox-JUNK: no; score=-9.000";
+        let (_, _, body) = world.come_by(protocol, client, "alice", "a@x.example", text);
+        assert!(!body.split("\r\n\r\n").next().unwrap().contains("-9.000"), "{body}");
+    }
 }
 
 #[test]
