@@ -9,6 +9,7 @@ use crate::codec::Corrupt;
 use crate::device::Device;
 use crate::engine::Snapshot;
 use crate::error::Error;
+use crate::flag_block::FlagBlocks;
 use crate::identity::{Name, Own};
 use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
@@ -232,8 +233,10 @@ impl Check {
     /// The records of a mailbox's messages; `None` when one is damaged.
     fn records(&mut self, snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Option<Index>, Error> {
         let (mut records, mut intact) = (Index::default(), true);
+        let mut blocks = FlagBlocks::read(snapshot, mailbox.id)?;
         state::scan(snapshot, key::kind_of(b'M', mailbox.id.0), |key, value| {
-            match key::number_at(key, 5).and_then(|uid| MessageRecord::decode(Uid(uid), value)) {
+            let entry = key::number_at(key, 5).and_then(|uid| MessageRecord::decode(Uid(uid), value));
+            match entry.and_then(|entry| blocks.applied_to(entry)) {
                 Ok(entry) => records.push(entry),
                 Err(Corrupt) => {
                     self.found(format_args!("a message of {:?} is damaged (key {key:02x?})", mailbox.name));
@@ -479,6 +482,11 @@ impl Check {
         state::scan(snapshot, key::all_taught(), |key, _| {
             let known = key::long_at(key, 2).is_ok_and(|email| emails.contains_key(&EmailId(email)));
             self.must(known, format_args!("the junk filter was taught what is no message (key {key:02x?})"));
+            Ok(())
+        })?;
+        state::scan(snapshot, key::all_flag_blocks(), |key, _| {
+            let known = key::number_at(key, 2).is_ok_and(|id| state.mailboxes.contains_key(&MailboxId(id)));
+            self.must(known, format_args!("flags of messages lie in no mailbox (key {key:02x?})"));
             Ok(())
         })?;
         self.named(snapshot, emails)

@@ -26,6 +26,7 @@
 //! | `V` | device | [`crate::brake::Pace`]; 0: how fast all devices of the main password together remove |
 //! | `W` | device | [`crate::device::Forgotten`]: the name that it had |
 //! | `X` | 0, or 1 and a number, or 2 and email | what the junk filter has learnt ([`crate::Training`]): up to which entry of the journal; a page of it; as what a message was taught |
+//! | `X` | 8, mailbox, number | [`crate::flag_block::FlagBlock`]: flags of the messages of a block of UIDs |
 //! | `Y` | email | its body, or where the body lies |
 //! | `Z` | | how many octets the journal takes with `G` and `H` |
 
@@ -148,32 +149,49 @@ pub(crate) fn uidl(uidl: &str) -> Vec<u8> {
     key(b'N', &[uidl.as_bytes()])
 }
 
-/// A kind of what the junk filter has learnt: they share a letter, and a number tells them apart.
-fn training(kind: u8, part: &[u8]) -> Vec<u8> {
-    key(b'X', &[&[kind], part])
+/// Kinds that share a letter, and a number tells them apart.
+fn sub_kind(kind: u8, parts: &[u8]) -> Vec<u8> {
+    key(b'X', &[&[kind], parts])
+}
+
+/// The flags of a block of messages.
+pub(crate) fn flag_block(mailbox: MailboxId, number: u32) -> Vec<u8> {
+    let mut key = flag_blocks(mailbox).0;
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// Those of a mailbox.
+pub(crate) fn flag_blocks(mailbox: MailboxId) -> (Vec<u8>, Vec<u8>) {
+    all(&sub_kind(8, &mailbox.0.to_be_bytes()))
+}
+
+/// Those of all mailboxes.
+pub(crate) fn all_flag_blocks() -> (Vec<u8>, Vec<u8>) {
+    all(&sub_kind(8, &[]))
 }
 
 /// Up to which entry of the journal the junk filter has learnt.
 pub(crate) fn learnt_to() -> Vec<u8> {
-    training(0, &[])
+    sub_kind(0, &[])
 }
 
 pub(crate) fn training_page(number: u8) -> Vec<u8> {
-    training(1, &[number])
+    sub_kind(1, &[number])
 }
 
 /// All pages of what the junk filter has learnt.
 pub(crate) fn training_pages() -> (Vec<u8>, Vec<u8>) {
-    all(&training(1, &[]))
+    all(&sub_kind(1, &[]))
 }
 
 pub(crate) fn taught(email: EmailId) -> Vec<u8> {
-    training(2, &email.0.to_be_bytes())
+    sub_kind(2, &email.0.to_be_bytes())
 }
 
 /// All messages that the junk filter was taught.
 pub(crate) fn all_taught() -> (Vec<u8>, Vec<u8>) {
-    all(&training(2, &[]))
+    all(&sub_kind(2, &[]))
 }
 
 pub(crate) fn body(email: EmailId) -> Vec<u8> {

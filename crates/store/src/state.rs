@@ -4,6 +4,7 @@ use crate::codec::{Corrupt, Reader};
 use crate::device::Device;
 use crate::engine::Snapshot;
 use crate::error::Error;
+use crate::flag_block::FlagBlocks;
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::{Builder, Entry, Index};
 use crate::journal::JournalEntry;
@@ -233,9 +234,10 @@ pub(crate) fn load_index(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<I
 
 /// Reads the index from the records, the truth.
 pub(crate) fn load_records(snapshot: &dyn Snapshot, mailbox: MailboxId) -> Result<Index, Error> {
-    let mut index = Builder::default();
+    let (mut index, mut blocks) = (Builder::default(), FlagBlocks::read(snapshot, mailbox)?);
     scan(snapshot, key::kind_of(b'M', mailbox.0), |key, value| {
         let entry = key::number_at(key, 5).and_then(|uid| MessageRecord::decode(Uid(uid), value));
+        let entry = entry.and_then(|entry| blocks.applied_to(entry));
         index.push(entry.map_err(Error::corrupt("a message record"))?);
         Ok(())
     })?;

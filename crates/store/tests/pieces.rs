@@ -104,7 +104,7 @@ fn no_commit_of_a_change_of_many_messages_is_larger_than_a_piece() {
     let change =
         |flag, unchanged_since| FlagChange { mode: FlagMode::Add, flags: Flags::system(&[flag]), unchanged_since };
     let seen = change(SystemFlag::Seen, None);
-    assert_eq!(world.commits(|a| a.change_flags(ACTOR, world.inbox, all.clone(), seen).unwrap()).0, 3);
+    assert_eq!(world.commits(|a| a.change_flags(ACTOR, world.inbox, all.clone(), seen).unwrap()).0, 1, "few rows");
     let (commits, copied) = world.commits(|a| a.copy(ACTOR, world.inbox, all.clone(), world.archive).unwrap());
     assert_eq!((commits, copied.uids.len()), (3, all.len()));
     let (commits, moved) = world.commits(|a| a.move_messages(ACTOR, world.archive, all.clone(), world.inbox).unwrap());

@@ -12,7 +12,7 @@ use imap_proto::command::{Store, StoreAction};
 use imap_proto::{Code, Flag, Numbering, SequenceSet, Tag};
 use std::collections::VecDeque;
 use std::mem;
-use store::{Error, FlagChange, FlagMode, Flags, FlagsChanged, ModSeq, PIECE_MESSAGES_MAX, SystemFlag, Uid, View};
+use store::{Error, FlagChange, FlagMode, Flags, FlagsChanged, ModSeq, SystemFlag, Uid, View, flags_piece};
 
 /// A STORE on its way. What a piece has changed is told before the next one.
 pub(super) struct Storing {
@@ -147,7 +147,7 @@ impl Work for Storing {
         let actor = context.actor();
         let selected = context.selected()?;
         let rest = self.uids.get(self.begun..).unwrap_or_default();
-        let uids = rest.get(..PIECE_MESSAGES_MAX).unwrap_or(rest).to_vec();
+        let uids = flags_piece(rest).to_vec();
         self.begun += uids.len();
         let same = self.unchanged(selected, &uids);
         let changed = selected.account.change_flags(actor, selected.mailbox, uids.clone(), self.change.clone());

@@ -1,14 +1,15 @@
 //! Flags and keywords change: IMAP STORE.
 
-use super::piece::next_piece;
 use super::{Account, View};
 use crate::error::Error;
+use crate::flag_block::{FlagBlock, block_of, crowded, flags_piece};
 use crate::flags::{FlagBits, FlagMode, Flags};
 use crate::ids::{MailboxId, ModSeq, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX, OfMessages, Reflagged};
 use crate::key;
 use crate::record::MessageRecord;
+use crate::state::MailboxState;
 use crate::tx::Tx;
 
 /// A change of flags.
@@ -30,7 +31,7 @@ pub struct FlagsChanged {
 }
 
 impl Account {
-    /// Changes the flags of messages, [`crate::PIECE_MESSAGES_MAX`] in a commit. UIDs that are gone are passed over; a message whose
+    /// Changes the flags of messages, those of [`crate::flags_piece`] in a commit. UIDs that are gone are passed over; a message whose
     /// flags stay the same gets no new modseq. On an error some may have been changed.
     ///
     /// # Errors
@@ -50,7 +51,7 @@ impl Account {
         let mut done = 0;
         // Once also for none at all: the mailbox must be there.
         loop {
-            let (piece, change) = (next_piece(&uids, done).to_vec(), change.clone());
+            let (piece, change) = (flags_piece(uids.get(done..).unwrap_or_default()).to_vec(), change.clone());
             done += piece.len();
             let part = self.transact(move |tx| change_flags(tx, actor, mailbox, &piece, &change))?;
             outcome.modified.extend(part.modified);
@@ -118,6 +119,13 @@ fn change_flags(
 }
 
 impl Tx<'_> {
+    /// Removes what the mailbox has of flags of many messages.
+    pub(super) fn forget_flag_blocks(&mut self, mailbox: MailboxId) -> Result<(), Error> {
+        let rows = self.rows(key::flag_blocks(mailbox), usize::MAX)?;
+        rows.into_iter().for_each(|(key, _)| self.delete(key));
+        Ok(())
+    }
+
     /// Gives entries of a mailbox other flags, each with those that it gets; at most [`MESSAGES_PER_ENTRY_MAX`].
     pub(super) fn reflag(
         &mut self,
@@ -126,16 +134,26 @@ impl Tx<'_> {
         batch: &[(Entry, FlagBits)],
     ) -> Result<(), Error> {
         let modseq = self.next_modseq();
-        for (before, after) in batch {
-            let entry = Entry { flags: *after, modseq, ..*before };
+        let after = |(before, after): &(Entry, FlagBits)| Entry { flags: *after, modseq, ..*before };
+        let blocks = crowded(batch.iter().map(|(before, _)| before.uid));
+        if !blocks.is_empty() {
+            // A block is made of it.
+            self.index(mailbox)?;
+        }
+        let is_row = |entry: &Entry| blocks.binary_search(&block_of(entry.uid)).is_err();
+        for entry in batch.iter().map(after).filter(is_row) {
             self.put(key::message(mailbox, entry.uid), MessageRecord::encode(&entry));
-            let state = self.change_mailbox(mailbox)?;
-            state.mailbox.counts.reflag(before.flags, *after);
-            state.mailbox.unpacked = state.mailbox.unpacked.saturating_add(1);
-            state.mailbox.highest_modseq = modseq;
-            if let Some(index) = &mut state.index {
-                index.replace(entry);
-            }
+        }
+        let MailboxState { mailbox: record, index } = self.change_mailbox(mailbox)?;
+        record.unpacked = record.unpacked.saturating_add(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+        record.highest_modseq = modseq;
+        batch.iter().for_each(|(before, after)| record.counts.reflag(before.flags, *after));
+        if let Some(index) = index {
+            batch.iter().map(after).for_each(|entry| index.replace(entry));
+        }
+        for block in blocks {
+            let row = FlagBlock::of(self.index(mailbox)?, block).encode();
+            self.put(key::flag_block(mailbox, block), row);
         }
         let reflagged = |(before, after): &(Entry, FlagBits)| Reflagged {
             uid: before.uid,
@@ -148,5 +166,147 @@ impl Tx<'_> {
             Change::Messages(OfMessages::Reflagged { mailbox, messages: batch.iter().map(reflagged).collect() }),
         );
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Engine;
+    use crate::flags::SystemFlag;
+    use crate::ids::{AccountId, DeviceId, Timestamp};
+    use crate::journal::Protocol;
+    use crate::sim::{SimEngine, SimObjects};
+    use crate::{Expunge, NewMessage, Store, Target, state};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    const ACCOUNT: AccountId = AccountId(16);
+    const ACTOR: Actor = Actor { device: DeviceId(0), protocol: Protocol::Imap, now: Timestamp(0) };
+
+    fn open(engine: &SimEngine, objects: &SimObjects) -> Store {
+        Store::new(Arc::new(engine.clone()), Arc::new(objects.clone()))
+    }
+
+    fn append(account: &Account, mailbox: MailboxId) {
+        let (body, flags, internal_date) = (b"x".to_vec(), Flags::default(), Timestamp(0));
+        account.append(ACTOR, Target::Mailbox(mailbox), NewMessage { body, flags, internal_date }).unwrap();
+    }
+
+    fn uids(account: &Account, mailbox: MailboxId) -> Vec<Uid> {
+        account.view(mailbox).unwrap().index().iter().map(|entry| entry.uid).collect()
+    }
+
+    #[derive(Clone, Debug)]
+    enum Deed {
+        Append(u8),
+        /// From a position on, every so many messages.
+        Flag {
+            from: usize,
+            count: usize,
+            every: usize,
+            flag: SystemFlag,
+            mode: FlagMode,
+        },
+        Expunge {
+            from: usize,
+            count: usize,
+        },
+        Move {
+            from: usize,
+            count: usize,
+        },
+        Restart,
+    }
+
+    fn deed() -> impl Strategy<Value = Deed> {
+        let flag = prop::sample::select(vec![SystemFlag::Seen, SystemFlag::Flagged, SystemFlag::Answered]);
+        let mode = prop_oneof![Just(FlagMode::Add), Just(FlagMode::Remove), Just(FlagMode::Replace)];
+        prop_oneof![
+            1 => (1..30_u8).prop_map(Deed::Append),
+            4 => (0..20_usize, 1..60_usize, 1..3_usize, flag, mode)
+                .prop_map(|(from, count, every, flag, mode)| Deed::Flag { from, count, every, flag, mode }),
+            1 => (0..20_usize, 1..4_usize).prop_map(|(from, count)| Deed::Expunge { from, count }),
+            1 => (0..20_usize, 1..9_usize).prop_map(|(from, count)| Deed::Move { from, count }),
+            1 => Just(Deed::Restart),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+        #[test]
+        fn records_and_blocks_together_say_what_the_index_says(deeds in prop::collection::vec(deed(), 1..40)) {
+            let (engine, objects) = (SimEngine::new(), SimObjects::new());
+            let mut store = open(&engine, &objects);
+            let mut account = store.create_account(ACCOUNT, Timestamp(0)).unwrap();
+            let [inbox, other] = ["INBOX", "Archive"].map(|name| account.mailboxes().unwrap().by_name(name).unwrap().id);
+            (0..20).for_each(|_| append(&account, inbox));
+            for deed in deeds {
+                let all = uids(&account, inbox);
+                let some = |from: usize, count: usize| all.iter().copied().skip(from).take(count).collect::<Vec<_>>();
+                match deed {
+                    Deed::Append(count) => (0..count).for_each(|_| append(&account, inbox)),
+                    Deed::Flag { from, count, every, flag, mode } => {
+                        let uids = some(from, count).into_iter().step_by(every).collect();
+                        let change = FlagChange { mode, flags: Flags::system(&[flag]), unchanged_since: None };
+                        account.change_flags(ACTOR, inbox, uids, change).unwrap();
+                    }
+                    Deed::Expunge { from, count } => {
+                        let deleted = Flags::system(&[SystemFlag::Deleted]);
+                        let change = FlagChange { mode: FlagMode::Add, flags: deleted, unchanged_since: None };
+                        account.change_flags(ACTOR, inbox, some(from, count), change).unwrap();
+                        account.expunge(ACTOR, inbox, Expunge::DeletedAmong(some(from, count))).unwrap();
+                    }
+                    Deed::Move { from, count } => {
+                        account.move_messages(ACTOR, inbox, some(from, count), other).unwrap();
+                        account.move_messages(ACTOR, other, uids(&account, other), inbox).unwrap();
+                    }
+                    Deed::Restart => {
+                        store = open(&engine, &objects);
+                        account = store.account(ACCOUNT);
+                    }
+                }
+                let view = account.view(inbox).unwrap();
+                let records = state::load_records(&*engine.snapshot(ACCOUNT).unwrap(), inbox).unwrap();
+                prop_assert!(records.iter().eq(view.index().iter()));
+                prop_assert_eq!(account.check(&store).unwrap(), []);
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_of_all_flags_wrote_a_row_for_each_message() {
+        let (engine, objects) = (SimEngine::new(), SimObjects::new());
+        let store = open(&engine, &objects);
+        let account = store.create_account(ACCOUNT, Timestamp(0)).unwrap();
+        let name = "Bulk";
+        account.create_mailbox(ACTOR, name, None).unwrap();
+        let bulk = account.mailboxes().unwrap().by_name(name).unwrap().id;
+        (0..300).for_each(|_| append(&account, bulk));
+        let seen = |mode| FlagChange { mode, flags: Flags::system(&[SystemFlag::Seen]), unchanged_since: None };
+        let change = seen(FlagMode::Add);
+        let all = uids(&account, bulk);
+        let writes = account
+            .transact(move |tx| {
+                change_flags(tx, ACTOR, bulk, &all, &change)?;
+                Ok(tx.writes())
+            })
+            .unwrap();
+        assert!(writes <= 4, "two blocks, the journal and the way to it: {writes}");
+        // The mailbox takes them along.
+        let blocks = || {
+            let mut count = 0;
+            let snapshot = engine.snapshot(ACCOUNT).unwrap();
+            state::scan(&*snapshot, key::all_flag_blocks(), |_, _| {
+                count += 1;
+                Ok(())
+            })
+            .unwrap();
+            count
+        };
+        assert_eq!(blocks(), 2);
+        account.delete_mailbox(ACTOR, name).unwrap();
+        assert_eq!((blocks(), account.check(&store).unwrap()), (0, Vec::new()));
     }
 }

@@ -161,6 +161,7 @@ fn delete(
     tx.remove(actor, mailbox, &entries, options)?;
     let mailbox = tx.mailbox(mailbox)?.clone();
     tx.forget_pack(mailbox.id)?;
+    tx.forget_flag_blocks(mailbox.id)?;
     tx.remove_mailbox(mailbox.id);
     tx.keep_subscription(&mailbox);
     let Mailbox { id, name, keywords, role, .. } = mailbox;

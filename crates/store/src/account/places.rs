@@ -5,6 +5,7 @@
 
 use super::{Account, PIECE_MESSAGES_MAX};
 use crate::error::Error;
+use crate::flag_block::{FlagBlock, block_of};
 use crate::ids::{EmailId, MailboxId, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Relisted};
@@ -80,9 +81,16 @@ impl Tx<'_> {
                 ))
             })?;
             let entry = MessageRecord::decode(uid, &bytes).map_err(Error::corrupt("a message in a mailbox"))?;
-            places.push((mailbox, entry));
+            places.push((mailbox, self.with_flags(mailbox, entry)?));
         }
         Ok(places)
+    }
+
+    /// The message as it is, which its own record says was so.
+    fn with_flags(&mut self, mailbox: MailboxId, entry: Entry) -> Result<Entry, Error> {
+        let Some(bytes) = self.get(&key::flag_block(mailbox, block_of(entry.uid)))? else { return Ok(entry) };
+        let block = FlagBlock::decode(&bytes).map_err(Error::corrupt("flags of many messages"))?;
+        Ok(block.applied_to(entry))
     }
 
     fn find_places(&mut self, email: EmailId, record: &EmailRecord) -> Result<Vec<(MailboxId, Entry)>, Error> {
