@@ -81,6 +81,10 @@ impl PrivateKey {
         Self { algorithm, pkcs8 }
     }
 
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     /// The key in the form in which it is kept, secretly (RFC 5958).
     #[must_use]
     pub fn pkcs8(&self) -> &[u8] {

@@ -1,4 +1,5 @@
-//! DKIM for mail that leaves (RFC 6376): keys, the DNS records that publish them, and signatures.
+//! DKIM for mail that leaves (RFC 6376): keys, the DNS records that publish them, and signatures; and ARC (RFC 8617), with the same
+//! keys, for mail that is passed on.
 //!
 //! [`PrivateKey`] is one of a domain's keys, as it is kept; [`PrivateKey::record`] is what the domain publishes for it. A
 //! [`Signer`] signs whatever it is given, so that nobody can add a second From, To, Subject or Date to it unnoticed.
@@ -10,6 +11,7 @@
 #![warn(unreachable_pub)]
 
 mod key;
+mod seal;
 mod sign;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -1,6 +1,7 @@
 //! The signature.
 
 use crate::key::{KeyError, PrivateKey};
+use crate::seal::Sealer;
 use mail_auth::common::crypto::DkimKey;
 use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dkim::{DkimSigner, Done};
@@ -22,8 +23,11 @@ const FIELDS: [&str; 12] = [
     "Content-Transfer-Encoding",
 ];
 
-/// Signs with one key of a domain.
-pub struct Signer(DkimSigner<DkimKey, Done>);
+/// Signs, and seals what is passed on, with one key of a domain.
+pub struct Signer {
+    signer: DkimSigner<DkimKey, Done>,
+    sealer: Option<Sealer>,
+}
 
 impl Signer {
     /// `domain` in A-labels; `selector`: where below it the key is published.
@@ -33,7 +37,8 @@ impl Signer {
     pub fn new(domain: &str, selector: &str, key: &PrivateKey) -> Result<Self, KeyError> {
         let signer = DkimSigner::from_key(key.signing()?).domain(domain).selector(selector);
         // RFC 6376 §3.4: relaxed forms are those that survive relays; `l=` is never used (§8.2).
-        Ok(Self(signer.headers(FIELDS.iter().chain(&FIELDS).copied())))
+        let signer = signer.headers(FIELDS.iter().chain(&FIELDS).copied());
+        Ok(Self { signer, sealer: Sealer::new(domain, selector, key)? })
     }
 
     /// The `DKIM-Signature` field of a message with CRLF line ends; to be put on top of it, with its own CRLF.
@@ -41,8 +46,16 @@ impl Signer {
     /// # Errors
     /// The key does not sign.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let signature = self.0.sign(message).map_err(KeyError::new)?;
+        let signature = self.signer.sign(message).map_err(KeyError::new)?;
         Ok(signature.to_header().into_bytes())
+    }
+
+    /// The ARC set (RFC 8617 §4.1) of a message with CRLF line ends that is passed on as it is; three fields to be put on top of
+    /// it, each with its CRLF. `results`: what stands in Authentication-Results, the name of the host first, on one line with
+    /// single spaces. The chain that the message has already must hold. `None`: this key seals nothing.
+    #[must_use]
+    pub fn seal(&self, message: &[u8], results: &str) -> Option<Result<Vec<u8>, KeyError>> {
+        self.sealer.as_ref().map(|sealer| sealer.seal(message, results))
     }
 }
 

@@ -79,23 +79,50 @@ nothing!(IpAddr, RecordSet<Box<str>>);
 #[must_use]
 #[allow(clippy::unwrap_used)]
 pub fn verify(message: &[u8], records: &[(String, String)]) -> Vec<(String, String, bool)> {
-    let resolver = MessageAuthenticator::new(ResolverConfig::default(), ResolverOpts::default()).unwrap();
-    let parsed = AuthenticatedMessage::parse(message).unwrap();
-    let records: Vec<(String, String)> =
-        records.iter().map(|(name, text)| (format!("{}.", name.to_lowercase()), text.clone())).collect();
+    let (resolver, parsed, records) = read(message, records);
     let records = Records(&records);
-    let parameters = Parameters {
-        params: &parsed,
-        cache_txt: Some(&records),
-        cache_mx: Some(&Nothing),
-        cache_ptr: Some(&Nothing),
-        cache_ipv4: Some(&Nothing),
-        cache_ipv6: Some(&Nothing),
-    };
-    let results = futures::executor::block_on(resolver.verify_dkim(parameters));
+    let results = futures::executor::block_on(resolver.verify_dkim(parameters(&parsed, &records)));
     let line = |result: &mail_auth::DkimOutput<'_>| {
         let signature = result.signature()?;
         Some((signature.d.clone(), signature.s.clone(), result.result() == &DkimResult::Pass))
     };
     results.iter().filter_map(line).collect()
+}
+
+/// Whether the chain of those who passed a message on holds; `None` if there is none. `records` as for [`verify`].
+///
+/// # Panics
+/// The message cannot be read.
+#[must_use]
+pub fn chain_holds(message: &[u8], records: &[(String, String)]) -> Option<bool> {
+    let (resolver, parsed, records) = read(message, records);
+    let records = Records(&records);
+    let output = futures::executor::block_on(resolver.verify_arc(parameters(&parsed, &records)));
+    match output.result() {
+        DkimResult::None => None,
+        result => Some(result == &DkimResult::Pass),
+    }
+}
+
+#[allow(clippy::unwrap_used)]
+fn read<'x>(
+    message: &'x [u8],
+    records: &[(String, String)],
+) -> (MessageAuthenticator, AuthenticatedMessage<'x>, Vec<(String, String)>) {
+    let resolver = MessageAuthenticator::new(ResolverConfig::default(), ResolverOpts::default()).unwrap();
+    let records = records.iter().map(|(name, text)| (format!("{}.", name.to_lowercase()), text.clone())).collect();
+    (resolver, AuthenticatedMessage::parse(message).unwrap(), records)
+}
+
+type Given<'x> = Parameters<'x, &'x AuthenticatedMessage<'x>, Records<'x>, Nothing, Nothing, Nothing, Nothing>;
+
+fn parameters<'x>(parsed: &'x AuthenticatedMessage<'x>, records: &'x Records<'x>) -> Given<'x> {
+    Parameters {
+        params: parsed,
+        cache_txt: Some(records),
+        cache_mx: Some(&Nothing),
+        cache_ptr: Some(&Nothing),
+        cache_ipv4: Some(&Nothing),
+        cache_ipv6: Some(&Nothing),
+    }
 }
