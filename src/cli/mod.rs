@@ -8,6 +8,7 @@ mod device;
 mod doctor;
 mod domain;
 mod failure;
+mod forward;
 mod held;
 mod import_uidl;
 mod invite;
@@ -86,6 +87,7 @@ enum Command {
     Undo(undo::Undo),
     Offer(offer::Offer),
     Held(held::Held),
+    Forward(forward::Forward),
     ImportUidl(import_uidl::ImportUidl),
     Check(check::Check),
 }
@@ -115,6 +117,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Undo(command) => command.run(&place),
         Command::Offer(command) => command.run(&place),
         Command::Held(command) => command.run(&place),
+        Command::Forward(command) => command.run(&place),
         Command::ImportUidl(command) => command.run(&place),
         Command::Check(command) => command.run(&place),
     };

@@ -25,7 +25,7 @@ pub struct Done {
 pub struct AliasLine {
     /// The alias; `@example.org` is the catch-all of that domain.
     pub alias: String,
-    /// The accounts that it leads to.
+    /// The accounts that it leads to, then addresses elsewhere.
     pub targets: Vec<String>,
 }
 

@@ -154,6 +154,27 @@ pub(crate) fn shorter_retention_letter(since: Option<Timestamp>, head: &Letterhe
     to_owner("Removed mail is kept for a shorter time", "room", &text, head.sender(now))
 }
 
+/// Asks an address elsewhere whether it wants the mail of an account here.
+pub(crate) fn forward_code_letter(to: &str, own: &str, code: &str, sender: &Sender<'_>) -> Vec<u8> {
+    let text = format!(
+        "Hello,\n\n{own} wants to have mail forwarded to this address. If that is you, or you want that mail, this is the \
+         code to enter there, on the page Forwarding, within three days:\n\n    {code}\n\nIf not, do nothing: without the \
+         code nothing is forwarded.\n\n{}",
+        signature(sender.hostname)
+    );
+    letter(to, "Do you want this mail?", &text, sender)
+}
+
+/// Tells the owner of an account that mail is forwarded, or no longer.
+pub(crate) fn forward_changed_letter(what: &str, sender: &Sender<'_>) -> Vec<u8> {
+    let text = format!(
+        "{what}\n\nYou did not want that? Then somebody else is logged in as you: change your password, end the other \
+         sessions, and have nothing forwarded, on the page My account.\n\n{}",
+        signature(sender.hostname)
+    );
+    to_owner("Where your mail is forwarded to", "forward", &wrapped(&text), *sender)
+}
+
 /// To somebody who has no account, and maybe another server.
 fn letter(to: &str, subject: &str, text: &str, sender: &Sender<'_>) -> Vec<u8> {
     let sum = to.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));

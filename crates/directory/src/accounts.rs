@@ -13,8 +13,8 @@ use crate::aliases::{delete_alias, must_be_free};
 use crate::domains::must_be_local;
 use crate::error::Error;
 use crate::password::check_password;
-use crate::record::{self, AccountRecord, Counters, Unfinished, accounts_of, accounts_value, key, name_in, number_in};
-use crate::record::{number_key, read_accounts};
+use crate::record::{self, AccountRecord, Counters, Leads, Unfinished, accounts_value, key, name_in, number_in};
+use crate::record::{number_key, read_name};
 use crate::reserved::is_reserved;
 use crate::{DISPLAY_BYTES_MAX, Directory};
 use store::{AccountId, TableTx, Timestamp};
@@ -123,6 +123,7 @@ impl Directory {
         let id = self.0.table.change(|tx| {
             let id = must_be_account(tx, &address)?;
             remove_from_aliases(tx, id)?;
+            tx.delete(&number_key(record::FORWARD, id));
             let mut counters = Counters::read(tx)?;
             counters.accounts = counters.accounts.saturating_sub(1);
             counters.write(tx);
@@ -243,22 +244,22 @@ impl Directory {
 }
 
 pub(crate) fn must_be_account(tx: &TableTx<'_>, address: &str) -> Result<AccountId, Error> {
-    let ids = read_accounts(tx, record::NAME, address)?;
+    let ids = read_name(tx, address)?;
     let id = ids.and_then(|ids| ids.first().copied());
     id.ok_or_else(|| Error::refused(format!("there is no account {address}; `pillarbox account list` shows all")))
 }
 
 fn remove_from_aliases(tx: &mut TableTx<'_>, id: AccountId) -> Result<(), Error> {
     for row in tx.scan_before(record::ALIAS, record::ALIAS, usize::MAX)? {
-        let mut ids = accounts_of(&row)?;
-        if !ids.contains(&id) {
+        let mut leads = Leads::of_row(&row)?;
+        if !leads.accounts.contains(&id) {
             continue;
         }
-        ids.retain(|other| *other != id);
-        if ids.is_empty() {
+        leads.accounts.retain(|other| *other != id);
+        if leads.is_empty() {
             delete_alias(tx, name_in(&row.0)?)?;
         } else {
-            tx.put(&row.0, accounts_value(&ids));
+            tx.put(&row.0, leads.encode());
         }
     }
     Ok(())

@@ -2,36 +2,36 @@
 
 use crate::Directory;
 use crate::address::Address;
-use crate::domains::must_be_local;
+use crate::domains::{is_local, must_be_local};
 use crate::error::Error;
-use crate::record::{self, Counters, accounts_value, key, read_accounts};
-use store::{AccountId, TableTx};
+use crate::record::{self, Counters, Leads, key, read_name};
+use store::TableTx;
 
 impl Directory {
-    /// From now on mail for `address` goes to each of `targets`, the addresses of accounts. `@example.org` is the
-    /// catch-all: it gets what nobody else in that domain gets. Durable when it returns.
+    /// From now on mail for `address` goes to each of `targets`, the addresses of accounts and addresses in domains that are
+    /// not ours. `@example.org` is the catch-all: it gets what nobody else in that domain gets. Durable when it returns.
     ///
     /// # Errors
-    /// [`Error::Refused`]: not an address, not in a local domain, in use already, a target is not an account, none or
-    /// too many targets, too many aliases.
+    /// [`Error::Refused`]: not an address, not in a local domain, in use already, a target in a local domain is not an
+    /// account, none or too many targets, too many aliases.
     pub fn add_alias(&self, address: &str, targets: &[impl AsRef<str>]) -> Result<(), Error> {
         let address = Address::parse(address).map_err(Error::Refused)?;
         let max = self.0.options.limits.alias_targets;
         if targets.is_empty() {
-            return Err(Error::refused(format!("name at least one account that {} leads to", address.text())));
+            return Err(Error::refused(format!("name at least one address that {} leads to", address.text())));
         }
         if targets.len() > max {
             return Err(Error::refused(format!(
-                "an alias leads to at most {max} accounts; {} were named",
+                "an alias leads to at most {max} addresses; {} were named",
                 targets.len()
             )));
         }
-        let targets = targets.iter().map(|target| Address::parse(target.as_ref()).map_err(Error::Refused));
-        let targets: Vec<Address> = targets.collect::<Result<_, _>>()?;
+        let targets = targets.iter().map(|target| Target::parse(target.as_ref()));
+        let targets: Vec<Target> = targets.collect::<Result<_, _>>()?;
         self.0.table.change(|tx| {
             must_be_local(tx, &address.domain)?;
             must_be_free(tx, &address)?;
-            let ids = accounts_at(tx, &targets)?;
+            let leads = leads_to(tx, &targets)?;
             let mut counters = Counters::read(tx)?;
             if counters.aliases >= self.0.options.limits.aliases {
                 let max = self.0.options.limits.aliases;
@@ -39,7 +39,7 @@ impl Directory {
             }
             counters.aliases += 1;
             counters.write(tx);
-            tx.put(&key(record::ALIAS, &address.text()), accounts_value(&ids));
+            tx.put(&key(record::ALIAS, &address.text()), leads.encode());
             Ok(())
         })
     }
@@ -51,7 +51,7 @@ impl Directory {
     pub fn remove_alias(&self, address: &str) -> Result<(), Error> {
         let address = Address::parse(address).map_err(Error::Refused)?.text();
         self.0.table.change(|tx| {
-            if read_accounts(tx, record::ALIAS, &address)?.is_none() {
+            if tx.get(&key(record::ALIAS, &address))?.is_none() {
                 return Err(Error::refused(format!("there is no alias {address}; `pillarbox alias list` shows all")));
             }
             delete_alias(tx, &address)
@@ -69,10 +69,10 @@ pub(crate) fn must_be_free(tx: &TableTx<'_>, address: &Address) -> Result<(), Er
         )));
     }
     let address = address.text();
-    if read_accounts(tx, record::NAME, &address)?.is_some() {
+    if read_name(tx, &address)?.is_some() {
         return Err(Error::refused(format!("{address} is an account already")));
     }
-    if read_accounts(tx, record::ALIAS, &address)?.is_some() {
+    if tx.get(&key(record::ALIAS, &address))?.is_some() {
         return Err(Error::refused(format!(
             "{address} is an alias already; `pillarbox alias remove {address}` frees it"
         )));
@@ -89,18 +89,55 @@ pub(crate) fn delete_alias(tx: &mut TableTx<'_>, address: &str) -> Result<(), Er
     Ok(())
 }
 
-fn accounts_at(tx: &TableTx<'_>, targets: &[Address]) -> Result<Vec<AccountId>, Error> {
-    let mut ids = Vec::new();
-    for target in targets {
-        let target = target.text();
-        let found = read_accounts(tx, record::NAME, &target)?.ok_or_else(|| {
-            Error::refused(format!("{target} is not an account here; an alias leads to accounts, not to other aliases"))
+/// An address that an alias is to lead to.
+struct Target {
+    address: Address,
+    /// As it is written outside: the case of what stands before the @ may mean something there.
+    outside: String,
+}
+
+impl Target {
+    fn parse(text: &str) -> Result<Self, Error> {
+        let address = Address::parse(text).map_err(Error::Refused)?;
+        let outside = outside(text, &address)?;
+        Ok(Self { address, outside })
+    }
+}
+
+/// An address as other servers get it: its local part as it is written, its domain normalised.
+///
+/// # Errors
+/// [`Error::Refused`]: a catch-all.
+pub(crate) fn outside(text: &str, address: &Address) -> Result<String, Error> {
+    match text.trim().rsplit_once('@') {
+        Some((local_part, _)) if !local_part.is_empty() => Ok(format!("{local_part}@{}", address.domain)),
+        Some(_) | None => {
+            Err(Error::refused(format!("“{text}” is no address of somebody; write it as name@example.org")))
+        }
+    }
+}
+
+fn leads_to(tx: &TableTx<'_>, targets: &[Target]) -> Result<Leads, Error> {
+    let mut leads = Leads::default();
+    for Target { address, outside } in targets {
+        if !is_local(tx, &address.domain)? {
+            if !leads.outside.contains(outside) {
+                leads.outside.push(outside.clone());
+            }
+            continue;
+        }
+        let target = address.text();
+        let found = read_name(tx, &target)?.ok_or_else(|| {
+            Error::refused(format!(
+                "{target} is not an account here; an alias leads to accounts, not to other aliases, and to addresses in \
+                 domains of others"
+            ))
         })?;
         for id in found {
-            if !ids.contains(&id) {
-                ids.push(id);
+            if !leads.accounts.contains(&id) {
+                leads.accounts.push(id);
             }
         }
     }
-    Ok(ids)
+    Ok(leads)
 }

@@ -1,8 +1,9 @@
 //! The directory in memory, as of one version of its table; a change of a few rows changes it in place.
 
 use crate::address::{USER_BYTES_MAX, domain_of, fold, join, normalise_domain, shown_domain, split_detail};
-use crate::record::{self, AccountRecord, accounts_of, name_in, number_in};
-use crate::{AccountInfo, Alias, Delivery, DomainInfo, Resolution};
+use crate::forwards::ForwardRecord;
+use crate::record::{self, AccountRecord, Leads, accounts_of, name_in, number_in};
+use crate::{AccountInfo, Alias, Delivery, DomainInfo, Forward, Resolution};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use store::{AccountId, Error, ModSeq, Table};
@@ -18,7 +19,9 @@ pub(crate) struct Book {
     domains: BTreeSet<String>,
     accounts: BTreeMap<AccountId, Arc<AccountRecord>>,
     names: HashMap<String, AccountId>,
-    aliases: HashMap<String, Vec<AccountId>>,
+    aliases: HashMap<String, Leads>,
+    /// Where mail of an account is forwarded to.
+    forwards: HashMap<AccountId, Forward>,
     /// The accounts of a local part: a name without a domain means the only one that there is.
     bare_names: HashMap<String, BTreeSet<AccountId>>,
     /// Who is an administrator and may log in.
@@ -29,7 +32,7 @@ pub(crate) struct Book {
 
 impl Book {
     pub(crate) fn load(table: &Table) -> Result<Self, Error> {
-        let kinds = [record::DOMAIN, record::ACCOUNT, record::NAME, record::ALIAS];
+        let kinds = [record::DOMAIN, record::ACCOUNT, record::NAME, record::ALIAS, record::FORWARD];
         let (version, rows) = table.scan_all(&kinds)?;
         let mut book = Self { version, ..Self::default() };
         for (key, value) in rows {
@@ -64,9 +67,16 @@ impl Book {
             }
             (Some(record::NAME), None) => drop(self.names.remove(name_in(key)?)),
             (Some(record::ALIAS), Some(row)) => {
-                drop(self.aliases.insert(name_in(key)?.to_owned(), accounts_of(&row)?));
+                drop(self.aliases.insert(name_in(key)?.to_owned(), Leads::of_row(&row)?));
             }
             (Some(record::ALIAS), None) => drop(self.aliases.remove(name_in(key)?)),
+            (Some(record::FORWARD), row) => {
+                let record = row.map(|row| ForwardRecord::of_row(&row)).transpose()?;
+                match record.and_then(|record| record.active) {
+                    Some(forward) => drop(self.forwards.insert(number_in(key)?, forward)),
+                    None => drop(self.forwards.remove(&number_in(key)?)),
+                }
+            }
             (Some(_) | None, _) => {}
         }
         Ok(())
@@ -98,7 +108,7 @@ impl Book {
         if domain.is_empty() {
             let found = self.postmasters(postmaster).or_else(|| self.first_of_all());
             return match (fold(local_part).as_str(), found) {
-                ("postmaster", Some(ids)) => self.deliver(&ids, None),
+                ("postmaster", Some(ids)) => self.deliver(&Leads::to(ids), None),
                 ("postmaster", None) => Resolution::NoSuchUser,
                 (_, _) => Resolution::NotLocal,
             };
@@ -106,8 +116,8 @@ impl Book {
         let Some(domain) = normalise_domain(domain).filter(|domain| self.has_domain(domain)) else {
             return Resolution::NotLocal;
         };
-        if let Some(ids) = self.exact(&join(&fold(local_part), &domain)) {
-            return self.deliver(&ids, None);
+        if let Some(leads) = self.exact(&join(&fold(local_part), &domain)) {
+            return self.deliver(&leads, None);
         }
         let (name, detail) = match split_detail(local_part) {
             Some((name, detail)) => (fold(name), Some(detail)),
@@ -116,33 +126,49 @@ impl Book {
         let always = ALWAYS_DELIVERABLE.contains(&name.as_str());
         let found = detail
             .and_then(|_| self.exact(&join(&name, &domain)))
-            .or_else(|| self.postmasters(postmaster).filter(|_| always))
+            .or_else(|| self.postmasters(postmaster).filter(|_| always).map(Leads::to))
             .or_else(|| self.aliases.get(&join("", &domain)).cloned())
-            .or_else(|| self.first_in(&domain).filter(|_| always));
-        found.map_or(Resolution::NoSuchUser, |ids| self.deliver(&ids, detail))
+            .or_else(|| self.first_in(&domain).filter(|_| always).map(Leads::to));
+        found.map_or(Resolution::NoSuchUser, |leads| self.deliver(&leads, detail))
     }
 
-    fn deliver(&self, ids: &[AccountId], detail: Option<&str>) -> Resolution {
+    fn deliver(&self, leads: &Leads, detail: Option<&str>) -> Resolution {
         let delivery = |id: &AccountId| {
             let record = self.accounts.get(id)?;
             Some(Delivery { account: *id, address: record.address.clone(), detail: detail.map(str::to_owned) })
         };
+        let mut ids = leads.accounts.clone();
+        let mut outside = Vec::new();
+        for address in &leads.outside {
+            match address.rsplit_once('@') {
+                // The domain has become ours since: an alias leads to accounts and never to another alias.
+                Some((local_part, domain)) if self.has_domain(domain) => {
+                    let id = self.account_at(&join(&fold(local_part), domain));
+                    ids.extend(id.filter(|id| !ids.contains(id)));
+                }
+                Some(_) | None => outside.push(address.clone()),
+            }
+        }
         let accounts: Vec<Delivery> = ids.iter().filter_map(delivery).collect();
-        if accounts.is_empty() { Resolution::NoSuchUser } else { Resolution::Local { accounts } }
+        match accounts.is_empty() && outside.is_empty() {
+            true => Resolution::NoSuchUser,
+            false => Resolution::Local { accounts, outside },
+        }
     }
 
-    /// The accounts of an account or alias of exactly this address.
-    fn exact(&self, address: &str) -> Option<Vec<AccountId>> {
+    /// Where an account or alias of exactly this address leads to.
+    fn exact(&self, address: &str) -> Option<Leads> {
         match self.names.get(address) {
-            Some(id) => Some(vec![*id]),
+            Some(id) => Some(Leads::to(vec![*id])),
             None => self.aliases.get(address).cloned(),
         }
     }
 
-    /// The accounts of the configured postmaster, if it is an account or alias.
+    /// The accounts of the configured postmaster, if it is an account, or an alias that leads to one.
     fn configured(&self, postmaster: Option<&str>) -> Option<Vec<AccountId>> {
         let (local_part, domain) = postmaster?.trim().rsplit_once('@')?;
-        self.exact(&join(&fold(local_part), &normalise_domain(domain)?))
+        let leads = self.exact(&join(&fold(local_part), &normalise_domain(domain)?))?;
+        Some(leads.accounts).filter(|ids| !ids.is_empty())
     }
 
     /// Who was chosen to read mail to the postmaster: the configured one, else the administrators. The catch-all of a domain
@@ -203,6 +229,10 @@ impl Book {
         Some(AccountInfo { id, address, display, disabled: *disabled, admin: *admin, created_at })
     }
 
+    pub(crate) fn forward(&self, id: AccountId) -> Option<Forward> {
+        self.forwards.get(&id).cloned()
+    }
+
     pub(crate) fn domains(&self) -> Vec<DomainInfo> {
         let info = |name: &String| DomainInfo { name: name.clone(), shown: shown_domain(name) };
         self.domains.iter().map(info).collect()
@@ -216,9 +246,9 @@ impl Book {
 
     pub(crate) fn aliases(&self) -> Vec<Alias> {
         let target = |id: &AccountId| self.accounts.get(id).map(|record| record.address.clone());
-        let alias = |(address, ids): (&String, &Vec<AccountId>)| Alias {
+        let alias = |(address, leads): (&String, &Leads)| Alias {
             address: address.clone(),
-            targets: ids.iter().filter_map(target).collect(),
+            targets: leads.accounts.iter().filter_map(target).chain(leads.outside.iter().cloned()).collect(),
         };
         let mut aliases: Vec<Alias> = self.aliases.iter().map(alias).collect();
         aliases.sort_by(|a, b| by_domain(&a.address).cmp(&by_domain(&b.address)));

@@ -2,7 +2,7 @@
 
 use crate::Directory;
 use crate::address::domain_of;
-use crate::record::{self, AccountRecord, Counters, accounts_of, name_in, number_in};
+use crate::record::{self, AccountRecord, Counters, Leads, name_in, number_in};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{AccountId, Error, Row, TableId};
 
@@ -76,5 +76,5 @@ fn local_domains(rows: &[Row]) -> Result<BTreeSet<String>, Error> {
 }
 
 fn leads(rows: &[Row]) -> Result<BTreeMap<String, Vec<AccountId>>, Error> {
-    rows.iter().map(|row| Ok((name_in(&row.0)?.to_owned(), accounts_of(row)?))).collect()
+    rows.iter().map(|row| Ok((name_in(&row.0)?.to_owned(), Leads::of_row(row)?.accounts))).collect()
 }

@@ -64,7 +64,8 @@ pub(crate) fn must_be_local(tx: &TableTx<'_>, domain: &str) -> Result<(), Error>
     Err(Error::refused(format!("{shown} is not a local domain; `pillarbox domain add {shown}` makes it one")))
 }
 
-fn is_local(tx: &TableTx<'_>, domain: &str) -> Result<bool, Error> {
+/// Whether `domain` (normalised) is local.
+pub(crate) fn is_local(tx: &TableTx<'_>, domain: &str) -> Result<bool, Error> {
     Ok(tx.get(&key(record::DOMAIN, domain))?.is_some())
 }
 

@@ -15,8 +15,8 @@
 //!
 //! `mailer-daemon` is no such name: it is where bounces come from, and nobody has to read what is sent there.
 //!
-//! An account that is disabled cannot log in; its mail goes on to arrive. An alias leads to accounts and never to another
-//! alias, so there are no loops.
+//! An account that is disabled cannot log in; its mail goes on to arrive. An alias leads to accounts and to addresses in
+//! domains of others, and never to another alias.
 //!
 //! It keeps main passwords as hashes and says whether one is right; who is let in with it is the business of crate `auth`.
 //! Nothing here reads a clock (`now` is a parameter) or waits longer than a password takes to hash; all calls block.
@@ -35,6 +35,7 @@ mod book;
 mod check;
 mod domains;
 mod error;
+mod forwards;
 mod links;
 mod options;
 mod password;
@@ -53,6 +54,7 @@ use address::join;
 pub use address::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, fold, is_domain, normalise_domain};
 use book::Book;
 pub use error::Error;
+pub use forwards::{FORWARD_CODE_CHARS, Forward, ForwardState};
 pub use links::{LINKS_MAX, LinkInfo, LinkPurpose, NewLink};
 pub use options::{DirectoryOptions, Limits, PasswordCost};
 use password::Hasher;
@@ -76,6 +78,7 @@ struct Inner {
     hasher: Hasher,
     link_key: PurposeKey,
     signing_key: PurposeKey,
+    rewriting_key: PurposeKey,
     options: DirectoryOptions,
     book: RwLock<Book>,
 }
@@ -83,10 +86,12 @@ struct Inner {
 /// Where the mail of an address goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
-    /// To these accounts, at least one, each once.
+    /// To these accounts and addresses, at least one in all, each once.
     Local {
         /// Each gets the message.
         accounts: Vec<Delivery>,
+        /// Addresses elsewhere that an alias leads to: each is sent the message.
+        outside: Vec<String>,
     },
     /// The domain is ours, the address leads nowhere.
     NoSuchUser,
@@ -136,7 +141,7 @@ pub struct AccountInfo {
 pub struct Alias {
     /// Normalised; `@example.org` is the catch-all of that domain.
     pub address: String,
-    /// The addresses of the accounts that it leads to, in order; at least one.
+    /// The addresses of the accounts that it leads to, then those elsewhere, in order; at least one.
     pub targets: Vec<String>,
 }
 
@@ -152,6 +157,7 @@ impl Directory {
             hasher: Hasher::new(options.cost)?,
             link_key: PurposeKey::new("pillarbox 2026 one-time links", secret),
             signing_key: PurposeKey::new("pillarbox 2026 keys that sign mail", secret),
+            rewriting_key: PurposeKey::new("pillarbox 2026 senders of mail that is passed on", secret),
             store,
             options,
             book: RwLock::default(),
@@ -187,7 +193,7 @@ impl Directory {
     pub fn may_send_as(&self, account: AccountId, address: &str) -> Result<bool, store::Error> {
         let Some((local_part, domain)) = address.rsplit_once('@') else { return Ok(false) };
         Ok(match self.resolve(local_part, domain)? {
-            Resolution::Local { accounts } => accounts.iter().any(|delivery| delivery.account == account),
+            Resolution::Local { accounts, .. } => accounts.iter().any(|delivery| delivery.account == account),
             Resolution::NoSuchUser | Resolution::NotLocal => false,
         })
     }
@@ -215,7 +221,7 @@ impl Directory {
     /// Faults.
     pub fn postmasters(&self, domain: &str) -> Result<Vec<String>, store::Error> {
         Ok(match self.resolve("postmaster", domain)? {
-            Resolution::Local { accounts } => accounts.into_iter().map(|delivery| delivery.address).collect(),
+            Resolution::Local { accounts, .. } => accounts.into_iter().map(|delivery| delivery.address).collect(),
             Resolution::NoSuchUser | Resolution::NotLocal => Vec::new(),
         })
     }
@@ -312,6 +318,13 @@ impl Directory {
     #[must_use]
     pub fn hash_of_link(&self, token: &Token) -> [u8; 32] {
         token.hash(&self.0.link_key)
+    }
+
+    /// What proves that this server made an address: a keyed hash of its parts. The same for as long as the server has the
+    /// same secret.
+    #[must_use]
+    pub fn hash_of_sender(&self, parts: &[&[u8]]) -> [u8; 32] {
+        *self.0.rewriting_key.hash(parts).as_bytes()
     }
 
     /// The directory as it is now. To be let go before anything else of the directory is asked.

@@ -5,7 +5,8 @@
 //! D domain           a local domain
 //! A number           an account
 //! N address          the number of the account whose own address this is
-//! L address          an alias: the numbers of the accounts that it leads to
+//! L address          an alias: the numbers of the accounts that it leads to, and addresses elsewhere
+//! F number           where the owner of an account has mail forwarded to (see `forwards`)
 //! K hash             a one-time link (see `links`)
 //! S domain           the keys with which a domain signs its mail (see `signing`)
 //! P number           an account that is being made or removed: whether its mailbox is there is not known
@@ -18,6 +19,8 @@ use store::{AccountId, Error, Row, Table, TableTx, Timestamp};
 const FORMAT: u8 = 1;
 /// Of an account, since it can be an administrator's.
 const ACCOUNT_FORMAT: u8 = 2;
+/// Of an alias that leads elsewhere too.
+const LEADS_FORMAT: u8 = 2;
 /// The bits of an account's second byte. Format 1 knows the first only.
 const DISABLED: u8 = 1;
 const ADMIN: u8 = 2;
@@ -25,6 +28,7 @@ pub(crate) const DOMAIN: &[u8] = b"D";
 pub(crate) const ACCOUNT: &[u8] = b"A";
 pub(crate) const NAME: &[u8] = b"N";
 pub(crate) const ALIAS: &[u8] = b"L";
+pub(crate) const FORWARD: &[u8] = b"F";
 pub(crate) const LINK: &[u8] = b"K";
 pub(crate) const UNFINISHED: &[u8] = b"P";
 const COUNTERS: &[u8] = b"C";
@@ -216,11 +220,66 @@ pub(crate) fn accounts_of((key, value): &Row) -> Result<Vec<AccountId>, Error> {
     Ok(numbers.iter().map(|number| AccountId(u32::from_be_bytes(*number))).collect())
 }
 
-/// The accounts that an `N` or `L` row names, if it is there.
-pub(crate) fn read_accounts(tx: &TableTx<'_>, kind: &[u8], address: &str) -> Result<Option<Vec<AccountId>>, Error> {
-    let key = key(kind, address);
+/// The account that an `N` row names, if it is there.
+pub(crate) fn read_name(tx: &TableTx<'_>, address: &str) -> Result<Option<Vec<AccountId>>, Error> {
+    let key = key(NAME, address);
     let value = tx.get(&key)?;
     value.map(|value| accounts_of(&(key, value))).transpose()
+}
+
+/// Where an alias leads to; somewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Leads {
+    pub(crate) accounts: Vec<AccountId>,
+    /// Addresses elsewhere: the local part as it was given, the domain normalised.
+    pub(crate) outside: Vec<String>,
+}
+
+impl Leads {
+    pub(crate) fn to(accounts: Vec<AccountId>) -> Self {
+        Self { accounts, outside: Vec::new() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.outside.is_empty()
+    }
+
+    /// One that leads to accounts only is written as earlier versions read it.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        if self.outside.is_empty() {
+            return accounts_value(&self.accounts);
+        }
+        let mut value = Writer::of_format(LEADS_FORMAT);
+        value.raw(&(self.accounts.len() as u32).to_be_bytes());
+        for id in &self.accounts {
+            value.raw(&id.0.to_be_bytes());
+        }
+        for address in &self.outside {
+            value.wide_text(address);
+        }
+        value.0
+    }
+
+    fn decode(value: &[u8]) -> Result<Self, Corrupt> {
+        let mut fields = Reader::of_format(value, LEADS_FORMAT)?;
+        let count = u32::from_be_bytes(fields.array()?);
+        let mut leads = Self::default();
+        for _ in 0..count {
+            leads.accounts.push(AccountId(u32::from_be_bytes(fields.array()?)));
+        }
+        while !fields.0.is_empty() {
+            leads.outside.push(fields.wide_text()?);
+        }
+        if leads.is_empty() { Err(Corrupt) } else { Ok(leads) }
+    }
+
+    /// Of an `L` row.
+    pub(crate) fn of_row(row: &Row) -> Result<Self, Error> {
+        match row.1.first() {
+            Some(&LEADS_FORMAT) => Self::decode(&row.1).map_err(|Corrupt| damaged(&row.0)),
+            Some(_) | None => accounts_of(row).map(Self::to),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -233,18 +292,24 @@ mod tests {
         #[test]
         fn what_is_written_is_read(address: String, display: String, password: String, disabled: bool, admin: bool, at: i64, n: [u32; 4]) {
             let record = AccountRecord { address, display, password, disabled, admin, created_at: Timestamp(at) };
-            prop_assert_eq!(AccountRecord::decode(&record.encode()), Ok(record));
+            prop_assert_eq!(AccountRecord::decode(&record.encode()), Ok(record.clone()));
+            let (address, display) = (record.address, record.display);
             let counters = Counters { next_account: n[0], domains: n[1], accounts: n[2], aliases: n[3] };
             prop_assert_eq!(Counters::decode(&counters.encode()), Ok(counters));
             let ids = n.map(AccountId);
             prop_assert_eq!(accounts_of(&(vec![], accounts_value(&ids))), Ok(ids.to_vec()));
+            for outside in [vec![], vec![address.clone(), display.clone()]] {
+                let leads = Leads { accounts: ids.to_vec(), outside };
+                prop_assert_eq!(Leads::of_row(&(vec![], leads.encode())), Ok(leads));
+            }
         }
 
         #[test]
         fn damage_is_found_not_guessed_at(bytes: Vec<u8>) {
             let _ = AccountRecord::decode(&bytes);
             let _ = Counters::decode(&bytes);
-            let _ = accounts_of(&(vec![], bytes));
+            let _ = accounts_of(&(vec![], bytes.clone()));
+            let _ = Leads::of_row(&(vec![], bytes));
         }
     }
 

@@ -11,12 +11,12 @@ fn resolve(directory: &Directory, address: &str) -> String {
     match directory.resolve(local_part, domain).unwrap() {
         Resolution::NoSuchUser => "no user".to_owned(),
         Resolution::NotLocal => "not local".to_owned(),
-        Resolution::Local { accounts } => {
+        Resolution::Local { accounts, outside } => {
             let shown = accounts.iter().map(|delivery| match &delivery.detail {
                 None => delivery.address.clone(),
                 Some(detail) => format!("{} [{detail}]", delivery.address),
             });
-            shown.collect::<Vec<_>>().join(", ")
+            shown.chain(outside).collect::<Vec<_>>().join(", ")
         }
     }
 }
@@ -248,7 +248,7 @@ fn what_administration_refuses() {
     refused(alias("x@example.net", &["bob@example.org"]), "not a local domain");
     refused(alias("x@example.org", &["sales@example.org"]), "not to other aliases");
     refused(alias("x@example.org", &["x@example.org"]), "not an account");
-    refused(alias("x@example.org", &["bob@example.net"]), "not an account");
+    refused(alias("x@example.org", &["@example.net"]), "no address of somebody");
     refused(alias("x@example.org", &[]), "at least one");
     refused(directory.remove_alias("x@example.org"), "no alias");
     refused(directory.remove_alias("*@example.org"), "no alias");
@@ -276,6 +276,25 @@ fn the_limits_hold_at_the_limit_and_one_past_it() {
     directory.add_account("dave@example.org", PASSWORD, "", NOW).unwrap();
     directory.remove_domain("bücher.example").unwrap();
     directory.add_domain("example.net").unwrap();
+    is_well(&directory);
+}
+
+#[test]
+fn an_alias_leads_to_addresses_elsewhere_until_their_domain_is_ours() {
+    let (engine, directory, _) = server();
+    directory.add_alias("team@example.org", &["Ada@Example.com", "bob@example.org", "Ada@example.COM"]).unwrap();
+    directory.add_alias("away@example.org", &["carol@example.com"]).unwrap();
+    for directory in [&directory, &start(&engine)] {
+        assert_eq!(resolve(directory, "team+x@example.org"), "bob@example.org [x], Ada@example.com");
+        assert_eq!(resolve(directory, "away@example.org"), "carol@example.com");
+        assert_eq!(directory.aliases().unwrap()[1].targets, ["bob@example.org", "Ada@example.com"]);
+    }
+    directory.remove_account("bob@example.org").unwrap();
+    assert_eq!(resolve(&directory, "team@example.org"), "Ada@example.com");
+    directory.add_domain("example.com").unwrap();
+    assert_eq!(resolve(&directory, "team@example.org"), "no user");
+    directory.add_account("ada@example.com", PASSWORD, "", NOW).unwrap();
+    assert_eq!(resolve(&directory, "team@example.org"), "ada@example.com");
     is_well(&directory);
 }
 

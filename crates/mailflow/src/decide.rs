@@ -76,7 +76,7 @@ impl fmt::Display for Reason {
 }
 
 impl<'a> Findings<'a> {
-    /// Looks at a message. `Delivered-To` is not looked at: nothing here forwards, so it cannot close a circle, and mail
+    /// Looks at a message. `Delivered-To` is not looked at: it says that mail must not be passed on again (`onward`), and mail
     /// that is sent again or moved in from another server bears it rightly.
     #[must_use]
     pub fn of(content: &[u8], sender: Option<&'a sender_auth::Findings>) -> Self {

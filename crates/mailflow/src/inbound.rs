@@ -4,14 +4,14 @@ use crate::arrival::Arrival;
 use crate::decide::{Decision, Findings, decide};
 use crate::flow::MailFlow;
 use crate::junk::Letter;
-use crate::outcome::{Delivered, RecipientOutcome};
+use crate::outcome::{Delivered, End, Got, RecipientOutcome};
 use crate::route::Recipient;
 use message::content::Content;
 use message::trace;
 use sender_auth::{DkimResult, results};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{AccountId, Actor, Claim, DeviceId, Handover, Place, Received, Timestamp};
+use store::{AccountId, Actor, DeviceId, Handover, Place, Received, Timestamp};
 use tracing::{info, warn};
 
 impl MailFlow {
@@ -32,7 +32,7 @@ impl MailFlow {
         };
         let decision = decide(findings, &self.policy);
         arrival.log_sender(&decision);
-        let (place, reason) = match decision {
+        let (place, junk) = match decision {
             Decision::Loop => {
                 warn!(id = arrival.id, from = arrival.from, "refused: the message runs in circles");
                 return Delivered::all(RecipientOutcome::Loop, recipients);
@@ -47,17 +47,28 @@ impl MailFlow {
                 return Delivered::all(RecipientOutcome::SenderUnknown, recipients).because(reason);
             }
             Decision::Deliver => (Place::Inbox, None),
-            Decision::Junk(reason) => (Place::Junk, Some(format!("into Junk: {reason}"))),
+            Decision::Junk(reason) => (Place::Junk, Some(reason)),
         };
+        let reason = junk.as_ref().map(|reason| format!("into Junk: {reason}"));
         let results = |sender| results::field(&self.hostname, sender, reason.as_deref());
         let put = Put { place, results: arrival.sender.as_ref().map(results).unwrap_or_default(), now };
         let mut outcomes = BTreeMap::new();
         let letter = Letter::default();
         for copy in copies(recipients) {
-            outcomes.insert(copy.0, self.receive(arrival, &letter, copy, content, &put));
+            outcomes.insert(End::Account(copy.0), self.receive(arrival, &letter, copy, content, &put));
+        }
+        for recipient in recipients {
+            let Some(onward) = &recipient.onward else { continue };
+            let end = End::Onward(onward.addresses());
+            let pass_on = || self.pass_on_to(arrival, (recipient, onward), content, (place, now));
+            outcomes.entry(end).or_insert_with(pass_on);
         }
         Arc::make_mut(content).set_fields(&[]);
-        Delivered::new(recipients, outcomes)
+        let delivered = Delivered::new(recipients, outcomes);
+        match junk {
+            Some(reason) if delivered.worst() == RecipientOutcome::SenderRefused => delivered.because(reason),
+            Some(_) | None => delivered,
+        }
     }
 
     /// How a message was handed over first to one of its local recipients, if it comes again.
@@ -79,7 +90,7 @@ impl MailFlow {
         (account, recipient): (AccountId, &Recipient),
         content: &mut Arc<Content>,
         put: &Put,
-    ) -> (RecipientOutcome, Option<Claim>) {
+    ) -> Got {
         // Recipients must not learn of each other (RFC 5321 §7.2).
         let only = Some(recipient.address.as_str()).filter(|_| arrival.envelope.local.len() == 1);
         let fields = [
@@ -93,9 +104,15 @@ impl MailFlow {
         alone.set_fields(&[]);
         let judged = self.judge(arrival, alone, letter, &account);
         let junk = judged.as_ref().map_or(&b""[..], |judged| &judged.field);
-        // RFC 8601 §4: above the trace field of the same server.
-        alone.set_fields(&[&fields[0], &fields[1], &put.results, junk, &fields[2]]);
         let place = if judged.as_ref().is_some_and(|judged| judged.is_junk) { Place::Junk } else { put.place };
+        let forward = self.forward_of(arrival, recipient, &account, (alone, place));
+        if let Some(forward) = forward.as_ref().filter(|forward| !forward.keeps_copy)
+            && let Some(claims) = self.forward_instead(arrival, recipient, (&account, forward), content, put.now)
+        {
+            return (RecipientOutcome::Delivered, claims);
+        }
+        // RFC 8601 §4: above the trace field of the same server.
+        Arc::make_mut(content).set_fields(&[&fields[0], &fields[1], &put.results, junk, &fields[2]]);
         let source = &arrival.envelope.source;
         // The device that submits it is the sender's, and means nothing in another account.
         let actor = Actor { device: DeviceId(0), protocol: source.protocol, now: put.now };
@@ -108,11 +125,15 @@ impl MailFlow {
                     true => info!(protocol, %address, id, from, to, %account, email, junk, "delivered before"),
                     false => info!(protocol, %address, id, from, to, %account, email, junk, "delivered"),
                 }
-                (RecipientOutcome::Delivered, Some(claim))
+                let mut got = (RecipientOutcome::Delivered, vec![claim]);
+                if let Some(forward) = forward {
+                    self.forward_too(arrival, recipient, (account, &forward), content, (&mut got, put.now));
+                }
+                got
             }
             Err(error) => {
                 warn!(id = arrival.id, to = recipient.address, account = %account.id(), %error, "not delivered");
-                (RecipientOutcome::from(&error), None)
+                (RecipientOutcome::from(&error), Vec::new())
             }
         }
     }

@@ -2,6 +2,7 @@
 //! path is null (RFC 5321 §4.5.5).
 
 use crate::flow::MailFlow;
+use crate::outgoing::Top;
 use crate::route::{Reach, Recipient, Route, Unroutable};
 use message::content::Content;
 use message::trace;
@@ -23,7 +24,7 @@ impl MailFlow {
         handover: Handover,
         now: Timestamp,
     ) -> Result<Vec<Claim>, ReportError> {
-        let route = path(address).map(|path| self.route(&path, Reach::Local)).transpose();
+        let route = path(address).map(|path| self.route(&path, Reach::Local, now)).transpose();
         let refused = match route.map_err(|error| ReportError::Later(error.to_string()))? {
             Some(Route::Local(recipient)) => return self.put_into(&recipient, content, handover, now),
             Some(Route::Refused(why)) => why,
@@ -47,7 +48,7 @@ impl MailFlow {
 
     fn try_to_send(&self, to: &str, content: &[u8], now: Timestamp) -> Result<bool, String> {
         let path = path(to).ok_or("this is no address")?;
-        match self.route(&path, Reach::Everywhere).map_err(|error| error.to_string())? {
+        match self.route(&path, Reach::Everywhere, now).map_err(|error| error.to_string())? {
             Route::Local(recipient) => {
                 let letter = Handover::new(&[b"letter", to.as_bytes(), content], now, 0);
                 let claims = self.put_into(&recipient, content, letter, now).map_err(|why| format!("{why:?}"))?;
@@ -60,7 +61,8 @@ impl MailFlow {
                     ..NewEntry::new(ReversePath::Null, vec![path.into()], content)
                 };
                 let content = Arc::new(Content::new(content.to_vec()));
-                let sent = self.send_out(content, &[], entry, now).map_err(|error| error.to_string())?;
+                let top = Top::signed(Vec::new());
+                let sent = self.send_out(content, top, entry, now).map_err(|error| error.to_string())?;
                 Ok(sent.is_some())
             }
             Route::Refused(Unroutable::NoWayOut) => Ok(false),
@@ -87,6 +89,7 @@ impl MailFlow {
                 Err(error) => return Err(ReportError::Later(error.to_string())),
             }
         }
+        claims.extend(self.pass_on_report(recipient, content, handover, now)?);
         Ok(claims)
     }
 }
@@ -102,7 +105,7 @@ fn path(address: &str) -> Option<ForwardPath> {
 fn not_delivered(address: &str, why: Unroutable) -> ReportError {
     match why {
         Unroutable::Full => ReportError::Later(format!("the mailbox of {address} is full")),
-        Unroutable::NoSuchUser | Unroutable::NotLocal | Unroutable::NoWayOut => {
+        Unroutable::NoSuchUser | Unroutable::NotReturned | Unroutable::NotLocal | Unroutable::NoWayOut => {
             ReportError::Never(format!("{address} has no mailbox here"))
         }
     }

@@ -6,6 +6,8 @@
 //!   from that ([`decide`], pure), and the commits: one for each account, because a transaction touches one account.
 //! - [`MailFlow::submit`] takes what an account sends: local copies, its own copy in Sent, and last the queue.
 //! - [`MailFlow::deliver_report`] and [`MailFlow::send_letter`] carry what the server itself writes.
+//! - What came for an address here and goes elsewhere (an alias, a forward, a bounce on its way back) is passed on (`onward`) with
+//!   an envelope of ours (`srs`) and a seal.
 //! - Whatever leaves goes through one door (`outgoing`), where it is signed and queued.
 //!
 //! No protocol is spoken here: what became of a message is a value, which the protocol puts into its words.
@@ -13,6 +15,8 @@
 //! Invariant: [`RecipientOutcome::Delivered`] means "in the mailbox, on disk" for every account of that recipient.
 //! Invariant: an account gets one copy of a transaction, however many of its recipients lead to it, and however often its
 //! client hands it over until it has an answer (`store::receipt`).
+//! Invariant: what is not passed on, for whatever reason, is kept here or refused: it is in a mailbox, or in the queue, or its
+//! sender is told.
 //! Invariant: nothing leaves towards outside addresses unless all of the transaction is accepted: local copies are committed
 //! first, the queue last. If something fails in between, it is to be tried again, and who has the message already is left out
 //! then.
@@ -26,9 +30,11 @@ mod flow;
 mod inbound;
 mod junk;
 mod letters;
+mod onward;
 mod outcome;
 mod outgoing;
 mod route;
+mod srs;
 mod submission;
 #[cfg(test)]
 mod testing;

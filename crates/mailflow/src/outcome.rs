@@ -43,7 +43,7 @@ pub struct Delivered {
     pub reason: Option<Reason>,
     /// What it was about, and who did not get it, if somebody did not.
     pub missed: Option<Box<Missed>>,
-    /// The receipts of accounts, and whether all recipients that lead there have their mail.
+    /// The receipts, and whether all recipients that lead there have their mail.
     claims: Vec<(Claim, bool)>,
 }
 
@@ -56,6 +56,17 @@ pub struct Missed {
     pub about: About,
 }
 
+/// Where a copy goes to; one, however many recipients lead there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum End {
+    Account(AccountId),
+    /// Elsewhere: to whom.
+    Onward(Vec<String>),
+}
+
+/// What became of it there, and the receipts.
+pub(crate) type Got = (RecipientOutcome, Vec<Claim>);
+
 impl Delivered {
     /// The same for all.
     pub(crate) fn all(outcome: RecipientOutcome, recipients: &[Recipient]) -> Self {
@@ -66,21 +77,19 @@ impl Delivered {
         Self { reason: Some(reason), ..self }
     }
 
-    pub(crate) fn new(
-        recipients: &[Recipient],
-        accounts: BTreeMap<AccountId, (RecipientOutcome, Option<Claim>)>,
-    ) -> Self {
-        let of_account = |account: &AccountId| accounts.get(account).map(|(outcome, _)| *outcome);
-        let outcome = |recipient: &Recipient| {
-            recipient.accounts.iter().filter_map(of_account).max().unwrap_or(RecipientOutcome::Unavailable)
-        };
+    pub(crate) fn new(recipients: &[Recipient], got: BTreeMap<End, Got>) -> Self {
+        let at = |end: End| got.get(&end).map(|(outcome, _)| *outcome);
+        let outcome =
+            |recipient: &Recipient| ends(recipient).filter_map(at).max().unwrap_or(RecipientOutcome::Unavailable);
         let outcomes: Vec<RecipientOutcome> = recipients.iter().map(outcome).collect();
         let refused = |(recipient, outcome): (&Recipient, &RecipientOutcome)| {
-            (*outcome != RecipientOutcome::Delivered).then(|| recipient.accounts.clone())
+            (*outcome != RecipientOutcome::Delivered).then(|| ends(recipient).collect::<Vec<End>>())
         };
-        let come_again: BTreeSet<AccountId> = recipients.iter().zip(&outcomes).filter_map(refused).flatten().collect();
-        let claims =
-            accounts.into_iter().filter_map(|(account, (_, claim))| Some((claim?, !come_again.contains(&account))));
+        let come_again: BTreeSet<End> = recipients.iter().zip(&outcomes).filter_map(refused).flatten().collect();
+        let claims = got.into_iter().flat_map(|(end, (_, claims))| {
+            let all_have_it = !come_again.contains(&end);
+            claims.into_iter().map(move |claim| (claim, all_have_it))
+        });
         Self { claims: claims.collect(), reason: None, missed: None, outcomes }
     }
 
@@ -111,6 +120,11 @@ impl Delivered {
     pub fn answered_one_by_one(self) -> Vec<Claim> {
         self.claims.into_iter().filter_map(|(claim, all_have_it)| all_have_it.then_some(claim)).collect()
     }
+}
+
+fn ends(recipient: &Recipient) -> impl Iterator<Item = End> {
+    let onward = recipient.onward.as_ref().map(|onward| End::Onward(onward.addresses()));
+    recipient.accounts.iter().copied().map(End::Account).chain(onward)
 }
 
 impl From<&store::Error> for RecipientOutcome {

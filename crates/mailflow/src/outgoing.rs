@@ -1,4 +1,5 @@
-//! The one door to outside addresses: what leaves is signed by the domain that it says it is from, and queued.
+//! The one door to outside addresses: what leaves is signed by the domain that it says it is from, or, where somebody else wrote
+//! it, sealed by the domain that passes it on; and queued.
 
 use crate::flow::MailFlow;
 use directory::SealedKeys;
@@ -23,12 +24,47 @@ pub(crate) struct Signers(Mutex<Ready>);
 
 type Ready = HashMap<String, (SealedKeys, Arc<[Signer]>)>;
 
+/// What stands on top of a message that leaves.
+pub(crate) struct Top {
+    trace: Vec<u8>,
+    proof: Proof,
+}
+
+enum Proof {
+    /// By the domain in From. For what accounts here and the server itself write, and for nothing else: the signature says that
+    /// the author is who it says.
+    Signature,
+    /// By this domain, with what was found out when it came (RFC 8617).
+    Seal {
+        domain: String,
+        results: String,
+    },
+    None,
+}
+
+impl Top {
+    /// For what an account here or the server itself wrote.
+    pub(crate) fn signed(trace: Vec<u8>) -> Self {
+        Self { trace, proof: Proof::Signature }
+    }
+
+    /// For what others wrote. `results`: what stands in Authentication-Results, on one line.
+    pub(crate) fn sealed(trace: Vec<u8>, domain: &str, results: String) -> Self {
+        Self { trace, proof: Proof::Seal { domain: domain.to_owned(), results } }
+    }
+
+    /// For what others wrote, and nobody looked at.
+    pub(crate) fn plain(trace: Vec<u8>) -> Self {
+        Self { trace, proof: Proof::None }
+    }
+}
+
 impl MailFlow {
-    /// Signs a message and queues it with `trace` on top; `None` where there is no queue.
+    /// Signs a message and queues it; `None` where there is no queue.
     pub(crate) fn send_out(
         &self,
         mut content: Arc<Content>,
-        trace: &[u8],
+        top: Top,
         entry: impl FnOnce(Shared) -> NewEntry,
         now: Timestamp,
     ) -> Result<Option<Enqueued>, Error> {
@@ -36,8 +72,12 @@ impl MailFlow {
         let outgoing = Arc::make_mut(&mut content);
         // Those of a copy for a mailbox here.
         outgoing.set_fields(&[]);
-        let signatures = self.signatures(outgoing)?;
-        let fields: Vec<&[u8]> = signatures.iter().map(Vec::as_slice).chain([trace]).collect();
+        let proof = match top.proof {
+            Proof::Signature => self.signatures(outgoing)?,
+            Proof::Seal { domain, results } => self.seals(outgoing, &domain, &results)?,
+            Proof::None => Vec::new(),
+        };
+        let fields: Vec<&[u8]> = proof.iter().map(Vec::as_slice).chain([&top.trace[..]]).collect();
         outgoing.set_fields(&fields);
         queue.enqueue(entry(content), now).map(Some)
     }
@@ -45,18 +85,8 @@ impl MailFlow {
     /// The signatures of the domain in From. None where that has no keys (yet), or none that can be used: a message that is
     /// not signed is better than one that is not sent.
     fn signatures(&self, content: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
-        let directory = self.auth.directory();
         for domain in author_domains(content) {
-            let Some(keys) = directory.signing_keys_for(&domain)? else { continue };
-            let Some(signers) = self.signers.ready(&keys, || directory.open_signing_keys(&keys)) else {
-                let domain = keys.domain();
-                warn!(
-                    domain,
-                    "the keys that sign its mail were made with another auth-secret, so nothing is signed; \
-                     `pillarbox domain rotate` makes new ones"
-                );
-                return Ok(Vec::new());
-            };
+            let Some(signers) = self.signers_of(&domain)? else { continue };
             let signed: Result<Vec<_>, _> = signers.iter().map(|signer| signer.sign(content)).collect();
             return Ok(signed.unwrap_or_else(|error| {
                 warn!(domain, %error, "a message could not be signed");
@@ -64,6 +94,36 @@ impl MailFlow {
             }));
         }
         Ok(Vec::new())
+    }
+
+    /// The seal of a domain that passes a message on; none where it has no keys.
+    fn seals(&self, content: &[u8], domain: &str, results: &str) -> Result<Vec<Vec<u8>>, Error> {
+        let Some(signers) = self.signers_of(domain)? else { return Ok(Vec::new()) };
+        let sealed = signers.iter().find_map(|signer| signer.seal(content, results)).transpose();
+        Ok(sealed
+            .unwrap_or_else(|error| {
+                warn!(domain, %error, "a message could not be sealed");
+                None
+            })
+            .into_iter()
+            .collect())
+    }
+
+    /// Who signs for a domain; nobody where its keys cannot be opened.
+    fn signers_of(&self, domain: &str) -> Result<Option<Arc<[Signer]>>, Error> {
+        let directory = self.auth.directory();
+        let Some(keys) = directory.signing_keys_for(domain)? else { return Ok(None) };
+        let signers = self.signers.ready(&keys, || directory.open_signing_keys(&keys));
+        if signers.is_none() {
+            let domain = keys.domain();
+            warn!(
+                domain,
+                "the keys that sign its mail were made with another auth-secret, so nothing is signed; \
+                 `pillarbox domain rotate` makes new ones"
+            );
+            return Ok(Some(Arc::new([])));
+        }
+        Ok(signers)
     }
 }
 
@@ -86,7 +146,7 @@ impl Signers {
 }
 
 /// The domains of the addresses in From.
-fn author_domains(content: &[u8]) -> Vec<String> {
+pub(crate) fn author_domains(content: &[u8]) -> Vec<String> {
     let fields = header::fields(content).filter(|field| field.is("from")).take(1);
     let addresses = fields.flat_map(|field| address::parse_list(&field.unfolded())).take(AUTHORS_MAX);
     let text = addresses.filter_map(|address| Some(String::from_utf8_lossy(&address.addr_spec()?).into_owned()));

@@ -1,9 +1,11 @@
 //! Where mail for an address goes.
 
 use crate::flow::MailFlow;
+use crate::srs::{self, Rewritten};
 use directory::Resolution;
-use smtp_proto::{Domain, ForwardPath, RcptReports};
-use store::{AccountId, Error};
+use smtp_proto::{Domain, ForwardPath, Mailbox, RcptReports, ReversePath};
+use store::{AccountId, Error, Timestamp};
+use tracing::warn;
 
 /// A recipient whose mail is ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,22 +14,53 @@ pub struct Recipient {
     pub address: String,
     /// The accounts that it leads to, each once.
     pub(crate) accounts: Vec<AccountId>,
+    /// To whom elsewhere its mail is passed on.
+    pub(crate) onward: Option<Onward>,
     /// What reports are wanted (RFC 3461).
     pub reports: RcptReports,
 }
 
+/// To whom elsewhere mail for a recipient is passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Onward {
+    /// At least one.
+    pub(crate) to: Vec<ForwardPath>,
+    /// They sent a message that was passed on, and get its bounce.
+    pub(crate) is_back: bool,
+}
+
+impl Onward {
+    /// To the members of an alias; those that are none (any more) are left out.
+    pub(crate) fn to_members(addresses: &[String]) -> Option<Self> {
+        let to: Vec<ForwardPath> =
+            addresses.iter().filter_map(|address| address.parse().map(ForwardPath::Mailbox).ok()).collect();
+        (!to.is_empty()).then_some(Self { to, is_back: false })
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.to.iter().map(ToString::to_string).collect()
+    }
+}
+
 impl Recipient {
-    /// How many accounts it leads to.
+    /// How many copies mail for it makes, here and elsewhere.
     #[must_use]
-    pub fn accounts(&self) -> usize {
-        self.accounts.len()
+    pub fn copies(&self) -> usize {
+        self.accounts.len() + self.onward.as_ref().map_or(0, |onward| onward.to.len())
+    }
+
+    /// Whether it takes mail from such a reverse path: an address to which bounces come back takes nothing else, or whoever has
+    /// seen one could send through it.
+    #[must_use]
+    pub fn takes(&self, from: &ReversePath) -> bool {
+        from.mailbox().is_none() || !self.onward.as_ref().is_some_and(|onward| onward.is_back)
     }
 }
 
 /// Where mail for an address goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// Into mailboxes here.
+    /// Into mailboxes here, or to whom an address here leads elsewhere.
     Local(Recipient),
     /// Out, through the queue.
     Relay(ForwardPath),
@@ -42,6 +75,8 @@ pub enum Unroutable {
     Full,
     /// The domain is ours and the address leads nowhere.
     NoSuchUser,
+    /// It looks like an address to which bounces come back, and this server did not make it, or too long ago.
+    NotReturned,
     /// The domain is not ours, and whoever sends reaches none but ours.
     NotLocal,
     /// The domain is not ours, and there is no way out.
@@ -62,18 +97,18 @@ impl MailFlow {
     ///
     /// # Errors
     /// Faults.
-    pub fn route(&self, path: &ForwardPath, reach: Reach) -> Result<Route, Error> {
+    pub fn route(&self, path: &ForwardPath, reach: Reach, now: Timestamp) -> Result<Route, Error> {
+        if let Some(route) = self.way_back(path, now)? {
+            return Ok(route);
+        }
         match self.resolve(path)? {
-            Resolution::Local { accounts } => {
+            Resolution::Local { accounts, outside } => {
                 let accounts: Vec<AccountId> = accounts.into_iter().map(|delivery| delivery.account).collect();
                 if self.are_full(&accounts)? {
                     return Ok(Route::Refused(Unroutable::Full));
                 }
-                let address = match path {
-                    ForwardPath::Postmaster => "postmaster".to_owned(),
-                    ForwardPath::Mailbox(mailbox) => mailbox.to_string(),
-                };
-                Ok(Route::Local(Recipient { address, accounts, reports: RcptReports::default() }))
+                let onward = Onward::to_members(&outside);
+                Ok(self.here(path, accounts, onward))
             }
             Resolution::NoSuchUser => Ok(Route::Refused(Unroutable::NoSuchUser)),
             Resolution::NotLocal => Ok(match (reach, &self.queue) {
@@ -81,6 +116,52 @@ impl MailFlow {
                 (Reach::Everywhere, None) => Route::Refused(Unroutable::NoWayOut),
                 (Reach::Everywhere, Some(_)) => Route::Relay(path.clone()),
             }),
+        }
+    }
+
+    fn here(&self, path: &ForwardPath, accounts: Vec<AccountId>, onward: Option<Onward>) -> Route {
+        let address = match path {
+            ForwardPath::Postmaster => "postmaster".to_owned(),
+            ForwardPath::Mailbox(mailbox) => mailbox.to_string(),
+        };
+        let reports = RcptReports::default();
+        if onward.is_some() && self.queue.is_none() {
+            if accounts.is_empty() {
+                return Route::Refused(Unroutable::NoWayOut);
+            }
+            warn!(to = address, "nothing is passed on, because this server has no way out");
+            return Route::Local(Recipient { address, accounts, onward: None, reports });
+        }
+        Route::Local(Recipient { address, accounts, onward, reports })
+    }
+
+    /// Where a bounce goes of a message that was passed on; `None` if that is no such address.
+    fn way_back(&self, path: &ForwardPath, now: Timestamp) -> Result<Option<Route>, Error> {
+        let ForwardPath::Mailbox(mailbox) = path else { return Ok(None) };
+        let directory = self.auth.directory();
+        let sender = match srs::read(mailbox.local_part(), &|parts| directory.hash_of_sender(parts), now) {
+            Rewritten::Not => return Ok(None),
+            rewritten if !self.is_here(mailbox)? => {
+                drop(rewritten);
+                return Ok(None);
+            }
+            Rewritten::Forged => return Ok(Some(Route::Refused(Unroutable::NotReturned))),
+            Rewritten::Of(sender) => ForwardPath::Mailbox(sender),
+        };
+        Ok(Some(match self.resolve(&sender)? {
+            Resolution::Local { accounts, .. } if !accounts.is_empty() => {
+                self.here(path, accounts.into_iter().map(|delivery| delivery.account).collect(), None)
+            }
+            Resolution::Local { .. } | Resolution::NoSuchUser => Route::Refused(Unroutable::NoSuchUser),
+            Resolution::NotLocal => self.here(path, Vec::new(), Some(Onward { to: vec![sender], is_back: true })),
+        }))
+    }
+
+    /// Whether a mailbox is in a domain of ours.
+    fn is_here(&self, mailbox: &Mailbox) -> Result<bool, Error> {
+        match mailbox.domain() {
+            Domain::Name(domain) => self.auth.directory().is_local_domain(domain),
+            Domain::Address(_) => Ok(false),
         }
     }
 
@@ -99,6 +180,10 @@ impl MailFlow {
     /// Whether none of the accounts has room for anything. One that has gets its copy; what the others miss comes again.
     fn are_full(&self, accounts: &[AccountId]) -> Result<bool, Error> {
         for account in accounts {
+            // What it gets goes elsewhere.
+            if self.auth.directory().forward(*account)?.is_some_and(|forward| !forward.keeps_copy) {
+                return Ok(false);
+            }
             match self.auth.store().account(*account).usage() {
                 Ok(usage) if usage.is_full() => {}
                 // One that goes just now is found out at the delivery.
@@ -115,6 +200,7 @@ mod tests {
     use super::*;
     use crate::testing::world;
     use queue::{Policy, Queue};
+    use store::sim::SIM_EPOCH;
 
     #[test]
     fn an_address_stays_here_goes_out_or_is_refused() {
@@ -128,7 +214,7 @@ mod tests {
             };
             let ways = [(&with, Reach::Local), (&without, Reach::Everywhere), (&with, Reach::Everywhere)];
             for ((flow, reach), expected) in ways.into_iter().zip(expected) {
-                let found = match flow.route(&path, reach).unwrap() {
+                let found = match flow.route(&path, reach, SIM_EPOCH).unwrap() {
                     Route::Local(_) => Ok(()),
                     Route::Refused(why) => Err(why),
                     Route::Relay(to) => {

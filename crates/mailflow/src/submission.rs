@@ -7,6 +7,7 @@ use crate::arrival::{Arrival, name};
 use crate::decide::{Decision, Findings, decide};
 use crate::flow::MailFlow;
 use crate::outcome::RecipientOutcome;
+use crate::outgoing::Top;
 use auth::{Login, Presence};
 use form::{From, Given};
 use message::content::Content;
@@ -162,7 +163,7 @@ impl MailFlow {
             handover: Some(arrival.handover),
             ..NewEntry::new(envelope.reverse_path.clone(), envelope.outside.clone(), content)
         };
-        match self.send_out(content, &trace, entry, now) {
+        match self.send_out(content, Top::signed(trace), entry, now) {
             // An address is routed outside only with a queue.
             Ok(None) => Err(fault()),
             Ok(Some(Enqueued { id: number, claim })) => {

@@ -19,7 +19,7 @@ use std::time::Instant;
 /// Signatures of a message that are looked at, the first ones: honest mail has under five.
 pub const SIGNATURES_MAX: usize = 10;
 /// Sets of an ARC chain (RFC 8617 §4.2.1: "a maximum of 50"); a longer one fails.
-pub(crate) const ARC_SETS_MAX: usize = 50;
+pub const ARC_SETS_MAX: usize = 50;
 /// Of a longer header no signature is verified, and what is below that is not looked at.
 pub(crate) const HEADER_BYTES_MAX: usize = 256 * 1024;
 /// Nor of one with more fields.

@@ -24,7 +24,7 @@ mod spf;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use dkim::{Arc, Digests, Dkim, DkimResult, SIGNATURES_MAX};
+pub use dkim::{ARC_SETS_MAX, Arc, Digests, Dkim, DkimResult, SIGNATURES_MAX};
 pub use dmarc::{Dmarc, DmarcPolicy, DmarcResult};
 pub use iprev::{Iprev, IprevResult};
 pub use lists::{Listed, Lists};

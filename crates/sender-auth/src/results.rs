@@ -43,6 +43,14 @@ pub fn field(name: &str, findings: &Findings, verdict: Option<&str>) -> Vec<u8> 
     text.into_bytes()
 }
 
+/// The same as one line, without the name of the field: what a seal says (RFC 8617 §4.1.1).
+#[must_use]
+pub fn line(name: &str, findings: &Findings) -> String {
+    let field = String::from_utf8_lossy(&field(name, findings, None)).into_owned();
+    let value = field.split_once(": ").map(|(_, value)| value).unwrap_or_default();
+    value.trim_end().replace(";\r\n\t", "; ")
+}
+
 fn write_iprev(text: &mut String, iprev: &crate::Iprev, address: &str) {
     write_result(text, "iprev", iprev.result.name(), None);
     push(text, &format!(" policy.iprev={}", value(address)));

@@ -322,7 +322,7 @@ impl SmtpSession {
 
     /// Whether the message is more than a step takes in that nobody announced.
     fn takes_long(&mut self) -> bool {
-        let accounts = self.transaction.as_ref().map_or(0, Transaction::accounts);
+        let accounts = self.transaction.as_ref().map_or(0, Transaction::copies);
         accounts > UNANNOUNCED_ACCOUNTS_MAX
             || self.content().is_some_and(|content| content.len() > UNANNOUNCED_BYTES_MAX)
     }

@@ -17,8 +17,8 @@ impl Transaction {
         self.envelope.local.len() + self.envelope.outside.len()
     }
 
-    /// The accounts that the message reaches; one that two recipients lead to counts twice.
-    pub(crate) fn accounts(&self) -> usize {
-        self.envelope.local.iter().map(Recipient::accounts).sum()
+    /// The copies that it makes; an account that two recipients lead to counts twice.
+    pub(crate) fn copies(&self) -> usize {
+        self.envelope.local.iter().map(Recipient::copies).sum()
     }
 }

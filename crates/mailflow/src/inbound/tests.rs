@@ -5,9 +5,9 @@ use queue::ReportError;
 use smtp_proto::{ForwardPath, ReversePath};
 use std::ops::Range;
 use std::sync::Mutex;
-use store::Protocol;
 use store::objects::{ObjectError, ObjectName, Objects, Shared};
 use store::sim::{Fault, SIM_EPOCH, SimEngine, SimObjects};
+use store::{Claim, Protocol};
 
 const NOW: Timestamp = SIM_EPOCH;
 
@@ -32,7 +32,7 @@ fn arrival(protocol: Protocol, local: Vec<Recipient>, content: &str) -> Arrival 
 
 impl World {
     fn route(&self, address: &str) -> Route {
-        self.flow.route(&ForwardPath::Mailbox(address.parse().unwrap()), Reach::Local).unwrap()
+        self.flow.route(&ForwardPath::Mailbox(address.parse().unwrap()), Reach::Local, NOW).unwrap()
     }
 
     fn recipient(&self, address: &str) -> Recipient {

@@ -177,6 +177,27 @@ fn chunks_make_a_message() {
 }
 
 #[test]
+fn what_was_passed_on_comes_back_and_nobody_sends_through_that() {
+    let world = world();
+    world.auth.directory().add_alias("away@example.org", &["eve@far.example"]).unwrap();
+    let mail = "S: 220\n C: HELO c\n S: 250\n C: MAIL FROM:<ada@author.example>\n S: 250\n C: RCPT TO:<away@example.org>\n S: 250
+                C: DATA\n S: 354\n C: A: b\n C:\n C: .\n S: 250 2.0.0 Accepted as\n C: QUIT\n S: 221\n CLOSE";
+    world.mx().play(mail, usize::MAX);
+    let queued = world.queue.list(None, 9).unwrap();
+    let back = queued[0].reverse_path.clone();
+    assert!(back.starts_with("SRS0=") && back.ends_with("@example.org"), "{back}");
+    let forged = back.replace("=ada@", "=eve@");
+    let script = format!(
+        "S: 220\n C: HELO c\n S: 250\n C: MAIL FROM:<me@x>\n S: 250\n C: RCPT TO:<{back}>\n S: 550 5.7.1\n C: RSET\n S: 250
+         C: MAIL FROM:<>\n S: 250\n C: RCPT TO:<{forged}>\n S: 550 5.1.1\n C: RCPT TO:<{back}>\n S: 250
+         C: DATA\n S: 354\n C: A: bounce\n C:\n C: .\n S: 250\n C: QUIT\n S: 221\n CLOSE"
+    );
+    world.mx().play(&script, usize::MAX);
+    let bounce = world.queue.list(None, 9).unwrap().pop().unwrap();
+    assert_eq!((bounce.reverse_path.as_str(), bounce.recipients[0].address.as_str()), ("", "ada@author.example"));
+}
+
+#[test]
 fn a_refused_chunk_is_no_command() {
     check(
         World::mx,

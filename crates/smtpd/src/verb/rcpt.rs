@@ -18,6 +18,7 @@ pub(super) fn handle(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
 
 fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
     let Rcpt { forward_path: path, reports } = rcpt;
+    let now = session.timestamp();
     let limits = &session.limits;
     let Some(transaction) = session.transaction.as_mut().filter(|transaction| transaction.content.is_none()) else {
         return replies::out_of_order("MAIL comes first");
@@ -32,12 +33,16 @@ fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
     }
     let role = &session.service.role;
     let reach = if matches!(role, Role::Submission { .. }) { Reach::Everywhere } else { Reach::Local };
-    match session.service.common.flow.route(&path, reach) {
-        Ok(Route::Local(recipient)) if recipient.accounts() > limits.accounts_max => {
+    match session.service.common.flow.route(&path, reach, now) {
+        Ok(Route::Local(recipient)) if !recipient.takes(&transaction.envelope.reverse_path) => {
+            let text = "bounces of what was passed on come back to it, and nothing else";
+            Reply::new(550, Enhanced(5, 7, 1), format!("{path} takes no mail: {text}"))
+        }
+        Ok(Route::Local(recipient)) if recipient.copies() > limits.accounts_max => {
             Reply::new(550, Enhanced(5, 5, 3), format!("{path} leads to more mailboxes than one message may reach"))
         }
         // RFC 5321 §4.5.3.1.10, in the same spirit.
-        Ok(Route::Local(recipient)) if transaction.accounts() + recipient.accounts() > limits.accounts_max => {
+        Ok(Route::Local(recipient)) if transaction.copies() + recipient.copies() > limits.accounts_max => {
             Reply::new(452, Enhanced(4, 5, 3), "Enough mailboxes for one message; send it again for the others")
         }
         Ok(Route::Local(mut recipient)) => {
@@ -62,6 +67,10 @@ fn not_routed(role: &Role, path: &ForwardPath, why: Unroutable) -> Reply {
     match (why, role) {
         (Unroutable::Full, _) => replies::mailbox_full(),
         (Unroutable::NoSuchUser, _) => Reply::new(550, Enhanced(5, 1, 1), format!("Nobody here is called {path}")),
+        (Unroutable::NotReturned, _) => {
+            let text = "this server did not make that address, or made it too long ago";
+            Reply::new(550, Enhanced(5, 1, 1), format!("{path}: {text}"))
+        }
         (Unroutable::NotLocal, Role::Lmtp { .. }) => {
             Reply::new(550, Enhanced(5, 1, 2), format!("{path} is not in a domain of this server"))
         }

@@ -10,6 +10,7 @@ pub(crate) mod account;
 pub(crate) mod accounts;
 pub(crate) mod addresses;
 pub(crate) mod devices;
+pub(crate) mod forward;
 pub(crate) mod held;
 pub(crate) mod history;
 pub(crate) mod integrity;
@@ -99,6 +100,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     account::ENDPOINTS,
     devices::ENDPOINTS,
     held::ENDPOINTS,
+    forward::ENDPOINTS,
     history::ENDPOINTS,
     setup::ENDPOINTS,
     storage::ENDPOINTS,

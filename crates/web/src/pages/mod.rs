@@ -7,6 +7,7 @@ mod admin;
 mod devices;
 mod discovery;
 mod explain;
+mod forward;
 mod held;
 mod home;
 mod join;
@@ -36,6 +37,7 @@ const ROUTES: &[&[Route]] = &[
     offers::ROUTES,
     held::ROUTES,
     refused::ROUTES,
+    forward::ROUTES,
     storage::ROUTES,
     timeline::ROUTES,
     undo::ROUTES,

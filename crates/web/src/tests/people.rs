@@ -478,3 +478,28 @@ fn sessions_are_ended_by_calls_too() {
     assert_eq!(here.call(&format!("/api/v1/account/sessions/{own}/end"), "{}").json()["ended"], 1);
     assert_eq!(here.get("/api/v1/session").status, StatusCode::UNAUTHORIZED);
 }
+
+#[test]
+fn an_owner_has_mail_forwarded_once_the_other_address_agrees() {
+    let world = world();
+    let mut alice = world.alice();
+    let page = "/account/forward";
+    let alices = world.account(ALICE).id();
+    let forward = || world.auth.directory().forward(alices).unwrap();
+    assert!(alice.get(page).text.contains("Your mail is not forwarded."));
+    alice.submit(page, page, &[("address", "Ada@example.com"), ("keep", "instead")]);
+    assert!(alice.get(page).text.contains("A letter with a code went to Ada@example.com"));
+    let (to, letter) = world.letters.lock().unwrap().pop().unwrap();
+    assert_eq!((to.as_str(), forward()), ("Ada@example.com", None));
+    let code = letter.lines().find_map(|line| line.strip_prefix("    ")).unwrap().to_owned();
+    alice.submit(page, "/account/forward/confirm", &[("code", "aaaaa-aaaaa")]);
+    assert!(alice.get(page).text.contains("that is not the code") && forward().is_none());
+    alice.submit(page, "/account/forward/confirm", &[("code", &code)]);
+    assert_eq!(forward().map(|forward| (forward.address, forward.keeps_copy)), Some(("Ada@example.com".into(), false)));
+    let (to, told) = world.letters.lock().unwrap().pop().unwrap();
+    assert!(to == ALICE && told.contains("Your mail is forwarded to Ada@example.com"), "{to} {told}");
+    let card = alice.get("/api/v1/forward").json();
+    assert_eq!((card["address"].as_str(), card["keeps_copy"].as_bool()), (Some("Ada@example.com"), Some(false)));
+    alice.submit(page, "/account/forward/remove", &[]);
+    assert!(forward().is_none() && world.letters.lock().unwrap().pop().unwrap().1.contains("is not forwarded"));
+}

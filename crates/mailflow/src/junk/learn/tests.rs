@@ -34,7 +34,7 @@ impl World {
 
     fn come_by(&self, protocol: Protocol, client: &str, to: &str, from: &str, text: &str) -> (Role, Uid, String) {
         let path = ForwardPath::Mailbox(format!("{to}@example.org").parse().unwrap());
-        let Route::Local(recipient) = self.flow.route(&path, Reach::Local).unwrap() else { panic!("{to}") };
+        let Route::Local(recipient) = self.flow.route(&path, Reach::Local, SIM_EPOCH).unwrap() else { panic!("{to}") };
         let client = client.parse().unwrap();
         let source =
             Source { protocol, helo: "client.example".into(), client, with: "ESMTP", tls: None, by_relay: false };

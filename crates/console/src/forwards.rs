@@ -1,0 +1,141 @@
+//! Where the owner of an account has mail forwarded to, and the letters about it: the one with the code to the address that is
+//! to agree, and one to the owner whenever it changes, so that nobody does it behind their back.
+
+use crate::account::AccountConsole;
+use crate::error::Error;
+use crate::letters::{self, Sender};
+use crate::moment::shown;
+use auth::Auth;
+use directory::{FORWARD_CODE_CHARS, ForwardState};
+use serde::{Deserialize, Serialize};
+
+/// Where mail is forwarded to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForwardCard {
+    /// Where to; `None`: nowhere.
+    pub address: Option<String>,
+    /// Whether the mailbox here gets its copy, too.
+    pub keeps_copy: bool,
+    /// Since when.
+    pub since: Option<String>,
+    /// An address that has not agreed yet.
+    pub asked: Option<String>,
+    /// How long its code is good.
+    pub asked_until: Option<String>,
+    /// The same in words.
+    pub text: String,
+}
+
+/// How letters about it are sent.
+pub struct ForwardLetters<'a> {
+    /// The name of the server.
+    pub hostname: &'a str,
+    /// Sends a letter to an address; whether it is under way.
+    pub send: &'a dyn Fn(&str, &[u8]) -> bool,
+}
+
+impl AccountConsole {
+    /// Where mail is forwarded to.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn forward(&self, auth: &Auth) -> Result<ForwardCard, Error> {
+        Ok(card(auth.directory().forward_state(self.account.id(), self.actor.now)?))
+    }
+
+    /// Asks an address whether it wants the mail; `keeps_copy`: the mailbox here gets it, too. One that works already only changes
+    /// that.
+    ///
+    /// # Errors
+    /// It is no address, or in a domain here; a letter went out just now, or cannot go out; faults.
+    pub fn ask_for_forward(
+        &self,
+        auth: &Auth,
+        (address, keeps_copy): (&str, bool),
+        letters: &ForwardLetters<'_>,
+    ) -> Result<ForwardCard, Error> {
+        let (directory, account) = (auth.directory(), self.account.id());
+        let code = directory.ask_for_forward(account, address, keeps_copy, self.actor.now)?;
+        let own = self.own_address(auth)?;
+        match code {
+            None => self.tell(letters, &own, &self.forward(auth)?),
+            Some(code) => {
+                let sender = Sender { hostname: letters.hostname, now: self.actor.now };
+                let letter = letters::forward_code_letter(address.trim(), &own, &spaced(&code), &sender);
+                if !(letters.send)(address.trim(), &letter) {
+                    return Err(Error::refused(format!(
+                        "the letter with the code to {address} cannot be sent; this server has no way out, or its log says why"
+                    )));
+                }
+            }
+        }
+        self.forward(auth)
+    }
+
+    /// The address has agreed: its code.
+    ///
+    /// # Errors
+    /// It is the wrong one, or nothing is asked for (any more); faults.
+    pub fn confirm_forward(&self, auth: &Auth, code: &str, letters: &ForwardLetters<'_>) -> Result<ForwardCard, Error> {
+        auth.directory().confirm_forward(self.account.id(), code, self.actor.now)?;
+        let card = self.forward(auth)?;
+        self.tell(letters, &self.own_address(auth)?, &card);
+        Ok(card)
+    }
+
+    /// Nothing is forwarded any more, nor asked for.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn remove_forward(&self, auth: &Auth, letters: &ForwardLetters<'_>) -> Result<ForwardCard, Error> {
+        let before = auth.directory().remove_forward(self.account.id())?;
+        let card = self.forward(auth)?;
+        if before.is_some() {
+            self.tell(letters, &self.own_address(auth)?, &card);
+        }
+        Ok(card)
+    }
+
+    fn own_address(&self, auth: &Auth) -> Result<String, Error> {
+        let info = auth.directory().account_by_id(self.account.id())?;
+        info.map(|info| info.address).ok_or(Error::Store(store::Error::NoSuchAccount))
+    }
+
+    /// The owner is told, in the mailbox here. It is done, whether they can be told or not.
+    fn tell(&self, letters: &ForwardLetters<'_>, own: &str, card: &ForwardCard) {
+        let sender = Sender { hostname: letters.hostname, now: self.actor.now };
+        let _is_sent = (letters.send)(own, &letters::forward_changed_letter(&card.text, &sender));
+    }
+}
+
+fn card(state: ForwardState) -> ForwardCard {
+    let asked = state
+        .asked
+        .as_ref()
+        .map(|(address, _)| format!(" {address} is asked whether it wants that."))
+        .unwrap_or_default();
+    let text = match &state.active {
+        None => format!("Your mail is not forwarded.{asked}"),
+        Some(forward) => {
+            let here = if forward.keeps_copy { "and kept here" } else { "and not kept here" };
+            format!("Your mail is forwarded to {} {here}.{asked}", forward.address)
+        }
+    };
+    let (asked, asked_until) = state.asked.map(|(address, until)| (address, shown(until))).unzip();
+    ForwardCard {
+        keeps_copy: state.active.as_ref().is_none_or(|forward| forward.keeps_copy),
+        since: state.active.as_ref().map(|forward| shown(forward.since)),
+        address: state.active.map(|forward| forward.address),
+        asked,
+        asked_until,
+        text,
+    }
+}
+
+/// A code as people read it.
+fn spaced(code: &str) -> String {
+    match code.split_at_checked(FORWARD_CODE_CHARS / 2) {
+        Some((first, second)) => format!("{first}-{second}"),
+        None => code.to_owned(),
+    }
+}
