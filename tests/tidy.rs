@@ -26,6 +26,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("dns", 1),
     ("dkim", 1),
     ("sender-auth", 1),
+    ("acme", 2),
     ("directory", 2),
     ("store-postgres", 2),
     ("store-sqlite", 2),

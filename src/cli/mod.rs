@@ -2,6 +2,7 @@
 
 mod account;
 mod alias;
+mod certificate;
 mod check;
 mod check_config;
 mod device;
@@ -79,6 +80,7 @@ enum Command {
     Device(device::Device),
     Alias(alias::Alias),
     Domain(domain::Domain),
+    Certificate(certificate::Certificate),
     Request(request::Request),
     Invite(invite::Invite),
     Queue(queue::Queue),
@@ -109,6 +111,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Device(command) => command.run(&place),
         Command::Alias(command) => command.run(&place),
         Command::Domain(command) => command.run(&place),
+        Command::Certificate(command) => command.run(&place),
         Command::Request(command) => command.run(&place),
         Command::Invite(command) => command.run(&place),
         Command::Queue(command) => command.run(&place),

@@ -13,7 +13,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -161,10 +162,13 @@ pub struct Serving {
     ports: BTreeMap<String, u16>,
     /// The lines of its log until it was ready.
     pub said: Vec<Value>,
+    /// The lines after that.
+    log: Mutex<Receiver<Value>>,
 }
 
 impl Serving {
-    /// Every service listens on a free port of 127.0.0.1; `more` is added to the configuration, at its top.
+    /// Every service listens on a free port of 127.0.0.1 and the host is called localhost, unless `more`, which is added to the
+    /// configuration at its top, says otherwise.
     pub fn start(dir: &Path, more: &str) -> Self {
         Self::start_as(Command::new(env!("CARGO_BIN_EXE_pillarbox")), dir, more)
     }
@@ -173,9 +177,11 @@ impl Serving {
     pub fn start_as(mut binary: Command, dir: &Path, more: &str) -> Self {
         let config = dir.join("pillarbox.toml");
         let services = ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s", "https", "http"];
-        let listen: String = services.iter().map(|service| format!("listen.{service} = [\"127.0.0.1:0\"]\n")).collect();
-        let fixed = "hostname = \"localhost\"\ndata_dir = \"data\"\nlog.format = \"json\"\n";
-        fs::write(&config, format!("{fixed}{listen}{more}\n")).unwrap();
+        let listen = services.iter().map(|service| format!("listen.{service} = [\"127.0.0.1:0\"]\n"));
+        let usual = listen.chain(["hostname = \"localhost\"\n".to_owned()]);
+        let usual: String = usual.filter(|line| !more.contains(line.split('=').next().unwrap())).collect();
+        let fixed = "data_dir = \"data\"\nlog.format = \"json\"\n";
+        fs::write(&config, format!("{fixed}{usual}{more}\n")).unwrap();
         let path = config.to_str().unwrap();
         binary.args(["serve", "--config", path]).stdin(Stdio::null());
         let mut child = binary.stderr(Stdio::piped()).spawn().unwrap();
@@ -195,13 +201,27 @@ impl Serving {
             said.push(line);
         }
         // A full pipe would stop the server.
-        thread::spawn(move || log.for_each(drop));
-        Self { child, config, ports, said }
+        let (after, lines) = channel();
+        thread::spawn(move || {
+            log.filter_map(|line| serde_json::from_str(&line).ok()).for_each(|line| drop(after.send(line)))
+        });
+        Self { child, config, ports, said, log: Mutex::new(lines) }
     }
 
     /// The port of a service.
     pub fn port(&self, service: &str) -> u16 {
         self.ports[service]
+    }
+
+    /// Waits for the next line of the log with this message.
+    pub fn logged(&self, message: &str) -> Value {
+        let log = self.log.lock().unwrap();
+        loop {
+            let line = log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{message} was not logged"));
+            if line["message"] == message {
+                return line;
+            }
+        }
     }
 
     /// The certificate authority of this server.

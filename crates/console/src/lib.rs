@@ -12,6 +12,7 @@
 
 mod account;
 mod administration;
+mod certificate;
 mod checking;
 mod choices;
 mod devices;
@@ -42,6 +43,7 @@ pub use account::AccountConsole;
 pub use administration::{
     AccountLine, AccountReport, Administration, IntegrityReport, PopDeviceLine, REPORT_ACCOUNTS_MAX,
 };
+pub use certificate::{CertificateCard, CertificateKey, tlsa};
 pub use checking::{CheckStep, Steps};
 pub use choices::{AddedDevice, Choice, Defaults, PopChoice, PopChoices};
 pub use devices::{DeviceCard, Light, Offer, Traffic};

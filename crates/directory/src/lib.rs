@@ -36,6 +36,7 @@ mod check;
 mod domains;
 mod error;
 mod forwards;
+mod host_certificate;
 mod links;
 mod options;
 mod password;
@@ -55,6 +56,7 @@ pub use address::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, fold, is_doma
 use book::Book;
 pub use error::Error;
 pub use forwards::{FORWARD_CODE_CHARS, Forward, ForwardState};
+pub use host_certificate::{HostCertificate, HostKey};
 pub use links::{LINKS_MAX, LinkInfo, LinkPurpose, NewLink};
 pub use options::{DirectoryOptions, Limits, PasswordCost};
 use password::Hasher;
@@ -79,6 +81,7 @@ struct Inner {
     link_key: PurposeKey,
     signing_key: PurposeKey,
     rewriting_key: PurposeKey,
+    host_key: PurposeKey,
     options: DirectoryOptions,
     book: RwLock<Book>,
 }
@@ -158,6 +161,7 @@ impl Directory {
             link_key: PurposeKey::new("pillarbox 2026 one-time links", secret),
             signing_key: PurposeKey::new("pillarbox 2026 keys that sign mail", secret),
             rewriting_key: PurposeKey::new("pillarbox 2026 senders of mail that is passed on", secret),
+            host_key: PurposeKey::new("pillarbox 2026 keys of the host's certificate", secret),
             store,
             options,
             book: RwLock::default(),

@@ -9,6 +9,8 @@
 //! F number           where the owner of an account has mail forwarded to (see `forwards`)
 //! K hash             a one-time link (see `links`)
 //! S domain           the keys with which a domain signs its mail (see `signing`)
+//! T                  the certificate of this host, with its keys (see `host_certificate`)
+//! T url              the account with the authority that gives it
 //! P number           an account that is being made or removed: whether its mailbox is there is not known
 //! ```
 //! Numbers are big-endian. Every value begins with the version of its format.

@@ -54,7 +54,7 @@ pub fn first_steps(
     if address.local_part.is_empty() {
         return Err(SetupError::new(format!("“{administrator}” is not an address; write it as name@example.org")));
     }
-    let is_config_new = write_config(file, data_dir, &hostname)?;
+    let is_config_new = write_config(file, data_dir, &hostname, &address.text())?;
     let config = Config::load(file).map_err(|error| SetupError::new(error.to_string()))?;
     if !config.hostname.eq_ignore_ascii_case(&hostname) {
         return Err(SetupError::new(format!(
@@ -68,7 +68,7 @@ pub fn first_steps(
     let directory = stores.auth.directory();
     let now = Timestamp(Clock::start().now().unix_millis);
     let password = enter(directory, &address, now).map_err(|error| SetupError::new(error.to_string()))?;
-    let offered = offered(&config.hostname, &config.addresses());
+    let offered = offered(&config, &config.addresses());
     let records = records_of(directory, &address.domain, &offered, now);
     let records = records.map_err(|error| SetupError::new(error.to_string()))?.map(|(_, records)| records);
     Ok(FirstSteps {
@@ -82,17 +82,22 @@ pub fn first_steps(
 }
 
 /// Writes the configuration, unless there is one; whether there was none.
-fn write_config(file: &Path, data_dir: Option<&Path>, hostname: &str) -> Result<bool, SetupError> {
+fn write_config(file: &Path, data_dir: Option<&Path>, hostname: &str, contact: &str) -> Result<bool, SetupError> {
     let data_dir = match data_dir {
         Some(data_dir) => std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned()),
         None => Config::default().data_dir,
     };
     let data_dir = toml::Value::from(data_dir.to_string_lossy().into_owned());
+    let contact = toml::Value::from(contact);
     let text = format!(
         "# Made by `pillarbox setup`. `pillarbox check-config --print-docs` explains all options.\n\
          hostname = \"{hostname}\"\ndata_dir = {data_dir}\n\
          # Mail goes out to the hosts of its recipients' domains. Through somebody else's: \"smarthost\", and [smarthost].\n\
-         delivery.by = \"mx\"\n"
+         delivery.by = \"mx\"\n\
+         # Certificates come by themselves, under the terms of Let's Encrypt: https://letsencrypt.org/repository/\n\
+         tls.acme = \"letsencrypt\"\ntls.acme_contact = {contact}\n\
+         # Port 80 sends browsers to the pages, and helps to get certificates.\n\
+         listen.redirect = [\"[::]:80\"]\n"
     );
     // Never one that is there: not even one that comes just now.
     let written = OpenOptions::new().write(true).create_new(true).open(file).and_then(|mut new| {
@@ -165,7 +170,7 @@ mod tests {
     fn what_was_interrupted_is_brought_to_its_end() {
         let dir = tempfile::tempdir().unwrap();
         let (file, data) = (dir.path().join("pillarbox.toml"), dir.path().join("data"));
-        assert!(write_config(&file, Some(&data), "mail.example.org").unwrap());
+        assert!(write_config(&file, Some(&data), "mail.example.org", "you@example.org").unwrap());
         {
             let config = Config::load(&file).unwrap();
             let data = DataDir::open(&config.data_dir).unwrap();

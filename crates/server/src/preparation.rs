@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::DataDir;
 use crate::listen::{Bound, bind};
-use crate::services::target;
+use crate::services::{authority, target};
 use crate::setup::SetupError;
 use crate::stores;
 use crate::tls::{CertificateSource, Certificates};
@@ -25,6 +25,8 @@ pub struct Preparation {
     pub dns: Dns,
     /// Who takes mail for outside addresses.
     pub(crate) smarthost: Option<queue::Smarthost>,
+    /// Who gives certificates.
+    pub(crate) authority: Option<acme::Authority>,
 }
 
 /// How a configuration stands.
@@ -46,13 +48,13 @@ impl Preparation {
             return Err(vec![DataDir::in_use(&config.data_dir, &owner)]);
         }
         let mut problems = Vec::new();
-        let Unbound { certificates, dns, smarthost } = without_ports(config, clock, &mut problems);
+        let Unbound { certificates, dns, smarthost, authority } = without_ports(config, clock, &mut problems);
         let bound = bind(&config.addresses()).unwrap_or_else(|found| {
             problems.extend(found);
             Vec::new()
         });
         match dns {
-            Some(dns) if problems.is_empty() => Ok(Self { certificates, bound, dns, smarthost }),
+            Some(dns) if problems.is_empty() => Ok(Self { certificates, bound, dns, smarthost, authority }),
             Some(_) | None => Err(problems),
         }
     }
@@ -76,6 +78,7 @@ struct Unbound {
     certificates: Option<Arc<Certificates>>,
     dns: Option<Dns>,
     smarthost: Option<queue::Smarthost>,
+    authority: Option<acme::Authority>,
 }
 
 /// Who asks the DNS, as the configuration has it.
@@ -98,7 +101,8 @@ fn without_ports(config: &Config, clock: Clock, problems: &mut Vec<SetupError>) 
     drop(stores::postgres(config).map_err(&mut sound));
     let smarthost = config.smarthost.as_ref().and_then(|smarthost| target(config, smarthost).map_err(&mut sound).ok());
     let dns = resolver(config).map_err(&mut sound).ok();
-    Unbound { certificates, dns, smarthost }
+    let authority = dns.as_ref().and_then(|dns| authority(config, dns).map_err(&mut sound).ok().flatten());
+    Unbound { certificates, dns, smarthost, authority }
 }
 
 #[cfg(test)]

@@ -15,11 +15,12 @@ use crate::control::ControlSocket;
 use crate::driver::Work;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
 use crate::services::{
-    Outbound, Services, keep_indexes, keep_retention, keep_room, keep_signing_keys, learn_junk, outgoing,
-    tell_of_filling, tidy, tidy_receipts, write_refusals,
+    CertificateKeeper, Outbound, Services, keep_indexes, keep_retention, keep_room, keep_signing_keys, learn_junk,
+    offered, outgoing, tell_of_filling, tidy, tidy_receipts, use_kept, write_refusals,
 };
 use crate::setup::SetupError;
 use crate::stores::Stores;
+use crate::tls::Certificates;
 
 /// What still runs after the drain (a command line that is connected) has so long.
 const SHUTDOWN: Duration = Duration::from_millis(500);
@@ -46,14 +47,24 @@ pub fn run(
     let stores = Stores::open(&data_dir, config)?;
     let work = Work::start()?;
     let services = Services::new(config, &stores, clock, &work, &prepared.dns)?;
+    let authority = prepared.authority.take();
+    if authority.is_some() {
+        prepared.certificates = Some(certificates(config, &stores, clock)?);
+    }
     let running = Running::start(config, prepared, (clock, work), &|service| services.speaks(service))?;
-    services.offer(&config.hostname, running.addresses());
+    services.offer(config, running.addresses());
     let takes_mail = !tell_of_reading_only(&stores);
     // What is handed over must be noted, or it is handed over twice.
     let outbound = Outbound::start(outgoing.filter(|_| takes_mail), &stores, clock)?;
     open_control(&data_dir, &stores, services.site(), &running)?;
     if takes_mail {
         keep_up(config, &data_dir, &stores, clock, &running);
+        if let Some(authority) = authority {
+            let (directory, in_use) = (stores.auth.directory().clone(), running.certificates().clone());
+            let offered = offered(config, running.addresses());
+            let keeper = CertificateKeeper::new(config, authority, directory, in_use, (offered, clock));
+            tokio::spawn(keeper.keep(running.stopping()));
+        }
     }
     tell_of_postmaster(&stores);
     listening(&stores, &running, clock)?;
@@ -74,6 +85,13 @@ pub fn run(
     drop(data_dir);
     info!("stopped");
     Ok(())
+}
+
+/// The certificate that the authority gave before; until there is one, that of the own authority.
+fn certificates(config: &Config, stores: &Stores, clock: Clock) -> Result<Arc<Certificates>, SetupError> {
+    let certificates = Certificates::load(config.certificate_source(), clock.now().unix_millis / 1000)?;
+    use_kept(stores.auth.directory(), &certificates);
+    Ok(certificates)
 }
 
 /// Whether the disk takes nothing: then mail can be read, and that is all.

@@ -25,6 +25,8 @@ pub enum Service {
     Https,
     /// The same without TLS, on this machine only: for a proxy that does TLS itself, and for `pillarbox try`.
     Http,
+    /// Without TLS for everybody: proves host names to a certificate authority (RFC 8555 §8.3), and sends browsers to the pages.
+    Redirect,
 }
 
 /// Why a connection is not served.
@@ -52,7 +54,7 @@ impl Refusal {
 
 impl Service {
     /// Every service, in the order in which people list them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Smtp,
         Self::Submission,
         Self::Submissions,
@@ -63,6 +65,7 @@ impl Service {
         Self::Pop3s,
         Self::Https,
         Self::Http,
+        Self::Redirect,
     ];
 
     /// The name, which is also the key under `[listen]` in the configuration.
@@ -79,6 +82,7 @@ impl Service {
             Self::Pop3s => "pop3s",
             Self::Https => "https",
             Self::Http => "http",
+            Self::Redirect => "redirect",
         }
     }
 
@@ -101,7 +105,7 @@ impl Service {
             // RFC 3206 §4: SYS/TEMP, not the user's fault and worth a retry.
             Self::Pop3 => Some(format!("-ERR [SYS/TEMP] {text}\r\n")),
             // RFC 9110 §15.6.4: 503, with when to come back.
-            Self::Http => {
+            Self::Http | Self::Redirect => {
                 let head = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 60\r\nContent-Type: text/plain";
                 Some(format!("{head}\r\nContent-Length: {}\r\n\r\n{text}\r\n", text.len() + 2))
             }
@@ -132,7 +136,7 @@ mod tests {
                 Service::Smtp | Service::Submission | Service::Lmtp => check(service, Some("421")),
                 Service::Imap => check(service, Some("*")),
                 Service::Pop3 => check(service, Some("-ERR")),
-                Service::Http => check(service, Some("HTTP/1.1")),
+                Service::Http | Service::Redirect => check(service, Some("HTTP/1.1")),
                 Service::Submissions | Service::Imaps | Service::Pop3s | Service::Https => check(service, None),
             }
         }

@@ -80,7 +80,8 @@ impl Site {
     }
 
     pub(crate) fn offered(&self) -> &Offered {
-        static NOTHING: Offered = Offered { host: String::new(), services: Vec::new(), pages_port: None };
+        static NOTHING: Offered =
+            Offered { host: String::new(), services: Vec::new(), pages_port: None, keys_stay: false };
         self.0.offered.get().unwrap_or(&NOTHING)
     }
 

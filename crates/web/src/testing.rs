@@ -65,7 +65,12 @@ pub(crate) fn offered() -> Offered {
         (Submission, Tls, 465),
         (Submission, StartTls, 587),
     ];
-    Offered { host: HOSTNAME.to_owned(), services: services.map(service).to_vec(), pages_port: Some(443) }
+    Offered {
+        host: HOSTNAME.to_owned(),
+        services: services.map(service).to_vec(),
+        pages_port: Some(443),
+        keys_stay: false,
+    }
 }
 
 impl World {

@@ -41,6 +41,8 @@ pub struct Config {
     pub listen: BTreeMap<Service, Vec<SocketAddr>>,
     /// Chain and key in PEM form; without them an own authority signs.
     pub tls_files: Option<TlsFiles>,
+    /// An authority that gives certificates by itself.
+    pub acme: Option<Acme>,
     /// The longest message that is taken, in bytes.
     pub message_bytes_max: u64,
     /// Connections at the same time.
@@ -88,6 +90,21 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+}
+
+/// An authority that gives certificates by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acme {
+    /// The URL of its directory.
+    pub directory: String,
+    /// Where it may write to.
+    pub contact: Option<String>,
+    /// The certificates that vouch for it; `None`: those of the system.
+    pub trust: Option<PathBuf>,
+    /// The name of an account that it knows already ...
+    pub external_id: Option<String>,
+    /// ... and a file of which the first line is its key.
+    pub external_key_file: Option<PathBuf>,
 }
 
 /// What keeps the mailboxes, the accounts and the queue.
@@ -273,6 +290,7 @@ impl Default for Config {
             data_dir: "/var/lib/pillarbox".into(),
             listen: options::standard_ports(),
             tls_files: None,
+            acme: None,
             message_bytes_max: 50 * 1024 * 1024,
             connections: ConnectionLimits { total: 10_000, per_address: 100, per_loopback: 5_000 },
             engine: StorageEngine::default(),
@@ -300,7 +318,7 @@ impl Config {
     /// The configuration of `pillarbox try`: unprivileged ports on loopback.
     #[must_use]
     pub fn trial(data_dir: PathBuf) -> Self {
-        let listen = Service::ALL.into_iter().map(|service| {
+        let listen = Service::ALL.into_iter().filter(|service| *service != Service::Redirect).map(|service| {
             let port = match service {
                 Service::Smtp => 2525,
                 Service::Submission => 5587,
@@ -311,7 +329,7 @@ impl Config {
                 Service::Pop3 => 1110,
                 Service::Pop3s => 1995,
                 Service::Https => 8443,
-                Service::Http => 8080,
+                Service::Http | Service::Redirect => 8080,
             };
             (service, vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))])
         });
@@ -450,7 +468,7 @@ mod tests {
     #[test]
     fn the_trial_listens_on_loopback_only() {
         let config = Config::trial("/tmp/x".into());
-        assert_eq!(config.addresses().len(), Service::ALL.len());
+        assert_eq!(config.addresses().len(), Service::ALL.len() - 1, "nobody is sent to the pages from port 80");
         assert!(config.addresses().iter().all(|(_, address)| address.ip().is_loopback() && address.port() > 1024));
         let both = config.clone().on_ipv6_loopback_too();
         assert_eq!(both.listen[&Service::Imap], ["127.0.0.1:1143".parse().unwrap(), "[::1]:1143".parse().unwrap()]);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr};
 
 use super::parse::Value;
-use super::{Config, DeliveryBy, LogFormat, LogLevel, Security, Smarthost, StorageEngine, TlsFiles};
+use super::{Acme, Config, DeliveryBy, LogFormat, LogLevel, Security, Smarthost, StorageEngine, TlsFiles};
 use crate::service::Service;
 use mailflow::Enforcement;
 
@@ -172,6 +172,14 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| listen(config, Service::Http, value),
     },
     ConfigOption {
+        key: "listen.redirect",
+        kind: ADDRESSES,
+        default: Some("[]"),
+        text: "HTTP without TLS, usually `[\"[::]:80\"]`: sends browsers to the pages, and proves host names to the certificate \
+               authority of `tls.acme` where port 443 cannot. Nothing else is told or taken there.",
+        set: |config, value| listen(config, Service::Redirect, value),
+    },
+    ConfigOption {
         key: "tls.certificate",
         kind: PATH,
         default: None,
@@ -185,6 +193,54 @@ pub const OPTIONS: &[ConfigOption] = &[
         default: None,
         text: "The private key of `tls.certificate` in PEM form, not encrypted.",
         set: |config, value| put(&mut tls_files(config).key, value.path()?),
+    },
+    ConfigOption {
+        key: "tls.acme",
+        kind: TEXT,
+        default: None,
+        text: "An authority that gives certificates by itself (ACME), whose terms are accepted by naming it: `\"letsencrypt\"`, \
+               `\"letsencrypt-staging\"` to try it out (nobody trusts its certificates), or the URL of an authority's directory. \
+               The certificate is for `hostname` and for the names of local domains that lead here; it is renewed in time, and \
+               until there is one that of the own authority is used. It needs port 443 (`listen.https`), or port 80 \
+               (`listen.redirect`). `pillarbox certificate` shows how it stands.",
+        set: |config, value| {
+            let directory = match value.text()? {
+                "letsencrypt" => "https://acme-v02.api.letsencrypt.org/directory",
+                "letsencrypt-staging" => "https://acme-staging-v02.api.letsencrypt.org/directory",
+                url if url.starts_with("https://") => url,
+                _ => return Err("must be \"letsencrypt\", \"letsencrypt-staging\" or a URL with https://".to_owned()),
+            };
+            put(&mut acme(config).directory, directory.to_owned())
+        },
+    },
+    ConfigOption {
+        key: "tls.acme_contact",
+        kind: TEXT,
+        default: None,
+        text: "A mail address at which the authority may reach who runs this server.",
+        set: |config, value| put(&mut acme(config).contact, Some(value.text()?.to_owned())),
+    },
+    ConfigOption {
+        key: "tls.acme_trust",
+        kind: PATH,
+        default: None,
+        text: "The certificates in PEM form that vouch for the authority's own address. Without it those of the system.",
+        set: |config, value| put(&mut acme(config).trust, Some(value.path()?)),
+    },
+    ConfigOption {
+        key: "tls.acme_eab_id",
+        kind: TEXT,
+        default: None,
+        text: "The name of an account that the authority knows already (external account binding), where it wants one.",
+        set: |config, value| put(&mut acme(config).external_id, Some(value.text()?.to_owned())),
+    },
+    ConfigOption {
+        key: "tls.acme_eab_key_file",
+        kind: PATH,
+        default: None,
+        text: "A file of which the first line is the key that the authority gave for `tls.acme_eab_id`, in base64url, readable for \
+               the server's user only.",
+        set: |config, value| put(&mut acme(config).external_key_file, Some(value.path()?)),
     },
     ConfigOption {
         key: "limits.message_bytes_max",
@@ -491,7 +547,7 @@ pub(super) fn standard_ports() -> BTreeMap<Service, Vec<SocketAddr>> {
         Service::Pop3 => vec![110],
         Service::Pop3s => vec![995],
         Service::Https => vec![443],
-        Service::Http => vec![],
+        Service::Http | Service::Redirect => vec![],
     };
     let on_all = |port: u16| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     Service::ALL.into_iter().map(|service| (service, addresses(service).into_iter().map(on_all).collect())).collect()
@@ -524,6 +580,10 @@ fn put<T>(place: &mut T, value: T) -> Result<(), String> {
 
 fn tls_files(config: &mut Config) -> &mut TlsFiles {
     config.tls_files.get_or_insert_default()
+}
+
+fn acme(config: &mut Config) -> &mut Acme {
+    config.acme.get_or_insert_default()
 }
 
 fn smarthost(config: &mut Config) -> &mut Smarthost {

@@ -381,6 +381,27 @@ mod tests {
     }
 
     #[test]
+    fn certificates_that_come_by_themselves_need_a_name_and_a_port() {
+        fn check(text: &str, expected: &str) {
+            let found = read(&format!("hostname = 'mail.example.org'\n{text}")).err().unwrap_or_default();
+            assert!(found.contains(expected) && expected.is_empty() == found.is_empty(), "{text}: {found}");
+        }
+        check("tls.acme = 'letsencrypt'\ntls.acme_contact = 'you@example.org'", "");
+        check("tls.acme = 'https://authority.example/dir'\nlisten.https = []\nlisten.redirect = ['[::]:80']", "");
+        check("tls.acme = 'zerossl'", "\"letsencrypt-staging\" or a URL with https://");
+        check("tls.acme_contact = 'you@example.org'", "`tls.acme` is missing");
+        check(
+            "tls.acme = 'letsencrypt'\ntls.certificate = 'a'\ntls.key = 'b'",
+            "cannot stand beside `tls.certificate`",
+        );
+        check("tls.acme = 'letsencrypt'\nlisten.https = []", "proves names on port 443 or 80");
+        check("tls.acme = 'letsencrypt'\ntls.acme_eab_id = 'x'", "needs `tls.acme_eab_key_file` beside it");
+        assert!(
+            read("hostname = 'mail'\ntls.acme = 'letsencrypt'").unwrap_err().contains("needs a `hostname` in the DNS")
+        );
+    }
+
+    #[test]
     fn all_problems_are_told_at_once() {
         let error = read("zzz = 1\n[listen]\nimap = 1\n[log]\nlevel = 1\n").unwrap_err();
         let lines: Vec<&str> = error.lines().map(|line| line.split(':').next().unwrap()).collect();

@@ -14,6 +14,7 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
         let lone = if files.certificate.as_os_str().is_empty() { Some(("tls.key", "tls.certificate")) } else { lone };
         found.extend(lone.map(|(given, missing)| (given, format!("needs `{missing}` beside it"))));
     }
+    found.extend(acme_contradictions(config));
     match (config.engine, &config.database) {
         (StorageEngine::Postgres, DatabaseFiles { url_file: None, .. }) => {
             found.push(("store.engine", "needs `store.url_file` beside it".to_owned()));
@@ -55,6 +56,32 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
     found.extend(taken_twice(config));
     if config.listen.values().all(Vec::is_empty) {
         found.push(("listen", "switches every service off; give at least one an address".to_owned()));
+    }
+    found
+}
+
+/// What is missing for certificates that come by themselves.
+fn acme_contradictions(config: &Config) -> Vec<(&'static str, String)> {
+    let Some(acme) = &config.acme else { return Vec::new() };
+    let mut found = Vec::new();
+    let listens = |service| config.listen.get(&service).is_some_and(|addresses| !addresses.is_empty());
+    if acme.directory.is_empty() {
+        found.push(("tls.acme", "is missing; the options beside it say more about it".to_owned()));
+    }
+    if config.tls_files.is_some() {
+        found.push(("tls.acme", "cannot stand beside `tls.certificate`: leave out one of them".to_owned()));
+    }
+    if !listens(Service::Https) && !listens(Service::Redirect) && !listens(Service::Http) {
+        let text = "proves names on port 443 or 80; needs `listen.https` or `listen.redirect`";
+        found.push(("tls.acme", text.to_owned()));
+    }
+    if !config.hostname.contains('.') {
+        found.push(("tls.acme", "needs a `hostname` in the DNS, such as mail.example.org".to_owned()));
+    }
+    match (&acme.external_id, &acme.external_key_file) {
+        (Some(_), None) => found.push(("tls.acme_eab_id", "needs `tls.acme_eab_key_file` beside it".to_owned())),
+        (None, Some(_)) => found.push(("tls.acme_eab_key_file", "needs `tls.acme_eab_id` beside it".to_owned())),
+        (Some(_), Some(_)) | (None, None) => {}
     }
     found
 }

@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use acme::Facts;
 use dns::Dns;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
@@ -18,6 +19,9 @@ use crate::config::Config;
 use crate::service::Service;
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+const DAY_SECS: i64 = 24 * 3600;
+/// From this share of its life on somebody should look at a certificate: it is renewed well before. Some live for six days only.
+const CERTIFICATE_LIFE_SHARE: i64 = 5;
 /// Lists that many servers ask before they take mail.
 const LISTS: [&str; 3] = ["zen.spamhaus.org", "bl.spamcop.net", "b.barracudacentral.org"];
 
@@ -181,20 +185,46 @@ pub(super) async fn certificates(config: &Config, domains: &[(String, Vec<DnsRec
         let finding =
             Finding::new(format!("certificate for {name}"), "programs and servers refuse one that they do not trust")
                 .expecting("one that this system trusts");
-        let untrusted = if place == 0 { State::Wrong } else { State::Warning };
+        // Who asked for no other one has the own authority's, and may have told all devices to trust it.
+        let is_own = config.tls_files.is_none() && config.acme.is_none();
+        let untrusted = if place == 0 && !is_own { State::Wrong } else { State::Warning };
+        let advice = match (&config.tls_files, &config.acme) {
+            (Some(_), _) => "get one for all these names, and name its files in [tls]; SIGHUP has the server read it",
+            (None, Some(_)) => "`pillarbox certificate` says why there is none yet, and when it is tried again",
+            (None, None) => {
+                "the own authority signs it, which every device must be told to trust; with tls.acme = \"letsencrypt\" a public one does"
+            }
+        };
         findings.push(match trusted(reachable(*address), &name).await {
-            Ok(()) => finding.found("trusted"),
-            Err(error) => finding.found(error).but(
-                untrusted,
-                "get one for all these names, and name its files in [tls]; SIGHUP has the server read it",
-            ),
+            Ok(facts) => lasting(finding, &facts, unix_seconds()),
+            Err(error) => finding.found(error).but(untrusted, advice),
         });
     }
     findings
 }
 
-/// A handshake, as a program does it.
-async fn trusted(address: SocketAddr, name: &str) -> Result<(), String> {
+/// How long a certificate is good still.
+pub(super) fn lasting(finding: Finding, facts: &Facts, now: i64) -> Finding {
+    let left = facts.not_after.saturating_sub(now);
+    let finding = finding.found(format!("trusted, {} days left", left.div_euclid(DAY_SECS)));
+    match left {
+        left if left < DAY_SECS => {
+            finding.but(State::Wrong, "it was not renewed: look at what renews it (`pillarbox certificate`)")
+        }
+        left if left < facts.not_after.saturating_sub(facts.not_before) / CERTIFICATE_LIFE_SHARE => {
+            finding.but(State::Warning, "see that it is renewed in time")
+        }
+        _ => finding,
+    }
+}
+
+fn unix_seconds() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// A handshake, as a program does it; what the certificate says.
+async fn trusted(address: SocketAddr, name: &str) -> Result<Facts, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -205,7 +235,10 @@ async fn trusted(address: SocketAddr, name: &str) -> Result<(), String> {
     let server = ServerName::try_from(name.to_owned()).map_err(|error| error.to_string())?;
     let handshake = async {
         let socket = TcpStream::connect(address).await.map_err(|_| "nothing listens".to_owned())?;
-        TlsConnector::from(Arc::new(config)).connect(server, socket).await.map(drop).map_err(|error| error.to_string())
+        let stream = TlsConnector::from(Arc::new(config)).connect(server, socket).await;
+        let stream = stream.map_err(|error| error.to_string())?;
+        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        shown.and_then(|shown| Facts::of_der(shown)).ok_or_else(|| "it cannot be read".to_owned())
     };
     timeout(CONNECT_PATIENCE, handshake).await.unwrap_or_else(|_| Err("no answer".to_owned()))
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use dns::{Dns, Error};
-use web::setup::{DnsRecord, SIGNS};
+use dns::{Dns, Error, Tlsa};
+use web::setup::{DnsRecord, KEY_IN_USE, SIGNS};
 
 use super::{Finding, State};
 
@@ -18,6 +18,7 @@ pub(super) async fn published(dns: &Dns, addresses: &[IpAddr], record: &DnsRecor
         "MX" => exchanger(dns, name, record, &finding).await,
         "SRV" => service(dns, name, record, &finding).await,
         "CNAME" => alias(dns, name, addresses, &finding).await,
+        "TLSA" => key(dns, name, record, &finding).await,
         _ => dns.txt(name).await.map(|answer| {
             let texts = answer.records.iter().map(|text| String::from_utf8_lossy(text).into_owned());
             text(finding.clone(), texts.collect())
@@ -51,6 +52,24 @@ async fn alias(dns: &Dns, name: &str, addresses: &[IpAddr], finding: &Finding) -
     let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
     let finding = finding.clone().found(shown.join(", "));
     Ok(if is_here { finding } else { finding.but(State::Warning, PUBLISH) })
+}
+
+/// No record is as good as one: DANE is not for every zone. Others than ours shut other servers out.
+async fn key(dns: &Dns, name: &str, record: &DnsRecord, finding: &Finding) -> Result<Finding, Error> {
+    let records = dns.tlsa(name).await?.records;
+    let shown = |tlsa: &Tlsa| {
+        let hex: String = tlsa.data.iter().map(|octet| format!("{octet:02x}")).collect();
+        format!("{} {} {} {hex}", tlsa.usage, tlsa.selector, tlsa.matching)
+    };
+    let found: Vec<String> = records.iter().map(shown).collect();
+    let finding = finding.clone().found(found.join(", "));
+    Ok(match found.contains(&record.value) {
+        true => finding,
+        false if found.is_empty() => finding.found("none, so DANE is not used"),
+        false if record.purpose == KEY_IN_USE => finding
+            .but(State::Wrong, format!("servers that look at it send no mail here: {PUBLISH}, or remove the others")),
+        false => finding.but(State::Warning, PUBLISH),
+    })
 }
 
 /// What the texts of a name say about the one that is expected.

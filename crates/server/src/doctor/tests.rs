@@ -1,7 +1,7 @@
 //! What the doctor finds in a world that is made for it.
 
 use super::machine::{off, room};
-use super::network::{listed, reversed};
+use super::network::{lasting, listed, reversed};
 use super::*;
 use dns::fake::FakeServer;
 use std::net::SocketAddr;
@@ -94,6 +94,25 @@ fn each_record_that_is_missing_or_another_one_is_found() {
 }
 
 #[test]
+fn keys_in_the_dns_are_none_or_ours() {
+    let server = zone();
+    let digest = |octet: &str| format!("3 1 1 {}", octet.repeat(32));
+    let of = |octet: &str, purpose: &str| DnsRecord {
+        purpose: purpose.to_owned(),
+        ..record("_25._tcp.mail.example.org", "TLSA", &digest(octet))
+    };
+    let look = |octet: &str, purpose: &str| {
+        let (dns, record) = (resolver(&server), of(octet, purpose));
+        runtime().block_on(records::published(&dns, &[], &record)).state
+    };
+    assert_eq!(look("ab", web::setup::KEY_IN_USE), State::Fine, "DANE is not for every zone");
+    server.add("_25._tcp.mail.example.org", "TLSA", &digest("AB"));
+    assert_eq!(look("ab", web::setup::KEY_IN_USE), State::Fine);
+    assert_eq!(look("cd", web::setup::KEY_IN_USE), State::Wrong, "who looks at it sends nothing here");
+    assert_eq!(look("cd", "the next one"), State::Warning);
+}
+
+#[test]
 fn an_address_needs_its_name_and_is_on_no_list() {
     let server = zone();
     let address: IpAddr = ADDRESS.parse().unwrap();
@@ -133,7 +152,9 @@ fn the_way_out_is_tried_and_ports_too() {
     drop(listener);
     assert_eq!((ports(&config), out(&config, "far.example", port)), (State::Wrong, State::Wrong));
     let certificates = runtime().block_on(network::certificates(&config, &[]));
-    assert_eq!((certificates.len(), certificates[0].state), (1, State::Wrong), "nothing listens");
+    assert_eq!((certificates.len(), certificates[0].state), (1, State::Warning), "no other one was asked for");
+    config.acme = Some(crate::config::Acme::default());
+    assert_eq!(runtime().block_on(network::certificates(&config, &[]))[0].state, State::Wrong);
 }
 
 #[test]
@@ -152,6 +173,12 @@ fn room_and_time_have_bounds() {
     let finding = || Finding::new("x", "x");
     let mib = |mib: u64| room(finding(), mib << 20).state;
     assert_eq!([mib(63), mib(64), mib(1023), mib(1024)], [State::Wrong, State::Warning, State::Warning, State::Fine]);
+    let facts = acme::Facts::new(Vec::new(), (0, 90 * 86_400), [7; 32]);
+    let days = |days: i64| lasting(finding(), &facts, (90 - days) * 86_400).state;
+    assert_eq!(
+        [days(-1), days(0), days(1), days(17), days(18)],
+        [State::Wrong, State::Wrong, State::Warning, State::Warning, State::Fine]
+    );
     let secs = |secs| off(finding(), secs).state;
     assert_eq!([secs(5), secs(6), secs(60), secs(61)], [State::Fine, State::Warning, State::Warning, State::Wrong]);
 }

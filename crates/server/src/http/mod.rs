@@ -5,6 +5,8 @@
 //!
 //! Invariant: at a stop, the request that is being answered is answered, and nothing is read after it.
 
+mod challenge;
+mod redirect;
 mod stall;
 
 use std::future::poll_fn;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use acme::{Challenges, TLS_ALPN};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -29,6 +32,7 @@ use tracing::debug;
 use web::{Peer, Router};
 
 use crate::clock::Clock;
+pub(crate) use redirect::to_pages;
 use stall::StallGuard;
 
 /// The head of a request: request line and fields.
@@ -40,6 +44,8 @@ const FIELDS_MAX: usize = 64;
 pub struct Pages {
     /// Answers requests.
     pub router: Router,
+    /// What a certificate authority may look for here.
+    pub challenges: Challenges,
     /// For TLS from the first byte; without it there is none.
     pub tls: Option<Arc<ServerConfig>>,
     /// The server's clock.
@@ -65,11 +71,12 @@ impl Default for HttpTimeouts {
     }
 }
 
-/// The configuration of a TLS listener, for HTTP/1.1 (RFC 7301: a client that speaks only something else is told so).
+/// The configuration of a TLS listener, for HTTP/1.1 (RFC 7301: a client that speaks only something else is told so) and for a
+/// certificate authority, whose handshake fails unless an order is open.
 #[must_use]
 pub(crate) fn with_http(tls: &ServerConfig) -> Arc<ServerConfig> {
     let mut tls = tls.clone();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls.alpn_protocols = vec![b"http/1.1".to_vec(), TLS_ALPN.to_vec()];
     Arc::new(tls)
 }
 
@@ -86,6 +93,10 @@ pub(crate) async fn serve_pages(
     let Some(tls) = pages.tls.clone() else { return answer(socket, (address, None), &pages, stop).await };
     let shaken = timeout(Duration::from_millis(timeouts.handshake_millis), TlsAcceptor::from(tls).accept(socket)).await;
     match shaken {
+        // RFC 8737 §3: it has seen the certificate, and nothing is spoken.
+        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(TLS_ALPN) => {
+            debug!(peer = %address, "an authority has looked for a host name");
+        }
         Ok(Ok(stream)) => {
             let version = stream.get_ref().1.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
             let version = version.replace("TLSv1_", "TLSv1.");
@@ -103,10 +114,16 @@ where
 {
     let (address, tls) = client;
     let peer = Peer { address: address.ip().to_canonical(), tls };
-    let router = pages.router.clone();
+    let (router, challenges) = (pages.router.clone(), pages.challenges.clone());
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
-        router.clone().oneshot(request)
+        let (router, proof) = (router.clone(), challenge::answer(&challenges, &request));
+        async move {
+            match proof {
+                Some(proof) => Ok(proof),
+                None => router.oneshot(request).await,
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

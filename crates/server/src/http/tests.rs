@@ -29,7 +29,7 @@ impl Rig {
             let much = request.uri().path() == "/much";
             if much { "x".repeat(64 * 1024 * 1024) } else { format!("you asked for {}", request.uri().path()) }
         });
-        let pages = Arc::new(Pages { router, tls, clock: Clock::start(), timeouts });
+        let pages = Arc::new(Pages { router, challenges: Challenges::default(), tls, clock: Clock::start(), timeouts });
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopping) = watch::channel(false);
         let admission = Admission::new(ConnectionLimits { total: 9, per_address: 9, per_loopback: 2 });

@@ -71,7 +71,9 @@ impl Running {
                 }
                 Speaks::Pages(router) => {
                     let tls = service.implicit_tls().then(|| with_http(&tls));
-                    Endpoints::Pages(Arc::new(Pages { router, tls, clock, timeouts: HttpTimeouts::default() }))
+                    let challenges = certificates.challenges().clone();
+                    let timeouts = HttpTimeouts::default();
+                    Endpoints::Pages(Arc::new(Pages { router, challenges, tls, clock, timeouts }))
                 }
             };
             info!(%service, address = %bound.address, "listening");
@@ -88,7 +90,7 @@ impl Running {
 
     /// The certificate in use.
     #[must_use]
-    pub fn certificates(&self) -> &Certificates {
+    pub fn certificates(&self) -> &Arc<Certificates> {
         &self.certificates
     }
 

@@ -1,5 +1,6 @@
 //! What the listeners serve: the sessions of every protocol on one store.
 
+mod certificate;
 mod filling;
 mod learning;
 mod offered;
@@ -23,6 +24,7 @@ use smtpd::{Common, Limits};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::{SessionFactory, Work};
+use crate::http::to_pages;
 use crate::sender::SenderCheck;
 use crate::service::Service;
 use crate::setup::SetupError;
@@ -30,6 +32,7 @@ use crate::stores::Stores;
 use store::Timestamp;
 use web::{Site, SiteOptions};
 
+pub(crate) use certificate::{CertificateKeeper, authority, use_kept};
 pub use filling::tell_of_filling;
 pub(crate) use learning::learn_junk;
 pub use offered::offered;
@@ -49,6 +52,8 @@ pub struct Services {
     imap: Arc<imapd::ImapService>,
     pop3: Arc<pop3d::Pop3Service>,
     site: Site,
+    /// The address of the pages.
+    pages: String,
 }
 
 /// What a service is served with.
@@ -79,6 +84,7 @@ impl Services {
         };
         Ok(Self {
             site: site(&config.hostname, stores, clock, work.clone())?,
+            pages: config.pages(),
             mx: smtpd::SmtpService::mx(common.clone()),
             submission: smtpd::SmtpService::submission(common, stores.auth.clone()),
             lmtp: smtpd::SmtpService::lmtp(trusted, Vec::new()),
@@ -101,8 +107,8 @@ impl Services {
     }
 
     /// Says on the pages what mail programs can use: what listens on `addresses`.
-    pub fn offer(&self, hostname: &str, addresses: &[(Service, SocketAddr)]) {
-        self.site.offer(offered(hostname, addresses));
+    pub fn offer(&self, config: &Config, addresses: &[(Service, SocketAddr)]) {
+        self.site.offer(offered(config, addresses));
     }
 
     /// The pages, and all that can be asked of the server.
@@ -127,6 +133,7 @@ impl Services {
                 Box::new(move |peer| -> Box<dyn Session> { Box::new(pop3d::Pop3Session::new(service.clone(), peer)) })
             }
             Service::Https | Service::Http => return Speaks::Pages(self.site.router()),
+            Service::Redirect => return Speaks::Pages(to_pages(&self.pages)),
         })
     }
 }

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 
 use web::setup::{Offered, Protocol, Security};
 
+use crate::config::Config;
 use crate::service::Service;
 
-/// What of `addresses` mail programs can use under `hostname`. What listens on this machine only counts where nothing
+/// What of `addresses` mail programs can use under the name of this host. What listens on this machine only counts where nothing
 /// else does: then all of the server is for this machine, as with `pillarbox try`.
 #[must_use]
-pub fn offered(hostname: &str, addresses: &[(Service, SocketAddr)]) -> Offered {
+pub fn offered(config: &Config, addresses: &[(Service, SocketAddr)]) -> Offered {
     let port = |service: Service| {
         let of = addresses.iter().filter(|(found, _)| *found == service).map(|(_, address)| address);
         let mut of: Vec<&SocketAddr> = of.collect();
@@ -27,7 +28,12 @@ pub fn offered(hostname: &str, addresses: &[(Service, SocketAddr)]) -> Offered {
     let services = mail.into_iter().filter_map(|(service, protocol, security)| {
         Some(web::setup::OfferedService { protocol, security, port: port(service)? })
     });
-    Offered { host: hostname.to_owned(), services: services.collect(), pages_port: port(Service::Https) }
+    Offered {
+        host: config.hostname.clone(),
+        services: services.collect(),
+        pages_port: port(Service::Https),
+        keys_stay: config.acme.is_some(),
+    }
 }
 
 #[cfg(test)]
@@ -43,7 +49,7 @@ mod tests {
             at(Service::Submissions, "127.0.0.1:4650"),
             at(Service::Lmtp, "[::]:24"),
         ];
-        let offered = offered("mail.example.org", &addresses);
+        let offered = offered(&Config { hostname: "mail.example.org".to_owned(), ..Config::default() }, &addresses);
         let imap = offered.best(Protocol::Imap).unwrap();
         assert_eq!((imap.port, imap.security, offered.services.len()), (993, Security::Tls, 2));
         assert_eq!(offered.best(Protocol::Submission).unwrap().port, 4650);

@@ -10,6 +10,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use acme::{Challenges, TLS_ALPN};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, Ticketer};
 use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
@@ -43,6 +44,9 @@ pub enum CertificateSource {
 pub struct Certificates {
     source: CertificateSource,
     current: RwLock<Arc<CertifiedKey>>,
+    /// From an authority, instead of the one of the source.
+    obtained: RwLock<Option<Arc<CertifiedKey>>>,
+    challenges: Challenges,
 }
 
 impl Certificates {
@@ -53,7 +57,22 @@ impl Certificates {
     /// A file that cannot be read or written, or does not contain what it should; a key that does not fit.
     pub fn load(source: CertificateSource, unix_seconds: i64) -> Result<Arc<Self>, SetupError> {
         let current = RwLock::new(Arc::new(certified(&source, unix_seconds)?));
-        Ok(Arc::new(Self { source, current }))
+        Ok(Arc::new(Self { source, current, obtained: RwLock::default(), challenges: Challenges::default() }))
+    }
+
+    /// Handshakes from now on use a certificate that an authority gave: its chain in PEM form, and its key as PKCS#8.
+    ///
+    /// # Errors
+    /// They cannot be used, or do not belong together; the certificate in use stays.
+    pub(crate) fn use_obtained(&self, chain: &str, pkcs8: Vec<u8>) -> Result<(), SetupError> {
+        let obtained = Arc::new(pem::obtained(chain, pkcs8)?);
+        *self.obtained.write().unwrap_or_else(PoisonError::into_inner) = Some(obtained);
+        Ok(())
+    }
+
+    /// What a certificate authority is to find while an order is open.
+    pub(crate) fn challenges(&self) -> &Challenges {
+        &self.challenges
     }
 
     /// Loads again; handshakes from now on use what was found. To be called on SIGHUP, and once a day so that an own
@@ -77,13 +96,18 @@ impl Certificates {
     }
 
     fn current(&self) -> Arc<CertifiedKey> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let obtained = self.obtained.read().unwrap_or_else(PoisonError::into_inner).clone();
+        obtained.unwrap_or_else(|| self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         hello::note(&client_hello);
+        // RFC 8737 §3: who offers this and nothing else is an authority that looks whether a name leads here.
+        if client_hello.alpn().is_some_and(|mut offered| offered.next() == Some(TLS_ALPN) && offered.next().is_none()) {
+            return self.challenges.certificate(client_hello.server_name()?);
+        }
         Some(self.current())
     }
 }

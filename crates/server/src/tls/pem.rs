@@ -17,6 +17,16 @@ pub(super) fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, Setup
     paired((chain(certificate)?, certificate), (private_key(key)?, key))
 }
 
+/// What an authority gave: a chain in PEM form for a key that is PKCS#8.
+pub(super) fn obtained(chain: &str, pkcs8: Vec<u8>) -> Result<CertifiedKey, SetupError> {
+    let unusable = |what: String| SetupError::new(format!("the certificate of the authority cannot be used: {what}"));
+    let certificates =
+        CertificateDer::pem_slice_iter(chain.as_bytes()).take(CHAIN_LEN_MAX).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|error| unusable(error.to_string()))?;
+    let key = PrivateKeyDer::Pkcs8(pkcs8.into());
+    CertifiedKey::from_der(certificates, key, &provider()).map_err(|error| unusable(error.to_string()))
+}
+
 /// The same from the text of a file that holds both.
 pub(super) fn parse(text: &str, file: &Path) -> Result<CertifiedKey, SetupError> {
     let chain = CertificateDer::pem_slice_iter(text.as_bytes())

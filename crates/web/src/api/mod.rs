@@ -9,6 +9,7 @@
 pub(crate) mod account;
 pub(crate) mod accounts;
 pub(crate) mod addresses;
+pub(crate) mod certificate;
 pub(crate) mod devices;
 pub(crate) mod forward;
 pub(crate) mod held;
@@ -106,6 +107,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     storage::ENDPOINTS,
     accounts::ENDPOINTS,
     addresses::ENDPOINTS,
+    certificate::ENDPOINTS,
     people::ENDPOINTS,
     queue::ENDPOINTS,
     refused::ENDPOINTS,

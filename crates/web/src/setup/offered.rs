@@ -9,6 +9,8 @@ pub struct Offered {
     pub services: Vec<OfferedService>,
     /// The port of the pages, under TLS.
     pub pages_port: Option<u16>,
+    /// Whether the key of the certificate stays when it is renewed, so that the DNS can vouch for it (DANE).
+    pub keys_stay: bool,
 }
 
 /// A service for mail programs.

@@ -3,6 +3,7 @@
 use super::offered::{Offered, OfferedService, Protocol, Security};
 use super::pacc::{digest_record, pacc};
 use super::sts;
+use console::tlsa;
 use directory::{Directory, DomainInfo, Error, KeyState, SigningKey};
 use serde::{Deserialize, Serialize};
 use store::Timestamp;
@@ -13,12 +14,16 @@ const STRING_BYTES_MAX: usize = 255;
 /// What the record of a key is for that signs at the moment: without it signatures count for nothing.
 pub const SIGNS: &str = "the key that signs the domain's mail";
 
+/// What the record of the key of this host's certificate is for.
+pub const KEY_IN_USE: &str =
+    "other servers know this host by its key (DANE); counts only in a zone that is signed with DNSSEC";
+
 /// A record of the DNS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DnsRecord {
     /// The owner name, with its last dot.
     pub name: String,
-    /// `MX`, `SRV`, `CNAME` or `TXT`.
+    /// `MX`, `SRV`, `CNAME`, `TXT` or `TLSA`.
     pub kind: String,
     /// As it stands in a zone file.
     pub value: String,
@@ -68,8 +73,36 @@ pub fn records_of(
         Err(error) => return Err(error),
     }
     let keys = directory.signing_keys(&known.name, now)?;
-    let records = dns_records(&known.name, offered, &keys);
+    let mut records = dns_records(&known.name, offered, &keys);
+    let kept = directory.host_certificate()?.filter(|kept| offered.keys_stay && !kept.chain.is_empty());
+    let host_keys: Vec<[u8; 32]> = kept.into_iter().flat_map(|kept| kept.keys).map(|key| key.digest).collect();
+    records.extend(key_records(&known.name, offered, &host_keys));
     Ok(Some((known, records)))
+}
+
+/// What tells other servers the keys of this host (DANE, RFC 7672), in the zone where its name is: the one in use, and the next,
+/// which is to be there before it is used (RFC 7671 §8.1).
+pub(crate) fn key_records(domain: &str, offered: &Offered, keys: &[[u8; 32]]) -> Vec<DnsRecord> {
+    let host = &offered.host;
+    let is_here = host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    let record = |(at, key): (usize, &[u8; 32])| DnsRecord {
+        name: format!("_25._tcp.{host}."),
+        kind: "TLSA".to_owned(),
+        value: tlsa(key),
+        purpose: match at {
+            0 => KEY_IN_USE,
+            _ => "the next key of this host: published before it is used, and beside the one in use",
+        }
+        .to_owned(),
+    };
+    keys.iter().enumerate().filter(|_| is_here).map(record).collect()
+}
+
+/// Names below a domain (in A-labels) that lead to the pages, and that a certificate is to be made out to.
+#[must_use]
+pub fn names_for_pages(domain: &str, offered: &Offered) -> Vec<String> {
+    let records = dns_records(domain, offered, &[]).into_iter().filter(|record| record.kind == "CNAME");
+    records.map(|record| record.name.trim_end_matches('.').to_owned()).collect()
 }
 
 /// All records of a domain (in A-labels) that signs with `keys`.

@@ -169,6 +169,23 @@ fn records_prefer_imap_under_tls_and_say_what_there_is_not() {
 }
 
 #[test]
+fn keys_of_the_host_are_published_where_its_name_is() {
+    let keys = [[0xab; 32], [1; 32]];
+    let records = key_records("example.org", &offered(), &keys);
+    let expected = format!("3 1 1 {}", "ab".repeat(32));
+    assert_eq!(
+        (records[0].name.as_str(), records[0].value.as_str()),
+        ("_25._tcp.mail.example.org.", expected.as_str())
+    );
+    assert_eq!((records.len(), records[0].purpose.as_str()), (2, KEY_IN_USE));
+    assert!(records[1].purpose.starts_with("the next key"));
+    for domain in ["example.net", "ample.org", "mail.example.org.example.org"] {
+        assert_eq!(key_records(domain, &offered(), &keys), [], "{domain}");
+    }
+    assert_eq!(key_records("mail.example.org", &offered(), &keys).len(), 2);
+}
+
+#[test]
 fn a_code_is_a_path_and_the_payload_is_what_thunderbird_for_android_reads() {
     let payload = thunderbird_payload(("alice@example.org", "Alice"), "abcd", Protocol::Imap, &offered()).unwrap();
     let host = "mail.example.org";
