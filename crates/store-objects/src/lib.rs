@@ -28,11 +28,12 @@ use futures::executor::{block_on, block_on_stream};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+use rustix::buffer::spare_capacity;
+use rustix::io::{pread, retry_on_intr};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::ids::AccountId;
@@ -226,11 +227,9 @@ impl Place {
     }
 
     fn read_range(&self, address: &Address, range: Range<usize>) -> Result<Vec<u8>, ObjectError> {
-        let mut octets = vec![0; range.len()];
-        let read = File::open(self.root.join(address.path.as_ref()))
-            .and_then(|file| file.read_exact_at(&mut octets, range.start as u64));
+        let read = File::open(self.root.join(address.path.as_ref())).and_then(|file| read_range(&file, range));
         match read {
-            Ok(()) => Ok(octets),
+            Ok(octets) => Ok(octets),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(ObjectError::Missing),
             Err(error) => Err(self.failed("read", &address.path, &error)),
         }
@@ -268,6 +267,21 @@ impl Place {
         }
         ObjectError::Failed { what: text("") }
     }
+}
+
+/// Into memory that nothing else is written to before.
+fn read_range(file: &File, range: Range<usize>) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::with_capacity(range.len());
+    while octets.len() < range.len() {
+        let at = (range.start + octets.len()) as u64;
+        match retry_on_intr(|| pread(file, spare_capacity(&mut octets), at))? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            // There may be room for more than was asked for.
+            _ if octets.len() > range.len() => octets.truncate(range.len()),
+            _ => {}
+        }
+    }
+    Ok(octets)
 }
 
 /// Whether a lack of space is what lies at the bottom of `error`.

@@ -8,14 +8,15 @@
 //! the rest of a large FETCH.
 //!
 //! A body that is not very large is kept from when it is looked through until it is sent, so that it is read once; but all
-//! sessions together keep a bounded number of octets so.
+//! sessions together keep a bounded number of octets so. It is compared with the XXH3 in its record.
 //!
-//! Invariant: what [`Body::piece`] gives belongs to octets whose BLAKE3 is the one in the record.
+//! Invariant: what [`Body::piece`] gives belongs to octets whose digest is the one in the record.
 
 use crate::codec::Corrupt;
 use crate::error::Error;
 use crate::ids::AccountId;
 use crate::objects::Objects;
+use crate::record::Digest;
 use blake3::Hasher;
 use message::header::EndFinder;
 use std::fmt;
@@ -56,8 +57,8 @@ struct There {
     objects: Arc<dyn Objects>,
     account: AccountId,
     name: String,
-    /// BLAKE3 of all octets.
-    hash: [u8; 32],
+    /// Of all octets.
+    digest: Digest,
     /// The checksums of all blocks that were looked at.
     blocks: Vec<u64>,
     /// Of those octets; `None`: nothing was looked at, or all.
@@ -105,10 +106,10 @@ impl Body {
         objects: Arc<dyn Objects>,
         account: AccountId,
         name: String,
-        (hash, length): ([u8; 32], usize),
+        (digest, length): (Digest, usize),
     ) -> Self {
         let (blocks, looking, held, kept) = (Vec::new(), None, None, None);
-        let there = There { objects, account, name, hash, blocks, looking, is_checked: false, held, kept };
+        let there = There { objects, account, name, digest, blocks, looking, is_checked: false, held, kept };
         Self { length, octets: Octets::There(Box::new(there)), header_end: None }
     }
 
@@ -239,8 +240,8 @@ impl Body {
     }
 
     /// Whether this is the object `name`.
-    pub(crate) fn is_object(&self, name: &str, hash: &[u8; 32]) -> bool {
-        matches!(&self.octets, Octets::There(there) if there.name == name && there.hash == *hash)
+    pub(crate) fn is_object(&self, name: &str, digest: &Digest) -> bool {
+        matches!(&self.octets, Octets::There(there) if there.name == name && there.digest == *digest)
     }
 }
 
@@ -251,7 +252,7 @@ impl There {
         let room = || Room::take(length, &KEPT_BYTES, KEPT_BYTES_IN_ALL_MAX);
         if let Some(room) = (start == 0 && length <= KEPT_BYTES_MAX).then(room).flatten() {
             let octets = self.objects.read_range(self.account, &self.name, 0..length)?;
-            if *blake3::hash(&octets).as_bytes() != self.hash {
+            if !self.digest.is_of(&octets) {
                 return Err(self.damaged());
             }
             (self.is_checked, self.kept) = (true, Some((octets, room)));
@@ -264,7 +265,7 @@ impl There {
         self.blocks.extend(octets.chunks(BLOCK_BYTES).map(XxHash3_64::oneshot));
         if end < length {
             self.looking = Some(looking);
-        } else if *looking.finalize().as_bytes() == self.hash {
+        } else if *looking.finalize().as_bytes() == self.digest.hash {
             self.is_checked = true;
         } else {
             self.blocks.clear();
@@ -329,8 +330,8 @@ mod tests {
         let octets: Vec<u8> = (0..length).map(|n| (n * 7 / 3) as u8).collect();
         let objects = SimObjects::new();
         objects.put(ACCOUNT, "a", &octets).unwrap();
-        let hash = *blake3::hash(&octets).as_bytes();
-        let body = Body::there(Arc::new(objects.clone()), ACCOUNT, "a".to_owned(), (hash, length));
+        let digest = Digest::of(&octets, *blake3::hash(&octets).as_bytes());
+        let body = Body::there(Arc::new(objects.clone()), ACCOUNT, "a".to_owned(), (digest, length));
         (objects, octets, body)
     }
 
@@ -430,7 +431,7 @@ mod tests {
             let octets = [vec![b'x'; padding], b"\r\n\r\n".to_vec(), vec![b'y'; 4 * BLOCK_BYTES]].concat();
             let objects = SimObjects::new();
             objects.put(ACCOUNT, "a", &octets).unwrap();
-            let record = (*blake3::hash(&octets).as_bytes(), octets.len());
+            let record = (Digest::of(&octets, *blake3::hash(&octets).as_bytes()), octets.len());
             let mut body = Body::there(Arc::new(objects), ACCOUNT, "a".to_owned(), record);
             assert_eq!(body.header_end(), Ok(message::header::end(&octets)), "{padding}");
         }

@@ -16,7 +16,9 @@ use crate::index::{Entry, Index};
 use crate::journal::{Change, Emails, JournalEntry, OfMessages};
 use crate::key;
 use crate::record::PLACES_LISTED_MAX;
-use crate::record::{AccountRecord, BodyRecord, Counts, EmailRecord, Mailbox, MessageRecord, Retained, Subscription};
+use crate::record::{
+    AccountRecord, BodyRecord, Counts, Digest, EmailRecord, Mailbox, MessageRecord, Retained, Subscription,
+};
 use crate::role::Role;
 use crate::shown::{SentSizes, Shown};
 use crate::state::{self, AccountState, MailboxState};
@@ -399,7 +401,7 @@ impl Check {
                     self.sizes(email, body);
                 }
             }
-            BodyRecord::Object { hash, size, name, header } => {
+            BodyRecord::Object { digest: Digest { hash, .. }, size, name, header } => {
                 self.must(record.size == *size, format_args!("message {text} has the wrong size"));
                 self.must(record.object.as_ref() == Some(name), format_args!("message {text} names two objects"));
                 if let Some(body) = self.object(store, snapshot, (email, name), (*size, *hash), depth) {

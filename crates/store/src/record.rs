@@ -8,6 +8,7 @@ use crate::index::Entry;
 use crate::receipt::Receipt;
 use crate::role::Role;
 use crate::settings::AccountSettings;
+use twox_hash::XxHash3_64;
 
 const VERSION: u8 = 1;
 /// Of records that have grown since version 1, which is still read.
@@ -378,7 +379,31 @@ fn read_name(r: &mut Reader<'_>) -> Result<Name, Corrupt> {
 /// A body, or where it lies; with the BLAKE3 of the body.
 pub(crate) enum BodyRecord<'a> {
     Inline { hash: [u8; 32], body: &'a [u8] },
-    Object { hash: [u8; 32], size: u32, name: String, header: Option<HeaderCopy<'a>> },
+    Object { digest: Digest, size: u32, name: String, header: Option<HeaderCopy<'a>> },
+}
+
+/// What tells whether the octets of an object are those that were stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Digest {
+    /// BLAKE3.
+    pub(crate) hash: [u8; 32],
+    /// XXH3, which is enough against disks (docs/decisions/0025-checksums.md) and costs a fraction; `None` where an earlier
+    /// version stored the message.
+    pub(crate) sum: Option<u64>,
+}
+
+impl Digest {
+    pub(crate) fn of(octets: &[u8], hash: [u8; 32]) -> Self {
+        Self { hash, sum: Some(XxHash3_64::oneshot(octets)) }
+    }
+
+    /// Whether these are the octets.
+    pub(crate) fn is_of(&self, octets: &[u8]) -> bool {
+        match self.sum {
+            Some(sum) => XxHash3_64::oneshot(octets) == sum,
+            None => *blake3::hash(octets).as_bytes() == self.hash,
+        }
+    }
 }
 
 /// A header of at most this many octets is kept beside the object that it begins.
@@ -417,13 +442,14 @@ impl<'a> BodyRecord<'a> {
                 w.byte(0).0.extend_from_slice(hash);
                 w.0.extend_from_slice(body);
             }
-            Self::Object { hash, size, name, header } => {
-                w.byte(1).0.extend_from_slice(hash);
+            Self::Object { digest, size, name, header } => {
+                w.byte(1).0.extend_from_slice(&digest.hash);
                 w.number((*size).into()).text(name);
                 w.option(*header, |w, header| {
                     w.0.extend_from_slice(&header.hash);
                     w.bytes(header.octets);
                 });
+                w.0.extend(digest.sum.iter().flat_map(|sum| sum.to_be_bytes()));
             }
         }
         w.0
@@ -441,7 +467,10 @@ impl<'a> BodyRecord<'a> {
                     let hash = r.take(32)?.try_into().map_err(|_| Corrupt)?;
                     Ok(HeaderCopy { hash, octets: r.bytes()? })
                 })?;
-                r.end().map(|()| Self::Object { hash, size, name, header })
+                // A record of an earlier version ends before it.
+                let sum = if r.0.is_empty() { None } else { Some(r.take(8)?.try_into().map_err(|_| Corrupt)?) };
+                let digest = Digest { hash, sum: sum.map(u64::from_be_bytes) };
+                r.end().map(|()| Self::Object { digest, size, name, header })
             }
             2.. => Err(Corrupt),
         }
@@ -452,6 +481,22 @@ impl<'a> BodyRecord<'a> {
 mod tests {
     use super::*;
     use crate::state::AccountState;
+
+    #[test]
+    fn the_record_of_an_object_may_end_before_its_sum() {
+        let body = b"Subject: a\r\n\r\nb";
+        let digest = Digest::of(body, *blake3::hash(body).as_bytes());
+        for header in [None, HeaderCopy::of(body)] {
+            let name = "a".to_owned();
+            let now = BodyRecord::Object { digest, size: 15, name, header }.encode();
+            for (bytes, sum) in [(&now[..], digest.sum), (&now[..now.len() - 8], None)] {
+                let Ok(BodyRecord::Object { digest: decoded, .. }) = BodyRecord::decode(bytes) else { panic!() };
+                assert_eq!(decoded, Digest { sum, ..digest });
+                assert!(decoded.is_of(body) && !decoded.is_of(b"Subject: a\r\n\r\nc"));
+            }
+            assert!(BodyRecord::decode(&now[..now.len() - 1]).is_err());
+        }
+    }
 
     #[test]
     fn an_account_record_may_end_before_what_it_grew_by() {

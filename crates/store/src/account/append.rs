@@ -10,7 +10,7 @@ use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, OfMessages, Protocol};
 use crate::key;
 use crate::objects::{ObjectName, Shared};
-use crate::record::{Arrival, BodyRecord, EmailRecord, HeaderCopy, MessageRecord};
+use crate::record::{Arrival, BodyRecord, Digest, EmailRecord, HeaderCopy, MessageRecord};
 use crate::shown::SentSizes;
 use crate::store::takes_mail;
 use crate::tx::Tx;
@@ -136,7 +136,10 @@ impl Account {
         } else {
             let name = object_name(&hash)?;
             let header = HeaderCopy::of(body);
-            (BodyRecord::Object { hash, size, name: name.clone(), header }.encode(), Some(name))
+            (
+                BodyRecord::Object { digest: Digest::of(body, hash), size, name: name.clone(), header }.encode(),
+                Some(name),
+            )
         };
         let (identity, has_bcc) = (Identity::of(body, parsed, origin), !parsed.envelope.bcc.is_empty());
         let content = object.clone().map(|name| (name, Arc::clone(shared)));

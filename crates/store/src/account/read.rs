@@ -251,7 +251,7 @@ fn visit_entries(
 }
 
 impl Reader<'_> {
-    /// A message's octets, checked against its BLAKE3.
+    /// A message's octets, checked against its digest.
     ///
     /// # Errors
     /// [`Error::NoSuchMessage`] when it has left retention, faults (a body that does not match its digest is one).
@@ -283,9 +283,9 @@ impl Reader<'_> {
         known: Option<Body>,
     ) -> Result<Body, Error> {
         match record {
-            Ok(BodyRecord::Object { hash, size, name, .. }) if size as usize > WHOLE_BYTES_MAX => {
-                let known = known.filter(|body| body.is_object(&name, &hash));
-                let there = || Body::there(Arc::clone(self.objects), self.account, name, (hash, size as usize));
+            Ok(BodyRecord::Object { digest, size, name, .. }) if size as usize > WHOLE_BYTES_MAX => {
+                let known = known.filter(|body| body.is_object(&name, &digest));
+                let there = || Body::there(Arc::clone(self.objects), self.account, name, (digest, size as usize));
                 Ok(known.unwrap_or_else(there))
             }
             record => self.body_of(email, record).map(Body::here),
@@ -327,14 +327,16 @@ impl Reader<'_> {
 
     fn body_of(&self, email: EmailId, record: Result<BodyRecord<'_>, Corrupt>) -> Result<Vec<u8>, Error> {
         let corrupt = || Error::corrupt(format!("the body of message {} of account {}", email.text(), self.account));
-        let (hash, body) = match record.map_err(|damage| corrupt()(damage))? {
-            BodyRecord::Inline { hash, body } => (hash, body.to_vec()),
+        let (body, is_right) = match record.map_err(|damage| corrupt()(damage))? {
+            BodyRecord::Inline { hash, body } => (body.to_vec(), *blake3::hash(body).as_bytes() == hash),
             // Into memory once: the length is known.
-            BodyRecord::Object { hash, size, name, .. } => {
-                (hash, self.objects.read_range(self.account, &name, 0..size as usize)?)
+            BodyRecord::Object { digest, size, name, .. } => {
+                let body = self.objects.read_range(self.account, &name, 0..size as usize)?;
+                let is_right = digest.is_of(&body);
+                (body, is_right)
             }
         };
-        if *blake3::hash(&body).as_bytes() != hash {
+        if !is_right {
             return Err(corrupt()(Corrupt));
         }
         Ok(body)

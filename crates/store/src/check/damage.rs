@@ -6,7 +6,7 @@ use crate::engine::Snapshot;
 use crate::error::Error;
 use crate::ids::{EmailId, MailboxId};
 use crate::key;
-use crate::record::{BodyRecord, Mailbox};
+use crate::record::{BodyRecord, Digest, Mailbox};
 use crate::store::Store;
 use message::Summary;
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ impl Check {
         });
         for (email, record) in bodies {
             match BodyRecord::decode(&record) {
-                Ok(BodyRecord::Object { hash, size, name, .. }) => {
+                Ok(BodyRecord::Object { digest: Digest { hash, .. }, size, name, .. }) => {
                     self.object(store, snapshot, (email, &name), (size, hash), depth);
                 }
                 Ok(BodyRecord::Inline { .. }) => {}
@@ -118,6 +118,7 @@ fn row(snapshot: &dyn Snapshot, key: &[u8], mailboxes: &BTreeMap<MailboxId, Stri
         Some(b'H') => format!("the history of {}", email(1)),
         Some(b'P') => format!("what a POP3 device has done with {}", email(5)),
         Some(b'S') => "the subscription of a name that is no mailbox".to_owned(),
+        Some(b'X') if key.get(1) == Some(&8) => "flags of many messages".to_owned(),
         Some(b'X') => "what the junk filter has learnt".to_owned(),
         Some(b'R') => format!("the removal of {}", email(9)),
         Some(b'J') => format!("journal entry {}", key::long_at(key, 1).unwrap_or_default()),

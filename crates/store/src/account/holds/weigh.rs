@@ -11,7 +11,7 @@ use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp};
 use crate::index::Entry;
 use crate::journal::{Actor, JournalEntry, Protocol};
 use crate::key;
-use crate::record::BodyRecord;
+use crate::record::{BodyRecord, Digest};
 use crate::role::Role;
 use crate::store::StoreOptions;
 use crate::tx::Tx;
@@ -154,7 +154,7 @@ impl Tx<'_> {
     fn hash_of(&mut self, email: EmailId) -> Result<Option<[u8; 32]>, Error> {
         let Some(bytes) = self.get(&key::body(email))? else { return Ok(None) };
         let record = BodyRecord::decode(&bytes).map_err(Error::corrupt("a body's record"))?;
-        let (BodyRecord::Inline { hash, .. } | BodyRecord::Object { hash, .. }) = record;
+        let (BodyRecord::Inline { hash, .. } | BodyRecord::Object { digest: Digest { hash, .. }, .. }) = record;
         Ok(Some(hash))
     }
 
