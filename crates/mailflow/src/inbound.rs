@@ -64,7 +64,11 @@ impl MailFlow {
             outcomes.entry(end).or_insert_with(pass_on);
         }
         Arc::make_mut(content).set_fields(&[]);
-        let delivered = Delivered::new(recipients, outcomes);
+        let mut delivered = Delivered::new(recipients, outcomes);
+        if place == Place::Inbox {
+            let told = self.tell_of_success(arrival, &delivered, now, content);
+            delivered.claim(told);
+        }
         match junk {
             Some(reason) if delivered.worst() == RecipientOutcome::SenderRefused => delivered.because(reason),
             Some(_) | None => delivered,

@@ -1,36 +1,112 @@
-//! What the server itself writes: reports of the queue (bounces), and letters to people. Nothing comes back to it: the reverse
-//! path is null (RFC 5321 §4.5.5).
+//! What the server itself writes: reports on messages, and letters to people. Nothing comes back to it: the reverse path is null
+//! (RFC 5321 §4.5.5). How reports are worded: `letters/words.rs`, what programs read of them: `letters/status.rs`.
 
+mod reports;
+mod status;
+mod words;
+
+use crate::arrival::Arrival;
 use crate::flow::MailFlow;
+use crate::outcome::{Delivered, RecipientOutcome};
 use crate::outgoing::Top;
 use crate::route::{Reach, Recipient, Route, Unroutable};
 use message::content::Content;
 use message::trace;
-use queue::{NewEntry, ReportError};
+use queue::{NewEntry, Notice, ReportError};
+use reports::{Letter, Success};
+use sender_auth::SpfResult;
 use smtp_proto::{ForwardPath, ReversePath};
 use std::sync::Arc;
 use store::{Actor, Claim, DeviceId, Error, Handover, Place, Protocol, Timestamp};
-use tracing::warn;
+use tracing::{info, warn};
 
 impl MailFlow {
-    /// Delivers a report into the mailbox of `address`. Gives the receipts to be answered once it does not come again.
+    /// Tells somebody what the queue has to tell, in a letter. Gives the receipts to be answered once it does not come again.
     ///
     /// # Errors
     /// Whether and why it is to be tried again.
-    pub fn deliver_report(
+    pub fn deliver_report(&self, notice: Notice<'_>, now: Timestamp) -> Result<Vec<Claim>, ReportError> {
+        let Letter { to, content, handover } = reports::of(notice, &self.hostname, now);
+        self.post(&to, &content, handover, now)
+    }
+
+    /// Tells the sender of a message that it is in mailboxes here, where that is wanted (RFC 3461 §5.2.3). Gives the receipts
+    /// to be answered with those of the message. It does not keep the message from being taken: if it fails the log says so.
+    ///
+    /// Not told is who may not be the sender: a stranger could have reports sent to anybody.
+    pub(crate) fn tell_of_success(
         &self,
-        address: &str,
+        arrival: &Arrival,
+        delivered: &Delivered,
+        now: Timestamp,
+        original: &[u8],
+    ) -> Vec<Claim> {
+        // Where one answer is for all, the message comes again for all.
+        let comes_again =
+            arrival.envelope.source.protocol != Protocol::Lmtp && delivered.worst() != RecipientOutcome::Delivered;
+        if arrival.from.is_empty() || comes_again || !is_known(arrival) {
+            return Vec::new();
+        }
+        let is_told = |(recipient, outcome): &(&Recipient, &RecipientOutcome)| {
+            let is_here = **outcome == RecipientOutcome::Delivered && !recipient.accounts.is_empty();
+            is_here && recipient.reports.notify.is_some_and(|notify| notify.success)
+        };
+        let told = arrival.envelope.local.iter().zip(&delivered.outcomes).filter(is_told);
+        let recipients: Vec<_> =
+            told.map(|(recipient, _)| (recipient.address.as_str(), recipient.reports.original.as_ref())).collect();
+        if recipients.is_empty() {
+            return Vec::new();
+        }
+        let Handover { digest, at, serial } = arrival.handover;
+        // To other recipients it is another report.
+        let whom: Vec<u8> = recipients.iter().flat_map(|(address, _)| [address.as_bytes(), b"\n"].concat()).collect();
+        let success = Success {
+            to: &arrival.from,
+            id: &arrival.id,
+            reports: &arrival.envelope.reports,
+            recipients: &recipients,
+            original,
+            handover: Handover::new(&[b"success", &digest, &whom], at, serial),
+        };
+        let (id, to) = (&arrival.id, &arrival.from);
+        let Letter { content, handover, .. } = reports::of_success(&success, &self.hostname, now);
+        match self.post(to, &content, handover, now) {
+            Ok(claims) => {
+                info!(id, to, "success told");
+                claims
+            }
+            Err(why) => {
+                warn!(id, to, ?why, "the sender could not be told that a message was delivered");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Into a mailbox here, or out.
+    pub(crate) fn post(
+        &self,
+        to: &str,
         content: &[u8],
         handover: Handover,
         now: Timestamp,
     ) -> Result<Vec<Claim>, ReportError> {
-        let route = path(address).map(|path| self.route(&path, Reach::Local, now)).transpose();
-        let refused = match route.map_err(|error| ReportError::Later(error.to_string()))? {
-            Some(Route::Local(recipient)) => return self.put_into(&recipient, content, handover, now),
-            Some(Route::Refused(why)) => why,
-            Some(Route::Relay(_)) | None => Unroutable::NotLocal,
-        };
-        Err(not_delivered(address, refused))
+        let route = path(to).map(|path| self.route(&path, Reach::Everywhere, now)).transpose();
+        match route.map_err(|error| ReportError::Later(error.to_string()))? {
+            Some(Route::Local(recipient)) => self.put_into(&recipient, content, handover, now),
+            Some(Route::Relay(path)) => {
+                let entry = |shared| NewEntry {
+                    smtputf8: !to.is_ascii() || has_utf8_header(content),
+                    handover: Some(handover),
+                    ..NewEntry::new(ReversePath::Null, vec![path.into()], shared)
+                };
+                match self.send_out(Arc::new(Content::new(content.to_vec())), Top::signed(Vec::new()), entry, now) {
+                    Ok(sent) => Ok(sent.and_then(|sent| sent.claim).into_iter().collect()),
+                    Err(error) => Err(ReportError::Later(error.to_string())),
+                }
+            }
+            Some(Route::Refused(why)) => Err(not_delivered(to, why)),
+            None => Err(not_delivered(to, Unroutable::NotLocal)),
+        }
     }
 
     /// Sends a letter, into a mailbox here or out. Whether it is under way: not to an outside address where there is no way
@@ -100,6 +176,22 @@ fn path(address: &str) -> Option<ForwardPath> {
         return Some(ForwardPath::Postmaster);
     }
     address.parse().map(ForwardPath::Mailbox).ok()
+}
+
+/// RFC 6532: whether it goes only where SMTPUTF8 is on offer.
+fn has_utf8_header(content: &[u8]) -> bool {
+    !content.get(..message::header::end(content)).unwrap_or_default().is_ascii()
+}
+
+/// Whether the reverse path is that of whoever sent the message: an account here, a mail system of ours, a program on this
+/// machine, or a host that may send for that domain.
+fn is_known(arrival: &Arrival) -> bool {
+    let source = &arrival.envelope.source;
+    match (&arrival.sender, source.protocol) {
+        (Some(sender), _) => sender.mail_from.result == SpfResult::Pass,
+        (None, Protocol::Smtp) => source.client.to_canonical().is_loopback(),
+        (None, _) => true,
+    }
 }
 
 fn not_delivered(address: &str, why: Unroutable) -> ReportError {

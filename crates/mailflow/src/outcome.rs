@@ -103,6 +103,11 @@ impl Delivered {
         Self { missed, ..self }
     }
 
+    /// Receipts of what was written besides, to be answered with the others.
+    pub(crate) fn claim(&mut self, claims: Vec<Claim>) {
+        self.claims.extend(claims.into_iter().map(|claim| (claim, true)));
+    }
+
     /// What counts where there is one answer for all.
     #[must_use]
     pub fn worst(&self) -> RecipientOutcome {

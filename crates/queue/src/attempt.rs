@@ -3,12 +3,12 @@
 //! What is learned from another server is committed before anything else happens; if that fails it is tried again for as long as
 //! the process lives, because trying the delivery again would double the message.
 
-use crate::bounce::{self, Names};
 use crate::entry::{Entry, LastReply, Matter, Recipient, RecipientState};
 use crate::error::Error;
 use crate::outgoing::Destination;
 use crate::queue::{Fate, Settled};
 use crate::reach::{Session, Told};
+use crate::report::{self, Notice, Report};
 use crate::sender::{FAULT_PAUSE, Place, ReportError, Shared, State};
 use crate::turns::Due;
 use crate::window::Job;
@@ -52,7 +52,7 @@ impl Shared {
         }
         if job.destination == Destination::Back {
             return match entry.matter() {
-                Some(_) => self.report(&entry),
+                Some(matter) => self.report(&entry, matter),
                 None => self.persist(|| self.queue.settle(entry.id, &Settled::new(), (self.clock)())),
             };
         }
@@ -126,33 +126,41 @@ impl Shared {
         Held { shared: self, bytes }
     }
 
-    fn report(&self, entry: &Entry) -> Result<Option<Entry>, Error> {
+    /// Tells the sender of a message one thing; what else there is to tell has a turn of its own.
+    fn report(&self, entry: &Entry, matter: Matter) -> Result<Option<Entry>, Error> {
         let held = self.hold_place(entry.size_bytes);
         let content = match self.queue.content_of(entry) {
             Ok(content) => content,
             Err(Error::NoSuchEntry) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let smarthost = self.outgoing.smarthost.as_ref().map_or("another server", |smarthost| &smarthost.host);
-        let names = Names { server: &self.outgoing.hello, smarthost };
         let now = (self.clock)();
-        let bounce = bounce::compose(entry, &content, names, now);
+        let report = Report {
+            matter,
+            entry,
+            original: &content,
+            other_server: self.outgoing.smarthost.as_ref().map_or("another server", |smarthost| &smarthost.host),
+            expires_at: self.queue.expires_at(entry),
+            handover: report::handover(entry, matter, now),
+        };
+        let told = (self.report)(Notice::Report(report));
         drop((content, held));
-        let claims = match (self.report)(&bounce) {
+        let (queue, to, about) = (entry.id, entry.reverse_path.as_str(), matter.name());
+        let claims = match told {
             Ok(claims) => {
-                info!(queue = %entry.id, to = bounce.recipient.to_string(), "bounced");
+                info!(%queue, to, about, "sender told");
                 claims
             }
             Err(ReportError::Never(why)) => {
-                warn!(queue = %entry.id, to = bounce.recipient.to_string(), why, "a bounce has nobody to go to and is dropped");
+                warn!(%queue, to, about, why, "a report has nobody to go to and is dropped");
                 Vec::new()
             }
             Err(ReportError::Later(why)) => {
-                warn!(queue = %entry.id, to = bounce.recipient.to_string(), why, "a bounce could not be delivered; it waits");
+                warn!(%queue, to, about, why, "a report could not be delivered; it waits");
                 return self.persist(|| self.queue.postpone(entry.id, now));
             }
         };
-        let after = self.persist(|| self.queue.reported(entry, Matter::Failed))?;
+        let after = self.persist(|| self.queue.reported(entry, matter))?;
         claims.into_iter().for_each(Claim::answered);
         Ok(after)
     }
@@ -161,8 +169,7 @@ impl Shared {
     pub(crate) fn set_aside(&self, due: &Due, why: &str) -> Result<(), Error> {
         let now = (self.clock)();
         self.queue.set_aside(due, why, now)?;
-        let letter = bounce::of_damage(due.id, why, &self.outgoing.hello, now);
-        match (self.report)(&letter) {
+        match (self.report)(Notice::of_damage(due.id, why, now)) {
             Ok(claims) => claims.into_iter().for_each(Claim::answered),
             Err(ReportError::Later(error) | ReportError::Never(error)) => {
                 warn!(id = %due.id, %error, "the administrators were not told of a damaged message");

@@ -150,13 +150,25 @@ impl Warning {
 
 /// What the sender of a message is told of a recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Matter {
+pub enum Matter {
     /// It could not be delivered.
     Failed,
     /// It takes long.
     Delayed,
     /// Another server has it, which will not report (RFC 3461 §5.2.2).
     Relayed,
+}
+
+impl Matter {
+    /// As RFC 3464 §2.3.3 calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Delayed => "delayed",
+            Self::Relayed => "relayed",
+        }
+    }
 }
 
 /// What became of a recipient.
@@ -239,14 +251,8 @@ impl Entry {
     }
 
     /// Recipients of whom the sender is to be told something.
-    pub(crate) fn to_report(&self, matter: Matter) -> impl Iterator<Item = &Recipient> {
+    pub fn to_report(&self, matter: Matter) -> impl Iterator<Item = &Recipient> {
         self.recipients.iter().filter(move |recipient| recipient.to_report() == Some(matter))
-    }
-
-    /// Recipients that failed and whose sender does not know it.
-    pub(crate) fn unreported(&self) -> impl Iterator<Item = (&str, &LastReply)> {
-        let failed = self.to_report(Matter::Failed);
-        failed.filter_map(|recipient| Some((recipient.address.as_str(), recipient.last_reply()?)))
     }
 
     /// Something that the sender is to be told.
@@ -282,7 +288,8 @@ impl Recipient {
     }
 
     /// The last answer, or how this server puts it.
-    pub(crate) fn last_reply(&self) -> Option<&LastReply> {
+    #[must_use]
+    pub fn last_reply(&self) -> Option<&LastReply> {
         match &self.state {
             RecipientState::Waiting { last } => last.as_ref(),
             RecipientState::Delivered { reply, .. } | RecipientState::Failed { reply, .. } => Some(reply),
@@ -324,7 +331,9 @@ impl Recipient {
         self.is_waiting() && self.next_at.is_none_or(|at| at <= now.0)
     }
 
-    pub(crate) fn is_waiting(&self) -> bool {
+    /// Whether it is still to be delivered.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
         matches!(self.state, RecipientState::Waiting { .. })
     }
 

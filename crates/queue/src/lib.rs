@@ -4,7 +4,7 @@
 //! [`Sender`] delivers them with threads of its own: `load` lets what is due into a `window` in memory, `attempt` does one job
 //! of it; [`Outgoing`] says which way, `destinations` who is asked now, `mx` which hosts a domain has, `reach` and `wire` talk to
 //! them, several messages over one connection. `schedule` says when to try again. A message that cannot be
-//! delivered comes back to its sender as a [`Bounce`], whose delivery is a callback: the queue knows no mailboxes.
+//! delivered comes back to its sender as a [`Report`], which a callback words and delivers: the queue knows no mailboxes.
 //!
 //! Invariant: what [`Queue::enqueue`] answered `Ok` for is delivered, bounced, or removed by an operator; never lost.
 //! Invariant: a message whose client hands it over again, because it had no answer, is queued once (`store::receipt`).
@@ -19,7 +19,6 @@
 #![warn(unreachable_pub)]
 
 mod attempt;
-pub mod bounce;
 mod damage;
 mod destinations;
 mod entry;
@@ -30,6 +29,7 @@ mod outgoing;
 mod queue;
 mod reach;
 mod receipts;
+mod report;
 pub(crate) mod schedule;
 mod sender;
 mod share;
@@ -39,12 +39,12 @@ mod turns;
 mod window;
 mod wire;
 
-pub use bounce::Bounce;
 pub use damage::Damaged;
-pub use entry::{Enqueued, Entry, LastReply, NewEntry, QueueId, Recipient, RecipientState, Warning};
+pub use entry::{Enqueued, Entry, LastReply, Matter, NewEntry, QueueId, Recipient, RecipientState, Warning};
 pub use error::Error;
 pub use outgoing::{Direct, Outgoing, Via};
 pub use queue::Queue;
+pub use report::{Notice, Report};
 pub use schedule::Policy;
 pub use sender::{Clock, ReportError, Reporter, Sender};
 pub use share::Limits;

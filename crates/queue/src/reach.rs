@@ -239,7 +239,9 @@ fn fate(outcome: &Outcome, host: Option<&str>, now: Timestamp) -> Fate {
     };
     let of = |failure: &Failure| words(&failure.reply, failure.author == Author::Server);
     Fate::Tried(match outcome {
-        Outcome::Accepted { reply, .. } => RecipientState::Delivered { reply: words(reply, true), untold: false },
+        Outcome::Accepted { reply, reports } => {
+            RecipientState::Delivered { reply: words(reply, true), untold: !reports }
+        }
         Outcome::Temporary(failure) => RecipientState::Waiting { last: Some(of(failure)) },
         Outcome::Permanent(failure) => RecipientState::Failed { reply: of(failure), reported: false },
         Outcome::NotTried => return Fate::Postponed { last: None, until: now },

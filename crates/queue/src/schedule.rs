@@ -17,13 +17,13 @@ pub struct Policy {
 }
 
 impl Default for Policy {
-    /// One minute, doubling up to four hours; five days.
+    /// One minute, doubling up to four hours; a warning after four hours; five days.
     fn default() -> Self {
         Self {
             first_wait_millis: MINUTE_MILLIS,
             longest_wait_millis: 4 * HOUR_MILLIS,
             lifetime_millis: 5 * 24 * HOUR_MILLIS,
-            warn_after_millis: None,
+            warn_after_millis: Some(4 * HOUR_MILLIS),
         }
     }
 }

@@ -4,12 +4,12 @@
 //! destination over the same connection, as long as there is one and nobody waits of whom nothing is under way. Then it takes
 //! what comes next of all that is due ([`crate::window`]).
 
-use crate::bounce::Bounce;
 use crate::destinations::{Admission, Destinations};
 use crate::entry::LastReply;
 use crate::outgoing::{Destination, Outgoing};
 use crate::queue::Queue;
 use crate::reach::{Reach, Session};
+use crate::report::Notice;
 use crate::smarthost::SmarthostError;
 use crate::window::{Job, Window};
 use std::collections::HashMap;
@@ -33,16 +33,16 @@ const POSTPONED_AT_ONCE: usize = 256;
 /// The time, for records and schedules.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Delivers a bounce into its recipient's mailbox: durable when it returns `Ok`, with receipts to be answered once that is
-/// written down. Called from the sender's threads.
-pub type Reporter = Arc<dyn Fn(&Bounce) -> Result<Vec<Claim>, ReportError> + Send + Sync>;
+/// Tells somebody something: durable when it returns `Ok`, with receipts to be answered once that is written down. Called from
+/// the sender's threads.
+pub type Reporter = Arc<dyn Fn(Notice<'_>) -> Result<Vec<Claim>, ReportError> + Send + Sync>;
 
-/// Why a bounce was not delivered.
+/// Why somebody was not told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReportError {
     /// Try again: why.
     Later(String),
-    /// There is nobody (any more) to tell: why. The bounce is dropped, and logged.
+    /// There is nobody (any more) to tell: why. It is dropped, and logged.
     Never(String),
 }
 

@@ -2,6 +2,7 @@ use super::*;
 use crate::testing::{World, fill, started, world};
 use crate::{Envelope, Reach, Route, Source, Unroutable};
 use queue::ReportError;
+use sender_auth::SpfResult;
 use smtp_proto::{ForwardPath, ReversePath};
 use std::ops::Range;
 use std::sync::Mutex;
@@ -248,18 +249,115 @@ fn a_mailbox_that_goes_is_unavailable() {
 #[test]
 fn reports_come_from_nobody() {
     let world = world();
-    let handover = |content: &[u8]| Handover::new(&[content], NOW, 1);
-    let deliver = |address, content| world.flow.deliver_report(address, content, handover(content), NOW);
+    let entry_of = |address: &str| {
+        let reverse_path = ReversePath::Mailbox(address.parse().unwrap());
+        let queue = queue::Queue::open(world.flow.auth.store(), queue::Policy::default());
+        let recipients = vec![ForwardPath::Mailbox("carol@example.net".parse().unwrap()).into()];
+        let new = queue::NewEntry::new(reverse_path, recipients, Arc::new(b"Subject: x\r\n\r\n".to_vec()));
+        let mut entry = queue.show(queue.enqueue(new, NOW).unwrap().id).unwrap();
+        entry.recipients[0].warning = queue::Warning::Due;
+        entry
+    };
+    let entries = ["alice@example.org", "nobody@example.org", "alice@example.net"].map(entry_of);
+    let deliver = |address: &str, number: u8| {
+        let entry = entries.iter().find(|entry| entry.reverse_path == address).unwrap();
+        let report = queue::Report {
+            matter: queue::Matter::Delayed,
+            entry,
+            original: b"Subject: x\r\n\r\n",
+            other_server: "relay",
+            expires_at: NOW,
+            handover: Handover::new(&[address.as_bytes(), &[number]], NOW, 1),
+        };
+        world.flow.deliver_report(queue::Notice::Report(report), NOW)
+    };
     // The second one is the first once more: nobody has written down that it was delivered.
-    (0..2).for_each(|_| drop(deliver("alice@example.org", b"Subject: bounce\r\n\r\n").unwrap()));
+    (0..2).for_each(|_| drop(deliver("alice@example.org", 1).unwrap()));
     let [bounce] = &world.mailbox("alice")[..] else { panic!("not one") };
-    assert!(bounce.starts_with("Return-Path: <>\r\nDelivered-To: alice@example.org\r\nSubject"));
-    let refused = |address| deliver(address, b"").map(drop);
+    assert!(bounce.starts_with("Return-Path: <>\r\nDelivered-To: alice@example.org\r\nFrom: Mail delivery <MAILER"));
+    let refused = |address| deliver(address, 2).map(drop);
     assert!(matches!(refused("nobody@example.org"), Err(ReportError::Never(_))));
     assert!(matches!(refused("alice@example.net"), Err(ReportError::Never(_))));
-    assert!(matches!(refused("alice"), Err(ReportError::Never(_))));
     world.engine.plan(0, Fault::Full);
     assert!(matches!(refused("alice@example.org"), Err(ReportError::Later(_))));
+}
+
+/// Two recipients, one of whom asks for it; the reports that are made of them: to whom, and what.
+fn told_of_success(change: impl Fn(Arrival) -> Arrival) -> Vec<(String, String)> {
+    let world = world();
+    let queue = queue::Queue::open(world.flow.auth.store(), queue::Policy::default());
+    let flow = MailFlow { queue: Some(queue.clone()), ..world.flow.clone() };
+    let mut recipients = vec![world.recipient("bob@example.org"), world.recipient("carol@example.org")];
+    recipients[0].reports.notify = "SUCCESS".parse().ok();
+    recipients[0].reports.original = "rfc822;old-bob@example.com".parse().ok();
+    recipients[1].reports.notify = "FAILURE".parse().ok();
+    let arrival = || {
+        let mut arrival =
+            arrival(Protocol::Smtp, recipients.clone(), "Subject: s\r\nMessage-ID: <1@x>\r\n\r\nbody\r\n");
+        arrival.envelope.source.client = "127.0.0.1".parse().unwrap();
+        arrival.envelope.reports.envelope_id = Some("QQ".to_owned());
+        change(arrival)
+    };
+    // Its client has no answer, and brings it again: that makes no second report.
+    (0..2).for_each(|_| drop(flow.deliver(arrival(), NOW)));
+    let entries = queue.list(None, 9).unwrap();
+    let told = |entry: &queue::Entry| {
+        assert_eq!((entry.reverse_path.as_str(), entry.recipients.len()), ("", 1));
+        (entry.recipients[0].address.clone(), String::from_utf8(queue.content(entry.id).unwrap()).unwrap())
+    };
+    entries.iter().map(told).collect()
+}
+
+#[test]
+fn who_asked_for_it_is_told_that_a_message_was_delivered() {
+    let [(to, letter)] = &told_of_success(|arrival| arrival)[..] else { panic!("not one") };
+    assert_eq!(to, "me@x");
+    for piece in [
+        "Subject: Your message was delivered\r\n",
+        "In-Reply-To: <1@x>\r\n",
+        "Original-Envelope-Id: QQ\r\n",
+        "Original-Recipient: rfc822; old-bob@example.com\r\nFinal-Recipient: rfc822; bob@example.org\r\n\
+         Action: delivered\r\nStatus: 2.1.5\r\n",
+    ] {
+        assert!(letter.contains(piece), "{piece:?} is not in\n{letter}");
+    }
+    assert!(!letter.contains("carol@") && !letter.contains("\r\nbody"), "{letter}");
+}
+
+#[test]
+fn a_stranger_has_no_reports_sent_to_others() {
+    let with = |result: SpfResult| {
+        move |arrival: Arrival| {
+            let table = sender_auth::testing::Table::default();
+            let claim = sender_auth::Claim {
+                address: "192.0.2.1".parse().unwrap(),
+                helo: "mx.x".into(),
+                mail_from: "me@x".into(),
+                receiver: "mail.example.org".into(),
+                unix_seconds: 0,
+            };
+            let (digests, lists) = (sender_auth::Digests::of(&arrival.content), sender_auth::Lists::default());
+            let mut sender = futures::executor::block_on(sender_auth::examine(&table, &claim, &digests, &lists));
+            sender.mail_from.result = result;
+            arrival.from_sender(sender)
+        }
+    };
+    let none: Vec<(String, String)> = Vec::new();
+    assert_eq!(told_of_success(with(SpfResult::Pass)).len(), 1);
+    assert_eq!(told_of_success(with(SpfResult::SoftFail)), none);
+    assert_eq!(told_of_success(with(SpfResult::None)), none);
+    let elsewhere = |mut arrival: Arrival| {
+        arrival.envelope.source.client = "192.0.2.1".parse().unwrap();
+        arrival
+    };
+    assert_eq!(told_of_success(elsewhere), none);
+    assert_eq!(told_of_success(|arrival| Arrival { from: String::new(), ..arrival }), none, "nobody is told");
+    let over_lmtp = |arrival: Arrival| {
+        let mut arrival = elsewhere(arrival);
+        arrival.envelope.source.protocol = Protocol::Lmtp;
+        arrival
+    };
+    assert_eq!(told_of_success(over_lmtp).len(), 1, "a mail system of ours");
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn an_alias_passes_on_and_the_bounce_finds_its_way_back() {
     // A bounce of another host, and one of our own queue.
     assert_eq!(outcomes(deliver(&world, "", &[&back], "Subject: Undelivered\r\n\r\n")), [OK]);
     let handover = Handover::new(&[b"bounce"], NOW, 1);
-    let claims = world.flow.deliver_report(&back, b"Subject: Ours\r\n\r\n", handover, NOW).unwrap();
+    let claims = world.flow.post(&back, b"Subject: Ours\r\n\r\n", handover, NOW).unwrap();
     assert_eq!(claims.len(), 1);
     let bounces: Vec<(String, String)> = queued(&queue)[2..]
         .iter()

@@ -83,7 +83,7 @@ fn a_failure_stays_until_it_is_reported() {
     let id = queue.enqueue(message("me@x", &["a@y", "b@y"], b"m"), NOW).unwrap().id;
     let entry =
         queue.settle(id, &vec![(0, Fate::Tried(failed())), (1, Fate::Tried(delivered()))], NOW).unwrap().unwrap();
-    assert_eq!(entry.unreported().count(), 1);
+    assert_eq!(entry.to_report(Matter::Failed).count(), 1);
     let entry = queue.postpone(id, NOW).unwrap().unwrap();
     assert_eq!(due(&queue), Some((MINUTE, id.0)));
     assert_eq!(queue.reported(&entry, Matter::Failed), Ok(None));
@@ -103,9 +103,10 @@ fn what_waits_too_long_has_failed() {
     let id = queue.enqueue(message("me@x", &["a@y"], b"m"), NOW).unwrap().id;
     let end = Timestamp(NOW.0 + 5 * 24 * 60 * MINUTE);
     let entry = queue.settle(id, &vec![(0, Fate::Tried(later()))], Timestamp(end.0 - 1)).unwrap().unwrap();
-    assert_eq!((entry.unreported().count(), due(&queue)), (0, Some((end.0 - NOW.0, id.0))));
+    assert_eq!((entry.to_report(Matter::Failed).count(), entry.recipients[0].next_at), (0, Some(end.0)));
     let entry = queue.settle(id, &vec![(0, Fate::Tried(later()))], end).unwrap().unwrap();
-    let (address, reply) = entry.unreported().next().unwrap();
+    let failed = entry.to_report(Matter::Failed).next().unwrap();
+    let (address, reply) = (failed.address.as_str(), failed.last_reply().unwrap());
     assert_eq!((address, reply.status.as_str()), ("a@y", "5.4.7"));
     assert!(reply.text.contains("451 said"), "{}", reply.text);
 }
@@ -362,7 +363,7 @@ fn who_is_given_up_without_being_tried_is_told_in_a_bounce_of_its_own() {
     let end = Timestamp(NOW.0 + 5 * 24 * HOUR);
     let blocked = Fate::Postponed { last: Some(reply(421)), until: Timestamp(end.0 + MINUTE) };
     let second = queue.settle(id, &vec![(1, blocked)], end).unwrap().unwrap();
-    assert_eq!(second.unreported().map(|(address, _)| address).collect::<Vec<_>>(), ["b@z"]);
+    assert_eq!(second.to_report(Matter::Failed).map(|failed| &*failed.address).collect::<Vec<_>>(), ["b@z"]);
     assert_ne!(first.attempts, second.attempts, "a bounce with the number of the first would be taken for it");
 }
 
@@ -375,4 +376,82 @@ fn who_was_not_tried_waits_without_an_attempt() {
     let entry = queue.settle(id, &settled, NOW).unwrap().unwrap();
     assert_eq!(entry.recipients.iter().map(|recipient| recipient.attempts).collect::<Vec<_>>(), [1, 0]);
     assert_eq!((entry.next_at.0, entry.recipients[1].next_at), (NOW.0 + MINUTE, Some(until.0)));
+}
+
+/// For each recipient what its sender wants to be told of.
+fn with_notify(reverse_path: &str, notify: &[&str]) -> NewEntry {
+    let addresses: Vec<String> = (0..notify.len()).map(|number| format!("{number}@y")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let mut new = message(reverse_path, &addresses, b"m");
+    new.recipients.iter_mut().zip(notify).for_each(|(rcpt, notify)| rcpt.reports.notify = notify.parse().ok());
+    new
+}
+
+fn told(entry: &Entry, matter: Matter) -> Vec<&str> {
+    entry.to_report(matter).map(|recipient| recipient.address.as_str()).collect()
+}
+
+const NOTIFY: [&str; 5] = ["", "NEVER", "FAILURE", "SUCCESS", "SUCCESS,FAILURE,DELAY"];
+
+#[test]
+fn a_sender_is_told_of_what_it_wants_to_know_and_of_nothing_else() {
+    let queue = open(&SimEngine::new());
+    let all = |state: &RecipientState| -> Settled {
+        (0..NOTIFY.len()).map(|place| (place, Fate::Tried(state.clone()))).collect()
+    };
+    let check = |state: RecipientState, matter: Matter, expected: &[&str]| {
+        let id = queue.enqueue(with_notify("me@x", &NOTIFY), NOW).unwrap().id;
+        let entry = queue.settle(id, &all(&state), Timestamp(NOW.0 + 4 * HOUR)).unwrap();
+        assert_eq!(entry.as_ref().map(|entry| told(entry, matter)).unwrap_or_default(), expected, "{matter:?}");
+    };
+    let relayed = RecipientState::Delivered { reply: reply(250), untold: true };
+    check(failed(), Matter::Failed, &["0@y", "2@y", "4@y"]);
+    check(later(), Matter::Delayed, &["0@y", "4@y"]);
+    check(relayed.clone(), Matter::Relayed, &["3@y", "4@y"]);
+    check(delivered(), Matter::Relayed, &[]);
+    let id = queue.enqueue(with_notify("", &NOTIFY), NOW).unwrap().id;
+    assert_eq!(queue.settle(id, &all(&relayed), NOW), Ok(None), "nobody is told of what nobody sent");
+}
+
+#[test]
+fn a_delay_is_told_once_and_then_the_message_waits_for_its_next_turn() {
+    let queue = open(&SimEngine::new());
+    let id = queue.enqueue(message("me@x", &["a@y"], b"m"), NOW).unwrap().id;
+    let settle =
+        |after: i64| queue.settle(id, &vec![(0, Fate::Tried(later()))], Timestamp(NOW.0 + after)).unwrap().unwrap();
+    assert_eq!(settle(4 * HOUR - 1).matter(), None);
+    let entry = settle(4 * HOUR);
+    assert_eq!(told(&entry, Matter::Delayed), ["a@y"]);
+    let next_at = Timestamp(entry.recipients[0].next_at.unwrap());
+    let entry = queue.reported(&entry, Matter::Delayed).unwrap().unwrap();
+    assert_eq!((entry.matter(), entry.next_at), (None, next_at));
+    assert_eq!(settle(8 * HOUR).matter(), None);
+}
+
+#[test]
+fn each_matter_is_told_by_itself() {
+    let queue = open(&SimEngine::new());
+    let id = queue.enqueue(with_notify("me@x", &["SUCCESS", "FAILURE"]), NOW).unwrap().id;
+    let relayed = RecipientState::Delivered { reply: reply(250), untold: true };
+    let settled = vec![(0, Fate::Tried(relayed)), (1, Fate::Tried(failed()))];
+    let entry = queue.settle(id, &settled, NOW).unwrap().unwrap();
+    let entry = queue.reported(&entry, Matter::Failed).unwrap().unwrap();
+    assert_eq!((told(&entry, Matter::Failed), told(&entry, Matter::Relayed)), (Vec::new(), vec!["0@y"]));
+    assert_eq!(due(&queue), Some((0, id.0)), "the other is to be told at once");
+    assert_eq!(queue.reported(&entry, Matter::Relayed), Ok(None));
+}
+
+#[test]
+fn a_report_that_was_late_left_a_message_due_whose_recipients_were_not() {
+    let queue = open(&SimEngine::new());
+    let id = queue.enqueue(message("me@x", &["a@y", "b@z"], b"m"), NOW).unwrap().id;
+    let blocked = Fate::Postponed { last: None, until: Timestamp(NOW.0 + HOUR) };
+    queue.settle(id, &vec![(0, Fate::Tried(failed())), (1, blocked)], NOW).unwrap();
+    let entry = queue.postpone(id, NOW).unwrap().unwrap();
+    assert_eq!(due(&queue), Some((MINUTE, id.0)), "the report has a time of its own");
+    queue.reported(&entry, Matter::Failed).unwrap();
+    assert_eq!(due(&queue), Some((HOUR, id.0)));
+    queue.retry(id, NOW).unwrap();
+    queue.settle(id, &vec![(1, Fate::Postponed { last: None, until: Timestamp(NOW.0 + HOUR) })], NOW).unwrap();
+    assert_eq!(due(&queue), Some((HOUR, id.0)));
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::entry::{Entry, QueueId, RecipientState};
 use crate::queue::tests::{message, open};
 use crate::smarthost::Smarthost;
-use crate::{Error, NewEntry, Policy, Roots, Security};
+use crate::{Error, Matter, NewEntry, Policy, Recipient, Report, Roots, Security};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use smtp_proto::{MailReports, Message};
@@ -109,6 +109,36 @@ fn talk(
     }
 }
 
+/// What somebody was told.
+#[derive(Debug)]
+struct Bounce {
+    id: QueueId,
+    /// In which matter of a message; `None` of one that is damaged.
+    matter: Option<Matter>,
+    recipient: String,
+    /// Each recipient with its last reply, and who spoke.
+    text: String,
+}
+
+impl Bounce {
+    fn of(notice: Notice<'_>) -> Self {
+        match notice {
+            Notice::Damaged { id, why, .. } => {
+                Self { id, matter: None, recipient: "postmaster".to_owned(), text: why.to_owned() }
+            }
+            Notice::Report(Report { matter, entry, .. }) => {
+                let line = |recipient: &Recipient| {
+                    let reply = recipient.last_reply().unwrap();
+                    let author = reply.host.as_deref().filter(|_| reply.by_smarthost).unwrap_or("-");
+                    format!("{} {author} {} {} {}\n", recipient.address, reply.code, reply.status, reply.text)
+                };
+                let text = entry.to_report(matter).map(line).collect();
+                Self { id: entry.id, matter: Some(matter), recipient: entry.reverse_path.clone(), text }
+            }
+        }
+    }
+}
+
 struct World {
     queue: Queue,
     sender: Sender,
@@ -137,13 +167,13 @@ fn start_with(queue: Queue, outgoing: Outgoing, refuse_bounces: i64) -> World {
     let clock = Arc::new(AtomicI64::new(NOW));
     let (bounced, bounces) = mpsc::channel();
     let bounced = Mutex::new((bounced, refuse_bounces));
-    let report: Reporter = Arc::new(move |bounce: &Bounce| {
+    let report: Reporter = Arc::new(move |notice: Notice<'_>| {
         let mut bounced = bounced.lock().unwrap();
         bounced.1 -= 1;
         if bounced.1 >= 0 {
             return Err(ReportError::Later("disk full".into()));
         }
-        bounced.0.send(bounce.clone()).unwrap();
+        bounced.0.send(Bounce::of(notice)).unwrap();
         Ok(Vec::new())
     });
     let hands = Arc::clone(&clock);
@@ -207,9 +237,8 @@ fn each_recipient_has_its_own_fate() {
     let id = world.queue.enqueue(message("me@x", &["a@y", "b@y", "c@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id;
     let bounce = world.bounces.recv_timeout(TIME).unwrap();
     assert_eq!((bounce.id, bounce.recipient.as_str()), (id, "me@x"));
-    let text = String::from_utf8(bounce.content).unwrap();
-    assert!(text.contains("c@y") && !text.contains("b@y"), "{text}");
-    world.until(|queue| queue.show(id).unwrap().unreported().next().is_none());
+    assert_eq!((bounce.matter, bounce.text.as_str()), (Some(Matter::Failed), "c@y - 550 5.1.1 never\n"));
+    world.until(|queue| queue.show(id).unwrap().matter().is_none());
     assert_eq!(world.queue.show(id).unwrap().attempts, 1);
     hear(&lines, "QUIT");
     world.pass(60_000);
@@ -230,7 +259,7 @@ fn a_bounce_that_finds_no_room_is_tried_again() {
     world.until(|queue| queue.show(id).unwrap().attempts == 2);
     assert!(world.bounces.try_recv().is_err());
     world.pass(60_000);
-    assert!(String::from_utf8(world.bounces.recv_timeout(TIME).unwrap().content).unwrap().contains("5.7.1 spam"));
+    assert!(world.bounces.recv_timeout(TIME).unwrap().text.contains("5.7.1 spam"));
     world.until_empty();
     world.sender.stop(TIME);
 }
@@ -246,9 +275,21 @@ fn a_dead_smarthost_delays_and_in_the_end_bounces() {
     assert!(!last.by_smarthost && last.text.contains("refused"), "{last:?}");
     assert_eq!(entry.next_at.0, NOW + 60_000);
     world.pass(i64::try_from(Policy::default().lifetime_millis).unwrap());
-    assert!(
-        String::from_utf8(world.bounces.recv_timeout(TIME).unwrap().content).unwrap().contains("not delivered in time")
-    );
+    assert!(world.bounces.recv_timeout(TIME).unwrap().text.contains("not delivered in time"));
+    world.until_empty();
+    world.sender.stop(TIME);
+}
+
+#[test]
+fn a_message_that_another_server_takes_without_reporting_is_reported_here() {
+    let (port, lines) = serve(Script::default(), 1);
+    let world = start(open(&SimEngine::new()), smarthost(port), 0);
+    let mut new = message("me@x", &["a@y", "b@y"], b"S: 1\r\n\r\n");
+    new.recipients[0].reports.notify = "SUCCESS".parse().ok();
+    world.queue.enqueue(new, Timestamp(NOW)).unwrap();
+    hear(&lines, "RCPT TO:<a@y>");
+    let told = world.bounces.recv_timeout(TIME).unwrap();
+    assert_eq!((told.matter, told.text.as_str()), (Some(Matter::Relayed), "a@y - 250 2.0.0 taken\n"));
     world.until_empty();
     world.sender.stop(TIME);
 }
@@ -271,8 +312,7 @@ fn a_damaged_message_stalls_nobody_and_the_administrators_are_told() {
     world.until(|queue| queue.show(second).is_err());
     hear(&heard, "MAIL FROM:<me@x>");
     let letter = world.bounces.recv().unwrap();
-    let text = String::from_utf8(letter.content).unwrap();
-    assert!(letter.recipient == "postmaster" && text.contains("queue remove 1") && text.contains("octets"), "{text}");
+    assert!(letter.recipient == "postmaster" && letter.id == first && letter.text.contains("octets"), "{letter:?}");
     assert_eq!(world.queue.damaged(9).unwrap()[0].id, first);
     world.sender.stop(TIME);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dns::Dns;
-use queue::{Bounce, Direct, Outgoing, Roots, Sender, Via};
+use queue::{Direct, Notice, Outgoing, Roots, Sender, Via};
 use smtp_proto::Credentials;
 use store::Timestamp;
 use tokio::runtime::Handle;
@@ -34,10 +34,7 @@ impl Outbound {
     pub(crate) fn start(outgoing: Option<Outgoing>, stores: &Stores, clock: Clock) -> Result<Self, SetupError> {
         let Some(outgoing) = outgoing else { return Ok(Self(None)) };
         let (flow, now) = (stores.flow.clone(), move || Timestamp(clock.now().unix_millis));
-        let report = move |bounce: &Bounce| {
-            let Bounce { recipient, content, handover, .. } = bounce;
-            flow.deliver_report(recipient, content, *handover, now())
-        };
+        let report = move |notice: Notice<'_>| flow.deliver_report(notice, now());
         let sender = Sender::start(stores.queue.clone(), outgoing, Arc::new(report), Arc::new(now))
             .map_err(|error| SetupError::new(format!("mail cannot go out: {error}; correct [smarthost]")))?;
         Ok(Self(Some(sender)))

@@ -31,7 +31,7 @@ fn mail(from: &str, to: &str, author: &str, reply: &str) -> String {
          S: 250-8BIT
          S: 250-SMTPUTF8
          S: 250-ENH
-         S: 250-CHUNK
+         S: 250-CHUNK\n S: 250-DSN
          S: 250 STARTTLS
          C: MAIL FROM:<{from}>
          S: 250
@@ -259,7 +259,7 @@ fn whoever_looks_for_a_lost_mail_finds_what_was_refused() {
     // Who sends is told what was not sent.
     let refused_sender = format!(
         "S: 220\nC: EHLO x\n{}C: AUTH PLAIN {ALICE}\nS: 235\nC: MAIL FROM:<bob@example.org>\nS: 550",
-        "S: 250\n".repeat(9)
+        "S: 250\n".repeat(10)
     );
     world.submission().play(&refused_sender, usize::MAX);
     assert_eq!(refused(&world, Some("alice")), [(String::new(), 550, String::new())]);

@@ -42,7 +42,9 @@ fn extended(session: &mut SmtpSession, name: String) -> Reply {
         .line("8BITMIME")
         .line("SMTPUTF8")
         .line("ENHANCEDSTATUSCODES")
-        .line("CHUNKING");
+        .line("CHUNKING")
+        // RFC 3461 §3.
+        .line("DSN");
     if common.starttls && session.peer.tls.is_none() {
         reply = reply.line("STARTTLS");
     }

@@ -71,8 +71,7 @@ fn each_domain_is_served_by_its_own_hosts() {
         serve_at(&format!("127.0.0.3:{port}"), Script { rcpt: vec!["550 5.1.1 who"], ..Script::default() }, 1);
     let world = start_with(open(&SimEngine::new()), net.outgoing(port), 0);
     send(&world, &["one@a.example", "two@b.example", "three@A.example"]);
-    let bounce = String::from_utf8(world.bounces.recv_timeout(TIME).unwrap().content).unwrap();
-    assert!(bounce.contains("b.example says: 550 who") && bounce.contains("Remote-MTA: dns; b.example"), "{bounce}");
+    assert_eq!(world.bounces.recv_timeout(TIME).unwrap().text, "two@b.example b.example 550 5.1.1 who\n");
     world.until_empty();
     world.sender.stop(TIME);
     let recipients = |lines: Receiver<String>| lines.iter().filter(|line| line.starts_with("RCPT")).collect::<Vec<_>>();
@@ -108,8 +107,8 @@ fn a_domain_that_takes_no_mail_is_told_at_once_and_a_way_that_is_closed_too() {
     let world = start_with(open(&SimEngine::new()), outgoing, 0);
     send(&world, &["one@null.example", "two@gone.example", "three@closed.example"]);
     let mut bounces = String::new();
-    while !["Status: 5.1.10", "Status: 5.1.2", "Status: 5.7.1"].iter().all(|status| bounces.contains(status)) {
-        bounces += &String::from_utf8(world.bounces.recv_timeout(TIME).unwrap().content).unwrap();
+    while ![" 5.1.10 ", " 5.1.2 ", " 5.7.1 "].iter().all(|status| bounces.contains(status)) {
+        bounces += &world.bounces.recv_timeout(TIME).unwrap().text;
     }
     world.until_empty();
     world.sender.stop(TIME);

@@ -1,0 +1,134 @@
+//! Reports on messages: of what the queue has to tell, and of what was delivered here. Pure.
+
+use super::status::{Action, Fate, Status, original_field, original_header};
+use super::words::{self, About};
+use message::date::format_rfc5322;
+use queue::{Matter, Notice, QueueId, Recipient, Report};
+use smtp_proto::{MailReports, OriginalRecipient, Return};
+use store::{Handover, Timestamp};
+
+/// A letter of the server itself.
+#[derive(Debug)]
+pub(super) struct Letter {
+    /// Without angle brackets, or `postmaster`.
+    pub(super) to: String,
+    /// Header and body with CRLF line ends.
+    pub(super) content: Vec<u8>,
+    /// What it is known by if it is delivered again.
+    pub(super) handover: Handover,
+}
+
+/// What was delivered into mailboxes here, and is to be told.
+pub(super) struct Success<'a> {
+    /// Whom it is told, without angle brackets.
+    pub(super) to: &'a str,
+    /// How the message is called.
+    pub(super) id: &'a str,
+    pub(super) reports: &'a MailReports,
+    pub(super) recipients: &'a [(&'a str, Option<&'a OriginalRecipient>)],
+    /// The message.
+    pub(super) original: &'a [u8],
+    pub(super) handover: Handover,
+}
+
+pub(super) fn of(notice: Notice<'_>, server: &str, now: Timestamp) -> Letter {
+    match notice {
+        Notice::Report(report) => of_queue(&report, server, now),
+        Notice::Damaged { id, why, handover } => of_damage(id, why, handover, server, now),
+    }
+}
+
+fn of_queue(report: &Report<'_>, server: &str, now: Timestamp) -> Letter {
+    let Report { matter, entry, original, other_server, expires_at, handover } = *report;
+    let recipients: Vec<&Recipient> = entry.to_report(matter).collect();
+    let others_wait = entry.recipients.iter().any(|recipient| recipient.is_waiting());
+    let (subject, arrived_at) = (subject_of(original), entry.enqueued_at);
+    let about = About { server, other_server, subject, arrived_at, expires_at, others_wait };
+    let status = Status {
+        server,
+        to: &entry.reverse_path,
+        subject: words::subject(matter),
+        id: format!("bounce.{}.{}.{}", entry.id, entry.attempts, matter.name()),
+        text: words::of_queue(matter, &recipients, &about),
+        envelope_id: entry.envelope_id.as_deref(),
+        arrived_at: entry.enqueued_at,
+        recipients: recipients.into_iter().map(|recipient| fate(matter, recipient, report)).collect(),
+        original,
+        // RFC 3461 §4.3: "applies only to those that indicate failure"; by default the header is enough.
+        whole: matter == Matter::Failed && entry.ret == Some(Return::Full),
+        now,
+    };
+    Letter { to: entry.reverse_path.clone(), content: status.compose(), handover }
+}
+
+fn fate<'a>(matter: Matter, recipient: &'a Recipient, report: &Report<'a>) -> Fate<'a> {
+    let last = recipient.last_reply();
+    // RFC 3464 §2.3.4: the class is that of the action, whatever the last reply was.
+    let class = match matter {
+        Matter::Failed => '5',
+        Matter::Delayed => '4',
+        Matter::Relayed => '2',
+    };
+    let detail = last.and_then(|reply| reply.status.split_once('.')).map_or("0.0", |(_, detail)| detail);
+    let by_other = last.filter(|reply| reply.by_smarthost);
+    Fate {
+        original: recipient.original.as_ref(),
+        address: &recipient.address,
+        action: Action::Queued(matter),
+        status: format!("{class}.{detail}"),
+        remote: by_other.map(|reply| reply.host.as_deref().unwrap_or(report.other_server)),
+        reply: last.map(|reply| (format!("{} {} {}", reply.code, reply.status, reply.text), reply.at)),
+        retry_until: (matter == Matter::Delayed).then_some(report.expires_at),
+    }
+}
+
+pub(super) fn of_success(success: &Success<'_>, server: &str, now: Timestamp) -> Letter {
+    let addresses: Vec<&str> = success.recipients.iter().map(|(address, _)| *address).collect();
+    let subject = subject_of(success.original);
+    let about = About { server, other_server: server, subject, arrived_at: now, expires_at: now, others_wait: false };
+    let status = Status {
+        server,
+        to: success.to,
+        subject: "Your message was delivered",
+        id: format!("delivered.{}", success.id),
+        text: words::of_delivery(&addresses, &about),
+        envelope_id: success.reports.envelope_id.as_deref(),
+        arrived_at: now,
+        recipients: success.recipients.iter().map(|(address, original)| delivered(address, *original)).collect(),
+        original: success.original,
+        whole: false,
+        now,
+    };
+    Letter { to: success.to.to_owned(), content: status.compose(), handover: success.handover }
+}
+
+fn delivered<'a>(address: &'a str, original: Option<&'a OriginalRecipient>) -> Fate<'a> {
+    let (action, status) = (Action::Delivered, "2.1.5".to_owned());
+    Fate { original, address, action, status, remote: None, reply: None, retry_until: None }
+}
+
+/// Tells the administrators of a message that cannot be read.
+fn of_damage(id: QueueId, why: &str, handover: Handover, server: &str, now: Timestamp) -> Letter {
+    let content = format!(
+        "From: Mail delivery <MAILER-DAEMON@{server}>\r\nTo: <postmaster@{server}>\r\n\
+         Subject: A message in the queue is damaged\r\nDate: {}\r\nMessage-ID: <damaged.{id}.{}@{server}>\r\n\
+         Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         Content-Transfer-Encoding: 8bit\r\n\r\n\
+         Message {id} in the outbound queue of {server} cannot be read:\r\n\r\n  {why}\r\n\r\n\
+         It was set aside and is not tried any more; all others are. Look at the disk.\r\n\
+         `pillarbox queue list` shows it, `pillarbox queue remove {id}` throws it away, and\r\n\
+         after a backup was restored `pillarbox queue retry {id}` has it tried again.\r\n",
+        format_rfc5322(now.unix_seconds()),
+        now.0,
+    );
+    Letter { to: "postmaster".to_owned(), content: content.into_bytes(), handover }
+}
+
+fn subject_of(original: &[u8]) -> Option<String> {
+    let subject = original_field(&original_header(original), "subject")?;
+    let decoded = message::encoded_word::decode(subject.as_bytes());
+    Some(decoded.chars().filter(|c| !c.is_control()).collect())
+}
+
+#[cfg(test)]
+mod tests;
