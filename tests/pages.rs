@@ -175,6 +175,7 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
             "/admin/people",
             "/admin/addresses",
             "/admin/domains/records?domain=example.org",
+            "/admin/doctor",
             "/admin/integrity",
         ];
         for path in pages {

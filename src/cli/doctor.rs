@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use clap::Args;
-use console::DomainLine;
+use console::{DomainLine, Finding, State};
 use serde_json::json;
 use server::config::Config;
-use server::doctor::{Finding, State, examine};
+use server::doctor::examine;
 use server::lifecycle::runtime;
 use web::Call;
 use web::setup::DnsRecord;

@@ -5,6 +5,7 @@ use crate::notice::Notices;
 use crate::setup::Offered;
 use crate::token::Key;
 use auth::Auth;
+use console::Examination;
 use queue::Queue;
 use session::Jobs;
 use std::sync::{Arc, OnceLock};
@@ -26,6 +27,8 @@ pub struct SiteOptions {
     pub jobs: Arc<dyn Jobs>,
     /// Mail for outside addresses.
     pub queue: Queue,
+    /// Says what the doctor found the last time; with true it looks again.
+    pub examine: Box<dyn Fn(bool) -> Examination + Send + Sync>,
 }
 
 /// Takes an address, a message and the time.
@@ -98,6 +101,10 @@ impl Site {
     /// Whether the letter is under way.
     pub(crate) fn post(&self, to: &str, content: &[u8]) -> bool {
         (self.0.options.post)(to, content, self.now())
+    }
+
+    pub(crate) fn examine(&self, look: bool) -> Examination {
+        (self.0.options.examine)(look)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -110,7 +110,17 @@ impl World {
         });
         let hostname = HOSTNAME.to_owned();
         let queue = queue::Queue::open(auth.store(), queue::Policy::default());
-        let options = SiteOptions { hostname, now, post, jobs, queue: queue.clone() };
+        let examine = Box::new(|look: bool| console::Examination {
+            at: (!look).then(|| "2026-11-28T17:00:00Z".to_owned()),
+            is_running: look,
+            findings: vec![
+                console::Finding::new("clock", "time"),
+                console::Finding::new("MX of example.org", "mail")
+                    .found("<b>10</b>")
+                    .but(console::State::Wrong, "publish it"),
+            ],
+        });
+        let options = SiteOptions { hostname, now, post, jobs, queue: queue.clone(), examine };
         let site = Site::new(auth.clone(), options).unwrap();
         site.offer(offered());
         Self { auth, router: site.router(), site, queue, letters, clock }

@@ -10,61 +10,11 @@ mod records;
 
 use std::net::IpAddr;
 
+use console::{Finding, State};
 use dns::Dns;
-use serde::Serialize;
 use web::setup::DnsRecord;
 
 use crate::config::Config;
-
-/// How it stands with what was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// As it should be.
-    Fine,
-    /// It could not be found out.
-    Unknown,
-    /// Mail goes on, but not as well as it could.
-    Warning,
-    /// Mail is lost, refused, or taken for junk.
-    Wrong,
-}
-
-/// What was looked at, and how it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// `MX of example.org`.
-    pub check: String,
-    /// How it stands.
-    pub state: State,
-    /// What was found; empty: nothing.
-    pub found: String,
-    /// What should be there.
-    pub expected: String,
-    /// What it is for.
-    pub why: String,
-    /// What to do; empty where there is nothing to do.
-    pub advice: String,
-}
-
-impl Finding {
-    fn new(check: impl Into<String>, why: &str) -> Self {
-        let (found, expected, advice) = (String::new(), String::new(), String::new());
-        Self { check: check.into(), state: State::Fine, found, expected, why: why.to_owned(), advice }
-    }
-
-    fn found(self, found: impl Into<String>) -> Self {
-        Self { found: found.into(), ..self }
-    }
-
-    fn expecting(self, expected: impl Into<String>) -> Self {
-        Self { expected: expected.into(), ..self }
-    }
-
-    fn but(self, state: State, advice: impl Into<String>) -> Self {
-        Self { state, advice: advice.into(), ..self }
-    }
-}
 
 /// Where to look for what is elsewhere.
 #[derive(Clone, Debug)]

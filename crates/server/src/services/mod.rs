@@ -1,6 +1,7 @@
 //! What the listeners serve: the sessions of every protocol on one store.
 
 mod certificate;
+mod examination;
 mod filling;
 mod learning;
 mod offered;
@@ -16,6 +17,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use console::Examination;
 use dns::Dns;
 use sender_auth::Verifier;
 use session::{Full, Jobs, Line, Owner, Session, Ticket};
@@ -29,6 +31,7 @@ use crate::sender::SenderCheck;
 use crate::service::Service;
 use crate::setup::SetupError;
 use crate::stores::Stores;
+use examination::Examiner;
 use store::Timestamp;
 use web::{Site, SiteOptions};
 
@@ -82,8 +85,9 @@ impl Services {
             limits: Limits { message_bytes_max: message_bytes(config), ..Limits::trusted() },
             ..common.clone()
         };
+        let examiner = Examiner::new(config, dns, stores.auth.directory(), clock);
         Ok(Self {
-            site: site(&config.hostname, stores, clock, work.clone())?,
+            site: site(&config.hostname, stores, (clock, work.clone()), Box::new(move |look| examiner.ask(look)))?,
             pages: config.pages(),
             mx: smtpd::SmtpService::mx(common.clone()),
             submission: smtpd::SmtpService::submission(common, stores.auth.clone()),
@@ -143,7 +147,7 @@ impl Services {
 /// # Errors
 /// The system gives no random numbers.
 pub fn stopped_site(hostname: &str, stores: &Stores, clock: Clock) -> Result<Site, SetupError> {
-    site(hostname, stores, clock, Arc::new(NoJobs))
+    site(hostname, stores, (clock, Arc::new(NoJobs)), Box::new(|_| Examination::default()))
 }
 
 /// Nobody has a password verified.
@@ -159,11 +163,17 @@ impl Jobs for NoJobs {
     }
 }
 
-fn site(hostname: &str, stores: &Stores, clock: Clock, jobs: Arc<dyn Jobs>) -> Result<Site, SetupError> {
+fn site(
+    hostname: &str,
+    stores: &Stores,
+    (clock, jobs): (Clock, Arc<dyn Jobs>),
+    examine: Box<dyn Fn(bool) -> Examination + Send + Sync>,
+) -> Result<Site, SetupError> {
     let now = Box::new(move || Timestamp(clock.now().unix_millis));
     let flow = stores.flow.clone();
     let post = Box::new(move |to: &str, content: &[u8], now| flow.send_letter(to, content, now));
-    let options = SiteOptions { hostname: hostname.to_owned(), now, post, queue: stores.queue.clone(), jobs };
+    let (hostname, queue) = (hostname.to_owned(), stores.queue.clone());
+    let options = SiteOptions { hostname, now, post, queue, jobs, examine };
     Site::new(stores.auth.clone(), options)
         .map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))
 }

@@ -11,6 +11,7 @@ pub(crate) mod accounts;
 pub(crate) mod addresses;
 pub(crate) mod certificate;
 pub(crate) mod devices;
+pub(crate) mod doctor;
 pub(crate) mod forward;
 pub(crate) mod held;
 pub(crate) mod history;
@@ -108,6 +109,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     accounts::ENDPOINTS,
     addresses::ENDPOINTS,
     certificate::ENDPOINTS,
+    doctor::ENDPOINTS,
     people::ENDPOINTS,
     queue::ENDPOINTS,
     refused::ENDPOINTS,

@@ -389,6 +389,29 @@ fn domains_and_aliases_come_and_go() {
 }
 
 #[test]
+fn what_the_doctor_found_stands_on_pages_and_in_data_and_for_administrators_only() {
+    let world = world();
+    let mut alice = world.alice();
+    let page = alice.get("/admin/doctor").text;
+    assert!(page.contains("1 of 2 checks were fine") && page.contains("&#60;b&#62;10"), "{page}");
+    assert!(page.contains("Wrong") && page.contains("publish it"), "{page}");
+    let data = alice.get("/api/v1/admin/doctor").json();
+    assert_eq!((&data["is_running"], &data["findings"][1]["state"]), (&false.into(), &"wrong".into()));
+    let looked = alice.submit("/admin/doctor", "/admin/doctor", &[]);
+    assert_eq!(looked.location(), "/admin/doctor", "{looked:?}");
+    let records = alice.get("/admin/domains/records?domain=example.org").text;
+    assert!(
+        records.contains("<code>@</code>") && records.contains("example.org. 3600 IN MX 10 mail.example.org."),
+        "{records}"
+    );
+    let mut bob = world.browser();
+    bob.log_in(BOB, PASSWORD);
+    for path in ["/admin/doctor", "/api/v1/admin/doctor", "/api/v1/admin/certificate"] {
+        assert_ne!(bob.get(path).status, StatusCode::OK, "{path}");
+    }
+}
+
+#[test]
 fn the_integrity_of_all_mail_is_told_in_words_and_as_data() {
     let world = world();
     let mut alice = world.alice();

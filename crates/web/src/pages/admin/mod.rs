@@ -2,6 +2,7 @@
 
 mod accounts;
 mod addresses;
+mod doctor;
 mod people;
 mod records;
 mod report;
@@ -15,7 +16,7 @@ use crate::visit::Owner;
 use console::Done;
 
 pub(super) const ROUTES: &[&[Route]] =
-    &[accounts::ROUTES, people::ROUTES, addresses::ROUTES, records::ROUTES, report::ROUTES];
+    &[accounts::ROUTES, people::ROUTES, addresses::ROUTES, records::ROUTES, doctor::ROUTES, report::ROUTES];
 
 /// The page again with what was done, or why it was not.
 fn settled(owner: &Owner, outcome: Result<Done, Problem>, path: &str) -> Outcome {

@@ -8,6 +8,7 @@ use crate::route::{Handler, Route};
 use crate::setup::DnsRecord;
 use crate::visit::Owner;
 use askama::Template;
+use console::{Finding, State};
 
 pub(super) const ROUTES: &[Route] = &[Route::get("/admin/domains/records", Handler::Owner(show))];
 
@@ -16,10 +17,17 @@ pub(super) const ROUTES: &[Route] = &[Route::get("/admin/domains/records", Handl
 struct RecordsPage<'a> {
     frame: Frame,
     domain: &'a str,
-    records: Vec<DnsRecord>,
+    records: Vec<(DnsRecord, Option<Finding>)>,
 }
 
 fn show(owner: &Owner, fields: &Fields) -> Outcome {
-    let records = api::addresses::records(owner, fields)?;
+    let found = owner.site.examine(false).findings;
+    let of = |record: &DnsRecord| {
+        let check = format!("{} of {}", record.kind, record.name.trim_end_matches('.'));
+        let expected = record.plain_value();
+        found.iter().find(|finding| finding.check == check && finding.expected == expected).cloned()
+    };
+    let records = api::addresses::records(owner, fields)?.into_iter().map(|record| (of(&record), record));
+    let records = records.map(|(finding, record)| (record, finding)).collect();
     Answer::page(&RecordsPage { frame: Frame::of(owner, "admin"), domain: fields.text("domain"), records })
 }

@@ -1,0 +1,52 @@
+//! What keeps mail from coming and going.
+
+use super::settled;
+use crate::answer::{Answer, Outcome};
+use crate::api;
+use crate::form::Fields;
+use crate::frame::Frame;
+use crate::moment;
+use crate::route::{Handler, Route};
+use crate::visit::Owner;
+use askama::Template;
+use console::{CertificateCard, Examination, State};
+use store::Timestamp;
+
+pub(super) const ROUTES: &[Route] =
+    &[Route::get("/admin/doctor", Handler::Owner(show)), Route::post("/admin/doctor", Handler::Owner(look))];
+
+#[derive(Template)]
+#[template(path = "admin_doctor.html")]
+struct DoctorPage {
+    frame: Frame,
+    last: Examination,
+    certificate: CertificateCard,
+    now: Timestamp,
+}
+
+fn show(owner: &Owner, _: &Fields) -> Outcome {
+    let (last, certificate) = (api::doctor::last(owner)?, api::certificate::card(owner)?);
+    Answer::page(&DoctorPage { frame: Frame::of(owner, "admin"), last, certificate, now: owner.now })
+}
+
+fn look(owner: &Owner, _: &Fields) -> Outcome {
+    settled(owner, api::doctor::look(owner), "/admin/doctor")
+}
+
+/// A state in a word: never by colour alone.
+fn word(state: &State) -> &'static str {
+    match state {
+        State::Fine => "Fine",
+        State::Unknown => "Not known",
+        State::Warning => "Could be better",
+        State::Wrong => "Wrong",
+    }
+}
+
+fn colour(state: &State) -> &'static str {
+    match state {
+        State::Fine => "green",
+        State::Unknown | State::Warning => "amber",
+        State::Wrong => "red",
+    }
+}
