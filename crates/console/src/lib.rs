@@ -29,6 +29,7 @@ mod party;
 mod people;
 mod queue;
 mod refused;
+mod returned;
 mod setup_guide;
 mod switch;
 mod timeline;

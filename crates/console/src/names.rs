@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::words;
+use message::Structure;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,6 +50,24 @@ impl<'a> Names<'a> {
         self.mailboxes
             .by_id(id)
             .map_or_else(|| words::A_MAILBOX_THAT_IS_GONE.to_owned(), |mailbox| mailbox.name.clone())
+    }
+
+    /// A message that may be a report on another one, with its structure; `None` if it cannot be one, or is gone.
+    pub(crate) fn report(&self, email: EmailId, bytes_max: usize) -> Result<Option<(Vec<u8>, Structure)>, Error> {
+        let structure = match self.reader.summary(email) {
+            Ok(summary) => summary.structure,
+            Err(store::Error::NoSuchMessage) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let may_be = structure.root.is("multipart", "report") || structure.root.is("text", "plain");
+        if !may_be || structure.size() > bytes_max {
+            return Ok(None);
+        }
+        match self.reader.body(email) {
+            Ok(body) => Ok(Some((body, structure))),
+            Err(store::Error::NoSuchMessage) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(crate) fn message(&self, email: EmailId) -> Result<MessageLine, Error> {

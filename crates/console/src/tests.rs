@@ -235,6 +235,37 @@ fn the_timeline_tells_and_finds() {
 }
 
 #[test]
+fn the_story_of_a_bounce_tells_what_was_not_delivered_and_why() {
+    let world = World::new();
+    let sent = NewMessage {
+        body: b"Subject: Invitation\r\nMessage-ID: <1@example.org>\r\n\r\nx\r\n".to_vec(),
+        flags: Flags::default(),
+        internal_date: NOW,
+    };
+    let sent = world.account.append(OWNER, Target::Inbox, sent).unwrap().email;
+    world.account.index_message_ids(1).unwrap();
+    let report = |id: &str| {
+        format!(
+            "From: MAILER-DAEMON@mx.example\r\nSubject: Undelivered\r\n\
+             Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\nsorry\r\n\
+             --b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\n\
+             Final-Recipient: rfc822; carol@example.net\r\nAction: failed\r\nStatus: 5.1.1\r\n\
+             Diagnostic-Code: smtp; 550 5.1.1 no such\u{202e} user\r\n\r\n--b\r\n\
+             Content-Type: text/rfc822-headers\r\n\r\nMessage-ID: <{id}>\r\n\r\n--b--"
+        )
+    };
+    let told = |header: &str| {
+        let story = world.console.story(&world.deliver(header).text()).unwrap();
+        story.lines.into_iter().map(|line| line.text).collect::<Vec<_>>()
+    };
+    let reason = "could not be delivered to carol@example.net: 550 5.1.1 no such  user";
+    let text = format!("says that \"Invitation\" ({}) {reason}", sent.text());
+    assert_eq!(told(&report("1@example.org")), ["received in INBOX".to_owned(), text]);
+    assert_eq!(told(&report("2@example.org"))[1], format!("says that a message {reason}"));
+    assert_eq!(told("Subject: no report"), ["received in INBOX"]);
+}
+
+#[test]
 fn an_undo_is_asked_for_in_words() {
     let world = World::new();
     let pc = world.device("old PC", Protocol::Pop3, RemovalPolicy::Trash);

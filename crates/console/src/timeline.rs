@@ -4,6 +4,7 @@ use crate::account::AccountConsole;
 use crate::error::Error;
 use crate::moment::shown;
 use crate::names::{MessageLine, Names};
+use crate::returned;
 use crate::words;
 use serde::{Deserialize, Serialize};
 use store::{DeviceId, EmailId, JournalEntry, ModSeq, TimelineQuery, Timestamp};
@@ -138,7 +139,13 @@ impl AccountConsole {
             protocol: words::protocol(event.protocol).to_owned(),
             text: words::event(event, &names),
         };
-        Ok(MessageStory { message: names.message(email)?, lines: events.iter().map(story).collect() })
+        let mut lines: Vec<StoryLine> = events.iter().map(story).collect();
+        if let Some(came) = lines.first().cloned() {
+            let told = returned::told(&self.account, &names, email)?;
+            let at = lines.len().min(1);
+            lines.splice(at..at, told.into_iter().map(|text| StoryLine { text, ..came.clone() }));
+        }
+        Ok(MessageStory { message: names.message(email)?, lines })
     }
 }
 

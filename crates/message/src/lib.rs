@@ -18,6 +18,7 @@ pub mod charset;
 pub mod check;
 pub mod content;
 pub mod date;
+pub mod delivery_report;
 pub mod encoded_word;
 mod entity;
 pub mod envelope;

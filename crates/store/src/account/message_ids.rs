@@ -1,13 +1,16 @@
 //! The index by Message-ID is brought up to date: after a delivery, not in it.
 
 use super::Account;
+use super::sent::NAMESAKES_MAX;
 use crate::error::Error;
 use crate::identity::{Name, Own};
 use crate::ids::EmailId;
 use crate::key;
 use crate::record::EmailRecord;
+use crate::state;
 use crate::tx::{Row, Tx};
 use message::Summary;
+use std::ops::ControlFlow;
 
 /// One transaction indexes at most so many messages.
 const NAMED_PER_COMMIT_MAX: usize = 2000;
@@ -28,6 +31,29 @@ impl Account {
             looked_at += self.transact(index_some)?;
         }
         Ok(looked_at)
+    }
+
+    /// The messages with a Message-ID, which is given without angle brackets: the oldest first. Of mail that came just now none
+    /// may be found ([`Self::index_message_ids`]); what the account sent is.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn with_message_id(&self, id: &[u8]) -> Result<Vec<EmailId>, Error> {
+        let snapshot = self.snapshot()?;
+        let mut found = Vec::new();
+        state::scan_while(&*snapshot, key::all_named(Name::of_message_id(id)), |key, _| {
+            found.push(email_of(key.get(8..).unwrap_or_default())?);
+            Ok(if found.len() < NAMESAKES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        let reader = self.reader()?;
+        let has_it = |email: &EmailId| {
+            let summary = reader.summary(*email).ok();
+            let found = summary.and_then(|summary| summary.envelope.message_id);
+            found.as_deref().and_then(message::refers::message_id) == Some(id)
+        };
+        // The name is a hash.
+        found.retain(has_it);
+        Ok(found)
     }
 }
 
