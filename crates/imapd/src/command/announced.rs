@@ -9,7 +9,7 @@ use imap_proto::{Command, MailboxName, MessageSet, Numbering};
 /// A step changes at most so many messages without having announced it.
 pub(super) const UNANNOUNCED_MESSAGES_MAX: usize = 100;
 /// A step stores at most so many octets without having announced it.
-const UNANNOUNCED_BYTES_MAX: usize = 256 * 1024;
+pub(super) const UNANNOUNCED_BYTES_MAX: usize = 256 * 1024;
 /// A step tells of at most so many mailboxes without having announced it.
 const UNANNOUNCED_MAILBOXES_MAX: usize = 200;
 /// A step reads the index of at most so many messages without having announced it.

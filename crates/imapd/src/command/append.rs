@@ -4,14 +4,17 @@
 use super::{Answer, Begun};
 use crate::command::store::flags;
 use crate::context::Context;
+use crate::state::{Answers, Finish};
+use crate::sync::News;
 use crate::tagged::{ResultCode, Tagged};
 use crate::upload::{Complete, Upload, no_such_target, not_taken, nothing_appended};
+use crate::user::User;
 use crate::work::{Progress, Stop, Work};
 use imap_proto::command::{Append, AppendData};
-use imap_proto::{Code, DateTime, MailboxName, SequenceSet};
+use imap_proto::{Code, DateTime, MailboxName, SequenceSet, Tag};
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
-use store::{Appended, Error, NewMessage, Target, Timestamp};
+use store::{Appended, Error, MailboxId, NewMessage, Target, Timestamp, View};
 use store_objects::{Holder, Incoming};
 
 /// An APPEND of a message that is in the spool.
@@ -102,24 +105,77 @@ impl Work for Several {
 }
 
 fn run(context: &mut Context<'_>, append: Append) -> Answer {
-    let (mailbox, message) = message(context, append)?;
-    let (target, data) = (Target::Mailbox(mailbox), message.1);
-    let appended = context.user.account.append(context.actor(), target, message.0);
+    let mailbox = target(context, &append)?;
+    let Ready { mailbox, message, data } = Ready::of(context, mailbox, append);
+    let appended = context.user.account.append(context.actor(), Target::Mailbox(mailbox), message);
     appended.map(|appended| append_uid(&[appended])).map_err(|error| refusal(error, data))
 }
 
-/// Where a message goes, and the message as the store takes it.
-fn message(context: &Context<'_>, append: Append) -> Result<(store::MailboxId, (NewMessage, AppendData)), Tagged> {
+/// A message as the store takes it.
+pub(super) struct Ready {
+    mailbox: MailboxId,
+    message: NewMessage,
+    data: AppendData,
+}
+
+impl Ready {
+    fn of(context: &Context<'_>, mailbox: MailboxId, append: Append) -> Self {
+        let internal_date = internal_date(context, append.date);
+        let message = NewMessage { body: append.message, flags: flags(&append.flags), internal_date };
+        Self { mailbox, message, data: append.data }
+    }
+}
+
+/// An APPEND that may share a commit with others; it is given back where nothing is to be stored.
+pub(super) fn ready(context: &mut Context<'_>, append: Append) -> Result<Ready, Append> {
+    match target(context, &append) {
+        Ok(mailbox) => Ok(Ready::of(context, mailbox, append)),
+        Err(_) => Err(append),
+    }
+}
+
+/// Where a message goes, or why nothing is to be stored.
+fn target(context: &Context<'_>, append: &Append) -> Result<MailboxId, Tagged> {
     if append.data == AppendData::Utf8 && !context.user.enabled.utf8 {
         return Err(enable_utf8());
     }
     let mailbox = context.target(&append.mailbox)?;
-    if append.message.is_empty() {
-        return Err(nothing_appended());
+    if append.message.is_empty() { Err(nothing_appended()) } else { Ok(mailbox.id) }
+}
+
+type Stored = Result<(Appended, Option<View>), Error>;
+
+/// Several APPENDs that came at once, each with what came of it.
+struct AppendsInTurn {
+    rest: VecDeque<(Tag, AppendData, Stored)>,
+    /// The selected mailbox as the last one that was answered left it: what is newer belongs to a later one.
+    left: Option<View>,
+}
+
+/// Does APPENDs that came at once; they share commits, and each has its answer.
+pub(super) fn in_turn(context: &mut Context<'_>, appends: Vec<(Tag, Ready)>) -> impl Answers + use<> {
+    let answered: Vec<(Tag, AppendData)> = appends.iter().map(|(tag, ready)| (tag.clone(), ready.data)).collect();
+    let messages = appends.into_iter().map(|(_, ready)| (ready.mailbox, ready.message)).collect();
+    let outcomes = context.user.account.append_in_turn(context.actor(), messages);
+    let rest = answered.into_iter().zip(outcomes).map(|((tag, data), stored)| (tag, data, stored)).collect();
+    AppendsInTurn { rest, left: context.user.selected.as_ref().map(|selected| selected.view.clone()) }
+}
+
+impl Answers for AppendsInTurn {
+    /// It tells what that APPEND has brought, and the last one whatever there is.
+    fn next(&mut self, user: &mut User) -> Option<Finish> {
+        let (tag, data, stored) = self.rest.pop_front()?;
+        let answer = match stored {
+            Ok((appended, view)) => {
+                let is_selected = user.selected.as_ref().is_some_and(|selected| selected.mailbox == appended.mailbox);
+                self.left = view.filter(|_| is_selected).or(self.left.take());
+                append_uid(&[appended])
+            }
+            Err(error) => refusal(error, data),
+        };
+        let view = (!self.rest.is_empty()).then(|| self.left.clone()).flatten();
+        Some(Finish { news: Some(News { view, ..News::default() }), ..Finish::new(tag, answer) })
     }
-    let internal_date = internal_date(context, append.date);
-    let message = NewMessage { body: append.message, flags: flags(&append.flags), internal_date };
-    Ok((mailbox.id, (message, append.data)))
 }
 
 fn internal_date(context: &Context<'_>, date: Option<DateTime>) -> Timestamp {

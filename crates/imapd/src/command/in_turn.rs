@@ -3,12 +3,14 @@
 //!
 //! What is sent is what would be sent if each were done by itself: each is answered with the mailbox as it left it.
 
-use super::announced::UNANNOUNCED_MESSAGES_MAX;
+use super::announced::{UNANNOUNCED_BYTES_MAX, UNANNOUNCED_MESSAGES_MAX};
+use super::append::{self, Ready};
 use super::store::{self, Storing};
 use crate::connection::{ImapSession, Turn};
 use crate::context::Context;
 use crate::state::State;
-use imap_proto::command::Store;
+use crate::sync::is_told;
+use imap_proto::command::{Append, Store};
 use imap_proto::{Command, Event, Tag, Tagged};
 
 impl ImapSession {
@@ -49,6 +51,53 @@ impl ImapSession {
         let answers = store::in_turn(&mut context, stores).ok()?;
         self.answers = Some(Box::new(answers));
         Some(Turn::Again)
+    }
+
+    /// Does an APPEND together with those that the client has sent behind it; gives it back where it must be done by itself.
+    pub(super) fn appends(&mut self, tag: &Tag, first: Append, output: &mut Vec<u8>) -> Result<Turn, Append> {
+        // Most come alone.
+        let next = self.poll();
+        let is_followed = matches!(&next, Event::Command(Tagged { command: Command::Append(_), .. }));
+        self.put_back(next);
+        let State::Authenticated(user) = &mut self.state else { return Err(first) };
+        if !is_followed || !user.selected.as_ref().is_none_or(is_told) {
+            return Err(first);
+        }
+        let mut room = UNANNOUNCED_BYTES_MAX;
+        let first = self.ready(first, &mut room, output)?;
+        let mut appends = vec![(tag.clone(), first)];
+        while appends.len() < UNANNOUNCED_MESSAGES_MAX {
+            let (tag, append) = match self.poll() {
+                Event::Command(Tagged { tag, command: Command::Append(append) }) => (tag, append),
+                // Also that there is none.
+                other => {
+                    self.put_back(other);
+                    break;
+                }
+            };
+            match self.ready(append, &mut room, output) {
+                Ok(ready) => appends.push((tag, ready)),
+                Err(append) => {
+                    self.put_back(Event::Command(Tagged { tag, command: Command::Append(append) }));
+                    break;
+                }
+            }
+        }
+        if let State::Authenticated(user) = &mut self.state {
+            let mut context = Context { service: &self.service, now: self.now, user, output };
+            self.answers = Some(Box::new(append::in_turn(&mut context, appends)));
+        }
+        Ok(Turn::Again)
+    }
+
+    /// An APPEND that may share a commit with others, which then have less room.
+    fn ready(&mut self, append: Append, room: &mut usize, output: &mut Vec<u8>) -> Result<Ready, Append> {
+        let State::Authenticated(user) = &mut self.state else { return Err(append) };
+        let Some(less) = room.checked_sub(append.message.len()) else { return Err(append) };
+        let mut context = Context { service: &self.service, now: self.now, user, output };
+        let ready = append::ready(&mut context, append)?;
+        *room = less;
+        Ok(ready)
     }
 
     /// A STORE that may share a commit with others.

@@ -146,6 +146,13 @@ impl ImapSession {
         {
             return turn;
         }
+        let command = match command {
+            Command::Append(append) if upload.is_none() => match self.appends(&tag, append, output) {
+                Ok(turn) => return turn,
+                Err(append) => Command::Append(append),
+            },
+            other => other,
+        };
         self.dispatch(tag, command, upload, output)
     }
 

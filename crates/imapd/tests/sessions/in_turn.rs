@@ -71,6 +71,64 @@ fn nothing_is_acknowledged_that_is_not_on_disk() {
     }
 }
 
+fn appends(mailboxes: &[&str]) -> String {
+    let append = |(n, mailbox): (usize, &&str)| format!("a{n} APPEND {mailbox} (k{n}) {{2+}}\r\n{:02}\r\n", n % 100);
+    mailboxes.iter().enumerate().map(append).collect()
+}
+
+#[test]
+fn each_pipelined_append_paid_for_a_flush_of_its_own() {
+    let server = Server::new();
+    let mut pc = server.alice_in_inbox();
+    let before = server.commits();
+    let answer = pc.raw(appends(&["INBOX"; 50]));
+    assert_eq!(server.commits() - before, 1);
+    let uid_validity = server.account().mailboxes().unwrap().by_name("INBOX").unwrap().uid_validity;
+    // Each is told with the mailbox as it left it.
+    let told: Vec<&str> = answer.lines().filter(|line| line.starts_with('a') || line.ends_with(" EXISTS")).collect();
+    let expected = (0..50).flat_map(|n| {
+        [format!("* {} EXISTS", n + 1), format!("a{n} OK [APPENDUID {uid_validity} {}] APPEND done", n + 1)]
+    });
+    assert_eq!(told, expected.collect::<Vec<_>>());
+    assert_eq!(answer.matches("* FLAGS").count(), 50, "each has a new keyword");
+}
+
+#[test]
+fn pipelined_appends_are_answered_as_if_each_had_come_alone() {
+    let mailboxes = ["INBOX", "Archive", "INBOX", "Nowhere", "Archive", "INBOX"];
+    let nul = "n APPEND INBOX {1+}\r\n\0\r\nm APPEND INBOX ~{1+}\r\n\0\r\n";
+    let wire = appends(&mailboxes) + nul + &appends(&mailboxes[..2]) + "e APPEND INBOX {0+}\r\n\r\nf NOOP\r\n";
+    let play = |segment: usize| {
+        let server = Server::new();
+        let mut pc = server.alice_in_inbox();
+        wire.as_bytes().chunks(segment).map(|segment| pc.raw(segment)).collect::<String>()
+    };
+    let alone = play(1);
+    assert_eq!((alone.matches(" OK [APPENDUID").count(), alone.matches(" NO ").count()), (7, 4), "{alone}");
+    for segment in [wire.len(), wire.len() / 2, 50] {
+        assert_eq!(play(segment), alone, "{segment}");
+    }
+}
+
+#[test]
+fn no_pipelined_append_is_acknowledged_that_is_not_on_disk() {
+    for fault in [Fault::Full, Fault::Failed, Fault::CrashBefore] {
+        let server = Server::new();
+        let mut pc = server.alice_in_inbox();
+        server.fail_next_commit(fault);
+        let done = pc.raw(appends(&["INBOX"; 5])).matches(" OK [APPENDUID").count();
+        let after = server.after_crash();
+        let held = after.account().view(store::MailboxId(1)).unwrap().index().len();
+        match fault {
+            // Each was tried by itself.
+            Fault::Full => assert_eq!((done, held), (5, 5)),
+            Fault::CrashBefore => assert_eq!((done, held), (0, 0)),
+            _ => assert_eq!(done, 0),
+        }
+        assert_eq!(after.account().check(&after.store).unwrap(), []);
+    }
+}
+
 fn stores() -> impl Strategy<Value = Vec<String>> {
     let message = 1..=MESSAGES + 2;
     let set = prop_oneof![

@@ -20,6 +20,8 @@ use tokio::net::TcpStream;
 
 /// What is read at once from a socket: as much as a TLS record holds.
 const READ_BYTES: usize = 16 * 1024;
+/// So many reads at once where each found as much as it could hold.
+const READS_AT_ONCE_MAX: usize = 4;
 /// What is read at once while a handshake runs: less than rustls keeps of early application data (16 KiB).
 const HANDSHAKE_READ_BYTES: usize = 4 * 1024;
 /// Plaintext and records that rustls keeps of what a client does not read.
@@ -124,7 +126,7 @@ impl Pipe {
         }
     }
 
-    /// Reads once and hands what came to `sink`, in pieces.
+    /// Reads once, or a few times where there is more at once, and hands what came to `sink`, in pieces.
     pub(super) fn read(&mut self, sink: &mut dyn FnMut(&[u8])) -> io::Result<Input> {
         SCRATCH.with_borrow_mut(|scratch| match &self.tls {
             None => self.read_plain(&mut scratch.wire, sink),
@@ -132,15 +134,25 @@ impl Pipe {
         })
     }
 
+    /// Commands that were pipelined share commits as far as they come to the session together.
     fn read_plain(&mut self, wire: &mut [u8], sink: &mut dyn FnMut(&[u8])) -> io::Result<Input> {
-        match self.read_socket(wire)? {
-            None => Ok(Input::Pending),
-            Some([]) => Ok(Input::End),
-            Some(bytes) => {
-                sink(bytes);
-                Ok(Input::Bytes)
+        for reads in 0..READS_AT_ONCE_MAX {
+            let is_full = match self.read_socket(wire) {
+                // What has come counts first; an error, and the end, show again.
+                Ok(None | Some([])) | Err(_) if reads > 0 => return Ok(Input::Bytes),
+                Err(error) => return Err(error),
+                Ok(None) => return Ok(Input::Pending),
+                Ok(Some([])) => return Ok(Input::End),
+                Ok(Some(bytes)) => {
+                    sink(bytes);
+                    bytes.len() == READ_BYTES
+                }
+            };
+            if !is_full {
+                break;
             }
         }
+        Ok(Input::Bytes)
     }
 
     fn read_sealed(&mut self, scratch: &mut Scratch, sink: &mut dyn FnMut(&[u8])) -> io::Result<Input> {

@@ -4,11 +4,11 @@
 //! the last piece does not ([`Unfinished`]).
 
 use super::Account;
-use super::Appended;
 use super::append::{NewMessage, Prepared, Target, append, put_new};
 use super::copy_and_move::Unfinished;
 use super::piece::PIECE_MESSAGES_MAX;
 use super::sent::origin;
+use super::{Appended, View};
 use crate::error::Error;
 use crate::flags::Flags;
 use crate::ids::{MailboxId, Timestamp};
@@ -56,6 +56,63 @@ impl Account {
     pub fn begin_append(&self, actor: Actor, mailbox: MailboxId, bytes: u64) -> Appending {
         let (account, piece, appended) = (self.clone(), Piece::default(), Vec::new());
         Appending { account, actor, mailbox, bytes, piece, appended, unfinished: None }
+    }
+
+    /// Stores messages that come at once, each by itself as [`Account::append`] does: they share commits. Each has an outcome of
+    /// its own, and the mailbox as it is after that message and before the next, where its index is in memory.
+    ///
+    /// # Errors
+    /// As [`Account::append`], each its own.
+    pub fn append_in_turn(
+        &self,
+        actor: Actor,
+        messages: Vec<(MailboxId, NewMessage)>,
+    ) -> Vec<Result<(Appended, Option<View>), Error>> {
+        let mut piece = Piece::default();
+        let mut targets = Vec::new();
+        let ready: Vec<Result<(), Error>> = messages
+            .into_iter()
+            .map(|(mailbox, message)| piece.add(self, message).map(|()| targets.push(mailbox)))
+            .collect();
+        let put = self.objects.put_all(self.id(), mem::take(&mut piece.objects)).map_err(Error::from);
+        let outcomes = match &put {
+            Ok(()) => self.append_ready(actor, targets.into_iter().zip(mem::take(&mut piece.messages)).collect()),
+            Err(error) => {
+                piece.messages.iter().for_each(|ready| self.remove_object(ready.prepared.object.clone()));
+                targets.iter().map(|_| Err(error.clone())).collect()
+            }
+        };
+        let mut outcomes = outcomes.into_iter();
+        let lost = || Err(Error::fault("a message was not queued"));
+        ready.into_iter().map(|ready| ready.and_then(|()| outcomes.next().unwrap_or_else(lost))).collect()
+    }
+
+    fn append_ready(
+        &self,
+        actor: Actor,
+        ready: Vec<(MailboxId, Ready)>,
+    ) -> Vec<Result<(Appended, Option<View>), Error>> {
+        type Outcome = Result<(Appended, Option<View>, bool), Error>;
+        let objects: Vec<Option<ObjectName>> = ready.iter().map(|(_, ready)| ready.prepared.object.clone()).collect();
+        let in_turn = |(mailbox, ready): (MailboxId, Ready)| {
+            move |tx: &mut Tx<'_>| {
+                let Ready { flags, internal_date, prepared } = &ready;
+                let (appended, is_stored) =
+                    append(tx, actor, &Target::Mailbox(mailbox), flags, *internal_date, prepared)?;
+                let state = tx.state.mailbox(mailbox)?;
+                Ok((appended, state.index.is_some().then(|| View::of(state)), is_stored))
+            }
+        };
+        let outcomes = self.transact_all(ready.into_iter().map(in_turn).collect());
+        let end = |(outcome, object): (Outcome, Option<ObjectName>)| {
+            self.remove_unless(
+                outcome.as_ref().is_ok_and(|(.., is_stored)| *is_stored),
+                outcome.as_ref().err(),
+                object,
+            );
+            outcome.map(|(appended, view, _)| (appended, view))
+        };
+        outcomes.into_iter().zip(objects).map(end).collect()
     }
 
     /// Removes an object that nothing refers to.
