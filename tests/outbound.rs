@@ -100,6 +100,89 @@ fn one_recipient_gets_it_and_the_other_comes_back_as_a_bounce() {
     server.stop();
 }
 
+/// Reads a report as another program does: the types of its parts, and the fields of its second part.
+const READ_REPORT: &str = r#"
+import email, email.policy, json, sys
+report = email.message_from_bytes(sys.stdin.buffer.read(), policy=email.policy.default)
+def walk(part):
+    return [part.get_content_type(), [d.__class__.__name__ for d in part.defects]] + [walk(p) for p in part.iter_parts()] \
+        if part.is_multipart() and part.get_content_maintype() == "multipart" else part.get_content_type()
+status = next(p for p in report.iter_parts() if p.get_content_type().endswith("delivery-status"))
+groups = [dict(g.items()) for g in status.get_payload()]
+print(json.dumps({"type": report["Content-Type"].params["report-type"], "parts": walk(report), "status": groups}))
+"#;
+
+fn read_report(message: &str) -> serde_json::Value {
+    let mut python = std::process::Command::new("python3");
+    let (input, output) = (std::process::Stdio::piped(), std::process::Stdio::piped());
+    let mut child = python.args(["-c", READ_REPORT]).stdin(input).stdout(output).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), message.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{message}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn another_program_reads_the_reports_that_a_sender_asked_for() {
+    let (port, messages) = smarthost();
+    let dir = tempfile::tempdir().unwrap();
+    let more = format!("smarthost = {{ host = \"127.0.0.1\", port = {port}, security = \"none\" }}");
+    let server = Serving::start(dir.path(), &more);
+    let password = make_alice(&server);
+    let mut imap = server.connect_tls("imaps");
+    imap.until("* OK");
+    imap.ask(&format!("a LOGIN alice@example.org {password}"), "a OK");
+    imap.ask("b SELECT INBOX", "b OK");
+    imap.ask("c IDLE", "+");
+    let mut smtp = server.connect_tls("submissions");
+    smtp.until("220 ");
+    assert!(smtp.ask("EHLO pc.example.org", "250 ").contains(&"250-DSN".to_owned()));
+    let login = STANDARD.encode(format!("\0alice@example.org\0{password}"));
+    smtp.ask(&format!("AUTH PLAIN {login}"), "235 ");
+    smtp.ask("MAIL FROM:<alice@example.org> RET=FULL ENVID=QQ+2B1", "250 ");
+    smtp.ask(
+        "RCPT TO:<friend@outside.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;old+2Bfriend@outside.example",
+        "250 ",
+    );
+    smtp.ask("RCPT TO:<nobody@outside.example> NOTIFY=FAILURE", "250 ");
+    smtp.ask("RCPT TO:<nobody2@outside.example> NOTIFY=NEVER", "250 ");
+    smtp.ask("RCPT TO:<alice@example.org> NOTIFY=SUCCESS", "250 ");
+    smtp.ask("DATA", "354 ");
+    smtp.ask("From: alice@example.org\r\nSubject: to the outside\r\n\r\nHello.\r\n.", "250 ");
+    messages.recv_timeout(PATIENCE).unwrap();
+    // The message itself, and three reports.
+    imap.until("* 4 EXISTS");
+    imap.ask("DONE", "c OK");
+    let mut found = std::collections::BTreeMap::new();
+    for number in 1..=4 {
+        let fetched = imap.ask(&format!("d FETCH {number} BODY.PEEK[]"), "d OK").join("\r\n");
+        let message = fetched.split_once("}\r\n").unwrap().1;
+        let message = message.rsplit_once(")\r\nd OK").map_or(message, |(message, _)| message);
+        if !message.contains("multipart/report") {
+            continue;
+        }
+        let report = read_report(message);
+        assert_eq!(report["type"], "delivery-status");
+        assert_eq!(report["status"][0]["Original-Envelope-Id"], "QQ+1", "{report}");
+        assert_eq!(report["parts"][1], serde_json::json!([]), "no defects");
+        let status = &report["status"][1];
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        found.insert(text(&status["Action"]), (text(&status["Final-Recipient"]), text(&report["parts"][4])));
+        assert_eq!(report["status"].as_array().unwrap().len(), 2, "{report}");
+        if status["Action"] == "relayed" {
+            assert_eq!(status["Original-Recipient"], "rfc822; old+friend@outside.example");
+        }
+    }
+    let expected = [
+        ("delivered", "rfc822; alice@example.org", "text/rfc822-headers"),
+        ("failed", "rfc822; nobody@outside.example", "message/rfc822"),
+        ("relayed", "rfc822; friend@outside.example", "text/rfc822-headers"),
+    ];
+    let expected = expected.map(|(action, whom, part)| (action.to_owned(), (whom.to_owned(), part.to_owned())));
+    assert_eq!(found, expected.into());
+    server.stop();
+}
+
 #[test]
 fn without_a_smarthost_outside_mail_is_refused_at_rcpt() {
     let dir = tempfile::tempdir().unwrap();

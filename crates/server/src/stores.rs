@@ -89,7 +89,10 @@ impl Stores {
         })?;
         let lifetime_millis = u64::from(config.queue_lifetime_hours) * HOUR_MILLIS;
         let limits = Limits { account_recipients_per_hour: config.recipients_per_hour.into(), ..Limits::DEFAULT };
-        let queue = Queue::open(&store, Policy { lifetime_millis, ..Policy::default() }).with_limits(limits);
+        let hours = u64::from(config.queue_warn_after_hours);
+        let warn_after_millis = (hours > 0).then_some(hours * HOUR_MILLIS);
+        let policy = Policy { lifetime_millis, warn_after_millis, ..Policy::default() };
+        let queue = Queue::open(&store, policy).with_limits(limits);
         let way_out = config.has_way_out().then(|| queue.clone());
         let flow = MailFlow::new(auth.clone(), &config.hostname, way_out).with_policy(config.sender.policy());
         let flow = if config.junk_filter { flow } else { flow.without_junk_filter() };

@@ -61,6 +61,8 @@ pub struct Config {
     pub smarthost: Option<Smarthost>,
     /// How long undelivered mail is retried before it is returned, in hours.
     pub queue_lifetime_hours: u32,
+    /// After how long the sender of mail that still waits is told so, in hours; 0: never.
+    pub queue_warn_after_hours: u32,
     /// To how many outside recipients one account may send within an hour.
     pub recipients_per_hour: u32,
     /// Whether mail from others is judged by its recipient's junk filter.
@@ -300,6 +302,7 @@ impl Default for Config {
             delivery: Delivery::default(),
             smarthost: None,
             queue_lifetime_hours: 120,
+            queue_warn_after_hours: 4,
             recipients_per_hour: 2000,
             junk_filter: false,
             account_requests: false,

@@ -493,6 +493,13 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.queue_lifetime_hours, value.number(1, 24 * 365)?),
     },
     ConfigOption {
+        key: "queue.warn_after_hours",
+        kind: COUNT,
+        default: Some("4"),
+        text: "When a sender is told, once, that a message still waits; 0: never.",
+        set: |config, value| put(&mut config.queue_warn_after_hours, value.number(0, 24 * 365)?),
+    },
+    ConfigOption {
         key: "queue.recipients_per_hour",
         kind: COUNT,
         default: Some("2000"),
