@@ -6,18 +6,17 @@ mod rig;
 
 use dns::fake::FakeServer;
 use rcgen::{CertificateParams, KeyPair};
-use rig::{PATIENCE, Serving};
+use rig::{PATIENCE, Serving, free_ports};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -32,16 +31,6 @@ struct Pebble {
     management: u16,
     /// What it logs.
     log: Receiver<String>,
-}
-
-/// Ports that nobody listens on at the moment, below those that the system chooses by itself.
-fn free_ports<const N: usize>() -> [u16; N] {
-    static TAKEN: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + u16::try_from(std::process::id() % 9_000).unwrap() + TAKEN.fetch_add(50, Ordering::Relaxed);
-    let is_free =
-        |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok() && UdpSocket::bind(("127.0.0.1", *port)).is_ok();
-    let mut free = (first..32_000).chain(10_000..first).filter(is_free);
-    std::array::from_fn(|_| free.next().unwrap())
 }
 
 impl Pebble {

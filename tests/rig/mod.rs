@@ -10,9 +10,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -39,6 +40,16 @@ pub fn says(arguments: &[&str]) -> String {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
     text
+}
+
+/// Ports that nobody listens on at the moment, on no address, below those that the system chooses by itself.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 9_000).unwrap() + TAKEN.fetch_add(50, Ordering::Relaxed);
+    let is_free =
+        |port: &u16| TcpListener::bind(("0.0.0.0", *port)).is_ok() && UdpSocket::bind(("0.0.0.0", *port)).is_ok();
+    let mut free = (first..32_000).chain(10_000..first).filter(is_free);
+    std::array::from_fn(|_| free.next().unwrap())
 }
 
 /// Copies a directory with all that is in it.
@@ -216,11 +227,14 @@ impl Serving {
     /// Waits for the next line of the log with this message.
     pub fn logged(&self, message: &str) -> Value {
         let log = self.log.lock().unwrap();
+        let mut others = Vec::new();
         loop {
-            let line = log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{message} was not logged"));
+            let line = log.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("{message} was not logged, but {others:#?}"));
             if line["message"] == message {
                 return line;
             }
+            others.push(line.to_string());
         }
     }
 
