@@ -46,7 +46,7 @@ impl Fingerprint {
         if !has("message-id") && !has("date") {
             return None;
         }
-        let mut hasher = blake3::Hasher::new();
+        let mut hasher = Hashing::default();
         let date = (!has("message-id")).then_some("date");
         for name in date.into_iter().chain(FIELDS) {
             header::find_all(head, name).for_each(|field| write_field(&mut hasher, name.as_bytes(), field.value));
@@ -55,11 +55,36 @@ impl Fingerprint {
             write_field(&mut hasher, &field.name.to_ascii_lowercase(), field.value);
         }
         write_lines(&mut hasher, body);
-        hasher.finalize().as_bytes().first_chunk().copied().map(Self)
+        hasher.finish().first_chunk().copied().map(Self)
     }
 
     fn name(self) -> Name {
         Name::first(&self.0)
+    }
+}
+
+/// BLAKE3 of what comes in short pieces: of many octets at once it is several times as fast.
+#[derive(Default)]
+struct Hashing {
+    hasher: blake3::Hasher,
+    waiting: Vec<u8>,
+}
+
+/// So many octets are hashed at once.
+const HASHED_AT_ONCE_BYTES: usize = 16 * 1024;
+
+impl Hashing {
+    fn update(&mut self, octets: &[u8]) -> &mut Self {
+        self.waiting.extend_from_slice(octets);
+        if self.waiting.len() >= HASHED_AT_ONCE_BYTES {
+            self.hasher.update(&self.waiting);
+            self.waiting.clear();
+        }
+        self
+    }
+
+    fn finish(mut self) -> [u8; 32] {
+        *self.hasher.update(&self.waiting).finalize().as_bytes()
     }
 }
 
@@ -70,7 +95,7 @@ fn is_resent(name: &[u8]) -> bool {
 }
 
 /// However it is folded.
-fn write_field(hasher: &mut blake3::Hasher, name: &[u8], value: &[u8]) {
+fn write_field(hasher: &mut Hashing, name: &[u8], value: &[u8]) {
     hasher.update(name).update(b":");
     for word in value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
         hasher.update(b" ").update(word);
@@ -79,7 +104,7 @@ fn write_field(hasher: &mut blake3::Hasher, name: &[u8], value: &[u8]) {
 }
 
 /// However they end; empty lines at the end of the message do not count.
-fn write_lines(hasher: &mut blake3::Hasher, body: &[u8]) {
+fn write_lines(hasher: &mut Hashing, body: &[u8]) {
     let mut empty = 0;
     for line in body.split(|octet| *octet == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -151,18 +176,22 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn of(message: &[u8], summary: &Summary, origin: Origin) -> Self {
-        let (original, saved) = match origin {
+    /// `hash`: the BLAKE3 of the message.
+    pub(crate) fn of(message: &[u8], hash: &[u8; 32], summary: &Summary, origin: Origin) -> Self {
+        let (original, exact, saved) = match origin {
             Origin::Delivered => return Self::default(),
-            Origin::Uploaded => (message, false),
-            Origin::Submitted { added_bytes } => (message.get(added_bytes..).unwrap_or_default(), true),
+            Origin::Uploaded => (message, *hash, false),
+            Origin::Submitted { added_bytes } => {
+                let original = message.get(added_bytes..).unwrap_or_default();
+                (original, *blake3::hash(original).as_bytes(), true)
+            }
         };
         let mut names: Vec<Name> = Name::of(summary).into_iter().collect();
         let Some(fingerprint) = Fingerprint::of(original) else { return Self { names, own: None } };
         if header::find(original, "message-id").and_then(|field| refers::message_id(field.value)).is_none() {
             names.push(fingerprint.name());
         }
-        let exact = blake3::hash(original).as_bytes().first_chunk().copied().unwrap_or_default();
+        let exact = exact.first_chunk().copied().unwrap_or_default();
         Self { names, own: Some(Own { fingerprint, exact, saved }) }
     }
 }
@@ -173,6 +202,19 @@ mod tests {
 
     const SENT: &str =
         "Message-ID: <1@x>\r\nDate: today\r\nFrom: a@x\r\nTo: b@x\r\nSubject: hi\r\n there\r\n\r\nbody\r\n\r\nend\r\n";
+
+    #[test]
+    fn what_is_hashed_in_pieces_has_the_hash_of_the_whole() {
+        for (piece, pieces) in [(1, 40_000), (77, 1_000), (HASHED_AT_ONCE_BYTES, 3), (0, 2)] {
+            let (mut hashing, mut whole) = (Hashing::default(), Vec::new());
+            for n in 0..pieces {
+                let octets = vec![n as u8; piece];
+                hashing.update(&octets);
+                whole.extend(octets);
+            }
+            assert_eq!(hashing.finish(), *blake3::hash(&whole).as_bytes(), "{piece} {pieces}");
+        }
+    }
 
     fn fingerprint(message: &str) -> Option<Fingerprint> {
         Fingerprint::of(message.as_bytes())
@@ -219,8 +261,10 @@ mod tests {
 
     #[test]
     fn an_upload_finds_what_was_submitted() {
-        let identity =
-            |message: &str, origin| Identity::of(message.as_bytes(), &Summary::parse(message.as_bytes()), origin);
+        let identity = |message: &str, origin| {
+            let message = message.as_bytes();
+            Identity::of(message, blake3::hash(message).as_bytes(), &Summary::parse(message), origin)
+        };
         let check = |added: &str, original: &str, names: usize| {
             let submitted = identity(&format!("{added}{original}"), Origin::Submitted { added_bytes: added.len() });
             let uploaded = identity(original, Origin::Uploaded);

@@ -141,7 +141,7 @@ impl Account {
                 Some(name),
             )
         };
-        let (identity, has_bcc) = (Identity::of(body, parsed, origin), !parsed.envelope.bcc.is_empty());
+        let (identity, has_bcc) = (Identity::of(body, &hash, parsed, origin), !parsed.envelope.bcc.is_empty());
         let content = object.clone().map(|name| (name, Arc::clone(shared)));
         let sizes = SentSizes::of(body);
         Ok((Prepared { size, body_record, summary, object, sizes, identity, has_bcc }, content))
@@ -249,7 +249,7 @@ impl Tx<'_> {
             summary: parsed.encode(),
             object: None,
             sizes: SentSizes::of(body),
-            identity: Identity::of(body, &parsed, origin(&Target::Inbox)),
+            identity: Identity::of(body, &hash, &parsed, origin(&Target::Inbox)),
             has_bcc: false,
         };
         let (actor, inbox) = (Actor { device: DeviceId(0), protocol: Protocol::Server, now }, self.state.inbox()?.id);
