@@ -71,7 +71,8 @@ impl SequenceSet {
         Self::from_sorted([number])
     }
 
-    /// The shortest set of `numbers`, which must rise strictly; zeros are left out.
+    /// The shortest set of `numbers`, which must rise strictly, or else is only good to be encoded, in their order; zeros
+    /// are left out.
     #[must_use]
     pub fn from_sorted(numbers: impl IntoIterator<Item = u32>) -> Self {
         let mut ranges: Vec<(u32, u32)> = Vec::new();

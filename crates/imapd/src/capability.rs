@@ -5,7 +5,7 @@ use sasl::Mechanism;
 use session::Peer;
 
 /// Works in every state, or from login on.
-const ALWAYS: [&str; 28] = [
+const ALWAYS: [&str; 31] = [
     "IMAP4rev1",
     "IMAP4rev2",
     "LITERAL+",
@@ -26,6 +26,9 @@ const ALWAYS: [&str; 28] = [
     "STATUS=SIZE",
     "ESEARCH",
     "SEARCHRES",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
     "WITHIN",
     "BINARY",
     "CONDSTORE",

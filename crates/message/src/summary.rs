@@ -78,11 +78,7 @@ impl Summary {
     /// [`SummaryError`] for all other bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, SummaryError> {
         let mut source = Source::new(bytes);
-        let version = source.byte()?;
-        if version != SUMMARY_VERSION {
-            return Err(SummaryError::UnknownVersion(version));
-        }
-        let envelope = envelope(&mut source)?;
+        let envelope = first(&mut source)?;
         // The root says itself how long the message is.
         let root = part(&mut source, 0, usize::MAX, 0)?;
         if !source.is_empty() {
@@ -90,6 +86,19 @@ impl Summary {
         }
         Ok(Self { envelope, structure: Structure { root } })
     }
+
+    /// The envelope alone, which stands first: what follows is not looked at.
+    ///
+    /// # Errors
+    /// [`SummaryError`] for bytes that do not begin as [`Summary::encode`] has them begin.
+    pub fn decode_envelope(bytes: &[u8]) -> Result<Envelope, SummaryError> {
+        first(&mut Source::new(bytes))
+    }
+}
+
+fn first(source: &mut Source<'_>) -> Result<Envelope, SummaryError> {
+    let version = source.byte()?;
+    if version == SUMMARY_VERSION { envelope(source) } else { Err(SummaryError::UnknownVersion(version)) }
 }
 
 /// A bit for each thing that is there, the first in the lowest bit.
@@ -340,6 +349,7 @@ mod tests {
         let summary = Summary::parse(MESSAGE);
         let bytes = summary.encode();
         assert!(bytes.len() < 512, "{} bytes", bytes.len());
+        assert_eq!(Summary::decode_envelope(&bytes).as_ref(), Ok(&summary.envelope));
         assert_eq!(Summary::decode(&bytes), Ok(summary));
     }
 

@@ -1,4 +1,4 @@
-//! Search: which messages of a mailbox meet a [`Condition`].
+//! Search: which messages of a mailbox meet a [`Condition`], and in which [`Order`] they come.
 //!
 //! A protocol compiles what its client asks for into a condition, gives the index to look through (for IMAP what the
 //! client has been told, RFC 9051 §6.4.4), and calls [`Search::look`] until it is done. Only for messages whose index
@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
+mod collate;
 mod condition;
 mod evaluate;
 mod found;
@@ -20,6 +21,7 @@ mod large;
 mod look;
 mod narrow;
 mod numbers;
+mod order;
 
 pub use condition::{Addresses, Condition, IndexTest, SummaryTest, Value};
 pub use found::{Found, Wanted};
@@ -28,3 +30,4 @@ pub use look::{Looked, Search};
 pub use message::fold::Needle;
 pub use message::text::Scope;
 pub use numbers::Numbers;
+pub use order::{Criterion, Order, Ordered, SortKey};

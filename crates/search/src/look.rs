@@ -73,6 +73,12 @@ impl Search {
         }
     }
 
+    /// Looks for all that matches, whatever was wanted.
+    #[must_use]
+    pub fn for_everything(self) -> Self {
+        Self { hunt: Hunt::new(Wanted::Everything, self.index.len()), ..self }
+    }
+
     /// Looks texts up in the account's index first, if there is one; from now on there is to be one.
     #[must_use]
     pub fn with_indexes(mut self, indexes: Option<Arc<Indexes>>) -> Self {

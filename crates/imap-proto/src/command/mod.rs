@@ -9,6 +9,7 @@ mod mailbox;
 mod quota;
 mod search;
 mod select;
+mod sort;
 mod status;
 mod store;
 mod transfer;
@@ -22,6 +23,7 @@ pub use list::{List, ListReturn, ListSelection, Lsub};
 pub use mailbox::{Create, Rename};
 pub use search::{EntryType, Search, SearchKey, SearchReturn};
 pub use select::{Qresync, Select, SequenceMatch};
+pub use sort::{Sort, SortCriterion, SortKey};
 pub use status::{StatusItem, StatusRequest};
 pub use store::{Store, StoreAction};
 pub use transfer::Transfer;
@@ -104,6 +106,8 @@ pub enum Command {
     UidExpunge(crate::MessageSet),
     /// RFC 9051 §6.4.4.
     Search(Search),
+    /// RFC 5256 §3.
+    Sort(Sort),
     /// RFC 9051 §6.4.5.
     Fetch(Fetch),
     /// RFC 9051 §6.4.6.
@@ -148,6 +152,7 @@ impl Command {
             Self::Expunge => "EXPUNGE",
             Self::UidExpunge(_) => "UID EXPUNGE",
             Self::Search(_) => "SEARCH",
+            Self::Sort(_) => "SORT",
             Self::Fetch(_) => "FETCH",
             Self::Store(_) => "STORE",
             Self::Copy(_) => "COPY",
@@ -221,7 +226,7 @@ fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
         "GETQUOTA" => &quota::parse_root,
         "GETQUOTAROOT" => &quota::parse_mailbox,
         "APPEND" => &|c| Append::parse(c).map(Command::Append),
-        "SEARCH" | "FETCH" | "STORE" | "COPY" | "MOVE" => &numbered(Numbering::Sequence),
+        "SEARCH" | "SORT" | "FETCH" | "STORE" | "COPY" | "MOVE" => &numbered(Numbering::Sequence),
         "UID" => &parse_uid,
         _ => return Err(Reason::UnknownCommand),
     };
@@ -242,6 +247,7 @@ fn parse_uid(cursor: &mut Cursor<'_>) -> Parse<Command> {
 fn numbered_command(verb: &str, numbering: Numbering, cursor: &mut Cursor<'_>) -> Parse<Command> {
     match verb {
         "SEARCH" => Search::parse(numbering, cursor).map(Command::Search),
+        "SORT" => Sort::parse(numbering, cursor).map(Command::Sort),
         "FETCH" => Fetch::parse(numbering, cursor).map(Command::Fetch),
         "STORE" => Store::parse(numbering, cursor).map(Command::Store),
         "COPY" => Transfer::parse(numbering, cursor).map(Command::Copy),

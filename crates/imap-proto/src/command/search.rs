@@ -137,6 +137,13 @@ impl Search {
     }
 }
 
+/// RFC 5256 §3: SORT and THREAD always say a charset.
+pub(super) fn charset_and_keys(cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
+    check_charset(&cursor.astring("a charset")?)?;
+    cursor.space()?;
+    keys(cursor)
+}
+
 /// RFC 9051 §6.4.4: US-ASCII and UTF-8 must be there; no other is.
 fn check_charset(name: &[u8]) -> Parse<()> {
     let known: [&[u8]; 4] = [b"UTF-8", b"US-ASCII", b"UTF8", b"ASCII"];
@@ -144,7 +151,7 @@ fn check_charset(name: &[u8]) -> Parse<()> {
 }
 
 impl SearchReturn {
-    fn parse(cursor: &mut Cursor<'_>) -> Parse<Self> {
+    pub(super) fn parse(cursor: &mut Cursor<'_>) -> Parse<Self> {
         let mut returns = Self::default();
         cursor.list(|cursor| {
             match cursor.keyword("a SEARCH return option")?.as_str() {

@@ -11,9 +11,9 @@ pub struct Esearch<'a> {
     pub tag: &'a Tag,
     /// How the numbers count.
     pub numbering: Numbering,
-    /// The lowest; left out when nothing was found.
+    /// The lowest, or the first in order (RFC 5267 §3.1); left out when nothing was found.
     pub min: Option<u32>,
-    /// The highest; left out when nothing was found.
+    /// The highest, or the last in order; left out when nothing was found.
     pub max: Option<u32>,
     /// All; an empty set is left out (RFC 9051 §6.4.4).
     pub all: Option<&'a SequenceSet>,
@@ -26,7 +26,16 @@ pub struct Esearch<'a> {
 impl Encoder<'_> {
     /// `* SEARCH 2 3 6 (MODSEQ n)`
     pub fn search(&mut self, numbers: impl IntoIterator<Item = u32>, modseq: Option<u64>) {
-        self.raw("* SEARCH");
+        self.numbers("* SEARCH", numbers, modseq);
+    }
+
+    /// `* SORT 3 2 6 (MODSEQ n)` (RFC 5256 §4, RFC 7162 §3.1.6)
+    pub fn sort(&mut self, numbers: impl IntoIterator<Item = u32>, modseq: Option<u64>) {
+        self.numbers("* SORT", numbers, modseq);
+    }
+
+    fn numbers(&mut self, head: &str, numbers: impl IntoIterator<Item = u32>, modseq: Option<u64>) {
+        self.raw(head);
         let mut found = false;
         for number in numbers {
             found = true;

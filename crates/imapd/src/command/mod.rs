@@ -25,6 +25,7 @@ mod relocate;
 mod rename;
 mod search;
 mod select;
+mod sort;
 mod starttls;
 mod status;
 mod store;
@@ -103,6 +104,7 @@ fn needs(command: &Command) -> Needs {
         | Command::Close
         | Command::Unselect
         | Command::Search(_)
+        | Command::Sort(_)
         | Command::Fetch(_)
         | Command::Copy(_) => Needs::Selected,
         Command::Expunge | Command::UidExpunge(_) | Command::Store(_) | Command::Move(_) => Needs::Writable,
@@ -114,6 +116,7 @@ fn news_after(command: &Command) -> News {
     match command {
         Command::Fetch(fetch) => News::after(fetch.numbering),
         Command::Search(search) => News::after(search.numbering),
+        Command::Sort(sort) => News::after(sort.search.numbering),
         Command::Store(store) => News::after(store.numbering),
         _ => News::default(),
     }
@@ -200,6 +203,7 @@ impl ImapSession {
             Command::Expunge => self.ask(output, |context| expunge::begin(context, None)),
             Command::UidExpunge(set) => self.ask(output, |context| expunge::begin(context, Some(&set))),
             Command::Search(request) => self.ask(output, |context| search::begin(context, tag.clone(), request)),
+            Command::Sort(request) => self.ask(output, |context| sort::begin(context, tag.clone(), request)),
             Command::Fetch(request) => self.ask(output, |context| fetch::begin(context, request)),
             Command::Store(store) => self.ask(output, |context| store::begin(context, store)),
             Command::Copy(transfer) => self.ask(output, |context| copy::begin(context, &transfer)),

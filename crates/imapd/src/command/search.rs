@@ -2,7 +2,7 @@
 
 use super::look_first::{self, Looks};
 use crate::context::Context;
-use crate::search::{Search, enables_condstore};
+use crate::search::{Arrange, Search, enables_condstore};
 use crate::sync::News;
 use crate::tagged::Tagged;
 use crate::work::{Progress, Stop, Work};
@@ -20,11 +20,21 @@ pub(super) fn begin(
     tag: Tag,
     request: command::Search,
 ) -> Result<impl Work + use<>, Tagged> {
+    begin_arranged(context, tag, request, Arrange::AsFound)
+}
+
+/// What is found is told as `arrange` says.
+pub(super) fn begin_arranged(
+    context: &mut Context<'_>,
+    tag: Tag,
+    request: command::Search,
+    arrange: Arrange,
+) -> Result<impl Work + use<>, Tagged> {
     let looks = Looks { numbering: request.numbering, enables_condstore: enables_condstore(&request) };
     look_first::begin(context, looks, move |context| {
         let now = Timestamp(context.now.unix_millis);
         let enabled = context.user.enabled;
-        let search = Search::new(&request, tag, enabled, context.selected()?, now);
+        let search = Search::new(&request, tag, enabled, context.selected()?, now).arranged(arrange);
         if search.asks_too_much() {
             return Err(Tagged::refused(Code::Limit, "Too many TEXT and BODY keys in one SEARCH"));
         }

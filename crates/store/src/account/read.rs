@@ -13,7 +13,7 @@ use crate::objects::Objects;
 use crate::record::{AccountRecord, BodyRecord, Mailbox};
 use crate::state::{self, AccountState, MailboxState};
 use crate::watch::Watch;
-use message::Summary;
+use message::{Envelope, Summary};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::Waker;
@@ -352,6 +352,18 @@ impl Reader<'_> {
             Some(Ok(summary)) => Ok(summary),
             // It is a cache: one that is missing, or of a version that this one does not know, is made anew.
             Some(Err(_)) | None => Ok(Summary::parse(&self.body(email)?)),
+        }
+    }
+
+    /// A message's envelope alone: as [`Reader::summary`], for less work.
+    ///
+    /// # Errors
+    /// As [`Reader::summary`].
+    pub fn envelope(&self, email: EmailId) -> Result<Envelope, Error> {
+        let bytes = self.snapshot.get(&key::summary(email))?;
+        match bytes.as_deref().map(Summary::decode_envelope) {
+            Some(Ok(envelope)) => Ok(envelope),
+            Some(Err(_)) | None => self.summary(email).map(|summary| summary.envelope),
         }
     }
 
