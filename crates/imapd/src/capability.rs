@@ -5,7 +5,7 @@ use sasl::Mechanism;
 use session::Peer;
 
 /// Works in every state, or from login on.
-const ALWAYS: [&str; 31] = [
+const ALWAYS: [&str; 33] = [
     "IMAP4rev1",
     "IMAP4rev2",
     "LITERAL+",
@@ -29,6 +29,8 @@ const ALWAYS: [&str; 31] = [
     "SORT",
     "SORT=DISPLAY",
     "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
     "WITHIN",
     "BINARY",
     "CONDSTORE",

@@ -115,8 +115,8 @@ fn replied_to(header: &[u8]) -> Vec<&[u8]> {
     answered
 }
 
-/// The Message-IDs in a list of them, folded or not.
-fn ids_in(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The Message-IDs in a list of them, folded or not; without their angle brackets.
+pub fn ids_in(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     bracketed(value).filter(|id| is_id(id))
 }
 

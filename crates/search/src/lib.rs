@@ -1,4 +1,4 @@
-//! Search: which messages of a mailbox meet a [`Condition`], and in which [`Order`] they come.
+//! Search: which messages of a mailbox meet a [`Condition`], and in which [`Order`] or which [`Threads`] they come.
 //!
 //! A protocol compiles what its client asks for into a condition, gives the index to look through (for IMAP what the
 //! client has been told, RFC 9051 §6.4.4), and calls [`Search::look`] until it is done. Only for messages whose index
@@ -15,6 +15,7 @@
 mod collate;
 mod condition;
 mod evaluate;
+mod forest;
 mod found;
 mod indexing;
 mod large;
@@ -22,6 +23,7 @@ mod look;
 mod narrow;
 mod numbers;
 mod order;
+mod thread;
 
 pub use condition::{Addresses, Condition, IndexTest, SummaryTest, Value};
 pub use found::{Found, Wanted};
@@ -31,3 +33,4 @@ pub use message::fold::Needle;
 pub use message::text::Scope;
 pub use numbers::Numbers;
 pub use order::{Criterion, Order, Ordered, SortKey};
+pub use thread::{Algorithm, Mark, Threads};

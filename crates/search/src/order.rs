@@ -222,7 +222,7 @@ fn put_number(key: &mut Vec<u8>, number: i64) {
 
 /// A NUL is made two octets, two NULs are the end.
 fn put_text(key: &mut Vec<u8>, text: &str) {
-    let text = casemap(text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or(text));
+    let text = casemap(compared(text));
     for octet in text.bytes() {
         key.push(octet);
         if octet == 0 {
@@ -232,8 +232,13 @@ fn put_text(key: &mut Vec<u8>, text: &str) {
     key.extend([0, 0]);
 }
 
+/// As much of a text as is compared.
+pub(crate) fn compared(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or(text)
+}
+
 /// RFC 5256 §2.2: the sent date, in Unix seconds; INTERNALDATE where there is none.
-fn sent(entry: &Entry, envelope: &Envelope) -> i64 {
+pub(crate) fn sent(entry: &Entry, envelope: &Envelope) -> i64 {
     match envelope.date.as_deref().and_then(date::parse) {
         Some(date) => date.unix_seconds,
         None => entry.internal_date.as_internal_date().0.div_euclid(1000),

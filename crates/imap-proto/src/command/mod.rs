@@ -12,6 +12,7 @@ mod select;
 mod sort;
 mod status;
 mod store;
+mod thread;
 mod transfer;
 
 pub(crate) use append::target as append_target;
@@ -26,6 +27,7 @@ pub use select::{Qresync, Select, SequenceMatch};
 pub use sort::{Sort, SortCriterion, SortKey};
 pub use status::{StatusItem, StatusRequest};
 pub use store::{Store, StoreAction};
+pub use thread::{Thread, ThreadAlgorithm};
 pub use transfer::Transfer;
 
 use crate::cursor::{Cursor, Literal, Parse};
@@ -108,6 +110,8 @@ pub enum Command {
     Search(Search),
     /// RFC 5256 §3.
     Sort(Sort),
+    /// RFC 5256 §3.
+    Thread(Thread),
     /// RFC 9051 §6.4.5.
     Fetch(Fetch),
     /// RFC 9051 §6.4.6.
@@ -153,6 +157,7 @@ impl Command {
             Self::UidExpunge(_) => "UID EXPUNGE",
             Self::Search(_) => "SEARCH",
             Self::Sort(_) => "SORT",
+            Self::Thread(_) => "THREAD",
             Self::Fetch(_) => "FETCH",
             Self::Store(_) => "STORE",
             Self::Copy(_) => "COPY",
@@ -226,7 +231,7 @@ fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
         "GETQUOTA" => &quota::parse_root,
         "GETQUOTAROOT" => &quota::parse_mailbox,
         "APPEND" => &|c| Append::parse(c).map(Command::Append),
-        "SEARCH" | "SORT" | "FETCH" | "STORE" | "COPY" | "MOVE" => &numbered(Numbering::Sequence),
+        "SEARCH" | "SORT" | "THREAD" | "FETCH" | "STORE" | "COPY" | "MOVE" => &numbered(Numbering::Sequence),
         "UID" => &parse_uid,
         _ => return Err(Reason::UnknownCommand),
     };
@@ -248,6 +253,7 @@ fn numbered_command(verb: &str, numbering: Numbering, cursor: &mut Cursor<'_>) -
     match verb {
         "SEARCH" => Search::parse(numbering, cursor).map(Command::Search),
         "SORT" => Sort::parse(numbering, cursor).map(Command::Sort),
+        "THREAD" => Thread::parse(numbering, cursor).map(Command::Thread),
         "FETCH" => Fetch::parse(numbering, cursor).map(Command::Fetch),
         "STORE" => Store::parse(numbering, cursor).map(Command::Store),
         "COPY" => Transfer::parse(numbering, cursor).map(Command::Copy),

@@ -17,7 +17,7 @@ pub use code::{Code, NewKeywords};
 pub use fetch::FetchWriter;
 pub use list::{ListEntry, MailboxAttribute};
 pub use quota::StorageQuota;
-pub use search::Esearch;
+pub use search::{Esearch, ThreadMark};
 pub use status::StatusValue;
 
 use std::io::Write;

@@ -23,6 +23,17 @@ pub struct Esearch<'a> {
     pub modseq: Option<u64>,
 }
 
+/// What a thread is written with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThreadMark {
+    /// A thread or a branch begins.
+    Open,
+    /// A message number or UID.
+    Message(u32),
+    /// It ends.
+    Close,
+}
+
 impl Encoder<'_> {
     /// `* SEARCH 2 3 6 (MODSEQ n)`
     pub fn search(&mut self, numbers: impl IntoIterator<Item = u32>, modseq: Option<u64>) {
@@ -32,6 +43,25 @@ impl Encoder<'_> {
     /// `* SORT 3 2 6 (MODSEQ n)` (RFC 5256 §4, RFC 7162 §3.1.6)
     pub fn sort(&mut self, numbers: impl IntoIterator<Item = u32>, modseq: Option<u64>) {
         self.numbers("* SORT", numbers, modseq);
+    }
+
+    /// `* THREAD (2)(3 6 (4 23)(44 7 96))` (RFC 5256 §4)
+    pub fn thread(&mut self, marks: impl IntoIterator<Item = ThreadMark>) {
+        self.raw("* THREAD");
+        let mut is_first = true;
+        for mark in marks {
+            // RFC 5256 §5: thread-data has a space before all threads, and one after a number that is not the last.
+            if mark != ThreadMark::Close && (is_first || self.out.last().is_some_and(u8::is_ascii_digit)) {
+                self.raw(" ");
+            }
+            is_first = false;
+            match mark {
+                ThreadMark::Open => self.raw("("),
+                ThreadMark::Message(number) => string::decimal(self.out, number.into()),
+                ThreadMark::Close => self.raw(")"),
+            }
+        }
+        self.raw("\r\n");
     }
 
     fn numbers(&mut self, head: &str, numbers: impl IntoIterator<Item = u32>, modseq: Option<u64>) {

@@ -30,6 +30,7 @@ mod starttls;
 mod status;
 mod store;
 mod subscribe;
+mod thread;
 
 use crate::connection::{ImapSession, Turn};
 use crate::context::Context;
@@ -105,6 +106,7 @@ fn needs(command: &Command) -> Needs {
         | Command::Unselect
         | Command::Search(_)
         | Command::Sort(_)
+        | Command::Thread(_)
         | Command::Fetch(_)
         | Command::Copy(_) => Needs::Selected,
         Command::Expunge | Command::UidExpunge(_) | Command::Store(_) | Command::Move(_) => Needs::Writable,
@@ -117,6 +119,7 @@ fn news_after(command: &Command) -> News {
         Command::Fetch(fetch) => News::after(fetch.numbering),
         Command::Search(search) => News::after(search.numbering),
         Command::Sort(sort) => News::after(sort.search.numbering),
+        Command::Thread(thread) => News::after(thread.search.numbering),
         Command::Store(store) => News::after(store.numbering),
         _ => News::default(),
     }
@@ -204,6 +207,7 @@ impl ImapSession {
             Command::UidExpunge(set) => self.ask(output, |context| expunge::begin(context, Some(&set))),
             Command::Search(request) => self.ask(output, |context| search::begin(context, tag.clone(), request)),
             Command::Sort(request) => self.ask(output, |context| sort::begin(context, tag.clone(), request)),
+            Command::Thread(request) => self.ask(output, |context| thread::begin(context, tag.clone(), request)),
             Command::Fetch(request) => self.ask(output, |context| fetch::begin(context, request)),
             Command::Store(store) => self.ask(output, |context| store::begin(context, store)),
             Command::Copy(transfer) => self.ask(output, |context| copy::begin(context, &transfer)),

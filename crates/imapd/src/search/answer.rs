@@ -2,9 +2,9 @@
 
 use crate::enabled::Enabled;
 use imap_proto::command::SearchReturn;
-use imap_proto::response::Esearch;
+use imap_proto::response::{Esearch, ThreadMark};
 use imap_proto::{Encoder, Numbering, SequenceSet, Tag};
-use search::{Found, Wanted};
+use search::{Found, Mark, Threads, Wanted};
 use store::{Index, Uid};
 
 /// RFC 9051 §6.4.4.1: SAVE keeps all that is found, or, next to MIN and MAX alone, only those.
@@ -90,6 +90,19 @@ impl Answer {
             _ => (sorted, [None, None]),
         };
         all.iter().copied().chain(ends.into_iter().flatten())
+    }
+
+    /// RFC 5256 §4
+    pub(super) fn write_threads(&self, threads: &Threads, index: &Index, output: &mut Vec<u8>) {
+        let marks = threads.marks().map(|mark| match mark {
+            Mark::Open => ThreadMark::Open,
+            Mark::Close => ThreadMark::Close,
+            Mark::Message(number) => ThreadMark::Message(match self.numbering {
+                Numbering::Sequence => number,
+                Numbering::Uid => uid(number, index).map_or(0, |uid| uid.0),
+            }),
+        });
+        Encoder::new(output, self.enabled.dialect()).thread(marks);
     }
 
     fn write_extended(&self, returns: SearchReturn, found: &Found, index: &Index, output: &mut Vec<u8>) {

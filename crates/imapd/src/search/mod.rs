@@ -1,4 +1,4 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4) with ESEARCH, SEARCHRES, CONDSTORE, WITHIN and OBJECTID; SORT (RFC 5256 §3).
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4) with ESEARCH, SEARCHRES, CONDSTORE, WITHIN and OBJECTID; SORT and THREAD (RFC 5256 §3).
 //!
 //! Keys are compiled into a condition for the crate `search`, which looks through the index that the client knows, as it
 //! stood when the command came. Here is what IMAP adds: which keys, how the answer is told, and `$`.
@@ -15,7 +15,7 @@ use crate::work::Progress;
 use answer::Answer;
 use imap_proto::command::Search as Request;
 use imap_proto::{Code, Tag};
-use search::{Criterion, Looked, Order, Ordered};
+use search::{Algorithm, Criterion, Looked, Order, Ordered, Threads};
 use search_index::Indexes;
 use std::sync::Arc;
 use store::{Account, Error, Timestamp, Uid};
@@ -30,15 +30,23 @@ pub(crate) enum Arrange {
     AsFound,
     /// RFC 5256: in this order.
     Sort(Vec<Criterion>),
+    /// RFC 5256: in threads.
+    Thread(Algorithm),
 }
 
-/// A SEARCH or SORT on its way.
+/// All is found, and being arranged.
+#[derive(Debug)]
+enum Arranging {
+    Order(Order),
+    Threads(Threads),
+}
+
+/// A SEARCH, SORT or THREAD on its way.
 #[derive(Debug)]
 pub(crate) struct Search {
     search: search::Search,
     arrange: Arrange,
-    /// All is found, and being ordered.
-    order: Option<Order>,
+    arranging: Option<Arranging>,
     answer: Answer,
 }
 
@@ -56,7 +64,7 @@ impl Search {
         Self {
             search: search::Search::new(condition, selected.told.clone(), wanted),
             arrange: Arrange::AsFound,
-            order: None,
+            arranging: None,
             answer: Answer { tag, numbering: *numbering, returns: *returns, enabled, asks_modseq },
         }
     }
@@ -66,7 +74,7 @@ impl Search {
         let search = match &arrange {
             Arrange::AsFound => self.search,
             // Which is the first of all in an order is known of no message alone.
-            Arrange::Sort(_) => self.search.for_everything(),
+            Arrange::Sort(_) | Arrange::Thread(_) => self.search.for_everything(),
         };
         Self { search, arrange, ..self }
     }
@@ -111,9 +119,16 @@ impl Search {
     /// Writes the answer; what there is to keep as `$`.
     fn tell(&self, output: &mut Vec<u8>) -> Vec<Uid> {
         let (found, index) = (self.search.found(), self.search.index());
-        let Some(order) = &self.order else {
-            self.answer.write(found, index, output);
-            return if self.answer.saves() { found.uids(index).collect() } else { Vec::new() };
+        let order = match &self.arranging {
+            None => {
+                self.answer.write(found, index, output);
+                return if self.answer.saves() { found.uids(index).collect() } else { Vec::new() };
+            }
+            Some(Arranging::Threads(threads)) => {
+                self.answer.write_threads(threads, index, output);
+                return Vec::new();
+            }
+            Some(Arranging::Order(order)) => order,
         };
         let sorted: Vec<u32> = order.numbers().collect();
         self.answer.write_sorted(&sorted, index, output);
@@ -123,16 +138,23 @@ impl Search {
     }
 
     fn go_on(&mut self, account: &Account) -> Result<Went, Error> {
-        if self.order.is_none() {
+        if self.arranging.is_none() {
             if self.search.look(account)? == Looked::More {
                 return Ok(Went::On);
             }
-            let Arrange::Sort(criteria) = &self.arrange else { return Ok(Went::ToTheEnd) };
-            let (found, index) = (self.search.found(), self.search.index());
-            self.order = Some(Order::new(criteria, index.clone(), &found.numbers));
+            let (numbers, index) = (&self.search.found().numbers, self.search.index().clone());
+            self.arranging = match &self.arrange {
+                Arrange::AsFound => return Ok(Went::ToTheEnd),
+                Arrange::Sort(criteria) => Some(Arranging::Order(Order::new(criteria, index, numbers))),
+                Arrange::Thread(algorithm) => Some(Arranging::Threads(Threads::new(*algorithm, index, numbers))),
+            };
         }
-        let Some(order) = &mut self.order else { return Ok(Went::ToTheEnd) };
-        Ok(match order.go_on(account)? {
+        let ordered = match &mut self.arranging {
+            None => return Ok(Went::ToTheEnd),
+            Some(Arranging::Order(order)) => order.go_on(account)?,
+            Some(Arranging::Threads(threads)) => threads.go_on(account)?,
+        };
+        Ok(match ordered {
             Ordered::More => Went::On,
             Ordered::Done => Went::ToTheEnd,
             Ordered::TooMuch => Went::TooFar,
@@ -140,12 +162,18 @@ impl Search {
     }
 
     fn conclusion(&self) -> Tagged {
-        if self.search.unreadable() > 0 || self.order.as_ref().is_some_and(|order| order.unreadable() > 0) {
+        let unreadable = match &self.arranging {
+            None => 0,
+            Some(Arranging::Order(order)) => order.unreadable(),
+            Some(Arranging::Threads(threads)) => threads.unreadable(),
+        };
+        if self.search.unreadable() > 0 || unreadable > 0 {
             Tagged::refused(Code::Unavailable, "Some messages could not be read")
         } else {
             Tagged::ok(match self.arrange {
                 Arrange::AsFound => "SEARCH done",
                 Arrange::Sort(_) => "SORT done",
+                Arrange::Thread(_) => "THREAD done",
             })
         }
     }

@@ -1,0 +1,466 @@
+//! Who answers whom: a forest of messages, made as RFC 5256 §3 says.
+//!
+//! Invariant: parents make no circle, and no work goes deeper than [`DEPTH_MAX`] at once.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+/// A message is put below at most so many others. One that would stand deeper begins a thread.
+const DEPTH_MAX: usize = 10_000;
+/// Messages, and those that others refer to.
+const NODES_MAX: usize = 1_000_000;
+/// No node.
+const NONE: u32 = u32::MAX;
+
+/// What is known of a message.
+pub(crate) struct Member<'m> {
+    /// From 1.
+    pub(crate) number: u32,
+    /// The sent date, in Unix seconds.
+    pub(crate) date: i64,
+    /// The base subject, ready to be compared.
+    pub(crate) subject: &'m str,
+    /// Whether the subject is one of an answer or a forward.
+    pub(crate) is_answer: bool,
+}
+
+/// A message, or one that others refer to and that is not there.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    parent: u32,
+    /// 0 for one that is not there.
+    number: u32,
+    date: i64,
+    /// 0 for an empty one.
+    subject: u128,
+    is_answer: bool,
+}
+
+/// Messages with their parents.
+#[derive(Debug, Default)]
+pub(crate) struct Forest {
+    nodes: Vec<Node>,
+    ids: HashMap<u128, u32>,
+    hashes: (RandomState, RandomState),
+    /// How many steps were taken upwards.
+    pub(crate) steps: usize,
+}
+
+/// What a thread is written with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// A thread or a branch begins.
+    Open,
+    /// The message with this number.
+    Message(u32),
+    /// It ends.
+    Close,
+}
+
+impl Node {
+    const MISSING: Self = Self { parent: NONE, number: 0, date: i64::MAX, subject: 0, is_answer: false };
+}
+
+impl Forest {
+    /// Whether there is too much of it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.nodes.len() > NODES_MAX
+    }
+
+    /// RFC 5256 §3, REFERENCES (1): a message, its id, and what it refers to, the message that it answers last.
+    pub(crate) fn add(&mut self, member: &Member<'_>, id: Option<&[u8]>, references: &[&[u8]]) {
+        let known = id.map(|id| self.of_id(id)).filter(|at| self.node(*at).number == 0);
+        // Without an id, or with one that was there before, it is nobody that others could mean.
+        let own = known.unwrap_or_else(|| self.push(Node::MISSING));
+        let subject = if member.subject.is_empty() { 0 } else { self.hash(member.subject.as_bytes()) };
+        self.change(own, |node| {
+            *node = Node { number: member.number, date: member.date, subject, is_answer: member.is_answer, ..*node };
+        });
+        // (1)(A)
+        let mut last = NONE;
+        for id in references {
+            let next = self.of_id(id);
+            if last != NONE && self.node(next).parent == NONE && !self.is_above(next, last) {
+                self.change(next, |node| node.parent = last);
+            }
+            last = next;
+        }
+        // (1)(B): what the message says itself counts, not what others say of it.
+        let parent = if last != NONE && !self.is_above(own, last) { last } else { NONE };
+        self.change(own, |node| node.parent = parent);
+    }
+
+    /// RFC 5256 §3, ORDEREDSUBJECT: all of a subject below the first of them.
+    pub(crate) fn by_subject(&mut self) {
+        let mut order = self.all();
+        order.sort_by_key(|at| self.rank(*at));
+        let mut first = HashMap::new();
+        for at in order {
+            let subject = self.node(at).subject;
+            let head = *first.entry(subject).or_insert(at);
+            self.change(at, |node| node.parent = if head == at { NONE } else { head });
+        }
+    }
+
+    /// REFERENCES (2) and (3): those that are not there go, but for one that holds several threads together.
+    pub(crate) fn prune(&mut self) {
+        self.ids = HashMap::new();
+        let children = Children::of(self, |_| true);
+        let mut order: Vec<u32> = children.of_node(NONE).to_vec();
+        let mut at = 0;
+        // From the roots down: the parent of each is right before its own turn.
+        while let Some(own) = order.get(at).copied() {
+            at += 1;
+            order.extend_from_slice(children.of_node(own));
+            let parent = self.node(own).parent;
+            if parent != NONE && self.is_missing(parent) && self.node(parent).parent != NONE {
+                let above = self.node(parent).parent;
+                self.change(own, |node| node.parent = above);
+            }
+        }
+        let children = Children::of(self, |node| node.number != 0);
+        let missing: Vec<u32> = self.all().into_iter().filter(|at| self.is_missing(*at)).collect();
+        for root in missing {
+            if let [only] = children.of_node(root) {
+                self.change(*only, |node| node.parent = NONE);
+            }
+        }
+        self.date_missing();
+    }
+
+    /// REFERENCES (4) and (5): threads of one subject are one.
+    pub(crate) fn join_subjects(&mut self) {
+        let mut roots: Vec<u32> = self.roots();
+        roots.sort_by_key(|at| self.rank(*at));
+        let mut table: HashMap<u128, u32> = HashMap::new();
+        for own in roots.iter().copied().filter(|at| self.node(*at).subject != 0) {
+            let of_table = table.entry(self.node(own).subject).or_insert(own);
+            let (held, current) = (self.node(*of_table), self.node(own));
+            let is_better = (current.number == 0 && held.number != 0) || (held.is_answer && !current.is_answer);
+            if is_better && (held.number != 0 || current.number == 0) {
+                *of_table = own;
+            }
+        }
+        let mut gone = HashMap::new();
+        for own in roots {
+            let current = self.node(own);
+            let Some(of_table) = table.get(&current.subject).copied().filter(|at| *at != own) else { continue };
+            let held = self.node(of_table);
+            if held.number == 0 && current.number == 0 {
+                gone.insert(own, of_table);
+            } else if held.number == 0 || (current.is_answer && !held.is_answer) {
+                self.change(own, |node| node.parent = of_table);
+            } else {
+                let above = self.push(Node { subject: held.subject, is_answer: held.is_answer, ..Node::MISSING });
+                for at in [of_table, own] {
+                    self.change(at, |node| node.parent = above);
+                }
+                table.insert(current.subject, above);
+            }
+        }
+        for node in &mut self.nodes {
+            node.parent = gone.get(&node.parent).copied().unwrap_or(node.parent);
+        }
+        self.date_missing();
+    }
+
+    /// REFERENCES (6): all threads, siblings by their sent date.
+    pub(crate) fn walk(&self) -> Walk<'_> {
+        let live = self.live();
+        let children = Children::of(self, |node| node.number != 0 || node.date != i64::MAX);
+        let mut stack = Vec::new();
+        for root in children.of_node(NONE).iter().rev().filter(|at| live(**at)) {
+            stack.extend([Step::Close, Step::Node(*root), Step::Open]);
+        }
+        Walk { forest: self, children, stack }
+    }
+
+    /// What is not there comes when the first of what it holds does.
+    fn date_missing(&mut self) {
+        for at in self.all() {
+            if self.is_missing(at) {
+                self.change(at, |node| node.date = i64::MAX);
+            }
+        }
+        let mut members: Vec<u32> = self.all().into_iter().filter(|at| !self.is_missing(*at)).collect();
+        members.sort_by_key(|at| self.rank(*at));
+        for own in members {
+            let (parent, of_own) = (self.node(own).parent, self.node(own));
+            if parent != NONE && self.is_missing(parent) && self.node(parent).date == i64::MAX {
+                let (date, subject, is_answer) = (of_own.date, of_own.subject, of_own.is_answer);
+                self.change(parent, |node| *node = Node { date, subject, is_answer, ..*node });
+            }
+        }
+    }
+
+    /// Whether a node is there, or holds some that are.
+    fn live(&self) -> impl Fn(u32) -> bool {
+        |at| !self.is_missing(at) || self.node(at).date != i64::MAX
+    }
+
+    fn roots(&self) -> Vec<u32> {
+        let live = self.live();
+        self.all().into_iter().filter(|at| self.node(*at).parent == NONE && live(*at)).collect()
+    }
+
+    fn all(&self) -> Vec<u32> {
+        (0..u32::try_from(self.nodes.len()).unwrap_or(NONE)).collect()
+    }
+
+    /// RFC 5256 §2.2: by the sent date, then by the number.
+    fn rank(&self, at: u32) -> (i64, u32) {
+        let node = self.node(at);
+        (node.date, node.number)
+    }
+
+    fn is_missing(&self, at: u32) -> bool {
+        self.node(at).number == 0
+    }
+
+    /// Whether `above` is `at` or above it, or that is too far to say.
+    fn is_above(&mut self, above: u32, at: u32) -> bool {
+        let mut at = at;
+        for _ in 0..DEPTH_MAX {
+            if at == NONE || at == above {
+                return at == above;
+            }
+            self.steps += 1;
+            at = self.node(at).parent;
+        }
+        true
+    }
+
+    fn of_id(&mut self, id: &[u8]) -> u32 {
+        let hash = self.hash(id);
+        if let Some(at) = self.ids.get(&hash) {
+            return *at;
+        }
+        let at = self.push(Node::MISSING);
+        self.ids.insert(hash, at);
+        at
+    }
+
+    /// Nobody outside can make two texts have the same.
+    fn hash(&self, text: &[u8]) -> u128 {
+        let (one, other) = (self.hashes.0.hash_one(text), self.hashes.1.hash_one(text));
+        (u128::from(one) << 64 | u128::from(other)).max(1)
+    }
+
+    fn push(&mut self, node: Node) -> u32 {
+        let at = u32::try_from(self.nodes.len()).unwrap_or(NONE);
+        self.nodes.push(node);
+        at
+    }
+
+    fn node(&self, at: u32) -> Node {
+        self.nodes.get(at as usize).copied().unwrap_or(Node::MISSING)
+    }
+
+    fn change(&mut self, at: u32, change: impl FnOnce(&mut Node)) {
+        if let Some(node) = self.nodes.get_mut(at as usize) {
+            change(node);
+        }
+    }
+}
+
+/// The nodes below each node, in their order.
+#[derive(Debug)]
+struct Children {
+    /// By parent; those without one last.
+    nodes: Vec<u32>,
+    /// Where those of each begin.
+    starts: Vec<u32>,
+}
+
+impl Children {
+    fn of(forest: &Forest, counts: impl Fn(&Node) -> bool) -> Self {
+        let mut nodes: Vec<u32> = forest.all().into_iter().filter(|at| counts(&forest.node(*at))).collect();
+        nodes.sort_by_key(|at| (forest.node(*at).parent, forest.rank(*at)));
+        let mut starts = vec![0; forest.nodes.len() + 2];
+        for at in &nodes {
+            let parent = (forest.node(*at).parent as usize).min(forest.nodes.len());
+            if let Some(next) = starts.get_mut(parent + 1) {
+                *next += 1;
+            }
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        Self { nodes, starts }
+    }
+
+    fn of_node(&self, at: u32) -> &[u32] {
+        let at = (at as usize).min(self.starts.len().saturating_sub(2));
+        let bound = |at: usize| self.starts.get(at).copied().unwrap_or(0) as usize;
+        self.nodes.get(bound(at)..bound(at + 1)).unwrap_or_default()
+    }
+}
+
+/// Goes through threads.
+pub(crate) struct Walk<'f> {
+    forest: &'f Forest,
+    children: Children,
+    stack: Vec<Step>,
+}
+
+enum Step {
+    Open,
+    Node(u32),
+    Close,
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Mark;
+
+    fn next(&mut self) -> Option<Mark> {
+        loop {
+            let at = match self.stack.pop()? {
+                Step::Open => return Some(Mark::Open),
+                Step::Close => return Some(Mark::Close),
+                Step::Node(at) => at,
+            };
+            match self.children.of_node(at) {
+                [only] => self.stack.push(Step::Node(*only)),
+                several => {
+                    for child in several.iter().rev() {
+                        self.stack.extend([Step::Close, Step::Node(*child), Step::Open]);
+                    }
+                }
+            }
+            match self.forest.node(at).number {
+                0 => {}
+                number => return Some(Mark::Message(number)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A message: its date, its id, what it refers to, and its subject, which is an answer's with a `!`.
+    type Said<'s> = (i64, &'s str, &'s [&'s str], &'s str);
+
+    fn forest(messages: &[Said<'_>]) -> Forest {
+        let mut forest = Forest::default();
+        for (number, (date, id, references, subject)) in (1..).zip(messages) {
+            let (text, is_answer) = subject.strip_prefix('!').map_or((*subject, false), |text| (text, true));
+            let member = Member { number, date: *date, subject: text, is_answer };
+            let references: Vec<&[u8]> = references.iter().map(|id| id.as_bytes()).collect();
+            forest.add(&member, (!id.is_empty()).then_some(id.as_bytes()), &references);
+        }
+        forest
+    }
+
+    fn text(forest: &Forest) -> String {
+        let mut text = String::new();
+        for mark in forest.walk() {
+            match mark {
+                Mark::Open => text.push('('),
+                Mark::Close => text.push(')'),
+                Mark::Message(number) => text.push_str(&format!("{number} ")),
+            }
+        }
+        text.replace(" )", ")")
+    }
+
+    fn check(messages: &[Said<'_>], expected: &str) {
+        let mut forest = forest(messages);
+        forest.prune();
+        forest.join_subjects();
+        assert_eq!(text(&forest), expected);
+    }
+
+    #[test]
+    fn answers_stand_below_what_they_answer() {
+        check(&[], "");
+        check(&[(1, "a", &[], "x"), (2, "b", &["a"], "y"), (3, "c", &["a", "b"], "z")], "(1 2 3)");
+        check(&[(3, "c", &["a", "b"], "z"), (2, "b", &["a"], "y"), (1, "a", &[], "x")], "(3 2 1)");
+        check(&[(1, "a", &[], "x"), (3, "b", &["a"], "y"), (2, "c", &["a"], "z")], "(1 (3)(2))");
+        check(&[(2, "", &[], "x"), (1, "", &[], "y")], "(2)(1)");
+    }
+
+    #[test]
+    fn what_is_not_there_holds_several_threads_together_and_no_single_one() {
+        check(&[(1, "b", &["a"], "x"), (2, "c", &["a"], "y")], "((1)(2))");
+        check(&[(1, "b", &["a"], "x")], "(1)");
+        check(&[(1, "b", &["a"], "x"), (2, "d", &["a", "b", "c"], "y"), (3, "e", &["c"], "z")], "(1 (2)(3))");
+        check(&[(2, "b", &["a"], "x"), (3, "c", &["a"], "y"), (1, "d", &[], "z")], "(3)((1)(2))");
+    }
+
+    #[test]
+    fn circles_are_not_made_and_ids_that_come_twice_are_two() {
+        check(&[(1, "a", &["b"], ""), (2, "b", &["a"], "")], "(2 1)");
+        check(&[(1, "a", &["a"], "")], "(1)");
+        check(&[(1, "a", &["b", "c", "b"], ""), (2, "c", &["b"], "")], "((1)(2))");
+        check(&[(1, "a", &[], ""), (2, "a", &[], ""), (3, "b", &["a"], "")], "(1 3)(2)");
+        // What the message says itself counts.
+        check(&[(1, "c", &["a", "b"], ""), (2, "b", &[], ""), (3, "a", &[], "")], "(2 1)(3)");
+    }
+
+    #[test]
+    fn threads_of_one_subject_are_one() {
+        check(&[(1, "a", &[], "x"), (2, "b", &[], "!x")], "(1 2)");
+        check(&[(1, "a", &[], "!x"), (2, "b", &[], "x")], "(2 1)");
+        check(&[(1, "a", &[], "x"), (2, "b", &[], "x")], "((1)(2))");
+        check(&[(1, "a", &[], "!x"), (2, "b", &[], "!x"), (3, "c", &[], "!x")], "((1)(2)(3))");
+        check(&[(1, "a", &[], ""), (2, "b", &[], "")], "(1)(2)");
+        let twice: &[Said<'_>] =
+            &[(1, "b", &["a"], "x"), (2, "c", &["a"], "x"), (3, "e", &["d"], "x"), (4, "f", &["d"], "x")];
+        check(twice, "((1)(2)(3)(4))");
+        check(&[(1, "b", &["a"], "x"), (2, "c", &["a"], "y"), (3, "d", &[], "!x")], "((1)(2)(3))");
+    }
+
+    #[test]
+    fn by_subject_all_stand_below_the_first() {
+        let mut forest = forest(&[(3, "", &[], "x"), (1, "", &[], "!x"), (2, "", &[], "y"), (4, "", &[], "x")]);
+        forest.by_subject();
+        assert_eq!(text(&forest), "(2 (1)(4))(3)");
+    }
+
+    #[test]
+    fn a_very_deep_thread_is_cut_and_walked_without_recursion() {
+        let mut forest = Forest::default();
+        let ids: Vec<String> = (0..DEPTH_MAX + 3).map(|n| n.to_string()).collect();
+        for (number, pair) in (1..).zip(ids.windows(2)) {
+            let member = Member { number, date: 0, subject: "", is_answer: false };
+            forest.add(&member, Some(pair[1].as_bytes()), &[pair[0].as_bytes()]);
+        }
+        forest.prune();
+        let marks: Vec<Mark> = forest.walk().collect();
+        assert_eq!(marks.iter().filter(|mark| **mark == Mark::Open).count(), 2);
+        assert_eq!(marks.iter().filter(|mark| matches!(mark, Mark::Message(_))).count(), DEPTH_MAX + 2);
+    }
+
+    proptest! {
+        #[test]
+        fn every_message_is_told_once(
+            messages in prop::collection::vec((0..5_i64, "[a-e]?", prop::collection::vec("[a-g]", 0..4), "!?[xy]?"), 0..25),
+        ) {
+            let mut forest = Forest::default();
+            for (number, (date, id, references, subject)) in (1..).zip(&messages) {
+                let (text, is_answer) = (subject.trim_start_matches('!'), subject.starts_with('!'));
+                let references: Vec<&[u8]> = references.iter().map(|id| id.as_bytes()).collect();
+                let id = (!id.is_empty()).then_some(id.as_bytes());
+                forest.add(&Member { number, date: *date, subject: text, is_answer }, id, &references);
+            }
+            forest.prune();
+            forest.join_subjects();
+            let (mut told, mut depth) = (Vec::new(), 0_i32);
+            for mark in forest.walk() {
+                match mark {
+                    Mark::Open => depth += 1,
+                    Mark::Close => depth -= 1,
+                    Mark::Message(number) => told.push(number),
+                }
+                prop_assert!(depth >= 0 && (depth > 0 || mark == Mark::Close));
+            }
+            told.sort_unstable();
+            prop_assert_eq!((told, depth), ((1..=u32::try_from(messages.len()).unwrap()).collect(), 0));
+        }
+    }
+}
