@@ -7,7 +7,7 @@ use message::content::Content;
 use message::header;
 use message::trace::Received;
 use sender_auth::results;
-use smtp_proto::{MailReports, Rcpt, ReversePath};
+use smtp_proto::{DeliverBy, MailReports, Rcpt, ReversePath};
 use std::net::IpAddr;
 use std::sync::Arc;
 use store::{AccountId, Handover, Protocol, Timestamp};
@@ -42,6 +42,8 @@ pub struct Envelope {
     pub smtputf8: bool,
     /// What reports are to have (RFC 3461).
     pub reports: MailReports,
+    /// By when it is to be delivered (RFC 2852); only of what an account sends.
+    pub deliver_by: Option<DeliverBy>,
     /// How it came.
     pub source: Source,
 }
@@ -51,7 +53,7 @@ impl Envelope {
     #[must_use]
     pub fn new(reverse_path: ReversePath, source: Source) -> Self {
         let (local, outside, reports) = (Vec::new(), Vec::new(), MailReports::default());
-        Self { reverse_path, local, outside, smtputf8: false, reports, source }
+        Self { reverse_path, local, outside, smtputf8: false, reports, deliver_by: None, source }
     }
 
     /// Where bounces go, without angle brackets; empty for nobody.

@@ -159,6 +159,7 @@ impl MailFlow {
         let entry = |content| NewEntry {
             smtputf8,
             reports: envelope.reports.clone(),
+            deliver_by: envelope.deliver_by,
             account: Some(login.account),
             handover: Some(arrival.handover),
             ..NewEntry::new(envelope.reverse_path.clone(), envelope.outside.clone(), content)

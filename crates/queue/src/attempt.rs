@@ -68,6 +68,12 @@ impl Shared {
 
     /// Delivers to one destination, and writes down what became of it.
     fn deliver(&self, entry: &Entry, places: &[usize], at: &mut Place<'_>) -> Result<Option<Entry>, Error> {
+        let now = (self.clock)();
+        if entry.deliver_by.is_some_and(|deadline| deadline.returns && deadline.at <= now) {
+            let over: Settled =
+                places.iter().map(|place| (*place, Fate::Postponed { last: None, until: now })).collect();
+            return self.persist(|| self.queue.settle(entry.id, &over, now));
+        }
         let held = self.hold_place(entry.size_bytes);
         let content = match self.queue.content_of(entry) {
             Ok(content) => content,
@@ -78,7 +84,8 @@ impl Shared {
             places.iter().filter_map(|place| entry.recipients.get(*place)).map(Recipient::rcpt).collect();
         let reports = MailReports { ret: entry.ret, envelope_id: entry.envelope_id.clone() };
         let (reverse_path, recipients, smtputf8) = (entry.reverse()?, recipients?, entry.smtputf8);
-        let message = Message { reverse_path, recipients, content, smtputf8, reports };
+        let deliver_by = entry.deliver_by.map(|deadline| deadline.rest(now));
+        let message = Message { reverse_path, recipients, content, smtputf8, reports, deliver_by };
         let number = at.number;
         let on_connect = |socket: &TcpStream| self.connected(number, socket);
         let session = std::mem::replace(&mut at.session, Session::none());

@@ -3,7 +3,8 @@
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use smtp_proto::{
-    ForwardPath, MailReports, Mailbox, Notify, OriginalRecipient, Rcpt, RcptReports, Reply, Return, ReversePath,
+    DeliverBy, ForwardPath, MailReports, Mailbox, Notify, OriginalRecipient, Rcpt, RcptReports, Reply, Return,
+    ReversePath,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -46,6 +47,8 @@ pub struct NewEntry {
     pub smtputf8: bool,
     /// What reports are to have.
     pub reports: MailReports,
+    /// By when it is to be delivered.
+    pub deliver_by: Option<DeliverBy>,
     /// Whose it is; `None` for what the server itself writes.
     pub account: Option<AccountId>,
     /// What it is known by if its client hands it over again; `None` for what the server itself writes.
@@ -57,7 +60,16 @@ impl NewEntry {
     #[must_use]
     pub fn new(reverse_path: ReversePath, recipients: Vec<Rcpt>, content: Shared) -> Self {
         let reports = MailReports::default();
-        Self { reverse_path, recipients, content, smtputf8: false, reports, account: None, handover: None }
+        Self {
+            reverse_path,
+            recipients,
+            content,
+            smtputf8: false,
+            reports,
+            deliver_by: None,
+            account: None,
+            handover: None,
+        }
     }
 }
 
@@ -102,6 +114,34 @@ pub struct Entry {
     /// What its sender calls the envelope (RFC 3461 §4.4): printable ASCII.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub envelope_id: Option<String>,
+    /// By when it is to be delivered (RFC 2852).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliver_by: Option<Deadline>,
+}
+
+/// By when a message is to be delivered, and what happens then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deadline {
+    /// When.
+    #[serde(with = "timestamp")]
+    pub at: Timestamp,
+    /// It comes back then; else its sender is told, and it is tried on.
+    pub returns: bool,
+    /// Its sender wants to know who has it next.
+    pub trace: bool,
+}
+
+impl Deadline {
+    pub(crate) fn of(by: DeliverBy, now: Timestamp) -> Self {
+        let at = Timestamp(now.0.saturating_add(by.seconds.saturating_mul(1000)));
+        Self { at, returns: by.returns, trace: by.trace }
+    }
+
+    /// What the next server is asked for.
+    pub(crate) fn rest(self, now: Timestamp) -> DeliverBy {
+        let seconds = self.at.0.saturating_sub(now.0).div_euclid(1000);
+        DeliverBy { seconds, returns: self.returns, trace: self.trace }
+    }
 }
 
 /// A recipient of a message.
@@ -345,6 +385,11 @@ impl Recipient {
         mailbox.map(ForwardPath::Mailbox).map_err(|error| Error::damaged(format_args!("{}: {error:?}", self.address)))
     }
 
+    /// NOTIFY=NEVER.
+    pub(crate) fn wants_nothing(&self) -> bool {
+        self.notify == Some(Notify::default())
+    }
+
     /// With what the next server is asked for.
     pub(crate) fn rcpt(&self) -> Result<Rcpt, Error> {
         let reports = RcptReports { notify: self.notify, original: self.original.clone() };
@@ -428,6 +473,7 @@ mod tests {
             account: Some(20),
             ret: Some(Return::Full),
             envelope_id: Some("QQ 3".into()),
+            deliver_by: Some(Deadline { at, returns: true, trace: false }),
         }
     }
 

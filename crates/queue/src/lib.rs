@@ -40,7 +40,7 @@ mod window;
 mod wire;
 
 pub use damage::Damaged;
-pub use entry::{Enqueued, Entry, LastReply, Matter, NewEntry, QueueId, Recipient, RecipientState, Warning};
+pub use entry::{Deadline, Enqueued, Entry, LastReply, Matter, NewEntry, QueueId, Recipient, RecipientState, Warning};
 pub use error::Error;
 pub use outgoing::{Direct, Outgoing, Via};
 pub use queue::Queue;

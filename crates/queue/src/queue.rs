@@ -5,7 +5,7 @@
 //! a message that was set aside (see `damage`).
 
 use crate::damage::{self, Damaged};
-use crate::entry::{Enqueued, Entry, NewEntry, QueueId, Recipient};
+use crate::entry::{Deadline, Enqueued, Entry, NewEntry, QueueId, Recipient};
 use crate::error::Error;
 use crate::receipts;
 use crate::schedule::Policy;
@@ -96,7 +96,7 @@ impl Queue {
     /// [`Error::Full`], [`Error::Share`], [`Error::Rate`] and [`store::Error::NoSpace`] (nothing was changed), faults.
     pub fn enqueue(&self, new: NewEntry, now: Timestamp) -> Result<Enqueued, Error> {
         self.table.takes_mail()?;
-        let NewEntry { reverse_path, recipients, content, smtputf8, reports, account, handover } = new;
+        let NewEntry { reverse_path, recipients, content, smtputf8, reports, deliver_by, account, handover } = new;
         let content = (*content).as_ref();
         let mut entry = Entry {
             id: QueueId(0),
@@ -111,6 +111,7 @@ impl Queue {
             account: account.map(|account| account.0),
             ret: reports.ret,
             envelope_id: reports.envelope_id,
+            deliver_by: deliver_by.map(|by| Deadline::of(by, now)),
         };
         let (mut claim, mut gone) = (None, Vec::new());
         let id = self.table.change(|tx| {

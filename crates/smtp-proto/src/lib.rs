@@ -4,7 +4,7 @@
 //! [`Client`] delivers messages to another server. Neither knows sockets, clocks, accounts or policy.
 //!
 //! RFC 5321 (SMTP), 2033 (LMTP), 1870 (SIZE), 2920 (PIPELINING), 6152 (8BITMIME), 6531 (SMTPUTF8),
-//! 3030 (CHUNKING, without BINARYMIME), 3207 (STARTTLS), 2034 and 3463 (enhanced status codes), 4954 (AUTH), 3461 (DSN),
+//! 3030 (CHUNKING, without BINARYMIME), 3207 (STARTTLS), 2034 and 3463 (enhanced status codes), 4954 (AUTH), 3461 (DSN), 2852 (DELIVERBY),
 //! 9422 (LIMITS, in the client).
 //!
 //! Invariant: for any split of the peer's bytes into pushes, events and output are the same.
@@ -18,6 +18,7 @@ mod chunk;
 pub mod client;
 mod command;
 pub mod data;
+mod deliver_by;
 mod dsn;
 mod parameters;
 mod path;
@@ -31,6 +32,7 @@ pub use client::{
 };
 pub use command::{Auth, Bdat, BodyType, Command, Mail, Rcpt};
 pub use data::{Irregularities, canonicalise};
+pub use deliver_by::DeliverBy;
 pub use dsn::{MailReports, Malformed, Notify, OriginalRecipient, RcptReports, Return};
 pub use line_proto::Secret;
 pub use path::{

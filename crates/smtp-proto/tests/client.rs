@@ -27,6 +27,7 @@ fn to(recipients: &[&str]) -> Message {
         content: b"A: b\r\n\r\n.hi\r\n".to_vec(),
         smtputf8: false,
         reports: MailReports::default(),
+        deliver_by: None,
     }
 }
 
@@ -544,4 +545,23 @@ fn what_was_asked_of_reports_goes_on_to_servers_that_know_them_and_only_there() 
     };
     run("DSN", " RET=HDRS ENVID=a+2Bb+20c", " NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;x+2By@z", true);
     run("HELP", "", "", false);
+}
+
+#[test]
+fn a_message_with_a_time_goes_only_where_the_time_is_kept() {
+    let message = |by: &str| Message { deliver_by: by.parse().ok(), ..to(&["a@y"]) };
+    let begin = |offer: &str| format!("S: 220 hi\n C: EHLO pc\n S: 250-y\\n250 {offer}");
+    let refused = |by: &str, offer: &str| {
+        check(&smtp(), &message(by), &format!("{}\n C: QUIT\n EOF", begin(offer)), &["5 Mail 554 Client"]);
+    };
+    let sent = |by: &str, offer: &str, said: &str| {
+        let script = format!("{}\n C: MAIL FROM:<me@x>{said}\n EOF", begin(offer));
+        check(&smtp(), &message(by), &script, &["4 Mail 421 Client"]);
+    };
+    refused("60;R", "HELP");
+    refused("60;R", "DELIVERBY 61");
+    sent("60;R", "DELIVERBY 60", " BY=60;R");
+    sent("60;NT", "DELIVERBY", " BY=60;NT");
+    sent("60;N", "DELIVERBY 61", "");
+    sent("60;N", "HELP", "");
 }

@@ -187,7 +187,7 @@ proptest! {
         };
         let recipients = ["a@b", "c@d"].map(|text| Rcpt::from(ForwardPath::Mailbox(text.parse().unwrap()))).to_vec();
         let (content, reports) = (b"x".to_vec(), MailReports::default());
-        let message = Message { reverse_path: ReversePath::Null, recipients, content, smtputf8: false, reports };
+        let message = Message { reverse_path: ReversePath::Null, recipients, content, smtputf8: false, reports, deliver_by: None };
         let mut client = Client::new(config, message, 0);
         let mut output = Vec::new();
         for reply in replies {

@@ -1,7 +1,7 @@
 //! What becomes of a message in the queue: outcomes of attempts and reports, each durable before anything follows from it.
 
 use super::{Queue, delete, entry, put_entry};
-use crate::entry::{Entry, LastReply, Matter, QueueId, Recipient, RecipientState, Warning};
+use crate::entry::{Deadline, Entry, LastReply, Matter, QueueId, Recipient, RecipientState, Warning};
 use crate::error::Error;
 use crate::schedule::Next;
 use crate::turns;
@@ -43,7 +43,10 @@ impl Queue {
         for (place, fate) in settled {
             if let Some(recipient) = entry.recipients.get_mut(*place).filter(|recipient| recipient.is_waiting()) {
                 self.settle_one(recipient, fate, age_millis, now);
-                self.warn_or_be_silent(recipient, age_millis);
+                if let Some(deadline) = entry.deliver_by {
+                    obey(deadline, recipient, now);
+                }
+                self.warn_or_be_silent(recipient, age_millis, entry.deliver_by.is_some_and(|deadline| deadline.trace));
             }
         }
         let is_tried = settled.iter().any(|(_, fate)| matches!(fate, Fate::Tried(_)));
@@ -83,12 +86,17 @@ impl Queue {
     }
 
     /// Who takes long is to be told of, once; of what a sender does not want to know nobody is.
-    fn warn_or_be_silent(&self, recipient: &mut Recipient, age_millis: u64) {
+    fn warn_or_be_silent(&self, recipient: &mut Recipient, age_millis: u64, is_traced: bool) {
         let is_late = self.policy.warn_after_millis.is_some_and(|after| age_millis >= after);
         if recipient.is_waiting() && is_late && recipient.warning == Warning::None {
             recipient.warning = Warning::Due;
         }
-        if recipient.to_report().is_some_and(|matter| !recipient.wants(matter)) {
+        let is_wanted = |matter| match matter {
+            // RFC 2852 §4.1.5.
+            Matter::Relayed if is_traced => !recipient.wants_nothing(),
+            matter => recipient.wants(matter),
+        };
+        if recipient.to_report().is_some_and(|matter| !is_wanted(matter)) {
             recipient.mark_told();
         }
     }
@@ -143,6 +151,20 @@ fn give_up(recipient: &mut Recipient, now: Timestamp) {
     let reply = LastReply::new(&Reply::new(550, Enhanced(5, 4, 7), text), false, now);
     recipient.state = RecipientState::Failed { reply: LastReply { host, ..reply }, reported: false };
     recipient.next_at = None;
+}
+
+/// RFC 2852 §4.1.4: when the time is over the message comes back, or its sender is told; so it is looked at then.
+fn obey(deadline: Deadline, recipient: &mut Recipient, now: Timestamp) {
+    if !recipient.is_waiting() {
+        return;
+    }
+    if now < deadline.at {
+        recipient.next_at = Some(recipient.next_at.unwrap_or(now.0).min(deadline.at.0));
+    } else if deadline.returns {
+        give_up(recipient, now);
+    } else if recipient.warning == Warning::None {
+        recipient.warning = Warning::Due;
+    }
 }
 
 /// When the first of those who wait is tried; now where somebody is to be told.

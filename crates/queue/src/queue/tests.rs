@@ -455,3 +455,43 @@ fn a_report_that_was_late_left_a_message_due_whose_recipients_were_not() {
     queue.settle(id, &vec![(1, Fate::Postponed { last: None, until: Timestamp(NOW.0 + HOUR) })], NOW).unwrap();
     assert_eq!(due(&queue), Some((HOUR, id.0)));
 }
+
+#[test]
+fn when_its_time_is_over_a_message_comes_back_or_its_sender_is_told() {
+    let queue = open(&SimEngine::new());
+    let with = |by: &str| NewEntry { deliver_by: by.parse().ok(), ..message("me@x", &["a@y"], b"m") };
+    let after = |seconds: i64| Timestamp(NOW.0 + seconds * 1000);
+    let tried = || vec![(0, Fate::Tried(later()))];
+    // It is looked at when its time is over, however long the pause would be.
+    let returned = queue.enqueue(with("30;R"), NOW).unwrap().id;
+    let entry = queue.settle(returned, &tried(), NOW).unwrap().unwrap();
+    assert_eq!((entry.next_at, entry.deliver_by.unwrap().rest(after(10)).to_string()), (after(30), "20;R".into()));
+    let entry = queue.settle(returned, &tried(), after(30)).unwrap().unwrap();
+    let failed = entry.to_report(Matter::Failed).next().unwrap();
+    assert_eq!(failed.last_reply().unwrap().status, "5.4.7");
+    queue.remove(returned).unwrap();
+
+    let told_once = queue.enqueue(with("30;N"), NOW).unwrap().id;
+    assert_eq!(queue.settle(told_once, &tried(), after(29)).unwrap().unwrap().matter(), None);
+    let entry = queue.settle(told_once, &tried(), after(30)).unwrap().unwrap();
+    assert_eq!(told(&entry, Matter::Delayed), ["a@y"]);
+    let entry = queue.reported(&entry, Matter::Delayed).unwrap().unwrap();
+    assert!(entry.next_at > after(31), "it is tried on, as any other");
+    assert_eq!(queue.settle(told_once, &tried(), after(90)).unwrap().unwrap().matter(), None);
+}
+
+#[test]
+fn who_wants_a_trace_is_told_who_has_the_message_next() {
+    let queue = open(&SimEngine::new());
+    let relayed = || vec![(0, Fate::Tried(RecipientState::Delivered { reply: reply(250), untold: true }))];
+    let check = |by: &str, notify: &str, expected: usize| {
+        let new = NewEntry { deliver_by: by.parse().ok(), ..with_notify("me@x", &[notify]) };
+        let id = queue.enqueue(new, NOW).unwrap().id;
+        let entry = queue.settle(id, &relayed(), NOW).unwrap();
+        assert_eq!(entry.map_or(0, |entry| told(&entry, Matter::Relayed).len()), expected, "{by} {notify}");
+    };
+    check("60;NT", "", 1);
+    check("60;NT", "FAILURE", 1);
+    check("60;NT", "NEVER", 0);
+    check("60;N", "", 0);
+}

@@ -392,6 +392,7 @@ fn message_out() -> Message {
         content: Vec::new(),
         smtputf8: false,
         reports: MailReports::default(),
+        deliver_by: None,
     }
 }
 

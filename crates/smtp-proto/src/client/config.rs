@@ -1,6 +1,6 @@
 //! What a client is told: how to talk, and what to deliver.
 
-use crate::{ForwardPath, MailReports, Rcpt, ReversePath};
+use crate::{DeliverBy, ForwardPath, MailReports, Rcpt, ReversePath};
 use std::fmt;
 
 /// The protocol of the other server.
@@ -66,6 +66,8 @@ pub struct Message {
     pub smtputf8: bool,
     /// What reports are to have.
     pub reports: MailReports,
+    /// By when it is to be delivered, from now on.
+    pub deliver_by: Option<DeliverBy>,
 }
 
 impl Message {

@@ -97,6 +97,10 @@ pub(super) fn mail(message: &Message, extensions: &Extensions) -> String {
             let _ = write!(command, " ENVID={}", encode_xtext(id));
         }
     }
+    // RFC 2852 §4.1.4: with the time that is left, in modes that the server can keep.
+    if let Some(by) = message.deliver_by.filter(|by| extensions.deliver_by.is_some_and(|least| by.seconds >= least)) {
+        let _ = write!(command, " BY={by}");
+    }
     command
 }
 

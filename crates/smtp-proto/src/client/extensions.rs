@@ -13,6 +13,8 @@ pub(super) struct Extensions {
     pub(super) smtputf8: bool,
     pub(super) starttls: bool,
     pub(super) dsn: bool,
+    /// DELIVERBY: the shortest time that may be asked for, in seconds.
+    pub(super) deliver_by: Option<i64>,
     pub(super) auth_plain: bool,
     pub(super) auth_login: bool,
     pub(super) limits: Limits,
@@ -38,6 +40,7 @@ impl Extensions {
             Some("STARTTLS") => self.starttls = true,
             Some("LIMITS") => self.limits = Limits::of(words),
             Some("DSN") => self.dsn = true,
+            Some("DELIVERBY") => self.deliver_by = Some(words.next().and_then(|least| least.parse().ok()).unwrap_or(0)),
             Some("AUTH") => {
                 for mechanism in words {
                     self.auth_plain |= mechanism == "PLAIN";
@@ -68,6 +71,8 @@ mod tests {
         check(&["AUTH CRAM-MD5 plain LOGIN"], Extensions { auth_plain: true, auth_login: true, ..none.clone() });
         check(&["AUTH=LOGIN", "STARTTLS"], Extensions { auth_login: true, starttls: true, ..none.clone() });
         check(&["SMTPUTF8", "DSN"], Extensions { smtputf8: true, dsn: true, ..none.clone() });
+        check(&["DELIVERBY"], Extensions { deliver_by: Some(0), ..none.clone() });
+        check(&["DeliverBy 240"], Extensions { deliver_by: Some(240), ..none.clone() });
         let limits = Limits { mail_max: Some(50), recipients_max: Some(20), domains_max: None };
         check(&["LIMITS mailmax=50 RCPTMAX=20 X=y"], Extensions { limits, ..none });
     }

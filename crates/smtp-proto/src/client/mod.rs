@@ -367,6 +367,16 @@ impl Client {
             // RFC 1870 §6.1.
             return Some(Reply::new(552, Enhanced(5, 3, 4), "the message is larger than the server takes"));
         }
+        if let Some(by) = self.message.deliver_by.filter(|by| by.returns)
+            && offered.deliver_by.is_none_or(|least| by.seconds < least)
+        {
+            // RFC 2852 §4.1.4: whoever cannot return it in time does not get it. RFC 3463, X.3.3: not capable of that.
+            return Some(Reply::new(
+                554,
+                Enhanced(5, 3, 3),
+                "the server does not promise to deliver in the time asked for",
+            ));
+        }
         if !offered.smtputf8 && self.message.needs_smtputf8() {
             // RFC 6531 §3.5.
             return Some(Reply::new(553, Enhanced(5, 6, 7), "the server takes no addresses beyond ASCII"));

@@ -4,7 +4,7 @@
 use super::after_keyword;
 use crate::parameters::{decode_xtext, number, parameters};
 use crate::path::parse_reverse;
-use crate::{MailReports, ReversePath, SyntaxError};
+use crate::{DeliverBy, MailReports, ReversePath, SyntaxError};
 
 /// What BODY declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +30,14 @@ pub struct Mail {
     pub auth: Option<String>,
     /// RET and ENVID.
     pub reports: MailReports,
+    /// BY (RFC 2852).
+    pub deliver_by: Option<DeliverBy>,
 }
 
 pub(super) fn parse(rest: &str) -> Result<Mail, SyntaxError> {
     let (reverse_path, rest) = parse_reverse(after_keyword(rest, "FROM:")?).map_err(SyntaxError::SenderPath)?;
     let (mut size, mut body, mut smtputf8, mut auth) = (None, None, None, None);
-    let mut reports = MailReports::default();
+    let (mut reports, mut deliver_by) = (MailReports::default(), None);
     for parameter in parameters(rest) {
         match parameter.keyword().as_str() {
             "SIZE" => {
@@ -51,6 +53,10 @@ pub(super) fn parse(rest: &str) -> Result<Mail, SyntaxError> {
                 let identity = decode_xtext(parameter.value()?).ok_or_else(|| parameter.malformed())?;
                 parameter.set(&mut auth, identity)?;
             }
+            "BY" => {
+                let by = parameter.value()?.parse().map_err(|_| parameter.malformed())?;
+                parameter.set(&mut deliver_by, by)?;
+            }
             _ if reports.take(&parameter)? => {}
             _ => return Err(parameter.unknown()),
         }
@@ -60,7 +66,7 @@ pub(super) fn parse(rest: &str) -> Result<Mail, SyntaxError> {
     if !smtputf8 && reverse_path.mailbox().is_some_and(|mailbox| !mailbox.is_ascii()) {
         return Err(SyntaxError::NeedsSmtpUtf8);
     }
-    Ok(Mail { reverse_path, size, body, smtputf8, auth, reports })
+    Ok(Mail { reverse_path, size, body, smtputf8, auth, reports, deliver_by })
 }
 
 fn body_type(value: &str) -> Result<BodyType, SyntaxError> {
@@ -84,7 +90,15 @@ mod tests {
 
     fn from_a() -> Mail {
         let reverse_path = ReversePath::Mailbox("a@b".parse().unwrap());
-        Mail { reverse_path, size: None, body: None, smtputf8: false, auth: None, reports: MailReports::default() }
+        Mail {
+            reverse_path,
+            size: None,
+            body: None,
+            smtputf8: false,
+            auth: None,
+            reports: MailReports::default(),
+            deliver_by: None,
+        }
     }
 
     #[test]
@@ -139,7 +153,9 @@ mod tests {
         check("FROM:<a@b> AUTH=+", malformed("AUTH"));
         check("FROM:<a@b> ?=x", malformed("?"));
         check("FROM:<a@b> BODY=BINARYMIME", Err(SyntaxError::UnknownBodyType));
-        check("FROM:<a@b> BY=1;R", Err(SyntaxError::UnknownParameter("BY".into())));
+        check("FROM:<a@b> BY=0;R", malformed("BY"));
+        check("FROM:<a@b> BY=1;R BY=1;R", malformed("BY"));
+        check("FROM:<a@b> MT-PRIORITY=3", Err(SyntaxError::UnknownParameter("MT-PRIORITY".into())));
         check("FROM:<ä@b>", Err(SyntaxError::NeedsSmtpUtf8));
         check("FROM:<a@ä> SIZE=1", Err(SyntaxError::NeedsSmtpUtf8));
         assert!(parse("FROM:<ä@ä> SMTPUTF8").is_ok());

@@ -259,7 +259,7 @@ fn whoever_looks_for_a_lost_mail_finds_what_was_refused() {
     // Who sends is told what was not sent.
     let refused_sender = format!(
         "S: 220\nC: EHLO x\n{}C: AUTH PLAIN {ALICE}\nS: 235\nC: MAIL FROM:<bob@example.org>\nS: 550",
-        "S: 250\n".repeat(10)
+        "S: 250\n".repeat(11)
     );
     world.submission().play(&refused_sender, usize::MAX);
     assert_eq!(refused(&world, Some("alice")), [(String::new(), 550, String::new())]);

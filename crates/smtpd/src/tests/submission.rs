@@ -32,6 +32,34 @@ fn a_message_to_here_and_elsewhere_is_stored_and_queued() {
 }
 
 #[test]
+fn what_is_wanted_of_reports_and_of_time_is_queued_with_the_message() {
+    let script = logged_in()
+        + "C: MAIL FROM:<alice@example.org> RET=HDRS ENVID=QQ+2B1 BY=60;R
+           S: 250
+           C: RCPT TO:<carol@example.net> NOTIFY=SUCCESS ORCPT=rfc822;old@example.net
+           S: 250
+           C: RCPT TO:<dave@example.net>
+           S: 250
+           C: DATA
+           S: 354
+           C: From: alice@example.org
+           C:
+           C: .
+           S: 250
+           C: MAIL FROM:<alice@example.org> BY=0;R
+           S: 501 5.5.4";
+    let world = check(World::submission, &script);
+    let entry = &world.queue.list(None, 9).unwrap()[0];
+    assert_eq!((entry.ret, entry.envelope_id.as_deref()), (Some(smtp_proto::Return::Header), Some("QQ+1")));
+    let deadline = entry.deliver_by.unwrap();
+    assert_eq!((deadline.at.0 - entry.enqueued_at.0, deadline.returns, deadline.trace), (60_000, true, false));
+    let [carol, dave] = &entry.recipients[..] else { panic!("not two") };
+    assert_eq!(carol.notify.unwrap().to_string(), "SUCCESS");
+    assert_eq!(carol.original.as_ref().unwrap().address(), "old@example.net");
+    assert_eq!((dave.notify, &dave.original), (None, &None));
+}
+
+#[test]
 fn a_line_over_998_octets_left_for_the_smarthost() {
     let header = |octets: usize| format!("From: alice@example.org\nX: {}", "x".repeat(octets - 3));
     let refused = "550 5.6.0 Line 2 of the message has 999 octets";

@@ -9,7 +9,7 @@ fn no_password_without_tls_over_a_network() {
         &format!(
             "S: 220
              C: EHLO c
-             S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN
+             S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
              S: 250 STARTTLS
              C: AUTH PLAIN {ALICE}
              S: 538 5.7.11
@@ -21,7 +21,7 @@ fn no_password_without_tls_over_a_network() {
              C: MAIL FROM:<alice@example.org>
              S: 503 5.5.1
              C: EHLO c
-             S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN
+             S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
              S: 250 AUTH PLAIN LOGIN
              C: STARTTLS
              S: 503 5.5.1
@@ -37,7 +37,7 @@ fn implicit_tls_offers_no_starttls() {
         |world| world.submission_from("192.0.2.1", true),
         "S: 220
          C: EHLO c
-         S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN
+         S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
          S: 250 AUTH PLAIN LOGIN",
     );
 }

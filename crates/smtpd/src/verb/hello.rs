@@ -45,6 +45,10 @@ fn extended(session: &mut SmtpSession, name: String) -> Reply {
         .line("CHUNKING")
         // RFC 3461 §3.
         .line("DSN");
+    if let Role::Submission { .. } = session.service.role {
+        // RFC 2852 §3: without a shortest time.
+        reply = reply.line("DELIVERBY");
+    }
     if common.starttls && session.peer.tls.is_none() {
         reply = reply.line("STARTTLS");
     }

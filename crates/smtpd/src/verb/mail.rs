@@ -6,7 +6,7 @@ use crate::transaction::Transaction;
 use crate::{refused, replies};
 use ::auth::{Auth, Login};
 use mailflow::Envelope;
-use smtp_proto::{Enhanced, Mail, Mailbox, Reply};
+use smtp_proto::{Enhanced, Mail, Mailbox, Reply, SyntaxError};
 
 pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
     match check(session, &mail) {
@@ -22,8 +22,8 @@ pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
         session.phase = Phase::Closed;
         return replies::bye(Enhanced(4, 7, 0), "Enough messages on this connection; make a new one");
     }
-    let Mail { reverse_path, smtputf8, reports, .. } = mail;
-    let envelope = Envelope { smtputf8, reports, ..Envelope::new(reverse_path, session.source(smtputf8)) };
+    let Mail { reverse_path, smtputf8, reports, deliver_by, .. } = mail;
+    let envelope = Envelope { smtputf8, reports, deliver_by, ..Envelope::new(reverse_path, session.source(smtputf8)) };
     session.transaction = Some(Transaction { envelope, content: None, sender: None });
     Reply::new(250, Enhanced(2, 1, 0), "Sender ok")
 }
@@ -38,6 +38,9 @@ fn check(session: &SmtpSession, mail: &Mail) -> Result<(), Reply> {
     }
     if let Role::Submission { auth } = &session.service.role {
         check_sender(session, auth, mail)?;
+    } else if mail.deliver_by.is_some() {
+        // It is offered to whoever sends, and is nobody else's business.
+        return Err(SyntaxError::UnknownParameter("BY".to_owned()).reply());
     }
     // RFC 1870 §6.1.
     if mail.size.is_some_and(|size| size > session.limits.message_bytes_max as u64) {
