@@ -92,8 +92,9 @@ fn happened(line: &TimelineLine) -> String {
 }
 
 fn told(story: &MessageStory) -> String {
-    let MessageStory { message, lines } = story;
+    let MessageStory { message, lines, examined } = story;
     let line = |line: &StoryLine| format!("{}  {} by {} over {}\n", line.at, line.text, line.device, line.protocol);
     let lines: String = lines.iter().map(line).collect();
-    format!("{} from {}\n{lines}", message.subject, message.from)
+    let examined: String = examined.iter().map(|found| format!("    {found}\n")).collect();
+    format!("{} from {}\n{lines}{examined}", message.subject, message.from)
 }

@@ -88,6 +88,17 @@ impl<'a> Names<'a> {
     }
 }
 
+impl Names<'_> {
+    /// What was found out about who a message comes from.
+    pub(crate) fn examined(&self, email: EmailId) -> Result<Vec<String>, Error> {
+        match self.reader.header(email) {
+            Ok(header) => Ok(words::examined(&header).iter().map(|text| shown(text)).collect()),
+            Err(store::Error::NoSuchMessage) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 /// What a stranger wrote, on one line, without what steers a terminal or the direction of text.
 pub(crate) fn shown(text: &str) -> String {
     let steers = |c: char| {

@@ -7,7 +7,7 @@ use crate::names::{MessageLine, Names};
 use crate::returned;
 use crate::words;
 use serde::{Deserialize, Serialize};
-use store::{DeviceId, EmailId, JournalEntry, ModSeq, TimelineQuery, Timestamp};
+use store::{DeviceId, EmailId, JournalEntry, ModSeq, Protocol, TimelineQuery, Timestamp};
 
 /// Messages that a line names; how many there are in all stands beside them.
 const MESSAGES_NAMED_MAX: usize = 5;
@@ -70,6 +70,9 @@ pub struct MessageStory {
     pub message: MessageLine,
     /// What happened to it, oldest first.
     pub lines: Vec<StoryLine>,
+    /// What was found out about who it comes from when it came, in words; nothing if nobody looked.
+    #[serde(default)]
+    pub examined: Vec<String>,
 }
 
 /// Something that happened to a message.
@@ -139,13 +142,16 @@ impl AccountConsole {
             protocol: words::protocol(event.protocol).to_owned(),
             text: words::event(event, &names),
         };
+        // What somebody put here brings along whatever it says.
+        let came = events.first().is_some_and(|event| matches!(event.protocol, Protocol::Smtp | Protocol::Lmtp));
+        let examined = if came { names.examined(email)? } else { Vec::new() };
         let mut lines: Vec<StoryLine> = events.iter().map(story).collect();
         if let Some(came) = lines.first().cloned() {
             let told = returned::told(&self.account, &names, email)?;
             let at = lines.len().min(1);
             lines.splice(at..at, told.into_iter().map(|text| StoryLine { text, ..came.clone() }));
         }
-        Ok(MessageStory { message: names.message(email)?, lines })
+        Ok(MessageStory { message: names.message(email)?, lines, examined })
     }
 }
 

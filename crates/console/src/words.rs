@@ -1,5 +1,6 @@
 //! Every word that the console says, in one place, so that it can be said in another language.
 
+mod sender;
 mod size;
 
 use crate::devices::{LATELY_DAYS, Light, Traffic};
@@ -14,6 +15,7 @@ use store::{
     OfPop, Protocol, SystemFlag, Timestamp, UndoReport,
 };
 
+pub(crate) use sender::examined;
 pub use size::bytes;
 pub(crate) use size::{clearable, cleared, history, retained, usage};
 

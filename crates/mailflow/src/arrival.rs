@@ -1,7 +1,6 @@
 //! A message that has come: who sends it, who gets it, how it came, and what it is called.
 
 use crate::flow::MailFlow;
-use crate::junk::VERDICT_FIELD;
 use crate::route::Recipient;
 use message::content::Content;
 use message::header;
@@ -80,7 +79,7 @@ pub struct Arrival {
 
 impl MailFlow {
     /// A message has come. `content` is what `message::content::transferred` gives; `account`: who sends it, if somebody is
-    /// logged in. What it says in our name is taken off: about junk always, about its sender unless a mail system of ours
+    /// logged in. What it says in our name is taken off: fields of its own kind always, about its sender unless a mail system of ours
     /// brings it (LMTP), which may have looked at the sender in our place.
     #[must_use]
     pub fn arrive(&self, envelope: Envelope, content: Vec<u8>, account: Option<AccountId>, now: Timestamp) -> Arrival {
@@ -90,12 +89,19 @@ impl MailFlow {
         let handover = Handover::new(&[&account, from.as_bytes(), &content], now, self.next_serial());
         let protocol = envelope.source.protocol;
         let is_forged = |field: &header::Field<'_>| {
-            field.is(VERDICT_FIELD) || protocol != Protocol::Lmtp && results::is_forged(field, &self.hostname)
+            is_own(field.name) || protocol != Protocol::Lmtp && results::is_forged(field, &self.hostname)
         };
         let content = header::without(&content, is_forged).unwrap_or(content);
         let (id, content, sender) = (name(&handover), Arc::new(Content::new(content)), None);
         Arrival { id, from, envelope, content, handover, sender }
     }
+}
+
+/// Fields of this server's own kind, such as its junk filter's verdict: nobody else writes them.
+const OWN_FIELDS: &[u8] = b"X-Pillarbox-";
+
+fn is_own(name: &[u8]) -> bool {
+    name.get(..OWN_FIELDS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN_FIELDS))
 }
 
 /// A message's name, in the log and in its trace field.

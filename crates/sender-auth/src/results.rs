@@ -97,6 +97,73 @@ fn comment(text: &str) -> String {
     quoted(text).chars().filter(|c| !"()".contains(*c)).collect()
 }
 
+/// One method of a field, as [`field`] writes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Method {
+    /// `spf`, `dkim`, `dmarc`, …
+    pub name: String,
+    /// `pass`, `fail`, …
+    pub result: String,
+    /// `reason`, and properties such as `header.d`, with their values.
+    pub properties: Vec<(String, String)>,
+    /// The comment; empty if there is none.
+    pub comment: String,
+}
+
+impl Method {
+    /// The value of a property; empty if it has none of that name.
+    #[must_use]
+    pub fn property(&self, name: &str) -> &str {
+        self.properties.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// The methods of a field of ours: its value on one line, without white space around it. What others wrote may be read wrong.
+#[must_use]
+pub fn read(value: &str) -> Vec<Method> {
+    let mut methods: Vec<Method> = Vec::new();
+    let (mut rest, mut is_first) = (value.split_once(';').map_or("", |(_, rest)| rest), true);
+    while let Some(next) = rest.chars().next() {
+        if next == ';' || next.is_ascii_whitespace() {
+            is_first |= next == ';';
+            rest = rest.get(1..).unwrap_or_default();
+        } else if let Some(inner) = rest.strip_prefix('(') {
+            let (comment, after) = inner.split_once(')').unwrap_or((inner, ""));
+            rest = after;
+            if let Some(method) = methods.last_mut() {
+                method.comment = comment.to_owned();
+            }
+        } else {
+            let end = rest.find(|c: char| "=;(".contains(c) || c.is_ascii_whitespace()).unwrap_or(rest.len());
+            let (name, after) = rest.split_at(end);
+            let (value, after) = after.strip_prefix('=').map_or((String::new(), after), read_value);
+            // A character that fits nowhere ends nothing.
+            rest = if after.len() < rest.len() { after } else { after.get(next.len_utf8()..).unwrap_or_default() };
+            match methods.last_mut().filter(|_| !is_first) {
+                None => methods.push(Method { name: name.to_owned(), result: value, ..Method::default() }),
+                Some(method) => method.properties.push((name.to_owned(), value)),
+            }
+            is_first = false;
+        }
+    }
+    methods
+}
+
+/// A value (see [`value`]), and what comes after it.
+fn read_value(text: &str) -> (String, &str) {
+    match text.strip_prefix('"') {
+        Some(inner) => {
+            let (value, after) = inner.split_once('"').unwrap_or((inner, ""));
+            (value.to_owned(), after)
+        }
+        None => {
+            let end = text.find(|c: char| ";(".contains(c) || c.is_ascii_whitespace()).unwrap_or(text.len());
+            let (value, after) = text.split_at(end);
+            (value.to_owned(), after)
+        }
+    }
+}
+
 /// Whether a field of a message that comes is one that somebody else wrote in our name.
 ///
 /// RFC 8601 §5: "any such header field bearing an authserv-id of this ADMD's border MTAs … MUST be removed".
@@ -162,6 +229,24 @@ fn after_comments(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let value = "mail.example.org; iprev=pass policy.iprev=192.0.2.1 (mail.example.com); spf=none; \
+                     dkim=fail reason=\"it; is (broken)\" header.d=example.com header.b=\"a/b=\"; dmarc=pass";
+        let methods = read(value);
+        let names: Vec<_> = methods.iter().map(|method| format!("{}={}", method.name, method.result)).collect();
+        assert_eq!(names, ["iprev=pass", "spf=none", "dkim=fail", "dmarc=pass"]);
+        assert_eq!(
+            (methods[0].property("policy.iprev"), methods[0].comment.as_str()),
+            ("192.0.2.1", "mail.example.com")
+        );
+        let dkim = ["reason", "header.d", "header.b", "header.s"].map(|name| methods[2].property(name));
+        assert_eq!(dkim, ["it; is (broken)", "example.com", "a/b=", ""]);
+        for odd in ["", ";", "x; =", "x; (", "x; \"", "x; a=\"", "x; ü=(;", "x; a b = c"] {
+            let _ends = read(odd);
+        }
+    }
 
     #[test]
     fn what_a_stranger_wrote_into_a_reason_vouches_for_nothing() {

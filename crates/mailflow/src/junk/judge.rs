@@ -10,7 +10,7 @@ use store::{Account, ModSeq, Protocol};
 use tracing::warn;
 
 /// Which field says what the filter thinks; only we write it.
-pub(crate) const VERDICT_FIELD: &str = "X-Pillarbox-Junk";
+const VERDICT_FIELD: &str = "X-Pillarbox-Junk";
 /// In the field of the verdict a reason has at most so many characters.
 const REASON_CHARS_MAX: usize = 40;
 

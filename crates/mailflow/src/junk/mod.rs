@@ -8,4 +8,4 @@ mod judge;
 mod learn;
 mod lessons;
 
-pub(crate) use judge::{Letter, VERDICT_FIELD};
+pub(crate) use judge::Letter;

@@ -265,3 +265,26 @@ fn whoever_looks_for_a_lost_mail_finds_what_was_refused() {
     assert_eq!(refused(&world, Some("alice")), [(String::new(), 550, String::new())]);
     assert_eq!(refused(&world, Some("bob")), []);
 }
+
+#[test]
+fn a_stranger_wrote_fields_of_this_server_where_nobody_looked() {
+    for (connect, hello) in [(World::mx as fn(&World) -> Client, "HELO"), (World::lmtp, "LHLO")] {
+        let world = world();
+        let lines = [
+            &format!("{hello} x"),
+            "MAIL FROM:<a@x>",
+            "RCPT TO:<alice@example.org>",
+            "DATA",
+            "X-Pillarbox-Junk: no",
+            "x-pillarbox-Other: x",
+            "X-Pillarboxes: y",
+            "",
+            "X-Pillarbox-Junk: text",
+            ".",
+            "",
+        ];
+        connect(&world).send(lines.join("\r\n").as_bytes(), usize::MAX);
+        let message = world.contents("alice").remove(0);
+        assert_eq!(message, "X-Pillarboxes: y\r\n\r\nX-Pillarbox-Junk: text\r\n", "{hello}");
+    }
+}
