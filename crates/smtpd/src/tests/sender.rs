@@ -288,3 +288,35 @@ fn a_stranger_wrote_fields_of_this_server_where_nobody_looked() {
         assert_eq!(message, "X-Pillarboxes: y\r\n\r\nX-Pillarbox-Junk: text\r\n", "{hello}");
     }
 }
+
+#[test]
+fn every_rule_that_refuses_a_sender_lets_him_reach_the_postmaster_of_each_domain() {
+    let listed = || table().address("1.2.0.192.bad.example", "127.0.0.2");
+    let wait = mailflow::Policy { wait_for_dns: true, ..mailflow::Policy::default() };
+    let rules: [(&str, Table, mailflow::Policy, &str); 3] = [
+        ("ada@reject.example", table(), mailflow::Policy::default(), "550 5.7.26"),
+        ("ada@good.example", listed(), mailflow::Policy::default(), "550 5.7.1"),
+        ("ada@dark.example", table(), wait, "451 4.4.3"),
+    ];
+    for (author, table, policy, refused) in rules {
+        let world = world();
+        world.auth.directory().add_domain("example.com").unwrap();
+        let flow = world.common.flow.clone().with_policy(policy);
+        let common = Common { verifier: Some(Arc::new(table) as _), flow, ..world.common.clone() };
+        let world = World { common, ..world };
+        world.mx().play(&mail("ada@good.example", "alice@example.org", author, refused), usize::MAX);
+        let everybody =
+            ["example.org", "example.com"].map(|domain| [format!("postmaster@{domain}"), format!("Abuse@{domain}")]);
+        for to in everybody.as_flattened().iter().map(String::as_str).chain(["postmaster"]) {
+            world.mx().play(&mail("ada@good.example", to, author, "250 2.0.0 Accepted"), usize::MAX);
+        }
+        // Nobody else gets it along with them.
+        let both = mail("ada@good.example", "postmaster@example.org", author, refused).replacen(
+            "C: DATA",
+            "C: RCPT TO:<bob@example.org>\nS: 250\nC: DATA",
+            1,
+        );
+        world.mx().play(&both, usize::MAX);
+        assert_eq!(world.mailbox("bob"), Vec::<String>::new(), "{author}");
+    }
+}
