@@ -1,6 +1,7 @@
 //! Clients that change mail as fast as they can, until the server is killed under them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::ledger::{ARCHIVE, COPIES, DELETED, Flags, INBOX, Id, Ledger, Places, content};
@@ -29,10 +30,11 @@ pub struct Account {
 }
 
 /// The kinds of changes that clients ask for.
-pub const KINDS: [&str; 10] = [
+pub const KINDS: [&str; 11] = [
     "LMTP",
     "LMTP to two",
     "APPEND",
+    "APPEND of several",
     "STORE",
     "MOVE",
     "COPY",
@@ -166,6 +168,10 @@ pub fn append(client: &mut Client<'_>) -> Outcome<()> {
     let mut imap = client.imap()?;
     while client.ledger().wants_more() {
         let mailbox = if client.random.one_in(3) { ARCHIVE } else { INBOX };
+        if client.random.one_in(4) {
+            append_several(client, &mut imap, mailbox)?;
+            continue;
+        }
         let (id, flags) = (client.new_id(), client.flags());
         client.ledger().begin_new(&id, mailbox, &flags);
         let answer = imap.append(mailbox, &Vec::from_iter(flags).join(" "), &content(&id))?;
@@ -178,6 +184,33 @@ pub fn append(client: &mut Client<'_>) -> Outcome<()> {
         if mailbox == INBOX {
             client.ledger().give_back(&[id]);
         }
+    }
+    Ok(())
+}
+
+/// RFC 3502: several messages at once.
+fn append_several(client: &mut Client<'_>, imap: &mut Imap, mailbox: &'static str) -> Outcome<()> {
+    let messages: Vec<(Id, Flags)> = (0..3).map(|_| (client.new_id(), client.flags())).collect();
+    let mut command = format!("APPEND \"{mailbox}\"");
+    for (id, flags) in &messages {
+        client.ledger().begin_new(id, mailbox, flags);
+        let message = String::from_utf8(content(id)).unwrap();
+        let flags = Vec::from_iter(flags.clone()).join(" ");
+        write!(command, " ({flags}) {{{}+}}\r\n{message}", message.len()).unwrap();
+    }
+    let answer = imap.command(&command)?;
+    let ids: Vec<Id> = messages.into_iter().map(|(id, _)| id).collect();
+    client.ledger().acknowledge("APPEND of several", &ids);
+    let code = answer.find("APPENDUID").unwrap_or_default();
+    let numbers = code.split(|c: char| !c.is_ascii_digit());
+    let numbers: Vec<u32> = numbers.filter_map(|number| number.parse().ok()).collect();
+    let [validity, first, last] = numbers[..] else { return Err(Failure::refused("APPEND", answer.text)) };
+    client.ledger().book().learn_validity(mailbox, validity.into());
+    for (uid, id) in (first..=last).zip(&ids) {
+        client.ledger().book().learn_uid(mailbox, uid, id);
+    }
+    if mailbox == INBOX {
+        client.ledger().give_back(&ids);
     }
     Ok(())
 }
