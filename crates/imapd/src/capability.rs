@@ -5,7 +5,7 @@ use sasl::Mechanism;
 use session::Peer;
 
 /// Works in every state, or from login on.
-const ALWAYS: [&str; 33] = [
+const ALWAYS: [&str; 35] = [
     "IMAP4rev1",
     "IMAP4rev2",
     "LITERAL+",
@@ -15,6 +15,7 @@ const ALWAYS: [&str; 33] = [
     "IDLE",
     "NAMESPACE",
     "UNSELECT",
+    "INPROGRESS",
     "CHILDREN",
     "UIDPLUS",
     "MULTIAPPEND",
@@ -23,6 +24,8 @@ const ALWAYS: [&str; 33] = [
     "CREATE-SPECIAL-USE",
     "LIST-EXTENDED",
     "LIST-STATUS",
+    // Not in any RFC: Outlook 2013 finds Sent and Trash by it alone.
+    "XLIST",
     "STATUS=SIZE",
     "ESEARCH",
     "SEARCHRES",

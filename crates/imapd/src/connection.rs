@@ -15,6 +15,9 @@ use std::mem;
 use std::sync::Arc;
 use store::Error;
 
+/// A client that hears nothing of its command for so long is told that it goes on: many give up after a minute.
+const IN_PROGRESS_MILLIS: u64 = 10_000;
+
 /// An IMAP session, for the driver of `session::Session`.
 ///
 /// Idle it holds less than 2 KiB beside the index that it shares with all sessions of the mailbox.
@@ -123,7 +126,7 @@ impl ImapSession {
 
     /// Whether BYE could be read as mail.
     fn may_be_in_literal(&self) -> bool {
-        matches!(&self.running, Some(Running::Work(_, work)) if work.may_be_in_literal())
+        matches!(&self.running, Some(Running::Work(_, work, _)) if work.may_be_in_literal())
     }
 
     /// Whether somebody is here whose login does not count any more.
@@ -155,7 +158,7 @@ impl ImapSession {
                 let imap_proto::Tagged { tag, command } = *announced;
                 self.dispatch(tag, command, None, output)
             }
-            Some(Running::Work(tag, work)) => self.work_turn(tag, work, output),
+            Some(Running::Work(tag, work, told_at)) => self.work_turn(tag, work, told_at, output),
         }
     }
 
@@ -229,11 +232,20 @@ impl ImapSession {
     }
 
     /// The next slice of a command.
-    fn work_turn(&mut self, tag: Tag, mut work: Box<dyn Work>, output: &mut Vec<u8>) -> Turn {
+    fn work_turn(&mut self, tag: Tag, mut work: Box<dyn Work>, told_at: u64, output: &mut Vec<u8>) -> Turn {
         let State::Authenticated(user) = &mut self.state else { return Turn::Close };
         let mut context = Context { service: &self.service, now: self.now, user, output };
         let answer = match work.run(&mut context) {
-            Ok(Progress::More) => return self.pause(Running::Work(tag, work)),
+            Ok(Progress::More) => {
+                let now = self.now.monotonic_millis;
+                // RFC 9585 §4: seldom, and only while there is nothing else to hear.
+                let is_silent = output.is_empty() && !work.may_be_in_literal();
+                let is_long = now.saturating_sub(told_at) >= IN_PROGRESS_MILLIS;
+                if is_silent && is_long {
+                    self.encoder(output).untagged(Status::Ok, Some(Code::InProgress(&tag)), "Still at it");
+                }
+                return self.pause(Running::Work(tag, work, if is_long { now } else { told_at }));
+            }
             Ok(Progress::Done(answer)) | Err(Stop::Refused(answer)) => answer,
             Err(Stop::Broken) => return Turn::Close,
             Err(Stop::Gone) => return self.show_out(output),

@@ -48,7 +48,7 @@ pub struct ListReturn {
     pub status: Option<Vec<StatusItem>>,
 }
 
-/// Which subscribed names to list.
+/// Which subscribed names to list, or with XLIST which mailboxes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lsub {
     /// What stands before the pattern, UTF-8.

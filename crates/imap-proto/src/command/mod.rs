@@ -84,6 +84,8 @@ pub enum Command {
     List(List),
     /// RFC 3501 §6.3.9.
     Lsub(Lsub),
+    /// LIST before there was SPECIAL-USE (RFC 6154): every mailbox that the pattern matches, with what it is for.
+    Xlist(Lsub),
     /// RFC 9051 §6.3.10.
     Namespace,
     /// RFC 9051 §6.3.11.
@@ -144,6 +146,7 @@ impl Command {
             Self::Unsubscribe(_) => "UNSUBSCRIBE",
             Self::List(_) => "LIST",
             Self::Lsub(_) => "LSUB",
+            Self::Xlist(_) => "XLIST",
             Self::Namespace => "NAMESPACE",
             Self::Status(_) => "STATUS",
             Self::GetQuota(_) => "GETQUOTA",
@@ -227,6 +230,7 @@ fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
         "UNSUBSCRIBE" => &|c| c.mailbox().map(Command::Unsubscribe),
         "LIST" => &|c| List::parse(c).map(Command::List),
         "LSUB" => &|c| Lsub::parse(c).map(Command::Lsub),
+        "XLIST" => &|c| Lsub::parse(c).map(Command::Xlist),
         "STATUS" => &|c| StatusRequest::parse(c).map(Command::Status),
         "GETQUOTA" => &quota::parse_root,
         "GETQUOTAROOT" => &quota::parse_mailbox,

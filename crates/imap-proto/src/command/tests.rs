@@ -75,7 +75,6 @@ fn commands_without_arguments() {
 fn what_is_no_command() {
     refuse_one("", Reason::MissingCommand);
     refuse_one("FOO", Reason::UnknownCommand);
-    refuse_one("XLIST \"\" *", Reason::UnknownCommand);
     refuse_one("NOOP {3}\r\nabc", Reason::Trailing);
     refuse_one("NOOP\r", Reason::Trailing);
     refuse_one("LOGIN \"a", Reason::Expected("the end of a quoted string"));

@@ -2,6 +2,7 @@
 
 use super::{Encoder, string};
 use crate::sequence::SequenceSet;
+use crate::tag::Tag;
 
 /// What a program reads in a status response. Sets are not empty; numbers are as the session knows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub enum Code<'a> {
     HasChildren,
     /// `HIGHESTMODSEQ n` (RFC 7162 §3.1.2.1)
     HighestModSeq(u64),
+    /// `INPROGRESS ("tag" NIL NIL)`: the command with this tag goes on, and nobody knows how far it is (RFC 9585 §4).
+    InProgress(&'a Tag),
     /// `INUSE`
     InUse,
     /// `LIMIT`
@@ -136,6 +139,7 @@ impl Code<'_> {
             Self::ExpungeIssued => "EXPUNGEISSUED",
             Self::HasChildren => "HASCHILDREN",
             Self::HighestModSeq(_) => "HIGHESTMODSEQ",
+            Self::InProgress(_) => "INPROGRESS",
             Self::InUse => "INUSE",
             Self::Limit => "LIMIT",
             Self::MailboxId(_) => "MAILBOXID",
@@ -182,6 +186,8 @@ impl Encoder<'_> {
                 self.raw(" ");
                 string::parenthesised(self.out, flags.iter().copied().chain(any));
             }
+            // A tag has no character that would need escaping.
+            Code::InProgress(tag) => self.format(format_args!(" (\"{tag}\" NIL NIL)")),
             Code::UidNext(number) | Code::UidValidity(number) | Code::Unseen(number) => {
                 self.format(format_args!(" {number}"));
             }
@@ -252,6 +258,7 @@ mod tests {
         check(Code::UidNext(4), "UIDNEXT 4");
         check(Code::BadCharset, "BADCHARSET (US-ASCII UTF-8)");
         check(Code::ReadOnly, "READ-ONLY");
+        check(Code::InProgress(&Tag::new("A.1").unwrap()), "INPROGRESS (\"A.1\" NIL NIL)");
         check(Code::UnknownCte, "UNKNOWN-CTE");
     }
 }

@@ -97,6 +97,20 @@ impl Encoder<'_> {
         self.raw("* LSUB (\\Noselect) \"/\" \"\"\r\n");
     }
 
+    /// `* XLIST (…) "/" name`
+    pub fn xlist(&mut self, attributes: &[&str], name: &MailboxName) {
+        self.raw("* XLIST ");
+        string::parenthesised(self.out, attributes);
+        self.raw(" \"/\" ");
+        self.mailbox(name);
+        self.raw("\r\n");
+    }
+
+    /// The answer of XLIST to an empty pattern.
+    pub fn xlist_separator(&mut self) {
+        self.raw("* XLIST (\\Noselect) \"/\" \"\"\r\n");
+    }
+
     /// `* LSUB (…) "/" name` (RFC 3501 §7.2.3)
     pub fn lsub(&mut self, attributes: &[MailboxAttribute], name: &MailboxName) {
         self.raw("* LSUB ");

@@ -58,6 +58,13 @@ pub(super) fn subscribed(mailboxes: &Mailboxes) -> Vec<Listed<'_>> {
     all
 }
 
+/// Every mailbox.
+pub(super) fn all(mailboxes: &Mailboxes) -> Vec<Listed<'_>> {
+    let mut all: Vec<Listed<'_>> = mailboxes.iter().map(Listed::mailbox).collect();
+    all.sort_by(|a, b| a.order().cmp(&b.order()));
+    all
+}
+
 /// The names above subscribed ones of which there is nothing at all.
 fn missing_above(mailboxes: &Mailboxes) -> BTreeSet<&str> {
     let names = || mailboxes.subscribed_without_mailbox();
@@ -76,11 +83,11 @@ impl<'a> Listed<'a> {
         (!self.is_inbox(), self.name)
     }
 
-    fn is_inbox(&self) -> bool {
+    pub(super) fn is_inbox(&self) -> bool {
         self.mailbox.is_some_and(|mailbox| mailbox.role == Some(Role::Inbox))
     }
 
-    fn special_use(&self) -> Option<SpecialUse> {
+    pub(super) fn special_use(&self) -> Option<SpecialUse> {
         self.mailbox.and_then(|mailbox| mailbox.role).and_then(special_use)
     }
 
@@ -128,7 +135,7 @@ fn matches_any(matchers: &[Pattern], name: &MailboxName) -> bool {
 }
 
 /// What is below a name; `all` is in order.
-fn below<'a>(all: &'a [Listed<'a>], listed: &Listed<'_>) -> &'a [Listed<'a>] {
+pub(super) fn below<'a>(all: &'a [Listed<'a>], listed: &Listed<'_>) -> &'a [Listed<'a>] {
     let prefix = format!("{}/", listed.name);
     let names = all.split_first().filter(|(first, _)| first.is_inbox()).map_or(all, |(_, rest)| rest);
     let start = names.partition_point(|other| other.name < prefix.as_str());

@@ -31,6 +31,7 @@ mod status;
 mod store;
 mod subscribe;
 mod thread;
+mod xlist;
 
 use crate::connection::{ImapSession, Turn};
 use crate::context::Context;
@@ -95,6 +96,7 @@ fn needs(command: &Command) -> Needs {
         | Command::Unsubscribe(_)
         | Command::List(_)
         | Command::Lsub(_)
+        | Command::Xlist(_)
         | Command::Namespace
         | Command::Status(_)
         | Command::GetQuota(_)
@@ -196,6 +198,7 @@ impl ImapSession {
             }
             Command::List(list) => self.ask(output, |context| list::run(context, &list)),
             Command::Lsub(lsub) => self.ask(output, |context| lsub::run(context, &lsub)),
+            Command::Xlist(xlist) => self.ask(output, |context| xlist::run(context, &xlist)),
             Command::Namespace => self.ask(output, list::namespace),
             Command::Status(request) => self.ask(output, |context| status::run(context, &request)),
             Command::GetQuota(root) => self.ask(output, |context| quota::run(context, &root)),
@@ -215,8 +218,11 @@ impl ImapSession {
         };
         match begun {
             Ok(Begun::Over(answer)) => self.end(Finish::new(tag, answer)),
-            Ok(Begun::Works(work)) if work.takes_long() => self.pause(Running::Work(tag, work)),
-            Ok(Begun::Works(work)) => self.go_on(Running::Work(tag, work)),
+            Ok(Begun::Works(work)) => {
+                let takes_long = work.takes_long();
+                let running = Running::Work(tag, work, self.now.monotonic_millis);
+                if takes_long { self.pause(running) } else { self.go_on(running) }
+            }
             Err(refusal) => self.refuse(tag, refusal, news),
         }
     }

@@ -55,6 +55,25 @@ fn saved_results_are_used_by_other_commands() {
 }
 
 #[test]
+fn a_client_that_waits_for_long_is_told_that_its_command_goes_on() {
+    // RFC 9585 §4
+    let mut pc = Server::new().alice_in_inbox();
+    pc.fill(1100);
+    pc.receive("a SORT (SUBJECT) UTF-8 ALL");
+    assert_eq!(pc.step(), "", "the first slice");
+    pc.later(9_999);
+    assert_eq!(pc.step(), "");
+    pc.receive("b SORT (SUBJECT) UTF-8 ALL");
+    assert!(pc.poll().ends_with("b OK SORT done\r\n"));
+    pc.receive("c SORT (SUBJECT) UTF-8 ALL");
+    assert_eq!(pc.step(), "");
+    pc.later(10_000);
+    assert_eq!(pc.step(), "* OK [INPROGRESS (\"c\" NIL NIL)] Still at it\r\n");
+    let answer = pc.poll();
+    assert!(answer.starts_with("* SORT 1 10 100 1000 1001 ") && !answer.contains("INPROGRESS"), "{answer}");
+}
+
+#[test]
 fn modseq_switches_condstore_on() {
     let server = Server::new();
     let mut pc = server.alice_in_inbox();
