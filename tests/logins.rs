@@ -100,6 +100,7 @@ impl Client {
                     spool,
                     starttls: true,
                     verifier: None,
+                    scanner: None,
                     trusted_relays: Vec::new(),
                 };
                 Box::new(smtpd::SmtpSession::new(smtpd::SmtpService::submission(common, auth.clone()), peer))

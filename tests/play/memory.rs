@@ -51,6 +51,7 @@ impl Services {
             ),
             starttls: true,
             verifier: None,
+            scanner: None,
             trusted_relays: Vec::new(),
         };
         let imap = imapd::ImapService {

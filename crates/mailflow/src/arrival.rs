@@ -75,6 +75,8 @@ pub struct Arrival {
     pub(crate) handover: Handover,
     /// Who it comes from, if that was looked at.
     pub(crate) sender: Option<sender_auth::Findings>,
+    /// What filters beside us say, if they were asked.
+    pub(crate) opinion: Option<scan::Opinion>,
 }
 
 impl MailFlow {
@@ -87,13 +89,18 @@ impl MailFlow {
         // What two accounts submit is two messages, even if it is the same.
         let account = account.map_or([0; 4], |account| account.0.to_be_bytes());
         let handover = Handover::new(&[&account, from.as_bytes(), &content], now, self.next_serial());
-        let protocol = envelope.source.protocol;
+        let content = self.without_forged(content, envelope.source.protocol);
+        let (id, content) = (name(&handover), Arc::new(Content::new(content)));
+        Arrival { id, from, envelope, content, handover, sender: None, opinion: None }
+    }
+
+    /// A message that comes over a protocol without what others wrote in our name.
+    #[must_use]
+    pub fn without_forged(&self, content: Vec<u8>, protocol: Protocol) -> Vec<u8> {
         let is_forged = |field: &header::Field<'_>| {
             is_own(field.name) || protocol != Protocol::Lmtp && results::is_forged(field, &self.hostname)
         };
-        let content = header::without(&content, is_forged).unwrap_or(content);
-        let (id, content, sender) = (name(&handover), Arc::new(Content::new(content)), None);
-        Arrival { id, from, envelope, content, handover, sender }
+        header::without(&content, is_forged).unwrap_or(content)
     }
 }
 
@@ -120,6 +127,19 @@ impl Arrival {
     #[must_use]
     pub fn from_sender(self, sender: sender_auth::Findings) -> Self {
         Self { sender: Some(sender), ..self }
+    }
+
+    /// The same with what filters beside us said of it without what others wrote in our name; what they change is changed.
+    #[must_use]
+    pub fn scanned(self, opinion: scan::Opinion) -> Self {
+        let content = match opinion.edits.as_slice() {
+            [] => self.content,
+            [first, rest @ ..] => {
+                let edited = rest.iter().fold(first.apply(&self.content), |content, edit| edit.apply(&content));
+                Arc::new(Content::new(edited))
+            }
+        };
+        Self { content, opinion: Some(opinion), ..self }
     }
 
     /// The trace field of a message that came this way (RFC 5321 §4.4). `recipient`: if it has one only.

@@ -14,6 +14,8 @@ pub struct Findings<'a> {
     pub received: usize,
     /// Who it comes from, if it comes from elsewhere and that was looked at.
     pub sender: Option<&'a sender_auth::Findings>,
+    /// What filters beside us say, if they were asked.
+    pub filters: Option<&'a scan::Opinion>,
     /// All its recipients are those that everybody must reach (RFC 2142 §5, RFC 5321 §4.5.1).
     pub is_to_postmaster: bool,
     /// A relay of ours brings it. It has taken it, so that a refusal would only make it bounce to whom the sender forged.
@@ -61,6 +63,10 @@ pub enum Decision {
     Refuse(Reason),
     /// Refused: the host that brings it is on a list of those that nobody wants mail from.
     RefuseHost(Reason),
+    /// Refused: a filter beside us says so.
+    RefuseContent(Reason),
+    /// Not now: a filter beside us says so.
+    PutOff(Reason),
     /// Refused: it runs in circles.
     Loop,
 }
@@ -81,7 +87,7 @@ impl<'a> Findings<'a> {
     #[must_use]
     pub fn of(content: &[u8], sender: Option<&'a sender_auth::Findings>) -> Self {
         let received = message::trace::received_count(content);
-        Self { received, sender, is_to_postmaster: false, by_relay: false }
+        Self { received, sender, filters: None, is_to_postmaster: false, by_relay: false }
     }
 }
 
@@ -91,15 +97,41 @@ pub fn decide(findings: Findings<'_>, policy: &Policy) -> Decision {
     if findings.received > RECEIVED_MAX {
         return Decision::Loop;
     }
-    let Some(sender) = findings.sender else { return Decision::Deliver };
-    match of_sender(sender, policy) {
+    let by_sender = findings.sender.map_or(Decision::Deliver, |sender| of_sender(sender, policy));
+    let by_filters = findings.filters.map_or(Decision::Deliver, of_filters);
+    let decision = match (by_sender, by_filters) {
+        (Decision::Deliver, by_filters) => by_filters,
+        (Decision::Junk(_), by_filters @ (Decision::RefuseContent(_) | Decision::PutOff(_))) => by_filters,
+        (by_sender, _) => by_sender,
+    };
+    match decision {
         // Who is refused must be able to say so.
-        Decision::Refuse(_) | Decision::RefuseHost(_) | Decision::Later(_) if findings.is_to_postmaster => {
+        Decision::Refuse(_)
+        | Decision::RefuseHost(_)
+        | Decision::RefuseContent(_)
+        | Decision::Later(_)
+        | Decision::PutOff(_)
+            if findings.is_to_postmaster =>
+        {
             Decision::Deliver
         }
-        Decision::Refuse(reason) | Decision::RefuseHost(reason) if findings.by_relay => Decision::Junk(reason),
+        Decision::Refuse(reason) | Decision::RefuseHost(reason) | Decision::RefuseContent(reason)
+            if findings.by_relay =>
+        {
+            Decision::Junk(reason)
+        }
         Decision::Later(_) if findings.by_relay => Decision::Deliver,
         decision => decision,
+    }
+}
+
+fn of_filters(opinion: &scan::Opinion) -> Decision {
+    let reason = || Reason(opinion.reason.clone());
+    match opinion.verdict {
+        scan::Verdict::Deliver => Decision::Deliver,
+        scan::Verdict::Junk => Decision::Junk(reason()),
+        scan::Verdict::Later => Decision::PutOff(reason()),
+        scan::Verdict::Refuse => Decision::RefuseContent(reason()),
     }
 }
 

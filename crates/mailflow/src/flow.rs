@@ -9,6 +9,15 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// A filter beside ours that learns from what people say of their mail.
+pub trait Teacher: Send + Sync {
+    /// Somebody says that a message is junk, or that it is mail. Called where waiting holds up nobody; within bounded time.
+    ///
+    /// # Errors
+    /// What went wrong, in words.
+    fn teach(&self, is_junk: bool, content: Vec<u8>) -> Result<(), String>;
+}
+
 /// The ways of mail. Cheap to clone; all calls block until what they did is durable.
 #[derive(Clone)]
 pub struct MailFlow {
@@ -18,6 +27,8 @@ pub struct MailFlow {
     pub(crate) hostname: Arc<str>,
     /// Whether mail of strangers is judged, and filters learn.
     pub(crate) filters_junk: bool,
+    /// Who else is told what people say of their mail.
+    pub(crate) teacher: Option<Arc<dyn Teacher>>,
     pub(crate) counter: Arc<AtomicU32>,
     pub(crate) signers: Arc<Signers>,
     /// What follows from who a message comes from.
@@ -33,7 +44,17 @@ impl MailFlow {
         let start = RandomState::new().hash_one(()) as u32;
         let (counter, signers, policy) = (Arc::new(AtomicU32::new(start)), Arc::default(), Arc::default());
         let refusals = Refusals::new(auth.store(), auth.directory().clone());
-        Self { auth, queue, hostname: hostname.into(), filters_junk: true, counter, signers, policy, refusals }
+        Self {
+            auth,
+            queue,
+            hostname: hostname.into(),
+            filters_junk: true,
+            teacher: None,
+            counter,
+            signers,
+            policy,
+            refusals,
+        }
     }
 
     /// The same with another policy.
@@ -46,6 +67,12 @@ impl MailFlow {
     #[must_use]
     pub fn without_junk_filter(self) -> Self {
         Self { filters_junk: false, ..self }
+    }
+
+    /// What people say of their mail is told to somebody else, too.
+    #[must_use]
+    pub fn with_teacher(self, teacher: Arc<dyn Teacher>) -> Self {
+        Self { teacher: Some(teacher), ..self }
     }
 
     /// This server's name.

@@ -28,6 +28,7 @@ impl MailFlow {
         let findings = Findings {
             is_to_postmaster: are_for_everybody(recipients),
             by_relay: arrival.envelope.source.by_relay,
+            filters: arrival.opinion.as_ref(),
             ..Findings::of(content, arrival.sender.as_ref())
         };
         let decision = decide(findings, &self.policy);
@@ -45,6 +46,12 @@ impl MailFlow {
             }
             Decision::Later(reason) => {
                 return Delivered::all(RecipientOutcome::SenderUnknown, recipients).because(reason);
+            }
+            Decision::RefuseContent(reason) => {
+                return Delivered::all(RecipientOutcome::ContentRefused, recipients).because(reason);
+            }
+            Decision::PutOff(reason) => {
+                return Delivered::all(RecipientOutcome::PutOff, recipients).because(reason);
             }
             Decision::Deliver => (Place::Inbox, None),
             Decision::Junk(reason) => (Place::Junk, Some(reason)),
@@ -161,8 +168,10 @@ impl Arrival {
         let (verdict, why) = match decision {
             Decision::Deliver => ("deliver", String::new()),
             Decision::Junk(reason) => ("junk", reason.to_string()),
-            Decision::Later(reason) => ("later", reason.to_string()),
-            Decision::Refuse(reason) | Decision::RefuseHost(reason) => ("refuse", reason.to_string()),
+            Decision::Later(reason) | Decision::PutOff(reason) => ("later", reason.to_string()),
+            Decision::Refuse(reason) | Decision::RefuseHost(reason) | Decision::RefuseContent(reason) => {
+                ("refuse", reason.to_string())
+            }
             Decision::Loop => ("loop", String::new()),
         };
         info!(id, spf, dkim, dmarc, from, verdict, why, "sender examined");

@@ -41,7 +41,7 @@ mod testing;
 
 pub use arrival::{Arrival, Envelope, Source};
 pub use decide::{Decision, Enforcement, Findings, Policy, Reason, decide};
-pub use flow::MailFlow;
+pub use flow::{MailFlow, Teacher};
 pub use outcome::{Delivered, Missed, RecipientOutcome};
 pub use route::{Reach, Recipient, Route, Unroutable};
 pub use submission::{Accepted, Refusal};

@@ -23,10 +23,14 @@ pub enum RecipientOutcome {
     Fault,
     /// Nobody can say now who it comes from; to be tried again later.
     SenderUnknown,
+    /// A filter wants it to come again later.
+    PutOff,
     /// It does not come from whom it says; never to be tried again.
     SenderRefused,
     /// The host that brings it is not wanted; never to be tried again.
     HostRefused,
+    /// A filter refuses it; never to be tried again.
+    ContentRefused,
     /// The message runs in circles; never to be tried again.
     Loop,
     /// The message has a NUL; never to be tried again.

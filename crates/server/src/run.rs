@@ -126,7 +126,8 @@ fn keep_up(config: &Config, data_dir: &DataDir, stores: &Stores, clock: Clock, r
     let head = Letterhead { hostname: config.hostname.clone(), pages: config.pages() };
     tokio::spawn(keep_retention(stores.auth.clone(), config.retention_days, clock, running.stopping()));
     tokio::spawn(keep_signing_keys(stores.auth.directory().clone(), clock, running.stopping()));
-    tokio::spawn(learn_junk(stores.flow.clone(), store.clone(), clock, running.stopping()));
+    let flow = (stores.flow.clone(), config.junk.rspamd_controller.clone());
+    tokio::spawn(learn_junk(flow, store.clone(), clock, running.stopping()));
     tokio::spawn(tell_of_filling(store.clone(), head.clone(), clock, running.stopping()));
     tokio::spawn(tidy_receipts(store.clone(), stores.queue.clone(), clock, running.stopping()));
     tokio::spawn(write_refusals(stores.flow.refusals().clone(), clock, running.stopping()));

@@ -1,5 +1,6 @@
-//! Who a message comes from is looked at before it is answered: mail from other hosts, on port 25. It waits for the DNS without a
-//! thread, and without the message in memory.
+//! Who a message comes from is looked at before it is answered, and what filters beside us say of it: mail from other hosts, on
+//! port 25. It waits for the DNS without a thread, and without the message in memory; for filters without a thread, and with as
+//! many messages in memory as they have room for.
 //!
 //! Of mail that a relay of ours brings, the host that brought it to the relay is looked at, as the relay's trace field has it.
 //!
@@ -10,10 +11,10 @@ use crate::service::Common;
 use crate::transaction::Transaction;
 use crate::{log, replies};
 use message::hop::{Origin, origin};
+use scan::{Opinion, Question};
 use sender_auth::{Claim, Digests, Findings};
 use session::{Job, Moment, Owner, Peer, Step};
 use smtp_proto::Reply;
-use std::sync::Arc;
 use std::task::{Poll, Waker};
 use store_objects::Holder;
 
@@ -22,9 +23,18 @@ const EARLY_BYTES_MAX: usize = 64 * 1024;
 /// When it is given up. The verifier has its own limit, below that.
 const PATIENCE_MILLIS: u64 = 90 * 1000;
 
-/// A sender that is looked at.
+/// What was found out about a message.
+#[derive(Default)]
+pub(crate) struct Examined {
+    /// Who it comes from, if that was looked at.
+    pub(crate) sender: Option<Box<Findings>>,
+    /// What filters say, if there are any.
+    pub(crate) opinion: Option<Opinion>,
+}
+
+/// A message that is looked at.
 pub(crate) struct Examination {
-    job: Job<Findings>,
+    job: Job<Examined>,
     /// On the clock that never goes back.
     pub(crate) until: u64,
     early_bytes: usize,
@@ -41,7 +51,7 @@ impl Examination {
     }
 }
 
-/// Begins to look at the sender of a message that is complete; `None` if that is done already, or not to be done.
+/// Begins to look at a message that is complete; `None` if that is done already, or not to be done.
 pub(crate) fn begin(
     common: &Common,
     peer: &Peer,
@@ -49,9 +59,8 @@ pub(crate) fn begin(
     transaction: &mut Transaction,
     now: Moment,
 ) -> Option<Examination> {
-    let verifier = Arc::clone(common.verifier.as_ref()?);
     let is_relay = transaction.envelope.source.by_relay;
-    if transaction.sender.is_some() {
+    if transaction.examined.is_some() || common.verifier.is_none() && common.scanner.is_none() {
         return None;
     }
     if peer.is_loopback() && !is_relay {
@@ -62,37 +71,77 @@ pub(crate) fn begin(
         true => origin(content, |address| common.is_relay(address)),
         false => Some(Origin { address: peer.address, helo: transaction.envelope.source.helo.clone() }),
     };
-    let look = |content: &[u8]| host(content).map(|host| (host, Digests::of(content)));
-    let (host, digests) = transaction.content.as_ref()?.look(&common.spool, holder, look)??;
-    let from = transaction.envelope.reverse_path.mailbox();
-    let claim = Claim {
-        address: host.address,
-        helo: host.helo,
-        // What the address means, not how it is quoted.
-        mail_from: from.map(|from| format!("{}@{}", from.local_part(), from.domain())).unwrap_or_default(),
-        receiver: common.hostname.clone(),
-        unix_seconds: now.unix_millis.div_euclid(1000),
+    let begin = |content: &[u8]| {
+        let host = host(content)?;
+        let address = host.address;
+        let verifying = common.verifier.clone().map(|verifier| {
+            let claim = claim(common, host.clone(), transaction, now);
+            verifier.verify(claim, Digests::of(content))
+        });
+        let scanning = common.scanner.clone().map(|scanner| {
+            let room = scanner.reserve(content.len() as u64);
+            scanner.ask(room.map(|room| (question(common, host, transaction, content, now), room)))
+        });
+        Some((address, verifying, scanning))
     };
-    match Job::wait(&*peer.jobs, Owner::stranger(host.address), verifier.verify(claim, digests)) {
+    let (address, verifying, scanning) = transaction.content.as_ref()?.look(&common.spool, holder, begin)??;
+    let examine = async move {
+        let sender = match verifying {
+            Some(verifying) => Some(Box::new(verifying.await)),
+            None => None,
+        };
+        let opinion = match scanning {
+            Some(scanning) => Some(scanning.await),
+            None => None,
+        };
+        Examined { sender, opinion }
+    };
+    match Job::wait(&*peer.jobs, Owner::stranger(address), examine) {
         Ok(job) => {
             let until = now.monotonic_millis.saturating_add(PATIENCE_MILLIS);
             Some(Examination { job, until, early_bytes: 0 })
         }
         Err(session::Full) => {
-            transaction.sender = Some(Err(replies::not_examined()));
+            transaction.examined = Some(Err(replies::not_examined()));
             None
         }
     }
 }
 
+/// What the address means, not how it is quoted.
+fn mail_from(transaction: &Transaction) -> String {
+    let from = transaction.envelope.reverse_path.mailbox();
+    from.map(|from| format!("{}@{}", from.local_part(), from.domain())).unwrap_or_default()
+}
+
+fn claim(common: &Common, host: Origin, transaction: &Transaction, now: Moment) -> Claim {
+    Claim {
+        address: host.address,
+        helo: host.helo,
+        mail_from: mail_from(transaction),
+        receiver: common.hostname.clone(),
+        unix_seconds: now.unix_millis.div_euclid(1000),
+    }
+}
+
+fn question(common: &Common, host: Origin, transaction: &Transaction, content: &[u8], now: Moment) -> Question {
+    let envelope = &transaction.envelope;
+    Question {
+        id: format!("{:x}", now.unix_millis),
+        hostname: common.hostname.clone(),
+        address: host.address,
+        helo: host.helo,
+        tls: envelope.source.tls.clone(),
+        mail_from: mail_from(transaction),
+        recipients: envelope.local.iter().map(|recipient| recipient.address.clone()).collect(),
+        content: common.flow.without_forged(content.to_vec(), envelope.source.protocol),
+    }
+}
+
 /// What was found out, or that it is to be waited for.
-pub(crate) fn look(
-    examination: &mut Examination,
-    now: u64,
-    waker: &Waker,
-) -> Result<Result<Box<Findings>, Reply>, Step> {
+pub(crate) fn look(examination: &mut Examination, now: u64, waker: &Waker) -> Result<Result<Examined, Reply>, Step> {
     match examination.job.look(waker) {
-        Poll::Ready(Ok(findings)) => Ok(Ok(Box::new(findings))),
+        Poll::Ready(Ok(examined)) => Ok(Ok(examined)),
         Poll::Ready(Err(session::Lost)) => Ok(Err(replies::not_examined())),
         Poll::Pending if now >= examination.until => Ok(Err(replies::not_examined())),
         Poll::Pending => Err(Step::Wait),

@@ -1,6 +1,6 @@
 //! The end of a message: it goes to `mailflow`, and what became of it is put into SMTP's words.
 
-use crate::examine::{self, Examination};
+use crate::examine::{self, Examination, Examined};
 use crate::service::Role;
 use crate::session::{Phase, SmtpSession};
 use crate::transaction::Transaction;
@@ -31,19 +31,23 @@ pub(crate) fn message(session: &mut SmtpSession) -> Vec<Reply> {
             return for_all(session, &transaction, reply);
         }
     };
-    let sender = match transaction.sender.take() {
+    let examined = match transaction.examined.take() {
         Some(Err(reply)) => {
             refused::message(&session.client(), &transaction, &content, &reply);
             return for_all(session, &transaction, reply);
         }
-        Some(Ok(findings)) => Some(findings),
-        None => None,
+        Some(Ok(examined)) => examined,
+        None => Examined::default(),
     };
     let account = session.login.as_ref().map(|presence| presence.login().account);
     let flow = &session.service.common.flow;
     let arrival = flow.arrive(transaction.envelope, content, account, session.timestamp());
-    let arrival = match sender {
+    let arrival = match examined.sender {
         Some(findings) => arrival.from_sender(*findings),
+        None => arrival,
+    };
+    let arrival = match examined.opinion {
+        Some(opinion) => arrival.scanned(opinion),
         None => arrival,
     };
     let id = arrival.id().to_owned();

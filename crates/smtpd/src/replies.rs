@@ -98,6 +98,8 @@ pub(crate) fn outcome(outcome: RecipientOutcome, reason: Option<&Reason>, id: &s
         RecipientOutcome::Nul => nul(),
         // RFC 3463 §3.5, X.4.3: a directory server failed.
         RecipientOutcome::SenderUnknown => Reply::new(451, Enhanced(4, 4, 3), why()),
+        RecipientOutcome::PutOff => Reply::new(451, Enhanced(4, 7, 1), why()),
+        RecipientOutcome::ContentRefused => Reply::new(550, Enhanced(5, 7, 1), why()),
         // RFC 7372 §3.3: several checks failed.
         RecipientOutcome::SenderRefused => Reply::new(550, Enhanced(5, 7, 26), why()),
         RecipientOutcome::HostRefused => Reply::new(550, Enhanced(5, 7, 1), why()),

@@ -3,6 +3,7 @@
 use crate::limits::Limits;
 use auth::Auth;
 use mailflow::MailFlow;
+use scan::Scanner;
 use sender_auth::Verifier;
 use session::{Network, Peer};
 use std::net::IpAddr;
@@ -25,6 +26,8 @@ pub struct Common {
     pub starttls: bool,
     /// Looks at who mail from other hosts comes from; without it nobody does.
     pub verifier: Option<Arc<dyn Verifier>>,
+    /// Filters beside us that mail from other hosts goes through.
+    pub scanner: Option<Arc<dyn Scanner>>,
     /// Relays of ours in front of port 25: mail is judged by the host that brought it to them.
     pub trusted_relays: Vec<Network>,
 }

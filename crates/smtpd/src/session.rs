@@ -258,7 +258,7 @@ impl SmtpSession {
         let found = examine::look(examination, self.now.monotonic_millis, &self.peer.waker)?;
         self.phase = Phase::Command;
         if let Some(transaction) = &mut self.transaction {
-            transaction.sender = Some(found);
+            transaction.examined = Some(found);
         }
         self.arrived = true;
         self.clocks.heard = true;

@@ -1,6 +1,7 @@
 //! A mail transaction (RFC 5321 §3.3): from MAIL to the end of the message.
 
 use crate::content::Content;
+use crate::examine::Examined;
 use mailflow::{Envelope, Recipient};
 use smtp_proto::Reply;
 
@@ -8,8 +9,8 @@ pub(crate) struct Transaction {
     pub(crate) envelope: Envelope,
     /// What came so far; `None` before DATA, and before the first chunk (RFC 3030 §2).
     pub(crate) content: Option<Content>,
-    /// What was found out about the sender, once that was looked at; or the answer where it could not be.
-    pub(crate) sender: Option<Result<Box<sender_auth::Findings>, Reply>>,
+    /// What was found out about it, once that was looked at; or the answer where it could not be.
+    pub(crate) examined: Option<Result<Examined, Reply>>,
 }
 
 impl Transaction {

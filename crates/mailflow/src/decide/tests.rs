@@ -38,8 +38,8 @@ fn done(decision: &Decision) -> &'static str {
     match decision {
         Decision::Deliver => "deliver",
         Decision::Junk(_) => "junk",
-        Decision::Later(_) => "later",
-        Decision::Refuse(_) | Decision::RefuseHost(_) => "refuse",
+        Decision::Later(_) | Decision::PutOff(_) => "later",
+        Decision::Refuse(_) | Decision::RefuseHost(_) | Decision::RefuseContent(_) => "refuse",
         Decision::Loop => "loop",
     }
 }
@@ -109,4 +109,31 @@ fn a_list_that_is_trusted_vouches_for_what_it_changed() {
     assert_eq!(done(&decision(&sender, &Policy::default())), "refuse");
     sender.arc.result = DkimResult::Fail;
     assert_eq!(done(&decision(&sender, &trusting)), "refuse");
+}
+
+#[test]
+fn what_filters_say_counts_beside_who_it_comes_from() {
+    let check = |author: &str, verdict, expected: [&str; 3]| {
+        let sender = sender(author);
+        let opinion = scan::Opinion { verdict, reason: "why".into(), edits: Vec::new() };
+        let of = |is_to_postmaster, by_relay| Findings {
+            filters: Some(&opinion),
+            is_to_postmaster,
+            by_relay,
+            ..Findings::of(b"\r\n", Some(&sender))
+        };
+        let policy = Policy::default();
+        let found =
+            [of(false, false), of(true, false), of(false, true)].map(|findings| done(&decide(findings, &policy)));
+        assert_eq!(found, expected, "{author} {verdict:?}");
+    };
+    use scan::Verdict::{Deliver, Junk, Later, Refuse};
+    check("a@plain.example", Deliver, ["deliver", "deliver", "deliver"]);
+    check("a@plain.example", Junk, ["junk", "junk", "junk"]);
+    check("a@plain.example", Later, ["later", "deliver", "later"]);
+    // A relay of ours has taken it; a refusal would make it bounce.
+    check("a@plain.example", Refuse, ["refuse", "deliver", "junk"]);
+    check("a@suspect.example", Refuse, ["refuse", "deliver", "junk"]);
+    check("a@suspect.example", Deliver, ["junk", "junk", "junk"]);
+    check("a@reject.example", Junk, ["refuse", "deliver", "junk"]);
 }

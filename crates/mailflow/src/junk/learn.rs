@@ -4,11 +4,12 @@
 use super::experience::Experience;
 use super::judge::experience;
 use super::lessons::{Said, lessons, read_in};
-use crate::flow::MailFlow;
+use crate::flow::{MailFlow, Teacher};
 use junk::{Class, Facts, Features, Learn, Verdict, start};
 use sender_auth::results;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Account, AccountId, EmailId, Error, Lesson, MailboxId, MessageChange, ModSeq, Timestamp};
+use tracing::warn;
 
 /// So many entries of the journal are read for a commit.
 const ENTRIES_PER_LESSON_MAX: usize = 1000;
@@ -29,14 +30,15 @@ impl MailFlow {
         let account = self.auth.store().account(id);
         let mut learnt = 0;
         // Its own commits move the account's head, but write no entry.
-        while self.filters_junk && !is_stopping() && !account.journal(account.learnt_to()?, 1)?.is_empty() {
-            match self.pupil(&account)?.read_on(is_stopping)? {
+        let learns = self.filters_junk || self.teacher.is_some();
+        while learns && !is_stopping() && !account.journal(account.learnt_to()?, 1)?.is_empty() {
+            match self.pupil(&account)?.read_on(self.teacher.as_deref(), is_stopping)? {
                 Some(messages) => learnt += messages,
                 None => break,
             }
         }
         let before = Timestamp(now.0.saturating_sub(KEPT_MILLIS));
-        while self.filters_junk && !is_stopping() {
+        while learns && !is_stopping() {
             match self.pupil(&account)?.look_back(before, is_stopping)? {
                 Some(messages) => learnt += messages,
                 None => break,
@@ -49,7 +51,7 @@ impl MailFlow {
         let experience = experience(account)?;
         let after = experience.learnt_to;
         let lesson = Lesson { after, learnt_to: after, ..Lesson::default() };
-        Ok(Pupil { account, hostname: &self.hostname, experience, lesson, taught: BTreeMap::new() })
+        Ok(Pupil { account, hostname: &self.hostname, experience, lesson, taught: BTreeMap::new(), said: Vec::new() })
     }
 }
 
@@ -61,15 +63,21 @@ struct Pupil<'a> {
     lesson: Lesson,
     /// As what messages are taught, with what this lesson changes.
     taught: BTreeMap<EmailId, Option<Class>>,
+    /// What people said, in its order.
+    said: Vec<(EmailId, Class)>,
 }
 
 impl Pupil<'_> {
     /// `None`: there was nothing to write down.
-    fn read_on(mut self, is_stopping: &dyn Fn() -> bool) -> Result<Option<usize>, Error> {
+    fn read_on(
+        mut self,
+        teacher: Option<&dyn Teacher>,
+        is_stopping: &dyn Fn() -> bool,
+    ) -> Result<Option<usize>, Error> {
         let mailboxes = self.account.mailboxes()?;
         let entries = self.account.journal(self.lesson.after, ENTRIES_PER_LESSON_MAX)?;
         for entry in &entries {
-            if is_stopping() || self.lesson.taught.len() >= MESSAGES_PER_LESSON {
+            if is_stopping() || self.lesson.taught.len().max(self.said.len()) >= MESSAGES_PER_LESSON {
                 break;
             }
             for (email, said) in lessons(entry, &mailboxes) {
@@ -80,12 +88,35 @@ impl Pupil<'_> {
         let learnt = self.lesson.taught.len();
         self.lesson.pages = self.experience.changed();
         // Entries that say nothing are read once more rather than written down for nothing.
-        let says_nothing = learnt == 0 && self.lesson.pages.is_empty() && entries.len() < ENTRIES_PER_LESSON_MAX;
+        let is_told = teacher.is_some() && !self.said.is_empty();
+        let says_nothing =
+            learnt == 0 && !is_told && self.lesson.pages.is_empty() && entries.len() < ENTRIES_PER_LESSON_MAX;
         if says_nothing || self.lesson.learnt_to == self.lesson.after {
             return Ok(None);
         }
         // What another has learnt meanwhile is where the next look begins.
-        Ok(self.account.learn(self.lesson)?.then_some(learnt))
+        if !self.account.learn(std::mem::take(&mut self.lesson))? {
+            return Ok(None);
+        }
+        if let Some(teacher) = teacher {
+            self.pass_on(teacher, is_stopping)?;
+        }
+        Ok(Some(learnt))
+    }
+
+    /// Tells another filter what people said. It hears of a lesson once, or, if it cannot be reached or the server stops, not at all.
+    fn pass_on(&self, teacher: &dyn Teacher, is_stopping: &dyn Fn() -> bool) -> Result<(), Error> {
+        for (email, class) in &self.said {
+            if is_stopping() {
+                break;
+            }
+            let Some(octets) = self.octets(*email)? else { continue };
+            if let Err(why) = teacher.teach(*class == Class::Junk, octets) {
+                warn!(account = %self.account.id(), why, "a filter beside ours was not told what people say of their mail");
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Mail that was read, and is still where it was read some days later, is wanted; so the filter knows enough wanted mail even of
@@ -155,6 +186,7 @@ impl Pupil<'_> {
             return Ok(());
         }
         let Some(octets) = self.octets(email)? else { return Ok(()) };
+        self.said.push((email, class));
         let features = self.features(&octets);
         if let Some(was) = was {
             self.experience.counts.learn(&features, was, Learn::Remove);

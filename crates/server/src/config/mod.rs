@@ -12,8 +12,10 @@ use std::fmt;
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mailflow::{Enforcement, Policy};
+use scan::{Down, Filters, Place, Scanner, Server};
 use sender_auth::Lists;
 use session::Network;
 
@@ -67,6 +69,8 @@ pub struct Config {
     pub recipients_per_hour: u32,
     /// Whether mail from others is judged by its recipient's junk filter.
     pub junk_filter: bool,
+    /// Filters beside ours that mail from other servers goes through.
+    pub junk: Junk,
     /// Whether strangers may ask for an account on the pages.
     pub account_requests: bool,
     /// In which local domains; empty: in all.
@@ -226,6 +230,30 @@ impl Sender {
     }
 }
 
+/// Filters beside ours that mail from other servers goes through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Junk {
+    /// Rspamd.
+    pub rspamd: Option<Server>,
+    /// Where Rspamd learns what people say.
+    pub rspamd_controller: Option<Server>,
+    /// Milters, in their order.
+    pub milters: Vec<Place>,
+    /// What becomes of mail while one of them cannot be asked.
+    pub filters_down: Down,
+}
+
+impl Junk {
+    /// All of them; `None` without any.
+    pub(crate) fn filters(&self) -> Option<Arc<dyn Scanner>> {
+        let Self { rspamd, milters, filters_down, .. } = self.clone();
+        if rspamd.is_none() && milters.is_empty() {
+            return None;
+        }
+        Some(Filters::new(rspamd, milters, filters_down))
+    }
+}
+
 /// How a connection to a smarthost is secured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Security {
@@ -305,6 +333,7 @@ impl Default for Config {
             queue_warn_after_hours: 4,
             recipients_per_hour: 2000,
             junk_filter: false,
+            junk: Junk::default(),
             account_requests: false,
             account_request_domains: Vec::new(),
             retention_days: 30,

@@ -8,6 +8,7 @@ use super::parse::Value;
 use super::{Acme, Config, DeliveryBy, LogFormat, LogLevel, Security, Smarthost, StorageEngine, TlsFiles};
 use crate::service::Service;
 use mailflow::Enforcement;
+use scan::Down;
 
 /// One option of the configuration.
 pub struct ConfigOption {
@@ -392,6 +393,43 @@ pub const OPTIONS: &[ConfigOption] = &[
         text: "Lists in the DNS of addresses that are known to be good, such as `[\"list.dnswl.org\"]`: `sender.block_lists` are not \
                asked for these.",
         set: |config, value| put(&mut config.sender.lists.allow, list(value)?),
+    },
+    ConfigOption {
+        key: "junk.rspamd",
+        kind: TEXT,
+        default: None,
+        text: "Where a worker of Rspamd listens, such as `\"http://127.0.0.1:11333\"`. Mail from other servers is shown to it before \
+               it is answered: what it would reject is refused, what it would mark goes to Junk, what it puts off comes again. Its \
+               score and what led to it stand on top of the message (`X-Rspamd-Score`, `X-Rspamd-Symbols`).",
+        set: |config, value| put(&mut config.junk.rspamd, Some(value.rspamd()?)),
+    },
+    ConfigOption {
+        key: "junk.rspamd_controller",
+        kind: TEXT,
+        default: None,
+        text: "Where the controller of Rspamd listens, such as `\"http://127.0.0.1:11334\"`. It is told what people say: each message \
+               that they move into Junk or out of it, mark, or file away. It must take lessons from this machine without a password.",
+        set: |config, value| put(&mut config.junk.rspamd_controller, Some(value.rspamd()?)),
+    },
+    ConfigOption {
+        key: "junk.milters",
+        kind: "list of sockets",
+        default: Some("[]"),
+        text: "Milters that mail from other servers is shown to, after Rspamd and in this order, such as \
+               `[\"inet:127.0.0.1:8891\", \"unix:/run/clamav/milter.ctl\"]`. They may refuse a message or put it off, add, change and \
+               remove fields of its header, and keep it apart (in Junk, as what they would throw away); not change its text or its \
+               recipients.",
+        set: |config, value| put(&mut config.junk.milters, value.milters()?),
+    },
+    ConfigOption {
+        key: "junk.filters_down",
+        kind: "\"accept\" or \"later\"",
+        default: Some("\"accept\""),
+        text: "What becomes of mail while Rspamd or a milter does not answer, or too much mail waits for them: it is taken as if they \
+               did not exist, or answered with 451 and comes again.",
+        set: |config, value| {
+            put(&mut config.junk.filters_down, value.choice(&[("accept", Down::Accept), ("later", Down::Later)])?)
+        },
     },
     ConfigOption {
         key: "delivery.by",

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use scan::{NoServer, Place, Server};
 use session::{Network, NoNetwork};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -16,6 +17,8 @@ use super::together::contradictions;
 const ADDRESSES_MAX: usize = 64;
 /// Longer lists of domains are a mistake.
 const DOMAINS_MAX: usize = 1000;
+/// A message is shown to each of them before it is answered.
+const MILTERS_MAX: usize = 8;
 /// A wrong key this far from a right one is still taken for a slip.
 const SLIP_EDITS_MAX: usize = 3;
 
@@ -191,6 +194,30 @@ impl Value<'_> {
             _ => Err(wrong()),
         };
         items.iter().map(|item| network(item.get_ref())).collect()
+    }
+
+    pub(super) fn rspamd(&self) -> Result<Server, String> {
+        let text = self.text()?;
+        let wrong = || format!("must be where Rspamd listens, such as \"http://127.0.0.1:11333\", not \"{text}\"");
+        text.parse().map_err(|NoServer| wrong())
+    }
+
+    pub(super) fn milters(&self) -> Result<Vec<Place>, String> {
+        let wrong =
+            || "must be a list of sockets such as [\"inet:127.0.0.1:8891\", \"unix:/run/milter.ctl\"]".to_owned();
+        let DeValue::Array(items) = self.value else { return Err(wrong()) };
+        if items.len() > MILTERS_MAX {
+            return Err(format!("must have at most {MILTERS_MAX} milters"));
+        }
+        let place = |item: &DeValue<'_>| {
+            let DeValue::String(text) = item else { return Err(wrong()) };
+            match text.split_once(':') {
+                Some(("inet", address)) => address.parse().map(Place::Inet).map_err(|_| wrong()),
+                Some(("unix", path)) if !path.is_empty() => Ok(Place::Unix(self.base.join(path))),
+                _ => Err(wrong()),
+            }
+        };
+        items.iter().map(|item| place(item.get_ref())).collect()
     }
 
     pub(super) fn addresses(&self) -> Result<Vec<SocketAddr>, String> {

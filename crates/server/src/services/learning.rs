@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use mailflow::MailFlow;
+use mailflow::{MailFlow, Teacher};
+use std::sync::Arc;
 use store::{AccountId, Error, Store, Timestamp};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -18,8 +20,29 @@ const EVERY: Duration = Duration::from_secs(20);
 /// In one of so many rounds all accounts are looked at.
 const ALL_ROUNDS: u64 = 180;
 
+/// Rspamd's controller, told from threads that may wait.
+struct Controller {
+    server: scan::Server,
+    runtime: Handle,
+}
+
+impl Teacher for Controller {
+    fn teach(&self, is_junk: bool, content: Vec<u8>) -> Result<(), String> {
+        self.runtime.block_on(scan::teach(&self.server, is_junk, content))
+    }
+}
+
 /// Lets the filters of all accounts of `store` learn, until `stop` becomes true or its sender is dropped.
-pub(crate) async fn learn_junk(flow: MailFlow, store: Store, clock: Clock, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn learn_junk(
+    (flow, controller): (MailFlow, Option<scan::Server>),
+    store: Store,
+    clock: Clock,
+    mut stop: watch::Receiver<bool>,
+) {
+    let flow = match controller {
+        Some(server) => flow.with_teacher(Arc::new(Controller { server, runtime: Handle::current() })),
+        None => flow,
+    };
     for round in 1.. {
         if timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok() {
             return;

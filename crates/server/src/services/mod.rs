@@ -199,6 +199,7 @@ fn common(config: &Config, stores: &Stores, dns: &Dns) -> Common {
         spool: stores.spool.clone(),
         starttls: true,
         verifier,
+        scanner: config.junk.filters(),
         trusted_relays: config.sender.trusted_relays.clone(),
     }
 }

@@ -5,6 +5,7 @@
 //! Each script is played line by line, octet by octet and, where nothing has to happen in between, all at once.
 
 mod auth;
+mod filters;
 mod limits;
 mod lmtp;
 mod mx;
@@ -62,6 +63,7 @@ fn started(engine: SimEngine, limits: Limits) -> World {
         spool: spool(1024 * 1024),
         starttls: true,
         verifier: None,
+        scanner: None,
         trusted_relays: Vec::new(),
     };
     World { engine, auth, common, queue }

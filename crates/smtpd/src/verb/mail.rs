@@ -24,7 +24,7 @@ pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
     }
     let Mail { reverse_path, smtputf8, reports, deliver_by, .. } = mail;
     let envelope = Envelope { smtputf8, reports, deliver_by, ..Envelope::new(reverse_path, session.source(smtputf8)) };
-    session.transaction = Some(Transaction { envelope, content: None, sender: None });
+    session.transaction = Some(Transaction { envelope, content: None, examined: None });
     Reply::new(250, Enhanced(2, 1, 0), "Sender ok")
 }
 

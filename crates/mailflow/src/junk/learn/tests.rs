@@ -4,6 +4,8 @@ use crate::testing::{World, world};
 use crate::{Arrival, Delivered, Envelope, Reach, Route, Source};
 use smtp_proto::{ForwardPath, ReversePath};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use store::sim::SIM_EPOCH;
 use store::{
     Actor, Claim, DeviceId, FlagChange, FlagMode, Flags, MailboxId, NewMessage, Protocol, Role, SystemFlag, Target,
@@ -323,6 +325,47 @@ fn a_strangers_verdict_on_his_own_mail_is_taken_off() {
         let (_, _, body) = world.come_by(protocol, client, "alice", "a@x.example", text);
         assert!(!body.split("\r\n\r\n").next().unwrap().contains("-9.000"), "{body}");
     }
+}
+
+#[derive(Default)]
+struct Listener(Mutex<Vec<(bool, String)>>, AtomicBool);
+
+impl Teacher for Listener {
+    fn teach(&self, is_junk: bool, content: Vec<u8>) -> Result<(), String> {
+        if self.1.load(Ordering::Relaxed) {
+            return Err("down".into());
+        }
+        self.0.lock().unwrap().push((is_junk, String::from_utf8(content).unwrap()));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_filter_beside_ours_is_told_what_people_say_even_where_ours_is_off() {
+    let world = world();
+    let listener = Arc::<Listener>::default();
+    let flow = world.flow.clone().without_junk_filter().with_teacher(Arc::clone(&listener) as _);
+    let world = World { engine: world.engine.clone(), flow };
+    let told = || -> Vec<bool> { listener.0.lock().unwrap().drain(..).map(|(is_junk, _)| is_junk).collect() };
+    let (_, uid, _) = world.come("alice", "x@spam.example", "cheap pills");
+    world.learn("alice");
+    assert!(told().is_empty(), "nobody said anything");
+    let uid = world.shift("alice", uid, Role::Inbox, Role::Junk);
+    world.learn("alice");
+    world.learn("alice");
+    assert!(listener.0.lock().unwrap()[0].1.contains("cheap pills"));
+    assert_eq!(told(), [true], "once");
+    let uid = world.shift("alice", uid, Role::Junk, Role::Inbox);
+    world.learn("alice");
+    assert_eq!(told(), [false]);
+    // It is down: what was said meanwhile it does not hear of, and our filter goes on.
+    listener.1.store(true, Ordering::Relaxed);
+    world.shift("alice", uid, Role::Inbox, Role::Junk);
+    world.learn("alice");
+    assert_eq!(messages(&world.owner("alice")).1, 1);
+    listener.1.store(false, Ordering::Relaxed);
+    world.learn("alice");
+    assert!(told().is_empty());
 }
 
 #[test]
