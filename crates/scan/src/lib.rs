@@ -32,6 +32,8 @@ pub struct Question {
     pub hostname: String,
     /// Where it comes from.
     pub address: IpAddr,
+    /// The name of that address, if it leads back to it.
+    pub name: Option<String>,
     /// What that host calls itself.
     pub helo: String,
     /// The version of TLS, if there is any.

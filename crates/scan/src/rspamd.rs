@@ -7,9 +7,9 @@ use crate::filters::NoAnswer;
 use crate::opinion::{Opinion, Verdict};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::Request;
 use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderValue};
-use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -95,6 +95,10 @@ pub(crate) async fn check(server: &Server, question: &Question) -> Result<Opinio
         }
     };
     put("ip", &question.address.to_canonical().to_string());
+    // Without this field Rspamd counts the host as one that has no name.
+    if let Some(name) = &question.name {
+        put("hostname", name);
+    }
     put("helo", &question.helo);
     put("from", &question.mail_from);
     put("queue-id", &question.id);
@@ -142,7 +146,7 @@ fn opinion(answer: &Answer) -> Opinion {
 /// Tells the controller what a person says of a message.
 ///
 /// # Errors
-/// What went wrong, in words. That it knows the message already is no error.
+/// What went wrong, in words. That it knows the message already, or finds nothing in it, is no error.
 pub async fn teach(controller: &Server, is_junk: bool, content: Vec<u8>) -> Result<(), String> {
     let path = if is_junk { "/learnspam" } else { "/learnham" };
     let request = Request::post(path).header(HOST, controller.to_string());
@@ -168,9 +172,9 @@ async fn exchange(
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|error| NoAnswer(error.to_string()))?.to_bytes();
         match status {
-            // 208: it was learnt before.
-            StatusCode::OK | StatusCode::ALREADY_REPORTED => Ok(body),
-            _ => {
+            // 204: there is too little to learn from. 208: it was learnt before.
+            status if status.is_success() => Ok(body),
+            status => {
                 let said: String = String::from_utf8_lossy(&body).chars().take(200).collect();
                 Err(NoAnswer(format!("it answers {status}: {said}")))
             }

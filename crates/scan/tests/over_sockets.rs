@@ -13,6 +13,7 @@ fn question() -> Question {
         id: "1a".into(),
         hostname: "mail.example.org".into(),
         address: "192.0.2.1".parse().unwrap(),
+        name: Some("mail.client.example".into()),
         helo: "client.example".into(),
         tls: Some("TLSv1.3".into()),
         mail_from: "a@client.example".into(),
@@ -71,6 +72,7 @@ fn rspamd_hears_who_sends_what_to_whom() {
         "post /checkv2 http/1.1\r\n",
         "\r\nip: 192.0.2.1\r\n",
         "\r\nhelo: client.example\r\n",
+        "\r\nhostname: mail.client.example\r\n",
         "\r\nfrom: a@client.example\r\n",
         "\r\nrcpt: b@example.org\r\n",
         "\r\nrcpt: c@example.org\r\n",
@@ -140,8 +142,13 @@ fn the_next_milter_sees_what_the_one_before_it_added() {
 
 #[test]
 fn a_lesson_that_was_learnt_before_is_learnt() {
-    for (status, is_learnt) in [("200 OK", true), ("208 Already Reported", true), ("404 No", false), ("500 No", false)]
-    {
+    for (status, is_learnt) in [
+        ("200 OK", true),
+        ("208 Already Reported", true),
+        ("204 No Content", true),
+        ("404 No", false),
+        ("500 No", false),
+    ] {
         let (address, heard) = serve(move |stream| answer(stream, status, "{}"));
         let controller = format!("http://{address}").parse().unwrap();
         let learnt = block_on(scan::teach(&controller, true, b"Subject: x\r\n\r\n".to_vec()));

@@ -80,7 +80,7 @@ pub(crate) fn begin(
         });
         let scanning = common.scanner.clone().map(|scanner| {
             let room = scanner.reserve(content.len() as u64);
-            scanner.ask(room.map(|room| (question(common, host, transaction, content, now), room)))
+            (scanner, room.map(|room| (question(common, host, transaction, content, now), room)))
         });
         Some((address, verifying, scanning))
     };
@@ -91,7 +91,12 @@ pub(crate) fn begin(
             None => None,
         };
         let opinion = match scanning {
-            Some(scanning) => Some(scanning.await),
+            Some((scanner, mut asked)) => {
+                if let (Some((question, _)), Some(sender)) = (&mut asked, &sender) {
+                    question.name.clone_from(&sender.iprev.name);
+                }
+                Some(scanner.ask(asked).await)
+            }
             None => None,
         };
         Examined { sender, opinion }
@@ -130,6 +135,7 @@ fn question(common: &Common, host: Origin, transaction: &Transaction, content: &
         id: format!("{:x}", now.unix_millis),
         hostname: common.hostname.clone(),
         address: host.address,
+        name: None,
         helo: host.helo,
         tls: envelope.source.tls.clone(),
         mail_from: mail_from(transaction),

@@ -197,8 +197,9 @@ impl<'a> Talk<'a> {
             IpAddr::V4(address) => (b'4', address.to_string()),
             IpAddr::V6(address) => (b'6', format!("IPv6:{address}")),
         };
-        // Its port means nothing any more. Its name is what stands for "unknown" where nobody looked it up (milter8.c).
-        let connect = [string(format!("[{address}]")), vec![family, 0, 0], string(shown)].concat();
+        // A host without a name is called by its address (libmilter's `xxfi_connect`). Its port means nothing any more.
+        let name = question.name.clone().unwrap_or_else(|| format!("[{address}]"));
+        let connect = [string(name), vec![family, 0, 0], string(shown)].concat();
         let on_connect = [("j", question.hostname.as_str()), ("{daemon_name}", "pillarbox"), ("v", "Pillarbox")];
         let bytes = [self.macros(b'C', &on_connect), packet(b'C', &connect)].concat();
         self.tell(Stage::Other, bytes, 0x01, 0x1000);

@@ -7,6 +7,7 @@ fn question(recipients: &[&str], content: &str) -> Question {
         id: "1a".into(),
         hostname: "mail.example.org".into(),
         address: "192.0.2.1".parse().unwrap(),
+        name: Some("mail.client.example".into()),
         helo: "client.example".into(),
         tls: None,
         mail_from: "a@client.example".into(),

@@ -100,12 +100,25 @@ fn a_filter_sees_what_came_without_what_was_written_in_our_name() {
 }
 
 #[test]
+fn a_filter_is_told_the_name_that_was_found_for_the_address() {
+    let says = Arc::<Says>::default();
+    let world = filtering(&says);
+    let table = sender_auth::testing::Table::default().ptr("192.0.2.1", "mx.client.example");
+    let table = Arc::new(table.address("mx.client.example", "192.0.2.1"));
+    let world = World { common: Common { verifier: Some(table as _), ..world.common.clone() }, ..world };
+    world.mx().play(&mail("alice@example.org", "250"), usize::MAX);
+    let asked = says.asked.lock().unwrap();
+    let [Some(question)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(question.name.as_deref(), Some("mx.client.example"));
+}
+
+#[test]
 fn mail_of_this_machine_and_over_lmtp_is_shown_to_no_filter() {
     let says = Arc::new(Says { opinion: opinion(Verdict::Refuse), ..Says::default() });
     let world = filtering(&says);
     Client::new(SmtpService::mx(world.common.clone()), "127.0.0.1", false)
         .play(&mail("alice@example.org", "250"), usize::MAX);
-    let hello = ["PIPE", "SIZE", "8BIT", "SMTPUTF8", "ENH", "CHUNK", "STARTTLS"];
+    let hello = ["PIPE", "SIZE", "8BIT", "SMTPUTF8", "ENH", "CHUNK", "DSN", "STARTTLS"];
     let hello: String = hello.iter().map(|_| "\n         S: 250").collect();
     let over_lmtp =
         mail("alice@example.org", "250").replace("HELO mail.client.example", &format!("LHLO client{hello}"));
