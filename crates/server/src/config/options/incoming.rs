@@ -1,0 +1,124 @@
+//! Options on mail from other servers: who it comes from, and what filters beside ours say of it.
+
+use super::{COUNT, ConfigOption, TEXT, list, put};
+use mailflow::Enforcement;
+use scan::Down;
+
+pub(super) const CHECK: ConfigOption = ConfigOption {
+    key: "sender.check",
+    kind: "true or false",
+    default: Some("true"),
+    text: "Whether it is looked at who mail from other servers comes from: SPF, DKIM, DMARC, ARC and the name of the address. \
+           What is found stands on top of each message (`Authentication-Results`). Mail from this machine, over LMTP and of \
+           own users is not looked at.",
+    set: |config, value| put(&mut config.sender.check, value.boolean()?),
+};
+
+pub(super) const DMARC: ConfigOption = ConfigOption {
+    key: "sender.dmarc",
+    kind: "\"follow\", \"junk\" or \"off\"",
+    default: Some("\"follow\""),
+    text: "What becomes of mail that the domain in From does not vouch for: as the domain asks (refused, or into Junk), into \
+           Junk at most, or nothing.",
+    set: |config, value| {
+        let choices = [("follow", Enforcement::Follow), ("junk", Enforcement::Junk), ("off", Enforcement::Off)];
+        put(&mut config.sender.dmarc, value.choice(&choices)?)
+    },
+};
+
+pub(super) const TRUSTED_SEALERS: ConfigOption = ConfigOption {
+    key: "sender.trusted_sealers",
+    kind: "list of domains",
+    default: Some("[]"),
+    text: "Domains of mailing lists and forwarders whose word counts on what they passed on and changed (ARC).",
+    set: |config, value| put(&mut config.sender.trusted_sealers, list(value)?),
+};
+
+pub(super) const TRUSTED_RELAYS: ConfigOption = ConfigOption {
+    key: "sender.trusted_relays",
+    kind: "list of addresses and networks",
+    default: Some("[]"),
+    text: "Relays of your own in front of port 25, such as `[\"10.0.0.5\", \"192.0.2.0/24\"]`. Mail that they bring is looked at as \
+           what the last host before them sent, by the `Received` fields that they put on top; it is never refused for its \
+           sender, but goes to Junk where it would be. A proxy that passes on connections and writes no such field is no \
+           relay: never list it, and never put one that hides the addresses of its clients in front of port 25, because what \
+           seems to come from this machine itself is not looked at.",
+    set: |config, value| put(&mut config.sender.trusted_relays, value.networks()?),
+};
+
+pub(super) const WAIT_FOR_DNS: ConfigOption = ConfigOption {
+    key: "sender.wait_for_dns",
+    kind: "true or false",
+    default: Some("false"),
+    text: "Whether mail is answered with 451, and comes again, as long as the DNS does not say who it comes from. Otherwise it \
+           is taken, and what is not known stands on top of it as `temperror`.",
+    set: |config, value| put(&mut config.sender.wait_for_dns, value.boolean()?),
+};
+
+pub(super) const GREETING_PAUSE_MILLIS: ConfigOption = ConfigOption {
+    key: "sender.greeting_pause_millis",
+    kind: COUNT,
+    default: Some("1000"),
+    text: "How long another server waits for the greeting on port 25, in milliseconds. Programs that send to many at once often \
+           do not wait, and have to go. 0: no pause.",
+    set: |config, value| put(&mut config.sender.greeting_pause_millis, value.number(0, 30_000)?),
+};
+
+pub(super) const BLOCK_LISTS: ConfigOption = ConfigOption {
+    key: "sender.block_lists",
+    kind: "list of domains",
+    default: Some("[]"),
+    text: "Lists in the DNS of addresses from which mail is refused, such as `[\"zen.spamhaus.org\"]`. Mind their terms, and ask \
+           them by a name server of your own: many do not answer public ones.",
+    set: |config, value| put(&mut config.sender.lists.block, list(value)?),
+};
+
+pub(super) const ALLOW_LISTS: ConfigOption = ConfigOption {
+    key: "sender.allow_lists",
+    kind: "list of domains",
+    default: Some("[]"),
+    text: "Lists in the DNS of addresses that are known to be good, such as `[\"list.dnswl.org\"]`: `sender.block_lists` are not \
+           asked for these.",
+    set: |config, value| put(&mut config.sender.lists.allow, list(value)?),
+};
+
+pub(super) const RSPAMD: ConfigOption = ConfigOption {
+    key: "junk.rspamd",
+    kind: TEXT,
+    default: None,
+    text: "Where a worker of Rspamd listens, such as `\"http://127.0.0.1:11333\"`. Mail from other servers is shown to it before \
+           it is answered: what it would reject is refused, what it would mark goes to Junk, what it puts off comes again. Its \
+           score and what led to it stand on top of the message (`X-Rspamd-Score`, `X-Rspamd-Symbols`).",
+    set: |config, value| put(&mut config.junk.rspamd, Some(value.rspamd()?)),
+};
+
+pub(super) const RSPAMD_CONTROLLER: ConfigOption = ConfigOption {
+    key: "junk.rspamd_controller",
+    kind: TEXT,
+    default: None,
+    text: "Where the controller of Rspamd listens, such as `\"http://127.0.0.1:11334\"`. It is told what people say: each message \
+           that they move into Junk or out of it, mark, or file away. It must take lessons from this machine without a password.",
+    set: |config, value| put(&mut config.junk.rspamd_controller, Some(value.rspamd()?)),
+};
+
+pub(super) const MILTERS: ConfigOption = ConfigOption {
+    key: "junk.milters",
+    kind: "list of sockets",
+    default: Some("[]"),
+    text: "Milters that mail from other servers is shown to, after Rspamd and in this order, such as \
+           `[\"inet:127.0.0.1:8891\", \"unix:/run/clamav/milter.ctl\"]`. They may refuse a message or put it off, add, change and \
+           remove fields of its header, and keep it apart (in Junk, as what they would throw away); not change its text or its \
+           recipients.",
+    set: |config, value| put(&mut config.junk.milters, value.milters()?),
+};
+
+pub(super) const FILTERS_DOWN: ConfigOption = ConfigOption {
+    key: "junk.filters_down",
+    kind: "\"accept\" or \"later\"",
+    default: Some("\"accept\""),
+    text: "What becomes of mail while Rspamd or a milter does not answer, or too much mail waits for them: it is taken as if they \
+           did not exist, or answered with 451 and comes again.",
+    set: |config, value| {
+        put(&mut config.junk.filters_down, value.choice(&[("accept", Down::Accept), ("later", Down::Later)])?)
+    },
+};
