@@ -19,6 +19,7 @@ mod place;
 mod queue;
 mod refused;
 mod request;
+mod sending;
 mod serve;
 mod setup;
 mod show;
@@ -90,6 +91,7 @@ enum Command {
     Offer(offer::Offer),
     Held(held::Held),
     Forward(forward::Forward),
+    Sending(sending::Sending),
     ImportUidl(import_uidl::ImportUidl),
     Check(check::Check),
 }
@@ -121,6 +123,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Offer(command) => command.run(&place),
         Command::Held(command) => command.run(&place),
         Command::Forward(command) => command.run(&place),
+        Command::Sending(command) => command.run(&place),
         Command::ImportUidl(command) => command.run(&place),
         Command::Check(command) => command.run(&place),
     };

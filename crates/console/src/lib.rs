@@ -30,6 +30,7 @@ mod people;
 mod queue;
 mod refused;
 mod returned;
+mod sending;
 mod setup_guide;
 mod switch;
 mod timeline;
@@ -63,6 +64,7 @@ pub use people::{AcceptedRequest, Answering, DeclinedRequest, LinkLine, RequestL
 pub use queue::{QUEUE_LINES_MAX, QueueConsole, QueueLine, QueuePage, QueueRecipient};
 pub use refused::{RefusedLine, RefusedPage};
 pub use reports::Wanted;
+pub use sending::{SendingAnswer, SendingCard, WaitingLine};
 pub use setup_guide::{Access, SetupGuide, SetupProgram, setup_guide};
 pub use switch::{SwitchGuide, switch_guide};
 pub use timeline::{MessageStory, StoryLine, Timeline, TimelineAsk, TimelineLine};

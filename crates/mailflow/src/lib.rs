@@ -33,6 +33,7 @@ mod letters;
 mod onward;
 mod outcome;
 mod outgoing;
+mod pace;
 mod route;
 mod srs;
 mod submission;

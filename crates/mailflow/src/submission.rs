@@ -24,6 +24,8 @@ pub struct Accepted {
     pub claims: Vec<Claim>,
     /// Why the sender's own copy could not be saved to Sent, and never will be.
     pub not_kept: Option<store::Error>,
+    /// What goes elsewhere waits until the owner of the account says that it is theirs.
+    pub waits: bool,
 }
 
 /// Why a submission was not taken. It may be handed over again: whoever has it already, Sent included, is left out then.
@@ -65,11 +67,16 @@ impl MailFlow {
             RecipientOutcome::Delivered => {}
             worst => return Err(Refusal::Outcome(worst)),
         }
-        let mut accepted = Accepted { claims: delivered.accepted(), not_kept: None };
+        let mut accepted = Accepted { claims: delivered.accepted(), not_kept: None, waits: false };
         keep(presence, &arrival, &completed, now, &mut accepted)?;
         if !arrival.envelope.outside.is_empty() {
             let outgoing = outgoing.unwrap_or(completed.content);
-            accepted.claims.extend(self.enqueue(presence.login(), &arrival, outgoing, now)?);
+            let queued = self.enqueue(presence.login(), &arrival, outgoing, now)?;
+            accepted.waits = queued.waits;
+            accepted.claims.extend(queued.claim);
+            if queued.waits {
+                self.tell_that_it_waits(presence, now);
+            }
         }
         Ok(accepted)
     }
@@ -147,7 +154,7 @@ impl MailFlow {
         arrival: &Arrival,
         content: Arc<Content>,
         now: Timestamp,
-    ) -> Result<Option<Claim>, Refusal> {
+    ) -> Result<Enqueued, Refusal> {
         let envelope = &arrival.envelope;
         let is_alone = envelope.local.is_empty() && envelope.outside.len() == 1;
         let only = envelope.outside.first().filter(|_| is_alone).map(|rcpt| rcpt.forward_path.to_string());
@@ -162,14 +169,16 @@ impl MailFlow {
             deliver_by: envelope.deliver_by,
             account: Some(login.account),
             handover: Some(arrival.handover),
+            is_submitted: true,
             ..NewEntry::new(envelope.reverse_path.clone(), envelope.outside.clone(), content)
         };
         match self.send_out(content, Top::signed(trace), entry, now) {
             // An address is routed outside only with a queue.
             Ok(None) => Err(fault()),
-            Ok(Some(Enqueued { id: number, claim })) => {
-                info!(id = arrival.id, queue = %number, from = arrival.from, account = %login.account, "queued");
-                Ok(claim)
+            Ok(Some(queued)) => {
+                let (number, waits) = (queued.id, queued.waits.then_some(true));
+                info!(id = arrival.id, queue = %number, from = arrival.from, account = %login.account, waits, "queued");
+                Ok(queued)
             }
             Err(error) => {
                 warn!(id = arrival.id, %error, "not queued");

@@ -53,6 +53,8 @@ pub struct NewEntry {
     pub account: Option<AccountId>,
     /// What it is known by if its client hands it over again; `None` for what the server itself writes.
     pub handover: Option<Handover>,
+    /// Somebody with the password of `account` sends it: whether it waits for its owner is looked at.
+    pub is_submitted: bool,
 }
 
 impl NewEntry {
@@ -69,6 +71,27 @@ impl NewEntry {
             deliver_by: None,
             account: None,
             handover: None,
+            is_submitted: false,
+        }
+    }
+
+    /// As it is kept; it has no number yet.
+    pub(crate) fn entry(&self, now: Timestamp) -> Entry {
+        Entry {
+            id: QueueId(0),
+            reverse_path: self.reverse_path.mailbox().map(ToString::to_string).unwrap_or_default(),
+            recipients: self.recipients.iter().map(Recipient::new).collect(),
+            size_bytes: (*self.content).as_ref().len() as u64,
+            smtputf8: self.smtputf8,
+            enqueued_at: now,
+            attempts: 0,
+            next_at: now,
+            held: false,
+            is_asked: false,
+            account: self.account.map(|account| account.0),
+            ret: self.reports.ret,
+            envelope_id: self.reports.envelope_id.clone(),
+            deliver_by: self.deliver_by.map(|by| Deadline::of(by, now)),
         }
     }
 }
@@ -80,6 +103,8 @@ pub struct Enqueued {
     pub id: QueueId,
     /// To be answered.
     pub claim: Option<Claim>,
+    /// It waits for an answer of the account's owner ([`crate::Queue::waiting`]).
+    pub waits: bool,
 }
 
 /// A message in the queue.
@@ -103,8 +128,11 @@ pub struct Entry {
     /// When it is tried next, unless it is held.
     #[serde(with = "timestamp")]
     pub next_at: Timestamp,
-    /// An operator holds it back.
+    /// An operator holds it back, or it waits for an answer.
     pub held: bool,
+    /// It waits for an answer of the account's owner, because the account never sent as much.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_asked: bool,
     /// The number of the account that sends it; `None` for what the server itself writes, or an earlier version queued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<u32>,
@@ -470,6 +498,7 @@ mod tests {
             attempts: 2,
             next_at: Timestamp(at.0 + 1),
             held: true,
+            is_asked: true,
             account: Some(20),
             ret: Some(Return::Full),
             envelope_id: Some("QQ 3".into()),

@@ -10,6 +10,7 @@
 //! Invariant: a message whose client hands it over again, because it had no answer, is queued once (`store::receipt`).
 //! Invariant: a recipient whose delivery is committed is never tried again. A crash between the other server's reply and
 //! the commit doubles the message for that recipient, which SMTP cannot prevent (RFC 5321 §6.1).
+//! Invariant: what an account suddenly sends to far more strangers than ever is taken, and waits for an answer (`pace`).
 //! Invariant: no account takes the place, or the turn, of another one (`share`, `window`); a message that cannot be read
 //! stalls nobody.
 //! Invariant: a destination that cannot be reached is asked by one message at a time, and rarely, however many wait for it.
@@ -26,6 +27,7 @@ mod error;
 mod load;
 mod mx;
 mod outgoing;
+mod pace;
 mod queue;
 mod reach;
 mod receipts;
@@ -43,6 +45,7 @@ pub use damage::Damaged;
 pub use entry::{Deadline, Enqueued, Entry, LastReply, Matter, NewEntry, QueueId, Recipient, RecipientState, Warning};
 pub use error::Error;
 pub use outgoing::{Direct, Outgoing, Via};
+pub use pace::Waiting;
 pub use queue::Queue;
 pub use report::{Notice, Report};
 pub use schedule::Policy;

@@ -4,9 +4,12 @@
 //! `turns`; held ones have none); `s` = [`Totals`]; `a` = a share (see `share`); `r` id = a receipt (see `receipts`); `x` id =
 //! a message that was set aside (see `damage`).
 
+mod waiting;
+
 use crate::damage::{self, Damaged};
-use crate::entry::{Deadline, Enqueued, Entry, NewEntry, QueueId, Recipient};
+use crate::entry::{Enqueued, Entry, NewEntry, QueueId};
 use crate::error::Error;
+use crate::pace;
 use crate::receipts;
 use crate::schedule::Policy;
 use crate::share::{self, Limits, Wanted};
@@ -96,23 +99,9 @@ impl Queue {
     /// [`Error::Full`], [`Error::Share`], [`Error::Rate`] and [`store::Error::NoSpace`] (nothing was changed), faults.
     pub fn enqueue(&self, new: NewEntry, now: Timestamp) -> Result<Enqueued, Error> {
         self.table.takes_mail()?;
-        let NewEntry { reverse_path, recipients, content, smtputf8, reports, deliver_by, account, handover } = new;
+        let mut entry = new.entry(now);
+        let NewEntry { content, account, handover, is_submitted, .. } = new;
         let content = (*content).as_ref();
-        let mut entry = Entry {
-            id: QueueId(0),
-            reverse_path: reverse_path.mailbox().map(ToString::to_string).unwrap_or_default(),
-            recipients: recipients.iter().map(Recipient::new).collect(),
-            size_bytes: content.len() as u64,
-            smtputf8,
-            enqueued_at: now,
-            attempts: 0,
-            next_at: now,
-            held: false,
-            account: account.map(|account| account.0),
-            ret: reports.ret,
-            envelope_id: reports.envelope_id,
-            deliver_by: deliver_by.map(|by| Deadline::of(by, now)),
-        };
         let (mut claim, mut gone) = (None, Vec::new());
         let id = self.table.change(|tx| {
             // What an earlier run took does not count.
@@ -121,6 +110,7 @@ impl Queue {
                 && let Some(id) = receipts::known(tx, &self.claims, handover, now)?
             {
                 claim = Some(self.claims.claim(id.0));
+                entry.is_asked = self::entry(tx, id)?.is_some_and(|entry| entry.is_asked);
                 return Ok(id);
             }
             let mut totals = match totals(tx)? {
@@ -132,6 +122,10 @@ impl Queue {
                 let wanted = Wanted { account, recipients: entry.recipients.len() as u64, bytes: entry.size_bytes };
                 share::take(tx, wanted, &self.limits, now)?;
             }
+            if let Some(account) = account.filter(|_| is_submitted) {
+                entry.is_asked = pace::take(tx, account, &entry, self.limits.strangers_min, now)?;
+                entry.held = entry.is_asked;
+            }
             totals.next += 1;
             totals.entries += 1;
             totals.bytes += entry.size_bytes;
@@ -141,6 +135,7 @@ impl Queue {
             }
             put_totals(tx, &totals)?;
             put_entry(tx, &entry)?;
+            pace::note(tx, &entry);
             if let Some(handover) = &handover {
                 gone = receipts::note(tx, &self.claims, entry.id, handover);
                 claim = Some(self.claims.claim(entry.id.0));
@@ -149,7 +144,7 @@ impl Queue {
         })?;
         self.claims.forget(&gone);
         self.news.spread();
-        Ok(Enqueued { id, claim })
+        Ok(Enqueued { id, claim, waits: entry.is_asked })
     }
 
     /// Takes away the receipts of messages whose clients have their answers, as [`Store::tidy_receipts`] does.
@@ -281,6 +276,7 @@ impl Queue {
     pub fn release(&self, id: QueueId, now: Timestamp) -> Result<(), Error> {
         self.change(id, |entry| {
             entry.held = false;
+            entry.is_asked = false;
             due_now(entry, now);
             Ok(())
         })
@@ -352,6 +348,9 @@ impl Queue {
             tx.delete(&turns::key(&before));
             // An operator who touches it has restored it.
             tx.delete(&damage::key(id));
+            if !after.is_asked {
+                pace::forget(tx, &before);
+            }
             put_entry(tx, &after)
         });
         self.news.touch(id);
@@ -413,6 +412,7 @@ fn delete(tx: &mut TableTx<'_>, entry: &Entry) -> Result<(), Error> {
     tx.delete(&turns::key(entry));
     tx.delete(&damage::key(entry.id));
     tx.delete(&entry_key(entry.id));
+    pace::forget(tx, entry);
     let rows = entry.size_bytes.div_ceil(BODY_ROW_BYTES as u64);
     (0..u32::try_from(rows).unwrap_or(u32::MAX)).for_each(|number| tx.delete(&body_key(entry.id, number)));
     Ok(())

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use store::{AccountId, Table, TableTx, Timestamp};
 
 const HOUR_MILLIS: u64 = 60 * 60 * 1000;
+const DAY_MILLIS: u64 = 24 * HOUR_MILLIS;
 const MINUTE_MILLIS: u64 = 60 * 1000;
 
 /// How much the queue holds.
@@ -21,6 +22,11 @@ pub struct Limits {
     pub account_bytes: u64,
     /// Recipients that one account may send to at once, and again within an hour.
     pub account_recipients_per_hour: u64,
+    /// The same within a day.
+    pub account_recipients_per_day: u64,
+    /// So many recipients whom it never wrote to an account may write to in a day before its owner is asked; more as soon as it
+    /// has done so before (`pace`). 0: nobody is asked.
+    pub strangers_min: u64,
 }
 
 impl Limits {
@@ -31,6 +37,8 @@ impl Limits {
         account_entries: 5_000,
         account_bytes: 2 * 1024 * 1024 * 1024,
         account_recipients_per_hour: 2_000,
+        account_recipients_per_day: 10_000,
+        strangers_min: 100,
     };
 }
 
@@ -42,6 +50,9 @@ struct Share {
     /// Recipients that count at the moment `at_millis`; from then on fewer and fewer.
     recent: u64,
     at_millis: i64,
+    /// The same of a day.
+    #[serde(default)]
+    of_day: u64,
 }
 
 /// A message that an account wants to send.
@@ -106,25 +117,45 @@ impl Share {
                 "{waiting} octets of yours wait to be sent, with this message too many; send it again when some have left"
             )));
         }
-        let per_hour = limits.account_recipients_per_hour;
-        let recent = self.recent_at(per_hour, now);
-        // A message with more recipients than a whole hour has goes when nothing else did.
-        let too_many = recent.saturating_add(recipients).saturating_sub(per_hour).min(recent);
+        let millis = u64::try_from(now.0.saturating_sub(self.at_millis)).unwrap_or(0);
+        let hour =
+            Pot { recent: self.recent, max: limits.account_recipients_per_hour, period: ("an hour", HOUR_MILLIS) };
+        let day = Pot { recent: self.of_day, max: limits.account_recipients_per_day, period: ("a day", DAY_MILLIS) };
+        Ok(Self {
+            entries: self.entries + 1,
+            bytes: self.bytes.saturating_add(bytes),
+            recent: hour.with(recipients, millis)?,
+            of_day: day.with(recipients, millis)?,
+            at_millis: now.0,
+        })
+    }
+}
+
+/// Recipients of late, that are forgotten by and by.
+struct Pot {
+    /// As of the last message.
+    recent: u64,
+    /// So many at once, and again within a period.
+    max: u64,
+    /// In words, and in milliseconds.
+    period: (&'static str, u64),
+}
+
+impl Pot {
+    /// With more of them, `millis` after the last. A clock that was set back makes none fewer.
+    fn with(&self, recipients: u64, millis: u64) -> Result<u64, Error> {
+        let (max, (words, period_millis)) = (self.max, self.period);
+        let forgotten = u128::from(millis) * u128::from(max) / u128::from(period_millis);
+        let recent = self.recent.saturating_sub(u64::try_from(forgotten).unwrap_or(u64::MAX));
+        // A message with more recipients than a whole period has goes when nothing else did.
+        let too_many = recent.saturating_add(recipients).saturating_sub(max).min(recent);
         if too_many > 0 {
-            let minutes = too_many.saturating_mul(HOUR_MILLIS).div_ceil(per_hour.max(1)).div_ceil(MINUTE_MILLIS);
+            let minutes = too_many.saturating_mul(period_millis).div_ceil(max.max(1)).div_ceil(MINUTE_MILLIS);
             return Err(Error::Rate(format!(
-                "You may send to {per_hour} outside recipients an hour, and have; send it again in {minutes} minutes"
+                "You may send to {max} outside recipients {words}, and have; send it again in {minutes} minutes"
             )));
         }
-        let recent = recent.saturating_add(recipients);
-        Ok(Self { entries: self.entries + 1, bytes: self.bytes.saturating_add(bytes), recent, at_millis: now.0 })
-    }
-
-    /// The recipients that count now. A clock that was set back makes none fewer.
-    fn recent_at(self, per_hour: u64, now: Timestamp) -> u64 {
-        let millis = u64::try_from(now.0.saturating_sub(self.at_millis)).unwrap_or(0);
-        let forgotten = u128::from(millis) * u128::from(per_hour) / u128::from(HOUR_MILLIS);
-        self.recent.saturating_sub(u64::try_from(forgotten).unwrap_or(u64::MAX))
+        Ok(recent.saturating_add(recipients))
     }
 }
 
@@ -157,6 +188,9 @@ mod tests {
         assert_eq!(with(share, 10, 1, 10).unwrap().recent, 60);
         assert_eq!(with(share, 10, 1, 60).unwrap().recent, 10);
         assert!(with(share, 1, 1, -5).is_err(), "a clock that was set back");
+        let day = Share { of_day: Limits::DEFAULT.account_recipients_per_day - 5, ..Share::default() };
+        assert!(with(day, 5, 1, 0).is_ok());
+        assert!(matches!(with(day, 6, 1, 0), Err(Error::Rate(why)) if why.contains("10000 outside recipients a day")));
         // More than an hour has.
         assert!(with(Share::default(), 61, 1, 0).is_ok() && with(share, 61, 1, 59).is_err());
     }

@@ -88,7 +88,12 @@ impl Stores {
             SetupError::new(format!("the directory of accounts in {} cannot be opened: {error}", path.display()))
         })?;
         let lifetime_millis = u64::from(config.queue_lifetime_hours) * HOUR_MILLIS;
-        let limits = Limits { account_recipients_per_hour: config.recipients_per_hour.into(), ..Limits::DEFAULT };
+        let limits = Limits {
+            account_recipients_per_hour: config.recipients_per_hour.into(),
+            account_recipients_per_day: config.recipients_per_day.into(),
+            strangers_min: config.hold_strangers.into(),
+            ..Limits::DEFAULT
+        };
         let hours = u64::from(config.queue_warn_after_hours);
         let warn_after_millis = (hours > 0).then_some(hours * HOUR_MILLIS);
         let policy = Policy { lifetime_millis, warn_after_millis, ..Policy::default() };

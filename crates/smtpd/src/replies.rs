@@ -114,6 +114,12 @@ pub(crate) fn accepted(id: &str) -> Reply {
     Reply::new(250, Enhanced(2, 0, 0), format!("Accepted as {id}"))
 }
 
+/// The message is taken, and waits for its owner.
+pub(crate) fn accepted_and_waits(id: &str) -> Reply {
+    let text = format!("Accepted as {id}; it waits until you say that it is yours: a letter in your mailbox tells how");
+    Reply::new(250, Enhanced(2, 0, 0), text)
+}
+
 /// The message is on its way, and will not be in Sent.
 pub(crate) fn accepted_but_not_kept(id: &str, error: &store::Error) -> Reply {
     Reply::new(250, Enhanced(2, 0, 0), format!("Accepted as {id}; it could not be saved to Sent: {error}"))

@@ -68,6 +68,11 @@ impl Caller {
         Ok(AccountConsole::new(self.own()?.mail.clone(), self.actor()))
     }
 
+    /// The console of another account, for whoever may administer it.
+    pub(crate) fn console_of(&self, account: Account) -> AccountConsole {
+        AccountConsole::new(account, self.actor())
+    }
+
     /// The console of an administrator, if they are one.
     pub(crate) fn administration(&self) -> Result<Administration, Problem> {
         Ok(Administration::of(self.party(), self.site.auth().clone(), self.actor())?)

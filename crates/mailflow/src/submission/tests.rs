@@ -161,3 +161,39 @@ fn what_leaves_is_signed_by_the_domain_that_it_is_from_and_nothing_else_is() {
     assert!(selectors().len() == 2 && selectors() != before, "{:?}", selectors());
     assert_eq!(signed_by(&world, &newest()), both());
 }
+
+#[test]
+fn a_stolen_password_was_noticed_by_nobody() {
+    let (world, queue) = with_way_out(1000);
+    world.flow.auth.directory().set_admin("carol@example.org", true).unwrap();
+    let people: Vec<String> = (0..150).map(|number| format!("p{number}@far.example")).collect();
+    let send = |people: &[String], subject: &str| {
+        let people: Vec<&str> = people.iter().map(String::as_str).collect();
+        let accepted =
+            submit(&world, &people, &format!("From: alice@example.org\r\nSubject: {subject}\r\n\r\n")).unwrap();
+        let waits = accepted.waits;
+        accepted.claims.into_iter().for_each(Claim::answered);
+        waits
+    };
+    let waits: Vec<bool> = people.chunks(30).enumerate().map(|(n, some)| send(some, &n.to_string())).collect();
+    assert_eq!(waits, [false, false, false, true, true]);
+    assert_eq!(messages(&world, "alice", "Sent").len(), 5, "they were taken");
+    // One letter each, however many messages wait.
+    for (name, command) in
+        [("alice", "pillarbox sending let-go alice@example.org"), ("carol", "pillarbox sending show alice")]
+    {
+        let letters = messages(&world, name, "INBOX");
+        assert_eq!(letters.len(), 1, "{name}: {letters:?}");
+        assert!(
+            letters[0].contains("Subject: Is this mail yours? It waits") && letters[0].contains(command),
+            "{}",
+            letters[0]
+        );
+        assert!(letters[0].lines().all(|line| line.len() <= 90), "{}", letters[0]);
+    }
+    let alice = alice(&world).login().account;
+    assert_eq!(queue.waiting(alice, 9).unwrap().0.messages, 2);
+    assert!(!send(&people[..1], "to somebody whom she knows") && !send(&["bob@example.org".into()], "to here"));
+    queue.let_go(alice, NOW).unwrap();
+    assert!(!send(&people[60..], "to her readers, once more"));
+}

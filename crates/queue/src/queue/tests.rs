@@ -183,7 +183,11 @@ fn the_busy_are_passed_over() {
 
 #[test]
 fn with_a_hundred_thousand_recipients_of_one_account_queued_the_others_are_served_next() {
-    let limits = Limits { account_recipients_per_hour: u64::MAX / HOUR as u64, ..Limits::DEFAULT };
+    let limits = Limits {
+        account_recipients_per_hour: u64::MAX / HOUR as u64,
+        account_recipients_per_day: u64::MAX / HOUR as u64,
+        ..Limits::DEFAULT
+    };
     let queue = open(&SimEngine::new()).with_limits(limits);
     (0..1000).for_each(|_| drop(queue.enqueue(of(20, 100), NOW).unwrap()));
     let [bob, carol, server] = [of(21, 1), of(u32::MAX, 1), message("", &["a@y"], b"m")]

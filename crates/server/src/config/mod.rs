@@ -67,6 +67,10 @@ pub struct Config {
     pub queue_warn_after_hours: u32,
     /// To how many outside recipients one account may send within an hour.
     pub recipients_per_hour: u32,
+    /// The same within a day.
+    pub recipients_per_day: u32,
+    /// To how many strangers an account may write in a day before its owner is asked; 0: nobody is asked.
+    pub hold_strangers: u32,
     /// Whether mail from others is judged by its recipient's junk filter.
     pub junk_filter: bool,
     /// Filters beside ours that mail from other servers goes through.
@@ -332,6 +336,8 @@ impl Default for Config {
             queue_lifetime_hours: 120,
             queue_warn_after_hours: 4,
             recipients_per_hour: 2000,
+            recipients_per_day: 10_000,
+            hold_strangers: 100,
             junk_filter: false,
             junk: Junk::default(),
             account_requests: false,

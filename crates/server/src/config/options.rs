@@ -455,6 +455,22 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.recipients_per_hour, value.number(1, 1_000_000)?),
     },
     ConfigOption {
+        key: "queue.recipients_per_day",
+        kind: COUNT,
+        default: Some("10000"),
+        text: "The same within a day.",
+        set: |config, value| put(&mut config.recipients_per_day, value.number(1, 10_000_000)?),
+    },
+    ConfigOption {
+        key: "queue.hold_strangers",
+        kind: COUNT,
+        default: Some("100"),
+        text: "An account that writes within a day to more outside recipients than this whom it never wrote to, and to more than \
+               three times as many as it ever did, is stopped: what it sends to strangers is taken and waits, and its owner and \
+               the administrators are asked. 0: nobody is stopped.",
+        set: |config, value| put(&mut config.hold_strangers, value.number(0, 1_000_000)?),
+    },
+    ConfigOption {
         key: "pop3.login_delay_secs",
         kind: COUNT,
         default: Some("0"),

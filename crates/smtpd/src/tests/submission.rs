@@ -227,6 +227,19 @@ fn who_sends_too_much_is_told_what_and_when_and_the_others_still_send() {
 }
 
 #[test]
+fn mail_to_far_more_strangers_than_ever_is_taken_and_waits() {
+    let world = world();
+    let world = world.with_queue_limits(Limits { strangers_min: 1, ..Limits::DEFAULT });
+    let send = |to: &[&str], reply: &str| {
+        world.submission().play(&(logged_in() + &message(to, "From: alice@example.org", reply)), usize::MAX);
+    };
+    send(&["a@example.net"], "250 2.0.0 Accepted as");
+    send(&["a@example.net", "b@example.net"], "250 2.0.0 Accepted as");
+    let queued = world.queue.list(None, 9).unwrap();
+    assert_eq!(queued.iter().map(|entry| entry.held).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
 fn utf8_is_asked_for_only_where_it_is_needed() {
     let send = |header: &str| {
         let script = format!(

@@ -21,6 +21,7 @@ mod operator;
 pub(crate) mod people;
 pub(crate) mod queue;
 pub(crate) mod refused;
+pub(crate) mod sending;
 pub(crate) mod setup;
 pub(crate) mod storage;
 
@@ -103,6 +104,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     devices::ENDPOINTS,
     held::ENDPOINTS,
     forward::ENDPOINTS,
+    sending::ENDPOINTS,
     history::ENDPOINTS,
     setup::ENDPOINTS,
     storage::ENDPOINTS,

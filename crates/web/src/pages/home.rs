@@ -8,7 +8,7 @@ use crate::moment;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use console::{DeviceCard, HeldCard, Light, Offer, Timeline};
+use console::{DeviceCard, HeldCard, Light, Offer, SendingCard, Timeline};
 use store::Timestamp;
 
 /// So many of the last things that happened.
@@ -29,6 +29,8 @@ struct HomePage {
     filling: Option<String>,
     timeline: Timeline,
     held: Vec<HeldCard>,
+    /// What waits to be sent.
+    sending: SendingCard,
 }
 
 fn show(owner: &Owner, _: &Fields) -> Outcome {
@@ -37,8 +39,9 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
     let timeline = api::history::timeline(owner, &Fields::urlencoded(LINES.as_bytes())?)?;
     let filling = owner.console()?.filling()?;
     let held = api::held::list(owner, &Fields::default())?;
+    let sending = api::sending::show(owner)?;
     let is_green = devices.iter().all(|device| device.light == Light::Green && !device.asks());
-    let is_calm = is_green && offers.is_empty() && held.is_empty() && filling.is_none();
+    let is_calm = is_green && offers.is_empty() && held.is_empty() && filling.is_none() && sending.waiting == 0;
     let frame = Frame::of(owner, "home");
-    Answer::page(&HomePage { frame, now: owner.now, is_calm, devices, offers, filling, timeline, held })
+    Answer::page(&HomePage { frame, now: owner.now, is_calm, devices, offers, filling, timeline, held, sending })
 }

@@ -526,3 +526,40 @@ fn an_owner_has_mail_forwarded_once_the_other_address_agrees() {
     alice.submit(page, "/account/forward/remove", &[]);
     assert!(forward().is_none() && world.letters.lock().unwrap().pop().unwrap().1.contains("is not forwarded"));
 }
+
+#[test]
+fn what_waits_is_let_go_or_thrown_away_by_its_owner_or_an_administrator() {
+    let world = world();
+    let mut alice = world.alice();
+    let bob = world.account(BOB).id();
+    let mut browser = world.browser();
+    browser.log_in(BOB, PASSWORD);
+    let send = || {
+        let to: Vec<smtp_proto::Rcpt> = (0..101)
+            .map(|number| smtp_proto::ForwardPath::Mailbox(format!("p{number}@far.example").parse().unwrap()).into())
+            .collect();
+        let new = queue::NewEntry::new(smtp_proto::ReversePath::Null, to, std::sync::Arc::new(b"x".to_vec()));
+        let new = queue::NewEntry { account: Some(bob), is_submitted: true, ..new };
+        assert!(world.queue.enqueue(new, world.now()).unwrap().waits);
+    };
+    send();
+    for page in ["/", "/held"] {
+        assert!(browser.get(page).text.contains("Is this mail yours?"), "{page}");
+        assert!(!alice.get(page).text.contains("Is this mail yours?"), "{page}");
+    }
+    assert_eq!(alice.get("/api/v1/admin/sending").json()[0]["address"], BOB);
+    assert_eq!(browser.get("/api/v1/admin/sending").status, StatusCode::FORBIDDEN);
+    browser.submit("/held", "/sending", &[("answer", "throw-away")]);
+    assert!(
+        browser.get("/held").text.contains("1 message was thrown away.")
+            && world.queue.list(None, 9).unwrap().is_empty()
+    );
+    world.wait_millis(25 * 3_600_000);
+    send();
+    let mut alice = world.alice();
+    let token = alice.get("/account").csrf();
+    alice.extra = vec![("x-csrf-token", token)];
+    let answer = alice.call("/api/v1/admin/sending/bob@example.org", r#"{"answer": "let-go"}"#);
+    assert_eq!(answer.json()["text"], "1 message goes now.", "{}", answer.text);
+    assert!(!world.queue.list(None, 9).unwrap()[0].held);
+}

@@ -1,0 +1,107 @@
+//! An account sends far more than it ever did (`queue::pace`): its owner, and whoever runs the server, get one letter each time that
+//! begins. The letters follow the commit that holds the message; if the server dies between, they follow the next message.
+
+use crate::flow::MailFlow;
+use auth::Presence;
+use message::date::format_rfc5322;
+use store::{AccountId, Handover, Timestamp};
+use tracing::warn;
+
+impl MailFlow {
+    /// Tells of messages that wait, unless that is done.
+    pub(crate) fn tell_that_it_waits(&self, presence: &Presence, now: Timestamp) {
+        let Some(queue) = &self.queue else { return };
+        let login = presence.login();
+        let told =
+            queue.waiting(login.account, 1).map_err(|error| error.to_string()).and_then(|(waiting, first)| match first
+                .first()
+            {
+                Some(first) if !waiting.is_told => {
+                    let device = device_name(presence);
+                    self.send_letters(login.account, &login.name, &device, (first.id.0, now))?;
+                    queue.told(login.account).map_err(|error| error.to_string())
+                }
+                Some(_) | None => Ok(()),
+            });
+        if let Err(error) = told {
+            warn!(account = %login.account, error, "nobody could be told that mail waits");
+        }
+    }
+
+    fn send_letters(
+        &self,
+        account: AccountId,
+        name: &str,
+        device: &str,
+        (first, now): (u64, Timestamp),
+    ) -> Result<(), String> {
+        let directory = self.auth.directory();
+        let info = directory.account_by_id(account).map_err(|error| error.to_string())?;
+        let address = info.map_or_else(|| name.to_owned(), |info| info.address);
+        for (to, text) in
+            [(address.as_str(), to_owner(&address, device)), ("postmaster", to_postmaster(&address, device))]
+        {
+            let content = letter(&self.hostname, to, (first, &text), now);
+            // The same letter once more, because another message waits at the same moment, is the same: its receipt is not answered.
+            let handover = Handover::new(&[b"pace", &account.0.to_be_bytes(), &first.to_be_bytes()], now, 0);
+            self.post(to, &content, handover, now).map(drop).map_err(|error| format!("{error:?}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The name of the device that sends.
+fn device_name(presence: &Presence) -> String {
+    let devices = presence.account().devices().unwrap_or_default();
+    devices.get(&presence.login().device).map(|device| device.name.clone()).unwrap_or_default()
+}
+
+fn to_owner(address: &str, device: &str) -> String {
+    format!(
+        "{address}\n\
+         has begun to send mail to far more people whom it never wrote to than ever before.\n\
+         The program that does it is called here:\n\
+         \n    {device}\n\
+         \n\
+         So this mail was taken and waits; nothing of it has left. Mail to people whom you\n\
+         have written to before goes on as usual.\n\
+         \n\
+         That was not you? Then somebody has your password: take it from that device on the\n\
+         page Devices, or choose a new main password, and throw away what waits.\n\
+         \n\
+         It was you, and it is meant to go? Then let it go; as much is usual from then on.\n\
+         \n\
+         Both are done with one click on the page Held, or by whoever runs this server:\n\
+         \n    pillarbox sending let-go {address}\
+         \n    pillarbox sending throw-away {address}\n"
+    )
+}
+
+fn to_postmaster(address: &str, device: &str) -> String {
+    format!(
+        "{address}\n\
+         has begun to send mail to far more people whom it never wrote to than ever before.\n\
+         The program that does it is called:\n\
+         \n    {device}\n\
+         \n\
+         This mail was taken and waits; nothing of it has left. The owner of the account was\n\
+         asked. If the password is stolen, whoever has it may answer, too, where it is the\n\
+         main password: set another one first.\n\
+         \n    pillarbox sending show {address}\
+         \n    pillarbox sending let-go {address}\
+         \n    pillarbox sending throw-away {address}\n"
+    )
+}
+
+fn letter(hostname: &str, to: &str, (first, text): (u64, &str), now: Timestamp) -> Vec<u8> {
+    let to = if to.contains('@') { to.to_owned() } else { format!("{to}@{hostname}") };
+    let date = format_rfc5322(now.unix_seconds());
+    // RFC 3834 §5: so that nothing answers it.
+    let head = format!(
+        "From: Pillarbox <pillarbox@{hostname}>\nTo: <{to}>\nSubject: Is this mail yours? It waits\nDate: {date}\n\
+         Message-ID: <waits.{first}.{}@{hostname}>\nAuto-Submitted: auto-generated\nMIME-Version: 1.0\n\
+         Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n",
+        now.0
+    );
+    (head + text).replace('\n', "\r\n").into_bytes()
+}

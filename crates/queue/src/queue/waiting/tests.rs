@@ -1,0 +1,111 @@
+//! Who sends suddenly to strangers: a thief, a writer of newsletters, somebody new.
+
+use super::*;
+use crate::entry::NewEntry;
+use crate::queue::tests::{message, open};
+use crate::{Limits, QueueId};
+use store::sim::SimEngine;
+
+const NOW: Timestamp = Timestamp(1_790_000_000_000);
+const HOUR: i64 = 60 * 60 * 1000;
+const DAY: i64 = 24 * HOUR;
+const ALICE: AccountId = AccountId(16);
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp(NOW.0 + millis)
+}
+
+/// As much as anybody likes, but for strangers.
+fn queue_of(engine: &SimEngine) -> Queue {
+    let limits =
+        Limits { account_recipients_per_hour: 1_000_000, account_recipients_per_day: 1_000_000, ..Limits::DEFAULT };
+    open(engine).with_limits(limits)
+}
+
+/// Sends one message to the people of these numbers; whether it waits.
+fn send(queue: &Queue, account: AccountId, people: std::ops::Range<u32>, now: Timestamp) -> bool {
+    let people: Vec<String> = people.map(|number| format!("p{number}@far.example")).collect();
+    let people: Vec<&str> = people.iter().map(String::as_str).collect();
+    let new = NewEntry { account: Some(account), is_submitted: true, ..message("me@x", &people, b"x") };
+    queue.enqueue(new, now).unwrap().waits
+}
+
+/// How many recipients could be sent to now.
+fn recipients_that_go(queue: &Queue) -> usize {
+    let all = queue.list(None, usize::MAX).unwrap();
+    all.iter().filter(|entry| !entry.held).map(|entry| entry.recipients.len()).sum()
+}
+
+#[test]
+fn a_stolen_password_sent_to_ten_thousand_people() {
+    let engine = SimEngine::new();
+    let queue = queue_of(&engine);
+    assert!(!send(&queue, ALICE, 0..5, at(-DAY)), "her friends");
+    for number in 0..1000 {
+        send(&queue, ALICE, 1000 + number * 10..1010 + number * 10, at(i64::from(number) * 1000));
+    }
+    assert_eq!(recipients_that_go(&queue), 5 + 100);
+    assert!(!send(&queue, ALICE, 0..5, at(HOUR)), "her friends still hear from her");
+    assert!(!send(&queue, AccountId(17), 0..50, at(HOUR)), "and so do others");
+    // Nothing of it is lost, or goes, by a crash.
+    let queue = queue_of(&engine.crash());
+    let (waiting, first) = queue.waiting(ALICE, 3).unwrap();
+    assert_eq!((waiting.messages, first.len(), queue.accounts_waiting(9).unwrap()), (990, 3, vec![ALICE]));
+    assert_eq!(queue.throw_away(ALICE).unwrap(), 990);
+    assert_eq!((queue.waiting(ALICE, 3).unwrap().0.messages, recipients_that_go(&queue)), (0, 5 + 100 + 5 + 50));
+    assert_eq!(queue.accounts_waiting(9).unwrap(), []);
+    assert!(queue.check(ALICE, 1, 1, at(HOUR)).is_ok());
+}
+
+#[test]
+fn a_newsletter_is_asked_about_once() {
+    let queue = queue_of(&SimEngine::new());
+    for number in 0..50 {
+        send(&queue, ALICE, number * 10..number * 10 + 10, NOW);
+    }
+    assert_eq!((queue.waiting(ALICE, 1).unwrap().0.messages, recipients_that_go(&queue)), (40, 100));
+    assert_eq!(queue.let_go(ALICE, at(HOUR)).unwrap(), 40);
+    assert_eq!((recipients_that_go(&queue), queue.waiting(ALICE, 1).unwrap().0.messages), (500, 0));
+    assert!(!send(&queue, ALICE, 500..520, at(HOUR)), "on the same day");
+    let week = at(7 * DAY);
+    assert!((0..50).all(|number| !send(&queue, ALICE, number * 10..number * 10 + 10, week)), "its readers");
+    assert!(!send(&queue, ALICE, 1000..2500, week), "three times as many new ones");
+    assert!(send(&queue, ALICE, 9000..9100, week));
+}
+
+#[test]
+fn somebody_new_writes_to_a_hundred_people_a_day() {
+    let queue = queue_of(&SimEngine::new());
+    for day in 0..5 {
+        let first = day * 100;
+        let now = at(i64::from(day) * 25 * HOUR);
+        assert!((first..first + 100).all(|number| !send(&queue, ALICE, number..number + 1, now)), "day {day}");
+    }
+    let many = Limits { strangers_min: 0, ..Limits::DEFAULT };
+    assert!(!send(&queue.with_limits(many), ALICE, 1000..2000, at(6 * DAY)), "switched off");
+}
+
+#[test]
+fn an_operator_answers_message_by_message_too() {
+    let queue = queue_of(&SimEngine::new());
+    let waits: Vec<bool> =
+        [0..100, 100..101, 101..102].into_iter().map(|people| send(&queue, ALICE, people, NOW)).collect();
+    assert_eq!(waits, [false, true, true]);
+    let waiting = || queue.waiting(ALICE, 9).unwrap().0.messages;
+    queue.release(QueueId(2), NOW).unwrap();
+    assert_eq!((waiting(), recipients_that_go(&queue)), (1, 101));
+    queue.remove(QueueId(3)).unwrap();
+    assert_eq!((waiting(), queue.let_go(ALICE, NOW).unwrap(), queue.throw_away(ALICE).unwrap()), (0, 0, 0));
+}
+
+#[test]
+fn whoever_is_to_know_is_told_once_each_time() {
+    let engine = SimEngine::new();
+    let queue = queue_of(&engine);
+    let is_told = |queue: &Queue| queue.waiting(ALICE, 1).unwrap().0.is_told;
+    assert!(send(&queue, ALICE, 0..101, NOW) && !is_told(&queue));
+    queue.told(ALICE).unwrap();
+    assert!(send(&queue, ALICE, 200..201, NOW) && is_told(&queue_of(&engine)));
+    queue.throw_away(ALICE).unwrap();
+    assert!(send(&queue, ALICE, 0..101, at(DAY)) && !is_told(&queue), "another time");
+}
