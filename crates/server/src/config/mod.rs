@@ -5,6 +5,7 @@
 mod docs;
 mod options;
 mod parse;
+mod ports;
 mod together;
 
 use std::collections::BTreeMap;
@@ -322,7 +323,7 @@ impl Default for Config {
         Self {
             hostname: system_hostname(),
             data_dir: "/var/lib/pillarbox".into(),
-            listen: options::standard_ports(),
+            listen: ports::standard_ports(),
             tls_files: None,
             acme: None,
             message_bytes_max: 50 * 1024 * 1024,

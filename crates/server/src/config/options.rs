@@ -1,9 +1,6 @@
 //! Every option: its key, what it takes, its default, what it means and how it is read. `docs/config.md` is made from
 //! this table, so an option that is not documented cannot exist.
 
-use std::collections::BTreeMap;
-use std::net::{Ipv6Addr, SocketAddr};
-
 use super::parse::Value;
 use super::{Acme, Config, DeliveryBy, LogFormat, LogLevel, Security, Smarthost, StorageEngine, TlsFiles};
 use crate::service::Service;
@@ -504,24 +501,6 @@ pub const OPTIONS: &[ConfigOption] = &[
         },
     },
 ];
-
-/// The ports that IANA has assigned, on all addresses. LMTP has none.
-pub(super) fn standard_ports() -> BTreeMap<Service, Vec<SocketAddr>> {
-    let addresses = |service| match service {
-        Service::Smtp => vec![25],
-        Service::Submission => vec![587],
-        Service::Submissions => vec![465],
-        Service::Lmtp => vec![],
-        Service::Imap => vec![143],
-        Service::Imaps => vec![993],
-        Service::Pop3 => vec![110],
-        Service::Pop3s => vec![995],
-        Service::Https => vec![443],
-        Service::Http | Service::Redirect => vec![],
-    };
-    let on_all = |port: u16| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    Service::ALL.into_iter().map(|service| (service, addresses(service).into_iter().map(on_all).collect())).collect()
-}
 
 /// RFC 1123 §2.1: letters, digits, hyphens inside, labels of at most 63 octets, 255 in all (RFC 1035 §2.3.4).
 pub(crate) fn is_hostname(name: &str) -> bool {
