@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::words;
-use message::Structure;
+use message::{Envelope, Structure, refers};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,6 +50,26 @@ impl<'a> Names<'a> {
         self.mailboxes
             .by_id(id)
             .map_or_else(|| words::A_MAILBOX_THAT_IS_GONE.to_owned(), |mailbox| mailbox.name.clone())
+    }
+
+    /// The Message-ID of a message, without angle brackets, if it is there and has one.
+    pub(crate) fn message_id(&self, email: EmailId) -> Result<Option<Vec<u8>>, Error> {
+        let field = self.envelope(email)?.and_then(|envelope| envelope.message_id);
+        Ok(field.as_deref().and_then(refers::message_id).map(<[u8]>::to_vec))
+    }
+
+    /// Whether a message answers that one.
+    pub(crate) fn answers(&self, email: EmailId, id: &[u8]) -> Result<bool, Error> {
+        let field = self.envelope(email)?.and_then(|envelope| envelope.in_reply_to);
+        Ok(field.as_deref().and_then(refers::message_id) == Some(id))
+    }
+
+    fn envelope(&self, email: EmailId) -> Result<Option<Envelope>, Error> {
+        match self.reader.summary(email) {
+            Ok(summary) => Ok(Some(summary.envelope)),
+            Err(store::Error::NoSuchMessage) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A message that may be a report on another one, with its structure; `None` if it cannot be one, or is gone.

@@ -7,6 +7,8 @@ use store::{Account, EmailId};
 
 /// A longer message is no report.
 const REPORT_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// So many messages that came later are looked through for reports on one.
+const LATER_MAX: usize = 1000;
 
 /// Lines for the story of a message; none if it is no report. Anybody can write such a message: it is told as what it says.
 pub(crate) fn told(account: &Account, names: &Names<'_>, email: EmailId) -> Result<Vec<String>, Error> {
@@ -20,10 +22,36 @@ pub(crate) fn told(account: &Account, names: &Names<'_>, email: EmailId) -> Resu
         Some(about) => format!("\"{}\" ({})", names.message(about)?.subject, about.text()),
         None => "a message".to_owned(),
     };
-    Ok(report.recipients.iter().map(|recipient| line(&what, recipient)).collect())
+    Ok(report.recipients.iter().map(|recipient| format!("says that {what} {}", became(recipient))).collect())
 }
 
-fn line(what: &str, recipient: &Reported) -> String {
+/// Reports in INBOX on a message, which say by In-Reply-To that they are: each with what it tells. Those of this server do.
+pub(crate) fn on(account: &Account, names: &Names<'_>, email: EmailId) -> Result<Vec<(EmailId, Vec<String>)>, Error> {
+    let (Some(id), Some(inbox)) =
+        (names.message_id(email)?, account.mailboxes()?.by_name("INBOX").map(|inbox| inbox.id))
+    else {
+        return Ok(Vec::new());
+    };
+    let view = account.view(inbox)?;
+    let later = view.index().iter().map(|entry| entry.email).filter(|later| *later > email).take(LATER_MAX);
+    let mut found = Vec::new();
+    for later in later {
+        if !names.answers(later, &id)? {
+            continue;
+        }
+        if let Some((body, structure)) = names.report(later, REPORT_BYTES_MAX)?
+            && let Some(report) = DeliveryReport::of(&body, &structure)
+            && report.message_id.as_deref() == Some(&id)
+        {
+            let line = |recipient| format!("{}, says {}", became(recipient), later.text());
+            found.push((later, report.recipients.iter().map(line).collect()));
+        }
+    }
+    Ok(found)
+}
+
+/// `could not be delivered to carol@example.net: 550 no such user`.
+fn became(recipient: &Reported) -> String {
     let address = shown(&recipient.address);
     let became = match recipient.action {
         Action::Failed => "could not be delivered to",
@@ -32,7 +60,7 @@ fn line(what: &str, recipient: &Reported) -> String {
         Action::Relayed => "was handed on for",
     };
     match shown(&recipient.reason).as_str() {
-        "" => format!("says that {what} {became} {address}"),
-        reason => format!("says that {what} {became} {address}: {reason}"),
+        "" => format!("{became} {address}"),
+        reason => format!("{became} {address}: {reason}"),
     }
 }

@@ -242,7 +242,7 @@ fn the_story_of_a_bounce_tells_what_was_not_delivered_and_why() {
         flags: Flags::default(),
         internal_date: NOW,
     };
-    let sent = world.account.append(OWNER, Target::Inbox, sent).unwrap().email;
+    let sent = world.account.append(Actor { now: NOW, ..OWNER }, Target::Inbox, sent).unwrap().email;
     world.account.index_message_ids(1).unwrap();
     let report = |id: &str| {
         format!(
@@ -263,6 +263,13 @@ fn the_story_of_a_bounce_tells_what_was_not_delivered_and_why() {
     assert_eq!(told(&report("1@example.org")), ["received in INBOX".to_owned(), text]);
     assert_eq!(told(&report("2@example.org"))[1], format!("says that a message {reason}"));
     assert_eq!(told("Subject: no report"), ["received in INBOX"]);
+    // A report that says which message it answers stands in the story of that message, too.
+    let answer = world.deliver(&format!("In-Reply-To: <1@example.org>\r\n{}", report("1@example.org")));
+    world.deliver(&format!("In-Reply-To: <1@example.org>\r\n{}", report("3@example.org")));
+    world.deliver("In-Reply-To: <1@example.org>\r\nSubject: an answer");
+    let story = world.console.story(&sent.text()).unwrap();
+    let texts: Vec<String> = story.lines.into_iter().map(|line| line.text).collect();
+    assert_eq!(texts, ["stored in INBOX".to_owned(), format!("{reason}, says {}", answer.text())]);
 }
 
 #[test]

@@ -151,6 +151,12 @@ impl AccountConsole {
             let at = lines.len().min(1);
             lines.splice(at..at, told.into_iter().map(|text| StoryLine { text, ..came.clone() }));
         }
+        for (report, texts) in returned::on(&self.account, &names, email)? {
+            if let Some(came) = self.account.message_history(report)?.first().map(story) {
+                lines.extend(texts.into_iter().map(|text| StoryLine { text, ..came.clone() }));
+            }
+        }
+        lines.sort_by(|a, b| a.at.cmp(&b.at));
         Ok(MessageStory { message: names.message(email)?, lines, examined })
     }
 }
