@@ -181,7 +181,7 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
         for path in pages {
             look_at(&browser, &base, path, &mut seen);
         }
-        assert_eq!(seen.len(), 26);
+        assert_eq!(seen.len(), 27);
         browser.go(&format!("{base}/timeline?search=owned"));
         browser.click_on("script");
         says(&browser, HOSTILE[0]);
