@@ -63,6 +63,7 @@ fn main() {
         port: sink.port(),
         connections_max: THREADS as usize,
         per_domain_max: 10,
+        sts: None,
     };
     let hello = "mail.example.org".to_owned();
     let outgoing = Outgoing { hello, smarthost: None, direct: Some(direct), default: Via::Mx, routes: HashMap::new() };

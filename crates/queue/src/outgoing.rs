@@ -3,6 +3,7 @@
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::smarthost::Smarthost;
+use crate::sts::Sts;
 use dns::Dns;
 use smtp_proto::ForwardPath;
 use std::collections::HashMap;
@@ -48,6 +49,8 @@ pub struct Direct {
     pub connections_max: usize,
     /// See `connections_max`.
     pub per_domain_max: usize,
+    /// How policies of MTA-STS are fetched; `None`: nobody is asked for any.
+    pub sts: Option<Sts>,
 }
 
 /// Where one connection leads, for some of a message's recipients.

@@ -2,7 +2,7 @@
 //!
 //! Rows: `e` id = an [`Entry`]; `b` id chunk = a part of the message; `d`, `t` = a message that waits for its time (see
 //! `turns`; held ones have none); `s` = [`Totals`]; `a` = a share (see `share`); `r` id = a receipt (see `receipts`); `x` id =
-//! a message that was set aside (see `damage`).
+//! a message that was set aside (see `damage`); `m` domain = its policy on certificates (see [`crate::sts`]).
 
 mod waiting;
 
@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp};
 
+mod policies;
 mod settle;
 pub(crate) use settle::{Fate, Settled};
 

@@ -4,8 +4,9 @@
 use crate::entry::{LastReply, RecipientState};
 use crate::mx::{self, Dane, Found, Host};
 use crate::outgoing::{Destination, Direct, Outgoing};
-use crate::queue::Fate;
+use crate::queue::{Fate, Queue};
 use crate::smarthost::{Security, Smarthost, SmarthostError};
+use crate::sts::{Mode, Policies, Policy};
 use crate::trust::{Tls, Trust};
 use crate::wire::{self, End, OnConnect, Peer};
 use smtp_proto::client::{Author, Stage};
@@ -16,11 +17,14 @@ use std::pin::pin;
 use std::task::Poll;
 use store::Timestamp;
 use tokio::sync::watch;
+use tracing::warn;
 
 /// How destinations are reached.
 pub(crate) struct Reach {
     outgoing: Outgoing,
     smarthost_tls: Tls,
+    /// `None`: nobody is asked for any.
+    policies: Option<Policies>,
     /// The time to stop in good order is over: no look-up goes on.
     cut: watch::Sender<bool>,
 }
@@ -60,9 +64,17 @@ impl Session {
 }
 
 impl Reach {
-    pub(crate) fn new(outgoing: &Outgoing) -> Result<Self, SmarthostError> {
+    pub(crate) fn new(outgoing: &Outgoing, queue: &Queue) -> Result<Self, SmarthostError> {
         let smarthost_tls = outgoing.smarthost.as_ref().map_or(Ok(Tls::Never), Smarthost::tls)?;
-        Ok(Self { outgoing: outgoing.clone(), smarthost_tls, cut: watch::Sender::new(false) })
+        let sts = outgoing.direct.as_ref().and_then(|direct| direct.sts.as_ref());
+        let policies = match sts.map(|sts| Policies::new(sts, queue.clone())).transpose() {
+            Ok(policies) => policies,
+            Err(error) => {
+                warn!(%error, "policies of MTA-STS are not asked for");
+                None
+            }
+        };
+        Ok(Self { outgoing: outgoing.clone(), smarthost_tls, policies, cut: watch::Sender::new(false) })
     }
 
     /// Ends the look-ups that run and those to come.
@@ -148,9 +160,16 @@ impl Reach {
             Some(Found::Later(reply)) => return later(message, &reply, now),
             None => return later(message, &lost("this server stops"), now),
         };
+        let policy = match direct.runtime.block_on(self.unless_cut(self.policy(direct, domain, now))) {
+            Some(policy) => policy,
+            None => return later(message, &lost("this server stops"), now),
+        };
         let mut last = None;
         for host in &hosts {
-            let told = self.to_host(direct, host, message, on_connect, now);
+            let told = match self.tls(host, policy.as_ref()) {
+                Ok(tls) => self.to_host(direct, host, tls, message, on_connect, now),
+                Err(reply) => later(message, &reply, now),
+            };
             if told.unreached.is_none() {
                 return told;
             }
@@ -170,23 +189,39 @@ impl Reach {
         .await
     }
 
+    /// The policy of a domain that is to be enforced. RFC 8461 §5: one in testing changes nothing for the mail.
+    async fn policy(&self, direct: &Direct, domain: &str, now: Timestamp) -> Option<Policy> {
+        let policy = self.policies.as_ref()?.of(&direct.dns, domain, now).await?;
+        (policy.mode == Mode::Enforce).then_some(policy)
+    }
+
+    /// How a host is talked to; `Err`: not at all.
+    fn tls(&self, host: &Host, policy: Option<&Policy>) -> Result<Tls, Reply> {
+        let roots = self.policies.as_ref().map(|policies| &policies.roots);
+        let tls = match (&host.dane, policy, roots) {
+            // RFC 8461 §2: what is signed goes before.
+            (Dane::Required(tlsa), ..) => Trust::in_published(&host.name, tlsa).map(Tls::Required),
+            (Dane::None, Some(policy), _) if !policy.names(&host.name) => {
+                let text = format!("{} is none of the hosts that the policy of its domain (MTA-STS) names", host.name);
+                return Err(Reply::new(451, Enhanced(4, 7, 5), text));
+            }
+            (Dane::None, Some(_), Some(roots)) => Trust::in_roots(&host.name, roots).map(Tls::Required),
+            (Dane::None, ..) => Trust::in_anybody(&host.name).map(Tls::Opportunistic),
+        };
+        tls.ok_or_else(|| lost(&format!("{} is no name of a host", host.name)))
+    }
+
     fn to_host(
         &self,
         direct: &Direct,
         host: &Host,
+        tls: Tls,
         message: &Message,
         on_connect: OnConnect<'_>,
         now: Timestamp,
     ) -> Told {
         let addresses: Vec<SocketAddr> =
             host.addresses.iter().map(|address| SocketAddr::new(*address, direct.port)).collect();
-        let trust = match &host.dane {
-            Dane::None => Trust::in_anybody(&host.name).map(Tls::Opportunistic),
-            Dane::Required(tlsa) => Trust::in_published(&host.name, tlsa).map(Tls::Required),
-        };
-        let Some(tls) = trust else {
-            return later(message, &lost(&format!("{} is no name of a host", host.name)), now);
-        };
         let peer = |tls| Peer {
             addresses: &addresses,
             tls,

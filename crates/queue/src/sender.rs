@@ -109,7 +109,7 @@ impl Sender {
     /// # Errors
     /// What is wrong with the smarthost's configuration.
     pub fn start(queue: Queue, outgoing: Outgoing, report: Reporter, clock: Clock) -> Result<Self, SmarthostError> {
-        let reach = Reach::new(&outgoing)?;
+        let reach = Reach::new(&outgoing, &queue)?;
         let threads_wanted = outgoing.connections_max();
         let state = Mutex::new(State { threads_alive: threads_wanted, ..State::default() });
         let (work, changed) = (Condvar::new(), Condvar::new());

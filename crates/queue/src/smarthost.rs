@@ -96,7 +96,7 @@ impl Smarthost {
 }
 
 impl Roots {
-    fn load(&self) -> Result<RootCertStore, SmarthostError> {
+    pub(crate) fn load(&self) -> Result<RootCertStore, SmarthostError> {
         let mut store = RootCertStore::empty();
         match self {
             Self::System => {

@@ -62,6 +62,16 @@ impl Trust {
         Self::with(host, Published { tlsa, host: server_name(host)?, provider: provider() })
     }
 
+    /// A certificate that one of `roots` vouches for (RFC 8461 §4.2).
+    pub(crate) fn in_roots(host: &str, roots: &Arc<RootCertStore>) -> Option<Self> {
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .ok()?
+            .with_root_certificates(Arc::clone(roots))
+            .with_no_client_auth();
+        Some(Self { config: Arc::new(config), name: server_name(host)? })
+    }
+
     fn with(host: &str, verifier: Published) -> Option<Self> {
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()

@@ -213,6 +213,7 @@ fn hear(lines: &Receiver<String>, expected: &str) {
 }
 
 mod direct;
+mod sts;
 
 #[test]
 fn a_message_goes_out_and_leaves_the_queue() {
@@ -380,7 +381,7 @@ fn a_foreign_certificate_gets_no_password_and_no_message() {
 #[test]
 fn cleartext_stays_on_this_machine() {
     let outgoing = Outgoing::to(Smarthost { host: "192.0.2.1".into(), ..smarthost(25) });
-    let reach = Reach::new(&outgoing).unwrap();
+    let reach = Reach::new(&outgoing, &open(&SimEngine::new())).unwrap();
     let told = reach.deliver(&Destination::Smarthost, &message_out(), Session::none(), &|_| {}, Timestamp(NOW));
     assert!(told.unreached.unwrap().text.contains("not on this machine"));
 }

@@ -152,6 +152,8 @@ pub struct Delivery {
     pub connections_max: usize,
     /// Connections to one domain at the same time.
     pub connections_per_domain_max: usize,
+    /// Whether policies of MTA-STS are obeyed.
+    pub mta_sts: bool,
     /// The port of other servers.
     pub port: u16,
 }
@@ -174,6 +176,7 @@ impl Default for Delivery {
             refuse_for: Vec::new(),
             connections_max: 64,
             connections_per_domain_max: 10,
+            mta_sts: true,
             port: 25,
         }
     }

@@ -384,6 +384,13 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.delivery.connections_per_domain_max, value.number(1, 1000)?),
     },
     ConfigOption {
+        key: "delivery.mta_sts",
+        kind: "true or false",
+        default: Some("true"),
+        text: "Whether domains are asked what certificates their hosts have to have (MTA-STS, RFC 8461); DANE is always obeyed.",
+        set: |config, value| put(&mut config.delivery.mta_sts, value.boolean()?),
+    },
+    ConfigOption {
         key: "delivery.port",
         kind: COUNT,
         default: Some("25"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dns::Dns;
-use queue::{Direct, Notice, Outgoing, Roots, Sender, Via};
+use queue::{Direct, Notice, Outgoing, Roots, Sender, Sts, Via};
 use smtp_proto::Credentials;
 use store::Timestamp;
 use tokio::runtime::Handle;
@@ -60,6 +60,7 @@ pub(crate) fn outgoing(config: &Config, smarthost: Option<queue::Smarthost>, dns
         port: delivery.port,
         connections_max: delivery.connections_max,
         per_domain_max: delivery.connections_per_domain_max,
+        sts: delivery.mta_sts.then_some(Sts { port: 443, roots: Roots::System }),
     });
     let default = match delivery.by {
         Some(DeliveryBy::Mx) => Via::Mx,

@@ -6,13 +6,13 @@ use dns::fake::FakeServer;
 use dns::{Dns, Options};
 use tokio::runtime::Runtime;
 
-struct Net {
-    names: FakeServer,
+pub(super) struct Net {
+    pub(super) names: FakeServer,
     runtime: Runtime,
 }
 
 impl Net {
-    fn with(records: &[(&str, &str, &str)]) -> Self {
+    pub(super) fn with(records: &[(&str, &str, &str)]) -> Self {
         let names = FakeServer::start();
         records.iter().for_each(|(name, record_type, data)| names.add(name, record_type, data));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -20,7 +20,7 @@ impl Net {
     }
 
     /// Servers listen on `port` of their addresses.
-    fn outgoing(&self, port: u16) -> Outgoing {
+    pub(super) fn outgoing(&self, port: u16) -> Outgoing {
         let options = Options { servers: vec![self.names.address()], dnssec: false, ..Options::default() };
         let direct = Direct {
             dns: Dns::new(&options).unwrap(),
@@ -28,6 +28,7 @@ impl Net {
             port,
             connections_max: 8,
             per_domain_max: 1,
+            sts: None,
         };
         let hello = "mail.example.org".to_owned();
         Outgoing { hello, smarthost: None, direct: Some(direct), default: Via::Mx, routes: HashMap::new() }
@@ -48,11 +49,11 @@ fn refuse(address: &str) -> (u16, Receiver<()>) {
     (port, meetings)
 }
 
-fn send(world: &World, to: &[&str]) -> QueueId {
+pub(super) fn send(world: &World, to: &[&str]) -> QueueId {
     world.queue.enqueue(message("me@x", to, b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id
 }
 
-fn last(entry: &Entry, place: usize) -> &LastReply {
+pub(super) fn last(entry: &Entry, place: usize) -> &LastReply {
     match &entry.recipients[place].state {
         RecipientState::Waiting { last: Some(last) } => last,
         other => panic!("{other:?}"),

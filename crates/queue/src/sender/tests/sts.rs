@@ -1,0 +1,186 @@
+//! Delivery under policies that domains publish over HTTPS (RFC 8461).
+
+use super::direct::{Net, last, send};
+use super::*;
+use crate::sts::Kept;
+use crate::{Roots, Sts};
+use std::sync::atomic::AtomicUsize;
+
+const POLICY: &str = "version: STSv1\r\nmode: enforce\r\nmx: mx.a.example\r\nmax_age: 86400\r\n";
+const TEXT: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n";
+
+/// What hosts of policies answer, and how often they were asked.
+struct Policies {
+    port: u16,
+    answer: Arc<Mutex<String>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Policies {
+    /// At 127.0.0.7.
+    fn serve(config: &Arc<ServerConfig>, head: &str, policy: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.7:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (answer, asked) = (Arc::new(Mutex::new(Self::answer(head, policy))), Arc::new(AtomicUsize::new(0)));
+        let (config, said, count) = (Arc::clone(config), Arc::clone(&answer), Arc::clone(&asked));
+        thread::spawn(move || {
+            for socket in listener.incoming() {
+                let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+                let mut stream = BufReader::new(StreamOwned::new(tls, socket.unwrap()));
+                let mut line = String::new();
+                while matches!(stream.read_line(&mut line), Ok(1..)) && !line.ends_with("\r\n\r\n") {}
+                if line.starts_with("GET /.well-known/mta-sts.txt HTTP/1.1\r\n") {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    let answer = said.lock().unwrap().clone();
+                    let _ = stream.get_mut().write_all(answer.as_bytes()).and_then(|()| stream.get_mut().flush());
+                }
+            }
+        });
+        Self { port, answer, asked }
+    }
+
+    fn answer(head: &str, policy: &str) -> String {
+        format!("{head}Content-Length: {}\r\n\r\n{policy}", policy.len())
+    }
+}
+
+fn net() -> Net {
+    Net::with(&[
+        ("a.example", "MX", "10 mx.a.example."),
+        ("mx.a.example", "A", "127.0.0.2"),
+        ("_mta-sts.a.example", "TXT", "\"v=STSv1; id=1;\""),
+        ("mta-sts.a.example", "A", "127.0.0.7"),
+    ])
+}
+
+fn outgoing(net: &Net, port: u16, policies: &Policies, roots: &tempfile::NamedTempFile) -> Outgoing {
+    let mut outgoing = net.outgoing(port);
+    let sts = Sts { port: policies.port, roots: Roots::File(roots.path().to_owned()) };
+    outgoing.direct.as_mut().unwrap().sts = Some(sts);
+    outgoing
+}
+
+/// What the one recipient's mail waits for after its first attempt.
+fn refused(world: &World, id: QueueId) -> String {
+    world.until(|queue| queue.show(id).unwrap().attempts == 1);
+    last(&world.queue.show(id).unwrap(), 0).text.clone()
+}
+
+#[test]
+fn a_host_of_an_enforced_policy_is_talked_to_over_tls_and_the_policy_is_asked_for_once() {
+    let net = net();
+    let (config, roots) = tls(&["mx.a.example", "mta-sts.a.example"]);
+    let policies = Policies::serve(&config, TEXT, POLICY);
+    let (port, heard) = serve_at("127.0.0.2:0", Script { tls: Some(config), ..Script::default() }, 2);
+    let engine = SimEngine::new();
+    let world = start_with(open(&engine), outgoing(&net, port, &policies, &roots), 0);
+    send(&world, &["one@a.example"]);
+    hear(&heard, "STARTTLS");
+    hear(&heard, "MAIL FROM:<me@x>");
+    world.until_empty();
+    world.sender.stop(TIME);
+    // It is known after a restart, even where the DNS has it no more.
+    net.names.clear("_mta-sts.a.example");
+    let world = start_with(open(&engine.crash()), outgoing(&net, port, &policies, &roots), 0);
+    send(&world, &["two@a.example"]);
+    hear(&heard, "RCPT TO:<two@a.example>");
+    world.until_empty();
+    world.sender.stop(TIME);
+    assert_eq!(policies.asked.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn who_strips_starttls_from_a_host_of_an_enforced_policy_gets_no_mail() {
+    let net = net();
+    let (config, roots) = tls(&["mta-sts.a.example"]);
+    let policies = Policies::serve(&config, TEXT, POLICY);
+    let (port, heard) = serve_at("127.0.0.2:0", Script::default(), 1);
+    let world = start_with(open(&SimEngine::new()), outgoing(&net, port, &policies, &roots), 0);
+    let id = send(&world, &["one@a.example"]);
+    assert!(refused(&world, id).contains("offers no STARTTLS"));
+    world.sender.stop(TIME);
+    assert!(heard.try_iter().all(|line| !line.starts_with("MAIL")));
+}
+
+#[test]
+fn a_host_with_a_certificate_of_another_name_gets_no_mail_under_an_enforced_policy() {
+    let net = net();
+    // It has one that is trusted, but is not made out to the host.
+    let (config, roots) = tls(&["mta-sts.a.example"]);
+    let policies = Policies::serve(&config, TEXT, POLICY);
+    let (port, heard) = serve_at("127.0.0.2:0", Script { tls: Some(config), ..Script::default() }, 1);
+    let world = start_with(open(&SimEngine::new()), outgoing(&net, port, &policies, &roots), 0);
+    let id = send(&world, &["one@a.example"]);
+    assert!(refused(&world, id).contains("not valid for name"), "{}", refused(&world, id));
+    world.sender.stop(TIME);
+    assert!(heard.try_iter().all(|line| !line.starts_with("MAIL")));
+}
+
+#[test]
+fn a_host_that_an_enforced_policy_does_not_name_is_not_talked_to() {
+    let net = net();
+    let (config, roots) = tls(&["mta-sts.a.example"]);
+    let policies = Policies::serve(&config, TEXT, &POLICY.replace("mx.a", "mail.a"));
+    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let world = start_with(open(&SimEngine::new()), outgoing(&net, port, &policies, &roots), 0);
+    let id = send(&world, &["one@a.example"]);
+    assert!(refused(&world, id).contains("mx.a.example is none of the hosts"));
+    world.sender.stop(TIME);
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err());
+}
+
+#[test]
+fn without_an_enforced_policy_mail_goes_as_it_does_to_anybody() {
+    let testing = POLICY.replace("enforce", "testing").replace("mx.a", "mail.a");
+    let moved = "HTTP/1.1 301 Moved\r\nLocation: https://mta-sts.a.example/other\r\nContent-Type: text/plain\r\n";
+    let picture = TEXT.replace("text/plain", "image/png");
+    let long = format!("{POLICY}{}", "#".repeat(64 * 1024));
+    for (head, policy) in [(TEXT, &*testing), (moved, POLICY), (&picture, POLICY), (TEXT, &long), (TEXT, "nothing")] {
+        let net = net();
+        let (config, roots) = tls(&["mta-sts.a.example"]);
+        let policies = Policies::serve(&config, head, policy);
+        let (port, heard) = serve_at("127.0.0.2:0", Script::default(), 2);
+        let world = start_with(open(&SimEngine::new()), outgoing(&net, port, &policies, &roots), 0);
+        for to in ["one@a.example", "two@a.example"] {
+            send(&world, &[to]);
+            hear(&heard, &format!("RCPT TO:<{to}>"));
+            world.until_empty();
+        }
+        world.sender.stop(TIME);
+        assert_eq!(policies.asked.load(Ordering::SeqCst), 1, "{head}: who fails is left alone for a while");
+    }
+}
+
+#[test]
+fn a_policy_is_fetched_anew_when_it_changes_and_kept_when_that_fails() {
+    let net = net();
+    let (config, roots) = tls(&["mx.a.example", "mta-sts.a.example"]);
+    let policies = Policies::serve(&config, TEXT, POLICY);
+    let (port, heard) = serve_at("127.0.0.2:0", Script { tls: Some(config), ..Script::default() }, 3);
+    let world = start_with(open(&SimEngine::new()), outgoing(&net, port, &policies, &roots), 0);
+    let kept = |queue: &Queue| queue.kept_policy("a.example").unwrap();
+    send(&world, &["one@a.example"]);
+    world.until_empty();
+    // What is sent next has a connection of its own.
+    hear(&heard, "QUIT");
+    assert_eq!(kept(&world.queue).policy.max_age_secs, 86_400);
+    // In the second half of its time it is asked for again; what is no policy changes nothing.
+    *policies.answer.lock().unwrap() = Policies::answer(TEXT, "nothing");
+    world.pass(43_201_000);
+    send(&world, &["two@a.example"]);
+    hear(&heard, "RCPT TO:<two@a.example>");
+    world.until_empty();
+    hear(&heard, "QUIT");
+    let Kept { fetched_at, .. } = kept(&world.queue);
+    assert_eq!((fetched_at.0, policies.asked.load(Ordering::SeqCst)), (NOW, 2));
+    // Five minutes later it may be asked again.
+    *policies.answer.lock().unwrap() = Policies::answer(TEXT, &POLICY.replace("86400", "90000"));
+    world.pass(301_000);
+    send(&world, &["three@a.example"]);
+    hear(&heard, "RCPT TO:<three@a.example>");
+    world.until_empty();
+    world.sender.stop(TIME);
+    assert_eq!((kept(&world.queue).policy.max_age_secs, policies.asked.load(Ordering::SeqCst)), (90_000, 3));
+}
