@@ -48,7 +48,8 @@ impl Shared {
             self.queue.due_now(first.turn, plan.from, plan.known + plan.room, now)?;
         let last = messages.last().map_or(now, |last| last.at);
         {
-            let state = self.lock();
+            let mut state = self.lock();
+            messages.iter().for_each(|due| state.window.see(due.id, due.at));
             messages.retain(|due| !state.window.has(due.id));
         }
         for some in messages.chunks(AT_ONCE) {
@@ -60,6 +61,7 @@ impl Shared {
             }
             let mut state = self.lock();
             has_more |= !jobs.into_iter().all(|(id, destinations)| state.window.add(first.turn, id, destinations));
+            some.iter().for_each(|due| state.window.see(due.id, due.at));
             drop(state);
             self.wake_all();
             if has_more {

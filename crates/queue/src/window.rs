@@ -58,6 +58,8 @@ struct Lane {
 #[derive(Default)]
 struct Known {
     jobs: usize,
+    /// When it was due as it was let in.
+    due_at: Option<Timestamp>,
     /// It was changed meanwhile.
     is_touched: bool,
 }
@@ -180,6 +182,13 @@ impl Window {
         idle.any(|lane| lane.order.iter().any(&mut *may))
     }
 
+    /// A message that is here has a row that says when it is due: another time than before if it was written down meanwhile.
+    pub(crate) fn see(&mut self, id: QueueId, at: Timestamp) {
+        if let Some(known) = self.messages.get_mut(&id) {
+            known.is_touched |= *known.due_at.get_or_insert(at) != at;
+        }
+    }
+
     /// A message was changed: when its jobs have ended it is looked at again.
     pub(crate) fn touch(&mut self, id: QueueId) {
         if let Some(known) = self.messages.get_mut(&id) {
@@ -274,6 +283,12 @@ mod tests {
         window.add(Turn::of(None), QueueId(1), vec![to("a")]);
         let job = window.take(9, &mut |_| true).unwrap();
         window.touch(QueueId(1));
+        window.done(&job, false);
+        assert!(window.take_low());
+        // So does one that is due again before its job has ended.
+        window.add(Turn::of(None), QueueId(2), vec![to("a")]);
+        let job = window.take(9, &mut |_| true).unwrap();
+        [1, 1, 2].into_iter().for_each(|at| window.see(QueueId(2), Timestamp(at)));
         window.done(&job, false);
         assert!(window.take_low());
     }
