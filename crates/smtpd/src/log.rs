@@ -34,7 +34,7 @@ pub(crate) fn message_refused(client: Client, id: Option<&str>, from: &str, repl
 pub(crate) fn not_examined(address: IpAddr) {
     static SAID: Once = Once::new();
     SAID.call_once(|| {
-        info!(%address, "mail from this machine itself is not examined; a proxy on it must not hide the addresses of strangers");
+        info!(%address, "senders on this machine are not examined");
     });
 }
 
