@@ -9,6 +9,7 @@ mod device;
 mod doctor;
 mod domain;
 mod failure;
+mod find;
 mod forward;
 mod held;
 mod import_uidl;
@@ -87,6 +88,7 @@ enum Command {
     Queue(queue::Queue),
     Timeline(timeline::Timeline),
     Refused(refused::Refused),
+    Find(find::Find),
     Undo(undo::Undo),
     Offer(offer::Offer),
     Held(held::Held),
@@ -119,6 +121,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Queue(command) => command.run(&place),
         Command::Timeline(command) => command.run(&place),
         Command::Refused(command) => command.run(&place),
+        Command::Find(command) => command.run(&place),
         Command::Undo(command) => command.run(&place),
         Command::Offer(command) => command.run(&place),
         Command::Held(command) => command.run(&place),

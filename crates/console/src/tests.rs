@@ -1,13 +1,16 @@
 //! The console of an account on the simulated engine.
 
-use crate::{AccountConsole, ClearAsk, Error, HeldAnswer, HeldAsk, HeldMailbox, HeldThen, Light, TimelineAsk, UndoAsk};
+use crate::{
+    AccountConsole, ClearAsk, Error, FindAsk, FoundMessage, HeldAnswer, HeldAsk, HeldMailbox, HeldThen, Light,
+    TimelineAsk, UndoAsk, parse_moment,
+};
 use std::sync::Arc;
 use store::device::{Credential, LastLogin};
 use store::removal::RemovalPolicy;
 use store::sim::{SimEngine, SimObjects};
 use store::{
-    Account, AccountId, Actor, DeviceId, EmailId, Flags, MaildropOptions, NewMessage, Protocol, Store, StoreOptions,
-    Target, Timestamp,
+    Account, AccountId, Actor, DeviceId, EmailId, Expunge, FlagChange, FlagMode, Flags, MaildropOptions, NewMessage,
+    Protocol, Store, StoreOptions, SystemFlag, Target, Timestamp,
 };
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -168,11 +171,11 @@ fn a_device_that_empties_a_mailbox_is_not_called_safe() {
     assert!(card().light_reason.contains("removed nothing"), "{}", card().light_reason);
     let lists = world.account.create_mailbox(OWNER, "Lists", None).unwrap();
     let empty = |mailbox| {
-        let flags = Flags::system(&[store::SystemFlag::Deleted]);
+        let flags = Flags::system(&[SystemFlag::Deleted]);
         let uids = world.account.view(mailbox).unwrap().index().iter().map(|entry| entry.uid).collect();
-        let change = store::FlagChange { mode: store::FlagMode::Add, flags, unchanged_since: None };
+        let change = FlagChange { mode: FlagMode::Add, flags, unchanged_since: None };
         world.account.change_flags(phone, mailbox, uids, change).unwrap();
-        world.account.expunge(phone, mailbox, store::Expunge::AllDeleted).unwrap();
+        world.account.expunge(phone, mailbox, Expunge::AllDeleted).unwrap();
     };
     (0..252).for_each(|n| drop(world.deliver(&format!("Subject: {n}")).text()));
     let inbox = world.account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
@@ -454,10 +457,10 @@ fn what_is_held_is_shown_and_answered_in_words() {
 
     let inbox = world.account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
     let uids: Vec<store::Uid> = world.account.view(inbox).unwrap().index().iter().map(|entry| entry.uid).collect();
-    let flags = Flags::system(&[store::SystemFlag::Deleted]);
-    let change = store::FlagChange { mode: store::FlagMode::Add, flags, unchanged_since: None };
+    let flags = Flags::system(&[SystemFlag::Deleted]);
+    let change = FlagChange { mode: FlagMode::Add, flags, unchanged_since: None };
     world.account.change_flags(phone, inbox, uids, change).unwrap();
-    world.account.expunge(phone, inbox, store::Expunge::AllDeleted).unwrap();
+    world.account.expunge(phone, inbox, Expunge::AllDeleted).unwrap();
     let card = world.console.holds(false).unwrap().remove(0);
     assert!(card.text.contains("they lie in the mailbox for what is held"), "{}", card.text);
     let ask = HeldAsk { id: card.id, answer: HeldAnswer::Allow, then: HeldThen::Stays };
@@ -489,13 +492,10 @@ fn the_letter_about_a_hold_says_who_what_when_and_where_to_answer() {
             world.fetch(device);
         } else {
             let uids = world.account.view(inbox).unwrap().index().iter().map(|entry| entry.uid).collect();
-            let change = store::FlagChange {
-                mode: store::FlagMode::Add,
-                flags: Flags::system(&[store::SystemFlag::Deleted]),
-                unchanged_since: None,
-            };
+            let change =
+                FlagChange { mode: FlagMode::Add, flags: Flags::system(&[SystemFlag::Deleted]), unchanged_since: None };
             world.account.change_flags(device, inbox, uids, change).unwrap();
-            world.account.expunge(device, inbox, store::Expunge::AllDeleted).unwrap();
+            world.account.expunge(device, inbox, Expunge::AllDeleted).unwrap();
         }
         let last = world.account.view(inbox).unwrap().index().last().unwrap().email;
         let letter = String::from_utf8(world.account.reader().unwrap().body(last).unwrap()).unwrap();
@@ -514,4 +514,88 @@ fn the_letter_about_a_hold_says_who_what_when_and_where_to_answer() {
         assert!(!letter.replace("\r\n", "").contains(['\r', '\n']));
         assert!(letter.lines().all(|line| line.len() <= 80), "{letter}");
     }
+}
+
+#[test]
+fn a_mail_that_vanished_is_found_wherever_it_is_and_brought_back() {
+    let world = World::new();
+    let pc = world.device("old PC", Protocol::Pop3, RemovalPolicy::Expunge);
+    let invoice =
+        world.deliver("Subject: =?utf-8?q?Rechnung_M=C3=A4rz?=\r\nFrom: Bob <bob@example.net>\r\nMessage-ID: <1@x>");
+    let other = world.deliver("Subject: lunch\r\nDate: Mon, 21 Sep 2026 10:00:00 +0000");
+    world.fetch(pc);
+    let late = world.deliver("Subject: Rechnung April");
+    let find = |text: &str| {
+        let ask = FindAsk { text: text.to_owned(), limit: 100, ..FindAsk::default() };
+        world.console.find(&ask).unwrap().messages
+    };
+    let ids = |found: &[FoundMessage]| found.iter().map(|one| one.message.id.clone()).collect::<Vec<_>>();
+    let check = |text: &str, expected: &[EmailId]| {
+        assert_eq!(ids(&find(text)), expected.iter().map(|email| email.text()).collect::<Vec<_>>(), "{text}");
+    };
+    check("rechnung", &[late, invoice]);
+    check("rechnung märz BOB", &[invoice]);
+    check("<1@x>", &[invoice]);
+    check("\"rechnung märz\"", &[invoice]);
+    check("rechnung lunch", &[]);
+    check("", &[late, other, invoice]);
+
+    let found = find("märz").remove(0);
+    assert_eq!((found.mailboxes.as_slice(), found.removed_by.as_deref()), ([].as_slice(), Some("old PC")));
+    assert!(found.text.starts_with("removed by old PC at 2026-"), "{}", found.text);
+    assert_eq!(found.devices, ["old PC has deleted it from its own list"]);
+    assert!(found.comes_back.is_some());
+    let answer = world.console.bring_back(&found.message.id).unwrap();
+    assert_eq!(answer.restored, 1);
+    let back = find("märz").remove(0);
+    assert_eq!((back.text.as_str(), back.comes_back), ("in INBOX", None));
+    let again = world.console.bring_back(&found.message.id).unwrap_err().to_string();
+    assert!(again.contains("in a mailbox already"), "{again}");
+    assert_eq!(find("lunch")[0].mailboxes, [""; 0], "the other one stays where it is");
+
+    let removed = FindAsk { removed: true, limit: 100, ..FindAsk::default() };
+    assert_eq!(ids(&world.console.find(&removed).unwrap().messages), [other.text()]);
+    let day = |text: &str| Some(parse_moment(text, OWNER.now).unwrap());
+    let sent = FindAsk { since: day("2026-09-21"), until: day("2026-09-21"), limit: 100, ..FindAsk::default() };
+    assert_eq!(ids(&world.console.find(&sent).unwrap().messages), [other.text()]);
+    let before = FindAsk { until: day("2026-09-20"), limit: 100, ..FindAsk::default() };
+    assert_eq!(ids(&world.console.find(&before).unwrap().messages), Vec::<String>::new());
+}
+
+#[test]
+fn what_lies_in_junk_comes_back_to_inbox_and_what_the_server_removed_where_it_was() {
+    let world = World::new();
+    let mailboxes = world.account.mailboxes().unwrap();
+    let of = |name: &str| mailboxes.by_name(name).unwrap().id;
+    let email = world.deliver("Subject: offer");
+    let uids =
+        |name: &str| world.account.view(of(name)).unwrap().index().iter().map(|entry| entry.uid).collect::<Vec<_>>();
+    world.account.move_messages(OWNER, of("INBOX"), uids("INBOX"), of("Junk")).unwrap();
+    assert_eq!(world.console.bring_back(&email.text()).unwrap().moved, 1);
+    assert_eq!((uids("INBOX").len(), uids("Junk").len()), (1, 0));
+    // The pages act as no device.
+    let deleted = Flags::system(&[SystemFlag::Deleted]);
+    let change = FlagChange { mode: FlagMode::Add, flags: deleted, unchanged_since: None };
+    world.account.change_flags(OWNER, of("INBOX"), uids("INBOX"), change).unwrap();
+    world.account.expunge(OWNER, of("INBOX"), Expunge::AllDeleted).unwrap();
+    assert_eq!(world.console.bring_back(&email.text()).unwrap().restored, 1);
+    assert_eq!(uids("INBOX").len(), 1);
+    assert!(world.console.bring_back("M00000000000000").is_err());
+}
+
+#[test]
+fn a_page_of_what_was_found_goes_on_where_the_one_before_ended() {
+    let world = World::new();
+    let all: Vec<EmailId> = (0..7).map(|n| world.deliver(&format!("Subject: number {n}"))).collect();
+    let (mut ask, mut seen) = (FindAsk { text: "number".to_owned(), limit: 3, ..FindAsk::default() }, Vec::new());
+    loop {
+        let page = world.console.find(&ask).unwrap();
+        assert!(page.messages.len() <= 3);
+        seen.extend(page.messages.into_iter().map(|one| one.message.id));
+        match page.next {
+            Some(next) => ask.before = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(seen, all.iter().rev().map(|email| email.text()).collect::<Vec<_>>());
 }

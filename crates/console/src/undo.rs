@@ -86,7 +86,7 @@ impl AccountConsole {
         Ok(self.account.decline_offer(self.actor, device)?)
     }
 
-    fn carry_out(&self, request: UndoRequest, watch: OnProgress<'_>) -> Result<UndoAnswer, Error> {
+    pub(crate) fn carry_out(&self, request: UndoRequest, watch: OnProgress<'_>) -> Result<UndoAnswer, Error> {
         let report = self.account.undo_watched(self.actor, request, watch)?;
         Ok(UndoAnswer {
             dry_run: request.dry_run,

@@ -150,6 +150,34 @@ pub(crate) fn event(event: &MessageEvent, names: &Names<'_>) -> String {
     }
 }
 
+/// What it is to bring back what was removed.
+pub(crate) const COMES_BACK_FROM_REMOVED: &str = "It comes back into the mailbox where it was, with its flags.";
+/// What it is to bring back what lies in Junk or Trash.
+pub(crate) const COMES_BACK_FROM_ASIDE: &str = "It moves to INBOX.";
+
+/// Where a message is; `removed`: when, and by which device.
+pub(crate) fn whereabouts(mailboxes: &[String], removed: Option<&(String, String)>) -> String {
+    match (removed, mailboxes) {
+        (Some((at, device)), _) => format!("removed by {device} at {at}; it is kept for now and can come back"),
+        (None, [one]) => format!("in {one}"),
+        (None, several) => format!("in {}", several.join(" and ")),
+    }
+}
+
+/// What a POP device did last with a message.
+pub(crate) fn on_pop_device(device: &str, event: &MessageEvent) -> String {
+    match event.what {
+        MessageChange::PopDeleted => format!("{device} has deleted it from its own list"),
+        MessageChange::PopRelisted(_) => format!("{device} lists it again"),
+        _ => format!("{device} has downloaded it"),
+    }
+}
+
+/// What it did to bring back what lay in Junk or Trash.
+pub(crate) fn moved_to_inbox(count: usize) -> String {
+    format!("{} moved to INBOX", messages(count))
+}
+
 /// `read, flagged; no longer answered`.
 fn flags(set: &Flags, cleared: &Flags) -> String {
     let (now, no_longer) = (flag_names(set).join(", "), flag_names(cleared).join(", "));

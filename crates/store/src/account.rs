@@ -30,6 +30,7 @@ mod subscriptions;
 mod training;
 mod uidls;
 mod undo;
+mod whereabouts;
 
 pub use append::{Appended, NewMessage, Target};
 pub use appending::{APPENDING_PIECE_BYTES_MAX, Appending};
@@ -56,6 +57,7 @@ pub(crate) use training::Changed;
 pub use training::{Lesson, TRAINING_PAGE_BYTES_MAX, Training};
 pub use uidls::UidlOutcome;
 pub use undo::{UndoReport, UndoRequest, UndoWhat};
+pub use whereabouts::Whereabouts;
 
 use crate::error::Error;
 use crate::ids::{AccountId, ModSeq};

@@ -57,7 +57,7 @@ pub use account::{
     MaildropClosing, MaildropMessage, MaildropOptions, MaildropOutcome, MessageChange, MessageEvent, NewMessage,
     OnProgress, PIECE_MESSAGES_MAX, Permit, Place, Progress, Purged, Reader, Received, Relisting, SentCopy, Submission,
     Submitted, TRAINING_PAGE_BYTES_MAX, Target, TimelinePage, TimelineQuery, Training, UidlOutcome, UndoReport,
-    UndoRequest, UndoWhat, Usage, View,
+    UndoRequest, UndoWhat, Usage, View, Whereabouts,
 };
 pub use body::{Body, WHOLE_BYTES_MAX};
 pub use error::Error;

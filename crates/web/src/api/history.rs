@@ -4,7 +4,7 @@ use super::{Endpoint, json};
 use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
-use console::{MessageStory, Timeline, TimelineAsk, UndoAnswer, UndoAsk, parse_moment};
+use console::{FindAsk, FoundPage, MessageStory, Timeline, TimelineAsk, UndoAnswer, UndoAsk, parse_moment};
 use store::{DeviceId, OnProgress};
 
 /// Lines on a page, unless it is said how many.
@@ -12,6 +12,8 @@ const LINES: usize = 50;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/timeline", |caller, fields| json(timeline(caller, fields)?)),
+    Endpoint::get("/api/v1/messages", |caller, fields| json(find(caller, fields)?)),
+    Endpoint::post("/api/v1/messages/{message}/bring-back", |caller, _| json(bring_back(caller)?)),
     Endpoint::get("/api/v1/messages/{message}", |caller, _| json(story(caller)?)),
     Endpoint::get("/api/v1/undo", |caller, fields| json(preview(caller, fields)?)),
     Endpoint::watched("/api/v1/undo", |caller, fields, watch| json(undo(caller, fields, watch)?)),
@@ -28,6 +30,25 @@ pub(crate) fn timeline(caller: &Caller, fields: &Fields) -> Result<Timeline, Pro
         limit: fields.number("limit")?.unwrap_or(LINES),
     };
     Ok(caller.console()?.timeline(&ask)?)
+}
+
+/// Messages, wherever they are now.
+pub(crate) fn find(caller: &Caller, fields: &Fields) -> Result<FoundPage, Problem> {
+    let moment = |name: &str| fields.optional(name).map(|moment| parse_moment(moment, caller.now)).transpose();
+    let ask = FindAsk {
+        text: fields.text("text").to_owned(),
+        since: moment("since")?,
+        until: moment("until")?,
+        removed: fields.is_on("removed"),
+        before: fields.optional("before").map(str::to_owned),
+        limit: fields.number("limit")?.unwrap_or(LINES),
+    };
+    Ok(caller.console()?.find(&ask)?)
+}
+
+/// Brings a message back from where it was removed to, or put aside.
+pub(crate) fn bring_back(caller: &Caller) -> Result<UndoAnswer, Problem> {
+    Ok(caller.console()?.bring_back(caller.parameter("message"))?)
 }
 
 /// What happened to a message.

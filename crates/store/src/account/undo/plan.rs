@@ -66,7 +66,9 @@ pub(super) fn make(tx: &mut Tx<'_>, trail: &Trail, request: &UndoRequest) -> Res
         request.mailbox.is_none_or(|mailbox| track.mailbox == mailbox)
             && request.email.is_none_or(|email| track.before.email == email)
     };
-    for track in trail.removed.iter().filter(|track| !track.made && wanted(track)) {
+    // What came through the device itself and went again is not missed, unless somebody asks for that very message.
+    let is_asked_for = matches!(request.what, UndoWhat::Removals { .. }) && request.email.is_some();
+    for track in trail.removed.iter().filter(|track| (!track.made || is_asked_for) && wanted(track)) {
         if let UndoWhat::Removals { device } = request.what
             && !is_kept_for(tx, track.before.email, device)?
         {

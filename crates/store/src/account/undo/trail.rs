@@ -62,7 +62,8 @@ const TIMES_APART_MILLIS_MAX: i64 = 10 * 60 * 1000;
 
 /// What a device did at `since` or later.
 pub(super) fn of_device(tx: &mut Tx<'_>, device: DeviceId, since: Timestamp) -> Result<Trail, Error> {
-    if !tx.state.devices.contains_key(&device) && tx.get(&key::forgotten(device))?.is_none() {
+    // The server is none of the devices: a policy that removes later, a page.
+    if device != DeviceId(0) && !tx.state.devices.contains_key(&device) && tx.get(&key::forgotten(device))?.is_none() {
         return Err(Error::NoSuchDevice);
     }
     let reach = Timestamp(since.0.saturating_sub(TIMES_APART_MILLIS_MAX));
