@@ -2,7 +2,7 @@
 //!
 //! Driven like a session: octets in, octets out, the time passed in, a deadline handed back.
 //! Greeting → EHLO (HELO) → STARTTLS, EHLO → AUTH → MAIL, RCPT… (pipelined) → DATA → the message → QUIT, or the next MAIL.
-//! A message with more recipients than the server takes at once is several transactions ([`limits`]).
+//! A message with more recipients than the server takes at once is several transactions (`limits`).
 //! DATA is sent when the recipients are known, never pipelined with them: one round trip is the price for
 //! never having to send an empty message to nobody (RFC 2920 §3.1).
 //!
