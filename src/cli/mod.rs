@@ -61,6 +61,7 @@ Examples:
   pillarbox account add alice@example.org      somebody who gets mail
   pillarbox device add alice@example.org phone a password for one device only
   pillarbox timeline alice                     what each device did with Alice's mail
+  pillarbox find alice invoice                 where is that mail? and bring it back
   pillarbox undo --account alice --device \"old PC\" --since \"2 days ago\"
                                                put back what it took
 

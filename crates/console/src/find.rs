@@ -17,10 +17,12 @@ use store::{
 pub(crate) const FOUND_MAX: usize = 100;
 /// Words that are looked for at most; what is in "quotes" is one.
 const WORDS_MAX: usize = 8;
-/// The newest so many messages are looked through, then those before them.
-const STRETCH_MESSAGES: usize = 10_000;
-/// For one page about so many slices are looked through, a few seconds; then it says where to go on.
-const SLICES_MAX: usize = 250;
+/// The newest so many messages, with so many octets, are looked through, then those before them.
+const STRETCH: (usize, u64) = (10_000, 64 * 1024 * 1024);
+/// For one page about so many messages are looked at, then it says where to go on ...
+const LOOKED_AT_MAX: usize = 100_000;
+/// ... and about so many octets are gone through, which takes a few seconds: those of a message once for each word.
+const BYTES_MAX: u64 = 1024 * 1024 * 1024;
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
 /// Which mail is looked for.
@@ -101,22 +103,19 @@ impl AccountConsole {
         let names = Names::of(&self.account)?;
         let limit = ask.limit.clamp(1, FOUND_MAX);
         let mut before = ask.before.as_deref().map(email).transpose()?;
-        let (mut page, mut slices) = (FoundPage::default(), 0);
+        let (mut page, mut bytes) = (FoundPage::default(), 0);
         loop {
-            let index = self.account.everything(before, STRETCH_MESSAGES)?;
+            let index = self.account.everything(before, ask.removed, STRETCH)?;
             let Some(oldest) = index.get(0).map(|entry| entry.email) else { return Ok(page) };
             let mut search = Search::new(ask.condition(&words), index.clone(), Wanted::Everything);
-            while search.look(&self.account)? == Looked::More {
-                slices += 1;
-            }
+            while search.look(&self.account)? == Looked::More {}
+            let sizes: u64 = index.iter().map(|entry| u64::from(entry.size)).sum();
+            bytes += sizes.saturating_mul(words.len() as u64);
             page.looked_at += index.len();
             page.unreadable += search.unreadable();
             let found: Vec<EmailId> = emails(&search).collect();
             for email in found.into_iter().rev() {
                 let Some(place) = self.account.whereabouts(email)? else { continue };
-                if ask.removed && place.removed.is_none() {
-                    continue;
-                }
                 if page.messages.len() >= limit {
                     page.next = page.messages.last().map(|last| last.message.id.clone());
                     return Ok(page);
@@ -124,7 +123,7 @@ impl AccountConsole {
                 page.messages.push(self.found(email, &place, &names)?);
             }
             before = Some(oldest);
-            if slices >= SLICES_MAX {
+            if page.looked_at >= LOOKED_AT_MAX || bytes >= BYTES_MAX {
                 page.next = Some(oldest.text());
                 return Ok(page);
             }

@@ -599,3 +599,18 @@ fn a_page_of_what_was_found_goes_on_where_the_one_before_ended() {
     }
     assert_eq!(seen, all.iter().rev().map(|email| email.text()).collect::<Vec<_>>());
 }
+
+#[test]
+fn large_messages_are_looked_through_in_stretches_and_all_of_them() {
+    let world = World::new();
+    let padding = "y".repeat(1000);
+    let all: Vec<EmailId> =
+        (0..3).map(|n| world.deliver(&format!("Subject: number {n}\r\nX-Pad: {padding}"))).collect();
+    let everything = |before, most| world.account.everything(before, false, most).unwrap();
+    let emails = |index: store::Index| index.iter().map(|entry| entry.email).collect::<Vec<_>>();
+    assert_eq!(emails(everything(None, (10, 1))), all[2..], "one, however large it is");
+    assert_eq!(emails(everything(None, (10, 2500))), all[1..]);
+    assert_eq!(emails(everything(Some(all[1]), (10, u64::MAX))), all[..1]);
+    assert_eq!(emails(everything(None, (2, u64::MAX))), all[1..]);
+    assert_eq!(emails(world.account.everything(None, true, (10, u64::MAX)).unwrap()), []);
+}

@@ -158,7 +158,7 @@ pub(crate) const COMES_BACK_FROM_ASIDE: &str = "It moves to INBOX.";
 /// Where a message is; `removed`: when, and by which device.
 pub(crate) fn whereabouts(mailboxes: &[String], removed: Option<&(String, String)>) -> String {
     match (removed, mailboxes) {
-        (Some((at, device)), _) => format!("removed by {device} at {at}; it is kept for now and can come back"),
+        (Some((at, device)), _) => format!("removed by {device} at {at}; it can come back"),
         (None, [one]) => format!("in {one}"),
         (None, several) => format!("in {}", several.join(" and ")),
     }

@@ -25,13 +25,18 @@ pub struct Whereabouts {
 }
 
 impl Account {
-    /// The newest messages with numbers below `before`, in mailboxes and removed alike, as an index that a search can look
-    /// through: the number is the order in which they came, UIDs are positions, flags and dates are those of no mailbox. At
-    /// most `limit`.
+    /// The newest messages with numbers below `before`, in mailboxes and removed alike, or `removed` alone, as an index that a
+    /// search can look through: the number is the order in which they came, UIDs are positions, flags and dates are those of no
+    /// mailbox. At most `limit`, and no more than have `bytes_max` octets together, but one.
     ///
     /// # Errors
     /// [`Error::NoSuchAccount`], faults.
-    pub fn everything(&self, before: Option<EmailId>, limit: usize) -> Result<Index, Error> {
+    pub fn everything(
+        &self,
+        before: Option<EmailId>,
+        removed: bool,
+        (limit, bytes_max): (usize, u64),
+    ) -> Result<Index, Error> {
         let snapshot = self.snapshot()?;
         let last = self.cell.state()?.record.last_email.0;
         let mut end = before.map_or(u64::MAX, |before| before.0).min(last.saturating_add(1));
@@ -43,7 +48,9 @@ impl Account {
             state::scan_while(&*snapshot, range, |key, value| {
                 let email = EmailId(key::long_at(key, 1).map_err(Error::corrupt("the key of a message"))?);
                 let record = EmailRecord::decode(value).map_err(Error::corrupt("a message's record"))?;
-                found.push((email, record.size));
+                if !removed || record.removed_at.is_some() {
+                    found.push((email, record.size));
+                }
                 Ok(ControlFlow::Continue(()))
             })?;
             if found.len() < limit / 4 {
@@ -53,6 +60,13 @@ impl Account {
             end = start;
         }
         newest.truncate(limit);
+        let mut bytes = 0;
+        let fits = newest.iter().take_while(|(_, size)| {
+            bytes += u64::from(*size);
+            bytes <= bytes_max
+        });
+        let fitting = fits.count().max(1);
+        newest.truncate(fitting);
         Ok(index_of(newest.into_iter().rev()))
     }
 

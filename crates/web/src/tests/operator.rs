@@ -5,6 +5,8 @@ use crate::operate::{Call, Failure};
 use crate::testing::{ALICE, PASSWORD, World};
 use serde_json::{Value, json};
 use store::check::Depth;
+use store::device::Credential;
+use store::{Actor, DeviceId, Flags, NewMessage, PIECE_MESSAGES_MAX, Protocol, Target};
 
 impl World {
     /// Over JSON and back, as the control socket has it.
@@ -252,10 +254,10 @@ fn a_quota_is_set_and_shown_and_what_every_pop_device_has_is_cleared() {
 #[test]
 fn uidls_are_kept_line_by_line() {
     let world = World::new();
-    let actor = store::Actor { device: store::DeviceId(0), protocol: store::Protocol::Smtp, now: world.now() };
+    let actor = Actor { device: DeviceId(0), protocol: Protocol::Smtp, now: world.now() };
     let body = b"Message-ID: <a@b>\r\n\r\nx\r\n".to_vec();
-    let message = store::NewMessage { body, flags: store::Flags::default(), internal_date: world.now() };
-    world.account(ALICE).append(actor, store::Target::Inbox, message).unwrap();
+    let message = NewMessage { body, flags: Flags::default(), internal_date: world.now() };
+    world.account(ALICE).append(actor, Target::Inbox, message).unwrap();
     let mark = world.one(&Call::new("GET /api/v1/operator/messages").of(ALICE));
     assert_eq!(mark["message_id"], "<a@b>");
     let id = mark["id"].as_str().unwrap();
@@ -289,4 +291,26 @@ fn what_only_the_operator_does_is_not_reached_over_http() {
 #[test]
 fn an_endpoint_that_is_not_there_tells_of_the_upgrade() {
     World::new().refused(&Call::new("GET /api/v9/devices"), "restart it if Pillarbox was upgraded");
+}
+
+#[test]
+fn whoever_waits_for_a_long_undo_is_told_how_far_it_is() {
+    let world = World::new();
+    let account = world.account(ALICE);
+    let actor = Actor { device: DeviceId(0), protocol: Protocol::Web, now: world.now() };
+    let phone = account.add_device(actor, "phone", Credential::ApplicationPassword { hash: [3; 32] }, None).unwrap();
+    let mailboxes = account.mailboxes().unwrap();
+    let of = |name: &str| mailboxes.by_name(name).unwrap().id;
+    let all = PIECE_MESSAGES_MAX + 1;
+    let uids = (0..all).map(|_| {
+        let message =
+            NewMessage { body: b"Subject: x\r\n\r\nx".to_vec(), flags: Flags::default(), internal_date: world.now() };
+        account.append(actor, Target::Mailbox(of("INBOX")), message).unwrap().uid
+    });
+    let uids = uids.collect();
+    account.move_messages(Actor { device: phone, ..actor }, of("INBOX"), uids, of("Archive")).unwrap();
+    let undo = Call::new("POST /api/v1/undo").of(ALICE).with("device", "phone").with("since", "yesterday");
+    let parts = world.operate(&undo).unwrap();
+    assert_eq!(parts[0], json!({"progress": {"done": PIECE_MESSAGES_MAX, "total": all}}));
+    assert_eq!((parts.len(), &parts[1]["moved"]), (2, &json!(all)));
 }
