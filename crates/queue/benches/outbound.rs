@@ -64,6 +64,7 @@ fn main() {
         connections_max: THREADS as usize,
         per_domain_max: 10,
         sts: None,
+        tls_told: None,
     };
     let hello = "mail.example.org".to_owned();
     let outgoing = Outgoing { hello, smarthost: None, direct: Some(direct), default: Via::Mx, routes: HashMap::new() };

@@ -4,6 +4,7 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::smarthost::Smarthost;
 use crate::sts::Sts;
+use crate::tls_outcome::TlsListener;
 use dns::Dns;
 use smtp_proto::ForwardPath;
 use std::collections::HashMap;
@@ -51,6 +52,8 @@ pub struct Direct {
     pub per_domain_max: usize,
     /// How policies of MTA-STS are fetched; `None`: nobody is asked for any.
     pub sts: Option<Sts>,
+    /// Who is told what TLS made of each session.
+    pub tls_told: Option<TlsListener>,
 }
 
 /// Where one connection leads, for some of a message's recipients.

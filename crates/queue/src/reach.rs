@@ -2,13 +2,15 @@
 //! of recipients. Blocks; runs on the sender's threads.
 
 use crate::entry::{LastReply, RecipientState};
-use crate::mx::{self, Dane, Found, Host};
+use crate::mx::{self, Dane, Found};
 use crate::outgoing::{Destination, Direct, Outgoing};
 use crate::queue::{Fate, Queue};
 use crate::smarthost::{Security, Smarthost, SmarthostError};
 use crate::sts::{Mode, Policies, Policy};
+use crate::target::{self, Target};
+use crate::tls_outcome::TlsFailure;
 use crate::trust::{Tls, Trust};
-use crate::wire::{self, End, OnConnect, Peer};
+use crate::wire::{self, End, OnConnect, Peer, Seen};
 use smtp_proto::client::{Author, Stage};
 use smtp_proto::{Enhanced, Failure, Message, Outcome, Reply};
 use std::future::poll_fn;
@@ -140,6 +142,7 @@ impl Reach {
             credentials: smarthost.credentials.clone(),
             hello: &self.outgoing.hello,
             loopback_only: smarthost.security == Security::Loopback,
+            seen: &Seen::default(),
         };
         let (outcomes, end) = wire::deliver(&peer, message.clone(), on_connect);
         told(&outcomes, None, end, now)
@@ -166,8 +169,9 @@ impl Reach {
         };
         let mut last = None;
         for host in &hosts {
-            let told = match self.tls(host, policy.as_ref()) {
-                Ok(tls) => self.to_host(direct, host, tls, message, on_connect, now),
+            let target = Target { direct, domain, host, policy: policy.as_ref() };
+            let told = match self.tls(&target) {
+                Ok(tls) => self.to_host(&target, tls, message, on_connect, now),
                 Err(reply) => later(message, &reply, now),
             };
             if told.unreached.is_none() {
@@ -189,19 +193,24 @@ impl Reach {
         .await
     }
 
-    /// The policy of a domain that is to be enforced. RFC 8461 §5: one in testing changes nothing for the mail.
+    /// The policy of a domain, to be enforced or in testing.
     async fn policy(&self, direct: &Direct, domain: &str, now: Timestamp) -> Option<Policy> {
-        let policy = self.policies.as_ref()?.of(&direct.dns, domain, now).await?;
-        (policy.mode == Mode::Enforce).then_some(policy)
+        self.policies.as_ref()?.of((&direct.dns, direct.tls_told.as_ref()), domain, now).await
     }
 
     /// How a host is talked to; `Err`: not at all.
-    fn tls(&self, host: &Host, policy: Option<&Policy>) -> Result<Tls, Reply> {
+    fn tls(&self, target: &Target<'_>) -> Result<Tls, Reply> {
+        let Target { host, policy, .. } = *target;
         let roots = self.policies.as_ref().map(|policies| &policies.roots);
         let tls = match (&host.dane, policy, roots) {
             // RFC 8461 §2: what is signed goes before.
             (Dane::Required(tlsa), ..) => Trust::in_published(&host.name, tlsa).map(Tls::Required),
+            // RFC 8461 §5: a policy in testing changes nothing for the mail; what it finds wrong is told.
+            (Dane::None, Some(Policy { mode: Mode::Testing | Mode::None, .. }), Some(roots)) => {
+                Trust::in_anybody_but_noting(&host.name, roots).map(Tls::Opportunistic)
+            }
             (Dane::None, Some(policy), _) if !policy.names(&host.name) => {
+                target.tell(&Seen::default(), Err(TlsFailure::Invalid));
                 let text = format!("{} is none of the hosts that the policy of its domain (MTA-STS) names", host.name);
                 return Err(Reply::new(451, Enhanced(4, 7, 5), text));
             }
@@ -213,23 +222,28 @@ impl Reach {
 
     fn to_host(
         &self,
-        direct: &Direct,
-        host: &Host,
+        target: &Target<'_>,
         tls: Tls,
         message: &Message,
         on_connect: OnConnect<'_>,
         now: Timestamp,
     ) -> Told {
+        let host = target.host;
         let addresses: Vec<SocketAddr> =
-            host.addresses.iter().map(|address| SocketAddr::new(*address, direct.port)).collect();
+            host.addresses.iter().map(|address| SocketAddr::new(*address, target.direct.port)).collect();
+        let seen = Seen::default();
         let peer = |tls| Peer {
             addresses: &addresses,
             tls,
             credentials: None,
             hello: &self.outgoing.hello,
             loopback_only: false,
+            seen: &seen,
         };
         let (outcomes, end) = wire::deliver(&peer(tls.clone()), message.clone(), on_connect);
+        if let Some(result) = target::result(&seen, &outcomes) {
+            target.tell(&seen, result);
+        }
         // RFC 7435 §3: where any protection is better than none, none is better than no mail.
         let is_tls_broken = outcomes.iter().all(|outcome| stage(outcome) == Some(Stage::StartTls));
         if is_tls_broken && matches!(tls, Tls::Opportunistic(_)) {

@@ -91,7 +91,7 @@ impl Smarthost {
             .map_err(|error| SmarthostError::Roots(format!("TLS: {error}")))?
             .with_root_certificates(self.roots.load()?)
             .with_no_client_auth();
-        Ok(protect(Trust { config: Arc::new(config), name }))
+        Ok(protect(Trust::new(config, name)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a TLS handshake with another server needs: whom it is trusted to be.
 
+use crate::tls_outcome::TlsFailure;
 use dns::Tlsa;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -10,14 +11,18 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 use sha2::{Digest, Sha256, Sha512};
 use smtp_proto::TlsPolicy;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a TLS handshake needs.
 #[derive(Clone)]
 pub(crate) struct Trust {
     pub(crate) config: Arc<ClientConfig>,
     pub(crate) name: ServerName<'static>,
+    /// What was wrong with a certificate that was taken all the same.
+    objection: Option<Objection>,
 }
+
+type Objection = Arc<Mutex<Option<TlsFailure>>>;
 
 /// How a connection is protected.
 #[derive(Clone)]
@@ -51,6 +56,11 @@ impl Tls {
 }
 
 impl Trust {
+    /// What `config` trusts, to be `name`.
+    pub(crate) fn new(config: ClientConfig, name: ServerName<'static>) -> Self {
+        Self { config: Arc::new(config), name, objection: None }
+    }
+
     /// Any certificate will do: against those who only listen. `None`: `host` is neither a name nor an address.
     pub(crate) fn in_anybody(host: &str) -> Option<Self> {
         Self::with(host, Published { tlsa: Vec::new(), host: server_name(host)?, provider: provider() })
@@ -69,17 +79,75 @@ impl Trust {
             .ok()?
             .with_root_certificates(Arc::clone(roots))
             .with_no_client_auth();
-        Some(Self { config: Arc::new(config), name: server_name(host)? })
+        Some(Self::new(config, server_name(host)?))
     }
 
-    fn with(host: &str, verifier: Published) -> Option<Self> {
+    /// Any certificate will do, and [`Self::objection`] says what would be wrong with it if `roots` had to vouch for it.
+    pub(crate) fn in_anybody_but_noting(host: &str, roots: &Arc<RootCertStore>) -> Option<Self> {
+        let strict = WebPkiServerVerifier::builder_with_provider(Arc::clone(roots), provider()).build().ok()?;
+        let objection = Objection::default();
+        let trust = Self::with(host, Noting { strict, objection: Arc::clone(&objection) })?;
+        Some(Self { objection: Some(objection), ..trust })
+    }
+
+    /// What is wrong with the certificate of the last handshake.
+    pub(crate) fn objection(&self) -> Option<TlsFailure> {
+        *self.objection.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with(host: &str, verifier: impl ServerCertVerifier + 'static) -> Option<Self> {
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .ok()?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        Some(Self { config: Arc::new(config), name: server_name(host)? })
+        Some(Self::new(config, server_name(host)?))
+    }
+}
+
+/// Takes every certificate, and notes what is wrong with it.
+#[derive(Debug)]
+struct Noting {
+    strict: Arc<WebPkiServerVerifier>,
+    objection: Objection,
+}
+
+impl ServerCertVerifier for Noting {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        stapled: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let found = self.strict.verify_server_cert(end_entity, intermediates, name, stapled, now);
+        let objection = found.err().map(|error| TlsFailure::of(&error));
+        *self.objection.lock().unwrap_or_else(PoisonError::into_inner) = objection;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.strict.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.strict.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.strict.supported_verify_schemes()
     }
 }
 

@@ -1,10 +1,12 @@
 //! A connection to another server on blocking sockets: drives [`smtp_proto::Client`] for one message after another.
 
+use crate::tls_outcome::TlsFailure;
 use crate::trust::{Tls, Trust};
 use rustls::{ClientConnection, StreamOwned};
 use smtp_proto::{Client, ClientConfig, ClientStep, Credentials, Message, Outcome, Protocol};
+use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// RFC 5321 §4.5.3.2 says nothing of connecting; five minutes would hold a thread for nothing.
@@ -51,6 +53,39 @@ pub(crate) struct Peer<'a> {
     pub(crate) hello: &'a str,
     /// It must be on this machine.
     pub(crate) loopback_only: bool,
+    /// Takes what is seen of it.
+    pub(crate) seen: &'a Seen,
+}
+
+/// What is seen of a connection, beside what it makes of its message.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    address: Cell<Option<IpAddr>>,
+    shake: Cell<Shake>,
+}
+
+/// How the handshake of TLS went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Shake {
+    /// There was none.
+    #[default]
+    None,
+    /// Well; what is wrong with the certificate all the same, where that keeps no mail back.
+    Done(Option<TlsFailure>),
+    /// Not well.
+    Broken(TlsFailure),
+}
+
+impl Seen {
+    /// Who took the connection.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address.get()
+    }
+
+    /// How the handshake went.
+    pub(crate) fn shake(&self) -> Shake {
+        self.shake.get()
+    }
 }
 
 /// Delivers one message; every recipient has an outcome then, in their order. The caller writes the outcomes down
@@ -65,11 +100,11 @@ pub(crate) fn deliver(peer: &Peer<'_>, message: Message, on_connect: OnConnect<'
     };
     let mut client = Client::new(config, message, 0).kept_open();
     let wire = connect(peer, on_connect).and_then(|socket| match &peer.tls {
-        Tls::Implicit(trust) => handshake(socket, trust),
+        Tls::Implicit(trust) => handshake(socket, trust, peer.seen),
         Tls::Never | Tls::Opportunistic(_) | Tls::Required(_) => Ok(Wire::Plain(socket)),
     });
     match wire {
-        Ok(wire) => talk(client, wire, peer.tls.trust(), start),
+        Ok(wire) => talk(client, wire, Some(peer), start),
         Err(error) => {
             client.connection_lost(&error.to_string());
             (client.into_outcomes(), End::Gone)
@@ -115,8 +150,9 @@ enum Ended {
     Settled(Wire),
 }
 
-fn talk(mut client: Client, wire: Wire, trust: Option<&Trust>, start: Instant) -> (Vec<Outcome>, End) {
-    match run(&mut client, wire, trust, start) {
+/// `peer`: where the connection is new.
+fn talk(mut client: Client, wire: Wire, peer: Option<&Peer<'_>>, start: Instant) -> (Vec<Outcome>, End) {
+    match run(&mut client, wire, peer, start) {
         Ok(Ended::Closed) => (client.into_outcomes(), End::Gone),
         Ok(Ended::Quitting(wire)) => (client.into_outcomes(), End::Quitting(wire)),
         Ok(Ended::Settled(wire)) => {
@@ -131,7 +167,7 @@ fn talk(mut client: Client, wire: Wire, trust: Option<&Trust>, start: Instant) -
 }
 
 /// Steps the client until it has settled its message.
-fn run(client: &mut Client, mut wire: Wire, trust: Option<&Trust>, start: Instant) -> io::Result<Ended> {
+fn run(client: &mut Client, mut wire: Wire, peer: Option<&Peer<'_>>, start: Instant) -> io::Result<Ended> {
     let mut output = Vec::new();
     let mut input = [0; READ_BYTES];
     loop {
@@ -147,9 +183,10 @@ fn run(client: &mut Client, mut wire: Wire, trust: Option<&Trust>, start: Instan
             ClientStep::Close => return Ok(Ended::Closed),
             ClientStep::Settled => return Ok(Ended::Settled(wire)),
             ClientStep::StartTls => {
-                let trust = trust.ok_or_else(|| io::Error::other("no TLS configuration"))?;
+                let trust = peer.and_then(|peer| Some((peer.tls.trust()?, peer.seen)));
+                let (trust, seen) = trust.ok_or_else(|| io::Error::other("no TLS configuration"))?;
                 let Wire::Plain(socket) = wire else { return Err(io::Error::other("TLS within TLS")) };
-                wire = handshake(socket, trust)?;
+                wire = handshake(socket, trust, seen)?;
                 client.tls_started(millis_since(start));
             }
             ClientStep::Wait => {
@@ -176,6 +213,7 @@ fn connect(peer: &Peer<'_>, on_connect: OnConnect<'_>) -> io::Result<TcpStream> 
         match connect_to(*address, peer.loopback_only) {
             Ok(socket) => {
                 on_connect(&socket);
+                peer.seen.address.set(Some(address.ip()));
                 return Ok(socket);
             }
             Err(error) => failure = error,
@@ -195,14 +233,19 @@ fn connect_to(address: SocketAddr, loopback_only: bool) -> io::Result<TcpStream>
     Ok(socket)
 }
 
-fn handshake(mut socket: TcpStream, trust: &Trust) -> io::Result<Wire> {
-    let explain = |error: io::Error| io::Error::new(error.kind(), format!("TLS: {error}"));
+fn handshake(mut socket: TcpStream, trust: &Trust, seen: &Seen) -> io::Result<Wire> {
+    let explain = |error: io::Error| {
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+        seen.shake.set(Shake::Broken(cause.map_or(TlsFailure::Invalid, TlsFailure::of)));
+        io::Error::new(error.kind(), format!("TLS: {error}"))
+    };
     let mut tls = ClientConnection::new(trust.config.clone(), trust.name.clone())
         .map_err(|error| explain(io::Error::other(error)))?;
     socket.set_read_timeout(Some(HANDSHAKE_TIMEOUT))?;
     while tls.is_handshaking() {
         tls.complete_io(&mut socket).map_err(explain)?;
     }
+    seen.shake.set(Shake::Done(trust.objection()));
     Ok(Wire::Tls(Box::new(StreamOwned::new(tls, socket))))
 }
 

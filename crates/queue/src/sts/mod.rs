@@ -9,6 +9,7 @@ mod policy;
 
 use crate::queue::Queue;
 use crate::smarthost::{Roots, SmarthostError};
+use crate::tls_outcome::{Promise, TlsFailure, TlsListener, TlsOutcome};
 use dns::Dns;
 use fetch::Https;
 pub(crate) use policy::{Mode, Policy};
@@ -71,8 +72,13 @@ impl Policies {
         Ok(Self { https, roots, queue, asked: Mutex::default() })
     }
 
-    /// What a domain wants now; `None`: nothing.
-    pub(crate) async fn of(&self, dns: &Dns, domain: &str, now: Timestamp) -> Option<Policy> {
+    /// What a domain wants now; `None`: nothing. Told is who wants to know that a policy could not be had.
+    pub(crate) async fn of(
+        &self,
+        (dns, told): (&Dns, Option<&TlsListener>),
+        domain: &str,
+        now: Timestamp,
+    ) -> Option<Policy> {
         let announced = match dns.txt(&format!("_mta-sts.{domain}")).await {
             Ok(answer) => policy::announced(&answer.records),
             // RFC 8461 §3.1: as if there were none; what is kept counts.
@@ -82,13 +88,19 @@ impl Policies {
         let known = match (announced, kept) {
             (None, kept) => kept,
             (Some(id), Some(kept)) if kept.id == id && !kept.is_old(now) => Some(kept),
-            (Some(id), kept) => self.renewed(dns, domain, id, now).await.or(kept),
+            (Some(id), kept) => self.renewed((dns, told), domain, id, now).await.or(kept),
         };
         known.map(|kept| kept.policy).filter(|policy| policy.mode != Mode::None)
     }
 
     /// Fetches a policy, unless somebody has just done so, or failed to.
-    async fn renewed(&self, dns: &Dns, domain: &str, id: String, now: Timestamp) -> Option<Kept> {
+    async fn renewed(
+        &self,
+        (dns, told): (&Dns, Option<&TlsListener>),
+        domain: &str,
+        id: String,
+        now: Timestamp,
+    ) -> Option<Kept> {
         let gate = Arc::clone(&self.asked().entry(domain.to_owned()).or_default().gate);
         let _asking = gate.lock().await;
         let fresh = self.queue.kept_policy(domain).filter(|kept| kept.id == id && !kept.is_old(now));
@@ -99,7 +111,9 @@ impl Policies {
             return None;
         }
         let found = fetch::fetch(dns, &self.https, domain).await;
-        let found = found.and_then(|text| Policy::parse(&text).map_err(str::to_owned));
+        let found = found.map_err(|why| (why, TlsFailure::PolicyUnreachable));
+        let parse = |text: &[u8]| Policy::parse(text).map_err(|why| (why.to_owned(), TlsFailure::PolicyInvalid));
+        let found = found.and_then(|text| parse(&text));
         match found {
             Ok(policy) => {
                 self.asked().remove(domain);
@@ -110,8 +124,13 @@ impl Policies {
                 }
                 Some(kept)
             }
-            Err(why) => {
+            Err((why, failure)) => {
                 debug!(domain, why, "a policy of MTA-STS could not be fetched");
+                if let Some(tell) = told {
+                    let promise = Promise::Sts { lines: Vec::new(), mx: Vec::new() };
+                    let (domain, host) = (domain.to_owned(), String::new());
+                    tell(TlsOutcome { domain, promise, host, address: None, failure: Some(failure) });
+                }
                 self.failed(domain, now);
                 None
             }

@@ -61,6 +61,7 @@ pub(crate) fn outgoing(config: &Config, smarthost: Option<queue::Smarthost>, dns
         connections_max: delivery.connections_max,
         per_domain_max: delivery.connections_per_domain_max,
         sts: delivery.mta_sts.then_some(Sts { port: 443, roots: Roots::System }),
+        tls_told: None,
     });
     let default = match delivery.by {
         Some(DeliveryBy::Mx) => Via::Mx,

@@ -29,6 +29,7 @@ impl Net {
             connections_max: 8,
             per_domain_max: 1,
             sts: None,
+            tls_told: None,
         };
         let hello = "mail.example.org".to_owned();
         Outgoing { hello, smarthost: None, direct: Some(direct), default: Via::Mx, routes: HashMap::new() }

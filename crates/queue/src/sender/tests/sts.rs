@@ -3,7 +3,7 @@
 use super::direct::{Net, last, send};
 use super::*;
 use crate::sts::Kept;
-use crate::{Roots, Sts};
+use crate::{Promise, Roots, Sts, TlsFailure, TlsOutcome};
 use std::sync::atomic::AtomicUsize;
 
 const POLICY: &str = "version: STSv1\r\nmode: enforce\r\nmx: mx.a.example\r\nmax_age: 86400\r\n";
@@ -183,4 +183,65 @@ fn a_policy_is_fetched_anew_when_it_changes_and_kept_when_that_fails() {
     world.until_empty();
     world.sender.stop(TIME);
     assert_eq!((kept(&world.queue).policy.max_age_secs, policies.asked.load(Ordering::SeqCst)), (90_000, 3));
+}
+
+/// What is told of the sessions of a message to a.example.
+fn told(net: &Net, policy: Option<&str>, served: Option<&str>) -> Vec<(Promise, String, Option<TlsFailure>)> {
+    let (config, roots) = tls(&[served.unwrap_or("nobody.example"), "mta-sts.a.example"]);
+    let policies = policy.map(|policy| Policies::serve(&config, TEXT, policy));
+    let (port, _heard) =
+        serve_at("127.0.0.2:0", Script { tls: served.map(|_| config.clone()), ..Script::default() }, 1);
+    let mut outgoing = match &policies {
+        Some(policies) => outgoing(net, port, policies, &roots),
+        None => net.outgoing(port),
+    };
+    let (tell, heard) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    outgoing.direct.as_mut().unwrap().tls_told = Some(Arc::new(move |outcome: TlsOutcome| {
+        assert_eq!(outcome.domain, "a.example");
+        let _ = tell.lock().unwrap().send((outcome.promise, outcome.host, outcome.failure));
+    }));
+    let world = start_with(open(&SimEngine::new()), outgoing, 0);
+    let id = send(&world, &["one@a.example"]);
+    world.until(|queue| queue.show(id).map_or(true, |entry| entry.attempts == 1));
+    world.sender.stop(TIME);
+    heard.try_iter().collect()
+}
+
+#[test]
+fn what_tls_made_of_a_session_is_told_with_what_its_domain_promises() {
+    let text = |mode: &str, mx: &str| format!("version: STSv1\r\nmode: {mode}\r\nmx: {mx}\r\nmax_age: 86400\r\n");
+    let sts = |mode: &str, mx: &str| {
+        let lines = text(mode, mx).lines().map(str::to_owned).collect();
+        Promise::Sts { lines, mx: vec![mx.to_owned()] }
+    };
+    let check = |policy: Option<(&str, &str)>, served: Option<&str>, expected: Option<TlsFailure>| {
+        let told = told(&net(), policy.map(|(mode, mx)| text(mode, mx)).as_deref(), served);
+        let promise = policy.map_or(Promise::Nothing, |(mode, mx)| sts(mode, mx));
+        assert_eq!(told, [(promise, "mx.a.example".to_owned(), expected)], "{policy:?} {served:?}");
+    };
+    let (enforced, testing) = (Some(("enforce", "mx.a.example")), Some(("testing", "mx.a.example")));
+    check(None, Some("mx.a.example"), None);
+    check(None, None, Some(TlsFailure::NotSupported));
+    check(enforced, Some("mx.a.example"), None);
+    check(enforced, None, Some(TlsFailure::NotSupported));
+    check(enforced, Some("other.example"), Some(TlsFailure::HostMismatch));
+    check(Some(("enforce", "mx.b.example")), Some("mx.a.example"), Some(TlsFailure::Invalid));
+    check(testing, Some("mx.a.example"), None);
+    check(testing, Some("other.example"), Some(TlsFailure::HostMismatch));
+    check(Some(("testing", "mx.b.example")), Some("mx.a.example"), Some(TlsFailure::Invalid));
+}
+
+#[test]
+fn a_policy_that_cannot_be_had_is_told_with_what_kept_it() {
+    for (policy, expected) in [("no policy", TlsFailure::PolicyInvalid), ("", TlsFailure::PolicyUnreachable)] {
+        let net = net();
+        if policy.is_empty() {
+            net.names.clear("mta-sts.a.example");
+        }
+        let told = told(&net, Some(policy), Some("mx.a.example"));
+        let nothing = Promise::Sts { lines: Vec::new(), mx: Vec::new() };
+        let session = (Promise::Nothing, "mx.a.example".to_owned(), None);
+        assert_eq!(told, [(nothing, String::new(), Some(expected)), session]);
+    }
 }
