@@ -226,7 +226,8 @@ impl Auth {
         if !self.is_main_password(claim, turn)? {
             return Err(self.reject(source, attempt));
         }
-        // Changed, disabled or removed just now.
+        // Changed, disabled or removed just now: that takes as long as a password takes to verify.
+        let known = self.unchanged(known, attempt)?;
         self.enter_as(known, source, attempt)?.ok_or_else(|| self.reject(source, attempt))
     }
 
@@ -244,7 +245,7 @@ impl Auth {
         known.map(|(id, record)| self.0.verified.proof(*id, &record.password, password))
     }
 
-    /// Enters, if it may be entered.
+    /// Enters, if it may be entered: `known` was read after the password had been verified.
     fn enter_as(
         &self,
         known: Option<Known>,
@@ -406,11 +407,18 @@ impl Auth {
         Ok(right)
     }
 
-    /// Enters if the directory still says what it said before the password was verified.
-    fn enter_with_main_password(&self, known: Option<Known>, attempt: &Attempt<'_>) -> Result<Option<Login>, Error> {
+    /// The account, if the directory still says of it what it said before the password was verified.
+    fn unchanged(&self, known: Option<Known>, attempt: &Attempt<'_>) -> Result<Option<Known>, Error> {
         let now = self.directory().who_logs_in(attempt.user)?.filter(|(_, record)| !record.disabled);
-        let same = known.zip(now).filter(|(known, now)| known.0 == now.0 && known.1.password == now.1.password);
-        let Some((_, (id, record))) = same else { return Ok(None) };
+        Ok(known
+            .zip(now)
+            .filter(|(known, now)| known.0 == now.0 && known.1.password == now.1.password)
+            .map(|(_, now)| now))
+    }
+
+    /// Enters an account whose main password is right, as the directory has it by now.
+    fn enter_with_main_password(&self, known: Option<Known>, attempt: &Attempt<'_>) -> Result<Option<Login>, Error> {
+        let Some((id, record)) = known else { return Ok(None) };
         if self.second_factors().is_on(id)? {
             return Ok(None);
         }

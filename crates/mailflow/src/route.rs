@@ -180,15 +180,15 @@ impl MailFlow {
     /// Whether none of the accounts has room for anything. One that has gets its copy; what the others miss comes again.
     fn are_full(&self, accounts: &[AccountId]) -> Result<bool, Error> {
         for account in accounts {
-            // What it gets goes elsewhere.
-            if self.auth.directory().forward(*account)?.is_some_and(|forward| !forward.keeps_copy) {
-                return Ok(false);
-            }
             match self.auth.store().account(*account).usage() {
                 Ok(usage) if usage.is_full() => {}
                 // One that goes just now is found out at the delivery.
                 Ok(_) | Err(Error::NoSuchAccount) => return Ok(false),
                 Err(error) => return Err(error),
+            }
+            // What it gets goes elsewhere.
+            if self.auth.directory().forward(*account)?.is_some_and(|forward| !forward.keeps_copy) {
+                return Ok(false);
             }
         }
         Ok(!accounts.is_empty())

@@ -1,6 +1,6 @@
 //! How a batch of changes becomes one transaction of a shard, and what an error of it means.
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Ends};
 use crate::checkpoint::Log;
 use crate::fault::Fault;
 use crate::shard::{ShardFile, Unopened, head};
@@ -20,6 +20,7 @@ pub(crate) struct ShardWriter {
     log: Log,
     /// The heads that this process has acknowledged: none of them may be missing after the file is opened again.
     acknowledged: HashMap<AccountId, ModSeq>,
+    ends: Ends,
 }
 
 impl ShardWriter {
@@ -38,7 +39,7 @@ impl ShardWriter {
             emptied => emptied.map_err(|error| file.unopened("bring the log into", &error))?,
         }
         upgrade(&file, &connection)?;
-        Ok(Self { file, connection: Some(connection), log, acknowledged: HashMap::new() })
+        Ok(Self { file, connection: Some(connection), log, acknowledged: HashMap::new(), ends: Ends::default() })
     }
 
     /// The state that readers see must be what was acknowledged, or ahead of it by commits whose outcome was unknown.
@@ -77,7 +78,8 @@ impl ShardWriter {
     }
 
     fn run_once(&mut self, connection: &Connection, changes: &[&Change]) -> Result<Vec<Outcome>, BatchError> {
-        let outcomes = transaction(connection, changes).map_err(|fault| self.roll_back(connection, changes, &fault))?;
+        let outcomes = transaction(connection, &mut self.ends, changes)
+            .map_err(|fault| self.roll_back(connection, changes, &fault))?;
         self.acknowledge(changes, &outcomes);
         Ok(outcomes)
     }
@@ -146,9 +148,9 @@ fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
     Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None))
 }
 
-fn transaction(connection: &Connection, changes: &[&Change]) -> Result<Vec<Outcome>, Fault> {
+fn transaction(connection: &Connection, ends: &mut Ends, changes: &[&Change]) -> Result<Vec<Outcome>, Fault> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let mut tables = Tables::prepare(connection)?;
+    let mut tables = Tables::prepare(connection, ends)?;
     let apply = |change: &&Change| match change {
         Change::Commit(commit) => tables.commit(commit),
         Change::Remove(account) => tables.remove(*account).map(|()| Outcome::Applied),
@@ -168,12 +170,12 @@ struct Tables<'c> {
 }
 
 impl<'c> Tables<'c> {
-    fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
+    fn prepare(connection: &'c Connection, ends: &'c mut Ends) -> rusqlite::Result<Self> {
         Ok(Self {
             connection,
             advance: connection
                 .prepare_cached("UPDATE heads SET ver = ?3, sum = ?5 WHERE account = ?1 AND ver = ?2 AND sum = ?4")?,
-            chain: Chain::prepare(connection)?,
+            chain: Chain::new(connection, ends),
         })
     }
 
@@ -218,8 +220,12 @@ impl<'c> Tables<'c> {
 mod tests {
     use super::*;
     use crate::checkpoint::Checkpointer;
+    use crate::reader::Readers;
     use crate::shard::INLINE_BYTES_MAX;
+    use std::collections::BTreeSet;
+    use std::ops::ControlFlow;
     use std::path::Path;
+    use store::engine::Snapshot;
     use tempfile::TempDir;
 
     struct Shard {
@@ -327,6 +333,47 @@ mod tests {
         set_head(8);
         shard.writer.reopen().unwrap();
         assert_eq!(run(&mut shard, &[put(16, 8, 9, b"b")]).unwrap(), [Outcome::Applied]);
+    }
+
+    #[test]
+    fn what_is_remembered_of_the_rows_is_proved_before_anything_builds_on_it() {
+        let mut shard = shard(None);
+        let (_checkpointer, log) = Checkpointer::start("copy".to_owned(), shard.file.clone()).unwrap();
+        let mut other = ShardWriter::open(shard.file.clone(), log).unwrap();
+        let mut keys = BTreeSet::new();
+        // Each writer grows two journals, into which the other one writes as well, also before what was written last.
+        for n in 0..40_u64 {
+            let new = [[1, 100 - n as u8], [1, 100 + n as u8], [2, n as u8]].map(|key| key.to_vec());
+            let writes = new.iter().map(|key| Write::Put { key: key.clone(), value: vec![n as u8] });
+            let gone = keys.iter().nth(n as usize).filter(|_| n % 5 == 4).cloned();
+            let writes = writes.chain(gone.iter().map(|key: &Vec<u8>| Write::Delete { key: key.clone() })).collect();
+            let commit = Commit { account: AccountId(16), expected: ModSeq(n), next: ModSeq(n + 1), writes };
+            let writer = if n % 3 == 0 { &mut other } else { &mut shard.writer };
+            assert_eq!(writer.run(&[&Change::Commit(commit)]).unwrap(), [Outcome::Applied]);
+            keys.extend(new);
+            gone.iter().for_each(|key| assert!(keys.remove(key)));
+        }
+        let (readers, mut found) = (Readers::new(shard.file.clone(), 1), BTreeSet::new());
+        let mut visit = |key: &[u8], _: &[u8]| {
+            found.insert(key.to_vec());
+            ControlFlow::Continue(())
+        };
+        // Every link is looked at.
+        readers.snapshot(AccountId(16)).unwrap().scan(&[], &[9], &mut visit).unwrap();
+        assert_eq!(found, keys);
+    }
+
+    #[test]
+    fn a_row_that_the_one_before_does_not_know_is_damage_also_where_rows_were_added_last() {
+        let mut shard = shard(None);
+        run(&mut shard, &[put(16, 0, 1, b"a")]).unwrap();
+        let bad_disk = shard.file.writer().unwrap();
+        let row = "INSERT INTO records SELECT account, ?1, value, sum, link FROM records WHERE typeof(key) = 'blob'";
+        bad_disk.execute(row, [2_u64.to_be_bytes()]).unwrap();
+        let key = |n: u64| Write::Put { key: n.to_be_bytes().to_vec(), value: vec![1; INLINE_BYTES_MAX + 1] };
+        let (account, expected, next) = (AccountId(16), ModSeq(1), ModSeq(2));
+        let refused = run(&mut shard, &[Change::Commit(Commit { account, expected, next, writes: vec![key(2)] })]);
+        assert!(matches!(refused, Err(BatchError::Damaged { .. })), "{refused:?}");
     }
 
     #[test]

@@ -3,29 +3,49 @@
 //! A row that is new between two others changes the link of the first of them. Where many rows follow each other in a
 //! commit, which is the rule (keys come sorted, journals grow at their end), looking for neighbours and linking twice
 //! would double the work; so the place of the last write is kept as a [`Gap`], whose first row is written, or linked,
-//! only when it is known what follows it.
+//! only when it is known what follows it. From one commit to the next [`Ends`] remembers where rows were added.
 
 use crate::fault::Fault;
 use crate::shard::INLINE_BYTES_MAX;
 use crate::sum::{self, Place};
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use store::ids::AccountId;
+
+/// A shard remembers so many places where rows were added, of some hundred octets each.
+const ENDS_MAX: usize = 4096;
 
 /// The rows of a shard within one transaction.
 pub(crate) struct Chain<'c> {
     connection: &'c Connection,
-    at_or_before: CachedStatement<'c>,
-    before: CachedStatement<'c>,
-    after: CachedStatement<'c>,
-    insert: CachedStatement<'c>,
-    update: CachedStatement<'c>,
-    relink: CachedStatement<'c>,
-    delete: CachedStatement<'c>,
-    add_large: CachedStatement<'c>,
-    unset_large: CachedStatement<'c>,
+    ends: &'c mut Ends,
+    at_or_before: Lazy<'c>,
+    before: Lazy<'c>,
+    after: Lazy<'c>,
+    insert: Lazy<'c>,
+    update: Lazy<'c>,
+    update_short: Lazy<'c>,
+    relink: Lazy<'c>,
+    relink_proved: Lazy<'c>,
+    delete: Lazy<'c>,
+    add_large: Lazy<'c>,
+    unset_large: Lazy<'c>,
     gap: Option<Gap>,
 }
+
+/// A statement that is taken out of the connection's cache when it is needed first.
+struct Lazy<'c> {
+    connection: &'c Connection,
+    sql: &'static str,
+    statement: Option<CachedStatement<'c>>,
+}
+
+/// The rows that were added last, and what followed each: where a journal grows it grows again, and need not be looked
+/// for. Whoever builds on it proves it by the link of the row, so that what is not true any more only costs the look.
+#[derive(Debug, Default)]
+pub(crate) struct Ends(BTreeMap<(AccountId, Place), Option<Vec<u8>>>);
 
 /// Between two rows that follow each other, and the link of the first of them is not written yet.
 struct Gap {
@@ -75,32 +95,72 @@ impl Gap {
     }
 }
 
-impl<'c> Chain<'c> {
-    pub(crate) fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
-        let find = |rest: &str| connection.prepare_cached(&format!("SELECT {rest} LIMIT 1"));
-        Ok(Self {
-            connection,
-            at_or_before: find(
-                "key, value, sum, link FROM records WHERE account = ?1 AND key <= ?2 ORDER BY key DESC",
-            )?,
-            before: find("key, value, sum, link FROM records WHERE account = ?1 AND key < ?2 ORDER BY key DESC")?,
-            after: find("key FROM records WHERE account = ?1 AND key > ?2 ORDER BY key")?,
-            insert: connection.prepare_cached("INSERT INTO records VALUES (?1, ?2, ?3, ?4, ?5)")?,
-            update: connection
-                .prepare_cached("UPDATE records SET value = ?3, sum = ?4 WHERE account = ?1 AND key = ?2")?,
-            relink: connection.prepare_cached("UPDATE records SET link = ?3 WHERE account = ?1 AND key = ?2")?,
-            delete: connection.prepare_cached("DELETE FROM records WHERE account = ?1 AND key = ?2")?,
-            add_large: connection.prepare_cached("INSERT INTO large (value) VALUES (?1)")?,
-            unset_large: connection.prepare_cached("DELETE FROM large WHERE number = ?1")?,
-            gap: None,
+impl<'c> Lazy<'c> {
+    fn new(connection: &'c Connection, sql: &'static str) -> Self {
+        Self { connection, sql, statement: None }
+    }
+
+    fn get(&mut self) -> rusqlite::Result<&mut CachedStatement<'c>> {
+        Ok(match &mut self.statement {
+            Some(statement) => statement,
+            none => none.insert(self.connection.prepare_cached(self.sql)?),
         })
+    }
+}
+
+impl Ends {
+    fn note(&mut self, account: AccountId, place: Place, next: Option<Vec<u8>>) {
+        if self.0.len() >= ENDS_MAX {
+            self.0.clear();
+        }
+        self.0.insert((account, place), next);
+    }
+
+    /// The two rows between which a key that is not there would lie, if that is known. Forgotten here: it will not be true.
+    fn take(&mut self, account: AccountId, key: &[u8]) -> Option<(Place, Option<Vec<u8>>)> {
+        let (from, to) = ((account, Place::Start), (account, Place::Key(key.to_vec())));
+        let (before, next) = self.0.range((Bound::Included(&from), Bound::Excluded(&to))).next_back()?;
+        if next.as_deref().is_some_and(|next| next <= key) {
+            return None;
+        }
+        let before = before.clone();
+        self.0.remove(&before).map(|next| (before.1, next))
+    }
+}
+
+impl<'c> Chain<'c> {
+    pub(crate) fn new(connection: &'c Connection, ends: &'c mut Ends) -> Self {
+        let lazy = |sql| Lazy::new(connection, sql);
+        Self {
+            connection,
+            ends,
+            at_or_before: lazy(
+                "SELECT key, value, sum, link FROM records WHERE account = ?1 AND key <= ?2 ORDER BY key DESC LIMIT 1",
+            ),
+            before: lazy(
+                "SELECT key, value, sum, link FROM records WHERE account = ?1 AND key < ?2 ORDER BY key DESC LIMIT 1",
+            ),
+            after: lazy("SELECT key FROM records WHERE account = ?1 AND key > ?2 ORDER BY key LIMIT 1"),
+            insert: lazy("INSERT INTO records VALUES (?1, ?2, ?3, ?4, ?5)"),
+            update: lazy("UPDATE records SET value = ?3, sum = ?4 WHERE account = ?1 AND key = ?2"),
+            update_short: lazy(
+                "UPDATE records SET value = ?3, sum = ?4 WHERE account = ?1 AND key = ?2 AND typeof(value) = 'blob'",
+            ),
+            relink: lazy("UPDATE records SET link = ?3 WHERE account = ?1 AND key = ?2"),
+            relink_proved: lazy("UPDATE records SET link = ?3 WHERE account = ?1 AND key = ?2 AND link = ?4"),
+            delete: lazy("DELETE FROM records WHERE account = ?1 AND key = ?2"),
+            add_large: lazy("INSERT INTO large (value) VALUES (?1)"),
+            unset_large: lazy("DELETE FROM large WHERE number = ?1"),
+            gap: None,
+        }
     }
 
     /// Begins the rows of an account that has none.
     pub(crate) fn start(&mut self, account: AccountId) -> Result<(), Fault> {
         self.settle()?;
         let link = Place::Start.link(account, None);
-        let start = self.insert.execute(params![account.0, Place::Start, [0_u8; 0], sum::row(account, &[], &[]), link]);
+        let start =
+            self.insert.get()?.execute(params![account.0, Place::Start, [0_u8; 0], sum::row(account, &[], &[]), link]);
         match start {
             Ok(_) => Ok(()),
             // The account has lost its head, and not its rows.
@@ -116,13 +176,21 @@ impl<'c> Chain<'c> {
             return self.insert_into_gap(account, key, value, sum);
         }
         self.settle()?;
-        let found = find(&mut self.at_or_before, account, key)?;
+        if self.put_at_end(account, key, value, sum)? {
+            return Ok(());
+        }
+        // The commonest case by itself: a short value takes the place of another.
+        let is_short = value.len() <= INLINE_BYTES_MAX;
+        if is_short && self.update_short.get()?.execute(params![account.0, key, value, sum])? == 1 {
+            return Ok(());
+        }
+        let found = find(self.at_or_before.get()?, account, key)?;
         if found.place == Place::Key(key.to_vec()) {
             self.remove_large(account, key, &found)?;
             let value = self.store(value)?;
             return match value {
-                Stored::Inline(value) => self.update.execute(params![account.0, key, value, sum]),
-                Stored::Large(number) => self.update.execute(params![account.0, key, number, sum]),
+                Stored::Inline(value) => self.update.get()?.execute(params![account.0, key, value, sum]),
+                Stored::Large(number) => self.update.get()?.execute(params![account.0, key, number, sum]),
             }
             .map(drop)
             .map_err(Fault::from);
@@ -130,6 +198,19 @@ impl<'c> Chain<'c> {
         let next = self.next(account, found.place.clone(), found.link)?;
         self.gap = Some(Gap { account, first: found.place, new: None, next });
         self.insert_into_gap(account, key, value, sum)
+    }
+
+    /// Where rows were added before. The link of the row before proves that there is none between; a next one that is lost
+    /// is still named by the new row's link.
+    fn put_at_end(&mut self, account: AccountId, key: &[u8], value: &[u8], sum: i64) -> Result<bool, Fault> {
+        let Some((first, next)) = self.ends.take(account, key) else { return Ok(false) };
+        let (was, is) = (first.link(account, next.as_deref()), first.link(account, Some(key)));
+        if self.relink_proved.get()?.execute(params![account.0, first, is, was])? != 1 {
+            return Ok(false);
+        }
+        let new = Some(New { value: self.store(value)?, sum });
+        self.gap = Some(Gap { account, first: Place::Key(key.to_vec()), new, next });
+        Ok(true)
     }
 
     /// The gap is now the one behind the new row.
@@ -148,20 +229,20 @@ impl<'c> Chain<'c> {
             Some(gap) if gap.ends_at(account, key) => {}
             Some(_) | None => self.settle()?,
         }
-        let found = find(&mut self.at_or_before, account, key)?;
+        let found = find(self.at_or_before.get()?, account, key)?;
         if found.place != Place::Key(key.to_vec()) {
             return self.next(account, found.place, found.link).map(drop);
         }
         let next = self.next(account, found.place.clone(), found.link)?;
         if self.gap.is_none() {
-            let before = find(&mut self.before, account, key)?;
+            let before = find(self.before.get()?, account, key)?;
             if before.place.link(account, Some(key)) != before.link {
                 return Err(Fault::damaged(account, key));
             }
             self.gap = Some(Gap { account, first: before.place, new: None, next: None });
         }
         self.remove_large(account, key, &found)?;
-        self.delete.execute(params![account.0, key])?;
+        self.delete.get()?.execute(params![account.0, key])?;
         if let Some(gap) = &mut self.gap {
             gap.next = next;
         }
@@ -170,10 +251,13 @@ impl<'c> Chain<'c> {
 
     /// Writes what is held back. To be called before anything else looks at the rows.
     pub(crate) fn settle(&mut self) -> Result<(), Fault> {
-        match self.gap.take() {
-            Some(Gap { account, first, new, next }) => self.write(account, first, new, next.as_deref()),
-            None => Ok(()),
+        let Some(Gap { account, first, new, next }) = self.gap.take() else { return Ok(()) };
+        let added = new.is_some().then(|| first.clone());
+        self.write(account, first, new, next.as_deref())?;
+        if let Some(added) = added {
+            self.ends.note(account, added, next);
         }
+        Ok(())
     }
 
     /// Removes every row of an account, sound or not.
@@ -189,29 +273,34 @@ impl<'c> Chain<'c> {
     /// Writes a row of which it is known now what follows it.
     fn write(&mut self, account: AccountId, place: Place, new: Option<New>, next: Option<&[u8]>) -> Result<(), Fault> {
         let link = place.link(account, next);
-        match new {
-            None => self.relink.execute(params![account.0, place, link]),
+        let written = match new {
+            None => self.relink.get()?.execute(params![account.0, place, link]),
             Some(New { value: Stored::Inline(value), sum }) => {
-                self.insert.execute(params![account.0, place, value, sum, link])
+                self.insert.get()?.execute(params![account.0, place, value, sum, link])
             }
             Some(New { value: Stored::Large(number), sum }) => {
-                self.insert.execute(params![account.0, place, number, sum, link])
+                self.insert.get()?.execute(params![account.0, place, number, sum, link])
             }
+        };
+        match (written, place) {
+            (Ok(_), _) => Ok(()),
+            // It is there, and the row before does not say so.
+            (Err(error), Place::Key(key)) if is_constraint(&error) => Err(Fault::damaged(account, &key)),
+            (Err(error), _) => Err(error.into()),
         }
-        .map(drop)
-        .map_err(Fault::from)
     }
 
     fn store(&mut self, value: &[u8]) -> Result<Stored, Fault> {
         if value.len() <= INLINE_BYTES_MAX {
             return Ok(Stored::Inline(value.to_vec()));
         }
-        Ok(Stored::Large(self.add_large.insert([value])?))
+        Ok(Stored::Large(self.add_large.get()?.insert([value])?))
     }
 
     /// Nothing may build on a link that does not hold.
     fn next(&mut self, account: AccountId, place: Place, link: i64) -> Result<Option<Vec<u8>>, Fault> {
-        let next: Option<Vec<u8>> = self.after.query_row(params![account.0, place], |row| row.get(0)).optional()?;
+        let next: Option<Vec<u8>> =
+            self.after.get()?.query_row(params![account.0, place], |row| row.get(0)).optional()?;
         match (place.link(account, next.as_deref()) == link, place) {
             (true, _) => Ok(next),
             (false, Place::Start) => Err(Fault::damaged(account, &[])),
@@ -227,7 +316,7 @@ impl<'c> Chain<'c> {
         if value.is_none_or(|value| sum::row(account, key, &value) != found.sum) {
             return Err(Fault::damaged(account, key));
         }
-        Ok(self.unset_large.execute([number]).map(drop)?)
+        Ok(self.unset_large.get()?.execute([number]).map(drop)?)
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use store::engine::{Commit, CommitError, Engine, EngineError, Inspect, Snapshot};
 use store::group_commit::{Change, Writer};
-use store::ids::AccountId;
+use store::ids::{AccountId, ModSeq};
 
 /// SQLite before this version could lose committed transactions when a checkpoint met the start of a new log.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -124,6 +124,10 @@ impl Engine for SqliteEngine {
     fn snapshot(&self, account: AccountId) -> Result<Box<dyn Snapshot + '_>, EngineError> {
         let shard = self.shard(account).map_err(|what| EngineError::Damaged { what })?;
         Ok(Box::new(shard.readers.snapshot(account)?))
+    }
+
+    fn head(&self, account: AccountId) -> Result<ModSeq, EngineError> {
+        self.shard(account).map_err(|what| EngineError::Damaged { what })?.readers.head(account)
     }
 
     fn commit(&self, commit: Commit) -> Result<(), CommitError> {

@@ -56,6 +56,15 @@ impl Readers {
         Ok(SqliteSnapshot { reader, account, head })
     }
 
+    /// The account's head as it is now: one statement, which is a transaction by itself.
+    pub(crate) fn head(&self, account: AccountId) -> Result<ModSeq, EngineError> {
+        let mut reader = self.take()?;
+        reader.connection().map_err(Fault::from).and_then(|connection| head(connection, account)).map_err(|fault| {
+            reader.broken = true;
+            self.failed(account, &fault)
+        })
+    }
+
     /// Every account of the shard, ascending; also one of which only the head, or only the rows, can be found.
     pub(crate) fn accounts(&self) -> Result<BTreeSet<AccountId>, EngineError> {
         let reader = self.take()?;

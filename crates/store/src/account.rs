@@ -18,6 +18,7 @@ mod on_behalf;
 mod piece;
 mod places;
 mod programs;
+pub(crate) mod quiet;
 mod quota;
 mod read;
 mod receive;

@@ -26,6 +26,14 @@ pub trait Engine: Send + Sync {
     /// When the engine cannot read: [`EngineError`].
     fn snapshot(&self, account: AccountId) -> Result<Box<dyn Snapshot + '_>, EngineError>;
 
+    /// [`Snapshot::head`] as it is now, where nothing else is wanted: whether somebody has changed the account.
+    ///
+    /// # Errors
+    /// As [`Engine::snapshot`].
+    fn head(&self, account: AccountId) -> Result<ModSeq, EngineError> {
+        Ok(self.snapshot(account)?.head())
+    }
+
     /// Applies `commit` as a whole and durably, or not at all.
     ///
     /// # Errors

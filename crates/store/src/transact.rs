@@ -9,6 +9,7 @@
 //! Invariant: the published state is what the engine holds, or `None` when that is not known.
 
 use crate::account::copy_and_move::take_back;
+use crate::account::quiet::Quiet;
 use crate::account::recent::Recents;
 use crate::engine::{CommitError, Engine};
 use crate::error::Error;
@@ -39,6 +40,7 @@ pub(crate) struct AccountCell {
     pub(crate) watches: Arc<Watches>,
     pub(crate) claims: Arc<Claims>,
     pub(crate) recents: Recents,
+    pub(crate) quiet: Quiet,
     /// Of what logins rest on.
     pub(crate) logins: Arc<Watches>,
     published: RwLock<Option<Arc<AccountState>>>,
@@ -137,6 +139,7 @@ impl AccountCell {
             watches,
             claims: Arc::default(),
             recents: Recents::default(),
+            quiet: Quiet::default(),
             logins,
             published: RwLock::new(None),
             queue: Mutex::default(),
@@ -201,7 +204,7 @@ impl AccountCell {
     /// Notices what other processes have committed. Cheap when there is nothing.
     pub(crate) fn refresh(&self) -> Result<(), Error> {
         let Some(known) = self.published().map(|state| state.head) else { return Ok(()) };
-        if self.engine.snapshot(self.id)?.head() != known {
+        if self.engine.head(self.id)? != known {
             self.transact(|tx| tx.snapshot().map(drop))?;
             self.logins.wake(self.id);
             self.watches.wake(self.id);
@@ -422,6 +425,9 @@ impl AccountCell {
     }
 
     fn publish(&self, state: Option<AccountState>) {
+        if state.is_none() {
+            self.quiet.forget();
+        }
         *self.published.write().unwrap_or_else(PoisonError::into_inner) = state.map(Arc::new);
     }
 

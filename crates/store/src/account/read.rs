@@ -1,6 +1,7 @@
 //! Reading: mailboxes, views, messages, the journal.
 
 use super::Account;
+use super::quiet::Stretch;
 use crate::body::{Body, WHOLE_BYTES_MAX};
 use crate::codec::Corrupt;
 use crate::engine::Snapshot;
@@ -179,10 +180,17 @@ impl Account {
             return Ok(missing_uids(&index, of.mailbox.uid_next));
         }
         let mut uids = Vec::new();
-        visit_removals(&*snapshot, since, |entry| {
-            uids.extend(entry.change.vanished(mailbox));
+        let known = self.cell.quiet.since(mailbox, since);
+        let mut after = known.after;
+        visit_removals(&*snapshot, known.to, |entry| {
+            let gone = entry.change.vanished(mailbox);
+            if !gone.is_empty() {
+                after = entry.modseq;
+                uids.extend(gone);
+            }
             ControlFlow::Continue(())
         })?;
+        self.cell.quiet.note(mailbox, Stretch { after, to: snapshot.head().max(known.to) });
         uids.sort_unstable();
         Ok(uids)
     }
