@@ -1,7 +1,7 @@
 //! `pillarbox queue`: mail on its way to outside addresses.
 
 use clap::{Args, Subcommand};
-use console::{QueueLine, QueuePage};
+use console::{QueueChanged, QueueDestination, QueueDestinations, QueueLine, QueuePage};
 use web::Call;
 
 use super::Outcome;
@@ -21,6 +21,7 @@ pub(super) struct Queue {
 const EXAMPLES: &str = "\
 Examples:
   pillarbox queue list
+  pillarbox queue destinations what waits for whom, and why
   pillarbox queue show 17      what other servers said about each recipient
   pillarbox queue retry 17     try now instead of later
   pillarbox queue hold 17      do not try until it is released
@@ -30,26 +31,19 @@ Examples:
 enum Verb {
     /// List all messages
     List,
+    /// Show what waits for which domain
+    Destinations,
     /// Show a message and the state of its recipients
     Show {
         /// Its number
         id: u64,
     },
-    /// Try a message now
-    Retry {
-        /// Its number
-        id: u64,
-    },
-    /// Keep a message from being tried
-    Hold {
-        /// Its number
-        id: u64,
-    },
-    /// End a hold; the message is tried now
-    Release {
-        /// Its number
-        id: u64,
-    },
+    /// Try a message, or all for a domain, now
+    Retry(Which),
+    /// Keep a message, or all for a domain, from being tried
+    Hold(Which),
+    /// End a hold; what was held is tried now
+    Release(Which),
     /// Throw a message away; nobody is told
     Remove {
         /// Its number
@@ -57,20 +51,47 @@ enum Verb {
     },
 }
 
+/// One message, or all for a domain.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// Its number
+    id: Option<u64>,
+    /// All that wait for recipients of this domain
+    #[arg(long, value_name = "DOMAIN")]
+    to: Option<String>,
+}
+
 impl Queue {
     pub(super) fn run(self, place: &Place) -> Outcome {
         let (endpoint, id) = match self.verb {
             Verb::List => return self.list(place),
             Verb::Show { id } => ("GET /api/v1/admin/queue/{id}", id),
-            Verb::Retry { id } => ("POST /api/v1/admin/queue/{id}/retry", id),
-            Verb::Hold { id } => ("POST /api/v1/admin/queue/{id}/hold", id),
-            Verb::Release { id } => ("POST /api/v1/admin/queue/{id}/release", id),
+            Verb::Destinations => return self.destinations(place),
+            Verb::Retry(ref which) => return self.change(place, "retry", which),
+            Verb::Hold(ref which) => return self.change(place, "hold", which),
+            Verb::Release(ref which) => return self.change(place, "release", which),
             Verb::Remove { id } => {
                 let call = Call::new("POST /api/v1/admin/queue/{id}/remove").at("id", id);
                 return self.format.done(place, &call, &format!("Message {id} was thrown away.\n"));
             }
         };
         self.format.each(place, &Call::new(endpoint).at("id", id), shown).map(drop)
+    }
+
+    fn change(&self, place: &Place, verb: &str, which: &Which) -> Outcome {
+        if let Some(domain) = &which.to {
+            let call = Call::new(&format!("POST /api/v1/admin/destinations/{verb}")).with("domain", domain.as_str());
+            let text = |changed: &QueueChanged| format!("{} messages wait for {}.\n", changed.messages, changed.domain);
+            return self.format.each(place, &call, text).map(drop);
+        }
+        let endpoint = format!("POST /api/v1/admin/queue/{{id}}/{verb}");
+        self.format.each(place, &Call::new(&endpoint).at("id", which.id), shown).map(drop)
+    }
+
+    fn destinations(&self, place: &Place) -> Outcome {
+        let call = Call::new("GET /api/v1/admin/destinations");
+        self.format.each(place, &call, |all: &QueueDestinations| by_domain(&all.destinations)).map(drop)
     }
 
     fn list(&self, place: &Place) -> Outcome {
@@ -90,6 +111,21 @@ impl Queue {
         }
         if self.format.json { Ok(()) } else { self.format.show(&(), |()| listed(&messages)) }
     }
+}
+
+fn by_domain(destinations: &[QueueDestination]) -> String {
+    let row = |destination: &QueueDestination| {
+        [
+            destination.domain.clone(),
+            destination.messages.to_string(),
+            destination.why.clone(),
+            destination.oldest_at.clone(),
+            or_dash(destination.next_at.as_deref()),
+            or_dash(destination.answer.as_deref()),
+        ]
+    };
+    let rows: Vec<_> = destinations.iter().map(row).collect();
+    table(["DOMAIN", "MESSAGES", "WHY", "OLDEST", "NEXT", "LAST ANSWER"], &rows, "The queue is empty.")
 }
 
 /// Nobody to send back to is `<>`, as in a bounce.

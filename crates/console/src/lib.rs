@@ -63,7 +63,10 @@ pub use names::MessageLine;
 pub use operations::{AccountDetails, AccountWithPassword, MailboxLine, Operations};
 pub use party::{Act, Party};
 pub use people::{AcceptedRequest, Answering, DeclinedRequest, LinkLine, RequestLine};
-pub use queue::{QUEUE_LINES_MAX, QueueConsole, QueueLine, QueuePage, QueueRecipient};
+pub use queue::{
+    QUEUE_LINES_MAX, QueueChanged, QueueConsole, QueueDestination, QueueDestinations, QueueLine, QueuePage,
+    QueueRecipient,
+};
 pub use refused::{RefusedLine, RefusedPage};
 pub use reports::Wanted;
 pub use sending::{SendingAnswer, SendingCard, WaitingLine};

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::moment::shown;
 use crate::party::{Act, Party};
-use queue::{Damaged, Entry, LastReply, Queue, QueueId, Recipient, RecipientState};
+use queue::{Backlog, Damaged, Entry, LastReply, Queue, QueueId, Recipient, RecipientState, Wish};
 use serde::{Deserialize, Serialize};
 use store::Timestamp;
 
@@ -64,6 +64,41 @@ pub struct QueueRecipient {
     pub answer: Option<String>,
 }
 
+/// What waits, by domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueDestinations {
+    /// Most messages first.
+    pub destinations: Vec<QueueDestination>,
+}
+
+/// What waits for the recipients of one domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueDestination {
+    /// The domain.
+    pub domain: String,
+    /// How many messages.
+    pub messages: u64,
+    /// How many of them are held.
+    pub held: u64,
+    /// When the oldest came.
+    pub oldest_at: String,
+    /// When the first is tried; `None` while all are held.
+    pub next_at: Option<String>,
+    /// `held`, `new` (not tried yet), `deferred` (its servers say later) or `unreachable`.
+    pub why: String,
+    /// The last answer.
+    pub answer: Option<String>,
+}
+
+/// How many messages something was done to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueChanged {
+    /// The domain.
+    pub domain: String,
+    /// How many messages wait for it.
+    pub messages: u64,
+}
+
 impl QueueConsole {
     /// For whoever may administer.
     ///
@@ -87,6 +122,48 @@ impl QueueConsole {
             messages.extend(damaged.iter().map(set_aside));
         }
         Ok(QueuePage { messages, next_after })
+    }
+
+    /// What waits, by domain.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn destinations(&self) -> Result<QueueDestinations, Error> {
+        let backlogs = self.queue.backlogs().map_err(|error| told(0, error))?;
+        Ok(QueueDestinations { destinations: backlogs.iter().map(destination).collect() })
+    }
+
+    /// Has all messages for a domain tried now, but for those that are held.
+    ///
+    /// # Errors
+    /// Nothing waits for it; faults.
+    pub fn retry_all(&self, domain: &str) -> Result<QueueChanged, Error> {
+        self.change_all(domain, Wish::Retry)
+    }
+
+    /// Keeps all messages for a domain from being tried, also for their other recipients.
+    ///
+    /// # Errors
+    /// As [`Self::retry_all`].
+    pub fn hold_all(&self, domain: &str) -> Result<QueueChanged, Error> {
+        self.change_all(domain, Wish::Hold)
+    }
+
+    /// Ends that; they are tried now.
+    ///
+    /// # Errors
+    /// As [`Self::retry_all`].
+    pub fn release_all(&self, domain: &str) -> Result<QueueChanged, Error> {
+        self.change_all(domain, Wish::Release)
+    }
+
+    fn change_all(&self, domain: &str, wish: Wish) -> Result<QueueChanged, Error> {
+        match self.queue.change_all(domain, wish, self.now).map_err(|error| told(0, error))? {
+            0 => Err(Error::Unknown(format!(
+                "nothing waits for {domain:?}; `pillarbox queue destinations` shows what waits for whom"
+            ))),
+            messages => Ok(QueueChanged { domain: domain.to_lowercase(), messages }),
+        }
     }
 
     /// One message.
@@ -163,6 +240,24 @@ fn set_aside(damaged: &Damaged) -> QueueLine {
         expires_at: String::new(),
         held: false,
         damaged: Some(damaged.why.clone()),
+    }
+}
+
+fn destination(backlog: &Backlog) -> QueueDestination {
+    let why = match &backlog.last {
+        _ if backlog.held == backlog.messages => "held",
+        None => "new",
+        Some(last) if last.by_smarthost => "deferred",
+        Some(_) => "unreachable",
+    };
+    QueueDestination {
+        domain: backlog.domain.clone(),
+        messages: backlog.messages,
+        held: backlog.held,
+        oldest_at: shown(backlog.oldest_at),
+        next_at: backlog.next_at.map(shown),
+        why: why.to_owned(),
+        answer: backlog.last.as_ref().map(|last| format!("{} {}", last.code, last.text)),
     }
 }
 

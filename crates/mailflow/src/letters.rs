@@ -141,7 +141,7 @@ impl MailFlow {
                 let sent = self.send_out(content, top, entry, now).map_err(|error| error.to_string())?;
                 Ok(sent.is_some())
             }
-            Route::Refused(Unroutable::NoWayOut) => Ok(false),
+            Route::Refused(Unroutable::NoWayOut | Unroutable::NotSent) => Ok(false),
             Route::Refused(why) => Err(format!("{:?}", not_delivered(to, why))),
         }
     }
@@ -197,9 +197,11 @@ fn is_known(arrival: &Arrival) -> bool {
 fn not_delivered(address: &str, why: Unroutable) -> ReportError {
     match why {
         Unroutable::Full => ReportError::Later(format!("the mailbox of {address} is full")),
-        Unroutable::NoSuchUser | Unroutable::NotReturned | Unroutable::NotLocal | Unroutable::NoWayOut => {
-            ReportError::Never(format!("{address} has no mailbox here"))
-        }
+        Unroutable::NoSuchUser
+        | Unroutable::NotReturned
+        | Unroutable::NotLocal
+        | Unroutable::NoWayOut
+        | Unroutable::NotSent => ReportError::Never(format!("{address} has no mailbox here")),
     }
 }
 

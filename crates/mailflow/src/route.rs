@@ -81,6 +81,8 @@ pub enum Unroutable {
     NotLocal,
     /// The domain is not ours, and there is no way out.
     NoWayOut,
+    /// The domain is not ours, and no mail goes there, by the operator's word.
+    NotSent,
 }
 
 /// Whom somebody may write to.
@@ -114,6 +116,7 @@ impl MailFlow {
             Resolution::NotLocal => Ok(match (reach, &self.queue) {
                 (Reach::Local, _) => Route::Refused(Unroutable::NotLocal),
                 (Reach::Everywhere, None) => Route::Refused(Unroutable::NoWayOut),
+                (Reach::Everywhere, Some(queue)) if !queue.leads_to(path) => Route::Refused(Unroutable::NotSent),
                 (Reach::Everywhere, Some(_)) => Route::Relay(path.clone()),
             }),
         }
@@ -199,7 +202,7 @@ impl MailFlow {
 mod tests {
     use super::*;
     use crate::testing::world;
-    use queue::{Policy, Queue};
+    use queue::{Policy, Queue, Via, Ways};
     use store::sim::SIM_EPOCH;
 
     #[test]
@@ -232,5 +235,27 @@ mod tests {
         check("nobody@example.org", [Err(Unroutable::NoSuchUser); 3]);
         check("alice@example.net", outside);
         check("alice@[192.0.2.1]", outside);
+    }
+
+    #[test]
+    fn mail_for_a_domain_that_the_operator_closed_was_taken_and_returned() {
+        let mut world = world();
+        let ways = Ways {
+            default: Via::Refuse,
+            routes: [("open.example".to_owned(), Via::Mx), ("closed.example".to_owned(), Via::Refuse)].into(),
+        };
+        let queue = Queue::open(world.flow.auth.store(), Policy::default()).with_ways(ways);
+        world.flow.queue = Some(queue);
+        for (to, expected) in [
+            ("a@open.example", None),
+            ("a@OPEN.example", None),
+            ("a@closed.example", Some(Unroutable::NotSent)),
+            ("a@other.example", Some(Unroutable::NotSent)),
+            ("a@[192.0.2.1]", Some(Unroutable::NotSent)),
+        ] {
+            let path = ForwardPath::Mailbox(to.parse().unwrap());
+            let route = world.flow.route(&path, Reach::Everywhere, SIM_EPOCH).unwrap();
+            assert_eq!(route, expected.map_or(Route::Relay(path), Route::Refused), "{to}");
+        }
     }
 }

@@ -10,9 +10,8 @@
 
 use dns::fake::FakeServer;
 use dns::{Dns, Options};
-use queue::{Direct, Limits, NewEntry, Outgoing, Policy, Queue, Sender, Via};
+use queue::{Direct, Limits, NewEntry, Outgoing, Policy, Queue, Sender, Via, Ways};
 use smtp_proto::{ForwardPath, ReversePath};
-use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -67,7 +66,7 @@ fn main() {
         tls_told: None,
     };
     let hello = "mail.example.org".to_owned();
-    let outgoing = Outgoing { hello, smarthost: None, direct: Some(direct), default: Via::Mx, routes: HashMap::new() };
+    let outgoing = Outgoing { hello, smarthost: None, direct: Some(direct), ways: Ways::all(Via::Mx) };
 
     let begin = Instant::now();
     let store = open(directory.path());

@@ -20,10 +20,42 @@ pub struct Outgoing {
     pub smarthost: Option<Smarthost>,
     /// How the servers of the recipients' domains are found and reached, if mail goes to them.
     pub direct: Option<Direct>,
+    /// Which way mail takes.
+    pub ways: Ways,
+}
+
+/// Which way mail for a domain takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ways {
     /// What is not in `routes`.
     pub default: Via,
     /// By domain, in lower case.
     pub routes: HashMap<String, Via>,
+}
+
+impl Ways {
+    /// All mail takes one.
+    #[must_use]
+    pub fn all(via: Via) -> Self {
+        Self { default: via, routes: HashMap::new() }
+    }
+
+    /// That of a recipient's mail.
+    pub(crate) fn of(&self, path: &ForwardPath) -> Via {
+        self.via(&domain(path))
+    }
+
+    fn via(&self, domain: &str) -> Via {
+        self.routes.get(domain).copied().unwrap_or(self.default)
+    }
+}
+
+/// In lower case; empty for <postmaster>.
+fn domain(path: &ForwardPath) -> String {
+    match path {
+        ForwardPath::Postmaster => String::new(),
+        ForwardPath::Mailbox(mailbox) => mailbox.domain().to_string().to_lowercase(),
+    }
 }
 
 /// One way out.
@@ -77,18 +109,14 @@ impl Outgoing {
             hello: smarthost.hello.clone(),
             smarthost: Some(smarthost),
             direct: None,
-            default: Via::Smarthost,
-            routes: HashMap::new(),
+            ways: Ways::all(Via::Smarthost),
         }
     }
 
     /// Where a recipient's mail goes.
     pub(crate) fn destination(&self, path: &ForwardPath) -> Destination {
-        let domain = match path {
-            ForwardPath::Postmaster => String::new(),
-            ForwardPath::Mailbox(mailbox) => mailbox.domain().to_string().to_lowercase(),
-        };
-        match self.routes.get(&domain).copied().unwrap_or(self.default) {
+        let domain = domain(path);
+        match self.ways.via(&domain) {
             Via::Smarthost if self.smarthost.is_some() => Destination::Smarthost,
             // RFC 5321 §2.3.5: <postmaster> without a domain is ours, or the smarthost's.
             Via::Mx if self.direct.is_some() && !domain.is_empty() => Destination::Domain(domain),

@@ -4,24 +4,27 @@
 //! `turns`; held ones have none); `s` = [`Totals`]; `a` = a share (see `share`); `r` id = a receipt (see `receipts`); `x` id =
 //! a message that was set aside (see `damage`); `m` domain = its policy on certificates (see [`crate::sts`]).
 
-mod waiting;
-
 use crate::damage::{self, Damaged};
 use crate::entry::{Enqueued, Entry, NewEntry, QueueId};
 use crate::error::Error;
+use crate::outgoing::{Via, Ways};
 use crate::pace;
 use crate::receipts;
 use crate::schedule::Policy;
 use crate::share::{self, Limits, Wanted};
 use crate::turns::{self, Due, DueNow, Turn};
 use serde::{Deserialize, Serialize};
+use smtp_proto::ForwardPath;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp};
 
+mod backlog;
 mod policies;
 mod settle;
+mod waiting;
+pub use backlog::{Backlog, Wish};
 pub(crate) use settle::{Fate, Settled};
 
 /// A message is kept in rows of this length.
@@ -44,6 +47,7 @@ pub struct Queue {
     news: Arc<News>,
     policy: Policy,
     limits: Limits,
+    ways: Arc<Ways>,
 }
 
 /// What is in the queue, and the next number.
@@ -68,6 +72,7 @@ impl Queue {
     #[must_use]
     pub fn open(store: &Store, policy: Policy) -> Self {
         let table = store.table(TableId::Queue);
+        let ways = Arc::new(Ways::all(Via::Mx));
         Self {
             table,
             claims: Arc::default(),
@@ -75,6 +80,7 @@ impl Queue {
             news: Arc::default(),
             policy,
             limits: Limits::DEFAULT,
+            ways,
         }
     }
 
@@ -82,6 +88,18 @@ impl Queue {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same queue, which knows for whom there is no way out: [`Queue::leads_to`].
+    #[must_use]
+    pub fn with_ways(self, ways: Ways) -> Self {
+        Self { ways: Arc::new(ways), ..self }
+    }
+
+    /// Whether mail for a recipient leaves. That which does not is better refused than returned.
+    #[must_use]
+    pub fn leads_to(&self, path: &ForwardPath) -> bool {
+        self.ways.of(path) != Via::Refuse
     }
 
     /// Whether a message of an account would be taken now: to be asked before the rest of a submission is done.
@@ -344,17 +362,27 @@ impl Queue {
     fn change(&self, id: QueueId, change: impl Fn(&mut Entry) -> Result<(), Error>) -> Result<(), Error> {
         let changed = self.table.change(|tx| {
             let before = entry(tx, id)?.ok_or(Error::NoSuchEntry)?;
-            let mut after = before.clone();
-            change(&mut after)?;
-            tx.delete(&turns::key(&before));
-            // An operator who touches it has restored it.
-            tx.delete(&damage::key(id));
-            if !after.is_asked {
-                pace::forget(tx, &before);
-            }
-            put_entry(tx, &after)
+            change_to(tx, &before, &change)
         });
         self.news.touch(id);
+        self.news.spread();
+        changed
+    }
+
+    /// Changes those that are still there, all or none.
+    fn change_some(&self, ids: &[QueueId], change: &dyn Fn(&mut Entry)) -> Result<(), Error> {
+        let changed = self.table.change(|tx| {
+            for id in ids {
+                if let Some(before) = entry(tx, *id)? {
+                    change_to(tx, &before, |entry| {
+                        change(entry);
+                        Ok(())
+                    })?;
+                }
+            }
+            Ok(())
+        });
+        ids.iter().for_each(|id| self.news.touch(*id));
         self.news.spread();
         changed
     }
@@ -386,6 +414,22 @@ impl News {
             waker.wake_by_ref();
         }
     }
+}
+
+fn change_to(
+    tx: &mut TableTx<'_>,
+    before: &Entry,
+    change: impl Fn(&mut Entry) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut after = before.clone();
+    change(&mut after)?;
+    tx.delete(&turns::key(before));
+    // An operator who touches it has restored it.
+    tx.delete(&damage::key(before.id));
+    if !after.is_asked {
+        pace::forget(tx, before);
+    }
+    put_entry(tx, &after)
 }
 
 fn due_now(entry: &mut Entry, now: Timestamp) {

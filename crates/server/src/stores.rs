@@ -30,7 +30,7 @@ use store_sqlite::{SqliteEngine, SqliteOptions};
 use crate::config::{Config, DatabaseFiles, StorageEngine};
 use crate::lifecycle::DataDir;
 use crate::private_file;
-use crate::services::INDEX_LIMITS;
+use crate::services::{INDEX_LIMITS, ways};
 use crate::setup::SetupError;
 
 const SECRET_FILE: &str = "auth-secret";
@@ -98,6 +98,7 @@ impl Stores {
         let warn_after_millis = (hours > 0).then_some(hours * HOUR_MILLIS);
         let policy = Policy { lifetime_millis, warn_after_millis, ..Policy::default() };
         let queue = Queue::open(&store, policy).with_limits(limits);
+        let queue = queue.with_ways(ways(config));
         let way_out = config.has_way_out().then(|| queue.clone());
         let flow = MailFlow::new(auth.clone(), &config.hostname, way_out).with_policy(config.sender.policy());
         let flow = if config.junk_filter { flow } else { flow.without_junk_filter() };

@@ -499,3 +499,34 @@ fn who_wants_a_trace_is_told_who_has_the_message_next() {
     check("60;NT", "NEVER", 0);
     check("60;N", "", 0);
 }
+
+#[test]
+fn what_waits_is_told_changed_and_counted_by_domain() {
+    let queue = open(&SimEngine::new());
+    let enqueue = |to: &[&str], minute: i64| {
+        queue.enqueue(message("me@x", to, b"m"), Timestamp(NOW.0 + minute * MINUTE)).unwrap().id
+    };
+    let both = enqueue(&["a@Y.example", "b@y.example", "c@z.example"], 0);
+    let one = enqueue(&["d@y.example"], 1);
+    queue
+        .settle(both, &vec![(0, Fate::Tried(later())), (1, Fate::Tried(later())), (2, Fate::Tried(later()))], NOW)
+        .unwrap();
+    let told = |domain: &str| queue.backlogs().unwrap().into_iter().find(|backlog| backlog.domain == domain).unwrap();
+    let y = told("y.example");
+    assert_eq!((y.messages, y.held, y.oldest_at, y.next_at), (2, 0, NOW, Some(Timestamp(NOW.0 + MINUTE))));
+    assert_eq!(y.last.map(|last| last.code), Some(451));
+    assert_eq!(queue.backlogs().unwrap()[0].domain, "y.example", "most come first");
+
+    assert_eq!(queue.change_all("Y.EXAMPLE", Wish::Hold, NOW), Ok(2));
+    let y = told("y.example");
+    assert_eq!((y.held, y.next_at, due(&queue)), (2, None, None));
+    assert_eq!(queue.change_all("y.example", Wish::Retry, NOW), Ok(2));
+    assert_eq!(due(&queue), None, "what is held stays so");
+    assert_eq!(queue.change_all("z.example", Wish::Release, Timestamp(NOW.0 + 5)), Ok(1));
+    assert_eq!(due(&queue), Some((5, both.0)));
+    let entry = queue.show(both).unwrap();
+    let next: Vec<bool> = entry.recipients.iter().map(|recipient| recipient.next_at.is_some()).collect();
+    assert_eq!(next, [true, true, false], "the others keep their time");
+    assert!(queue.show(one).unwrap().held);
+    assert_eq!(queue.change_all("none.example", Wish::Hold, NOW), Ok(0));
+}

@@ -213,6 +213,7 @@ fn hear(lines: &Receiver<String>, expected: &str) {
 }
 
 mod direct;
+mod hard;
 mod sts;
 
 #[test]

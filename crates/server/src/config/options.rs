@@ -366,7 +366,7 @@ pub const OPTIONS: &[ConfigOption] = &[
         key: "delivery.refuse_for",
         kind: DOMAINS,
         default: Some("[]"),
-        text: "Mail for these domains does not leave; its sender gets it back.",
+        text: "Mail for these domains does not leave: it is refused when it is handed in.",
         set: |config, value| put(&mut config.delivery.refuse_for, value.domain_list()?),
     },
     ConfigOption {

@@ -39,7 +39,7 @@ pub(crate) use certificate::{CertificateKeeper, authority, use_kept};
 pub use filling::tell_of_filling;
 pub(crate) use learning::learn_junk;
 pub use offered::offered;
-pub(crate) use outbound::{Outbound, outgoing, target};
+pub(crate) use outbound::{Outbound, outgoing, target, ways};
 pub use receipts::{tidy, tidy_receipts};
 pub(crate) use refusals::write_refusals;
 pub(crate) use retention::keep_retention;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dns::Dns;
-use queue::{Direct, Notice, Outgoing, Roots, Sender, Sts, Via};
+use queue::{Direct, Notice, Outgoing, Roots, Sender, Sts, Via, Ways};
 use smtp_proto::Credentials;
 use store::Timestamp;
 use tokio::runtime::Handle;
@@ -63,17 +63,23 @@ pub(crate) fn outgoing(config: &Config, smarthost: Option<queue::Smarthost>, dns
         sts: delivery.mta_sts.then_some(Sts { port: 443, roots: Roots::System }),
         tls_told: None,
     });
+    Some(Outgoing { hello: config.hostname.clone(), smarthost, direct, ways: ways(config) })
+}
+
+/// Which way mail takes.
+pub(crate) fn ways(config: &Config) -> Ways {
+    let delivery = &config.delivery;
     let default = match delivery.by {
         Some(DeliveryBy::Mx) => Via::Mx,
         Some(DeliveryBy::Smarthost) => Via::Smarthost,
-        None if smarthost.is_some() => Via::Smarthost,
+        None if config.smarthost.is_some() => Via::Smarthost,
         None => Via::Refuse,
     };
     let routes =
         [(&delivery.mx_for, Via::Mx), (&delivery.smarthost_for, Via::Smarthost), (&delivery.refuse_for, Via::Refuse)];
     let each =
         routes.into_iter().flat_map(|(domains, via)| domains.iter().map(move |domain| (domain.to_lowercase(), via)));
-    Some(Outgoing { hello: config.hostname.clone(), smarthost, direct, default, routes: each.collect() })
+    Ways { default, routes: each.collect() }
 }
 
 /// The smarthost as the sender wants it, with its password read.

@@ -77,6 +77,9 @@ fn not_routed(role: &Role, path: &ForwardPath, why: Unroutable) -> Reply {
         (Unroutable::NotLocal, Role::Mx | Role::Submission { .. }) => {
             Reply::new(550, Enhanced(5, 7, 1), format!("{path} is not here, and this server relays for nobody"))
         }
+        (Unroutable::NotSent, _) => {
+            Reply::new(550, Enhanced(5, 7, 1), format!("{path}: this server sends no mail to that domain"))
+        }
         (Unroutable::NoWayOut, _) => {
             let text = "this server has no way out configured, so it cannot send to outside addresses";
             Reply::new(550, Enhanced(5, 4, 4), format!("{path}: {text}"))

@@ -8,6 +8,16 @@ use console::QueuePage;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/admin/queue", |caller, fields| json(page(caller, fields)?)),
+    Endpoint::get("/api/v1/admin/destinations", |caller, _| json(caller.queue()?.destinations()?)),
+    Endpoint::post("/api/v1/admin/destinations/retry", |caller, fields| {
+        json(caller.queue()?.retry_all(fields.text("domain"))?)
+    }),
+    Endpoint::post("/api/v1/admin/destinations/hold", |caller, fields| {
+        json(caller.queue()?.hold_all(fields.text("domain"))?)
+    }),
+    Endpoint::post("/api/v1/admin/destinations/release", |caller, fields| {
+        json(caller.queue()?.release_all(fields.text("domain"))?)
+    }),
     Endpoint::get("/api/v1/admin/queue/{id}", |caller, _| json(caller.queue()?.show(caller.number("id")?)?)),
     Endpoint::post("/api/v1/admin/queue/{id}/retry", |caller, _| json(caller.queue()?.retry(caller.number("id")?)?)),
     Endpoint::post("/api/v1/admin/queue/{id}/hold", |caller, _| json(caller.queue()?.hold(caller.number("id")?)?)),

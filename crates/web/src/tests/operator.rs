@@ -139,6 +139,23 @@ fn a_queued_message_is_held_released_and_removed() {
 }
 
 #[test]
+fn what_waits_for_a_domain_is_shown_held_and_released_together() {
+    let world = World::new();
+    let ids = [queue_message(&world), queue_message(&world)];
+    let of = |verb: &str, domain: &str| Call::new(verb).with("domain", domain);
+    let shown = || world.one(&Call::new("GET /api/v1/admin/destinations"))["destinations"][0].clone();
+    let all = |destination: &Value| (destination["domain"].clone(), destination["messages"].clone());
+    assert_eq!((all(&shown()), &shown()["why"]), ((json!("postmaster"), json!(2)), &json!("new")));
+    let held = world.one(&of("POST /api/v1/admin/destinations/hold", "postmaster"));
+    assert_eq!(held, json!({"domain": "postmaster", "messages": 2}));
+    assert_eq!((&shown()["why"], &shown()["held"], &shown()["next_at"]), (&json!("held"), &json!(2), &Value::Null));
+    world.one(&of("POST /api/v1/admin/destinations/release", "postmaster"));
+    world.one(&of("POST /api/v1/admin/destinations/retry", "postmaster"));
+    assert!(shown()["next_at"].is_string() && ids[1] > ids[0]);
+    world.refused(&of("POST /api/v1/admin/destinations/hold", "x.example"), "queue destinations");
+}
+
+#[test]
 fn a_long_queue_comes_in_pages_with_what_is_damaged_on_the_last() {
     let world = World::new();
     let first = queue_message(&world);

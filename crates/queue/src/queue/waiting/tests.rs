@@ -3,7 +3,7 @@
 use super::*;
 use crate::entry::NewEntry;
 use crate::queue::tests::{message, open};
-use crate::{Limits, QueueId};
+use crate::{Limits, QueueId, Wish};
 use store::sim::SimEngine;
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -108,4 +108,12 @@ fn whoever_is_to_know_is_told_once_each_time() {
     assert!(send(&queue, ALICE, 200..201, NOW) && is_told(&queue_of(&engine)));
     queue.throw_away(ALICE).unwrap();
     assert!(send(&queue, ALICE, 0..101, at(DAY)) && !is_told(&queue), "another time");
+}
+
+#[test]
+fn what_a_thief_wrote_left_with_all_that_was_released_for_its_domain() {
+    let queue = queue_of(&SimEngine::new());
+    assert!(send(&queue, ALICE, 0..200, NOW));
+    assert_eq!(queue.change_all("far.example", Wish::Release, NOW), Ok(1));
+    assert_eq!((recipients_that_go(&queue), queue.waiting(ALICE, 3).unwrap().0.messages), (0, 1));
 }

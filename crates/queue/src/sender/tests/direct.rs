@@ -1,7 +1,7 @@
 //! Delivery to the hosts of the recipients' domains, found in a name server of the test's own.
 
 use super::*;
-use crate::{Direct, Via};
+use crate::{Direct, Via, Ways};
 use dns::fake::FakeServer;
 use dns::{Dns, Options};
 use tokio::runtime::Runtime;
@@ -32,7 +32,7 @@ impl Net {
             tls_told: None,
         };
         let hello = "mail.example.org".to_owned();
-        Outgoing { hello, smarthost: None, direct: Some(direct), default: Via::Mx, routes: HashMap::new() }
+        Outgoing { hello, smarthost: None, direct: Some(direct), ways: Ways::all(Via::Mx) }
     }
 }
 
@@ -105,7 +105,7 @@ fn the_next_host_is_tried_where_the_first_is_dead_or_busy() {
 fn a_domain_that_takes_no_mail_is_told_at_once_and_a_way_that_is_closed_too() {
     let net = Net::with(&[("null.example", "MX", "0 .")]);
     let mut outgoing = net.outgoing(2);
-    outgoing.routes.insert("closed.example".to_owned(), Via::Refuse);
+    outgoing.ways.routes.insert("closed.example".to_owned(), Via::Refuse);
     let world = start_with(open(&SimEngine::new()), outgoing, 0);
     send(&world, &["one@null.example", "two@gone.example", "three@closed.example"]);
     let mut bounces = String::new();
