@@ -92,9 +92,10 @@ impl MailFlow {
         account: &Account,
         (content, place): (&[u8], Place),
     ) -> Option<Forward> {
-        self.queue.as_ref()?;
         let forward = self.auth.directory().forward(account.id()).and_then(|forward| {
             Ok(match forward {
+                // What no way leads to is kept here.
+                Some(forward) if !self.is_open(&forward) => None,
                 Some(_) if self.stays(arrival, &recipient.address, content, place)?.is_some() => None,
                 forward => forward,
             })
@@ -103,6 +104,11 @@ impl MailFlow {
             warn!(id = arrival.id, account = %account.id(), %error, "not forwarded, because it is not known where to");
             None
         })
+    }
+
+    /// Whether mail leaves for the address that an owner has chosen.
+    fn is_open(&self, forward: &Forward) -> bool {
+        forward.address.parse().is_ok_and(|mailbox| self.closed(&ForwardPath::Mailbox(mailbox)).is_none())
     }
 
     /// Forwards instead of keeping; `None` if it is to be kept after all.
@@ -176,7 +182,7 @@ impl MailFlow {
         let mut ways: Vec<(Onward, u32)> =
             recipient.onward.iter().map(|onward| (onward.clone(), SHARES_OF_ADDRESSES)).collect();
         for account in &recipient.accounts {
-            let forward = self.auth.directory().forward(*account).ok().flatten().filter(|_| self.queue.is_some());
+            let forward = self.auth.directory().forward(*account).ok().flatten().filter(|it| self.is_open(it));
             let onward = forward.and_then(|forward| Onward::to_members(&[forward.address]));
             ways.extend(onward.map(|onward| (onward, SHARES | account.0)));
         }

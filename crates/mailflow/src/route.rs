@@ -113,11 +113,9 @@ impl MailFlow {
                 Ok(self.here(path, accounts, onward))
             }
             Resolution::NoSuchUser => Ok(Route::Refused(Unroutable::NoSuchUser)),
-            Resolution::NotLocal => Ok(match (reach, &self.queue) {
-                (Reach::Local, _) => Route::Refused(Unroutable::NotLocal),
-                (Reach::Everywhere, None) => Route::Refused(Unroutable::NoWayOut),
-                (Reach::Everywhere, Some(queue)) if !queue.leads_to(path) => Route::Refused(Unroutable::NotSent),
-                (Reach::Everywhere, Some(_)) => Route::Relay(path.clone()),
+            Resolution::NotLocal => Ok(match reach {
+                Reach::Local => Route::Refused(Unroutable::NotLocal),
+                Reach::Everywhere => self.closed(path).map_or_else(|| Route::Relay(path.clone()), Route::Refused),
             }),
         }
     }
@@ -128,14 +126,37 @@ impl MailFlow {
             ForwardPath::Mailbox(mailbox) => mailbox.to_string(),
         };
         let reports = RcptReports::default();
-        if onward.is_some() && self.queue.is_none() {
-            if accounts.is_empty() {
-                return Route::Refused(Unroutable::NoWayOut);
-            }
-            warn!(to = address, "nothing is passed on, because this server has no way out");
+        let Some(Onward { to, is_back }) = onward else {
             return Route::Local(Recipient { address, accounts, onward: None, reports });
+        };
+        let (to, closed) = self.that_leave(to);
+        if to.is_empty() && accounts.is_empty() {
+            return Route::Refused(closed.unwrap_or(Unroutable::NoWayOut));
         }
+        if let Some(why) = closed {
+            warn!(to = address, ?why, "not passed on to everybody, because no way leads there");
+        }
+        let onward = (!to.is_empty()).then_some(Onward { to, is_back });
         Route::Local(Recipient { address, accounts, onward, reports })
+    }
+
+    /// Why mail for an address elsewhere does not leave, if so.
+    pub(crate) fn closed(&self, path: &ForwardPath) -> Option<Unroutable> {
+        match &self.queue {
+            None => Some(Unroutable::NoWayOut),
+            Some(queue) => (!queue.leads_to(path)).then_some(Unroutable::NotSent),
+        }
+    }
+
+    /// Those of some addresses elsewhere to which mail leaves, and why it does not to one of the others.
+    fn that_leave(&self, mut paths: Vec<ForwardPath>) -> (Vec<ForwardPath>, Option<Unroutable>) {
+        let mut closed = None;
+        paths.retain(|path| {
+            let why = self.closed(path);
+            closed = closed.or(why);
+            why.is_none()
+        });
+        (paths, closed)
     }
 
     /// Where a bounce goes of a message that was passed on; `None` if that is no such address.
@@ -257,5 +278,17 @@ mod tests {
             let route = world.flow.route(&path, Reach::Everywhere, SIM_EPOCH).unwrap();
             assert_eq!(route, expected.map_or(Route::Relay(path), Route::Refused), "{to}");
         }
+        // Nor is what comes in passed on there.
+        let to = |members: &[&str]| {
+            let members: Vec<String> = members.iter().map(|member| (*member).to_owned()).collect();
+            let path = ForwardPath::Mailbox("team@example.org".parse().unwrap());
+            match world.flow.here(&path, Vec::new(), Onward::to_members(&members)) {
+                Route::Local(recipient) => Ok(recipient.onward.unwrap().addresses()),
+                Route::Refused(why) => Err(why),
+                Route::Relay(_) => panic!("it is here"),
+            }
+        };
+        assert_eq!(to(&["a@open.example", "b@closed.example"]), Ok(vec!["<a@open.example>".to_owned()]));
+        assert_eq!(to(&["b@closed.example"]), Err(Unroutable::NotSent));
     }
 }

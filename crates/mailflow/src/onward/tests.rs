@@ -7,7 +7,7 @@ use crate::{Envelope, Reach, Route, Source, Unroutable};
 use directory::KeyState;
 use dkim::{Algorithm, PrivateKey, Signer};
 use futures::executor::block_on;
-use queue::{Entry, Limits, Policy, Queue};
+use queue::{Entry, Limits, Policy, Queue, Via, Ways};
 use sender_auth::testing::Table;
 use sender_auth::{Digests, Findings, Lists, examine};
 use store::sim::{Fault, SIM_EPOCH, SimObjects};
@@ -315,4 +315,19 @@ fn junk_is_not_passed_on() {
     }
     assert_eq!(["alice", "carol", "bob"].map(|name| messages(&world, name, "Junk")), [1; 3]);
     assert_eq!(queued(&queue).len(), 0);
+}
+
+#[test]
+fn what_is_forwarded_to_a_domain_that_the_operator_closed_is_kept_here() {
+    let (world, queue) = with_way_out(10);
+    forward_alice_and_carol(&world);
+    let ways = Ways { routes: [("far.example".to_owned(), Via::Refuse)].into(), ..Ways::all(Via::Mx) };
+    let flow = MailFlow { queue: Some(queue.clone().with_ways(ways)), ..world.flow };
+    let world = World { flow, ..world };
+    let to = ["alice@example.org", "carol@example.org", "both@example.org"];
+    assert_eq!(outcomes(deliver(&world, "ada@author.example", &to, MESSAGE)), [OK; 3]);
+    assert_eq!(["alice", "bob", "carol"].map(|name| messages(&world, name, "INBOX")), [1; 3]);
+    assert_eq!(queued(&queue), []);
+    let away = world.flow.route(&path("away@example.org").unwrap(), Reach::Local, NOW).unwrap();
+    assert_eq!(away, Route::Refused(Unroutable::NotSent));
 }

@@ -20,7 +20,7 @@ use ::session::testing::TestJobs;
 use ::session::{Moment, Peer, Session as _, Step, Tls};
 use directory::{DirectoryOptions, PasswordCost};
 use mailflow::MailFlow;
-use queue::{Policy, Queue};
+use queue::{Policy, Queue, Via, Ways};
 use std::sync::Arc;
 use std::task::Waker;
 use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
@@ -102,6 +102,14 @@ impl World {
 
     fn submission_without_smarthost(&self) -> Client {
         self.submission_from("127.0.0.1", false)
+    }
+
+    /// No mail goes to example.net.
+    fn submission_with_refused(&self) -> Client {
+        let ways = Ways { routes: [("example.net".to_owned(), Via::Refuse)].into(), ..Ways::all(Via::Mx) };
+        let flow = MailFlow::new(self.auth.clone(), "mail.example.org", Some(self.queue.clone().with_ways(ways)));
+        let common = Common { flow, ..self.common.clone() };
+        Client::new(SmtpService::submission(common, self.auth.clone()), "127.0.0.1", false)
     }
 
     fn submission_from(&self, address: &str, tls: bool) -> Client {

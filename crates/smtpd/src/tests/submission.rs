@@ -130,6 +130,20 @@ fn without_a_smarthost_it_says_so() {
 }
 
 #[test]
+fn a_recipient_whom_no_way_leads_to_is_refused_by_name() {
+    check(
+        World::submission_with_refused,
+        &(logged_in()
+            + "C: MAIL FROM:<alice@example.org>
+               S: 250
+               C: RCPT TO:<carol@Example.net>
+               S: 550 5.7.1 <carol@example.net>: this server sends no mail to that domain
+               C: RCPT TO:<dave@example.com>
+               S: 250"),
+    );
+}
+
+#[test]
 fn a_queue_that_fails_accepts_nothing_and_doubles_nothing() {
     let full = "From: alice@example.org\nDate: today\nMessage-ID: <1@x>";
     let to = ["bob@example.org", "carol@example.net"];
