@@ -4,7 +4,7 @@ use crate::decide::Policy;
 use crate::outgoing::Signers;
 use auth::Auth;
 use queue::Queue;
-use reports::Refusals;
+use reports::{Counts, Refusals};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,6 +34,8 @@ pub struct MailFlow {
     /// What follows from who a message comes from.
     pub(crate) policy: Arc<Policy>,
     pub(crate) refusals: Refusals,
+    /// Where mail is counted for owners of other domains, if they are told.
+    pub(crate) counts: Option<Counts>,
 }
 
 impl MailFlow {
@@ -54,6 +56,7 @@ impl MailFlow {
             signers,
             policy,
             refusals,
+            counts: None,
         }
     }
 
@@ -67,6 +70,12 @@ impl MailFlow {
     #[must_use]
     pub fn without_junk_filter(self) -> Self {
         Self { filters_junk: false, ..self }
+    }
+
+    /// The same, which counts mail for owners of other domains.
+    #[must_use]
+    pub fn with_counts(self, counts: Counts) -> Self {
+        Self { counts: Some(counts), ..self }
     }
 
     /// What people say of their mail is told to somebody else, too.
@@ -85,6 +94,12 @@ impl MailFlow {
     #[must_use]
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// Where mail is counted for owners of other domains, if they are told.
+    #[must_use]
+    pub fn counts(&self) -> Option<&Counts> {
+        self.counts.as_ref()
     }
 
     /// Tells a message from others of the same moment.

@@ -33,6 +33,7 @@ impl MailFlow {
         };
         let decision = decide(findings, &self.policy);
         arrival.log_sender(&decision);
+        self.count(arrival, content, &decision, now);
         let (place, junk) = match decision {
             Decision::Loop => {
                 warn!(id = arrival.id, from = arrival.from, "refused: the message runs in circles");

@@ -82,6 +82,14 @@ impl MailFlow {
         }
     }
 
+    /// Sends a report to the owner of another domain. Gives the receipts to be answered once it does not come again.
+    ///
+    /// # Errors
+    /// Whether and why it is to be tried again.
+    pub fn send_report(&self, report: &::reports::Letter, now: Timestamp) -> Result<Vec<Claim>, ReportError> {
+        self.post(&report.to, &report.content, report.handover, now)
+    }
+
     /// Into a mailbox here, or out.
     pub(crate) fn post(
         &self,

@@ -25,6 +25,7 @@
 #![warn(unreachable_pub)]
 
 mod arrival;
+mod counting;
 mod decide;
 mod flow;
 mod inbound;

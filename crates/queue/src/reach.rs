@@ -12,7 +12,7 @@ use crate::tls_outcome::TlsFailure;
 use crate::trust::{Tls, Trust};
 use crate::wire::{self, End, OnConnect, Peer, Seen};
 use smtp_proto::client::{Author, Stage};
-use smtp_proto::{Enhanced, Failure, Message, Outcome, Reply};
+use smtp_proto::{Enhanced, Failure, Message, Outcome, Reply, ReversePath};
 use std::future::poll_fn;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::pin;
@@ -241,7 +241,7 @@ impl Reach {
             seen: &seen,
         };
         let (outcomes, end) = wire::deliver(&peer(tls.clone()), message.clone(), on_connect);
-        if let Some(result) = target::result(&seen, &outcomes) {
+        if let Some(result) = target::result(&seen, &outcomes).filter(|_| message.reverse_path != ReversePath::Null) {
             target.tell(&seen, result);
         }
         // RFC 7435 §3: where any protection is better than none, none is better than no mail.

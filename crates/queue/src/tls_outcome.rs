@@ -1,10 +1,12 @@
 //! What TLS made of sessions with hosts of other domains, for whoever tells their owners (RFC 8460).
 
 use rustls::{CertificateError, Error};
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Told of each session with a host of a domain, from the sender's threads: it must not wait for anything.
+/// Told of each session with a host of a domain, from the sender's threads: it must not wait for anything. Not of those that were
+/// opened for reports and letters of the server itself (RFC 8460 §3), or each report on sessions would make the next.
 pub type TlsListener = Arc<dyn Fn(TlsOutcome) + Send + Sync>;
 
 /// One session, or why there was none.
@@ -23,7 +25,7 @@ pub struct TlsOutcome {
 }
 
 /// What a domain says of TLS at its hosts (RFC 8460 §4.2).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Promise {
     /// TLSA records, as they are written in zones.
     Tlsa(Vec<String>),

@@ -1,6 +1,7 @@
-//! What the server writes down of mail beside the mail itself, for those who ask later: what was refused, to whom and why.
+//! What the server writes down of mail beside the mail itself, for those who ask later: what was refused, to whom and why; what
+//! owners of other domains are told of mail in their names and of TLS with their hosts; and what others tell us.
 //!
-//! Not here: what became of mail that was taken (the journal of an account), and the log.
+//! Not here: what became of mail that was taken (the journal of an account), and the log. Nothing here sends or asks the DNS.
 //!
 //! Invariant: a stranger makes nothing here longer than a named limit, and costs no flush of the disk of its own: what is noted
 //! waits in memory, and is written in rounds.
@@ -8,6 +9,30 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
+mod counted;
+mod day;
+mod dmarc;
+mod letter;
+mod packed;
+mod recognised;
 mod refused;
+pub mod rua;
+mod tls;
 
+pub use counted::{Counts, Due, Matter, Reporter};
+pub use dmarc::{Row, Signature, SpfSeen};
+pub use letter::{Document, Letter};
+pub use recognised::is_report;
 pub use refused::{About, Listed, Refusal, Refusals, Wanted, Whose};
+
+pub(crate) use day::Day;
+
+/// Why a report was not read.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotRead {
+    /// It is none, or broken.
+    Malformed,
+    /// Unpacked it is too large.
+    TooLarge,
+}

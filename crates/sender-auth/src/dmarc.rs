@@ -9,6 +9,8 @@ use crate::spf::{Spf, SpfResult};
 
 /// Domains in From. More are no honest mail, and it is treated as the strictest policy would.
 const DOMAINS_MAX: usize = 4;
+/// So much is kept of the addresses that a domain wants its reports at; they end at a comma.
+const RUA_BYTES_MAX: usize = 1000;
 
 /// What DMARC says (RFC 8601 §2.7.1, RFC 9989 §10.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +42,7 @@ impl DmarcResult {
 }
 
 /// What a domain asks to be done with what it does not vouch for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DmarcPolicy {
     /// Nothing.
     #[default]
@@ -86,6 +88,37 @@ pub struct Dmarc {
     pub policy: DmarcPolicy,
     /// The same for this message: less where the domain only tests (`t`, `pct`).
     pub disposition: DmarcPolicy,
+    /// SPF passes for a domain that is aligned with it.
+    pub spf_aligned: bool,
+    /// A signature holds of a domain that is aligned with it.
+    pub dkim_aligned: bool,
+    /// What was published, if whoever did wants to be told what became of mail.
+    pub asks: Option<Box<Asks>>,
+}
+
+/// What a domain that asks for reports has published (RFC 7489 §6.3).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Asks {
+    /// Where: the domain in From, or the one above it.
+    pub domain: String,
+    /// The domain below the public suffix.
+    pub organisation: String,
+    /// Whom it wants to be told, as it says it: `mailto:a@b.example!10m,mailto:c@d.example`; up to 1,000 octets.
+    pub rua: String,
+    /// `p`.
+    pub policy: DmarcPolicy,
+    /// `sp`, or what stands for it.
+    pub subdomains: DmarcPolicy,
+    /// `np`.
+    pub missing_subdomains: Option<DmarcPolicy>,
+    /// `adkim=s`.
+    pub is_dkim_strict: bool,
+    /// `aspf=s`.
+    pub is_spf_strict: bool,
+    /// `pct`.
+    pub percent: u8,
+    /// `t=y`.
+    pub is_test: bool,
 }
 
 /// What a domain has published that holds for it.
@@ -98,6 +131,9 @@ pub(crate) struct Published {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Record {
+    /// Where it was found.
+    at: String,
+    rua: String,
     policy: DmarcPolicy,
     subdomains: DmarcPolicy,
     missing_subdomains: Option<DmarcPolicy>,
@@ -156,7 +192,7 @@ async fn record(dns: &Budget<'_>, domain: &str) -> Result<Option<Record>, Failed
         Err(Failed::NoName | Failed::NoData) => return Ok(None),
         Err(Failed::Trouble) => return Err(Failed::Trouble),
     };
-    let mut records = texts.iter().filter_map(|text| Record::parse(text));
+    let mut records = texts.iter().filter_map(|text| Record::parse(domain, text));
     match (records.next(), records.next()) {
         (Some(record), None) => Ok(record),
         (Some(_), Some(_)) | (None, _) => Ok(None),
@@ -165,7 +201,7 @@ async fn record(dns: &Budget<'_>, domain: &str) -> Result<Option<Record>, Failed
 
 impl Record {
     /// `None`: it is not one of DMARC; `Some(None)`: it is one, and asks for nothing (RFC 9989 §4.10.1).
-    fn parse(text: &[u8]) -> Option<Option<Self>> {
+    fn parse(domain: &str, text: &[u8]) -> Option<Option<Self>> {
         let text = String::from_utf8_lossy(text);
         let mut tags = text
             .split(';')
@@ -177,6 +213,8 @@ impl Record {
         }
         let mut found = (None, None, None);
         let mut record = Self {
+            at: domain.to_owned(),
+            rua: String::new(),
             policy: DmarcPolicy::None,
             subdomains: DmarcPolicy::None,
             missing_subdomains: None,
@@ -185,7 +223,6 @@ impl Record {
             percent: 100,
             is_test: false,
         };
-        let mut wants_reports = false;
         for (name, value) in tags {
             match name.to_ascii_lowercase().as_str() {
                 "p" => found.0 = DmarcPolicy::parse(value),
@@ -195,17 +232,35 @@ impl Record {
                 "aspf" => record.is_spf_strict = value.eq_ignore_ascii_case("s"),
                 "pct" => record.percent = value.parse().ok().filter(|percent| *percent <= 100).unwrap_or(100),
                 "t" => record.is_test = value.eq_ignore_ascii_case("y"),
-                "rua" => wants_reports = value.contains("mailto:"),
+                "rua" if value.contains("mailto:") => record.rua = bounded(value),
                 _ => {}
             }
         }
-        if found.0.is_none() && !wants_reports {
+        if found.0.is_none() && record.rua.is_empty() {
             return Some(None);
         }
         record.policy = found.0.unwrap_or_default();
         record.subdomains = found.1.unwrap_or(record.policy);
         record.missing_subdomains = found.2;
         Some(Some(record))
+    }
+
+    fn asks(&self) -> Option<Asks> {
+        let Self { at, rua, policy, subdomains, missing_subdomains, .. } = self.clone();
+        let Self { is_dkim_strict, is_spf_strict, percent, is_test, .. } = *self;
+        let organisation = organisational(&at).to_owned();
+        (!rua.is_empty()).then_some(Asks {
+            domain: at,
+            organisation,
+            rua,
+            policy,
+            subdomains,
+            missing_subdomains,
+            is_dkim_strict,
+            is_spf_strict,
+            percent,
+            is_test,
+        })
     }
 }
 
@@ -216,17 +271,23 @@ pub(crate) fn evaluate(
     signatures: &[Dkim],
     sample: u8,
 ) -> Dmarc {
-    let nobody = |result, policy| Dmarc { result, domain: String::new(), policy, disposition: policy };
+    let nobody = |result| Dmarc::new(result, String::new());
     match published {
-        Err(result) => nobody(*result, DmarcPolicy::None),
+        Err(result) => nobody(*result),
         Ok(published) => {
             let each = published.iter().map(|published| published.evaluate(spf, signatures, sample));
-            each.max_by_key(Dmarc::badness).unwrap_or_else(|| nobody(DmarcResult::None, DmarcPolicy::None))
+            each.max_by_key(Dmarc::badness).unwrap_or_else(|| nobody(DmarcResult::None))
         }
     }
 }
 
 impl Dmarc {
+    /// Of a domain that asks for nothing.
+    fn new(result: DmarcResult, domain: String) -> Self {
+        let (policy, disposition) = Default::default();
+        Self { result, domain, policy, disposition, spf_aligned: false, dkim_aligned: false, asks: None }
+    }
+
     fn badness(&self) -> (DmarcPolicy, u8) {
         match self.result {
             DmarcResult::Pass => (DmarcPolicy::None, 0),
@@ -242,27 +303,23 @@ impl Published {
     fn evaluate(&self, spf: &Spf, signatures: &[Dkim], sample: u8) -> Dmarc {
         let domain = self.domain.clone();
         let record = match &self.record {
-            Err(_) => {
-                let (policy, disposition) = Default::default();
-                return Dmarc { result: DmarcResult::TempError, domain, policy, disposition };
-            }
-            Ok(None) => {
-                let (policy, disposition) = Default::default();
-                return Dmarc { result: DmarcResult::None, domain, policy, disposition };
-            }
+            Err(_) => return Dmarc::new(DmarcResult::TempError, domain),
+            Ok(None) => return Dmarc::new(DmarcResult::None, domain),
             Ok(Some(record)) => record,
         };
         let is_aligned = |other: &str, is_strict: bool| {
             other == domain || !is_strict && organisational(other) == organisational(&domain) && !other.is_empty()
         };
-        let spf_aligned = is_aligned(&spf.domain, record.is_spf_strict);
+        let is_spf_aligned = is_aligned(&spf.domain, record.is_spf_strict);
         let dkim = |wanted: DkimResult| {
             let mut of_domain = signatures.iter().filter(|one| is_aligned(&one.domain, record.is_dkim_strict));
             of_domain.any(|one| one.result == wanted)
         };
-        let result = if spf_aligned && spf.result == SpfResult::Pass || dkim(DkimResult::Pass) {
+        let spf_aligned = is_spf_aligned && spf.result == SpfResult::Pass;
+        let dkim_aligned = dkim(DkimResult::Pass);
+        let result = if spf_aligned || dkim_aligned {
             DmarcResult::Pass
-        } else if spf_aligned && spf.result == SpfResult::TempError || dkim(DkimResult::TempError) {
+        } else if is_spf_aligned && spf.result == SpfResult::TempError || dkim(DkimResult::TempError) {
             DmarcResult::TempError
         } else {
             DmarcResult::Fail
@@ -270,12 +327,21 @@ impl Published {
         // RFC 7489 §6.6.4.
         let is_lessened = record.is_test || sample >= record.percent;
         let disposition = if is_lessened { self.policy.lessened() } else { self.policy };
-        Dmarc { result, domain, policy: self.policy, disposition }
+        let asks = record.asks().map(Box::new);
+        Dmarc { result, domain, policy: self.policy, disposition, spf_aligned, dkim_aligned, asks }
     }
 }
 
+/// Whole addresses, as many as fit.
+fn bounded(rua: &str) -> String {
+    let start = rua.get(..rua.floor_char_boundary(RUA_BYTES_MAX)).unwrap_or_default();
+    let end = if start.len() < rua.len() { start.rfind(',').unwrap_or(0) } else { start.len() };
+    start.get(..end).unwrap_or_default().to_owned()
+}
+
 /// The domain below the public suffix; the name itself where it is one, so that a suffix is aligned with nothing else.
-fn organisational(domain: &str) -> &str {
+#[must_use]
+pub fn organisational(domain: &str) -> &str {
     psl::domain_str(domain).unwrap_or(domain)
 }
 

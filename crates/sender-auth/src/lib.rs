@@ -25,7 +25,7 @@ mod spf;
 pub mod testing;
 
 pub use dkim::{ARC_SETS_MAX, Arc, Digests, Dkim, DkimResult, SIGNATURES_MAX};
-pub use dmarc::{Dmarc, DmarcPolicy, DmarcResult};
+pub use dmarc::{Asks, Dmarc, DmarcPolicy, DmarcResult, organisational};
 pub use iprev::{Iprev, IprevResult};
 pub use lists::{Listed, Lists};
 pub use lookup::{Answer, Failed, Kind, Lookup, Pending, Record};

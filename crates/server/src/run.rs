@@ -15,8 +15,8 @@ use crate::control::ControlSocket;
 use crate::driver::Work;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
 use crate::services::{
-    CertificateKeeper, Outbound, Services, keep_indexes, keep_retention, keep_room, keep_signing_keys, learn_junk,
-    offered, outgoing, tell_of_filling, tidy, tidy_receipts, use_kept, write_refusals,
+    CertificateKeeper, Outbound, Reporting, Services, keep_indexes, keep_retention, keep_room, keep_signing_keys,
+    learn_junk, offered, outgoing, tell_of_filling, tidy, tidy_receipts, use_kept, write_refusals,
 };
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -47,6 +47,7 @@ pub fn run(
     let stores = Stores::open(&data_dir, config)?;
     let work = Work::start()?;
     let services = Services::new(config, &stores, clock, &work, &prepared.dns)?;
+    let dns = prepared.dns.clone();
     let authority = prepared.authority.take();
     if authority.is_some() {
         prepared.certificates = Some(certificates(config, &stores, clock)?);
@@ -59,6 +60,9 @@ pub fn run(
     open_control(&data_dir, &stores, services.site(), &running)?;
     if takes_mail {
         keep_up(config, &data_dir, &stores, clock, &running);
+        if let Some(reporting) = Reporting::new(config, &stores.flow, &dns) {
+            tokio::spawn(reporting.keep(stores.auth.directory().clone(), clock, running.stopping()));
+        }
         if let Some(authority) = authority {
             let (directory, in_use) = (stores.auth.directory().clone(), running.certificates().clone());
             let offered = offered(config, running.addresses());

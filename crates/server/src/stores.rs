@@ -20,6 +20,7 @@ use auth::{Auth, AuthOptions};
 use console::Letterhead;
 use mailflow::MailFlow;
 use queue::{Limits, Policy, Queue};
+use reports::Counts;
 use search_index::Indexes;
 use store::engine::Engine;
 use store::{Store, StoreOptions};
@@ -102,6 +103,7 @@ impl Stores {
         let way_out = config.has_way_out().then(|| queue.clone());
         let flow = MailFlow::new(auth.clone(), &config.hostname, way_out).with_policy(config.sender.policy());
         let flow = if config.junk_filter { flow } else { flow.without_junk_filter() };
+        let flow = if config.reports.send { flow.with_counts(Counts::new(&store)) } else { flow };
         let spool = Spool::new(path.join("spool"), spool_limits(config.message_bytes_max));
         if let Err(error) = spool.sweep() {
             // It takes space, nothing else.

@@ -58,6 +58,8 @@ pub struct Config {
     pub dns: dns::Options,
     /// What follows from who mail of other servers comes from.
     pub sender: Sender,
+    /// What owners of other domains are told.
+    pub reports: Reports,
     /// How mail for outside addresses goes out.
     pub delivery: Delivery,
     /// A server that takes mail for outside addresses.
@@ -216,6 +218,21 @@ pub struct Sender {
     pub greeting_pause_millis: u64,
 }
 
+/// What owners of other domains are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reports {
+    /// Whether they are.
+    pub send: bool,
+    /// From which address; `None`: the postmaster's.
+    pub from: Option<String>,
+}
+
+impl Default for Reports {
+    fn default() -> Self {
+        Self { send: true, from: None }
+    }
+}
+
 impl Default for Sender {
     fn default() -> Self {
         Self {
@@ -335,6 +352,7 @@ impl Default for Config {
             database: DatabaseFiles::default(),
             dns: dns::Options::default(),
             sender: Sender::default(),
+            reports: Reports::default(),
             delivery: Delivery::default(),
             smarthost: None,
             queue_lifetime_hours: 120,

@@ -10,6 +10,7 @@ use incoming::{
 };
 
 mod incoming;
+mod reporting;
 
 /// One option of the configuration.
 pub struct ConfigOption {
@@ -337,6 +338,8 @@ pub const OPTIONS: &[ConfigOption] = &[
     RSPAMD_CONTROLLER,
     MILTERS,
     FILTERS_DOWN,
+    reporting::SEND,
+    reporting::FROM,
     ConfigOption {
         key: "delivery.by",
         kind: "\"mx\" or \"smarthost\"",

@@ -32,7 +32,11 @@ impl Outbound {
     /// # Errors
     /// A smarthost that cannot be used as configured.
     pub(crate) fn start(outgoing: Option<Outgoing>, stores: &Stores, clock: Clock) -> Result<Self, SetupError> {
-        let Some(outgoing) = outgoing else { return Ok(Self(None)) };
+        let Some(mut outgoing) = outgoing else { return Ok(Self(None)) };
+        if let (Some(direct), Some(counts)) = (&mut outgoing.direct, stores.flow.counts().cloned()) {
+            let now = move || Timestamp(clock.now().unix_millis);
+            direct.tls_told = Some(Arc::new(move |outcome| counts.session(outcome, now())));
+        }
         let (flow, now) = (stores.flow.clone(), move || Timestamp(clock.now().unix_millis));
         let report = move |notice: Notice<'_>| flow.deliver_report(notice, now());
         let sender = Sender::start(stores.queue.clone(), outgoing, Arc::new(report), Arc::new(now))
@@ -49,6 +53,8 @@ impl Outbound {
 }
 
 /// The ways out, if there is one. Must be called on a runtime, which runs the look-ups.
+///
+/// What TLS makes of sessions is counted later, once the data directory is open: [`Outbound::start`].
 pub(crate) fn outgoing(config: &Config, smarthost: Option<queue::Smarthost>, dns: &Dns) -> Option<Outgoing> {
     if !config.has_way_out() {
         return None;

@@ -1,0 +1,197 @@
+//! Owners of other domains are told once a day what came in their names and how TLS with their hosts went (decision 0068): what was
+//! counted is written down in rounds, and what is due is sent, one domain after another.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use directory::Directory;
+use dns::Dns;
+use mailflow::MailFlow;
+use queue::ReportError;
+use reports::rua::{Destination, consent_of, consents, destinations, wanted_of_tls};
+use reports::{Counts, Document, Due, Matter, Reporter};
+use store::{Claim, Error, Timestamp};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::config::Config;
+
+/// So soon what was counted is on disk; a crash loses no more of it.
+const EVERY: Duration = Duration::from_secs(5);
+/// In one of so many rounds it is looked at what is due.
+const DUE_ROUNDS: u64 = 120;
+
+/// Tells owners of other domains.
+#[derive(Clone)]
+pub(crate) struct Reporting {
+    flow: MailFlow,
+    counts: Counts,
+    dns: Dns,
+    hostname: String,
+    from: Option<String>,
+}
+
+/// What became of a day of a domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// It is told, or never will be.
+    Settled,
+    /// It is to be tried again.
+    Later,
+}
+
+impl Reporting {
+    /// `None`: nobody is told anything.
+    pub(crate) fn new(config: &Config, flow: &MailFlow, dns: &Dns) -> Option<Self> {
+        let (flow, counts, dns) = (flow.clone(), flow.counts()?.clone(), dns.clone());
+        Some(Self { flow, counts, dns, hostname: config.hostname.clone(), from: config.reports.from.clone() })
+    }
+
+    /// Writes down and tells, until `stop` becomes true or its sender is dropped.
+    pub(crate) async fn keep(self, directory: Directory, clock: Clock, mut stop: watch::Receiver<bool>) {
+        for round in 1.. {
+            let is_stopping = timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
+            let counts = self.counts.clone();
+            match spawn_blocking(move || counts.write()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!(%error, "what was counted for reports is not written down"),
+                Err(error) => warn!(%error, "what was counted for reports is not written down"),
+            }
+            if is_stopping {
+                return;
+            }
+            if round % DUE_ROUNDS == 0 {
+                self.tell(&directory, Timestamp(clock.now().unix_millis), &stop).await;
+            }
+        }
+    }
+
+    /// Tells what is due.
+    async fn tell(&self, directory: &Directory, now: Timestamp, stop: &watch::Receiver<bool>) {
+        let (counts, directory, this) = (self.counts.clone(), directory.clone(), self.clone());
+        let found = spawn_blocking(move || {
+            counts.tidy(now)?;
+            Ok::<_, Error>((counts.due(now)?, this.reporter(&directory)?))
+        });
+        let (due, reporter) = match found.await {
+            Ok(Ok((due, Some(reporter)))) => (due, reporter),
+            Ok(Ok((_, None))) => return,
+            Ok(Err(error)) => return warn!(%error, "no reports are sent"),
+            Err(error) => return warn!(%error, "no reports are sent"),
+        };
+        for due in due {
+            if *stop.borrow() {
+                return;
+            }
+            self.tell_of(due, reporter.clone(), now).await;
+        }
+    }
+
+    /// Who reports; nobody where there is no local domain, because nobody would sign it.
+    fn reporter(&self, directory: &Directory) -> Result<Option<Reporter>, Error> {
+        let of = |email| Reporter { hostname: self.hostname.clone(), email };
+        if let Some(from) = &self.from {
+            return Ok(Some(of(from.clone())));
+        }
+        let domains: Vec<String> = directory.domains()?.into_iter().map(|domain| domain.name).collect();
+        let is_around = |domain: &&String| format!(".{}", self.hostname).ends_with(&format!(".{domain}"));
+        let domain = domains.iter().filter(is_around).max_by_key(|domain| domain.len()).or(domains.first());
+        Ok(domain.map(|domain| of(format!("postmaster@{domain}"))))
+    }
+
+    /// Tells one domain of one day. Where the DNS gives no answer it comes again, for some days.
+    async fn tell_of(&self, due: Due, reporter: Reporter, now: Timestamp) {
+        let Some(to) = self.destinations(&due).await else { return };
+        let (flow, counts, name) = (self.flow.clone(), self.counts.clone(), due.domain().to_owned());
+        let sent = spawn_blocking(move || {
+            let (told, claims) = send(&flow, &counts, &due, &reporter, &to, now)?;
+            if told == Told::Settled {
+                counts.settle(&due)?;
+                claims.into_iter().for_each(Claim::answered);
+            }
+            Ok::<_, Error>(())
+        });
+        match sent.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(domain = name, %error, "a report is not sent"),
+            Err(error) => warn!(domain = name, %error, "a report is not sent"),
+        }
+    }
+
+    /// Where it goes; `None`: that is not known now.
+    async fn destinations(&self, due: &Due) -> Option<BTreeSet<Address>> {
+        let rua = match &due.matter {
+            Matter::Mail { rua } => rua.clone(),
+            Matter::Sessions => {
+                wanted_of_tls(&self.texts(&format!("_smtp._tls.{}", due.domain())).await?).unwrap_or_default()
+            }
+        };
+        let mut found = BTreeSet::new();
+        for destination in destinations(&rua) {
+            let asked = match due.matter {
+                Matter::Mail { .. } => consent_of(due.domain(), &destination),
+                Matter::Sessions => None,
+            };
+            let is_wanted = match asked {
+                Some(name) => consents(&self.texts(&name).await?),
+                None => true,
+            };
+            if is_wanted {
+                found.insert(Address(destination.address, destination.bytes_max));
+            }
+        }
+        Some(found)
+    }
+
+    /// Texts in the DNS, none where there is no such name; `None`: no answer.
+    async fn texts(&self, name: &str) -> Option<Vec<Vec<u8>>> {
+        match self.dns.txt(name).await {
+            Ok(answer) => Some(answer.records),
+            Err(dns::Error::Name(_)) => Some(Vec::new()),
+            Err(_) => None,
+        }
+    }
+}
+
+/// A destination, once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Address(String, Option<u64>);
+
+/// Sends what is to be told. What was sent before, when it was tried before, is known by its handover.
+fn send(
+    flow: &MailFlow,
+    counts: &Counts,
+    due: &Due,
+    reporter: &Reporter,
+    to: &BTreeSet<Address>,
+    now: Timestamp,
+) -> Result<(Told, Vec<Claim>), Error> {
+    let (mut told, mut claims) = (Told::Settled, Vec::new());
+    let Some(document) = Document::new(counts, due, reporter)?.filter(|_| !to.is_empty()) else {
+        return Ok((told, claims));
+    };
+    for Address(address, bytes_max) in to {
+        let destination = Destination { address: address.clone(), bytes_max: *bytes_max };
+        let Some(letter) = document.to(&destination, now) else { continue };
+        let (domain, to) = (due.domain(), &letter.to);
+        match flow.send_report(&letter, now) {
+            Ok(receipts) => {
+                let about = if due.matter == Matter::Sessions { "tls" } else { "dmarc" };
+                info!(domain, to, about, "report sent");
+                claims.extend(receipts);
+            }
+            Err(ReportError::Never(why)) => warn!(domain, to, why, "a report is not sent"),
+            Err(ReportError::Later(why)) => {
+                warn!(domain, to, why, "a report is not sent yet");
+                told = Told::Later;
+            }
+        }
+    }
+    Ok((told, claims))
+}
+
+#[cfg(test)]
+mod tests;

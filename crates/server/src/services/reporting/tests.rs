@@ -1,0 +1,148 @@
+use super::*;
+use crate::config::DeliveryBy;
+use crate::lifecycle::DataDir;
+use crate::stores::Stores;
+use dns::Options;
+use dns::fake::{FakeServer, Manner};
+use queue::{Promise, TlsFailure, TlsOutcome};
+use reports::Row;
+use sender_auth::{Asks, DmarcPolicy};
+
+const HOUR_MILLIS: i64 = 3600 * 1000;
+/// 2026-11-28, noon.
+const NOW: Timestamp = Timestamp(1_795_867_200_000);
+
+struct World {
+    _directory: tempfile::TempDir,
+    names: FakeServer,
+    stores: Stores,
+    reporting: Reporting,
+    stop: watch::Receiver<bool>,
+}
+
+fn world() -> World {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = Config::trial(directory.path().join("data"));
+    config.hostname = "mail.example.org".into();
+    config.delivery.by = Some(DeliveryBy::Mx);
+    let stores = Stores::open(&DataDir::open(&config.data_dir).unwrap(), &config).unwrap();
+    for domain in ["aaa.example", "example.org"] {
+        stores.auth.directory().add_domain(domain).unwrap();
+    }
+    let names = FakeServer::start();
+    let patience = Duration::from_millis(300);
+    let options = Options { servers: vec![names.address()], dnssec: false, patience, ..Options::default() };
+    let reporting = Reporting::new(&config, &stores.flow, &Dns::new(&options).unwrap()).unwrap();
+    World { _directory: directory, names, stores, reporting, stop: watch::channel(false).1 }
+}
+
+impl World {
+    fn count_mail(&self, domain: &str, rua: &str) {
+        let asks = Asks {
+            domain: domain.into(),
+            organisation: domain.into(),
+            rua: rua.into(),
+            policy: DmarcPolicy::None,
+            subdomains: DmarcPolicy::None,
+            missing_subdomains: None,
+            is_dkim_strict: false,
+            is_spf_strict: false,
+            percent: 100,
+            is_test: false,
+        };
+        let row = Row {
+            address: [192, 0, 2, 1].into(),
+            count: 1,
+            disposition: "none".into(),
+            reason: String::new(),
+            dkim_aligned: false,
+            spf_aligned: true,
+            header_from: domain.into(),
+            envelope_from: domain.into(),
+            dkim: Vec::new(),
+            spf: None,
+        };
+        self.reporting.counts.mail(asks, row, NOW);
+        self.reporting.counts.write().unwrap();
+    }
+
+    /// After so many hours: what is in the queue then, by recipient.
+    async fn told(&self, hours: i64) -> Vec<String> {
+        let now = Timestamp(NOW.0 + hours * HOUR_MILLIS);
+        self.reporting.tell(self.stores.auth.directory(), now, &self.stop).await;
+        let queued = self.stores.queue.list(None, 100).unwrap();
+        let to = |entry: &queue::Entry| {
+            assert_eq!(entry.reverse_path, "");
+            entry.recipients.iter().map(|recipient| recipient.address.clone()).collect::<Vec<_>>().join(" ")
+        };
+        let mut to: Vec<String> = queued.iter().map(to).collect();
+        to.sort();
+        to
+    }
+}
+
+#[tokio::test]
+async fn owners_of_domains_are_told_once_and_nobody_else_is() {
+    let world = world();
+    world.count_mail("own.example", "mailto:d@own.example,mailto:D@own.example!1");
+    world.count_mail("far.example", "mailto:d@asked.example,mailto:d@victim.example");
+    world.names.add("far.example._report._dmarc.asked.example", "TXT", "\"v=DMARC1\"");
+    world.names.add("far.example._report._dmarc.victim.example", "TXT", "\"v=spf1 -all\"");
+    assert_eq!(world.told(11).await, Vec::<String>::new(), "the day is not over");
+    assert_eq!(world.told(17).await, ["d@asked.example", "d@own.example"]);
+    assert_eq!(world.told(18).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_report_comes_from_the_domain_that_this_host_is_in() {
+    let world = world();
+    let reporter = world.reporting.reporter(world.stores.auth.directory()).unwrap().unwrap();
+    assert_eq!((reporter.hostname.as_str(), reporter.email.as_str()), ("mail.example.org", "postmaster@example.org"));
+}
+
+#[tokio::test]
+async fn hosts_that_speak_no_tls_are_told_to_their_domain() {
+    let world = world();
+    world.names.add("_smtp._tls.a.example", "TXT", "\"v=TLSRPTv1; rua=mailto:tls@b.example\"");
+    for domain in ["a.example", "silent.example"] {
+        let failure = Some(TlsFailure::NotSupported);
+        let outcome =
+            TlsOutcome { domain: domain.into(), promise: Promise::Nothing, host: "mx".into(), address: None, failure };
+        world.reporting.counts.session(outcome, NOW);
+    }
+    world.reporting.counts.write().unwrap();
+    assert_eq!(world.told(17).await, ["tls@b.example"]);
+    assert_eq!(
+        world.reporting.counts.due(Timestamp(NOW.0 + 17 * HOUR_MILLIS)).unwrap(),
+        [],
+        "who asks for none is forgotten"
+    );
+}
+
+#[tokio::test]
+async fn where_the_dns_does_not_answer_it_is_told_later() {
+    let world = world();
+    world.count_mail("far.example", "mailto:d@asked.example");
+    world.names.treat("far.example._report._dmarc.asked.example", Manner::Failing);
+    assert_eq!(world.told(17).await, Vec::<String>::new());
+    let names = FakeServer::start();
+    names.add("far.example._report._dmarc.asked.example", "TXT", "\"v=DMARC1\"");
+    let options = Options { servers: vec![names.address()], dnssec: false, ..Options::default() };
+    let reporting = Reporting { dns: Dns::new(&options).unwrap(), ..world.reporting.clone() };
+    let world = World { reporting, ..world };
+    assert_eq!(world.told(18).await, ["d@asked.example"]);
+}
+
+#[tokio::test]
+async fn a_crash_between_sending_and_forgetting_sends_no_second_report() {
+    let world = world();
+    world.count_mail("own.example", "mailto:d@own.example");
+    let now = Timestamp(NOW.0 + 17 * HOUR_MILLIS);
+    let due = world.reporting.counts.due(now).unwrap().remove(0);
+    let reporter = world.reporting.reporter(world.stores.auth.directory()).unwrap().unwrap();
+    let to = BTreeSet::from([Address("d@own.example".into(), None)]);
+    // Its receipts are not answered, as if the process had died.
+    drop(send(&world.stores.flow, &world.reporting.counts, &due, &reporter, &to, now).unwrap());
+    assert_eq!(world.told(18).await, ["d@own.example"]);
+    assert_eq!(world.reporting.counts.due(now).unwrap(), []);
+}
