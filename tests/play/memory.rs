@@ -4,6 +4,7 @@
 
 use super::player::{Link, World};
 use super::script::{Protocol, Setting};
+use super::wire::Wire;
 use auth::{Auth, AuthOptions};
 use directory::{DirectoryOptions, PasswordCost};
 use session::testing::TestJobs;
@@ -108,7 +109,7 @@ struct MemoryLink {
     number: usize,
     clock: Rc<Cell<Moment>>,
     segment_bytes: usize,
-    unfinished: Vec<u8>,
+    wire: Wire,
 }
 
 impl MemoryWorld {
@@ -158,7 +159,7 @@ impl World for MemoryWorld {
             number: self.connections.borrow().len() - 1,
             clock: Rc::clone(&self.clock),
             segment_bytes: self.segment_bytes,
-            unfinished: Vec::new(),
+            wire: Wire::default(),
         })
     }
 
@@ -205,7 +206,12 @@ impl World for MemoryWorld {
 
 impl Link for MemoryLink {
     fn send(&mut self, bytes: &[u8]) {
-        self.connections.borrow_mut()[self.number].input.extend_from_slice(bytes);
+        let bytes = self.wire.send(bytes);
+        self.connections.borrow_mut()[self.number].input.extend(bytes);
+    }
+
+    fn compress(&mut self) {
+        self.wire.compress();
     }
 
     fn receive(&mut self, lines: &mut Vec<String>, is_enough: &dyn Fn(&[String]) -> bool) {
@@ -243,11 +249,8 @@ impl MemoryLink {
     }
 
     fn take_lines(&mut self, lines: &mut Vec<String>) {
-        self.unfinished.append(&mut self.connections.borrow_mut()[self.number].output);
-        while let Some(end) = self.unfinished.windows(2).position(|pair| pair == b"\r\n") {
-            let line: Vec<u8> = self.unfinished.drain(..end + 2).collect();
-            lines.push(String::from_utf8_lossy(&line[..end]).into_owned());
-        }
+        self.wire.take(&std::mem::take(&mut self.connections.borrow_mut()[self.number].output));
+        self.wire.take_lines(lines);
     }
 
     fn deadline(&self) -> Option<u64> {

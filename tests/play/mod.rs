@@ -5,6 +5,7 @@ pub mod player;
 pub mod real;
 pub mod script;
 pub mod tokens;
+pub mod wire;
 
 /// The message that a `given` line stands for.
 pub fn message(subject: &str) -> Vec<u8> {

@@ -27,6 +27,8 @@ pub trait Link {
     fn send(&mut self, bytes: &[u8]);
     /// Waits until `is_enough` of the lines that came so far, or nothing more can be expected; adds them to `lines`.
     fn receive(&mut self, lines: &mut Vec<String>, is_enough: &dyn Fn(&[String]) -> bool);
+    /// From here on all octets are compressed, both ways.
+    fn compress(&mut self);
     /// Adds what has come to `lines`. In memory that is all that will come; over a network nothing is waited for.
     fn settle(&mut self, lines: &mut Vec<String>);
 }
@@ -83,6 +85,7 @@ fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &
         Action::Send { device, .. }
         | Action::Expect { device, .. }
         | Action::Never { device, .. }
+        | Action::Compress { device }
         | Action::Drop { device }
         | Action::Return { device } => device,
     };
@@ -98,6 +101,10 @@ fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &
         Action::Send { .. } => device.send(world, &sent),
         Action::Expect { pattern, .. } => device.expect(world, pattern),
         Action::Never { pattern, .. } => device.never(&world.translate(pattern)),
+        Action::Compress { .. } => {
+            device.link.as_mut().ok_or("not connected")?.compress();
+            Ok(())
+        }
         Action::Drop { .. } => {
             device.link = None;
             Ok(())

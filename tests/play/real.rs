@@ -4,6 +4,7 @@
 
 use super::player::{Link, World};
 use super::script::{Protocol, Setting};
+use super::wire::Wire;
 use crate::rig::{Serving, Stream, tls};
 use serde_json::Value;
 use server::control::Client;
@@ -37,7 +38,7 @@ struct RealLink {
     stream: Box<dyn Stream>,
     /// The same connection, to say how long a read may take.
     socket: TcpStream,
-    unfinished: Vec<u8>,
+    wire: Wire,
 }
 
 impl RealServer {
@@ -112,7 +113,7 @@ impl World for RealWorld<'_> {
             true => tls(socket.try_clone().unwrap(), &server.serving.authority()),
             false => Box::new(socket.try_clone().unwrap()),
         };
-        Box::new(RealLink { stream, socket, unfinished: Vec::new() })
+        Box::new(RealLink { stream, socket, wire: Wire::default() })
     }
 
     fn add_device(&mut self, name: &str) -> String {
@@ -164,7 +165,7 @@ impl World for RealWorld<'_> {
 fn start_tls(server: &RealServer) -> RealLink {
     let socket = server.connect("smtp");
     let stream = Box::new(socket.try_clone().unwrap());
-    let mut plain = RealLink { stream, socket, unfinished: Vec::new() };
+    let mut plain = RealLink { stream, socket, wire: Wire::default() };
     let mut lines = Vec::new();
     plain.receive(&mut lines, &|lines| !lines.is_empty());
     let greeting = lines[0].clone();
@@ -175,26 +176,30 @@ fn start_tls(server: &RealServer) -> RealLink {
     plain.receive(&mut lines, &|lines| lines.len() > count);
     assert!(lines[count].starts_with("220 "), "{lines:?}");
     let stream = tls(plain.socket.try_clone().unwrap(), &server.serving.authority());
-    RealLink { stream, socket: plain.socket, unfinished: format!("{greeting}\r\n").into_bytes() }
+    RealLink { stream, socket: plain.socket, wire: Wire::after(format!("{greeting}\r\n").into_bytes()) }
 }
 
 impl Link for RealLink {
     fn send(&mut self, bytes: &[u8]) {
         // A server that has closed the connection is found out by what does not come.
-        let _gone = self.stream.write_all(bytes).and_then(|()| self.stream.flush());
+        let _gone = self.stream.write_all(&self.wire.send(bytes)).and_then(|()| self.stream.flush());
+    }
+
+    fn compress(&mut self) {
+        self.wire.compress();
     }
 
     fn receive(&mut self, lines: &mut Vec<String>, is_enough: &dyn Fn(&[String]) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            self.take_lines(lines);
+            self.wire.take_lines(lines);
             let left = deadline.saturating_duration_since(Instant::now());
             if is_enough(lines) || left.is_zero() {
                 return;
             }
             self.socket.set_read_timeout(Some(left)).unwrap();
             if !self.read() {
-                self.take_lines(lines);
+                self.wire.take_lines(lines);
                 return;
             }
         }
@@ -204,7 +209,7 @@ impl Link for RealLink {
         self.socket.set_nonblocking(true).unwrap();
         while self.read() {}
         self.socket.set_nonblocking(false).unwrap();
-        self.take_lines(lines);
+        self.wire.take_lines(lines);
     }
 }
 
@@ -215,17 +220,10 @@ impl RealLink {
         match self.stream.read(&mut bytes) {
             Ok(0) => false,
             Ok(count) => {
-                self.unfinished.extend_from_slice(&bytes[..count]);
+                self.wire.take(&bytes[..count]);
                 true
             }
             Err(error) => error.kind() == ErrorKind::Interrupted,
-        }
-    }
-
-    fn take_lines(&mut self, lines: &mut Vec<String>) {
-        while let Some(end) = self.unfinished.windows(2).position(|pair| pair == b"\r\n") {
-            let line: Vec<u8> = self.unfinished.drain(..end + 2).collect();
-            lines.push(String::from_utf8_lossy(&line[..end]).into_owned());
         }
     }
 }

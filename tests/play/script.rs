@@ -18,6 +18,7 @@
 //!                                 each <n>
 //! pc    < +OK ... octets          a line that begins like this must come; `...` stands for any text
 //! pc    ! * 1 EXPUNGE             no line that begins like this may have come since the last `>`
+//! pc    compresses             from here on all octets of the connection are compressed (RFC 4978)
 //! pc    drops                     the connection breaks
 //! pc    comes back                connects and logs in again
 //! ```
@@ -38,6 +39,7 @@ pub enum Action {
     Send { device: String, text: String },
     Expect { device: String, pattern: String },
     Never { device: String, pattern: String },
+    Compress { device: String },
     Drop { device: String },
     Return { device: String },
 }
@@ -95,6 +97,7 @@ fn parse_line(line: &str) -> Option<Vec<Action>> {
         (">", rest) => Action::Send { device, text: text(rest) },
         ("<", rest) => Action::Expect { device, pattern: text(rest) },
         ("!", rest) => Action::Never { device, pattern: text(rest) },
+        _ if rest == "compresses" => Action::Compress { device },
         _ if rest == "drops" => Action::Drop { device },
         _ if rest == "comes back" => Action::Return { device },
         _ => parse_choice(device, rest)?,
@@ -176,7 +179,7 @@ mod tests {
     #[test]
     fn every_kind_of_line_is_read() {
         let text = "# RFC\npc = pop3     guest = imap, no login\ngiven inbox: \"A b\" \"C\"\nquota: 9\npc deletes: keep\n\
-                    pc    > DELE 1\npc < +OK\npc ! x\npc drops\npc comes back\n";
+                    pc    > DELE 1\npc < +OK\npc ! x\npc compresses\npc drops\npc comes back\n";
         let actions: Vec<Action> = parse(text).unwrap().into_iter().map(|line| line.action).collect();
         let pc = || "pc".to_owned();
         assert_eq!(
@@ -190,6 +193,7 @@ mod tests {
                 Action::Send { device: pc(), text: "DELE 1".into() },
                 Action::Expect { device: pc(), pattern: "+OK".into() },
                 Action::Never { device: pc(), pattern: "x".into() },
+                Action::Compress { device: pc() },
                 Action::Drop { device: pc() },
                 Action::Return { device: pc() },
             ]

@@ -6,6 +6,7 @@ import poplib
 import smtplib
 import ssl
 import sys
+import zlib
 from email.message import EmailMessage
 
 authority, user, password = sys.argv[1:4]
@@ -51,6 +52,53 @@ with imaplib.IMAP4_SSL(HOST, imaps, ssl_context=tls) as client:
     assert client.create("Papers/2026")[0] == "OK" and client.subscribe("Papers/2026")[0] == "OK"
     assert len(client.list("Papers/", "*")[1]) == 1 and client.noop()[0] == "OK"
     assert client.close()[0] == "OK"
+
+
+class Compressed(imaplib.IMAP4_SSL):
+    """After COMPRESS (RFC 4978), with zlib's own deflate."""
+
+    def compress(self):
+        assert self.xatom("COMPRESS", "DEFLATE")[0] == "OK"
+        self.deflate, self.inflate = zlib.compressobj(wbits=-15), zlib.decompressobj(wbits=-15)
+        self.came = b""
+
+    def send(self, data):
+        if "deflate" not in self.__dict__:
+            return super().send(data)
+        super().send(self.deflate.compress(data) + self.deflate.flush(zlib.Z_SYNC_FLUSH))
+
+    def read(self, size):
+        while len(self.came) < size:
+            self.more()
+        data, self.came = self.came[:size], self.came[size:]
+        return data
+
+    def readline(self):
+        if "deflate" not in self.__dict__:
+            return super().readline()
+        while b"\n" not in self.came:
+            self.more()
+        end = self.came.index(b"\n") + 1
+        data, self.came = self.came[:end], self.came[end:]
+        return data
+
+    def more(self):
+        data = self.sock.recv(4096)
+        assert data, "the server closed"
+        self.came += self.inflate.decompress(data)
+
+
+imaplib.Commands["COMPRESS"] = ("AUTH",)
+with Compressed(HOST, imaps, ssl_context=tls) as client:
+    client.login(user, password)
+    client.compress()
+    large = message("large").as_bytes() + b"".join(b"line %d of many\r\n" % number for number in range(50000))
+    assert client.create("Large")[0] == "OK"
+    assert client.append("Large", None, None, large)[0] == "OK"
+    assert client.select("Large") == ("OK", [b"1"])
+    status, data = client.fetch("1", "(BODY.PEEK[])")
+    assert status == "OK" and data[0][1].endswith(b"line 49999 of many\r\n"), status
+    assert client.close()[0] == "OK" and client.delete("Large")[0] == "OK"
 
 with imaplib.IMAP4(HOST, imap) as client:
     client.starttls(tls)

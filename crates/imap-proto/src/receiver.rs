@@ -213,6 +213,13 @@ impl Receiver {
         *self = Self { limits: self.limits, dialect: self.dialect, ..Self::new(self.limits) };
     }
 
+    /// Takes out what no event has used: it is to be read in another way (RFC 4978 §3).
+    pub fn take_input(&mut self) -> Vec<u8> {
+        let input = self.input().to_vec();
+        self.consume(input.len());
+        input
+    }
+
     /// Whether bytes were pushed that no event has used yet.
     #[must_use]
     pub(crate) fn has_input(&self) -> bool {

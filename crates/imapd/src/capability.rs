@@ -5,7 +5,7 @@ use sasl::Mechanism;
 use session::Peer;
 
 /// Works in every state, or from login on.
-const ALWAYS: [&str; 35] = [
+const ALWAYS: [&str; 36] = [
     "IMAP4rev1",
     "IMAP4rev2",
     "LITERAL+",
@@ -36,6 +36,7 @@ const ALWAYS: [&str; 35] = [
     "THREAD=REFERENCES",
     "WITHIN",
     "BINARY",
+    "COMPRESS=DEFLATE",
     "CONDSTORE",
     "QRESYNC",
     "UTF8=ACCEPT",

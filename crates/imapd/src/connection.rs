@@ -1,6 +1,7 @@
 //! One IMAP connection: what the client sends goes to the dispatcher, what a command leaves running goes on here.
 
 use crate::capability;
+use crate::compress::{INFLATED_PER_STEP_MAX, Inflated, Layer, append_deflated};
 use crate::context::Context;
 use crate::service::ImapService;
 use crate::state::{Answers, Finish, Running, State, Stranger, Then};
@@ -42,6 +43,8 @@ pub struct ImapSession {
     /// Bytes were received since the last step.
     heard: bool,
     bad_commands: u32,
+    /// RFC 4978: what comes in is to be inflated, what goes out to be deflated.
+    pub(crate) compression: Option<Box<Layer>>,
 }
 
 /// What came of one turn of the session's loop.
@@ -75,6 +78,7 @@ impl ImapSession {
             active_at: 0,
             heard: false,
             bad_commands: 0,
+            compression: None,
         }
     }
 
@@ -306,6 +310,12 @@ impl ImapSession {
                 self.receiver.discard_input();
                 Turn::StartTls
             }
+            Then::Compress => {
+                self.compression = Some(Box::new(Layer::new(self.receiver.take_input())));
+                self.bad_commands = 0;
+                // The answer is the last that is not compressed.
+                Turn::Flush
+            }
             Then::Continue if finish.answer.status == Status::Bad => self.count_bad_command(output),
             Then::Continue => {
                 self.bad_commands = 0;
@@ -351,13 +361,18 @@ impl ImapSession {
     /// What the session can do now.
     pub(crate) fn capabilities(&self) -> Vec<String> {
         let is_logged_in = !matches!(self.state, State::NotAuthenticated(_));
-        capability::names(&self.service, &self.peer, is_logged_in)
+        let mut names = capability::names(&self.service, &self.peer, is_logged_in);
+        names.retain(|name| name != "STARTTLS" || self.compression.is_none());
+        names
     }
 }
 
 impl session::Session for ImapSession {
     fn receive(&mut self, input: &[u8]) {
-        self.receiver.push(input);
+        match &mut self.compression {
+            Some(layer) => layer.push(input),
+            None => self.receiver.push(input),
+        }
         self.heard = true;
         if let State::NotAuthenticated(stranger) = &mut self.state {
             stranger.desk.heard(input.len());
@@ -365,33 +380,13 @@ impl session::Session for ImapSession {
     }
 
     fn step(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
-        self.now = now;
-        if self.connected_at.is_none() {
-            self.greet(output);
+        if self.compression.is_none() {
+            return self.step_plain(now, output);
         }
-        if mem::take(&mut self.heard) {
-            self.active_at = now.monotonic_millis;
-        }
-        loop {
-            if matches!(self.state, State::Logout) {
-                return Step::Close;
-            }
-            if output.len() >= OUTPUT_HIGH_WATER_BYTES {
-                return Step::Flush;
-            }
-            // What goes on reads on.
-            if self.running.is_some() && self.is_to_go() {
-                self.show_out(output);
-                return Step::Close;
-            }
-            match self.turn(output) {
-                Turn::Again => {}
-                Turn::Wait => return self.wait(output),
-                Turn::Flush => return Step::Flush,
-                Turn::Close => return Step::Close,
-                Turn::StartTls => return Step::StartTls,
-            }
-        }
+        let mut plain = Vec::new();
+        let step = self.step_inflating(now, &mut plain);
+        append_deflated(&plain, output);
+        step
     }
 
     fn owner(&self) -> Option<u64> {
@@ -421,13 +416,79 @@ impl session::Session for ImapSession {
     }
 
     fn shut_down(&mut self, output: &mut Vec<u8>) {
-        if !matches!(self.state, State::Logout) && !self.may_be_in_literal() {
-            self.bye(output, Some(Code::Unavailable), "The server stops, come again soon");
+        if matches!(self.state, State::Logout) || self.may_be_in_literal() {
+            return;
+        }
+        let mut goodbye = Vec::new();
+        self.bye(&mut goodbye, Some(Code::Unavailable), "The server stops, come again soon");
+        match &self.compression {
+            Some(_) => append_deflated(&goodbye, output),
+            None => output.append(&mut goodbye),
         }
     }
 }
 
 impl ImapSession {
+    /// A step over what is not compressed, or not any more.
+    fn step_plain(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
+        self.now = now;
+        if self.connected_at.is_none() {
+            self.greet(output);
+        }
+        if mem::take(&mut self.heard) {
+            self.active_at = now.monotonic_millis;
+        }
+        loop {
+            if matches!(self.state, State::Logout) {
+                return Step::Close;
+            }
+            if output.len() >= OUTPUT_HIGH_WATER_BYTES {
+                return Step::Flush;
+            }
+            // What goes on reads on.
+            if self.running.is_some() && self.is_to_go() {
+                self.show_out(output);
+                return Step::Close;
+            }
+            match self.turn(output) {
+                Turn::Again => {}
+                Turn::Wait => return self.wait(output),
+                Turn::Flush => return Step::Flush,
+                Turn::Close => return Step::Close,
+                Turn::StartTls => return Step::StartTls,
+            }
+        }
+    }
+
+    /// Steps as long as the layer has something to inflate and others need not wait.
+    fn step_inflating(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
+        let mut inflated = 0;
+        loop {
+            let step = self.step_plain(now, output);
+            if step != Step::Wait {
+                return step;
+            }
+            if output.len() >= OUTPUT_HIGH_WATER_BYTES || inflated >= INFLATED_PER_STEP_MAX {
+                return Step::Flush;
+            }
+            let Some(layer) = &mut self.compression else { return step };
+            match layer.inflate() {
+                Inflated::Octets(octets) => {
+                    inflated += octets.len();
+                    self.receiver.push(octets);
+                }
+                Inflated::NeedMore => {
+                    layer.rest();
+                    return Step::Wait;
+                }
+                Inflated::Broken => {
+                    self.bye(output, Some(Code::ClientBug), "This is no DEFLATE stream");
+                    return Step::Close;
+                }
+            }
+        }
+    }
+
     fn refreshes_at(&self, user: &User) -> u64 {
         user.refreshed_at.saturating_add(self.service.limits.refresh_millis)
     }

@@ -16,6 +16,7 @@
 
 mod capability;
 mod command;
+mod compress;
 mod connection;
 mod context;
 mod enabled;

@@ -76,6 +76,8 @@ pub(crate) enum Then {
     Continue,
     Close,
     StartTls,
+    /// From here on all octets are compressed.
+    Compress,
 }
 
 impl Finish {

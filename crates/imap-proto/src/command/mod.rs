@@ -2,6 +2,7 @@
 
 mod append;
 mod auth;
+mod compress;
 mod fetch;
 mod id;
 mod list;
@@ -64,6 +65,8 @@ pub enum Command {
     Authenticate(Authenticate),
     /// RFC 9051 §6.2.3.
     Login(Login),
+    /// RFC 4978 §3: with DEFLATE.
+    Compress,
     /// RFC 9051 §6.3.1: capability names in capitals.
     Enable(Vec<String>),
     /// RFC 9051 §6.3.2.
@@ -136,6 +139,7 @@ impl Command {
             Self::StartTls => "STARTTLS",
             Self::Authenticate(_) => "AUTHENTICATE",
             Self::Login(_) => "LOGIN",
+            Self::Compress => "COMPRESS",
             Self::Enable(_) => "ENABLE",
             Self::Select(_) => "SELECT",
             Self::Examine(_) => "EXAMINE",
@@ -220,6 +224,7 @@ fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
         "ID" => &|c| id::parse(c).map(Command::Id),
         "AUTHENTICATE" => &|c| Authenticate::parse(c).map(Command::Authenticate),
         "LOGIN" => &|c| Login::parse(c).map(Command::Login),
+        "COMPRESS" => &compress::parse,
         "ENABLE" => &|c| mailbox::parse_enable(c).map(Command::Enable),
         "SELECT" => &|c| Select::parse(c).map(Command::Select),
         "EXAMINE" => &|c| Select::parse(c).map(Command::Examine),

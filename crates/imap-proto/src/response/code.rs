@@ -32,6 +32,8 @@ pub enum Code<'a> {
     ClientBug,
     /// `CLOSED`: the mailbox open before is closed (RFC 7162 §3.2.11).
     Closed,
+    /// `COMPRESSIONACTIVE` (RFC 4978 §3)
+    CompressionActive,
     /// `CONTACTADMIN`
     ContactAdmin,
     /// `COPYUID` (RFC 4315 §3)
@@ -132,6 +134,7 @@ impl Code<'_> {
             Self::Capability(_) => "CAPABILITY",
             Self::ClientBug => "CLIENTBUG",
             Self::Closed => "CLOSED",
+            Self::CompressionActive => "COMPRESSIONACTIVE",
             Self::ContactAdmin => "CONTACTADMIN",
             Self::CopyUid { .. } => "COPYUID",
             Self::Corruption => "CORRUPTION",
@@ -198,6 +201,7 @@ impl Encoder<'_> {
             | Code::Cannot
             | Code::ClientBug
             | Code::Closed
+            | Code::CompressionActive
             | Code::ContactAdmin
             | Code::Corruption
             | Code::Expired

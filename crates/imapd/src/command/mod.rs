@@ -7,6 +7,7 @@ mod announced;
 mod append;
 mod authenticate;
 mod close;
+mod compress;
 mod copy;
 mod create;
 mod delete;
@@ -86,7 +87,8 @@ fn needs(command: &Command) -> Needs {
     match command {
         Command::Capability | Command::Noop | Command::Logout | Command::Id(_) => Needs::Nothing,
         Command::StartTls | Command::Authenticate(_) | Command::Login(_) => Needs::NoLogin,
-        Command::Enable(_)
+        Command::Compress
+        | Command::Enable(_)
         | Command::Select(_)
         | Command::Examine(_)
         | Command::Create(_)
@@ -186,6 +188,7 @@ impl ImapSession {
             Command::Authenticate(authenticate) => return self.authenticate(tag, &authenticate, output),
             Command::Login(login) => return self.login(tag, &login, output),
             Command::Idle => return self.begin_idle(tag, output),
+            Command::Compress => return self.compress(tag),
             Command::Enable(names) => self.ask(output, |context| enable::run(context, &names)),
             Command::Select(select) => self.ask(output, |context| select::begin(context, &select, Access::ReadWrite)),
             Command::Examine(select) => self.ask(output, |context| select::begin(context, &select, Access::ReadOnly)),

@@ -9,6 +9,9 @@ impl ImapSession {
     pub(super) fn start_tls(&mut self, tag: Tag) -> Turn {
         let finish = if self.peer.tls.is_some() {
             Finish::new(tag, Tagged::bad("TLS is already there"))
+        } else if self.compression.is_some() {
+            // RFC 4978 §5: TLS comes below compression, so it comes first.
+            Finish::new(tag, Tagged::bad("TLS cannot begin within DEFLATE"))
         } else if self.service.tls_available {
             Finish { then: Then::StartTls, ..Finish::new(tag, Tagged::ok("Begin TLS now")) }
         } else {

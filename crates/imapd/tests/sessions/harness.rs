@@ -197,6 +197,18 @@ impl Client {
         }
     }
 
+    /// Hands octets over at once and steps until the session waits or ends; how many steps that took.
+    pub fn steps_of(&mut self, octets: &[u8]) -> usize {
+        self.session.receive(octets);
+        for steps in 1.. {
+            self.step = self.session.step(self.now, &mut Vec::new());
+            if self.step != Step::Flush {
+                return steps;
+            }
+        }
+        unreachable!("steps have no end")
+    }
+
     /// Sends bytes as they are, as much at once as a driver reads from a socket.
     pub fn raw(&mut self, input: impl AsRef<[u8]>) -> String {
         let mut output = String::new();
