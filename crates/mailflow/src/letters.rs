@@ -87,7 +87,10 @@ impl MailFlow {
     /// # Errors
     /// Whether and why it is to be tried again.
     pub fn send_report(&self, report: &::reports::Letter, now: Timestamp) -> Result<Vec<Claim>, ReportError> {
-        self.post(&report.to, &report.content, report.handover, now)
+        let claims = self.post(&report.to, &report.content, report.handover, now)?;
+        let (domain, to, about) = (&report.domain, &report.to, report.about);
+        info!(domain, to, about, "report sent");
+        Ok(claims)
     }
 
     /// Into a mailbox here, or out.

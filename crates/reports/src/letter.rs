@@ -25,6 +25,10 @@ pub struct Document<'a> {
 pub struct Letter {
     /// Whom it goes to.
     pub to: String,
+    /// Whose domain it is about,
+    pub domain: String,
+    /// and what: `dmarc` or `tls`.
+    pub about: &'static str,
     /// Header and body with CRLF line ends.
     pub content: Vec<u8>,
     /// What it is known by when it is sent again.
@@ -52,7 +56,8 @@ impl<'a> Document<'a> {
         // Neither the time nor the content tell it from what was sent before.
         let parts = [b"report".as_slice(), self.kind().as_bytes(), destination.address.as_bytes(), &self.id()];
         let handover = Handover::new(&parts, self.due.since(), 0);
-        (!is_too_long).then(|| Letter { to: destination.address.clone(), content, handover })
+        let (to, domain, about) = (destination.address.clone(), self.due.domain().to_owned(), self.kind());
+        (!is_too_long).then_some(Letter { to, domain, about, content, handover })
     }
 
     fn id(&self) -> Vec<u8> {

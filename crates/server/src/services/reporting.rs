@@ -14,7 +14,7 @@ use store::{Claim, Error, Timestamp};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -178,11 +178,7 @@ fn send(
         let Some(letter) = document.to(&destination, now) else { continue };
         let (domain, to) = (due.domain(), &letter.to);
         match flow.send_report(&letter, now) {
-            Ok(receipts) => {
-                let about = if due.matter == Matter::Sessions { "tls" } else { "dmarc" };
-                info!(domain, to, about, "report sent");
-                claims.extend(receipts);
-            }
+            Ok(receipts) => claims.extend(receipts),
             Err(ReportError::Never(why)) => warn!(domain, to, why, "a report is not sent"),
             Err(ReportError::Later(why)) => {
                 warn!(domain, to, why, "a report is not sent yet");
