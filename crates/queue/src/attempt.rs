@@ -6,35 +6,22 @@
 use crate::entry::{Entry, LastReply, Matter, Recipient, RecipientState};
 use crate::error::Error;
 use crate::outgoing::Destination;
-use crate::queue::{Fate, Settled};
+use crate::queue::{Body, Fate, Settled};
 use crate::reach::{Session, Told};
 use crate::report::{self, Notice, Report};
-use crate::sender::{FAULT_PAUSE, Place, ReportError, Shared, State};
+use crate::sender::{FAULT_PAUSE, Place, ReportError, Shared};
 use crate::turns::Due;
 use crate::window::Job;
+use crate::wire::MailObject;
 use smtp_proto::{MailReports, Message};
 use std::net::TcpStream;
-use std::sync::PoisonError;
 use store::{Claim, Timestamp};
 use tracing::{info, warn};
 
 /// Of another server's words so many bytes are logged.
 const LOGGED_BYTES_MAX: usize = 200;
-/// So many octets of messages are in memory at a time; a longer one is alone.
-const HELD_BYTES_MAX: u64 = 64 * 1024 * 1024;
-
-/// Octets in memory, until it is dropped.
-struct Held<'a> {
-    shared: &'a Shared,
-    bytes: u64,
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.shared.lock().held_bytes -= self.bytes;
-        self.shared.changed.notify_all();
-    }
-}
+/// So much of a message is read for a report on it, which has less of it.
+const REPORTED_BYTES_MAX: u64 = 512 * 1024;
 
 impl Shared {
     /// Does a job, over the session of its place, which is left open where it can be. Gives the message as it is then, `None` if it
@@ -74,9 +61,12 @@ impl Shared {
                 places.iter().map(|place| (*place, Fate::Postponed { last: None, until: now })).collect();
             return self.persist(|| self.queue.settle(entry.id, &over, now));
         }
-        let held = self.hold_place(entry.size_bytes);
-        let content = match self.queue.content_of(entry) {
-            Ok(content) => content,
+        let opened = Body::open(&self.queue, entry).and_then(|mut content| {
+            let eight_bit = entry.eight_bit.map_or_else(|| content.is_eight_bit(), Ok)?;
+            Ok((content, eight_bit))
+        });
+        let (content, eight_bit) = match opened {
+            Ok(opened) => opened,
             Err(Error::NoSuchEntry) => return Ok(None),
             Err(error) => return Err(error),
         };
@@ -85,14 +75,18 @@ impl Shared {
         let reports = MailReports { ret: entry.ret, envelope_id: entry.envelope_id.clone() };
         let (reverse_path, recipients, smtputf8) = (entry.reverse()?, recipients?, entry.smtputf8);
         let deliver_by = entry.deliver_by.map(|deadline| deadline.rest(now));
-        let message = Message { reverse_path, recipients, content, smtputf8, reports, deliver_by };
+        let size_bytes = entry.size_bytes;
+        let envelope = Message { reverse_path, recipients, size_bytes, eight_bit, smtputf8, reports, deliver_by };
+        let mut mail = MailObject { envelope, content };
         let number = at.number;
         let on_connect = |socket: &TcpStream| self.connected(number, socket);
         let session = std::mem::replace(&mut at.session, Session::none());
         let Told { fates, unreached, session } =
-            self.reach.deliver(&at.destination, &message, session, &on_connect, (self.clock)());
+            self.reach.deliver(&at.destination, &mut mail, session, &on_connect, (self.clock)());
         at.session = session;
-        drop((message, held));
+        if let Some(error) = mail.content.into_error() {
+            return self.not_read(entry, places, fates, error);
+        }
         if self.lock().stopping && fates.iter().all(is_waiting) {
             // This server broke it off; that says nothing about the message, or the destination.
             return Ok(None);
@@ -101,6 +95,25 @@ impl Shared {
         let settled: Settled = places.iter().copied().zip(fates).collect();
         self.log(entry, &settled);
         self.persist(|| self.queue.settle(entry.id, &settled, (self.clock)()))
+    }
+
+    /// The message could not be read to its end. Who has it, because it was sent to some before, is not tried again.
+    fn not_read(
+        &self,
+        entry: &Entry,
+        places: &[usize],
+        fates: Vec<Fate>,
+        error: Error,
+    ) -> Result<Option<Entry>, Error> {
+        let settled: Settled = places.iter().copied().zip(fates).filter(|(_, fate)| !is_waiting(fate)).collect();
+        if !settled.is_empty() {
+            self.log(entry, &settled);
+            self.persist(|| self.queue.settle(entry.id, &settled, (self.clock)()))?;
+        }
+        match error {
+            Error::NoSuchEntry => Ok(None),
+            error => Err(error),
+        }
     }
 
     /// Writes down that jobs wait for a destination that cannot be reached.
@@ -124,19 +137,9 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits until a message of this length may be in memory.
-    fn hold_place(&self, bytes: u64) -> Held<'_> {
-        let is_full = |state: &mut State| state.held_bytes > 0 && state.held_bytes + bytes > HELD_BYTES_MAX;
-        let mut state = self.changed.wait_while(self.lock(), is_full).unwrap_or_else(PoisonError::into_inner);
-        state.held_bytes += bytes;
-        drop(state);
-        Held { shared: self, bytes }
-    }
-
     /// Tells the sender of a message one thing; what else there is to tell has a turn of its own.
     fn report(&self, entry: &Entry, matter: Matter) -> Result<Option<Entry>, Error> {
-        let held = self.hold_place(entry.size_bytes);
-        let content = match self.queue.content_of(entry) {
+        let content = match self.queue.content_of(entry, REPORTED_BYTES_MAX) {
             Ok(content) => content,
             Err(Error::NoSuchEntry) => return Ok(None),
             Err(error) => return Err(error),
@@ -151,7 +154,7 @@ impl Shared {
             handover: report::handover(entry, matter, now),
         };
         let told = (self.report)(Notice::Report(report));
-        drop((content, held));
+        drop(content);
         let (queue, to, about) = (entry.id, entry.reverse_path.as_str(), matter.name());
         let claims = match told {
             Ok(claims) => {

@@ -83,6 +83,7 @@ impl NewEntry {
             recipients: self.recipients.iter().map(Recipient::new).collect(),
             size_bytes: (*self.content).as_ref().len() as u64,
             smtputf8: self.smtputf8,
+            eight_bit: Some(!(*self.content).as_ref().is_ascii()),
             enqueued_at: now,
             attempts: 0,
             next_at: now,
@@ -120,6 +121,9 @@ pub struct Entry {
     pub size_bytes: u64,
     /// Whether it needs SMTPUTF8.
     pub smtputf8: bool,
+    /// Whether it has octets beyond ASCII; `None` in what an earlier version queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eight_bit: Option<bool>,
     /// When it came.
     #[serde(with = "timestamp")]
     pub enqueued_at: Timestamp,
@@ -494,6 +498,7 @@ mod tests {
             ],
             size_bytes: 3,
             smtputf8: true,
+            eight_bit: Some(true),
             enqueued_at: at,
             attempts: 2,
             next_at: Timestamp(at.0 + 1),

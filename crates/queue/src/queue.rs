@@ -21,14 +21,16 @@ use std::task::Waker;
 use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp};
 
 mod backlog;
+mod body;
 mod policies;
 mod settle;
 mod waiting;
 pub use backlog::{Backlog, Wish};
+pub(crate) use body::Body;
 pub(crate) use settle::{Fate, Settled};
 
-/// A message is kept in rows of this length.
-pub(crate) const BODY_ROW_BYTES: usize = 1024 * 1024;
+/// A message is kept in rows of this length (of 1 MiB in earlier versions): a connection holds one of them.
+pub(crate) const BODY_ROW_BYTES: usize = 128 * 1024;
 
 /// Entries that are read at once where all are looked at.
 const LISTED_AT_ONCE: usize = 1000;
@@ -234,20 +236,21 @@ impl Queue {
     /// # Errors
     /// [`Error::NoSuchEntry`], faults.
     pub fn content(&self, id: QueueId) -> Result<Vec<u8>, Error> {
-        self.content_of(&self.show(id)?)
+        self.content_of(&self.show(id)?, u64::MAX)
     }
 
-    /// The message of an entry.
-    pub(crate) fn content_of(&self, entry: &Entry) -> Result<Vec<u8>, Error> {
-        let Entry { id, size_bytes, .. } = entry;
-        let rows = self.table.scan(&body_prefix(*id), &[], usize::MAX)?;
-        let content = rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>().concat();
-        if content.len() as u64 == *size_bytes {
-            return Ok(content);
+    /// The message of an entry; of one that is longer than `bytes` its beginning, which has that much at least.
+    pub(crate) fn content_of(&self, entry: &Entry, bytes: u64) -> Result<Vec<u8>, Error> {
+        let (mut content, mut body) = (Vec::new(), Body::open(self, entry)?);
+        while (content.len() as u64) < entry.size_bytes.min(bytes) {
+            content.extend_from_slice(body.row_at(content.len() as u64)?);
         }
-        // It may have gone between the two reads.
-        self.show(*id)?;
-        Err(Error::damaged(format_args!("message {id} has {} octets instead of {size_bytes}", content.len())))
+        Ok(content)
+    }
+
+    /// A part of a message, as it is kept; `None`: there is none of this number.
+    pub(crate) fn body_row(&self, id: QueueId, number: u32) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.table.get(&body_key(id, number))?)
     }
 
     /// When the message is given up.

@@ -10,9 +10,9 @@ use crate::sts::{Mode, Policies, Policy};
 use crate::target::{self, Target};
 use crate::tls_outcome::TlsFailure;
 use crate::trust::{Tls, Trust};
-use crate::wire::{self, End, OnConnect, Peer, Seen};
+use crate::wire::{self, End, MailObject, OnConnect, Peer, Seen};
 use smtp_proto::client::{Author, Stage};
-use smtp_proto::{Enhanced, Failure, Message, Outcome, Reply, ReversePath};
+use smtp_proto::{Enhanced, Failure, Outcome, Reply, ReversePath};
 use std::future::poll_fn;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::pin;
@@ -88,39 +88,39 @@ impl Reach {
     pub(crate) fn deliver(
         &self,
         destination: &Destination,
-        message: &Message,
+        mail: &mut MailObject<'_>,
         session: Session,
         on_connect: OnConnect<'_>,
         now: Timestamp,
     ) -> Told {
         if let Session { end: End::Open(line), host } = session {
-            let (outcomes, end) = line.deliver(message.clone());
+            let (outcomes, end) = line.deliver(mail);
             if !outcomes.iter().all(is_of_the_past) {
                 return told(&outcomes, host, end, now);
             }
         }
-        self.deliver_anew(destination, message, on_connect, now)
+        self.deliver_anew(destination, mail, on_connect, now)
     }
 
     fn deliver_anew(
         &self,
         destination: &Destination,
-        message: &Message,
+        mail: &mut MailObject<'_>,
         on_connect: OnConnect<'_>,
         now: Timestamp,
     ) -> Told {
         match (destination, &self.outgoing.smarthost, &self.outgoing.direct) {
-            (Destination::Smarthost, Some(smarthost), _) => self.to_smarthost(smarthost, message, on_connect, now),
-            (Destination::Domain(domain), _, Some(direct)) => self.to_domain(direct, domain, message, on_connect, now),
+            (Destination::Smarthost, Some(smarthost), _) => self.to_smarthost(smarthost, mail, on_connect, now),
+            (Destination::Domain(domain), _, Some(direct)) => self.to_domain(direct, domain, mail, on_connect, now),
             (Destination::Refused(domain), ..) => {
                 let text = match domain.as_str() {
                     "" => "this server sends no such mail to others".to_owned(),
                     domain => format!("this server sends no mail to {domain}"),
                 };
-                never(message, &Reply::new(550, Enhanced(5, 7, 1), text), now)
+                never(mail, &Reply::new(550, Enhanced(5, 7, 1), text), now)
             }
             (Destination::Smarthost | Destination::Domain(_) | Destination::Back, ..) => {
-                later(message, &Reply::new(451, Enhanced(4, 3, 5), "there is no such way out any more"), now)
+                later(mail, &Reply::new(451, Enhanced(4, 3, 5), "there is no such way out any more"), now)
             }
         }
     }
@@ -128,13 +128,13 @@ impl Reach {
     fn to_smarthost(
         &self,
         smarthost: &Smarthost,
-        message: &Message,
+        mail: &mut MailObject<'_>,
         on_connect: OnConnect<'_>,
         now: Timestamp,
     ) -> Told {
         let addresses = match (smarthost.host.as_str(), smarthost.port).to_socket_addrs() {
             Ok(addresses) => addresses.collect::<Vec<_>>(),
-            Err(error) => return later(message, &lost(&error.to_string()), now),
+            Err(error) => return later(mail, &lost(&error.to_string()), now),
         };
         let peer = Peer {
             addresses: &addresses,
@@ -144,7 +144,7 @@ impl Reach {
             loopback_only: smarthost.security == Security::Loopback,
             seen: &Seen::default(),
         };
-        let (outcomes, end) = wire::deliver(&peer, message.clone(), on_connect);
+        let (outcomes, end) = wire::deliver(&peer, mail, on_connect);
         told(&outcomes, None, end, now)
     }
 
@@ -152,27 +152,27 @@ impl Reach {
         &self,
         direct: &Direct,
         domain: &str,
-        message: &Message,
+        mail: &mut MailObject<'_>,
         on_connect: OnConnect<'_>,
         now: Timestamp,
     ) -> Told {
         let look_up = mx::hosts(&direct.dns, domain, &self.outgoing.hello, direct.port);
         let hosts = match direct.runtime.block_on(self.unless_cut(look_up)) {
             Some(Found::Hosts(hosts)) => hosts,
-            Some(Found::Never(reply)) => return never(message, &reply, now),
-            Some(Found::Later(reply)) => return later(message, &reply, now),
-            None => return later(message, &lost("this server stops"), now),
+            Some(Found::Never(reply)) => return never(mail, &reply, now),
+            Some(Found::Later(reply)) => return later(mail, &reply, now),
+            None => return later(mail, &lost("this server stops"), now),
         };
         let policy = match direct.runtime.block_on(self.unless_cut(self.policy(direct, domain, now))) {
             Some(policy) => policy,
-            None => return later(message, &lost("this server stops"), now),
+            None => return later(mail, &lost("this server stops"), now),
         };
         let mut last = None;
         for host in &hosts {
             let target = Target { direct, domain, host, policy: policy.as_ref() };
             let told = match self.tls(&target) {
-                Ok(tls) => self.to_host(&target, tls, message, on_connect, now),
-                Err(reply) => later(message, &reply, now),
+                Ok(tls) => self.to_host(&target, tls, mail, on_connect, now),
+                Err(reply) => later(mail, &reply, now),
             };
             if told.unreached.is_none() {
                 return told;
@@ -180,7 +180,7 @@ impl Reach {
             last = Some(told);
         }
         // There is one host at least.
-        last.unwrap_or_else(|| later(message, &lost("no host was tried"), now))
+        last.unwrap_or_else(|| later(mail, &lost("no host was tried"), now))
     }
 
     async fn unless_cut<T>(&self, future: impl Future<Output = T>) -> Option<T> {
@@ -224,7 +224,7 @@ impl Reach {
         &self,
         target: &Target<'_>,
         tls: Tls,
-        message: &Message,
+        mail: &mut MailObject<'_>,
         on_connect: OnConnect<'_>,
         now: Timestamp,
     ) -> Told {
@@ -240,14 +240,15 @@ impl Reach {
             loopback_only: false,
             seen: &seen,
         };
-        let (outcomes, end) = wire::deliver(&peer(tls.clone()), message.clone(), on_connect);
-        if let Some(result) = target::result(&seen, &outcomes).filter(|_| message.reverse_path != ReversePath::Null) {
+        let (outcomes, end) = wire::deliver(&peer(tls.clone()), mail, on_connect);
+        let is_told = mail.envelope.reverse_path != ReversePath::Null;
+        if let Some(result) = target::result(&seen, &outcomes).filter(|_| is_told) {
             target.tell(&seen, result);
         }
         // RFC 7435 §3: where any protection is better than none, none is better than no mail.
         let is_tls_broken = outcomes.iter().all(|outcome| stage(outcome) == Some(Stage::StartTls));
         if is_tls_broken && matches!(tls, Tls::Opportunistic(_)) {
-            let (outcomes, end) = wire::deliver(&peer(Tls::Never), message.clone(), on_connect);
+            let (outcomes, end) = wire::deliver(&peer(Tls::Never), mail, on_connect);
             return told(&outcomes, Some(host.name.clone()), end, now);
         }
         told(&outcomes, Some(host.name.clone()), end, now)
@@ -298,19 +299,19 @@ fn fate(outcome: &Outcome, host: Option<&str>, now: Timestamp) -> Fate {
 }
 
 /// Nobody was talked to, and nobody will be.
-fn never(message: &Message, reply: &Reply, now: Timestamp) -> Told {
+fn never(mail: &mut MailObject<'_>, reply: &Reply, now: Timestamp) -> Told {
     let state = RecipientState::Failed { reply: LastReply::new(reply, false, now), reported: false };
-    all(message, state, None)
+    all(mail, state, None)
 }
 
 /// Nobody was talked to.
-fn later(message: &Message, reply: &Reply, now: Timestamp) -> Told {
+fn later(mail: &mut MailObject<'_>, reply: &Reply, now: Timestamp) -> Told {
     let last = LastReply::new(reply, false, now);
-    all(message, RecipientState::Waiting { last: Some(last.clone()) }, Some(last))
+    all(mail, RecipientState::Waiting { last: Some(last.clone()) }, Some(last))
 }
 
-fn all(message: &Message, state: RecipientState, unreached: Option<LastReply>) -> Told {
-    Told { fates: vec![Fate::Tried(state); message.recipients.len()], unreached, session: Session::none() }
+fn all(mail: &mut MailObject<'_>, state: RecipientState, unreached: Option<LastReply>) -> Told {
+    Told { fates: vec![Fate::Tried(state); mail.envelope.recipients.len()], unreached, session: Session::none() }
 }
 
 fn lost(why: &str) -> Reply {

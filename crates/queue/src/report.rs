@@ -26,7 +26,7 @@ pub struct Report<'a> {
     pub matter: Matter,
     /// The message's entry. Its reverse path is not empty (RFC 5321 §4.5.5).
     pub entry: &'a Entry,
-    /// The message.
+    /// The message; of one above 512 KiB its beginning, which has that much at least.
     pub original: &'a [u8],
     /// Who spoke where a reply does not say it.
     pub other_server: &'a str,

@@ -75,8 +75,6 @@ pub(crate) struct State {
     loading: Loading,
     /// What `Queue::asked` was when destinations were looked at last.
     asked: u64,
-    /// Octets of messages in memory.
-    pub(crate) held_bytes: u64,
     /// By the number of their place.
     sockets: HashMap<u64, TcpStream>,
     /// Places that there were.

@@ -1,5 +1,6 @@
 //! A connection to another server on blocking sockets: drives [`smtp_proto::Client`] for one message after another.
 
+use crate::queue::Body;
 use crate::tls_outcome::TlsFailure;
 use crate::trust::{Tls, Trust};
 use rustls::{ClientConnection, StreamOwned};
@@ -41,6 +42,12 @@ pub(crate) struct Line {
     client: Client,
     wire: Wire,
     start: Instant,
+}
+
+/// What is delivered (RFC 5321 §2.3.1).
+pub(crate) struct MailObject<'a> {
+    pub(crate) envelope: Message,
+    pub(crate) content: Body<'a>,
 }
 
 /// A server to talk to.
@@ -90,7 +97,7 @@ impl Seen {
 
 /// Delivers one message; every recipient has an outcome then, in their order. The caller writes the outcomes down
 /// before it goes on with the [`End`].
-pub(crate) fn deliver(peer: &Peer<'_>, message: Message, on_connect: OnConnect<'_>) -> (Vec<Outcome>, End) {
+pub(crate) fn deliver(peer: &Peer<'_>, mail: &mut MailObject<'_>, on_connect: OnConnect<'_>) -> (Vec<Outcome>, End) {
     let start = Instant::now();
     let config = ClientConfig {
         name: peer.hello.to_owned(),
@@ -98,13 +105,13 @@ pub(crate) fn deliver(peer: &Peer<'_>, message: Message, on_connect: OnConnect<'
         tls: peer.tls.policy(),
         credentials: peer.credentials.clone(),
     };
-    let mut client = Client::new(config, message, 0).kept_open();
+    let mut client = Client::new(config, mail.envelope.clone(), 0).kept_open();
     let wire = connect(peer, on_connect).and_then(|socket| match &peer.tls {
         Tls::Implicit(trust) => handshake(socket, trust, peer.seen),
         Tls::Never | Tls::Opportunistic(_) | Tls::Required(_) => Ok(Wire::Plain(socket)),
     });
     match wire {
-        Ok(wire) => talk(client, wire, Some(peer), start),
+        Ok(wire) => talk(client, (wire, &mut mail.content), Some(peer), start),
         Err(error) => {
             client.connection_lost(&error.to_string());
             (client.into_outcomes(), End::Gone)
@@ -114,9 +121,9 @@ pub(crate) fn deliver(peer: &Peer<'_>, message: Message, on_connect: OnConnect<'
 
 impl Line {
     /// Delivers another message, as [`deliver`].
-    pub(crate) fn deliver(mut self, message: Message) -> (Vec<Outcome>, End) {
-        self.client.next_message(message, millis_since(self.start));
-        talk(self.client, self.wire, None, self.start)
+    pub(crate) fn deliver(mut self, mail: &mut MailObject<'_>) -> (Vec<Outcome>, End) {
+        self.client.next_message(mail.envelope.clone(), millis_since(self.start));
+        talk(self.client, (self.wire, &mut mail.content), None, self.start)
     }
 }
 
@@ -129,7 +136,7 @@ impl End {
             Self::Open(line) => {
                 let Line { mut client, wire, start } = *line;
                 client.quit(millis_since(start));
-                match run(&mut client, wire, None, start) {
+                match run(&mut client, (wire, None), None, start) {
                     Ok(Ended::Quitting(wire)) => wire,
                     // The other side was quicker; nothing depends on it.
                     Ok(Ended::Closed | Ended::Settled(_)) | Err(_) => return,
@@ -151,8 +158,13 @@ enum Ended {
 }
 
 /// `peer`: where the connection is new.
-fn talk(mut client: Client, wire: Wire, peer: Option<&Peer<'_>>, start: Instant) -> (Vec<Outcome>, End) {
-    match run(&mut client, wire, peer, start) {
+fn talk(
+    mut client: Client,
+    (wire, content): (Wire, &mut Body<'_>),
+    peer: Option<&Peer<'_>>,
+    start: Instant,
+) -> (Vec<Outcome>, End) {
+    match run(&mut client, (wire, Some(content)), peer, start) {
         Ok(Ended::Closed) => (client.into_outcomes(), End::Gone),
         Ok(Ended::Quitting(wire)) => (client.into_outcomes(), End::Quitting(wire)),
         Ok(Ended::Settled(wire)) => {
@@ -167,7 +179,12 @@ fn talk(mut client: Client, wire: Wire, peer: Option<&Peer<'_>>, start: Instant)
 }
 
 /// Steps the client until it has settled its message.
-fn run(client: &mut Client, mut wire: Wire, peer: Option<&Peer<'_>>, start: Instant) -> io::Result<Ended> {
+fn run(
+    client: &mut Client,
+    (mut wire, mut content): (Wire, Option<&mut Body<'_>>),
+    peer: Option<&Peer<'_>>,
+    start: Instant,
+) -> io::Result<Ended> {
     let mut output = Vec::new();
     let mut input = [0; READ_BYTES];
     loop {
@@ -179,7 +196,10 @@ fn run(client: &mut Client, mut wire: Wire, peer: Option<&Peer<'_>>, start: Inst
             return Ok(Ended::Quitting(wire));
         }
         match step {
-            ClientStep::Flush => {}
+            ClientStep::Content(position) => {
+                let content = content.as_mut().ok_or_else(|| io::Error::other("there is no message"))?;
+                client.content(content.piece_at(position)?, millis_since(start));
+            }
             ClientStep::Close => return Ok(Ended::Closed),
             ClientStep::Settled => return Ok(Ended::Settled(wire)),
             ClientStep::StartTls => {

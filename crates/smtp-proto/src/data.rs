@@ -6,65 +6,10 @@
 //!   Whoever reads an end there lets a stranger smuggle a second message (CVE-2023-51764, 51765, 51766).
 //! - A dot is taken out only after CRLF or at the beginning, so nothing the receiver does can make an end appear.
 //! - Bare CR, bare LF and NUL stay in the content as they came. Whoever takes the message in must refuse or repair bare
-//!   line ends before it may travel on, because the next server may be less strict; [`Irregularities`] finds them.
+//!   line ends before it may travel on, because the next server may be less strict (`client` repairs them again).
 //! - Nothing is refused for its line length: RFC 5321 §4.5.3.1.6 says 1,000 octets, real mail does not care.
 
-use memchr::{memchr, memchr_iter, memchr2_iter};
-
-/// What the content carries that RFC 5321 §2.3.8 and RFC 6152 §3 forbid.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Irregularities {
-    /// A CR that no LF follows.
-    pub bare_cr: bool,
-    /// An LF that no CR precedes.
-    pub bare_lf: bool,
-    /// An octet 0.
-    pub nul: bool,
-}
-
-impl Irregularities {
-    /// Looks through a whole message.
-    #[must_use]
-    pub fn of(message: &[u8]) -> Self {
-        let is_at = |at: usize, octet: u8| message.get(at) == Some(&octet);
-        let mut found = Self { nul: memchr(0, message).is_some(), ..Self::default() };
-        for at in memchr2_iter(b'\r', b'\n', message) {
-            if is_at(at, b'\r') {
-                found.bare_cr |= !is_at(at + 1, b'\n');
-            } else {
-                found.bare_lf |= at == 0 || !is_at(at - 1, b'\r');
-            }
-        }
-        found
-    }
-
-    /// Whether some line does not end with CRLF: refuse, or canonicalise.
-    #[must_use]
-    pub fn has_bare_line_end(self) -> bool {
-        self.bare_cr || self.bare_lf
-    }
-}
-
-/// Makes CRLF the only line end: a bare LF becomes CRLF (programs on Unix mean a line end by it),
-/// a bare CR becomes a space (nobody has meant a line end by it for decades, and as one it could forge a header field).
-/// Octets other than CR and LF stay as they are.
-#[must_use]
-pub fn canonicalise(message: &[u8]) -> Vec<u8> {
-    let mut canonical = Vec::with_capacity(message.len() + memchr_iter(b'\n', message).count());
-    let mut copied = 0;
-    for at in memchr2_iter(b'\r', b'\n', message) {
-        let is_lf = message.get(at) == Some(&b'\n');
-        let in_crlf =
-            if is_lf { at > 0 && message.get(at - 1) == Some(&b'\r') } else { message.get(at + 1) == Some(&b'\n') };
-        if !in_crlf {
-            canonical.extend_from_slice(message.get(copied..at).unwrap_or_default());
-            canonical.extend_from_slice(if is_lf { b"\r\n" } else { b" " });
-            copied = at + 1;
-        }
-    }
-    canonical.extend_from_slice(message.get(copied..).unwrap_or_default());
-    canonical
-}
+use memchr::memchr;
 
 /// Where the reader stands in the current line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,22 +222,5 @@ mod tests {
         for segment in [1, 3, PART_BYTES - 1, PART_BYTES] {
             assert!(parts(segment) == whole, "{segment}");
         }
-    }
-
-    fn check_canonical(input: &str, flags: (bool, bool, bool), expected: &str) {
-        let found = Irregularities::of(input.as_bytes());
-        assert_eq!((found.bare_cr, found.bare_lf, found.nul), flags, "{input:?}");
-        assert_eq!(canonicalise(input.as_bytes()), expected.as_bytes(), "{input:?}");
-    }
-
-    #[test]
-    fn bare_line_ends_and_nul_are_reported_and_repaired() {
-        check_canonical("a\r\nb\r\n", (false, false, false), "a\r\nb\r\n");
-        check_canonical("\na\nb", (false, true, false), "\r\na\r\nb");
-        check_canonical("a\rb\r", (true, false, false), "a b ");
-        check_canonical("a\r\r\n\n", (true, true, false), "a \r\n\r\n");
-        check_canonical("\0\r\n", (false, false, true), "\0\r\n");
-        check_canonical("\n.\n", (false, true, false), "\r\n.\r\n");
-        check_canonical("", (false, false, false), "");
     }
 }

@@ -31,7 +31,6 @@ pub use client::{
     Client, ClientConfig, ClientStep, Credentials, Failure, Message, Outcome, Protocol, Stage, TlsPolicy,
 };
 pub use command::{Auth, Bdat, BodyType, Command, Mail, Rcpt};
-pub use data::{Irregularities, canonicalise};
 pub use deliver_by::DeliverBy;
 pub use dsn::{MailReports, Malformed, Notify, OriginalRecipient, RcptReports, Return};
 pub use line_proto::Secret;

@@ -19,12 +19,15 @@ fn with_password(tls: TlsPolicy) -> ClientConfig {
     ClientConfig { tls, credentials: Some(Credentials { user: "u".into(), password: "p".into() }), ..smtp() }
 }
 
+const CONTENT: &[u8] = b"A: b\r\n\r\n.hi\r\n";
+
 fn to(recipients: &[&str]) -> Message {
     let path = |text: &&str| Rcpt::from(ForwardPath::Mailbox(text.parse().unwrap()));
     Message {
         reverse_path: ReversePath::Mailbox("me@x".parse().unwrap()),
         recipients: recipients.iter().map(path).collect(),
-        content: b"A: b\r\n\r\n.hi\r\n".to_vec(),
+        size_bytes: CONTENT.len() as u64,
+        eight_bit: false,
         smtputf8: false,
         reports: MailReports::default(),
         deliver_by: None,
@@ -41,7 +44,7 @@ fn told(outcome: &Outcome) -> String {
     }
 }
 
-/// `S: ` the server says, `C: ` the client must have said, `TLS` the handshake, `EOF` the server goes, `LATE` time passes.
+/// `S: ` the server says, `C: ` the client must have said, `P: ` the same without a line end, `TLS` the handshake, `EOF` the server goes, `LATE` time passes.
 /// What follows the last line of the server must be all that the client says. `NEXT` the connection is open and the message goes
 /// once more, `END` it is open and ended: only where one of the two is in the script it is kept open.
 fn play(config: &ClientConfig, message: &Message, script: &str, segment: usize) -> Vec<String> {
@@ -54,8 +57,8 @@ fn play(config: &ClientConfig, message: &Message, script: &str, segment: usize) 
     let mut now = 0;
     let mut last = run(&mut client, now, &mut output);
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        if let Some(said) = line.strip_prefix("C:").map(str::trim_start) {
-            let expected = format!("{said}\r\n");
+        let said = line.strip_prefix("C:").map(|said| said.trim_start().to_owned() + "\r\n");
+        if let Some(expected) = said.or_else(|| Some(line.strip_prefix("P: ")?.replace("\\n", "\r\n"))) {
             assert!(output.starts_with(expected.as_bytes()), "{line}: {}", String::from_utf8_lossy(&output));
             output.drain(..expected.len());
             continue;
@@ -94,10 +97,15 @@ fn play(config: &ClientConfig, message: &Message, script: &str, segment: usize) 
 }
 
 fn run(client: &mut Client, now: u64, output: &mut Vec<u8>) -> ClientStep {
+    run_with(CONTENT, 5, client, now, output)
+}
+
+/// Hands the message over in pieces.
+fn run_with(content: &[u8], piece: usize, client: &mut Client, now: u64, output: &mut Vec<u8>) -> ClientStep {
     loop {
-        let step = client.step(now, output);
-        if step != ClientStep::Flush {
-            return step;
+        match client.step(now, output) {
+            ClientStep::Content(at) => client.content(content[at as usize..].chunks(piece).next().unwrap(), now),
+            step => return step,
         }
     }
 }
@@ -317,10 +325,10 @@ fn what_the_server_does_not_take_is_told_at_once() {
     refused(&to(&["a@y"]), "SIZE 12", "5 Mail 552 Client");
     refused(&to(&["ä@y"]), "SIZE 0", "5 Mail 553 Client");
     refused(&Message { smtputf8: true, ..to(&["a@y"]) }, "SIZE", "5 Mail 553 Client");
-    refused(&Message { content: "ä\r\n".into(), ..to(&["a@y"]) }, "SIZE", "5 Mail 554 Client");
+    refused(&Message { size_bytes: 4, eight_bit: true, ..to(&["a@y"]) }, "SIZE", "5 Mail 554 Client");
     check(
         &smtp(),
-        &Message { content: "ä\r\n".into(), smtputf8: true, ..to(&["a@y"]) },
+        &Message { size_bytes: 4, eight_bit: true, smtputf8: true, ..to(&["a@y"]) },
         "S: 220 hi
          C: EHLO pc
          S: 250-y\\n250-SMTPUTF8\\n250-SIZE 13\\n250 8BITMIME
@@ -351,21 +359,22 @@ fn a_lost_connection_is_never_an_answer() {
 #[test]
 fn a_large_message_is_sent_in_pieces() {
     let content = ".line\r\n".repeat(100_000).into_bytes();
-    let mut client = Client::new(smtp(), Message { content: content.clone(), ..to(&["a@y"]) }, 0);
+    let mut client = Client::new(smtp(), Message { size_bytes: content.len() as u64, ..to(&["a@y"]) }, 0);
     let mut output = Vec::new();
     client.receive(b"220 hi\r\n250 y\r\n250 ok\r\n250 ok\r\n354 go\r\n");
     let mut wire = Vec::new();
-    let mut flushes = 0;
+    let mut pieces = 0;
     loop {
         let step = client.step(0, &mut output);
         assert!(output.len() < 128 * 1024);
         wire.append(&mut output);
         match step {
-            ClientStep::Flush => flushes += 1,
+            ClientStep::Content(at) => client.content(content[at as usize..].chunks(64 * 1024).next().unwrap(), 0),
             step => break assert_eq!(step, ClientStep::Wait),
         }
+        pieces += 1;
     }
-    assert!(flushes > 5);
+    assert_eq!(pieces, content.len().div_ceil(64 * 1024));
     let mut expected = b"EHLO pc\r\nMAIL FROM:<me@x>\r\nRCPT TO:<a@y>\r\nDATA\r\n".to_vec();
     let mut stuffer = line_proto::Stuffer::new();
     stuffer.write(&content, &mut expected);
@@ -380,11 +389,65 @@ fn a_large_message_is_sent_in_pieces() {
 
 #[test]
 fn bare_line_ends_are_never_sent() {
-    let mut client = Client::new(smtp(), Message { content: b"a\n.\nb\rc".to_vec(), ..to(&["a@y"]) }, 0);
-    let mut output = Vec::new();
-    client.receive(b"220 hi\r\n250 y\r\n250 ok\r\n250 ok\r\n354 go\r\n");
-    run(&mut client, 0, &mut output);
-    assert!(output.ends_with(b"DATA\r\na\r\n..\r\nb c\r\n.\r\n"));
+    let lines = ("250 y", "354 go\r\n", "DATA\r\na\r\n..\r\nb c\r\n.\r\n");
+    let chunks = ("250-y\r\n250 CHUNKING", "", "BDAT 11 LAST\r\na\r\n.\r\nb c\r\n");
+    for (offer, go, expected) in [lines, chunks] {
+        let mut client = Client::new(smtp(), Message { size_bytes: 7, ..to(&["a@y"]) }, 0);
+        let mut output = Vec::new();
+        client.receive(format!("220 hi\r\n{offer}\r\n250 ok\r\n250 ok\r\n{go}").as_bytes());
+        run_with(b"a\n.\nb\rc", 100, &mut client, 0, &mut output);
+        assert!(output.ends_with(expected.as_bytes()), "{}", String::from_utf8_lossy(&output));
+    }
+}
+
+#[test]
+fn a_server_with_chunking_gets_chunks() {
+    let begin = |offer: &str| {
+        format!(
+            "S: 220 hi
+             C: EHLO pc
+             S: 250-y\\n250-CHUNKING\\n250 {offer}
+             C: MAIL FROM:<me@x>"
+        )
+    };
+    let one_by_one = begin("X")
+        + "
+         S: 250 ok
+         C: RCPT TO:<a@y>
+         S: 250 ok
+         C: BDAT 4
+         P: A: b
+         S: 250 four
+         C: BDAT 6
+         P: \\n\\n.h
+         ";
+    let last = "S: 250 ten
+         C: BDAT 3 LAST
+         P: i\\n
+         ";
+    let end = "C: QUIT\n S: 221 bye";
+    check(&smtp(), &to(&["a@y"]), &format!("{one_by_one}{last}S: 250 taken\n{end}"), &["ok 250"]);
+    check(&smtp(), &to(&["a@y"]), &format!("{one_by_one}{last}S: 554 spam\n{end}"), &["5 Message 554 Server"]);
+    check(&smtp(), &to(&["a@y"]), &format!("{one_by_one}{last}EOF"), &["4 Message 421 Client"]);
+    check(&smtp(), &to(&["a@y"]), &format!("{one_by_one}S: 552 large\n{end}"), &["5 Message 552 Server"]);
+
+    let in_a_row = begin("PIPELINING")
+        + "
+         C: RCPT TO:<a@y>
+         C: RCPT TO:<b@y>
+         S: 250 ok\\n250 ok\\n550 no
+         C: BDAT 4
+         P: A: b
+         C: BDAT 6
+         P: \\n\\n.h
+         C: BDAT 3 LAST
+         P: i\\n
+         ";
+    let both = to(&["a@y", "b@y"]);
+    check(&smtp(), &both, &format!("{in_a_row}S: 250 4\\n250 6\\n250 taken\n{end}"), &["ok 250", "5 Rcpt 550 Server"]);
+    // What follows a chunk that was refused says nothing.
+    let refused = format!("{in_a_row}S: 250 4\\n452 full\n{end}");
+    check(&smtp(), &both, &refused, &["4 Message 452 Server", "5 Rcpt 550 Server"]);
 }
 
 #[test]
@@ -519,6 +582,7 @@ fn what_was_asked_of_reports_goes_on_to_servers_that_know_them_and_only_there() 
     message.reports = MailReports { ret: Some(Return::Header), envelope_id: Some("a+b c".into()) };
     let reports = RcptReports { notify: "SUCCESS,FAILURE".parse().ok(), original: "rfc822;x+2By@z".parse().ok() };
     message.recipients[0].reports = reports;
+    let answer = run;
     let run = |offer: &str, mail: &str, rcpt: &str, expected: bool| {
         let script = format!(
             "S: 220 hi\n C: EHLO pc\n S: 250-y\\n250 {offer}
@@ -532,7 +596,7 @@ fn what_was_asked_of_reports_goes_on_to_servers_that_know_them_and_only_there() 
             if let Some(said) = line.strip_prefix("S: ") {
                 client.receive((said.replace("\\n", "\r\n") + "\r\n").as_bytes());
                 output.clear();
-                client.step(0, &mut output);
+                answer(&mut client, 0, &mut output);
             } else if let Some(said) = line.strip_prefix("C: ") {
                 assert_eq!(String::from_utf8_lossy(&output), format!("{said}\r\n"));
             }

@@ -53,7 +53,7 @@ fn a_message_survives_and_comes_back_whole() {
     let queue = open(&engine.crash());
     assert_eq!(queue.content(id).unwrap(), content);
     let entry = queue.show(id).unwrap();
-    assert_eq!((entry.reverse_path.as_str(), entry.recipients.len(), entry.size_bytes), ("me@x", 2, 2_097_157));
+    assert_eq!((entry.reverse_path.as_str(), entry.recipients.len(), entry.size_bytes), ("me@x", 2, 262_149));
     assert_eq!(queue.expires_at(&entry).0 - NOW.0, 5 * 24 * 60 * MINUTE);
     assert_eq!(queue.list(None, 10).unwrap(), [entry]);
     assert_eq!(queue.list(Some(id), 10).unwrap(), []);

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::entry::{Entry, QueueId, RecipientState};
+use crate::queue::Body;
 use crate::queue::tests::{message, open};
 use crate::smarthost::Smarthost;
+use crate::wire::MailObject;
 use crate::{Error, Matter, NewEntry, Policy, Recipient, Report, Roots, Security};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -383,15 +385,20 @@ fn a_foreign_certificate_gets_no_password_and_no_message() {
 fn cleartext_stays_on_this_machine() {
     let outgoing = Outgoing::to(Smarthost { host: "192.0.2.1".into(), ..smarthost(25) });
     let reach = Reach::new(&outgoing, &open(&SimEngine::new())).unwrap();
-    let told = reach.deliver(&Destination::Smarthost, &message_out(), Session::none(), &|_| {}, Timestamp(NOW));
+    let queue = open(&SimEngine::new());
+    let id = queue.enqueue(message("me@x", &["a@y"], b"m"), Timestamp(NOW)).unwrap().id;
+    let entry = queue.show(id).unwrap();
+    let mut mail = MailObject { envelope: envelope(), content: Body::open(&queue, &entry).unwrap() };
+    let told = reach.deliver(&Destination::Smarthost, &mut mail, Session::none(), &|_| {}, Timestamp(NOW));
     assert!(told.unreached.unwrap().text.contains("not on this machine"));
 }
 
-fn message_out() -> Message {
+fn envelope() -> Message {
     Message {
         reverse_path: smtp_proto::ReversePath::Null,
         recipients: vec![smtp_proto::ForwardPath::Postmaster.into()],
-        content: Vec::new(),
+        size_bytes: 1,
+        eight_bit: false,
         smtputf8: false,
         reports: MailReports::default(),
         deliver_by: None,

@@ -53,15 +53,17 @@ pub struct ClientConfig {
     pub credentials: Option<Credentials>,
 }
 
-/// One message and its envelope.
+/// The envelope of a message, which itself is asked for when it is sent (`ClientStep::Content`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Where bounces go.
     pub reverse_path: ReversePath,
     /// Who gets it, and what reports are wanted of that. Outcomes come in this order.
     pub recipients: Vec<Rcpt>,
-    /// Header and body with CRLF line ends; bare ones are repaired before it is sent (`crate::canonicalise`).
-    pub content: Vec<u8>,
+    /// The length of header and body, octets.
+    pub size_bytes: u64,
+    /// Whether they have octets beyond ASCII.
+    pub eight_bit: bool,
     /// Whether the header has UTF-8 (RFC 6532), so that SMTPUTF8 is needed even if all addresses are ASCII.
     pub smtputf8: bool,
     /// What reports are to have.

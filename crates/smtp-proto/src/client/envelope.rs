@@ -80,9 +80,9 @@ pub(super) fn mail(message: &Message, extensions: &Extensions) -> String {
     let mut command = format!("MAIL FROM:{}", message.reverse_path);
     if extensions.size.is_some() {
         // A String takes every write.
-        let _ = write!(command, " SIZE={}", message.content.len());
+        let _ = write!(command, " SIZE={}", message.size_bytes);
     }
-    if extensions.eight_bit_mime && !message.content.is_ascii() {
+    if extensions.eight_bit_mime && message.eight_bit {
         command.push_str(" BODY=8BITMIME");
     }
     if message.needs_smtputf8() {

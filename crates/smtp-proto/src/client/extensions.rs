@@ -11,6 +11,7 @@ pub(super) struct Extensions {
     pub(super) size: Option<u64>,
     pub(super) eight_bit_mime: bool,
     pub(super) smtputf8: bool,
+    pub(super) chunking: bool,
     pub(super) starttls: bool,
     pub(super) dsn: bool,
     /// DELIVERBY: the shortest time that may be asked for, in seconds.
@@ -37,6 +38,7 @@ impl Extensions {
             Some("SIZE") => self.size = Some(words.next().and_then(|octets| octets.parse().ok()).unwrap_or(0)),
             Some("8BITMIME") => self.eight_bit_mime = true,
             Some("SMTPUTF8") => self.smtputf8 = true,
+            Some("CHUNKING") => self.chunking = true,
             Some("STARTTLS") => self.starttls = true,
             Some("LIMITS") => self.limits = Limits::of(words),
             Some("DSN") => self.dsn = true,
@@ -71,6 +73,7 @@ mod tests {
         check(&["AUTH CRAM-MD5 plain LOGIN"], Extensions { auth_plain: true, auth_login: true, ..none.clone() });
         check(&["AUTH=LOGIN", "STARTTLS"], Extensions { auth_login: true, starttls: true, ..none.clone() });
         check(&["SMTPUTF8", "DSN"], Extensions { smtputf8: true, dsn: true, ..none.clone() });
+        check(&["CHUNKING"], Extensions { chunking: true, ..none.clone() });
         check(&["DELIVERBY"], Extensions { deliver_by: Some(0), ..none.clone() });
         check(&["DeliverBy 240"], Extensions { deliver_by: Some(240), ..none.clone() });
         let limits = Limits { mail_max: Some(50), recipients_max: Some(20), domains_max: None };

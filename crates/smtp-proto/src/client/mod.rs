@@ -1,9 +1,9 @@
 //! The client's side: delivers messages to one server, one after another, over SMTP or LMTP.
 //!
 //! Driven like a session: octets in, octets out, the time passed in, a deadline handed back.
-//! Greeting → EHLO (HELO) → STARTTLS, EHLO → AUTH → MAIL, RCPT… (pipelined) → DATA → the message → QUIT, or the next MAIL.
+//! Greeting → EHLO (HELO) → STARTTLS, EHLO → AUTH → MAIL, RCPT… (pipelined) → DATA, or BDAT → the message → QUIT, or the next MAIL.
 //! A message with more recipients than the server takes at once is several transactions (`limits`).
-//! DATA is sent when the recipients are known, never pipelined with them: one round trip is the price for
+//! DATA or BDAT is sent when the recipients are known, never pipelined with them: one round trip is the price for
 //! never having to send an empty message to nobody (RFC 2920 §3.1).
 //!
 //! Invariant: every recipient has exactly one [`Outcome`] in the end, and `Accepted` only after the server's own 2xx
@@ -16,27 +16,24 @@ mod envelope;
 mod extensions;
 mod limits;
 mod outcome;
+mod sending;
 
 pub use config::{ClientConfig, Credentials, Message, Protocol, TlsPolicy};
 pub use outcome::{Author, Failure, Outcome, Stage};
 
-use crate::data::{Irregularities, canonicalise};
 use crate::{Enhanced, Reply, ReplyError, ReplyReader};
 use auth::Exchange;
 use envelope::{Answered, Envelope};
 use extensions::Extensions;
-use line_proto::{Input, Stuffer};
+use line_proto::Input;
 use outcome::is_too_many_recipients;
+use sending::Sending;
 use std::collections::VecDeque;
 
 /// A reply line of the server may have so many octets, line end included. RFC 5321 §4.5.3.1.5 says 512; not all obey.
 const REPLY_LINE_READ_OCTETS_MAX: usize = 4096;
 /// So much of the server's talk is held unread while the client is busy sending.
 const INPUT_BYTES_MAX: usize = 256 * 1024;
-/// A step returns [`ClientStep::Flush`] once this much output is made.
-const OUTPUT_HIGH_WATER_BYTES: usize = 64 * 1024;
-/// How many octets of the message become output at once.
-const PIECE_BYTES_MAX: usize = 32 * 1024;
 
 const SECOND_MILLIS: u64 = 1000;
 const MINUTE_MILLIS: u64 = 60 * SECOND_MILLIS;
@@ -46,8 +43,9 @@ const MINUTE_MILLIS: u64 = 60 * SECOND_MILLIS;
 pub enum ClientStep {
     /// Nothing to do until octets arrive or the deadline passes.
     Wait,
-    /// There is more to send: send this, then step again.
-    Flush,
+    /// The message is read on: send, hand over its next octets from this place on with [`Client::content`] (or call
+    /// [`Client::connection_lost`]), and step again. A message that goes to many recipients may be read more than once.
+    Content(u64),
     /// Send, throw away all input that was received and not handed over, do the TLS handshake as client,
     /// then call [`Client::tls_started`] (or [`Client::connection_lost`]) and step again.
     StartTls,
@@ -68,8 +66,11 @@ enum State {
     Reset,
     Envelope(Envelope),
     Data,
-    Sending { stuffer: Stuffer, position: usize },
-    Message,
+    Sending(Sending),
+    /// So many chunks are to be answered before it.
+    Message {
+        chunks: usize,
+    },
     Idle,
     Quit,
     Closed,
@@ -111,7 +112,7 @@ impl Client {
             transactions: 0,
             is_reset_due: false,
             waiting: (0..message.recipients.len()).collect(),
-            message: canonical(message),
+            message,
             input: Input::default(),
             reader: ReplyReader::default(),
             output: Vec::new(),
@@ -140,7 +141,7 @@ impl Client {
     pub fn next_message(&mut self, message: Message, now_millis: u64) {
         self.outcomes = message.recipients.iter().map(|_| None).collect();
         self.waiting = (0..message.recipients.len()).collect();
-        self.message = canonical(message);
+        self.message = message;
         if matches!(self.state, State::Idle) {
             self.begin_envelope();
             self.extend_deadline(now_millis);
@@ -165,6 +166,18 @@ impl Client {
         } else {
             self.input.push(octets);
         }
+    }
+
+    /// In [`ClientStep::Content`]: the octets of the message from there on, as many as there are at hand, one at least. Bare line ends are
+    /// repaired.
+    pub fn content(&mut self, octets: &[u8], now_millis: u64) {
+        match self.state {
+            State::Sending(_) if octets.is_empty() => {
+                self.break_off(Reply::new(451, Enhanced(4, 3, 0), "the message ended too early"));
+            }
+            _ => self.send_piece(octets),
+        }
+        self.extend_deadline(now_millis);
     }
 
     /// Makes progress on what was received or on a passed deadline, and appends to `output`.
@@ -206,12 +219,10 @@ impl Client {
 
     fn advance(&mut self, now_millis: u64) -> ClientStep {
         loop {
-            if matches!(self.state, State::Sending { .. }) {
-                self.extend_deadline(now_millis);
-                if self.send_message() {
-                    return ClientStep::Flush;
-                }
-                self.extend_deadline(now_millis);
+            if let State::Sending(sending) = &self.state
+                && let Some(position) = sending.wanted()
+            {
+                return ClientStep::Content(position);
             }
             match self.state {
                 State::Closed => return ClientStep::Close,
@@ -274,14 +285,17 @@ impl Client {
             State::Auth(exchange) => self.handle_auth(exchange, reply),
             State::Reset if reply.is_positive() => self.begin_transaction(),
             State::Envelope(envelope) => self.handle_envelope(envelope, reply),
-            State::Data if reply.code == 354 => {
-                self.state = State::Sending { stuffer: Stuffer::new(), position: 0 };
+            State::Data if reply.code == 354 => self.begin_message(Sending::lines(self.message.size_bytes)),
+            State::Sending(sending) if reply.is_positive() && sending.awaits_answer() => {
+                self.state = State::Sending(sending.answered());
             }
-            State::Message => self.handle_message(reply),
+            State::Message { chunks: 0 } => self.handle_message(reply),
+            State::Message { chunks } if reply.is_positive() => self.state = State::Message { chunks: chunks - 1 },
             State::Greeting | State::Ehlo | State::Helo | State::StartTls | State::Handshake => {
                 self.refuse(stage, reply)
             }
-            State::Reset | State::Data | State::Sending { .. } => self.refuse(stage, reply),
+            // RFC 3030 §2: what follows a chunk that was refused is refused too.
+            State::Reset | State::Data | State::Sending(_) | State::Message { .. } => self.refuse(stage, reply),
         }
     }
 
@@ -363,7 +377,7 @@ impl Client {
     /// What the message needs and the server does not offer.
     fn obstacle(&self) -> Option<Reply> {
         let offered = &self.extensions;
-        if offered.size.is_some_and(|limit| limit > 0 && limit < self.message.content.len() as u64) {
+        if offered.size.is_some_and(|limit| limit > 0 && limit < self.message.size_bytes) {
             // RFC 1870 §6.1.
             return Some(Reply::new(552, Enhanced(5, 3, 4), "the message is larger than the server takes"));
         }
@@ -381,7 +395,7 @@ impl Client {
             // RFC 6531 §3.5.
             return Some(Reply::new(553, Enhanced(5, 6, 7), "the server takes no addresses beyond ASCII"));
         }
-        if !offered.eight_bit_mime && !self.message.content.is_ascii() {
+        if !offered.eight_bit_mime && self.message.eight_bit {
             // RFC 6152 §3: not to be sent; nothing here re-encodes.
             return Some(Reply::new(554, Enhanced(5, 6, 3), "the server takes no 8-bit messages"));
         }
@@ -421,26 +435,26 @@ impl Client {
                 self.is_reset_due = true;
                 self.end_transaction();
             }
+            // RFC 3030 §2: a round trip less.
+            None if self.extensions.chunking => {
+                self.begin_message(Sending::chunks(self.message.size_bytes, self.extensions.pipelining));
+            }
             None => self.send("DATA", State::Data),
         }
     }
 
-    /// Makes a part of the message into output. Whether there is more to make.
-    fn send_message(&mut self) -> bool {
-        let State::Sending { mut stuffer, mut position } = std::mem::replace(&mut self.state, State::Message) else {
-            return false;
-        };
-        while let Some(rest) = self.message.content.get(position..).filter(|rest| !rest.is_empty()) {
-            if self.output.len() >= OUTPUT_HIGH_WATER_BYTES {
-                self.state = State::Sending { stuffer, position };
-                return true;
-            }
-            let piece = rest.get(..PIECE_BYTES_MAX).unwrap_or(rest);
-            stuffer.write(piece, &mut self.output);
-            position += piece.len();
+    fn begin_message(&mut self, sending: Sending) {
+        self.state = State::Sending(sending);
+        if self.message.size_bytes == 0 {
+            self.send_piece(&[]);
         }
-        stuffer.finish(&mut self.output);
-        false
+    }
+
+    fn send_piece(&mut self, piece: &[u8]) {
+        let State::Sending(sending) = &mut self.state else { return };
+        if let Some(chunks) = sending.take(piece, &mut self.output) {
+            self.state = State::Message { chunks };
+        }
     }
 
     fn handle_message(&mut self, reply: Reply) {
@@ -450,13 +464,15 @@ impl Client {
         };
         // RFC 2033 §4.2: one reply for each recipient that RCPT accepted, in that order.
         let count = if self.config.protocol == Protocol::Lmtp { 1 } else { self.accepted.len() };
+        // RFC 3030 §2: after chunks that were refused there is a transaction still.
+        self.is_reset_due = self.extensions.chunking && !matches!(outcome, Outcome::Accepted { .. });
         for index in self.accepted.drain(..count.min(self.accepted.len())).collect::<Vec<_>>() {
             self.settle_one(index, outcome.clone());
         }
         if self.accepted.is_empty() {
             self.end_transaction();
         } else {
-            self.state = State::Message;
+            self.state = State::Message { chunks: 0 };
         }
     }
 
@@ -534,7 +550,7 @@ impl Client {
             State::Envelope(envelope) if envelope.awaits_mail() => Stage::Mail,
             State::Envelope(_) => Stage::Rcpt,
             State::Data => Stage::Data,
-            State::Sending { .. } | State::Message => Stage::Message,
+            State::Sending(_) | State::Message { .. } => Stage::Message,
             State::Idle | State::Quit | State::Closed => Stage::Quit,
         }
     }
@@ -546,21 +562,13 @@ impl Client {
             State::Reset | State::Envelope(_) => 5 * MINUTE_MILLIS,
             State::StartTls | State::Handshake => 2 * MINUTE_MILLIS,
             State::Data => 2 * MINUTE_MILLIS,
-            State::Sending { .. } => 3 * MINUTE_MILLIS,
-            State::Message => 10 * MINUTE_MILLIS,
+            State::Sending(_) => 3 * MINUTE_MILLIS,
+            State::Message { .. } => 10 * MINUTE_MILLIS,
             // The message is settled; politeness has its limits.
             State::Idle | State::Quit | State::Closed => 10 * SECOND_MILLIS,
         };
         self.deadline_millis = now_millis.saturating_add(timeout_millis);
     }
-}
-
-/// With CRLF line ends.
-fn canonical(mut message: Message) -> Message {
-    if Irregularities::of(&message.content).has_bare_line_end() {
-        message.content = canonicalise(&message.content);
-    }
-    message
 }
 
 fn reply_error_text(error: ReplyError) -> &'static str {
