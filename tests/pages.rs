@@ -12,6 +12,7 @@ use browser::{Browser, Size};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use support::server::{HOSTNAME, Server};
 
 const ALICE: &str = "alice@example.org";
@@ -44,11 +45,52 @@ fn household() -> (Server, String) {
     take_all(&server, &pc);
     take_all(&server, &laptop);
     deliver("Happy birthday!");
+    reports().iter().for_each(|report| {
+        lmtp_of(&server).deliver("noreply@big.example", &[ALICE], report.as_bytes()).unwrap();
+    });
+    let begin = Instant::now();
+    while !server.cli(&["reports"], "").contains("complaint") {
+        assert!(begin.elapsed() < Duration::from_secs(60), "no report is read");
+    }
     let mut imap = server.addresses().imaps(ALICE, &phone).unwrap();
     imap.command("SELECT INBOX").unwrap();
     imap.command("STORE 1 +FLAGS (\\Seen \\Answered)").unwrap();
     let base = format!("http://localhost:{}", server.addresses().of("http").port());
     (server, base)
+}
+
+fn lmtp_of(server: &Server) -> support::smtp::Smtp {
+    server.addresses().lmtp().unwrap()
+}
+
+/// What strangers report, with what they may have in mind.
+fn reports() -> [String; 2] {
+    let yesterday = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() - 24 * 3600;
+    let [script, _, long] = HOSTILE;
+    let row = |address: &str, dkim: &str, spf: &str| {
+        let spf = spf.replace('<', "&lt;");
+        format!(
+            "<record><row><source_ip>{address}</source_ip><count>412</count><policy_evaluated><dkim>{dkim}</dkim></policy_evaluated>\
+             </row><auth_results><spf><domain>{spf}</domain><result>pass</result></spf></auth_results></record>"
+        )
+    };
+    let rows = [
+        row("203.0.113.7", "fail", script),
+        row("2001:db8::1234:5678:9abc:def0", "fail", long),
+        row("192.0.2.1", "pass", ""),
+    ];
+    let mail = format!(
+        "From: <noreply@big.example>\r\nSubject: Report domain: example.org\r\nContent-Type: text/xml\r\n\r\n<feedback>\r\n\
+         <report_metadata><date_range><begin>{yesterday}</begin></date_range></report_metadata>\r\n<policy_published><domain>\
+         example.org</domain><p>none</p></policy_published>\r\n{}</feedback>\r\n",
+        rows.join("\r\n")
+    );
+    let complaint = format!(
+        "From: <fbl@isp.example>\r\nContent-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n--b\r\n\
+         Content-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n\
+         From: {ALICE}\r\nSubject: {long}\r\nMessage-ID: <{long}{long}@example.org>\r\n\r\nx\r\n--b--\r\n"
+    );
+    [mail, complaint]
 }
 
 /// Downloads and deletes everything, as POP programs do.
@@ -176,12 +218,13 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
             "/admin/addresses",
             "/admin/domains/records?domain=example.org",
             "/admin/doctor",
+            "/admin/reports",
             "/admin/integrity",
         ];
         for path in pages {
             look_at(&browser, &base, path, &mut seen);
         }
-        assert_eq!(seen.len(), 27);
+        assert_eq!(seen.len(), 28);
         browser.go(&format!("{base}/timeline?search=owned"));
         browser.click_on("script");
         says(&browser, HOSTILE[0]);

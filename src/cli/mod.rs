@@ -19,6 +19,7 @@ mod password;
 mod place;
 mod queue;
 mod refused;
+mod reports;
 mod request;
 mod sending;
 mod serve;
@@ -89,6 +90,7 @@ enum Command {
     Queue(queue::Queue),
     Timeline(timeline::Timeline),
     Refused(refused::Refused),
+    Reports(reports::Reports),
     Find(find::Find),
     Undo(undo::Undo),
     Offer(offer::Offer),
@@ -122,6 +124,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Queue(command) => command.run(&place),
         Command::Timeline(command) => command.run(&place),
         Command::Refused(command) => command.run(&place),
+        Command::Reports(command) => command.run(&place),
         Command::Find(command) => command.run(&place),
         Command::Undo(command) => command.run(&place),
         Command::Offer(command) => command.run(&place),

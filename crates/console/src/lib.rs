@@ -30,6 +30,7 @@ mod party;
 mod people;
 mod queue;
 mod refused;
+mod reported;
 mod returned;
 mod sending;
 mod setup_guide;
@@ -68,6 +69,9 @@ pub use queue::{
     QueueRecipient,
 };
 pub use refused::{RefusedLine, RefusedPage};
+pub use reported::{
+    ComplaintLine, MailReports, REPORT_DAYS_MAX, ReporterLine, ReportsPage, SourceLine, TlsReports, TlsTroubleLine,
+};
 pub use reports::Wanted;
 pub use sending::{SendingAnswer, SendingCard, WaitingLine};
 pub use setup_guide::{Access, SetupGuide, SetupProgram, setup_guide};

@@ -1,11 +1,12 @@
-//! Mail from elsewhere is counted for the owners of the domains that it names in From, where they ask for it (DMARC). What they are
-//! told: decision 0068.
+//! Reports on mail: from elsewhere it is counted for the owners of the domains that it names in From, where they ask for it (DMARC;
+//! decision 0068); and who a report of others comes from.
 
 use crate::arrival::Arrival;
 use crate::decide::Decision;
 use crate::flow::MailFlow;
-use reports::{Row, Signature, SpfSeen};
-use sender_auth::{Dkim, DkimResult, DmarcPolicy, DmarcResult, Findings};
+use crate::outgoing::author_domains;
+use reports::{By, Row, Signature, SpfSeen};
+use sender_auth::{Dkim, DkimResult, DmarcPolicy, DmarcResult, Findings, SpfResult, organisational};
 use store::Timestamp;
 use tracing::warn;
 
@@ -22,6 +23,27 @@ impl MailFlow {
             counts.mail((**asks).clone(), row(sender, &arrival.from, decision), now);
         }
     }
+}
+
+/// Who a report comes from: the domain in From, where it vouches for the mail. Nobody made that sure of mail that was not looked at.
+/// `None`: it does not.
+pub(crate) fn who_reports(arrival: &Arrival, content: &[u8]) -> Option<By> {
+    let domain = author_domains(content).into_iter().next()?.to_lowercase();
+    if domain.len() > 253 || !domain.bytes().all(|octet| octet.is_ascii_graphic()) {
+        return None;
+    }
+    let Some(sender) = &arrival.sender else { return Some(By { domain, is_checked: false }) };
+    let is_same = |other: &str| !other.is_empty() && organisational(other) == organisational(&domain);
+    let is_vouched_for = match sender.dmarc.result {
+        DmarcResult::Pass => sender.dmarc.domain == domain,
+        // Of a domain without a policy a signature or SPF says as much.
+        DmarcResult::None => {
+            sender.dkim.iter().any(|one| one.result == DkimResult::Pass && is_same(&one.domain))
+                || sender.mail_from.result == SpfResult::Pass && is_same(&sender.mail_from.domain)
+        }
+        DmarcResult::Fail | DmarcResult::TempError | DmarcResult::PermError => false,
+    };
+    is_vouched_for.then_some(By { domain, is_checked: true })
 }
 
 fn row(sender: &Findings, from: &str, decision: &Decision) -> Row {

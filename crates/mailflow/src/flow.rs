@@ -4,7 +4,7 @@ use crate::decide::Policy;
 use crate::outgoing::Signers;
 use auth::Auth;
 use queue::Queue;
-use reports::{Counts, Refusals};
+use reports::{Counts, Received, Refusals};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,6 +34,8 @@ pub struct MailFlow {
     /// What follows from who a message comes from.
     pub(crate) policy: Arc<Policy>,
     pub(crate) refusals: Refusals,
+    /// Where reports of others are read.
+    pub(crate) received: Received,
     /// Where mail is counted for owners of other domains, if they are told.
     pub(crate) counts: Option<Counts>,
 }
@@ -46,6 +48,7 @@ impl MailFlow {
         let start = RandomState::new().hash_one(()) as u32;
         let (counter, signers, policy) = (Arc::new(AtomicU32::new(start)), Arc::default(), Arc::default());
         let refusals = Refusals::new(auth.store(), auth.directory().clone());
+        let received = Received::new(auth.store(), auth.directory().clone());
         Self {
             auth,
             queue,
@@ -56,6 +59,7 @@ impl MailFlow {
             signers,
             policy,
             refusals,
+            received,
             counts: None,
         }
     }
@@ -94,6 +98,12 @@ impl MailFlow {
     #[must_use]
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// Where reports of others are read.
+    #[must_use]
+    pub fn received(&self) -> &Received {
+        &self.received
     }
 
     /// Where mail is counted for owners of other domains, if they are told.

@@ -1,6 +1,7 @@
 //! What comes in for mailboxes here: who gets a copy, and the commits.
 
 use crate::arrival::Arrival;
+use crate::counting::who_reports;
 use crate::decide::{Decision, Findings, decide};
 use crate::flow::MailFlow;
 use crate::junk::Letter;
@@ -73,6 +74,9 @@ impl MailFlow {
         }
         Arc::make_mut(content).set_fields(&[]);
         let mut delivered = Delivered::new(recipients, outcomes);
+        if delivered.outcomes.contains(&RecipientOutcome::Delivered) {
+            self.received.take(content, || who_reports(arrival, content), now);
+        }
         if place == Place::Inbox {
             let told = self.tell_of_success(arrival, &delivered, now, content);
             delivered.claim(told);

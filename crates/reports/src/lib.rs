@@ -9,26 +9,29 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
+mod arf;
 mod counted;
 mod day;
 mod dmarc;
 mod letter;
 mod packed;
+mod received;
 mod recognised;
 mod refused;
 pub mod rua;
 mod tls;
 
+pub use arf::Complaint;
 pub use counted::{Counts, Due, Matter, Reporter};
 pub use dmarc::{Row, Signature, SpfSeen};
 pub use letter::{Document, Letter};
+pub use received::{By, MailSeen, Received, Source, TlsSeen, TlsTrouble};
 pub use recognised::is_report;
 pub use refused::{About, Listed, Refusal, Refusals, Wanted, Whose};
 
 pub(crate) use day::Day;
 
 /// Why a report was not read.
-#[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotRead {
     /// It is none, or broken.

@@ -1,33 +1,22 @@
 //! Reports come packed (gzip, ZIP), and are unpacked within a limit.
 
-#[cfg(test)]
 use crate::NotRead;
 use flate2::Compression;
-#[cfg(test)]
 use flate2::read::{DeflateDecoder, GzDecoder};
 use flate2::write::GzEncoder;
-#[cfg(test)]
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 
 /// So many octets a report has unpacked; the largest that are sent have a few MiB.
-#[cfg(test)]
 pub(crate) const UNPACKED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-#[cfg(test)]
 const GZIP: &[u8] = b"\x1f\x8b";
-#[cfg(test)]
 const ZIP: &[u8] = b"PK\x03\x04";
 /// Where the name of a file begins in a ZIP archive (APPNOTE §4.3.7).
-#[cfg(test)]
 const ZIP_HEAD_BYTES: usize = 30;
-#[cfg(test)]
 const ZIP_STORED: u16 = 0;
-#[cfg(test)]
 const ZIP_DEFLATED: u16 = 8;
 
 /// What was packed; what is not packed stays as it is. Of a ZIP archive the first file, the only one in a report.
-#[cfg(test)]
 pub(crate) fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, NotRead> {
     if bytes.starts_with(GZIP) {
         return bounded(GzDecoder::new(bytes));
@@ -52,7 +41,6 @@ pub(crate) fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, NotRead> {
     }
 }
 
-#[cfg(test)]
 fn bounded(packed: impl Read) -> Result<Vec<u8>, NotRead> {
     let mut unpacked = Vec::new();
     packed.take(UNPACKED_BYTES_MAX + 1).read_to_end(&mut unpacked).map_err(|_| NotRead::Malformed)?;

@@ -16,7 +16,7 @@ use crate::driver::Work;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
 use crate::services::{
     CertificateKeeper, Outbound, Reporting, Services, keep_indexes, keep_retention, keep_room, keep_signing_keys,
-    learn_junk, offered, outgoing, tell_of_filling, tidy, tidy_receipts, use_kept, write_refusals,
+    learn_junk, offered, outgoing, read_reports, tell_of_filling, tidy, tidy_receipts, use_kept, write_refusals,
 };
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -60,6 +60,8 @@ pub fn run(
     open_control(&data_dir, &stores, services.site(), &running)?;
     if takes_mail {
         keep_up(config, &data_dir, &stores, clock, &running);
+        let received = stores.flow.received().clone();
+        tokio::spawn(read_reports(received, dns.clone(), clock, running.stopping()));
         if let Some(reporting) = Reporting::new(config, &stores.flow, &dns) {
             tokio::spawn(reporting.keep(stores.auth.directory().clone(), clock, running.stopping()));
         }

@@ -1,14 +1,80 @@
 use super::*;
 use crate::decide::{self, Enforcement, Policy, decide};
+use crate::testing::world;
+use crate::{Envelope, MailFlow, Recipient, Source};
 use futures::executor::block_on;
+use reports::Counts;
 use sender_auth::testing::Table;
 use sender_auth::{Claim, Digests, Lists, examine};
+use smtp_proto::ReversePath;
+use store::sim::SIM_EPOCH;
+use store::{Protocol, Timestamp};
+
+/// A message of somebody for Alice.
+fn arrival(flow: &MailFlow, author: &str, subject: &str) -> Arrival {
+    let client = "198.51.100.1".parse().unwrap();
+    let (helo, protocol) = ("mail.other.example".to_owned(), Protocol::Smtp);
+    let source = Source { protocol, helo, client, with: "ESMTP", tls: None, by_relay: false };
+    let alice = flow.auth.directory().account("alice@example.org").unwrap().unwrap().id;
+    let address = "alice@example.org".to_owned();
+    let local = vec![Recipient { address, accounts: vec![alice], onward: None, reports: Default::default() }];
+    let envelope = Envelope { local, ..Envelope::new(ReversePath::Mailbox(author.parse().unwrap()), source) };
+    let content = format!("From: {author}\r\nSubject: {subject}\r\n\r\ntext\r\n");
+    flow.arrive(envelope, content.into_bytes(), None, SIM_EPOCH)
+}
+
+#[test]
+fn mail_is_counted_but_not_reports_and_not_for_our_own_domains() {
+    let flow = world().flow;
+    let counts = Counts::new(flow.auth.store());
+    let flow = flow.with_counts(counts.clone());
+    let deliver = |author: &str, subject: &str| {
+        let arrival = arrival(&flow, author, subject).from_sender(sender(author, "p=none"));
+        let delivered = flow.deliver(arrival, SIM_EPOCH);
+        delivered.accepted().into_iter().for_each(store::Claim::answered);
+    };
+    deliver("a@good.example", "hello");
+    deliver("a@other.example", "Report domain: example.org Submitter: other.example");
+    deliver("a@example.org", "forged");
+    counts.write().unwrap();
+    let due = counts.due(Timestamp(SIM_EPOCH.0 + 2 * 24 * 3600 * 1000)).unwrap();
+    assert_eq!(due.iter().map(reports::Due::domain).collect::<Vec<_>>(), ["good.example"]);
+}
+
+#[test]
+fn a_report_is_whose_domain_vouches_for_it() {
+    let flow = world().flow;
+    let check = |author: &str, published: Option<&str>, expected: Option<(&str, bool)>| {
+        let arrival = arrival(&flow, author, "Report domain: example.org");
+        let arrival = match published {
+            Some(published) => arrival.from_sender(sender(author, published)),
+            None => arrival,
+        };
+        let found = who_reports(&arrival, &arrival.content);
+        let found = found.as_ref().map(|by| (by.domain.as_str(), by.is_checked));
+        assert_eq!(found, expected, "{author} {published:?}");
+    };
+    check("a@good.example", Some("p=reject"), Some(("good.example", true)));
+    check("a@bad.example", Some("p=none"), None);
+    // Mail that nobody looked at: over LMTP, of this machine.
+    check("a@bad.example", None, Some(("bad.example", false)));
+    let none = sender_of("a@good.example", &Table::default().txt("good.example", "v=spf1 ip4:198.51.100.1 -all"));
+    let arrival = |sender| arrival(&flow, "a@good.example", "x").from_sender(sender);
+    let found = arrival(none);
+    assert_eq!(who_reports(&found, &found.content).map(|by| by.is_checked), Some(true), "without a policy SPF says it");
+    let found = arrival(sender_of("a@good.example", &Table::default()));
+    assert_eq!(who_reports(&found, &found.content), None);
+}
 
 fn sender(author: &str, published: &str) -> Findings {
     let domain = author.rsplit_once('@').unwrap().1;
     let table = Table::default()
         .txt(&format!("_dmarc.{domain}"), &format!("v=DMARC1; rua=mailto:d@{domain}; {published}"))
         .txt("good.example", "v=spf1 ip4:198.51.100.1 -all");
+    sender_of(author, &table)
+}
+
+fn sender_of(author: &str, table: &Table) -> Findings {
     let claim = Claim {
         address: "198.51.100.1".parse().unwrap(),
         helo: "mail.other.example".into(),
@@ -17,7 +83,7 @@ fn sender(author: &str, published: &str) -> Findings {
         unix_seconds: 0,
     };
     let digests = Digests::of(format!("From: {author}\r\n\r\ntext\r\n").as_bytes());
-    block_on(examine(&table, &claim, &digests, &Lists::default()))
+    block_on(examine(table, &claim, &digests, &Lists::default()))
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! Aggregate reports (RFC 7489 §7.2 and appendix C): what one server saw of mail that named one domain in From, by where it came
 //! from. Written for others (`write`), and read from them (`read`).
 
-#[cfg(test)]
 mod read;
 mod write;
 
-#[cfg(test)]
 pub(crate) use read::read;
 pub(crate) use write::xml;
 

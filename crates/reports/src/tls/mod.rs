@@ -1,6 +1,5 @@
 //! Reports on TLS (RFC 8460): what one server saw of sessions with the hosts of one domain. Written for others, and read from them.
 
-#[cfg(test)]
 use crate::NotRead;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -9,10 +8,8 @@ pub(crate) const POLICIES_MAX: usize = 20;
 /// See [`POLICIES_MAX`].
 pub(crate) const FAILURES_MAX: usize = 100;
 /// So many lines of a policy, and names of hosts, are kept ...
-#[cfg(test)]
 const LINES_MAX: usize = 100;
 /// ... each up to so many octets, as other texts.
-#[cfg(test)]
 const TEXT_BYTES_MAX: usize = 500;
 
 /// A report (RFC 8460 §4.4).
@@ -119,7 +116,6 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
     })
 }
 
-#[cfg(test)]
 /// Reads a document that a stranger wrote. How deep it may be is the parser's limit; what is kept is bounded here.
 pub(crate) fn read(document: &[u8]) -> Result<TlsReport, NotRead> {
     let text = String::from_utf8_lossy(document);
@@ -151,7 +147,6 @@ pub(crate) fn json(report: &TlsReport) -> Vec<u8> {
     serde_json::to_vec(report).unwrap_or_default()
 }
 
-#[cfg(test)]
 fn cut(text: &mut String) {
     text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
     if text.contains(char::is_control) {

@@ -21,6 +21,7 @@ mod operator;
 pub(crate) mod people;
 pub(crate) mod queue;
 pub(crate) mod refused;
+pub(crate) mod reports;
 pub(crate) mod sending;
 pub(crate) mod setup;
 pub(crate) mod storage;
@@ -115,6 +116,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     people::ENDPOINTS,
     queue::ENDPOINTS,
     refused::ENDPOINTS,
+    reports::ENDPOINTS,
     integrity::ENDPOINTS,
     operator::ENDPOINTS,
 ];

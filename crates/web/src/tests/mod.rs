@@ -6,5 +6,6 @@ mod mail;
 mod operator;
 mod people;
 mod refused;
+mod reports;
 mod setup;
 mod walls;

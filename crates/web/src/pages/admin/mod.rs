@@ -1,4 +1,5 @@
-//! Administration, for administrators: accounts, requests and invitations, domains and aliases, the integrity of all mail.
+//! Administration, for administrators: accounts, requests and invitations, domains and aliases, the integrity of all mail,
+//! what others report.
 
 mod accounts;
 mod addresses;
@@ -6,6 +7,7 @@ mod doctor;
 mod people;
 mod records;
 mod report;
+mod reports;
 
 use crate::answer::{Answer, Outcome};
 use crate::notice::Notice;
@@ -15,8 +17,15 @@ use crate::route::Route;
 use crate::visit::Owner;
 use console::Done;
 
-pub(super) const ROUTES: &[&[Route]] =
-    &[accounts::ROUTES, people::ROUTES, addresses::ROUTES, records::ROUTES, doctor::ROUTES, report::ROUTES];
+pub(super) const ROUTES: &[&[Route]] = &[
+    accounts::ROUTES,
+    people::ROUTES,
+    addresses::ROUTES,
+    records::ROUTES,
+    doctor::ROUTES,
+    report::ROUTES,
+    reports::ROUTES,
+];
 
 /// The page again with what was done, or why it was not.
 fn settled(owner: &Owner, outcome: Result<Done, Problem>, path: &str) -> Outcome {
