@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 /// At most this many directories are remembered as durable; then all are forgotten and flushed again when used.
 const REMEMBERED_MAX: usize = 65_536;
-/// A staging file that was not written to for so long belongs to a process that died.
+/// A staging file, which earlier versions wrote, that was not written to for so long belongs to a process that died.
 const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
@@ -33,10 +33,18 @@ impl Directories {
         Ok(Self { root: root.to_owned(), durable: Mutex::default() })
     }
 
+    /// When this returns `Ok`, the names of all files that are in a bucket survive a power cut.
+    pub(crate) fn settle(&self, account: &str, bucket: u8) -> io::Result<()> {
+        sync(&self.bucket(account, bucket))
+    }
+
+    fn bucket(&self, account: &str, bucket: u8) -> PathBuf {
+        self.root.join(account).join(format!("{bucket:02x}"))
+    }
+
     /// When this returns `Ok`, the directory of a bucket is there and its name and its parent's survive a power cut.
     pub(crate) fn make_durable(&self, account: &str, bucket: u8) -> io::Result<()> {
-        let account = self.root.join(account);
-        let bucket = account.join(format!("{bucket:02x}"));
+        let (account, bucket) = (self.root.join(account), self.bucket(account, bucket));
         let (account_is_durable, bucket_is_durable) = {
             let durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
             (durable.contains(&account), durable.contains(&bucket))

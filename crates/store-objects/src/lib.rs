@@ -1,8 +1,8 @@
 //! Bodies as write-once objects in a directory or an object store.
 //!
 //! An object lies under `{account:08x}/{00..ff}/{name}`, where the middle is a hash of the name that keeps directories
-//! short. Writing goes to a staging file, which is flushed and then linked to its name, so that a name never shows a
-//! part. The calls of `object_store` are made by threads of this crate and not by the caller's: within tokio
+//! short. It is written under its name, which nobody knows before it is durable; what a crash leaves of one is a file that no
+//! record names, as a whole object without its record is, and goes with those. The calls of `object_store` are made by threads of this crate and not by the caller's: within tokio
 //! `object_store` would hand the file work to tokio's bounded pool of blocking threads and wait, which never ends when
 //! all of those are waiting callers.
 //!
@@ -11,7 +11,7 @@
 //! Deliberately not here: checking content (the store compares the BLAKE3 in its records at every read), and removing
 //! objects that nobody refers to (the store knows who refers to what).
 //!
-//! Invariant: when `put` returns `Ok`, the content, its name and every directory above it are flushed.
+//! Invariant: when `put_shared` or `put_all` returns `Ok`, the contents, their names and every directory above are flushed.
 //! Invariant: `Missing` is answered only when the system said that there is no such file.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -23,17 +23,18 @@ mod spool;
 
 use crate::directories::Directories;
 use crate::hands::Hands;
-use bytes::Bytes;
 use futures::executor::{block_on, block_on_stream};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
-use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+use object_store::{Error, ObjectStore, ObjectStoreExt};
 use rustix::buffer::spare_capacity;
 use rustix::io::{pread, retry_on_intr};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::ids::AccountId;
@@ -88,7 +89,7 @@ impl DirectoryObjects {
             ),
         };
         let directories = Directories::open(path).map_err(|error| failed(&error))?;
-        let objects = LocalFileSystem::new_with_prefix(path).map_err(|error| failed(&error))?.with_fsync(true);
+        let objects = LocalFileSystem::new_with_prefix(path).map_err(|error| failed(&error))?;
         let name = path.display().to_string();
         let place = Place { name, root: path.to_owned(), objects: Arc::new(objects), directories };
         let hands = Hands::start().map_err(|error| failed(&error))?;
@@ -104,6 +105,20 @@ impl DirectoryObjects {
         self.hands.run(move || work(&place)).unwrap_or_else(|| Err(self.ended()))
     }
 
+    /// Has pieces of work done by other threads, many at a time, and waits for all of them: none comes to be after this.
+    fn hand_over_all<W>(&self, works: impl IntoIterator<Item = W>) -> Result<(), ObjectError>
+    where
+        W: FnOnce(&Place) -> Result<(), ObjectError> + Send + 'static,
+    {
+        let begin = |work: W| {
+            let place = Arc::clone(&self.place);
+            self.hands.begin(move || work(&place)).ok_or_else(|| self.ended())
+        };
+        let begun: Vec<_> = works.into_iter().map(begin).collect();
+        let ends: Vec<_> = begun.into_iter().map(|begun| begun?.recv().unwrap_or_else(|_| Err(self.ended()))).collect();
+        ends.into_iter().collect()
+    }
+
     fn ended(&self) -> ObjectError {
         let what = format!("the threads that read and write {} have ended; restart the server", self.place.name);
         ObjectError::Failed { what }
@@ -113,19 +128,20 @@ impl DirectoryObjects {
 impl Objects for DirectoryObjects {
     fn put_shared(&self, account: AccountId, name: &str, content: Shared) -> Result<(), ObjectError> {
         let address = Address::new(account, name)?;
-        self.hand_over(move |place| place.put(&address, content))
+        self.hand_over(move |place| place.put(&address, &content))
     }
 
-    /// All at once: flushes that wait together are merged by the file system.
+    /// All at once: flushes that wait together are merged by the file system, and a directory needs one for all its names.
     fn put_all(&self, account: AccountId, contents: Vec<(ObjectName, Shared)>) -> Result<(), ObjectError> {
-        let begin = |(name, content): (ObjectName, Shared)| {
-            let (address, place) = (Address::new(account, &name)?, Arc::clone(&self.place));
-            self.hands.begin(move || place.put(&address, content)).ok_or_else(|| self.ended())
-        };
-        let begun: Vec<_> = contents.into_iter().map(begin).collect();
-        // Each is waited for, so that none comes to be after this.
-        let ends: Vec<_> = begun.into_iter().map(|begun| begun?.recv().unwrap_or_else(|_| Err(self.ended()))).collect();
-        ends.into_iter().collect()
+        let mut addresses = BTreeMap::new();
+        let mut writes = Vec::with_capacity(contents.len());
+        for (name, content) in contents {
+            let address = Address::new(account, &name)?;
+            addresses.insert(address.bucket, address.clone());
+            writes.push(move |place: &Place| place.write(&address, &content));
+        }
+        self.hand_over_all(writes)?;
+        self.hand_over_all(addresses.into_values().map(|address| move |place: &Place| place.settle(&address)))
     }
 
     fn read(&self, account: AccountId, name: &str) -> Result<Vec<u8>, ObjectError> {
@@ -154,6 +170,7 @@ impl Objects for DirectoryObjects {
 }
 
 /// Where an object lies.
+#[derive(Clone)]
 struct Address {
     account: AccountId,
     bucket: u8,
@@ -186,35 +203,29 @@ fn bucket(name: &str) -> u8 {
     hash.to_le_bytes().into_iter().fold(0, |folded, byte| folded ^ byte) % BUCKETS
 }
 
-/// Content without a copy of it.
-struct Owner(Shared);
-
-impl AsRef<[u8]> for Owner {
-    fn as_ref(&self) -> &[u8] {
-        (*self.0).as_ref()
-    }
-}
-
 impl Place {
-    fn put(&self, address: &Address, content: Shared) -> Result<(), ObjectError> {
-        // `object_store` flushes directories that it creates, but not one that another thread or an earlier process
-        // created and did not flush: the name would hang in the air.
-        let made = self.directories.make_durable(&account_directory(address.account), address.bucket);
-        made.map_err(|error| self.failed("write", &address.path, &error))?;
-        let put = self.objects.put_opts(
-            &address.path,
-            PutPayload::from(Bytes::from_owner(Owner(content))),
-            PutMode::Create.into(),
-        );
-        let Err(error) = block_on(put) else {
-            return Ok(());
-        };
-        let failed = self.failed("write", &address.path, &error);
-        if matches!(failed, ObjectError::Full { .. }) {
-            // The name may stand already when there is no space to flush it. It was new, so that nobody refers to it.
-            let _ = block_on(self.objects.delete(&address.path));
-        }
-        Err(failed)
+    /// The content is on the disk when this returns `Ok`; its name is once [`Self::settle`] does.
+    fn write(&self, address: &Address, content: &Shared) -> Result<(), ObjectError> {
+        let written =
+            self.directories.make_durable(&account_directory(address.account), address.bucket).and_then(|()| {
+                let path = self.root.join(address.path.as_ref());
+                let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+                let written = file.write_all((**content).as_ref()).and_then(|()| file.sync_all());
+                // The name was new, so that nobody refers to it; what stays of it goes with the sweep.
+                written.inspect_err(|_| drop(fs::remove_file(&path)))
+            });
+        written.map_err(|error| self.failed("write", &address.path, &error))
+    }
+
+    /// Makes the names of a bucket durable.
+    fn settle(&self, address: &Address) -> Result<(), ObjectError> {
+        let settled = self.directories.settle(&account_directory(address.account), address.bucket);
+        settled.map_err(|error| self.failed("write", &address.path, &error))
+    }
+
+    fn put(&self, address: &Address, content: &Shared) -> Result<(), ObjectError> {
+        self.write(address, content)?;
+        self.settle(address).inspect_err(|_| drop(self.remove(address)))
     }
 
     fn read(&self, address: &Address) -> Result<Vec<u8>, ObjectError> {

@@ -10,12 +10,12 @@
 
 use crate::engine::{Commit, CommitError, Engine, KEY_BYTES_MAX, Snapshot, VALUE_BYTES_MAX, Write};
 use crate::ids::{AccountId, ModSeq};
-use crate::objects::{ObjectError, Objects};
+use crate::objects::{ObjectError, ObjectName, Objects, Shared};
 use crate::sim::Random;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 /// Opens the engine under test, always the same place.
@@ -46,6 +46,7 @@ pub fn engine(open: impl Fn() -> Box<dyn Engine>) {
 pub fn objects(open: impl Fn() -> Box<dyn Objects>) {
     objects_come_back_as_they_were(&open);
     a_name_is_used_once(&open);
+    several_come_at_once(&open);
     objects_of_accounts_are_apart(&open);
     removed_objects_are_gone(&open);
     objects_are_listed(&open);
@@ -482,6 +483,25 @@ fn a_name_is_used_once(open: OpenObjects<'_>) {
     let again = objects.put(AccountId(310), "once", b"second");
     assert!(matches!(again, Err(ObjectError::Failed { .. })));
     assert_eq!(objects.read(AccountId(310), "once").unwrap(), b"first");
+}
+
+/// Of several each is there, also after opening again; one whose name was used makes it fail, and stays what it was.
+fn several_come_at_once(open: OpenObjects<'_>) {
+    let account = AccountId(315);
+    let several = |names: &[&str], content: &'static str| -> Vec<(ObjectName, Shared)> {
+        names.iter().map(|name| ((*name).to_owned(), Arc::new(format!("{content} {name}")) as Shared)).collect()
+    };
+    let names: Vec<String> = (0..40).map(|n| format!("several-{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    open().put_all(account, several(&names, "first")).unwrap();
+    let objects = open();
+    let again = objects.put_all(account, several(&["new", names[7]], "second"));
+    assert!(matches!(again, Err(ObjectError::Failed { .. })));
+    objects.remove(account, "new").unwrap();
+    for name in &names {
+        assert_eq!(objects.read(account, name).unwrap(), format!("first {name}").as_bytes());
+    }
+    assert_eq!(objects.list(account).unwrap().len(), names.len());
 }
 
 /// The same name in another account is another object.

@@ -21,7 +21,7 @@ pub trait Objects: Send + Sync {
     /// Stores `content` durably under a name that was never used before.
     ///
     /// # Errors
-    /// [`ObjectError::Full`] or [`ObjectError::Failed`]; a partly written object is never visible under its name.
+    /// [`ObjectError::Full`] or [`ObjectError::Failed`]; what is under the name then is for [`Objects::remove`].
     fn put_shared(&self, account: AccountId, name: &str, content: Shared) -> Result<(), ObjectError>;
 
     /// The same of several; some may be stored when it fails.
@@ -31,6 +31,7 @@ pub trait Objects: Send + Sync {
     fn put_all(&self, account: AccountId, contents: Vec<(ObjectName, Shared)>) -> Result<(), ObjectError> {
         contents.into_iter().try_for_each(|(name, content)| self.put_shared(account, &name, content))
     }
+
     /// The same of content that is copied.
     ///
     /// # Errors
