@@ -109,6 +109,7 @@ pub(crate) fn look(
         flags_of_mailbox(&view, selected.read_only, &mut Encoder::new(output, enabled.dialect()));
     }
     selected.view = view;
+    let expected = take_expected(selected, news, &mut delta.changed, enabled);
     if !held_back {
         tell_gone(selected, &delta.vanished, enabled, output);
     }
@@ -120,8 +121,24 @@ pub(crate) fn look(
     if let Some(last) = delta.added.last() {
         selected.meet_recent(Uid(last.uid.0.saturating_add(1)), enabled)?;
     }
+    delta.changed.extend(expected);
     tell_new(selected, &delta, held_back, enabled, output);
     Ok(Look::Done)
+}
+
+/// Takes out, of changes that ascend by UID, what the client's own STORE with `.SILENT` has made as it expects: nothing is said of
+/// that.
+fn take_expected(selected: &Selected, news: &News, changed: &mut Vec<Entry>, enabled: Enabled) -> Vec<Entry> {
+    // RFC 7162 §3.1.3: MODSEQ is told even after `.SILENT`.
+    let Some(silent) = news.silent.as_ref().filter(|_| !enabled.condstore) else { return Vec::new() };
+    let keywords = &selected.view.mailbox().keywords;
+    let (mut told, mut own) = (selected.told.walk(), silent.uids.iter().peekable());
+    let is_expected = |entry: &mut Entry| {
+        while own.next_if(|uid| **uid < entry.uid).is_some() {}
+        own.peek().is_some_and(|uid| **uid == entry.uid)
+            && told.find(entry.uid).is_some_and(|(_, before)| silent.expected(before.flags, keywords) == entry.flags)
+    };
+    changed.extract_if(.., is_expected).collect()
 }
 
 /// What the end of a command tells of how far the client's knowledge goes.

@@ -19,9 +19,9 @@ use std::collections::BTreeMap;
 /// A block is of so many UIDs. Part of the format.
 const BLOCK_UIDS: u32 = 256;
 /// A change of at least so many messages of a block writes the block, which has at most some 2 KiB.
-const BLOCK_CHANGES_MIN: usize = if cfg!(test) { 4 } else { 32 };
+const BLOCK_CHANGES_MIN: usize = if cfg!(test) { 4 } else { 12 };
 /// One commit changes the flags of at most so many messages ...
-const PIECE_MESSAGES_MAX: usize = 4096;
+const PIECE_MESSAGES_MAX: usize = 16_384;
 /// ... or as many as take about so many rows.
 const PIECE_ROWS_MAX: usize = 500;
 
@@ -163,7 +163,7 @@ mod tests {
     fn a_block_tells_what_the_index_holds_of_its_uids_in_few_octets() {
         let mut index = Index::default();
         (1..1000).filter(|uid| uid % 7 != 0).for_each(|uid| index.push(entry(uid, 1, 5)));
-        index.replace(entry(300, 2, 9));
+        index.replace_all(&[entry(300, 2, 9)]);
         for block in 0..5 {
             let bytes = FlagBlock::of(&index, block).encode();
             assert!(bytes.len() < 25, "{}", bytes.len());
@@ -196,7 +196,7 @@ mod tests {
         };
         check(Vec::new(), 0);
         check((1..100).collect(), 99);
-        check((1..10_000).collect(), PIECE_MESSAGES_MAX);
+        check((1..20_000).collect(), PIECE_MESSAGES_MAX);
         // Each in a block of its own.
         check((1..10_000).map(|n| n * BLOCK_UIDS).collect(), PIECE_ROWS_MAX);
         // So few that each is a row; as many as do not fit.

@@ -113,6 +113,34 @@ impl Builder {
     }
 }
 
+/// Finds entries one after the other.
+pub struct Walk<'i> {
+    index: &'i Index,
+    /// The position of the first of `rest`.
+    start: usize,
+    /// Of a chunk, from the last entry that was found.
+    rest: &'i [Entry],
+}
+
+impl<'i> Walk<'i> {
+    /// The entry of a UID, with its position.
+    pub fn find(&mut self, uid: Uid) -> Option<(usize, &'i Entry)> {
+        let is_here = |ends: (&Entry, &Entry)| ends.0.uid <= uid && uid <= ends.1.uid;
+        if !self.rest.first().zip(self.rest.last()).is_some_and(is_here) {
+            let (group, chunk) = self.index.chunk_for(uid)?;
+            (self.start, self.rest) = (group.start + chunk.start, &chunk.entries);
+        }
+        // It is the next one, as a rule.
+        let at = match self.rest.iter().take(2).position(|entry| entry.uid == uid) {
+            Some(at) => at,
+            None => self.rest.partition_point(|entry| entry.uid < uid),
+        };
+        self.start += at;
+        self.rest = self.rest.get(at..).unwrap_or_default();
+        self.rest.first().filter(|entry| entry.uid == uid).map(|entry| (self.start, entry))
+    }
+}
+
 /// What has to be told to somebody who knows an older index.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Delta {
@@ -170,6 +198,12 @@ impl Index {
     pub fn find(&self, uid: Uid) -> Option<&Entry> {
         let entries = &self.chunk_for(uid)?.1.entries;
         entries.binary_search_by_key(&uid, |entry| entry.uid).ok().and_then(|at| entries.get(at))
+    }
+
+    /// To be asked for UIDs that ascend, as a rule: it looks on from where it is.
+    #[must_use]
+    pub fn walk(&self) -> Walk<'_> {
+        Walk { index: self, start: 0, rest: &[] }
     }
 
     fn chunk_for(&self, uid: Uid) -> Option<(&Group, &Chunk)> {
@@ -244,9 +278,9 @@ impl Index {
     #[must_use]
     pub fn with_expunges_held_back(&self, delta: &Delta) -> Self {
         let mut index = self.clone();
-        for entry in &delta.changed {
-            index.replace(*entry);
-        }
+        let mut changed = delta.changed.clone();
+        changed.sort_by_key(|entry| entry.uid);
+        index.replace_all(&changed);
         for entry in &delta.added {
             index.push(*entry);
         }
@@ -280,19 +314,18 @@ impl Index {
         self.length += 1;
     }
 
-    /// Puts `entry` in the place of the one with its UID, if there is one.
-    pub(crate) fn replace(&mut self, entry: Entry) {
-        if self.find(entry.uid).is_none() {
+    /// Puts entries, which ascend by UID, in the places of those with their UIDs; where there is none it is passed over.
+    pub(crate) fn replace_all(&mut self, mut entries: &[Entry]) {
+        if entries.is_empty() {
             return;
         }
-        let group = last_mut(Arc::make_mut(&mut self.groups).as_mut_slice(), |group| group.first <= entry.uid);
-        let chunk =
-            group.and_then(|group| last_mut(Arc::make_mut(&mut group.chunks).as_mut_slice(), |c| c.first <= entry.uid));
-        let Some(chunk) = chunk else { return };
-        if let Ok(at) = chunk.entries.binary_search_by_key(&entry.uid, |entry| entry.uid)
-            && let Some(place) = Arc::make_mut(&mut chunk.entries).get_mut(at)
-        {
-            *place = entry;
+        let groups = Arc::make_mut(&mut self.groups);
+        for at in 0..groups.len() {
+            let next = groups.get(at + 1).map(|group| group.first);
+            let of_group = take_below(&mut entries, next, |entry| entry.uid);
+            if let (Some(group), [_, ..]) = (groups.get_mut(at), of_group) {
+                replace_in_group(Arc::make_mut(&mut group.chunks).as_mut_slice(), of_group);
+            }
         }
     }
 
@@ -303,7 +336,7 @@ impl Index {
         for at in 0..groups.len() {
             let next = groups.get(at + 1).map(|group| group.first);
             let Some(group) = groups.get_mut(at) else { return };
-            let of_group = take_below(&mut rest, next);
+            let of_group = take_below(&mut rest, next, |uid| *uid);
             if !of_group.is_empty() {
                 group.chunks = Arc::new(without(&group.chunks, of_group));
             }
@@ -324,17 +357,27 @@ fn at_or_before<T>(items: &[T], holds: impl Fn(&T) -> bool) -> Option<&T> {
     items.get(items.partition_point(holds).checked_sub(1)?)
 }
 
-fn last_mut<T>(items: &mut [T], holds: impl Fn(&T) -> bool) -> Option<&mut T> {
-    let at = items.partition_point(holds).checked_sub(1)?;
-    items.get_mut(at)
+/// Takes those off the front whose UIDs are below `next`.
+fn take_below<'a, T>(items: &mut &'a [T], next: Option<Uid>, uid: impl Fn(&T) -> Uid) -> &'a [T] {
+    let count = next.map_or(items.len(), |next| items.partition_point(|item| uid(item) < next));
+    let (below, rest) = items.split_at(count);
+    *items = rest;
+    below
 }
 
-/// Takes those UIDs off the front that are below `next`.
-fn take_below<'a>(uids: &mut &'a [Uid], next: Option<Uid>) -> &'a [Uid] {
-    let count = next.map_or(uids.len(), |next| uids.partition_point(|uid| *uid < next));
-    let (below, rest) = uids.split_at(count);
-    *uids = rest;
-    below
+fn replace_in_group(chunks: &mut [Chunk], mut entries: &[Entry]) {
+    for at in 0..chunks.len() {
+        let next = chunks.get(at + 1).map(|chunk| chunk.first);
+        let of_chunk = take_below(&mut entries, next, |entry| entry.uid);
+        let Some(chunk) = chunks.get_mut(at).filter(|_| !of_chunk.is_empty()) else { continue };
+        let mut places = Arc::make_mut(&mut chunk.entries).iter_mut().peekable();
+        for entry in of_chunk {
+            while places.next_if(|place| place.uid < entry.uid).is_some() {}
+            if let Some(place) = places.peek_mut().filter(|place| place.uid == entry.uid) {
+                **place = *entry;
+            }
+        }
+    }
 }
 
 fn push_in_group(chunks: &mut Vec<Chunk>, start: usize, entry: Entry) {
@@ -364,7 +407,7 @@ fn without(chunks: &[Chunk], mut uids: &[Uid]) -> Vec<Chunk> {
     let mut kept: Vec<Chunk> = Vec::with_capacity(chunks.len());
     let mut length = 0;
     for (at, chunk) in chunks.iter().enumerate() {
-        let gone = take_below(&mut uids, chunks.get(at + 1).map(|chunk| chunk.first));
+        let gone = take_below(&mut uids, chunks.get(at + 1).map(|chunk| chunk.first), |uid| *uid);
         let is_gone = |entry: &&Entry| gone.binary_search(&entry.uid).is_ok();
         let entries = match chunk.entries.iter().filter(is_gone).count() {
             0 => Arc::clone(&chunk.entries),
@@ -533,7 +576,9 @@ mod tests {
                 Change::Touch(which) => {
                     *next += 1;
                     let Some(uid) = model.keys().nth(usize::from(which) * model.len() / 256).copied() else { continue };
-                    index.replace(entry(uid.0, u64::from(*next)));
+                    // What is not there is passed over.
+                    let absent = entry(*next + 1000, u64::from(*next));
+                    index.replace_all(&[entry(uid.0, u64::from(*next)), absent]);
                     model.insert(uid, entry(uid.0, u64::from(*next)));
                 }
                 Change::Remove(from, count) => {
@@ -562,6 +607,19 @@ mod tests {
                 prop_assert_eq!(index.position(*uid), Ok(position));
                 prop_assert_eq!(index.find(*uid), Some(entry));
             }
+            for step in [1, 2, 5, model.len().max(1)] {
+                let mut walk = index.walk();
+                for uid in (0..=model.len() as u32 * 4).step_by(step).chain([3, 2]) {
+                    let expected = model.get(&Uid(uid)).map(|entry| (index.position(Uid(uid)).unwrap(), entry));
+                    prop_assert_eq!(walk.find(Uid(uid)), expected);
+                }
+            }
+            let mut touched: Vec<Entry> = model.values().map(|entry| Entry { size: entry.size + 1, ..*entry }).collect();
+            touched.retain(|entry| entry.uid.0 % 3 != 1);
+            let mut replaced = index.clone();
+            replaced.replace_all(&touched);
+            let as_touched = |entry: &Entry| touched.iter().find(|touched| touched.uid == entry.uid).copied().unwrap_or(*entry);
+            prop_assert!(replaced.iter().copied().eq(model.values().map(as_touched)));
             prop_assert_eq!(index.get(model.len()), None);
             let (a, b) = (model.len() / 3, model.len() / 2);
             prop_assert!(index.positions(a..b).map(|(_, e)| e).eq(model.values().skip(a).take(b - a)));

@@ -342,11 +342,13 @@ impl Change {
                 messages.iter().for_each(|listed| index.push(listed.entry(modseq)));
             }
             Self::Messages(OfMessages::Reflagged { mailbox: at, messages }) if *at == mailbox => {
-                for changed in messages {
-                    if let Some(entry) = index.find(changed.uid).copied() {
-                        index.replace(Entry { flags: changed.after, modseq, ..entry });
-                    }
-                }
+                let mut walk = index.walk();
+                let after = |changed: &Reflagged| {
+                    walk.find(changed.uid).map(|(_, entry)| Entry { flags: changed.after, modseq, ..*entry })
+                };
+                let mut after: Vec<Entry> = messages.iter().filter_map(after).collect();
+                after.sort_by_key(|entry| entry.uid);
+                index.replace_all(&after);
             }
             Self::Messages(OfMessages::Expunged { mailbox: at, messages }) if *at == mailbox => {
                 index.remove(&messages.iter().map(|listed| listed.uid).collect::<Vec<_>>());

@@ -185,9 +185,12 @@ fn unchanged(selected: &Selected, uids: &[Uid], change: &FlagChange) -> Vec<Uid>
         return Vec::new();
     }
     let bits = keywords.known_bits(&change.flags);
+    let mut told = selected.told.walk();
     let same =
-        |uid: &&Uid| selected.told.find(**uid).is_some_and(|entry| change.mode.apply(entry.flags, bits) == entry.flags);
-    uids.iter().rev().filter(same).copied().collect()
+        |uid: &&Uid| told.find(**uid).is_some_and(|(_, entry)| change.mode.apply(entry.flags, bits) == entry.flags);
+    let mut unchanged: Vec<Uid> = uids.iter().filter(same).copied().collect();
+    unchanged.reverse();
+    unchanged
 }
 
 fn mode(action: StoreAction) -> FlagMode {

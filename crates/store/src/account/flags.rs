@@ -102,7 +102,8 @@ fn change_flags(
     };
     let mut outcome = FlagsChanged::default();
     let mut changed: Vec<(Entry, FlagBits)> = Vec::new();
-    for entry in uids.iter().filter_map(|uid| index.find(*uid)) {
+    let mut walk = index.walk();
+    for (_, entry) in uids.iter().filter_map(|uid| walk.find(*uid)) {
         if change.unchanged_since.is_some_and(|since| entry.modseq > since) {
             outcome.modified.push(entry.uid);
             continue;
@@ -135,21 +136,23 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         let modseq = self.next_modseq();
         let after = |(before, after): &(Entry, FlagBits)| Entry { flags: *after, modseq, ..*before };
+        let mut entries: Vec<Entry> = batch.iter().map(after).collect();
+        entries.sort_by_key(|entry| entry.uid);
         let blocks = crowded(batch.iter().map(|(before, _)| before.uid));
         if !blocks.is_empty() {
             // A block is made of it.
             self.index(mailbox)?;
         }
         let is_row = |entry: &Entry| blocks.binary_search(&block_of(entry.uid)).is_err();
-        for entry in batch.iter().map(after).filter(is_row) {
-            self.put(key::message(mailbox, entry.uid), MessageRecord::encode(&entry));
+        for entry in entries.iter().filter(|entry| is_row(entry)) {
+            self.put(key::message(mailbox, entry.uid), MessageRecord::encode(entry));
         }
         let MailboxState { mailbox: record, index } = self.change_mailbox(mailbox)?;
         record.unpacked = record.unpacked.saturating_add(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         record.highest_modseq = modseq;
         batch.iter().for_each(|(before, after)| record.counts.reflag(before.flags, *after));
         if let Some(index) = index {
-            batch.iter().map(after).for_each(|entry| index.replace(entry));
+            index.replace_all(&entries);
         }
         for block in blocks {
             let row = FlagBlock::of(self.index(mailbox)?, block).encode();
