@@ -52,6 +52,11 @@ impl<'a> Cursor<'a> {
         self.text.get(self.at).copied()
     }
 
+    /// What comes after the spaces that come next.
+    pub(crate) fn peek_after_spaces(&self) -> Option<u8> {
+        self.rest().iter().copied().find(|byte| *byte != b' ')
+    }
+
     /// Takes `byte` if it comes next.
     pub(crate) fn eat(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);

@@ -213,6 +213,12 @@ impl Receiver {
         *self = Self { limits: self.limits, dialect: self.dialect, ..Self::new(self.limits) };
     }
 
+    /// Whether the last command is whole and nothing of another one came.
+    #[must_use]
+    pub fn is_between_commands(&self) -> bool {
+        matches!(self.state, State::Line) && self.command.text.is_empty() && !self.has_input()
+    }
+
     /// Takes out what no event has used: it is to be read in another way (RFC 4978 §3).
     pub fn take_input(&mut self) -> Vec<u8> {
         let input = self.input().to_vec();

@@ -5,7 +5,7 @@ use sasl::Mechanism;
 use session::Peer;
 
 /// Works in every state, or from login on.
-const ALWAYS: [&str; 36] = [
+const ALWAYS: [&str; 37] = [
     "IMAP4rev1",
     "IMAP4rev2",
     "LITERAL+",
@@ -16,6 +16,7 @@ const ALWAYS: [&str; 36] = [
     "NAMESPACE",
     "UNSELECT",
     "INPROGRESS",
+    "NOTIFY",
     "CHILDREN",
     "UIDPLUS",
     "MULTIAPPEND",

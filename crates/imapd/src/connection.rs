@@ -130,7 +130,7 @@ impl ImapSession {
 
     /// Whether BYE could be read as mail.
     fn may_be_in_literal(&self) -> bool {
-        matches!(&self.running, Some(Running::Work(_, work, _)) if work.may_be_in_literal())
+        matches!(&self.running, Some(Running::Work(_, work, _) | Running::Telling(work, _)) if work.may_be_in_literal())
     }
 
     /// Whether somebody is here whose login does not count any more.
@@ -155,6 +155,7 @@ impl ImapSession {
             None if self.answers.is_some() => self.next_answer(),
             None => self.next_event(output),
             Some(Running::Idle(tag, watch)) => self.idle_turn(tag, watch, output),
+            Some(Running::Telling(telling, then)) => self.telling_turn(telling, then, output),
             Some(Running::AuthLine(tag)) => self.auth_line_turn(tag, output),
             Some(Running::LogIn(tag)) => self.log_in_turn(tag, output),
             Some(Running::Finish(finish)) => self.finish(finish, output),
@@ -178,7 +179,7 @@ impl ImapSession {
 
     fn next_event(&mut self, output: &mut Vec<u8>) -> Turn {
         match self.poll() {
-            Event::NeedMore => Turn::Wait,
+            Event::NeedMore => self.notify(None, output),
             Event::Literal(request) => self.literal(&request, output),
             Event::Message(tagged) => {
                 self.take_message(tagged.command);
@@ -400,6 +401,7 @@ impl session::Session for ImapSession {
         let sooner = match (&self.state, &self.running) {
             (State::NotAuthenticated(stranger), _) => stranger.desk.until(),
             (State::Authenticated(user), Some(Running::Idle(..))) => Some(self.refreshes_at(user)),
+            (State::Authenticated(user), _) if user.notify.is_some() => Some(self.refreshes_at(user)),
             (State::Authenticated(_) | State::Logout, _) => None,
         };
         [sooner, self.expires_at()].into_iter().flatten().min()
@@ -501,6 +503,6 @@ mod tests {
     #[test]
     fn an_idle_session_is_small() {
         let bytes = size_of::<ImapSession>() + size_of::<User>();
-        assert!(bytes <= 1088, "{bytes}");
+        assert!(bytes <= 1096, "{bytes}");
     }
 }

@@ -49,6 +49,8 @@ pub(crate) enum Running {
     Work(Tag, Box<dyn Work>, u64),
     /// IDLE. As long as the watch lives, commits wake the driver.
     Idle(Tag, Watch),
+    /// What a client wants to hear of new messages without asking; what goes on after it.
+    Telling(Box<dyn Work>, Option<Box<Running>>),
     /// A line of AUTHENTICATE is to come.
     AuthLine(Tag),
     /// A login is looked into, or its answer is held back.

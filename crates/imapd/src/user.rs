@@ -1,6 +1,7 @@
 //! Who has logged in, and what they have open.
 
 use crate::enabled::Enabled;
+use crate::notify::Notify;
 use crate::selected::Selected;
 use crate::sync::{Look, News, look, modseq_to_say};
 use crate::tagged::Tagged;
@@ -16,6 +17,8 @@ pub(crate) struct User {
     pub(crate) account: Account,
     pub(crate) enabled: Enabled,
     pub(crate) selected: Option<Selected>,
+    /// RFC 5465: what the client is told between commands.
+    pub(crate) notify: Option<Box<Notify>>,
     /// When other processes' commits were last looked for, on the monotonic clock.
     pub(crate) refreshed_at: u64,
 }

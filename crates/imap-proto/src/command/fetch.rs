@@ -212,7 +212,7 @@ impl Fetch {
 }
 
 /// A macro, one item, or a list of items.
-fn fetch_items(cursor: &mut Cursor<'_>) -> Parse<Vec<FetchItem>> {
+pub(super) fn fetch_items(cursor: &mut Cursor<'_>) -> Parse<Vec<FetchItem>> {
     use FetchItem::{Body, Envelope, Flags, InternalDate, Rfc822Size};
     // RFC 9051 §6.4.5: macros stand alone.
     if cursor.eat_word("ALL") {

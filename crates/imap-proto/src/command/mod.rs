@@ -7,6 +7,7 @@ mod fetch;
 mod id;
 mod list;
 mod mailbox;
+mod notify;
 mod quota;
 mod search;
 mod select;
@@ -23,6 +24,7 @@ pub use fetch::{BodySection, ChangedSince, Fetch, FetchItem, Partial, Section, S
 pub use id::IdField;
 pub use list::{List, ListReturn, ListSelection, Lsub};
 pub use mailbox::{Create, Rename};
+pub use notify::{Notify, NotifyEvents, NotifyFilter, NotifyGroup};
 pub use search::{EntryType, Search, SearchKey, SearchReturn};
 pub use select::{Qresync, Select, SequenceMatch};
 pub use sort::{Sort, SortCriterion, SortKey};
@@ -99,6 +101,8 @@ pub enum Command {
     GetQuotaRoot(MailboxName),
     /// RFC 9051 §6.3.12.
     Append(Append),
+    /// RFC 5465 §3.1.
+    Notify(Notify),
     /// RFC 9051 §6.3.13. Accepted: [`Receiver::expect_done`](crate::Receiver::expect_done).
     Idle,
     /// RFC 3501 §6.4.1.
@@ -156,6 +160,7 @@ impl Command {
             Self::GetQuota(_) => "GETQUOTA",
             Self::GetQuotaRoot(_) => "GETQUOTAROOT",
             Self::Append(_) => "APPEND",
+            Self::Notify(_) => "NOTIFY",
             Self::Idle => "IDLE",
             Self::Check => "CHECK",
             Self::Close => "CLOSE",
@@ -236,6 +241,7 @@ fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
         "LIST" => &|c| List::parse(c).map(Command::List),
         "LSUB" => &|c| Lsub::parse(c).map(Command::Lsub),
         "XLIST" => &|c| Lsub::parse(c).map(Command::Xlist),
+        "NOTIFY" => &|c| Notify::parse(c).map(Command::Notify),
         "STATUS" => &|c| StatusRequest::parse(c).map(Command::Status),
         "GETQUOTA" => &quota::parse_root,
         "GETQUOTAROOT" => &quota::parse_mailbox,

@@ -22,6 +22,8 @@ pub enum Code<'a> {
     AuthenticationFailed,
     /// `AUTHORIZATIONFAILED`
     AuthorizationFailed,
+    /// `BADEVENT (…)`: the events that there are (RFC 5465 §8)
+    BadEvent(&'a [&'a str]),
     /// `BADCHARSET (US-ASCII UTF-8)`
     BadCharset,
     /// `CANNOT`: can never succeed.
@@ -130,6 +132,7 @@ impl Code<'_> {
             Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
             Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
             Self::BadCharset => "BADCHARSET",
+            Self::BadEvent(_) => "BADEVENT",
             Self::Cannot => "CANNOT",
             Self::Capability(_) => "CAPABILITY",
             Self::ClientBug => "CLIENTBUG",
@@ -177,6 +180,10 @@ impl Encoder<'_> {
         match code {
             Code::AppendUid { uidvalidity, uids } => self.format(format_args!(" {uidvalidity} {uids}")),
             Code::BadCharset => self.raw(" (US-ASCII UTF-8)"),
+            Code::BadEvent(events) => {
+                self.raw(" ");
+                string::parenthesised(self.out, events);
+            }
             Code::Capability(names) => names.iter().for_each(|name| self.format(format_args!(" {name}"))),
             Code::CopyUid { uidvalidity, source, target } => {
                 self.format(format_args!(" {uidvalidity} {source} {target}"));

@@ -53,7 +53,7 @@ pub(super) fn takes_long(user: &User, command: &Command) -> bool {
             // All of the index is looked through.
             of(&status.mailbox).is_some_and(|counts| counts.deleted > 0 && counts.messages > UNANNOUNCED_INDEX_MAX)
         }
-        Command::List(_) | Command::Lsub(_) | Command::Xlist(_) => {
+        Command::List(_) | Command::Lsub(_) | Command::Xlist(_) | Command::Notify(_) => {
             let names =
                 |mailboxes: store::Mailboxes| mailboxes.iter().count() + mailboxes.subscribed_without_mailbox().count();
             user.account.mailboxes().is_ok_and(|mailboxes| names(mailboxes) > UNANNOUNCED_MAILBOXES_MAX)

@@ -33,8 +33,7 @@ impl ImapSession {
         }
         let answer = match self.poll() {
             Event::NeedMore => {
-                self.running = Some(Running::Idle(tag, watch));
-                return Turn::Wait;
+                return self.notify(Some(Running::Idle(tag, watch)), output);
             }
             Event::Done => Tagged::ok("IDLE done"),
             Event::Malformed(_)

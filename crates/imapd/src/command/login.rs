@@ -59,6 +59,7 @@ impl ImapSession {
             presence,
             enabled: Enabled::default(),
             selected: None,
+            notify: None,
             refreshed_at: self.now.monotonic_millis,
         }));
         self.receiver.set_limits(Limits::after_login(self.service.message_bytes_max));

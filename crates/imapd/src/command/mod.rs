@@ -21,6 +21,7 @@ mod list;
 mod login;
 mod look_first;
 mod lsub;
+mod notify;
 mod quota;
 mod relocate;
 mod rename;
@@ -104,6 +105,7 @@ fn needs(command: &Command) -> Needs {
         | Command::GetQuota(_)
         | Command::GetQuotaRoot(_)
         | Command::Append(_)
+        | Command::Notify(_)
         | Command::Idle => Needs::Login,
         Command::Check
         | Command::Close
@@ -206,6 +208,10 @@ impl ImapSession {
             Command::Status(request) => self.ask(output, |context| status::run(context, &request)),
             Command::GetQuota(root) => self.ask(output, |context| quota::run(context, &root)),
             Command::GetQuotaRoot(name) => self.ask(output, |context| quota::root_of(context, &name)),
+            Command::Notify(request) => {
+                let waker = self.peer.waker.clone();
+                self.ask(output, |context| notify::run(context, request, waker))
+            }
             Command::Append(append) => self.ask(output, |context| append::begin(context, append, upload)),
             Command::Close => self.ask(output, |context| close::begin(context, How::Expunge)),
             Command::Unselect => self.ask(output, |context| close::begin(context, How::Keep)),

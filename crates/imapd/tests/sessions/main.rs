@@ -14,6 +14,7 @@ mod in_turn;
 mod login;
 mod mailboxes;
 mod multiappend;
+mod notify;
 mod pieces;
 mod recent;
 mod resync;

@@ -1,0 +1,95 @@
+//! What a client wants to be told between its commands (RFC 5465), and how much of it was told.
+//!
+//! No event is queued: what was told is the account as it stood at a look, and the next look tells the difference. So a client
+//! that reads slowly hears once of what changed often, nothing can overflow, and nothing costs anything while the account
+//! does not change.
+
+use imap_proto::command::{FetchItem, NotifyEvents, NotifyFilter, NotifyGroup};
+use store::{Mailbox, MailboxId, Mailboxes, Role, Uid, Watch};
+
+/// So many mailboxes may be named.
+pub(crate) const NAMES_MAX: usize = 1000;
+
+/// The wishes of a client.
+pub(crate) struct Notify {
+    /// About the selected mailbox.
+    pub(crate) selected: Option<ForSelected>,
+    /// About others.
+    groups: Vec<NotifyGroup>,
+    /// As long as it lives, commits wake the driver.
+    _watch: Watch,
+    /// The mailboxes as the client knows them.
+    pub(crate) told: Mailboxes,
+}
+
+/// What is told of the selected mailbox.
+pub(crate) struct ForSelected {
+    /// What is gone only when a command may tell it.
+    pub(crate) delayed: bool,
+    /// What of new messages.
+    pub(crate) fetch: Vec<FetchItem>,
+    /// In this mailbox messages from here on are new.
+    pub(crate) new_from: Option<(MailboxId, Uid)>,
+}
+
+/// What is told of a mailbox.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Wanted {
+    pub(crate) messages: bool,
+    pub(crate) flags: bool,
+    pub(crate) names: bool,
+    pub(crate) subscriptions: bool,
+}
+
+impl Notify {
+    /// From now on. `told`: as it stood after `watch` began.
+    pub(crate) fn new(groups: Vec<NotifyGroup>, watch: Watch, told: Mailboxes) -> Self {
+        let (own, groups): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.filter.is_selected());
+        let selected = own.into_iter().find(|group| group.events.messages).map(|group| ForSelected {
+            delayed: group.filter == NotifyFilter::SelectedDelayed,
+            fetch: group.events.fetch,
+            new_from: None,
+        });
+        Self { selected, groups, _watch: watch, told }
+    }
+
+    /// What is told of a mailbox: what any of the groups wants that it is in.
+    pub(crate) fn wanted(&self, mailbox: &Mailbox) -> Wanted {
+        let groups = self.groups.iter().filter(|group| is_in(mailbox, &group.filter));
+        groups.fold(Wanted::default(), |wanted, NotifyGroup { filter: _, events }| wanted.and(events))
+    }
+
+    /// Whether names are told of that are subscribed and no mailbox.
+    pub(crate) fn wants_subscriptions(&self) -> bool {
+        self.groups.iter().any(|group| {
+            group.events.subscriptions && matches!(group.filter, NotifyFilter::Personal | NotifyFilter::Subscribed)
+        })
+    }
+}
+
+impl Wanted {
+    fn and(self, events: &NotifyEvents) -> Self {
+        Self {
+            messages: self.messages || events.messages,
+            flags: self.flags || events.flags,
+            names: self.names || events.names,
+            subscriptions: self.subscriptions || events.subscriptions,
+        }
+    }
+}
+
+/// RFC 5465 §6
+fn is_in(mailbox: &Mailbox, filter: &NotifyFilter) -> bool {
+    let name = mailbox.name.as_str();
+    match filter {
+        NotifyFilter::Selected | NotifyFilter::SelectedDelayed => false,
+        // Where mail is delivered to.
+        NotifyFilter::Inboxes => matches!(mailbox.role, Some(Role::Inbox | Role::Junk)),
+        NotifyFilter::Personal => true,
+        NotifyFilter::Subscribed => mailbox.subscribed,
+        NotifyFilter::Mailboxes(names) => names.iter().any(|one| one.as_str() == name),
+        NotifyFilter::Subtree(names) => names
+            .iter()
+            .any(|one| name.strip_prefix(one.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))),
+    }
+}
