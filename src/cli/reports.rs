@@ -37,6 +37,7 @@ impl Reports {
             page.mail.retain(|mail| is_below(&mail.domain));
             page.tls.retain(|tls| is_below(&tls.domain));
             page.complaints.clear();
+            page.rejections.clear();
         }
         self.format.show(&page, told)
     }
@@ -44,7 +45,9 @@ impl Reports {
 
 fn told(page: &ReportsPage) -> String {
     let complaints = page.complaints.iter().map(|line| format!("{}  {}\n", line.at, line.text));
-    let parts: Vec<String> = page.mail.iter().map(mail).chain(page.tls.iter().map(tls)).chain(complaints).collect();
+    let rejections = page.rejections.iter().map(|line| format!("{}  {}\n", line.at, line.text));
+    let seen = page.mail.iter().map(mail).chain(page.tls.iter().map(tls));
+    let parts: Vec<String> = seen.chain(complaints).chain(rejections).collect();
     if parts.is_empty() { "No report has come.\n".to_owned() } else { parts.concat() }
 }
 

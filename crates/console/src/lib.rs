@@ -70,7 +70,8 @@ pub use queue::{
 };
 pub use refused::{RefusedLine, RefusedPage};
 pub use reported::{
-    ComplaintLine, MailReports, REPORT_DAYS_MAX, ReporterLine, ReportsPage, SourceLine, TlsReports, TlsTroubleLine,
+    ComplaintLine, MailReports, REPORT_DAYS_MAX, RejectionLine, ReporterLine, ReportsPage, SourceLine, TlsReports,
+    TlsTroubleLine,
 };
 pub use reports::Wanted;
 pub use sending::{SendingAnswer, SendingCard, WaitingLine};

@@ -5,11 +5,12 @@ use crate::error::Error;
 use crate::moment::shown;
 use crate::names;
 use directory::{Directory, Resolution};
-use reports::{Complaint, MailSeen, Received, Source, TlsSeen, TlsTrouble};
+use reports::{Complaint, MailSeen, Received, Rejection, Source, TlsSeen, TlsTrouble};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::Timestamp;
 
+const WEEK_DAYS: u32 = 7;
 /// What is kept is not older.
 pub const REPORT_DAYS_MAX: u32 = 90;
 
@@ -24,6 +25,29 @@ pub struct ReportsPage {
     pub tls: Vec<TlsReports>,
     /// Complaints, newest first.
     pub complaints: Vec<ComplaintLine>,
+    /// Domains that refuse our mail, the last one first; of the last 30 days.
+    pub rejections: Vec<RejectionLine>,
+}
+
+/// Mail that servers of a domain refused alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectionLine {
+    /// The domain.
+    pub domain: String,
+    /// For how many recipients.
+    pub times: u64,
+    /// When, at last.
+    pub at: String,
+    /// The code of the last reply.
+    pub code: u16,
+    /// RFC 3463: `5.7.1`.
+    pub status: String,
+    /// Its text.
+    pub reply: String,
+    /// Which host said it; may be empty.
+    pub host: String,
+    /// The same in words.
+    pub text: String,
 }
 
 /// Mail that named a domain in From, as others saw it.
@@ -158,7 +182,18 @@ impl Administration {
             mail: received.mail(days, now)?.into_iter().map(mail_reports).collect(),
             tls: received.tls(days, now)?.into_iter().map(tls_reports).collect(),
             complaints: complaints.collect::<Result<_, Error>>()?,
+            rejections: received.rejections(days, now)?.into_iter().map(rejection_line).collect(),
         })
+    }
+
+    /// How many domains refused our mail in the last week.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn rejecting_domains(&self, now: Timestamp) -> Result<usize, Error> {
+        let received = Received::new(self.auth.store(), self.auth.directory().clone());
+        let rejections = received.rejections(WEEK_DAYS, now)?;
+        Ok(rejections.into_iter().map(|rejection| rejection.domain).collect::<BTreeSet<_>>().len())
     }
 }
 
@@ -187,7 +222,7 @@ fn mail_reports(seen: MailSeen) -> MailReports {
 fn source_line(source: Source, domain: &str, policy: &str) -> SourceLine {
     let text = told(&source, domain, policy);
     let Source { address, name, messages, passing, signed, in_spf, kept_out, signers, spf_domains } = source;
-    let one_line = |names: std::collections::BTreeSet<String>| names.iter().map(|name| names::shown(name)).collect();
+    let one_line = |names: BTreeSet<String>| names.iter().map(|name| names::shown(name)).collect();
     SourceLine {
         address: address.to_string(),
         name: name.as_deref().map(names::shown),
@@ -280,6 +315,15 @@ fn trouble_line(trouble: TlsTrouble) -> TlsTroubleLine {
     let times = if sessions == 1 { "once".to_owned() } else { format!("{sessions} times") };
     let text = format!("{by} could not use TLS with {with}, {times}: {what}.");
     TlsTroubleLine { by, kind, host, sessions, text }
+}
+
+fn rejection_line(rejection: Rejection) -> RejectionLine {
+    let Rejection { domain, status, times, at, code, reply, host } = rejection;
+    let [domain, status, reply, host] = [domain, status, reply, host].map(|text| names::shown(&text));
+    let what = if times == 1 { "a message".to_owned() } else { format!("{times} messages") };
+    let by = if host.is_empty() { String::new() } else { format!(" ({host})") };
+    let text = format!("{domain}{by} refused {what}, the last time with: {code} {status} {reply}");
+    RejectionLine { domain, times, at: shown(Timestamp(at)), code, status, reply, host, text }
 }
 
 fn complaint_line(directory: &Directory, complaint: Complaint) -> Result<ComplaintLine, Error> {

@@ -25,7 +25,7 @@ pub use arf::Complaint;
 pub use counted::{Counts, Due, Matter, Reporter};
 pub use dmarc::{Row, Signature, SpfSeen};
 pub use letter::{Document, Letter};
-pub use received::{By, MailSeen, Received, Source, TlsSeen, TlsTrouble};
+pub use received::{By, MailSeen, Received, Rejection, Source, TlsSeen, TlsTrouble};
 pub use recognised::is_report;
 pub use refused::{About, Listed, Refusal, Refusals, Wanted, Whose};
 

@@ -10,11 +10,14 @@
 //! | `u` | the same | a report on TLS |
 //! | `f` | day, reporter, 0, digest | [`Complaint`] |
 //! | `p` | address | [`Named`]: its name |
+//! | `x` | domain, 0, status | [`Rejection`]: mail of ours that its servers refuse |
 
+mod rejected;
 mod row;
 mod view;
 mod waiting;
 
+pub use rejected::Rejection;
 pub use view::{MailSeen, Source, TlsSeen, TlsTrouble};
 pub use waiting::By;
 
@@ -57,6 +60,7 @@ struct Inner {
     table: Table,
     directory: Directory,
     waiting: Mutex<Waiting>,
+    rejected: Mutex<rejected::Noted>,
 }
 
 /// A report as it is kept, its rows aside.
@@ -80,7 +84,8 @@ impl Received {
     /// What `store` has of them; which domains are ours, `directory` knows.
     #[must_use]
     pub fn new(store: &Store, directory: Directory) -> Self {
-        Self(Arc::new(Inner { table: store.table(TableId::Reports), directory, waiting: Mutex::default() }))
+        let (table, waiting, rejected) = (store.table(TableId::Reports), Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { table, directory, waiting, rejected }))
     }
 
     /// Looks whether a message that was delivered is a report. It costs nothing but memory, of which it takes a bounded piece;
@@ -98,11 +103,12 @@ impl Received {
     }
 
     /// Reads what waits, and writes down what it says, in one commit; nothing if nothing waits. What cannot be written is dropped:
-    /// the mail is in its mailbox. Whether there was something.
+    /// the mail is in its mailbox. Whether there was a report.
     ///
     /// # Errors
     /// [`Error::NoSpace`], [`Error::ReadOnly`], faults.
     pub fn write(&self, now: Timestamp) -> Result<bool, Error> {
+        self.write_rejected()?;
         let waiting = self.waiting().all();
         if waiting.is_empty() {
             return Ok(false);
@@ -131,6 +137,7 @@ impl Received {
             gone.extend(keys.filter(|key| Key::parse(key).is_none_or(|key| key.day < oldest)));
         }
         let names = self.0.table.scan(b"p", b"p", usize::MAX)?;
+        gone.extend(self.old_rejections(now)?);
         gone.extend(names.into_iter().filter(|(_, name)| Named::is_old(name, oldest)).map(|(key, _)| key));
         if gone.is_empty() {
             return Ok(());

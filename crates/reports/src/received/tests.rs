@@ -2,9 +2,9 @@ use super::*;
 use crate::packed::gzip;
 use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
 
-const DAY_MILLIS: i64 = 24 * 3600 * 1000;
+pub(super) const DAY_MILLIS: i64 = 24 * 3600 * 1000;
 
-fn received() -> Received {
+pub(super) fn received() -> Received {
     let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
     let options = directory::DirectoryOptions { cost: directory::PasswordCost::LEAST, ..Default::default() };
     let directory = Directory::open(store.clone(), &[7; 32], options).unwrap();

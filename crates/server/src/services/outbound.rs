@@ -38,7 +38,11 @@ impl Outbound {
             direct.tls_told = Some(Arc::new(move |outcome| counts.session(outcome, now())));
         }
         let (flow, now) = (stores.flow.clone(), move || Timestamp(clock.now().unix_millis));
-        let report = move |notice: Notice<'_>| flow.deliver_report(notice, now());
+        let report = move |notice: Notice<'_>| {
+            let claims = flow.deliver_report(notice, now())?;
+            flow.received().rejected(&notice);
+            Ok(claims)
+        };
         let sender = Sender::start(stores.queue.clone(), outgoing, Arc::new(report), Arc::new(now))
             .map_err(|error| SetupError::new(format!("mail cannot go out: {error}; correct [smarthost]")))?;
         Ok(Self(Some(sender)))

@@ -2,8 +2,12 @@
 
 use crate::testing::{ALICE, World};
 use axum::http::StatusCode;
+use queue::{LastReply, Matter, NewEntry, Notice, RecipientState, Report};
 use reports::{By, Received};
 use serde_json::json;
+use smtp_proto::ReversePath;
+use std::sync::Arc;
+use store::Handover;
 
 /// A report about the day before, not packed.
 fn report(world: &World, source: &str) -> String {
@@ -48,4 +52,30 @@ fn an_administrator_sees_who_sends_in_the_name_of_a_domain() {
     assert_eq!((&data["mail"][0]["messages"], &data["days"]), (&json!(824), &json!(7)));
     assert_eq!(data["complaints"][0]["account"], json!(ALICE));
     assert_eq!(alice.get("/api/v1/admin/reports?days=0").json()["mail"], json!([]));
+}
+
+#[test]
+fn an_administrator_is_told_of_domains_that_refuse_mail() {
+    let world = World::new();
+    world.auth.directory().set_admin(ALICE, true).unwrap();
+    let mut alice = world.alice();
+    assert!(!alice.get("/admin").text.contains("refused mail of ours"));
+    let to = smtp_proto::ForwardPath::Mailbox("carol@example.net".parse().unwrap());
+    let content = Arc::new(message::content::Content::new(b"x\r\n".to_vec()));
+    let new = NewEntry::new(ReversePath::Mailbox(ALICE.parse().unwrap()), vec![to.into()], content);
+    let id = world.queue.enqueue(new, world.now()).unwrap().id;
+    let mut entry = world.queue.show(id).unwrap();
+    let (text, host) = ("<b>blocked".to_owned(), Some("mx.example.net".to_owned()));
+    let reply = LastReply { at: world.now(), code: 554, status: "5.7.1".into(), text, by_smarthost: true, host };
+    entry.recipients[0].state = RecipientState::Failed { reply, reported: false };
+    let (matter, expires_at, handover) = (Matter::Failed, world.now(), Handover::new(&[], world.now(), 0));
+    let report = Report { matter, entry: &entry, original: b"", other_server: "", expires_at, handover };
+    let received = Received::new(world.auth.store(), world.auth.directory().clone());
+    received.rejected(&Notice::Report(report));
+    received.write(world.now()).unwrap();
+    let page = alice.get("/admin").text;
+    assert!(page.contains("1 domain refused mail of ours in the last week"), "{page}");
+    let page = alice.get("/admin/reports").text;
+    let told = "example.net (mx.example.net) refused a message, the last time with: 554 5.7.1 &#60;b&#62;blocked";
+    assert!(page.contains(told), "{page}");
 }

@@ -30,6 +30,8 @@ struct AccountsPage {
     frame: Frame,
     accounts: Vec<AccountLine>,
     domains: Vec<DomainInfo>,
+    /// Domains that refused our mail in the last week.
+    rejecting: usize,
 }
 
 #[derive(Template)]
@@ -45,7 +47,8 @@ struct AccountPage {
 fn list(owner: &Owner, _: &Fields) -> Outcome {
     let accounts = owner.administration()?.accounts()?;
     let domains = owner.site.auth().directory().domains()?;
-    Answer::page(&AccountsPage { frame: Frame::of(owner, "admin"), accounts, domains })
+    let rejecting = owner.administration()?.rejecting_domains(owner.now)?;
+    Answer::page(&AccountsPage { frame: Frame::of(owner, "admin"), accounts, domains, rejecting })
 }
 
 fn add(owner: &Owner, fields: &Fields) -> Outcome {
