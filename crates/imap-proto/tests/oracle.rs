@@ -67,6 +67,7 @@ fn theirs(wire: &str) -> Option<Command> {
             set: set(&sequence_set),
             items: items(macro_or_item_names),
             changed_since: None,
+            partial: None,
         }),
         CommandBody::Store { sequence_set, kind, response, flags: theirs, uid, .. } => Command::Store(Store {
             numbering: numbering(uid),

@@ -5,7 +5,7 @@ use sasl::Mechanism;
 use session::Peer;
 
 /// Works in every state, or from login on.
-const ALWAYS: [&str; 37] = [
+const ALWAYS: &[&str] = &[
     "IMAP4rev1",
     "IMAP4rev2",
     "LITERAL+",
@@ -33,6 +33,7 @@ const ALWAYS: [&str; 37] = [
     "SORT",
     "SORT=DISPLAY",
     "ESORT",
+    "PARTIAL",
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
     "WITHIN",

@@ -1,5 +1,6 @@
-//! FETCH (RFC 9051 §6.4.5) with BINARY (RFC 3516), CONDSTORE, QRESYNC (RFC 7162) and OBJECTID (RFC 8474).
+//! FETCH (RFC 9051 §6.4.5) with BINARY (RFC 3516), CONDSTORE, QRESYNC (RFC 7162), OBJECTID (RFC 8474) and PARTIAL (RFC 9394).
 
+use super::PartialRange;
 use crate::cursor::{Cursor, Parse};
 use crate::malformed::Reason;
 use crate::sequence::{MessageSet, Numbering};
@@ -15,6 +16,8 @@ pub struct Fetch {
     pub items: Vec<FetchItem>,
     /// Only those changed since.
     pub changed_since: Option<ChangedSince>,
+    /// Of those that are left a page (RFC 9394 §3.3).
+    pub partial: Option<PartialRange>,
 }
 
 /// `CHANGEDSINCE` (RFC 7162 §3.1.4.1).
@@ -181,7 +184,7 @@ impl Fetch {
         let set = cursor.message_set()?;
         cursor.space()?;
         let items = fetch_items(cursor)?;
-        let mut fetch = Self { numbering, set, items, changed_since: None };
+        let mut fetch = Self { numbering, set, items, changed_since: None, partial: None };
         if cursor.more() {
             fetch.modifiers(cursor)?;
         }
@@ -196,6 +199,10 @@ impl Fetch {
                 "CHANGEDSINCE" => {
                     cursor.space()?;
                     modseq = Some(cursor.modseq()?);
+                }
+                "PARTIAL" if self.partial.is_none() => {
+                    cursor.space()?;
+                    self.partial = Some(PartialRange::parse(cursor)?);
                 }
                 "VANISHED" => vanished = true,
                 _ => return Err(Reason::Unknown("FETCH modifier")),
@@ -311,7 +318,13 @@ mod tests {
     use crate::command::tests::{check, messages, parse_one, refuse_one};
 
     fn fetch(set: &str, items: &[FetchItem]) -> Fetch {
-        Fetch { numbering: Numbering::Sequence, set: messages(set), items: items.to_vec(), changed_since: None }
+        Fetch {
+            numbering: Numbering::Sequence,
+            set: messages(set),
+            items: items.to_vec(),
+            changed_since: None,
+            partial: None,
+        }
     }
 
     fn check_items(text: &str, items: &[FetchItem]) {
@@ -380,7 +393,13 @@ mod tests {
         let vanished = Reason::Expected("UID FETCH and CHANGEDSINCE with VANISHED");
         refuse_one("FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)", vanished);
         refuse_one("UID FETCH 1 FLAGS (VANISHED)", vanished);
-        refuse_one("FETCH 1 FLAGS (PARTIAL 1:5)", Reason::Unknown("FETCH modifier"));
+        let partial = Some(super::super::partial::tests::range("-1:-5"));
+        let since = Some(ChangedSince { modseq: 9, vanished: false });
+        let both = Fetch { partial, changed_since: since, ..flags.clone() };
+        check("UID FETCH 1:* FLAGS (PARTIAL -1:-5 CHANGEDSINCE 9)", Command::Fetch(both.clone()));
+        check("UID FETCH 1:* FLAGS (CHANGEDSINCE 9 PARTIAL -1:-5)", Command::Fetch(both));
+        refuse_one("UID FETCH 1 FLAGS (PARTIAL 1:5 PARTIAL 1:2)", Reason::Unknown("FETCH modifier"));
+        refuse_one("FETCH 1 FLAGS (FOO)", Reason::Unknown("FETCH modifier"));
     }
 
     #[test]

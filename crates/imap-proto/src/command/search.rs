@@ -1,7 +1,7 @@
 //! SEARCH (RFC 9051 §6.4.4) with ESEARCH (RFC 4731), CONDSTORE (RFC 7162 §3.1.6), WITHIN (RFC 5032)
 //! and OBJECTID (RFC 8474 §6).
 
-use super::store;
+use super::{PartialRange, store};
 use crate::cursor::{Cursor, Parse};
 use crate::datetime::Date;
 use crate::flag::Flag;
@@ -30,6 +30,8 @@ pub struct SearchReturn {
     pub all: bool,
     /// How many.
     pub count: bool,
+    /// A page of them (RFC 9394 §3.1); never with `all`.
+    pub partial: Option<PartialRange>,
     /// Keep the result as `$`.
     pub save: bool,
 }
@@ -153,17 +155,27 @@ fn check_charset(name: &[u8]) -> Parse<()> {
 impl SearchReturn {
     pub(super) fn parse(cursor: &mut Cursor<'_>) -> Parse<Self> {
         let mut returns = Self::default();
+        let mut pages = 0;
         cursor.list(|cursor| {
             match cursor.keyword("a SEARCH return option")?.as_str() {
                 "MIN" => returns.min = true,
                 "MAX" => returns.max = true,
                 "ALL" => returns.all = true,
                 "COUNT" => returns.count = true,
+                "PARTIAL" => {
+                    pages += 1;
+                    cursor.space()?;
+                    returns.partial = Some(PartialRange::parse(cursor)?);
+                }
                 "SAVE" => returns.save = true,
                 _ => return Err(Reason::Unknown("SEARCH return option")),
             }
             Ok(())
         })?;
+        // RFC 9394 §3.1
+        if pages > 1 || (pages == 1 && returns.all) {
+            return Err(Reason::Expected("one of PARTIAL and ALL"));
+        }
         // RFC 9051 §6.4.4: an empty list is ALL.
         returns.all |= returns == Self::default();
         Ok(returns)
@@ -399,6 +411,8 @@ mod tests {
         check("(min max)", SearchReturn { min: true, max: true, ..none });
         check("(SAVE)", SearchReturn { save: true, ..none });
         check("(ALL COUNT) CHARSET \"us-ascii\"", SearchReturn { all: true, count: true, ..none });
+        let partial = Some(super::super::partial::tests::range("-1:-100"));
+        check("(COUNT PARTIAL -1:-100)", SearchReturn { count: true, partial, ..none });
         refuse_one("SEARCH RETURN (FOO) ALL", Reason::Unknown("SEARCH return option"));
     }
 

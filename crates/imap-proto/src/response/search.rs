@@ -1,6 +1,7 @@
 //! SEARCH (RFC 3501 §7.2.5) and ESEARCH (RFC 9051 §7.3.3) responses.
 
 use super::{Encoder, string};
+use crate::command::PartialRange;
 use crate::sequence::{Numbering, SequenceSet};
 use crate::tag::Tag;
 
@@ -17,6 +18,8 @@ pub struct Esearch<'a> {
     pub max: Option<u32>,
     /// All; an empty set is left out (RFC 9051 §6.4.4).
     pub all: Option<&'a SequenceSet>,
+    /// A page of them (RFC 9394 §3.1), as it was asked for and what is on it, which may be nothing.
+    pub partial: Option<(PartialRange, &'a SequenceSet)>,
     /// How many.
     pub count: Option<u32>,
     /// The highest mod-sequence among them, if MODSEQ was a key (RFC 7162 §3.1.10).
@@ -94,6 +97,11 @@ impl Encoder<'_> {
         }
         if let Some(all) = answer.all.filter(|all| !all.is_empty()) {
             self.format(format_args!(" ALL {all}"));
+        }
+        match answer.partial {
+            Some((range, page)) if page.is_empty() => self.format(format_args!(" PARTIAL ({range} NIL)")),
+            Some((range, page)) => self.format(format_args!(" PARTIAL ({range} {page})")),
+            None => {}
         }
         if let Some(count) = answer.count {
             self.format(format_args!(" COUNT {count}"));

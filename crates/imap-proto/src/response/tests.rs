@@ -137,6 +137,7 @@ fn searches() {
         min: None,
         max: None,
         all: Some(&none),
+        partial: None,
         count: None,
         modseq: None,
     };
@@ -151,6 +152,20 @@ fn searches() {
         ..empty
     };
     check(|e| e.esearch(&full), "* ESEARCH (TAG \"a1\") UID MIN 2 MAX 6 ALL 2:3,6 COUNT 3 MODSEQ 9\r\n");
+    let range = page_range("-1:-3");
+    let page = Esearch { partial: Some((range, &set)), ..empty };
+    check(|e| e.esearch(&page), "* ESEARCH (TAG \"a1\") PARTIAL (-1:-3 2:3,6)\r\n");
+    let past = Esearch { partial: Some((range, &none)), numbering: Numbering::Uid, ..empty };
+    check(|e| e.esearch(&past), "* ESEARCH (TAG \"a1\") UID PARTIAL (-1:-3 NIL)\r\n");
+}
+
+/// As the parser gives it.
+fn page_range(range: &str) -> crate::command::PartialRange {
+    let mut receiver = Receiver::new(Limits::after_login(0));
+    receiver.push(format!("a SEARCH RETURN (PARTIAL {range}) ALL\r\n").as_bytes());
+    let Event::Command(tagged) = receiver.poll() else { panic!("{range}") };
+    let Command::Search(search) = tagged.command else { panic!("{range}") };
+    search.returns.unwrap().partial.unwrap()
 }
 
 /// The section of `FETCH 1 item`, as the parser gives it.

@@ -249,7 +249,7 @@ fn new_messages(context: &mut Context<'_>, notify: &mut Notify) -> Result<Option
     }
     let items: Vec<FetchItem> = wish.fetch.clone();
     let set = MessageSet::Numbers(SequenceSet::from_ranges([from.0..=end.0.saturating_sub(1)]));
-    let request = Fetch { numbering: Numbering::Uid, set, items, changed_since: None };
+    let request = Fetch { numbering: Numbering::Uid, set, items, changed_since: None, partial: None };
     let begun = fetch::begin(context, request).map(Begun::from);
     Ok(match begun {
         Ok(Begun::Works(work)) => Some(work),

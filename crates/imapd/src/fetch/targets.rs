@@ -2,13 +2,14 @@
 
 use crate::resync;
 use crate::selected::{NoSuchNumber, Selected};
-use imap_proto::command::{ChangedSince, Fetch};
+use imap_proto::command::{ChangedSince, Fetch, PartialRange};
 use imap_proto::{MessageSet, Numbering, SequenceSet};
 use std::ops::Range;
 use std::vec::IntoIter;
 use store::{Index, ModSeq, Uid};
 
-/// Positions in the index that the client knows, each once: ascending, with CHANGEDSINCE in the order of the changes.
+/// Positions in the index that the client knows, each once: ascending, with CHANGEDSINCE, unless a page of them is asked for, in
+/// the order of the changes.
 #[derive(Debug)]
 pub(super) struct Targets {
     /// Not empty, unless all are behind us.
@@ -26,6 +27,10 @@ impl Targets {
         };
         let ranges = match &request.changed_since {
             Some(since) => changed_since(&ranges, since, &selected.told),
+            None => ranges,
+        };
+        let ranges = match request.partial {
+            Some(partial) => page(ranges, partial),
             None => ranges,
         };
         let mut targets = Self { next: 0..0, rest: ranges.into_iter() };
@@ -97,6 +102,20 @@ fn changed_since(ranges: &[Range<usize>], since: &ChangedSince, told: &Index) ->
     joined(resync::changed_since(entries, ModSeq(since.modseq), same_max))
 }
 
+/// RFC 9394 §3.3: results count from the lowest UID, or from the highest down.
+fn page(mut ranges: Vec<Range<usize>>, partial: PartialRange) -> Vec<Range<usize>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    let page = partial.of(ranges.iter().map(ExactSizeIterator::len).sum());
+    let mut before = 0;
+    for range in &mut ranges {
+        let (start, end) = (page.start.saturating_sub(before), page.end.saturating_sub(before));
+        before += range.len();
+        *range = range.start + start.min(range.len())..range.start + end.min(range.len());
+    }
+    ranges.retain(|range| !range.is_empty());
+    ranges
+}
+
 fn joined(positions: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     for position in positions {
@@ -111,7 +130,7 @@ fn joined(positions: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Mailbox;
+    use crate::testing::{Mailbox, request_fetch};
 
     fn check(set: &str, numbering: Numbering, expected: Result<&[usize], NoSuchNumber>) {
         // UIDs 1, 2, 4, 6, 7.
@@ -123,7 +142,7 @@ mod tests {
             "$" => MessageSet::Saved,
             set => MessageSet::Numbers(SequenceSet::parse(set.as_bytes(), 9).unwrap()),
         };
-        let request = Fetch { set: set.clone(), numbering, items: Vec::new(), changed_since: None };
+        let request = Fetch { set: set.clone(), numbering, items: Vec::new(), changed_since: None, partial: None };
         let targets = Targets::of(&request, &selected).map(Iterator::collect::<Vec<usize>>);
         assert_eq!(targets.as_deref(), expected.as_ref().map(|positions| *positions), "{set} {numbering:?}");
     }
@@ -140,5 +159,29 @@ mod tests {
         check("100:*", Numbering::Uid, Ok(&[4]));
         check("$", Numbering::Sequence, Ok(&[1, 2, 4]));
         check("$", Numbering::Uid, Ok(&[1, 2, 4]));
+    }
+
+    #[test]
+    fn a_page_of_positions() {
+        let mut mailbox = Mailbox::with_messages(9);
+        mailbox.expunge(&[3, 5]);
+        mailbox.flag(&[7], &["\\Seen"]);
+        let since = mailbox.account.view(mailbox.id).unwrap().mailbox().highest_modseq.0;
+        mailbox.flag(&[6], &["\\Seen"]);
+        mailbox.flag(&[2], &["\\Seen"]);
+        mailbox.flag(&[9], &["\\Seen"]);
+        let selected = mailbox.select();
+        let check = |command: &str, expected: &[usize]| {
+            let targets = Targets::of(&request_fetch(command), &selected).unwrap();
+            assert_eq!(targets.collect::<Vec<usize>>(), expected, "{command}");
+        };
+        // UIDs 1, 2, 4, 6, 7, 8, 9.
+        check("UID FETCH 1:* UID (PARTIAL 1:3)", &[0, 1, 2]);
+        check("UID FETCH 1:* UID (PARTIAL -3:-1)", &[4, 5, 6]);
+        check("UID FETCH 1:4,7:* UID (PARTIAL 3:4)", &[2, 4]);
+        check("UID FETCH 1:4,7:* UID (PARTIAL -4:-9)", &[0, 1, 2]);
+        check("UID FETCH 1:* UID (PARTIAL 8:9)", &[]);
+        check(&format!("UID FETCH 1:* UID (PARTIAL 1:2 CHANGEDSINCE {since})"), &[1, 3]);
+        check(&format!("UID FETCH 1:* UID (CHANGEDSINCE {since} PARTIAL -1:-2)"), &[3, 6]);
     }
 }

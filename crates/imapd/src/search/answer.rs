@@ -5,12 +5,13 @@ use imap_proto::command::SearchReturn;
 use imap_proto::response::{Esearch, ThreadMark};
 use imap_proto::{Encoder, Numbering, SequenceSet, Tag};
 use search::{Found, Mark, Threads, Wanted};
+use std::borrow::Cow;
 use store::{Index, Uid};
 
 /// RFC 9051 §6.4.4.1: SAVE keeps all that is found, or, next to MIN and MAX alone, only those.
 pub(super) fn wanted(returns: Option<SearchReturn>) -> Wanted {
     match returns {
-        Some(SearchReturn { all: false, count: false, min, max, save: _ }) => match (min, max) {
+        Some(SearchReturn { all: false, count: false, partial: None, min, max, save: _ }) => match (min, max) {
             (true, true) => Wanted::FirstAndLast,
             (true, false) => Wanted::First,
             (false, true) => Wanted::Last,
@@ -18,6 +19,11 @@ pub(super) fn wanted(returns: Option<SearchReturn>) -> Wanted {
         },
         Some(_) | None => Wanted::Everything,
     }
+}
+
+/// RFC 9051 §6.4.4: SAVE alone suppresses the response.
+fn is_silent(returns: SearchReturn) -> bool {
+    returns == SearchReturn { save: true, ..SearchReturn::default() }
 }
 
 /// How the answer looks.
@@ -38,6 +44,10 @@ impl Answer {
     }
 
     pub(super) fn write(&self, found: &Found, index: &Index, output: &mut Vec<u8>) {
+        // What is on a page is found as what is in an order.
+        if self.returns.is_some_and(|returns| returns.partial.is_some()) {
+            return self.write_sorted(&found.numbers.iter().collect::<Vec<u32>>(), index, output);
+        }
         let modseq = found.modseq.filter(|_| self.asks_modseq).map(|modseq| modseq.0);
         let mut encoder = Encoder::new(output, self.enabled.dialect());
         match self.returns {
@@ -47,49 +57,79 @@ impl Answer {
                 Numbering::Uid => encoder.search(found.uids(index).map(|uid| uid.0), modseq),
             },
             None => self.write_extended(SearchReturn { all: true, ..SearchReturn::default() }, found, index, output),
-            // RFC 9051 §6.4.4: SAVE alone suppresses the response.
-            Some(SearchReturn { min: false, max: false, all: false, count: false, save: _ }) => {}
+            Some(returns) if is_silent(returns) => {}
             Some(returns) => self.write_extended(returns, found, index, output),
         }
     }
 
-    /// The same for message numbers that were put in order (RFC 5256 §4, RFC 5267 §3.1).
+    /// The same for message numbers that were put in order (RFC 5256 §4, RFC 5267 §3.1), or of which a page is told.
     pub(super) fn write_sorted(&self, sorted: &[u32], index: &Index, output: &mut Vec<u8>) {
         let one = |number: u32| match self.numbering {
             Numbering::Sequence => Some(number),
             Numbering::Uid => uid(number, index).map(|uid| uid.0),
         };
-        let entries = self.kept(sorted).filter_map(|number| index.get((number as usize).checked_sub(1)?));
+        let kept = self.kept(sorted);
+        let entries = kept.iter().filter_map(|number| index.get((*number as usize).checked_sub(1)?));
         let modseq = entries.map(|entry| entry.modseq.0).max().filter(|_| self.asks_modseq);
         let numbers = sorted.iter().filter_map(|number| one(*number));
         let mut encoder = Encoder::new(output, self.enabled.dialect());
         let returns = match self.returns {
             None => return encoder.sort(numbers, modseq),
-            Some(SearchReturn { min: false, max: false, all: false, count: false, save: _ }) => return,
+            Some(returns) if is_silent(returns) => return,
             Some(returns) => returns,
         };
         let all = returns.all.then(|| SequenceSet::from_sorted(numbers));
+        let page = returns.partial.map(|range| (range, self.page(sorted).iter().filter_map(|number| one(*number))));
+        let page = page.map(|(range, numbers)| (range, SequenceSet::from_sorted(numbers)));
         encoder.esearch(&Esearch {
             tag: &self.tag,
             numbering: self.numbering,
             min: sorted.first().and_then(|number| one(*number)).filter(|_| returns.min),
             max: sorted.last().and_then(|number| one(*number)).filter(|_| returns.max),
             all: all.as_ref(),
+            partial: page.as_ref().map(|(range, page)| (*range, page)),
             count: returns.count.then(|| u32::try_from(sorted.len()).unwrap_or(u32::MAX)),
             modseq,
         });
     }
 
-    /// Of what was put in order what is kept as `$`, and has the mod-sequence that is told: next to MIN and MAX alone only
-    /// those (RFC 9051 §6.4.4.1, RFC 7162 §3.1.10).
-    pub(super) fn kept<'s>(&self, sorted: &'s [u32]) -> impl Iterator<Item = u32> + use<'s> {
-        let (all, ends) = match (wanted(self.returns), sorted) {
-            (Wanted::First, [first, ..]) => (&[][..], [Some(*first), None]),
-            (Wanted::Last, [.., last]) => (&[][..], [None, Some(*last)]),
-            (Wanted::FirstAndLast, [first, .., last]) => (&[][..], [Some(*first), Some(*last)]),
-            _ => (sorted, [None, None]),
-        };
-        all.iter().copied().chain(ends.into_iter().flatten())
+    /// What is kept as `$`.
+    pub(super) fn saved(&self, found: &Found, index: &Index) -> Vec<Uid> {
+        match self.returns {
+            Some(returns) if returns.partial.is_some() => {
+                self.saved_of_sorted(&found.numbers.iter().collect::<Vec<u32>>(), index)
+            }
+            Some(_) | None => found.uids(index).collect(),
+        }
+    }
+
+    /// What is kept as `$` of what was put in order.
+    pub(super) fn saved_of_sorted(&self, sorted: &[u32], index: &Index) -> Vec<Uid> {
+        let mut saved: Vec<Uid> = self.kept(sorted).iter().filter_map(|number| uid(*number, index)).collect();
+        saved.sort_unstable();
+        saved.dedup();
+        saved
+    }
+
+    /// What is kept as `$`, and has the mod-sequence that is told: next to MIN, MAX and PARTIAL alone only those
+    /// (RFC 9051 §6.4.4.1, RFC 7162 §3.1.10, RFC 9394 §3.2). Some may come twice.
+    fn kept<'s>(&self, sorted: &'s [u32]) -> Cow<'s, [u32]> {
+        match self.returns {
+            Some(SearchReturn { all: false, count: false, min, max, partial, save: _ })
+                if min || max || partial.is_some() =>
+            {
+                let first = sorted.first().filter(|_| min);
+                let last = sorted.last().filter(|_| max);
+                Cow::Owned(first.into_iter().chain(self.page(sorted)).chain(last).copied().collect())
+            }
+            Some(_) | None => Cow::Borrowed(sorted),
+        }
+    }
+
+    /// RFC 9394 §3.1: what is on the page that was asked for.
+    fn page<'s>(&self, sorted: &'s [u32]) -> &'s [u32] {
+        let partial = self.returns.and_then(|returns| returns.partial);
+        partial.and_then(|range| sorted.get(range.of(sorted.len()))).unwrap_or_default()
     }
 
     /// RFC 5256 §4
@@ -121,6 +161,7 @@ impl Answer {
             min: one(ranges.first().map(|range| *range.start())).filter(|_| returns.min),
             max: one(ranges.last().map(|range| *range.end())).filter(|_| returns.max),
             all: returns.all.then_some(&all),
+            partial: None,
             count: returns.count.then_some(found.count),
             modseq: found.modseq.filter(|_| self.asks_modseq).map(|modseq| modseq.0),
         };
@@ -129,6 +170,6 @@ impl Answer {
 }
 
 /// The UID of a message number.
-pub(super) fn uid(number: u32, index: &Index) -> Option<Uid> {
+fn uid(number: u32, index: &Index) -> Option<Uid> {
     index.get((number as usize).checked_sub(1)?).map(|entry| entry.uid)
 }

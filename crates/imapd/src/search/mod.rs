@@ -1,4 +1,4 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4) with ESEARCH, SEARCHRES, CONDSTORE, WITHIN and OBJECTID; SORT and THREAD (RFC 5256 §3).
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4) with ESEARCH, SEARCHRES, PARTIAL, CONDSTORE, WITHIN and OBJECTID; SORT and THREAD (RFC 5256 §3).
 //!
 //! Keys are compiled into a condition for the crate `search`, which looks through the index that the client knows, as it
 //! stood when the command came. Here is what IMAP adds: which keys, how the answer is told, and `$`.
@@ -122,7 +122,7 @@ impl Search {
         let order = match &self.arranging {
             None => {
                 self.answer.write(found, index, output);
-                return if self.answer.saves() { found.uids(index).collect() } else { Vec::new() };
+                return if self.answer.saves() { self.answer.saved(found, index) } else { Vec::new() };
             }
             Some(Arranging::Threads(threads)) => {
                 self.answer.write_threads(threads, index, output);
@@ -132,9 +132,7 @@ impl Search {
         };
         let sorted: Vec<u32> = order.numbers().collect();
         self.answer.write_sorted(&sorted, index, output);
-        let mut saved: Vec<Uid> = self.answer.kept(&sorted).filter_map(|number| answer::uid(number, index)).collect();
-        saved.sort_unstable();
-        saved
+        if self.answer.saves() { self.answer.saved_of_sorted(&sorted, index) } else { Vec::new() }
     }
 
     fn go_on(&mut self, account: &Account) -> Result<Went, Error> {
