@@ -27,6 +27,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("dkim", 1),
     ("sender-auth", 1),
     ("acme", 2),
+    ("backup", 2),
     ("scan", 1),
     ("directory", 2),
     ("store-postgres", 2),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use server::config::ConfigError;
 use server::control::CallError;
+use server::restoration::RestoreError;
 use server::setup::SetupError;
 
 /// A failed command, in words for the person who ran it.
@@ -43,6 +44,24 @@ fn write_plainly(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
         _ if c.is_control() => write!(f, "{}", c.escape_default()),
         _ => f.write_char(c),
     })
+}
+
+impl From<backup::Error> for Failure {
+    fn from(error: backup::Error) -> Self {
+        match error {
+            backup::Error::Refused(text) => Self::Refused(text),
+            backup::Error::Fault(text) => Self::Fault(text),
+        }
+    }
+}
+
+impl From<RestoreError> for Failure {
+    fn from(error: RestoreError) -> Self {
+        match error {
+            RestoreError::Setup(error) => error.into(),
+            RestoreError::Backup(error) => error.into(),
+        }
+    }
 }
 
 impl From<ConfigError> for Failure {

@@ -2,6 +2,7 @@
 
 mod account;
 mod alias;
+mod backup;
 mod certificate;
 mod check;
 mod check_config;
@@ -21,6 +22,7 @@ mod queue;
 mod refused;
 mod reports;
 mod request;
+mod restore;
 mod sending;
 mod serve;
 mod setup;
@@ -65,8 +67,9 @@ Examples:
   pillarbox find alice invoice                 where is that mail? and bring it back
   pillarbox undo --account alice --device \"old PC\" --since \"2 days ago\"
                                                put back what it took
+  pillarbox backup /mnt/backup/mail            a copy of everything, while the server works
 
-All commands from account to check work on a running server and without one. They find it by --config or --data-dir;
+All commands from account to backup work on a running server and without one. They find it by --config or --data-dir;
 without both they mean the one of `pillarbox try`, in $XDG_DATA_HOME/pillarbox if that is set.
 
 Exit status: 0 done, 1 refused, 2 wrong usage, 3 a fault of the disk, the system or Pillarbox.
@@ -99,6 +102,8 @@ enum Command {
     Sending(sending::Sending),
     ImportUidl(import_uidl::ImportUidl),
     Check(check::Check),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
 }
 
 /// What a subcommand ends with: nothing, or what the person at the terminal is told.
@@ -133,6 +138,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Sending(command) => command.run(&place),
         Command::ImportUidl(command) => command.run(&place),
         Command::Check(command) => command.run(&place),
+        Command::Backup(command) => command.run(&place),
+        Command::Restore(command) => command.run(&place),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

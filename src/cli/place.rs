@@ -73,7 +73,7 @@ impl Place {
     }
 
     /// The configuration that the commands work with.
-    fn load(&self) -> Result<Config, Failure> {
+    pub(super) fn load(&self) -> Result<Config, Failure> {
         match &self.config {
             Some(file) => Ok(Config::load(file)?),
             None => Ok(Config::trial(self.trial_dir())),

@@ -12,6 +12,7 @@
 
 mod account;
 mod administration;
+mod backing_up;
 mod certificate;
 mod checking;
 mod choices;
@@ -48,6 +49,7 @@ pub use account::AccountConsole;
 pub use administration::{
     AccountLine, AccountReport, Administration, IntegrityReport, PopDeviceLine, REPORT_ACCOUNTS_MAX,
 };
+pub use backing_up::BackupStep;
 pub use certificate::{CertificateCard, CertificateKey, tlsa};
 pub use checking::{CheckStep, Steps};
 pub use choices::{AddedDevice, Choice, Defaults, PopChoice, PopChoices};

@@ -16,6 +16,7 @@ pub mod lifecycle;
 pub mod listen;
 mod preparation;
 mod private_file;
+pub mod restoration;
 mod run;
 pub mod sender;
 pub mod service;

@@ -34,6 +34,12 @@ use crate::private_file;
 use crate::services::{INDEX_LIMITS, ways};
 use crate::setup::SetupError;
 
+/// What a backup copies beside the store: without the secret application passwords stop working and second factors are
+/// lost; programs trust the own authority.
+pub(crate) const BESIDE: &[&str] = &[SECRET_FILE, "tls"];
+
+/// There while a backup comes back.
+pub(crate) const UNFINISHED_FILE: &str = "restore-unfinished";
 const SECRET_FILE: &str = "auth-secret";
 const SECRET_BYTES: usize = 32;
 /// An account, or a stranger's address, may have begun to send so much at the same time ...
@@ -69,6 +75,12 @@ impl Stores {
     /// Files that cannot be read or written, or are not what they should be.
     pub fn open(data_dir: &DataDir, config: &Config) -> Result<Self, SetupError> {
         let path = data_dir.path();
+        if path.join(UNFINISHED_FILE).exists() {
+            return Err(SetupError::new(format!(
+                "a backup that was to come back into {} did not come to its end; remove the directory, and restore again",
+                path.display()
+            )));
+        }
         let engine = engine(path, config)?;
         let objects = DirectoryObjects::open(&path.join("objects")).map_err(|error| SetupError::new(error.what))?;
         let options = StoreOptions {
@@ -121,7 +133,7 @@ impl Stores {
 }
 
 /// What keeps the mailboxes.
-fn engine(path: &Path, config: &Config) -> Result<Arc<dyn Engine>, SetupError> {
+pub(crate) fn engine(path: &Path, config: &Config) -> Result<Arc<dyn Engine>, SetupError> {
     match postgres(config)? {
         None => {
             let engine = SqliteEngine::open(&path.join("store"), &SqliteOptions::default());

@@ -12,6 +12,7 @@
 #![warn(unreachable_pub)]
 
 mod account;
+pub mod backup;
 mod body;
 pub mod brake;
 pub mod check;

@@ -5,9 +5,11 @@ use crate::notice::Notices;
 use crate::setup::Offered;
 use crate::token::Key;
 use auth::Auth;
+use backup::Beside;
 use console::Examination;
 use queue::Queue;
 use session::Jobs;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use store::{Error, Timestamp};
 
@@ -27,6 +29,8 @@ pub struct SiteOptions {
     pub jobs: Arc<dyn Jobs>,
     /// Mail for outside addresses.
     pub queue: Queue,
+    /// The data directory, and what a backup copies of it beside the store.
+    pub beside: (PathBuf, &'static [&'static str]),
     /// Says what the doctor found the last time; with true it looks again.
     pub examine: Box<dyn Fn(bool) -> Examination + Send + Sync>,
 }
@@ -66,6 +70,11 @@ impl Site {
 
     pub(crate) fn queue(&self) -> &Queue {
         &self.0.options.queue
+    }
+
+    pub(crate) fn beside(&self) -> Beside<'_> {
+        let (directory, names) = &self.0.options.beside;
+        Beside { directory, names }
     }
 
     pub(crate) fn hostname(&self) -> &str {

@@ -10,6 +10,7 @@ use directory::{DirectoryOptions, PasswordCost};
 use http_body_util::BodyExt;
 use session::testing::TestJobs;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
@@ -120,7 +121,8 @@ impl World {
                     .but(console::State::Wrong, "publish it"),
             ],
         });
-        let options = SiteOptions { hostname, now, post, jobs, queue: queue.clone(), examine };
+        let options =
+            SiteOptions { hostname, now, post, jobs, queue: queue.clone(), beside: (PathBuf::new(), &[]), examine };
         let site = Site::new(auth.clone(), options).unwrap();
         site.offer(offered());
         Self { auth, router: site.router(), site, queue, letters, clock }

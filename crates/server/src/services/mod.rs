@@ -32,7 +32,7 @@ use crate::http::to_pages;
 use crate::sender::SenderCheck;
 use crate::service::Service;
 use crate::setup::SetupError;
-use crate::stores::Stores;
+use crate::stores::{BESIDE, Stores};
 use examination::Examiner;
 use store::Timestamp;
 use web::{Site, SiteOptions};
@@ -177,7 +177,8 @@ fn site(
     let flow = stores.flow.clone();
     let post = Box::new(move |to: &str, content: &[u8], now| flow.send_letter(to, content, now));
     let (hostname, queue) = (hostname.to_owned(), stores.queue.clone());
-    let options = SiteOptions { hostname, now, post, queue, jobs, examine };
+    let beside = (stores.directory().to_owned(), BESIDE);
+    let options = SiteOptions { hostname, now, post, queue, jobs, beside, examine };
     Site::new(stores.auth.clone(), options)
         .map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))
 }

@@ -84,6 +84,14 @@ impl Endpoint {
         Self { method: Verb::Get, path, answering: Answering::Parts(answer) }
     }
 
+    /// The same of what changes something.
+    const fn posted_parts(
+        path: &'static str,
+        answer: fn(&Caller, &Fields, &mut Part<'_>) -> Result<(), Problem>,
+    ) -> Self {
+        Self { method: Verb::Post, path, answering: Answering::Parts(answer) }
+    }
+
     /// Its name in docs/api.md.
     pub(crate) fn name(&self) -> String {
         format!("{} {}", self.method.name(), self.path)

@@ -4,6 +4,8 @@ use super::{Endpoint, json};
 use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
+use std::path::Path;
+
 use console::{AddedDevice, KeptUidl, UIDLS_MAX};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -24,6 +26,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::parts("/api/v1/operator/check", |caller, fields, part| {
         let (account, bodies) = (fields.optional("account"), fields.is_on("bodies"));
         Ok(caller.operations()?.check(account, bodies, &mut |step| part.give(&step))?)
+    }),
+    Endpoint::posted_parts("/api/v1/operator/backup", |caller, fields, part| {
+        let (to, keep) = (Path::new(fields.text("to")), fields.number("keep")?);
+        let (beside, now) = (caller.site.beside(), caller.now);
+        Ok(caller.operations()?.back_up((to, keep), &beside, now, &mut |step| part.give(&step))?)
     }),
     Endpoint::parts("/api/v1/operator/messages", |caller, _, part| {
         caller.operations()?;

@@ -1,0 +1,66 @@
+//! Whether all of a snapshot is there and is what was written.
+
+use crate::chunks::rows;
+use crate::files::Kind;
+use crate::take::{OnStep, Step};
+use crate::{Error, Repository};
+use std::collections::BTreeSet;
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The snapshot that was read.
+    pub name: String,
+    /// How many accounts it holds.
+    pub accounts: usize,
+    /// Octets that were read and compared.
+    pub bytes: u64,
+    /// What is missing or damaged, a sentence each.
+    pub findings: Vec<String>,
+}
+
+impl Repository {
+    /// Reads a snapshot, or the newest, with all that belongs to it. It goes on after damage.
+    ///
+    /// # Errors
+    /// There is no such snapshot, or it cannot be read itself; what `step` returns.
+    pub fn check(&self, name: Option<&str>, step: OnStep<'_>) -> Result<Checked, Error> {
+        let (name, snapshot) = self.chosen(name)?;
+        let mut checked = Checked { name, accounts: snapshot.accounts(), bytes: 0, findings: Vec::new() };
+        let mut seen = BTreeSet::new();
+        let total = snapshot.keyspaces.len();
+        for (_, hash) in &snapshot.beside {
+            self.look(Kind::Chunk, hash, &mut checked);
+        }
+        for (done, space) in snapshot.keyspaces.iter().enumerate() {
+            step(Step { done, total, bytes: checked.bytes })?;
+            for chunk in space.rows.iter().filter(|chunk| seen.insert(*chunk.as_bytes())) {
+                let content = self.look(Kind::Chunk, chunk, &mut checked);
+                if let Some(Err(error)) = content.as_deref().map(rows) {
+                    checked.findings.push(format!("account {}: {error}", space.id));
+                }
+            }
+            match self.bodies(space) {
+                Ok(bodies) => bodies.values().filter(|body| seen.insert(*body.as_bytes())).for_each(|body| {
+                    self.look(Kind::Body, body, &mut checked);
+                }),
+                Err(error) => checked.findings.push(error.to_string()),
+            }
+        }
+        step(Step { done: total, total, bytes: checked.bytes })?;
+        Ok(checked)
+    }
+
+    fn look(&self, kind: Kind, hash: &blake3::Hash, checked: &mut Checked) -> Option<Vec<u8>> {
+        match self.read(kind, hash) {
+            Ok(content) => {
+                checked.bytes += content.len() as u64;
+                Some(content)
+            }
+            Err(error) => {
+                checked.findings.push(error.to_string());
+                None
+            }
+        }
+    }
+}

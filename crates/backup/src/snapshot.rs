@@ -1,0 +1,215 @@
+//! Snapshots: what was kept at one time. A file of lines, the last of which is the BLAKE3 of those before.
+//!
+//! ```text
+//! pillarbox snapshot 1
+//! taken 1795896900000
+//! keyspace 16 at 1234
+//! rows 27a0… 9bc1…
+//! names 00f3…
+//! beside auth-secret 5be1…
+//! end 81dd…
+//! ```
+
+use crate::files::{fault, write};
+use crate::{Error, Repository};
+use blake3::Hash;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use store::{AccountId, ModSeq, Timestamp};
+
+const FIRST_LINE: &str = "pillarbox snapshot 1";
+
+/// What was kept at one time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    pub(crate) taken_at: i64,
+    pub(crate) keyspaces: Vec<Keyspace>,
+    /// Files beside the store, by their paths in the data directory.
+    pub(crate) beside: Vec<(String, Hash)>,
+}
+
+/// A keyspace as of one commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Keyspace {
+    pub(crate) id: AccountId,
+    pub(crate) head: ModSeq,
+    /// Its rows, in the order of their keys.
+    pub(crate) rows: Vec<Hash>,
+    /// Rows whose key is the name of a large body, and whose value its hash.
+    pub(crate) names: Vec<Hash>,
+}
+
+/// A snapshot, as people see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Its file's name: when it was taken, in UTC.
+    pub name: String,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// How many accounts it holds.
+    pub accounts: usize,
+}
+
+impl Snapshot {
+    fn encode(&self) -> String {
+        let mut text = format!("{FIRST_LINE}\ntaken {}\n", self.taken_at);
+        for Keyspace { id, head, rows, names } in &self.keyspaces {
+            let _infallible = writeln!(text, "keyspace {} at {}", id.0, head.0);
+            for (word, hashes) in [("rows", rows), ("names", names)] {
+                text.push_str(word);
+                hashes.iter().for_each(|hash| {
+                    text.push(' ');
+                    text.push_str(&hash.to_hex());
+                });
+                text.push('\n');
+            }
+        }
+        for (path, hash) in &self.beside {
+            let _infallible = writeln!(text, "beside {path} {}", hash.to_hex());
+        }
+        let end = blake3::hash(text.as_bytes());
+        text + "end " + &end.to_hex() + "\n"
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        let (body, end) = text.strip_suffix('\n')?.rsplit_once("\nend ")?;
+        let body_bytes = body.len() + 1;
+        if blake3::hash(text.as_bytes().get(..body_bytes)?) != Hash::from_hex(end).ok()? {
+            return None;
+        }
+        let mut lines = body.lines();
+        let mut snapshot = Self::default();
+        (lines.next()? == FIRST_LINE).then_some(())?;
+        snapshot.taken_at = lines.next()?.strip_prefix("taken ")?.parse().ok()?;
+        for line in lines {
+            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+            match word {
+                "keyspace" => {
+                    let (id, head) = rest.split_once(" at ")?;
+                    let (id, head) = (AccountId(id.parse().ok()?), ModSeq(head.parse().ok()?));
+                    snapshot.keyspaces.push(Keyspace { id, head, rows: Vec::new(), names: Vec::new() });
+                }
+                "rows" => snapshot.keyspaces.last_mut()?.rows = hashes(rest)?,
+                "names" => snapshot.keyspaces.last_mut()?.names = hashes(rest)?,
+                "beside" => {
+                    let (path, hash) = rest.rsplit_once(' ')?;
+                    snapshot.beside.push((path.to_owned(), Hash::from_hex(hash).ok()?));
+                }
+                _ => return None,
+            }
+        }
+        Some(snapshot)
+    }
+
+    pub(crate) fn accounts(&self) -> usize {
+        self.keyspaces.iter().filter(|space| space.id >= AccountId::FIRST).count()
+    }
+}
+
+/// UTC, down to the millisecond, and it sorts by time.
+fn name(millis: i64) -> Result<String, Error> {
+    let at = jiff::Timestamp::from_millisecond(millis);
+    let at = at.map_err(|error| Error::Fault(format!("the clock says what is no time: {error}")))?;
+    Ok(at.strftime("%Y-%m-%dT%H-%M-%S-%3fZ").to_string())
+}
+
+fn hashes(words: &str) -> Option<Vec<Hash>> {
+    words.split_ascii_whitespace().map(|hash| Hash::from_hex(hash).ok()).collect()
+}
+
+impl Repository {
+    /// All snapshots, the oldest first.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub fn snapshots(&self) -> Result<Vec<Taken>, Error> {
+        let taken = |name: String| {
+            let snapshot = self.snapshot(&name)?;
+            Ok(Taken { name, at: Timestamp(snapshot.taken_at), accounts: snapshot.accounts() })
+        };
+        self.names()?.into_iter().map(taken).collect()
+    }
+
+    pub(crate) fn names(&self) -> Result<Vec<String>, Error> {
+        let place = self.root.join("snapshots");
+        let list = || {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(&place)? {
+                let name = entry?.file_name().to_string_lossy().into_owned();
+                // One that was not finished is none.
+                if !name.contains('.') {
+                    names.push(name);
+                }
+            }
+            names.sort_unstable();
+            Ok(names)
+        };
+        list().map_err(|error| fault("read", &place, &error))
+    }
+
+    /// The snapshot of that name, or the newest.
+    pub(crate) fn chosen(&self, name: Option<&str>) -> Result<(String, Snapshot), Error> {
+        let names = self.names()?;
+        let place = self.root.display();
+        let name = match name {
+            None => names.last().cloned().ok_or_else(|| Error::Refused(format!("{place} holds no backup yet")))?,
+            Some(name) => names.iter().find(|known| *known == name).cloned().ok_or_else(|| {
+                Error::Refused(format!("{place} has no backup {name}; `pillarbox backup {place} --list` shows all"))
+            })?,
+        };
+        Ok((name.clone(), self.snapshot(&name)?))
+    }
+
+    fn snapshot(&self, name: &str) -> Result<Snapshot, Error> {
+        let path = self.path(name);
+        let text = fs::read_to_string(&path).map_err(|error| fault("read", &path, &error))?;
+        Snapshot::decode(&text)
+            .ok_or_else(|| Error::Fault(format!("{} is not what was written: take another snapshot", path.display())))
+    }
+
+    /// Writes a snapshot, and gives the name under which it is found.
+    pub(crate) fn add(&self, snapshot: &Snapshot) -> Result<String, Error> {
+        let name = name(snapshot.taken_at)?;
+        if self.path(&name).exists() {
+            return Err(Error::Refused(format!("a backup was made at {name} already")));
+        }
+        write(&self.path(&name), snapshot.encode().as_bytes())?;
+        Ok(name)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.join("snapshots").join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_read_as_it_was_written_or_not_at_all() {
+        let hash = |text: &str| blake3::hash(text.as_bytes());
+        let keyspace = |id, rows: &[&str], names: &[&str]| Keyspace {
+            id: AccountId(id),
+            head: ModSeq(7),
+            rows: rows.iter().map(|text| hash(text)).collect(),
+            names: names.iter().map(|text| hash(text)).collect(),
+        };
+        let snapshot = Snapshot {
+            taken_at: 1_795_896_900_000,
+            keyspaces: vec![keyspace(1, &["a"], &[]), keyspace(16, &["b", "c"], &["d"])],
+            beside: vec![("tls/own authority.pem".to_owned(), hash("e"))],
+        };
+        let text = snapshot.encode();
+        assert_eq!(Snapshot::decode(&text).as_ref(), Some(&snapshot));
+        assert_eq!(snapshot.accounts(), 1);
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1;
+            let changed = String::from_utf8(bytes).unwrap();
+            assert_eq!(Snapshot::decode(&changed), None, "octet {at} of {text}");
+            assert_eq!(Snapshot::decode(&text[..at]), None, "cut at {at}");
+        }
+    }
+}

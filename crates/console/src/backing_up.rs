@@ -1,0 +1,77 @@
+//! Copies of everything, for the day when the disk is gone.
+
+use crate::checking::Steps;
+use crate::error::Error;
+use crate::operations::Operations;
+use backup::{Beside, Repository};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use store::Timestamp;
+
+/// What a backup tells as it goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupStep {
+    /// So much is copied.
+    Copied {
+        /// Accounts and tables that are done.
+        done: usize,
+        /// All of them.
+        total: usize,
+    },
+    /// It is done, and durable.
+    Taken {
+        /// Its name: when it was taken, in UTC.
+        name: String,
+        /// How many accounts it holds.
+        accounts: usize,
+        /// Octets that were not in the backups yet.
+        bytes: u64,
+        /// Older ones that were removed.
+        removed: usize,
+    },
+}
+
+impl From<backup::Error> for Error {
+    fn from(error: backup::Error) -> Self {
+        match error {
+            backup::Error::Refused(text) => Self::Refused(text),
+            backup::Error::Fault(text) => Self::Store(store::Error::Fault(text)),
+        }
+    }
+}
+
+impl Operations {
+    /// Copies everything to a directory of backups, while the server works; with `keep`, older ones than the newest so many
+    /// are removed. What was copied before it is broken off counts for the next time.
+    ///
+    /// # Errors
+    /// The directory is none for backups, or another backup is being made there; faults; `step` fails.
+    pub fn back_up(
+        &self,
+        (to, keep): (&Path, Option<usize>),
+        beside: &Beside<'_>,
+        now: Timestamp,
+        step: Steps<'_, BackupStep>,
+    ) -> Result<(), Error> {
+        if !to.is_absolute() {
+            return Err(Error::refused(
+                "Name the directory of the backups from the root on: the server has another working directory.",
+            ));
+        }
+        let repository = Repository::create(to)?;
+        let mut unheard = false;
+        let taken = repository.take(self.auth().store(), beside, now, &mut |at| {
+            step(BackupStep::Copied { done: at.done, total: at.total }).map_err(|_| {
+                unheard = true;
+                backup::Error::Refused(String::new())
+            })
+        });
+        if unheard {
+            return Err(Error::Unheard);
+        }
+        let (taken, bytes) = taken?;
+        let removed = keep.map(|keep| repository.prune(keep)).transpose()?.map_or(0, |pruned| pruned.snapshots);
+        step(BackupStep::Taken { name: taken.name, accounts: taken.accounts, bytes, removed })
+    }
+}

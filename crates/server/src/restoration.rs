@@ -1,0 +1,80 @@
+//! A server comes back out of a backup: into a data directory that is empty or not there.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use backup::{Repository, Restored, Step};
+use store::Timestamp;
+use store_objects::DirectoryObjects;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::lifecycle::DataDir;
+use crate::private_file;
+use crate::setup::SetupError;
+use crate::stores::{UNFINISHED_FILE, engine};
+
+/// What is to come back.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The directory of the backups.
+    pub from: &'a Path,
+    /// Which; without a name the newest.
+    pub name: Option<&'a str>,
+    /// Mail that waited for other servers, too.
+    pub with_queue: bool,
+}
+
+/// Why nothing came back.
+#[derive(Debug)]
+pub enum RestoreError {
+    /// The data directory, or what keeps the mail.
+    Setup(SetupError),
+    /// The backup.
+    Backup(backup::Error),
+}
+
+impl From<SetupError> for RestoreError {
+    fn from(error: SetupError) -> Self {
+        Self::Setup(error)
+    }
+}
+
+impl From<backup::Error> for RestoreError {
+    fn from(error: backup::Error) -> Self {
+        Self::Backup(error)
+    }
+}
+
+/// Brings a backup back. What an interrupted one leaves is opened by nobody.
+///
+/// # Errors
+/// The data directory holds a server already, or is in use; there is no such backup; faults.
+pub fn restore(config: &Config, wanted: Wanted<'_>, step: &mut dyn FnMut(Step)) -> Result<Restored, RestoreError> {
+    let repository = Repository::open(wanted.from)?;
+    let Wanted { name, with_queue, .. } = wanted;
+    let place = config.data_dir.display();
+    if config.data_dir.join("store").exists() || config.data_dir.join("auth-secret").exists() {
+        return Err(SetupError::new(format!(
+            "{place} holds a server already; a backup comes back into a directory that is empty or not there: move the old one \
+             away first"
+        ))
+        .into());
+    }
+    let data_dir = DataDir::open(&config.data_dir)?;
+    let unfinished = data_dir.path().join(UNFINISHED_FILE);
+    let advice = "check who owns the data directory";
+    private_file::write(&unfinished, b"").map_err(|error| SetupError::file("write", &unfinished, &error, advice))?;
+    repository.restore_beside(name, data_dir.path())?;
+    let engine = engine(data_dir.path(), config)?;
+    let objects =
+        DirectoryObjects::open(&data_dir.path().join("objects")).map_err(|error| SetupError::new(error.what))?;
+    let (objects, now) = (Arc::new(objects), Timestamp(Clock::start().now().unix_millis));
+    let restored = repository.restore(name, (&*engine, &*objects), (with_queue, now), &mut |at| {
+        step(at);
+        Ok(())
+    })?;
+    fs::remove_file(&unfinished).map_err(|error| SetupError::file("remove", &unfinished, &error, advice))?;
+    Ok(restored)
+}

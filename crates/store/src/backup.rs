@@ -1,0 +1,90 @@
+//! What a backup needs of a store: everything as it is kept, and what changes of it when it comes back.
+//!
+//! A backup is older than what devices have seen. UIDs that were given after it was made must not be given again to other
+//! messages: so every mailbox that comes back has a new UIDVALIDITY (RFC 9051 §2.3.1.1). The numbers of messages, of which
+//! UIDLs (RFC 1939 §7) and EMAILIDs (RFC 8474 §5.1) are made, go on near the clock and need nothing.
+
+use crate::codec::Corrupt;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::ids::{AccountId, Timestamp, UidValidity};
+use crate::key;
+use crate::objects::Objects;
+use crate::record::{AccountRecord, Mailbox};
+use crate::store::Store;
+use crate::table::TableId;
+
+/// No account has so many mailboxes.
+const VALIDITIES_SKIPPED: u32 = 1 << 16;
+
+/// A keyspace of the engine: a table, or an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kept {
+    /// A table of the server.
+    Table(TableId),
+    /// An account's mail.
+    Account(AccountId),
+}
+
+impl Kept {
+    /// What a number of the engine stands for; `None`: nothing that this version knows.
+    #[must_use]
+    pub fn of(keyspace: AccountId) -> Option<Self> {
+        match TableId::ALL.into_iter().find(|table| table.keyspace() == keyspace) {
+            Some(table) => Some(Self::Table(table)),
+            None => (keyspace >= AccountId::FIRST).then_some(Self::Account(keyspace)),
+        }
+    }
+}
+
+/// The rows of an account on their way back, in the order of their keys.
+#[derive(Debug)]
+pub struct Renewal {
+    /// The last one that was given.
+    validity: UidValidity,
+}
+
+impl Renewal {
+    /// For an account that comes back now.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self { validity: UidValidity(u32::try_from(now.0 / 1000).unwrap_or(0)) }
+    }
+
+    /// The value that a row has from now on.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn value(&mut self, key: &[u8], value: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let what = "a record that comes out of a backup";
+        match key.first() {
+            Some(b'A') if key == key::account() => self.account(&value).map_err(Error::corrupt(what)),
+            Some(b'B') => self.mailbox(&value).map_err(Error::corrupt(what)),
+            _ => Ok(value),
+        }
+    }
+
+    /// Comes before its mailboxes.
+    fn account(&mut self, value: &[u8]) -> Result<Vec<u8>, Corrupt> {
+        // One without its counts is of a version before 0.1.0.
+        let (mut record, _) =
+            AccountRecord::decode(value).and_then(|(record, grown)| Ok((record, grown.ok_or(Corrupt)?)))?;
+        self.validity = self.validity.max(record.last_uid_validity);
+        record.last_uid_validity = UidValidity(self.validity.0.checked_add(VALIDITIES_SKIPPED).ok_or(Corrupt)?);
+        Ok(record.encode())
+    }
+
+    fn mailbox(&mut self, value: &[u8]) -> Result<Vec<u8>, Corrupt> {
+        let mailbox = Mailbox::decode(value)?;
+        self.validity = UidValidity(self.validity.0.checked_add(1).ok_or(Corrupt)?);
+        Ok(Mailbox { uid_validity: self.validity, ..mailbox }.encode())
+    }
+}
+
+impl Store {
+    /// Where everything is kept: rows, and large bodies.
+    #[must_use]
+    pub fn storage(&self) -> (&dyn Engine, &dyn Objects) {
+        (self.engine(), self.objects())
+    }
+}

@@ -1,0 +1,173 @@
+//! The drill: back up under load, lose the disk, restore, and compare every message, flag and unique id.
+
+#![allow(clippy::unwrap_used)]
+
+mod rig;
+
+use rig::{Lines, Serving, run, says};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+const ALICE: &str = "alice@example.org";
+
+fn deliver(lmtp: &mut Lines, n: usize, bytes: usize) {
+    let text = format!("{n:0700}\r\n").repeat(bytes / 702);
+    lmtp.ask("MAIL FROM:<carol@example.net>", "250 ");
+    lmtp.ask(&format!("RCPT TO:<{ALICE}>"), "250 ");
+    lmtp.ask("DATA", "354 ");
+    lmtp.ask(&format!("From: Carol <carol@example.net>\r\nSubject: {n}\r\n\r\n{text}."), "250 ");
+}
+
+fn lmtp(serving: &Serving) -> Lines {
+    let mut lmtp = serving.connect_plain("lmtp");
+    lmtp.until("220 ");
+    lmtp.ask("LHLO outside.example", "250 ");
+    lmtp
+}
+
+fn imap(serving: &Serving, password: &str) -> Lines {
+    let mut imap = serving.connect_tls("imaps");
+    imap.until("* OK");
+    imap.ask(&format!("l LOGIN {ALICE} {password}"), "l OK");
+    imap
+}
+
+/// What a mailbox shows of each message, by its EMAILID; and its UIDVALIDITY.
+fn shown(imap: &mut Lines, mailbox: &str) -> (BTreeMap<String, String>, u32) {
+    let selected = imap.ask(&format!("s SELECT {mailbox}"), "s OK");
+    let validity = selected.iter().find_map(|line| line.split_once("[UIDVALIDITY ")).unwrap().1;
+    let lines = imap.ask("f FETCH 1:* (UID FLAGS INTERNALDATE EMAILID BODY.PEEK[])", "f OK");
+    let mut messages = BTreeMap::new();
+    let mut last = String::new();
+    for line in lines.iter().filter(|line| !line.starts_with("f OK")) {
+        if let Some(id) = line.split_once(" EMAILID (").filter(|_| line.starts_with("* ")) {
+            last = id.1.split_once(')').unwrap().0.to_owned();
+        }
+        messages.entry(last.clone()).or_insert_with(String::new).push_str(&line.replace("\\Recent ", ""));
+    }
+    (messages, validity.split_once(']').unwrap().0.parse().unwrap())
+}
+
+fn uidl(serving: &Serving, password: &str) -> Vec<String> {
+    let mut pop = serving.connect_tls("pop3s");
+    pop.until("+OK");
+    pop.ask(&format!("USER {ALICE}"), "+OK");
+    pop.ask(&format!("PASS {password}"), "+OK");
+    let lines = pop.ask("UIDL", ".");
+    pop.ask("QUIT", "+OK");
+    let ids = lines.iter().filter(|line| !line.starts_with(['+', '.']));
+    ids.map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
+}
+
+fn json(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_server_that_lost_its_disk_comes_back_out_of_a_backup() {
+    let place = tempfile::tempdir().unwrap();
+    let (home, backups) = (place.path().join("home"), place.path().join("backups"));
+    fs::create_dir(&home).unwrap();
+    let backups = backups.to_str().unwrap();
+    let serving = Serving::start(&home, "");
+    serving.says(&["domain", "add", "example.org"]);
+    serving.says(&["account", "add", ALICE, "--generate"]);
+    let device = &json(&serving.says(&["device", "add", ALICE, "laptop", "--policy", "keep", "--json"]))[0];
+    let password = device["password"].as_str().unwrap().to_owned();
+    let mut to = lmtp(&serving);
+    (0..40).for_each(|n| deliver(&mut to, n, if n % 10 == 0 { 400_000 } else { 2_000 }));
+    let mut reader = imap(&serving, &password);
+    reader.ask("c CREATE Kept", "c OK");
+    reader.ask("s SELECT INBOX", "s OK");
+    reader.ask("1 STORE 3:9 +FLAGS (\\Seen $Important)", "1 OK");
+    reader.ask("2 MOVE 5:6 Kept", "2 OK");
+    reader.ask("3 STORE 1 +FLAGS (\\Deleted)", "3 OK");
+    reader.ask("4 EXPUNGE", "4 OK");
+    let first = json(&serving.says(&["backup", backups, "--json"])).pop().unwrap();
+    assert!(first["taken"]["bytes"].as_u64().unwrap() > 1_600_000, "{first}");
+
+    // What stands before the second backup begins is in it, whatever goes on meanwhile.
+    let (before, _) = shown(&mut reader, "INBOX");
+    let (kept, kept_validity) = shown(&mut reader, "Kept");
+    assert_eq!((before.len(), kept.len()), (37, 2));
+    let ids = uidl(&serving, &password);
+    let config = home.join("pillarbox.toml");
+    let again = |arguments: &[&str]| run(&[arguments, &["--config", config.to_str().unwrap()]].concat());
+    let done = AtomicBool::new(false);
+    let second = thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let mut n = 100;
+            while !done.load(Ordering::SeqCst) || n < 110 {
+                deliver(&mut to, n, 3_000);
+                n += 1;
+            }
+        });
+        let second = again(&["backup", backups, "--keep", "1", "--json"]);
+        done.store(true, Ordering::SeqCst);
+        load.join().unwrap();
+        second
+    });
+    assert!(second.status.success(), "{second:?}");
+    let second = json(&String::from_utf8(second.stdout).unwrap()).pop().unwrap();
+    assert_eq!(second["taken"]["removed"], 1, "{second}");
+    drop((reader, to));
+    serving.stop();
+    let refused = again(&["restore", backups]);
+    assert_eq!(refused.status.code(), Some(1), "a server is there");
+
+    fs::remove_dir_all(home.join("data")).unwrap();
+    assert!(says(&["backup", backups, "--check"]).contains("all is well"));
+    let restored = again(&["restore", backups]);
+    let said = String::from_utf8_lossy(&restored.stdout).into_owned();
+    assert!(restored.status.success() && said.contains("1 accounts are back"), "{restored:?}");
+    let serving = Serving::start(&home, "");
+    assert!(serving.says(&["check", "--bodies"]).contains("All is well"));
+    let mut reader = imap(&serving, &password);
+    let (now, _) = shown(&mut reader, "INBOX");
+    let without_number = |line: &String| line.split_once(" FETCH ").map_or(line.clone(), |(_, rest)| rest.to_owned());
+    for (id, message) in &before {
+        assert_eq!(now.get(id).map(without_number), Some(without_number(message)), "{id}");
+    }
+    let (kept_now, validity) = shown(&mut reader, "Kept");
+    assert_eq!(kept_now, kept);
+    assert!(validity > kept_validity, "UIDs that were given after the backup would be given again");
+    let ids_now = uidl(&serving, &password);
+    let lost: Vec<_> = ids.iter().filter(|id| !ids_now.contains(id)).collect();
+    assert_eq!(lost, Vec::<&String>::new(), "of {} ids", ids.len());
+    // Work goes on, and so do the backups.
+    deliver(&mut lmtp(&serving), 1000, 2_000);
+    let third = json(&serving.says(&["backup", backups, "--json"])).pop().unwrap();
+    assert_eq!(third["taken"]["accounts"], 1, "{third}");
+    serving.stop();
+}
+
+#[test]
+fn a_restore_that_was_broken_off_is_opened_by_nobody() {
+    let place = tempfile::tempdir().unwrap();
+    let (home, backups) = (place.path().join("home"), place.path().join("backups"));
+    fs::create_dir(&home).unwrap();
+    let backups = backups.to_str().unwrap();
+    let serving = Serving::start(&home, "");
+    serving.says(&["domain", "add", "example.org"]);
+    serving.says(&["account", "add", ALICE, "--generate"]);
+    (0..3).for_each(|n| deliver(&mut lmtp(&serving), n, 400_000));
+    serving.says(&["backup", backups]);
+    serving.stop();
+    let bodies = Path::new(backups).join("bodies");
+    let body = fs::read_dir(fs::read_dir(&bodies).unwrap().next().unwrap().unwrap().path()).unwrap().next().unwrap();
+    fs::write(body.unwrap().path(), "something else").unwrap();
+    let checked = run(&["backup", backups, "--check"]);
+    assert_eq!(checked.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("is not what was written"), "{checked:?}");
+    let to = place.path().join("new");
+    let to = to.to_str().unwrap();
+    let restored = run(&["restore", backups, "--data-dir", to]);
+    assert_eq!(restored.status.code(), Some(3), "{restored:?}");
+    let opened = run(&["account", "list", "--data-dir", to]);
+    assert!(!opened.status.success());
+    assert!(String::from_utf8_lossy(&opened.stderr).contains("did not come to its end"), "{opened:?}");
+}
