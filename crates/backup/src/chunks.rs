@@ -63,8 +63,11 @@ impl<'r> Cutter<'r> {
     }
 }
 
+/// A key and its value.
+type Row<'c> = (&'c [u8], &'c [u8]);
+
 /// The rows of a chunk.
-pub(crate) fn rows(mut chunk: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Error> {
+pub(crate) fn rows(mut chunk: &[u8]) -> Result<Vec<Row<'_>>, Error> {
     let mut rows = Vec::new();
     while !chunk.is_empty() {
         let row = next(&mut chunk).ok_or_else(|| Error::Fault("a chunk of the backup ends within a row".to_owned()))?;
@@ -73,7 +76,7 @@ pub(crate) fn rows(mut chunk: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Error> {
     Ok(rows)
 }
 
-fn next<'c>(chunk: &mut &'c [u8]) -> Option<(&'c [u8], &'c [u8])> {
+fn next<'c>(chunk: &mut &'c [u8]) -> Option<Row<'c>> {
     let (key_bytes, rest) = chunk.split_first_chunk::<2>()?;
     let (value_bytes, rest) = rest.split_first_chunk::<4>()?;
     let (key, rest) = rest.split_at_checked(u16::from_be_bytes(*key_bytes).into())?;

@@ -16,6 +16,8 @@
 //! Invariant: a snapshot is written last, when all that it names is durable.
 //! Invariant: each keyspace is as it was after one of its commits; different ones may be of different moments.
 //! Invariant: nothing comes back that is not what was copied: all content is compared with its name.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
 
 mod check;
 mod chunks;
