@@ -15,6 +15,7 @@ mod forward;
 mod held;
 mod import_uidl;
 mod invite;
+mod list;
 mod offer;
 mod password;
 mod place;
@@ -86,6 +87,7 @@ enum Command {
     Account(account::Account),
     Device(device::Device),
     Alias(alias::Alias),
+    List(list::List),
     Domain(domain::Domain),
     Certificate(certificate::Certificate),
     Request(request::Request),
@@ -122,6 +124,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Account(command) => command.run(&place),
         Command::Device(command) => command.run(&place),
         Command::Alias(command) => command.run(&place),
+        Command::List(command) => command.run(&place),
         Command::Domain(command) => command.run(&place),
         Command::Certificate(command) => command.run(&place),
         Command::Request(command) => command.run(&place),

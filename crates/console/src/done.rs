@@ -29,6 +29,30 @@ pub struct AliasLine {
     pub targets: Vec<String>,
 }
 
+/// A list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListLine {
+    /// Its address.
+    pub list: String,
+    /// What people call it; may be empty.
+    pub title: String,
+    /// Who may write to it: `owners`, `members` or `anybody`.
+    pub posting: String,
+    /// The accounts that look after it.
+    pub owners: Vec<String>,
+    /// Who gets what is written to it.
+    pub members: Vec<MemberLine>,
+}
+
+/// A member of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberLine {
+    /// The account, or the address elsewhere.
+    pub address: String,
+    /// It gets nothing, because its mail came back.
+    pub paused: bool,
+}
+
 /// A local domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DomainLine {

@@ -54,7 +54,7 @@ pub use certificate::{CertificateCard, CertificateKey, tlsa};
 pub use checking::{CheckStep, Steps};
 pub use choices::{AddedDevice, Choice, Defaults, PopChoice, PopChoices};
 pub use devices::{DeviceCard, Light, Offer, Traffic};
-pub use done::{AliasLine, DomainLine, Done};
+pub use done::{AliasLine, DomainLine, Done, ListLine, MemberLine};
 pub use error::Error;
 pub use find::{FindAsk, FoundMessage, FoundPage};
 pub use finding::{Examination, Finding, State};

@@ -353,7 +353,7 @@ fn account_of(directory: &Directory, address: &str) -> Result<Option<String>, Er
             [only] => directory.account_by_id(only.account)?.map(|account| account.address),
             _ => None,
         },
-        Resolution::NoSuchUser | Resolution::NotLocal => None,
+        Resolution::List(..) | Resolution::NoSuchUser | Resolution::NotLocal => None,
     })
 }
 

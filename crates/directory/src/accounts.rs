@@ -12,6 +12,7 @@ use crate::address::{Address, DETAIL_SEPARATOR};
 use crate::aliases::{delete_alias, must_be_free};
 use crate::domains::must_be_local;
 use crate::error::Error;
+use crate::lists::remove_from_lists;
 use crate::password::check_password;
 use crate::record::{self, AccountRecord, Counters, Leads, Unfinished, accounts_value, key, name_in, number_in};
 use crate::record::{number_key, read_name};
@@ -123,6 +124,7 @@ impl Directory {
         let id = self.0.table.change(|tx| {
             let id = must_be_account(tx, &address)?;
             remove_from_aliases(tx, id)?;
+            remove_from_lists(tx, id)?;
             tx.delete(&number_key(record::FORWARD, id));
             let mut counters = Counters::read(tx)?;
             counters.accounts = counters.accounts.saturating_sub(1);

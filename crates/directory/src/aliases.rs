@@ -77,6 +77,9 @@ pub(crate) fn must_be_free(tx: &TableTx<'_>, address: &Address) -> Result<(), Er
             "{address} is an alias already; `pillarbox alias remove {address}` frees it"
         )));
     }
+    if tx.get(&key(record::LIST, &address))?.is_some() {
+        return Err(Error::refused(format!("{address} is a list already; `pillarbox list remove {address}` frees it")));
+    }
     Ok(())
 }
 

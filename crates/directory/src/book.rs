@@ -3,7 +3,7 @@
 use crate::address::{USER_BYTES_MAX, domain_of, fold, join, normalise_domain, shown_domain, split_detail};
 use crate::forwards::ForwardRecord;
 use crate::record::{self, AccountRecord, Leads, accounts_of, name_in, number_in};
-use crate::{AccountInfo, Alias, Delivery, DomainInfo, Forward, Resolution};
+use crate::{AccountInfo, Alias, Delivery, DomainInfo, Forward, List, Resolution};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use store::{AccountId, Error, ModSeq, Table};
@@ -20,6 +20,7 @@ pub(crate) struct Book {
     accounts: BTreeMap<AccountId, Arc<AccountRecord>>,
     names: HashMap<String, AccountId>,
     aliases: HashMap<String, Leads>,
+    lists: BTreeMap<String, Arc<List>>,
     /// Where mail of an account is forwarded to.
     forwards: HashMap<AccountId, Forward>,
     /// The accounts of a local part: a name without a domain means the only one that there is.
@@ -32,7 +33,7 @@ pub(crate) struct Book {
 
 impl Book {
     pub(crate) fn load(table: &Table) -> Result<Self, Error> {
-        let kinds = [record::DOMAIN, record::ACCOUNT, record::NAME, record::ALIAS, record::FORWARD];
+        let kinds = [record::DOMAIN, record::ACCOUNT, record::NAME, record::ALIAS, record::LIST, record::FORWARD];
         let (version, rows) = table.scan_all(&kinds)?;
         let mut book = Self { version, ..Self::default() };
         for (key, value) in rows {
@@ -70,6 +71,10 @@ impl Book {
                 drop(self.aliases.insert(name_in(key)?.to_owned(), Leads::of_row(&row)?));
             }
             (Some(record::ALIAS), None) => drop(self.aliases.remove(name_in(key)?)),
+            (Some(record::LIST), Some(row)) => {
+                drop(self.lists.insert(name_in(key)?.to_owned(), Arc::new(List::of_row(&row)?)));
+            }
+            (Some(record::LIST), None) => drop(self.lists.remove(name_in(key)?)),
             (Some(record::FORWARD), row) => {
                 let record = row.map(|row| ForwardRecord::of_row(&row)).transpose()?;
                 match record.and_then(|record| record.active) {
@@ -116,13 +121,20 @@ impl Book {
         let Some(domain) = normalise_domain(domain).filter(|domain| self.has_domain(domain)) else {
             return Resolution::NotLocal;
         };
-        if let Some(leads) = self.exact(&join(&fold(local_part), &domain)) {
+        let whole = join(&fold(local_part), &domain);
+        if let Some(leads) = self.exact(&whole) {
             return self.deliver(&leads, None);
+        }
+        if let Some(list) = self.list(&whole) {
+            return Resolution::List(list, None);
         }
         let (name, detail) = match split_detail(local_part) {
             Some((name, detail)) => (fold(name), Some(detail)),
             None => (fold(local_part), None),
         };
+        if let Some(list) = self.list(&join(&name, &domain)) {
+            return Resolution::List(list, detail.map(str::to_owned));
+        }
         let always = ALWAYS_DELIVERABLE.contains(&name.as_str());
         let found = detail
             .and_then(|_| self.exact(&join(&name, &domain)))
@@ -216,7 +228,16 @@ impl Book {
 
     /// `address` is normalised.
     pub(crate) fn is_taken(&self, address: &str) -> bool {
-        self.names.contains_key(address) || self.aliases.contains_key(address)
+        self.names.contains_key(address) || self.aliases.contains_key(address) || self.lists.contains_key(address)
+    }
+
+    /// `address` is normalised.
+    pub(crate) fn list(&self, address: &str) -> Option<Arc<List>> {
+        self.lists.get(address).map(Arc::clone)
+    }
+
+    pub(crate) fn lists(&self) -> Vec<Arc<List>> {
+        self.lists.values().map(Arc::clone).collect()
     }
 
     pub(crate) fn record(&self, id: AccountId) -> Option<Arc<AccountRecord>> {

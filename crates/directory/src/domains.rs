@@ -38,10 +38,11 @@ impl Directory {
         let name = checked(domain)?;
         self.0.table.change(|tx| {
             must_be_local(tx, &name)?;
-            let (accounts, aliases) = (count(tx, record::NAME, &name)?, count(tx, record::ALIAS, &name)?);
-            if accounts + aliases > 0 {
+            let [accounts, aliases, lists] =
+                [count(tx, record::NAME, &name)?, count(tx, record::ALIAS, &name)?, count(tx, record::LIST, &name)?];
+            if accounts + aliases + lists > 0 {
                 return Err(Error::refused(format!(
-                    "{} has {accounts} accounts and {aliases} aliases; remove them first",
+                    "{} has {accounts} accounts, {aliases} aliases and {lists} lists; remove them first",
                     shown_domain(&name)
                 )));
             }

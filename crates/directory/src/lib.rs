@@ -6,8 +6,8 @@
 //! leave stale.
 //!
 //! How an address is resolved, the first that fits:
-//! 1. an account or alias of exactly this name;
-//! 2. without its detail (`alice+x` is `alice`): an account or alias of that name;
+//! 1. an account, list or alias of exactly this name;
+//! 2. without its detail (`alice+x` is `alice`): an account, list or alias of that name;
 //! 3. `postmaster` and `abuse`, always deliverable (RFC 5321 §4.5.1, RFC 2142 §2): the configured postmaster, else all
 //!    administrators who may log in;
 //! 4. the catch-all of the domain, the alias `@example.org`;
@@ -38,6 +38,7 @@ mod error;
 mod forwards;
 mod host_certificate;
 mod links;
+mod lists;
 mod options;
 mod password;
 mod record;
@@ -58,6 +59,7 @@ pub use error::Error;
 pub use forwards::{FORWARD_CODE_CHARS, Forward, ForwardState};
 pub use host_certificate::{HostCertificate, HostKey};
 pub use links::{LINKS_MAX, LinkInfo, LinkPurpose, NewLink};
+pub use lists::{Bounced, List, Member, MemberInfo, Posting, Whose};
 pub use options::{DirectoryOptions, Limits, PasswordCost};
 use password::Hasher;
 pub use password::{PASSWORD_BYTES_MAX, check_password};
@@ -81,6 +83,7 @@ struct Inner {
     link_key: PurposeKey,
     signing_key: PurposeKey,
     rewriting_key: PurposeKey,
+    list_key: PurposeKey,
     host_key: PurposeKey,
     options: DirectoryOptions,
     book: RwLock<Book>,
@@ -96,6 +99,8 @@ pub enum Resolution {
         /// Addresses elsewhere that an alias leads to: each is sent the message.
         outside: Vec<String>,
     },
+    /// To a list; what stood after the `+` of a subaddress, as it was written.
+    List(Arc<List>, Option<String>),
     /// The domain is ours, the address leads nowhere.
     NoSuchUser,
     /// Not one of our domains.
@@ -161,6 +166,7 @@ impl Directory {
             link_key: PurposeKey::new("pillarbox 2026 one-time links", secret),
             signing_key: PurposeKey::new("pillarbox 2026 keys that sign mail", secret),
             rewriting_key: PurposeKey::new("pillarbox 2026 senders of mail that is passed on", secret),
+            list_key: PurposeKey::new("pillarbox 2026 members of lists", secret),
             host_key: PurposeKey::new("pillarbox 2026 keys of the host's certificate", secret),
             store,
             options,
@@ -198,7 +204,7 @@ impl Directory {
         let Some((local_part, domain)) = address.rsplit_once('@') else { return Ok(false) };
         Ok(match self.resolve(local_part, domain)? {
             Resolution::Local { accounts, .. } => accounts.iter().any(|delivery| delivery.account == account),
-            Resolution::NoSuchUser | Resolution::NotLocal => false,
+            Resolution::List(..) | Resolution::NoSuchUser | Resolution::NotLocal => false,
         })
     }
 
@@ -226,6 +232,10 @@ impl Directory {
     pub fn postmasters(&self, domain: &str) -> Result<Vec<String>, store::Error> {
         Ok(match self.resolve("postmaster", domain)? {
             Resolution::Local { accounts, .. } => accounts.into_iter().map(|delivery| delivery.address).collect(),
+            Resolution::List(list, _) => {
+                let owners = list.owners.iter().filter_map(|owner| self.account_by_id(*owner).transpose());
+                owners.map(|owner| owner.map(|info| info.address)).collect::<Result<_, _>>()?
+            }
             Resolution::NoSuchUser | Resolution::NotLocal => Vec::new(),
         })
     }
@@ -265,7 +275,7 @@ impl Directory {
         Ok(self.book()?.info(id))
     }
 
-    /// Whether an account or alias has exactly this address (normalised).
+    /// Whether an account, list or alias has exactly this address (normalised).
     ///
     /// # Errors
     /// Faults.

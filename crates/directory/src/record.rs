@@ -6,6 +6,7 @@
 //! A number           an account
 //! N address          the number of the account whose own address this is
 //! L address          an alias: the numbers of the accounts that it leads to, and addresses elsewhere
+//! M address          a list with its members (see `lists`)
 //! F number           where the owner of an account has mail forwarded to (see `forwards`)
 //! K hash             a one-time link (see `links`)
 //! S domain           the keys with which a domain signs its mail (see `signing`)
@@ -30,6 +31,7 @@ pub(crate) const DOMAIN: &[u8] = b"D";
 pub(crate) const ACCOUNT: &[u8] = b"A";
 pub(crate) const NAME: &[u8] = b"N";
 pub(crate) const ALIAS: &[u8] = b"L";
+pub(crate) const LIST: &[u8] = b"M";
 pub(crate) const FORWARD: &[u8] = b"F";
 pub(crate) const LINK: &[u8] = b"K";
 pub(crate) const UNFINISHED: &[u8] = b"P";

@@ -11,6 +11,7 @@ fn resolve(directory: &Directory, address: &str) -> String {
     match directory.resolve(local_part, domain).unwrap() {
         Resolution::NoSuchUser => "no user".to_owned(),
         Resolution::NotLocal => "not local".to_owned(),
+        Resolution::List(list, detail) => format!("list {} {detail:?}", list.address),
         Resolution::Local { accounts, outside } => {
             let shown = accounts.iter().map(|delivery| match &delivery.detail {
                 None => delivery.address.clone(),
@@ -227,7 +228,7 @@ fn what_administration_refuses() {
     refused(directory.add_domain("EXAMPLE.org"), "already");
     refused(directory.add_domain("XN--BCHER-KVA.example"), "bücher.example is a local domain already");
     refused(directory.remove_domain("example.net"), "not a local domain");
-    refused(directory.remove_domain("example.org"), "2 accounts and 1 aliases");
+    refused(directory.remove_domain("example.org"), "2 accounts, 1 aliases and 0 lists");
     let add = |address: &str, password: &str, display: &str| directory.add_account(address, password, display, NOW);
     refused(add("carol", PASSWORD, ""), "not an address");
     refused(add("@example.org", PASSWORD, ""), "catch-all");
@@ -436,11 +437,12 @@ fn what_another_process_changes_counts_at_once() {
 #[test]
 fn a_read_error_is_a_fault_and_never_an_unknown_address() {
     let (engine, directory, _) = server();
-    engine.plan_read_error(0);
+    // Where the version cannot be read it is asked for once more: a copy may have it.
+    (0..2).for_each(|reads_before| engine.plan_read_error(reads_before));
     assert!(directory.resolve("alice", "example.org").is_err());
     directory.add_alias("a@example.org", &["alice@example.org"]).unwrap();
-    // The version; then all of it: a snapshot and four kinds of rows.
-    for reads_before in 0..6 {
+    // After the version all of it: a snapshot, and kinds of rows.
+    for reads_before in 1..7 {
         let fresh = start(&engine);
         engine.plan_read_error(reads_before);
         assert!(fresh.resolve("alice", "example.org").is_err(), "{reads_before}");
@@ -510,7 +512,7 @@ fn the_directory_was_loaded_anew_after_each_change() {
     ];
     for change in changes {
         change();
-        engine.plan_read_error(1);
+        (1..3).for_each(|reads_before| engine.plan_read_error(reads_before));
         assert_eq!(resolve(&directory, "alice@example.org"), "alice@example.org");
         assert!(directory.resolve("alice", "example.org").is_err(), "the second read is that of the second question");
     }

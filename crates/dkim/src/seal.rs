@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_chain_of_hosts_holds_until_somebody_changes_what_was_sealed() {
         let (author, hops) = (host("example.org"), ["example.com", "example.net"].map(host));
-        let signed = on_top(author.signer.sign(MESSAGE.as_bytes()).unwrap(), MESSAGE);
+        let signed = on_top(author.signer.sign(MESSAGE.as_bytes(), false).unwrap(), MESSAGE);
         let sealed = hops.iter().fold(signed, |message, hop| {
             let set = hop.signer.seal(message.as_bytes(), RESULTS).unwrap().unwrap();
             on_top(set, &message)

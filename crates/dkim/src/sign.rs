@@ -7,7 +7,8 @@ use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dkim::{DkimSigner, Done};
 
 /// The fields that are signed. Each stands here twice: one more than a message has is signed as absent, so that none can be
-/// added (RFC 6376 §5.4.2, §8.15). Not among them is what others on the way may add or change: Received, Sender, List-*.
+/// added (RFC 6376 §5.4.2, §8.15). Not among them is what others on the way may add or change: Received, Sender, List-*; but what
+/// a list of ours sends has List-* from the start.
 const FIELDS: [&str; 12] = [
     "From",
     "To",
@@ -23,9 +24,14 @@ const FIELDS: [&str; 12] = [
     "Content-Transfer-Encoding",
 ];
 
+/// What is signed besides of what a list sends. RFC 8058 §4: a signature covers both, or no program offers the button.
+const LIST_FIELDS: [&str; 3] = ["List-Id", "List-Unsubscribe", "List-Unsubscribe-Post"];
+
 /// Signs, and seals what is passed on, with one key of a domain.
 pub struct Signer {
     signer: DkimSigner<DkimKey, Done>,
+    /// The same for what a list sends.
+    list_signer: DkimSigner<DkimKey, Done>,
     sealer: Option<Sealer>,
 }
 
@@ -35,18 +41,23 @@ impl Signer {
     /// # Errors
     /// The key is none of its algorithm.
     pub fn new(domain: &str, selector: &str, key: &PrivateKey) -> Result<Self, KeyError> {
-        let signer = DkimSigner::from_key(key.signing()?).domain(domain).selector(selector);
         // RFC 6376 §3.4: relaxed forms are those that survive relays; `l=` is never used (§8.2).
-        let signer = signer.headers(FIELDS.iter().chain(&FIELDS).copied());
-        Ok(Self { signer, sealer: Sealer::new(domain, selector, key)? })
+        let signer = |more: &[&'static str]| {
+            let signer = DkimSigner::from_key(key.signing()?).domain(domain).selector(selector);
+            Ok::<_, KeyError>(signer.headers(FIELDS.iter().chain(&FIELDS).chain(more).copied()))
+        };
+        let (list_signer, signer) = (signer(&LIST_FIELDS)?, signer(&[])?);
+        Ok(Self { signer, list_signer, sealer: Sealer::new(domain, selector, key)? })
     }
 
-    /// The `DKIM-Signature` field of a message with CRLF line ends; to be put on top of it, with its own CRLF.
+    /// The `DKIM-Signature` field of a message with CRLF line ends; to be put on top of it, with its own CRLF. `is_of_list`: a list
+    /// of ours sends it.
     ///
     /// # Errors
     /// The key does not sign.
-    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let signature = self.signer.sign(message).map_err(KeyError::new)?;
+    pub fn sign(&self, message: &[u8], is_of_list: bool) -> Result<Vec<u8>, KeyError> {
+        let signer = if is_of_list { &self.list_signer } else { &self.signer };
+        let signature = signer.sign(message).map_err(KeyError::new)?;
         Ok(signature.to_header().into_bytes())
     }
 
@@ -75,7 +86,7 @@ mod tests {
             let key = PrivateKey::generate(algorithm).unwrap();
             let key = PrivateKey::from_pkcs8(algorithm, key.pkcs8().to_vec());
             let signer = Signer::new("example.org", algorithm.name(), &key).unwrap();
-            all.insert_str(0, &String::from_utf8(signer.sign(message.as_bytes()).unwrap()).unwrap());
+            all.insert_str(0, &String::from_utf8(signer.sign(message.as_bytes(), false).unwrap()).unwrap());
             records.push((format!("{}._domainkey.example.org", algorithm.name()), key.record().unwrap()));
         }
         (all, records)

@@ -25,6 +25,8 @@ pub struct MailFlow {
     /// The way out; without it there is none to outside addresses.
     pub(crate) queue: Option<Queue>,
     pub(crate) hostname: Arc<str>,
+    /// Where the pages of this server are, if they are: `https://mail.example.org`.
+    pub(crate) pages: Option<Arc<str>>,
     /// Whether mail of strangers is judged, and filters learn.
     pub(crate) filters_junk: bool,
     /// Who else is told what people say of their mail.
@@ -53,6 +55,7 @@ impl MailFlow {
             auth,
             queue,
             hostname: hostname.into(),
+            pages: None,
             filters_junk: true,
             teacher: None,
             counter,
@@ -68,6 +71,13 @@ impl MailFlow {
     #[must_use]
     pub fn with_policy(self, policy: Policy) -> Self {
         Self { policy: Arc::new(policy), ..self }
+    }
+
+    /// The same, which knows where the pages of this server are, with the port if it is not the usual one:
+    /// `https://mail.example.org`.
+    #[must_use]
+    pub fn with_pages(self, pages: &str) -> Self {
+        Self { pages: Some(pages.into()), ..self }
     }
 
     /// Without junk filters.

@@ -73,6 +73,11 @@ impl MailFlow {
             outcomes.entry(end).or_insert_with(pass_on);
         }
         Arc::make_mut(content).set_fields(&[]);
+        for recipient in recipients {
+            let Some(list) = &recipient.list else { continue };
+            let end = End::List(recipient.address.clone());
+            outcomes.entry(end).or_insert_with(|| self.to_list(arrival, list, content, &put));
+        }
         let mut delivered = Delivered::new(recipients, outcomes);
         if delivered.outcomes.contains(&RecipientOutcome::Delivered) {
             self.received.take(content, || who_reports(arrival, content), now);
@@ -99,7 +104,7 @@ impl MailFlow {
     }
 
     /// One account's copy, with the trace fields on top (RFC 5321 §4.4).
-    fn receive(
+    pub(crate) fn receive(
         &self,
         arrival: &Arrival,
         letter: &Letter,
@@ -156,11 +161,11 @@ impl MailFlow {
 }
 
 /// What all copies of a message have in common.
-struct Put {
-    place: Place,
+pub(crate) struct Put {
+    pub(crate) place: Place,
     /// The field that says what was found out about the sender; empty if nobody looked.
     results: Vec<u8>,
-    now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 impl Arrival {

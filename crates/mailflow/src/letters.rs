@@ -164,6 +164,13 @@ impl MailFlow {
         handover: Handover,
         now: Timestamp,
     ) -> Result<Vec<Claim>, ReportError> {
+        if let Some(list) = &recipient.list {
+            return match self.report_to_list(list, content, now) {
+                Ok(true) => Ok(Vec::new()),
+                Ok(false) => Err(not_delivered(&recipient.address, Unroutable::NoSuchUser)),
+                Err(error) => Err(ReportError::Later(error.to_string())),
+            };
+        }
         let actor = Actor { device: DeviceId(0), protocol: Protocol::Server, now };
         let mut copy = Content::new(content.to_vec());
         copy.set_fields(&[&trace::return_path(""), &trace::delivered_to(&recipient.address)]);

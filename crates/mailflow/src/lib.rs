@@ -8,6 +8,7 @@
 //! - [`MailFlow::deliver_report`] and [`MailFlow::send_letter`] carry what the server itself writes.
 //! - What came for an address here and goes elsewhere (an alias, a forward, a bounce on its way back) is passed on (`onward`) with
 //!   an envelope of ours (`srs`) and a seal.
+//! - What is written to a list goes to its members (`lists`), under the name of the list.
 //! - Whatever leaves goes through one door (`outgoing`), where it is signed and queued.
 //!
 //! No protocol is spoken here: what became of a message is a value, which the protocol puts into its words.
@@ -31,6 +32,7 @@ mod flow;
 mod inbound;
 mod junk;
 mod letters;
+mod lists;
 mod onward;
 mod outcome;
 mod outgoing;
@@ -44,6 +46,6 @@ mod testing;
 pub use arrival::{Arrival, Envelope, Source};
 pub use decide::{Decision, Enforcement, Findings, Policy, Reason, decide};
 pub use flow::{MailFlow, Teacher};
-pub use outcome::{Delivered, Missed, RecipientOutcome};
+pub use outcome::{Delivered, ListRefusal, Missed, RecipientOutcome};
 pub use route::{Reach, Recipient, Route, Unroutable};
 pub use submission::{Accepted, Refusal};

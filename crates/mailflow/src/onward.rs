@@ -325,9 +325,9 @@ enum Stays {
     Forged,
 }
 
-/// An account here sends it: who its author is, was looked at.
+/// An account here sends it, or a list: who its author is, was looked at, and bounces come back to an address of ours.
 fn is_own(arrival: &Arrival) -> bool {
-    arrival.envelope.source.protocol == Protocol::Submission
+    matches!(arrival.envelope.source.protocol, Protocol::Submission | Protocol::Server)
 }
 
 fn proven(arrival: &Arrival, trace: Vec<u8>, domain: &str, (content, hostname): (&[u8], &str)) -> Top {
@@ -359,7 +359,7 @@ fn number_of(addresses: &[String]) -> u32 {
     u32::from_be_bytes(digest.first_chunk().copied().unwrap_or_default())
 }
 
-fn outcome(error: &queue::Error) -> RecipientOutcome {
+pub(crate) fn outcome(error: &queue::Error) -> RecipientOutcome {
     match error {
         queue::Error::Store(error) => RecipientOutcome::from(error),
         queue::Error::Full(_) => RecipientOutcome::NoSpace,

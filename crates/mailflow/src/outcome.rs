@@ -31,10 +31,23 @@ pub enum RecipientOutcome {
     HostRefused,
     /// A filter refuses it; never to be tried again.
     ContentRefused,
+    /// The list does not take it; never to be tried again.
+    List(ListRefusal),
     /// The message runs in circles; never to be tried again.
     Loop,
     /// The message has a NUL; never to be tried again.
     Nul,
+}
+
+/// Why a list does not take a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ListRefusal {
+    /// Whoever wrote it may not, or nobody vouches for it that they did.
+    NotAllowed,
+    /// A program wrote it by itself.
+    Automatic,
+    /// It is too large for so many members.
+    TooLarge,
 }
 
 /// What became of a message. Dropped without an answer it is taken to come again; who has it is left out then.
@@ -66,6 +79,8 @@ pub(crate) enum End {
     Account(AccountId),
     /// Elsewhere: to whom.
     Onward(Vec<String>),
+    /// The recipient is the address of a list, or made of it.
+    List(String),
 }
 
 /// What became of it there, and the receipts.
@@ -133,7 +148,8 @@ impl Delivered {
 
 fn ends(recipient: &Recipient) -> impl Iterator<Item = End> {
     let onward = recipient.onward.as_ref().map(|onward| End::Onward(onward.addresses()));
-    recipient.accounts.iter().copied().map(End::Account).chain(onward)
+    let list = recipient.list.as_ref().map(|_| End::List(recipient.address.clone()));
+    recipient.accounts.iter().copied().map(End::Account).chain(onward).chain(list)
 }
 
 impl From<&store::Error> for RecipientOutcome {

@@ -33,7 +33,10 @@ pub(crate) struct Top {
 enum Proof {
     /// By the domain in From. For what accounts here and the server itself write, and for nothing else: the signature says that
     /// the author is who it says.
-    Signature,
+    Signature {
+        /// A list of ours sends it.
+        is_of_list: bool,
+    },
     /// By this domain, with what was found out when it came (RFC 8617).
     Seal {
         domain: String,
@@ -45,7 +48,12 @@ enum Proof {
 impl Top {
     /// For what an account here or the server itself wrote.
     pub(crate) fn signed(trace: Vec<u8>) -> Self {
-        Self { trace, proof: Proof::Signature }
+        Self { trace, proof: Proof::Signature { is_of_list: false } }
+    }
+
+    /// For what a list sends: also what it says of itself is signed.
+    pub(crate) fn signed_by_list(trace: Vec<u8>) -> Self {
+        Self { trace, proof: Proof::Signature { is_of_list: true } }
     }
 
     /// For what others wrote. `results`: what stands in Authentication-Results, on one line.
@@ -73,7 +81,7 @@ impl MailFlow {
         // Those of a copy for a mailbox here.
         outgoing.set_fields(&[]);
         let proof = match top.proof {
-            Proof::Signature => self.signatures(outgoing)?,
+            Proof::Signature { is_of_list } => self.signatures(outgoing, is_of_list)?,
             Proof::Seal { domain, results } => self.seals(outgoing, &domain, &results)?,
             Proof::None => Vec::new(),
         };
@@ -84,10 +92,10 @@ impl MailFlow {
 
     /// The signatures of the domain in From. None where that has no keys (yet), or none that can be used: a message that is
     /// not signed is better than one that is not sent.
-    fn signatures(&self, content: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    fn signatures(&self, content: &[u8], is_of_list: bool) -> Result<Vec<Vec<u8>>, Error> {
         for domain in author_domains(content) {
             let Some(signers) = self.signers_of(&domain)? else { continue };
-            let signed: Result<Vec<_>, _> = signers.iter().map(|signer| signer.sign(content)).collect();
+            let signed: Result<Vec<_>, _> = signers.iter().map(|signer| signer.sign(content, is_of_list)).collect();
             return Ok(signed.unwrap_or_else(|error| {
                 warn!(domain, %error, "a message could not be signed");
                 Vec::new()

@@ -2,8 +2,9 @@
 
 use crate::flow::MailFlow;
 use crate::srs::{self, Rewritten};
-use directory::Resolution;
+use directory::{List, Resolution};
 use smtp_proto::{Domain, ForwardPath, Mailbox, RcptReports, ReversePath};
+use std::sync::Arc;
 use store::{AccountId, Error, Timestamp};
 use tracing::warn;
 
@@ -16,6 +17,8 @@ pub struct Recipient {
     pub(crate) accounts: Vec<AccountId>,
     /// To whom elsewhere its mail is passed on.
     pub(crate) onward: Option<Onward>,
+    /// The list that it is.
+    pub(crate) list: Option<ToList>,
     /// What reports are wanted (RFC 3461).
     pub reports: RcptReports,
 }
@@ -27,6 +30,28 @@ pub(crate) struct Onward {
     pub(crate) to: Vec<ForwardPath>,
     /// They sent a message that was passed on, and get its bounce.
     pub(crate) is_back: bool,
+}
+
+/// A list as the recipient of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ToList {
+    pub(crate) list: Arc<List>,
+    pub(crate) door: Door,
+}
+
+/// What mail for a list is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    Post,
+    Leave(String),
+    Bounce(String),
+}
+
+impl ToList {
+    /// Whether it takes mail from such a reverse path: what comes back to nobody is no answer.
+    pub(crate) fn takes(&self, from: &ReversePath) -> bool {
+        !matches!(self.door, Door::Bounce(_)) || from.mailbox().is_none()
+    }
 }
 
 impl Onward {
@@ -43,17 +68,20 @@ impl Onward {
 }
 
 impl Recipient {
-    /// How many copies mail for it makes, here and elsewhere.
+    /// How many copies mail for it makes, here and elsewhere; those of a list have a limit of their own.
     #[must_use]
     pub fn copies(&self) -> usize {
-        self.accounts.len() + self.onward.as_ref().map_or(0, |onward| onward.to.len())
+        usize::from(self.list.is_some())
+            + self.accounts.len()
+            + self.onward.as_ref().map_or(0, |onward| onward.to.len())
     }
 
     /// Whether it takes mail from such a reverse path: an address to which bounces come back takes nothing else, or whoever has
     /// seen one could send through it.
     #[must_use]
     pub fn takes(&self, from: &ReversePath) -> bool {
-        from.mailbox().is_none() || !self.onward.as_ref().is_some_and(|onward| onward.is_back)
+        self.list.as_ref().is_none_or(|list| list.takes(from))
+            && (from.mailbox().is_none() || !self.onward.as_ref().is_some_and(|onward| onward.is_back))
     }
 }
 
@@ -112,6 +140,7 @@ impl MailFlow {
                 let onward = Onward::to_members(&outside);
                 Ok(self.here(path, accounts, onward))
             }
+            Resolution::List(list, detail) => Ok(self.route_of_list(text(path), list, detail.as_deref())),
             Resolution::NoSuchUser => Ok(Route::Refused(Unroutable::NoSuchUser)),
             Resolution::NotLocal => Ok(match reach {
                 Reach::Local => Route::Refused(Unroutable::NotLocal),
@@ -121,13 +150,10 @@ impl MailFlow {
     }
 
     fn here(&self, path: &ForwardPath, accounts: Vec<AccountId>, onward: Option<Onward>) -> Route {
-        let address = match path {
-            ForwardPath::Postmaster => "postmaster".to_owned(),
-            ForwardPath::Mailbox(mailbox) => mailbox.to_string(),
-        };
+        let address = text(path);
         let reports = RcptReports::default();
         let Some(Onward { to, is_back }) = onward else {
-            return Route::Local(Recipient { address, accounts, onward: None, reports });
+            return Route::Local(Recipient { address, accounts, onward: None, list: None, reports });
         };
         let (to, closed) = self.that_leave(to);
         if to.is_empty() && accounts.is_empty() {
@@ -137,7 +163,7 @@ impl MailFlow {
             warn!(to = address, ?why, "not passed on to everybody, because no way leads there");
         }
         let onward = (!to.is_empty()).then_some(Onward { to, is_back });
-        Route::Local(Recipient { address, accounts, onward, reports })
+        Route::Local(Recipient { address, accounts, onward, list: None, reports })
     }
 
     /// Why mail for an address elsewhere does not leave, if so.
@@ -176,7 +202,9 @@ impl MailFlow {
             Resolution::Local { accounts, .. } if !accounts.is_empty() => {
                 self.here(path, accounts.into_iter().map(|delivery| delivery.account).collect(), None)
             }
-            Resolution::Local { .. } | Resolution::NoSuchUser => Route::Refused(Unroutable::NoSuchUser),
+            Resolution::Local { .. } | Resolution::List(..) | Resolution::NoSuchUser => {
+                Route::Refused(Unroutable::NoSuchUser)
+            }
             Resolution::NotLocal => self.here(path, Vec::new(), Some(Onward { to: vec![sender], is_back: true })),
         }))
     }
@@ -216,6 +244,14 @@ impl MailFlow {
             }
         }
         Ok(!accounts.is_empty())
+    }
+}
+
+/// A path without angle brackets.
+fn text(path: &ForwardPath) -> String {
+    match path {
+        ForwardPath::Postmaster => "postmaster".to_owned(),
+        ForwardPath::Mailbox(mailbox) => mailbox.to_string(),
     }
 }
 

@@ -114,6 +114,7 @@ impl Stores {
         let queue = queue.with_ways(ways(config));
         let way_out = config.has_way_out().then(|| queue.clone());
         let flow = MailFlow::new(auth.clone(), &config.hostname, way_out).with_policy(config.sender.policy());
+        let flow = flow.with_pages(&config.pages());
         let flow = if config.junk_filter { flow } else { flow.without_junk_filter() };
         let flow = if config.reports.send { flow.with_counts(Counts::new(&store)) } else { flow };
         let spool = Spool::new(path.join("spool"), spool_limits(config.message_bytes_max));

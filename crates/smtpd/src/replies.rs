@@ -1,6 +1,6 @@
 //! The words of the service (RFC 5321 §4.2.3, RFC 3463).
 
-use mailflow::{Reason, RecipientOutcome};
+use mailflow::{ListRefusal, Reason, RecipientOutcome};
 use smtp_proto::{Enhanced, Reply};
 
 /// RFC 3463: class and X.0.0 "other", X.3.x system, X.5.x protocol, X.7.x security.
@@ -99,12 +99,31 @@ pub(crate) fn outcome(outcome: RecipientOutcome, reason: Option<&Reason>, id: &s
         // RFC 3463 §3.5, X.4.3: a directory server failed.
         RecipientOutcome::SenderUnknown => Reply::new(451, Enhanced(4, 4, 3), why()),
         RecipientOutcome::PutOff => Reply::new(451, Enhanced(4, 7, 1), why()),
+        RecipientOutcome::List(why) => not_distributed(why),
         RecipientOutcome::ContentRefused => Reply::new(550, Enhanced(5, 7, 1), why()),
         // RFC 7372 §3.3: several checks failed.
         RecipientOutcome::SenderRefused => Reply::new(550, Enhanced(5, 7, 26), why()),
         RecipientOutcome::HostRefused => Reply::new(550, Enhanced(5, 7, 1), why()),
         RecipientOutcome::Loop => {
             Reply::new(554, Enhanced(5, 4, 6), "The message runs in circles: too many Received fields")
+        }
+    }
+}
+
+/// A list does not take it.
+fn not_distributed(why: ListRefusal) -> Reply {
+    match why {
+        // RFC 3463 §3.8, X.7.2: mailing list expansion prohibited.
+        ListRefusal::NotAllowed => {
+            let text = "You may not write to this list, or nothing proves that it was you who did (SPF, DKIM)";
+            Reply::new(550, Enhanced(5, 7, 2), text)
+        }
+        ListRefusal::Automatic => {
+            Reply::new(550, Enhanced(5, 7, 2), "This list takes nothing that a program answers by itself")
+        }
+        // RFC 3463 §3.3, X.2.4: mailing list expansion problem.
+        ListRefusal::TooLarge => {
+            Reply::new(552, Enhanced(5, 2, 4), "The message is too large for a list with so many members")
         }
     }
 }

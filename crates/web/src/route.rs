@@ -38,6 +38,8 @@ pub(crate) enum Handler {
     Api(fn(&Caller, &Fields) -> Result<Value, Problem>),
     /// The same, of what may take long.
     Watched(fn(&Caller, &Fields, OnProgress<'_>) -> Result<Value, Problem>),
+    /// Whoever knows the address, which is secret: without the token of a form, whatever the body is (RFC 8058 §3.2).
+    Bearer(fn(&Visit) -> Outcome),
     /// A program that sets itself up, under any host name, with any method and without a token: changes nothing.
     Document(fn(&Visit) -> Outcome),
 }

@@ -60,7 +60,7 @@ fn method(site: &Site, route: Route) -> MethodRouter {
     let serve = move |request: Request| serve(site.clone(), handler, request);
     match handler {
         Handler::Document(_) => any(serve),
-        Handler::Anybody(_) | Handler::Owner(_) | Handler::Api(_) | Handler::Watched(_) => {
+        Handler::Anybody(_) | Handler::Bearer(_) | Handler::Owner(_) | Handler::Api(_) | Handler::Watched(_) => {
             on(route.method.filter(), serve)
         }
     }
@@ -166,6 +166,7 @@ fn answer(handler: Handler, visit: Visit) -> Option<Answer> {
     match handler {
         Handler::Document(_) => Some(said(&Problem::not_found(), is_api)),
         Handler::Anybody(handler) => told(anybody(handler, &visit), is_api, || Frame::for_anybody(&visit, "")),
+        Handler::Bearer(handler) => told(handler(&visit), is_api, || Frame::for_anybody(&visit, "")),
         Handler::Owner(handler) => match visit.session() {
             Ok(Some(session)) => {
                 let owner = visit::Owner::of(visit, session);

@@ -17,7 +17,8 @@ fn arrival(flow: &MailFlow, author: &str, subject: &str) -> Arrival {
     let source = Source { protocol, helo, client, with: "ESMTP", tls: None, by_relay: false };
     let alice = flow.auth.directory().account("alice@example.org").unwrap().unwrap().id;
     let address = "alice@example.org".to_owned();
-    let local = vec![Recipient { address, accounts: vec![alice], onward: None, reports: Default::default() }];
+    let local =
+        vec![Recipient { address, accounts: vec![alice], onward: None, list: None, reports: Default::default() }];
     let envelope = Envelope { local, ..Envelope::new(ReversePath::Mailbox(author.parse().unwrap()), source) };
     let content = format!("From: {author}\r\nSubject: {subject}\r\n\r\ntext\r\n");
     flow.arrive(envelope, content.into_bytes(), None, SIM_EPOCH)

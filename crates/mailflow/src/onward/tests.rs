@@ -245,7 +245,7 @@ fn forwarded_mail_was_taken_for_forged_at_the_far_end() {
     let (world, queue) = with_way_out(10);
     forward(&world, "carol", false);
     let key = PrivateKey::generate(Algorithm::Ed25519).unwrap();
-    let signature = Signer::new("author.example", "s", &key).unwrap().sign(MESSAGE.as_bytes()).unwrap();
+    let signature = Signer::new("author.example", "s", &key).unwrap().sign(MESSAGE.as_bytes(), false).unwrap();
     let signed = format!("{}{MESSAGE}", String::from_utf8(signature).unwrap());
     let table = dns(&world, Some(&key));
     let keys = world.flow.auth.directory().signing_keys("example.org", NOW).unwrap().into_iter();

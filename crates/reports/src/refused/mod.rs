@@ -246,7 +246,8 @@ impl Refusals {
             Resolution::Local { accounts, .. } => {
                 accounts.into_iter().take(ACCOUNTS_MAX).map(|delivery| delivery.account).collect()
             }
-            Resolution::NoSuchUser | Resolution::NotLocal => BTreeSet::from([NOBODY]),
+            Resolution::List(list, _) if !list.owners.is_empty() => list.owners.iter().copied().collect(),
+            Resolution::List(..) | Resolution::NoSuchUser | Resolution::NotLocal => BTreeSet::from([NOBODY]),
         })
     }
 }

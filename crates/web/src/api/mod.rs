@@ -16,6 +16,7 @@ pub(crate) mod forward;
 pub(crate) mod held;
 pub(crate) mod history;
 pub(crate) mod integrity;
+pub(crate) mod lists;
 mod login;
 mod operator;
 pub(crate) mod people;
@@ -119,6 +120,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     storage::ENDPOINTS,
     accounts::ENDPOINTS,
     addresses::ENDPOINTS,
+    lists::ENDPOINTS,
     certificate::ENDPOINTS,
     doctor::ENDPOINTS,
     people::ENDPOINTS,

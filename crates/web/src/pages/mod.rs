@@ -11,6 +11,7 @@ mod forward;
 mod held;
 mod home;
 mod join;
+mod leave_list;
 mod login;
 mod offers;
 mod refused;
@@ -38,6 +39,7 @@ const ROUTES: &[&[Route]] = &[
     held::ROUTES,
     refused::ROUTES,
     forward::ROUTES,
+    leave_list::ROUTES,
     storage::ROUTES,
     timeline::ROUTES,
     undo::ROUTES,

@@ -1,0 +1,337 @@
+//! Mail for a list (`directory::List`): what is written to it goes to each member, with a way out and an envelope of its own.
+//!
+//! ```text
+//! choir@example.org                 to all members, if whoever writes may
+//! choir+owner@example.org           to its owners
+//! choir+leave-TOKEN@example.org     the member of that token leaves
+//! choir+bounce-TOKEN@example.org    where mail for that member comes back to
+//! ```
+//! It is handed to each member on its own, and each has a receipt: what comes again because something failed in between reaches
+//! nobody twice. What a stranger wrote leaves under the name of the list, whose domain signs it, so that no policy of the author's
+//! domain (DMARC) has it refused; what an account here wrote keeps its author.
+//!
+//! Invariant: nothing is distributed that this list has distributed, or that a program wrote by itself: no circle.
+
+mod form;
+mod letters;
+#[cfg(test)]
+mod tests;
+
+use crate::arrival::{Arrival, Envelope, Source};
+use crate::flow::MailFlow;
+use crate::inbound::Put;
+use crate::junk::Letter;
+use crate::onward::outcome;
+use crate::outcome::{Got, ListRefusal, RecipientOutcome};
+use crate::outgoing::Top;
+use crate::route::{Door, Recipient, Route, ToList, Unroutable};
+use directory::{Bounced, List, Member, Posting, Resolution, Whose};
+use form::Author;
+use message::content::Content;
+use message::delivery_report::{Action, DeliveryReport};
+use message::structure::Structure;
+use message::trace;
+use queue::NewEntry;
+use sender_auth::{DmarcResult, SpfResult, results};
+use smtp_proto::{Domain, ForwardPath, Mailbox, RcptReports, ReversePath};
+use std::sync::Arc;
+use store::{AccountId, Claim, Error, Handover, Place, Protocol, Timestamp};
+use tracing::{info, warn};
+
+/// All copies of a post together have at most so many octets.
+const POST_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// What is to go out counts in the queue for the list (`queue::Limits`): numbers that no account has, nor what is passed on.
+const SHARES: u32 = 0xa000_0000;
+
+/// One post, for whoever gets it.
+struct Post<'a> {
+    list: &'a List,
+    /// The same for all.
+    message: Vec<u8>,
+    arrival: &'a Arrival,
+    put: &'a Put,
+}
+
+impl MailFlow {
+    /// Where mail for an address of a list goes.
+    pub(crate) fn route_of_list(&self, address: String, list: Arc<List>, detail: Option<&str>) -> Route {
+        let reports = RcptReports::default();
+        let word = |word: &str| {
+            let (start, token) = detail.and_then(|detail| detail.split_at_checked(word.len()))?;
+            start.eq_ignore_ascii_case(word).then(|| token.to_owned())
+        };
+        let door = if detail.is_some_and(|detail| detail.eq_ignore_ascii_case("owner")) {
+            let accounts = list.owners.clone();
+            return match accounts.is_empty() {
+                true => Route::Refused(Unroutable::NoSuchUser),
+                false => Route::Local(Recipient { address, accounts, onward: None, list: None, reports }),
+            };
+        } else if let Some(token) = word("leave-") {
+            Door::Leave(token)
+        } else if let Some(token) = word("bounce-") {
+            Door::Bounce(token)
+        } else if list.members.iter().all(Member::is_paused) {
+            return Route::Refused(Unroutable::NoSuchUser);
+        } else {
+            Door::Post
+        };
+        Route::Local(Recipient {
+            address,
+            accounts: Vec::new(),
+            onward: None,
+            list: Some(ToList { list, door }),
+            reports,
+        })
+    }
+
+    /// A message has come for a list.
+    pub(crate) fn to_list(&self, arrival: &Arrival, to: &ToList, content: &[u8], put: &Put) -> Got {
+        let done = match &to.door {
+            Door::Post => return self.post_to_list(arrival, &to.list, content, put),
+            Door::Leave(token) => self.leave(&to.list, token, put.now),
+            Door::Bounce(token) => self.came_back(&to.list, token, content, put.now),
+        };
+        match done {
+            Ok(()) => (RecipientOutcome::Delivered, Vec::new()),
+            Err(error) => (RecipientOutcome::from(&error), Vec::new()),
+        }
+    }
+
+    /// A letter of this server has come for a list: a report on what the queue could not hand over. Whether it was one.
+    pub(crate) fn report_to_list(&self, to: &ToList, content: &[u8], now: Timestamp) -> Result<bool, Error> {
+        match &to.door {
+            Door::Bounce(token) => self.came_back(&to.list, token, content, now).map(|()| true),
+            Door::Post | Door::Leave(_) => Ok(false),
+        }
+    }
+
+    fn leave(&self, list: &List, token: &str, now: Timestamp) -> Result<(), Error> {
+        if let Some(member) = self.auth.directory().leave_by_token(list, token)? {
+            info!(list = list.address, member, "left a list");
+            let _is_sent = self.send_letter(&member, &letters::left(list, &member, &self.hostname, now), now);
+        }
+        Ok(())
+    }
+
+    /// Mail for a member came back. Only what says that it will never be delivered counts: vacation notices come here, too.
+    fn came_back(&self, list: &List, token: &str, content: &[u8], now: Timestamp) -> Result<(), Error> {
+        let report = DeliveryReport::of(content, &Structure::parse(content));
+        let failed = report.and_then(|report| report.recipients.into_iter().find(|it| it.action == Action::Failed));
+        match failed {
+            Some(failed) => self.count_bounce(list, token, &failed.reason, now),
+            None => Ok(()),
+        }
+    }
+
+    fn count_bounce(&self, list: &List, token: &str, reason: &str, now: Timestamp) -> Result<(), Error> {
+        let (bounced, member) = self.auth.directory().note_bounce(list, token, now)?;
+        let Some(member) = member else { return Ok(()) };
+        info!(
+            list = list.address,
+            member,
+            paused = (bounced == Bounced::Paused).then_some(true),
+            "list mail came back"
+        );
+        if bounced == Bounced::Paused {
+            for owner in &list.owners {
+                let Some(to) = self.auth.directory().account_by_id(*owner)? else { continue };
+                let letter = letters::paused(list, (&to.address, &member), reason, &self.hostname, now);
+                let _is_sent = self.send_letter(&to.address, &letter, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn post_to_list(&self, arrival: &Arrival, list: &List, content: &[u8], put: &Put) -> Got {
+        let refused = |outcome| (outcome, Vec::new());
+        if form::is_of(list, content) {
+            warn!(id = arrival.id, list = list.address, "not distributed again: it runs in a circle");
+            return refused(RecipientOutcome::Loop);
+        }
+        if put.place == Place::Junk {
+            return refused(RecipientOutcome::SenderRefused);
+        }
+        let author = match self.author(arrival, list, content) {
+            Ok(Ok(author)) => author,
+            Ok(Err(why)) => return refused(RecipientOutcome::List(why)),
+            Err(error) => return refused(RecipientOutcome::from(&error)),
+        };
+        let keeps_from = arrival.envelope.source.protocol == Protocol::Submission;
+        let message = form::message(list, &author, content, keeps_from);
+        let members: Vec<&Member> = list.members.iter().filter(|member| !member.is_paused()).collect();
+        if message.len().saturating_mul(members.len()) > POST_BYTES_MAX {
+            return refused(RecipientOutcome::List(ListRefusal::TooLarge));
+        }
+        let outside = members.iter().filter(|member| matches!(member.whose, Whose::Outside(_))).count();
+        if let Some(queue) = self.queue.as_ref().filter(|_| outside > 0)
+            && let Err(error) = queue.check(share(list), outside, message.len() * outside, put.now)
+        {
+            warn!(id = arrival.id, list = list.address, %error, "not distributed");
+            return refused(outcome(&error));
+        }
+        self.distribute(&Post { list, message, arrival, put }, &members)
+    }
+
+    /// To each member; the first that cannot be served now ends it, and those after it are served when it comes again.
+    fn distribute(&self, post: &Post<'_>, members: &[&Member]) -> Got {
+        let mut claims = Vec::new();
+        for member in members {
+            let (outcome, claim) = match &member.whose {
+                Whose::Account(account) => self.post_here(post, member, *account),
+                Whose::Outside(address) => self.post_outside(post, member, address),
+            };
+            claims.extend(claim);
+            if outcome != RecipientOutcome::Delivered {
+                return (outcome, claims);
+            }
+        }
+        let (id, from) = (&post.arrival.id, &post.arrival.from);
+        info!(id, from, list = post.list.address, members = members.len(), "distributed");
+        (RecipientOutcome::Delivered, claims)
+    }
+
+    fn post_here(&self, post: &Post<'_>, member: &Member, account: AccountId) -> Got {
+        let (list, token) = (post.list, self.auth.directory().list_token(post.list, member));
+        let reverse_path = bounces_to(list, &token);
+        let source = Source { protocol: Protocol::Server, ..post.arrival.envelope.source.clone() };
+        let envelope = Envelope::new(reverse_path, source);
+        let copy = Arrival {
+            id: post.arrival.id.clone(),
+            from: envelope.from(),
+            envelope,
+            content: Arc::default(),
+            handover: post.arrival.handover,
+            sender: None,
+            opinion: None,
+        };
+        let recipient = Recipient {
+            address: list.address.clone(),
+            accounts: vec![account],
+            onward: None,
+            list: None,
+            reports: RcptReports::default(),
+        };
+        let mut content = Arc::new(self.copy(post, &token));
+        let got = self.receive(&copy, &Letter::default(), (account, &recipient), &mut content, post.put);
+        match got.0 {
+            // The others do not wait until its owner has made room.
+            RecipientOutcome::OverQuota => match self.count_bounce(list, &token, "the mailbox is full", post.put.now) {
+                Ok(()) => (RecipientOutcome::Delivered, got.1),
+                Err(error) => (RecipientOutcome::from(&error), got.1),
+            },
+            _ => got,
+        }
+    }
+
+    fn post_outside(&self, post: &Post<'_>, member: &Member, address: &str) -> Got {
+        let (list, arrival, now) = (post.list, post.arrival, post.put.now);
+        let path = address.parse().map(ForwardPath::Mailbox).ok().filter(|path| self.closed(path).is_none());
+        let Some(path) = path else {
+            warn!(
+                id = arrival.id,
+                list = list.address,
+                to = address,
+                "not sent to a member, because no way leads there"
+            );
+            return (RecipientOutcome::Delivered, Vec::new());
+        };
+        let token = self.auth.directory().list_token(list, member);
+        let content = self.copy(post, &token);
+        let header = content.get(..message::header::end(&content)).unwrap_or_default();
+        let smtputf8 = !header.is_ascii() || !address.is_ascii();
+        let Handover { digest, at, serial } = arrival.handover;
+        let handover = Handover::new(&[b"list", list.address.as_bytes(), address.as_bytes(), &digest], at, serial);
+        let trace = [trace::delivered_to(&list.address), arrival.received(&self.hostname, None, now)].concat();
+        let entry = |content| NewEntry {
+            smtputf8,
+            account: Some(share(list)),
+            handover: Some(handover),
+            ..NewEntry::new(bounces_to(list, &token), vec![path.into()], content)
+        };
+        match self.send_out(Arc::new(content), Top::signed_by_list(trace), entry, now) {
+            Ok(sent) => {
+                (RecipientOutcome::Delivered, sent.and_then(|sent| sent.claim).into_iter().collect::<Vec<Claim>>())
+            }
+            Err(error) => {
+                warn!(id = arrival.id, list = list.address, to = address, %error, "not distributed");
+                (outcome(&error), Vec::new())
+            }
+        }
+    }
+
+    fn copy(&self, post: &Post<'_>, token: &str) -> Content {
+        let way_out = form::way_out(post.list, token, self.pages.as_deref());
+        Content::new([way_out.as_bytes(), &post.message].concat())
+    }
+
+    /// Who writes to a list, if they may.
+    fn author(&self, arrival: &Arrival, list: &List, content: &[u8]) -> Result<Result<Author, ListRefusal>, Error> {
+        if arrival.envelope.reverse_path.mailbox().is_none() || form::is_automatic(content) {
+            return Ok(Err(ListRefusal::Automatic));
+        }
+        let Some(author) = Author::of(content) else { return Ok(Err(ListRefusal::NotAllowed)) };
+        let accounts = match author.address.domain() {
+            Domain::Name(domain) => match self.auth.directory().resolve(author.address.local_part(), domain)? {
+                Resolution::Local { accounts, .. } => Some(accounts),
+                Resolution::List(..) | Resolution::NoSuchUser => Some(Vec::new()),
+                Resolution::NotLocal => None,
+            },
+            Domain::Address(_) => None,
+        };
+        let is_proven = is_proven(arrival, &author, content, &self.hostname);
+        let writes_as = |whose: &Whose| match (&accounts, whose) {
+            (Some(accounts), Whose::Account(id)) => accounts.iter().any(|delivery| delivery.account == *id),
+            (None, Whose::Outside(address)) => author.address.to_string().eq_ignore_ascii_case(address),
+            (Some(_), Whose::Outside(_)) | (None, Whose::Account(_)) => false,
+        };
+        let is_owner = list.owners.iter().any(|owner| writes_as(&Whose::Account(*owner)));
+        let is_member = list.members.iter().any(|member| writes_as(&member.whose));
+        let may = match list.posting {
+            Posting::Owners => is_owner && is_proven,
+            Posting::Members => (is_owner || is_member) && is_proven,
+            // From one of our domains only whoever is it.
+            Posting::Anybody => is_proven || accounts.is_none(),
+        };
+        Ok(if may { Ok(author) } else { Err(ListRefusal::NotAllowed) })
+    }
+}
+
+/// Whether a message comes from whom it says: an account here sent it, the author's domain vouches for it, or a mail system of
+/// ours brings it and says nothing to the contrary.
+fn is_proven(arrival: &Arrival, author: &Author, content: &[u8], hostname: &str) -> bool {
+    let source = &arrival.envelope.source;
+    let domain = author.address.domain().to_string();
+    match &arrival.sender {
+        Some(sender) => match sender.dmarc.result {
+            DmarcResult::Pass => true,
+            // Of a domain that publishes no policy, what DMARC would ask.
+            DmarcResult::None => {
+                let by_spf =
+                    sender.mail_from.result == SpfResult::Pass && sender.mail_from.domain.eq_ignore_ascii_case(&domain);
+                let is_good = |signature: &sender_auth::Dkim| {
+                    signature.result == sender_auth::DkimResult::Pass && signature.domain.eq_ignore_ascii_case(&domain)
+                };
+                by_spf || sender.dkim.iter().any(is_good)
+            }
+            DmarcResult::Fail | DmarcResult::TempError | DmarcResult::PermError => false,
+        },
+        None => match source.protocol {
+            Protocol::Submission => true,
+            Protocol::Lmtp => results::vouched(content, hostname) != Some(false),
+            Protocol::Smtp => source.client.to_canonical().is_loopback(),
+            Protocol::Server | Protocol::Imap | Protocol::Pop3 | Protocol::Cli | Protocol::Web => false,
+        },
+    }
+}
+
+/// Where mail for a member comes back to.
+fn bounces_to(list: &List, token: &str) -> ReversePath {
+    let mailbox = |domain: Domain| Mailbox::new(format!("{}+bounce-{token}", list.name()), domain).ok();
+    list.domain().parse().ok().and_then(mailbox).map_or(ReversePath::Null, ReversePath::Mailbox)
+}
+
+fn share(list: &List) -> AccountId {
+    let digest = Handover::new(&[list.address.as_bytes()], Timestamp(0), 0).digest;
+    let number = u32::from_be_bytes(digest.first_chunk().copied().unwrap_or_default());
+    AccountId(SHARES | (number & 0x1fff_ffff))
+}

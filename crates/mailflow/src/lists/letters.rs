@@ -1,0 +1,42 @@
+//! What a list writes to its members and owners.
+
+use directory::List;
+use message::date::format_rfc5322;
+use store::Timestamp;
+
+/// A member has left.
+pub(super) fn left(list: &List, to: &str, hostname: &str, now: Timestamp) -> Vec<u8> {
+    let text = format!(
+        "{to}\nis no member of this list any more, and gets nothing of what is written to it:\n\n    {}\n\n\
+         That was not you, or not on purpose? Those who look after the list read what is sent to\n\n    {}+owner@{}\n",
+        list.address,
+        list.name(),
+        list.domain()
+    );
+    letter(list, to, ("You have left", &text), hostname, now)
+}
+
+/// Mail for a member came back once too often.
+pub(super) fn paused(list: &List, (to, member): (&str, &str), reason: &str, hostname: &str, now: Timestamp) -> Vec<u8> {
+    let reason: String = reason.chars().filter(|c| !c.is_control()).take(300).collect();
+    let text = format!(
+        "Mail for this member of {} came back on several days:\n\n    {member}\n\n\
+         The last time the other side said:\n\n    {reason}\n\n\
+         So it gets nothing for now. If the address is good again, whoever runs this server\n\
+         says so with\n\n    pillarbox list join {} {member}\n",
+        list.address, list.address
+    );
+    letter(list, to, ("A member gets no mail", &text), hostname, now)
+}
+
+fn letter(list: &List, to: &str, (subject, text): (&str, &str), hostname: &str, now: Timestamp) -> Vec<u8> {
+    let (name, domain, date) = (list.name(), list.domain(), format_rfc5322(now.unix_seconds()));
+    // RFC 3834 §5: so that nothing answers it.
+    let head = format!(
+        "From: <{name}+owner@{domain}>\nTo: <{to}>\nSubject: {subject}: {}\nDate: {date}\n\
+         Message-ID: <list.{name}.{}@{hostname}>\nAuto-Submitted: auto-generated\nMIME-Version: 1.0\n\
+         Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n",
+        list.address, now.0
+    );
+    (head + text).replace('\n', "\r\n").into_bytes()
+}

@@ -1,0 +1,266 @@
+//! Lists: who gets what, who may write, who leaves, and that nothing is doubled or runs in circles.
+
+use super::*;
+use crate::outcome::Delivered;
+use crate::testing::{World, world};
+use crate::{Envelope, Reach};
+use dkim::testing::verify;
+use queue::{Entry, Limits, Policy, Queue};
+use store::sim::SIM_EPOCH;
+
+const NOW: Timestamp = SIM_EPOCH;
+const OK: RecipientOutcome = RecipientOutcome::Delivered;
+const CHOIR: &str = "choir@example.org";
+const MESSAGE: &str = "From: Ada <ada@far.example>\r\nTo: choir@example.org\r\nSubject: Hello\r\n\
+                       List-Id: <other.example>\r\n\r\nHello.\r\n";
+
+/// Alice owns the choir, whose members are Bob here and Ada and Eve elsewhere.
+fn choir(posting: Posting) -> (World, Queue) {
+    let world = world();
+    let directory = world.flow.auth.directory();
+    directory.make_signing_keys("example.org", NOW).unwrap();
+    directory.add_list(CHOIR, "The Choir", posting, &["alice@example.org"]).unwrap();
+    for member in ["bob@example.org", "ada@far.example", "eve@other.example"] {
+        directory.join_list(CHOIR, member).unwrap();
+    }
+    let queue = Queue::open(world.flow.auth.store(), Policy::default());
+    let flow = MailFlow { queue: Some(queue.clone()), pages: Some("https://mail.example.org".into()), ..world.flow };
+    (World { flow, ..world }, queue)
+}
+
+fn source(protocol: Protocol, client: &str) -> Source {
+    let client = client.parse().unwrap();
+    Source { protocol, helo: "client.example".into(), client, with: "ESMTPS", tls: None, by_relay: false }
+}
+
+fn arrival(world: &World, (from, to): (&str, &str), content: &str, source: Source) -> Arrival {
+    let path = to.parse().map(ForwardPath::Mailbox).unwrap();
+    let local = match world.flow.route(&path, Reach::Local, NOW).unwrap() {
+        Route::Local(recipient) => vec![recipient],
+        other => panic!("{to}: {other:?}"),
+    };
+    let reverse_path = from.parse().map_or(ReversePath::Null, ReversePath::Mailbox);
+    let envelope = Envelope { local, ..Envelope::new(reverse_path, source) };
+    world.flow.arrive(envelope, content.into(), None, NOW)
+}
+
+/// From a mail system of ours.
+fn deliver(world: &World, from: &str, to: &str, content: &str) -> Delivered {
+    let source = source(Protocol::Lmtp, "127.0.0.1");
+    world.flow.deliver(arrival(world, (from, to), content, source), NOW)
+}
+
+/// The client has its answer.
+fn outcome_of(delivered: Delivered) -> RecipientOutcome {
+    let outcome = delivered.worst();
+    delivered.accepted().into_iter().for_each(Claim::answered);
+    outcome
+}
+
+fn queued(queue: &Queue) -> Vec<(Entry, String)> {
+    let all = queue.list(None, 100).unwrap().into_iter();
+    all.map(|entry| (entry.clone(), String::from_utf8(queue.content(entry.id).unwrap()).unwrap())).collect()
+}
+
+fn messages(world: &World, name: &str) -> usize {
+    let info = world.flow.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap();
+    let mailboxes = world.flow.auth.store().account(info.id).mailboxes().unwrap();
+    mailboxes.by_name("INBOX").map_or(0, |mailbox| mailbox.counts.messages as usize)
+}
+
+fn members(world: &World) -> Vec<String> {
+    let directory = world.flow.auth.directory();
+    let list = directory.list(CHOIR).unwrap().unwrap();
+    directory.members(&list).unwrap().into_iter().map(|member| member.address).collect()
+}
+
+#[test]
+fn each_member_gets_a_copy_with_a_way_out_that_the_domain_of_the_list_signs() {
+    let (world, queue) = choir(Posting::Members);
+    assert_eq!(outcome_of(deliver(&world, "ada@far.example", CHOIR, MESSAGE)), OK);
+    assert_eq!((messages(&world, "bob"), messages(&world, "alice")), (1, 0), "an owner is no member");
+    let all = queued(&queue);
+    let to: Vec<&str> = all.iter().map(|(entry, _)| entry.recipients[0].address.as_str()).collect();
+    assert_eq!(to, ["ada@far.example", "eve@other.example"]);
+    for (entry, content) in &all {
+        assert!(entry.reverse_path.starts_with("choir+bounce-"), "{}", entry.reverse_path);
+        let token = &entry.reverse_path["choir+bounce-".len()..entry.reverse_path.len() - "@example.org".len()];
+        for field in [
+            "From: \"Ada\" via \"The Choir\"\r\n <choir@example.org>\r\n",
+            "Reply-To: <ada@far.example>\r\n",
+            "List-Id: \"The Choir\" <choir.example.org>\r\n",
+            "List-Post: <mailto:choir@example.org>\r\n",
+            "Precedence: list\r\n",
+            "Delivered-To: choir@example.org\r\n",
+            &format!("List-Unsubscribe: <https://mail.example.org/lists/choir@example.org/leave/{token}>,\r\n"),
+            &format!(" <mailto:choir+leave-{token}@example.org?subject=leave>\r\n"),
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+            "Subject: Hello\r\n",
+        ] {
+            assert_eq!(content.matches(field).count(), 1, "{field} in {content}");
+        }
+        assert!(!content.contains("other.example\r\n") && content.matches("From: ").count() == 1, "{content}");
+        // RFC 8058 §4.
+        let signature = content.split("DKIM-Signature:").nth(1).unwrap().split("\r\nDelivered-To").next().unwrap();
+        let signature: String = signature.split_whitespace().collect();
+        for field in ["List-Unsubscribe", "List-Unsubscribe-Post"] {
+            assert!(signature.contains(&format!(":{field}:")), "{signature}");
+        }
+        assert!(signature.contains("d=example.org;"), "{signature}");
+    }
+    assert_ne!(all[0].0.reverse_path, all[1].0.reverse_path);
+    let directory = world.flow.auth.directory();
+    let records = directory.signing_keys("example.org", NOW).unwrap().into_iter();
+    let records: Vec<(String, String)> =
+        records.map(|key| (format!("{}._domainkey.example.org", key.selector), key.record.clone())).collect();
+    let found = verify(all[0].1.as_bytes(), &records);
+    assert_eq!(found.len(), 2);
+    assert!(found.iter().all(|(domain, _, is_good)| domain == "example.org" && *is_good), "{found:?}");
+}
+
+#[test]
+fn a_post_that_comes_again_reaches_nobody_twice() {
+    let (world, queue) = choir(Posting::Members);
+    let full = queue.clone().with_limits(Limits { account_entries: 1, ..Limits::DEFAULT });
+    let narrow = World { engine: world.engine.clone(), flow: MailFlow { queue: Some(full), ..world.flow.clone() } };
+    let again = |world: &World| deliver(world, "ada@far.example", CHOIR, MESSAGE);
+    // The queue takes one of two; the client has no answer to rely on, and hands it over again.
+    assert_eq!(again(&narrow).worst(), RecipientOutcome::Unavailable);
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 1));
+    assert_eq!(again(&world).worst(), OK);
+    assert_eq!(outcome_of(again(&world)), OK);
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 2));
+}
+
+#[test]
+fn who_may_write_is_asked() {
+    let alice = MESSAGE.replace("Ada <ada@far.example>", "alice@example.org");
+    let carol = MESSAGE.replace("Ada <ada@far.example>", "carol@example.org");
+    let stranger = MESSAGE.replace("ada@far.example", "mallory@far.example");
+    let not_allowed = RecipientOutcome::List(ListRefusal::NotAllowed);
+    for (posting, expected) in [
+        (Posting::Owners, [OK, not_allowed, not_allowed, not_allowed]),
+        (Posting::Members, [OK, not_allowed, OK, not_allowed]),
+        (Posting::Anybody, [OK; 4]),
+    ] {
+        let (world, _) = choir(posting);
+        let write = |content: &str| outcome_of(deliver(&world, "x@far.example", CHOIR, content));
+        assert_eq!([&*alice, &carol, MESSAGE, &stranger].map(write), expected, "{posting:?}");
+        // From another host, and nobody looked whether it is true.
+        let forged = |content: &str| {
+            let source = source(Protocol::Smtp, "192.0.2.1");
+            outcome_of(world.flow.deliver(arrival(&world, ("x@far.example", CHOIR), content, source), NOW))
+        };
+        assert_eq!(forged(&alice), not_allowed, "{posting:?}");
+        let expected = if posting == Posting::Anybody { OK } else { not_allowed };
+        assert_eq!(forged(MESSAGE), expected, "{posting:?}");
+    }
+}
+
+#[test]
+fn programs_and_circles_are_refused() {
+    let (world, queue) = choir(Posting::Anybody);
+    let automatic = RecipientOutcome::List(ListRefusal::Automatic);
+    let with = |field: &str| format!("{field}\r\n{MESSAGE}");
+    for (from, content, expected) in [
+        ("ada@far.example", with("Auto-Submitted: auto-replied"), automatic),
+        ("", MESSAGE.to_owned(), automatic),
+        ("ada@far.example", with("List-Id: The choir <Choir.example.org>"), RecipientOutcome::Loop),
+        ("ada@far.example", with("From: eve@other.example"), RecipientOutcome::List(ListRefusal::NotAllowed)),
+        ("ada@far.example", with("Auto-Submitted: no"), OK),
+    ] {
+        assert_eq!(outcome_of(deliver(&world, from, CHOIR, &content)), expected, "{content}");
+    }
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 2));
+}
+
+#[test]
+fn a_member_leaves_by_mail() {
+    let (world, queue) = choir(Posting::Members);
+    let _ = outcome_of(deliver(&world, "ada@far.example", CHOIR, MESSAGE));
+    let leave = queued(&queue)[0].0.reverse_path.replace("+bounce-", "+leave-");
+    assert_eq!(outcome_of(deliver(&world, "x@far.example", "choir+leave-aaaa@example.org", MESSAGE)), OK);
+    assert_eq!(members(&world).len(), 3);
+    for _ in 0..2 {
+        assert_eq!(outcome_of(deliver(&world, "ada@far.example", &leave, MESSAGE)), OK);
+        assert_eq!(members(&world), ["bob@example.org", "eve@other.example"]);
+    }
+    let letters = queued(&queue).into_iter().filter(|(entry, _)| entry.reverse_path.is_empty());
+    let to: Vec<String> = letters.map(|(entry, _)| entry.recipients[0].address.clone()).collect();
+    assert_eq!(to, ["ada@far.example"], "told once");
+}
+
+#[test]
+fn a_member_whose_mail_comes_back_is_paused_and_an_owner_is_told() {
+    let (world, queue) = choir(Posting::Members);
+    let _ = outcome_of(deliver(&world, "ada@far.example", CHOIR, MESSAGE));
+    let bounces = queued(&queue)[1].0.reverse_path.clone();
+    let path = ForwardPath::Mailbox(bounces.parse().unwrap());
+    let Route::Local(recipient) = world.flow.route(&path, Reach::Local, NOW).unwrap() else { panic!("it is here") };
+    assert!(recipient.takes(&ReversePath::Null));
+    assert!(!recipient.takes(&"a@far.example".parse().map(ReversePath::Mailbox).unwrap()), "a bounce has no sender");
+    let report = |action: &str| {
+        format!(
+            "From: <mailer-daemon@other.example>\r\nMIME-Version: 1.0\r\n\
+             Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n\
+             --b\r\n\r\nIt came back.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n\
+             Reporting-MTA: dns; other.example\r\n\r\nFinal-Recipient: rfc822; eve@other.example\r\n\
+             Action: {action}\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 no such user\r\n\r\n--b--\r\n"
+        )
+    };
+    let comes_back = |days: i64, content: &str| {
+        let now = Timestamp(NOW.0 + days * 24 * 60 * 60 * 1000);
+        let letter = Handover::new(&[b"x", &days.to_be_bytes()], now, 0);
+        assert!(world.flow.post(&bounces, content.as_bytes(), letter, now).unwrap().is_empty());
+    };
+    for day in 0..3 {
+        comes_back(day, &report("delayed"));
+        comes_back(day, "Subject: I am on holiday\r\n\r\nUntil Monday.\r\n");
+        assert_eq!(messages(&world, "alice"), 0);
+        comes_back(day, &report("failed"));
+    }
+    assert_eq!(messages(&world, "alice"), 1, "the owner is told");
+    let before = queued(&queue).len();
+    assert_eq!(outcome_of(deliver(&world, "ada@far.example", CHOIR, &MESSAGE.replace("Hello", "Again"))), OK);
+    let to: Vec<String> =
+        queued(&queue)[before..].iter().map(|(entry, _)| entry.recipients[0].address.clone()).collect();
+    assert_eq!(to, ["ada@far.example"]);
+}
+
+#[test]
+fn what_an_account_here_writes_keeps_its_author() {
+    let (world, queue) = choir(Posting::Owners);
+    let content = "From: Alice <alice@example.org>\r\nTo: choir@example.org\r\nSubject: Concert\r\n\r\nOn Monday.\r\n";
+    let source = source(Protocol::Submission, "192.0.2.1");
+    let arrival = arrival(&world, ("alice@example.org", CHOIR), content, source);
+    assert_eq!(outcome_of(world.flow.deliver(arrival, NOW)), OK);
+    for (_, content) in queued(&queue) {
+        assert!(content.contains("\r\nFrom: Alice <alice@example.org>\r\n"), "{content}");
+        assert!(content.contains("\r\nList-Post: NO\r\n") && !content.contains("\r\nReply-To: "), "{content}");
+    }
+}
+
+#[test]
+fn the_name_of_an_author_is_a_word() {
+    let list = List {
+        address: CHOIR.into(),
+        title: String::new(),
+        posting: Posting::Anybody,
+        owners: Vec::new(),
+        members: Vec::new(),
+    };
+    let check = |from: &str, expected: &str| {
+        let content = format!("From: {from}\r\n\r\n");
+        let author = Author::of(content.as_bytes()).unwrap();
+        let message = String::from_utf8(form::message(&list, &author, content.as_bytes(), false)).unwrap();
+        assert!(message.starts_with(&format!("From: {expected} via \"choir\"\r\n <{CHOIR}>\r\n")), "{message}");
+    };
+    check("ada@far.example", "\"ada@far.example\"");
+    check("Ada <ada@far.example>", "\"Ada\"");
+    check("\"Ada \\\"A.\\\" L., x\" <ada@far.example>", "\"Ada A. L., x\"");
+    check("=?utf-8?q?Ad=C3=A4?= <ada@far.example>", "=?utf-8?q?Ad=C3=A4?=");
+    check("\"=?x?= <evil@x>\" <ada@far.example>", "\"=?x?= <evil@x>\"");
+    check(&format!("{} <ada@far.example>", "x".repeat(201)), "\"ada@far.example\"");
+    assert_eq!(Author::of(b"From: a@b.example, c@d.example\r\n\r\n"), None);
+    assert_eq!(Author::of(b"Subject: x\r\n\r\n"), None);
+}

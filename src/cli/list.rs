@@ -1,0 +1,172 @@
+//! `pillarbox list`: addresses whose mail goes to members who come and go.
+
+use clap::{Args, Subcommand, ValueEnum};
+use console::ListLine;
+use web::Call;
+
+use super::Outcome;
+use super::place::Place;
+use super::show::{Format, or_dash, table};
+
+/// Make lists for announcements and discussions, and say who is a member
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct List {
+    #[command(flatten)]
+    format: Format,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Each member gets a copy with a way out of the list. What a stranger writes leaves under the name of the list, so publish the
+records of its domain (`pillarbox domain records`).
+
+Examples:
+  pillarbox list add choir@example.org --owner alice@example.org            members write to each other
+  pillarbox list add news@example.org --owner alice@example.org --posting owners --title \"Our news\"
+  pillarbox list join choir@example.org bob@example.org dave@example.com
+  pillarbox list show choir@example.org
+  pillarbox list leave choir@example.org dave@example.com";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make an address a list
+    Add {
+        /// Its address
+        list: String,
+        /// An account that says who is a member, and is told of mail that comes back
+        #[arg(long = "owner", required = true, value_name = "ADDRESS")]
+        owners: Vec<String>,
+        /// Who may write to it
+        #[arg(long, value_enum, default_value_t = Posting::Members)]
+        posting: Posting,
+        /// What people call it
+        #[arg(long, default_value = "")]
+        title: String,
+    },
+    /// Say who may write to a list
+    Posting {
+        /// Which
+        list: String,
+        /// Who
+        #[arg(value_enum)]
+        posting: Posting,
+    },
+    /// List all lists
+    All,
+    /// Show a list with its members
+    Show {
+        /// Which
+        list: String,
+    },
+    /// Make somebody a member, or let a member have mail again that came back
+    Join {
+        /// Which list
+        list: String,
+        /// Accounts here, and addresses elsewhere
+        #[arg(required = true, value_name = "ADDRESS")]
+        members: Vec<String>,
+    },
+    /// Take members away
+    Leave {
+        /// Which list
+        list: String,
+        /// Who
+        #[arg(required = true, value_name = "ADDRESS")]
+        members: Vec<String>,
+    },
+    /// Remove a list
+    Remove {
+        /// Which
+        list: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Posting {
+    /// Its owners: announcements
+    Owners,
+    /// Its members and owners: a discussion
+    Members,
+    /// Everybody
+    Anybody,
+}
+
+impl Posting {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Owners => "owners",
+            Self::Members => "members",
+            Self::Anybody => "anybody",
+        }
+    }
+}
+
+impl List {
+    pub(super) fn run(self, place: &Place) -> Outcome {
+        let format = self.format;
+        match self.verb {
+            Verb::Add { list, owners, posting, title } => {
+                let text = format!("{list} is a list now.\n");
+                let call = Call::new("POST /api/v1/admin/lists").with("list", list).with("title", title);
+                let call = call.with("posting", posting.name()).with("owners", owners.join(","));
+                format.done(place, &call, &text)
+            }
+            Verb::Posting { list, posting } => {
+                let text = format!("Who may write to {list}: {}.\n", posting.name());
+                let call = Call::new("POST /api/v1/admin/lists/posting").with("list", list);
+                format.done(place, &call.with("posting", posting.name()), &text)
+            }
+            Verb::All => format.list(place, &Call::new("GET /api/v1/lists"), listed),
+            Verb::Show { list } => format.list(
+                place,
+                &Call::new("GET /api/v1/lists").with("list", list.as_str()),
+                |lists: &[ListLine]| lists.first().map_or_else(|| format!("There is no list {list}.\n"), shown),
+            ),
+            Verb::Join { list, members } => each(format, place, "join", (&list, &members)),
+            Verb::Leave { list, members } => each(format, place, "leave", (&list, &members)),
+            Verb::Remove { list } => {
+                let text = format!("{list} is no list any more.\n");
+                format.done(place, &Call::new("POST /api/v1/admin/lists/remove").with("list", list), &text)
+            }
+        }
+    }
+}
+
+fn each(format: Format, place: &Place, verb: &str, (list, members): (&str, &[String])) -> Outcome {
+    for member in members {
+        let call = Call::new(&format!("POST /api/v1/lists/{verb}")).with("list", list).with("member", member.as_str());
+        let text = match verb {
+            "join" => format!("{member} gets what is written to {list}.\n"),
+            _ => format!("{member} gets nothing of {list} any more.\n"),
+        };
+        format.done(place, &call, &text)?;
+    }
+    Ok(())
+}
+
+fn listed(lists: &[ListLine]) -> String {
+    let row = |list: &ListLine| {
+        let paused = list.members.iter().filter(|member| member.paused).count();
+        let members = if paused > 0 {
+            format!("{} ({paused} paused)", list.members.len())
+        } else {
+            list.members.len().to_string()
+        };
+        [list.list.clone(), or_dash(Some(&list.title)), list.posting.clone(), members, list.owners.join(", ")]
+    };
+    let rows: Vec<_> = lists.iter().map(row).collect();
+    table(["LIST", "TITLE", "WHO WRITES", "MEMBERS", "OWNERS"], &rows, "There are no lists.")
+}
+
+fn shown(list: &ListLine) -> String {
+    let row = |member: &console::MemberLine| {
+        [
+            member.address.clone(),
+            if member.paused { "its mail came back; it gets nothing".to_owned() } else { String::new() },
+        ]
+    };
+    let rows: Vec<_> = list.members.iter().map(row).collect();
+    listed(std::slice::from_ref(list)) + "\n" + &table(["MEMBER", ""], &rows, "It has no members.")
+}
