@@ -5,6 +5,7 @@ use crate::route::Recipient;
 use message::content::Content;
 use message::header;
 use message::trace::Received;
+use queue::TlsWish;
 use sender_auth::results;
 use smtp_proto::{DeliverBy, MailReports, Rcpt, ReversePath};
 use std::net::IpAddr;
@@ -43,6 +44,8 @@ pub struct Envelope {
     pub reports: MailReports,
     /// By when it is to be delivered (RFC 2852); only of what an account sends.
     pub deliver_by: Option<DeliverBy>,
+    /// It goes on protected by TLS, or not at all (RFC 8689).
+    pub requires_tls: bool,
     /// How it came.
     pub source: Source,
 }
@@ -52,7 +55,11 @@ impl Envelope {
     #[must_use]
     pub fn new(reverse_path: ReversePath, source: Source) -> Self {
         let (local, outside, reports) = (Vec::new(), Vec::new(), MailReports::default());
-        Self { reverse_path, local, outside, smtputf8: false, reports, deliver_by: None, source }
+        Self { reverse_path, local, outside, smtputf8: false, reports, deliver_by: None, requires_tls: false, source }
+    }
+
+    pub(crate) fn tls(&self) -> TlsWish {
+        if self.requires_tls { TlsWish::Required } else { TlsWish::Usual }
     }
 
     /// Where bounces go, without angle brackets; empty for nobody.

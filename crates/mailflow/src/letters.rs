@@ -12,7 +12,7 @@ use crate::outgoing::Top;
 use crate::route::{Reach, Recipient, Route, Unroutable};
 use message::content::Content;
 use message::trace;
-use queue::{NewEntry, Notice, ReportError};
+use queue::{NewEntry, Notice, ReportError, TlsWish};
 use reports::{Letter, Success};
 use sender_auth::SpfResult;
 use smtp_proto::{ForwardPath, ReversePath};
@@ -26,8 +26,8 @@ impl MailFlow {
     /// # Errors
     /// Whether and why it is to be tried again.
     pub fn deliver_report(&self, notice: Notice<'_>, now: Timestamp) -> Result<Vec<Claim>, ReportError> {
-        let Letter { to, content, handover } = reports::of(notice, &self.hostname, now);
-        self.post(&to, &content, handover, now)
+        let Letter { to, content, handover, tls } = reports::of(notice, &self.hostname, now);
+        self.post_over(tls, &to, &content, handover, now)
     }
 
     /// Tells the sender of a message that it is in mailboxes here, where that is wanted (RFC 3461 §5.2.3). Gives the receipts
@@ -67,10 +67,11 @@ impl MailFlow {
             recipients: &recipients,
             original,
             handover: Handover::new(&[b"success", &digest, &whom], at, serial),
+            tls: arrival.envelope.tls(),
         };
         let (id, to) = (&arrival.id, &arrival.from);
-        let Letter { content, handover, .. } = reports::of_success(&success, &self.hostname, now);
-        match self.post(to, &content, handover, now) {
+        let Letter { content, handover, tls, .. } = reports::of_success(&success, &self.hostname, now);
+        match self.post_over(tls, to, &content, handover, now) {
             Ok(claims) => {
                 info!(id, to, "success told");
                 claims
@@ -101,12 +102,24 @@ impl MailFlow {
         handover: Handover,
         now: Timestamp,
     ) -> Result<Vec<Claim>, ReportError> {
+        self.post_over(TlsWish::Usual, to, content, handover, now)
+    }
+
+    fn post_over(
+        &self,
+        tls: TlsWish,
+        to: &str,
+        content: &[u8],
+        handover: Handover,
+        now: Timestamp,
+    ) -> Result<Vec<Claim>, ReportError> {
         let route = path(to).map(|path| self.route(&path, Reach::Everywhere, now)).transpose();
         match route.map_err(|error| ReportError::Later(error.to_string()))? {
             Some(Route::Local(recipient)) => self.put_into(&recipient, content, handover, now),
             Some(Route::Relay(path)) => {
                 let entry = |shared| NewEntry {
                     smtputf8: !to.is_ascii() || has_utf8_header(content),
+                    tls,
                     handover: Some(handover),
                     ..NewEntry::new(ReversePath::Null, vec![path.into()], shared)
                 };

@@ -19,7 +19,7 @@ use crate::srs;
 use directory::Forward;
 use message::content::Content;
 use message::{header, trace};
-use queue::{NewEntry, ReportError};
+use queue::{NewEntry, ReportError, TlsWish};
 use sender_auth::{ARC_SETS_MAX, DkimResult, DmarcResult, results};
 use smtp_proto::{Domain, ForwardPath, Mailbox, Rcpt, RcptReports, ReversePath};
 use std::sync::Arc;
@@ -39,6 +39,7 @@ struct Passing<'a> {
     /// What its sender wants to hear.
     reports: RcptReports,
     reverse_path: ReversePath,
+    tls: TlsWish,
     top: Top,
     share: AccountId,
     handover: Handover,
@@ -193,6 +194,7 @@ impl MailFlow {
                 to: onward.to,
                 reports: RcptReports::default(),
                 reverse_path: ReversePath::Null,
+                tls: TlsWish::Usual,
                 top: Top::signed(Vec::new()),
                 share: AccountId(share),
             };
@@ -232,6 +234,7 @@ impl MailFlow {
             to: onward.to.clone(),
             reports,
             reverse_path,
+            tls: arrival.envelope.tls(),
             top: proven(arrival, trace, domain, (content, &self.hostname)),
             share,
             handover: again(b"passed on", onward, arrival.handover),
@@ -248,13 +251,14 @@ impl MailFlow {
         content: Arc<Content>,
         now: Timestamp,
     ) -> Result<(queue::QueueId, Option<Claim>), queue::Error> {
-        let Passing { address, to, reports, reverse_path, top, share, handover } = passing;
+        let Passing { address, to, reports, reverse_path, tls, top, share, handover } = passing;
         let header = content.get(..header::end(&content)).unwrap_or_default();
         let is_ascii = |path: &ForwardPath| path.to_string().is_ascii();
         let smtputf8 = !header.is_ascii() || !reverse_path.to_string().is_ascii() || !to.iter().all(is_ascii);
         let recipients = to.into_iter().map(|forward_path| Rcpt { forward_path, reports: reports.clone() }).collect();
         let entry = |content| NewEntry {
             smtputf8,
+            tls,
             account: Some(share),
             handover: Some(handover),
             ..NewEntry::new(reverse_path, recipients, content)

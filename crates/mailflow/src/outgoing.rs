@@ -6,7 +6,7 @@ use directory::SealedKeys;
 use dkim::Signer;
 use message::content::Content;
 use message::{address, header};
-use queue::{Enqueued, Error, NewEntry};
+use queue::{Enqueued, Error, NewEntry, TlsWish};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::Timestamp;
@@ -87,7 +87,13 @@ impl MailFlow {
         };
         let fields: Vec<&[u8]> = proof.iter().map(Vec::as_slice).chain([&top.trace[..]]).collect();
         outgoing.set_fields(&fields);
-        queue.enqueue(entry(content), now).map(Some)
+        let is_waived = waives_tls(&content);
+        let mut new = entry(content);
+        // RFC 8689 §3: where both are there, the parameter counts.
+        if new.tls == TlsWish::Usual && is_waived {
+            new.tls = TlsWish::Waived;
+        }
+        queue.enqueue(new, now).map(Some)
     }
 
     /// The signatures of the domain in From. None where that has no keys (yet), or none that can be used: a message that is
@@ -151,6 +157,12 @@ impl Signers {
         map.insert(keys.domain().to_owned(), (keys.clone(), Arc::clone(&signers)));
         Some(signers)
     }
+}
+
+/// RFC 8689 §3: its sender rather has it sent in the clear than not at all.
+fn waives_tls(content: &[u8]) -> bool {
+    let is_no = |field: header::Field<'_>| field.unfolded().trim_ascii().eq_ignore_ascii_case(b"No");
+    header::find_all(content, "TLS-Required").any(is_no)
 }
 
 /// The domains of the addresses in From.

@@ -167,6 +167,7 @@ impl MailFlow {
             smtputf8,
             reports: envelope.reports.clone(),
             deliver_by: envelope.deliver_by,
+            tls: envelope.tls(),
             account: Some(login.account),
             handover: Some(arrival.handover),
             is_submitted: true,

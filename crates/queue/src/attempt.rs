@@ -3,7 +3,7 @@
 //! What is learned from another server is committed before anything else happens; if that fails it is tried again for as long as
 //! the process lives, because trying the delivery again would double the message.
 
-use crate::entry::{Entry, LastReply, Matter, Recipient, RecipientState};
+use crate::entry::{Entry, LastReply, Matter, Recipient, RecipientState, TlsWish};
 use crate::error::Error;
 use crate::outgoing::Destination;
 use crate::queue::{Body, Fate, Settled};
@@ -76,8 +76,10 @@ impl Shared {
         let (reverse_path, recipients, smtputf8) = (entry.reverse()?, recipients?, entry.smtputf8);
         let deliver_by = entry.deliver_by.map(|deadline| deadline.rest(now));
         let size_bytes = entry.size_bytes;
-        let envelope = Message { reverse_path, recipients, size_bytes, eight_bit, smtputf8, reports, deliver_by };
-        let mut mail = MailObject { envelope, content };
+        let requires_tls = entry.tls == TlsWish::Required;
+        let envelope =
+            Message { reverse_path, recipients, size_bytes, eight_bit, smtputf8, reports, deliver_by, requires_tls };
+        let mut mail = MailObject { envelope, content, waives_tls: entry.tls == TlsWish::Waived };
         let number = at.number;
         let on_connect = |socket: &TcpStream| self.connected(number, socket);
         let session = std::mem::replace(&mut at.session, Session::none());

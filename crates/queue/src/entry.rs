@@ -49,6 +49,8 @@ pub struct NewEntry {
     pub reports: MailReports,
     /// By when it is to be delivered.
     pub deliver_by: Option<DeliverBy>,
+    /// How it is to be protected on its way.
+    pub tls: TlsWish,
     /// Whose it is; `None` for what the server itself writes.
     pub account: Option<AccountId>,
     /// What it is known by if its client hands it over again; `None` for what the server itself writes.
@@ -69,6 +71,7 @@ impl NewEntry {
             smtputf8: false,
             reports,
             deliver_by: None,
+            tls: TlsWish::Usual,
             account: None,
             handover: None,
             is_submitted: false,
@@ -93,6 +96,7 @@ impl NewEntry {
             ret: self.reports.ret,
             envelope_id: self.reports.envelope_id.clone(),
             deliver_by: self.deliver_by.map(|by| Deadline::of(by, now)),
+            tls: self.tls,
         }
     }
 }
@@ -149,6 +153,29 @@ pub struct Entry {
     /// By when it is to be delivered (RFC 2852).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deliver_by: Option<Deadline>,
+    /// How it is to be protected on its way.
+    #[serde(default, skip_serializing_if = "TlsWish::is_usual")]
+    pub tls: TlsWish,
+}
+
+/// What a sender wants of TLS on the way of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsWish {
+    /// What the domain of each recipient asks for.
+    #[default]
+    Usual,
+    /// REQUIRETLS (RFC 8689 §2): a host that proves who it is and promises to pass it on so, or it comes back.
+    Required,
+    /// `TLS-Required: No` (RFC 8689 §3): rather in the clear than not at all, whatever the domain asks for.
+    Waived,
+}
+
+impl TlsWish {
+    // The signature is serde's.
+    fn is_usual(&self) -> bool {
+        *self == Self::Usual
+    }
 }
 
 /// By when a message is to be delivered, and what happens then.
@@ -508,6 +535,7 @@ mod tests {
             ret: Some(Return::Full),
             envelope_id: Some("QQ 3".into()),
             deliver_by: Some(Deadline { at, returns: true, trace: false }),
+            tls: TlsWish::Required,
         }
     }
 

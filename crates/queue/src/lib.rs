@@ -45,7 +45,9 @@ mod window;
 mod wire;
 
 pub use damage::Damaged;
-pub use entry::{Deadline, Enqueued, Entry, LastReply, Matter, NewEntry, QueueId, Recipient, RecipientState, Warning};
+pub use entry::{
+    Deadline, Enqueued, Entry, LastReply, Matter, NewEntry, QueueId, Recipient, RecipientState, TlsWish, Warning,
+};
 pub use error::Error;
 pub use outgoing::{Direct, Outgoing, Via, Ways};
 pub use pace::Waiting;

@@ -30,6 +30,8 @@ pub(crate) struct Host {
     pub(crate) addresses: Vec<IpAddr>,
     /// What its certificate must be like.
     pub(crate) dane: Dane,
+    /// What says that it takes mail for the domain is signed.
+    pub(crate) is_signed: bool,
 }
 
 /// What a host's owner publishes of its certificate (RFC 7672).
@@ -44,7 +46,12 @@ pub(crate) enum Dane {
 /// The hosts of a domain. `own`: this server's name. `port`: where mail is delivered.
 pub(crate) async fn hosts(dns: &Dns, domain: &str, own: &str, port: u16) -> Found {
     if let Some(address) = literal(domain) {
-        return Found::Hosts(vec![Host { name: domain.to_owned(), addresses: vec![address], dane: Dane::None }]);
+        return Found::Hosts(vec![Host {
+            name: domain.to_owned(),
+            addresses: vec![address],
+            dane: Dane::None,
+            is_signed: true,
+        }]);
     }
     let answer = match dns.mx(domain).await {
         Ok(answer) => answer,
@@ -120,7 +127,7 @@ async fn host(dns: &Dns, name: String, signed: bool, port: u16) -> Result<Option
     }
     // RFC 7672 §2.2: without a signature nothing is asked for, because servers that sign nothing may not know the type.
     let dane = if signed && found.secure { dane(dns, &name, port).await? } else { Dane::None };
-    Ok(Some(Host { name, addresses: in_turn(&found.records), dane }))
+    Ok(Some(Host { name, addresses: in_turn(&found.records), dane, is_signed: signed }))
 }
 
 async fn dane(dns: &Dns, host: &str, port: u16) -> Result<Dane, Error> {

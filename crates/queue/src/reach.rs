@@ -10,7 +10,7 @@ use crate::sts::{Mode, Policies, Policy};
 use crate::target::{self, Target};
 use crate::tls_outcome::TlsFailure;
 use crate::trust::{Tls, Trust};
-use crate::wire::{self, End, MailObject, OnConnect, Peer, Seen};
+use crate::wire::{self, End, MailObject, OnConnect, Peer, Seen, Shake};
 use smtp_proto::client::{Author, Stage};
 use smtp_proto::{Enhanced, Failure, Outcome, Reply, ReversePath};
 use std::future::poll_fn;
@@ -46,17 +46,51 @@ pub(crate) struct Session {
     end: End,
     /// `None` for the smarthost.
     host: Option<String>,
+    /// Whether it has proven who it is.
+    is_proven: bool,
+    /// Whether it was not asked what its domain wants of TLS.
+    is_waived: bool,
+    /// When it began.
+    since: Timestamp,
+}
+
+/// After so long a domain may have another policy: then its mail goes over a new connection.
+const SESSION_MILLIS_MAX: i64 = 5 * 60 * 1000;
+
+/// RFC 8689 §8.4 (RFC 3463, X.7.30): a host that is fit for REQUIRETLS is needed.
+const UNPROTECTED: Enhanced = Enhanced(5, 7, 30);
+
+impl Told {
+    /// Whether the message would not have stayed protected there.
+    fn is_unprotected(&self) -> bool {
+        let is_so = |fate: &Fate| match fate {
+            Fate::Tried(RecipientState::Failed { reply, .. }) => {
+                !reply.by_smarthost && reply.status == UNPROTECTED.to_string()
+            }
+            Fate::Tried(_) | Fate::Postponed { .. } => false,
+        };
+        self.fates.iter().all(is_so)
+    }
 }
 
 impl Session {
     /// With nobody.
     pub(crate) fn none() -> Self {
-        Self { end: End::Gone, host: None }
+        Self { end: End::Gone, host: None, is_proven: false, is_waived: false, since: Timestamp(0) }
     }
 
     /// Whether the host takes another message.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.end, End::Open(_))
+    }
+
+    /// Whether it is good enough for a message.
+    fn is_fit_for(&self, mail: &MailObject<'_>, now: Timestamp) -> bool {
+        let is_protected = match mail.is_strict() {
+            true => self.is_proven,
+            false => mail.waives_tls || !self.is_waived,
+        };
+        is_protected && now.0.saturating_sub(self.since.0) < SESSION_MILLIS_MAX
     }
 
     /// Ends it in good order, which may take seconds.
@@ -93,11 +127,15 @@ impl Reach {
         on_connect: OnConnect<'_>,
         now: Timestamp,
     ) -> Told {
-        if let Session { end: End::Open(line), host } = session {
-            let (outcomes, end) = line.deliver(mail);
-            if !outcomes.iter().all(is_of_the_past) {
-                return told(&outcomes, host, end, now);
+        let is_fit = session.is_fit_for(mail, now);
+        match session {
+            Session { end: End::Open(line), host, is_proven, is_waived, since } if is_fit => {
+                let (outcomes, end) = line.deliver(mail);
+                if !outcomes.iter().all(is_of_the_past) {
+                    return told(&outcomes, Session { end, host, is_proven, is_waived, since }, now);
+                }
             }
+            session => session.close(),
         }
         self.deliver_anew(destination, mail, on_connect, now)
     }
@@ -145,7 +183,8 @@ impl Reach {
             seen: &Seen::default(),
         };
         let (outcomes, end) = wire::deliver(&peer, mail, on_connect);
-        told(&outcomes, None, end, now)
+        let is_proven = self.smarthost_tls.is_proof();
+        told(&outcomes, Session { end, host: None, is_proven, is_waived: false, since: now }, now)
     }
 
     fn to_domain(
@@ -167,17 +206,24 @@ impl Reach {
             Some(policy) => policy,
             None => return later(mail, &lost("this server stops"), now),
         };
-        let mut last = None;
+        let mut last: Option<Told> = None;
         for host in &hosts {
             let target = Target { direct, domain, host, policy: policy.as_ref() };
-            let told = match self.tls(&target) {
+            let told = match self.tls(&target, mail) {
                 Ok(tls) => self.to_host(&target, tls, mail, on_connect, now),
+                Err(reply) if reply.is_permanent() => never(mail, &reply, now),
                 Err(reply) => later(mail, &reply, now),
             };
-            if told.unreached.is_none() {
-                return told;
+            let is_unfit = mail.is_strict() && told.is_unprotected();
+            let is_over = told.unreached.is_none() && !is_unfit;
+            // One that could not be reached may be fit for it.
+            let goes_before = last.as_ref().is_some_and(|last| is_unfit && last.unreached.is_some());
+            if let Some(other) = if goes_before { Some(told) } else { last.replace(told) } {
+                other.session.close();
             }
-            last = Some(told);
+            if is_over {
+                break;
+            }
         }
         // There is one host at least.
         last.unwrap_or_else(|| later(mail, &lost("no host was tried"), now))
@@ -199,8 +245,16 @@ impl Reach {
     }
 
     /// How a host is talked to; `Err`: not at all.
-    fn tls(&self, target: &Target<'_>) -> Result<Tls, Reply> {
+    fn tls(&self, target: &Target<'_>, mail: &MailObject<'_>) -> Result<Tls, Reply> {
         let Target { host, policy, .. } = *target;
+        if mail.waives_tls {
+            // RFC 8689 §3.
+            let tls = Trust::in_anybody(&host.name).map(Tls::Opportunistic);
+            return tls.ok_or_else(|| lost(&format!("{} is no name of a host", host.name)));
+        }
+        if mail.is_strict() {
+            return self.strict_tls(target);
+        }
         let roots = self.policies.as_ref().map(|policies| &policies.roots);
         let tls = match (&host.dane, policy, roots) {
             // RFC 8461 §2: what is signed goes before.
@@ -218,6 +272,23 @@ impl Reach {
             (Dane::None, ..) => Trust::in_anybody(&host.name).map(Tls::Opportunistic),
         };
         tls.ok_or_else(|| lost(&format!("{} is no name of a host", host.name)))
+    }
+
+    /// For a message that goes to nobody who does not prove who it is (RFC 8689 §4.2.1). That the host takes mail for the domain has
+    /// to be beyond doubt as well, or whoever forges the DNS names one of their own.
+    fn strict_tls(&self, target: &Target<'_>) -> Result<Tls, Reply> {
+        let Target { host, policy, domain, .. } = *target;
+        if let Dane::Required(tlsa) = &host.dane
+            && let Some(trust) = Trust::in_published(&host.name, tlsa).filter(Trust::is_proof)
+        {
+            return Ok(Tls::Required(trust));
+        }
+        let is_named = host.is_signed || policy.is_some_and(|policy| policy.names(&host.name));
+        let trust = self.policies.as_ref().and_then(|policies| Trust::in_roots(&host.name, &policies.roots));
+        trust.filter(|_| is_named).map(Tls::Required).ok_or_else(|| {
+            let text = format!("nothing proves that {} takes mail for {domain}, as REQUIRETLS asks for", host.name);
+            Reply::new(550, UNPROTECTED, text)
+        })
     }
 
     fn to_host(
@@ -245,13 +316,20 @@ impl Reach {
         if let Some(result) = target::result(&seen, &outcomes).filter(|_| is_told) {
             target.tell(&seen, result);
         }
+        let is_waived = mail.waives_tls;
+        let session = |end, is_proven| Session { end, host: Some(host.name.clone()), is_proven, is_waived, since: now };
         // RFC 7435 §3: where any protection is better than none, none is better than no mail.
         let is_tls_broken = outcomes.iter().all(|outcome| stage(outcome) == Some(Stage::StartTls));
         if is_tls_broken && matches!(tls, Tls::Opportunistic(_)) {
             let (outcomes, end) = wire::deliver(&peer(Tls::Never), mail, on_connect);
-            return told(&outcomes, Some(host.name.clone()), end, now);
+            return told(&outcomes, session(end, false), now);
         }
-        told(&outcomes, Some(host.name.clone()), end, now)
+        if is_tls_broken && mail.is_strict() && is_final(&seen, &outcomes) {
+            // Of other mail it says nothing.
+            let text = format!("{} speaks no TLS, or does not prove who it is, as REQUIRETLS asks for", host.name);
+            return never(mail, &Reply::new(550, UNPROTECTED, text), now);
+        }
+        told(&outcomes, session(end, tls.is_proof()), now)
     }
 }
 
@@ -263,23 +341,36 @@ fn stage(outcome: &Outcome) -> Option<Stage> {
     }
 }
 
+/// Whether TLS will be no different the next time: none is offered, or the certificate does not prove who the host is.
+fn is_final(seen: &Seen, outcomes: &[Outcome]) -> bool {
+    let is_not_offered = |outcome: &Outcome| match outcome {
+        Outcome::Temporary(failure) => failure.reply.enhanced == Some(Enhanced(4, 7, 10)),
+        Outcome::Accepted { .. } | Outcome::Permanent(_) | Outcome::NotTried => false,
+    };
+    match seen.shake() {
+        Shake::None => outcomes.iter().all(is_not_offered),
+        Shake::Done(_) | Shake::Broken(TlsFailure::Invalid) => false,
+        Shake::Broken(_) => true,
+    }
+}
+
 /// Whether a host had gone away since it took the last message of its session.
 fn is_of_the_past(outcome: &Outcome) -> bool {
     let Outcome::Temporary(failure) = outcome else { return false };
     failure.stage == Stage::Mail && (failure.author == Author::Client || failure.reply.code == 421)
 }
 
-fn told(outcomes: &[Outcome], host: Option<String>, end: End, now: Timestamp) -> Told {
+fn told(outcomes: &[Outcome], session: Session, now: Timestamp) -> Told {
     // Who did not come as far as MAIL has not spoken of a message.
     let is_before_mail = |outcome: &Outcome| {
         matches!(stage(outcome), Some(Stage::Greeting | Stage::Hello | Stage::StartTls | Stage::Auth))
     };
-    let fates: Vec<Fate> = outcomes.iter().map(|outcome| fate(outcome, host.as_deref(), now)).collect();
+    let fates: Vec<Fate> = outcomes.iter().map(|outcome| fate(outcome, session.host.as_deref(), now)).collect();
     let unreached = match fates.first() {
         Some(Fate::Tried(RecipientState::Waiting { last })) if outcomes.iter().all(is_before_mail) => last.clone(),
         Some(_) | None => None,
     };
-    Told { fates, unreached, session: Session { end, host } }
+    Told { fates, unreached, session }
 }
 
 fn fate(outcome: &Outcome, host: Option<&str>, now: Timestamp) -> Fate {
@@ -299,18 +390,18 @@ fn fate(outcome: &Outcome, host: Option<&str>, now: Timestamp) -> Fate {
 }
 
 /// Nobody was talked to, and nobody will be.
-fn never(mail: &mut MailObject<'_>, reply: &Reply, now: Timestamp) -> Told {
+fn never(mail: &MailObject<'_>, reply: &Reply, now: Timestamp) -> Told {
     let state = RecipientState::Failed { reply: LastReply::new(reply, false, now), reported: false };
     all(mail, state, None)
 }
 
 /// Nobody was talked to.
-fn later(mail: &mut MailObject<'_>, reply: &Reply, now: Timestamp) -> Told {
+fn later(mail: &MailObject<'_>, reply: &Reply, now: Timestamp) -> Told {
     let last = LastReply::new(reply, false, now);
     all(mail, RecipientState::Waiting { last: Some(last.clone()) }, Some(last))
 }
 
-fn all(mail: &mut MailObject<'_>, state: RecipientState, unreached: Option<LastReply>) -> Told {
+fn all(mail: &MailObject<'_>, state: RecipientState, unreached: Option<LastReply>) -> Told {
     Told { fates: vec![Fate::Tried(state); mail.envelope.recipients.len()], unreached, session: Session::none() }
 }
 

@@ -11,6 +11,7 @@ use crate::queue::Queue;
 use crate::reach::{Reach, Session};
 use crate::report::Notice;
 use crate::smarthost::SmarthostError;
+use crate::turns::Turn;
 use crate::window::{Job, Window};
 use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
@@ -396,20 +397,20 @@ impl Shared {
             };
             self.done(&job, again);
             count += 1;
-            next = if count < SESSION_MESSAGES_MAX { self.next_for(&place) } else { None };
+            next = if count < SESSION_MESSAGES_MAX { self.next_for(&place, job.turn) } else { None };
         }
         place.close();
     }
 
     /// What goes the way of an open session next.
-    fn next_for(&self, place: &Place<'_>) -> Option<Job> {
+    fn next_for(&self, place: &Place<'_>, served: Turn) -> Option<Job> {
         let mut state = self.lock();
         if state.stopping || !place.session.is_open() {
             return None;
         }
         let now = (self.clock)();
         let State { window, destinations, .. } = &mut *state;
-        if window.somebody_waits(&mut |other| self.look(destinations, other, now) != Admission::Full) {
+        if window.somebody_waits(served, &mut |other| self.look(destinations, other, now) != Admission::Full) {
             return None;
         }
         window.take_for(&place.destination, self.per_sender_max())

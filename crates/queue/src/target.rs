@@ -95,7 +95,7 @@ mod tests {
     fn a_promise_is_told_as_its_owner_wrote_it() {
         let policy = Policy { mode: Mode::Testing, mx: vec!["*.a.example".into()], max_age_secs: 86_400 };
         let tlsa = Tlsa { usage: 3, selector: 1, matching: 1, data: vec![0, 0xab] };
-        let host = |dane| Host { name: "mx.a.example".into(), addresses: Vec::new(), dane };
+        let host = |dane| Host { name: "mx.a.example".into(), addresses: Vec::new(), dane, is_signed: false };
         let lines = ["version: STSv1", "mode: testing", "mx: *.a.example", "max_age: 86400"].map(str::to_owned);
         let sts = Promise::Sts { lines: lines.into(), mx: policy.mx.clone() };
         assert_eq!(promise(&host(Dane::None), Some(&policy)), sts);

@@ -20,6 +20,8 @@ pub(crate) struct Trust {
     pub(crate) name: ServerName<'static>,
     /// What was wrong with a certificate that was taken all the same.
     objection: Option<Objection>,
+    /// Whoever has such a certificate is who it says.
+    is_proof: bool,
 }
 
 type Objection = Arc<Mutex<Option<TlsFailure>>>;
@@ -53,23 +55,33 @@ impl Tls {
             Self::Opportunistic(trust) | Self::Required(trust) | Self::Implicit(trust) => Some(trust),
         }
     }
+
+    /// Whether whoever is talked to so has proven who it is.
+    pub(crate) fn is_proof(&self) -> bool {
+        match self {
+            Self::Never | Self::Opportunistic(_) => false,
+            Self::Required(trust) | Self::Implicit(trust) => trust.is_proof,
+        }
+    }
 }
 
 impl Trust {
     /// What `config` trusts, to be `name`.
     pub(crate) fn new(config: ClientConfig, name: ServerName<'static>) -> Self {
-        Self { config: Arc::new(config), name, objection: None }
+        Self { config: Arc::new(config), name, objection: None, is_proof: true }
     }
 
     /// Any certificate will do: against those who only listen. `None`: `host` is neither a name nor an address.
     pub(crate) fn in_anybody(host: &str) -> Option<Self> {
-        Self::with(host, Published { tlsa: Vec::new(), host: server_name(host)?, provider: provider() })
+        let any = Published { tlsa: Vec::new(), host: server_name(host)?, provider: provider() };
+        Some(Self { is_proof: false, ..Self::with(host, any)? })
     }
 
     /// A certificate that matches what its owner publishes; with nothing that is usable, any (RFC 7672 §2.2).
     pub(crate) fn in_published(host: &str, tlsa: &[Tlsa]) -> Option<Self> {
-        let tlsa = tlsa.iter().filter(|tlsa| is_usable(tlsa)).cloned().collect();
-        Self::with(host, Published { tlsa, host: server_name(host)?, provider: provider() })
+        let tlsa: Vec<Tlsa> = tlsa.iter().filter(|tlsa| is_usable(tlsa)).cloned().collect();
+        let is_proof = !tlsa.is_empty();
+        Some(Self { is_proof, ..Self::with(host, Published { tlsa, host: server_name(host)?, provider: provider() })? })
     }
 
     /// A certificate that one of `roots` vouches for (RFC 8461 §4.2).
@@ -87,7 +99,12 @@ impl Trust {
         let strict = WebPkiServerVerifier::builder_with_provider(Arc::clone(roots), provider()).build().ok()?;
         let objection = Objection::default();
         let trust = Self::with(host, Noting { strict, objection: Arc::clone(&objection) })?;
-        Some(Self { objection: Some(objection), ..trust })
+        Some(Self { objection: Some(objection), is_proof: false, ..trust })
+    }
+
+    /// Whether whoever has such a certificate is who it says.
+    pub(crate) fn is_proof(&self) -> bool {
+        self.is_proof
     }
 
     /// What is wrong with the certificate of the last handshake.

@@ -176,10 +176,10 @@ impl Window {
         Some(Job { id, turn, destination })
     }
 
-    /// Whether somebody of whom nothing is under way has a job for a place that `may` take one.
-    pub(crate) fn somebody_waits(&self, may: &mut dyn FnMut(&Destination) -> bool) -> bool {
-        let mut idle = self.lanes.values().filter(|lane| lane.under_way == 0);
-        idle.any(|lane| lane.order.iter().any(&mut *may))
+    /// Whether somebody else, of whom nothing is under way, has a job for a place that `may` take one.
+    pub(crate) fn somebody_waits(&self, but: Turn, may: &mut dyn FnMut(&Destination) -> bool) -> bool {
+        let mut idle = self.lanes.iter().filter(|(turn, lane)| **turn != but && lane.under_way == 0);
+        idle.any(|(_, lane)| lane.order.iter().any(&mut *may))
     }
 
     /// A message that is here has a row that says when it is due: another time than before if it was written down meanwhile.
@@ -297,11 +297,14 @@ mod tests {
     fn somebody_waits_of_whom_nothing_is_under_way() {
         let mut window = Window::default();
         window.add(Turn::of(Some(20)), QueueId(1), vec![to("a"), to("b")]);
-        window.take(9, &mut |_| true).unwrap();
-        assert!(!window.somebody_waits(&mut |_| true));
-        window.add(Turn::of(Some(21)), QueueId(2), vec![to("a")]);
-        assert!(window.somebody_waits(&mut |_| true));
-        assert!(!window.somebody_waits(&mut |place| *place != to("a")));
+        let (me, other) = (Turn::of(Some(20)), Turn::of(Some(21)));
+        let job = window.take(9, &mut |_| true).unwrap();
+        assert!(!window.somebody_waits(other, &mut |_| true));
+        window.done(&job, false);
+        assert!(!window.somebody_waits(me, &mut |_| true), "whoever is served waits for nobody else");
+        window.add(other, QueueId(2), vec![to("a")]);
+        assert!(window.somebody_waits(me, &mut |_| true));
+        assert!(!window.somebody_waits(me, &mut |place| *place != to("a")));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::queue::Body;
 use crate::tls_outcome::TlsFailure;
 use crate::trust::{Tls, Trust};
 use rustls::{ClientConnection, StreamOwned};
-use smtp_proto::{Client, ClientConfig, ClientStep, Credentials, Message, Outcome, Protocol};
+use smtp_proto::{Client, ClientConfig, ClientStep, Credentials, Message, Outcome, Protocol, ReversePath};
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -48,6 +48,15 @@ pub(crate) struct Line {
 pub(crate) struct MailObject<'a> {
     pub(crate) envelope: Message,
     pub(crate) content: Body<'a>,
+    /// Its sender waives what the domain asks for of TLS (RFC 8689 §3).
+    pub(crate) waives_tls: bool,
+}
+
+impl MailObject<'_> {
+    /// Whether it goes to nobody who does not prove who it is. RFC 8689 §5: a bounce rather goes without than not at all.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.envelope.requires_tls && self.envelope.reverse_path != ReversePath::Null
+    }
 }
 
 /// A server to talk to.

@@ -31,6 +31,7 @@ fn to(recipients: &[&str]) -> Message {
         smtputf8: false,
         reports: MailReports::default(),
         deliver_by: None,
+        requires_tls: false,
     }
 }
 
@@ -628,4 +629,45 @@ fn a_message_with_a_time_goes_only_where_the_time_is_kept() {
     sent("60;NT", "DELIVERBY", " BY=60;NT");
     sent("60;N", "DELIVERBY 61", "");
     sent("60;N", "HELP", "");
+}
+
+/// RFC 8689 §2, §4.2.1, §5.
+#[test]
+fn a_message_that_has_to_stay_protected_goes_to_nobody_who_does_not_promise_it() {
+    let tls = ClientConfig { tls: TlsPolicy::Required, ..smtp() };
+    let required = Message { requires_tls: true, ..to(&["a@y"]) };
+    let begin = |before: &str, offer: &str| {
+        format!(
+            "S: 220 hi
+             C: EHLO pc
+             S: 250-y\\n250-{before}\\n250 STARTTLS
+             C: STARTTLS
+             S: 220 go
+             TLS
+             C: EHLO pc
+             S: 250-y\\n250 {offer}
+             "
+        )
+    };
+    let rest = "S: 250 ok
+         C: RCPT TO:<a@y>
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         C: A: b
+         C:
+         C: ..hi
+         C: .
+         S: 250 taken
+         C: QUIT
+         EOF";
+    let promised = begin("X", "REQUIRETLS") + "C: MAIL FROM:<me@x> REQUIRETLS\n" + rest;
+    check(&tls, &required, &promised, &["ok 250"]);
+    // What was promised in the clear is promised by nobody.
+    let refused = ["5 Mail 550 Client"];
+    check(&tls, &required, &(begin("REQUIRETLS", "HELP") + "C: QUIT\n EOF"), &refused);
+    check(&smtp(), &required, "S: 220 hi\n C: EHLO pc\n S: 250-y\\n250 REQUIRETLS\n C: QUIT\n EOF", &refused);
+    let bounce = Message { reverse_path: ReversePath::Null, ..required };
+    check(&tls, &bounce, &(begin("X", "HELP") + "C: MAIL FROM:<>\n" + rest), &["ok 250"]);
+    check(&tls, &to(&["a@y"]), &(begin("X", "REQUIRETLS") + "C: MAIL FROM:<me@x>\n" + rest), &["ok 250"]);
 }

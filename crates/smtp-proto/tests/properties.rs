@@ -180,7 +180,7 @@ proptest! {
         let recipients = ["a@b", "c@d"].map(|text| Rcpt::from(ForwardPath::Mailbox(text.parse().unwrap()))).to_vec();
         let reverse_path = ReversePath::Null;
         let reports = MailReports::default();
-        let message = Message { reverse_path, recipients, size_bytes: 1, eight_bit: false, smtputf8: false, reports, deliver_by: None };
+        let message = Message { reverse_path, recipients, size_bytes: 1, eight_bit: false, smtputf8: false, reports, deliver_by: None, requires_tls: false };
         let mut client = Client::new(config, message, 0);
         let mut output = Vec::new();
         for reply in replies {

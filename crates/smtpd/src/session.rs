@@ -145,6 +145,11 @@ impl SmtpSession {
         self.peer.tls.is_some() || self.peer.is_loopback()
     }
 
+    /// Whether a message that has to stay protected may be handed over (RFC 8689 §2).
+    pub(crate) fn offers_requiretls(&self) -> bool {
+        self.peer.tls.is_some() && !self.service.is_lmtp()
+    }
+
     /// Whose share of the spool its messages take.
     pub(crate) fn holder(&self) -> Holder {
         match &self.login {

@@ -3,7 +3,7 @@
 use super::status::{Action, Fate, Status, original_field, original_header};
 use super::words::{self, About};
 use message::date::format_rfc5322;
-use queue::{Matter, Notice, QueueId, Recipient, Report};
+use queue::{Matter, Notice, QueueId, Recipient, Report, TlsWish};
 use smtp_proto::{MailReports, OriginalRecipient, Return};
 use store::{Handover, Timestamp};
 
@@ -16,6 +16,8 @@ pub(super) struct Letter {
     pub(super) content: Vec<u8>,
     /// What it is known by if it is delivered again.
     pub(super) handover: Handover,
+    /// RFC 8689 §5: as the message that it is about.
+    pub(super) tls: TlsWish,
 }
 
 /// What was delivered into mailboxes here, and is to be told.
@@ -29,6 +31,7 @@ pub(super) struct Success<'a> {
     /// The message.
     pub(super) original: &'a [u8],
     pub(super) handover: Handover,
+    pub(super) tls: TlsWish,
 }
 
 pub(super) fn of(notice: Notice<'_>, server: &str, now: Timestamp) -> Letter {
@@ -55,10 +58,11 @@ fn of_queue(report: &Report<'_>, server: &str, now: Timestamp) -> Letter {
         recipients: recipients.into_iter().map(|recipient| fate(matter, recipient, report)).collect(),
         original,
         // RFC 3461 §4.3: "applies only to those that indicate failure"; by default the header is enough.
-        whole: matter == Matter::Failed && entry.ret == Some(Return::Full),
+        // RFC 8689 §5: nor is more sent back of what had to stay protected.
+        whole: matter == Matter::Failed && entry.ret == Some(Return::Full) && entry.tls != TlsWish::Required,
         now,
     };
-    Letter { to: entry.reverse_path.clone(), content: status.compose(), handover }
+    Letter { to: entry.reverse_path.clone(), content: status.compose(), handover, tls: entry.tls }
 }
 
 fn fate<'a>(matter: Matter, recipient: &'a Recipient, report: &Report<'a>) -> Fate<'a> {
@@ -99,7 +103,8 @@ pub(super) fn of_success(success: &Success<'_>, server: &str, now: Timestamp) ->
         whole: false,
         now,
     };
-    Letter { to: success.to.to_owned(), content: status.compose(), handover: success.handover }
+    let Success { handover, tls, .. } = *success;
+    Letter { to: success.to.to_owned(), content: status.compose(), handover, tls }
 }
 
 fn delivered<'a>(address: &'a str, original: Option<&'a OriginalRecipient>) -> Fate<'a> {
@@ -121,7 +126,7 @@ fn of_damage(id: QueueId, why: &str, handover: Handover, server: &str, now: Time
         format_rfc5322(now.unix_seconds()),
         now.0,
     );
-    Letter { to: "postmaster".to_owned(), content: content.into_bytes(), handover }
+    Letter { to: "postmaster".to_owned(), content: content.into_bytes(), handover, tls: TlsWish::Usual }
 }
 
 fn subject_of(original: &[u8]) -> Option<String> {

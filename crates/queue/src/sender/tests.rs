@@ -28,11 +28,13 @@ struct Script {
     content: &'static str,
     tls: Option<Arc<ServerConfig>>,
     implicit: bool,
+    /// A line of the reply to EHLO.
+    offer: &'static str,
 }
 
 impl Default for Script {
     fn default() -> Self {
-        Self { rcpt: Vec::new(), content: "250 2.0.0 taken", tls: None, implicit: false }
+        Self { rcpt: Vec::new(), content: "250 2.0.0 taken", tls: None, implicit: false, offer: "HELP" }
     }
 }
 
@@ -86,7 +88,13 @@ fn talk(
         hear(line.clone());
         match line.split([' ', ':']).next().unwrap() {
             "EHLO" if script.tls.is_some() && !is_tls => say(&mut stream, "250-test\r\n250 STARTTLS"),
-            "EHLO" => say(&mut stream, "250-test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 AUTH PLAIN"),
+            "EHLO" => {
+                let offer = script.offer;
+                let lines = format!(
+                    "250-test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-{offer}\r\n250 AUTH PLAIN"
+                );
+                say(&mut stream, &lines);
+            }
             "STARTTLS" => {
                 say(&mut stream, "220 go");
                 stream = BufReader::new(start_tls(script, stream.into_inner()));
@@ -216,6 +224,7 @@ fn hear(lines: &Receiver<String>, expected: &str) {
 
 mod direct;
 mod hard;
+mod requiretls;
 mod sts;
 
 #[test]
@@ -388,7 +397,7 @@ fn cleartext_stays_on_this_machine() {
     let queue = open(&SimEngine::new());
     let id = queue.enqueue(message("me@x", &["a@y"], b"m"), Timestamp(NOW)).unwrap().id;
     let entry = queue.show(id).unwrap();
-    let mut mail = MailObject { envelope: envelope(), content: Body::open(&queue, &entry).unwrap() };
+    let mut mail = MailObject { envelope: envelope(), content: Body::open(&queue, &entry).unwrap(), waives_tls: false };
     let told = reach.deliver(&Destination::Smarthost, &mut mail, Session::none(), &|_| {}, Timestamp(NOW));
     assert!(told.unreached.unwrap().text.contains("not on this machine"));
 }
@@ -402,6 +411,7 @@ fn envelope() -> Message {
         smtputf8: false,
         reports: MailReports::default(),
         deliver_by: None,
+        requires_tls: false,
     }
 }
 

@@ -70,6 +70,9 @@ pub struct Message {
     pub reports: MailReports,
     /// By when it is to be delivered, from now on.
     pub deliver_by: Option<DeliverBy>,
+    /// It goes over TLS to whoever promises to pass it on so (REQUIRETLS, RFC 8689), or not at all; from the null reverse path also to
+    /// others (RFC 8689 §5).
+    pub requires_tls: bool,
 }
 
 impl Message {

@@ -88,6 +88,9 @@ pub(super) fn mail(message: &Message, extensions: &Extensions) -> String {
     if message.needs_smtputf8() {
         command.push_str(" SMTPUTF8");
     }
+    if message.requires_tls && extensions.requires_tls {
+        command.push_str(" REQUIRETLS");
+    }
     // RFC 3461 §5.2.1: what was asked of this server is asked of the next.
     if extensions.dsn {
         if let Some(ret) = message.reports.ret {

@@ -12,6 +12,7 @@ pub(super) struct Extensions {
     pub(super) eight_bit_mime: bool,
     pub(super) smtputf8: bool,
     pub(super) chunking: bool,
+    pub(super) requires_tls: bool,
     pub(super) starttls: bool,
     pub(super) dsn: bool,
     /// DELIVERBY: the shortest time that may be asked for, in seconds.
@@ -39,6 +40,7 @@ impl Extensions {
             Some("8BITMIME") => self.eight_bit_mime = true,
             Some("SMTPUTF8") => self.smtputf8 = true,
             Some("CHUNKING") => self.chunking = true,
+            Some("REQUIRETLS") => self.requires_tls = true,
             Some("STARTTLS") => self.starttls = true,
             Some("LIMITS") => self.limits = Limits::of(words),
             Some("DSN") => self.dsn = true,
@@ -73,6 +75,7 @@ mod tests {
         check(&["AUTH CRAM-MD5 plain LOGIN"], Extensions { auth_plain: true, auth_login: true, ..none.clone() });
         check(&["AUTH=LOGIN", "STARTTLS"], Extensions { auth_login: true, starttls: true, ..none.clone() });
         check(&["SMTPUTF8", "DSN"], Extensions { smtputf8: true, dsn: true, ..none.clone() });
+        check(&["REQUIRETLS"], Extensions { requires_tls: true, ..none.clone() });
         check(&["CHUNKING"], Extensions { chunking: true, ..none.clone() });
         check(&["DELIVERBY"], Extensions { deliver_by: Some(0), ..none.clone() });
         check(&["DeliverBy 240"], Extensions { deliver_by: Some(240), ..none.clone() });

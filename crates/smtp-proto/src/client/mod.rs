@@ -270,6 +270,8 @@ impl Client {
             State::Greeting if reply.is_positive() => self.greet(),
             State::Ehlo if reply.is_positive() => {
                 self.extensions = Extensions::of(&reply);
+                // RFC 8689 §2: without TLS nobody can promise it.
+                self.extensions.requires_tls &= self.is_tls;
                 self.secure();
             }
             // RFC 5321 §3.2: a server that does not know EHLO may know HELO.
@@ -390,6 +392,12 @@ impl Client {
                 Enhanced(5, 3, 3),
                 "the server does not promise to deliver in the time asked for",
             ));
+        }
+        let is_bounce = self.message.reverse_path.mailbox().is_none();
+        if self.message.requires_tls && !offered.requires_tls && !is_bounce {
+            // RFC 8689 §4.2.1.
+            let text = "the server does not promise to keep the message protected (REQUIRETLS)";
+            return Some(Reply::new(550, Enhanced(5, 7, 30), text));
         }
         if !offered.smtputf8 && self.message.needs_smtputf8() {
             // RFC 6531 §3.5.

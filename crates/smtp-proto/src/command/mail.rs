@@ -1,5 +1,5 @@
 //! `MAIL FROM:` (RFC 5321 §4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954 §5),
-//! RET and ENVID (RFC 3461).
+//! RET and ENVID (RFC 3461), BY (RFC 2852), REQUIRETLS (RFC 8689).
 
 use super::after_keyword;
 use crate::parameters::{decode_xtext, number, parameters};
@@ -32,12 +32,14 @@ pub struct Mail {
     pub reports: MailReports,
     /// BY (RFC 2852).
     pub deliver_by: Option<DeliverBy>,
+    /// REQUIRETLS (RFC 8689): it goes on protected, or not at all.
+    pub requires_tls: bool,
 }
 
 pub(super) fn parse(rest: &str) -> Result<Mail, SyntaxError> {
     let (reverse_path, rest) = parse_reverse(after_keyword(rest, "FROM:")?).map_err(SyntaxError::SenderPath)?;
     let (mut size, mut body, mut smtputf8, mut auth) = (None, None, None, None);
-    let (mut reports, mut deliver_by) = (MailReports::default(), None);
+    let (mut reports, mut deliver_by, mut requires_tls) = (MailReports::default(), None, None);
     for parameter in parameters(rest) {
         match parameter.keyword().as_str() {
             "SIZE" => {
@@ -53,6 +55,10 @@ pub(super) fn parse(rest: &str) -> Result<Mail, SyntaxError> {
                 let identity = decode_xtext(parameter.value()?).ok_or_else(|| parameter.malformed())?;
                 parameter.set(&mut auth, identity)?;
             }
+            "REQUIRETLS" => {
+                parameter.no_value()?;
+                parameter.set(&mut requires_tls, ())?;
+            }
             "BY" => {
                 let by = parameter.value()?.parse().map_err(|_| parameter.malformed())?;
                 parameter.set(&mut deliver_by, by)?;
@@ -66,7 +72,8 @@ pub(super) fn parse(rest: &str) -> Result<Mail, SyntaxError> {
     if !smtputf8 && reverse_path.mailbox().is_some_and(|mailbox| !mailbox.is_ascii()) {
         return Err(SyntaxError::NeedsSmtpUtf8);
     }
-    Ok(Mail { reverse_path, size, body, smtputf8, auth, reports, deliver_by })
+    let requires_tls = requires_tls.is_some();
+    Ok(Mail { reverse_path, size, body, smtputf8, auth, reports, deliver_by, requires_tls })
 }
 
 fn body_type(value: &str) -> Result<BodyType, SyntaxError> {
@@ -98,6 +105,7 @@ mod tests {
             auth: None,
             reports: MailReports::default(),
             deliver_by: None,
+            requires_tls: false,
         }
     }
 
@@ -105,6 +113,7 @@ mod tests {
     fn parameters_are_read() {
         check("FROM:<a@b>", Ok(from_a()));
         check("from: <a@b>", Ok(from_a()));
+        check("FROM:<a@b> requiretls", Ok(Mail { requires_tls: true, ..from_a() }));
         check("FROM:<>", Ok(Mail { reverse_path: ReversePath::Null, ..from_a() }));
         check(
             "FROM:<a@b>  size=12 body=8bitmime SMTPUTF8 AUTH=e+3D@x",
@@ -150,6 +159,7 @@ mod tests {
         check("FROM:<a@b> SIZE=", malformed("SIZE"));
         check("FROM:<a@b> SIZE=1 SIZE=1", malformed("SIZE"));
         check("FROM:<a@b> SMTPUTF8=1", malformed("SMTPUTF8"));
+        check("FROM:<a@b> REQUIRETLS=1", malformed("REQUIRETLS"));
         check("FROM:<a@b> AUTH=+", malformed("AUTH"));
         check("FROM:<a@b> ?=x", malformed("?"));
         check("FROM:<a@b> BODY=BINARYMIME", Err(SyntaxError::UnknownBodyType));

@@ -2,6 +2,7 @@
 
 use super::*;
 use queue::Limits;
+use queue::TlsWish;
 use store::sim::Fault;
 
 fn logged_in() -> String {
@@ -351,5 +352,41 @@ fn submission_took_mail_after_revoke_and_disable() {
             assert_eq!(say(&whole.as_bytes()[at..]), (ENDED.to_owned(), Step::Close), "{at}");
             assert_eq!(world.counts(), (0, 0, 0));
         }
+    }
+}
+
+/// RFC 8689 §2, §3.
+#[test]
+fn a_message_that_has_to_stay_protected_is_queued_so_and_comes_over_tls_only() {
+    check(
+        |world| world.submission_from("127.0.0.1", false),
+        &(logged_in()
+            + "C: MAIL FROM:<alice@example.org> REQUIRETLS
+               S: 555 5.5.4"),
+    );
+    for (parameter, field, expected) in [
+        (" REQUIRETLS", "X: y", TlsWish::Required),
+        ("", "TLS-Required: No", TlsWish::Waived),
+        (" REQUIRETLS", "TLS-Required: no", TlsWish::Required),
+        ("", "TLS-Required: yes", TlsWish::Usual),
+    ] {
+        let world = world();
+        let script = logged_in()
+            + &format!(
+                "C: MAIL FROM:<alice@example.org>{parameter}
+                 S: 250
+                 C: RCPT TO:<carol@example.net>
+                 S: 250
+                 C: DATA
+                 S: 354
+                 C: From: alice@example.org
+                 C: {field}
+                 C:
+                 C: .
+                 S: 250\n"
+            );
+        let service = SmtpService::submission(world.common.clone(), world.auth.clone());
+        Client::new(service, "127.0.0.1", true).play(&script, usize::MAX);
+        assert_eq!(world.queue.list(None, 1).unwrap()[0].tls, expected, "{parameter} {field}");
     }
 }

@@ -22,6 +22,7 @@ fn no_password_without_tls_over_a_network() {
              S: 503 5.5.1
              C: EHLO c
              S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
+ S: 250-REQUIRETLS
              S: 250 AUTH PLAIN LOGIN
              C: STARTTLS
              S: 503 5.5.1
@@ -38,6 +39,7 @@ fn implicit_tls_offers_no_starttls() {
         "S: 220
          C: EHLO c
          S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
+ S: 250-REQUIRETLS
          S: 250 AUTH PLAIN LOGIN",
     );
 }

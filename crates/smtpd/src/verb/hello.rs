@@ -49,6 +49,10 @@ fn extended(session: &mut SmtpSession, name: String) -> Reply {
         // RFC 2852 §3: without a shortest time.
         reply = reply.line("DELIVERBY");
     }
+    if session.offers_requiretls() {
+        // RFC 8689 §2.
+        reply = reply.line("REQUIRETLS");
+    }
     if common.starttls && session.peer.tls.is_none() {
         reply = reply.line("STARTTLS");
     }

@@ -22,8 +22,9 @@ pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
         session.phase = Phase::Closed;
         return replies::bye(Enhanced(4, 7, 0), "Enough messages on this connection; make a new one");
     }
-    let Mail { reverse_path, smtputf8, reports, deliver_by, .. } = mail;
-    let envelope = Envelope { smtputf8, reports, deliver_by, ..Envelope::new(reverse_path, session.source(smtputf8)) };
+    let Mail { reverse_path, smtputf8, reports, deliver_by, requires_tls, .. } = mail;
+    let envelope = Envelope::new(reverse_path, session.source(smtputf8));
+    let envelope = Envelope { smtputf8, reports, deliver_by, requires_tls, ..envelope };
     session.transaction = Some(Transaction { envelope, content: None, examined: None });
     Reply::new(250, Enhanced(2, 1, 0), "Sender ok")
 }
@@ -41,6 +42,10 @@ fn check(session: &SmtpSession, mail: &Mail) -> Result<(), Reply> {
     } else if mail.deliver_by.is_some() {
         // It is offered to whoever sends, and is nobody else's business.
         return Err(SyntaxError::UnknownParameter("BY".to_owned()).reply());
+    }
+    // RFC 8689 §2: what came in the clear is protected by nothing.
+    if mail.requires_tls && !session.offers_requiretls() {
+        return Err(SyntaxError::UnknownParameter("REQUIRETLS".to_owned()).reply());
     }
     // RFC 1870 §6.1.
     if mail.size.is_some_and(|size| size > session.limits.message_bytes_max as u64) {

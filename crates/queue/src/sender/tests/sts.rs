@@ -6,11 +6,11 @@ use crate::sts::Kept;
 use crate::{Promise, Roots, Sts, TlsFailure, TlsOutcome};
 use std::sync::atomic::AtomicUsize;
 
-const POLICY: &str = "version: STSv1\r\nmode: enforce\r\nmx: mx.a.example\r\nmax_age: 86400\r\n";
-const TEXT: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n";
+pub(super) const POLICY: &str = "version: STSv1\r\nmode: enforce\r\nmx: mx.a.example\r\nmax_age: 86400\r\n";
+pub(super) const TEXT: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n";
 
 /// What hosts of policies answer, and how often they were asked.
-struct Policies {
+pub(super) struct Policies {
     port: u16,
     answer: Arc<Mutex<String>>,
     asked: Arc<AtomicUsize>,
@@ -18,7 +18,7 @@ struct Policies {
 
 impl Policies {
     /// At 127.0.0.7.
-    fn serve(config: &Arc<ServerConfig>, head: &str, policy: &str) -> Self {
+    pub(super) fn serve(config: &Arc<ServerConfig>, head: &str, policy: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.7:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (answer, asked) = (Arc::new(Mutex::new(Self::answer(head, policy))), Arc::new(AtomicUsize::new(0)));
@@ -44,7 +44,7 @@ impl Policies {
     }
 }
 
-fn net() -> Net {
+pub(super) fn net() -> Net {
     Net::with(&[
         ("a.example", "MX", "10 mx.a.example."),
         ("mx.a.example", "A", "127.0.0.2"),
@@ -53,7 +53,7 @@ fn net() -> Net {
     ])
 }
 
-fn outgoing(net: &Net, port: u16, policies: &Policies, roots: &tempfile::NamedTempFile) -> Outgoing {
+pub(super) fn outgoing(net: &Net, port: u16, policies: &Policies, roots: &tempfile::NamedTempFile) -> Outgoing {
     let mut outgoing = net.outgoing(port);
     let sts = Sts { port: policies.port, roots: Roots::File(roots.path().to_owned()) };
     outgoing.direct.as_mut().unwrap().sts = Some(sts);
