@@ -15,6 +15,7 @@ mod login;
 mod mailboxes;
 mod multiappend;
 mod notify;
+mod offline;
 mod pieces;
 mod recent;
 mod resync;
