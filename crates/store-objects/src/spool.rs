@@ -25,7 +25,7 @@ pub const IN_MEMORY_BYTES_MAX: usize = 64 * 1024;
 /// What all messages together have in memory beyond that, in octets; who finds no room there goes to a file.
 const ROOM_BYTES: usize = 16 * 1024 * 1024;
 /// The most that one message has of that room, in octets.
-const ROOM_PER_MESSAGE_BYTES: usize = 1024 * 1024;
+const ROOM_PER_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 /// Whole messages in memory, in octets: of all together, or one.
 pub const WHOLE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// The same of one holder.
