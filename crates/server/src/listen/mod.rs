@@ -95,15 +95,30 @@ fn serve(socket: TcpStream, address: SocketAddr, ticket: Ticket, shared: (&Endpo
     let (endpoint, stop) = (shared.0.clone(), shared.1.clone());
     // Replies are written as a whole; waiting for more only delays them.
     let _slower = socket.set_nodelay(true);
-    tokio::spawn(async move {
-        match endpoint {
-            Endpoints::Sessions(endpoint) => drive(socket, address, endpoint, stop.clone()).await,
-            Endpoints::Pages(pages) => serve_pages(socket, address, pages, stop.clone()).await,
-        }
-        // The ticket first: when the last receiver of `stop` is gone, nothing is counted any more.
-        drop(ticket);
-        drop(stop);
-    });
+    // A task of each kind: one for both would be as large as the larger, and idle sessions are many.
+    match endpoint {
+        Endpoints::Sessions(endpoint) => drop(tokio::spawn(session(socket, address, endpoint, (ticket, stop)))),
+        Endpoints::Pages(pages) => drop(tokio::spawn(async move {
+            serve_pages(socket, address, pages, stop.clone()).await;
+            leave(ticket, stop);
+        })),
+    }
+}
+
+async fn session(
+    socket: TcpStream,
+    address: SocketAddr,
+    endpoint: Arc<Endpoint>,
+    (ticket, stop): (Ticket, watch::Receiver<bool>),
+) {
+    drive(socket, address, endpoint, stop.clone()).await;
+    leave(ticket, stop);
+}
+
+fn leave(ticket: Ticket, stop: watch::Receiver<bool>) {
+    // The ticket first: when the last receiver of `stop` is gone, nothing is counted any more.
+    drop(ticket);
+    drop(stop);
 }
 
 /// Says no in the protocol's own words, where that costs one write.
@@ -169,6 +184,16 @@ mod tests {
         let mut line = vec![0; expected.len()];
         stream.read_exact(&mut line).unwrap();
         assert_eq!(String::from_utf8(line).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_task_of_a_session_was_as_large_as_that_of_a_page() {
+        type Arguments = (TcpStream, SocketAddr, Arc<Endpoint>, (Ticket, watch::Receiver<bool>));
+        fn bytes<F>(_: impl Fn(Arguments) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = bytes(|(socket, address, endpoint, rest)| session(socket, address, endpoint, rest));
+        assert!(bytes <= 1152, "{bytes}");
     }
 
     #[test]
