@@ -15,6 +15,7 @@ mod forward;
 mod held;
 mod import_uidl;
 mod invite;
+mod junk_filter;
 mod list;
 mod offer;
 mod password;
@@ -88,6 +89,7 @@ enum Command {
     Device(device::Device),
     Alias(alias::Alias),
     List(list::List),
+    JunkFilter(junk_filter::JunkFilter),
     Domain(domain::Domain),
     Certificate(certificate::Certificate),
     Request(request::Request),
@@ -125,6 +127,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Device(command) => command.run(&place),
         Command::Alias(command) => command.run(&place),
         Command::List(command) => command.run(&place),
+        Command::JunkFilter(command) => command.run(&place),
         Command::Domain(command) => command.run(&place),
         Command::Certificate(command) => command.run(&place),
         Command::Request(command) => command.run(&place),

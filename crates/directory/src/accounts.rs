@@ -126,6 +126,7 @@ impl Directory {
             remove_from_aliases(tx, id)?;
             remove_from_lists(tx, id)?;
             tx.delete(&number_key(record::FORWARD, id));
+            tx.delete(&number_key(record::WITHOUT_JUNK_FILTER, id));
             let mut counters = Counters::read(tx)?;
             counters.accounts = counters.accounts.saturating_sub(1);
             counters.write(tx);

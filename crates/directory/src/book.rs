@@ -23,6 +23,8 @@ pub(crate) struct Book {
     lists: BTreeMap<String, Arc<List>>,
     /// Where mail of an account is forwarded to.
     forwards: HashMap<AccountId, Forward>,
+    /// Whose mail is never put into Junk.
+    without_junk_filter: BTreeSet<AccountId>,
     /// The accounts of a local part: a name without a domain means the only one that there is.
     bare_names: HashMap<String, BTreeSet<AccountId>>,
     /// Who is an administrator and may log in.
@@ -33,7 +35,15 @@ pub(crate) struct Book {
 
 impl Book {
     pub(crate) fn load(table: &Table) -> Result<Self, Error> {
-        let kinds = [record::DOMAIN, record::ACCOUNT, record::NAME, record::ALIAS, record::LIST, record::FORWARD];
+        let kinds = [
+            record::DOMAIN,
+            record::ACCOUNT,
+            record::NAME,
+            record::ALIAS,
+            record::LIST,
+            record::FORWARD,
+            record::WITHOUT_JUNK_FILTER,
+        ];
         let (version, rows) = table.scan_all(&kinds)?;
         let mut book = Self { version, ..Self::default() };
         for (key, value) in rows {
@@ -82,6 +92,8 @@ impl Book {
                     None => drop(self.forwards.remove(&number_in(key)?)),
                 }
             }
+            (Some(record::WITHOUT_JUNK_FILTER), Some(_)) => drop(self.without_junk_filter.insert(number_in(key)?)),
+            (Some(record::WITHOUT_JUNK_FILTER), None) => drop(self.without_junk_filter.remove(&number_in(key)?)),
             (Some(_) | None, _) => {}
         }
         Ok(())
@@ -252,6 +264,10 @@ impl Book {
 
     pub(crate) fn forward(&self, id: AccountId) -> Option<Forward> {
         self.forwards.get(&id).cloned()
+    }
+
+    pub(crate) fn filters_junk(&self, id: AccountId) -> bool {
+        !self.without_junk_filter.contains(&id)
     }
 
     pub(crate) fn domains(&self) -> Vec<DomainInfo> {

@@ -37,6 +37,7 @@ mod domains;
 mod error;
 mod forwards;
 mod host_certificate;
+mod junk_filter;
 mod links;
 mod lists;
 mod options;

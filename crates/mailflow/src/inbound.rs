@@ -125,13 +125,17 @@ impl MailFlow {
         alone.set_fields(&[]);
         let judged = self.judge(arrival, alone, letter, &account);
         let junk = judged.as_ref().map_or(&b""[..], |judged| &judged.field);
-        let place = if judged.as_ref().is_some_and(|judged| judged.is_junk) { Place::Junk } else { put.place };
-        let forward = self.forward_of(arrival, recipient, &account, (alone, place));
+        let judged_place = if judged.as_ref().is_some_and(|judged| judged.is_junk) { Place::Junk } else { put.place };
+        let forward = self.forward_of(arrival, recipient, &account, (alone, judged_place));
         if let Some(forward) = forward.as_ref().filter(|forward| !forward.keeps_copy)
             && let Some(claims) = self.forward_instead(arrival, recipient, (&account, forward), content, put.now)
         {
             return (RecipientOutcome::Delivered, claims);
         }
+        let place = match judged_place {
+            Place::Junk if !self.files_junk(account.id()) => Place::Inbox,
+            place => place,
+        };
         // RFC 8601 §4: above the trace field of the same server.
         Arc::make_mut(content).set_fields(&[&fields[0], &fields[1], &put.results, junk, &fields[2]]);
         let source = &arrival.envelope.source;

@@ -6,7 +6,7 @@ use crate::flow::MailFlow;
 use junk::{Facts, Features, Reason, Verdict, start};
 use sender_auth::{DmarcResult, results};
 use std::cell::OnceCell;
-use store::{Account, ModSeq, Protocol};
+use store::{Account, AccountId, ModSeq, Protocol};
 use tracing::warn;
 
 /// Which field says what the filter thinks; only we write it.
@@ -53,7 +53,7 @@ impl MailFlow {
         letter: &Letter,
         account: &Account,
     ) -> Option<Judged> {
-        if !self.filters_junk || !is_from_others(arrival) {
+        if !self.filters_junk || !is_from_others(arrival) || !self.files_junk(account.id()) {
             return None;
         }
         let experience = match experience(account) {
@@ -73,6 +73,16 @@ impl MailFlow {
         }
         let is_junk = verdict.is_junk() && !is_known;
         Some(Judged { is_junk, score: verdict.score, field: field(&verdict, is_junk, is_known) })
+    }
+}
+
+impl MailFlow {
+    /// Whether mail of an account is put into Junk. What its owner chose is not guessed: while nobody can read it, nothing is.
+    pub(crate) fn files_junk(&self, account: AccountId) -> bool {
+        self.auth.directory().filters_junk(account).unwrap_or_else(|error| {
+            warn!(%account, %error, "it cannot be read whether the junk filter is on; mail is delivered without it");
+            false
+        })
     }
 }
 

@@ -28,6 +28,9 @@ impl MailFlow {
     /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults.
     pub fn learn_junk(&self, id: AccountId, now: Timestamp, is_stopping: &dyn Fn() -> bool) -> Result<usize, Error> {
         let account = self.auth.store().account(id);
+        if !self.auth.directory().filters_junk(id)? {
+            return skip(&account, is_stopping).map(|()| 0);
+        }
         let mut learnt = 0;
         // Its own commits move the account's head, but write no entry.
         let learns = self.filters_junk || self.teacher.is_some();
@@ -53,6 +56,18 @@ impl MailFlow {
         let lesson = Lesson { after, learnt_to: after, ..Lesson::default() };
         Ok(Pupil { account, hostname: &self.hostname, experience, lesson, taught: BTreeMap::new(), said: Vec::new() })
     }
+}
+
+/// The owner has switched the filter off: what is done meanwhile teaches it nothing, also not when it is on again.
+fn skip(account: &Account, is_stopping: &dyn Fn() -> bool) -> Result<(), Error> {
+    while !is_stopping() {
+        let after = account.learnt_to()?;
+        let entries = account.journal(after, ENTRIES_PER_LESSON_MAX)?;
+        let Some(last) = entries.last() else { break };
+        // What another has learnt meanwhile is where the next look begins.
+        let _is_first = account.learn(Lesson { after, learnt_to: last.modseq, ..Lesson::default() })?;
+    }
+    Ok(())
 }
 
 struct Pupil<'a> {

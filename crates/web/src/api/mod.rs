@@ -16,6 +16,7 @@ pub(crate) mod forward;
 pub(crate) mod held;
 pub(crate) mod history;
 pub(crate) mod integrity;
+pub(crate) mod junk_filter;
 pub(crate) mod lists;
 mod login;
 mod operator;
@@ -114,6 +115,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     devices::ENDPOINTS,
     held::ENDPOINTS,
     forward::ENDPOINTS,
+    junk_filter::ENDPOINTS,
     sending::ENDPOINTS,
     history::ENDPOINTS,
     setup::ENDPOINTS,

@@ -19,6 +19,7 @@ use auth::{OwnerError, SecondFactorSetup, WebLogin};
 use axum::http::header::USER_AGENT;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use console::JunkFilterCard;
 use qrcode::QrCode;
 use qrcode::render::svg;
 use store::Timestamp;
@@ -30,6 +31,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post("/account/second-factor", Handler::Owner(begin_second_factor)),
     Route::post("/account/second-factor/confirm", Handler::Owner(confirm_second_factor)),
     Route::post("/account/second-factor/off", Handler::Owner(switch_off_second_factor)),
+    Route::post("/account/junk-filter", Handler::Owner(switch_junk_filter)),
     Route::post("/account/sessions", Handler::Owner(end_others)),
     Route::post("/account/sessions/{id}", Handler::Owner(end_one)),
 ];
@@ -43,6 +45,7 @@ struct AccountPage {
     address: String,
     /// `None` without a second factor.
     recovery_codes_left: Option<usize>,
+    junk_filter: JunkFilterCard,
     sessions: Vec<SessionLine>,
     now: Timestamp,
 }
@@ -71,9 +74,15 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
         frame,
         address: owner.own()?.address.clone(),
         recovery_codes_left,
+        junk_filter: api::junk_filter::show(owner)?,
         sessions,
         now: owner.now,
     })
+}
+
+fn switch_junk_filter(owner: &Owner, fields: &Fields) -> Outcome {
+    let card = api::junk_filter::switch(owner, fields)?;
+    Ok(back(owner, Notice::good(card.text)))
 }
 
 fn change_password(owner: &Owner, fields: &Fields) -> Outcome {

@@ -1,6 +1,7 @@
 //! What holds for every page and every endpoint: played by a browser without a screen against a site in memory.
 
 mod api;
+mod junk_filter;
 mod lists;
 mod login;
 mod mail;

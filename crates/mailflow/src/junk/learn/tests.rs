@@ -109,6 +109,51 @@ fn what_its_owner_moved_into_junk_goes_there_by_itself() {
 }
 
 #[test]
+fn whoever_switched_it_off_finds_all_mail_in_the_inbox_and_teaches_it_nothing() {
+    let world = world();
+    world.teach();
+    let (account, directory) = (world.owner("alice"), world.flow.auth.directory());
+    let before = messages(&account);
+    directory.set_filters_junk(account.id(), false).unwrap();
+    let (role, uid, body) = world.come("alice", "x@spam.example", "order cheap pills with discount");
+    assert!(role == Role::Inbox && !body.contains("X-Pillarbox-Junk"), "{body}");
+    world.shift("alice", uid, Role::Inbox, Role::Junk);
+    assert_eq!(world.learn("alice"), 0);
+    directory.set_filters_junk(account.id(), true).unwrap();
+    assert_eq!((world.learn("alice"), messages(&account)), (0, before));
+    assert_eq!(world.come("alice", "x@spam.example", "order cheap pills with discount").0, Role::Junk);
+}
+
+#[test]
+fn what_others_say_is_junk_is_in_the_inbox_of_whoever_switched_it_off() {
+    let mut world = world();
+    let directory = world.flow.auth.directory();
+    directory.set_filters_junk(world.owner("alice").id(), false).unwrap();
+    world.flow.filters_junk = false;
+    let into = |world: &World, to: &str| {
+        let path = ForwardPath::Mailbox(format!("{to}@example.org").parse().unwrap());
+        let Route::Local(recipient) = world.flow.route(&path, Reach::Local, NOW).unwrap() else { panic!("{to}") };
+        let source = Source {
+            protocol: Protocol::Smtp,
+            helo: "client.example".into(),
+            client: "192.0.2.1".parse().unwrap(),
+            with: "ESMTP",
+            tls: None,
+            by_relay: false,
+        };
+        let envelope = Envelope { local: vec![recipient], ..Envelope::new(ReversePath::Null, source) };
+        let arrival = world.flow.arrive(envelope, b"Subject: x\r\n\r\nx\r\n".to_vec(), None, NOW);
+        let opinion = scan::Opinion { verdict: scan::Verdict::Junk, ..scan::Opinion::default() };
+        world.flow.deliver(arrival.scanned(opinion), NOW).accepted().into_iter().for_each(Claim::answered);
+        let account = world.owner(to);
+        let mailboxes = account.mailboxes().unwrap();
+        let count = |role| mailboxes.iter().find(|it| it.role == Some(role)).map_or(0, |it| it.counts.messages);
+        (count(Role::Inbox), count(Role::Junk))
+    };
+    assert_eq!((into(&world, "alice"), into(&world, "bob")), ((1, 0), (0, 1)));
+}
+
+#[test]
 fn mail_from_this_machine_and_from_own_users_is_not_judged() {
     let world = world();
     world.teach();
