@@ -38,7 +38,7 @@ enum Verb {
 
 impl JunkFilter {
     pub(super) fn run(self, place: &Place) -> Outcome {
-        let switch = |account, to: &str| Call::new("POST /api/v1/junk-filter").of(account).with("switch", to);
+        let switch = |account: String, to: &str| Call::new("POST /api/v1/junk-filter").of(account).with("switch", to);
         let call = match self.verb {
             Verb::Show { account } => Call::new("GET /api/v1/junk-filter").of(account),
             Verb::On { account } => switch(account, "on"),

@@ -53,6 +53,14 @@ enum Verb {
         #[arg(value_enum)]
         posting: Posting,
     },
+    /// Say whether anybody may join a list by a mail to its name with +join
+    Joining {
+        /// Which
+        list: String,
+        /// Whether
+        #[arg(value_enum)]
+        joining: Joining,
+    },
     /// List all lists
     All,
     /// Show a list with its members
@@ -93,6 +101,14 @@ enum Posting {
     Anybody,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Joining {
+    /// Whoever proves to be the author (SPF, DKIM) is a member
+    Open,
+    /// Only its owners and administrators say who is
+    Closed,
+}
+
 impl Posting {
     fn name(self) -> &'static str {
         match self {
@@ -117,6 +133,14 @@ impl List {
                 let text = format!("Who may write to {list}: {}.\n", posting.name());
                 let call = Call::new("POST /api/v1/admin/lists/posting").with("list", list);
                 format.done(place, &call.with("posting", posting.name()), &text)
+            }
+            Verb::Joining { list, joining } => {
+                let (joining, text) = match joining {
+                    Joining::Open => ("open", format!("Anybody may join {list}.\n")),
+                    Joining::Closed => ("closed", format!("Nobody joins {list} by mail.\n")),
+                };
+                let call = Call::new("POST /api/v1/admin/lists/joining").with("list", list);
+                format.done(place, &call.with("joining", joining), &text)
             }
             Verb::All => format.list(place, &Call::new("GET /api/v1/lists"), listed),
             Verb::Show { list } => format.list(

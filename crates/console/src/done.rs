@@ -38,6 +38,9 @@ pub struct ListLine {
     pub title: String,
     /// Who may write to it: `owners`, `members` or `anybody`.
     pub posting: String,
+    /// Anybody may join it by mail.
+    #[serde(default)]
+    pub open: bool,
     /// The accounts that look after it.
     pub owners: Vec<String>,
     /// Who gets what is written to it.

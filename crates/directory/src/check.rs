@@ -2,6 +2,7 @@
 
 use crate::Directory;
 use crate::address::domain_of;
+use crate::lists::{List, Whose};
 use crate::record::{self, AccountRecord, Counters, Leads, name_in, number_in};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{AccountId, Error, Row, TableId};
@@ -32,6 +33,18 @@ impl Directory {
             }
             let lost = ids.iter().filter(|id| !accounts.contains_key(id));
             findings.extend(lost.map(|id| format!("{name} leads to account {id}, which is not there")));
+        }
+        for row in scan(record::LIST)? {
+            let list = List::of_row(&row)?;
+            if !domains.contains(list.domain()) {
+                findings.push(format!("the list {} is in no local domain", list.address));
+            }
+            let members = list.members.iter().filter_map(|member| match &member.whose {
+                Whose::Account(id) => Some(id),
+                Whose::Outside(_) => None,
+            });
+            let lost = list.owners.iter().chain(members).filter(|id| !accounts.contains_key(id));
+            findings.extend(lost.map(|id| format!("the list {} names account {id}, which is not there", list.address)));
         }
         self.check_counters([domains.len(), accounts.len(), aliases.len()], &accounts, &mut findings)?;
         self.check_mailboxes(&accounts, &mut findings)?;

@@ -16,6 +16,8 @@ use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, Row, TableTx, Timestamp};
 
 const FORMAT: u8 = 1;
+/// A bit beside who may write: anybody may join.
+const OPEN: u8 = 0x10;
 /// A list has at most so many members: each post is so many messages.
 const LIST_MEMBERS_MAX: usize = 500;
 /// A list has at most so many owners.
@@ -76,6 +78,8 @@ pub struct List {
     pub title: String,
     /// Who may write to it.
     pub posting: Posting,
+    /// Whoever writes to it that they want to join is a member.
+    pub is_open: bool,
     /// Accounts that say who is a member, and are told of what fails.
     pub owners: Vec<AccountId>,
     /// Who gets what is written to it, each once.
@@ -168,7 +172,7 @@ impl List {
             Posting::Members => 1,
             Posting::Anybody => 2,
         };
-        value.byte(posting).wide_text(&self.title).byte(self.owners.len() as u8);
+        value.byte(posting | if self.is_open { OPEN } else { 0 }).wide_text(&self.title).byte(self.owners.len() as u8);
         for owner in &self.owners {
             value.raw(&owner.0.to_be_bytes());
         }
@@ -184,7 +188,9 @@ impl List {
 
     fn decode(address: &str, value: &[u8]) -> Result<Self, Corrupt> {
         let mut fields = Reader::of_format(value, FORMAT)?;
-        let posting = match fields.byte()? {
+        let bits = fields.byte()?;
+        let (is_open, posting) = (bits & OPEN != 0, bits & !OPEN);
+        let posting = match posting {
             0 => Posting::Owners,
             1 => Posting::Members,
             2 => Posting::Anybody,
@@ -203,7 +209,7 @@ impl List {
             let (bounces, bounced_at) = (fields.byte()?, Timestamp(i64::from_be_bytes(fields.array()?)));
             members.push(Member { whose, bounces, bounced_at });
         }
-        Ok(Self { address: address.to_owned(), title, posting, owners, members })
+        Ok(Self { address: address.to_owned(), title, posting, is_open, owners, members })
     }
 
     /// Of an `M` row.
@@ -304,6 +310,7 @@ impl Directory {
                 address: address.text(),
                 title: title.trim().to_owned(),
                 posting,
+                is_open: false,
                 owners: ids,
                 members: Vec::new(),
             };
@@ -332,6 +339,17 @@ impl Directory {
     pub fn set_posting(&self, address: &str, posting: Posting) -> Result<(), Error> {
         self.change_list(address, |_, list| {
             list.posting = posting;
+            Ok(())
+        })
+    }
+
+    /// Says whether anybody may join a list. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: no such list.
+    pub fn set_open(&self, address: &str, is_open: bool) -> Result<(), Error> {
+        self.change_list(address, |_, list| {
+            list.is_open = is_open;
             Ok(())
         })
     }
@@ -545,7 +563,10 @@ mod tests {
         };
         assert_eq!(members(&directory), ["alice@example.org", "ada@example.com"]);
         assert_eq!(members(&start(&engine)), ["alice@example.org", "ada@example.com"]);
+        directory.join_list("choir@example.org", "bob@example.org").unwrap();
         directory.remove_account("alice@example.org").unwrap();
+        directory.leave_list("choir@example.org", "bob@example.org").unwrap();
+        assert_eq!(directory.check().unwrap(), [""; 0]);
         let list = directory.list("choir@example.org").unwrap().unwrap();
         assert!(!list.has(&Whose::Account(alice)) && list.owners.is_empty());
         directory.leave_list("choir@example.org", "ADA@example.com").unwrap();
@@ -597,6 +618,7 @@ mod tests {
             address: "l@x".into(),
             title: "T".into(),
             posting: Posting::Anybody,
+            is_open: true,
             owners: vec![AccountId(7)],
             members: members.clone(),
         };

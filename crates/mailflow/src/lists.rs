@@ -3,6 +3,7 @@
 //! ```text
 //! choir@example.org                 to all members, if whoever writes may
 //! choir+owner@example.org           to its owners
+//! choir+join@example.org            whoever proves to be the author is a member from now on, if the list is open
 //! choir+leave-TOKEN@example.org     the member of that token leaves
 //! choir+bounce-TOKEN@example.org    where mail for that member comes back to
 //! ```
@@ -66,6 +67,8 @@ impl MailFlow {
                 true => Route::Refused(Unroutable::NoSuchUser),
                 false => Route::Local(Recipient { address, accounts, onward: None, list: None, reports }),
             };
+        } else if detail.is_some_and(|detail| list.is_open && detail.eq_ignore_ascii_case("join")) {
+            Door::Join
         } else if let Some(token) = word("leave-") {
             Door::Leave(token)
         } else if let Some(token) = word("bounce-") {
@@ -88,6 +91,7 @@ impl MailFlow {
     pub(crate) fn to_list(&self, arrival: &Arrival, to: &ToList, content: &[u8], put: &Put) -> Got {
         let done = match &to.door {
             Door::Post => return self.post_to_list(arrival, &to.list, content, put),
+            Door::Join => return self.join_by_mail(arrival, &to.list, content, put),
             Door::Leave(token) => self.leave(&to.list, token, put.now),
             Door::Bounce(token) => self.came_back(&to.list, token, content, put.now),
         };
@@ -101,7 +105,45 @@ impl MailFlow {
     pub(crate) fn report_to_list(&self, to: &ToList, content: &[u8], now: Timestamp) -> Result<bool, Error> {
         match &to.door {
             Door::Bounce(token) => self.came_back(&to.list, token, content, now).map(|()| true),
-            Door::Post | Door::Leave(_) => Ok(false),
+            Door::Post | Door::Join | Door::Leave(_) => Ok(false),
+        }
+    }
+
+    /// Only with proof that the author wants it, or anybody could have mail sent to anybody. Told is whoever was no member.
+    fn join_by_mail(&self, arrival: &Arrival, list: &List, content: &[u8], put: &Put) -> Got {
+        let refused = |why| (RecipientOutcome::List(why), Vec::new());
+        if put.place == Place::Junk {
+            return (RecipientOutcome::SenderRefused, Vec::new());
+        }
+        if arrival.envelope.reverse_path.mailbox().is_none() || form::is_automatic(content) {
+            return refused(ListRefusal::Automatic);
+        }
+        // What a mail system of ours brings it must have looked at: here it is about whom mail is sent to from now on.
+        let is_looked_at = arrival.envelope.source.protocol != Protocol::Lmtp
+            || results::vouched(content, &self.hostname) == Some(true);
+        let author =
+            Author::of(content).filter(|author| is_looked_at && is_proven(arrival, author, content, &self.hostname));
+        let Some(author) = author else { return refused(ListRefusal::NotAllowed) };
+        let (directory, member) = (self.auth.directory(), author.address.to_string());
+        let joined = directory.members(list).map_err(directory::Error::Store).and_then(|members| {
+            let is_new = !members.iter().any(|known| !known.is_paused && known.address.eq_ignore_ascii_case(&member));
+            directory.join_list(&list.address, &member).map(|()| is_new)
+        });
+        match joined {
+            Ok(is_new) => {
+                if is_new {
+                    info!(list = list.address, member, "joined a list");
+                    let letter = letters::joined(list, &member, &self.hostname, put.now);
+                    let _is_sent = self.send_letter(&member, &letter, put.now);
+                }
+                (RecipientOutcome::Delivered, Vec::new())
+            }
+            // Another address of an account here, or no room.
+            Err(directory::Error::Refused(why)) => {
+                warn!(list = list.address, member, why, "did not join a list");
+                refused(ListRefusal::NotAllowed)
+            }
+            Err(directory::Error::Store(error)) => (RecipientOutcome::from(&error), Vec::new()),
         }
     }
 

@@ -43,6 +43,7 @@ pub(crate) struct ToList {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
     Post,
+    Join,
     Leave(String),
     Bounce(String),
 }

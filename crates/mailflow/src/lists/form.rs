@@ -98,6 +98,9 @@ pub(super) fn message(list: &List, author: &Author, content: &[u8], keeps_from: 
          List-Owner: <mailto:{name}+owner@{domain}>\r\nPrecedence: list\r\n",
         id(list)
     ));
+    if list.is_open {
+        fields.push_str(&format!("List-Subscribe: <mailto:{name}+join@{domain}?subject=join>\r\n"));
+    }
     let is_to_go = |field: &header::Field<'_>| {
         let is_of_a_list = field.name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"List-"));
         is_of_a_list || TAKEN_OFF.iter().any(|name| field.is(name)) || !keeps_from && field.is("From")

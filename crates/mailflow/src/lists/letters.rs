@@ -4,6 +4,16 @@ use directory::List;
 use message::date::format_rfc5322;
 use store::Timestamp;
 
+/// Somebody is a member.
+pub(super) fn joined(list: &List, to: &str, hostname: &str, now: Timestamp) -> Vec<u8> {
+    let text = format!(
+        "{to}\nis a member of this list now, as you wished, and gets what is written to it:\n\n    {}\n\n\
+         Whatever comes from it has a way out of it.\n",
+        list.address
+    );
+    letter(list, to, ("You have joined", &text), hostname, now)
+}
+
 /// A member has left.
 pub(super) fn left(list: &List, to: &str, hostname: &str, now: Timestamp) -> Vec<u8> {
     let text = format!(

@@ -175,6 +175,39 @@ fn programs_and_circles_are_refused() {
 }
 
 #[test]
+fn whoever_proves_to_want_it_joins_an_open_list() {
+    let (world, queue) = choir(Posting::Members);
+    let join = "choir+join@example.org";
+    let ask = |from: &str| {
+        let results = "Authentication-Results: mail.example.org; dmarc=pass header.from=far.example";
+        format!("{results}\r\nFrom: <{from}>\r\nSubject: join\r\n\r\n")
+    };
+    let path = ForwardPath::Mailbox(join.parse().unwrap());
+    let not_allowed = RecipientOutcome::List(ListRefusal::NotAllowed);
+    // Closed: it is a subaddress like any other, and who is no member may not write.
+    assert_eq!(outcome_of(deliver(&world, "zoe@far.example", join, &ask("zoe@far.example"))), not_allowed);
+    world.flow.auth.directory().set_open(CHOIR, true).unwrap();
+    assert!(matches!(world.flow.route(&path, Reach::Local, NOW).unwrap(), Route::Local(_)));
+    let from_elsewhere = source(Protocol::Smtp, "192.0.2.1");
+    let forged = arrival(&world, ("zoe@far.example", join), &ask("zoe@far.example"), from_elsewhere);
+    assert_eq!(outcome_of(world.flow.deliver(forged, NOW)), not_allowed, "nothing proves it");
+    let nobody_looked = "From: <zoe@far.example>\r\n\r\n";
+    assert_eq!(outcome_of(deliver(&world, "zoe@far.example", join, nobody_looked)), not_allowed);
+    let automatic = format!("Auto-Submitted: auto-replied\r\n{}", ask("zoe@far.example"));
+    let refused = RecipientOutcome::List(ListRefusal::Automatic);
+    assert_eq!(outcome_of(deliver(&world, "zoe@far.example", join, &automatic)), refused);
+    assert_eq!((members(&world).len(), queued(&queue).len()), (3, 0));
+    for _ in 0..2 {
+        assert_eq!(outcome_of(deliver(&world, "zoe@far.example", join, &ask("zoe@far.example"))), OK);
+        assert_eq!(members(&world)[3], "zoe@far.example");
+        assert_eq!(queued(&queue).len(), 1, "told once");
+    }
+    assert_eq!(outcome_of(deliver(&world, "ada@far.example", CHOIR, MESSAGE)), OK);
+    let (_, content) = queued(&queue).pop().unwrap();
+    assert!(content.contains("List-Subscribe: <mailto:choir+join@example.org?subject=join>\r\n"), "{content}");
+}
+
+#[test]
 fn a_member_leaves_by_mail() {
     let (world, queue) = choir(Posting::Members);
     let _ = outcome_of(deliver(&world, "ada@far.example", CHOIR, MESSAGE));
@@ -246,6 +279,7 @@ fn the_name_of_an_author_is_a_word() {
         address: CHOIR.into(),
         title: String::new(),
         posting: Posting::Anybody,
+        is_open: false,
         owners: Vec::new(),
         members: Vec::new(),
     };

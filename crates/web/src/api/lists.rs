@@ -14,6 +14,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::post("/api/v1/lists/leave", |caller, fields| json(leave(caller, fields)?)),
     Endpoint::post("/api/v1/admin/lists", |caller, fields| json(add(caller, fields)?)),
     Endpoint::post("/api/v1/admin/lists/posting", |caller, fields| json(set_posting(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/lists/joining", |caller, fields| json(set_open(caller, fields)?)),
     Endpoint::post("/api/v1/admin/lists/remove", |caller, fields| json(remove(caller, fields)?)),
 ];
 
@@ -35,6 +36,7 @@ fn line(caller: &Caller, list: &List) -> Result<ListLine, Problem> {
         list: list.address.clone(),
         title: list.title.clone(),
         posting: list.posting.name().to_owned(),
+        open: list.is_open,
         owners: owners.map(|owner| owner.map(|info| info.address)).collect::<Result<_, _>>()?,
         members: members.map(|member| MemberLine { address: member.address, paused: member.is_paused }).collect(),
     })
@@ -63,6 +65,18 @@ pub(crate) fn set_posting(caller: &Caller, fields: &Fields) -> Result<Done, Prob
     let (list, posting) = (fields.text("list"), posting(fields)?);
     caller.site.auth().directory().set_posting(list, posting)?;
     Ok(Done::new(format!("Who may write to {list}: {}.", posting.name())))
+}
+
+pub(crate) fn set_open(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    caller.administration()?;
+    let list = fields.text("list");
+    let (is_open, done) = match fields.text("joining") {
+        "open" => (true, format!("Anybody may join {list}.")),
+        "closed" => (false, format!("Nobody joins {list} by mail.")),
+        _ => return Err(Problem::bad("A list is “open” or “closed”.")),
+    };
+    caller.site.auth().directory().set_open(list, is_open)?;
+    Ok(Done::new(done))
 }
 
 pub(crate) fn remove(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {

@@ -86,8 +86,35 @@ fn an_administrator_makes_lists_and_an_owner_says_who_of_here_is_a_member() {
     let posting = r#"{"list": "news@example.org", "posting": "anybody"}"#;
     assert_eq!(alice.call("/api/v1/admin/lists/posting", posting).status, StatusCode::OK);
     assert_eq!(alice.call("/api/v1/lists/join", &member("eve@far.example")).status, StatusCode::OK);
+    let joining = r#"{"list": "news@example.org", "joining": "open"}"#;
+    assert_eq!(alice.call("/api/v1/admin/lists/joining", joining).status, StatusCode::OK);
+    assert_eq!(alice.call("/api/v1/admin/lists/joining", posting).status, StatusCode::BAD_REQUEST);
     let lists = alice.get("/api/v1/lists").json();
+    assert_eq!((&lists[0]["open"], &lists[1]["open"]), (&false.into(), &true.into()));
     assert_eq!((&lists[0]["list"], &lists[1]["posting"]), (&CHOIR.into(), &"anybody".into()));
     assert_eq!(alice.call("/api/v1/admin/lists/remove", posting).status, StatusCode::OK);
     assert_eq!(alice.get("/api/v1/lists").json().as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn an_administrator_keeps_a_list_on_its_page() {
+    let world = world();
+    let mut alice = world.alice();
+    assert_eq!(alice.get("/admin/lists").status, StatusCode::FORBIDDEN);
+    world.auth.directory().set_admin(ALICE, true).unwrap();
+    let page = "/admin/lists";
+    assert!(alice.get(page).text.contains(ADA));
+    alice.submit(page, "/admin/lists/join", &[("list", CHOIR), ("member", "eve@far.example")]);
+    alice.submit(page, "/admin/lists/leave", &[("list", CHOIR), ("member", ADA)]);
+    assert_eq!(members(&world), ["eve@far.example"]);
+    alice.submit(page, "/admin/lists/posting", &[("list", CHOIR), ("posting", "owners")]);
+    alice.submit(page, "/admin/lists/joining", &[("list", CHOIR), ("joining", "open")]);
+    let list = world.auth.directory().list(CHOIR).unwrap().unwrap();
+    assert_eq!((list.posting, list.is_open), (Posting::Owners, true));
+    alice.submit(page, page, &[("list", "news@example.org"), ("owners", "nobody@example.org"), ("posting", "owners")]);
+    assert!(alice.get(page).text.contains("is not an account here"));
+    alice.submit(page, page, &[("list", "news@example.org"), ("owners", ALICE), ("posting", "owners")]);
+    alice.submit(page, "/admin/lists/remove", &[("list", CHOIR)]);
+    let left: Vec<String> = world.auth.directory().lists().unwrap().iter().map(|list| list.address.clone()).collect();
+    assert_eq!(left, ["news@example.org"]);
 }

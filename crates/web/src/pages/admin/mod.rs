@@ -4,6 +4,7 @@
 mod accounts;
 mod addresses;
 mod doctor;
+mod lists;
 mod people;
 mod records;
 mod report;
@@ -21,6 +22,7 @@ pub(super) const ROUTES: &[&[Route]] = &[
     accounts::ROUTES,
     people::ROUTES,
     addresses::ROUTES,
+    lists::ROUTES,
     records::ROUTES,
     doctor::ROUTES,
     report::ROUTES,
