@@ -81,6 +81,12 @@ impl Device {
         device
     }
 
+    /// It is told of the mailbox between its commands too (RFC 5465).
+    fn told_at_once(mut self) -> Self {
+        self.run("NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))", true);
+        self
+    }
+
     fn select(&mut self) {
         for _ in 0..10 {
             self.known.clear();
@@ -179,6 +185,9 @@ impl Device {
     }
 
     fn act(&mut self, action: &Action) {
+        // What came since the last command, where the client wants to hear of it.
+        let news = self.client.poll();
+        self.believe(&news, true);
         if self.idling {
             let news = self.client.poll();
             self.believe(&news, true);
@@ -289,7 +298,7 @@ proptest! {
 
     #[test]
     fn every_device_ends_up_with_what_the_store_has(
-        script in prop::collection::vec((0..4usize, actions(), troubles()), 1..40),
+        script in prop::collection::vec((0..6usize, actions(), troubles()), 1..40),
         seed in any::<u64>(),
     ) {
         let server = Server::on(SimEngine::with_faults(seed, FaultRates::default()));
@@ -298,7 +307,9 @@ proptest! {
         let mut devices = [
             Device::new(&server, ""),
             Device::new(&server, "CONDSTORE"),
+            Device::new(&server, "CONDSTORE").told_at_once(),
             Device::new(&server, "QRESYNC IMAP4rev2"),
+            Device::new(&server, "QRESYNC").told_at_once(),
             Device::new(&server, ""),
         ];
         for (which, action, trouble) in &script {
@@ -308,7 +319,7 @@ proptest! {
                 None => {}
             }
             // The last device only polls.
-            devices[*which].act(if *which == 3 { &Action::Noop } else { action });
+            devices[*which].act(if *which == 5 { &Action::Noop } else { action });
         }
         server.use_up_read_errors();
         let truth = {
