@@ -50,9 +50,9 @@ fn extended_lists() {
 fn names_travel_as_the_client_reads_them() {
     let mut client = Server::new().alice();
     client.send("a CREATE Entw&APw-rfe");
-    client.check("a LIST \"\" E*", &["* LIST (\\HasNoChildren) \"/\" \"Entw&APw-rfe\"", "a OK LIST done"]);
+    client.check("a LIST \"\" E*", &["* LIST (\\HasNoChildren \\Drafts) \"/\" \"Entw&APw-rfe\"", "a OK LIST done"]);
     client.send("a ENABLE UTF8=ACCEPT");
-    client.check("a LIST \"\" E*", &["* LIST (\\HasNoChildren) \"/\" \"Entwürfe\"", "a OK LIST done"]);
+    client.check("a LIST \"\" E*", &["* LIST (\\HasNoChildren \\Drafts) \"/\" \"Entwürfe\"", "a OK LIST done"]);
 }
 
 #[test]
