@@ -15,6 +15,7 @@ const ALWAYS: &[&str] = &[
     "IDLE",
     "NAMESPACE",
     "UNSELECT",
+    "UNAUTHENTICATE",
     "INPROGRESS",
     "NOTIFY",
     "CHILDREN",

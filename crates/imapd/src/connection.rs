@@ -317,12 +317,19 @@ impl ImapSession {
                 // The answer is the last that is not compressed.
                 Turn::Flush
             }
+            Then::Unauthenticate => self.begin_anew(),
             Then::Continue if finish.answer.status == Status::Bad => self.count_bad_command(output),
             Then::Continue => {
                 self.bad_commands = 0;
                 Turn::Again
             }
         }
+    }
+
+    /// As one that has just connected.
+    pub(crate) fn count_as_connected(&mut self) {
+        self.connected_at = Some(self.now.monotonic_millis);
+        self.bad_commands = 0;
     }
 
     /// When silence or a slow login ends the session.
@@ -363,7 +370,7 @@ impl ImapSession {
     pub(crate) fn capabilities(&self) -> Vec<String> {
         let is_logged_in = !matches!(self.state, State::NotAuthenticated(_));
         let mut names = capability::names(&self.service, &self.peer, is_logged_in);
-        names.retain(|name| name != "STARTTLS" || self.compression.is_none());
+        names.retain(|name| !matches!(name.as_str(), "STARTTLS" | "UNAUTHENTICATE") || self.compression.is_none());
         names
     }
 }

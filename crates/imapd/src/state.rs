@@ -80,6 +80,8 @@ pub(crate) enum Then {
     StartTls,
     /// From here on all octets are compressed.
     Compress,
+    /// Whoever comes next is a stranger.
+    Unauthenticate,
 }
 
 impl Finish {

@@ -69,6 +69,8 @@ pub enum Command {
     Authenticate(Authenticate),
     /// RFC 9051 §6.2.3.
     Login(Login),
+    /// RFC 8437 §2.
+    Unauthenticate,
     /// RFC 4978 §3: with DEFLATE.
     Compress,
     /// RFC 9051 §6.3.1: capability names in capitals.
@@ -145,6 +147,7 @@ impl Command {
             Self::StartTls => "STARTTLS",
             Self::Authenticate(_) => "AUTHENTICATE",
             Self::Login(_) => "LOGIN",
+            Self::Unauthenticate => "UNAUTHENTICATE",
             Self::Compress => "COMPRESS",
             Self::Enable(_) => "ENABLE",
             Self::Select(_) => "SELECT",
@@ -220,6 +223,7 @@ fn dispatch_without_arguments(verb: &str) -> Option<Command> {
         "CHECK" => Command::Check,
         "CLOSE" => Command::Close,
         "UNSELECT" => Command::Unselect,
+        "UNAUTHENTICATE" => Command::Unauthenticate,
         "EXPUNGE" => Command::Expunge,
         _ => return None,
     })

@@ -33,6 +33,7 @@ mod status;
 mod store;
 mod subscribe;
 mod thread;
+mod unauthenticate;
 mod xlist;
 
 use crate::connection::{ImapSession, Turn};
@@ -89,6 +90,7 @@ fn needs(command: &Command) -> Needs {
         Command::Capability | Command::Noop | Command::Logout | Command::Id(_) => Needs::Nothing,
         Command::StartTls | Command::Authenticate(_) | Command::Login(_) => Needs::NoLogin,
         Command::Compress
+        | Command::Unauthenticate
         | Command::Enable(_)
         | Command::Select(_)
         | Command::Examine(_)
@@ -191,6 +193,7 @@ impl ImapSession {
             Command::Login(login) => return self.login(tag, &login, output),
             Command::Idle => return self.begin_idle(tag, output),
             Command::Compress => return self.compress(tag),
+            Command::Unauthenticate => return self.unauthenticate(tag),
             Command::Enable(names) => self.ask(output, |context| enable::run(context, &names)),
             Command::Select(select) => self.ask(output, |context| select::begin(context, &select, Access::ReadWrite)),
             Command::Examine(select) => self.ask(output, |context| select::begin(context, &select, Access::ReadOnly)),

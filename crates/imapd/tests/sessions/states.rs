@@ -3,7 +3,7 @@
 use crate::harness::{Client, Server};
 
 /// Commands, and whether each is refused without a login, without a selected mailbox, in one that is open read-only.
-const COMMANDS: [(&str, [bool; 3]); 34] = [
+const COMMANDS: [(&str, [bool; 3]); 35] = [
     ("CAPABILITY", [false, false, false]),
     ("NOOP", [false, false, false]),
     ("ID NIL", [false, false, false]),
@@ -39,6 +39,7 @@ const COMMANDS: [(&str, [bool; 3]); 34] = [
     ("UNSELECT", [true, true, false]),
     ("SELECT INBOX", [true, false, false]),
     ("EXAMINE INBOX", [true, false, false]),
+    ("UNAUTHENTICATE", [true, false, false]),
 ];
 
 const REFUSALS: [&str; 3] =
