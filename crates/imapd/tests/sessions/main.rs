@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod append;
+mod bounds;
 mod compress;
 mod convergence;
 mod expunge;

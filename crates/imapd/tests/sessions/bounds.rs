@@ -1,0 +1,58 @@
+//! What a client asks for with few octets and could make the server do much for, or with many octets for nothing.
+
+use crate::harness::Server;
+
+/// A step of each: what comes of it is answered before another client's turn would be late.
+const STEPS_MAX: usize = 2;
+
+#[test]
+fn five_megabytes_of_parentheses_are_refused_and_the_session_goes_on() {
+    let server = Server::new();
+    for (open, close) in [("(", ")"), ("NOT (", ")"), ("OR ALL (", ")")] {
+        let mut client = server.alice_in_inbox();
+        let nested = 2_500_000 / open.len();
+        let answer = client.raw(format!("a SEARCH {}ALL{}\r\n", open.repeat(nested), close.repeat(nested)));
+        assert!(answer.starts_with("a BAD "), "{open}: {answer}");
+        assert_eq!(answer.lines().count(), 1, "{open}: {answer}");
+        client.check("b NOOP", &["b OK NOOP done"]);
+    }
+}
+
+#[test]
+fn a_set_of_all_numbers_there_are_is_looked_up_not_counted() {
+    let server = Server::new();
+    server.alice().fill(3);
+    let mut client = server.alice_in_inbox();
+    for (command, is_answered) in [
+        ("UID FETCH 1:4294967295 UID", true),
+        ("UID FETCH 4294967295:1 UID", true),
+        ("UID SEARCH UID 1:4294967295", true),
+        ("UID SEARCH RETURN (PARTIAL 1:4294967295) ALL", true),
+        ("UID FETCH 1:* UID (PARTIAL -1:-4294967295)", true),
+        ("UID STORE 1:4294967295 +FLAGS (\\Flagged)", true),
+        ("UID COPY 4:4294967295 Junk", true),
+        ("FETCH 1:4294967295 UID", false),
+    ] {
+        assert!(client.steps_of(format!("a {command}\r\n").as_bytes()) <= STEPS_MAX, "{command}");
+        let answer = client.send(&format!("b {command}"));
+        assert_eq!(answer.contains("b OK"), is_answered, "{command}: {answer}");
+    }
+}
+
+#[test]
+fn a_thousand_times_all_messages_are_all_messages_once() {
+    let server = Server::new();
+    server.alice().fill(3);
+    let mut client = server.alice_in_inbox();
+    let set = vec!["1:*"; 1000].join(",");
+    client.check(
+        &format!("a FETCH {set} UID"),
+        &["* 1 FETCH (UID 1)", "* 2 FETCH (UID 2)", "* 3 FETCH (UID 3)", "a OK FETCH done"],
+    );
+    client.check(&format!("b SEARCH {set}"), &["* SEARCH 1 2 3", "b OK SEARCH done"]);
+    assert!(client.steps_of(format!("c UID STORE {set} +FLAGS (\\Seen)\r\n").as_bytes()) <= STEPS_MAX);
+    // More ranges than a set may have.
+    let set = vec!["1:*"; 10_001].join(",");
+    let answer = client.send(&format!("d FETCH {set} UID"));
+    assert!(answer.starts_with("d BAD "), "{answer}");
+}
