@@ -117,6 +117,15 @@ impl<'a> Cursor<'a> {
         found
     }
 
+    /// Takes `text` if exactly it comes next, in any case.
+    pub(crate) fn eat_text(&mut self, text: &str) -> bool {
+        let found = self.rest().get(..text.len()).is_some_and(|next| next.eq_ignore_ascii_case(text.as_bytes()));
+        if found {
+            self.at += text.len();
+        }
+        found
+    }
+
     pub(crate) fn number64(&mut self) -> Parse<u64> {
         let digits = self.take_while(|byte| byte.is_ascii_digit());
         if digits.is_empty() {

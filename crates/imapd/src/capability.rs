@@ -39,6 +39,7 @@ const ALWAYS: &[&str] = &[
     "THREAD=REFERENCES",
     "WITHIN",
     "BINARY",
+    "PREVIEW",
     "COMPRESS=DEFLATE",
     "CONDSTORE",
     "QRESYNC",

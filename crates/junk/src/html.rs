@@ -16,6 +16,13 @@ pub(crate) const LINKS_MAX: usize = 200;
 /// A tag is at most so long, in octets; a longer one is cut off there.
 const TAG_BYTES_MAX: usize = 4096;
 
+/// The text that a person sees of HTML, from its `body` on where it says where that begins.
+#[must_use]
+pub fn text_of_html(html: &str) -> String {
+    let body = find_ignoring_case(html, "<body").and_then(|at| html.get(at..)).unwrap_or(html);
+    read(body).text
+}
+
 /// Reads HTML.
 pub(crate) fn read(html: &str) -> Seen {
     let mut seen = Seen { text: String::with_capacity(html.len() / 2), ..Seen::default() };

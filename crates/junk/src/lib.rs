@@ -21,5 +21,6 @@ mod verdict;
 
 pub use counts::{Class, Counts, Learn, NoPage, PAGES, Seen};
 pub use features::{Facts, Features};
+pub use html::text_of_html;
 pub use start::start;
 pub use verdict::{Reason, Verdict};

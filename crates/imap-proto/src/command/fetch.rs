@@ -1,4 +1,5 @@
-//! FETCH (RFC 9051 §6.4.5) with BINARY (RFC 3516), CONDSTORE, QRESYNC (RFC 7162), OBJECTID (RFC 8474) and PARTIAL (RFC 9394).
+//! FETCH (RFC 9051 §6.4.5) with BINARY (RFC 3516), CONDSTORE, QRESYNC (RFC 7162), OBJECTID (RFC 8474),
+//! PREVIEW (RFC 8970) and PARTIAL (RFC 9394).
 
 use super::PartialRange;
 use crate::cursor::{Cursor, Parse};
@@ -52,6 +53,8 @@ pub enum FetchItem {
     EmailId,
     /// `THREADID` (RFC 8474 §5.2)
     ThreadId,
+    /// `PREVIEW` (RFC 8970 §3.2); LAZY, which allows for less, is taken and disregarded.
+    Preview,
     /// `RFC822`: the whole message; sets `\Seen` (RFC 3501 §6.4.5).
     Rfc822,
     /// `RFC822.HEADER`: does not set `\Seen`.
@@ -140,6 +143,7 @@ impl FetchItem {
             | Self::BodyStructure
             | Self::EmailId
             | Self::ThreadId
+            | Self::Preview
             | Self::Rfc822Header
             | Self::BinarySize(_) => false,
         }
@@ -157,6 +161,10 @@ impl FetchItem {
             "BODYSTRUCTURE" => Self::BodyStructure,
             "EMAILID" => Self::EmailId,
             "THREADID" => Self::ThreadId,
+            "PREVIEW" => {
+                cursor.eat_text(" (LAZY)");
+                Self::Preview
+            }
             "RFC822" => Self::Rfc822,
             "RFC822.HEADER" => Self::Rfc822Header,
             "RFC822.TEXT" => Self::Rfc822Text,
@@ -347,6 +355,9 @@ mod tests {
         check_items("( MODSEQ  EMAILID THREADID )", &[ModSeq, EmailId, ThreadId]);
         check_items("fast", &[Flags, InternalDate, Rfc822Size]);
         check_items("ALL", &[Flags, InternalDate, Rfc822Size, Envelope]);
+        check_items("PREVIEW", &[Preview]);
+        check_items("preview (lazy)", &[Preview]);
+        check_items("(PREVIEW (LAZY) FLAGS)", &[Preview, Flags]);
         check_items("FULL", &[Flags, InternalDate, Rfc822Size, Envelope, Body]);
         check_items("(BODY BODYSTRUCTURE ENVELOPE)", &[Body, BodyStructure, Envelope]);
         check_items("(RFC822 RFC822.HEADER RFC822.TEXT)", &[Rfc822, Rfc822Header, Rfc822Text]);
@@ -407,6 +418,7 @@ mod tests {
         refuse_one("FETCH 1", Reason::Expected("a space"));
         refuse_one("FETCH 1 ()", Reason::Expected("a FETCH item"));
         refuse_one("FETCH 1 FOO", Reason::Unknown("FETCH item"));
+        refuse_one("FETCH 1 (PREVIEW (EAGER))", Reason::Unknown("FETCH item"));
         refuse_one("FETCH 1 (ALL)", Reason::Unknown("FETCH item"));
         refuse_one("FETCH 1 BODY[MIME]", Reason::Unknown("section"));
         refuse_one("FETCH 1 BODY[0]", Reason::Number);

@@ -74,6 +74,12 @@ impl FetchWriter<'_> {
         }
     }
 
+    /// `PREVIEW "…"` (RFC 8970 §3.2)
+    pub fn preview(&mut self, text: &str) {
+        self.word("PREVIEW ");
+        string::string(self.out, self.dialect, text.as_bytes());
+    }
+
     /// `ENVELOPE (…)`
     pub fn envelope<E: EnvelopeView>(&mut self, envelope: E) {
         self.item(format_args!("ENVELOPE "));

@@ -12,6 +12,7 @@
 
 mod decoding;
 mod plan;
+mod preview;
 mod response;
 mod targets;
 

@@ -75,6 +75,7 @@ impl Needs {
             FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => {
                 Self { summary: true, octets: Octets::None }
             }
+            FetchItem::Preview => Self { summary: true, octets: Octets::All },
             FetchItem::Rfc822Header => Self { summary: false, octets: Octets::Header },
             FetchItem::Rfc822 | FetchItem::Rfc822Text => Self { summary: false, octets: Octets::All },
             FetchItem::Section(BodySection { section, .. }) => Self::of_section(section),
@@ -145,6 +146,7 @@ mod tests {
         check("BODY.PEEK[1.MIME] FLAGS", true, All, false);
         check("BINARY[1]", true, All, true);
         check("BINARY.SIZE[1]", true, All, false);
+        check("PREVIEW (LAZY)", true, All, false);
         check("RFC822.HEADER", false, Header, false);
         check("ENVELOPE RFC822.TEXT", true, All, true);
     }

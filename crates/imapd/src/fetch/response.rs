@@ -6,6 +6,7 @@
 
 use super::decoding::{Decoding, Measure};
 use super::plan::{Needs, Octets, Plan};
+use super::preview;
 use crate::render;
 use crate::sync::flag_names;
 use imap_proto::command::{BodySection, FetchItem, Partial, Section, SectionText};
@@ -134,6 +135,7 @@ impl Facts {
             FetchItem::Envelope
             | FetchItem::Body
             | FetchItem::BodyStructure
+            | FetchItem::Preview
             | FetchItem::Rfc822
             | FetchItem::Rfc822Header
             | FetchItem::Rfc822Text
@@ -296,6 +298,11 @@ impl Response {
             FetchItem::Envelope => self.with_summary(|of| writer.envelope(render::Envelope(&of.envelope))),
             FetchItem::Body => self.with_summary(|of| writer.body(render::Body(&of.structure.root))),
             FetchItem::BodyStructure => self.with_summary(|of| writer.body_structure(render::Body(&of.structure.root))),
+            FetchItem::Preview => {
+                if let Some(summary) = &self.summary {
+                    writer.preview(&preview::of(&summary.structure, &mut self.body)?);
+                }
+            }
             FetchItem::Rfc822 => {
                 writer.rfc822_literal_header(self.body.len() as u64);
                 return Ok(After::Literal(Literal::Stored(0..self.body.len())));
