@@ -142,7 +142,9 @@ impl Repository {
         let mut all = true;
         let mut kept = BTreeMap::new();
         for (name, _) in there {
-            let hash = match names.get(&name) {
+            // A body's name begins with its hash. One that is being written just now, or is damaged, is looked at again.
+            let known = names.get(&name).filter(|hash| name.starts_with(hash.to_hex().as_str()));
+            let hash = match known {
                 Some(hash) => *hash,
                 None => match objects.read(id, &name) {
                     Ok(body) => {
