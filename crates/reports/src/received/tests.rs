@@ -1,5 +1,6 @@
 use super::*;
 use crate::packed::gzip;
+use proptest::prelude::*;
 use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
 
 pub(super) const DAY_MILLIS: i64 = 24 * 3600 * 1000;
@@ -176,4 +177,25 @@ fn what_waits_to_be_read_is_bounded_and_what_is_none_is_not_read() {
     received.take(&bomb, || by("x"), SIM_EPOCH);
     received.write(SIM_EPOCH).unwrap();
     assert_eq!(received.mail(30, SIM_EPOCH).unwrap(), []);
+}
+
+proptest! {
+    #[test]
+    fn whatever_stands_in_a_report_it_is_read_or_refused(at: usize, length in 0_usize..40, bytes: Vec<u8>) {
+        let documents = [
+            document("example.org", "1", 1).into_bytes(),
+            tls::json(&TlsReport::default()),
+            gzip(document("example.org", "1", 1).as_bytes()),
+        ];
+        for mut document in documents {
+            let start = at % document.len();
+            let end = (start + length).min(document.len());
+            document.splice(start..end, bytes.iter().copied());
+            let document = packed::unpacked(&document).unwrap_or(document);
+            let _mail = dmarc::read(&document);
+            let _tls = tls::read(&document);
+            let _any = read(&mail(&document, "application/gzip", "x.gz"), &by("x").unwrap(), SIM_EPOCH);
+            let _raw = read(&document, &by("x").unwrap(), SIM_EPOCH);
+        }
+    }
 }

@@ -106,3 +106,20 @@ fn a_part_of_the_mail_is_spared_the_policy() {
         |sample| sampled(&table(), "From: a@some.example\r\n", ("", SpfResult::None), &[], sample).disposition;
     assert_eq!((disposition(19), disposition(20)), (DmarcPolicy::Reject, DmarcPolicy::Quarantine));
 }
+
+#[test]
+fn who_asks_for_reports_is_known_with_what_was_published() {
+    let asks = |table: &Table, from: &str| dmarc(table, &format!("From: {from}\r\n"), ("", SpfResult::None), &[]).asks;
+    let found = asks(&table(), "a@news.example.org").unwrap();
+    assert_eq!((found.domain.as_str(), found.organisation.as_str()), ("example.org", "example.org"));
+    assert_eq!((found.rua.as_str(), found.percent), ("mailto:d@example.org", 100));
+    let policies = (found.policy, found.subdomains, found.missing_subdomains);
+    assert_eq!(policies, (DmarcPolicy::Reject, DmarcPolicy::Quarantine, Some(DmarcPolicy::Reject)));
+    for nobody in ["a@strict.example.net", "a@empty.example", "a@broken.example"] {
+        assert_eq!(asks(&table(), nobody), None, "{nobody}");
+    }
+    let long = Table::default()
+        .txt("_dmarc.long.example", &format!("v=DMARC1; p=none; rua={}", vec!["mailto:d@long.example"; 60].join(",")));
+    let rua = asks(&long, "a@long.example").unwrap().rua;
+    assert!(rua.len() <= 1000 && rua.ends_with("mailto:d@long.example"), "{rua}");
+}

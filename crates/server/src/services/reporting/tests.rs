@@ -1,12 +1,17 @@
 use super::*;
 use crate::config::DeliveryBy;
 use crate::lifecycle::DataDir;
+use crate::services::{Outbound, outgoing};
 use crate::stores::Stores;
 use dns::Options;
 use dns::fake::{FakeServer, Manner};
 use queue::{Promise, TlsFailure, TlsOutcome};
 use reports::Row;
 use sender_auth::{Asks, DmarcPolicy};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread;
 
 const HOUR_MILLIS: i64 = 3600 * 1000;
 /// 2026-11-28, noon.
@@ -14,6 +19,7 @@ const NOW: Timestamp = Timestamp(1_795_867_200_000);
 
 struct World {
     _directory: tempfile::TempDir,
+    config: Config,
     names: FakeServer,
     stores: Stores,
     reporting: Reporting,
@@ -33,7 +39,7 @@ fn world() -> World {
     let patience = Duration::from_millis(300);
     let options = Options { servers: vec![names.address()], dnssec: false, patience, ..Options::default() };
     let reporting = Reporting::new(&config, &stores.flow, &Dns::new(&options).unwrap()).unwrap();
-    World { _directory: directory, names, stores, reporting, stop: watch::channel(false).1 }
+    World { _directory: directory, config, names, stores, reporting, stop: watch::channel(false).1 }
 }
 
 impl World {
@@ -145,4 +151,61 @@ async fn a_crash_between_sending_and_forgetting_sends_no_second_report() {
     drop(send(&world.stores.flow, &world.reporting.counts, &due, &reporter, &to, now).unwrap());
     assert_eq!(world.told(18).await, ["d@own.example"]);
     assert_eq!(world.reporting.counts.due(now).unwrap(), []);
+}
+
+/// A host that takes a message without TLS.
+fn host() -> (u16, thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let talk = thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        stream.write_all(b"220 mx.a.example\r\n").unwrap();
+        let mut is_content = false;
+        for line in lines.map_while(Result::ok) {
+            let answer = match line.as_str() {
+                "DATA" => "354 go on",
+                "." => "250 taken",
+                "QUIT" => "221 bye",
+                _ if is_content => continue,
+                _ => "250 yes",
+            };
+            is_content = line == "DATA" || is_content && line != ".";
+            stream.write_all(format!("{answer}\r\n").as_bytes()).unwrap();
+        }
+    });
+    (port, talk)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_of_the_queue_are_counted_but_not_those_that_bring_reports() {
+    let world = world();
+    world.names.add("a.example", "MX", "10 mx.a.example.");
+    world.names.add("mx.a.example", "A", "127.0.0.2");
+    let send = |from: &str, config: &mut Config| {
+        let (port, talk) = host();
+        config.delivery.port = port;
+        let outgoing = outgoing(config, None, &world.reporting.dns);
+        let outbound = Outbound::start(outgoing, &world.stores, Clock::start()).unwrap();
+        let content = Arc::new(message::content::Content::new(b"Subject: x\r\n\r\nx\r\n".to_vec()));
+        let to = smtp_proto::ForwardPath::Mailbox("you@a.example".parse().unwrap());
+        let from = match from {
+            "" => smtp_proto::ReversePath::Null,
+            from => smtp_proto::ReversePath::Mailbox(from.parse().unwrap()),
+        };
+        let now = Timestamp(Clock::start().now().unix_millis);
+        let entry = queue::NewEntry::new(from, vec![to.into()], content);
+        world.stores.queue.enqueue(entry, now).unwrap().claim.into_iter().for_each(Claim::answered);
+        while !world.stores.queue.list(None, 1).unwrap().is_empty() {
+            thread::yield_now();
+        }
+        tokio::task::block_in_place(|| outbound.stop());
+        talk.join().unwrap();
+        world.reporting.counts.write().unwrap();
+        let after = Timestamp(now.0 + 48 * HOUR_MILLIS);
+        world.reporting.counts.due(after).unwrap().iter().map(|due| due.domain().to_owned()).collect::<Vec<_>>()
+    };
+    let mut config = world.config.clone();
+    assert_eq!(send("", &mut config), Vec::<String>::new());
+    assert_eq!(send("me@example.org", &mut config), ["a.example"]);
 }
