@@ -12,6 +12,8 @@ use store::{Error, Timestamp};
 const SPREAD_MILLIS: i64 = 4 * 3600 * 1000;
 /// What could not be sent for so long is dropped.
 const KEPT_DAYS: u32 = 3;
+/// After so long others have their turn.
+const TURN_MILLIS: i64 = 10 * 60 * 1000;
 /// So many days of domains are looked at in a round.
 pub(crate) const DUE_MAX: usize = 100;
 
@@ -71,7 +73,8 @@ impl Due {
 }
 
 impl Counts {
-    /// What is to be told now, [`DUE_MAX`] at most: days that are over, each domain at its own time of the night.
+    /// What is to be told now, [`DUE_MAX`] at most: days that are over, each domain at its own time of the night. Which of more
+    /// changes from round to round: those whose name servers are dead keep no others from being told.
     ///
     /// # Errors
     /// Faults.
@@ -81,15 +84,17 @@ impl Counts {
             let letter = [kind.of_domains()];
             for (key, value) in self.0.table.scan(&letter, &letter, usize::MAX)? {
                 let Some(key) = Key::parse(&key, kind).filter(|key| is_due(key, now)) else { continue };
-                if due.len() >= DUE_MAX {
-                    break;
-                }
                 let matter = match kind {
                     Kind::Mail => Matter::Mail { rua: row::decode::<Policy>(&value)?.rua },
                     Kind::Sessions => Matter::Sessions,
                 };
                 due.push(Due { key, matter });
             }
+        }
+        if due.len() > DUE_MAX {
+            let turn = now.0.div_euclid(TURN_MILLIS).to_be_bytes();
+            due.sort_by_cached_key(|due| *blake3::hash(&[&turn[..], &due.key.of_domain()].concat()).as_bytes());
+            due.truncate(DUE_MAX);
         }
         Ok(due)
     }

@@ -186,6 +186,22 @@ fn texts_that_a_stranger_chose_are_cut_and_names_that_are_none_left_out() {
 }
 
 #[test]
+fn domains_that_cannot_be_told_keep_no_others_waiting() {
+    let (_, counts) = counts();
+    for number in 0..150 {
+        counts.mail(asks(&format!("d{number}.example")), row(1), SIM_EPOCH);
+    }
+    counts.write().unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for turn in 0..20 {
+        let due = counts.due(Timestamp(tomorrow().0 + turn * 10 * 60 * 1000)).unwrap();
+        assert_eq!(due.len(), due::DUE_MAX);
+        seen.extend(due.iter().map(|due| due.domain().to_owned()));
+    }
+    assert_eq!(seen.len(), 150);
+}
+
+#[test]
 fn what_could_not_be_told_for_days_is_forgotten() {
     let (_, counts) = counts();
     counts.mail(asks("example.net"), row(1), SIM_EPOCH);

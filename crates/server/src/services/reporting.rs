@@ -12,7 +12,7 @@ use reports::rua::{Destination, consent_of, consents, destinations, wanted_of_tl
 use reports::{Counts, Document, Due, Matter, Reporter};
 use store::{Claim, Error, Timestamp};
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -23,6 +23,9 @@ use crate::config::Config;
 const EVERY: Duration = Duration::from_secs(5);
 /// In one of so many rounds it is looked at what is due.
 const DUE_ROUNDS: u64 = 120;
+
+/// For all that is asked of the DNS for one report.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Tells owners of other domains.
 #[derive(Clone)]
@@ -52,6 +55,7 @@ impl Reporting {
 
     /// Writes down and tells, until `stop` becomes true or its sender is dropped.
     pub(crate) async fn keep(self, directory: Directory, clock: Clock, mut stop: watch::Receiver<bool>) {
+        let mut telling: Option<JoinHandle<()>> = None;
         for round in 1.. {
             let is_stopping = timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
             let counts = self.counts.clone();
@@ -63,8 +67,11 @@ impl Reporting {
             if is_stopping {
                 return;
             }
-            if round % DUE_ROUNDS == 0 {
-                self.tell(&directory, Timestamp(clock.now().unix_millis), &stop).await;
+            // It waits for name servers; what is counted meanwhile is written down all the same.
+            if round % DUE_ROUNDS == 0 && telling.as_ref().is_none_or(JoinHandle::is_finished) {
+                let (this, directory, stop, now) =
+                    (self.clone(), directory.clone(), stop.clone(), Timestamp(clock.now().unix_millis));
+                telling = Some(tokio::spawn(async move { this.tell(&directory, now, &stop).await }));
             }
         }
     }
@@ -104,7 +111,7 @@ impl Reporting {
 
     /// Tells one domain of one day. Where the DNS gives no answer it comes again, for some days.
     async fn tell_of(&self, due: Due, reporter: Reporter, now: Timestamp) {
-        let Some(to) = self.destinations(&due).await else { return };
+        let Ok(Some(to)) = timeout(PATIENCE, self.destinations(&due)).await else { return };
         let (flow, counts, name) = (self.flow.clone(), self.counts.clone(), due.domain().to_owned());
         let sent = spawn_blocking(move || {
             let (told, claims) = send(&flow, &counts, &due, &reporter, &to, now)?;
