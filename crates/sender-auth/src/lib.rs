@@ -108,3 +108,6 @@ pub async fn examine(lookup: &dyn Lookup, claim: &Claim, digests: &Digests, list
     let dmarc = dmarc::evaluate(&published, &mail_from, &dkim, digests.sample());
     Findings { address, iprev, listed, helo, mail_from, dkim, arc, dmarc }
 }
+
+#[cfg(test)]
+mod tests;
