@@ -30,6 +30,8 @@ struct Node {
     parent: u32,
     /// 0 for one that is not there.
     number: u32,
+    /// Where it stands among those of the same date: the number, or that of the first that it holds.
+    order: u32,
     date: i64,
     /// 0 for an empty one.
     subject: u128,
@@ -58,7 +60,7 @@ pub enum Mark {
 }
 
 impl Node {
-    const MISSING: Self = Self { parent: NONE, number: 0, date: i64::MAX, subject: 0, is_answer: false };
+    const MISSING: Self = Self { parent: NONE, number: 0, order: 0, date: i64::MAX, subject: 0, is_answer: false };
 }
 
 impl Forest {
@@ -74,7 +76,14 @@ impl Forest {
         let own = known.unwrap_or_else(|| self.push(Node::MISSING));
         let subject = if member.subject.is_empty() { 0 } else { self.hash(member.subject.as_bytes()) };
         self.change(own, |node| {
-            *node = Node { number: member.number, date: member.date, subject, is_answer: member.is_answer, ..*node };
+            *node = Node {
+                number: member.number,
+                order: member.number,
+                date: member.date,
+                subject,
+                is_answer: member.is_answer,
+                ..*node
+            };
         });
         // (1)(A)
         let mut last = NONE;
@@ -187,8 +196,8 @@ impl Forest {
         for own in members {
             let (parent, of_own) = (self.node(own).parent, self.node(own));
             if parent != NONE && self.is_missing(parent) && self.node(parent).date == i64::MAX {
-                let (date, subject, is_answer) = (of_own.date, of_own.subject, of_own.is_answer);
-                self.change(parent, |node| *node = Node { date, subject, is_answer, ..*node });
+                let Node { order, date, subject, is_answer, .. } = of_own;
+                self.change(parent, |node| *node = Node { order, date, subject, is_answer, ..*node });
             }
         }
     }
@@ -210,7 +219,7 @@ impl Forest {
     /// RFC 5256 §2.2: by the sent date, then by the number.
     fn rank(&self, at: u32) -> (i64, u32) {
         let node = self.node(at);
-        (node.date, node.number)
+        (node.date, node.order)
     }
 
     fn is_missing(&self, at: u32) -> bool {
@@ -390,6 +399,7 @@ mod tests {
         check(&[(1, "b", &["a"], "x")], "(1)");
         check(&[(1, "b", &["a"], "x"), (2, "d", &["a", "b", "c"], "y"), (3, "e", &["c"], "z")], "(1 (2)(3))");
         check(&[(2, "b", &["a"], "x"), (3, "c", &["a"], "y"), (1, "d", &[], "z")], "(3)((1)(2))");
+        check(&[(1, "d", &[], "z"), (1, "b", &["a"], "x"), (1, "c", &["a"], "y")], "(1)((2)(3))");
     }
 
     #[test]

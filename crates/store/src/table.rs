@@ -124,7 +124,8 @@ impl Table {
         match self.store.engine().head(self.id.keyspace()) {
             Ok(version) => Ok(version),
             // A copy may have it.
-            Err(_) => self.read(|table| Ok(table.head())),
+            Err(EngineError::Damaged { .. }) => self.read(|table| Ok(table.head())),
+            Err(error) => Err(error.into()),
         }
     }
 
