@@ -25,6 +25,8 @@ const WINDOW_BYTES: usize = 32 * 1024;
 const PIECE_BYTES: usize = 16 * 1024;
 /// What is shorter gains nothing, and goes as it is.
 const STORED_BYTES_MAX: usize = 64;
+/// What a compressed step takes at most beyond its length and a tenth of it (zlib's `deflateBound`).
+const ROOM_MORE_BYTES: usize = 128;
 /// Of 1 to 10: half the work of the usual 6, and mail hardly longer.
 const LEVEL: i32 = 3;
 /// zlib's `windowBits` of a stream without header: the largest window.
@@ -137,21 +139,13 @@ pub(crate) fn append_deflated(plain: &[u8], output: &mut Vec<u8>) {
         return;
     }
     let mut compressor = Box::new(CompressorOxide::new(create_comp_flags_from_zip_params(LEVEL, RAW_WINDOW_BITS, 0)));
-    let mut rest = plain;
-    let mut room = plain.len() / 2 + PIECE_BYTES;
-    loop {
-        let start = output.len();
-        output.resize(start + room, 0);
-        let piece = output.get_mut(start..).unwrap_or_default();
-        // RFC 4978 §3: the client has all of the answer.
-        let result = deflate(&mut compressor, rest, piece, MZFlush::Sync);
-        output.truncate(start + result.bytes_written);
-        rest = rest.get(result.bytes_consumed..).unwrap_or_default();
-        if result.bytes_written < room {
-            return;
-        }
-        room = PIECE_BYTES;
-    }
+    let start = output.len();
+    // In one call: what finds no room at once is not flushed to its end. Blocks that gain nothing cost some octets each.
+    output.resize(start + plain.len() + plain.len() / 10 + ROOM_MORE_BYTES, 0);
+    // RFC 4978 §3: the client has all of the answer.
+    let result = deflate(&mut compressor, plain, output.get_mut(start..).unwrap_or_default(), MZFlush::Sync);
+    output.truncate(start + result.bytes_written);
+    debug_assert_eq!(result.bytes_consumed, plain.len(), "there was room");
 }
 
 #[cfg(test)]
@@ -274,6 +268,16 @@ mod tests {
         assert!(broken(&last));
         // A match that points to before the beginning: fixed Huffman codes, length 3, distance 1.
         assert!(broken(&[0x02, 0x02, 0x00, 0x00]));
+    }
+
+    /// The compressor forgot the last octets where it had not had room for all at once.
+    #[test]
+    fn the_end_of_what_cannot_be_compressed_was_lost() {
+        for bytes in [63_492, 65_535, 200_000] {
+            let (plain, mut stream) = (noise(bytes), Vec::new());
+            append_deflated(&plain, &mut stream);
+            assert!(inflated_by_client(&stream) == plain, "{bytes} octets");
+        }
     }
 
     proptest! {
