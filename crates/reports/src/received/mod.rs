@@ -30,6 +30,7 @@ use directory::Directory;
 use message::section::decoded;
 use message::{Part, Structure, parameter};
 use row::{Key, Named};
+use sender_auth::organisational;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,10 +42,12 @@ use waiting::{Waiting, Waits};
 const KEPT_DAYS: u32 = 90;
 /// A report about a day that is further in the future is none.
 const AHEAD_DAYS: u32 = 1;
-/// Reports about one domain, of each kind; the oldest go first.
+/// Reports about a local domain and all below it, of each kind; the oldest go first.
 const REPORTS_PER_DOMAIN_MAX: usize = 500;
-/// Of them those of one reporter: who makes reports up pushes out no other's.
+/// Of them those of one reporter, whatever names below its domain it has: who makes reports up pushes out no other's.
 const REPORTS_PER_REPORTER_MAX: usize = 100;
+/// Parts of a mail that are unpacked; a report has one.
+const PARTS_MAX: usize = 3;
 /// Complaints; the oldest go first.
 const COMPLAINTS_MAX: usize = 1_000;
 /// Of them those of one reporter.
@@ -121,8 +124,12 @@ impl Received {
                 Err(why) => info!(by = by.domain, ?why, "a report is not read"),
             }
         }
-        self.0.table.change(|tx| rows.iter().try_for_each(|(key, values)| put(tx, key, values)))?;
-        Ok(!rows.is_empty())
+        let mut kept = Vec::new();
+        for (key, values) in rows {
+            kept.push((self.local_of(&key.domain)?.unwrap_or_default().to_owned(), key, values));
+        }
+        self.0.table.change(|tx| kept.iter().try_for_each(|(local, key, values)| put(tx, local, key, values)))?;
+        Ok(!kept.is_empty())
     }
 
     /// Forgets what is old.
@@ -215,14 +222,19 @@ impl Received {
 
     /// Whether it is a local domain, or below one.
     fn is_ours(&self, domain: &str) -> Result<bool, Error> {
+        Ok(self.local_of(domain)?.is_some())
+    }
+
+    /// The local domain that it is, or is below.
+    fn local_of<'a>(&self, domain: &'a str) -> Result<Option<&'a str>, Error> {
         let mut rest = Some(domain);
         while let Some(name) = rest {
             if self.0.directory.is_local_domain(name)? {
-                return Ok(true);
+                return Ok(Some(name));
             }
             rest = name.split_once('.').map(|(_, parent)| parent);
         }
-        Ok(false)
+        Ok(None)
     }
 }
 
@@ -231,17 +243,21 @@ fn is_of_now(day: Day, now: Timestamp) -> bool {
     day.0 <= today.saturating_add(AHEAD_DAYS) && day.0 >= today.saturating_sub(KEPT_DAYS)
 }
 
-/// Puts a report, and takes away the oldest of what is too much then.
-fn put(tx: &mut TableTx<'_>, key: &Key, values: &[Vec<u8>]) -> Result<(), Error> {
-    let (all, most, own_most) = match key.letter {
-        b'f' => (vec![b'f'], COMPLAINTS_MAX, COMPLAINTS_PER_REPORTER_MAX),
-        letter => (row::of_domain(letter, &key.domain), REPORTS_PER_DOMAIN_MAX, REPORTS_PER_REPORTER_MAX),
+/// Puts a report, and takes away the oldest of what is too much then. `local`: below which domain of ours.
+fn put(tx: &mut TableTx<'_>, local: &str, key: &Key, values: &[Vec<u8>]) -> Result<(), Error> {
+    let (most, own_most) = match key.letter {
+        b'f' => (COMPLAINTS_MAX, COMPLAINTS_PER_REPORTER_MAX),
+        _ => (REPORTS_PER_DOMAIN_MAX, REPORTS_PER_REPORTER_MAX),
     };
-    let known = tx.scan_before(&all, &all, usize::MAX)?;
-    let mut known: Vec<Key> =
-        known.iter().filter_map(|(key, _)| Key::parse(key)).filter(|known| known != key).collect();
+    // Names below a domain are whatever a reporter makes up.
+    let is_beside = |known: &Key| {
+        let below = known.domain.strip_suffix(local);
+        below.is_some_and(|below| below.is_empty() || below.ends_with('.')) && known != key
+    };
+    let known = tx.scan_before(&[key.letter], &[key.letter], usize::MAX)?;
+    let mut known: Vec<Key> = known.iter().filter_map(|(key, _)| Key::parse(key)).filter(is_beside).collect();
     known.sort_by_key(|key| key.day);
-    let own = known.iter().filter(|known| known.by == key.by);
+    let own = known.iter().filter(|known| organisational(&known.by) == organisational(&key.by));
     let own_too_many = (own.clone().count() + 1).saturating_sub(own_most);
     let gone: Vec<Key> = match own_too_many {
         0 => known.iter().take((known.len() + 1).saturating_sub(most)).cloned().collect(),
@@ -265,7 +281,7 @@ fn read(content: &[u8], by: &By, at: Timestamp) -> Result<Read, NotRead> {
         return Ok(Read::Complaint(Complaint { at: at.0, by: by.domain.clone(), ..complaint }));
     }
     let mut why = NotRead::Malformed;
-    for part in structure.root.walk().filter(|part| may_be_a_report(part)) {
+    for part in structure.root.walk().filter(|part| may_be_a_report(part)).take(PARTS_MAX) {
         let Ok(packed) = decoded(part, content) else { continue };
         let document = match packed::unpacked(&packed) {
             Ok(document) => document,

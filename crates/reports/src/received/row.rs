@@ -42,7 +42,7 @@ impl Key {
 }
 
 /// All rows of a domain begin so.
-pub(super) fn of_domain(letter: u8, domain: &str) -> Vec<u8> {
+fn of_domain(letter: u8, domain: &str) -> Vec<u8> {
     [&[letter][..], domain.as_bytes(), b"\0"].concat()
 }
 

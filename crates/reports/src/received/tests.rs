@@ -161,6 +161,29 @@ fn who_makes_reports_up_pushes_out_none_of_others_and_what_is_old_goes() {
 }
 
 #[test]
+fn names_that_a_reporter_makes_up_below_our_domain_and_its_own_fill_no_more() {
+    let received = received();
+    take(&received, &document("example.org", "1", 5), "good.example");
+    for number in 0..=REPORTS_PER_REPORTER_MAX {
+        let about = document(&format!("a{number}.example.org"), "1", 1);
+        take(&received, &about, &format!("a{number}.evil.example"));
+    }
+    let rows = |letter: &[u8]| received.0.table.scan(letter, letter, usize::MAX).unwrap().len();
+    assert_eq!((rows(b"i"), rows(b"j")), (1 + REPORTS_PER_REPORTER_MAX, 1 + REPORTS_PER_REPORTER_MAX));
+}
+
+#[test]
+fn of_a_mail_with_many_parts_few_are_unpacked() {
+    let part = |content: &str| format!("--b\r\nContent-Type: text/xml\r\n\r\n{content}\r\n");
+    let document = document("example.org", "1", 1);
+    for (bombs, is_read) in [(PARTS_MAX - 1, true), (PARTS_MAX, false)] {
+        let parts = part("<feedback>").repeat(bombs) + &part(&document);
+        let content = format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{parts}--b--\r\n");
+        assert_eq!(read(content.as_bytes(), &by("x").unwrap(), SIM_EPOCH).is_ok(), is_read, "{bombs}");
+    }
+}
+
+#[test]
 fn what_waits_to_be_read_is_bounded_and_what_is_none_is_not_read() {
     let received = received();
     let content = mail(b"not a report", "application/gzip", "x.gz");

@@ -11,6 +11,8 @@ pub(crate) const FAILURES_MAX: usize = 100;
 const LINES_MAX: usize = 100;
 /// ... each up to so many octets, as other texts.
 const TEXT_BYTES_MAX: usize = 500;
+/// A longer document is not read: read, it takes up to thirty times as much memory. What is kept of one is less.
+const DOCUMENT_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// A report (RFC 8460 §4.4).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +120,9 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
 
 /// Reads a document that a stranger wrote. How deep it may be is the parser's limit; what is kept is bounded here.
 pub(crate) fn read(document: &[u8]) -> Result<TlsReport, NotRead> {
+    if document.len() > DOCUMENT_BYTES_MAX {
+        return Err(NotRead::TooLarge);
+    }
     let text = String::from_utf8_lossy(document);
     let mut report: TlsReport = serde_json::from_str(&text).map_err(|_| NotRead::Malformed)?;
     let TlsReport { organization_name, date_range, contact_info, report_id, policies } = &mut report;
@@ -196,5 +201,7 @@ mod tests {
         for broken in ["", "{}", "null", &deep, &REPORT.replace("5326", "-1"), &REPORT[..300]] {
             assert_eq!(read(broken.as_bytes()), Err(NotRead::Malformed));
         }
+        let many = REPORT.replace(r#""*.mail.company-y.example""#, &format!("[{}\"\"]", "\"\",".repeat(1_000_000)));
+        assert_eq!(read(many.as_bytes()), Err(NotRead::TooLarge));
     }
 }
