@@ -121,8 +121,10 @@ impl MailFlow {
         // What a mail system of ours brings it must have looked at: here it is about whom mail is sent to from now on.
         let is_looked_at = arrival.envelope.source.protocol != Protocol::Lmtp
             || results::vouched(content, &self.hostname) == Some(true);
+        let door = format!("{}+join@{}", list.name(), list.domain());
+        let is_meant = is_looked_at && form::is_to(&door, content);
         let author =
-            Author::of(content).filter(|author| is_looked_at && is_proven(arrival, author, content, &self.hostname));
+            Author::of(content).filter(|author| is_meant && is_proven(arrival, author, content, &self.hostname));
         let Some(author) = author else { return refused(ListRefusal::NotAllowed) };
         let (directory, member) = (self.auth.directory(), author.address.to_string());
         let joined = directory.members(list).map_err(directory::Error::Store).and_then(|members| {

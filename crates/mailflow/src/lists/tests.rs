@@ -180,7 +180,7 @@ fn whoever_proves_to_want_it_joins_an_open_list() {
     let join = "choir+join@example.org";
     let ask = |from: &str| {
         let results = "Authentication-Results: mail.example.org; dmarc=pass header.from=far.example";
-        format!("{results}\r\nFrom: <{from}>\r\nSubject: join\r\n\r\n")
+        format!("{results}\r\nFrom: <{from}>\r\nTo: Choir <choir+JOIN@example.org>\r\nSubject: join\r\n\r\n")
     };
     let path = ForwardPath::Mailbox(join.parse().unwrap());
     let not_allowed = RecipientOutcome::List(ListRefusal::NotAllowed);
@@ -196,6 +196,12 @@ fn whoever_proves_to_want_it_joins_an_open_list() {
     let automatic = format!("Auto-Submitted: auto-replied\r\n{}", ask("zoe@far.example"));
     let refused = RecipientOutcome::List(ListRefusal::Automatic);
     assert_eq!(outcome_of(deliver(&world, "zoe@far.example", join, &automatic)), refused);
+    // What zoe wrote to eve has a good signature, wherever eve sends it.
+    let to_eve = ask("zoe@far.example").replace("choir+JOIN@example.org", "eve@other.example");
+    let both = format!("To: <{join}>\r\n{to_eve}");
+    for of_another in [to_eve, both] {
+        assert_eq!(outcome_of(deliver(&world, "eve@other.example", join, &of_another)), not_allowed);
+    }
     assert_eq!((members(&world).len(), queued(&queue).len()), (3, 0));
     for _ in 0..2 {
         assert_eq!(outcome_of(deliver(&world, "zoe@far.example", join, &ask("zoe@far.example"))), OK);
