@@ -290,6 +290,8 @@ impl MailFlow {
             smtputf8,
             account: Some(share(list)),
             handover: Some(handover),
+            // RFC 8689 §4.2.1: what has to stay protected does so on its way to members, too.
+            tls: arrival.envelope.tls(),
             ..NewEntry::new(bounces_to(list, &token), vec![path.into()], content)
         };
         match self.send_out(Arc::new(content), Top::signed_by_list(trace), entry, now) {
@@ -341,7 +343,7 @@ impl MailFlow {
 }
 
 /// Whether a message comes from whom it says: an account here sent it, the author's domain vouches for it, or a mail system of
-/// ours brings it and says nothing to the contrary.
+/// ours brings it and says that it does.
 fn is_proven(arrival: &Arrival, author: &Author, content: &[u8], hostname: &str) -> bool {
     let source = &arrival.envelope.source;
     let domain = author.address.domain().to_string();
@@ -361,7 +363,7 @@ fn is_proven(arrival: &Arrival, author: &Author, content: &[u8], hostname: &str)
         },
         None => match source.protocol {
             Protocol::Submission => true,
-            Protocol::Lmtp => results::vouched(content, hostname) != Some(false),
+            Protocol::Lmtp => results::vouched(content, hostname) == Some(true),
             Protocol::Smtp => source.client.to_canonical().is_loopback(),
             Protocol::Server | Protocol::Imap | Protocol::Pop3 | Protocol::Cli | Protocol::Web => false,
         },

@@ -11,7 +11,9 @@ use store::sim::SIM_EPOCH;
 const NOW: Timestamp = SIM_EPOCH;
 const OK: RecipientOutcome = RecipientOutcome::Delivered;
 const CHOIR: &str = "choir@example.org";
-const MESSAGE: &str = "From: Ada <ada@far.example>\r\nTo: choir@example.org\r\nSubject: Hello\r\n\
+/// As a mail system of ours hands it over that has looked whether it comes from Ada.
+const MESSAGE: &str = "Authentication-Results: mail.example.org; dmarc=pass header.from=far.example\r\n\
+                       From: Ada <ada@far.example>\r\nTo: choir@example.org\r\nSubject: Hello\r\n\
                        List-Id: <other.example>\r\n\r\nHello.\r\n";
 
 /// Alice owns the choir, whose members are Bob here and Ada and Eve elsewhere.
@@ -154,6 +156,9 @@ fn who_may_write_is_asked() {
         assert_eq!(forged(&alice), not_allowed, "{posting:?}");
         let expected = if posting == Posting::Anybody { OK } else { not_allowed };
         assert_eq!(forged(MESSAGE), expected, "{posting:?}");
+        // A mail system of ours that says nothing has not looked.
+        let unsaid = MESSAGE.split_once("\r\n").unwrap().1;
+        assert_eq!(write(unsaid), expected, "{posting:?}");
     }
 }
 
