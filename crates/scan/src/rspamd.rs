@@ -14,9 +14,11 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 /// An answer has at most so many octets.
@@ -29,11 +31,13 @@ const LESSON_PATIENCE: Duration = Duration::from_secs(10);
 const SCORE_FIELD: &str = "X-Rspamd-Score";
 const SYMBOLS_FIELD: &str = "X-Rspamd-Symbols";
 
-/// Where Rspamd listens, such as `http://127.0.0.1:11333`.
+/// Where Rspamd listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    host: String,
-    port: u16,
+pub enum Server {
+    /// A host, by its name or address (IPv6 in brackets), and a port: read from a text such as `http://127.0.0.1:11333`.
+    Inet(String, u16),
+    /// A socket in the file system.
+    Unix(PathBuf),
 }
 
 /// Not a place where Rspamd could listen.
@@ -50,13 +54,26 @@ impl FromStr for Server {
         if host.is_empty() || !host.chars().all(is_host) {
             return Err(NoServer);
         }
-        Ok(Self { host: host.to_owned(), port: port.parse().map_err(|_| NoServer)? })
+        Ok(Self::Inet(host.to_owned(), port.parse().map_err(|_| NoServer)?))
     }
 }
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        match self {
+            Self::Inet(host, port) => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl Server {
+    /// What HTTP calls it (RFC 9110 §7.2); a socket in the file system has no name there.
+    fn authority(&self) -> String {
+        match self {
+            Self::Inet(_, _) => self.to_string(),
+            Self::Unix(_) => "localhost".to_owned(),
+        }
     }
 }
 
@@ -87,7 +104,7 @@ struct Messages {
 
 /// Asks about a message.
 pub(crate) async fn check(server: &Server, question: &Question) -> Result<Opinion, NoAnswer> {
-    let mut request = Request::post("/checkv2").header(HOST, server.to_string());
+    let mut request = Request::post("/checkv2").header(HOST, server.authority());
     let mut put = |name: &'static str, value: &str| {
         // What may not stand in a header of HTTP (a control character in HELO) is left out: it says nothing.
         if let (Ok(value), Some(headers)) = (HeaderValue::from_str(value), request.headers_mut()) {
@@ -149,7 +166,7 @@ fn opinion(answer: &Answer) -> Opinion {
 /// What went wrong, in words. That it knows the message already, or finds nothing in it, is no error.
 pub async fn teach(controller: &Server, is_junk: bool, content: Vec<u8>) -> Result<(), String> {
     let path = if is_junk { "/learnspam" } else { "/learnham" };
-    let request = Request::post(path).header(HOST, controller.to_string());
+    let request = Request::post(path).header(HOST, controller.authority());
     match timeout(LESSON_PATIENCE, exchange(controller, request, content)).await {
         Ok(answer) => answer.map(drop).map_err(|NoAnswer(why)| why),
         Err(_) => Err("it takes too long".to_owned()),
@@ -161,8 +178,20 @@ async fn exchange(
     request: hyper::http::request::Builder,
     content: Vec<u8>,
 ) -> Result<Bytes, NoAnswer> {
-    let host = server.host.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((host, server.port)).await?;
+    match server {
+        Server::Inet(host, port) => {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            converse(TcpStream::connect((host, *port)).await?, request, content).await
+        }
+        Server::Unix(path) => converse(UnixStream::connect(path).await?, request, content).await,
+    }
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: hyper::http::request::Builder,
+    content: Vec<u8>,
+) -> Result<Bytes, NoAnswer> {
     let no_answer = |error: hyper::Error| NoAnswer(error.to_string());
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(no_answer)?;
     let request = request.body(Full::new(Bytes::from(content))).map_err(|error| NoAnswer(error.to_string()))?;

@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use scan::{Down, Filters, Opinion, Place, Question, Scanner, Verdict};
+use scan::{Down, Filters, Opinion, Place, Question, Scanner, Server, Verdict};
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::thread::{self, JoinHandle};
 
 fn question() -> Question {
@@ -46,7 +47,7 @@ fn ask(rspamd: Option<SocketAddr>, milters: Vec<SocketAddr>, down: Down) -> Opin
 }
 
 /// Reads a request, and answers it.
-fn answer(mut stream: TcpStream, status: &str, body: &str) -> String {
+fn answer(mut stream: impl Read + Write, status: &str, body: &str) -> String {
     let mut request = Vec::new();
     let mut octet = [0];
     while !request.ends_with(b"\r\n\r\n") {
@@ -155,4 +156,26 @@ fn a_lesson_that_was_learnt_before_is_learnt() {
         assert_eq!(learnt.is_ok(), is_learnt, "{learnt:?}");
         assert!(heard.join().unwrap().starts_with("post /learnspam http/1.1\r\n"));
     }
+}
+
+#[test]
+fn a_socket_in_the_file_system_is_asked_and_taught_like_a_port() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("worker.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let heard = thread::spawn(move || {
+        let junk = "{\"action\": \"add header\", \"score\": 7, \"required_score\": 15}";
+        [junk, "{}"].map(|body| answer(listener.accept().unwrap().0, "200 OK", body))
+    });
+    let server = Server::Unix(path);
+    let filters = Filters::new(Some(server.clone()), Vec::new(), Down::Later);
+    let room = filters.reserve(100).unwrap();
+    assert_eq!(block_on(filters.ask(Some((question(), room)))).verdict, Verdict::Junk);
+    block_on(scan::teach(&server, false, b"Subject: y\r\n\r\n".to_vec())).unwrap();
+    let [asked, taught] = heard.join().unwrap();
+    assert!(
+        asked.starts_with("post /checkv2 http/1.1\r\nhost: localhost\r\n") && asked.ends_with("text\r\n"),
+        "{asked}"
+    );
+    assert!(taught.starts_with("post /learnham http/1.1\r\n") && taught.ends_with("Subject: y\r\n\r\n"), "{taught}");
 }

@@ -198,8 +198,14 @@ impl Value<'_> {
 
     pub(super) fn rspamd(&self) -> Result<Server, String> {
         let text = self.text()?;
-        let wrong = || format!("must be where Rspamd listens, such as \"http://127.0.0.1:11333\", not \"{text}\"");
-        text.parse().map_err(|NoServer| wrong())
+        match text.strip_prefix("unix:") {
+            Some(path) if !path.is_empty() => Ok(Server::Unix(self.base.join(path))),
+            _ => text.parse().map_err(|NoServer| {
+                format!(
+                    "must be where Rspamd listens, such as \"http://127.0.0.1:11333\" or \"unix:/run/rspamd/worker.sock\", not \"{text}\""
+                )
+            }),
+        }
     }
 
     pub(super) fn milters(&self) -> Result<Vec<Place>, String> {

@@ -86,8 +86,8 @@ pub(super) const RSPAMD: ConfigOption = ConfigOption {
     key: "junk.rspamd",
     kind: TEXT,
     default: None,
-    text: "Where a worker of Rspamd listens, such as `\"http://127.0.0.1:11333\"`. Mail from other servers is shown to it before \
-           it is answered: what it would reject is refused, what it would mark goes to Junk, what it puts off comes again. Its \
+    text: "Where a worker of Rspamd listens, such as `\"http://127.0.0.1:11333\"` or `\"unix:/run/rspamd/worker.sock\"`. Mail from \
+           other servers is shown to it before it is answered: what it would reject is refused, what it would mark goes to Junk, what it puts off comes again. Its \
            score and what led to it stand on top of the message (`X-Rspamd-Score`, `X-Rspamd-Symbols`).",
     set: |config, value| put(&mut config.junk.rspamd, Some(value.rspamd()?)),
 };
@@ -96,8 +96,8 @@ pub(super) const RSPAMD_CONTROLLER: ConfigOption = ConfigOption {
     key: "junk.rspamd_controller",
     kind: TEXT,
     default: None,
-    text: "Where the controller of Rspamd listens, such as `\"http://127.0.0.1:11334\"`. It is told what people say: each message \
-           that they move into Junk or out of it, mark, or file away. It must take lessons from this machine without a password.",
+    text: "Where the controller of Rspamd listens, such as `\"http://127.0.0.1:11334\"` or `\"unix:/run/rspamd/controller.sock\"`. \
+           It is told what people say: each message that they move into Junk or out of it, mark, or file away. It must take lessons from this machine without a password.",
     set: |config, value| put(&mut config.junk.rspamd_controller, Some(value.rspamd()?)),
 };
 
