@@ -55,6 +55,8 @@ impl Pebble {
         fs::write(dir.join("pebble.json"), config.to_string()).unwrap();
         let mut command = Command::new("pebble");
         command.arg("-config").arg(dir.join("pebble.json")).arg("-dnsserver").arg(names.address().to_string());
+        // Names are proven anew each time.
+        command.env("PEBBLE_AUTHZREUSE", "0");
         command.env("PEBBLE_VA_NOSLEEP", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let Ok(mut child) = command.spawn() else {
             println!("NOT TESTED: there is no `pebble` (Debian has it)");
@@ -170,6 +172,27 @@ fn a_certificate_comes_over_port_80_from_an_authority_that_wants_to_know_the_acc
         moved.starts_with("HTTP/1.1 308 ") && moved.ends_with("location: https://mail.example.org/login"),
         "{moved}"
     );
+    server.stop();
+}
+
+/// Of both ways the first leads nowhere, as behind a proxy that ends TLS: a renewal does not try it again.
+#[test]
+fn a_renewal_is_proven_as_the_certificate_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = name_server();
+    let ports: [u16; 5] = free_ports();
+    let [authority_port, management, nobody, http, https] = ports;
+    let looked_at = [authority_port, management, nobody, http];
+    let Some(authority) = Pebble::start(dir.path(), &names, looked_at, None) else { return };
+    let listen = format!("listen.https = [\"127.0.0.1:{https}\"]\nlisten.redirect = [\"127.0.0.1:{http}\"]\n");
+    let server = Serving::start(dir.path(), &format!("{}{listen}", authority.options(&names)));
+    server.logged(REFUSED);
+    for _ in 0..2 {
+        server.says(&["certificate", "renew"]);
+        // After a try that fails there is none for minutes.
+        server.logged(GIVEN);
+        assert_eq!(card(&server)["failures"], 0);
+    }
     server.stop();
 }
 

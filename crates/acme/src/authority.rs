@@ -82,6 +82,17 @@ pub enum Way {
     Http,
 }
 
+impl Way {
+    /// The port at which the authority looks.
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::TlsAlpn => 443,
+            Self::Http => 80,
+        }
+    }
+}
+
 /// What is ordered.
 pub struct Wanted<'a> {
     /// Host names, at most [`NAMES_MAX`].

@@ -46,7 +46,7 @@ impl CertificateCard {
     /// # Errors
     /// Faults.
     pub fn of(directory: &Directory, now: Timestamp) -> Result<Self, Error> {
-        let HostCertificate { keys, chain, authority, next_attempt, failures, last_error } =
+        let HostCertificate { keys, chain, authority, next_attempt, failures, last_error, proven_over: _ } =
             directory.host_certificate()?.unwrap_or_default();
         let facts = Facts::of_chain(&chain);
         let some = |text: String| Some(text).filter(|text| !text.is_empty());

@@ -12,6 +12,8 @@ use store::codec::{Corrupt, Reader, Writer};
 use store::{Error, Timestamp};
 
 const FORMAT: u8 = 1;
+/// Of the row of the certificate; one of the first format does not say over which port.
+const HOST_FORMAT: u8 = 2;
 const HOST: &[u8] = b"T";
 /// What of an error is kept.
 const ERROR_BYTES_MAX: usize = 2000;
@@ -33,6 +35,8 @@ pub struct HostCertificate {
     pub failures: u32,
     /// Why there was none the last time; empty: there was one.
     pub last_error: String,
+    /// Over which port the names of the certificate were proven, 443 or 80; 0: that is not known.
+    pub proven_over: u16,
 }
 
 /// A key of this host.
@@ -109,9 +113,9 @@ impl Directory {
 }
 
 fn encode(kept: &HostCertificate) -> Vec<u8> {
-    let HostCertificate { keys, chain, authority, next_attempt, failures, last_error } = kept;
-    let mut value = Writer::of_format(FORMAT);
-    value.raw(&next_attempt.0.to_be_bytes()).raw(&failures.to_be_bytes());
+    let HostCertificate { keys, chain, authority, next_attempt, failures, last_error, proven_over } = kept;
+    let mut value = Writer::of_format(HOST_FORMAT);
+    value.raw(&proven_over.to_be_bytes()).raw(&next_attempt.0.to_be_bytes()).raw(&failures.to_be_bytes());
     let end = (0..=ERROR_BYTES_MAX.min(last_error.len())).rev().find(|at| last_error.is_char_boundary(*at));
     value.wide_text(chain).wide_text(authority).wide_text(&last_error[..end.unwrap_or_default()]);
     for HostKey { made_at, digest, sealed } in keys {
@@ -121,7 +125,14 @@ fn encode(kept: &HostCertificate) -> Vec<u8> {
 }
 
 fn decode(value: &[u8]) -> Result<HostCertificate, Corrupt> {
-    let mut fields = Reader::of_format(value, FORMAT)?;
+    let (mut fields, proven_over) = match Reader::of_format(value, FORMAT) {
+        Ok(fields) => (fields, 0),
+        Err(Corrupt) => {
+            let mut fields = Reader::of_format(value, HOST_FORMAT)?;
+            let proven_over = u16::from_be_bytes(fields.array()?);
+            (fields, proven_over)
+        }
+    };
     let next_attempt = Timestamp(i64::from_be_bytes(fields.array()?));
     let failures = u32::from_be_bytes(fields.array()?);
     let (chain, authority, last_error) = (fields.wide_text()?, fields.wide_text()?, fields.wide_text()?);
@@ -133,7 +144,7 @@ fn decode(value: &[u8]) -> Result<HostCertificate, Corrupt> {
         fields.0 = rest;
         keys.push(HostKey { made_at, digest, sealed: sealed.to_vec() });
     }
-    Ok(HostCertificate { keys, chain, authority, next_attempt, failures, last_error })
+    Ok(HostCertificate { keys, chain, authority, next_attempt, failures, last_error, proven_over })
 }
 
 #[cfg(test)]
@@ -151,11 +162,16 @@ mod tests {
                 kept.keys = vec![key.clone(), key.clone()];
                 kept.chain = "chain".into();
                 kept.last_error = "ä".repeat(ERROR_BYTES_MAX);
+                kept.proven_over = 80;
             })
             .unwrap();
         let read = directory.host_certificate().unwrap().unwrap();
         assert_eq!((&read.keys, &read.chain, read.failures), (&kept.keys, &kept.chain, 0));
-        assert_eq!(read.last_error.len(), ERROR_BYTES_MAX);
+        assert_eq!((read.last_error.len(), read.proven_over), (ERROR_BYTES_MAX, 80));
+        // As it was written before it said over which port.
+        let mut earlier = encode(&read);
+        earlier.splice(..3, [FORMAT]);
+        assert_eq!(decode(&earlier).unwrap(), HostCertificate { proven_over: 0, ..read.clone() });
         assert_eq!(directory.open_host_key(&read.keys[1]).unwrap(), b"the private key");
 
         let url = "https://authority.example/directory";

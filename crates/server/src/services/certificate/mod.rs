@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use acme::{Authority, ExternalAccount, Facts, NAMES_MAX, Wanted, Way};
+use acme::{Authority, ExternalAccount, Facts, Wanted, Way};
 use directory::{Directory, HostCertificate, HostKey};
 use dns::Dns;
 use rustls_pki_types::CertificateDer;
@@ -23,7 +23,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 use web::setup::{Offered, names_for_pages};
 
-use self::plan::{DAY_SECS, HOUR_SECS, is_due, key_to_use, pause_secs, renewal, within};
+use self::plan::{DAY_SECS, HOUR_SECS, is_due, key_to_use, pause_secs, renewal, way, with_room, within};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::private_file;
@@ -37,6 +37,8 @@ const EVERY: Duration = Duration::from_secs(5);
 const NAMES_SECS: i64 = HOUR_SECS;
 /// The authority is asked so often when it would like to renew.
 const WINDOW_SECS: i64 = 12 * HOUR_SECS;
+/// So many names of local domains are looked up at a time.
+const LOOKED_UP_MAX: usize = 1000;
 /// A name that could not be proven is left out for so long.
 const LEFT_OUT_SECS: i64 = DAY_SECS;
 
@@ -51,6 +53,8 @@ pub(crate) struct CertificateKeeper {
     clock: Clock,
     /// Names that could not be proven, and until when they are left out.
     left_out: HashMap<String, i64>,
+    /// Names that the certificate has no room for, as the log knows them.
+    without_room: Vec<String>,
 }
 
 /// The authority of the configuration, if there is one.
@@ -107,7 +111,8 @@ impl CertificateKeeper {
         let http = (listens(Service::Redirect) || listens(Service::Http)).then_some(Way::Http);
         let ways = tls.into_iter().chain(http).collect();
         let (hostname, left_out) = (config.hostname.to_ascii_lowercase(), HashMap::new());
-        Self { authority, directory, certificates, hostname, offered, ways, clock, left_out }
+        let without_room = Vec::new();
+        Self { authority, directory, certificates, hostname, offered, ways, clock, left_out, without_room }
     }
 
     /// Keeps it until `stop` becomes true or its sender is dropped.
@@ -145,6 +150,7 @@ impl CertificateKeeper {
     /// Orders a certificate if names lead here that the one in use is not made out to.
     async fn look_for_names(&mut self, kept: HostCertificate) {
         let (Some(facts), Ok(names)) = (Facts::of_chain(&kept.chain), self.names().await) else { return };
+        let names = self.those_with_room(names);
         if !facts.covers(&names) {
             self.attempt(kept).await;
         }
@@ -193,18 +199,19 @@ impl CertificateKeeper {
     /// The names that it is made out to now.
     async fn order(&mut self, kept: &HostCertificate) -> Result<Vec<String>, acme::Error> {
         let names = self.names().await?;
+        let names = self.those_with_room(names);
         let keys = self.keys(kept).await?;
         let published = self.published_keys().await;
         let used = key_to_use(&keys, published.as_deref(), self.now()).unwrap_or(&keys[0]).clone();
         let key = self.directory.open_host_key(&used).ok_or_else(|| acme::Error::new("the key cannot be opened"))?;
         let before = Facts::of_chain(&kept.chain);
-        let way = self.ways.get(kept.failures as usize % self.ways.len().max(1)).copied().unwrap_or(Way::TlsAlpn);
+        let way = way(&self.ways, kept.proven_over, kept.failures).unwrap_or(Way::TlsAlpn);
         let wanted = Wanted { names: &names, key: &key, before: before.as_ref(), way };
         let chain = self.obtain(&wanted).await?;
         let facts = Facts::of_chain(&chain).filter(|facts| facts.key_digest == used.digest && facts.covers(&names));
         let facts = facts.ok_or_else(|| acme::Error::new("the authority gave another certificate than was ordered"))?;
         self.certificates.use_obtained(&chain, key).map_err(acme::Error::new)?;
-        self.settle(&keys, &used, chain, &facts).await?;
+        self.settle(&keys, (&used, way), chain, &facts).await?;
         Ok(names)
     }
 
@@ -225,7 +232,13 @@ impl CertificateKeeper {
     }
 
     /// What was obtained is kept, durably; a key that is not used any more makes room for a new next one.
-    async fn settle(&self, keys: &[HostKey], used: &HostKey, chain: String, facts: &Facts) -> Result<(), acme::Error> {
+    async fn settle(
+        &self,
+        keys: &[HostKey],
+        (used, way): (&HostKey, Way),
+        chain: String,
+        facts: &Facts,
+    ) -> Result<(), acme::Error> {
         let mut keys: Vec<HostKey> = keys.iter().skip_while(|key| *key != used).cloned().collect();
         if keys.len() < 2 {
             keys.push(self.new_key().await?);
@@ -241,6 +254,7 @@ impl CertificateKeeper {
                     next_attempt: Timestamp(at * 1000),
                     failures: 0,
                     last_error: String::new(),
+                    proven_over: way.port(),
                 };
             })
         })
@@ -298,13 +312,25 @@ impl CertificateKeeper {
         let others = domains.iter().flat_map(|domain| names_for_pages(&domain.name, &self.offered));
         let others = others.filter(|name| self.left_out.get(name).is_none_or(|until| *until <= now));
         let mut names = vec![self.hostname.clone()];
-        for name in others.take(NAMES_MAX - 1) {
+        for name in others.take(LOOKED_UP_MAX) {
             let found = self.addresses(dns, &name).await;
             if found.is_ok_and(|found| !found.is_empty() && found.is_subset(&own)) && !names.contains(&name) {
                 names.push(name);
             }
         }
         Ok(names)
+    }
+
+    /// As many of these names as a certificate has room for. Those that have none are said once.
+    fn those_with_room(&mut self, names: Vec<String>) -> Vec<String> {
+        let (names, without) = with_room(names);
+        if without != self.without_room {
+            if let Some(first) = without.first() {
+                warn!(left_out = without.len(), first, "more names lead here than a certificate has room for");
+            }
+            self.without_room = without;
+        }
+        names
     }
 
     async fn addresses(&self, dns: &Dns, name: &str) -> Result<BTreeSet<std::net::IpAddr>, dns::Error> {

@@ -1,6 +1,6 @@
 //! When the authority is asked, and for which key. Pure.
 
-use acme::Facts;
+use acme::{Facts, NAMES_MAX, Way};
 use directory::{HostCertificate, HostKey};
 
 pub(super) const MINUTE_SECS: i64 = 60;
@@ -51,6 +51,18 @@ pub(super) fn key_to_use<'a>(keys: &'a [HostKey], published: Option<&[Vec<u8>]>,
     Some(next.filter(|_| age(current) > KEY_SECS_MAX).unwrap_or(current))
 }
 
+/// How the names are proven next. First as they were the last time (`proven_over`, a port); after a failure in another way.
+pub(super) fn way(ways: &[Way], proven_over: u16, failures: u32) -> Option<Way> {
+    let first = ways.iter().position(|way| way.port() == proven_over).unwrap_or(0);
+    ways.get((first + failures as usize) % ways.len().max(1)).copied()
+}
+
+/// Names that lead here, as many as a certificate has room for, and those that have none.
+pub(super) fn with_room(mut names: Vec<String>) -> (Vec<String>, Vec<String>) {
+    let without = names.split_off(names.len().min(NAMES_MAX));
+    (names, without)
+}
+
 fn part(of: i64, share: u8) -> i64 {
     // 64 bits hold it: no span here is longer than a century.
     of.saturating_mul(i64::from(share)) / 255
@@ -82,6 +94,27 @@ mod tests {
         let pauses: Vec<i64> = (1..40).map(|failures| pause_secs(failures, 255)).collect();
         assert_eq!(pauses[0], 375);
         assert!(pauses.is_sorted() && pauses[38] == DAY_SECS * 5 / 4);
+    }
+
+    #[test]
+    fn what_proved_the_names_once_is_tried_first() {
+        let both = [Way::TlsAlpn, Way::Http];
+        let check = |ways: &[Way], proven_over: u16, tries: [Option<Way>; 3]| {
+            assert_eq!([0, 1, 2].map(|failures| way(ways, proven_over, failures)), tries, "{ways:?} {proven_over}");
+        };
+        let (tls, http) = (Some(Way::TlsAlpn), Some(Way::Http));
+        check(&both, 0, [tls, http, tls]);
+        check(&both, 443, [tls, http, tls]);
+        check(&both, 80, [http, tls, http]);
+        check(&both[..1], 80, [tls, tls, tls]);
+        check(&[], 80, [None, None, None]);
+    }
+
+    #[test]
+    fn a_certificate_has_room_for_a_hundred_names() {
+        let names = |count: usize| (0..count).map(|n| format!("{n}.example.org")).collect::<Vec<_>>();
+        assert_eq!(with_room(names(NAMES_MAX)), (names(NAMES_MAX), Vec::new()));
+        assert_eq!(with_room(names(NAMES_MAX + 1)), (names(NAMES_MAX), vec!["100.example.org".to_owned()]));
     }
 
     #[test]
