@@ -32,6 +32,7 @@ struct Internet {
 }
 
 /// Where each host is.
+const NEAR: &str = "127.0.0.2";
 const FAR: &str = "127.0.0.3";
 const BAD: &str = "127.0.0.4";
 /// Nobody is there.
@@ -43,7 +44,8 @@ impl Internet {
         let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
         let [port] = free_ports();
         let checks = "sender.check = false\nsender.greeting_pause_millis = 0\n";
-        let far = Serving::start(dirs[1].path(), &format!("listen.smtp = [\"{FAR}:{port}\"]\n{checks}"));
+        let there = format!("listen.smtp = [\"{FAR}:{port}\"]\n{checks}");
+        let far = Serving::start(dirs[1].path(), &there);
         let pem = fs::read_to_string(far.config.with_file_name("data").join("tls/server.pem")).unwrap();
         let key = tlsa(&Facts::of_chain(&pem).unwrap().key_digest);
         for domain in domains {
@@ -52,8 +54,12 @@ impl Internet {
         }
         let zone = Zone::start(dirs[2].path(), &records(port, &key))?;
         let bad = BadHost::start(&format!("{BAD}:{port}"));
-        let more = format!("delivery = {{ by = \"mx\", port = {port} }}\n{}{checks}", zone.options());
-        let near = Serving::start(dirs[0].path(), &more);
+        let delivery = format!("delivery = {{ by = \"mx\", port = {port} }}\n{}", zone.options());
+        // Only now there are the names that it sends to.
+        far.stop();
+        let far = Serving::start(dirs[1].path(), &format!("{there}{delivery}"));
+        let here = format!("listen.smtp = [\"{NEAR}:{port}\"]\n{checks}");
+        let near = Serving::start(dirs[0].path(), &format!("{here}{delivery}"));
         near.says(&["domain", "add", "near.test"]);
         let added = near.says(&["account", "add", "alice@near.test", "--generate", "--json"]);
         let added: serde_json::Value = serde_json::from_str(&added).unwrap();
@@ -63,12 +69,17 @@ impl Internet {
 
     /// Alice sends a message to somebody.
     fn send(&self, recipient: &str) {
+        self.send_with("", recipient);
+    }
+
+    /// The same, with parameters of `MAIL`.
+    fn send_with(&self, parameters: &str, recipient: &str) {
         let mut smtp = self.near.connect_tls("submissions");
         smtp.until("220 ");
         smtp.ask("EHLO pc.near.test", "250 ");
         let login = STANDARD.encode(format!("\0alice@near.test\0{}", self.password));
         smtp.ask(&format!("AUTH PLAIN {login}"), "235 ");
-        smtp.ask("MAIL FROM:<alice@near.test>", "250 ");
+        smtp.ask(&format!("MAIL FROM:<alice@near.test>{parameters}"), "250 ");
         smtp.ask(&format!("RCPT TO:<{recipient}>"), "250 ");
         smtp.ask("DATA", "354 ");
         smtp.ask(&format!("From: alice@near.test\r\nSubject: to {recipient}\r\n\r\nHello.\r\n."), "250 ");
@@ -104,6 +115,7 @@ impl Internet {
 
 const OVER: &str = "handed over";
 const DEFERRED: &str = "handing over deferred";
+const FAILED: &str = "handing over failed";
 
 #[test]
 fn a_key_in_a_signed_zone_decides_who_gets_the_mail() {
@@ -138,6 +150,34 @@ fn a_key_in_a_signed_zone_decides_who_gets_the_mail() {
         told.iter().any(|line| line.starts_with("EHLO")) && !told.iter().any(|line| line.starts_with("MAIL")),
         "{told:?}"
     );
+    internet.stop();
+}
+
+/// RFC 7672 §2.2: what an unsigned zone says of a key proves nothing, and keeps no mail back.
+#[test]
+fn a_key_in_a_zone_without_signatures_says_nothing() {
+    let zone = |port, _: &str| {
+        let other = "3 1 1 ".to_owned() + &"00".repeat(32);
+        format!("plain.test. MX 10 mx.plain.test.\nmx.plain.test. A {FAR}\n_{port}._tcp.mx.plain.test. TLSA {other}\n")
+    };
+    let Some(internet) = Internet::start(&["plain.test"], zone) else { return };
+    internet.send("bob@plain.test");
+    assert!(internet.tried(OVER).starts_with("250 "));
+    assert_eq!(internet.far.logged("delivered")["to"], "bob@plain.test");
+    internet.stop();
+}
+
+#[test]
+fn a_host_without_smtputf8_is_not_told_of_such_a_message_and_its_sender_is_told_why() {
+    let zone = |_, _: &str| format!("bad.test. MX 10 mx.bad.test.\nmx.bad.test. A {BAD}\n");
+    let Some(internet) = Internet::start(&[], zone) else { return };
+    internet.send_with(" SMTPUTF8", "büro@bad.test");
+    let why = internet.tried(FAILED);
+    assert!(why.contains("SMTPUTF8") || why.contains("beyond ASCII"), "{why}");
+    assert_eq!(internet.near.logged("sender told")["to"], "alice@near.test");
+    let told = internet.bad.commands.lock().unwrap().clone();
+    assert!(!told.iter().any(|line| line.starts_with("MAIL")), "{told:?}");
+    internet.until_the_queue_is_empty();
     internet.stop();
 }
 

@@ -1,4 +1,4 @@
-//! The DNS of a small Internet: one zone, the root, signed by Knot DNS.
+//! The DNS of a small Internet: the root, signed by Knot DNS, and one zone below it that is not signed.
 
 use crate::rig::free_ports;
 use std::fs;
@@ -6,6 +6,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+
+/// The zone that is not signed.
+const UNSIGNED: &str = "plain.test.";
 
 /// A name server with a signed zone.
 pub struct Zone {
@@ -15,18 +18,24 @@ pub struct Zone {
 }
 
 impl Zone {
-    /// Serves `records`, lines as in a zone file. `None`, and says so, where Knot DNS is not installed.
+    /// Serves `records`, lines as in a zone file; those of `plain.test` and of names below it are not signed. `None`, and says so, where Knot DNS is not installed.
     pub fn start(dir: &Path, records: &str) -> Option<Self> {
         let [port] = free_ports();
         let place = dir.display();
         let head = ". 60 IN SOA ns.test. hostmaster.test. 1 3600 600 86400 60\n. 60 IN NS ns.test.\nns.test. 60 IN A 127.0.0.1\n";
-        fs::write(dir.join("root.zone"), format!("$TTL 60\n{head}{records}")).unwrap();
+        let is_unsigned = |line: &&str| line.split(' ').next().is_some_and(|owner| owner.ends_with(UNSIGNED));
+        let (unsigned, signed): (Vec<&str>, Vec<&str>) = records.lines().partition(is_unsigned);
+        let cut = format!("{UNSIGNED} 60 IN NS ns.test.");
+        fs::write(dir.join("root.zone"), format!("$TTL 60\n{head}{cut}\n{}\n", signed.join("\n"))).unwrap();
+        let head = format!("{UNSIGNED} 60 IN SOA ns.test. hostmaster.test. 1 3600 600 86400 60\n{cut}");
+        fs::write(dir.join("plain.zone"), format!("$TTL 60\n{head}\n{}\n", unsigned.join("\n"))).unwrap();
         ["run", "db"].iter().for_each(|name| fs::create_dir(dir.join(name)).unwrap());
         let config = format!(
             "server:\n    listen: 127.0.0.1@{port}\n    rundir: {place}/run\nlog:\n  - target: stdout\n    any: info\n\
              database:\n    storage: {place}/db\n\
              policy:\n  - id: one\n    algorithm: ecdsap256sha256\n    single-type-signing: on\n\
-             zone:\n  - domain: .\n    storage: {place}\n    file: root.zone\n    dnssec-signing: on\n    dnssec-policy: one\n    \
+             zone:\n  - domain: {UNSIGNED}\n    storage: {place}\n    file: plain.zone\n    zonefile-sync: -1\n  \
+             - domain: .\n    storage: {place}\n    file: root.zone\n    dnssec-signing: on\n    dnssec-policy: one\n    \
              zonefile-sync: -1\n    journal-content: all\n    zonefile-load: difference\n"
         );
         let file = dir.join("knot.conf");
