@@ -168,12 +168,21 @@ impl Repository {
             .ok_or_else(|| Error::Fault(format!("{} is not what was written: take another snapshot", path.display())))
     }
 
+    /// The name of a snapshot that is taken now. The newest is the one with the last name.
+    pub(crate) fn name_of_next(&self, millis: i64) -> Result<String, Error> {
+        let name = name(millis)?;
+        match self.names()?.last() {
+            Some(last) if *last >= name => Err(Error::Refused(format!(
+                "the newest backup is of {last}, and by the clock it is {name}: set the clock right, or remove {} if that was wrong",
+                self.path(last).display()
+            ))),
+            Some(_) | None => Ok(name),
+        }
+    }
+
     /// Writes a snapshot, and gives the name under which it is found.
     pub(crate) fn add(&self, snapshot: &Snapshot) -> Result<String, Error> {
-        let name = name(snapshot.taken_at)?;
-        if self.path(&name).exists() {
-            return Err(Error::Refused(format!("a backup was made at {name} already")));
-        }
+        let name = self.name_of_next(snapshot.taken_at)?;
         write(&self.path(&name), snapshot.encode().as_bytes())?;
         Ok(name)
     }

@@ -54,18 +54,20 @@ impl Repository {
         step: OnStep<'_>,
     ) -> Result<(Taken, u64), Error> {
         let _lock = self.lock()?;
+        self.name_of_next(now.0)?;
+        let mut snapshot = Snapshot { taken_at: now.0, ..Snapshot::default() };
+        let mut bytes = self.copy_beside(beside, &mut snapshot)?;
         let before = match self.names()?.is_empty() {
             true => Snapshot::default(),
             false => self.chosen(None)?.1,
         };
-        let before: BTreeMap<AccountId, Keyspace> =
-            before.keyspaces.into_iter().map(|space| (space.id, space)).collect();
+        // Another server, or one that was restored since, counts its heads anew: an equal one says nothing.
+        let before = if before.beside == snapshot.beside { before.keyspaces } else { Vec::new() };
+        let before: BTreeMap<AccountId, Keyspace> = before.into_iter().map(|space| (space.id, space)).collect();
         let (engine, _) = store.storage();
         let mut ids = engine.accounts().map_err(store::Error::from)?;
         // The directory comes first: it names no account that is not there. Nobody stays logged in through a backup.
         ids.retain(|id| Kept::of(*id).is_some_and(|kept| kept != Kept::Table(TableId::Sessions)));
-        let mut snapshot = Snapshot { taken_at: now.0, ..Snapshot::default() };
-        let mut bytes = self.copy_beside(beside, &mut snapshot)?;
         for (done, id) in ids.iter().enumerate() {
             step(Step { done, total: ids.len(), bytes })?;
             let (space, new_bytes) = self.copy(store, *id, before.get(id))?;
@@ -94,6 +96,7 @@ impl Repository {
     /// A keyspace as it is now; `None` if it is gone.
     fn copy(&self, store: &Store, id: AccountId, before: Option<&Keyspace>) -> Result<(Option<Keyspace>, u64), Error> {
         let (engine, _) = store.storage();
+        let before = before.filter(|before| self.has_all_of(before));
         if let Some(before) = before.filter(|before| engine.head(id).is_ok_and(|head| head == before.head)) {
             return Ok((Some(before.clone()), 0));
         }
@@ -163,6 +166,13 @@ impl Repository {
         }
         *names = kept;
         Ok(all)
+    }
+
+    /// Whether no file of a keyspace was removed since.
+    fn has_all_of(&self, space: &Keyspace) -> bool {
+        let is_there = |kind, hash: &Hash| self.content(kind, hash).exists();
+        space.rows.iter().chain(&space.names).all(|chunk| is_there(Kind::Chunk, chunk))
+            && self.bodies(space).is_ok_and(|bodies| bodies.values().all(|body| is_there(Kind::Body, body)))
     }
 
     /// The large bodies of a keyspace, by their names.

@@ -200,6 +200,47 @@ fn a_body_that_was_half_written_when_it_was_copied_is_copied_whole_the_next_time
 }
 
 #[test]
+fn a_server_that_was_restored_has_other_accounts_behind_the_same_heads() {
+    let ((place, repository), server) = (repository(), Server::with_mail());
+    let mark = |content: &str| fs::write(place.path().join("restored"), content).unwrap();
+    let take = |server: &Server, now: i64| {
+        let beside = Beside { directory: place.path(), names: &["restored"] };
+        repository.take(&server.store, &beside, Timestamp(now), &mut |_| Ok(())).unwrap().0.name
+    };
+    let inbox = |server: &Server| server.alice().mailboxes().unwrap().by_name("INBOX").unwrap().id;
+    mark("");
+    let first = take(&server, NOW.0);
+    append(&server.alice(), b"Subject: lost\r\n\r\n");
+    take(&server, NOW.0 + 1);
+    let back = restored(&repository, Some(&first), false);
+    mark("once");
+    append(&back.alice(), b"Subject: new\r\n\r\n");
+    assert_eq!(back.engine.head(ALICE), server.engine.head(ALICE));
+    take(&back, NOW.0 + 2);
+    let again = restored(&repository, None, false);
+    let last = |server: &Server| {
+        let last = server.alice().view(inbox(server)).unwrap().index().iter().last().copied().unwrap();
+        server.alice().reader().unwrap().body(last.email).unwrap()
+    };
+    assert_eq!(String::from_utf8(last(&again)).unwrap(), "Subject: new\r\n\r\n");
+}
+
+#[test]
+fn what_was_removed_from_the_repository_is_copied_again_and_the_newest_is_the_last() {
+    let ((place, repository), server) = (repository(), Server::with_mail());
+    server.take(&repository, NOW);
+    for directory in ["chunks", "bodies"] {
+        let all = files(&place.path().join("backups").join(directory));
+        all.iter().step_by(3).for_each(|file| fs::remove_file(file).unwrap());
+    }
+    server.take(&repository, LATER);
+    assert_eq!(repository.check(None, &mut |_| Ok(())).unwrap().findings, Vec::<String>::new());
+    let beside = Beside { directory: Path::new("/"), names: &[] };
+    let clock_went_back = repository.take(&server.store, &beside, NOW, &mut |_| Ok(()));
+    assert!(matches!(clock_went_back, Err(Error::Refused(why)) if why.contains("clock")));
+}
+
+#[test]
 fn each_flipped_bit_is_seen_and_nothing_false_comes_back() {
     let ((place, repository), server) = (repository(), Server::with_mail());
     server.take(&repository, NOW);

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::lifecycle::DataDir;
 use crate::private_file;
 use crate::setup::SetupError;
-use crate::stores::{UNFINISHED_FILE, engine};
+use crate::stores::{RESTORED_FILE, UNFINISHED_FILE, engine};
 
 /// What is to come back.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +47,16 @@ impl From<backup::Error> for RestoreError {
     }
 }
 
+/// Durable before anything is written that the next backup compares.
+fn mark_restored(directory: &Path) -> Result<(), SetupError> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)
+        .map_err(|error| SetupError::new(format!("the system gives no random numbers: {error}")))?;
+    let file = directory.join(RESTORED_FILE);
+    private_file::write(&file, &random)
+        .map_err(|error| SetupError::file("write", &file, &error, "check who owns the data directory"))
+}
+
 /// Brings a backup back. What an interrupted one leaves is opened by nobody.
 ///
 /// # Errors
@@ -67,6 +77,7 @@ pub fn restore(config: &Config, wanted: Wanted<'_>, step: &mut dyn FnMut(Step)) 
     let advice = "check who owns the data directory";
     private_file::write(&unfinished, b"").map_err(|error| SetupError::file("write", &unfinished, &error, advice))?;
     repository.restore_beside(name, data_dir.path())?;
+    mark_restored(data_dir.path())?;
     let engine = engine(data_dir.path(), config)?;
     let objects =
         DirectoryObjects::open(&data_dir.path().join("objects")).map_err(|error| SetupError::new(error.what))?;

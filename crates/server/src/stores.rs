@@ -7,6 +7,7 @@
 //! spool/        large messages that are just coming in
 //! tls/          the own authority and certificate, unless files are configured
 //! auth-secret   keys the hashes of application passwords, sessions and links; makes the second factors
+//! restored      tells backups from before a restore from those after it
 //! reserve       room for a full disk (lifecycle/disk.rs)
 //! try-accounts  the passwords that `pillarbox try` made
 //! ```
@@ -36,8 +37,11 @@ use crate::setup::SetupError;
 
 /// What a backup copies beside the store: without the secret application passwords stop working and second factors are
 /// lost; programs trust the own authority.
-pub(crate) const BESIDE: &[&str] = &[SECRET_FILE, "tls"];
+pub(crate) const BESIDE: &[&str] = &[SECRET_FILE, RESTORED_FILE, "tls"];
 
+/// Made anew each time that a backup comes back, with something random in it: from then on the heads of accounts are no longer
+/// those of the backups that were made before.
+pub(crate) const RESTORED_FILE: &str = "restored";
 /// There while a backup comes back.
 pub(crate) const UNFINISHED_FILE: &str = "restore-unfinished";
 const SECRET_FILE: &str = "auth-secret";
