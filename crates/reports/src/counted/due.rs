@@ -73,7 +73,7 @@ impl Due {
 }
 
 impl Counts {
-    /// What is to be told now, [`DUE_MAX`] at most: days that are over, each domain at its own time of the night. Which of more
+    /// What is to be told now, `DUE_MAX` at most: days that are over, each domain at its own time of the night. Which of more
     /// changes from round to round: those whose name servers are dead keep no others from being told.
     ///
     /// # Errors
