@@ -25,6 +25,7 @@ impl Repository {
     /// # Errors
     /// There is no such snapshot, or it cannot be read itself; what `step` returns.
     pub fn check(&self, name: Option<&str>, step: OnStep<'_>) -> Result<Checked, Error> {
+        let _lock = self.lock_to_read()?;
         let (name, snapshot) = self.chosen(name)?;
         let mut checked = Checked { name, accounts: snapshot.accounts(), bytes: 0, findings: Vec::new() };
         let mut seen = BTreeSet::new();

@@ -58,6 +58,7 @@ impl Repository {
         (with_queue, now): (bool, Timestamp),
         step: OnStep<'_>,
     ) -> Result<Restored, Error> {
+        let _lock = self.lock_to_read()?;
         let (name, snapshot) = self.chosen(name)?;
         if !engine.accounts().map_err(store::Error::from)?.is_empty() {
             return Err(Error::Refused(

@@ -81,12 +81,21 @@ impl Repository {
 
     /// Held while the repository is changed.
     pub(crate) fn lock(&self) -> Result<File, Error> {
+        self.locked(File::try_lock)
+    }
+
+    /// Held while a snapshot is read, so that nothing of it is removed meanwhile.
+    pub(crate) fn lock_to_read(&self) -> Result<File, Error> {
+        self.locked(File::try_lock_shared)
+    }
+
+    fn locked(&self, how: impl Fn(&File) -> Result<(), TryLockError>) -> Result<File, Error> {
         let path = self.root.join(MARKER);
         let file = File::open(&path).map_err(|error| fault("open", &path, &error))?;
-        match file.try_lock() {
+        match how(&file) {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(Error::Refused(format!(
-                "another backup is being made in {}; wait until it is done",
+                "another backup is being made, checked or brought back in {}; wait until that is done",
                 self.root.display()
             ))),
             Err(TryLockError::Error(error)) => Err(fault("lock", &path, &error)),

@@ -281,6 +281,14 @@ fn what_is_broken_off_is_no_backup_and_is_gone_on_with() {
     server.take(&repository, NOW);
     let now = files(&place.path().join("backups/chunks"));
     assert!(copied.iter().all(|chunk| now.contains(chunk)));
+    // What is read is not removed meanwhile.
+    let mut pruned = None;
+    let mut while_read = |_: Step| {
+        pruned.get_or_insert_with(|| repository.prune(1));
+        Ok(())
+    };
+    repository.check(None, &mut while_read).unwrap();
+    assert!(matches!(pruned, Some(Err(Error::Refused(_)))), "{pruned:?}");
     // While one is made there is no other.
     let mut second = None;
     let mut during = |_: Step| {

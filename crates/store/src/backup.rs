@@ -7,15 +7,12 @@
 use crate::codec::Corrupt;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::ids::{AccountId, Timestamp, UidValidity};
+use crate::ids::{AccountId, MailboxId, Timestamp, UidValidity};
 use crate::key;
 use crate::objects::Objects;
 use crate::record::{AccountRecord, Mailbox};
 use crate::store::Store;
 use crate::table::TableId;
-
-/// No account has so many mailboxes.
-const VALIDITIES_SKIPPED: u32 = 1 << 16;
 
 /// A keyspace of the engine: a table, or an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,15 +37,15 @@ impl Kept {
 /// The rows of an account on their way back, in the order of their keys.
 #[derive(Debug)]
 pub struct Renewal {
-    /// The last one that was given.
-    validity: UidValidity,
+    /// Above every one that the account had, and near the clock; with the number of a mailbox added, no two are the same.
+    base: UidValidity,
 }
 
 impl Renewal {
     /// For an account that comes back now.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self { validity: UidValidity(u32::try_from(now.0 / 1000).unwrap_or(0)) }
+        Self { base: UidValidity(u32::try_from(now.0 / 1000).unwrap_or(0)) }
     }
 
     /// The value that a row has from now on.
@@ -69,15 +66,19 @@ impl Renewal {
         // One without its counts is of a version before 0.1.0.
         let (mut record, _) =
             AccountRecord::decode(value).and_then(|(record, grown)| Ok((record, grown.ok_or(Corrupt)?)))?;
-        self.validity = self.validity.max(record.last_uid_validity);
-        record.last_uid_validity = UidValidity(self.validity.0.checked_add(VALIDITIES_SKIPPED).ok_or(Corrupt)?);
+        self.base = self.base.max(record.last_uid_validity);
+        record.last_uid_validity = self.of(record.last_mailbox)?;
         Ok(record.encode())
     }
 
     fn mailbox(&mut self, value: &[u8]) -> Result<Vec<u8>, Corrupt> {
         let mailbox = Mailbox::decode(value)?;
-        self.validity = UidValidity(self.validity.0.checked_add(1).ok_or(Corrupt)?);
-        Ok(Mailbox { uid_validity: self.validity, ..mailbox }.encode())
+        Ok(Mailbox { uid_validity: self.of(mailbox.id)?, ..mailbox }.encode())
+    }
+
+    /// Numbers of mailboxes begin at 1.
+    fn of(&self, mailbox: MailboxId) -> Result<UidValidity, Corrupt> {
+        self.base.0.checked_add(mailbox.0).map(UidValidity).ok_or(Corrupt)
     }
 }
 
