@@ -15,6 +15,7 @@
 
 mod form;
 mod letters;
+mod proof;
 #[cfg(test)]
 mod tests;
 
@@ -32,8 +33,8 @@ use message::content::Content;
 use message::delivery_report::{Action, DeliveryReport};
 use message::structure::Structure;
 use message::trace;
+use proof::Proof;
 use queue::NewEntry;
-use sender_auth::{DmarcResult, SpfResult, results};
 use smtp_proto::{Domain, ForwardPath, Mailbox, RcptReports, ReversePath};
 use std::sync::Arc;
 use store::{AccountId, Claim, Error, Handover, Place, Protocol, Timestamp};
@@ -118,14 +119,13 @@ impl MailFlow {
         if arrival.envelope.reverse_path.mailbox().is_none() || form::is_automatic(content) {
             return refused(ListRefusal::Automatic);
         }
-        // What a mail system of ours brings it must have looked at: here it is about whom mail is sent to from now on.
-        let is_looked_at = arrival.envelope.source.protocol != Protocol::Lmtp
-            || results::vouched(content, &self.hostname) == Some(true);
+        let Some(author) = Author::of(content) else { return refused(ListRefusal::NotAllowed) };
         let door = format!("{}+join@{}", list.name(), list.domain());
-        let is_meant = is_looked_at && form::is_to(&door, content);
-        let author =
-            Author::of(content).filter(|author| is_meant && is_proven(arrival, author, content, &self.hostname));
-        let Some(author) = author else { return refused(ListRefusal::NotAllowed) };
+        match Proof::of(arrival, &author, content, &self.hostname) {
+            Proof::None => return refused(ListRefusal::NotAllowed),
+            proof if !proof.means(&door, content, put.now) => return refused(ListRefusal::NotMeant),
+            Proof::Own | Proof::Brought | Proof::Signed => {}
+        }
         let (directory, member) = (self.auth.directory(), author.address.to_string());
         let joined = directory.members(list).map_err(directory::Error::Store).and_then(|members| {
             let is_new = !members.iter().any(|known| !known.is_paused && known.address.eq_ignore_ascii_case(&member));
@@ -195,7 +195,7 @@ impl MailFlow {
         if put.place == Place::Junk {
             return refused(RecipientOutcome::SenderRefused);
         }
-        let author = match self.author(arrival, list, content) {
+        let author = match self.author(arrival, list, content, put.now) {
             Ok(Ok(author)) => author,
             Ok(Err(why)) => return refused(RecipientOutcome::List(why)),
             Err(error) => return refused(RecipientOutcome::from(&error)),
@@ -311,7 +311,13 @@ impl MailFlow {
     }
 
     /// Who writes to a list, if they may.
-    fn author(&self, arrival: &Arrival, list: &List, content: &[u8]) -> Result<Result<Author, ListRefusal>, Error> {
+    fn author(
+        &self,
+        arrival: &Arrival,
+        list: &List,
+        content: &[u8],
+        now: Timestamp,
+    ) -> Result<Result<Author, ListRefusal>, Error> {
         if arrival.envelope.reverse_path.mailbox().is_none() || form::is_automatic(content) {
             return Ok(Err(ListRefusal::Automatic));
         }
@@ -324,7 +330,7 @@ impl MailFlow {
             },
             Domain::Address(_) => None,
         };
-        let is_proven = is_proven(arrival, &author, content, &self.hostname);
+        let proof = Proof::of(arrival, &author, content, &self.hostname);
         let writes_as = |whose: &Whose| match (&accounts, whose) {
             (Some(accounts), Whose::Account(id)) => accounts.iter().any(|delivery| delivery.account == *id),
             (None, Whose::Outside(address)) => author.address.to_string().eq_ignore_ascii_case(address),
@@ -332,41 +338,19 @@ impl MailFlow {
         };
         let is_owner = list.owners.iter().any(|owner| writes_as(&Whose::Account(*owner)));
         let is_member = list.members.iter().any(|member| writes_as(&member.whose));
-        let may = match list.posting {
-            Posting::Owners => is_owner && is_proven,
-            Posting::Members => (is_owner || is_member) && is_proven,
-            // From one of our domains only whoever is it.
-            Posting::Anybody => is_proven || accounts.is_none(),
+        // From one of our domains only whoever is it.
+        let (may, needs_proof) = match list.posting {
+            Posting::Owners => (is_owner, true),
+            Posting::Members => (is_owner || is_member, true),
+            Posting::Anybody => (true, accounts.is_some()),
         };
-        Ok(if may { Ok(author) } else { Err(ListRefusal::NotAllowed) })
-    }
-}
-
-/// Whether a message comes from whom it says: an account here sent it, the author's domain vouches for it, or a mail system of
-/// ours brings it and says that it does.
-fn is_proven(arrival: &Arrival, author: &Author, content: &[u8], hostname: &str) -> bool {
-    let source = &arrival.envelope.source;
-    let domain = author.address.domain().to_string();
-    match &arrival.sender {
-        Some(sender) => match sender.dmarc.result {
-            DmarcResult::Pass => true,
-            // Of a domain that publishes no policy, what DMARC would ask.
-            DmarcResult::None => {
-                let by_spf =
-                    sender.mail_from.result == SpfResult::Pass && sender.mail_from.domain.eq_ignore_ascii_case(&domain);
-                let is_good = |signature: &sender_auth::Dkim| {
-                    signature.result == sender_auth::DkimResult::Pass && signature.domain.eq_ignore_ascii_case(&domain)
-                };
-                by_spf || sender.dkim.iter().any(is_good)
-            }
-            DmarcResult::Fail | DmarcResult::TempError | DmarcResult::PermError => false,
-        },
-        None => match source.protocol {
-            Protocol::Submission => true,
-            Protocol::Lmtp => results::vouched(content, hostname) == Some(true),
-            Protocol::Smtp => source.client.to_canonical().is_loopback(),
-            Protocol::Server | Protocol::Imap | Protocol::Pop3 | Protocol::Cli | Protocol::Web => false,
-        },
+        Ok(match proof {
+            _ if !may => Err(ListRefusal::NotAllowed),
+            _ if !needs_proof => Ok(author),
+            Proof::None => Err(ListRefusal::NotAllowed),
+            proof if !proof.means(&list.address, content, now) => Err(ListRefusal::NotMeant),
+            Proof::Own | Proof::Brought | Proof::Signed => Ok(author),
+        })
     }
 }
 

@@ -44,6 +44,8 @@ pub enum RecipientOutcome {
 pub enum ListRefusal {
     /// Whoever wrote it may not, or nobody vouches for it that they did.
     NotAllowed,
+    /// Nothing proves that whoever wrote it meant the list, and now.
+    NotMeant,
     /// A program wrote it by itself.
     Automatic,
     /// It is too large for so many members.

@@ -24,7 +24,7 @@ mod spf;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use dkim::{ARC_SETS_MAX, Arc, Digests, Dkim, DkimResult, SIGNATURES_MAX};
+pub use dkim::{ARC_SETS_MAX, Arc, Digests, Dkim, DkimResult, SIGNATURES_MAX, signed_fields};
 pub use dmarc::{Asks, Dmarc, DmarcPolicy, DmarcResult, organisational};
 pub use iprev::{Iprev, IprevResult};
 pub use lists::{Listed, Lists};

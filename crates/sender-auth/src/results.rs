@@ -176,8 +176,7 @@ pub fn is_forged(field: &header::Field<'_>, name: &str) -> bool {
 /// there is none. Fields that others wrote in our name are to be gone.
 #[must_use]
 pub fn vouched(content: &[u8], name: &str) -> Option<bool> {
-    let value = |field: header::Field<'_>| String::from_utf8_lossy(&field.unfolded()).into_owned();
-    let value = header::find_all(content, "Authentication-Results").map(value).find(|value| is_by(value, name))?;
+    let value = topmost(content, name)?;
     // What a stranger could choose stands in quotes or in a comment, where a semicolon ends nothing.
     let (mut is_quoted, mut depth) = (false, 0_usize);
     let mut results = value.split(|c| {
@@ -195,6 +194,21 @@ pub fn vouched(content: &[u8], name: &str) -> Option<bool> {
         "fail" => Some(false),
         _ => None,
     }
+}
+
+/// The domain of the envelope's sender whose hosts brought a message (SPF), as the topmost field in our name says.
+#[must_use]
+pub fn brought_for(content: &[u8], name: &str) -> Option<String> {
+    let methods = read(topmost(content, name)?.trim());
+    let of_sender = |method: &&Method| method.name == "spf" && !method.property("smtp.mailfrom").is_empty();
+    let spf = methods.iter().find(of_sender).filter(|spf| spf.result == "pass")?;
+    spf.property("smtp.mailfrom").rsplit('@').next().map(str::to_owned)
+}
+
+/// The value of the topmost field in a name.
+fn topmost(content: &[u8], name: &str) -> Option<String> {
+    let value = |field: header::Field<'_>| String::from_utf8_lossy(&field.unfolded()).into_owned();
+    header::find_all(content, "Authentication-Results").map(value).find(|value| is_by(value, name))
 }
 
 /// Whether a field's value begins with a name. What cannot be read counts if the name is in it.

@@ -118,6 +118,11 @@ fn not_distributed(why: ListRefusal) -> Reply {
             let text = "You may not write to this list, or nothing proves that it was you who did (SPF, DKIM)";
             Reply::new(550, Enhanced(5, 7, 2), text)
         }
+        ListRefusal::NotMeant => {
+            let text = "To or Cc must name this list, Date must be of these days, and what is signed (DKIM) must have both \
+                        under its signature, and a Message-ID: else somebody else could send it again in your name";
+            Reply::new(550, Enhanced(5, 7, 2), text)
+        }
         ListRefusal::Automatic => {
             Reply::new(550, Enhanced(5, 7, 2), "This list takes nothing that a program answers by itself")
         }

@@ -64,15 +64,6 @@ pub(super) fn is_of(list: &List, content: &[u8]) -> bool {
         .any(|field| String::from_utf8_lossy(&field.unfolded()).to_ascii_lowercase().contains(&id))
 }
 
-/// Whether it says that it is to an address, in the one field that a signature of the author covers: what the author wrote to
-/// somebody else, whoever got it can send on with a good signature.
-pub(super) fn is_to(address: &str, content: &[u8]) -> bool {
-    let mut fields = header::find_all(content, "To");
-    let (Some(field), None) = (fields.next(), fields.next()) else { return false };
-    let is_it = |spec: Vec<u8>| spec.eq_ignore_ascii_case(address.as_bytes());
-    address::parse_list(&field.unfolded()).iter().filter_map(address::Address::addr_spec).any(is_it)
-}
-
 /// Whether a program wrote it by itself (RFC 3834 §5).
 pub(super) fn is_automatic(content: &[u8]) -> bool {
     let value = |field: header::Field<'_>| String::from_utf8_lossy(&field.unfolded()).trim().to_ascii_lowercase();

@@ -12,8 +12,9 @@ const NOW: Timestamp = SIM_EPOCH;
 const OK: RecipientOutcome = RecipientOutcome::Delivered;
 const CHOIR: &str = "choir@example.org";
 /// As a mail system of ours hands it over that has looked whether it comes from Ada.
-const MESSAGE: &str = "Authentication-Results: mail.example.org; dmarc=pass header.from=far.example\r\n\
+const MESSAGE: &str = "Authentication-Results: mail.example.org; spf=pass smtp.mailfrom=ada@far.example; dmarc=pass\r\n\
                        From: Ada <ada@far.example>\r\nTo: choir@example.org\r\nSubject: Hello\r\n\
+                       Date: Mon, 21 Sep 2026 14:13:00 +0000\r\nMessage-ID: <1@far.example>\r\n\
                        List-Id: <other.example>\r\n\r\nHello.\r\n";
 
 /// Alice owns the choir, whose members are Bob here and Ada and Eve elsewhere.
@@ -136,8 +137,8 @@ fn a_post_that_comes_again_reaches_nobody_twice() {
 
 #[test]
 fn who_may_write_is_asked() {
-    let alice = MESSAGE.replace("Ada <ada@far.example>", "alice@example.org");
-    let carol = MESSAGE.replace("Ada <ada@far.example>", "carol@example.org");
+    let by = |name: &str| MESSAGE.replace("Ada <ada@far.example>", name).replace("ada@far.example", name);
+    let (alice, carol) = (by("alice@example.org"), by("carol@example.org"));
     let stranger = MESSAGE.replace("ada@far.example", "mallory@far.example");
     let not_allowed = RecipientOutcome::List(ListRefusal::NotAllowed);
     for (posting, expected) in [
@@ -162,6 +163,56 @@ fn who_may_write_is_asked() {
     }
 }
 
+/// Whoever has mail of a member, with the signature of the member's domain, sends it to the list.
+#[test]
+fn mail_of_a_member_sent_again_by_somebody_else_was_distributed_in_the_members_name() {
+    let (world, queue) = choir(Posting::Members);
+    let not_meant = RecipientOutcome::List(ListRefusal::NotMeant);
+    let message = |signed: &str, fields: &str| {
+        let signature = if signed.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "DKIM-Signature: v=1; a=rsa-sha256; d=far.example; s=s; h={signed};\r\n bh=aGVsbG8=; b=aGVsbG8=\r\n"
+            )
+        };
+        let results =
+            "Authentication-Results: mail.example.org; spf=pass smtp.mailfrom=mallory@bad.example; dmarc=pass";
+        format!("{results}\r\n{signature}From: Ada <ada@far.example>\r\n{fields}\r\nHello.\r\n")
+    };
+    let all = "from:to:cc:date:message-id";
+    let (to, cc, date) =
+        ("To: <Choir@example.org>\r\n", "Cc: x <choir@example.org>\r\n", "Mon, 21 Sep 2026 14:13:00 +0000");
+    let (date, id) = (format!("Date: {date}\r\n"), "Message-ID: <1@far.example>\r\n");
+    let (old, ahead) = (date.replace("21", "16"), date.replace("21", "23"));
+    let bare = |parts: &[&str]| parts.concat();
+    for (signed, fields, expected) in [
+        (all, bare(&[to, &date, id]), OK),
+        (all, bare(&["To: eve@other.example\r\n", cc, &date, id]), OK),
+        (all, bare(&["To: eve@other.example\r\n", &date, id]), not_meant),
+        (all, bare(&[to, "To: eve@other.example\r\n", &date, id]), not_meant),
+        (all, bare(&[to, &old, id]), not_meant),
+        (all, bare(&[to, &ahead, id]), not_meant),
+        (all, bare(&[to, &date, &date, id]), not_meant),
+        (all, bare(&[to, id]), not_meant),
+        (all, bare(&[to, &date]), not_meant),
+        ("from:cc:date:message-id", bare(&[to, &date, id]), not_meant),
+        ("from:to:message-id", bare(&[to, &date, id]), not_meant),
+        ("from:to:date", bare(&[to, &date, id]), not_meant),
+        ("", bare(&[to, &date, id]), not_meant),
+    ] {
+        let content = message(signed, &fields);
+        let got = outcome_of(deliver(&world, "mallory@bad.example", CHOIR, &content));
+        assert_eq!(got, expected, "{content}");
+    }
+    // A signature that somebody else put on covers nothing of Ada's.
+    let mallory =
+        "DKIM-Signature: v=1; a=rsa-sha256; d=bad.example; s=s; h=from:to:date:message-id; bh=aGVsbG8=; b=aGVsbG8=";
+    let content = format!("{mallory}\r\n{}", message("from:date:message-id", &bare(&[to, &date, id])));
+    assert_eq!(outcome_of(deliver(&world, "mallory@bad.example", CHOIR, &content)), not_meant);
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (2, 4));
+}
+
 #[test]
 fn programs_and_circles_are_refused() {
     let (world, queue) = choir(Posting::Anybody);
@@ -184,8 +235,9 @@ fn whoever_proves_to_want_it_joins_an_open_list() {
     let (world, queue) = choir(Posting::Members);
     let join = "choir+join@example.org";
     let ask = |from: &str| {
-        let results = "Authentication-Results: mail.example.org; dmarc=pass header.from=far.example";
-        format!("{results}\r\nFrom: <{from}>\r\nTo: Choir <choir+JOIN@example.org>\r\nSubject: join\r\n\r\n")
+        let results = "Authentication-Results: mail.example.org; spf=pass smtp.mailfrom=far.example; dmarc=pass";
+        let date = "Date: Mon, 21 Sep 2026 14:13:00 +0000";
+        format!("{results}\r\nFrom: <{from}>\r\n{date}\r\nTo: Choir <choir+JOIN@example.org>\r\nSubject: join\r\n\r\n")
     };
     let path = ForwardPath::Mailbox(join.parse().unwrap());
     let not_allowed = RecipientOutcome::List(ListRefusal::NotAllowed);
@@ -205,7 +257,8 @@ fn whoever_proves_to_want_it_joins_an_open_list() {
     let to_eve = ask("zoe@far.example").replace("choir+JOIN@example.org", "eve@other.example");
     let both = format!("To: <{join}>\r\n{to_eve}");
     for of_another in [to_eve, both] {
-        assert_eq!(outcome_of(deliver(&world, "eve@other.example", join, &of_another)), not_allowed);
+        let not_meant = RecipientOutcome::List(ListRefusal::NotMeant);
+        assert_eq!(outcome_of(deliver(&world, "eve@other.example", join, &of_another)), not_meant);
     }
     assert_eq!((members(&world).len(), queued(&queue).len()), (3, 0));
     for _ in 0..2 {
