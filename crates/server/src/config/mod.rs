@@ -42,6 +42,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Addresses to listen on; a service without any is off.
     pub listen: BTreeMap<Service, Vec<SocketAddr>>,
+    /// Balancers that say for whom they connect.
+    pub proxies: Vec<Network>,
     /// Chain and key in PEM form; without them an own authority signs.
     pub tls_files: Option<TlsFiles>,
     /// An authority that gives certificates by itself.
@@ -344,6 +346,7 @@ impl Default for Config {
             hostname: system_hostname(),
             data_dir: "/var/lib/pillarbox".into(),
             listen: ports::standard_ports(),
+            proxies: Vec::new(),
             tls_files: None,
             acme: None,
             message_bytes_max: 50 * 1024 * 1024,

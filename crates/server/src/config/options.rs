@@ -3,13 +3,13 @@
 
 use super::parse::Value;
 use super::{Acme, Config, DeliveryBy, LogFormat, LogLevel, Security, Smarthost, StorageEngine, TlsFiles};
-use crate::service::Service;
 use incoming::{
     ALLOW_LISTS, BLOCK_LISTS, CHECK, DMARC, FILTERS_DOWN, GREETING_PAUSE_MILLIS, MILTERS, RSPAMD, RSPAMD_CONTROLLER,
     TRUSTED_RELAYS, TRUSTED_SEALERS, WAIT_FOR_DNS,
 };
 
 mod incoming;
+mod listening;
 mod reporting;
 
 /// One option of the configuration.
@@ -102,86 +102,18 @@ pub const OPTIONS: &[ConfigOption] = &[
                `pillarbox account quota` changes it for one account.",
         set: |config, value| put(&mut config.quota_bytes, Some(value.number(0, u64::MAX / 2)?)),
     },
-    ConfigOption {
-        key: "listen.smtp",
-        kind: ADDRESSES,
-        default: Some("[\"[::]:25\"]"),
-        text: "Mail from other servers, STARTTLS offered. `[::]` stands for all addresses, IPv4 too; `[]` switches a \
-               service off.",
-        set: |config, value| listen(config, Service::Smtp, value),
-    },
-    ConfigOption {
-        key: "listen.submission",
-        kind: ADDRESSES,
-        default: Some("[\"[::]:587\"]"),
-        text: "Mail from own users after a login, STARTTLS required off this machine.",
-        set: |config, value| listen(config, Service::Submission, value),
-    },
-    ConfigOption {
-        key: "listen.submissions",
-        kind: ADDRESSES,
-        default: Some("[\"[::]:465\"]"),
-        text: "Mail from own users after a login, TLS from the first byte.",
-        set: |config, value| listen(config, Service::Submissions, value),
-    },
-    ConfigOption {
-        key: "listen.lmtp",
-        kind: ADDRESSES,
-        default: Some("[]"),
-        text: "Mail from a local transfer agent such as Postfix, without a login; taken from this machine only.",
-        set: |config, value| listen(config, Service::Lmtp, value),
-    },
-    ConfigOption {
-        key: "listen.imap",
-        kind: ADDRESSES,
-        default: Some("[\"[::]:143\"]"),
-        text: "IMAP, STARTTLS required off this machine.",
-        set: |config, value| listen(config, Service::Imap, value),
-    },
-    ConfigOption {
-        key: "listen.imaps",
-        kind: ADDRESSES,
-        default: Some("[\"[::]:993\"]"),
-        text: "IMAP, TLS from the first byte.",
-        set: |config, value| listen(config, Service::Imaps, value),
-    },
-    ConfigOption {
-        key: "listen.pop3",
-        kind: ADDRESSES,
-        default: Some("[\"[::]:110\"]"),
-        text: "POP3, STLS required off this machine.",
-        set: |config, value| listen(config, Service::Pop3, value),
-    },
-    ConfigOption {
-        key: "listen.pop3s",
-        kind: ADDRESSES,
-        default: Some("[\"[::]:995\"]"),
-        text: "POP3, TLS from the first byte.",
-        set: |config, value| listen(config, Service::Pop3s, value),
-    },
-    ConfigOption {
-        key: "listen.https",
-        kind: ADDRESSES,
-        default: Some("[\"[::]:443\"]"),
-        text: "The pages and the JSON API, TLS from the first byte.",
-        set: |config, value| listen(config, Service::Https, value),
-    },
-    ConfigOption {
-        key: "listen.http",
-        kind: ADDRESSES,
-        default: Some("[]"),
-        text: "The same without TLS, for a proxy on this machine that does TLS itself; loopback addresses only. The proxy \
-               says whom it speaks for in `X-Forwarded-For`, and `X-Forwarded-Proto: https`.",
-        set: |config, value| listen(config, Service::Http, value),
-    },
-    ConfigOption {
-        key: "listen.redirect",
-        kind: ADDRESSES,
-        default: Some("[]"),
-        text: "HTTP without TLS, usually `[\"[::]:80\"]`: sends browsers to the pages, and proves host names to the certificate \
-               authority of `tls.acme` where port 443 cannot. Nothing else is told or taken there.",
-        set: |config, value| listen(config, Service::Redirect, value),
-    },
+    listening::SMTP,
+    listening::SUBMISSION,
+    listening::SUBMISSIONS,
+    listening::LMTP,
+    listening::IMAP,
+    listening::IMAPS,
+    listening::POP3,
+    listening::POP3S,
+    listening::HTTPS,
+    listening::HTTP,
+    listening::REDIRECT,
+    listening::PROXY_FROM,
     ConfigOption {
         key: "tls.certificate",
         kind: PATH,
@@ -521,11 +453,6 @@ pub(crate) fn is_hostname(name: &str) -> bool {
             && !label.ends_with('-')
     };
     name.len() <= 253 && name.split('.').all(label)
-}
-
-fn listen(config: &mut Config, service: Service, value: &Value<'_>) -> Result<(), String> {
-    config.listen.insert(service, value.addresses()?);
-    Ok(())
 }
 
 fn list(value: &Value<'_>) -> Result<Vec<String>, String> {

@@ -32,7 +32,7 @@ impl Rig {
         let pages = Arc::new(Pages { router, challenges: Challenges::default(), tls, clock: Clock::start(), timeouts });
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopping) = watch::channel(false);
-        let admission = Admission::new(ConnectionLimits { total: 9, per_address: 9, per_loopback: 2 });
+        let admission = Admission::new(ConnectionLimits { total: 9, per_address: 9, per_loopback: 2 }, &[]);
         let bound = {
             let _context = runtime.enter();
             bind(&[(service, "127.0.0.1:0".parse().unwrap())]).unwrap().remove(0)

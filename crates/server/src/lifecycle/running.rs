@@ -58,7 +58,7 @@ impl Running {
             None => Certificates::load(config.certificate_source(), unix_seconds(clock))?,
         };
         let tls = server_config(certificates.clone())?;
-        let admission = Admission::new(affordable(config.connections));
+        let admission = Admission::new(affordable(config.connections), &config.proxies);
         let bound = prepared.bound;
         let addresses = bound.iter().map(|bound| (bound.service, bound.address)).collect();
         let (stop, stopping) = watch::channel(false);

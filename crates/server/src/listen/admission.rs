@@ -4,6 +4,7 @@
 //! than the whole, so one address cannot lock the others out. Loopback has a share of its own, because a proxy or
 //! web mail on this machine speaks for many, and no limit in time. The mail system on this machine (LMTP) is counted apart
 //! from all others, with some places that nobody else gets: mail goes on to arrive when clients fill the server.
+//! A balancer in front of this server has no share: until it has said for whom a connection is, that counts in all only.
 //!
 //! Invariant: what is counted for a connection is given back when its [`Ticket`] is dropped.
 
@@ -11,6 +12,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use session::Network;
 
 use crate::service::{Refusal, Service};
 
@@ -55,6 +58,8 @@ impl ConnectionLimits {
 #[derive(Debug)]
 pub struct Admission {
     limits: ConnectionLimits,
+    /// Balancers that say for whom they speak.
+    proxies: Vec<Network>,
     state: Mutex<State>,
 }
 
@@ -75,6 +80,8 @@ enum Prefix {
     V6(u64),
     /// Whoever speaks LMTP.
     Lmtp,
+    /// Balancers that have not said yet for whom they speak.
+    Proxies,
 }
 
 #[derive(Debug, Default)]
@@ -92,10 +99,26 @@ pub struct Ticket {
 }
 
 impl Admission {
-    /// Nobody is connected yet.
+    /// Nobody is connected yet. In front of the server are balancers at `proxies`.
     #[must_use]
-    pub fn new(limits: ConnectionLimits) -> Arc<Self> {
-        Arc::new(Self { limits, state: Mutex::default() })
+    pub fn new(limits: ConnectionLimits, proxies: &[Network]) -> Arc<Self> {
+        Arc::new(Self { limits, proxies: proxies.to_vec(), state: Mutex::default() })
+    }
+
+    /// Whether whoever connects from `address` to `service` has to say first for whom (the PROXY protocol). LMTP and HTTP
+    /// without TLS are for programs on this machine, which speak for themselves.
+    #[must_use]
+    pub(super) fn is_proxy(&self, address: IpAddr, service: Service) -> bool {
+        let for_this_machine = matches!(service, Service::Lmtp | Service::Http);
+        !for_this_machine && self.proxies.iter().any(|network| network.contains(address))
+    }
+
+    /// Takes the connection of a balancer in, which is to become that of a client with [`Ticket::becomes`].
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    pub(super) fn admit_proxy(self: &Arc<Self>, now_millis: u64) -> Result<Ticket, Refusal> {
+        self.enter(Prefix::Proxies, false, now_millis)
     }
 
     /// Takes a connection from `address` to `service` in, at `now_millis` on the monotonic clock.
@@ -105,10 +128,14 @@ impl Admission {
     pub fn admit(self: &Arc<Self>, address: IpAddr, service: Service, now_millis: u64) -> Result<Ticket, Refusal> {
         let address = address.to_canonical();
         let prefix = if service == Service::Lmtp { Prefix::Lmtp } else { Prefix::of(address) };
+        self.enter(prefix, address.is_loopback(), now_millis)
+    }
+
+    fn enter(self: &Arc<Self>, prefix: Prefix, loopback: bool, now_millis: u64) -> Result<Ticket, Refusal> {
         let mut state = self.lock();
         state.now = state.now.max(now_millis);
         state.forget_idle(self.limits.total);
-        state.enter(prefix, address.is_loopback(), &self.limits)?;
+        state.enter(prefix, loopback, &self.limits)?;
         Ok(Ticket { admission: self.clone(), prefix })
     }
 
@@ -124,16 +151,28 @@ impl Admission {
     }
 }
 
+impl Ticket {
+    /// The balancer has said for whom the connection is.
+    ///
+    /// # Errors
+    /// The limit that this client has reached; then the connection is not counted any more.
+    pub(super) fn becomes(self, address: IpAddr, service: Service, now_millis: u64) -> Result<Self, Refusal> {
+        let admission = self.admission.clone();
+        drop(self);
+        admission.admit(address, service, now_millis)
+    }
+}
+
 impl State {
     fn enter(&mut self, prefix: Prefix, loopback: bool, limits: &ConnectionLimits) -> Result<(), Refusal> {
         let now = self.now;
         let usage = self.addresses.entry(prefix).or_default();
-        let is_lmtp = prefix == Prefix::Lmtp;
+        let (is_lmtp, is_proxy) = (prefix == Prefix::Lmtp, prefix == Prefix::Proxies);
         let share = if loopback || is_lmtp { limits.per_loopback } else { limits.per_address };
-        if usage.open >= share {
+        if usage.open >= share && !is_proxy {
             return Err(Refusal::AddressFull);
         }
-        if !loopback && !is_lmtp {
+        if !loopback && !is_lmtp && !is_proxy {
             let forgiven = usage.forgiven.max(now) + REFILL_MILLIS;
             if forgiven - now > BURST_CONNECTIONS * REFILL_MILLIS {
                 return Err(Refusal::TooFast);
@@ -215,7 +254,7 @@ mod tests {
     #[test]
     fn an_address_has_its_share_and_no_more() {
         fn check(first: &str, second: &str, same_share: bool) {
-            let admission = Admission::new(LIMITS);
+            let admission = Admission::new(LIMITS, &[]);
             let (held, refusal) = admit_all(&admission, first, 4);
             assert_eq!((held.len(), refusal), (3, Some(Refusal::AddressFull)), "{first}");
             let (others, _) = admit_all(&admission, second, 1);
@@ -231,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_total_counts_all_and_comes_back() {
-        let admission = Admission::new(LIMITS);
+        let admission = Admission::new(LIMITS, &[]);
         let held: Vec<_> = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|from| admit_all(&admission, from, 3)).into();
         let (loopback, refusal) = admit_all(&admission, "127.0.0.1", 5);
         assert_eq!((loopback.len(), refusal), (1, Some(Refusal::ServerFull)));
@@ -247,7 +286,7 @@ mod tests {
         let configured = ConnectionLimits { total: 10_000, per_address: 100, per_loopback: 5_000 };
         for total in [4, 32, 128, 512, 10_000] {
             let limits = configured.within(total);
-            let admission = Admission::new(limits);
+            let admission = Admission::new(limits, &[]);
             let admit = |address: &str, service| admission.admit(address.parse().unwrap(), service, 0);
             let all = |address: &str, service| -> Vec<Ticket> {
                 std::iter::from_fn(|| admit(address, service).ok()).collect()
@@ -269,7 +308,7 @@ mod tests {
 
     #[test]
     fn new_connections_are_slowed_down_but_not_from_loopback() {
-        let admission = Admission::new(LIMITS);
+        let admission = Admission::new(LIMITS, &[]);
         let open = |address: &str, now| admission.admit(address.parse().unwrap(), Service::Imap, now).map(drop);
         for _ in 0..BURST_CONNECTIONS {
             assert_eq!(open("192.0.2.1", 1_000), Ok(()));
@@ -285,8 +324,30 @@ mod tests {
     }
 
     #[test]
+    fn a_balancer_had_the_share_of_one_client() {
+        let admission = Admission::new(LIMITS, &["192.0.2.9".parse().unwrap()]);
+        let is_proxy = |address: &str, service| admission.is_proxy(address.parse().unwrap(), service);
+        assert!(is_proxy("192.0.2.9", Service::Imap) && is_proxy("::ffff:192.0.2.9", Service::Https));
+        assert!(!is_proxy("192.0.2.8", Service::Imap));
+        assert!(!is_proxy("192.0.2.9", Service::Lmtp) && !is_proxy("192.0.2.9", Service::Http));
+
+        let announced = |client: &str| {
+            let ticket = admission.admit_proxy(1_000)?;
+            ticket.becomes(client.parse().unwrap(), Service::Imap, 1_000)
+        };
+        let held: Vec<Ticket> = (1..=3).map(|_| announced("203.0.113.1").unwrap()).collect();
+        assert_eq!(announced("203.0.113.1").err(), Some(Refusal::AddressFull), "each client has its share");
+        let others: Vec<Ticket> = (2..=8).map(|n| announced(&format!("203.0.113.{n}")).unwrap()).collect();
+        assert_eq!(admission.admit_proxy(1_000).err(), Some(Refusal::ServerFull), "and all together have theirs");
+        drop((held, others));
+        assert_eq!(admission.open(), 0);
+        let waiting: Vec<Ticket> = std::iter::from_fn(|| admission.admit_proxy(1_000).ok()).collect();
+        assert_eq!(waiting.len(), 10, "those that have not said yet for whom they are count too");
+    }
+
+    #[test]
     fn the_table_of_addresses_is_bounded() {
-        let admission = Admission::new(LIMITS);
+        let admission = Admission::new(LIMITS, &[]);
         let _held = admission.admit("192.0.2.1".parse().unwrap(), Service::Imap, 0).unwrap();
         for address in 0..(ADDRESSES_MAX as u32 + 100) {
             let address = IpAddr::from(std::net::Ipv4Addr::from_bits(0x0a00_0000 + address));

@@ -2,18 +2,19 @@
 
 mod admission;
 mod bind;
+mod proxy;
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::clock::Clock;
@@ -28,6 +29,8 @@ pub use bind::{Bound, bind, has_ipv6_loopback};
 const ACCEPT_PAUSE_MILLIS: (u64, u64) = (50, 1_000);
 /// Refusals are logged together, so that a flood of connections is no flood of lines.
 const REFUSALS_LOGGED_MILLIS: u64 = 10_000;
+/// For the log.
+const NO_HEADER: &str = "A proxy did not say whom it speaks for, see listen.proxy_from";
 
 /// What answers on a listener.
 #[derive(Clone)]
@@ -51,11 +54,8 @@ impl Endpoints {
 /// dropped. The connections go on; each holds a receiver of `stop`, so `Sender::closed` tells when all are over.
 pub async fn accept(bound: Bound, endpoint: Endpoints, admission: Arc<Admission>, stop: watch::Receiver<bool>) {
     let mut pause = ACCEPT_PAUSE_MILLIS.0;
-    let mut refusals = RefusalLog::default();
-    let mut own_stop = stop.clone();
-    let mut stopping = pin!(async move {
-        let _gone = own_stop.wait_for(|stop| *stop).await;
-    });
+    let mut stopping = pin!(stopped(stop.clone()));
+    let door = Door { service: bound.service, endpoint, admission, refusals: Arc::default(), stop };
     loop {
         let accepted = poll_fn(|context| match stopping.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(None),
@@ -66,17 +66,7 @@ pub async fn accept(bound: Bound, endpoint: Endpoints, admission: Arc<Admission>
             None => return drop(bound),
             Some(Ok((socket, address))) => {
                 pause = ACCEPT_PAUSE_MILLIS.0;
-                let now = endpoint.clock().now().monotonic_millis;
-                match admission.admit(address.ip(), bound.service, now) {
-                    Ok(ticket) => {
-                        debug!(service = %bound.service, peer = %address, "connected");
-                        serve(socket, address, ticket, (&endpoint, &stop));
-                    }
-                    Err(refusal) => {
-                        refusals.note(bound.service, address, refusal, now);
-                        refuse(socket, bound.service, refusal);
-                    }
-                }
+                door.take(socket, address);
             }
             // The client gave up before its turn came.
             Some(Err(error)) if error.kind() == ErrorKind::ConnectionAborted => {}
@@ -89,6 +79,79 @@ pub async fn accept(bound: Bound, endpoint: Endpoints, admission: Arc<Admission>
             }
         }
     }
+}
+
+/// What whoever comes to a listener meets.
+#[derive(Clone)]
+struct Door {
+    service: Service,
+    endpoint: Endpoints,
+    admission: Arc<Admission>,
+    refusals: Arc<RefusalLog>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Door {
+    /// Takes a connection in, or refuses it.
+    fn take(&self, socket: TcpStream, address: SocketAddr) {
+        if !self.admission.is_proxy(address.ip(), self.service) {
+            let admitted = self.admission.admit(address.ip(), self.service, self.now());
+            return self.admitted(socket, address, admitted);
+        }
+        match self.admission.admit_proxy(self.now()) {
+            Ok(ticket) => drop(tokio::spawn(self.clone().announced(socket, address, ticket))),
+            refused => self.admitted(socket, address, refused),
+        }
+    }
+
+    /// Serves the client for whom a balancer says that the connection is. PROXY §2: without a header it is not served, because
+    /// nobody may guess whether one comes.
+    async fn announced(self, mut socket: TcpStream, proxy: SocketAddr, ticket: Ticket) {
+        let told = {
+            let header = timeout(Duration::from_millis(proxy::HEADER_MILLIS), proxy::read_header(&mut socket));
+            let (mut header, mut stopping) = (pin!(header), pin!(stopped(self.stop.clone())));
+            let told = poll_fn(|context| match stopping.as_mut().poll(context) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => header.as_mut().poll(context).map(Some),
+            });
+            told.await
+        };
+        match told {
+            Some(Ok(Ok(told))) => {
+                let client = proxy::client(proxy, told);
+                let admitted = ticket.becomes(client.ip(), self.service, self.now());
+                self.admitted(socket, client, admitted);
+            }
+            // A balancer that looks whether the port is open sends nothing, and goes.
+            Some(Ok(Err(error))) if error.kind() != ErrorKind::InvalidData => {
+                debug!(service = %self.service, peer = %proxy, %error, "a proxy has gone");
+            }
+            Some(Ok(Err(_)) | Err(_)) => self.refusals.note(self.service, proxy, NO_HEADER, self.now()),
+            None => {}
+        }
+    }
+
+    fn admitted(&self, socket: TcpStream, address: SocketAddr, admitted: Result<Ticket, Refusal>) {
+        match admitted {
+            Ok(ticket) => {
+                debug!(service = %self.service, peer = %address, "connected");
+                serve(socket, address, ticket, (&self.endpoint, &self.stop));
+            }
+            Err(refusal) => {
+                self.refusals.note(self.service, address, refusal.text(), self.now());
+                refuse(socket, self.service, refusal);
+            }
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.endpoint.clock().now().monotonic_millis
+    }
+}
+
+/// Ready once the server stops, or nobody can stop it any more.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _gone = stop.wait_for(|stop| *stop).await;
 }
 
 fn serve(socket: TcpStream, address: SocketAddr, ticket: Ticket, shared: (&Endpoints, &watch::Receiver<bool>)) {
@@ -128,19 +191,25 @@ fn refuse(socket: TcpStream, service: Service, refusal: Refusal) {
     let _said = service.refusal(refusal).map(say);
 }
 
+/// Of one listener.
 #[derive(Default)]
-struct RefusalLog {
+struct RefusalLog(Mutex<Refusals>);
+
+#[derive(Default)]
+struct Refusals {
     count: u64,
+    /// When the next line may come.
     next: u64,
 }
 
 impl RefusalLog {
-    fn note(&mut self, service: Service, address: SocketAddr, refusal: Refusal, now: u64) {
-        self.count += 1;
-        if now >= self.next {
-            let (count, reason) = (self.count, refusal.text());
+    fn note(&self, service: Service, address: SocketAddr, reason: &str, now: u64) {
+        let mut refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.count += 1;
+        if now >= refusals.next {
+            let count = refusals.count;
             warn!(%service, peer = %address, count, reason, "connections refused since the last such line");
-            *self = Self { count: 0, next: now + REFUSALS_LOGGED_MILLIS };
+            *refusals = Refusals { count: 0, next: now + REFUSALS_LOGGED_MILLIS };
         }
     }
 }
@@ -148,7 +217,7 @@ impl RefusalLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::{Timeouts, Work};
+    use crate::driver::{SessionFactory, Timeouts, Work};
     use crate::tls::{CertificateSource, Certificates, server_config};
     use session::{Moment, Session, Step, Tls};
     use std::io::Read;
@@ -196,43 +265,122 @@ mod tests {
         assert!(bytes <= 1152, "{bytes}");
     }
 
-    #[test]
-    fn the_one_too_many_is_refused_in_words_and_a_stop_drains_the_others() {
+    /// Greets with the address that it sees, then says what it hears.
+    struct Mirror(Option<String>, Vec<u8>);
+
+    impl Session for Mirror {
+        fn receive(&mut self, bytes: &[u8]) {
+            self.1.extend_from_slice(bytes);
+        }
+        fn step(&mut self, _: Moment, output: &mut Vec<u8>) -> Step {
+            output.extend(self.0.take().into_iter().flat_map(String::into_bytes));
+            output.append(&mut self.1);
+            Step::Wait
+        }
+        fn deadline_millis(&self) -> Option<u64> {
+            None
+        }
+        fn tls_started(&mut self, _: Tls) {}
+        fn shut_down(&mut self, _: &mut Vec<u8>) {}
+    }
+
+    /// A listener for IMAP whose sessions `begin` makes; the directory has its certificate.
+    struct Listening {
+        address: SocketAddr,
+        admission: Arc<Admission>,
+        stop: watch::Sender<bool>,
+        runtime: tokio::runtime::Runtime,
+        _directory: tempfile::TempDir,
+    }
+
+    fn listening(begin: SessionFactory, admission: Arc<Admission>) -> Listening {
         let directory = tempfile::tempdir().unwrap();
         let source = CertificateSource::Own { directory: directory.path().to_owned(), names: Vec::new() };
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let work = {
-            let _context = runtime.enter();
-            Work::start().unwrap()
-        };
+        let context = runtime.enter();
         let endpoint = Arc::new(Endpoint {
             service: Service::Imap,
-            begin: Box::new(|_| Box::new(Greeter(false))),
+            begin,
             tls: server_config(Certificates::load(source, 1_800_000_000).unwrap()).unwrap(),
             clock: Clock::start(),
             timeouts: Timeouts::default(),
-            work,
+            work: Work::start().unwrap(),
         });
-        let admission = Admission::new(ConnectionLimits { total: 9, per_address: 9, per_loopback: 1 });
         let (stop, stopping) = watch::channel(false);
-        let bound = {
-            let _context = runtime.enter();
-            bind(&[(Service::Imap, "127.0.0.1:0".parse().unwrap())]).unwrap().remove(0)
-        };
+        let bound = bind(&[(Service::Imap, "127.0.0.1:0".parse().unwrap())]).unwrap().remove(0);
         let address = bound.address;
-        runtime.spawn(accept(bound, Endpoints::Sessions(endpoint), admission.clone(), stopping));
+        tokio::spawn(accept(bound, Endpoints::Sessions(endpoint), admission.clone(), stopping));
+        drop(context);
+        Listening { address, admission, stop, runtime, _directory: directory }
+    }
 
-        let mut first = connect(address);
+    #[test]
+    fn a_balancer_hid_the_addresses_of_its_clients() {
+        let mirror: SessionFactory =
+            Box::new(|peer| Box::new(Mirror(Some(format!("{} {}\r\n", peer.address, peer.port)), Vec::new())));
+        let limits = ConnectionLimits { total: 9, per_address: 1, per_loopback: 1 };
+        let server = listening(mirror, Admission::new(limits, &["127.0.0.1".parse().unwrap()]));
+        let say = |parts: &[&[u8]]| {
+            let mut stream = connect(server.address);
+            stream.set_nodelay(true).unwrap();
+            parts.iter().for_each(|part| stream.write_all(part).unwrap());
+            stream
+        };
+        // What the client sent in the same segment as the header is the client's, in whatever pieces the header came.
+        let header = b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 143\r\na NOOP\r\n";
+        let mut first = say(&[header]);
+        check_line(&mut first, "192.0.2.7 56324\r\na NOOP\r\n");
+        // The share of an address is that of the client.
+        let mut refused = String::new();
+        say(&[&header[..header.len() - 8]]).read_to_string(&mut refused).unwrap();
+        assert!(refused.starts_with("* BYE [UNAVAILABLE] Too many connections from your address"), "{refused}");
+        let second =
+            [b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24".as_slice(), &[0x20; 16], &[0; 16], &[1, 0, 0, 143]].concat();
+        let mut second = say(&second.chunks(1).collect::<Vec<_>>());
+        check_line(&mut second, "2020:2020:2020:2020:2020:2020:2020:2020 256\r\n");
+        // A look from the balancer itself.
+        let mut own = say(&[b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"]);
+        check_line(&mut own, "127.0.0.1 ");
+        // Without a header nobody is served, and nothing is said.
+        let mut none = Vec::new();
+        let _reset = say(&[b"a LOGIN x y\r\n"]).read_to_end(&mut none);
+        assert!(none.is_empty(), "{}", none.escape_ascii());
+
+        // Who has sent half a header is gone at a stop, like everybody.
+        let mut half = say(&[b"PROXY TCP4 192.0"]);
+        server.stop.send_replace(true);
+        drop((first, second, own));
+        assert_eq!(half.read(&mut [0]).unwrap_or(0), 0);
+        server.runtime.block_on(server.stop.closed());
+        assert_eq!(server.admission.open(), 0);
+    }
+
+    #[test]
+    fn whoever_is_no_balancer_says_nothing_by_the_header_of_one() {
+        let mirror: SessionFactory = Box::new(|peer| Box::new(Mirror(Some(peer.address.to_string()), Vec::new())));
+        let limits = ConnectionLimits { total: 9, per_address: 9, per_loopback: 1 };
+        let server = listening(mirror, Admission::new(limits, &["192.0.2.0/24".parse().unwrap()]));
+        let mut stream = connect(server.address);
+        let header = "PROXY TCP4 192.0.2.7 198.51.100.1 56324 143\r\n";
+        stream.write_all(header.as_bytes()).unwrap();
+        check_line(&mut stream, &format!("127.0.0.1{header}"));
+    }
+
+    #[test]
+    fn the_one_too_many_is_refused_in_words_and_a_stop_drains_the_others() {
+        let limits = ConnectionLimits { total: 9, per_address: 9, per_loopback: 1 };
+        let server = listening(Box::new(|_| Box::new(Greeter(false))), Admission::new(limits, &[]));
+        let mut first = connect(server.address);
         check_line(&mut first, "* OK\r\n");
         let mut second = String::new();
-        connect(address).read_to_string(&mut second).unwrap();
+        connect(server.address).read_to_string(&mut second).unwrap();
         assert!(second.starts_with("* BYE [UNAVAILABLE] Too many") && second.ends_with("\r\n"), "{second}");
 
-        stop.send_replace(true);
+        server.stop.send_replace(true);
         check_line(&mut first, "* BYE\r\n");
         drop(first);
-        runtime.block_on(stop.closed());
-        assert_eq!(admission.open(), 0);
-        assert!(StdStream::connect(address).is_err(), "nobody listens any more");
+        server.runtime.block_on(server.stop.closed());
+        assert_eq!(server.admission.open(), 0);
+        assert!(StdStream::connect(server.address).is_err(), "nobody listens any more");
     }
 }

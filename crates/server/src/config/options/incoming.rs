@@ -41,8 +41,8 @@ pub(super) const TRUSTED_RELAYS: ConfigOption = ConfigOption {
     text: "Relays of your own in front of port 25, such as `[\"10.0.0.5\", \"192.0.2.0/24\"]`. Mail that they bring is looked at as \
            what the last host before them sent, by the `Received` fields that they put on top; it is never refused for its \
            sender, but goes to Junk where it would be. A proxy that passes on connections and writes no such field is no \
-           relay: never list it, and never put one that hides the addresses of its clients in front of port 25, because what \
-           seems to come from this machine itself is not looked at.",
+           relay: list it as `listen.proxy_from`, and never put one that hides the addresses of its clients in front of port 25, \
+           because what seems to come from this machine itself is not looked at.",
     set: |config, value| put(&mut config.sender.trusted_relays, value.networks()?),
 };
 
