@@ -8,7 +8,7 @@ use super::place::Place;
 use super::show::Format;
 use super::{Outcome, say};
 
-/// Show mail that was refused, and why: of an account, or for addresses that lead nowhere
+/// Show mail that was refused, and why: of an account, or for addresses that lead nowhere and before anybody was named
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Refused {
@@ -33,7 +33,7 @@ Newest first, of the last 30 days; an account keeps the last 500. What is refuse
 Examples:
   pillarbox refused alice@example.org                    why did the mail not come?
   pillarbox refused alice --search shop --since \"2 days ago\"
-  pillarbox refused                                      what people write to addresses that are none";
+  pillarbox refused                                      addresses that are none, senders and connections";
 
 impl Refused {
     pub(super) fn run(self, place: &Place) -> Outcome {

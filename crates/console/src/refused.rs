@@ -61,7 +61,7 @@ impl AccountConsole {
 }
 
 impl Administration {
-    /// What was refused because the address leads nowhere.
+    /// What was refused because the address leads nowhere, and before anybody was named for whom it is.
     ///
     /// # Errors
     /// Faults.

@@ -24,6 +24,12 @@ impl Network {
         Self { first, bits }
     }
 
+    /// The network of an address, by the number of first bits that its addresses share: of IPv4, of IPv6.
+    #[must_use]
+    pub fn around(address: IpAddr, (ipv4_bits, ipv6_bits): (u8, u8)) -> Self {
+        Self::new(address, if address.to_canonical().is_ipv4() { ipv4_bits.min(32) } else { ipv6_bits.min(128) })
+    }
+
     /// Whether an address is in it.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -61,6 +67,14 @@ impl fmt::Display for Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_network_of_an_address() {
+        let around = |address: &str| Network::around(address.parse().unwrap(), (24, 48)).to_string();
+        assert_eq!(around("192.0.2.77"), "192.0.2.0/24");
+        assert_eq!(around("::ffff:192.0.2.77"), "192.0.2.0/24");
+        assert_eq!(around("2001:db8:1:2::3"), "2001:db8:1::/48");
+    }
 
     #[test]
     fn which_addresses_are_in_a_network() {

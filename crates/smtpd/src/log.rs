@@ -1,4 +1,4 @@
-//! One line in the log for each recipient and each message that is refused. `docs/log.md` tells their grammar.
+//! One line in the log for each recipient, each message and each client that is refused. `docs/log.md` tells their grammar.
 
 use smtp_proto::Reply;
 use std::net::IpAddr;
@@ -27,6 +27,13 @@ pub(crate) fn message_refused(client: Client, id: Option<&str>, from: &str, repl
     let Client { protocol, address } = client;
     let (id, from, text) = (id.unwrap_or_default(), shown(from), reply.text());
     info!(protocol, %address, id, from, code = reply.code, text = shown(&text), "message refused");
+}
+
+/// A client was sent away, before or after it said something.
+pub(crate) fn connection_refused(client: Client, reply: &Reply) {
+    let Client { protocol, address } = client;
+    let text = reply.text();
+    info!(protocol, %address, code = reply.code, text = shown(&text), "connection refused");
 }
 
 /// Mail from this machine itself is taken without a look at its sender; said once, because a proxy that hides where its clients

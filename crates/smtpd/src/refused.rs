@@ -22,12 +22,16 @@ pub(crate) fn recipient(client: &Client<'_>, from: &str, to: &str, reply: &Reply
     note(client, Message { id: "", from, about: &About::default() }, to, reply);
 }
 
-/// A sender, before anything is known of recipients.
+/// A sender, before anything is known of recipients: its size, its domain, whoever brings it.
 pub(crate) fn sender(client: &Client<'_>, from: &str, reply: &Reply) {
     log::message_refused(client.shown, None, from, reply);
-    if client.sender.is_some() {
-        note(client, Message { id: "", from, about: &About::default() }, "", reply);
-    }
+    note(client, Message { id: "", from, about: &About::default() }, "", reply);
+}
+
+/// A client as such, who hears it as our last word: it comes too often, or does too much wrong.
+pub(crate) fn connection(client: &Client<'_>, reply: &Reply) {
+    log::connection_refused(client.shown, reply);
+    write_down(client, Message { id: "", from: "", about: &About::default() }, "", reply);
 }
 
 /// A message for all of its recipients, before it was called anything. `content`: as far as it is at hand.
@@ -67,10 +71,14 @@ struct Message<'a> {
 }
 
 fn note(client: &Client<'_>, message: Message<'_>, to: &str, reply: &Reply) {
-    // What a program says wrong (RFC 5321 §4.2.2) is no mail that somebody misses.
-    if matches!(reply.code, 421 | 500..=504) {
-        return;
+    // What a program says wrong (RFC 5321 §4.2.2), and that it has to log in first (RFC 4954 §6), is no mail that somebody
+    // misses.
+    if !matches!(reply.code, 421 | 500..=504 | 530) {
+        write_down(client, message, to, reply);
     }
+}
+
+fn write_down(client: &Client<'_>, message: Message<'_>, to: &str, reply: &Reply) {
     let log::Client { protocol, address } = client.shown;
     let whose = client.sender.map_or(Whose::Recipient, Whose::Sender);
     let refusal = Refusal {

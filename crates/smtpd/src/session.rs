@@ -206,13 +206,17 @@ impl SmtpSession {
         match &self.phase {
             Phase::New if self.clocks.spoke_first => {
                 // RFC 5321 §4.3.1: "the sender SHOULD wait for this greeting message". Who does not speaks to many at once.
-                Reply::new(554, Enhanced(5, 5, 1), "You speak before the greeting").encode(output);
-                self.close();
+                let reply = Reply::new(554, Enhanced(5, 5, 1), "You speak before the greeting");
+                self.send_away(&reply, output);
                 None
             }
             Phase::New => {
                 let reply = greeting(&self.service, &self.peer);
-                self.phase = if reply.is_positive() { Phase::Command } else { Phase::Closed };
+                if !reply.is_positive() {
+                    self.send_away(&reply, output);
+                    return None;
+                }
+                self.phase = Phase::Command;
                 reply.encode(output);
                 self.clocks.stage_at = self.after(self.limits.envelope_millis);
                 self.clocks.heard = true;
@@ -302,11 +306,17 @@ impl SmtpSession {
             }
             let last_word = self.tally.note(deed, &reply, &self.limits);
             if let Some(last_word) = last_word {
-                last_word.encode(output);
-                return self.close();
+                return self.send_away(&last_word, output);
             }
             reply.encode(output);
         }
+    }
+
+    /// Ends the connection of a client that does what it may not.
+    fn send_away(&mut self, last_word: &Reply, output: &mut Vec<u8>) {
+        refused::connection(&self.client(), last_word);
+        last_word.encode(output);
+        self.close();
     }
 
     /// Whether somebody is here whose login does not count any more. A disk that cannot be read ends no session.

@@ -4,7 +4,7 @@
 //!
 //! | letter | then | value |
 //! |---|---|---|
-//! | `r` | account (0: nobody), time, number | [`Refusal`] |
+//! | `r` | account (0: nobody; 1: what came to no recipient), time, number | [`Refusal`] |
 //! | `d` | day | how many refusals were too many to be written down |
 
 mod row;
@@ -12,7 +12,8 @@ mod waiting;
 
 use directory::{Directory, Resolution};
 use row::Key;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,10 @@ use waiting::Waiting;
 const ROWS_PER_ACCOUNT_MAX: usize = 500;
 /// Rows of addresses that lead nowhere.
 const ROWS_OF_NOBODY_MAX: usize = 2_000;
+/// Rows of what was refused before anybody was named for whom it is.
+const ROWS_OF_NO_RECIPIENT_MAX: usize = 500;
+/// For so long what is alike of those is one row.
+const ALIKE_MILLIS: i64 = 3600 * 1000;
 /// All rows: [`Refusals::tidy`] leaves no more; the oldest go first.
 const ROWS_MAX: usize = 20_000;
 /// How long a row is kept.
@@ -34,6 +39,8 @@ const ACCOUNTS_MAX: usize = 20;
 const LISTED_MAX: usize = 500;
 /// Whose rows are those of addresses that lead nowhere. No account has this number.
 const NOBODY: AccountId = AccountId(0);
+/// Whose rows are those of what was refused before a recipient was named: connections, and senders. Nor has this one.
+const NO_RECIPIENT: AccountId = AccountId(1);
 
 /// Mail that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +111,9 @@ pub struct Listed {
 #[derive(Clone)]
 pub struct Refusals(Arc<Inner>);
 
+/// A row of the table: its key and its value.
+type Row = (Vec<u8>, Vec<u8>);
+
 struct Inner {
     table: Table,
     directory: Directory,
@@ -159,12 +169,17 @@ impl Refusals {
         let day = row::day(now);
         self.0.table.change(|tx| {
             for (account, refusals) in &rows {
-                let most = if *account == NOBODY { ROWS_OF_NOBODY_MAX } else { ROWS_PER_ACCOUNT_MAX };
                 let prefix = row::of_account(*account);
-                let before = tx.scan_before(&prefix, &prefix, usize::MAX)?;
-                let too_many = (before.len() + refusals.len()).saturating_sub(most);
+                let mut before = tx.scan_before(&prefix, &prefix, usize::MAX)?;
+                let mut refusals = refusals.clone();
+                if *account == NO_RECIPIENT {
+                    let alike = add_alike(&before, &mut refusals)?;
+                    before.retain(|(key, _)| !alike.contains(key));
+                    alike.iter().for_each(|key| tx.delete(key));
+                }
+                let too_many = (before.len() + refusals.len()).saturating_sub(rows_max(*account));
                 before.iter().take(too_many).for_each(|(key, _)| tx.delete(key));
-                for refusal in refusals {
+                for refusal in &refusals {
                     let number = self.0.serial.fetch_add(1, Ordering::Relaxed);
                     tx.put(&Key { account: *account, at: refusal.at, number }.to_bytes(), refusal.encode());
                 }
@@ -202,15 +217,15 @@ impl Refusals {
         })
     }
 
-    /// What was refused that was for an account (or that it sent); `None`: for addresses that lead nowhere.
+    /// What was refused that was for an account (or that it sent); `None`: for addresses that lead nowhere, and what came to no
+    /// recipient.
     ///
     /// # Errors
     /// Faults.
     pub fn list(&self, account: Option<AccountId>, wanted: &Wanted) -> Result<Listed, Error> {
-        let prefix = row::of_account(account.unwrap_or(NOBODY));
         let search = wanted.search.as_deref().map(str::to_lowercase);
         let mut refusals = Vec::new();
-        for (key, value) in self.0.table.scan(&prefix, &prefix, usize::MAX)?.into_iter().rev() {
+        for (key, value) in self.rows(account)? {
             if refusals.len() >= wanted.limit.min(LISTED_MAX) {
                 break;
             }
@@ -227,6 +242,23 @@ impl Refusals {
         Ok(Listed { refusals, not_written })
     }
 
+    /// The rows of an account, or those of nobody; newest first.
+    fn rows(&self, account: Option<AccountId>) -> Result<Vec<Row>, Error> {
+        let of = |account| {
+            let prefix = row::of_account(account);
+            self.0.table.scan(&prefix, &prefix, usize::MAX)
+        };
+        let Some(account) = account else {
+            let mut rows = of(NOBODY)?;
+            rows.append(&mut of(NO_RECIPIENT)?);
+            rows.sort_by_cached_key(|(key, _)| Reverse(Key::parse(key).ok().map(|key| (key.at, key.number))));
+            return Ok(rows);
+        };
+        let mut rows = of(account)?;
+        rows.reverse();
+        Ok(rows)
+    }
+
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
         // What is noted may be lost.
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
@@ -236,6 +268,9 @@ impl Refusals {
     fn accounts(&self, whose: &Whose, to: &str) -> Result<BTreeSet<AccountId>, Error> {
         if let Whose::Sender(account) = whose {
             return Ok(BTreeSet::from([*account]));
+        }
+        if to.is_empty() {
+            return Ok(BTreeSet::from([NO_RECIPIENT]));
         }
         let resolution = match to.parse::<smtp_proto::Mailbox>() {
             Ok(mailbox) => self.0.directory.resolve(mailbox.local_part(), &mailbox.domain().to_string())?,
@@ -250,6 +285,30 @@ impl Refusals {
             Resolution::List(..) | Resolution::NoSuchUser | Resolution::NotLocal => BTreeSet::from([NOBODY]),
         })
     }
+}
+
+fn rows_max(account: AccountId) -> usize {
+    match account {
+        NOBODY => ROWS_OF_NOBODY_MAX,
+        NO_RECIPIENT => ROWS_OF_NO_RECIPIENT_MAX,
+        _ => ROWS_PER_ACCOUNT_MAX,
+    }
+}
+
+/// Adds how often it was so in rows of the last hour to what is alike; the keys of those rows.
+fn add_alike(before: &[Row], refusals: &mut [Refusal]) -> Result<HashSet<Vec<u8>>, Error> {
+    let mut of_guest: HashMap<_, &mut Refusal> =
+        refusals.iter_mut().map(|refusal| (waiting::guest(refusal), refusal)).collect();
+    let mut found = HashSet::new();
+    for (key, value) in before {
+        let known = Refusal::decode(value).map_err(row::damaged)?;
+        let again = of_guest.get_mut(&waiting::guest(&known));
+        if let Some(refusal) = again.filter(|refusal| refusal.at.0.saturating_sub(known.at.0) < ALIKE_MILLIS) {
+            refusal.times = refusal.times.saturating_add(known.times);
+            found.insert(key.clone());
+        }
+    }
+    Ok(found)
 }
 
 impl Refusal {

@@ -94,3 +94,48 @@ fn rows_are_bounded_and_old_ones_go() {
     refusals.tidy(Timestamp(SIM_EPOCH.0 + 2 * KEPT_MILLIS)).unwrap();
     assert_eq!(all(&refusals, Some(AccountId(16))), Listed::default());
 }
+
+#[test]
+fn a_flood_that_names_no_recipient_is_one_row_with_a_count() {
+    let World { refusals, .. } = world();
+    let invented = |minute: i64, number: usize, client: &str| Refusal {
+        from: format!("x{number}@example.com"),
+        reply: format!("no way back to x{number}@example.com"),
+        ..refusal(minute, client, "")
+    };
+    for number in 0..300 {
+        refusals.note(Whose::Recipient, invented(0, number, &format!("192.0.2.{}", number % 256)));
+    }
+    refusals.note(Whose::Recipient, Refusal { code: 421, ..invented(0, 0, "192.0.2.1") });
+    refusals.note(Whose::Recipient, refusal(0, "192.0.2.1", "nobody@example.org"));
+    refusals.write(SIM_EPOCH).unwrap();
+    // In later rounds too, for an hour.
+    for (minute, number) in [(1, 300), (59, 301), (200, 302)] {
+        refusals.note(Whose::Recipient, invented(minute, number, "192.0.2.9"));
+        refusals.write(SIM_EPOCH).unwrap();
+    }
+    let rows: Vec<_> =
+        all(&refusals, None).refusals.into_iter().map(|row| (row.to, row.code, row.times, row.from)).collect();
+    let row = |to: &str, code, times, from: &str| (to.to_owned(), code, times, from.to_owned());
+    assert_eq!(rows[..2], [row("", 550, 1, "x302@example.com"), row("", 550, 302, "x301@example.com")]);
+    assert!(rows.contains(&row("", 421, 1, "x0@example.com")), "another code is another matter");
+    assert!(rows.contains(&row("nobody@example.org", 550, 1, "ada@example.com")));
+    assert_eq!(rows.len(), 4);
+}
+
+#[test]
+fn floods_of_many_networks_leave_what_was_for_addresses_that_lead_nowhere() {
+    let World { refusals, .. } = world();
+    refusals.note(Whose::Recipient, refusal(0, "192.0.2.1", "nobody@example.org"));
+    for network in 0..=ROWS_OF_NO_RECIPIENT_MAX {
+        let client = format!("198.{}.{}.1", 18 + network / 256, network % 256);
+        refusals.note(Whose::Recipient, refusal(1, &client, ""));
+        if network % 100 == 0 {
+            refusals.write(SIM_EPOCH).unwrap();
+        }
+    }
+    refusals.write(SIM_EPOCH).unwrap();
+    let rows = refusals.rows(None).unwrap();
+    assert_eq!(rows.len(), ROWS_OF_NO_RECIPIENT_MAX + 1);
+    assert_eq!(Refusal::decode(&rows.last().unwrap().1).unwrap().to, "nobody@example.org");
+}

@@ -1,36 +1,45 @@
 //! What was refused since the last round: bounded, in all and for each network, and what is alike once.
+//!
+//! Of what came to no recipient all is alike that one guest is refused with the same code: a flood of invented senders is one
+//! row.
 
 use super::{Refusal, Whose};
+use session::Network;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 
 /// Refusals that wait to be written down.
 const WAITING_MAX: usize = 500;
 /// Of them those of one IPv4 address or IPv6 /64: one guest does not take all places.
 const PER_NETWORK_MAX: usize = 50;
+/// What one host has, in IPv4 and IPv6; and what one who floods has who names nobody.
+const HOST_BITS: (u8, u8) = (32, 64);
+const GUEST_BITS: (u8, u8) = (24, 48);
 
 #[derive(Default)]
 pub(super) struct Waiting {
     noted: Vec<(Whose, Refusal)>,
     /// Where in `noted` those of a network are.
-    of_network: HashMap<IpAddr, Vec<usize>>,
+    of_network: HashMap<Network, Vec<usize>>,
     dropped: u64,
 }
 
 impl Waiting {
     pub(super) fn note(&mut self, whose: Whose, refusal: Refusal) {
-        let places = self.of_network.entry(network(refusal.client)).or_default();
+        let bits = if whose == Whose::Recipient && refusal.to.is_empty() { GUEST_BITS } else { HOST_BITS };
+        let network = Network::around(refusal.client, bits);
+        let places = self.of_network.entry(network).or_default();
         for at in &*places {
             if let Some((_, known)) = self.noted.get_mut(*at).filter(|known| is_alike(known, &whose, &refusal)) {
-                known.times = known.times.saturating_add(refusal.times);
-                known.at = known.at.max(refusal.at);
+                let times = known.times.saturating_add(refusal.times);
+                let latest = if refusal.at >= known.at { refusal } else { known.clone() };
+                *known = Refusal { times, ..latest };
                 return;
             }
         }
         if places.len() >= PER_NETWORK_MAX || self.noted.len() >= WAITING_MAX {
             self.dropped = self.dropped.saturating_add(u64::from(refusal.times));
             if places.is_empty() {
-                self.of_network.remove(&network(refusal.client));
+                self.of_network.remove(&network);
             }
             return;
         }
@@ -47,13 +56,14 @@ impl Waiting {
 
 /// The same again: a message that comes again and again, or a recipient that is tried again and again.
 fn is_alike((whose, known): &(Whose, Refusal), of: &Whose, other: &Refusal) -> bool {
+    if *whose == Whose::Recipient && of == whose && known.to.is_empty() && other.to.is_empty() {
+        return guest(known) == guest(other);
+    }
     let same = |one: &Refusal| (one.code, one.from.clone(), one.to.clone(), one.about.message_id.clone());
     whose == of && known.code == other.code && same(known) == same(other)
 }
 
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-    }
+/// Who is refused and with what, where nobody was named for whom it is.
+pub(super) fn guest(refusal: &Refusal) -> (Network, u16, String) {
+    (Network::around(refusal.client, GUEST_BITS), refusal.code, refusal.protocol.clone())
 }

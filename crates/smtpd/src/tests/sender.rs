@@ -256,6 +256,15 @@ fn whoever_looks_for_a_lost_mail_finds_what_was_refused() {
     // What a program says wrong is no mail.
     world.mx().play("S: 220\nC: HELO x\nS: 250\nC: RCPT TO:<alice@example.org>\nS: 503", usize::MAX);
     assert_eq!(refused(&world, Some("alice")), []);
+    // Nor is it told to anybody before somebody is named for whom it is, but to an administrator.
+    let large = "S: 220\nC: HELO x\nS: 250\nC: MAIL FROM:<a@good.example> SIZE=99999999\nS: 552 5.3.4";
+    world.mx().play(large, usize::MAX);
+    world.lmtp().play(&large.replace("HELO", "LHLO").replacen("S: 250", &"S: 250\n".repeat(9), 1), usize::MAX);
+    let before = |world: &World| refused(world, None).iter().filter(|(to, ..)| to.is_empty()).count();
+    assert_eq!((refused(&world, Some("alice")), before(&world)), (Vec::new(), 2));
+    // Nor is a login that is missing.
+    world.submission_from("192.0.2.1", true).play("S: 220\nC: HELO x\nS: 250\nC: MAIL FROM:<a@x>\nS: 530", usize::MAX);
+    assert_eq!(before(&world), 2);
     // Who sends is told what was not sent.
     let refused_sender = format!(
         "S: 220\nC: EHLO x\n{}C: AUTH PLAIN {ALICE}\nS: 235\nC: MAIL FROM:<bob@example.org>\nS: 550",
@@ -264,6 +273,28 @@ fn whoever_looks_for_a_lost_mail_finds_what_was_refused() {
     world.submission().play(&refused_sender, usize::MAX);
     assert_eq!(refused(&world, Some("alice")), [(String::new(), 550, String::new())]);
     assert_eq!(refused(&world, Some("bob")), []);
+}
+
+#[test]
+fn who_was_sent_away_left_no_trace() {
+    let limits =
+        Limits { bad_commands_max: 1, refused_recipients_max: 0, greeting_pause_millis: 1, ..Limits::default() };
+    let world = world_with(limits);
+    let traces = |world: &World| -> Vec<u16> {
+        let before = refused(world, None).into_iter().filter(|(to, ..)| to.is_empty());
+        let mut codes: Vec<u16> = before.map(|(_, code, _)| code).collect();
+        codes.sort_unstable();
+        codes
+    };
+    world.mx().play("LATER\nS: 220\nC: X\nS: 500\nC: X\nS: 421 4.7.0\nCLOSE", usize::MAX);
+    assert_eq!(traces(&world), [421]);
+    let mut hasty = world.mx();
+    hasty.send(b"EHLO x\r\n", usize::MAX);
+    hasty.play("S: 554\nCLOSE", usize::MAX);
+    assert_eq!(traces(&world), [421, 554]);
+    let lmtp = SmtpService::lmtp(world.common.clone(), Vec::new());
+    Client::new(lmtp, "192.0.2.7", false).play("S: 554\nCLOSE", usize::MAX);
+    assert_eq!(traces(&world), [421, 554, 554]);
 }
 
 #[test]
