@@ -25,6 +25,7 @@ pub mod envelope;
 pub mod fold;
 pub mod header;
 pub mod hop;
+pub mod html;
 mod lex;
 pub mod limits;
 mod line;

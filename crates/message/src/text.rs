@@ -1,8 +1,8 @@
 //! What a person can read in a message, as text, for SEARCH (RFC 9051 §6.4.4).
 //!
-//! Header fields with their encoded-words decoded, and `text/*` parts with transfer encoding and charset taken off.
-//! HTML stays HTML. Attachments that are not text are not looked into. Each piece of text is made when it is asked
-//! for, so a search that finds something early decodes no more.
+//! Header fields with their encoded-words decoded, the names of attachments, and `text/*` parts with transfer encoding and
+//! charset taken off, HTML as what is seen of it ([`crate::html`]). Attachments that are not text are not looked into. Each
+//! piece of text is made when it is asked for, so a search that finds something early decodes no more.
 
 use std::borrow::Cow;
 
@@ -10,6 +10,8 @@ use crate::charset;
 use crate::encoded_word;
 use crate::fold::Needle;
 use crate::header::{Field, fields, find_all};
+use crate::html;
+use crate::parameter;
 use crate::section;
 use crate::structure::{Content, Part, Structure};
 
@@ -22,8 +24,8 @@ pub enum Scope {
     Bodies,
 }
 
-/// The pieces of text in a message, in the order in which they stand there: a header as one piece, a field a line,
-/// `Name: value`; a text part as one piece.
+/// The pieces of text in a message, in the order in which they stand there: a header as [`head_text`], a text part as one
+/// piece.
 pub fn pieces<'m>(
     message: &'m [u8],
     structure: &'m Structure,
@@ -31,7 +33,7 @@ pub fn pieces<'m>(
 ) -> impl Iterator<Item = Cow<'m, str>> + use<'m> {
     structure.root.walk().flat_map(move |part| {
         let header = (scope == Scope::Everything).then_some(Piece::Header(part));
-        let body = (part.content == Content::Leaf && part.media_type == "text").then_some(Piece::Body(part));
+        let body = is_read(part).then_some(Piece::Body(part));
         header.into_iter().chain(body).map(move |piece| piece.text(message))
     })
 }
@@ -55,15 +57,27 @@ pub(crate) fn field_text(field: &Field<'_>) -> String {
     encoded_word::decode(&field.unfolded())
 }
 
-/// The body of a text part as text. What has an unknown transfer encoding is taken as it is.
+/// Whether the body of a part is text.
 #[must_use]
-pub(crate) fn body_text<'m>(part: &Part, message: &'m [u8]) -> Cow<'m, str> {
+pub fn is_read(part: &Part) -> bool {
+    part.content == Content::Leaf && part.media_type == "text"
+}
+
+/// Whether it is HTML.
+#[must_use]
+pub fn is_html(part: &Part) -> bool {
+    part.subtype == "html"
+}
+
+/// The body of a text part as text. What has an unknown transfer encoding is taken as it is.
+fn body_text<'m>(part: &Part, message: &'m [u8]) -> Cow<'m, str> {
     let bytes = section::decoded(part, message).unwrap_or(Cow::Borrowed(part.body.of(message)));
     let label = part.parameter("charset").unwrap_or_default();
-    match bytes {
+    let text = match bytes {
         Cow::Borrowed(bytes) => charset::decode(label, bytes),
         Cow::Owned(bytes) => Cow::Owned(charset::decode(label, &bytes).into_owned()),
-    }
+    };
+    if is_html(part) { Cow::Owned(html::text_of(&text)) } else { text }
 }
 
 enum Piece<'s> {
@@ -74,15 +88,28 @@ enum Piece<'s> {
 impl Piece<'_> {
     fn text<'m>(&self, message: &'m [u8]) -> Cow<'m, str> {
         match self {
-            Self::Header(part) => Cow::Owned(header_text(part.header.of(message))),
+            Self::Header(part) => Cow::Owned(head_text(part, part.header.of(message))),
             Self::Body(part) => body_text(part, message),
         }
     }
 }
 
-/// A header as text: a field a line, `Name: value`, encoded-words decoded.
+/// What stands before the body of a part as text: its header, a field a line, `Name: value`, encoded-words decoded; then the
+/// names of its file as a person sees them, which RFC 2231 lets nobody read.
 #[must_use]
-pub fn header_text(header: &[u8]) -> String {
+pub fn head_text(part: &Part, header: &[u8]) -> String {
+    let mut text = header_text(header);
+    let disposition = part.disposition.as_ref().map(|disposition| (disposition.parameters.as_slice(), "filename"));
+    for (parameters, name) in disposition.into_iter().chain([(part.parameters.as_slice(), "name")]) {
+        if let Some(name) = parameter::decoded(parameters, name) {
+            text.push_str(&name);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn header_text(header: &[u8]) -> String {
     let mut text = String::with_capacity(header.len());
     for field in fields(header) {
         text.push_str(&String::from_utf8_lossy(field.name));
@@ -102,6 +129,10 @@ mod tests {
         --b\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
         un cr=E8me br=\r\nul=E9e\r\n\
         --b\r\nContent-Type: application/pdf; name=inside.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\naW5zaWRl\r\n\
+        --b\r\nContent-Type: image/png\r\n\
+        Content-Disposition: attachment; filename*0*=UTF-8''na%C3%AFve%20; \r\n filename*1=plain.png\r\n\r\nx\r\n\
+        --b\r\nContent-Type: Text/HTML; charset=windows-1252\r\n\r\n\
+        <p title=cue>vi<b>ola</b> &amp;\r\n caf\xe9<script>code</script><i hidden>secret</i></p>\r\n\
         --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: forwarded\r\n\r\nThe Original\r\n--b--\r\n";
 
     #[test]
@@ -117,7 +148,12 @@ mod tests {
         check("original", true, true);
         check("subject: FORWARDED", true, false);
         check("inside.pdf", true, false);
+        check("na\u{ef}ve plain.png", true, false);
         check("aW5zaWRl", false, false);
+        check("viola & caf\u{e9}", true, true);
+        for unseen in ["<b>", "cue", "code", "secret", "&amp;"] {
+            check(unseen, false, false);
+        }
         check("absent", false, false);
         check("", true, true);
     }

@@ -19,7 +19,9 @@ use std::path::Path;
 
 /// So many octets of lists, more or less.
 const LISTS_BYTES_MAX: usize = 48 * 1024 * 1024;
-const MAGIC: [u8; 8] = *b"PBSEARC1";
+/// The last octet is another one as soon as something else is made of the same message: what was made before then counts as
+/// not there, and is made anew.
+const MAGIC: [u8; 8] = *b"PBSEARC2";
 const FIXED_BYTES: usize = 40;
 const BLOCK_KEYS: usize = 64;
 const KEY_BYTES: usize = 16;

@@ -130,6 +130,28 @@ fn a_damaged_octet_makes_an_index_slow_and_never_wrong() {
 }
 
 #[test]
+fn an_index_that_had_other_texts_of_the_same_messages_is_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let messages = messages(4);
+    fill(&Indexes::open(directory.path().to_owned(), LIMITS), &messages);
+    for file in files(&directory) {
+        let mut octets = fs::read(&file).unwrap();
+        let count = u32::from_le_bytes(octets[24..28].try_into().unwrap()) as usize;
+        let keys = u32::from_le_bytes(octets[28..32].try_into().unwrap()) as usize;
+        let (head, rest) = octets.split_at_mut(40 + count * 8 + keys.div_ceil(64) * 8);
+        assert_eq!(*blake3::hash(head).as_bytes(), rest[..32]);
+        // As the version before wrote it.
+        head[7] = b'1';
+        rest[..32].copy_from_slice(blake3::hash(head).as_bytes());
+        fs::write(&file, octets).unwrap();
+    }
+    let indexes = Indexes::open(directory.path().to_owned(), LIMITS);
+    assert_eq!(indexes.of(ALICE).reached(), EmailId(0));
+    fill(&indexes, &messages);
+    assert_eq!((indexes.of(ALICE).reached(), files(&directory).len()), (EmailId(4), 2));
+}
+
+#[test]
 fn an_index_that_lost_a_segment_ends_before_it_and_grows_again() {
     let directory = tempfile::tempdir().unwrap();
     let messages = messages(10);

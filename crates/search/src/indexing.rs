@@ -3,7 +3,7 @@
 use crate::evaluate::{address_text, value_text};
 use message::Summary;
 use message::fold::fold;
-use message::text::{Scope, header_text, pieces};
+use message::text::{Scope, head_text, pieces};
 use search_index::{Draft, Indexes, Kind, Next, NotIndexed, Terms};
 use store::{Account, Error};
 
@@ -86,7 +86,7 @@ fn add(terms: &mut Terms, summary: &Summary, message: &[u8]) {
     }
     for part in summary.structure.root.walk() {
         let header = message.get(part.header.start..part.header.end).unwrap_or_default();
-        terms.add(Kind::Header, &fold(&header_text(header)));
+        terms.add(Kind::Header, &fold(&head_text(part, header)));
     }
     for text in pieces(message, &summary.structure, Scope::Bodies) {
         terms.add(Kind::Body, &fold(&text));

@@ -4,9 +4,10 @@
 //! of the next, so that nothing is missed that stands on both sides.
 
 use message::fold::Needle;
+use message::html::Reader;
 use message::text::{self, Scope};
 use message::transfer::{Decoder, Encoding};
-use message::{Content, Part, Structure, charset, section};
+use message::{Part, Structure, charset, section};
 use std::cell::{Cell, RefCell};
 use store::{Body, Error};
 
@@ -50,7 +51,7 @@ fn contains(body: &mut Body, structure: &Structure, scope: Scope, needle: &Needl
         if scope == Scope::Everything && is_in_header(body, part, needle)? {
             return Ok(true);
         }
-        if part.content == Content::Leaf && part.media_type == "text" && is_in_text(body, part, needle)? {
+        if text::is_read(part) && is_in_text(body, part, needle)? {
             return Ok(true);
         }
     }
@@ -61,13 +62,14 @@ fn is_in_header(body: &mut Body, part: &Part, needle: &Needle) -> Result<bool, E
     let mut header = Vec::new();
     let end = part.header.end.min(part.header.start.saturating_add(HEADER_BYTES_MAX));
     body.copy(part.header.start..end, &mut header)?;
-    Ok(needle.is_in(&text::header_text(&header)))
+    Ok(needle.is_in(&text::head_text(part, &header)))
 }
 
 fn is_in_text(body: &mut Body, part: &Part, needle: &Needle) -> Result<bool, Error> {
     let label = part.parameter("charset").unwrap_or_default();
     // What has an unknown transfer encoding is taken as it is.
     let mut decoder = Decoder::new(section::encoding(part).unwrap_or(Encoding::Identity));
+    let mut html = text::is_html(part).then(Reader::default);
     let (mut at, mut decoded, mut window) = (part.body.start, Vec::new(), String::new());
     loop {
         let piece = body.piece(at..part.body.end.min(at + WINDOW_BYTES))?;
@@ -80,7 +82,17 @@ fn is_in_text(body: &mut Body, part: &Part, needle: &Needle) -> Result<bool, Err
         }
         let cut = if is_end { decoded.len() } else { whole_lines(&decoded, label) };
         if cut > 0 || is_end {
-            window.push_str(&charset::decode(label, decoded.get(..cut).unwrap_or_default()));
+            let text = charset::decode(label, decoded.get(..cut).unwrap_or_default());
+            match &mut html {
+                Some(html) => {
+                    html.feed(&text, &mut window);
+                    if is_end {
+                        html.finish(&mut window);
+                    }
+                }
+                None => window.push_str(&text),
+            }
+            drop(text);
             decoded.drain(..cut);
             if needle.is_in(&window) {
                 return Ok(true);
@@ -168,6 +180,20 @@ mod tests {
             check(&text, "xneedley", Scope::Bodies, true);
             check(&text, "needles", Scope::Bodies, false);
         }
+    }
+
+    #[test]
+    fn html_is_read_as_a_whole() {
+        let markup = format!("<p>{}</p>\r\n<!-- {} -->", "<b>a line</b> of<br>".repeat(3), "hidden ".repeat(20));
+        let head = "Content-Type: text/html; charset=utf-8\r\n\r\n";
+        let message =
+            format!("{head}{}<p>need<i>le\r\n of\r\n{}<td>hay</p>", markup.repeat(2_000), markup.repeat(2_000));
+        check(&message, "needle of\na line of", Scope::Bodies, true);
+        check(&message, "of\nhay", Scope::Bodies, true);
+        check(&message, "hidden", Scope::Everything, false);
+        let tag = format!("{head}{}<a title=\"{}\">needle", markup.repeat(2_000), "<b>no".repeat(WINDOW_BYTES));
+        check(&tag, "needle", Scope::Bodies, true);
+        check(&tag, "no", Scope::Bodies, false);
     }
 
     #[test]
