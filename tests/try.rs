@@ -93,6 +93,35 @@ fn mail_goes_in_over_three_protocols_and_out_over_two_and_a_restart_keeps_it() {
     trial.stop();
 }
 
+/// What each device is told in each scene: IMAP, IMAP, POP3.
+fn scenes(told: &str) -> Vec<[u32; 3]> {
+    let counts = told.lines().filter(|line| line.ends_with(" in INBOX") || line.ends_with(" in its list"));
+    let counts: Vec<u32> =
+        counts.filter_map(|line| line.split_whitespace().rev().find_map(|word| word.parse().ok())).collect();
+    counts.as_chunks().0.to_vec()
+}
+
+#[test]
+fn the_story_shows_that_mail_a_device_takes_stays_and_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let play = || Trial::start_until(&data, &["--story"], "plays it again");
+    let trial = play();
+    assert_eq!(scenes(&trial.guide), [[1, 1, 1], [7, 7, 7], [7, 7, 0], [1, 1, 0], [7, 7, 0]], "{}", trial.guide);
+    // The command that it shows is one that works.
+    let undo = trial.guide.lines().find_map(|line| line.trim().strip_prefix("pillarbox undo ")).unwrap();
+    assert!(undo.ends_with("--account alice@example.org --device \"phone\" --since \"1 day ago\""), "{undo}");
+    let path = data.to_str().unwrap();
+    let again = ["undo", "--data-dir", path, "--account", ALICE, "--device", "phone", "--since", "1 day ago"];
+    assert!(says(&again).starts_with("There is nothing to take back."));
+    trial.stop();
+
+    let trial = play();
+    assert_eq!(scenes(&trial.guide), [[7, 7, 7], [13, 13, 13], [13, 13, 0], [7, 7, 0], [13, 13, 0]], "{}", trial.guide);
+    assert!(trial.guide.contains("--device \"phone 2\""), "{}", trial.guide);
+    trial.stop();
+}
+
 #[test]
 fn starttls_leads_to_the_same_mailbox_on_every_service_that_offers_it() {
     let dir = tempfile::tempdir().unwrap();

@@ -30,6 +30,7 @@ mod serve;
 mod setup;
 mod show;
 mod size;
+mod story;
 mod timeline;
 mod trial;
 mod undo;

@@ -67,6 +67,11 @@ impl Place {
         Self { config: Some(config), data_dir: None, stopped: OnceCell::new() }
     }
 
+    /// The server of `pillarbox try` with this data directory.
+    pub(super) fn of_data_dir(data_dir: PathBuf) -> Self {
+        Self { config: None, data_dir: Some(data_dir), stopped: OnceCell::new() }
+    }
+
     /// The data directory of `pillarbox try`.
     pub(super) fn trial_dir(&self) -> PathBuf {
         self.data_dir.clone().unwrap_or_else(default_data_dir)

@@ -1,8 +1,10 @@
 //! `pillarbox try`: a server to play with. What it prints is made for copying.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use clap::Args;
 use server::config::{Config, Log, LogLevel};
@@ -14,6 +16,7 @@ use server::trial::{self, TrialAccount};
 
 use super::failure::Failure;
 use super::place::Place;
+use super::story::Stage;
 use super::{Outcome, say};
 
 /// Start a server to play with: no root, no network, no file to edit
@@ -23,10 +26,16 @@ pub(super) struct Try {
     /// Listen on ports that are free instead of the usual ones; the table says which
     #[arg(long)]
     free_ports: bool,
+    /// Play what it is for, in five scenes: three devices, one of them POP3, one that goes wrong
+    #[arg(long)]
+    story: bool,
     /// Log what happens, to standard error
     #[arg(long)]
     verbose: bool,
 }
+
+/// Whose the story and the commands are if no sample account is left.
+const ALICE: &str = "alice@example.org";
 
 const EXAMPLES: &str = "\
 It listens on this machine only: SMTP 2525, submission 5587 and 4650, LMTP 2424, IMAP 1143 and 1993, POP3 1110 and 1995,
@@ -39,6 +48,7 @@ The passwords are in the file `try-accounts` of the data directory, for its owne
 
 Examples:
   pillarbox try
+  pillarbox try --story                  what one mailbox for all devices means, in three minutes
   pillarbox try --data-dir /tmp/mail --free-ports
   pillarbox account list                 in another terminal: the commands find the server of `try`";
 
@@ -60,10 +70,24 @@ impl Try {
             let accounts = trial::prepare(stores, clock)?;
             let guide = Guide::new(running, accounts, stores.directory(), named.as_deref())?;
             say(&guide.text());
+            if self.story {
+                play(guide.stage());
+            }
             Ok(())
         })?;
         Ok(())
     }
+}
+
+/// Plays the story beside the server, which goes on if the story does not.
+fn play(stage: Stage) {
+    thread::spawn(move || {
+        if let Err(failure) = stage.play() {
+            // Without a standard error there is nobody to tell.
+            let _nobody = writeln!(stderr(), "pillarbox: {failure}");
+        }
+        say("Ctrl-C stops the server; the same command plays it again.\n");
+    });
 }
 
 /// All that a person needs to begin.
@@ -97,6 +121,19 @@ impl Guide {
 
     fn port(&self, wanted: Service) -> u16 {
         self.ports.iter().find(|(service, _)| *service == wanted).map_or(0, |(_, port)| *port)
+    }
+
+    fn stage(&self) -> Stage {
+        Stage {
+            data_dir: self.data_dir.clone(),
+            option: self.option.clone(),
+            account: self.accounts.first().map_or_else(|| ALICE.to_owned(), |account| account.address.clone()),
+            authority: self.authority.clone(),
+            smtp: self.port(Service::Smtp),
+            imaps: self.port(Service::Imaps),
+            pop3s: self.port(Service::Pop3s),
+            http: self.port(Service::Http),
+        }
     }
 
     fn text(&self) -> String {
@@ -143,7 +180,7 @@ impl Guide {
         let login = |place: usize| match self.accounts.get(place) {
             Some(TrialAccount { address, password }) => (address.clone(), format!("-u {address}:{password}")),
             // curl asks for the password.
-            None => ("alice@example.org".to_owned(), "-u alice@example.org".to_owned()),
+            None => (ALICE.to_owned(), format!("-u {ALICE}")),
         };
         let ((alice, as_alice), (bob, as_bob)) = (login(0), login(self.accounts.len().saturating_sub(1)));
         let (send, imap, pop) = (self.port(Service::Submissions), self.port(Service::Imaps), self.port(Service::Pop3s));

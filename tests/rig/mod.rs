@@ -112,12 +112,18 @@ pub struct Trial {
 
 impl Trial {
     pub fn start(data_dir: &Path) -> Self {
+        Self::start_until(data_dir, &[], "Ctrl-C stops")
+    }
+
+    /// With more arguments, and up to a line that has `end`.
+    pub fn start_until(data_dir: &Path, more: &[&str], end: &str) -> Self {
         let begin = Instant::now();
         let path = data_dir.to_str().unwrap();
-        let mut child = pillarbox(&["try", "--free-ports", "--data-dir", path]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = pillarbox(&["try", "--free-ports", "--data-dir", path]);
+        let mut child = child.args(more).stdout(Stdio::piped()).spawn().unwrap();
         let mut guide = String::new();
         let mut output = BufReader::new(child.stdout.take().unwrap());
-        while !guide.contains("Ctrl-C stops") {
+        while !guide.contains(end) {
             assert_ne!(output.read_line(&mut guide).unwrap(), 0, "it ended after: {guide}");
         }
         Self { child, guide, started_in: begin.elapsed(), data_dir: data_dir.to_owned() }
