@@ -1,19 +1,23 @@
-//! How fast mail leaves: `cargo bench -p queue`.
+//! How fast mail leaves, and what that takes: `cargo bench -p queue`.
 //!
 //! Messages (`PILLARBOX_BENCH_MESSAGES`, else 100,000) of 20 accounts to 1,000 domains are queued on a store on disk
 //! (`BENCH_DIRECTORY` names another place than the target directory), then sent to a sink on loopback that takes everything; the
-//! domains are found in a name server of its own. With `PILLARBOX_BENCH_SINK=127.0.0.1:PORT` they go to another sink there, and the
-//! time ends when the queue is empty. Printed are messages a second, commits of the queue's table for each, connections, how long
-//! after the start the first message left, and the memory of the process.
+//! domains are found in a name server of its own. Who queues, who sends, and the sink with the name server are processes of their
+//! own, so that the memory that is printed is that of the sender alone. With `PILLARBOX_BENCH_SINK=127.0.0.1:PORT` mail goes to
+//! another sink there, and the time ends when the queue is empty; `PILLARBOX_BENCH_BYTES` is the size of a message (else 4,096);
+//! `PILLARBOX_BENCH_ONLY_START=1` stops when the first message has left. Printed are messages a second, commits of the queue's table
+//! for each, connections, how long after the start the first message was settled, and memory.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use dns::fake::FakeServer;
 use dns::{Dns, Options};
-use queue::{Direct, Limits, NewEntry, Outgoing, Policy, Queue, Sender, Via, Ways};
+use queue::{Direct, Limits, NewEntry, Outgoing, Policy, Queue, Rates, Sender, Via, Ways};
 use smtp_proto::{ForwardPath, ReversePath};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -22,10 +26,13 @@ use store::sim::SimObjects;
 use store::{AccountId, Store, TableId, Timestamp};
 use store_sqlite::{SqliteEngine, SqliteOptions};
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ACCOUNTS: u64 = 20;
 const DOMAINS: u64 = 1000;
 const THREADS: u64 = 64;
-const MESSAGE_BYTES: usize = 4096;
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
 #[derive(Default)]
@@ -35,33 +42,61 @@ struct Seen {
 }
 
 fn main() {
-    let messages: u64 = std::env::var("PILLARBOX_BENCH_MESSAGES").map_or(100_000, |text| text.parse().unwrap());
+    match std::env::var("PILLARBOX_BENCH_ROLE").as_deref() {
+        Ok("fill") => fill(&open(&directory())),
+        Ok("send") => send(),
+        _ => direct(),
+    }
+}
+
+/// Runs the sink and the name server, and has others queue and send.
+fn direct() {
     let place = std::env::var("BENCH_DIRECTORY").unwrap_or_else(|_| env!("CARGO_TARGET_TMPDIR").to_owned());
     let directory = tempfile::tempdir_in(place).unwrap();
-    let begin = Instant::now();
-    let before = fill(&open(directory.path()), messages);
-    let rate = messages as f64 / begin.elapsed().as_secs_f64();
-    println!(
-        "queued: {rate:.0} messages/s with {THREADS} threads, {:.3} commits each",
-        before as f64 / messages as f64
-    );
-
     let seen = Arc::new(Seen::default());
     let foreign = std::env::var("PILLARBOX_BENCH_SINK").ok();
-    let sink = foreign.as_ref().map_or_else(|| start_sink(Arc::clone(&seen)), |address| address.parse().unwrap());
+    let sink = foreign.map_or_else(|| start_sink(Arc::clone(&seen)), |address| address.parse().unwrap());
     let names = FakeServer::start();
     for domain in 0..DOMAINS {
         names.add(&format!("d{domain}.example"), "MX", &format!("10 mx.d{domain}.example."));
         names.add(&format!("mx.d{domain}.example"), "A", &sink.ip().to_string());
     }
+    for role in ["fill", "send"] {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.env("PILLARBOX_BENCH_ROLE", role).env("PILLARBOX_BENCH_QUEUE", directory.path());
+        child.env("PILLARBOX_BENCH_SINK", sink.to_string()).env("PILLARBOX_BENCH_NAMES", names.address().to_string());
+        assert!(child.status().unwrap().success(), "{role}");
+    }
+    let (taken, connections) = (seen.messages.load(Ordering::SeqCst), seen.connections.load(Ordering::SeqCst));
+    if connections > 0 {
+        println!("the sink took {taken} over {connections} connections");
+    }
+}
+
+fn directory() -> PathBuf {
+    std::env::var("PILLARBOX_BENCH_QUEUE").unwrap().into()
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
+}
+
+fn messages() -> u64 {
+    number("PILLARBOX_BENCH_MESSAGES", 100_000)
+}
+
+/// Sends what is queued.
+fn send() {
+    let address = |variable: &str| -> SocketAddr { std::env::var(variable).unwrap().parse().unwrap() };
+    let servers = vec![address("PILLARBOX_BENCH_NAMES")];
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let dns = Dns::new(&Options { servers: vec![names.address()], dnssec: false, ..Options::default() }).unwrap();
     let direct = Direct {
-        dns,
+        dns: Dns::new(&Options { servers, dnssec: false, ..Options::default() }).unwrap(),
         runtime: runtime.handle().clone(),
-        port: sink.port(),
+        port: address("PILLARBOX_BENCH_SINK").port(),
         connections_max: THREADS as usize,
         per_domain_max: 10,
+        rates: Rates::default(),
         sts: None,
         tls_told: None,
     };
@@ -69,29 +104,28 @@ fn main() {
     let outgoing = Outgoing { hello, smarthost: None, direct: Some(direct), ways: Ways::all(Via::Mx) };
 
     let begin = Instant::now();
-    let store = open(directory.path());
+    let store = open(&directory());
+    println!("start: the store was open after {:.3} s", begin.elapsed().as_secs_f64());
     let queue = queue_of(&store);
+    let version = || store.table(TableId::Queue).version().unwrap().0;
+    let before = version();
     let sender = Sender::start(queue.clone(), outgoing, Arc::new(|_| Ok(Vec::new())), Arc::new(|| NOW)).unwrap();
-    let is_first_gone = || match foreign {
-        Some(_) => queue.show(queue::QueueId(1)).is_err(),
-        None => seen.messages.load(Ordering::SeqCst) > 0,
-    };
-    wait(is_first_gone);
+    wait(|| version() > before);
+    let messages = messages();
     println!(
-        "start: the first message left after {:.3} s, with {messages} in the queue",
-        begin.elapsed().as_secs_f64()
+        "start: the first message was settled after {:.3} s, with {messages} in the queue; memory: {}",
+        begin.elapsed().as_secs_f64(),
+        memory("VmHWM")
     );
-    wait(|| queue.list(None, 1).unwrap().is_empty());
-    let seconds = begin.elapsed().as_secs_f64();
+    if number("PILLARBOX_BENCH_ONLY_START", 0) == 0 {
+        wait(|| queue.list(None, 1).unwrap().is_empty());
+        let seconds = begin.elapsed().as_secs_f64();
+        let commits = version() - before;
+        let (rate, each) = (messages as f64 / seconds, commits as f64 / messages as f64);
+        println!("sent: {rate:.0} messages/s, {each:.3} commits each");
+    }
     sender.stop(Duration::from_secs(5));
-    let commits = store.table(TableId::Queue).version().unwrap().0 - before;
-    let (taken, connections) = (seen.messages.load(Ordering::SeqCst), seen.connections.load(Ordering::SeqCst));
-    println!(
-        "sent: {:.0} messages/s, {:.3} commits each; the sink took {taken} over {connections} connections",
-        messages as f64 / seconds,
-        commits as f64 / messages as f64
-    );
-    println!("memory: {}, at most {} (with the sink and the name server)", memory("VmRSS"), memory("VmHWM"));
+    println!("memory of the sender: {}, at most {}", memory("VmRSS"), memory("VmHWM"));
 }
 
 fn open(directory: &std::path::Path) -> Store {
@@ -104,16 +138,18 @@ fn queue_of(store: &Store) -> Queue {
         entries: u64::MAX,
         account_entries: u64::MAX,
         account_recipients_per_hour: u64::MAX / 3_600_000,
+        account_recipients_per_day: u64::MAX / 86_400_000,
         ..Limits::DEFAULT
     };
     Queue::open(store, Policy::default()).with_limits(limits)
 }
 
-/// Queues the messages; gives the version of the table.
-fn fill(store: &Store, messages: u64) -> u64 {
-    let queue = queue_of(store);
+/// Queues the messages.
+fn fill(store: &Store) {
+    let (queue, messages, begin) = (queue_of(store), messages(), Instant::now());
+    let bytes = number("PILLARBOX_BENCH_BYTES", 4096) as usize;
     let content: Arc<Vec<u8>> =
-        Arc::new(b"Subject: bench\r\n\r\n0123456789012345678901234567890123456789\r\n".repeat(MESSAGE_BYTES / 60));
+        Arc::new(b"Subject: bench\r\n\r\n0123456789012345678901234567890123456789\r\n".repeat(bytes / 60));
     thread::scope(|scope| {
         for number in 0..THREADS {
             let (queue, content) = (&queue, &content);
@@ -129,8 +165,13 @@ fn fill(store: &Store, messages: u64) -> u64 {
             });
         }
     });
-    println!("memory: {} with {messages} in the queue", memory("VmRSS"));
-    store.table(TableId::Queue).version().unwrap().0
+    let rate = messages as f64 / begin.elapsed().as_secs_f64();
+    let commits = store.table(TableId::Queue).version().unwrap().0;
+    println!(
+        "queued: {rate:.0} messages/s with {THREADS} threads, {:.3} commits each; memory: {}",
+        commits as f64 / messages as f64,
+        memory("VmHWM")
+    );
 }
 
 fn start_sink(seen: Arc<Seen>) -> SocketAddr {

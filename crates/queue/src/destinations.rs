@@ -1,11 +1,12 @@
-//! What is known of destinations: how many connections lead there, and which cannot be reached. One that cannot is asked
-//! again once after a while, by one message, however many wait for it. In memory only: after a start each is asked anew.
-//! Pure: the time is passed in.
+//! What is known of destinations: how many connections lead there, which cannot be reached, and when the next message may go
+//! there. One that cannot be reached is asked again once after a while, by one message, however many wait for it; where it was
+//! only that TLS is not as some messages need it, those that need less of it go on. In memory only: after a start each is
+//! asked anew. Pure: the time is passed in.
 
-use crate::entry::LastReply;
-use crate::outgoing::Destination;
+use crate::entry::{LastReply, TlsWish};
+use crate::outgoing::{Destination, Share};
 use crate::schedule::Policy;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use store::Timestamp;
 
 /// So many destinations are remembered; the one whose time to be asked comes first is forgotten first.
@@ -13,16 +14,42 @@ pub(crate) const REMEMBERED_MAX: usize = 10_000;
 /// A destination that cannot be reached is asked again after an hour at the latest.
 const LONGEST_WAIT_MILLIS: u64 = 3600 * 1000;
 
+/// By [`Destination::place`].
 #[derive(Default)]
-pub(crate) struct Destinations(HashMap<Destination, Known>);
+pub(crate) struct Destinations(HashMap<String, Known>);
 
 #[derive(Default)]
 struct Known {
+    /// Nobody there could be talked to.
+    trouble: Trouble,
+    /// By what messages need of TLS.
+    ways: BTreeMap<TlsWish, Way>,
+    /// When the next message may go there.
+    next_at: Timestamp,
+}
+
+/// What is known of a destination for messages that need the same of TLS.
+#[derive(Default)]
+struct Way {
     under_way: usize,
-    /// Since it was reached last.
+    /// TLS was not as they need it.
+    trouble: Trouble,
+}
+
+#[derive(Default)]
+struct Trouble {
+    /// Since it went well last.
     failures: u32,
     ask_again_at: Timestamp,
     last: Option<LastReply>,
+}
+
+/// Why nobody at a destination could be talked to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unreached {
+    pub(crate) last: LastReply,
+    /// Somebody could have been, but for what the message needs of TLS.
+    pub(crate) is_for_tls: bool,
 }
 
 /// Whether a message may go to a destination now.
@@ -32,65 +59,145 @@ pub(crate) enum Admission {
     Go,
     /// So many connections as may are there, or one looks whether it can be reached again.
     Full,
+    /// So many messages as may have gone there; the next one goes then.
+    Paced { until: Timestamp },
     /// It could not be reached, and is asked again then.
     Blocked { until: Timestamp, last: LastReply },
 }
 
+impl Admission {
+    /// Whether there is something to do with a message now: to send it, or to write down that it waits.
+    pub(crate) fn takes_some(&self) -> bool {
+        match self {
+            Self::Go | Self::Blocked { .. } => true,
+            Self::Full | Self::Paced { .. } => false,
+        }
+    }
+}
+
+impl Trouble {
+    fn blocks(&self, now: Timestamp) -> Option<Admission> {
+        let last = self.last.as_ref().filter(|_| self.failures > 0 && now < self.ask_again_at)?;
+        Some(Admission::Blocked { until: self.ask_again_at, last: last.clone() })
+    }
+
+    fn add(&mut self, last: LastReply, now: Timestamp) {
+        // Others that were under way when the first failed are no further failures.
+        if self.failures > 0 && now < self.ask_again_at {
+            return;
+        }
+        self.failures = self.failures.saturating_add(1);
+        let wait = Policy::default().back_off_millis(self.failures).min(LONGEST_WAIT_MILLIS);
+        self.ask_again_at = Timestamp(now.0.saturating_add_unsigned(wait));
+        self.last = Some(last);
+    }
+}
+
+impl Known {
+    fn under_way(&self) -> usize {
+        self.ways.values().map(|way| way.under_way).sum()
+    }
+
+    /// Nothing is known that would not be found out by asking.
+    fn is_nothing(&self, now: Timestamp) -> bool {
+        let is_well = |way: &Way| way.under_way == 0 && way.trouble.failures == 0;
+        self.trouble.failures == 0 && self.ways.values().all(is_well) && self.next_at <= now
+    }
+
+    fn asked_at(&self) -> Timestamp {
+        let ways = self.ways.values().map(|way| way.trouble.ask_again_at);
+        ways.fold(self.trouble.ask_again_at.max(self.next_at), Timestamp::max)
+    }
+}
+
 impl Destinations {
     /// Whether a message may go there.
-    pub(crate) fn look(&self, destination: &Destination, max: usize, now: Timestamp) -> Admission {
-        let Some(known) = self.0.get(destination) else { return Admission::Go };
-        match &known.last {
-            Some(last) if known.failures > 0 && now < known.ask_again_at => {
-                return Admission::Blocked { until: known.ask_again_at, last: last.clone() };
-            }
-            Some(_) | None => {}
+    pub(crate) fn look(&self, destination: &Destination, share: Share, now: Timestamp) -> Admission {
+        let known = destination.place().and_then(|(place, tls)| Some((self.0.get(place)?, tls)));
+        let Some((known, tls)) = known else { return Admission::Go };
+        let way = known.ways.get(&tls);
+        if let Some(blocked) = known.trouble.blocks(now).or_else(|| way?.trouble.blocks(now)) {
+            return blocked;
         }
-        let max = if known.failures > 0 { 1 } else { max };
-        if known.under_way >= max { Admission::Full } else { Admission::Go }
+        let max = if known.trouble.failures > 0 { 1 } else { share.connections_max };
+        let is_looking = way.is_some_and(|way| way.trouble.failures > 0 && way.under_way > 0);
+        match self.paced_until(destination, share, now) {
+            _ if is_looking || known.under_way() >= max => Admission::Full,
+            Some(until) => Admission::Paced { until },
+            None => Admission::Go,
+        }
+    }
+
+    /// Until when no message goes there, because of those that went.
+    pub(crate) fn paced_until(&self, destination: &Destination, share: Share, now: Timestamp) -> Option<Timestamp> {
+        let distance = share.distance_millis?;
+        let next_at = self.0.get(destination.place()?.0)?.next_at;
+        // Where the clock was set back it says nothing.
+        (now < next_at && next_at.0 <= now.0.saturating_add_unsigned(distance)).then_some(next_at)
+    }
+
+    /// A message goes there.
+    pub(crate) fn pass(&mut self, destination: &Destination, share: Share, now: Timestamp) {
+        let known = destination.place().and_then(|(place, _)| self.0.get_mut(place));
+        if let (Some(known), Some(distance)) = (known, share.distance_millis) {
+            known.next_at = Timestamp(now.0.saturating_add_unsigned(distance));
+        }
     }
 
     /// Takes a place; [`Destinations::leave`] has to follow.
     pub(crate) fn enter(&mut self, destination: &Destination) {
-        self.0.entry(destination.clone()).or_default().under_way += 1;
+        let Some((place, tls)) = destination.place() else { return };
+        if !self.0.contains_key(place) {
+            self.0.insert(place.to_owned(), Known::default());
+        }
+        if let Some(known) = self.0.get_mut(place) {
+            known.ways.entry(tls).or_default().under_way += 1;
+        }
     }
 
-    /// What somebody with a place has found out. `unreached`: nobody there could be talked to, in whose words.
-    pub(crate) fn learn(&mut self, destination: &Destination, unreached: Option<LastReply>, now: Timestamp) {
-        let Some(known) = self.0.get_mut(destination) else { return };
+    /// What somebody with a place has found out. `unreached`: nobody there could be talked to, and why.
+    pub(crate) fn learn(&mut self, destination: &Destination, unreached: Option<Unreached>, now: Timestamp) {
+        let known = destination.place().and_then(|(place, tls)| Some((self.0.get_mut(place)?, tls)));
+        let Some((known, tls)) = known else { return };
+        let way = known.ways.entry(tls).or_default();
         match unreached {
-            None => known.failures = 0,
-            // Others that were under way when the first failed are no further failures.
-            Some(_) if known.failures > 0 && now < known.ask_again_at => {}
-            Some(last) => {
-                known.failures = known.failures.saturating_add(1);
-                let wait = Policy::default().back_off_millis(known.failures).min(LONGEST_WAIT_MILLIS);
-                known.ask_again_at = Timestamp(now.0.saturating_add_unsigned(wait));
-                known.last = Some(last);
+            None => (known.trouble.failures, way.trouble.failures) = (0, 0),
+            Some(Unreached { last, is_for_tls: true }) => {
+                known.trouble.failures = 0;
+                way.trouble.add(last, now);
             }
+            Some(Unreached { last, is_for_tls: false }) => known.trouble.add(last, now),
         }
     }
 
     /// Gives the place back.
-    pub(crate) fn leave(&mut self, destination: &Destination) {
-        let Some(known) = self.0.get_mut(destination) else { return };
-        known.under_way = known.under_way.saturating_sub(1);
-        if known.failures == 0 && known.under_way == 0 {
-            self.0.remove(destination);
+    pub(crate) fn leave(&mut self, destination: &Destination, now: Timestamp) {
+        let Some((place, tls)) = destination.place() else { return };
+        let Some(known) = self.0.get_mut(place) else { return };
+        if let Some(way) = known.ways.get_mut(&tls) {
+            way.under_way = way.under_way.saturating_sub(1);
+        }
+        if known.is_nothing(now) {
+            self.0.remove(place);
         }
         if self.0.len() > REMEMBERED_MAX {
+            self.0.retain(|_, known| !known.is_nothing(now));
             self.forget_one();
         }
     }
 
     /// All are asked anew: an operator wants it.
     pub(crate) fn forgive(&mut self) {
-        self.0.values_mut().for_each(|known| known.ask_again_at = Timestamp(0));
+        for known in self.0.values_mut() {
+            known.trouble.ask_again_at = Timestamp(0);
+            known.ways.values_mut().for_each(|way| way.trouble.ask_again_at = Timestamp(0));
+        }
     }
 
     fn forget_one(&mut self) {
-        let idle = self.0.iter().filter(|(_, known)| known.under_way == 0);
-        if let Some(first) = idle.min_by_key(|(_, known)| known.ask_again_at).map(|(key, _)| key.clone()) {
+        let idle = self.0.iter().filter(|(_, known)| known.under_way() == 0);
+        let first = idle.min_by_key(|(_, known)| known.asked_at()).map(|(place, _)| place.clone());
+        if let Some(first) = first.filter(|_| self.0.len() > REMEMBERED_MAX) {
             self.0.remove(&first);
         }
     }
@@ -104,24 +211,29 @@ mod tests {
     const MINUTE: i64 = 60_000;
 
     fn domain(name: &str) -> Destination {
-        Destination::Domain(name.to_owned())
+        Destination::Domain { name: name.to_owned(), tls: TlsWish::Usual }
     }
 
-    fn refused() -> Option<LastReply> {
-        Some(LastReply::new(&Reply::plain(421, "connection refused"), false, Timestamp(0)))
+    fn unreached(is_for_tls: bool) -> Option<Unreached> {
+        let last = LastReply::new(&Reply::plain(421, "connection refused"), false, Timestamp(0));
+        Some(Unreached { last, is_for_tls })
+    }
+
+    fn refused() -> Option<Unreached> {
+        unreached(false)
     }
 
     fn admit(known: &mut Destinations, destination: &Destination, max: usize, now: Timestamp) -> Admission {
-        let admission = known.look(destination, max, now);
+        let admission = known.look(destination, Share { connections_max: max, distance_millis: None }, now);
         if admission == Admission::Go {
             known.enter(destination);
         }
         admission
     }
 
-    fn ended(known: &mut Destinations, destination: &Destination, unreached: Option<LastReply>, now: Timestamp) {
+    fn ended(known: &mut Destinations, destination: &Destination, unreached: Option<Unreached>, now: Timestamp) {
         known.learn(destination, unreached, now);
-        known.leave(destination);
+        known.leave(destination, now);
     }
 
     #[test]
@@ -131,7 +243,7 @@ mod tests {
         assert_eq!(admit(&mut known, &dead, 5, Timestamp(0)), Admission::Go, "nothing is known yet");
         ended(&mut known, &dead, refused(), Timestamp(0));
         ended(&mut known, &dead, refused(), Timestamp(0));
-        let until = |until| Admission::Blocked { until: Timestamp(until), last: refused().unwrap() };
+        let until = |until| Admission::Blocked { until: Timestamp(until), last: refused().unwrap().last };
         for _ in 0..10_000 {
             assert_eq!(admit(&mut known, &dead, 5, Timestamp(MINUTE - 1)), until(MINUTE));
         }
@@ -156,7 +268,7 @@ mod tests {
         ended(&mut known, &dead, refused(), Timestamp(0));
         known.forgive();
         assert_eq!(admit(&mut known, &dead, 1, Timestamp(1)), Admission::Go);
-        known.leave(&dead);
+        known.leave(&dead, Timestamp(1));
         assert_eq!(admit(&mut known, &dead, 1, Timestamp(1)), Admission::Go);
     }
 
@@ -169,6 +281,54 @@ mod tests {
             ended(&mut known, &dead, refused(), Timestamp(number as i64));
         }
         assert_eq!(known.0.len(), REMEMBERED_MAX);
-        assert!(!known.0.contains_key(&domain("0")));
+        assert!(!known.0.contains_key("0"));
+    }
+
+    #[test]
+    fn what_waits_for_better_tls_held_up_what_needs_none() {
+        let mut known = Destinations::default();
+        let [usual, waived] = [TlsWish::Usual, TlsWish::Waived]
+            .map(|tls| Destination::Domain { name: "stripped.example".to_owned(), tls });
+        assert_eq!(admit(&mut known, &usual, 5, Timestamp(0)), Admission::Go);
+        ended(&mut known, &usual, unreached(true), Timestamp(0));
+        assert!(matches!(admit(&mut known, &usual, 5, Timestamp(1)), Admission::Blocked { .. }));
+        for _ in 0..5 {
+            assert_eq!(admit(&mut known, &waived, 5, Timestamp(1)), Admission::Go);
+        }
+        assert_eq!(admit(&mut known, &waived, 5, Timestamp(1)), Admission::Full, "the connections are of all");
+        (0..5).for_each(|_| ended(&mut known, &waived, None, Timestamp(2)));
+        // What went well without says nothing of the others, and one of them looks.
+        assert!(matches!(admit(&mut known, &usual, 5, Timestamp(3)), Admission::Blocked { .. }));
+        assert_eq!(admit(&mut known, &usual, 5, Timestamp(MINUTE)), Admission::Go);
+        assert_eq!(admit(&mut known, &usual, 5, Timestamp(MINUTE)), Admission::Full);
+        // One that is dead is dead for all.
+        ended(&mut known, &usual, refused(), Timestamp(MINUTE));
+        assert!(matches!(admit(&mut known, &waived, 5, Timestamp(MINUTE)), Admission::Blocked { .. }));
+    }
+
+    #[test]
+    fn messages_follow_each_other_in_the_distance_that_a_destination_wants() {
+        let (mut known, slow) = (Destinations::default(), domain("slow.example"));
+        let share = Share { connections_max: 5, distance_millis: Some(3000) };
+        let go = |known: &mut Destinations, now| {
+            let admission = known.look(&slow, share, Timestamp(now));
+            if admission == Admission::Go {
+                known.enter(&slow);
+                known.pass(&slow, share, Timestamp(now));
+                known.leave(&slow, Timestamp(now));
+            }
+            admission
+        };
+        assert_eq!(go(&mut known, 10_000), Admission::Go);
+        for now in [10_000, 12_999] {
+            assert_eq!(go(&mut known, now), Admission::Paced { until: Timestamp(13_000) });
+        }
+        assert_eq!(go(&mut known, 13_000), Admission::Go);
+        // The clock is set back.
+        assert_eq!(go(&mut known, 5_000), Admission::Go);
+        // Nothing is left of one that nothing goes to any more.
+        known.enter(&slow);
+        known.leave(&slow, Timestamp(8_000));
+        assert!(known.0.is_empty());
     }
 }

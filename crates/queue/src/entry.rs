@@ -159,7 +159,7 @@ pub struct Entry {
 }
 
 /// What a sender wants of TLS on the way of a message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsWish {
     /// What the domain of each recipient asks for.
@@ -362,6 +362,14 @@ impl Entry {
     /// Whether nothing is left to do.
     pub(crate) fn is_settled(&self) -> bool {
         self.waiting().next().is_none() && self.matter().is_none()
+    }
+
+    /// What of TLS counts on its way. RFC 8689 §5: a bounce rather goes unprotected than not at all.
+    pub(crate) fn tls_on_the_way(&self) -> TlsWish {
+        match self.tls {
+            TlsWish::Required if self.reverse_path.is_empty() => TlsWish::Usual,
+            tls => tls,
+        }
     }
 
     pub(crate) fn reverse(&self) -> Result<ReversePath, Error> {

@@ -49,7 +49,7 @@ pub use entry::{
     Deadline, Enqueued, Entry, LastReply, Matter, NewEntry, QueueId, Recipient, RecipientState, TlsWish, Warning,
 };
 pub use error::Error;
-pub use outgoing::{Direct, Outgoing, Via, Ways};
+pub use outgoing::{Direct, Outgoing, Rates, Via, Ways};
 pub use pace::Waiting;
 pub use queue::{Backlog, Queue, Wish};
 pub use report::{Notice, Report};

@@ -1,6 +1,6 @@
 //! Which way mail for a domain goes out, as the operator has chosen.
 
-use crate::entry::Entry;
+use crate::entry::{Entry, TlsWish};
 use crate::error::Error;
 use crate::smarthost::Smarthost;
 use crate::sts::Sts;
@@ -8,6 +8,7 @@ use crate::tls_outcome::TlsListener;
 use dns::Dns;
 use smtp_proto::ForwardPath;
 use std::collections::HashMap;
+use std::num::NonZeroU16;
 use store::Timestamp;
 use tokio::runtime::Handle;
 
@@ -82,10 +83,21 @@ pub struct Direct {
     pub connections_max: usize,
     /// See `connections_max`.
     pub per_domain_max: usize,
+    /// How many messages a minute go to one domain.
+    pub rates: Rates,
     /// How policies of MTA-STS are fetched; `None`: nobody is asked for any.
     pub sts: Option<Sts>,
     /// Who is told what TLS made of each session.
     pub tls_told: Option<TlsListener>,
+}
+
+/// How many messages a minute go to one domain at most, one after another in even distances.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// To one that is not in `domains`; `None`: as many as there are.
+    pub default: Option<NonZeroU16>,
+    /// By domain, in lower case.
+    pub domains: HashMap<String, NonZeroU16>,
 }
 
 /// Where one connection leads, for some of a message's recipients.
@@ -93,12 +105,33 @@ pub struct Direct {
 pub(crate) enum Destination {
     /// The smarthost.
     Smarthost,
-    /// The servers of a domain, in lower case.
-    Domain(String),
+    /// The servers of a domain, in lower case, and what of TLS counts on the way there: who cannot be reached in one way may be in
+    /// another.
+    Domain { name: String, tls: TlsWish },
     /// Nowhere.
     Refused(String),
     /// Back: all that is left to do is to tell the sender.
     Back,
+}
+
+/// How much goes to one destination at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) connections_max: usize,
+    /// From one message to the next; `None`: as fast as they come.
+    pub(crate) distance_millis: Option<u64>,
+}
+
+impl Destination {
+    /// What connections are counted by, and what is remembered of it; `None` where nobody is talked to.
+    pub(crate) fn place(&self) -> Option<(&str, TlsWish)> {
+        match self {
+            // No domain has this name.
+            Self::Smarthost => Some(("", TlsWish::Usual)),
+            Self::Domain { name, tls } => Some((name, *tls)),
+            Self::Refused(_) | Self::Back => None,
+        }
+    }
 }
 
 impl Outgoing {
@@ -114,22 +147,23 @@ impl Outgoing {
     }
 
     /// Where a recipient's mail goes.
-    pub(crate) fn destination(&self, path: &ForwardPath) -> Destination {
+    fn destination(&self, path: &ForwardPath, tls: TlsWish) -> Destination {
         let domain = domain(path);
         match self.ways.via(&domain) {
             Via::Smarthost if self.smarthost.is_some() => Destination::Smarthost,
             // RFC 5321 §2.3.5: <postmaster> without a domain is ours, or the smarthost's.
-            Via::Mx if self.direct.is_some() && !domain.is_empty() => Destination::Domain(domain),
+            Via::Mx if self.direct.is_some() && !domain.is_empty() => Destination::Domain { name: domain, tls },
             Via::Smarthost | Via::Mx | Via::Refuse => Destination::Refused(domain),
         }
     }
 
     /// The places of the recipients whose time has come, by where their mail goes.
     pub(crate) fn groups(&self, entry: &Entry, now: Timestamp) -> Result<Vec<(Destination, Vec<usize>)>, Error> {
+        let tls = entry.tls_on_the_way();
         let mut groups: Vec<(Destination, Vec<usize>)> = Vec::new();
         let mut places: HashMap<Destination, usize> = HashMap::new();
         for (place, recipient) in entry.waiting().filter(|(_, recipient)| recipient.is_due(now)) {
-            let destination = self.destination(&recipient.forward()?);
+            let destination = self.destination(&recipient.forward()?, tls);
             let at = *places.entry(destination.clone()).or_insert(groups.len());
             match groups.get_mut(at) {
                 Some((_, group)) => group.push(place),
@@ -146,13 +180,23 @@ impl Outgoing {
         smarthost.max(direct).max(1)
     }
 
-    /// So many to one destination.
-    pub(crate) fn per_destination_max(&self, destination: &Destination) -> usize {
-        let max = match destination {
-            Destination::Smarthost => self.smarthost.as_ref().map_or(1, |smarthost| smarthost.connections_max),
-            Destination::Domain(_) => self.direct.as_ref().map_or(1, |direct| direct.per_domain_max),
-            Destination::Refused(_) | Destination::Back => usize::MAX,
-        };
-        max.max(1)
+    /// How much goes to one destination at a time.
+    pub(crate) fn share_of(&self, destination: &Destination) -> Share {
+        match (destination, &self.smarthost, &self.direct) {
+            (Destination::Smarthost, Some(smarthost), _) => {
+                Share { connections_max: smarthost.connections_max.max(1), distance_millis: None }
+            }
+            (Destination::Domain { name, .. }, _, Some(direct)) => {
+                let rate = direct.rates.domains.get(name).copied().or(direct.rates.default);
+                let distance_millis = rate.map(|rate| 60_000 / u64::from(rate.get()));
+                Share { connections_max: direct.per_domain_max.max(1), distance_millis }
+            }
+            (Destination::Smarthost | Destination::Domain { .. }, ..) => {
+                Share { connections_max: 1, distance_millis: None }
+            }
+            (Destination::Refused(_) | Destination::Back, ..) => {
+                Share { connections_max: usize::MAX, distance_millis: None }
+            }
+        }
     }
 }

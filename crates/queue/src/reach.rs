@@ -1,8 +1,9 @@
 //! Gets one message to one destination: finds its hosts, tries them in their order, and puts what they say into the states
 //! of recipients. Blocks; runs on the sender's threads.
 
+use crate::destinations::Unreached;
 use crate::entry::{LastReply, RecipientState};
-use crate::mx::{self, Dane, Found};
+use crate::mx::{self, Dane, Found, Host};
 use crate::outgoing::{Destination, Direct, Outgoing};
 use crate::queue::{Fate, Queue};
 use crate::smarthost::{Security, Smarthost, SmarthostError};
@@ -36,7 +37,7 @@ pub(crate) struct Told {
     /// In the order of the message's recipients.
     pub(crate) fates: Vec<Fate>,
     /// Nobody there could be talked to, and why.
-    pub(crate) unreached: Option<LastReply>,
+    pub(crate) unreached: Option<Unreached>,
     /// To be gone on with once the fates are written down.
     pub(crate) session: Session,
 }
@@ -45,17 +46,25 @@ pub(crate) struct Told {
 pub(crate) struct Session {
     end: End,
     /// `None` for the smarthost.
-    host: Option<String>,
+    way: Option<Way>,
     /// Whether it has proven who it is.
     is_proven: bool,
-    /// Whether it was not asked what its domain wants of TLS.
-    is_waived: bool,
     /// When it began.
     since: Timestamp,
 }
 
-/// After so long a domain may have another policy: then its mail goes over a new connection.
+/// Why a host was talked to as it was.
+struct Way {
+    host: Host,
+    policy: Option<Policy>,
+    /// When that was found.
+    found_at: Timestamp,
+}
+
+/// A connection is used for no longer.
 const SESSION_MILLIS_MAX: i64 = 5 * 60 * 1000;
+/// For so long what was found of a domain is not looked up again: what is in the DNS changes by the second.
+const FOUND_MILLIS: i64 = 1000;
 
 /// RFC 8689 §8.4 (RFC 3463, X.7.30): a host that is fit for REQUIRETLS is needed.
 const UNPROTECTED: Enhanced = Enhanced(5, 7, 30);
@@ -76,7 +85,7 @@ impl Told {
 impl Session {
     /// With nobody.
     pub(crate) fn none() -> Self {
-        Self { end: End::Gone, host: None, is_proven: false, is_waived: false, since: Timestamp(0) }
+        Self { end: End::Gone, way: None, is_proven: false, since: Timestamp(0) }
     }
 
     /// Whether the host takes another message.
@@ -84,13 +93,13 @@ impl Session {
         matches!(self.end, End::Open(_))
     }
 
-    /// Whether it is good enough for a message.
+    /// Whether it is good enough for a message to the same destination.
     fn is_fit_for(&self, mail: &MailObject<'_>, now: Timestamp) -> bool {
-        let is_protected = match mail.is_strict() {
-            true => self.is_proven,
-            false => mail.waives_tls || !self.is_waived,
-        };
-        is_protected && now.0.saturating_sub(self.since.0) < SESSION_MILLIS_MAX
+        (self.is_proven || !mail.is_strict()) && now.0.saturating_sub(self.since.0) < SESSION_MILLIS_MAX
+    }
+
+    fn host(&self) -> Option<&str> {
+        self.way.as_ref().map(|way| way.host.name.as_str())
     }
 
     /// Ends it in good order, which may take seconds.
@@ -123,21 +132,44 @@ impl Reach {
         &self,
         destination: &Destination,
         mail: &mut MailObject<'_>,
-        session: Session,
+        mut session: Session,
         on_connect: OnConnect<'_>,
         now: Timestamp,
     ) -> Told {
-        let is_fit = session.is_fit_for(mail, now);
+        let is_fit =
+            session.is_open() && session.is_fit_for(mail, now) && self.leads_there(destination, &mut session, now);
         match session {
-            Session { end: End::Open(line), host, is_proven, is_waived, since } if is_fit => {
+            Session { end: End::Open(line), way, is_proven, since } if is_fit => {
                 let (outcomes, end) = line.deliver(mail);
                 if !outcomes.iter().all(is_of_the_past) {
-                    return told(&outcomes, Session { end, host, is_proven, is_waived, since }, now);
+                    return told(&outcomes, Session { end, way, is_proven, since }, now);
                 }
             }
             session => session.close(),
         }
         self.deliver_anew(destination, mail, on_connect, now)
+    }
+
+    /// Whether a new session with a destination would be of the same kind: its domain still names the host, and asks for the same of
+    /// TLS. Where it cannot be asked now a new one says why.
+    fn leads_there(&self, destination: &Destination, session: &mut Session, now: Timestamp) -> bool {
+        let (Destination::Domain { name, .. }, Some(direct)) = (destination, &self.outgoing.direct) else {
+            return true;
+        };
+        let Some(way) = &mut session.way else { return false };
+        if (0..FOUND_MILLIS).contains(&now.0.saturating_sub(way.found_at.0)) {
+            return true;
+        }
+        way.found_at = now;
+        match self.find(direct, name, now) {
+            Ok((hosts, policy)) => {
+                let is_same = |host: &Host| {
+                    (&host.name, &host.dane, host.is_signed) == (&way.host.name, &way.host.dane, way.host.is_signed)
+                };
+                policy == way.policy && hosts.iter().any(is_same)
+            }
+            Err(_) => false,
+        }
     }
 
     fn deliver_anew(
@@ -149,7 +181,9 @@ impl Reach {
     ) -> Told {
         match (destination, &self.outgoing.smarthost, &self.outgoing.direct) {
             (Destination::Smarthost, Some(smarthost), _) => self.to_smarthost(smarthost, mail, on_connect, now),
-            (Destination::Domain(domain), _, Some(direct)) => self.to_domain(direct, domain, mail, on_connect, now),
+            (Destination::Domain { name, .. }, _, Some(direct)) => {
+                self.to_domain((direct, name), mail, on_connect, now)
+            }
             (Destination::Refused(domain), ..) => {
                 let text = match domain.as_str() {
                     "" => "this server sends no such mail to others".to_owned(),
@@ -157,7 +191,7 @@ impl Reach {
                 };
                 never(mail, &Reply::new(550, Enhanced(5, 7, 1), text), now)
             }
-            (Destination::Smarthost | Destination::Domain(_) | Destination::Back, ..) => {
+            (Destination::Smarthost | Destination::Domain { .. } | Destination::Back, ..) => {
                 later(mail, &Reply::new(451, Enhanced(4, 3, 5), "there is no such way out any more"), now)
             }
         }
@@ -184,36 +218,42 @@ impl Reach {
         };
         let (outcomes, end) = wire::deliver(&peer, mail, on_connect);
         let is_proven = self.smarthost_tls.is_proof();
-        told(&outcomes, Session { end, host: None, is_proven, is_waived: false, since: now }, now)
+        told(&outcomes, Session { end, way: None, is_proven, since: now }, now)
+    }
+
+    /// The hosts of a domain, and its policy; else why there are none.
+    fn find(&self, direct: &Direct, domain: &str, now: Timestamp) -> Result<(Vec<Host>, Option<Policy>), Reply> {
+        let look_up = mx::hosts(&direct.dns, domain, &self.outgoing.hello, direct.port);
+        let stops = || lost("this server stops");
+        let hosts = match direct.runtime.block_on(self.unless_cut(look_up)).ok_or_else(stops)? {
+            Found::Hosts(hosts) => hosts,
+            Found::Never(reply) | Found::Later(reply) => return Err(reply),
+        };
+        let policy = direct.runtime.block_on(self.unless_cut(self.policy(direct, domain, now))).ok_or_else(stops)?;
+        Ok((hosts, policy))
     }
 
     fn to_domain(
         &self,
-        direct: &Direct,
-        domain: &str,
+        (direct, domain): (&Direct, &str),
         mail: &mut MailObject<'_>,
         on_connect: OnConnect<'_>,
         now: Timestamp,
     ) -> Told {
-        let look_up = mx::hosts(&direct.dns, domain, &self.outgoing.hello, direct.port);
-        let hosts = match direct.runtime.block_on(self.unless_cut(look_up)) {
-            Some(Found::Hosts(hosts)) => hosts,
-            Some(Found::Never(reply)) => return never(mail, &reply, now),
-            Some(Found::Later(reply)) => return later(mail, &reply, now),
-            None => return later(mail, &lost("this server stops"), now),
+        let (hosts, policy) = match self.find(direct, domain, now) {
+            Ok(found) => found,
+            Err(reply) if reply.is_permanent() => return never(mail, &reply, now),
+            Err(reply) => return later(mail, &reply, now),
         };
-        let policy = match direct.runtime.block_on(self.unless_cut(self.policy(direct, domain, now))) {
-            Some(policy) => policy,
-            None => return later(mail, &lost("this server stops"), now),
-        };
-        let mut last: Option<Told> = None;
+        let (mut last, mut is_for_tls): (Option<Told>, bool) = (None, false);
         for host in &hosts {
             let target = Target { direct, domain, host, policy: policy.as_ref() };
             let told = match self.tls(&target, mail) {
                 Ok(tls) => self.to_host(&target, tls, mail, on_connect, now),
                 Err(reply) if reply.is_permanent() => never(mail, &reply, now),
-                Err(reply) => later(mail, &reply, now),
+                Err(reply) => unfit(mail, &reply, now),
             };
+            is_for_tls |= told.unreached.as_ref().is_some_and(|unreached| unreached.is_for_tls);
             let is_unfit = mail.is_strict() && told.is_unprotected();
             let is_over = told.unreached.is_none() && !is_unfit;
             // One that could not be reached may be fit for it.
@@ -226,7 +266,11 @@ impl Reach {
             }
         }
         // There is one host at least.
-        last.unwrap_or_else(|| later(mail, &lost("no host was tried"), now))
+        let mut told = last.unwrap_or_else(|| later(mail, &lost("no host was tried"), now));
+        if let Some(unreached) = &mut told.unreached {
+            unreached.is_for_tls = is_for_tls;
+        }
+        told
     }
 
     async fn unless_cut<T>(&self, future: impl Future<Output = T>) -> Option<T> {
@@ -316,8 +360,8 @@ impl Reach {
         if let Some(result) = target::result(&seen, &outcomes).filter(|_| is_told) {
             target.tell(&seen, result);
         }
-        let is_waived = mail.waives_tls;
-        let session = |end, is_proven| Session { end, host: Some(host.name.clone()), is_proven, is_waived, since: now };
+        let way = || Way { host: host.clone(), policy: target.policy.cloned(), found_at: now };
+        let session = |end, is_proven| Session { end, way: Some(way()), is_proven, since: now };
         // RFC 7435 §3: where any protection is better than none, none is better than no mail.
         let is_tls_broken = outcomes.iter().all(|outcome| stage(outcome) == Some(Stage::StartTls));
         if is_tls_broken && matches!(tls, Tls::Opportunistic(_)) {
@@ -365,9 +409,12 @@ fn told(outcomes: &[Outcome], session: Session, now: Timestamp) -> Told {
     let is_before_mail = |outcome: &Outcome| {
         matches!(stage(outcome), Some(Stage::Greeting | Stage::Hello | Stage::StartTls | Stage::Auth))
     };
-    let fates: Vec<Fate> = outcomes.iter().map(|outcome| fate(outcome, session.host.as_deref(), now)).collect();
+    let fates: Vec<Fate> = outcomes.iter().map(|outcome| fate(outcome, session.host(), now)).collect();
+    let is_for_tls = outcomes.iter().all(|outcome| stage(outcome) == Some(Stage::StartTls));
     let unreached = match fates.first() {
-        Some(Fate::Tried(RecipientState::Waiting { last })) if outcomes.iter().all(is_before_mail) => last.clone(),
+        Some(Fate::Tried(RecipientState::Waiting { last })) if outcomes.iter().all(is_before_mail) => {
+            last.clone().map(|last| Unreached { last, is_for_tls })
+        }
         Some(_) | None => None,
     };
     Told { fates, unreached, session }
@@ -398,10 +445,16 @@ fn never(mail: &MailObject<'_>, reply: &Reply, now: Timestamp) -> Told {
 /// Nobody was talked to.
 fn later(mail: &MailObject<'_>, reply: &Reply, now: Timestamp) -> Told {
     let last = LastReply::new(reply, false, now);
-    all(mail, RecipientState::Waiting { last: Some(last.clone()) }, Some(last))
+    all(mail, RecipientState::Waiting { last: Some(last.clone()) }, Some(Unreached { last, is_for_tls: false }))
 }
 
-fn all(mail: &MailObject<'_>, state: RecipientState, unreached: Option<LastReply>) -> Told {
+/// Nobody was talked to, because of what the message needs of TLS.
+fn unfit(mail: &MailObject<'_>, reply: &Reply, now: Timestamp) -> Told {
+    let told = later(mail, reply, now);
+    Told { unreached: told.unreached.map(|unreached| Unreached { is_for_tls: true, ..unreached }), ..told }
+}
+
+fn all(mail: &MailObject<'_>, state: RecipientState, unreached: Option<Unreached>) -> Told {
     Told { fates: vec![Fate::Tried(state); mail.envelope.recipients.len()], unreached, session: Session::none() }
 }
 

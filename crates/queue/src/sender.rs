@@ -80,6 +80,8 @@ pub(crate) struct State {
     sockets: HashMap<u64, TcpStream>,
     /// Places that there were.
     places: u64,
+    /// When a message may go to a place to which as many went as may.
+    paced_until: Option<Timestamp>,
     threads_alive: usize,
 }
 
@@ -192,8 +194,9 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
+        let now = (self.shared.clock)();
         let mut state = self.shared.lock();
-        state.destinations.leave(&self.destination);
+        state.destinations.leave(&self.destination, now);
         if !self.session.is_open() {
             state.sockets.remove(&self.number);
         }
@@ -226,7 +229,8 @@ impl State {
 
     /// How long there is nothing to do, if nothing happens.
     fn rest(&self, now: Timestamp) -> Duration {
-        let millis = self.loading.next_at.map(|at| u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0));
+        let next_at = self.loading.next_at.into_iter().chain(self.paced_until).min();
+        let millis = next_at.map(|at| u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0));
         millis.map_or(RECHECK, Duration::from_millis).min(RECHECK)
     }
 }
@@ -348,15 +352,19 @@ impl Shared {
     }
 
     fn look(&self, destinations: &Destinations, destination: &Destination, now: Timestamp) -> Admission {
-        destinations.look(destination, self.outgoing.per_destination_max(destination), now)
+        destinations.look(destination, self.outgoing.share_of(destination), now)
     }
 
     fn pick(&self, state: &mut State, now: Timestamp) -> Option<Task<'_>> {
-        let State { window, destinations, .. } = state;
+        let State { window, destinations, paced_until, .. } = state;
+        *paced_until = None;
         let mut admission = Admission::Full;
         let job = window.take(self.per_sender_max(), &mut |destination| {
             admission = self.look(destinations, destination, now);
-            admission != Admission::Full
+            if let Admission::Paced { until } = admission {
+                *paced_until = Some(paced_until.map_or(until, |known| known.min(until)));
+            }
+            admission.takes_some()
         })?;
         match admission {
             Admission::Blocked { until, last } => {
@@ -364,8 +372,14 @@ impl Shared {
                 let jobs = std::iter::once(job.clone()).chain(others).collect();
                 Some(Task::Postpone(jobs, until, last))
             }
-            Admission::Go | Admission::Full => {
+            Admission::Go | Admission::Full | Admission::Paced { .. } => {
+                let share = self.outgoing.share_of(&job.destination);
                 destinations.enter(&job.destination);
+                destinations.pass(&job.destination, share, now);
+                if share.distance_millis.is_some() {
+                    // Somebody has to rest just until the next may go.
+                    self.work.notify_one();
+                }
                 state.places += 1;
                 let (destination, number) = (job.destination.clone(), state.places);
                 Some(Task::Deliver(job, Place { shared: self, destination, number, session: Session::none() }))
@@ -410,10 +424,15 @@ impl Shared {
         }
         let now = (self.clock)();
         let State { window, destinations, .. } = &mut *state;
-        if window.somebody_waits(served, &mut |other| self.look(destinations, other, now) != Admission::Full) {
+        let share = self.outgoing.share_of(&place.destination);
+        if destinations.paced_until(&place.destination, share, now).is_some()
+            || window.somebody_waits(served, &mut |other| self.look(destinations, other, now).takes_some())
+        {
             return None;
         }
-        window.take_for(&place.destination, self.per_sender_max())
+        let job = window.take_for(&place.destination, self.per_sender_max())?;
+        destinations.pass(&place.destination, share, now);
+        Some(job)
     }
 
     /// A job has ended. `again`: its message is to be looked at again.

@@ -242,9 +242,10 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::TlsWish;
 
     fn to(domain: &str) -> Destination {
-        Destination::Domain(domain.to_owned())
+        Destination::Domain { name: domain.to_owned(), tls: TlsWish::Usual }
     }
 
     fn taken(window: &mut Window, per_sender_max: usize, full: &[&str]) -> Vec<u64> {

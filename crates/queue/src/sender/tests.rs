@@ -399,7 +399,7 @@ fn cleartext_stays_on_this_machine() {
     let entry = queue.show(id).unwrap();
     let mut mail = MailObject { envelope: envelope(), content: Body::open(&queue, &entry).unwrap(), waives_tls: false };
     let told = reach.deliver(&Destination::Smarthost, &mut mail, Session::none(), &|_| {}, Timestamp(NOW));
-    assert!(told.unreached.unwrap().text.contains("not on this machine"));
+    assert!(told.unreached.unwrap().last.text.contains("not on this machine"));
 }
 
 fn envelope() -> Message {

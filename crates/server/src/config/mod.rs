@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -156,8 +157,14 @@ pub struct Delivery {
     pub connections_max: usize,
     /// Connections to one domain at the same time.
     pub connections_per_domain_max: usize,
+    /// Messages to one domain in a minute.
+    pub messages_per_minute: Option<NonZeroU16>,
+    /// Domains that are exceptions.
+    pub messages_per_minute_to: Vec<(String, NonZeroU16)>,
     /// Whether policies of MTA-STS are obeyed.
     pub mta_sts: bool,
+    /// The port where they are.
+    pub mta_sts_port: u16,
     /// The port of other servers.
     pub port: u16,
 }
@@ -180,7 +187,10 @@ impl Default for Delivery {
             refuse_for: Vec::new(),
             connections_max: 64,
             connections_per_domain_max: 10,
+            messages_per_minute: None,
+            messages_per_minute_to: Vec::new(),
             mta_sts: true,
+            mta_sts_port: 443,
             port: 25,
         }
     }

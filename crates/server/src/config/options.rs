@@ -10,6 +10,7 @@ use incoming::{
 
 mod incoming;
 mod listening;
+mod outgoing;
 mod reporting;
 
 /// One option of the configuration.
@@ -318,6 +319,8 @@ pub const OPTIONS: &[ConfigOption] = &[
         text: "Connections to the hosts of one domain at the same time. Messages for it that find none wait for their turn.",
         set: |config, value| put(&mut config.delivery.connections_per_domain_max, value.number(1, 1000)?),
     },
+    outgoing::MESSAGES_PER_MINUTE,
+    outgoing::MESSAGES_PER_MINUTE_TO,
     ConfigOption {
         key: "delivery.mta_sts",
         kind: "true or false",
@@ -325,6 +328,7 @@ pub const OPTIONS: &[ConfigOption] = &[
         text: "Whether domains are asked what certificates their hosts have to have (MTA-STS, RFC 8461); DANE is always obeyed.",
         set: |config, value| put(&mut config.delivery.mta_sts, value.boolean()?),
     },
+    outgoing::MTA_STS_PORT,
     ConfigOption {
         key: "delivery.port",
         kind: COUNT,

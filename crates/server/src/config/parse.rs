@@ -1,6 +1,7 @@
 //! From TOML text to [`Config`], collecting every problem with its place.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,8 @@ const ADDRESSES_MAX: usize = 64;
 const DOMAINS_MAX: usize = 1000;
 /// A message is shown to each of them before it is answered.
 const MILTERS_MAX: usize = 8;
+/// Faster than this the distance between two messages is less than a millisecond.
+const MESSAGES_PER_MINUTE_MAX: u64 = 60_000;
 /// A wrong key this far from a right one is still taken for a slip.
 const SLIP_EDITS_MAX: usize = 3;
 
@@ -181,6 +184,31 @@ impl Value<'_> {
             _ => Err(wrong()),
         };
         items.iter().map(|item| domain(item.get_ref())).collect()
+    }
+
+    /// So many a minute.
+    pub(super) fn rate(&self) -> Result<NonZeroU16, String> {
+        let rate = self.number(1, MESSAGES_PER_MINUTE_MAX)?;
+        NonZeroU16::new(rate).ok_or_else(|| "must not be 0".to_owned())
+    }
+
+    /// Domains, and so many a minute for each.
+    pub(super) fn rates(&self) -> Result<Vec<(String, NonZeroU16)>, String> {
+        let wrong = || "must be a table of domains and numbers such as { \"example.org\" = 30 }".to_owned();
+        let DeValue::Table(table) = self.value else { return Err(wrong()) };
+        if table.len() > DOMAINS_MAX {
+            return Err(format!("must have at most {DOMAINS_MAX} domains"));
+        }
+        let rate = |(domain, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+            let domain: &str = AsRef::<str>::as_ref(domain.get_ref());
+            if !directory::is_domain(domain) {
+                return Err(wrong());
+            }
+            let rate =
+                Value { value: value.get_ref(), base: self.base }.rate().map_err(|why| format!("of {domain} {why}"))?;
+            Ok((domain.to_owned(), rate))
+        };
+        table.iter().map(rate).collect()
     }
 
     pub(super) fn networks(&self) -> Result<Vec<Network>, String> {

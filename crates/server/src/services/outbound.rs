@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dns::Dns;
-use queue::{Direct, Notice, Outgoing, Roots, Sender, Sts, Via, Ways};
+use queue::{Direct, Notice, Outgoing, Rates, Roots, Sender, Sts, Via, Ways};
 use smtp_proto::Credentials;
 use store::Timestamp;
 use tokio::runtime::Handle;
@@ -70,10 +70,16 @@ pub(crate) fn outgoing(config: &Config, smarthost: Option<queue::Smarthost>, dns
         port: delivery.port,
         connections_max: delivery.connections_max,
         per_domain_max: delivery.connections_per_domain_max,
-        sts: delivery.mta_sts.then_some(Sts { port: 443, roots: Roots::System }),
+        rates: rates(config),
+        sts: delivery.mta_sts.then_some(Sts { port: delivery.mta_sts_port, roots: Roots::System }),
         tls_told: None,
     });
     Some(Outgoing { hello: config.hostname.clone(), smarthost, direct, ways: ways(config) })
+}
+
+fn rates(config: &Config) -> Rates {
+    let each = config.delivery.messages_per_minute_to.iter().map(|(domain, rate)| (domain.to_lowercase(), *rate));
+    Rates { default: config.delivery.messages_per_minute, domains: each.collect() }
 }
 
 /// Which way mail takes.

@@ -1,7 +1,7 @@
 //! Delivery to the hosts of the recipients' domains, found in a name server of the test's own.
 
 use super::*;
-use crate::{Direct, Via, Ways};
+use crate::{Direct, Rates, Via, Ways};
 use dns::fake::FakeServer;
 use dns::{Dns, Options};
 use tokio::runtime::Runtime;
@@ -28,6 +28,7 @@ impl Net {
             port,
             connections_max: 8,
             per_domain_max: 1,
+            rates: Rates::default(),
             sts: None,
             tls_told: None,
         };
@@ -249,6 +250,34 @@ fn what_waits_for_one_host_goes_over_one_connection() {
     let lines: Vec<String> = heard.iter().collect();
     let count = |verb: &str| lines.iter().filter(|line| line.starts_with(verb)).count();
     assert_eq!(["EHLO", "MAIL", "RSET", "QUIT"].map(count), [1, 30, 1, 1], "{lines:?}");
+}
+
+#[test]
+fn a_domain_has_so_many_messages_a_minute_and_others_as_many_as_there_are() {
+    let net = Net::with(&[("slow.example", "A", "127.0.0.2"), ("quick.example", "A", "127.0.0.3")]);
+    let (port, slow) = serve_at("127.0.0.2:0", Script::default(), 3);
+    let (_, quick) = serve_at(&format!("127.0.0.3:{port}"), Script::default(), 1);
+    let queue = open(&SimEngine::new());
+    let enqueue = |to: &str| queue.enqueue(message("me@x", &[to], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    (0..3).for_each(|_| drop(enqueue("one@slow.example")));
+    (0..9).for_each(|_| drop(enqueue("one@quick.example")));
+    let mut outgoing = net.outgoing(port);
+    let six = std::num::NonZeroU16::new(6).unwrap();
+    outgoing.direct.as_mut().unwrap().rates.domains.insert("slow.example".to_owned(), six);
+    let world = start_with(queue.clone(), outgoing, 0);
+    for left in [2, 1] {
+        world.until(|queue| queue.list(None, 20).unwrap().len() == left);
+        // Somebody rests just until the next may go.
+        let now = Timestamp(world.clock.load(Ordering::SeqCst));
+        while world.sender.shared.lock().rest(now) != Duration::from_secs(10) {
+            thread::yield_now();
+        }
+        assert_eq!(slow.try_iter().filter(|line| line.starts_with("MAIL")).count(), 1);
+        world.pass(10_000);
+    }
+    world.until_empty();
+    world.sender.stop(TIME);
+    assert_eq!(quick.iter().filter(|line| line.starts_with("MAIL")).count(), 9);
 }
 
 #[test]

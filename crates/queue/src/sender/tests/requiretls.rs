@@ -116,3 +116,24 @@ fn what_a_domain_asks_for_of_tls_is_waived_by_the_sender() {
     assert!(last(&world.queue.show(usual).unwrap(), 0).text.contains("none of the hosts"));
     world.sender.stop(TIME);
 }
+
+#[test]
+fn mail_whose_sender_waives_tls_waited_with_what_could_not_have_it() {
+    let net = net();
+    let (config, roots) = tls(&["mta-sts.a.example"]);
+    let policies = Policies::serve(&config, TEXT, POLICY);
+    let (port, heard) = serve_at("127.0.0.2:0", Script::default(), 2);
+    let world = start_with(open(&SimEngine::new()), outgoing(&net, port, &policies, &roots), 0);
+    let usual = send(&world, TlsWish::Usual, "me@x");
+    world.until(|queue| queue.show(usual).unwrap().attempts == 1);
+    assert!(last(&world.queue.show(usual).unwrap(), 0).text.contains("offers no STARTTLS"));
+    send(&world, TlsWish::Waived, "waived@x");
+    hear(&heard, "MAIL FROM:<waived@x>");
+    world.until(|queue| queue.list(None, 9).unwrap().len() == 1);
+    // Another one under the policy waits without being tried.
+    let second = send(&world, TlsWish::Usual, "me@x");
+    world.until(|queue| queue.show(second).unwrap().next_at.0 > NOW);
+    assert_eq!(world.queue.show(second).unwrap().attempts, 0);
+    world.sender.stop(TIME);
+    assert!(heard.try_iter().all(|line| line != "MAIL FROM:<me@x>"));
+}

@@ -185,6 +185,48 @@ fn a_policy_is_fetched_anew_when_it_changes_and_kept_when_that_fails() {
     assert_eq!((kept(&world.queue).policy.max_age_secs, policies.asked.load(Ordering::SeqCst)), (90_000, 3));
 }
 
+#[test]
+fn a_session_went_on_under_a_policy_that_had_changed() {
+    let net = net();
+    let (config, roots) = tls(&["mta-sts.a.example"]);
+    let testing = POLICY.replace("enforce", "testing");
+    let policies = Policies::serve(&config, TEXT, &testing);
+    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let queue = open(&SimEngine::new());
+    for from in ["one@x", "two@x"] {
+        queue.enqueue(message(from, &["one@a.example"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    }
+    let world = start_with(queue.clone(), outgoing(&net, port, &policies, &roots), 0);
+    let (changed, clock) = (queue.clone(), Arc::clone(&world.clock));
+    let host = thread::spawn(move || {
+        let mut heard = Vec::new();
+        let (socket, _) = listener.accept().unwrap();
+        talk(&Script::default(), &mut std::iter::empty(), Box::new(socket), &mut |line| {
+            // While the first message is on its way the domain asks for certificates from now on.
+            if line == "MAIL FROM:<one@x>" {
+                let policy = crate::sts::Policy::parse(POLICY.as_bytes()).unwrap();
+                let kept = Kept { id: "1".to_owned(), fetched_at: Timestamp(NOW), policy };
+                changed.keep_policy("a.example", &kept).unwrap();
+                clock.fetch_add(2000, Ordering::SeqCst);
+            }
+            heard.push(line);
+        });
+        // The second message is tried over a connection of its own.
+        let (socket, _) = listener.accept().unwrap();
+        talk(&Script::default(), &mut std::iter::empty(), Box::new(socket), &mut |line| heard.push(line));
+        heard
+    });
+    world.until(|queue| queue.list(None, 9).unwrap().iter().all(|entry| entry.attempts == 1));
+    let left = queue.list(None, 9).unwrap();
+    assert_eq!(left.len(), 1);
+    assert!(last(&left[0], 0).text.contains("offers no STARTTLS"), "{left:?}");
+    world.sender.stop(TIME);
+    let heard = host.join().unwrap();
+    let mail = heard.iter().filter(|line| line.starts_with("MAIL")).collect::<Vec<_>>();
+    assert_eq!(mail, ["MAIL FROM:<one@x>"]);
+}
+
 /// What is told of the sessions of a message to a.example.
 fn told(net: &Net, policy: Option<&str>, served: Option<&str>) -> Vec<(Promise, String, Option<TlsFailure>)> {
     let (config, roots) = tls(&[served.unwrap_or("nobody.example"), "mta-sts.a.example"]);
