@@ -218,13 +218,14 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
             "/admin/addresses",
             "/admin/domains/records?domain=example.org",
             "/admin/doctor",
+            "/admin/queue",
             "/admin/reports",
             "/admin/integrity",
         ];
         for path in pages {
             look_at(&browser, &base, path, &mut seen);
         }
-        assert_eq!(seen.len(), 28);
+        assert_eq!(seen.len(), 29);
         browser.go(&format!("{base}/timeline?search=owned"));
         browser.click_on("script");
         says(&browser, HOSTILE[0]);

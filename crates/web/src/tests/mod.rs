@@ -7,6 +7,7 @@ mod login;
 mod mail;
 mod operator;
 mod people;
+mod queue;
 mod refused;
 mod reports;
 mod setup;

@@ -1,11 +1,12 @@
 //! Administration, for administrators: accounts, requests and invitations, domains and aliases, the integrity of all mail,
-//! what others report.
+//! what waits to leave, what others report.
 
 mod accounts;
 mod addresses;
 mod doctor;
 mod lists;
 mod people;
+mod queue;
 mod records;
 mod report;
 mod reports;
@@ -23,6 +24,7 @@ pub(super) const ROUTES: &[&[Route]] = &[
     people::ROUTES,
     addresses::ROUTES,
     lists::ROUTES,
+    queue::ROUTES,
     records::ROUTES,
     doctor::ROUTES,
     report::ROUTES,

@@ -1,0 +1,87 @@
+//! Mail on its way to other servers, by where it goes.
+
+use super::settled;
+use crate::answer::{Answer, Outcome};
+use crate::form::Fields;
+use crate::frame::Frame;
+use crate::moment;
+use crate::problem::Problem;
+use crate::route::{Handler, Route};
+use crate::visit::Owner;
+use askama::Template;
+use console::{Done, QueueChanged, QueueDestination};
+use store::Timestamp;
+
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/admin/queue", Handler::Owner(show)),
+    Route::post(
+        "/admin/queue/retry",
+        Handler::Owner(|owner, fields| settled(owner, retry(owner, fields), "/admin/queue")),
+    ),
+    Route::post(
+        "/admin/queue/release",
+        Handler::Owner(|owner, fields| settled(owner, release(owner, fields), "/admin/queue")),
+    ),
+];
+
+/// Nobody reads more of them on a page; the command line has all.
+const SHOWN_MAX: usize = 100;
+
+#[derive(Template)]
+#[template(path = "admin_queue.html")]
+struct Page {
+    frame: Frame,
+    destinations: Vec<QueueDestination>,
+    /// That are not shown.
+    further: usize,
+    now: Timestamp,
+}
+
+fn show(owner: &Owner, _: &Fields) -> Outcome {
+    let mut destinations = owner.queue()?.destinations()?.destinations;
+    let further = destinations.len().saturating_sub(SHOWN_MAX);
+    destinations.truncate(SHOWN_MAX);
+    Answer::page(&Page { frame: Frame::of(owner, "admin"), destinations, further, now: owner.now })
+}
+
+fn retry(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
+    let domain = fields.text("domain");
+    told(domain, owner.queue()?.retry_all(domain), "will be tried now")
+}
+
+fn release(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
+    let domain = fields.text("domain");
+    told(domain, owner.queue()?.release_all(domain), "may go now")
+}
+
+fn told(domain: &str, changed: Result<QueueChanged, console::Error>, what: &str) -> Result<Done, Problem> {
+    let text = match changed {
+        Ok(QueueChanged { domain, messages: count }) => format!("{} for {domain} {what}.", messages(count)),
+        // It left before the button was pressed.
+        Err(console::Error::Unknown(_)) => format!("Nothing waits for {domain} any more."),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Done { text, url: None, expires_at: None, account: None })
+}
+
+fn messages(count: u64) -> String {
+    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
+}
+
+/// Why it waits, in a word: never by colour alone.
+fn word(why: &str) -> &'static str {
+    match why {
+        "held" => "Held back",
+        "deferred" => "Its servers say later",
+        "unreachable" => "Cannot be reached",
+        _ => "On its way",
+    }
+}
+
+fn colour(why: &str) -> &'static str {
+    match why {
+        "unreachable" => "red",
+        "held" | "deferred" => "amber",
+        _ => "green",
+    }
+}
