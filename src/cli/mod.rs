@@ -17,6 +17,7 @@ mod import_uidl;
 mod invite;
 mod junk_filter;
 mod list;
+mod move_store;
 mod offer;
 mod password;
 mod place;
@@ -109,6 +110,7 @@ enum Command {
     Check(check::Check),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    MoveStore(move_store::MoveStore),
 }
 
 /// What a subcommand ends with: nothing, or what the person at the terminal is told.
@@ -147,6 +149,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(command) => command.run(&place),
         Command::Backup(command) => command.run(&place),
         Command::Restore(command) => command.run(&place),
+        Command::MoveStore(command) => command.run(&place),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

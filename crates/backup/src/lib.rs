@@ -26,12 +26,14 @@ mod prune;
 mod restore;
 mod snapshot;
 mod take;
+mod transfer;
 
 pub use check::Checked;
 pub use prune::Pruned;
 pub use restore::Restored;
 pub use snapshot::Taken;
 pub use take::{Beside, Step};
+pub use transfer::{compare, transfer};
 
 use std::fmt;
 use std::fs;

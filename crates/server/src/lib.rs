@@ -14,6 +14,8 @@ mod first_steps;
 pub mod http;
 pub mod lifecycle;
 pub mod listen;
+mod moved;
+pub mod moving;
 mod preparation;
 mod private_file;
 pub mod restoration;

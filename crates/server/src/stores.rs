@@ -7,6 +7,7 @@
 //! spool/        large messages that are just coming in
 //! tls/          the own authority and certificate, unless files are configured
 //! auth-secret   keys the hashes of application passwords, sessions and links; makes the second factors
+//! store-engine  which engine has the mail, once it was moved (moved.rs)
 //! restored      tells backups from before a restore from those after it
 //! reserve       room for a full disk (lifecycle/disk.rs)
 //! try-accounts  the passwords that `pillarbox try` made
@@ -31,6 +32,7 @@ use store_sqlite::{SqliteEngine, SqliteOptions};
 
 use crate::config::{Config, DatabaseFiles, StorageEngine};
 use crate::lifecycle::DataDir;
+use crate::moved::must_be_there;
 use crate::private_file;
 use crate::services::{INDEX_LIMITS, ways};
 use crate::setup::SetupError;
@@ -137,8 +139,14 @@ impl Stores {
     }
 }
 
-/// What keeps the mailboxes.
+/// What keeps the mailboxes, where the mail of this data directory is in it.
 pub(crate) fn engine(path: &Path, config: &Config) -> Result<Arc<dyn Engine>, SetupError> {
+    must_be_there(path, config.engine)?;
+    open_engine(path, config)
+}
+
+/// What a configuration says that keeps the mailboxes.
+pub(crate) fn open_engine(path: &Path, config: &Config) -> Result<Arc<dyn Engine>, SetupError> {
     match postgres(config)? {
         None => {
             let engine = SqliteEngine::open(&path.join("store"), &SqliteOptions::default());

@@ -66,8 +66,7 @@ pub(crate) struct WritingConnection {
 
 impl Database {
     pub(crate) fn new(options: &PostgresOptions) -> Result<Self, OpenError> {
-        let mut config: Config =
-            options.url.parse().map_err(|error| OpenError { what: format!("the address of the database: {error}") })?;
+        let mut config = config(options)?;
         let place = place(&config);
         config.connect_timeout(CONNECT).keepalives_idle(KEEPALIVE).tcp_user_timeout(UNACKNOWLEDGED);
         // Of several hosts the one that takes writes; a standby that has become the primary is found in this way.
@@ -212,7 +211,11 @@ impl Database {
     }
 }
 
-fn place(config: &Config) -> String {
+pub(crate) fn config(options: &PostgresOptions) -> Result<Config, OpenError> {
+    options.url.parse().map_err(|error| OpenError { what: format!("the address of the database: {error}") })
+}
+
+pub(crate) fn place(config: &Config) -> String {
     let host = |host: &Host| match host {
         Host::Tcp(name) => name.clone(),
         Host::Unix(path) => path.display().to_string(),

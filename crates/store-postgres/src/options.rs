@@ -1,5 +1,6 @@
 //! How a database is opened, and why it was not.
 
+use crate::connection::{config, place};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +26,14 @@ impl PostgresOptions {
     #[must_use]
     pub fn new(url: &str) -> Self {
         Self { url: url.to_owned(), authority: None, writers: 4, readers_max: 64, lock_wait: Duration::from_secs(10) }
+    }
+
+    /// Where the database is, for people: without the password.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub fn place(&self) -> Result<String, OpenError> {
+        config(self).map(|config| place(&config))
     }
 }
 

@@ -1,0 +1,48 @@
+//! `pillarbox move-store`: the mail of a stopped server into another engine.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use server::config::Config;
+use server::moving::{Moving, move_store};
+
+use super::place::Place;
+use super::{Outcome, progress, say};
+
+/// Move all mail of a server that is stopped from SQLite to PostgreSQL, or back
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct MoveStore {
+    /// The configuration as it is to be: with another `[store]`, and the same `data_dir`
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+const EXAMPLES: &str = "\
+Everything goes as it is: no mail program notices. Large messages stay in the data directory. All rows are read from both once more and
+compared before the new place counts; until then nothing changes in the old one, and a move that was broken off goes on where it was
+when it is begun again. From the moment that it begins no server starts on the old place. What is left behind is for you to remove.
+
+Example:
+  systemctl stop pillarbox
+  pillarbox move-store --config /etc/pillarbox.toml --to /etc/pillarbox-postgres.toml
+  mv /etc/pillarbox-postgres.toml /etc/pillarbox.toml
+  systemctl start pillarbox";
+
+impl MoveStore {
+    pub(super) fn run(self, place: &Place) -> Outcome {
+        let (from, to) = (place.load()?, Config::load(&self.to)?);
+        let moved = move_store(&from, &to, &mut |at| match at {
+            Moving::Copying(at) => progress(at.done, at.total, "accounts and tables copied"),
+            Moving::Comparing(at) => progress(at.done, at.total, "accounts and tables compared"),
+        })?;
+        say(&format!(
+            "All {} accounts and tables are moved and compared. {} is the configuration from now on.\nWhat was left behind is in {}; \
+             remove it once all is well.\n",
+            moved.keyspaces,
+            self.to.display(),
+            moved.left
+        ));
+        Ok(())
+    }
+}
