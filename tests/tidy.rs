@@ -38,6 +38,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("auth", 3),
     ("search", 3),
     ("reports", 3),
+    ("posts", 3),
     ("console", 4),
     ("login", 4),
     ("mailflow", 4),

@@ -111,6 +111,32 @@ impl MailFlow {
     }
 }
 
+/// RFC 3848, RFC 6531 §4.3: how a message can come.
+const TRANSMISSION_TYPES: [&str; 17] = [
+    "SMTP",
+    "ESMTP",
+    "ESMTPA",
+    "ESMTPS",
+    "ESMTPSA",
+    "LMTP",
+    "LMTPA",
+    "LMTPS",
+    "LMTPSA",
+    "UTF8SMTP",
+    "UTF8SMTPA",
+    "UTF8SMTPS",
+    "UTF8SMTPSA",
+    "UTF8LMTP",
+    "UTF8LMTPA",
+    "UTF8LMTPS",
+    "UTF8LMTPSA",
+];
+
+/// The transmission type of this name.
+pub(crate) fn transmission_type(name: &str) -> &'static str {
+    TRANSMISSION_TYPES.into_iter().find(|known| *known == name).unwrap_or("ESMTP")
+}
+
 /// Fields of this server's own kind, such as its junk filter's verdict: nobody else writes them.
 const OWN_FIELDS: &[u8] = b"X-Pillarbox-";
 

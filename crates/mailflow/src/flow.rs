@@ -3,6 +3,7 @@
 use crate::decide::Policy;
 use crate::outgoing::Signers;
 use auth::Auth;
+use posts::Posts;
 use queue::Queue;
 use reports::{Counts, Received, Refusals};
 use std::hash::{BuildHasher, RandomState};
@@ -36,6 +37,8 @@ pub struct MailFlow {
     /// What follows from who a message comes from.
     pub(crate) policy: Arc<Policy>,
     pub(crate) refusals: Refusals,
+    /// What was written to lists and is on its way to members.
+    pub(crate) posts: Posts,
     /// Where reports of others are read.
     pub(crate) received: Received,
     /// Where mail is counted for owners of other domains, if they are told.
@@ -51,6 +54,7 @@ impl MailFlow {
         let (counter, signers, policy) = (Arc::new(AtomicU32::new(start)), Arc::default(), Arc::default());
         let refusals = Refusals::new(auth.store(), auth.directory().clone());
         let received = Received::new(auth.store(), auth.directory().clone());
+        let posts = Posts::of(auth.store());
         Self {
             auth,
             queue,
@@ -62,6 +66,7 @@ impl MailFlow {
             signers,
             policy,
             refusals,
+            posts,
             received,
             counts: None,
         }
@@ -108,6 +113,12 @@ impl MailFlow {
     #[must_use]
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// What was written to lists and is on its way to members: [`MailFlow::distribute`].
+    #[must_use]
+    pub fn posts(&self) -> &Posts {
+        &self.posts
     }
 
     /// Where reports of others are read.

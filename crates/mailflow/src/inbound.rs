@@ -168,7 +168,7 @@ impl MailFlow {
 pub(crate) struct Put {
     pub(crate) place: Place,
     /// The field that says what was found out about the sender; empty if nobody looked.
-    results: Vec<u8>,
+    pub(crate) results: Vec<u8>,
     pub(crate) now: Timestamp,
 }
 

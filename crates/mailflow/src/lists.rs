@@ -7,8 +7,7 @@
 //! choir+leave-TOKEN@example.org     the member of that token leaves
 //! choir+bounce-TOKEN@example.org    where mail for that member comes back to
 //! ```
-//! It is handed to each member on its own, and each has a receipt: what comes again because something failed in between reaches
-//! nobody twice. What a stranger wrote leaves under the name of the list, whose domain signs it, so that no policy of the author's
+//! A post is taken in one commit, however many members there are, and handed to each of them afterwards (`round`). What a stranger wrote leaves under the name of the list, whose domain signs it, so that no policy of the author's
 //! domain (DMARC) has it refused; what an account here wrote keeps its author.
 //!
 //! Invariant: nothing is distributed that this list has distributed, or that a program wrote by itself: no circle.
@@ -16,43 +15,33 @@
 mod form;
 mod letters;
 mod proof;
+mod round;
 #[cfg(test)]
 mod tests;
 
-use crate::arrival::{Arrival, Envelope, Source};
+use crate::arrival::Arrival;
 use crate::flow::MailFlow;
 use crate::inbound::Put;
-use crate::junk::Letter;
 use crate::onward::outcome;
 use crate::outcome::{Got, ListRefusal, RecipientOutcome};
-use crate::outgoing::Top;
 use crate::route::{Door, Recipient, Route, ToList, Unroutable};
 use directory::{Bounced, List, Member, Posting, Resolution, Whose};
 use form::Author;
-use message::content::Content;
 use message::delivery_report::{Action, DeliveryReport};
 use message::structure::Structure;
-use message::trace;
+use posts::{Going, NewPost, Post, PostId, Refused, Stage, Taken, Way};
 use proof::Proof;
-use queue::NewEntry;
-use smtp_proto::{Domain, ForwardPath, Mailbox, RcptReports, ReversePath};
+use smtp_proto::{Domain, Mailbox, RcptReports, ReversePath};
 use std::sync::Arc;
-use store::{AccountId, Claim, Error, Handover, Place, Protocol, Timestamp};
+use store::{AccountId, Error, Handover, Place, Protocol, Timestamp};
 use tracing::{info, warn};
 
 /// All copies of a post together have at most so many octets.
 const POST_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// A list takes so many posts in an hour.
+const POSTS_PER_HOUR_MAX: u32 = 60;
 /// What is to go out counts in the queue for the list (`queue::Limits`): numbers that no account has, nor what is passed on.
 const SHARES: u32 = 0xa000_0000;
-
-/// One post, for whoever gets it.
-struct Post<'a> {
-    list: &'a List,
-    /// The same for all.
-    message: Vec<u8>,
-    arrival: &'a Arrival,
-    put: &'a Put,
-}
 
 impl MailFlow {
     /// Where mail for an address of a list goes.
@@ -177,11 +166,7 @@ impl MailFlow {
             "list mail came back"
         );
         if bounced == Bounced::Paused {
-            for owner in &list.owners {
-                let Some(to) = self.auth.directory().account_by_id(*owner)? else { continue };
-                let letter = letters::paused(list, (&to.address, &member), reason, &self.hostname, now);
-                let _is_sent = self.send_letter(&to.address, &letter, now);
-            }
+            self.write_to_owners(list, now, |to| letters::paused(list, (to, &member), reason, &self.hostname, now));
         }
         Ok(())
     }
@@ -200,114 +185,71 @@ impl MailFlow {
             Ok(Err(why)) => return refused(RecipientOutcome::List(why)),
             Err(error) => return refused(RecipientOutcome::from(&error)),
         };
-        let keeps_from = arrival.envelope.source.protocol == Protocol::Submission;
-        let message = form::message(list, &author, content, keeps_from);
         let members: Vec<&Member> = list.members.iter().filter(|member| !member.is_paused()).collect();
-        if message.len().saturating_mul(members.len()) > POST_BYTES_MAX {
+        if content.len().saturating_mul(members.len()) > POST_BYTES_MAX {
             return refused(RecipientOutcome::List(ListRefusal::TooLarge));
         }
         let outside = members.iter().filter(|member| matches!(member.whose, Whose::Outside(_))).count();
         if let Some(queue) = self.queue.as_ref().filter(|_| outside > 0)
-            && let Err(error) = queue.check(share(list), outside, message.len() * outside, put.now)
+            && let Err(error) = queue.check(share(list), outside, content.len() * outside, put.now)
         {
-            warn!(id = arrival.id, list = list.address, %error, "not distributed");
+            warn!(id = arrival.id, list = list.address, %error, "post not taken");
             return refused(outcome(&error));
         }
-        self.distribute(&Post { list, message, arrival, put }, &members)
+        self.take_post(arrival, list, &author, content, put)
     }
 
-    /// To each member; the first that cannot be served now ends it, and those after it are served when it comes again.
-    fn distribute(&self, post: &Post<'_>, members: &[&Member]) -> Got {
-        let mut claims = Vec::new();
-        for member in members {
-            let (outcome, claim) = match &member.whose {
-                Whose::Account(account) => self.post_here(post, member, *account),
-                Whose::Outside(address) => self.post_outside(post, member, address),
-            };
-            claims.extend(claim);
-            if outcome != RecipientOutcome::Delivered {
-                return (outcome, claims);
+    /// It is as good as delivered once this is done: each member's copy follows ([`MailFlow::distribute`]).
+    fn take_post(&self, arrival: &Arrival, list: &List, author: &Author, content: &[u8], put: &Put) -> Got {
+        let (envelope, source) = (&arrival.envelope, &arrival.envelope.source);
+        let way = Way {
+            name: arrival.id.clone(),
+            helo: source.helo.clone(),
+            client: source.client,
+            with: source.with.to_owned(),
+            tls: source.tls.clone(),
+            results: String::from_utf8_lossy(&put.results).into_owned(),
+            digest: arrival.handover.digest,
+            serial: arrival.handover.serial,
+        };
+        let post = Post {
+            id: PostId::default(),
+            list: list.address.clone(),
+            author: author.address.to_string(),
+            at_millis: put.now.0,
+            size_bytes: content.len() as u64,
+            keeps_author: source.protocol == Protocol::Submission,
+            requires_tls: envelope.requires_tls,
+            way,
+            stage: Stage::Going(Going::default()),
+        };
+        let new = NewPost { post: &post, content, mark: mark(arrival, author, content), per_hour: POSTS_PER_HOUR_MAX };
+        let (id, from, list) = (&arrival.id, &arrival.from, &list.address);
+        let outcome = match self.posts.take(new, put.now) {
+            Ok(Taken::Now(_)) => {
+                info!(id, from, list, "post taken");
+                RecipientOutcome::Delivered
+            }
+            Ok(Taken::Before) => {
+                info!(id, from, list, "post taken before");
+                RecipientOutcome::Delivered
+            }
+            Err(Refused::TooMany) => RecipientOutcome::Unavailable,
+            Err(Refused::Full) => RecipientOutcome::NoSpace,
+            Err(Refused::Store(error)) => RecipientOutcome::from(&error),
+        };
+        if outcome != RecipientOutcome::Delivered {
+            warn!(id, list, ?outcome, "post not taken");
+        }
+        (outcome, Vec::new())
+    }
+
+    fn write_to_owners(&self, list: &List, now: Timestamp, letter: impl Fn(&str) -> Vec<u8>) {
+        for owner in &list.owners {
+            if let Ok(Some(to)) = self.auth.directory().account_by_id(*owner) {
+                let _is_sent = self.send_letter(&to.address, &letter(&to.address), now);
             }
         }
-        let (id, from) = (&post.arrival.id, &post.arrival.from);
-        info!(id, from, list = post.list.address, members = members.len(), "distributed");
-        (RecipientOutcome::Delivered, claims)
-    }
-
-    fn post_here(&self, post: &Post<'_>, member: &Member, account: AccountId) -> Got {
-        let (list, token) = (post.list, self.auth.directory().list_token(post.list, member));
-        let reverse_path = bounces_to(list, &token);
-        let source = Source { protocol: Protocol::Server, ..post.arrival.envelope.source.clone() };
-        let envelope = Envelope::new(reverse_path, source);
-        let copy = Arrival {
-            id: post.arrival.id.clone(),
-            from: envelope.from(),
-            envelope,
-            content: Arc::default(),
-            handover: post.arrival.handover,
-            sender: None,
-            opinion: None,
-        };
-        let recipient = Recipient {
-            address: list.address.clone(),
-            accounts: vec![account],
-            onward: None,
-            list: None,
-            reports: RcptReports::default(),
-        };
-        let mut content = Arc::new(self.copy(post, &token));
-        let got = self.receive(&copy, &Letter::default(), (account, &recipient), &mut content, post.put);
-        match got.0 {
-            // The others do not wait until its owner has made room.
-            RecipientOutcome::OverQuota => match self.count_bounce(list, &token, "the mailbox is full", post.put.now) {
-                Ok(()) => (RecipientOutcome::Delivered, got.1),
-                Err(error) => (RecipientOutcome::from(&error), got.1),
-            },
-            _ => got,
-        }
-    }
-
-    fn post_outside(&self, post: &Post<'_>, member: &Member, address: &str) -> Got {
-        let (list, arrival, now) = (post.list, post.arrival, post.put.now);
-        let path = address.parse().map(ForwardPath::Mailbox).ok().filter(|path| self.closed(path).is_none());
-        let Some(path) = path else {
-            warn!(
-                id = arrival.id,
-                list = list.address,
-                to = address,
-                "not sent to a member, because no way leads there"
-            );
-            return (RecipientOutcome::Delivered, Vec::new());
-        };
-        let token = self.auth.directory().list_token(list, member);
-        let content = self.copy(post, &token);
-        let header = content.get(..message::header::end(&content)).unwrap_or_default();
-        let smtputf8 = !header.is_ascii() || !address.is_ascii();
-        let Handover { digest, at, serial } = arrival.handover;
-        let handover = Handover::new(&[b"list", list.address.as_bytes(), address.as_bytes(), &digest], at, serial);
-        let trace = [trace::delivered_to(&list.address), arrival.received(&self.hostname, None, now)].concat();
-        let entry = |content| NewEntry {
-            smtputf8,
-            account: Some(share(list)),
-            handover: Some(handover),
-            // RFC 8689 §4.2.1: what has to stay protected does so on its way to members, too.
-            tls: arrival.envelope.tls(),
-            ..NewEntry::new(bounces_to(list, &token), vec![path.into()], content)
-        };
-        match self.send_out(Arc::new(content), Top::signed_by_list(trace), entry, now) {
-            Ok(sent) => {
-                (RecipientOutcome::Delivered, sent.and_then(|sent| sent.claim).into_iter().collect::<Vec<Claim>>())
-            }
-            Err(error) => {
-                warn!(id = arrival.id, list = list.address, to = address, %error, "not distributed");
-                (outcome(&error), Vec::new())
-            }
-        }
-    }
-
-    fn copy(&self, post: &Post<'_>, token: &str) -> Content {
-        let way_out = form::way_out(post.list, token, self.pages.as_deref());
-        Content::new([way_out.as_bytes(), &post.message].concat())
     }
 
     /// Who writes to a list, if they may.
@@ -351,6 +293,18 @@ impl MailFlow {
             proof if !proof.means(&list.address, content, now) => Err(ListRefusal::NotMeant),
             Proof::Own | Proof::Brought | Proof::Signed => Ok(author),
         })
+    }
+}
+
+/// The same when the same message comes again, also where somebody sends it again in its author's name (RFC 5322 §3.6.4: a
+/// Message-ID is that of one message).
+fn mark(arrival: &Arrival, author: &Author, content: &[u8]) -> [u8; 16] {
+    let id = message::header::find(content, "Message-ID").map(|field| field.unfolded().into_owned());
+    let id: Vec<u8> = id.unwrap_or_default().into_iter().filter(|octet| octet.is_ascii_graphic()).collect();
+    let author = author.address.to_string().to_ascii_lowercase();
+    match id.is_empty() {
+        true => Handover::new(&[b"post", &arrival.handover.digest], Timestamp(0), 0).digest,
+        false => Handover::new(&[b"post", author.as_bytes(), &id], Timestamp(0), 0).digest,
     }
 }
 

@@ -71,12 +71,23 @@ impl MailFlow {
     /// Signs a message and queues it; `None` where there is no queue.
     pub(crate) fn send_out(
         &self,
-        mut content: Arc<Content>,
+        content: Arc<Content>,
         top: Top,
         entry: impl FnOnce(Shared) -> NewEntry,
         now: Timestamp,
     ) -> Result<Option<Enqueued>, Error> {
         let Some(queue) = &self.queue else { return Ok(None) };
+        let new = self.ready_to_go(content, top, entry)?;
+        queue.enqueue(new, now).map(Some)
+    }
+
+    /// Signs a message: as it is to be queued.
+    pub(crate) fn ready_to_go(
+        &self,
+        mut content: Arc<Content>,
+        top: Top,
+        entry: impl FnOnce(Shared) -> NewEntry,
+    ) -> Result<NewEntry, Error> {
         let outgoing = Arc::make_mut(&mut content);
         // Those of a copy for a mailbox here.
         outgoing.set_fields(&[]);
@@ -93,7 +104,7 @@ impl MailFlow {
         if new.tls == TlsWish::Usual && is_waived {
             new.tls = TlsWish::Waived;
         }
-        queue.enqueue(new, now).map(Some)
+        Ok(new)
     }
 
     /// The signatures of the domain in From. None where that has no keys (yet), or none that can be used: a message that is

@@ -119,53 +119,71 @@ impl Queue {
     /// # Errors
     /// [`Error::Full`], [`Error::Share`], [`Error::Rate`] and [`store::Error::NoSpace`] (nothing was changed), faults.
     pub fn enqueue(&self, new: NewEntry, now: Timestamp) -> Result<Enqueued, Error> {
+        let enqueued = self.enqueue_all(&[new], now)?;
+        enqueued.into_iter().next().ok_or(Error::NoSuchEntry)
+    }
+
+    /// Takes responsibility for several messages with one commit, all or none; in their order.
+    ///
+    /// # Errors
+    /// As [`Queue::enqueue`].
+    pub fn enqueue_all(&self, news: &[NewEntry], now: Timestamp) -> Result<Vec<Enqueued>, Error> {
         self.table.takes_mail()?;
-        let mut entry = new.entry(now);
-        let NewEntry { content, account, handover, is_submitted, .. } = new;
-        let content = (*content).as_ref();
-        let (mut claim, mut gone) = (None, Vec::new());
-        let id = self.table.change(|tx| {
+        let mut gone = Vec::new();
+        let enqueued = self.table.change(|tx| {
             // What an earlier run took does not count.
-            claim = None;
-            if let Some(handover) = &handover
-                && let Some(id) = receipts::known(tx, &self.claims, handover, now)?
-            {
-                claim = Some(self.claims.claim(id.0));
-                entry.is_asked = self::entry(tx, id)?.is_some_and(|entry| entry.is_asked);
-                return Ok(id);
-            }
-            let mut totals = match totals(tx)? {
-                Some(totals) => totals,
-                None => count_anew(tx, now)?,
-            };
-            self.check_room(&totals, entry.size_bytes)?;
-            if let Some(account) = account {
-                let wanted = Wanted { account, recipients: entry.recipients.len() as u64, bytes: entry.size_bytes };
-                share::take(tx, wanted, &self.limits, now)?;
-            }
-            if let Some(account) = account.filter(|_| is_submitted) {
-                entry.is_asked = pace::take(tx, account, &entry, self.limits.strangers_min, now)?;
-                entry.held = entry.is_asked;
-            }
-            totals.next += 1;
-            totals.entries += 1;
-            totals.bytes += entry.size_bytes;
-            entry.id = QueueId(totals.next);
-            for (number, row) in content.chunks(BODY_ROW_BYTES).enumerate() {
-                tx.put(&body_key(entry.id, number as u32), row.to_vec());
-            }
-            put_totals(tx, &totals)?;
-            put_entry(tx, &entry)?;
-            pace::note(tx, &entry);
-            if let Some(handover) = &handover {
-                gone = receipts::note(tx, &self.claims, entry.id, handover);
-                claim = Some(self.claims.claim(entry.id.0));
-            }
-            Ok::<_, Error>(entry.id)
+            gone.clear();
+            news.iter().map(|new| self.take(tx, new, &mut gone, now)).collect::<Result<Vec<_>, Error>>()
         })?;
         self.claims.forget(&gone);
         self.news.spread();
-        Ok(Enqueued { id, claim, waits: entry.is_asked })
+        Ok(enqueued)
+    }
+
+    fn take(
+        &self,
+        tx: &mut TableTx<'_>,
+        new: &NewEntry,
+        gone: &mut Vec<u64>,
+        now: Timestamp,
+    ) -> Result<Enqueued, Error> {
+        let mut entry = new.entry(now);
+        if let Some(handover) = &new.handover
+            && let Some(id) = receipts::known(tx, &self.claims, handover, now)?
+        {
+            let claim = Some(self.claims.claim(id.0));
+            let waits = self::entry(tx, id)?.is_some_and(|entry| entry.is_asked);
+            return Ok(Enqueued { id, claim, waits });
+        }
+        let mut totals = match totals(tx)? {
+            Some(totals) => totals,
+            None => count_anew(tx, now)?,
+        };
+        self.check_room(&totals, entry.size_bytes)?;
+        if let Some(account) = new.account {
+            let wanted = Wanted { account, recipients: entry.recipients.len() as u64, bytes: entry.size_bytes };
+            share::take(tx, wanted, &self.limits, now)?;
+        }
+        if let Some(account) = new.account.filter(|_| new.is_submitted) {
+            entry.is_asked = pace::take(tx, account, &entry, self.limits.strangers_min, now)?;
+            entry.held = entry.is_asked;
+        }
+        totals.next += 1;
+        totals.entries += 1;
+        totals.bytes += entry.size_bytes;
+        entry.id = QueueId(totals.next);
+        for (number, row) in (*new.content).as_ref().chunks(BODY_ROW_BYTES).enumerate() {
+            tx.put(&body_key(entry.id, number as u32), row.to_vec());
+        }
+        put_totals(tx, &totals)?;
+        put_entry(tx, &entry)?;
+        pace::note(tx, &entry);
+        let mut claim = None;
+        if let Some(handover) = &new.handover {
+            gone.extend(receipts::note(tx, &self.claims, entry.id, handover));
+            claim = Some(self.claims.claim(entry.id.0));
+        }
+        Ok(Enqueued { id: entry.id, claim, waits: entry.is_asked })
     }
 
     /// Takes away the receipts of messages whose clients have their answers, as [`Store::tidy_receipts`] does.

@@ -15,8 +15,9 @@ use crate::control::ControlSocket;
 use crate::driver::Work;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
 use crate::services::{
-    CertificateKeeper, Outbound, Reporting, Services, keep_indexes, keep_retention, keep_room, keep_signing_keys,
-    learn_junk, offered, outgoing, read_reports, tell_of_filling, tidy, tidy_receipts, use_kept, write_refusals,
+    CertificateKeeper, Outbound, Reporting, Services, distribute_posts, keep_indexes, keep_retention, keep_room,
+    keep_signing_keys, learn_junk, offered, outgoing, read_reports, tell_of_filling, tidy, tidy_receipts, use_kept,
+    write_refusals,
 };
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -131,6 +132,7 @@ fn keep_up(config: &Config, data_dir: &DataDir, stores: &Stores, clock: Clock, r
     let store = &stores.store;
     let head = Letterhead { hostname: config.hostname.clone(), pages: config.pages() };
     tokio::spawn(keep_retention(stores.auth.clone(), config.retention_days, clock, running.stopping()));
+    tokio::spawn(distribute_posts(stores.flow.clone(), clock, running.stopping()));
     tokio::spawn(keep_signing_keys(stores.auth.directory().clone(), clock, running.stopping()));
     let flow = (stores.flow.clone(), config.junk.rspamd_controller.clone());
     tokio::spawn(learn_junk(flow, store.clone(), clock, running.stopping()));

@@ -32,6 +32,8 @@ pub enum TableId {
     People,
     /// What is written down of mail beside the mail itself.
     Reports,
+    /// What was written to lists and is not done.
+    Posts,
 }
 
 /// A table. Cheap to clone.
@@ -59,8 +61,9 @@ pub type Rows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 impl TableId {
     /// All of them.
-    pub const ALL: [Self; Self::COUNT] = [Self::Directory, Self::Queue, Self::Sessions, Self::People, Self::Reports];
-    pub(crate) const COUNT: usize = 5;
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::Directory, Self::Queue, Self::Sessions, Self::People, Self::Reports, Self::Posts];
+    pub(crate) const COUNT: usize = 6;
 
     /// The engine knows accounts only: a table has a number that no account has, the same in every version.
     pub(crate) fn keyspace(self) -> AccountId {
@@ -76,6 +79,7 @@ impl fmt::Display for TableId {
             Self::Sessions => "the table of who is logged in on the pages",
             Self::People => "the table of second factors",
             Self::Reports => "the table of refused mail",
+            Self::Posts => "the table of posts to lists",
         })
     }
 }

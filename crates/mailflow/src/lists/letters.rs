@@ -4,6 +4,9 @@ use directory::List;
 use message::date::format_rfc5322;
 use store::Timestamp;
 
+/// A name in words is cut to this length.
+const NAME_CHARS_MAX: usize = 200;
+
 /// Somebody is a member.
 pub(super) fn joined(list: &List, to: &str, hostname: &str, now: Timestamp) -> Vec<u8> {
     let text = format!(
@@ -32,11 +35,29 @@ pub(super) fn paused(list: &List, (to, member): (&str, &str), reason: &str, host
     let text = format!(
         "Mail for this member of {} came back on several days:\n\n    {member}\n\n\
          The last time the other side said:\n\n    {reason}\n\n\
-         So it gets nothing for now. If the address is good again, whoever runs this server\n\
-         says so with\n\n    pillarbox list join {} {member}\n",
-        list.address, list.address
+         So it gets nothing for now. If the address is good again, an administrator of this\n\
+         server lets it have mail again, under “Lists” on the pages.\n",
+        list.address
     );
     letter(list, to, ("A member gets no mail", &text), hostname, now)
+}
+
+/// A post could not be handed to some members.
+pub(super) fn not_distributed(
+    list: &List,
+    (to, author): (&str, &str),
+    members: &[String],
+    hostname: &str,
+    now: Timestamp,
+) -> Vec<u8> {
+    let author: String = author.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
+    let text = format!(
+        "What {author} wrote to {} could not be handed to these members, though this server tried\nfor days; \
+         they will not get it. It is no fault of theirs.\n\n    {}\n",
+        list.address,
+        members.join("\n    ")
+    );
+    letter(list, to, ("Not all have a message", &text), hostname, now)
 }
 
 fn letter(list: &List, to: &str, (subject, text): (&str, &str), hostname: &str, now: Timestamp) -> Vec<u8> {

@@ -3,10 +3,12 @@
 use super::*;
 use crate::outcome::Delivered;
 use crate::testing::{World, world};
-use crate::{Envelope, Reach};
+use crate::{Envelope, Reach, Source};
 use dkim::testing::verify;
 use queue::{Entry, Limits, Policy, Queue};
+use smtp_proto::ForwardPath;
 use store::sim::SIM_EPOCH;
+use store::{Claim, TableId};
 
 const NOW: Timestamp = SIM_EPOCH;
 const OK: RecipientOutcome = RecipientOutcome::Delivered;
@@ -53,10 +55,11 @@ fn deliver(world: &World, from: &str, to: &str, content: &str) -> Delivered {
     world.flow.deliver(arrival(world, (from, to), content, source), NOW)
 }
 
-/// The client has its answer.
-fn outcome_of(delivered: Delivered) -> RecipientOutcome {
+/// The client has its answer, and whoever is to get it has it.
+fn outcome_in(world: &World, delivered: Delivered) -> RecipientOutcome {
     let outcome = delivered.worst();
     delivered.accepted().into_iter().for_each(Claim::answered);
+    assert_eq!(world.flow.distribute(NOW, &|| false), Ok(None));
     outcome
 }
 
@@ -80,7 +83,7 @@ fn members(world: &World) -> Vec<String> {
 #[test]
 fn each_member_gets_a_copy_with_a_way_out_that_the_domain_of_the_list_signs() {
     let (world, queue) = choir(Posting::Members);
-    assert_eq!(outcome_of(deliver(&world, "ada@far.example", CHOIR, MESSAGE)), OK);
+    assert_eq!(outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, MESSAGE)), OK);
     assert_eq!((messages(&world, "bob"), messages(&world, "alice")), (1, 0), "an owner is no member");
     let all = queued(&queue);
     let to: Vec<&str> = all.iter().map(|(entry, _)| entry.recipients[0].address.as_str()).collect();
@@ -124,15 +127,106 @@ fn each_member_gets_a_copy_with_a_way_out_that_the_domain_of_the_list_signs() {
 #[test]
 fn a_post_that_comes_again_reaches_nobody_twice() {
     let (world, queue) = choir(Posting::Members);
-    let full = queue.clone().with_limits(Limits { account_entries: 1, ..Limits::DEFAULT });
-    let narrow = World { engine: world.engine.clone(), flow: MailFlow { queue: Some(full), ..world.flow.clone() } };
     let again = |world: &World| deliver(world, "ada@far.example", CHOIR, MESSAGE);
-    // The queue takes one of two; the client has no answer to rely on, and hands it over again.
-    assert_eq!(again(&narrow).worst(), RecipientOutcome::Unavailable);
-    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 1));
+    // The client has no answer to rely on, and hands it over again.
     assert_eq!(again(&world).worst(), OK);
-    assert_eq!(outcome_of(again(&world)), OK);
+    assert_eq!(outcome_in(&world, again(&world)), OK);
     assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 2));
+    // Another way, or somebody else, brings the same message again.
+    let traced = format!("Received: by x.example; Mon, 21 Sep 2026 14:14:00 +0000\r\n{MESSAGE}");
+    assert_eq!(outcome_in(&world, deliver(&world, "x@far.example", CHOIR, &traced)), OK);
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 2));
+    assert_eq!(outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, &numbered(2))), OK);
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (2, 4));
+}
+
+/// Another message of Ada's.
+fn numbered(number: u32) -> String {
+    MESSAGE.replace("<1@", &format!("<{number}@"))
+}
+
+#[test]
+fn what_the_queue_does_not_take_now_is_tried_again_and_nobody_waits_for_it() {
+    let (world, queue) = choir(Posting::Members);
+    let narrow = |account_entries| {
+        let full = queue.clone().with_limits(Limits { account_entries, ..Limits::DEFAULT });
+        World { engine: world.engine.clone(), flow: MailFlow { queue: Some(full), ..world.flow.clone() } }
+    };
+    let (narrow, next) = (narrow(1), narrow(3));
+    assert_eq!(deliver(&narrow, "ada@far.example", CHOIR, MESSAGE).worst(), OK);
+    let minute = Timestamp(NOW.0 + 60 * 1000);
+    assert_eq!(narrow.flow.distribute(NOW, &|| false), Ok(Some(minute)));
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 0));
+    assert_eq!(world.flow.distribute(NOW, &|| false), Ok(Some(minute)), "not yet");
+    assert_eq!(queued(&queue).len(), 0);
+    assert_eq!(world.flow.distribute(minute, &|| false), Ok(None));
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 2));
+    // It stays so: the owners are told once, and nobody is paused.
+    assert_eq!(deliver(&next, "ada@far.example", CHOIR, &numbered(2)).worst(), OK);
+    let mut at = NOW;
+    for _ in 0..200 {
+        let Some(then) = next.flow.distribute(at, &|| false).unwrap() else { break };
+        at = then;
+    }
+    assert_eq!((at.0 - NOW.0) / (24 * 60 * 60 * 1000), 5);
+    assert_eq!((messages(&world, "bob"), messages(&world, "alice"), queued(&queue).len()), (2, 1, 2));
+    let list = world.flow.auth.directory().list(CHOIR).unwrap().unwrap();
+    assert!(list.members.iter().all(|member| member.bounces == 0));
+}
+
+/// Bob has two messages already, and no room for another.
+#[test]
+fn one_member_who_could_not_be_served_ended_the_round_for_all() {
+    let (world, queue) = choir(Posting::Members);
+    let directory = world.flow.auth.directory();
+    directory.join_list(CHOIR, "carol@example.org").unwrap();
+    directory.leave_list(CHOIR, "ada@far.example").unwrap();
+    let post = MESSAGE.replace("ada@far.example", "carol@example.org");
+    assert_eq!(deliver(&world, "carol@example.org", CHOIR, &post).worst(), OK);
+    // Its account goes between the answer and the copy.
+    let bob = directory.account("bob@example.org").unwrap().unwrap().id;
+    world.flow.auth.store().remove_account(bob).unwrap();
+    assert!(world.flow.distribute(NOW, &|| false).unwrap().is_some());
+    assert_eq!((messages(&world, "carol"), queued(&queue).len()), (1, 1));
+    directory.remove_account("bob@example.org").unwrap();
+    let hour = Timestamp(NOW.0 + 60 * 60 * 1000);
+    assert_eq!(world.flow.distribute(hour, &|| false), Ok(None));
+    assert_eq!((messages(&world, "carol"), queued(&queue).len()), (1, 1));
+}
+
+/// One for the client, and not one for each member.
+#[test]
+fn a_client_waited_for_as_many_commits_as_a_list_has_members() {
+    let (world, mut queue) = choir(Posting::Members);
+    for number in 0..98 {
+        world.flow.auth.directory().join_list(CHOIR, &format!("m{number}@far.example")).unwrap();
+    }
+    let commits = |world: &World| {
+        let table = |id| world.flow.auth.store().table(id).version().unwrap().0;
+        [TableId::Directory, TableId::Posts, TableId::Queue].map(table)
+    };
+    let before = commits(&world);
+    let mails = |world: &World| messages(world, "bob");
+    assert_eq!(deliver(&world, "ada@far.example", CHOIR, MESSAGE).worst(), OK);
+    let after = commits(&world);
+    assert_eq!([0, 1, 2].map(|table| after[table] - before[table]), [0, 1, 0]);
+    assert_eq!((mails(&world), queued(&queue).len()), (0, 0));
+    // It dies after the first piece, and after each one that follows.
+    let mut world = world;
+    for _ in 0..3 {
+        let pieces = std::cell::Cell::new(0);
+        let stops = || pieces.replace(pieces.get() + 1) >= 2;
+        world.flow.distribute(NOW, &stops).unwrap();
+        let after = world.after_a_crash();
+        queue = Queue::open(after.flow.auth.store(), Policy::default());
+        world = World { flow: MailFlow { queue: Some(queue.clone()), ..after.flow }, ..after };
+    }
+    assert_eq!(world.flow.distribute(NOW, &|| false), Ok(None));
+    let all = queue.list(None, 1000).unwrap();
+    let to: std::collections::BTreeSet<&str> = all.iter().map(|entry| &*entry.recipients[0].address).collect();
+    assert_eq!((mails(&world), all.len(), to.len()), (1, 100, 100));
+    let last = commits(&world);
+    assert!(last[2] - after[2] <= 4 && last[1] - after[1] <= 4, "{after:?} {last:?}");
 }
 
 #[test]
@@ -147,12 +241,12 @@ fn who_may_write_is_asked() {
         (Posting::Anybody, [OK; 4]),
     ] {
         let (world, _) = choir(posting);
-        let write = |content: &str| outcome_of(deliver(&world, "x@far.example", CHOIR, content));
+        let write = |content: &str| outcome_in(&world, deliver(&world, "x@far.example", CHOIR, content));
         assert_eq!([&*alice, &carol, MESSAGE, &stranger].map(write), expected, "{posting:?}");
         // From another host, and nobody looked whether it is true.
         let forged = |content: &str| {
             let source = source(Protocol::Smtp, "192.0.2.1");
-            outcome_of(world.flow.deliver(arrival(&world, ("x@far.example", CHOIR), content, source), NOW))
+            outcome_in(&world, world.flow.deliver(arrival(&world, ("x@far.example", CHOIR), content, source), NOW))
         };
         assert_eq!(forged(&alice), not_allowed, "{posting:?}");
         let expected = if posting == Posting::Anybody { OK } else { not_allowed };
@@ -188,7 +282,7 @@ fn mail_of_a_member_sent_again_by_somebody_else_was_distributed_in_the_members_n
     let bare = |parts: &[&str]| parts.concat();
     for (signed, fields, expected) in [
         (all, bare(&[to, &date, id]), OK),
-        (all, bare(&["To: eve@other.example\r\n", cc, &date, id]), OK),
+        (all, bare(&["To: eve@other.example\r\n", cc, &date, "Message-ID: <2@far.example>\r\n"]), OK),
         (all, bare(&["To: eve@other.example\r\n", &date, id]), not_meant),
         (all, bare(&[to, "To: eve@other.example\r\n", &date, id]), not_meant),
         (all, bare(&[to, &old, id]), not_meant),
@@ -202,14 +296,14 @@ fn mail_of_a_member_sent_again_by_somebody_else_was_distributed_in_the_members_n
         ("", bare(&[to, &date, id]), not_meant),
     ] {
         let content = message(signed, &fields);
-        let got = outcome_of(deliver(&world, "mallory@bad.example", CHOIR, &content));
+        let got = outcome_in(&world, deliver(&world, "mallory@bad.example", CHOIR, &content));
         assert_eq!(got, expected, "{content}");
     }
     // A signature that somebody else put on covers nothing of Ada's.
     let mallory =
         "DKIM-Signature: v=1; a=rsa-sha256; d=bad.example; s=s; h=from:to:date:message-id; bh=aGVsbG8=; b=aGVsbG8=";
     let content = format!("{mallory}\r\n{}", message("from:date:message-id", &bare(&[to, &date, id])));
-    assert_eq!(outcome_of(deliver(&world, "mallory@bad.example", CHOIR, &content)), not_meant);
+    assert_eq!(outcome_in(&world, deliver(&world, "mallory@bad.example", CHOIR, &content)), not_meant);
     assert_eq!((messages(&world, "bob"), queued(&queue).len()), (2, 4));
 }
 
@@ -225,7 +319,7 @@ fn programs_and_circles_are_refused() {
         ("ada@far.example", with("From: eve@other.example"), RecipientOutcome::List(ListRefusal::NotAllowed)),
         ("ada@far.example", with("Auto-Submitted: no"), OK),
     ] {
-        assert_eq!(outcome_of(deliver(&world, from, CHOIR, &content)), expected, "{content}");
+        assert_eq!(outcome_in(&world, deliver(&world, from, CHOIR, &content)), expected, "{content}");
     }
     assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 2));
 }
@@ -242,31 +336,31 @@ fn whoever_proves_to_want_it_joins_an_open_list() {
     let path = ForwardPath::Mailbox(join.parse().unwrap());
     let not_allowed = RecipientOutcome::List(ListRefusal::NotAllowed);
     // Closed: it is a subaddress like any other, and who is no member may not write.
-    assert_eq!(outcome_of(deliver(&world, "zoe@far.example", join, &ask("zoe@far.example"))), not_allowed);
+    assert_eq!(outcome_in(&world, deliver(&world, "zoe@far.example", join, &ask("zoe@far.example"))), not_allowed);
     world.flow.auth.directory().set_open(CHOIR, true).unwrap();
     assert!(matches!(world.flow.route(&path, Reach::Local, NOW).unwrap(), Route::Local(_)));
     let from_elsewhere = source(Protocol::Smtp, "192.0.2.1");
     let forged = arrival(&world, ("zoe@far.example", join), &ask("zoe@far.example"), from_elsewhere);
-    assert_eq!(outcome_of(world.flow.deliver(forged, NOW)), not_allowed, "nothing proves it");
+    assert_eq!(outcome_in(&world, world.flow.deliver(forged, NOW)), not_allowed, "nothing proves it");
     let nobody_looked = "From: <zoe@far.example>\r\n\r\n";
-    assert_eq!(outcome_of(deliver(&world, "zoe@far.example", join, nobody_looked)), not_allowed);
+    assert_eq!(outcome_in(&world, deliver(&world, "zoe@far.example", join, nobody_looked)), not_allowed);
     let automatic = format!("Auto-Submitted: auto-replied\r\n{}", ask("zoe@far.example"));
     let refused = RecipientOutcome::List(ListRefusal::Automatic);
-    assert_eq!(outcome_of(deliver(&world, "zoe@far.example", join, &automatic)), refused);
+    assert_eq!(outcome_in(&world, deliver(&world, "zoe@far.example", join, &automatic)), refused);
     // What zoe wrote to eve has a good signature, wherever eve sends it.
     let to_eve = ask("zoe@far.example").replace("choir+JOIN@example.org", "eve@other.example");
     let both = format!("To: <{join}>\r\n{to_eve}");
     for of_another in [to_eve, both] {
         let not_meant = RecipientOutcome::List(ListRefusal::NotMeant);
-        assert_eq!(outcome_of(deliver(&world, "eve@other.example", join, &of_another)), not_meant);
+        assert_eq!(outcome_in(&world, deliver(&world, "eve@other.example", join, &of_another)), not_meant);
     }
     assert_eq!((members(&world).len(), queued(&queue).len()), (3, 0));
     for _ in 0..2 {
-        assert_eq!(outcome_of(deliver(&world, "zoe@far.example", join, &ask("zoe@far.example"))), OK);
+        assert_eq!(outcome_in(&world, deliver(&world, "zoe@far.example", join, &ask("zoe@far.example"))), OK);
         assert_eq!(members(&world)[3], "zoe@far.example");
         assert_eq!(queued(&queue).len(), 1, "told once");
     }
-    assert_eq!(outcome_of(deliver(&world, "ada@far.example", CHOIR, MESSAGE)), OK);
+    assert_eq!(outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, MESSAGE)), OK);
     let (_, content) = queued(&queue).pop().unwrap();
     assert!(content.contains("List-Subscribe: <mailto:choir+join@example.org?subject=join>\r\n"), "{content}");
 }
@@ -274,12 +368,12 @@ fn whoever_proves_to_want_it_joins_an_open_list() {
 #[test]
 fn a_member_leaves_by_mail() {
     let (world, queue) = choir(Posting::Members);
-    let _ = outcome_of(deliver(&world, "ada@far.example", CHOIR, MESSAGE));
+    let _ = outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, MESSAGE));
     let leave = queued(&queue)[0].0.reverse_path.replace("+bounce-", "+leave-");
-    assert_eq!(outcome_of(deliver(&world, "x@far.example", "choir+leave-aaaa@example.org", MESSAGE)), OK);
+    assert_eq!(outcome_in(&world, deliver(&world, "x@far.example", "choir+leave-aaaa@example.org", MESSAGE)), OK);
     assert_eq!(members(&world).len(), 3);
     for _ in 0..2 {
-        assert_eq!(outcome_of(deliver(&world, "ada@far.example", &leave, MESSAGE)), OK);
+        assert_eq!(outcome_in(&world, deliver(&world, "ada@far.example", &leave, MESSAGE)), OK);
         assert_eq!(members(&world), ["bob@example.org", "eve@other.example"]);
     }
     let letters = queued(&queue).into_iter().filter(|(entry, _)| entry.reverse_path.is_empty());
@@ -290,7 +384,7 @@ fn a_member_leaves_by_mail() {
 #[test]
 fn a_member_whose_mail_comes_back_is_paused_and_an_owner_is_told() {
     let (world, queue) = choir(Posting::Members);
-    let _ = outcome_of(deliver(&world, "ada@far.example", CHOIR, MESSAGE));
+    let _ = outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, MESSAGE));
     let bounces = queued(&queue)[1].0.reverse_path.clone();
     let path = ForwardPath::Mailbox(bounces.parse().unwrap());
     let Route::Local(recipient) = world.flow.route(&path, Reach::Local, NOW).unwrap() else { panic!("it is here") };
@@ -318,7 +412,7 @@ fn a_member_whose_mail_comes_back_is_paused_and_an_owner_is_told() {
     }
     assert_eq!(messages(&world, "alice"), 1, "the owner is told");
     let before = queued(&queue).len();
-    assert_eq!(outcome_of(deliver(&world, "ada@far.example", CHOIR, &MESSAGE.replace("Hello", "Again"))), OK);
+    assert_eq!(outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, &numbered(2))), OK);
     let to: Vec<String> =
         queued(&queue)[before..].iter().map(|(entry, _)| entry.recipients[0].address.clone()).collect();
     assert_eq!(to, ["ada@far.example"]);
@@ -330,7 +424,7 @@ fn what_an_account_here_writes_keeps_its_author() {
     let content = "From: Alice <alice@example.org>\r\nTo: choir@example.org\r\nSubject: Concert\r\n\r\nOn Monday.\r\n";
     let source = source(Protocol::Submission, "192.0.2.1");
     let arrival = arrival(&world, ("alice@example.org", CHOIR), content, source);
-    assert_eq!(outcome_of(world.flow.deliver(arrival, NOW)), OK);
+    assert_eq!(outcome_in(&world, world.flow.deliver(arrival, NOW)), OK);
     for (_, content) in queued(&queue) {
         assert!(content.contains("\r\nFrom: Alice <alice@example.org>\r\n"), "{content}");
         assert!(content.contains("\r\nList-Post: NO\r\n") && !content.contains("\r\nReply-To: "), "{content}");

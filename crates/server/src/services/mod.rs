@@ -1,6 +1,7 @@
 //! What the listeners serve: the sessions of every protocol on one store.
 
 mod certificate;
+mod distributing;
 mod examination;
 mod filling;
 mod learning;
@@ -38,6 +39,7 @@ use store::Timestamp;
 use web::{Site, SiteOptions};
 
 pub(crate) use certificate::{CertificateKeeper, authority, use_kept};
+pub(crate) use distributing::distribute_posts;
 pub use filling::tell_of_filling;
 pub(crate) use learning::learn_junk;
 pub use offered::offered;

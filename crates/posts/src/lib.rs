@@ -1,0 +1,220 @@
+//! Posts of lists: what was taken and is on its way to members, and what has come of late, so that nothing is taken twice.
+//!
+//! A post is taken with one commit, however many members the list has; then the client has its answer, and each member's copy
+//! follows in the background. Who gets one, and what it looks like, is the business of `mailflow`.
+//!
+//! Rows of the table: `n` = the last number; `s` list = what has come of late ([`Seen`]); `p` number = a [`Post`]; `b` number
+//! piece = a part of its message.
+//!
+//! Invariant: a post is there until each member has a copy or never gets one.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(unreachable_pub)]
+
+mod post;
+mod seen;
+#[cfg(test)]
+mod tests;
+
+pub use post::{Goes, Going, Post, PostId, Stage, Way};
+use seen::Seen;
+use std::task::Waker;
+use store::{Error, Store, Table, TableId, TableTx, Timestamp, Watch};
+
+/// Posts of all lists that are not done.
+const POSTS_MAX: usize = 1_000;
+/// The same of one list.
+const LIST_POSTS_MAX: usize = 100;
+/// Octets of all of them together.
+const BYTES_MAX: u64 = 1 << 30;
+/// A message is kept in rows of this length.
+const ROW_BYTES: usize = 128 * 1024;
+
+/// The posts of a store. Cheap to clone; all calls block until what they did is durable.
+#[derive(Clone)]
+pub struct Posts(Table);
+
+/// What is to be taken.
+#[derive(Clone, Copy, Debug)]
+pub struct NewPost<'a> {
+    /// Its number is not asked.
+    pub post: &'a Post,
+    /// As it came.
+    pub content: &'a [u8],
+    /// The same when the same message comes again.
+    pub mark: [u8; 16],
+    /// The list takes so many in an hour.
+    pub per_hour: u32,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is on its way.
+    Now(PostId),
+    /// It came before.
+    Before,
+}
+
+/// Why a post is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The list has had as many as it takes in an hour.
+    TooMany,
+    /// As many as there can be are not done.
+    Full,
+    /// The store's answer.
+    Store(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Posts {
+    /// Those of `store`.
+    #[must_use]
+    pub fn of(store: &Store) -> Self {
+        Self(store.table(TableId::Posts))
+    }
+
+    /// Takes responsibility for a post, in one commit: it is durable when this returns. One that came before is not taken twice.
+    ///
+    /// # Errors
+    /// [`Refused`]; nothing was changed.
+    pub fn take(&self, new: NewPost<'_>, now: Timestamp) -> Result<Taken, Refused> {
+        self.0.takes_mail()?;
+        let NewPost { post, content, mark, per_hour } = new;
+        self.0.change(|tx| {
+            let mut seen = Seen::read(tx, &post.list)?;
+            seen.forget(now);
+            if seen.has(&mark) {
+                return Ok(Taken::Before);
+            }
+            if seen.is_full() || seen.within_an_hour(now) >= per_hour {
+                return Err(Refused::TooMany);
+            }
+            check_room(tx, &post.list, content.len() as u64)?;
+            seen.add(&mark, now);
+            seen.write(tx, &post.list);
+            let id = PostId(last_number(tx)?.0 + 1);
+            tx.put(b"n", id.0.to_be_bytes().to_vec());
+            put(tx, &Post { id, size_bytes: content.len() as u64, ..post.clone() })?;
+            for (number, row) in content.chunks(ROW_BYTES).enumerate() {
+                tx.put(&body_key(id, number), row.to_vec());
+            }
+            Ok(Taken::Now(id))
+        })
+    }
+
+    /// Posts for which there is something to do, in the order in which they came.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn due(&self, now: Timestamp) -> Result<Vec<Post>, Error> {
+        let mut posts = self.all()?;
+        posts.retain(|post| post.due_at() <= now);
+        Ok(posts)
+    }
+
+    /// When there is something to do next.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn next_at(&self) -> Result<Option<Timestamp>, Error> {
+        Ok(self.all()?.iter().map(Post::due_at).min())
+    }
+
+    /// The message of a post.
+    ///
+    /// # Errors
+    /// Faults; it is not there any more.
+    pub fn content(&self, post: &Post) -> Result<Vec<u8>, Error> {
+        let rows = self.0.scan(&body_key(post.id, 0)[..9], &[], usize::MAX)?;
+        let content: Vec<u8> = rows.into_iter().flat_map(|(_, row)| row).collect();
+        match content.len() as u64 == post.size_bytes {
+            true => Ok(content),
+            false => Err(Error::Fault(format!("post {} of {} has not all of its message", post.id.0, post.list))),
+        }
+    }
+
+    /// These are left; nobody: the post is done. Durable when it returns.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn left(&self, id: PostId, to: Vec<Goes>) -> Result<(), Error> {
+        self.0.change(|tx| {
+            let Some(mut post) = read(tx, id)? else { return Ok(()) };
+            if to.is_empty() {
+                delete(tx, &post);
+                return Ok(());
+            }
+            let Stage::Going(going) = &mut post.stage;
+            going.to = Some(to.clone());
+            put(tx, &post)
+        })
+    }
+
+    /// Who is left is to be tried at a time. Durable when it returns.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn again(&self, id: PostId, at: Timestamp) -> Result<(), Error> {
+        self.0.change(|tx| {
+            let Some(mut post) = read(tx, id)? else { return Ok(()) };
+            let Stage::Going(going) = &mut post.stage;
+            going.next_millis = at.0;
+            going.tried = going.tried.saturating_add(1);
+            put(tx, &post)
+        })
+    }
+
+    /// Wakes `waker` after every change, as long as the result lives.
+    #[must_use]
+    pub fn watch(&self, waker: Waker) -> Watch {
+        self.0.watch(waker)
+    }
+
+    fn all(&self) -> Result<Vec<Post>, Error> {
+        let rows = self.0.scan(b"p", &[], usize::MAX)?;
+        rows.iter().map(|(key, value)| Post::decode(key, value)).collect()
+    }
+}
+
+fn check_room(tx: &TableTx<'_>, list: &str, bytes: u64) -> Result<(), Refused> {
+    let rows = tx.scan_before(b"p", &[], POSTS_MAX)?;
+    let posts = rows.iter().map(|(key, value)| Post::decode(key, value)).collect::<Result<Vec<_>, _>>()?;
+    let of_list = posts.iter().filter(|post| post.list == list).count();
+    let held: u64 = posts.iter().map(|post| post.size_bytes).sum();
+    match posts.len() >= POSTS_MAX || of_list >= LIST_POSTS_MAX || held.saturating_add(bytes) > BYTES_MAX {
+        true => Err(Refused::Full),
+        false => Ok(()),
+    }
+}
+
+fn last_number(tx: &TableTx<'_>) -> Result<PostId, Error> {
+    let value = tx.get(b"n")?;
+    Ok(PostId(value.and_then(|value| value.try_into().ok()).map_or(0, u64::from_be_bytes)))
+}
+
+fn read(tx: &TableTx<'_>, id: PostId) -> Result<Option<Post>, Error> {
+    let key = post::key(id);
+    tx.get(&key)?.map(|value| Post::decode(&key, &value)).transpose()
+}
+
+fn put(tx: &mut TableTx<'_>, post: &Post) -> Result<(), Error> {
+    tx.put(&post::key(post.id), post.encode()?);
+    Ok(())
+}
+
+fn delete(tx: &mut TableTx<'_>, post: &Post) {
+    tx.delete(&post::key(post.id));
+    let rows = usize::try_from(post.size_bytes).unwrap_or(usize::MAX).div_ceil(ROW_BYTES);
+    (0..rows).for_each(|number| tx.delete(&body_key(post.id, number)));
+}
+
+fn body_key(id: PostId, number: usize) -> Vec<u8> {
+    [&b"b"[..], &id.0.to_be_bytes(), &u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes()].concat()
+}

@@ -1,0 +1,102 @@
+//! What is taken is there until it is done, once, and within limits.
+
+use super::*;
+use std::sync::Arc;
+use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
+
+const HOUR: i64 = 60 * 60 * 1000;
+
+fn open(engine: &SimEngine) -> Posts {
+    Posts::of(&Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())))
+}
+
+fn later(hours: i64) -> Timestamp {
+    Timestamp(SIM_EPOCH.0 + hours * HOUR)
+}
+
+fn post(list: &str) -> Post {
+    Post {
+        id: PostId(0),
+        list: list.into(),
+        author: "ada@far.example".into(),
+        at_millis: SIM_EPOCH.0,
+        size_bytes: 0,
+        keeps_author: false,
+        requires_tls: false,
+        way: Way {
+            name: "1.2".into(),
+            helo: "far.example".into(),
+            client: [192, 0, 2, 1].into(),
+            with: "ESMTPS".into(),
+            tls: None,
+            results: String::new(),
+            digest: [1; 16],
+            serial: 2,
+        },
+        stage: Stage::Going(Going::default()),
+    }
+}
+
+fn take(posts: &Posts, list: &str, mark: u8, now: Timestamp) -> Result<Taken, Refused> {
+    posts.take(NewPost { post: &post(list), content: &[b'x'; ROW_BYTES + 1], mark: [mark; 16], per_hour: 3 }, now)
+}
+
+#[test]
+fn a_post_is_there_until_nobody_is_left_and_is_taken_once() {
+    let engine = SimEngine::new();
+    let posts = open(&engine);
+    let commits = || posts.0.version().unwrap().0;
+    let before = commits();
+    assert_eq!(take(&posts, "choir@x", 1, SIM_EPOCH), Ok(Taken::Now(PostId(1))));
+    assert_eq!(commits() - before, 1);
+    assert_eq!(take(&posts, "choir@x", 1, SIM_EPOCH), Ok(Taken::Before));
+    assert_eq!(take(&posts, "other@x", 1, SIM_EPOCH), Ok(Taken::Now(PostId(2))));
+    let posts = open(&engine.crash());
+    let due = posts.due(SIM_EPOCH).unwrap();
+    assert_eq!(due.iter().map(|post| (post.id.0, &*post.list)).collect::<Vec<_>>(), [(1, "choir@x"), (2, "other@x")]);
+    assert_eq!(posts.content(&due[0]).unwrap().len(), ROW_BYTES + 1);
+    let eve = vec![Goes::Outside("eve@y".into()), Goes::Account(16)];
+    posts.left(PostId(1), eve.clone()).unwrap();
+    posts.again(PostId(1), later(1)).unwrap();
+    posts.left(PostId(2), Vec::new()).unwrap();
+    assert_eq!((posts.due(SIM_EPOCH).unwrap().len(), posts.next_at().unwrap()), (0, Some(later(1))));
+    let due = posts.due(later(1)).unwrap();
+    let Stage::Going(going) = &due[0].stage;
+    assert_eq!((going.to.as_ref(), going.tried), (Some(&eve), 1));
+    posts.left(PostId(1), Vec::new()).unwrap();
+    posts.left(PostId(1), eve).unwrap();
+    assert_eq!((posts.next_at().unwrap(), posts.0.scan(b"b", &[], 9).unwrap().len()), (None, 0));
+    // It is done, and is the same still.
+    assert_eq!(take(&posts, "choir@x", 1, later(6 * 24)), Ok(Taken::Before));
+    assert_eq!(take(&posts, "choir@x", 1, later(6 * 24 + 1)), Ok(Taken::Now(PostId(3))));
+}
+
+#[test]
+fn a_list_takes_so_many_in_an_hour_and_so_many_that_are_not_done() {
+    let engine = SimEngine::new();
+    let posts = open(&engine);
+    for mark in 0..3 {
+        assert!(take(&posts, "choir@x", mark, SIM_EPOCH).is_ok());
+    }
+    assert_eq!(take(&posts, "choir@x", 3, SIM_EPOCH), Err(Refused::TooMany));
+    assert!(take(&posts, "other@x", 3, SIM_EPOCH).is_ok());
+    for mark in 3..100 {
+        assert!(take(&posts, "choir@x", mark, later(mark.into())).is_ok(), "{mark}");
+    }
+    assert_eq!(take(&posts, "choir@x", 100, later(100)), Err(Refused::Full));
+    posts.left(PostId(1), Vec::new()).unwrap();
+    assert!(take(&posts, "choir@x", 100, later(100)).is_ok());
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let mut seen = Seen::default();
+    for number in 0..4_999_u128 {
+        seen.add(&number.to_be_bytes().map(|octet| octet ^ 1), SIM_EPOCH);
+    }
+    assert!(!seen.is_full());
+    seen.add(&[9; 16], SIM_EPOCH);
+    assert!(seen.is_full() && seen.has(&[9; 16]) && !seen.has(&[8; 16]));
+    seen.forget(later(6 * 24 + 1));
+    assert_eq!(seen, Seen::default());
+}
