@@ -42,6 +42,7 @@ pub mod surrogate;
 pub mod text;
 pub mod trace;
 pub mod transfer;
+pub mod view;
 mod wire;
 
 pub use address::Address;

@@ -6,11 +6,10 @@
 
 use crate::address::Address;
 use crate::envelope::Envelope;
-use crate::limits::MIME_DEPTH_MAX;
 use crate::parameter::Parameter;
 use crate::parse;
-use crate::span::Span;
 use crate::structure::{Content, Disposition, Embedded, Part, Structure};
+use crate::view;
 use crate::wire::{Source, put_bytes, put_number, put_word};
 
 /// The first byte of every summary that this code writes.
@@ -77,14 +76,8 @@ impl Summary {
     /// # Errors
     /// [`SummaryError`] for all other bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, SummaryError> {
-        let mut source = Source::new(bytes);
-        let envelope = first(&mut source)?;
-        // The root says itself how long the message is.
-        let root = part(&mut source, 0, usize::MAX, 0)?;
-        if !source.is_empty() {
-            return Err(SummaryError::Invalid);
-        }
-        Ok(Self { envelope, structure: Structure { root } })
+        let view = view::Summary::read(bytes)?;
+        Ok(Self { envelope: view.envelope.into(), structure: Structure { root: Part::from(&view.root) } })
     }
 
     /// The envelope alone, which stands first: what follows is not looked at.
@@ -92,13 +85,8 @@ impl Summary {
     /// # Errors
     /// [`SummaryError`] for bytes that do not begin as [`Summary::encode`] has them begin.
     pub fn decode_envelope(bytes: &[u8]) -> Result<Envelope, SummaryError> {
-        first(&mut Source::new(bytes))
+        view::Envelope::first(&mut Source::new(bytes)).map(Envelope::from)
     }
-}
-
-fn first(source: &mut Source<'_>) -> Result<Envelope, SummaryError> {
-    let version = source.byte()?;
-    if version == SUMMARY_VERSION { envelope(source) } else { Err(SummaryError::UnknownVersion(version)) }
 }
 
 /// A bit for each thing that is there, the first in the lowest bit.
@@ -110,10 +98,6 @@ fn put_optional(out: &mut Vec<u8>, value: Option<&Vec<u8>>) {
     if let Some(value) = value {
         put_bytes(out, value);
     }
-}
-
-fn optional(source: &mut Source<'_>, flags: u8, bit: u8) -> Result<Option<Vec<u8>>, SummaryError> {
-    if flags & 1 << bit == 0 { Ok(None) } else { source.bytes().map(Some) }
 }
 
 fn put_envelope(out: &mut Vec<u8>, envelope: &Envelope) {
@@ -137,19 +121,6 @@ fn put_envelope(out: &mut Vec<u8>, envelope: &Envelope) {
     }
 }
 
-fn envelope(source: &mut Source<'_>) -> Result<Envelope, SummaryError> {
-    let flags = source.byte()?;
-    let date = optional(source, flags, 0)?;
-    let subject = optional(source, flags, 1)?;
-    let in_reply_to = optional(source, flags, 2)?;
-    let message_id = optional(source, flags, 3)?;
-    let from = addresses(source)?;
-    let sender = if flags & 1 << 4 == 0 { from.clone() } else { addresses(source)? };
-    let reply_to = if flags & 1 << 5 == 0 { from.clone() } else { addresses(source)? };
-    let (to, cc, bcc) = (addresses(source)?, addresses(source)?, addresses(source)?);
-    Ok(Envelope { date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id })
-}
-
 fn put_addresses(out: &mut Vec<u8>, list: &[Address]) {
     put_number(out, list.len());
     for address in list {
@@ -161,21 +132,6 @@ fn put_addresses(out: &mut Vec<u8>, list: &[Address]) {
     }
 }
 
-fn addresses(source: &mut Source<'_>) -> Result<Vec<Address>, SummaryError> {
-    let count = source.number()?;
-    let mut list = Vec::new();
-    for _ in 0..count {
-        let flags = source.byte()?;
-        list.push(Address {
-            name: optional(source, flags, 0)?,
-            adl: optional(source, flags, 1)?,
-            mailbox: optional(source, flags, 2)?,
-            host: optional(source, flags, 3)?,
-        });
-    }
-    Ok(list)
-}
-
 fn put_parameters(out: &mut Vec<u8>, parameters: &[Parameter]) {
     put_number(out, parameters.len());
     for parameter in parameters {
@@ -184,19 +140,10 @@ fn put_parameters(out: &mut Vec<u8>, parameters: &[Parameter]) {
     }
 }
 
-fn parameters(source: &mut Source<'_>) -> Result<Vec<Parameter>, SummaryError> {
-    let count = source.number()?;
-    let mut parameters = Vec::new();
-    for _ in 0..count {
-        parameters.push(Parameter { name: source.text()?, value: source.word()?.to_vec() });
-    }
-    Ok(parameters)
-}
-
-const KIND_SHIFT: u32 = 6;
-const KIND_LEAF: u8 = 0;
-const KIND_MULTIPART: u8 = 1;
-const KIND_MESSAGE: u8 = 2;
+pub(crate) const KIND_SHIFT: u32 = 6;
+pub(crate) const KIND_LEAF: u8 = 0;
+pub(crate) const KIND_MULTIPART: u8 = 1;
+pub(crate) const KIND_MESSAGE: u8 = 2;
 
 /// Writes a part; places count from `from`, where the part before it ended or the part around it begins.
 fn put_part(out: &mut Vec<u8>, part: &Part, from: usize) {
@@ -251,86 +198,76 @@ fn put_part(out: &mut Vec<u8>, part: &Part, from: usize) {
     }
 }
 
-/// Reads a part that lies between `from` and `until`.
-fn part(source: &mut Source<'_>, from: usize, until: usize, depth: usize) -> Result<Part, SummaryError> {
-    // A made-up part stands one deeper than what may be opened.
-    if depth > MIME_DEPTH_MAX + 1 {
-        return Err(SummaryError::Invalid);
-    }
-    let flags = source.byte()?;
-    let (header, body) = spans(source, from, until)?;
-    let mut part = Part {
-        header,
-        body,
-        lines: source.number()?,
-        media_type: source.text()?,
-        subtype: source.text()?,
-        parameters: parameters(source)?,
-        encoding: source.text()?,
-        id: optional(source, flags, 0)?,
-        description: optional(source, flags, 1)?,
-        md5: optional(source, flags, 2)?,
-        disposition: if flags & 1 << 3 == 0 { None } else { Some(disposition(source)?) },
-        languages: if flags & 1 << 4 == 0 { Vec::new() } else { languages(source)? },
-        location: optional(source, flags, 5)?,
-        content: Content::Leaf,
-    };
-    part.content = match flags >> KIND_SHIFT {
-        KIND_LEAF => Content::Leaf,
-        KIND_MULTIPART => Content::Multipart(children(source, body, depth)?),
-        KIND_MESSAGE => {
-            let envelope = envelope(source)?;
-            let part = self::part(source, body.start, body.end, depth + 1)?;
-            Content::Message(Box::new(Embedded { envelope, part }))
+impl From<view::Envelope<'_>> for Envelope {
+    fn from(view: view::Envelope<'_>) -> Self {
+        let from: Vec<Address> = addresses(view.from);
+        Self {
+            date: owned(view.date),
+            subject: owned(view.subject),
+            sender: addresses(view.sender),
+            reply_to: addresses(view.reply_to),
+            to: addresses(view.to),
+            cc: addresses(view.cc),
+            bcc: addresses(view.bcc),
+            in_reply_to: owned(view.in_reply_to),
+            message_id: owned(view.message_id),
+            from,
         }
-        _ => return Err(SummaryError::Invalid),
+    }
+}
+
+impl From<&view::Part<'_>> for Part {
+    fn from(view: &view::Part<'_>) -> Self {
+        Self {
+            header: view.header,
+            body: view.body,
+            lines: view.lines,
+            media_type: view.media_type.to_owned(),
+            subtype: view.subtype.to_owned(),
+            parameters: parameters(view.parameters),
+            id: owned(view.id),
+            description: owned(view.description),
+            encoding: view.encoding.to_owned(),
+            md5: owned(view.md5),
+            disposition: view
+                .disposition
+                .map(|(kind, of)| Disposition { kind: kind.to_owned(), parameters: parameters(of) }),
+            languages: view.languages.iter().map(<[u8]>::to_vec).collect(),
+            location: owned(view.location),
+            content: match &view.content {
+                view::Content::Leaf => Content::Leaf,
+                view::Content::Multipart(children) => Content::Multipart(children.iter().map(Self::from).collect()),
+                view::Content::Message(message) => {
+                    let (envelope, part) = &**message;
+                    Content::Message(Box::new(Embedded { envelope: (*envelope).into(), part: part.into() }))
+                }
+            },
+        }
+    }
+}
+
+fn owned(value: Option<&[u8]>) -> Option<Vec<u8>> {
+    value.map(<[u8]>::to_vec)
+}
+
+fn addresses(list: view::Addresses<'_>) -> Vec<Address> {
+    let address = |view: view::Address<'_>| Address {
+        name: owned(view.name),
+        adl: owned(view.adl),
+        mailbox: owned(view.mailbox),
+        host: owned(view.host),
     };
-    Ok(part)
+    list.iter().map(address).collect()
 }
 
-fn spans(source: &mut Source<'_>, from: usize, until: usize) -> Result<(Span, Span), SummaryError> {
-    let mut next = |start: usize| source.number().and_then(|len| start.checked_add(len).ok_or(SummaryError::Invalid));
-    let start = next(from)?;
-    let middle = next(start)?;
-    let end = next(middle)?;
-    if end > until {
-        return Err(SummaryError::Invalid);
-    }
-    Ok((Span { start, end: middle }, Span { start: middle, end }))
-}
-
-fn disposition(source: &mut Source<'_>) -> Result<Disposition, SummaryError> {
-    Ok(Disposition { kind: source.text()?, parameters: parameters(source)? })
-}
-
-fn languages(source: &mut Source<'_>) -> Result<Vec<Vec<u8>>, SummaryError> {
-    let count = source.number()?;
-    let mut languages = Vec::new();
-    for _ in 0..count {
-        languages.push(source.bytes()?);
-    }
-    Ok(languages)
-}
-
-/// The parts of a multipart with this body: at least one.
-fn children(source: &mut Source<'_>, body: Span, depth: usize) -> Result<Vec<Part>, SummaryError> {
-    let count = source.number()?;
-    if count == 0 {
-        return Err(SummaryError::Invalid);
-    }
-    let mut children = Vec::new();
-    let mut from = body.start;
-    for _ in 0..count {
-        let child = part(source, from, body.end, depth + 1)?;
-        from = child.body.end;
-        children.push(child);
-    }
-    Ok(children)
+fn parameters(list: view::Parameters<'_>) -> Vec<Parameter> {
+    list.iter().map(|(name, value)| Parameter { name: name.to_owned(), value: value.to_vec() }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MIME_DEPTH_MAX;
 
     const MESSAGE: &[u8] = b"Return-Path: <alice@example.org>\r\nDate: Sun, 01 Feb 2026 10:00:00 +0000\r\n\
         From: Alice <alice@example.org>\r\nReply-To: list@example.org\r\nTo: Bob <bob@example.org>, c@example.org\r\n\

@@ -96,6 +96,11 @@ impl<'a> Source<'a> {
         Self { rest: bytes }
     }
 
+    /// What was not read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
@@ -106,7 +111,19 @@ impl<'a> Source<'a> {
         Ok(byte)
     }
 
+    #[inline]
     pub(crate) fn number(&mut self) -> Result<usize, SummaryError> {
+        match self.rest.split_first() {
+            // Nearly all are small.
+            Some((&byte, rest)) if byte < 0x80 => {
+                self.rest = rest;
+                Ok(usize::from(byte))
+            }
+            Some(_) | None => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Result<usize, SummaryError> {
         let mut number = 0_usize;
         for shift in (0..usize::BITS).step_by(7) {
             let byte = self.byte()?;
@@ -128,23 +145,28 @@ impl<'a> Source<'a> {
         Ok(taken)
     }
 
-    pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, SummaryError> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], SummaryError> {
         let len = self.number()?;
-        Ok(self.take(len)?.to_vec())
+        self.take(len)
     }
 
     pub(crate) fn word(&mut self) -> Result<&'a [u8], SummaryError> {
         let number = self.number()?;
-        if number & 1 == 0 {
-            return self.take(number >> 1);
-        }
-        WORDS.get(number >> 1).map(|word| word.as_bytes()).ok_or(SummaryError::Invalid)
+        if number & 1 == 0 { self.take(number >> 1) } else { known(number).map(str::as_bytes) }
     }
 
-    pub(crate) fn text(&mut self) -> Result<String, SummaryError> {
-        let word = std::str::from_utf8(self.word()?).map_err(|_| SummaryError::Invalid)?;
-        Ok(word.to_owned())
+    pub(crate) fn text(&mut self) -> Result<&'a str, SummaryError> {
+        let number = self.number()?;
+        if number & 1 != 0 {
+            return known(number);
+        }
+        std::str::from_utf8(self.take(number >> 1)?).map_err(|_| SummaryError::Invalid)
     }
+}
+
+/// The word of an odd number.
+fn known(number: usize) -> Result<&'static str, SummaryError> {
+    WORDS.get(number >> 1).copied().ok_or(SummaryError::Invalid)
 }
 
 #[cfg(test)]
