@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
-use store::engine::{EngineError, Inspect, Snapshot, Visit};
+use store::engine::{EngineError, Inspect, Snapshot, Visit, VisitEach};
 use store::ids::{AccountId, ModSeq};
 
 /// How long a caller waits for a connection when all are in use. Longer means that they are not given back.
@@ -21,6 +21,12 @@ const WAIT: Duration = Duration::from_secs(10);
 /// A row, or the one before it.
 const FIND: &str =
     "SELECT key, value, sum, link FROM records WHERE account = ?1 AND key <= ?2 ORDER BY key DESC LIMIT 1";
+
+/// A row and those behind it.
+const FROM: &str = "SELECT key, value, sum FROM records WHERE account = ?1 AND key >= ?2 ORDER BY key";
+
+/// So many rows are passed over until the next key of many is looked for in the tree, which costs as much as some of them.
+const PASSED_OVER_MAX: usize = 4;
 
 /// The connections for reading a shard.
 #[derive(Debug)]
@@ -229,7 +235,43 @@ impl SqliteSnapshot<'_> {
         self.check_link(before.as_ref(), next.as_deref(), key).map(|()| None)
     }
 
-    /// The value in a row (key, value, sum, link), sound.
+    /// Goes from the row of `key` on, as long as the other keys lie near it; `key` is then the first one that was not visited,
+    /// if there is one. How many were.
+    fn find_run(
+        &self,
+        key: &mut Option<Vec<u8>>,
+        keys: &mut dyn Iterator<Item = Vec<u8>>,
+        visit: &mut VisitEach<'_>,
+    ) -> Result<usize, Fault> {
+        let mut statement = self.reader.connection()?.prepare_cached(FROM)?;
+        let mut rows = statement.query(params![self.account.0, key.as_deref().unwrap_or_default()])?;
+        let (mut visited, mut passed) = (0, 0);
+        while let Some(row) = rows.next()? {
+            let Some(wanted) = key.as_deref() else { break };
+            if row.get_ref(0)? != ValueRef::Blob(wanted) {
+                passed += 1;
+                // That nothing lies between two rows is not looked at here.
+                if passed > PASSED_OVER_MAX || !matches!(row.get_ref(0)?, ValueRef::Blob(key) if key < wanted) {
+                    break;
+                }
+                continue;
+            }
+            let flow = match row.get_ref(1)? {
+                ValueRef::Blob(value) if sum::row(self.account, wanted, value) == row.get::<_, i64>(2)? => {
+                    visit(Ok(Some(value)))
+                }
+                _ => {
+                    let value = self.value(wanted, row).map_err(|fault| self.failed(&fault));
+                    visit(value.as_deref().map(Some).map_err(Clone::clone))
+                }
+            };
+            (visited, passed) = (visited + 1, 0);
+            *key = if flow == ControlFlow::Break(()) { None } else { keys.next() };
+        }
+        Ok(visited)
+    }
+
+    /// The value in a row (key, value, sum, …), sound.
     fn value(&self, key: &[u8], row: &Row<'_>) -> Result<Vec<u8>, Fault> {
         let value = match row.get_ref(1)? {
             ValueRef::Blob(value) => Some(value.to_vec()),
@@ -365,6 +407,20 @@ impl Snapshot for SqliteSnapshot<'_> {
         self.find(key).map_err(|fault| self.failed(&fault))
     }
 
+    fn get_each(&self, keys: &mut dyn Iterator<Item = Vec<u8>>, visit: &mut VisitEach<'_>) {
+        let mut key = keys.next();
+        while key.is_some() {
+            let found = match self.find_run(&mut key, keys, visit) {
+                Ok(visited) if visited > 0 => continue,
+                Ok(_) => key.as_deref().map_or(Ok(None), |key| self.get(key)),
+                Err(fault) => Err(self.failed(&fault)),
+            };
+            // Not there, as a rule, and the row before says so; or damaged.
+            let flow = visit(found.as_ref().map(Option::as_deref).map_err(Clone::clone));
+            key = if flow == ControlFlow::Break(()) { None } else { keys.next() };
+        }
+    }
+
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError> {
         self.walk(from, to, visit).map_err(|fault| self.failed(&fault))
     }
@@ -411,5 +467,28 @@ mod tests {
             (statement.get_status(StatementStatus::Run), statement.get_status(StatementStatus::RePrepare)),
             (3, 0)
         );
+    }
+
+    #[test]
+    fn each_of_many_keys_was_looked_for_by_itself() {
+        let place = tempfile::tempdir().unwrap();
+        let options = crate::SqliteOptions { shards: 1, ..crate::SqliteOptions::default() };
+        let engine = crate::SqliteEngine::open(place.path(), &options).unwrap();
+        let put = |n: u8| store::engine::Write::Put { key: vec![b'T', n], value: vec![n; 300] };
+        let (account, writes) = (AccountId(16), (0..100).map(put).collect());
+        let commit = store::engine::Commit { account, expected: ModSeq(0), next: ModSeq(1), writes };
+        store::engine::Engine::commit(&engine, commit).unwrap();
+        drop(engine);
+        let path = place.path().join("shard-00.sqlite");
+        let file = ShardFile { path, number: 0, shards: 1, cache_kib: 64, bytes_max: None, is_frozen: false };
+        let readers = Readers::new(file, 1);
+        let snapshot = readers.snapshot(account).unwrap();
+        let (mut keys, mut found) = ((0..100).filter(|n| n % 7 != 0).map(|n| vec![b'T', n]), 0);
+        snapshot.get_each(&mut keys, &mut |value| {
+            found += usize::from(value.unwrap().is_some());
+            ControlFlow::Continue(())
+        });
+        let statement = snapshot.reader.connection().unwrap().prepare_cached(FROM).unwrap();
+        assert_eq!((found, statement.get_status(StatementStatus::Run)), (85, 1));
     }
 }

@@ -167,6 +167,14 @@ fn answers(engine: &SqliteEngine, truth: &Truth, what: &str) -> (u32, u32) {
                 assert!(got.is_err() || got.unwrap().as_ref() == value, "{what}: account {account} key {key:02x?}");
             }
         }
+        let (mut left, mut keys) = (records.values(), records.keys().cloned());
+        snapshot.get_each(&mut keys, &mut |got| {
+            count(got.is_ok());
+            let value = left.next().map(Vec::as_slice);
+            assert!(got.is_err() || got.unwrap() == value, "{what}: account {account}, one of many keys");
+            ControlFlow::Continue(())
+        });
+        assert_eq!(left.next(), None, "{what}: account {account}, a key was left out");
         for (from, to) in [(&b""[..], &b"z"[..]), (b"M", b"N"), (b"Y\0\0", b"Y\0\0\0\0\0\0\0\x20"), (b"N", b"O")] {
             let mut seen = Vec::new();
             let mut visit = |key: &[u8], value: &[u8]| {

@@ -40,6 +40,7 @@ pub fn engine(open: impl Fn() -> Box<dyn Engine>) {
     everything_is_there_after_reopening(&open);
     a_removed_account_is_gone(&open);
     random_commits_match_a_map(&open);
+    many_keys_are_answered_as_each_by_itself(&open);
 }
 
 /// Every rule of object stores.
@@ -413,6 +414,28 @@ fn a_removed_account_is_gone(open: OpenEngine<'_>) {
     assert!(!engine.accounts().unwrap().contains(&AccountId(221)));
     for account in [220, 222] {
         assert_eq!(content(&*engine, account).len(), 2);
+    }
+}
+
+/// Keys near each other and far apart, in any order, long values and keys that are not there: until the visitor breaks.
+fn many_keys_are_answered_as_each_by_itself(open: OpenEngine<'_>) {
+    let engine = open();
+    let writes = (0..200_u8).map(|n| put([b'k', n / 100, n], vec![n; if n % 9 == 0 { 20_000 } else { 5 }])).collect();
+    engine.commit(commit(240, 0, 1, writes)).unwrap();
+    let snapshot = engine.snapshot(AccountId(240)).unwrap();
+    let mut random = Random::new(1);
+    for turn in 0..50_u64 {
+        let mut key = |n: u64| vec![b'k', 0, if turn % 2 == 0 { n as u8 } else { random.below(256) as u8 }];
+        let keys: Vec<Vec<u8>> = (0..turn).map(|n| key(n * (1 + n % 3))).collect();
+        for until in [keys.len(), keys.len() / 2] {
+            let mut found = Vec::new();
+            snapshot.get_each(&mut keys.iter().cloned(), &mut |value| {
+                found.push(value.unwrap().map(<[u8]>::to_vec));
+                if found.len() < until { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            let expected: Vec<_> = keys.iter().take(until.max(1)).map(|key| snapshot.get(key).unwrap()).collect();
+            assert!(found == expected, "{keys:?} until {until}");
+        }
     }
 }
 

@@ -106,6 +106,17 @@ pub trait Snapshot {
     /// When the engine cannot read; never `None` for a failure.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError>;
 
+    /// Visits what [`Snapshot::get`] gives for each of `keys`, in their order, until the visitor breaks. An engine may do it for
+    /// less where they ascend and lie near each other.
+    fn get_each(&self, keys: &mut dyn Iterator<Item = Vec<u8>>, visit: &mut VisitEach<'_>) {
+        for key in keys {
+            let value = self.get(&key);
+            if visit(value.as_ref().map(Option::as_deref).map_err(Clone::clone)) == ControlFlow::Break(()) {
+                return;
+            }
+        }
+    }
+
     /// Visits the keys in `from..to` in ascending byte order until the visitor breaks.
     ///
     /// # Errors
@@ -118,6 +129,9 @@ pub type Inspect<'a> = dyn FnMut(&[u8], Option<&[u8]>) + 'a;
 
 /// Takes a key and its value; [`ControlFlow::Break`] ends the scan.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
+/// Takes the value of a key, or why there is none to be had; [`ControlFlow::Break`] ends the visit.
+pub type VisitEach<'a> = dyn FnMut(Result<Option<&[u8]>, EngineError>) -> ControlFlow<()> + 'a;
 
 /// One atomic change of one account.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -217,7 +217,7 @@ impl Index {
     }
 
     /// The entries at a range of positions with their positions; what lies past the end is left out.
-    pub fn positions(&self, range: Range<usize>) -> impl Iterator<Item = (usize, &Entry)> {
+    pub fn positions(&self, range: Range<usize>) -> impl Iterator<Item = (usize, &Entry)> + Clone {
         let (first, end) = (range.start, range.end.min(self.length));
         let group = self.groups.partition_point(|group| group.start <= first).saturating_sub(1);
         let groups = self.groups.get(group..).unwrap_or_default().iter();

@@ -262,7 +262,12 @@ impl SimEngine {
 
     /// Damages the value of a key of a table, until it is written anew.
     pub fn spoil(&self, table: TableId, key: &[u8]) {
-        if let Some(account) = self.process.lock().content.get_mut(&table.keyspace()) {
+        self.spoil_mail(table.keyspace(), key);
+    }
+
+    /// The same of an account.
+    pub fn spoil_mail(&self, account: AccountId, key: &[u8]) {
+        if let Some(account) = self.process.lock().content.get_mut(&account) {
             Arc::make_mut(account).damaged.insert(key.to_vec());
         }
     }

@@ -14,7 +14,7 @@ use crate::objects::Objects;
 use crate::record::{AccountRecord, BodyRecord, Mailbox};
 use crate::state::{self, AccountState, MailboxState};
 use crate::watch::Watch;
-use message::{Envelope, Summary};
+use message::{Envelope, Summary, view};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::Waker;
@@ -361,6 +361,39 @@ impl Reader<'_> {
             // It is a cache: one that is missing, or of a version that this one does not know, is made anew.
             Some(Err(_)) | None => Ok(Summary::parse(&self.body(email)?)),
         }
+    }
+
+    /// As [`Reader::summary`], in the bytes of [`Summary::encode`]: [`view::Summary::read`] takes them.
+    ///
+    /// # Errors
+    /// As [`Reader::summary`].
+    pub fn encoded_summary(&self, email: EmailId) -> Result<Vec<u8>, Error> {
+        let bytes = self.snapshot.get(&key::summary(email))?;
+        let intact = bytes.filter(|bytes| view::Summary::read(bytes).is_ok());
+        intact.map_or_else(|| self.body(email).map(|body| Summary::parse(&body).encode()), Ok)
+    }
+
+    /// Visits the summaries of messages, in their order, until the visitor breaks: for less than one by one, if they ascend.
+    /// A message that cannot be read is an error of its own, as of [`Reader::summary`].
+    pub fn summaries(
+        &self,
+        emails: impl Iterator<Item = EmailId> + Clone,
+        mut visit: impl FnMut(Result<&view::Summary<'_>, Error>) -> ControlFlow<()>,
+    ) {
+        let mut keys = emails.clone().map(key::summary);
+        let mut emails = emails;
+        self.snapshot.get_each(&mut keys, &mut |bytes| {
+            let Some(email) = emails.next() else { return ControlFlow::Break(()) };
+            if let Ok(Some(Ok(summary))) = bytes.as_ref().map(|bytes| bytes.map(view::Summary::read)) {
+                return visit(Ok(&summary));
+            }
+            let made = bytes.map_err(Error::from).and_then(|_| self.encoded_summary(email));
+            match made.as_deref().map(view::Summary::read) {
+                Ok(Ok(summary)) => visit(Ok(&summary)),
+                Ok(Err(error)) => visit(Err(Error::fault(error))),
+                Err(error) => visit(Err(error.clone())),
+            }
+        });
     }
 
     /// A message's envelope alone: as [`Reader::summary`], for less work.
