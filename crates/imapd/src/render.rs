@@ -1,56 +1,55 @@
 //! Envelopes and structures of messages, as imap-proto's encoder wants to see them.
 //!
-//! Nothing is copied: a view is a reference to what `message` parsed when the message came.
+//! Nothing is copied: a view is a reference to what `message` wrote down when the message came.
 
 use imap_proto::response::{Address, AddressField, BodyKind, BodyView, EnvelopeView};
-use message::Content;
-use message::parameter::Parameter;
+use message::view::{self, Content};
 
 /// An envelope on its way out.
 #[derive(Clone, Copy)]
-pub(crate) struct Envelope<'m>(pub(crate) &'m message::Envelope);
+pub(crate) struct Envelope<'v>(pub(crate) &'v view::Envelope<'v>);
 
 /// A part, and the tree below, on its way out.
 #[derive(Clone, Copy)]
-pub(crate) struct Body<'m>(pub(crate) &'m message::Part);
+pub(crate) struct Body<'v>(pub(crate) &'v view::Part<'v>);
 
 impl EnvelopeView for Envelope<'_> {
     fn date(&self) -> Option<&[u8]> {
-        self.0.date.as_deref()
+        self.0.date
     }
 
     fn subject(&self) -> Option<&[u8]> {
-        self.0.subject.as_deref()
+        self.0.subject
     }
 
     fn in_reply_to(&self) -> Option<&[u8]> {
-        self.0.in_reply_to.as_deref()
+        self.0.in_reply_to
     }
 
     fn message_id(&self) -> Option<&[u8]> {
-        self.0.message_id.as_deref()
+        self.0.message_id
     }
 
     fn addresses(&self, field: AddressField) -> impl Iterator<Item = Address<'_>> {
         let list = match field {
-            AddressField::From => &self.0.from,
-            AddressField::Sender => &self.0.sender,
-            AddressField::ReplyTo => &self.0.reply_to,
-            AddressField::To => &self.0.to,
-            AddressField::Cc => &self.0.cc,
-            AddressField::Bcc => &self.0.bcc,
+            AddressField::From => self.0.from,
+            AddressField::Sender => self.0.sender,
+            AddressField::ReplyTo => self.0.reply_to,
+            AddressField::To => self.0.to,
+            AddressField::Cc => self.0.cc,
+            AddressField::Bcc => self.0.bcc,
         };
         list.iter().map(|address| Address {
-            name: address.name.as_deref(),
-            adl: address.adl.as_deref(),
-            mailbox: address.mailbox.as_deref(),
-            host: address.host.as_deref(),
+            name: address.name,
+            adl: address.adl,
+            mailbox: address.mailbox,
+            host: address.host,
         })
     }
 }
 
-impl<'m> BodyView for Body<'m> {
-    type Envelope = Envelope<'m>;
+impl<'v> BodyView for Body<'v> {
+    type Envelope = Envelope<'v>;
 
     fn kind(&self) -> BodyKind {
         match self.0.content {
@@ -66,15 +65,15 @@ impl<'m> BodyView for Body<'m> {
     }
 
     fn parameters(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        pairs(&self.0.parameters)
+        pairs(self.0.parameters)
     }
 
     fn id(&self) -> Option<&[u8]> {
-        self.0.id.as_deref()
+        self.0.id
     }
 
     fn description(&self) -> Option<&[u8]> {
-        self.0.description.as_deref()
+        self.0.description
     }
 
     fn encoding(&self) -> &[u8] {
@@ -82,7 +81,7 @@ impl<'m> BodyView for Body<'m> {
     }
 
     fn octets(&self) -> u64 {
-        self.0.size() as u64
+        self.0.body.len() as u64
     }
 
     fn lines(&self) -> u64 {
@@ -90,23 +89,23 @@ impl<'m> BodyView for Body<'m> {
     }
 
     fn md5(&self) -> Option<&[u8]> {
-        self.0.md5.as_deref()
+        self.0.md5
     }
 
     fn disposition(&self) -> Option<&[u8]> {
-        self.0.disposition.as_ref().map(|disposition| disposition.kind.as_bytes())
+        self.0.disposition.map(|(kind, _)| kind.as_bytes())
     }
 
     fn disposition_parameters(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        pairs(self.0.disposition.as_ref().map_or(&[], |disposition| disposition.parameters.as_slice()))
+        pairs(self.0.disposition.map(|(_, parameters)| parameters).unwrap_or_default())
     }
 
     fn languages(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.languages.iter().map(Vec::as_slice)
+        self.0.languages.iter()
     }
 
     fn location(&self) -> Option<&[u8]> {
-        self.0.location.as_deref()
+        self.0.location
     }
 
     fn children(&self) -> impl Iterator<Item = Self> {
@@ -117,16 +116,16 @@ impl<'m> BodyView for Body<'m> {
         parts.iter().map(Body)
     }
 
-    fn message(&self) -> Option<(Envelope<'m>, Self)> {
+    fn message(&self) -> Option<(Envelope<'v>, Self)> {
         match &self.0.content {
-            Content::Message(embedded) => Some((Envelope(&embedded.envelope), Body(&embedded.part))),
+            Content::Message(message) => Some((Envelope(&message.0), Body(&message.1))),
             Content::Leaf | Content::Multipart(_) => None,
         }
     }
 }
 
-fn pairs(parameters: &[Parameter]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    parameters.iter().map(|parameter| (parameter.name.as_bytes(), parameter.value.as_slice()))
+fn pairs(parameters: view::Parameters<'_>) -> impl Iterator<Item = (&[u8], &[u8])> {
+    parameters.iter().map(|(name, value)| (name.as_bytes(), value))
 }
 
 #[cfg(test)]
@@ -136,13 +135,14 @@ mod tests {
     use message::Summary;
 
     fn check(message: &str, expected: &str) {
-        let summary = Summary::parse(message.as_bytes());
+        let bytes = Summary::parse(message.as_bytes()).encode();
+        let summary = view::Summary::read(&bytes).unwrap();
         let mut output = Vec::new();
         let mut encoder = Encoder::new(&mut output, Dialect::Rev1);
         let mut writer = encoder.fetch(1);
         writer.envelope(Envelope(&summary.envelope));
-        writer.body_structure(Body(&summary.structure.root));
-        writer.body(Body(&summary.structure.root));
+        writer.body_structure(Body(&summary.root));
+        writer.body(Body(&summary.root));
         writer.finish();
         assert_eq!(String::from_utf8(output).unwrap(), format!("* 1 FETCH ({expected})\r\n"));
     }

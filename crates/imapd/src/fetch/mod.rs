@@ -27,6 +27,7 @@ use imap_proto::{Code, Encoder, MessageSet, Numbering};
 use plan::{Needs, Plan};
 use response::{Facts, Response};
 use session::OUTPUT_HIGH_WATER_BYTES;
+use std::ops::ControlFlow;
 use store::{Actor, Body, Entry, Error, FlagChange, FlagMode, Flags, Index, ModSeq, Reader, SystemFlag, Uid};
 use targets::Targets;
 
@@ -83,7 +84,7 @@ struct Slice {
 pub(crate) struct Broken;
 
 /// How a slice ended.
-#[derive(PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum End {
     Full,
     LastMessage,
@@ -140,9 +141,10 @@ impl Fetch {
             reads: 0,
             known: selected.known.take().map(|body| *body),
         };
-        let end = match self.plan.needs == Needs::default() {
-            true => Ok(Ok(self.write_facts(selected, output))),
-            false => self.write(selected, &mut slice, output),
+        let end = match self.plan.needs {
+            needs if needs == Needs::default() => Ok(Ok(self.write_facts(selected, output))),
+            Needs::SHOWN => Ok(self.write_summaries(selected, output)),
+            _ => self.write(selected, &mut slice, output),
         };
         selected.known = slice.known.map(Box::new);
         mark_seen(selected, actor, slice.seen);
@@ -167,10 +169,46 @@ impl Fetch {
                     return End::Full;
                 }
                 let facts = facts(selected, position, *entry);
-                facts.write_all(&self.plan, keywords, &mut Encoder::new(output, self.plan.dialect));
+                facts.write_all(&self.plan, keywords, None, &mut Encoder::new(output, self.plan.dialect));
             }
             self.targets.go_on_at(stretch.end);
         }
+    }
+
+    /// Responses for which the summary alone has to be read: written where it lies, without a copy of it.
+    fn write_summaries(&mut self, selected: &Selected, output: &mut Vec<u8>) -> Result<End, Error> {
+        let keywords = &selected.view.mailbox().keywords;
+        let reader = selected.account.reader()?;
+        let mut end = Ok(End::LastMessage);
+        let mut reads = 0;
+        while end == Ok(End::LastMessage) && !self.targets.stretch().is_empty() {
+            let stretch = self.targets.stretch();
+            let mut next = stretch.end;
+            let mut entries = self.index.positions(stretch.clone());
+            let emails = self.index.positions(stretch).map(|(_, entry)| entry.email);
+            reader.summaries(emails, |summary| {
+                let Some((position, entry)) = entries.next() else { return ControlFlow::Break(()) };
+                let facts = facts(selected, position, *entry);
+                let written = summary.map(|summary| {
+                    let mut encoder = Encoder::new(output, self.plan.dialect);
+                    facts.write_all(&self.plan, keywords, Some(summary), &mut encoder);
+                });
+                if let Err(error) = written.or_else(|error| self.troubles.note(error)) {
+                    end = Err(error);
+                }
+                reads += 1;
+                if end.is_ok() && output.len() < OUTPUT_HIGH_WATER_BYTES && reads < READS_PER_SLICE_MAX {
+                    return ControlFlow::Continue(());
+                }
+                next = position + 1;
+                if end.is_ok() {
+                    end = Ok(End::Full);
+                }
+                ControlFlow::Break(())
+            });
+            self.targets.go_on_at(next);
+        }
+        end
     }
 
     fn write(

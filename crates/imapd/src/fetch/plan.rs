@@ -18,7 +18,10 @@ pub(super) struct Plan {
 /// What of a message has to be read; its entry in the index is at hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Needs {
-    pub(super) summary: bool,
+    /// The summary, to be shown.
+    pub(super) shown: bool,
+    /// The structure in the summary, to find parts of the message.
+    pub(super) structure: bool,
     pub(super) octets: Octets,
 }
 
@@ -59,8 +62,19 @@ impl Plan {
 }
 
 impl Needs {
+    /// What can be said of each message once its summary is read.
+    pub(super) const SHOWN: Self = Self { shown: true, structure: false, octets: Octets::None };
+
+    fn octets(octets: Octets) -> Self {
+        Self { octets, ..Self::default() }
+    }
+
     fn and(self, other: Self) -> Self {
-        Self { summary: self.summary || other.summary, octets: self.octets.max(other.octets) }
+        Self {
+            shown: self.shown || other.shown,
+            structure: self.structure || other.structure,
+            octets: self.octets.max(other.octets),
+        }
     }
 
     fn of(item: &FetchItem) -> Self {
@@ -72,12 +86,10 @@ impl Needs {
             | FetchItem::ModSeq
             | FetchItem::EmailId
             | FetchItem::ThreadId => Self::default(),
-            FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => {
-                Self { summary: true, octets: Octets::None }
-            }
-            FetchItem::Preview => Self { summary: true, octets: Octets::All },
-            FetchItem::Rfc822Header => Self { summary: false, octets: Octets::Header },
-            FetchItem::Rfc822 | FetchItem::Rfc822Text => Self { summary: false, octets: Octets::All },
+            FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => Self::SHOWN,
+            FetchItem::Preview => Self { structure: true, ..Self::octets(Octets::All) },
+            FetchItem::Rfc822Header => Self::octets(Octets::Header),
+            FetchItem::Rfc822 | FetchItem::Rfc822Text => Self::octets(Octets::All),
             FetchItem::Section(BodySection { section, .. }) => Self::of_section(section),
             FetchItem::Binary(BodySection { section: Section { part, .. }, .. }) | FetchItem::BinarySize(part) => {
                 Self::of_part(part)
@@ -90,7 +102,7 @@ impl Needs {
             SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)
                 if section.part.is_empty() =>
             {
-                Self { summary: false, octets: Octets::Header }
+                Self::octets(Octets::Header)
             }
             SectionText::Whole
             | SectionText::Header
@@ -103,7 +115,7 @@ impl Needs {
 
     /// Where the header of the message ends can be seen without its structure.
     fn of_part(part: &[u32]) -> Self {
-        Self { summary: !part.is_empty(), octets: Octets::All }
+        Self { structure: !part.is_empty(), ..Self::octets(Octets::All) }
     }
 }
 
@@ -131,23 +143,23 @@ mod tests {
     #[test]
     fn what_is_read() {
         use Octets::{All, Header, None};
-        let check = |items: &str, summary: bool, octets: Octets, sets_seen: bool| {
+        let check = |items: &str, (shown, structure): (bool, bool), octets: Octets, sets_seen: bool| {
             let plan = Plan::new(&request_fetch(&format!("FETCH 1 ({items})")), Enabled::default());
-            assert_eq!((plan.needs, plan.sets_seen), (Needs { summary, octets }, sets_seen), "{items}");
+            assert_eq!((plan.needs, plan.sets_seen), (Needs { shown, structure, octets }, sets_seen), "{items}");
         };
-        check("FLAGS UID RFC822.SIZE INTERNALDATE MODSEQ EMAILID THREADID", false, None, false);
-        check("FLAGS BODYSTRUCTURE", true, None, false);
-        check("BODY.PEEK[HEADER.FIELDS (SUBJECT)]", false, Header, false);
-        check("BODY[HEADER.FIELDS.NOT (SUBJECT)] ENVELOPE", true, Header, true);
-        check("BODY.PEEK[HEADER] RFC822.SIZE", false, Header, false);
-        check("BODY.PEEK[HEADER] BODY.PEEK[]", false, All, false);
-        check("BODY.PEEK[2.HEADER]", true, All, false);
-        check("BODY[]", false, All, true);
-        check("BODY.PEEK[1.MIME] FLAGS", true, All, false);
-        check("BINARY[1]", true, All, true);
-        check("BINARY.SIZE[1]", true, All, false);
-        check("PREVIEW (LAZY)", true, All, false);
-        check("RFC822.HEADER", false, Header, false);
-        check("ENVELOPE RFC822.TEXT", true, All, true);
+        check("FLAGS UID RFC822.SIZE INTERNALDATE MODSEQ EMAILID THREADID", (false, false), None, false);
+        check("FLAGS BODYSTRUCTURE", (true, false), None, false);
+        check("BODY.PEEK[HEADER.FIELDS (SUBJECT)]", (false, false), Header, false);
+        check("BODY[HEADER.FIELDS.NOT (SUBJECT)] ENVELOPE", (true, false), Header, true);
+        check("BODY.PEEK[HEADER] RFC822.SIZE", (false, false), Header, false);
+        check("BODY.PEEK[HEADER] BODY.PEEK[]", (false, false), All, false);
+        check("BODY.PEEK[2.HEADER]", (false, true), All, false);
+        check("BODY[]", (false, false), All, true);
+        check("BODY.PEEK[1.MIME] FLAGS", (false, true), All, false);
+        check("BINARY[1]", (false, true), All, true);
+        check("BINARY.SIZE[1]", (false, true), All, false);
+        check("PREVIEW (LAZY)", (false, true), All, false);
+        check("RFC822.HEADER", (false, false), Header, false);
+        check("ENVELOPE RFC822.TEXT", (true, false), All, true);
     }
 }

@@ -15,7 +15,7 @@ use memchr::memchr;
 use message::header::{self, Selection};
 use message::section::{self, Item};
 use message::transfer::{Encoding, UnknownCte};
-use message::{Span, Summary};
+use message::{Span, Structure, view};
 use session::OUTPUT_HIGH_WATER_BYTES;
 use std::ops::Range;
 use store::{Body, Entry, Error, Keywords, Reader};
@@ -36,8 +36,10 @@ pub(super) struct Facts {
 #[derive(Debug)]
 pub(super) struct Response {
     pub(super) facts: Facts,
-    /// Boxed: most responses have none, and there may be a million of them.
-    summary: Option<Box<Summary>>,
+    /// As [`view::Summary::read`] takes it, if the plan shows it.
+    summary: Vec<u8>,
+    /// Boxed: most responses have none.
+    structure: Option<Box<Structure>>,
     /// All of it, its header or nothing, as the plan needs.
     body: Body,
     /// What must be said of the BINARY items before they come, in the order of the plan; `None` for other items.
@@ -108,11 +110,21 @@ impl Literal {
 }
 
 impl Facts {
-    /// The response of a plan that needs nothing else.
-    pub(super) fn write_all(&self, plan: &Plan, keywords: &Keywords, encoder: &mut Encoder<'_>) {
+    /// The response of a plan that needs nothing else, but for the summary where it is shown.
+    pub(super) fn write_all(
+        &self,
+        plan: &Plan,
+        keywords: &Keywords,
+        summary: Option<&view::Summary<'_>>,
+        encoder: &mut Encoder<'_>,
+    ) {
         let mut writer = encoder.fetch(self.number);
         for item in &plan.items {
-            self.write(item, keywords, &mut writer);
+            if !self.write(item, keywords, &mut writer)
+                && let Some(summary) = summary
+            {
+                show(item, summary, &mut writer);
+            }
         }
         writer.finish();
     }
@@ -152,7 +164,8 @@ impl Response {
     fn new(facts: Facts) -> Self {
         Self {
             facts,
-            summary: None,
+            summary: Vec::new(),
+            structure: None,
             body: Body::default(),
             measures: Vec::new(),
             measuring: None,
@@ -169,8 +182,11 @@ impl Response {
         (reader, known): (&Reader<'_>, &mut Option<Body>),
     ) -> Result<Self, Error> {
         let (mut response, email) = (Self::new(facts), facts.entry.email);
-        if needs.summary {
-            response.summary = Some(Box::new(reader.summary(email)?));
+        if needs.structure {
+            response.structure = Some(Box::new(reader.summary(email)?.structure));
+        }
+        if needs.shown {
+            response.summary = reader.encoded_summary(email)?;
         }
         match needs.octets {
             Octets::None => {}
@@ -295,12 +311,15 @@ impl Response {
             | FetchItem::Rfc822Size
             | FetchItem::EmailId
             | FetchItem::ThreadId => {}
-            FetchItem::Envelope => self.with_summary(|of| writer.envelope(render::Envelope(&of.envelope))),
-            FetchItem::Body => self.with_summary(|of| writer.body(render::Body(&of.structure.root))),
-            FetchItem::BodyStructure => self.with_summary(|of| writer.body_structure(render::Body(&of.structure.root))),
+            FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => {
+                // The plan has seen to it that the summary is there, and the store that it is one.
+                if let Ok(summary) = view::Summary::read(&self.summary) {
+                    show(item, &summary, writer);
+                }
+            }
             FetchItem::Preview => {
-                if let Some(summary) = &self.summary {
-                    writer.preview(&preview::of(&summary.structure, &mut self.body)?);
+                if let Some(structure) = &self.structure {
+                    writer.preview(&preview::of(structure, &mut self.body)?);
                 }
             }
             FetchItem::Rfc822 => {
@@ -322,13 +341,6 @@ impl Response {
             FetchItem::BinarySize(part) => self.write_binary_size(part, writer),
         }
         Ok(After::Item)
-    }
-
-    /// The plan has seen to it that the summary is there.
-    fn with_summary(&self, write: impl FnOnce(&Summary)) {
-        if let Some(summary) = &self.summary {
-            write(summary);
-        }
     }
 
     fn write_section(&mut self, body: &BodySection, writer: &mut FetchWriter<'_>) -> Result<After, Error> {
@@ -421,7 +433,7 @@ impl Response {
     }
 
     fn part(&self, part: &[u32], item: Item) -> Option<Range<usize>> {
-        let Span { start, end } = section::range(&self.summary.as_ref()?.structure, part, item)?;
+        let Span { start, end } = section::range(self.structure.as_ref()?, part, item)?;
         let length = self.body.len();
         Some(start.min(length)..end.min(length))
     }
@@ -431,9 +443,32 @@ impl Response {
         if part.is_empty() {
             return Some(Ok((Encoding::Identity, 0..self.body.len())));
         }
-        let encoding = section::encoding(section::part(&self.summary.as_ref()?.structure, part)?);
+        let encoding = section::encoding(section::part(self.structure.as_ref()?, part)?);
         let octets = self.part(part, Item::Whole)?;
         Some(encoding.map(|encoding| (encoding, octets)))
+    }
+}
+
+/// Writes an item that a summary has.
+fn show(item: &FetchItem, of: &view::Summary<'_>, writer: &mut FetchWriter<'_>) {
+    match item {
+        FetchItem::Envelope => writer.envelope(render::Envelope(&of.envelope)),
+        FetchItem::Body => writer.body(render::Body(&of.root)),
+        FetchItem::BodyStructure => writer.body_structure(render::Body(&of.root)),
+        FetchItem::Flags
+        | FetchItem::InternalDate
+        | FetchItem::Rfc822Size
+        | FetchItem::Uid
+        | FetchItem::ModSeq
+        | FetchItem::EmailId
+        | FetchItem::ThreadId
+        | FetchItem::Preview
+        | FetchItem::Rfc822
+        | FetchItem::Rfc822Header
+        | FetchItem::Rfc822Text
+        | FetchItem::Section(_)
+        | FetchItem::Binary(_)
+        | FetchItem::BinarySize(_) => {}
     }
 }
 

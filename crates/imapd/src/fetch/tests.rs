@@ -344,6 +344,31 @@ fn a_large_message_is_looked_through_in_slices_and_once_for_all_its_parts() {
     assert!(third.run(&mut selected, ACTOR, &mut Vec::new()).is_err());
 }
 
+/// They are read in one go, and each stands for itself.
+#[test]
+fn a_summary_that_is_damaged_does_not_hide_the_others() {
+    let mut mailbox = Mailbox::with_messages(300);
+    mailbox.expunge(&[7]);
+    let mut selected = mailbox.select();
+    let envelopes = |selected: &mut Selected| {
+        let (said, tagged) = run("UID FETCH 1:* ENVELOPE", Enabled::default(), selected);
+        let said = String::from_utf8(said).unwrap();
+        let subjects: Vec<u32> = said
+            .lines()
+            .map(|line| {
+                line.split("\"message ").nth(1).and_then(|rest| rest.split('"').next()).unwrap().parse().unwrap()
+            })
+            .collect();
+        (subjects, tagged.status)
+    };
+    let but = |gone: &[u32]| (1..=300).filter(|uid| !gone.contains(uid)).collect::<Vec<u32>>();
+    assert_eq!(envelopes(&mut selected), (but(&[7]), Status::Ok));
+    let email = selected.told.find(Uid(200)).unwrap().email;
+    let key = [b"T".as_slice(), &email.0.to_be_bytes()].concat();
+    mailbox.engine.spoil_mail(mailbox.account.id(), &key);
+    assert_eq!(envelopes(&mut selected), (but(&[7, 200]), Status::No));
+}
+
 #[test]
 fn a_body_that_is_damaged_is_passed_over_and_one_that_becomes_so_ends_the_connection() {
     let (mailbox, name) = with_large_message();
