@@ -11,6 +11,7 @@ mod together;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
@@ -456,8 +457,13 @@ impl Config {
         if len.is_ok_and(|len| len > FILE_BYTES_MAX) {
             return Err(unreadable("is longer than a configuration can be; is it the right file?".to_owned()));
         }
-        let text = fs::read_to_string(path)
-            .map_err(|error| unreadable(format!("cannot be read: {}; is the path right?", reason(&error))))?;
+        let text = fs::read_to_string(path).map_err(|error| {
+            let hint = match error.kind() {
+                ErrorKind::NotFound => "is the path right? An empty file will do: every option has a default",
+                _ => "is the path right?",
+            };
+            unreadable(format!("cannot be read: {}; {hint}", reason(&error)))
+        })?;
         let base = path.parent().unwrap_or(Path::new(""));
         parse::parse(&text, base).map_err(|problems| ConfigError { file: path.to_owned(), problems })
     }
@@ -535,7 +541,11 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_named() {
         let error = Config::load(Path::new("/nowhere/pillarbox.toml")).unwrap_err().to_string();
-        assert_eq!(error, "/nowhere/pillarbox.toml: cannot be read: no such file or directory; is the path right?");
+        assert_eq!(
+            error,
+            "/nowhere/pillarbox.toml: cannot be read: no such file or directory; is the path right? An empty file will do: \
+             every option has a default"
+        );
     }
 
     #[test]
