@@ -359,8 +359,28 @@ impl Directory {
     /// # Errors
     /// [`Error::Refused`]: no such list, no address, one in a local domain that is not an account, too many members.
     pub fn join_list(&self, address: &str, member: &str) -> Result<(), Error> {
+        self.join_list_among(address, member, (LIST_MEMBERS_MAX, &|_| true))
+    }
+
+    /// The same, unless it has so many members already with addresses elsewhere in domains of which a rule says that they count.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn join_list_among(
+        &self,
+        address: &str,
+        member: &str,
+        (max, counts): (usize, &dyn Fn(&str) -> bool),
+    ) -> Result<(), Error> {
         self.change_list(address, |tx, list| {
             let whose = whose(tx, member)?;
+            let is_counted = |member: &&Member| match &member.whose {
+                Whose::Outside(address) => address.rsplit_once('@').is_some_and(|(_, domain)| counts(domain)),
+                Whose::Account(_) => false,
+            };
+            if !list.has(&whose) && list.members.iter().filter(is_counted).count() >= max {
+                return Err(Error::refused(format!("{max} members of {address} are of that domain")));
+            }
             match list.members.iter().position(|known| is_same(&known.whose, &whose)) {
                 Some(place) => list.members[place] = Member::new(whose),
                 None if list.members.len() >= LIST_MEMBERS_MAX => {

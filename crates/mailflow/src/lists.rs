@@ -27,10 +27,11 @@ use crate::outcome::{Got, ListRefusal, RecipientOutcome};
 use crate::route::{Door, Recipient, Route, ToList, Unroutable};
 use directory::{Bounced, List, Member, Posting, Resolution, Whose};
 use form::Author;
-use message::delivery_report::{Action, DeliveryReport};
+use message::delivery_report::{Action, DeliveryReport, Reported};
 use message::structure::Structure;
 use posts::{Going, NewPost, Post, PostId, Refused, Stage, Taken, Way};
 use proof::Proof;
+use sender_auth::organisational;
 use smtp_proto::{Domain, Mailbox, RcptReports, ReversePath};
 use std::sync::Arc;
 use store::{AccountId, Error, Handover, Place, Protocol, Timestamp};
@@ -38,6 +39,8 @@ use tracing::{info, warn};
 
 /// All copies of a post together have at most so many octets.
 const POST_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Members of one domain and all below it may join by mail until there are so many; others the owners take in.
+const JOINED_PER_DOMAIN_MAX: usize = 50;
 /// A list takes so many posts in an hour.
 const POSTS_PER_HOUR_MAX: u32 = 60;
 /// What is to go out counts in the queue for the list (`queue::Limits`): numbers that no account has, nor what is passed on.
@@ -118,7 +121,11 @@ impl MailFlow {
         let (directory, member) = (self.auth.directory(), author.address.to_string());
         let joined = directory.members(list).map_err(directory::Error::Store).and_then(|members| {
             let is_new = !members.iter().any(|known| !known.is_paused && known.address.eq_ignore_ascii_case(&member));
-            directory.join_list(&list.address, &member).map(|()| is_new)
+            // Whoever has a domain has as many addresses as they like.
+            let site = |domain: &str| organisational(&domain.to_ascii_lowercase()).to_owned();
+            let own = site(&author.address.domain().to_string());
+            let is_of_same = |domain: &str| site(domain) == own;
+            directory.join_list_among(&list.address, &member, (JOINED_PER_DOMAIN_MAX, &is_of_same)).map(|()| is_new)
         });
         match joined {
             Ok(is_new) => {
@@ -149,7 +156,7 @@ impl MailFlow {
     /// Mail for a member came back. Only what says that it will never be delivered counts: vacation notices come here, too.
     fn came_back(&self, list: &List, token: &str, content: &[u8], now: Timestamp) -> Result<(), Error> {
         let report = DeliveryReport::of(content, &Structure::parse(content));
-        let failed = report.and_then(|report| report.recipients.into_iter().find(|it| it.action == Action::Failed));
+        let failed = report.and_then(|report| report.recipients.into_iter().find(is_about_member));
         match failed {
             Some(failed) => self.count_bounce(list, token, &failed.reason, now),
             None => Ok(()),
@@ -294,6 +301,14 @@ impl MailFlow {
             Proof::Own | Proof::Brought | Proof::Signed => Ok(author),
         })
     }
+}
+
+/// Whether a report says that a member's address is not good. What is the matter with the message (RFC 3463 §3.7), or with who may
+/// send it (§3.8), or that it is too large (X.2.3, X.3.4), says nothing of the member: a post would pause half of a list.
+fn is_about_member(reported: &Reported) -> bool {
+    let status: Vec<&str> = reported.status.split('.').skip(1).collect();
+    reported.action == Action::Failed
+        && !matches!(status.as_slice(), ["6" | "7", _] | ["2", "3" | "4"] | ["3", "4"] | ["5", _])
 }
 
 /// The same when the same message comes again, also where somebody sends it again in its author's name (RFC 5322 §3.6.4: a

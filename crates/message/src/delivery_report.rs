@@ -38,6 +38,8 @@ pub struct Reported {
     pub action: Action,
     /// Why, as the other side said it: one line, maybe empty.
     pub reason: String,
+    /// The same as a number (RFC 3463), `5.1.1`; empty if it is not said.
+    pub status: String,
 }
 
 /// A report on a message.
@@ -106,7 +108,27 @@ fn recipient(group: &[u8]) -> Option<Reported> {
     };
     let address = typed("original-recipient").filter(|it| !it.is_empty()).or_else(|| typed("final-recipient"))?;
     let reason = typed("diagnostic-code").filter(|it| !it.is_empty()).or_else(|| field("status")).unwrap_or_default();
-    Some(Reported { address: address.trim_matches(['<', '>']).to_owned(), action, reason })
+    let said = field("status").and_then(|status| enhanced(&status)).or_else(|| enhanced(&reason));
+    let address = address.trim_matches(['<', '>']).to_owned();
+    Some(Reported { address, action, reason, status: said.unwrap_or_default() })
+}
+
+fn failed_for(address: String, reason: String) -> Reported {
+    let status = enhanced(&reason).unwrap_or_default();
+    Reported { address, action: Action::Failed, reason, status }
+}
+
+/// The first status code in a text (RFC 3463 §2).
+fn enhanced(text: &str) -> Option<String> {
+    let is_code = |word: &&str| {
+        let parts: Vec<&str> = word.split('.').collect();
+        let is_number = |part: &&str| (1..=3).contains(&part.len()) && part.bytes().all(|octet| octet.is_ascii_digit());
+        parts.len() == 3 && matches!(parts[0], "2" | "4" | "5") && parts.iter().all(is_number)
+    };
+    text.split(|c: char| !c.is_ascii_digit() && c != '.')
+        .map(|word| word.trim_end_matches('.'))
+        .find(is_code)
+        .map(str::to_owned)
 }
 
 /// Exim's, and what is written like it: the recipients are in the header, the reasons in the text, indented below each address.
@@ -119,11 +141,7 @@ fn exim(message: &[u8], structure: &Structure) -> Option<DeliveryReport> {
         let mut lines = text.lines().map(str::trim).skip_while(|line| *line != address).skip(1);
         lines.by_ref().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
     };
-    let of = |address: &str| Reported {
-        address: address.to_owned(),
-        action: Action::Failed,
-        reason: shown(reason(address).as_bytes()),
-    };
+    let of = |address: &str| failed_for(address.to_owned(), shown(reason(address).as_bytes()));
     let addresses = failed.split(',').map(str::trim).filter(|address| !address.is_empty());
     let recipients = addresses.take(RECIPIENTS_MAX).map(of).collect();
     let copy = text.split_once("\n------ ").map_or("", |(_, copy)| copy);
@@ -144,7 +162,7 @@ fn qmail(message: &[u8], structure: &Structure) -> Option<DeliveryReport> {
     let paragraph = |paragraph: &str| {
         let (address, reason) = paragraph.trim_start().strip_prefix('<')?.split_once(">:")?;
         let (address, reason) = (shown(address.as_bytes()), shown(reason.replace('\n', " ").trim().as_bytes()));
-        Some(Reported { address, action: Action::Failed, reason })
+        Some(failed_for(address, reason))
     };
     let recipients = said.split("\n\n").filter_map(paragraph).take(RECIPIENTS_MAX).collect();
     Some(DeliveryReport { message_id: id_after_line(copy), recipients })
@@ -193,6 +211,19 @@ mod tests {
         let found: Vec<_> =
             report.recipients.iter().map(|it| (it.address.as_str(), it.action, it.reason.as_str())).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_status_is_found_where_it_is_said() {
+        let check = |text: &str, expected: Option<&str>| assert_eq!(enhanced(text).as_deref(), expected, "{text}");
+        check("5.1.1", Some("5.1.1"));
+        check("550 5.7.26 no", Some("5.7.26"));
+        check("no mailbox (#5.1.1)", Some("5.1.1"));
+        check("host 192.0.2.1[192.0.2.1] said: 550-5.2.2. full", Some("5.2.2"));
+        for text in ["", "550 no", "5.1", "3.1.1", "5.1.1111", "5.1.1.1", "5..1"] {
+            check(text, None);
+        }
+        assert_eq!(read(POSTFIX).unwrap().recipients[1].status, "4.4.1");
     }
 
     const POSTFIX: &str = "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example (Mail Delivery System)\n\

@@ -45,6 +45,17 @@ pub fn header(message: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     str::from_utf8(header).ok()?;
+    Some(in_ascii(header))
+}
+
+/// A message with a header in ASCII, whatever it was: what is not UTF-8 is read as Windows-1252. `None` if it is in ASCII already.
+#[must_use]
+pub fn message(message: &[u8]) -> Option<Vec<u8>> {
+    let (header, body) = message.split_at_checked(header::end(message)).filter(|(header, _)| !header.is_ascii())?;
+    Some([in_ascii(header).as_slice(), body].concat())
+}
+
+fn in_ascii(header: &[u8]) -> Vec<u8> {
     let mut made = Vec::with_capacity(2 * header.len());
     let mut end = 0;
     for field in fields(header) {
@@ -56,8 +67,8 @@ pub fn header(message: &[u8]) -> Option<Vec<u8>> {
         }
         end = field.span.end;
     }
-    made.extend_from_slice(header.get(end..).unwrap_or_default());
-    Some(made)
+    made.extend(header.get(end..).unwrap_or_default().iter().filter(|octet| octet.is_ascii()));
+    made
 }
 
 /// `None` for what has no form in ASCII (RFC 6858 §2.4: it is left out).
@@ -226,6 +237,19 @@ fn split_outside_quotes(value: &[u8]) -> Vec<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_in_whatever_charset_becomes_ascii() {
+        let check = |raw: &[u8], expected: Option<&str>| {
+            assert_eq!(message(raw).as_deref(), expected.map(str::as_bytes), "{}", raw.escape_ascii());
+        };
+        check(b"Subject: x\r\n\r\n\xff", None);
+        let expected = "Subject: =?utf-8?B?w6Q=?=\r\nTo: =?utf-8?B?w6Q=?= <a@b>\r\nDate: x\r\n\r\nb\u{e4}";
+        check(b"Subject: \xe4\r\nTo: \xe4 <a@b>\r\nDate: x\r\nList-Y: \xe4\r\n\r\nb\xc3\xa4", Some(expected));
+        check("Subject: ä\r\nTo: ä <a@b>\r\nDate: x\r\n\r\nbä".as_bytes(), Some(expected));
+        check(b"\xe4\r\n\r\n", Some("\r\n"));
+        check(b"\xe4", Some(""));
+    }
 
     fn check(fields: &str, expected: &str) {
         let message = format!("{fields}\r\n\r\nGrüße\r\n");

@@ -77,13 +77,16 @@ fn id(list: &List) -> String {
 
 /// What is the same for all members. `keeps_from`: an account here sends it, and the domain in From signs.
 pub(super) fn message(list: &List, author: &Author, content: &[u8], keeps_from: bool) -> Vec<u8> {
+    // An address beyond ASCII does not stand in mail for everybody.
+    let is_ascii = author.address.to_string().is_ascii();
+    let keeps_from = keeps_from && is_ascii;
     let (name, domain) = (list.name(), list.domain());
     let mut fields = String::new();
     // Of another's domain the signature is broken, or was none; where that asks for it, mail in its name would be refused.
     if !keeps_from {
         let shown = if list.title.is_empty() { name } else { &list.title };
         fields.push_str(&format!("From: {} via {}\r\n <{}>\r\n", author.word(), quoted(shown), list.address));
-        if header::find(content, "Reply-To").is_none() {
+        if is_ascii && header::find(content, "Reply-To").is_none() {
             fields.push_str(&format!("Reply-To: <{}>\r\n", author.address));
         }
     }

@@ -40,6 +40,8 @@ struct Round<'a> {
     post: &'a Post,
     /// The same for all.
     message: Vec<u8>,
+    /// The same where it leaves, if it differs: with a header in ASCII, or every host without SMTPUTF8 (RFC 6531) would refuse it.
+    outside: Option<Vec<u8>>,
     now: Timestamp,
 }
 
@@ -70,7 +72,8 @@ impl MailFlow {
             return self.posts.left(post.id, Vec::new());
         };
         let message = form::message(&list, &author, &content, post.keeps_author);
-        let round = Round { list: &list, post, message, now };
+        let outside = message::surrogate::message(&message);
+        let round = Round { list: &list, post, message, outside, now };
         let Stage::Going(Going { to, tried, .. }) = &post.stage;
         let mut left = to.clone().unwrap_or_else(|| list.members.iter().map(|member| goes(&member.whose)).collect());
         let at_once = (PIECE_BYTES_MAX / round.message.len().max(1)).clamp(1, PIECE_MEMBERS_MAX);
@@ -157,7 +160,7 @@ impl MailFlow {
             reports: RcptReports::default(),
         };
         let put = Put { place: Place::Inbox, results: post.way.results.clone().into_bytes(), now: round.now };
-        let mut content = Arc::new(self.copy(round, &token));
+        let mut content = Arc::new(self.copy(round, &round.message, &token));
         let got = self.receive(&copy, &Letter::default(), (account, &recipient), &mut content, &put);
         if got.0 == RecipientOutcome::OverQuota
             && let Err(error) = self.count_bounce(list, &token, "the mailbox is full", round.now)
@@ -187,9 +190,8 @@ impl MailFlow {
 
     fn copy_outside(&self, round: &Round<'_>, member: &Member, path: ForwardPath) -> Result<NewEntry, queue::Error> {
         let (list, token) = (round.list, self.auth.directory().list_token(round.list, member));
-        let content = self.copy(round, &token);
-        let header = content.get(..message::header::end(&content)).unwrap_or_default();
-        let smtputf8 = !header.is_ascii() || !path.to_string().is_ascii();
+        let content = self.copy(round, round.outside.as_ref().unwrap_or(&round.message), &token);
+        let smtputf8 = !path.to_string().is_ascii();
         let handover = handover(round, path.to_string().as_bytes());
         let trace = [trace::delivered_to(&list.address), self.trace_of(round)].concat();
         let entry = |content| NewEntry {
@@ -217,9 +219,9 @@ impl MailFlow {
         arrival.received(&self.hostname, None, Timestamp(round.post.at_millis))
     }
 
-    fn copy(&self, round: &Round<'_>, token: &str) -> Content {
+    fn copy(&self, round: &Round<'_>, message: &[u8], token: &str) -> Content {
         let way_out = form::way_out(round.list, token, self.pages.as_deref());
-        Content::new([way_out.as_bytes(), &round.message].concat())
+        Content::new([way_out.as_bytes(), message].concat())
     }
 
     /// They were tried for days. It is this server's fault, and counts against none of them.

@@ -365,6 +365,43 @@ fn whoever_proves_to_want_it_joins_an_open_list() {
     assert!(content.contains("List-Subscribe: <mailto:choir+join@example.org?subject=join>\r\n"), "{content}");
 }
 
+/// Whoever has a domain has as many addresses as they like.
+#[test]
+fn one_domain_could_take_all_places_of_an_open_list() {
+    let (world, _) = choir(Posting::Members);
+    world.flow.auth.directory().set_open(CHOIR, true).unwrap();
+    let ask = |from: &str, domain: &str| {
+        let content = format!(
+            "Authentication-Results: mail.example.org; spf=pass smtp.mailfrom={domain}; dmarc=pass\r\nFrom: <{from}@{domain}>\r\n\
+             Date: Mon, 21 Sep 2026 14:13:00 +0000\r\nTo: <choir+join@example.org>\r\n\r\n"
+        );
+        outcome_in(&world, deliver(&world, &format!("{from}@{domain}"), "choir+join@example.org", &content))
+    };
+    for number in 0..50 {
+        assert_eq!(ask(&format!("m{number}"), &format!("sub{}.evil.example", number % 3)), OK, "{number}");
+    }
+    let not_allowed = RecipientOutcome::List(ListRefusal::NotAllowed);
+    assert_eq!((ask("m50", "evil.example"), ask("m50", "x.evil.example")), (not_allowed, not_allowed));
+    assert_eq!((ask("m0", "sub0.evil.example"), ask("zoe", "good.example")), (OK, OK), "who is a member stays one");
+    assert_eq!(members(&world).len(), 54);
+}
+
+/// A host without SMTPUTF8 refuses a header beyond ASCII, for each member behind it.
+#[test]
+fn what_leaves_for_members_has_a_header_in_ascii() {
+    let (world, queue) = choir(Posting::Members);
+    let raw = MESSAGE.replace("Subject: Hello", "Subject: Grüße").replace("From: Ada", "From: Adä");
+    assert_eq!(outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, &raw)), OK);
+    for (entry, content) in queued(&queue) {
+        let (head, body) = content.split_once("\r\n\r\n").unwrap();
+        assert!(head.is_ascii() && !entry.smtputf8 && body == "Hello.\r\n", "{content}");
+        let field = |name: &str| message::header::find(content.as_bytes(), name).unwrap().unfolded().into_owned();
+        assert_eq!(message::encoded_word::decode(field("Subject").trim_ascii()), "Grüße");
+        assert!(message::encoded_word::decode(&field("From")).contains("Adä via The Choir"), "{head}");
+        assert!(field("From").trim_ascii().ends_with(b"<choir@example.org>"), "{head}");
+    }
+}
+
 #[test]
 fn a_member_leaves_by_mail() {
     let (world, queue) = choir(Posting::Members);
@@ -406,6 +443,10 @@ fn a_member_whose_mail_comes_back_is_paused_and_an_owner_is_told() {
     };
     for day in 0..3 {
         comes_back(day, &report("delayed"));
+        // What is the matter with a message is not the member's fault.
+        for status in ["5.6.7", "5.7.1", "5.2.3", "5.3.4"] {
+            comes_back(day, &report("failed").replace("Status: 5.1.1", &format!("Status: {status}")));
+        }
         comes_back(day, "Subject: I am on holiday\r\n\r\nUntil Monday.\r\n");
         assert_eq!(messages(&world, "alice"), 0);
         comes_back(day, &report("failed"));
