@@ -4,6 +4,10 @@
 
 #[path = "internet/host.rs"]
 mod host;
+#[path = "internet/policies.rs"]
+mod policies;
+#[path = "internet/postfix.rs"]
+mod postfix;
 mod rig;
 #[path = "internet/zone.rs"]
 mod zone;
@@ -13,8 +17,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use console::tlsa;
 use host::BadHost;
+use policies::{Authority, Policies};
+use postfix::Postfix;
 use rig::{PATIENCE, Serving, free_ports};
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tempfile::TempDir;
 use zone::Zone;
@@ -26,45 +35,92 @@ struct Internet {
     /// Of several domains; knows a `bob@` in each.
     far: Serving,
     bad: BadHost,
+    /// The port of mail, at all addresses.
+    port: u16,
     password: String,
+    /// The options of the near server, and the environment of its process.
+    options: String,
+    environment: Vec<(&'static str, PathBuf)>,
     _zone: Zone,
-    _dirs: [TempDir; 3],
+    dirs: [TempDir; 3],
+}
+
+/// How a small Internet differs from the usual one.
+#[derive(Default)]
+struct Setting<'a> {
+    /// The far server's.
+    domains: &'a [&'a str],
+    /// Further options of the near server, and of the far one.
+    near: String,
+    far: String,
+    /// Certificates that the near server trusts.
+    roots: Option<&'a Path>,
 }
 
 /// Where each host is.
 const NEAR: &str = "127.0.0.2";
 const FAR: &str = "127.0.0.3";
 const BAD: &str = "127.0.0.4";
+const POLICIES: &str = "127.0.0.5";
+const POSTFIX: &str = "127.0.0.6";
 /// Nobody is there.
 const DEAD: &str = "127.0.0.9";
+/// Nobody looks at who sends.
+const UNCHECKED: &str = "sender.check = false\nsender.greeting_pause_millis = 0\n";
 
 impl Internet {
     /// `records` are told the port of mail and what a TLSA record says of the far server's key. `domains` are the far server's.
     fn start(domains: &[&str], records: impl Fn(u16, &str) -> String) -> Option<Self> {
+        let setting = Setting { domains, near: UNCHECKED.to_owned(), ..Setting::default() };
+        Self::start_with(&setting, records)
+    }
+
+    fn start_with(setting: &Setting<'_>, records: impl Fn(u16, &str) -> String) -> Option<Self> {
         let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
         let [port] = free_ports();
-        let checks = "sender.check = false\nsender.greeting_pause_millis = 0\n";
-        let there = format!("listen.smtp = [\"{FAR}:{port}\"]\n{checks}");
+        let there = format!("listen.smtp = [\"{FAR}:{port}\"]\n{UNCHECKED}{}", setting.far);
         let far = Serving::start(dirs[1].path(), &there);
-        let pem = fs::read_to_string(far.config.with_file_name("data").join("tls/server.pem")).unwrap();
-        let key = tlsa(&Facts::of_chain(&pem).unwrap().key_digest);
-        for domain in domains {
+        let pem = fs::read_to_string(far.config.with_file_name("data").join("tls/server.pem"));
+        // With a certificate of somebody else there is none of its own.
+        let key = pem.map(|pem| tlsa(&Facts::of_chain(&pem).unwrap().key_digest)).unwrap_or_default();
+        for domain in setting.domains {
             far.says(&["domain", "add", domain]);
             far.says(&["account", "add", &format!("bob@{domain}"), "--generate"]);
         }
         let zone = Zone::start(dirs[2].path(), &records(port, &key))?;
         let bad = BadHost::start(&format!("{BAD}:{port}"));
-        let delivery = format!("delivery = {{ by = \"mx\", port = {port} }}\n{}", zone.options());
+        let delivery = format!("delivery.by = \"mx\"\ndelivery.port = {port}\n{}", zone.options());
         // Only now there are the names that it sends to.
         far.stop();
         let far = Serving::start(dirs[1].path(), &format!("{there}{delivery}"));
-        let here = format!("listen.smtp = [\"{NEAR}:{port}\"]\n{checks}");
-        let near = Serving::start(dirs[0].path(), &format!("{here}{delivery}"));
+        let options = format!("listen.smtp = [\"{NEAR}:{port}\"]\n{delivery}{}", setting.near);
+        let environment: Vec<_> = setting.roots.iter().map(|roots| ("SSL_CERT_FILE", (*roots).to_owned())).collect();
+        let near = serve(dirs[0].path(), &options, &environment);
         near.says(&["domain", "add", "near.test"]);
         let added = near.says(&["account", "add", "alice@near.test", "--generate", "--json"]);
         let added: serde_json::Value = serde_json::from_str(&added).unwrap();
         let password = added["password"].as_str().unwrap().to_owned();
-        Some(Self { near, far, bad, password, _zone: zone, _dirs: dirs })
+        Some(Self { near, far, bad, port, password, options, environment, _zone: zone, dirs })
+    }
+
+    /// The near server stops, and starts again when its clock shows so many hours more than others do. `None`, and says so, where its
+    /// clock cannot be moved.
+    fn hours_ahead(self, hours: u32) -> Option<Self> {
+        let library =
+            ["x86_64", "aarch64"].map(|machine| format!("/usr/lib/{machine}-linux-gnu/faketime/libfaketimeMT.so.1"));
+        let Some(library) = library.into_iter().map(PathBuf::from).find(|library| library.exists()) else {
+            println!("NOT TESTED: there is no `faketime` (Debian: faketime)");
+            return None;
+        };
+        self.near.stop();
+        let moved = [
+            ("LD_PRELOAD", library),
+            ("FAKETIME", format!("+{hours}h").into()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+        ];
+        let environment = [&self.environment[..], &moved[..]].concat();
+        let near = serve(self.dirs[0].path(), &self.options, &environment);
+        Some(Self { near, ..self })
     }
 
     /// Alice sends a message to somebody.
@@ -74,13 +130,18 @@ impl Internet {
 
     /// The same, with parameters of `MAIL`.
     fn send_with(&self, parameters: &str, recipient: &str) {
+        self.send_and_ask(parameters, recipient, "");
+    }
+
+    /// The same, with parameters of `RCPT`.
+    fn send_and_ask(&self, parameters: &str, recipient: &str, wishes: &str) {
         let mut smtp = self.near.connect_tls("submissions");
         smtp.until("220 ");
         smtp.ask("EHLO pc.near.test", "250 ");
         let login = STANDARD.encode(format!("\0alice@near.test\0{}", self.password));
         smtp.ask(&format!("AUTH PLAIN {login}"), "235 ");
         smtp.ask(&format!("MAIL FROM:<alice@near.test>{parameters}"), "250 ");
-        smtp.ask(&format!("RCPT TO:<{recipient}>"), "250 ");
+        smtp.ask(&format!("RCPT TO:<{recipient}>{wishes}"), "250 ");
         smtp.ask("DATA", "354 ");
         smtp.ask(&format!("From: alice@near.test\r\nSubject: to {recipient}\r\n\r\nHello.\r\n."), "250 ");
         smtp.ask("QUIT", "221 ");
@@ -99,6 +160,25 @@ impl Internet {
         self.near.says(&["queue", "retry", &message["id"].to_string()]);
     }
 
+    /// What the near server makes of the next report that Alice gets: a letter of its own, or what another server sends.
+    fn told(&self, is_own: bool) -> String {
+        let logged = self.near.logged(if is_own { "sender told" } else { "delivered" });
+        assert_eq!(logged["to"], "alice@near.test", "{logged}");
+        let mut imap = self.inbox();
+        let last = imap.ask("c FETCH * EMAILID", "c OK").join("\n");
+        let email = rig::between(&last, "EMAILID (", ")");
+        self.near.says(&["timeline", "alice@near.test", "--message", email])
+    }
+
+    /// A device of Alice that has selected INBOX.
+    fn inbox(&self) -> rig::Lines {
+        let mut imap = self.near.connect_tls("imaps");
+        imap.until("* OK");
+        imap.ask(&format!("a LOGIN alice@near.test {}", self.password), "a OK");
+        imap.ask("b SELECT INBOX", "b OK");
+        imap
+    }
+
     /// What became of a message is logged before it is noted in the queue.
     fn until_the_queue_is_empty(&self) {
         let asked = Instant::now();
@@ -111,6 +191,12 @@ impl Internet {
         self.near.stop();
         self.far.stop();
     }
+}
+
+fn serve(dir: &Path, options: &str, environment: &[(&'static str, PathBuf)]) -> Serving {
+    let mut binary = Command::new(env!("CARGO_BIN_EXE_pillarbox"));
+    binary.envs(environment.iter().cloned());
+    Serving::start_as(binary, dir, options)
 }
 
 const OVER: &str = "handed over";
@@ -219,4 +305,162 @@ fn a_host_that_puts_off_hangs_up_or_closes_has_each_message_once_in_the_end() {
     }
     assert!(internet.bad.messages.try_recv().is_err(), "one of them came twice");
     internet.stop();
+}
+
+/// RFC 8461 §5: who cannot prove to be a host of the domain gets no mail; under a policy in testing, or one that has expired,
+/// mail goes as it does to anybody.
+#[test]
+fn a_policy_decides_who_gets_the_mail_as_long_as_it_lasts() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path());
+    let domains = ["good", "wrong", "stripped", "testing"].map(|name| format!("{name}.plain.test"));
+    let policy = |domain: &str| {
+        let mode = if domain.starts_with("testing") { "testing" } else { "enforce" };
+        format!("version: STSv1\r\nmode: {mode}\r\nmx: mx.{domain}\r\nmax_age: 86400\r\n")
+    };
+    let published: Vec<(&str, String)> = domains.iter().map(|domain| (domain.as_str(), policy(domain))).collect();
+    let [port] = free_ports();
+    let policies = Policies::start(&format!("{POLICIES}:{port}"), &authority, &published);
+    let setting = Setting {
+        domains: &domains.each_ref().map(String::as_str),
+        near: format!("{UNCHECKED}delivery.mta_sts_port = {port}\n"),
+        // One host for all, with a certificate for one of its names.
+        far: authority.options(dir.path(), "mx.good.plain.test"),
+        roots: Some(&authority.file),
+    };
+    let zone = |_, _: &str| {
+        domains.iter().fold(String::new(), |zone, domain| {
+            let host = if domain.starts_with("stripped") { BAD } else { FAR };
+            format!(
+                "{zone}{domain}. MX 10 mx.{domain}.\nmx.{domain}. A {host}\n_mta-sts.{domain}. TXT \"v=STSv1; id=1;\"\n\
+                 mta-sts.{domain}. A {POLICIES}\n"
+            )
+        })
+    };
+    let Some(internet) = Internet::start_with(&setting, zone) else { return };
+    for name in ["good", "testing"] {
+        internet.send(&format!("bob@{name}.plain.test"));
+        let said = internet.near.logged(OVER);
+        assert!((&said["code"], &said["to"]) == (&250.into(), &format!("bob@{name}.plain.test").into()), "{said}");
+    }
+    for (name, why) in [("wrong", "certificate"), ("stripped", "STARTTLS")] {
+        internet.send(&format!("bob@{name}.plain.test"));
+        let said = internet.tried(DEFERRED);
+        assert!(said.contains(why), "{name}: {said}");
+    }
+    // Two days later nothing is published any more, and what was has expired.
+    policies.take_away();
+    let Some(internet) = internet.hours_ahead(48) else { return };
+    let mut gone = [(); 2].map(|()| internet.near.logged(OVER)["to"].as_str().unwrap().to_owned());
+    gone.sort_unstable();
+    assert_eq!(gone, ["bob@stripped.plain.test", "bob@wrong.plain.test"]);
+    internet.until_the_queue_is_empty();
+    let told = internet.bad.commands.lock().unwrap().clone();
+    assert_eq!(told.iter().filter(|line| line.starts_with("MAIL")).count(), 1, "none before: {told:?}");
+    internet.stop();
+}
+
+#[test]
+fn a_circle_between_two_servers_ends_where_it_began_and_its_sender_is_told() {
+    let zone = |_, _: &str| {
+        format!(
+            "ring.test. MX 10 mx.ring.test.\nmx.ring.test. A {FAR}\nnear.test. MX 10 mx.near.test.\nmx.near.test. A {NEAR}\n"
+        )
+    };
+    let Some(internet) = Internet::start(&["ring.test"], zone) else { return };
+    internet.near.says(&["alias", "add", "round@near.test", "round@ring.test"]);
+    internet.far.says(&["alias", "add", "round@ring.test", "round@near.test"]);
+    internet.send("round@near.test");
+    assert!(internet.tried(OVER).starts_with("250 "));
+    assert_eq!(internet.far.logged("passed on")["to"], "round@ring.test");
+    let refused = internet.far.logged(FAILED);
+    assert_eq!((&refused["to"], &refused["code"]), (&"round@near.test".into(), &554.into()), "{refused}");
+    // Of what the far server passed on it tells whom it came from.
+    assert!(internet.told(false).contains("could not be delivered to round@near.test"));
+    internet.until_the_queue_is_empty();
+    internet.stop();
+}
+
+/// RFC 5321 §4.5.4.1.
+#[test]
+fn a_host_that_says_later_for_three_days_has_the_message_once_and_its_sender_one_warning() {
+    let zone = |_, _: &str| format!("bad.test. MX 10 mx.bad.test.\nmx.bad.test. A {BAD}\n");
+    let Some(mut internet) = Internet::start(&[], zone) else { return };
+    internet.send("later@bad.test");
+    assert!(internet.tried(DEFERRED).starts_with("450 "));
+    for hours in [5, 24, 48, 71] {
+        let Some(later) = internet.hours_ahead(hours) else { return };
+        internet = later;
+        assert!(internet.tried(DEFERRED).starts_with("450 "), "after {hours} hours");
+        if hours == 5 {
+            assert!(internet.told(true).contains("has not been delivered yet to later@bad.test"));
+        }
+    }
+    internet.bad.is_ready.store(true, Ordering::SeqCst);
+    let Some(internet) = internet.hours_ahead(76) else { return };
+    assert!(internet.tried(OVER).starts_with("250 "));
+    internet.until_the_queue_is_empty();
+    let message = internet.bad.messages.recv_timeout(PATIENCE).unwrap();
+    assert!(message.contains(&"Subject: to later@bad.test".to_owned()), "{message:?}");
+    assert!(internet.bad.messages.try_recv().is_err(), "it came twice");
+    let mut imap = internet.inbox();
+    assert!(imap.ask("c STATUS INBOX (MESSAGES)", "c OK")[0].contains("MESSAGES 1"), "one warning");
+    internet.stop();
+}
+
+/// RFC 3461, RFC 3464: what became of a message is told across both, in each kind of report.
+#[test]
+fn postfix_and_this_server_exchange_mail_and_each_kind_of_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let zone = |_, _: &str| {
+        format!(
+            "post.test. MX 10 mx.post.test.\nmx.post.test. A {POSTFIX}\npost.test. TXT \"v=spf1 ip4:{POSTFIX} -all\"\n\
+             bad.test. MX 10 mx.bad.test.\nmx.bad.test. A {BAD}\n"
+        )
+    };
+    // Whom a report of success goes to is looked at (SPF).
+    let setting = Setting { near: "sender.greeting_pause_millis = 0\n".to_owned(), ..Setting::default() };
+    let Some(internet) = Internet::start_with(&setting, zone) else { return };
+    let Some(postfix) = Postfix::start(dir.path(), [POSTFIX, NEAR, BAD], internet.port) else { return };
+    let everything = " NOTIFY=SUCCESS,FAILURE,DELAY";
+
+    // There, and what Postfix tells of it.
+    internet.send_and_ask("", "bob@post.test", everything);
+    assert!(internet.tried(OVER).starts_with("250 "));
+    assert!(postfix.received().contains("\nSubject: to bob@post.test\n"));
+    let told = internet.told(false);
+    assert!(told.contains("\"to bob@post.test\"") && told.contains("was delivered to bob@post.test"), "{told}");
+    internet.send_and_ask("", "lost@post.test", everything);
+    let told = internet.told(false);
+    assert!(told.contains("could not be delivered to nobody@near.test"), "{told}");
+    internet.send_and_ask("", "late@post.test", everything);
+    let told = internet.told(false);
+    assert!(told.contains("has not been delivered yet to later@bad.test"), "{told}");
+
+    // Back, and what this server tells of it.
+    postfix.send("SUCCESS", "alice@near.test");
+    let report = postfix.received();
+    check_report(&report, "delivered", "alice@near.test");
+    internet.near.says(&["alias", "add", "lost@near.test", "nobody@post.test"]);
+    postfix.send("FAILURE", "lost@near.test");
+    check_report(&postfix.received(), "failed", "nobody@post.test");
+    internet.near.says(&["alias", "add", "late@near.test", "later@bad.test"]);
+    postfix.send("DELAY", "late@near.test");
+    assert!(internet.tried(DEFERRED).starts_with("450 "));
+    let Some(internet) = internet.hours_ahead(5) else { return };
+    check_report(&postfix.received(), "delayed", "later@bad.test");
+    internet.stop();
+}
+
+/// A report on one recipient, as it lies in a mailbox of Postfix.
+fn check_report(report: &str, action: &str, recipient: &str) {
+    let report = report.replace("; ", ";");
+    for part in [
+        "Return-Path: <>\n".to_owned(),
+        "report-type=delivery-status".to_owned(),
+        format!("\nFinal-Recipient: rfc822;{recipient}\n"),
+        format!("\nAction: {action}\n"),
+    ] {
+        assert!(report.contains(&part), "{part:?} is not in\n{report}");
+    }
 }

@@ -11,7 +11,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 use sha2::{Digest, Sha256, Sha512};
 use smtp_proto::TlsPolicy;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What a TLS handshake needs.
 #[derive(Clone)]
@@ -73,8 +73,12 @@ impl Trust {
 
     /// Any certificate will do: against those who only listen. `None`: `host` is neither a name nor an address.
     pub(crate) fn in_anybody(host: &str) -> Option<Self> {
-        let any = Published { tlsa: Vec::new(), host: server_name(host)?, provider: provider() };
-        Some(Self { is_proof: false, ..Self::with(host, any)? })
+        // One for all, since each takes more memory than the rest of a connection.
+        static ANY: OnceLock<Option<Arc<ClientConfig>>> = OnceLock::new();
+        let name = server_name(host)?;
+        let any = || Published { tlsa: Vec::new(), host: name.clone(), provider: provider() };
+        let config = ANY.get_or_init(|| Some(Self::with(host, any())?.config)).clone()?;
+        Some(Self { config, name, objection: None, is_proof: false })
     }
 
     /// A certificate that matches what its owner publishes; with nothing that is usable, any (RFC 7672 §2.2).
@@ -168,7 +172,7 @@ impl ServerCertVerifier for Noting {
     }
 }
 
-/// Checks a certificate against TLSA records (RFC 6698, RFC 7672 §3); without any it takes all. Handshakes are signed by the
+/// Checks a certificate against TLSA records (RFC 6698, RFC 7672 §3); without any it takes all, of whatever host. Handshakes are signed by the
 /// key of the certificate in either case.
 #[derive(Debug)]
 struct Published {

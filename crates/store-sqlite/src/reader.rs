@@ -17,6 +17,9 @@ use store::ids::{AccountId, ModSeq};
 
 /// How long a caller waits for a connection when all are in use. Longer means that they are not given back.
 const WAIT: Duration = Duration::from_secs(10);
+/// So many connections that wait to be used keep the pages that they have read; the others give their memory back. Those that
+/// were used last are used first, so that more than a few are only needed when many read at once.
+const WARM_MAX: usize = 8;
 
 /// A row, or the one before it.
 const FIND: &str =
@@ -39,11 +42,20 @@ pub(crate) struct Readers {
 
 #[derive(Debug, Default)]
 struct Pool {
-    idle: Vec<Connection>,
+    /// Used last behind.
+    idle: Vec<Idle>,
     /// Idle and in use.
     open: usize,
     /// So many wait for one.
     waiting: usize,
+}
+
+/// A connection that waits to be used.
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    /// It has pages in memory.
+    is_warm: bool,
 }
 
 impl Readers {
@@ -147,7 +159,7 @@ impl Readers {
                 ),
             });
         }
-        if let Some(connection) = pool.idle.pop() {
+        if let Some(Idle { connection, .. }) = pool.idle.pop() {
             return Ok(Reader { readers: self, connection: Some(connection), broken: false });
         }
         pool.open += 1;
@@ -157,6 +169,22 @@ impl Readers {
         let opened = self.file.reader();
         reader.connection = Some(opened.map_err(|error| self.error("open", &error.into()))?);
         Ok(reader)
+    }
+
+    /// Gives the memory of a connection back, which is the last to be used again.
+    fn cool(&self, connection: Connection) {
+        let is_cool = connection.execute_batch("PRAGMA shrink_memory").is_ok();
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_cool {
+            pool.idle.insert(0, Idle { connection, is_warm: false });
+        } else {
+            pool.open -= 1;
+        }
+        let is_awaited = pool.waiting > 0;
+        drop(pool);
+        if is_awaited {
+            self.freed.notify_one();
+        }
     }
 
     fn failed(&self, account: AccountId, fault: &Fault) -> EngineError {
@@ -198,15 +226,27 @@ impl Drop for Reader<'_> {
         let sound = self.connection.take().filter(|connection| end(connection) && !self.broken);
         let mut pool = self.readers.pool.lock().unwrap_or_else(PoisonError::into_inner);
         match sound {
-            Some(connection) => pool.idle.push(connection),
+            Some(connection) => pool.idle.push(Idle { connection, is_warm: true }),
             None => pool.open -= 1,
         }
-        let is_awaited = pool.waiting > 0;
+        let (cooled, is_awaited) = (pool.take_out_to_cool(), pool.waiting > 0);
         drop(pool);
         // It costs a system call, also where nobody waits.
         if is_awaited {
             self.readers.freed.notify_one();
         }
+        if let Some(connection) = cooled {
+            self.readers.cool(connection);
+        }
+    }
+}
+
+impl Pool {
+    /// The connection that is one too many of those with pages in memory.
+    fn take_out_to_cool(&mut self) -> Option<Connection> {
+        let at = self.idle.len().checked_sub(WARM_MAX + 1)?;
+        self.idle.get(at).filter(|idle| idle.is_warm)?;
+        Some(self.idle.remove(at).connection)
     }
 }
 
@@ -449,6 +489,30 @@ mod tests {
             others.into_iter().for_each(|other| other.join().unwrap());
         });
         assert_eq!(readers.pool.lock().unwrap().waiting, 0);
+    }
+
+    #[test]
+    fn each_connection_that_ever_was_used_kept_its_pages_in_memory() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("shard");
+        let file = ShardFile { path, number: 0, shards: 1, cache_kib: 64, bytes_max: None, is_frozen: false };
+        file.create().unwrap();
+        let readers = Readers::new(file, 64);
+        let read_at_once = |count: usize| {
+            let held: Vec<_> = (0..count).map(|_| readers.snapshot(AccountId(16)).unwrap()).collect();
+            held.iter().for_each(|snapshot| assert_eq!(snapshot.get(b"a").unwrap(), None));
+        };
+        let warm = || readers.pool.lock().unwrap().idle.iter().map(|idle| idle.is_warm).collect::<Vec<_>>();
+        read_at_once(WARM_MAX);
+        assert_eq!(warm(), [true; WARM_MAX]);
+        for count in [WARM_MAX + 1, 40, 20] {
+            read_at_once(count);
+            let warm = warm();
+            assert_eq!(warm.iter().filter(|warm| **warm).count(), WARM_MAX, "{count}");
+            assert!(warm.iter().rev().take(WARM_MAX).all(|warm| *warm), "those are used first: {warm:?}");
+        }
+        let pool = readers.pool.lock().unwrap();
+        assert_eq!((pool.open, pool.idle.len()), (40, 40), "none was closed");
     }
 
     #[test]
