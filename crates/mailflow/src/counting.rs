@@ -39,7 +39,8 @@ pub(crate) fn who_reports(arrival: &Arrival, content: &[u8]) -> Option<By> {
         // Of a domain without a policy a signature or SPF says as much.
         DmarcResult::None => {
             sender.dkim.iter().any(|one| one.result == DkimResult::Pass && is_same(&one.domain))
-                || sender.mail_from.result == SpfResult::Pass && is_same(&sender.mail_from.domain)
+                || sender.introduction.mail_from.result == SpfResult::Pass
+                    && is_same(&sender.introduction.mail_from.domain)
         }
         DmarcResult::Fail | DmarcResult::TempError | DmarcResult::PermError => false,
     };
@@ -47,7 +48,7 @@ pub(crate) fn who_reports(arrival: &Arrival, content: &[u8]) -> Option<By> {
 }
 
 fn row(sender: &Findings, from: &str, decision: &Decision) -> Row {
-    let (dmarc, spf) = (&sender.dmarc, &sender.mail_from);
+    let (dmarc, spf) = (&sender.dmarc, &sender.introduction.mail_from);
     let disposition = disposition(sender, decision);
     let signature = |one: &Dkim| Signature {
         domain: one.domain.clone(),
@@ -56,7 +57,7 @@ fn row(sender: &Findings, from: &str, decision: &Decision) -> Row {
     };
     let scope = if from.is_empty() { "helo" } else { "mfrom" };
     Row {
-        address: sender.address,
+        address: sender.introduction.address,
         count: 1,
         disposition: disposition.name().to_owned(),
         reason: reason(sender, disposition).to_owned(),

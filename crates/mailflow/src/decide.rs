@@ -1,5 +1,10 @@
-//! What is to be done with a message. Pure: findings in, decision out.
+//! What is to be done with a message. Pure: findings in, decision out. What is decided before it is there: `admission`.
 
+mod admission;
+
+pub use admission::{Admission, SpfFail};
+
+pub(crate) use admission::admit;
 use sender_auth::{Dkim, DkimResult, DmarcPolicy, DmarcResult, SpfResult};
 use std::fmt;
 
@@ -25,6 +30,8 @@ pub struct Findings<'a> {
 /// What a server makes of findings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
+    /// Which hosts are refused before the message is there, where SPF says that they may not send.
+    pub spf_fail: SpfFail,
     /// What follows where the domain in From does not vouch for a message and asks for something.
     pub dmarc: Enforcement,
     /// Domains whose word counts on what they passed on (ARC): mailing lists, forwarders.
@@ -46,7 +53,8 @@ pub enum Enforcement {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { dmarc: Enforcement::Follow, trusted_sealers: Vec::new(), wait_for_dns: false }
+        let (spf_fail, dmarc) = (SpfFail::Unused, Enforcement::Follow);
+        Self { spf_fail, dmarc, trusted_sealers: Vec::new(), wait_for_dns: false }
     }
 }
 
@@ -137,12 +145,8 @@ fn of_filters(opinion: &scan::Opinion) -> Decision {
 
 fn of_sender(sender: &sender_auth::Findings, policy: &Policy) -> Decision {
     let dmarc = &sender.dmarc;
-    if let Some(list) = &sender.listed.blocked_by {
-        return Decision::RefuseHost(Reason(format!(
-            "{} is on the list {}, which says more",
-            sender.address,
-            shown(list)
-        )));
+    if let Some(reason) = admission::listed(&sender.introduction) {
+        return Decision::RefuseHost(reason);
     }
     match dmarc.result {
         DmarcResult::Pass => Decision::Deliver,
@@ -170,14 +174,11 @@ fn of_sender(sender: &sender_auth::Findings, policy: &Policy) -> Decision {
 /// where mail is passed on, a signature does not.
 fn by_spf(sender: &sender_auth::Findings) -> Decision {
     let is_signed = sender.dkim.iter().any(|signature| signature.result == DkimResult::Pass);
-    if sender.mail_from.result != SpfResult::Fail || is_signed {
+    if sender.introduction.mail_from.result != SpfResult::Fail || is_signed {
         return Decision::Deliver;
     }
-    let domain = shown(&sender.mail_from.domain);
-    Decision::Junk(Reason(format!(
-        "{domain} says that {} may not send for it (SPF), and nobody signed it",
-        sender.address
-    )))
+    let (domain, address) = (shown(&sender.introduction.mail_from.domain), sender.introduction.address);
+    Decision::Junk(Reason(format!("{domain} says that {address} may not send for it (SPF), and nobody signed it")))
 }
 
 /// RFC 8617 §7.2.1: what a trusted host found before it changed the message.
@@ -187,7 +188,7 @@ fn is_vouched_for_by_a_sealer(sender: &sender_auth::Findings, policy: &Policy) -
 }
 
 fn not_vouched(sender: &sender_auth::Findings) -> Reason {
-    let (dmarc, spf) = (&sender.dmarc, &sender.mail_from);
+    let (dmarc, spf) = (&sender.dmarc, &sender.introduction.mail_from);
     let signature = |signature: &Dkim| format!("{} for {}", signature.result.name(), shown(&signature.domain));
     let signatures: Vec<String> = sender.dkim.iter().take(2).map(signature).collect();
     let dkim = if signatures.is_empty() { "none".to_owned() } else { signatures.join(", ") };
@@ -197,7 +198,7 @@ fn not_vouched(sender: &sender_auth::Findings) -> Reason {
         dmarc.policy.name(),
         spf.result.name(),
         shown(&spf.domain),
-        sender.address,
+        sender.introduction.address,
     ))
 }
 

@@ -2,14 +2,14 @@
 
 use crate::arrival::Arrival;
 use crate::counting::who_reports;
-use crate::decide::{Decision, Findings, decide};
+use crate::decide::{Admission, Decision, Findings, admit, decide};
 use crate::flow::MailFlow;
 use crate::junk::Letter;
 use crate::outcome::{Delivered, End, Got, RecipientOutcome};
 use crate::route::Recipient;
 use message::content::Content;
 use message::trace;
-use sender_auth::{DkimResult, results};
+use sender_auth::{DkimResult, Introduction, results};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{AccountId, Actor, DeviceId, Handover, Place, Received, Timestamp};
@@ -27,7 +27,7 @@ impl MailFlow {
     pub(crate) fn deliver_content(&self, arrival: &Arrival, content: &mut Arc<Content>, now: Timestamp) -> Delivered {
         let recipients = &arrival.envelope.local;
         let findings = Findings {
-            is_to_postmaster: are_for_everybody(recipients),
+            is_to_postmaster: recipients.iter().all(Recipient::is_for_everybody),
             by_relay: arrival.envelope.source.by_relay,
             filters: arrival.opinion.as_ref(),
             ..Findings::of(content, arrival.sender.as_ref())
@@ -90,6 +90,12 @@ impl MailFlow {
             Some(reason) if delivered.worst() == RecipientOutcome::SenderRefused => delivered.because(reason),
             Some(_) | None => delivered,
         }
+    }
+
+    /// Whether a host may hand over a message to a recipient, by what is known before the message is there.
+    #[must_use]
+    pub fn admit(&self, known: &Introduction, recipient: &Recipient) -> Admission {
+        admit(known, recipient, &self.policy)
     }
 
     /// How a message was handed over first to one of its local recipients, if it comes again.
@@ -177,7 +183,7 @@ impl Arrival {
     fn log_sender(&self, decision: &Decision) {
         let Some(sender) = &self.sender else { return };
         let (id, spf, dmarc, from) =
-            (&self.id, sender.mail_from.result.name(), sender.dmarc.result.name(), &sender.dmarc.domain);
+            (&self.id, sender.introduction.mail_from.result.name(), sender.dmarc.result.name(), &sender.dmarc.domain);
         let dkim = sender.dkim.iter().filter(|signature| signature.result == DkimResult::Pass).count();
         let (verdict, why) = match decision {
             Decision::Deliver => ("deliver", String::new()),
@@ -190,15 +196,6 @@ impl Arrival {
         };
         info!(id, spf, dkim, dmarc, from, verdict, why, "sender examined");
     }
-}
-
-/// RFC 2142 §5, RFC 5321 §4.5.1: whom everybody must be able to tell that their mail is refused.
-fn are_for_everybody(recipients: &[Recipient]) -> bool {
-    let is_for_everybody = |recipient: &Recipient| {
-        let local_part = recipient.address.split('@').next().unwrap_or_default();
-        ["postmaster", "abuse"].iter().any(|name| name.eq_ignore_ascii_case(local_part))
-    };
-    recipients.iter().all(is_for_everybody)
 }
 
 /// Each account once, with the first recipient that leads to it.

@@ -219,7 +219,7 @@ fn has_utf8_header(content: &[u8]) -> bool {
 fn is_known(arrival: &Arrival) -> bool {
     let source = &arrival.envelope.source;
     match (&arrival.sender, source.protocol) {
-        (Some(sender), _) => sender.mail_from.result == SpfResult::Pass,
+        (Some(sender), _) => sender.introduction.mail_from.result == SpfResult::Pass,
         (None, Protocol::Smtp) => source.client.to_canonical().is_loopback(),
         (None, _) => true,
     }

@@ -44,7 +44,7 @@ mod submission;
 mod testing;
 
 pub use arrival::{Arrival, Envelope, Source};
-pub use decide::{Decision, Enforcement, Findings, Policy, Reason, decide};
+pub use decide::{Admission, Decision, Enforcement, Findings, Policy, Reason, SpfFail, decide};
 pub use flow::{MailFlow, Teacher};
 pub use outcome::{Delivered, ListRefusal, Missed, RecipientOutcome};
 pub use route::{Reach, Recipient, Route, Unroutable};

@@ -69,6 +69,13 @@ impl Onward {
 }
 
 impl Recipient {
+    /// Whether it is one of those whom everybody must be able to tell that their mail is refused (RFC 2142 §5, RFC 5321 §4.5.1).
+    #[must_use]
+    pub fn is_for_everybody(&self) -> bool {
+        let local_part = self.address.split('@').next().unwrap_or_default();
+        ["postmaster", "abuse"].iter().any(|name| name.eq_ignore_ascii_case(local_part))
+    }
+
     /// How many copies mail for it makes, here and elsewhere; those of a list have a limit of their own.
     #[must_use]
     pub fn copies(&self) -> usize {

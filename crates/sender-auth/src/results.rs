@@ -1,6 +1,6 @@
 //! `Authentication-Results` (RFC 8601).
 
-use crate::{DkimResult, Findings, Spf};
+use crate::{DkimResult, Findings, Introduction, Spf};
 use message::header;
 use std::fmt::Write;
 
@@ -8,7 +8,8 @@ use std::fmt::Write;
 #[must_use]
 pub fn field(name: &str, findings: &Findings, verdict: Option<&str>) -> Vec<u8> {
     let mut text = format!("Authentication-Results: {}", value(name));
-    let Findings { address, iprev, listed, helo, mail_from, dkim, arc, dmarc } = findings;
+    let Findings { introduction, dkim, arc, dmarc } = findings;
+    let Introduction { address, iprev, listed, helo, mail_from, is_unused: _ } = introduction;
     write_iprev(&mut text, iprev, &address.to_string());
     if let Some(list) = &listed.allowed_by {
         // RFC 8904 §2.

@@ -1,6 +1,7 @@
 //! A DNS in memory, for tests.
 
-use crate::{Answer, Claim, Digests, Failed, Findings, Kind, Lists, Lookup, Pending, Record, Verifier, examine};
+use crate::{Answer, Claim, Digests, Failed, Findings, Introduction, Kind, Lists, Lookup, Pending, Record, Verifier};
+use crate::{examine_introduced, introduce};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -86,7 +87,11 @@ fn lists() -> Lists {
 }
 
 impl Verifier for Table {
-    fn verify(self: Arc<Self>, claim: Claim, digests: Digests) -> Pending<'static, Findings> {
-        Box::pin(async move { examine(&*self, &claim, &digests, &lists()).await })
+    fn introduce(self: Arc<Self>, claim: Claim) -> Pending<'static, Introduction> {
+        Box::pin(async move { introduce(&*self, &claim, &lists()).await })
+    }
+
+    fn verify(self: Arc<Self>, known: Introduction, digests: Digests) -> Pending<'static, Findings> {
+        Box::pin(async move { examine_introduced(&*self, known, &digests).await })
     }
 }

@@ -46,7 +46,10 @@ fn bombs_in_all_places_do_not_hide_whom_a_message_forges() {
         .collect();
     let found = findings(&table, "x@bomb.example", &format!("{signatures}{from}\r\n"));
     assert_eq!((found.dmarc.result, found.dmarc.disposition), (DmarcResult::Fail, DmarcPolicy::Reject));
-    assert_eq!((found.helo.result, found.mail_from.result), (SpfResult::Fail, SpfResult::Fail));
+    assert_eq!(
+        (found.introduction.helo.result, found.introduction.mail_from.result),
+        (SpfResult::Fail, SpfResult::Fail)
+    );
     assert_eq!(found.dkim.len(), SIGNATURES_MAX);
     let asked = |is_one: &dyn Fn(&str) -> bool| table.asked().iter().filter(|(name, _)| is_one(name)).count();
     let keys = asked(&|name| name.contains("._domainkey."));
@@ -68,7 +71,7 @@ fn huge_answers_are_read_once_and_answer_nothing_else() {
         table.txt("_dmarc.long.example", &format!("v=DMARC1; p={p}; rua=mailto:{at}@long.example"))
     });
     let found = findings(&table, "x@long.example", "From: x@long.example\r\n\r\n");
-    assert_eq!(found.mail_from.result, SpfResult::Fail);
+    assert_eq!(found.introduction.mail_from.result, SpfResult::Fail);
     assert_eq!((found.dmarc.result, found.dmarc.policy), (DmarcResult::None, DmarcPolicy::None));
     let of = |wanted: &str| table.asked().iter().filter(|(name, _)| name == wanted).count();
     assert_eq!((of("long.example"), of("_dmarc.long.example")), (1, 1));
@@ -80,8 +83,47 @@ fn a_dns_without_answers_accuses_nobody() {
     let signature = "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; d=slow.example; s=s; h=From;\r\n \
                      bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\r\n";
     let found = findings(&table, "x@slow.example", &format!("{signature}From: x@slow.example\r\n\r\n"));
-    assert_eq!((found.helo.result, found.mail_from.result), (SpfResult::TempError, SpfResult::TempError));
+    assert_eq!(
+        (found.introduction.helo.result, found.introduction.mail_from.result),
+        (SpfResult::TempError, SpfResult::TempError)
+    );
     let results: Vec<DkimResult> = found.dkim.iter().map(|one| one.result).collect();
     assert_eq!(results, [DkimResult::TempError]);
     assert_eq!((found.dmarc.result, found.dmarc.disposition), (DmarcResult::TempError, DmarcPolicy::None));
+}
+
+#[test]
+fn a_domain_is_unused_if_it_neither_sends_nor_takes_mail() {
+    let null = || Record::Mx { preference: 0, exchange: String::new() };
+    let host = || Record::Mx { preference: 10, exchange: "mx.example".into() };
+    let table = Table::default()
+        .txt("unused.example", "v=spf1 -all")
+        .with("unused.example", Kind::Mx, null())
+        .txt("silent.example", "v=spf1 -all")
+        .txt("newsletter.example", "v=spf1 -all")
+        .with("newsletter.example", Kind::Mx, host())
+        .txt("odd.example", "v=spf1 -all")
+        .with("odd.example", Kind::Mx, null())
+        .with("odd.example", Kind::Mx, host())
+        .txt("sends.example", "v=spf1 ip4:198.51.100.1 redirect=unused.example")
+        .with("sends.example", Kind::Mx, null())
+        .txt("includes.example", "v=spf1 include:unused.example -all")
+        .with("includes.example", Kind::Mx, null());
+    let of = |mail_from: &str| {
+        let claim = Claim {
+            address: ADDRESS.parse().unwrap(),
+            helo: "unused.example".into(),
+            mail_from: mail_from.into(),
+            receiver: "here.example".into(),
+            unix_seconds: 0,
+        };
+        block_on(introduce(&table, &claim, &Lists::default()))
+    };
+    assert!(of("a@unused.example").is_unused && of("a@Unused.Example").is_unused);
+    for used in ["silent", "newsletter", "odd", "sends", "includes"] {
+        let found = of(&format!("a@{used}.example"));
+        assert_eq!((found.mail_from.result, found.is_unused), (SpfResult::Fail, false), "{used}");
+    }
+    // A report comes from nobody, whatever its host calls itself.
+    assert!(!of("").is_unused);
 }

@@ -2,13 +2,16 @@
 
 use crate::setup::SetupError;
 use dns::{Answer as Found, Dns};
-use sender_auth::{Answer, Claim, Digests, Failed, Findings, Kind, Lists, Lookup, Pending, Record, Verifier, examine};
+use sender_auth::{
+    Answer, Claim, Digests, Failed, Findings, Introduction, Kind, Lists, Lookup, Pending, Record, Verifier,
+};
+use sender_auth::{examine, examine_introduced, introduce};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// All that is asked about one message. RFC 7208 §4.6.4: 20 seconds at least.
+/// All that is asked before a message is there, and again all that is asked about it. RFC 7208 §4.6.4: 20 seconds at least.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The field `Authentication-Results` of a message as it came, for `pillarbox verify-message`.
@@ -20,7 +23,7 @@ pub async fn results_of(options: dns::Options, claim: Claim, content: Vec<u8>) -
     let content = message::content::transferred(content)
         .map_err(|message::content::HasNul| SetupError::new("the message has a NUL octet, which no mail has"))?;
     let receiver = claim.receiver.clone();
-    let findings = SenderCheck::new(dns, Lists::default()).verify(claim, Digests::of(&content)).await;
+    let findings = examine(&InTime::new(&dns), &claim, &Digests::of(&content), &Lists::default()).await;
     Ok(String::from_utf8_lossy(&sender_auth::results::field(&receiver, &findings, None)).replace("\r\n", "\n"))
 }
 
@@ -39,21 +42,26 @@ impl SenderCheck {
 }
 
 impl Verifier for SenderCheck {
-    fn verify(self: Arc<Self>, claim: Claim, digests: Digests) -> Pending<'static, Findings> {
-        Box::pin(async move {
-            let in_time = InTime { dns: self.dns.clone(), until: Instant::now() + PATIENCE };
-            examine(&in_time, &claim, &digests, &self.lists).await
-        })
+    fn introduce(self: Arc<Self>, claim: Claim) -> Pending<'static, Introduction> {
+        Box::pin(async move { introduce(&InTime::new(&self.dns), &claim, &self.lists).await })
+    }
+
+    fn verify(self: Arc<Self>, known: Introduction, digests: Digests) -> Pending<'static, Findings> {
+        Box::pin(async move { examine_introduced(&InTime::new(&self.dns), known, &digests).await })
     }
 }
 
 /// The DNS for one message.
-struct InTime {
-    dns: Dns,
+struct InTime<'a> {
+    dns: &'a Dns,
     until: Instant,
 }
 
-impl InTime {
+impl<'a> InTime<'a> {
+    fn new(dns: &'a Dns) -> Self {
+        Self { dns, until: Instant::now() + PATIENCE }
+    }
+
     async fn ask<T>(&self, question: impl Future<Output = Result<Found<T>, dns::Error>>) -> Answer<Vec<T>> {
         match timeout_at(self.until, question).await {
             Err(_) => Err(Failed::Trouble),
@@ -79,7 +87,7 @@ impl InTime {
     }
 }
 
-impl Lookup for InTime {
+impl Lookup for InTime<'_> {
     fn lookup<'a>(&'a self, name: &'a str, kind: Kind) -> Pending<'a, Answer<Vec<Record>>> {
         Box::pin(self.records(name, kind))
     }
@@ -108,7 +116,9 @@ mod tests {
             unix_seconds: 0,
         };
         let digests = Digests::of(b"From: ada@example.org\r\n\r\ntext\r\n");
-        SenderCheck::new(dns, Lists::default()).verify(claim, digests).await
+        let check = SenderCheck::new(dns, Lists::default());
+        let known = Arc::clone(&check).introduce(claim).await;
+        check.verify(known, digests).await
     }
 
     fn filled() -> FakeServer {
@@ -123,10 +133,13 @@ mod tests {
     #[tokio::test]
     async fn the_dns_is_asked() {
         let found = examined(&filled()).await;
-        assert_eq!(found.mail_from.result, SpfResult::Pass);
-        assert_eq!(found.helo.result, SpfResult::None);
+        assert_eq!(found.introduction.mail_from.result, SpfResult::Pass);
+        assert_eq!(found.introduction.helo.result, SpfResult::None);
         assert_eq!(found.dmarc.result, DmarcResult::Pass);
-        assert_eq!((found.iprev.result, found.iprev.name.as_deref()), (IprevResult::Pass, Some("mail.example.org")));
+        assert_eq!(
+            (found.introduction.iprev.result, found.introduction.iprev.name.as_deref()),
+            (IprevResult::Pass, Some("mail.example.org"))
+        );
     }
 
     #[tokio::test]
@@ -136,7 +149,7 @@ mod tests {
             server.treat("example.org", manner);
             server.treat("_dmarc.example.org", manner);
             let found = examined(&server).await;
-            assert_eq!(found.mail_from.result, SpfResult::TempError);
+            assert_eq!(found.introduction.mail_from.result, SpfResult::TempError);
             assert_eq!(found.dmarc.result, DmarcResult::TempError);
         }
     }
@@ -152,7 +165,7 @@ mod tests {
         server.clear("example.org");
         server.add("example.org", "TXT", &huge);
         let found = examined(&server).await;
-        assert_ne!(found.mail_from.result, SpfResult::Pass);
-        assert_ne!(found.iprev.result, IprevResult::Pass);
+        assert_ne!(found.introduction.mail_from.result, SpfResult::Pass);
+        assert_ne!(found.introduction.iprev.result, IprevResult::Pass);
     }
 }

@@ -68,6 +68,16 @@ impl TestJobs {
         held.into_iter().for_each(|(_, work)| work());
     }
 
+    /// Those that come from now on wait.
+    pub fn hold(&self) {
+        self.0.lock().mode = Mode::Held;
+    }
+
+    /// Those that come from now on are refused.
+    pub fn refuse(&self) {
+        self.0.lock().mode = Mode::Full;
+    }
+
     /// How many wait.
     #[must_use]
     pub fn waiting(&self) -> usize {

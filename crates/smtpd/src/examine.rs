@@ -7,12 +7,14 @@
 //! Not looked at: what comes from this machine itself (a mail system in front of us, a program, a test), over LMTP (a mail system
 //! of ours, whose own `Authentication-Results` stay), what an account submits, and what begins at a relay of ours.
 
+use crate::introduction::{claim, mail_from};
 use crate::service::Common;
 use crate::transaction::Transaction;
 use crate::{log, replies};
+use mailflow::Envelope;
 use message::hop::{Origin, origin};
 use scan::{Opinion, Question};
-use sender_auth::{Claim, Digests, Findings};
+use sender_auth::{Digests, Findings};
 use session::{Job, Moment, Owner, Peer, Step};
 use smtp_proto::Reply;
 use std::task::{Poll, Waker};
@@ -59,8 +61,9 @@ pub(crate) fn begin(
     transaction: &mut Transaction,
     now: Moment,
 ) -> Option<Examination> {
-    let is_relay = transaction.envelope.source.by_relay;
-    if transaction.examined.is_some() || common.verifier.is_none() && common.scanner.is_none() {
+    let Transaction { envelope, introduction, content, examined } = transaction;
+    let is_relay = envelope.source.by_relay;
+    if examined.is_some() || common.verifier.is_none() && common.scanner.is_none() {
         return None;
     }
     if peer.is_loopback() && !is_relay {
@@ -69,22 +72,24 @@ pub(crate) fn begin(
     }
     let host = |content: &[u8]| match is_relay {
         true => origin(content, |address| common.is_relay(address)),
-        false => Some(Origin { address: peer.address, helo: transaction.envelope.source.helo.clone() }),
+        false => Some(Origin { address: peer.address, helo: envelope.source.helo.clone() }),
     };
     let begin = |content: &[u8]| {
         let host = host(content)?;
         let address = host.address;
         let verifying = common.verifier.clone().map(|verifier| {
-            let claim = claim(common, host.clone(), transaction, now);
-            verifier.verify(claim, Digests::of(content))
+            let claim = claim(common, host.clone(), envelope, now);
+            let known = introduction.complete(verifier.clone(), claim);
+            let digests = Digests::of(content);
+            async move { verifier.verify(known.await, digests).await }
         });
         let scanning = common.scanner.clone().map(|scanner| {
             let room = scanner.reserve(content.len() as u64);
-            (scanner, room.map(|room| (question(common, host, transaction, content, now), room)))
+            (scanner, room.map(|room| (question(common, host, envelope, content, now), room)))
         });
         Some((address, verifying, scanning))
     };
-    let (address, verifying, scanning) = transaction.content.as_ref()?.look(&common.spool, holder, begin)??;
+    let (address, verifying, scanning) = content.as_ref()?.look(&common.spool, holder, begin)??;
     let examine = async move {
         let sender = match verifying {
             Some(verifying) => Some(Box::new(verifying.await)),
@@ -93,7 +98,7 @@ pub(crate) fn begin(
         let opinion = match scanning {
             Some((scanner, mut asked)) => {
                 if let (Some((question, _)), Some(sender)) = (&mut asked, &sender) {
-                    question.name.clone_from(&sender.iprev.name);
+                    question.name.clone_from(&sender.introduction.iprev.name);
                 }
                 Some(scanner.ask(asked).await)
             }
@@ -107,30 +112,13 @@ pub(crate) fn begin(
             Some(Examination { job, until, early_bytes: 0 })
         }
         Err(session::Full) => {
-            transaction.examined = Some(Err(replies::not_examined()));
+            *examined = Some(Err(replies::not_examined()));
             None
         }
     }
 }
 
-/// What the address means, not how it is quoted.
-fn mail_from(transaction: &Transaction) -> String {
-    let from = transaction.envelope.reverse_path.mailbox();
-    from.map(|from| format!("{}@{}", from.local_part(), from.domain())).unwrap_or_default()
-}
-
-fn claim(common: &Common, host: Origin, transaction: &Transaction, now: Moment) -> Claim {
-    Claim {
-        address: host.address,
-        helo: host.helo,
-        mail_from: mail_from(transaction),
-        receiver: common.hostname.clone(),
-        unix_seconds: now.unix_millis.div_euclid(1000),
-    }
-}
-
-fn question(common: &Common, host: Origin, transaction: &Transaction, content: &[u8], now: Moment) -> Question {
-    let envelope = &transaction.envelope;
+fn question(common: &Common, host: Origin, envelope: &Envelope, content: &[u8], now: Moment) -> Question {
     Question {
         id: format!("{:x}", now.unix_millis),
         hostname: common.hostname.clone(),
@@ -138,7 +126,7 @@ fn question(common: &Common, host: Origin, transaction: &Transaction, content: &
         name: None,
         helo: host.helo,
         tls: envelope.source.tls.clone(),
-        mail_from: mail_from(transaction),
+        mail_from: mail_from(envelope),
         recipients: envelope.local.iter().map(|recipient| recipient.address.clone()).collect(),
         content: common.flow.without_forged(content.to_vec(), envelope.source.protocol),
     }

@@ -39,6 +39,10 @@ pub(crate) fn message(session: &mut SmtpSession) -> Vec<Reply> {
         Some(Ok(examined)) => examined,
         None => Examined::default(),
     };
+    if let Some(reply) = not_admitted(session, &transaction, &examined) {
+        refused::message(&session.client(), &transaction, &content, &reply);
+        return for_all(session, &transaction, reply);
+    }
     let account = session.login.as_ref().map(|presence| presence.login().account);
     let flow = &session.service.common.flow;
     let arrival = flow.arrive(transaction.envelope, content, account, session.timestamp());
@@ -58,6 +62,15 @@ pub(crate) fn message(session: &mut SmtpSession) -> Vec<Reply> {
         session.tally.message();
     }
     replies
+}
+
+/// Why a host may not hand over a message, where that was not known yet when its recipients were taken.
+fn not_admitted(session: &SmtpSession, transaction: &Transaction, examined: &Examined) -> Option<Reply> {
+    let sender = examined.sender.as_ref().filter(|_| transaction.introduction.is_owed())?;
+    let flow = &session.service.common.flow;
+    let of = |recipient| replies::not_admitted(flow.admit(&sender.introduction, recipient));
+    // Nobody gets it along with those whom everybody reaches.
+    transaction.envelope.local.iter().find_map(of)
 }
 
 /// Mail from other hosts is looked at first.

@@ -16,6 +16,7 @@ mod content;
 mod examine;
 mod finish;
 mod greeting;
+mod introduction;
 mod limits;
 mod log;
 mod refused;

@@ -1,6 +1,6 @@
 //! The words of the service (RFC 5321 §4.2.3, RFC 3463).
 
-use mailflow::{ListRefusal, Reason, RecipientOutcome};
+use mailflow::{Admission, ListRefusal, Reason, RecipientOutcome};
 use smtp_proto::{Enhanced, Reply};
 
 /// RFC 3463: class and X.0.0 "other", X.3.x system, X.5.x protocol, X.7.x security.
@@ -108,6 +108,19 @@ pub(crate) fn outcome(outcome: RecipientOutcome, reason: Option<&Reason>, id: &s
             Reply::new(554, Enhanced(5, 4, 6), "The message runs in circles: too many Received fields")
         }
     }
+}
+
+/// A host may not hand over a message to a recipient; `None` if it may.
+pub(crate) fn not_admitted(admission: Admission) -> Option<Reply> {
+    let (status, why) = match admission {
+        Admission::Admit => return None,
+        Admission::RefuseHost(why) => (Enhanced(5, 7, 1), why),
+        // RFC 7372 §3.2: SPF validation failed.
+        Admission::RefuseSender(why) => (Enhanced(5, 7, 23), why),
+        // RFC 7505 §4.2: sender address has null MX.
+        Admission::RefuseUnused(why) => (Enhanced(5, 7, 27), why),
+    };
+    Some(Reply::new(550, status, why.to_string()))
 }
 
 /// A list does not take it.

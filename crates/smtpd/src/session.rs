@@ -12,7 +12,7 @@ use auth::Presence;
 use login::Desk;
 use mailflow::Source;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
-use smtp_proto::{Enhanced, Event, Receiver, Reply};
+use smtp_proto::{Enhanced, Event, Rcpt, Receiver, Reply};
 use std::sync::Arc;
 use store::{Claim, Timestamp};
 use store_objects::Holder;
@@ -53,6 +53,8 @@ pub(crate) enum Phase {
     LogIn,
     /// One login too many has failed.
     TooManyLogins,
+    /// RCPT waits for what is to be known of a stranger.
+    Introduce(Box<Rcpt>),
     /// The message after DATA is to come.
     Data,
     /// A chunk after BDAT is to come.
@@ -245,6 +247,7 @@ impl SmtpSession {
                 None
             }
             Phase::Examine(_) => self.look_at_sender().err(),
+            Phase::Introduce(_) => self.look_at_host(output),
             Phase::Handshake => Some(Step::StartTls),
             Phase::Closed => Some(Step::Close),
             Phase::Command | Phase::AuthLine | Phase::Data | Phase::Chunk { .. } => None,
@@ -259,6 +262,19 @@ impl SmtpSession {
         };
         let greet_at = *self.clocks.greet_at.get_or_insert(self.now.monotonic_millis.saturating_add(pause));
         self.now.monotonic_millis < greet_at && !self.clocks.spoke_first
+    }
+
+    /// Once it is known who brings the message, RCPT is answered.
+    fn look_at_host(&mut self, output: &mut Vec<u8>) -> Option<Step> {
+        if verb::rcpt::is_awaited(self) {
+            return Some(Step::Wait);
+        }
+        if let Phase::Introduce(rcpt) = std::mem::replace(&mut self.phase, Phase::Command) {
+            let reply = verb::rcpt::answer(self, *rcpt);
+            self.answer(Deed::Recipient, vec![reply], output);
+            self.clocks.heard = true;
+        }
+        None
     }
 
     /// Once it is known, the message is taken in as if it had just come; in a place of its own if that takes long.
@@ -359,6 +375,12 @@ impl session::Session for SmtpSession {
                 examination.heard(input.len());
                 false
             }
+            Phase::Introduce(_) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.introduction.heard(input.len());
+                }
+                false
+            }
             Phase::Data | Phase::Chunk { .. } => true,
             // A pause of nothing is none: all that is here is read after the greeting.
             Phase::New => {
@@ -422,6 +444,7 @@ impl session::Session for SmtpSession {
         match &self.phase {
             Phase::LogIn if self.desk.until().is_some() => self.desk.until(),
             Phase::Examine(examination) => Some(examination.until),
+            Phase::Introduce(_) => self.transaction.as_ref().and_then(|transaction| transaction.introduction.until()),
             Phase::New => self.clocks.greet_at,
             Phase::Handshake | Phase::TooManyLogins | Phase::Closed => None,
             Phase::Command | Phase::AuthLine | Phase::LogIn | Phase::Data | Phase::Chunk { .. } => {

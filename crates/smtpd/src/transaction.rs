@@ -2,11 +2,14 @@
 
 use crate::content::Content;
 use crate::examine::Examined;
+use crate::introduction::Introducing;
 use mailflow::{Envelope, Recipient};
 use smtp_proto::Reply;
 
 pub(crate) struct Transaction {
     pub(crate) envelope: Envelope,
+    /// What is known of a stranger who brings it.
+    pub(crate) introduction: Introducing,
     /// What came so far; `None` before DATA, and before the first chunk (RFC 3030 §2).
     pub(crate) content: Option<Content>,
     /// What was found out about it, once that was looked at; or the answer where it could not be.

@@ -94,7 +94,7 @@ fn a_relay_of_ours_is_refused_nothing_for_what_a_stranger_did() {
     let wait = Policy { wait_for_dns: true, ..Policy::default() };
     assert_eq!(by_relay(&sender("a@dark.example"), &wait), "deliver");
     let mut listed = sender("a@watch.example");
-    listed.listed.blocked_by = Some("bad.example".into());
+    listed.introduction.listed.blocked_by = Some("bad.example".into());
     assert_eq!(by_relay(&listed, &Policy::default()), "junk");
 }
 

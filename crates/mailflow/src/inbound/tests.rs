@@ -338,7 +338,7 @@ fn a_stranger_has_no_reports_sent_to_others() {
             };
             let (digests, lists) = (sender_auth::Digests::of(&arrival.content), sender_auth::Lists::default());
             let mut sender = futures::executor::block_on(sender_auth::examine(&table, &claim, &digests, &lists));
-            sender.mail_from.result = result;
+            sender.introduction.mail_from.result = result;
             arrival.from_sender(sender)
         }
     };

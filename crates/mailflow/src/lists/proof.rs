@@ -57,8 +57,8 @@ impl Proof {
             DmarcResult::Pass => (sender.dmarc.spf_aligned, true),
             // Of a domain that publishes no policy, what DMARC would ask.
             DmarcResult::None => {
-                let by_spf =
-                    sender.mail_from.result == SpfResult::Pass && sender.mail_from.domain.eq_ignore_ascii_case(&domain);
+                let by_spf = sender.introduction.mail_from.result == SpfResult::Pass
+                    && sender.introduction.mail_from.domain.eq_ignore_ascii_case(&domain);
                 let is_good = |signature: &sender_auth::Dkim| {
                     signature.result == sender_auth::DkimResult::Pass && signature.domain.eq_ignore_ascii_case(&domain)
                 };

@@ -259,7 +259,7 @@ fn forwarded_mail_was_taken_for_forged_at_the_far_end() {
             if sets > 0 && !is_signed {
                 // The next host trusts the first.
                 arrival.sender.as_mut().unwrap().dmarc.disposition = sender_auth::DmarcPolicy::None;
-                arrival.sender.as_mut().unwrap().mail_from.result = sender_auth::SpfResult::Pass;
+                arrival.sender.as_mut().unwrap().introduction.mail_from.result = sender_auth::SpfResult::Pass;
             }
             assert_eq!(outcomes(world.flow.deliver(arrival, NOW)), [OK], "{to} {is_signed}");
             let (entry, passed_on) = queued(&queue).pop().unwrap();
@@ -268,7 +268,7 @@ fn forwarded_mail_was_taken_for_forged_at_the_far_end() {
             assert_eq!((far.arc.result, far.arc.sets), (DkimResult::Pass, sets + 1), "{:?} {}", far.arc, hop.0);
             assert_eq!(far.arc.sealer, "example.org");
             assert_eq!(dkim::testing::chain_holds(hop.0.as_bytes(), &records), Some(true));
-            assert_eq!(far.mail_from.result, sender_auth::SpfResult::Pass, "the envelope is ours");
+            assert_eq!(far.introduction.mail_from.result, sender_auth::SpfResult::Pass, "the envelope is ours");
             assert_eq!(far.dmarc.result == DmarcResult::Pass, is_signed, "{:?}", far.dmarc);
             assert!(hop.0.contains("dmarc=pass header.from=author.example"), "{}", hop.0);
             assert!(hop.0.ends_with(content), "it was changed: {}", hop.0);

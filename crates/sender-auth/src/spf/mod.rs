@@ -78,9 +78,16 @@ pub(crate) struct Sender<'a> {
     pub(crate) unix_seconds: i64,
 }
 
+/// What comes of a check.
+pub(crate) struct Checked {
+    pub(crate) spf: Spf,
+    /// The policy is `-all` and nothing else (§10.1.2).
+    pub(crate) permits_nobody: bool,
+}
+
 /// §4.
-pub(crate) async fn check(dns: &Budget<'_>, sender: &Sender<'_>) -> Spf {
-    let mut check = Check { dns, sender, terms: 0, void: 0, validated_name: None };
+pub(crate) async fn check(dns: &Budget<'_>, sender: &Sender<'_>) -> Checked {
+    let mut check = Check { dns, sender, terms: 0, void: 0, validated_name: None, permits_nobody: false };
     let mut explanation = None;
     let result = match first_domain(sender.domain) {
         None => SpfResult::None,
@@ -89,7 +96,8 @@ pub(crate) async fn check(dns: &Budget<'_>, sender: &Sender<'_>) -> Spf {
         },
     };
     let domain = name_of(sender.domain).unwrap_or_default();
-    Spf { result, domain, explanation: explanation.filter(|_| result == SpfResult::Fail) }
+    let spf = Spf { result, domain, explanation: explanation.filter(|_| result == SpfResult::Fail) };
+    Checked { spf, permits_nobody: check.permits_nobody }
 }
 
 /// §4.3: a name of several labels.
@@ -104,6 +112,7 @@ struct Check<'a> {
     void: u32,
     /// Once asked for.
     validated_name: Option<String>,
+    permits_nobody: bool,
 }
 
 /// `Err` ends all of it, `Ok` what is included only.
@@ -119,6 +128,10 @@ impl Check<'_> {
     ) -> Pin<Box<dyn Future<Output = Evaluated> + Send + 'b>> {
         Box::pin(async move {
             let Some(policy) = self.policy(&domain).await? else { return Ok(SpfResult::None) };
+            let says_no =
+                |first: &Directive| first.qualifier == Qualifier::Fail && matches!(first.mechanism, Mechanism::All);
+            // What is included, or stands elsewhere, has taken a term.
+            self.permits_nobody |= self.terms == 0 && policy.directives.first().is_some_and(says_no);
             for Directive { qualifier, mechanism } in &policy.directives {
                 if !self.matches(mechanism, &domain).await? {
                     continue;

@@ -12,7 +12,7 @@ fn spf(table: &Table, address: &str, domain: &str) -> Spf {
         receiver: "here.example",
         unix_seconds: 0,
     };
-    block_on(check(&Budget::new(table), &sender))
+    block_on(check(&Budget::new(table), &sender)).spf
 }
 
 fn mx(table: Table, name: &str, hosts: usize) -> Table {

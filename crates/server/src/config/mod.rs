@@ -17,7 +17,7 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mailflow::{Enforcement, Policy};
+use mailflow::{Enforcement, Policy, SpfFail};
 use scan::{Down, Filters, Place, Scanner, Server};
 use sender_auth::Lists;
 use session::Network;
@@ -217,6 +217,8 @@ pub struct Smarthost {
 pub struct Sender {
     /// Whether that is looked at.
     pub check: bool,
+    /// Which hosts are refused before the message is there (SPF).
+    pub spf_fail: SpfFail,
     /// How far the wish of a domain is followed (DMARC).
     pub dmarc: Enforcement,
     /// Whose word counts on what they passed on (ARC).
@@ -250,6 +252,7 @@ impl Default for Sender {
     fn default() -> Self {
         Self {
             check: true,
+            spf_fail: SpfFail::Unused,
             dmarc: Enforcement::Follow,
             trusted_sealers: Vec::new(),
             trusted_relays: Vec::new(),
@@ -263,8 +266,8 @@ impl Default for Sender {
 impl Sender {
     /// For `mailflow`.
     pub(crate) fn policy(&self) -> Policy {
-        let Self { dmarc, trusted_sealers, wait_for_dns, .. } = self;
-        Policy { dmarc: *dmarc, trusted_sealers: trusted_sealers.clone(), wait_for_dns: *wait_for_dns }
+        let Self { spf_fail, dmarc, trusted_sealers, wait_for_dns, .. } = self.clone();
+        Policy { spf_fail, dmarc, trusted_sealers, wait_for_dns }
     }
 }
 

@@ -5,7 +5,7 @@ use super::parse::Value;
 use super::{Acme, Config, DeliveryBy, LogFormat, LogLevel, Security, Smarthost, StorageEngine, TlsFiles};
 use incoming::{
     ALLOW_LISTS, BLOCK_LISTS, CHECK, DMARC, FILTERS_DOWN, GREETING_PAUSE_MILLIS, MILTERS, RSPAMD, RSPAMD_CONTROLLER,
-    TRUSTED_RELAYS, TRUSTED_SEALERS, WAIT_FOR_DNS,
+    SPF_FAIL, TRUSTED_RELAYS, TRUSTED_SEALERS, WAIT_FOR_DNS,
 };
 
 mod incoming;
@@ -260,6 +260,7 @@ pub const OPTIONS: &[ConfigOption] = &[
         set: |config, value| put(&mut config.dns.trust_anchors, Some(value.path()?)),
     },
     CHECK,
+    SPF_FAIL,
     DMARC,
     TRUSTED_SEALERS,
     TRUSTED_RELAYS,

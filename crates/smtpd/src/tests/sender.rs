@@ -48,6 +48,13 @@ fn mail(from: &str, to: &str, author: &str, reply: &str) -> String {
     )
 }
 
+/// Before the message is there.
+fn refused_at_rcpt(from: &str, reply: &str) -> String {
+    let whole = mail(from, "alice@example.org", "x", "");
+    let envelope = whole.split("S: 250\n         C: DATA").next().unwrap();
+    format!("{envelope}S: {reply}")
+}
+
 fn play(from: &str, to: &str, author: &str, reply: &str) -> World {
     check_in(|| checking().0, World::mx, &mail(from, to, author, reply))
 }
@@ -164,12 +171,29 @@ fn unanswered() -> String {
     whole.rsplit_once('\n').unwrap().0.to_owned()
 }
 
+/// Up to the answer to RCPT, and from there on.
+fn halves(script: &str) -> (String, String) {
+    let (envelope, rest) = script.split_once("C: DATA").unwrap();
+    (envelope.trim_end().strip_suffix("S: 250").unwrap().to_owned(), format!("S: 250\nC: DATA{rest}"))
+}
+
+/// A stranger whose message is complete, and is looked at.
+fn looked_at(world: &World, jobs: &Arc<TestJobs>) -> Client {
+    let mut client = stranger(world, jobs.clone());
+    let (envelope, message) = halves(&unanswered());
+    client.play(&envelope, usize::MAX);
+    jobs.release();
+    jobs.hold();
+    client.step();
+    client.play(&message, usize::MAX);
+    client
+}
+
 #[test]
 fn an_answer_that_is_waited_for_holds_nothing_and_comes_in_its_turn() {
     let (world, _) = checking();
     let jobs = TestJobs::held();
-    let mut client = stranger(&world, jobs.clone());
-    client.play(&unanswered(), usize::MAX);
+    let mut client = looked_at(&world, &jobs);
     assert_eq!((client.last, jobs.waiting(), world.mailbox("alice").len()), (Step::Wait, 1, 0));
     client.send(b"NOOP\r\n", usize::MAX);
     assert_eq!(client.take(), "");
@@ -183,8 +207,7 @@ fn an_answer_that_is_waited_for_holds_nothing_and_comes_in_its_turn() {
 fn who_floods_while_he_should_wait_has_to_go() {
     let (world, _) = checking();
     let jobs = TestJobs::held();
-    let mut client = stranger(&world, jobs.clone());
-    client.play(&unanswered(), usize::MAX);
+    let mut client = looked_at(&world, &jobs);
     client.send(&[b'x'; 64 * 1024], usize::MAX);
     assert_eq!(client.last, Step::Wait);
     client.send(b"x", usize::MAX);
@@ -198,8 +221,8 @@ fn what_cannot_be_looked_at_comes_again() {
     let (world, _) = checking();
     let mut full = stranger(&world, TestJobs::full());
     full.play(&format!("{}\nS: 451 4.3.2", unanswered()), usize::MAX);
-    let mut late = stranger(&world, TestJobs::held());
-    late.play(&format!("{}\nLATER\nS: 451 4.3.2", unanswered()), usize::MAX);
+    let mut late = looked_at(&world, &TestJobs::held());
+    late.play("LATER\nS: 451 4.3.2", usize::MAX);
     assert_eq!(world.mailbox("alice").len(), 0);
 }
 
@@ -225,8 +248,8 @@ fn a_host_on_a_list_is_refused_unless_another_list_knows_it_as_good() {
         World { common, ..world }
     };
     let script = |reply: &str| mail("ada@good.example", "alice@example.org", "ada@good.example", reply);
-    let refused = "550 5.7.1 192.0.2.1 is on the list bad.example";
-    let blocked = check_in(|| world(bad()), World::mx, &script(refused));
+    let refused = refused_at_rcpt("ada@good.example", "550 5.7.1 192.0.2.1 is on the list bad.example");
+    let blocked = check_in(|| world(bad()), World::mx, &refused);
     assert_eq!(blocked.mailbox("alice").len(), 0);
     let allowed = check_in(|| world(bad().address("1.2.0.192.good.example", "127.0.5.1")), World::mx, &script("250"));
     assert!(allowed.mailbox("alice")[0].contains("dnswl=pass dns.zone=good.example"));
@@ -330,24 +353,124 @@ fn every_rule_that_refuses_a_sender_lets_him_reach_the_postmaster_of_each_domain
         ("ada@dark.example", table(), wait, "451 4.4.3"),
     ];
     for (author, table, policy, refused) in rules {
+        let is_listed = refused == "550 5.7.1";
         let world = world();
         world.auth.directory().add_domain("example.com").unwrap();
         let flow = world.common.flow.clone().with_policy(policy);
         let common = Common { verifier: Some(Arc::new(table) as _), flow, ..world.common.clone() };
         let world = World { common, ..world };
-        world.mx().play(&mail("ada@good.example", "alice@example.org", author, refused), usize::MAX);
+        let script = match is_listed {
+            true => refused_at_rcpt("ada@good.example", refused),
+            false => mail("ada@good.example", "alice@example.org", author, refused),
+        };
+        world.mx().play(&script, usize::MAX);
         let everybody =
             ["example.org", "example.com"].map(|domain| [format!("postmaster@{domain}"), format!("Abuse@{domain}")]);
         for to in everybody.as_flattened().iter().map(String::as_str).chain(["postmaster"]) {
             world.mx().play(&mail("ada@good.example", to, author, "250 2.0.0 Accepted"), usize::MAX);
         }
         // Nobody else gets it along with them.
-        let both = mail("ada@good.example", "postmaster@example.org", author, refused).replacen(
+        let (at_rcpt, at_the_end) = if is_listed { (refused, "250") } else { ("250", refused) };
+        let both = mail("ada@good.example", "postmaster@example.org", author, at_the_end).replacen(
             "C: DATA",
-            "C: RCPT TO:<bob@example.org>\nS: 250\nC: DATA",
+            &format!("C: RCPT TO:<bob@example.org>\nS: {at_rcpt}\nC: DATA"),
             1,
         );
         world.mx().play(&both, usize::MAX);
         assert_eq!(world.mailbox("bob"), Vec::<String>::new(), "{author}");
     }
+}
+
+fn null_mx() -> sender_auth::Record {
+    sender_auth::Record::Mx { preference: 0, exchange: String::new() }
+}
+
+fn with_spf_fail(spf_fail: mailflow::SpfFail) -> World {
+    let table = table()
+        .txt("unused.example", "v=spf1 -all")
+        .with("unused.example", sender_auth::Kind::Mx, null_mx())
+        .txt("other.example", "v=spf1 ip4:203.0.113.1 -all exp=why.other.example")
+        .txt("why.other.example", "ask our postmaster");
+    let world = world();
+    let flow = world.common.flow.clone().with_policy(mailflow::Policy { spf_fail, ..mailflow::Policy::default() });
+    let common = Common { verifier: Some(Arc::new(table) as _), flow, ..world.common.clone() };
+    World { common, ..world }
+}
+
+#[test]
+fn before_the_message_only_what_no_signature_can_save_is_refused_and_more_if_so_configured() {
+    use mailflow::SpfFail::{Dmarc, Reject, Unused};
+    let unused = "550 5.7.27 unused.example says that it sends no mail and takes none (SPF, null MX), so this";
+    let other = "550 5.7.23 other.example says that 192.0.2.1 may not send for it (SPF): ask our postmaster";
+    for (policy, from, told) in [
+        (Unused, "a@unused.example", Some(unused)),
+        (Reject, "a@unused.example", Some(unused)),
+        (Dmarc, "a@unused.example", None),
+        (Unused, "a@other.example", None),
+        (Reject, "a@other.example", Some(other)),
+        (Reject, "a@good.example", None),
+        (Reject, "a@dark.example", None),
+    ] {
+        let script = match told {
+            Some(reply) => refused_at_rcpt(from, reply),
+            None => mail(from, "alice@example.org", "ada@plain.example", "250"),
+        };
+        let world = check_in(|| with_spf_fail(policy), World::mx, &script);
+        let expected = told.map(|_| [("alice@example.org".to_owned(), 550, String::new())]);
+        assert_eq!(refused(&world, Some("alice")), expected.map(Vec::from).unwrap_or_default(), "{policy:?} {from}");
+    }
+}
+
+#[test]
+fn who_brings_a_message_is_asked_for_once_and_only_rcpt_waits_for_it() {
+    let (world, table) = checking();
+    let jobs = TestJobs::held();
+    let mut client = stranger(&world, jobs.clone());
+    let (envelope, rest) = halves(&mail("ada@good.example", "alice@example.org", "ada@good.example", "250"));
+    // The answer to MAIL does not wait.
+    client.play(&envelope, usize::MAX);
+    assert_eq!((client.last, jobs.waiting()), (Step::Wait, 1));
+    client.send(b"NOOP\r\n", usize::MAX);
+    assert_eq!(client.take(), "");
+    jobs.release();
+    client.step();
+    client.play(&rest.replacen("C: DATA", "S: 250 2.0.0\nC: DATA", 1), usize::MAX);
+    let of_policies =
+        table.asked().iter().filter(|(name, kind)| name == "good.example" && *kind == sender_auth::Kind::Txt).count();
+    assert_eq!(of_policies, 1, "{:?}", table.asked());
+    assert!(world.mailbox("alice")[0].contains("spf=pass smtp.mailfrom=good.example"));
+}
+
+#[test]
+fn what_could_not_be_decided_at_rcpt_is_decided_with_the_message() {
+    let (envelope, message) = halves(&mail("a@unused.example", "alice@example.org", "ada@good.example", "550 5.7.27"));
+    let message = message.strip_prefix("S: 250\n").unwrap();
+    let begin = |jobs: &Arc<TestJobs>| {
+        let world = with_spf_fail(mailflow::SpfFail::Unused);
+        let client = stranger(&world, jobs.clone());
+        (world, client)
+    };
+    // The name servers take their time.
+    let jobs = TestJobs::held();
+    let (world, mut late) = begin(&jobs);
+    late.play(&format!("{envelope}\nLATER\nS: 250"), usize::MAX);
+    jobs.release();
+    late.play(message, usize::MAX);
+    assert_eq!(refused(&world, Some("alice")), [("alice@example.org".into(), 550, String::new())]);
+    // Too much is asked already.
+    let jobs = TestJobs::full();
+    let (_world, mut busy) = begin(&jobs);
+    busy.play(&format!("{envelope}\nS: 250"), usize::MAX);
+    jobs.release();
+    busy.play(message, usize::MAX);
+    // The client has begun with the message (RFC 3030 §4.2), and is not cut off for that.
+    let jobs = TestJobs::held();
+    let (_world, mut eager) = begin(&jobs);
+    eager.play(&envelope, usize::MAX);
+    let text = format!("From: ada@good.example\r\n\r\n{}\r\n", "x".repeat(64 * 1024));
+    eager.send(format!("BDAT {} LAST\r\n{text}", text.len()).as_bytes(), usize::MAX);
+    assert!(eager.take().starts_with("250"), "the recipient is taken");
+    jobs.release();
+    eager.step();
+    assert!(eager.take().starts_with("550 5.7.27"));
 }

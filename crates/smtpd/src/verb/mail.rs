@@ -1,11 +1,13 @@
 //! MAIL (RFC 5321 §4.1.1.2).
 
+use crate::introduction::{Introducing, claim};
 use crate::service::Role;
 use crate::session::{Phase, SmtpSession};
 use crate::transaction::Transaction;
 use crate::{refused, replies};
 use ::auth::{Auth, Login};
 use mailflow::Envelope;
+use message::hop::Origin;
 use smtp_proto::{Enhanced, Mail, Mailbox, Reply, SyntaxError};
 
 pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
@@ -25,8 +27,18 @@ pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
     let Mail { reverse_path, smtputf8, reports, deliver_by, requires_tls, .. } = mail;
     let envelope = Envelope::new(reverse_path, session.source(smtputf8));
     let envelope = Envelope { smtputf8, reports, deliver_by, requires_tls, ..envelope };
-    session.transaction = Some(Transaction { envelope, content: None, examined: None });
+    let introduction = introduce(session, &envelope);
+    session.transaction = Some(Transaction { envelope, introduction, content: None, examined: None });
     Reply::new(250, Enhanced(2, 1, 0), "Sender ok")
+}
+
+/// Begins to ask who a stranger is. Of what a relay of ours brings, only the message says who it is about.
+fn introduce(session: &SmtpSession, envelope: &Envelope) -> Introducing {
+    let (common, peer) = (&session.service.common, &session.peer);
+    let is_stranger = matches!(session.service.role, Role::Mx) && !peer.is_loopback() && !session.is_relay;
+    let Some(verifier) = common.verifier.clone().filter(|_| is_stranger) else { return Introducing::not_asked() };
+    let host = Origin { address: peer.address, helo: envelope.source.helo.clone() };
+    Introducing::begin(verifier, claim(common, host, envelope, session.now), peer, session.now)
 }
 
 fn check(session: &SmtpSession, mail: &Mail) -> Result<(), Reply> {

@@ -9,7 +9,7 @@ mod help;
 mod mail;
 mod noop;
 mod quit;
-mod rcpt;
+pub(crate) mod rcpt;
 mod rset;
 mod starttls;
 mod vrfy;
@@ -25,7 +25,7 @@ pub(crate) fn dispatch(session: &mut SmtpSession, command: Command) -> Option<Re
         Command::Ehlo(name) => hello::ehlo(session, name),
         Command::Lhlo(name) => hello::lhlo(session, name),
         Command::Mail(mail) => mail::handle(session, mail),
-        Command::Rcpt(rcpt) => rcpt::handle(session, rcpt),
+        Command::Rcpt(rcpt) => return rcpt::handle(session, rcpt),
         Command::Data => data::handle(session),
         Command::Bdat(bdat) => return bdat::handle(session, bdat),
         Command::Rset => rset::handle(session),

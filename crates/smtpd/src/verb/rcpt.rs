@@ -1,12 +1,29 @@
 //! RCPT (RFC 5321 §4.1.1.3).
 
 use crate::service::Role;
-use crate::session::SmtpSession;
+use crate::session::{Phase, SmtpSession};
+use crate::transaction::Transaction;
 use crate::{refused, replies};
-use mailflow::{Reach, Route, Unroutable};
+use mailflow::{MailFlow, Reach, Recipient, Route, Unroutable};
 use smtp_proto::{Enhanced, ForwardPath, Rcpt, Reply, SyntaxError};
 
-pub(super) fn handle(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
+/// The answer; `None` if what is to be known before it is waited for.
+pub(super) fn handle(session: &mut SmtpSession, rcpt: Rcpt) -> Option<Reply> {
+    if is_awaited(session) {
+        session.phase = Phase::Introduce(Box::new(rcpt));
+        return None;
+    }
+    Some(answer(session, rcpt))
+}
+
+/// Whether it is still to be waited for who brings the message.
+pub(crate) fn is_awaited(session: &mut SmtpSession) -> bool {
+    let (now, waker) = (session.now.monotonic_millis, &session.peer.waker);
+    session.transaction.as_mut().is_some_and(|transaction| transaction.introduction.is_awaited(now, waker))
+}
+
+/// Answers, with what is known by now.
+pub(crate) fn answer(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
     let to = rcpt.forward_path.to_string();
     let reply = take(session, rcpt);
     if !reply.is_positive() {
@@ -46,6 +63,9 @@ fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
             Reply::new(452, Enhanced(4, 5, 3), "Enough mailboxes for one message; send it again for the others")
         }
         Ok(Route::Local(mut recipient)) => {
+            if let Some(refusal) = not_admitted(&session.service.common.flow, transaction, &recipient) {
+                return refusal;
+            }
             recipient.reports = reports;
             transaction.envelope.local.push(recipient);
             ok()
@@ -57,6 +77,15 @@ fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
         Ok(Route::Refused(why)) => not_routed(role, &path, why),
         Err(_) => replies::fault(),
     }
+}
+
+/// Why a stranger may not hand over a message to a recipient.
+fn not_admitted(flow: &MailFlow, transaction: &mut Transaction, recipient: &Recipient) -> Option<Reply> {
+    if recipient.is_for_everybody() {
+        return None;
+    }
+    let known = transaction.introduction.known()?;
+    replies::not_admitted(flow.admit(known, recipient))
 }
 
 fn ok() -> Reply {

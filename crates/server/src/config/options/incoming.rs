@@ -1,7 +1,7 @@
 //! Options on mail from other servers: who it comes from, and what filters beside ours say of it.
 
 use super::{COUNT, ConfigOption, TEXT, list, put};
-use mailflow::Enforcement;
+use mailflow::{Enforcement, SpfFail};
 use scan::Down;
 
 pub(super) const CHECK: ConfigOption = ConfigOption {
@@ -12,6 +12,20 @@ pub(super) const CHECK: ConfigOption = ConfigOption {
            What is found stands on top of each message (`Authentication-Results`). Mail from this machine, over LMTP and of \
            own users is not looked at.",
     set: |config, value| put(&mut config.sender.check, value.boolean()?),
+};
+
+pub(super) const SPF_FAIL: ConfigOption = ConfigOption {
+    key: "sender.spf_fail",
+    kind: "\"unused\", \"dmarc\" or \"reject\"",
+    default: Some("\"unused\""),
+    text: "Which hosts are refused before a message is there, of those that SPF does not let send for the domain of the envelope's \
+           sender: those that send for a domain which sends no mail and takes none (`\"unused\"`: a policy that is `-all` and \
+           nothing else, and a null MX), none (`\"dmarc\"`), or all. For those that are let in, DMARC decides with the message. \
+           `\"reject\"` loses mail that others pass on to here, also where a signature proves where it comes from.",
+    set: |config, value| {
+        let choices = [("unused", SpfFail::Unused), ("dmarc", SpfFail::Dmarc), ("reject", SpfFail::Reject)];
+        put(&mut config.sender.spf_fail, value.choice(&choices)?)
+    },
 };
 
 pub(super) const DMARC: ConfigOption = ConfigOption {
