@@ -6,7 +6,7 @@ OUT/{train,test}/{ham,spam}/NNNNN.eml; numbers count in time order over both cla
 
 What leaks the class in a corpus of this kind, and goes: the mbox line, the trace of the collectors (Received, Return-Path,
 Delivered-To and others; who collected spam did not collect ham), marks of other filters, the header fields, subject tags and
-footers of mailing lists (most ham came by lists), recipients (lists, or the collectors under false names), the collectors'
+footers of mailing lists (most ham came by lists), a collector's mark under spam of the older half, recipients (lists, or the collectors under false names), the collectors'
 domains wherever they stand, years, and the day: every date is moved to the same day.
 """
 import email.utils, hashlib, os, re, sys, time
@@ -19,6 +19,7 @@ COLLECTORS = re.compile(rb"[\w.+-]*@?[\w.-]*\b(?:netnoteinc\.com|taint\.org|jmas
                         rb"localhost(?:\.localdomain)?|example\.(?:com|sourceforge\.net)|spamassassin\.org|tuatha\.org)\b", re.I)
 RULE = re.compile(rb"(?:_{20,}|-{20,}|-- ?|-{3,}[^-].*-{2,}>?|=+|<\*>.*)\s*$")
 LIST = re.compile(rb"listinfo|mailing list|majordomo|\(un\)subscri|Yahoo! Groups|This sf\.net email|List maintainer|egroups\.com", re.I)
+MARK = re.compile(rb"-*(?:DeathToSpam)+-*\n?")
 NOW = int(time.time())
 
 def when(value):
@@ -78,6 +79,7 @@ def clean(message):
             value = COLLECTORS.sub(b"someone@recipient.example", value)
         out.append(name + b":" + value)
     body = without_footers(body)
+    body = MARK.sub(b"", body)
     body = COLLECTORS.sub(b"someone@recipient.example", body)
     body = re.sub(rb"\b(?:199\d|200[0-4])\b", b"2002", body)
     return b"\n".join(out) + b"\n\n" + body
