@@ -2,11 +2,12 @@
 //! by one; what was seen once goes first when a page is full, and old experience fades.
 
 use crate::features::Features;
+use std::ops::Add;
 
 /// The pages of a table; a feature belongs to one of them.
 pub const PAGES: usize = 128;
-/// A page has at most so many features: a table takes less than 1 MiB.
-const PAGE_CELLS_MAX: usize = 1024;
+/// A page has at most so many features: a table takes less than 2 MiB. With half of it 1 % less junk is caught in the corpus.
+const PAGE_CELLS_MAX: usize = 2048;
 /// After so many messages of one class all counts are halved: what is new counts more, and no count overflows.
 const MESSAGES_MAX: u32 = 8000;
 /// Octets of a feature in a page: 24 bits that tell it from the others of the page, and two counts.
@@ -39,6 +40,32 @@ pub struct Seen {
     pub junk: u32,
 }
 
+impl Add for Seen {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { wanted: self.wanted + other.wanted, junk: self.junk + other.junk }
+    }
+}
+
+impl Seen {
+    fn count(&mut self, class: Class, learn: Learn) -> u32 {
+        let count = match class {
+            Class::Wanted => &mut self.wanted,
+            Class::Junk => &mut self.junk,
+        };
+        *count = match learn {
+            Learn::Add => count.saturating_add(1),
+            Learn::Remove => count.saturating_sub(1),
+        };
+        *count
+    }
+
+    fn half(self) -> Self {
+        Self { wanted: self.wanted / 2, junk: self.junk / 2 }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cell {
     print: u32,
@@ -50,6 +77,8 @@ struct Cell {
 #[derive(Clone, Debug)]
 pub struct Counts {
     messages: Seen,
+    /// Those of them whose handwriting was learnt.
+    handwritings: Seen,
     /// Each in the order of its prints.
     pages: Vec<Vec<Cell>>,
     changed: [bool; PAGES],
@@ -61,15 +90,20 @@ pub struct NoPage;
 
 impl Default for Counts {
     fn default() -> Self {
-        Self { messages: Seen::default(), pages: vec![Vec::new(); PAGES], changed: [false; PAGES] }
+        Self {
+            messages: Seen::default(),
+            handwritings: Seen::default(),
+            pages: vec![Vec::new(); PAGES],
+            changed: [false; PAGES],
+        }
     }
 }
 
 impl Counts {
-    /// Counts without features yet.
+    /// Counts of so many messages, so many of them with their handwriting; without features yet.
     #[must_use]
-    pub fn of_messages(messages: Seen) -> Self {
-        Self { messages, ..Self::default() }
+    pub fn of_messages(messages: Seen, handwritings: Seen) -> Self {
+        Self { messages, handwritings, ..Self::default() }
     }
 
     /// Puts a page that [`Self::page`] gave into its place.
@@ -115,17 +149,19 @@ impl Counts {
         self.messages
     }
 
+    /// In how many of them it was learnt how the header is written.
+    #[must_use]
+    pub fn handwritings(&self) -> Seen {
+        self.handwritings
+    }
+
     /// Counts a message, or no longer.
     pub fn learn(&mut self, features: &Features, class: Class, learn: Learn) {
-        let total = match class {
-            Class::Wanted => &mut self.messages.wanted,
-            Class::Junk => &mut self.messages.junk,
-        };
-        *total = match learn {
-            Learn::Add => total.saturating_add(1),
-            Learn::Remove => total.saturating_sub(1),
-        };
-        let fades = *total > MESSAGES_MAX;
+        let total = self.messages.count(class, learn);
+        if features.handwriting().is_some() {
+            self.handwritings.count(class, learn);
+        }
+        let fades = total > MESSAGES_MAX;
         for hash in features.hashes() {
             self.count(hash, class, learn);
         }
@@ -174,7 +210,7 @@ impl Counts {
     }
 
     fn fade(&mut self) {
-        self.messages = Seen { wanted: self.messages.wanted / 2, junk: self.messages.junk / 2 };
+        (self.messages, self.handwritings) = (self.messages.half(), self.handwritings.half());
         self.changed = [true; PAGES];
         for page in &mut self.pages {
             for cell in page.iter_mut() {
@@ -218,11 +254,14 @@ mod tests {
     fn to_learn_and_to_unlearn_leaves_nothing() {
         let mut counts = Counts::default();
         counts.learn(&features("one two three"), Class::Junk, Learn::Add);
-        let before = (counts.messages(), pages(&counts));
-        counts.learn(&features("three four"), Class::Wanted, Learn::Add);
-        assert_ne!(before.1, pages(&counts));
-        counts.learn(&features("three four"), Class::Wanted, Learn::Remove);
-        assert_eq!(before, (counts.messages(), pages(&counts)));
+        let state = |counts: &Counts| (counts.messages(), counts.handwritings(), pages(counts));
+        let before = state(&counts);
+        for features in [features("three four"), features("three four").without_handwriting()] {
+            counts.learn(&features, Class::Wanted, Learn::Add);
+            assert_ne!(before.2, pages(&counts));
+            counts.learn(&features, Class::Wanted, Learn::Remove);
+            assert_eq!(before, state(&counts));
+        }
         counts.learn(&features("one two three"), Class::Junk, Learn::Remove);
         counts.learn(&features("never learnt"), Class::Junk, Learn::Remove);
         assert_eq!((counts.messages(), pages(&counts)), (Seen::default(), pages(&Counts::default())));
@@ -232,13 +271,13 @@ mod tests {
     fn pages_are_read_as_they_were_written() {
         let mut counts = Counts::default();
         counts.learn(&features("one two three four five"), Class::Junk, Learn::Add);
-        let mut read = Counts::of_messages(counts.messages());
+        let mut read = Counts::of_messages(counts.messages(), counts.handwritings());
         for number in counts.changed() {
             read.set_page(number, &counts.page(number)).unwrap();
         }
         assert_eq!(pages(&read), pages(&counts));
         assert_eq!(read.changed().count(), 0);
-        for bad in [&[0; 6][..], &[0; 14], &[1; 7 * 2000]] {
+        for bad in [&[0; 6][..], &[0; 14], &[1; 7 * 4000]] {
             assert_eq!(read.set_page(0, bad), Err(NoPage));
         }
         assert_eq!(read.set_page(PAGES, &[]), Err(NoPage));

@@ -7,7 +7,7 @@
 //! Not looked at: what is written on the way (`Received`, `Delivered-To`, marks of other filters and of lists) and dates. A
 //! filter that learns them learns who delivered the mail, and not what it says.
 
-use crate::html;
+use crate::{handwriting, html};
 use message::header;
 use message::structure::{Content, Part, Structure};
 use message::transfer::Encoding;
@@ -33,7 +33,7 @@ const PATH_WORDS_MAX: usize = 12;
 const PAIR_DISTANCE_MAX: usize = 3;
 /// The fields that the sender's program writes. How it spells them and in which order they stand is its fingerprint, which
 /// says more than the name that it gives itself.
-const FIELDS: [&str; 22] = [
+pub(crate) const FIELDS: [&str; 22] = [
     "from",
     "subject",
     "reply-to",
@@ -120,6 +120,7 @@ pub struct Features {
     words: String,
     list: Vec<Feature>,
     known: HashSet<u64>,
+    handwriting: Option<Vec<u64>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -141,10 +142,18 @@ impl Features {
         features.header(head, facts);
         features.built(head);
         features.parts(content, &structure);
+        features.handwriting = Some(handwriting::runs(head));
         features
     }
 
-    /// How many there are; at most `FEATURES_MAX`.
+    /// The same without how the header is written: what was noticed of messages in the beginning.
+    #[must_use]
+    pub fn without_handwriting(mut self) -> Self {
+        self.handwriting = None;
+        self
+    }
+
+    /// How many there are that have words; at most `FEATURES_MAX`.
     #[must_use]
     pub fn len(&self) -> usize {
         self.list.len()
@@ -156,9 +165,14 @@ impl Features {
         self.list.is_empty()
     }
 
-    /// Their hashes, each once.
+    /// The hashes of all that is noticed, each once.
     pub(crate) fn hashes(&self) -> impl Iterator<Item = u64> {
-        self.list.iter().map(|feature| feature.hash)
+        self.list.iter().map(|feature| feature.hash).chain(self.handwriting.iter().flatten().copied())
+    }
+
+    /// How the header is written, as hashes; `None`: it is not looked at.
+    pub(crate) fn handwriting(&self) -> Option<&[u64]> {
+        self.handwriting.as_deref()
     }
 
     pub(crate) fn list(&self) -> &[Feature] {

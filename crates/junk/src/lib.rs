@@ -2,7 +2,7 @@
 //! was seen, and a verdict with its reasons. Pure: no files, no clock, no store.
 //!
 //! The verdict is the mean of what the features say (Gary Robinson's estimate for each, which draws what was seen rarely to
-//! the middle). It is taught only where it erred or was not sure ([`Verdict::teaches`]): measured, that is better than to
+//! the middle), and, as a second voice, the mean of what the octets of the header say. It is taught only where it erred or was not sure ([`Verdict::teaches`]): measured, that is better than to
 //! teach everything, and keeps the table small ([why](../../../docs/decisions/0050-the-junk-filter.md)).
 //!
 //! Not here: what is done with junk (`mailflow`), where counts lie (`store`), who sent it (DMARC comes in as a fact).
@@ -15,6 +15,7 @@
 
 mod counts;
 mod features;
+mod handwriting;
 mod html;
 mod start;
 mod verdict;

@@ -72,12 +72,14 @@ fn a_corpus_is_told_apart_in_time_order() {
     // What constants are chosen by: the newer half is not looked at.
     let inside: Vec<_> = (2..6).flat_map(|sixth| next_sixth(&older, sixth)).collect();
     report("inside the older half", &inside);
+    curve(&inside);
     let mut counts = Counts::default();
     teach_all(&mut counts, &older);
     println!("taught: {:?} of {} messages", counts.messages(), older.len());
     let judge = |counts: &Counts, mail: &Mail| Verdict::of(&mail.features, counts, start());
     let verdicts: Vec<_> = newer.iter().map(|mail| (mail, judge(&counts, mail))).collect();
     let (alarm, catch) = report("without correction", &verdicts);
+    curve(&verdicts);
     let corrected: Vec<_> = newer
         .iter()
         .map(|mail| {
@@ -87,7 +89,25 @@ fn a_corpus_is_told_apart_in_time_order() {
         })
         .collect();
     report("corrected as its owner would", &corrected);
-    // What the filter reaches; the aim, 0.1 % and 97 %, it does not (docs/decisions/0050-the-junk-filter.md).
+    curve(&corrected);
+    // What the filter reaches on mail of later months; the aim, 97 %, it reaches inside the older half alone
+    // (docs/decisions/0088-how-a-header-is-written.md).
     assert!(alarm <= 0.1, "{alarm}");
-    assert!(catch >= 85.0, "{catch}");
+    assert!(catch >= 88.0, "{catch}");
+}
+
+/// What is caught where no, one, two, five wanted messages are taken for junk.
+fn curve(verdicts: &[(&Mail, Verdict)]) {
+    let scores = |class| {
+        let of = verdicts.iter().filter(move |(mail, _)| mail.class == class);
+        let mut scores: Vec<i32> = of.map(|(_, verdict)| verdict.score).collect();
+        scores.sort_unstable_by(|a, b| b.cmp(a));
+        scores
+    };
+    let (wanted, junk) = (scores(Class::Wanted), scores(Class::Junk));
+    for alarms in [0, 1, 2, 5] {
+        let Some(highest) = wanted.get(alarms) else { continue };
+        let caught = junk.iter().filter(|score| *score > highest).count();
+        println!("  {alarms} false alarms: {:.1} % caught, above {highest}", 100.0 * caught as f64 / junk.len() as f64);
+    }
 }

@@ -4,7 +4,7 @@ use junk::{Counts, NoPage, PAGES, Seen};
 use store::{ModSeq, Training};
 use twox_hash::XxHash3_64;
 
-/// Behind the pages of counts: how many messages were taught.
+/// Behind the pages of counts: how many messages were taught and, where the filter is not of the time before, of how many the handwriting.
 const MESSAGES_PAGE: u8 = PAGES as u8;
 /// Addresses that the owner has written to, as hashes, the oldest first.
 const KNOWN_PAGE: u8 = MESSAGES_PAGE + 1;
@@ -27,11 +27,13 @@ impl Experience {
     pub(super) fn read(training: &Training) -> Result<Self, NoPage> {
         let page =
             |wanted| training.pages.iter().find(|(number, _)| *number == wanted).map(|(_, page)| page.as_slice());
-        let number = |bytes: &[u8]| bytes.try_into().map(u32::from_be_bytes).map_err(|_| NoPage);
-        let mut counts = match page(MESSAGES_PAGE).map(|page| page.split_at_checked(4)) {
+        let mut counts = match page(MESSAGES_PAGE).map(|page| page.as_chunks::<4>()) {
             None => Counts::default(),
-            Some(None) => return Err(NoPage),
-            Some(Some((wanted, junk))) => Counts::of_messages(Seen { wanted: number(wanted)?, junk: number(junk)? }),
+            Some((&[wanted, junk], [])) => Counts::of_messages(seen(wanted, junk), Seen::default()),
+            Some((&[wanted, junk, of_wanted, of_junk], [])) => {
+                Counts::of_messages(seen(wanted, junk), seen(of_wanted, of_junk))
+            }
+            Some(_) => return Err(NoPage),
         };
         for (number, page) in training.pages.iter().filter(|(number, _)| *number < MESSAGES_PAGE) {
             counts.set_page((*number).into(), page)?;
@@ -50,8 +52,9 @@ impl Experience {
         let mut pages: Vec<_> =
             self.counts.changed().filter_map(|page| Some((u8::try_from(page).ok()?, self.counts.page(page)))).collect();
         if !pages.is_empty() {
-            let Seen { wanted, junk } = self.counts.messages();
-            pages.push((MESSAGES_PAGE, [wanted.to_be_bytes(), junk.to_be_bytes()].concat()));
+            let (messages, of) = (self.counts.messages(), self.counts.handwritings());
+            let numbers = [messages.wanted, messages.junk, of.wanted, of.junk];
+            pages.push((MESSAGES_PAGE, numbers.map(u32::to_be_bytes).concat()));
         }
         if self.knows_more {
             pages.push((KNOWN_PAGE, self.known.iter().flat_map(|hash| hash.to_be_bytes()).collect()));
@@ -84,6 +87,10 @@ impl Experience {
     }
 }
 
+fn seen(wanted: [u8; 4], junk: [u8; 4]) -> Seen {
+    Seen { wanted: u32::from_be_bytes(wanted), junk: u32::from_be_bytes(junk) }
+}
+
 fn hash(address: &[u8]) -> u64 {
     XxHash3_64::oneshot(&address.to_ascii_lowercase())
 }
@@ -92,6 +99,19 @@ fn hash(address: &[u8]) -> u64 {
 mod tests {
     use super::*;
     use junk::{Class, Facts, Features, Learn};
+
+    #[test]
+    fn a_filter_of_before_knows_no_handwriting() {
+        let page = |octets: Vec<u8>| Training { learnt_to: ModSeq(3), pages: vec![(MESSAGES_PAGE, octets)] };
+        let read = |octets| Experience::read(&page(octets)).map(|it| (it.counts.messages(), it.counts.handwritings()));
+        let taught = Seen { wanted: 1, junk: 2 };
+        assert_eq!(read(vec![0, 0, 0, 1, 0, 0, 0, 2]), Ok((taught, Seen::default())));
+        assert_eq!(
+            read(vec![0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 2]),
+            Ok((taught, Seen { wanted: 0, junk: 2 }))
+        );
+        assert_eq!(read(vec![0; 12]), Err(NoPage));
+    }
 
     #[test]
     fn what_was_learnt_is_read_as_it_was_written() {

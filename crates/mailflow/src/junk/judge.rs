@@ -127,6 +127,10 @@ fn field(verdict: &Verdict, is_junk: bool, is_known: bool) -> Vec<u8> {
         Some(threshold) => field.push_str(&format!("; junk-from={:.3}", f64::from(threshold) / 1000.0)),
         None => field.push_str("; taught=too-little"),
     }
+    if verdict.handwriting != 0 {
+        // No words for this: it is hundreds of scraps.
+        field.push_str(&format!("; header={:.3}", f64::from(verdict.handwriting) / 1000.0));
+    }
     if is_known {
         field.push_str(";\r\n\tyou have written to this sender");
     }

@@ -77,7 +77,7 @@ struct Pupil<'a> {
     experience: Experience,
     lesson: Lesson,
     /// As what messages are taught, with what this lesson changes.
-    taught: BTreeMap<EmailId, Option<Class>>,
+    taught: BTreeMap<EmailId, Option<Taught>>,
     /// What people said, in its order.
     said: Vec<(EmailId, Class)>,
 }
@@ -195,16 +195,23 @@ impl Pupil<'_> {
         };
         let was = match self.taught.get(&email) {
             Some(was) => *was,
-            None => self.account.taught_as(email)?.and_then(class_of),
+            None => self.account.taught_as(email)?.and_then(Taught::numbered),
         };
-        if was == Some(class) {
+        if was.is_some_and(|was| was.class == class) {
             return Ok(());
         }
         let Some(octets) = self.octets(email)? else { return Ok(()) };
         self.said.push((email, class));
         let features = self.features(&octets);
-        if let Some(was) = was {
-            self.experience.counts.learn(&features, was, Learn::Remove);
+        match was {
+            Some(Taught { class, handwriting: true }) => {
+                self.experience.counts.learn(&features, class, Learn::Remove);
+            }
+            Some(Taught { class, handwriting: false }) => {
+                let features = features.clone().without_handwriting();
+                self.experience.counts.learn(&features, class, Learn::Remove);
+            }
+            None => {}
         }
         let teaches = Verdict::of(&features, &self.experience.counts, start()).teaches(class);
         if teaches || was.is_some() {
@@ -218,8 +225,9 @@ impl Pupil<'_> {
         if let Some(class) = class {
             self.experience.counts.learn(features, class, Learn::Add);
         }
-        self.taught.insert(email, class);
-        self.lesson.taught.push((email, class.map(number_of)));
+        let taught = class.map(|class| Taught { class, handwriting: true });
+        self.taught.insert(email, taught);
+        self.lesson.taught.push((email, taught.map(Taught::number)));
     }
 
     /// As they were when the message came, with what was found out about its sender then.
@@ -264,15 +272,29 @@ impl Pupil<'_> {
 /// So many recipients of a message become known.
 const LESSON_RECIPIENTS_MAX: usize = 50;
 
-fn number_of(class: Class) -> u8 {
-    match class {
-        Class::Wanted => 1,
-        Class::Junk => 2,
-    }
+/// As what a message was taught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Taught {
+    class: Class,
+    /// Whether its handwriting was learnt with it, which filters did not do in the beginning.
+    handwriting: bool,
 }
 
-fn class_of(number: u8) -> Option<Class> {
-    [Class::Wanted, Class::Junk].into_iter().find(|class| number_of(*class) == number)
+impl Taught {
+    fn number(self) -> u8 {
+        match (self.class, self.handwriting) {
+            (Class::Wanted, false) => 1,
+            (Class::Junk, false) => 2,
+            (Class::Wanted, true) => 3,
+            (Class::Junk, true) => 4,
+        }
+    }
+
+    fn numbered(number: u8) -> Option<Self> {
+        let all = [Class::Wanted, Class::Junk].into_iter();
+        let all = all.flat_map(|class| [false, true].map(|handwriting| Self { class, handwriting }));
+        all.into_iter().find(|taught| taught.number() == number)
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use super::super::lessons::LESSONS_PER_ENTRY_MAX;
 use super::*;
 use crate::testing::{World, world};
 use crate::{Arrival, Delivered, Envelope, Reach, Route, Source};
+use junk::{Counts, Seen};
 use smtp_proto::{ForwardPath, ReversePath};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -295,7 +296,7 @@ fn what_was_found_out_about_a_sender_is_learnt_with_his_mail() {
     let counts = experience(&account).unwrap().counts;
     let reasons = |proven| {
         let features = Features::of(b"From: a@bank.example\r\n\r\n", Facts { proven });
-        Verdict::of(&features, &counts, &junk::Counts::default()).reasons.into_iter().map(|reason| reason.words)
+        Verdict::of(&features, &counts, &Counts::default()).reasons.into_iter().map(|reason| reason.words)
     };
     assert!(reasons(Some(true)).any(|words| words == "from domain bank.example, proven"));
     assert!(!reasons(Some(false)).any(|words| words.contains("not proven")));
@@ -420,4 +421,33 @@ fn a_stranger_writes_nothing_into_the_header() {
     let (_, _, body) = world.come("alice", "a\"x@spam.example", "order cheap pills\u{e9} now \u{2028} \"\\");
     let field = body.split("X-Pillarbox-Junk").nth(1).unwrap().split("\r\nReceived:").next().unwrap();
     assert!(field.is_ascii() && field.lines().skip(1).all(|line| line.starts_with('\t')), "{field}");
+}
+
+#[test]
+fn what_a_filter_of_before_was_taught_is_unlearnt_as_it_was_learnt() {
+    let world = world();
+    let account = world.owner("alice");
+    let (_, uid, body) = world.come("alice", "x@spam.example", "cheap pills");
+    let inbox = account.view(mailbox(&account, Role::Inbox)).unwrap();
+    let email = inbox.index().iter().find(|entry| entry.uid == uid).unwrap().email;
+    // As version 0.1 wrote it: junk was 2, and only words were learnt.
+    let mut before = Experience::default();
+    before.counts.learn(
+        &Features::of(body.as_bytes(), Facts::default()).without_handwriting(),
+        Class::Junk,
+        Learn::Add,
+    );
+    let mut pages = before.changed();
+    pages.iter_mut().filter(|(number, _)| usize::from(*number) == junk::PAGES).for_each(|(_, page)| page.truncate(8));
+    let after = account.learnt_to().unwrap();
+    let learnt_to = account.journal(after, ENTRIES_PER_LESSON_MAX).unwrap().last().unwrap().modseq;
+    assert!(account.learn(Lesson { after, learnt_to, pages, taught: vec![(email, Some(2))] }).unwrap());
+    assert_eq!(messages(&account), (0, 1));
+    world.shift("alice", uid, Role::Inbox, Role::Archive);
+    world.learn("alice");
+    let counts = experience(&account).unwrap().counts;
+    assert_eq!((counts.messages(), counts.handwritings()), (Seen { wanted: 1, junk: 0 }, Seen { wanted: 1, junk: 0 }));
+    let seen = Verdict::of(&Features::of(body.as_bytes(), Facts::default()), &counts, &Counts::default()).reasons;
+    assert!(!seen.is_empty() && seen.iter().all(|reason| reason.seen == Seen { wanted: 1, junk: 0 }), "{seen:?}");
+    assert_eq!(account.taught_as(email).unwrap(), Some(3));
 }
