@@ -13,12 +13,21 @@ use store::{AccountId, EmailId};
 const OPEN_MAX: usize = 64;
 
 /// How large indexes are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexLimits {
-    /// All together, in octets; one segment more may be there.
+    /// All together, in octets; where there is no room for a segment, the largest of them gives way. 0: there are none.
     pub bytes_max: u64,
+    /// Each of them, in octets; of a larger one the oldest messages go. One segment may be larger.
+    pub account_bytes_max: u64,
     /// So many messages are in a segment at most.
     pub segment_messages_max: usize,
+}
+
+impl Default for IndexLimits {
+    /// As long as nothing else is configured.
+    fn default() -> Self {
+        Self { bytes_max: 16 << 30, account_bytes_max: 1 << 30, segment_messages_max: 4096 }
+    }
 }
 
 /// See the module.
@@ -46,15 +55,6 @@ pub struct Next {
     pub again: usize,
     /// ... up to this one.
     pub reached: EmailId,
-}
-
-/// Why an index was not made longer.
-#[derive(Debug)]
-pub enum NotIndexed {
-    /// All indexes together have the size that they may have.
-    Full,
-    /// The disk says no.
-    Failed(io::Error),
 }
 
 impl Indexes {
@@ -93,8 +93,11 @@ impl Indexes {
         index
     }
 
-    /// Somebody searches in an account: from now on it has an index.
+    /// Somebody searches in an account: from now on it has an index, if there are any.
     pub fn want(&self, account: AccountId) {
+        if self.limits.bytes_max == 0 {
+            return;
+        }
         self.lock().wanted.entry(account).or_default();
     }
 
@@ -128,19 +131,59 @@ impl Indexes {
         next
     }
 
-    /// Adds a segment: of all messages above `after` up to `last`, as [`Self::next`] said. It is not flushed.
+    /// Adds a segment: of all messages above `after` up to `last`, as [`Self::next`] said. It is not flushed. What is too much then
+    /// goes, the oldest segments first: of this account, as long as it has more than its share, then of whoever has the most.
     ///
     /// # Errors
-    /// [`NotIndexed`]; then the index is what it was.
-    pub fn add(&self, account: AccountId, (after, last): (EmailId, EmailId), draft: &Draft) -> Result<(), NotIndexed> {
-        if self.bytes() >= self.limits.bytes_max {
-            return Err(NotIndexed::Full);
+    /// The disk says no; then the index is what it was, or shorter.
+    pub fn add(&self, account: AccountId, (after, last): (EmailId, EmailId), draft: &Draft) -> io::Result<()> {
+        self.write(account, (after.0, last.0), draft)?;
+        let mut sizes: BTreeMap<AccountId, u64> = accounts_in(&self.directory)
+            .into_iter()
+            .map(|account| (account, self.segments(account).iter().map(|(_, bytes)| bytes).sum()))
+            .collect();
+        while sizes.get(&account).is_some_and(|bytes| *bytes > self.limits.account_bytes_max)
+            && self.shorten(account, &mut sizes, 1)?
+        {}
+        while sizes.values().sum::<u64>() > self.limits.bytes_max {
+            // Of two of the same size the one that grows.
+            let largest = sizes.iter().max_by_key(|(id, bytes)| (**bytes, **id == account)).map(|(id, _)| *id);
+            let kept = usize::from(largest == Some(account));
+            if !largest.map_or(Ok(false), |largest| self.shorten(largest, &mut sizes, kept))? {
+                break;
+            }
         }
-        self.write(account, (after.0, last.0), draft).map_err(NotIndexed::Failed)?;
         let mut state = self.lock();
         state.open.remove(&account);
         state.wanted.insert(account, None);
         Ok(())
+    }
+
+    /// Takes the oldest segment of an account away, if more than `kept` are left; whether it did.
+    fn shorten(&self, account: AccountId, sizes: &mut BTreeMap<AccountId, u64>, kept: usize) -> io::Result<bool> {
+        let segments = self.segments(account);
+        let Some((path, bytes)) = segments.first().filter(|_| segments.len() > kept) else { return Ok(false) };
+        fs::remove_file(path)?;
+        let left = sizes.get(&account).copied().unwrap_or(0).saturating_sub(*bytes);
+        sizes.insert(account, left);
+        let mut state = self.lock();
+        state.open.remove(&account);
+        state.wanted.insert(account, None);
+        drop(state);
+        if segments.len() == 1 {
+            // Nothing is left of it: it is made anew when somebody searches again.
+            sizes.remove(&account);
+            self.remove(account);
+        }
+        Ok(true)
+    }
+
+    /// The files of an account, the oldest first, and how long they are.
+    pub(crate) fn segments(&self, account: AccountId) -> Vec<(PathBuf, u64)> {
+        let mut found = files(&self.directory.join(account.0.to_string())).unwrap_or_default();
+        found.sort_by_key(|(_, numbers)| *numbers);
+        let length = |path: &PathBuf| fs::metadata(path).map_or(0, |file| file.len());
+        found.into_iter().map(|(path, _)| (length(&path), path)).map(|(bytes, path)| (path, bytes)).collect()
     }
 
     fn write(&self, account: AccountId, (after, last): (u64, u64), draft: &Draft) -> io::Result<()> {
@@ -174,18 +217,17 @@ impl Indexes {
     /// How long all files together are.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let of = |account: &AccountId| {
-            let files = files(&self.directory.join(account.0.to_string())).unwrap_or_default();
-            files.iter().filter_map(|(path, _)| fs::metadata(path).ok()).map(|file| file.len()).sum::<u64>()
-        };
-        accounts_in(&self.directory).iter().map(of).sum()
+        let of = |account| self.segments(account).iter().map(|(_, bytes)| bytes).sum::<u64>();
+        accounts_in(&self.directory).into_iter().map(of).sum()
     }
 
     fn read(&self, account: AccountId) -> AccountIndex {
         let mut found = files(&self.directory.join(account.0.to_string())).unwrap_or_default();
         // Of those that begin at the same message the longest counts.
         found.sort_by_key(|(_, (after, last))| (*after, u64::MAX - *last));
-        let (mut segments, mut reached) = (Vec::new(), 0);
+        // The oldest may have gone; what is there of the oldest must be whole.
+        let mut reached = found.first().map_or(0, |(_, (after, _))| *after);
+        let mut segments = Vec::new();
         for (path, (after, last)) in found {
             if after != reached {
                 continue;

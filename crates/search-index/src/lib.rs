@@ -8,7 +8,8 @@
 //! ACCOUNT/AFTER-LAST    a segment: of the messages with numbers above AFTER, up to LAST
 //! ```
 //! A segment is written once and never changed; the last one is replaced by a longer one as long as it is short. The segments
-//! of an account follow each other from 0, and where one is missing or damaged the index ends.
+//! of an account follow each other, and where one is missing or damaged the index ends. The oldest go where an account has more
+//! than its share, or all together have more than they may: the messages in them are read again.
 //!
 //! Invariant: a message that the index does not name, or not for certain, is never said not to have a text. A lost, late or
 //! damaged index is slow and nothing else: each part of a file that is used has a checksum, no file is flushed, and what is
@@ -23,7 +24,7 @@ mod segment;
 mod terms;
 
 pub use account::{AccountIndex, Candidates};
-pub use indexes::{IndexLimits, Indexes, Next, NotIndexed};
+pub use indexes::{IndexLimits, Indexes, Next};
 pub use segment::Draft;
 pub use terms::{Kind, Terms};
 

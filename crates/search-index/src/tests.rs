@@ -1,6 +1,6 @@
 //! Indexes against the texts that they are made of, also where files are damaged, lost, or too many.
 
-use crate::{Draft, IndexLimits, Indexes, Kind, NotIndexed, Terms};
+use crate::{Draft, IndexLimits, Indexes, Kind, Terms};
 use proptest::prelude::*;
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use store::{AccountId, EmailId};
 use tempfile::TempDir;
 
 const ALICE: AccountId = AccountId(16);
-const LIMITS: IndexLimits = IndexLimits { bytes_max: u64::MAX, segment_messages_max: 3 };
+const LIMITS: IndexLimits = IndexLimits { bytes_max: u64::MAX, account_bytes_max: u64::MAX, segment_messages_max: 3 };
 
 /// What is known of a message: its number, a header and a body, or that nobody looked into it.
 type Message = Option<(String, String)>;
@@ -165,17 +165,73 @@ fn an_index_that_lost_a_segment_ends_before_it_and_grows_again() {
     check(&indexes, &messages, "text 7", &[Kind::Body]);
 }
 
-#[test]
-fn indexes_have_a_size_and_go_when_they_are_to() {
-    let directory = tempfile::tempdir().unwrap();
-    let limits = IndexLimits { bytes_max: 1, ..LIMITS };
-    let indexes = Indexes::open(directory.path().to_owned(), limits);
+/// Adds a segment of one message to the index of an account; how long it is.
+fn grow(indexes: &Indexes, account: AccountId) -> u64 {
+    let mut terms = Terms::default();
+    terms.add(Kind::Body, "the text of a message");
     let mut draft = Draft::default();
-    draft.add(1, None);
-    indexes.add(ALICE, (EmailId(0), EmailId(1)), &draft).unwrap();
-    assert!(indexes.bytes() > 1 && indexes.wanted() == [ALICE]);
-    let more = indexes.add(ALICE, (EmailId(1), EmailId(2)), &draft);
-    assert!(matches!(more, Err(NotIndexed::Full)));
+    let after = indexes.next(account).reached;
+    let number = EmailId(after.0 + 1);
+    draft.add(number.0, Some(&mut terms));
+    indexes.add(account, (after, number), &draft).unwrap();
+    indexes.segments(account).last().unwrap().1
+}
+
+#[test]
+fn an_account_that_has_its_share_keeps_its_newest_mail() {
+    let directory = tempfile::tempdir().unwrap();
+    let one = grow(&Indexes::open(directory.path().to_owned(), LIMITS), ALICE);
+    for (share, expected) in [(3 * one, 3), (3 * one - 1, 2), (1, 1)] {
+        let directory = tempfile::tempdir().unwrap();
+        let limits = IndexLimits { account_bytes_max: share, segment_messages_max: 1, ..LIMITS };
+        let indexes = Indexes::open(directory.path().to_owned(), limits);
+        for number in 1..=5 {
+            grow(&indexes, ALICE);
+            assert_eq!(indexes.of(ALICE).reached(), EmailId(number));
+        }
+        assert_eq!(files(&directory).len(), expected);
+        // Also when it is opened anew: what went is read, the rest is known.
+        for indexes in [indexes, Indexes::open(directory.path().to_owned(), limits)] {
+            let index = indexes.of(ALICE);
+            let named = (1..=5).filter(|number| index.position(EmailId(*number), &mut 0).is_some());
+            assert_eq!(named.collect::<Vec<u64>>(), (6 - expected as u64..=5).collect::<Vec<u64>>());
+            assert_eq!(indexes.next(ALICE).reached, EmailId(5));
+        }
+    }
+}
+
+#[test]
+fn an_account_pushed_the_indexes_of_others_out() {
+    let (bob, carol) = (AccountId(17), AccountId(18));
+    let directory = tempfile::tempdir().unwrap();
+    let one = grow(&Indexes::open(directory.path().to_owned(), LIMITS), carol);
+    let limits = IndexLimits { bytes_max: 6 * one, segment_messages_max: 1, ..LIMITS };
+    let indexes = Indexes::open(directory.path().to_owned(), limits);
+    for _ in 0..20 {
+        grow(&indexes, ALICE);
+    }
+    let sizes = || [ALICE, bob, carol].map(|account| indexes.segments(account).len());
+    assert_eq!(sizes(), [5, 0, 1], "a large one takes nothing from a small one");
+    for _ in 0..20 {
+        grow(&indexes, bob);
+    }
+    assert_eq!(sizes(), [2, 3, 1], "they share");
+    assert!(indexes.bytes() <= limits.bytes_max);
+    for _ in 0..20 {
+        grow(&indexes, carol);
+    }
+    assert_eq!(sizes(), [2, 2, 2]);
+}
+
+#[test]
+fn indexes_go_when_they_are_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let indexes = Indexes::open(directory.path().to_owned(), IndexLimits { bytes_max: 1, ..LIMITS });
+    grow(&indexes, ALICE);
+    assert!(indexes.bytes() > 1 && indexes.wanted() == [ALICE], "one segment more may be there");
     indexes.remove(ALICE);
     assert_eq!((indexes.bytes(), indexes.wanted(), indexes.of(ALICE).reached()), (0, Vec::new(), EmailId(0)));
+    let none = Indexes::open(directory.path().to_owned(), IndexLimits { bytes_max: 0, ..LIMITS });
+    none.want(ALICE);
+    assert_eq!(none.wanted(), []);
 }

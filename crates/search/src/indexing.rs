@@ -4,7 +4,8 @@ use crate::evaluate::{address_text, value_text};
 use message::Summary;
 use message::fold::fold;
 use message::text::{Scope, head_text, pieces};
-use search_index::{Draft, Indexes, Kind, Next, NotIndexed, Terms};
+use search_index::{Draft, Indexes, Kind, Next, Terms};
+use std::io;
 use store::{Account, Error};
 
 /// After so many messages others have their turn.
@@ -22,7 +23,7 @@ pub enum Indexed {
     /// The caller stopped it.
     Stopped,
     /// The segment could not be written.
-    Not(NotIndexed),
+    Not(io::Error),
 }
 
 /// Makes one segment of the index of an account. `goes_on` is asked every few messages, with no lock and no snapshot held.
@@ -97,6 +98,7 @@ fn add(terms: &mut Terms, summary: &Summary, message: &[u8]) {
 mod tests {
     use super::*;
     use crate::{Addresses, Condition, IndexTest, Looked, Needle, Search, SummaryTest, Value, Wanted};
+    use encoding_rs::Encoding;
     use proptest::prelude::*;
     use search_index::IndexLimits;
     use std::fs;
@@ -108,7 +110,8 @@ mod tests {
         WHOLE_BYTES_MAX,
     };
 
-    const LIMITS: IndexLimits = IndexLimits { bytes_max: u64::MAX, segment_messages_max: 4 };
+    const LIMITS: IndexLimits =
+        IndexLimits { bytes_max: u64::MAX, account_bytes_max: u64::MAX, segment_messages_max: 4 };
     const ALICE: AccountId = AccountId(16);
 
     fn account() -> Account {
@@ -176,14 +179,18 @@ mod tests {
             "[A-C]{1,3}",
             "(stra\u{df}e|STRASSE|caf\u{e9}|\u{130}I)",
             "[日本語の件]{1,3}",
-            "(مرحبا|سلام)"
+            "(مرحبا|سلام)",
+            "(Привет|почта)",
+            "(你好|邮件)",
         ];
         prop::collection::vec(word, 1..4).prop_map(|words| words.join(" "))
     }
 
+    const CHARSETS: [&str; 6] = ["shift_jis", "iso-2022-jp", "gb18030", "koi8-r", "windows-1256", "euc-kr"];
+
     /// A message in one of several charsets and encodings, with a part inside now and then.
     fn message() -> impl Strategy<Value = Vec<u8>> {
-        (words(), words(), words(), 0..5u8).prop_map(|(from, subject, text, form)| {
+        (words(), words(), words(), 0..CHARSETS.len() as u8 + 7).prop_map(|(from, subject, text, form)| {
             let head = format!("From: \"{from}\" <{}@example.org>\r\nTo: a, {subject} <b@c>\r\nSubject: {subject}\r\n", text.len());
             let latin: Vec<u8> = text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
             let quoted: String = latin.iter().map(|octet| format!("={octet:02X}")).collect();
@@ -193,7 +200,14 @@ mod tests {
                 1 => [typed("text/plain; charset=iso-8859-1\r\n\r\n").as_bytes(), &latin].concat(),
                 2 => typed(&format!("text/html; charset=latin1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{quoted}")).into(),
                 3 => typed(&format!("multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: message/rfc822\r\n\r\nSubject: {text}\r\n\r\n{from}\r\n--x\r\nX-Part: {text}\r\n\r\n{subject}\r\n--x--\r\n")).into(),
-                _ => {
+                4 => typed(&format!("text/html; charset=utf-8\r\n\r\n<style>{from}</style><p>{}</p><i hidden>{subject}</i><!-- {text} --><img alt='{subject}'>", text.replace(' ', "<br>\r\n").replace('a', "&#97;").replace('b', "<b>b</b>"))).into(),
+                5 => typed(&format!("multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: image/png; name=\"=?utf-8?Q?{}?=\"\r\n\r\n{from}\r\n--x--\r\n", text.bytes().map(|octet| format!("={octet:02X}")).collect::<String>())).into(),
+                7.. => {
+                    let charset = CHARSETS[usize::from(form) - 7];
+                    let encoded = Encoding::for_label(charset.as_bytes()).unwrap().encode(&text).0;
+                    [typed(&format!("text/plain; charset={charset}\r\n\r\n")).as_bytes(), &encoded].concat()
+                }
+                6 => {
                     let wide = text.encode_utf16().flat_map(u16::to_le_bytes);
                     let quoted: String = wide.map(|octet| format!("={octet:02X}")).collect();
                     typed(&format!("text/plain; charset=utf-16le\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{quoted}")).into()
@@ -245,9 +259,11 @@ mod tests {
             keys in prop::collection::vec(key(), 1..8),
             late in 0..14usize,
             seed in any::<u32>(),
+            share in prop_oneof![Just(u64::MAX), 1..20_000u64],
         ) {
             let (account, directory) = (account(), tempfile::tempdir().unwrap());
-            let open = || Arc::new(Indexes::open(directory.path().to_owned(), LIMITS));
+            let limits = IndexLimits { account_bytes_max: share, ..LIMITS };
+            let open = || Arc::new(Indexes::open(directory.path().to_owned(), limits));
             let check = |indexes: &Arc<Indexes>, moment: &str| {
                 for key in &keys {
                     let expected = found(&account, condition(key), None);

@@ -34,7 +34,7 @@ use crate::config::{Config, DatabaseFiles, StorageEngine};
 use crate::lifecycle::DataDir;
 use crate::moved::must_be_there;
 use crate::private_file;
-use crate::services::{INDEX_LIMITS, ways};
+use crate::services::ways;
 use crate::setup::SetupError;
 
 /// What a backup copies beside the store: without the secret application passwords stop working and second factors are
@@ -128,7 +128,7 @@ impl Stores {
             // It takes space, nothing else.
             tracing::warn!(%error, directory = %path.join("spool").display(), "what never came to an end is not removed");
         }
-        let indexes = Arc::new(Indexes::open(path.join("search-index"), INDEX_LIMITS));
+        let indexes = Arc::new(Indexes::open(path.join("search-index"), config.search_index));
         Ok(Self { store, auth, queue, flow, spool, indexes, directory: path.to_owned() })
     }
 

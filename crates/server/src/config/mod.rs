@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use mailflow::{Enforcement, Policy, SpfFail};
 use scan::{Down, Filters, Place, Scanner, Server};
+use search_index::IndexLimits;
 use sender_auth::Lists;
 use session::Network;
 
@@ -64,6 +65,8 @@ pub struct Config {
     pub sender: Sender,
     /// What owners of other domains are told.
     pub reports: Reports,
+    /// How large the indexes are that make searches quick.
+    pub search_index: IndexLimits,
     /// How mail for outside addresses goes out.
     pub delivery: Delivery,
     /// A server that takes mail for outside addresses.
@@ -370,6 +373,7 @@ impl Default for Config {
             dns: dns::Options::default(),
             sender: Sender::default(),
             reports: Reports::default(),
+            search_index: IndexLimits::default(),
             delivery: Delivery::default(),
             smarthost: None,
             queue_lifetime_hours: 120,

@@ -12,6 +12,7 @@ mod incoming;
 mod listening;
 mod outgoing;
 mod reporting;
+mod searching;
 
 /// One option of the configuration.
 pub struct ConfigOption {
@@ -274,6 +275,8 @@ pub const OPTIONS: &[ConfigOption] = &[
     FILTERS_DOWN,
     reporting::SEND,
     reporting::FROM,
+    searching::INDEX_BYTES_MAX,
+    searching::ACCOUNT_INDEX_BYTES_MAX,
     ConfigOption {
         key: "delivery.by",
         kind: "\"mx\" or \"smarthost\"",

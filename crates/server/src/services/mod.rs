@@ -50,7 +50,7 @@ pub(crate) use refusals::write_refusals;
 pub(crate) use reporting::Reporting;
 pub(crate) use retention::keep_retention;
 pub(crate) use room::keep_room;
-pub(crate) use search_index::{INDEX_LIMITS, keep_indexes};
+pub(crate) use search_index::keep_indexes;
 pub(crate) use signing::keep_signing_keys;
 
 /// What the sessions of each protocol share.

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use search::{Indexed, index_some};
-use search_index::{IndexLimits, Indexes, NotIndexed, Terms};
+use search_index::{Indexes, Terms};
 use store::{AccountId, Store};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -19,9 +19,6 @@ use tracing::warn;
 use crate::lifecycle::Disk;
 
 const EVERY: Duration = Duration::from_secs(10);
-/// All indexes together are not longer, nor a segment.
-pub(crate) const INDEX_LIMITS: IndexLimits = IndexLimits { bytes_max: 16 << 30, segment_messages_max: 4096 };
-
 /// Lets indexes grow, until `stop` becomes true or its sender is dropped.
 pub(crate) async fn keep_indexes(
     (store, disk, indexes): (Store, Arc<Disk>, Arc<Indexes>),
@@ -45,7 +42,7 @@ fn grow(store: &Store, indexes: &Indexes, lacks: &dyn Fn() -> bool, is_stopping:
     if wanted.is_empty() {
         return;
     }
-    if lacks() {
+    if lacks() || indexes.limits().bytes_max == 0 {
         wanted.into_iter().for_each(|account| indexes.remove(account));
         return;
     }
@@ -72,8 +69,8 @@ fn grow(store: &Store, indexes: &Indexes, lacks: &dyn Fn() -> bool, is_stopping:
             match index_some(indexes, &store.account(account), terms, &mut goes_on) {
                 Ok(Indexed::More) => {}
                 Ok(Indexed::Enough) => break,
-                Ok(Indexed::Stopped | Indexed::Not(NotIndexed::Full)) => return,
-                Ok(Indexed::Not(NotIndexed::Failed(error))) => {
+                Ok(Indexed::Stopped) => return,
+                Ok(Indexed::Not(error)) => {
                     warn!(%account, %error, "an index of texts could not be written; searches read more");
                     return;
                 }
@@ -89,6 +86,7 @@ fn grow(store: &Store, indexes: &Indexes, lacks: &dyn Fn() -> bool, is_stopping:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use search_index::IndexLimits;
     use store::sim::{SimEngine, SimObjects};
     use store::{Account, Actor, DeviceId, EmailId, Flags, NewMessage, Protocol, Target, Timestamp};
 
@@ -104,11 +102,29 @@ mod tests {
     }
 
     #[test]
+    fn indexes_that_are_switched_off_go() {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        deliver(&store.create_account(ALICE, Timestamp(0)).unwrap(), 100);
+        let directory = tempfile::tempdir().unwrap();
+        let open = |limits| Indexes::open(directory.path().to_owned(), limits);
+        let round = |indexes: &Indexes| grow(&store, indexes, &|| false, &|| false);
+        let indexes = open(IndexLimits::default());
+        indexes.want(ALICE);
+        round(&indexes);
+        assert!(indexes.bytes() > 0);
+        let indexes = open(IndexLimits { bytes_max: 0, ..IndexLimits::default() });
+        round(&indexes);
+        indexes.want(ALICE);
+        round(&indexes);
+        assert_eq!(indexes.bytes(), 0);
+    }
+
+    #[test]
     fn an_index_grows_for_who_searches_and_goes_with_the_room_and_with_the_account() {
         let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
         let account = store.create_account(ALICE, Timestamp(0)).unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let indexes = Indexes::open(directory.path().to_owned(), INDEX_LIMITS);
+        let indexes = Indexes::open(directory.path().to_owned(), IndexLimits::default());
         let round = |lacks: bool, stops: bool| grow(&store, &indexes, &|| lacks, &|| stops);
         let last = || account.emails_after(EmailId(0), usize::MAX).unwrap().pop().unwrap();
         deliver(&account, 100);

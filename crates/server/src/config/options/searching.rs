@@ -1,0 +1,21 @@
+//! Options on the indexes that make searches quick.
+
+use super::{COUNT, ConfigOption, put};
+
+pub(super) const INDEX_BYTES_MAX: ConfigOption = ConfigOption {
+    key: "search.index_bytes_max",
+    kind: COUNT,
+    default: Some("17179869184"),
+    text: "How many octets the indexes of all accounts have at most. Where there is no room, the largest of them loses its oldest \
+           part: searches read those messages again, and find the same. 0 makes no indexes.",
+    set: |config, value| put(&mut config.search_index.bytes_max, value.number(0, u64::MAX / 2)?),
+};
+
+pub(super) const ACCOUNT_INDEX_BYTES_MAX: ConfigOption = ConfigOption {
+    key: "search.account_index_bytes_max",
+    kind: COUNT,
+    default: Some("1073741824"),
+    text: "How many octets the index of one account has at most; of a larger one the oldest part goes. An index of ordinary mail \
+           has a tenth of its size, one of short messages about as much as they have.",
+    set: |config, value| put(&mut config.search_index.account_bytes_max, value.number(1_048_576, u64::MAX / 2)?),
+};
