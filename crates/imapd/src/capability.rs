@@ -31,6 +31,7 @@ const ALWAYS: &[&str] = &[
     "STATUS=SIZE",
     "ESEARCH",
     "SEARCHRES",
+    "SEARCH=FUZZY",
     "SORT",
     "SORT=DISPLAY",
     "ESORT",

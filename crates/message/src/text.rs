@@ -48,7 +48,12 @@ pub fn contains(message: &[u8], structure: &Structure, scope: Scope, needle: &Ne
 /// an empty needle is in every value, so it asks whether the field is there.
 #[must_use]
 pub fn header_contains(header: &[u8], name: &str, needle: &Needle) -> bool {
-    find_all(header, name).any(|field| needle.is_in(&field_text(&field)))
+    header_values(header, name).any(|value| needle.is_in(&value))
+}
+
+/// The decoded values of the fields called `name`.
+pub fn header_values<'m>(header: &'m [u8], name: &'m str) -> impl Iterator<Item = String> + use<'m> {
+    find_all(header, name).map(|field| field_text(&field))
 }
 
 /// The value of a field as text.

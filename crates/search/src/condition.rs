@@ -3,6 +3,7 @@
 //! Texts are folded, dates and sets resolved, keywords looked up, once. What can be answered from the index stands
 //! before what needs the summary, that before what needs the header, and that before what needs the body.
 
+use crate::fuzzy::Words;
 use crate::numbers::Numbers;
 use message::fold::Needle;
 use message::text::Scope;
@@ -23,6 +24,8 @@ pub(crate) struct Program {
     pub(crate) tests: usize,
     /// How many of them look into the whole message: how often it is gone through.
     pub(crate) texts: usize,
+    /// How many words and phrases the fuzzy ones have.
+    pub(crate) terms: usize,
 }
 
 /// A condition on a message.
@@ -46,6 +49,8 @@ pub enum Condition {
     Text(Scope, Needle),
     /// What an index knows of a test.
     Narrowed(Arc<Candidates>, Box<Condition>),
+    /// Nearly these words are where the test looks (RFC 6203).
+    Fuzzy(Words, Box<Condition>),
 }
 
 /// What the index answers.
@@ -110,19 +115,28 @@ impl Program {
     pub(crate) fn new(condition: Condition) -> Self {
         let test = &condition;
         let (needs_summary, needs_header) = (test.any(&Self::reads_summary), test.any(&Self::reads_header));
-        let (tests, texts) = (test.count(&|_| true), test.count(&|test| matches!(test, Condition::Text(..))));
-        Self { condition, needs_summary, needs_header, tests, texts }
+        let texts = |test: &Condition| match test {
+            Condition::Text(..) => 1,
+            Condition::Fuzzy(_, place) if matches!(**place, Condition::Text(..)) => FUZZY_TEXTS,
+            _ => 0,
+        };
+        let terms = |test: &Condition| if let Condition::Fuzzy(words, _) = test { words.terms() } else { 0 };
+        let (tests, texts, terms) = (test.sum(&|_| 1), test.sum(&texts), test.sum(&terms));
+        Self { condition, needs_summary, needs_header, tests, texts, terms }
     }
 
     fn reads_summary(test: &Condition) -> bool {
         // A text is searched for part by part.
-        matches!(test, Condition::Summary(_) | Condition::Text(..))
+        matches!(test.place(), Condition::Summary(_) | Condition::Text(..))
     }
 
     fn reads_header(test: &Condition) -> bool {
-        matches!(test, Condition::Header(..))
+        matches!(test.place(), Condition::Header(..))
     }
 }
+
+/// Looking for words in a whole message takes as long as looking for so many texts.
+const FUZZY_TEXTS: usize = 4;
 
 impl Condition {
     /// All of them.
@@ -139,6 +153,26 @@ impl Condition {
         Self::Or(conditions)
     }
 
+    /// Nearly the words of `text` where `test` looks for it. What has no words, or looks into what nobody writes, is tested as it
+    /// is.
+    #[must_use]
+    pub fn fuzzy(test: Self, text: &str) -> Self {
+        match (&test, Words::of(text)) {
+            (
+                Self::Summary(SummaryTest::Addresses(..) | SummaryTest::Value(Value::Subject, _))
+                | Self::Header(..)
+                | Self::Text(..),
+                Some(words),
+            ) => Self::Fuzzy(words, Box::new(test)),
+            _ => test,
+        }
+    }
+
+    /// The test that says where a fuzzy one looks.
+    fn place(&self) -> &Self {
+        if let Self::Fuzzy(_, place) = self { place } else { self }
+    }
+
     /// Nothing, the index, the summary, the header, the body.
     fn cost(&self) -> u8 {
         match self {
@@ -147,7 +181,7 @@ impl Condition {
             Self::Summary(_) => 2,
             Self::Header(..) => 3,
             Self::Text(..) => 4,
-            Self::Not(test) | Self::Narrowed(_, test) => test.cost(),
+            Self::Not(test) | Self::Narrowed(_, test) | Self::Fuzzy(_, test) => test.cost(),
             Self::And(tests) | Self::Or(tests) => tests.iter().map(Self::cost).max().unwrap_or(0),
         }
     }
@@ -155,20 +189,28 @@ impl Condition {
     /// Whether `is` holds for any of the conditions that this one is made of.
     fn any(&self, is: &impl Fn(&Self) -> bool) -> bool {
         match self {
-            Self::Always(_) | Self::Index(_) | Self::Summary(_) | Self::Header(..) | Self::Text(..) => is(self),
+            Self::Always(_)
+            | Self::Index(_)
+            | Self::Summary(_)
+            | Self::Header(..)
+            | Self::Text(..)
+            | Self::Fuzzy(..) => is(self),
             Self::Not(test) | Self::Narrowed(_, test) => test.any(is),
             Self::And(tests) | Self::Or(tests) => tests.iter().any(|test| test.any(is)),
         }
     }
 
-    /// How many of the conditions that this one is made of are `such`.
-    fn count(&self, such: &impl Fn(&Self) -> bool) -> usize {
+    /// The sum of what `of` says of the conditions that this one is made of.
+    fn sum(&self, of: &impl Fn(&Self) -> usize) -> usize {
         match self {
-            Self::Always(_) | Self::Index(_) | Self::Summary(_) | Self::Header(..) | Self::Text(..) => {
-                usize::from(such(self))
-            }
-            Self::Not(test) | Self::Narrowed(_, test) => test.count(such),
-            Self::And(tests) | Self::Or(tests) => tests.iter().map(|test| test.count(such)).sum(),
+            Self::Always(_)
+            | Self::Index(_)
+            | Self::Summary(_)
+            | Self::Header(..)
+            | Self::Text(..)
+            | Self::Fuzzy(..) => of(self),
+            Self::Not(test) | Self::Narrowed(_, test) => test.sum(of),
+            Self::And(tests) | Self::Or(tests) => tests.iter().map(|test| test.sum(of)).sum(),
         }
     }
 }

@@ -4,10 +4,10 @@
 //! AND, OR and NOT make of it what they can (Kleene's logic). The search then reads more and asks again.
 
 use crate::condition::{Addresses, Condition, IndexTest, SummaryTest, Value};
+use crate::fuzzy::{Tally, Words};
 use crate::large::Large;
 use message::encoded_word;
-use message::fold::Needle;
-use message::text::{contains, header_contains};
+use message::text::{contains, header_contains, header_values, pieces};
 use message::{Address, Envelope, Summary, date};
 use store::Entry;
 
@@ -54,7 +54,113 @@ impl Condition {
                 Text::Whole(body) => Some(contains(body, &facts.summary?.structure, *scope, needle)),
                 Text::Large(body) => body.contains(&facts.summary?.structure, *scope, needle),
             },
+            Self::Fuzzy(words, _) if facts.indexed.is_some_and(|at| words.is_ruled_out(at)) => Some(false),
+            Self::Fuzzy(words, place) => {
+                let mut tally = Tally::default();
+                place.count(words, facts, &mut tally, &|tally| words.are_in(tally))?;
+                Some(words.are_in(&tally))
+            }
         }
+    }
+
+    /// Whether an index alone says that it does not hold for the message at this position: asked of each message first.
+    pub(crate) fn is_ruled_out(&self, at: usize) -> bool {
+        match self {
+            Self::Narrowed(candidates, _) => candidates.says(at) == Some(false),
+            Self::Fuzzy(words, _) => words.is_ruled_out(at),
+            Self::And(tests) => tests.iter().any(|test| test.is_ruled_out(at)),
+            Self::Or(tests) => !tests.is_empty() && tests.iter().all(|test| test.is_ruled_out(at)),
+            Self::Always(_) | Self::Not(_) | Self::Index(_) | Self::Summary(_) | Self::Header(..) | Self::Text(..) => {
+                false
+            }
+        }
+    }
+
+    /// What the fuzzy tests find, one after the other, as far as these facts say; what is not to be met finds nothing.
+    pub(crate) fn weigh(&self, facts: Facts<'_>, all: &mut Tally) {
+        match self {
+            Self::And(tests) | Self::Or(tests) => tests.iter().for_each(|test| test.weigh(facts, all)),
+            Self::Fuzzy(words, place) => {
+                let mut tally = Tally::default();
+                let _not_known = place.count(words, facts, &mut tally, &|_| false);
+                tally.counts.resize(words.terms(), 0);
+                all.counts.append(&mut tally.counts);
+                all.length = all.length.saturating_add(tally.length);
+            }
+            Self::Not(_)
+            | Self::Always(_)
+            | Self::Index(_)
+            | Self::Narrowed(..)
+            | Self::Summary(_)
+            | Self::Header(..)
+            | Self::Text(..) => {}
+        }
+    }
+
+    /// Counts words where this test looks, until it `is_enough`; none when these facts do not say.
+    fn count(
+        &self,
+        words: &Words,
+        facts: Facts<'_>,
+        tally: &mut Tally,
+        is_enough: &dyn Fn(&Tally) -> bool,
+    ) -> Option<()> {
+        // Whether to go on.
+        let mut take = |text: &str| {
+            words.count(text, tally);
+            !is_enough(tally)
+        };
+        match self {
+            Self::Summary(SummaryTest::Addresses(list, _)) => {
+                list.of(&facts.summary?.envelope).iter().map(address_text).all(|text| take(&text));
+            }
+            Self::Summary(SummaryTest::Value(value, _)) => {
+                value.of(&facts.summary?.envelope).into_iter().map(value_text).all(|text| take(&text));
+            }
+            Self::Header(name, _) => {
+                header_values(facts.header?, name).all(|text| take(&text));
+            }
+            Self::Text(scope, _) => match facts.body? {
+                Text::Whole(body) => {
+                    pieces(body, &facts.summary?.structure, *scope).all(|text| take(&text));
+                }
+                Text::Large(body) => {
+                    return body.read(&facts.summary?.structure, *scope, 0, &mut |text| !take(text)).map(|_| ());
+                }
+            },
+            // Nobody looks for words there.
+            Self::Summary(SummaryTest::Sent(_))
+            | Self::Always(_)
+            | Self::And(_)
+            | Self::Or(_)
+            | Self::Not(_)
+            | Self::Index(_)
+            | Self::Narrowed(..)
+            | Self::Fuzzy(..) => {}
+        }
+        Some(())
+    }
+}
+
+impl Addresses {
+    fn of(self, envelope: &Envelope) -> &[Address] {
+        match self {
+            Self::From => &envelope.from,
+            Self::To => &envelope.to,
+            Self::Cc => &envelope.cc,
+            Self::Bcc => &envelope.bcc,
+        }
+    }
+}
+
+impl Value {
+    fn of(self, envelope: &Envelope) -> Option<&[u8]> {
+        let value = match self {
+            Self::Subject => &envelope.subject,
+            Self::MessageId => &envelope.message_id,
+            Self::InReplyTo => &envelope.in_reply_to,
+        };
+        value.as_deref()
     }
 }
 
@@ -91,32 +197,15 @@ impl SummaryTest {
     fn holds(&self, envelope: &Envelope) -> bool {
         match self {
             Self::Addresses(list, needle) => {
-                let list = match list {
-                    Addresses::From => &envelope.from,
-                    Addresses::To => &envelope.to,
-                    Addresses::Cc => &envelope.cc,
-                    Addresses::Bcc => &envelope.bcc,
-                };
-                list.iter().any(|address| needle.is_in(&address_text(address)))
+                list.of(envelope).iter().any(|address| needle.is_in(&address_text(address)))
             }
-            Self::Value(value, needle) => {
-                let value = match value {
-                    Value::Subject => &envelope.subject,
-                    Value::MessageId => &envelope.message_id,
-                    Value::InReplyTo => &envelope.in_reply_to,
-                };
-                value.as_deref().is_some_and(|value| is_in_value(needle, value))
-            }
+            Self::Value(value, needle) => value.of(envelope).is_some_and(|value| needle.is_in(&value_text(value))),
             // RFC 9051 §6.4.4: the date in the header, "disregarding time and timezone"; without one never.
             Self::Sent(days) => {
                 envelope.date.as_deref().and_then(date::parse).is_some_and(|sent| days.contains(&sent.day().0))
             }
         }
     }
-}
-
-fn is_in_value(needle: &Needle, value: &[u8]) -> bool {
-    needle.is_in(&value_text(value))
 }
 
 /// As a person reads it.

@@ -29,6 +29,11 @@ impl Hunt {
         Self { remaining: 0..messages, wanted }
     }
 
+    /// Where the rest is.
+    pub(crate) fn remaining(&self) -> Range<usize> {
+        self.remaining.clone()
+    }
+
     /// The position to look at next.
     pub(crate) fn next(&mut self) -> Option<usize> {
         match self.wanted {

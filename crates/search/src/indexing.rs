@@ -153,6 +153,7 @@ mod tests {
         To(String),
         Subject(String),
         Unseen,
+        Fuzzy(Box<Key>, String),
         Not(Box<Key>),
         And(Vec<Key>),
         Or(Vec<Key>),
@@ -167,6 +168,7 @@ mod tests {
             Key::To(text) => Condition::Summary(SummaryTest::Addresses(Addresses::To, needle(text))),
             Key::Subject(text) => Condition::Summary(SummaryTest::Value(Value::Subject, needle(text))),
             Key::Unseen => Condition::Index(IndexTest::Lacks(store::FlagBits::default().with(SystemFlag::Seen))),
+            Key::Fuzzy(key, text) => Condition::fuzzy(condition(key), text),
             Key::Not(key) => Condition::Not(Box::new(condition(key))),
             Key::And(keys) => Condition::and(keys.iter().map(condition).collect()),
             Key::Or(keys) => Condition::or(keys.iter().map(condition).collect()),
@@ -224,6 +226,9 @@ mod tests {
             text().prop_map(Key::To),
             text().prop_map(Key::Subject),
             Just(Key::Unseen),
+            (any::<bool>(), text()).prop_map(|(all, text)| Key::Fuzzy(Box::new(Key::Text(all, text.clone())), text)),
+            text().prop_map(|text| Key::Fuzzy(Box::new(Key::Subject(text.clone())), text)),
+            text().prop_map(|text| Key::Fuzzy(Box::new(Key::From(text.clone())), text)),
         ];
         leaf.prop_recursive(2, 6, 3, |inner| {
             prop_oneof![

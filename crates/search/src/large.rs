@@ -31,7 +31,19 @@ impl Large {
 
     /// Whether the message has `needle` in it, as [`text::contains`] says; no answer where it cannot be read.
     pub(crate) fn contains(&self, structure: &Structure, scope: Scope, needle: &Needle) -> Option<bool> {
-        match contains(&mut self.body.borrow_mut(), structure, scope, needle) {
+        self.read(structure, scope, needle.source_bytes_max(), &mut |text| needle.is_in(text))
+    }
+
+    /// Gives the texts of the message to `is_it`, in windows that have their first `overlap` octets in common with the one before,
+    /// until it is what was looked for. Whether it was; no answer where it cannot be read.
+    pub(crate) fn read(
+        &self,
+        structure: &Structure,
+        scope: Scope,
+        overlap: usize,
+        is_it: &mut dyn FnMut(&str) -> bool,
+    ) -> Option<bool> {
+        match read(&mut self.body.borrow_mut(), structure, scope, overlap, is_it) {
             Ok(answer) => Some(answer),
             Err(error) => {
                 self.error.set(Some(error));
@@ -46,26 +58,37 @@ impl Large {
     }
 }
 
-fn contains(body: &mut Body, structure: &Structure, scope: Scope, needle: &Needle) -> Result<bool, Error> {
+fn read(
+    body: &mut Body,
+    structure: &Structure,
+    scope: Scope,
+    overlap: usize,
+    is_it: &mut dyn FnMut(&str) -> bool,
+) -> Result<bool, Error> {
     for part in structure.root.walk() {
-        if scope == Scope::Everything && is_in_header(body, part, needle)? {
+        if scope == Scope::Everything && is_it(&head(body, part)?) {
             return Ok(true);
         }
-        if text::is_read(part) && is_in_text(body, part, needle)? {
+        if text::is_read(part) && is_in_text(body, part, overlap, is_it)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn is_in_header(body: &mut Body, part: &Part, needle: &Needle) -> Result<bool, Error> {
+fn head(body: &mut Body, part: &Part) -> Result<String, Error> {
     let mut header = Vec::new();
     let end = part.header.end.min(part.header.start.saturating_add(HEADER_BYTES_MAX));
     body.copy(part.header.start..end, &mut header)?;
-    Ok(needle.is_in(&text::head_text(part, &header)))
+    Ok(text::head_text(part, &header))
 }
 
-fn is_in_text(body: &mut Body, part: &Part, needle: &Needle) -> Result<bool, Error> {
+fn is_in_text(
+    body: &mut Body,
+    part: &Part,
+    overlap: usize,
+    is_it: &mut dyn FnMut(&str) -> bool,
+) -> Result<bool, Error> {
     let label = part.parameter("charset").unwrap_or_default();
     // What has an unknown transfer encoding is taken as it is.
     let mut decoder = Decoder::new(section::encoding(part).unwrap_or(Encoding::Identity));
@@ -94,10 +117,10 @@ fn is_in_text(body: &mut Body, part: &Part, needle: &Needle) -> Result<bool, Err
             }
             drop(text);
             decoded.drain(..cut);
-            if needle.is_in(&window) {
+            if is_it(&window) {
                 return Ok(true);
             }
-            let kept = window.len().saturating_sub(needle.source_bytes_max());
+            let kept = window.len().saturating_sub(overlap);
             window.drain(..window.ceil_char_boundary(kept));
         }
         if is_end {

@@ -3,8 +3,10 @@
 use crate::condition::{Condition, Program};
 use crate::evaluate::{Facts, Text};
 use crate::found::{Found, Hunt, Wanted};
+use crate::fuzzy::Tally;
 use crate::large::Large;
 use crate::narrow::narrow;
+use crate::relevancy::{Evidence, Relevancy};
 use search_index::{AccountIndex, Indexes};
 use std::sync::Arc;
 use store::{Account, Error, Index, Reader};
@@ -27,6 +29,8 @@ pub struct Search {
     found: Found,
     unreadable: u32,
     texts: Texts,
+    /// What tells how well each message fits, if that is asked for.
+    evidence: Option<Evidence>,
 }
 
 /// Whether texts are looked up in an index.
@@ -70,6 +74,7 @@ impl Search {
             found: Found::default(),
             unreadable: 0,
             texts: Texts::Read,
+            evidence: None,
         }
     }
 
@@ -88,6 +93,18 @@ impl Search {
         self
     }
 
+    /// Notes how well each message fits.
+    #[must_use]
+    pub fn ranked(self) -> Self {
+        Self { evidence: Some(Evidence::new(self.program.terms)), ..self }
+    }
+
+    /// How well what was found so far fits, if that was asked for.
+    #[must_use]
+    pub fn relevancy(&self) -> Option<Relevancy> {
+        self.evidence.as_ref().map(|evidence| evidence.relevancy(self.index.len()))
+    }
+
     /// How many conditions look into whole messages: each goes through all of them, which takes its time.
     #[must_use]
     pub fn texts(&self) -> usize {
@@ -101,18 +118,29 @@ impl Search {
     pub fn look(&mut self, account: &Account) -> Result<Looked, Error> {
         self.begin(account);
         let mut slice = Slice::default();
+        // As a rule the next one is the one behind.
+        let mut ahead = self.index.positions(self.hunt.remaining());
         while !slice.is_full() {
             let Some(position) = self.hunt.next() else { return Ok(Looked::Done) };
-            let Some(entry) = self.index.get(position) else { continue };
+            let next = ahead.next().filter(|(at, _)| *at == position);
+            let Some(entry) = next.map(|(_, entry)| entry).or_else(|| self.index.get(position)) else { continue };
             let number = u32::try_from(position).unwrap_or(u32::MAX).saturating_add(1);
             let indexed = match &mut self.texts {
                 Texts::Known(index, hint) => index.position(entry.email, hint),
                 Texts::Read | Texts::LookUp(_) => None,
             };
+            if indexed.is_some_and(|at| self.program.condition.is_ruled_out(at)) {
+                slice.tests += 1;
+                continue;
+            }
             let facts = Facts { number, entry, indexed, summary: None, header: None, body: None };
-            match slice.matches(&self.program, facts, account) {
+            let mut tally = self.evidence.as_ref().map(|_| Tally::default());
+            match slice.matches(&self.program, facts, account, tally.as_mut()) {
                 Ok(true) => {
                     self.found.add(number, entry);
+                    if let (Some(evidence), Some(tally)) = (&mut self.evidence, tally) {
+                        evidence.add(number, &tally);
+                    }
                     self.hunt.found();
                 }
                 Ok(false) => {}
@@ -164,11 +192,24 @@ impl<'s> Slice<'s> {
             || self.read_bytes >= READ_BYTES_PER_SLICE_MAX
     }
 
-    /// Whether a message matches; reads as much of it as that takes.
-    fn matches(&mut self, program: &Program, facts: Facts<'_>, account: &'s Account) -> Result<bool, Error> {
+    /// Whether a message matches; reads as much of it as that takes. `tally`: how well it does, if that is asked for.
+    fn matches(
+        &mut self,
+        program: &Program,
+        facts: Facts<'_>,
+        account: &'s Account,
+        mut tally: Option<&mut Tally>,
+    ) -> Result<bool, Error> {
         self.tests += program.tests;
+        let mut holds = |facts: Facts<'_>| {
+            let holds = program.condition.holds(facts);
+            if let (Some(true), Some(tally)) = (holds, &mut tally) {
+                program.condition.weigh(facts, tally);
+            }
+            holds
+        };
         let entry = facts.entry;
-        if let Some(holds) = program.condition.holds(facts) {
+        if let Some(holds) = holds(facts) {
             return Ok(holds);
         }
         self.reads += 1;
@@ -178,24 +219,23 @@ impl<'s> Slice<'s> {
         };
         let summary = if program.needs_summary { Some(reader.summary(entry.email)?) } else { None };
         let facts = Facts { summary: summary.as_ref(), ..facts };
-        if let Some(holds) = program.condition.holds(facts) {
+        if let Some(holds) = holds(facts) {
             return Ok(holds);
         }
         let header = if program.needs_header { Some(reader.header(entry.email)?) } else { None };
         self.read_bytes += header.as_ref().map_or(0, Vec::len);
         let facts = Facts { header: header.as_deref(), ..facts };
-        if let Some(holds) = program.condition.holds(facts) {
+        if let Some(holds) = holds(facts) {
             return Ok(holds);
         }
         let body = reader.open(entry.email, None)?;
         self.read_bytes = self.read_bytes.saturating_add(body.len().saturating_mul(program.texts));
         // Nothing is unknown of a message that was read.
         if let Some(whole) = body.whole() {
-            let facts = Facts { body: Some(Text::Whole(whole)), ..facts };
-            return Ok(program.condition.holds(facts).unwrap_or(false));
+            return Ok(holds(Facts { body: Some(Text::Whole(whole)), ..facts }).unwrap_or(false));
         }
         let large = Large::new(body);
-        let holds = program.condition.holds(Facts { body: Some(Text::Large(&large)), ..facts });
+        let holds = holds(Facts { body: Some(Text::Large(&large)), ..facts });
         large.into_error().map_or(Ok(holds.unwrap_or(false)), Err)
     }
 }

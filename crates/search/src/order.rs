@@ -6,6 +6,7 @@
 use crate::collate::casemap;
 use crate::evaluate::address_text;
 use crate::numbers::Numbers;
+use crate::relevancy::Relevancy;
 use message::{Address, BaseSubject, Envelope, date, encoded_word};
 use std::cmp::Ordering;
 use store::{Account, Entry, Error, Index};
@@ -42,6 +43,8 @@ pub enum SortKey {
     DisplayFrom,
     /// The name of the first `To` address, else the address (RFC 5957).
     DisplayTo,
+    /// How well it fits, the best first (RFC 6203 §6).
+    Relevancy,
 }
 
 /// A key and its direction.
@@ -75,6 +78,7 @@ pub struct Order {
     /// The keys of all items, but for the octets that stand in the items.
     keys: Vec<u8>,
     unreadable: u32,
+    relevancy: Relevancy,
 }
 
 /// A message and its key.
@@ -101,7 +105,14 @@ impl Order {
                 own.push(*criterion);
             }
         }
-        Self { criteria: own, index, rest, runs: Vec::new(), keys: Vec::new(), unreadable: 0 }
+        let relevancy = Relevancy::default();
+        Self { criteria: own, index, rest, runs: Vec::new(), keys: Vec::new(), unreadable: 0, relevancy }
+    }
+
+    /// How well each message fits, for [`SortKey::Relevancy`].
+    #[must_use]
+    pub fn by_relevancy(self, relevancy: Relevancy) -> Self {
+        Self { relevancy, ..self }
     }
 
     /// Goes on until the slice's work or the order is done. `account`: whose messages the index names.
@@ -155,7 +166,8 @@ impl Order {
     }
 
     fn take_in(&mut self, account: &Account) -> Result<(), Error> {
-        let known = self.criteria.iter().all(|criterion| matches!(criterion.key, SortKey::Arrival | SortKey::Size));
+        let is_known = |key| matches!(key, SortKey::Arrival | SortKey::Size | SortKey::Relevancy);
+        let known = self.criteria.iter().all(|criterion| is_known(criterion.key));
         let many = if known { KNOWN_PER_SLICE_MAX } else { READS_PER_SLICE_MAX };
         let reader = if known { None } else { Some(account.reader()?) };
         let next = self.rest.split_off(self.rest.len().saturating_sub(many));
@@ -176,7 +188,8 @@ impl Order {
                 }
             };
             key.clear();
-            self.criteria.iter().for_each(|criterion| criterion.put(entry, &envelope, &mut key));
+            let relevancy = self.relevancy.of(number);
+            self.criteria.iter().for_each(|criterion| criterion.put((entry, relevancy), &envelope, &mut key));
             run.push(item(number, &key, &mut self.keys));
         }
         self.sort(&mut run);
@@ -197,7 +210,7 @@ fn item(number: u32, key: &[u8], keys: &mut Vec<u8>) -> Item {
 
 impl Criterion {
     /// Appends what is compared: no two different values, one of which begins with the other.
-    fn put(self, entry: &Entry, envelope: &Envelope, key: &mut Vec<u8>) {
+    fn put(self, (entry, relevancy): (&Entry, u8), envelope: &Envelope, key: &mut Vec<u8>) {
         let start = key.len();
         match self.key {
             SortKey::Arrival => put_number(key, entry.internal_date.as_internal_date().0),
@@ -209,6 +222,7 @@ impl Criterion {
             SortKey::Subject => put_text(key, &subject(envelope)),
             SortKey::DisplayFrom => put_text(key, &display(&envelope.from)),
             SortKey::DisplayTo => put_text(key, &display(&envelope.to)),
+            SortKey::Relevancy => put_number(key, -i64::from(relevancy)),
         }
         if self.reverse {
             key.iter_mut().skip(start).for_each(|octet| *octet = !*octet);

@@ -1,5 +1,5 @@
-//! SEARCH (RFC 9051 §6.4.4) with ESEARCH (RFC 4731), CONDSTORE (RFC 7162 §3.1.6), WITHIN (RFC 5032)
-//! and OBJECTID (RFC 8474 §6).
+//! SEARCH (RFC 9051 §6.4.4) with ESEARCH (RFC 4731), CONDSTORE (RFC 7162 §3.1.6), WITHIN (RFC 5032),
+//! FUZZY (RFC 6203) and OBJECTID (RFC 8474 §6).
 
 use super::{PartialRange, store};
 use crate::cursor::{Cursor, Parse};
@@ -32,6 +32,8 @@ pub struct SearchReturn {
     pub count: bool,
     /// A page of them (RFC 9394 §3.1); never with `all`.
     pub partial: Option<PartialRange>,
+    /// How well each of them, or of the page, fits (RFC 6203 §4); only with a FUZZY key.
+    pub relevancy: bool,
     /// Keep the result as `$`.
     pub save: bool,
 }
@@ -47,6 +49,8 @@ pub enum SearchKey {
     Or(Box<SearchKey>, Box<SearchKey>),
     /// Not this.
     Not(Box<SearchKey>),
+    /// `FUZZY`: nearly this (RFC 6203 §3).
+    Fuzzy(Box<SearchKey>),
     /// Message numbers.
     Sequence(MessageSet),
     /// `UID`
@@ -135,7 +139,26 @@ impl Search {
             check_charset(&cursor.astring("a charset")?)?;
             cursor.space()?;
         }
-        Ok(Self { numbering, returns, key: keys(cursor)? })
+        Self { numbering, returns, key: keys(cursor)? }.checked(false)
+    }
+
+    /// RFC 6203 §4, §6: RELEVANCY, as an option or to sort by, MUST NOT be used without FUZZY.
+    pub(super) fn checked(self, sorts_by_relevancy: bool) -> Parse<Self> {
+        let asks = sorts_by_relevancy || self.returns.is_some_and(|returns| returns.relevancy);
+        if asks && !self.key.has_fuzzy() { Err(Reason::Expected("FUZZY with RELEVANCY")) } else { Ok(self) }
+    }
+}
+
+impl SearchKey {
+    /// As deep as the parser lets keys be nested.
+    fn has_fuzzy(&self) -> bool {
+        match self {
+            Self::Fuzzy(_) => true,
+            Self::And(keys) => keys.iter().any(Self::has_fuzzy),
+            Self::Or(one, other) => one.has_fuzzy() || other.has_fuzzy(),
+            Self::Not(key) => key.has_fuzzy(),
+            _ => false,
+        }
     }
 }
 
@@ -168,6 +191,7 @@ impl SearchReturn {
                     returns.partial = Some(PartialRange::parse(cursor)?);
                 }
                 "SAVE" => returns.save = true,
+                "RELEVANCY" => returns.relevancy = true,
                 _ => return Err(Reason::Unknown("SEARCH return option")),
             }
             Ok(())
@@ -253,6 +277,7 @@ fn key_without_argument(name: &str) -> Option<SearchKey> {
 fn key_with_argument(name: &str, cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
     let parse: fn(&mut Cursor<'_>) -> Parse<SearchKey> = match name {
         "NOT" => |c| Ok(SearchKey::Not(Box::new(c.nested(key)?))),
+        "FUZZY" => |c| Ok(SearchKey::Fuzzy(Box::new(c.nested(key)?))),
         "OR" => or,
         "UID" => |c| c.message_set().map(SearchKey::Uid),
         "KEYWORD" => |c| keyword(c).map(SearchKey::Has),
@@ -397,6 +422,8 @@ mod tests {
         check("OR SEEN NOT FLAGGED", or(seen(), not(Has(Flag::Flagged))));
         check("(SEEN DRAFT) ALL", And(vec![And(vec![seen(), Has(Flag::Draft)]), All]));
         check("( SEEN )", seen());
+        check("FUZZY SEEN ALL", And(vec![Fuzzy(Box::new(seen())), All]));
+        check("FUZZY (SEEN ALL)", Fuzzy(Box::new(And(vec![seen(), All]))));
         check("OR (SEEN 1) (2)", or(And(vec![seen(), Sequence(messages("1"))]), Sequence(messages("2"))));
     }
 
@@ -414,6 +441,14 @@ mod tests {
         let partial = Some(super::super::partial::tests::range("-1:-100"));
         check("(COUNT PARTIAL -1:-100)", SearchReturn { count: true, partial, ..none });
         refuse_one("SEARCH RETURN (FOO) ALL", Reason::Unknown("SEARCH return option"));
+        for key in ["ALL", "NOT (SEEN TO a)"] {
+            refuse_one(&format!("SEARCH RETURN (RELEVANCY) {key}"), Reason::Expected("FUZZY with RELEVANCY"));
+        }
+        let fuzzy = SearchKey::Fuzzy(Box::new(SearchKey::Body("x".into())));
+        let key = SearchKey::And(vec![SearchKey::All, not(fuzzy)]);
+        let returns = Some(SearchReturn { relevancy: true, ..none });
+        let search = Search { numbering: Numbering::Sequence, returns, key };
+        check_command("SEARCH RETURN (RELEVANCY) ALL NOT FUZZY BODY x", Command::Search(search));
     }
 
     #[test]
@@ -432,7 +467,9 @@ mod tests {
 
     #[test]
     fn depth_is_bounded() {
-        for (open, inner, close) in [("NOT ", "ALL", ""), ("OR ALL ", "ALL", ""), ("(", "ALL", ")")] {
+        for (open, inner, close) in
+            [("NOT ", "ALL", ""), ("FUZZY ", "ALL", ""), ("OR ALL ", "ALL", ""), ("(", "ALL", ")")]
+        {
             let nest = |depth: usize| format!("SEARCH {}{inner}{}", open.repeat(depth), close.repeat(depth));
             assert!(matches!(parse_one(&nest(99)), Command::Search(_)));
             refuse_one(&nest(100), Reason::TooDeep);

@@ -1,4 +1,4 @@
-//! SORT (RFC 5256 §3) with SORT=DISPLAY (RFC 5957) and ESORT (RFC 5267 §3.1).
+//! SORT (RFC 5256 §3) with SORT=DISPLAY (RFC 5957), ESORT (RFC 5267 §3.1) and RELEVANCY (RFC 6203 §6).
 
 use super::search::{self, Search, SearchReturn};
 use crate::cursor::{Cursor, Parse};
@@ -44,6 +44,8 @@ pub enum SortKey {
     DisplayFrom,
     /// `DISPLAYTO` (RFC 5957)
     DisplayTo,
+    /// `RELEVANCY`: the best first; only with a FUZZY key.
+    Relevancy,
 }
 
 impl Sort {
@@ -60,7 +62,9 @@ impl Sort {
             return Err(Reason::Expected("a sort key"));
         }
         cursor.space()?;
-        Ok(Self { criteria, search: Search { numbering, returns, key: search::charset_and_keys(cursor)? } })
+        let search = Search { numbering, returns, key: search::charset_and_keys(cursor)? };
+        let by_relevancy = criteria.iter().any(|criterion| criterion.key == SortKey::Relevancy);
+        Ok(Self { criteria, search: search.checked(by_relevancy)? })
     }
 }
 
@@ -80,6 +84,7 @@ impl SortCriterion {
             "TO" => SortKey::To,
             "DISPLAYFROM" => SortKey::DisplayFrom,
             "DISPLAYTO" => SortKey::DisplayTo,
+            "RELEVANCY" => SortKey::Relevancy,
             _ => return Err(Reason::Unknown("sort key")),
         };
         Ok(Self { reverse, key })
@@ -112,6 +117,8 @@ mod tests {
         refuse_one("SORT () UTF-8 ALL", Reason::Expected("a sort key"));
         refuse_one("SORT (REVERSE) UTF-8 ALL", Reason::Expected("a space"));
         refuse_one("SORT (BODY) UTF-8 ALL", Reason::Unknown("sort key"));
+        refuse_one("SORT (RELEVANCY) UTF-8 BODY x", Reason::Expected("FUZZY with RELEVANCY"));
+        refuse_one("SORT RETURN (RELEVANCY) (DATE) UTF-8 BODY x", Reason::Expected("FUZZY with RELEVANCY"));
         refuse_one("SORT (DATE) ALL", Reason::Charset);
         refuse_one("SORT (DATE) KOI8-R ALL", Reason::Charset);
         refuse_one("SORT DATE UTF-8 ALL", Reason::Expected("a parenthesised list"));

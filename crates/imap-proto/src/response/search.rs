@@ -20,6 +20,8 @@ pub struct Esearch<'a> {
     pub all: Option<&'a SequenceSet>,
     /// A page of them (RFC 9394 §3.1), as it was asked for and what is on it, which may be nothing.
     pub partial: Option<(PartialRange, &'a SequenceSet)>,
+    /// How well each of `all`, of the page, or of what was found fits, in that order (RFC 6203 §4); nothing is left out.
+    pub relevancy: &'a [u8],
     /// How many.
     pub count: Option<u32>,
     /// The highest mod-sequence among them, if MODSEQ was a key (RFC 7162 §3.1.10).
@@ -102,6 +104,13 @@ impl Encoder<'_> {
             Some((range, page)) if page.is_empty() => self.format(format_args!(" PARTIAL ({range} NIL)")),
             Some((range, page)) => self.format(format_args!(" PARTIAL ({range} {page})")),
             None => {}
+        }
+        for (at, score) in answer.relevancy.iter().enumerate() {
+            self.raw(if at == 0 { " RELEVANCY (" } else { " " });
+            string::decimal(self.out, (*score).into());
+        }
+        if !answer.relevancy.is_empty() {
+            self.raw(")");
         }
         if let Some(count) = answer.count {
             self.format(format_args!(" COUNT {count}"));

@@ -138,6 +138,7 @@ fn searches() {
         max: None,
         all: Some(&none),
         partial: None,
+        relevancy: &[],
         count: None,
         modseq: None,
     };
@@ -152,6 +153,8 @@ fn searches() {
         ..empty
     };
     check(|e| e.esearch(&full), "* ESEARCH (TAG \"a1\") UID MIN 2 MAX 6 ALL 2:3,6 COUNT 3 MODSEQ 9\r\n");
+    let ranked = Esearch { all: Some(&set), relevancy: &[4, 100, 42], count: Some(3), ..empty };
+    check(|e| e.esearch(&ranked), "* ESEARCH (TAG \"a1\") ALL 2:3,6 RELEVANCY (4 100 42) COUNT 3\r\n");
     let range = page_range("-1:-3");
     let page = Esearch { partial: Some((range, &set)), ..empty };
     check(|e| e.esearch(&page), "* ESEARCH (TAG \"a1\") PARTIAL (-1:-3 2:3,6)\r\n");

@@ -24,6 +24,7 @@ fn criterion(criterion: command::SortCriterion) -> Criterion {
         command::SortKey::To => SortKey::To,
         command::SortKey::DisplayFrom => SortKey::DisplayFrom,
         command::SortKey::DisplayTo => SortKey::DisplayTo,
+        command::SortKey::Relevancy => SortKey::Relevancy,
     };
     Criterion { key, reverse: criterion.reverse }
 }

@@ -4,19 +4,21 @@ use crate::enabled::Enabled;
 use imap_proto::command::SearchReturn;
 use imap_proto::response::{Esearch, ThreadMark};
 use imap_proto::{Encoder, Numbering, SequenceSet, Tag};
-use search::{Found, Mark, Threads, Wanted};
+use search::{Found, Mark, Relevancy, Threads, Wanted};
 use std::borrow::Cow;
 use store::{Index, Uid};
 
 /// RFC 9051 §6.4.4.1: SAVE keeps all that is found, or, next to MIN and MAX alone, only those.
 pub(super) fn wanted(returns: Option<SearchReturn>) -> Wanted {
     match returns {
-        Some(SearchReturn { all: false, count: false, partial: None, min, max, save: _ }) => match (min, max) {
-            (true, true) => Wanted::FirstAndLast,
-            (true, false) => Wanted::First,
-            (false, true) => Wanted::Last,
-            (false, false) => Wanted::Everything,
-        },
+        Some(SearchReturn { all: false, count: false, partial: None, relevancy: false, min, max, save: _ }) => {
+            match (min, max) {
+                (true, true) => Wanted::FirstAndLast,
+                (true, false) => Wanted::First,
+                (false, true) => Wanted::Last,
+                (false, false) => Wanted::Everything,
+            }
+        }
         Some(_) | None => Wanted::Everything,
     }
 }
@@ -43,10 +45,10 @@ impl Answer {
         self.returns.is_some_and(|returns| returns.save)
     }
 
-    pub(super) fn write(&self, found: &Found, index: &Index, output: &mut Vec<u8>) {
+    pub(super) fn write(&self, (found, relevancy): (&Found, &Relevancy), index: &Index, output: &mut Vec<u8>) {
         // What is on a page is found as what is in an order.
-        if self.returns.is_some_and(|returns| returns.partial.is_some()) {
-            return self.write_sorted(&found.numbers.iter().collect::<Vec<u32>>(), index, output);
+        if self.returns.is_some_and(|returns| returns.partial.is_some() || returns.relevancy) {
+            return self.write_sorted((&found.numbers.iter().collect::<Vec<u32>>(), relevancy), index, output);
         }
         let modseq = found.modseq.filter(|_| self.asks_modseq).map(|modseq| modseq.0);
         let mut encoder = Encoder::new(output, self.enabled.dialect());
@@ -63,7 +65,7 @@ impl Answer {
     }
 
     /// The same for message numbers that were put in order (RFC 5256 §4, RFC 5267 §3.1), or of which a page is told.
-    pub(super) fn write_sorted(&self, sorted: &[u32], index: &Index, output: &mut Vec<u8>) {
+    pub(super) fn write_sorted(&self, (sorted, relevancy): (&[u32], &Relevancy), index: &Index, output: &mut Vec<u8>) {
         let one = |number: u32| match self.numbering {
             Numbering::Sequence => Some(number),
             Numbering::Uid => uid(number, index).map(|uid| uid.0),
@@ -81,6 +83,8 @@ impl Answer {
         let all = returns.all.then(|| SequenceSet::from_sorted(numbers));
         let page = returns.partial.map(|range| (range, self.page(sorted).iter().filter_map(|number| one(*number))));
         let page = page.map(|(range, numbers)| (range, SequenceSet::from_sorted(numbers)));
+        let told = if returns.partial.is_some() { self.page(sorted) } else { sorted };
+        let scores = told.iter().filter(|_| returns.relevancy).map(|number| relevancy.of(*number));
         encoder.esearch(&Esearch {
             tag: &self.tag,
             numbering: self.numbering,
@@ -88,6 +92,7 @@ impl Answer {
             max: sorted.last().and_then(|number| one(*number)).filter(|_| returns.max),
             all: all.as_ref(),
             partial: page.as_ref().map(|(range, page)| (*range, page)),
+            relevancy: &scores.collect::<Vec<u8>>(),
             count: returns.count.then(|| u32::try_from(sorted.len()).unwrap_or(u32::MAX)),
             modseq,
         });
@@ -115,7 +120,7 @@ impl Answer {
     /// (RFC 9051 §6.4.4.1, RFC 7162 §3.1.10, RFC 9394 §3.2). Some may come twice.
     fn kept<'s>(&self, sorted: &'s [u32]) -> Cow<'s, [u32]> {
         match self.returns {
-            Some(SearchReturn { all: false, count: false, min, max, partial, save: _ })
+            Some(SearchReturn { all: false, count: false, min, max, partial, relevancy: _, save: _ })
                 if min || max || partial.is_some() =>
             {
                 let first = sorted.first().filter(|_| min);
@@ -162,6 +167,7 @@ impl Answer {
             max: one(ranges.last().map(|range| *range.end())).filter(|_| returns.max),
             all: returns.all.then_some(&all),
             partial: None,
+            relevancy: &[],
             count: returns.count.then_some(found.count),
             modseq: found.modseq.filter(|_| self.asks_modseq).map(|modseq| modseq.0),
         };

@@ -11,7 +11,7 @@ const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
 /// The condition that a key means for what `selected` has told the client; `now` is for OLDER and YOUNGER.
 pub(super) fn condition(key: &SearchKey, selected: &Selected, now: Timestamp) -> Condition {
-    Compiler { selected, now }.condition(key)
+    Compiler { selected, now, is_fuzzy: false }.condition(key)
 }
 
 /// RFC 7162 §3.1.5: whether the key asks for mod-sequences, so that the answer tells one.
@@ -19,7 +19,7 @@ pub(super) fn asks_modseq(key: &SearchKey) -> bool {
     match key {
         SearchKey::And(keys) => keys.iter().any(asks_modseq),
         SearchKey::Or(one, other) => asks_modseq(one) || asks_modseq(other),
-        SearchKey::Not(key) => asks_modseq(key),
+        SearchKey::Not(key) | SearchKey::Fuzzy(key) => asks_modseq(key),
         key => matches!(key, SearchKey::ModSeq { .. }),
     }
 }
@@ -27,6 +27,8 @@ pub(super) fn asks_modseq(key: &SearchKey) -> bool {
 struct Compiler<'s> {
     selected: &'s Selected,
     now: Timestamp,
+    /// Whether texts are looked for inexactly (RFC 6203 §3).
+    is_fuzzy: bool,
 }
 
 impl Compiler<'_> {
@@ -35,23 +37,26 @@ impl Compiler<'_> {
         match key {
             SearchKey::And(keys) => Condition::and(keys.iter().map(|key| self.condition(key)).collect()),
             SearchKey::Or(one, other) => Condition::or(vec![self.condition(one), self.condition(other)]),
-            SearchKey::Not(key) => Condition::Not(Box::new(self.condition(key))),
+            // What is nearly something is not told not to be it.
+            SearchKey::Not(key) => Condition::Not(Box::new(Compiler { is_fuzzy: false, ..*self }.condition(key))),
+            // RFC 6203 §5: what is no text is matched as it is.
+            SearchKey::Fuzzy(key) => Compiler { is_fuzzy: true, ..*self }.condition(key),
             SearchKey::All => Condition::Always(true),
             // RFC 3501 §6.4.4. To a client with IMAP4rev2 no message is recent.
             SearchKey::Recent => self.recent(),
             SearchKey::Old => Condition::Not(Box::new(self.recent())),
             SearchKey::New => Condition::and(vec![self.recent(), self.lacks(&Flag::Seen)]),
-            SearchKey::From(text) => addresses(Addresses::From, text),
-            SearchKey::To(text) => addresses(Addresses::To, text),
-            SearchKey::Cc(text) => addresses(Addresses::Cc, text),
-            SearchKey::Bcc(text) => addresses(Addresses::Bcc, text),
-            SearchKey::Subject(text) => value(Value::Subject, text),
+            SearchKey::From(text) => self.text(addresses(Addresses::From, text), text),
+            SearchKey::To(text) => self.text(addresses(Addresses::To, text), text),
+            SearchKey::Cc(text) => self.text(addresses(Addresses::Cc, text), text),
+            SearchKey::Bcc(text) => self.text(addresses(Addresses::Bcc, text), text),
+            SearchKey::Subject(text) => self.text(value(Value::Subject, text), text),
             SearchKey::SentBefore(day) => sent(i64::MIN..day.days_since_epoch()),
             SearchKey::SentOn(day) => sent(day.days_since_epoch()..day.days_since_epoch() + 1),
             SearchKey::SentSince(day) => sent(day.days_since_epoch()..i64::MAX),
-            SearchKey::Header(name, text) => header(name, text),
-            SearchKey::Body(text) => body(Scope::Bodies, text),
-            SearchKey::Text(text) => body(Scope::Everything, text),
+            SearchKey::Header(name, text) => self.text(header(name, text), text),
+            SearchKey::Body(text) => self.text(body(Scope::Bodies, text), text),
+            SearchKey::Text(text) => self.text(body(Scope::Everything, text), text),
             SearchKey::Has(flag) => self.has(flag),
             SearchKey::Lacks(flag) => self.lacks(flag),
             SearchKey::EmailId(id) => {
@@ -72,6 +77,10 @@ impl Compiler<'_> {
             // One mod-sequence for all flags of a message: whose flag is meant makes no difference.
             SearchKey::ModSeq { modseq, entry: _ } => Condition::Index(IndexTest::ModSeq(ModSeq(*modseq))),
         }
+    }
+
+    fn text(&self, test: Condition, text: &str) -> Condition {
+        if self.is_fuzzy { Condition::fuzzy(test, text) } else { test }
     }
 
     fn recent(&self) -> Condition {

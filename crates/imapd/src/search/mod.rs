@@ -1,4 +1,4 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4) with ESEARCH, SEARCHRES, PARTIAL, CONDSTORE, WITHIN and OBJECTID; SORT and THREAD (RFC 5256 §3).
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4) with ESEARCH, SEARCHRES, PARTIAL, CONDSTORE, WITHIN, FUZZY and OBJECTID; SORT and THREAD (RFC 5256 §3).
 //!
 //! Keys are compiled into a condition for the crate `search`, which looks through the index that the client knows, as it
 //! stood when the command came. Here is what IMAP adds: which keys, how the answer is told, and `$`.
@@ -15,7 +15,7 @@ use crate::work::Progress;
 use answer::Answer;
 use imap_proto::command::Search as Request;
 use imap_proto::{Code, Tag};
-use search::{Algorithm, Criterion, Looked, Order, Ordered, Threads};
+use search::{Algorithm, Criterion, Looked, Order, Ordered, SortKey, Threads};
 use search_index::Indexes;
 use std::sync::Arc;
 use store::{Account, Error, Timestamp, Uid};
@@ -61,8 +61,9 @@ impl Search {
         let Request { numbering, returns, key } = request;
         let (condition, wanted) = (compile::condition(key, selected, now), answer::wanted(*returns));
         let asks_modseq = compile::asks_modseq(key);
+        let search = search::Search::new(condition, selected.told.clone(), wanted);
         Self {
-            search: search::Search::new(condition, selected.told.clone(), wanted),
+            search: if returns.is_some_and(|returns| returns.relevancy) { search.ranked() } else { search },
             arrange: Arrange::AsFound,
             arranging: None,
             answer: Answer { tag, numbering: *numbering, returns: *returns, enabled, asks_modseq },
@@ -73,6 +74,10 @@ impl Search {
     pub(crate) fn arranged(self, arrange: Arrange) -> Self {
         let search = match &arrange {
             Arrange::AsFound => self.search,
+            // RFC 6203 §6
+            Arrange::Sort(criteria) if criteria.iter().any(|criterion| criterion.key == SortKey::Relevancy) => {
+                self.search.for_everything().ranked()
+            }
             // Which is the first of all in an order is known of no message alone.
             Arrange::Sort(_) | Arrange::Thread(_) => self.search.for_everything(),
         };
@@ -119,9 +124,10 @@ impl Search {
     /// Writes the answer; what there is to keep as `$`.
     fn tell(&self, output: &mut Vec<u8>) -> Vec<Uid> {
         let (found, index) = (self.search.found(), self.search.index());
+        let relevancy = self.search.relevancy().unwrap_or_default();
         let order = match &self.arranging {
             None => {
-                self.answer.write(found, index, output);
+                self.answer.write((found, &relevancy), index, output);
                 return if self.answer.saves() { self.answer.saved(found, index) } else { Vec::new() };
             }
             Some(Arranging::Threads(threads)) => {
@@ -131,7 +137,7 @@ impl Search {
             Some(Arranging::Order(order)) => order,
         };
         let sorted: Vec<u32> = order.numbers().collect();
-        self.answer.write_sorted(&sorted, index, output);
+        self.answer.write_sorted((&sorted, &relevancy), index, output);
         if self.answer.saves() { self.answer.saved_of_sorted(&sorted, index) } else { Vec::new() }
     }
 
@@ -143,7 +149,10 @@ impl Search {
             let (numbers, index) = (&self.search.found().numbers, self.search.index().clone());
             self.arranging = match &self.arrange {
                 Arrange::AsFound => return Ok(Went::ToTheEnd),
-                Arrange::Sort(criteria) => Some(Arranging::Order(Order::new(criteria, index, numbers))),
+                Arrange::Sort(criteria) => {
+                    let order = Order::new(criteria, index, numbers);
+                    Some(Arranging::Order(order.by_relevancy(self.search.relevancy().unwrap_or_default())))
+                }
                 Arrange::Thread(algorithm) => Some(Arranging::Threads(Threads::new(*algorithm, index, numbers))),
             };
         }
