@@ -1,7 +1,7 @@
 //! `pillarbox list`: addresses whose mail goes to members who come and go.
 
 use clap::{Args, Subcommand, ValueEnum};
-use console::ListLine;
+use console::{ListLine, PostLine};
 use web::Call;
 
 use super::Outcome;
@@ -26,6 +26,8 @@ Examples:
   pillarbox list add choir@example.org --owner alice@example.org            members write to each other
   pillarbox list add news@example.org --owner alice@example.org --posting owners --title \"Our news\"
   pillarbox list join choir@example.org bob@example.org dave@example.com
+  pillarbox list approval choir@example.org others                          what strangers write waits for an owner
+  pillarbox list waiting choir@example.org
   pillarbox list show choir@example.org
   pillarbox list leave choir@example.org dave@example.com";
 
@@ -60,6 +62,44 @@ enum Verb {
         /// Whether
         #[arg(value_enum)]
         joining: Joining,
+    },
+    /// Say which posts wait until an owner lets them go
+    Approval {
+        /// Which
+        list: String,
+        /// Whose
+        #[arg(value_enum)]
+        approval: Approval,
+    },
+    /// Say how much a list takes
+    Limits {
+        /// Which
+        list: String,
+        /// So many posts in an hour
+        #[arg(long, value_name = "NUMBER")]
+        posts_per_hour: Option<u16>,
+        /// So many KiB in a post; 0: as many as the server takes
+        #[arg(long, value_name = "KIB")]
+        post_kib_max: Option<u32>,
+    },
+    /// Show the posts of a list that wait for an owner
+    Waiting {
+        /// Which
+        list: String,
+    },
+    /// Let a post that waits go to all members
+    Approve {
+        /// Which list
+        list: String,
+        /// Its number
+        post: u64,
+    },
+    /// Let a post that waits go to nobody
+    Reject {
+        /// Which list
+        list: String,
+        /// Its number
+        post: u64,
     },
     /// List all lists
     All,
@@ -99,6 +139,16 @@ enum Posting {
     Members,
     /// Everybody
     Anybody,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Approval {
+    /// None: what may not be is refused
+    Nobody,
+    /// Of whoever is no member, or does not prove to be the author
+    Others,
+    /// Of everybody but owners
+    All,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -142,6 +192,26 @@ impl List {
                 let call = Call::new("POST /api/v1/admin/lists/joining").with("list", list);
                 format.done(place, &call.with("joining", joining), &text)
             }
+            Verb::Approval { list, approval } => {
+                let approval = match approval {
+                    Approval::Nobody => "nobody",
+                    Approval::Others => "others",
+                    Approval::All => "all",
+                };
+                let text = format!("Whose posts to {list} wait for an owner: {approval}.\n");
+                format.done(place, &rules(&list).with("approval", approval), &text)
+            }
+            Verb::Limits { list, posts_per_hour, post_kib_max } => {
+                let text = format!("{list} takes as much as you said.\n");
+                let said = |number: Option<String>| number.unwrap_or_default();
+                let call = rules(&list).with("posts_per_hour", said(posts_per_hour.map(|it| it.to_string())));
+                format.done(place, &call.with("post_kib_max", said(post_kib_max.map(|it| it.to_string()))), &text)
+            }
+            Verb::Waiting { list } => {
+                format.list(place, &Call::new("GET /api/v1/lists/posts").with("list", list), waiting)
+            }
+            Verb::Approve { list, post } => answer(format, place, (&list, post), "approve"),
+            Verb::Reject { list, post } => answer(format, place, (&list, post), "reject"),
             Verb::All => format.list(place, &Call::new("GET /api/v1/lists"), listed),
             Verb::Show { list } => format.list(
                 place,
@@ -156,6 +226,27 @@ impl List {
             }
         }
     }
+}
+
+fn rules(list: &str) -> Call {
+    Call::new("POST /api/v1/lists/rules").with("list", list)
+}
+
+fn answer(format: Format, place: &Place, (list, post): (&str, u64), answer: &str) -> Outcome {
+    let call = Call::new("POST /api/v1/lists/posts").with("list", list).with("post", post.to_string());
+    let text = match answer {
+        "approve" => "It goes to all members.\n",
+        _ => "It goes to nobody.\n",
+    };
+    format.done(place, &call.with("answer", answer), text)
+}
+
+fn waiting(posts: &[PostLine]) -> String {
+    let row = |post: &PostLine| {
+        [post.post.to_string(), post.at.clone(), post.author.clone(), or_dash(Some(&post.subject)), post.why.clone()]
+    };
+    let rows: Vec<_> = posts.iter().map(row).collect();
+    table(["POST", "CAME", "FROM", "SUBJECT", "IT WAITS BECAUSE"], &rows, "Nothing waits.")
 }
 
 fn each(format: Format, place: &Place, verb: &str, (list, members): (&str, &[String])) -> Outcome {

@@ -41,6 +41,18 @@ pub struct ListLine {
     /// Anybody may join it by mail.
     #[serde(default)]
     pub open: bool,
+    /// Which posts wait for an owner: of `nobody`, of `others` than members, of `all`.
+    #[serde(default)]
+    pub approval: String,
+    /// So many posts are taken in an hour.
+    #[serde(default)]
+    pub posts_per_hour: u16,
+    /// A post has so many KiB at most; 0: as many as the server takes.
+    #[serde(default)]
+    pub post_kib_max: u32,
+    /// So many posts wait for an owner.
+    #[serde(default)]
+    pub waiting: usize,
     /// The accounts that look after it.
     pub owners: Vec<String>,
     /// Who gets what is written to it.

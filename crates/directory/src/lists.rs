@@ -5,17 +5,23 @@
 //!
 //! Invariant: a member whose mail came back on [`BOUNCES_MAX`] days is paused, and gets nothing until somebody says otherwise.
 
+mod rules;
+
 use crate::Directory;
 use crate::address::Address;
 use crate::aliases::{must_be_free, outside};
 use crate::domains::{is_local, must_be_local};
 use crate::error::Error;
 use crate::record::{self, damaged, key, name_in, read_name};
+pub use rules::Approval;
+use rules::POSTS_PER_HOUR;
 use std::sync::Arc;
 use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, Row, TableTx, Timestamp};
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// Before there were rules for posts.
+const FORMAT_WITHOUT_RULES: u8 = 1;
 /// A bit beside who may write: anybody may join.
 const OPEN: u8 = 0x10;
 /// A list has at most so many members: each post is so many messages.
@@ -80,6 +86,12 @@ pub struct List {
     pub posting: Posting,
     /// Whoever writes to it that they want to join is a member.
     pub is_open: bool,
+    /// Which posts wait for an owner.
+    pub approval: Approval,
+    /// So many posts are taken in an hour.
+    pub posts_per_hour: u16,
+    /// A post has so many KiB at most; 0: as many as the server takes.
+    pub post_kib_max: u32,
     /// Accounts that say who is a member, and are told of what fails.
     pub owners: Vec<AccountId>,
     /// Who gets what is written to it, each once.
@@ -172,7 +184,14 @@ impl List {
             Posting::Members => 1,
             Posting::Anybody => 2,
         };
-        value.byte(posting | if self.is_open { OPEN } else { 0 }).wide_text(&self.title).byte(self.owners.len() as u8);
+        let approval = match self.approval {
+            Approval::Nobody => 0,
+            Approval::Others => 1,
+            Approval::All => 2,
+        };
+        value.byte(posting | if self.is_open { OPEN } else { 0 });
+        value.byte(approval).raw(&self.posts_per_hour.to_be_bytes()).raw(&self.post_kib_max.to_be_bytes());
+        value.wide_text(&self.title).byte(self.owners.len() as u8);
         for owner in &self.owners {
             value.raw(&owner.0.to_be_bytes());
         }
@@ -187,7 +206,12 @@ impl List {
     }
 
     fn decode(address: &str, value: &[u8]) -> Result<Self, Corrupt> {
-        let mut fields = Reader::of_format(value, FORMAT)?;
+        let mut fields = Reader(value);
+        let has_rules = match fields.byte()? {
+            FORMAT => true,
+            FORMAT_WITHOUT_RULES => false,
+            0 | 3.. => return Err(Corrupt),
+        };
         let bits = fields.byte()?;
         let (is_open, posting) = (bits & OPEN != 0, bits & !OPEN);
         let posting = match posting {
@@ -196,6 +220,16 @@ impl List {
             2 => Posting::Anybody,
             3.. => return Err(Corrupt),
         };
+        let (mut approval, mut posts_per_hour, mut post_kib_max) = (Approval::Nobody, POSTS_PER_HOUR, 0);
+        if has_rules {
+            approval = match fields.byte()? {
+                0 => Approval::Nobody,
+                1 => Approval::Others,
+                2 => Approval::All,
+                3.. => return Err(Corrupt),
+            };
+            (posts_per_hour, post_kib_max) = (u16::from_be_bytes(fields.array()?), u32::from_be_bytes(fields.array()?));
+        }
         let title = fields.wide_text()?;
         let number = |fields: &mut Reader<'_>| fields.array().map(|number| AccountId(u32::from_be_bytes(number)));
         let owners = (0..fields.byte()?).map(|_| number(&mut fields)).collect::<Result<_, _>>()?;
@@ -209,7 +243,8 @@ impl List {
             let (bounces, bounced_at) = (fields.byte()?, Timestamp(i64::from_be_bytes(fields.array()?)));
             members.push(Member { whose, bounces, bounced_at });
         }
-        Ok(Self { address: address.to_owned(), title, posting, is_open, owners, members })
+        let address = address.to_owned();
+        Ok(Self { address, title, posting, is_open, approval, posts_per_hour, post_kib_max, owners, members })
     }
 
     /// Of an `M` row.
@@ -311,6 +346,9 @@ impl Directory {
                 title: title.trim().to_owned(),
                 posting,
                 is_open: false,
+                approval: Approval::Nobody,
+                posts_per_hour: POSTS_PER_HOUR,
+                post_kib_max: 0,
                 owners: ids,
                 members: Vec::new(),
             };
@@ -463,7 +501,17 @@ impl Directory {
             }
             Whose::Outside(address) => [b"outside", address.as_bytes()],
         };
-        let hash = self.0.list_key.hash(&[list.address.as_bytes(), whose[0], whose[1]]);
+        self.token(&[list.address.as_bytes(), whose[0], whose[1]])
+    }
+
+    /// What an answer to the question whether a post is to go out shows: nobody else can make it.
+    #[must_use]
+    pub fn post_token(&self, list: &List, number: u64) -> String {
+        self.token(&[list.address.as_bytes(), b"post", &number.to_be_bytes()])
+    }
+
+    fn token(&self, parts: &[&[u8]]) -> String {
+        let hash = self.0.list_key.hash(parts);
         hash.as_bytes().iter().take(TOKEN_CHARS).map(|octet| char::from(ALPHABET[usize::from(octet % 32)])).collect()
     }
 
@@ -639,6 +687,9 @@ mod tests {
             title: "T".into(),
             posting: Posting::Anybody,
             is_open: true,
+            approval: Approval::All,
+            posts_per_hour: 7,
+            post_kib_max: 9,
             owners: vec![AccountId(7)],
             members: members.clone(),
         };
@@ -649,5 +700,10 @@ mod tests {
         for end in (0..value.len()).filter(|end| !whole.contains(end)) {
             assert!(List::decode("l@x", &value[..end]).is_err(), "{end}");
         }
+        // As they were written before there were rules.
+        let earlier =
+            b"\x01\x12\0\0\0\x01T\x01\0\0\0\x07\0\0\0\0\x07\0\0\0\0\0\0\0\0\0\x01\0\0\0\x03a@b\0\0\0\0\0\0\0\0\0";
+        let rules = List { approval: Approval::Nobody, posts_per_hour: 60, post_kib_max: 0, ..list };
+        assert_eq!(List::decode("l@x", earlier), Ok(rules));
     }
 }

@@ -6,12 +6,14 @@
 //! choir+join@example.org            whoever proves to be the author is a member from now on, if the list is open
 //! choir+leave-TOKEN@example.org     the member of that token leaves
 //! choir+bounce-TOKEN@example.org    where mail for that member comes back to
+//! choir+held-TOKEN@example.org      an owner says whether the post of that token goes out
 //! ```
 //! A post is taken in one commit, however many members there are, and handed to each of them afterwards (`round`). What a stranger wrote leaves under the name of the list, whose domain signs it, so that no policy of the author's
 //! domain (DMARC) has it refused; what an account here wrote keeps its author.
 //!
 //! Invariant: nothing is distributed that this list has distributed, or that a program wrote by itself: no circle.
 
+mod approval;
 mod form;
 mod letters;
 mod proof;
@@ -25,6 +27,7 @@ use crate::inbound::Put;
 use crate::onward::outcome;
 use crate::outcome::{Got, ListRefusal, RecipientOutcome};
 use crate::route::{Door, Recipient, Route, ToList, Unroutable};
+use approval::{Standing, Verdict};
 use directory::{Bounced, List, Member, Posting, Resolution, Whose};
 use form::Author;
 use message::delivery_report::{Action, DeliveryReport, Reported};
@@ -41,8 +44,6 @@ use tracing::{info, warn};
 const POST_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Members of one domain and all below it may join by mail until there are so many; others the owners take in.
 const JOINED_PER_DOMAIN_MAX: usize = 50;
-/// A list takes so many posts in an hour.
-const POSTS_PER_HOUR_MAX: u32 = 60;
 /// What is to go out counts in the queue for the list (`queue::Limits`): numbers that no account has, nor what is passed on.
 const SHARES: u32 = 0xa000_0000;
 
@@ -66,6 +67,8 @@ impl MailFlow {
             Door::Leave(token)
         } else if let Some(token) = word("bounce-") {
             Door::Bounce(token)
+        } else if let Some(token) = word("held-") {
+            Door::Held(token)
         } else if list.members.iter().all(Member::is_paused) {
             return Route::Refused(Unroutable::NoSuchUser);
         } else {
@@ -85,6 +88,7 @@ impl MailFlow {
         let done = match &to.door {
             Door::Post => return self.post_to_list(arrival, &to.list, content, put),
             Door::Join => return self.join_by_mail(arrival, &to.list, content, put),
+            Door::Held(token) => return self.answer_held(arrival, (&to.list, token), content, put),
             Door::Leave(token) => self.leave(&to.list, token, put.now),
             Door::Bounce(token) => self.came_back(&to.list, token, content, put.now),
         };
@@ -98,7 +102,7 @@ impl MailFlow {
     pub(crate) fn report_to_list(&self, to: &ToList, content: &[u8], now: Timestamp) -> Result<bool, Error> {
         match &to.door {
             Door::Bounce(token) => self.came_back(&to.list, token, content, now).map(|()| true),
-            Door::Post | Door::Join | Door::Leave(_) => Ok(false),
+            Door::Post | Door::Join | Door::Held(_) | Door::Leave(_) => Ok(false),
         }
     }
 
@@ -187,10 +191,23 @@ impl MailFlow {
         if put.place == Place::Junk {
             return refused(RecipientOutcome::SenderRefused);
         }
-        let author = match self.author(arrival, list, content, put.now) {
-            Ok(Ok(author)) => author,
-            Ok(Err(why)) => return refused(RecipientOutcome::List(why)),
+        if arrival.envelope.reverse_path.mailbox().is_none() || form::is_automatic(content) {
+            return refused(RecipientOutcome::List(ListRefusal::Automatic));
+        }
+        let Some(author) = Author::of(content) else {
+            return refused(RecipientOutcome::List(ListRefusal::NotAllowed));
+        };
+        if list.post_bytes_max().is_some_and(|max| content.len() as u64 > max) {
+            return refused(RecipientOutcome::List(ListRefusal::TooLarge));
+        }
+        let verdict = match self.standing(arrival, (list, &list.address), &author, content, put.now) {
+            Ok(standing) => standing.verdict(list.approval),
             Err(error) => return refused(RecipientOutcome::from(&error)),
+        };
+        let (stage, is_proven) = match verdict {
+            Verdict::Take => (Stage::Going(Going::default()), true),
+            Verdict::Hold(why, is_proven) => (approval::waits(why, put.now), is_proven),
+            Verdict::Refuse(why) => return refused(RecipientOutcome::List(why)),
         };
         let members: Vec<&Member> = list.members.iter().filter(|member| !member.is_paused()).collect();
         if content.len().saturating_mul(members.len()) > POST_BYTES_MAX {
@@ -203,11 +220,18 @@ impl MailFlow {
             warn!(id = arrival.id, list = list.address, %error, "post not taken");
             return refused(outcome(&error));
         }
-        self.take_post(arrival, list, &author, content, put)
+        self.take_post(arrival, list, (&author, is_proven), (content, stage), put)
     }
 
     /// It is as good as delivered once this is done: each member's copy follows ([`MailFlow::distribute`]).
-    fn take_post(&self, arrival: &Arrival, list: &List, author: &Author, content: &[u8], put: &Put) -> Got {
+    fn take_post(
+        &self,
+        arrival: &Arrival,
+        list: &List,
+        (author, is_proven): (&Author, bool),
+        (content, stage): (&[u8], Stage),
+        put: &Put,
+    ) -> Got {
         let (envelope, source) = (&arrival.envelope, &arrival.envelope.source);
         let way = Way {
             name: arrival.id.clone(),
@@ -228,20 +252,25 @@ impl MailFlow {
             keeps_author: source.protocol == Protocol::Submission,
             requires_tls: envelope.requires_tls,
             way,
-            stage: Stage::Going(Going::default()),
+            stage,
+            next_millis: 0,
+            is_proven,
+            subject: form::subject(content),
         };
-        let new = NewPost { post: &post, content, mark: mark(arrival, author, content), per_hour: POSTS_PER_HOUR_MAX };
+        let per_hour = u32::from(list.posts_per_hour);
+        let new = NewPost { post: &post, content, mark: mark(arrival, author, content), per_hour };
         let (id, from, list) = (&arrival.id, &arrival.from, &list.address);
+        let waits = post.stage.is_held().then_some(true);
         let outcome = match self.posts.take(new, put.now) {
             Ok(Taken::Now(_)) => {
-                info!(id, from, list, "post taken");
+                info!(id, from, list, waits, "post taken");
                 RecipientOutcome::Delivered
             }
             Ok(Taken::Before) => {
                 info!(id, from, list, "post taken before");
                 RecipientOutcome::Delivered
             }
-            Err(Refused::TooMany) => RecipientOutcome::Unavailable,
+            Err(Refused::TooMany) => RecipientOutcome::ListBusy,
             Err(Refused::Full) => RecipientOutcome::NoSpace,
             Err(Refused::Store(error)) => RecipientOutcome::from(&error),
         };
@@ -259,18 +288,22 @@ impl MailFlow {
         }
     }
 
-    /// Who writes to a list, if they may.
-    fn author(
+    fn answer_held(&self, arrival: &Arrival, held: (&List, &str), content: &[u8], put: &Put) -> Got {
+        match put.place {
+            Place::Junk => (RecipientOutcome::SenderRefused, Vec::new()),
+            Place::Inbox => self.answer_by_mail(arrival, held, content, put.now),
+        }
+    }
+
+    /// Who writes to an address of a list.
+    fn standing(
         &self,
         arrival: &Arrival,
-        list: &List,
+        (list, door): (&List, &str),
+        author: &Author,
         content: &[u8],
         now: Timestamp,
-    ) -> Result<Result<Author, ListRefusal>, Error> {
-        if arrival.envelope.reverse_path.mailbox().is_none() || form::is_automatic(content) {
-            return Ok(Err(ListRefusal::Automatic));
-        }
-        let Some(author) = Author::of(content) else { return Ok(Err(ListRefusal::NotAllowed)) };
+    ) -> Result<Standing, Error> {
         let accounts = match author.address.domain() {
             Domain::Name(domain) => match self.auth.directory().resolve(author.address.local_part(), domain)? {
                 Resolution::Local { accounts, .. } => Some(accounts),
@@ -279,7 +312,6 @@ impl MailFlow {
             },
             Domain::Address(_) => None,
         };
-        let proof = Proof::of(arrival, &author, content, &self.hostname);
         let writes_as = |whose: &Whose| match (&accounts, whose) {
             (Some(accounts), Whose::Account(id)) => accounts.iter().any(|delivery| delivery.account == *id),
             (None, Whose::Outside(address)) => author.address.to_string().eq_ignore_ascii_case(address),
@@ -293,13 +325,9 @@ impl MailFlow {
             Posting::Members => (is_owner || is_member, true),
             Posting::Anybody => (true, accounts.is_some()),
         };
-        Ok(match proof {
-            _ if !may => Err(ListRefusal::NotAllowed),
-            _ if !needs_proof => Ok(author),
-            Proof::None => Err(ListRefusal::NotAllowed),
-            proof if !proof.means(&list.address, content, now) => Err(ListRefusal::NotMeant),
-            Proof::Own | Proof::Brought | Proof::Signed => Ok(author),
-        })
+        let proof = Proof::of(arrival, author, content, &self.hostname);
+        let is_meant = proof.means(door, content, now);
+        Ok(Standing { is_owner, is_member, may, needs_proof, proof, is_meant })
     }
 }
 

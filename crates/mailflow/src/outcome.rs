@@ -21,6 +21,8 @@ pub enum RecipientOutcome {
     Unavailable,
     /// Ours, and already logged; to be tried again later.
     Fault,
+    /// The list has had as much as it takes in an hour; to be tried again later.
+    ListBusy,
     /// Nobody can say now who it comes from; to be tried again later.
     SenderUnknown,
     /// A filter wants it to come again later.
@@ -48,8 +50,12 @@ pub enum ListRefusal {
     NotMeant,
     /// A program wrote it by itself.
     Automatic,
-    /// It is too large for so many members.
+    /// It is too large, for so many members or by the rule of the list.
     TooLarge,
+    /// An answer to a question that has one, or is over.
+    Answered,
+    /// What an owner sent says neither yes nor no.
+    NoAnswer,
 }
 
 /// What became of a message. Dropped without an answer it is taken to come again; who has it is left out then.

@@ -45,6 +45,7 @@ pub(crate) enum Door {
     Post,
     Join,
     Leave(String),
+    Held(String),
     Bounce(String),
 }
 

@@ -16,7 +16,7 @@ mod seen;
 #[cfg(test)]
 mod tests;
 
-pub use post::{Goes, Going, Post, PostId, Stage, Way};
+pub use post::{Goes, Going, Held, Post, PostId, Stage, Way};
 use seen::Seen;
 use std::task::Waker;
 use store::{Error, Store, Table, TableId, TableTx, Timestamp, Watch};
@@ -25,6 +25,10 @@ use store::{Error, Store, Table, TableId, TableTx, Timestamp, Watch};
 const POSTS_MAX: usize = 1_000;
 /// The same of one list.
 const LIST_POSTS_MAX: usize = 100;
+/// Those of one list that wait for its owners.
+const HELD_MAX: usize = 50;
+/// The same of one author.
+const HELD_OF_AUTHOR_MAX: usize = 5;
 /// Octets of all of them together.
 const BYTES_MAX: u64 = 1 << 30;
 /// A message is kept in rows of this length.
@@ -96,7 +100,7 @@ impl Posts {
             if seen.is_full() || seen.within_an_hour(now) >= per_hour {
                 return Err(Refused::TooMany);
             }
-            check_room(tx, &post.list, content.len() as u64)?;
+            check_room(tx, post, content.len() as u64)?;
             seen.add(&mark, now);
             seen.write(tx, &post.list);
             let id = PostId(last_number(tx)?.0 + 1);
@@ -151,23 +155,99 @@ impl Posts {
                 delete(tx, &post);
                 return Ok(());
             }
-            let Stage::Going(going) = &mut post.stage;
+            let Stage::Going(going) = &mut post.stage else { return Ok(()) };
             going.to = Some(to.clone());
             put(tx, &post)
         })
     }
 
-    /// Who is left is to be tried at a time. Durable when it returns.
+    /// What is to be done is to be tried at a time. Durable when it returns.
     ///
     /// # Errors
     /// Faults.
     pub fn again(&self, id: PostId, at: Timestamp) -> Result<(), Error> {
+        self.change(id, |post| {
+            post.next_millis = at.0;
+            if let Stage::Going(going) = &mut post.stage {
+                going.tried = going.tried.saturating_add(1);
+            }
+            true
+        })
+        .map(drop)
+    }
+
+    /// A post is done. Durable when it returns.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn remove(&self, id: PostId) -> Result<(), Error> {
         self.0.change(|tx| {
-            let Some(mut post) = read(tx, id)? else { return Ok(()) };
-            let Stage::Going(going) = &mut post.stage;
-            going.next_millis = at.0;
-            going.tried = going.tried.saturating_add(1);
-            put(tx, &post)
+            if let Some(post) = read(tx, id)? {
+                delete(tx, &post);
+            }
+            Ok(())
+        })
+    }
+
+    /// Posts of a list that wait for its owners, in the order in which they came.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn held(&self, list: &str) -> Result<Vec<Post>, Error> {
+        let mut posts = self.all()?;
+        posts.retain(|post| post.list == list && post.stage.is_held());
+        Ok(posts)
+    }
+
+    /// The owners of a list have been written to. Durable when it returns.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn told(&self, id: PostId) -> Result<(), Error> {
+        self.change(id, |post| {
+            if let Stage::Held(held) = &mut post.stage {
+                held.is_told = true;
+            }
+            true
+        })
+        .map(drop)
+    }
+
+    /// A post of a list that waits goes out. Whether it waited. Durable when it returns.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn approve(&self, list: &str, id: PostId) -> Result<bool, Error> {
+        self.settle(list, id, &Stage::Going(Going::default()))
+    }
+
+    /// A post of a list that waits goes to nobody, because an owner says so, or (`is_over`) nobody answered. Whether it waited.
+    /// Durable when it returns.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn reject(&self, list: &str, id: PostId, is_over: bool) -> Result<bool, Error> {
+        self.settle(list, id, &Stage::Refused { is_over })
+    }
+
+    fn settle(&self, list: &str, id: PostId, stage: &Stage) -> Result<bool, Error> {
+        self.change(id, |post| {
+            if post.list != list || !post.stage.is_held() {
+                return false;
+            }
+            (post.stage, post.next_millis) = (stage.clone(), 0);
+            true
+        })
+    }
+
+    fn change(&self, id: PostId, change: impl Fn(&mut Post) -> bool) -> Result<bool, Error> {
+        self.0.change(|tx| {
+            let Some(mut post) = read(tx, id)? else { return Ok(false) };
+            let is_changed = change(&mut post);
+            if is_changed {
+                put(tx, &post)?;
+            }
+            Ok(is_changed)
         })
     }
 
@@ -183,15 +263,17 @@ impl Posts {
     }
 }
 
-fn check_room(tx: &TableTx<'_>, list: &str, bytes: u64) -> Result<(), Refused> {
+fn check_room(tx: &TableTx<'_>, new: &Post, bytes: u64) -> Result<(), Refused> {
     let rows = tx.scan_before(b"p", &[], POSTS_MAX)?;
     let posts = rows.iter().map(|(key, value)| Post::decode(key, value)).collect::<Result<Vec<_>, _>>()?;
-    let of_list = posts.iter().filter(|post| post.list == list).count();
-    let held: u64 = posts.iter().map(|post| post.size_bytes).sum();
-    match posts.len() >= POSTS_MAX || of_list >= LIST_POSTS_MAX || held.saturating_add(bytes) > BYTES_MAX {
-        true => Err(Refused::Full),
-        false => Ok(()),
-    }
+    let of_list = || posts.iter().filter(|post| post.list == new.list);
+    let held = || of_list().filter(|post| post.stage.is_held());
+    let of_author = held().filter(|post| post.author.eq_ignore_ascii_case(&new.author));
+    let waits = new.stage.is_held() && (held().count() >= HELD_MAX || of_author.count() >= HELD_OF_AUTHOR_MAX);
+    let all: u64 = posts.iter().map(|post| post.size_bytes).sum();
+    let is_full =
+        posts.len() >= POSTS_MAX || of_list().count() >= LIST_POSTS_MAX || all.saturating_add(bytes) > BYTES_MAX;
+    if waits || is_full { Err(Refused::Full) } else { Ok(()) }
 }
 
 fn last_number(tx: &TableTx<'_>) -> Result<PostId, Error> {

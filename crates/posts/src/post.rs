@@ -61,6 +61,15 @@ pub struct Post {
     pub way: Way,
     /// How far it is.
     pub stage: Stage,
+    /// Before that there is nothing to do.
+    #[serde(default)]
+    pub next_millis: i64,
+    /// Whoever wrote it is known to have; only then are they written to.
+    #[serde(default)]
+    pub is_proven: bool,
+    /// What it is about.
+    #[serde(default)]
+    pub subject: String,
 }
 
 /// How far a post is.
@@ -69,6 +78,24 @@ pub struct Post {
 pub enum Stage {
     /// On its way to members.
     Going(Going),
+    /// It waits for an owner of the list.
+    Held(Held),
+    /// It goes to nobody; whoever wrote it is to be told.
+    Refused {
+        /// Nobody answered.
+        is_over: bool,
+    },
+}
+
+/// A post that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Then it is over.
+    pub until_millis: i64,
+    /// The owners have been written to.
+    pub is_told: bool,
+    /// Why it waits, in words.
+    pub why: String,
 }
 
 /// A post on its way.
@@ -78,16 +105,16 @@ pub struct Going {
     pub to: Option<Vec<Goes>>,
     /// Somebody could not be served so often.
     pub tried: u32,
-    /// When who is left is tried.
-    pub next_millis: i64,
 }
 
 impl Post {
     /// When there is something to do.
     pub(crate) fn due_at(&self) -> Timestamp {
-        match &self.stage {
-            Stage::Going(going) => Timestamp(going.next_millis),
-        }
+        let stage = match &self.stage {
+            Stage::Held(held) if held.is_told => held.until_millis,
+            Stage::Held(_) | Stage::Going(_) | Stage::Refused { .. } => 0,
+        };
+        Timestamp(stage.max(self.next_millis))
     }
 
     pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {
@@ -99,6 +126,14 @@ impl Post {
         let post: Self = serde_json::from_slice(value)
             .map_err(|error| Error::Fault(format!("post {} of a list cannot be read: {error}", id.0)))?;
         Ok(Self { id, ..post })
+    }
+}
+
+impl Stage {
+    /// Whether it waits for an owner.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::Held(_))
     }
 }
 

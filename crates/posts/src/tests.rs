@@ -34,6 +34,9 @@ fn post(list: &str) -> Post {
             serial: 2,
         },
         stage: Stage::Going(Going::default()),
+        next_millis: 0,
+        is_proven: true,
+        subject: String::new(),
     }
 }
 
@@ -61,7 +64,7 @@ fn a_post_is_there_until_nobody_is_left_and_is_taken_once() {
     posts.left(PostId(2), Vec::new()).unwrap();
     assert_eq!((posts.due(SIM_EPOCH).unwrap().len(), posts.next_at().unwrap()), (0, Some(later(1))));
     let due = posts.due(later(1)).unwrap();
-    let Stage::Going(going) = &due[0].stage;
+    let Stage::Going(going) = &due[0].stage else { panic!("it is on its way") };
     assert_eq!((going.to.as_ref(), going.tried), (Some(&eve), 1));
     posts.left(PostId(1), Vec::new()).unwrap();
     posts.left(PostId(1), eve).unwrap();
@@ -99,4 +102,34 @@ fn what_is_remembered_is_bounded() {
     assert!(seen.is_full() && seen.has(&[9; 16]) && !seen.has(&[8; 16]));
     seen.forget(later(6 * 24 + 1));
     assert_eq!(seen, Seen::default());
+}
+
+#[test]
+fn a_post_that_waits_is_answered_once() {
+    let engine = SimEngine::new();
+    let posts = open(&engine);
+    let held = Held { until_millis: later(1).0, is_told: false, why: "x".into() };
+    let wait = |mark: u8, author: &str| {
+        let post = Post { stage: Stage::Held(held.clone()), author: author.into(), ..post("choir@x") };
+        posts.take(NewPost { post: &post, content: b"x", mark: [mark; 16], per_hour: 500 }, SIM_EPOCH)
+    };
+    for mark in 1..=5 {
+        assert!(wait(mark, "ada@far.example").is_ok());
+    }
+    assert_eq!(wait(6, "Ada@far.example"), Err(Refused::Full));
+    for mark in 6..=50 {
+        assert!(wait(mark, &format!("m{mark}@far.example")).is_ok());
+    }
+    assert_eq!(wait(51, "zoe@far.example"), Err(Refused::Full));
+    assert!(take(&posts, "other@x", 51, SIM_EPOCH).is_ok(), "that is another list");
+    let one = posts.held("choir@x").unwrap()[0].id;
+    assert_eq!((posts.approve("other@x", one), posts.held("other@x").unwrap().len()), (Ok(false), 0));
+    posts.told(one).unwrap();
+    assert!(posts.due(SIM_EPOCH).unwrap().iter().all(|post| post.id != one));
+    assert!(posts.due(later(1)).unwrap().iter().any(|post| post.id == one), "its time is over");
+    assert_eq!([posts.approve("choir@x", one), posts.approve("choir@x", one)], [Ok(true), Ok(false)]);
+    assert_eq!(posts.reject("choir@x", one, false), Ok(false));
+    let next = posts.held("choir@x").unwrap()[0].id;
+    assert_eq!([posts.reject("choir@x", next, false), posts.approve("choir@x", next)], [Ok(true), Ok(false)]);
+    assert_eq!(open(&engine.crash()).held("choir@x").unwrap().len(), 48);
 }

@@ -98,6 +98,10 @@ pub(crate) fn outcome(outcome: RecipientOutcome, reason: Option<&Reason>, id: &s
         RecipientOutcome::Nul => nul(),
         // RFC 3463 §3.5, X.4.3: a directory server failed.
         RecipientOutcome::SenderUnknown => Reply::new(451, Enhanced(4, 4, 3), why()),
+        RecipientOutcome::ListBusy => {
+            let text = "This list has had as many messages as it takes in an hour; try again later";
+            Reply::new(450, Enhanced(4, 7, 1), text)
+        }
         RecipientOutcome::PutOff => Reply::new(451, Enhanced(4, 7, 1), why()),
         RecipientOutcome::List(why) => not_distributed(why),
         RecipientOutcome::ContentRefused => Reply::new(550, Enhanced(5, 7, 1), why()),
@@ -140,8 +144,11 @@ fn not_distributed(why: ListRefusal) -> Reply {
             Reply::new(550, Enhanced(5, 7, 2), "This list takes nothing that a program answers by itself")
         }
         // RFC 3463 §3.3, X.2.4: mailing list expansion problem.
-        ListRefusal::TooLarge => {
-            Reply::new(552, Enhanced(5, 2, 4), "The message is too large for a list with so many members")
+        ListRefusal::TooLarge => Reply::new(552, Enhanced(5, 2, 4), "The message is larger than this list takes"),
+        ListRefusal::Answered => Reply::new(550, Enhanced(5, 7, 2), "That was answered already, or it is over"),
+        ListRefusal::NoAnswer => {
+            let text = "Nothing was done: begin with the word approve or the word reject";
+            Reply::new(550, Enhanced(5, 7, 2), text)
         }
     }
 }

@@ -1,11 +1,13 @@
 //! What a list makes of a message (RFC 2369, RFC 2919, RFC 8058). Pure.
 
 use directory::{List, Posting};
-use message::{address, header};
+use message::{address, encoded_word, header};
 use smtp_proto::Mailbox;
 
 /// A name of an author is taken up to so many octets; of a longer one the address stands in its place.
 const NAME_OCTETS_MAX: usize = 200;
+/// A subject in words is cut to so many characters.
+const SUBJECT_CHARS_MAX: usize = 150;
 /// Fields that say something of another list, ask each member for something, or are not true any more.
 const TAKEN_OFF: [&str; 10] = [
     "Precedence",
@@ -68,6 +70,13 @@ pub(super) fn is_of(list: &List, content: &[u8]) -> bool {
 pub(super) fn is_automatic(content: &[u8]) -> bool {
     let value = |field: header::Field<'_>| String::from_utf8_lossy(&field.unfolded()).trim().to_ascii_lowercase();
     header::find_all(content, "Auto-Submitted").map(value).any(|value| !value.starts_with("no"))
+}
+
+/// What a message is about: on one line, and short.
+pub(super) fn subject(content: &[u8]) -> String {
+    let subject = header::find(content, "Subject").map(|field| encoded_word::decode(&field.unfolded()));
+    let subject: String = subject.unwrap_or_default().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    subject.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SUBJECT_CHARS_MAX).collect()
 }
 
 /// RFC 2919 §2.

@@ -56,7 +56,12 @@ impl MailFlow {
             if is_stopping() {
                 break;
             }
-            if let Err(error) = self.hand_on(&post, now, is_stopping) {
+            let done = match &post.stage {
+                Stage::Going(going) => self.hand_on(&post, going, now, is_stopping),
+                Stage::Held(held) => self.ask_owners(&post, held, now),
+                Stage::Refused { is_over } => self.tell_author(&post, *is_over, now),
+            };
+            if let Err(error) = done {
                 error!(id = post.way.name, list = post.list, %error, "a post cannot be handed on; it is tried again");
                 self.posts.again(post.id, Timestamp(now.0 + AGAIN_MILLIS_MAX))?;
             }
@@ -64,7 +69,13 @@ impl MailFlow {
         self.posts.next_at()
     }
 
-    fn hand_on(&self, post: &Post, now: Timestamp, is_stopping: &dyn Fn() -> bool) -> Result<(), Error> {
+    fn hand_on(
+        &self,
+        post: &Post,
+        Going { to, tried }: &Going,
+        now: Timestamp,
+        is_stopping: &dyn Fn() -> bool,
+    ) -> Result<(), Error> {
         let content = self.posts.content(post)?;
         let list = self.auth.directory().list(&post.list)?;
         let (Some(list), Some(author)) = (list, Author::of(&content)) else {
@@ -74,7 +85,6 @@ impl MailFlow {
         let message = form::message(&list, &author, &content, post.keeps_author);
         let outside = message::surrogate::message(&message);
         let round = Round { list: &list, post, message, outside, now };
-        let Stage::Going(Going { to, tried, .. }) = &post.stage;
         let mut left = to.clone().unwrap_or_else(|| list.members.iter().map(|member| goes(&member.whose)).collect());
         let at_once = (PIECE_BYTES_MAX / round.message.len().max(1)).clamp(1, PIECE_MEMBERS_MAX);
         let mut later = Vec::new();
@@ -94,7 +104,7 @@ impl MailFlow {
             if now.0.saturating_sub(post.at_millis) > TRIED_MILLIS_MAX {
                 self.give_up(&round, std::mem::take(&mut later));
             }
-            let wait = AGAIN_MILLIS.saturating_mul(1 << tried.min(&10)).min(AGAIN_MILLIS_MAX);
+            let wait = AGAIN_MILLIS.saturating_mul(1 << (*tried).min(10)).min(AGAIN_MILLIS_MAX);
             self.posts.left(post.id, later.clone())?;
             claims.into_iter().for_each(Claim::answered);
             if !later.is_empty() {
@@ -258,6 +268,7 @@ fn is_for_later(outcome: RecipientOutcome) -> bool {
         | RecipientOutcome::ReadOnly
         | RecipientOutcome::Unavailable
         | RecipientOutcome::Fault
+        | RecipientOutcome::ListBusy
         | RecipientOutcome::SenderUnknown
         | RecipientOutcome::PutOff => true,
         // A full mailbox is counted against the member.

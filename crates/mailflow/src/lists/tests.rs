@@ -4,11 +4,12 @@ use super::*;
 use crate::outcome::Delivered;
 use crate::testing::{World, world};
 use crate::{Envelope, Reach, Source};
+use directory::Approval;
 use dkim::testing::verify;
 use queue::{Entry, Limits, Policy, Queue};
 use smtp_proto::ForwardPath;
 use store::sim::SIM_EPOCH;
-use store::{Claim, TableId};
+use store::{Claim, EmailId, TableId};
 
 const NOW: Timestamp = SIM_EPOCH;
 const OK: RecipientOutcome = RecipientOutcome::Delivered;
@@ -365,6 +366,110 @@ fn whoever_proves_to_want_it_joins_an_open_list() {
     assert!(content.contains("List-Subscribe: <mailto:choir+join@example.org?subject=join>\r\n"), "{content}");
 }
 
+/// The letters in a mailbox, the newest last.
+fn letters_of(world: &World, name: &str) -> Vec<String> {
+    let info = world.flow.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap();
+    let account = world.flow.auth.store().account(info.id);
+    let reader = account.reader().unwrap();
+    let read = |email| String::from_utf8_lossy(&reader.body(email).unwrap()).into_owned();
+    account.emails_after(EmailId(0), 100).unwrap().into_iter().map(read).collect()
+}
+
+#[test]
+fn a_post_waits_until_an_owner_answers_and_is_answered_once() {
+    let (world, queue) = choir(Posting::Members);
+    world.flow.auth.directory().set_approval(CHOIR, Approval::Others).unwrap();
+    let not_allowed = RecipientOutcome::List(ListRefusal::NotAllowed);
+    let week = 7 * 24 * 60 * 60 * 1000;
+    let take = |from: &str, content: &str| {
+        let outcome = deliver(&world, from, CHOIR, content).worst();
+        world.flow.distribute(NOW, &|| false).unwrap();
+        outcome
+    };
+    // A member's goes out, a stranger's waits, and what is said to be a member's as well.
+    assert_eq!(take("ada@far.example", MESSAGE), OK);
+    assert_eq!((messages(&world, "bob"), queued(&queue).len(), messages(&world, "alice")), (1, 2, 0));
+    let by_zoe = numbered(2).replace("ada@far.example", "zoe@far.example");
+    assert_eq!(take("zoe@far.example", &by_zoe), OK);
+    let forged = numbered(3).split_once("\r\n").unwrap().1.replace("Hello", "Viagra");
+    assert_eq!(take("ada@far.example", &forged), OK);
+    assert_eq!((messages(&world, "bob"), queued(&queue).len(), messages(&world, "alice")), (1, 2, 2));
+    let questions = letters_of(&world, "alice");
+    assert!(
+        questions[0].contains("From:     zoe@far.example") && questions[0].contains("may not write"),
+        "{}",
+        questions[0]
+    );
+    assert!(questions[1].contains("nothing proves") && questions[1].contains("Viagra"), "{}", questions[1]);
+    let token = |question: &str| {
+        let at = question.find("Reply-To: <").unwrap() + 11;
+        question[at..].split('>').next().unwrap().to_owned()
+    };
+    let (first, second) = (token(&questions[0]), token(&questions[1]));
+    let say = |from: &str, to: &str, text: &str| {
+        let content = format!("From: <{from}>\r\nTo: <{to}>\r\nSubject: Re: Approve?\r\n\r\n{text}\r\n");
+        let source = source(Protocol::Submission, "192.0.2.1");
+        let outcome = world.flow.deliver(arrival(&world, (from, to), &content, source), NOW).worst();
+        world.flow.distribute(NOW, &|| false).unwrap();
+        outcome
+    };
+    assert_eq!(say("bob@example.org", &first, "approve"), not_allowed, "no owner");
+    let wrong = first.replace("+held-2", "+held-3");
+    assert_eq!(say("alice@example.org", &wrong, "approve"), not_allowed, "the token is of another post");
+    let outside = format!("From: <alice@example.org>\r\nTo: <{first}>\r\n\r\napprove\r\n");
+    assert_eq!(
+        deliver(&world, "x@far.example", &first, &outside).worst(),
+        not_allowed,
+        "nothing proves that it is Alice"
+    );
+    let automatic = RecipientOutcome::List(ListRefusal::Automatic);
+    let vacation = format!("Auto-Submitted: auto-replied\r\n{outside}");
+    assert_eq!(deliver(&world, "alice@example.org", &first, &vacation).worst(), automatic);
+    assert_eq!(say("alice@example.org", &first, "Hm"), RecipientOutcome::List(ListRefusal::NoAnswer));
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 2));
+    assert_eq!(say("alice@example.org", &first, "approve"), OK);
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (2, 4));
+    for again in ["approve", "reject"] {
+        assert_eq!(say("alice@example.org", &first, again), RecipientOutcome::List(ListRefusal::Answered));
+    }
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (2, 4));
+    // Who is not known to have written it is told nothing: it could be anybody.
+    assert_eq!(say("alice@example.org", &second, "reject"), OK);
+    assert_eq!((queued(&queue).len(), world.flow.posts().held(CHOIR).unwrap().len()), (4, 0));
+    // Nobody answers.
+    assert_eq!(take("zoe@far.example", &by_zoe.replace("<2@", "<4@")), OK);
+    assert_eq!(world.flow.distribute(Timestamp(NOW.0 + week - 1), &|| false), Ok(Some(Timestamp(NOW.0 + week))));
+    assert_eq!(queued(&queue).len(), 4);
+    world.flow.distribute(Timestamp(NOW.0 + week), &|| false).unwrap();
+    assert_eq!(world.flow.distribute(Timestamp(NOW.0 + week), &|| false), Ok(None));
+    let (entry, content) = queued(&queue).pop().unwrap();
+    assert_eq!((queued(&queue).len(), &*entry.recipients[0].address), (5, "zoe@far.example"));
+    assert!(
+        content.contains("Subject: Not distributed: Hello") && content.contains("nobody who looks after"),
+        "{content}"
+    );
+}
+
+#[test]
+fn everything_waits_that_is_written_to_a_list_whose_owners_want_it_so() {
+    let (world, queue) = choir(Posting::Members);
+    let directory = world.flow.auth.directory();
+    directory.set_approval(CHOIR, Approval::All).unwrap();
+    directory.set_post_limits(CHOIR, 2, 1).unwrap();
+    let take = |content: &str| {
+        let outcome = deliver(&world, "ada@far.example", CHOIR, content).worst();
+        world.flow.distribute(NOW, &|| false).unwrap();
+        outcome
+    };
+    assert_eq!((take(MESSAGE), queued(&queue).len()), (OK, 0));
+    assert_eq!((take(MESSAGE), world.flow.posts().held(CHOIR).unwrap().len()), (OK, 1), "once");
+    let by_alice = numbered(2).replace("ada@far.example", "alice@example.org");
+    assert_eq!((take(&by_alice), queued(&queue).len()), (OK, 2), "an owner is asked nothing");
+    assert_eq!(take(&numbered(3)), RecipientOutcome::ListBusy);
+    let large = numbered(4) + &"x".repeat(1024);
+    assert_eq!(take(&large), RecipientOutcome::List(ListRefusal::TooLarge));
+}
+
 /// Whoever has a domain has as many addresses as they like.
 #[test]
 fn one_domain_could_take_all_places_of_an_open_list() {
@@ -479,6 +584,9 @@ fn the_name_of_an_author_is_a_word() {
         title: String::new(),
         posting: Posting::Anybody,
         is_open: false,
+        approval: Approval::Nobody,
+        posts_per_hour: 60,
+        post_kib_max: 0,
         owners: Vec::new(),
         members: Vec::new(),
     };

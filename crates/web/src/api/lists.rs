@@ -4,14 +4,18 @@ use super::{Endpoint, json};
 use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
-use console::{Act, Done, ListLine, MemberLine};
-use directory::{List, Posting};
+use console::{Act, Done, ListLine, MemberLine, PostLine, answer_post, waiting_posts};
+use directory::{Approval, List, Posting};
+use posts::Posts;
 use std::sync::Arc;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/lists", |caller, fields| json(all(caller, fields.text("list"))?)),
     Endpoint::post("/api/v1/lists/join", |caller, fields| json(join(caller, fields)?)),
     Endpoint::post("/api/v1/lists/leave", |caller, fields| json(leave(caller, fields)?)),
+    Endpoint::post("/api/v1/lists/rules", |caller, fields| json(set_rules(caller, fields)?)),
+    Endpoint::get("/api/v1/lists/posts", |caller, fields| json(posts(caller, fields.text("list"))?)),
+    Endpoint::post("/api/v1/lists/posts", |caller, fields| json(answer(caller, fields)?)),
     Endpoint::post("/api/v1/admin/lists", |caller, fields| json(add(caller, fields)?)),
     Endpoint::post("/api/v1/admin/lists/posting", |caller, fields| json(set_posting(caller, fields)?)),
     Endpoint::post("/api/v1/admin/lists/joining", |caller, fields| json(set_open(caller, fields)?)),
@@ -37,6 +41,10 @@ fn line(caller: &Caller, list: &List) -> Result<ListLine, Problem> {
         title: list.title.clone(),
         posting: list.posting.name().to_owned(),
         open: list.is_open,
+        approval: list.approval.name().to_owned(),
+        posts_per_hour: list.posts_per_hour,
+        post_kib_max: list.post_kib_max,
+        waiting: waiting_posts(&Posts::of(caller.site.auth().store()), &list.address)?.len(),
         owners: owners.map(|owner| owner.map(|info| info.address)).collect::<Result<_, _>>()?,
         members: members.map(|member| MemberLine { address: member.address, paused: member.is_paused }).collect(),
     })
@@ -50,6 +58,14 @@ fn posting(fields: &Fields) -> Result<Posting, Problem> {
     let wanted = fields.text("posting");
     Posting::named(wanted)
         .ok_or_else(|| Problem::bad("Who may write to a list are its “owners”, its “members”, or “anybody”."))
+}
+
+fn joining(fields: &Fields) -> Result<bool, Problem> {
+    match fields.text("joining") {
+        "open" => Ok(true),
+        "closed" => Ok(false),
+        _ => Err(Problem::bad("A list is “open” or “closed”.")),
+    }
 }
 
 pub(crate) fn add(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
@@ -70,10 +86,10 @@ pub(crate) fn set_posting(caller: &Caller, fields: &Fields) -> Result<Done, Prob
 pub(crate) fn set_open(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     caller.administration()?;
     let list = fields.text("list");
-    let (is_open, done) = match fields.text("joining") {
-        "open" => (true, format!("Anybody may join {list}.")),
-        "closed" => (false, format!("Nobody joins {list} by mail.")),
-        _ => return Err(Problem::bad("A list is “open” or “closed”.")),
+    let is_open = joining(fields)?;
+    let done = match is_open {
+        true => format!("Anybody may join {list}."),
+        false => format!("Nobody joins {list} by mail."),
     };
     caller.site.auth().directory().set_open(list, is_open)?;
     Ok(Done::new(done))
@@ -104,6 +120,66 @@ pub(crate) fn leave(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     keeps(caller, list)?;
     caller.site.auth().directory().leave_list(list, member)?;
     Ok(Done::new(format!("{member} gets nothing of {list} any more.")))
+}
+
+/// Those of a list's rules that are named; an owner says them, too.
+pub(crate) fn set_rules(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    let address = fields.text("list");
+    keeps(caller, address)?;
+    let directory = caller.site.auth().directory();
+    let list = directory.list(address)?.ok_or_else(|| Problem::bad(format!("There is no list {address}.")))?;
+    // What is wrong with one of them is found before any is changed.
+    let posting = fields.optional("posting").map(|_| posting(fields)).transpose()?;
+    let is_open = fields.optional("joining").map(|_| joining(fields)).transpose()?;
+    let approval = fields.optional("approval").map(|name| {
+        Approval::named(name).ok_or_else(|| {
+            Problem::bad("What waits for an owner is what “nobody” writes, “others” than members, or “all”.")
+        })
+    });
+    let (approval, per_hour, kib) =
+        (approval.transpose()?, fields.number("posts_per_hour")?, fields.number("post_kib_max")?);
+    if per_hour.is_some() || kib.is_some() {
+        let limits = (per_hour.unwrap_or(list.posts_per_hour), kib.unwrap_or(list.post_kib_max));
+        directory.set_post_limits(address, limits.0, limits.1)?;
+    }
+    if let Some(posting) = posting {
+        directory.set_posting(address, posting)?;
+    }
+    if let Some(is_open) = is_open {
+        directory.set_open(address, is_open)?;
+    }
+    if let Some(approval) = approval {
+        directory.set_approval(address, approval)?;
+    }
+    Ok(Done::new(format!("The rules of {address} are as you said.")))
+}
+
+/// The posts of a list that wait for an owner.
+pub(crate) fn posts(caller: &Caller, list: &str) -> Result<Vec<PostLine>, Problem> {
+    keeps(caller, list)?;
+    let list = caller.site.auth().directory().list(list)?.ok_or_else(Problem::not_found)?;
+    Ok(waiting_posts(&Posts::of(caller.site.auth().store()), &list.address)?)
+}
+
+/// Says whether one of them goes out.
+pub(crate) fn answer(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    let list = fields.text("list");
+    keeps(caller, list)?;
+    let (is_approved, text) = match fields.text("answer") {
+        "approve" => (true, "It goes to all members."),
+        "reject" => (false, "It goes to nobody."),
+        _ => return Err(Problem::bad("The answer is “approve” or “reject”.")),
+    };
+    let number = fields.number("post")?.ok_or_else(|| Problem::bad("Say which post."))?;
+    let list = caller.site.auth().directory().list(list)?.ok_or_else(Problem::not_found)?;
+    answer_post(&Posts::of(caller.site.auth().store()), &list.address, number, is_approved)?;
+    Ok(Done::new(text.to_owned()))
+}
+
+/// The lists that they look after.
+pub(crate) fn own(caller: &Caller) -> Result<Vec<ListLine>, Problem> {
+    let lists = caller.site.auth().directory().lists()?;
+    lists.iter().filter(|list| is_owner(caller, list)).map(|list| line(caller, list)).collect()
 }
 
 /// Whether they may say who is a member.

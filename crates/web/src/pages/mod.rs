@@ -12,6 +12,7 @@ mod held;
 mod home;
 mod join;
 mod leave_list;
+mod lists;
 mod login;
 mod offers;
 mod refused;
@@ -40,6 +41,7 @@ const ROUTES: &[&[Route]] = &[
     refused::ROUTES,
     forward::ROUTES,
     leave_list::ROUTES,
+    lists::ROUTES,
     storage::ROUTES,
     timeline::ROUTES,
     undo::ROUTES,

@@ -118,3 +118,93 @@ fn an_administrator_keeps_a_list_on_its_page() {
     let left: Vec<String> = world.auth.directory().lists().unwrap().iter().map(|list| list.address.clone()).collect();
     assert_eq!(left, ["news@example.org"]);
 }
+
+/// A post that waits, as the server takes it.
+fn wait(world: &World, number: u8) -> u64 {
+    let way = posts::Way {
+        name: "1.2".into(),
+        helo: "far.example".into(),
+        client: [192, 0, 2, 1].into(),
+        with: "ESMTPS".into(),
+        tls: None,
+        results: String::new(),
+        digest: [number; 16],
+        serial: 2,
+    };
+    let held = posts::Held { until_millis: i64::MAX, is_told: true, why: "who wrote it is no member".into() };
+    let post = posts::Post {
+        id: posts::PostId(0),
+        list: CHOIR.into(),
+        author: "zoe@far.example".into(),
+        at_millis: 0,
+        size_bytes: 0,
+        keeps_author: false,
+        requires_tls: false,
+        way,
+        stage: posts::Stage::Held(held),
+        next_millis: 0,
+        is_proven: true,
+        subject: format!("<b>{number}</b>"),
+    };
+    let new = posts::NewPost { post: &post, content: b"x", mark: [number; 16], per_hour: 9 };
+    match posts::Posts::of(world.auth.store()).take(new, store::sim::SIM_EPOCH).unwrap() {
+        posts::Taken::Now(id) => id.0,
+        posts::Taken::Before => panic!("it is new"),
+    }
+}
+
+#[test]
+fn an_owner_looks_after_a_list_on_its_page_and_nobody_else_does() {
+    let world = world();
+    let (first, second) = (wait(&world, 1), wait(&world, 2));
+    let mut bob = world.browser();
+    assert_eq!(bob.log_in(BOB, crate::testing::PASSWORD).status, StatusCode::SEE_OTHER);
+    let mut alice = world.alice();
+    let page = format!("/lists/{CHOIR}");
+    assert!(bob.get("/lists").text.contains(CHOIR) && !alice.get("/lists").text.contains(CHOIR));
+    assert!(!alice.get(&page).status.is_success() && !alice.get(&page).text.contains(ADA));
+    let shown = bob.get(&page).text;
+    assert!(shown.contains(ADA) && shown.contains("is no member") && !shown.contains("<b>1"), "{shown}");
+    let waiting = |world: &World| posts::Posts::of(world.auth.store()).held(CHOIR).unwrap().len();
+    let answer =
+        |number: u64, answer: &str| format!(r#"{{"list": "{CHOIR}", "post": "{number}", "answer": "{answer}"}}"#);
+    let token = |browser: &mut Browser<'_>| {
+        let token = browser.get("/account/forward").csrf();
+        browser.extra.push(("x-csrf-token", token));
+    };
+    token(&mut alice);
+    assert_eq!(alice.call("/api/v1/lists/posts", &answer(first, "approve")).status, StatusCode::FORBIDDEN);
+    assert_eq!(alice.get(&format!("/api/v1/lists/posts?list={CHOIR}")).status, StatusCode::FORBIDDEN);
+    assert_eq!(alice.call("/api/v1/lists/rules", &format!(r#"{{"list": "{CHOIR}"}}"#)).status, StatusCode::FORBIDDEN);
+    assert_eq!(waiting(&world), 2);
+    bob.submit(
+        &page,
+        &format!("{page}/posts"),
+        &[("list", CHOIR), ("post", &first.to_string()), ("answer", "approve")],
+    );
+    assert_eq!(waiting(&world), 1);
+    bob.submit(&page, &format!("{page}/join"), &[("list", CHOIR), ("member", ALICE)]);
+    bob.submit(&page, &format!("{page}/leave"), &[("list", CHOIR), ("member", ADA)]);
+    assert_eq!(members(&world), [ALICE]);
+    let rules = [
+        ("posting", "anybody"),
+        ("approval", "all"),
+        ("joining", "open"),
+        ("posts_per_hour", "5"),
+        ("post_kib_max", "9"),
+    ];
+    bob.submit(&page, &format!("{page}/rules"), &[&[("list", CHOIR)][..], &rules].concat());
+    let list = world.auth.directory().list(CHOIR).unwrap().unwrap();
+    let found = (list.posting, list.approval, list.is_open, list.posts_per_hour, list.post_kib_max);
+    assert_eq!(found, (Posting::Anybody, directory::Approval::All, true, 5, 9));
+    token(&mut bob);
+    let refused = format!(r#"{{"list": "{CHOIR}", "posting": "owners", "posts_per_hour": 0}}"#);
+    assert!(!bob.call("/api/v1/lists/rules", &refused).status.is_success());
+    assert_eq!(world.auth.directory().list(CHOIR).unwrap().unwrap().posting, Posting::Anybody, "all or none");
+    let line = bob.get(&format!("/api/v1/lists/posts?list={CHOIR}")).json();
+    assert_eq!((&line[0]["post"], &line[0]["author"]), (&second.into(), &"zoe@far.example".into()));
+    assert_eq!(bob.call("/api/v1/lists/posts", &answer(second, "perhaps")).status, StatusCode::BAD_REQUEST);
+    assert_eq!(bob.call("/api/v1/lists/posts", &answer(second, "reject")).status, StatusCode::OK);
+    assert!(!bob.call("/api/v1/lists/posts", &answer(second, "approve")).status.is_success());
+    assert_eq!(waiting(&world), 0);
+}
