@@ -2,9 +2,9 @@
 
 use crate::rig::{Lines, PATIENCE};
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -50,16 +50,19 @@ impl Postfix {
             return None;
         };
         let (config, mail) = (dir.join("config"), dir.join("mail"));
-        for name in ["config", "mail", "spool", "data"] {
+        for name in ["config", "mail", "spool", "spool/public", "data"] {
             fs::create_dir(dir.join(name)).unwrap();
         }
-        chown(dir.join("data"), Some(owner), None).unwrap();
+        ["data", "spool/public"].iter().for_each(|name| chown(dir.join(name), Some(owner), None).unwrap());
         chown(&mail, Some(65_534), Some(65_534)).unwrap();
+        // Where its programs send the lines of its log, instead of its own service for that.
+        let socket = UnixDatagram::bind(dir.join("spool/public/told")).unwrap();
+        chown(dir.join("spool/public/told"), Some(owner), None).unwrap();
         let dir = dir.display();
         let options = format!(
             "compatibility_level = 3.6\nqueue_directory = {dir}/spool\ndata_directory = {dir}/data\n\
-             maillog_file = /dev/stdout\nmyhostname = mx.post.test\nmydestination =\nalias_maps =\n\
-             mynetworks = 127.0.0.0/8\ninet_interfaces = {address}\ninet_protocols = ipv4\n\
+             maillog_file = {dir}/log\nmaillog_file_prefixes = {dir}\npostlog_service_name = told\nmyhostname = mx.post.test\nmydestination =\nalias_maps =\n\
+             mynetworks = 127.0.0.0/8\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n\
              smtp_bind_address = {address}\nsmtp_dns_support_level = disabled\nsmtpd_peername_lookup = no\n\
              relayhost = [{relay}]:{port}\ntransport_maps = inline:{{ bad.test=smtp:[{bad}]:{port} }}\n\
              virtual_mailbox_domains = post.test\nvirtual_mailbox_base = {dir}/mail\n\
@@ -73,10 +76,15 @@ impl Postfix {
         fs::write(config.join("master.cf"), format!("{address}:{port} inet n - n - - smtpd\n{SERVICES}")).unwrap();
         let mut command = Command::new("/usr/sbin/postfix");
         command.arg("-c").arg(&config).arg("start-fg").stdin(Stdio::null());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let child = command.spawn().unwrap();
         let (told, log) = channel();
-        thread::spawn(move || lines.for_each(|line| drop(told.send(line))));
+        thread::spawn(move || {
+            let mut line = [0; 8192];
+            // Ends with whoever listens.
+            while let Ok(length) = socket.recv(&mut line)
+                && told.send(String::from_utf8_lossy(&line[..length]).into_owned()).is_ok()
+            {}
+        });
         let postfix = Self { child, config, mail, address: format!("{address}:{port}"), log: Mutex::new(log) };
         postfix.logged("daemon started");
         Some(postfix)
