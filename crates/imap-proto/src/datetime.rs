@@ -107,25 +107,43 @@ impl DateTime {
     }
 }
 
-/// As in a date-time, without quotes: `17-Jul-1996 02:44:25 -0700`, the day with two digits or a space before one.
-impl fmt::Display for DateTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl DateTime {
+    /// As in a date-time, without quotes: `17-Jul-1996 02:44:25 -0700`, the day with two digits or a space before one. Made
+    /// without the formatting machinery: clients fetch the dates of a hundred thousand messages at once.
+    pub(crate) fn text(self) -> [u8; 26] {
         let local = self.unix_seconds.saturating_add(i64::from(self.offset_minutes) * 60);
         let date = Date::from_days_since_epoch(local.div_euclid(DAY_SECONDS));
-        let second = local.rem_euclid(DAY_SECONDS);
-        let (sign, zone) = (if self.offset_minutes < 0 { '-' } else { '+' }, self.offset_minutes.unsigned_abs());
-        write!(
-            f,
-            "{:>2}-{}-{:04} {:02}:{:02}:{:02} {sign}{:02}{:02}",
-            date.day,
-            MONTHS[usize::from(date.month) - 1],
-            date.year,
-            second / 3600,
-            second / 60 % 60,
-            second % 60,
-            zone / 60,
-            zone % 60
-        )
+        let second = local.rem_euclid(DAY_SECONDS) as u32;
+        let zone = u32::from(self.offset_minutes.unsigned_abs());
+        let mut text = *b"00-Jan-0000 00:00:00 +0000";
+        let mut put = |end: usize, digits: usize, mut number: u32| {
+            for at in (end - digits..end).rev() {
+                text[at] = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        };
+        put(2, 2, date.day.into());
+        put(11, 4, date.year.into());
+        put(14, 2, second / 3600);
+        put(17, 2, second / 60 % 60);
+        put(20, 2, second % 60);
+        put(24, 2, zone / 60);
+        put(26, 2, zone % 60);
+        // month is within 1..=12 by the constructors
+        text[3..6].copy_from_slice(MONTHS[usize::from(date.month) - 1].as_bytes());
+        if text[0] == b'0' {
+            text[0] = b' ';
+        }
+        if self.offset_minutes < 0 {
+            text[21] = b'-';
+        }
+        text
+    }
+}
+
+impl fmt::Display for DateTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text().iter().try_for_each(|octet| fmt::Write::write_char(f, char::from(*octet)))
     }
 }
 

@@ -53,7 +53,9 @@ impl FetchWriter<'_> {
 
     /// `INTERNALDATE "…"`
     pub fn internal_date(&mut self, date: DateTime) {
-        self.item(format_args!("INTERNALDATE \"{date}\""));
+        self.word("INTERNALDATE \"");
+        self.out.extend_from_slice(&date.text());
+        self.out.push(b'"');
     }
 
     /// `RFC822.SIZE n`
@@ -82,19 +84,19 @@ impl FetchWriter<'_> {
 
     /// `ENVELOPE (…)`
     pub fn envelope<E: EnvelopeView>(&mut self, envelope: E) {
-        self.item(format_args!("ENVELOPE "));
+        self.word("ENVELOPE ");
         body::envelope(self.out, self.dialect, envelope);
     }
 
     /// `BODY (…)`: the structure without extension data.
     pub fn body<B: BodyView>(&mut self, structure: B) {
-        self.item(format_args!("BODY "));
+        self.word("BODY ");
         body::structure(self.out, self.dialect, body::Extensions::Without, structure);
     }
 
     /// `BODYSTRUCTURE (…)`
     pub fn body_structure<B: BodyView>(&mut self, structure: B) {
-        self.item(format_args!("BODYSTRUCTURE "));
+        self.word("BODYSTRUCTURE ");
         body::structure(self.out, self.dialect, body::Extensions::With, structure);
     }
 

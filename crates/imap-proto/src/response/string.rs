@@ -8,10 +8,15 @@ const QUOTED_BYTES_MAX: usize = 4096;
 
 /// RFC 9051 §9: string.
 pub(super) fn string(out: &mut Vec<u8>, dialect: Dialect, value: &[u8]) {
-    if is_quotable(dialect, value) {
-        quoted(out, value);
-    } else {
-        literal(out, value);
+    match quoting(dialect, value) {
+        Quoting::Plain => {
+            out.reserve(value.len() + 2);
+            out.push(b'"');
+            out.extend_from_slice(value);
+            out.push(b'"');
+        }
+        Quoting::Escaped => quoted(out, value),
+        Quoting::Not => literal(out, value),
     }
 }
 
@@ -68,14 +73,31 @@ pub(super) fn parenthesised<W: AsRef<str>>(out: &mut Vec<u8>, words: impl IntoIt
     out.push(b')');
 }
 
+/// How a string may be quoted.
+enum Quoting {
+    /// As it is.
+    Plain,
+    /// With backslashes.
+    Escaped,
+    Not,
+}
+
 /// RFC 3501 §9 has 7-bit characters only in quoted strings; RFC 9051 §9 and RFC 6855 §3 add UTF-8.
-fn is_quotable(dialect: Dialect, value: &[u8]) -> bool {
+fn quoting(dialect: Dialect, value: &[u8]) -> Quoting {
     let utf8 = dialect == Dialect::Utf8;
     let is_allowed = |byte: u8| byte == b'\t' || (b' '..=b'~').contains(&byte) || (utf8 && byte >= 0x80);
+    let is_special = |byte: u8| byte == b'"' || byte == b'\\';
     // All of them are looked at, which takes less time than to stop at the first.
-    value.len() <= QUOTED_BYTES_MAX
-        && value.iter().fold(true, |all, byte| all & is_allowed(*byte))
-        && (!utf8 || std::str::from_utf8(value).is_ok())
+    let look = |(all, any), &byte: &u8| (all & is_allowed(byte), any | is_special(byte));
+    let (all_allowed, any_special) = match value.len() {
+        0..=QUOTED_BYTES_MAX => value.iter().fold((true, false), look),
+        _ => (false, false),
+    };
+    match any_special {
+        _ if !all_allowed || (utf8 && std::str::from_utf8(value).is_err()) => Quoting::Not,
+        true => Quoting::Escaped,
+        false => Quoting::Plain,
+    }
 }
 
 fn quoted(out: &mut Vec<u8>, value: &[u8]) {
