@@ -319,6 +319,7 @@ impl SqliteSnapshot<'_> {
             ValueRef::Null | ValueRef::Real(_) | ValueRef::Text(_) => None,
         };
         let sum: i64 = row.get(2)?;
+        // Of a long one the only checksum that is made when a body is read: see `Snapshot::compares_values`.
         value.filter(|value| sum::row(self.account, key, value) == sum).ok_or_else(|| Fault::damaged(self.account, key))
     }
 
@@ -445,6 +446,10 @@ impl Snapshot for SqliteSnapshot<'_> {
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         self.find(key).map_err(|fault| self.failed(&fault))
+    }
+
+    fn compares_values(&self) -> bool {
+        true
     }
 
     fn get_each(&self, keys: &mut dyn Iterator<Item = Vec<u8>>, visit: &mut VisitEach<'_>) {

@@ -167,6 +167,8 @@ fn answers(engine: &SqliteEngine, truth: &Truth, what: &str) -> (u32, u32) {
                 assert!(got.is_err() || got.unwrap().as_ref() == value, "{what}: account {account} key {key:02x?}");
             }
         }
+        // Who reads a body relies on it.
+        assert!(snapshot.compares_values());
         let (mut left, mut keys) = (records.values(), records.keys().cloned());
         snapshot.get_each(&mut keys, &mut |got| {
             count(got.is_ok());

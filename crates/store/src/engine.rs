@@ -117,6 +117,11 @@ pub trait Snapshot {
         }
     }
 
+    /// Whether a value that is read has been compared with a checksum of its own, so that nobody need do it again.
+    fn compares_values(&self) -> bool {
+        false
+    }
+
     /// Visits the keys in `from..to` in ascending byte order until the visitor breaks.
     ///
     /// # Errors

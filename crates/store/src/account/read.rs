@@ -267,8 +267,8 @@ impl Reader<'_> {
         self.body_of(email, BodyRecord::decode(&self.body_record(email)?))
     }
 
-    /// A message's octets, to be read in pieces. A small body is here and checked; a large one is looked through by
-    /// [`Body::check`], unless it is `known`, as [`Body::at_rest`] left it.
+    /// A message's octets, to be read in pieces. A small body is here and checked, by the engine or against its digest; a large
+    /// one is looked through by [`Body::check`], unless it is `known`, as [`Body::at_rest`] left it.
     ///
     /// # Errors
     /// As [`Reader::body`].
@@ -276,7 +276,9 @@ impl Reader<'_> {
         let record = self.body_record(email)?;
         match BodyRecord::decode(&record) {
             // It ends the record, and is not copied out of it.
-            Ok(BodyRecord::Inline { hash, body }) if *blake3::hash(body).as_bytes() == hash => {
+            Ok(BodyRecord::Inline { hash, body })
+                if self.snapshot.compares_values() || *blake3::hash(body).as_bytes() == hash =>
+            {
                 let start = record.len() - body.len();
                 Ok(Body::end_of(record, start))
             }
@@ -308,14 +310,14 @@ impl Reader<'_> {
         let record = self.body_record(email)?;
         let record = BodyRecord::decode(&record);
         if let Ok(BodyRecord::Object { header: Some(header), .. }) = &record
-            && let Some(octets) = header.intact()
+            && let Some(octets) = if self.snapshot.compares_values() { Some(header.octets) } else { header.intact() }
         {
             return Ok(Body::here(octets.to_vec()));
         }
         self.open_record(email, record, known)
     }
 
-    /// A message's header with its empty line (RFC 5322 §2.1), checked against a BLAKE3; all octets where there is no
+    /// A message's header with its empty line (RFC 5322 §2.1), checked; all octets where there is no
     /// empty line. Of a large message no more is held, and of a very long header only what programs look at
     /// ([`message::limits::HEADER_BYTES_MAX`]).
     ///
