@@ -9,7 +9,7 @@ use server::moving::{Moving, move_store};
 use super::place::Place;
 use super::{Outcome, progress, say};
 
-/// Move all mail of a server that is stopped from SQLite to PostgreSQL, or back
+/// Move all mail of a server that is stopped: from SQLite to PostgreSQL, large messages from files into a bucket, or back
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct MoveStore {
@@ -19,8 +19,8 @@ pub(super) struct MoveStore {
 }
 
 const EXAMPLES: &str = "\
-Everything goes as it is: no mail program notices. Large messages stay in the data directory. All rows are read from both once more and
-compared before the new place counts; until then nothing changes in the old one, and a move that was broken off goes on where it was
+Everything goes as it is: no mail program notices. All is read once more from where it went to, and
+compared, before the new place counts; until then nothing changes in the old one, and a move that was broken off goes on where it was
 when it is begun again. From the moment that it begins no server starts on the old place. What is left behind is for you to remove.
 
 Example:
@@ -33,15 +33,19 @@ impl MoveStore {
     pub(super) fn run(self, place: &Place) -> Outcome {
         let (from, to) = (place.load()?, Config::load(&self.to)?);
         let moved = move_store(&from, &to, &mut |at| match at {
+            Moving::Bodies(at) => progress(at.done, at.total, "accounts with their large messages copied"),
             Moving::Copying(at) => progress(at.done, at.total, "accounts and tables copied"),
             Moving::Comparing(at) => progress(at.done, at.total, "accounts and tables compared"),
         })?;
+        let rows = (moved.keyspaces > 0).then(|| format!("{} accounts and tables", moved.keyspaces));
+        let bodies = (moved.bodies > 0).then(|| format!("{} large messages", moved.bodies));
+        let what: Vec<String> = rows.into_iter().chain(bodies).collect();
         say(&format!(
-            "All {} accounts and tables are moved and compared. {} is the configuration from now on.\nWhat was left behind is in {}; \
-             remove it once all is well.\n",
-            moved.keyspaces,
+            "All is moved and compared ({}). {} is the configuration from now on.\nWhat was left behind is in {}; remove it once all is \
+             well.\n",
+            what.join(", "),
             self.to.display(),
-            moved.left
+            moved.left.join(" and ")
         ));
         Ok(())
     }

@@ -19,6 +19,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
+mod bodies;
 mod check;
 mod chunks;
 mod files;
@@ -28,6 +29,7 @@ mod snapshot;
 mod take;
 mod transfer;
 
+pub use bodies::{compare_bodies, transfer_bodies};
 pub use check::Checked;
 pub use prune::Pruned;
 pub use restore::Restored;

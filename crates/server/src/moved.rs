@@ -3,6 +3,7 @@
 //! ```text
 //! store-moving  a move has begun, and to where: no server starts, so that what is copied stays what it is
 //! store-engine  the engine that has the mail: no server starts on the other one
+//! store-bodies  whether a bucket has the large bodies: from the first start with one on
 //! ```
 
 use std::fs;
@@ -15,7 +16,14 @@ use crate::setup::SetupError;
 
 pub(crate) const MOVING_FILE: &str = "store-moving";
 pub(crate) const ENGINE_FILE: &str = "store-engine";
+pub(crate) const BODIES_FILE: &str = "store-bodies";
 pub(crate) const ADVICE: &str = "check who owns the data directory";
+/// Large bodies that are files.
+pub(crate) const OBJECTS: &str = "objects";
+/// In [`BODIES_FILE`].
+const IN_BUCKET: &str = "bucket";
+/// In [`BODIES_FILE`].
+const AS_FILES: &str = "files";
 
 /// Whether the mail of a data directory is in `engine`, as far as it was ever moved.
 ///
@@ -44,6 +52,37 @@ pub(crate) fn must_be_in(directory: &Path, engine: StorageEngine) -> Result<(), 
         ))),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Whether the large bodies of a data directory are in a bucket, or files.
+///
+/// # Errors
+/// They are elsewhere.
+pub(crate) fn bodies_must_be(directory: &Path, in_bucket: bool) -> Result<(), SetupError> {
+    let place = directory.display();
+    match read(&directory.join(BODIES_FILE))?.as_deref() {
+        Some(IN_BUCKET) if !in_bucket => Err(SetupError::new(format!(
+            "the large messages of {place} are in a bucket; say in which with `store.bucket_url_file`"
+        ))),
+        Some(AS_FILES) if in_bucket => Err(SetupError::new(format!(
+            "the large messages of {place} are files in it; `pillarbox move-store` takes them into a bucket"
+        ))),
+        None if in_bucket && has_files(&directory.join(OBJECTS)) => Err(SetupError::new(format!(
+            "there are large messages in {place}/{OBJECTS} already; `pillarbox move-store` takes them into a bucket"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Notes where they are.
+pub(crate) fn bodies_are(directory: &Path, in_bucket: bool) -> Result<(), SetupError> {
+    let (file, place) = (directory.join(BODIES_FILE), if in_bucket { IN_BUCKET } else { AS_FILES });
+    if read(&file)?.as_deref() == Some(place) { Ok(()) } else { write(&file, place) }
+}
+
+/// Whether a directory has anything in it.
+pub(crate) fn has_files(directory: &Path) -> bool {
+    fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// As the configuration calls it.

@@ -1,5 +1,5 @@
-//! The store of a stopped server goes from one engine into another; large bodies and all else in the data directory stay
-//! where they are.
+//! The mail of a stopped server goes elsewhere: from one engine into another, large messages from files into a bucket, or back. All
+//! else in the data directory stays where it is.
 //!
 //! How far it is stands in the data directory (`moved`).
 //!
@@ -10,45 +10,52 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use backup::{Step, compare, transfer};
+use backup::{Step, compare, compare_bodies, transfer, transfer_bodies};
 
 use crate::clock::Clock;
 use crate::config::{Config, StorageEngine};
 use crate::lifecycle::DataDir;
-use crate::moved::{ADVICE, ENGINE_FILE, MOVING_FILE, must_be_in, name, read, remove, write};
+use crate::moved::{
+    ADVICE, ENGINE_FILE, MOVING_FILE, OBJECTS, bodies_are, bodies_must_be, has_files, must_be_in, name, read, remove,
+    write,
+};
 use crate::restoration::RestoreError;
 use crate::setup::SetupError;
-use crate::stores::{open_engine, postgres};
+use crate::stores::{bucket, open_engine, open_objects, postgres};
 use store::engine::Engine;
+use store::objects::Objects;
 
-/// Where SQLite keeps its files; out of the way they begin with [`OLD_STORE`].
+/// Where SQLite keeps its files.
 const STORE: &str = "store";
-const OLD_STORE: &str = "store-moved";
 
 /// What was moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
-    /// Accounts and tables, each compared row by row.
+    /// Accounts and tables, each compared row by row; 0 where they stayed.
     pub keyspaces: usize,
-    /// Where the mail was before, and still is as it was then: for people.
-    pub left: String,
+    /// Large messages, each compared; 0 where they stayed.
+    pub bodies: u64,
+    /// Where all that was before, and still is as it was then: for people.
+    pub left: Vec<String>,
 }
 
 /// What a move is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moving {
-    /// Copying.
+    /// Copying large messages.
+    Bodies(Step),
+    /// Copying the rest.
     Copying(Step),
     /// Comparing.
     Comparing(Step),
 }
 
-/// Moves the mail of the stopped server with the configuration `from` to where `to` keeps it: another engine, the same data
-/// directory. Goes on with a move that was broken off.
+/// Moves the mail of the stopped server with the configuration `from` to where `to` keeps it: another engine, another place for
+/// large messages, or both; the same data directory. Goes on with a move that was broken off.
 ///
 /// # Errors
-/// The server runs; the configurations are not of one server, or keep mail in the same engine; there is mail already where it
-/// is to go; another move was begun; faults.
+/// The server runs; the configurations are not of one server, or keep everything in the same places; there is mail already where
+/// it is to go; another move was begun; faults.
 pub fn move_store(from: &Config, to: &Config, step: &mut dyn FnMut(Moving)) -> Result<Moved, RestoreError> {
     if from.data_dir != to.data_dir {
         let (one, other) = (from.data_dir.display(), to.data_dir.display());
@@ -56,15 +63,114 @@ pub fn move_store(from: &Config, to: &Config, step: &mut dyn FnMut(Moving)) -> R
             "the configurations are of different servers: one has data_dir {one}, the other {other}"
         )));
     }
-    if from.engine == to.engine {
-        return Err(refused(format!(
-            "both configurations have `store.engine = \"{}\"`; the mail would stay where it is",
-            name(from.engine)
-        )));
-    }
+    let moves = Moves::between(from, to)?;
     let data_dir = DataDir::open(&from.data_dir)?;
     let path = data_dir.path();
-    let (source, target) = open(path, from, to)?;
+    begin(path, (from, to), moves)?;
+    let source = open_engine(path, from)?;
+    let bodies = if moves.bodies { move_bodies(path, (from, to), &*source, step)? } else { 0 };
+    let keyspaces = if moves.rows { move_rows(path, to, source, step)? } else { 0 };
+    // From here on no server starts on what is left behind; whoever is broken off before the last of these files finds all that he
+    // began with, and finishes.
+    if moves.bodies {
+        bodies_are(path, to.database.bucket_url_file.is_some())?;
+    }
+    if moves.rows {
+        write(&path.join(ENGINE_FILE), name(to.engine))?;
+    }
+    remove(&path.join(MOVING_FILE))?;
+    Ok(Moved { keyspaces, bodies, left: put_away(path, from, moves)? })
+}
+
+/// What has another place afterwards.
+#[derive(Clone, Copy)]
+struct Moves {
+    rows: bool,
+    bodies: bool,
+}
+
+impl Moves {
+    fn between(from: &Config, to: &Config) -> Result<Self, RestoreError> {
+        let buckets = [from, to].map(|config| bucket(config).map(|bucket| bucket.map(|bucket| bucket.place())));
+        let moves = match buckets {
+            [Ok(Some(one)), Ok(Some(other))] if one != other => {
+                let text = "both configurations have a bucket, but not the same; move large messages into files first";
+                return Err(refused(text.to_owned()));
+            }
+            [Ok(one), Ok(other)] => Self { rows: from.engine != to.engine, bodies: one != other },
+            [Err(error), _] | [_, Err(error)] => return Err(error.into()),
+        };
+        if moves.rows || moves.bodies {
+            return Ok(moves);
+        }
+        Err(refused("both configurations keep everything in the same places; nothing is to be moved".to_owned()))
+    }
+}
+
+/// Says that a move has begun, and to where, unless the mail is not where it is to come from, or something is in the way.
+fn begin(path: &Path, (from, to): (&Config, &Config), moves: Moves) -> Result<(), RestoreError> {
+    let (moving, destination) = (path.join(MOVING_FILE), destination(to)?);
+    match read(&moving)? {
+        Some(other) if other != destination => {
+            return Err(refused(format!(
+                "a move to {other} has begun; finish that one, or give it up: empty what it has written to, and remove {}",
+                moving.display()
+            )));
+        }
+        // Perhaps the new places count already; what was left is still there.
+        Some(_) => return Ok(()),
+        None => {}
+    }
+    must_be_in(path, from.engine)?;
+    bodies_must_be(path, from.database.bucket_url_file.is_some())?;
+    let in_the_way = match to.engine {
+        StorageEngine::Sqlite => Some(path.join(STORE)).filter(|store| moves.rows && store.exists()),
+        StorageEngine::Postgres => None,
+    };
+    let to_files = moves.bodies && to.database.bucket_url_file.is_none();
+    let in_the_way = in_the_way.or(Some(path.join(OBJECTS)).filter(|objects| to_files && has_files(objects)));
+    if let Some(there) = in_the_way {
+        let text = format!("{} is there already; move it away if nobody needs what is in it", there.display());
+        return Err(refused(text));
+    }
+    if moves.rows && to.engine == StorageEngine::Postgres {
+        let target = open_engine(path, to)?;
+        if !target.accounts().map_err(store::Error::from).map_err(backup::Error::from)?.is_empty() {
+            return Err(refused(format!(
+                "there is mail in {destination} already, perhaps of another server; empty it first (DROP SCHEMA pillarbox CASCADE)"
+            )));
+        }
+    }
+    Ok(write(&moving, &destination)?)
+}
+
+fn move_bodies(
+    path: &Path,
+    (from, to): (&Config, &Config),
+    engine: &dyn Engine,
+    step: &mut dyn FnMut(Moving),
+) -> Result<u64, RestoreError> {
+    let places: [Arc<dyn Objects>; 2] = [open_objects(path, from)?, open_objects(path, to)?];
+    let places = (&*places[0], &*places[1]);
+    let mut copying = |at| {
+        step(Moving::Bodies(at));
+        Ok(())
+    };
+    transfer_bodies(engine, places, &mut copying)?;
+    let mut comparing = |at| {
+        step(Moving::Comparing(at));
+        Ok(())
+    };
+    Ok(compare_bodies(engine, places, &mut comparing)?)
+}
+
+fn move_rows(
+    path: &Path,
+    to: &Config,
+    source: Arc<dyn Engine>,
+    step: &mut dyn FnMut(Moving),
+) -> Result<usize, RestoreError> {
+    let target = open_engine(path, to)?;
     let mut copying = |at| {
         step(Moving::Copying(at));
         Ok(())
@@ -74,54 +180,16 @@ pub fn move_store(from: &Config, to: &Config, step: &mut dyn FnMut(Moving)) -> R
         step(Moving::Comparing(at));
         Ok(())
     };
-    let keyspaces = compare(&*source, &*target, &mut comparing)?;
-    // From here on no server starts on what is left behind; whoever is broken off before the other file goes finds both
-    // stores, and finishes.
-    write(&path.join(ENGINE_FILE), name(to.engine))?;
-    remove(&path.join(MOVING_FILE))?;
-    drop((source, target));
-    Ok(Moved { keyspaces, left: put_away(path, from)? })
+    Ok(compare(&*source, &*target, &mut comparing)?)
 }
 
-type Engines = (Arc<dyn Engine>, Arc<dyn Engine>);
-
-/// Both engines. From here on it is said that a move has begun, and to where.
-fn open(path: &Path, from: &Config, to: &Config) -> Result<Engines, RestoreError> {
-    must_be_in(path, from.engine)?;
-    let moving = path.join(MOVING_FILE);
-    let destination = destination(to)?;
-    let source = open_engine(path, from)?;
-    match read(&moving)? {
-        Some(other) if other != destination => Err(refused(format!(
-            "a move to {other} has begun; finish that one, or give it up: empty what it has written to, and remove {}",
-            moving.display()
-        ))),
-        Some(_) => Ok((source, open_engine(path, to)?)),
-        None if to.engine == StorageEngine::Sqlite => {
-            let store = path.join(STORE);
-            if store.exists() {
-                let text = format!("{} is there already; move it away if nobody needs what is in it", store.display());
-                return Err(refused(text));
-            }
-            write(&moving, &destination)?;
-            Ok((source, open_engine(path, to)?))
-        }
-        None => {
-            let target = open_engine(path, to)?;
-            if !target.accounts().map_err(store::Error::from).map_err(backup::Error::from)?.is_empty() {
-                return Err(refused(format!(
-                    "there is mail in {destination} already, perhaps of another server; empty it first (DROP SCHEMA pillarbox \
-                     CASCADE)"
-                )));
-            }
-            write(&moving, &destination)?;
-            Ok((source, target))
-        }
-    }
-}
-
-/// For people, and to know it again: without a password.
+/// For people, and to know it again: without passwords and keys.
 fn destination(config: &Config) -> Result<String, SetupError> {
+    let (rows, bodies) = (rows_place(config)?, bucket(config)?.map(|bucket| bucket.place()));
+    Ok(bodies.map_or_else(|| rows.clone(), |bodies| format!("{rows} and {bodies}")))
+}
+
+fn rows_place(config: &Config) -> Result<String, SetupError> {
     Ok(match postgres(config)? {
         None => "files in the data directory".to_owned(),
         Some(options) => options.place().map_err(|error| SetupError::new(error.what))?,
@@ -129,14 +197,21 @@ fn destination(config: &Config) -> Result<String, SetupError> {
 }
 
 /// What is left behind is not thrown away, and not taken for the mail either.
-fn put_away(directory: &Path, from: &Config) -> Result<String, SetupError> {
-    if from.engine == StorageEngine::Postgres {
-        return destination(from);
-    }
+fn put_away(directory: &Path, from: &Config, moves: Moves) -> Result<Vec<String>, SetupError> {
     let seconds = Clock::start().now().unix_millis / 1000;
-    let (old, new) = (directory.join(STORE), directory.join(format!("{OLD_STORE}-{seconds}")));
-    fs::rename(&old, &new).map_err(|error| SetupError::file("rename", &old, &error, ADVICE))?;
-    Ok(new.display().to_string())
+    let away = |name: &str| {
+        let (old, new) = (directory.join(name), directory.join(format!("{name}-moved-{seconds}")));
+        fs::rename(&old, &new).map_err(|error| SetupError::file("rename", &old, &error, ADVICE))?;
+        Ok(new.display().to_string())
+    };
+    let mut left = Vec::new();
+    if moves.bodies {
+        left.push(bucket(from)?.map_or_else(|| away(OBJECTS), |bucket| Ok(bucket.place()))?);
+    }
+    if moves.rows {
+        left.push(if from.engine == StorageEngine::Postgres { rows_place(from)? } else { away(STORE)? });
+    }
+    Ok(left)
 }
 
 fn refused(text: String) -> RestoreError {

@@ -99,6 +99,7 @@ fn without_ports(config: &Config, clock: Clock, problems: &mut Vec<SetupError>) 
         CertificateSource::Own { .. } => None,
     };
     drop(stores::postgres(config).map_err(&mut sound));
+    drop(stores::bucket(config).map_err(&mut sound));
     let smarthost = config.smarthost.as_ref().and_then(|smarthost| target(config, smarthost).map_err(&mut sound).ok());
     let dns = resolver(config).map_err(&mut sound).ok();
     let authority = dns.as_ref().and_then(|dns| authority(config, dns).map_err(&mut sound).ok().flatten());
@@ -156,7 +157,7 @@ mod tests {
             password_file: Some(none.clone()),
             ..Smarthost::default()
         };
-        let database = DatabaseFiles { url_file: Some(none.clone()), authority: None };
+        let database = DatabaseFiles { url_file: Some(none.clone()), ..DatabaseFiles::default() };
         let listen = [(Service::Imap, vec![taken.local_addr().unwrap()])].into();
         for (config, expected) in [
             (with_tls(&none, &pair), "cannot read the TLS certificate"),

@@ -2,18 +2,16 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use backup::{Repository, Restored, Step};
 use store::Timestamp;
-use store_objects::DirectoryObjects;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::DataDir;
 use crate::private_file;
 use crate::setup::SetupError;
-use crate::stores::{RESTORED_FILE, UNFINISHED_FILE, engine};
+use crate::stores::{RESTORED_FILE, UNFINISHED_FILE, engine, objects};
 
 /// What is to come back.
 #[derive(Clone, Copy, Debug)]
@@ -79,9 +77,7 @@ pub fn restore(config: &Config, wanted: Wanted<'_>, step: &mut dyn FnMut(Step)) 
     repository.restore_beside(name, data_dir.path())?;
     mark_restored(data_dir.path())?;
     let engine = engine(data_dir.path(), config)?;
-    let objects =
-        DirectoryObjects::open(&data_dir.path().join("objects")).map_err(|error| SetupError::new(error.what))?;
-    let (objects, now) = (Arc::new(objects), Timestamp(Clock::start().now().unix_millis));
+    let (objects, now) = (objects(data_dir.path(), config)?, Timestamp(Clock::start().now().unix_millis));
     let restored = repository.restore(name, (&*engine, &*objects), (with_queue, now), &mut |at| {
         step(at);
         Ok(())

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! store/        the mailboxes, the directory and the queue (SQLite), unless a database server keeps them
-//! objects/      large bodies
+//! objects/      large bodies, unless a bucket keeps them
 //! search-index/ which messages have a text in them; may be lost (crate `search-index`)
 //! spool/        large messages that are just coming in
 //! tls/          the own authority and certificate, unless files are configured
 //! auth-secret   keys the hashes of application passwords, sessions and links; makes the second factors
 //! store-engine  which engine has the mail, once it was moved (moved.rs)
+//! store-bodies  whether a bucket keeps large bodies
 //! restored      tells backups from before a restore from those after it
 //! reserve       room for a full disk (lifecycle/disk.rs)
 //! try-accounts  the passwords that `pillarbox try` made
@@ -25,14 +26,15 @@ use queue::{Limits, Policy, Queue};
 use reports::Counts;
 use search_index::Indexes;
 use store::engine::Engine;
+use store::objects::Objects;
 use store::{Store, StoreOptions};
-use store_objects::{DirectoryObjects, Spool, SpoolLimits};
+use store_objects::{DirectoryObjects, S3Objects, S3Options, Spool, SpoolLimits};
 use store_postgres::{PostgresEngine, PostgresOptions};
 use store_sqlite::{SqliteEngine, SqliteOptions};
 
 use crate::config::{Config, DatabaseFiles, StorageEngine};
 use crate::lifecycle::DataDir;
-use crate::moved::must_be_there;
+use crate::moved::{OBJECTS, bodies_are, bodies_must_be, must_be_there};
 use crate::private_file;
 use crate::services::ways;
 use crate::setup::SetupError;
@@ -48,6 +50,8 @@ pub(crate) const RESTORED_FILE: &str = "restored";
 pub(crate) const UNFINISHED_FILE: &str = "restore-unfinished";
 const SECRET_FILE: &str = "auth-secret";
 const SECRET_BYTES: usize = 32;
+/// So much of a hash says whose a bucket is.
+const OWNER_CHARS: usize = 20;
 /// An account, or a stranger's address, may have begun to send so much at the same time ...
 const SPOOL_BYTES_PER_HOLDER: u64 = 256 * 1024 * 1024;
 /// ... but always so many messages of the largest size,
@@ -88,7 +92,7 @@ impl Stores {
             )));
         }
         let engine = engine(path, config)?;
-        let objects = DirectoryObjects::open(&path.join("objects")).map_err(|error| SetupError::new(error.what))?;
+        let objects = objects(path, config)?;
         let options = StoreOptions {
             retention_bytes_max: config.retention_bytes_max,
             history_bytes_max: config.history_bytes_max,
@@ -96,7 +100,7 @@ impl Stores {
             asks_owner: Some(Arc::new(Letterhead { hostname: config.hostname.clone(), pages: config.pages() })),
             ..StoreOptions::default()
         };
-        let store = Store::on_disk((engine, Arc::new(objects)), options, data_dir.disk());
+        let store = Store::on_disk((engine, objects), options, data_dir.disk());
         let secret = secret(&path.join(SECRET_FILE))?;
         let options = AuthOptions {
             account_requests: config.account_requests,
@@ -159,13 +163,61 @@ pub(crate) fn open_engine(path: &Path, config: &Config) -> Result<Arc<dyn Engine
     }
 }
 
+/// What keeps large bodies, where those of this data directory are in it.
+pub(crate) fn objects(path: &Path, config: &Config) -> Result<Arc<dyn Objects>, SetupError> {
+    let in_bucket = config.database.bucket_url_file.is_some();
+    bodies_must_be(path, in_bucket)?;
+    let objects = open_objects(path, config)?;
+    if in_bucket {
+        bodies_are(path, true)?;
+    }
+    Ok(objects)
+}
+
+/// What a configuration says that keeps large bodies.
+pub(crate) fn open_objects(path: &Path, config: &Config) -> Result<Arc<dyn Objects>, SetupError> {
+    match bucket(config)? {
+        None => {
+            let objects = DirectoryObjects::open(&path.join(OBJECTS));
+            Ok(Arc::new(objects.map_err(|error| SetupError::new(error.what))?))
+        }
+        Some(options) => {
+            let objects = S3Objects::open(&options, &owner(path)?);
+            Ok(Arc::new(objects.map_err(|error| SetupError::new(error.what))?))
+        }
+    }
+}
+
+/// What a bucket knows this server by: the same after a restore, and nothing that tells the secret.
+fn owner(path: &Path) -> Result<String, SetupError> {
+    let key = blake3::derive_key("pillarbox 2026-11-28 whose a bucket is", &secret(&path.join(SECRET_FILE))?);
+    Ok(blake3::Hash::from_bytes(key).to_hex()[..OWNER_CHARS].to_owned())
+}
+
+/// Where the bucket is, if large bodies are kept in one.
+///
+/// # Errors
+/// A file that cannot be read, or says something else.
+pub(crate) fn bucket(config: &Config) -> Result<Option<S3Options>, SetupError> {
+    let Some(file) = &config.database.bucket_url_file else { return Ok(None) };
+    let url = private_file::first_line(file, ("where the bucket is", "store.bucket_url_file"))?;
+    let mut options = url.parse::<S3Options>().map_err(|error| {
+        SetupError::new(format!(
+            "the first line of {} is wrong: {error}; correct store.bucket_url_file",
+            file.display()
+        ))
+    })?;
+    options.authority = config.database.authority.clone();
+    Ok(Some(options))
+}
+
 /// Where the database is, if mail is kept in one.
 ///
 /// # Errors
 /// A file that cannot be read.
 pub(crate) fn postgres(config: &Config) -> Result<Option<PostgresOptions>, SetupError> {
     match (config.engine, &config.database) {
-        (StorageEngine::Postgres, DatabaseFiles { url_file: Some(file), authority }) => {
+        (StorageEngine::Postgres, DatabaseFiles { url_file: Some(file), authority, .. }) => {
             let url = private_file::first_line(file, ("where PostgreSQL is", "store.url_file"))?;
             Ok(Some(PostgresOptions { authority: authority.clone(), ..PostgresOptions::new(&url) }))
         }

@@ -1,4 +1,4 @@
-//! Bodies as write-once objects in a directory or an object store.
+//! Bodies as write-once objects in a directory ([`DirectoryObjects`]) or a bucket ([`S3Objects`]).
 //!
 //! An object lies under `{account:08x}/{00..ff}/{name}`, where the middle is a hash of the name that keeps directories
 //! short. It is written under its name, which nobody knows before it is durable; what a crash leaves of one is a file that no
@@ -17,8 +17,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
+mod cache;
+mod client;
 mod directories;
 mod hands;
+mod s3;
+mod s3_options;
 mod spool;
 
 use crate::directories::Directories;
@@ -40,6 +44,8 @@ use std::sync::Arc;
 use store::ids::AccountId;
 use store::objects::{ObjectError, ObjectName, Objects, Shared};
 
+pub use s3::S3Objects;
+pub use s3_options::{NoBucket, S3Options};
 pub use spool::{Holder, IN_MEMORY_BYTES_MAX, Incoming, NotTaken, Spool, SpoolLimits, WHOLE_BYTES_MAX, Whole};
 
 /// A name is at most this long.

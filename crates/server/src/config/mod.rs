@@ -137,13 +137,15 @@ pub enum StorageEngine {
     Postgres,
 }
 
-/// What says where a database server is.
+/// What says where a database server and a bucket are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DatabaseFiles {
     /// A file of which the first line is `postgres://user:password@host/database`.
     pub url_file: Option<PathBuf>,
-    /// The certificates that vouch for it; `None`: those of the system.
+    /// The certificates that vouch for it, and for the server of the bucket; `None`: those of the system.
     pub authority: Option<PathBuf>,
+    /// A file of which the first line is `s3://KEY:SECRET@host/bucket`, where large messages are in one.
+    pub bucket_url_file: Option<PathBuf>,
 }
 
 /// How mail for outside addresses goes out.

@@ -2,13 +2,14 @@
 //! this table, so an option that is not documented cannot exist.
 
 use super::parse::Value;
-use super::{Acme, Config, DeliveryBy, LogFormat, LogLevel, Security, Smarthost, StorageEngine, TlsFiles};
+use super::{Acme, Config, DeliveryBy, LogFormat, LogLevel, Security, Smarthost, TlsFiles};
 use incoming::{
     ALLOW_LISTS, BLOCK_LISTS, CHECK, DMARC, FILTERS_DOWN, GREETING_PAUSE_MILLIS, MILTERS, RSPAMD, RSPAMD_CONTROLLER,
     SPF_FAIL, TRUSTED_RELAYS, TRUSTED_SEALERS, WAIT_FOR_DNS,
 };
 
 mod incoming;
+mod keeping;
 mod listening;
 mod outgoing;
 mod reporting;
@@ -209,33 +210,10 @@ pub const OPTIONS: &[ConfigOption] = &[
                for many.",
         set: |config, value| put(&mut config.connections.per_loopback, value.number(1, 1_000_000)?),
     },
-    ConfigOption {
-        key: "store.engine",
-        kind: "\"sqlite\" or \"postgres\"",
-        default: Some("\"sqlite\""),
-        text: "What keeps the mailboxes, the accounts and the queue: files in `data_dir`, or a PostgreSQL server, which one \
-               Pillarbox at a time writes to. Large messages are files in `data_dir` with both.",
-        set: |config, value| {
-            let choices = [("sqlite", StorageEngine::Sqlite), ("postgres", StorageEngine::Postgres)];
-            put(&mut config.engine, value.choice(&choices)?)
-        },
-    },
-    ConfigOption {
-        key: "store.url_file",
-        kind: PATH,
-        default: None,
-        text: "A file of which the first line says where PostgreSQL is: `postgres://user:password@host:5432/database`, readable \
-               for the server's user only. Several hosts with commas between them: the one that takes writes. TLS is used, \
-               unless the line ends with `?sslmode=disable`.",
-        set: |config, value| put(&mut config.database.url_file, Some(value.path()?)),
-    },
-    ConfigOption {
-        key: "store.authority",
-        kind: PATH,
-        default: None,
-        text: "The certificates in PEM form that vouch for PostgreSQL. Without it those of the system.",
-        set: |config, value| put(&mut config.database.authority, Some(value.path()?)),
-    },
+    keeping::ENGINE,
+    keeping::URL_FILE,
+    keeping::BUCKET_URL_FILE,
+    keeping::AUTHORITY,
     ConfigOption {
         key: "dns.servers",
         kind: ADDRESSES,

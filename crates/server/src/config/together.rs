@@ -15,6 +15,7 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
         found.extend(lone.map(|(given, missing)| (given, format!("needs `{missing}` beside it"))));
     }
     found.extend(acme_contradictions(config));
+    let has_bucket = config.database.bucket_url_file.is_some();
     match (config.engine, &config.database) {
         (StorageEngine::Postgres, DatabaseFiles { url_file: None, .. }) => {
             found.push(("store.engine", "needs `store.url_file` beside it".to_owned()));
@@ -22,8 +23,9 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
         (StorageEngine::Sqlite, DatabaseFiles { url_file: Some(_), .. }) => {
             found.push(("store.url_file", "needs `store.engine = \"postgres\"` beside it".to_owned()));
         }
-        (StorageEngine::Sqlite, DatabaseFiles { authority: Some(_), .. }) => {
-            found.push(("store.authority", "needs `store.engine = \"postgres\"` beside it".to_owned()));
+        (StorageEngine::Sqlite, DatabaseFiles { authority: Some(_), .. }) if !has_bucket => {
+            let text = "needs `store.engine = \"postgres\"` or `store.bucket_url_file` beside it";
+            found.push(("store.authority", text.to_owned()));
         }
         (StorageEngine::Sqlite | StorageEngine::Postgres, _) => {}
     }

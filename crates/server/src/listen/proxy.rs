@@ -64,7 +64,9 @@ pub(super) fn client(proxy: SocketAddr, client: Option<SocketAddr>) -> SocketAdd
         let ip = address.ip().to_canonical();
         !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast()
     };
-    client.filter(is_someone).unwrap_or(proxy)
+    // A balancer that listens on `::` tells IPv4 addresses as IPv6 ones.
+    let client = client.filter(is_someone).map(|client| SocketAddr::new(client.ip().to_canonical(), client.port()));
+    client.unwrap_or(proxy)
 }
 
 fn next(read: &[u8]) -> Result<Next, NoHeader> {
@@ -248,6 +250,7 @@ mod tests {
             assert_eq!(client(proxy.parse().unwrap(), told), expected.parse().unwrap(), "{proxy} {told:?}");
         };
         check("10.0.0.2:1", Some("192.0.2.7:5"), "192.0.2.7:5");
+        check("10.0.0.2:1", Some("[::ffff:192.0.2.7]:5"), "192.0.2.7:5");
         check("10.0.0.2:1", None, "10.0.0.2:1");
         check("10.0.0.2:1", Some("127.0.0.1:5"), "10.0.0.2:1");
         check("10.0.0.2:1", Some("[::ffff:127.0.0.1]:5"), "10.0.0.2:1");
