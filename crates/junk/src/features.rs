@@ -105,6 +105,9 @@ pub(crate) enum Trait {
     BrokenCharset,
     OddSubjectEnd,
     AnswerToNothing,
+    NoHostName,
+    BadHelo,
+    OwnHelo,
 }
 
 /// What is known of a message that does not stand in it.
@@ -112,6 +115,19 @@ pub(crate) enum Trait {
 pub struct Facts {
     /// Whether the domain of `From` is proven to be the sender's (DMARC); `None`: not looked at.
     pub proven: Option<bool>,
+    /// Of the host that brought it.
+    pub doubts: Doubts,
+}
+
+/// What is odd about a host. By itself it says nothing; what it says, those teach who get mail of such hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doubts {
+    /// It calls itself what is no name.
+    pub bad_helo: bool,
+    /// It calls itself by our name.
+    pub own_helo: bool,
+    /// Its address has no name that leads back to it.
+    pub no_reverse_name: bool,
 }
 
 /// The features of a message, each once, the most telling places first.
@@ -208,6 +224,9 @@ impl Features {
         let from = envelope.from.first();
         let sender = domain(from);
         self.add(Kind::Sender, &lower(from.and_then(message::Address::addr_spec).as_deref()));
+        let Doubts { bad_helo, own_helo, no_reverse_name } = facts.doubts;
+        let doubts = [(bad_helo, Trait::BadHelo), (own_helo, Trait::OwnHelo), (no_reverse_name, Trait::NoHostName)];
+        doubts.into_iter().filter(|(is_so, _)| *is_so).for_each(|(_, found)| self.put(found));
         match facts.proven {
             Some(true) => self.add(Kind::SenderDomain, &format!("{sender}, proven")),
             Some(false) => self.add(Kind::SenderDomain, &format!("{sender}, not proven")),
@@ -469,6 +488,9 @@ impl Trait {
             Self::BrokenCharset => "wrong charset",
             Self::OddSubjectEnd => "gap in the subject",
             Self::AnswerToNothing => "an answer to no message",
+            Self::NoHostName => "a host without a name",
+            Self::BadHelo => "a host that calls itself no name",
+            Self::OwnHelo => "a host that calls itself by our name",
         }
     }
 }
@@ -542,7 +564,7 @@ mod tests {
 
     #[test]
     fn a_proven_domain_is_another_feature_than_a_claimed_one() {
-        let of = |proven| words_of("From: a@bank.example\r\n\r\n", Facts { proven });
+        let of = |proven| words_of("From: a@bank.example\r\n\r\n", Facts { proven, ..Facts::default() });
         assert!(of(Some(true)).contains(&"from domain bank.example, proven".into()));
         assert!(of(Some(false)).contains(&"from domain bank.example, not proven".into()));
         assert!(of(None).contains(&"from domain bank.example".into()));
@@ -587,5 +609,15 @@ mod tests {
         check(&"http://".repeat(200_000));
         check(&format!("Content-Type: text/html\r\n\r\n{}", "<a href".repeat(100_000)));
         check("");
+    }
+
+    #[test]
+    fn what_is_odd_about_a_host_is_noticed() {
+        let of = |doubts| words_of("From: a@b.example\r\n\r\n", Facts { doubts, ..Facts::default() });
+        let none = of(Doubts::default());
+        let all = of(Doubts { bad_helo: true, own_helo: true, no_reverse_name: true });
+        let odd: Vec<&String> = all.iter().filter(|word| !none.contains(word)).collect();
+        assert_eq!(odd.len(), 3, "{odd:?}");
+        assert!(odd.iter().any(|word| word.contains("a host without a name")), "{odd:?}");
     }
 }

@@ -21,7 +21,7 @@ mod start;
 mod verdict;
 
 pub use counts::{Class, Counts, Learn, NoPage, PAGES, Seen};
-pub use features::{Facts, Features};
+pub use features::{Doubts, Facts, Features};
 pub use html::text_of_html;
 pub use start::start;
 pub use verdict::{Reason, Verdict};

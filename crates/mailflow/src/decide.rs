@@ -1,11 +1,16 @@
 //! What is to be done with a message. Pure: findings in, decision out. What is decided before it is there: `admission`.
 
 mod admission;
+mod doubts;
+mod greylist;
 
 pub use admission::{Admission, SpfFail};
+pub use doubts::{Consequence, Doubts};
+pub use greylist::Greylist;
 
 pub(crate) use admission::admit;
-use sender_auth::{Dkim, DkimResult, DmarcPolicy, DmarcResult, SpfResult};
+pub(crate) use greylist::{let_in, needs_acquaintance};
+use sender_auth::{Dkim, DkimResult, DmarcPolicy, DmarcResult, Introduction, SpfResult};
 use std::fmt;
 
 /// A message with more `Received` fields than this runs in circles (RFC 5321 §6.3: the limit "SHOULD be large, normally
@@ -32,6 +37,10 @@ pub struct Findings<'a> {
 pub struct Policy {
     /// Which hosts are refused before the message is there, where SPF says that they may not send.
     pub spf_fail: SpfFail,
+    /// What follows from what is odd about a host.
+    pub doubts: Doubts,
+    /// Which strangers are to come again.
+    pub greylist: Greylist,
     /// What follows where the domain in From does not vouch for a message and asks for something.
     pub dmarc: Enforcement,
     /// Domains whose word counts on what they passed on (ARC): mailing lists, forwarders.
@@ -53,8 +62,14 @@ pub enum Enforcement {
 
 impl Default for Policy {
     fn default() -> Self {
-        let (spf_fail, dmarc) = (SpfFail::Unused, Enforcement::Follow);
-        Self { spf_fail, dmarc, trusted_sealers: Vec::new(), wait_for_dns: false }
+        Self {
+            spf_fail: SpfFail::Unused,
+            doubts: Doubts::default(),
+            greylist: Greylist::Off,
+            dmarc: Enforcement::Follow,
+            trusted_sealers: Vec::new(),
+            wait_for_dns: false,
+        }
     }
 }
 
@@ -106,6 +121,10 @@ pub fn decide(findings: Findings<'_>, policy: &Policy) -> Decision {
         return Decision::Loop;
     }
     let by_sender = findings.sender.map_or(Decision::Deliver, |sender| of_sender(sender, policy));
+    let by_sender = match (by_sender, findings.sender) {
+        (Decision::Deliver, Some(sender)) => by_doubts(&sender.introduction, findings.by_relay, policy),
+        (by_sender, _) => by_sender,
+    };
     let by_filters = findings.filters.map_or(Decision::Deliver, of_filters);
     let decision = match (by_sender, by_filters) {
         (Decision::Deliver, by_filters) => by_filters,
@@ -131,6 +150,14 @@ pub fn decide(findings: Findings<'_>, policy: &Policy) -> Decision {
         Decision::Later(_) if findings.by_relay => Decision::Deliver,
         decision => decision,
     }
+}
+
+/// What a relay of ours brings was not refused before; a host that is known as good is doubted by nobody.
+fn by_doubts(known: &Introduction, by_relay: bool, policy: &Policy) -> Decision {
+    let is_it = |consequence| consequence == Consequence::Junk || by_relay && consequence == Consequence::Reject;
+    let doubts = &policy.doubts;
+    let reason = doubts.of_name(known, is_it).or_else(|| doubts.of_address(known, is_it));
+    reason.filter(|_| known.listed.allowed_by.is_none()).map_or(Decision::Deliver, Decision::Junk)
 }
 
 fn of_filters(opinion: &scan::Opinion) -> Decision {

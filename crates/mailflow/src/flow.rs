@@ -5,7 +5,7 @@ use crate::outgoing::Signers;
 use auth::Auth;
 use posts::Posts;
 use queue::Queue;
-use reports::{Counts, Received, Refusals};
+use reports::{Counts, Received, Refusals, Strangers};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -37,6 +37,8 @@ pub struct MailFlow {
     /// What follows from who a message comes from.
     pub(crate) policy: Arc<Policy>,
     pub(crate) refusals: Refusals,
+    /// Who has brought mail.
+    pub(crate) strangers: Strangers,
     /// What was written to lists and is on its way to members.
     pub(crate) posts: Posts,
     /// Where reports of others are read.
@@ -54,6 +56,7 @@ impl MailFlow {
         let (counter, signers, policy) = (Arc::new(AtomicU32::new(start)), Arc::default(), Arc::default());
         let refusals = Refusals::new(auth.store(), auth.directory().clone());
         let received = Received::new(auth.store(), auth.directory().clone());
+        let strangers = Strangers::of(auth.store());
         let posts = Posts::of(auth.store());
         Self {
             auth,
@@ -66,6 +69,7 @@ impl MailFlow {
             signers,
             policy,
             refusals,
+            strangers,
             posts,
             received,
             counts: None,
@@ -119,6 +123,12 @@ impl MailFlow {
     #[must_use]
     pub fn posts(&self) -> &Posts {
         &self.posts
+    }
+
+    /// Who has brought mail.
+    #[must_use]
+    pub fn strangers(&self) -> &Strangers {
+        &self.strangers
     }
 
     /// Where reports of others are read.

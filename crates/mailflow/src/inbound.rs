@@ -2,14 +2,14 @@
 
 use crate::arrival::Arrival;
 use crate::counting::who_reports;
-use crate::decide::{Admission, Decision, Findings, admit, decide};
+use crate::decide::{Decision, Findings, decide};
 use crate::flow::MailFlow;
 use crate::junk::Letter;
 use crate::outcome::{Delivered, End, Got, RecipientOutcome};
 use crate::route::Recipient;
 use message::content::Content;
 use message::trace;
-use sender_auth::{DkimResult, Introduction, results};
+use sender_auth::{DkimResult, results};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{AccountId, Actor, DeviceId, Handover, Place, Received, Timestamp};
@@ -80,6 +80,9 @@ impl MailFlow {
         }
         let mut delivered = Delivered::new(recipients, outcomes);
         if delivered.outcomes.contains(&RecipientOutcome::Delivered) {
+            if place == Place::Inbox {
+                self.know(arrival, now);
+            }
             self.received.take(content, || who_reports(arrival, content), now);
         }
         if place == Place::Inbox {
@@ -90,12 +93,6 @@ impl MailFlow {
             Some(reason) if delivered.worst() == RecipientOutcome::SenderRefused => delivered.because(reason),
             Some(_) | None => delivered,
         }
-    }
-
-    /// Whether a host may hand over a message to a recipient, by what is known before the message is there.
-    #[must_use]
-    pub fn admit(&self, known: &Introduction, recipient: &Recipient) -> Admission {
-        admit(known, recipient, &self.policy)
     }
 
     /// How a message was handed over first to one of its local recipients, if it comes again.

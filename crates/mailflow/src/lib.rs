@@ -25,6 +25,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
+mod admission;
 mod arrival;
 mod counting;
 mod decide;
@@ -44,7 +45,9 @@ mod submission;
 mod testing;
 
 pub use arrival::{Arrival, Envelope, Source};
-pub use decide::{Admission, Decision, Enforcement, Findings, Policy, Reason, SpfFail, decide};
+pub use decide::{
+    Admission, Consequence, Decision, Doubts, Enforcement, Findings, Greylist, Policy, Reason, SpfFail, decide,
+};
 pub use flow::{MailFlow, Teacher};
 pub use outcome::{Delivered, ListRefusal, Missed, RecipientOutcome};
 pub use route::{Reach, Recipient, Route, Unroutable};

@@ -153,6 +153,11 @@ pub(crate) fn waiting(table: &Table, account: AccountId, limit: usize) -> Result
     Ok((Waiting { messages: ids.len() as u64, is_told }, ids))
 }
 
+/// Whether an account has written to an address.
+pub(crate) fn knows(table: &Table, account: AccountId, address: &str) -> Result<bool, store::Error> {
+    Ok(read(table.get(&key(account))?).known.contains(&hash(address)))
+}
+
 /// Accounts of which messages wait, at most `limit`.
 pub(crate) fn accounts(table: &Table, limit: usize) -> Result<Vec<AccountId>, Error> {
     let (mut found, mut from) = (Vec::new(), b"w".to_vec());

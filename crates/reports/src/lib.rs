@@ -1,5 +1,6 @@
 //! What the server writes down of mail beside the mail itself, for those who ask later: what was refused, to whom and why; what
-//! owners of other domains are told of mail in their names and of TLS with their hosts; and what others tell us.
+//! owners of other domains are told of mail in their names and of TLS with their hosts; what others tell us; and who has
+//! brought mail.
 //!
 //! Not here: what became of mail that was taken (the journal of an account), and the log. Nothing here sends or asks the DNS.
 //!
@@ -19,6 +20,7 @@ mod received;
 mod recognised;
 mod refused;
 pub mod rua;
+mod strangers;
 mod tls;
 
 pub use arf::Complaint;
@@ -28,6 +30,7 @@ pub use letter::{Document, Letter};
 pub use received::{By, MailSeen, Received, Rejection, Source, TlsSeen, TlsTrouble};
 pub use recognised::is_report;
 pub use refused::{About, Listed, Refusal, Refusals, Wanted, Whose};
+pub use strangers::{Stranger, Strangers};
 
 pub(crate) use day::Day;
 

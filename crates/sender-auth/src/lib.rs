@@ -16,6 +16,7 @@
 
 mod dkim;
 mod dmarc;
+mod helo;
 mod iprev;
 mod lists;
 mod lookup;
@@ -27,6 +28,7 @@ pub mod testing;
 
 pub use dkim::{ARC_SETS_MAX, Arc, Digests, Dkim, DkimResult, SIGNATURES_MAX, signed_fields};
 pub use dmarc::{Asks, Dmarc, DmarcPolicy, DmarcResult, organisational};
+pub use helo::HeloName;
 pub use iprev::{Iprev, IprevResult};
 pub use lists::{Listed, Lists};
 pub use lookup::{Answer, Failed, Kind, Lookup, Pending, Record};
@@ -68,7 +70,9 @@ pub struct Introduction {
     pub iprev: Iprev,
     /// The lists that have the address.
     pub listed: Listed,
-    /// SPF of the name in HELO.
+    /// What it calls itself in HELO.
+    pub helo_name: HeloName,
+    /// SPF of that name.
     pub helo: Spf,
     /// SPF of the reverse-path; for one that is empty that of the name in HELO (RFC 7208 §2.4).
     pub mail_from: Spf,
@@ -122,7 +126,8 @@ pub async fn introduce(lookup: &dyn Lookup, claim: &Claim, lists: &Lists) -> Int
         mail_from,
     )
     .await;
-    Introduction { address, iprev, listed, helo: helo.spf, mail_from, is_unused }
+    let helo_name = helo::look(&claim.helo, address, &claim.receiver);
+    Introduction { address, iprev, listed, helo_name, helo: helo.spf, mail_from, is_unused }
 }
 
 /// RFC 7505 §3: one MX record, which names no host.

@@ -1,6 +1,6 @@
 //! `Authentication-Results` (RFC 8601).
 
-use crate::{DkimResult, Findings, Introduction, Spf};
+use crate::{DkimResult, Findings, HeloName, Introduction, IprevResult, Spf};
 use message::header;
 use std::fmt::Write;
 
@@ -9,8 +9,8 @@ use std::fmt::Write;
 pub fn field(name: &str, findings: &Findings, verdict: Option<&str>) -> Vec<u8> {
     let mut text = format!("Authentication-Results: {}", value(name));
     let Findings { introduction, dkim, arc, dmarc } = findings;
-    let Introduction { address, iprev, listed, helo, mail_from, is_unused: _ } = introduction;
-    write_iprev(&mut text, iprev, &address.to_string());
+    let Introduction { address, iprev, listed, helo_name, helo, mail_from, is_unused: _ } = introduction;
+    write_iprev(&mut text, iprev, &address.to_string(), *helo_name);
     if let Some(list) = &listed.allowed_by {
         // RFC 8904 §2.
         write_result(&mut text, "dnswl", "pass", None);
@@ -52,9 +52,19 @@ pub fn line(name: &str, findings: &Findings) -> String {
     value.trim_end().replace(";\r\n\t", "; ")
 }
 
-fn write_iprev(text: &mut String, iprev: &crate::Iprev, address: &str) {
+/// RFC 8601 §2.3: what a host calls itself is not authenticated, and stands there as a matter of our policy.
+const HELO_PROPERTY: &str = "policy.helo";
+const NO_NAME: &str = "no-name";
+const OUR_NAME: &str = "our-name";
+
+fn write_iprev(text: &mut String, iprev: &crate::Iprev, address: &str, helo_name: HeloName) {
     write_result(text, "iprev", iprev.result.name(), None);
     push(text, &format!(" policy.iprev={}", value(address)));
+    match helo_name {
+        HeloName::Sound => {}
+        HeloName::NoName => push(text, &format!(" {HELO_PROPERTY}={NO_NAME}")),
+        HeloName::Ours => push(text, &format!(" {HELO_PROPERTY}={OUR_NAME}")),
+    }
     if let Some(name) = &iprev.name {
         push(text, &format!(" ({})", comment(name)));
     }
@@ -171,6 +181,21 @@ fn read_value(text: &str) -> (String, &str) {
 #[must_use]
 pub fn is_forged(field: &header::Field<'_>, name: &str) -> bool {
     field.is("Authentication-Results") && is_by(&String::from_utf8_lossy(&field.unfolded()), name)
+}
+
+/// What was found of the host that brought a message: whether its address has a name, and what it called itself; as the topmost
+/// field in our name says, if it says so.
+#[must_use]
+pub fn host(content: &[u8], name: &str) -> Option<(bool, HeloName)> {
+    let methods = read(&topmost(content, name)?);
+    let iprev = methods.iter().find(|method| method.name == "iprev")?;
+    let is_nameless = [IprevResult::Fail, IprevResult::PermError].iter().any(|result| iprev.result == result.name());
+    let helo_name = match iprev.property(HELO_PROPERTY) {
+        NO_NAME => HeloName::NoName,
+        OUR_NAME => HeloName::Ours,
+        _ => HeloName::Sound,
+    };
+    Some((!is_nameless, helo_name))
 }
 
 /// Whether the domain in From vouched for a message (DMARC), as the topmost field in our name says; `None` if it says neither, or

@@ -138,7 +138,8 @@ fn keep_up(config: &Config, data_dir: &DataDir, stores: &Stores, clock: Clock, r
     tokio::spawn(learn_junk(flow, store.clone(), clock, running.stopping()));
     tokio::spawn(tell_of_filling(store.clone(), head.clone(), clock, running.stopping()));
     tokio::spawn(tidy_receipts(store.clone(), stores.queue.clone(), clock, running.stopping()));
-    tokio::spawn(write_refusals(stores.flow.refusals().clone(), clock, running.stopping()));
+    let noted = (stores.flow.refusals().clone(), stores.flow.strangers().clone());
+    tokio::spawn(write_refusals(noted, clock, running.stopping()));
     let room = (store.clone(), data_dir.disk(), head);
     tokio::spawn(keep_room(room, clock, running.stopping()));
     let texts = (store.clone(), data_dir.disk(), stores.indexes.clone());

@@ -1,6 +1,7 @@
 //! The end of a message: it goes to `mailflow`, and what became of it is put into SMTP's words.
 
 use crate::examine::{self, Examination, Examined};
+use crate::introduction::mail_from;
 use crate::service::Role;
 use crate::session::{Phase, SmtpSession};
 use crate::transaction::Transaction;
@@ -68,7 +69,8 @@ pub(crate) fn message(session: &mut SmtpSession) -> Vec<Reply> {
 fn not_admitted(session: &SmtpSession, transaction: &Transaction, examined: &Examined) -> Option<Reply> {
     let sender = examined.sender.as_ref().filter(|_| transaction.introduction.is_owed())?;
     let flow = &session.service.common.flow;
-    let of = |recipient| replies::not_admitted(flow.admit(&sender.introduction, recipient));
+    let (from, now) = (mail_from(&transaction.envelope), session.timestamp());
+    let of = |recipient| replies::not_admitted(flow.admit(&sender.introduction, (&from, recipient), now));
     // Nobody gets it along with those whom everybody reaches.
     transaction.envelope.local.iter().find_map(of)
 }

@@ -105,7 +105,7 @@ pub(crate) fn outcome(outcome: RecipientOutcome, reason: Option<&Reason>, id: &s
         RecipientOutcome::PutOff => Reply::new(451, Enhanced(4, 7, 1), why()),
         RecipientOutcome::List(why) => not_distributed(why),
         RecipientOutcome::ContentRefused => Reply::new(550, Enhanced(5, 7, 1), why()),
-        // RFC 7372 §3.3: several checks failed.
+        // RFC 7372 §3.4: several checks failed.
         RecipientOutcome::SenderRefused => Reply::new(550, Enhanced(5, 7, 26), why()),
         RecipientOutcome::HostRefused => Reply::new(550, Enhanced(5, 7, 1), why()),
         RecipientOutcome::Loop => {
@@ -118,7 +118,11 @@ pub(crate) fn outcome(outcome: RecipientOutcome, reason: Option<&Reason>, id: &s
 pub(crate) fn not_admitted(admission: Admission) -> Option<Reply> {
     let (status, why) = match admission {
         Admission::Admit => return None,
+        // RFC 6647 §5: a reply that lets the client try again.
+        Admission::ComeAgain(why) => return Some(Reply::new(450, Enhanced(4, 7, 1), why.to_string())),
         Admission::RefuseHost(why) => (Enhanced(5, 7, 1), why),
+        // RFC 7372 §3.3: reverse DNS validation failed.
+        Admission::RefuseNameless(why) => (Enhanced(5, 7, 25), why),
         // RFC 7372 §3.2: SPF validation failed.
         Admission::RefuseSender(why) => (Enhanced(5, 7, 23), why),
         // RFC 7505 §4.2: sender address has null MX.

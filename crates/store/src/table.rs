@@ -34,6 +34,8 @@ pub enum TableId {
     Reports,
     /// What was written to lists and is not done.
     Posts,
+    /// Who has brought mail.
+    Strangers,
 }
 
 /// A table. Cheap to clone.
@@ -62,8 +64,8 @@ pub type Rows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 impl TableId {
     /// All of them.
     pub const ALL: [Self; Self::COUNT] =
-        [Self::Directory, Self::Queue, Self::Sessions, Self::People, Self::Reports, Self::Posts];
-    pub(crate) const COUNT: usize = 6;
+        [Self::Directory, Self::Queue, Self::Sessions, Self::People, Self::Reports, Self::Posts, Self::Strangers];
+    pub(crate) const COUNT: usize = 7;
 
     /// The engine knows accounts only: a table has a number that no account has, the same in every version.
     pub(crate) fn keyspace(self) -> AccountId {
@@ -80,6 +82,7 @@ impl fmt::Display for TableId {
             Self::People => "the table of second factors",
             Self::Reports => "the table of refused mail",
             Self::Posts => "the table of posts to lists",
+            Self::Strangers => "the table of who has brought mail",
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Whether a host may hand over a message to a recipient, before the message is there. Pure. Only what no message could change is
 //! decided here: what a signature may make good is decided with the message.
 
-use super::{Policy, Reason, shown};
+use super::{Consequence, Policy, Reason, shown};
 use crate::route::Recipient;
 use sender_auth::{Introduction, SpfResult};
 
@@ -23,10 +23,14 @@ pub enum Admission {
     Admit,
     /// The host is on a list of those that nobody wants mail from.
     RefuseHost(Reason),
+    /// Its address has no name.
+    RefuseNameless(Reason),
     /// The host may not send for the domain of the reverse-path.
     RefuseSender(Reason),
     /// The domain of the reverse-path sends no mail and takes none.
     RefuseUnused(Reason),
+    /// It is to come again in a while.
+    ComeAgain(Reason),
 }
 
 /// Decides.
@@ -38,8 +42,22 @@ pub(crate) fn admit(known: &Introduction, recipient: &Recipient, policy: &Policy
     if let Some(reason) = listed(known) {
         return Admission::RefuseHost(reason);
     }
+    if known.listed.allowed_by.is_some() {
+        return Admission::Admit;
+    }
+    let is_it = |consequence| consequence == Consequence::Reject;
+    if let Some(reason) = policy.doubts.of_name(known, is_it) {
+        return Admission::RefuseHost(reason);
+    }
+    if let Some(reason) = policy.doubts.of_address(known, is_it) {
+        return Admission::RefuseNameless(reason);
+    }
+    by_spf(known, policy)
+}
+
+fn by_spf(known: &Introduction, policy: &Policy) -> Admission {
     let spf = &known.mail_from;
-    let may_refuse = spf.result == SpfResult::Fail && known.listed.allowed_by.is_none();
+    let may_refuse = spf.result == SpfResult::Fail;
     let domain = shown(&spf.domain);
     match policy.spf_fail {
         SpfFail::Unused | SpfFail::Reject if may_refuse && known.is_unused => Admission::RefuseUnused(Reason(format!(

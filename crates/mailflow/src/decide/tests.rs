@@ -137,3 +137,81 @@ fn what_filters_say_counts_beside_who_it_comes_from() {
     check("a@suspect.example", Deliver, ["junk", "junk", "junk"]);
     check("a@reject.example", Junk, ["refuse", "deliver", "junk"]);
 }
+
+#[test]
+fn what_is_odd_about_a_host_refuses_no_mail_of_a_home_unless_so_configured() {
+    use sender_auth::{HeloName, IprevResult};
+    let of = |helo_name, iprev, doubts: Doubts, by_relay| {
+        let mut sender = sender("a@unknown.example");
+        sender.introduction.helo_name = helo_name;
+        sender.introduction.iprev.result = iprev;
+        let policy = Policy { doubts, ..Policy::default() };
+        let recipient = |address: &str| crate::Recipient {
+            address: address.into(),
+            accounts: Vec::new(),
+            onward: None,
+            list: None,
+            reports: smtp_proto::RcptReports::default(),
+        };
+        let admitted = ["bob@example.org", "postmaster@example.org"]
+            .map(|address| admit(&sender.introduction, &recipient(address), &policy) == Admission::Admit);
+        let decision = decide(Findings { by_relay, ..Findings::of(b"\r\n", Some(&sender)) }, &policy);
+        assert!(admitted[1], "everybody reaches the postmaster");
+        (admitted[0], done(&decision))
+    };
+    let default = Doubts::default();
+    assert_eq!(of(HeloName::NoName, IprevResult::PermError, default, false), (true, "deliver"));
+    assert_eq!(of(HeloName::Sound, IprevResult::Fail, default, false), (true, "deliver"));
+    assert_eq!(of(HeloName::Ours, IprevResult::Pass, default, false), (true, "junk"));
+    for (consequence, direct, relayed) in [
+        (Consequence::Ignore, (true, "deliver"), "deliver"),
+        (Consequence::Hint, (true, "deliver"), "deliver"),
+        (Consequence::Junk, (true, "junk"), "junk"),
+        // What is refused before the message has none that could be decided.
+        (Consequence::Reject, (false, "deliver"), "junk"),
+    ] {
+        let all = Doubts { bad_helo: consequence, own_helo: consequence, no_reverse_name: consequence };
+        for (helo, iprev) in [
+            (HeloName::NoName, IprevResult::Pass),
+            (HeloName::Ours, IprevResult::Pass),
+            (HeloName::Sound, IprevResult::Fail),
+            (HeloName::Sound, IprevResult::PermError),
+        ] {
+            assert_eq!(of(helo, iprev, all, false), direct, "{consequence:?} {helo:?} {iprev:?}");
+            assert_eq!(of(helo, iprev, all, true).1, relayed, "{consequence:?} {helo:?} {iprev:?}");
+        }
+        // The DNS gives no answer.
+        assert_eq!(of(HeloName::Sound, IprevResult::TempError, all, false), (true, "deliver"));
+    }
+}
+
+#[test]
+fn first_mail_of_honest_hosts_does_not_wait() {
+    use sender_auth::{HeloName, IprevResult};
+    let of = |helo_name, iprev, spf, allowed: bool| {
+        let mut known = sender("a@unknown.example").introduction;
+        known.helo_name = helo_name;
+        known.iprev.result = iprev;
+        known.mail_from.result = spf;
+        known.listed.allowed_by = allowed.then(|| "good.example".into());
+        [Greylist::Off, Greylist::Suspicious, Greylist::All].map(|greylist| needs_acquaintance(&known, greylist))
+    };
+    let named = |spf| of(HeloName::Sound, IprevResult::Pass, spf, false);
+    // A large host, a newsletter; a small host without SPF; name servers that give no answer.
+    for spf in [SpfResult::Pass, SpfResult::None, SpfResult::Neutral, SpfResult::TempError, SpfResult::PermError] {
+        assert_eq!(named(spf), [false, false, true], "{spf:?}");
+    }
+    assert_eq!(of(HeloName::Sound, IprevResult::TempError, SpfResult::TempError, false), [false, false, true]);
+    for spf in [SpfResult::Fail, SpfResult::SoftFail] {
+        assert_eq!(named(spf), [false, true, true], "{spf:?}");
+    }
+    for (helo, iprev) in [
+        (HeloName::Sound, IprevResult::PermError),
+        (HeloName::Sound, IprevResult::Fail),
+        (HeloName::NoName, IprevResult::Pass),
+        (HeloName::Ours, IprevResult::Pass),
+    ] {
+        assert_eq!(of(helo, iprev, SpfResult::Pass, false), [false, true, true], "{helo:?} {iprev:?}");
+        assert_eq!(of(helo, iprev, SpfResult::Pass, true), [false; 3], "it is known as good");
+    }
+}

@@ -2,9 +2,10 @@
 
 use super::experience::Experience;
 use crate::arrival::Arrival;
+use crate::decide::Doubts;
 use crate::flow::MailFlow;
 use junk::{Facts, Features, Reason, Verdict, start};
-use sender_auth::{DmarcResult, results};
+use sender_auth::{DmarcResult, HeloName, results};
 use std::cell::OnceCell;
 use store::{Account, AccountId, ModSeq, Protocol};
 use tracing::warn;
@@ -63,7 +64,7 @@ impl MailFlow {
                 return None;
             }
         };
-        let read = || Read::new(content, facts(arrival, content, &self.hostname));
+        let read = || Read::new(content, facts(arrival, content, &self.hostname, &self.policy.doubts));
         let Read { sender, facts, features } = letter.0.get_or_init(read);
         let verdict = Verdict::of(features, &experience.counts, start());
         // Anybody can write the address of a friend.
@@ -88,16 +89,22 @@ impl MailFlow {
 
 /// What is known of a message that does not stand in it: what was found out about its sender here, or by a mail system of ours
 /// that brings it.
-fn facts(arrival: &Arrival, content: &[u8], hostname: &str) -> Facts {
-    let proven = match &arrival.sender {
-        Some(sender) => match sender.dmarc.result {
-            DmarcResult::Pass => Some(true),
-            DmarcResult::Fail => Some(false),
-            DmarcResult::None | DmarcResult::TempError | DmarcResult::PermError => None,
-        },
-        None => results::vouched(content, hostname),
+fn facts(arrival: &Arrival, content: &[u8], hostname: &str, doubts: &Doubts) -> Facts {
+    let Some(sender) = &arrival.sender else { return facts_in(content, hostname) };
+    let proven = match sender.dmarc.result {
+        DmarcResult::Pass => Some(true),
+        DmarcResult::Fail => Some(false),
+        DmarcResult::None | DmarcResult::TempError | DmarcResult::PermError => None,
     };
-    Facts { proven }
+    Facts { proven, doubts: doubts.told(&sender.introduction) }
+}
+
+/// The same, as the message itself says in our name.
+pub(super) fn facts_in(content: &[u8], hostname: &str) -> Facts {
+    let (has_name, helo) = results::host(content, hostname).unwrap_or((true, HeloName::Sound));
+    let (bad_helo, own_helo) = (helo == HeloName::NoName, helo == HeloName::Ours);
+    let doubts = junk::Doubts { bad_helo, own_helo, no_reverse_name: !has_name };
+    Facts { proven: results::vouched(content, hostname), doubts }
 }
 
 pub(super) fn experience(account: &Account) -> Result<Experience, store::Error> {

@@ -2,11 +2,10 @@
 //! what a crash interrupts is learnt once; what was taught as one thing and is said to be the other is unlearnt first.
 
 use super::experience::Experience;
-use super::judge::experience;
+use super::judge::{experience, facts_in};
 use super::lessons::{Said, lessons, read_in};
 use crate::flow::{MailFlow, Teacher};
-use junk::{Class, Facts, Features, Learn, Verdict, start};
-use sender_auth::results;
+use junk::{Class, Features, Learn, Verdict, start};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Account, AccountId, EmailId, Error, Lesson, MailboxId, MessageChange, ModSeq, Timestamp};
 use tracing::warn;
@@ -232,7 +231,7 @@ impl Pupil<'_> {
 
     /// As they were when the message came, with what was found out about its sender then.
     fn features(&self, octets: &[u8]) -> Features {
-        Features::of(octets, Facts { proven: results::vouched(octets, self.hostname) })
+        Features::of(octets, facts_in(octets, self.hostname))
     }
 
     /// The beginning of a message, if it is still there.

@@ -12,6 +12,14 @@ const WAITING_MAX: usize = 1_000_000;
 const ANSWERED_AT_ONCE: usize = 100;
 
 impl Queue {
+    /// Whether an account has written to an address elsewhere, of the last some thousand that it has written to.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn has_written_to(&self, account: AccountId, address: &str) -> Result<bool, store::Error> {
+        pace::knows(&self.table, account, address)
+    }
+
     /// What of an account waits for an answer, and the oldest messages of that, at most `limit`.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mailflow::{Enforcement, Policy, SpfFail};
+use mailflow::{Doubts, Enforcement, Greylist, Policy, SpfFail};
 use scan::{Down, Filters, Place, Scanner, Server};
 use search_index::IndexLimits;
 use sender_auth::Lists;
@@ -224,6 +224,10 @@ pub struct Sender {
     pub check: bool,
     /// Which hosts are refused before the message is there (SPF).
     pub spf_fail: SpfFail,
+    /// What follows from what is odd about a host.
+    pub doubts: Doubts,
+    /// Which strangers are to come again.
+    pub greylist: Greylist,
     /// How far the wish of a domain is followed (DMARC).
     pub dmarc: Enforcement,
     /// Whose word counts on what they passed on (ARC).
@@ -258,6 +262,8 @@ impl Default for Sender {
         Self {
             check: true,
             spf_fail: SpfFail::Unused,
+            doubts: Doubts::default(),
+            greylist: Greylist::Suspicious,
             dmarc: Enforcement::Follow,
             trusted_sealers: Vec::new(),
             trusted_relays: Vec::new(),
@@ -271,8 +277,8 @@ impl Default for Sender {
 impl Sender {
     /// For `mailflow`.
     pub(crate) fn policy(&self) -> Policy {
-        let Self { spf_fail, dmarc, trusted_sealers, wait_for_dns, .. } = self.clone();
-        Policy { spf_fail, dmarc, trusted_sealers, wait_for_dns }
+        let Self { spf_fail, doubts, greylist, dmarc, trusted_sealers, wait_for_dns, .. } = self.clone();
+        Policy { spf_fail, doubts, greylist, dmarc, trusted_sealers, wait_for_dns }
     }
 }
 

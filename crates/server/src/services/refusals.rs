@@ -1,8 +1,9 @@
-//! What was refused is written down in rounds, so that a flood of it costs no more flushes of the disk than one mail.
+//! What was refused, and who has brought mail, is written down in rounds, so that a flood of it costs no more flushes of the
+//! disk than one mail.
 
 use std::time::Duration;
 
-use reports::Refusals;
+use reports::{Refusals, Strangers};
 use store::Timestamp;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -17,18 +18,23 @@ const EVERY: Duration = Duration::from_secs(5);
 const TIDY_ROUNDS: u64 = 120;
 
 /// Writes until `stop` becomes true or its sender is dropped.
-pub(crate) async fn write_refusals(refusals: Refusals, clock: Clock, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn write_refusals(
+    (refusals, strangers): (Refusals, Strangers),
+    clock: Clock,
+    mut stop: watch::Receiver<bool>,
+) {
     for round in 0.. {
         let is_stopping = timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
-        let (refusals, now) = (refusals.clone(), Timestamp(clock.now().unix_millis));
+        let (refusals, strangers, now) = (refusals.clone(), strangers.clone(), Timestamp(clock.now().unix_millis));
         let work = move || {
-            refusals.write(now)?;
-            if round % TIDY_ROUNDS == 0 { refusals.tidy(now) } else { Ok(()) }
+            let written = refusals.write(now).and(strangers.write());
+            let tidied = if round % TIDY_ROUNDS == 0 { refusals.tidy(now).and(strangers.tidy(now)) } else { Ok(()) };
+            written.and(tidied)
         };
         match spawn_blocking(work).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(%error, "what was refused is not written down"),
-            Err(error) => warn!(%error, "what was refused is not written down"),
+            Ok(Err(error)) => warn!(%error, "what was refused, and who has brought mail, is not written down"),
+            Err(error) => warn!(%error, "what was refused, and who has brought mail, is not written down"),
         }
         if is_stopping {
             return;

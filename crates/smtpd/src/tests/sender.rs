@@ -474,3 +474,87 @@ fn what_could_not_be_decided_at_rcpt_is_decided_with_the_message() {
     eager.step();
     assert!(eager.take().starts_with("550 5.7.27"));
 }
+
+#[test]
+fn what_is_odd_about_a_host_stands_in_the_message_and_may_be_refused() {
+    use mailflow::{Consequence, Doubts};
+    let odd = |doubts| {
+        let (world, _) = checking();
+        let flow = world.common.flow.clone().with_policy(mailflow::Policy { doubts, ..mailflow::Policy::default() });
+        World { common: Common { flow, ..world.common.clone() }, ..world }
+    };
+    let script = |reply: &str| mail("a@plain.example", "alice@example.org", "a@plain.example", reply);
+    let nameless = |world: &World| Client::new(SmtpService::mx(world.common.clone()), "203.0.113.9", false);
+    let world =
+        check_in(|| odd(Doubts::default()), nameless, &script("250").replace("EHLO mail.good.example", "EHLO pc"));
+    let message = world.mailbox("alice").remove(0);
+    assert!(message.contains("iprev=permerror policy.iprev=203.0.113.9 policy.helo=no-name"), "{message}");
+    let ours = script("250").replace("EHLO mail.good.example", "EHLO mail.example.org");
+    let world = check_in(|| odd(Doubts::default()), World::mx, &ours);
+    assert!(world.messages("alice", "Junk")[0].contains("policy.helo=our-name"));
+    let strict = Doubts { no_reverse_name: Consequence::Reject, ..Doubts::default() };
+    let why = "550 5.7.25 203.0.113.9 has no name in the DNS that leads back to it (PTR)";
+    let world = check_in(|| odd(strict), nameless, &refused_at_rcpt("a@plain.example", why));
+    assert_eq!(refused(&world, Some("alice")), [("alice@example.org".into(), 550, String::new())]);
+    let named = check_in(|| odd(strict), World::mx, &script("250"));
+    assert_eq!(named.mailbox("alice").len(), 1);
+}
+
+fn greylisting(greylist: mailflow::Greylist) -> World {
+    let world = checking().0;
+    let flow = world.common.flow.clone().with_policy(mailflow::Policy { greylist, ..mailflow::Policy::default() });
+    World { common: Common { flow, ..world.common.clone() }, ..world }
+}
+
+/// A host without a name, so many seconds later.
+fn nameless_after(world: &World, seconds: u64) -> Client {
+    let mut client = Client::new(SmtpService::mx(world.common.clone()), "203.0.113.9", false);
+    let peer = client.session.peer.clone();
+    client.session = SmtpSession::new(SmtpService::mx(world.common.clone()), peer);
+    client.now = client.now.plus_millis(seconds * 1000);
+    client.output.clear();
+    client.step();
+    client
+}
+
+#[test]
+fn a_suspicious_stranger_comes_again_and_is_known_then() {
+    let world = greylisting(mailflow::Greylist::Suspicious);
+    let from = "a@plain.example";
+    let wait = |left: u64| {
+        format!("450 4.7.1 No mail of plain.example from 203.0.113.9 is known here yet: try again in {left} sec")
+    };
+    let delivered = mail(from, "alice@example.org", from, "250");
+    nameless_after(&world, 0).play(&refused_at_rcpt(from, &wait(60)), usize::MAX);
+    // Too soon; that does not begin anew.
+    nameless_after(&world, 59).play(&refused_at_rcpt(from, &wait(1)), usize::MAX);
+    assert_eq!(refused(&world, Some("alice"))[0].1, 450);
+    // Another domain from there, and the postmaster.
+    let other = refused_at_rcpt("a@dark.example", "450 4.7.1").replace("dark.example", "other.example");
+    nameless_after(&world, 60).play(&other, usize::MAX);
+    world.auth.directory().add_alias("postmaster@example.org", &["alice@example.org"]).unwrap();
+    nameless_after(&world, 60).play(&mail("a@third.example", "postmaster@example.org", from, "250"), usize::MAX);
+    nameless_after(&world, 60).play(&delivered, usize::MAX);
+    assert_eq!(world.mailbox("alice").len(), 2);
+    // Known for long; then a stranger again.
+    let day = 24 * 3600;
+    nameless_after(&world, 89 * day).play(&delivered.replace("text", "again"), usize::MAX);
+    nameless_after(&world, (89 + 91) * day).play(&refused_at_rcpt(from, &wait(60)), usize::MAX);
+    assert_eq!(world.mailbox("alice").len(), 3);
+}
+
+#[test]
+fn whom_somebody_here_wrote_to_answers_without_waiting() {
+    let world = greylisting(mailflow::Greylist::All);
+    let write = format!(
+        "S: 220\nC: EHLO x\n{}C: AUTH PLAIN {ALICE}\nS: 235\nC: MAIL FROM:<alice@example.org>\nS: 250\n\
+         C: RCPT TO:<a@plain.example>\nS: 250\nC: DATA\nS: 354\nC: From: alice@example.org\nC:\nC: hello\nC: .\nS: 250",
+        "S: 250\n".repeat(11)
+    );
+    world.submission().play(&write, usize::MAX);
+    world.mx().play(&mail("a@plain.example", "alice@example.org", "a@plain.example", "250"), usize::MAX);
+    world.mx().play(&refused_at_rcpt("b@plain.example", "450 4.7.1"), usize::MAX);
+    // Whose SPF passes waits as one, from wherever.
+    world.mx().play(&refused_at_rcpt("ada@good.example", "450 4.7.1"), usize::MAX);
+    assert_eq!(world.mailbox("alice").len(), 1);
+}

@@ -1,11 +1,13 @@
 //! RCPT (RFC 5321 §4.1.1.3).
 
+use crate::introduction::mail_from;
 use crate::service::Role;
 use crate::session::{Phase, SmtpSession};
 use crate::transaction::Transaction;
 use crate::{refused, replies};
 use mailflow::{MailFlow, Reach, Recipient, Route, Unroutable};
 use smtp_proto::{Enhanced, ForwardPath, Rcpt, Reply, SyntaxError};
+use store::Timestamp;
 
 /// The answer; `None` if what is to be known before it is waited for.
 pub(super) fn handle(session: &mut SmtpSession, rcpt: Rcpt) -> Option<Reply> {
@@ -63,7 +65,7 @@ fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
             Reply::new(452, Enhanced(4, 5, 3), "Enough mailboxes for one message; send it again for the others")
         }
         Ok(Route::Local(mut recipient)) => {
-            if let Some(refusal) = not_admitted(&session.service.common.flow, transaction, &recipient) {
+            if let Some(refusal) = not_admitted(&session.service.common.flow, transaction, &recipient, now) {
                 return refusal;
             }
             recipient.reports = reports;
@@ -80,12 +82,18 @@ fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
 }
 
 /// Why a stranger may not hand over a message to a recipient.
-fn not_admitted(flow: &MailFlow, transaction: &mut Transaction, recipient: &Recipient) -> Option<Reply> {
+fn not_admitted(
+    flow: &MailFlow,
+    transaction: &mut Transaction,
+    recipient: &Recipient,
+    now: Timestamp,
+) -> Option<Reply> {
     if recipient.is_for_everybody() {
         return None;
     }
+    let from = mail_from(&transaction.envelope);
     let known = transaction.introduction.known()?;
-    replies::not_admitted(flow.admit(known, recipient))
+    replies::not_admitted(flow.admit(known, (&from, recipient), now))
 }
 
 fn ok() -> Reply {

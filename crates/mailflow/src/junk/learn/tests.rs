@@ -2,7 +2,7 @@ use super::super::lessons::LESSONS_PER_ENTRY_MAX;
 use super::*;
 use crate::testing::{World, world};
 use crate::{Arrival, Delivered, Envelope, Reach, Route, Source};
-use junk::{Counts, Seen};
+use junk::{Counts, Facts, Seen};
 use smtp_proto::{ForwardPath, ReversePath};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -295,7 +295,7 @@ fn what_was_found_out_about_a_sender_is_learnt_with_his_mail() {
     world.learn("alice");
     let counts = experience(&account).unwrap().counts;
     let reasons = |proven| {
-        let features = Features::of(b"From: a@bank.example\r\n\r\n", Facts { proven });
+        let features = Features::of(b"From: a@bank.example\r\n\r\n", Facts { proven, ..Facts::default() });
         Verdict::of(&features, &counts, &Counts::default()).reasons.into_iter().map(|reason| reason.words)
     };
     assert!(reasons(Some(true)).any(|words| words == "from domain bank.example, proven"));

@@ -1,7 +1,8 @@
 //! Options on mail from other servers: who it comes from, and what filters beside ours say of it.
 
+use super::super::parse::Value;
 use super::{COUNT, ConfigOption, TEXT, list, put};
-use mailflow::{Enforcement, SpfFail};
+use mailflow::{Consequence, Enforcement, Greylist, SpfFail};
 use scan::Down;
 
 pub(super) const CHECK: ConfigOption = ConfigOption {
@@ -25,6 +26,58 @@ pub(super) const SPF_FAIL: ConfigOption = ConfigOption {
     set: |config, value| {
         let choices = [("unused", SpfFail::Unused), ("dmarc", SpfFail::Dmarc), ("reject", SpfFail::Reject)];
         put(&mut config.sender.spf_fail, value.choice(&choices)?)
+    },
+};
+
+const CONSEQUENCES: &str = "\"ignore\", \"hint\", \"junk\" or \"reject\"";
+
+fn consequence(value: &Value<'_>) -> Result<Consequence, String> {
+    value.choice(&[
+        ("ignore", Consequence::Ignore),
+        ("hint", Consequence::Hint),
+        ("junk", Consequence::Junk),
+        ("reject", Consequence::Reject),
+    ])
+}
+
+pub(super) const BAD_HELO: ConfigOption = ConfigOption {
+    key: "sender.bad_helo",
+    kind: CONSEQUENCES,
+    default: Some("\"hint\""),
+    text: "What follows where another server calls itself what is neither a name of a host nor its own address: nothing, the junk \
+           filters of the recipients are told (what it says, people teach them), into Junk, or refused before the message is there.",
+    set: |config, value| put(&mut config.sender.doubts.bad_helo, consequence(value)?),
+};
+
+pub(super) const OWN_HELO: ConfigOption = ConfigOption {
+    key: "sender.own_helo",
+    kind: CONSEQUENCES,
+    default: Some("\"junk\""),
+    text: "The same where it calls itself by the name of this server. Servers of your own that do so belong to \
+           `sender.trusted_relays`.",
+    set: |config, value| put(&mut config.sender.doubts.own_helo, consequence(value)?),
+};
+
+pub(super) const NO_REVERSE_NAME: ConfigOption = ConfigOption {
+    key: "sender.no_reverse_name",
+    kind: CONSEQUENCES,
+    default: Some("\"hint\""),
+    text: "The same where its address has no name in the DNS that leads back to it. Large hosts refuse such mail; servers at home \
+           often cannot have a name.",
+    set: |config, value| put(&mut config.sender.doubts.no_reverse_name, consequence(value)?),
+};
+
+pub(super) const GREYLIST: ConfigOption = ConfigOption {
+    key: "sender.greylist",
+    kind: "\"off\", \"suspicious\" or \"all\"",
+    default: Some("\"suspicious\""),
+    text: "Which servers that have brought no mail yet are answered with 450 and have to come again after a minute, which programs \
+           that send to many at once seldom do: none, those whom something speaks against (their address has no name that leads \
+           back to it, what they call themselves is none, SPF says that they may not send), or all. Who has brought mail is known \
+           for 90 days; who is on one of `sender.allow_lists`, or answers mail from here, does not wait.",
+    set: |config, value| {
+        let choices = [("off", Greylist::Off), ("suspicious", Greylist::Suspicious), ("all", Greylist::All)];
+        put(&mut config.sender.greylist, value.choice(&choices)?)
     },
 };
 
