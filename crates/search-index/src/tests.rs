@@ -215,7 +215,7 @@ fn an_account_pushed_the_indexes_of_others_out() {
     for _ in 0..20 {
         grow(&indexes, bob);
     }
-    assert_eq!(sizes(), [2, 3, 1], "they share");
+    assert_eq!(sizes(), [3, 2, 1], "they share");
     assert!(indexes.bytes() <= limits.bytes_max);
     for _ in 0..20 {
         grow(&indexes, carol);
