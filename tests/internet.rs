@@ -19,8 +19,9 @@ use console::tlsa;
 use host::BadHost;
 use policies::{Authority, Policies};
 use postfix::Postfix;
-use rig::{PATIENCE, Serving, free_ports};
+use rig::{Lines, PATIENCE, Serving, between, free_ports, page};
 use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::Ordering;
@@ -147,6 +148,21 @@ impl Internet {
         smtp.ask("QUIT", "221 ");
     }
 
+    /// Another host brings the near server a message; the answer to all of it.
+    fn bring(&self, from: &str, to: &str, fields: &str) -> String {
+        let mut smtp = Lines::new(Box::new(TcpStream::connect((NEAR, self.near.port("smtp"))).unwrap()));
+        smtp.until("220 ");
+        smtp.ask("EHLO out.test", "250 ");
+        smtp.ask(&format!("MAIL FROM:<{from}>"), "250 ");
+        smtp.ask(&format!("RCPT TO:<{to}>"), "250 ");
+        smtp.ask("DATA", "354 ");
+        let message = format!("From: Ada <{from}>\r\nTo: {to}\r\n{fields}\r\nHello.");
+        smtp.send(&message);
+        let answer = smtp.ask(".", "").pop().unwrap();
+        smtp.ask("QUIT", "221 ");
+        answer
+    }
+
     /// What the near server says of the next attempt: whether the message was handed over, and the reply.
     fn tried(&self, message: &str) -> String {
         let line = self.near.logged(message);
@@ -166,12 +182,12 @@ impl Internet {
         assert_eq!(logged["to"], "alice@near.test", "{logged}");
         let mut imap = self.inbox();
         let last = imap.ask("c FETCH * EMAILID", "c OK").join("\n");
-        let email = rig::between(&last, "EMAILID (", ")");
+        let email = between(&last, "EMAILID (", ")");
         self.near.says(&["timeline", "alice@near.test", "--message", email])
     }
 
     /// A device of Alice that has selected INBOX.
-    fn inbox(&self) -> rig::Lines {
+    fn inbox(&self) -> Lines {
         let mut imap = self.near.connect_tls("imaps");
         imap.until("* OK");
         imap.ask(&format!("a LOGIN alice@near.test {}", self.password), "a OK");
@@ -462,4 +478,66 @@ fn check_report(report: &str, action: &str, recipient: &str) {
     ] {
         assert!(report.contains(&part), "{part:?} is not in\n{report}");
     }
+}
+
+/// From joining by mail over a post and mail that comes back to leaving with one click.
+#[test]
+fn a_list_lives_between_servers() {
+    let zone = |_, _: &str| {
+        format!(
+            "bad.test. MX 10 mx.bad.test.\nmx.bad.test. A {BAD}\nfar.test. MX 10 mx.far.test.\nmx.far.test. A {FAR}\n"
+        )
+    };
+    let Some(internet) = Internet::start(&["far.test"], zone) else { return };
+    let (near, choir) = (&internet.near, "choir@near.test");
+    near.says(&["list", "add", choir, "--owner", "alice@near.test", "--title", "The Choir"]);
+    near.says(&["list", "joining", choir, "open"]);
+    // Whoever asks for the keys of a domain finds them made.
+    near.says(&["domain", "records", "near.test"]);
+    near.says(&["list", "join", choir, "bob@far.test"]);
+    let said = internet.bring("ada@bad.test", choir, "Message-ID: <0@bad.test>\r\n");
+    assert!(said.starts_with("550 5.7.2 "), "who is no member may not write: {said}");
+    assert!(internet.bring("ada@bad.test", "choir+join@near.test", "").starts_with("250 "));
+    assert_eq!(near.logged("joined a list")["member"], "ada@bad.test");
+    let welcome = internet.bad.messages.recv_timeout(PATIENCE).unwrap().join("\r\n");
+    assert!(welcome.contains("is a member of this list now"), "{welcome}");
+    near.says(&["list", "join", choir, "gone@far.test"]);
+    for _ in 0..2 {
+        let said = internet.bring("ada@bad.test", choir, "Subject: Gr\u{fc}\u{df}e\r\nMessage-ID: <1@bad.test>\r\n");
+        assert!(said.starts_with("250 "), "{said}");
+    }
+    let copy = internet.bad.messages.recv_timeout(PATIENCE).unwrap().join("\r\n");
+    let (head, _) = copy.split_once("\r\n\r\n").unwrap();
+    for field in [
+        "From: Ada via \"The Choir\"\r\n <choir@near.test>",
+        "Reply-To: <ada@bad.test>",
+        "Precedence: list",
+        "List-Id: \"The Choir\" <choir.near.test>",
+        "List-Post: <mailto:choir@near.test>",
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+        "DKIM-Signature: ",
+    ] {
+        assert!(head.replace("\"Ada\"", "Ada").contains(field), "{field} in {head}");
+    }
+    assert!(head.is_ascii(), "{head}");
+    assert_eq!(internet.far.logged("delivered")["to"], "bob@far.test");
+    assert_eq!(near.logged("list mail came back")["member"], "gone@far.test");
+    // A mail program presses the button: without a cookie, and without looking first.
+    let link = between(head, "List-Unsubscribe: <https://", ">");
+    let (_, path) = link.split_once('/').unwrap();
+    let answer = page(near, &format!("POST /{path}"), "", "List-Unsubscribe=One-Click");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let shown = near.says(&["list", "show", choir]);
+    assert!(!shown.contains("ada@bad.test") && shown.contains("bob@far.test"), "{shown}");
+    assert!(internet.bad.messages.try_recv().is_err(), "the second time it went to nobody");
+    // What a stranger writes waits for Alice, and goes out when she says so.
+    near.says(&["list", "approval", choir, "others"]);
+    let said = internet.bring("zoe@bad.test", choir, "Subject: Concert\r\nMessage-ID: <2@bad.test>\r\n");
+    assert!(said.starts_with("250 "), "{said}");
+    assert_eq!(near.logged("post taken")["waits"], true);
+    let waiting = near.says(&["list", "waiting", choir]);
+    assert!(waiting.contains("zoe@bad.test") && waiting.contains("Concert"), "{waiting}");
+    near.says(&["list", "approve", choir, "2"]);
+    assert_eq!(internet.far.logged("delivered")["to"], "bob@far.test");
+    internet.stop();
 }
