@@ -277,7 +277,7 @@ impl Connection {
         loop {
             match session.step(now, &mut self.output) {
                 Step::Flush => {}
-                Step::Wait => return true,
+                Step::Wait | Step::Pause => return true,
                 Step::StartTls | Step::Close => {
                     self.session = None;
                     return true;

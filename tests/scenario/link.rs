@@ -88,7 +88,7 @@ impl Link {
         loop {
             match self.session.step(now, &mut self.answer) {
                 Step::Flush => {}
-                Step::Wait => return,
+                Step::Wait | Step::Pause => return,
                 Step::Close | Step::StartTls => {
                     self.is_closed = true;
                     return;

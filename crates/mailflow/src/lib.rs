@@ -50,5 +50,5 @@ pub use decide::{
 };
 pub use flow::{MailFlow, Teacher};
 pub use outcome::{Delivered, ListRefusal, Missed, RecipientOutcome};
-pub use route::{Reach, Recipient, Route, Unroutable};
+pub use route::{Reach, Recipient, Route, Unroutable, is_for_everybody};
 pub use submission::{Accepted, Refusal};

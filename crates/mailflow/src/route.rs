@@ -69,12 +69,18 @@ impl Onward {
     }
 }
 
+/// Whether a local part is that of somebody whom everybody must be able to tell that their mail is refused (RFC 2142 §5, RFC 5321
+/// §4.5.1).
+#[must_use]
+pub fn is_for_everybody(local_part: &str) -> bool {
+    ["postmaster", "abuse"].iter().any(|name| name.eq_ignore_ascii_case(local_part))
+}
+
 impl Recipient {
     /// Whether it is one of those whom everybody must be able to tell that their mail is refused (RFC 2142 §5, RFC 5321 §4.5.1).
     #[must_use]
     pub fn is_for_everybody(&self) -> bool {
-        let local_part = self.address.split('@').next().unwrap_or_default();
-        ["postmaster", "abuse"].iter().any(|name| name.eq_ignore_ascii_case(local_part))
+        is_for_everybody(self.address.split('@').next().unwrap_or_default())
     }
 
     /// How many copies mail for it makes, here and elsewhere; those of a list have a limit of their own.

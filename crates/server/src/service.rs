@@ -36,6 +36,8 @@ pub enum Refusal {
     ServerFull,
     /// This address has all the connections that it may have.
     AddressFull,
+    /// Addresses near this one have all the connections that they may have together.
+    NetworkFull,
     /// This address opens connections faster than it may.
     TooFast,
 }
@@ -47,6 +49,7 @@ impl Refusal {
         match self {
             Self::ServerFull => "Too many connections to this server, try again later",
             Self::AddressFull => "Too many connections from your address, close one or try again later",
+            Self::NetworkFull => "Too many connections from your network, try again later",
             Self::TooFast => "Your address opens connections too fast, try again in a minute",
         }
     }

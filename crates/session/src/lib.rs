@@ -55,6 +55,8 @@ impl Moment {
 pub enum Step {
     /// Nothing to do until bytes arrive, the waker fires or the deadline passes.
     Wait,
+    /// Nothing to do until the deadline passes, whatever the client sends: it is not read, and stays where it is.
+    Pause,
     /// `output` has reached [`OUTPUT_HIGH_WATER_BYTES`], or what comes next takes long: send it, then step again as soon
     /// as there is a place for a slice of work.
     Flush,

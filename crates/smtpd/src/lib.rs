@@ -19,11 +19,13 @@ mod greeting;
 mod introduction;
 mod limits;
 mod log;
+mod networks;
 mod refused;
 mod replies;
 mod service;
 mod session;
 mod tally;
+mod tarpit;
 mod transaction;
 mod verb;
 
@@ -32,4 +34,5 @@ mod tests;
 
 pub use crate::session::SmtpSession;
 pub use limits::Limits;
+pub use networks::NetworkLimits;
 pub use service::{Common, SmtpService};

@@ -1,5 +1,7 @@
 //! What a client may do, above all one that nobody knows.
 
+use crate::networks::NetworkLimits;
+
 const SECOND_MILLIS: u64 = 1000;
 const MINUTE_MILLIS: u64 = 60 * SECOND_MILLIS;
 
@@ -23,6 +25,10 @@ pub struct Limits {
     pub idle_commands_max: u32,
     /// How long a stranger waits for the greeting of port 25; one who speaks before it has to go. Nobody on this machine waits.
     pub greeting_pause_millis: u64,
+    /// How long an answer to a mistake of a stranger waits at most; 0: it does not. Nobody on this machine waits.
+    pub tarpit_millis_max: u64,
+    /// What hosts of one network may do together, on port 25.
+    pub networks: NetworkLimits,
     /// Silence that ends the connection (RFC 5321 §4.5.3.2.7: 5 minutes at least).
     pub idle_millis: u64,
     /// The time from the greeting, or the message before, to DATA.
@@ -43,6 +49,8 @@ impl Default for Limits {
             refused_recipients_max: 50,
             idle_commands_max: 100,
             greeting_pause_millis: 0,
+            tarpit_millis_max: 0,
+            networks: NetworkLimits::default(),
             idle_millis: 5 * MINUTE_MILLIS,
             envelope_millis: 10 * MINUTE_MILLIS,
             content_millis: 30 * MINUTE_MILLIS,

@@ -1,5 +1,6 @@
 //! The words of the service (RFC 5321 §4.2.3, RFC 3463).
 
+use crate::networks::TooMuch;
 use mailflow::{Admission, ListRefusal, Reason, RecipientOutcome};
 use smtp_proto::{Enhanced, Reply};
 
@@ -76,6 +77,20 @@ pub(crate) fn no_author() -> Reply {
 /// RFC 5321 §3.8: the last word.
 pub(crate) fn bye(status: Enhanced, text: &'static str) -> Reply {
     Reply::new(421, status, text)
+}
+
+/// Hosts near the client do too much, or all together do.
+pub(crate) fn too_much(what: TooMuch) -> &'static str {
+    match what {
+        TooMuch::AllConnections => "Too many connections from other servers at the moment; try again later",
+        TooMuch::Connections => "Too many connections from your network; close one or try again later",
+        TooMuch::AllConnects => "Other servers open too many connections at the moment; try again in a minute",
+        TooMuch::Connects => "Your network opens connections too fast; try again in a minute",
+        TooMuch::AllMessages => "Other servers send too many messages at the moment; try again in a minute",
+        TooMuch::Messages => "Your network sends too many messages; try again in a minute",
+        TooMuch::WrongRecipients => "Your network named too many recipients that do not exist; try again in an hour",
+        TooMuch::BadCommands => "Your network said too much that is no command; try again in an hour",
+    }
 }
 
 /// Whoever is logged in may not be any more; a new login says why (RFC 4954 §6).

@@ -1,6 +1,7 @@
 //! The three services: what differs between them, and what they have in common.
 
 use crate::limits::Limits;
+use crate::networks::{Guest, Networks, TooMuch};
 use auth::Auth;
 use mailflow::MailFlow;
 use scan::Scanner;
@@ -42,6 +43,8 @@ impl Common {
 /// A service: what its sessions share.
 pub struct SmtpService {
     pub(crate) common: Common,
+    /// What hosts near each other do, on port 25.
+    networks: Arc<Networks>,
     pub(crate) role: Role,
 }
 
@@ -74,7 +77,8 @@ impl SmtpService {
     }
 
     fn new(common: Common, role: Role) -> Arc<Self> {
-        Arc::new(Self { common, role })
+        let networks = Networks::new(common.limits.networks);
+        Arc::new(Self { common, networks, role })
     }
 
     pub(crate) fn is_lmtp(&self) -> bool {
@@ -92,6 +96,16 @@ impl SmtpService {
     /// Whether a client is a relay of ours, in front of us.
     pub(crate) fn is_relay(&self, peer: &Peer) -> bool {
         matches!(self.role, Role::Mx) && self.common.is_relay(peer.address)
+    }
+
+    /// Whether it is one of those who have to share: a stranger at port 25.
+    pub(crate) fn is_stranger(&self, peer: &Peer) -> bool {
+        matches!(self.role, Role::Mx) && !peer.is_loopback() && !self.common.is_relay(peer.address)
+    }
+
+    /// Takes a connection in, at `now` on the clock that never goes back; `None`: nobody counts what it does.
+    pub(crate) fn enter(&self, peer: &Peer, now: u64) -> Result<Option<Guest>, TooMuch> {
+        self.is_stranger(peer).then(|| self.networks.enter(peer.address, now)).transpose()
     }
 
     /// What a client may do: a relay of ours speaks for many.

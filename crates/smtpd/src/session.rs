@@ -4,8 +4,10 @@ use crate::content::{Content, UNANNOUNCED_BYTES_MAX};
 use crate::examine::{self, Examination};
 use crate::greeting::{Hello, Layers, greeting, with};
 use crate::limits::Limits;
+use crate::networks::Guest;
 use crate::service::{Role, SmtpService};
-use crate::tally::{Deed, Tally};
+use crate::tally::{Deed, Mistake, Tally};
+use crate::tarpit::{Held, delay_millis};
 use crate::transaction::Transaction;
 use crate::{finish, log, refused, replies, verb};
 use auth::Presence;
@@ -34,6 +36,10 @@ pub struct SmtpSession {
     pub(crate) login: Option<Box<Presence>>,
     pub(crate) transaction: Option<Transaction>,
     pub(crate) tally: Tally,
+    /// What it counts for in its network; `None`: nobody counts, or it has not begun.
+    pub(crate) guest: Option<Guest>,
+    /// An answer that waits.
+    held: Option<Held>,
     pub(crate) now: Moment,
     pub(crate) said: Said,
     /// A message is here and waits for a place for what has to be done with it.
@@ -120,6 +126,8 @@ impl SmtpSession {
             login: None,
             transaction: None,
             tally: Tally::default(),
+            guest: None,
+            held: None,
             now: Moment::default(),
             said: Said::default(),
             arrived: false,
@@ -168,6 +176,9 @@ impl SmtpSession {
             transaction.content = Some(content);
         }
         self.clocks.stage_at = self.after(self.limits.content_millis);
+        if let Some(guest) = &self.guest {
+            guest.message(self.now.monotonic_millis);
+        }
     }
 
     /// The transaction is over, whatever came of it.
@@ -202,6 +213,17 @@ impl SmtpSession {
 
     /// What is to be done before the next event; `None` if nothing.
     fn before_events(&mut self, output: &mut Vec<u8>) -> Option<Step> {
+        if let Some(held) = self.held.take() {
+            if self.now.monotonic_millis < held.until {
+                self.held = Some(held);
+                return Some(Step::Pause);
+            }
+            held.reply.encode(output);
+            self.clocks.heard = true;
+        }
+        if matches!(self.phase, Phase::New) {
+            self.enter(output);
+        }
         if matches!(self.phase, Phase::New) && self.must_wait_to_greet() {
             return Some(Step::Wait);
         }
@@ -254,10 +276,22 @@ impl SmtpSession {
         }
     }
 
+    /// Counts the connection, once.
+    fn enter(&mut self, output: &mut Vec<u8>) {
+        if self.clocks.greet_at.is_some() {
+            return;
+        }
+        match self.service.enter(&self.peer, self.now.monotonic_millis) {
+            Ok(guest) => self.guest = guest,
+            // RFC 5321 §3.1, §3.8: 421 instead of 220. RFC 3463 §3.8: X.7.0.
+            Err(too_much) => self.send_away(&replies::bye(Enhanced(4, 7, 0), replies::too_much(too_much)), output),
+        }
+    }
+
     /// Whether the greeting is to come later. Who has spoken need not wait for the answer to that.
     fn must_wait_to_greet(&mut self) -> bool {
         let pause = match self.service.role {
-            Role::Mx if !self.peer.is_loopback() && !self.is_relay => self.limits.greeting_pause_millis,
+            Role::Mx if self.guest.is_some() => self.limits.greeting_pause_millis,
             Role::Mx | Role::Submission { .. } | Role::Lmtp { .. } => 0,
         };
         let greet_at = *self.clocks.greet_at.get_or_insert(self.now.monotonic_millis.saturating_add(pause));
@@ -324,8 +358,28 @@ impl SmtpSession {
             if let Some(last_word) = last_word {
                 return self.send_away(&last_word, output);
             }
-            reply.encode(output);
+            match Mistake::of(deed, &reply).map_or(0, |mistake| self.pays(mistake)) {
+                0 => reply.encode(output),
+                delay => self.held = Some(Held { until: self.after(delay), reply }),
+            }
         }
+    }
+
+    /// Counts a mistake; for how long its answer waits.
+    fn pays(&mut self, mistake: Mistake) -> u64 {
+        let now = self.now.monotonic_millis;
+        self.tally.mistakes = self.tally.mistakes.saturating_add(1);
+        let of_network = self.guest.as_ref().map_or(0, |guest| {
+            match mistake {
+                Mistake::Recipient => guest.wrong_recipient(now),
+                Mistake::Command => guest.bad_command(now),
+            }
+            guest.mistakes(now)
+        });
+        // Who is logged in, on this machine or a relay of ours is no stranger.
+        let is_spared = self.login.is_some() || self.peer.is_loopback() || self.is_relay || self.service.is_lmtp();
+        let most = if is_spared { 0 } else { self.limits.tarpit_millis_max };
+        delay_millis(self.tally.mistakes, of_network, most)
     }
 
     /// Ends the connection of a client that does what it may not.
@@ -441,6 +495,9 @@ impl session::Session for SmtpSession {
     }
 
     fn deadline_millis(&self) -> Option<u64> {
+        if let Some(held) = &self.held {
+            return Some(held.until);
+        }
         match &self.phase {
             Phase::LogIn if self.desk.until().is_some() => self.desk.until(),
             Phase::Examine(examination) => Some(examination.until),

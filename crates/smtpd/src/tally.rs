@@ -17,11 +17,34 @@ pub(crate) enum Deed {
     Idle,
 }
 
+/// What a client did wrong, where it is counted for its network and answered late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mistake {
+    /// A recipient that does not exist.
+    Recipient,
+    /// What is no command, not now, or not so (RFC 5321 §4.2.2).
+    Command,
+}
+
+impl Mistake {
+    /// Which it was, by its reply.
+    pub(crate) fn of(deed: Deed, reply: &Reply) -> Option<Self> {
+        match (deed, reply.code) {
+            // RFC 3463 §3.2: X.1.x is about the address. That its sender or its host is refused is none of the client's mistakes.
+            (Deed::Recipient, 550) => matches!(reply.enhanced, Some(Enhanced(_, 1, _))).then_some(Self::Recipient),
+            (_, 500..=504 | 555) => Some(Self::Command),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     bad_commands: u32,
     refused_recipients: u32,
     idle_commands: u32,
+    /// What was counted as a [`Mistake`].
+    pub(crate) mistakes: u32,
     pub(crate) messages: u32,
 }
 

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use store::{AccountId, Error, Store, Table, TableId, Timestamp};
+use store::{AccountId, Error, Row, Store, Table, TableId, Timestamp};
 use waiting::Waiting;
 
 /// Rows of one account; the oldest go first.
@@ -110,9 +110,6 @@ pub struct Listed {
 /// Mail that was refused. Cheap to clone.
 #[derive(Clone)]
 pub struct Refusals(Arc<Inner>);
-
-/// A row of the table: its key and its value.
-type Row = (Vec<u8>, Vec<u8>);
 
 struct Inner {
     table: Table,

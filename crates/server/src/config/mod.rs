@@ -55,6 +55,10 @@ pub struct Config {
     pub message_bytes_max: u64,
     /// Connections at the same time.
     pub connections: ConnectionLimits,
+    /// What other servers may do that are near each other.
+    pub networks: smtpd::NetworkLimits,
+    /// How long an answer to a mistake of a stranger waits at most.
+    pub tarpit_millis_max: u64,
     /// What keeps the mailboxes, the accounts and the queue.
     pub engine: StorageEngine,
     /// Where PostgreSQL is, if that is the engine.
@@ -376,6 +380,8 @@ impl Default for Config {
             acme: None,
             message_bytes_max: 50 * 1024 * 1024,
             connections: ConnectionLimits { total: 10_000, per_address: 100, per_loopback: 5_000 },
+            networks: smtpd::NetworkLimits::default(),
+            tarpit_millis_max: 5000,
             engine: StorageEngine::default(),
             database: DatabaseFiles::default(),
             dns: dns::Options::default(),

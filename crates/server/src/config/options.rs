@@ -11,6 +11,7 @@ use incoming::{
 mod incoming;
 mod keeping;
 mod listening;
+mod networks;
 mod outgoing;
 mod reporting;
 mod searching;
@@ -187,6 +188,13 @@ pub const OPTIONS: &[ConfigOption] = &[
         text: "The longest message that is taken, over SMTP, LMTP and IMAP alike.",
         set: |config, value| put(&mut config.message_bytes_max, value.number(64 * 1024, 1024 * 1024 * 1024)?),
     },
+    networks::CONNECTIONS,
+    networks::CONNECTIONS_PER_NETWORK,
+    networks::CONNECTS,
+    networks::MESSAGES,
+    networks::WRONG_RECIPIENTS,
+    networks::BAD_COMMANDS,
+    networks::TARPIT,
     ConfigOption {
         key: "limits.connections_max",
         kind: COUNT,
@@ -199,7 +207,7 @@ pub const OPTIONS: &[ConfigOption] = &[
         kind: COUNT,
         default: Some("100"),
         text: "Connections at the same time from one IPv4 address or IPv6 /64. A household with some devices needs \
-               about 30.",
+               about 30. All addresses of one IPv4 /24 or IPv6 /48 together have a quarter of `limits.connections_max` at most.",
         set: |config, value| put(&mut config.connections.per_address, value.number(1, 1_000_000)?),
     },
     ConfigOption {

@@ -46,6 +46,8 @@ enum Phase {
     },
     /// Bytes, a hint or the session's deadline lead on.
     Idle,
+    /// Only the session's deadline leads on.
+    Pause,
     /// The last words go out, with close_notify.
     Closing {
         until: u64,
@@ -65,6 +67,10 @@ pub(super) enum Wait {
         until: Option<u64>,
     },
     Writable {
+        until: u64,
+    },
+    /// A moment.
+    Moment {
         until: u64,
     },
     /// A place for a slice of the owner's work.
@@ -156,6 +162,10 @@ impl Connection {
                 Input::Pending => return Ok(Some(Wait::Readable { until: self.session_deadline() })),
                 Input::End => self.close(),
             },
+            Phase::Pause => match self.session_deadline() {
+                Some(until) => return Ok(Some(Wait::Moment { until })),
+                None => self.phase = Phase::Step,
+            },
             Phase::Closing { until } => {
                 if !self.pipe.finish()? {
                     return Ok(Some(Wait::Writable { until }));
@@ -201,7 +211,7 @@ impl Connection {
     pub(super) fn expired(&mut self) {
         let now = self.now();
         let (until, what) = match self.phase {
-            Phase::Idle => {
+            Phase::Idle | Phase::Pause => {
                 if self.session_deadline().is_some_and(|until| until <= now) {
                     self.phase = Phase::Step;
                 }
@@ -225,7 +235,7 @@ impl Connection {
             Phase::Handshake { .. } | Phase::Slice | Phase::Send { step: Step::Flush, .. } => {}
             // It came up for air with the place for its next slice in hand.
             Phase::Step if self.place.is_some() => {}
-            Phase::Step | Phase::Send { .. } | Phase::Idle => {
+            Phase::Step | Phase::Send { .. } | Phase::Idle | Phase::Pause => {
                 self.guarded("shut_down", |session, pipe| session.shut_down(pipe.output()));
             }
         }
@@ -255,7 +265,7 @@ impl Connection {
             let until = now.monotonic_millis.saturating_add(self.endpoint.timeouts.write_stall_millis);
             self.phase = Phase::Send { step, until, written: self.pipe.written_bytes() };
             match step {
-                Step::Wait | Step::Flush => {}
+                Step::Wait | Step::Pause | Step::Flush => {}
                 Step::StartTls => self.discard_input(),
                 // What a session holds (a lock, a maildrop) is free before the client hears the last reply.
                 Step::Close => self.drop_session(),
@@ -288,6 +298,7 @@ impl Connection {
     fn sent(&mut self, step: Step) {
         match step {
             Step::Wait => self.phase = Phase::Idle,
+            Step::Pause => self.phase = Phase::Pause,
             Step::Flush => self.phase = Phase::Slice,
             Step::StartTls => self.start_tls(),
             Step::Close => self.close(),

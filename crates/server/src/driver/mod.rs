@@ -99,7 +99,7 @@ pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoin
             Wait::Ended => return,
             Wait::Nothing => yield_now().await,
             Wait::Readable { until } => timer.arm(until),
-            Wait::Writable { until } => timer.arm(Some(until)),
+            Wait::Writable { until } | Wait::Moment { until } => timer.arm(Some(until)),
             Wait::Place { owner } => turn = Some(Box::pin(endpoint.work.slices.clone().take(owner))),
         }
         let (socket, takes_hints) = (connection.socket(), connection.takes_hints());
@@ -146,6 +146,7 @@ fn poll_socket(socket: &TcpStream, wait: Wait, context: &mut Context<'_>) -> Pol
         // An error of the driver shows in the read or write that follows.
         Wait::Readable { .. } => socket.poll_read_ready(context).map(|_| ()),
         Wait::Writable { .. } => socket.poll_write_ready(context).map(|_| ()),
+        Wait::Moment { .. } => Poll::Pending,
         Wait::Nothing | Wait::Place { .. } | Wait::Ended => Poll::Ready(()),
     }
 }

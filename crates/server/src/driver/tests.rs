@@ -29,7 +29,7 @@ const THREADS: usize = 2;
 const PLACES: usize = 2;
 
 /// Answers lines: `ECHO`, `WORK` (its second slice ends once somebody says `FREE`), `BLOCK` (this very step does), `FREE`,
-/// `OWNER n`, `BIG n`, `DRIP n`, `DEADLINE ms`, `STARTTLS`, `PANIC`, `QUIT`.
+/// `OWNER n`, `BIG n`, `DRIP n`, `DEADLINE ms`, `PAUSE ms` (then whatever is read is `early`), `STARTTLS`, `PANIC`, `QUIT`.
 struct Lines {
     input: Vec<u8>,
     greeted: bool,
@@ -38,6 +38,7 @@ struct Lines {
     /// Slices of one octet to come.
     drips: usize,
     deadline: Option<u64>,
+    pauses: bool,
     hinted: Arc<AtomicBool>,
     works: bool,
     owner: Option<u64>,
@@ -91,6 +92,9 @@ impl Gate {
 
 impl Session for Lines {
     fn receive(&mut self, input: &[u8]) {
+        if self.pauses {
+            self.input.extend_from_slice(b"early ");
+        }
         self.input.extend_from_slice(input);
     }
 
@@ -103,8 +107,11 @@ impl Session for Lines {
             output.extend_from_slice(b"hint\n");
         }
         if self.deadline.is_some_and(|deadline| deadline <= now.monotonic_millis) {
-            self.deadline = None;
+            (self.deadline, self.pauses) = (None, false);
             output.extend_from_slice(b"deadline\n");
+        }
+        if self.pauses {
+            return Step::Pause;
         }
         if std::mem::take(&mut self.works) {
             output.extend_from_slice(if self.gate.pass(self.owner) { b"worked\n" } else { b"in vain\n" });
@@ -149,6 +156,11 @@ impl Session for Lines {
                 "BIG" => self.big = usize::from_str(rest).unwrap(),
                 "DRIP" => self.drips = usize::from_str(rest).unwrap(),
                 "DEADLINE" => self.deadline = Some(now.monotonic_millis + u64::from_str(rest).unwrap()),
+                "PAUSE" => {
+                    self.deadline = Some(now.monotonic_millis + u64::from_str(rest).unwrap());
+                    self.pauses = true;
+                    return Step::Pause;
+                }
                 "PANIC" => {
                     output.extend_from_slice(b"half a re");
                     panic!("asked to");
@@ -226,6 +238,7 @@ impl Rig {
                 big: 0,
                 drips: 0,
                 deadline: None,
+                pauses: false,
                 hinted: shared.clone(),
                 works: false,
                 owner: None,
@@ -319,6 +332,19 @@ fn check_rest(stream: &mut impl Read, expected: &str) {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).unwrap();
     assert_eq!(String::from_utf8(rest).unwrap(), expected);
+}
+
+#[test]
+fn what_comes_in_a_pause_is_not_read_before_its_end() {
+    let rig = Rig::new(Service::Imap);
+    let mut client = rig.connect();
+    check(&mut client, "ECHO a\nPAUSE 200\n", "hello plain\necho a\n");
+    check(&mut client, "ECHO b\n", "deadline\necho b\n");
+    // A stop waits for no pause.
+    check(&mut client, "ECHO c\nPAUSE 3600000\n", "echo c\n");
+    rig.stop.send_replace(true);
+    check_rest(&mut client, "goodbye\n");
+    rig.session_ended();
 }
 
 #[test]
@@ -600,6 +626,7 @@ async fn comes_up(connection: &mut Connection) -> bool {
             Wait::Nothing => return true,
             Wait::Writable { .. } => poll_fn(|context| poll_socket(connection.socket(), wait, context)).await,
             Wait::Readable { .. } | Wait::Ended => return false,
+            Wait::Moment { .. } => panic!("no session pauses"),
             Wait::Place { .. } => panic!("there are places"),
         }
     }

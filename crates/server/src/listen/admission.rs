@@ -1,7 +1,7 @@
 //! Who may connect: so many in all, so many from one address, so many new ones in a time.
 //!
 //! An address is an IPv4 address or an IPv6 /64, which is what one customer gets. The share of one address is smaller
-//! than the whole, so one address cannot lock the others out. Loopback has a share of its own, because a proxy or
+//! than the whole, so one address cannot lock the others out; nor can many of one IPv4 /24 or IPv6 /48, which have a share together. Loopback has a share of its own, because a proxy or
 //! web mail on this machine speaks for many, and no limit in time. The mail system on this machine (LMTP) is counted apart
 //! from all others, with some places that nobody else gets: mail goes on to arrive when clients fill the server.
 //! A balancer in front of this server has no share: until it has said for whom a connection is, that counts in all only.
@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use session::Network;
@@ -25,6 +25,8 @@ const REFILL_MILLIS: u64 = 100;
 const LMTP_PLACES_MAX: usize = 16;
 /// Addresses that are remembered besides those that are connected.
 const ADDRESSES_MAX: usize = 65_536;
+/// Addresses near each other, of IPv4 and IPv6.
+const NETWORK_BITS: (u8, u8) = (24, 48);
 
 /// How many connections may be open at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,12 @@ impl ConnectionLimits {
         Self { total, per_address: per_address.max(1), per_loopback: per_loopback.max(1) }
     }
 
+    /// From one IPv4 /24 or IPv6 /48, which one customer may have as a whole: a quarter of all, or that of two addresses
+    /// where it is more.
+    fn per_network(&self) -> usize {
+        (self.total / 4).max(self.per_address.saturating_mul(2))
+    }
+
     /// In all, of those that are not LMTP.
     fn clients(&self) -> usize {
         self.total - (self.total / 8).min(LMTP_PLACES_MAX)
@@ -69,6 +77,8 @@ struct State {
     /// Of these over LMTP.
     lmtp: usize,
     addresses: HashMap<Prefix, Usage>,
+    /// Connections that are open, by the wider network of their addresses; only those that have any.
+    networks: HashMap<Network, usize>,
     /// The latest moment seen.
     now: u64,
 }
@@ -172,6 +182,11 @@ impl State {
         if usage.open >= share && !is_proxy {
             return Err(Refusal::AddressFull);
         }
+        let network = prefix.network();
+        let of_network = network.and_then(|network| self.networks.get(&network)).copied().unwrap_or_default();
+        if of_network >= limits.per_network() {
+            return Err(Refusal::NetworkFull);
+        }
         if !loopback && !is_lmtp && !is_proxy {
             let forgiven = usage.forgiven.max(now) + REFILL_MILLIS;
             if forgiven - now > BURST_CONNECTIONS * REFILL_MILLIS {
@@ -186,6 +201,9 @@ impl State {
         }
         usage.open += 1;
         self.open += 1;
+        if let Some(network) = network {
+            self.networks.insert(network, of_network + 1);
+        }
         self.lmtp += usize::from(is_lmtp);
         Ok(())
     }
@@ -193,6 +211,12 @@ impl State {
     fn leave(&mut self, prefix: Prefix) {
         self.open = self.open.saturating_sub(1);
         self.lmtp = self.lmtp.saturating_sub(usize::from(prefix == Prefix::Lmtp));
+        if let Some(Entry::Occupied(mut entry)) = prefix.network().map(|network| self.networks.entry(network)) {
+            *entry.get_mut() = entry.get().saturating_sub(1);
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
         let now = self.now;
         if let Entry::Occupied(mut entry) = self.addresses.entry(prefix) {
             let usage = entry.get_mut();
@@ -224,6 +248,16 @@ impl Prefix {
             IpAddr::V4(address) => Self::V4(address.to_bits()),
             IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
         }
+    }
+
+    /// Whose neighbours count together with it; this machine has none, and proxies and mail systems of ours speak for many.
+    fn network(self) -> Option<Network> {
+        let address = match self {
+            Self::V4(bits) => IpAddr::from(bits.to_be_bytes()),
+            Self::V6(bits) if bits != 0 => Ipv6Addr::from_bits(u128::from(bits) << 64).into(),
+            Self::V6(_) | Self::Lmtp | Self::Proxies => return None,
+        };
+        (!address.is_loopback()).then(|| Network::around(address, NETWORK_BITS))
     }
 }
 
@@ -269,9 +303,28 @@ mod tests {
     }
 
     #[test]
+    fn many_addresses_of_one_customer_locked_the_others_out() {
+        let limits = ConnectionLimits { total: 40, per_address: 3, per_loopback: 5 };
+        let admission = Admission::new(limits, &[]);
+        let check = |address: &dyn Fn(u32) -> String| {
+            let held: Vec<_> = (0..20).map(|n| admit_all(&admission, &address(n), 3).0).collect();
+            assert_eq!(held.iter().map(Vec::len).sum::<usize>(), 10, "{}", address(0));
+            assert_eq!(
+                admission.admit(address(9).parse().unwrap(), Service::Smtp, 1_000).map(drop),
+                Err(Refusal::NetworkFull)
+            );
+            held
+        };
+        let held = [check(&|n| format!("192.0.2.{n}")), check(&|n| format!("2001:db8:1:{n:x}::1"))];
+        assert_eq!(admit_all(&admission, "127.0.0.1", 4).0.len(), 4, "this machine has no neighbours");
+        drop(held);
+        assert_eq!((admission.open(), admission.lock().networks.len()), (0, 0));
+    }
+
+    #[test]
     fn the_total_counts_all_and_comes_back() {
         let admission = Admission::new(LIMITS, &[]);
-        let held: Vec<_> = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|from| admit_all(&admission, from, 3)).into();
+        let held: Vec<_> = ["192.0.2.1", "192.0.3.1", "192.0.4.1"].map(|from| admit_all(&admission, from, 3)).into();
         let (loopback, refusal) = admit_all(&admission, "127.0.0.1", 5);
         assert_eq!((loopback.len(), refusal), (1, Some(Refusal::ServerFull)));
         assert_eq!(admission.open(), 10);
@@ -297,7 +350,7 @@ mod tests {
             assert!(stranger.is_ok() && lmtp.is_ok(), "{total}");
             drop((loopback, stranger, lmtp));
             // Nor do very many strangers together, from eight places on.
-            let from = |n: usize| format!("198.51.{}.{}", n / 256, n % 256);
+            let from = |n: usize| format!("198.{}.{}.1", 18 + n / 256, n % 256);
             let strangers: Vec<Vec<Ticket>> = (0..4 * 10_000 / 100).map(|n| all(&from(n), Service::Imap)).collect();
             assert!(admit("192.0.2.1", Service::Imap).is_err(), "{total}: it is full");
             assert_eq!(admit("127.0.0.1", Service::Lmtp).is_ok(), total >= 8, "{total}");
@@ -337,7 +390,7 @@ mod tests {
         };
         let held: Vec<Ticket> = (1..=3).map(|_| announced("203.0.113.1").unwrap()).collect();
         assert_eq!(announced("203.0.113.1").err(), Some(Refusal::AddressFull), "each client has its share");
-        let others: Vec<Ticket> = (2..=8).map(|n| announced(&format!("203.0.113.{n}")).unwrap()).collect();
+        let others: Vec<Ticket> = (2..=8).map(|n| announced(&format!("203.0.{n}.1")).unwrap()).collect();
         assert_eq!(admission.admit_proxy(1_000).err(), Some(Refusal::ServerFull), "and all together have theirs");
         drop((held, others));
         assert_eq!(admission.open(), 0);

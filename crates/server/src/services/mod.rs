@@ -201,6 +201,8 @@ fn common(config: &Config, stores: &Stores, dns: &Dns) -> Common {
         limits: Limits {
             message_bytes_max: message_bytes(config),
             greeting_pause_millis: config.sender.greeting_pause_millis,
+            tarpit_millis_max: config.tarpit_millis_max,
+            networks: config.networks,
             ..Limits::default()
         },
         spool: stores.spool.clone(),

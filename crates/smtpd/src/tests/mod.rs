@@ -9,6 +9,7 @@ mod filters;
 mod limits;
 mod lmtp;
 mod mx;
+mod networks;
 mod properties;
 mod sender;
 mod submission;

@@ -42,6 +42,11 @@ fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
     let Some(transaction) = session.transaction.as_mut().filter(|transaction| transaction.content.is_none()) else {
         return replies::out_of_order("MAIL comes first");
     };
+    // RFC 5321 §4.5.1: the postmaster can always be reached.
+    let guest = session.guest.as_ref().filter(|_| !is_postmaster(&path));
+    if let Some(Err(too_much)) = guest.map(|guest| guest.may_name_recipient(session.now.monotonic_millis)) {
+        return Reply::new(450, Enhanced(4, 7, 0), replies::too_much(too_much));
+    }
     // RFC 6531 §3.2.
     if !transaction.envelope.smtputf8 && !is_ascii(&path) {
         return SyntaxError::NeedsSmtpUtf8.reply();
@@ -94,6 +99,13 @@ fn not_admitted(
     let from = mail_from(&transaction.envelope);
     let known = transaction.introduction.known()?;
     replies::not_admitted(flow.admit(known, (&from, recipient), now))
+}
+
+fn is_postmaster(path: &ForwardPath) -> bool {
+    match path {
+        ForwardPath::Postmaster => true,
+        ForwardPath::Mailbox(mailbox) => mailflow::is_for_everybody(mailbox.local_part()),
+    }
 }
 
 fn ok() -> Reply {
