@@ -27,7 +27,8 @@ const HOSTILE: [&str; 3] = [
 
 /// Alice's household: a PC that took everything over POP while it was alone, a laptop that clears the mailbox, a phone.
 fn household() -> (Server, String) {
-    let mut server = Server::new();
+    // Nobody listens there.
+    let mut server = Server::with("smarthost = { host = \"127.0.0.1\", port = 9, security = \"none\" }\n");
     server.add_account(ALICE);
     server.cli(&["account", "admin", ALICE, "on"], "");
     let pc = server.add_device(ALICE, "Old Outlook", "keep-when-shared");
@@ -187,7 +188,13 @@ fn an_owner_sees_every_device_changes_a_policy_and_takes_back_what_one_did() {
 
 #[test]
 fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
-    let (_server, base) = household();
+    let (server, base) = household();
+    let tablet = server.add_device(ALICE, "tablet", "keep-when-shared");
+    let mut smtp = server.addresses().submissions(ALICE, &tablet).unwrap();
+    for to in ["carol@example.net", &format!("dave@{}.example", "long-label-".repeat(5) + "x")] {
+        smtp.deliver(ALICE, &[to], format!("From: {ALICE}\r\nSubject: out\r\n\r\nx\r\n").as_bytes()).unwrap();
+    }
+    server.cli(&["queue", "hold", "2"], "");
     for size in [Size::Wide, Size::Phone] {
         let Some(browser) = Browser::open(size) else { return };
         let mut seen = Vec::new();
