@@ -39,6 +39,12 @@ impl AccountIndex {
         Self { segments, emails, ..Self::default() }
     }
 
+    /// What it holds in memory at most, in octets: the heads of its segments, and what may be learnt.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let segments: usize = self.segments.iter().map(Segment::memory_bytes).sum();
+        segments + self.emails.len() * size_of::<u64>() + LEARNT_BYTES_MAX + self.emails.len() / 4
+    }
+
     /// Messages above this number are not in it.
     #[must_use]
     pub fn reached(&self) -> EmailId {

@@ -19,6 +19,8 @@ pub struct IndexLimits {
     pub bytes_max: u64,
     /// Each of them, in octets; of a larger one the oldest messages go. One segment may be larger.
     pub account_bytes_max: u64,
+    /// What is held in memory of those that are open, in octets; the one that was asked last may have more.
+    pub memory_bytes_max: usize,
     /// So many messages are in a segment at most.
     pub segment_messages_max: usize,
 }
@@ -26,7 +28,12 @@ pub struct IndexLimits {
 impl Default for IndexLimits {
     /// As long as nothing else is configured.
     fn default() -> Self {
-        Self { bytes_max: 16 << 30, account_bytes_max: 1 << 30, segment_messages_max: 4096 }
+        Self {
+            bytes_max: 16 << 30,
+            account_bytes_max: 1 << 30,
+            memory_bytes_max: 256 << 20,
+            segment_messages_max: 4096,
+        }
     }
 }
 
@@ -57,6 +64,19 @@ pub struct Next {
     pub reached: EmailId,
 }
 
+impl State {
+    /// Closes the indexes that nobody has asked for the longest time, until there is room for one more and the others hold at most
+    /// `bytes_max`.
+    fn make_room(&mut self, bytes_max: usize) {
+        let mut held: usize = self.open.values().map(|(_, index)| index.memory_bytes()).sum();
+        while (self.open.len() >= OPEN_MAX || held > bytes_max)
+            && let Some(oldest) = self.open.iter().min_by_key(|(_, (used, _))| *used).map(|(id, _)| *id)
+        {
+            held -= self.open.remove(&oldest).map_or(0, |(_, index)| index.memory_bytes()).min(held);
+        }
+    }
+}
+
 impl Indexes {
     /// The indexes in `directory`, which need not be there.
     #[must_use]
@@ -84,11 +104,7 @@ impl Indexes {
         drop(state);
         let index = Arc::new(self.read(account));
         let mut state = self.lock();
-        if state.open.len() >= OPEN_MAX
-            && let Some(oldest) = state.open.iter().min_by_key(|(_, (used, _))| *used).map(|(id, _)| *id)
-        {
-            state.open.remove(&oldest);
-        }
+        state.make_room(self.limits.memory_bytes_max.saturating_sub(index.memory_bytes()));
         state.open.insert(account, (uses, Arc::clone(&index)));
         index
     }
@@ -219,6 +235,14 @@ impl Indexes {
     pub fn bytes(&self) -> u64 {
         let of = |account| self.segments(account).iter().map(|(_, bytes)| bytes).sum::<u64>();
         accounts_in(&self.directory).into_iter().map(of).sum()
+    }
+
+    /// Those that are open, ascending.
+    #[cfg(test)]
+    pub(crate) fn open_accounts(&self) -> Vec<AccountId> {
+        let mut open: Vec<AccountId> = self.lock().open.keys().copied().collect();
+        open.sort_unstable();
+        open
     }
 
     fn read(&self, account: AccountId) -> AccountIndex {

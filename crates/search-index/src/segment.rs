@@ -159,6 +159,11 @@ impl Segment {
         Ok(Self { file, after, last, emails, is_full: full != 0, blocks, keys: keys as usize, dictionary_at, lists_at })
     }
 
+    /// What is held in memory while it is open, in octets.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.emails.len() * size_of::<u64>() + self.blocks.len() * size_of::<(u32, u32)>()
+    }
+
     /// Which messages have any of the keys from `first` to `last`: `found` gets their positions, perhaps more than once.
     pub(crate) fn look_up(&self, first: u32, last: u32, found: &mut impl FnMut(usize)) -> io::Result<()> {
         let begin = self.blocks.partition_point(|(key, _)| *key <= first).saturating_sub(1);

@@ -8,7 +8,12 @@ use store::{AccountId, EmailId};
 use tempfile::TempDir;
 
 const ALICE: AccountId = AccountId(16);
-const LIMITS: IndexLimits = IndexLimits { bytes_max: u64::MAX, account_bytes_max: u64::MAX, segment_messages_max: 3 };
+const LIMITS: IndexLimits = IndexLimits {
+    bytes_max: u64::MAX,
+    account_bytes_max: u64::MAX,
+    memory_bytes_max: usize::MAX,
+    segment_messages_max: 3,
+};
 
 /// What is known of a message: its number, a header and a body, or that nobody looked into it.
 type Message = Option<(String, String)>;
@@ -221,6 +226,26 @@ fn an_account_pushed_the_indexes_of_others_out() {
         grow(&indexes, carol);
     }
     assert_eq!(sizes(), [2, 2, 2]);
+}
+
+#[test]
+fn the_memory_of_open_indexes_is_bounded_in_octets() {
+    let directory = tempfile::tempdir().unwrap();
+    let open =
+        |memory_bytes_max| Indexes::open(directory.path().to_owned(), IndexLimits { memory_bytes_max, ..LIMITS });
+    let accounts: Vec<AccountId> = (20..100).map(AccountId).collect();
+    let indexes = open(usize::MAX);
+    for account in &accounts {
+        grow(&indexes, *account);
+    }
+    let one = indexes.of(accounts[0]).memory_bytes();
+    for (memory, expected) in [(usize::MAX, 64), (3 * one, 3), (3 * one - 1, 2), (1, 1)] {
+        let indexes = open(memory);
+        accounts.iter().for_each(|account| drop(indexes.of(*account)));
+        assert_eq!(indexes.open_accounts(), accounts[accounts.len() - expected..]);
+        // It is read again, and the same.
+        assert_eq!(indexes.of(accounts[0]).reached(), EmailId(1));
+    }
 }
 
 #[test]

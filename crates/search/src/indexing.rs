@@ -110,8 +110,12 @@ mod tests {
         WHOLE_BYTES_MAX,
     };
 
-    const LIMITS: IndexLimits =
-        IndexLimits { bytes_max: u64::MAX, account_bytes_max: u64::MAX, segment_messages_max: 4 };
+    const LIMITS: IndexLimits = IndexLimits {
+        bytes_max: u64::MAX,
+        account_bytes_max: u64::MAX,
+        memory_bytes_max: 1 << 20,
+        segment_messages_max: 4,
+    };
     const ALICE: AccountId = AccountId(16);
 
     fn account() -> Account {

@@ -267,6 +267,7 @@ pub const OPTIONS: &[ConfigOption] = &[
     reporting::FROM,
     searching::INDEX_BYTES_MAX,
     searching::ACCOUNT_INDEX_BYTES_MAX,
+    searching::INDEX_MEMORY_BYTES_MAX,
     ConfigOption {
         key: "delivery.by",
         kind: "\"mx\" or \"smarthost\"",

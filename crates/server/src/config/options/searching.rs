@@ -19,3 +19,12 @@ pub(super) const ACCOUNT_INDEX_BYTES_MAX: ConfigOption = ConfigOption {
            has a tenth of its size, one of short messages about as much as they have.",
     set: |config, value| put(&mut config.search_index.account_bytes_max, value.number(1_048_576, u64::MAX / 2)?),
 };
+
+pub(super) const INDEX_MEMORY_BYTES_MAX: ConfigOption = ConfigOption {
+    key: "search.index_memory_bytes_max",
+    kind: COUNT,
+    default: Some("268435456"),
+    text: "How many octets of memory the indexes have that are in use: about 1 MiB for each account that searches and 17 octets for \
+           each of its messages. Those of whoever has not searched for the longest time are closed first.",
+    set: |config, value| put(&mut config.search_index.memory_bytes_max, value.number(1_048_576, u64::MAX / 2)?),
+};
