@@ -286,8 +286,9 @@ impl SqliteSnapshot<'_> {
         let mut statement = self.reader.connection()?.prepare_cached(FROM)?;
         let mut rows = statement.query(params![self.account.0, key.as_deref().unwrap_or_default()])?;
         let (mut visited, mut passed) = (0, 0);
-        while let Some(row) = rows.next()? {
-            let Some(wanted) = key.as_deref() else { break };
+        // Nobody is told of a row behind the last one that he asked for, nor that it cannot be read.
+        while let Some(wanted) = key.as_deref() {
+            let Some(row) = rows.next()? else { break };
             if row.get_ref(0)? != ValueRef::Blob(wanted) {
                 passed += 1;
                 // That nothing lies between two rows is not looked at here.
@@ -559,5 +560,38 @@ mod tests {
         });
         let statement = snapshot.reader.connection().unwrap().prepare_cached(FROM).unwrap();
         assert_eq!((found, statement.get_status(StatementStatus::Run)), (85, 1));
+    }
+
+    #[test]
+    fn who_had_enough_of_many_keys_was_told_of_a_damaged_page_behind_them() {
+        let place = tempfile::tempdir().unwrap();
+        let options = crate::SqliteOptions { shards: 1, ..crate::SqliteOptions::default() };
+        let engine = crate::SqliteEngine::open(place.path(), &options).unwrap();
+        let key = |n: u8| vec![b'T', n];
+        let put = |n: u8| store::engine::Write::Put { key: key(n), value: vec![n; 300] };
+        let (account, writes) = (AccountId(16), (0..100).map(put).collect());
+        let commit = store::engine::Commit { account, expected: ModSeq(0), next: ModSeq(1), writes };
+        store::engine::Engine::commit(&engine, commit).unwrap();
+        drop(engine);
+        let path = place.path().join("shard-00.sqlite");
+        let mut file = std::fs::read(&path).unwrap();
+        let at = file.windows(300).position(|octets| octets == [50; 300]).unwrap();
+        let size = PAGE_BYTES as usize;
+        file[at / size * size..][..size].fill(0xaa);
+        std::fs::write(&path, file).unwrap();
+        let file = ShardFile { path, number: 0, shards: 1, cache_kib: 64, bytes_max: None, is_frozen: false };
+        let readers = Readers::new(file, 1);
+        let mut damaged = 0;
+        for until in 1..100 {
+            let snapshot = readers.snapshot(account).unwrap();
+            let mut visits = 0;
+            snapshot.get_each(&mut (0..100).map(key), &mut |value| {
+                visits += 1;
+                damaged += usize::from(value.is_err());
+                if visits == until { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            assert_eq!(visits, until);
+        }
+        assert!(damaged > 0);
     }
 }
