@@ -68,6 +68,17 @@ impl Repository {
         let queue = Kept::Table(TableId::Queue);
         let (wanted, left): (Vec<&Keyspace>, Vec<&Keyspace>) =
             snapshot.keyspaces.iter().partition(|space| with_queue || Kept::of(space.id) != Some(queue));
+        for space in &wanted {
+            // In a bucket that outlived its server, or is that of one that runs: the sweep of a server that came back would
+            // remove what is newer than the backup.
+            if !objects.list(space.id).map_err(store::Error::from)?.is_empty() {
+                return Err(Error::Refused(
+                    "there are large messages where they are to be kept already; a backup comes back into an empty place: name \
+                     another bucket, or another part of it"
+                        .to_owned(),
+                ));
+            }
+        }
         let mut bytes = 0;
         for (done, space) in wanted.iter().enumerate() {
             step(Step { done, total: wanted.len(), bytes })?;

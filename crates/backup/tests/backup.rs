@@ -316,3 +316,14 @@ fn a_backup_goes_into_a_directory_of_its_own_and_comes_back_into_an_empty_store(
     );
     assert!(matches!(unknown, Err(Error::Refused(why)) if why.contains("--list")));
 }
+
+#[test]
+fn a_backup_came_back_into_a_bucket_that_a_running_server_sweeps() {
+    let ((_place, repository), server) = (repository(), Server::with_mail());
+    server.take(&repository, NOW);
+    append(&server.alice(), &message(300, 300_000));
+    let back = SimEngine::new();
+    let refused = repository.restore(None, (&back, &server.objects), (false, LATER), &mut |_| Ok(()));
+    assert!(matches!(refused, Err(Error::Refused(why)) if why.contains("another part of it")));
+    assert_eq!(back.accounts().unwrap(), []);
+}
