@@ -66,3 +66,13 @@ fn what_is_damaged_is_not_carried_on() {
     let found = transfer_bodies(&engine, (&from, &SimObjects::new()), &mut |_| Ok(())).unwrap_err().to_string();
     assert!(found.contains("is not what was written") && found.contains(&name), "{found}");
 }
+
+#[test]
+fn what_a_crash_left_of_an_append_kept_the_large_messages_from_moving() {
+    let (engine, from) = server(3);
+    let (to, half) = (SimObjects::new(), format!("{}-1", blake3::hash(b"Subject: 4\r\n\r\nlarge").to_hex()));
+    from.put(ALICE, &half, b"Subject: 4\r\n\r\nlar").unwrap();
+    assert_eq!(transfer_bodies(&engine, (&from, &to), &mut |_| Ok(())).unwrap(), 3);
+    assert_eq!(compare_bodies(&engine, (&from, &to), &mut |_| Ok(())).unwrap(), 3);
+    assert!(!names(&to).contains(&half) && names(&to).len() == 3);
+}

@@ -9,10 +9,12 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::ids::{AccountId, MailboxId, Timestamp, UidValidity};
 use crate::key;
-use crate::objects::Objects;
+use crate::objects::{ObjectName, Objects};
 use crate::record::{AccountRecord, Mailbox};
+use crate::state;
 use crate::store::Store;
 use crate::table::TableId;
+use std::collections::HashSet;
 
 /// A keyspace of the engine: a table, or an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,4 +90,18 @@ impl Store {
     pub fn storage(&self) -> (&dyn Engine, &dyn Objects) {
         (self.engine(), self.objects())
     }
+}
+
+/// The objects of an account that its messages refer to; others are what a crash left of an append, and may be half written.
+///
+/// # Errors
+/// Faults; a message's record that is damaged.
+pub fn referred(engine: &dyn Engine, account: AccountId) -> Result<HashSet<ObjectName>, Error> {
+    let mut names = HashSet::new();
+    if matches!(Kept::of(account), Some(Kept::Account(_))) {
+        state::each_object(&*engine.snapshot(account)?, |name| {
+            names.insert(name);
+        })?;
+    }
+    Ok(names)
 }

@@ -217,6 +217,15 @@ pub(crate) fn scan_while(
     outcome
 }
 
+/// Visits the objects that the messages of an account refer to.
+pub(crate) fn each_object(snapshot: &dyn Snapshot, mut visit: impl FnMut(String)) -> Result<(), Error> {
+    scan(snapshot, key::kind(b'E'), |_, value| {
+        let record = EmailRecord::decode(value).map_err(Error::corrupt("a message's record"))?;
+        record.object.into_iter().for_each(&mut visit);
+        Ok(())
+    })
+}
+
 /// Entries in a piece of a packed index.
 const PIECE_ENTRIES: usize = 4096;
 

@@ -168,12 +168,8 @@ impl Account {
         }
         // The snapshot after the list: what was listed is long committed, or never will be.
         let snapshot = self.cell.engine.snapshot(self.id())?;
-        state::scan(&*snapshot, key::kind(b'E'), |_, value| {
-            let record = EmailRecord::decode(value).map_err(Error::corrupt("a message's record"))?;
-            if let Some(name) = record.object {
-                orphans.remove(&name);
-            }
-            Ok(())
+        state::each_object(&*snapshot, |name| {
+            orphans.remove(&name);
         })?;
         let removals = orphans.iter().map(|name| self.objects.remove(self.id(), name));
         removals.fold(Ok(()), Result::and)?;
