@@ -317,7 +317,11 @@ impl MailFlow {
             (None, Whose::Outside(address)) => author.address.to_string().eq_ignore_ascii_case(address),
             (Some(_), Whose::Outside(_)) | (None, Whose::Account(_)) => false,
         };
-        let is_owner = list.owners.iter().any(|owner| writes_as(&Whose::Account(*owner)));
+        // What an owner says is not said by whoever shares an alias with one.
+        let owns = |account| list.owners.contains(account);
+        let is_owner = accounts
+            .as_ref()
+            .is_some_and(|accounts| !accounts.is_empty() && accounts.iter().all(|delivery| owns(&delivery.account)));
         let is_member = list.members.iter().any(|member| writes_as(&member.whose));
         // From one of our domains only whoever is it.
         let (may, needs_proof) = match list.posting {

@@ -133,7 +133,7 @@ impl MailFlow {
             return self.posts.reject(&post.list, post.id, true).map(drop);
         };
         let (content, token) = (self.posts.content(post)?, self.held_token(&list, post.id));
-        let mut claims = Vec::new();
+        let (mut claims, mut is_asked, mut is_later) = (Vec::new(), false, false);
         for owner in &list.owners {
             let Some(to) = self.auth.directory().account_by_id(*owner)? else { continue };
             let question = letters::Question {
@@ -146,16 +146,23 @@ impl MailFlow {
                 content: &content,
             };
             let letter = question.letter(&self.hostname);
-            match self.post(&to.address, &letter, letter_of(post, b"asked", &to.address), now) {
-                Ok(sent) => claims.extend(sent),
+            match self.post(&to.address, &letter, letter_of(post, b"asked", &to.address, now), now) {
+                Ok(sent) => {
+                    is_asked = true;
+                    claims.extend(sent);
+                }
                 Err(ReportError::Never(why)) => {
                     warn!(list = list.address, to = to.address, why, "an owner is not asked")
                 }
                 Err(ReportError::Later(why)) => {
                     warn!(list = list.address, to = to.address, why, "an owner is not asked yet");
-                    return self.posts.again(post.id, Timestamp(now.0 + AGAIN_MILLIS));
+                    is_later = true;
                 }
             }
+        }
+        // One is enough, and who was asked is not asked again because of another whose mailbox is full.
+        if is_later && !is_asked {
+            return self.posts.again(post.id, Timestamp(now.0 + AGAIN_MILLIS));
         }
         self.posts.told(post.id)?;
         claims.into_iter().for_each(Claim::answered);
@@ -167,7 +174,7 @@ impl MailFlow {
         let mut claims = Vec::new();
         if post.is_proven {
             let letter = letters::refused(post, is_over, &self.hostname);
-            match self.post(&post.author, &letter, letter_of(post, b"refused", &post.author), now) {
+            match self.post(&post.author, &letter, letter_of(post, b"refused", &post.author, now), now) {
                 Ok(sent) => claims = sent,
                 Err(ReportError::Never(why)) => warn!(list = post.list, to = post.author, why, "an author is not told"),
                 Err(ReportError::Later(why)) => {
@@ -182,9 +189,10 @@ impl MailFlow {
     }
 }
 
-/// A letter about a post is the same when it is sent again.
-fn letter_of(post: &Post, what: &[u8], to: &str) -> Handover {
-    Handover::new(&[what, post.list.as_bytes(), &post.id.0.to_be_bytes(), to.as_bytes()], Timestamp(post.at_millis), 0)
+/// A letter about a post is the same when it is sent again. Its receipt is of now: of the time of a post that has waited it would be
+/// too old to count (`store::receipt`).
+fn letter_of(post: &Post, what: &[u8], to: &str, now: Timestamp) -> Handover {
+    Handover::new(&[what, post.list.as_bytes(), &post.id.0.to_be_bytes(), to.as_bytes()], now, 0)
 }
 
 /// What an owner answers: the first word that is their own, or a subject that is nothing else.

@@ -10,8 +10,6 @@ use store::Timestamp;
 const NAME_CHARS_MAX: usize = 200;
 /// So many octets of a post are shown to whoever is asked.
 const SHOWN_BYTES_MAX: usize = 256 * 1024;
-/// Between the parts of a letter: nobody else writes such a line.
-const BOUNDARY: &str = "=_pillarbox_list_2c7d9e";
 
 /// Somebody is a member.
 pub(super) fn joined(list: &List, to: &str, hostname: &str, now: Timestamp) -> Vec<u8> {
@@ -84,25 +82,37 @@ impl Question<'_> {
         let (name, domain, address, author) = (list.name(), list.domain(), &list.address, shown(&post.author));
         let (subject, id) = (&post.subject, post.id.0);
         let date = format_rfc5322(post.at_millis / 1000);
+        // Nobody else knows it: a line of it in the post would end what the owner sees of it.
+        let boundary = format!("=_held_{token}");
+        let shown = self.content.get(..SHOWN_BYTES_MAX).unwrap_or(self.content);
+        let cut = match shown.len() < self.content.len() {
+            true => {
+                format!(
+                    "It has {} KiB; only the first {} are attached.\n\n",
+                    post.size_bytes / 1024,
+                    shown.len() / 1024
+                )
+            }
+            false => String::new(),
+        };
         let pages = self.pages.map(|pages| format!("Or on the page\n\n    {pages}/lists/{address}\n\n"));
         let answer = format!("{name}+held-{token}@{domain}");
         let head = format!(
             "From: <{name}+owner@{domain}>\nTo: <{to}>\nReply-To: <{answer}>\nSubject: Approve? {subject}\nDate: {date}\n\
              Message-ID: <held.{name}.{id}@{hostname}>\nAuto-Submitted: auto-generated\nMIME-Version: 1.0\n\
-             Content-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\n\n--{BOUNDARY}\n\
+             Content-Type: multipart/mixed; boundary=\"{boundary}\"\n\n--{boundary}\n\
              Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n\
              This was written to {address} and waits for you or another owner:\n\n    From:     {author}\n    \
-             Subject:  {subject}\n\nIt waits because {why}.\n\n\
+             Subject:  {subject}\n\nIt waits because {why}.\n\n{cut}\
              Answer this mail and begin with the word “approve”, then it goes to all members, or with\n\
              “reject”, then it goes to nobody. Or send one of these as it is:\n\n    \
              mailto:{answer}?subject=approve\n    mailto:{answer}?subject=reject\n\n{}\
-             If nobody answers it goes to nobody after a week.\n\n--{BOUNDARY}\n\
+             If nobody answers it goes to nobody after a week.\n\n--{boundary}\n\
              Content-Type: message/rfc822\nContent-Disposition: attachment\nContent-Transfer-Encoding: 8bit\n\n",
             pages.unwrap_or_default()
         );
-        let shown = self.content.get(..SHOWN_BYTES_MAX).unwrap_or(self.content);
         let whole =
-            [head.replace('\n', "\r\n").as_bytes(), shown, format!("\r\n--{BOUNDARY}--\r\n").as_bytes()].concat();
+            [head.replace('\n', "\r\n").as_bytes(), shown, format!("\r\n--{boundary}--\r\n").as_bytes()].concat();
         surrogate::message(&whole).unwrap_or(whole)
     }
 }

@@ -31,8 +31,8 @@ const PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Who could not be served is tried again so much later; each time twice as much, and an hour at most.
 const AGAIN_MILLIS: i64 = 60 * 1000;
 const AGAIN_MILLIS_MAX: i64 = 60 * 60 * 1000;
-/// RFC 5321 §4.5.4.1: then no more.
-const TRIED_MILLIS_MAX: i64 = 5 * 24 * 60 * 60 * 1000;
+/// So often, which takes five days (RFC 5321 §4.5.4.1); how old a post is says nothing, because it may have waited for an owner.
+const TRIED_MAX: u32 = 125;
 
 /// One post, for whoever gets it.
 struct Round<'a> {
@@ -101,7 +101,7 @@ impl MailFlow {
                 claims.into_iter().for_each(Claim::answered);
                 continue;
             }
-            if now.0.saturating_sub(post.at_millis) > TRIED_MILLIS_MAX {
+            if *tried >= TRIED_MAX {
                 self.give_up(&round, std::mem::take(&mut later));
             }
             let wait = AGAIN_MILLIS.saturating_mul(1 << (*tried).min(10)).min(AGAIN_MILLIS_MAX);
@@ -283,10 +283,11 @@ fn is_for_later(outcome: RecipientOutcome) -> bool {
     }
 }
 
-/// A copy is the same when it is made again.
+/// A copy is the same when it is made again. Its receipt is of now: of the time of a post that has waited for an owner it would be too
+/// old to count (`store::receipt`).
 fn handover(round: &Round<'_>, to: &[u8]) -> Handover {
     let (list, way) = (round.list, &round.post.way);
-    Handover::new(&[b"list", list.address.as_bytes(), to, &way.digest], Timestamp(round.post.at_millis), way.serial)
+    Handover::new(&[b"list", list.address.as_bytes(), to, &way.digest], round.now, way.serial)
 }
 
 fn source(post: &Post) -> Source {

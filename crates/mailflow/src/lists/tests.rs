@@ -8,8 +8,8 @@ use directory::Approval;
 use dkim::testing::verify;
 use queue::{Entry, Limits, Policy, Queue};
 use smtp_proto::ForwardPath;
-use store::sim::SIM_EPOCH;
-use store::{Claim, EmailId, TableId};
+use store::sim::{Fault, SIM_EPOCH};
+use store::{Actor, Claim, DeviceId, EmailId, TableId};
 
 const NOW: Timestamp = SIM_EPOCH;
 const OK: RecipientOutcome = RecipientOutcome::Delivered;
@@ -604,4 +604,97 @@ fn the_name_of_an_author_is_a_word() {
     check(&format!("{} <ada@far.example>", "x".repeat(201)), "\"ada@far.example\"");
     assert_eq!(Author::of(b"From: a@b.example, c@d.example\r\n\r\n"), None);
     assert_eq!(Author::of(b"Subject: x\r\n\r\n"), None);
+}
+
+/// Alice has a question about what Zoe wrote: the letter, and where it is answered to.
+fn asked(world: &World, content: &str) -> (String, String) {
+    world.flow.auth.directory().set_approval(CHOIR, Approval::Others).unwrap();
+    assert_eq!(deliver(world, "zoe@far.example", CHOIR, content).worst(), OK);
+    world.flow.distribute(NOW, &|| false).unwrap();
+    let question = letters_of(world, "alice").pop().unwrap();
+    let at = question.find("Reply-To: <").unwrap() + 11;
+    let answer = question[at..].split('>').next().unwrap().to_owned();
+    (question, answer)
+}
+
+fn by_zoe(number: u32) -> String {
+    numbered(number).replace("ada@far.example", "zoe@far.example")
+}
+
+#[test]
+fn whoever_shares_an_alias_with_an_owner_answered_for_the_owner() {
+    let (world, _) = choir(Posting::Members);
+    let directory = world.flow.auth.directory();
+    directory.add_alias("board@example.org", &["alice@example.org", "bob@example.org"]).unwrap();
+    directory.add_alias("chair@example.org", &["alice@example.org"]).unwrap();
+    let (_, answer) = asked(&world, &by_zoe(2));
+    let say = |from: &str| {
+        let content = format!("From: <{from}>\r\nTo: <{answer}>\r\n\r\napprove\r\n");
+        let source = source(Protocol::Submission, "192.0.2.1");
+        world.flow.deliver(arrival(&world, (from, &answer), &content, source), NOW).worst()
+    };
+    assert_eq!(say("board@example.org"), RecipientOutcome::List(ListRefusal::NotAllowed));
+    assert_eq!(say("chair@example.org"), OK);
+}
+
+/// The line that ended the attachment was the same in each letter.
+#[test]
+fn an_owner_approved_what_the_letter_did_not_show() {
+    let (world, _) = choir(Posting::Members);
+    let (first, _) = asked(&world, &by_zoe(2));
+    let boundary = |letter: &str| letter.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let known = boundary(&first);
+    let (second, _) = asked(&world, &format!("{}--{known}--\r\nViagra\r\n", by_zoe(3)));
+    assert_ne!(boundary(&second), known);
+    let large = format!("{}{}Viagra\r\n", by_zoe(4), "x\r\n".repeat(100 * 1024));
+    let (third, _) = asked(&world, &large);
+    assert!(!third.contains("Viagra") && third.contains("It has 300 KiB; only the first 256 are attached."));
+}
+
+/// Of one who is first in the row; the letters to the others came again after five days, each ten minutes.
+#[test]
+fn an_owner_whose_mailbox_is_full_kept_the_others_from_being_asked() {
+    let (world, _) = choir(Posting::Members);
+    let directory = world.flow.auth.directory();
+    directory.add_list("duo@example.org", "", Posting::Members, &["carol@example.org", "alice@example.org"]).unwrap();
+    directory.join_list("duo@example.org", "bob@example.org").unwrap();
+    directory.set_approval("duo@example.org", Approval::Others).unwrap();
+    let carol = directory.account("carol@example.org").unwrap().unwrap().id;
+    let actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: NOW };
+    world.flow.auth.store().account(carol).set_quota(actor, Some(1)).unwrap();
+    assert_eq!(deliver(&world, "zoe@far.example", "duo@example.org", &by_zoe(2)).worst(), OK);
+    let mut at = NOW;
+    for _ in 0..2_000 {
+        match world.flow.distribute(at, &|| false).unwrap() {
+            Some(then) => at = Timestamp(then.0.max(at.0)),
+            None => break,
+        }
+    }
+    assert_eq!((messages(&world, "alice"), messages(&world, "carol")), (1, 0));
+    assert_eq!(at.0 - NOW.0, 7 * 24 * 60 * 60 * 1000);
+}
+
+/// Its age counted from when it came: one try, no other, and no receipt that counted.
+#[test]
+fn a_post_that_was_approved_late_was_given_up_at_once_and_doubled_by_a_crash() {
+    let (world, queue) = choir(Posting::Members);
+    asked(&world, &by_zoe(2));
+    let id = world.flow.posts().held(CHOIR).unwrap()[0].id;
+    let sixth = Timestamp(NOW.0 + 6 * 24 * 60 * 60 * 1000);
+    let again = Timestamp(sixth.0 + 60 * 1000);
+    assert_eq!(world.flow.posts().approve(CHOIR, id), Ok(true));
+    let narrow = |queue: &Queue| queue.clone().with_limits(Limits { account_entries: 1, ..Limits::DEFAULT });
+    // Bob has his copy, and the process dies before that is noted.
+    world.engine.plan(1, Fault::CrashBefore);
+    let flow = MailFlow { queue: Some(narrow(&queue)), ..world.flow.clone() };
+    assert!(flow.distribute(sixth, &|| false).is_err());
+    let world = world.after_a_crash();
+    assert_eq!(messages(&world, "bob"), 1);
+    let queue = Queue::open(world.flow.auth.store(), Policy::default());
+    let flow = MailFlow { queue: Some(narrow(&queue)), ..world.flow.clone() };
+    assert_eq!(flow.distribute(sixth, &|| false), Ok(Some(again)));
+    assert_eq!((messages(&world, "bob"), messages(&world, "alice")), (1, 1));
+    let flow = MailFlow { queue: Some(queue.clone()), ..world.flow.clone() };
+    assert_eq!(flow.distribute(again, &|| false), Ok(None));
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 2));
 }
