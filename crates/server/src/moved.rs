@@ -1,7 +1,7 @@
 //! Where the mail of a data directory is, once it was moved. Neither file is there before the first move.
 //!
 //! ```text
-//! store-moving  a move has begun, and to where: no server starts, so that what is copied stays what it is
+//! store-moving  a move has begun, to where and (in a second line) whence: no server starts, so that what is copied stays what it is
 //! store-engine  the engine that has the mail: no server starts on the other one
 //! store-bodies  whether a bucket has the large bodies: from the first start with one on
 //! ```
@@ -33,10 +33,11 @@ pub(crate) fn must_be_there(directory: &Path, engine: StorageEngine) -> Result<(
     must_be_in(directory, engine)?;
     match read(&directory.join(MOVING_FILE))? {
         None => Ok(()),
-        Some(destination) => Err(SetupError::new(format!(
-            "the mail of {} is on its way to {destination}; finish that with `pillarbox move-store`, or give it up: empty what it has \
+        Some(moving) => Err(SetupError::new(format!(
+            "the mail of {} is on its way to {}; finish that with `pillarbox move-store`, or give it up: empty what it has \
              written to, and remove {}",
             directory.display(),
+            moving.lines().next().unwrap_or_default(),
             directory.join(MOVING_FILE).display()
         ))),
     }

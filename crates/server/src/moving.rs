@@ -107,19 +107,22 @@ impl Moves {
     }
 }
 
-/// Says that a move has begun, and to where, unless the mail is not where it is to come from, or something is in the way.
+/// Says that a move has begun, whence and to where, unless the mail is not where it is to come from, or something is in the way.
 fn begin(path: &Path, (from, to): (&Config, &Config), moves: Moves) -> Result<(), RestoreError> {
-    let (moving, destination) = (path.join(MOVING_FILE), destination(to)?);
-    match read(&moving)? {
-        Some(other) if other != destination => {
+    let moving = path.join(MOVING_FILE);
+    let (origin, destination) = (place(from)?, place(to)?);
+    if let Some(begun) = read(&moving)? {
+        let (there, of) = begun.split_once('\n').map_or((begun.as_str(), None), |(there, of)| (there, Some(of)));
+        // From elsewhere to the same place would be mail that is not all there yet, taken for the whole.
+        if there != destination || of.is_some_and(|of| of != origin) {
             return Err(refused(format!(
-                "a move to {other} has begun; finish that one, or give it up: empty what it has written to, and remove {}",
+                "a move to {there}{} has begun; finish that one, or give it up: empty what it has written to, and remove {}",
+                of.map(|of| format!(" from {of}")).unwrap_or_default(),
                 moving.display()
             )));
         }
         // Perhaps the new places count already; what was left is still there.
-        Some(_) => return Ok(()),
-        None => {}
+        return Ok(());
     }
     must_be_in(path, from.engine)?;
     bodies_must_be(path, from.database.bucket_url_file.is_some())?;
@@ -141,7 +144,7 @@ fn begin(path: &Path, (from, to): (&Config, &Config), moves: Moves) -> Result<()
             )));
         }
     }
-    Ok(write(&moving, &destination)?)
+    Ok(write(&moving, &format!("{destination}\n{origin}"))?)
 }
 
 fn move_bodies(
@@ -184,7 +187,7 @@ fn move_rows(
 }
 
 /// For people, and to know it again: without passwords and keys.
-fn destination(config: &Config) -> Result<String, SetupError> {
+fn place(config: &Config) -> Result<String, SetupError> {
     let (rows, bodies) = (rows_place(config)?, bucket(config)?.map(|bucket| bucket.place()));
     Ok(bodies.map_or_else(|| rows.clone(), |bodies| format!("{rows} and {bodies}")))
 }
@@ -216,4 +219,38 @@ fn put_away(directory: &Path, from: &Config, moves: Moves) -> Result<Vec<String>
 
 fn refused(text: String) -> RestoreError {
     SetupError::new(text).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::DatabaseFiles;
+    use crate::moved::must_be_there;
+
+    #[test]
+    fn a_move_that_was_broken_off_went_on_from_another_place() {
+        let data = tempfile::tempdir().unwrap();
+        let url = |name: &str, url: &str| {
+            fs::write(data.path().join(name), url).unwrap();
+            Some(data.path().join(name))
+        };
+        let bucket_url_file = url("bucket", "s3://key:secret@127.0.0.1:1/mail?tls=off");
+        let files = Config::trial(data.path().to_owned());
+        let mut bucket = Config::trial(data.path().to_owned());
+        bucket.database.bucket_url_file = bucket_url_file.clone();
+        let mut other = Config::trial(data.path().to_owned());
+        let url_file = url("postgres", "postgres://mail:secret@127.0.0.1:1/mail");
+        (other.engine, other.database) =
+            (StorageEngine::Postgres, DatabaseFiles { url_file, bucket_url_file, authority: None });
+        let moves = |from: &Config| Moves::between(from, &bucket).unwrap();
+        for _ in 0..2 {
+            begin(data.path(), (&files, &bucket), moves(&files)).unwrap();
+        }
+        let Err(RestoreError::Setup(refused)) = begin(data.path(), (&other, &bucket), moves(&other)) else { panic!() };
+        let refused = refused.to_string();
+        assert!(refused.contains("from files in the data directory has begun"), "{refused}");
+        let moving = must_be_there(data.path(), StorageEngine::Sqlite).unwrap_err().to_string();
+        assert!(moving.contains("is on its way to files in the data directory and s3://127.0.0.1:1/mail;"), "{moving}");
+        assert!(!moving.contains("secret"));
+    }
 }
