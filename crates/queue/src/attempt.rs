@@ -118,11 +118,11 @@ impl Shared {
         }
     }
 
-    /// Writes down that jobs wait for a destination that cannot be reached.
-    pub(crate) fn postpone(&self, jobs: &[Job], until: Timestamp, last: &LastReply) -> Result<(), Error> {
+    /// Writes down until when jobs wait for a destination that cannot be reached, and why, or that takes no more at the moment.
+    pub(crate) fn postpone(&self, jobs: &[(Job, Timestamp)], last: Option<&LastReply>) -> Result<(), Error> {
         let now = (self.clock)();
         let mut postponed = Vec::new();
-        for job in jobs {
+        for (job, until) in jobs {
             let entry = match self.queue.show(job.id) {
                 Ok(entry) => entry,
                 Err(Error::NoSuchEntry) => continue,
@@ -131,7 +131,7 @@ impl Shared {
             let groups = self.outgoing.groups(&entry, now)?;
             let group = groups.into_iter().find(|(destination, _)| *destination == job.destination);
             let Some((_, places)) = group.filter(|_| !entry.held) else { continue };
-            let fate = Fate::Postponed { last: Some(last.clone()), until };
+            let fate = Fate::Postponed { last: last.cloned(), until: *until };
             postponed.push((job.id, places.into_iter().map(|place| (place, fate.clone())).collect::<Settled>()));
         }
         let entries = self.persist(|| self.queue.settle_all(&postponed, now))?;

@@ -26,6 +26,8 @@ struct Known {
     ways: BTreeMap<TlsWish, Way>,
     /// When the next message may go there.
     next_at: Timestamp,
+    /// Messages that are not in memory have times until then ([`Destinations::book`]).
+    booked_to: Timestamp,
 }
 
 /// What is known of a destination for messages that need the same of TLS.
@@ -134,6 +136,29 @@ impl Destinations {
         let next_at = self.0.get(destination.place()?.0)?.next_at;
         // Where the clock was set back it says nothing.
         (now < next_at && next_at.0 <= now.0.saturating_add_unsigned(distance)).then_some(next_at)
+    }
+
+    /// The times of `count` messages that are to go there one after another, behind as many as `ahead` and those that have times
+    /// already; where that is long none is later than any other wait is, and they are looked at again then.
+    pub(crate) fn book(
+        &mut self,
+        destination: &Destination,
+        share: Share,
+        (ahead, count): (usize, usize),
+        now: Timestamp,
+    ) -> Vec<Timestamp> {
+        let latest = Timestamp(now.0.saturating_add_unsigned(LONGEST_WAIT_MILLIS));
+        let distance = share.distance_millis.unwrap_or(0);
+        let behind = |at: Timestamp, count: usize| {
+            Timestamp(at.0.saturating_add_unsigned(distance.saturating_mul(count as u64))).min(latest)
+        };
+        let known = destination.place().and_then(|(place, _)| self.0.get_mut(place));
+        let next_at = known.as_ref().map_or(now, |known| known.next_at.max(now));
+        let first = known.as_ref().map_or(now, |known| known.booked_to.max(behind(next_at, ahead)));
+        if let Some(known) = known {
+            known.booked_to = behind(first, count);
+        }
+        (0..count).map(|number| behind(first, number)).collect()
     }
 
     /// A message goes there.

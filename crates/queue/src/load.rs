@@ -60,11 +60,12 @@ impl Shared {
                 }
             }
             let mut state = self.lock();
-            has_more |= !jobs.into_iter().all(|(id, destinations)| state.window.add(first.turn, id, destinations));
+            let is_full = !jobs.into_iter().all(|(id, destinations)| state.window.add(first.turn, id, destinations));
+            has_more |= is_full;
             some.iter().for_each(|due| state.window.see(due.id, due.at));
             drop(state);
             self.wake_all();
-            if has_more {
+            if is_full {
                 break;
             }
         }

@@ -30,6 +30,9 @@ pub(crate) const FAULT_PAUSE: Duration = Duration::from_secs(5);
 const SESSION_MESSAGES_MAX: usize = 100;
 /// So many jobs of a destination that cannot be reached are written down at once.
 const POSTPONED_AT_ONCE: usize = 256;
+/// So many jobs of a sender wait here for the pace of a destination; the others have times of their own, and leave its other mail
+/// room.
+const PACED_HERE_MAX: usize = 64;
 
 /// The time, for records and schedules.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -101,7 +104,7 @@ struct Loading {
 enum Task<'a> {
     Load,
     Deliver(Job, Place<'a>),
-    Postpone(Vec<Job>, Timestamp, LastReply),
+    Postpone(Vec<(Job, Timestamp)>, Option<LastReply>),
 }
 
 impl Sender {
@@ -300,9 +303,9 @@ impl Shared {
                     self.deliver_all(job, place);
                     Ok(())
                 }
-                Task::Postpone(jobs, until, last) => {
-                    let ended = self.postpone(&jobs, until, &last);
-                    jobs.iter().for_each(|job| self.done(job, ended.is_err()));
+                Task::Postpone(jobs, last) => {
+                    let ended = self.postpone(&jobs, last.as_ref());
+                    jobs.iter().for_each(|(job, _)| self.done(job, ended.is_err()));
                     ended
                 }
             };
@@ -359,20 +362,28 @@ impl Shared {
         let State { window, destinations, paced_until, .. } = state;
         *paced_until = None;
         let mut admission = Admission::Full;
-        let job = window.take(self.per_sender_max(), &mut |destination| {
+        let job = window.take(self.per_sender_max(), &mut |destination, waiting| {
             admission = self.look(destinations, destination, now);
             if let Admission::Paced { until } = admission {
                 *paced_until = Some(paced_until.map_or(until, |known| known.min(until)));
+                return waiting > PACED_HERE_MAX;
             }
             admission.takes_some()
         })?;
         match admission {
             Admission::Blocked { until, last } => {
                 let others = std::iter::from_fn(|| window.take_another(&job)).take(POSTPONED_AT_ONCE - 1);
-                let jobs = std::iter::once(job.clone()).chain(others).collect();
-                Some(Task::Postpone(jobs, until, last))
+                let jobs = std::iter::once(job.clone()).chain(others).map(|job| (job, until)).collect();
+                Some(Task::Postpone(jobs, Some(last)))
             }
-            Admission::Go | Admission::Full | Admission::Paced { .. } => {
+            Admission::Paced { .. } => {
+                let destination = job.destination.clone();
+                let jobs = window.take_behind(job, PACED_HERE_MAX, POSTPONED_AT_ONCE);
+                let share = self.outgoing.share_of(&destination);
+                let times = destinations.book(&destination, share, (PACED_HERE_MAX, jobs.len()), now);
+                Some(Task::Postpone(jobs.into_iter().zip(times).collect(), None))
+            }
+            Admission::Go | Admission::Full => {
                 let share = self.outgoing.share_of(&job.destination);
                 destinations.enter(&job.destination);
                 destinations.pass(&job.destination, share, now);

@@ -123,18 +123,26 @@ impl Window {
 
     /// What was due until then has been let in, but for what there was no room for.
     pub(crate) fn loaded(&mut self, turn: Turn, to: Timestamp, has_more: bool) {
+        let max = self.max();
         if let Some(lane) = self.lanes.get_mut(&turn) {
             (lane.loaded_to, lane.has_more) = (to, has_more);
+            // Much was taken while it was let in.
+            self.is_low |= has_more && lane.count < max / 4;
         }
         self.tidy(turn);
     }
 
-    /// The next job, of the sender whose turn it is, for a place that `may` take one. A sender that has `per_sender_max` under way
-    /// is passed over.
-    pub(crate) fn take(&mut self, per_sender_max: usize, may: &mut dyn FnMut(&Destination) -> bool) -> Option<Job> {
-        let found = |(turn, lane): (&Turn, &Lane), may: &mut dyn FnMut(&Destination) -> bool| {
+    /// The next job, of the sender whose turn it is, for a place that `may` take one, of so many that wait for it. A sender that has
+    /// `per_sender_max` under way is passed over.
+    pub(crate) fn take(
+        &mut self,
+        per_sender_max: usize,
+        may: &mut dyn FnMut(&Destination, usize) -> bool,
+    ) -> Option<Job> {
+        let found = |(turn, lane): (&Turn, &Lane), may: &mut dyn FnMut(&Destination, usize) -> bool| {
             let is_free = lane.under_way < per_sender_max;
-            is_free.then(|| lane.order.iter().position(&mut *may).map(|at| (*turn, at))).flatten()
+            let mut may = |place: &Destination| may(place, lane.waiting.get(place).map_or(0, VecDeque::len));
+            is_free.then(|| lane.order.iter().position(&mut may).map(|at| (*turn, at))).flatten()
         };
         // From the one after the last to the end, then from the beginning up to the last.
         let after = self.lanes.range((Excluded(self.last), Unbounded));
@@ -155,6 +163,23 @@ impl Window {
     /// Another job of the same sender for the same place.
     pub(crate) fn take_another(&mut self, job: &Job) -> Option<Job> {
         self.take_of(job.turn, job.destination.clone())
+    }
+
+    /// Gives a job back, and takes those of the same sender for the same place that wait behind the first `kept`, at most `max`.
+    pub(crate) fn take_behind(&mut self, job: Job, kept: usize, max: usize) -> Vec<Job> {
+        let Some(lane) = self.lanes.get_mut(&job.turn) else { return Vec::new() };
+        let jobs = lane.waiting.entry(job.destination.clone()).or_default();
+        if jobs.is_empty() {
+            lane.order.push_back(job.destination.clone());
+        }
+        jobs.push_front(job.id);
+        let end = jobs.len().min(kept.saturating_add(max));
+        let taken: Vec<QueueId> = jobs.drain(kept.min(end)..end).collect();
+        lane.count = lane.count + 1 - taken.len();
+        lane.under_way = lane.under_way + taken.len() - 1;
+        self.waiting = self.waiting + 1 - taken.len();
+        self.is_low |= lane.has_more && lane.count < PER_SENDER_MAX / 4;
+        taken.into_iter().map(|id| Job { id, ..job.clone() }).collect()
     }
 
     fn take_of(&mut self, turn: Turn, destination: Destination) -> Option<Job> {
@@ -250,7 +275,7 @@ mod tests {
 
     fn taken(window: &mut Window, per_sender_max: usize, full: &[&str]) -> Vec<u64> {
         let full: Vec<Destination> = full.iter().map(|domain| to(domain)).collect();
-        let mut may = |place: &Destination| !full.contains(place);
+        let mut may = |place: &Destination, _| !full.contains(place);
         std::iter::from_fn(|| window.take(per_sender_max, &mut may)).map(|job| job.id.0).collect()
     }
 
@@ -270,7 +295,7 @@ mod tests {
     fn a_message_is_known_until_all_of_its_jobs_have_ended() {
         let mut window = Window::default();
         window.add(Turn::of(None), QueueId(1), vec![to("a"), to("b")]);
-        let [a, b] = [(); 2].map(|()| window.take(9, &mut |_| true).unwrap());
+        let [a, b] = [(); 2].map(|()| window.take(9, &mut |_, _| true).unwrap());
         assert_eq!([&a.destination, &b.destination], [&to("a"), &to("b")]);
         window.done(&a, true);
         assert!(window.has(QueueId(1)) && !window.is_low(), "another one of its jobs goes on");
@@ -282,13 +307,13 @@ mod tests {
     fn a_message_that_an_operator_changed_while_it_was_tried_waited_half_a_minute() {
         let mut window = Window::default();
         window.add(Turn::of(None), QueueId(1), vec![to("a")]);
-        let job = window.take(9, &mut |_| true).unwrap();
+        let job = window.take(9, &mut |_, _| true).unwrap();
         window.touch(QueueId(1));
         window.done(&job, false);
         assert!(window.take_low());
         // So does one that is due again before its job has ended.
         window.add(Turn::of(None), QueueId(2), vec![to("a")]);
-        let job = window.take(9, &mut |_| true).unwrap();
+        let job = window.take(9, &mut |_, _| true).unwrap();
         [1, 1, 2].into_iter().for_each(|at| window.see(QueueId(2), Timestamp(at)));
         window.done(&job, false);
         assert!(window.take_low());
@@ -299,7 +324,7 @@ mod tests {
         let mut window = Window::default();
         window.add(Turn::of(Some(20)), QueueId(1), vec![to("a"), to("b")]);
         let (me, other) = (Turn::of(Some(20)), Turn::of(Some(21)));
-        let job = window.take(9, &mut |_| true).unwrap();
+        let job = window.take(9, &mut |_, _| true).unwrap();
         assert!(!window.somebody_waits(other, &mut |_| true));
         window.done(&job, false);
         assert!(!window.somebody_waits(me, &mut |_| true), "whoever is served waits for nobody else");

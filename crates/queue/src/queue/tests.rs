@@ -164,7 +164,7 @@ fn order(queue: &Queue, per_sender_max: usize, count: usize) -> Vec<u64> {
         }
         after = Some(first.turn);
     }
-    (0..count).map_while(|_| window.take(per_sender_max, &mut |_| true)).map(|job| job.id.0).collect()
+    (0..count).map_while(|_| window.take(per_sender_max, &mut |_, _| true)).map(|job| job.id.0).collect()
 }
 
 fn of(account: u32, recipients: usize) -> NewEntry {

@@ -281,6 +281,28 @@ fn a_domain_has_so_many_messages_a_minute_and_others_as_many_as_there_are() {
 }
 
 #[test]
+fn what_waited_for_the_pace_of_one_domain_held_up_all_other_mail_of_its_sender() {
+    let net = Net::with(&[("slow.example", "A", "127.0.0.2"), ("quick.example", "A", "127.0.0.3")]);
+    let (port, _slow) = serve_at("127.0.0.2:0", Script::default(), 1);
+    let (_, quick) = serve_at(&format!("127.0.0.3:{port}"), Script::default(), 1);
+    let queue = open(&SimEngine::new());
+    let to = |to: &str| queue.enqueue(message("me@x", &[to], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id;
+    let slow: Vec<QueueId> = (0..=crate::window::PER_SENDER_MAX).map(|_| to("one@slow.example")).collect();
+    to("one@quick.example");
+    let mut outgoing = net.outgoing(port);
+    let hundred = std::num::NonZeroU16::new(100).unwrap();
+    outgoing.direct.as_mut().unwrap().rates.domains.insert("slow.example".to_owned(), hundred);
+    let world = start_with(queue.clone(), outgoing, 0);
+    hear(&quick, "MAIL FROM:<me@x>");
+    world.sender.stop(TIME);
+    // Each of them has a time of its own, in their order, and none counts as tried.
+    let waiting: Vec<Entry> = slow.iter().filter_map(|id| queue.show(*id).ok()).collect();
+    assert_eq!((waiting.len(), waiting.iter().map(|entry| entry.attempts).sum::<u32>()), (slow.len() - 1, 0));
+    let times: Vec<i64> = waiting.iter().map(|entry| entry.next_at.0).filter(|at| *at > NOW).collect();
+    assert!(times.len() > 1000 && times.windows(2).all(|two| two[0] + 600 == two[1]), "{times:?}");
+}
+
+#[test]
 fn a_host_that_has_gone_since_its_last_message_is_connected_to_anew() {
     let net = Net::with(&[("a.example", "A", "127.0.0.2")]);
     let listener = TcpListener::bind("127.0.0.2:0").unwrap();
