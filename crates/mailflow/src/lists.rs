@@ -258,7 +258,11 @@ impl MailFlow {
             subject: form::subject(content),
         };
         let per_hour = u32::from(list.posts_per_hour);
-        let new = NewPost { post: &post, content, mark: mark(arrival, author, content), per_hour };
+        // What somebody else sent in the author's name does not make that the author's is taken to have come before.
+        let own = mark(arrival, author, content);
+        let is_said = post.stage.is_held() && !is_proven;
+        let (mark, also) = if is_said { (said(&own), Some(own)) } else { (own, None) };
+        let new = NewPost { post: &post, content, mark, also, per_hour };
         let (id, from, list) = (&arrival.id, &arrival.from, &list.address);
         let waits = post.stage.is_held().then_some(true);
         let outcome = match self.posts.take(new, put.now) {
@@ -314,7 +318,7 @@ impl MailFlow {
         };
         let writes_as = |whose: &Whose| match (&accounts, whose) {
             (Some(accounts), Whose::Account(id)) => accounts.iter().any(|delivery| delivery.account == *id),
-            (None, Whose::Outside(address)) => author.address.to_string().eq_ignore_ascii_case(address),
+            (None, Whose::Outside(address)) => proof::is_same(&author.address.to_string(), address),
             (Some(_), Whose::Outside(_)) | (None, Whose::Account(_)) => false,
         };
         // What an owner says is not said by whoever shares an alias with one.
@@ -353,6 +357,11 @@ fn mark(arrival: &Arrival, author: &Author, content: &[u8]) -> [u8; 16] {
         true => Handover::new(&[b"post", &arrival.handover.digest], Timestamp(0), 0).digest,
         false => Handover::new(&[b"post", author.as_bytes(), &id], Timestamp(0), 0).digest,
     }
+}
+
+/// The mark of what may not come from its author.
+fn said(mark: &[u8; 16]) -> [u8; 16] {
+    Handover::new(&[b"said", mark], Timestamp(0), 0).digest
 }
 
 /// Where mail for a member comes back to.

@@ -27,7 +27,9 @@ const POSTS_MAX: usize = 1_000;
 const LIST_POSTS_MAX: usize = 100;
 /// Those of one list that wait for its owners.
 const HELD_MAX: usize = 50;
-/// The same of one author.
+/// Those of them of which nothing proves who wrote them: anybody can make as many, in anybody's name.
+const HELD_UNPROVEN_MAX: usize = 25;
+/// Of one author, of each of both kinds.
 const HELD_OF_AUTHOR_MAX: usize = 5;
 /// Octets of all of them together.
 const BYTES_MAX: u64 = 1 << 30;
@@ -47,6 +49,8 @@ pub struct NewPost<'a> {
     pub content: &'a [u8],
     /// The same when the same message comes again.
     pub mark: [u8; 16],
+    /// If this one is known, it came before as well.
+    pub also: Option<[u8; 16]>,
     /// The list takes so many in an hour.
     pub per_hour: u32,
 }
@@ -90,11 +94,11 @@ impl Posts {
     /// [`Refused`]; nothing was changed.
     pub fn take(&self, new: NewPost<'_>, now: Timestamp) -> Result<Taken, Refused> {
         self.0.takes_mail()?;
-        let NewPost { post, content, mark, per_hour } = new;
+        let NewPost { post, content, mark, also, per_hour } = new;
         self.0.change(|tx| {
             let mut seen = Seen::read(tx, &post.list)?;
             seen.forget(now);
-            if seen.has(&mark) {
+            if seen.has(&mark) || also.is_some_and(|also| seen.has(&also)) {
                 return Ok(Taken::Before);
             }
             if seen.is_full() || seen.within_an_hour(now) >= per_hour {
@@ -268,8 +272,12 @@ fn check_room(tx: &TableTx<'_>, new: &Post, bytes: u64) -> Result<(), Refused> {
     let posts = rows.iter().map(|(key, value)| Post::decode(key, value)).collect::<Result<Vec<_>, _>>()?;
     let of_list = || posts.iter().filter(|post| post.list == new.list);
     let held = || of_list().filter(|post| post.stage.is_held());
-    let of_author = held().filter(|post| post.author.eq_ignore_ascii_case(&new.author));
-    let waits = new.stage.is_held() && (held().count() >= HELD_MAX || of_author.count() >= HELD_OF_AUTHOR_MAX);
+    let alike = || held().filter(|post| post.is_proven == new.is_proven);
+    let of_author = alike().filter(|post| post.author.eq_ignore_ascii_case(&new.author));
+    let is_too_much = held().count() >= HELD_MAX
+        || of_author.count() >= HELD_OF_AUTHOR_MAX
+        || !new.is_proven && alike().count() >= HELD_UNPROVEN_MAX;
+    let waits = new.stage.is_held() && is_too_much;
     let all: u64 = posts.iter().map(|post| post.size_bytes).sum();
     let is_full =
         posts.len() >= POSTS_MAX || of_list().count() >= LIST_POSTS_MAX || all.saturating_add(bytes) > BYTES_MAX;

@@ -41,7 +41,10 @@ fn post(list: &str) -> Post {
 }
 
 fn take(posts: &Posts, list: &str, mark: u8, now: Timestamp) -> Result<Taken, Refused> {
-    posts.take(NewPost { post: &post(list), content: &[b'x'; ROW_BYTES + 1], mark: [mark; 16], per_hour: 3 }, now)
+    posts.take(
+        NewPost { post: &post(list), content: &[b'x'; ROW_BYTES + 1], mark: [mark; 16], also: None, per_hour: 3 },
+        now,
+    )
 }
 
 #[test]
@@ -111,7 +114,7 @@ fn a_post_that_waits_is_answered_once() {
     let held = Held { until_millis: later(1).0, is_told: false, why: "x".into() };
     let wait = |mark: u8, author: &str| {
         let post = Post { stage: Stage::Held(held.clone()), author: author.into(), ..post("choir@x") };
-        posts.take(NewPost { post: &post, content: b"x", mark: [mark; 16], per_hour: 500 }, SIM_EPOCH)
+        posts.take(NewPost { post: &post, content: b"x", mark: [mark; 16], also: None, per_hour: 500 }, SIM_EPOCH)
     };
     for mark in 1..=5 {
         assert!(wait(mark, "ada@far.example").is_ok());
@@ -132,4 +135,25 @@ fn a_post_that_waits_is_answered_once() {
     let next = posts.held("choir@x").unwrap()[0].id;
     assert_eq!([posts.reject("choir@x", next, false), posts.approve("choir@x", next)], [Ok(true), Ok(false)]);
     assert_eq!(open(&engine.crash()).held("choir@x").unwrap().len(), 48);
+}
+
+#[test]
+fn forged_posts_kept_members_from_having_theirs_wait() {
+    let posts = open(&SimEngine::new());
+    let held = Held { until_millis: later(1).0, is_told: false, why: "x".into() };
+    let wait = |mark: u8, author: &str, is_proven: bool| {
+        let post = Post { stage: Stage::Held(held.clone()), author: author.into(), is_proven, ..post("choir@x") };
+        let new = NewPost { post: &post, content: b"x", mark: [mark; 16], also: None, per_hour: 500 };
+        posts.take(new, SIM_EPOCH)
+    };
+    for mark in 0..5 {
+        assert!(wait(mark, "ada@far.example", false).is_ok());
+    }
+    assert_eq!(wait(5, "ada@far.example", false), Err(Refused::Full));
+    for mark in 5..25 {
+        assert!(wait(mark, &format!("m{mark}@far.example"), false).is_ok());
+    }
+    assert_eq!(wait(25, "zoe@far.example", false), Err(Refused::Full));
+    assert!(wait(26, "ada@far.example", true).is_ok());
+    assert!(wait(27, "zoe@far.example", true).is_ok());
 }

@@ -102,6 +102,12 @@ fn only(content: &[u8], name: &str) -> Option<Vec<u8>> {
 }
 
 fn names(field: &[u8], door: &str) -> bool {
-    let is_it = |spec: Vec<u8>| spec.eq_ignore_ascii_case(door.as_bytes());
+    let is_it = |spec: Vec<u8>| is_same(&String::from_utf8_lossy(&spec), door);
     address::parse_list(field).iter().filter_map(address::Address::addr_spec).any(is_it)
+}
+
+/// The same address, in whatever case, and the domain in A-labels or U-labels.
+pub(super) fn is_same(one: &str, other: &str) -> bool {
+    let normal = |text: &str| directory::Address::parse(text).ok();
+    one.eq_ignore_ascii_case(other) || normal(one).is_some_and(|one| normal(other) == Some(one))
 }

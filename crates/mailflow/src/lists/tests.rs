@@ -698,3 +698,37 @@ fn a_post_that_was_approved_late_was_given_up_at_once_and_doubled_by_a_crash() {
     assert_eq!(flow.distribute(again, &|| false), Ok(None));
     assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 2));
 }
+
+/// With its Message-ID, before it.
+#[test]
+fn what_was_forged_in_a_members_name_swallowed_what_the_member_wrote() {
+    let (world, queue) = choir(Posting::Members);
+    world.flow.auth.directory().set_approval(CHOIR, Approval::Others).unwrap();
+    let forged = MESSAGE.split_once("\r\n").unwrap().1.replace("Hello", "Viagra");
+    let take = |content: &str| {
+        assert_eq!(deliver(&world, "ada@far.example", CHOIR, content).worst(), OK);
+        world.flow.distribute(NOW, &|| false).unwrap();
+        (world.flow.posts().held(CHOIR).unwrap().len(), queued(&queue).len())
+    };
+    assert_eq!(take(&forged), (1, 0));
+    assert_eq!(take(&forged), (1, 0), "once");
+    assert_eq!(take(MESSAGE), (1, 2));
+    assert_eq!(take(MESSAGE), (1, 2), "once");
+    assert_eq!(take(&forged), (1, 2));
+    assert_eq!(take(&forged.replace("<1@", "<2@")), (2, 2));
+}
+
+#[test]
+fn a_post_to_a_list_whose_domain_stood_in_u_labels_was_refused() {
+    let (world, _) = choir(Posting::Members);
+    let directory = world.flow.auth.directory();
+    directory.add_domain("bücher.example").unwrap();
+    directory.add_list("lesen@bücher.example", "", Posting::Members, &["alice@example.org"]).unwrap();
+    directory.join_list("lesen@bücher.example", "bob@example.org").unwrap();
+    directory.join_list("lesen@bücher.example", "ada@größe.example").unwrap();
+    for (number, to) in [(1, "lesen@bücher.example"), (2, "lesen@xn--bcher-kva.example")] {
+        let content = numbered(number).replace("To: choir@example.org", &format!("To: {to}"));
+        let content = content.replace("ada@far.example", "ada@größe.example");
+        assert_eq!(deliver(&world, "ada@größe.example", to, &content).worst(), OK, "{to}");
+    }
+}

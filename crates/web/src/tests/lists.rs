@@ -146,7 +146,7 @@ fn wait(world: &World, number: u8) -> u64 {
         is_proven: true,
         subject: format!("<b>{number}</b>"),
     };
-    let new = posts::NewPost { post: &post, content: b"x", mark: [number; 16], per_hour: 9 };
+    let new = posts::NewPost { post: &post, content: b"x", mark: [number; 16], also: None, per_hour: 9 };
     match posts::Posts::of(world.auth.store()).take(new, store::sim::SIM_EPOCH).unwrap() {
         posts::Taken::Now(id) => id.0,
         posts::Taken::Before => panic!("it is new"),
