@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use store::{Account, AccountId, EmailId, Error, Lesson, MailboxId, MessageChange, ModSeq, Timestamp};
 use tracing::warn;
 
-/// So many entries of the journal are read for a commit.
-const ENTRIES_PER_LESSON_MAX: usize = 1000;
+/// So many entries of the journal are read for a commit: all are in memory, and each can be of thousands of messages.
+const ENTRIES_PER_LESSON_MAX: usize = 100;
 /// A commit has at least what one entry teaches, and ends after so many messages.
 const MESSAGES_PER_LESSON: usize = 200;
 /// Mail that was read and is still there after so long is wanted: three days.
