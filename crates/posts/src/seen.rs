@@ -2,8 +2,9 @@
 
 use store::{Error, TableTx, Timestamp};
 
-/// So many are remembered; a list that has had as many takes no more until the first is forgotten.
-const SEEN_MAX: usize = 5_000;
+/// So many are remembered, as many as a list can take in that time (`directory`: 500 in an hour); a list that has had as many takes no
+/// more until the first is forgotten.
+pub(crate) const SEEN_MAX: usize = 500 * 24 * 6;
 /// For so long: the Date of a post is five days old at most, and a clock one day ahead (`mailflow`).
 const SEEN_MINUTES: u32 = 6 * 24 * 60;
 const MINUTE_MILLIS: i64 = 60 * 1000;
