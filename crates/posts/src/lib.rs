@@ -18,6 +18,7 @@ mod tests;
 
 pub use post::{Goes, Going, Held, Post, PostId, Stage, Way};
 use seen::Seen;
+use std::collections::BTreeMap;
 use std::task::Waker;
 use store::{Error, Store, Table, TableId, TableTx, Timestamp, Watch};
 
@@ -201,6 +202,18 @@ impl Posts {
         let mut posts = self.all()?;
         posts.retain(|post| post.list == list && post.stage.is_held());
         Ok(posts)
+    }
+
+    /// How many posts wait, by list.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn held_by_list(&self) -> Result<BTreeMap<String, usize>, Error> {
+        let mut held = BTreeMap::new();
+        for post in self.all()?.into_iter().filter(|post| post.stage.is_held()) {
+            *held.entry(post.list).or_default() += 1;
+        }
+        Ok(held)
     }
 
     /// The owners of a list have been written to. Durable when it returns.

@@ -7,7 +7,10 @@ use crate::problem::Problem;
 use console::{Act, Done, ListLine, MemberLine, PostLine, answer_post, waiting_posts};
 use directory::{Approval, List, Posting};
 use posts::Posts;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+type Waiting = BTreeMap<String, usize>;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/lists", |caller, fields| json(all(caller, fields.text("list"))?)),
@@ -29,10 +32,16 @@ pub(crate) fn all(caller: &Caller, only: &str) -> Result<Vec<ListLine>, Problem>
     let is_shown = |list: &&Arc<List>| {
         (only.is_empty() || list.address.eq_ignore_ascii_case(only)) && (is_administrator || is_owner(caller, list))
     };
-    lists.iter().filter(is_shown).map(|list| line(caller, list)).collect()
+    let waiting = waiting(caller)?;
+    lists.iter().filter(is_shown).map(|list| line(caller, list, &waiting)).collect()
 }
 
-fn line(caller: &Caller, list: &List) -> Result<ListLine, Problem> {
+/// How many posts wait, by list: read once, however many lists there are.
+fn waiting(caller: &Caller) -> Result<Waiting, Problem> {
+    Ok(Posts::of(caller.site.auth().store()).held_by_list()?)
+}
+
+fn line(caller: &Caller, list: &List, waiting: &Waiting) -> Result<ListLine, Problem> {
     let directory = caller.site.auth().directory();
     let owners = list.owners.iter().filter_map(|owner| directory.account_by_id(*owner).transpose());
     let members = directory.members(list)?.into_iter();
@@ -44,7 +53,7 @@ fn line(caller: &Caller, list: &List) -> Result<ListLine, Problem> {
         approval: list.approval.name().to_owned(),
         posts_per_hour: list.posts_per_hour,
         post_kib_max: list.post_kib_max,
-        waiting: waiting_posts(&Posts::of(caller.site.auth().store()), &list.address)?.len(),
+        waiting: waiting.get(&list.address).copied().unwrap_or_default(),
         owners: owners.map(|owner| owner.map(|info| info.address)).collect::<Result<_, _>>()?,
         members: members.map(|member| MemberLine { address: member.address, paused: member.is_paused }).collect(),
     })
@@ -98,7 +107,15 @@ pub(crate) fn set_open(caller: &Caller, fields: &Fields) -> Result<Done, Problem
 pub(crate) fn remove(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     caller.administration()?;
     let list = fields.text("list");
+    let known = caller.site.auth().directory().list(list)?;
     caller.site.auth().directory().remove_list(list)?;
+    // Another list of the same address has other owners.
+    if let Some(known) = known {
+        let posts = Posts::of(caller.site.auth().store());
+        for post in posts.held(&known.address)? {
+            posts.reject(&known.address, post.id, true)?;
+        }
+    }
     Ok(Done::new(format!("{list} is no list any more.")))
 }
 
@@ -106,9 +123,10 @@ pub(crate) fn join(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let (list, member) = (fields.text("list"), fields.text("member"));
     keeps(caller, list)?;
     let directory = caller.site.auth().directory();
-    // Nobody elsewhere is made a member by somebody who does not answer for the server.
+    // Nobody elsewhere is made a member by somebody who does not answer for the server; who is one may have mail again.
     let is_here = directory.account(member)?.is_some();
-    if !is_here {
+    let members = directory.list(list)?.map(|list| directory.members(&list)).transpose()?.unwrap_or_default();
+    if !is_here && !members.iter().any(|known| known.address.eq_ignore_ascii_case(member)) {
         caller.administration()?;
     }
     directory.join_list(list, member)?;
@@ -179,7 +197,8 @@ pub(crate) fn answer(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
 /// The lists that they look after.
 pub(crate) fn own(caller: &Caller) -> Result<Vec<ListLine>, Problem> {
     let lists = caller.site.auth().directory().lists()?;
-    lists.iter().filter(|list| is_owner(caller, list)).map(|list| line(caller, list)).collect()
+    let waiting = waiting(caller)?;
+    lists.iter().filter(|list| is_owner(caller, list)).map(|list| line(caller, list, &waiting)).collect()
 }
 
 /// Whether they may say who is a member.

@@ -208,3 +208,37 @@ fn an_owner_looks_after_a_list_on_its_page_and_nobody_else_does() {
     assert!(!bob.call("/api/v1/lists/posts", &answer(second, "approve")).status.is_success());
     assert_eq!(waiting(&world), 0);
 }
+
+/// Only an administrator could, though the letter says that an owner can.
+#[test]
+fn an_owner_could_not_have_a_paused_member_elsewhere_get_mail_again() {
+    let world = world();
+    let directory = world.auth.directory();
+    let list = directory.list(CHOIR).unwrap().unwrap();
+    let token = directory.list_token(&list, &list.members[0]);
+    for day in 0..3 {
+        directory.note_bounce(&list, &token, store::Timestamp(1 + day * 24 * 60 * 60 * 1000)).unwrap();
+    }
+    let is_paused = || directory.list(CHOIR).unwrap().unwrap().members[0].is_paused();
+    assert!(is_paused());
+    let mut bob = world.browser();
+    assert_eq!(bob.log_in(BOB, crate::testing::PASSWORD).status, StatusCode::SEE_OTHER);
+    let page = format!("/lists/{CHOIR}");
+    bob.submit(&page, &format!("{page}/join"), &[("list", CHOIR), ("member", ADA)]);
+    assert!(!is_paused());
+}
+
+#[test]
+fn the_owner_of_a_new_list_saw_what_was_written_to_an_earlier_one_of_its_address() {
+    let world = world();
+    wait(&world, 1);
+    world.auth.directory().set_admin(ALICE, true).unwrap();
+    let mut alice = world.alice();
+    assert!(alice.get("/api/v1/lists").json()[0]["waiting"] == 1);
+    alice.submit("/admin/lists", "/admin/lists/remove", &[("list", CHOIR)]);
+    world.auth.directory().add_list(CHOIR, "", Posting::Members, &[ALICE]).unwrap();
+    let posts = posts::Posts::of(world.auth.store());
+    assert_eq!(posts.held(CHOIR).unwrap(), []);
+    let due = posts.due(store::sim::SIM_EPOCH).unwrap();
+    assert_eq!(due[0].stage, posts::Stage::Refused { is_over: true }, "whoever wrote it is told");
+}
