@@ -21,6 +21,9 @@ pub struct Limits {
     pub bad_commands_max: u32,
     /// Recipients that do not exist; one more ends the connection.
     pub refused_recipients_max: u32,
+    /// Recipients in a row that are to come again later (full mailboxes, strangers, too many for one message); one more ends the
+    /// connection.
+    pub put_off_recipients_max: u32,
     /// Commands that lead nowhere (EHLO, NOOP, RSET, VRFY, …) between two messages; one more ends the connection.
     pub idle_commands_max: u32,
     /// How long a stranger waits for the greeting of port 25; one who speaks before it has to go. Nobody on this machine waits.
@@ -47,6 +50,7 @@ impl Default for Limits {
             messages_max: 1000,
             bad_commands_max: 20,
             refused_recipients_max: 50,
+            put_off_recipients_max: 1000,
             idle_commands_max: 100,
             greeting_pause_millis: 0,
             tarpit_millis_max: 0,
@@ -68,6 +72,7 @@ impl Limits {
             messages_max: u32::MAX,
             bad_commands_max: 1000,
             refused_recipients_max: u32::MAX,
+            put_off_recipients_max: u32::MAX,
             envelope_millis: 60 * MINUTE_MILLIS,
             ..Self::default()
         }

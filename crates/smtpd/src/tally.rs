@@ -42,6 +42,7 @@ impl Mistake {
 pub(crate) struct Tally {
     bad_commands: u32,
     refused_recipients: u32,
+    put_off_recipients: u32,
     idle_commands: u32,
     /// What was counted as a [`Mistake`].
     pub(crate) mistakes: u32,
@@ -51,7 +52,14 @@ pub(crate) struct Tally {
 impl Tally {
     /// Counts a deed by its reply; the last word, if it was one too many.
     pub(crate) fn note(&mut self, deed: Deed, reply: &Reply, limits: &Limits) -> Option<Reply> {
+        if deed == Deed::Recipient && reply.is_positive() {
+            self.put_off_recipients = 0;
+        }
         let (count, limit, text) = match deed {
+            Deed::Recipient if reply.code / 100 == 4 => {
+                let text = "Too many recipients that are to come again later";
+                (&mut self.put_off_recipients, limits.put_off_recipients_max, text)
+            }
             Deed::Recipient if reply.code == 550 => {
                 (&mut self.refused_recipients, limits.refused_recipients_max, "Too many recipients that do not exist")
             }

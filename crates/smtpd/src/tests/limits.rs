@@ -45,6 +45,17 @@ fn recipients_that_do_not_exist() {
 }
 
 #[test]
+fn who_was_to_come_again_later_asked_for_recipients_without_end() {
+    let limits = Limits { recipients_max: 1, put_off_recipients_max: 3, ..Limits::default() };
+    let put_off = "C: RCPT TO:<bob@example.org>\n S: 452 4.5.3\n";
+    // A message that was taken begins a new account.
+    let message = format!("{MAIL}{RCPT}{}{MESSAGE}", put_off.repeat(3));
+    let script =
+        format!("{HELO}{message}{MAIL}{RCPT}{}C: RCPT TO:<b@example.org>\n S: 421 4.7.0\n CLOSE", put_off.repeat(3));
+    check_limits(limits, &script);
+}
+
+#[test]
 fn commands_that_lead_nowhere() {
     let limits = Limits { idle_commands_max: 3, ..Limits::default() };
     let idle = "C: NOOP\n S: 250\n C: RSET\n S: 250\n C: VRFY a\n S: 252\n";
