@@ -151,8 +151,10 @@ fn whole_lines(text: &[u8], label: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Condition, Looked, Search, Wanted};
     use message::Summary;
     use std::sync::Arc;
+    use store::objects::Objects;
     use store::sim::{SimEngine, SimObjects};
     use store::{AccountId, Actor, DeviceId, Flags, NewMessage, Protocol, Store, Target, Timestamp, WHOLE_BYTES_MAX};
 
@@ -225,5 +227,29 @@ mod tests {
         let head = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n";
         check(&format!("{head}{quoted}"), "caf\u{e9}  au", Scope::Bodies, true);
         check(&format!("{head}{quoted}"), "=C3", Scope::Bodies, false);
+    }
+
+    #[test]
+    fn large_messages_that_could_not_be_read_were_waited_for_one_after_the_other_in_one_slice() {
+        let objects = SimObjects::new();
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(objects.clone()));
+        let account = store.create_account(AccountId(16), Timestamp(0)).unwrap();
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Server, now: Timestamp(0) };
+        for n in 0..3 {
+            let body = format!("Subject: {n}\r\n\r\n{}", "large\r\n".repeat(WHOLE_BYTES_MAX / 7 + 1)).into();
+            let new = NewMessage { body, flags: Flags::default(), internal_date: Timestamp(0) };
+            account.append(actor, Target::Inbox, new).unwrap();
+        }
+        for (name, _) in objects.list(account.id()).unwrap() {
+            objects.remove(account.id(), &name).unwrap();
+        }
+        let inbox = account.view(account.mailboxes().unwrap().by_name("INBOX").unwrap().id).unwrap();
+        let condition = Condition::Text(Scope::Bodies, Needle::new("large"));
+        let mut search = Search::new(condition, inbox.index().clone(), Wanted::Everything);
+        let mut slices = 1;
+        while search.look(&account).unwrap() == Looked::More {
+            slices += 1;
+        }
+        assert_eq!((slices, search.unreadable()), (4, 3));
     }
 }

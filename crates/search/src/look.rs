@@ -151,6 +151,8 @@ impl Search {
                     if self.unreadable >= UNREADABLE_MAX {
                         return Err(error);
                     }
+                    // That it cannot be read may have taken long: others have their turn.
+                    return Ok(Looked::More);
                 }
             }
         }

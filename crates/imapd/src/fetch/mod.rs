@@ -234,7 +234,8 @@ impl Fetch {
                 Err(error) => {
                     self.response = None;
                     match self.troubles.note(error) {
-                        Ok(()) => continue,
+                        // That it cannot be read may have taken long: others have their turn.
+                        Ok(()) => break,
                         Err(error) => return Ok(Err(error)),
                     }
                 }

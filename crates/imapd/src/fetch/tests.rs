@@ -394,6 +394,22 @@ fn a_body_that_is_damaged_is_passed_over_and_one_that_becomes_so_ends_the_connec
 }
 
 #[test]
+fn large_messages_that_could_not_be_read_were_waited_for_one_after_the_other_in_one_slice() {
+    let (mut mailbox, _) = with_large_message();
+    mailbox.add(&format!("Subject: another\r\n\r\n{}", "large\r\n".repeat(LARGE_BYTES / 7)));
+    for (name, _) in mailbox.objects.list(mailbox.account.id()).unwrap() {
+        mailbox.objects.remove(mailbox.account.id(), &name).unwrap();
+    }
+    let mut selected = mailbox.select();
+    let mut fetch = Fetch::new(request_fetch("FETCH 1:* BODY.PEEK[]"), Enabled::default(), &selected).unwrap();
+    let mut slices = 1;
+    while fetch.run(&mut selected, ACTOR, &mut Vec::new()).unwrap() == Progress::More {
+        slices += 1;
+    }
+    assert_eq!(slices, 3);
+}
+
+#[test]
 fn what_the_index_knows_goes_on_where_the_output_was_full() {
     let mut mailbox = Mailbox::with_messages(12);
     mailbox.expunge(&[3, 5]);
