@@ -5,7 +5,7 @@ use super::experience::Experience;
 use super::judge::{experience, facts_in};
 use super::lessons::{Said, lessons, read_in};
 use crate::flow::{MailFlow, Teacher};
-use junk::{Class, Features, Learn, Verdict, start};
+use junk::{Class, Facts, Features, Learn, Verdict, start};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Account, AccountId, EmailId, Error, Lesson, MailboxId, MessageChange, ModSeq, Timestamp};
 use tracing::warn;
@@ -207,7 +207,9 @@ impl Pupil<'_> {
                 self.experience.counts.learn(&features, class, Learn::Remove);
             }
             Some(Taught { class, handwriting: false }) => {
-                let features = features.clone().without_handwriting();
+                // Nor was it told what is odd about a host.
+                let facts = Facts { doubts: junk::Doubts::default(), ..facts_in(&octets, self.hostname) };
+                let features = Features::of(&octets, facts).without_handwriting();
                 self.experience.counts.learn(&features, class, Learn::Remove);
             }
             None => {}

@@ -2,7 +2,7 @@ use super::super::lessons::LESSONS_PER_ENTRY_MAX;
 use super::*;
 use crate::testing::{World, world};
 use crate::{Arrival, Delivered, Envelope, Reach, Route, Source};
-use junk::{Counts, Facts, Seen};
+use junk::{Counts, Seen};
 use smtp_proto::{ForwardPath, ReversePath};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -450,4 +450,33 @@ fn what_a_filter_of_before_was_taught_is_unlearnt_as_it_was_learnt() {
     let seen = Verdict::of(&Features::of(body.as_bytes(), Facts::default()), &counts, &Counts::default()).reasons;
     assert!(!seen.is_empty() && seen.iter().all(|reason| reason.seen == Seen { wanted: 1, junk: 0 }), "{seen:?}");
     assert_eq!(account.taught_as(email).unwrap(), Some(3));
+}
+
+#[test]
+fn what_a_filter_of_before_was_never_told_of_a_host_was_taken_from_what_others_had_taught() {
+    let world = world();
+    let account = world.owner("alice");
+    let text = "pills\r\nAuthentication-Results: mail.example.org; iprev=fail policy.iprev=192.0.2.9";
+    let (_, uid, body) = world.come_by(Protocol::Lmtp, "127.0.0.1", "alice", "x@spam.example", text);
+    let inbox = account.view(mailbox(&account, Role::Inbox)).unwrap();
+    let email = inbox.index().iter().find(|entry| entry.uid == uid).unwrap().email;
+    // As version 0.1 wrote it; and nine of a nameless host that were taught later.
+    let mut before = Experience::default();
+    let old = Features::of(body.as_bytes(), Facts::default()).without_handwriting();
+    before.counts.learn(&old, Class::Junk, Learn::Add);
+    let nameless = Facts { doubts: junk::Doubts { no_reverse_name: true, ..junk::Doubts::default() }, proven: None };
+    let other = Features::of(b"Subject: other\r\n\r\n", nameless);
+    (0..9).for_each(|_| before.counts.learn(&other, Class::Junk, Learn::Add));
+    let wanted = Features::of(b"Subject: wanted\r\n\r\n", Facts::default());
+    (0..9).for_each(|_| before.counts.learn(&wanted, Class::Wanted, Learn::Add));
+    let after = account.learnt_to().unwrap();
+    let learnt_to = account.journal(after, ENTRIES_PER_LESSON_MAX).unwrap().last().unwrap().modseq;
+    let (pages, taught) = (before.changed(), vec![(email, Some(2))]);
+    assert!(account.learn(Lesson { after, learnt_to, pages, taught }).unwrap());
+    world.shift("alice", uid, Role::Inbox, Role::Archive);
+    world.learn("alice");
+    let counts = experience(&account).unwrap().counts;
+    let reasons = Verdict::of(&Features::of(b"\r\n", nameless), &counts, &Counts::default()).reasons;
+    let seen = reasons.iter().find(|reason| reason.words.contains("a host without a name")).unwrap().seen;
+    assert_eq!(seen, Seen { wanted: 1, junk: 9 });
 }
