@@ -79,7 +79,7 @@ impl MailFlow {
         let content = self.posts.content(post)?;
         let list = self.auth.directory().list(&post.list)?;
         let (Some(list), Some(author)) = (list, Author::of(&content)) else {
-            info!(id = post.way.name, list = post.list, "a post goes to nobody: there is no such list any more");
+            info!(id = post.way.name, list = post.list, "post for nobody");
             return self.posts.left(post.id, Vec::new());
         };
         let message = form::message(&list, &author, &content, post.keeps_author);
