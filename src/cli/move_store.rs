@@ -9,7 +9,7 @@ use server::moving::{Moving, move_store};
 use super::place::Place;
 use super::{Outcome, progress, say};
 
-/// Move all mail of a server that is stopped: from SQLite to PostgreSQL, large messages from files into a bucket, or back
+/// Move all mail of a stopped server: from SQLite to PostgreSQL, from files into a bucket, or back
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct MoveStore {

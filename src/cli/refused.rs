@@ -8,7 +8,7 @@ use super::place::Place;
 use super::show::Format;
 use super::{Outcome, say};
 
-/// Show mail that was refused, and why: of an account, or for addresses that lead nowhere and before anybody was named
+/// Show mail that was refused, and why: of an account, for nobody, or before anybody was named
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Refused {
