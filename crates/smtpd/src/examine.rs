@@ -22,8 +22,10 @@ use store_objects::Holder;
 
 /// Octets that a client may send while it should wait for an answer; a sender of mail sends a few commands (RFC 2920 §3.1).
 const EARLY_BYTES_MAX: usize = 64 * 1024;
-/// When it is given up. The verifier has its own limit, below that.
-const PATIENCE_MILLIS: u64 = 90 * 1000;
+/// When it is given up. What is asked has limits of its own, one after another, and all of them together are below that: who
+/// brings it, if that is not known yet (30 s), who it comes from (30 s), and filters (45 s).
+/// RFC 5321 §4.5.3.2.6: a client waits for 10 minutes.
+const PATIENCE_MILLIS: u64 = 120 * 1000;
 
 /// What was found out about a message.
 #[derive(Default)]

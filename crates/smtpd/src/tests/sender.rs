@@ -476,6 +476,24 @@ fn what_could_not_be_decided_at_rcpt_is_decided_with_the_message() {
 }
 
 #[test]
+fn slow_name_servers_and_slow_filters_together_put_a_message_off() {
+    let (world, _) = checking();
+    let jobs = TestJobs::held();
+    let mut client = stranger(&world, jobs.clone());
+    let (envelope, message) = halves(&mail("ada@good.example", "alice@example.org", "ada@good.example", "250"));
+    let message = message.strip_prefix("S: 250\n").unwrap().trim_end();
+    client.play(&format!("{envelope}\nLATER\nS: 250"), usize::MAX);
+    client.play(message.strip_suffix("S: 250").unwrap(), usize::MAX);
+    // Who brings it is asked once more, then who it comes from, then the filters, each as long as it may take.
+    client.now = client.now.plus_millis((30 + 30 + 45) * 1000);
+    client.step();
+    assert_eq!((client.last, client.take()), (Step::Wait, String::new()));
+    jobs.release();
+    client.step();
+    client.play("S: 250", usize::MAX);
+}
+
+#[test]
 fn what_is_odd_about_a_host_stands_in_the_message_and_may_be_refused() {
     use mailflow::{Consequence, Doubts};
     let odd = |doubts| {
