@@ -34,6 +34,8 @@ const HELD_UNPROVEN_MAX: usize = 25;
 const HELD_OF_AUTHOR_MAX: usize = 5;
 /// Octets of all of them together.
 const BYTES_MAX: u64 = 1 << 30;
+/// Octets of those of one list that wait.
+const HELD_BYTES_MAX: u64 = BYTES_MAX / 8;
 /// A message is kept in rows of this length.
 const ROW_BYTES: usize = 128 * 1024;
 
@@ -287,13 +289,18 @@ fn check_room(tx: &TableTx<'_>, new: &Post, bytes: u64) -> Result<(), Refused> {
     let held = || of_list().filter(|post| post.stage.is_held());
     let alike = || held().filter(|post| post.is_proven == new.is_proven);
     let of_author = alike().filter(|post| post.author.eq_ignore_ascii_case(&new.author));
-    let is_too_much = held().count() >= HELD_MAX
+    let bytes_of = |posts: &mut dyn Iterator<Item = &Post>| posts.map(|post| post.size_bytes).sum::<u64>() + bytes;
+    // What waits for a week leaves half of the room to what is on its way.
+    let all_held = || posts.iter().filter(|post| post.stage.is_held());
+    let is_too_much = all_held().count() >= POSTS_MAX / 2
+        || bytes_of(&mut all_held()) > BYTES_MAX / 2
+        || bytes_of(&mut held()) > HELD_BYTES_MAX
+        || held().count() >= HELD_MAX
         || of_author.count() >= HELD_OF_AUTHOR_MAX
         || !new.is_proven && alike().count() >= HELD_UNPROVEN_MAX;
     let waits = new.stage.is_held() && is_too_much;
-    let all: u64 = posts.iter().map(|post| post.size_bytes).sum();
     let is_full =
-        posts.len() >= POSTS_MAX || of_list().count() >= LIST_POSTS_MAX || all.saturating_add(bytes) > BYTES_MAX;
+        posts.len() >= POSTS_MAX || of_list().count() >= LIST_POSTS_MAX || bytes_of(&mut posts.iter()) > BYTES_MAX;
     if waits || is_full { Err(Refused::Full) } else { Ok(()) }
 }
 

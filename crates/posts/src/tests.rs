@@ -158,3 +158,33 @@ fn forged_posts_kept_members_from_having_theirs_wait() {
     assert!(wait(26, "ada@far.example", true).is_ok());
     assert!(wait(27, "zoe@far.example", true).is_ok());
 }
+
+/// Twenty large ones of strangers, or a few of each of many lists, filled the room of all lists for a week.
+#[test]
+fn what_waits_left_no_room_for_posts_of_other_lists() {
+    let held = Stage::Held(Held { until_millis: later(1).0, is_told: true, why: "x".into() });
+    let waiting = |posts: &Posts, list: usize, size_bytes: u64| {
+        let post = Post { stage: held.clone(), size_bytes, ..post(&format!("l{list}@x")) };
+        posts.0.change(|tx| -> Result<(), Error> {
+            let id = PostId(last_number(tx)?.0 + 1);
+            tx.put(b"n", id.0.to_be_bytes().to_vec());
+            put(tx, &Post { id, ..post.clone() })
+        })
+    };
+    let asks = |posts: &Posts, list: &str, mark: u8| {
+        let post = Post { stage: held.clone(), author: "zoe@far.example".into(), ..post(list) };
+        posts.take(NewPost { post: &post, content: b"x", mark: [mark; 16], also: None, per_hour: 9 }, SIM_EPOCH)
+    };
+    let posts = open(&SimEngine::new());
+    waiting(&posts, 0, HELD_BYTES_MAX).unwrap();
+    assert_eq!(asks(&posts, "l0@x", 1), Err(Refused::Full));
+    assert!(take(&posts, "l0@x", 2, SIM_EPOCH).is_ok());
+    assert!(asks(&posts, "other@x", 3).is_ok());
+    (1..4).for_each(|list| waiting(&posts, list, HELD_BYTES_MAX).unwrap());
+    assert_eq!(asks(&posts, "other@x", 4), Err(Refused::Full));
+    assert!(take(&posts, "other@x", 5, SIM_EPOCH).is_ok());
+    let posts = open(&SimEngine::new());
+    (0..500).for_each(|list| waiting(&posts, list, 1).unwrap());
+    assert_eq!(asks(&posts, "other@x", 6), Err(Refused::Full));
+    assert!(take(&posts, "other@x", 7, SIM_EPOCH).is_ok());
+}
