@@ -15,7 +15,7 @@ use tag::{Tag, left_open};
 /// Of a tag so many octets are looked at; the rest is passed over.
 const TAG_BYTES_MAX: usize = 4096;
 /// So many elements within a hidden one are told from each other.
-const OPEN_MAX: usize = 256;
+const OPEN_MAX: usize = 64;
 
 /// The text that a person sees of a whole document.
 #[must_use]
