@@ -28,6 +28,8 @@ const TRIED_MILLIS: i64 = 2 * DAY_MILLIS;
 const HOST_DAYS_MIN: u32 = 5;
 /// Rows of each letter that [`Strangers::tidy`] leaves; the oldest go first. Who floods one letter forgets nothing of the others.
 const ROWS_MAX: usize = 50_000;
+/// So many rows are forgotten with one commit, since mail that is to be written waits for it.
+const FORGOTTEN_AT_ONCE: usize = 1_000;
 /// A name in a key has at most so many octets (RFC 1035 §2.3.4).
 const DOMAIN_BYTES_MAX: usize = 253;
 
@@ -150,12 +152,11 @@ impl Strangers {
             let is_to_go = |(at, (when, _)): &(usize, (Timestamp, Vec<u8>))| *at < too_many || *when < oldest;
             gone.extend(rows.into_iter().enumerate().filter(is_to_go).map(|(_, (_, key))| key));
         }
-        if gone.is_empty() {
-            return Ok(());
-        }
-        self.0.table.change(|tx| {
-            gone.iter().for_each(|key| tx.delete(key));
-            Ok(())
+        gone.chunks(FORGOTTEN_AT_ONCE).try_for_each(|some| {
+            self.0.table.change(|tx| {
+                some.iter().for_each(|key| tx.delete(key));
+                Ok(())
+            })
         })
     }
 

@@ -96,5 +96,20 @@ fn a_flood_of_strangers_takes_a_bounded_place_and_one_commit() {
     assert_eq!(table.scan(b"t", b"t", usize::MAX).unwrap().len(), 0);
 }
 
+#[test]
+fn what_a_flood_left_was_forgotten_in_one_commit_for_which_mail_waited() {
+    let strangers = started(&SimEngine::new());
+    let table = &strangers.0.table;
+    for n in 0..=FORGOTTEN_AT_ONCE {
+        let address = format!("10.{}.{}.1", n / 256, n % 256);
+        assert!(strangers.tried(stranger(&address, "a.example", false), SIM_EPOCH).unwrap().is_some());
+    }
+    strangers.write().unwrap();
+    let before = table.version().unwrap();
+    strangers.tidy(after(TRIED_MILLIS + 1)).unwrap();
+    assert_eq!(table.scan(b"t", b"t", usize::MAX).unwrap().len(), 0);
+    assert_eq!(table.version().unwrap().0, before.0 + 2);
+}
+
 /// As in `waiting`.
 const PER_NETWORK: usize = 100;
