@@ -237,10 +237,11 @@ impl Conversation {
     }
 
     fn line(&mut self) -> Result<String, Failure> {
-        let mut line = String::new();
-        match self.0.read_line(&mut line).map_err(fault)? {
+        // Mail in the mailbox may be in any charset.
+        let mut line = Vec::new();
+        match self.0.read_until(b'\n', &mut line).map_err(fault)? {
             0 => Err(fault("the server has closed the connection")),
-            _ => Ok(line.trim_end().to_owned()),
+            _ => Ok(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned()),
         }
     }
 
@@ -274,4 +275,18 @@ fn refuses(line: &str) -> bool {
     line.starts_with(['4', '5'])
         || line.starts_with("-ERR")
         || !line.starts_with('*') && ["NO ", "BAD "].iter().any(|word| result.starts_with(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    #[test]
+    fn a_message_that_was_not_in_utf_8_broke_off_the_story() {
+        let mut pop = Conversation::new(Box::new(Cursor::new(b"Gr\xfc\xdfe \r\n.\r\n".to_vec())));
+        for line in ["Gr\u{fffd}\u{fffd}e ", "."] {
+            assert_eq!(pop.line().ok().as_deref(), Some(line));
+        }
+    }
 }
