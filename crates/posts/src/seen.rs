@@ -8,6 +8,8 @@ pub(crate) const SEEN_MAX: usize = 500 * 24 * 6;
 /// For so long: the Date of a post is five days old at most, and a clock one day ahead (`mailflow`).
 const SEEN_MINUTES: u32 = 6 * 24 * 60;
 const MINUTE_MILLIS: i64 = 60 * 1000;
+/// A bit beside the minute: it does not count in its hour.
+const UNCOUNTED: u32 = 1 << 31;
 
 /// Octets of a mark that are kept.
 const MARK_BYTES: usize = 8;
@@ -36,7 +38,7 @@ impl Seen {
     /// Those that cannot come again.
     pub(crate) fn forget(&mut self, now: Timestamp) {
         let now = minute(now);
-        self.0.retain(|(_, at)| now.saturating_sub(*at) <= SEEN_MINUTES);
+        self.0.retain(|(_, at)| now.saturating_sub(*at & !UNCOUNTED) <= SEEN_MINUTES);
     }
 
     pub(crate) fn has(&self, mark: &[u8; 16]) -> bool {
@@ -49,16 +51,17 @@ impl Seen {
 
     pub(crate) fn within_an_hour(&self, now: Timestamp) -> u32 {
         let now = minute(now);
-        self.0.iter().filter(|(_, at)| now.saturating_sub(*at) < 60).count() as u32
+        self.0.iter().filter(|(_, at)| *at & UNCOUNTED == 0 && now.saturating_sub(*at) < 60).count() as u32
     }
 
-    pub(crate) fn add(&mut self, mark: &[u8; 16], now: Timestamp) {
-        self.0.push((mark.first_chunk().copied().unwrap_or_default(), minute(now)));
+    pub(crate) fn add(&mut self, mark: &[u8; 16], now: Timestamp, counts: bool) {
+        let bit = if counts { 0 } else { UNCOUNTED };
+        self.0.push((mark.first_chunk().copied().unwrap_or_default(), minute(now) | bit));
     }
 }
 
 fn minute(now: Timestamp) -> u32 {
-    u32::try_from(now.0.max(0) / MINUTE_MILLIS).unwrap_or(u32::MAX)
+    u32::try_from(now.0.max(0) / MINUTE_MILLIS).unwrap_or(u32::MAX) & !UNCOUNTED
 }
 
 fn key(list: &str) -> Vec<u8> {

@@ -99,10 +99,10 @@ fn what_is_remembered_is_bounded() {
     let mut seen = Seen::default();
     // A list that takes 60 in an hour took no more on the fourth day.
     for number in 1..seen::SEEN_MAX as u128 {
-        seen.add(&number.to_be_bytes().map(|octet| octet ^ 1), SIM_EPOCH);
+        seen.add(&number.to_be_bytes().map(|octet| octet ^ 1), SIM_EPOCH, number % 2 == 0);
     }
     assert!(!seen.is_full());
-    seen.add(&[9; 16], SIM_EPOCH);
+    seen.add(&[9; 16], SIM_EPOCH, true);
     assert!(seen.is_full() && seen.has(&[9; 16]) && !seen.has(&[8; 16]));
     seen.forget(later(6 * 24 + 1));
     assert_eq!(seen, Seen::default());
@@ -144,7 +144,7 @@ fn forged_posts_kept_members_from_having_theirs_wait() {
     let held = Held { until_millis: later(1).0, is_told: false, why: "x".into() };
     let wait = |mark: u8, author: &str, is_proven: bool| {
         let post = Post { stage: Stage::Held(held.clone()), author: author.into(), is_proven, ..post("choir@x") };
-        let new = NewPost { post: &post, content: b"x", mark: [mark; 16], also: None, per_hour: 500 };
+        let new = NewPost { post: &post, content: b"x", mark: [mark; 16], also: None, per_hour: 2 };
         posts.take(new, SIM_EPOCH)
     };
     for mark in 0..5 {
@@ -157,6 +157,7 @@ fn forged_posts_kept_members_from_having_theirs_wait() {
     assert_eq!(wait(25, "zoe@far.example", false), Err(Refused::Full));
     assert!(wait(26, "ada@far.example", true).is_ok());
     assert!(wait(27, "zoe@far.example", true).is_ok());
+    assert_eq!(wait(28, "eve@far.example", true), Err(Refused::TooMany));
 }
 
 /// Twenty large ones of strangers, or a few of each of many lists, filled the room of all lists for a week.
