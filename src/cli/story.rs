@@ -21,7 +21,7 @@ use super::{Outcome, say, undo};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How many messages come; fewer than what makes the damage brake look (docs/decisions/0008), for the phone's removal of
 /// them is to be seen.
-const MESSAGES: usize = 6;
+const MESSAGES: u64 = 6;
 
 /// Where the story plays.
 pub(super) struct Stage {
@@ -162,8 +162,10 @@ impl Stage {
     fn expunge_from(&self, phone: &Player, uid: u64) -> Outcome {
         let mut imap = self.imap(phone)?;
         imap.ask("b SELECT INBOX", "b OK")?;
-        imap.ask(&format!("c UID STORE {uid}:* +FLAGS.SILENT (\\Deleted)"), "c OK")?;
-        imap.ask(&format!("d UID EXPUNGE {uid}:*"), "d OK")?;
+        // No `*`: it is an older message where none is new (RFC 9051 §9, seq-range).
+        let new = format!("{uid}:{}", uid + MESSAGES - 1);
+        imap.ask(&format!("c UID STORE {new} +FLAGS.SILENT (\\Deleted)"), "c OK")?;
+        imap.ask(&format!("d UID EXPUNGE {new}"), "d OK")?;
         imap.ask("l LOGOUT", "l OK").map(drop)
     }
 
