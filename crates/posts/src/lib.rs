@@ -3,7 +3,7 @@
 //! A post is taken with one commit, however many members the list has; then the client has its answer, and each member's copy
 //! follows in the background. Who gets one, and what it looks like, is the business of `mailflow`.
 //!
-//! Rows of the table: `n` = the last number; `s` list = what has come of late ([`Seen`]); `p` number = a [`Post`]; `b` number
+//! Rows of the table: `n` = the last number; `s` list = what has come of late (file `seen.rs`); `p` number = a [`Post`]; `b` number
 //! piece = a part of its message.
 //!
 //! Invariant: a post is there until each member has a copy or never gets one.
