@@ -8,7 +8,7 @@ mod rig;
 mod bucket;
 
 use bucket::Bucket;
-use rig::{Lines, Serving, run};
+use rig::{Serving, run};
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -42,15 +42,8 @@ fn with_mail(serving: &Serving) -> String {
     device["password"].as_str().unwrap().to_owned()
 }
 
-fn imap(serving: &Serving, password: &str) -> Lines {
-    let mut imap = serving.connect_tls("imaps");
-    imap.until("* OK");
-    imap.ask(&format!("l LOGIN {ALICE} {password}"), "l OK");
-    imap
-}
-
 fn messages(serving: &Serving, password: &str) -> Vec<String> {
-    let mut imap = imap(serving, password);
+    let mut imap = serving.imap(ALICE, password);
     imap.ask("s EXAMINE INBOX", "s OK");
     imap.ask("f FETCH 1:* (UID FLAGS EMAILID BODY.PEEK[])", "f OK")
         .iter()
@@ -103,7 +96,7 @@ fn large_messages_are_kept_in_a_bucket() {
     bucket.kill();
     deliver(&serving, 100, 1_500_000, "45");
     deliver(&serving, 101, 2_000, "250 ");
-    let mut small = imap(&serving, &password);
+    let mut small = serving.imap(ALICE, &password);
     small.ask("s EXAMINE INBOX", "s OK");
     let subjects = small.ask("f FETCH 7:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])", "f OK");
     assert!(subjects.iter().any(|line| line.contains("Subject: 101")), "{subjects:?}");

@@ -8,7 +8,7 @@ mod rig;
 mod cluster;
 
 use cluster::Cluster;
-use rig::{Lines, Serving, run};
+use rig::{Serving, run};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,16 +68,9 @@ fn deliver(serving: &Serving, n: usize, bytes: usize) {
     lmtp.ask(&format!("From: Carol <carol@example.net>\r\nSubject: {n}\r\n\r\n{text}."), "250 ");
 }
 
-fn imap(serving: &Serving, password: &str) -> Lines {
-    let mut imap = serving.connect_tls("imaps");
-    imap.until("* OK");
-    imap.ask(&format!("l LOGIN {ALICE} {password}"), "l OK");
-    imap
-}
-
 /// All that a mail program could compare, but for what belongs to sessions (RFC 9051 §2.3.2 has no `\Recent` any more).
 fn shown(serving: &Serving, password: &str) -> Vec<String> {
-    let mut imap = imap(serving, password);
+    let mut imap = serving.imap(ALICE, password);
     let mut shown = imap.ask("n NAMESPACE", "n OK");
     for mailbox in ["INBOX", "Kept"] {
         shown.extend(imap.ask(&format!("s EXAMINE {mailbox}"), "s OK"));
@@ -103,7 +96,7 @@ fn with_mail(serving: &Serving) -> String {
     let device = &json(&serving.says(&["device", "add", ALICE, "laptop", "--policy", "keep", "--json"]))[0];
     let password = device["password"].as_str().unwrap().to_owned();
     (0..12).for_each(|n| deliver(serving, n, if n % 5 == 0 { 400_000 } else { 2_000 }));
-    let mut imap = imap(serving, &password);
+    let mut imap = serving.imap(ALICE, &password);
     imap.ask("c CREATE Kept", "c OK");
     imap.ask("s SELECT INBOX", "s OK");
     imap.ask("1 STORE 3:9 +FLAGS (\\Seen $Important)", "1 OK");

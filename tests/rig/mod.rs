@@ -257,6 +257,14 @@ impl Serving {
         Lines::new(Box::new(patient(TcpStream::connect(("127.0.0.1", self.port(service))).unwrap())))
     }
 
+    /// IMAP over TLS, logged in.
+    pub fn imap(&self, user: &str, password: &str) -> Lines {
+        let mut imap = self.connect_tls("imaps");
+        imap.until("* OK");
+        imap.ask(&format!("l LOGIN {user} {password}"), "l OK");
+        imap
+    }
+
     /// What a command about this server says.
     pub fn says(&self, arguments: &[&str]) -> String {
         says(&[arguments, &["--config", self.config.to_str().unwrap()]].concat())
