@@ -28,6 +28,8 @@ pub struct Terms {
 }
 
 const KINDS: usize = 7;
+/// Of a message that has more nothing is known: it is read.
+const KEYS_MAX: usize = 1 << 20;
 
 impl Kind {
     pub(crate) fn key(self, three: [u8; 3]) -> u32 {
@@ -64,6 +66,17 @@ impl Terms {
                 self.keys.push(key);
             }
         }
+    }
+
+    /// Whether so much was added that it is worth nothing.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.keys.len() >= KEYS_MAX
+    }
+
+    /// Forgets what was added.
+    pub fn clear(&mut self) {
+        self.take(|_| ());
     }
 
     /// Takes what was added, each once.

@@ -1,15 +1,20 @@
 //! Making an account's index longer, from the same texts that are searched.
 
 use crate::evaluate::{address_text, value_text};
+use crate::large;
 use message::Summary;
 use message::fold::fold;
 use message::text::{Scope, head_text, pieces};
 use search_index::{Draft, Indexes, Kind, Next, Terms};
 use std::io;
-use store::{Account, Error};
+use store::{Account, Body, Error};
 
 /// After so many messages others have their turn.
 const MESSAGES_PER_TURN: usize = if cfg!(test) { 1 } else { 32 };
+/// And after so many octets of them.
+const BYTES_PER_TURN: usize = if cfg!(test) { 128 * 1024 } else { 4 * 1024 * 1024 };
+/// The windows of a large message have so many octets in common: any two characters.
+const OVERLAP_BYTES: usize = 8;
 /// So many messages more are worth a segment; of a segment that is made anew, a quarter of what it has.
 const NEW_MIN: usize = if cfg!(test) { 2 } else { 64 };
 
@@ -42,27 +47,37 @@ pub fn index_some(
         return Ok(Indexed::Enough);
     }
     let emails = account.emails_after(after, indexes.limits().segment_messages_max)?;
-    let (mut draft, mut last) = (Draft::default(), after);
-    for some in emails.chunks(MESSAGES_PER_TURN) {
-        if !goes_on() {
-            return Ok(Indexed::Stopped);
+    let (mut draft, mut last, mut turn) = (Draft::default(), after, Turn::new(goes_on));
+    let mut reader = None;
+    for email in emails {
+        if turn.is_over() {
+            reader = None;
+            if !turn.next() {
+                return Ok(Indexed::Stopped);
+            }
         }
-        let reader = account.reader()?;
-        for email in some {
-            last = *email;
-            match (reader.summary(*email), reader.open(*email, None)) {
-                // It has left retention just now: the index does not name it.
-                (Err(Error::NoSuchMessage), _) | (_, Err(Error::NoSuchMessage)) => {}
-                // Whoever searches reads it, and tells that it cannot be read.
-                (Err(_), _) | (_, Err(_)) => draft.add(email.0, None),
-                (Ok(summary), Ok(body)) => match body.whole() {
-                    Some(body) => {
-                        add(terms, &summary, body);
-                        draft.add(email.0, Some(terms));
-                    }
-                    // It is searched in windows, and decodes in windows.
-                    None => draft.add(email.0, None),
-                },
+        let snapshot = match &mut reader {
+            Some(reader) => reader,
+            none => none.insert(account.reader()?),
+        };
+        last = email;
+        match (snapshot.summary(email), snapshot.open(email, None)) {
+            // It has left retention just now: the index does not name it.
+            (Err(Error::NoSuchMessage), _) | (_, Err(Error::NoSuchMessage)) => {}
+            // Whoever searches reads it, and tells that it cannot be read.
+            (Err(_), _) | (_, Err(_)) => draft.add(email.0, None),
+            (Ok(summary), Ok(body)) => {
+                if body.whole().is_none() {
+                    // It may be far away.
+                    reader = None;
+                }
+                let is_known = add(terms, &summary, body, &mut turn);
+                if turn.is_stopped {
+                    terms.clear();
+                    return Ok(Indexed::Stopped);
+                }
+                draft.add(email.0, is_known.then_some(&mut *terms));
+                terms.clear();
             }
         }
         if draft.is_full() {
@@ -75,7 +90,56 @@ pub fn index_some(
     })
 }
 
-fn add(terms: &mut Terms, summary: &Summary, message: &[u8]) {
+/// How much has been done since others had their turn.
+struct Turn<'g> {
+    goes_on: &'g mut dyn FnMut() -> bool,
+    messages: usize,
+    bytes: usize,
+    is_stopped: bool,
+}
+
+impl<'g> Turn<'g> {
+    /// The caller is asked before anything is done.
+    fn new(goes_on: &'g mut dyn FnMut() -> bool) -> Self {
+        Self { goes_on, messages: MESSAGES_PER_TURN, bytes: 0, is_stopped: false }
+    }
+
+    fn is_over(&self) -> bool {
+        self.messages >= MESSAGES_PER_TURN || self.bytes >= BYTES_PER_TURN
+    }
+
+    /// Others have their turn, then the next one begins, unless the caller stops it.
+    fn next(&mut self) -> bool {
+        (self.messages, self.bytes) = (0, 0);
+        self.is_stopped = !(self.goes_on)();
+        !self.is_stopped
+    }
+}
+
+/// Whether all of a message is in `terms`; else they are to be forgotten.
+fn add(terms: &mut Terms, summary: &Summary, mut body: Body, turn: &mut Turn<'_>) -> bool {
+    turn.messages += 1;
+    add_summary(terms, summary);
+    let Some(message) = body.whole() else {
+        let all = large::each(&mut body, &summary.structure, OVERLAP_BYTES, &mut |kind, text| {
+            terms.add(kind, &fold(text));
+            turn.bytes += text.len();
+            !terms.is_full() && (!turn.is_over() || turn.next())
+        });
+        return matches!(all, Ok(true));
+    };
+    turn.bytes += message.len();
+    for part in summary.structure.root.walk() {
+        let header = message.get(part.header.start..part.header.end).unwrap_or_default();
+        terms.add(Kind::Header, &fold(&head_text(part, header)));
+    }
+    for text in pieces(message, &summary.structure, Scope::Bodies) {
+        terms.add(Kind::Body, &fold(&text));
+    }
+    !terms.is_full()
+}
+
+fn add_summary(terms: &mut Terms, summary: &Summary) {
     let envelope = &summary.envelope;
     let lists =
         [(Kind::From, &envelope.from), (Kind::To, &envelope.to), (Kind::Cc, &envelope.cc), (Kind::Bcc, &envelope.bcc)];
@@ -84,13 +148,6 @@ fn add(terms: &mut Terms, summary: &Summary, message: &[u8]) {
     }
     if let Some(subject) = &envelope.subject {
         terms.add(Kind::Subject, &fold(&value_text(subject)));
-    }
-    for part in summary.structure.root.walk() {
-        let header = message.get(part.header.start..part.header.end).unwrap_or_default();
-        terms.add(Kind::Header, &fold(&head_text(part, header)));
-    }
-    for text in pieces(message, &summary.structure, Scope::Bodies) {
-        terms.add(Kind::Body, &fold(&text));
     }
 }
 
@@ -104,6 +161,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
     use std::sync::Arc;
+    use store::objects::Objects;
     use store::sim::{SimEngine, SimObjects};
     use store::{
         AccountId, Actor, DeviceId, Flags, NewMessage, Protocol, Store, SystemFlag, Target, Timestamp, Uid,
@@ -322,16 +380,73 @@ mod tests {
         assert_eq!(asked(&[Kind::Body], "some text 7x"), 0, "it was read, and that is known now");
     }
 
+    fn candidates(indexes: &Indexes, kinds: &[Kind], text: &str) -> Vec<Option<bool>> {
+        let index = indexes.of(ALICE);
+        let candidates = index.look_up(kinds, text).unwrap();
+        let count = index.reached().0 as usize;
+        (0..count).map(|at| candidates.says(at)).collect()
+    }
+
     #[test]
-    fn a_large_message_is_always_read() {
+    fn a_large_message_was_read_by_every_search() {
         let (account, directory) = (account(), tempfile::tempdir().unwrap());
         let indexes = Arc::new(Indexes::open(directory.path().to_owned(), LIMITS));
-        let lines = "a line of it\r\n".repeat(WHOLE_BYTES_MAX / 10);
+        // Windows end everywhere in these lines.
+        let lines: String = (0..WHOLE_BYTES_MAX / 6).map(|n| format!("{n:06}\u{e4}\r\n")).collect();
         for text in ["none", "needle"] {
-            deliver(&account, format!("Subject: large\r\n\r\n{lines}{text}\r\n").into_bytes());
+            let head = format!("Subject: large {text}\r\nContent-Type: text/plain; charset=utf-8\r\n");
+            deliver(&account, format!("{head}\r\n{lines}{text}\r\n").into_bytes());
         }
         grow(&account, &indexes, 9);
-        assert!(indexes.of(ALICE).reached().0 > 0);
-        assert_eq!(found(&account, condition(&Key::Text(false, "needle".into())), Some(&indexes)), [Uid(2)]);
+        let known = |kinds: &[Kind], text: &str| candidates(&indexes, kinds, text);
+        assert_eq!(known(&[Kind::Body], "needle"), [Some(false), None], "the second is read");
+        assert_eq!(known(&[Kind::Body], "nee"), [Some(false), Some(true)]);
+        assert_eq!(known(&[Kind::Header], "none"), [None, Some(false)]);
+        for n in 0..WHOLE_BYTES_MAX / 6 - 1 {
+            let over = format!("{:03}\u{e4}\r\n{:03}", n % 1_000, (n + 1) / 1_000);
+            if n % 97 == 0 {
+                assert_eq!(known(&[Kind::Body], &over), [None; 2], "{n}");
+            }
+        }
+        for (scope, text) in [(false, "needle"), (true, "needle"), (false, "\u{c4}\r\nNeedle")] {
+            assert_eq!(found(&account, condition(&Key::Text(scope, text.into())), Some(&indexes)), [Uid(2)]);
+        }
+    }
+
+    #[test]
+    fn others_waited_until_a_large_message_was_in_the_index() {
+        let (account, directory) = (account(), tempfile::tempdir().unwrap());
+        let indexes = Indexes::open(directory.path().to_owned(), LIMITS);
+        let text = "a line of it\r\n".repeat((WHOLE_BYTES_MAX + 2 * BYTES_PER_TURN) / 14);
+        (0..2).for_each(|n| deliver(&account, format!("Subject: {n}\r\n\r\n{text}").into_bytes()));
+        let mut terms = Terms::default();
+        for turns in 0..6 {
+            let mut left = turns;
+            let mut goes_on = || {
+                left -= 1;
+                left >= 0
+            };
+            let stopped = index_some(&indexes, &account, &mut terms, &mut goes_on).unwrap();
+            assert!(matches!(stopped, Indexed::Stopped), "{turns}: {stopped:?}");
+            assert_eq!(indexes.of(ALICE).reached().0, 0);
+        }
+        grow(&account, &indexes, 9);
+        assert_eq!(candidates(&indexes, &[Kind::Subject], "1\0"), [Some(false), None]);
+    }
+
+    #[test]
+    fn what_a_message_that_was_lost_had_was_in_the_index_for_the_next_one() {
+        let objects = SimObjects::new();
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(objects.clone()));
+        let (account, directory) = (store.create_account(ALICE, Timestamp(0)).unwrap(), tempfile::tempdir().unwrap());
+        let indexes = Indexes::open(directory.path().to_owned(), LIMITS);
+        deliver(&account, format!("Subject: lost\r\n\r\n{}", "large\r\n".repeat(WHOLE_BYTES_MAX / 7 + 1)).into());
+        for (name, _) in objects.list(account.id()).unwrap() {
+            objects.remove(account.id(), &name).unwrap();
+        }
+        deliver(&account, b"Subject: small\r\n\r\ntext".to_vec());
+        grow(&account, &indexes, 9);
+        assert_eq!(candidates(&indexes, &[Kind::Subject], "lost"), [None, Some(false)]);
+        assert_eq!(candidates(&indexes, &[Kind::Subject], "sma"), [None, Some(true)]);
     }
 }

@@ -8,6 +8,7 @@ use message::html::Reader;
 use message::text::{self, Scope};
 use message::transfer::{Decoder, Encoding};
 use message::{Part, Structure, charset, section};
+use search_index::Kind;
 use std::cell::{Cell, RefCell};
 use store::{Body, Error};
 
@@ -74,6 +75,25 @@ fn read(
         }
     }
     Ok(false)
+}
+
+/// Gives all that a search looks into to `take`, headers whole and text in windows that have `overlap` octets in common, until it
+/// wants no more; whether it took all.
+pub(crate) fn each(
+    body: &mut Body,
+    structure: &Structure,
+    overlap: usize,
+    take: &mut dyn FnMut(Kind, &str) -> bool,
+) -> Result<bool, Error> {
+    for part in structure.root.walk() {
+        if !take(Kind::Header, &head(body, part)?) {
+            return Ok(false);
+        }
+        if text::is_read(part) && is_in_text(body, part, overlap, &mut |text| !take(Kind::Body, text))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn head(body: &mut Body, part: &Part) -> Result<String, Error> {
