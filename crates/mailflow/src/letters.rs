@@ -26,7 +26,8 @@ impl MailFlow {
     /// # Errors
     /// Whether and why it is to be tried again.
     pub fn deliver_report(&self, notice: Notice<'_>, now: Timestamp) -> Result<Vec<Claim>, ReportError> {
-        let Letter { to, content, handover, tls } = reports::of(notice, &self.hostname, now);
+        let letter = reports::of(notice, &self.hostname, now);
+        let Some(Letter { to, content, handover, tls }) = letter else { return Ok(Vec::new()) };
         self.post_over(tls, &to, &content, handover, now)
     }
 

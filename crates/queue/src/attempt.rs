@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::outgoing::Destination;
 use crate::queue::{Body, Fate, Settled};
 use crate::reach::{Session, Told};
-use crate::report::{self, Notice, Report};
+use crate::report::{self, Notice, Protection, Report, Said};
 use crate::sender::{FAULT_PAUSE, Place, ReportError, Shared};
 use crate::turns::Due;
 use crate::window::Job;
@@ -79,11 +79,12 @@ impl Shared {
         let requires_tls = entry.tls == TlsWish::Required;
         let envelope =
             Message { reverse_path, recipients, size_bytes, eight_bit, smtputf8, reports, deliver_by, requires_tls };
-        let mut mail = MailObject { envelope, content, waives_tls: entry.tls == TlsWish::Waived };
+        let (waives_tls, may_come_back) = (entry.tls == TlsWish::Waived, entry.may_come_back);
+        let mut mail = MailObject { envelope, content, waives_tls, may_come_back };
         let number = at.number;
         let on_connect = |socket: &TcpStream| self.connected(number, socket);
         let session = std::mem::replace(&mut at.session, Session::none());
-        let Told { fates, unreached, session } =
+        let Told { fates, unreached, session, protection } =
             self.reach.deliver(&at.destination, &mut mail, session, &on_connect, (self.clock)());
         at.session = session;
         if let Some(error) = mail.content.into_error() {
@@ -96,7 +97,25 @@ impl Shared {
         self.lock().destinations.learn(&at.destination, unreached, (self.clock)());
         let settled: Settled = places.iter().copied().zip(fates).collect();
         self.log(entry, &settled);
+        self.say(entry, &settled, protection);
         self.persist(|| self.queue.settle(entry.id, &settled, (self.clock)()))
+    }
+
+    /// Whoever has named an envelope is told what a host said of it. That is nothing that a message waits for.
+    fn say(&self, entry: &Entry, settled: &Settled, protection: Protection) {
+        if entry.envelope_id.is_none() {
+            return;
+        }
+        for (place, fate) in settled {
+            let (Fate::Tried(state), Some(recipient)) = (fate, entry.recipients.get(*place)) else { continue };
+            let said = Said { entry, recipient: &recipient.address, state, protection };
+            match (self.report)(Notice::Said(said)) {
+                Ok(claims) => claims.into_iter().for_each(Claim::answered),
+                Err(ReportError::Later(error) | ReportError::Never(error)) => {
+                    warn!(queue = %entry.id, %error, "what a host said is not noted");
+                }
+            }
+        }
     }
 
     /// The message could not be read to its end. Who has it, because it was sent to some before, is not tried again.

@@ -57,6 +57,8 @@ pub struct NewEntry {
     pub handover: Option<Handover>,
     /// Somebody with the password of `account` sends it: whether it waits for its owner is looked at.
     pub is_submitted: bool,
+    /// It may come back to this server, over its own port: a test of it.
+    pub may_come_back: bool,
 }
 
 impl NewEntry {
@@ -75,6 +77,7 @@ impl NewEntry {
             account: None,
             handover: None,
             is_submitted: false,
+            may_come_back: false,
         }
     }
 
@@ -97,6 +100,7 @@ impl NewEntry {
             envelope_id: self.reports.envelope_id.clone(),
             deliver_by: self.deliver_by.map(|by| Deadline::of(by, now)),
             tls: self.tls,
+            may_come_back: self.may_come_back,
         }
     }
 }
@@ -156,6 +160,9 @@ pub struct Entry {
     /// How it is to be protected on its way.
     #[serde(default, skip_serializing_if = "TlsWish::is_usual")]
     pub tls: TlsWish,
+    /// This server is no host that is left out on its way (RFC 5321 §5.1): what it tests is its own port.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub may_come_back: bool,
 }
 
 /// What a sender wants of TLS on the way of a message.
@@ -544,6 +551,7 @@ mod tests {
             envelope_id: Some("QQ 3".into()),
             deliver_by: Some(Deadline { at, returns: true, trace: false }),
             tls: TlsWish::Required,
+            may_come_back: true,
         }
     }
 

@@ -52,7 +52,7 @@ pub use error::Error;
 pub use outgoing::{Direct, Outgoing, Rates, Via, Ways};
 pub use pace::Waiting;
 pub use queue::{Backlog, Queue, Wish};
-pub use report::{Notice, Report};
+pub use report::{Notice, Protection, Report, Said};
 pub use schedule::Policy;
 pub use sender::{Clock, ReportError, Reporter, Sender};
 pub use share::Limits;

@@ -43,8 +43,8 @@ pub(crate) enum Dane {
     Required(Vec<Tlsa>),
 }
 
-/// The hosts of a domain. `own`: this server's name. `port`: where mail is delivered.
-pub(crate) async fn hosts(dns: &Dns, domain: &str, own: &str, port: u16) -> Found {
+/// The hosts of a domain. `own`: this server's name, unless it may be one of them. `port`: where mail is delivered.
+pub(crate) async fn hosts(dns: &Dns, domain: &str, own: Option<&str>, port: u16) -> Found {
     if let Some(address) = literal(domain) {
         return Found::Hosts(vec![Host {
             name: domain.to_owned(),
@@ -65,7 +65,7 @@ pub(crate) async fn hosts(dns: &Dns, domain: &str, own: &str, port: u16) -> Foun
     let (mut hosts, mut failure, mut is_own) = (Vec::new(), None, false);
     for name in names.into_iter().take(HOSTS_MAX) {
         match host(dns, name, secure, port).await {
-            Ok(Some(host)) if port == 25 && host.addresses.iter().any(is_here) => is_own = true,
+            Ok(Some(host)) if own.is_some() && port == 25 && host.addresses.iter().any(is_here) => is_own = true,
             Ok(Some(host)) => hosts.push(host),
             Ok(None) => {}
             Err(error) => failure = Some(error),
@@ -84,7 +84,7 @@ pub(crate) async fn hosts(dns: &Dns, domain: &str, own: &str, port: u16) -> Foun
 }
 
 /// The names of the hosts, in the order in which they are tried.
-fn names(answer: Answer<Mx>, domain: &str, own: &str, seed: u64) -> Result<Vec<String>, Reply> {
+fn names(answer: Answer<Mx>, domain: &str, own: Option<&str>, seed: u64) -> Result<Vec<String>, Reply> {
     if !answer.name_exists {
         return Err(Reply::new(550, Enhanced(5, 1, 2), format!("there is no domain {domain}")));
     }
@@ -99,8 +99,8 @@ fn names(answer: Answer<Mx>, domain: &str, own: &str, seed: u64) -> Result<Vec<S
         return Err(Reply::new(556, Enhanced(5, 1, 10), format!("{domain} takes no mail (null MX)")));
     }
     // RFC 5321 §5.1: this host, and whatever is not preferred to it, is left out, or mail would go in a circle.
-    if let Some(ours) = records.iter().filter(|mx| mx.exchange.eq_ignore_ascii_case(own)).map(|mx| mx.preference).min()
-    {
+    let is_own = |mx: &&Mx| own.is_some_and(|own| mx.exchange.eq_ignore_ascii_case(own));
+    if let Some(ours) = records.iter().filter(is_own).map(|mx| mx.preference).min() {
         records.retain(|mx| mx.preference < ours);
         if records.is_empty() {
             return Err(circle(domain));
@@ -188,7 +188,7 @@ mod tests {
         let options = Options { servers: vec![server.address()], dnssec: false, patience, ..Options::default() };
         let dns = Dns::new(&options).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(hosts(&dns, domain, "own.example", port))
+        runtime.block_on(hosts(&dns, domain, Some("own.example"), port))
     }
 
     fn found(server: &FakeServer, domain: &str) -> Vec<(String, Vec<String>)> {
@@ -275,7 +275,7 @@ mod tests {
         let first = |seed| {
             let records = vec![mx("a.example"), mx("b.example")];
             let answer = Answer { records, name_exists: true, secure: false, canonical: "x.example".to_owned() };
-            names(answer, "x.example", "own.example", seed).unwrap()[0].clone()
+            names(answer, "x.example", Some("own.example"), seed).unwrap()[0].clone()
         };
         let chosen: Vec<String> = (0..64).map(|seed: u64| first(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
         for name in ["a.example", "b.example"] {

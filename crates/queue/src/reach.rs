@@ -6,6 +6,7 @@ use crate::entry::{LastReply, RecipientState};
 use crate::mx::{self, Dane, Found, Host};
 use crate::outgoing::{Destination, Direct, Outgoing};
 use crate::queue::{Fate, Queue};
+use crate::report::Protection;
 use crate::smarthost::{Security, Smarthost, SmarthostError};
 use crate::sts::{Mode, Policies, Policy};
 use crate::target::{self, Target};
@@ -38,6 +39,8 @@ pub(crate) struct Told {
     pub(crate) fates: Vec<Fate>,
     /// Nobody there could be talked to, and why.
     pub(crate) unreached: Option<Unreached>,
+    /// How its session was protected.
+    pub(crate) protection: Protection,
     /// To be gone on with once the fates are written down.
     pub(crate) session: Session,
 }
@@ -49,6 +52,7 @@ pub(crate) struct Session {
     way: Option<Way>,
     /// Whether it has proven who it is.
     is_proven: bool,
+    protection: Protection,
     /// When it began.
     since: Timestamp,
 }
@@ -85,7 +89,7 @@ impl Told {
 impl Session {
     /// With nobody.
     pub(crate) fn none() -> Self {
-        Self { end: End::Gone, way: None, is_proven: false, since: Timestamp(0) }
+        Self { end: End::Gone, way: None, is_proven: false, protection: Protection::None, since: Timestamp(0) }
     }
 
     /// Whether the host takes another message.
@@ -136,13 +140,14 @@ impl Reach {
         on_connect: OnConnect<'_>,
         now: Timestamp,
     ) -> Told {
-        let is_fit =
-            session.is_open() && session.is_fit_for(mail, now) && self.leads_there(destination, &mut session, now);
+        let is_fit = session.is_open()
+            && session.is_fit_for(mail, now)
+            && self.leads_there(destination, &mut session, mail.may_come_back, now);
         match session {
-            Session { end: End::Open(line), way, is_proven, since } if is_fit => {
+            Session { end: End::Open(line), way, is_proven, protection, since } if is_fit => {
                 let (outcomes, end) = line.deliver(mail);
                 if !outcomes.iter().all(is_of_the_past) {
-                    return told(&outcomes, Session { end, way, is_proven, since }, now);
+                    return told(&outcomes, Session { end, way, is_proven, protection, since }, now);
                 }
             }
             session => session.close(),
@@ -152,7 +157,13 @@ impl Reach {
 
     /// Whether a new session with a destination would be of the same kind: its domain still names the host, and asks for the same of
     /// TLS. Where it cannot be asked now a new one says why.
-    fn leads_there(&self, destination: &Destination, session: &mut Session, now: Timestamp) -> bool {
+    fn leads_there(
+        &self,
+        destination: &Destination,
+        session: &mut Session,
+        may_come_back: bool,
+        now: Timestamp,
+    ) -> bool {
         let (Destination::Domain { name, .. }, Some(direct)) = (destination, &self.outgoing.direct) else {
             return true;
         };
@@ -161,7 +172,7 @@ impl Reach {
             return true;
         }
         way.found_at = now;
-        match self.find(direct, name, now) {
+        match self.find(direct, (name, may_come_back), now) {
             Ok((hosts, policy)) => {
                 let is_same = |host: &Host| {
                     (&host.name, &host.dane, host.is_signed) == (&way.host.name, &way.host.dane, way.host.is_signed)
@@ -208,22 +219,29 @@ impl Reach {
             Ok(addresses) => addresses.collect::<Vec<_>>(),
             Err(error) => return later(mail, &lost(&error.to_string()), now),
         };
+        let seen = Seen::default();
         let peer = Peer {
             addresses: &addresses,
             tls: self.smarthost_tls.clone(),
             credentials: smarthost.credentials.clone(),
             hello: &self.outgoing.hello,
             loopback_only: smarthost.security == Security::Loopback,
-            seen: &Seen::default(),
+            seen: &seen,
         };
         let (outcomes, end) = wire::deliver(&peer, mail, on_connect);
-        let is_proven = self.smarthost_tls.is_proof();
-        told(&outcomes, Session { end, way: None, is_proven, since: now }, now)
+        let (is_proven, protection) = (self.smarthost_tls.is_proof(), protection(&seen, &self.smarthost_tls, None));
+        told(&outcomes, Session { end, way: None, is_proven, protection, since: now }, now)
     }
 
     /// The hosts of a domain, and its policy; else why there are none.
-    fn find(&self, direct: &Direct, domain: &str, now: Timestamp) -> Result<(Vec<Host>, Option<Policy>), Reply> {
-        let look_up = mx::hosts(&direct.dns, domain, &self.outgoing.hello, direct.port);
+    fn find(
+        &self,
+        direct: &Direct,
+        (domain, may_come_back): (&str, bool),
+        now: Timestamp,
+    ) -> Result<(Vec<Host>, Option<Policy>), Reply> {
+        let own = Some(self.outgoing.hello.as_str()).filter(|_| !may_come_back);
+        let look_up = mx::hosts(&direct.dns, domain, own, direct.port);
         let stops = || lost("this server stops");
         let hosts = match direct.runtime.block_on(self.unless_cut(look_up)).ok_or_else(stops)? {
             Found::Hosts(hosts) => hosts,
@@ -240,7 +258,7 @@ impl Reach {
         on_connect: OnConnect<'_>,
         now: Timestamp,
     ) -> Told {
-        let (hosts, policy) = match self.find(direct, domain, now) {
+        let (hosts, policy) = match self.find(direct, (domain, mail.may_come_back), now) {
             Ok(found) => found,
             Err(reply) if reply.is_permanent() => return never(mail, &reply, now),
             Err(reply) => return later(mail, &reply, now),
@@ -361,19 +379,32 @@ impl Reach {
             target.tell(&seen, result);
         }
         let way = || Way { host: host.clone(), policy: target.policy.cloned(), found_at: now };
-        let session = |end, is_proven| Session { end, way: Some(way()), is_proven, since: now };
+        let protection = protection(&seen, &tls, Some(target));
+        let session = |end, is_proven, protection| Session { end, way: Some(way()), is_proven, protection, since: now };
         // RFC 7435 §3: where any protection is better than none, none is better than no mail.
         let is_tls_broken = outcomes.iter().all(|outcome| stage(outcome) == Some(Stage::StartTls));
         if is_tls_broken && matches!(tls, Tls::Opportunistic(_)) {
             let (outcomes, end) = wire::deliver(&peer(Tls::Never), mail, on_connect);
-            return told(&outcomes, session(end, false), now);
+            return told(&outcomes, session(end, false, Protection::None), now);
         }
         if is_tls_broken && mail.is_strict() && is_final(&seen, &outcomes) {
             // Of other mail it says nothing.
             let text = format!("{} speaks no TLS, or does not prove who it is, as REQUIRETLS asks for", host.name);
             return never(mail, &Reply::new(550, UNPROTECTED, text), now);
         }
-        told(&outcomes, session(end, tls.is_proof()), now)
+        told(&outcomes, session(end, tls.is_proof(), protection), now)
+    }
+}
+
+/// How a session is protected that was talked to with `tls`; `target`: where that is no smarthost.
+fn protection(seen: &Seen, tls: &Tls, target: Option<&Target<'_>>) -> Protection {
+    let is_policy = |target: &&Target<'_>| target.policy.is_some_and(|policy| policy.mode == Mode::Enforce);
+    match (seen.shake(), target) {
+        (Shake::None | Shake::Broken(_), _) => Protection::None,
+        (Shake::Done(_), _) if !tls.is_proof() => Protection::Unproven,
+        (Shake::Done(_), Some(Target { host: Host { dane: Dane::Required(_), .. }, .. })) => Protection::Published,
+        (Shake::Done(_), Some(target)) if is_policy(&target) => Protection::Policy,
+        (Shake::Done(_), _) => Protection::Authority,
     }
 }
 
@@ -417,7 +448,7 @@ fn told(outcomes: &[Outcome], session: Session, now: Timestamp) -> Told {
         }
         Some(_) | None => None,
     };
-    Told { fates, unreached, session }
+    Told { fates, unreached, protection: session.protection, session }
 }
 
 fn fate(outcome: &Outcome, host: Option<&str>, now: Timestamp) -> Fate {
@@ -455,7 +486,8 @@ fn unfit(mail: &MailObject<'_>, reply: &Reply, now: Timestamp) -> Told {
 }
 
 fn all(mail: &MailObject<'_>, state: RecipientState, unreached: Option<Unreached>) -> Told {
-    Told { fates: vec![Fate::Tried(state); mail.envelope.recipients.len()], unreached, session: Session::none() }
+    let fates = vec![Fate::Tried(state); mail.envelope.recipients.len()];
+    Told { fates, unreached, protection: Protection::None, session: Session::none() }
 }
 
 fn lost(why: &str) -> Reply {

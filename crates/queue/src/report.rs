@@ -1,6 +1,6 @@
 //! What the queue has to tell people: facts. Who words the letter, and delivers it, is a callback; the queue knows no mailboxes.
 
-use crate::entry::{Entry, Matter, QueueId};
+use crate::entry::{Entry, Matter, QueueId, RecipientState};
 use store::{Handover, Timestamp};
 
 /// Something that somebody is to be told.
@@ -17,6 +17,37 @@ pub enum Notice<'a> {
         /// What the letter is known by if it is delivered again.
         handover: Handover,
     },
+    /// What a host said of a message whose envelope its sender has named (RFC 3461 §4.4), before that is written down in the queue.
+    Said(Said<'a>),
+}
+
+/// What a host said of a message for one of its recipients.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// The message, as it was before.
+    pub entry: &'a Entry,
+    /// Whom it is for.
+    pub recipient: &'a str,
+    /// What became of that.
+    pub state: &'a RecipientState,
+    /// How the session was protected.
+    pub protection: Protection,
+}
+
+/// How a session with another server is protected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// Not at all, or it did not come that far.
+    #[default]
+    None,
+    /// By TLS with whoever it is: against those who only listen.
+    Unproven,
+    /// By TLS; the host's certificate is the one that its owner publishes (DANE, RFC 7672).
+    Published,
+    /// By TLS; an authority vouches for the host's certificate, and the policy of its domain (MTA-STS, RFC 8461) names the host.
+    Policy,
+    /// By TLS; an authority vouches for the host's certificate.
+    Authority,
 }
 
 /// What became of a message for some of its recipients: those of [`Entry::to_report`].

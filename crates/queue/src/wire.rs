@@ -50,6 +50,8 @@ pub(crate) struct MailObject<'a> {
     pub(crate) content: Body<'a>,
     /// Its sender waives what the domain asks for of TLS (RFC 8689 §3).
     pub(crate) waives_tls: bool,
+    /// It may be this server that takes it.
+    pub(crate) may_come_back: bool,
 }
 
 impl MailObject<'_> {

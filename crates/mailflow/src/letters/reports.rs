@@ -34,10 +34,12 @@ pub(super) struct Success<'a> {
     pub(super) tls: TlsWish,
 }
 
-pub(super) fn of(notice: Notice<'_>, server: &str, now: Timestamp) -> Letter {
+/// `None`: there is nothing to write.
+pub(super) fn of(notice: Notice<'_>, server: &str, now: Timestamp) -> Option<Letter> {
     match notice {
-        Notice::Report(report) => of_queue(&report, server, now),
-        Notice::Damaged { id, why, handover } => of_damage(id, why, handover, server, now),
+        Notice::Report(report) => Some(of_queue(&report, server, now)),
+        Notice::Damaged { id, why, handover } => Some(of_damage(id, why, handover, server, now)),
+        Notice::Said(_) => None,
     }
 }
 

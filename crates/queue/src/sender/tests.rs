@@ -6,7 +6,7 @@ use crate::queue::Body;
 use crate::queue::tests::{message, open};
 use crate::smarthost::Smarthost;
 use crate::wire::MailObject;
-use crate::{Error, Matter, NewEntry, Policy, Recipient, Report, Roots, Security};
+use crate::{Error, Matter, NewEntry, Policy, Recipient, Report, Roots, Said, Security};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use smtp_proto::{MailReports, Message};
@@ -136,6 +136,11 @@ impl Bounce {
             Notice::Damaged { id, why, .. } => {
                 Self { id, matter: None, recipient: "postmaster".to_owned(), text: why.to_owned() }
             }
+            Notice::Said(Said { entry, recipient, state, protection }) => {
+                let reply = Recipient { state: state.clone(), ..entry.recipients[0].clone() }.last_reply().cloned();
+                let text = format!("{protection:?} {}", reply.map_or(0, |reply| reply.code));
+                Self { id: entry.id, matter: None, recipient: recipient.to_owned(), text }
+            }
             Notice::Report(Report { matter, entry, .. }) => {
                 let line = |recipient: &Recipient| {
                     let reply = recipient.last_reply().unwrap();
@@ -225,6 +230,7 @@ fn hear(lines: &Receiver<String>, expected: &str) {
 mod direct;
 mod hard;
 mod requiretls;
+mod said;
 mod sts;
 
 #[test]
@@ -397,7 +403,8 @@ fn cleartext_stays_on_this_machine() {
     let queue = open(&SimEngine::new());
     let id = queue.enqueue(message("me@x", &["a@y"], b"m"), Timestamp(NOW)).unwrap().id;
     let entry = queue.show(id).unwrap();
-    let mut mail = MailObject { envelope: envelope(), content: Body::open(&queue, &entry).unwrap(), waives_tls: false };
+    let content = Body::open(&queue, &entry).unwrap();
+    let mut mail = MailObject { envelope: envelope(), content, waives_tls: false, may_come_back: false };
     let told = reach.deliver(&Destination::Smarthost, &mut mail, Session::none(), &|_| {}, Timestamp(NOW));
     assert!(told.unreached.unwrap().last.text.contains("not on this machine"));
 }

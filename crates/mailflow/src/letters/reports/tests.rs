@@ -36,7 +36,7 @@ fn letter(matter: Matter, entry: &Entry, original: &[u8]) -> String {
     let handover = Handover::new(&[b"x"], NOW, 1);
     let (other_server, expires_at) = ("relay.example.net", Timestamp(NOW.0 + 3_600_000));
     let report = Report { matter, entry, original, other_server, expires_at, handover };
-    let letter = of(Notice::Report(report), SERVER, NOW);
+    let letter = of(Notice::Report(report), SERVER, NOW).unwrap();
     assert_eq!(letter.to, "alice@example.org");
     String::from_utf8(letter.content).unwrap()
 }
