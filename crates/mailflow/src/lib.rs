@@ -49,6 +49,7 @@ pub use decide::{
     Admission, Consequence, Decision, Doubts, Enforcement, Findings, Greylist, Policy, Reason, SpfFail, decide,
 };
 pub use flow::{MailFlow, Teacher};
+pub use junk::Turn;
 pub use outcome::{Delivered, ListRefusal, Missed, RecipientOutcome};
 pub use route::{Reach, Recipient, Route, Unroutable, is_for_everybody};
 pub use submission::{Accepted, Refusal};

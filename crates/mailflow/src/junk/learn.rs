@@ -16,37 +16,66 @@ const ENTRIES_PER_LESSON_MAX: usize = 100;
 const MESSAGES_PER_LESSON: usize = 200;
 /// Mail that was read and is still there after so long is wanted: three days.
 const KEPT_MILLIS: i64 = 3 * 24 * 60 * 60 * 1000;
+/// In one turn of an account so many commits are made, so that nobody's filter waits long for somebody else's mail.
+const LESSONS_PER_TURN_MAX: usize = 4;
 /// Of a message so much is read.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
+/// What an account's filter did in one turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// How many messages it learnt or unlearnt.
+    pub messages: usize,
+    /// Whether it may have more to read: it wants another turn.
+    pub is_behind: bool,
+}
+
 impl MailFlow {
-    /// Lets the filter of an account read its journal on, until it has or `is_stopping`. Gives how many messages it learnt
-    /// or unlearnt. For a thread that may take long; nobody's session waits for it.
+    /// Lets the filter of an account read its journal on, until it has, or this turn is over, or `is_stopping`.
+    /// For a thread that may take long; nobody's session waits for it.
     ///
     /// # Errors
     /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults.
-    pub fn learn_junk(&self, id: AccountId, now: Timestamp, is_stopping: &dyn Fn() -> bool) -> Result<usize, Error> {
+    pub fn learn_junk(&self, id: AccountId, now: Timestamp, is_stopping: &dyn Fn() -> bool) -> Result<Turn, Error> {
         let account = self.auth.store().account(id);
         if !self.auth.directory().filters_junk(id)? {
-            return skip(&account, is_stopping).map(|()| 0);
+            return skip(&account, is_stopping).map(|()| Turn::default());
         }
-        let mut learnt = 0;
-        // Its own commits move the account's head, but write no entry.
-        let learns = self.filters_junk || self.teacher.is_some();
-        while learns && !is_stopping() && !account.journal(account.learnt_to()?, 1)?.is_empty() {
-            match self.pupil(&account)?.read_on(self.teacher.as_deref(), is_stopping)? {
-                Some(messages) => learnt += messages,
-                None => break,
-            }
+        if !self.filters_junk && self.teacher.is_none() {
+            return Ok(Turn::default());
         }
         let before = Timestamp(now.0.saturating_sub(KEPT_MILLIS));
-        while learns && !is_stopping() {
-            match self.pupil(&account)?.look_back(before, is_stopping)? {
-                Some(messages) => learnt += messages,
-                None => break,
+        let mut turn = Turn { messages: 0, is_behind: true };
+        for _ in 0..LESSONS_PER_TURN_MAX {
+            if is_stopping() {
+                break;
+            }
+            match self.lesson(&account, before, is_stopping)? {
+                Some(messages) => turn.messages += messages,
+                None => {
+                    turn.is_behind = false;
+                    break;
+                }
             }
         }
-        Ok(learnt)
+        Ok(turn)
+    }
+
+    /// One commit, if there is something to write down.
+    fn lesson(
+        &self,
+        account: &Account,
+        before: Timestamp,
+        is_stopping: &dyn Fn() -> bool,
+    ) -> Result<Option<usize>, Error> {
+        // Its own commits move the account's head, but write no entry.
+        if !account.journal(account.learnt_to()?, 1)?.is_empty() {
+            let read_on = self.pupil(account)?.read_on(self.teacher.as_deref(), is_stopping)?;
+            if read_on.is_some() {
+                return Ok(read_on);
+            }
+        }
+        self.pupil(account)?.look_back(before, is_stopping)
     }
 
     fn pupil<'a>(&'a self, account: &'a Account) -> Result<Pupil<'a>, Error> {

@@ -9,3 +9,4 @@ mod learn;
 mod lessons;
 
 pub(crate) use judge::Letter;
+pub use learn::Turn;

@@ -12,13 +12,13 @@ use store::{AccountId, Error, Store, Timestamp};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::warn;
 
 /// Hints are looked at so often.
 const EVERY: Duration = Duration::from_secs(20);
-/// In one of so many rounds all accounts are looked at.
-const ALL_ROUNDS: u64 = 180;
+/// All accounts are looked at so often.
+const ALL_EVERY: Duration = Duration::from_hours(1);
 
 /// Rspamd's controller, told from threads that may wait.
 struct Controller {
@@ -43,20 +43,29 @@ pub(crate) async fn learn_junk(
         Some(server) => flow.with_teacher(Arc::new(Controller { server, runtime: Handle::current() })),
         None => flow,
     };
-    for round in 1.. {
-        if timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok() {
+    let (mut behind, mut all_at) = (BTreeSet::new(), Instant::now() + ALL_EVERY);
+    loop {
+        // Who has more to read goes on at once, after all who have something to read have had a turn.
+        let pause = if behind.is_empty() { EVERY } else { Duration::ZERO };
+        if timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok() {
             return;
         }
         let mut accounts = store.take_changed();
+        accounts.append(&mut behind);
         let (flow, store, stopping) = (flow.clone(), store.clone(), stop.clone());
+        let is_for_all = Instant::now() >= all_at;
+        if is_for_all {
+            all_at = Instant::now() + ALL_EVERY;
+        }
         let work = move || {
-            if round % ALL_ROUNDS == 0 {
+            if is_for_all {
                 accounts = all(&store);
             }
-            learn(&flow, &accounts, Timestamp(clock.now().unix_millis), &|| *stopping.borrow());
+            learn(&flow, &accounts, Timestamp(clock.now().unix_millis), &|| *stopping.borrow())
         };
-        if let Err(error) = spawn_blocking(work).await {
-            warn!(%error, "junk filters did not learn; the next round tries again");
+        match spawn_blocking(work).await {
+            Ok(accounts) => behind = accounts,
+            Err(error) => warn!(%error, "junk filters did not learn; the next round tries again"),
         }
     }
 }
@@ -68,15 +77,26 @@ fn all(store: &Store) -> BTreeSet<AccountId> {
     })
 }
 
-fn learn(flow: &MailFlow, accounts: &BTreeSet<AccountId>, now: Timestamp, is_stopping: &dyn Fn() -> bool) {
+/// Gives each a turn, and those back that want another one.
+fn learn(
+    flow: &MailFlow,
+    accounts: &BTreeSet<AccountId>,
+    now: Timestamp,
+    is_stopping: &dyn Fn() -> bool,
+) -> BTreeSet<AccountId> {
+    let mut behind = BTreeSet::new();
     for id in accounts {
         if is_stopping() {
-            return;
+            break;
         }
         match flow.learn_junk(*id, now, is_stopping) {
             // Removed meanwhile; or nothing can be written, which others say.
+            Ok(turn) if turn.is_behind => {
+                behind.insert(*id);
+            }
             Ok(_) | Err(Error::NoSuchAccount | Error::NoSpace(_) | Error::ReadOnly) => {}
             Err(error) => warn!(account = %id, %error, "a junk filter could not learn"),
         }
     }
+    behind
 }

@@ -27,7 +27,14 @@ impl World {
     }
 
     fn learn_at(&self, name: &str, now: Timestamp) -> usize {
-        self.flow.learn_junk(self.owner(name).id(), now, &|| false).unwrap()
+        let mut messages = 0;
+        loop {
+            let turn = self.flow.learn_junk(self.owner(name).id(), now, &|| false).unwrap();
+            messages += turn.messages;
+            if !turn.is_behind {
+                return messages;
+            }
+        }
     }
 
     /// A message from another host; in which mailbox it is then, and its octets.
@@ -479,4 +486,27 @@ fn what_a_filter_of_before_was_never_told_of_a_host_was_taken_from_what_others_h
     let reasons = Verdict::of(&Features::of(b"\r\n", nameless), &counts, &Counts::default()).reasons;
     let seen = reasons.iter().find(|reason| reason.words.contains("a host without a name")).unwrap().seen;
     assert_eq!(seen, Seen { wanted: 1, junk: 9 });
+}
+
+/// As somebody would who has `$Junk` set and taken away on the same large messages again and again.
+#[test]
+fn nobodys_filter_waits_for_an_account_that_changes_its_mind_all_the_time() {
+    let world = world();
+    world.teach();
+    world.learn("alice");
+    let changes = LESSONS_PER_TURN_MAX * ENTRIES_PER_LESSON_MAX;
+    let (_, uid, _) = world.come("alice", "s@spam.example", "cheap pills order now discount");
+    let mut from = (Role::Junk, Role::Archive);
+    let mut uid = world.shift("alice", uid, Role::Junk, Role::Archive);
+    for _ in 0..changes {
+        from = (from.1, from.0);
+        uid = world.shift("alice", uid, from.0, from.1);
+    }
+    let account = world.owner("alice");
+    let before = account.learnt_to().unwrap();
+    let turn = world.flow.learn_junk(account.id(), NOW, &|| false).unwrap();
+    let (after, head) = (account.learnt_to().unwrap(), account.head().unwrap());
+    assert!(turn.is_behind && before < after && after < head, "{turn:?} {before:?} {after:?} {head:?}");
+    world.learn("alice");
+    assert_eq!(account.journal(account.learnt_to().unwrap(), 1).unwrap().len(), 0);
 }
