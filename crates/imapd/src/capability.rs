@@ -30,6 +30,7 @@ const ALWAYS: &[&str] = &[
     "XLIST",
     "STATUS=SIZE",
     "ESEARCH",
+    "MULTISEARCH",
     "SEARCHRES",
     "SEARCH=FUZZY",
     "SORT",

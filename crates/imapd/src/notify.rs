@@ -4,6 +4,7 @@
 //! that reads slowly hears once of what changed often, nothing can overflow, and nothing costs anything while the account
 //! does not change.
 
+use imap_proto::MailboxName;
 use imap_proto::command::{FetchItem, NotifyEvents, NotifyFilter, NotifyGroup};
 use store::{Mailbox, MailboxId, Mailboxes, Role, Uid, Watch};
 
@@ -78,8 +79,8 @@ impl Wanted {
     }
 }
 
-/// RFC 5465 §6
-fn is_in(mailbox: &Mailbox, filter: &NotifyFilter) -> bool {
+/// RFC 5465 §6, RFC 7377 §2.2; the selected mailbox is for whoever asks to know.
+pub(crate) fn is_in(mailbox: &Mailbox, filter: &NotifyFilter) -> bool {
     let name = mailbox.name.as_str();
     match filter {
         NotifyFilter::Selected | NotifyFilter::SelectedDelayed => false,
@@ -88,8 +89,14 @@ fn is_in(mailbox: &Mailbox, filter: &NotifyFilter) -> bool {
         NotifyFilter::Personal => true,
         NotifyFilter::Subscribed => mailbox.subscribed,
         NotifyFilter::Mailboxes(names) => names.iter().any(|one| one.as_str() == name),
-        NotifyFilter::Subtree(names) => names
-            .iter()
-            .any(|one| name.strip_prefix(one.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))),
+        NotifyFilter::Subtree(names) => names.iter().any(|one| below(name, one).is_some()),
+        NotifyFilter::SubtreeOne(names) => {
+            names.iter().any(|one| below(name, one).is_some_and(|rest| !rest.trim_start_matches('/').contains('/')))
+        }
     }
+}
+
+/// What of a name comes after that of a mailbox which it is, or is below: nothing, or with the separator.
+fn below<'n>(name: &'n str, mailbox: &MailboxName) -> Option<&'n str> {
+    name.strip_prefix(mailbox.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -7,6 +7,7 @@ mod fetch;
 mod id;
 mod list;
 mod mailbox;
+mod multisearch;
 mod notify;
 mod partial;
 mod quota;
@@ -25,6 +26,7 @@ pub use fetch::{BodySection, ChangedSince, Fetch, FetchItem, Partial, Section, S
 pub use id::IdField;
 pub use list::{List, ListReturn, ListSelection, Lsub};
 pub use mailbox::{Create, Rename};
+pub use multisearch::MultiSearch;
 pub use notify::{Notify, NotifyEvents, NotifyFilter, NotifyGroup};
 pub use partial::PartialRange;
 pub use search::{EntryType, Search, SearchKey, SearchReturn};
@@ -121,6 +123,8 @@ pub enum Command {
     UidExpunge(crate::MessageSet),
     /// RFC 9051 §6.4.4.
     Search(Search),
+    /// RFC 7377 §2: ESEARCH.
+    MultiSearch(MultiSearch),
     /// RFC 5256 §3.
     Sort(Sort),
     /// RFC 5256 §3.
@@ -173,6 +177,7 @@ impl Command {
             Self::Expunge => "EXPUNGE",
             Self::UidExpunge(_) => "UID EXPUNGE",
             Self::Search(_) => "SEARCH",
+            Self::MultiSearch(_) => "ESEARCH",
             Self::Sort(_) => "SORT",
             Self::Thread(_) => "THREAD",
             Self::Fetch(_) => "FETCH",
@@ -248,6 +253,7 @@ fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
         "LSUB" => &|c| Lsub::parse(c).map(Command::Lsub),
         "XLIST" => &|c| Lsub::parse(c).map(Command::Xlist),
         "NOTIFY" => &|c| Notify::parse(c).map(Command::Notify),
+        "ESEARCH" => &|c| MultiSearch::parse(c).map(Command::MultiSearch),
         "STATUS" => &|c| StatusRequest::parse(c).map(Command::Status),
         "GETQUOTA" => &quota::parse_root,
         "GETQUOTAROOT" => &quota::parse_mailbox,

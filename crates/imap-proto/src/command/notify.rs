@@ -43,6 +43,8 @@ pub enum NotifyFilter {
     Subscribed,
     /// `subtree`: these and all below.
     Subtree(Vec<MailboxName>),
+    /// `subtree-one`: these and those directly below (RFC 7377 §2.2).
+    SubtreeOne(Vec<MailboxName>),
     /// `mailboxes`: these.
     Mailboxes(Vec<MailboxName>),
 }
@@ -70,11 +72,25 @@ impl NotifyFilter {
     pub fn is_selected(&self) -> bool {
         match self {
             Self::Selected | Self::SelectedDelayed => true,
-            Self::Inboxes | Self::Personal | Self::Subscribed | Self::Subtree(_) | Self::Mailboxes(_) => false,
+            Self::Inboxes
+            | Self::Personal
+            | Self::Subscribed
+            | Self::Subtree(_)
+            | Self::SubtreeOne(_)
+            | Self::Mailboxes(_) => false,
         }
     }
 
-    fn parse(cursor: &mut Cursor<'_>) -> Parse<Self> {
+    /// The mailboxes that it names.
+    #[must_use]
+    pub fn names(&self) -> &[MailboxName] {
+        match self {
+            Self::Subtree(names) | Self::SubtreeOne(names) | Self::Mailboxes(names) => names,
+            Self::Selected | Self::SelectedDelayed | Self::Inboxes | Self::Personal | Self::Subscribed => &[],
+        }
+    }
+
+    pub(super) fn parse(cursor: &mut Cursor<'_>) -> Parse<Self> {
         Ok(match cursor.keyword("a mailbox filter")?.as_str() {
             "SELECTED" => Self::Selected,
             "SELECTED-DELAYED" => Self::SelectedDelayed,
@@ -82,6 +98,7 @@ impl NotifyFilter {
             "PERSONAL" => Self::Personal,
             "SUBSCRIBED" => Self::Subscribed,
             "SUBTREE" => Self::Subtree(mailboxes(cursor)?),
+            "SUBTREE-ONE" => Self::SubtreeOne(mailboxes(cursor)?),
             "MAILBOXES" => Self::Mailboxes(mailboxes(cursor)?),
             _ => return Err(Reason::Unknown("mailbox filter")),
         })
@@ -195,12 +212,14 @@ mod tests {
         );
         check(
             "notify set (selected-delayed (messageexpunge MESSAGENEW flagchange)) (subtree (INBOX Lists) none) \
+             (subtree-one x none) \
              (mailboxes a (MailboxName SubscriptionChange))",
             Command::Notify(Notify::Set {
                 status: false,
                 groups: vec![
                     group(NotifyFilter::SelectedDelayed, NotifyEvents { flags: true, ..messages() }),
                     group(NotifyFilter::Subtree(vec![name("INBOX"), name("Lists")]), NotifyEvents::default()),
+                    group(NotifyFilter::SubtreeOne(vec![name("x")]), NotifyEvents::default()),
                     group(
                         NotifyFilter::Mailboxes(vec![name("a")]),
                         NotifyEvents { names: true, subscriptions: true, ..NotifyEvents::default() },

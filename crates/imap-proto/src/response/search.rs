@@ -2,6 +2,7 @@
 
 use super::{Encoder, string};
 use crate::command::PartialRange;
+use crate::mailbox::MailboxName;
 use crate::sequence::{Numbering, SequenceSet};
 use crate::tag::Tag;
 
@@ -10,6 +11,8 @@ use crate::tag::Tag;
 pub struct Esearch<'a> {
     /// Of the SEARCH.
     pub tag: &'a Tag,
+    /// Of several mailboxes, which one, and its UIDVALIDITY (RFC 7377 §2.1).
+    pub mailbox: Option<(&'a MailboxName, u32)>,
     /// How the numbers count.
     pub numbering: Numbering,
     /// The lowest, or the first in order (RFC 5267 §3.1); left out when nothing was found.
@@ -87,7 +90,13 @@ impl Encoder<'_> {
     /// `* ESEARCH (TAG "a") UID COUNT 3`
     pub fn esearch(&mut self, answer: &Esearch<'_>) {
         // A tag has no character that would need escaping.
-        self.format(format_args!("* ESEARCH (TAG \"{}\")", answer.tag));
+        self.format(format_args!("* ESEARCH (TAG \"{}\"", answer.tag));
+        if let Some((name, uidvalidity)) = answer.mailbox {
+            self.raw(" MAILBOX ");
+            self.mailbox(name);
+            self.format(format_args!(" UIDVALIDITY {uidvalidity}"));
+        }
+        self.raw(")");
         if answer.numbering == Numbering::Uid {
             self.raw(" UID");
         }

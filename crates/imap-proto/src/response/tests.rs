@@ -133,6 +133,7 @@ fn searches() {
     check(|e| e.search([], Some(9)), "* SEARCH\r\n");
     let empty = Esearch {
         tag: &tag,
+        mailbox: None,
         numbering: Numbering::Sequence,
         min: None,
         max: None,
@@ -155,6 +156,12 @@ fn searches() {
     check(|e| e.esearch(&full), "* ESEARCH (TAG \"a1\") UID MIN 2 MAX 6 ALL 2:3,6 COUNT 3 MODSEQ 9\r\n");
     let ranked = Esearch { all: Some(&set), relevancy: &[4, 100, 42], count: Some(3), ..empty };
     check(|e| e.esearch(&ranked), "* ESEARCH (TAG \"a1\") ALL 2:3,6 RELEVANCY (4 100 42) COUNT 3\r\n");
+    let lists = name("Lists/\u{e9}");
+    let other = Esearch { mailbox: Some((&lists, 7)), ..full };
+    check(
+        |e| e.esearch(&other),
+        "* ESEARCH (TAG \"a1\" MAILBOX \"Lists/&AOk-\" UIDVALIDITY 7) UID MIN 2 MAX 6 ALL 2:3,6 COUNT 3 MODSEQ 9\r\n",
+    );
     let range = page_range("-1:-3");
     let page = Esearch { partial: Some((range, &set)), ..empty };
     check(|e| e.esearch(&page), "* ESEARCH (TAG \"a1\") PARTIAL (-1:-3 2:3,6)\r\n");

@@ -6,6 +6,7 @@
 //! not reach a message that the user has not seen yet.
 
 use crate::context::Context;
+use crate::selected::Selected;
 use crate::sync::{Look, News};
 use crate::tagged::Tagged;
 use crate::work::{Progress, Stop, Work};
@@ -40,7 +41,8 @@ pub(super) fn begin<W: Work, B: FnOnce(&mut Context<'_>) -> Result<W, Tagged>>(
 ) -> Result<LookFirst<B, W>, Tagged> {
     if looks.enables_condstore {
         // Before it was switched on nobody heard a MODSEQ, and none was held down.
-        if !context.user.enabled.condstore && context.selected()?.has_told_too_far()? {
+        let selected = context.user.selected.as_mut().filter(|_| !context.user.enabled.condstore);
+        if selected.map_or(Ok(false), Selected::has_told_too_far)? {
             return Err(Tagged::refused(Code::ExpungeIssued, "Messages are gone that you count: ask by NOOP"));
         }
         context.switch_condstore_on();

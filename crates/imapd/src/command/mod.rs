@@ -21,6 +21,7 @@ mod list;
 mod login;
 mod look_first;
 mod lsub;
+mod multisearch;
 mod notify;
 mod quota;
 mod relocate;
@@ -108,6 +109,8 @@ fn needs(command: &Command) -> Needs {
         | Command::GetQuotaRoot(_)
         | Command::Append(_)
         | Command::Notify(_)
+        // RFC 7377 §2.2: unless it asks for the selected mailbox, which it finds out itself.
+        | Command::MultiSearch(_)
         | Command::Idle => Needs::Login,
         Command::Check
         | Command::Close
@@ -126,6 +129,7 @@ fn news_after(command: &Command) -> News {
     match command {
         Command::Fetch(fetch) => News::after(fetch.numbering),
         Command::Search(search) => News::after(search.numbering),
+        Command::MultiSearch(multi) => News::after(multi.search.numbering),
         Command::Sort(sort) => News::after(sort.search.numbering),
         Command::Thread(thread) => News::after(thread.search.numbering),
         Command::Store(store) => News::after(store.numbering),
@@ -221,6 +225,9 @@ impl ImapSession {
             Command::Expunge => self.ask(output, |context| expunge::begin(context, None)),
             Command::UidExpunge(set) => self.ask(output, |context| expunge::begin(context, Some(&set))),
             Command::Search(request) => self.ask(output, |context| search::begin(context, tag.clone(), request)),
+            Command::MultiSearch(request) => {
+                self.ask(output, |context| multisearch::begin(context, tag.clone(), request))
+            }
             Command::Sort(request) => self.ask(output, |context| sort::begin(context, tag.clone(), request)),
             Command::Thread(request) => self.ask(output, |context| thread::begin(context, tag.clone(), request)),
             Command::Fetch(request) => self.ask(output, |context| fetch::begin(context, request)),

@@ -11,7 +11,7 @@ use crate::state::{Running, State};
 use crate::sync::{Look, News};
 use crate::tagged::Tagged;
 use crate::work::{Progress, Stop, Work};
-use imap_proto::command::{Fetch, FetchItem, Notify as Request, NotifyFilter, NotifyGroup, StatusItem};
+use imap_proto::command::{Fetch, FetchItem, Notify as Request, StatusItem};
 use imap_proto::response::{ListEntry, MailboxAttribute};
 use imap_proto::{Code, MailboxName, MessageSet, Numbering, SequenceSet};
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ pub(super) fn run(context: &mut Context<'_>, request: Request, waker: Waker) -> 
     if groups.iter().any(|group| group.events.unknown) {
         return Err(Tagged::refused(Code::BadEvent(EVENTS), "There are no such events here"));
     }
-    if groups.iter().map(names).sum::<usize>() > NAMES_MAX {
+    if groups.iter().map(|group| group.filter.names().len()).sum::<usize>() > NAMES_MAX {
         return Err(Tagged::refused(Code::Limit, "Too many mailboxes are named"));
     }
     // It watches first and looks then, so nothing in between is missed.
@@ -47,17 +47,6 @@ pub(super) fn run(context: &mut Context<'_>, request: Request, waker: Waker) -> 
     }
     context.user.notify = Some(Box::new(notify));
     Ok(Tagged::ok("NOTIFY done"))
-}
-
-fn names(group: &NotifyGroup) -> usize {
-    match &group.filter {
-        NotifyFilter::Subtree(names) | NotifyFilter::Mailboxes(names) => names.len(),
-        NotifyFilter::Selected
-        | NotifyFilter::SelectedDelayed
-        | NotifyFilter::Inboxes
-        | NotifyFilter::Personal
-        | NotifyFilter::Subscribed => 1,
-    }
 }
 
 /// What of new messages is told, slice by slice.

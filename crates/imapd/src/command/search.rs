@@ -2,7 +2,7 @@
 
 use super::look_first::{self, Looks};
 use crate::context::Context;
-use crate::search::{Arrange, Search, enables_condstore};
+use crate::search::{Arrange, Place, Search, enables_condstore};
 use crate::sync::News;
 use crate::tagged::Tagged;
 use crate::work::{Progress, Stop, Work};
@@ -34,7 +34,7 @@ pub(super) fn begin_arranged(
     look_first::begin(context, looks, move |context| {
         let now = Timestamp(context.now.unix_millis);
         let enabled = context.user.enabled;
-        let search = Search::new(&request, tag, enabled, context.selected()?, now).arranged(arrange);
+        let search = Search::new(&request, tag, enabled, &Place::selected(context.selected()?), now).arranged(arrange);
         if search.asks_too_much() {
             return Err(Tagged::refused(Code::Limit, "Too many TEXT and BODY keys in one SEARCH"));
         }

@@ -1,9 +1,10 @@
 //! What a SEARCH is to find, and how what it found is told: SEARCH, SORT or ESEARCH, and `$`.
 
+use super::place::Whose;
 use crate::enabled::Enabled;
 use imap_proto::command::SearchReturn;
 use imap_proto::response::{Esearch, ThreadMark};
-use imap_proto::{Encoder, Numbering, SequenceSet, Tag};
+use imap_proto::{Encoder, MailboxName, Numbering, SequenceSet, Tag};
 use search::{Found, Mark, Relevancy, Threads, Wanted};
 use std::borrow::Cow;
 use store::{Index, Uid};
@@ -37,12 +38,18 @@ pub(super) struct Answer {
     pub(super) enabled: Enabled,
     /// Whether MODSEQ was a key.
     pub(super) asks_modseq: bool,
+    /// Where there may be several.
+    pub(super) whose: Option<Whose>,
 }
 
 impl Answer {
     /// Whether the result is kept as `$`.
     pub(super) fn saves(&self) -> bool {
         self.returns.is_some_and(|returns| returns.save)
+    }
+
+    fn mailbox(&self) -> Option<(&MailboxName, u32)> {
+        self.whose.as_ref().map(|whose| (&whose.name, whose.uidvalidity))
     }
 
     pub(super) fn write(&self, (found, relevancy): (&Found, &Relevancy), index: &Index, output: &mut Vec<u8>) {
@@ -87,6 +94,7 @@ impl Answer {
         let scores = told.iter().filter(|_| returns.relevancy).map(|number| relevancy.of(*number));
         encoder.esearch(&Esearch {
             tag: &self.tag,
+            mailbox: self.mailbox(),
             numbering: self.numbering,
             min: sorted.first().and_then(|number| one(*number)).filter(|_| returns.min),
             max: sorted.last().and_then(|number| one(*number)).filter(|_| returns.max),
@@ -162,6 +170,7 @@ impl Answer {
         let ranges = found.numbers.ranges();
         let answer = Esearch {
             tag: &self.tag,
+            mailbox: self.mailbox(),
             numbering: self.numbering,
             min: one(ranges.first().map(|range| *range.start())).filter(|_| returns.min),
             max: one(ranges.last().map(|range| *range.end())).filter(|_| returns.max),

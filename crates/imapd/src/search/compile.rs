@@ -1,6 +1,6 @@
 //! IMAP's search keys, compiled into conditions.
 
-use crate::selected::Selected;
+use super::place::Place;
 use imap_proto::command::SearchKey;
 use imap_proto::{Date, Flag, MessageSet};
 use search::{Addresses, Condition, IndexTest, Needle, Numbers, Scope, SummaryTest, Value};
@@ -9,9 +9,9 @@ use store::{FlagBits, Flags, Keywords, ModSeq, SystemFlag, Timestamp};
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
-/// The condition that a key means for what `selected` has told the client; `now` is for OLDER and YOUNGER.
-pub(super) fn condition(key: &SearchKey, selected: &Selected, now: Timestamp) -> Condition {
-    Compiler { selected, now, is_fuzzy: false }.condition(key)
+/// The condition that a key means in a place; `now` is for OLDER and YOUNGER.
+pub(super) fn condition(key: &SearchKey, place: &Place<'_>, now: Timestamp) -> Condition {
+    Compiler { place, now, is_fuzzy: false }.condition(key)
 }
 
 /// RFC 7162 §3.1.5: whether the key asks for mod-sequences, so that the answer tells one.
@@ -25,7 +25,7 @@ pub(super) fn asks_modseq(key: &SearchKey) -> bool {
 }
 
 struct Compiler<'s> {
-    selected: &'s Selected,
+    place: &'s Place<'s>,
     now: Timestamp,
     /// Whether texts are looked for inexactly (RFC 6203 §3).
     is_fuzzy: bool,
@@ -84,7 +84,7 @@ impl Compiler<'_> {
     }
 
     fn recent(&self) -> Condition {
-        Condition::Index(IndexTest::Uids(self.selected.recent.numbers()))
+        Condition::Index(IndexTest::Uids(self.place.recent.clone()))
     }
 
     fn ago(&self, seconds: u32) -> i64 {
@@ -94,14 +94,16 @@ impl Compiler<'_> {
     /// Numbers above EXISTS find nothing: unlike in FETCH nobody could mistake the answer.
     fn numbers(&self, set: &MessageSet) -> IndexTest {
         match set {
-            MessageSet::Numbers(set) => IndexTest::Numbers(Numbers::from_ranges(set.resolve(self.selected.exists()))),
+            MessageSet::Numbers(set) => IndexTest::Numbers(Numbers::from_ranges(set.resolve(self.place.exists()))),
             MessageSet::Saved => IndexTest::Uids(self.uids(set)),
         }
     }
 
     fn uids(&self, set: &MessageSet) -> Numbers {
-        let highest = self.selected.told.last().map_or(0, |entry| entry.uid.0);
-        self.selected.named(set, highest)
+        match set {
+            MessageSet::Numbers(set) => Numbers::from_ranges(set.resolve(self.place.highest_uid())),
+            MessageSet::Saved => Numbers::from_sorted(self.place.saved.iter().map(|uid| uid.0)),
+        }
     }
 
     fn has(&self, flag: &Flag) -> Condition {
@@ -114,7 +116,7 @@ impl Compiler<'_> {
 
     /// The bit of a flag; none for a keyword that no message of the mailbox ever had.
     fn bits(&self, flag: &Flag) -> Option<FlagBits> {
-        bits(flag, &self.selected.view.mailbox().keywords)
+        bits(flag, self.place.keywords)
     }
 }
 

@@ -7,6 +7,9 @@
 
 mod answer;
 mod compile;
+mod place;
+
+pub(crate) use place::{Place, Whose};
 
 use crate::enabled::Enabled;
 use crate::selected::Selected;
@@ -56,18 +59,24 @@ pub(crate) fn enables_condstore(request: &Request) -> bool {
 }
 
 impl Search {
-    /// A search of what `selected` has told the client; `tag` is the command's, `now` for OLDER and YOUNGER.
-    pub(crate) fn new(request: &Request, tag: Tag, enabled: Enabled, selected: &Selected, now: Timestamp) -> Self {
+    /// A search of a mailbox; `tag` is the command's, `now` for OLDER and YOUNGER.
+    pub(crate) fn new(request: &Request, tag: Tag, enabled: Enabled, place: &Place<'_>, now: Timestamp) -> Self {
         let Request { numbering, returns, key } = request;
-        let (condition, wanted) = (compile::condition(key, selected, now), answer::wanted(*returns));
+        let (condition, wanted) = (compile::condition(key, place, now), answer::wanted(*returns));
         let asks_modseq = compile::asks_modseq(key);
-        let search = search::Search::new(condition, selected.told.clone(), wanted);
+        let search = search::Search::new(condition, place.index.clone(), wanted);
         Self {
             search: if returns.is_some_and(|returns| returns.relevancy) { search.ranked() } else { search },
             arrange: Arrange::AsFound,
             arranging: None,
-            answer: Answer { tag, numbering: *numbering, returns: *returns, enabled, asks_modseq },
+            answer: Answer { tag, numbering: *numbering, returns: *returns, enabled, asks_modseq, whose: None },
         }
+    }
+
+    /// The answer says of which mailbox it is; where nothing is found there is none (RFC 7377 §2.1).
+    pub(crate) fn of(mut self, whose: Whose) -> Self {
+        self.answer.whose = Some(whose);
+        self
     }
 
     /// Tells what is found so.
@@ -101,29 +110,35 @@ impl Search {
 
     /// Looks on until the slice's work is done or the command is over; then writes the answer and sets `$`.
     pub(crate) fn run(&mut self, selected: &mut Selected, output: &mut Vec<u8>) -> Progress {
-        let result = match self.go_on(&selected.account) {
-            Ok(Went::On) => return Progress::More,
-            Ok(Went::TooFar) => Tagged::refused(Code::Limit, "Too much to be put in order"),
+        let (progress, saved) = self.advance(&selected.account, output);
+        if self.answer.saves() && progress != Progress::More {
+            selected.saved = saved;
+        }
+        progress
+    }
+
+    /// The same, wherever it looks; with what there is to keep as `$`.
+    pub(crate) fn advance(&mut self, account: &Account, output: &mut Vec<u8>) -> (Progress, Vec<Uid>) {
+        let (result, saved) = match self.go_on(account) {
+            Ok(Went::On) => return (Progress::More, Vec::new()),
+            Ok(Went::TooFar) => (Tagged::refused(Code::Limit, "Too much to be put in order"), Vec::new()),
             Ok(Went::ToTheEnd) => {
                 let saved = self.tell(output);
-                let result = self.conclusion();
-                if self.answer.saves() {
-                    // RFC 9051 §6.4.4.1: after NO it is the empty set.
-                    selected.saved = if result.status == imap_proto::Status::Ok { saved } else { Vec::new() };
-                }
-                return Progress::Done(result);
+                (self.conclusion(), saved)
             }
-            Err(error) => error.into(),
+            Err(error) => (error.into(), Vec::new()),
         };
-        if self.answer.saves() {
-            selected.saved = Vec::new();
-        }
-        Progress::Done(result)
+        // RFC 9051 §6.4.4.1: after NO it is the empty set.
+        let saved = if result.status == imap_proto::Status::Ok { saved } else { Vec::new() };
+        (Progress::Done(result), saved)
     }
 
     /// Writes the answer; what there is to keep as `$`.
     fn tell(&self, output: &mut Vec<u8>) -> Vec<Uid> {
         let (found, index) = (self.search.found(), self.search.index());
+        if self.answer.whose.is_some() && found.count == 0 {
+            return Vec::new();
+        }
         let relevancy = self.search.relevancy().unwrap_or_default();
         let order = match &self.arranging {
             None => {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use store::{SystemFlag, Uid};
 
 fn search(command: &str, enabled: Enabled, selected: &Selected) -> Search {
-    Search::new(&request_search(command), Tag::new("a").unwrap(), enabled, selected, NOW)
+    Search::new(&request_search(command), Tag::new("a").unwrap(), enabled, &Place::selected(selected), NOW)
 }
 
 /// What a command says, how it ends and in how many slices.

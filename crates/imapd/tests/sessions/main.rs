@@ -15,6 +15,7 @@ mod in_turn;
 mod login;
 mod mailboxes;
 mod multiappend;
+mod multisearch;
 mod notify;
 mod offline;
 mod pieces;

@@ -1,0 +1,132 @@
+//! ESEARCH (RFC 7377): a SEARCH in one mailbox after the other, slice by slice.
+//!
+//! Which mailboxes there are is looked up as it begins; of one that is deleted meanwhile nothing is told.
+
+use super::look_first::{self, Looks};
+use crate::context::Context;
+use crate::notify::{NAMES_MAX, is_in};
+use crate::search::{Place, Search, Whose, enables_condstore};
+use crate::sync::News;
+use crate::tagged::Tagged;
+use crate::work::{Progress, Stop, Work};
+use imap_proto::command::{MultiSearch, NotifyFilter};
+use imap_proto::{Code, MailboxName, Numbering, Status, Tag};
+use session::OUTPUT_HIGH_WATER_BYTES;
+use std::vec::IntoIter;
+use store::{Error, MailboxId, Timestamp};
+
+/// A slice looks into at most so many mailboxes: each may have to be read first.
+const MAILBOXES_PER_SLICE_MAX: usize = 16;
+/// After so many mailboxes in which something could not be read the search gives up: the disk is not well.
+const FAILED_MAX: usize = 8;
+
+/// An ESEARCH on its way.
+pub(super) struct MultiSearching {
+    tag: Tag,
+    request: MultiSearch,
+    now: Timestamp,
+    left: IntoIter<MailboxId>,
+    current: Option<Search>,
+    failed: usize,
+    refusal: Option<Tagged>,
+}
+
+pub(super) fn begin(context: &mut Context<'_>, tag: Tag, request: MultiSearch) -> Result<impl Work + use<>, Tagged> {
+    // RFC 7377 §2.2
+    if request.sources.contains(&NotifyFilter::Selected) {
+        context.selected()?;
+    }
+    if request.sources.iter().map(|source| source.names().len()).sum::<usize>() > NAMES_MAX {
+        return Err(Tagged::refused(Code::Limit, "Too many mailboxes are named"));
+    }
+    let looks = Looks { numbering: Numbering::Uid, enables_condstore: enables_condstore(&request.search) };
+    look_first::begin(context, looks, move |context| {
+        let (now, left) = (Timestamp(context.now.unix_millis), mailboxes(context, &request.sources)?.into_iter());
+        Ok(MultiSearching { tag, request, now, left, current: None, failed: 0, refusal: None })
+    })
+}
+
+/// Each once. What is named and not there is passed over.
+fn mailboxes(context: &Context<'_>, sources: &[NotifyFilter]) -> Result<Vec<MailboxId>, Error> {
+    let selected = context.user.selected.as_ref().filter(|_| sources.contains(&NotifyFilter::Selected));
+    let selected = selected.map(|selected| selected.mailbox);
+    if sources.iter().all(|source| *source == NotifyFilter::Selected) {
+        return Ok(selected.into_iter().collect());
+    }
+    let mailboxes = context.mailboxes()?;
+    let named = mailboxes.iter().filter(|mailbox| sources.iter().any(|source| is_in(mailbox, source)));
+    let others = named.map(|mailbox| mailbox.id).filter(|id| selected != Some(*id));
+    Ok(selected.into_iter().chain(others).collect())
+}
+
+impl MultiSearching {
+    /// The search of the next mailbox that is still there.
+    fn next(&mut self, context: &Context<'_>) -> Result<Option<Search>, Tagged> {
+        let (user, request) = (&context.user, &self.request.search);
+        for id in self.left.by_ref() {
+            let selected = user.selected.as_ref().filter(|selected| selected.mailbox == id);
+            let view = match selected.map_or_else(|| user.account.view(id), |selected| Ok(selected.view.clone())) {
+                Err(Error::NoSuchMailbox) => continue,
+                view => view?,
+            };
+            let place = match selected {
+                Some(selected) => Place::selected(selected),
+                None => Place::other(&user.account, &view, user.enabled),
+            };
+            let Ok(name) = MailboxName::new(&view.mailbox().name) else { continue };
+            let search = Search::new(request, self.tag.clone(), user.enabled, &place, self.now);
+            if search.asks_too_much() {
+                return Err(Tagged::refused(Code::Limit, "Too many TEXT and BODY keys in one SEARCH"));
+            }
+            let whose = Whose { name, uidvalidity: view.mailbox().uid_validity.0 };
+            return Ok(Some(search.with_indexes(context.service.indexes.clone()).of(whose)));
+        }
+        Ok(None)
+    }
+}
+
+impl Work for MultiSearching {
+    fn run(&mut self, context: &mut Context<'_>) -> Result<Progress, Stop> {
+        for _ in 0..MAILBOXES_PER_SLICE_MAX {
+            let mut search = match self.current.take() {
+                Some(search) => search,
+                None => match self.next(context)? {
+                    Some(search) => search,
+                    None => {
+                        let refusal = self.refusal.take();
+                        return Ok(Progress::Done(refusal.unwrap_or_else(|| Tagged::ok("ESEARCH done"))));
+                    }
+                },
+            };
+            let (progress, saved) = search.advance(&context.user.account, context.output);
+            let Progress::Done(answer) = progress else {
+                self.current = Some(search);
+                return Ok(Progress::More);
+            };
+            if self.request.search.returns.is_some_and(|returns| returns.save) {
+                context.selected()?.saved = saved;
+            }
+            if answer.status != Status::Ok {
+                self.failed += 1;
+                if self.failed >= FAILED_MAX {
+                    return Ok(Progress::Done(answer));
+                }
+                // What is in the others is told.
+                self.refusal = Some(answer);
+            }
+            if context.output.len() >= OUTPUT_HIGH_WATER_BYTES {
+                break;
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    fn takes_long(&self) -> bool {
+        // RFC 7377 §5: one command may mean tens of thousands of mailboxes.
+        true
+    }
+
+    fn news(&mut self) -> Option<News> {
+        Some(News::after(Numbering::Uid))
+    }
+}
