@@ -77,8 +77,8 @@ impl News {
 
 impl Silent {
     /// The flags that the message has after this change alone.
-    fn expected(&self, before: FlagBits, keywords: &Keywords) -> FlagBits {
-        self.mode.apply(before, keywords.known_bits(&self.flags))
+    fn expected(&self, before: FlagBits, keywords: &Keywords) -> Option<FlagBits> {
+        self.mode.apply(before, &keywords.known(&self.flags))
     }
 }
 
@@ -136,7 +136,9 @@ fn take_expected(selected: &Selected, news: &News, changed: &mut Vec<Entry>, ena
     let is_expected = |entry: &mut Entry| {
         while own.next_if(|uid| **uid < entry.uid).is_some() {}
         own.peek().is_some_and(|uid| **uid == entry.uid)
-            && told.find(entry.uid).is_some_and(|(_, before)| silent.expected(before.flags, keywords) == entry.flags)
+            && told
+                .find(entry.uid)
+                .is_some_and(|(_, before)| silent.expected(before.flags, keywords) == Some(entry.flags))
     };
     changed.extract_if(.., is_expected).collect()
 }
@@ -264,7 +266,7 @@ fn tell_one_changed(selected: &Selected, news: &News, entry: &Entry, enabled: En
     let Some((number, before)) = number_of(selected, entry.uid) else { return };
     let keywords = &selected.view.mailbox().keywords;
     let own = news.silent.as_ref().filter(|silent| silent.uids.binary_search(&entry.uid).is_ok());
-    if own.is_none_or(|silent| silent.expected(before.flags, keywords) != entry.flags) {
+    if own.is_none_or(|silent| silent.expected(before.flags, keywords) != Some(entry.flags)) {
         flags_of_message(selected, number, entry, enabled, output);
     } else if enabled.condstore {
         // RFC 7162 §3.1.3: MODSEQ is told even after `.SILENT`.

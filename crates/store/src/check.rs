@@ -307,8 +307,8 @@ impl Check {
         let newest = records.iter().map(|entry| entry.modseq).max().unwrap_or_default();
         self.must(newest <= mailbox.highest_modseq, format_args!("{name:?} holds MODSEQ {newest} above its highest"));
         let keywords = mailbox.keywords.names().len();
-        let unnamed = |entry: &Entry| (keywords..crate::flags::KEYWORDS_MAX).any(|n| entry.flags.has_keyword(n));
-        self.must(!records.iter().any(unnamed), format_args!("{name:?} uses a keyword that has no name"));
+        let is_sound = |entry: &Entry| entry.flags.is_sound(keywords);
+        self.must(records.iter().all(is_sound), format_args!("{name:?} uses a keyword that has no name"));
     }
 
     fn emails(

@@ -245,7 +245,7 @@ mod tests {
         let before = Listed { uid: Uid(7), email, flags, internal_date: Timestamp(-1), size: 9 };
         let messages = vec![Relisted { before, uid: Uid(1), flags: FlagBits(1) }];
         let mut keywords = Keywords::default();
-        keywords.bits(&crate::flags::Flags { keywords: vec!["Work".into()], ..Default::default() }).unwrap();
+        keywords.learn(&crate::flags::Flags { keywords: vec!["Work".into()], ..Default::default() }).unwrap();
         let moved = Batch::Moved { from: MailboxId(4), name: "Été".into(), keywords, messages };
         let kept = |effect| Batch::Kept { mailbox: MailboxId(1), effect, emails: vec![email, EmailId(2)] };
         let effects = [Effect::Expunge, Effect::ExpungeWhenAllHaveIt, Effect::ExpungeAfterDays(9)];

@@ -462,7 +462,7 @@ mod tests {
         let other = Reflagged { uid: Uid(u32::MAX), before: FlagBits(u64::MAX), ..changed };
         let moved = Relisted { before: listed, uid: Uid(8), flags: FlagBits(1) };
         let mut keywords = Keywords::default();
-        keywords.bits(&crate::flags::Flags { keywords: vec!["$Label1".into()], ..Default::default() }).unwrap();
+        keywords.learn(&crate::flags::Flags { keywords: vec!["$Label1".into()], ..Default::default() }).unwrap();
         let changes = [
             Change::Account(OfAccount::Created),
             Change::Messages(OfMessages::Added { mailbox, messages: vec![listed; 3] }),

@@ -63,7 +63,7 @@ pub use account::{
 pub use body::{Body, WHOLE_BYTES_MAX};
 pub use error::Error;
 pub use flag_block::flags_piece;
-pub use flags::{FlagBits, FlagMode, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, SystemFlag};
+pub use flags::{FlagBits, FlagMode, FlagSet, Flags, KEYWORD_BYTES_MAX, KEYWORDS_MAX, Keywords, SystemFlag};
 pub use ids::{AccountId, DeviceId, EmailId, HoldId, MailboxId, ModSeq, NotAnEmailId, Timestamp, Uid, UidValidity};
 pub use index::{Delta, Entry, Index};
 pub use journal::{

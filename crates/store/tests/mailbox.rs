@@ -155,6 +155,44 @@ fn copy_and_move_keep_the_message_and_its_flags() {
 }
 
 #[test]
+fn a_message_could_not_be_thrown_away_because_of_its_keywords() {
+    let world = world();
+    let archive = world.account.mailboxes().unwrap().by_name("Archive").unwrap().id;
+    let store = |mailbox, uid: Uid, names: &[String]| {
+        let flags = Flags { system: Flags::system(&[SystemFlag::Seen]).system, keywords: names.to_vec() };
+        world.account.change_flags(
+            ACTOR,
+            mailbox,
+            vec![uid],
+            FlagChange { mode: FlagMode::Replace, flags, unchanged_since: None },
+        )
+    };
+    let flags = |mailbox, uid: Uid| {
+        let view = world.account.view(mailbox).unwrap();
+        let flags = view.mailbox().keywords.flags(view.index().find(uid).unwrap().flags);
+        (flags.system.has(SystemFlag::Seen), flags.keywords)
+    };
+    let names = |names: std::ops::Range<usize>| names.map(|n| format!("k{n}")).collect::<Vec<_>>();
+    // There the keywords from 12 on come late.
+    let other = world.account.append(
+        ACTOR,
+        Target::Mailbox(archive),
+        NewMessage { body: b"x".to_vec(), flags: Flags::default(), internal_date: NOW },
+    );
+    let other = other.unwrap().uid;
+    store(archive, other, &names(100..144)).unwrap();
+    store(archive, other, &names(0..12)).unwrap();
+    let all = names(0..20);
+    let message = world.append("one").uid;
+    store(world.inbox, message, &all).unwrap();
+    let moved = world.account.move_messages(ACTOR, world.inbox, vec![message], archive).unwrap().uids[0].1;
+    assert_eq!(flags(archive, moved), (true, names(0..12)), "what has room");
+    assert!(matches!(store(archive, moved, &all), Err(Error::Limit(_))));
+    store(archive, moved, &names(15..20)).unwrap();
+    world.check();
+}
+
+#[test]
 fn renaming_inbox_moves_its_messages_and_renaming_another_takes_those_below_along() {
     let world = world();
     world.append("one");

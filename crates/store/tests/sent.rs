@@ -393,10 +393,11 @@ fn a_forward_gets_its_keyword_where_there_is_room_for_one() {
 
     let full = World::new();
     full.deliver(&message("1", "hi"));
-    let keywords = (0..KEYWORDS_MAX).map(|n| format!("k{n}")).collect();
-    let change =
-        FlagChange { mode: FlagMode::Add, flags: Flags { keywords, ..Flags::default() }, unchanged_since: None };
-    full.account.change_flags(full.imap, full.mailbox("INBOX"), vec![Uid(1)], change).unwrap();
+    for n in 0..KEYWORDS_MAX {
+        let flags = Flags { keywords: vec![format!("k{n}")], ..Flags::default() };
+        let change = FlagChange { mode: FlagMode::Replace, flags, unchanged_since: None };
+        full.account.change_flags(full.imap, full.mailbox("INBOX"), vec![Uid(1)], change).unwrap();
+    }
     let submitted = full.submit(&format!("In-Reply-To: <1@x>\r\n{}", forward("2").replace("s\r\n", "Re: s\r\n")));
     saved(&submitted);
     assert_eq!(submitted.flagged, 1);

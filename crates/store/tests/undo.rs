@@ -107,6 +107,28 @@ fn of(actor: Actor) -> UndoWhat {
 }
 
 #[test]
+fn late_keywords_come_back_as_they_were() {
+    let world = World::new();
+    let pc = world.device("pc", PopSettings::default());
+    let inbox = world.mailbox("INBOX");
+    world.deliver("INBOX", "One");
+    let keywords = |names: std::ops::Range<usize>| Flags {
+        keywords: names.map(|n| format!("k{n}")).collect(),
+        ..Flags::system(&[SystemFlag::Seen])
+    };
+    world.flag(SERVER, inbox, Uid(1), FlagMode::Replace, keywords(0..56));
+    world.flag(SERVER, inbox, Uid(1), FlagMode::Replace, keywords(54..59));
+    let before = world.seen();
+    world.flag(pc, inbox, Uid(1), FlagMode::Remove, keywords(0..58));
+    world.flag(pc, inbox, Uid(1), FlagMode::Add, keywords(3..20));
+    assert_eq!(world.undo(of(pc)).reflagged, 1);
+    assert_eq!(world.seen(), before);
+    world.delete(pc, inbox, Uid(1));
+    assert_eq!(world.undo(of(pc)).restored, 1);
+    assert_eq!(world.seen(), before);
+}
+
+#[test]
 fn what_a_device_expunged_comes_back_as_it_was() {
     let world = World::new();
     let pc = world.device("pc", PopSettings::default());

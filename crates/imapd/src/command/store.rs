@@ -184,10 +184,12 @@ fn unchanged(selected: &Selected, uids: &[Uid], change: &FlagChange) -> Vec<Uid>
     if new_keyword && change.mode != FlagMode::Remove {
         return Vec::new();
     }
-    let bits = keywords.known_bits(&change.flags);
+    let flags = keywords.known(&change.flags);
     let mut told = selected.told.walk();
-    let same =
-        |uid: &&Uid| told.find(**uid).is_some_and(|(_, entry)| change.mode.apply(entry.flags, bits) == entry.flags);
+    let same = |uid: &&Uid| {
+        let entry = told.find(**uid).map(|(_, entry)| entry.flags);
+        entry.is_some_and(|before| change.mode.apply(before, &flags) == Some(before))
+    };
     let mut unchanged: Vec<Uid> = uids.iter().filter(same).copied().collect();
     unchanged.reverse();
     unchanged

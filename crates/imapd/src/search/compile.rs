@@ -5,7 +5,7 @@ use imap_proto::command::SearchKey;
 use imap_proto::{Date, Flag, MessageSet};
 use search::{Addresses, Condition, IndexTest, Needle, Numbers, Scope, SummaryTest, Value};
 use std::ops::Range;
-use store::{FlagBits, Flags, Keywords, ModSeq, SystemFlag, Timestamp};
+use store::{FlagBits, Keywords, ModSeq, SystemFlag, Timestamp};
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
@@ -128,11 +128,9 @@ fn bits(flag: &Flag, keywords: &Keywords) -> Option<FlagBits> {
         Flag::Flagged => system(SystemFlag::Flagged),
         Flag::Deleted => system(SystemFlag::Deleted),
         Flag::Draft => system(SystemFlag::Draft),
-        Flag::Keyword(name) => {
-            keywords.known_bits(&Flags { system: FlagBits::default(), keywords: vec![name.clone()] })
-        }
+        Flag::Keyword(name) => return keywords.one(name),
     };
-    (bits != FlagBits::default()).then_some(bits)
+    Some(bits)
 }
 
 /// The internal date is told in UTC, so its day is the one in UTC.

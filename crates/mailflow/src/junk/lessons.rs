@@ -53,7 +53,7 @@ pub(super) fn lessons(entry: &JournalEntry, mailboxes: &Mailboxes) -> Vec<(Email
             .iter()
             .take(LESSONS_PER_ENTRY_MAX)
             .filter_map(|changed| {
-                let set = FlagBits(changed.after.0 & !changed.before.0);
+                let set = changed.after.minus(changed.before);
                 Some((changed.email, flagged(set, *mailbox, mailboxes)?))
             })
             .collect(),
@@ -68,7 +68,7 @@ pub(super) fn read_in(entry: &JournalEntry, mailboxes: &Mailboxes) -> Option<(Ma
     if !is_by_person(entry.protocol) || !(role == Some(Role::Inbox) || may_hold_mail(role)) {
         return None;
     }
-    let is_read = |changed: &&Reflagged| FlagBits(changed.after.0 & !changed.before.0).has(SystemFlag::Seen);
+    let is_read = |changed: &&Reflagged| changed.after.minus(changed.before).has(SystemFlag::Seen);
     let read = messages.iter().filter(is_read).take(LESSONS_PER_ENTRY_MAX).map(|changed| changed.email);
     Some((*mailbox, read.collect()))
 }

@@ -256,17 +256,6 @@ impl Tx<'_> {
         store_new(self, actor, inbox, &Flags::default(), now, &prepared).map(drop)
     }
 
-    /// The bits of flags in a mailbox, whose keyword table grows by need.
-    pub(super) fn flag_bits(&mut self, mailbox: MailboxId, flags: &Flags) -> Result<crate::flags::FlagBits, Error> {
-        let known = &self.mailbox(mailbox)?.keywords;
-        if flags.keywords.iter().all(|name| known.number(name).is_some()) {
-            return Ok(known.known_bits(flags));
-        }
-        let refuse =
-            |name| Error::Limit(format!("the mailbox takes no keyword {name:?}: it has too many, or it is too long"));
-        self.change_mailbox(mailbox)?.mailbox.keywords.bits(flags).map_err(refuse)
-    }
-
     /// RFC 9051 §2.3.1.1: strictly ascending, never used again.
     pub(super) fn next_uid(&mut self, mailbox: MailboxId) -> Result<Uid, Error> {
         let next = &mut self.change_mailbox(mailbox)?.mailbox.uid_next;

@@ -292,7 +292,7 @@ impl Tx<'_> {
     ) -> Result<Vec<Relisted>, Error> {
         let keywords = self.mailbox(from)?.keywords.clone();
         let relisted = entries.iter().map(|entry| {
-            let flags = self.flag_bits(to, &keywords.flags(entry.flags))?;
+            let flags = self.flag_bits_with_room(to, &keywords.flags(entry.flags))?;
             Ok(Relisted { before: Listed::of(entry), uid: self.next_uid(to)?, flags })
         });
         relisted.collect()
@@ -307,7 +307,7 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         for batch in messages.chunks(MESSAGES_PER_ENTRY_MAX) {
             let relisted = |(entry, flags): &(Entry, Flags)| {
-                let flags = self.flag_bits(to, flags)?;
+                let flags = self.flag_bits_with_room(to, flags)?;
                 Ok(Relisted { before: Listed::of(entry), uid: self.next_uid(to)?, flags })
             };
             let relisted = batch.iter().map(relisted).collect::<Result<_, Error>>()?;

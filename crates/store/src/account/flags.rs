@@ -3,7 +3,7 @@
 use super::{Account, View};
 use crate::error::Error;
 use crate::flag_block::{FlagBlock, block_of, crowded, flags_piece};
-use crate::flags::{FlagBits, FlagMode, Flags};
+use crate::flags::{FlagBits, FlagMode, FlagSet, Flags};
 use crate::ids::{MailboxId, ModSeq, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX, OfMessages, Reflagged};
@@ -96,9 +96,9 @@ fn change_flags(
 ) -> Result<FlagsChanged, Error> {
     tx.must_not_be_held(mailbox)?;
     let index = tx.index(mailbox)?.clone();
-    let bits = match change.mode {
-        FlagMode::Add | FlagMode::Replace => tx.flag_bits(mailbox, &change.flags)?,
-        FlagMode::Remove => tx.mailbox(mailbox)?.keywords.known_bits(&change.flags),
+    let flags = match change.mode {
+        FlagMode::Add | FlagMode::Replace => tx.flag_set(mailbox, &change.flags)?,
+        FlagMode::Remove => tx.mailbox(mailbox)?.keywords.known(&change.flags),
     };
     let mut outcome = FlagsChanged::default();
     let mut changed: Vec<(Entry, FlagBits)> = Vec::new();
@@ -108,7 +108,7 @@ fn change_flags(
             outcome.modified.push(entry.uid);
             continue;
         }
-        let after = change.mode.apply(entry.flags, bits);
+        let after = change.mode.apply(entry.flags, &flags).ok_or_else(too_many_keywords)?;
         if after != entry.flags {
             changed.push((*entry, after));
         }
@@ -119,7 +119,47 @@ fn change_flags(
     Ok(outcome)
 }
 
+pub(super) fn too_many_keywords() -> Error {
+    Error::Limit("a message with a keyword that came late to its mailbox has few others".to_owned())
+}
+
 impl Tx<'_> {
+    /// The flags that a client names, whose keywords the mailbox learns by need.
+    fn flag_set(&mut self, mailbox: MailboxId, flags: &Flags) -> Result<FlagSet, Error> {
+        let known = &self.mailbox(mailbox)?.keywords;
+        if flags.keywords.iter().all(|name| known.number(name).is_some()) {
+            return Ok(known.known(flags));
+        }
+        let mut keywords = known.clone();
+        let refuse =
+            |name| Error::Limit(format!("the mailbox takes no keyword {name:?}: it has too many, or it is too long"));
+        let set = keywords.learn(flags).map_err(refuse)?;
+        self.change_mailbox(mailbox)?.mailbox.keywords = keywords;
+        Ok(set)
+    }
+
+    /// The same as the flags of a message.
+    pub(super) fn flag_bits(&mut self, mailbox: MailboxId, flags: &Flags) -> Result<FlagBits, Error> {
+        self.flag_set(mailbox, flags)?.bits().ok_or_else(too_many_keywords)
+    }
+
+    /// The flags of a message that comes from another mailbox. A keyword for which there is no room is left out: whoever
+    /// deletes or restores a message wants it to go where it goes.
+    pub(super) fn flag_bits_with_room(&mut self, mailbox: MailboxId, flags: &Flags) -> Result<FlagBits, Error> {
+        match self.flag_bits(mailbox, flags) {
+            Err(Error::Limit(_)) => {}
+            other => return other,
+        }
+        let mut fitting = Flags { system: flags.system, keywords: Vec::new() };
+        for name in &flags.keywords {
+            fitting.keywords.push(name.clone());
+            if self.flag_bits(mailbox, &fitting).is_err() {
+                fitting.keywords.pop();
+            }
+        }
+        self.flag_bits(mailbox, &fitting)
+    }
+
     /// Removes what the mailbox has of flags of many messages.
     pub(super) fn forget_flag_blocks(&mut self, mailbox: MailboxId) -> Result<(), Error> {
         let rows = self.rows(key::flag_blocks(mailbox), usize::MAX)?;

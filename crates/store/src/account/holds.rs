@@ -12,7 +12,7 @@ use super::close_maildrop::Places;
 use crate::brake::{Burst, Findings, Of, Pace, Removals, Share, Verdict, decide};
 use crate::device::Credential;
 use crate::error::Error;
-use crate::flags::{FlagBits, Flags, Keywords, SystemFlag};
+use crate::flags::{FlagBits, Flags, SystemFlag};
 use crate::hold::{Batch, Hold};
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId};
 use crate::index::Entry;
@@ -282,7 +282,7 @@ impl Tx<'_> {
         };
         for entries in entries.chunks(MESSAGES_PER_ENTRY_MAX) {
             let relisted = |entry: &Entry| {
-                let flags = self.flags_in_held(held, &keywords.flags(entry.flags));
+                let flags = self.flags_in_held(held, &keywords.flags(entry.flags))?;
                 Ok(Relisted { before: Listed::of(entry), uid: self.next_uid(held)?, flags })
             };
             let messages: Vec<Relisted> = entries.iter().map(relisted).collect::<Result<_, Error>>()?;
@@ -295,9 +295,8 @@ impl Tx<'_> {
     }
 
     /// A keyword for which there is no room is left out there; it comes back with the message.
-    fn flags_in_held(&mut self, held: MailboxId, flags: &Flags) -> FlagBits {
-        let known = |tx: &Self| tx.mailbox(held).map_or(&Keywords::default(), |held| &held.keywords).known_bits(flags);
-        self.flag_bits(held, flags).unwrap_or_else(|_| known(self)).without(SystemFlag::Deleted)
+    fn flags_in_held(&mut self, held: MailboxId, flags: &Flags) -> Result<FlagBits, Error> {
+        Ok(self.flag_bits_with_room(held, flags)?.without(SystemFlag::Deleted))
     }
 
     /// The hold of a device that has no answer yet, or a new one.

@@ -28,10 +28,10 @@ impl Tx<'_> {
                     if self.is_held(mailbox) {
                         continue;
                     }
-                    // A mailbox that takes no more keywords goes without.
+                    // A mailbox or a message that takes no more keywords goes without.
                     let Ok(bits) = self.flag_bits(mailbox, flags) else { continue };
                     let (_, after) = places.entry((mailbox, entry.uid)).or_insert((entry, entry.flags));
-                    *after = after.union(bits);
+                    *after = after.union(bits).unwrap_or(*after);
                 }
             }
         }

@@ -9,6 +9,7 @@
 //! no undo of what a device did brings it back beside the other. It stays restorable like all that is removed.
 
 use super::append::{Appended, Prepared, store_new};
+use super::flags::too_many_keywords;
 use super::{Account, Target};
 use crate::codec::Corrupt;
 use crate::error::Error;
@@ -320,7 +321,7 @@ impl Tx<'_> {
     fn add_flags(&mut self, actor: Actor, (mailbox, uid): (MailboxId, Uid), flags: &Flags) -> Result<ModSeq, Error> {
         let bits = self.flag_bits(mailbox, flags)?;
         let entry = self.index(mailbox)?.find(uid).copied().ok_or(Error::NoSuchMessage)?;
-        let after = entry.flags.union(bits);
+        let after = entry.flags.union(bits).ok_or_else(too_many_keywords)?;
         if after == entry.flags {
             return Ok(entry.modseq);
         }

@@ -128,7 +128,7 @@ impl Tx<'_> {
     ) -> Result<Vec<Relisted>, Error> {
         let (modseq, mut messages) = (self.next_modseq(), Vec::new());
         for before in batch {
-            let flags = self.flags_in_held(held, &keywords.flags(before.flags));
+            let flags = self.flags_in_held(held, &keywords.flags(before.flags))?;
             let moved = Relisted { before: *before, uid: self.next_uid(held)?, flags };
             self.list(held, &moved.after().entry(modseq))?;
             self.enter(before.email, (held, moved.uid))?;

@@ -50,7 +50,7 @@ pub(super) fn apply(
                     .filter_map(|step| if let Step::Reflag(_, message) = step { Some(message) } else { None });
                 let messages = untouched(tx, *mailbox, messages, |(entry, _)| entry)?;
                 report.reflagged = report.reflagged.saturating_sub(group.len() - messages.len());
-                let bits = |(entry, flags): &(Entry, Flags)| Ok((*entry, tx.flag_bits(*mailbox, flags)?));
+                let bits = |(entry, flags): &(Entry, Flags)| Ok((*entry, tx.flag_bits_with_room(*mailbox, flags)?));
                 let messages: Vec<(Entry, FlagBits)> = messages.iter().map(bits).collect::<Result<_, Error>>()?;
                 messages.chunks(MESSAGES_PER_ENTRY_MAX).try_for_each(|batch| tx.reflag(actor, *mailbox, batch))?;
             }
@@ -162,7 +162,7 @@ fn restore(tx: &mut Tx<'_>, actor: Actor, mailbox: MailboxId, batch: &[Comeback]
     let modseq = tx.next_modseq();
     let mut messages = Vec::with_capacity(batch.len());
     for Comeback { email, size, internal_date, flags } in batch {
-        let flags = tx.flag_bits(mailbox, flags)?;
+        let flags = tx.flag_bits_with_room(mailbox, flags)?;
         let uid = tx.next_uid(mailbox)?;
         let listed = Listed { uid, email: *email, flags, internal_date: *internal_date, size: *size };
         tx.list(mailbox, &listed.entry(modseq))?;
