@@ -1,7 +1,8 @@
 //! The indexes of all accounts, in one directory.
 
 use crate::account::AccountIndex;
-use crate::segment::{Draft, Segment};
+use crate::draft::Draft;
+use crate::segment::Segment;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};

@@ -1,8 +1,9 @@
 //! Which messages of an account may have a text in them.
 //!
-//! An index lists, for each three octets in a row of a message's folded text, the messages that have them there. Who looks
-//! for a text gets candidates, fewer than there are messages; the text itself decides, which is the affair of the crate
-//! `search`. It works on octets of UTF-8, so every script is the same to it, and one Japanese character is enough to ask for.
+//! An index lists the distinct words of the messages (tokens, [`words`]), each with the messages that have it. A text without a
+//! space is within a word wherever it stands, so the words that have it in them tell exactly which messages do, and none is
+//! read; of a longer text the words narrow down who may have it, and the text itself decides, which is the affair of the crate
+//! `search`. Which blocks of words have three octets in a row is known, so that a look-up reads few of them.
 //!
 //! ```text
 //! ACCOUNT/AFTER-LAST    a segment: of the messages with numbers above AFTER, up to LAST
@@ -19,14 +20,16 @@
 #![warn(unreachable_pub)]
 
 mod account;
+mod draft;
+mod format;
 mod indexes;
 mod segment;
-mod terms;
+mod words;
 
 pub use account::{AccountIndex, Candidates};
+pub use draft::Draft;
 pub use indexes::{IndexLimits, Indexes, Next};
-pub use segment::Draft;
-pub use terms::{Kind, Terms};
+pub use words::Kind;
 
 #[cfg(test)]
 mod tests;

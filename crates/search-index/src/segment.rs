@@ -1,47 +1,20 @@
-//! A segment: some thousand messages and what is in them, in one file.
-//!
-//! ```text
-//! MAGIC, after, last, counts, full so that it is known what is there
-//! numbers of the messages          8 octets each, ascending
-//! blocks of the dictionary         the first key and the checksum of each
-//! checksum of all that             16 octets
-//! dictionary                       in blocks of 64 keys: key, where its list is, length, checksum
-//! lists                            differences of positions, 7 bits an octet; the first position counts from -1
-//! ```
-//! Numbers are little endian. The head is in memory while the segment is open; of the rest a look-up reads a block and a list.
+//! A segment that can be asked. Its layout: [`crate::format`].
 
-use crate::Terms;
-use std::collections::HashMap;
+use crate::format::{
+    BLOCK_HEAD_BYTES, FAR_BITS, FAR_LIST, FIXED_BYTES, MAGIC, SUM_BYTES, TOKEN_END, damaged, positions, row, sum,
+    take_number,
+};
+use crate::words::{Kind, Question};
+use memchr::memmem::Finder;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// So many octets of lists, more or less.
-const LISTS_BYTES_MAX: usize = 48 * 1024 * 1024;
-/// The last octet is another one as soon as something else is made of the same message: what was made before then counts as
-/// not there, and is made anew.
-const MAGIC: [u8; 8] = *b"PBSEARC2";
-const FIXED_BYTES: usize = 40;
-const BLOCK_KEYS: usize = 64;
-const KEY_BYTES: usize = 16;
-/// The list of the messages that are not looked into: no text has this key.
-const ALL: u32 = u32::MAX;
-
-/// A segment that is being made.
-#[derive(Debug, Default)]
-pub struct Draft {
-    emails: Vec<u64>,
-    lists: HashMap<u32, List>,
-    bytes: usize,
-}
-
-#[derive(Debug, Default)]
-struct List {
-    octets: Vec<u8>,
-    /// The last position in it, plus one.
-    next: u32,
-}
+/// Of so many rows a look-up asks at most: they narrow it down well enough.
+const ROWS_ASKED_MAX: usize = 12;
+/// So few messages are read sooner than they are narrowed down.
+const FEW: usize = 4;
 
 /// A segment that can be asked.
 #[derive(Debug)]
@@ -50,77 +23,33 @@ pub(crate) struct Segment {
     pub(crate) after: u64,
     pub(crate) last: u64,
     pub(crate) emails: Vec<u64>,
+    /// The positions of messages that nobody looked into.
+    pub(crate) unread: Vec<u32>,
     /// It takes no more messages.
     pub(crate) is_full: bool,
-    blocks: Vec<(u32, u32)>,
-    keys: usize,
-    dictionary_at: u64,
-    lists_at: u64,
+    /// By kind.
+    blocks: Vec<Block>,
+    rows: usize,
+    rows_at: u64,
+    blocks_at: u64,
+    far_at: u64,
 }
 
-impl Draft {
-    /// Adds a message, above all before. Without terms it is a candidate for everything: nobody looked into it.
-    pub fn add(&mut self, email: u64, terms: Option<&mut Terms>) {
-        let position = u32::try_from(self.emails.len()).unwrap_or(u32::MAX);
-        self.emails.push(email);
-        let (lists, bytes) = (&mut self.lists, &mut self.bytes);
-        let mut put = |key| *bytes += lists.entry(key).or_default().put(position);
-        match terms {
-            Some(terms) => terms.take(put),
-            None => put(ALL),
-        }
-    }
-
-    /// Whether it is long enough, however many messages are in it.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.bytes >= LISTS_BYTES_MAX
-    }
-
-    /// The file: of all messages above `after`, up to `last`.
-    pub(crate) fn write(&self, after: u64, last: u64, file: &mut impl Write) -> io::Result<()> {
-        let mut keys: Vec<(&u32, &List)> = self.lists.iter().collect();
-        keys.sort_unstable_by_key(|(key, _)| **key);
-        let mut dictionary = Vec::with_capacity(keys.len() * KEY_BYTES);
-        let mut at = 0u32;
-        for (key, list) in &keys {
-            let length = length(list.octets.len())?;
-            for number in [**key, at, length, sum(&list.octets)] {
-                dictionary.extend_from_slice(&number.to_le_bytes());
-            }
-            at = at.checked_add(length).ok_or_else(too_large)?;
-        }
-        let mut head = MAGIC.to_vec();
-        head.extend_from_slice(&after.to_le_bytes());
-        head.extend_from_slice(&last.to_le_bytes());
-        for number in [length(self.emails.len())?, length(keys.len())?, at, u32::from(self.is_full())] {
-            head.extend_from_slice(&number.to_le_bytes());
-        }
-        self.emails.iter().for_each(|email| head.extend_from_slice(&email.to_le_bytes()));
-        for block in dictionary.chunks(BLOCK_KEYS * KEY_BYTES) {
-            head.extend_from_slice(block.get(..4).unwrap_or_default());
-            head.extend_from_slice(&sum(block).to_le_bytes());
-        }
-        file.write_all(&head)?;
-        file.write_all(blake3::hash(&head).as_bytes())?;
-        file.write_all(&dictionary)?;
-        keys.iter().try_for_each(|(_, list)| file.write_all(&list.octets))
-    }
+/// Where tokens of one kind are.
+#[derive(Debug)]
+struct Block {
+    kind: u8,
+    text_bytes: u32,
+    lists_bytes: u32,
+    sum: u32,
+    /// Behind the beginning of the first one.
+    at: u64,
 }
 
-impl List {
-    /// How many octets it has more.
-    fn put(&mut self, position: u32) -> usize {
-        let before = self.octets.len();
-        let mut rest = position - self.next;
-        self.next = position + 1;
-        while rest >= 0x80 {
-            self.octets.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        self.octets.push(rest as u8);
-        self.octets.len() - before
-    }
+/// Which messages of a segment have a text, a bit for each position: those that may, and of them those that do.
+pub(crate) struct Answer {
+    pub(crate) may: Vec<u64>,
+    pub(crate) does: Vec<u64>,
 }
 
 impl Segment {
@@ -130,106 +59,218 @@ impl Segment {
         let size = file.metadata()?.len();
         let mut head = vec![0; FIXED_BYTES];
         file.read_exact(&mut head)?;
-        let long =
-            |head: &[u8], at: usize| head.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
-        let short =
-            |head: &[u8], at: usize| head.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
         let (Some(after), Some(last)) = (long(&head, 8), long(&head, 16)) else { return Err(damaged()) };
-        let counts = [24, 28, 32, 36].map(|at| short(&head, at));
-        let [Some(emails), Some(keys), Some(lists), Some(full)] = counts else { return Err(damaged()) };
-        let blocks = (keys as usize).div_ceil(BLOCK_KEYS);
-        let rest = u64::from(emails) * 8 + blocks as u64 * 8;
-        let dictionary_at = FIXED_BYTES as u64 + rest + blake3::OUT_LEN as u64;
-        let lists_at = dictionary_at + u64::from(keys) * KEY_BYTES as u64;
-        if head.get(..8) != Some(&MAGIC[..]) || lists_at + u64::from(lists) != size {
+        let counts = [24, 28, 32, 36, 40, 44].map(|at| short(&head, at));
+        let [Some(emails), Some(unread), Some(blocks), Some(rows), Some(far), Some(full)] = counts else {
+            return Err(damaged());
+        };
+        let rest = u64::from(emails) * 8 + u64::from(unread) * 4 + u64::from(blocks) * BLOCK_HEAD_BYTES as u64;
+        let rows_at = FIXED_BYTES as u64 + rest + blake3::OUT_LEN as u64;
+        if head.get(..MAGIC.len()) != Some(&MAGIC[..]) || rows_at > size {
             return Err(damaged());
         }
         // Not more than the file is long, as was just seen.
-        let start = head.len();
-        head.resize(start + rest as usize, 0);
-        file.read_exact(head.get_mut(start..).unwrap_or_default())?;
+        head.resize(FIXED_BYTES + rest as usize, 0);
+        file.read_exact(head.get_mut(FIXED_BYTES..).unwrap_or_default())?;
         let mut hash = [0; blake3::OUT_LEN];
         file.read_exact(&mut hash)?;
         if *blake3::hash(&head).as_bytes() != hash {
             return Err(damaged());
         }
-        let (numbers, index) = head.get(start..).unwrap_or_default().split_at(emails as usize * 8);
-        let emails = numbers.chunks_exact(8).filter_map(|b| long(b, 0)).collect();
-        let blocks = index.chunks_exact(8).filter_map(|b| Some((short(b, 0)?, short(b, 4)?))).collect();
-        Ok(Self { file, after, last, emails, is_full: full != 0, blocks, keys: keys as usize, dictionary_at, lists_at })
+        let (numbers, others) = head.get(FIXED_BYTES..).unwrap_or_default().split_at(emails as usize * 8);
+        let (positions, heads) = others.split_at(unread as usize * 4);
+        let emails = numbers.chunks_exact(8).filter_map(|octets| long(octets, 0)).collect();
+        let unread = positions.chunks_exact(4).filter_map(|octets| short(octets, 0)).collect();
+        let (blocks, blocks_bytes) = Block::all(heads);
+        let rows = rows as usize;
+        let blocks_at = rows_at + (rows * (blocks.len().div_ceil(8) + SUM_BYTES)) as u64;
+        let far_at = blocks_at + blocks_bytes;
+        if far_at + u64::from(far) != size {
+            return Err(damaged());
+        }
+        let is_full = full != 0;
+        Ok(Self { file, after, last, emails, unread, is_full, blocks, rows, rows_at, blocks_at, far_at })
     }
 
     /// What is held in memory while it is open, in octets.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.emails.len() * size_of::<u64>() + self.blocks.len() * size_of::<(u32, u32)>()
+        self.emails.len() * size_of::<u64>()
+            + self.unread.len() * size_of::<u32>()
+            + self.blocks.len() * size_of::<Block>()
     }
 
-    /// Which messages have any of the keys from `first` to `last`: `found` gets their positions, perhaps more than once.
-    pub(crate) fn look_up(&self, first: u32, last: u32, found: &mut impl FnMut(usize)) -> io::Result<()> {
-        let begin = self.blocks.partition_point(|(key, _)| *key <= first).saturating_sub(1);
-        let mut list = Vec::new();
-        for (number, (key, checksum)) in self.blocks.iter().enumerate().skip(begin) {
-            if *key > last {
-                return Ok(());
+    /// Which messages have what is asked for in a text of this kind, and how many octets that took.
+    pub(crate) fn ask(&self, kind: Kind, question: &Question, folded: &str, answer: &mut Answer) -> io::Result<usize> {
+        let mut bits = vec![0; answer.may.len()];
+        let mut read = 0;
+        if question.is_token {
+            read += self.with_token(kind, folded.as_bytes(), &mut bits)?;
+            add(&mut answer.does, &bits);
+            add(&mut answer.may, &bits);
+        }
+        let mut all: Option<Vec<u64>> = None;
+        for piece in question.narrowing() {
+            bits.fill(0);
+            read += self.with_token(kind, piece, &mut bits)?;
+            match &mut all {
+                Some(all) => all.iter_mut().zip(&bits).for_each(|(all, bits)| *all &= bits),
+                none => *none = Some(bits.clone()),
             }
-            let at = number * BLOCK_KEYS;
-            let mut block = vec![0; self.keys.saturating_sub(at).min(BLOCK_KEYS) * KEY_BYTES];
-            self.file.read_exact_at(&mut block, self.dictionary_at + (at * KEY_BYTES) as u64)?;
-            if sum(&block) != *checksum {
+            if all.as_ref().is_some_and(|all| count(all) <= FEW) {
+                break;
+            }
+        }
+        add(&mut answer.may, &all.unwrap_or_default());
+        Ok(read)
+    }
+
+    /// Sets the bits of the messages that have a token of this kind with these octets in it; how many octets were read.
+    fn with_token(&self, kind: Kind, octets: &[u8], bits: &mut [u64]) -> io::Result<usize> {
+        let kind = kind as u8;
+        let first = self.blocks.partition_point(|block| block.kind < kind);
+        let (blocks, mut read) = self.signed(octets)?;
+        let has =
+            |at: usize| blocks.as_ref().is_none_or(|blocks| blocks.get(at / 8).is_some_and(|b| b >> (at % 8) & 1 == 1));
+        let finder = Finder::new(octets);
+        let of_kind = self.blocks.iter().enumerate().skip(first).take_while(|(_, block)| block.kind == kind);
+        let mut buffer = Vec::new();
+        for (_, block) in of_kind.filter(|(at, _)| has(*at)) {
+            read +=
+                self.read(self.blocks_at + block.at, block.text_bytes + block.lists_bytes, block.sum, &mut buffer)?;
+            let Some((text, lists)) = buffer.split_at_checked(block.text_bytes as usize) else { return Err(damaged()) };
+            read += self.found(&finder, text, lists, bits)?;
+            if count(bits) >= self.emails.len() {
+                break;
+            }
+        }
+        Ok(read)
+    }
+
+    /// The blocks that may have these octets, if that is known, and how many octets were read.
+    fn signed(&self, octets: &[u8]) -> io::Result<(Option<Vec<u8>>, usize)> {
+        let places = octets.len().saturating_sub(2);
+        if self.rows == 0 || places == 0 {
+            return Ok((None, 0));
+        }
+        let mut rows: Vec<usize> = octets.windows(3).step_by(places.div_ceil(ROWS_ASKED_MAX)).map(row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let row_bytes = self.blocks.len().div_ceil(8) + SUM_BYTES;
+        let (mut all, mut bits, mut read) = (vec![0xff; row_bytes - SUM_BYTES], vec![0; row_bytes], 0);
+        for row in rows.into_iter().filter(|row| *row < self.rows) {
+            self.file.read_exact_at(&mut bits, self.rows_at + (row * row_bytes) as u64)?;
+            read += row_bytes;
+            let (bits, checksum) = bits.split_at(row_bytes - SUM_BYTES);
+            if short(checksum, 0) != Some(sum(bits)) {
                 return Err(damaged());
             }
-            for entry in block.chunks_exact(KEY_BYTES) {
-                let mut numbers = entry.chunks_exact(4).filter_map(|b| b.try_into().ok()).map(u32::from_le_bytes);
-                let [Some(key), Some(at), Some(length), Some(checksum)] = [(); 4].map(|()| numbers.next()) else {
-                    continue;
-                };
-                if key < first || key > last {
-                    continue;
-                }
-                list.resize(length as usize, 0);
-                self.file.read_exact_at(&mut list, self.lists_at + u64::from(at))?;
-                if sum(&list) != checksum {
-                    return Err(damaged());
-                }
-                positions(&list, found);
+            all.iter_mut().zip(bits).for_each(|(all, bits)| *all &= bits);
+            if all.iter().all(|bits| *bits == 0) {
+                break;
             }
         }
-        Ok(())
+        Ok((Some(all), read))
     }
 
-    /// The messages that nobody looked into.
-    pub(crate) fn unread(&self, found: &mut impl FnMut(usize)) -> io::Result<()> {
-        self.look_up(ALL, ALL, found)
-    }
-}
-
-fn positions(list: &[u8], found: &mut impl FnMut(usize)) {
-    let (mut next, mut number, mut shift) = (0usize, 0usize, 0);
-    for octet in list {
-        number |= usize::from(octet & 0x7f) << shift;
-        if octet & 0x80 != 0 {
-            shift = (shift + 7).min(28);
-            continue;
+    /// Goes through the tokens of a block.
+    fn found(&self, finder: &Finder<'_>, text: &[u8], mut lists: &[u8], bits: &mut [u64]) -> io::Result<usize> {
+        let (mut at, mut listed, mut token, mut read) = (0, 0, 0, 0);
+        while let Some(hit) = finder.find(text.get(at..).unwrap_or_default()) {
+            let behind = text.get(at + hit..).unwrap_or_default();
+            token += memchr::memchr_iter(TOKEN_END, text.get(at..at + hit).unwrap_or_default()).count();
+            while listed < token {
+                self.list(&mut lists, None)?;
+                listed += 1;
+            }
+            read += self.list(&mut lists, Some(bits))?;
+            listed += 1;
+            let Some(end) = memchr::memchr(TOKEN_END, behind) else { return Err(damaged()) };
+            at += hit + end + 1;
+            token += 1;
         }
-        found(next + number);
-        (next, number, shift) = (next + number + 1, 0, 0);
+        Ok(read)
+    }
+
+    /// Takes the next list, and sets the bits of what is in it; how many octets more were read.
+    fn list(&self, lists: &mut &[u8], bits: Option<&mut [u64]>) -> io::Result<usize> {
+        let number = take_number(lists).ok_or_else(damaged)?;
+        let mut take = |length: usize| {
+            let (octets, rest) = lists.split_at_checked(length).ok_or_else(damaged)?;
+            *lists = rest;
+            Ok::<&[u8], io::Error>(octets)
+        };
+        if number & 1 == 1 {
+            if let Some(bits) = bits {
+                set(bits, (number >> 1) as usize);
+            }
+            return Ok(0);
+        }
+        let form = number >> 1;
+        if form != FAR_LIST && form != FAR_BITS {
+            let list = take(form as usize)?;
+            if let Some(bits) = bits {
+                positions(list, &mut |at| set(bits, at));
+            }
+            return Ok(0);
+        }
+        let far = take(3 * size_of::<u32>())?;
+        let (Some(bits), Some(at), Some(length), Some(sum)) = (bits, short(far, 0), short(far, 4), short(far, 8))
+        else {
+            return Ok(0);
+        };
+        let mut octets = Vec::new();
+        let read = self.read(self.far_at + u64::from(at), length, sum, &mut octets)?;
+        if form == FAR_LIST {
+            positions(&octets, &mut |at| set(bits, at));
+        } else {
+            for (word, octets) in bits.iter_mut().zip(octets.chunks(size_of::<u64>())) {
+                *word |= octets.iter().rev().fold(0, |word, octet| word << 8 | u64::from(*octet));
+            }
+        }
+        Ok(read)
+    }
+
+    /// Reads what has this checksum; how many octets it has.
+    fn read(&self, at: u64, length: u32, checksum: u32, octets: &mut Vec<u8>) -> io::Result<usize> {
+        octets.resize(length as usize, 0);
+        self.file.read_exact_at(octets, at)?;
+        if sum(octets) == checksum { Ok(octets.len()) } else { Err(damaged()) }
     }
 }
 
-fn sum(octets: &[u8]) -> u32 {
-    let hash = blake3::hash(octets);
-    let [a, b, c, d, ..] = *hash.as_bytes();
-    u32::from_le_bytes([a, b, c, d])
+impl Block {
+    /// From their heads, and how many octets they have.
+    fn all(heads: &[u8]) -> (Vec<Self>, u64) {
+        let mut at = 0;
+        let one = |head: &[u8]| {
+            let (first, lists_bytes, sum) = (short(head, 0)?, short(head, 4)?, short(head, 8)?);
+            let block = Self { kind: (first & 7) as u8, text_bytes: first >> 3, lists_bytes, sum, at };
+            at += u64::from(block.text_bytes) + u64::from(lists_bytes);
+            Some(block)
+        };
+        (heads.chunks_exact(BLOCK_HEAD_BYTES).filter_map(one).collect(), at)
+    }
 }
 
-fn length(length: usize) -> io::Result<u32> {
-    u32::try_from(length).map_err(|_| too_large())
+fn short(octets: &[u8], at: usize) -> Option<u32> {
+    octets.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes)
 }
 
-fn too_large() -> io::Error {
-    io::Error::other("a segment is too large")
+fn long(octets: &[u8], at: usize) -> Option<u64> {
+    octets.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes)
 }
 
-fn damaged() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "a segment is damaged")
+fn set(bits: &mut [u64], at: usize) {
+    if let Some(word) = bits.get_mut(at / 64) {
+        *word |= 1 << (at % 64);
+    }
+}
+
+fn add(bits: &mut [u64], more: &[u64]) {
+    bits.iter_mut().zip(more).for_each(|(bits, more)| *bits |= more);
+}
+
+/// How many bits are set.
+fn count(bits: &[u64]) -> usize {
+    bits.iter().map(|word| word.count_ones() as usize).sum()
 }

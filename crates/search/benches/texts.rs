@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use search::{Addresses, Condition, Indexed, Looked, Needle, Scope, Search, SummaryTest, Value, Wanted, index_some};
-use search_index::{IndexLimits, Indexes, Terms};
+use search_index::{IndexLimits, Indexes};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,8 +108,8 @@ fn bench(title: &str, messages: impl Iterator<Item = Vec<u8>>) {
     let directory = tempfile::tempdir().unwrap();
     let open = || Arc::new(Indexes::open(directory.path().to_owned(), LIMITS));
     let indexes = open();
-    let (mut terms, before) = (Terms::default(), busy());
-    while !matches!(index_some(&indexes, &account, &mut terms, &mut || true).unwrap(), Indexed::Enough) {}
+    let before = busy();
+    while !matches!(index_some(&indexes, &account, &mut || true).unwrap(), Indexed::Enough) {}
     let spent = busy() - before;
     println!("{title}, {:.1} MB", bytes as f64 / 1e6);
     println!("  {:>8.3} ms to put a message into the index", spent / f64::from(count));

@@ -8,7 +8,6 @@ use message::html::Reader;
 use message::text::{self, Scope};
 use message::transfer::{Decoder, Encoding};
 use message::{Part, Structure, charset, section};
-use search_index::Kind;
 use std::cell::{Cell, RefCell};
 use store::{Body, Error};
 
@@ -77,19 +76,39 @@ fn read(
     Ok(false)
 }
 
-/// Gives all that a search looks into to `take`, headers whole and text in windows that have `overlap` octets in common, until it
-/// wants no more; whether it took all.
+/// What the parts of a message have that a search looks into, in order.
+pub(crate) enum Piece<'t> {
+    /// A header.
+    Head(&'t str),
+    /// The next window of a text.
+    Text(&'t str),
+    /// Its end.
+    End,
+}
+
+impl Piece<'_> {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Head(text) | Self::Text(text) => text.len(),
+            Self::End => 0,
+        }
+    }
+}
+
+/// Gives all that a search looks into to `take`, until it wants no more; whether it took all.
 pub(crate) fn each(
     body: &mut Body,
     structure: &Structure,
-    overlap: usize,
-    take: &mut dyn FnMut(Kind, &str) -> bool,
+    take: &mut dyn FnMut(Piece<'_>) -> bool,
 ) -> Result<bool, Error> {
     for part in structure.root.walk() {
-        if !take(Kind::Header, &head(body, part)?) {
+        if !take(Piece::Head(&head(body, part)?)) {
             return Ok(false);
         }
-        if text::is_read(part) && is_in_text(body, part, overlap, &mut |text| !take(Kind::Body, text))? {
+        if !text::is_read(part) {
+            continue;
+        }
+        if is_in_text(body, part, 0, &mut |text| !take(Piece::Text(text)))? || !take(Piece::End) {
             return Ok(false);
         }
     }

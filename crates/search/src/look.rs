@@ -120,7 +120,8 @@ impl Search {
         let mut slice = Slice::default();
         // As a rule the next one is the one behind.
         let mut ahead = self.index.positions(self.hunt.remaining());
-        while !slice.is_full() {
+        let read_before = self.looked_up_bytes();
+        while !slice.is_full() && self.looked_up_bytes() - read_before < READ_BYTES_PER_SLICE_MAX as u64 {
             let Some(position) = self.hunt.next() else { return Ok(Looked::Done) };
             let next = ahead.next().filter(|(at, _)| *at == position);
             let Some(entry) = next.map(|(_, entry)| entry).or_else(|| self.index.get(position)) else { continue };
@@ -166,6 +167,14 @@ impl Search {
         let condition = std::mem::replace(&mut self.program.condition, Condition::Always(false));
         self.program.condition = narrow(condition, &index);
         self.texts = Texts::Known(index, 0);
+    }
+
+    /// How much look-ups have read so far: each segment of an index is asked when the search comes to it.
+    fn looked_up_bytes(&self) -> u64 {
+        match &self.texts {
+            Texts::Known(index, _) => index.read_bytes(),
+            Texts::Read | Texts::LookUp(_) => 0,
+        }
     }
 
     /// What was found so far.

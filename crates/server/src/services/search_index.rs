@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use search::{Indexed, index_some};
-use search_index::{Indexes, Terms};
+use search_index::Indexes;
 use store::{AccountId, Store};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -48,7 +48,6 @@ fn grow(store: &Store, indexes: &Indexes, lacks: &dyn Fn() -> bool, is_stopping:
     }
     let Ok(accounts) = store.accounts() else { return };
     let accounts: BTreeSet<AccountId> = accounts.into_iter().collect();
-    let mut terms = None;
     for account in wanted {
         if is_stopping() {
             return;
@@ -65,8 +64,7 @@ fn grow(store: &Store, indexes: &Indexes, lacks: &dyn Fn() -> bool, is_stopping:
                 worked = Instant::now();
                 !is_stopping() && !lacks()
             };
-            let terms = terms.get_or_insert_with(Terms::default);
-            match index_some(indexes, &store.account(account), terms, &mut goes_on) {
+            match index_some(indexes, &store.account(account), &mut goes_on) {
                 Ok(Indexed::More) => {}
                 Ok(Indexed::Enough) => break,
                 Ok(Indexed::Stopped) => return,
