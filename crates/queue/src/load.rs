@@ -4,8 +4,7 @@ use crate::entry::{Entry, QueueId};
 use crate::error::Error;
 use crate::outgoing::Destination;
 use crate::sender::Shared;
-use crate::turns::{self, Due};
-use crate::window::Plan;
+use crate::turns::{Due, DueNow};
 use store::Timestamp;
 
 /// So many messages are read at a time.
@@ -34,49 +33,59 @@ impl Shared {
                 self.lock().look_again_at(first.at);
                 continue;
             }
-            let plan = self.lock().window.plan(first.turn);
-            if let Some(plan) = plan {
-                self.load_of(&first, plan, now)?;
+            let begin = self.lock().window.wants_from(first.turn);
+            if let Some(begin) = begin {
+                self.load_of(&first, begin, now)?;
             }
         }
         Ok(())
     }
 
-    /// Lets in what is due of the sender of `first`.
-    fn load_of(&self, first: &Due, plan: Plan, now: Timestamp) -> Result<(), Error> {
-        let turns::DueNow { mut messages, next_at, mut has_more } =
-            self.queue.due_now(first.turn, plan.from, plan.known + plan.room, now)?;
-        let last = messages.last().map_or(now, |last| last.at);
+    /// Lets in what is due of the sender of `first`, piece by piece: whichever thread does it keeps no more memory for it than that.
+    fn load_of(&self, first: &Due, begin: Timestamp, now: Timestamp) -> Result<(), Error> {
+        let (mut from, mut to) = ((begin, QueueId(0)), now);
+        let (is_full, next_at) = loop {
+            let DueNow { messages, next_at, has_more } = self.queue.due_now(first.turn, from, AT_ONCE, now)?;
+            if let Some(last) = messages.last() {
+                (from, to) = (last.next(), last.at);
+            }
+            let is_full = self.let_in(first, messages, now)?;
+            if is_full || !has_more {
+                break (is_full, next_at);
+            }
+        };
+        let mut state = self.lock();
+        // What had no room comes from the beginning again.
+        let to = if is_full { begin } else { Timestamp(to.0.saturating_sub(OVERLAP_MILLIS)) };
+        state.window.loaded(first.turn, to, is_full);
+        if let Some(at) = next_at {
+            state.look_again_at(at);
+        }
+        Ok(())
+    }
+
+    /// Lets some in, but for those that are here already; whether there was no room for all.
+    fn let_in(&self, first: &Due, mut messages: Vec<Due>, now: Timestamp) -> Result<bool, Error> {
         {
             let mut state = self.lock();
             messages.iter().for_each(|due| state.window.see(due.id, due.at));
             messages.retain(|due| !state.window.has(due.id));
         }
-        for some in messages.chunks(AT_ONCE) {
-            let mut jobs: Vec<(QueueId, Vec<Destination>)> = Vec::new();
-            for due in some {
-                if let Some(destinations) = self.destinations_of(due, now)? {
-                    jobs.push((due.id, destinations));
-                }
-            }
-            let mut state = self.lock();
-            let is_full = !jobs.into_iter().all(|(id, destinations)| state.window.add(first.turn, id, destinations));
-            has_more |= is_full;
-            some.iter().for_each(|due| state.window.see(due.id, due.at));
-            drop(state);
-            self.wake_all();
-            if is_full {
-                break;
+        if messages.is_empty() {
+            return Ok(false);
+        }
+        let mut jobs: Vec<(QueueId, Vec<Destination>)> = Vec::new();
+        for due in &messages {
+            if let Some(destinations) = self.destinations_of(due, now)? {
+                jobs.push((due.id, destinations));
             }
         }
         let mut state = self.lock();
-        // What had no room comes from the beginning again.
-        let to = if has_more { plan.from } else { Timestamp(last.0.saturating_sub(OVERLAP_MILLIS)) };
-        state.window.loaded(first.turn, to, has_more);
-        if let Some(at) = next_at {
-            state.look_again_at(at);
-        }
-        Ok(())
+        let is_full = !jobs.into_iter().all(|(id, destinations)| state.window.add(first.turn, id, destinations));
+        messages.iter().for_each(|due| state.window.see(due.id, due.at));
+        drop(state);
+        self.wake_all();
+        Ok(is_full)
     }
 
     /// Where a message that is due goes now; `None`: it does not.

@@ -338,7 +338,7 @@ impl Queue {
     /// Sets a message aside that cannot be read; what is due otherwise goes on.
     pub(crate) fn set_aside(&self, due: &Due, why: &str, now: Timestamp) -> Result<(), Error> {
         self.table.change(|tx| {
-            tx.delete(&due.key);
+            tx.delete(&due.key());
             tx.put(&damage::key(due.id), damage::encode(why, now)?);
             Ok(())
         })
@@ -347,9 +347,9 @@ impl Queue {
     /// Takes away a row that says of no message that it is due.
     pub(crate) fn forget_due(&self, due: &Due) -> Result<(), Error> {
         self.table.change(|tx| {
-            let is_due = |entry: &Entry| !entry.held && turns::key(entry) == due.key;
+            let is_due = |entry: &Entry| !entry.held && turns::key(entry) == due.key();
             if !entry(tx, due.id)?.as_ref().is_some_and(is_due) {
-                tx.delete(&due.key);
+                tx.delete(&due.key());
             }
             Ok(())
         })
@@ -375,8 +375,14 @@ impl Queue {
         Ok(turns::first_after(&self.table, after)?)
     }
 
-    /// At most `limit` messages of a sender that are due now, of those from a time on.
-    pub(crate) fn due_now(&self, turn: Turn, from: Timestamp, limit: usize, now: Timestamp) -> Result<DueNow, Error> {
+    /// At most `limit` messages of a sender that are due now, of those from a time on, and of that time from a number on.
+    pub(crate) fn due_now(
+        &self,
+        turn: Turn,
+        from: (Timestamp, QueueId),
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<DueNow, Error> {
         Ok(turns::due_now(&self.table, turn, from, limit, now)?)
     }
 

@@ -21,13 +21,21 @@ pub(crate) struct Due {
     pub(crate) at: Timestamp,
     pub(crate) id: QueueId,
     pub(crate) turn: Turn,
-    /// Its row.
-    pub(crate) key: Vec<u8>,
 }
 
 impl Due {
     pub(crate) fn of(entry: &Entry) -> Self {
-        Self { at: entry.next_at, id: entry.id, turn: Turn::of(entry.account), key: key(entry) }
+        Self { at: entry.next_at, id: entry.id, turn: Turn::of(entry.account) }
+    }
+
+    /// Of its row.
+    pub(crate) fn key(&self) -> Vec<u8> {
+        row_key(self.turn, self.at, self.id)
+    }
+
+    /// Where the row after it may begin.
+    pub(crate) fn next(&self) -> (Timestamp, QueueId) {
+        (self.at, QueueId(self.id.0.saturating_add(1)))
     }
 }
 
@@ -40,17 +48,15 @@ pub(crate) struct DueNow {
     pub(crate) has_more: bool,
 }
 
-/// At most `limit` messages of a sender that are due now, of those from a time on.
+/// At most `limit` messages of a sender that are due now, of those from a time on, and of that time from a number on.
 pub(crate) fn due_now(
     table: &Table,
     turn: Turn,
-    from: Timestamp,
+    (at, id): (Timestamp, QueueId),
     limit: usize,
     now: Timestamp,
 ) -> Result<DueNow, Error> {
-    let prefix = prefix(turn);
-    let from = [&prefix[..], &millis(from).to_be_bytes()].concat();
-    let rows = table.scan(&prefix, &from, limit.saturating_add(1))?;
+    let rows = table.scan(&prefix(turn), &row_key(turn, at, id), limit.saturating_add(1))?;
     let has_more = rows.len() > limit;
     let (mut messages, mut next_at) = (Vec::new(), None);
     for due in rows.iter().take(limit).map(due) {
@@ -81,8 +87,11 @@ pub(crate) fn first_after(table: &Table, after: Option<Turn>) -> Result<Option<D
 
 /// The key of the row that says when a message is tried.
 pub(crate) fn key(entry: &Entry) -> Vec<u8> {
-    let prefix = prefix(Turn::of(entry.account));
-    [&prefix[..], &millis(entry.next_at).to_be_bytes(), &entry.id.0.to_be_bytes()].concat()
+    Due::of(entry).key()
+}
+
+fn row_key(turn: Turn, at: Timestamp, id: QueueId) -> Vec<u8> {
+    [&prefix(turn)[..], &millis(at).to_be_bytes(), &id.0.to_be_bytes()].concat()
 }
 
 fn millis(at: Timestamp) -> u64 {
@@ -108,5 +117,5 @@ fn due(row: &Row) -> Due {
     let mut numbers = key.rchunks(8).map(|chunk| u64::from_be_bytes(chunk.try_into().unwrap_or_default()));
     let (id, at) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
     let at = Timestamp(i64::try_from(at).unwrap_or(i64::MAX));
-    Due { at, id: QueueId(id), turn: turn_of(row), key: key.clone() }
+    Due { at, id: QueueId(id), turn: turn_of(row) }
 }

@@ -13,11 +13,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 use store::Timestamp;
 
-/// So many jobs of one sender wait here ...
-pub(crate) const PER_SENDER_MAX: usize = 4096;
-/// ... until so many wait in all; then no more than [`FEW`] of a sender.
+/// So many jobs wait here, of each sender no more than a part of the places that are free of them ...
 const MANY: usize = 32 * 1024;
-/// So many of a sender are let in where there are many already.
+const PART: usize = 8;
+/// ... and so many of each sender in any case, also where there are many already.
 const FEW: usize = 16;
 /// There are never more, but for the last message's other destinations.
 pub(crate) const JOBS_MAX: usize = 2 * MANY;
@@ -64,37 +63,32 @@ struct Known {
     is_touched: bool,
 }
 
-/// How a sender's part is filled up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
-    /// What is due from then on.
-    pub(crate) from: Timestamp,
-    /// So many messages of it are here already, at most.
-    pub(crate) known: usize,
-    /// So many jobs have room.
-    pub(crate) room: usize,
-}
-
 impl Window {
-    /// How the part of a sender is filled up; `None`: it has enough for now.
-    pub(crate) fn plan(&mut self, turn: Turn) -> Option<Plan> {
+    /// From when on what is due of a sender is to be let in; `None`: it has enough for now.
+    pub(crate) fn wants_from(&mut self, turn: Turn) -> Option<Timestamp> {
         let max = self.max();
         let Some(lane) = self.lanes.get_mut(&turn) else {
-            return (max > 0).then_some(Plan { from: Timestamp(0), known: 0, room: max });
+            return (max > 0).then_some(Timestamp(0));
         };
         if lane.count > max / 2 {
             lane.has_more = true;
             return None;
         }
-        Some(Plan { from: lane.loaded_to, known: lane.count + lane.under_way, room: max - lane.count })
+        Some(lane.loaded_to)
     }
 
+    /// So many jobs of one sender may wait here now.
     fn max(&self) -> usize {
         match self.waiting {
-            ..MANY => PER_SENDER_MAX,
-            MANY..JOBS_MAX => FEW,
+            ..JOBS_MAX => (MANY.saturating_sub(self.waiting) / PART).max(FEW),
             _ => 0,
         }
+    }
+
+    /// A sender's part is low when less than a quarter of what there may be is left: then it takes more, and each look at the queue
+    /// lets many in.
+    fn low(&self) -> usize {
+        self.max() / 4
     }
 
     pub(crate) fn has(&self, id: QueueId) -> bool {
@@ -123,11 +117,11 @@ impl Window {
 
     /// What was due until then has been let in, but for what there was no room for.
     pub(crate) fn loaded(&mut self, turn: Turn, to: Timestamp, has_more: bool) {
-        let max = self.max();
+        let low = self.low();
         if let Some(lane) = self.lanes.get_mut(&turn) {
             (lane.loaded_to, lane.has_more) = (to, has_more);
             // Much was taken while it was let in.
-            self.is_low |= has_more && lane.count < max / 4;
+            self.is_low |= has_more && lane.count < low;
         }
         self.tidy(turn);
     }
@@ -167,6 +161,7 @@ impl Window {
 
     /// Gives a job back, and takes those of the same sender for the same place that wait behind the first `kept`, at most `max`.
     pub(crate) fn take_behind(&mut self, job: Job, kept: usize, max: usize) -> Vec<Job> {
+        let low = self.low();
         let Some(lane) = self.lanes.get_mut(&job.turn) else { return Vec::new() };
         let jobs = lane.waiting.entry(job.destination.clone()).or_default();
         if jobs.is_empty() {
@@ -178,11 +173,12 @@ impl Window {
         lane.count = lane.count + 1 - taken.len();
         lane.under_way = lane.under_way + taken.len() - 1;
         self.waiting = self.waiting + 1 - taken.len();
-        self.is_low |= lane.has_more && lane.count < PER_SENDER_MAX / 4;
+        self.is_low |= lane.has_more && lane.count < low;
         taken.into_iter().map(|id| Job { id, ..job.clone() }).collect()
     }
 
     fn take_of(&mut self, turn: Turn, destination: Destination) -> Option<Job> {
+        let low = self.low();
         let lane = self.lanes.get_mut(&turn)?;
         let jobs = lane.waiting.get_mut(&destination)?;
         let id = jobs.pop_front()?;
@@ -195,7 +191,7 @@ impl Window {
         }
         lane.count -= 1;
         lane.under_way += 1;
-        self.is_low |= lane.has_more && lane.count < PER_SENDER_MAX / 4;
+        self.is_low |= lane.has_more && lane.count < low;
         self.waiting -= 1;
         self.last = turn;
         Some(Job { id, turn, destination })
@@ -341,17 +337,40 @@ mod tests {
             let ids = (0..).map(|number| QueueId(u64::from(account) << 32 | number));
             ids.take_while(|id| window.add(turn, *id, vec![to("a")])).count()
         };
-        let lanes = (MANY / PER_SENDER_MAX) as u32;
-        assert!((0..lanes).all(|account| fill(account) == PER_SENDER_MAX));
-        assert_eq!(fill(lanes), FEW);
-        let others = ((JOBS_MAX - MANY) / FEW) as u32;
-        assert!((1..others).all(|number| fill(lanes + number) == FEW));
-        assert_eq!(fill(lanes + others), 0);
-        // Whoever has enough is not asked for more, and is as soon as it is low.
-        assert_eq!(window.plan(Turn::of(Some(0))), None);
-        assert!(!window.is_low());
-        while !window.is_low() {
-            window.take_for(&to("a"), usize::MAX).unwrap();
+        let first = fill(0);
+        assert!(first.abs_diff(MANY / (PART + 1)) <= 1, "{first}: a part of what is free then");
+        let (mut all, mut before, mut senders) = (first, first, 1);
+        while all < JOBS_MAX {
+            let some = fill(senders);
+            assert!(some >= FEW.min(JOBS_MAX - all) && some <= before, "{some} of sender {senders}");
+            (all, before, senders) = (all + some, some, senders + 1);
         }
+        assert!(senders > 1000 && all == JOBS_MAX, "{senders} {all}");
+        assert_eq!(fill(senders), 0);
+    }
+
+    /// A sender whose part was filled while few waited had more than others may have, and less than it was to have then.
+    #[test]
+    fn whoever_had_enough_had_the_queue_looked_at_with_each_message_that_left() {
+        let mut window = Window::default();
+        let mut ids = (0..).map(QueueId);
+        let mut fill = |window: &mut Window| {
+            for turn in (0..200).map(|account| Turn::of(Some(account))) {
+                if window.wants_from(turn).is_some() {
+                    while window.add(turn, ids.next().unwrap(), vec![to("a")]) {}
+                    window.loaded(turn, Timestamp(0), true);
+                }
+            }
+        };
+        fill(&mut window);
+        let mut looks = 0;
+        for _ in 0..20_000 {
+            window.take_for(&to("a"), usize::MAX).unwrap();
+            if window.take_low() {
+                looks += 1;
+                fill(&mut window);
+            }
+        }
+        assert!(looks <= 100, "{looks} looks for 20,000 messages");
     }
 }

@@ -287,7 +287,7 @@ fn what_waited_for_the_pace_of_one_domain_held_up_all_other_mail_of_its_sender()
     let (_, quick) = serve_at(&format!("127.0.0.3:{port}"), Script::default(), 1);
     let queue = open(&SimEngine::new());
     let to = |to: &str| queue.enqueue(message("me@x", &[to], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id;
-    let slow: Vec<QueueId> = (0..=crate::window::PER_SENDER_MAX).map(|_| to("one@slow.example")).collect();
+    let slow: Vec<QueueId> = (0..=crate::window::JOBS_MAX / 16).map(|_| to("one@slow.example")).collect();
     to("one@quick.example");
     let mut outgoing = net.outgoing(port);
     let hundred = std::num::NonZeroU16::new(100).unwrap();
