@@ -424,6 +424,38 @@ fn a_host_that_says_later_for_three_days_has_the_message_once_and_its_sender_one
     internet.stop();
 }
 
+/// RFC 4865.
+#[test]
+fn a_mail_for_monday_is_in_nobodys_mailbox_before_and_in_everybodys_then() {
+    let zone = |_, _: &str| format!("bad.test. MX 10 mx.bad.test.\nmx.bad.test. A {BAD}\n");
+    let Some(internet) = Internet::start(&[], zone) else { return };
+    for to in ["alice@near.test", "monday@bad.test", "never@bad.test"] {
+        internet.send_with(" HOLDFOR=259200", to);
+    }
+    let card = internet.near.says(&["scheduled", "show", "alice@near.test", "--json"]);
+    let card: serde_json::Value = serde_json::from_str(&card).unwrap();
+    assert_eq!(
+        (&card["messages"][2]["subject"], &card["messages"][3]),
+        (&"to never@bad.test".into(), &serde_json::Value::Null)
+    );
+    internet.near.says(&["scheduled", "cancel", "alice@near.test", &card["messages"][2]["id"].to_string()]);
+    let Some(internet) = internet.hours_ahead(71) else { return };
+    assert!(
+        internet.near.says(&["scheduled", "show", "alice@near.test"]).starts_with("2 messages wait for their time.\n")
+    );
+    assert!(internet.bad.messages.try_recv().is_err(), "it went before its time");
+    let Some(internet) = internet.hours_ahead(73) else { return };
+    assert!(internet.tried(OVER).starts_with("250 "));
+    internet.until_the_queue_is_empty();
+    let message = internet.bad.messages.recv_timeout(PATIENCE).unwrap();
+    assert!(message.contains(&"Subject: to monday@bad.test".to_owned()), "{message:?}");
+    assert!(internet.bad.messages.try_recv().is_err(), "it came twice");
+    let mut imap = internet.inbox();
+    assert!(imap.ask("c STATUS INBOX (MESSAGES)", "c OK")[0].contains("MESSAGES 1"));
+    assert!(imap.ask("d STATUS Sent (MESSAGES)", "d OK")[0].contains("MESSAGES 2"));
+    internet.stop();
+}
+
 /// RFC 3461, RFC 3464: what became of a message is told across both, in each kind of report.
 #[test]
 fn postfix_and_this_server_exchange_mail_and_each_kind_of_report() {

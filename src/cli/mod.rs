@@ -26,6 +26,7 @@ mod refused;
 mod reports;
 mod request;
 mod restore;
+mod scheduled;
 mod sending;
 mod serve;
 mod setup;
@@ -105,6 +106,7 @@ enum Command {
     Offer(offer::Offer),
     Held(held::Held),
     Forward(forward::Forward),
+    Scheduled(scheduled::Scheduled),
     Sending(sending::Sending),
     ImportUidl(import_uidl::ImportUidl),
     Check(check::Check),
@@ -144,6 +146,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Offer(command) => command.run(&place),
         Command::Held(command) => command.run(&place),
         Command::Forward(command) => command.run(&place),
+        Command::Scheduled(command) => command.run(&place),
         Command::Sending(command) => command.run(&place),
         Command::ImportUidl(command) => command.run(&place),
         Command::Check(command) => command.run(&place),

@@ -21,6 +21,7 @@ mod secret;
 mod standing;
 mod text;
 mod throttle;
+mod ticket;
 mod user_name;
 mod web;
 

@@ -107,6 +107,14 @@ impl Auth {
         Presence { login, account, rights }
     }
 
+    /// A session for something that the account's owner, or an operator, has said is to be done: whatever becomes of the login.
+    pub(crate) fn enter_by_word(&self, login: Login) -> Presence {
+        let account = self.store().account(login.account);
+        let (stamp, watch, held_at) = (None, None, AtomicU64::new(NEVER));
+        let rights = Arc::new(Rights { auth: self.clone(), account: login.account, stamp, watch, held_at });
+        Presence { login, account, rights }
+    }
+
     /// The account of somebody who makes one call, with which they have logged in.
     #[must_use]
     pub fn account_of(&self, login: &Login) -> Account {

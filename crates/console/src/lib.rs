@@ -35,6 +35,7 @@ mod queue;
 mod refused;
 mod reported;
 mod returned;
+mod scheduled;
 mod sending;
 mod setup_guide;
 mod switch;
@@ -80,6 +81,7 @@ pub use reported::{
     TlsTroubleLine,
 };
 pub use reports::Wanted;
+pub use scheduled::{ScheduledCard, ScheduledLine};
 pub use sending::{SendingAnswer, SendingCard, WaitingLine};
 pub use setup_guide::{Access, SetupGuide, SetupProgram, setup_guide};
 pub use switch::{SwitchGuide, switch_guide};

@@ -279,7 +279,11 @@ fn told(id: u64, error: queue::Error) -> Error {
         queue::Error::Held => {
             Error::refused(format!("message {id} is held; `pillarbox queue release {id}` has it tried"))
         }
-        queue::Error::Full(text) | queue::Error::Share(text) | queue::Error::Rate(text) => Error::Refused(text),
+        queue::Error::Underway => Error::refused(format!("message {id} is being sent just now")),
+        queue::Error::Full(text)
+        | queue::Error::Share(text)
+        | queue::Error::Rate(text)
+        | queue::Error::Scheduled(text) => Error::Refused(text),
         queue::Error::Damaged(what) => Error::refused(format!(
             "message {id} is damaged ({what}); restore it from a backup, or `pillarbox queue remove {id}` throws it away"
         )),

@@ -7,7 +7,7 @@ use message::header;
 use message::trace::Received;
 use queue::TlsWish;
 use sender_auth::results;
-use smtp_proto::{DeliverBy, MailReports, Rcpt, ReversePath};
+use smtp_proto::{DeliverBy, Hold, MailReports, Rcpt, ReversePath};
 use std::net::IpAddr;
 use std::sync::Arc;
 use store::{AccountId, Handover, Protocol, Timestamp};
@@ -29,6 +29,17 @@ pub struct Source {
     pub by_relay: bool,
 }
 
+/// What a sender has said of when a message is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appointment {
+    /// As they said it.
+    pub hold: Hold,
+    /// When that is.
+    pub at: Timestamp,
+    /// When the message came.
+    pub came_at: Timestamp,
+}
+
 /// A message's envelope, and its way.
 #[derive(Clone, Debug)]
 pub struct Envelope {
@@ -44,6 +55,8 @@ pub struct Envelope {
     pub reports: MailReports,
     /// By when it is to be delivered (RFC 2852); only of what an account sends.
     pub deliver_by: Option<DeliverBy>,
+    /// When it is released, if its sender chose a time (RFC 4865).
+    pub appointment: Option<Appointment>,
     /// It goes on protected by TLS, or not at all (RFC 8689).
     pub requires_tls: bool,
     /// How it came.
@@ -55,7 +68,17 @@ impl Envelope {
     #[must_use]
     pub fn new(reverse_path: ReversePath, source: Source) -> Self {
         let (local, outside, reports) = (Vec::new(), Vec::new(), MailReports::default());
-        Self { reverse_path, local, outside, smtputf8: false, reports, deliver_by: None, requires_tls: false, source }
+        Self {
+            reverse_path,
+            local,
+            outside,
+            smtputf8: false,
+            reports,
+            deliver_by: None,
+            appointment: None,
+            requires_tls: false,
+            source,
+        }
     }
 
     pub(crate) fn tls(&self) -> TlsWish {

@@ -65,6 +65,7 @@ impl MailFlow {
             to: &arrival.from,
             id: &arrival.id,
             reports: &arrival.envelope.reports,
+            appointment: arrival.envelope.appointment,
             recipients: &recipients,
             original,
             handover: Handover::new(&[b"success", &digest, &whom], at, serial),

@@ -5,6 +5,7 @@
 //! - [`MailFlow::deliver`] takes in what others send, in three steps: what is found out about it ([`Findings`]), what follows
 //!   from that ([`decide`], pure), and the commits: one for each account, because a transaction touches one account.
 //! - [`MailFlow::submit`] takes what an account sends: local copies, its own copy in Sent, and last the queue.
+//! - [`MailFlow::release`] submits what has waited in the queue for a time that its sender chose (`later`).
 //! - [`MailFlow::deliver_report`] and [`MailFlow::send_letter`] carry what the server itself writes.
 //! - What came for an address here and goes elsewhere (an alias, a forward, a bounce on its way back) is passed on (`onward`) with
 //!   an envelope of ours (`srs`) and a seal.
@@ -32,6 +33,7 @@ mod decide;
 mod flow;
 mod inbound;
 mod junk;
+mod later;
 mod letters;
 mod lists;
 mod onward;
@@ -44,12 +46,13 @@ mod submission;
 #[cfg(test)]
 mod testing;
 
-pub use arrival::{Arrival, Envelope, Source};
+pub use arrival::{Appointment, Arrival, Envelope, Source};
 pub use decide::{
     Admission, Consequence, Decision, Doubts, Enforcement, Findings, Greylist, Policy, Reason, SpfFail, decide,
 };
 pub use flow::{MailFlow, Teacher};
 pub use junk::Turn;
+pub use later::{HOLD_SECONDS_MAX, NotHeld};
 pub use outcome::{Delivered, ListRefusal, Missed, RecipientOutcome};
 pub use route::{Reach, Recipient, Route, Unroutable, is_for_everybody};
 pub use submission::{Accepted, Refusal};

@@ -367,7 +367,9 @@ pub(crate) fn outcome(error: &queue::Error) -> RecipientOutcome {
     match error {
         queue::Error::Store(error) => RecipientOutcome::from(error),
         queue::Error::Full(_) => RecipientOutcome::NoSpace,
-        queue::Error::Share(_) | queue::Error::Rate(_) => RecipientOutcome::Unavailable,
-        queue::Error::NoSuchEntry | queue::Error::Held | queue::Error::Damaged(_) => RecipientOutcome::Fault,
+        queue::Error::Share(_) | queue::Error::Rate(_) | queue::Error::Scheduled(_) => RecipientOutcome::Unavailable,
+        queue::Error::NoSuchEntry | queue::Error::Held | queue::Error::Underway | queue::Error::Damaged(_) => {
+            RecipientOutcome::Fault
+        }
     }
 }

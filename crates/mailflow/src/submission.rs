@@ -26,6 +26,8 @@ pub struct Accepted {
     pub not_kept: Option<store::Error>,
     /// What goes elsewhere waits until the owner of the account says that it is theirs.
     pub waits: bool,
+    /// It waits for this time, which its sender chose.
+    pub held_until: Option<Timestamp>,
 }
 
 /// Why a submission was not taken. It may be handed over again: whoever has it already, Sent included, is left out then.
@@ -52,13 +54,16 @@ pub enum Refusal {
 
 impl MailFlow {
     /// Takes a message that an account sends: durable in the mailboxes of its local recipients and in the queue for all others
-    /// when this returns `Ok`.
+    /// when this returns `Ok`. What is for a time to come is durable in the queue alone, until then.
     ///
     /// # Errors
     /// Why it is not taken, all of it.
     pub fn submit(&self, presence: &Presence, mut arrival: Arrival, now: Timestamp) -> Result<Accepted, Refusal> {
         let content = std::mem::take(&mut arrival.content);
         self.check(presence.login(), &arrival, &content)?;
+        if let Some(appointment) = arrival.envelope.appointment.filter(|appointment| appointment.at > now) {
+            return self.schedule(presence, arrival, (content, appointment), now);
+        }
         arrival.handover = self.first_submission(presence, &arrival, now).map_err(|_| fault())?;
         let mut completed = self.complete(presence.login(), &arrival, content);
         let mut outgoing = form::without_bcc(&completed.content).map(|content| Arc::new(Content::new(content)));
@@ -67,7 +72,7 @@ impl MailFlow {
             RecipientOutcome::Delivered => {}
             worst => return Err(Refusal::Outcome(worst)),
         }
-        let mut accepted = Accepted { claims: delivered.accepted(), not_kept: None, waits: false };
+        let mut accepted = Accepted { claims: delivered.accepted(), not_kept: None, waits: false, held_until: None };
         keep(presence, &arrival, &completed, now, &mut accepted)?;
         if !arrival.envelope.outside.is_empty() {
             let outgoing = outgoing.unwrap_or(completed.content);
@@ -92,11 +97,14 @@ impl MailFlow {
         }
         // What will not be queued is not saved to Sent either.
         let (outside, now) = (arrival.envelope.outside.len(), arrival.handover.at);
+        let goes_now = arrival.envelope.appointment.is_none_or(|appointment| appointment.at <= now);
         match &self.queue {
-            Some(queue) if outside > 0 => queue.check(login.account, outside, content.len(), now).map_err(|error| {
-                warn!(id = arrival.id, account = %login.account, %error, "not queued");
-                Refusal::NotQueued(error)
-            }),
+            Some(queue) if outside > 0 && goes_now => {
+                queue.check(login.account, outside, content.len(), now).map_err(|error| {
+                    warn!(id = arrival.id, account = %login.account, %error, "not queued");
+                    Refusal::NotQueued(error)
+                })
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -167,6 +175,7 @@ impl MailFlow {
             smtputf8,
             reports: envelope.reports.clone(),
             deliver_by: envelope.deliver_by,
+            hold: envelope.appointment.map(|appointment| (appointment.hold, appointment.came_at)),
             tls: envelope.tls(),
             account: Some(login.account),
             handover: Some(arrival.handover),

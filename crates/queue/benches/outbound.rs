@@ -109,7 +109,9 @@ fn send() {
     let queue = queue_of(&store);
     let version = || store.table(TableId::Queue).version().unwrap().0;
     let before = version();
-    let sender = Sender::start(queue.clone(), outgoing, Arc::new(|_| Ok(Vec::new())), Arc::new(|| NOW)).unwrap();
+    let nothing = Arc::new(|_: &queue::Entry, _: Vec<u8>| Ok(queue::Released::default()));
+    let sender =
+        Sender::start(queue.clone(), outgoing, Arc::new(|_| Ok(Vec::new())), nothing, Arc::new(|| NOW)).unwrap();
     wait(|| version() > before);
     let messages = messages();
     println!(

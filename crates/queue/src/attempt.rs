@@ -6,7 +6,7 @@
 use crate::entry::{Entry, LastReply, Matter, Recipient, RecipientState, TlsWish};
 use crate::error::Error;
 use crate::outgoing::Destination;
-use crate::queue::{Body, Fate, Settled};
+use crate::queue::{Body, Fate, Settled, too_late};
 use crate::reach::{Session, Told};
 use crate::report::{self, Notice, Protection, Report, Said};
 use crate::sender::{FAULT_PAUSE, Place, ReportError, Shared};
@@ -45,6 +45,7 @@ impl Shared {
         }
         let groups = self.outgoing.groups(&entry, (self.clock)())?;
         match groups.into_iter().find(|(destination, _)| *destination == job.destination) {
+            Some((Destination::Release, places)) => self.release(&entry, &places),
             Some((_, places)) => match self.deliver(&entry, &places, place) {
                 Err(Error::Damaged(why)) => self.set_aside(&Due::of(&entry), &why).map(|()| None),
                 ended => ended,
@@ -56,9 +57,7 @@ impl Shared {
     /// Delivers to one destination, and writes down what became of it.
     fn deliver(&self, entry: &Entry, places: &[usize], at: &mut Place<'_>) -> Result<Option<Entry>, Error> {
         let now = (self.clock)();
-        if entry.deliver_by.is_some_and(|deadline| deadline.returns && deadline.at <= now) {
-            let over: Settled =
-                places.iter().map(|place| (*place, Fate::Postponed { last: None, until: now })).collect();
+        if let Some(over) = too_late(entry, places, now) {
             return self.persist(|| self.queue.settle(entry.id, &over, now));
         }
         let opened = Body::open(&self.queue, entry).and_then(|mut content| {
@@ -210,7 +209,7 @@ impl Shared {
     }
 
     /// Writes down what has happened outside: until it is durable, or the server stops.
-    fn persist<T>(&self, write: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn persist<T>(&self, write: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
         loop {
             match write() {
                 Ok(result) => return Ok(result),
@@ -223,7 +222,7 @@ impl Shared {
         }
     }
 
-    fn log(&self, entry: &Entry, settled: &Settled) {
+    pub(crate) fn log(&self, entry: &Entry, settled: &Settled) {
         for (place, fate) in settled {
             let Fate::Tried(state) = fate else { continue };
             let to = entry.recipients.get(*place).map_or("", |recipient| &recipient.address);

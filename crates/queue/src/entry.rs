@@ -3,10 +3,11 @@
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use smtp_proto::{
-    DeliverBy, ForwardPath, MailReports, Mailbox, Notify, OriginalRecipient, Rcpt, RcptReports, Reply, Return,
+    DeliverBy, ForwardPath, Hold, MailReports, Mailbox, Notify, OriginalRecipient, Rcpt, RcptReports, Reply, Return,
     ReversePath,
 };
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use store::objects::Shared;
 use store::{AccountId, Claim, Handover, Timestamp};
@@ -49,6 +50,10 @@ pub struct NewEntry {
     pub reports: MailReports,
     /// By when it is to be delivered.
     pub deliver_by: Option<DeliverBy>,
+    /// How long its sender wanted it held (RFC 4865), and when it came: of what waits for that, and of what was released then.
+    pub hold: Option<(Hold, Timestamp)>,
+    /// It waits for a time that its sender chose, and is submitted then ([`crate::Releaser`]).
+    pub later: Option<Later>,
     /// How it is to be protected on its way.
     pub tls: TlsWish,
     /// Whose it is; `None` for what the server itself writes.
@@ -73,6 +78,8 @@ impl NewEntry {
             smtputf8: false,
             reports,
             deliver_by: None,
+            hold: None,
+            later: None,
             tls: TlsWish::Usual,
             account: None,
             handover: None,
@@ -92,13 +99,16 @@ impl NewEntry {
             eight_bit: Some(!(*self.content).as_ref().is_ascii()),
             enqueued_at: now,
             attempts: 0,
-            next_at: now,
+            next_at: self.later.as_ref().map_or(now, |later| later.at.max(now)),
             held: false,
             is_asked: false,
             account: self.account.map(|account| account.0),
             ret: self.reports.ret,
             envelope_id: self.reports.envelope_id.clone(),
             deliver_by: self.deliver_by.map(|by| Deadline::of(by, now)),
+            hold: self.hold.map(|(hold, _)| hold),
+            came_at: self.hold.map(|(_, at)| at.0),
+            later: self.later.clone(),
             tls: self.tls,
             may_come_back: self.may_come_back,
         }
@@ -157,12 +167,53 @@ pub struct Entry {
     /// By when it is to be delivered (RFC 2852).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deliver_by: Option<Deadline>,
+    /// How long its sender wanted it held (RFC 4865).
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text")]
+    pub hold: Option<Hold>,
+    /// When it came that was held, milliseconds since 1970-01-01T00:00:00Z.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub came_at: Option<i64>,
+    /// It waits for a time that its sender chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<Later>,
     /// How it is to be protected on its way.
     #[serde(default, skip_serializing_if = "TlsWish::is_usual")]
     pub tls: TlsWish,
     /// This server is no host that is left out on its way (RFC 5321 §5.1): what it tests is its own port.
     #[serde(default, skip_serializing_if = "is_false")]
     pub may_come_back: bool,
+}
+
+/// A message that waits for a time that its sender chose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Later {
+    /// When it is released.
+    #[serde(with = "timestamp")]
+    pub at: Timestamp,
+    /// How it came.
+    pub way: Way,
+    /// With which login, in the form that whoever releases it has chosen; the queue does not look.
+    pub login: String,
+    /// Its owner, or an operator, has said that it goes now: whoever submitted it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_asked_for: bool,
+    /// It is being submitted: some may have it, so it is not cancelled any more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub has_begun: bool,
+}
+
+/// How a message came: what its trace field says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// What the client called itself.
+    pub helo: String,
+    /// The client's address.
+    pub client: IpAddr,
+    /// RFC 3848.
+    pub with: String,
+    /// The TLS session in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<String>,
 }
 
 /// What a sender wants of TLS on the way of a message.
@@ -204,7 +255,8 @@ impl Deadline {
     }
 
     /// What the next server is asked for.
-    pub(crate) fn rest(self, now: Timestamp) -> DeliverBy {
+    #[must_use]
+    pub fn rest(self, now: Timestamp) -> DeliverBy {
         let seconds = self.at.0.saturating_sub(now.0).div_euclid(1000);
         DeliverBy { seconds, returns: self.returns, trace: self.trace }
     }
@@ -352,13 +404,24 @@ impl Entry {
     }
 
     /// Recipients that are still to be delivered, with their places.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = (usize, &Recipient)> {
+    pub fn waiting(&self) -> impl Iterator<Item = (usize, &Recipient)> {
         self.recipients.iter().enumerate().filter(|(_, recipient)| recipient.is_waiting())
     }
 
     /// Recipients of whom the sender is to be told something.
     pub fn to_report(&self, matter: Matter) -> impl Iterator<Item = &Recipient> {
         self.recipients.iter().filter(move |recipient| recipient.to_report() == Some(matter))
+    }
+
+    /// When it came from its sender.
+    #[must_use]
+    pub fn arrived_at(&self) -> Timestamp {
+        self.came_at.map_or(self.enqueued_at, Timestamp)
+    }
+
+    /// Since when it is tried, or will be.
+    pub(crate) fn tried_from(&self) -> Timestamp {
+        self.later.as_ref().map_or(self.enqueued_at, |later| later.at.max(self.enqueued_at))
     }
 
     /// Something that the sender is to be told.
@@ -379,7 +442,11 @@ impl Entry {
         }
     }
 
-    pub(crate) fn reverse(&self) -> Result<ReversePath, Error> {
+    /// Where bounces go.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub fn reverse(&self) -> Result<ReversePath, Error> {
         if self.reverse_path.is_empty() {
             return Ok(ReversePath::Null);
         }
@@ -465,7 +532,10 @@ impl Recipient {
     }
 
     /// With what the next server is asked for.
-    pub(crate) fn rcpt(&self) -> Result<Rcpt, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub fn rcpt(&self) -> Result<Rcpt, Error> {
         let reports = RcptReports { notify: self.notify, original: self.original.clone() };
         Ok(Rcpt { forward_path: self.forward()?, reports })
     }
@@ -516,9 +586,15 @@ mod timestamp {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use smtp_proto::Enhanced;
+
+    pub(crate) fn later_at(at: Timestamp) -> Later {
+        let client = IpAddr::from([192, 0, 2, 1]);
+        let way = Way { helo: "pc".into(), client, with: "ESMTPSA".into(), tls: None };
+        Later { at, way, login: "7".into(), is_asked_for: false, has_begun: false }
+    }
 
     fn entry() -> Entry {
         let at = Timestamp(1_790_000_000_000);
@@ -550,6 +626,9 @@ mod tests {
             ret: Some(Return::Full),
             envelope_id: Some("QQ 3".into()),
             deliver_by: Some(Deadline { at, returns: true, trace: false }),
+            hold: Some(Hold::For(60)),
+            came_at: Some(5),
+            later: Some(Later { is_asked_for: true, has_begun: true, ..later_at(at) }),
             tls: TlsWish::Required,
             may_come_back: true,
         }
@@ -576,6 +655,7 @@ mod tests {
         assert_eq!((entry.ret, &entry.envelope_id, entry.matter()), (None, &None, None));
         assert_eq!(entry.recipients[0], Recipient::new(&ForwardPath::Mailbox("b@y".parse().unwrap()).into()));
         let written = String::from_utf8(entry.encode().unwrap()).unwrap();
+        assert!(!written.contains("hold") && !written.contains("later"), "{written}");
         assert!(!written.contains("notify") && !written.contains("untold") && !written.contains("ret"), "{written}");
     }
 

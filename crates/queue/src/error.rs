@@ -15,6 +15,10 @@ pub enum Error {
     Share(String),
     /// The account has sent as much as it may for now: a sentence for its owner, with the time to wait. Nothing was changed.
     Rate(String),
+    /// As many messages of the account wait for a time of their own as may: a sentence for its owner. Nothing was changed.
+    Scheduled(String),
+    /// It is being sent just now: nobody can call it back.
+    Underway,
     /// Stored bytes are not what was written: which. It is logged.
     Damaged(String),
     /// The store's answer.
@@ -35,7 +39,10 @@ impl fmt::Display for Error {
         match self {
             Self::NoSuchEntry => f.write_str("no such message in the queue"),
             Self::Held => f.write_str("the message is held; release it first"),
-            Self::Full(what) | Self::Share(what) | Self::Rate(what) | Self::Damaged(what) => f.write_str(what),
+            Self::Underway => f.write_str("the message is being sent just now"),
+            Self::Full(what) | Self::Share(what) | Self::Rate(what) | Self::Scheduled(what) | Self::Damaged(what) => {
+                f.write_str(what)
+            }
             Self::Store(error) => error.fmt(f),
         }
     }

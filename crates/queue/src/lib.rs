@@ -11,6 +11,7 @@
 //! Invariant: a recipient whose delivery is committed is never tried again. A crash between the other server's reply and
 //! the commit doubles the message for that recipient, which SMTP cannot prevent (RFC 5321 §6.1).
 //! Invariant: what an account suddenly sends to far more strangers than ever is taken, and waits for an answer (`pace`).
+//! Invariant: what waits for a time that its sender chose is tried by nobody before, and cancelled by nobody once it is being sent.
 //! Invariant: no account takes the place, or the turn, of another one (`share`, `window`); a message that cannot be read
 //! stalls nobody.
 //! Invariant: a destination that cannot be reached is asked by one message at a time, and rarely, however many wait for it.
@@ -31,6 +32,7 @@ mod pace;
 mod queue;
 mod reach;
 mod receipts;
+mod release;
 mod report;
 pub(crate) mod schedule;
 mod sender;
@@ -46,12 +48,14 @@ mod wire;
 
 pub use damage::Damaged;
 pub use entry::{
-    Deadline, Enqueued, Entry, LastReply, Matter, NewEntry, QueueId, Recipient, RecipientState, TlsWish, Warning,
+    Deadline, Enqueued, Entry, LastReply, Later, Matter, NewEntry, QueueId, Recipient, RecipientState, TlsWish,
+    Warning, Way,
 };
 pub use error::Error;
 pub use outgoing::{Direct, Outgoing, Rates, Via, Ways};
 pub use pace::Waiting;
 pub use queue::{Backlog, Queue, Wish};
+pub use release::{Released, Releaser, Unreleased};
 pub use report::{Notice, Protection, Report, Said};
 pub use schedule::Policy;
 pub use sender::{Clock, ReportError, Reporter, Sender};

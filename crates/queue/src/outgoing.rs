@@ -110,6 +110,8 @@ pub(crate) enum Destination {
     Domain { name: String, tls: TlsWish },
     /// Nowhere.
     Refused(String),
+    /// To the door through which what people send comes in: its time has come.
+    Release,
     /// Back: all that is left to do is to tell the sender.
     Back,
 }
@@ -126,9 +128,10 @@ impl Destination {
     /// What connections are counted by, and what is remembered of it; `None` where nobody is talked to.
     pub(crate) fn place(&self) -> Option<(&str, TlsWish)> {
         match self {
-            // No domain has this name.
+            // No domain has these names.
             Self::Smarthost => Some(("", TlsWish::Usual)),
             Self::Domain { name, tls } => Some((name, *tls)),
+            Self::Release => Some((" ", TlsWish::Usual)),
             Self::Refused(_) | Self::Back => None,
         }
     }
@@ -159,6 +162,11 @@ impl Outgoing {
 
     /// The places of the recipients whose time has come, by where their mail goes.
     pub(crate) fn groups(&self, entry: &Entry, now: Timestamp) -> Result<Vec<(Destination, Vec<usize>)>, Error> {
+        if entry.later.is_some() {
+            let due = entry.waiting().filter(|(_, recipient)| recipient.is_due(now));
+            let places: Vec<usize> = due.map(|(place, _)| place).collect();
+            return Ok(if places.is_empty() { Vec::new() } else { vec![(Destination::Release, places)] });
+        }
         let tls = entry.tls_on_the_way();
         let mut groups: Vec<(Destination, Vec<usize>)> = Vec::new();
         let mut places: HashMap<Destination, usize> = HashMap::new();
@@ -191,7 +199,8 @@ impl Outgoing {
                 let distance_millis = rate.map(|rate| 60_000 / u64::from(rate.get()));
                 Share { connections_max: direct.per_domain_max.max(1), distance_millis }
             }
-            (Destination::Smarthost | Destination::Domain { .. }, ..) => {
+            // One after another: each is in memory whole.
+            (Destination::Smarthost | Destination::Domain { .. } | Destination::Release, ..) => {
                 Share { connections_max: 1, distance_millis: None }
             }
             (Destination::Refused(_) | Destination::Back, ..) => {

@@ -1,7 +1,8 @@
 //! The queue in its table. Every change is one durable transaction.
 //!
 //! Rows: `e` id = an [`Entry`]; `b` id chunk = a part of the message; `d`, `t` = a message that waits for its time (see
-//! `turns`; held ones have none); `s` = [`Totals`]; `a` = a share (see `share`); `r` id = a receipt (see `receipts`); `x` id =
+//! `turns`; held ones have none); `s` = [`Totals`]; `a` = a share (see `share`); `r` id = a receipt (see `receipts`); `f` = a message
+//! that waits for a time its sender chose (see `scheduled`); `x` id =
 //! a message that was set aside (see `damage`); `m` domain = its policy on certificates (see [`crate::sts`]).
 
 use crate::damage::{self, Damaged};
@@ -23,11 +24,12 @@ use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp};
 mod backlog;
 mod body;
 mod policies;
+mod scheduled;
 mod settle;
 mod waiting;
 pub use backlog::{Backlog, Wish};
 pub(crate) use body::Body;
-pub(crate) use settle::{Fate, Settled};
+pub(crate) use settle::{Fate, Settled, too_late};
 
 /// A message is kept in rows of this length (of 1 MiB in earlier versions): a connection holds one of them.
 pub(crate) const BODY_ROW_BYTES: usize = 128 * 1024;
@@ -109,7 +111,7 @@ impl Queue {
     /// # Errors
     /// As [`Queue::enqueue`].
     pub fn check(&self, account: AccountId, recipients: usize, bytes: usize, now: Timestamp) -> Result<(), Error> {
-        let wanted = Wanted { account, recipients: recipients as u64, bytes: bytes as u64 };
+        let wanted = Wanted { account, recipients: recipients as u64, bytes: bytes as u64, is_scheduled: false };
         share::check(&self.table, wanted, &self.limits, now)
     }
 
@@ -161,7 +163,9 @@ impl Queue {
         };
         self.check_room(&totals, entry.size_bytes)?;
         if let Some(account) = new.account {
-            let wanted = Wanted { account, recipients: entry.recipients.len() as u64, bytes: entry.size_bytes };
+            let is_scheduled = entry.later.is_some();
+            let recipients = if is_scheduled { 0 } else { entry.recipients.len() as u64 };
+            let wanted = Wanted { account, recipients, bytes: entry.size_bytes, is_scheduled };
             share::take(tx, wanted, &self.limits, now)?;
         }
         if let Some(account) = new.account.filter(|_| new.is_submitted) {
@@ -178,6 +182,7 @@ impl Queue {
         put_totals(tx, &totals)?;
         put_entry(tx, &entry)?;
         pace::note(tx, &entry);
+        scheduled::note(tx, &entry);
         let mut claim = None;
         if let Some(handover) = &new.handover {
             gone.extend(receipts::note(tx, &self.claims, entry.id, handover));
@@ -274,7 +279,7 @@ impl Queue {
     /// When the message is given up.
     #[must_use]
     pub fn expires_at(&self, entry: &Entry) -> Timestamp {
-        Timestamp(entry.enqueued_at.0.saturating_add_unsigned(self.policy.lifetime_millis))
+        Timestamp(entry.tried_from().0.saturating_add_unsigned(self.policy.lifetime_millis))
     }
 
     /// Has a message tried now.
@@ -288,6 +293,7 @@ impl Queue {
             if entry.held {
                 return Err(Error::Held);
             }
+            scheduled::ask_for(entry, now);
             due_now(entry, now);
             Ok(())
         })
@@ -460,7 +466,7 @@ fn change_to(
 }
 
 fn due_now(entry: &mut Entry, now: Timestamp) {
-    entry.next_at = now;
+    entry.next_at = entry.later.as_ref().map_or(now, |later| later.at.max(now));
     entry.recipients.iter_mut().for_each(|recipient| recipient.next_at = None);
 }
 
@@ -479,12 +485,13 @@ fn put_entry(tx: &mut TableTx<'_>, entry: &Entry) -> Result<(), Error> {
 fn delete(tx: &mut TableTx<'_>, entry: &Entry) -> Result<(), Error> {
     one_less(tx, entry.size_bytes)?;
     if let Some(account) = entry.account {
-        share::give_back(tx, account, entry.size_bytes)?;
+        share::give_back(tx, account, entry)?;
     }
     tx.delete(&turns::key(entry));
     tx.delete(&damage::key(entry.id));
     tx.delete(&entry_key(entry.id));
     pace::forget(tx, entry);
+    scheduled::forget(tx, entry);
     let rows = entry.size_bytes.div_ceil(BODY_ROW_BYTES as u64);
     (0..u32::try_from(rows).unwrap_or(u32::MAX)).for_each(|number| tx.delete(&body_key(entry.id, number)));
     Ok(())

@@ -202,7 +202,7 @@ impl Reach {
                 };
                 never(mail, &Reply::new(550, Enhanced(5, 7, 1), text), now)
             }
-            (Destination::Smarthost | Destination::Domain { .. } | Destination::Back, ..) => {
+            (Destination::Smarthost | Destination::Domain { .. } | Destination::Release | Destination::Back, ..) => {
                 later(mail, &Reply::new(451, Enhanced(4, 3, 5), "there is no such way out any more"), now)
             }
         }

@@ -9,6 +9,7 @@ use crate::entry::LastReply;
 use crate::outgoing::{Destination, Outgoing};
 use crate::queue::Queue;
 use crate::reach::{Reach, Session};
+use crate::release::Releaser;
 use crate::report::Notice;
 use crate::smarthost::SmarthostError;
 use crate::turns::Turn;
@@ -61,6 +62,7 @@ pub(crate) struct Shared {
     pub(crate) outgoing: Outgoing,
     pub(crate) reach: Reach,
     pub(crate) report: Reporter,
+    pub(crate) release: Releaser,
     pub(crate) clock: Clock,
     state: Mutex<State>,
     /// Something has come or become free.
@@ -112,12 +114,18 @@ impl Sender {
     ///
     /// # Errors
     /// What is wrong with the smarthost's configuration.
-    pub fn start(queue: Queue, outgoing: Outgoing, report: Reporter, clock: Clock) -> Result<Self, SmarthostError> {
+    pub fn start(
+        queue: Queue,
+        outgoing: Outgoing,
+        report: Reporter,
+        release: Releaser,
+        clock: Clock,
+    ) -> Result<Self, SmarthostError> {
         let reach = Reach::new(&outgoing, &queue)?;
         let threads_wanted = outgoing.connections_max();
         let state = Mutex::new(State { threads_alive: threads_wanted, ..State::default() });
         let (work, changed) = (Condvar::new(), Condvar::new());
-        let shared = Arc::new(Shared { queue, outgoing, reach, report, clock, state, work, changed });
+        let shared = Arc::new(Shared { queue, outgoing, reach, report, release, clock, state, work, changed });
         shared.queue.tell(&Arc::clone(&shared).into());
         let mut sender = Self { shared, threads: Vec::new() };
         for number in 0..threads_wanted {

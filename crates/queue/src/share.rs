@@ -1,6 +1,7 @@
 //! What one account may have in the queue, and how fast it may fill it: nobody takes the place of the others, and a stolen
 //! password sends no hundred thousand messages before somebody notices. A row `a` account each.
 
+use crate::entry::Entry;
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use store::{AccountId, Table, TableTx, Timestamp};
@@ -24,6 +25,8 @@ pub struct Limits {
     pub account_recipients_per_hour: u64,
     /// The same within a day.
     pub account_recipients_per_day: u64,
+    /// Messages of one account that wait for a time that their sender chose.
+    pub account_scheduled: u64,
     /// So many recipients whom it never wrote to an account may write to in a day before its owner is asked; more as soon as it
     /// has done so before (`pace`). 0: nobody is asked.
     pub strangers_min: u64,
@@ -38,6 +41,7 @@ impl Limits {
         account_bytes: 2 * 1024 * 1024 * 1024,
         account_recipients_per_hour: 2_000,
         account_recipients_per_day: 10_000,
+        account_scheduled: 100,
         strangers_min: 100,
     };
 }
@@ -53,14 +57,20 @@ struct Share {
     /// The same of a day.
     #[serde(default)]
     of_day: u64,
+    /// Of `entries`, those that wait for a time that their sender chose.
+    #[serde(default)]
+    scheduled: u64,
 }
 
 /// A message that an account wants to send.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
     pub(crate) account: AccountId,
+    /// Those of what waits for a time of its own count when that has come.
     pub(crate) recipients: u64,
     pub(crate) bytes: u64,
+    /// It waits for a time that its sender chose.
+    pub(crate) is_scheduled: bool,
 }
 
 /// Takes an account's part of the queue for a message.
@@ -76,11 +86,12 @@ pub(crate) fn check(table: &Table, wanted: Wanted, limits: &Limits, now: Timesta
 }
 
 /// Gives an account's part of the queue back; how much it has sent goes on to count.
-pub(crate) fn give_back(tx: &mut TableTx<'_>, account: u32, bytes: u64) -> Result<(), Error> {
+pub(crate) fn give_back(tx: &mut TableTx<'_>, account: u32, entry: &Entry) -> Result<(), Error> {
     let key = key(account);
     let share = read(tx.get(&key))?;
-    let (entries, bytes) = (share.entries.saturating_sub(1), share.bytes.saturating_sub(bytes));
-    put(tx, &key, Share { entries, bytes, ..share })
+    let (entries, bytes) = (share.entries.saturating_sub(1), share.bytes.saturating_sub(entry.size_bytes));
+    let scheduled = share.scheduled.saturating_sub(u64::from(entry.later.is_some()));
+    put(tx, &key, Share { entries, bytes, scheduled, ..share })
 }
 
 fn key(account: u32) -> Vec<u8> {
@@ -104,7 +115,13 @@ fn put(tx: &mut TableTx<'_>, key: &[u8], share: Share) -> Result<(), Error> {
 impl Share {
     /// The share with one more message.
     fn with(self, wanted: Wanted, limits: &Limits, now: Timestamp) -> Result<Self, Error> {
-        let Wanted { recipients, bytes, .. } = wanted;
+        let Wanted { recipients, bytes, is_scheduled, .. } = wanted;
+        if is_scheduled && self.scheduled >= limits.account_scheduled {
+            return Err(Error::Scheduled(format!(
+                "{} messages of yours wait for their time, the most there can be; send or cancel one first",
+                self.scheduled
+            )));
+        }
         if self.entries >= limits.account_entries {
             let entries = self.entries;
             return Err(Error::Share(format!(
@@ -127,6 +144,7 @@ impl Share {
             recent: hour.with(recipients, millis)?,
             of_day: day.with(recipients, millis)?,
             at_millis: now.0,
+            scheduled: self.scheduled + u64::from(is_scheduled),
         })
     }
 }
@@ -167,7 +185,7 @@ mod tests {
         Limits { account_entries: 3, account_bytes: 100, account_recipients_per_hour: 60, ..Limits::DEFAULT };
 
     fn with(share: Share, recipients: u64, bytes: u64, minute: i64) -> Result<Share, Error> {
-        let wanted = Wanted { account: AccountId(16), recipients, bytes };
+        let wanted = Wanted { account: AccountId(16), recipients, bytes, is_scheduled: false };
         share.with(wanted, &LIMITS, Timestamp(minute * MINUTE_MILLIS as i64))
     }
 

@@ -5,7 +5,7 @@
 //!
 //! RFC 5321 (SMTP), 2033 (LMTP), 1870 (SIZE), 2920 (PIPELINING), 6152 (8BITMIME), 6531 (SMTPUTF8),
 //! 3030 (CHUNKING, without BINARYMIME), 3207 (STARTTLS), 2034 and 3463 (enhanced status codes), 4954 (AUTH), 3461 (DSN), 2852 (DELIVERBY),
-//! 9422 (LIMITS, in the client).
+//! 4865 (FUTURERELEASE), 9422 (LIMITS, in the client).
 //!
 //! Invariant: for any split of the peer's bytes into pushes, events and output are the same.
 //! Invariant: whatever the peer sends, memory stays within the line limit, a part of the message that is handed on at once,
@@ -20,6 +20,7 @@ mod command;
 pub mod data;
 mod deliver_by;
 mod dsn;
+mod hold;
 mod parameters;
 mod path;
 mod receiver;
@@ -33,6 +34,7 @@ pub use client::{
 pub use command::{Auth, Bdat, BodyType, Command, Mail, Rcpt};
 pub use deliver_by::DeliverBy;
 pub use dsn::{MailReports, Malformed, Notify, OriginalRecipient, RcptReports, Return};
+pub use hold::Hold;
 pub use line_proto::Secret;
 pub use path::{
     DOMAIN_OCTETS_MAX, Domain, ForwardPath, LABEL_OCTETS_MAX, LOCAL_PART_OCTETS_MAX, Mailbox, PathError, ReversePath,

@@ -110,8 +110,11 @@ fn take_in(session: &SmtpSession, arrival: Arrival) -> TakenIn {
             (replies, delivered.answered_one_by_one())
         }
         (Role::Submission { .. }, Some(presence)) => match flow.submit(presence, arrival, now) {
-            Ok(Accepted { claims, not_kept: None, waits: true }) => (vec![replies::accepted_and_waits(&id)], claims),
-            Ok(Accepted { claims, not_kept: None, waits: false }) => (vec![replies::accepted(&id)], claims),
+            Ok(Accepted { claims, held_until: Some(until), .. }) => (vec![replies::held(&id, until)], claims),
+            Ok(Accepted { claims, not_kept: None, waits: true, .. }) => {
+                (vec![replies::accepted_and_waits(&id)], claims)
+            }
+            Ok(Accepted { claims, not_kept: None, waits: false, .. }) => (vec![replies::accepted(&id)], claims),
             Ok(Accepted { claims, not_kept: Some(why), .. }) => {
                 (vec![replies::accepted_but_not_kept(&id, &why)], claims)
             }

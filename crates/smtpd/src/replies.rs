@@ -1,8 +1,9 @@
 //! The words of the service (RFC 5321 §4.2.3, RFC 3463).
 
 use crate::networks::TooMuch;
-use mailflow::{Admission, ListRefusal, Reason, RecipientOutcome};
-use smtp_proto::{Enhanced, Reply};
+use mailflow::{Admission, HOLD_SECONDS_MAX, ListRefusal, NotHeld, Reason, RecipientOutcome};
+use smtp_proto::{Enhanced, Hold, Reply};
+use store::Timestamp;
 
 /// RFC 3463: class and X.0.0 "other", X.3.x system, X.5.x protocol, X.7.x security.
 const PROTOCOL: Enhanced = Enhanced(5, 5, 1);
@@ -188,6 +189,27 @@ pub(crate) fn accepted_but_not_kept(id: &str, error: &store::Error) -> Reply {
     Reply::new(250, Enhanced(2, 0, 0), format!("Accepted as {id}; it could not be saved to Sent: {error}"))
 }
 
+/// The message is durable, and waits for its time.
+pub(crate) fn held(id: &str, until: Timestamp) -> Reply {
+    Reply::new(250, Enhanced(2, 0, 0), format!("Accepted as {id}; held until {}", Hold::written(until.0)))
+}
+
+/// A message is not held as its sender wants it (RFC 4865 §4.2, §5.2.2, §6).
+pub(crate) fn not_held(why: &NotHeld) -> Reply {
+    let bad = |text: String| Reply::new(501, Enhanced(5, 5, 4), text);
+    match why {
+        NotHeld::TooLong => bad(format!("Messages are held for {HOLD_SECONDS_MAX} seconds at most")),
+        NotHeld::AfterDeadline => {
+            bad("It would be released after the time by which it is to be delivered (BY)".to_owned())
+        }
+        NotHeld::FromNobody => bad("What is from nobody is not held".to_owned()),
+        NotHeld::Queue(queue::Error::Full(_)) => {
+            Reply::new(552, Enhanced(5, 7, 17), "This server holds as many messages as it can; send it later")
+        }
+        NotHeld::Queue(error) => not_queued(error),
+    }
+}
+
 /// The queue did not take it.
 pub(crate) fn not_queued(error: &queue::Error) -> Reply {
     match error {
@@ -196,6 +218,12 @@ pub(crate) fn not_queued(error: &queue::Error) -> Reply {
         queue::Error::Share(why) => Reply::new(452, Enhanced(4, 3, 1), why.clone()),
         // RFC 5321 §4.3.2: 450 is a refusal for reasons of policy.
         queue::Error::Rate(why) => Reply::new(450, Enhanced(4, 7, 1), why.clone()),
-        queue::Error::NoSuchEntry | queue::Error::Held | queue::Error::Damaged(_) | queue::Error::Store(_) => fault(),
+        // RFC 4865 §6.
+        queue::Error::Scheduled(why) => Reply::new(552, Enhanced(5, 7, 16), why.clone()),
+        queue::Error::NoSuchEntry
+        | queue::Error::Held
+        | queue::Error::Underway
+        | queue::Error::Damaged(_)
+        | queue::Error::Store(_) => fault(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::status::{Action, Fate, Status, original_field, original_header};
 use super::words::{self, About};
+use crate::arrival::Appointment;
 use message::date::format_rfc5322;
 use queue::{Matter, Notice, QueueId, Recipient, Report, TlsWish};
 use smtp_proto::{MailReports, OriginalRecipient, Return};
@@ -27,6 +28,7 @@ pub(super) struct Success<'a> {
     /// How the message is called.
     pub(super) id: &'a str,
     pub(super) reports: &'a MailReports,
+    pub(super) appointment: Option<Appointment>,
     pub(super) recipients: &'a [(&'a str, Option<&'a OriginalRecipient>)],
     /// The message.
     pub(super) original: &'a [u8],
@@ -47,7 +49,7 @@ fn of_queue(report: &Report<'_>, server: &str, now: Timestamp) -> Letter {
     let Report { matter, entry, original, other_server, expires_at, handover } = *report;
     let recipients: Vec<&Recipient> = entry.to_report(matter).collect();
     let others_wait = entry.recipients.iter().any(|recipient| recipient.is_waiting());
-    let (subject, arrived_at) = (subject_of(original), entry.enqueued_at);
+    let (subject, arrived_at) = (subject_of(original), entry.arrived_at());
     let about = About { server, other_server, subject, arrived_at, expires_at, others_wait };
     let status = Status {
         server,
@@ -56,7 +58,8 @@ fn of_queue(report: &Report<'_>, server: &str, now: Timestamp) -> Letter {
         id: format!("bounce.{}.{}.{}", entry.id, entry.attempts, matter.name()),
         text: words::of_queue(matter, &recipients, &about),
         envelope_id: entry.envelope_id.as_deref(),
-        arrived_at: entry.enqueued_at,
+        arrived_at,
+        hold: entry.hold,
         recipients: recipients.into_iter().map(|recipient| fate(matter, recipient, report)).collect(),
         original,
         // RFC 3461 §4.3: "applies only to those that indicate failure"; by default the header is enough.
@@ -99,7 +102,8 @@ pub(super) fn of_success(success: &Success<'_>, server: &str, now: Timestamp) ->
         id: format!("delivered.{}", success.id),
         text: words::of_delivery(&addresses, &about),
         envelope_id: success.reports.envelope_id.as_deref(),
-        arrived_at: now,
+        arrived_at: success.appointment.map_or(now, |appointment| appointment.came_at),
+        hold: success.appointment.map(|appointment| appointment.hold),
         recipients: success.recipients.iter().map(|(address, original)| delivered(address, *original)).collect(),
         original: success.original,
         whole: false,

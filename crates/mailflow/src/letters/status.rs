@@ -4,7 +4,7 @@
 use message::date::format_rfc5322;
 use message::{header, line_ends};
 use queue::Matter;
-use smtp_proto::OriginalRecipient;
+use smtp_proto::{Hold, OriginalRecipient};
 use std::borrow::Cow;
 use std::fmt::Write;
 use store::Timestamp;
@@ -31,6 +31,8 @@ pub(super) struct Status<'a> {
     pub(super) envelope_id: Option<&'a str>,
     /// When the message came.
     pub(super) arrived_at: Timestamp,
+    /// How long its sender wanted it held.
+    pub(super) hold: Option<Hold>,
     pub(super) recipients: Vec<Fate<'a>>,
     /// The message.
     pub(super) original: &'a [u8],
@@ -133,6 +135,10 @@ impl Status<'_> {
             let _ = write!(fields, "Original-Envelope-Id: {id}\r\n");
         }
         let _ = write!(fields, "Reporting-MTA: dns; {}\r\nArrival-Date: {arrival}\r\n", self.server);
+        if let Some(hold) = self.hold {
+            // RFC 4865 §5.1.2.
+            let _ = write!(fields, "Future-Release-Request: {hold}\r\n");
+        }
         for fate in &self.recipients {
             fate.write(&mut fields);
         }

@@ -60,7 +60,7 @@ impl Queue {
     pub fn backlogs(&self) -> Result<Vec<Backlog>, Error> {
         let mut domains: BTreeMap<String, Backlog> = BTreeMap::new();
         self.each(&mut |entries| {
-            for entry in entries {
+            for entry in entries.iter().filter(|entry| entry.later.is_none()) {
                 count(&mut domains, entry);
             }
             Ok(())
@@ -80,7 +80,10 @@ impl Queue {
         let mut changed = 0;
         self.asked.fetch_add(u64::from(wish == Wish::Retry), Ordering::Relaxed);
         self.each(&mut |entries| {
-            let waits = |entry: &&Entry| entry.waiting().any(|(_, recipient)| domain_of(recipient) == domain);
+            // What waits for a time of its own does not wait for a domain.
+            let waits = |entry: &&Entry| {
+                entry.later.is_none() && entry.waiting().any(|(_, recipient)| domain_of(recipient) == domain)
+            };
             let ids: Vec<QueueId> = entries.iter().filter(waits).map(|entry| entry.id).collect();
             for some in ids.chunks(CHANGED_AT_ONCE) {
                 self.change_some(some, &|entry| wished(entry, &domain, wish, now))?;

@@ -38,7 +38,7 @@ impl Queue {
     }
 
     fn settle_in(&self, entry: &mut Entry, settled: &Settled, now: Timestamp) {
-        let age_millis = u64::try_from(now.0.saturating_sub(entry.enqueued_at.0)).unwrap_or(0);
+        let age_millis = u64::try_from(now.0.saturating_sub(entry.tried_from().0)).unwrap_or(0);
         let told_before = to_report(entry);
         for (place, fate) in settled {
             if let Some(recipient) = entry.recipients.get_mut(*place).filter(|recipient| recipient.is_waiting()) {
@@ -48,6 +48,9 @@ impl Queue {
                 }
                 self.warn_or_be_silent(recipient, age_millis, entry.deliver_by.is_some_and(|deadline| deadline.trace));
             }
+        }
+        if let Some(later) = &mut entry.later {
+            later.has_begun = false;
         }
         let is_tried = settled.iter().any(|(_, fate)| matches!(fate, Fate::Tried(_)));
         // Bounces are told apart by it, so each has a number of its own.
@@ -125,6 +128,13 @@ impl Queue {
     fn advance(&self, id: QueueId, change: impl Fn(&mut Entry)) -> Result<Option<Entry>, Error> {
         self.table.change(|tx| advance(tx, id, &change))
     }
+}
+
+/// What follows where the time in which it was to be delivered is over.
+pub(crate) fn too_late(entry: &Entry, places: &[usize], now: Timestamp) -> Option<Settled> {
+    let is_over = entry.deliver_by.is_some_and(|deadline| deadline.returns && deadline.at <= now);
+    let fate = |place: &usize| (*place, Fate::Postponed { last: None, until: now });
+    is_over.then(|| places.iter().map(fate).collect())
 }
 
 /// Changes an entry; when nothing is left to do it goes.

@@ -6,7 +6,7 @@ use crate::queue::Body;
 use crate::queue::tests::{message, open};
 use crate::smarthost::Smarthost;
 use crate::wire::MailObject;
-use crate::{Error, Matter, NewEntry, Policy, Recipient, Report, Roots, Said, Security};
+use crate::{Error, Matter, NewEntry, Policy, Recipient, Released, Report, Roots, Said, Security};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use smtp_proto::{MailReports, Message};
@@ -179,6 +179,10 @@ fn start(queue: Queue, smarthost: Smarthost, refuse_bounces: i64) -> World {
 }
 
 fn start_with(queue: Queue, outgoing: Outgoing, refuse_bounces: i64) -> World {
+    start_with_door(queue, outgoing, refuse_bounces, Arc::new(|_, _| Ok(Released::default())))
+}
+
+fn start_with_door(queue: Queue, outgoing: Outgoing, refuse_bounces: i64, release: Releaser) -> World {
     let clock = Arc::new(AtomicI64::new(NOW));
     let (bounced, bounces) = mpsc::channel();
     let bounced = Mutex::new((bounced, refuse_bounces));
@@ -193,7 +197,7 @@ fn start_with(queue: Queue, outgoing: Outgoing, refuse_bounces: i64) -> World {
     });
     let hands = Arc::clone(&clock);
     let clock_of_sender: Clock = Arc::new(move || Timestamp(hands.load(Ordering::SeqCst)));
-    let sender = Sender::start(queue.clone(), outgoing, report, clock_of_sender).unwrap();
+    let sender = Sender::start(queue.clone(), outgoing, report, release, clock_of_sender).unwrap();
     World { queue, sender, clock, bounces }
 }
 
@@ -229,6 +233,7 @@ fn hear(lines: &Receiver<String>, expected: &str) {
 
 mod direct;
 mod hard;
+mod later;
 mod requiretls;
 mod said;
 mod sts;

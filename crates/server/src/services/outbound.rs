@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dns::Dns;
-use queue::{Direct, Notice, Outgoing, Rates, Roots, Sender, Sts, Via, Ways};
+use queue::{Direct, Entry, Notice, Outgoing, Rates, Roots, Sender, Sts, Via, Ways};
 use smtp_proto::Credentials;
 use store::Timestamp;
 use tokio::runtime::Handle;
@@ -43,7 +43,9 @@ impl Outbound {
             flow.received().rejected(&notice);
             Ok(claims)
         };
-        let sender = Sender::start(stores.queue.clone(), outgoing, Arc::new(report), Arc::new(now))
+        let flow = stores.flow.clone();
+        let release = Arc::new(move |entry: &Entry, content| flow.release(entry, content, now()));
+        let sender = Sender::start(stores.queue.clone(), outgoing, Arc::new(report), release, Arc::new(now))
             .map_err(|error| SetupError::new(format!("mail cannot go out: {error}; correct [smarthost]")))?;
         Ok(Self(Some(sender)))
     }

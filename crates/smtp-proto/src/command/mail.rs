@@ -1,10 +1,10 @@
 //! `MAIL FROM:` (RFC 5321 §4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954 §5),
-//! RET and ENVID (RFC 3461), BY (RFC 2852), REQUIRETLS (RFC 8689).
+//! RET and ENVID (RFC 3461), BY (RFC 2852), REQUIRETLS (RFC 8689), HOLDFOR and HOLDUNTIL (RFC 4865).
 
 use super::after_keyword;
 use crate::parameters::{decode_xtext, number, parameters};
 use crate::path::parse_reverse;
-use crate::{DeliverBy, MailReports, ReversePath, SyntaxError};
+use crate::{DeliverBy, Hold, MailReports, ReversePath, SyntaxError};
 
 /// What BODY declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Mail {
     pub reports: MailReports,
     /// BY (RFC 2852).
     pub deliver_by: Option<DeliverBy>,
+    /// HOLDFOR or HOLDUNTIL (RFC 4865).
+    pub hold: Option<Hold>,
     /// REQUIRETLS (RFC 8689): it goes on protected, or not at all.
     pub requires_tls: bool,
 }
@@ -39,7 +41,7 @@ pub struct Mail {
 pub(super) fn parse(rest: &str) -> Result<Mail, SyntaxError> {
     let (reverse_path, rest) = parse_reverse(after_keyword(rest, "FROM:")?).map_err(SyntaxError::SenderPath)?;
     let (mut size, mut body, mut smtputf8, mut auth) = (None, None, None, None);
-    let (mut reports, mut deliver_by, mut requires_tls) = (MailReports::default(), None, None);
+    let (mut reports, mut deliver_by, mut hold, mut requires_tls) = (MailReports::default(), None, None, None);
     for parameter in parameters(rest) {
         match parameter.keyword().as_str() {
             "SIZE" => {
@@ -63,6 +65,15 @@ pub(super) fn parse(rest: &str) -> Result<Mail, SyntaxError> {
                 let by = parameter.value()?.parse().map_err(|_| parameter.malformed())?;
                 parameter.set(&mut deliver_by, by)?;
             }
+            // RFC 4865 §4.2: one of both, and once.
+            "HOLDFOR" => {
+                let interval = Hold::interval(parameter.value()?).map_err(|_| parameter.malformed())?;
+                parameter.set(&mut hold, interval)?;
+            }
+            "HOLDUNTIL" => {
+                let moment = Hold::moment(parameter.value()?).map_err(|_| parameter.malformed())?;
+                parameter.set(&mut hold, moment)?;
+            }
             _ if reports.take(&parameter)? => {}
             _ => return Err(parameter.unknown()),
         }
@@ -73,7 +84,7 @@ pub(super) fn parse(rest: &str) -> Result<Mail, SyntaxError> {
         return Err(SyntaxError::NeedsSmtpUtf8);
     }
     let requires_tls = requires_tls.is_some();
-    Ok(Mail { reverse_path, size, body, smtputf8, auth, reports, deliver_by, requires_tls })
+    Ok(Mail { reverse_path, size, body, smtputf8, auth, reports, deliver_by, hold, requires_tls })
 }
 
 fn body_type(value: &str) -> Result<BodyType, SyntaxError> {
@@ -105,6 +116,7 @@ mod tests {
             auth: None,
             reports: MailReports::default(),
             deliver_by: None,
+            hold: None,
             requires_tls: false,
         }
     }
@@ -147,6 +159,18 @@ mod tests {
         }
         check("FROM:<a@b> RET=ALL", malformed("RET"));
         check("FROM:<a@b> RET=FULL RET=FULL", malformed("RET"));
+    }
+
+    #[test]
+    fn a_message_is_held_for_one_time() {
+        check("FROM:<a@b> HOLDFOR=3600", Ok(Mail { hold: Some(Hold::For(3600)), ..from_a() }));
+        let until = Ok(Mail { hold: Some(Hold::Until(1_790_000_000_000)), ..from_a() });
+        check("FROM:<a@b> holduntil=2026-09-21T14:13:20Z", until);
+        let malformed = |keyword: &str| Err(SyntaxError::MalformedParameter(keyword.into()));
+        check("FROM:<a@b> HOLDFOR=0", malformed("HOLDFOR"));
+        check("FROM:<a@b> HOLDUNTIL=tomorrow", malformed("HOLDUNTIL"));
+        check("FROM:<a@b> HOLDFOR=1 HOLDUNTIL=2026-09-21T14:13:20Z", malformed("HOLDUNTIL"));
+        check("FROM:<a@b> HOLDFOR=1 HOLDFOR=1", malformed("HOLDFOR"));
     }
 
     #[test]

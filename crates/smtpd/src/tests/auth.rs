@@ -12,6 +12,7 @@ fn login_comes_first() {
              S: 503 5.5.1
              C: EHLO c
              S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
+             S: 250-FUTURERELEASE 31622400 2027-09-22T14:13:20Z
              S: 250-STARTTLS
              S: 250 AUTH PLAIN LOGIN
              C: MAIL FROM:<alice@example.org>
@@ -38,6 +39,7 @@ fn login_comes_first() {
              S: 503 5.5.1
              C: EHLO c
              S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
+             S: 250-FUTURERELEASE
              S: 250 STARTTLS
              C: MAIL FROM:<alice@example.org>
              S: 250"

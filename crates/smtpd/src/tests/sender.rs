@@ -291,7 +291,7 @@ fn whoever_looks_for_a_lost_mail_finds_what_was_refused() {
     // Who sends is told what was not sent.
     let refused_sender = format!(
         "S: 220\nC: EHLO x\n{}C: AUTH PLAIN {ALICE}\nS: 235\nC: MAIL FROM:<bob@example.org>\nS: 550",
-        "S: 250\n".repeat(11)
+        "S: 250\n".repeat(12)
     );
     world.submission().play(&refused_sender, usize::MAX);
     assert_eq!(refused(&world, Some("alice")), [(String::new(), 550, String::new())]);
@@ -567,7 +567,7 @@ fn whom_somebody_here_wrote_to_answers_without_waiting() {
     let write = format!(
         "S: 220\nC: EHLO x\n{}C: AUTH PLAIN {ALICE}\nS: 235\nC: MAIL FROM:<alice@example.org>\nS: 250\n\
          C: RCPT TO:<a@plain.example>\nS: 250\nC: DATA\nS: 354\nC: From: alice@example.org\nC:\nC: hello\nC: .\nS: 250",
-        "S: 250\n".repeat(11)
+        "S: 250\n".repeat(12)
     );
     world.submission().play(&write, usize::MAX);
     world.mx().play(&refused_at_rcpt("b@plain.example", "450 4.7.1"), usize::MAX);

@@ -390,3 +390,64 @@ fn a_message_that_has_to_stay_protected_is_queued_so_and_comes_over_tls_only() {
         assert_eq!(world.queue.list(None, 1).unwrap()[0].tls, expected, "{parameter} {field}");
     }
 }
+
+/// RFC 4865 §4.2.
+#[test]
+fn a_mail_for_monday_is_taken_and_waits_whoever_it_is_for() {
+    let script = logged_in()
+        + "C: MAIL FROM:<alice@example.org> HOLDFOR=259200 SIZE=100
+           S: 250
+           C: RCPT TO:<bob@example.org>
+           S: 250
+           C: RCPT TO:<carol@example.net>
+           S: 250
+           C: DATA
+           S: 354
+           C: From: alice@example.org
+           C:
+           C: .
+           S: 250 2.0.0 Accepted as";
+    let world = check(World::submission, &script);
+    let entry = &world.queue.list(None, 9).unwrap()[0];
+    assert_eq!(entry.next_at.0 - entry.enqueued_at.0, 259_200_000);
+    let to: Vec<&str> = entry.recipients.iter().map(|recipient| recipient.address.as_str()).collect();
+    assert_eq!((to, world.mailbox("bob").len()), (vec!["bob@example.org", "carol@example.net"], 0));
+    let later = entry.later.as_ref().unwrap();
+    assert_eq!((later.way.helo.as_str(), later.way.with.as_str(), later.has_begun), ("c", "ESMTPA", false));
+}
+
+/// RFC 4865 §4.2, §5.1.1, §5.2.2, §6.
+#[test]
+fn what_cannot_be_held_as_its_sender_wants_is_refused_at_once() {
+    let too_far = smtp_proto::Hold::written(SIM_EPOCH.0 + 367 * 24 * 3_600_000);
+    let script = logged_in()
+        + &format!(
+            "C: MAIL FROM:<alice@example.org> HOLDFOR=0
+             S: 501 5.5.4
+             C: MAIL FROM:<alice@example.org> HOLDFOR=31622401
+             S: 501 5.5.4
+             C: MAIL FROM:<alice@example.org> HOLDUNTIL={too_far}
+             S: 501 5.5.4
+             C: MAIL FROM:<alice@example.org> HOLDFOR=1 HOLDFOR=1
+             S: 501 5.5.4
+             C: MAIL FROM:<alice@example.org> HOLDFOR=61 BY=60;R
+             S: 501 5.5.4
+             C: MAIL FROM:<> HOLDFOR=61
+             S: 501 5.5.4
+             C: MAIL FROM:<alice@example.org> HOLDFOR=60 BY=60;R
+             S: 250"
+        );
+    check(World::submission, &script);
+    let full = || world().with_queue_limits(Limits { account_scheduled: 0, ..Limits::DEFAULT });
+    check_in(full, World::submission, &(logged_in() + "C: MAIL FROM:<alice@example.org> HOLDFOR=60\nS: 552 5.7.16"));
+    let full = || world().with_queue_limits(Limits { entries: 0, ..Limits::DEFAULT });
+    check_in(full, World::submission, &(logged_in() + "C: MAIL FROM:<alice@example.org> HOLDFOR=60\nS: 552 5.7.17"));
+    check(
+        World::mx,
+        "S: 220\nC: EHLO c\nS: 250-mail\nS: 250-\nS: 250-\nS: 250-\nS: 250-\nS: 250-\nS: 250-\nS: 250-DSN\nS: 250 STARTTLS\nC: MAIL FROM:<a@b.example> HOLDFOR=60\nS: 555 5.5.4",
+    );
+    check(
+        World::submission_without_smarthost,
+        &(logged_in() + "C: MAIL FROM:<alice@example.org> HOLDFOR=60\nS: 555 5.5.4"),
+    );
+}

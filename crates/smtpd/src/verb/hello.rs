@@ -3,8 +3,9 @@
 use crate::greeting::Hello;
 use crate::service::Role;
 use crate::session::SmtpSession;
+use mailflow::HOLD_SECONDS_MAX;
 use sasl::Mechanism;
-use smtp_proto::{Enhanced, Reply};
+use smtp_proto::{Enhanced, Hold, Reply};
 
 pub(super) fn helo(session: &mut SmtpSession, name: String) -> Reply {
     if session.service.is_lmtp() {
@@ -48,6 +49,11 @@ fn extended(session: &mut SmtpSession, name: String) -> Reply {
     if let Role::Submission { .. } = session.service.role {
         // RFC 2852 §3: without a shortest time.
         reply = reply.line("DELIVERBY");
+        if common.flow.holds() {
+            // RFC 4865 §3.
+            let latest = Hold::For(HOLD_SECONDS_MAX).released_at(session.timestamp().0);
+            reply = reply.line(format!("FUTURERELEASE {HOLD_SECONDS_MAX} {}", Hold::written(latest)));
+        }
     }
     if session.offers_requiretls() {
         // RFC 8689 §2.

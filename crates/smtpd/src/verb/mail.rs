@@ -6,19 +6,19 @@ use crate::session::{Phase, SmtpSession};
 use crate::transaction::Transaction;
 use crate::{refused, replies};
 use ::auth::{Auth, Login};
-use mailflow::Envelope;
+use mailflow::{Appointment, Envelope, NotHeld};
 use message::hop::Origin;
-use smtp_proto::{Enhanced, Mail, Mailbox, Reply, SyntaxError};
+use smtp_proto::{Enhanced, Hold, Mail, Mailbox, Reply, SyntaxError};
 
 pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
-    match check(session, &mail) {
-        Ok(()) => {}
+    let appointment = match check(session, &mail).and_then(|()| appointment(session, &mail)) {
+        Ok(appointment) => appointment,
         Err(reply) => {
             let from = mail.reverse_path.mailbox().map(ToString::to_string).unwrap_or_default();
             refused::sender(&session.client(), &from, &reply);
             return reply;
         }
-    }
+    };
     let limits = &session.limits;
     if session.tally.messages >= limits.messages_max {
         session.phase = Phase::Closed;
@@ -26,10 +26,27 @@ pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
     }
     let Mail { reverse_path, smtputf8, reports, deliver_by, requires_tls, .. } = mail;
     let envelope = Envelope::new(reverse_path, session.source(smtputf8));
-    let envelope = Envelope { smtputf8, reports, deliver_by, requires_tls, ..envelope };
+    let envelope = Envelope { smtputf8, reports, deliver_by, appointment, requires_tls, ..envelope };
     let introduction = introduce(session, &envelope);
     session.transaction = Some(Transaction { envelope, introduction, content: None, examined: None });
     Reply::new(250, Enhanced(2, 1, 0), "Sender ok")
+}
+
+/// When the message is released, if its sender has chosen a time.
+fn appointment(session: &SmtpSession, mail: &Mail) -> Result<Option<Appointment>, Reply> {
+    let Some(hold) = mail.hold else { return Ok(None) };
+    let flow = &session.service.common.flow;
+    let login = session.login.as_ref().filter(|_| flow.holds());
+    let (Role::Submission { .. }, Some(presence)) = (&session.service.role, login) else {
+        // RFC 4865 §4.2: it is for whoever submits.
+        let keyword = if matches!(hold, Hold::For(_)) { "HOLDFOR" } else { "HOLDUNTIL" };
+        return Err(SyntaxError::UnknownParameter(keyword.to_owned()).reply());
+    };
+    // RFC 4865 §5.1.1, §5.3.1: no report, and no automatic answer.
+    let asked = mail.reverse_path.mailbox().map(|_| (hold, mail.deliver_by)).ok_or(NotHeld::FromNobody);
+    let (account, size) = (presence.login().account, mail.size.unwrap_or(0));
+    let found = asked.and_then(|asked| flow.appointment(account, asked, size, session.timestamp()));
+    found.map(Some).map_err(|why| replies::not_held(&why))
 }
 
 /// Begins to ask who a stranger is. Of what a relay of ours brings, only the message says who it is about.

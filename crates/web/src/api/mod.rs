@@ -24,6 +24,7 @@ pub(crate) mod people;
 pub(crate) mod queue;
 pub(crate) mod refused;
 pub(crate) mod reports;
+pub(crate) mod scheduled;
 pub(crate) mod sending;
 pub(crate) mod setup;
 pub(crate) mod storage;
@@ -116,6 +117,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     held::ENDPOINTS,
     forward::ENDPOINTS,
     junk_filter::ENDPOINTS,
+    scheduled::ENDPOINTS,
     sending::ENDPOINTS,
     history::ENDPOINTS,
     setup::ENDPOINTS,

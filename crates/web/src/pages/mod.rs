@@ -16,6 +16,7 @@ mod lists;
 mod login;
 mod offers;
 mod refused;
+mod scheduled;
 mod storage;
 mod timeline;
 mod undo;
@@ -40,6 +41,7 @@ const ROUTES: &[&[Route]] = &[
     held::ROUTES,
     refused::ROUTES,
     forward::ROUTES,
+    scheduled::ROUTES,
     leave_list::ROUTES,
     lists::ROUTES,
     storage::ROUTES,

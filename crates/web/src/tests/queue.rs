@@ -2,10 +2,10 @@
 
 use crate::testing::{ALICE, World};
 use axum::http::StatusCode;
-use queue::{Entry, LastReply, NewEntry, QueueId, RecipientState};
+use queue::{Entry, LastReply, Later, NewEntry, QueueId, RecipientState, Way};
 use smtp_proto::{ForwardPath, ReversePath};
 use std::sync::Arc;
-use store::TableId;
+use store::{TableId, Timestamp};
 
 fn enqueue(world: &World, to: &str) -> QueueId {
     let to = ForwardPath::Mailbox(to.parse().unwrap());
@@ -59,4 +59,35 @@ fn an_administrator_sees_what_waits_for_whom_and_has_it_tried() {
     world.queue.remove(ids[2]).unwrap();
     alice.submit("/admin/queue", "/admin/queue/retry", &[("domain", "held.example")]);
     assert!(alice.get("/admin/queue").text.contains("Nothing waits for held.example any more."));
+}
+
+#[test]
+fn an_owner_sees_mail_for_later_sends_it_now_and_cancels_it() {
+    let world = World::new();
+    let mut alice = world.alice();
+    assert!(alice.get("/account/scheduled").text.contains("Nothing waits for its time."));
+    let account = world.auth.directory().account(ALICE).unwrap().unwrap().id;
+    let at = Timestamp(world.now().0 + 3 * 24 * 3_600_000);
+    let put = |subject: &str| {
+        let way = Way { helo: "pc".into(), client: [192, 0, 2, 1].into(), with: "ESMTPSA".into(), tls: None };
+        let later = Later { at, way, login: "1".into(), is_asked_for: false, has_begun: false };
+        let content = format!("Subject: {subject}\r\n\r\nx\r\n").into_bytes();
+        let to = vec![ForwardPath::Mailbox("carol@far.example".parse().unwrap()).into()];
+        let new = NewEntry::new(ReversePath::Mailbox(ALICE.parse().unwrap()), to, Arc::new(content));
+        world.queue.enqueue(NewEntry { account: Some(account), later: Some(later), ..new }, world.now()).unwrap().id
+    };
+    let (first, second) = (put("=?utf-8?q?Caf=C3=A9?= <b>"), put("second"));
+    let page = alice.get("/account/scheduled").text;
+    for part in
+        ["2 messages wait for their time.", "<bdi>Café &#60;b&#62;</bdi>", "<bdi>carol@far.example</bdi>", "Goes "]
+    {
+        assert!(page.contains(part), "{part:?} is not in {page}");
+    }
+    alice.submit("/account/scheduled", &format!("/account/scheduled/{first}/cancel"), &[]);
+    assert!(alice.get("/account/scheduled").text.contains("It was cancelled; nothing of it has left."));
+    assert!(world.queue.show(first).is_err());
+    alice.submit("/account/scheduled", &format!("/account/scheduled/{second}/send"), &[]);
+    assert_eq!(world.queue.show(second).unwrap().next_at, world.now());
+    alice.submit("/account/scheduled", &format!("/account/scheduled/{first}/cancel"), &[]);
+    assert!(alice.get("/account/scheduled").text.contains("does not wait for its time (any more)"));
 }
