@@ -1,7 +1,7 @@
 //! Whether a stranger may hand over a message to a recipient: what is known of him is looked up, then decided
 //! (`decide/admission.rs`, `decide/greylist.rs`); and who has brought mail becomes known.
 //!
-//! What cannot be read or has no room to be noted slows nobody.
+//! What cannot be read slows nobody. Whoever tries with so much that there is no room to note it comes again until there is.
 
 use crate::arrival::Arrival;
 use crate::decide::{Admission, Greylist, admit, let_in, needs_acquaintance};
@@ -44,7 +44,7 @@ impl MailFlow {
             return Ok(Admission::Admit);
         }
         let first = self.strangers.tried(stranger, now)?;
-        Ok(first.map_or(Admission::Admit, |first| let_in(known, first, now)))
+        Ok(let_in(known, first, now))
     }
 
     /// Whether somebody who gets the message has written to its sender: an answer is not to wait. Anybody can write the address of a

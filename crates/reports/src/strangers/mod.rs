@@ -15,6 +15,7 @@
 mod waiting;
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{Error, Store, Table, TableId, Timestamp};
 use waiting::Waiting;
@@ -28,6 +29,8 @@ const TRIED_MILLIS: i64 = 2 * DAY_MILLIS;
 const HOST_DAYS_MIN: u32 = 5;
 /// Rows of each letter that [`Strangers::tidy`] leaves; the oldest go first. Who floods one letter forgets nothing of the others.
 const ROWS_MAX: usize = 50_000;
+/// When so many rows were written since then, more than that are forgotten at once, and not in the next round.
+const GROWN_MAX: usize = 10_000;
 /// So many rows are forgotten with one commit, since mail that is to be written waits for it.
 const FORGOTTEN_AT_ONCE: usize = 1_000;
 /// A name in a key has at most so many octets (RFC 1035 §2.3.4).
@@ -51,6 +54,8 @@ pub struct Strangers(Arc<Inner>);
 struct Inner {
     table: Table,
     waiting: Mutex<Waiting>,
+    /// Rows that were written since the oldest were forgotten.
+    grown: AtomicUsize,
 }
 
 /// Since when something is known.
@@ -65,7 +70,11 @@ impl Strangers {
     /// Those that `store` knows.
     #[must_use]
     pub fn of(store: &Store) -> Self {
-        Self(Arc::new(Inner { table: store.table(TableId::Strangers), waiting: Mutex::default() }))
+        Self(Arc::new(Inner {
+            table: store.table(TableId::Strangers),
+            waiting: Mutex::default(),
+            grown: AtomicUsize::new(0),
+        }))
     }
 
     /// Whether one is known: mail of his domain from his network was delivered, or where it was proven, or on several days of his
@@ -99,26 +108,29 @@ impl Strangers {
         Ok(())
     }
 
-    /// When one who is to come again tried first; that is noted. `None`: there is no room to note it.
+    /// When one who is to come again tried first; that is noted. Where there is no room to note it, it is now, and the next time as well:
+    /// whoever tries with more than others do waits until some of it is written.
     ///
     /// # Errors
     /// Faults.
-    pub fn tried(&self, stranger: Stranger<'_>, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+    pub fn tried(&self, stranger: Stranger<'_>, now: Timestamp) -> Result<Timestamp, Error> {
         let key = key(b't', stranger);
         if let Some(times) =
             self.times(&key)?.filter(|times| (0..TRIED_MILLIS).contains(&now.0.saturating_sub(times.first.0)))
         {
-            return Ok(Some(times.first));
+            return Ok(times.first);
         }
         let times = Times { first: now, last: now, days: 1 };
-        Ok(self.waiting().note(stranger.address, key, times.encode()).then_some(now))
+        let _found_place = self.waiting().note(stranger.address, key, times.encode());
+        Ok(now)
     }
 
-    /// Writes down what was noted, in one commit; nothing if there is nothing. Where nothing can be written it is dropped.
+    /// Writes down what was noted, in one commit; nothing if there is nothing. Where nothing can be written it is dropped. After a flood
+    /// the oldest are forgotten, so that there are never many more rows than [`Strangers::tidy`] leaves.
     ///
     /// # Errors
     /// [`Error::NoSpace`], [`Error::ReadOnly`], faults.
-    pub fn write(&self) -> Result<(), Error> {
+    pub fn write(&self, now: Timestamp) -> Result<(), Error> {
         let noted = self.waiting().begin_to_write();
         if noted.is_empty() {
             return Ok(());
@@ -130,7 +142,9 @@ impl Strangers {
             })
         });
         self.waiting().written();
-        written
+        written?;
+        let grown = self.0.grown.fetch_add(noted.len(), Ordering::Relaxed) + noted.len();
+        if grown >= GROWN_MAX { self.tidy(now) } else { Ok(()) }
     }
 
     /// Forgets what is old, and the oldest of what is too much.
@@ -138,6 +152,7 @@ impl Strangers {
     /// # Errors
     /// Faults.
     pub fn tidy(&self, now: Timestamp) -> Result<(), Error> {
+        self.0.grown.store(0, Ordering::Relaxed);
         let mut gone = Vec::new();
         for (letter, kept) in [(b'h', KNOWN_MILLIS), (b'k', KNOWN_MILLIS), (b't', TRIED_MILLIS)] {
             let rows = self.0.table.scan(&[letter], &[letter], usize::MAX)?;

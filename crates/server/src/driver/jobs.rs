@@ -14,14 +14,18 @@ use tokio::task::{AbortHandle, spawn_blocking};
 use super::work::Work;
 
 /// So many jobs that compute stand in a line or run, in all. Passwords take 20 ms each: with two processors the last one
-/// waits for five seconds.
-pub(super) const COMPUTING_MAX: usize = 512;
+/// waits for six seconds.
+pub(super) const COMPUTING_MAX: usize = 640;
 /// Of these for one owner: a household, or all users of a web mail.
 pub(super) const COMPUTING_PER_OWNER_MAX: usize = 128;
 /// So many jobs wait for somebody else, in all. They hold some KiB each.
-pub(super) const WAITING_MAX: usize = 2048;
+pub(super) const WAITING_MAX: usize = 4096;
 /// Of these for one owner: a large host that sends much at the same time.
 pub(super) const WAITING_PER_OWNER_MAX: usize = 256;
+
+/// An owner has no more than this part of the places that are free: the more owners there are the fewer each has, and however many take
+/// all they may, there are places for one who has none.
+const FREE_PART: usize = 4;
 
 /// Counts jobs.
 #[derive(Debug)]
@@ -60,7 +64,8 @@ impl Count {
     fn enter(self: &Arc<Self>, owner: Owner) -> Result<Counted, Full> {
         let mut now = self.lock();
         let own = now.owners.get(&owner).copied().unwrap_or(0);
-        if now.all >= self.max || own >= self.per_owner_max {
+        let share = self.max.saturating_sub(now.all).div_ceil(FREE_PART);
+        if own >= share.min(self.per_owner_max) {
             return Err(Full);
         }
         now.all += 1;

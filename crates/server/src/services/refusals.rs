@@ -27,7 +27,7 @@ pub(crate) async fn write_refusals(
         let is_stopping = timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
         let (refusals, strangers, now) = (refusals.clone(), strangers.clone(), Timestamp(clock.now().unix_millis));
         let work = move || {
-            let written = refusals.write(now).and(strangers.write());
+            let written = refusals.write(now).and(strangers.write(now));
             let tidied = if round % TIDY_ROUNDS == 0 { refusals.tidy(now).and(strangers.tidy(now)) } else { Ok(()) };
             written.and(tidied)
         };
