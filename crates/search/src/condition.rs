@@ -187,7 +187,7 @@ impl Condition {
     }
 
     /// Whether `is` holds for any of the conditions that this one is made of.
-    fn any(&self, is: &impl Fn(&Self) -> bool) -> bool {
+    pub(crate) fn any(&self, is: &impl Fn(&Self) -> bool) -> bool {
         match self {
             Self::Always(_)
             | Self::Index(_)

@@ -3,9 +3,9 @@
 //! The answer may be "not known from this": a test that needs the body says so when only the index is at hand, and
 //! AND, OR and NOT make of it what they can (Kleene's logic). The search then reads more and asks again.
 
+use crate::answers::Answers;
 use crate::condition::{Addresses, Condition, IndexTest, SummaryTest, Value};
 use crate::fuzzy::{Tally, Words};
-use crate::large::Large;
 use message::encoded_word;
 use message::text::{contains, header_contains, header_values, pieces};
 use message::{Address, Envelope, Summary, date};
@@ -29,7 +29,8 @@ pub(crate) struct Facts<'m> {
 #[derive(Clone, Copy)]
 pub(crate) enum Text<'m> {
     Whole(&'m [u8]),
-    Large(&'m Large),
+    /// What was found so far in one that is not held whole.
+    Large(&'m Answers),
 }
 
 impl Condition {
@@ -52,10 +53,13 @@ impl Condition {
             Self::Header(name, needle) => facts.header.map(|header| header_contains(header, name, needle)),
             Self::Text(scope, needle) => match facts.body? {
                 Text::Whole(body) => Some(contains(body, &facts.summary?.structure, *scope, needle)),
-                Text::Large(body) => body.contains(&facts.summary?.structure, *scope, needle),
+                Text::Large(answers) => answers.has(*scope, needle),
             },
             Self::Fuzzy(words, _) if facts.indexed.is_some_and(|at| words.is_ruled_out(at)) => Some(false),
             Self::Fuzzy(words, place) => {
+                if let (Self::Text(scope, _), Some(Text::Large(answers))) = (&**place, facts.body) {
+                    return answers.has_nearly(*scope, words);
+                }
                 let mut tally = Tally::default();
                 place.count(words, facts, &mut tally, &|tally| words.are_in(tally))?;
                 Some(words.are_in(&tally))
@@ -82,7 +86,11 @@ impl Condition {
             Self::And(tests) | Self::Or(tests) => tests.iter().for_each(|test| test.weigh(facts, all)),
             Self::Fuzzy(words, place) => {
                 let mut tally = Tally::default();
-                let _not_known = place.count(words, facts, &mut tally, &|_| false);
+                if let (Self::Text(scope, _), Some(Text::Large(answers))) = (&**place, facts.body) {
+                    tally = answers.tally(*scope, words).cloned().unwrap_or_default();
+                } else {
+                    let _not_known = place.count(words, facts, &mut tally, &|_| false);
+                }
                 tally.counts.resize(words.terms(), 0);
                 all.counts.append(&mut tally.counts);
                 all.length = all.length.saturating_add(tally.length);
@@ -124,9 +132,8 @@ impl Condition {
                 Text::Whole(body) => {
                     pieces(body, &facts.summary?.structure, *scope).all(|text| take(&text));
                 }
-                Text::Large(body) => {
-                    return body.read(&facts.summary?.structure, *scope, 0, &mut |text| !take(text)).map(|_| ());
-                }
+                // It was counted while it was read.
+                Text::Large(_) => return None,
             },
             // Nobody looks for words there.
             Self::Summary(SummaryTest::Sent(_))

@@ -24,7 +24,7 @@ const ONE_WRONG: u8 = 4;
 const TWO_WRONG: u8 = 3;
 
 /// Words to be found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Words {
     words: Vec<Word>,
     /// Several words as they were written: worth more, and not needed.
@@ -33,14 +33,14 @@ pub struct Words {
     candidates: Option<Vec<Vec<Arc<Candidates>>>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Word {
     folded: String,
     characters: Vec<char>,
 }
 
 /// What was found in a message.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     /// Of each word, and of the phrase, in eighths of an occurrence.
     pub(crate) counts: Vec<u8>,
@@ -60,6 +60,12 @@ impl Words {
         }
         let phrase = (words.len() > 1).then(|| Needle::new(text.trim()));
         (!words.is_empty()).then_some(Self { words, phrase, candidates: None })
+    }
+
+    /// Whether `others` are the same words.
+    pub(crate) fn are_those_of(&self, others: &Self) -> bool {
+        let phrase = |words: &Self| words.phrase.as_ref().map(|phrase| phrase.folded().to_owned());
+        self.words == others.words && phrase(self) == phrase(others)
     }
 
     /// How many counts a tally has.

@@ -1,7 +1,7 @@
 //! Making an account's index longer, from the same texts that are searched.
 
 use crate::evaluate::{address_text, value_text};
-use crate::large::{self, Piece};
+use crate::large::{Large, Piece};
 use message::Summary;
 use message::fold::fold;
 use message::text::{Scope, head_text, pieces};
@@ -113,20 +113,26 @@ impl<'g> Turn<'g> {
 }
 
 /// Whether all of a message went into the draft.
-fn add(draft: &mut Draft, summary: &Summary, mut body: Body, turn: &mut Turn<'_>) -> bool {
+fn add(draft: &mut Draft, summary: &Summary, body: Body, turn: &mut Turn<'_>) -> bool {
     turn.messages += 1;
     add_summary(draft, summary);
     let Some(message) = body.whole() else {
-        let all = large::each(&mut body, &summary.structure, &mut |piece| {
-            match piece {
-                Piece::Head(text) => draft.add(Kind::Header, &fold(text)),
-                Piece::Text(text) => draft.feed(Kind::Body, &fold(text)),
-                Piece::End => draft.finish(Kind::Body),
+        let mut large = Large::new(body, 0);
+        loop {
+            let is_end = large.read(&summary.structure, &mut |piece| {
+                turn.bytes += piece.octets();
+                match piece {
+                    Piece::Head(text) => draft.add(Kind::Header, &fold(text)),
+                    Piece::Text { window, .. } => draft.feed(Kind::Body, &fold(window)),
+                    Piece::End => draft.finish(Kind::Body),
+                }
+                !draft.is_too_much() && !turn.is_over()
+            });
+            match is_end {
+                Ok(false) if !draft.is_too_much() && turn.next() => {}
+                is_end => return matches!(is_end, Ok(true)),
             }
-            turn.bytes += piece.len();
-            !draft.is_too_much() && (!turn.is_over() || turn.next())
-        });
-        return matches!(all, Ok(true));
+        }
     };
     turn.bytes += message.len();
     for part in summary.structure.root.walk() {

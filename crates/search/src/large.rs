@@ -1,14 +1,13 @@
-//! Texts in a large message: looked through in windows, so that no more of the message is in memory than a window.
+//! Texts in a large message: looked through in windows, so that no more of the message is in memory than a window, and in as
+//! many turns as it takes.
 //!
 //! A window ends with a line, where every charset but UTF-16 and UTF-32 begins anew. The end of one window is the beginning
 //! of the next, so that nothing is missed that stands on both sides.
 
-use message::fold::Needle;
 use message::html::Reader;
-use message::text::{self, Scope};
+use message::text;
 use message::transfer::{Decoder, Encoding};
 use message::{Part, Structure, charset, section};
-use std::cell::{Cell, RefCell};
 use store::{Body, Error};
 
 /// So much of a part is read and decoded at a time.
@@ -17,102 +16,105 @@ const WINDOW_BYTES: usize = 64 * 1024;
 const LINE_BYTES_MAX: usize = 256 * 1024;
 /// Of a header of a part so much is looked at, as in envelopes and structures.
 const HEADER_BYTES_MAX: usize = message::limits::HEADER_BYTES_MAX;
+/// Before a message is read it is looked through once, so much in a turn.
+const CHECKED_BYTES_PER_TURN: usize = 4 * 1024 * 1024;
 
-/// A large message, and what went wrong while it was read: a condition is a question that has no room for an error.
+/// A large message, as far as it was read.
+#[derive(Debug)]
 pub(crate) struct Large {
-    body: RefCell<Body>,
-    error: Cell<Option<Error>>,
-}
-
-impl Large {
-    pub(crate) fn new(body: Body) -> Self {
-        Self { body: RefCell::new(body), error: Cell::new(None) }
-    }
-
-    /// Whether the message has `needle` in it, as [`text::contains`] says; no answer where it cannot be read.
-    pub(crate) fn contains(&self, structure: &Structure, scope: Scope, needle: &Needle) -> Option<bool> {
-        self.read(structure, scope, needle.source_bytes_max(), &mut |text| needle.is_in(text))
-    }
-
-    /// Gives the texts of the message to `is_it`, in windows that have their first `overlap` octets in common with the one before,
-    /// until it is what was looked for. Whether it was; no answer where it cannot be read.
-    pub(crate) fn read(
-        &self,
-        structure: &Structure,
-        scope: Scope,
-        overlap: usize,
-        is_it: &mut dyn FnMut(&str) -> bool,
-    ) -> Option<bool> {
-        match read(&mut self.body.borrow_mut(), structure, scope, overlap, is_it) {
-            Ok(answer) => Some(answer),
-            Err(error) => {
-                self.error.set(Some(error));
-                None
-            }
-        }
-    }
-
-    /// What went wrong, if anything did.
-    pub(crate) fn into_error(self) -> Option<Error> {
-        self.error.into_inner()
-    }
-}
-
-fn read(
-    body: &mut Body,
-    structure: &Structure,
-    scope: Scope,
+    body: Body,
+    /// So many octets at the end of a window are at the beginning of the next.
     overlap: usize,
-    is_it: &mut dyn FnMut(&str) -> bool,
-) -> Result<bool, Error> {
-    for part in structure.root.walk() {
-        if scope == Scope::Everything && is_it(&head(body, part)?) {
-            return Ok(true);
-        }
-        if text::is_read(part) && is_in_text(body, part, overlap, is_it)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    /// So many parts are done.
+    parts: usize,
+    /// The text of the next one, if its header is done.
+    text: Option<Text>,
 }
 
 /// What the parts of a message have that a search looks into, in order.
+#[derive(Debug)]
 pub(crate) enum Piece<'t> {
     /// A header.
     Head(&'t str),
-    /// The next window of a text.
-    Text(&'t str),
-    /// Its end.
+    /// The next window of a text; what was in no window before begins at `new_at`.
+    Text { window: &'t str, new_at: usize },
+    /// The end of a text.
     End,
 }
 
+/// A text that is read.
+#[derive(Debug)]
+struct Text {
+    decoder: Decoder,
+    html: Option<Reader>,
+    /// The next octets to be read.
+    at: usize,
+    decoded: Vec<u8>,
+    window: String,
+}
+
 impl Piece<'_> {
-    pub(crate) fn len(&self) -> usize {
+    /// How much it is.
+    pub(crate) fn octets(&self) -> usize {
         match self {
-            Self::Head(text) | Self::Text(text) => text.len(),
+            Self::Head(text) | Self::Text { window: text, .. } => text.len(),
             Self::End => 0,
         }
     }
 }
 
-/// Gives all that a search looks into to `take`, until it wants no more; whether it took all.
-pub(crate) fn each(
-    body: &mut Body,
-    structure: &Structure,
-    take: &mut dyn FnMut(Piece<'_>) -> bool,
-) -> Result<bool, Error> {
-    for part in structure.root.walk() {
-        if !take(Piece::Head(&head(body, part)?)) {
-            return Ok(false);
-        }
-        if !text::is_read(part) {
-            continue;
-        }
-        if is_in_text(body, part, 0, &mut |text| !take(Piece::Text(text)))? || !take(Piece::End) {
-            return Ok(false);
-        }
+impl Large {
+    pub(crate) fn new(body: Body, overlap: usize) -> Self {
+        Self { body, overlap, parts: 0, text: None }
     }
-    Ok(true)
+
+    /// Gives the next pieces to `take`, until it wants no more in this turn; whether there are none any more.
+    ///
+    /// # Errors
+    /// As [`Body::piece`].
+    pub(crate) fn read(
+        &mut self,
+        structure: &Structure,
+        take: &mut dyn FnMut(Piece<'_>) -> bool,
+    ) -> Result<bool, Error> {
+        if !self.body.check(CHECKED_BYTES_PER_TURN)? {
+            return Ok(false);
+        }
+        for part in structure.root.walk().skip(self.parts) {
+            let text = match &mut self.text {
+                Some(text) => text,
+                none => {
+                    let head = head(&mut self.body, part)?;
+                    if text::is_read(part) {
+                        *none = Some(Text::of(part));
+                    } else {
+                        self.parts += 1;
+                    }
+                    if !take(Piece::Head(&head)) {
+                        return Ok(false);
+                    }
+                    let Some(text) = none else { continue };
+                    text
+                }
+            };
+            loop {
+                let (new_at, is_end) = text.read(&mut self.body, part)?;
+                let goes_on = take(Piece::Text { window: &text.window, new_at });
+                if is_end {
+                    break;
+                }
+                text.keep(self.overlap);
+                if !goes_on {
+                    return Ok(false);
+                }
+            }
+            (self.parts, self.text) = (self.parts + 1, None);
+            if !take(Piece::End) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 fn head(body: &mut Body, part: &Part) -> Result<String, Error> {
@@ -122,49 +124,55 @@ fn head(body: &mut Body, part: &Part) -> Result<String, Error> {
     Ok(text::head_text(part, &header))
 }
 
-fn is_in_text(
-    body: &mut Body,
-    part: &Part,
-    overlap: usize,
-    is_it: &mut dyn FnMut(&str) -> bool,
-) -> Result<bool, Error> {
-    let label = part.parameter("charset").unwrap_or_default();
-    // What has an unknown transfer encoding is taken as it is.
-    let mut decoder = Decoder::new(section::encoding(part).unwrap_or(Encoding::Identity));
-    let mut html = text::is_html(part).then(Reader::default);
-    let (mut at, mut decoded, mut window) = (part.body.start, Vec::new(), String::new());
-    loop {
-        let piece = body.piece(at..part.body.end.min(at + WINDOW_BYTES))?;
-        let is_end = piece.is_empty();
-        if is_end {
-            decoder.finish(&mut decoded);
-        } else {
-            decoder.feed(piece, &mut decoded);
-            at += piece.len();
+impl Text {
+    fn of(part: &Part) -> Self {
+        Self {
+            // What has an unknown transfer encoding is taken as it is.
+            decoder: Decoder::new(section::encoding(part).unwrap_or(Encoding::Identity)),
+            html: text::is_html(part).then(Reader::default),
+            at: part.body.start,
+            decoded: Vec::new(),
+            window: String::new(),
         }
-        let cut = if is_end { decoded.len() } else { whole_lines(&decoded, label) };
-        if cut > 0 || is_end {
-            let text = charset::decode(label, decoded.get(..cut).unwrap_or_default());
-            match &mut html {
+    }
+
+    /// Makes the window longer; where what is new in it begins, and whether it is the last one.
+    fn read(&mut self, body: &mut Body, part: &Part) -> Result<(usize, bool), Error> {
+        let label = part.parameter("charset").unwrap_or_default();
+        let new_at = self.window.len();
+        loop {
+            let piece = body.piece(self.at..part.body.end.min(self.at + WINDOW_BYTES))?;
+            let is_end = piece.is_empty();
+            if is_end {
+                self.decoder.finish(&mut self.decoded);
+            } else {
+                self.decoder.feed(piece, &mut self.decoded);
+                self.at += piece.len();
+            }
+            let cut = if is_end { self.decoded.len() } else { whole_lines(&self.decoded, label) };
+            if cut == 0 && !is_end {
+                continue;
+            }
+            let text = charset::decode(label, self.decoded.get(..cut).unwrap_or_default());
+            match &mut self.html {
                 Some(html) => {
-                    html.feed(&text, &mut window);
+                    html.feed(&text, &mut self.window);
                     if is_end {
-                        html.finish(&mut window);
+                        html.finish(&mut self.window);
                     }
                 }
-                None => window.push_str(&text),
+                None => self.window.push_str(&text),
             }
             drop(text);
-            decoded.drain(..cut);
-            if is_it(&window) {
-                return Ok(true);
-            }
-            let kept = window.len().saturating_sub(overlap);
-            window.drain(..window.ceil_char_boundary(kept));
+            self.decoded.drain(..cut);
+            return Ok((new_at, is_end));
         }
-        if is_end {
-            return Ok(false);
-        }
+    }
+
+    /// Keeps the end of the window.
+    fn keep(&mut self, octets: usize) {
+        let kept = self.window.len().saturating_sub(octets);
+        self.window.drain(..self.window.ceil_char_boundary(kept));
     }
 }
 
@@ -190,12 +198,17 @@ fn whole_lines(text: &[u8], label: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answers::Answers;
     use crate::{Condition, Looked, Search, Wanted};
     use message::Summary;
+    use message::fold::Needle;
+    use message::text::Scope;
     use std::sync::Arc;
     use store::objects::Objects;
     use store::sim::{SimEngine, SimObjects};
-    use store::{AccountId, Actor, DeviceId, Flags, NewMessage, Protocol, Store, Target, Timestamp, WHOLE_BYTES_MAX};
+    use store::{
+        Account, AccountId, Actor, DeviceId, Flags, NewMessage, Protocol, Store, Target, Timestamp, WHOLE_BYTES_MAX,
+    };
 
     /// Whether the windows say what the whole says, which is what is expected.
     fn check(message: &str, needle: &str, scope: Scope, expected: bool) {
@@ -208,13 +221,67 @@ mod tests {
         assert!(body.whole().is_none() && message.len() > WHOLE_BYTES_MAX);
         let (summary, needle) = (Summary::parse(message.as_bytes()), Needle::new(needle));
         let whole = text::contains(message.as_bytes(), &summary.structure, scope, &needle);
-        let large = Large::new(body);
-        assert_eq!(
-            (large.contains(&summary.structure, scope, &needle), whole),
-            (Some(expected), expected),
-            "{needle:?}"
-        );
-        assert_eq!(large.into_error(), None);
+        let mut answers = Answers::to(&Condition::Text(scope, needle.clone()));
+        let mut large = Large::new(body, answers.overlap());
+        let mut turns = 0;
+        // A turn for each piece.
+        while !large
+            .read(&summary.structure, &mut |piece| {
+                answers.take(&piece);
+                false
+            })
+            .unwrap()
+        {
+            turns += 1;
+        }
+        answers.end();
+        assert!(turns > 1);
+        assert_eq!((answers.has(scope, &needle), whole), (Some(expected), expected), "{needle:?}");
+    }
+
+    /// One message of these octets.
+    fn account_of(message: Vec<u8>) -> Account {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let account = store.create_account(AccountId(16), Timestamp(0)).unwrap();
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Server, now: Timestamp(0) };
+        let new = NewMessage { body: message, flags: Flags::default(), internal_date: Timestamp(0) };
+        account.append(actor, Target::Inbox, new).unwrap();
+        account
+    }
+
+    /// In how many slices a condition was looked for, and whether it holds.
+    fn slices(account: &Account, condition: Condition) -> (usize, bool) {
+        let inbox = account.view(account.mailboxes().unwrap().by_name("INBOX").unwrap().id).unwrap();
+        let mut search = Search::new(condition, inbox.index().clone(), Wanted::Everything);
+        let mut slices = 1;
+        while search.look(account).unwrap() == Looked::More {
+            slices += 1;
+        }
+        assert_eq!(search.unreadable(), 0);
+        (slices, search.found().count == 1)
+    }
+
+    #[test]
+    fn many_texts_of_one_large_message_were_looked_for_in_one_slice() {
+        let of = |lines: usize| {
+            let lines = "A line of text, and another one behind it.\r\n".repeat(lines);
+            account_of(format!("Subject: large\r\n\r\n{lines}needle\r\n").into_bytes())
+        };
+        let account = of(200_000);
+        let text = |n: usize| Condition::Text(Scope::Bodies, Needle::new(&format!("absent {n}")));
+        let last = || Condition::Text(Scope::Bodies, Needle::new("needle"));
+        let (one, few) = (slices(&account, last()), slices(&account, Condition::or((0..8).map(text).collect())));
+        assert!(one.1 && one.0 > 4, "{one:?}");
+        assert!(!few.1 && few.0 > 3 * one.0, "{few:?}");
+        // What is in the header is known before anything is read of the rest.
+        let subject = Condition::Text(Scope::Everything, Needle::new("subject: l"));
+        assert!(slices(&account, subject).0 < one.0);
+        let smaller = of(4_000);
+        let holds = |condition: Condition| slices(&smaller, condition).1;
+        assert!(holds(Condition::and(vec![Condition::Not(Box::new(text(0))), last()])));
+        assert!(!holds(Condition::Not(Box::new(last()))));
+        assert!(holds(Condition::fuzzy(last(), "neeedle")));
+        assert!(!holds(Condition::fuzzy(last(), "something else")));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The search itself, slice by slice.
 
+use crate::answers::Answers;
 use crate::condition::{Condition, Program};
 use crate::evaluate::{Facts, Text};
 use crate::found::{Found, Hunt, Wanted};
@@ -7,9 +8,10 @@ use crate::fuzzy::Tally;
 use crate::large::Large;
 use crate::narrow::narrow;
 use crate::relevancy::{Evidence, Relevancy};
+use message::Structure;
 use search_index::{AccountIndex, Indexes};
 use std::sync::Arc;
-use store::{Account, Error, Index, Reader};
+use store::{Account, Body, Error, Index, Reader};
 
 /// A slice goes through at most about this much of bodies, once for each condition that does: other work waits so long.
 const READ_BYTES_PER_SLICE_MAX: usize = 4 * 1024 * 1024;
@@ -29,6 +31,8 @@ pub struct Search {
     found: Found,
     unreadable: u32,
     texts: Texts,
+    /// A large message that takes more than a slice, at this position.
+    unfinished: Option<(usize, Unfinished)>,
     /// What tells how well each message fits, if that is asked for.
     evidence: Option<Evidence>,
 }
@@ -42,6 +46,13 @@ enum Texts {
     LookUp(Arc<Indexes>),
     /// In this one; the message before was there.
     Known(Arc<AccountIndex>, usize),
+}
+
+/// A large message, and what was found in it so far.
+#[derive(Debug)]
+struct Unfinished {
+    large: Large,
+    answers: Answers,
 }
 
 /// How far a slice came.
@@ -60,6 +71,7 @@ struct Slice<'s> {
     tests: usize,
     reads: usize,
     read_bytes: usize,
+    unfinished: Option<Unfinished>,
 }
 
 impl Search {
@@ -74,6 +86,7 @@ impl Search {
             found: Found::default(),
             unreadable: 0,
             texts: Texts::Read,
+            unfinished: None,
             evidence: None,
         }
     }
@@ -122,8 +135,11 @@ impl Search {
         let mut ahead = self.index.positions(self.hunt.remaining());
         let read_before = self.looked_up_bytes();
         while !slice.is_full() && self.looked_up_bytes() - read_before < READ_BYTES_PER_SLICE_MAX as u64 {
-            let Some(position) = self.hunt.next() else { return Ok(Looked::Done) };
-            let next = ahead.next().filter(|(at, _)| *at == position);
+            let unfinished = self.unfinished.take();
+            let Some(position) = unfinished.as_ref().map(|(at, _)| *at).or_else(|| self.hunt.next()) else {
+                return Ok(Looked::Done);
+            };
+            let next = if unfinished.is_some() { None } else { ahead.next().filter(|(at, _)| *at == position) };
             let Some(entry) = next.map(|(_, entry)| entry).or_else(|| self.index.get(position)) else { continue };
             let number = u32::try_from(position).unwrap_or(u32::MAX).saturating_add(1);
             let indexed = match &mut self.texts {
@@ -136,15 +152,20 @@ impl Search {
             }
             let facts = Facts { number, entry, indexed, summary: None, header: None, body: None };
             let mut tally = self.evidence.as_ref().map(|_| Tally::default());
+            slice.unfinished = unfinished.map(|(_, unfinished)| unfinished);
             match slice.matches(&self.program, facts, account, tally.as_mut()) {
-                Ok(true) => {
+                Ok(Some(true)) => {
                     self.found.add(number, entry);
                     if let (Some(evidence), Some(tally)) = (&mut self.evidence, tally) {
                         evidence.add(number, &tally);
                     }
                     self.hunt.found();
                 }
-                Ok(false) => {}
+                Ok(Some(false)) => {}
+                Ok(None) => {
+                    self.unfinished = slice.unfinished.take().map(|unfinished| (position, unfinished));
+                    return Ok(Looked::More);
+                }
                 // It has left retention: there is nothing in it any more.
                 Err(Error::NoSuchMessage) => {}
                 Err(error) => {
@@ -203,15 +224,17 @@ impl<'s> Slice<'s> {
             || self.read_bytes >= READ_BYTES_PER_SLICE_MAX
     }
 
-    /// Whether a message matches; reads as much of it as that takes. `tally`: how well it does, if that is asked for.
+    /// Whether a message matches, or `None` where the slice ends before that is known; reads as much of it as that takes. `tally`: how
+    /// well it does, if that is asked for.
     fn matches(
         &mut self,
         program: &Program,
         facts: Facts<'_>,
         account: &'s Account,
         mut tally: Option<&mut Tally>,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<bool>, Error> {
         self.tests += program.tests;
+        let (is_ranked, unfinished) = (tally.is_some(), self.unfinished.take());
         let mut holds = |facts: Facts<'_>| {
             let holds = program.condition.holds(facts);
             if let (Some(true), Some(tally)) = (holds, &mut tally) {
@@ -221,7 +244,7 @@ impl<'s> Slice<'s> {
         };
         let entry = facts.entry;
         if let Some(holds) = holds(facts) {
-            return Ok(holds);
+            return Ok(Some(holds));
         }
         self.reads += 1;
         let reader = match &self.reader {
@@ -231,22 +254,68 @@ impl<'s> Slice<'s> {
         let summary = if program.needs_summary { Some(reader.summary(entry.email)?) } else { None };
         let facts = Facts { summary: summary.as_ref(), ..facts };
         if let Some(holds) = holds(facts) {
-            return Ok(holds);
+            return Ok(Some(holds));
         }
         let header = if program.needs_header { Some(reader.header(entry.email)?) } else { None };
         self.read_bytes += header.as_ref().map_or(0, Vec::len);
         let facts = Facts { header: header.as_deref(), ..facts };
         if let Some(holds) = holds(facts) {
-            return Ok(holds);
+            return Ok(Some(holds));
         }
-        let body = reader.open(entry.email, None)?;
-        self.read_bytes = self.read_bytes.saturating_add(body.len().saturating_mul(program.texts));
-        // Nothing is unknown of a message that was read.
-        if let Some(whole) = body.whole() {
-            return Ok(holds(Facts { body: Some(Text::Whole(whole)), ..facts }).unwrap_or(false));
+        let mut unfinished = match unfinished {
+            Some(unfinished) => unfinished,
+            None => {
+                let body = reader.open(entry.email, None)?;
+                // Nothing is unknown of a message that was read.
+                if let Some(whole) = body.whole() {
+                    self.read_bytes = self.read_bytes.saturating_add(body.len().saturating_mul(program.texts));
+                    return Ok(Some(holds(Facts { body: Some(Text::Whole(whole)), ..facts }).unwrap_or(false)));
+                }
+                Unfinished::new(body, &program.condition)
+            }
+        };
+        let Some(summary) = &summary else { return Ok(Some(false)) };
+        let bytes_max = READ_BYTES_PER_SLICE_MAX.saturating_sub(self.read_bytes) / program.texts.max(1);
+        let mut holds = |answers: &Answers| holds(Facts { body: Some(Text::Large(answers)), ..facts });
+        let (answer, read) = unfinished.look((&summary.structure, bytes_max), is_ranked, &mut holds)?;
+        self.read_bytes = self.read_bytes.saturating_add(read.saturating_mul(program.texts));
+        if answer.is_none() {
+            self.unfinished = Some(unfinished);
         }
-        let large = Large::new(body);
-        let holds = holds(Facts { body: Some(Text::Large(&large)), ..facts });
-        large.into_error().map_or(Ok(holds.unwrap_or(false)), Err)
+        Ok(answer)
+    }
+}
+
+impl Unfinished {
+    fn new(body: Body, condition: &Condition) -> Self {
+        let answers = Answers::to(condition);
+        Self { large: Large::new(body, answers.overlap()), answers }
+    }
+
+    /// Looks on, at about `bytes_max` octets; whether it `holds`, as soon as that is known, or where all is to be counted at the end; and
+    /// how much was read.
+    fn look(
+        &mut self,
+        (structure, bytes_max): (&Structure, usize),
+        is_ranked: bool,
+        holds: &mut dyn FnMut(&Answers) -> Option<bool>,
+    ) -> Result<(Option<bool>, usize), Error> {
+        let mut read = 0;
+        loop {
+            let (answers, mut is_news) = (&mut self.answers, false);
+            let is_end = self.large.read(structure, &mut |piece| {
+                read += piece.octets();
+                is_news |= answers.take(&piece) && !is_ranked;
+                !is_news && read < bytes_max
+            })?;
+            if is_end {
+                self.answers.end();
+                return Ok((Some(holds(&self.answers).unwrap_or(false)), read));
+            }
+            let answer = if is_news { holds(&self.answers) } else { None };
+            if answer.is_some() || !is_news || read >= bytes_max {
+                return Ok((answer, read));
+            }
+        }
     }
 }
