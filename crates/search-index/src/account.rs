@@ -38,13 +38,9 @@ pub struct Candidates {
     segments: Arc<Segments>,
     folded: String,
     questions: Vec<(Kind, Question)>,
-    known: Vec<OnceLock<Known>>,
-}
-
-/// What is known of the messages of a segment, a bit for each.
-#[derive(Debug)]
-struct Known {
-    /// Who has it, as far as that is known, else who may have it.
+    /// Which segments were asked.
+    asked: Vec<OnceLock<()>>,
+    /// Who has it, as far as that is known, else who may have it: a bit for each message.
     may: Vec<AtomicU64>,
     /// Of whom that is known.
     known: Vec<AtomicU64>,
@@ -105,11 +101,17 @@ impl AccountIndex {
         if !questions.iter().all(|(_, question)| question.is_worth_asking()) {
             return None;
         }
-        let known = self.segments.all.iter().map(|_| OnceLock::new()).collect();
-        let segments = Arc::clone(&self.segments);
-        let found = Arc::new(Candidates { segments, folded: folded.to_owned(), questions, known });
+        let nothing = || (0..self.emails.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let found = Arc::new(Candidates {
+            segments: Arc::clone(&self.segments),
+            folded: folded.to_owned(),
+            questions,
+            asked: self.segments.all.iter().map(|_| OnceLock::new()).collect(),
+            may: nothing(),
+            known: nothing(),
+        });
         let mut others = self.lock();
-        let bytes = self.emails.len() / 4 + self.segments.all.len() * size_of::<OnceLock<Known>>() + folded.len() + 1;
+        let bytes = self.emails.len() / 4 + self.segments.all.len() * size_of::<OnceLock<()>>() + folded.len() + 1;
         if (others.len() + 1).saturating_mul(bytes) > LEARNT_BYTES_MAX {
             others.clear();
         }
@@ -136,15 +138,22 @@ impl Candidates {
     /// Whether the message at a position has the text; `None`: it is to be looked into.
     #[must_use]
     pub fn says(&self, position: usize) -> Option<bool> {
-        let (known, at) = self.known_of(position)?;
-        is_set(&known.known, at).then(|| is_set(&known.may, at))
+        if !is_set(&self.known, position) {
+            let number = self.segments.starts.partition_point(|start| *start <= position).checked_sub(1)?;
+            self.asked.get(number)?.get_or_init(|| {
+                if self.ask(number).is_err() {
+                    // Nothing is known, and all is read.
+                    self.segments.is_damaged.store(true, Ordering::Relaxed);
+                }
+            });
+        }
+        is_set(&self.known, position).then(|| is_set(&self.may, position))
     }
 
-    /// Somebody looked into the message at a position.
+    /// Somebody looked into the message at a position, because nothing was said of it.
     pub fn learn(&self, position: usize, has_it: bool) {
-        let Some((known, at)) = self.known_of(position) else { return };
-        let (Some(may), Some(known)) = (known.may.get(at / 64), known.known.get(at / 64)) else { return };
-        let bit = 1 << (at % 64);
+        let (Some(may), Some(known)) = (self.may.get(position / 64), self.known.get(position / 64)) else { return };
+        let bit = 1 << (position % 64);
         if has_it {
             may.fetch_or(bit, Ordering::AcqRel);
         } else {
@@ -153,26 +162,10 @@ impl Candidates {
         known.fetch_or(bit, Ordering::AcqRel);
     }
 
-    /// What is known of the segment of a message, and where the message is in it.
-    fn known_of(&self, position: usize) -> Option<(&Known, usize)> {
-        let number = self.segments.starts.partition_point(|start| *start <= position).checked_sub(1)?;
-        let known = self.known.get(number)?;
-        let known = known.get_or_init(|| {
-            self.ask(number).unwrap_or_else(|_| {
-                self.segments.is_damaged.store(true, Ordering::Relaxed);
-                let messages = self.segments.all.get(number).map_or(0, |segment| segment.emails.len());
-                // Nothing is known, and all is read.
-                let nothing = || (0..messages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-                Known { may: nothing(), known: nothing() }
-            })
-        });
-        Some((known, position - self.segments.starts.get(number)?))
-    }
-
-    fn ask(&self, number: usize) -> io::Result<Known> {
-        let Some(segment) = self.segments.all.get(number) else {
-            return Ok(Known { may: Vec::new(), known: Vec::new() });
-        };
+    /// Asks a segment.
+    fn ask(&self, number: usize) -> io::Result<()> {
+        let asked = self.segments.all.get(number).zip(self.segments.starts.get(number));
+        let Some((segment, start)) = asked else { return Ok(()) };
         let words = segment.emails.len().div_ceil(64);
         let mut answer = Answer { may: vec![0; words], does: vec![0; words] };
         for (kind, question) in &self.questions {
@@ -181,16 +174,36 @@ impl Candidates {
         }
         // Who has not all of it has it not.
         let mut known: Vec<u64> = answer.may.iter().zip(&answer.does).map(|(may, does)| !may | does).collect();
-        for position in &segment.unread {
-            if let Some(word) = known.get_mut(*position as usize / 64) {
-                *word &= !(1 << (position % 64));
+        let mut take = |at: usize, kept: u64| {
+            if let Some(word) = known.get_mut(at / 64) {
+                *word &= kept;
             }
+        };
+        segment.unread.iter().for_each(|position| take(*position as usize, !(1 << (position % 64))));
+        // What is behind the last one is of the next segment.
+        if !segment.emails.len().is_multiple_of(64) {
+            take(segment.emails.len(), (1 << (segment.emails.len() % 64)) - 1);
         }
-        let shared = |bits: Vec<u64>| bits.into_iter().map(AtomicU64::new).collect();
-        Ok(Known { may: shared(answer.may), known: shared(known) })
+        add(&self.may, *start, &answer.may);
+        add(&self.known, *start, &known);
+        Ok(())
     }
 }
 
 fn is_set(bits: &[AtomicU64], at: usize) -> bool {
     bits.get(at / 64).is_some_and(|word| word.load(Ordering::Acquire) >> (at % 64) & 1 == 1)
+}
+
+/// Sets the bits that are set in `more`, from `start` on.
+fn add(bits: &[AtomicU64], start: usize, more: &[u64]) {
+    let set = |word: usize, more: u64| {
+        if let Some(word) = bits.get(word).filter(|_| more != 0) {
+            word.fetch_or(more, Ordering::AcqRel);
+        }
+    };
+    for (word, more) in (start / 64..).zip(more) {
+        set(word, more << (start % 64));
+        // What does not fit.
+        set(word + 1, more.checked_shr(64 - (start % 64) as u32).unwrap_or(0));
+    }
 }

@@ -168,6 +168,32 @@ fn an_index_that_had_other_texts_of_the_same_messages_is_made_anew() {
 }
 
 #[test]
+fn segments_of_any_length_stand_side_by_side() {
+    let directory = tempfile::tempdir().unwrap();
+    let lengths = [1usize, 63, 64, 65, 130, 62, 3];
+    let indexes = Indexes::open(directory.path().to_owned(), IndexLimits { segment_messages_max: 1, ..LIMITS });
+    let mut number = 0;
+    for length in lengths {
+        let (after, mut draft) = (EmailId(number), Draft::default());
+        for _ in 0..length {
+            number += 1;
+            draft.begin(number);
+            draft.add(Kind::Body, if number % 3 == 0 { "third" } else { "other" });
+            if number % 11 == 0 {
+                draft.leave_unread();
+            }
+        }
+        indexes.add(ALICE, (after, EmailId(number)), &draft).unwrap();
+    }
+    let index = indexes.of(ALICE);
+    let candidates = index.look_up(&[Kind::Body], "hir").unwrap();
+    for number in (1..=number).rev() {
+        let said = candidates.says(index.position(EmailId(number), &mut 0).unwrap());
+        assert_eq!(said, (number % 11 != 0).then_some(number % 3 == 0), "{number}");
+    }
+}
+
+#[test]
 fn an_index_that_lost_a_segment_ends_before_it_and_grows_again() {
     let directory = tempfile::tempdir().unwrap();
     let messages = messages(10);
