@@ -573,3 +573,85 @@ fn a_list_lives_between_servers() {
     assert_eq!(internet.far.logged("delivered")["to"], "bob@far.test");
     internet.stop();
 }
+
+#[test]
+fn a_test_tells_what_the_other_server_said_and_what_it_found_out() {
+    let zone = |_, _: &str| {
+        format!(
+            "bad.test. MX 10 mx.bad.test.\nmx.bad.test. A {BAD}\nfar.test. MX 10 mx.far.test.\nmx.far.test. A {FAR}\n"
+        )
+    };
+    let Some(internet) = Internet::start(&["far.test"], zone) else { return };
+    let near = &internet.near;
+    near.says(&["test-mail", "send", "alice@near.test", "bob@far.test"]);
+    assert!(internet.tried(OVER).starts_with("250 "));
+    assert_eq!(internet.far.logged("delivered")["to"], "bob@far.test");
+    let told = near.says(&["test-mail", "show"]);
+    assert!(told.contains("the way out: mx.far.test took it: 250 "), "{told}");
+    assert!(told.contains("TLS, with whoever it is") && told.contains("(DSN)"), "{told}");
+    // A host that speaks no TLS puts it off, takes it, and somebody there sends it back.
+    near.says(&["test-mail", "send", "alice@near.test", "grey@bad.test"]);
+    assert!(internet.tried(DEFERRED).starts_with("451 "));
+    let told = near.says(&["test-mail", "show", "alice@near.test"]);
+    assert!(told.contains("mx.bad.test: 451 not now") && told.contains("takes it the next time"), "{told}");
+    internet.retry();
+    assert!(internet.tried(OVER).starts_with("250 "));
+    let mut test = internet.bad.messages.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(test.pop().as_deref(), Some("."));
+    let test = test.join("\r\n");
+    let fields = format!(
+        "Subject: Fwd\r\nMIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n\r\n\
+         Authentication-Results: mx.bad.test; spf=fail smtp.mailfrom=near.test;\r\n dkim=pass; dmarc=pass\r\n\
+         Received: from localhost ([127.0.0.1]) by mx.bad.test with ESMTP; Sun, 29 Nov 2026 00:00:00 +0000\r\n{test}"
+    );
+    assert!(internet.bring("grey@bad.test", "alice@near.test", &fields).starts_with("250 "));
+    near.logged("a test came back");
+    let told = near.says(&["test-mail", "show", "alice@near.test"]);
+    for words in [
+        "it was put off first",
+        "in the clear",
+        "an answer of grey@bad.test",
+        "SPF, as mx.bad.test has it: fail",
+        "compare it with `pillarbox domain records near.test`",
+        "DKIM, as mx.bad.test has it: pass",
+        "TLS, as the other side saw it: no TLS",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    internet.stop();
+}
+
+#[test]
+fn a_test_goes_out_and_in_again_and_is_looked_at_as_mail_of_a_stranger() {
+    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [port] = free_ports();
+    let here = format!("listen.smtp = [\"127.0.0.1:{port}\"]\nsender.greeting_pause_millis = 0\n");
+    let near = Serving::start(dirs[0].path(), &here);
+    near.says(&["domain", "add", "near.test"]);
+    near.says(&["account", "add", "alice@near.test", "--generate"]);
+    let records = near.says(&["domain", "records", "near.test"]);
+    let keys: Vec<&str> = records.lines().filter(|line| line.contains("._domainkey.")).collect();
+    assert!(!keys.is_empty(), "{records}");
+    near.stop();
+    let zone = format!(
+        "near.test. MX 10 localhost.\nnear.test. TXT \"v=spf1 ip4:127.0.0.1 -all\"\n_dmarc.near.test. TXT \"v=DMARC1; p=reject\"\n{}\n",
+        keys.join("\n")
+    );
+    let Some(zone) = Zone::start(dirs[1].path(), &zone) else { return };
+    let delivery = format!("delivery.by = \"mx\"\ndelivery.port = {port}\n{}", zone.options());
+    let near = Serving::start(dirs[0].path(), &format!("{here}{delivery}"));
+    near.says(&["test-mail", "send", "alice@near.test"]);
+    near.logged("a test came back");
+    let told = near.says(&["test-mail", "show"]);
+    for words in [
+        "the test is in the mailbox",
+        "SPF, as localhost has it: pass",
+        "DKIM, as localhost has it: pass",
+        "DMARC, as localhost has it: pass",
+        "reverse name, as localhost has it: pass",
+        "TLS, as the other side saw it: TLS",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    near.stop();
+}

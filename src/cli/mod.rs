@@ -33,6 +33,7 @@ mod setup;
 mod show;
 mod size;
 mod story;
+mod test_mail;
 mod timeline;
 mod trial;
 mod undo;
@@ -65,6 +66,8 @@ Examples:
   pillarbox serve --config /etc/pillarbox.toml the real thing; SIGTERM stops it, SIGHUP reads certificates again
   pillarbox doctor --config /etc/pillarbox.toml
                                                what keeps mail from coming and going?
+  pillarbox test-mail send alice carol@example.com
+                                               does mail reach others, and what do they see of it?
   pillarbox domain add example.org             mail for example.org is ours
   pillarbox account add alice@example.org      somebody who gets mail
   pillarbox device add alice@example.org phone a password for one device only
@@ -101,6 +104,7 @@ enum Command {
     Timeline(timeline::Timeline),
     Refused(refused::Refused),
     Reports(reports::Reports),
+    TestMail(test_mail::TestMail),
     Find(find::Find),
     Undo(undo::Undo),
     Offer(offer::Offer),
@@ -141,6 +145,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Timeline(command) => command.run(&place),
         Command::Refused(command) => command.run(&place),
         Command::Reports(command) => command.run(&place),
+        Command::TestMail(command) => command.run(&place),
         Command::Find(command) => command.run(&place),
         Command::Undo(command) => command.run(&place),
         Command::Offer(command) => command.run(&place),

@@ -5,7 +5,7 @@ use crate::outgoing::Signers;
 use auth::Auth;
 use posts::Posts;
 use queue::Queue;
-use reports::{Counts, Received, Refusals, Strangers};
+use reports::{Counts, Received, Refusals, Strangers, TestMails};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -39,6 +39,8 @@ pub struct MailFlow {
     pub(crate) refusals: Refusals,
     /// Who has brought mail.
     pub(crate) strangers: Strangers,
+    /// Tests of mail, and how they went.
+    pub(crate) tests: TestMails,
     /// What was written to lists and is on its way to members.
     pub(crate) posts: Posts,
     /// Where reports of others are read.
@@ -57,6 +59,7 @@ impl MailFlow {
         let refusals = Refusals::new(auth.store(), auth.directory().clone());
         let received = Received::new(auth.store(), auth.directory().clone());
         let strangers = Strangers::of(auth.store());
+        let tests = TestMails::of(auth.store());
         let posts = Posts::of(auth.store());
         Self {
             auth,
@@ -70,6 +73,7 @@ impl MailFlow {
             policy,
             refusals,
             strangers,
+            tests,
             posts,
             received,
             counts: None,
@@ -129,6 +133,12 @@ impl MailFlow {
     #[must_use]
     pub fn strangers(&self) -> &Strangers {
         &self.strangers
+    }
+
+    /// Tests of mail, and how they went.
+    #[must_use]
+    pub fn tests(&self) -> &TestMails {
+        &self.tests
     }
 
     /// Where reports of others are read.

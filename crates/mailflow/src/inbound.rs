@@ -83,7 +83,7 @@ impl MailFlow {
             if place == Place::Inbox {
                 self.know(arrival, now);
             }
-            self.received.take(content, || who_reports(arrival, content), now);
+            self.read_answers(arrival, content, &put);
         }
         if place == Place::Inbox {
             let told = self.tell_of_success(arrival, &delivered, now, content);
@@ -93,6 +93,12 @@ impl MailFlow {
             Some(reason) if delivered.worst() == RecipientOutcome::SenderRefused => delivered.because(reason),
             Some(_) | None => delivered,
         }
+    }
+
+    /// What was delivered may be a report, or answer a test.
+    fn read_answers(&self, arrival: &Arrival, content: &[u8], put: &Put) {
+        self.received.take(content, || who_reports(arrival, content), put.now);
+        self.note_test(arrival, content, put);
     }
 
     /// How a message was handed over first to one of its local recipients, if it comes again.

@@ -43,6 +43,7 @@ mod pace;
 mod route;
 mod srs;
 mod submission;
+mod test_mail;
 #[cfg(test)]
 mod testing;
 

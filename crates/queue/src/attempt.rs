@@ -95,8 +95,8 @@ impl Shared {
         }
         self.lock().destinations.learn(&at.destination, unreached, (self.clock)());
         let settled: Settled = places.iter().copied().zip(fates).collect();
-        self.log(entry, &settled);
         self.say(entry, &settled, protection);
+        self.log(entry, &settled);
         self.persist(|| self.queue.settle(entry.id, &settled, (self.clock)()))
     }
 

@@ -1,6 +1,7 @@
 //! What the queue has to tell people: facts. Who words the letter, and delivers it, is a callback; the queue knows no mailboxes.
 
 use crate::entry::{Entry, Matter, QueueId, RecipientState};
+use serde::{Deserialize, Serialize};
 use store::{Handover, Timestamp};
 
 /// Something that somebody is to be told.
@@ -35,7 +36,8 @@ pub struct Said<'a> {
 }
 
 /// How a session with another server is protected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Protection {
     /// Not at all, or it did not come that far.
     #[default]

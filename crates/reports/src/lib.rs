@@ -1,6 +1,6 @@
 //! What the server writes down of mail beside the mail itself, for those who ask later: what was refused, to whom and why; what
-//! owners of other domains are told of mail in their names and of TLS with their hosts; what others tell us; and who has
-//! brought mail.
+//! owners of other domains are told of mail in their names and of TLS with their hosts; what others tell us; who has
+//! brought mail; and how tests of mail went.
 //!
 //! Not here: what became of mail that was taken (the journal of an account), and the log. Nothing here sends or asks the DNS.
 //!
@@ -21,6 +21,7 @@ mod recognised;
 mod refused;
 pub mod rua;
 mod strangers;
+mod test_mail;
 mod tls;
 
 pub use arf::Complaint;
@@ -31,6 +32,7 @@ pub use received::{By, MailSeen, Received, Rejection, Source, TlsSeen, TlsTroubl
 pub use recognised::is_report;
 pub use refused::{About, Listed, Refusal, Refusals, Wanted, Whose};
 pub use strangers::{Stranger, Strangers};
+pub use test_mail::{Action, Arrived, Came, HostSaid, NoTest, Seen, TestMail, TestMails, Verdict, What};
 
 pub(crate) use day::Day;
 

@@ -14,14 +14,17 @@ pub enum HeloName {
     Ours,
 }
 
-/// Looks at a name, which may be another one's: it is not asked whether it leads to `address`.
-pub(crate) fn look(helo: &str, address: IpAddr, receiver: &str) -> HeloName {
+/// Looks at a name, which may be another one's: it is not asked whether it leads to `address`. `named`: the name of `address`, if
+/// that leads back to it: who has our name there bears it rightly, and is this server.
+pub(crate) fn look(helo: &str, address: IpAddr, receiver: &str, named: Option<&str>) -> HeloName {
+    let is_ours = |name: &str| name.eq_ignore_ascii_case(receiver.trim_end_matches('.'));
     // RFC 5321 §4.1.3.
     if let Some(literal) = helo.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return if own(literal) == Some(address) { HeloName::Sound } else { HeloName::NoName };
     }
     match name_of(helo) {
-        Some(name) if name.eq_ignore_ascii_case(receiver.trim_end_matches('.')) => HeloName::Ours,
+        Some(name) if is_ours(&name) && named.is_some_and(is_ours) => HeloName::Sound,
+        Some(name) if is_ours(&name) => HeloName::Ours,
         Some(name) if name.contains('.') && name.parse::<IpAddr>().is_err() => HeloName::Sound,
         Some(_) | None => HeloName::NoName,
     }
@@ -42,7 +45,8 @@ mod tests {
     #[test]
     fn what_a_host_may_call_itself() {
         let check = |helo: &str, address: &str, expected| {
-            assert_eq!(look(helo, address.parse().unwrap(), "mail.example.org"), expected, "{helo}");
+            let name = Some("mx.example.net");
+            assert_eq!(look(helo, address.parse().unwrap(), "mail.example.org", name), expected, "{helo}");
         };
         check("mx.example.net", "192.0.2.1", HeloName::Sound);
         check("MX.example.net.", "192.0.2.1", HeloName::Sound);
@@ -54,5 +58,8 @@ mod tests {
             check(no_name, "192.0.2.1", HeloName::NoName);
         }
         check("Mail.Example.org", "192.0.2.1", HeloName::Ours);
+        let of_this_machine = |named| look("mail.example.org", [192, 0, 2, 1].into(), "Mail.example.org.", named);
+        assert_eq!(of_this_machine(Some("mail.Example.org")), HeloName::Sound, "a server that tests itself");
+        assert_eq!(of_this_machine(None), HeloName::Ours);
     }
 }

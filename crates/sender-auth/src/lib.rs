@@ -126,7 +126,7 @@ pub async fn introduce(lookup: &dyn Lookup, claim: &Claim, lists: &Lists) -> Int
         mail_from,
     )
     .await;
-    let helo_name = helo::look(&claim.helo, address, &claim.receiver);
+    let helo_name = helo::look(&claim.helo, address, &claim.receiver, iprev.name.as_deref());
     Introduction { address, iprev, listed, helo_name, helo: helo.spf, mail_from, is_unused }
 }
 

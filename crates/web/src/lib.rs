@@ -42,6 +42,7 @@ mod route;
 mod serve;
 pub mod setup;
 mod site;
+mod state;
 mod token;
 mod visit;
 
@@ -54,4 +55,4 @@ pub use axum::Router;
 pub use axum::body::Body;
 pub use operate::{Call, Failure, Parts};
 pub use peer::Peer;
-pub use site::{Post, Site, SiteOptions};
+pub use site::{Post, SendTest, Site, SiteOptions};

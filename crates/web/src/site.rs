@@ -11,7 +11,7 @@ use queue::Queue;
 use session::Jobs;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use store::{Error, Timestamp};
+use store::{AccountId, Error, Timestamp};
 
 /// The pages and the JSON API. Cheap to clone.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ pub struct SiteOptions {
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// Sends a letter to an address; whether it is under way.
     pub post: Box<Post>,
+    /// Sends a test of mail; gives its token, or says why none is sent.
+    pub send_test: Box<SendTest>,
     /// Verifies passwords in turn.
     pub jobs: Arc<dyn Jobs>,
     /// Mail for outside addresses.
@@ -37,6 +39,9 @@ pub struct SiteOptions {
 
 /// Takes an address, a message and the time.
 pub type Post = dyn Fn(&str, &[u8], Timestamp) -> bool + Send + Sync;
+
+/// Takes an account, its address and whom it goes to, and the time.
+pub type SendTest = dyn Fn(AccountId, (&str, &str), Timestamp) -> Result<String, String> + Send + Sync;
 
 struct Inner {
     auth: Auth,
@@ -110,6 +115,11 @@ impl Site {
     /// Whether the letter is under way.
     pub(crate) fn post(&self, to: &str, content: &[u8]) -> bool {
         (self.0.options.post)(to, content, self.now())
+    }
+
+    /// The token of a test that is under way; else why there is none.
+    pub(crate) fn send_test(&self, account: AccountId, from_to: (&str, &str)) -> Result<String, String> {
+        (self.0.options.send_test)(account, from_to, self.now())
     }
 
     pub(crate) fn examine(&self, look: bool) -> Examination {

@@ -121,8 +121,13 @@ impl World {
                     .but(console::State::Wrong, "publish it"),
             ],
         });
-        let options =
-            SiteOptions { hostname, now, post, jobs, queue: queue.clone(), beside: (PathBuf::new(), &[]), examine };
+        let tests = reports::TestMails::of(auth.store());
+        let send_test = Box::new(move |account, (from, to): (&str, &str), now| {
+            let begun = tests.begin(account, (from, to), from == to, now);
+            begun.map(|test| test.token).map_err(|why| why.to_string())
+        });
+        let beside: (PathBuf, &[&str]) = (PathBuf::new(), &[]);
+        let options = SiteOptions { hostname, now, post, send_test, jobs, queue: queue.clone(), beside, examine };
         let site = Site::new(auth.clone(), options).unwrap();
         site.offer(offered());
         Self { auth, router: site.router(), site, queue, letters, clock }

@@ -178,9 +178,11 @@ fn site(
     let now = Box::new(move || Timestamp(clock.now().unix_millis));
     let flow = stores.flow.clone();
     let post = Box::new(move |to: &str, content: &[u8], now| flow.send_letter(to, content, now));
+    let flow = stores.flow.clone();
+    let send_test = Box::new(move |account, (from, to): (&str, &str), now| flow.send_test(account, from, to, now));
     let (hostname, queue) = (hostname.to_owned(), stores.queue.clone());
     let beside = (stores.directory().to_owned(), BESIDE);
-    let options = SiteOptions { hostname, now, post, queue, jobs, beside, examine };
+    let options = SiteOptions { hostname, now, post, send_test, queue, jobs, beside, examine };
     Site::new(stores.auth.clone(), options)
         .map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))
 }

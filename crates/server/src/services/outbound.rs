@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dns::Dns;
-use queue::{Direct, Entry, Notice, Outgoing, Rates, Roots, Sender, Sts, Via, Ways};
+use queue::{Direct, Entry, Notice, Outgoing, Rates, ReportError, Roots, Sender, Sts, Via, Ways};
 use smtp_proto::Credentials;
 use store::Timestamp;
 use tokio::runtime::Handle;
@@ -39,6 +39,9 @@ impl Outbound {
         }
         let (flow, now) = (stores.flow.clone(), move || Timestamp(clock.now().unix_millis));
         let report = move |notice: Notice<'_>| {
+            if let Notice::Said(said) = &notice {
+                flow.tests().said(said, now()).map_err(|error| ReportError::Never(error.to_string()))?;
+            }
             let claims = flow.deliver_report(notice, now())?;
             flow.received().rejected(&notice);
             Ok(claims)

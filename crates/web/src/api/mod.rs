@@ -28,6 +28,7 @@ pub(crate) mod scheduled;
 pub(crate) mod sending;
 pub(crate) mod setup;
 pub(crate) mod storage;
+pub(crate) mod test_mail;
 
 use crate::caller::Caller;
 use crate::form::Fields;
@@ -131,6 +132,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     queue::ENDPOINTS,
     refused::ENDPOINTS,
     reports::ENDPOINTS,
+    test_mail::ENDPOINTS,
     integrity::ENDPOINTS,
     operator::ENDPOINTS,
 ];

@@ -18,6 +18,7 @@ mod offers;
 mod refused;
 mod scheduled;
 mod storage;
+mod test_mail;
 mod timeline;
 mod undo;
 mod well_known;
@@ -45,6 +46,7 @@ const ROUTES: &[&[Route]] = &[
     leave_list::ROUTES,
     lists::ROUTES,
     storage::ROUTES,
+    test_mail::ROUTES,
     timeline::ROUTES,
     undo::ROUTES,
     explain::ROUTES,

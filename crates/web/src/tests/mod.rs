@@ -11,4 +11,5 @@ mod queue;
 mod refused;
 mod reports;
 mod setup;
+mod test_mail;
 mod walls;

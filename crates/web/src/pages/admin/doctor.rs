@@ -7,6 +7,7 @@ use crate::form::Fields;
 use crate::frame::Frame;
 use crate::moment;
 use crate::route::{Handler, Route};
+use crate::state::{colour, word};
 use crate::visit::Owner;
 use askama::Template;
 use console::{CertificateCard, Examination, State};
@@ -31,22 +32,4 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
 
 fn look(owner: &Owner, _: &Fields) -> Outcome {
     settled(owner, api::doctor::look(owner), "/admin/doctor")
-}
-
-/// A state in a word: never by colour alone.
-fn word(state: &State) -> &'static str {
-    match state {
-        State::Fine => "Fine",
-        State::Unknown => "Not known",
-        State::Warning => "Could be better",
-        State::Wrong => "Wrong",
-    }
-}
-
-fn colour(state: &State) -> &'static str {
-    match state {
-        State::Fine => "green",
-        State::Unknown | State::Warning => "amber",
-        State::Wrong => "red",
-    }
 }
