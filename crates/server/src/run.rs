@@ -16,8 +16,8 @@ use crate::driver::Work;
 use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
 use crate::services::{
     CertificateKeeper, Outbound, Reporting, Services, distribute_posts, keep_indexes, keep_retention, keep_room,
-    keep_signing_keys, learn_junk, offered, outgoing, read_reports, tell_of_filling, tidy, tidy_receipts, use_kept,
-    write_refusals,
+    keep_signing_keys, learn_junk, offered, outgoing, read_reports, refused_hosts, tell_of_filling, tidy,
+    tidy_receipts, use_kept, write_refusals,
 };
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -55,6 +55,7 @@ pub fn run(
     }
     let running = Running::start(config, prepared, (clock, work), &|service| services.speaks(service))?;
     services.offer(config, running.addresses());
+    running.tell_of_refused(refused_hosts(stores.flow.refusals().clone(), clock));
     let takes_mail = !tell_of_reading_only(&stores);
     // What is handed over must be noted, or it is handed over twice.
     let outbound = Outbound::start(outgoing.filter(|_| takes_mail), &stores, clock)?;

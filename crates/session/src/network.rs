@@ -36,6 +36,12 @@ impl Network {
         let address = address.to_canonical();
         address.is_ipv4() == self.first.is_ipv4() && Self::new(address, self.bits) == *self
     }
+
+    /// Whether it has more addresses than one of so many first bits: of IPv4, of IPv6.
+    #[must_use]
+    pub fn is_wider_than(&self, (ipv4_bits, ipv6_bits): (u8, u8)) -> bool {
+        self.bits < if self.first.is_ipv4() { ipv4_bits } else { ipv6_bits }
+    }
 }
 
 /// The first of so many bits, as a mask on the lower `width` bits.

@@ -19,10 +19,10 @@ pub struct Limits {
     pub messages_max: u32,
     /// Commands that are answered with 5xx; one more ends the connection.
     pub bad_commands_max: u32,
-    /// Recipients that do not exist; one more ends the connection.
+    /// Recipients that do not exist, or are elsewhere; one more ends the connection.
     pub refused_recipients_max: u32,
-    /// Recipients in a row that are to come again later (full mailboxes, strangers, too many for one message); one more ends the
-    /// connection.
+    /// Recipients in a row that are to come again later (full mailboxes, strangers, too many for one message), or are refused for
+    /// their sender or host; one more ends the connection.
     pub put_off_recipients_max: u32,
     /// Commands that lead nowhere (EHLO, NOOP, RSET, VRFY, …) between two messages; one more ends the connection.
     pub idle_commands_max: u32,

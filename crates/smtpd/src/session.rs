@@ -354,11 +354,12 @@ impl SmtpSession {
                 reply.encode(output);
                 return self.close();
             }
-            let last_word = self.tally.note(deed, &reply, &self.limits);
+            let mistake = self.tally.mistake(deed, &reply);
+            let last_word = self.tally.note((deed, mistake), &reply, &self.limits);
             if let Some(last_word) = last_word {
                 return self.send_away(&last_word, output);
             }
-            match Mistake::of(deed, &reply).map_or(0, |mistake| self.pays(mistake)) {
+            match mistake.map_or(0, |mistake| self.pays(mistake)) {
                 0 => reply.encode(output),
                 delay => self.held = Some(Held { until: self.after(delay), reply }),
             }

@@ -20,22 +20,10 @@ pub(crate) enum Deed {
 /// What a client did wrong, where it is counted for its network and answered late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mistake {
-    /// A recipient that does not exist.
+    /// A recipient that does not exist, or is elsewhere: whoever tries whether this server relays.
     Recipient,
     /// What is no command, not now, or not so (RFC 5321 §4.2.2).
     Command,
-}
-
-impl Mistake {
-    /// Which it was, by its reply.
-    pub(crate) fn of(deed: Deed, reply: &Reply) -> Option<Self> {
-        match (deed, reply.code) {
-            // RFC 3463 §3.2: X.1.x is about the address. That its sender or its host is refused is none of the client's mistakes.
-            (Deed::Recipient, 550) => matches!(reply.enhanced, Some(Enhanced(_, 1, _))).then_some(Self::Recipient),
-            (_, 500..=504 | 555) => Some(Self::Command),
-            _ => None,
-        }
-    }
 }
 
 #[derive(Debug, Default)]
@@ -46,12 +34,32 @@ pub(crate) struct Tally {
     idle_commands: u32,
     /// What was counted as a [`Mistake`].
     pub(crate) mistakes: u32,
+    /// The recipient under way is elsewhere, and its sender may not send there: the reply says it in the words of a refusal.
+    pub(crate) is_elsewhere: bool,
     pub(crate) messages: u32,
 }
 
 impl Tally {
-    /// Counts a deed by its reply; the last word, if it was one too many.
-    pub(crate) fn note(&mut self, deed: Deed, reply: &Reply, limits: &Limits) -> Option<Reply> {
+    /// Which mistake a deed was, by its reply.
+    pub(crate) fn mistake(&mut self, deed: Deed, reply: &Reply) -> Option<Mistake> {
+        let is_elsewhere = std::mem::take(&mut self.is_elsewhere);
+        match (deed, reply.code) {
+            // RFC 3463 §3.2: X.1.x is about the address. That its sender or its host is refused is none of the client's mistakes.
+            (Deed::Recipient, 550) => {
+                (is_elsewhere || matches!(reply.enhanced, Some(Enhanced(_, 1, _)))).then_some(Mistake::Recipient)
+            }
+            (_, 500..=504 | 555) => Some(Mistake::Command),
+            _ => None,
+        }
+    }
+
+    /// Counts a deed by its reply, and by the mistake that it was; the last word, if it was one too many.
+    pub(crate) fn note(
+        &mut self,
+        (deed, mistake): (Deed, Option<Mistake>),
+        reply: &Reply,
+        limits: &Limits,
+    ) -> Option<Reply> {
         if deed == Deed::Recipient && reply.is_positive() {
             self.put_off_recipients = 0;
         }
@@ -60,8 +68,12 @@ impl Tally {
                 let text = "Too many recipients that are to come again later";
                 (&mut self.put_off_recipients, limits.put_off_recipients_max, text)
             }
+            Deed::Recipient if mistake == Some(Mistake::Recipient) => {
+                (&mut self.refused_recipients, limits.refused_recipients_max, "Too many recipients that are not here")
+            }
+            // Its sender or its host is refused, for each recipient anew.
             Deed::Recipient if reply.code == 550 => {
-                (&mut self.refused_recipients, limits.refused_recipients_max, "Too many recipients that do not exist")
+                (&mut self.put_off_recipients, limits.put_off_recipients_max, "Too many recipients that are refused")
             }
             _ if reply.is_permanent() => (&mut self.bad_commands, limits.bad_commands_max, "Too many errors"),
             Deed::Idle => (&mut self.idle_commands, limits.idle_commands_max, "Too many commands without a message"),
@@ -75,5 +87,36 @@ impl Tally {
     pub(crate) fn message(&mut self) {
         self.messages = self.messages.saturating_add(1);
         self.idle_commands = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(text: &'static str, status: Enhanced) -> Reply {
+        Reply::new(550, status, text)
+    }
+
+    #[test]
+    fn a_refusal_by_spf_counted_as_a_recipient_that_does_not_exist() {
+        let limits = Limits { refused_recipients_max: 1, put_off_recipients_max: 3, ..Limits::default() };
+        let last_word = |is_elsewhere, status, times| {
+            let mut tally = Tally::default();
+            let words = (0..times).filter_map(|_| {
+                tally.is_elsewhere = is_elsewhere;
+                let reply = reply("no", status);
+                let mistake = tally.mistake(Deed::Recipient, &reply);
+                tally.note((Deed::Recipient, mistake), &reply, &limits).map(|word| word.text())
+            });
+            words.last().unwrap_or_default()
+        };
+        // RFC 7372 §3.2: SPF validation failed.
+        let spf = Enhanced(5, 7, 23);
+        assert_eq!(last_word(false, spf, 3), "");
+        assert!(last_word(false, spf, 4).contains("that are refused"), "it has a limit of its own");
+        assert!(last_word(false, Enhanced(5, 1, 1), 2).contains("that are not here"));
+        assert!(last_word(true, Enhanced(5, 7, 1), 2).contains("that are not here"), "who tries to relay");
+        assert_eq!(last_word(true, Enhanced(5, 7, 1), 1), "");
     }
 }

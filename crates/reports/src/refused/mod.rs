@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{AccountId, Error, Row, Store, Table, TableId, Timestamp};
+use tracing::warn;
 use waiting::Waiting;
 
 /// Rows of one account; the oldest go first.
@@ -170,7 +171,7 @@ impl Refusals {
                 let mut before = tx.scan_before(&prefix, &prefix, usize::MAX)?;
                 let mut refusals = refusals.clone();
                 if *account == NO_RECIPIENT {
-                    let alike = add_alike(&before, &mut refusals)?;
+                    let alike = add_alike(&before, &mut refusals);
                     before.retain(|(key, _)| !alike.contains(key));
                     alike.iter().for_each(|key| tx.delete(key));
                 }
@@ -182,7 +183,8 @@ impl Refusals {
                 }
             }
             if dropped > 0 {
-                let so_far = tx.get(&day)?.map_or(Ok(0), |value| row::count(&value)).map_err(row::damaged)?;
+                // A count that is damaged begins anew: nothing hangs on it, and what is noted is not lost for it.
+                let so_far = tx.get(&day)?.map_or(Ok(0), |value| row::count(&value)).unwrap_or(0);
                 tx.put(&day, so_far.saturating_add(dropped).to_be_bytes().to_vec());
             }
             Ok(())
@@ -194,10 +196,10 @@ impl Refusals {
     /// # Errors
     /// Faults.
     pub fn tidy(&self, now: Timestamp) -> Result<(), Error> {
-        let mut rows: Vec<(Timestamp, Vec<u8>)> = Vec::new();
-        for (key, _) in self.0.table.scan(b"r", b"r", usize::MAX)? {
-            rows.push((Key::parse(&key).map_err(row::damaged)?.at, key));
-        }
+        // A key that is none goes first.
+        let at = |key: &[u8]| Key::parse(key).map_or(Timestamp(i64::MIN), |key| key.at);
+        let rows = self.0.table.scan(b"r", b"r", usize::MAX)?;
+        let mut rows: Vec<(Timestamp, Vec<u8>)> = rows.into_iter().map(|(key, _)| (at(&key), key)).collect();
         rows.sort();
         let too_many = rows.len().saturating_sub(ROWS_MAX);
         let oldest = Timestamp(now.0.saturating_sub(KEPT_MILLIS));
@@ -226,7 +228,11 @@ impl Refusals {
             if refusals.len() >= wanted.limit.min(LISTED_MAX) {
                 break;
             }
-            let refusal = Refusal::decode(&value).map_err(row::damaged)?;
+            // One that is damaged hides no other.
+            let Ok(refusal) = Refusal::decode(&value) else {
+                warn!("what was written down of mail that was refused is damaged, and is left out");
+                continue;
+            };
             let is_late = wanted.since.is_none_or(|since| Key::parse(&key).is_ok_and(|key| key.at >= since));
             if is_late && search.as_ref().is_none_or(|search| refusal.holds(search)) {
                 refusals.push(refusal);
@@ -234,7 +240,7 @@ impl Refusals {
         }
         let mut not_written = 0_u64;
         for (_, value) in self.0.table.scan(b"d", b"d", usize::MAX)? {
-            not_written = not_written.saturating_add(row::count(&value).map_err(row::damaged)?);
+            not_written = not_written.saturating_add(row::count(&value).unwrap_or(0));
         }
         Ok(Listed { refusals, not_written })
     }
@@ -292,20 +298,20 @@ fn rows_max(account: AccountId) -> usize {
     }
 }
 
-/// Adds how often it was so in rows of the last hour to what is alike; the keys of those rows.
-fn add_alike(before: &[Row], refusals: &mut [Refusal]) -> Result<HashSet<Vec<u8>>, Error> {
+/// Adds how often it was so in rows of the last hour to what is alike; the keys of those rows. One that is damaged is like none.
+fn add_alike(before: &[Row], refusals: &mut [Refusal]) -> HashSet<Vec<u8>> {
     let mut of_guest: HashMap<_, &mut Refusal> =
         refusals.iter_mut().map(|refusal| (waiting::guest(refusal), refusal)).collect();
     let mut found = HashSet::new();
     for (key, value) in before {
-        let known = Refusal::decode(value).map_err(row::damaged)?;
+        let Ok(known) = Refusal::decode(value) else { continue };
         let again = of_guest.get_mut(&waiting::guest(&known));
         if let Some(refusal) = again.filter(|refusal| refusal.at.0.saturating_sub(known.at.0) < ALIKE_MILLIS) {
             refusal.times = refusal.times.saturating_add(known.times);
             found.insert(key.clone());
         }
     }
-    Ok(found)
+    found
 }
 
 impl Refusal {

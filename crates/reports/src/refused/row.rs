@@ -3,7 +3,7 @@
 use super::{About, DAY_MILLIS, Refusal};
 use std::net::{IpAddr, Ipv6Addr};
 use store::codec::{Corrupt, Reader, Writer};
-use store::{AccountId, Error, Timestamp};
+use store::{AccountId, Timestamp};
 
 const FORMAT: u8 = 1;
 /// What a client wrote is kept up to this length.
@@ -53,10 +53,6 @@ pub(super) fn day(at: Timestamp) -> Vec<u8> {
 
 pub(super) fn count(value: &[u8]) -> Result<u64, Corrupt> {
     value.try_into().map(u64::from_be_bytes).map_err(|_| Corrupt)
-}
-
-pub(super) fn damaged(_: Corrupt) -> Error {
-    Error::Damaged("what was written down of refused mail is damaged".into())
 }
 
 impl Refusal {

@@ -139,3 +139,27 @@ fn floods_of_many_networks_leave_what_was_for_addresses_that_lead_nowhere() {
     assert_eq!(rows.len(), ROWS_OF_NO_RECIPIENT_MAX + 1);
     assert_eq!(Refusal::decode(&rows.last().unwrap().1).unwrap().to, "nobody@example.org");
 }
+
+#[test]
+fn one_row_that_cannot_be_read_hid_the_others_and_let_none_be_written() {
+    let World { refusals, .. } = world();
+    let note = |minute| {
+        refusals.note(Whose::Recipient, refusal(minute, "192.0.2.1", ""));
+        refusals.write(SIM_EPOCH)
+    };
+    note(0).unwrap();
+    let damaged = Key { account: NO_RECIPIENT, at: SIM_EPOCH, number: 7 }.to_bytes();
+    let short = [b"r".as_slice(), &NO_RECIPIENT.0.to_be_bytes()].concat();
+    let change = refusals.0.table.change::<_, Error>(|tx| {
+        tx.put(&damaged, b"\xff".to_vec());
+        tx.put(&short, b"".to_vec());
+        tx.put(&row::day(SIM_EPOCH), b"x".to_vec());
+        Ok(())
+    });
+    change.unwrap();
+    note(1).unwrap();
+    let found = all(&refusals, None);
+    assert_eq!((found.refusals.len(), found.refusals[0].times, found.not_written), (1, 2, 0));
+    refusals.tidy(Timestamp(SIM_EPOCH.0 + 2 * KEPT_MILLIS)).unwrap();
+    assert_eq!(refusals.0.table.scan(b"r", b"r", 9).unwrap(), []);
+}

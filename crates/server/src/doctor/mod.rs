@@ -1,11 +1,12 @@
 //! What keeps mail from coming and going, looked for from inside: the DNS, the way out, the ports, the certificate, the clock,
-//! the disk. Nothing is changed.
+//! the disk, and options that somebody has set so that mail is lost, refused or open to others. Nothing is changed.
 //!
 //! Each check is one [`Finding`] that says what was found, what is expected, why, and what to do. Whatever cannot be found out
 //! is said to be unknown, and is neither fine nor wrong.
 
 mod machine;
 mod network;
+mod options;
 mod records;
 
 use std::net::IpAddr;
@@ -32,6 +33,7 @@ const ELSEWHERE: Elsewhere = Elsewhere { well_known: "gmail.com", smtp_port: 25,
 /// Looks at everything. `domains`: the local domains, each with the records that it is to publish.
 pub async fn examine(config: &Config, dns: &Dns, domains: &[(String, Vec<DnsRecord>)]) -> Vec<Finding> {
     let mut findings = vec![machine::disk(config)];
+    findings.extend(options::options(config));
     findings.extend(network::ports(config).await);
     findings.extend(network::certificates(config, domains).await);
     let host = &config.hostname;

@@ -1,7 +1,7 @@
 //! A server that accepts connections, from the first listener to the last goodbye.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::driver::{Endpoint, Timeouts, Work};
 use crate::http::{HttpTimeouts, Pages, with_http};
 use crate::listen::{Admission, Endpoints, accept};
-use crate::service::Service;
+use crate::service::{Refusal, Service};
 use crate::services::Speaks;
 use crate::setup::SetupError;
 use crate::tls::{Certificates, server_config};
@@ -86,6 +86,11 @@ impl Running {
     #[must_use]
     pub fn addresses(&self) -> &[(Service, SocketAddr)] {
         &self.addresses
+    }
+
+    /// Tells `note` of hosts with mail that find no place.
+    pub(crate) fn tell_of_refused(&self, note: impl Fn(Service, IpAddr, Refusal) + Send + Sync + 'static) {
+        self.admission.tell(note);
     }
 
     /// The certificate in use.

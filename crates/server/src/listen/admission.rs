@@ -10,8 +10,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use session::Network;
 
@@ -69,6 +70,17 @@ pub struct Admission {
     /// Balancers that say for whom they speak.
     proxies: Vec<Network>,
     state: Mutex<State>,
+    /// Where whoever looks for a lost mail finds which hosts were refused.
+    noted: OnceLock<Noted>,
+}
+
+/// Takes the address of a host that would have brought mail, and why it is not served.
+struct Noted(Box<dyn Fn(Service, IpAddr, Refusal) + Send + Sync>);
+
+impl fmt::Debug for Noted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Noted")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -112,7 +124,7 @@ impl Admission {
     /// Nobody is connected yet. In front of the server are balancers at `proxies`.
     #[must_use]
     pub fn new(limits: ConnectionLimits, proxies: &[Network]) -> Arc<Self> {
-        Arc::new(Self { limits, proxies: proxies.to_vec(), state: Mutex::default() })
+        Arc::new(Self { limits, proxies: proxies.to_vec(), state: Mutex::default(), noted: OnceLock::new() })
     }
 
     /// Whether whoever connects from `address` to `service` has to say first for whom (the PROXY protocol). LMTP and HTTP
@@ -147,6 +159,20 @@ impl Admission {
         state.forget_idle(self.limits.total);
         state.enter(prefix, loopback, &self.limits)?;
         Ok(Ticket { admission: self.clone(), prefix })
+    }
+
+    /// Tells `note` from now on of hosts with mail that are refused. It must not wait for anything.
+    pub(crate) fn tell(&self, note: impl Fn(Service, IpAddr, Refusal) + Send + Sync + 'static) {
+        // A server has one place for it.
+        let _first_counts = self.noted.set(Noted(Box::new(note)));
+    }
+
+    /// A connection was refused. Of those that bring no mail the log says enough.
+    pub(crate) fn note_refused(&self, service: Service, address: IpAddr, refusal: Refusal) {
+        let brings_mail = matches!(service, Service::Smtp | Service::Submission | Service::Submissions | Service::Lmtp);
+        if let Some(Noted(note)) = self.noted.get().filter(|_| brings_mail) {
+            note(service, address.to_canonical(), refusal);
+        }
     }
 
     /// Connections that are open now.

@@ -139,6 +139,7 @@ impl Door {
             }
             Err(refusal) => {
                 self.refusals.note(self.service, address, refusal.text(), self.now());
+                self.admission.note_refused(self.service, address.ip(), refusal);
                 refuse(socket, self.service, refusal);
             }
         }

@@ -46,7 +46,7 @@ pub use offered::offered;
 pub(crate) use outbound::{Outbound, outgoing, target, ways};
 pub(crate) use reading::read_reports;
 pub use receipts::{tidy, tidy_receipts};
-pub(crate) use refusals::write_refusals;
+pub(crate) use refusals::{refused_hosts, write_refusals};
 pub(crate) use reporting::Reporting;
 pub(crate) use retention::keep_retention;
 pub(crate) use room::keep_room;

@@ -149,3 +149,12 @@ fn mistakes_of_those_who_are_known_cost_nothing() {
     stranger.play("S: 220\n C: X\n S: 500\n C: X\n S: 500\n C: X", usize::MAX);
     assert_eq!(stranger.last, Step::Pause);
 }
+
+#[test]
+fn tries_to_relay_cost_nothing_and_were_counted_for_no_network() {
+    let (_world, connect) = port_25(NetworkLimits { wrong_recipients_per_hour_max: 2, ..few() }, &[]);
+    let elsewhere = "C: RCPT TO:<bob@example.com>\n S: 550 5.7.1\n";
+    connect("192.0.2.1").play(&format!("{HELO}{MAIL}{}", elsewhere.repeat(2)), usize::MAX);
+    let later = "C: RCPT TO:<alice@example.org>\n S: 450 4.7.0 Your network named too many recipients\n";
+    connect("192.0.2.2").play(&format!("{HELO}{MAIL}{later}"), usize::MAX);
+}

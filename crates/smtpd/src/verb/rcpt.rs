@@ -81,7 +81,10 @@ fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
             transaction.envelope.outside.push(Rcpt { forward_path, reports });
             ok()
         }
-        Ok(Route::Refused(why)) => not_routed(role, &path, why),
+        Ok(Route::Refused(why)) => {
+            session.tally.is_elsewhere = why == Unroutable::NotLocal;
+            not_routed(role, &path, why)
+        }
         Err(_) => replies::fault(),
     }
 }
