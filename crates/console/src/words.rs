@@ -105,6 +105,13 @@ fn mailbox_changed(change: &OfMailbox, names: &Names<'_>) -> String {
         OfMailbox::Deleted { name, .. } => format!("deleted the mailbox {name}"),
         OfMailbox::Subscribed { mailbox, subscribed: true } => format!("subscribed {}", names.mailbox(*mailbox)),
         OfMailbox::Subscribed { mailbox, subscribed: false } => format!("unsubscribed {}", names.mailbox(*mailbox)),
+        OfMailbox::Annotated { mailbox, entries } => {
+            let entries = entries.join(", ");
+            match mailbox {
+                Some(mailbox) => format!("noted {entries} beside {}", names.mailbox(*mailbox)),
+                None => format!("noted {entries} beside the account"),
+            }
+        }
         OfMailbox::NameSubscribed { name, subscribed: true } => format!("subscribed {name}, which is no mailbox"),
         OfMailbox::NameSubscribed { name, subscribed: false } => format!("unsubscribed {name}, which is no mailbox"),
     }

@@ -57,6 +57,11 @@ impl<'a> Cursor<'a> {
         self.rest().iter().copied().find(|byte| *byte != b' ')
     }
 
+    /// What the list begins with whose parenthesis comes next.
+    pub(crate) fn peek_in_list(&self) -> Option<u8> {
+        self.rest().iter().copied().skip(1).find(|byte| *byte != b' ')
+    }
+
     /// Takes `byte` if it comes next.
     pub(crate) fn eat(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);

@@ -26,6 +26,7 @@ const ALWAYS: &[&str] = &[
     "CREATE-SPECIAL-USE",
     "LIST-EXTENDED",
     "LIST-STATUS",
+    "LIST-METADATA",
     // Not in any RFC: Outlook 2013 finds Sent and Trash by it alone.
     "XLIST",
     "STATUS=SIZE",
@@ -40,6 +41,7 @@ const ALWAYS: &[&str] = &[
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
     "WITHIN",
+    "FILTERS",
     "BINARY",
     "PREVIEW",
     "COMPRESS=DEFLATE",
@@ -47,6 +49,7 @@ const ALWAYS: &[&str] = &[
     "QRESYNC",
     "UTF8=ACCEPT",
     "OBJECTID",
+    "METADATA",
     "QUOTA",
     "QUOTA=RES-STORAGE",
 ];

@@ -17,6 +17,7 @@ pub(crate) struct Notify {
     pub(crate) selected: Option<ForSelected>,
     /// About others.
     groups: Vec<NotifyGroup>,
+    server_metadata: bool,
     /// As long as it lives, commits wake the driver.
     _watch: Watch,
     /// The mailboxes as the client knows them.
@@ -40,18 +41,20 @@ pub(crate) struct Wanted {
     pub(crate) flags: bool,
     pub(crate) names: bool,
     pub(crate) subscriptions: bool,
+    pub(crate) metadata: bool,
 }
 
 impl Notify {
     /// From now on. `told`: as it stood after `watch` began.
     pub(crate) fn new(groups: Vec<NotifyGroup>, watch: Watch, told: Mailboxes) -> Self {
+        let server_metadata = groups.iter().any(|group| group.events.server_metadata);
         let (own, groups): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.filter.is_selected());
         let selected = own.into_iter().find(|group| group.events.messages).map(|group| ForSelected {
             delayed: group.filter == NotifyFilter::SelectedDelayed,
             fetch: group.events.fetch,
             new_from: None,
         });
-        Self { selected, groups, _watch: watch, told }
+        Self { selected, groups, server_metadata, _watch: watch, told }
     }
 
     /// What is told of a mailbox: what any of the groups wants that it is in.
@@ -68,6 +71,18 @@ impl Notify {
     }
 }
 
+impl Notify {
+    /// Whether anything is told of annotations.
+    pub(crate) fn wants_metadata(&self) -> bool {
+        self.wants_server_metadata() || self.groups.iter().any(|group| group.events.mailbox_metadata)
+    }
+
+    /// Whether those beside the server are told (RFC 5465 §5.7), in whatever group it was asked for.
+    pub(crate) fn wants_server_metadata(&self) -> bool {
+        self.server_metadata
+    }
+}
+
 impl Wanted {
     fn and(self, events: &NotifyEvents) -> Self {
         Self {
@@ -75,6 +90,7 @@ impl Wanted {
             flags: self.flags || events.flags,
             names: self.names || events.names,
             subscriptions: self.subscriptions || events.subscriptions,
+            metadata: self.metadata || events.mailbox_metadata,
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) enum ResultCode {
     Modified(SequenceSet),
     /// RFC 8474 §4.1.
     MailboxId(String),
+    /// RFC 5466 §3.1
+    UndefinedFilter(String),
     /// RFC 9051 §7.1: after login.
     Capability(Vec<String>),
 }
@@ -97,6 +99,7 @@ impl ResultCode {
             }
             Self::Modified(set) => Code::Modified(set),
             Self::MailboxId(id) => Code::MailboxId(id),
+            Self::UndefinedFilter(name) => Code::UndefinedFilter(name),
             Self::Capability(_) => Code::Capability(names),
         }
     }

@@ -1,6 +1,7 @@
 //! An account: all that a session may read and change. One file per kind of change; each is one transaction.
 
 mod act;
+pub(crate) mod annotations;
 mod append;
 mod appending;
 mod clear;
@@ -33,6 +34,8 @@ mod uidls;
 mod undo;
 mod whereabouts;
 
+pub(crate) use annotations::ANNOTATIONS_MAX;
+pub use annotations::{ANNOTATION_BYTES_MAX, ANNOTATION_NAME_BYTES_MAX, Annotation, Annotations};
 pub use append::{Appended, NewMessage, Target};
 pub use appending::{APPENDING_PIECE_BYTES_MAX, Appending};
 pub use clear::{ClearReport, ClearRequest};

@@ -1,5 +1,6 @@
 //! Every invariant of an account as a function. `pillarbox check` runs them, and so do the tests after every story.
 
+mod annotations;
 mod damage;
 mod holds;
 
@@ -491,6 +492,7 @@ impl Check {
             self.must(known, format_args!("flags of messages lie in no mailbox (key {key:02x?})"));
             Ok(())
         })?;
+        self.annotations(snapshot, state)?;
         self.named(snapshot, emails)
     }
 

@@ -239,6 +239,13 @@ pub enum OfMailbox {
         /// On it now.
         subscribed: bool,
     },
+    /// Annotations were set or removed.
+    Annotated {
+        /// Of which mailbox; `None`: of the account as a whole.
+        mailbox: Option<MailboxId>,
+        /// The names of the entries.
+        entries: Vec<String>,
+    },
 }
 
 /// What POP3 shows, and what devices did with it.
@@ -487,6 +494,11 @@ mod tests {
             Change::Pop(OfPop::UidlsKept { emails: emails.clone() }),
             Change::Pop(OfPop::Deleted { emails: emails.clone() }),
             Change::Mailbox(OfMailbox::NameSubscribed { name: name.clone(), subscribed: false }),
+            Change::Mailbox(OfMailbox::Annotated {
+                mailbox: Some(mailbox),
+                entries: vec![name.clone(), "/private/a".into()],
+            }),
+            Change::Mailbox(OfMailbox::Annotated { mailbox: None, entries: vec![] }),
             Change::Device(OfDevice::Added { device, name }),
             Change::Device(OfDevice::Changed { device }),
             Change::Device(OfDevice::Revoked { device }),
@@ -517,6 +529,8 @@ mod tests {
             "010c0404160201ffffffffffffffffff01",
             "010c04040a0201ffffffffffffffffff01",
             "010c0404180ac38974c3a92f3230323600",
+            "010c04041c03020ac38974c3a92f323032360a2f707269766174652f61",
+            "010c04041c0000",
             "010c04040b040ac38974c3a92f32303236",
             "010c04040c04",
             "010c04040d04",
@@ -560,7 +574,7 @@ mod tests {
         let mut w = versioned();
         w.signed(6).number(4);
         Protocol::Imap.write(&mut w);
-        w.byte(27);
+        w.byte(29);
         assert_eq!(JournalEntry::removes(&w.0), Err(Corrupt));
         assert_eq!(JournalEntry::decode(ModSeq(5), &w.0), Err(Corrupt));
     }

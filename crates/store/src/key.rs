@@ -27,6 +27,7 @@
 //! | `W` | device | [`crate::device::Forgotten`]: the name that it had |
 //! | `X` | 0, or 1 and a number, or 2 and email | what the junk filter has learnt ([`crate::Training`]): up to which entry of the journal; a page of it; as what a message was taught |
 //! | `X` | 8, mailbox, number | [`crate::flag_block::FlagBlock`]: flags of the messages of a block of UIDs |
+//! | `X` | 20, mailbox (0: of the account) | [`crate::Annotation`]s |
 //! | `Y` | email | its body, or where the body lies |
 //! | `Z` | | how many octets the journal takes with `G` and `H` |
 
@@ -169,6 +170,16 @@ pub(crate) fn flag_blocks(mailbox: MailboxId) -> (Vec<u8>, Vec<u8>) {
 /// Those of all mailboxes.
 pub(crate) fn all_flag_blocks() -> (Vec<u8>, Vec<u8>) {
     all(&sub_kind(8, &[]))
+}
+
+/// The annotations of a mailbox, or of the account.
+pub(crate) fn annotations(of: Option<MailboxId>) -> Vec<u8> {
+    sub_kind(20, &of.map_or(0, |mailbox| mailbox.0).to_be_bytes())
+}
+
+/// Those of all mailboxes and of the account.
+pub(crate) fn all_annotations() -> (Vec<u8>, Vec<u8>) {
+    all(&sub_kind(20, &[]))
 }
 
 /// Up to which entry of the journal the junk filter has learnt.

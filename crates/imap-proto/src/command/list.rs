@@ -1,5 +1,6 @@
 //! LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154 §2) and LSUB (RFC 3501 §6.3.9).
 
+use super::metadata;
 use super::status::StatusItem;
 use crate::cursor::{Cursor, Parse};
 use crate::mailbox;
@@ -46,6 +47,8 @@ pub struct ListReturn {
     pub special_use: bool,
     /// A STATUS of each with these items.
     pub status: Option<Vec<StatusItem>>,
+    /// METADATA of each with these entries, names in lower case (RFC 9590).
+    pub metadata: Option<Vec<String>>,
 }
 
 /// Which subscribed names to list, or with XLIST which mailboxes.
@@ -128,6 +131,10 @@ impl ListReturn {
             "STATUS" => {
                 cursor.space()?;
                 self.status = Some(cursor.list(StatusItem::parse)?);
+            }
+            "METADATA" => {
+                cursor.space()?;
+                self.metadata = Some(metadata::entries(cursor)?);
             }
             _ => return Err(Reason::Unknown("LIST return option")),
         }

@@ -7,6 +7,7 @@ mod fetch;
 mod id;
 mod list;
 mod mailbox;
+mod metadata;
 mod multisearch;
 mod notify;
 mod partial;
@@ -26,6 +27,7 @@ pub use fetch::{BodySection, ChangedSince, Fetch, FetchItem, Partial, Section, S
 pub use id::IdField;
 pub use list::{List, ListReturn, ListSelection, Lsub};
 pub use mailbox::{Create, Rename};
+pub use metadata::{Depth, GetMetadata, SetMetadata};
 pub use multisearch::MultiSearch;
 pub use notify::{Notify, NotifyEvents, NotifyFilter, NotifyGroup};
 pub use partial::PartialRange;
@@ -105,6 +107,10 @@ pub enum Command {
     GetQuota(String),
     /// RFC 9208 §4.1.2.
     GetQuotaRoot(MailboxName),
+    /// RFC 5464 §4.2.
+    GetMetadata(GetMetadata),
+    /// RFC 5464 §4.3.
+    SetMetadata(SetMetadata),
     /// RFC 9051 §6.3.12.
     Append(Append),
     /// RFC 5465 §3.1.
@@ -168,6 +174,8 @@ impl Command {
             Self::Status(_) => "STATUS",
             Self::GetQuota(_) => "GETQUOTA",
             Self::GetQuotaRoot(_) => "GETQUOTAROOT",
+            Self::GetMetadata(_) => "GETMETADATA",
+            Self::SetMetadata(_) => "SETMETADATA",
             Self::Append(_) => "APPEND",
             Self::Notify(_) => "NOTIFY",
             Self::Idle => "IDLE",
@@ -257,6 +265,8 @@ fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
         "STATUS" => &|c| StatusRequest::parse(c).map(Command::Status),
         "GETQUOTA" => &quota::parse_root,
         "GETQUOTAROOT" => &quota::parse_mailbox,
+        "GETMETADATA" => &|c| GetMetadata::parse(c).map(Command::GetMetadata),
+        "SETMETADATA" => &|c| SetMetadata::parse(c).map(Command::SetMetadata),
         "APPEND" => &|c| Append::parse(c).map(Command::Append),
         "SEARCH" | "SORT" | "THREAD" | "FETCH" | "STORE" | "COPY" | "MOVE" => &numbered(Numbering::Sequence),
         "UID" => &parse_uid,

@@ -62,6 +62,10 @@ pub struct NotifyEvents {
     pub names: bool,
     /// `SubscriptionChange`
     pub subscriptions: bool,
+    /// `MailboxMetadataChange`
+    pub mailbox_metadata: bool,
+    /// `ServerMetadataChange`, which is about no mailbox.
+    pub server_metadata: bool,
     /// One that this server does not have.
     pub unknown: bool,
 }
@@ -143,7 +147,7 @@ impl NotifyGroup {
         if !filter.is_selected() && !events.fetch.is_empty() {
             return Err(Reason::Expected("FETCH items with the selected mailbox only"));
         }
-        if filter.is_selected() && (events.names || events.subscriptions) {
+        if filter.is_selected() && (events.names || events.subscriptions || events.mailbox_metadata) {
             return Err(Reason::Expected("events of messages with the selected mailbox"));
         }
         Ok(Self { filter, events })
@@ -171,6 +175,8 @@ impl NotifyEvents {
                 "ANNOTATIONCHANGE" => (annotations, events.unknown) = (true, true),
                 "MAILBOXNAME" => events.names = true,
                 "SUBSCRIPTIONCHANGE" => events.subscriptions = true,
+                "MAILBOXMETADATACHANGE" => events.mailbox_metadata = true,
+                "SERVERMETADATACHANGE" => events.server_metadata = true,
                 _ => events.unknown = true,
             }
             Ok(())
@@ -213,7 +219,7 @@ mod tests {
         check(
             "notify set (selected-delayed (messageexpunge MESSAGENEW flagchange)) (subtree (INBOX Lists) none) \
              (subtree-one x none) \
-             (mailboxes a (MailboxName SubscriptionChange))",
+             (mailboxes a (MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange))",
             Command::Notify(Notify::Set {
                 status: false,
                 groups: vec![
@@ -222,7 +228,13 @@ mod tests {
                     group(NotifyFilter::SubtreeOne(vec![name("x")]), NotifyEvents::default()),
                     group(
                         NotifyFilter::Mailboxes(vec![name("a")]),
-                        NotifyEvents { names: true, subscriptions: true, ..NotifyEvents::default() },
+                        NotifyEvents {
+                            names: true,
+                            subscriptions: true,
+                            mailbox_metadata: true,
+                            server_metadata: true,
+                            ..NotifyEvents::default()
+                        },
                     ),
                 ],
             }),

@@ -5,6 +5,8 @@ use super::{PartialRange, store};
 use crate::cursor::{Cursor, Parse};
 use crate::datetime::Date;
 use crate::flag::Flag;
+use crate::limits::Limits;
+use crate::mailbox::Dialect;
 use crate::malformed::Reason;
 use crate::sequence::{MessageSet, Numbering};
 
@@ -113,6 +115,8 @@ pub enum SearchKey {
     EmailId(String),
     /// `THREADID`
     ThreadId(String),
+    /// `FILTER`: what is kept under this name, in lower case (RFC 5466 §3.1).
+    Filter(String),
 }
 
 /// Whose flag a MODSEQ key means (RFC 7162 §3.1.5).
@@ -150,6 +154,16 @@ impl Search {
 }
 
 impl SearchKey {
+    /// What a filter stands for (RFC 5466 §3.1): all keys of a text together, without literals.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn of_filter(text: &[u8], limits: &Limits) -> Result<Self, Reason> {
+        let mut cursor = Cursor::new(text, Vec::new(), limits, Dialect::Utf8);
+        let key = keys(&mut cursor)?;
+        cursor.end().map(|()| key)
+    }
+
     /// As deep as the parser lets keys be nested.
     fn has_fuzzy(&self) -> bool {
         match self {
@@ -157,6 +171,8 @@ impl SearchKey {
             Self::And(keys) => keys.iter().any(Self::has_fuzzy),
             Self::Or(one, other) => one.has_fuzzy() || other.has_fuzzy(),
             Self::Not(key) => key.has_fuzzy(),
+            // It may be in there.
+            Self::Filter(_) => true,
             _ => false,
         }
     }
@@ -302,11 +318,19 @@ fn key_with_argument(name: &str, cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
         "TEXT" => |c| text(c).map(SearchKey::Text),
         "MODSEQ" => modseq,
         "EMAILID" => |c| text(c).map(SearchKey::EmailId),
+        "FILTER" => |c| filter_name(c).map(SearchKey::Filter),
         "THREADID" => |c| text(c).map(SearchKey::ThreadId),
         _ => return Err(Reason::Unknown("search key")),
     };
     cursor.space()?;
     parse(cursor)
+}
+
+/// RFC 5466 §4: filter-name.
+fn filter_name(cursor: &mut Cursor<'_>) -> Parse<String> {
+    let name = cursor.keyword("the name of a filter")?;
+    let is_one = name.is_ascii() && !name.contains('/');
+    if is_one { Ok(name.to_ascii_lowercase()) } else { Err(Reason::Expected("the name of a filter")) }
 }
 
 fn or(cursor: &mut Cursor<'_>) -> Parse<SearchKey> {

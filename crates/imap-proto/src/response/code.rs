@@ -65,6 +65,12 @@ pub enum Code<'a> {
     Limit,
     /// `MAILBOXID (id)` (RFC 8474 §4.1)
     MailboxId(&'a str),
+    /// `METADATA LONGENTRIES n`: the largest value that was left out has so many octets (RFC 5464 §4.2.1).
+    MetadataLongEntries(u32),
+    /// `METADATA MAXSIZE n`: so many octets a value may have (RFC 5464 §4.3).
+    MetadataMaxSize(u32),
+    /// `METADATA TOOMANY` (RFC 5464 §4.3)
+    MetadataTooMany,
     /// `MODIFIED set` (RFC 7162 §3.1.3)
     Modified(&'a SequenceSet),
     /// `NOMODSEQ` (RFC 7162 §3.1.2.2)
@@ -98,6 +104,8 @@ pub enum Code<'a> {
     TooBig,
     /// `TRYCREATE`
     TryCreate,
+    /// `UNDEFINED-FILTER name` (RFC 5466 §3.1)
+    UndefinedFilter(&'a str),
     /// `UIDNEXT n`
     UidNext(u32),
     /// `UIDNOTSTICKY`
@@ -149,6 +157,10 @@ impl Code<'_> {
             Self::InUse => "INUSE",
             Self::Limit => "LIMIT",
             Self::MailboxId(_) => "MAILBOXID",
+            Self::MetadataLongEntries(_) => "METADATA LONGENTRIES",
+            Self::MetadataMaxSize(_) => "METADATA MAXSIZE",
+            Self::MetadataTooMany => "METADATA TOOMANY",
+            Self::UndefinedFilter(_) => "UNDEFINED-FILTER",
             Self::Modified(_) => "MODIFIED",
             Self::NoModSeq => "NOMODSEQ",
             Self::NonExistent => "NONEXISTENT",
@@ -198,7 +210,12 @@ impl Encoder<'_> {
             }
             // A tag has no character that would need escaping.
             Code::InProgress(tag) => self.format(format_args!(" (\"{tag}\" NIL NIL)")),
-            Code::UidNext(number) | Code::UidValidity(number) | Code::Unseen(number) => {
+            Code::UndefinedFilter(name) => self.format(format_args!(" {name}")),
+            Code::MetadataLongEntries(number)
+            | Code::MetadataMaxSize(number)
+            | Code::UidNext(number)
+            | Code::UidValidity(number)
+            | Code::Unseen(number) => {
                 self.format(format_args!(" {number}"));
             }
             Code::Alert
@@ -216,6 +233,7 @@ impl Encoder<'_> {
             | Code::HasChildren
             | Code::InUse
             | Code::Limit
+            | Code::MetadataTooMany
             | Code::NoModSeq
             | Code::NonExistent
             | Code::NoPerm
@@ -270,6 +288,10 @@ mod tests {
         check(Code::BadCharset, "BADCHARSET (US-ASCII UTF-8)");
         check(Code::ReadOnly, "READ-ONLY");
         check(Code::InProgress(&Tag::new("A.1").unwrap()), "INPROGRESS (\"A.1\" NIL NIL)");
+        check(Code::MetadataLongEntries(2199), "METADATA LONGENTRIES 2199");
+        check(Code::MetadataMaxSize(7), "METADATA MAXSIZE 7");
+        check(Code::MetadataTooMany, "METADATA TOOMANY");
+        check(Code::UndefinedFilter("on-the-road"), "UNDEFINED-FILTER on-the-road");
         check(Code::UnknownCte, "UNKNOWN-CTE");
     }
 }

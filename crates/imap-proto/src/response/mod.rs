@@ -7,6 +7,7 @@ mod body;
 mod code;
 mod fetch;
 mod list;
+mod metadata;
 mod quota;
 mod search;
 mod status;

@@ -126,6 +126,16 @@ fn quotas() {
 }
 
 #[test]
+fn metadata() {
+    let values = [("/private/comment", Some(&b"x y"[..])), ("/private/a b", None), ("/private/n", Some(b"a\0b"))];
+    check(
+        |e| e.metadata(Some(&name("INBOX")), values),
+        "* METADATA \"INBOX\" (/private/comment \"x y\" \"/private/a b\" NIL /private/n ~{3}\r\na\0b)\r\n",
+    );
+    check(|e| e.metadata_changed(None, ["/private/a", "/private/b"]), "* METADATA \"\" /private/a /private/b\r\n");
+}
+
+#[test]
 fn searches() {
     let (tag, set, none) = (tag(), SequenceSet::from_sorted([2, 3, 6]), SequenceSet::from_sorted([]));
     check(|e| e.search([2, 3, 6], None), "* SEARCH 2 3 6\r\n");

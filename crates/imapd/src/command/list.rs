@@ -3,14 +3,14 @@
 //! Every mailbox above another one exists (the store sees to it), so `\NonExistent` is only what is subscribed and no
 //! mailbox, and what is above such a name.
 
-use super::{Answer, status};
+use super::{Answer, metadata, status};
 use crate::context::Context;
 use crate::tagged::Tagged;
 use imap_proto::command::List;
 use imap_proto::response::{ListEntry, MailboxAttribute};
 use imap_proto::{MailboxName, Pattern, SpecialUse};
 use std::collections::BTreeSet;
-use store::{Error, Mailbox, Mailboxes, Role};
+use store::{Annotations, Error, Mailbox, Mailboxes, Role};
 
 /// A name that may be told of.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +37,18 @@ pub(super) fn run(context: &mut Context<'_>, list: &List) -> Answer {
     }
     all.sort_by(|a, b| a.order().cmp(&b.order()));
     let matchers = list.matchers();
+    let annotations = match &list.returns.metadata {
+        Some(_) => context.user.account.all_annotations()?,
+        None => Annotations::new(),
+    };
     for listed in &all {
-        tell_if_wanted(context, list, &matchers, (listed, &all))?;
+        let is_told = tell_if_wanted(context, list, &matchers, (listed, &all))?;
+        // RFC 9590 §3: of what can be selected.
+        if let (true, Some(entries), Some(mailbox)) = (is_told, &list.returns.metadata, listed.mailbox)
+            && let Ok(name) = MailboxName::new(listed.name)
+        {
+            metadata::tell_listed(context, &annotations, (mailbox, &name), entries);
+        }
     }
     Ok(Tagged::ok("LIST done"))
 }
@@ -97,15 +107,16 @@ impl<'a> Listed<'a> {
     }
 }
 
+/// Whether it was told.
 fn tell_if_wanted(
     context: &mut Context<'_>,
     list: &List,
     matchers: &[Pattern],
     (listed, all): (&Listed<'_>, &[Listed<'_>]),
-) -> Result<(), Error> {
-    let Ok(name) = MailboxName::new(listed.name) else { return Ok(()) };
+) -> Result<bool, Error> {
+    let Ok(name) = MailboxName::new(listed.name) else { return Ok(false) };
     if !matches_any(matchers, &name) {
-        return Ok(());
+        return Ok(false);
     }
     let below = below(all, listed);
     let wanted = listed.is_selected(list);
@@ -114,7 +125,7 @@ fn tell_if_wanted(
     let is_hidden = |child: &Listed<'_>| child.is_selected(list) && !is_listed(child);
     let child_wanted = list.selection.recursive_match && below.iter().any(is_hidden);
     if !wanted && !child_wanted {
-        return Ok(());
+        return Ok(false);
     }
     let attributes = attributes(list, listed, below.iter().any(|child| child.mailbox.is_some()));
     let child_info: &[&str] = match (child_wanted, list.selection.subscribed) {
@@ -127,7 +138,7 @@ fn tell_if_wanted(
     if let (Some(items), Some(mailbox), true) = (&list.returns.status, listed.mailbox, wanted) {
         status::tell(context, mailbox, &name, items)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 fn matches_any(matchers: &[Pattern], name: &MailboxName) -> bool {

@@ -14,6 +14,7 @@ mod delete;
 mod enable;
 mod expunge;
 mod fetch;
+mod filter;
 mod id;
 mod idle;
 mod in_turn;
@@ -21,6 +22,7 @@ mod list;
 mod login;
 mod look_first;
 mod lsub;
+mod metadata;
 mod multisearch;
 mod notify;
 mod quota;
@@ -48,7 +50,7 @@ use close::How;
 use imap_proto::{Code, Command, Tag};
 use select::Access;
 pub(crate) use store::flags;
-use subscribe::Wish;
+use subscribe::Wish::{Subscribed, Unsubscribed};
 
 /// How a command that does not run on ends: done, or refused.
 pub(crate) type Answer = Result<Tagged, Tagged>;
@@ -107,6 +109,8 @@ fn needs(command: &Command) -> Needs {
         | Command::Status(_)
         | Command::GetQuota(_)
         | Command::GetQuotaRoot(_)
+        | Command::GetMetadata(_)
+        | Command::SetMetadata(_)
         | Command::Append(_)
         | Command::Notify(_)
         // RFC 7377 §2.2: unless it asks for the selected mailbox, which it finds out itself.
@@ -204,10 +208,8 @@ impl ImapSession {
             Command::Create(create) => self.ask(output, |context| create::run(context, &create)),
             Command::Delete(name) => self.ask(output, |context| delete::begin(context, &name)),
             Command::Rename(rename) => self.ask(output, |context| rename::run(context, &rename)),
-            Command::Subscribe(name) => self.ask(output, |context| subscribe::run(context, &name, Wish::Subscribed)),
-            Command::Unsubscribe(name) => {
-                self.ask(output, |context| subscribe::run(context, &name, Wish::Unsubscribed))
-            }
+            Command::Subscribe(name) => self.ask(output, |context| subscribe::run(context, &name, Subscribed)),
+            Command::Unsubscribe(name) => self.ask(output, |context| subscribe::run(context, &name, Unsubscribed)),
             Command::List(list) => self.ask(output, |context| list::run(context, &list)),
             Command::Lsub(lsub) => self.ask(output, |context| lsub::run(context, &lsub)),
             Command::Xlist(xlist) => self.ask(output, |context| xlist::run(context, &xlist)),
@@ -215,6 +217,8 @@ impl ImapSession {
             Command::Status(request) => self.ask(output, |context| status::run(context, &request)),
             Command::GetQuota(root) => self.ask(output, |context| quota::run(context, &root)),
             Command::GetQuotaRoot(name) => self.ask(output, |context| quota::root_of(context, &name)),
+            Command::GetMetadata(request) => self.ask(output, |context| metadata::get(context, &request)),
+            Command::SetMetadata(request) => self.ask(output, |context| metadata::set(context, request)),
             Command::Notify(request) => {
                 let waker = self.peer.waker.clone();
                 self.ask(output, |context| notify::run(context, request, waker))
@@ -225,9 +229,7 @@ impl ImapSession {
             Command::Expunge => self.ask(output, |context| expunge::begin(context, None)),
             Command::UidExpunge(set) => self.ask(output, |context| expunge::begin(context, Some(&set))),
             Command::Search(request) => self.ask(output, |context| search::begin(context, tag.clone(), request)),
-            Command::MultiSearch(request) => {
-                self.ask(output, |context| multisearch::begin(context, tag.clone(), request))
-            }
+            Command::MultiSearch(multi) => self.ask(output, |context| multisearch::begin(context, tag.clone(), multi)),
             Command::Sort(request) => self.ask(output, |context| sort::begin(context, tag.clone(), request)),
             Command::Thread(request) => self.ask(output, |context| thread::begin(context, tag.clone(), request)),
             Command::Fetch(request) => self.ask(output, |context| fetch::begin(context, request)),

@@ -2,6 +2,7 @@
 //!
 //! Which mailboxes there are is looked up as it begins; of one that is deleted meanwhile nothing is told.
 
+use super::filter;
 use super::look_first::{self, Looks};
 use crate::context::Context;
 use crate::notify::{NAMES_MAX, is_in};
@@ -31,7 +32,11 @@ pub(super) struct MultiSearching {
     refusal: Option<Tagged>,
 }
 
-pub(super) fn begin(context: &mut Context<'_>, tag: Tag, request: MultiSearch) -> Result<impl Work + use<>, Tagged> {
+pub(super) fn begin(
+    context: &mut Context<'_>,
+    tag: Tag,
+    mut request: MultiSearch,
+) -> Result<impl Work + use<>, Tagged> {
     // RFC 7377 §2.2
     if request.sources.contains(&NotifyFilter::Selected) {
         context.selected()?;
@@ -39,6 +44,7 @@ pub(super) fn begin(context: &mut Context<'_>, tag: Tag, request: MultiSearch) -
     if request.sources.iter().map(|source| source.names().len()).sum::<usize>() > NAMES_MAX {
         return Err(Tagged::refused(Code::Limit, "Too many mailboxes are named"));
     }
+    filter::put_in(context, &mut request.search)?;
     let looks = Looks { numbering: Numbering::Uid, enables_condstore: enables_condstore(&request.search) };
     look_first::begin(context, looks, move |context| {
         let (now, left) = (Timestamp(context.now.unix_millis), mailboxes(context, &request.sources)?.into_iter());

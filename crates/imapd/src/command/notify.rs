@@ -3,7 +3,7 @@
 //! Deviates from RFC 5465 §5: whoever wants to hear of new messages in the selected mailbox hears of flags there too, as any
 //! client may at any time (RFC 9051 §7).
 
-use super::{Begun, fetch, status};
+use super::{Begun, fetch, metadata, status};
 use crate::connection::{ImapSession, Turn};
 use crate::context::Context;
 use crate::notify::{NAMES_MAX, Notify, Wanted};
@@ -16,10 +16,18 @@ use imap_proto::response::{ListEntry, MailboxAttribute};
 use imap_proto::{Code, MailboxName, MessageSet, Numbering, SequenceSet};
 use std::collections::BTreeSet;
 use std::task::Waker;
-use store::{Error, Mailbox, Mailboxes};
+use store::{Annotation, Error, Mailbox, Mailboxes};
 
 /// RFC 5465 §8: those that there are.
-const EVENTS: &[&str] = &["MessageNew", "MessageExpunge", "FlagChange", "MailboxName", "SubscriptionChange"];
+const EVENTS: &[&str] = &[
+    "MessageNew",
+    "MessageExpunge",
+    "FlagChange",
+    "MailboxName",
+    "SubscriptionChange",
+    "MailboxMetadataChange",
+    "ServerMetadataChange",
+];
 
 pub(super) fn run(context: &mut Context<'_>, request: Request, waker: Waker) -> super::Answer {
     // RFC 5465 §3.1: what was wanted before does not count any more.
@@ -155,6 +163,9 @@ fn tell_changes(context: &mut Context<'_>, notify: &Notify, now: &Mailboxes) -> 
             tell_status(context, mailbox)?;
         }
     }
+    if notify.wants_metadata() {
+        tell_annotations(context, notify, now)?;
+    }
     if notify.wants_subscriptions() {
         tell_names_without_mailbox(context, &notify.told, now);
     }
@@ -210,6 +221,23 @@ fn tell_names_without_mailbox(context: &mut Context<'_>, before: &Mailboxes, now
     for name in were.difference(&are).filter(|name| now.by_name(name).is_none()) {
         tell_name(context, name, None, &[MailboxAttribute::NonExistent]);
     }
+}
+
+/// RFC 5465 §5.6, §5.7
+fn tell_annotations(context: &mut Context<'_>, notify: &Notify, now: &Mailboxes) -> Result<(), Error> {
+    let since = notify.told.head();
+    for (of, all) in context.user.account.all_annotations()? {
+        let mailbox = of.and_then(|id| now.by_id(id));
+        let is_wanted = match (of, mailbox) {
+            (None, _) => notify.wants_server_metadata(),
+            (Some(_), Some(mailbox)) => notify.wanted(mailbox).metadata,
+            (Some(_), None) => false,
+        };
+        // What was set after `now` is told at the next look.
+        let changed = all.iter().filter(|one| is_wanted && since < one.changed && one.changed <= now.head());
+        metadata::tell_changed(context, mailbox, &changed.collect::<Vec<&Annotation>>());
+    }
+    Ok(())
 }
 
 fn tell_name(context: &mut Context<'_>, name: &str, old: Option<&str>, attributes: &[MailboxAttribute]) {

@@ -1,5 +1,6 @@
 //! SEARCH (RFC 9051 §6.4.4): begins what `crate::search` does, slice by slice.
 
+use super::filter;
 use super::look_first::{self, Looks};
 use crate::context::Context;
 use crate::search::{Arrange, Place, Search, enables_condstore};
@@ -27,9 +28,10 @@ pub(super) fn begin(
 pub(super) fn begin_arranged(
     context: &mut Context<'_>,
     tag: Tag,
-    request: command::Search,
+    mut request: command::Search,
     arrange: Arrange,
 ) -> Result<impl Work + use<>, Tagged> {
+    filter::put_in(context, &mut request)?;
     let looks = Looks { numbering: request.numbering, enables_condstore: enables_condstore(&request) };
     look_first::begin(context, looks, move |context| {
         let now = Timestamp(context.now.unix_millis);

@@ -62,6 +62,8 @@ impl Compiler<'_> {
             SearchKey::EmailId(id) => {
                 id.parse().map_or(Condition::Always(false), |id| Condition::Index(IndexTest::Email(id)))
             }
+            // What it stands for was put in its place.
+            SearchKey::Filter(_) => Condition::Always(false),
             // RFC 8474 §5.2: THREADID is NIL for all messages here.
             SearchKey::ThreadId(_) => Condition::Always(false),
             SearchKey::Sequence(set) => Condition::Index(self.numbers(set)),

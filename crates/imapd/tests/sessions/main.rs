@@ -14,6 +14,7 @@ mod idle;
 mod in_turn;
 mod login;
 mod mailboxes;
+mod metadata;
 mod multiappend;
 mod multisearch;
 mod notify;

@@ -162,6 +162,7 @@ fn delete(
     let mailbox = tx.mailbox(mailbox)?.clone();
     tx.forget_pack(mailbox.id)?;
     tx.forget_flag_blocks(mailbox.id)?;
+    tx.forget_annotations(mailbox.id)?;
     tx.remove_mailbox(mailbox.id);
     tx.keep_subscription(&mailbox);
     let Mailbox { id, name, keywords, role, .. } = mailbox;
@@ -272,6 +273,7 @@ fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<Option<
     if role == Some(Role::Inbox) {
         // RFC 9051 §6.3.6: the mailboxes below INBOX stay where they are.
         let new = tx.create_mailbox(actor, to, None)?;
+        tx.copy_annotations(id, new)?;
         let entries: Vec<Entry> = tx.index(id)?.iter().copied().collect();
         if entries.len() > PIECE_MESSAGES_MAX {
             return Ok(Some((id, new)));

@@ -43,7 +43,7 @@ impl JournalEntry {
 const EXPUNGED: u8 = 3;
 const MOVED: u8 = 4;
 /// The next kind of change that there will be.
-const NEXT_KIND: u8 = 27;
+const NEXT_KIND: u8 = 29;
 
 fn write_list<T>(w: &mut Writer, items: &[T], mut write: impl FnMut(&mut Writer, &T)) {
     w.number(items.len() as u64);
@@ -109,26 +109,7 @@ fn write_change(w: &mut Writer, change: &Change) {
             w.byte(MOVED).number(from.0.into()).number(to.0.into());
             write_moved(w, messages);
         }
-        Change::Mailbox(OfMailbox::Created { mailbox, name }) => {
-            w.byte(5).number(mailbox.0.into()).text(name);
-        }
-        Change::Mailbox(OfMailbox::Renamed { mailbox, before, after }) => {
-            w.byte(6).number(mailbox.0.into()).text(before).text(after);
-        }
-        Change::Mailbox(OfMailbox::Deleted { mailbox, name, keywords, role }) => {
-            // 7 is the same without keywords and special use.
-            w.byte(15).number(mailbox.0.into()).text(name);
-            keywords.write(w);
-            w.option(*role, |w, role| {
-                w.byte(role.number());
-            });
-        }
-        Change::Mailbox(OfMailbox::Subscribed { mailbox, subscribed }) => {
-            w.byte(8).number(mailbox.0.into()).byte(u8::from(*subscribed));
-        }
-        Change::Mailbox(OfMailbox::NameSubscribed { name, subscribed }) => {
-            w.byte(24).text(name).byte(u8::from(*subscribed));
-        }
+        Change::Mailbox(change) => write_of_mailbox(w, change),
         Change::Pop(OfPop::Taken { emails }) => write_emails(w.byte(9), emails),
         Change::Pop(OfPop::Deleted { emails }) => write_emails(w.byte(10), emails),
         Change::Device(OfDevice::Added { device, name }) => {
@@ -157,6 +138,36 @@ fn write_change(w: &mut Writer, change: &Change) {
         }
         Change::Account(OfAccount::Cleared { first, others }) => {
             others.write_if_any(w.byte(others.kind(21, 26)).number(first.0))
+        }
+    }
+}
+
+fn write_of_mailbox(w: &mut Writer, change: &OfMailbox) {
+    match change {
+        OfMailbox::Created { mailbox, name } => {
+            w.byte(5).number(mailbox.0.into()).text(name);
+        }
+        OfMailbox::Renamed { mailbox, before, after } => {
+            w.byte(6).number(mailbox.0.into()).text(before).text(after);
+        }
+        OfMailbox::Deleted { mailbox, name, keywords, role } => {
+            // 7 is the same without keywords and special use.
+            w.byte(15).number(mailbox.0.into()).text(name);
+            keywords.write(w);
+            w.option(*role, |w, role| {
+                w.byte(role.number());
+            });
+        }
+        OfMailbox::Subscribed { mailbox, subscribed } => {
+            w.byte(8).number(mailbox.0.into()).byte(u8::from(*subscribed));
+        }
+        OfMailbox::NameSubscribed { name, subscribed } => {
+            w.byte(24).text(name).byte(u8::from(*subscribed));
+        }
+        OfMailbox::Annotated { mailbox, entries } => {
+            write_list(w.byte(28).number(mailbox.map_or(0, |mailbox| mailbox.0.into())), entries, |w, entry| {
+                w.text(entry);
+            });
         }
     }
 }
@@ -211,6 +222,12 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
             others: Stretches::read(r)?,
         }),
         26 => Change::Account(OfAccount::Cleared { first: ModSeq(r.number()?), others: Stretches::read(r)? }),
-        NEXT_KIND.. => return Err(Corrupt),
+        28 => {
+            let mailbox = mailbox(r)?;
+            let mailbox = (mailbox != MailboxId(0)).then_some(mailbox);
+            Change::Mailbox(OfMailbox::Annotated { mailbox, entries: r.list(Reader::text)? })
+        }
+        // 27 is of another version.
+        27 | NEXT_KIND.. => return Err(Corrupt),
     })
 }

@@ -1,0 +1,42 @@
+//! RFC 5464 and RFC 5466: what may be kept is bounded, and so is what a filter stands for.
+
+use crate::harness::Server;
+
+#[test]
+fn values_and_their_number_have_a_limit_that_the_client_is_told() {
+    let mut client = Server::new().alice();
+    let set = |bytes: usize| format!("a SETMETADATA INBOX (/private/a \"{}\")", "x".repeat(bytes));
+    client.check(&set(16 * 1024), &["a OK SETMETADATA done"]);
+    client.check(&set(16 * 1024 + 1), &["a NO [METADATA MAXSIZE 16384] The value is too large"]);
+    let entries = |count: usize| (0..count).map(|n| format!("/private/{n} \"x\"")).collect::<Vec<_>>().join(" ");
+    let answer = client.send(&format!("b SETMETADATA INBOX ({})", entries(100)));
+    assert!(answer.starts_with("b NO [METADATA TOOMANY]"), "with the one before: {answer}");
+    client.check("c GETMETADATA INBOX (DEPTH 1) /private/1", &["c OK GETMETADATA done"]);
+    client.check(&format!("d SETMETADATA INBOX ({})", entries(99)), &["d OK SETMETADATA done"]);
+    let long = format!("/private/{}", "n".repeat(247));
+    assert!(client.send(&format!("e SETMETADATA Sent ({long} \"x\")")).starts_with("e NO [CANNOT]"));
+}
+
+#[test]
+fn a_filter_that_names_others_many_times_is_refused() {
+    let mut client = Server::new().alice_in_inbox();
+    let many = |name: &str| vec![format!("FILTER {name}"); 100].join(" ");
+    let set = format!(
+        "a SETMETADATA \"\" (/private/filters/values/c \"{}\" /private/filters/values/b \"{}\" /private/filters/values/a \"{}\")",
+        vec!["ALL"; 100].join(" "),
+        many("c"),
+        many("b"),
+    );
+    client.check(&set, &["a OK SETMETADATA done"]);
+    client.check("b SEARCH FILTER c", &["* SEARCH", "b OK SEARCH done"]);
+    assert!(client.send("c SEARCH FILTER a").starts_with("c NO [LIMIT]"));
+}
+
+#[test]
+fn opening_a_mailbox_does_not_say_what_is_noted_beside_it() {
+    let mut client = Server::new().alice();
+    let before = client.send("a SELECT INBOX");
+    client.check("b SETMETADATA INBOX (/private/a \"x\")", &["b OK SETMETADATA done"]);
+    let after = client.send("a SELECT INBOX");
+    assert_eq!(after.lines().count(), before.lines().count() + 1, "CLOSED: {after}");
+}

@@ -1,0 +1,23 @@
+//! Annotations: each row is of a mailbox that is there, or of the account.
+
+use super::Check;
+use crate::account::ANNOTATIONS_MAX;
+use crate::account::annotations::decode;
+use crate::engine::Snapshot;
+use crate::error::Error;
+use crate::ids::MailboxId;
+use crate::key;
+use crate::state::{self, AccountState};
+
+impl Check {
+    pub(super) fn annotations(&mut self, snapshot: &dyn Snapshot, state: &AccountState) -> Result<(), Error> {
+        state::scan(snapshot, key::all_annotations(), |key, value| {
+            let of = key::number_at(key, 2).unwrap_or(u32::MAX);
+            let known = of == 0 || state.mailboxes.contains_key(&MailboxId(of));
+            self.must(known, format_args!("annotations are of no mailbox (key {key:02x?})"));
+            let all = decode(value).is_ok_and(|all| all.len() <= ANNOTATIONS_MAX);
+            self.must(all, format_args!("annotations are damaged (key {key:02x?})"));
+            Ok(())
+        })
+    }
+}
