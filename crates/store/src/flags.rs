@@ -308,7 +308,7 @@ impl Keywords {
     /// One keyword, as the flags of a message; none where the table does not know it.
     #[must_use]
     pub fn one(&self, name: &str) -> Option<FlagBits> {
-        FlagBits::of(0, self.number(name).into_iter())
+        FlagBits::of(0, std::iter::once(self.number(name)?))
     }
 
     /// What `flags` are here, new keywords added to the table; the first one that finds no room, or is too long or empty,
