@@ -33,6 +33,8 @@ const ALWAYS: &[&str] = &[
     "ESEARCH",
     "MULTISEARCH",
     "SEARCHRES",
+    "CONTEXT=SEARCH",
+    "CONTEXT=SORT",
     "SEARCH=FUZZY",
     "SORT",
     "SORT=DISPLAY",

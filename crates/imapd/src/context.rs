@@ -52,7 +52,7 @@ impl Context<'_> {
     /// message that was told: nothing reaches a message that the user has not seen yet.
     pub(crate) fn tell_named(&mut self, set: &MessageSet, numbering: Numbering) -> Result<(), Tagged> {
         let names_unknown = self.selected()?.names_unknown(set, numbering);
-        while names_unknown && self.user.tell(&mut News::without_expunges(), self.output)? == Look::More {}
+        while names_unknown && self.user.tell_messages(&mut News::without_expunges(), self.output)? == Look::More {}
         Ok(())
     }
 

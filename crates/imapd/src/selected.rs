@@ -4,7 +4,7 @@ use crate::enabled::Enabled;
 use crate::recent::Recent;
 use crate::resync::HELD_BACK_MODSEQS_MAX;
 use crate::tagged::Tagged;
-use imap_proto::{MessageSet, Numbering, SequenceSet};
+use imap_proto::{MessageSet, Numbering, SequenceSet, Tag};
 use search::Numbers;
 use store::{Account, Body, Error, Index, MailboxId, ModSeq, Uid, View};
 
@@ -32,6 +32,36 @@ pub(crate) struct Selected {
     pub(crate) saved: Vec<Uid>,
     /// The large body that was read last: clients fetch one in many parts.
     pub(crate) known: Option<Box<Body>>,
+    /// RFC 5267: searches whose results are kept up to date.
+    pub(crate) contexts: Option<Box<Contexts>>,
+}
+
+/// Searches whose results the client is kept up to date of.
+#[derive(Default)]
+pub(crate) struct Contexts(pub(crate) Vec<Box<dyn Follows>>);
+
+/// A search that follows what happens in the mailbox.
+pub(crate) trait Follows: Send {
+    /// That of the command.
+    fn tag(&self) -> &Tag;
+
+    /// How much it holds: ranges of UIDs.
+    fn ranges(&self) -> usize;
+
+    /// The client is about to be told that messages are gone: position and UID, ascending.
+    fn before_expunge(&mut self, told: &Index, gone: &[(usize, Uid)], enabled: Enabled, output: &mut Vec<u8>);
+
+    /// The client was told what changed: the next slice of what that means for the results.
+    fn catch_up(&mut self, selected: &Selected, enabled: Enabled, output: &mut Vec<u8>) -> Followed;
+}
+
+/// How far a search has followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Followed {
+    UpToDate,
+    More,
+    /// It cannot.
+    GivenUp,
 }
 
 /// A set names a message number that the client cannot know (RFC 9051 §9: an error for numbers, never for UIDs).
@@ -61,6 +91,7 @@ impl Selected {
             recent: Recent::default(),
             saved: Vec::new(),
             known: None,
+            contexts: None,
         }
     }
 

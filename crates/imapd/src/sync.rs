@@ -13,14 +13,17 @@
 //! change before it.
 
 use crate::enabled::Enabled;
-use crate::selected::Selected;
+use crate::selected::{Followed, Selected};
 use imap_proto::response::{NewKeywords, Vanished};
-use imap_proto::{Code, Encoder, Numbering, SequenceSet, Status};
+use imap_proto::{Code, Encoder, Numbering, SequenceSet, Status, Tag};
 use session::OUTPUT_HIGH_WATER_BYTES;
 use store::{Delta, Entry, Error, FlagBits, FlagMode, Flags, Keywords, ModSeq, SystemFlag, Uid, View};
 
 /// A slice of a look tells at most so many changed messages: about what fits in the output.
 const CHANGED_PER_SLICE_MAX: usize = 1024;
+
+/// The results of all searches that are kept up to date are at most so many ranges of UIDs.
+pub(crate) const CONTEXT_RANGES_MAX: usize = 50_000;
 
 /// What the end of a command tells beside what changed.
 #[derive(Default)]
@@ -124,6 +127,34 @@ pub(crate) fn look(
     delta.changed.extend(expected);
     tell_new(selected, &delta, held_back, enabled, output);
     Ok(Look::Done)
+}
+
+/// Tells what changed in the results of searches that are kept up to date (RFC 5267), after what changed in the mailbox was told.
+pub(crate) fn keep_up(selected: &mut Selected, enabled: Enabled, output: &mut Vec<u8>) -> Look {
+    let Some(mut contexts) = selected.contexts.take() else { return Look::Done };
+    let (mut look, mut ranges) = (Look::Done, 0_usize);
+    contexts.0.retain_mut(|context| {
+        let followed = match look {
+            Look::Done => context.catch_up(selected, enabled, output),
+            Look::More => Followed::More,
+        };
+        ranges = ranges.saturating_add(context.ranges());
+        let is_kept = followed != Followed::GivenUp && ranges <= CONTEXT_RANGES_MAX;
+        if !is_kept {
+            refuse_updates(context.tag(), enabled, output);
+        } else if followed == Followed::More {
+            look = Look::More;
+        }
+        is_kept
+    });
+    selected.contexts = Some(contexts).filter(|contexts| !contexts.0.is_empty());
+    look
+}
+
+/// RFC 5267 §4.3.1: the results of a search are not kept up to date, or not any more.
+pub(crate) fn refuse_updates(tag: &Tag, enabled: Enabled, output: &mut Vec<u8>) {
+    let text = "The results are not kept up to date";
+    Encoder::new(output, enabled.dialect()).untagged(Status::No, Some(Code::NoUpdate(tag)), text);
 }
 
 /// Takes out, of changes that ascend by UID, what the client's own STORE with `.SILENT` has made as it expects: nothing is said of
@@ -309,6 +340,10 @@ fn tell_new(selected: &mut Selected, delta: &Delta, held_back: bool, enabled: En
 fn tell_gone(selected: &mut Selected, vanished: &[(usize, Uid)], enabled: Enabled, output: &mut Vec<u8>) {
     if vanished.is_empty() {
         return;
+    }
+    // RFC 5267 §4.3.4
+    for context in selected.contexts.iter_mut().flat_map(|contexts| &mut contexts.0) {
+        context.before_expunge(&selected.told, vanished, enabled, output);
     }
     let mut encoder = Encoder::new(output, enabled.dialect());
     if enabled.qresync {

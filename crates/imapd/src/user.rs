@@ -3,7 +3,7 @@
 use crate::enabled::Enabled;
 use crate::notify::Notify;
 use crate::selected::Selected;
-use crate::sync::{Look, News, look, modseq_to_say};
+use crate::sync::{Look, News, keep_up, look, modseq_to_say};
 use crate::tagged::Tagged;
 use auth::Presence;
 use imap_proto::Code;
@@ -51,8 +51,16 @@ impl User {
         Ok(selected)
     }
 
-    /// Tells what changed in the selected mailbox.
+    /// Tells what changed in the selected mailbox, and in the results of searches there that are kept up to date.
     pub(crate) fn tell(&mut self, news: &mut News, output: &mut Vec<u8>) -> Result<Look, Error> {
+        Ok(match (self.tell_messages(news, output)?, &mut self.selected) {
+            (Look::Done, Some(selected)) => keep_up(selected, self.enabled, output),
+            (look, _) => look,
+        })
+    }
+
+    /// Tells what changed in the selected mailbox.
+    pub(crate) fn tell_messages(&mut self, news: &mut News, output: &mut Vec<u8>) -> Result<Look, Error> {
         match &mut self.selected {
             Some(selected) => look(selected, news, self.enabled, output),
             None => Ok(Look::Done),

@@ -2,6 +2,7 @@
 
 mod append;
 mod auth;
+mod cancel_update;
 mod compress;
 mod fetch;
 mod id;
@@ -131,6 +132,8 @@ pub enum Command {
     Search(Search),
     /// RFC 7377 §2: ESEARCH.
     MultiSearch(MultiSearch),
+    /// RFC 5267 §4.3.5: the tags of searches.
+    CancelUpdate(Vec<Tag>),
     /// RFC 5256 §3.
     Sort(Sort),
     /// RFC 5256 §3.
@@ -186,6 +189,7 @@ impl Command {
             Self::UidExpunge(_) => "UID EXPUNGE",
             Self::Search(_) => "SEARCH",
             Self::MultiSearch(_) => "ESEARCH",
+            Self::CancelUpdate(_) => "CANCELUPDATE",
             Self::Sort(_) => "SORT",
             Self::Thread(_) => "THREAD",
             Self::Fetch(_) => "FETCH",
@@ -262,6 +266,7 @@ fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
         "XLIST" => &|c| Lsub::parse(c).map(Command::Xlist),
         "NOTIFY" => &|c| Notify::parse(c).map(Command::Notify),
         "ESEARCH" => &|c| MultiSearch::parse(c).map(Command::MultiSearch),
+        "CANCELUPDATE" => &|c| cancel_update::parse(c).map(Command::CancelUpdate),
         "STATUS" => &|c| StatusRequest::parse(c).map(Command::Status),
         "GETQUOTA" => &quota::parse_root,
         "GETQUOTAROOT" => &quota::parse_mailbox,

@@ -38,6 +38,8 @@ pub struct SearchReturn {
     pub relevancy: bool,
     /// Keep the result as `$`.
     pub save: bool,
+    /// Tell what changes in the result from now on (RFC 5267 §4.3).
+    pub update: bool,
 }
 
 /// A condition. Texts are UTF-8 and compared without regard to case (RFC 9051 §6.4.4).
@@ -208,6 +210,9 @@ impl SearchReturn {
                 }
                 "SAVE" => returns.save = true,
                 "RELEVANCY" => returns.relevancy = true,
+                "UPDATE" => returns.update = true,
+                // RFC 5267 §4.2: that the client will ask for more of the same is good to know and changes nothing.
+                "CONTEXT" => {}
                 _ => return Err(Reason::Unknown("SEARCH return option")),
             }
             Ok(())
@@ -217,7 +222,7 @@ impl SearchReturn {
             return Err(Reason::Expected("one of PARTIAL and ALL"));
         }
         // RFC 9051 §6.4.4: an empty list is ALL.
-        returns.all |= returns == Self::default();
+        returns.all |= Self { update: false, ..returns } == Self::default();
         Ok(returns)
     }
 }

@@ -75,6 +75,8 @@ pub enum Code<'a> {
     Modified(&'a SequenceSet),
     /// `NOMODSEQ` (RFC 7162 §3.1.2.2)
     NoModSeq,
+    /// `NOUPDATE "tag"`: the results of the search with this tag are not kept up to date (RFC 5267 §4.3.1).
+    NoUpdate(&'a Tag),
     /// `NONEXISTENT`
     NonExistent,
     /// `NOPERM`
@@ -163,6 +165,7 @@ impl Code<'_> {
             Self::UndefinedFilter(_) => "UNDEFINED-FILTER",
             Self::Modified(_) => "MODIFIED",
             Self::NoModSeq => "NOMODSEQ",
+            Self::NoUpdate(_) => "NOUPDATE",
             Self::NonExistent => "NONEXISTENT",
             Self::NoPerm => "NOPERM",
             Self::NotSaved => "NOTSAVED",
@@ -209,6 +212,7 @@ impl Encoder<'_> {
                 string::parenthesised(self.out, flags.iter().copied().chain(any));
             }
             // A tag has no character that would need escaping.
+            Code::NoUpdate(tag) => self.format(format_args!(" \"{tag}\"")),
             Code::InProgress(tag) => self.format(format_args!(" (\"{tag}\" NIL NIL)")),
             Code::UndefinedFilter(name) => self.format(format_args!(" {name}")),
             Code::MetadataLongEntries(number)
@@ -292,6 +296,7 @@ mod tests {
         check(Code::MetadataMaxSize(7), "METADATA MAXSIZE 7");
         check(Code::MetadataTooMany, "METADATA TOOMANY");
         check(Code::UndefinedFilter("on-the-road"), "UNDEFINED-FILTER on-the-road");
+        check(Code::NoUpdate(&Tag::new("B02").unwrap()), "NOUPDATE \"B02\"");
         check(Code::UnknownCte, "UNKNOWN-CTE");
     }
 }

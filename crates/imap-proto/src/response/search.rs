@@ -87,19 +87,42 @@ impl Encoder<'_> {
         self.raw("\r\n");
     }
 
-    /// `* ESEARCH (TAG "a") UID COUNT 3`
-    pub fn esearch(&mut self, answer: &Esearch<'_>) {
+    /// `* ESEARCH (TAG "a") UID REMOVEFROM (0 7) ADDTO (3 12:13 9 4)`: positions, and what goes from there or comes there
+    /// (RFC 5267 §4.3.2).
+    pub fn esearch_update(
+        &mut self,
+        of: (&Tag, Option<(&MailboxName, u32)>),
+        numbering: Numbering,
+        removed: &[(u32, SequenceSet)],
+        added: &[(u32, SequenceSet)],
+    ) {
+        self.begin_esearch(of, numbering);
+        for (what, placed) in [("REMOVEFROM", removed), ("ADDTO", added)] {
+            for (at, (position, set)) in placed.iter().enumerate() {
+                match at {
+                    0 => self.format(format_args!(" {what} ({position} {set}")),
+                    _ => self.format(format_args!(" {position} {set}")),
+                }
+            }
+            self.raw(if placed.is_empty() { "" } else { ")" });
+        }
+        self.raw("\r\n");
+    }
+
+    fn begin_esearch(&mut self, (tag, mailbox): (&Tag, Option<(&MailboxName, u32)>), numbering: Numbering) {
         // A tag has no character that would need escaping.
-        self.format(format_args!("* ESEARCH (TAG \"{}\"", answer.tag));
-        if let Some((name, uidvalidity)) = answer.mailbox {
+        self.format(format_args!("* ESEARCH (TAG \"{tag}\""));
+        if let Some((name, uidvalidity)) = mailbox {
             self.raw(" MAILBOX ");
             self.mailbox(name);
             self.format(format_args!(" UIDVALIDITY {uidvalidity}"));
         }
-        self.raw(")");
-        if answer.numbering == Numbering::Uid {
-            self.raw(" UID");
-        }
+        self.raw(if numbering == Numbering::Uid { ") UID" } else { ")" });
+    }
+
+    /// `* ESEARCH (TAG "a") UID COUNT 3`
+    pub fn esearch(&mut self, answer: &Esearch<'_>) {
+        self.begin_esearch((answer.tag, answer.mailbox), answer.numbering);
         if let Some(min) = answer.min {
             self.format(format_args!(" MIN {min}"));
         }

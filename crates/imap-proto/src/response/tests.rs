@@ -172,6 +172,16 @@ fn searches() {
         |e| e.esearch(&other),
         "* ESEARCH (TAG \"a1\" MAILBOX \"Lists/&AOk-\" UIDVALIDITY 7) UID MIN 2 MAX 6 ALL 2:3,6 COUNT 3 MODSEQ 9\r\n",
     );
+    let (one, two) = (SequenceSet::from_sorted([7]), SequenceSet::from_sorted([12, 13]));
+    let (removed, added) = ([(0, one.clone())], [(3, two), (9, one)]);
+    check(
+        |e| e.esearch_update((&tag, None), Numbering::Uid, &removed, &added),
+        "* ESEARCH (TAG \"a1\") UID REMOVEFROM (0 7) ADDTO (3 12:13 9 7)\r\n",
+    );
+    check(
+        |e| e.esearch_update((&tag, None), Numbering::Sequence, &[], &added),
+        "* ESEARCH (TAG \"a1\") ADDTO (3 12:13 9 7)\r\n",
+    );
     let range = page_range("-1:-3");
     let page = Esearch { partial: Some((range, &set)), ..empty };
     check(|e| e.esearch(&page), "* ESEARCH (TAG \"a1\") PARTIAL (-1:-3 2:3,6)\r\n");

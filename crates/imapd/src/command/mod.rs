@@ -6,6 +6,7 @@
 mod announced;
 mod append;
 mod authenticate;
+mod cancel_update;
 mod close;
 mod compress;
 mod copy;
@@ -119,6 +120,7 @@ fn needs(command: &Command) -> Needs {
         Command::Check
         | Command::Close
         | Command::Unselect
+        | Command::CancelUpdate(_)
         | Command::Search(_)
         | Command::Sort(_)
         | Command::Thread(_)
@@ -230,6 +232,7 @@ impl ImapSession {
             Command::UidExpunge(set) => self.ask(output, |context| expunge::begin(context, Some(&set))),
             Command::Search(request) => self.ask(output, |context| search::begin(context, tag.clone(), request)),
             Command::MultiSearch(multi) => self.ask(output, |context| multisearch::begin(context, tag.clone(), multi)),
+            Command::CancelUpdate(tags) => self.ask(output, |context| cancel_update::run(context, &tags)),
             Command::Sort(request) => self.ask(output, |context| sort::begin(context, tag.clone(), request)),
             Command::Thread(request) => self.ask(output, |context| thread::begin(context, tag.clone(), request)),
             Command::Fetch(request) => self.ask(output, |context| fetch::begin(context, request)),

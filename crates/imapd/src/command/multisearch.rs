@@ -2,8 +2,8 @@
 //!
 //! Which mailboxes there are is looked up as it begins; of one that is deleted meanwhile nothing is told.
 
-use super::filter;
 use super::look_first::{self, Looks};
+use super::{cancel_update, filter};
 use crate::context::Context;
 use crate::notify::{NAMES_MAX, is_in};
 use crate::search::{Place, Search, Whose, enables_condstore};
@@ -45,6 +45,7 @@ pub(super) fn begin(
         return Err(Tagged::refused(Code::Limit, "Too many mailboxes are named"));
     }
     filter::put_in(context, &mut request.search)?;
+    cancel_update::check(context, &request.search, &tag)?;
     let looks = Looks { numbering: Numbering::Uid, enables_condstore: enables_condstore(&request.search) };
     look_first::begin(context, looks, move |context| {
         let (now, left) = (Timestamp(context.now.unix_millis), mailboxes(context, &request.sources)?.into_iter());
@@ -85,6 +86,8 @@ impl MultiSearching {
                 return Err(Tagged::refused(Code::Limit, "Too many TEXT and BODY keys in one SEARCH"));
             }
             let whose = Whose { name, uidvalidity: view.mailbox().uid_validity.0 };
+            // RFC 7377 §2.2: UPDATE is about the selected mailbox alone.
+            let search = if selected.is_some() { search } else { search.without_updates() };
             return Ok(Some(search.with_indexes(context.service.indexes.clone()).of(whose)));
         }
         Ok(None)
@@ -112,7 +115,11 @@ impl Work for MultiSearching {
             if self.request.search.returns.is_some_and(|returns| returns.save) {
                 context.selected()?.saved = saved;
             }
-            if answer.status != Status::Ok {
+            if answer.status == Status::Ok {
+                if let Some(selected) = &mut context.user.selected {
+                    search.keep(selected, context.output);
+                }
+            } else {
                 self.failed += 1;
                 if self.failed >= FAILED_MAX {
                     return Ok(Progress::Done(answer));

@@ -1,7 +1,7 @@
 //! SEARCH (RFC 9051 §6.4.4): begins what `crate::search` does, slice by slice.
 
-use super::filter;
 use super::look_first::{self, Looks};
+use super::{cancel_update, filter};
 use crate::context::Context;
 use crate::search::{Arrange, Place, Search, enables_condstore};
 use crate::sync::News;
@@ -32,6 +32,7 @@ pub(super) fn begin_arranged(
     arrange: Arrange,
 ) -> Result<impl Work + use<>, Tagged> {
     filter::put_in(context, &mut request)?;
+    cancel_update::check(context, &request, &tag)?;
     let looks = Looks { numbering: request.numbering, enables_condstore: enables_condstore(&request) };
     look_first::begin(context, looks, move |context| {
         let now = Timestamp(context.now.unix_millis);

@@ -12,21 +12,28 @@ use store::{Index, Uid};
 /// RFC 9051 §6.4.4.1: SAVE keeps all that is found, or, next to MIN and MAX alone, only those.
 pub(super) fn wanted(returns: Option<SearchReturn>) -> Wanted {
     match returns {
-        Some(SearchReturn { all: false, count: false, partial: None, relevancy: false, min, max, save: _ }) => {
-            match (min, max) {
-                (true, true) => Wanted::FirstAndLast,
-                (true, false) => Wanted::First,
-                (false, true) => Wanted::Last,
-                (false, false) => Wanted::Everything,
-            }
-        }
+        Some(SearchReturn {
+            all: false,
+            count: false,
+            partial: None,
+            relevancy: false,
+            update: false,
+            min,
+            max,
+            save: _,
+        }) => match (min, max) {
+            (true, true) => Wanted::FirstAndLast,
+            (true, false) => Wanted::First,
+            (false, true) => Wanted::Last,
+            (false, false) => Wanted::Everything,
+        },
         Some(_) | None => Wanted::Everything,
     }
 }
 
 /// RFC 9051 §6.4.4: SAVE alone suppresses the response.
 fn is_silent(returns: SearchReturn) -> bool {
-    returns == SearchReturn { save: true, ..SearchReturn::default() }
+    SearchReturn { update: false, ..returns } == SearchReturn { save: true, ..SearchReturn::default() }
 }
 
 /// How the answer looks.
@@ -128,7 +135,7 @@ impl Answer {
     /// (RFC 9051 §6.4.4.1, RFC 7162 §3.1.10, RFC 9394 §3.2). Some may come twice.
     fn kept<'s>(&self, sorted: &'s [u32]) -> Cow<'s, [u32]> {
         match self.returns {
-            Some(SearchReturn { all: false, count: false, min, max, partial, relevancy: _, save: _ })
+            Some(SearchReturn { all: false, count: false, min, max, partial, relevancy: _, save: _, update: _ })
                 if min || max || partial.is_some() =>
             {
                 let first = sorted.first().filter(|_| min);

@@ -7,6 +7,7 @@
 
 mod answer;
 mod compile;
+mod context;
 mod place;
 
 pub(crate) use place::{Place, Whose};
@@ -16,9 +17,10 @@ use crate::selected::Selected;
 use crate::tagged::Tagged;
 use crate::work::Progress;
 use answer::Answer;
-use imap_proto::command::Search as Request;
+use context::{Kept, Results};
+use imap_proto::command::{Search as Request, SearchKey};
 use imap_proto::{Code, Tag};
-use search::{Algorithm, Criterion, Looked, Order, Ordered, SortKey, Threads};
+use search::{Algorithm, Criterion, Looked, Numbers, Order, Ordered, SortKey, Threads};
 use search_index::Indexes;
 use std::sync::Arc;
 use store::{Account, Error, Timestamp, Uid};
@@ -51,6 +53,8 @@ pub(crate) struct Search {
     arrange: Arrange,
     arranging: Option<Arranging>,
     answer: Answer,
+    /// Its results are to be kept up to date: what is looked for, and when that was.
+    update: Option<Box<(SearchKey, Timestamp)>>,
 }
 
 /// RFC 7162 §3.1: whether the command switches CONDSTORE on.
@@ -70,6 +74,7 @@ impl Search {
             arrange: Arrange::AsFound,
             arranging: None,
             answer: Answer { tag, numbering: *numbering, returns: *returns, enabled, asks_modseq, whose: None },
+            update: returns.is_some_and(|returns| returns.update).then(|| Box::new((context::frozen(key, place), now))),
         }
     }
 
@@ -114,7 +119,32 @@ impl Search {
         if self.answer.saves() && progress != Progress::More {
             selected.saved = saved;
         }
+        if matches!(&progress, Progress::Done(result) if result.status == imap_proto::Status::Ok) {
+            self.keep(selected, output);
+        }
         progress
+    }
+
+    /// Its results are not kept up to date, whatever was asked for.
+    pub(crate) fn without_updates(self) -> Self {
+        Self { update: None, ..self }
+    }
+
+    /// Has its results kept up to date from now on, if that was asked for.
+    pub(crate) fn keep(&mut self, selected: &mut Selected, output: &mut Vec<u8>) {
+        let Some((key, now)) = self.update.take().map(|update| *update) else { return };
+        let index = self.search.index().clone();
+        let (results, criteria) = match (&self.arranging, &self.arrange) {
+            (Some(Arranging::Order(order)), Arrange::Sort(criteria)) => {
+                let uids = order.numbers().filter_map(|number| index.get((number as usize).checked_sub(1)?));
+                (Results::List(uids.map(|entry| entry.uid.0).collect()), Some(criteria.clone()))
+            }
+            _ => (Results::Set(Numbers::from_sorted(self.search.found().uids(&index).map(|uid| uid.0))), None),
+        };
+        let Answer { tag, numbering, whose, enabled, .. } = &self.answer;
+        let (tag, numbering, whose) = (tag.clone(), *numbering, whose.clone());
+        let kept = Kept { tag, numbering, whose, key, now, criteria, index, results, catching_up: None };
+        context::keep(selected, kept, *enabled, output);
     }
 
     /// The same, wherever it looks; with what there is to keep as `$`.

@@ -5,6 +5,7 @@
 mod append;
 mod bounds;
 mod compress;
+mod context;
 mod convergence;
 mod expunge;
 mod faults;
