@@ -42,6 +42,7 @@ const ALWAYS: &[&str] = &[
     "PARTIAL",
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
+    "THREAD=REFS",
     "WITHIN",
     "FILTERS",
     "BINARY",

@@ -46,6 +46,8 @@ pub(crate) struct Forest {
     hashes: (RandomState, RandomState),
     /// How many steps were taken upwards.
     pub(crate) steps: usize,
+    /// Of each root the date of the latest message below it, where threads come in that order.
+    latest: Option<HashMap<u32, i64>>,
 }
 
 /// What a thread is written with.
@@ -173,13 +175,33 @@ impl Forest {
         self.date_missing();
     }
 
+    /// REFS: threads come in the order of the latest message of each, and those of one subject stay apart.
+    pub(crate) fn by_latest(&mut self) {
+        let children = Children::of(self, |_| true);
+        let mut latest = HashMap::new();
+        for root in self.roots() {
+            let (mut date, mut below, mut at) = (i64::MIN, vec![root], 0);
+            while let Some(own) = below.get(at).copied() {
+                at += 1;
+                below.extend_from_slice(children.of_node(own));
+                date = date.max(if self.is_missing(own) { i64::MIN } else { self.node(own).date });
+            }
+            latest.insert(root, date);
+        }
+        self.latest = Some(latest);
+    }
+
     /// REFERENCES (6): all threads, siblings by their sent date.
     pub(crate) fn walk(&self) -> Walk<'_> {
         let live = self.live();
         let children = Children::of(self, |node| node.number != 0 || node.date != i64::MAX);
+        let mut roots: Vec<u32> = children.of_node(NONE).iter().copied().filter(|at| live(*at)).collect();
+        if let Some(latest) = &self.latest {
+            roots.sort_by_key(|at| (latest.get(at).copied().unwrap_or(i64::MIN), self.node(*at).order));
+        }
         let mut stack = Vec::new();
-        for root in children.of_node(NONE).iter().rev().filter(|at| live(**at)) {
-            stack.extend([Step::Close, Step::Node(*root), Step::Open]);
+        for root in roots.into_iter().rev() {
+            stack.extend([Step::Close, Step::Node(root), Step::Open]);
         }
         Walk { forest: self, children, stack }
     }
@@ -423,6 +445,19 @@ mod tests {
             &[(1, "b", &["a"], "x"), (2, "c", &["a"], "x"), (3, "e", &["d"], "x"), (4, "f", &["d"], "x")];
         check(twice, "((1)(2)(3)(4))");
         check(&[(1, "b", &["a"], "x"), (2, "c", &["a"], "y"), (3, "d", &[], "!x")], "((1)(2)(3))");
+    }
+
+    #[test]
+    fn refs_puts_the_thread_with_the_latest_message_last_and_joins_no_subjects() {
+        let check = |messages: &[Said<'_>], expected: &str| {
+            let mut forest = forest(messages);
+            forest.prune();
+            forest.by_latest();
+            assert_eq!(text(&forest), expected);
+        };
+        check(&[(1, "a", &[], "x"), (3, "b", &[], "y"), (5, "c", &["a"], "!x"), (4, "d", &[], "!x")], "(2)(4)(1 3)");
+        check(&[(1, "b", &["a"], "x"), (9, "c", &["a"], "y"), (5, "d", &[], "x")], "(3)((1)(2))");
+        check(&[(2, "a", &[], ""), (2, "b", &[], "")], "(1)(2)");
     }
 
     #[test]

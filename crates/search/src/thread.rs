@@ -28,6 +28,8 @@ pub enum Algorithm {
     OrderedSubject,
     /// By what messages refer to, then by the base subject.
     References,
+    /// By what messages refer to alone; the thread with the latest message comes last.
+    Refs,
 }
 
 /// Messages on their way into threads.
@@ -82,7 +84,10 @@ impl Threads {
                 self.stage = Stage::Join;
             }
             (Stage::Join, _) => {
-                self.forest.join_subjects();
+                match self.algorithm {
+                    Algorithm::Refs => self.forest.by_latest(),
+                    Algorithm::References | Algorithm::OrderedSubject => self.forest.join_subjects(),
+                }
                 self.stage = Stage::Done;
             }
             (Stage::Done, _) => {}
@@ -134,7 +139,7 @@ impl Threads {
         let envelope = reader.envelope(entry.email)?;
         let header = match self.algorithm {
             Algorithm::OrderedSubject => Vec::new(),
-            Algorithm::References => reader.header(entry.email)?,
+            Algorithm::References | Algorithm::Refs => reader.header(entry.email)?,
         };
         Ok((envelope, header))
     }

@@ -21,6 +21,9 @@ pub enum ThreadAlgorithm {
     OrderedSubject,
     /// `REFERENCES`
     References,
+    /// `REFS`: by what messages refer to alone, the thread with the latest message last. It never became an RFC
+    /// (draft-ietf-morg-inthread).
+    Refs,
 }
 
 impl Thread {
@@ -28,6 +31,7 @@ impl Thread {
         let algorithm = match cursor.keyword("a thread algorithm")?.as_str() {
             "ORDEREDSUBJECT" => ThreadAlgorithm::OrderedSubject,
             "REFERENCES" => ThreadAlgorithm::References,
+            "REFS" => ThreadAlgorithm::Refs,
             _ => return Err(Reason::Unknown("thread algorithm")),
         };
         cursor.space()?;
@@ -43,14 +47,15 @@ mod tests {
     use crate::command::{Command, SearchKey};
 
     #[test]
-    fn both_algorithms_and_no_other() {
+    fn the_algorithms_and_no_other() {
         let thread = |algorithm, numbering| {
             let search = Search { numbering, returns: None, key: SearchKey::All };
             Command::Thread(Thread { algorithm, search })
         };
         check("THREAD references UTF-8 ALL", thread(ThreadAlgorithm::References, Numbering::Sequence));
         check("uid thread ORDEREDSUBJECT us-ascii all", thread(ThreadAlgorithm::OrderedSubject, Numbering::Uid));
-        refuse_one("THREAD REFS UTF-8 ALL", Reason::Unknown("thread algorithm"));
+        check("THREAD REFS UTF-8 ALL", thread(ThreadAlgorithm::Refs, Numbering::Sequence));
+        refuse_one("THREAD SUBJECT UTF-8 ALL", Reason::Unknown("thread algorithm"));
         refuse_one("THREAD REFERENCES ALL", Reason::Charset);
         refuse_one("THREAD REFERENCES UTF-8", Reason::Expected("a space"));
     }

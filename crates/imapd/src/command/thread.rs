@@ -17,6 +17,7 @@ pub(super) fn begin(
     let algorithm = match request.algorithm {
         ThreadAlgorithm::OrderedSubject => Algorithm::OrderedSubject,
         ThreadAlgorithm::References => Algorithm::References,
+        ThreadAlgorithm::Refs => Algorithm::Refs,
     };
     search::begin_arranged(context, tag, request.search, Arrange::Thread(algorithm))
 }
