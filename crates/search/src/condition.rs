@@ -45,6 +45,8 @@ pub enum Condition {
     Summary(SummaryTest),
     /// A field of this name has this in it.
     Header(String, Needle),
+    /// It belongs to the conversation with this id ([`crate::conversation`]).
+    Conversation(String),
     /// The message itself has this in it.
     Text(Scope, Needle),
     /// What an index knows of a test.
@@ -131,7 +133,7 @@ impl Program {
     }
 
     fn reads_header(test: &Condition) -> bool {
-        matches!(test.place(), Condition::Header(..))
+        matches!(test.place(), Condition::Header(..) | Condition::Conversation(_))
     }
 }
 
@@ -179,7 +181,7 @@ impl Condition {
             Self::Always(_) => 0,
             Self::Index(_) => 1,
             Self::Summary(_) => 2,
-            Self::Header(..) => 3,
+            Self::Header(..) | Self::Conversation(_) => 3,
             Self::Text(..) => 4,
             Self::Not(test) | Self::Narrowed(_, test) | Self::Fuzzy(_, test) => test.cost(),
             Self::And(tests) | Self::Or(tests) => tests.iter().map(Self::cost).max().unwrap_or(0),
@@ -193,6 +195,7 @@ impl Condition {
             | Self::Index(_)
             | Self::Summary(_)
             | Self::Header(..)
+            | Self::Conversation(_)
             | Self::Text(..)
             | Self::Fuzzy(..) => is(self),
             Self::Not(test) | Self::Narrowed(_, test) => test.any(is),
@@ -207,6 +210,7 @@ impl Condition {
             | Self::Index(_)
             | Self::Summary(_)
             | Self::Header(..)
+            | Self::Conversation(_)
             | Self::Text(..)
             | Self::Fuzzy(..) => of(self),
             Self::Not(test) | Self::Narrowed(_, test) => test.sum(of),

@@ -5,6 +5,7 @@
 
 use crate::answers::Answers;
 use crate::condition::{Addresses, Condition, IndexTest, SummaryTest, Value};
+use crate::conversation::conversation;
 use crate::fuzzy::{Tally, Words};
 use message::encoded_word;
 use message::text::{contains, header_contains, header_values, pieces};
@@ -51,6 +52,7 @@ impl Condition {
             },
             Self::Summary(test) => facts.summary.map(|summary| test.holds(&summary.envelope)),
             Self::Header(name, needle) => facts.header.map(|header| header_contains(header, name, needle)),
+            Self::Conversation(id) => facts.header.map(|header| conversation(header, facts.entry.email) == *id),
             Self::Text(scope, needle) => match facts.body? {
                 Text::Whole(body) => Some(contains(body, &facts.summary?.structure, *scope, needle)),
                 Text::Large(answers) => answers.has(*scope, needle),
@@ -74,9 +76,13 @@ impl Condition {
             Self::Fuzzy(words, _) => words.is_ruled_out(at),
             Self::And(tests) => tests.iter().any(|test| test.is_ruled_out(at)),
             Self::Or(tests) => !tests.is_empty() && tests.iter().all(|test| test.is_ruled_out(at)),
-            Self::Always(_) | Self::Not(_) | Self::Index(_) | Self::Summary(_) | Self::Header(..) | Self::Text(..) => {
-                false
-            }
+            Self::Always(_)
+            | Self::Not(_)
+            | Self::Index(_)
+            | Self::Summary(_)
+            | Self::Header(..)
+            | Self::Conversation(_)
+            | Self::Text(..) => false,
         }
     }
 
@@ -101,6 +107,7 @@ impl Condition {
             | Self::Narrowed(..)
             | Self::Summary(_)
             | Self::Header(..)
+            | Self::Conversation(_)
             | Self::Text(..) => {}
         }
     }
@@ -142,6 +149,7 @@ impl Condition {
             | Self::Or(_)
             | Self::Not(_)
             | Self::Index(_)
+            | Self::Conversation(_)
             | Self::Narrowed(..)
             | Self::Fuzzy(..) => {}
         }

@@ -15,6 +15,7 @@
 mod answers;
 mod collate;
 mod condition;
+mod conversation;
 mod evaluate;
 mod forest;
 mod found;
@@ -29,6 +30,7 @@ mod relevancy;
 mod thread;
 
 pub use condition::{Addresses, Condition, IndexTest, SummaryTest, Value};
+pub use conversation::{CONVERSATION_BYTES_MAX, conversation};
 pub use found::{Found, Wanted};
 pub use indexing::{Indexed, index_some};
 pub use look::{Looked, Search};

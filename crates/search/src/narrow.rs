@@ -38,6 +38,7 @@ impl Narrower<'_> {
             Condition::Always(_)
             | Condition::Index(_)
             | Condition::Header(..)
+            | Condition::Conversation(_)
             | Condition::Summary(_)
             | Condition::Text(..)
             | Condition::Narrowed(..) => self.test(condition),
@@ -66,6 +67,7 @@ fn kinds(test: &Condition) -> Option<&'static [Kind]> {
         | Condition::Always(_)
         | Condition::Index(_)
         | Condition::Header(..)
+        | Condition::Conversation(_)
         | Condition::And(_)
         | Condition::Or(_)
         | Condition::Not(_)
@@ -82,6 +84,7 @@ fn needle(test: &Condition) -> Option<&Needle> {
         | Condition::Always(_)
         | Condition::Index(_)
         | Condition::Header(..)
+        | Condition::Conversation(_)
         | Condition::And(_)
         | Condition::Or(_)
         | Condition::Not(_)

@@ -84,11 +84,10 @@ impl Needs {
             | FetchItem::Rfc822Size
             | FetchItem::Uid
             | FetchItem::ModSeq
-            | FetchItem::EmailId
-            | FetchItem::ThreadId => Self::default(),
+            | FetchItem::EmailId => Self::default(),
             FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => Self::SHOWN,
             FetchItem::Preview => Self { structure: true, ..Self::octets(Octets::All) },
-            FetchItem::Rfc822Header => Self::octets(Octets::Header),
+            FetchItem::Rfc822Header | FetchItem::ThreadId => Self::octets(Octets::Header),
             FetchItem::Rfc822 | FetchItem::Rfc822Text => Self::octets(Octets::All),
             FetchItem::Section(BodySection { section, .. }) => Self::of_section(section),
             FetchItem::Binary(BodySection { section: Section { part, .. }, .. }) | FetchItem::BinarySize(part) => {
@@ -147,7 +146,8 @@ mod tests {
             let plan = Plan::new(&request_fetch(&format!("FETCH 1 ({items})")), Enabled::default());
             assert_eq!((plan.needs, plan.sets_seen), (Needs { shown, structure, octets }, sets_seen), "{items}");
         };
-        check("FLAGS UID RFC822.SIZE INTERNALDATE MODSEQ EMAILID THREADID", (false, false), None, false);
+        check("FLAGS UID RFC822.SIZE INTERNALDATE MODSEQ EMAILID", (false, false), None, false);
+        check("THREADID", (false, false), Header, false);
         check("FLAGS BODYSTRUCTURE", (true, false), None, false);
         check("BODY.PEEK[HEADER.FIELDS (SUBJECT)]", (false, false), Header, false);
         check("BODY[HEADER.FIELDS.NOT (SUBJECT)] ENVELOPE", (true, false), Header, true);

@@ -16,6 +16,7 @@ use message::header::{self, Selection};
 use message::section::{self, Item};
 use message::transfer::{Encoding, UnknownCte};
 use message::{Span, Structure, view};
+use search::{CONVERSATION_BYTES_MAX, conversation};
 use session::OUTPUT_HIGH_WATER_BYTES;
 use std::ops::Range;
 use store::{Body, Entry, Error, Keywords, Reader};
@@ -142,9 +143,8 @@ impl Facts {
             }
             FetchItem::Rfc822Size => writer.rfc822_size(self.entry.size.into()),
             FetchItem::EmailId => writer.email_id(&self.entry.email.text()),
-            // RFC 8474 §5.2: NIL from a server that keeps no threads.
-            FetchItem::ThreadId => writer.thread_id(None),
-            FetchItem::Envelope
+            FetchItem::ThreadId
+            | FetchItem::Envelope
             | FetchItem::Body
             | FetchItem::BodyStructure
             | FetchItem::Preview
@@ -309,8 +309,13 @@ impl Response {
             | FetchItem::ModSeq
             | FetchItem::InternalDate
             | FetchItem::Rfc822Size
-            | FetchItem::EmailId
-            | FetchItem::ThreadId => {}
+            | FetchItem::EmailId => {}
+            FetchItem::ThreadId => {
+                let mut header = Vec::new();
+                let end = self.body.header_end()?.min(CONVERSATION_BYTES_MAX);
+                self.body.copy(0..end, &mut header)?;
+                writer.thread_id(Some(&conversation(&header, self.facts.entry.email)));
+            }
             FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => {
                 // The plan has seen to it that the summary is there, and the store that it is one.
                 if let Ok(summary) = view::Summary::read(&self.summary) {

@@ -64,8 +64,7 @@ impl Compiler<'_> {
             }
             // What it stands for was put in its place.
             SearchKey::Filter(_) => Condition::Always(false),
-            // RFC 8474 §5.2: THREADID is NIL for all messages here.
-            SearchKey::ThreadId(_) => Condition::Always(false),
+            SearchKey::ThreadId(id) => Condition::Conversation(id.clone()),
             SearchKey::Sequence(set) => Condition::Index(self.numbers(set)),
             SearchKey::Uid(set) => Condition::Index(IndexTest::Uids(self.uids(set))),
             SearchKey::Before(day) => internal_date(i64::MIN..midnight(*day)),
