@@ -136,6 +136,7 @@ fn tell_if_wanted(
     context.encoder().list(&ListEntry { attributes: &attributes, name: &name, old_name: None, child_info });
     // RFC 5819 §2: STATUS for what was selected and is there, not for a parent that is only there for its children.
     if let (Some(items), Some(mailbox), true) = (&list.returns.status, listed.mailbox, wanted) {
+        status::be_aware(context, items);
         status::tell(context, mailbox, &name, items)?;
     }
     Ok(true)

@@ -49,7 +49,8 @@ pub(super) fn run(context: &mut Context<'_>, request: Request, waker: Waker) -> 
         for mailbox in now.iter() {
             let Wanted { messages, flags, .. } = notify.wanted(mailbox);
             if messages || flags {
-                tell_status(context, mailbox)?;
+                // RFC 5465 §3.1: whoever asks for flags here learns the mod-sequence, aware of it or not.
+                tell_status(context, mailbox, flags)?;
             }
         }
     }
@@ -160,7 +161,7 @@ fn tell_changes(context: &mut Context<'_>, notify: &Notify, now: &Mailboxes) -> 
         tell_change(context, notify, before, mailbox)?;
         let wanted = notify.wanted(mailbox);
         if selected != Some(mailbox.id) && has_news(wanted, before, mailbox) {
-            tell_status(context, mailbox)?;
+            tell_status(context, mailbox, false)?;
         }
     }
     if notify.wants_metadata() {
@@ -247,10 +248,11 @@ fn tell_name(context: &mut Context<'_>, name: &str, old: Option<&str>, attribute
     context.encoder().list(&entry);
 }
 
-fn tell_status(context: &mut Context<'_>, mailbox: &Mailbox) -> Result<(), Error> {
+/// `modseq`: also to a client that is not aware of mod-sequences.
+fn tell_status(context: &mut Context<'_>, mailbox: &Mailbox, modseq: bool) -> Result<(), Error> {
     let Ok(name) = MailboxName::new(&mailbox.name) else { return Ok(()) };
     let items = [StatusItem::Messages, StatusItem::UidNext, StatusItem::UidValidity, StatusItem::Unseen];
-    let modseq = context.user.enabled.condstore.then_some(StatusItem::HighestModSeq);
+    let modseq = (modseq || context.user.enabled.condstore).then_some(StatusItem::HighestModSeq);
     let items: Vec<StatusItem> = items.into_iter().chain(modseq).collect();
     status::tell(context, mailbox, &name, &items)
 }

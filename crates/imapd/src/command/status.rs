@@ -11,8 +11,16 @@ use store::{Error, Mailbox, MailboxId, SystemFlag, Uid};
 
 pub(super) fn run(context: &mut Context<'_>, request: &StatusRequest) -> Answer {
     let mailbox = context.mailbox(&request.mailbox)?;
+    be_aware(context, &request.items);
     tell(context, &mailbox, &request.mailbox, &request.items)?;
     Ok(Tagged::ok("STATUS done"))
+}
+
+/// RFC 7162 §3.1: to ask for it is to be aware of mod-sequences.
+pub(super) fn be_aware(context: &mut Context<'_>, items: &[StatusItem]) {
+    if items.contains(&StatusItem::HighestModSeq) {
+        context.switch_condstore_on();
+    }
 }
 
 /// `* STATUS name (…)`
@@ -22,10 +30,6 @@ pub(super) fn tell(
     name: &MailboxName,
     items: &[StatusItem],
 ) -> Result<(), Error> {
-    // RFC 7162 §3.1: to ask for it is to be aware of mod-sequences.
-    if items.contains(&StatusItem::HighestModSeq) {
-        context.switch_condstore_on();
-    }
     let id = mailbox_id(mailbox.id);
     let asked_for_deleted = items.contains(&StatusItem::DeletedStorage);
     let deleted_bytes = if asked_for_deleted { deleted_bytes(context, mailbox)? } else { 0 };
