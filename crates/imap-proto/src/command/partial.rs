@@ -38,10 +38,13 @@ impl PartialRange {
 }
 
 impl fmt::Display for PartialRange {
-    /// As the client wrote it.
+    /// What the client asked for; RFC 9394 §4: 500:400 is the same as 400:500, and is told so, as others do (imaptest).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let minus = if self.from_end { "-" } else { "" };
-        write!(f, "{minus}{}:{minus}{}", self.ends.0, self.ends.1)
+        let (one, other) = self.ends;
+        match self.from_end {
+            true => write!(f, "-{one}:-{other}"),
+            false => write!(f, "{}:{}", one.min(other), one.max(other)),
+        }
     }
 }
 
@@ -62,7 +65,8 @@ pub(crate) mod tests {
     fn a_page_counts_from_either_end() {
         let check = |text: &str, count: usize, expected: Range<usize>| {
             assert_eq!(range(text).of(count), expected, "{text} of {count}");
-            assert_eq!(range(text).to_string(), text);
+            let told = if text == "3:1" { "1:3" } else { text };
+            assert_eq!(range(text).to_string(), told);
         };
         check("1:3", 5, 0..3);
         check("3:1", 5, 0..3);
