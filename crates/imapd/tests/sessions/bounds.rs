@@ -56,3 +56,26 @@ fn a_thousand_times_all_messages_are_all_messages_once() {
     let answer = client.send(&format!("d FETCH {set} UID"));
     assert!(answer.starts_with("d BAD "), "{answer}");
 }
+
+#[test]
+fn a_header_of_as_many_fields_as_a_message_can_have_is_one_step_for_each_command() {
+    let server = Server::new();
+    let fields: String = (0..12_000).map(|n| format!("X{}: y\r\n", n % 10)).collect();
+    let answer = server.alice().append("INBOX", &format!("Message-ID: <a@x>\r\n{fields}\r\nbody\r\n"));
+    assert!(answer.contains("p OK"), "{answer}");
+    let mut client = server.alice_in_inbox();
+    for command in [
+        "FETCH 1 (ENVELOPE BODYSTRUCTURE THREADID)",
+        "FETCH 1 BODY.PEEK[HEADER.FIELDS (X1)]",
+        "SEARCH HEADER X9 z",
+        "SEARCH THREADID T1",
+        "SORT (SUBJECT) UTF-8 ALL",
+        "THREAD REFERENCES UTF-8 ALL",
+        "THREAD REFS UTF-8 ALL",
+    ] {
+        // A slice more for what is sent before the next, one for each stage of threads.
+        assert!(client.steps_of(format!("a {command}\r\n").as_bytes()) <= STEPS_MAX + 2, "{command}");
+        let answer = client.send(&format!("b {command}"));
+        assert!(answer.contains("b OK"), "{command}");
+    }
+}
