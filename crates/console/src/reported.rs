@@ -331,14 +331,18 @@ fn complaint_line(directory: &Directory, complaint: Complaint) -> Result<Complai
         Some(account) => Some(account),
         None => account_of(directory, &complaint.mail_from)?,
     };
-    let Complaint { at, by, is_checked, kind, source, recipient, subject, message_id, .. } = complaint;
-    let [kind, source, recipient, subject, message_id] =
-        [kind, source, recipient, subject, message_id].map(|text| names::shown(&text));
+    let Complaint { at, by, is_checked, kind, source, recipient, subject, message_id, author, failure, .. } = complaint;
+    let [kind, source, recipient, subject, message_id, author, failure] =
+        [kind, source, recipient, subject, message_id, author, failure].map(|text| names::shown(&text));
     let whose = account.as_ref().map_or("nobody here".to_owned(), |account| account.clone());
     let what = if subject.is_empty() { "mail".to_owned() } else { format!("“{subject}”") };
     let text = match kind.as_str() {
         "not-spam" => format!("{by} says that {what} of {whose} is not junk."),
         "abuse" => format!("{by} tells a complaint: {what} of {whose} was called junk."),
+        "auth-failure" => format!(
+            "{by} tells that {what} in the name of {author}, brought by {source}, did not prove its sender ({failure}): if that host \
+             sends for you, add it to SPF, or let it sign."
+        ),
         kind => format!("{by} tells a complaint ({kind}) about {what} of {whose}."),
     };
     let at = shown(Timestamp(at));

@@ -25,6 +25,7 @@ mod damage;
 mod destinations;
 mod entry;
 mod error;
+mod https;
 mod load;
 mod mx;
 mod outgoing;
@@ -52,6 +53,7 @@ pub use entry::{
     Warning, Way,
 };
 pub use error::Error;
+pub use https::{Https, NotPosted};
 pub use outgoing::{Direct, Outgoing, Rates, Via, Ways};
 pub use pace::Waiting;
 pub use queue::{Backlog, Queue, Wish};

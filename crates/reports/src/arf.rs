@@ -32,6 +32,9 @@ pub struct Complaint {
     pub subject: String,
     /// Its Message-ID.
     pub message_id: String,
+    /// Of a report on a message that did not prove its sender (RFC 6591 §3.1, `Auth-Failure`): `dmarc`, `spf`, `signature`, …
+    #[serde(default)]
+    pub failure: String,
 }
 
 /// Reads it; `None` for a message that is none.
@@ -53,6 +56,7 @@ pub(crate) fn read(content: &[u8], structure: &Structure) -> Option<Complaint> {
     (!kind.is_empty()).then(|| Complaint {
         kind,
         source: field("source-ip"),
+        failure: field("auth-failure").to_lowercase(),
         mail_from: bare(&field("original-mail-from")),
         author: text(&author),
         recipient: bare(&field("original-rcpt-to")),
@@ -92,5 +96,9 @@ mod tests {
         assert_eq!([subject, message_id], ["Café", "<1@example.org>"]);
         let other = b"Subject: x\r\n\r\nFeedback-Type: abuse\r\n";
         assert_eq!(read(other, &Structure::parse(other)), None);
+        let failure =
+            String::from_utf8_lossy(mail).replace("Type: abuse\r\n", "Type: auth-failure\r\nAuth-Failure: DMARC\r\n");
+        let found = read(failure.as_bytes(), &Structure::parse(failure.as_bytes())).unwrap();
+        assert_eq!((found.kind.as_str(), found.failure.as_str()), ("auth-failure", "dmarc"));
     }
 }

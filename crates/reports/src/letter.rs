@@ -48,6 +48,12 @@ impl<'a> Document<'a> {
         Ok(document.map(|document| Self { due, reporter, packed: gzip(&document) }))
     }
 
+    /// As it is handed over HTTPS (RFC 8460 §5.4).
+    #[must_use]
+    pub fn packed(&self) -> &[u8] {
+        &self.packed
+    }
+
     /// The mail; `None`: it is longer than the address wants it.
     #[must_use]
     pub fn to(&self, destination: &Destination, now: Timestamp) -> Option<Letter> {

@@ -2,6 +2,8 @@
 
 use crate::dmarc::TEXT_BYTES_MAX;
 use sender_auth::organisational;
+use std::fmt;
+use std::net::IpAddr;
 
 /// A domain may name more; so many get a report (RFC 7489 §7.2.1 asks for two at least).
 const DESTINATIONS_MAX: usize = 3;
@@ -15,7 +17,58 @@ pub struct Destination {
     pub bytes_max: Option<u64>,
 }
 
-/// The addresses of a `rua`, at most three; other ways (`https:`) are not known.
+/// Where a report is handed over HTTPS (RFC 8460 §3).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    host: String,
+    path: String,
+}
+
+impl Place {
+    /// The name of its host, in lower case.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What is asked of the host: begins with a slash.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "https://{}{}", self.host, self.path)
+    }
+}
+
+/// The places of a `rua`, at most three. Hosts with a name and on the usual port only: whoever publishes the record may mean anybody.
+#[must_use]
+pub fn places(rua: &str) -> Vec<Place> {
+    rua.split(',').filter_map(|uri| place(uri.trim())).take(DESTINATIONS_MAX).collect()
+}
+
+fn place(uri: &str) -> Option<Place> {
+    let (scheme, rest) = uri.split_once("://")?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end)?;
+    let host = authority.strip_suffix(":443").unwrap_or(authority).to_ascii_lowercase();
+    let is_name = host.len() <= 253
+        && host.contains('.')
+        && host
+            .split('.')
+            .all(|label| !label.is_empty() && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-'))
+        && host.parse::<IpAddr>().is_err();
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    // A fragment is none of the host's business, and is not sent (RFC 9110 §7.1).
+    let path = path.split('#').next().unwrap_or_default().to_owned();
+    let is_path = path.len() <= TEXT_BYTES_MAX && path.bytes().all(|octet| octet.is_ascii_graphic());
+    (scheme.eq_ignore_ascii_case("https") && is_name && is_path).then_some(Place { host, path })
+}
+
+/// The addresses of a `rua`, at most three.
 #[must_use]
 pub fn destinations(rua: &str) -> Vec<Destination> {
     rua.split(',').filter_map(|uri| destination(uri.trim())).take(DESTINATIONS_MAX).collect()
@@ -124,6 +177,35 @@ mod tests {
         }
         check(&"mailto:a@b.example,".repeat(9), &[("a@b.example", None); 3]);
         check("mailto:a@b!99999999999999999999", &[]);
+    }
+
+    #[test]
+    fn places_over_https_have_a_name_and_the_usual_port() {
+        let check = |rua: &str, expected: &[&str]| {
+            assert_eq!(places(rua).iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{rua}");
+        };
+        check("https://r.example/v1/tls?x=1%2C#y", &["https://r.example/v1/tls?x=1%2C"]);
+        check(
+            "HTTPS://R.example:443, mailto:a@b.example ,https://q.example?z",
+            &["https://r.example/", "https://q.example/?z"],
+        );
+        for nothing in [
+            "http://r.example/",
+            "https://",
+            "https://r",
+            "https://r.example:8443/",
+            "https://u@r.example/",
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://r.example/a b",
+            "https://r.example/\r\nX: y",
+            "https://-..example/",
+            "https:/r.example/",
+        ] {
+            check(nothing, &[]);
+        }
+        check(&"https://r.example/x,".repeat(9), &["https://r.example/x"; 3]);
+        check(&format!("https://r.example/{}", "x".repeat(TEXT_BYTES_MAX)), &[]);
     }
 
     #[test]

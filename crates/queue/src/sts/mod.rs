@@ -7,13 +7,13 @@
 mod fetch;
 mod policy;
 
+use crate::https::Https;
 use crate::queue::Queue;
 use crate::smarthost::{Roots, SmarthostError};
 use crate::tls_outcome::{Promise, TlsFailure, TlsListener, TlsOutcome};
 use dns::Dns;
-use fetch::Https;
 pub(crate) use policy::{Mode, Policy};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::Timestamp;
@@ -63,12 +63,7 @@ pub(crate) struct Kept {
 impl Policies {
     pub(crate) fn new(sts: &Sts, queue: Queue) -> Result<Self, SmarthostError> {
         let roots = Arc::new(sts.roots.load()?);
-        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| SmarthostError::Roots(format!("TLS: {error}")))?
-            .with_root_certificates(Arc::clone(&roots))
-            .with_no_client_auth();
-        let https = Https { config: Arc::new(config), port: sts.port, asks_here: sts.port != 443 };
+        let https = Https::with(Arc::clone(&roots), sts.port)?;
         Ok(Self { https, roots, queue, asked: Mutex::default() })
     }
 

@@ -216,3 +216,19 @@ fn what_could_not_be_told_for_days_is_forgotten() {
         ["a", "e", "g", "n", "s", "t"].map(|letter| counts.0.table.scan(letter.as_bytes(), letter.as_bytes(), 9));
     assert!(rows.iter().all(|rows| rows.as_ref().unwrap().is_empty()), "{rows:?}");
 }
+
+#[test]
+fn a_message_that_is_counted_costs_no_commit_and_a_round_of_a_thousand_costs_one() {
+    let (engine, counts) = counts();
+    let before = engine.commits();
+    for number in 0..1_000 {
+        counts.mail(asks(&format!("d{}.example", number % 10)), row(number / 10 % 5), SIM_EPOCH);
+    }
+    assert_eq!(engine.commits(), before);
+    counts.write().unwrap();
+    assert_eq!(engine.commits() - before, 1);
+    let rows = ["a", "e", "g", "n"]
+        .map(|letter| counts.0.table.scan(letter.as_bytes(), letter.as_bytes(), 999).unwrap().len());
+    assert_eq!(rows[..2], [10, 50], "a row for each domain, and for what is alike");
+    assert!(rows[2] + rows[3] <= 11, "{rows:?}");
+}

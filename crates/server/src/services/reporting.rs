@@ -1,14 +1,17 @@
 //! Owners of other domains are told once a day what came in their names and how TLS with their hosts went (decision 0068): what was
 //! counted is written down in rounds, and what is due is sent, one domain after another.
 
+mod posting;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use directory::Directory;
 use dns::Dns;
 use mailflow::MailFlow;
-use queue::ReportError;
-use reports::rua::{Destination, consent_of, consents, destinations, wanted_of_tls};
+use posting::{Posted, Posting};
+use queue::{Https, ReportError, Roots};
+use reports::rua::{Destination, Place, consent_of, consents, destinations, places, wanted_of_tls};
 use reports::{Counts, Document, Due, Matter, Reporter};
 use store::{Claim, Error, Timestamp};
 use tokio::sync::watch;
@@ -33,8 +36,17 @@ pub(crate) struct Reporting {
     flow: MailFlow,
     counts: Counts,
     dns: Dns,
+    /// `None`: nothing is handed over HTTPS.
+    posting: Option<Posting>,
     hostname: String,
     from: Option<String>,
+}
+
+/// Where a report is wanted.
+#[derive(Default)]
+struct To {
+    addresses: BTreeSet<Address>,
+    places: BTreeSet<Place>,
 }
 
 /// What became of a day of a domain.
@@ -50,7 +62,15 @@ impl Reporting {
     /// `None`: nobody is told anything.
     pub(crate) fn new(config: &Config, flow: &MailFlow, dns: &Dns) -> Option<Self> {
         let (flow, counts, dns) = (flow.clone(), flow.counts()?.clone(), dns.clone());
-        Some(Self { flow, counts, dns, hostname: config.hostname.clone(), from: config.reports.from.clone() })
+        let posting = match Https::new(&Roots::System, config.delivery.mta_sts_port) {
+            Ok(https) => Some(Posting::new(https, dns.clone())),
+            Err(error) => {
+                warn!(%error, "no report is handed over HTTPS");
+                None
+            }
+        };
+        let (hostname, from) = (config.hostname.clone(), config.reports.from.clone());
+        Some(Self { flow, counts, dns, posting, hostname, from })
     }
 
     /// Writes down and tells, until `stop` becomes true or its sender is dropped.
@@ -112,31 +132,68 @@ impl Reporting {
     /// Tells one domain of one day. Where the DNS gives no answer it comes again, for some days.
     async fn tell_of(&self, due: Due, reporter: Reporter, now: Timestamp) {
         let Ok(Some(to)) = timeout(PATIENCE, self.destinations(&due)).await else { return };
+        let id = due.id(&reporter);
+        let is_posted = self.post(&due, &reporter, &to.places, now).await;
         let (flow, counts, name) = (self.flow.clone(), self.counts.clone(), due.domain().to_owned());
         let sent = spawn_blocking(move || {
-            let (told, claims) = send(&flow, &counts, &due, &reporter, &to, now)?;
-            if told == Told::Settled {
+            let (told, claims) = send(&flow, &counts, &due, &reporter, &to.addresses, now)?;
+            let is_settled = told == Told::Settled && is_posted;
+            if is_settled {
                 counts.settle(&due)?;
                 claims.into_iter().for_each(Claim::answered);
             }
-            Ok::<_, Error>(())
+            Ok::<_, Error>(is_settled)
         });
         match sent.await {
-            Ok(Ok(())) => {}
+            Ok(Ok(false)) => {}
+            Ok(Ok(true)) => {
+                if let Some(posting) = &self.posting {
+                    posting.forget(&id);
+                }
+            }
             Ok(Err(error)) => warn!(domain = name, %error, "a report is not sent"),
             Err(error) => warn!(domain = name, %error, "a report is not sent"),
         }
     }
 
+    /// Hands it over HTTPS where it is wanted so; whether nothing of that is left to do.
+    async fn post(&self, due: &Due, reporter: &Reporter, places: &BTreeSet<Place>, now: Timestamp) -> bool {
+        let Some(posting) = self.posting.as_ref().filter(|_| !places.is_empty()) else { return true };
+        let (counts, of, by) = (self.counts.clone(), due.clone(), reporter.clone());
+        let made = spawn_blocking(move || {
+            let document = Document::new(&counts, &of, &by)?;
+            Ok::<_, Error>(document.map(|document| document.packed().to_vec()))
+        });
+        let (id, domain, since) = (due.id(reporter), due.domain(), due.since());
+        match made.await {
+            Ok(Ok(Some(packed))) => {
+                posting.post(&Posted { id: &id, domain, since, packed: &packed }, places, now).await
+            }
+            Ok(Ok(None)) => true,
+            Ok(Err(error)) => {
+                warn!(domain, %error, "a report is not made");
+                false
+            }
+            Err(error) => {
+                warn!(domain, %error, "a report is not made");
+                false
+            }
+        }
+    }
+
     /// Where it goes; `None`: that is not known now.
-    async fn destinations(&self, due: &Due) -> Option<BTreeSet<Address>> {
+    async fn destinations(&self, due: &Due) -> Option<To> {
         let rua = match &due.matter {
             Matter::Mail { rua } => rua.clone(),
             Matter::Sessions => {
                 wanted_of_tls(&self.texts(&format!("_smtp._tls.{}", due.domain())).await?).unwrap_or_default()
             }
         };
-        let mut found = BTreeSet::new();
+        let mut found = To::default();
+        if due.matter == Matter::Sessions {
+            // RFC 8460 §3: reports on mail have no such way.
+            found.places.extend(places(&rua));
+        }
         for destination in destinations(&rua) {
             let asked = match due.matter {
                 Matter::Mail { .. } => consent_of(due.domain(), &destination),
@@ -147,7 +204,7 @@ impl Reporting {
                 None => true,
             };
             if is_wanted {
-                found.insert(Address(destination.address, destination.bytes_max));
+                found.addresses.insert(Address(destination.address, destination.bytes_max));
             }
         }
         Some(found)

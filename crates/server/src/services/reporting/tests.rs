@@ -209,3 +209,110 @@ async fn sessions_of_the_queue_are_counted_but_not_those_that_bring_reports() {
     assert_eq!(send("", &mut config), Vec::<String>::new());
     assert_eq!(send("me@example.org", &mut config), ["a.example"]);
 }
+
+/// A host that takes what is posted, with a status; what it was told, and the file of who vouches for it.
+fn place(status: &'static str) -> (u16, std::sync::mpsc::Receiver<(String, Vec<u8>)>, tempfile::NamedTempFile) {
+    let certified = rcgen::generate_simple_self_signed(["r.a.example".to_owned()]).unwrap();
+    let mut roots = tempfile::NamedTempFile::new().unwrap();
+    roots.write_all(certified.cert.pem().as_bytes()).unwrap();
+    let key = rustls_pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let tls = tls.with_no_client_auth().with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
+    let tls = Arc::new(tls);
+    let listener = TcpListener::bind("127.0.0.8:0").unwrap();
+    let (port, (told, heard)) = (listener.local_addr().unwrap().port(), std::sync::mpsc::channel());
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let session = rustls::ServerConnection::new(Arc::clone(&tls)).unwrap();
+            let mut stream = BufReader::new(rustls::StreamOwned::new(session, socket.unwrap()));
+            let mut head = String::new();
+            while matches!(stream.read_line(&mut head), Ok(1..)) && !head.ends_with("\r\n\r\n") {}
+            if head.is_empty() {
+                continue;
+            }
+            let length = head
+                .to_lowercase()
+                .split("content-length: ")
+                .nth(1)
+                .and_then(|rest| rest.split('\r').next()?.parse().ok());
+            let mut body = vec![0; length.unwrap_or(0)];
+            if std::io::Read::read_exact(&mut stream, &mut body).is_err() {
+                continue;
+            }
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+            let _gone = stream.get_mut().write_all(answer.as_bytes()).and_then(|()| stream.get_mut().flush());
+            let _gone = told.send((head, body));
+        }
+    });
+    (port, heard, roots)
+}
+
+impl World {
+    /// The session of a host of `a.example` whose owner wants to be told so, told to the place at `port`.
+    fn wants(self, rua: &str, port: u16, roots: &tempfile::NamedTempFile) -> Self {
+        self.names.add("_smtp._tls.a.example", "TXT", &format!("\"v=TLSRPTv1; rua={rua}\""));
+        self.names.add("r.a.example", "A", "127.0.0.8");
+        let (host, address, failure) = ("mx".to_owned(), None, Some(TlsFailure::NotSupported));
+        let outcome = TlsOutcome { domain: "a.example".into(), promise: Promise::Nothing, host, address, failure };
+        self.reporting.counts.session(outcome, NOW);
+        self.reporting.counts.write().unwrap();
+        let https = Https::new(&Roots::File(roots.path().to_owned()), port).unwrap();
+        let posting = Some(Posting::new(https, self.reporting.dns.clone()));
+        Self { reporting: Reporting { posting, ..self.reporting }, ..self }
+    }
+
+    fn is_told(&self, hours: i64) -> bool {
+        self.reporting.counts.due(Timestamp(NOW.0 + hours * HOUR_MILLIS)).unwrap().is_empty()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_on_tls_is_posted_where_its_domain_wants_it_so() {
+    let (port, heard, roots) = place("201 Created");
+    let world = world().wants("https://r.a.example/v1?of=a,mailto:tls@a.example", port, &roots);
+    assert_eq!(world.told(17).await, ["tls@a.example"]);
+    let (head, body) = heard.recv().unwrap();
+    assert!(head.starts_with("POST /v1?of=a HTTP/1.1\r\n"), "{head}");
+    let fields = head.to_lowercase();
+    assert!(fields.contains("host: r.a.example\r\n") && fields.contains("content-type: application/tlsrpt+gzip\r\n"));
+    assert!(body.starts_with(b"\x1f\x8b"), "it is packed");
+    assert!(world.is_told(17));
+    world.told(18).await;
+    assert!(heard.try_recv().is_err(), "and once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_fails_is_asked_again_and_the_letter_beside_it_is_sent_once() {
+    let (port, heard, roots) = place("503 Service Unavailable");
+    let world = world().wants("https://r.a.example/,mailto:tls@a.example", port, &roots);
+    assert_eq!(world.told(17).await, ["tls@a.example"]);
+    assert!(heard.recv().is_ok() && !world.is_told(17));
+    assert_eq!(world.told(17).await, ["tls@a.example"], "not at once");
+    assert!(heard.try_recv().is_err());
+    assert_eq!(world.told(18).await, ["tls@a.example"]);
+    assert!(heard.recv().is_ok() && !world.is_told(18));
+    // RFC 8460 §5.5: after a day it is given up.
+    world.told(40).await;
+    assert!(heard.recv().is_ok() && world.is_told(40));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_nobody_vouches_for_or_that_wants_none_gets_none() {
+    let (port, heard, _) = place("200 OK");
+    let (_, _, others) = place("200 OK");
+    let world = world().wants("https://r.a.example/", port, &others);
+    assert_eq!(world.told(17).await, Vec::<String>::new());
+    assert!(!world.is_told(17), "it may be mended tomorrow");
+    assert!(heard.try_recv().is_err(), "nothing was said to whoever is there");
+    // A head without end is not read to its end.
+    let endless: &'static str = Box::leak(format!("200 OK\r\nX: {}", "x".repeat(4 << 20)).into_boxed_str());
+    let (port, _, roots) = place(endless);
+    let world = self::world().wants("https://r.a.example/", port, &roots);
+    world.told(17).await;
+    assert!(!world.is_told(17));
+    let (port, heard, roots) = place("404 Not Found");
+    let world = self::world().wants("https://r.a.example/", port, &roots);
+    world.told(17).await;
+    assert!(heard.recv().is_ok() && world.is_told(17));
+}
