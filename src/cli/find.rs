@@ -1,7 +1,7 @@
 //! `pillarbox find`: a mail that has vanished, wherever it is now, and back with it.
 
 use clap::Args;
-use console::{FoundMessage, FoundPage, UndoAnswer};
+use console::{FoundMessage, FoundPage, PassedLine, UndoAnswer};
 use web::Call;
 
 use super::place::Place;
@@ -59,7 +59,9 @@ impl Find {
         while left > 0 {
             let asked = call.clone().with("limit", left).with("before", before);
             let Some(page) = place.all::<FoundPage>(&asked)?.pop() else { break };
-            page.messages.iter().try_for_each(|found| self.format.show(found, told))?;
+            page.elsewhere.iter().take(left).try_for_each(|line| self.format.show(line, elsewhere))?;
+            left -= page.elsewhere.len().min(left);
+            page.messages.iter().take(left).try_for_each(|found| self.format.show(found, told))?;
             left -= page.messages.len().min(left);
             before = page.next;
             if before.is_none() {
@@ -78,15 +80,19 @@ fn quoted(word: &str) -> String {
     if word.contains(char::is_whitespace) { format!("\"{word}\"") } else { word.to_owned() }
 }
 
+fn elsewhere(line: &PassedLine) -> String {
+    format!("{}  {}\n", line.at, line.text)
+}
+
 fn told(found: &FoundMessage) -> String {
-    let FoundMessage { message, arrived_at, text, devices, comes_back, .. } = found;
+    let FoundMessage { message, arrived_at, text, devices, passed_on, comes_back, .. } = found;
     let from = if message.from.is_empty() { String::new() } else { format!(" from {}", message.from) };
     let mut shown = format!("{}  {}{from}\n    {text}", message.id, message.subject);
     if let Some(at) = arrived_at {
         shown.push_str(&format!("; came {at}"));
     }
     shown.push('\n');
-    devices.iter().for_each(|device| shown.push_str(&format!("    {device}\n")));
+    devices.iter().chain(passed_on).for_each(|device| shown.push_str(&format!("    {device}\n")));
     if let Some(back) = comes_back {
         shown.push_str(&format!("    --bring-back {}: {back}\n", message.id));
     }

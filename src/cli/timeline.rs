@@ -52,14 +52,14 @@ impl Timeline {
         let device = self.device.as_ref().map(|device| number(place, &self.account, device)).transpose()?;
         let call = Call::new("GET /api/v1/timeline").of(self.account).with("device", device).with("since", self.since);
         let call = call.with("search", self.search);
-        let (mut left, mut before) = (self.limit, None);
+        let (mut left, mut before, mut passed) = (self.limit, None, None);
         // Page after page, so that a long answer begins at once.
         while left > 0 {
-            let asked = call.clone().with("limit", left).with("before", before);
+            let asked = call.clone().with("limit", left).with("before", before).with("before_passed", passed);
             let Some(page) = place.all::<Page>(&asked)?.pop() else { break };
             page.lines.iter().try_for_each(|line| self.format.show(line, happened))?;
             left -= page.lines.len().min(left);
-            before = page.next;
+            (before, passed) = (page.next, page.next_passed);
             if before.is_none() {
                 break;
             }

@@ -1,6 +1,7 @@
 //! The console of one account.
 
 use crate::error::Error;
+use queue::Queue;
 use store::device::Device;
 use store::{Account, Actor, DeviceId};
 
@@ -10,13 +11,20 @@ use store::{Account, Actor, DeviceId};
 pub struct AccountConsole {
     pub(crate) account: Account,
     pub(crate) actor: Actor,
+    pub(crate) queue: Option<Queue>,
 }
 
 impl AccountConsole {
     /// The console of `account` for somebody who may use it: its owner, or an administrator.
     #[must_use]
     pub fn new(account: Account, actor: Actor) -> Self {
-        Self { account, actor }
+        Self { account, actor, queue: None }
+    }
+
+    /// With what was passed on, as the queue of the same server knows.
+    #[must_use]
+    pub fn with_queue(self, queue: Queue) -> Self {
+        Self { queue: Some(queue), ..self }
     }
 
     /// A device of the account, revoked or not.

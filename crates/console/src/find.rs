@@ -4,6 +4,7 @@ use crate::account::AccountConsole;
 use crate::error::Error;
 use crate::moment::shown;
 use crate::names::{MessageLine, Names};
+use crate::passed::PassedLine;
 use crate::undo::UndoAnswer;
 use crate::words;
 use search::{Condition, Looked, Needle, Scope, Search, SummaryTest, Wanted};
@@ -54,6 +55,9 @@ pub struct FoundPage {
     pub unreadable: u32,
     /// There may be more before this message.
     pub next: Option<String>,
+    /// On the first page: what was forwarded, and not kept here, newest first.
+    #[serde(default)]
+    pub elsewhere: Vec<PassedLine>,
 }
 
 /// A message that was found.
@@ -76,6 +80,9 @@ pub struct FoundMessage {
     pub text: String,
     /// What POP devices did with it, in words, a sentence each.
     pub devices: Vec<String>,
+    /// Where it was passed on, and what became of it there, in words.
+    #[serde(default)]
+    pub passed_on: Vec<String>,
     /// What "bring it back" would do; `None`: it is where everybody sees it, or it is held and asks for an answer.
     pub comes_back: Option<String>,
 }
@@ -104,6 +111,9 @@ impl AccountConsole {
         let limit = ask.limit.clamp(1, FOUND_MAX);
         let mut before = ask.before.as_deref().map(email).transpose()?;
         let (mut page, mut bytes) = (FoundPage::default(), 0);
+        if before.is_none() && !ask.removed {
+            page.elsewhere = self.forwarded_instead(&words, &|passed| ask.means(passed.at))?;
+        }
         loop {
             let index = self.account.everything(before, ask.removed, STRETCH)?;
             let Some(oldest) = index.get(0).map(|entry| entry.email) else { return Ok(page) };
@@ -182,6 +192,7 @@ impl AccountConsole {
             text: words::whereabouts(&mailboxes, removed.as_ref()),
             mailboxes,
             devices: on_pop_devices(&events, names),
+            passed_on: self.passed_on_of(names, email)?.iter().map(words::passed).collect(),
             comes_back: self.back(place)?.map(|back| match back {
                 Back::Removed(_) => words::COMES_BACK_FROM_REMOVED.to_owned(),
                 Back::Aside(_) => words::COMES_BACK_FROM_ASIDE.to_owned(),
@@ -193,6 +204,12 @@ impl AccountConsole {
 }
 
 impl FindAsk {
+    /// Whether it means what came then.
+    fn means(&self, at: Timestamp) -> bool {
+        let day = |at: Timestamp| at.0.div_euclid(DAY_MILLIS);
+        self.since.is_none_or(|since| day(at) >= day(since)) && self.until.is_none_or(|until| day(at) <= day(until))
+    }
+
     fn condition(&self, words: &[String]) -> Condition {
         let text = |word: &String| Condition::Text(Scope::Everything, Needle::new(word));
         let mut all: Vec<Condition> = words.iter().map(text).collect();

@@ -30,6 +30,7 @@ mod moment;
 mod names;
 mod operations;
 mod party;
+mod passed;
 mod people;
 mod queue;
 mod refused;
@@ -71,6 +72,7 @@ pub use moment::{parse_moment, shown};
 pub use names::MessageLine;
 pub use operations::{AccountDetails, AccountWithPassword, MailboxLine, Operations};
 pub use party::{Act, Party};
+pub use passed::PassedLine;
 pub use people::{AcceptedRequest, Answering, DeclinedRequest, LinkLine, RequestLine};
 pub use queue::{
     QUEUE_LINES_MAX, QueueChanged, QueueConsole, QueueDestination, QueueDestinations, QueueLine, QueuePage,

@@ -21,6 +21,8 @@ const SEARCHED_MAX: usize = 5_000;
 pub struct TimelineAsk {
     /// Only before this entry: `next` of the page before.
     pub before: Option<u64>,
+    /// Only what was passed on before: `next_passed` of the page before.
+    pub before_passed: Option<u64>,
     /// Only what this device did.
     pub device: Option<DeviceId>,
     /// Only what happened then or later.
@@ -38,12 +40,15 @@ pub struct Timeline {
     pub lines: Vec<TimelineLine>,
     /// There may be more before this entry.
     pub next: Option<u64>,
+    /// Where the next page goes on with what was passed on, which has numbers of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_passed: Option<u64>,
 }
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimelineLine {
-    /// Its number in the journal.
+    /// Its number in the journal; 0: it tells what became of mail that was passed on.
     pub entry: u64,
     /// When: `2026-11-22T22:36:40Z`.
     pub at: String,
@@ -99,8 +104,22 @@ impl AccountConsole {
         let names = Names::of(&self.account)?;
         let search = ask.search.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_lowercase);
         let limit = ask.limit.clamp(1, LINES_MAX);
-        let mut timeline = Timeline { lines: Vec::new(), next: ask.before };
-        let mut searched = 0;
+        let beside = self.beside(ask, &names, search.as_deref())?;
+        let (mut timeline, oldest) = self.journal_page(ask, &names, search.as_deref())?;
+        beside.join(&mut timeline, oldest.map(shown).as_deref(), limit);
+        Ok(timeline)
+    }
+
+    /// What the journal has for a page, and when the last entry was that was looked at.
+    fn journal_page(
+        &self,
+        ask: &TimelineAsk,
+        names: &Names<'_>,
+        search: Option<&str>,
+    ) -> Result<(Timeline, Option<Timestamp>), Error> {
+        let limit = ask.limit.clamp(1, LINES_MAX);
+        let mut timeline = Timeline { next: ask.before, ..Timeline::default() };
+        let (mut searched, mut oldest) = (0, None);
         loop {
             let before = timeline.next.map(ModSeq);
             let query =
@@ -110,14 +129,15 @@ impl AccountConsole {
             for entry in &page.entries {
                 if searched >= SEARCHED_MAX {
                     timeline.next = Some(entry.modseq.0.saturating_add(1));
-                    return Ok(timeline);
+                    return Ok((timeline, oldest));
                 }
-                searched += 1 + search.as_ref().map_or(0, |_| entry.change.emails().len());
-                timeline.lines.extend(line(entry, &names, search.as_deref())?);
+                oldest = Some(entry.at);
+                searched += 1 + search.map_or(0, |_| entry.change.emails().len());
+                timeline.lines.extend(line(entry, names, search)?);
             }
             let is_enough = timeline.lines.len() >= limit || searched >= SEARCHED_MAX || page.entries.is_empty();
             if timeline.next.is_none() || is_enough {
-                return Ok(timeline);
+                return Ok((timeline, oldest));
             }
         }
     }
@@ -156,6 +176,7 @@ impl AccountConsole {
                 lines.extend(texts.into_iter().map(|text| StoryLine { text, ..came.clone() }));
             }
         }
+        lines.extend(self.passed_in_story(&names, email)?);
         lines.sort_by(|a, b| a.at.cmp(&b.at));
         Ok(MessageStory { message: names.message(email)?, lines, examined })
     }

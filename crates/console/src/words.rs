@@ -1,5 +1,6 @@
 //! Every word that the console says, in one place, so that it can be said in another language.
 
+mod passed;
 mod sender;
 mod size;
 
@@ -15,6 +16,7 @@ use store::{
     OfPop, Protocol, SystemFlag, Timestamp, UndoReport,
 };
 
+pub(crate) use passed::{passed, passed_on, passed_to};
 pub(crate) use sender::examined;
 pub use size::bytes;
 pub(crate) use size::{clearable, cleared, history, retained, usage};

@@ -154,14 +154,14 @@ impl MailFlow {
             Ok(Received { email, was_there, claim }) => {
                 let (protocol, address) = (source.protocol.name(), source.client.to_canonical());
                 let (id, from, to) = (&arrival.id, &arrival.from, recipient.address.as_str());
-                let (email, account, junk) = (email.text(), account.id(), judged.map(|judged| judged.score));
+                let (name, account, junk) = (email.text(), account.id(), judged.map(|judged| judged.score));
                 match was_there {
-                    true => info!(protocol, %address, id, from, to, %account, email, junk, "delivered before"),
-                    false => info!(protocol, %address, id, from, to, %account, email, junk, "delivered"),
+                    true => info!(protocol, %address, id, from, to, %account, email = name, junk, "delivered before"),
+                    false => info!(protocol, %address, id, from, to, %account, email = name, junk, "delivered"),
                 }
                 let mut got = (RecipientOutcome::Delivered, vec![claim]);
                 if let Some(forward) = forward {
-                    self.forward_too(arrival, recipient, (account, &forward), content, (&mut got, put.now));
+                    self.forward_too(arrival, recipient, (account, email, &forward), content, (&mut got, put.now));
                 }
                 got
             }

@@ -19,11 +19,11 @@ use crate::srs;
 use directory::Forward;
 use message::content::Content;
 use message::{header, trace};
-use queue::{NewEntry, ReportError, TlsWish};
+use queue::{NewEntry, PassedOn, ReportError, TlsWish};
 use sender_auth::{ARC_SETS_MAX, DkimResult, DmarcResult, results};
 use smtp_proto::{Domain, ForwardPath, Mailbox, Rcpt, RcptReports, ReversePath};
 use std::sync::Arc;
-use store::{Account, AccountId, Claim, Handover, Place, Protocol, Timestamp};
+use store::{Account, AccountId, Claim, EmailId, Handover, Place, Protocol, Timestamp};
 use tracing::{info, warn};
 
 /// What is passed on has shares of the queue of its own (`queue::Limits`), beside those of accounts: a flood of mail for somebody
@@ -42,7 +42,29 @@ struct Passing<'a> {
     tls: TlsWish,
     top: Top,
     share: AccountId,
+    /// Who is told what becomes of it.
+    passed_on: Option<PassedOn>,
     handover: Handover,
+}
+
+/// On whose behalf a message is passed on.
+#[derive(Clone, Copy)]
+struct Behalf<'a> {
+    share: AccountId,
+    accounts: &'a [AccountId],
+    by_alias: bool,
+    /// The copy that the account keeps.
+    email: Option<EmailId>,
+}
+
+impl Behalf<'_> {
+    fn passed_on(self, address: &str, content: &[u8]) -> PassedOn {
+        let Self { accounts, by_alias, email, .. } = self;
+        let reports::About { message_id, subject, author } = reports::About::of(content);
+        let (address, email) = (address.to_owned(), email.map(|email| email.0));
+        let about = queue::About { address, by_alias, from: author, subject, message_id, email };
+        PassedOn { accounts: accounts.to_vec(), about }
+    }
 }
 
 impl MailFlow {
@@ -76,7 +98,8 @@ impl MailFlow {
             return (outcome, Vec::new());
         }
         let share = AccountId(SHARES_OF_ADDRESSES | (number_of(&onward.addresses()) & !SHARES_OF_ADDRESSES));
-        match self.pass_on(arrival, (recipient, onward), share, content, now) {
+        let behalf = Behalf { share, accounts: &recipient.accounts, by_alias: true, email: None };
+        match self.pass_on(arrival, (recipient, onward), behalf, content, now) {
             Ok(claim) => (RecipientOutcome::Delivered, claim.into_iter().collect()),
             Err(error) => {
                 warn!(id = arrival.id, to = recipient.address, %error, "not passed on");
@@ -125,7 +148,7 @@ impl MailFlow {
         if !matches!(account.first_handover(&arrival.handover, now), Ok(None)) {
             return None;
         }
-        match self.forward(arrival, recipient, (account.id(), forward), content, now) {
+        match self.forward(arrival, recipient, (account.id(), None, forward), content, now) {
             Ok(claim) => Some(claim.into_iter().collect()),
             Err(error) => {
                 warn!(id = arrival.id, account = %account.id(), %error, "not forwarded, and kept here");
@@ -134,19 +157,19 @@ impl MailFlow {
         }
     }
 
-    /// Forwards what is kept here, too.
+    /// Forwards what is kept here, too: as this message.
     pub(crate) fn forward_too(
         &self,
         arrival: &Arrival,
         recipient: &Recipient,
-        (account, forward): (AccountId, &Forward),
+        (account, email, forward): (AccountId, EmailId, &Forward),
         content: &mut Arc<Content>,
         (got, now): (&mut Got, Timestamp),
     ) {
         if !forward.keeps_copy {
             return;
         }
-        match self.forward(arrival, recipient, (account, forward), content, now) {
+        match self.forward(arrival, recipient, (account, Some(email), forward), content, now) {
             Ok(claim) => got.1.extend(claim),
             Err(error) => {
                 warn!(id = arrival.id, %account, %error, "not forwarded");
@@ -162,13 +185,15 @@ impl MailFlow {
         &self,
         arrival: &Arrival,
         recipient: &Recipient,
-        (account, forward): (AccountId, &Forward),
+        (account, email, forward): (AccountId, Option<EmailId>, &Forward),
         content: &mut Arc<Content>,
         now: Timestamp,
     ) -> Result<Option<Claim>, queue::Error> {
         let Some(onward) = Onward::to_members(std::slice::from_ref(&forward.address)) else { return Ok(None) };
         Arc::make_mut(content).set_fields(&[]);
-        self.pass_on(arrival, (recipient, &onward), AccountId(SHARES | account.0), content, now)
+        let share = AccountId(SHARES | account.0);
+        let behalf = Behalf { share, accounts: &[account], by_alias: false, email };
+        self.pass_on(arrival, (recipient, &onward), behalf, content, now)
     }
 
     /// Passes a letter of the server on to whom a recipient leads elsewhere.
@@ -197,6 +222,7 @@ impl MailFlow {
                 tls: TlsWish::Usual,
                 top: Top::signed(Vec::new()),
                 share: AccountId(share),
+                passed_on: None,
             };
             let later = |error: queue::Error| ReportError::Later(error.to_string());
             claims.extend(self.send_on(passing, Arc::new(Content::new(content.to_vec())), now).map_err(later)?.1);
@@ -208,7 +234,7 @@ impl MailFlow {
         &self,
         arrival: &Arrival,
         (recipient, onward): (&Recipient, &Onward),
-        share: AccountId,
+        behalf: Behalf<'_>,
         content: &mut Arc<Content>,
         now: Timestamp,
     ) -> Result<Option<Claim>, queue::Error> {
@@ -236,7 +262,9 @@ impl MailFlow {
             reverse_path,
             tls: arrival.envelope.tls(),
             top: proven(arrival, trace, domain, (content, &self.hostname)),
-            share,
+            share: behalf.share,
+            // To whom a bounce goes back is nobody's business here.
+            passed_on: (!onward.is_back).then(|| behalf.passed_on(address, content)),
             handover: again(b"passed on", onward, arrival.handover),
         };
         let (queue, claim) = self.send_on(passing, Arc::clone(content), now)?;
@@ -251,7 +279,7 @@ impl MailFlow {
         content: Arc<Content>,
         now: Timestamp,
     ) -> Result<(queue::QueueId, Option<Claim>), queue::Error> {
-        let Passing { address, to, reports, reverse_path, tls, top, share, handover } = passing;
+        let Passing { address, to, reports, reverse_path, tls, top, share, passed_on, handover } = passing;
         let header = content.get(..header::end(&content)).unwrap_or_default();
         let is_ascii = |path: &ForwardPath| path.to_string().is_ascii();
         let smtputf8 = !header.is_ascii() || !reverse_path.to_string().is_ascii() || !to.iter().all(is_ascii);
@@ -260,6 +288,7 @@ impl MailFlow {
             smtputf8,
             tls,
             account: Some(share),
+            passed_on: passed_on.clone(),
             handover: Some(handover),
             ..NewEntry::new(reverse_path, recipients, content)
         };

@@ -1,6 +1,7 @@
 //! A message in the queue and what became of its recipients, as it is kept and as it is shown.
 
 use crate::Error;
+use crate::passed::PassedOn;
 use serde::{Deserialize, Serialize};
 use smtp_proto::{
     DeliverBy, ForwardPath, Hold, MailReports, Mailbox, Notify, OriginalRecipient, Rcpt, RcptReports, Reply, Return,
@@ -64,6 +65,8 @@ pub struct NewEntry {
     pub is_submitted: bool,
     /// It may come back to this server, over its own port: a test of it.
     pub may_come_back: bool,
+    /// It came for accounts here, whose owners are told what becomes of it.
+    pub passed_on: Option<PassedOn>,
 }
 
 impl NewEntry {
@@ -85,6 +88,7 @@ impl NewEntry {
             handover: None,
             is_submitted: false,
             may_come_back: false,
+            passed_on: None,
         }
     }
 
@@ -111,6 +115,7 @@ impl NewEntry {
             later: self.later.clone(),
             tls: self.tls,
             may_come_back: self.may_come_back,
+            passed: Vec::new(),
         }
     }
 }
@@ -182,6 +187,9 @@ pub struct Entry {
     /// This server is no host that is left out on its way (RFC 5321 §5.1): what it tests is its own port.
     #[serde(default, skip_serializing_if = "is_false")]
     pub may_come_back: bool,
+    /// Where it is noted that it was passed on: account and number ([`Queue::passed_on`](crate::Queue::passed_on)).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed: Vec<(u32, u64)>,
 }
 
 /// A message that waits for a time that its sender chose.
@@ -372,6 +380,9 @@ pub struct LastReply {
     /// Which host said it, or could not be reached; `None`: the smarthost, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// Whether it was said over TLS.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub tls: bool,
 }
 
 impl LastReply {
@@ -382,7 +393,7 @@ impl LastReply {
         };
         let printable = |c: char| if c.is_control() { ' ' } else { c };
         let text = reply.text().chars().take(REPLY_TEXT_CHARS_MAX).map(printable).collect();
-        Self { at, code: reply.code, status, text, by_smarthost, host: None }
+        Self { at, code: reply.code, status, text, by_smarthost, host: None, tls: false }
     }
 }
 
@@ -571,16 +582,16 @@ mod text {
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
-mod timestamp {
+pub(crate) mod timestamp {
     use serde::{Deserialize, Deserializer, Serializer};
     use store::Timestamp;
 
     // The signature is serde's.
-    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(at.0)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         i64::deserialize(deserializer).map(Timestamp)
     }
 }
@@ -631,6 +642,7 @@ pub(crate) mod tests {
             later: Some(Later { is_asked_for: true, has_begun: true, ..later_at(at) }),
             tls: TlsWish::Required,
             may_come_back: true,
+            passed: vec![(20, 3)],
         }
     }
 

@@ -2,14 +2,15 @@
 //!
 //! Rows: `e` id = an [`Entry`]; `b` id chunk = a part of the message; `d`, `t` = a message that waits for its time (see
 //! `turns`; held ones have none); `s` = [`Totals`]; `a` = a share (see `share`); `r` id = a receipt (see `receipts`); `f` = a message
-//! that waits for a time its sender chose (see `scheduled`); `x` id =
-//! a message that was set aside (see `damage`); `m` domain = its policy on certificates (see [`crate::sts`]).
+//! that waits for a time its sender chose (see `scheduled`); `x` id = a message that was set aside (see `damage`); `m` domain = its
+//! policy on certificates (see [`crate::sts`]); `p`, `n` = what was passed on for accounts (see `passed`).
 
 use crate::damage::{self, Damaged};
 use crate::entry::{Enqueued, Entry, NewEntry, QueueId};
 use crate::error::Error;
 use crate::outgoing::{Via, Ways};
 use crate::pace;
+use crate::passed;
 use crate::receipts;
 use crate::schedule::Policy;
 use crate::share::{self, Limits, Wanted};
@@ -23,6 +24,7 @@ use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp};
 
 mod backlog;
 mod body;
+mod passed_on;
 mod policies;
 mod scheduled;
 mod settle;
@@ -180,6 +182,9 @@ impl Queue {
             tx.put(&body_key(entry.id, number as u32), row.to_vec());
         }
         put_totals(tx, &totals)?;
+        if let Some(passed_on) = &new.passed_on {
+            entry.passed = passed::note(tx, passed_on, &entry)?;
+        }
         put_entry(tx, &entry)?;
         pace::note(tx, &entry);
         scheduled::note(tx, &entry);
@@ -334,7 +339,10 @@ impl Queue {
     /// [`Error::NoSuchEntry`], [`store::Error::NoSpace`], faults.
     pub fn remove(&self, id: QueueId) -> Result<(), Error> {
         self.table.change(|tx| match entry(tx, id) {
-            Ok(Some(entry)) => delete(tx, &entry),
+            Ok(Some(entry)) => {
+                passed::remove(tx, &entry)?;
+                delete(tx, &entry)
+            }
             Ok(None) => Err(Error::NoSuchEntry),
             Err(Error::Damaged(_)) => delete_unread(tx, id),
             Err(error) => Err(error),

@@ -440,7 +440,7 @@ fn told(outcomes: &[Outcome], session: Session, now: Timestamp) -> Told {
     let is_before_mail = |outcome: &Outcome| {
         matches!(stage(outcome), Some(Stage::Greeting | Stage::Hello | Stage::StartTls | Stage::Auth))
     };
-    let fates: Vec<Fate> = outcomes.iter().map(|outcome| fate(outcome, session.host(), now)).collect();
+    let fates: Vec<Fate> = outcomes.iter().map(|outcome| fate(outcome, &session, now)).collect();
     let is_for_tls = outcomes.iter().all(|outcome| stage(outcome) == Some(Stage::StartTls));
     let unreached = match fates.first() {
         Some(Fate::Tried(RecipientState::Waiting { last })) if outcomes.iter().all(is_before_mail) => {
@@ -451,10 +451,10 @@ fn told(outcomes: &[Outcome], session: Session, now: Timestamp) -> Told {
     Told { fates, unreached, protection: session.protection, session }
 }
 
-fn fate(outcome: &Outcome, host: Option<&str>, now: Timestamp) -> Fate {
+fn fate(outcome: &Outcome, session: &Session, now: Timestamp) -> Fate {
     let words = |reply: &Reply, by_other: bool| {
         let reply = LastReply::new(reply, by_other, now);
-        LastReply { host: host.map(str::to_owned), ..reply }
+        LastReply { host: session.host().map(str::to_owned), tls: session.protection != Protection::None, ..reply }
     };
     let of = |failure: &Failure| words(&failure.reply, failure.author == Author::Server);
     Fate::Tried(match outcome {

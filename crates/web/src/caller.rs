@@ -65,7 +65,7 @@ impl Caller {
 
     /// The console of that account.
     pub(crate) fn console(&self) -> Result<AccountConsole, Problem> {
-        Ok(AccountConsole::new(self.own()?.mail.clone(), self.actor()))
+        Ok(AccountConsole::new(self.own()?.mail.clone(), self.actor()).with_queue(self.site.queue().clone()))
     }
 
     /// The console of another account, for whoever may administer it.

@@ -179,6 +179,7 @@ fn a_report_on_it_says_when_it_came_and_what_was_asked_for() {
         text: "nobody".into(),
         by_smarthost: false,
         host: None,
+        tls: false,
     };
     entry.recipients[0].state = RecipientState::Failed { reply, reported: false };
     let report = queue::Report {

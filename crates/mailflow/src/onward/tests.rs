@@ -163,6 +163,31 @@ fn an_owner_gets_copies_elsewhere_or_all_of_it() {
 }
 
 #[test]
+fn nobody_was_told_where_a_message_had_gone() {
+    let (world, queue) = with_way_out(10);
+    forward_alice_and_carol(&world);
+    let to = ["alice@example.org", "carol@example.org", "both@example.org"];
+    assert_eq!(outcomes(deliver(&world, "ada@author.example", &to, MESSAGE)), [OK; 3]);
+    let passed = |name: &str| {
+        let all = queue.passed_on(account_of(&world, name).id()).unwrap();
+        all.into_iter().map(|(_, passed)| passed).collect::<Vec<_>>()
+    };
+    let to = |name: &str| passed(name).into_iter().map(|passed| passed.to[0].address.clone()).collect::<Vec<_>>();
+    assert_eq!([to("alice"), to("carol"), to("bob")], [["me@far.example"], ["me@far.example"], ["eve@far.example"]]);
+    let about = |name: &str| passed(name).remove(0).about;
+    let alice = account_of(&world, "alice");
+    let inbox = alice.mailboxes().unwrap().by_name("INBOX").unwrap().id;
+    let email = alice.view(inbox).unwrap().index().get(0).unwrap().email;
+    assert_eq!((about("alice").email(), about("carol").email()), (Some(email), None));
+    let bob = about("bob");
+    assert_eq!((bob.address.as_str(), bob.by_alias, bob.subject.as_str()), ("both@example.org", true, "Hello"));
+    // The bounce that goes back to its sender is nobody's news here.
+    let back = queued(&queue)[0].0.reverse_path.clone();
+    assert_eq!(outcomes(deliver(&world, "", &[&back], "Subject: Undelivered\r\n\r\n")), [OK]);
+    assert_eq!((passed("alice").len(), passed("carol").len(), passed("bob").len()), (1, 1, 1));
+}
+
+#[test]
 fn what_was_passed_on_was_doubled_when_its_client_had_no_answer() {
     let (world, _) = with_way_out(10);
     forward_alice_and_carol(&world);
@@ -179,6 +204,8 @@ fn what_was_passed_on_was_doubled_when_its_client_had_no_answer() {
         (queued(&queue).len(), messages(&world, "alice", "INBOX"), messages(&world, "carol", "INBOX")),
         (3, 1, 0)
     );
+    let told = |name: &str| queue.passed_on(account_of(&world, name).id()).unwrap().len();
+    assert_eq!((told("alice"), told("carol")), (1, 1), "and told once");
     // It was answered: the same once more is another message.
     assert_eq!(outcomes(deliver(&world, "ada@author.example", &to[..1], MESSAGE)), [OK]);
     assert_eq!(queued(&queue).len(), 4);

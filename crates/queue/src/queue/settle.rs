@@ -3,6 +3,7 @@
 use super::{Queue, delete, entry, put_entry};
 use crate::entry::{Deadline, Entry, LastReply, Matter, QueueId, Recipient, RecipientState, Warning};
 use crate::error::Error;
+use crate::passed;
 use crate::schedule::Next;
 use crate::turns;
 use smtp_proto::{Enhanced, Reply};
@@ -142,6 +143,7 @@ fn advance(tx: &mut TableTx<'_>, id: QueueId, change: impl Fn(&mut Entry)) -> Re
     let Some(before) = entry(tx, id)? else { return Ok(None) };
     let mut after = before.clone();
     change(&mut after);
+    passed::renew(tx, &before, &after)?;
     if after.is_settled() {
         delete(tx, &before)?;
         return Ok(None);
@@ -157,9 +159,9 @@ fn give_up(recipient: &mut Recipient, now: Timestamp) {
     // RFC 3463 §3.5: X.4.7, delivery time expired.
     let words = last.as_ref().map(|reply| format!("; the last answer was: {} {}", reply.code, reply.text));
     let text = format!("not delivered in time{}", words.unwrap_or_default());
-    let host = last.as_ref().and_then(|last| last.host.clone());
+    let (host, tls) = last.as_ref().map_or((None, false), |last| (last.host.clone(), last.tls));
     let reply = LastReply::new(&Reply::new(550, Enhanced(5, 4, 7), text), false, now);
-    recipient.state = RecipientState::Failed { reply: LastReply { host, ..reply }, reported: false };
+    recipient.state = RecipientState::Failed { reply: LastReply { host, tls, ..reply }, reported: false };
     recipient.next_at = None;
 }
 

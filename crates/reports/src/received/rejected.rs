@@ -159,7 +159,7 @@ mod tests {
         let id = queue.enqueue(new, SIM_EPOCH).unwrap().id;
         let mut entry = queue.show(id).unwrap();
         let (text, host) = ("spam from you".to_owned(), Some("mx.example.net".to_owned()));
-        let reply = LastReply { at: SIM_EPOCH, code, status: status.into(), text, by_smarthost, host };
+        let reply = LastReply { at: SIM_EPOCH, code, status: status.into(), text, by_smarthost, host, tls: false };
         entry.recipients[0].state = RecipientState::Failed { reply, reported: false };
         entry
     }

@@ -37,6 +37,7 @@ fn taken(at: Timestamp) -> RecipientState {
         text: "as 7".into(),
         by_smarthost: true,
         host: Some("mx.far.test".into()),
+        tls: false,
     };
     RecipientState::Delivered { reply, untold: false }
 }

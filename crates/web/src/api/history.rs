@@ -24,6 +24,7 @@ pub(crate) fn timeline(caller: &Caller, fields: &Fields) -> Result<Timeline, Pro
     let since = fields.optional("since").map(|since| parse_moment(since, caller.now)).transpose()?;
     let ask = TimelineAsk {
         before: fields.number("before")?,
+        before_passed: fields.number("before_passed")?,
         device: fields.number("device")?.map(DeviceId),
         since,
         search: fields.optional("search").map(str::to_owned),

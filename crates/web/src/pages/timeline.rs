@@ -57,9 +57,10 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
     };
     let revoked = Fields::urlencoded(b"revoked=true")?;
     let asked = ["search", "device", "since"].map(|name| format!("&{name}={}", encoded(fields.text(name)))).concat();
+    let passed = timeline.next_passed.map(|next| format!("&before_passed={next}")).unwrap_or_default();
     Answer::page(&TimelinePage {
         frame: Frame::of(owner, "timeline"),
-        earlier: timeline.next.map(|next| format!("/timeline?before={next}{asked}")),
+        earlier: timeline.next.map(|next| format!("/timeline?before={next}{passed}{asked}")),
         days: days(timeline.lines),
         devices: api::devices::list(owner, &revoked)?,
         search: fields.text("search"),

@@ -6,6 +6,7 @@ mod lists;
 mod login;
 mod mail;
 mod operator;
+mod passed;
 mod people;
 mod queue;
 mod refused;

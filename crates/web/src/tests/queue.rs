@@ -33,7 +33,8 @@ fn an_administrator_sees_what_waits_for_whom_and_has_it_tried() {
     let ids = ["carol@busy.example", "dave@busy.example", "erin@held.example"].map(|to| enqueue(&world, to));
     let mut entry = world.queue.show(ids[0]).unwrap();
     let (text, host) = ("<b>busy".to_owned(), Some("mx.busy.example".to_owned()));
-    let reply = LastReply { at: world.now(), code: 451, status: "4.7.1".into(), text, by_smarthost: true, host };
+    let reply =
+        LastReply { at: world.now(), code: 451, status: "4.7.1".into(), text, by_smarthost: true, host, tls: true };
     entry.recipients[0].state = RecipientState::Waiting { last: Some(reply) };
     keep(&world, &entry);
     world.queue.hold(ids[2]).unwrap();

@@ -66,7 +66,8 @@ fn an_administrator_is_told_of_domains_that_refuse_mail() {
     let id = world.queue.enqueue(new, world.now()).unwrap().id;
     let mut entry = world.queue.show(id).unwrap();
     let (text, host) = ("<b>blocked".to_owned(), Some("mx.example.net".to_owned()));
-    let reply = LastReply { at: world.now(), code: 554, status: "5.7.1".into(), text, by_smarthost: true, host };
+    let reply =
+        LastReply { at: world.now(), code: 554, status: "5.7.1".into(), text, by_smarthost: true, host, tls: true };
     entry.recipients[0].state = RecipientState::Failed { reply, reported: false };
     let (matter, expires_at, handover) = (Matter::Failed, world.now(), Handover::new(&[], world.now(), 0));
     let report = Report { matter, entry: &entry, original: b"", other_server: "", expires_at, handover };

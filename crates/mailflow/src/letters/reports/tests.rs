@@ -21,7 +21,7 @@ fn entry(recipients: &[&str]) -> Entry {
 
 fn reply(code: u16, status: &str, text: &str) -> LastReply {
     let (status, text) = (status.to_owned(), text.to_owned());
-    LastReply { at: NOW, code, status, text, by_smarthost: true, host: None }
+    LastReply { at: NOW, code, status, text, by_smarthost: true, host: None, tls: true }
 }
 
 fn failed(recipients: &[&str], reply: &LastReply) -> Entry {

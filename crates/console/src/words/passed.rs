@@ -1,0 +1,105 @@
+//! What became of mail that was passed on.
+
+use crate::names::shown;
+use queue::{LastReply, Passed, PassedTo, RecipientState};
+
+/// All of it. Of a message that the mailbox has no copy of also which it was.
+pub(crate) fn passed(passed: &Passed) -> String {
+    let about = &passed.about;
+    let to: Vec<String> = passed.to.iter().map(|to| passed_to(to, passed.is_removed)).collect();
+    let others = if passed.others > 0 { format!("; and to {} more", passed.others) } else { String::new() };
+    let what = match about.email {
+        Some(_) => String::new(),
+        None => {
+            let subject = if about.subject.trim().is_empty() { super::NO_SUBJECT } else { &about.subject };
+            let from = if about.from.is_empty() { "nobody" } else { &about.from };
+            format!("“{}” of {} was ", shown(subject), shown(from))
+        }
+    };
+    format!("{what}{} {}{others}", passed_on(passed), to.join("; "))
+}
+
+/// How it was passed on: whom it went to follows.
+pub(crate) fn passed_on(passed: &Passed) -> String {
+    match (passed.about.by_alias, passed.about.email) {
+        (true, _) => format!("passed on for {} to", shown(&passed.about.address)),
+        (false, Some(_)) => "forwarded to".to_owned(),
+        (false, None) => "forwarded, and not kept here, to".to_owned(),
+    }
+}
+
+/// `eve@far.example: taken by mx.far.example over TLS`.
+pub(crate) fn passed_to(to: &PassedTo, is_removed: bool) -> String {
+    let became = match &to.state {
+        RecipientState::Waiting { .. } if is_removed => {
+            "thrown away by an administrator before it was delivered".to_owned()
+        }
+        RecipientState::Waiting { last: None } => "not sent yet".to_owned(),
+        RecipientState::Waiting { last: Some(last) } => format!("waits, and is tried again; {}", said(last)),
+        RecipientState::Delivered { reply, .. } => {
+            let how = if reply.tls { "over TLS" } else { "without TLS" };
+            format!("taken by {} {how} at {}", host(reply), crate::moment::shown(reply.at))
+        }
+        RecipientState::Failed { reply, .. } => {
+            format!("not delivered, and its sender was told; {}", said(reply))
+        }
+    };
+    format!("{}: {became}", shown(&to.address))
+}
+
+fn said(reply: &LastReply) -> String {
+    match reply.by_smarthost {
+        true => format!("{} said {} {}", host(reply), reply.code, shown(&reply.text)),
+        false => shown(&reply.text),
+    }
+}
+
+fn host(reply: &LastReply) -> String {
+    reply.host.as_deref().map_or_else(|| "the smarthost".to_owned(), shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::Timestamp;
+
+    #[test]
+    fn what_the_far_end_said_is_told_in_words() {
+        let reply = |code: u16, text: &str, by_smarthost, tls| LastReply {
+            at: Timestamp(1_790_000_000_000),
+            code,
+            status: String::new(),
+            text: text.into(),
+            by_smarthost,
+            host: Some("mx.far.example".into()),
+            tls,
+        };
+        let at = "2026-09-21T14:13:20Z";
+        for (state, told) in [
+            (RecipientState::Waiting { last: None }, "not sent yet".to_owned()),
+            (
+                RecipientState::Waiting { last: Some(reply(451, "later\u{202e}", true, true)) },
+                "waits, and is tried again; mx.far.example said 451 later".to_owned(),
+            ),
+            (
+                RecipientState::Waiting { last: Some(reply(421, "nobody answers", false, false)) },
+                "waits, and is tried again; nobody answers".to_owned(),
+            ),
+            (
+                RecipientState::Delivered { reply: reply(250, "ok", true, true), untold: false },
+                format!("taken by mx.far.example over TLS at {at}"),
+            ),
+            (
+                RecipientState::Delivered { reply: reply(250, "ok", true, false), untold: false },
+                format!("taken by mx.far.example without TLS at {at}"),
+            ),
+            (
+                RecipientState::Failed { reply: reply(550, "no such user", true, true), reported: true },
+                "not delivered, and its sender was told; mx.far.example said 550 no such user".to_owned(),
+            ),
+        ] {
+            let to = PassedTo { address: "me@far.example".into(), state };
+            assert_eq!(passed_to(&to, false), format!("me@far.example: {told}"));
+        }
+    }
+}
