@@ -103,6 +103,8 @@ pub struct Arrival {
     pub(crate) content: Arc<Content>,
     /// What it is known by when it comes again.
     pub(crate) handover: Handover,
+    /// Who sends it, if somebody is logged in.
+    pub(crate) account: Option<AccountId>,
     /// Who it comes from, if that was looked at.
     pub(crate) sender: Option<sender_auth::Findings>,
     /// What filters beside us say, if they were asked.
@@ -117,11 +119,11 @@ impl MailFlow {
     pub fn arrive(&self, envelope: Envelope, content: Vec<u8>, account: Option<AccountId>, now: Timestamp) -> Arrival {
         let from = envelope.from();
         // What two accounts submit is two messages, even if it is the same.
-        let account = account.map_or([0; 4], |account| account.0.to_be_bytes());
-        let handover = Handover::new(&[&account, from.as_bytes(), &content], now, self.next_serial());
+        let number = account.map_or([0; 4], |account| account.0.to_be_bytes());
+        let handover = Handover::new(&[&number, from.as_bytes(), &content], now, self.next_serial());
         let content = self.without_forged(content, envelope.source.protocol);
         let (id, content) = (name(&handover), Arc::new(Content::new(content)));
-        Arrival { id, from, envelope, content, handover, sender: None, opinion: None }
+        Arrival { id, from, envelope, content, handover, account, sender: None, opinion: None }
     }
 
     /// A message that comes over a protocol without what others wrote in our name.

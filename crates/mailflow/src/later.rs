@@ -120,7 +120,8 @@ impl MailFlow {
         let (id, from) = (name(&handover), envelope.from());
         info!(id, queue = %entry.id, account, from, "its time has come");
         let content = Arc::new(Content::new(content));
-        let arrival = Arrival { id, from, envelope, content, handover, sender: None, opinion: None };
+        let account = Some(presence.login().account);
+        let arrival = Arrival { id, from, envelope, content, handover, account, sender: None, opinion: None };
         match self.submit(&presence, arrival, now) {
             Ok(Accepted { claims, .. }) => Ok(Released { claims, refused }),
             Err(refusal) => Err(unreleased(refusal)),

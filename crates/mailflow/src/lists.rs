@@ -126,7 +126,6 @@ impl MailFlow {
         let joined = directory.members(list).map_err(directory::Error::Store).and_then(|members| {
             let is_new = !members.iter().any(|known| !known.is_paused && known.address.eq_ignore_ascii_case(&member));
             // Whoever has a domain has as many addresses as they like.
-            let site = |domain: &str| organisational(&domain.to_ascii_lowercase()).to_owned();
             let own = site(&author.address.domain().to_string());
             let is_of_same = |domain: &str| site(domain) == own;
             directory.join_list_among(&list.address, &member, (JOINED_PER_DOMAIN_MAX, &is_of_same)).map(|()| is_new)
@@ -200,11 +199,11 @@ impl MailFlow {
         if list.post_bytes_max().is_some_and(|max| content.len() as u64 > max) {
             return refused(RecipientOutcome::List(ListRefusal::TooLarge));
         }
-        let verdict = match self.standing(arrival, (list, &list.address), &author, content, put.now) {
-            Ok(standing) => standing.verdict(list.approval),
+        let standing = match self.standing(arrival, (list, &list.address), &author, content, put.now) {
+            Ok(standing) => standing,
             Err(error) => return refused(RecipientOutcome::from(&error)),
         };
-        let (stage, is_proven) = match verdict {
+        let (stage, is_proven) = match standing.verdict(list.approval) {
             Verdict::Take => (Stage::Going(Going::default()), true),
             Verdict::Hold(why, is_proven) => (approval::waits(why, put.now), is_proven),
             Verdict::Refuse(why) => return refused(RecipientOutcome::List(why)),
@@ -220,7 +219,7 @@ impl MailFlow {
             warn!(id = arrival.id, list = list.address, %error, "post not taken");
             return refused(outcome(&error));
         }
-        self.take_post(arrival, list, (&author, is_proven), (content, stage), put)
+        self.take_post(arrival, list, (&author, is_proven, standing.is_known()), (content, stage), put)
     }
 
     /// It is as good as delivered once this is done: each member's copy follows ([`MailFlow::distribute`]).
@@ -228,7 +227,7 @@ impl MailFlow {
         &self,
         arrival: &Arrival,
         list: &List,
-        (author, is_proven): (&Author, bool),
+        (author, is_proven, is_known): (&Author, bool, bool),
         (content, stage): (&[u8], Stage),
         put: &Put,
     ) -> Got {
@@ -255,6 +254,8 @@ impl MailFlow {
             stage,
             next_millis: 0,
             is_proven,
+            is_known,
+            site: site(&author.address.domain().to_string()),
             subject: form::subject(content),
         };
         let per_hour = u32::from(list.posts_per_hour);
@@ -323,9 +324,16 @@ impl MailFlow {
         };
         // What an owner says is not said by whoever shares an alias with one.
         let owns = |account| list.owners.contains(account);
-        let is_owner = accounts
+        let is_owner_alone = accounts
             .as_ref()
             .is_some_and(|accounts| !accounts.is_empty() && accounts.iter().all(|delivery| owns(&delivery.account)));
+        // Who sends it with a login here is no other, whoever shares the address.
+        let has_login = |account: &AccountId| {
+            let is_theirs =
+                accounts.as_ref().is_some_and(|all| all.iter().any(|delivery| delivery.account == *account));
+            is_theirs && list.owners.contains(account)
+        };
+        let is_owner = is_owner_alone || arrival.account.as_ref().is_some_and(has_login);
         let is_member = list.members.iter().any(|member| writes_as(&member.whose));
         // From one of our domains only whoever is it.
         let (may, needs_proof) = match list.posting {
@@ -357,6 +365,11 @@ fn mark(arrival: &Arrival, author: &Author, content: &[u8]) -> [u8; 16] {
         true => Handover::new(&[b"post", &arrival.handover.digest], Timestamp(0), 0).digest,
         false => Handover::new(&[b"post", author.as_bytes(), &id], Timestamp(0), 0).digest,
     }
+}
+
+/// A domain and all below it.
+fn site(domain: &str) -> String {
+    organisational(&domain.to_ascii_lowercase()).to_owned()
 }
 
 /// The mark of what may not come from its author.

@@ -3,8 +3,8 @@
 //! A post is taken with one commit, however many members the list has; then the client has its answer, and each member's copy
 //! follows in the background. Who gets one, and what it looks like, is the business of `mailflow`.
 //!
-//! Rows of the table: `n` = the last number; `s` list = what has come of late (file `seen.rs`); `p` number = a [`Post`]; `b` number
-//! piece = a part of its message.
+//! Rows of the table: `n` = the last number; `h`, `m`, `s` list = what has come of late (file `seen.rs`); `p` number = a [`Post`]; `b`
+//! number piece = a part of its message; `x` number = a post that could not be read and was set aside, as it was.
 //!
 //! Invariant: a post is there until each member has a copy or never gets one.
 
@@ -20,7 +20,7 @@ pub use post::{Goes, Going, Held, Post, PostId, Stage, Way};
 use seen::Seen;
 use std::collections::BTreeMap;
 use std::task::Waker;
-use store::{Error, Store, Table, TableId, TableTx, Timestamp, Watch};
+use store::{Error, Row, Store, Table, TableId, TableTx, Timestamp, Watch};
 
 /// Posts of all lists that are not done.
 const POSTS_MAX: usize = 1_000;
@@ -30,6 +30,10 @@ const LIST_POSTS_MAX: usize = 100;
 const HELD_MAX: usize = 50;
 /// Those of them of which nothing proves who wrote them: anybody can make as many, in anybody's name.
 const HELD_UNPROVEN_MAX: usize = 25;
+/// Those of them of strangers who are known to have written them: whoever has a domain has as many addresses as they like.
+const HELD_OF_STRANGERS_MAX: usize = 15;
+/// Of strangers of one domain, and all below it.
+const HELD_OF_SITE_MAX: usize = 8;
 /// Of one author, of each of both kinds.
 const HELD_OF_AUTHOR_MAX: usize = 5;
 /// Octets of all of them together.
@@ -99,19 +103,19 @@ impl Posts {
         self.0.takes_mail()?;
         let NewPost { post, content, mark, also, per_hour } = new;
         self.0.change(|tx| {
-            let mut seen = Seen::read(tx, &post.list)?;
-            seen.forget(now);
-            if seen.has(&mark) || also.is_some_and(|also| seen.has(&also)) {
-                return Ok(Taken::Before);
+            let seen = Seen::read(tx, &post.list, now)?;
+            for known in [Some(mark), also].into_iter().flatten() {
+                if seen.has(tx, &known)? {
+                    return Ok(Taken::Before);
+                }
             }
             // Anybody can make one that waits and that nothing proves; it takes no place of a member's in the hour.
             let counts = !post.stage.is_held() || post.is_proven;
-            if seen.is_full() || counts && seen.within_an_hour(now) >= per_hour {
+            if seen.is_full() || counts && seen.within_an_hour() >= per_hour {
                 return Err(Refused::TooMany);
             }
             check_room(tx, post, content.len() as u64)?;
-            seen.add(&mark, now, counts);
-            seen.write(tx, &post.list);
+            seen.add(tx, &mark, counts);
             let id = PostId(last_number(tx)?.0 + 1);
             tx.put(b"n", id.0.to_be_bytes().to_vec());
             put(tx, &Post { id, size_bytes: content.len() as u64, ..post.clone() })?;
@@ -140,17 +144,46 @@ impl Posts {
         Ok(self.all()?.iter().map(Post::due_at).min())
     }
 
-    /// The message of a post.
+    /// The message of a post; `None`: it is not all there any more, and never will be.
     ///
     /// # Errors
-    /// Faults; it is not there any more.
-    pub fn content(&self, post: &Post) -> Result<Vec<u8>, Error> {
+    /// Faults.
+    pub fn content(&self, post: &Post) -> Result<Option<Vec<u8>>, Error> {
         let rows = self.0.scan(&body_key(post.id, 0)[..9], &[], usize::MAX)?;
         let content: Vec<u8> = rows.into_iter().flat_map(|(_, row)| row).collect();
-        match content.len() as u64 == post.size_bytes {
-            true => Ok(content),
-            false => Err(Error::Fault(format!("post {} of {} has not all of its message", post.id.0, post.list))),
+        Ok((content.len() as u64 == post.size_bytes).then_some(content))
+    }
+
+    /// Sets posts aside that cannot be read, so that the others go on; which, and why. Durable when it returns.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn set_aside(&self) -> Result<Vec<(PostId, String)>, Error> {
+        let mut unread = self.0.scan(b"p", &[], usize::MAX)?;
+        unread.retain(|(key, value)| Post::decode(key, value).is_err());
+        if unread.is_empty() {
+            return Ok(Vec::new());
         }
+        self.0.change(|tx| {
+            for (key, value) in &unread {
+                tx.delete(key);
+                tx.put(&[b"x", key.get(1..).unwrap_or_default()].concat(), value.clone());
+            }
+            Ok::<_, Error>(())
+        })?;
+        let why = |(key, value): &Row| {
+            let error = Post::decode(key, value).err().map(|error| error.to_string()).unwrap_or_default();
+            (post::id_of(key), error)
+        };
+        Ok(unread.iter().map(why).collect())
+    }
+
+    /// Takes away what is remembered of posts that cannot come again, also of lists that are none any more.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn tidy(&self, now: Timestamp) -> Result<(), Error> {
+        seen::forget(&self.0, now)
     }
 
     /// These are left; nobody: the post is done. Durable when it returns.
@@ -279,18 +312,24 @@ impl Posts {
     }
 
     fn all(&self) -> Result<Vec<Post>, Error> {
-        let rows = self.0.scan(b"p", &[], usize::MAX)?;
-        rows.iter().map(|(key, value)| Post::decode(key, value)).collect()
+        Ok(readable(&self.0.scan(b"p", &[], usize::MAX)?))
     }
 }
 
+/// One that cannot be read stops no other ([`Posts::set_aside`]).
+fn readable(rows: &[Row]) -> Vec<Post> {
+    rows.iter().filter_map(|(key, value)| Post::decode(key, value).ok()).collect()
+}
+
 fn check_room(tx: &TableTx<'_>, new: &Post, bytes: u64) -> Result<(), Refused> {
-    let rows = tx.scan_before(b"p", &[], POSTS_MAX)?;
-    let posts = rows.iter().map(|(key, value)| Post::decode(key, value)).collect::<Result<Vec<_>, _>>()?;
+    let posts = readable(&tx.scan_before(b"p", &[], POSTS_MAX)?);
     let of_list = || posts.iter().filter(|post| post.list == new.list);
     let held = || of_list().filter(|post| post.stage.is_held());
     let alike = || held().filter(|post| post.is_proven == new.is_proven);
     let of_author = alike().filter(|post| post.author.eq_ignore_ascii_case(&new.author));
+    let strangers = || alike().filter(|post| post.is_proven && !post.is_known);
+    let of_site = strangers().filter(|post| post.site == new.site);
+    let is_stranger = new.is_proven && !new.is_known;
     let bytes_of = |posts: &mut dyn Iterator<Item = &Post>| posts.map(|post| post.size_bytes).sum::<u64>() + bytes;
     // What waits for a week leaves half of the room to what is on its way.
     let all_held = || posts.iter().filter(|post| post.stage.is_held());
@@ -299,7 +338,8 @@ fn check_room(tx: &TableTx<'_>, new: &Post, bytes: u64) -> Result<(), Refused> {
         || bytes_of(&mut held()) > HELD_BYTES_MAX
         || held().count() >= HELD_MAX
         || of_author.count() >= HELD_OF_AUTHOR_MAX
-        || !new.is_proven && alike().count() >= HELD_UNPROVEN_MAX;
+        || !new.is_proven && alike().count() >= HELD_UNPROVEN_MAX
+        || is_stranger && (strangers().count() >= HELD_OF_STRANGERS_MAX || of_site.count() >= HELD_OF_SITE_MAX);
     let waits = new.stage.is_held() && is_too_much;
     let is_full =
         posts.len() >= POSTS_MAX || of_list().count() >= LIST_POSTS_MAX || bytes_of(&mut posts.iter()) > BYTES_MAX;

@@ -67,6 +67,12 @@ pub struct Post {
     /// Whoever wrote it is known to have; only then are they written to.
     #[serde(default)]
     pub is_proven: bool,
+    /// They are a member, or an owner; only of one that waits.
+    #[serde(default)]
+    pub is_known: bool,
+    /// The domain that whoever wrote it has, and all below it.
+    #[serde(default)]
+    pub site: String,
     /// What it is about.
     #[serde(default)]
     pub subject: String,
@@ -122,7 +128,7 @@ impl Post {
     }
 
     pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<Self, Error> {
-        let id = PostId(u64::from_be_bytes(key.last_chunk().copied().unwrap_or_default()));
+        let id = id_of(key);
         let post: Self = serde_json::from_slice(value)
             .map_err(|error| Error::Fault(format!("post {} of a list cannot be read: {error}", id.0)))?;
         Ok(Self { id, ..post })
@@ -135,6 +141,10 @@ impl Stage {
     pub fn is_held(&self) -> bool {
         matches!(self, Self::Held(_))
     }
+}
+
+pub(crate) fn id_of(key: &[u8]) -> PostId {
+    PostId(u64::from_be_bytes(key.last_chunk().copied().unwrap_or_default()))
 }
 
 pub(crate) fn key(id: PostId) -> Vec<u8> {

@@ -36,6 +36,8 @@ fn post(list: &str) -> Post {
         stage: Stage::Going(Going::default()),
         next_millis: 0,
         is_proven: true,
+        is_known: true,
+        site: "far.example".into(),
         subject: String::new(),
     }
 }
@@ -60,7 +62,7 @@ fn a_post_is_there_until_nobody_is_left_and_is_taken_once() {
     let posts = open(&engine.crash());
     let due = posts.due(SIM_EPOCH).unwrap();
     assert_eq!(due.iter().map(|post| (post.id.0, &*post.list)).collect::<Vec<_>>(), [(1, "choir@x"), (2, "other@x")]);
-    assert_eq!(posts.content(&due[0]).unwrap().len(), ROW_BYTES + 1);
+    assert_eq!(posts.content(&due[0]).unwrap().map(|content| content.len()), Some(ROW_BYTES + 1));
     let eve = vec![Goes::Outside("eve@y".into()), Goes::Account(16)];
     posts.left(PostId(1), eve.clone()).unwrap();
     posts.again(PostId(1), later(1)).unwrap();
@@ -94,18 +96,127 @@ fn a_list_takes_so_many_in_an_hour_and_so_many_that_are_not_done() {
     assert!(take(&posts, "choir@x", 100, later(100)).is_ok());
 }
 
+fn remembered(posts: &Posts) -> usize {
+    [b"h", b"m", b"s"].iter().map(|prefix| posts.0.scan(*prefix, &[], usize::MAX).unwrap().len()).sum()
+}
+
 #[test]
-fn what_is_remembered_is_bounded() {
-    let mut seen = Seen::default();
-    // A list that takes 60 in an hour took no more on the fourth day.
-    for number in 1..seen::SEEN_MAX as u128 {
-        seen.add(&number.to_be_bytes().map(|octet| octet ^ 1), SIM_EPOCH, number % 2 == 0);
+fn what_is_remembered_is_bounded_in_an_hour() {
+    let posts = open(&SimEngine::new());
+    let held = |post: Post| Post { is_proven: false, stage: Stage::Refused { is_over: false }, ..post };
+    let take = |number: usize, now: Timestamp| {
+        let mark = (number as u128).to_le_bytes();
+        let taken = posts
+            .take(NewPost { post: &held(post("choir@x")), content: b"", mark, also: None, per_hour: u32::MAX }, now);
+        posts.left(PostId(number as u64), Vec::new()).unwrap();
+        taken
+    };
+    for number in 1..=seen::HOUR_MAX {
+        assert!(take(number, SIM_EPOCH).is_ok(), "{number}");
     }
-    assert!(!seen.is_full());
-    seen.add(&[9; 16], SIM_EPOCH, true);
-    assert!(seen.is_full() && seen.has(&[9; 16]) && !seen.has(&[8; 16]));
-    seen.forget(later(6 * 24 + 1));
-    assert_eq!(seen, Seen::default());
+    assert_eq!(take(seen::HOUR_MAX + 1, SIM_EPOCH), Err(Refused::TooMany));
+    assert!(take(seen::HOUR_MAX + 1, later(1)).is_ok());
+}
+
+/// A list that took 500 an hour wrote 864 KB for each.
+#[test]
+fn what_is_remembered_was_written_anew_with_each_post() {
+    let posts = open(&SimEngine::new());
+    let largest = || {
+        let rows = [b"h", b"m", b"s"].map(|prefix| posts.0.scan(prefix, &[], usize::MAX).unwrap());
+        rows.iter().flatten().map(|(_, value)| value.len()).max().unwrap_or(0)
+    };
+    for mark in 0..200 {
+        assert!(take(&posts, "choir@x", mark, later(i64::from(mark) / 3)).is_ok());
+        posts.left(PostId(u64::from(mark) + 1), Vec::new()).unwrap();
+    }
+    assert!(largest() <= 3 * 12, "{}", largest());
+}
+
+#[test]
+fn a_list_that_was_removed_left_what_it_had_for_ever() {
+    let posts = open(&SimEngine::new());
+    for (hours, mark) in [(0, 1), (0, 2), (5, 3)] {
+        assert!(take(&posts, "choir@x", mark, later(hours)).is_ok());
+    }
+    assert!(take(&posts, "choir2@x", 1, SIM_EPOCH).is_ok());
+    let all = remembered(&posts);
+    posts.tidy(later(6 * 24)).unwrap();
+    assert_eq!(remembered(&posts), all, "six days, and no less");
+    posts.tidy(later(6 * 24 + 2)).unwrap();
+    assert_eq!(remembered(&posts), 2, "what came five hours later counts still");
+    assert_eq!(take(&posts, "choir@x", 3, later(6 * 24 + 2)), Ok(Taken::Before));
+    posts.tidy(later(7 * 24)).unwrap();
+    assert_eq!(remembered(&posts), 0);
+}
+
+#[test]
+fn what_an_earlier_version_remembers_counts_until_its_time_is_over() {
+    let posts = open(&SimEngine::new());
+    let minute = (SIM_EPOCH.0 / 60_000) as u32;
+    let entry = |mark: u8, at: u32| [&[mark; 8][..], &at.to_be_bytes()].concat();
+    let value = [entry(1, minute), entry(2, minute), entry(3, minute | 1 << 31)].concat();
+    posts
+        .0
+        .change(|tx| {
+            tx.put(b"schoir@x", value.clone());
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+    assert_eq!(take(&posts, "choir@x", 1, SIM_EPOCH), Ok(Taken::Before));
+    assert_eq!(take(&posts, "choir@x", 4, SIM_EPOCH), Ok(Taken::Now(PostId(1))), "two of three an hour were had");
+    assert_eq!(take(&posts, "choir@x", 5, SIM_EPOCH), Err(Refused::TooMany));
+    posts.tidy(later(6 * 24)).unwrap();
+    assert_eq!(take(&posts, "choir@x", 2, later(6 * 24)), Ok(Taken::Before));
+    posts.tidy(later(6 * 24 + 1)).unwrap();
+    assert_eq!(posts.0.scan(b"s", &[], 9).unwrap(), []);
+    assert_eq!(take(&posts, "choir@x", 2, later(6 * 24 + 1)), Ok(Taken::Now(PostId(2))));
+}
+
+#[test]
+fn one_post_that_could_not_be_read_stopped_all_lists() {
+    let posts = open(&SimEngine::new());
+    assert!(take(&posts, "choir@x", 1, SIM_EPOCH).is_ok());
+    posts
+        .0
+        .change(|tx| {
+            tx.put(&post::key(PostId(1)), b"{".to_vec());
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+    assert!(take(&posts, "other@x", 2, SIM_EPOCH).is_ok());
+    let due = |posts: &Posts| posts.due(SIM_EPOCH).unwrap().into_iter().map(|post| post.id.0).collect::<Vec<_>>();
+    assert_eq!(due(&posts), [2]);
+    let aside = posts.set_aside().unwrap();
+    assert_eq!((aside.len(), aside[0].0), (1, PostId(1)));
+    assert!(aside[0].1.contains("cannot be read"), "{}", aside[0].1);
+    assert_eq!(posts.set_aside(), Ok(Vec::new()), "once");
+    assert_eq!(posts.0.scan(b"x", &[], 9).unwrap()[0].1, b"{");
+}
+
+/// Ten addresses of one domain, five posts each.
+#[test]
+fn a_stranger_with_proof_took_all_places_in_which_posts_wait() {
+    let posts = open(&SimEngine::new());
+    let held = Held { until_millis: later(1).0, is_told: false, why: "x".into() };
+    let wait = |mark: u8, author: &str, site: &str, is_known: bool| {
+        let stage = Stage::Held(held.clone());
+        let post =
+            Post { stage, author: format!("{author}{mark}@{site}"), site: site.into(), is_known, ..post("choir@x") };
+        posts.take(NewPost { post: &post, content: b"x", mark: [mark; 16], also: None, per_hour: 500 }, SIM_EPOCH)
+    };
+    for mark in 0..8 {
+        assert!(wait(mark, "a", "spam.example", false).is_ok());
+    }
+    assert_eq!(wait(8, "a", "spam.example", false), Err(Refused::Full));
+    for mark in 8..15 {
+        assert!(wait(mark, "a", &format!("s{mark}.example"), false).is_ok());
+    }
+    assert_eq!(wait(15, "a", "other.example", false), Err(Refused::Full), "of all strangers");
+    for mark in 15..50 {
+        assert!(wait(mark, "a", "spam.example", true).is_ok(), "members have the rest");
+    }
+    assert_eq!(wait(50, "a", "far.example", true), Err(Refused::Full));
 }
 
 #[test]

@@ -28,7 +28,16 @@ fn arrival(protocol: Protocol, local: Vec<Recipient>, content: &str) -> Arrival 
     let reverse_path = ReversePath::Mailbox("me@x".parse().unwrap());
     let envelope = Envelope { local, ..Envelope::new(reverse_path, source(protocol)) };
     let content = Arc::new(Content::new(content.into()));
-    Arrival { id: "id1".into(), from: envelope.from(), envelope, content, handover, sender: None, opinion: None }
+    Arrival {
+        id: "id1".into(),
+        from: envelope.from(),
+        envelope,
+        content,
+        handover,
+        account: None,
+        sender: None,
+        opinion: None,
+    }
 }
 
 impl World {

@@ -45,6 +45,11 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    /// Whether it is known that a member or an owner wrote it.
+    pub(super) fn is_known(self) -> bool {
+        self.proof != Proof::None && self.is_meant && (self.is_owner || self.is_member)
+    }
+
     pub(super) fn verdict(self, approval: Approval) -> Verdict {
         let is_proven = self.proof != Proof::None && self.is_meant;
         let refusal = match self {
@@ -54,7 +59,7 @@ impl Standing {
             Self { is_meant: false, .. } => Some(ListRefusal::NotMeant),
             Self { .. } => None,
         };
-        let is_known = is_proven && (self.is_owner || self.is_member);
+        let is_known = self.is_known();
         match (approval, refusal) {
             (Approval::Nobody, None) => Verdict::Take,
             (Approval::Nobody, Some(why)) => Verdict::Refuse(why),
@@ -132,7 +137,8 @@ impl MailFlow {
         let Some(list) = list.filter(|_| held.until_millis > now.0) else {
             return self.posts.reject(&post.list, post.id, true).map(drop);
         };
-        let (content, token) = (self.posts.content(post)?, self.held_token(&list, post.id));
+        let Some(content) = self.posts.content(post)? else { return self.lost(post, now) };
+        let token = self.held_token(&list, post.id);
         let (mut claims, mut is_asked, mut is_later) = (Vec::new(), false, false);
         for owner in &list.owners {
             let Some(to) = self.auth.directory().account_by_id(*owner)? else { continue };

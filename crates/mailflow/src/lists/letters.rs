@@ -64,6 +64,18 @@ pub(super) fn not_distributed(
     letter(list, to, ("Not all have a message", &text), hostname, now)
 }
 
+/// A post cannot be read any more.
+pub(super) fn lost(list: &List, to: &str, post: &Post, hostname: &str, now: Timestamp) -> Vec<u8> {
+    let (author, date) = (shown(&post.author), format_rfc5322(post.at_millis / 1000));
+    let text = format!(
+        "What {author} wrote to {} on {date} goes to nobody any more,\nbecause this server cannot read it. \
+         Ask them to write it again:\n\n    {}\n",
+        list.address,
+        shown(&post.subject)
+    );
+    letter(list, to, ("A message is lost", &text), hostname, now)
+}
+
 /// Whether a post is to go out, for an owner of the list.
 pub(super) struct Question<'a> {
     pub(super) list: &'a List,

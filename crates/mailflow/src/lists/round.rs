@@ -33,6 +33,8 @@ const AGAIN_MILLIS: i64 = 60 * 1000;
 const AGAIN_MILLIS_MAX: i64 = 60 * 60 * 1000;
 /// So often, which takes five days (RFC 5321 §4.5.4.1); how old a post is says nothing, because it may have waited for an owner.
 const TRIED_MAX: u32 = 125;
+/// What fails is given up when it is so old: a week in which it may wait for an owner, and five days.
+const FAILS_MILLIS_MAX: i64 = 12 * 24 * 60 * 60 * 1000;
 
 /// One post, for whoever gets it.
 struct Round<'a> {
@@ -52,6 +54,9 @@ impl MailFlow {
     /// # Errors
     /// Faults.
     pub fn distribute(&self, now: Timestamp, is_stopping: &dyn Fn() -> bool) -> Result<Option<Timestamp>, Error> {
+        for (id, why) in self.posts.set_aside()? {
+            error!(id = id.0, why, "a post was set aside: it goes to nobody");
+        }
         for post in self.posts.due(now)? {
             if is_stopping() {
                 break;
@@ -61,7 +66,11 @@ impl MailFlow {
                 Stage::Held(held) => self.ask_owners(&post, held, now),
                 Stage::Refused { is_over } => self.tell_author(&post, *is_over, now),
             };
-            if let Err(error) = done {
+            let Err(error) = done else { continue };
+            if now.0.saturating_sub(post.at_millis) > FAILS_MILLIS_MAX {
+                error!(id = post.way.name, list = post.list, %error, "a post cannot be handed on, and is given up");
+                self.lost(&post, now)?;
+            } else {
                 error!(id = post.way.name, list = post.list, %error, "a post cannot be handed on; it is tried again");
                 self.posts.again(post.id, Timestamp(now.0 + AGAIN_MILLIS_MAX))?;
             }
@@ -76,7 +85,7 @@ impl MailFlow {
         now: Timestamp,
         is_stopping: &dyn Fn() -> bool,
     ) -> Result<(), Error> {
-        let content = self.posts.content(post)?;
+        let Some(content) = self.posts.content(post)? else { return self.lost(post, now) };
         let list = self.auth.directory().list(&post.list)?;
         let (Some(list), Some(author)) = (list, Author::of(&content)) else {
             info!(id = post.way.name, list = post.list, "post for nobody");
@@ -159,6 +168,7 @@ impl MailFlow {
             envelope,
             content: Arc::default(),
             handover: handover(round, b"here"),
+            account: None,
             sender: None,
             opinion: None,
         };
@@ -223,6 +233,7 @@ impl MailFlow {
             envelope,
             content: Arc::default(),
             handover: handover(round, b""),
+            account: None,
             sender: None,
             opinion: None,
         };
@@ -232,6 +243,15 @@ impl MailFlow {
     fn copy(&self, round: &Round<'_>, message: &[u8], token: &str) -> Content {
         let way_out = form::way_out(round.list, token, self.pages.as_deref());
         Content::new([way_out.as_bytes(), message].concat())
+    }
+
+    /// A post whose message cannot be read any more goes to nobody; those who look after the list are told.
+    pub(super) fn lost(&self, post: &Post, now: Timestamp) -> Result<(), Error> {
+        warn!(id = post.way.name, list = post.list, "a post is lost");
+        if let Some(list) = self.auth.directory().list(&post.list)? {
+            self.write_to_owners(&list, now, |to| letters::lost(&list, to, post, &self.hostname, now));
+        }
+        self.posts.remove(post.id)
     }
 
     /// They were tried for days. It is this server's fault, and counts against none of them.

@@ -6,7 +6,10 @@ use crate::testing::{World, world};
 use crate::{Envelope, Reach, Source};
 use directory::Approval;
 use dkim::testing::verify;
+use futures::executor::block_on;
 use queue::{Entry, Limits, Policy, Queue};
+use sender_auth::testing::Table;
+use sender_auth::{Digests, DmarcResult, Lists, examine};
 use smtp_proto::ForwardPath;
 use store::sim::{Fault, SIM_EPOCH};
 use store::{Actor, Claim, DeviceId, EmailId, TableId};
@@ -123,6 +126,37 @@ fn each_member_gets_a_copy_with_a_way_out_that_the_domain_of_the_list_signs() {
     let found = verify(all[0].1.as_bytes(), &records);
     assert_eq!(found.len(), 2);
     assert!(found.iter().all(|(domain, _, is_good)| domain == "example.org" && *is_good), "{found:?}");
+}
+
+/// The author's domain has everything refused that it has not sent, and so has the list's.
+#[test]
+fn a_copy_of_a_post_passes_the_checks_of_the_far_end() {
+    let (world, queue) = choir(Posting::Members);
+    assert_eq!(outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, MESSAGE)), OK);
+    let keys = world.flow.auth.directory().signing_keys("example.org", NOW).unwrap().into_iter();
+    let published = keys.fold(Table::default(), |table, key| {
+        table.txt(&format!("{}._domainkey.example.org", key.selector), &key.record)
+    });
+    let table = published
+        .txt("_dmarc.example.org", "v=DMARC1; p=reject; adkim=s; aspf=s")
+        .txt("_dmarc.far.example", "v=DMARC1; p=reject")
+        .txt("far.example", "v=spf1 ip4:192.0.2.1 -all")
+        .txt("example.org", "v=spf1 ip4:203.0.113.1 -all");
+    for (entry, content) in queued(&queue) {
+        // From our host; and once more from one that may not send for the domain: then the signature alone counts.
+        for address in ["203.0.113.1", "198.51.100.9"] {
+            let claim = sender_auth::Claim {
+                address: address.parse().unwrap(),
+                helo: "mail.example.org".into(),
+                mail_from: entry.reverse_path.clone(),
+                receiver: "mx.other.example".into(),
+                unix_seconds: 0,
+            };
+            let found = block_on(examine(&table, &claim, &Digests::of(content.as_bytes()), &Lists::default()));
+            let verdict = (found.dmarc.result, found.dmarc.domain.as_str(), found.dmarc.spf_aligned);
+            assert_eq!(verdict, (DmarcResult::Pass, "example.org", address == "203.0.113.1"), "{content}");
+        }
+    }
 }
 
 #[test]
@@ -635,6 +669,46 @@ fn whoever_shares_an_alias_with_an_owner_answered_for_the_owner() {
     };
     assert_eq!(say("board@example.org"), RecipientOutcome::List(ListRefusal::NotAllowed));
     assert_eq!(say("chair@example.org"), OK);
+}
+
+/// The address leads to both; who logs in is one of them.
+#[test]
+fn an_owner_who_wrote_as_an_alias_shared_with_others_was_refused() {
+    let (world, queue) = choir(Posting::Owners);
+    let directory = world.flow.auth.directory();
+    directory.add_alias("board@example.org", &["alice@example.org", "carol@example.org"]).unwrap();
+    let content = |number: u32| numbered(number).replace("Ada <ada@far.example>", "board@example.org");
+    let write = |name: &str, number: u32| {
+        let account = directory.account(&format!("{name}@example.org")).unwrap().unwrap().id;
+        let arrival =
+            arrival(&world, ("board@example.org", CHOIR), &content(number), source(Protocol::Submission, "192.0.2.7"));
+        outcome_in(&world, world.flow.deliver(Arrival { account: Some(account), ..arrival }, NOW))
+    };
+    assert_eq!(write("alice", 2), OK);
+    assert_eq!(queued(&queue).len(), 2);
+    assert_eq!(write("carol", 3), RecipientOutcome::List(ListRefusal::NotAllowed));
+    // Of mail that comes from elsewhere nothing says which of them wrote it.
+    let from_elsewhere = content(4).replace("far.example;", "example.org;");
+    assert_ne!(outcome_in(&world, deliver(&world, "board@example.org", CHOIR, &from_elsewhere)), OK);
+}
+
+/// Each hour, for ever.
+#[test]
+fn a_post_of_which_a_part_was_missing_was_tried_for_ever() {
+    let (world, queue) = choir(Posting::Members);
+    assert_eq!(deliver(&world, "ada@far.example", CHOIR, MESSAGE).worst(), OK);
+    let posts = world.flow.auth.store().table(TableId::Posts);
+    let body = posts.scan(b"b", &[], 1).unwrap().remove(0).0;
+    let remove = |tx: &mut store::TableTx<'_>| -> Result<(), Error> {
+        tx.delete(&body);
+        Ok(())
+    };
+    posts.change(remove).unwrap();
+    assert_eq!(world.flow.distribute(NOW, &|| false), Ok(None));
+    assert_eq!((queued(&queue).len(), messages(&world, "bob")), (0, 0));
+    let told = letters_of(&world, "alice");
+    assert!(told[0].contains("What ada@far.example wrote to choir@example.org on "), "{told:?}");
+    assert_eq!(told.len(), 1);
 }
 
 /// The line that ended the attachment was the same in each letter.

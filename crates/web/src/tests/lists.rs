@@ -144,6 +144,8 @@ fn wait(world: &World, number: u8) -> u64 {
         stage: posts::Stage::Held(held),
         next_millis: 0,
         is_proven: true,
+        is_known: false,
+        site: "far.example".into(),
         subject: format!("<b>{number}</b>"),
     };
     let new = posts::NewPost { post: &post, content: b"x", mark: [number; 16], also: None, per_hour: 9 };
