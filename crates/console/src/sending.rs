@@ -4,9 +4,9 @@
 use crate::account::AccountConsole;
 use crate::error::Error;
 use crate::moment::shown;
+use crate::names::Names;
 use queue::{Entry, Queue};
 use serde::{Deserialize, Serialize};
-use store::AccountId;
 
 /// So many of the messages that wait are shown.
 const SHOWN_MAX: usize = 10;
@@ -18,6 +18,9 @@ pub struct SendingCard {
     pub waiting: u64,
     /// The oldest of them.
     pub messages: Vec<WaitingLine>,
+    /// The names of the devices of which alone it is; the others go on.
+    #[serde(default)]
+    pub devices: Vec<String>,
     /// The same in words.
     pub text: String,
 }
@@ -50,7 +53,7 @@ impl AccountConsole {
     /// # Errors
     /// Faults.
     pub fn sending(&self, queue: &Queue) -> Result<SendingCard, Error> {
-        card(queue, self.account.id(), None)
+        self.card(queue, None)
     }
 
     /// Lets go what waits, or throws it away.
@@ -69,18 +72,27 @@ impl AccountConsole {
                 count => format!("{count} messages were thrown away."),
             }),
         };
-        card(queue, account, Some(done.map_err(told)?))
+        self.card(queue, Some(done.map_err(told)?))
+    }
+
+    fn card(&self, queue: &Queue, done: Option<String>) -> Result<SendingCard, Error> {
+        let (waiting, first) = queue.waiting(self.account.id(), SHOWN_MAX).map_err(told)?;
+        let names = Names::of(&self.account)?;
+        let devices: Vec<String> = waiting.devices.iter().map(|device| names.device(*device)).collect();
+        let text = done.unwrap_or_else(|| match waiting.messages {
+            0 => "Nothing waits.".to_owned(),
+            1 => format!("1 message waits, and nothing of it has left.{}", of_devices(&devices)),
+            count => format!("{count} messages wait, and nothing of them has left.{}", of_devices(&devices)),
+        });
+        Ok(SendingCard { waiting: waiting.messages, messages: first.iter().map(line).collect(), devices, text })
     }
 }
 
-fn card(queue: &Queue, account: AccountId, done: Option<String>) -> Result<SendingCard, Error> {
-    let (waiting, first) = queue.waiting(account, SHOWN_MAX).map_err(told)?;
-    let text = done.unwrap_or_else(|| match waiting.messages {
-        0 => "Nothing waits.".to_owned(),
-        1 => "1 message waits, and nothing of it has left.".to_owned(),
-        count => format!("{count} messages wait, and nothing of them has left."),
-    });
-    Ok(SendingCard { waiting: waiting.messages, messages: first.iter().map(line).collect(), text })
+fn of_devices(devices: &[String]) -> String {
+    match devices {
+        [] => String::new(),
+        devices => format!(" It was sent by “{}”; other devices go on sending.", devices.join("”, “")),
+    }
 }
 
 fn line(entry: &Entry) -> WaitingLine {

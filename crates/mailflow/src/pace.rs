@@ -18,7 +18,11 @@ impl MailFlow {
             {
                 Some(first) if !waiting.is_told => {
                     let device = device_name(presence);
-                    self.send_letters(login.account, &login.name, &device, (first.id.0, now))?;
+                    let is_alone = waiting.devices.contains(&login.device);
+                    // Another device that begins is another matter.
+                    let number = if is_alone { login.device.0 } else { 0 };
+                    let first = First { id: first.id.0, device: &device, is_alone, number };
+                    self.send_letters((login.account, &login.name), &first, now)?;
                     queue.told(login.account).map_err(|error| error.to_string())
                 }
                 Some(_) | None => Ok(()),
@@ -30,23 +34,45 @@ impl MailFlow {
 
     fn send_letters(
         &self,
-        account: AccountId,
-        name: &str,
-        device: &str,
-        (first, now): (u64, Timestamp),
+        (account, name): (AccountId, &str),
+        first: &First<'_>,
+        now: Timestamp,
     ) -> Result<(), String> {
         let directory = self.auth.directory();
         let info = directory.account_by_id(account).map_err(|error| error.to_string())?;
         let address = info.map_or_else(|| name.to_owned(), |info| info.address);
         for (to, text) in
-            [(address.as_str(), to_owner(&address, device)), ("postmaster", to_postmaster(&address, device))]
+            [(address.as_str(), to_owner(&address, first)), ("postmaster", to_postmaster(&address, first))]
         {
-            let content = letter(&self.hostname, to, (first, &text), now);
+            let content = letter(&self.hostname, to, (first.id, &text), now);
             // The same letter once more, because another message waits at the same moment, is the same: its receipt is not answered.
-            let handover = Handover::new(&[b"pace", &account.0.to_be_bytes(), &first.to_be_bytes()], now, 0);
+            let parts = [b"pace", &account.0.to_be_bytes()[..], &first.id.to_be_bytes(), &first.number.to_be_bytes()];
+            let handover = Handover::new(&parts, now, 0);
             self.post(to, &content, handover, now).map(drop).map_err(|error| format!("{error:?}"))?;
         }
         Ok(())
+    }
+}
+
+/// What began to wait.
+struct First<'a> {
+    /// The number in the queue of the oldest message that waits.
+    id: u64,
+    /// The name of the device that sends.
+    device: &'a str,
+    /// Only what that sends waits.
+    is_alone: bool,
+    /// The device's; 0: all of the account waits.
+    number: u32,
+}
+
+impl First<'_> {
+    /// What does not wait.
+    fn goes_on(&self) -> &'static str {
+        match self.is_alone {
+            true => "What other programs of the account send goes on as usual.\n",
+            false => "",
+        }
     }
 }
 
@@ -56,7 +82,8 @@ fn device_name(presence: &Presence) -> String {
     devices.get(&presence.login().device).map(|device| device.name.clone()).unwrap_or_default()
 }
 
-fn to_owner(address: &str, device: &str) -> String {
+fn to_owner(address: &str, first: &First<'_>) -> String {
+    let (device, goes_on) = (first.device, first.goes_on());
     format!(
         "{address}\n\
          has begun to send mail to far more people whom it never wrote to than ever before.\n\
@@ -64,7 +91,7 @@ fn to_owner(address: &str, device: &str) -> String {
          \n    {device}\n\
          \n\
          So this mail was taken and waits; nothing of it has left. Mail to people whom you\n\
-         have written to before goes on as usual.\n\
+         have written to before goes on as usual.\n{goes_on}\
          \n\
          That was not you? Then somebody has your password: take it from that device on the\n\
          page Devices, or choose a new main password, and throw away what waits.\n\
@@ -77,7 +104,8 @@ fn to_owner(address: &str, device: &str) -> String {
     )
 }
 
-fn to_postmaster(address: &str, device: &str) -> String {
+fn to_postmaster(address: &str, first: &First<'_>) -> String {
+    let (device, goes_on) = (first.device, first.goes_on());
     format!(
         "{address}\n\
          has begun to send mail to far more people whom it never wrote to than ever before.\n\
@@ -86,7 +114,7 @@ fn to_postmaster(address: &str, device: &str) -> String {
          \n\
          This mail was taken and waits; nothing of it has left. The owner of the account was\n\
          asked. If the password is stolen, whoever has it may answer, too, where it is the\n\
-         main password: set another one first.\n\
+         main password: set another one first.\n{goes_on}\
          \n    pillarbox sending show {address}\
          \n    pillarbox sending let-go {address}\
          \n    pillarbox sending throw-away {address}\n"

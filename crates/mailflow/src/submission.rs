@@ -180,6 +180,7 @@ impl MailFlow {
             account: Some(login.account),
             handover: Some(arrival.handover),
             is_submitted: true,
+            device: Some(login.device),
             ..NewEntry::new(envelope.reverse_path.clone(), envelope.outside.clone(), content)
         };
         match self.send_out(content, Top::signed(trace), entry, now) {

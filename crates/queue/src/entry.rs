@@ -11,7 +11,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 use store::objects::Shared;
-use store::{AccountId, Claim, Handover, Timestamp};
+use store::{AccountId, Claim, DeviceId, Handover, Timestamp};
 
 /// The version that is written before each entry.
 const VERSION: u8 = 1;
@@ -65,6 +65,8 @@ pub struct NewEntry {
     pub is_submitted: bool,
     /// It may come back to this server, over its own port: a test of it.
     pub may_come_back: bool,
+    /// With which password, if that is known.
+    pub device: Option<DeviceId>,
     /// It came for accounts here, whose owners are told what becomes of it.
     pub passed_on: Option<PassedOn>,
 }
@@ -88,6 +90,7 @@ impl NewEntry {
             handover: None,
             is_submitted: false,
             may_come_back: false,
+            device: None,
             passed_on: None,
         }
     }
@@ -106,6 +109,7 @@ impl NewEntry {
             next_at: self.later.as_ref().map_or(now, |later| later.at.max(now)),
             held: false,
             is_asked: false,
+            asked_of: None,
             account: self.account.map(|account| account.0),
             ret: self.reports.ret,
             envelope_id: self.reports.envelope_id.clone(),
@@ -160,6 +164,9 @@ pub struct Entry {
     /// It waits for an answer of the account's owner, because the account never sent as much.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_asked: bool,
+    /// Only because this device never sent as much; the others of the account go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_of: Option<u32>,
     /// The number of the account that sends it; `None` for what the server itself writes, or an earlier version queued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<u32>,
@@ -633,6 +640,7 @@ pub(crate) mod tests {
             next_at: Timestamp(at.0 + 1),
             held: true,
             is_asked: true,
+            asked_of: Some(3),
             account: Some(20),
             ret: Some(Return::Full),
             envelope_id: Some("QQ 3".into()),

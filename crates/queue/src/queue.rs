@@ -9,7 +9,7 @@ use crate::damage::{self, Damaged};
 use crate::entry::{Enqueued, Entry, NewEntry, QueueId};
 use crate::error::Error;
 use crate::outgoing::{Via, Ways};
-use crate::pace;
+use crate::pace::{self, Waits};
 use crate::passed;
 use crate::receipts;
 use crate::schedule::Policy;
@@ -171,7 +171,12 @@ impl Queue {
             share::take(tx, wanted, &self.limits, now)?;
         }
         if let Some(account) = new.account.filter(|_| new.is_submitted) {
-            entry.is_asked = pace::take(tx, account, &entry, self.limits.strangers_min, now)?;
+            (entry.is_asked, entry.asked_of) =
+                match pace::take(tx, (account, new.device), &entry, self.limits.strangers_min, now)? {
+                    Waits::No => (false, None),
+                    Waits::OfAccount => (true, None),
+                    Waits::OfDevice(device) => (true, Some(device.0)),
+                };
             entry.held = entry.is_asked;
         }
         totals.next += 1;
@@ -327,7 +332,7 @@ impl Queue {
     pub fn release(&self, id: QueueId, now: Timestamp) -> Result<(), Error> {
         self.change(id, |entry| {
             entry.held = false;
-            entry.is_asked = false;
+            (entry.is_asked, entry.asked_of) = (false, None);
             due_now(entry, now);
             Ok(())
         })

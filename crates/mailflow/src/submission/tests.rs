@@ -190,9 +190,12 @@ fn a_stolen_password_was_noticed_by_nobody() {
             letters[0]
         );
         assert!(letters[0].lines().all(|line| line.len() <= 90), "{}", letters[0]);
+        assert!(letters[0].contains("What other programs of the account send goes on"), "{}", letters[0]);
     }
+    let device = alice(&world).login().device;
     let alice = alice(&world).login().account;
-    assert_eq!(queue.waiting(alice, 9).unwrap().0.messages, 2);
+    let (waiting, _) = queue.waiting(alice, 9).unwrap();
+    assert_eq!((waiting.messages, waiting.devices), (2, vec![device]));
     assert!(!send(&people[..1], "to somebody whom she knows") && !send(&["bob@example.org".into()], "to here"));
     queue.let_go(alice, NOW).unwrap();
     assert!(!send(&people[60..], "to her readers, once more"));

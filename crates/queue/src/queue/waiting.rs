@@ -43,7 +43,8 @@ impl Queue {
     /// # Errors
     /// [`store::Error::NoSpace`], faults.
     pub fn told(&self, account: AccountId) -> Result<(), Error> {
-        self.table.change(|tx| pace::tell(tx, account))
+        let (waiting, _) = pace::waiting(&self.table, account, WAITING_MAX)?;
+        self.table.change(|tx| pace::tell(tx, account, &waiting))
     }
 
     /// Lets go what of an account waits for an answer; how many messages. What comes meanwhile waits anew.
@@ -54,7 +55,7 @@ impl Queue {
         self.answer(account, |tx, entries| {
             for before in entries {
                 let mut after = before.clone();
-                (after.held, after.is_asked) = (false, false);
+                (after.held, after.is_asked, after.asked_of) = (false, false, None);
                 due_now(&mut after, now);
                 pace::forget(tx, before);
                 put_entry(tx, &after)?;
@@ -70,7 +71,7 @@ impl Queue {
     pub fn throw_away(&self, account: AccountId) -> Result<u64, Error> {
         self.answer(account, |tx, entries| {
             entries.iter().try_for_each(|entry| delete(tx, entry))?;
-            pace::begin_anew(tx, account)
+            pace::begin_anew(tx, account, entries)
         })
     }
 

@@ -251,7 +251,10 @@ fn mail_to_far_more_strangers_than_ever_is_taken_and_waits() {
     send(&["a@example.net"], "250 2.0.0 Accepted as");
     send(&["a@example.net", "b@example.net"], "250 2.0.0 Accepted as");
     let queued = world.queue.list(None, 9).unwrap();
-    assert_eq!(queued.iter().map(|entry| entry.held).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(
+        queued.iter().map(|entry| (entry.held, entry.asked_of)).collect::<Vec<_>>(),
+        [(false, None), (true, Some(1))]
+    );
 }
 
 #[test]

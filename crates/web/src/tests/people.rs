@@ -528,6 +528,35 @@ fn an_owner_has_mail_forwarded_once_the_other_address_agrees() {
 }
 
 #[test]
+fn the_device_whose_password_may_be_stolen_is_named() {
+    let world = world();
+    let account = world.account(BOB);
+    let actor = store::Actor { device: store::DeviceId(0), protocol: store::Protocol::Web, now: world.now() };
+    let credential = store::device::Credential::ApplicationPassword { hash: [7; 32] };
+    let phone = account.add_device(actor, "Bob's <phone>", credential, None).unwrap();
+    let send = |device, people: std::ops::Range<u32>| {
+        let to: Vec<smtp_proto::Rcpt> = people
+            .map(|number| smtp_proto::ForwardPath::Mailbox(format!("p{number}@far.example").parse().unwrap()).into())
+            .collect();
+        let new = queue::NewEntry::new(smtp_proto::ReversePath::Null, to, std::sync::Arc::new(b"x".to_vec()));
+        let new = queue::NewEntry { account: Some(account.id()), is_submitted: true, device: Some(device), ..new };
+        world.queue.enqueue(new, world.now()).unwrap().waits
+    };
+    let pc = store::DeviceId(99);
+    assert!(!send(pc, 0..5) && send(phone, 100..201) && !send(pc, 5..10));
+    let mut browser = world.browser();
+    browser.log_in(BOB, PASSWORD);
+    let page = browser.get("/held").text;
+    assert!(page.contains("It was sent by “Bob&#39;s &#60;phone&#62;”; other devices go on sending."), "{page}");
+    let card = browser.get("/api/v1/sending").json();
+    assert_eq!((card["waiting"].as_u64(), card["devices"][0].as_str()), (Some(1), Some("Bob's <phone>")));
+    let mut alice = world.alice();
+    assert_eq!(alice.get("/api/v1/admin/sending").json()[0]["devices"][0], "Bob's <phone>");
+    browser.submit("/held", "/sending", &[("answer", "throw-away")]);
+    assert!(world.queue.list(None, 9).unwrap().iter().all(|entry| !entry.held));
+}
+
+#[test]
 fn what_waits_is_let_go_or_thrown_away_by_its_owner_or_an_administrator() {
     let world = world();
     let mut alice = world.alice();

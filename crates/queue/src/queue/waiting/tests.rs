@@ -4,6 +4,7 @@ use super::*;
 use crate::entry::NewEntry;
 use crate::queue::tests::{message, open};
 use crate::{Limits, QueueId, Wish};
+use store::DeviceId;
 use store::sim::SimEngine;
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -27,6 +28,19 @@ fn send(queue: &Queue, account: AccountId, people: std::ops::Range<u32>, now: Ti
     let people: Vec<String> = people.map(|number| format!("p{number}@far.example")).collect();
     let people: Vec<&str> = people.iter().map(String::as_str).collect();
     let new = NewEntry { account: Some(account), is_submitted: true, ..message("me@x", &people, b"x") };
+    queue.enqueue(new, now).unwrap().waits
+}
+
+/// The same with the password of a device.
+fn send_from(queue: &Queue, device: u32, people: std::ops::Range<u32>, now: Timestamp) -> bool {
+    let people: Vec<String> = people.map(|number| format!("p{number}@far.example")).collect();
+    let people: Vec<&str> = people.iter().map(String::as_str).collect();
+    let new = NewEntry {
+        account: Some(ALICE),
+        is_submitted: true,
+        device: Some(DeviceId(device)),
+        ..message("me@x", &people, b"x")
+    };
     queue.enqueue(new, now).unwrap().waits
 }
 
@@ -55,6 +69,63 @@ fn a_stolen_password_sent_to_ten_thousand_people() {
     assert_eq!((queue.waiting(ALICE, 3).unwrap().0.messages, recipients_that_go(&queue)), (0, 5 + 100 + 5 + 50));
     assert_eq!(queue.accounts_waiting(9).unwrap(), []);
     assert!(queue.check(ALICE, 1, 1, at(HOUR)).is_ok());
+}
+
+/// Of a phone, in an account whose newsletter goes to thousands: three times as many were usual.
+#[test]
+fn a_stolen_password_of_one_device_hid_behind_what_another_sends() {
+    let (pc, phone) = (1, 2);
+    let engine = SimEngine::new();
+    let queue = queue_of(&engine);
+    assert!(send_from(&queue, pc, 0..2000, NOW));
+    assert_eq!(queue.let_go(ALICE, NOW).unwrap(), 1);
+    assert!(!send_from(&queue, phone, 9000..9005, at(HOUR)));
+    let day = at(2 * DAY);
+    let sent: Vec<bool> = (0..30).map(|n| send_from(&queue, phone, 3000 + n * 10..3010 + n * 10, day)).collect();
+    assert_eq!(sent.iter().filter(|waits| !**waits).count(), 10);
+    let waiting = |queue: &Queue| {
+        let (waiting, first) = queue.waiting(ALICE, 1).unwrap();
+        (waiting.messages, waiting.devices, first[0].asked_of)
+    };
+    assert_eq!(waiting(&queue), (20, vec![DeviceId(phone)], Some(phone)));
+    // The other devices go on, to strangers as well; the phone to people whom the account knows.
+    assert!(!send_from(&queue, pc, 5000..7000, day));
+    assert!(!send_from(&queue, 3, 7000..7100, day), "a new one has what a new account has");
+    assert!(!send_from(&queue, phone, 0..5, day));
+    let queue = queue_of(&engine.crash());
+    assert!(send_from(&queue, phone, 8000..8001, day), "all that it sends to strangers waits");
+    assert_eq!((queue.accounts_waiting(9).unwrap(), waiting(&queue).0), (vec![ALICE], 21));
+    queue.told(ALICE).unwrap();
+    assert!(queue.waiting(ALICE, 1).unwrap().0.is_told);
+    // Another device that begins is told of anew.
+    assert!(send_from(&queue, 4, 20_000..20_200, day));
+    let (both, _) = queue.waiting(ALICE, 1).unwrap();
+    assert_eq!((both.is_told, both.devices), (false, vec![DeviceId(phone), DeviceId(4)]));
+    assert_eq!(queue.throw_away(ALICE).unwrap(), 22);
+    assert_eq!(queue.accounts_waiting(9).unwrap(), []);
+    assert!(!send_from(&queue, phone, 30_000..30_100, day), "what was thrown away does not count");
+}
+
+/// What a thief sent before the hold counted for the account, so that everybody waited with the next stranger.
+#[test]
+fn what_one_device_sent_stopped_all_the_others() {
+    let queue = queue_of(&SimEngine::new());
+    assert!(!send_from(&queue, 1, 0..3, NOW));
+    assert!((0..97).all(|n| !send_from(&queue, 2, 100 + n..101 + n, NOW)));
+    assert!(send_from(&queue, 2, 900..901, NOW));
+    assert!((0..97).all(|n| !send_from(&queue, 1, 1000 + n..1001 + n, NOW)), "hundred of its own");
+    assert_eq!(queue.let_go(ALICE, NOW).unwrap(), 1);
+    assert!(!send_from(&queue, 2, 2000..2150, NOW), "as much is usual, of the device and of the account");
+}
+
+/// The first device that sends after it is the one that sent before.
+#[test]
+fn a_newsletter_of_an_earlier_version_was_asked_about_again() {
+    let queue = queue_of(&SimEngine::new());
+    assert!(send(&queue, ALICE, 0..2000, NOW));
+    queue.let_go(ALICE, NOW).unwrap();
+    assert!(!send_from(&queue, 1, 3000..6000, at(2 * DAY)));
+    assert!(send_from(&queue, 2, 7000..7200, at(2 * DAY)));
 }
 
 #[test]
