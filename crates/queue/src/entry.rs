@@ -1,5 +1,7 @@
 //! A message in the queue and what became of its recipients, as it is kept and as it is shown.
 
+pub(crate) mod timestamp;
+
 use crate::Error;
 use crate::passed::PassedOn;
 use serde::{Deserialize, Serialize};
@@ -585,21 +587,6 @@ mod text {
         deserializer: D,
     ) -> Result<Option<T>, D::Error> {
         String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
-    }
-}
-
-/// Milliseconds since 1970-01-01T00:00:00Z.
-pub(crate) mod timestamp {
-    use serde::{Deserialize, Deserializer, Serializer};
-    use store::Timestamp;
-
-    // The signature is serde's.
-    pub(crate) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(at.0)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        i64::deserialize(deserializer).map(Timestamp)
     }
 }
 
