@@ -176,7 +176,7 @@ impl Selected {
         let mut uids = Vec::new();
         for range in set.resolve(exists) {
             let positions = (*range.start() as usize).saturating_sub(1)..*range.end() as usize;
-            uids.extend(self.told.positions(positions).map(|(_, entry)| entry.uid));
+            self.told.stretches(positions).for_each(|(_, some)| uids.extend(some.iter().map(|entry| entry.uid)));
         }
         Ok(uids)
     }

@@ -83,6 +83,17 @@ impl Silent {
     fn expected(&self, before: FlagBits, keywords: &Keywords) -> Option<FlagBits> {
         self.mode.apply(before, &keywords.known(&self.flags))
     }
+
+    /// Says of messages, which ascend, as they were and are, whether this change has made them so, alone.
+    fn expects(&self, keywords: &Keywords) -> impl FnMut(&Entry, &Entry) -> bool {
+        let flags = keywords.known(&self.flags);
+        let mut own = self.uids.iter().peekable();
+        move |before, after| {
+            while own.next_if(|uid| **uid < after.uid).is_some() {}
+            own.peek().is_some_and(|uid| **uid == after.uid)
+                && self.mode.apply(before.flags, &flags) == Some(after.flags)
+        }
+    }
 }
 
 /// Tells what changed in the selected mailbox since the last look.
@@ -103,16 +114,23 @@ pub(crate) fn look(
         }
         Err(error) => return Err(error),
     };
-    let mut delta = view.index().since(&selected.told);
+    // RFC 7162 §3.1.3: MODSEQ is told even after `.SILENT`.
+    let silent = news.silent.as_ref().filter(|_| !enabled.condstore);
+    let mut delta = match silent.map(|silent| silent.expects(&view.mailbox().keywords)) {
+        Some(expected) => view.index().since_but(&selected.told, expected),
+        None => view.index().since(&selected.told),
+    };
     let held_back = news.expunges == Expunges::HoldBack && !delta.vanished.is_empty();
+    let mut expected = Vec::new();
     if held_back {
+        delta = view.index().since(&selected.told);
         hold_back(selected, &view, &mut delta, enabled)?;
+        expected = silent.map_or_else(Vec::new, |silent| take_expected(selected, silent, &view, &mut delta.changed));
     }
     if view.mailbox().keywords.names().len() > selected.view.mailbox().keywords.names().len() {
         flags_of_mailbox(&view, selected.read_only, &mut Encoder::new(output, enabled.dialect()));
     }
     selected.view = view;
-    let expected = take_expected(selected, news, &mut delta.changed, enabled);
     if !held_back {
         tell_gone(selected, &delta.vanished, enabled, output);
     }
@@ -159,18 +177,9 @@ pub(crate) fn refuse_updates(tag: &Tag, enabled: Enabled, output: &mut Vec<u8>) 
 
 /// Takes out, of changes that ascend by UID, what the client's own STORE with `.SILENT` has made as it expects: nothing is said of
 /// that.
-fn take_expected(selected: &Selected, news: &News, changed: &mut Vec<Entry>, enabled: Enabled) -> Vec<Entry> {
-    // RFC 7162 §3.1.3: MODSEQ is told even after `.SILENT`.
-    let Some(silent) = news.silent.as_ref().filter(|_| !enabled.condstore) else { return Vec::new() };
-    let keywords = &selected.view.mailbox().keywords;
-    let (mut told, mut own) = (selected.told.walk(), silent.uids.iter().peekable());
-    let is_expected = |entry: &mut Entry| {
-        while own.next_if(|uid| **uid < entry.uid).is_some() {}
-        own.peek().is_some_and(|uid| **uid == entry.uid)
-            && told
-                .find(entry.uid)
-                .is_some_and(|(_, before)| silent.expected(before.flags, keywords) == Some(entry.flags))
-    };
+fn take_expected(selected: &Selected, silent: &Silent, view: &View, changed: &mut Vec<Entry>) -> Vec<Entry> {
+    let (mut told, mut expects) = (selected.told.walk(), silent.expects(&view.mailbox().keywords));
+    let is_expected = |entry: &mut Entry| told.find(entry.uid).is_some_and(|(_, before)| expects(before, entry));
     changed.extract_if(.., is_expected).collect()
 }
 

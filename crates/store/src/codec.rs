@@ -115,7 +115,23 @@ impl<'a> Reader<'a> {
         Ok(first)
     }
 
+    #[inline]
     pub(crate) fn number(&mut self) -> Result<u64, Corrupt> {
+        // Nearly all are short: an index of a hundred thousand messages has six hundred thousand of them.
+        match *self.0 {
+            [one @ 0..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                Ok(one.into())
+            }
+            [one, two @ 0..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                Ok(u64::from(one & 0x7f) | u64::from(two) << 7)
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Result<u64, Corrupt> {
         let mut value = 0u64;
         for (at, byte) in self.0.iter().take(NUMBER_BYTES_MAX).enumerate() {
             let bits = u64::from(byte & 0x7f);

@@ -14,7 +14,6 @@ use crate::index::{Entry, Index};
 use crate::key;
 use crate::record::{open, versioned};
 use crate::state;
-use std::collections::BTreeMap;
 
 /// A block is of so many UIDs. Part of the format.
 const BLOCK_UIDS: u32 = 256;
@@ -30,11 +29,9 @@ pub(crate) fn block_of(uid: Uid) -> u32 {
     uid.0 / BLOCK_UIDS
 }
 
-/// The blocks of which so many messages change that each becomes a row; `uids` ascend.
-pub(crate) fn crowded(uids: impl Iterator<Item = Uid>) -> Vec<u32> {
-    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
-    uids.for_each(|uid| *counts.entry(block_of(uid)).or_default() += 1);
-    counts.into_iter().filter(|(_, count)| *count >= BLOCK_CHANGES_MIN).map(|(block, _)| block).collect()
+/// Whether so many messages of a block change that it becomes a row.
+pub(crate) fn is_crowded(changes: usize) -> bool {
+    changes >= BLOCK_CHANGES_MIN
 }
 
 /// The first of `uids`, which ascend, whose flags one commit changes, whatever they are now.

@@ -218,6 +218,13 @@ impl Index {
 
     /// The entries at a range of positions with their positions; what lies past the end is left out.
     pub fn positions(&self, range: Range<usize>) -> impl Iterator<Item = (usize, &Entry)> + Clone {
+        let each = self.stretches(range);
+        each.flat_map(|(start, entries)| entries.iter().enumerate().map(move |(at, entry)| (start + at, entry)))
+    }
+
+    /// The entries at a range of positions as they lie side by side, some hundred at a time, each time with the position of the
+    /// first; what lies past the end is left out.
+    pub fn stretches(&self, range: Range<usize>) -> impl Iterator<Item = (usize, &[Entry])> + Clone {
         let (first, end) = (range.start, range.end.min(self.length));
         let group = self.groups.partition_point(|group| group.start <= first).saturating_sub(1);
         let groups = self.groups.get(group..).unwrap_or_default().iter();
@@ -225,11 +232,11 @@ impl Index {
             .take_while(move |group| group.start < end)
             .flat_map(|group| group.chunks.iter().map(|chunk| (group.start + chunk.start, &*chunk.entries)))
             .skip_while(move |(start, entries)| start + entries.len() <= first)
-            .flat_map(move |(start, entries)| {
+            .take_while(move |(start, _)| *start < end)
+            .map(move |(start, entries)| {
                 let skipped = first.saturating_sub(start);
-                entries.iter().enumerate().skip(skipped).map(move |(at, entry)| (start + at, entry))
+                (start + skipped, entries.get(skipped..entries.len().min(end - start)).unwrap_or_default())
             })
-            .take_while(move |(position, _)| *position < end)
     }
 
     /// The entries with UIDs from `first` to `last`, both included, with their positions.
@@ -247,6 +254,11 @@ impl Index {
     /// What changed from `older` to `self`. Work is in proportion to the chunks that the two do not share.
     #[must_use]
     pub fn since(&self, older: &Self) -> Delta {
+        self.since_but(older, |_, _| false)
+    }
+
+    /// As [`Self::since`], without the changed messages, ascending, of which `is_known` says so of what each was and is.
+    pub fn since_but(&self, older: &Self, mut is_known: impl FnMut(&Entry, &Entry) -> bool) -> Delta {
         let mut delta = Delta::default();
         let (mut old, mut new) = (Cursor::new(older), Cursor::new(self));
         loop {
@@ -254,7 +266,7 @@ impl Index {
             match (old.entry(), new.entry()) {
                 (None, None) => return delta,
                 (Some(before), Some(after)) if before.uid == after.uid => {
-                    if before != after {
+                    if before != after && !is_known(before, after) {
                         delta.changed.push(*after);
                     }
                     old.step();
@@ -315,16 +327,26 @@ impl Index {
     }
 
     /// Puts entries, which ascend by UID, in the places of those with their UIDs; where there is none it is passed over.
-    pub(crate) fn replace_all(&mut self, mut entries: &[Entry]) {
-        if entries.is_empty() {
+    pub(crate) fn replace_all(&mut self, entries: &[Entry]) {
+        self.change_each(entries, |entry| entry.uid, |place, entry| *place = *entry);
+    }
+
+    /// Changes the entries that `items` are about, which ascend by UID; where there is none it is passed over. The UIDs stay.
+    pub(crate) fn change_each<T>(
+        &mut self,
+        mut items: &[T],
+        uid: impl Fn(&T) -> Uid + Copy,
+        change: impl Fn(&mut Entry, &T) + Copy,
+    ) {
+        if items.is_empty() {
             return;
         }
         let groups = Arc::make_mut(&mut self.groups);
         for at in 0..groups.len() {
             let next = groups.get(at + 1).map(|group| group.first);
-            let of_group = take_below(&mut entries, next, |entry| entry.uid);
+            let of_group = take_below(&mut items, next, uid);
             if let (Some(group), [_, ..]) = (groups.get_mut(at), of_group) {
-                replace_in_group(Arc::make_mut(&mut group.chunks).as_mut_slice(), of_group);
+                change_in_group(Arc::make_mut(&mut group.chunks).as_mut_slice(), of_group, uid, change);
             }
         }
     }
@@ -365,16 +387,21 @@ fn take_below<'a, T>(items: &mut &'a [T], next: Option<Uid>, uid: impl Fn(&T) ->
     below
 }
 
-fn replace_in_group(chunks: &mut [Chunk], mut entries: &[Entry]) {
+fn change_in_group<T>(
+    chunks: &mut [Chunk],
+    mut items: &[T],
+    uid: impl Fn(&T) -> Uid + Copy,
+    change: impl Fn(&mut Entry, &T),
+) {
     for at in 0..chunks.len() {
         let next = chunks.get(at + 1).map(|chunk| chunk.first);
-        let of_chunk = take_below(&mut entries, next, |entry| entry.uid);
+        let of_chunk = take_below(&mut items, next, uid);
         let Some(chunk) = chunks.get_mut(at).filter(|_| !of_chunk.is_empty()) else { continue };
         let mut places = Arc::make_mut(&mut chunk.entries).iter_mut().peekable();
-        for entry in of_chunk {
-            while places.next_if(|place| place.uid < entry.uid).is_some() {}
-            if let Some(place) = places.peek_mut().filter(|place| place.uid == entry.uid) {
-                **place = *entry;
+        for item in of_chunk {
+            while places.next_if(|place| place.uid < uid(item)).is_some() {}
+            if let Some(place) = places.peek_mut().filter(|place| place.uid == uid(item)) {
+                change(place, item);
             }
         }
     }
@@ -623,12 +650,20 @@ mod tests {
             prop_assert_eq!(index.get(model.len()), None);
             let (a, b) = (model.len() / 3, model.len() / 2);
             prop_assert!(index.positions(a..b).map(|(_, e)| e).eq(model.values().skip(a).take(b - a)));
+            prop_assert!(index.positions(a..b).map(|(at, _)| at).eq(a..b.min(model.len())));
+            prop_assert_eq!(index.positions(b + 1..b).count() + index.positions(b..b).count(), 0);
+            prop_assert!(index.stretches(a..usize::MAX).flat_map(|(_, some)| some).eq(model.values().skip(a)));
 
             let delta = index.since(&old);
             let vanished: Vec<_> = old_model.keys().enumerate().filter(|(_, uid)| !model.contains_key(uid)).map(|(at, uid)| (at, *uid)).collect();
             prop_assert_eq!(&delta.vanished, &vanished);
             prop_assert!(delta.added.iter().eq(model.values().filter(|e| !old_model.contains_key(&e.uid))));
             prop_assert!(delta.changed.iter().eq(model.values().filter(|e| old_model.get(&e.uid).is_some_and(|o| o != *e))));
+
+            let is_known = |before: &Entry, after: &Entry| before.uid == after.uid && after.uid.0 % 2 != 1;
+            let mut unknown = delta.clone();
+            unknown.changed.retain(|entry| entry.uid.0 % 2 == 1);
+            prop_assert_eq!(index.since_but(&old, is_known), unknown);
 
             let held_back = old.with_expunges_held_back(&delta);
             let mut union = old_model;

@@ -449,6 +449,7 @@ impl Relisted {
 mod tests {
     use super::*;
     use crate::record::versioned;
+    use proptest::prelude::*;
 
     #[test]
     fn every_change_is_read_as_it_was_written() {
@@ -598,7 +599,45 @@ mod tests {
         let change = Change::Messages(OfMessages::Reflagged { mailbox: MailboxId(3), messages });
         let entry = JournalEntry { modseq: ModSeq(5), change, ..entry };
         let bytes = entry.encode();
-        assert!(bytes.len() < 4096 * 4, "{}", bytes.len());
+        assert!(bytes.len() < 64, "{}", bytes.len());
         assert_eq!(JournalEntry::decode(ModSeq(5), &bytes), Ok(entry));
+    }
+
+    #[test]
+    fn a_damaged_entry_does_not_name_more_messages_than_one_can() {
+        let entry = |count: u64, more: u64| {
+            let mut w = versioned();
+            w.signed(6).number(4);
+            Protocol::Imap.write(&mut w);
+            w.byte(27).number(3).number(1).number(count).number(3).number(4);
+            w.number(1 << 1 | 1).number(more).signed(1);
+            JournalEntry::decode(ModSeq(5), &w.0)
+        };
+        let most = MESSAGES_PER_ENTRY_MAX as u64;
+        assert!(entry(most, most - 1).is_ok_and(|entry| entry.change.emails().len() == MESSAGES_PER_ENTRY_MAX));
+        for (count, more) in [(most + 1, most), (u64::MAX, u64::MAX), (most, most), (2, 2)] {
+            assert_eq!(entry(count, more), Err(Corrupt), "{count} {more}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn changes_of_many_flags_are_read_as_they_were_written(
+            steps in prop::collection::vec((1..5u32, any::<u8>(), 0..3u64, 1..40usize), 5..20),
+        ) {
+            let (mut uid, mut email, mut messages) = (0, 0u64, Vec::new());
+            for (of_uid, of_email, flags, count) in steps {
+                for _ in 0..count {
+                    uid += of_uid;
+                    email = email.wrapping_add(u64::from(of_email)).wrapping_sub(9);
+                    let (before, after) = (FlagBits(flags), FlagBits(flags ^ 1));
+                    messages.push(Reflagged { uid: Uid(uid), email: EmailId(email), before, after });
+                }
+            }
+            let change = Change::Messages(OfMessages::Reflagged { mailbox: MailboxId(3), messages });
+            let (at, device, protocol) = (Timestamp(6), DeviceId(4), Protocol::Imap);
+            let entry = JournalEntry { modseq: ModSeq(5), at, device, protocol, change };
+            prop_assert_eq!(JournalEntry::decode(ModSeq(5), &entry.encode()), Ok(entry));
+        }
     }
 }

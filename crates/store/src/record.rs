@@ -195,7 +195,7 @@ pub struct Mailbox {
     pub counts: Counts,
     /// Up to which modseq the packed index is complete.
     pub(crate) packed_to: ModSeq,
-    /// How many messages were touched since.
+    /// How many messages were touched since; where one entry of the journal tells of many, less.
     pub(crate) unpacked: u32,
 }
 

@@ -2,15 +2,22 @@
 
 use super::{Account, View};
 use crate::error::Error;
-use crate::flag_block::{FlagBlock, block_of, crowded, flags_piece};
+use crate::flag_block::{FlagBlock, block_of, flags_piece, is_crowded};
 use crate::flags::{FlagBits, FlagMode, FlagSet, Flags};
 use crate::ids::{MailboxId, ModSeq, Uid};
-use crate::index::Entry;
+use crate::index::{Entry, Index};
 use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX, OfMessages, Reflagged};
 use crate::key;
 use crate::record::MessageRecord;
 use crate::state::MailboxState;
 use crate::tx::Tx;
+use std::borrow::Cow;
+
+/// So many messages in one entry of the journal cost a start about what an entry of a single one costs it.
+const REPLAYED_ALIKE: usize = 32;
+
+/// Messages as they are, each with the flags that it gets.
+type Changes<'c> = &'c [(Entry, FlagBits)];
 
 /// A change of flags.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +108,7 @@ fn change_flags(
         FlagMode::Remove => tx.mailbox(mailbox)?.keywords.known(&change.flags),
     };
     let mut outcome = FlagsChanged::default();
-    let mut changed: Vec<(Entry, FlagBits)> = Vec::new();
+    let mut changed: Vec<(Entry, FlagBits)> = Vec::with_capacity(uids.len().min(MESSAGES_PER_ENTRY_MAX));
     let mut walk = index.walk();
     for (_, entry) in uids.iter().filter_map(|uid| walk.find(*uid)) {
         if change.unchanged_since.is_some_and(|since| entry.modseq > since) {
@@ -109,12 +116,17 @@ fn change_flags(
             continue;
         }
         let after = change.mode.apply(entry.flags, &flags).ok_or_else(too_many_keywords)?;
-        if after != entry.flags {
-            changed.push((*entry, after));
+        if after == entry.flags {
+            continue;
+        }
+        changed.push((*entry, after));
+        if changed.len() >= MESSAGES_PER_ENTRY_MAX {
+            tx.reflag(actor, mailbox, &changed)?;
+            changed.clear();
         }
     }
-    for batch in changed.chunks(MESSAGES_PER_ENTRY_MAX) {
-        tx.reflag(actor, mailbox, batch)?;
+    if !changed.is_empty() {
+        tx.reflag(actor, mailbox, &changed)?;
     }
     Ok(outcome)
 }
@@ -168,33 +180,32 @@ impl Tx<'_> {
     }
 
     /// Gives entries of a mailbox other flags, each with those that it gets; at most [`MESSAGES_PER_ENTRY_MAX`].
-    pub(super) fn reflag(
-        &mut self,
-        actor: Actor,
-        mailbox: MailboxId,
-        batch: &[(Entry, FlagBits)],
-    ) -> Result<(), Error> {
+    pub(super) fn reflag(&mut self, actor: Actor, mailbox: MailboxId, batch: Changes<'_>) -> Result<(), Error> {
+        let mut sorted = Cow::Borrowed(batch);
+        if !batch.is_sorted_by_key(|(before, _)| before.uid) {
+            sorted.to_mut().sort_by_key(|(before, _)| before.uid);
+        }
         let modseq = self.next_modseq();
-        let after = |(before, after): &(Entry, FlagBits)| Entry { flags: *after, modseq, ..*before };
-        let mut entries: Vec<Entry> = batch.iter().map(after).collect();
-        entries.sort_by_key(|entry| entry.uid);
-        let blocks = crowded(batch.iter().map(|(before, _)| before.uid));
-        if !blocks.is_empty() {
+        let (crowded, single): (Vec<Changes<'_>>, Vec<Changes<'_>>) = sorted
+            .chunk_by(|(a, _), (b, _)| block_of(a.uid) == block_of(b.uid))
+            .partition(|block| is_crowded(block.len()));
+        if !crowded.is_empty() {
             // A block is made of it.
             self.index(mailbox)?;
         }
-        let is_row = |entry: &Entry| blocks.binary_search(&block_of(entry.uid)).is_err();
-        for entry in entries.iter().filter(|entry| is_row(entry)) {
-            self.put(key::message(mailbox, entry.uid), MessageRecord::encode(entry));
+        for (before, after) in single.iter().copied().flatten() {
+            let entry = Entry { flags: *after, modseq, ..*before };
+            self.put(key::message(mailbox, before.uid), MessageRecord::encode(&entry));
         }
         let MailboxState { mailbox: record, index } = self.change_mailbox(mailbox)?;
-        record.unpacked = record.unpacked.saturating_add(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+        let replayed = batch.len().div_ceil(REPLAYED_ALIKE);
+        record.unpacked = record.unpacked.saturating_add(u32::try_from(replayed).unwrap_or(u32::MAX));
         record.highest_modseq = modseq;
         batch.iter().for_each(|(before, after)| record.counts.reflag(before.flags, *after));
         if let Some(index) = index {
-            index.replace_all(&entries);
+            reflag_in_index(index, modseq, &sorted);
         }
-        for block in blocks {
+        for block in crowded.iter().filter_map(|block| block.first()).map(|(before, _)| block_of(before.uid)) {
             let row = FlagBlock::of(self.index(mailbox)?, block).encode();
             self.put(key::flag_block(mailbox, block), row);
         }
@@ -210,6 +221,11 @@ impl Tx<'_> {
         );
         Ok(())
     }
+}
+
+fn reflag_in_index(index: &mut Index, modseq: ModSeq, changes: Changes<'_>) {
+    let reflag = |place: &mut Entry, (_, after): &(Entry, FlagBits)| (place.flags, place.modseq) = (*after, modseq);
+    index.change_each(changes, |(before, _)| before.uid, reflag);
 }
 
 #[cfg(test)]
@@ -351,5 +367,26 @@ mod tests {
         assert_eq!(blocks(), 2);
         account.delete_mailbox(ACTOR, name).unwrap();
         assert_eq!((blocks(), account.check(&store).unwrap()), (0, Vec::new()));
+    }
+
+    #[test]
+    fn changes_of_all_flags_packed_the_index_again_and_again() {
+        let (engine, objects) = (SimEngine::new(), SimObjects::new());
+        let account = open(&engine, &objects).create_account(ACCOUNT, Timestamp(0)).unwrap();
+        let inbox = account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
+        (0..300).for_each(|_| append(&account, inbox));
+        let packed_to = || account.view(inbox).unwrap().mailbox().packed_to;
+        let before = packed_to();
+        for turn in 0..16 {
+            let mode = if turn % 2 == 0 { FlagMode::Add } else { FlagMode::Remove };
+            let change = FlagChange { mode, flags: Flags::system(&[SystemFlag::Seen]), unchanged_since: None };
+            account.change_flags(ACTOR, inbox, uids(&account, inbox), change).unwrap();
+        }
+        assert_eq!(packed_to(), before);
+        // A start replays them.
+        let store = open(&engine, &objects);
+        let view = store.account(ACCOUNT).view(inbox).unwrap();
+        assert!(view.index().iter().eq(account.view(inbox).unwrap().index().iter()));
+        assert_eq!(store.account(ACCOUNT).check(&store).unwrap(), []);
     }
 }

@@ -1,7 +1,9 @@
 //! How entries lie on disk: a number for each kind of change, which it keeps for good.
 
-use super::bulk::{read_reflagged, read_runs, write_runs};
-use super::{Change, JournalEntry, Listed, OfAccount, OfDevice, OfMailbox, OfMessages, OfPop, Protocol};
+use super::bulk::{read_reflagged, read_runs, read_steps, write_runs, write_steps};
+use super::{
+    Change, HISTORY_ROWS_MAX, JournalEntry, Listed, OfAccount, OfDevice, OfMailbox, OfMessages, OfPop, Protocol,
+};
 use super::{Relisted, Stretches};
 use crate::codec::{Corrupt, Reader, Writer};
 use crate::flags::{FlagBits, Keywords};
@@ -99,8 +101,11 @@ fn write_change(w: &mut Writer, change: &Change) {
             write_list(w.byte(1).number(mailbox.0.into()), messages, write_listed);
         }
         Change::Messages(OfMessages::Reflagged { mailbox, messages }) => {
-            // 2 is the same message by message.
-            write_runs(w.byte(23).number(mailbox.0.into()), messages);
+            // 2 is the same message by message, and earlier versions wrote 23 for many, too.
+            match messages.len() {
+                ..=HISTORY_ROWS_MAX => write_runs(w.byte(23).number(mailbox.0.into()), messages),
+                _ => write_steps(w.byte(27).number(mailbox.0.into()), messages),
+            }
         }
         Change::Messages(OfMessages::Expunged { mailbox, messages }) => {
             write_list(w.byte(EXPUNGED).number(mailbox.0.into()), messages, write_listed);
@@ -222,12 +227,12 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
             others: Stretches::read(r)?,
         }),
         26 => Change::Account(OfAccount::Cleared { first: ModSeq(r.number()?), others: Stretches::read(r)? }),
+        27 => Change::Messages(OfMessages::Reflagged { mailbox: mailbox(r)?, messages: read_steps(r)? }),
         28 => {
             let mailbox = mailbox(r)?;
             let mailbox = (mailbox != MailboxId(0)).then_some(mailbox);
             Change::Mailbox(OfMailbox::Annotated { mailbox, entries: r.list(Reader::text)? })
         }
-        // 27 is of another version.
-        27 | NEXT_KIND.. => return Err(Corrupt),
+        NEXT_KIND.. => return Err(Corrupt),
     })
 }
