@@ -20,6 +20,8 @@ const ALWAYS: &[&str] = &[
     "NOTIFY",
     "CHILDREN",
     "UIDPLUS",
+    "UIDONLY",
+    "UIDBATCHES",
     "MULTIAPPEND",
     "MOVE",
     "SPECIAL-USE",

@@ -251,9 +251,7 @@ pub(crate) fn flags_of_message(
 ) {
     let keywords = &selected.view.mailbox().keywords;
     let mut encoder = Encoder::new(output, enabled.dialect());
-    let mut fetch = encoder.fetch(number);
-    // RFC 7162 §3.2.4 demands the UID once QRESYNC is on; it helps every client.
-    fetch.uid(entry.uid.0);
+    let mut fetch = enabled.fetch_named(&mut encoder, number, entry.uid);
     fetch.flags(flag_names(entry.flags, keywords, selected.recent.has(entry.uid)));
     if enabled.condstore {
         fetch.modseq(entry.modseq.0);
@@ -311,8 +309,7 @@ fn tell_one_changed(selected: &Selected, news: &News, entry: &Entry, enabled: En
     } else if enabled.condstore {
         // RFC 7162 §3.1.3: MODSEQ is told even after `.SILENT`.
         let mut encoder = Encoder::new(output, enabled.dialect());
-        let mut fetch = encoder.fetch(number);
-        fetch.uid(entry.uid.0);
+        let mut fetch = enabled.fetch_named(&mut encoder, number, entry.uid);
         fetch.modseq(entry.modseq.0);
         fetch.finish();
     }
@@ -355,8 +352,7 @@ fn tell_gone(selected: &mut Selected, vanished: &[(usize, Uid)], enabled: Enable
         context.before_expunge(&selected.told, vanished, enabled, output);
     }
     let mut encoder = Encoder::new(output, enabled.dialect());
-    if enabled.qresync {
-        // RFC 7162 §3.2.10
+    if enabled.tells_vanished() {
         encoder.vanished(Vanished::Now, &SequenceSet::from_sorted(vanished.iter().map(|(_, uid)| uid.0)));
     } else {
         // From the highest number down, so that none of them moves the next.

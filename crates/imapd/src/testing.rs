@@ -14,9 +14,11 @@ use store::{
 /// 2026-02-01T10:00:00Z
 pub(crate) const NOW: Timestamp = Timestamp(1_769_940_000_000);
 pub(crate) const ACTOR: Actor = Actor { device: DeviceId(1), protocol: Protocol::Imap, now: NOW };
-pub(crate) const ENABLED_CONDSTORE: Enabled = Enabled { condstore: true, qresync: false, utf8: false, rev2: false };
-pub(crate) const ENABLED_QRESYNC: Enabled = Enabled { condstore: true, qresync: true, utf8: false, rev2: false };
-pub(crate) const ENABLED_REV2: Enabled = Enabled { condstore: false, qresync: false, utf8: false, rev2: true };
+const ENABLED_NOTHING: Enabled =
+    Enabled { condstore: false, qresync: false, utf8: false, rev2: false, uid_only: false };
+pub(crate) const ENABLED_CONDSTORE: Enabled = Enabled { condstore: true, ..ENABLED_NOTHING };
+pub(crate) const ENABLED_QRESYNC: Enabled = Enabled { qresync: true, ..ENABLED_CONDSTORE };
+pub(crate) const ENABLED_REV2: Enabled = Enabled { rev2: true, ..ENABLED_NOTHING };
 
 /// The INBOX of a new account.
 pub(crate) struct Mailbox {

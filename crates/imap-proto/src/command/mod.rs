@@ -20,6 +20,7 @@ mod status;
 mod store;
 mod thread;
 mod transfer;
+mod uid_batches;
 
 pub(crate) use append::target as append_target;
 pub use append::{Append, AppendData};
@@ -39,6 +40,7 @@ pub use status::{StatusItem, StatusRequest};
 pub use store::{Store, StoreAction};
 pub use thread::{Thread, ThreadAlgorithm};
 pub use transfer::Transfer;
+pub use uid_batches::UidBatches;
 
 use crate::cursor::{Cursor, Literal, Parse};
 use crate::limits::Limits;
@@ -128,6 +130,8 @@ pub enum Command {
     Expunge,
     /// UID EXPUNGE (RFC 9051 §6.4.9); [`MessageSet::Saved`](crate::MessageSet::Saved) is possible too.
     UidExpunge(crate::MessageSet),
+    /// draft-ietf-mailmaint-imap-uidbatches.
+    UidBatches(UidBatches),
     /// RFC 9051 §6.4.4.
     Search(Search),
     /// RFC 7377 §2: ESEARCH.
@@ -187,6 +191,7 @@ impl Command {
             Self::Unselect => "UNSELECT",
             Self::Expunge => "EXPUNGE",
             Self::UidExpunge(_) => "UID EXPUNGE",
+            Self::UidBatches(_) => "UIDBATCHES",
             Self::Search(_) => "SEARCH",
             Self::MultiSearch(_) => "ESEARCH",
             Self::CancelUpdate(_) => "CANCELUPDATE",
@@ -268,6 +273,7 @@ fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
         "ESEARCH" => &|c| MultiSearch::parse(c).map(Command::MultiSearch),
         "CANCELUPDATE" => &|c| cancel_update::parse(c).map(Command::CancelUpdate),
         "STATUS" => &|c| StatusRequest::parse(c).map(Command::Status),
+        "UIDBATCHES" => &|c| UidBatches::parse(c).map(Command::UidBatches),
         "GETQUOTA" => &quota::parse_root,
         "GETQUOTAROOT" => &quota::parse_mailbox,
         "GETMETADATA" => &|c| GetMetadata::parse(c).map(Command::GetMetadata),

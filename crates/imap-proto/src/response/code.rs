@@ -110,6 +110,8 @@ pub enum Code<'a> {
     UndefinedFilter(&'a str),
     /// `UIDNEXT n`
     UidNext(u32),
+    /// `UIDREQUIRED`: message numbers are not known any more (RFC 9586 §3.2)
+    UidRequired,
     /// `UIDNOTSTICKY`
     UidNotSticky,
     /// `UIDVALIDITY n`
@@ -179,6 +181,7 @@ impl Code<'_> {
             Self::TooBig => "TOOBIG",
             Self::TryCreate => "TRYCREATE",
             Self::UidNext(_) => "UIDNEXT",
+            Self::UidRequired => "UIDREQUIRED",
             Self::UidNotSticky => "UIDNOTSTICKY",
             Self::UidValidity(_) => "UIDVALIDITY",
             Self::Unavailable => "UNAVAILABLE",
@@ -250,6 +253,7 @@ impl Encoder<'_> {
             | Code::ServerBug
             | Code::TooBig
             | Code::TryCreate
+            | Code::UidRequired
             | Code::UidNotSticky
             | Code::Unavailable
             | Code::UnknownCte

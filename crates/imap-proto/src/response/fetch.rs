@@ -27,6 +27,14 @@ impl Encoder<'_> {
         FetchWriter { out: self.out, dialect: self.dialect, first: true }
     }
 
+    /// Begins `* n UIDFETCH (…)` (RFC 9586 §3.3): n is the UID.
+    pub fn uid_fetch(&mut self, uid: u32) -> FetchWriter<'_> {
+        self.raw("* ");
+        string::decimal(self.out, uid.into());
+        self.raw(" UIDFETCH (");
+        FetchWriter { out: self.out, dialect: self.dialect, first: true }
+    }
+
     /// Goes on with a response after [`FetchWriter::suspend`].
     pub fn resume_fetch(&mut self) -> FetchWriter<'_> {
         FetchWriter { out: self.out, dialect: self.dialect, first: false }

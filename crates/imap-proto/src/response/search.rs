@@ -109,6 +109,20 @@ impl Encoder<'_> {
         self.raw("\r\n");
     }
 
+    /// `* UIDBATCHES (TAG "a") 900:501,500:1`: of each batch its highest and its lowest UID.
+    pub fn uid_batches(&mut self, tag: &Tag, batches: impl IntoIterator<Item = (u32, u32)>) {
+        self.format(format_args!("* UIDBATCHES (TAG \"{tag}\")"));
+        for (at, (highest, lowest)) in batches.into_iter().enumerate() {
+            self.raw(if at == 0 { " " } else { "," });
+            string::decimal(self.out, highest.into());
+            if lowest != highest {
+                self.raw(":");
+                string::decimal(self.out, lowest.into());
+            }
+        }
+        self.raw("\r\n");
+    }
+
     fn begin_esearch(&mut self, (tag, mailbox): (&Tag, Option<(&MailboxName, u32)>), numbering: Numbering) {
         // A tag has no character that would need escaping.
         self.format(format_args!("* ESEARCH (TAG \"{tag}\""));

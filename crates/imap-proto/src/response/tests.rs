@@ -58,6 +58,10 @@ fn untagged_data() {
     check(|e| e.exists(23), "* 23 EXISTS\r\n");
     check(|e| e.recent(0), "* 0 RECENT\r\n");
     check(|e| e.expunge(44), "* 44 EXPUNGE\r\n");
+    check(|e| e.uid_fetch(25_996).finish(), "* 25996 UIDFETCH ()\r\n");
+    let tag = Tag::new("A1").unwrap();
+    check(|e| e.uid_batches(&tag, [(900, 501), (500, 500)]), "* UIDBATCHES (TAG \"A1\") 900:501,500\r\n");
+    check(|e| e.uid_batches(&tag, []), "* UIDBATCHES (TAG \"A1\")\r\n");
     check(|e| e.vanished(Vanished::Now, &uids), "* VANISHED 41,43:45\r\n");
     check(|e| e.vanished(Vanished::Earlier, &uids), "* VANISHED (EARLIER) 41,43:45\r\n");
     check(|e| e.flags(["\\Seen", "$Label1"]), "* FLAGS (\\Seen $Label1)\r\n");

@@ -14,6 +14,7 @@ pub(super) fn run(context: &mut Context<'_>, names: &[String]) -> Answer {
             "QRESYNC" => (enabled.qresync, enabled.condstore) = (true, true),
             "UTF8=ACCEPT" => enabled.utf8 = true,
             "IMAP4REV2" => enabled.rev2 = true,
+            "UIDONLY" => enabled.uid_only = true,
             // RFC 9051 §6.3.1: what is not known is passed over.
             _ => {}
         }
@@ -23,6 +24,7 @@ pub(super) fn run(context: &mut Context<'_>, names: &[String]) -> Answer {
         ("QRESYNC", before.qresync, enabled.qresync),
         ("UTF8=ACCEPT", before.utf8, enabled.utf8),
         ("IMAP4rev2", before.rev2, enabled.rev2),
+        ("UIDONLY", before.uid_only, enabled.uid_only),
     ];
     let news: Vec<&str> = news.iter().filter(|(_, before, after)| after > before).map(|(name, _, _)| *name).collect();
     context.user.enabled = enabled;

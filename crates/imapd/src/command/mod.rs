@@ -37,6 +37,7 @@ mod status;
 mod store;
 mod subscribe;
 mod thread;
+mod uid_batches;
 mod unauthenticate;
 mod xlist;
 
@@ -121,6 +122,7 @@ fn needs(command: &Command) -> Needs {
         | Command::Close
         | Command::Unselect
         | Command::CancelUpdate(_)
+        | Command::UidBatches(_)
         | Command::Search(_)
         | Command::Sort(_)
         | Command::Thread(_)
@@ -158,6 +160,11 @@ impl ImapSession {
             State::Authenticated(user) => {
                 if !user.may_stay(self.now, self.service.limits.refresh_millis) {
                     return self.show_out(output);
+                }
+                // RFC 9586 §3.2
+                if user.enabled.uid_only && command.counts_messages() {
+                    let refusal = Tagged::bad("Messages have no numbers once UIDONLY is on").with(Code::UidRequired);
+                    return self.end(Finish::new(tag, refusal));
                 }
                 if upload.is_none() && announced::takes_long(user, &command) {
                     return self.pause(Running::Announced(Box::new(imap_proto::Tagged { tag, command })));
@@ -230,6 +237,7 @@ impl ImapSession {
             Command::Unselect => self.ask(output, |context| close::begin(context, How::Keep)),
             Command::Expunge => self.ask(output, |context| expunge::begin(context, None)),
             Command::UidExpunge(set) => self.ask(output, |context| expunge::begin(context, Some(&set))),
+            Command::UidBatches(request) => self.ask(output, |context| uid_batches::run(context, &tag, &request)),
             Command::Search(request) => self.ask(output, |context| search::begin(context, tag.clone(), request)),
             Command::MultiSearch(multi) => self.ask(output, |context| multisearch::begin(context, tag.clone(), multi)),
             Command::CancelUpdate(tags) => self.ask(output, |context| cancel_update::run(context, &tags)),

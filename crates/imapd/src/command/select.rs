@@ -104,7 +104,8 @@ fn tell_mailbox(selected: &mut Selected, name: &MailboxName, enabled: Enabled, o
         encoder.list(&ListEntry { attributes, name, old_name: None, child_info: &[] });
     } else {
         selected.recent.tell(&selected.told, true, enabled, &mut encoder);
-        if let Some(position) = first_unseen(&selected.view) {
+        // RFC 9586 §3: it would be a number.
+        if let Some(position) = first_unseen(&selected.view).filter(|_| !enabled.uid_only) {
             encoder.untagged(Status::Ok, Some(Code::Unseen(number_at(position))), "First unseen");
         }
     }

@@ -169,7 +169,7 @@ impl Fetch {
                     return End::Full;
                 }
                 let facts = facts(selected, position, *entry);
-                facts.write_all(&self.plan, keywords, None, &mut Encoder::new(output, self.plan.dialect));
+                facts.write_all(&self.plan, keywords, None, &mut Encoder::new(output, self.plan.enabled.dialect()));
             }
             self.targets.go_on_at(stretch.end);
         }
@@ -190,7 +190,7 @@ impl Fetch {
                 let Some((position, entry)) = entries.next() else { return ControlFlow::Break(()) };
                 let facts = facts(selected, position, *entry);
                 let written = summary.map(|summary| {
-                    let mut encoder = Encoder::new(output, self.plan.dialect);
+                    let mut encoder = Encoder::new(output, self.plan.enabled.dialect());
                     facts.write_all(&self.plan, keywords, Some(summary), &mut encoder);
                 });
                 if let Err(error) = written.or_else(|error| self.troubles.note(error)) {

@@ -1,8 +1,8 @@
 //! What a FETCH says of each message, and what has to be read for it.
 
 use crate::enabled::Enabled;
+use imap_proto::Numbering;
 use imap_proto::command::{BodySection, Fetch as Request, FetchItem, Section, SectionText};
-use imap_proto::{Dialect, Numbering};
 
 /// What is said of each message.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(super) struct Plan {
     pub(super) needs: Needs,
     /// RFC 9051 §6.4.5: whether the items set `\Seen`.
     pub(super) sets_seen: bool,
-    pub(super) dialect: Dialect,
+    pub(super) enabled: Enabled,
 }
 
 /// What of a message has to be read; its entry in the index is at hand.
@@ -38,8 +38,8 @@ pub(super) enum Octets {
 impl Plan {
     pub(super) fn new(request: &Request, enabled: Enabled) -> Self {
         let mut items: Vec<FetchItem> = Vec::with_capacity(request.items.len() + 2);
-        // RFC 9051 §6.4.9: a UID FETCH tells the UID, asked for or not.
-        if request.numbering == Numbering::Uid && !request.items.contains(&FetchItem::Uid) {
+        // RFC 9051 §6.4.9: a UID FETCH tells the UID, asked for or not. RFC 9586 §3.3: UIDFETCH does so by itself.
+        if request.numbering == Numbering::Uid && !enabled.uid_only && !request.items.contains(&FetchItem::Uid) {
             items.push(FetchItem::Uid);
         }
         for item in &request.items {
@@ -55,7 +55,7 @@ impl Plan {
         Self {
             needs: items.iter().fold(Needs::default(), |all, item| all.and(Needs::of(item))),
             sets_seen: items.iter().any(FetchItem::sets_seen),
-            dialect: enabled.dialect(),
+            enabled,
             items,
         }
     }

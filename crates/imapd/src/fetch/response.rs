@@ -119,7 +119,7 @@ impl Facts {
         summary: Option<&view::Summary<'_>>,
         encoder: &mut Encoder<'_>,
     ) {
-        let mut writer = encoder.fetch(self.number);
+        let mut writer = plan.enabled.fetch(encoder, self.number, self.entry.uid);
         for item in &plan.items {
             if !self.write(item, keywords, &mut writer)
                 && let Some(summary) = summary
@@ -277,8 +277,12 @@ impl Response {
 
     /// Writes items up to the next literal; true when that was the last.
     fn write_items(&mut self, plan: &Plan, keywords: &Keywords, output: &mut Vec<u8>) -> Result<bool, Error> {
-        let mut encoder = Encoder::new(output, plan.dialect);
-        let mut writer = if self.next_item == 0 { encoder.fetch(self.facts.number) } else { encoder.resume_fetch() };
+        let mut encoder = Encoder::new(output, plan.enabled.dialect());
+        let Facts { number, entry, .. } = &self.facts;
+        let mut writer = match self.next_item {
+            0 => plan.enabled.fetch(&mut encoder, *number, entry.uid),
+            _ => encoder.resume_fetch(),
+        };
         while let Some(item) = plan.items.get(self.next_item) {
             self.next_item += 1;
             match self.write_item(item, keywords, &mut writer)? {
