@@ -14,7 +14,7 @@ use memchr::memchr;
 
 use line_proto::Secret;
 
-use crate::command::{self, Tagged};
+use crate::command::{self, Command, Tagged};
 use crate::cursor::Literal;
 use crate::limits::Limits;
 use crate::mailbox::{Dialect, MailboxName};
@@ -492,12 +492,13 @@ impl Collected {
         Tag::from_bytes(self.text.get(..end)?)
     }
 
-    /// A message is each literal of an APPEND that is not the mailbox name, the third word.
+    /// A message is each literal of an APPEND or REPLACE that is not the mailbox name.
     fn role_of_literal(&self, marker_start: usize) -> LiteralRole {
         let before = self.text.get(..self.line_start + marker_start).unwrap_or_default();
-        let mut words = before.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
-        let is_append = words.nth(1).is_some_and(|verb| verb.eq_ignore_ascii_case(b"APPEND"));
-        if is_append && (self.has_message || !self.literals.is_empty() || words.next().is_some()) {
+        let Some(words_before) = command::words_before_target(before) else { return LiteralRole::Argument };
+        let has_name =
+            || before.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).nth(words_before).is_some();
+        if self.has_message || !self.literals.is_empty() || has_name() {
             LiteralRole::Message
         } else {
             LiteralRole::Argument
@@ -516,7 +517,9 @@ impl Collected {
         let literals = before.chain(message).collect();
         let text = self.text.get(..end).unwrap_or_default();
         let tagged = command::parse(text, literals, limits, dialect).map_err(|malformed| malformed.reason)?;
-        let Some((_, target_end)) = &self.target else { return Err(Reason::Trailing) };
+        // RFC 8508 §4.7: a REPLACE brings one message.
+        let is_append = matches!(tagged.command, Command::Append(_));
+        let Some((_, target_end)) = self.target.as_ref().filter(|_| is_append) else { return Err(Reason::Trailing) };
         self.text.drain((*target_end).min(end)..end);
         Ok(tagged)
     }

@@ -71,6 +71,12 @@ impl SequenceSet {
         Self::from_sorted([number])
     }
 
+    /// The set of `*`.
+    #[must_use]
+    pub(crate) fn last() -> Self {
+        Self { ranges: vec![(STAR, STAR)] }
+    }
+
     /// The shortest set of `numbers`, which must rise strictly, or else is only good to be encoded, in their order; zeros
     /// are left out.
     #[must_use]

@@ -24,6 +24,7 @@ const ALWAYS: &[&str] = &[
     "UIDBATCHES",
     "MULTIAPPEND",
     "MOVE",
+    "REPLACE",
     "SPECIAL-USE",
     "CREATE-SPECIAL-USE",
     "LIST-EXTENDED",

@@ -25,6 +25,7 @@ mod read;
 mod receive;
 pub(crate) mod recent;
 mod refers;
+mod replace;
 mod retention;
 mod sent;
 mod sizes;

@@ -55,6 +55,19 @@ impl Append {
     }
 }
 
+/// How many words stand before the name of the mailbox in a command that brings a message: the tag and the verb, in REPLACE the
+/// number of the message too. `None` for other commands, and as long as it cannot be known.
+pub(crate) fn words_before_target(text: &[u8]) -> Option<usize> {
+    let mut words = text.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).skip(1);
+    let mut next = || words.next().map(<[u8]>::to_ascii_uppercase);
+    match next()?.as_slice() {
+        b"APPEND" => Some(2),
+        b"REPLACE" => Some(3),
+        b"UID" => (next()? == b"REPLACE").then_some(4),
+        _ => None,
+    }
+}
+
 /// Where an APPEND goes whose message is still to come, and where in `text` that ends: `text` is the command up to the message,
 /// `first` its first literal, which may be the name. `None` where the name is none, which the command will be refused for.
 pub(crate) fn target(
@@ -65,8 +78,7 @@ pub(crate) fn target(
 ) -> Option<(MailboxName, usize)> {
     let name = first.map(|literal| Literal { data: literal.data.clone(), binary: literal.binary });
     let mut cursor = Cursor::new(text, name.into_iter().collect(), limits, dialect);
-    // The tag and the verb.
-    for _ in 0..2 {
+    for _ in 0..words_before_target(text)? {
         cursor.spaces();
         cursor.take_while(|byte| byte != b' ');
     }

@@ -13,6 +13,7 @@ mod multisearch;
 mod notify;
 mod partial;
 mod quota;
+mod replace;
 mod search;
 mod select;
 mod sort;
@@ -22,8 +23,8 @@ mod thread;
 mod transfer;
 mod uid_batches;
 
-pub(crate) use append::target as append_target;
 pub use append::{Append, AppendData};
+pub(crate) use append::{target as append_target, words_before_target};
 pub use auth::{Authenticate, Login};
 pub use fetch::{BodySection, ChangedSince, Fetch, FetchItem, Partial, Section, SectionText};
 pub use id::IdField;
@@ -33,6 +34,7 @@ pub use metadata::{Depth, GetMetadata, SetMetadata};
 pub use multisearch::MultiSearch;
 pub use notify::{Notify, NotifyEvents, NotifyFilter, NotifyGroup};
 pub use partial::PartialRange;
+pub use replace::Replace;
 pub use search::{EntryType, Search, SearchKey, SearchReturn};
 pub use select::{Qresync, Select, SequenceMatch};
 pub use sort::{Sort, SortCriterion, SortKey};
@@ -116,6 +118,8 @@ pub enum Command {
     SetMetadata(SetMetadata),
     /// RFC 9051 §6.3.12.
     Append(Append),
+    /// RFC 8508 §3.2.
+    Replace(Replace),
     /// RFC 5465 §3.1.
     Notify(Notify),
     /// RFC 9051 §6.3.13. Accepted: [`Receiver::expect_done`](crate::Receiver::expect_done).
@@ -184,6 +188,7 @@ impl Command {
             Self::GetMetadata(_) => "GETMETADATA",
             Self::SetMetadata(_) => "SETMETADATA",
             Self::Append(_) => "APPEND",
+            Self::Replace(_) => "REPLACE",
             Self::Notify(_) => "NOTIFY",
             Self::Idle => "IDLE",
             Self::Check => "CHECK",
@@ -279,7 +284,9 @@ fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
         "GETMETADATA" => &|c| GetMetadata::parse(c).map(Command::GetMetadata),
         "SETMETADATA" => &|c| SetMetadata::parse(c).map(Command::SetMetadata),
         "APPEND" => &|c| Append::parse(c).map(Command::Append),
-        "SEARCH" | "SORT" | "THREAD" | "FETCH" | "STORE" | "COPY" | "MOVE" => &numbered(Numbering::Sequence),
+        "SEARCH" | "SORT" | "THREAD" | "FETCH" | "STORE" | "COPY" | "MOVE" | "REPLACE" => {
+            &numbered(Numbering::Sequence)
+        }
         "UID" => &parse_uid,
         _ => return Err(Reason::UnknownCommand),
     };
@@ -305,6 +312,7 @@ fn numbered_command(verb: &str, numbering: Numbering, cursor: &mut Cursor<'_>) -
         "FETCH" => Fetch::parse(numbering, cursor).map(Command::Fetch),
         "STORE" => Store::parse(numbering, cursor).map(Command::Store),
         "COPY" => Transfer::parse(numbering, cursor).map(Command::Copy),
+        "REPLACE" => Replace::parse(numbering, cursor).map(Command::Replace),
         "MOVE" => Transfer::parse(numbering, cursor).map(Command::Move),
         _ => Err(Reason::UnknownCommand),
     }

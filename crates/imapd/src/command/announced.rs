@@ -38,6 +38,7 @@ pub(super) fn takes_long(user: &User, command: &Command) -> bool {
     };
     match command {
         Command::Append(append) => append.message.len() > UNANNOUNCED_BYTES_MAX,
+        Command::Replace(replace) => replace.append.message.len() > UNANNOUNCED_BYTES_MAX,
         Command::Expunge | Command::Close => many(deleted()),
         Command::Delete(name) => many(of(name).map(|counts| counts.messages)),
         Command::Rename(rename) => rename.from.is_inbox() && many(of(&rename.from).map(|counts| counts.messages)),

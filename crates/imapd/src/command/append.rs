@@ -135,7 +135,7 @@ pub(super) fn ready(context: &mut Context<'_>, append: Append) -> Result<Ready, 
 }
 
 /// Where a message goes, or why nothing is to be stored.
-fn target(context: &Context<'_>, append: &Append) -> Result<MailboxId, Tagged> {
+pub(super) fn target(context: &Context<'_>, append: &Append) -> Result<MailboxId, Tagged> {
     if append.data == AppendData::Utf8 && !context.user.enabled.utf8 {
         return Err(enable_utf8());
     }
@@ -178,7 +178,7 @@ impl Answers for AppendsInTurn {
     }
 }
 
-fn internal_date(context: &Context<'_>, date: Option<DateTime>) -> Timestamp {
+pub(super) fn internal_date(context: &Context<'_>, date: Option<DateTime>) -> Timestamp {
     match date {
         Some(date) => Timestamp::from_unix_seconds(date.unix_seconds()),
         None => Timestamp(context.now.unix_millis),
@@ -190,7 +190,7 @@ fn enable_utf8() -> Tagged {
     Tagged::bad("ENABLE UTF8=ACCEPT first")
 }
 
-fn refusal(error: Error, data: AppendData) -> Tagged {
+pub(super) fn refusal(error: Error, data: AppendData) -> Tagged {
     match error {
         // RFC 3516 §4.4: for a literal8 that cannot be kept as it is.
         Error::InvalidContent(why) if data != AppendData::Literal => Tagged::refused(Code::UnknownCte, why),
@@ -201,7 +201,15 @@ fn refusal(error: Error, data: AppendData) -> Tagged {
 /// RFC 4315 §3, RFC 3502 §6.3.11: the UIDs in the order of the messages.
 fn append_uid(appended: &[Appended]) -> Tagged {
     let done = Tagged::ok("APPEND done");
-    let Some(first) = appended.first() else { return done };
+    match append_uid_code(appended) {
+        Some(code) => done.with_code(code),
+        None => done,
+    }
+}
+
+/// The same alone.
+pub(super) fn append_uid_code(appended: &[Appended]) -> Option<ResultCode> {
+    let first = appended.first()?;
     let mut ranges: Vec<RangeInclusive<u32>> = Vec::new();
     for Appended { uid, .. } in appended {
         match ranges.last_mut() {
@@ -210,5 +218,5 @@ fn append_uid(appended: &[Appended]) -> Tagged {
         }
     }
     let (uidvalidity, uids) = (first.uid_validity.0, SequenceSet::from_ranges(ranges));
-    done.with_code(ResultCode::AppendUid { uidvalidity, uids })
+    Some(ResultCode::AppendUid { uidvalidity, uids })
 }

@@ -29,6 +29,7 @@ mod notify;
 mod quota;
 mod relocate;
 mod rename;
+mod replace;
 mod search;
 mod select;
 mod sort;
@@ -128,7 +129,9 @@ fn needs(command: &Command) -> Needs {
         | Command::Thread(_)
         | Command::Fetch(_)
         | Command::Copy(_) => Needs::Selected,
-        Command::Expunge | Command::UidExpunge(_) | Command::Store(_) | Command::Move(_) => Needs::Writable,
+        Command::Expunge | Command::UidExpunge(_) | Command::Store(_) | Command::Move(_) | Command::Replace(_) => {
+            Needs::Writable
+        }
     }
 }
 
@@ -233,6 +236,7 @@ impl ImapSession {
                 self.ask(output, |context| notify::run(context, request, waker))
             }
             Command::Append(append) => self.ask(output, |context| append::begin(context, append, upload)),
+            Command::Replace(replace) => self.ask(output, |context| replace::begin(context, replace, upload)),
             Command::Close => self.ask(output, |context| close::begin(context, How::Expunge)),
             Command::Unselect => self.ask(output, |context| close::begin(context, How::Keep)),
             Command::Expunge => self.ask(output, |context| expunge::begin(context, None)),
@@ -248,6 +252,11 @@ impl ImapSession {
             Command::Copy(transfer) => self.ask(output, |context| copy::begin(context, &transfer)),
             Command::Move(transfer) => self.ask(output, |context| relocate::begin(context, &transfer)),
         };
+        self.began(tag, begun, news)
+    }
+
+    /// Goes on with what came of the beginning of a command.
+    fn began(&mut self, tag: Tag, begun: Result<Begun, Tagged>, news: News) -> Turn {
         match begun {
             Ok(Begun::Over(answer)) => self.end(Finish::new(tag, answer)),
             Ok(Begun::Works(work)) => {

@@ -165,23 +165,35 @@ pub(super) fn append(
     internal_date: Timestamp,
     prepared: &Prepared,
 ) -> Result<(Appended, bool), Error> {
+    append_where(tx, actor, target, (flags, internal_date), prepared, &|tx, more_bytes| tx.must_fit(more_bytes))
+}
+
+/// The same, where `fits` says whether there is room for so many octets more.
+pub(super) fn append_where(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    target: &Target,
+    (flags, internal_date): (&Flags, Timestamp),
+    prepared: &Prepared,
+    fits: &dyn Fn(&Tx<'_>, u64) -> Result<(), Error>,
+) -> Result<(Appended, bool), Error> {
     let mailbox = match target {
         Target::Mailbox(id) => *id,
         Target::Inbox => {
             let inbox = tx.state.inbox()?.id;
-            tx.must_fit(prepared.size.into())?;
+            fits(tx, prepared.size.into())?;
             return Ok((store_new(tx, actor, inbox, flags, internal_date, prepared)?, true));
         }
     };
     tx.must_not_be_held(mailbox)?;
     match tx.upload(prepared, mailbox, actor.now)? {
         Upload::New => {
-            tx.must_fit(prepared.size.into())?;
+            fits(tx, prepared.size.into())?;
             Ok((store_new(tx, actor, mailbox, flags, internal_date, prepared)?, true))
         }
         Upload::Same(saved) => Ok((tx.file_saved(actor, mailbox, flags, &saved)?, false)),
         Upload::Instead(saved) => {
-            tx.must_fit(prepared.size.saturating_sub(saved.entry.size).into())?;
+            fits(tx, prepared.size.saturating_sub(saved.entry.size).into())?;
             let appended = store_new(tx, actor, mailbox, flags, internal_date, prepared)?;
             tx.give_way(actor, (mailbox, appended.uid), &saved)?;
             Ok((appended, true))
