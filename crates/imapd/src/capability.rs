@@ -25,6 +25,7 @@ const ALWAYS: &[&str] = &[
     "MULTIAPPEND",
     "MOVE",
     "REPLACE",
+    "SAVEDATE",
     "SPECIAL-USE",
     "CREATE-SPECIAL-USE",
     "LIST-EXTENDED",

@@ -10,7 +10,7 @@ use message::text::Scope;
 use search_index::Candidates;
 use std::ops::Range;
 use std::sync::Arc;
-use store::{EmailId, FlagBits, ModSeq};
+use store::{EmailId, FlagBits, MailboxId, ModSeq};
 
 /// A condition, and what asking it takes.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Program {
     pub(crate) condition: Condition,
     /// Whether any test looks into summaries.
     pub(crate) needs_summary: bool,
+    /// Whether any test asks since when a message is in this mailbox.
+    pub(crate) saved_in: Option<MailboxId>,
     /// Whether any test looks into headers.
     pub(crate) needs_header: bool,
     /// How many tests there are: what a message costs at least.
@@ -41,6 +43,8 @@ pub enum Condition {
     Not(Box<Condition>),
     /// The index answers it.
     Index(IndexTest),
+    /// It is in this mailbox since then, Unix milliseconds; where that was not noted its INTERNALDATE counts.
+    Saved(MailboxId, Range<i64>),
     /// The summary answers it.
     Summary(SummaryTest),
     /// A field of this name has this in it.
@@ -124,7 +128,8 @@ impl Program {
         };
         let terms = |test: &Condition| if let Condition::Fuzzy(words, _) = test { words.terms() } else { 0 };
         let (tests, texts, terms) = (test.sum(&|_| 1), test.sum(&texts), test.sum(&terms));
-        Self { condition, needs_summary, needs_header, tests, texts, terms }
+        let saved_in = condition.saved_in();
+        Self { condition, needs_summary, saved_in, needs_header, tests, texts, terms }
     }
 
     fn reads_summary(test: &Condition) -> bool {
@@ -175,12 +180,28 @@ impl Condition {
         if let Self::Fuzzy(_, place) = self { place } else { self }
     }
 
+    /// The mailbox of a test that asks since when a message is there.
+    fn saved_in(&self) -> Option<MailboxId> {
+        match self {
+            Self::Saved(mailbox, _) => Some(*mailbox),
+            Self::And(tests) | Self::Or(tests) => tests.iter().find_map(Self::saved_in),
+            Self::Not(test) | Self::Narrowed(_, test) => test.saved_in(),
+            Self::Always(_)
+            | Self::Index(_)
+            | Self::Summary(_)
+            | Self::Header(..)
+            | Self::Text(..)
+            | Self::Conversation(_)
+            | Self::Fuzzy(..) => None,
+        }
+    }
+
     /// Nothing, the index, the summary, the header, the body.
     fn cost(&self) -> u8 {
         match self {
             Self::Always(_) => 0,
             Self::Index(_) => 1,
-            Self::Summary(_) => 2,
+            Self::Saved(..) | Self::Summary(_) => 2,
             Self::Header(..) | Self::Conversation(_) => 3,
             Self::Text(..) => 4,
             Self::Not(test) | Self::Narrowed(_, test) | Self::Fuzzy(_, test) => test.cost(),
@@ -193,6 +214,7 @@ impl Condition {
         match self {
             Self::Always(_)
             | Self::Index(_)
+            | Self::Saved(..)
             | Self::Summary(_)
             | Self::Header(..)
             | Self::Conversation(_)
@@ -208,6 +230,7 @@ impl Condition {
         match self {
             Self::Always(_)
             | Self::Index(_)
+            | Self::Saved(..)
             | Self::Summary(_)
             | Self::Header(..)
             | Self::Conversation(_)

@@ -10,7 +10,7 @@ use crate::fuzzy::{Tally, Words};
 use message::encoded_word;
 use message::text::{contains, header_contains, header_values, pieces};
 use message::{Address, Envelope, Summary, date};
-use store::Entry;
+use store::{Entry, Timestamp};
 
 /// What is at hand of a message.
 #[derive(Clone, Copy)]
@@ -20,6 +20,8 @@ pub(crate) struct Facts<'m> {
     /// Where the index of texts has it, if it does.
     pub(crate) indexed: Option<usize>,
     pub(crate) entry: &'m Entry,
+    /// Since when it is in its mailbox, if that is asked for.
+    pub(crate) saved: Option<Timestamp>,
     pub(crate) summary: Option<&'m Summary>,
     /// With its empty line.
     pub(crate) header: Option<&'m [u8]>,
@@ -50,6 +52,7 @@ impl Condition {
                     holds.inspect(|holds| candidates.learn(at, *holds))
                 }),
             },
+            Self::Saved(_, range) => facts.saved.map(|saved| range.contains(&saved.0)),
             Self::Summary(test) => facts.summary.map(|summary| test.holds(&summary.envelope)),
             Self::Header(name, needle) => facts.header.map(|header| header_contains(header, name, needle)),
             Self::Conversation(id) => facts.header.map(|header| conversation(header, facts.entry.email) == *id),
@@ -79,6 +82,7 @@ impl Condition {
             Self::Always(_)
             | Self::Not(_)
             | Self::Index(_)
+            | Self::Saved(..)
             | Self::Summary(_)
             | Self::Header(..)
             | Self::Conversation(_)
@@ -104,6 +108,7 @@ impl Condition {
             Self::Not(_)
             | Self::Always(_)
             | Self::Index(_)
+            | Self::Saved(..)
             | Self::Narrowed(..)
             | Self::Summary(_)
             | Self::Header(..)
@@ -150,6 +155,7 @@ impl Condition {
             | Self::Not(_)
             | Self::Index(_)
             | Self::Conversation(_)
+            | Self::Saved(..)
             | Self::Narrowed(..)
             | Self::Fuzzy(..) => {}
         }

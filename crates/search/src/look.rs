@@ -150,7 +150,7 @@ impl Search {
                 slice.tests += 1;
                 continue;
             }
-            let facts = Facts { number, entry, indexed, summary: None, header: None, body: None };
+            let facts = Facts { number, entry, indexed, saved: None, summary: None, header: None, body: None };
             let mut tally = self.evidence.as_ref().map(|_| Tally::default());
             slice.unfinished = unfinished.map(|(_, unfinished)| unfinished);
             match slice.matches(&self.program, facts, account, tally.as_mut()) {
@@ -251,6 +251,17 @@ impl<'s> Slice<'s> {
             Some(reader) => reader,
             None => self.reader.insert(account.reader()?),
         };
+        let saved = match program.saved_in {
+            // RFC 8514 §4.3: the internal date where there is no other.
+            Some(mailbox) => Some(reader.saved_at(entry.email, (mailbox, entry.uid))?.unwrap_or(entry.internal_date)),
+            None => None,
+        };
+        let facts = Facts { saved, ..facts };
+        if saved.is_some()
+            && let Some(holds) = holds(facts)
+        {
+            return Ok(Some(holds));
+        }
         let summary = if program.needs_summary { Some(reader.summary(entry.email)?) } else { None };
         let facts = Facts { summary: summary.as_ref(), ..facts };
         if let Some(holds) = holds(facts) {

@@ -37,6 +37,7 @@ impl Narrower<'_> {
             }
             Condition::Always(_)
             | Condition::Index(_)
+            | Condition::Saved(..)
             | Condition::Header(..)
             | Condition::Conversation(_)
             | Condition::Summary(_)
@@ -66,6 +67,7 @@ fn kinds(test: &Condition) -> Option<&'static [Kind]> {
         Condition::Summary(SummaryTest::Value(Value::MessageId | Value::InReplyTo, _) | SummaryTest::Sent(_))
         | Condition::Always(_)
         | Condition::Index(_)
+        | Condition::Saved(..)
         | Condition::Header(..)
         | Condition::Conversation(_)
         | Condition::And(_)
@@ -83,6 +85,7 @@ fn needle(test: &Condition) -> Option<&Needle> {
         Condition::Summary(SummaryTest::Sent(_))
         | Condition::Always(_)
         | Condition::Index(_)
+        | Condition::Saved(..)
         | Condition::Header(..)
         | Condition::Conversation(_)
         | Condition::And(_)

@@ -293,6 +293,8 @@ pub(crate) struct EmailRecord {
     pub(crate) names: Vec<Name>,
     /// Where it is: all of `places`, but for what an earlier version did not note, and at most [`PLACES_LISTED_MAX`].
     pub(crate) listed: Vec<(MailboxId, Uid)>,
+    /// Of each place in `listed`, since when the message is there; `None` where that was not noted.
+    pub(crate) since: Vec<Option<Timestamp>>,
 }
 
 /// A record lists at most so many places: it is written anew with each of them.
@@ -324,6 +326,13 @@ impl EmailRecord {
         self.names.iter().for_each(|name| w.0.extend_from_slice(&name.0.to_be_bytes()));
         w.number(self.listed.len() as u64);
         self.listed.iter().for_each(|place| write_place(&mut w, *place));
+        if self.since.iter().any(Option::is_some) {
+            for at in 0..self.listed.len() {
+                w.option(self.since.get(at).copied().flatten(), |w, since| {
+                    w.signed(since.0);
+                });
+            }
+        }
         w.0
     }
 
@@ -332,25 +341,42 @@ impl EmailRecord {
         self.listed.len() == self.places as usize
     }
 
-    /// Notes that the message is in a place, of which `places` knows; whether that is new.
-    pub(crate) fn note(&mut self, place: (MailboxId, Uid)) -> bool {
+    /// Notes that the message is in a place, of which `places` knows, and since when, if that is known; whether that is new.
+    pub(crate) fn note(&mut self, place: (MailboxId, Uid), since: Option<Timestamp>) -> bool {
         let is_new = self.listed.len() < PLACES_LISTED_MAX && !self.listed.contains(&place);
         if is_new {
+            self.since.resize(self.listed.len(), None);
             self.listed.push(place);
+            self.since.push(since);
         }
         is_new
+    }
+
+    /// Since when the message is in a place, if that was noted.
+    pub(crate) fn since(&self, place: (MailboxId, Uid)) -> Option<Timestamp> {
+        let at = self.listed.iter().position(|listed| *listed == place)?;
+        self.since.get(at).copied().flatten()
+    }
+
+    /// The message is in a place no more, of which `places` knows.
+    pub(crate) fn forget(&mut self, place: (MailboxId, Uid)) {
+        if let Some(at) = self.listed.iter().position(|listed| *listed == place) {
+            self.since.resize(self.listed.len(), None);
+            self.listed.remove(at);
+            self.since.remove(at);
+        }
     }
 
     /// The message is in a place no more.
     pub(crate) fn leave(&mut self, place: (MailboxId, Uid)) {
         self.places = self.places.saturating_sub(1);
-        self.listed.retain(|other| *other != place);
+        self.forget(place);
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
         let (mut r, has_grown) = open_grown(bytes)?;
         let arrival = |r: &mut Reader<'_>| Ok(Arrival { modseq: ModSeq(r.number()?), mailbox: MailboxId(r.small()?) });
-        let record = Self {
+        let mut record = Self {
             size: r.small()?,
             places: r.small()?,
             removed_at: r.option(|r| r.signed().map(Timestamp))?,
@@ -359,7 +385,13 @@ impl EmailRecord {
             names: if has_grown { r.list(read_name)? } else { Vec::new() },
             // A record of an earlier version ends before it.
             listed: if r.0.is_empty() { Vec::new() } else { r.list(read_place)? },
+            since: Vec::new(),
         };
+        if !r.0.is_empty() {
+            for _ in 0..record.listed.len() {
+                record.since.push(r.option(|r| r.signed().map(Timestamp))?);
+            }
+        }
         r.end().map(|()| record)
     }
 }

@@ -49,6 +49,8 @@ pub enum FetchItem {
     Body,
     /// `BODYSTRUCTURE`
     BodyStructure,
+    /// `SAVEDATE` (RFC 8514 §4.2)
+    SaveDate,
     /// `EMAILID` (RFC 8474 §5.1)
     EmailId,
     /// `THREADID` (RFC 8474 §5.2)
@@ -141,6 +143,7 @@ impl FetchItem {
             | Self::ModSeq
             | Self::Body
             | Self::BodyStructure
+            | Self::SaveDate
             | Self::EmailId
             | Self::ThreadId
             | Self::Preview
@@ -159,6 +162,7 @@ impl FetchItem {
             "UID" => Self::Uid,
             "MODSEQ" => Self::ModSeq,
             "BODYSTRUCTURE" => Self::BodyStructure,
+            "SAVEDATE" => Self::SaveDate,
             "EMAILID" => Self::EmailId,
             "THREADID" => Self::ThreadId,
             "PREVIEW" => {
@@ -352,7 +356,7 @@ mod tests {
         use FetchItem::*;
         check_items("FLAGS", &[Flags]);
         check_items("(uid rfc822.size flags)", &[Uid, Rfc822Size, Flags]);
-        check_items("( MODSEQ  EMAILID THREADID )", &[ModSeq, EmailId, ThreadId]);
+        check_items("( MODSEQ  EMAILID THREADID SaveDate )", &[ModSeq, EmailId, ThreadId, SaveDate]);
         check_items("fast", &[Flags, InternalDate, Rfc822Size]);
         check_items("ALL", &[Flags, InternalDate, Rfc822Size, Envelope]);
         check_items("PREVIEW", &[Preview]);

@@ -75,6 +75,14 @@ pub enum SearchKey {
     On(Date),
     /// `SINCE`: on that day or later.
     Since(Date),
+    /// `SAVEDBEFORE`: as BEFORE, for when the message came into its mailbox (RFC 8514 §4.3).
+    SavedBefore(Date),
+    /// `SAVEDON`
+    SavedOn(Date),
+    /// `SAVEDSINCE`
+    SavedSince(Date),
+    /// `SAVEDATESUPPORTED`: whether that is known of messages in this mailbox.
+    SaveDateSupported,
     /// `SENTBEFORE`: as BEFORE, for the Date field.
     SentBefore(Date),
     /// `SENTON`
@@ -291,6 +299,7 @@ fn key_without_argument(name: &str) -> Option<SearchKey> {
         "RECENT" => SearchKey::Recent,
         "OLD" => SearchKey::Old,
         "NEW" => SearchKey::New,
+        "SAVEDATESUPPORTED" => SearchKey::SaveDateSupported,
         _ => return None,
     })
 }
@@ -306,6 +315,9 @@ fn key_with_argument(name: &str, cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
         "BEFORE" => |c| date(c).map(SearchKey::Before),
         "ON" => |c| date(c).map(SearchKey::On),
         "SINCE" => |c| date(c).map(SearchKey::Since),
+        "SAVEDBEFORE" => |c| date(c).map(SearchKey::SavedBefore),
+        "SAVEDON" => |c| date(c).map(SearchKey::SavedOn),
+        "SAVEDSINCE" => |c| date(c).map(SearchKey::SavedSince),
         "SENTBEFORE" => |c| date(c).map(SearchKey::SentBefore),
         "SENTON" => |c| date(c).map(SearchKey::SentOn),
         "SENTSINCE" => |c| date(c).map(SearchKey::SentSince),

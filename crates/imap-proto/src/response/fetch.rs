@@ -66,6 +66,19 @@ impl FetchWriter<'_> {
         self.out.push(b'"');
     }
 
+    /// `SAVEDATE "…"` or `SAVEDATE NIL` (RFC 8514 §4.2)
+    pub fn save_date(&mut self, date: Option<DateTime>) {
+        self.word("SAVEDATE ");
+        match date {
+            Some(date) => {
+                self.out.push(b'"');
+                self.out.extend_from_slice(&date.text());
+                self.out.push(b'"');
+            }
+            None => self.out.extend_from_slice(b"NIL"),
+        }
+    }
+
     /// `RFC822.SIZE n`
     pub fn rfc822_size(&mut self, octets: u64) {
         self.number("RFC822.SIZE ", octets);

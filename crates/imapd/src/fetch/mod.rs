@@ -282,7 +282,8 @@ impl Fetch {
 }
 
 fn facts(selected: &Selected, position: usize, entry: Entry) -> Facts {
-    Facts { number: number_at(position), entry, recent: selected.recent.has(entry.uid) }
+    let (number, recent) = (number_at(position), selected.recent.has(entry.uid));
+    Facts { number, mailbox: selected.mailbox, entry, saved: None, recent }
 }
 
 impl Vanished {

@@ -18,6 +18,8 @@ pub(super) struct Plan {
 /// What of a message has to be read; its entry in the index is at hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Needs {
+    /// Since when it is in the mailbox.
+    pub(super) saved: bool,
     /// The summary, to be shown.
     pub(super) shown: bool,
     /// The structure in the summary, to find parts of the message.
@@ -63,7 +65,7 @@ impl Plan {
 
 impl Needs {
     /// What can be said of each message once its summary is read.
-    pub(super) const SHOWN: Self = Self { shown: true, structure: false, octets: Octets::None };
+    pub(super) const SHOWN: Self = Self { saved: false, shown: true, structure: false, octets: Octets::None };
 
     fn octets(octets: Octets) -> Self {
         Self { octets, ..Self::default() }
@@ -71,6 +73,7 @@ impl Needs {
 
     fn and(self, other: Self) -> Self {
         Self {
+            saved: self.saved || other.saved,
             shown: self.shown || other.shown,
             structure: self.structure || other.structure,
             octets: self.octets.max(other.octets),
@@ -85,6 +88,7 @@ impl Needs {
             | FetchItem::Uid
             | FetchItem::ModSeq
             | FetchItem::EmailId => Self::default(),
+            FetchItem::SaveDate => Self { saved: true, ..Self::default() },
             FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => Self::SHOWN,
             FetchItem::Preview => Self { structure: true, ..Self::octets(Octets::All) },
             FetchItem::Rfc822Header | FetchItem::ThreadId => Self::octets(Octets::Header),
@@ -144,11 +148,13 @@ mod tests {
         use Octets::{All, Header, None};
         let check = |items: &str, (shown, structure): (bool, bool), octets: Octets, sets_seen: bool| {
             let plan = Plan::new(&request_fetch(&format!("FETCH 1 ({items})")), Enabled::default());
-            assert_eq!((plan.needs, plan.sets_seen), (Needs { shown, structure, octets }, sets_seen), "{items}");
+            let saved = items.contains("SAVEDATE");
+            assert_eq!((plan.needs, plan.sets_seen), (Needs { saved, shown, structure, octets }, sets_seen), "{items}");
         };
         check("FLAGS UID RFC822.SIZE INTERNALDATE MODSEQ EMAILID", (false, false), None, false);
         check("THREADID", (false, false), Header, false);
         check("FLAGS BODYSTRUCTURE", (true, false), None, false);
+        check("FLAGS SAVEDATE", (false, false), None, false);
         check("BODY.PEEK[HEADER.FIELDS (SUBJECT)]", (false, false), Header, false);
         check("BODY[HEADER.FIELDS.NOT (SUBJECT)] ENVELOPE", (true, false), Header, true);
         check("BODY.PEEK[HEADER] RFC822.SIZE", (false, false), Header, false);

@@ -19,7 +19,7 @@ use message::{Span, Structure, view};
 use search::{CONVERSATION_BYTES_MAX, conversation};
 use session::OUTPUT_HIGH_WATER_BYTES;
 use std::ops::Range;
-use store::{Body, Entry, Error, Keywords, Reader};
+use store::{Body, Entry, Error, Keywords, MailboxId, Reader, Timestamp};
 
 /// Fields are looked for in so much of a header; a client that wants to see more asks for the whole header.
 const FIELDS_BYTES_MAX: usize = 256 * 1024;
@@ -28,7 +28,10 @@ const FIELDS_BYTES_MAX: usize = 256 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
     pub(super) number: u32,
+    pub(super) mailbox: MailboxId,
     pub(super) entry: Entry,
+    /// Since when it is in the mailbox, if the plan shows it and it is known.
+    pub(super) saved: Option<Timestamp>,
     /// `\Recent`, to this session.
     pub(super) recent: bool,
 }
@@ -141,6 +144,10 @@ impl Facts {
                 let date = self.entry.internal_date.as_internal_date();
                 writer.internal_date(DateTime::from_unix_seconds(date.unix_seconds()));
             }
+            FetchItem::SaveDate => {
+                writer
+                    .save_date(self.saved.map(|at| DateTime::from_unix_seconds(at.as_internal_date().unix_seconds())));
+            }
             FetchItem::Rfc822Size => writer.rfc822_size(self.entry.size.into()),
             FetchItem::EmailId => writer.email_id(&self.entry.email.text()),
             FetchItem::ThreadId
@@ -182,6 +189,9 @@ impl Response {
         (reader, known): (&Reader<'_>, &mut Option<Body>),
     ) -> Result<Self, Error> {
         let (mut response, email) = (Self::new(facts), facts.entry.email);
+        if needs.saved {
+            response.facts.saved = reader.saved_at(email, (response.facts.mailbox, response.facts.entry.uid))?;
+        }
         if needs.structure {
             response.structure = Some(Box::new(reader.summary(email)?.structure));
         }
@@ -313,7 +323,8 @@ impl Response {
             | FetchItem::ModSeq
             | FetchItem::InternalDate
             | FetchItem::Rfc822Size
-            | FetchItem::EmailId => {}
+            | FetchItem::EmailId
+            | FetchItem::SaveDate => {}
             FetchItem::ThreadId => {
                 let mut header = Vec::new();
                 let end = self.body.header_end()?.min(CONVERSATION_BYTES_MAX);
@@ -470,6 +481,7 @@ fn show(item: &FetchItem, of: &view::Summary<'_>, writer: &mut FetchWriter<'_>) 
         | FetchItem::Uid
         | FetchItem::ModSeq
         | FetchItem::EmailId
+        | FetchItem::SaveDate
         | FetchItem::ThreadId
         | FetchItem::Preview
         | FetchItem::Rfc822
@@ -520,7 +532,7 @@ mod tests {
         };
         let check = |item: &str, expected: &str| {
             let plan = Plan::new(&request_fetch(&format!("FETCH 1 {item}")), Enabled::default());
-            let facts = Facts { number: 1, entry, recent: false };
+            let facts = Facts { number: 1, mailbox: MailboxId(1), entry, saved: None, recent: false };
             let mut response = Response { body: Body::here(body.clone()), ..Response::new(facts) };
             let mut output = Vec::new();
             assert_eq!(response.prepare(&plan, &mut 1000), Ok(true));

@@ -51,6 +51,11 @@ impl Compiler<'_> {
             SearchKey::Cc(text) => self.text(addresses(Addresses::Cc, text), text),
             SearchKey::Bcc(text) => self.text(addresses(Addresses::Bcc, text), text),
             SearchKey::Subject(text) => self.text(value(Value::Subject, text), text),
+            SearchKey::SavedBefore(day) => self.saved(i64::MIN..midnight(*day)),
+            SearchKey::SavedOn(day) => self.saved(midnight(*day)..midnight(*day) + DAY_MILLIS),
+            SearchKey::SavedSince(day) => self.saved(midnight(*day)..i64::MAX),
+            // RFC 8514 §4.3: it is noted in every mailbox.
+            SearchKey::SaveDateSupported => Condition::Always(true),
             SearchKey::SentBefore(day) => sent(i64::MIN..day.days_since_epoch()),
             SearchKey::SentOn(day) => sent(day.days_since_epoch()..day.days_since_epoch() + 1),
             SearchKey::SentSince(day) => sent(day.days_since_epoch()..i64::MAX),
@@ -78,6 +83,10 @@ impl Compiler<'_> {
             // One mod-sequence for all flags of a message: whose flag is meant makes no difference.
             SearchKey::ModSeq { modseq, entry: _ } => Condition::Index(IndexTest::ModSeq(ModSeq(*modseq))),
         }
+    }
+
+    fn saved(&self, millis: Range<i64>) -> Condition {
+        Condition::Saved(self.place.mailbox, millis)
     }
 
     fn text(&self, test: Condition, text: &str) -> Condition {

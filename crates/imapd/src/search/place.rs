@@ -4,10 +4,11 @@ use crate::enabled::Enabled;
 use crate::selected::Selected;
 use ::search::Numbers;
 use imap_proto::MailboxName;
-use store::{Account, Index, Keywords, Uid, View};
+use store::{Account, Index, Keywords, MailboxId, Uid, View};
 
 /// What is looked through, and what the keys mean.
 pub(crate) struct Place<'p> {
+    pub(super) mailbox: MailboxId,
     pub(super) index: &'p Index,
     pub(super) keywords: &'p Keywords,
     pub(super) recent: Numbers,
@@ -26,6 +27,7 @@ impl<'p> Place<'p> {
     /// The selected mailbox, as far as its client knows it.
     pub(crate) fn selected(selected: &'p Selected) -> Self {
         Self {
+            mailbox: selected.mailbox,
             index: &selected.told,
             keywords: &selected.view.mailbox().keywords,
             recent: selected.recent.numbers(),
@@ -38,6 +40,7 @@ impl<'p> Place<'p> {
         let first = account.recent_from(view.mailbox().id).0;
         let recent = if enabled.rev2 { Vec::new() } else { vec![first..=u32::MAX] };
         Self {
+            mailbox: view.mailbox().id,
             index: view.index(),
             keywords: &view.mailbox().keywords,
             recent: Numbers::from_ranges(recent),

@@ -242,6 +242,7 @@ pub(super) fn put_new(
         arrival: Some(Arrival { modseq, mailbox }),
         names: prepared.identity.names.clone(),
         listed: vec![(mailbox, uid)],
+        since: vec![Some(actor.now)],
     };
     let own = Own::encode(prepared.identity.own);
     prepared.identity.names.iter().for_each(|name| tx.put(key::named(*name, email), own.clone()));

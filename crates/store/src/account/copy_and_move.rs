@@ -276,7 +276,7 @@ fn copy(tx: &mut Tx<'_>, actor: Actor, to: MailboxId, relisted: &[Relisted]) -> 
     let messages: Vec<Listed> = relisted.iter().map(Relisted::after).collect();
     for listed in &messages {
         tx.list(to, &listed.entry(modseq))?;
-        tx.enter(listed.email, (to, listed.uid))?;
+        tx.enter(listed.email, (to, listed.uid), actor.now)?;
     }
     tx.journal(actor, Change::Messages(OfMessages::Added { mailbox: to, messages }));
     Ok(())
@@ -328,7 +328,7 @@ impl Tx<'_> {
         let modseq = self.next_modseq();
         for moved in &messages {
             self.list(to, &moved.after().entry(modseq))?;
-            self.change_place(moved, from, to)?;
+            self.change_place(moved, (from, to), actor.now)?;
         }
         self.change_mailbox(from)?.mailbox.highest_modseq = modseq;
         self.journal(actor, Change::Messages(OfMessages::Moved { from, to, messages }));

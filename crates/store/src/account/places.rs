@@ -6,7 +6,7 @@
 use super::{Account, PIECE_MESSAGES_MAX};
 use crate::error::Error;
 use crate::flag_block::{FlagBlock, block_of};
-use crate::ids::{EmailId, MailboxId, Uid};
+use crate::ids::{EmailId, MailboxId, Timestamp, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Relisted};
 use crate::key;
@@ -44,7 +44,7 @@ fn note_some(tx: &mut Tx<'_>) -> Result<usize, Error> {
             Err(Error::Damaged(_)) => continue,
             record => record?,
         };
-        if record.note((next, entry.uid)) {
+        if record.note((next, entry.uid), None) {
             tx.put(key::email(entry.email), record.encode());
         }
     }
@@ -119,17 +119,19 @@ impl Tx<'_> {
         // There were more than are listed; from now on all are.
         if record.places as usize == PLACES_LISTED_MAX && !record.lists_all() {
             let found = self.find_places(email, &record)?;
-            record.listed = found.into_iter().map(|(mailbox, entry)| (mailbox, entry.uid)).collect();
+            for (mailbox, entry) in found {
+                record.note((mailbox, entry.uid), None);
+            }
         }
         self.put(key::email(email), record.encode());
         Ok(())
     }
 
     /// The message is in one place more; if it was in none, it leaves retention.
-    pub(super) fn enter(&mut self, email: EmailId, place: (MailboxId, Uid)) -> Result<(), Error> {
+    pub(super) fn enter(&mut self, email: EmailId, place: (MailboxId, Uid), now: Timestamp) -> Result<(), Error> {
         let mut record = self.email(email)?;
         record.places = record.places.saturating_add(1);
-        record.note(place);
+        record.note(place, Some(now));
         if let Some(at) = record.removed_at.take() {
             self.delete(key::retained(at, email));
             self.change_record().retained.remove(record.size);
@@ -139,11 +141,17 @@ impl Tx<'_> {
     }
 
     /// The message is in another place.
-    pub(super) fn change_place(&mut self, moved: &Relisted, from: MailboxId, to: MailboxId) -> Result<(), Error> {
+    pub(super) fn change_place(
+        &mut self,
+        moved: &Relisted,
+        (from, to): (MailboxId, MailboxId),
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let email = moved.before.email;
         let mut record = self.email(email)?;
-        record.listed.retain(|place| *place != (from, moved.before.uid));
-        record.note((to, moved.uid));
+        record.forget((from, moved.before.uid));
+        // RFC 8514 §3: also where it comes back to a mailbox that it was in.
+        record.note((to, moved.uid), Some(now));
         self.put(key::email(email), record.encode());
         Ok(())
     }

@@ -6,12 +6,12 @@ use crate::body::{Body, WHOLE_BYTES_MAX};
 use crate::codec::Corrupt;
 use crate::engine::Snapshot;
 use crate::error::Error;
-use crate::ids::{AccountId, EmailId, MailboxId, ModSeq, Uid};
+use crate::ids::{AccountId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::Index;
 use crate::journal::JournalEntry;
 use crate::key;
 use crate::objects::Objects;
-use crate::record::{AccountRecord, BodyRecord, Mailbox};
+use crate::record::{AccountRecord, BodyRecord, EmailRecord, Mailbox};
 use crate::state::{self, AccountState, MailboxState};
 use crate::watch::Watch;
 use message::{Envelope, Summary, view};
@@ -363,6 +363,17 @@ impl Reader<'_> {
             // It is a cache: one that is missing, or of a version that this one does not know, is made anew.
             Some(Err(_)) | None => Ok(Summary::parse(&self.body(email)?)),
         }
+    }
+
+    /// Since when a message is in a place (RFC 8514 §3); `None` where an earlier version put it there, and beyond as many
+    /// places as its record lists.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMessage`] when it has left retention, faults.
+    pub fn saved_at(&self, email: EmailId, place: (MailboxId, Uid)) -> Result<Option<Timestamp>, Error> {
+        let bytes = self.snapshot.get(&key::email(email))?.ok_or(Error::NoSuchMessage)?;
+        let record = EmailRecord::decode(&bytes).map_err(Error::corrupt("a message's record"))?;
+        Ok(record.since(place))
     }
 
     /// As [`Reader::summary`], in the bytes of [`Summary::encode`]: [`view::Summary::read`] takes them.

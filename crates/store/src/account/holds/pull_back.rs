@@ -131,7 +131,7 @@ impl Tx<'_> {
             let flags = self.flags_in_held(held, &keywords.flags(before.flags))?;
             let moved = Relisted { before: *before, uid: self.next_uid(held)?, flags };
             self.list(held, &moved.after().entry(modseq))?;
-            self.enter(before.email, (held, moved.uid))?;
+            self.enter(before.email, (held, moved.uid), server.now)?;
             messages.push(moved);
         }
         let back = messages.iter().map(Relisted::after).collect();

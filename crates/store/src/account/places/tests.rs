@@ -141,3 +141,34 @@ fn check_finds_a_list_that_is_wrong() {
         assert!(findings.iter().any(|finding| finding.what.ends_with(says)), "{findings:?}");
     }
 }
+
+#[test]
+fn a_record_says_since_when_a_message_is_in_each_place() {
+    let engine = SimEngine::new();
+    let store = store(&engine);
+    let account = store.create_account(ID, NOW).unwrap();
+    let (inbox, archive) = (mailbox(&account, "INBOX"), mailbox(&account, "Archive"));
+    let (uid, email) = append(&account, Target::Inbox, 1);
+    let later = |hours: i64| Actor { now: Timestamp(NOW.0 + hours * 3_600_000), ..ACTOR };
+    let since = |mailbox, uid| account.reader().unwrap().saved_at(email, (mailbox, uid)).unwrap();
+    assert_eq!(since(inbox, uid), Some(NOW));
+    let copy = account.copy(later(1), inbox, vec![uid], archive).unwrap().uids[0].1;
+    assert_eq!((since(inbox, uid), since(archive, copy)), (Some(NOW), Some(later(1).now)));
+    let moved = account.move_messages(later(2), inbox, vec![uid], archive).unwrap().uids[0].1;
+    assert_eq!((since(inbox, uid), since(archive, moved)), (None, Some(later(2).now)));
+    let back = account.move_messages(later(3), archive, vec![copy], inbox).unwrap().uids[0].1;
+    assert_eq!((since(inbox, back), since(archive, moved)), (Some(later(3).now), Some(later(2).now)));
+    is_well(&store);
+    // As a version left it that did not note it.
+    let of = account.clone();
+    of.transact(move |tx| {
+        let record = EmailRecord { since: Vec::new(), ..tx.email(email)? };
+        tx.put(key::email(email), record.encode());
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(since(inbox, back), None);
+    let new = account.copy(later(4), inbox, vec![back], archive).unwrap().uids[0].1;
+    assert_eq!((since(inbox, back), since(archive, new)), (None, Some(later(4).now)));
+    is_well(&store);
+}

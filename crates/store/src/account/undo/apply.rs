@@ -166,7 +166,7 @@ fn restore(tx: &mut Tx<'_>, actor: Actor, mailbox: MailboxId, batch: &[Comeback]
         let uid = tx.next_uid(mailbox)?;
         let listed = Listed { uid, email: *email, flags, internal_date: *internal_date, size: *size };
         tx.list(mailbox, &listed.entry(modseq))?;
-        tx.enter(*email, (mailbox, uid))?;
+        tx.enter(*email, (mailbox, uid), actor.now)?;
         messages.push(listed);
     }
     tx.journal(actor, Change::Messages(OfMessages::Restored { mailbox, messages }));
