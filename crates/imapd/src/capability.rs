@@ -59,6 +59,7 @@ const ALWAYS: &[&str] = &[
     "METADATA",
     "QUOTA",
     "QUOTA=RES-STORAGE",
+    "QUOTASET",
 ];
 
 /// The names to announce to a client, before and after it has logged in.

@@ -34,6 +34,7 @@ pub use metadata::{Depth, GetMetadata, SetMetadata};
 pub use multisearch::MultiSearch;
 pub use notify::{Notify, NotifyEvents, NotifyFilter, NotifyGroup};
 pub use partial::PartialRange;
+pub use quota::SetQuota;
 pub use replace::Replace;
 pub use search::{EntryType, Search, SearchKey, SearchReturn};
 pub use select::{Qresync, Select, SequenceMatch};
@@ -116,6 +117,8 @@ pub enum Command {
     GetMetadata(GetMetadata),
     /// RFC 5464 §4.3.
     SetMetadata(SetMetadata),
+    /// RFC 9208 §4.1.3.
+    SetQuota(SetQuota),
     /// RFC 9051 §6.3.12.
     Append(Append),
     /// RFC 8508 §3.2.
@@ -187,6 +190,7 @@ impl Command {
             Self::GetQuotaRoot(_) => "GETQUOTAROOT",
             Self::GetMetadata(_) => "GETMETADATA",
             Self::SetMetadata(_) => "SETMETADATA",
+            Self::SetQuota(_) => "SETQUOTA",
             Self::Append(_) => "APPEND",
             Self::Replace(_) => "REPLACE",
             Self::Notify(_) => "NOTIFY",
@@ -283,6 +287,7 @@ fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
         "GETQUOTAROOT" => &quota::parse_mailbox,
         "GETMETADATA" => &|c| GetMetadata::parse(c).map(Command::GetMetadata),
         "SETMETADATA" => &|c| SetMetadata::parse(c).map(Command::SetMetadata),
+        "SETQUOTA" => &quota::parse_limits,
         "APPEND" => &|c| Append::parse(c).map(Command::Append),
         "SEARCH" | "SORT" | "THREAD" | "FETCH" | "STORE" | "COPY" | "MOVE" | "REPLACE" => {
             &numbered(Numbering::Sequence)

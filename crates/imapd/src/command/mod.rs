@@ -114,6 +114,7 @@ fn needs(command: &Command) -> Needs {
         | Command::GetQuotaRoot(_)
         | Command::GetMetadata(_)
         | Command::SetMetadata(_)
+        | Command::SetQuota(_)
         | Command::Append(_)
         | Command::Notify(_)
         // RFC 7377 §2.2: unless it asks for the selected mailbox, which it finds out itself.
@@ -231,6 +232,7 @@ impl ImapSession {
             Command::GetQuotaRoot(name) => self.ask(output, |context| quota::root_of(context, &name)),
             Command::GetMetadata(request) => self.ask(output, |context| metadata::get(context, &request)),
             Command::SetMetadata(request) => self.ask(output, |context| metadata::set(context, request)),
+            Command::SetQuota(request) => self.ask(output, |context| quota::set(context, &request)),
             Command::Notify(request) => {
                 let waker = self.peer.waker.clone();
                 self.ask(output, |context| notify::run(context, request, waker))

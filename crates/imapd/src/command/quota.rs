@@ -1,8 +1,9 @@
-//! GETQUOTA and GETQUOTAROOT (RFC 9208): all mailboxes of an account share one quota root, if there is a quota.
+//! GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208): all mailboxes of an account share one quota root, if there is a quota.
 
 use super::Answer;
 use crate::context::Context;
 use crate::tagged::Tagged;
+use imap_proto::command::SetQuota;
 use imap_proto::response::StorageQuota;
 use imap_proto::{Code, MailboxName};
 use store::{Error, Usage};
@@ -29,6 +30,28 @@ pub(super) fn root_of(context: &mut Context<'_>, name: &MailboxName) -> Answer {
         context.encoder().quota(ROOT, quota);
     }
     Ok(Tagged::ok("GETQUOTAROOT done"))
+}
+
+/// RFC 9208 §4.1.3. How much there may be says an administrator, who has said the main password: what a program with another
+/// one does, its owner's devices do.
+pub(super) fn set(context: &mut Context<'_>, request: &SetQuota) -> Answer {
+    let login = context.user.presence.login();
+    let record = context.service.auth.directory().record(login.account)?;
+    if !login.main_password || record.is_none_or(|record| !record.admin) {
+        return Err(Tagged::refused(Code::NoPerm, "Administrators say how much there may be"));
+    }
+    let quota_bytes = match request.limits.as_slice() {
+        _ if request.root != ROOT => return Err(Tagged::refused(Code::NonExistent, "No such quota root")),
+        // What is not named has no limit.
+        [] => None,
+        [(resource, units)] if resource == "STORAGE" => Some(units.saturating_mul(UNIT_BYTES)),
+        _ => return Err(Tagged::refused(Code::Cannot, "There is a limit for STORAGE alone")),
+    };
+    context.user.account.set_quota(context.actor(), quota_bytes)?;
+    if let Some(quota) = storage(context)? {
+        context.encoder().quota(ROOT, quota);
+    }
+    Ok(Tagged::ok("SETQUOTA done"))
 }
 
 /// What is used is rounded up, and what there is rounded down: a program that sees room finds some.

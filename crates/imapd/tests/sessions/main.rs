@@ -21,6 +21,7 @@ mod multisearch;
 mod notify;
 mod offline;
 mod pieces;
+mod quota;
 mod recent;
 mod resync;
 mod segments;
