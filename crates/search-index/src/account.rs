@@ -79,6 +79,7 @@ impl AccountIndex {
 
     /// The position of a message. `hint` is the one before: who asks for messages in order is quick.
     #[must_use]
+    #[inline]
     pub fn position(&self, email: EmailId, hint: &mut usize) -> Option<usize> {
         if self.emails.get(*hint + 1) == Some(&email.0) {
             *hint += 1;
@@ -121,6 +122,7 @@ impl AccountIndex {
 
     /// How much look-ups have read so far, in octets.
     #[must_use]
+    #[inline]
     pub fn read_bytes(&self) -> u64 {
         self.segments.read_bytes.load(Ordering::Relaxed)
     }
@@ -137,6 +139,7 @@ impl AccountIndex {
 impl Candidates {
     /// Whether the message at a position has the text; `None`: it is to be looked into.
     #[must_use]
+    #[inline]
     pub fn says(&self, position: usize) -> Option<bool> {
         if !is_set(&self.known, position) {
             let number = self.segments.starts.partition_point(|start| *start <= position).checked_sub(1)?;
