@@ -5,6 +5,8 @@
 //! What the limits refuse is discarded as it arrives, literals that the client does not wait for included, and answered
 //! when the command is over. The machine takes one command at a time, so limits and dialect can change between two.
 
+mod collected;
+
 use std::fmt;
 use std::mem;
 
@@ -20,6 +22,7 @@ use crate::limits::Limits;
 use crate::mailbox::{Dialect, MailboxName};
 use crate::malformed::{Malformed, Reason};
 use crate::tag::Tag;
+use collected::Collected;
 
 /// What the client sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,21 +119,6 @@ struct Discard {
     swallow: u64,
     /// The last bytes of the line, enough to see whether a literal follows.
     tail: Vec<u8>,
-}
-
-/// The command that is being received.
-#[derive(Default)]
-struct Collected {
-    /// Its lines, literal markers included.
-    text: Vec<u8>,
-    /// Where in `text` the line after the last literal begins.
-    line_start: usize,
-    literals: Vec<Literal>,
-    /// Octets of the literals that are arguments.
-    argument_bytes: u64,
-    has_message: bool,
-    /// Where the message of an APPEND goes, and where in `text` that ends.
-    target: Option<(MailboxName, usize)>,
 }
 
 /// A literal's announcement at the end of a line.
@@ -482,57 +470,6 @@ impl fmt::Debug for Receiver {
             .field("pending_bytes", &self.input().len())
             .field("dialect", &self.dialect)
             .finish_non_exhaustive()
-    }
-}
-
-impl Collected {
-    /// The tag, once its end is known; that it has one is settled when parsing.
-    fn tag(&self) -> Option<Tag> {
-        let end = self.text.iter().position(|&byte| matches!(byte, b' ' | b'\r' | b'\n'))?;
-        Tag::from_bytes(self.text.get(..end)?)
-    }
-
-    /// A message is each literal of an APPEND or REPLACE that is not the mailbox name.
-    fn role_of_literal(&self, marker_start: usize) -> LiteralRole {
-        let before = self.text.get(..self.line_start + marker_start).unwrap_or_default();
-        let Some(words_before) = command::words_before_target(before) else { return LiteralRole::Argument };
-        let has_name =
-            || before.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).nth(words_before).is_some();
-        if self.has_message || !self.literals.is_empty() || has_name() {
-            LiteralRole::Message
-        } else {
-            LiteralRole::Argument
-        }
-    }
-
-    /// RFC 3502 §6.3.11: another message begins in the last line. Takes the one before it out: the command as if it had this
-    /// one alone. What is left is the command as if that had not been.
-    fn take_message(&mut self, limits: &Limits, dialect: Dialect) -> Result<Tagged, Reason> {
-        let line = self.text.get(self.line_start..).unwrap_or_default();
-        // RFC 6855 §4: the end of `UTF8 (~{n}`.
-        let blanks = line.iter().take_while(|&&byte| byte == b' ').count();
-        let end = self.line_start + if line.get(blanks) == Some(&b')') { blanks + 1 } else { 0 };
-        let message = self.literals.pop();
-        let before = self.literals.iter().map(|literal| Literal { data: literal.data.clone(), ..*literal });
-        let literals = before.chain(message).collect();
-        let text = self.text.get(..end).unwrap_or_default();
-        let tagged = command::parse(text, literals, limits, dialect).map_err(|malformed| malformed.reason)?;
-        // RFC 8508 §4.7: a REPLACE brings one message.
-        let is_append = matches!(tagged.command, Command::Append(_));
-        let Some((_, target_end)) = self.target.as_ref().filter(|_| is_append) else { return Err(Reason::Trailing) };
-        self.text.drain((*target_end).min(end)..end);
-        Ok(tagged)
-    }
-
-    fn refusal(&self, bytes: u64, role: LiteralRole, limits: &Limits) -> Option<Reason> {
-        let too_big = match role {
-            LiteralRole::Message => bytes > limits.append_bytes_max,
-            LiteralRole::Argument => self.argument_bytes.saturating_add(bytes) > limits.literal_bytes_max,
-        };
-        if too_big {
-            return Some(Reason::LiteralTooBig);
-        }
-        (self.literals.len() >= limits.literals_max).then_some(Reason::TooManyLiterals)
     }
 }
 
