@@ -122,6 +122,13 @@ impl<'a> Cursor<'a> {
         found
     }
 
+    /// Whether exactly the atom `word` comes next, in any case.
+    pub(crate) fn at_word(&self, word: &str) -> bool {
+        let rest = self.rest();
+        let end = rest.iter().position(|&byte| !is_atom_char(byte)).unwrap_or(rest.len());
+        rest.get(..end).is_some_and(|atom| atom.eq_ignore_ascii_case(word.as_bytes()))
+    }
+
     /// Takes `text` if exactly it comes next, in any case.
     pub(crate) fn eat_text(&mut self, text: &str) -> bool {
         let found = self.rest().get(..text.len()).is_some_and(|next| next.eq_ignore_ascii_case(text.as_bytes()));

@@ -28,6 +28,7 @@ mod pattern;
 mod receiver;
 mod sequence;
 mod tag;
+mod url;
 mod utf7;
 
 pub use command::{Command, Tagged};
@@ -42,3 +43,4 @@ pub use receiver::{AuthLine, Event, LiteralRequest, LiteralRole, Octets, Receive
 pub use response::{Code, Encoder, FetchWriter, Status};
 pub use sequence::{MessageSet, Numbering, SequenceError, SequenceSet};
 pub use tag::Tag;
+pub use url::MessageUrl;

@@ -16,7 +16,7 @@ use memchr::memchr;
 
 use line_proto::Secret;
 
-use crate::command::{self, Command, Tagged};
+use crate::command::{self, Append, Command, Tagged};
 use crate::cursor::Literal;
 use crate::limits::Limits;
 use crate::mailbox::{Dialect, MailboxName};
@@ -35,8 +35,8 @@ pub enum Event {
     /// The next octets of the message of an APPEND, where it is a long one: what follows the last of them comes with the
     /// command. If anything but more of them, [`Event::NeedMore`] or the command comes, the message was given up.
     Octets(Octets),
-    /// A message of an APPEND that another one follows (RFC 3502): the command as if it had this message alone. The last one
-    /// comes with the command. If anything but [`Event::Octets`], [`Event::Literal`], another one, [`Event::NeedMore`] or the
+    /// A message of an APPEND that another one follows (RFC 3502), or a part of one that others follow (RFC 4469): the command
+    /// as if it had this alone. The last one comes with the command. If anything but [`Event::Octets`], [`Event::Literal`], another one, [`Event::NeedMore`] or the
     /// command comes, all of them were given up.
     Message(Tagged),
     /// A whole command.
@@ -71,8 +71,10 @@ pub struct LiteralRequest {
 pub enum LiteralRole {
     /// An argument of a command.
     Argument,
-    /// The message of an APPEND.
+    /// The message of an APPEND, or a part of it.
     Message,
+    /// The address of a part of a message (RFC 4469 §5).
+    Url,
 }
 
 /// A line within AUTHENTICATE (RFC 9051 §6.2.2).
@@ -145,6 +147,8 @@ const MARKER_BYTES_MAX: usize = 32;
 const IDLE_BUFFER_BYTES: usize = 1024;
 /// Of the message of an APPEND about so much is held; what is more is given away as it comes.
 const MESSAGE_OCTETS_MAX: usize = 64 * 1024;
+/// An address that comes as a literal counts so many octets more: the command is looked through for each.
+const URL_BYTES_MIN: u64 = 512;
 /// Reserved for a literal before its octets come: a client cannot make the server hold memory by declaring.
 const LITERAL_RESERVE_BYTES: u64 = 64 * 1024;
 
@@ -303,6 +307,10 @@ impl Receiver {
             return Progress::Again;
         }
         Progress::Event(match command::parse(text, command.literals, &self.limits, self.dialect) {
+            // What a message goes on with is missing.
+            Ok(Tagged { tag, command: Command::Append(Append { goes_on: true, .. }) }) => {
+                Event::Malformed(Malformed { tag: Some(tag), reason: Reason::Expected("the end of CATENATE") })
+            }
             Ok(tagged) => Event::Command(tagged),
             Err(malformed) => Event::Malformed(malformed),
         })
@@ -343,6 +351,7 @@ impl Receiver {
         let mut finished = None;
         match role {
             LiteralRole::Argument => self.command.argument_bytes += marker.bytes,
+            LiteralRole::Url => self.command.argument_bytes += marker.bytes + URL_BYTES_MIN,
             LiteralRole::Message if self.command.has_message => {
                 match self.command.take_message(&self.limits, self.dialect) {
                     Ok(message) => finished = Some(message),
@@ -357,13 +366,17 @@ impl Receiver {
             }
         }
         let command = &mut self.command;
-        command.line_start = command.text.len();
+        match role {
+            // What it is will stand where the marker is.
+            LiteralRole::Url => command.text.truncate(command.line_start + marker.start),
+            LiteralRole::Argument | LiteralRole::Message => command.line_start = command.text.len(),
+        }
         // The cast loses nothing: the value is at most LITERAL_RESERVE_BYTES.
         let data = Vec::with_capacity(marker.bytes.min(LITERAL_RESERVE_BYTES) as usize);
         let literal = Literal { data, binary: marker.binary };
         let ask = marker.synchronising.then(|| {
             let mailbox = match role {
-                LiteralRole::Argument => None,
+                LiteralRole::Argument | LiteralRole::Url => None,
                 LiteralRole::Message => command.target.as_ref().map(|(name, _)| name.clone()),
             };
             Box::new(LiteralRequest { tag: command.tag(), bytes: marker.bytes, role, mailbox })
@@ -398,8 +411,12 @@ impl Receiver {
         if !complete {
             return Progress::NeedMore;
         }
-        if let State::Literal { literal, .. } = mem::replace(&mut self.state, State::Line) {
-            self.command.literals.push(literal);
+        match mem::replace(&mut self.state, State::Line) {
+            State::Literal { literal, role: LiteralRole::Url, .. } => self.command.quote(&literal.data),
+            State::Literal { literal, role: LiteralRole::Argument | LiteralRole::Message, .. } => {
+                self.command.literals.push(literal);
+            }
+            State::Line | State::Discard(_) => {}
         }
         Progress::Again
     }

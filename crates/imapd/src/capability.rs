@@ -23,6 +23,8 @@ const ALWAYS: &[&str] = &[
     "UIDONLY",
     "UIDBATCHES",
     "MULTIAPPEND",
+    "CATENATE",
+    "URL-PARTIAL",
     "MOVE",
     "REPLACE",
     "SAVEDATE",

@@ -21,6 +21,8 @@ pub(crate) enum ResultCode {
     AppendUid { uidvalidity: u32, uids: SequenceSet },
     /// RFC 4315 §3; position by position.
     CopyUid { uidvalidity: u32, source: SequenceSet, target: SequenceSet },
+    /// RFC 4469 §4.1.
+    BadUrl(String),
     /// RFC 7162 §3.1.3.
     Modified(SequenceSet),
     /// RFC 8474 §4.1.
@@ -97,6 +99,7 @@ impl ResultCode {
             Self::CopyUid { uidvalidity, source, target } => {
                 Code::CopyUid { uidvalidity: *uidvalidity, source, target }
             }
+            Self::BadUrl(url) => Code::BadUrl(url),
             Self::Modified(set) => Code::Modified(set),
             Self::MailboxId(id) => Code::MailboxId(id),
             Self::UndefinedFilter(name) => Code::UndefinedFilter(name),

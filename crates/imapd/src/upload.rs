@@ -5,8 +5,9 @@
 
 use crate::command::flags;
 use crate::tagged::Tagged;
-use imap_proto::command::{Append, AppendData};
+use imap_proto::command::{Append, AppendData, CatenatePart};
 use imap_proto::{Code, DateTime, LiteralRequest, LiteralRole, MailboxName};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use store::{Account, Error, Flags};
 use store_objects::{Holder, IN_MEMORY_BYTES_MAX, Incoming, NotTaken, Spool};
@@ -24,6 +25,8 @@ pub(crate) struct Upload {
     /// Those that are all there.
     complete: Vec<Complete>,
     details_bytes: usize,
+    /// More parts of the last one are to come.
+    goes_on: bool,
 }
 
 /// What is kept of a message whose octets are in the spool.
@@ -31,13 +34,46 @@ pub(crate) struct Complete {
     pub(crate) flags: Flags,
     pub(crate) date: Option<DateTime>,
     pub(crate) data: AppendData,
+    /// As far as they are in the spool.
     pub(crate) bytes: usize,
+    /// What it is put together of; none: it is what is in the spool.
+    pub(crate) parts: VecDeque<Part>,
+}
+
+/// A part of a message (RFC 4469).
+pub(crate) enum Part {
+    /// So many octets in the spool.
+    Text(usize),
+    /// The address of one that is here.
+    Url(String),
+}
+
+impl Part {
+    fn of(part: &CatenatePart, text_bytes: usize) -> Self {
+        match part {
+            CatenatePart::Text => Self::Text(text_bytes),
+            CatenatePart::Url(url) => Self::Url(url.clone()),
+        }
+    }
+
+    fn details_bytes(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Text(_) => 0,
+                Self::Url(url) => url.len(),
+            }
+    }
 }
 
 impl Upload {
     /// One that was not announced.
     pub(crate) fn begin(spool: &Arc<Spool>, account: &Account) -> Self {
-        Self { content: Ok(spool.begin(Holder::Account(account.id()))), complete: Vec::new(), details_bytes: 0 }
+        Self {
+            content: Ok(spool.begin(Holder::Account(account.id()))),
+            complete: Vec::new(),
+            details_bytes: 0,
+            goes_on: false,
+        }
     }
 
     /// Before a literal comes: counts a long message, or one of several; why it must not come. What cannot be said now is said at
@@ -51,7 +87,10 @@ impl Upload {
         if let Some(refusal) = request.mailbox.as_ref().and_then(|name| no_such_target(account, name)) {
             return Err(refusal);
         }
-        let is_short = request.role != LiteralRole::Message || request.bytes <= IN_MEMORY_BYTES_MAX as u64;
+        if request.role != LiteralRole::Message {
+            return Ok(before);
+        }
+        let is_short = request.bytes <= IN_MEMORY_BYTES_MAX as u64;
         if before.is_none() && is_short {
             return Ok(None);
         }
@@ -73,21 +112,31 @@ impl Upload {
         }
     }
 
-    /// One of several messages has come; the octets of `append` are its last.
+    /// One of several messages has come, or a part of one; the octets of `append` are its last.
     pub(crate) fn complete(&mut self, append: &Append) {
+        append.before.iter().for_each(|message| self.complete(message));
         self.take(&append.message);
         let Ok(incoming) = &self.content else { return };
         let before: u64 = self.complete.iter().map(|message| message.bytes as u64).sum();
-        let bytes = usize::try_from(incoming.len() - before).unwrap_or(usize::MAX);
-        let flags = flags(&append.flags);
-        self.details_bytes +=
-            DETAILS_BYTES + flags.keywords.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>();
-        if bytes == 0 {
-            self.content = Err(nothing_appended());
-        } else if self.details_bytes > DETAILS_BYTES_MAX {
-            self.content = Err(Tagged::refused(Code::Limit, "Too many messages in one command"));
+        // What has come already may belong to a message behind one of addresses alone.
+        let has_text = append.data != AppendData::Catenate || append.parts.contains(&CatenatePart::Text);
+        let bytes = if has_text { usize::try_from(incoming.len() - before).unwrap_or(usize::MAX) } else { 0 };
+        let parts: VecDeque<Part> = append.parts.iter().map(|part| Part::of(part, bytes)).collect();
+        self.details_bytes += parts.iter().map(Part::details_bytes).sum::<usize>();
+        let goes_on = std::mem::replace(&mut self.goes_on, append.goes_on);
+        if let Some(message) = self.complete.last_mut().filter(|_| goes_on) {
+            message.bytes += bytes;
+            message.parts.extend(parts);
         } else {
-            self.complete.push(Complete { flags, date: append.date, data: append.data, bytes });
+            let flags = flags(&append.flags);
+            self.details_bytes +=
+                DETAILS_BYTES + flags.keywords.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>();
+            self.complete.push(Complete { flags, date: append.date, data: append.data, bytes, parts });
+        }
+        if self.details_bytes > DETAILS_BYTES_MAX {
+            self.content = Err(Tagged::refused(Code::Limit, "Too many messages in one command"));
+        } else if bytes == 0 && append.data != AppendData::Catenate {
+            self.content = Err(nothing_appended());
         }
     }
 

@@ -283,7 +283,7 @@ fn part_numbers(cursor: &mut Cursor<'_>) -> Parse<Vec<u32>> {
 }
 
 impl Section {
-    fn parse(cursor: &mut Cursor<'_>) -> Parse<Self> {
+    pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Parse<Self> {
         cursor.spaces();
         let part = part_numbers(cursor)?;
         let text = match item_name(cursor).as_str() {

@@ -23,8 +23,11 @@ mod thread;
 mod transfer;
 mod uid_batches;
 
-pub use append::{Append, AppendData};
-pub(crate) use append::{target as append_target, words_before_target};
+pub use append::{Append, AppendData, CatenatePart};
+pub(crate) use append::{
+    GOES_ON, is_url as is_url_of_append, message_end as append_message_end, target as append_target,
+    words_before_target,
+};
 pub use auth::{Authenticate, Login};
 pub use fetch::{BodySection, ChangedSince, Fetch, FetchItem, Partial, Section, SectionText};
 pub use id::IdField;
@@ -122,7 +125,7 @@ pub enum Command {
     /// RFC 9051 §6.3.12.
     Append(Append),
     /// RFC 8508 §3.2.
-    Replace(Replace),
+    Replace(Box<Replace>),
     /// RFC 5465 §3.1.
     Notify(Notify),
     /// RFC 9051 §6.3.13. Accepted: [`Receiver::expect_done`](crate::Receiver::expect_done).
@@ -317,7 +320,7 @@ fn numbered_command(verb: &str, numbering: Numbering, cursor: &mut Cursor<'_>) -
         "FETCH" => Fetch::parse(numbering, cursor).map(Command::Fetch),
         "STORE" => Store::parse(numbering, cursor).map(Command::Store),
         "COPY" => Transfer::parse(numbering, cursor).map(Command::Copy),
-        "REPLACE" => Replace::parse(numbering, cursor).map(Command::Replace),
+        "REPLACE" => Replace::parse(numbering, cursor).map(|replace| Command::Replace(Box::new(replace))),
         "MOVE" => Transfer::parse(numbering, cursor).map(Command::Move),
         _ => Err(Reason::UnknownCommand),
     }

@@ -1,7 +1,8 @@
 //! REPLACE and UID REPLACE (RFC 8508).
 
-use super::Append;
+use super::{Append, AppendData};
 use crate::cursor::{Cursor, Parse};
+use crate::malformed::Reason;
 use crate::sequence::{MessageSet, Numbering, SequenceSet};
 
 /// A message that takes the place of another one.
@@ -20,15 +21,20 @@ impl Replace {
         // RFC 9051 §9: seq-number
         let replaced = if cursor.eat(b'*') { SequenceSet::last() } else { SequenceSet::single(cursor.nz_number()?) };
         cursor.space()?;
-        Ok(Self { numbering, replaced: MessageSet::Numbers(replaced), append: Append::parse(cursor)? })
+        let append = Append::parse(cursor)?;
+        // RFC 8508 §4.7: one message; and one that is sent.
+        if append.data == AppendData::Catenate || !append.before.is_empty() {
+            return Err(Reason::Expected("a literal"));
+        }
+        Ok(Self { numbering, replaced: MessageSet::Numbers(replaced), append })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::Reason;
     use crate::command::Command;
     use crate::command::tests::{messages, parse_one, refuse_one};
-    use crate::malformed::Reason;
     use crate::sequence::Numbering;
 
     fn check(wire: &str, numbering: Numbering, replaced: &str, append: &str) {
@@ -57,6 +63,8 @@ mod tests {
             "7",
             "\"a\"), flags: [], date: None, message_bytes: 1, data: Utf8",
         );
+        refuse_one("REPLACE 1 a CATENATE (URL b)", Reason::Expected("a literal"));
+        refuse_one("REPLACE 1 a CATENATE (TEXT {1+}\r\nx URL b)", Reason::Expected("a literal"));
         refuse_one("REPLACE 1:2 a {1+}\r\nx", Reason::Expected("a space"));
         refuse_one("REPLACE $ a {1+}\r\nx", Reason::Expected("a number"));
         refuse_one("REPLACE 0 a {1+}\r\nx", Reason::Number);

@@ -37,35 +37,53 @@ impl Collected {
         let has_name =
             || before.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).nth(words_before).is_some();
         if self.has_message || !self.literals.is_empty() || has_name() {
-            LiteralRole::Message
+            if command::is_url_of_append(before) { LiteralRole::Url } else { LiteralRole::Message }
         } else {
             LiteralRole::Argument
         }
     }
 
+    /// Writes an address as a quoted string. What no such string can have becomes a space, which no address has either.
+    pub(super) fn quote(&mut self, octets: &[u8]) {
+        self.text.push(b'"');
+        for byte in octets {
+            match byte {
+                b'"' | b'\\' => self.text.extend_from_slice(&[b'\\', *byte]),
+                b'\r' | b'\n' | 0 => self.text.push(b' '),
+                _ => self.text.push(*byte),
+            }
+        }
+        self.text.push(b'"');
+    }
+
     /// RFC 3502 §6.3.11: another message begins in the last line. Takes the one before it out: the command as if it had this
     /// one alone. What is left is the command as if that had not been.
     pub(super) fn take_message(&mut self, limits: &Limits, dialect: Dialect) -> Result<Tagged, Reason> {
+        let Some(target_end) = self.target.as_ref().map(|(_, end)| *end) else { return Err(Reason::Trailing) };
         let line = self.text.get(self.line_start..).unwrap_or_default();
-        // RFC 6855 §4: the end of `UTF8 (~{n}`.
-        let blanks = line.iter().take_while(|&&byte| byte == b' ').count();
-        let end = self.line_start + if line.get(blanks) == Some(&b')') { blanks + 1 } else { 0 };
+        let head = self.text.get(target_end..self.line_start).unwrap_or_default();
+        let message_end = command::append_message_end(head, line);
+        let end = self.line_start + message_end.unwrap_or(0);
         let message = self.literals.pop();
         let before = self.literals.iter().map(|literal| Literal { data: literal.data.clone(), ..*literal });
         let literals = before.chain(message).collect();
         let text = self.text.get(..end).unwrap_or_default();
         let tagged = command::parse(text, literals, limits, dialect).map_err(|malformed| malformed.reason)?;
         // RFC 8508 §4.7: a REPLACE brings one message.
-        let is_append = matches!(tagged.command, Command::Append(_));
-        let Some((_, target_end)) = self.target.as_ref().filter(|_| is_append) else { return Err(Reason::Trailing) };
-        self.text.drain((*target_end).min(end)..end);
+        if !matches!(tagged.command, Command::Append(_)) {
+            return Err(Reason::Trailing);
+        }
+        let rest = if message_end.is_some() { &[][..] } else { command::GOES_ON };
+        self.text.splice(target_end.min(end)..end, rest.iter().copied());
         Ok(tagged)
     }
 
     pub(super) fn refusal(&self, bytes: u64, role: LiteralRole, limits: &Limits) -> Option<Reason> {
         let too_big = match role {
             LiteralRole::Message => bytes > limits.append_bytes_max,
-            LiteralRole::Argument => self.argument_bytes.saturating_add(bytes) > limits.literal_bytes_max,
+            LiteralRole::Argument | LiteralRole::Url => {
+                self.argument_bytes.saturating_add(bytes) > limits.literal_bytes_max
+            }
         };
         if too_big {
             return Some(Reason::LiteralTooBig);

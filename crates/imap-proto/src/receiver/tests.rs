@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::command::Command;
+use crate::command::{CatenatePart, Command};
 
 /// Pushes `segments`, grants every literal, and gives the events without `NeedMore`.
 /// `IDLE` and `AUTHENTICATE` are accepted.
@@ -379,6 +379,51 @@ fn each_of_several_messages_comes_with_its_own_flags_and_date() {
     check("a APPEND x {1+}\r\na NOOP {1+}\r\nb\r\n", &["x [] false a", "Expected a literal"]);
     check("a APPEND x y {1+}\r\na {1+}\r\nb {1+}\r\nc\r\n", &["Expected a literal"]);
     check("a APPEND x {1+}\r\na {1+}\r\nb trailing\r\n", &["x [] false a", "Unexpected text after the command"]);
+}
+
+#[test]
+fn a_catenation_comes_text_by_text() {
+    let part = |part: &CatenatePart, text: &[u8]| match part {
+        CatenatePart::Text => format!("'{}'", String::from_utf8_lossy(text)),
+        CatenatePart::Url(url) => url.clone(),
+    };
+    let of = |append: &Append| {
+        let parts: Vec<String> = append.parts.iter().map(|of| part(of, &append.message)).collect();
+        format!("{:?} {}{}", append.flags, parts.join(" "), if append.goes_on { " …" } else { "" })
+    };
+    let told = |event: Event| match event {
+        Event::Message(Tagged { command: Command::Append(append), .. })
+        | Event::Command(Tagged { command: Command::Append(append), .. }) => {
+            append.before.iter().chain([&append]).map(of).collect()
+        }
+        Event::Malformed(malformed) => vec![malformed.reason.to_string()],
+        _ => Vec::new(),
+    };
+    let check = |wire: &str, expected: &[&str]| {
+        let limits = Limits { line_bytes_max: 100, ..small() };
+        for segment in [1, 7, wire.len()] {
+            let events = events(limits, wire.as_bytes().chunks(segment));
+            assert_eq!(events.into_iter().flat_map(told).collect::<Vec<String>>(), expected, "{wire}");
+        }
+    };
+    check(
+        "a APPEND x (\\Seen) CATENATE (URL a TEXT {2+}\r\n)( URL \")\" TEXT {1+}\r\nb URL {3+}\r\nc)d)\r\n",
+        &["[Seen] a ')(' …", "[] ) 'b' c)d"],
+    );
+    check("a APPEND {5+}\r\nURL ( CATENATE (TEXT {1+}\r\na TEXT {0+}\r\n)\r\n", &["[] 'a' …", "[] ''"]);
+    check(
+        "a APPEND x CATENATE (URL a) (\\Seen) CATENATE (TEXT {1+}\r\nb URL c) (\\Draft) {1+}\r\nd CATENATE (URL e)\r\n",
+        &["[] a", "[Seen] 'b' c", "[Draft] ", "[] e"],
+    );
+    check("a APPEND x CATENATE (TEXT {1+}\r\na\r\n", &["Expected the end of CATENATE"]);
+    check("a APPEND x CATENATE (TEXT {1+}\r\na TEXT {1+}\r\nb\r\n", &["[] 'a' …", "Expected the end of CATENATE"]);
+    check("a APPEND x CATENATE (TEXT {1+}\r\na URL) TEXT {1+}\r\nb)\r\n", &["Expected a space"]);
+    check("a APPEND x CATENATE (URL {3+}\r\na\rb)\r\n", &["[] a b"]);
+    check("a APPEND x CATENATE (URL {2+}\r\nab URL {2+}\r\nab)\r\n", &["Literal too big"]);
+    let texts = " TEXT {40+}\r\n0123456789012345678901234567890123456789".repeat(1000);
+    let wire = format!("a APPEND x CATENATE (URL a{texts})\r\n");
+    // `events` looks at what is held.
+    assert_eq!(events(small(), wire.as_bytes().chunks(16)).len(), 1000);
 }
 
 #[test]

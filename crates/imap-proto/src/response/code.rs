@@ -26,6 +26,8 @@ pub enum Code<'a> {
     BadEvent(&'a [&'a str]),
     /// `BADCHARSET (US-ASCII UTF-8)`
     BadCharset,
+    /// `BADURL url`: of what cannot be catenated (RFC 4469 §4.1)
+    BadUrl(&'a str),
     /// `CANNOT`: can never succeed.
     Cannot,
     /// `CAPABILITY …`
@@ -145,6 +147,7 @@ impl Code<'_> {
             Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
             Self::BadCharset => "BADCHARSET",
             Self::BadEvent(_) => "BADEVENT",
+            Self::BadUrl(_) => "BADURL",
             Self::Cannot => "CANNOT",
             Self::Capability(_) => "CAPABILITY",
             Self::ClientBug => "CLIENTBUG",
@@ -201,6 +204,11 @@ impl Encoder<'_> {
             Code::BadEvent(events) => {
                 self.raw(" ");
                 string::parenthesised(self.out, events);
+            }
+            // RFC 4469 §5: no character that could end the code, or the line.
+            Code::BadUrl(url) => {
+                let shown = |c: char| if matches!(c, ' '..='~') && c != ']' { c } else { '?' };
+                self.format(format_args!(" {}", url.chars().map(shown).collect::<String>()));
             }
             Code::Capability(names) => names.iter().for_each(|name| self.format(format_args!(" {name}"))),
             Code::CopyUid { uidvalidity, source, target } => {
@@ -293,6 +301,7 @@ mod tests {
         check(Code::HighestModSeq(7), "HIGHESTMODSEQ 7");
         check(Code::MailboxId("F2212"), "MAILBOXID (F2212)");
         check(Code::UidNext(4), "UIDNEXT 4");
+        check(Code::BadUrl("/a]\r\n* BYE \u{fc}/;UID=1"), "BADURL /a???* BYE ?/;UID=1");
         check(Code::BadCharset, "BADCHARSET (US-ASCII UTF-8)");
         check(Code::ReadOnly, "READ-ONLY");
         check(Code::InProgress(&Tag::new("A.1").unwrap()), "INPROGRESS (\"A.1\" NIL NIL)");

@@ -1,7 +1,7 @@
 //! APPEND (RFC 9051 §6.3.12), also of several messages (RFC 3502). What was sent is stored byte for byte, line ends as they came;
 //! the store refuses a NUL.
 
-use super::{Answer, Begun};
+use super::{Answer, Begun, catenate};
 use crate::command::store::flags;
 use crate::context::Context;
 use crate::state::{Answers, Finish};
@@ -24,7 +24,7 @@ struct Appending {
 }
 
 /// An APPEND of several messages: all of them or none.
-struct Several {
+pub(super) struct Several {
     mailbox: MailboxName,
     incoming: Incoming,
     rest: VecDeque<Complete>,
@@ -36,8 +36,12 @@ struct Several {
 
 /// With what came of it before the end of the command.
 pub(super) fn begin(context: &mut Context<'_>, append: Append, upload: Option<Upload>) -> Result<Begun, Tagged> {
-    let Some(mut upload) = upload else { return run(context, append).map(Begun::Over) };
-    let is_of_several = upload.is_of_several();
+    let is_catenation = append.data == AppendData::Catenate || !append.before.is_empty();
+    let begin = || Upload::begin(&context.service.spool, &context.user.account);
+    let Some(mut upload) = upload.or_else(|| is_catenation.then(begin)) else {
+        return run(context, append).map(Begun::Over);
+    };
+    let is_of_several = upload.is_of_several() || is_catenation;
     if is_of_several {
         upload.complete(&append);
     }
@@ -50,8 +54,17 @@ pub(super) fn begin(context: &mut Context<'_>, append: Append, upload: Option<Up
     if data.any(|data| data == AppendData::Utf8) && !context.user.enabled.utf8 {
         return Err(enable_utf8());
     }
-    let mailbox = append.mailbox;
-    Ok(Several { mailbox, incoming, rest: complete.into(), at: 0, appending: None }.into())
+    if complete.iter().any(|message| !message.parts.is_empty()) {
+        return catenate::begin(context, append.mailbox, incoming, complete).map(Begun::from);
+    }
+    Ok(Several::new(append.mailbox, incoming, complete).into())
+}
+
+impl Several {
+    /// Messages that lie one behind the other in `incoming`.
+    pub(super) fn new(mailbox: MailboxName, incoming: Incoming, messages: Vec<Complete>) -> Self {
+        Self { mailbox, incoming, rest: messages.into(), at: 0, appending: None }
+    }
 }
 
 impl Work for Appending {
@@ -127,10 +140,11 @@ impl Ready {
 }
 
 /// An APPEND that may share a commit with others; it is given back where nothing is to be stored.
-pub(super) fn ready(context: &mut Context<'_>, append: Append) -> Result<Ready, Append> {
+pub(super) fn ready(context: &mut Context<'_>, append: Append) -> Result<Ready, Box<Append>> {
     match target(context, &append) {
+        _ if append.data == AppendData::Catenate || !append.before.is_empty() => Err(Box::new(append)),
         Ok(mailbox) => Ok(Ready::of(context, mailbox, append)),
-        Err(_) => Err(append),
+        Err(_) => Err(Box::new(append)),
     }
 }
 
@@ -193,7 +207,9 @@ fn enable_utf8() -> Tagged {
 pub(super) fn refusal(error: Error, data: AppendData) -> Tagged {
     match error {
         // RFC 3516 §4.4: for a literal8 that cannot be kept as it is.
-        Error::InvalidContent(why) if data != AppendData::Literal => Tagged::refused(Code::UnknownCte, why),
+        Error::InvalidContent(why) if matches!(data, AppendData::Literal8 | AppendData::Utf8) => {
+            Tagged::refused(Code::UnknownCte, why)
+        }
         other => other.into(),
     }
 }

@@ -54,14 +54,14 @@ impl ImapSession {
     }
 
     /// Does an APPEND together with those that the client has sent behind it; gives it back where it must be done by itself.
-    pub(super) fn appends(&mut self, tag: &Tag, first: Append, output: &mut Vec<u8>) -> Result<Turn, Append> {
+    pub(super) fn appends(&mut self, tag: &Tag, first: Append, output: &mut Vec<u8>) -> Result<Turn, Box<Append>> {
         // Most come alone.
         let next = self.poll();
         let is_followed = matches!(&next, Event::Command(Tagged { command: Command::Append(_), .. }));
         self.put_back(next);
-        let State::Authenticated(user) = &mut self.state else { return Err(first) };
+        let State::Authenticated(user) = &mut self.state else { return Err(Box::new(first)) };
         if !is_followed || !user.selected.as_ref().is_none_or(is_told) {
-            return Err(first);
+            return Err(Box::new(first));
         }
         let mut room = UNANNOUNCED_BYTES_MAX;
         let first = self.ready(first, &mut room, output)?;
@@ -78,7 +78,7 @@ impl ImapSession {
             match self.ready(append, &mut room, output) {
                 Ok(ready) => appends.push((tag, ready)),
                 Err(append) => {
-                    self.put_back(Event::Command(Tagged { tag, command: Command::Append(append) }));
+                    self.put_back(Event::Command(Tagged { tag, command: Command::Append(*append) }));
                     break;
                 }
             }
@@ -91,9 +91,9 @@ impl ImapSession {
     }
 
     /// An APPEND that may share a commit with others, which then have less room.
-    fn ready(&mut self, append: Append, room: &mut usize, output: &mut Vec<u8>) -> Result<Ready, Append> {
-        let State::Authenticated(user) = &mut self.state else { return Err(append) };
-        let Some(less) = room.checked_sub(append.message.len()) else { return Err(append) };
+    fn ready(&mut self, append: Append, room: &mut usize, output: &mut Vec<u8>) -> Result<Ready, Box<Append>> {
+        let State::Authenticated(user) = &mut self.state else { return Err(Box::new(append)) };
+        let Some(less) = room.checked_sub(append.message.len()) else { return Err(Box::new(append)) };
         let mut context = Context { service: &self.service, now: self.now, user, output };
         let ready = append::ready(&mut context, append)?;
         *room = less;

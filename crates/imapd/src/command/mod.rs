@@ -7,6 +7,7 @@ mod announced;
 mod append;
 mod authenticate;
 mod cancel_update;
+mod catenate;
 mod close;
 mod compress;
 mod copy;
@@ -184,7 +185,7 @@ impl ImapSession {
         let command = match command {
             Command::Append(append) if upload.is_none() => match self.appends(&tag, append, output) {
                 Ok(turn) => return turn,
-                Err(append) => Command::Append(append),
+                Err(append) => Command::Append(*append),
             },
             other => other,
         };
@@ -238,7 +239,7 @@ impl ImapSession {
                 self.ask(output, |context| notify::run(context, request, waker))
             }
             Command::Append(append) => self.ask(output, |context| append::begin(context, append, upload)),
-            Command::Replace(replace) => self.ask(output, |context| replace::begin(context, replace, upload)),
+            Command::Replace(replace) => self.ask(output, |context| replace::begin(context, *replace, upload)),
             Command::Close => self.ask(output, |context| close::begin(context, How::Expunge)),
             Command::Unselect => self.ask(output, |context| close::begin(context, How::Keep)),
             Command::Expunge => self.ask(output, |context| expunge::begin(context, None)),

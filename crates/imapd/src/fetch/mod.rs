@@ -11,6 +11,7 @@
 //! Invariant: `\Seen` is set for a message only after all of its response is written.
 
 mod decoding;
+mod piece;
 mod plan;
 mod preview;
 mod response;
@@ -24,6 +25,7 @@ use crate::tagged::Tagged;
 use crate::work::Progress;
 use imap_proto::command::{Fetch as Request, FetchItem};
 use imap_proto::{Code, Encoder, MessageSet, Numbering};
+pub(crate) use piece::Piece;
 use plan::{Needs, Plan};
 use response::{Facts, Response};
 use session::OUTPUT_HIGH_WATER_BYTES;

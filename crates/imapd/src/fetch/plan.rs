@@ -100,7 +100,7 @@ impl Needs {
         }
     }
 
-    fn of_section(section: &Section) -> Self {
+    pub(super) fn of_section(section: &Section) -> Self {
         match section.text {
             SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)
                 if section.part.is_empty() =>

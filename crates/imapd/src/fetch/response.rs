@@ -209,10 +209,7 @@ impl Response {
     /// Does what must be done before the response begins, as far as `budget` octets go; whether all is done. What is wrong
     /// with the message shows here, where it can still be said.
     pub(super) fn prepare(&mut self, plan: &Plan, budget: &mut usize) -> Result<bool, Error> {
-        let before = self.body.checked_bytes();
-        let is_checked = self.body.check(*budget)?;
-        *budget = budget.saturating_sub(self.body.checked_bytes() - before);
-        if !is_checked {
+        if !self.look_through(budget)? {
             return Ok(false);
         }
         while let Some(item) = plan.items.get(self.measures.len()) {
@@ -241,6 +238,29 @@ impl Response {
             self.measures.push(Some(measure));
         }
         Ok(true)
+    }
+
+    /// Looks through a large message as far as `budget` octets go; whether that is done.
+    pub(super) fn look_through(&mut self, budget: &mut usize) -> Result<bool, Error> {
+        let before = self.body.checked_bytes();
+        let is_checked = self.body.check(*budget)?;
+        *budget = budget.saturating_sub(self.body.checked_bytes() - before);
+        Ok(is_checked)
+    }
+
+    /// Begins to give a section alone, without a response; of how many octets, `None` where there is no such part.
+    pub(super) fn begin(&mut self, section: &BodySection) -> Result<Option<usize>, Error> {
+        let Some((literal, octets)) = self.octets(section)? else { return Ok(None) };
+        self.literal = literal;
+        Ok(Some(octets))
+    }
+
+    /// The next octets of what was begun, at most `room`; none at the end.
+    pub(super) fn go_on(&mut self, room: usize) -> Result<&[u8], Error> {
+        if self.literal.is_over() {
+            return Ok(&[]);
+        }
+        self.literal.next(room, &mut self.body)
     }
 
     /// Octets of the message that are held in memory.
@@ -364,20 +384,10 @@ impl Response {
     }
 
     fn write_section(&mut self, body: &BodySection, writer: &mut FetchWriter<'_>) -> Result<After, Error> {
-        let Section { part, text } = &body.section;
-        let item = match text {
-            SectionText::Whole => Item::Whole,
-            SectionText::Header => Item::Header,
-            SectionText::Text => Item::Text,
-            SectionText::Mime => Item::Mime,
-            SectionText::HeaderFields(names) => return self.write_fields(body, names, Selection::Named, writer),
-            SectionText::HeaderFieldsNot(names) => return self.write_fields(body, names, Selection::Others, writer),
-        };
-        Ok(match self.section(part, item)? {
-            Some(octets) => {
-                let octets = limited(octets, body.partial);
-                writer.section_header(body, octets.len() as u64);
-                After::Literal(Literal::Stored(octets))
+        Ok(match self.octets(body)? {
+            Some((literal, octets)) => {
+                writer.section_header(body, octets as u64);
+                After::Literal(literal)
             }
             None => {
                 writer.section(body, None);
@@ -386,23 +396,33 @@ impl Response {
         })
     }
 
-    fn write_fields(
+    /// The octets of a section, and how many they are; `None` where the message has no such part.
+    fn octets(&mut self, body: &BodySection) -> Result<Option<(Literal, usize)>, Error> {
+        let Section { part, text } = &body.section;
+        let item = match text {
+            SectionText::Whole => Item::Whole,
+            SectionText::Header => Item::Header,
+            SectionText::Text => Item::Text,
+            SectionText::Mime => Item::Mime,
+            SectionText::HeaderFields(names) => return self.fields(body, names, Selection::Named),
+            SectionText::HeaderFieldsNot(names) => return self.fields(body, names, Selection::Others),
+        };
+        let octets = self.section(part, item)?.map(|octets| limited(octets, body.partial));
+        Ok(octets.map(|octets| (Literal::Stored(octets.clone()), octets.len())))
+    }
+
+    fn fields(
         &mut self,
         body: &BodySection,
         names: &[String],
         selection: Selection,
-        writer: &mut FetchWriter<'_>,
-    ) -> Result<After, Error> {
-        let Some(octets) = self.section(&body.section.part, Item::Header)? else {
-            writer.section(body, None);
-            return Ok(After::Item);
-        };
+    ) -> Result<Option<(Literal, usize)>, Error> {
+        let Some(octets) = self.section(&body.section.part, Item::Header)? else { return Ok(None) };
         let mut header = Vec::new();
         self.body.copy(octets.start..octets.end.min(octets.start + FIELDS_BYTES_MAX), &mut header)?;
         let fields = header::select(&header, names, selection);
         let range = limited(0..fields.len(), body.partial);
-        writer.section_header(body, range.len() as u64);
-        Ok(After::Literal(Literal::Made(fields, range)))
+        Ok(Some((Literal::Made(fields, range.clone()), range.len())))
     }
 
     fn write_binary(&mut self, body: &BodySection, writer: &mut FetchWriter<'_>) -> After {
@@ -494,7 +514,7 @@ fn show(item: &FetchItem, of: &view::Summary<'_>, writer: &mut FetchWriter<'_>) 
 }
 
 /// RFC 9051 §9: no literal has a NUL, which only what an earlier version stored can have. The octets stay as many.
-fn without_nul(mut octets: &mut [u8]) {
+pub(super) fn without_nul(mut octets: &mut [u8]) {
     // Hardly any message has one, and all octets of all messages pass here.
     while let Some(at) = memchr(0, octets) {
         let (before, rest) = octets.split_at_mut(at + 1);

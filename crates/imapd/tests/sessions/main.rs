@@ -4,6 +4,7 @@
 
 mod append;
 mod bounds;
+mod catenate;
 mod compress;
 mod context;
 mod convergence;
