@@ -43,4 +43,4 @@ pub use receiver::{AuthLine, Event, LiteralRequest, LiteralRole, Octets, Receive
 pub use response::{Code, Encoder, FetchWriter, Status};
 pub use sequence::{MessageSet, Numbering, SequenceError, SequenceSet};
 pub use tag::Tag;
-pub use url::MessageUrl;
+pub use url::{AuthorizedUrl, MessageUrl, UrlAccess, UrlVerifier};

@@ -1,8 +1,9 @@
-//! IMAP URLs (RFC 5092) of a message or a part of one, as CATENATE has them (RFC 4469): relative to the server and the
-//! user of the session; with PARTIAL (RFC 5550 §5.7.1).
+//! IMAP URLs (RFC 5092) of a message or a part of one: as CATENATE has them (RFC 4469), relative to the server and the user of
+//! the session, and as URLAUTH has them (RFC 4467), which say who may fetch them; with PARTIAL (RFC 5550 §5.7.1).
 
 use crate::command::{BodySection, Partial, Section};
 use crate::cursor::Cursor;
+use crate::datetime::DateTime;
 use crate::limits::Limits;
 use crate::mailbox::{Dialect, MailboxName};
 use std::borrow::Cow;
@@ -73,6 +74,108 @@ impl MessageUrl {
         };
         Some(Self { mailbox, uid_validity, uid, section: BodySection { section, peek: true, partial } })
     }
+}
+
+/// The address of a message or of a part of one that says who may fetch it: as it is to be authorized, or authorized (RFC 5092
+/// §11: authimapurlrump, authimapurlfull).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizedUrl<'a> {
+    /// All but the verifier, as it was written.
+    pub rump: &'a str,
+    /// Whose mailbox it is, as at a login.
+    pub user: String,
+    /// The server, without its port.
+    pub host: &'a str,
+    /// Which mailbox.
+    pub mailbox: MailboxName,
+    /// Which message of it.
+    pub message: MessageUrl,
+    /// The last second at which it counts, since 1970-01-01T00:00:00Z.
+    pub expires_at: Option<i64>,
+    /// Who may fetch it.
+    pub access: UrlAccess,
+    /// That it is authorized.
+    pub verifier: Option<UrlVerifier<'a>>,
+}
+
+/// Who may fetch what an address leads to (RFC 4467 §3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UrlAccess {
+    /// `submit+user`: a server that takes mail of that user.
+    Submit(String),
+    /// `user+user`: that user.
+    User(String),
+    /// `authuser`: whoever has logged in.
+    AuthUser,
+    /// `anonymous`: anybody.
+    Anonymous,
+}
+
+/// What proves that an address is authorized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UrlVerifier<'a> {
+    /// How it was made.
+    pub mechanism: &'a str,
+    /// Hexadecimal digits.
+    pub token: &'a str,
+}
+
+impl<'a> AuthorizedUrl<'a> {
+    /// An absolute address with `;URLAUTH=`; `None` for any other.
+    #[must_use]
+    pub fn parse(url: &'a str, limits: &Limits) -> Option<Self> {
+        let (before, value) = url.split_at_checked(last(url, ";URLAUTH=")?)?;
+        let value = parameter(value, ";URLAUTH=")?;
+        let (access, verifier) = match value.split_once(':') {
+            Some((access, verifier)) => {
+                let (mechanism, token) = verifier.split_once(':')?;
+                (access, Some(UrlVerifier { mechanism, token }))
+            }
+            None => (value, None),
+        };
+        let rump = url.get(..url.len() - (value.len() - access.len()))?;
+        let (before, expires_at) = match last(before, ";EXPIRE=") {
+            Some(at) => {
+                let moment = parameter(before.get(at..)?, ";EXPIRE=").and_then(DateTime::parse_internet)?;
+                (before.get(..at)?, Some(moment.unix_seconds()))
+            }
+            None => (before, None),
+        };
+        let (authority, path) = parameter(before, "imap://")?.split_once('/')?;
+        let (user, host) = authority.rsplit_once('@')?;
+        let host = host.split_once(':').map_or(host, |(host, _)| host);
+        // RFC 5092 §11: iauth, which says how to log in, means nothing to whoever has.
+        let user = decoded(user.split_once(';').map_or(user, |(user, _)| user))?.into_owned();
+        let message = MessageUrl::path(path, limits)?;
+        let mailbox = message.mailbox.clone()?;
+        let access = UrlAccess::parse(access)?;
+        let is_whole = !user.is_empty() && !host.is_empty();
+        is_whole.then_some(Self { rump, user, host, mailbox, message, expires_at, access, verifier })
+    }
+}
+
+impl UrlAccess {
+    fn parse(text: &str) -> Option<Self> {
+        let user = |name| {
+            let user = parameter(text, name).and_then(decoded)?;
+            (!user.is_empty()).then(|| user.into_owned())
+        };
+        if text.eq_ignore_ascii_case("authuser") {
+            return Some(Self::AuthUser);
+        }
+        if text.eq_ignore_ascii_case("anonymous") {
+            return Some(Self::Anonymous);
+        }
+        user("submit+").map(Self::Submit).or_else(|| user("user+").map(Self::User))
+    }
+}
+
+/// Where a parameter of an address begins, at the end.
+fn last(url: &str, name: &str) -> Option<usize> {
+    url.char_indices()
+        .rev()
+        .map(|(at, _)| at)
+        .find(|at| url.get(*at..).and_then(|rest| parameter(rest, name)).is_some())
 }
 
 /// Whether a segment of a path begins at `at`, with `name` in any case.
@@ -213,6 +316,46 @@ mod tests {
             // A section of nothing is the whole.
             let expected = url.ends_with("SECTION=");
             assert_eq!(parse(url, Some("INBOX")).is_some(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_say_who_may_fetch_them() {
+        let limits = Limits::after_login(1 << 20);
+        let rump = "imap://joe;AUTH=*@example.com/INBOX/;uid=20/;section=1.2;EXPIRE=2007-01-01T01:00:00+01:00;urlauth=user+fr%40ed";
+        for (url, verifier) in [
+            (rump.to_owned(), None),
+            (format!("{rump}:internal:0123"), Some(UrlVerifier { mechanism: "internal", token: "0123" })),
+        ] {
+            let parsed = AuthorizedUrl::parse(&url, &limits).unwrap();
+            assert_eq!((parsed.rump, parsed.user.as_str(), parsed.host), (rump, "joe", "example.com"));
+            assert_eq!((parsed.mailbox.as_str(), parsed.message.uid), ("INBOX", 20));
+            assert_eq!(parsed.message.section, section(&[1, 2], SectionText::Whole, None));
+            assert_eq!((parsed.expires_at, parsed.access), (Some(1_167_609_600), UrlAccess::User("fr@ed".into())));
+            assert_eq!(parsed.verifier, verifier);
+        }
+        let access = |access: &str| {
+            let url = format!("IMAP://joe@host:143/a/;UID=1;URLAUTH={access}");
+            AuthorizedUrl::parse(&url, &limits).map(|parsed| parsed.access)
+        };
+        assert_eq!(access("AuthUser"), Some(UrlAccess::AuthUser));
+        assert_eq!(access("anonymous"), Some(UrlAccess::Anonymous));
+        assert_eq!(access("submit+fred"), Some(UrlAccess::Submit("fred".into())));
+        for wrong in ["", "user+", "fred", "authuser:INTERNAL"] {
+            assert_eq!(access(wrong), None, "{wrong}");
+        }
+        for wrong in [
+            "imap://joe@host/a/;UID=1",
+            "imap://host/a/;UID=1;URLAUTH=authuser",
+            "imap://@host/a/;UID=1;URLAUTH=authuser",
+            "imap://joe@host/a;URLAUTH=authuser",
+            "imap://joe@host/;UID=1;URLAUTH=authuser",
+            "http://joe@host/a/;UID=1;URLAUTH=authuser",
+            "/a/;UID=1;URLAUTH=authuser",
+            "imap://joe@host/a/;UID=1;EXPIRE=tomorrow;URLAUTH=authuser",
+            "imap://joe@host/a/;UID=1;EXPIRE=2007-02-29T00:00:00Z;URLAUTH=authuser",
+        ] {
+            assert_eq!(AuthorizedUrl::parse(wrong, &limits), None, "{wrong}");
         }
     }
 }

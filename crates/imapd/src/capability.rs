@@ -25,6 +25,7 @@ const ALWAYS: &[&str] = &[
     "MULTIAPPEND",
     "CATENATE",
     "URL-PARTIAL",
+    "URLAUTH",
     "MOVE",
     "REPLACE",
     "SAVEDATE",

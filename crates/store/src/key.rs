@@ -28,6 +28,7 @@
 //! | `X` | 0, or 1 and a number, or 2 and email | what the junk filter has learnt ([`crate::Training`]): up to which entry of the journal; a page of it; as what a message was taught |
 //! | `X` | 8, mailbox, number | [`crate::flag_block::FlagBlock`]: flags of the messages of a block of UIDs |
 //! | `X` | 20, mailbox (0: of the account) | [`crate::Annotation`]s |
+//! | `X` | 40, mailbox | the key with which addresses of its messages are authorized ([`crate::Account::authorize_address`]) |
 //! | `Y` | email | its body, or where the body lies |
 //! | `Z` | | how many octets the journal takes with `G` and `H` |
 
@@ -180,6 +181,16 @@ pub(crate) fn annotations(of: Option<MailboxId>) -> Vec<u8> {
 /// Those of all mailboxes and of the account.
 pub(crate) fn all_annotations() -> (Vec<u8>, Vec<u8>) {
     all(&sub_kind(20, &[]))
+}
+
+/// The key with which addresses of messages of a mailbox are authorized.
+pub(crate) fn url_key(mailbox: MailboxId) -> Vec<u8> {
+    sub_kind(40, &mailbox.0.to_be_bytes())
+}
+
+/// Those of all mailboxes.
+pub(crate) fn all_url_keys() -> (Vec<u8>, Vec<u8>) {
+    all(&sub_kind(40, &[]))
 }
 
 /// Up to which entry of the journal the junk filter has learnt.

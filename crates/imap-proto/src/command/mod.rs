@@ -22,6 +22,7 @@ mod store;
 mod thread;
 mod transfer;
 mod uid_batches;
+mod urlauth;
 
 pub use append::{Append, AppendData, CatenatePart};
 pub(crate) use append::{
@@ -47,6 +48,7 @@ pub use store::{Store, StoreAction};
 pub use thread::{Thread, ThreadAlgorithm};
 pub use transfer::Transfer;
 pub use uid_batches::UidBatches;
+pub use urlauth::{ResetKey, ToAuthorize, UrlAuth};
 
 use crate::cursor::{Cursor, Literal, Parse};
 use crate::limits::Limits;
@@ -122,6 +124,8 @@ pub enum Command {
     SetMetadata(SetMetadata),
     /// RFC 9208 §4.1.3.
     SetQuota(SetQuota),
+    /// RFC 4467 §7: RESETKEY, GENURLAUTH, URLFETCH.
+    UrlAuth(UrlAuth),
     /// RFC 9051 §6.3.12.
     Append(Append),
     /// RFC 8508 §3.2.
@@ -194,6 +198,7 @@ impl Command {
             Self::GetMetadata(_) => "GETMETADATA",
             Self::SetMetadata(_) => "SETMETADATA",
             Self::SetQuota(_) => "SETQUOTA",
+            Self::UrlAuth(asked) => asked.name(),
             Self::Append(_) => "APPEND",
             Self::Replace(_) => "REPLACE",
             Self::Notify(_) => "NOTIFY",
@@ -240,6 +245,7 @@ fn parse_command(cursor: &mut Cursor<'_>) -> Parse<Command> {
     let verb = cursor.keyword("a command")?;
     let command = match dispatch_without_arguments(&verb) {
         Some(command) => command,
+        None if verb == "RESETKEY" => urlauth::parse_reset_key(cursor)?,
         None => dispatch(&verb, cursor)?,
     };
     cursor.end()?;
@@ -291,6 +297,8 @@ fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
         "GETMETADATA" => &|c| GetMetadata::parse(c).map(Command::GetMetadata),
         "SETMETADATA" => &|c| SetMetadata::parse(c).map(Command::SetMetadata),
         "SETQUOTA" => &quota::parse_limits,
+        "GENURLAUTH" => &urlauth::parse_generate,
+        "URLFETCH" => &urlauth::parse_fetch,
         "APPEND" => &|c| Append::parse(c).map(Command::Append),
         "SEARCH" | "SORT" | "THREAD" | "FETCH" | "STORE" | "COPY" | "MOVE" | "REPLACE" => {
             &numbered(Numbering::Sequence)

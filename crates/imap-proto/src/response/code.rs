@@ -124,6 +124,8 @@ pub enum Code<'a> {
     UnknownCte,
     /// `UNSEEN n`: the first message without `\Seen` (RFC 3501 §7.1, not in RFC 9051).
     Unseen(u32),
+    /// `URLMECH INTERNAL` (RFC 4467 §7)
+    UrlMech,
     /// `USEATTR`: the special use cannot be (RFC 6154 §3).
     UseAttr,
 }
@@ -190,12 +192,19 @@ impl Code<'_> {
             Self::Unavailable => "UNAVAILABLE",
             Self::UnknownCte => "UNKNOWN-CTE",
             Self::Unseen(_) => "UNSEEN",
+            Self::UrlMech => "URLMECH INTERNAL",
             Self::UseAttr => "USEATTR",
         }
     }
 }
 
 impl Encoder<'_> {
+    /// RFC 4469 §5: without a character that could end the code, or the line.
+    fn url(&mut self, url: &str) {
+        let shown = |c: char| if matches!(c, ' '..='~') && c != ']' { c } else { '?' };
+        self.format(format_args!(" {}", url.chars().map(shown).collect::<String>()));
+    }
+
     pub(super) fn code(&mut self, code: Code<'_>) {
         self.raw(code.keyword());
         match code {
@@ -205,11 +214,7 @@ impl Encoder<'_> {
                 self.raw(" ");
                 string::parenthesised(self.out, events);
             }
-            // RFC 4469 §5: no character that could end the code, or the line.
-            Code::BadUrl(url) => {
-                let shown = |c: char| if matches!(c, ' '..='~') && c != ']' { c } else { '?' };
-                self.format(format_args!(" {}", url.chars().map(shown).collect::<String>()));
-            }
+            Code::BadUrl(url) => self.url(url),
             Code::Capability(names) => names.iter().for_each(|name| self.format(format_args!(" {name}"))),
             Code::CopyUid { uidvalidity, source, target } => {
                 self.format(format_args!(" {uidvalidity} {source} {target}"));
@@ -265,6 +270,7 @@ impl Encoder<'_> {
             | Code::UidNotSticky
             | Code::Unavailable
             | Code::UnknownCte
+            | Code::UrlMech
             | Code::UseAttr => {}
         }
     }

@@ -12,6 +12,7 @@ mod quota;
 mod search;
 mod status;
 mod string;
+mod urlauth;
 
 pub use body::{Address, AddressField, BodyKind, BodyView, EnvelopeView};
 pub use code::{Code, NewKeywords};

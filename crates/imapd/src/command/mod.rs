@@ -41,6 +41,7 @@ mod subscribe;
 mod thread;
 mod uid_batches;
 mod unauthenticate;
+mod urlauth;
 mod xlist;
 
 use crate::connection::{ImapSession, Turn};
@@ -116,6 +117,7 @@ fn needs(command: &Command) -> Needs {
         | Command::GetMetadata(_)
         | Command::SetMetadata(_)
         | Command::SetQuota(_)
+        | Command::UrlAuth(_)
         | Command::Append(_)
         | Command::Notify(_)
         // RFC 7377 §2.2: unless it asks for the selected mailbox, which it finds out itself.
@@ -238,6 +240,7 @@ impl ImapSession {
                 let waker = self.peer.waker.clone();
                 self.ask(output, |context| notify::run(context, request, waker))
             }
+            Command::UrlAuth(asked) => self.ask(output, |context| urlauth::begin(context, asked)),
             Command::Append(append) => self.ask(output, |context| append::begin(context, append, upload)),
             Command::Replace(replace) => self.ask(output, |context| replace::begin(context, *replace, upload)),
             Command::Close => self.ask(output, |context| close::begin(context, How::Expunge)),

@@ -29,3 +29,4 @@ mod segments;
 mod select;
 mod states;
 mod store;
+mod urlauth;

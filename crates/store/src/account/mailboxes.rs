@@ -7,6 +7,7 @@ use crate::flags::Keywords;
 use crate::ids::{MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, OfAccount, OfMailbox};
+use crate::key;
 use crate::name::{self, LEVELS_MAX, MAILBOX_NAME_BYTES_MAX};
 use crate::record::{Counts, Mailbox};
 use crate::role::Role;
@@ -163,6 +164,7 @@ fn delete(
     tx.forget_pack(mailbox.id)?;
     tx.forget_flag_blocks(mailbox.id)?;
     tx.forget_annotations(mailbox.id)?;
+    tx.delete(key::url_key(mailbox.id));
     tx.remove_mailbox(mailbox.id);
     tx.keep_subscription(&mailbox);
     let Mailbox { id, name, keywords, role, .. } = mailbox;

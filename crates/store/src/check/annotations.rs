@@ -18,6 +18,12 @@ impl Check {
             let all = decode(value).is_ok_and(|all| all.len() <= ANNOTATIONS_MAX);
             self.must(all, format_args!("annotations are damaged (key {key:02x?})"));
             Ok(())
+        })?;
+        // As they do, the key of a mailbox goes with it.
+        state::scan(snapshot, key::all_url_keys(), |key, _| {
+            let known = key::number_at(key, 2).is_ok_and(|id| state.mailboxes.contains_key(&MailboxId(id)));
+            self.must(known, format_args!("a key of addresses is of no mailbox (key {key:02x?})"));
+            Ok(())
         })
     }
 }
