@@ -382,6 +382,7 @@ mod tests {
             assert!(bits.has_keyword(n) && bits.numbers().eq([n]) && bits.is_sound(n + 1) && !bits.is_sound(n));
         }
         assert!(!keywords.has_room());
+        assert_eq!(keywords.one("k1000"), None, "not that a message has none");
         assert_eq!(keywords.learn(&one(KEYWORDS_MAX)), Err(format!("k{KEYWORDS_MAX}")));
         assert_eq!(keywords.learn(&one(3)).map(|set| set.bits()), Ok(keywords.one("k3")));
         let mut w = crate::record::versioned();

@@ -120,7 +120,7 @@ fn late_keywords_come_back_as_they_were() {
     world.flag(SERVER, inbox, Uid(1), FlagMode::Replace, keywords(54..59));
     let before = world.seen();
     world.flag(pc, inbox, Uid(1), FlagMode::Remove, keywords(0..58));
-    world.flag(pc, inbox, Uid(1), FlagMode::Add, keywords(3..20));
+    world.flag(pc, inbox, Uid(1), FlagMode::Add, keywords(3..7));
     assert_eq!(world.undo(of(pc)).reflagged, 1);
     assert_eq!(world.seen(), before);
     world.delete(pc, inbox, Uid(1));
