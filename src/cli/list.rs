@@ -26,6 +26,7 @@ Examples:
   pillarbox list add choir@example.org --owner alice@example.org            members write to each other
   pillarbox list add news@example.org --owner alice@example.org --posting owners --title \"Our news\"
   pillarbox list join choir@example.org bob@example.org dave@example.com
+  pillarbox list invite choir@example.org eve@example.net                   she is asked by a letter
   pillarbox list approval choir@example.org others                          what strangers write waits for an owner
   pillarbox list waiting choir@example.org
   pillarbox list show choir@example.org
@@ -113,6 +114,14 @@ enum Verb {
         /// Which list
         list: String,
         /// Accounts here, and addresses elsewhere
+        #[arg(required = true, value_name = "ADDRESS")]
+        members: Vec<String>,
+    },
+    /// Ask somebody by a letter whether they want to be a member
+    Invite {
+        /// To which list
+        list: String,
+        /// Addresses
         #[arg(required = true, value_name = "ADDRESS")]
         members: Vec<String>,
     },
@@ -219,6 +228,7 @@ impl List {
                 |lists: &[ListLine]| lists.first().map_or_else(|| format!("There is no list {list}.\n"), shown),
             ),
             Verb::Join { list, members } => each(format, place, "join", (&list, &members)),
+            Verb::Invite { list, members } => each(format, place, "invite", (&list, &members)),
             Verb::Leave { list, members } => each(format, place, "leave", (&list, &members)),
             Verb::Remove { list } => {
                 let text = format!("{list} is no list any more.\n");
@@ -254,6 +264,7 @@ fn each(format: Format, place: &Place, verb: &str, (list, members): (&str, &[Str
         let call = Call::new(&format!("POST /api/v1/lists/{verb}")).with("list", list).with("member", member.as_str());
         let text = match verb {
             "join" => format!("{member} gets what is written to {list}.\n"),
+            "invite" => format!("{member} is asked, and is a member of {list} once they say so.\n"),
             _ => format!("{member} gets nothing of {list} any more.\n"),
         };
         format.done(place, &call, &text)?;
@@ -279,7 +290,11 @@ fn shown(list: &ListLine) -> String {
     let row = |member: &console::MemberLine| {
         [
             member.address.clone(),
-            if member.paused { "its mail came back; it gets nothing".to_owned() } else { String::new() },
+            match (member.rests, member.paused) {
+                (true, _) => "wants nothing for now".to_owned(),
+                (false, true) => "its mail came back; it gets nothing".to_owned(),
+                (false, false) => String::new(),
+            },
         ]
     };
     let rows: Vec<_> = list.members.iter().map(row).collect();

@@ -57,6 +57,9 @@ pub struct ListLine {
     pub owners: Vec<String>,
     /// Who gets what is written to it.
     pub members: Vec<MemberLine>,
+    /// Who is asked whether they want to be one, and has not answered.
+    #[serde(default)]
+    pub invited: Vec<InvitedLine>,
 }
 
 /// A member of a list.
@@ -64,8 +67,35 @@ pub struct ListLine {
 pub struct MemberLine {
     /// The account, or the address elsewhere.
     pub address: String,
-    /// It gets nothing, because its mail came back.
+    /// It gets nothing: its mail came back, or it wants nothing for now.
     pub paused: bool,
+    /// It wants nothing for now.
+    #[serde(default)]
+    pub rests: bool,
+}
+
+/// Somebody who is asked whether they want to be a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitedLine {
+    /// The address.
+    pub address: String,
+    /// When they were asked.
+    pub at: String,
+}
+
+/// A list of which somebody is a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembershipLine {
+    /// Its address: what is sent there goes to all members.
+    pub list: String,
+    /// What people call it.
+    pub title: String,
+    /// They may write to it.
+    pub writes: bool,
+    /// They get nothing of it: their mail came back, or they want nothing for now.
+    pub paused: bool,
+    /// They want nothing for now.
+    pub rests: bool,
 }
 
 /// A local domain.

@@ -165,6 +165,23 @@ pub(crate) fn forward_code_letter(to: &str, own: &str, code: &str, sender: &Send
     letter(to, "Do you want this mail?", &text, sender)
 }
 
+/// Asks somebody whether they want to be a member of a list.
+pub(crate) fn list_invitation_letter(
+    (list, title): (&str, &str),
+    (to, by): (&str, &str),
+    (page, mail): (&str, &str),
+    sender: &Sender<'_>,
+) -> Vec<u8> {
+    let name = if title.is_empty() { list.to_owned() } else { format!("{title} ({list})") };
+    let text = format!(
+        "Hello,\n\n{by} asks whether this address is to get what is written to this list:\n\n    {name}\n\nIf you want that, say \
+         so within 14 days, on this page:\n\n    {page}\n\nor by a mail to\n\n    {mail}\n\nIf not, do nothing: without your word \
+         nothing of it comes here. Whatever comes from a list has a way out of it.\n\n{}",
+        signature(sender.hostname)
+    );
+    letter(to, "Do you want the mail of a list?", &text, sender)
+}
+
 /// Tells the owner of an account that mail is forwarded, or no longer.
 pub(crate) fn forward_changed_letter(what: &str, sender: &Sender<'_>) -> Vec<u8> {
     let text = format!(

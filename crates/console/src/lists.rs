@@ -1,6 +1,7 @@
-//! What waits for the owners of lists.
+//! What waits for the owners of lists, and the letter to whom they invite.
 
 use crate::error::Error;
+use crate::letters::{self, Sender};
 use crate::moment::shown;
 use posts::{PostId, Posts, Stage};
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,18 @@ pub fn waiting_posts(posts: &Posts, list: &str) -> Result<Vec<PostLine>, store::
         })
     };
     Ok(posts.held(list)?.into_iter().filter_map(line).collect())
+}
+
+/// The letter to somebody who is asked whether they want to be a member. `by`: which owner asks; `page`: where they say so; `mail`: to
+/// which address they send a mail instead.
+#[must_use]
+pub fn invitation(
+    (list, title): (&str, &str),
+    (to, by): (&str, &str),
+    (page, mail): (&str, &str),
+    (hostname, now): (&str, Timestamp),
+) -> Vec<u8> {
+    letters::list_invitation_letter((list, title), (to, by), (page, mail), &Sender { hostname, now })
 }
 
 /// Says whether a post of a list goes out. Durable when it returns.

@@ -4,7 +4,10 @@
 //! out of it. A list and an alias never have the same address.
 //!
 //! Invariant: a member whose mail came back on [`BOUNCES_MAX`] days is paused, and gets nothing until somebody says otherwise.
+//! Invariant: who is invited is no member until they say so.
 
+mod invitations;
+mod row;
 mod rules;
 
 use crate::Directory;
@@ -12,18 +15,13 @@ use crate::address::Address;
 use crate::aliases::{must_be_free, outside};
 use crate::domains::{is_local, must_be_local};
 use crate::error::Error;
-use crate::record::{self, damaged, key, name_in, read_name};
+use crate::record::{self, key, read_name};
+pub use invitations::Invited;
 pub use rules::Approval;
 use rules::POSTS_PER_HOUR;
 use std::sync::Arc;
-use store::codec::{Corrupt, Reader, Writer};
-use store::{AccountId, Row, TableTx, Timestamp};
+use store::{AccountId, TableTx, Timestamp};
 
-const FORMAT: u8 = 2;
-/// Before there were rules for posts.
-const FORMAT_WITHOUT_RULES: u8 = 1;
-/// A bit beside who may write: anybody may join.
-const OPEN: u8 = 0x10;
 /// A list has at most so many members: each post is so many messages.
 const LIST_MEMBERS_MAX: usize = 500;
 /// A list has at most so many owners.
@@ -73,6 +71,8 @@ pub struct Member {
     pub bounces: u8,
     /// When the last came back that counted.
     bounced_at: Timestamp,
+    /// They want nothing for now.
+    pub rests: bool,
 }
 
 /// A list.
@@ -96,6 +96,8 @@ pub struct List {
     pub owners: Vec<AccountId>,
     /// Who gets what is written to it, each once.
     pub members: Vec<Member>,
+    /// Who is asked whether they want to be one ([`List::invited`]).
+    pub invited: Vec<Invited>,
 }
 
 /// What follows from mail that came back.
@@ -114,8 +116,10 @@ pub enum Bounced {
 pub struct MemberInfo {
     /// The address of the account, or the one elsewhere.
     pub address: String,
-    /// It gets nothing, because its mail came back.
+    /// It gets nothing: its mail came back, or it wants nothing for now.
     pub is_paused: bool,
+    /// It wants nothing for now.
+    pub rests: bool,
 }
 
 impl Posting {
@@ -138,13 +142,13 @@ impl Posting {
 
 impl Member {
     fn new(whose: Whose) -> Self {
-        Self { whose, bounces: 0, bounced_at: Timestamp(0) }
+        Self { whose, bounces: 0, bounced_at: Timestamp(0), rests: false }
     }
 
-    /// It gets nothing, because its mail came back.
+    /// It gets nothing: its mail came back, or it wants nothing for now.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        self.bounces >= BOUNCES_MAX
+        self.rests || self.bounces >= BOUNCES_MAX
     }
 
     fn bounce(&mut self, now: Timestamp) -> Bounced {
@@ -176,93 +180,6 @@ impl List {
     pub fn has(&self, whose: &Whose) -> bool {
         self.members.iter().any(|member| is_same(&member.whose, whose))
     }
-
-    fn encode(&self) -> Vec<u8> {
-        let mut value = Writer::of_format(FORMAT);
-        let posting = match self.posting {
-            Posting::Owners => 0,
-            Posting::Members => 1,
-            Posting::Anybody => 2,
-        };
-        let approval = match self.approval {
-            Approval::Nobody => 0,
-            Approval::Others => 1,
-            Approval::All => 2,
-        };
-        value.byte(posting | if self.is_open { OPEN } else { 0 });
-        value.byte(approval).raw(&self.posts_per_hour.to_be_bytes()).raw(&self.post_kib_max.to_be_bytes());
-        value.wide_text(&self.title).byte(self.owners.len() as u8);
-        for owner in &self.owners {
-            value.raw(&owner.0.to_be_bytes());
-        }
-        for member in &self.members {
-            match &member.whose {
-                Whose::Account(id) => value.byte(0).raw(&id.0.to_be_bytes()),
-                Whose::Outside(address) => value.byte(1).wide_text(address),
-            };
-            value.byte(member.bounces).raw(&member.bounced_at.0.to_be_bytes());
-        }
-        value.0
-    }
-
-    fn decode(address: &str, value: &[u8]) -> Result<Self, Corrupt> {
-        let mut fields = Reader(value);
-        let has_rules = match fields.byte()? {
-            FORMAT => true,
-            FORMAT_WITHOUT_RULES => false,
-            0 | 3.. => return Err(Corrupt),
-        };
-        let bits = fields.byte()?;
-        let (is_open, posting) = (bits & OPEN != 0, bits & !OPEN);
-        let posting = match posting {
-            0 => Posting::Owners,
-            1 => Posting::Members,
-            2 => Posting::Anybody,
-            3.. => return Err(Corrupt),
-        };
-        let (mut approval, mut posts_per_hour, mut post_kib_max) = (Approval::Nobody, POSTS_PER_HOUR, 0);
-        if has_rules {
-            approval = match fields.byte()? {
-                0 => Approval::Nobody,
-                1 => Approval::Others,
-                2 => Approval::All,
-                3.. => return Err(Corrupt),
-            };
-            (posts_per_hour, post_kib_max) = (u16::from_be_bytes(fields.array()?), u32::from_be_bytes(fields.array()?));
-        }
-        let title = fields.wide_text()?;
-        let number = |fields: &mut Reader<'_>| fields.array().map(|number| AccountId(u32::from_be_bytes(number)));
-        let owners = (0..fields.byte()?).map(|_| number(&mut fields)).collect::<Result<_, _>>()?;
-        let mut members = Vec::new();
-        while !fields.0.is_empty() {
-            let whose = match fields.byte()? {
-                0 => Whose::Account(number(&mut fields)?),
-                1 => Whose::Outside(fields.wide_text()?),
-                2.. => return Err(Corrupt),
-            };
-            let (bounces, bounced_at) = (fields.byte()?, Timestamp(i64::from_be_bytes(fields.array()?)));
-            members.push(Member { whose, bounces, bounced_at });
-        }
-        let address = address.to_owned();
-        Ok(Self { address, title, posting, is_open, approval, posts_per_hour, post_kib_max, owners, members })
-    }
-
-    /// Of an `M` row.
-    pub(crate) fn of_row((key, value): &Row) -> Result<Self, store::Error> {
-        Self::decode(name_in(key)?, value).map_err(|Corrupt| damaged(key))
-    }
-
-    fn read(tx: &TableTx<'_>, address: &str) -> Result<Self, Error> {
-        let key = key(record::LIST, address);
-        match tx.get(&key)? {
-            Some(value) => Ok(Self::of_row(&(key, value))?),
-            None => Err(Error::refused(format!("there is no list {address}; `pillarbox list all` shows all"))),
-        }
-    }
-
-    fn write(&self, tx: &mut TableTx<'_>) {
-        tx.put(&key(record::LIST, &self.address), self.encode());
-    }
 }
 
 impl Directory {
@@ -289,7 +206,8 @@ impl Directory {
     /// Faults.
     pub fn members(&self, list: &List) -> Result<Vec<MemberInfo>, store::Error> {
         let info = |member: &Member| {
-            Ok(self.address_of(&member.whose)?.map(|address| MemberInfo { address, is_paused: member.is_paused() }))
+            let (is_paused, rests) = (member.is_paused(), member.rests);
+            Ok(self.address_of(&member.whose)?.map(|address| MemberInfo { address, is_paused, rests }))
         };
         list.members.iter().filter_map(|member| info(member).transpose()).collect()
     }
@@ -351,6 +269,7 @@ impl Directory {
                 post_kib_max: 0,
                 owners: ids,
                 members: Vec::new(),
+                invited: Vec::new(),
             };
             list.write(tx);
             Ok(())
@@ -420,7 +339,8 @@ impl Directory {
                 return Err(Error::refused(format!("{max} members of {address} are of that domain")));
             }
             match list.members.iter().position(|known| is_same(&known.whose, &whose)) {
-                Some(place) => list.members[place] = Member::new(whose),
+                // That they want nothing for now they alone say otherwise.
+                Some(place) => list.members[place] = Member { rests: list.members[place].rests, ..Member::new(whose) },
                 None if list.members.len() >= LIST_MEMBERS_MAX => {
                     return Err(Error::refused(format!(
                         "{address} has {LIST_MEMBERS_MAX} members, the most of a list"
@@ -692,6 +612,7 @@ mod tests {
             post_kib_max: 9,
             owners: vec![AccountId(7)],
             members: members.clone(),
+            invited: vec![Invited { address: "e@f".into(), at: NOW }],
         };
         assert_eq!(List::decode("l@x", &list.encode()), Ok(list.clone()));
         let whole: Vec<usize> =
@@ -703,7 +624,19 @@ mod tests {
         // As they were written before there were rules.
         let earlier =
             b"\x01\x12\0\0\0\x01T\x01\0\0\0\x07\0\0\0\0\x07\0\0\0\0\0\0\0\0\0\x01\0\0\0\x03a@b\0\0\0\0\0\0\0\0\0";
-        let rules = List { approval: Approval::Nobody, posts_per_hour: 60, post_kib_max: 0, ..list };
+        let rules = List {
+            approval: Approval::Nobody,
+            posts_per_hour: 60,
+            post_kib_max: 0,
+            invited: Vec::new(),
+            ..list.clone()
+        };
         assert_eq!(List::decode("l@x", earlier), Ok(rules));
+        // And before anybody was invited.
+        let earlier = b"\x02\x12\x02\0\x07\0\0\0\x09\0\0\0\x01T\x01\0\0\0\x07\0\0\0\0\x07\0\0\0\0\0\0\0\0\0\x01\0\0\0\x03a@b\0\0\0\0\0\0\0\0\0";
+        assert_eq!(List::decode("l@x", earlier), Ok(List { invited: Vec::new(), ..list.clone() }));
+        let resting = members.into_iter().map(|member| Member { rests: true, ..member }).collect();
+        let list = List { members: resting, ..list };
+        assert_eq!(List::decode("l@x", &list.encode()), Ok(list));
     }
 }

@@ -4,6 +4,7 @@
 //! choir@example.org                 to all members, if whoever writes may
 //! choir+owner@example.org           to its owners
 //! choir+join@example.org            whoever proves to be the author is a member from now on, if the list is open
+//! choir+accept-TOKEN@example.org    whoever was invited with that token is a member from now on
 //! choir+leave-TOKEN@example.org     the member of that token leaves
 //! choir+bounce-TOKEN@example.org    where mail for that member comes back to
 //! choir+held-TOKEN@example.org      an owner says whether the post of that token goes out
@@ -63,6 +64,8 @@ impl MailFlow {
             };
         } else if detail.is_some_and(|detail| list.is_open && detail.eq_ignore_ascii_case("join")) {
             Door::Join
+        } else if let Some(token) = word("accept-") {
+            Door::Accept(token)
         } else if let Some(token) = word("leave-") {
             Door::Leave(token)
         } else if let Some(token) = word("bounce-") {
@@ -89,6 +92,7 @@ impl MailFlow {
             Door::Post => return self.post_to_list(arrival, &to.list, content, put),
             Door::Join => return self.join_by_mail(arrival, &to.list, content, put),
             Door::Held(token) => return self.answer_held(arrival, (&to.list, token), content, put),
+            Door::Accept(token) => return self.accept_by_mail(arrival, (&to.list, token), content, put),
             Door::Leave(token) => self.leave(&to.list, token, put.now),
             Door::Bounce(token) => self.came_back(&to.list, token, content, put.now),
         };
@@ -102,7 +106,7 @@ impl MailFlow {
     pub(crate) fn report_to_list(&self, to: &ToList, content: &[u8], now: Timestamp) -> Result<bool, Error> {
         match &to.door {
             Door::Bounce(token) => self.came_back(&to.list, token, content, now).map(|()| true),
-            Door::Post | Door::Join | Door::Held(_) | Door::Leave(_) => Ok(false),
+            Door::Post | Door::Join | Door::Accept(_) | Door::Held(_) | Door::Leave(_) => Ok(false),
         }
     }
 
@@ -145,6 +149,28 @@ impl MailFlow {
                 refused(ListRefusal::NotAllowed)
             }
             Err(directory::Error::Store(error)) => (RecipientOutcome::from(&error), Vec::new()),
+        }
+    }
+
+    /// Who was invited says yes. The token proves that they read what was sent to the address; that no program answers by itself
+    /// has to be looked at.
+    fn accept_by_mail(&self, arrival: &Arrival, (list, token): (&List, &str), content: &[u8], put: &Put) -> Got {
+        let refused = |outcome| (outcome, Vec::new());
+        if put.place == Place::Junk {
+            return refused(RecipientOutcome::SenderRefused);
+        }
+        if arrival.envelope.reverse_path.mailbox().is_none() || form::is_automatic(content) {
+            return refused(RecipientOutcome::List(ListRefusal::Automatic));
+        }
+        match self.auth.directory().accept_invitation(list, token, put.now) {
+            Ok(Some(member)) => {
+                info!(list = list.address, member, "joined a list");
+                let letter = letters::joined(list, &member, &self.hostname, put.now);
+                let _is_sent = self.send_letter(&member, &letter, put.now);
+                refused(RecipientOutcome::Delivered)
+            }
+            Ok(None) | Err(directory::Error::Refused(_)) => refused(RecipientOutcome::List(ListRefusal::NotAllowed)),
+            Err(directory::Error::Store(error)) => refused(RecipientOutcome::from(&error)),
         }
     }
 

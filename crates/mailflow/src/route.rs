@@ -45,6 +45,7 @@ pub(crate) enum Door {
     Post,
     Join,
     Leave(String),
+    Accept(String),
     Held(String),
     Bounce(String),
 }

@@ -623,6 +623,7 @@ fn the_name_of_an_author_is_a_word() {
         post_kib_max: 0,
         owners: Vec::new(),
         members: Vec::new(),
+        invited: Vec::new(),
     };
     let check = |from: &str, expected: &str| {
         let content = format!("From: {from}\r\n\r\n");
@@ -669,6 +670,30 @@ fn whoever_shares_an_alias_with_an_owner_answered_for_the_owner() {
     };
     assert_eq!(say("board@example.org"), RecipientOutcome::List(ListRefusal::NotAllowed));
     assert_eq!(say("chair@example.org"), OK);
+}
+
+#[test]
+fn who_was_invited_joins_by_a_mail_and_by_no_vacation_notice() {
+    let (world, _) = choir(Posting::Members);
+    let directory = world.flow.auth.directory();
+    let token = directory.invite_to_list(CHOIR, "zoe@far.example", NOW).unwrap();
+    let door = format!("choir+accept-{token}@example.org");
+    let answer = |from: &str, header: &str| {
+        let content = format!("From: Zoe <zoe@far.example>\r\nTo: {door}\r\n{header}Subject: join\r\n\r\n");
+        outcome_in(&world, deliver(&world, from, &door, &content))
+    };
+    let automatic = RecipientOutcome::List(ListRefusal::Automatic);
+    assert_eq!(answer("", ""), automatic);
+    assert_eq!(answer("zoe@far.example", "Auto-Submitted: auto-replied\r\n"), automatic);
+    assert_eq!(members(&world).len(), 3);
+    assert_eq!(answer("zoe@home.example", ""), OK, "the token proves it, whichever address they write from");
+    assert_eq!(members(&world).last().unwrap(), "zoe@far.example");
+    assert_eq!(answer("zoe@home.example", ""), RecipientOutcome::List(ListRefusal::NotAllowed), "once");
+    // A member who rests gets nothing, and its copies are nobody's loss.
+    let bob = directory.account("bob@example.org").unwrap().unwrap().id;
+    directory.rest_from_list(CHOIR, bob, true).unwrap();
+    assert_eq!(outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, MESSAGE)), OK);
+    assert_eq!(messages(&world, "bob"), 0);
 }
 
 /// The address leads to both; who logs in is one of them.

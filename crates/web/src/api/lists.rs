@@ -3,9 +3,12 @@
 use super::{Endpoint, json};
 use crate::caller::Caller;
 use crate::form::Fields;
-use crate::problem::Problem;
-use console::{Act, Done, ListLine, MemberLine, PostLine, answer_post, waiting_posts};
-use directory::{Approval, List, Posting};
+use crate::problem::{Kind, Problem};
+use console::{
+    Act, Done, InvitedLine, ListLine, MemberLine, MembershipLine, PostLine, answer_post, invitation, shown,
+    waiting_posts,
+};
+use directory::{Approval, List, Member, Posting, Whose};
 use posts::Posts;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +19,10 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/lists", |caller, fields| json(all(caller, fields.text("list"))?)),
     Endpoint::post("/api/v1/lists/join", |caller, fields| json(join(caller, fields)?)),
     Endpoint::post("/api/v1/lists/leave", |caller, fields| json(leave(caller, fields)?)),
+    Endpoint::post("/api/v1/lists/invite", |caller, fields| json(invite(caller, fields)?)),
+    Endpoint::post("/api/v1/lists/withdraw", |caller, fields| json(withdraw(caller, fields)?)),
+    Endpoint::get("/api/v1/lists/mine", |caller, _| json(mine(caller)?)),
+    Endpoint::post("/api/v1/lists/mine", |caller, fields| json(decide(caller, fields)?)),
     Endpoint::post("/api/v1/lists/rules", |caller, fields| json(set_rules(caller, fields)?)),
     Endpoint::get("/api/v1/lists/posts", |caller, fields| json(posts(caller, fields.text("list"))?)),
     Endpoint::post("/api/v1/lists/posts", |caller, fields| json(answer(caller, fields)?)),
@@ -55,7 +62,13 @@ fn line(caller: &Caller, list: &List, waiting: &Waiting) -> Result<ListLine, Pro
         post_kib_max: list.post_kib_max,
         waiting: waiting.get(&list.address).copied().unwrap_or_default(),
         owners: owners.map(|owner| owner.map(|info| info.address)).collect::<Result<_, _>>()?,
-        members: members.map(|member| MemberLine { address: member.address, paused: member.is_paused }).collect(),
+        members: members
+            .map(|member| MemberLine { address: member.address, paused: member.is_paused, rests: member.rests })
+            .collect(),
+        invited: list
+            .invited(caller.now)
+            .map(|invited| InvitedLine { address: invited.address.clone(), at: shown(invited.at) })
+            .collect(),
     })
 }
 
@@ -138,6 +151,71 @@ pub(crate) fn leave(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     keeps(caller, list)?;
     caller.site.auth().directory().leave_list(list, member)?;
     Ok(Done::new(format!("{member} gets nothing of {list} any more.")))
+}
+
+/// Asks an address whether it wants to be a member: whoever reads its mail answers.
+pub(crate) fn invite(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    let (address, member) = (fields.text("list"), fields.text("member").trim());
+    keeps(caller, address)?;
+    let directory = caller.site.auth().directory();
+    let list = directory.list(address)?.ok_or_else(Problem::not_found)?;
+    let by = caller.own.as_ref().map_or("postmaster", |own| own.address.as_str());
+    let token = directory.invite_to_list(&list.address, member, caller.now)?;
+    let page = caller.site.url(&format!("/lists/{}/join/{token}", list.address));
+    let mail = format!("{}+accept-{token}@{}", list.name(), list.domain());
+    let names = (list.address.as_str(), list.title.as_str());
+    let letter = invitation(names, (member, by), (&page, &mail), (caller.site.hostname(), caller.now));
+    if !caller.site.post(member, &letter) {
+        directory.withdraw_invitation(&list.address, member)?;
+        return Err(Problem::new(Kind::Refused, format!("The letter to {member} cannot be sent.")));
+    }
+    Ok(Done::new(format!("{member} is asked, and is a member of {} once they say so.", list.address)))
+}
+
+pub(crate) fn withdraw(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    let (list, member) = (fields.text("list"), fields.text("member"));
+    keeps(caller, list)?;
+    caller.site.auth().directory().withdraw_invitation(list, member)?;
+    Ok(Done::new(format!("{member} is not asked any more.")))
+}
+
+/// The lists of which they are a member.
+pub(crate) fn mine(caller: &Caller) -> Result<Vec<MembershipLine>, Problem> {
+    let account = caller.own()?.account;
+    let line = |list: &Arc<List>| {
+        let member = list.members.iter().find(|member| member.whose == Whose::Account(account));
+        MembershipLine {
+            list: list.address.clone(),
+            title: list.title.clone(),
+            writes: list.posting != Posting::Owners || list.owners.contains(&account),
+            paused: member.is_some_and(Member::is_paused),
+            rests: member.is_some_and(|member| member.rests),
+        }
+    };
+    Ok(caller.site.auth().directory().lists_of(account)?.iter().map(line).collect())
+}
+
+/// They want nothing of it for now, its mail again, or to be no member.
+pub(crate) fn decide(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    caller.may(Act::Decide)?;
+    let (list, account) = (fields.text("list"), caller.own()?.account);
+    let directory = caller.site.auth().directory();
+    let text = match fields.text("wish") {
+        "pause" => {
+            directory.rest_from_list(list, account, true)?;
+            format!("You get nothing of {list} until you say otherwise.")
+        }
+        "resume" => {
+            directory.rest_from_list(list, account, false)?;
+            format!("You get what is written to {list} from now on.")
+        }
+        "leave" => {
+            directory.leave_own_list(list, account)?;
+            format!("You get nothing of {list} any more.")
+        }
+        _ => return Err(Problem::bad("The wish is “pause”, “resume” or “leave”.")),
+    };
+    Ok(Done::new(text))
 }
 
 /// Those of a list's rules that are named; an owner says them, too.

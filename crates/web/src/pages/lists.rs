@@ -1,4 +1,5 @@
-//! Lists for those who look after them: who is a member, which posts wait, and what holds for them.
+//! Lists: those of which somebody is a member, and for those who look after some: who is a member, who is asked, which posts wait,
+//! and what holds for them.
 
 use crate::answer::{Answer, Outcome};
 use crate::api::lists;
@@ -11,11 +12,14 @@ use crate::problem::{Kind, Problem};
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use console::{Done, ListLine, PostLine};
+use console::{Done, ListLine, MembershipLine, PostLine};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/lists", Handler::Owner(all)),
+    Route::post("/lists", Handler::Owner(decide)),
     Route::get("/lists/{list}", Handler::Owner(show)),
+    Route::post("/lists/{list}/invite", Handler::Owner(|owner, fields| told(owner, lists::invite(owner, fields)))),
+    Route::post("/lists/{list}/withdraw", Handler::Owner(|owner, fields| told(owner, lists::withdraw(owner, fields)))),
     Route::post("/lists/{list}/join", Handler::Owner(|owner, fields| told(owner, lists::join(owner, fields)))),
     Route::post("/lists/{list}/leave", Handler::Owner(|owner, fields| told(owner, lists::leave(owner, fields)))),
     Route::post("/lists/{list}/rules", Handler::Owner(|owner, fields| told(owner, lists::set_rules(owner, fields)))),
@@ -26,6 +30,7 @@ pub(super) const ROUTES: &[Route] = &[
 #[template(path = "lists.html")]
 struct ListsPage {
     frame: Frame,
+    mine: Vec<MembershipLine>,
     lists: Vec<ListLine>,
 }
 
@@ -38,7 +43,16 @@ struct ListPage {
 }
 
 fn all(owner: &Owner, _: &Fields) -> Outcome {
-    Answer::page(&ListsPage { frame: Frame::of(owner, "account"), lists: lists::own(owner)? })
+    Answer::page(&ListsPage {
+        frame: Frame::of(owner, "account"),
+        mine: lists::mine(owner)?,
+        lists: lists::own(owner)?,
+    })
+}
+
+fn decide(owner: &Owner, fields: &Fields) -> Outcome {
+    say(owner, lists::decide(owner, fields))?;
+    Ok(Answer::see_other(&OwnPath::new("/lists")))
 }
 
 fn show(owner: &Owner, _: &Fields) -> Outcome {
@@ -48,11 +62,16 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
     Answer::page(&ListPage { frame: Frame::of(owner, "account"), list, posts })
 }
 
-fn told(owner: &Owner, outcome: Result<Done, Problem>) -> Outcome {
+fn say(owner: &Owner, outcome: Result<Done, Problem>) -> Result<(), Problem> {
     match outcome {
         Ok(done) => owner.say(Notice::good(done.text)),
         Err(problem) if problem.kind == Kind::Refused => owner.say(Notice::bad(problem.detail)),
         Err(problem) => return Err(problem),
     }
+    Ok(())
+}
+
+fn told(owner: &Owner, outcome: Result<Done, Problem>) -> Outcome {
+    say(owner, outcome)?;
     Ok(Answer::see_other(&OwnPath::new(format!("/lists/{}", owner.parameter("list")))))
 }

@@ -11,6 +11,7 @@ mod forward;
 mod held;
 mod home;
 mod join;
+mod join_list;
 mod leave_list;
 mod lists;
 mod login;
@@ -34,6 +35,7 @@ const ROUTES: &[&[Route]] = &[
     home::ROUTES,
     login::ROUTES,
     join::ROUTES,
+    join_list::ROUTES,
     account::ROUTES,
     devices::ROUTES,
     add_device::ROUTES,

@@ -244,3 +244,64 @@ fn the_owner_of_a_new_list_saw_what_was_written_to_an_earlier_one_of_its_address
     let due = posts.due(store::sim::SIM_EPOCH).unwrap();
     assert_eq!(due[0].stage, posts::Stage::Refused { is_over: true }, "whoever wrote it is told");
 }
+
+#[test]
+fn an_owner_invites_and_whoever_has_the_letter_is_a_member_when_they_say_so() {
+    let world = world();
+    let mut bob = world.browser();
+    bob.log_in(BOB, crate::testing::PASSWORD);
+    let page = format!("/lists/{CHOIR}");
+    bob.submit(&page, &format!("{page}/invite"), &[("list", CHOIR), ("member", "eve@other.example")]);
+    let shown = bob.get(&page).text;
+    assert!(shown.contains("eve@other.example is asked") && shown.contains("Asked, and no answer yet"), "{shown}");
+    assert_eq!(members(&world), [ADA]);
+    let (to, letter) = world.letters.lock().unwrap().pop().unwrap();
+    assert_eq!(to, "eve@other.example");
+    assert!(letter.contains("bob@example.org asks whether") && letter.contains("choir+accept-"), "{letter}");
+    let path = letter.lines().find_map(|line| line.trim().strip_prefix("https://mail.example.org")).unwrap().to_owned();
+    let mut eve = world.browser();
+    let asked = eve.get(&path);
+    assert!(asked.status.is_success() && asked.text.contains("Yes, I want that"), "{}", asked.text);
+    assert_eq!(members(&world), [ADA], "looking changes nothing");
+    assert!(eve.get(&format!("{page}/join/aaaaaaaaaaaaaaaaaaaa")).text.contains("not good any more"));
+    assert!(eve.post(&path, &[("answer", "yes")]).text.contains("from now on"));
+    assert_eq!(members(&world), [ADA, "eve@other.example"]);
+    assert!(eve.post(&path, &[("answer", "yes")]).text.contains("not good any more"));
+    bob.submit(&page, &format!("{page}/invite"), &[("list", CHOIR), ("member", "eve@other.example")]);
+    assert!(bob.get(&page).text.contains("is a member of"));
+    // One that was wrong is taken back.
+    bob.submit(&page, &format!("{page}/invite"), &[("list", CHOIR), ("member", "zoe@other.example")]);
+    bob.submit(&page, &format!("{page}/withdraw"), &[("list", CHOIR), ("member", "zoe@other.example")]);
+    assert!(!bob.get(&page).text.contains("Asked, and no answer yet"));
+    // Nobody else invites.
+    let mut alice = world.alice();
+    let token = alice.get("/account/forward").csrf();
+    alice.extra.push(("x-csrf-token", token));
+    let body = format!(r#"{{"list": "{CHOIR}", "member": "zoe@other.example"}}"#);
+    assert_eq!(alice.call("/api/v1/lists/invite", &body).status, StatusCode::FORBIDDEN);
+}
+
+#[test]
+fn a_member_sees_what_lists_there_are_and_pauses_and_leaves() {
+    let world = world();
+    world.auth.directory().join_list(CHOIR, ALICE).unwrap();
+    let mut alice = world.alice();
+    let page = alice.get("/lists").text;
+    assert!(page.contains("mailto:choir@example.org") && page.contains("Send me nothing for a while"), "{page}");
+    alice.submit("/lists", "/lists", &[("list", CHOIR), ("wish", "pause")]);
+    let page = alice.get("/lists").text;
+    assert!(page.contains("until you say otherwise") && page.contains("Send me its mail again"), "{page}");
+    assert_eq!(alice.get("/api/v1/lists/mine").json()[0]["rests"], true);
+    // Whoever looks after it sees that, and is not offered to change it.
+    let mut bob = world.browser();
+    bob.log_in(BOB, crate::testing::PASSWORD);
+    let shown = bob.get(&format!("/lists/{CHOIR}")).text;
+    assert!(shown.contains("wants nothing for now") && !shown.contains("Send to it again"), "{shown}");
+    alice.submit("/lists", "/lists", &[("list", CHOIR), ("wish", "resume")]);
+    assert!(!world.auth.directory().list(CHOIR).unwrap().unwrap().members[1].is_paused());
+    alice.submit("/lists", "/lists", &[("list", CHOIR), ("wish", "leave")]);
+    assert_eq!(members(&world), [ADA]);
+    assert!(alice.get("/lists").text.contains("You are a member of no list."));
+    alice.submit("/lists", "/lists", &[("list", CHOIR), ("wish", "pause")]);
+    assert!(alice.get("/lists").text.contains("you are no member of"));
+}
