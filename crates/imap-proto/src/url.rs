@@ -246,6 +246,7 @@ impl Section {
 mod tests {
     use super::*;
     use crate::command::SectionText;
+    use proptest::prelude::*;
 
     fn parse(url: &str, selected: Option<&str>) -> Option<MessageUrl> {
         let selected = selected.map(|name| MailboxName::new(name).unwrap());
@@ -356,6 +357,30 @@ mod tests {
             "imap://joe@host/a/;UID=1;EXPIRE=2007-02-29T00:00:00Z;URLAUTH=authuser",
         ] {
             assert_eq!(AuthorizedUrl::parse(wrong, &limits), None, "{wrong}");
+        }
+    }
+
+    proptest! {
+        /// Whatever a client writes is an address or none, and what is proven of it is all that stands before the proof.
+        #[test]
+        fn no_text_is_too_strange(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    prop::sample::select(vec![
+                        "imap://", "a@b", "/", "INBOX", ";UIDVALIDITY=1", ";UID=1", ";SECTION=1.TEXT", ";PARTIAL=1.2",
+                        ";EXPIRE=2026-01-01T00:00:00Z", ";URLAUTH=user+c", ":INTERNAL:01", "%", "%C3%BC", "\u{fc}",
+                    ]).prop_map(str::to_owned),
+                    any::<String>(),
+                ],
+                0..12,
+            ),
+        ) {
+            let (url, limits) = (parts.concat(), Limits::after_login(1 << 20));
+            let _ = MessageUrl::relative(&url, Some(&MailboxName::new("a/b").unwrap()), &limits);
+            if let Some(parsed) = AuthorizedUrl::parse(&url, &limits) {
+                let proof = parsed.verifier.map_or_else(String::new, |v| format!(":{}:{}", v.mechanism, v.token));
+                prop_assert_eq!(format!("{}{proof}", parsed.rump), url);
+            }
         }
     }
 }

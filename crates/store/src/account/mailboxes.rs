@@ -33,8 +33,7 @@ impl Account {
             record.settings.quota_bytes = quota_bytes;
             tx.journal(actor, Change::Account(OfAccount::Created));
             for role in Role::ALL {
-                let id = tx.create_mailbox(actor, role.default_name(), Some(role))?;
-                tx.change_mailbox(id)?.mailbox.subscribed = true;
+                tx.create_mailbox(actor, role.default_name(), Some(role))?;
             }
             Ok(())
         })
@@ -230,7 +229,8 @@ impl Tx<'_> {
             self.change_mailbox(before)?.mailbox.role = None;
         }
         let (id, uid_validity) = (self.next_mailbox()?, self.next_uid_validity(actor.now)?);
-        let subscribed = self.remove_subscription(name);
+        // Programs that show what is subscribed alone would miss what all others file there.
+        let subscribed = self.remove_subscription(name) || role.is_some();
         self.insert_mailbox(Mailbox {
             id,
             name: name.to_owned(),
