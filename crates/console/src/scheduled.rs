@@ -59,8 +59,14 @@ impl AccountConsole {
     /// # Errors
     /// As [`Self::send_now`].
     pub fn cancel(&self, queue: &Queue, id: u64) -> Result<ScheduledCard, Error> {
-        queue.cancel(self.account.id(), QueueId(id)).map_err(|error| told(id, error))?;
-        self.scheduled_after(queue, Some("It was cancelled; nothing of it has left."))
+        let was_tried = queue.cancel(self.account.id(), QueueId(id)).map_err(|error| told(id, error))?;
+        self.scheduled_after(
+            queue,
+            Some(match was_tried {
+                false => "It was cancelled; nothing of it has left.",
+                true => "It was cancelled, and goes to nobody more; it was tried before, and who has it since then keeps it.",
+            }),
+        )
     }
 
     fn scheduled_after(&self, queue: &Queue, done: Option<&str>) -> Result<ScheduledCard, Error> {

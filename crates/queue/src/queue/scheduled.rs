@@ -63,25 +63,25 @@ impl Queue {
         })
     }
 
-    /// Throws a message of an account away that waits for its time.
+    /// Throws a message of an account away that waits for its time; whether it was tried before, so that some may have it.
     ///
     /// # Errors
-    /// [`Error::NoSuchEntry`]: none of its number waits for a time; [`Error::Underway`]: some may have it already; faults.
-    pub fn cancel(&self, account: AccountId, id: QueueId) -> Result<(), Error> {
+    /// [`Error::NoSuchEntry`]: none of its number waits for a time; [`Error::Underway`]: it is being sent just now; faults.
+    pub fn cancel(&self, account: AccountId, id: QueueId) -> Result<bool, Error> {
         self.change_scheduled(account, id, |tx, before| {
             if before.later.as_ref().is_some_and(|later| later.has_begun) {
                 return Err(Error::Underway);
             }
-            delete(tx, before)
+            delete(tx, before).map(|()| before.attempts > 0)
         })
     }
 
-    fn change_scheduled(
+    fn change_scheduled<T>(
         &self,
         account: AccountId,
         id: QueueId,
-        change: impl Fn(&mut TableTx<'_>, &Entry) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        change: impl Fn(&mut TableTx<'_>, &Entry) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let is_theirs = |entry: &Entry| {
             entry.account == Some(account.0) && entry.later.is_some() && entry.waiting().next().is_some()
         };

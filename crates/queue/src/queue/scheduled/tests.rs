@@ -44,7 +44,18 @@ fn what_is_being_sent_was_cancelled_and_went_nevertheless() {
     assert_eq!(queue.begin_release(id, MONDAY), Ok(true));
     assert_eq!(queue.cancel(ALICE, id), Err(Error::Underway));
     queue.settle(id, &vec![(0, crate::queue::Fate::Postponed { last: None, until: MONDAY })], MONDAY).unwrap();
-    assert_eq!(queue.cancel(ALICE, id), Ok(()), "it was not sent");
+    assert_eq!(queue.cancel(ALICE, id), Ok(false), "it was not sent");
+}
+
+/// A mailbox that it was for was full; the others had it.
+#[test]
+fn what_some_had_already_was_cancelled_as_if_nobody_had_it() {
+    let queue = open(&SimEngine::new());
+    let id = put(&queue);
+    assert_eq!(queue.begin_release(id, MONDAY), Ok(true));
+    let later = crate::queue::Fate::Tried(crate::RecipientState::Waiting { last: None });
+    queue.settle(id, &vec![(0, later)], MONDAY).unwrap();
+    assert_eq!(queue.cancel(ALICE, id), Ok(true));
 }
 
 #[test]
