@@ -51,7 +51,9 @@ fn join(visit: &Visit) -> Outcome {
 }
 
 fn page(visit: &Visit, list: &List, stage: Stage) -> Outcome {
-    let (address, title, token) = (list.address.as_str(), list.title.as_str(), visit.parameter("token"));
+    let (address, token) = (list.address.as_str(), visit.parameter("token"));
+    // Whoever has no invitation learns of the list what its address says.
+    let title = if stage == Stage::Over { "" } else { list.title.as_str() };
     Answer::page(&JoinPage { frame: Frame::for_anybody(visit, ""), list: address, title, token, stage })
 }
 
