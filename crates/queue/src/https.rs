@@ -110,8 +110,8 @@ impl Https {
         let tls = tls.map_err(|error| format!("TLS: {error}"))?;
         let told = |error: hyper::Error| format!("HTTP: {error}");
         let (mut sender, connection) = http1::handshake(TokioIo::new(tls)).await.map_err(told)?;
-        // It ends with the answer, or when nobody waits for that any more.
-        tokio::spawn(connection);
+        // It ends with the answer, or when nobody waits for that any more; also where the host does not read what it is told last.
+        tokio::spawn(tokio::time::timeout(TIMEOUT, connection));
         sender.send_request(request).await.map_err(told)
     }
 
