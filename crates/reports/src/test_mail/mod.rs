@@ -375,8 +375,9 @@ impl TestMails {
     }
 
     fn look_again(&self) -> Result<(), Error> {
-        let tokens = self.tokens()?;
-        *self.0.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokens);
+        // Whoever looks later knows more: what was found before is not to replace it.
+        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        *open = Some(self.tokens()?);
         Ok(())
     }
 
