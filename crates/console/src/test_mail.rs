@@ -7,7 +7,7 @@ use crate::finding::{Finding, State};
 use crate::moment::shown;
 use auth::Auth;
 use queue::{Protection, Queue, QueueId};
-use reports::{Action, Came, HostSaid, Seen, TestMail, TestMails, Verdict, What};
+use reports::{Action, Came, HostSaid, Seen, THE_SMARTHOST, TestMail, TestMails, Verdict, What};
 use serde::{Deserialize, Serialize};
 use store::{AccountId, Timestamp};
 
@@ -148,18 +148,20 @@ fn protection(test: &TestMail, said: &HostSaid) -> Finding {
         Protection::Authority => "TLS; an authority vouches for the host's certificate",
     };
     let finding = finding.found(found);
-    match (said.protection, test.is_loop) {
+    // What it says of the way to a smarthost is nothing that this server could mend.
+    match (said.protection, test.is_loop && said.host != THE_SMARTHOST) {
         (Protection::None, true) => {
             finding.but(State::Wrong, "look at the certificate: `pillarbox doctor` says what is wrong with it")
         }
         (Protection::None, false) if said.verdict == Verdict::Taken => {
             finding.but(State::Warning, "that is up to the other server, which offers no TLS")
         }
+        (Protection::None, false) => finding.but(State::Unknown, "look again once the other server has taken it"),
         (Protection::Unproven, true) => finding.but(
             State::Warning,
             "publish the policy (MTA-STS) or the TLSA record that `pillarbox domain records` prints: then others ask for proof",
         ),
-        (Protection::None | Protection::Unproven, false)
+        (Protection::Unproven, false)
         | (Protection::Published | Protection::Policy | Protection::Authority, _) => finding,
     }
 }
@@ -366,6 +368,23 @@ mod tests {
         assert!(card.findings.last().unwrap().found.contains("has arrived"), "{card:?}");
         let circle = TestMail { is_loop: true, ..test(vec![said(Verdict::Taken, Protection::Policy)], Vec::new()) };
         assert!(found(&circle, SOON_MILLIS).findings.last().unwrap().advice.contains("MX record"));
+    }
+
+    #[test]
+    fn a_message_that_nobody_took_in_the_clear_was_called_well_protected() {
+        let tls = |said: HostSaid, is_loop| {
+            let card = found(&TestMail { is_loop, ..test(vec![said], Vec::new()) }, 0);
+            let tls = card.findings.into_iter().find(|finding| finding.check == "TLS on the way").unwrap();
+            (tls.state, tls.advice)
+        };
+        for verdict in [Verdict::Later, Verdict::Refused] {
+            assert_eq!(tls(said(verdict, Protection::None), false).0, State::Unknown);
+        }
+        // What a smarthost lacks is not mended here.
+        let smarthost = HostSaid { host: THE_SMARTHOST.to_owned(), ..said(Verdict::Taken, Protection::None) };
+        let (state, advice) = tls(smarthost, true);
+        assert!(state == State::Warning && !advice.contains("certificate"), "{advice}");
+        assert_eq!(tls(said(Verdict::Taken, Protection::None), true).0, State::Wrong);
     }
 
     #[test]

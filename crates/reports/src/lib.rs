@@ -32,7 +32,7 @@ pub use received::{By, MailSeen, Received, Rejection, Source, TlsSeen, TlsTroubl
 pub use recognised::is_report;
 pub use refused::{About, Listed, Refusal, Refusals, Wanted, Whose};
 pub use strangers::{Stranger, Strangers};
-pub use test_mail::{Action, Arrived, Came, HostSaid, NoTest, Seen, TestMail, TestMails, Verdict, What};
+pub use test_mail::{Action, Arrived, Came, HostSaid, NoTest, Seen, THE_SMARTHOST, TestMail, TestMails, Verdict, What};
 
 pub(crate) use day::Day;
 

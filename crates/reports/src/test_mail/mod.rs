@@ -33,6 +33,9 @@ const CAME_MAX: usize = 6;
 /// So much of a text is kept.
 const TEXT_CHARS_MAX: usize = 300;
 
+/// The [`HostSaid::host`] that a smarthost has.
+pub const THE_SMARTHOST: &str = "the smarthost";
+
 const TOKEN_CHARS: usize = 20;
 const MARK: &str = "pillarbox-test-";
 const MARK_BYTES: usize = MARK.len() + TOKEN_CHARS;
@@ -282,7 +285,7 @@ impl TestMails {
             RecipientState::Failed { reply, .. } => (Verdict::Refused, Some(reply), false),
         };
         let by_other = reply.filter(|reply| reply.by_smarthost).map(|reply| reply.host.clone());
-        let host = by_other.map(|host| host.unwrap_or_else(|| "the smarthost".to_owned())).unwrap_or_default();
+        let host = by_other.map(|host| host.unwrap_or_else(|| THE_SMARTHOST.to_owned())).unwrap_or_default();
         let reply = reply.map(|reply| cut(&format!("{} {}", reply.code, reply.text))).unwrap_or_default();
         let host_said = HostSaid { at: now.0, host, reply, verdict, protection: said.protection, reports };
         self.alter(token, |test| {
