@@ -12,6 +12,9 @@ use store::EmailId;
 /// What was found out about texts that were asked for takes so much memory, for each account that is open; one text more.
 const LEARNT_BYTES_MAX: usize = 1024 * 1024;
 
+/// What is learnt of a text takes about so much beside the text, its pieces and what is known of each message.
+const LEARNT_ENTRY_BYTES: usize = 512;
+
 /// The segments of an account, one after the other.
 #[derive(Debug, Default)]
 pub struct AccountIndex {
@@ -112,7 +115,8 @@ impl AccountIndex {
             known: nothing(),
         });
         let mut others = self.lock();
-        let bytes = self.emails.len() / 4 + self.segments.all.len() * size_of::<OnceLock<()>>() + folded.len() + 1;
+        let bytes = self.emails.len() / 4 + self.segments.all.len() * size_of::<OnceLock<()>>() + 4 * folded.len();
+        let bytes = bytes + LEARNT_ENTRY_BYTES;
         if (others.len() + 1).saturating_mul(bytes) > LEARNT_BYTES_MAX {
             others.clear();
         }
@@ -125,6 +129,12 @@ impl AccountIndex {
     #[inline]
     pub fn read_bytes(&self) -> u64 {
         self.segments.read_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Of how many texts something is known.
+    #[cfg(test)]
+    pub(crate) fn learnt(&self) -> usize {
+        self.lock().len()
     }
 
     pub(crate) fn is_damaged(&self) -> bool {

@@ -117,6 +117,16 @@ proptest! {
     }
 }
 
+#[test]
+fn an_index_of_few_messages_learnt_of_texts_without_an_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = Indexes::open(directory.path().to_owned(), LIMITS).of(ALICE);
+    for number in 0..4000 {
+        assert!(index.look_up(&[Kind::Header, Kind::Body], &format!("a{number}")).is_some());
+        assert!(index.learnt() <= 2048, "{}", index.learnt());
+    }
+}
+
 fn messages(count: usize) -> Vec<Message> {
     (0..count).map(|n| Some((format!("subject: message {n}\n"), format!("this is text {n} of many")))).collect()
 }
