@@ -50,7 +50,7 @@ impl Answers {
     pub(crate) fn take(&mut self, piece: &Piece<'_>) -> bool {
         let (all, new, is_head) = match piece {
             Piece::Head(text) => (*text, *text, true),
-            Piece::Text { window, new_at } => (*window, window.get(*new_at..).unwrap_or_default(), false),
+            Piece::Text { window, new_at, .. } => (*window, window.get(*new_at..).unwrap_or_default(), false),
             Piece::End => return false,
         };
         let is_there = |scope: Scope| !is_head || scope == Scope::Everything;

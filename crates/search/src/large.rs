@@ -36,8 +36,8 @@ pub(crate) struct Large {
 pub(crate) enum Piece<'t> {
     /// A header.
     Head(&'t str),
-    /// The next window of a text; what was in no window before begins at `new_at`.
-    Text { window: &'t str, new_at: usize },
+    /// The next window of a text, made of so many octets `read`; what was in no window before begins at `new_at`.
+    Text { window: &'t str, new_at: usize, read: usize },
     /// The end of a text.
     End,
 }
@@ -54,10 +54,11 @@ struct Text {
 }
 
 impl Piece<'_> {
-    /// How much it is.
+    /// How much it is, and how much was gone through for it: what is not seen of HTML takes its time too.
     pub(crate) fn octets(&self) -> usize {
         match self {
-            Self::Head(text) | Self::Text { window: text, .. } => text.len(),
+            Self::Head(text) => text.len(),
+            Self::Text { window, read, .. } => window.len().max(*read),
             Self::End => 0,
         }
     }
@@ -98,8 +99,9 @@ impl Large {
                 }
             };
             loop {
-                let (new_at, is_end) = text.read(&mut self.body, part)?;
-                let goes_on = take(Piece::Text { window: &text.window, new_at });
+                let (from, new_at) = (text.at, text.window.len());
+                let is_end = text.read(&mut self.body, part)?;
+                let goes_on = take(Piece::Text { window: &text.window, new_at, read: text.at - from });
                 if is_end {
                     break;
                 }
@@ -136,37 +138,34 @@ impl Text {
         }
     }
 
-    /// Makes the window longer; where what is new in it begins, and whether it is the last one.
-    fn read(&mut self, body: &mut Body, part: &Part) -> Result<(usize, bool), Error> {
+    /// Makes the window longer, if there is anything in the next octets; whether it is the last one.
+    fn read(&mut self, body: &mut Body, part: &Part) -> Result<bool, Error> {
         let label = part.parameter("charset").unwrap_or_default();
-        let new_at = self.window.len();
-        loop {
-            let piece = body.piece(self.at..part.body.end.min(self.at + WINDOW_BYTES))?;
-            let is_end = piece.is_empty();
-            if is_end {
-                self.decoder.finish(&mut self.decoded);
-            } else {
-                self.decoder.feed(piece, &mut self.decoded);
-                self.at += piece.len();
-            }
-            let cut = if is_end { self.decoded.len() } else { whole_lines(&self.decoded, label) };
-            if cut == 0 && !is_end {
-                continue;
-            }
-            let text = charset::decode(label, self.decoded.get(..cut).unwrap_or_default());
-            match &mut self.html {
-                Some(html) => {
-                    html.feed(&text, &mut self.window);
-                    if is_end {
-                        html.finish(&mut self.window);
-                    }
-                }
-                None => self.window.push_str(&text),
-            }
-            drop(text);
-            self.decoded.drain(..cut);
-            return Ok((new_at, is_end));
+        let piece = body.piece(self.at..part.body.end.min(self.at + WINDOW_BYTES))?;
+        let is_end = piece.is_empty();
+        if is_end {
+            self.decoder.finish(&mut self.decoded);
+        } else {
+            self.decoder.feed(piece, &mut self.decoded);
+            self.at += piece.len();
         }
+        let cut = if is_end { self.decoded.len() } else { whole_lines(&self.decoded, label) };
+        if cut == 0 && !is_end {
+            return Ok(false);
+        }
+        let text = charset::decode(label, self.decoded.get(..cut).unwrap_or_default());
+        match &mut self.html {
+            Some(html) => {
+                html.feed(&text, &mut self.window);
+                if is_end {
+                    html.finish(&mut self.window);
+                }
+            }
+            None => self.window.push_str(&text),
+        }
+        drop(text);
+        self.decoded.drain(..cut);
+        Ok(is_end)
     }
 
     /// Keeps the end of the window.
@@ -282,6 +281,20 @@ mod tests {
         assert!(!holds(Condition::Not(Box::new(last()))));
         assert!(holds(Condition::fuzzy(last(), "neeedle")));
         assert!(!holds(Condition::fuzzy(last(), "something else")));
+    }
+
+    #[test]
+    fn what_shows_no_text_was_gone_through_in_one_slice() {
+        let needle = || Condition::Text(Scope::Bodies, Needle::new("needle"));
+        let filler = "A line of text, and another one behind it.\r\n";
+        let seen = slices(&account_of(format!("\r\n{}needle", filler.repeat(150_000)).into_bytes()), needle());
+        let html = |lines: &str| format!("Content-Type: text/html\r\n\r\n<!--{lines}-->needle");
+        let hidden = slices(&account_of(html(&filler.repeat(150_000)).into_bytes()), needle());
+        assert!(seen.1 && hidden.1 && hidden.0 >= seen.0, "{seen:?} {hidden:?}");
+        let head = "Content-Transfer-Encoding: base64\r\n\r\n";
+        let empty = format!("{head}{}bmVlZGxl", " \r\n".repeat(filler.len() * 150_000 / 3));
+        let empty = slices(&account_of(empty.into_bytes()), needle());
+        assert!(empty.1 && empty.0 >= seen.0, "{seen:?} {empty:?}");
     }
 
     #[test]
