@@ -35,9 +35,11 @@ impl Account {
         let appended = self.transact(move |tx| {
             let (mailbox, uid) = replaced;
             let entry = tx.index(mailbox)?.find(uid).copied().ok_or(Error::NoSuchMessage)?;
-            // First, so that there is room for what comes.
+            let before = tx.state.usage().bytes;
+            // First, so that there is room for what comes; what is held leaves none.
             tx.remove(actor, mailbox, &[entry], &options)?;
-            let fits = |tx: &Tx<'_>, more_bytes: u64| match more_bytes <= u64::from(entry.size) {
+            let left = before.saturating_sub(tx.state.usage().bytes);
+            let fits = |tx: &Tx<'_>, more_bytes: u64| match more_bytes <= left {
                 // Also where more is there than may be.
                 true => Ok(()),
                 false => tx.must_fit(more_bytes),

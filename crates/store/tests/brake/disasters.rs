@@ -2,7 +2,7 @@
 
 use crate::house::{DAY, HOUR, House};
 use store::removal::RemovalPolicy;
-use store::{DeviceId, Protocol, UndoRequest, UndoWhat};
+use store::{DeviceId, Error, Flags, NewMessage, Protocol, UndoRequest, UndoWhat};
 
 const MANY: usize = 1_200;
 /// As many as were deleted one night, of as many.
@@ -292,4 +292,21 @@ fn a_small_mailbox_that_is_emptied_is_told() {
     house.arrive("Lists/devel", 120);
     house.expunge(phone, "Lists/devel", 120);
     assert_eq!(house.account.bursts().unwrap()[&phone], burst);
+}
+
+/// What is held is still there.
+#[test]
+fn replacing_what_is_held_took_an_account_beyond_its_quota() {
+    let house = House::new();
+    let phone = house.imap("phone");
+    house.arrive("Notes", 1);
+    house.arrive("INBOX", ALL);
+    house.expunge(phone, "INBOX", ALL);
+    let used = house.account.usage().unwrap().bytes;
+    house.account.set_quota(house.owner(), Some(used)).unwrap();
+    let (actor, notes) = (house.actor(phone, Protocol::Imap), house.mailbox("Notes"));
+    let message = NewMessage { body: b"x".to_vec(), flags: Flags::default(), internal_date: house.now() };
+    let replaced = house.account.replace(actor, (notes, house.oldest("Notes", 1)[0]), notes, message);
+    assert!(matches!(replaced, Err(Error::OverQuota { .. })), "{replaced:?}");
+    assert_eq!((house.count("Notes"), house.count("Held"), house.open().len()), (1, ALL, 1));
 }
