@@ -214,6 +214,28 @@ fn a_programs_own_copy_takes_the_place_of_ours() {
 }
 
 #[test]
+fn a_programs_own_copy_was_refused_because_ours_has_a_keyword_for_which_there_is_no_room() {
+    let world = World::new();
+    let flag = |at: Appended, keyword: &str| {
+        let flags = Flags { keywords: vec![keyword.into()], ..Flags::system(&[SystemFlag::Flagged]) };
+        let change = FlagChange { mode: FlagMode::Replace, flags, unchanged_since: None };
+        world.account.change_flags(world.imap, at.mailbox, vec![at.uid], change).unwrap();
+    };
+    let full = world.append("Archive", "x");
+    (0..KEYWORDS_MAX).for_each(|n| flag(full, &format!("k{n}")));
+    let own = |id: &str| format!("Bcc: c@x\r\n{}", message(id, "hi"));
+    for id in ["1", "2"] {
+        flag(saved(&world.submit(&message(id, "hi"))), "$Label1");
+    }
+    world.append("Archive", &own("1"));
+    let draft = world.append("Drafts", &own("2"));
+    world.account.copy(world.imap, draft.mailbox, vec![draft.uid], full.mailbox).unwrap();
+    assert_eq!(world.bodies("Archive")[1..], [own("1"), own("2")]);
+    assert_eq!(world.flags("Archive")[1..], ["\\Flagged \\Seen", "\\Flagged \\Seen"]);
+    assert_eq!(world.bodies("Sent"), [""; 0]);
+}
+
+#[test]
 fn bcc_that_only_we_have_is_kept() {
     let world = World::new();
     let with = format!("Bcc: c@x\r\n{}", message("1", "hi"));

@@ -131,7 +131,7 @@ fn change_flags(
     Ok(outcome)
 }
 
-pub(super) fn too_many_keywords() -> Error {
+fn too_many_keywords() -> Error {
     Error::Limit("a message with a keyword that came late to its mailbox has few others".to_owned())
 }
 

@@ -9,11 +9,10 @@
 //! no undo of what a device did brings it back beside the other. It stays restorable like all that is removed.
 
 use super::append::{Appended, Prepared, store_new};
-use super::flags::too_many_keywords;
 use super::{Account, Target};
 use crate::codec::Corrupt;
 use crate::error::Error;
-use crate::flags::{Flags, SystemFlag};
+use crate::flags::{FlagBits, Flags, SystemFlag};
 use crate::identity::{Name, Origin, Own};
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::Entry;
@@ -224,14 +223,16 @@ impl Tx<'_> {
             uid = relisted.first().map_or(uid, |moved| moved.uid);
             self.move_batch(actor, (from, &[entry]), to, relisted)?;
         }
-        let modseq = self.add_flags(actor, (to, uid), flags)?;
+        let bits = self.flag_bits(to, flags)?;
+        let modseq = self.add_flags(actor, (to, uid), bits)?;
         let uid_validity = self.mailbox(to)?.uid_validity;
         Ok(Appended { mailbox: to, uid_validity, uid, email: entry.email, modseq })
     }
 
     /// What the server saved gives way to the program's own copy, which gets its flags.
     pub(super) fn give_way(&mut self, actor: Actor, to: (MailboxId, Uid), copy: &SavedCopy) -> Result<(), Error> {
-        self.add_flags(actor, to, &copy.flags)?;
+        let bits = self.flag_bits_with_room(to.0, &copy.flags)?;
+        self.add_flags(actor, to, bits)?;
         let server = Actor { device: DeviceId(0), protocol: Protocol::Server, now: actor.now };
         self.expunge(server, copy.mailbox, &[copy.entry])
     }
@@ -317,11 +318,11 @@ impl Tx<'_> {
         Ok(false)
     }
 
-    /// Adds flags to a message; gives its last change.
-    fn add_flags(&mut self, actor: Actor, (mailbox, uid): (MailboxId, Uid), flags: &Flags) -> Result<ModSeq, Error> {
-        let bits = self.flag_bits(mailbox, flags)?;
+    /// Adds flags to a message, of keywords that are too many for it none; gives its last change.
+    fn add_flags(&mut self, actor: Actor, (mailbox, uid): (MailboxId, Uid), bits: FlagBits) -> Result<ModSeq, Error> {
         let entry = self.index(mailbox)?.find(uid).copied().ok_or(Error::NoSuchMessage)?;
-        let after = entry.flags.union(bits).ok_or_else(too_many_keywords)?;
+        let all = entry.flags.union(bits).or_else(|| entry.flags.union(bits.system()));
+        let after = all.unwrap_or(entry.flags);
         if after == entry.flags {
             return Ok(entry.modseq);
         }
