@@ -119,13 +119,14 @@ fn by_domain(destinations: &[QueueDestination]) -> String {
             destination.domain.clone(),
             destination.messages.to_string(),
             destination.why.clone(),
+            destination.ways.join(", "),
             destination.oldest_at.clone(),
             or_dash(destination.next_at.as_deref()),
             or_dash(destination.answer.as_deref()),
         ]
     };
     let rows: Vec<_> = destinations.iter().map(row).collect();
-    table(["DOMAIN", "MESSAGES", "WHY", "OLDEST", "NEXT", "LAST ANSWER"], &rows, "The queue is empty.")
+    table(["DOMAIN", "MESSAGES", "WHY", "BY", "OLDEST", "NEXT", "LAST ANSWER"], &rows, "The queue is empty.")
 }
 
 /// Nobody to send back to is `<>`, as in a bounce.
@@ -159,7 +160,12 @@ fn listed(messages: &[QueueLine]) -> String {
 fn shown(message: &QueueLine) -> String {
     let recipients = message.recipients.iter();
     let row = |recipient: &console::QueueRecipient| {
-        [recipient.address.clone(), recipient.state.clone(), or_dash(recipient.answer.as_deref())]
+        [
+            recipient.address.clone(),
+            recipient.state.clone(),
+            or_dash(recipient.way.as_deref()),
+            or_dash(recipient.answer.as_deref()),
+        ]
     };
     let rows: Vec<_> = recipients.map(row).collect();
     format!(
@@ -171,7 +177,7 @@ fn shown(message: &QueueLine) -> String {
         times(message.attempts),
         next(message),
         message.expires_at,
-        table(["RECIPIENT", "STATE", "LAST ANSWER"], &rows, "It has no recipients."),
+        table(["RECIPIENT", "STATE", "BY", "LAST ANSWER"], &rows, "It has no recipients."),
     )
 }
 

@@ -60,6 +60,9 @@ pub struct QueueRecipient {
     pub address: String,
     /// `waiting`, `delivered` or `failed`.
     pub state: String,
+    /// Which way it will take while it waits: `mx`, `smarthost` or `refuse`.
+    #[serde(default)]
+    pub way: Option<String>,
     /// The last answer for this recipient.
     pub answer: Option<String>,
 }
@@ -80,6 +83,9 @@ pub struct QueueDestination {
     pub messages: u64,
     /// How many of them are held.
     pub held: u64,
+    /// Which ways they take, one at least: `mx`, `smarthost`, `refuse`.
+    #[serde(default)]
+    pub ways: Vec<String>,
     /// When the oldest came.
     pub oldest_at: String,
     /// When the first is tried; `None` while all are held.
@@ -215,7 +221,7 @@ impl QueueConsole {
         QueueLine {
             id: entry.id.0,
             from: entry.reverse_path.clone(),
-            recipients: entry.recipients.iter().map(recipient).collect(),
+            recipients: entry.recipients.iter().map(|recipient| self.recipient(entry, recipient)).collect(),
             bytes: entry.size_bytes,
             enqueued_at: shown(entry.enqueued_at),
             attempts: entry.attempts,
@@ -223,6 +229,21 @@ impl QueueConsole {
             expires_at: shown(self.queue.expires_at(entry)),
             held: entry.held,
             damaged: None,
+        }
+    }
+
+    fn recipient(&self, entry: &Entry, recipient: &Recipient) -> QueueRecipient {
+        let (state, reply) = match &recipient.state {
+            RecipientState::Waiting { last } => ("waiting", last.as_ref()),
+            RecipientState::Delivered { reply, .. } => ("delivered", Some(reply)),
+            RecipientState::Failed { reply, .. } => ("failed", Some(reply)),
+        };
+        let way = self.queue.way(entry, recipient).ok().filter(|_| state == "waiting");
+        QueueRecipient {
+            address: recipient.address.clone(),
+            state: state.to_owned(),
+            way: way.map(|way| way.name().to_owned()),
+            answer: reply.map(|reply: &LastReply| format!("{} {}", reply.code, reply.text)),
         }
     }
 }
@@ -254,21 +275,12 @@ fn destination(backlog: &Backlog) -> QueueDestination {
         domain: backlog.domain.clone(),
         messages: backlog.messages,
         held: backlog.held,
+        ways: backlog.ways.iter().map(|way| way.name().to_owned()).collect(),
         oldest_at: shown(backlog.oldest_at),
         next_at: backlog.next_at.map(shown),
         why: why.to_owned(),
         answer: backlog.last.as_ref().map(|last| format!("{} {}", last.code, last.text)),
     }
-}
-
-fn recipient(recipient: &Recipient) -> QueueRecipient {
-    let (state, reply) = match &recipient.state {
-        RecipientState::Waiting { last } => ("waiting", last.as_ref()),
-        RecipientState::Delivered { reply, .. } => ("delivered", Some(reply)),
-        RecipientState::Failed { reply, .. } => ("failed", Some(reply)),
-    };
-    let answer = |reply: &LastReply| format!("{} {}", reply.code, reply.text);
-    QueueRecipient { address: recipient.address.clone(), state: state.to_owned(), answer: reply.map(answer) }
 }
 
 fn told(id: u64, error: queue::Error) -> Error {

@@ -135,7 +135,7 @@ impl MailFlow {
         let judged = self.judge(arrival, alone, letter, &account);
         let junk = judged.as_ref().map_or(&b""[..], |judged| &judged.field);
         let judged_place = if judged.as_ref().is_some_and(|judged| judged.is_junk) { Place::Junk } else { put.place };
-        let forward = self.forward_of(arrival, recipient, &account, (alone, judged_place));
+        let forward = self.forward_of(arrival, recipient, &account, (alone, judged_place), put.now);
         if let Some(forward) = forward.as_ref().filter(|forward| !forward.keeps_copy)
             && let Some(claims) = self.forward_instead(arrival, recipient, (&account, forward), content, put.now)
         {

@@ -153,7 +153,7 @@ impl MailFlow {
         let mut refused = Vec::new();
         for (place, recipient) in entry.waiting() {
             let Rcpt { forward_path, reports } = recipient.rcpt().map_err(|_| fault())?;
-            match self.route(&forward_path, Reach::Everywhere, now).map_err(|_| fault())? {
+            match self.route(&forward_path, Reach::Everywhere, &envelope.reverse_path, now).map_err(|_| fault())? {
                 Route::Local(recipient) if !recipient.takes(&envelope.reverse_path) => {
                     refused.push((place, Reply::new(550, Enhanced(5, 7, 1), "takes nothing but bounces")));
                 }
@@ -184,6 +184,7 @@ fn not_for(why: Unroutable) -> Reply {
         Unroutable::NotReturned => (Enhanced(5, 1, 1), "bounces are not taken there any more"),
         Unroutable::NotLocal | Unroutable::NoWayOut => (Enhanced(5, 4, 4), "no way leads there any more"),
         Unroutable::NotSent => (Enhanced(5, 7, 1), "this server sends no mail there any more"),
+        Unroutable::NotSentFrom => (Enhanced(5, 7, 1), "this server sends no mail from its sender to others any more"),
     };
     Reply::new(550, enhanced, text)
 }

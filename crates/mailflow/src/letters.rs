@@ -115,7 +115,7 @@ impl MailFlow {
         handover: Handover,
         now: Timestamp,
     ) -> Result<Vec<Claim>, ReportError> {
-        let route = path(to).map(|path| self.route(&path, Reach::Everywhere, now)).transpose();
+        let route = path(to).map(|path| self.route(&path, Reach::Everywhere, &ReversePath::Null, now)).transpose();
         match route.map_err(|error| ReportError::Later(error.to_string()))? {
             Some(Route::Local(recipient)) => self.put_into(&recipient, content, handover, now),
             Some(Route::Relay(path)) => {
@@ -150,7 +150,7 @@ impl MailFlow {
 
     fn try_to_send(&self, to: &str, content: &[u8], now: Timestamp) -> Result<bool, String> {
         let path = path(to).ok_or("this is no address")?;
-        match self.route(&path, Reach::Everywhere, now).map_err(|error| error.to_string())? {
+        match self.route(&path, Reach::Everywhere, &ReversePath::Null, now).map_err(|error| error.to_string())? {
             Route::Local(recipient) => {
                 let letter = Handover::new(&[b"letter", to.as_bytes(), content], now, 0);
                 let claims = self.put_into(&recipient, content, letter, now).map_err(|why| format!("{why:?}"))?;
@@ -167,7 +167,7 @@ impl MailFlow {
                 let sent = self.send_out(content, top, entry, now).map_err(|error| error.to_string())?;
                 Ok(sent.is_some())
             }
-            Route::Refused(Unroutable::NoWayOut | Unroutable::NotSent) => Ok(false),
+            Route::Refused(Unroutable::NoWayOut | Unroutable::NotSent | Unroutable::NotSentFrom) => Ok(false),
             Route::Refused(why) => Err(format!("{:?}", not_delivered(to, why))),
         }
     }
@@ -234,7 +234,8 @@ fn not_delivered(address: &str, why: Unroutable) -> ReportError {
         | Unroutable::NotReturned
         | Unroutable::NotLocal
         | Unroutable::NoWayOut
-        | Unroutable::NotSent => ReportError::Never(format!("{address} has no mailbox here")),
+        | Unroutable::NotSent
+        | Unroutable::NotSentFrom => ReportError::Never(format!("{address} has no mailbox here")),
     }
 }
 
@@ -242,7 +243,7 @@ fn not_delivered(address: &str, why: Unroutable) -> ReportError {
 mod tests {
     use super::*;
     use crate::testing::world;
-    use queue::{Policy, Queue};
+    use queue::{Policy, Queue, Via, Ways};
     use store::sim::SIM_EPOCH;
 
     #[test]
@@ -262,5 +263,23 @@ mod tests {
         assert!(send(&with, "carol@example.com"));
         assert!(!send(&with, "a b@example.com"));
         assert_eq!(queued(), 1);
+    }
+
+    #[test]
+    fn a_letter_of_the_server_leaves_the_way_of_its_hostname() {
+        let flow = world().flow;
+        let queue = Queue::open(flow.auth.store(), Policy::default());
+        let ways = |name: &str| Ways {
+            senders: [(name.to_owned(), Via::Refuse)].into(),
+            hostname: flow.hostname.to_string(),
+            ..Ways::all(Via::Mx)
+        };
+        let send = |name| {
+            let flow = MailFlow { queue: Some(queue.clone().with_ways(ways(name))), ..flow.clone() };
+            flow.send_letter("carol@example.com", b"Subject: x\r\n\r\nx\r\n", SIM_EPOCH)
+        };
+        assert!(!send("mail.example.org"));
+        assert!(send("example.org"));
+        assert_eq!(queue.list(None, 10).unwrap().len(), 1);
     }
 }

@@ -115,11 +115,16 @@ impl MailFlow {
         recipient: &Recipient,
         account: &Account,
         (content, place): (&[u8], Place),
+        now: Timestamp,
     ) -> Option<Forward> {
         let forward = self.auth.directory().forward(account.id()).and_then(|forward| {
+            let from = match forward {
+                Some(_) => self.reverse_path(arrival, &recipient.address, now)?,
+                None => ReversePath::Null,
+            };
             Ok(match forward {
                 // What no way leads to is kept here.
-                Some(forward) if !self.is_open(&forward) => None,
+                Some(forward) if !self.is_open(&from, &forward) => None,
                 Some(_) if self.stays(arrival, &recipient.address, content, place)?.is_some() => None,
                 forward => forward,
             })
@@ -131,8 +136,8 @@ impl MailFlow {
     }
 
     /// Whether mail leaves for the address that an owner has chosen.
-    fn is_open(&self, forward: &Forward) -> bool {
-        forward.address.parse().is_ok_and(|mailbox| self.closed(&ForwardPath::Mailbox(mailbox)).is_none())
+    fn is_open(&self, from: &ReversePath, forward: &Forward) -> bool {
+        forward.address.parse().is_ok_and(|mailbox| self.closed(from, &ForwardPath::Mailbox(mailbox)).is_none())
     }
 
     /// Forwards instead of keeping; `None` if it is to be kept after all.
@@ -208,7 +213,8 @@ impl MailFlow {
         let mut ways: Vec<(Onward, u32)> =
             recipient.onward.iter().map(|onward| (onward.clone(), SHARES_OF_ADDRESSES)).collect();
         for account in &recipient.accounts {
-            let forward = self.auth.directory().forward(*account).ok().flatten().filter(|it| self.is_open(it));
+            let forward = self.auth.directory().forward(*account).ok().flatten();
+            let forward = forward.filter(|forward| self.is_open(&ReversePath::Null, forward));
             let onward = forward.and_then(|forward| Onward::to_members(&[forward.address]));
             ways.extend(onward.map(|onward| (onward, SHARES | account.0)));
         }
@@ -239,7 +245,7 @@ impl MailFlow {
         now: Timestamp,
     ) -> Result<Option<Claim>, queue::Error> {
         let address = recipient.address.as_str();
-        let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+        let domain = domain_of(address);
         let mut trace = match onward.is_back {
             true => Vec::new(),
             false => trace::delivered_to(address),
@@ -247,7 +253,7 @@ impl MailFlow {
         trace.extend(arrival.received(&self.hostname, Some(address), now));
         let reverse_path = match onward.is_back {
             true => ReversePath::Null,
-            false => self.reverse_path(arrival, domain, now)?,
+            false => self.reverse_path(arrival, address, now)?,
         };
         // RFC 3461 §5.2.7.1: of one address that stands for another, what its sender wants goes along; the members of an alias are
         // nobody's business.
@@ -298,13 +304,23 @@ impl MailFlow {
         }
     }
 
-    /// From whom a message is passed on: from an address in `domain`, to which its bounces come back.
-    fn reverse_path(&self, arrival: &Arrival, domain: &str, now: Timestamp) -> Result<ReversePath, store::Error> {
-        let Some(sender) = arrival.envelope.reverse_path.mailbox() else { return Ok(ReversePath::Null) };
+    fn reverse_path(&self, arrival: &Arrival, address: &str, now: Timestamp) -> Result<ReversePath, store::Error> {
+        self.passed_on_from((&arrival.envelope.reverse_path, is_own(arrival)), address, now)
+    }
+
+    /// From whom a message is passed on that came for an address: from one in the same domain, to which its bounces come back.
+    pub(crate) fn passed_on_from(
+        &self,
+        (from, is_own): (&ReversePath, bool),
+        address: &str,
+        now: Timestamp,
+    ) -> Result<ReversePath, store::Error> {
+        let Some(sender) = from.mailbox() else { return Ok(ReversePath::Null) };
         // An account sends it, under an address of its own.
-        if is_own(arrival) {
+        if is_own {
             return Ok(ReversePath::Mailbox(sender.clone()));
         }
+        let domain = domain_of(address);
         let directory = self.auth.directory();
         let rewritten = srs::rewrite(sender, domain, &|parts| directory.hash_of_sender(parts), now);
         // One that would be too long: whoever runs the domain gets its bounces.
@@ -378,6 +394,11 @@ fn proven(arrival: &Arrival, trace: Vec<u8>, domain: &str, (content, hostname): 
         }
         Some(_) | None => Top::plain(trace),
     }
+}
+
+/// Empty for `postmaster`.
+fn domain_of(address: &str) -> &str {
+    address.rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 
 /// The same message on another way.

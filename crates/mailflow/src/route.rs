@@ -3,6 +3,7 @@
 use crate::flow::MailFlow;
 use crate::srs::{self, Rewritten};
 use directory::{List, Resolution};
+use queue::Closed;
 use smtp_proto::{Domain, ForwardPath, Mailbox, RcptReports, ReversePath};
 use std::sync::Arc;
 use store::{AccountId, Error, Timestamp};
@@ -127,6 +128,8 @@ pub enum Unroutable {
     NoWayOut,
     /// The domain is not ours, and no mail goes there, by the operator's word.
     NotSent,
+    /// The domain is not ours, and no mail leaves from that sender, by the operator's word.
+    NotSentFrom,
 }
 
 /// Whom somebody may write to.
@@ -139,11 +142,11 @@ pub enum Reach {
 }
 
 impl MailFlow {
-    /// Where mail for an address goes.
+    /// Where mail for an address goes that has such a reverse path.
     ///
     /// # Errors
     /// Faults.
-    pub fn route(&self, path: &ForwardPath, reach: Reach, now: Timestamp) -> Result<Route, Error> {
+    pub fn route(&self, path: &ForwardPath, reach: Reach, from: &ReversePath, now: Timestamp) -> Result<Route, Error> {
         if let Some(route) = self.way_back(path, now)? {
             return Ok(route);
         }
@@ -153,25 +156,27 @@ impl MailFlow {
                 if self.are_full(&accounts)? {
                     return Ok(Route::Refused(Unroutable::Full));
                 }
-                let onward = Onward::to_members(&outside);
-                Ok(self.here(path, accounts, onward))
+                let Some(onward) = Onward::to_members(&outside) else { return Ok(self.here(path, accounts, None)) };
+                let from = self.passed_on_from((from, reach == Reach::Everywhere), &text(path), now)?;
+                Ok(self.here(path, accounts, Some((onward, from))))
             }
             Resolution::List(list, detail) => Ok(self.route_of_list(text(path), list, detail.as_deref())),
             Resolution::NoSuchUser => Ok(Route::Refused(Unroutable::NoSuchUser)),
             Resolution::NotLocal => Ok(match reach {
                 Reach::Local => Route::Refused(Unroutable::NotLocal),
-                Reach::Everywhere => self.closed(path).map_or_else(|| Route::Relay(path.clone()), Route::Refused),
+                Reach::Everywhere => self.closed(from, path).map_or_else(|| Route::Relay(path.clone()), Route::Refused),
             }),
         }
     }
 
-    fn here(&self, path: &ForwardPath, accounts: Vec<AccountId>, onward: Option<Onward>) -> Route {
+    /// `onward`: to whom, and from whom.
+    fn here(&self, path: &ForwardPath, accounts: Vec<AccountId>, onward: Option<(Onward, ReversePath)>) -> Route {
         let address = text(path);
         let reports = RcptReports::default();
-        let Some(Onward { to, is_back }) = onward else {
+        let Some((Onward { to, is_back }, from)) = onward else {
             return Route::Local(Recipient { address, accounts, onward: None, list: None, reports });
         };
-        let (to, closed) = self.that_leave(to);
+        let (to, closed) = self.that_leave(&from, to);
         if to.is_empty() && accounts.is_empty() {
             return Route::Refused(closed.unwrap_or(Unroutable::NoWayOut));
         }
@@ -182,19 +187,20 @@ impl MailFlow {
         Route::Local(Recipient { address, accounts, onward, list: None, reports })
     }
 
-    /// Why mail for an address elsewhere does not leave, if so.
-    pub(crate) fn closed(&self, path: &ForwardPath) -> Option<Unroutable> {
-        match &self.queue {
-            None => Some(Unroutable::NoWayOut),
-            Some(queue) => (!queue.leads_to(path)).then_some(Unroutable::NotSent),
-        }
+    /// Why mail with such a reverse path does not leave for an address elsewhere, if so.
+    pub(crate) fn closed(&self, from: &ReversePath, path: &ForwardPath) -> Option<Unroutable> {
+        let Some(queue) = &self.queue else { return Some(Unroutable::NoWayOut) };
+        queue.closed(from, path).map(|closed| match closed {
+            Closed::To => Unroutable::NotSent,
+            Closed::From => Unroutable::NotSentFrom,
+        })
     }
 
     /// Those of some addresses elsewhere to which mail leaves, and why it does not to one of the others.
-    fn that_leave(&self, mut paths: Vec<ForwardPath>) -> (Vec<ForwardPath>, Option<Unroutable>) {
+    fn that_leave(&self, from: &ReversePath, mut paths: Vec<ForwardPath>) -> (Vec<ForwardPath>, Option<Unroutable>) {
         let mut closed = None;
         paths.retain(|path| {
-            let why = self.closed(path);
+            let why = self.closed(from, path);
             closed = closed.or(why);
             why.is_none()
         });
@@ -221,7 +227,10 @@ impl MailFlow {
             Resolution::Local { .. } | Resolution::List(..) | Resolution::NoSuchUser => {
                 Route::Refused(Unroutable::NoSuchUser)
             }
-            Resolution::NotLocal => self.here(path, Vec::new(), Some(Onward { to: vec![sender], is_back: true })),
+            Resolution::NotLocal => {
+                let back = Onward { to: vec![sender], is_back: true };
+                self.here(path, Vec::new(), Some((back, ReversePath::Null)))
+            }
         }))
     }
 
@@ -290,7 +299,7 @@ mod tests {
             };
             let ways = [(&with, Reach::Local), (&without, Reach::Everywhere), (&with, Reach::Everywhere)];
             for ((flow, reach), expected) in ways.into_iter().zip(expected) {
-                let found = match flow.route(&path, reach, SIM_EPOCH).unwrap() {
+                let found = match flow.route(&path, reach, &ReversePath::Null, SIM_EPOCH).unwrap() {
                     Route::Local(_) => Ok(()),
                     Route::Refused(why) => Err(why),
                     Route::Relay(to) => {
@@ -314,8 +323,8 @@ mod tests {
     fn mail_for_a_domain_that_the_operator_closed_was_taken_and_returned() {
         let mut world = world();
         let ways = Ways {
-            default: Via::Refuse,
             routes: [("open.example".to_owned(), Via::Mx), ("closed.example".to_owned(), Via::Refuse)].into(),
+            ..Ways::all(Via::Refuse)
         };
         let queue = Queue::open(world.flow.auth.store(), Policy::default()).with_ways(ways);
         world.flow.queue = Some(queue);
@@ -327,14 +336,18 @@ mod tests {
             ("a@[192.0.2.1]", Some(Unroutable::NotSent)),
         ] {
             let path = ForwardPath::Mailbox(to.parse().unwrap());
-            let route = world.flow.route(&path, Reach::Everywhere, SIM_EPOCH).unwrap();
+            let route = world.flow.route(&path, Reach::Everywhere, &ReversePath::Null, SIM_EPOCH).unwrap();
             assert_eq!(route, expected.map_or(Route::Relay(path), Route::Refused), "{to}");
         }
         // Nor is what comes in passed on there.
         let to = |members: &[&str]| {
             let members: Vec<String> = members.iter().map(|member| (*member).to_owned()).collect();
             let path = ForwardPath::Mailbox("team@example.org".parse().unwrap());
-            match world.flow.here(&path, Vec::new(), Onward::to_members(&members)) {
+            match world.flow.here(
+                &path,
+                Vec::new(),
+                Onward::to_members(&members).map(|onward| (onward, ReversePath::Null)),
+            ) {
                 Route::Local(recipient) => Ok(recipient.onward.unwrap().addresses()),
                 Route::Refused(why) => Err(why),
                 Route::Relay(_) => panic!("it is here"),

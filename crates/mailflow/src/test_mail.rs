@@ -27,7 +27,8 @@ impl MailFlow {
         let (from, to) = (mailbox(from)?, mailbox(to)?);
         let queue = self.queue.as_ref().ok_or("this server has no way out configured, so there is nothing to test")?;
         let path = ForwardPath::Mailbox(to.clone());
-        let is_loop = match self.route(&path, Reach::Everywhere, now).map_err(|error| error.to_string())? {
+        let sender = ReversePath::Mailbox(from.clone());
+        let is_loop = match self.route(&path, Reach::Everywhere, &sender, now).map_err(|error| error.to_string())? {
             Route::Local(recipient) if recipient.accounts.is_empty() => {
                 return Err(format!("{to} has no mailbox of its own here"));
             }
@@ -45,7 +46,7 @@ impl MailFlow {
             reports: MailReports { ret: Some(Return::Header), envelope_id: Some(test.mark()) },
             account: Some(account),
             may_come_back: is_loop,
-            ..NewEntry::new(ReversePath::Mailbox(from), vec![path.into()], content)
+            ..NewEntry::new(sender, vec![path.into()], content)
         };
         let content = Arc::new(Content::new(letter(&test, &self.hostname, now)));
         let sent = match self.send_out(content, Top::signed(Vec::new()), entry, now) {

@@ -55,7 +55,7 @@ pub use entry::{
 };
 pub use error::Error;
 pub use https::{Https, NotPosted};
-pub use outgoing::{Direct, Outgoing, Rates, Via, Ways};
+pub use outgoing::{Closed, Direct, Outgoing, Rates, Via, Ways};
 pub use pace::Waiting;
 pub use passed::{About, Passed, PassedOn, PassedTo};
 pub use queue::{Backlog, Queue, Wish};

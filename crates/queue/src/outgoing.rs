@@ -1,4 +1,4 @@
-//! Which way mail for a domain goes out, as the operator has chosen.
+//! Which way mail goes out, by who gets it and who sends it, as the operator has chosen.
 
 use crate::entry::{Entry, TlsWish};
 use crate::error::Error;
@@ -6,13 +6,13 @@ use crate::smarthost::Smarthost;
 use crate::sts::Sts;
 use crate::tls_outcome::TlsListener;
 use dns::Dns;
-use smtp_proto::ForwardPath;
+use smtp_proto::{ForwardPath, ReversePath};
 use std::collections::HashMap;
 use std::num::NonZeroU16;
 use store::Timestamp;
 use tokio::runtime::Handle;
 
-/// The ways out, and which of them mail for a domain takes.
+/// The ways out, and which of them mail takes.
 #[derive(Clone)]
 pub struct Outgoing {
     /// This server's own name: for EHLO, in bounces, and never a host to deliver to.
@@ -25,29 +25,72 @@ pub struct Outgoing {
     pub ways: Ways,
 }
 
-/// Which way mail for a domain takes.
+/// Which way mail takes: the recipient's domain says so before the sender, and a sender's address before its domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ways {
-    /// What is not in `routes`.
+    /// What is neither in `routes` nor in `senders`.
     pub default: Via,
-    /// By domain, in lower case.
+    /// By the recipient's domain, in lower case.
     pub routes: HashMap<String, Via>,
+    /// By the reverse path: its address or its domain, in lower case.
+    pub senders: HashMap<String, Via>,
+    /// This server's name, in lower case. It sends what has no reverse path (RFC 7208 §2.4).
+    pub hostname: String,
+}
+
+/// Why mail does not leave, by the operator's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// None goes to the recipient's domain.
+    To,
+    /// None goes from the sender.
+    From,
+}
+
+/// The way of some mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub(crate) via: Via,
+    /// Its sender has it go so.
+    is_by_sender: bool,
+}
+
+impl Chosen {
+    pub(crate) fn closed(self) -> Option<Closed> {
+        let why = if self.is_by_sender { Closed::From } else { Closed::To };
+        (self.via == Via::Refuse).then_some(why)
+    }
 }
 
 impl Ways {
     /// All mail takes one.
     #[must_use]
     pub fn all(via: Via) -> Self {
-        Self { default: via, routes: HashMap::new() }
+        Self { default: via, routes: HashMap::new(), senders: HashMap::new(), hostname: String::new() }
     }
 
-    /// That of a recipient's mail.
-    pub(crate) fn of(&self, path: &ForwardPath) -> Via {
-        self.via(&domain(path))
+    /// That of mail from somebody to somebody.
+    pub(crate) fn of(&self, from: &ReversePath, to: &ForwardPath) -> Chosen {
+        self.choose(self.of_sender(from), &domain(to))
     }
 
-    fn via(&self, domain: &str) -> Via {
-        self.routes.get(domain).copied().unwrap_or(self.default)
+    fn choose(&self, of_sender: Option<Via>, domain: &str) -> Chosen {
+        let of_recipient = self.routes.get(domain).copied();
+        let via = of_recipient.or(of_sender).unwrap_or(self.default);
+        Chosen { via, is_by_sender: of_recipient.is_none() && of_sender.is_some() }
+    }
+
+    /// Of what is passed on the address is one that SRS made, and only its domain says something. That to which bounces of a list
+    /// come back is a subaddress (RFC 5233 §1) of the list's.
+    fn of_sender(&self, from: &ReversePath) -> Option<Via> {
+        if self.senders.is_empty() {
+            return None;
+        }
+        let ReversePath::Mailbox(mailbox) = from else { return self.senders.get(&self.hostname).copied() };
+        let (local_part, domain) = (mailbox.local_part().to_lowercase(), mailbox.domain().to_string().to_lowercase());
+        let base = local_part.split_once('+').map_or(local_part.as_str(), |(base, _)| base);
+        let of_address = |local_part: &str| self.senders.get(&format!("{local_part}@{domain}"));
+        of_address(&local_part).or_else(|| of_address(base)).or_else(|| self.senders.get(&domain)).copied()
     }
 }
 
@@ -60,7 +103,7 @@ fn domain(path: &ForwardPath) -> String {
 }
 
 /// One way out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Via {
     /// By the domain's MX records.
     Mx,
@@ -68,6 +111,18 @@ pub enum Via {
     Smarthost,
     /// None: mail is returned.
     Refuse,
+}
+
+impl Via {
+    /// As it is shown: `mx`, `smarthost` or `refuse`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mx => "mx",
+            Self::Smarthost => "smarthost",
+            Self::Refuse => "refuse",
+        }
+    }
 }
 
 /// What it takes to reach other servers.
@@ -108,7 +163,7 @@ pub(crate) enum Destination {
     /// The servers of a domain, in lower case, and what of TLS counts on the way there: who cannot be reached in one way may be in
     /// another.
     Domain { name: String, tls: TlsWish },
-    /// Nowhere.
+    /// Nowhere, and what is said of that.
     Refused(String),
     /// To the door through which what people send comes in: its time has come.
     Release,
@@ -150,13 +205,19 @@ impl Outgoing {
     }
 
     /// Where a recipient's mail goes.
-    fn destination(&self, path: &ForwardPath, tls: TlsWish) -> Destination {
+    fn destination(&self, (from, of_sender): (&str, Option<Via>), path: &ForwardPath, tls: TlsWish) -> Destination {
         let domain = domain(path);
-        match self.ways.via(&domain) {
+        let chosen = self.ways.choose(of_sender, &domain);
+        match chosen.via {
             Via::Smarthost if self.smarthost.is_some() => Destination::Smarthost,
             // RFC 5321 §2.3.5: <postmaster> without a domain is ours, or the smarthost's.
             Via::Mx if self.direct.is_some() && !domain.is_empty() => Destination::Domain { name: domain, tls },
-            Via::Smarthost | Via::Mx | Via::Refuse => Destination::Refused(domain),
+            Via::Smarthost | Via::Mx | Via::Refuse => Destination::Refused(match chosen.closed() {
+                Some(Closed::From) if !from.is_empty() => format!("this server sends no mail from {from}"),
+                _ if domain.is_empty() => "this server sends no such mail to others".to_owned(),
+                Some(Closed::From) => "this server sends no mail of its own to others".to_owned(),
+                Some(Closed::To) | None => format!("this server sends no mail to {domain}"),
+            }),
         }
     }
 
@@ -167,11 +228,12 @@ impl Outgoing {
             let places: Vec<usize> = due.map(|(place, _)| place).collect();
             return Ok(if places.is_empty() { Vec::new() } else { vec![(Destination::Release, places)] });
         }
-        let tls = entry.tls_on_the_way();
+        let (tls, of_sender) = (entry.tls_on_the_way(), self.ways.of_sender(&entry.reverse()?));
+        let from = (entry.reverse_path.as_str(), of_sender);
         let mut groups: Vec<(Destination, Vec<usize>)> = Vec::new();
         let mut places: HashMap<Destination, usize> = HashMap::new();
         for (place, recipient) in entry.waiting().filter(|(_, recipient)| recipient.is_due(now)) {
-            let destination = self.destination(&recipient.forward()?, tls);
+            let destination = self.destination(from, &recipient.forward()?, tls);
             let at = *places.entry(destination.clone()).or_insert(groups.len());
             match groups.get_mut(at) {
                 Some((_, group)) => group.push(place),

@@ -16,7 +16,6 @@ use crate::schedule::Policy;
 use crate::share::{self, Limits, Wanted};
 use crate::turns::{self, Due, DueNow, Turn};
 use serde::{Deserialize, Serialize};
-use smtp_proto::ForwardPath;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
@@ -29,6 +28,7 @@ mod policies;
 mod scheduled;
 mod settle;
 mod waiting;
+mod ways;
 pub use backlog::{Backlog, Wish};
 pub(crate) use body::Body;
 pub(crate) use settle::{Fate, Settled, too_late};
@@ -94,18 +94,6 @@ impl Queue {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
-    }
-
-    /// The same queue, which knows for whom there is no way out: [`Queue::leads_to`].
-    #[must_use]
-    pub fn with_ways(self, ways: Ways) -> Self {
-        Self { ways: Arc::new(ways), ..self }
-    }
-
-    /// Whether mail for a recipient leaves. That which does not is better refused than returned.
-    #[must_use]
-    pub fn leads_to(&self, path: &ForwardPath) -> bool {
-        self.ways.of(path) != Via::Refuse
     }
 
     /// Whether a message of an account would be taken now: to be asked before the rest of a submission is done.

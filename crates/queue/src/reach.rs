@@ -195,13 +195,7 @@ impl Reach {
             (Destination::Domain { name, .. }, _, Some(direct)) => {
                 self.to_domain((direct, name), mail, on_connect, now)
             }
-            (Destination::Refused(domain), ..) => {
-                let text = match domain.as_str() {
-                    "" => "this server sends no such mail to others".to_owned(),
-                    domain => format!("this server sends no mail to {domain}"),
-                };
-                never(mail, &Reply::new(550, Enhanced(5, 7, 1), text), now)
-            }
+            (Destination::Refused(why), ..) => never(mail, &Reply::new(550, Enhanced(5, 7, 1), why.clone()), now),
             (Destination::Smarthost | Destination::Domain { .. } | Destination::Release | Destination::Back, ..) => {
                 later(mail, &Reply::new(451, Enhanced(4, 3, 5), "there is no such way out any more"), now)
             }

@@ -42,7 +42,7 @@ fn arrival(protocol: Protocol, local: Vec<Recipient>, content: &str) -> Arrival 
 
 impl World {
     fn route(&self, address: &str) -> Route {
-        self.flow.route(&ForwardPath::Mailbox(address.parse().unwrap()), Reach::Local, NOW).unwrap()
+        self.flow.route(&ForwardPath::Mailbox(address.parse().unwrap()), Reach::Local, &ReversePath::Null, NOW).unwrap()
     }
 
     fn recipient(&self, address: &str) -> Recipient {

@@ -60,7 +60,10 @@ impl Desk {
         let appointment = Some(appointment);
         let mut envelope = Envelope { reports, appointment, ..Envelope::new(reverse_path, source) };
         for address in to {
-            match flow.route(&ForwardPath::Mailbox(address.parse().unwrap()), Reach::Everywhere, NOW).unwrap() {
+            match flow
+                .route(&ForwardPath::Mailbox(address.parse().unwrap()), Reach::Everywhere, &ReversePath::Null, NOW)
+                .unwrap()
+            {
                 Route::Local(recipient) => envelope.local.push(recipient),
                 Route::Relay(path) => envelope.outside.push(path.into()),
                 Route::Refused(why) => panic!("{address}: {why:?}"),

@@ -193,9 +193,12 @@ impl MailFlow {
     /// What goes elsewhere, in one commit.
     fn copies_outside(&self, round: &Round<'_>, members: &[(&Member, &str)]) -> Result<Vec<Claim>, queue::Error> {
         let Some(queue) = self.queue.as_ref().filter(|_| !members.is_empty()) else { return Ok(Vec::new()) };
+        // Whose bounces come back does not matter.
+        let from = bounces_to(round.list, "");
         let mut entries = Vec::new();
         for (member, address) in members {
-            let path = address.parse().map(ForwardPath::Mailbox).ok().filter(|path| self.closed(path).is_none());
+            let path = address.parse().map(ForwardPath::Mailbox).ok();
+            let path = path.filter(|path| self.closed(&from, path).is_none());
             match path {
                 Some(path) => entries.push(self.copy_outside(round, member, path)?),
                 None => {

@@ -7,7 +7,7 @@ use crate::{Envelope, Reach, Source};
 use directory::Approval;
 use dkim::testing::verify;
 use futures::executor::block_on;
-use queue::{Entry, Limits, Policy, Queue};
+use queue::{Entry, Limits, Policy, Queue, Via, Ways};
 use sender_auth::testing::Table;
 use sender_auth::{Digests, DmarcResult, Lists, examine};
 use smtp_proto::ForwardPath;
@@ -44,7 +44,7 @@ fn source(protocol: Protocol, client: &str) -> Source {
 
 fn arrival(world: &World, (from, to): (&str, &str), content: &str, source: Source) -> Arrival {
     let path = to.parse().map(ForwardPath::Mailbox).unwrap();
-    let local = match world.flow.route(&path, Reach::Local, NOW).unwrap() {
+    let local = match world.flow.route(&path, Reach::Local, &ReversePath::Null, NOW).unwrap() {
         Route::Local(recipient) => vec![recipient],
         other => panic!("{to}: {other:?}"),
     };
@@ -373,7 +373,7 @@ fn whoever_proves_to_want_it_joins_an_open_list() {
     // Closed: it is a subaddress like any other, and who is no member may not write.
     assert_eq!(outcome_in(&world, deliver(&world, "zoe@far.example", join, &ask("zoe@far.example"))), not_allowed);
     world.flow.auth.directory().set_open(CHOIR, true).unwrap();
-    assert!(matches!(world.flow.route(&path, Reach::Local, NOW).unwrap(), Route::Local(_)));
+    assert!(matches!(world.flow.route(&path, Reach::Local, &ReversePath::Null, NOW).unwrap(), Route::Local(_)));
     let from_elsewhere = source(Protocol::Smtp, "192.0.2.1");
     let forged = arrival(&world, ("zoe@far.example", join), &ask("zoe@far.example"), from_elsewhere);
     assert_eq!(outcome_in(&world, world.flow.deliver(forged, NOW)), not_allowed, "nothing proves it");
@@ -563,7 +563,9 @@ fn a_member_whose_mail_comes_back_is_paused_and_an_owner_is_told() {
     let _ = outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, MESSAGE));
     let bounces = queued(&queue)[1].0.reverse_path.clone();
     let path = ForwardPath::Mailbox(bounces.parse().unwrap());
-    let Route::Local(recipient) = world.flow.route(&path, Reach::Local, NOW).unwrap() else { panic!("it is here") };
+    let Route::Local(recipient) = world.flow.route(&path, Reach::Local, &ReversePath::Null, NOW).unwrap() else {
+        panic!("it is here")
+    };
     assert!(recipient.takes(&ReversePath::Null));
     assert!(!recipient.takes(&"a@far.example".parse().map(ReversePath::Mailbox).unwrap()), "a bounce has no sender");
     let report = |action: &str| {
@@ -830,4 +832,14 @@ fn a_post_to_a_list_whose_domain_stood_in_u_labels_was_refused() {
         let content = content.replace("ada@far.example", "ada@größe.example");
         assert_eq!(deliver(&world, "ada@größe.example", to, &content).worst(), OK, "{to}");
     }
+}
+
+#[test]
+fn a_list_from_which_no_mail_leaves_reaches_its_members_here() {
+    let (world, queue) = choir(Posting::Members);
+    let ways = Ways { senders: [(CHOIR.to_owned(), Via::Refuse)].into(), ..Ways::all(Via::Mx) };
+    let flow = MailFlow { queue: Some(queue.clone().with_ways(ways)), ..world.flow };
+    let world = World { flow, ..world };
+    assert_eq!(outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, MESSAGE)), OK);
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 0));
 }

@@ -56,7 +56,8 @@ fn messages(world: &World, name: &str, mailbox: &str) -> usize {
 }
 
 fn arrival(world: &World, (from, to): (&str, &[&str]), content: &str, sender: Option<Findings>) -> Arrival {
-    let recipient = |to: &&str| match world.flow.route(&path(to).unwrap(), Reach::Local, NOW).unwrap() {
+    let reverse_path = from.parse().map_or(ReversePath::Null, ReversePath::Mailbox);
+    let recipient = |to: &&str| match world.flow.route(&path(to).unwrap(), Reach::Local, &reverse_path, NOW).unwrap() {
         Route::Local(recipient) => recipient,
         other => panic!("{to}: {other:?}"),
     };
@@ -68,7 +69,6 @@ fn arrival(world: &World, (from, to): (&str, &[&str]), content: &str, sender: Op
         tls: None,
         by_relay: false,
     };
-    let reverse_path = from.parse().map_or(ReversePath::Null, ReversePath::Mailbox);
     let envelope = Envelope { local: to.iter().map(recipient).collect(), ..Envelope::new(reverse_path, source) };
     let arrival = world.flow.arrive(envelope, content.into(), None, NOW);
     match sender {
@@ -132,7 +132,8 @@ fn a_way_back_is_no_way_to_send_and_cannot_be_made_by_others() {
     let (world, queue) = with_way_out(10);
     drop(deliver(&world, "ada@author.example", &["away@example.org"], MESSAGE));
     let back = queued(&queue)[0].0.reverse_path.clone();
-    let route = |address: &str, now| world.flow.route(&path(address).unwrap(), Reach::Local, now).unwrap();
+    let route =
+        |address: &str, now| world.flow.route(&path(address).unwrap(), Reach::Local, &ReversePath::Null, now).unwrap();
     let Route::Local(recipient) = route(&back, NOW) else { panic!("{back} leads nowhere") };
     assert!(recipient.takes(&ReversePath::Null));
     assert!(!recipient.takes(&ReversePath::Mailbox("spammer@example.net".parse().unwrap())));
@@ -355,6 +356,32 @@ fn what_is_forwarded_to_a_domain_that_the_operator_closed_is_kept_here() {
     assert_eq!(outcomes(deliver(&world, "ada@author.example", &to, MESSAGE)), [OK; 3]);
     assert_eq!(["alice", "bob", "carol"].map(|name| messages(&world, name, "INBOX")), [1; 3]);
     assert_eq!(queued(&queue), []);
-    let away = world.flow.route(&path("away@example.org").unwrap(), Reach::Local, NOW).unwrap();
+    let away = world.flow.route(&path("away@example.org").unwrap(), Reach::Local, &ReversePath::Null, NOW).unwrap();
     assert_eq!(away, Route::Refused(Unroutable::NotSent));
+}
+
+#[test]
+fn what_is_passed_on_leaves_the_way_of_the_domain_that_passes_it_on() {
+    let (world, queue) = with_way_out(10);
+    forward_alice_and_carol(&world);
+    let with = |name: &str| {
+        let ways = Ways { senders: [(name.to_owned(), Via::Refuse)].into(), ..Ways::all(Via::Mx) };
+        MailFlow { queue: Some(queue.clone().with_ways(ways)), ..world.flow.clone() }
+    };
+    let route = |flow: &MailFlow, from: &str, reach| {
+        let from = from.parse().map_or(ReversePath::Null, ReversePath::Mailbox);
+        flow.route(&path("away@example.org").unwrap(), reach, &from, NOW).unwrap()
+    };
+    let refused = Route::Refused(Unroutable::NotSentFrom);
+    assert_eq!(route(&with("example.org"), "ada@author.example", Reach::Local), refused);
+    assert!(matches!(route(&with("author.example"), "ada@author.example", Reach::Local), Route::Local(_)));
+    // An account here sends it under its own address.
+    assert_eq!(route(&with("alice@example.org"), "alice@example.org", Reach::Everywhere), refused);
+    assert!(matches!(route(&with("alice@example.org"), "bob@example.org", Reach::Everywhere), Route::Local(_)));
+
+    let world = World { flow: with("example.org"), ..world };
+    let to = ["alice@example.org", "carol@example.org", "both@example.org"];
+    assert_eq!(outcomes(deliver(&world, "ada@author.example", &to, MESSAGE)), [OK; 3]);
+    assert_eq!(["alice", "bob", "carol"].map(|name| messages(&world, name, "INBOX")), [1; 3], "kept here");
+    assert_eq!(queued(&queue), []);
 }

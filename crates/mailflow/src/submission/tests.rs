@@ -40,7 +40,11 @@ fn with_way_out(account_entries: u64) -> (World, Queue) {
 fn submit(world: &World, to: &[&str], content: &str) -> Result<Accepted, Refusal> {
     let (mut local, mut outside) = (Vec::new(), Vec::new());
     for address in to {
-        match world.flow.route(&ForwardPath::Mailbox(address.parse().unwrap()), Reach::Everywhere, NOW).unwrap() {
+        match world
+            .flow
+            .route(&ForwardPath::Mailbox(address.parse().unwrap()), Reach::Everywhere, &ReversePath::Null, NOW)
+            .unwrap()
+        {
             Route::Local(recipient) => local.push(recipient),
             Route::Relay(path) => outside.push(path.into()),
             Route::Refused(why) => panic!("{address}: {why:?}"),

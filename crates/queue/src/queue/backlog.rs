@@ -3,7 +3,8 @@
 use super::{LISTED_AT_ONCE, Queue};
 use crate::entry::{Entry, LastReply, QueueId, Recipient};
 use crate::error::Error;
-use std::collections::{BTreeMap, HashSet};
+use crate::outgoing::Via;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::Ordering;
 use store::Timestamp;
 
@@ -21,6 +22,8 @@ pub struct Backlog {
     pub messages: u64,
     /// Those of them that are held back.
     pub held: u64,
+    /// Which ways they take: senders have theirs.
+    pub ways: BTreeSet<Via>,
     /// When the oldest came.
     pub oldest_at: Timestamp,
     /// When the first is tried; `None` if all are held.
@@ -61,7 +64,7 @@ impl Queue {
         let mut domains: BTreeMap<String, Backlog> = BTreeMap::new();
         self.each(&mut |entries| {
             for entry in entries.iter().filter(|entry| entry.later.is_none()) {
-                count(&mut domains, entry);
+                self.count(&mut domains, entry);
             }
             Ok(())
         })?;
@@ -104,27 +107,30 @@ impl Queue {
             look(&entries)?;
         }
     }
-}
 
-fn count(domains: &mut BTreeMap<String, Backlog>, entry: &Entry) {
-    let mut seen = HashSet::new();
-    for (_, recipient) in entry.waiting() {
-        let domain = domain_of(recipient);
-        if domains.len() >= DOMAINS_MAX && !domains.contains_key(&domain) {
-            continue;
-        }
-        let backlog = domains.entry(domain.clone()).or_insert_with(|| Backlog {
-            domain: domain.clone(),
-            messages: 0,
-            held: 0,
-            oldest_at: entry.enqueued_at,
-            next_at: None,
-            last: None,
-        });
-        backlog.add(entry, recipient);
-        if seen.insert(domain) {
-            backlog.messages += 1;
-            backlog.held += u64::from(entry.held);
+    fn count(&self, domains: &mut BTreeMap<String, Backlog>, entry: &Entry) {
+        let mut seen = HashSet::new();
+        for (_, recipient) in entry.waiting() {
+            let domain = domain_of(recipient);
+            if domains.len() >= DOMAINS_MAX && !domains.contains_key(&domain) {
+                continue;
+            }
+            let backlog = domains.entry(domain.clone()).or_insert_with(|| Backlog {
+                domain: domain.clone(),
+                messages: 0,
+                held: 0,
+                ways: BTreeSet::new(),
+                oldest_at: entry.enqueued_at,
+                next_at: None,
+                last: None,
+            });
+            backlog.add(entry, recipient);
+            // One that cannot be read takes none, and is set aside.
+            backlog.ways.extend(self.way(entry, recipient));
+            if seen.insert(domain) {
+                backlog.messages += 1;
+                backlog.held += u64::from(entry.held);
+            }
         }
     }
 }

@@ -237,6 +237,7 @@ mod later;
 mod requiretls;
 mod said;
 mod sts;
+mod ways;
 
 #[test]
 fn a_message_goes_out_and_leaves_the_queue() {

@@ -163,6 +163,8 @@ pub struct Delivery {
     pub smarthost_for: Vec<String>,
     /// Domains that get no mail.
     pub refuse_for: Vec<String>,
+    /// Senders that are exceptions.
+    pub from: SenderRoutes,
     /// Connections at the same time.
     pub connections_max: usize,
     /// Connections to one domain at the same time.
@@ -177,6 +179,17 @@ pub struct Delivery {
     pub mta_sts_port: u16,
     /// The port of other servers.
     pub port: u16,
+}
+
+/// Addresses and domains of reverse paths, by the way that mail from them takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SenderRoutes {
+    /// To the hosts of the recipients' domains.
+    pub mx: Vec<String>,
+    /// To the smarthost.
+    pub smarthost: Vec<String>,
+    /// Nowhere.
+    pub refuse: Vec<String>,
 }
 
 /// One way out.
@@ -195,6 +208,7 @@ impl Default for Delivery {
             mx_for: Vec::new(),
             smarthost_for: Vec::new(),
             refuse_for: Vec::new(),
+            from: SenderRoutes::default(),
             connections_max: 64,
             connections_per_domain_max: 10,
             messages_per_minute: None,
@@ -446,7 +460,8 @@ impl Config {
     /// Whether some of it goes to the hosts of its domains.
     #[must_use]
     pub fn uses_mx(&self) -> bool {
-        self.delivery.by == Some(DeliveryBy::Mx) || !self.delivery.mx_for.is_empty()
+        let Delivery { by, mx_for, from, .. } = &self.delivery;
+        *by == Some(DeliveryBy::Mx) || !mx_for.is_empty() || !from.mx.is_empty()
     }
 
     /// The same on ports that the system chooses.

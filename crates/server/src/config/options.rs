@@ -300,6 +300,9 @@ pub const OPTIONS: &[ConfigOption] = &[
         text: "Mail for these domains does not leave: it is refused when it is handed in.",
         set: |config, value| put(&mut config.delivery.refuse_for, value.domain_list()?),
     },
+    outgoing::MX_FROM,
+    outgoing::SMARTHOST_FROM,
+    outgoing::REFUSE_FROM,
     ConfigOption {
         key: "delivery.connections_max",
         kind: COUNT,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use scan::{NoServer, Place, Server};
 use session::{Network, NoNetwork};
+use smtp_proto::{Domain, Mailbox};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -184,6 +185,28 @@ impl Value<'_> {
             _ => Err(wrong()),
         };
         items.iter().map(|item| domain(item.get_ref())).collect()
+    }
+
+    /// Addresses and domains, in lower case.
+    pub(super) fn senders(&self) -> Result<Vec<String>, String> {
+        let wrong =
+            || "must be a list of addresses and domains such as [\"example.org\", \"ada@example.net\"]".to_owned();
+        let DeValue::Array(items) = self.value else { return Err(wrong()) };
+        if items.len() > DOMAINS_MAX {
+            return Err(format!("must have at most {DOMAINS_MAX} addresses and domains"));
+        }
+        let sender = |item: &DeValue<'_>| match item {
+            DeValue::String(name) if directory::is_domain(name) => Ok(name.to_lowercase()),
+            DeValue::String(name) => match name.parse::<Mailbox>() {
+                Ok(mailbox) if matches!(mailbox.domain(), Domain::Name(_)) => {
+                    // As the queue looks it up: a local part that need not be quoted is not.
+                    Ok(format!("{}@{}", mailbox.local_part(), mailbox.domain()).to_lowercase())
+                }
+                Ok(_) | Err(_) => Err(wrong()),
+            },
+            _ => Err(wrong()),
+        };
+        items.iter().map(|item| sender(item.get_ref())).collect()
     }
 
     /// So many a minute.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::options::OPTIONS;
-use super::{Config, DatabaseFiles, DeliveryBy, StorageEngine};
+use super::{Config, DatabaseFiles, Delivery, DeliveryBy, StorageEngine};
 use crate::service::Service;
 
 /// What only makes sense together; each problem with the key that it is about.
@@ -39,8 +39,8 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
             (Some(_), Some(_)) | (None, None) => {}
         }
     }
-    let needs_smarthost =
-        config.delivery.by == Some(DeliveryBy::Smarthost) || !config.delivery.smarthost_for.is_empty();
+    let Delivery { by, smarthost_for, from, .. } = &config.delivery;
+    let needs_smarthost = *by == Some(DeliveryBy::Smarthost) || !smarthost_for.is_empty() || !from.smarthost.is_empty();
     if needs_smarthost && config.smarthost.is_none() {
         found.push(("delivery", "sends mail to the smarthost; needs `smarthost.host`".to_owned()));
     }

@@ -11,7 +11,7 @@ use store::Timestamp;
 use tokio::runtime::Handle;
 
 use crate::clock::Clock;
-use crate::config::{Config, DeliveryBy, Security, Smarthost};
+use crate::config::{Config, DeliveryBy, Security, SenderRoutes, Smarthost};
 use crate::private_file;
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -98,9 +98,12 @@ pub(crate) fn ways(config: &Config) -> Ways {
     };
     let routes =
         [(&delivery.mx_for, Via::Mx), (&delivery.smarthost_for, Via::Smarthost), (&delivery.refuse_for, Via::Refuse)];
-    let each =
-        routes.into_iter().flat_map(|(domains, via)| domains.iter().map(move |domain| (domain.to_lowercase(), via)));
-    Ways { default, routes: each.collect() }
+    let SenderRoutes { mx, smarthost, refuse } = &delivery.from;
+    let senders = [(mx, Via::Mx), (smarthost, Via::Smarthost), (refuse, Via::Refuse)];
+    let each = |some: [(&Vec<String>, Via); 3]| {
+        some.into_iter().flat_map(|(names, via)| names.iter().map(move |name| (name.to_lowercase(), via))).collect()
+    };
+    Ways { default, routes: each(routes), senders: each(senders), hostname: config.hostname.to_lowercase() }
 }
 
 /// The smarthost as the sender wants it, with its password read.
@@ -136,6 +139,36 @@ pub(crate) fn target(config: &Config, smarthost: &Smarthost) -> Result<queue::Sm
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn the_file_says_which_way_whose_mail_takes() {
+        let directory = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            let path = directory.path().join("pillarbox.toml");
+            std::fs::write(&path, text).unwrap();
+            Config::load(Path::new(&path)).map(|config| (config.uses_mx(), ways(&config)))
+        };
+        let (uses_mx, found) = read(
+            "hostname = 'Mail.example.org'\n[delivery]\nrefuse_for = ['far.example']\nmx_from = ['Example.net']\n\
+             smarthost_from = ['Ada@Example.net', '\"x\"@example.org']\nrefuse_from = ['x.example']\n\
+             [smarthost]\nhost = 'relay.example'\n",
+        )
+        .unwrap();
+        let named = |names: &[(&str, Via)]| names.iter().map(|(name, via)| ((*name).to_owned(), *via)).collect();
+        let senders = named(&[
+            ("example.net", Via::Mx),
+            ("ada@example.net", Via::Smarthost),
+            ("x@example.org", Via::Smarthost),
+            ("x.example", Via::Refuse),
+        ]);
+        let routes = named(&[("far.example", Via::Refuse)]);
+        assert_eq!(found, Ways { default: Via::Smarthost, routes, senders, hostname: "mail.example.org".to_owned() });
+        assert!(uses_mx);
+        for wrong in ["mx_from = ['a b']", "refuse_from = ['@example.org']", "smarthost_from = ['example.org']"] {
+            assert!(read(&format!("[delivery]\n{wrong}\n")).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn no_security_is_cleartext_unless_it_stays_on_this_machine() {

@@ -107,7 +107,17 @@ impl World {
 
     /// No mail goes to example.net.
     fn submission_with_refused(&self) -> Client {
-        let ways = Ways { routes: [("example.net".to_owned(), Via::Refuse)].into(), ..Ways::all(Via::Mx) };
+        self.submission_with(Ways { routes: [("example.net".to_owned(), Via::Refuse)].into(), ..Ways::all(Via::Mx) })
+    }
+
+    /// No mail of Alice leaves, but to example.net.
+    fn submission_with_sender_refused(&self) -> Client {
+        let routes = [("example.net".to_owned(), Via::Mx)].into();
+        let senders = [("alice@example.org".to_owned(), Via::Refuse)].into();
+        self.submission_with(Ways { routes, senders, ..Ways::all(Via::Mx) })
+    }
+
+    fn submission_with(&self, ways: Ways) -> Client {
         let flow = MailFlow::new(self.auth.clone(), "mail.example.org", Some(self.queue.clone().with_ways(ways)));
         let common = Common { flow, ..self.common.clone() };
         Client::new(SmtpService::submission(common, self.auth.clone()), "127.0.0.1", false)

@@ -145,6 +145,22 @@ fn a_recipient_whom_no_way_leads_to_is_refused_by_name() {
 }
 
 #[test]
+fn a_sender_whose_mail_does_not_leave_is_told_at_each_recipient() {
+    check(
+        World::submission_with_sender_refused,
+        &(logged_in()
+            + "C: MAIL FROM:<Alice@example.org>
+               S: 250
+               C: RCPT TO:<dave@example.com>
+               S: 550 5.7.1 <dave@example.com>: this server sends no mail from <Alice@example.org> to others
+               C: RCPT TO:<carol@example.net>
+               S: 250
+               C: RCPT TO:<bob@example.org>
+               S: 250"),
+    );
+}
+
+#[test]
 fn a_queue_that_fails_accepts_nothing_and_doubles_nothing() {
     let full = "From: alice@example.org\nDate: today\nMessage-ID: <1@x>";
     let to = ["bob@example.org", "carol@example.net"];

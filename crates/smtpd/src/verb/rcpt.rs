@@ -6,7 +6,7 @@ use crate::session::{Phase, SmtpSession};
 use crate::transaction::Transaction;
 use crate::{refused, replies};
 use mailflow::{MailFlow, Reach, Recipient, Route, Unroutable};
-use smtp_proto::{Enhanced, ForwardPath, Rcpt, Reply, SyntaxError};
+use smtp_proto::{Enhanced, ForwardPath, Rcpt, Reply, ReversePath, SyntaxError};
 use store::Timestamp;
 
 /// The answer; `None` if what is to be known before it is waited for.
@@ -57,7 +57,7 @@ fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
     }
     let role = &session.service.role;
     let reach = if matches!(role, Role::Submission { .. }) { Reach::Everywhere } else { Reach::Local };
-    match session.service.common.flow.route(&path, reach, now) {
+    match session.service.common.flow.route(&path, reach, &transaction.envelope.reverse_path, now) {
         Ok(Route::Local(recipient)) if !recipient.takes(&transaction.envelope.reverse_path) => {
             let text = "bounces of what was passed on come back to it, and nothing else";
             Reply::new(550, Enhanced(5, 7, 1), format!("{path} takes no mail: {text}"))
@@ -83,7 +83,7 @@ fn take(session: &mut SmtpSession, rcpt: Rcpt) -> Reply {
         }
         Ok(Route::Refused(why)) => {
             session.tally.is_elsewhere = why == Unroutable::NotLocal;
-            not_routed(role, &path, why)
+            not_routed(role, (&path, &transaction.envelope.reverse_path), why)
         }
         Err(_) => replies::fault(),
     }
@@ -115,7 +115,7 @@ fn ok() -> Reply {
     Reply::new(250, Enhanced(2, 1, 5), "Recipient ok")
 }
 
-fn not_routed(role: &Role, path: &ForwardPath, why: Unroutable) -> Reply {
+fn not_routed(role: &Role, (path, from): (&ForwardPath, &ReversePath), why: Unroutable) -> Reply {
     match (why, role) {
         (Unroutable::Full, _) => replies::mailbox_full(),
         (Unroutable::NoSuchUser, _) => Reply::new(550, Enhanced(5, 1, 1), format!("Nobody here is called {path}")),
@@ -131,6 +131,12 @@ fn not_routed(role: &Role, path: &ForwardPath, why: Unroutable) -> Reply {
         }
         (Unroutable::NotSent, _) => {
             Reply::new(550, Enhanced(5, 7, 1), format!("{path}: this server sends no mail to that domain"))
+        }
+        (Unroutable::NotSentFrom, Role::Submission { .. }) => {
+            Reply::new(550, Enhanced(5, 7, 1), format!("{path}: this server sends no mail from {from} to others"))
+        }
+        (Unroutable::NotSentFrom, Role::Mx | Role::Lmtp { .. }) => {
+            Reply::new(550, Enhanced(5, 7, 1), format!("{path}: this server passes no mail on from its domain"))
         }
         (Unroutable::NoWayOut, _) => {
             let text = "this server has no way out configured, so it cannot send to outside addresses";

@@ -42,6 +42,7 @@ fn an_administrator_sees_what_waits_for_whom_and_has_it_tried() {
     for part in [
         "<bdi>busy.example</bdi></h2> <span class=\"light amber\">Its servers say later</span>",
         "<p>2 messages; the oldest came just now. Next try: ",
+        " It goes to the hosts of that domain.</p>",
         "Last answer: <bdi>451 &#60;b&#62;busy</bdi>",
         "<bdi>held.example</bdi></h2> <span class=\"light amber\">Held back</span>",
     ] {

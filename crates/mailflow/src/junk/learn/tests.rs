@@ -44,7 +44,10 @@ impl World {
 
     fn come_by(&self, protocol: Protocol, client: &str, to: &str, from: &str, text: &str) -> (Role, Uid, String) {
         let path = ForwardPath::Mailbox(format!("{to}@example.org").parse().unwrap());
-        let Route::Local(recipient) = self.flow.route(&path, Reach::Local, SIM_EPOCH).unwrap() else { panic!("{to}") };
+        let Route::Local(recipient) = self.flow.route(&path, Reach::Local, &ReversePath::Null, SIM_EPOCH).unwrap()
+        else {
+            panic!("{to}")
+        };
         let client = client.parse().unwrap();
         let source =
             Source { protocol, helo: "client.example".into(), client, with: "ESMTP", tls: None, by_relay: false };
@@ -140,7 +143,9 @@ fn what_others_say_is_junk_is_in_the_inbox_of_whoever_switched_it_off() {
     world.flow.filters_junk = false;
     let into = |world: &World, to: &str| {
         let path = ForwardPath::Mailbox(format!("{to}@example.org").parse().unwrap());
-        let Route::Local(recipient) = world.flow.route(&path, Reach::Local, NOW).unwrap() else { panic!("{to}") };
+        let Route::Local(recipient) = world.flow.route(&path, Reach::Local, &ReversePath::Null, NOW).unwrap() else {
+            panic!("{to}")
+        };
         let source = Source {
             protocol: Protocol::Smtp,
             helo: "client.example".into(),

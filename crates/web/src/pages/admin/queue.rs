@@ -78,6 +78,17 @@ fn word(why: &str) -> &'static str {
     }
 }
 
+/// Where it goes; of what goes to the same domain, some may go elsewhere because of its sender.
+fn way(ways: &[String]) -> String {
+    let words = ways.iter().map(|way| match way.as_str() {
+        "mx" => "to the hosts of that domain",
+        "smarthost" => "to the smarthost",
+        _ => "back, because no mail leaves that way",
+    });
+    let words: Vec<&str> = words.collect();
+    if words.is_empty() { String::new() } else { format!("It goes {}.", words.join(", or ")) }
+}
+
 fn colour(why: &str) -> &'static str {
     match why {
         "unreachable" => "red",
