@@ -16,7 +16,7 @@ use memchr::memchr;
 
 use line_proto::Secret;
 
-use crate::command::{self, Append, Command, Tagged};
+use crate::command::{self, Tagged};
 use crate::cursor::Literal;
 use crate::limits::Limits;
 use crate::mailbox::{Dialect, MailboxName};
@@ -308,7 +308,7 @@ impl Receiver {
         }
         Progress::Event(match command::parse(text, command.literals, &self.limits, self.dialect) {
             // What a message goes on with is missing.
-            Ok(Tagged { tag, command: Command::Append(Append { goes_on: true, .. }) }) => {
+            Ok(Tagged { tag, command }) if command.goes_on() => {
                 Event::Malformed(Malformed { tag: Some(tag), reason: Reason::Expected("the end of CATENATE") })
             }
             Ok(tagged) => Event::Command(tagged),

@@ -223,9 +223,14 @@ impl ImapSession {
         }
     }
 
-    /// One of several messages of an APPEND.
+    /// One of several messages of an APPEND, or a part of a message.
     fn take_message(&mut self, command: Command) {
-        if let (Command::Append(append), Some(upload)) = (command, self.upload()) {
+        let append = match command {
+            Command::Append(append) => append,
+            Command::Replace(replace) => replace.append,
+            _ => return,
+        };
+        if let Some(upload) = self.upload() {
             upload.complete(&append);
         }
     }

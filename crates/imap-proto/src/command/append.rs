@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Command;
 use crate::cursor::{Cursor, Literal, Parse};
 use crate::datetime::DateTime;
 use crate::flag::Flag;
@@ -92,6 +93,17 @@ impl Append {
         }
         let Data { message, data, parts, goes_on } = message(cursor)?;
         Ok(Self { mailbox, flags, date, message, data, parts, goes_on, before: Vec::new() })
+    }
+}
+
+impl Command {
+    /// Whether it is about a message whose other parts have not come yet.
+    pub(crate) fn goes_on(&self) -> bool {
+        match self {
+            Self::Append(append) => append.goes_on,
+            Self::Replace(replace) => replace.append.goes_on,
+            _ => false,
+        }
     }
 }
 

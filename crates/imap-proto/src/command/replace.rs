@@ -1,6 +1,6 @@
 //! REPLACE and UID REPLACE (RFC 8508).
 
-use super::{Append, AppendData};
+use super::Append;
 use crate::cursor::{Cursor, Parse};
 use crate::malformed::Reason;
 use crate::sequence::{MessageSet, Numbering, SequenceSet};
@@ -22,9 +22,9 @@ impl Replace {
         let replaced = if cursor.eat(b'*') { SequenceSet::last() } else { SequenceSet::single(cursor.nz_number()?) };
         cursor.space()?;
         let append = Append::parse(cursor)?;
-        // RFC 8508 §4.7: one message; and one that is sent.
-        if append.data == AppendData::Catenate || !append.before.is_empty() {
-            return Err(Reason::Expected("a literal"));
+        // RFC 8508 §4.7: one message; §4.2: it may be put together of parts.
+        if !append.before.is_empty() {
+            return Err(Reason::Trailing);
         }
         Ok(Self { numbering, replaced: MessageSet::Numbers(replaced), append })
     }
@@ -63,8 +63,14 @@ mod tests {
             "7",
             "\"a\"), flags: [], date: None, message_bytes: 1, data: Utf8",
         );
-        refuse_one("REPLACE 1 a CATENATE (URL b)", Reason::Expected("a literal"));
-        refuse_one("REPLACE 1 a CATENATE (TEXT {1+}\r\nx URL b)", Reason::Expected("a literal"));
+        check(
+            "UID REPLACE 7 a CATENATE (TEXT {1+}\r\nx URL {1+}\r\nb)",
+            Numbering::Uid,
+            "7",
+            "\"a\"), flags: [], date: None, message_bytes: 1, data: Catenate, parts: [Text, Url(\"b\")], goes_on: false",
+        );
+        refuse_one("REPLACE 1 a CATENATE (URL b) CATENATE (URL c)", Reason::Trailing);
+        refuse_one("REPLACE 1 a CATENATE (TEXT {1+}\r\nx", Reason::Expected("the end of CATENATE"));
         refuse_one("REPLACE 1:2 a {1+}\r\nx", Reason::Expected("a space"));
         refuse_one("REPLACE $ a {1+}\r\nx", Reason::Expected("a number"));
         refuse_one("REPLACE 0 a {1+}\r\nx", Reason::Number);

@@ -69,8 +69,8 @@ impl Collected {
         let literals = before.chain(message).collect();
         let text = self.text.get(..end).unwrap_or_default();
         let tagged = command::parse(text, literals, limits, dialect).map_err(|malformed| malformed.reason)?;
-        // RFC 8508 §4.7: a REPLACE brings one message.
-        if !matches!(tagged.command, Command::Append(_)) {
+        // RFC 8508 §4.7: a REPLACE brings one message, which may go on with other parts.
+        if !matches!(tagged.command, Command::Append(_)) && !tagged.command.goes_on() {
             return Err(Reason::Trailing);
         }
         let rest = if message_end.is_some() { &[][..] } else { command::GOES_ON };

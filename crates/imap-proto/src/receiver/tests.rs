@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::command::{CatenatePart, Command};
+use crate::command::{Append, CatenatePart, Command};
 
 /// Pushes `segments`, grants every literal, and gives the events without `NeedMore`.
 /// `IDLE` and `AUTHENTICATE` are accepted.
@@ -424,6 +424,28 @@ fn a_catenation_comes_text_by_text() {
     let wire = format!("a APPEND x CATENATE (URL a{texts})\r\n");
     // `events` looks at what is held.
     assert_eq!(events(small(), wire.as_bytes().chunks(16)).len(), 1000);
+}
+
+#[test]
+fn a_replacement_put_together_of_parts_was_refused() {
+    let told = |event: &Event| match event {
+        Event::Message(Tagged { command: Command::Replace(replace), .. })
+        | Event::Command(Tagged { command: Command::Replace(replace), .. }) => {
+            let Append { message, parts, goes_on, .. } = &replace.append;
+            format!("{} of {} {goes_on}", String::from_utf8_lossy(message), parts.len())
+        }
+        Event::Malformed(malformed) => malformed.reason.to_string(),
+        _ => String::new(),
+    };
+    let check = |wire: &str, expected: &[&str]| {
+        let events = events(small(), wire.as_bytes().chunks(7));
+        assert_eq!(events.iter().map(told).collect::<Vec<String>>(), expected, "{wire}");
+    };
+    // RFC 8508 §4.2
+    check("a UID REPLACE 7 x CATENATE (URL a TEXT {1+}\r\nb URL {1+}\r\nc)\r\n", &["b of 3 false"]);
+    check("a REPLACE 7 x CATENATE (TEXT {1+}\r\na TEXT {1+}\r\nb)\r\n", &["a of 1 true", "b of 1 false"]);
+    check("a REPLACE 7 x CATENATE (TEXT {1+}\r\na) {1+}\r\nb\r\n", &["Unexpected text after the command"]);
+    check("a REPLACE 7 x CATENATE (TEXT {1+}\r\na\r\n", &["Expected the end of CATENATE"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! CATENATE (RFC 4469): a message is put together of texts that come with the command, and of messages that are here.
 //!
 //! The texts are in the spool when it begins. It puts the messages together there, slice by slice, and hands them to the
-//! same work that stores the messages of any APPEND.
+//! same work that stores the messages of any APPEND, or of a REPLACE.
 
 use super::append::Several;
 use crate::context::Context;
@@ -25,6 +25,13 @@ const LOOK_BYTES: usize = 4 * 1024;
 /// An APPEND whose messages are being put together.
 pub(super) struct Catenating {
     mailbox: MailboxName,
+    assembly: Assembly,
+    /// All is put together, and is being stored.
+    storing: Option<Several>,
+}
+
+/// Messages that are being put together.
+pub(super) struct Assembly {
     /// All texts, one behind the other.
     texts: Incoming,
     /// Where in them the next one begins.
@@ -40,8 +47,6 @@ pub(super) struct Catenating {
     /// The octets of the first of `rest` that are in `whole`.
     bytes: usize,
     done: Vec<Complete>,
-    /// All is put together, and is being stored.
-    storing: Option<Several>,
 }
 
 /// The messages of a command, some of which have parts that are here.
@@ -52,16 +57,7 @@ pub(super) fn begin(
     messages: Vec<Complete>,
 ) -> Result<Catenating, Tagged> {
     context.target(&mailbox)?;
-    let as_parts = |mut message: Complete| {
-        if message.parts.is_empty() {
-            message.parts.push_back(Part::Text(message.bytes));
-        }
-        message
-    };
-    let rest = messages.into_iter().map(as_parts).collect();
-    let whole = context.service.spool.begin(holder(context));
-    let (piece, known, done, storing) = (None, None, Vec::new(), None);
-    Ok(Catenating { mailbox, texts, at: 0, rest, piece, known, whole, bytes: 0, done, storing })
+    Ok(Catenating { mailbox, assembly: Assembly::new(context, texts, messages), storing: None })
 }
 
 fn holder(context: &Context<'_>) -> Holder {
@@ -73,18 +69,8 @@ impl Work for Catenating {
         if let Some(storing) = &mut self.storing {
             return storing.run(context);
         }
-        let mut budget = BYTES_PER_SLICE_MAX;
-        while budget > 0 {
-            let Some(message) = self.rest.front_mut() else {
-                let whole = mem::replace(&mut self.whole, context.service.spool.begin(holder(context)));
-                self.storing = Some(Several::new(self.mailbox.clone(), whole, mem::take(&mut self.done)));
-                return Ok(Progress::More);
-            };
-            match message.parts.pop_front() {
-                Some(Part::Text(bytes)) => self.take_text(context, bytes, &mut budget)?,
-                Some(Part::Url(url)) => self.take_url(context, url, &mut budget)?,
-                None => self.complete()?,
-            }
+        if let Some((whole, messages)) = self.assembly.go_on(context)? {
+            self.storing = Some(Several::new(self.mailbox.clone(), whole, messages));
         }
         Ok(Progress::More)
     }
@@ -95,7 +81,37 @@ impl Work for Catenating {
     }
 }
 
-impl Catenating {
+impl Assembly {
+    /// Of `texts`, one behind the other, and of what is here.
+    pub(super) fn new(context: &Context<'_>, texts: Incoming, messages: Vec<Complete>) -> Self {
+        let as_parts = |mut message: Complete| {
+            if message.parts.is_empty() {
+                message.parts.push_back(Part::Text(message.bytes));
+            }
+            message
+        };
+        let rest = messages.into_iter().map(as_parts).collect();
+        let whole = context.service.spool.begin(holder(context));
+        Self { texts, at: 0, rest, piece: None, known: None, whole, bytes: 0, done: Vec::new() }
+    }
+
+    /// The next slice; at the end all messages, one behind the other.
+    pub(super) fn go_on(&mut self, context: &Context<'_>) -> Result<Option<(Incoming, Vec<Complete>)>, Stop> {
+        let mut budget = BYTES_PER_SLICE_MAX;
+        while budget > 0 {
+            let Some(message) = self.rest.front_mut() else {
+                let whole = mem::replace(&mut self.whole, context.service.spool.begin(holder(context)));
+                return Ok(Some((whole, mem::take(&mut self.done))));
+            };
+            match message.parts.pop_front() {
+                Some(Part::Text(bytes)) => self.take_text(context, bytes, &mut budget)?,
+                Some(Part::Url(url)) => self.take_url(context, url, &mut budget)?,
+                None => self.complete()?,
+            }
+        }
+        Ok(None)
+    }
+
     fn take_text(&mut self, context: &Context<'_>, bytes: usize, budget: &mut usize) -> Result<(), Stop> {
         let now = bytes.min(BLOCK_BYTES);
         let octets = self.texts.part(self.at, now).map_err(not_taken)?;

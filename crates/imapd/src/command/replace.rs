@@ -3,29 +3,41 @@
 
 use super::announced::UNANNOUNCED_BYTES_MAX;
 use super::append::{append_uid_code, internal_date, refusal, target};
+use super::catenate::Assembly;
 use crate::command::store::flags;
 use crate::context::Context;
 use crate::tagged::Tagged;
 use crate::upload::{Upload, no_such_target, not_taken};
 use crate::work::{Progress, Stop, Work};
-use imap_proto::command::{Append, Replace};
+use imap_proto::command::{Append, AppendData, Replace};
 use imap_proto::{Code, Status};
-use store::{MailboxId, NewMessage, Uid};
+use store::{Flags, MailboxId, NewMessage, Uid};
 use store_objects::{Holder, Incoming};
 
 /// A REPLACE whose message is all there.
 pub(super) struct Replacing {
     mailbox: MailboxId,
     replaced: Uid,
+    /// RFC 8508 §4.2: it is being put together.
+    assembly: Option<Assembly>,
+    /// Those of one that was put together: they came with its first part.
+    flags: Option<Flags>,
     /// None: it is done. Of a long message the most is in the spool.
     rest: Option<(Append, Option<Incoming>)>,
 }
 
 pub(super) fn begin(context: &mut Context<'_>, replace: Replace, upload: Option<Upload>) -> Result<Replacing, Tagged> {
-    let Replace { numbering, replaced, append } = replace;
+    let Replace { numbering, replaced, mut append } = replace;
     let no_target = |answer| no_such_target(&context.user.account, &append.mailbox).unwrap_or(answer);
-    let incoming = match upload {
-        Some(upload) => Some(upload.end().map_err(no_target)?.0),
+    let is_catenation = append.data == AppendData::Catenate;
+    let begun = || Upload::begin(&context.service.spool, &context.user.account);
+    let content = match upload.or_else(|| is_catenation.then(begun)) {
+        Some(mut upload) => {
+            if is_catenation {
+                upload.complete(&append);
+            }
+            Some(upload.end().map_err(no_target)?)
+        }
         None => None,
     };
     context.tell_named(&replaced, numbering)?;
@@ -33,11 +45,33 @@ pub(super) fn begin(context: &mut Context<'_>, replace: Replace, upload: Option<
     let uids = selected.uids(&replaced, numbering)?;
     let gone = || Tagged::refused(Code::NonExistent, "The message to be replaced is not there");
     let replaced = *uids.first().ok_or_else(gone)?;
-    Ok(Replacing { mailbox: selected.mailbox, replaced, rest: Some((append, incoming)) })
+    let mailbox = selected.mailbox;
+    let (assembly, incoming) = match content {
+        Some((texts, messages)) if is_catenation => {
+            context.target(&append.mailbox)?;
+            // They are among the texts.
+            append.message.clear();
+            (Some(Assembly::new(context, texts, messages)), None)
+        }
+        content => (None, content.map(|(incoming, _)| incoming)),
+    };
+    Ok(Replacing { mailbox, replaced, assembly, flags: None, rest: Some((append, incoming)) })
 }
 
 impl Work for Replacing {
     fn run(&mut self, context: &mut Context<'_>) -> Result<Progress, Stop> {
+        if let Some(assembly) = &mut self.assembly {
+            if let (Some((whole, mut messages)), Some((append, incoming))) = (assembly.go_on(context)?, &mut self.rest)
+            {
+                *incoming = Some(whole);
+                if let Some(message) = messages.pop() {
+                    append.date = message.date;
+                    self.flags = Some(message.flags);
+                }
+                self.assembly = None;
+            }
+            return Ok(Progress::More);
+        }
         let Some((mut append, incoming)) = self.rest.take() else { return Err(Stop::Broken) };
         let bytes = incoming.as_ref().map_or(0, Incoming::len) + append.message.len() as u64;
         let _room = context.service.spool.whole(Holder::Account(context.user.account.id()), bytes);
@@ -47,7 +81,8 @@ impl Work for Replacing {
         }
         let to = target(context, &append)?;
         let internal_date = internal_date(context, append.date);
-        let message = NewMessage { body: append.message, flags: flags(&append.flags), internal_date };
+        let flags = self.flags.take().unwrap_or_else(|| flags(&append.flags));
+        let message = NewMessage { body: append.message, flags, internal_date };
         let (actor, account) = (context.actor(), &context.user.account);
         let appended = account.replace(actor, (self.mailbox, self.replaced), to, message);
         let appended = appended.map_err(|error| refusal(error, append.data))?;
@@ -61,8 +96,9 @@ impl Work for Replacing {
     }
 
     fn takes_long(&self) -> bool {
-        self.rest
-            .as_ref()
-            .is_some_and(|(append, incoming)| incoming.is_some() || append.message.len() > UNANNOUNCED_BYTES_MAX)
+        let is_long = |(append, incoming): &(Append, Option<Incoming>)| {
+            incoming.is_some() || append.message.len() > UNANNOUNCED_BYTES_MAX
+        };
+        self.assembly.is_some() || self.rest.as_ref().is_some_and(is_long)
     }
 }

@@ -69,3 +69,37 @@ fn a_connection_that_breaks_leaves_nothing_of_a_message() {
     let mut other = server.alice();
     other.check("a STATUS Drafts (MESSAGES)", &["* STATUS \"Drafts\" (MESSAGES 0)", "a OK STATUS done"]);
 }
+
+#[test]
+fn a_replacement_put_together_of_parts_was_refused() {
+    let server = Server::new();
+    let mut client = server.alice_in_inbox();
+    let (message, long) = long_message();
+    client.append("INBOX", &message);
+    // RFC 8508 §4.2: also of the message that it takes the place of.
+    let parts = "(TEXT {3+}\r\na\r\n URL \"/INBOX/;UID=1/;SECTION=2\" TEXT {1+}\r\n!)";
+    let answer =
+        client.raw(format!("a UID REPLACE 1 INBOX (\\Draft) \" 1-Feb-2003 04:05:06 +0000\" CATENATE {parts}\r\n"));
+    assert!(answer.starts_with("* OK [APPENDUID "), "{answer}");
+    assert!(answer.contains("* 1 EXPUNGE\r\n") && answer.ends_with("a OK REPLACE done\r\n"), "{answer}");
+    let told = client.send("a FETCH 1 (UID INTERNALDATE FLAGS BODY.PEEK[])");
+    assert!(
+        told.starts_with("* 1 FETCH (UID 2 INTERNALDATE \" 1-Feb-2003 04:05:06 +0000\" FLAGS (\\Draft"),
+        "{}",
+        &told[..100]
+    );
+    assert!(told.contains(&format!("\r\na\r\n{long}!")), "{}", &told[..100]);
+    // What leads nowhere, or to nothing that can be, leaves the message where it is.
+    for (line, expected) in [
+        ("UID REPLACE 2 INBOX CATENATE (URL \";UID=9\")", "a NO [BADURL ;UID=9]"),
+        ("UID REPLACE 2 Nowhere CATENATE (URL \";UID=2\")", "a NO [TRYCREATE]"),
+        ("UID REPLACE 2 INBOX CATENATE (URL \";UID=2\" URL \";UID=2\")", "a NO [TOOBIG]"),
+        ("UID REPLACE 1 INBOX CATENATE (URL \";UID=2\")", "a NO [NONEXISTENT]"),
+        ("REPLACE 1 INBOX CATENATE (URL \";UID=2\") CATENATE (URL \";UID=2\")", "a BAD"),
+    ] {
+        let answer = client.send(&format!("a {line}"));
+        assert!(answer.starts_with(expected), "{line}: {answer}");
+    }
+    let status = "* STATUS \"INBOX\" (MESSAGES 1 UIDNEXT 3)";
+    client.check("a STATUS INBOX (MESSAGES UIDNEXT)", &[status, "a OK STATUS done"]);
+}
