@@ -113,6 +113,8 @@ fn tell_mailbox(selected: &mut Selected, name: &MailboxName, enabled: Enabled, o
         (Code::UidValidity(mailbox.uid_validity.0), "UIDs are valid"),
         (Code::UidNext(mailbox.uid_next.0), "Predicted next UID"),
         (Code::MailboxId(&mailbox_id(mailbox.id)), "Immutable"),
+        // RFC 4467 §7
+        (Code::UrlMech, "Addresses can be authorized"),
     ];
     for (code, text) in codes {
         encoder.untagged(Status::Ok, Some(code), text);

@@ -16,6 +16,7 @@ fn an_empty_inbox() {
             &format!("* OK [UIDVALIDITY {uid_validity}] UIDs are valid"),
             "* OK [UIDNEXT 1] Predicted next UID",
             "* OK [MAILBOXID (F1)] Immutable",
+            "* OK [URLMECH INTERNAL] Addresses can be authorized",
             "* OK [HIGHESTMODSEQ 2] Highest",
             "a OK [READ-WRITE] Selected",
         ],
