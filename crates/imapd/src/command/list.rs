@@ -8,9 +8,12 @@ use crate::context::Context;
 use crate::tagged::Tagged;
 use imap_proto::command::List;
 use imap_proto::response::{ListEntry, MailboxAttribute};
-use imap_proto::{MailboxName, Pattern, SpecialUse};
+use imap_proto::{Code, MailboxName, Pattern, SpecialUse};
 use std::collections::BTreeSet;
 use store::{Annotations, Error, Mailbox, Mailboxes, Role};
+
+/// METADATA of all mailboxes that one LIST tells of has about so many octets, whatever was asked for.
+const METADATA_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A name that may be told of.
 #[derive(Clone, Copy, Debug)]
@@ -41,13 +44,19 @@ pub(super) fn run(context: &mut Context<'_>, list: &List) -> Answer {
         Some(_) => context.user.account.all_annotations()?,
         None => Annotations::new(),
     };
+    let mut metadata_bytes = 0;
     for listed in &all {
         let is_told = tell_if_wanted(context, list, &matchers, (listed, &all))?;
         // RFC 9590 §3: of what can be selected.
         if let (true, Some(entries), Some(mailbox)) = (is_told, &list.returns.metadata, listed.mailbox)
             && let Ok(name) = MailboxName::new(listed.name)
         {
+            let before = context.output.len();
             metadata::tell_listed(context, &annotations, (mailbox, &name), entries);
+            metadata_bytes += context.output.len() - before;
+            if metadata_bytes > METADATA_BYTES_MAX {
+                return Err(Tagged::refused(Code::Limit, "Too many entries of too many mailboxes"));
+            }
         }
     }
     Ok(Tagged::ok("LIST done"))

@@ -15,7 +15,7 @@ use store::{ANNOTATION_BYTES_MAX, ANNOTATION_NAME_BYTES_MAX, Annotation, Annotat
 const ADMIN: &str = "/shared/admin";
 
 /// Entries with their values.
-type Values = BTreeMap<String, Vec<u8>>;
+pub(super) type Values = BTreeMap<String, Vec<u8>>;
 
 pub(super) fn get(context: &mut Context<'_>, request: &GetMetadata) -> Answer {
     let of = request.mailbox.as_ref().map(|name| context.mailbox(name)).transpose()?.map(|mailbox| mailbox.id);
@@ -99,11 +99,9 @@ pub(super) fn tell_changed(context: &mut Context<'_>, mailbox: Option<&Mailbox>,
     }
 }
 
-/// The search that is kept under a name, if there is one.
-pub(super) fn filter_value(context: &Context<'_>, name: &str) -> Result<Option<Vec<u8>>, Error> {
-    let entry = format!("{}{name}", filter::VALUES);
-    let known = context.user.account.annotations(None)?;
-    Ok(known.into_iter().find(|one| one.entry == entry).and_then(|one| one.value))
+/// What is set beside the server.
+pub(super) fn beside_server(context: &Context<'_>) -> Result<Values, Error> {
+    context.user.account.annotations(None).map(values)
 }
 
 fn values(all: Vec<Annotation>) -> Values {

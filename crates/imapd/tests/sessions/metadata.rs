@@ -33,6 +33,28 @@ fn a_filter_that_names_others_many_times_is_refused() {
 }
 
 #[test]
+fn a_long_filter_was_put_in_as_often_as_it_was_named() {
+    let mut client = Server::new().alice_in_inbox();
+    let set = format!("a SETMETADATA \"\" (/private/filters/values/a \"SUBJECT {}\")", "x".repeat(16_000));
+    client.check(&set, &["a OK SETMETADATA done"]);
+    let names = |count: usize| vec!["FILTER a"; count].join(" ");
+    client.check(&format!("b SEARCH {}", names(4)), &["* SEARCH", "b OK SEARCH done"]);
+    assert!(client.send(&format!("c SEARCH {}", names(5))).starts_with("c NO [LIMIT]"));
+}
+
+#[test]
+fn metadata_of_all_mailboxes_was_told_whatever_its_length() {
+    let mut client = Server::new().alice();
+    (0..100).for_each(|n| assert!(client.send(&format!("a CREATE m{n}")).ends_with(" CREATE done\r\n")));
+    let entries: Vec<String> = (0..1900).map(|n| format!("/shared/{n:020}")).collect();
+    let list = format!("b LIST \"\" * RETURN (METADATA ({}))", entries.join(" "));
+    let answer = client.send(&list);
+    assert!(answer.ends_with("b NO [LIMIT] Too many entries of too many mailboxes\r\n"), "{} octets", answer.len());
+    assert!(answer.len() < 5 * 1024 * 1024, "{} octets", answer.len());
+    assert!(client.send(&list.replace('*', "m1")).ends_with("b OK LIST done\r\n"));
+}
+
+#[test]
 fn opening_a_mailbox_does_not_say_what_is_noted_beside_it() {
     let mut client = Server::new().alice();
     let before = client.send("a SELECT INBOX");
