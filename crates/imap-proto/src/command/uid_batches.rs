@@ -41,6 +41,7 @@ impl Command {
             Self::Search(request) => search(request.numbering, &request.key),
             Self::Sort(sort) => search(sort.search.numbering, &sort.search.key),
             Self::Thread(thread) => search(thread.search.numbering, &thread.search.key),
+            Self::MultiSearch(multi) => search(multi.search.numbering, &multi.search.key),
             Self::Select(select) | Self::Examine(select) => {
                 select.qresync.as_ref().is_some_and(|qresync| qresync.known_sequence.is_some())
             }
@@ -50,8 +51,9 @@ impl Command {
 }
 
 impl SearchKey {
-    /// As deep as the parser lets keys be nested.
-    fn counts_messages(&self) -> bool {
+    /// Whether it names messages by their numbers; what its filters stand for apart.
+    #[must_use]
+    pub fn counts_messages(&self) -> bool {
         match self {
             Self::Sequence(MessageSet::Numbers(_)) => true,
             Self::And(keys) => keys.iter().any(Self::counts_messages),
@@ -103,6 +105,8 @@ mod tests {
         check("SELECT a (QRESYNC (1 2 1:5 (1 5)))", true);
         check("SELECT a (QRESYNC (1 2 1:5))", false);
         check("UID EXPUNGE 1", false);
+        check("ESEARCH IN (personal) UNSEEN 1:3", true);
+        check("ESEARCH IN (personal) UNSEEN UID 1:3", false);
         check("NOOP", false);
     }
 }

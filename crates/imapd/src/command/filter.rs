@@ -1,6 +1,7 @@
 //! FILTER (RFC 5466): searches that are kept under a name, beside the server as RFC 5464 has it.
 
 use super::metadata::{self, Values};
+use super::no_numbers;
 use crate::context::Context;
 use crate::tagged::{ResultCode, Tagged};
 use imap_proto::command::{Search, SearchKey};
@@ -80,6 +81,8 @@ impl Filters<'_, '_> {
         let found = value.and_then(|value| SearchKey::of_filter(value, &LIMITS).ok());
         self.known = Some(known);
         match found {
+            // RFC 9586 §3.2
+            Some(key) if self.context.user.enabled.uid_only && key.counts_messages() => Err(no_numbers()),
             Some(key) => Ok(key),
             None => Err(Tagged::no("There is no such filter").with_code(ResultCode::UndefinedFilter(name.to_owned()))),
         }

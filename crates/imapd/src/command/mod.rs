@@ -170,8 +170,7 @@ impl ImapSession {
                 }
                 // RFC 9586 §3.2
                 if user.enabled.uid_only && command.counts_messages() {
-                    let refusal = Tagged::bad("Messages have no numbers once UIDONLY is on").with(Code::UidRequired);
-                    return self.end(Finish::new(tag, refusal));
+                    return self.end(Finish::new(tag, no_numbers()));
                 }
                 if upload.is_none() && announced::takes_long(user, &command) {
                     return self.pause(Running::Announced(Box::new(imap_proto::Tagged { tag, command })));
@@ -318,6 +317,10 @@ impl ImapSession {
         }
         self.end(Finish { then: Then::Close, ..Finish::new(tag, Tagged::ok("LOGOUT done")) })
     }
+}
+
+fn no_numbers() -> Tagged {
+    Tagged::bad("Messages have no numbers once UIDONLY is on").with(Code::UidRequired)
 }
 
 fn log_in_first() -> Tagged {
