@@ -219,6 +219,8 @@ impl Serving {
         }
         // A full pipe would stop the server.
         let (after, lines) = channel();
+        // Mail goes out before it is ready: what became of that is looked for, too.
+        said.iter().cloned().for_each(|line| drop(after.send(line)));
         thread::spawn(move || {
             log.filter_map(|line| serde_json::from_str(&line).ok()).for_each(|line| drop(after.send(line)))
         });
