@@ -249,7 +249,7 @@ fn a_long_search_goes_in_slices() {
         mailbox.add(&body);
     }
     let (said, _, slices) = run("SEARCH BODY needle", Enabled::default(), &mut mailbox.select());
-    assert_eq!((said.as_str(), slices), ("* SEARCH 1 2 3 4 5 6 7 8 9 10\r\n", 3));
+    assert_eq!((said.as_str(), slices), ("* SEARCH 1 2 3 4 5 6 7 8 9 10\r\n", 6));
     let (said, _, slices) = run("SEARCH RETURN (MIN) BODY needle", Enabled::default(), &mut mailbox.select());
     assert_eq!((said.as_str(), slices), ("* ESEARCH (TAG \"a\") MIN 1\r\n", 1), "MIN reads one");
 }
