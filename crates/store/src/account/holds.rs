@@ -384,8 +384,6 @@ impl Tx<'_> {
         let mut free = names.skip_while(|name| self.state.by_name(name).is_some());
         let name = free.next().unwrap_or_default();
         let actor = Actor { device: DeviceId(0), protocol: crate::journal::Protocol::Server, ..actor };
-        let id = self.create_mailbox(actor, &name, Some(Role::Held))?;
-        self.change_mailbox(id)?.mailbox.subscribed = true;
-        Ok(id)
+        self.create_mailbox(actor, &name, Some(Role::Held))
     }
 }

@@ -118,8 +118,7 @@ impl Model {
             return;
         }
         if self.held_mailbox().is_none() {
-            let made = self.make_mailbox("Held", Some(Role::Held), found);
-            self.mailbox_mut(made).subscribed = true;
+            self.make_mailbox("Held", Some(Role::Held), found);
         }
         for (uid, email) in came {
             let last = self.removed.iter().rposition(|removed| removed.email == email);
@@ -153,11 +152,7 @@ impl Model {
 
     fn hold_messages(&mut self, by: DeviceId, id: MailboxId, uids: &[u32], now: Timestamp, found: &Found) {
         let (hold, is_new) = self.hold_of(by);
-        let held = self.held_mailbox().unwrap_or_else(|| {
-            let held = self.make_mailbox("Held", Some(Role::Held), found);
-            self.mailbox_mut(held).subscribed = true;
-            held
-        });
+        let held = self.held_mailbox().unwrap_or_else(|| self.make_mailbox("Held", Some(Role::Held), found));
         if is_new {
             self.pull_back((by, hold), uids.len(), now, found);
         }

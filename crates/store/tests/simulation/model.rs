@@ -149,8 +149,7 @@ impl Model {
     pub fn created(found: &Found) -> Self {
         let mut model = Self::default();
         for role in Role::ALL {
-            let id = model.make_mailbox(role.default_name(), Some(role), found);
-            model.mailbox_mut(id).subscribed = true;
+            model.make_mailbox(role.default_name(), Some(role), found);
         }
         model
     }
@@ -444,7 +443,7 @@ impl Model {
         self.last_mailbox += 1;
         let id = MailboxId(self.last_mailbox);
         let uid_validity = found.mailboxes.get(&id).map_or(UidValidity(0), |mailbox| mailbox.mailbox.uid_validity);
-        let subscribed = self.subscriptions.remove(name);
+        let subscribed = self.subscriptions.remove(name) || role.is_some();
         let (name, messages) = (name.to_owned(), BTreeMap::new());
         self.mailboxes.insert(id, Mailbox { name, role, subscribed, uid_validity, uid_next: 1, messages });
         id
