@@ -1,6 +1,6 @@
 //! Which messages of an account may have a text in them.
 //!
-//! An index lists the distinct words of the messages (tokens, [`words`]), each with the messages that have it. A text without a
+//! An index lists the distinct words of the messages (tokens, `words`), each with the messages that have it. A text without a
 //! space is within a word wherever it stands, so the words that have it in them tell exactly which messages do, and none is
 //! read; of a longer text the words narrow down who may have it, and the text itself decides, which is the affair of the crate
 //! `search`. Which blocks of words have three octets in a row is known, so that a look-up reads few of them.
