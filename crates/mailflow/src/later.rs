@@ -30,6 +30,15 @@ pub enum NotHeld {
     Queue(queue::Error),
 }
 
+/// Who waits for a message whose time has come.
+struct Waiting {
+    envelope: Envelope,
+    /// Of those in mailboxes here, in their order in the envelope.
+    places: Vec<usize>,
+    /// Whom it is not for any more, and why.
+    refused: Vec<(usize, Reply)>,
+}
+
 impl MailFlow {
     /// Whether messages are held for a time that their sender chooses: where something leaves, because they wait in its queue.
     #[must_use]
@@ -111,9 +120,10 @@ impl MailFlow {
         let (Some(later), Some(account)) = (&entry.later, entry.account) else { return Err(fault()) };
         let presence = self.auth.redeem(AccountId(account), &later.login, later.is_asked_for).map_err(|_| fault())?;
         let Some(presence) = presence else { return Err(unreleased(Refusal::LoginEnded)) };
-        let (envelope, refused) = self.envelope_of(entry, later, now)?;
+        let Waiting { envelope, places, refused } = self.who_waits(entry, later, now)?;
+        let mut released = Released { refused, ..Released::default() };
         if envelope.local.is_empty() && envelope.outside.is_empty() {
-            return Ok(Released { claims: Vec::new(), refused });
+            return Ok(released);
         }
         // Known by its number, however often it is tried; of the time of its release, because receipts do not count for long.
         let handover = Handover::new(&[b"released", &entry.id.0.to_be_bytes()], later.at, entry.id.0 as u32);
@@ -122,19 +132,20 @@ impl MailFlow {
         let content = Arc::new(Content::new(content));
         let account = Some(presence.login().account);
         let arrival = Arrival { id, from, envelope, content, handover, account, sender: None, opinion: None };
-        match self.submit(&presence, arrival, now) {
-            Ok(Accepted { claims, .. }) => Ok(Released { claims, refused }),
-            Err(refusal) => Err(unreleased(refusal)),
+        let (Accepted { claims, .. }, outcomes) = self.submit_to_each(&presence, arrival, now).map_err(unreleased)?;
+        released.claims = claims;
+        for (place, outcome) in places.into_iter().zip(outcomes) {
+            match (outcome != RecipientOutcome::Delivered).then(|| not_delivered(outcome)) {
+                None => {}
+                Some(Unreleased::Later(reply)) => released.later.push((place, reply)),
+                Some(Unreleased::Never(reply)) => released.refused.push((place, reply)),
+            }
         }
+        Ok(released)
     }
 
-    /// The envelope as it is now, of those who still wait, and whom it is not for any more.
-    fn envelope_of(
-        &self,
-        entry: &Entry,
-        later: &Later,
-        now: Timestamp,
-    ) -> Result<(Envelope, Vec<(usize, Reply)>), Unreleased> {
+    /// Who still waits, and where their addresses lead now.
+    fn who_waits(&self, entry: &Entry, later: &Later, now: Timestamp) -> Result<Waiting, Unreleased> {
         let Way { helo, client, with, tls } = later.way.clone();
         let with = transmission_type(&with);
         let source = Source { protocol: Protocol::Submission, helo, client, with, tls, by_relay: false };
@@ -150,19 +161,22 @@ impl MailFlow {
             requires_tls: entry.tls == TlsWish::Required,
             ..Envelope::new(reverse_path, source)
         };
-        let mut refused = Vec::new();
+        let (mut places, mut refused) = (Vec::new(), Vec::new());
         for (place, recipient) in entry.waiting() {
             let Rcpt { forward_path, reports } = recipient.rcpt().map_err(|_| fault())?;
             match self.route(&forward_path, Reach::Everywhere, &envelope.reverse_path, now).map_err(|_| fault())? {
                 Route::Local(recipient) if !recipient.takes(&envelope.reverse_path) => {
                     refused.push((place, Reply::new(550, Enhanced(5, 7, 1), "takes nothing but bounces")));
                 }
-                Route::Local(recipient) => envelope.local.push(crate::Recipient { reports, ..recipient }),
+                Route::Local(recipient) => {
+                    places.push(place);
+                    envelope.local.push(crate::Recipient { reports, ..recipient });
+                }
                 Route::Relay(forward_path) => envelope.outside.push(Rcpt { forward_path, reports }),
                 Route::Refused(why) => refused.push((place, not_for(why))),
             }
         }
-        Ok((envelope, refused))
+        Ok(Waiting { envelope, places, refused })
     }
 }
 

@@ -42,9 +42,10 @@ impl MailFlow {
         now: Timestamp,
         original: &[u8],
     ) -> Vec<Claim> {
-        // Where one answer is for all, the message comes again for all.
-        let comes_again =
-            arrival.envelope.source.protocol != Protocol::Lmtp && delivered.worst() != RecipientOutcome::Delivered;
+        // Where one answer is for all, the message comes again for all; what waited for its time does for the others alone.
+        let has_waited = arrival.envelope.appointment.is_some_and(|appointment| appointment.came_at < appointment.at);
+        let answers_each = arrival.envelope.source.protocol == Protocol::Lmtp || has_waited;
+        let comes_again = !answers_each && delivered.worst() != RecipientOutcome::Delivered;
         if arrival.from.is_empty() || comes_again || !is_known(arrival) {
             return Vec::new();
         }

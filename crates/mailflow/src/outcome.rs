@@ -41,6 +41,25 @@ pub enum RecipientOutcome {
     Nul,
 }
 
+impl RecipientOutcome {
+    /// Whether it says something of the recipient, and nothing of the message or of this server.
+    pub(crate) fn is_of_one(self) -> bool {
+        match self {
+            Self::Delivered | Self::OverQuota | Self::Unavailable | Self::ListBusy | Self::List(_) => true,
+            Self::NoSpace
+            | Self::ReadOnly
+            | Self::Fault
+            | Self::SenderUnknown
+            | Self::PutOff
+            | Self::SenderRefused
+            | Self::HostRefused
+            | Self::ContentRefused
+            | Self::Loop
+            | Self::Nul => false,
+        }
+    }
+}
+
 /// Why a list does not take a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ListRefusal {

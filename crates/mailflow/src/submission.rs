@@ -64,15 +64,51 @@ impl MailFlow {
         if let Some(appointment) = arrival.envelope.appointment.filter(|appointment| appointment.at > now) {
             return self.schedule(presence, arrival, (content, appointment), now);
         }
+        self.submit_now(presence, (arrival, content), false, now).map(|(accepted, _)| accepted)
+    }
+
+    /// Submits a message of which nobody waits for the answer: it goes to each recipient who can have it. Gives what became of it
+    /// for those here, in their order.
+    ///
+    /// # Errors
+    /// Why nobody gets it.
+    pub(crate) fn submit_to_each(
+        &self,
+        presence: &Presence,
+        mut arrival: Arrival,
+        now: Timestamp,
+    ) -> Result<(Accepted, Vec<RecipientOutcome>), Refusal> {
+        let content = std::mem::take(&mut arrival.content);
+        self.check(presence.login(), &arrival, &content)?;
+        self.submit_now(presence, (arrival, content), true, now)
+    }
+
+    /// Delivers to those here, saves the sender's copy, and queues for all others; `each`: also where some of those here cannot have it.
+    fn submit_now(
+        &self,
+        presence: &Presence,
+        (mut arrival, content): (Arrival, Arc<Content>),
+        each: bool,
+        now: Timestamp,
+    ) -> Result<(Accepted, Vec<RecipientOutcome>), Refusal> {
         arrival.handover = self.first_submission(presence, &arrival, now).map_err(|_| fault())?;
         let mut completed = self.complete(presence.login(), &arrival, content);
         let mut outgoing = form::without_bcc(&completed.content).map(|content| Arc::new(Content::new(content)));
         let delivered = self.deliver_content(&arrival, outgoing.as_mut().unwrap_or(&mut completed.content), now);
-        match delivered.worst() {
-            RecipientOutcome::Delivered => {}
-            worst => return Err(Refusal::Outcome(worst)),
+        let outcomes = delivered.outcomes.clone();
+        let stops =
+            |outcome: &&RecipientOutcome| **outcome != RecipientOutcome::Delivered && !(each && outcome.is_of_one());
+        if let Some(worst) = outcomes.iter().filter(stops).max() {
+            return Err(Refusal::Outcome(*worst));
         }
         let mut accepted = Accepted { claims: delivered.accepted(), not_kept: None, waits: false, held_until: None };
+        // What nobody gets is not in Sent.
+        if arrival.envelope.outside.is_empty()
+            && !outcomes.is_empty()
+            && !outcomes.contains(&RecipientOutcome::Delivered)
+        {
+            return Ok((accepted, outcomes));
+        }
         keep(presence, &arrival, &completed, now, &mut accepted)?;
         if !arrival.envelope.outside.is_empty() {
             let outgoing = outgoing.unwrap_or(completed.content);
@@ -83,7 +119,7 @@ impl MailFlow {
                 self.tell_that_it_waits(presence, now);
             }
         }
-        Ok(accepted)
+        Ok((accepted, outcomes))
     }
 
     /// Whether it may be sent at all.

@@ -22,6 +22,8 @@ pub struct Released {
     pub claims: Vec<Claim>,
     /// Places of recipients whom it is not for any more, and why.
     pub refused: Vec<(usize, Reply)>,
+    /// Places of recipients who cannot have it now, and why: it is submitted to them again, and the receipts are not answered.
+    pub later: Vec<(usize, Reply)>,
 }
 
 /// Why a message was not submitted.
@@ -52,16 +54,11 @@ impl Shared {
         };
         let now = (self.clock)();
         let (settled, claims) = match released {
-            Ok(Released { claims, refused }) => (settled(places, &refused, now), claims),
-            Err(Unreleased::Later(reply)) => {
-                let last = LastReply::new(&reply, false, now);
-                let fate = Fate::Tried(RecipientState::Waiting { last: Some(last) });
-                (places.iter().map(|place| (*place, fate.clone())).collect(), Vec::new())
+            Ok(Released { claims, refused, later }) => {
+                (settled(places, &refused, &later, now), if later.is_empty() { claims } else { Vec::new() })
             }
-            Err(Unreleased::Never(reply)) => {
-                let all: Vec<_> = places.iter().map(|place| (*place, reply.clone())).collect();
-                (settled(places, &all, now), Vec::new())
-            }
+            Err(Unreleased::Later(reply)) => (settled(places, &[], &all(places, &reply), now), Vec::new()),
+            Err(Unreleased::Never(reply)) => (settled(places, &all(places, &reply), &[], now), Vec::new()),
         };
         let failed: Settled = settled.iter().filter(|(_, fate)| !has_it(fate)).cloned().collect();
         self.log(entry, &failed);
@@ -75,12 +72,20 @@ fn has_it(fate: &Fate) -> bool {
     matches!(fate, Fate::Tried(RecipientState::Delivered { .. }))
 }
 
-/// All have it but for those who are refused.
-fn settled(places: &[usize], refused: &[(usize, Reply)], now: Timestamp) -> Settled {
+fn all(places: &[usize], reply: &Reply) -> Vec<(usize, Reply)> {
+    places.iter().map(|place| (*place, reply.clone())).collect()
+}
+
+/// All have it but for those who are refused, or cannot have it now.
+fn settled(places: &[usize], refused: &[(usize, Reply)], later: &[(usize, Reply)], now: Timestamp) -> Settled {
     let submitted = LastReply::new(&Reply::new(250, Enhanced(2, 0, 0), "submitted"), false, now);
-    let fate = |place: &usize| match refused.iter().find(|(refused, _)| refused == place) {
-        None => RecipientState::Delivered { reply: submitted.clone(), untold: false },
-        Some((_, reply)) => RecipientState::Failed { reply: LastReply::new(reply, false, now), reported: false },
+    let reply = |of: &[(usize, Reply)], place: &usize| {
+        of.iter().find(|(of, _)| of == place).map(|(_, reply)| LastReply::new(reply, false, now))
+    };
+    let fate = |place: &usize| match (reply(refused, place), reply(later, place)) {
+        (Some(reply), _) => RecipientState::Failed { reply, reported: false },
+        (None, Some(reply)) => RecipientState::Waiting { last: Some(reply) },
+        (None, None) => RecipientState::Delivered { reply: submitted.clone(), untold: false },
     };
     places.iter().map(|place| (*place, Fate::Tried(fate(place)))).collect()
 }

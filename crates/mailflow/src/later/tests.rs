@@ -1,6 +1,7 @@
 use super::*;
 use crate::testing::{World, world};
 use auth::Attempt;
+use directory::Posting;
 use queue::{Limits, Policy, Queue, RecipientState};
 use smtp_proto::{Return, ReversePath};
 use std::net::{IpAddr, Ipv4Addr};
@@ -135,6 +136,38 @@ fn what_holds_when_it_goes_counts_and_not_what_held_when_it_was_submitted() {
     // Strangers are counted when it goes: its owner is asked.
     let queued = desk.queue.list(None, 9).unwrap();
     assert!(queued.iter().any(|entry| entry.is_asked && entry.later.is_none()), "{queued:?}");
+}
+
+#[test]
+fn one_recipient_who_could_not_have_it_kept_it_from_all_others() {
+    let desk = desk();
+    let directory = desk.world.flow.auth.directory();
+    directory.add_list("choir@example.org", "", Posting::Owners, &["carol@example.org"]).unwrap();
+    directory.join_list("choir@example.org", "bob@example.org").unwrap();
+    drop(desk.submit(&["bob@example.org", "choir@example.org", "carol@example.org", "dave@example.net"]));
+    let bob = directory.account("bob@example.org").unwrap().unwrap().id;
+    let quota = |bytes| {
+        let actor = store::Actor { device: store::DeviceId(0), protocol: Protocol::Cli, now: NOW };
+        desk.world.flow.auth.store().account(bob).set_quota(actor, bytes).unwrap();
+    };
+    // Full for this message alone, and not yet when it is looked who it is for.
+    quota(Some(1));
+    let mut entry = desk.scheduled();
+    let Released { claims, refused, later } = desk.release(&entry, MONDAY).unwrap();
+    drop(claims);
+    let places = |of: &[(usize, Reply)]| of.iter().map(|(place, reply)| (*place, reply.code)).collect::<Vec<_>>();
+    assert_eq!((places(&refused), places(&later)), (vec![(1, 550)], vec![(0, 450)]));
+    let sizes =
+        || [("bob", "INBOX"), ("carol", "INBOX"), ("alice", "Sent")].map(|(name, of)| desk.mailbox(name, of).len());
+    assert_eq!(sizes(), [0, 1, 1]);
+    assert_eq!(desk.queue.list(None, 9).unwrap().len(), 2, "the one outside has it, too");
+
+    // Bob makes room. What the queue has settled meanwhile it settled.
+    quota(None);
+    entry.recipients.drain(1..);
+    let Released { refused, later, .. } = desk.release(&entry, Timestamp(MONDAY.0 + 4 * 24 * 3_600_000)).unwrap();
+    assert_eq!((places(&refused), places(&later), sizes()), (vec![], vec![], [1, 1, 1]));
+    assert_eq!(desk.queue.list(None, 9).unwrap().len(), 2);
 }
 
 #[test]

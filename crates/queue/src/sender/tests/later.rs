@@ -98,7 +98,7 @@ fn what_cannot_be_submitted_now_is_tried_again_and_for_as_long_as_any_other_from
 fn whom_it_is_not_for_any_more_is_told_to_its_sender() {
     let queue = open(&SimEngine::new());
     let no_more = Reply::new(550, Enhanced(5, 1, 1), "nobody any more");
-    let door = Door::new(vec![Ok(Released { claims: Vec::new(), refused: vec![(1, no_more.clone())] })]);
+    let door = Door::new(vec![Ok(Released { refused: vec![(1, no_more.clone())], ..Released::default() })]);
     let world = door.open(queue);
     put(&world.queue, "x", 0);
     assert_eq!(world.bounces.recv_timeout(TIME).unwrap().text, "b@here - 550 5.1.1 nobody any more\n");
@@ -110,6 +110,22 @@ fn whom_it_is_not_for_any_more_is_told_to_its_sender() {
     put(&world.queue, "x", 0);
     assert_eq!(world.bounces.recv_timeout(TIME).unwrap().text.lines().count(), 2, "it comes back whole");
     world.until_empty();
+    world.sender.stop(TIME);
+}
+
+#[test]
+fn who_cannot_have_it_now_gets_it_later_and_nobody_twice() {
+    let full = vec![(1, Reply::new(450, Enhanced(4, 2, 2), "full"))];
+    let door = Door::new(vec![Ok(Released { later: full, ..Released::default() })]);
+    let world = door.open(open(&SimEngine::new()));
+    let id = put(&world.queue, "x", 0);
+    world.until(|queue| queue.show(id).unwrap().attempts == 1);
+    let states: Vec<_> = world.queue.show(id).unwrap().waiting().map(|(place, _)| place).collect();
+    assert_eq!(states, [1]);
+    world.pass(60_000);
+    world.until_empty();
+    assert_eq!(door.submitted(), ["a@y b@here x", "b@here x"]);
+    assert!(world.bounces.try_recv().is_err());
     world.sender.stop(TIME);
 }
 
