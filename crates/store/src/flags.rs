@@ -42,9 +42,9 @@ impl SystemFlag {
 
 /// A message's flags as bits: system flags below bit 5, and keywords in one of two forms.
 ///
-/// As long as all keywords of the message are among the first [`NARROW`] of its mailbox, keyword `n` is bit `8 + n`. With one
-/// beyond them bit [`WIDE`] is set: then the first [`DIRECT`] keywords are bits from 8 on, and of the others there are at most
-/// [`LISTED`], as numbers of ten bits that ascend, 0 after the last
+/// As long as all keywords of the message are among the first `NARROW` of its mailbox, keyword `n` is bit `8 + n`. With one
+/// beyond them bit `WIDE` is set: then the first `DIRECT` keywords are bits from 8 on, and of the others there are at most
+/// `LISTED`, as numbers of ten bits that ascend, 0 after the last
 /// (`docs/decisions/0106-a-thousand-keywords-a-mailbox.md`). One set of flags is one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
 pub struct FlagBits(pub u64);

@@ -32,33 +32,35 @@ impl Emails {
     }
 }
 
-/// Runs of messages that changed alike, each message as its difference to the one before.
-pub(super) fn write_runs(w: &mut Writer, messages: &[Reflagged]) {
+/// Runs of messages that changed alike: how long each is, from what to what it changed, and what `write` says of its messages.
+fn write_alike(w: &mut Writer, messages: &[Reflagged], mut write: impl FnMut(&mut Writer, &[Reflagged])) {
     let alike = |a: &Reflagged, b: &Reflagged| (a.before, a.after) == (b.before, b.after);
     let runs: Vec<&[Reflagged]> = messages.chunk_by(alike).collect();
     w.number(runs.len() as u64);
-    let (mut uid, mut email) = (0u32, 0u64);
     for run in runs {
         let (before, after) = run.first().map_or((0, 0), |changed| (changed.before.0, changed.after.0));
         w.number(run.len() as u64).number(before).number(after);
+        write(w, run);
+    }
+}
+
+/// Each message as its difference to the one before.
+pub(super) fn write_runs(w: &mut Writer, messages: &[Reflagged]) {
+    let (mut uid, mut email) = (0u32, 0u64);
+    write_alike(w, messages, |w, run| {
         for changed in run {
             w.number(changed.uid.0.wrapping_sub(uid).into());
             w.signed(changed.email.0.wrapping_sub(email) as i64);
             (uid, email) = (changed.uid.0, changed.email.0);
         }
-    }
+    });
 }
 
 /// As [`write_runs`], and messages that lie one behind the other in equal steps, as those do that came together, once for all of
 /// them.
 pub(super) fn write_steps(w: &mut Writer, messages: &[Reflagged]) {
-    let alike = |a: &Reflagged, b: &Reflagged| (a.before, a.after) == (b.before, b.after);
-    let runs: Vec<&[Reflagged]> = messages.chunk_by(alike).collect();
-    w.number(runs.len() as u64);
     let (mut uid, mut email) = (0u32, 0u64);
-    for run in runs {
-        let (before, after) = run.first().map_or((0, 0), |changed| (changed.before.0, changed.after.0));
-        w.number(run.len() as u64).number(before).number(after);
+    write_alike(w, messages, |w, run| {
         let mut rest = run.iter().peekable();
         while let Some(first) = rest.next() {
             let step = |changed: &Reflagged, (uid, email): (u32, u64)| {
@@ -76,7 +78,7 @@ pub(super) fn write_steps(w: &mut Writer, messages: &[Reflagged]) {
             }
             w.signed(of_email as i64);
         }
-    }
+    });
 }
 
 pub(super) fn read_steps(r: &mut Reader<'_>) -> Result<Vec<Reflagged>, Corrupt> {
