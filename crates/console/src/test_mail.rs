@@ -88,7 +88,7 @@ fn card(test: &TestMail, waiting: Option<&queue::Entry>, now: Timestamp) -> Test
 fn summary(test: &TestMail, state: State) -> String {
     let TestMail { from, to, is_loop, .. } = test;
     let way = match is_loop {
-        true => format!("From {from} to {to}, through this server's own port 25"),
+        true => format!("From {from} to {to}, out by the usual way and in again through this server's own port 25"),
         false => format!("From {from} to {to}"),
     };
     let how = match (state, test.came.is_empty()) {
