@@ -221,6 +221,30 @@ fn what_documents_say_of_files_is_true() {
     none(problems);
 }
 
+/// A promise without its test is a wish.
+#[test]
+fn each_promise_names_a_test_that_is_there() {
+    let text = fs::read_to_string(root().join("docs/reliability.md")).unwrap();
+    let mut problems = Vec::new();
+    let mut named = 0;
+    for row in text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise")) {
+        let held_by = row.split(" | ").nth(1).unwrap_or_default();
+        for part in held_by.split("; ") {
+            let mut quoted = part.split('`').skip(1).step_by(2);
+            let file = quoted.next().unwrap_or_default();
+            let code = fs::read_to_string(root().join(file)).unwrap_or_default();
+            for test in quoted {
+                named += 1;
+                if !code.contains(&format!("#[test]\nfn {test}()")) {
+                    problems.push(format!("{file} has no test {test}, which docs/reliability.md names"));
+                }
+            }
+        }
+    }
+    assert!(named > 20, "docs/reliability.md names only {named} tests");
+    none(problems);
+}
+
 /// What is public is promised: `unreachable_pub` says what no other crate can name, this test what none does.
 #[test]
 fn what_is_public_is_needed_by_another_crate() {
