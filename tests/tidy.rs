@@ -245,6 +245,25 @@ fn each_promise_names_a_test_that_is_there() {
     none(problems);
 }
 
+/// What `tests/mistakes/run.py` plants stands where it says.
+#[test]
+fn each_mistake_can_be_planted() {
+    let text = fs::read_to_string(root().join("tests/mistakes/mistakes.toml")).unwrap();
+    let table: toml::Table = text.parse().unwrap();
+    let mistakes = table["mistake"].as_array().unwrap();
+    let mut problems = Vec::new();
+    for mistake in mistakes {
+        let of = |key: &str| mistake[key].as_str().unwrap();
+        let code = fs::read_to_string(root().join(of("file"))).unwrap_or_default();
+        let places = code.matches(of("from")).count();
+        if places != 1 || of("from") == of("to") {
+            problems.push(format!("{:?} can be planted in {} places of {}", of("name"), places, of("file")));
+        }
+    }
+    assert!(mistakes.len() >= 15, "only {} mistakes", mistakes.len());
+    none(problems);
+}
+
 /// What is public is promised: `unreachable_pub` says what no other crate can name, this test what none does.
 #[test]
 fn what_is_public_is_needed_by_another_crate() {

@@ -573,6 +573,19 @@ mod tests {
         assert_eq!(stored(&engine), [b"xb", b"xc"]);
     }
 
+    /// Nobody knows whether it happened: nobody may go on as if he did.
+    #[test]
+    fn after_a_commit_of_unknown_outcome_the_state_is_read_again() {
+        let engine = SimEngine::new();
+        let cell = account(&engine);
+        // By the toss of a coin it was applied.
+        for _ in 0..32 {
+            engine.plan(0, Fault::Failed);
+            assert!(matches!(batch(&cell, &[put_a])[..], [Err(Error::Fault(_))]));
+            assert_eq!(cell.state().map(|state| state.head), Ok(engine.head(ACCOUNT).unwrap()));
+        }
+    }
+
     #[test]
     fn what_needs_no_room_succeeds_beside_what_finds_none() {
         let engine = SimEngine::new();

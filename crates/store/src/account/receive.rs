@@ -168,6 +168,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_handed_over_again_is_the_message_that_is_there_until_its_client_has_an_answer() {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let account = store.create_account(AccountId(16), NOW).unwrap();
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Smtp, now: NOW };
+        let hand_over = || {
+            let body: Shared = Arc::new(b"S: 1\r\n\r\n".to_vec());
+            account.receive(actor, body, Handover::new(&[b"x"], NOW, 1), Place::Inbox).unwrap()
+        };
+        let first = hand_over();
+        let email = first.email;
+        drop(first.claim);
+        let again = hand_over();
+        assert_eq!((again.email, again.was_there), (email, true));
+        again.claim.answered();
+        let another = hand_over();
+        assert!(another.email != email && !another.was_there);
+    }
+
+    #[test]
     fn a_receipt_costs_no_commit_no_row_and_at_most_40_octets_and_goes() {
         let engine = SimEngine::new();
         let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
