@@ -7,15 +7,15 @@
 //!
 //! Invariant: how the HTML is cut into pieces makes no difference, and no more of it is kept than a tag.
 
+mod hidden;
 mod reference;
 mod tag;
 
-use tag::{Tag, left_open};
+use hidden::Hidden;
+use tag::Tag;
 
 /// Of a tag so many octets are looked at; the rest is passed over.
 const TAG_BYTES_MAX: usize = 4096;
-/// So many elements within a hidden one are told from each other.
-const OPEN_MAX: usize = 64;
 
 /// The text that a person sees of a whole document.
 #[must_use]
@@ -33,7 +33,7 @@ pub struct Reader {
     /// What is not known to be anything yet: the beginning of a tag, a reference, or what ends a comment.
     pending: String,
     /// A hidden element, and those within it that are open.
-    hidden: Vec<String>,
+    hidden: Hidden,
     /// How many elements are open in which lines count.
     preformatted: u32,
     gap: Gap,
@@ -183,33 +183,20 @@ impl Reader {
                 if tag.is_end { self.preformatted.saturating_sub(1) } else { self.preformatted.saturating_add(1) };
         }
         if tag.is_end {
-            self.close(tag);
+            self.hidden.end(tag);
             return;
         }
-        if let Some(left) = left_open(tag, &self.hidden) {
-            self.hidden.truncate(left);
-        }
+        self.hidden.end_before(tag);
         if let Some(name) = tag.raw() {
             // One that is too long is passed over first, and what is in it is seen.
             if self.state == State::Text {
                 self.state = State::Raw(name);
             }
         } else if tag.has_content() && (tag.is_hidden() || !self.hidden.is_empty()) {
-            if self.hidden.len() < OPEN_MAX {
-                self.hidden.push(tag.name.clone());
-            }
+            self.hidden.begin(tag);
         } else if let Some(instead) = tag.instead() {
             let instead = text_of_value(instead);
             self.write(&instead, text);
-        }
-    }
-
-    fn close(&mut self, tag: &Tag<'_>) {
-        if let Some(at) = self.hidden.iter().rposition(|open| tag.is(open)) {
-            self.hidden.truncate(at);
-        } else if tag.is_container() {
-            // What is around the hidden element ends, and so does that.
-            self.hidden.clear();
         }
     }
 
@@ -379,7 +366,7 @@ mod tests {
         let mut feed = |html: &str, times: usize| {
             for _ in 0..times {
                 reader.feed(html, &mut text);
-                assert!(reader.pending.len() <= TAG_BYTES_MAX && reader.hidden.len() <= OPEN_MAX);
+                assert!(reader.pending.len() <= TAG_BYTES_MAX && reader.hidden.len() <= hidden::OPEN_MAX);
             }
         };
         feed("<div hidden>", 1000);

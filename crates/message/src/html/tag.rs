@@ -154,35 +154,3 @@ fn value_of(text: &str) -> (&str, &str) {
     }
     text.split_at(text.find(|c: char| c.is_ascii_whitespace()).unwrap_or(text.len()))
 }
-
-/// How many of the elements that are open stay so when another begins, if it ends any: those that have no end tag as a rule
-/// (HTML Living Standard §13.1.2.4).
-pub(super) fn left_open(tag: &Tag<'_>, open: &[String]) -> Option<usize> {
-    if tag.is("body") {
-        return Some(0);
-    }
-    for (at, name) in open.iter().enumerate().rev() {
-        if closes(tag, name) {
-            return Some(at);
-        }
-        // A list in a list has points of its own.
-        if ["ul", "ol", "dl", "table", "select"].contains(&name.as_str()) {
-            return None;
-        }
-    }
-    None
-}
-
-fn closes(tag: &Tag<'_>, open: &str) -> bool {
-    let is_one_of = |names: &[&str]| names.contains(&tag.name.as_str());
-    match open {
-        "p" => tag.gap() == Gap::Line && !tag.is("br"),
-        "li" => tag.is("li"),
-        "dt" | "dd" => is_one_of(&["dt", "dd"]),
-        "td" | "th" => is_one_of(&["td", "th", "tr", "tbody", "tfoot"]),
-        "tr" => is_one_of(&["tr", "tbody", "tfoot"]),
-        "tbody" | "thead" => is_one_of(&["tbody", "tfoot"]),
-        "option" => is_one_of(&["option", "optgroup"]),
-        _ => false,
-    }
-}
