@@ -62,6 +62,21 @@ impl World {
         self.account.append(ACTOR, Target::Mailbox(mailbox), message).unwrap();
     }
 
+    /// Several messages for Archive at once.
+    fn upload(&self, messages: u32) -> Result<(), Error> {
+        let mut appending = self.account.begin_append(ACTOR, self.archive, messages.into());
+        for number in 1..=messages {
+            if !appending.has_room(1) {
+                appending.commit(false)?;
+            }
+            appending.add(NewMessage { body: b"x".to_vec(), flags: Flags::default(), internal_date: NOW })?;
+            if number == messages {
+                appending.commit(true)?;
+            }
+        }
+        Ok(())
+    }
+
     fn uids(&self, mailbox: MailboxId) -> Vec<Uid> {
         self.account.view(mailbox).unwrap().index().iter().map(|entry| entry.uid).collect()
     }
@@ -185,6 +200,31 @@ fn a_copy_that_breaks_off_leaves_nothing_behind() {
     assert_eq!(mark, 0);
     let copied = world.account.copy(ACTOR, world.inbox, all, world.archive).unwrap();
     assert!(copied.uids[0].1 > Uid(1 + PIECE_MESSAGES_MAX as u32), "no UID is used again");
+    world.check();
+}
+
+/// What a commit of unknown outcome had brought stayed, and so did the last piece of a copy whose others were taken back.
+#[test]
+fn of_a_copy_and_of_an_upload_with_an_unknown_outcome_a_part_stayed() {
+    let world = World::new(MANY);
+    let all = world.uids(world.inbox);
+    let pieces = MANY.div_ceil(PIECE_MESSAGES_MAX as u32);
+    let mut whole = 0;
+    // By the toss of a coin it was applied.
+    for at in (0..pieces).cycle().take(24) {
+        let before = world.uids(world.archive);
+        world.engine.plan(at.into(), Fault::Failed);
+        let failed = match at % 2 {
+            0 => world.account.copy(ACTOR, world.inbox, all.clone(), world.archive).map(drop),
+            _ => world.upload(MANY),
+        };
+        assert!(matches!(failed, Err(Error::Fault(_))), "{failed:?}");
+        let more = world.uids(world.archive).len() - before.len();
+        assert!(more == 0 || (more == all.len() && at + 1 == pieces), "{more} of {MANY}, piece {at}");
+        whole += u32::from(more > 0);
+        assert_eq!(rows_of_copies(&world.engine), 0);
+    }
+    assert!(whole > 0, "the coin fell on one side only");
     world.check();
 }
 

@@ -185,6 +185,8 @@ pub(super) fn append_where(
             return Ok((store_new(tx, actor, inbox, flags, internal_date, prepared)?, true));
         }
     };
+    // That there is no such mailbox is told before that there is no room (RFC 9051 §6.3.12: TRYCREATE).
+    tx.mailbox(mailbox)?;
     tx.must_not_be_held(mailbox)?;
     match tx.upload(prepared, mailbox, actor.now)? {
         Upload::New => {

@@ -5,7 +5,7 @@
 
 use super::Account;
 use super::append::{NewMessage, Prepared, Target, append, put_new};
-use super::copy_and_move::Unfinished;
+use super::copy_and_move::{Noted, Unfinished};
 use super::piece::PIECE_MESSAGES_MAX;
 use super::sent::origin;
 use super::{Appended, View};
@@ -177,7 +177,9 @@ impl Appending {
         let (is_first, is_whole) = (self.appended.is_empty(), is_last && self.appended.is_empty());
         let bytes = if is_first { self.bytes } else { 0 };
         let before = self.unfinished.clone();
-        let (appended, unused, unfinished) = self.account.transact(move |tx| {
+        let noted = Noted::default();
+        let to_note = noted.clone();
+        let stored = self.account.transact(move |tx| {
             tx.must_not_be_held(mailbox)?;
             // Who brings too much hears so before anything has come.
             tx.must_fit(bytes)?;
@@ -192,8 +194,10 @@ impl Appending {
                 return Ok((appended, Vec::new(), None));
             }
             unfinished.note(tx, appended.first().zip(appended.last()).map(|(first, last)| (first.uid, last.uid)));
+            to_note.set(&unfinished);
             Ok((appended, Vec::new(), Some(unfinished)))
-        })?;
+        });
+        let (appended, unused, unfinished) = stored.inspect_err(|_| noted.may_be_durable(&mut self.unfinished))?;
         self.appended.extend(appended);
         self.unfinished = unfinished;
         Ok(unused)

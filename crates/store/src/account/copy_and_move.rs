@@ -13,6 +13,7 @@ use crate::key;
 use crate::record::{open, versioned};
 use crate::transact::AccountCell;
 use crate::tx::Tx;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What came where (COPYUID, RFC 4315 §3).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -107,7 +108,9 @@ impl Copying {
         let (actor, from, to) = (self.actor, self.from, self.to);
         let all = if is_first && !is_last { self.uids.clone() } else { Vec::new() };
         let before = self.unfinished.clone();
-        let (part, unfinished) = self.account.transact(move |tx| {
+        let noted = Noted::default();
+        let to_note = noted.clone();
+        let done = self.account.transact(move |tx| {
             // Whoever copies too much hears so before anything has come.
             let index = tx.index(from)?;
             let octets = all.iter().filter_map(|uid| index.find(*uid)).map(|entry| u64::from(entry.size)).sum();
@@ -119,8 +122,10 @@ impl Copying {
                 return Ok((part, None));
             }
             unfinished.note(tx, part.uids.first().zip(part.uids.last()).map(|(first, last)| (first.1, last.1)));
+            to_note.set(&unfinished);
             Ok((part, Some(unfinished)))
-        })?;
+        });
+        let (part, unfinished) = done.inspect_err(|_| noted.may_be_durable(&mut self.unfinished))?;
         self.copied.uid_validity = part.uid_validity;
         self.copied.uids.extend(part.uids);
         self.done = next;
@@ -144,6 +149,8 @@ impl Drop for Copying {
         }
     }
 }
+
+const RECORD: &str = "the record of what comes in pieces";
 
 /// A copy, or an upload of several messages, that has not come to its end: the UIDs that it has given so far. Its key is the
 /// first of them.
@@ -180,24 +187,37 @@ impl Unfinished {
         }
     }
 
-    /// Takes out again what has come, the last ones first.
-    pub(super) fn take_back(mut self, cell: &AccountCell) -> Result<(), Error> {
+    /// Takes out again what has come, the last ones first: what of it is durable its record says, and nobody else. Where a commit
+    /// had an unknown outcome, more may have come than was told, or all.
+    pub(super) fn take_back(self, cell: &AccountCell) -> Result<(), Error> {
         let Some(key) = self.key() else { return Ok(()) };
-        while let Some((first, last)) = self.uids.pop() {
-            let (to, actor) = (self.to, Actor { device: DeviceId(0), protocol: Protocol::Server, now: self.at });
-            cell.transact(move |tx| {
-                // Somebody may have deleted the mailbox, or moved copies on: those are his.
-                if tx.mailbox(to).is_err() {
-                    return Ok(());
+        let (to, at) = (self.to, self.at);
+        loop {
+            let key = key.clone();
+            let is_there_more = cell.transact(move |tx| {
+                let Some(record) = tx.get(&key)? else { return Ok(false) };
+                let mut record = Self::decode(&key, &record).map_err(Error::corrupt(RECORD))?;
+                // What did not come has left its UIDs to others.
+                if record.at != at {
+                    return Ok(false);
                 }
-                let entries: Vec<Entry> = tx.index(to)?.uids(first, last).map(|(_, entry)| *entry).collect();
-                if entries.is_empty() { Ok(()) } else { tx.expunge(actor, to, &entries) }
+                let piece = record.uids.pop();
+                match record.key() {
+                    Some(_) => tx.put(key.clone(), record.encode()),
+                    None => tx.delete(key.clone()),
+                }
+                // Somebody may have deleted the mailbox, or moved copies on: those are his.
+                if let Some((first, last)) = piece.filter(|_| tx.mailbox(to).is_ok()) {
+                    let entries: Vec<Entry> = tx.index(to)?.uids(first, last).map(|(_, entry)| *entry).collect();
+                    let actor = Actor { device: DeviceId(0), protocol: Protocol::Server, now: at };
+                    tx.expunge(actor, to, &entries)?;
+                }
+                Ok(!record.uids.is_empty())
             })?;
+            if !is_there_more {
+                return Ok(());
+            }
         }
-        cell.transact(move |tx| {
-            tx.delete(key.clone());
-            Ok(())
-        })
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -218,12 +238,29 @@ impl Unfinished {
     }
 }
 
+/// What the last run of a piece has noted in its transaction.
+#[derive(Clone, Default)]
+pub(super) struct Noted(Arc<Mutex<Option<Unfinished>>>);
+
+impl Noted {
+    pub(super) fn set(&self, unfinished: &Unfinished) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(unfinished.clone());
+    }
+
+    /// The piece failed: it may have come all the same.
+    pub(super) fn may_be_durable(&self, unfinished: &mut Option<Unfinished>) {
+        if let Some(noted) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            *unfinished = Some(noted);
+        }
+    }
+}
+
 /// Takes back the copies that a crash has left half-way, and notes what it has left of undoing and clearing.
 pub(crate) fn take_back(cell: &AccountCell) -> Result<(), Error> {
     act::close_all(cell)?;
     let mut unfinished = Vec::new();
     crate::state::scan(&*cell.engine.snapshot(cell.id)?, key::kind(b'C'), |key, value| {
-        unfinished.push(Unfinished::decode(key, value).map_err(Error::corrupt("the record of what comes in pieces"))?);
+        unfinished.push(Unfinished::decode(key, value).map_err(Error::corrupt(RECORD))?);
         Ok(())
     })?;
     for copy in unfinished {

@@ -22,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::{Kind, World};
 
 /// The seeds of every day.
-const SEEDS: std::ops::Range<u64> = 0..32;
+const SEEDS: std::ops::Range<u64> = 0..320;
 
 fn seeds(usual: std::ops::Range<u64>) -> std::ops::Range<u64> {
     let Ok(wanted) = std::env::var("PILLARBOX_SIM_SEEDS") else { return usual };
@@ -61,5 +61,5 @@ fn machines_that_crash_all_the_time_keep_what_they_acknowledged() {
 
 #[test]
 fn packed_indexes_are_what_the_records_say_whatever_fails() {
-    run(Kind::Large, seeds(0..4), 40);
+    run(Kind::Large, seeds(0..8), 40);
 }

@@ -175,9 +175,10 @@ impl Model {
         let of = |id: &MailboxId| self.mailboxes.get(id).map_or(0, |mailbox| mailbox.messages.len());
         let messages = match op {
             Op::Flags { uids, .. } | Op::Copy { uids, .. } | Op::Move { uids, .. } => uids.len(),
-            Op::Expunge { mailbox, .. } => of(mailbox),
+            Op::Expunge { mailbox, uids, .. } => self.expunged(*mailbox, uids.as_deref()).len(),
             Op::Delete { name, .. } | Op::Rename { from: name, .. } => self.by_name(name).as_ref().map_or(0, of),
             Op::PopQuit { taken, deleted, .. } => taken.len() + deleted.len(),
+            Op::Clear { .. } => self.mailboxes.keys().map(of).sum(),
             _ => 0,
         };
         messages > PIECE_MESSAGES_MAX
@@ -395,13 +396,21 @@ impl Model {
         among: Option<&[u32]>,
         (now, found): (Timestamp, &Found),
     ) -> Result<Reply, Error> {
-        let mailbox = self.mailboxes.get(&id).ok_or(Error::NoSuchMailbox)?;
+        if !self.mailboxes.contains_key(&id) {
+            return Err(Error::NoSuchMailbox);
+        }
+        let gone = self.expunged(id, among);
+        self.remove(by, id, &gone, now, found);
+        Ok(Reply::Gone(gone))
+    }
+
+    /// The UIDs that an expunge takes away.
+    fn expunged(&self, id: MailboxId, among: Option<&[u32]>) -> Vec<u32> {
         let goes = |uid: &u32, message: &Message| {
             message.flags.contains("\\Deleted") && among.is_none_or(|among| among.contains(uid))
         };
-        let gone: Vec<u32> = mailbox.messages.iter().filter(|(uid, m)| goes(uid, m)).map(|(uid, _)| *uid).collect();
-        self.remove(by, id, &gone, now, found);
-        Ok(Reply::Gone(gone))
+        let messages = self.mailboxes.get(&id).into_iter().flat_map(|mailbox| &mailbox.messages);
+        messages.filter(|(uid, message)| goes(uid, message)).map(|(uid, _)| *uid).collect()
     }
 
     pub fn relist(&mut self, from: MailboxId, uids: &[u32], to: MailboxId, moves: bool) -> Result<Reply, Error> {

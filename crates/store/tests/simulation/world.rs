@@ -217,13 +217,14 @@ impl World {
         op: &Op,
         run: impl FnOnce(Timestamp) -> Result<Reply, Error>,
     ) {
-        if self.random.chance(self.kind.crashes_per_mille()) {
+        let may_break_off = self.accounts[subject].model.may_break_off(op);
+        if may_break_off && self.random.chance(self.kind.crashes_per_mille()) {
             let fault = *pick(&mut self.random, &[Fault::CrashBefore, Fault::CrashAfter]).unwrap();
             self.engine.plan(self.random.below(2), fault);
         }
         let before = self.accounts[subject].found.head;
         let hints: Vec<u64> = self.processes[process].readers.iter().map(ImapClient::hints).collect();
-        if self.accounts[subject].model.may_break_off(op) {
+        if may_break_off {
             self.engine.set_rates(self.kind.rates());
             self.objects.set_rates(self.kind.rates());
         }
