@@ -158,7 +158,8 @@ fn pipelining_size_and_helo() {
          C: MAIL FROM:<me@x> SIZE=13
          C: RCPT TO:<a@y>
          C: RCPT TO:<b@y>
-         S: 250 ok\\n550 no\\n552 too many
+         C: DATA
+         S: 250 ok\\n550 no\\n552 too many\\n554 nobody
          C: QUIT
          S: 221 bye",
         &["5 Rcpt 550 Server", "4 Rcpt 552 Server"],
@@ -186,11 +187,43 @@ fn pipelining_size_and_helo() {
          C: MAIL FROM:<me@x>
          C: RCPT TO:<a@y>
          C: RCPT TO:<b@y>
-         S: 451 later\\n503 what\\n503 what
+         C: DATA
+         S: 451 later\\n503 what\\n503 what\\n503 what
          C: QUIT
          EOF",
         &["4 Mail 451 Server", "4 Mail 451 Server"],
     );
+}
+
+/// RFC 2920 §3.1: a single dot ends what a server waits for that has taken nobody.
+#[test]
+fn a_server_that_takes_nobody_and_wants_the_message_gets_an_empty_one() {
+    let begin = "S: 220 hi
+         C: EHLO pc
+         S: 250-y\\n250 PIPELINING
+         C: MAIL FROM:<me@x>
+         C: RCPT TO:<a@y>
+         C: DATA\n";
+    let check = |end: &str, expected: &[&str]| check(&smtp(), &to(&["a@y"]), &format!("{begin}{end}"), expected);
+    let again = "NEXT
+         C: MAIL FROM:<me@x>
+         C: RCPT TO:<a@y>
+         C: DATA
+         S: 250 ok\\n250 ok\\n554 no
+         C: QUIT
+         EOF";
+    for said in ["250 taken", "554 nobody"] {
+        let refused = format!("S: 250 ok\\n550 who\\n354 go\n C: .\n S: {said}\n");
+        check(&format!("{refused} {again}"), &["5 Rcpt 550 Server", "5 Data 554 Server"]);
+    }
+    check("S: 250 ok\\n450 later\\n354 go\n C: .\n EOF", &["4 Rcpt 450 Server"]);
+    check("S: 250 ok\\n450 later\\n354 go\n C: .\n LATE", &["4 Rcpt 450 Server"]);
+    check("S: 250 ok\\n450 later\\n354 go\n C: .\n S: 421 bye", &["4 Rcpt 450 Server"]);
+    check("S: 451 later\\n250 what\\n354 go\n C: .\n S: 250 taken\n C: QUIT\n EOF", &["4 Mail 451 Server"]);
+    // One that was taken has the message, and what DATA is answered counts for it.
+    check("S: 250 ok\\n250 ok\\n451 full\n C: QUIT\n EOF", &["4 Data 451 Server"]);
+    check("S: 250 ok\\n250 ok\\n250 what\n C: QUIT\n EOF", &["4 Data 250 Server"]);
+    check("S: 250 ok\\n250 ok\n EOF", &["4 Data 421 Client"]);
 }
 
 #[test]
@@ -208,7 +241,10 @@ fn the_window_is_bounded() {
     assert_eq!(lines(&output), 1 + 101);
     client.receive("550 no\r\n".repeat(150).as_bytes());
     client.step(0, &mut output);
-    assert_eq!(lines(&output), 1 + 151 + 1);
+    assert_eq!(lines(&output), 1 + 152, "with DATA");
+    client.receive(b"554 nobody\r\n");
+    client.step(0, &mut output);
+    assert_eq!(lines(&output), 1 + 152 + 1);
     assert!(client.into_outcomes().iter().all(|outcome| matches!(outcome, Outcome::Permanent(_))));
 }
 
@@ -224,9 +260,8 @@ fn lmtp_answers_for_each_recipient() {
          C: RCPT TO:<a@y>
          C: RCPT TO:<b@y>
          C: RCPT TO:<c@y>
-         S: 250 ok\\n250 ok\\n550 no\\n250 ok
          C: DATA
-         S: 354 go
+         S: 250 ok\\n250 ok\\n550 no\\n250 ok\\n354 go
          C: A: b
          C:
          C: ..hi
@@ -472,9 +507,8 @@ fn one_connection_takes_message_after_message() {
          S: 250-y\\n250 PIPELINING
          C: MAIL FROM:<me@x>
          C: RCPT TO:<a@y>
-         S: 250 ok\\n250 ok
          C: DATA
-         S: 354 go
+         S: 250 ok\\n250 ok\\n354 go
          C: A: b
          C:
          C: ..hi
@@ -483,13 +517,15 @@ fn one_connection_takes_message_after_message() {
          NEXT
          C: MAIL FROM:<me@x>
          C: RCPT TO:<a@y>
-         S: 250 ok\\n550 5.1.1 who
+         C: DATA
+         S: 250 ok\\n550 5.1.1 who\\n503 nobody
          NEXT
          C: RSET
          S: 250 ok
          C: MAIL FROM:<me@x>
          C: RCPT TO:<a@y>
-         S: 250 ok\\n450 4.2.0 greylisted
+         C: DATA
+         S: 250 ok\\n450 4.2.0 greylisted\\n503 nobody
          END
          C: QUIT
          S: 221 bye",
@@ -527,15 +563,15 @@ fn a_server_says_how_much_it_takes() {
          C: MAIL FROM:<me@x>
          C: RCPT TO:<a@y>
          C: RCPT TO:<b@y>
-         S: 250 ok\\n550 who\\n550 who
+         C: DATA
+         S: 250 ok\\n550 who\\n550 who\\n503 nobody
          C: RSET
          S: 250 ok
          C: MAIL FROM:<me@x>
          C: RCPT TO:<c@y>
          C: RCPT TO:<d@y>
-         S: 250 ok\\n250 ok\\n250 ok
          C: DATA
-         S: 354 go
+         S: 250 ok\\n250 ok\\n250 ok\\n354 go
          C: A: b
          C:
          C: ..hi
@@ -560,9 +596,8 @@ fn who_were_too_many_for_one_transaction_follow_in_the_next() {
          C: RCPT TO:<a@y>
          C: RCPT TO:<b@y>
          C: RCPT TO:<c@y>
-         S: 250 ok\\n250 ok\\n452 4.5.3 too many\\n452 4.2.2 full
          C: DATA
-         S: 354 go
+         S: 250 ok\\n250 ok\\n452 4.5.3 too many\\n452 4.2.2 full\\n354 go
          C: A: b
          C:
          C: ..hi
@@ -570,7 +605,8 @@ fn who_were_too_many_for_one_transaction_follow_in_the_next() {
          S: 250 taken
          C: MAIL FROM:<me@x>
          C: RCPT TO:<b@y>
-         S: 250 ok\\n452 4.5.3 still too many
+         C: DATA
+         S: 250 ok\\n452 4.5.3 still too many\\n503 nobody
          C: QUIT
          S: 221 bye",
         &["ok 250", "4 Rcpt 452 Server", "4 Rcpt 452 Server"],

@@ -78,6 +78,7 @@ fn talk(
         let _ = stream.get_mut().write_all(format!("{text}\r\n").as_bytes()).and_then(|()| stream.get_mut().flush());
     };
     let mut is_tls = script.implicit;
+    let mut has_taken_some = false;
     say(&mut stream, "220 test");
     loop {
         let mut line = String::new();
@@ -101,8 +102,14 @@ fn talk(
                 is_tls = true;
             }
             "AUTH" => say(&mut stream, "235 in"),
-            "RCPT" => say(&mut stream, replies.next().unwrap_or("250 ok")),
+            "RCPT" => {
+                let reply = replies.next().unwrap_or("250 ok");
+                has_taken_some |= reply.starts_with('2');
+                say(&mut stream, reply);
+            }
+            "DATA" if !has_taken_some => say(&mut stream, "503 5.5.1 for nobody"),
             "DATA" => {
+                has_taken_some = false;
                 say(&mut stream, "354 go");
                 let mut content = String::new();
                 while !content.ends_with("\r\n.\r\n") {

@@ -1,4 +1,4 @@
-//! MAIL and RCPT: which are sent, which are answered (RFC 2920).
+//! MAIL, RCPT, and DATA where it goes with them: which are sent, which are answered (RFC 2920).
 
 use super::extensions::Extensions;
 use super::{Message, Protocol};
@@ -10,50 +10,79 @@ use std::fmt::Write;
 /// while both write (RFC 2920 §3.1).
 const WINDOW_COMMANDS_MAX: usize = 100;
 
-/// Command 0 is MAIL, command n is RCPT for the n-th of `recipients`.
+/// Command 0 is MAIL, command n is RCPT for the n-th of `recipients`, and the one behind the last is DATA.
 pub(super) struct Envelope {
     /// Places of the transaction's recipients among those of the message.
     recipients: Vec<usize>,
+    /// DATA goes with them. RFC 2920 §3.1: as the last command of a group.
+    has_data: bool,
     sent: usize,
     answered: usize,
     window: usize,
     refusal: Option<Reply>,
+    /// What DATA was answered.
+    data: Option<Reply>,
 }
 
-/// What an answer was about.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answered {
+/// One of its commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
     Mail,
+    /// RCPT, for the recipient at this place of the message's.
     Recipient(usize),
+    Data,
 }
 
 impl Envelope {
-    pub(super) fn new(recipients: Vec<usize>, pipelining: bool) -> Self {
-        let window = if pipelining { WINDOW_COMMANDS_MAX } else { 1 };
-        Self { recipients, sent: 0, answered: 0, window, refusal: None }
+    /// `extensions`: what the server offers.
+    pub(super) fn new(recipients: Vec<usize>, extensions: &Extensions) -> Self {
+        let window = if extensions.pipelining { WINDOW_COMMANDS_MAX } else { 1 };
+        // Chunks begin without it (RFC 3030 §2).
+        let has_data = extensions.pipelining && !extensions.chunking;
+        Self { recipients, has_data, sent: 0, answered: 0, window, refusal: None, data: None }
     }
 
     fn commands(&self) -> usize {
-        self.recipients.len() + 1
+        self.recipients.len() + 1 + usize::from(self.has_data)
     }
 
-    /// The commands to send now: `None` is MAIL, a number RCPT for that recipient.
-    pub(super) fn due(&mut self) -> Vec<Option<usize>> {
+    /// The commands to send now.
+    pub(super) fn due(&mut self) -> Vec<Part> {
         let first = self.sent;
         if self.refusal.is_none() {
             self.sent = self.commands().min(self.answered + self.window);
         }
-        (first..self.sent).map(|number| self.recipient(number)).collect()
+        (first..self.sent).map(|number| self.part(number)).collect()
     }
 
-    pub(super) fn answer(&mut self) -> Answered {
-        let number = self.answered;
+    /// What the next answer is about.
+    pub(super) fn awaited(&self) -> Part {
+        self.part(self.answered)
+    }
+
+    /// What an answer that has come is about.
+    pub(super) fn answer(&mut self) -> Part {
+        let part = self.awaited();
         self.answered += 1;
-        self.recipient(number).map_or(Answered::Mail, Answered::Recipient)
+        part
     }
 
-    fn recipient(&self, number: usize) -> Option<usize> {
-        number.checked_sub(1).and_then(|place| self.recipients.get(place)).copied()
+    fn part(&self, number: usize) -> Part {
+        match number.checked_sub(1).map(|place| self.recipients.get(place)) {
+            None => Part::Mail,
+            Some(Some(recipient)) => Part::Recipient(*recipient),
+            Some(None) => Part::Data,
+        }
+    }
+
+    /// DATA was answered.
+    pub(super) fn data_answered(&mut self, reply: Reply) {
+        self.data = Some(reply);
+    }
+
+    /// What DATA was answered, if it went with the others.
+    pub(super) fn take_data(&mut self) -> Option<Reply> {
+        self.data.take()
     }
 
     /// MAIL was refused: what comes next is about nothing.
@@ -67,11 +96,6 @@ impl Envelope {
 
     pub(super) fn is_complete(&self) -> bool {
         self.answered == self.sent && (self.sent == self.commands() || self.refusal.is_some())
-    }
-
-    /// What the next answer is about.
-    pub(super) fn awaits_mail(&self) -> bool {
-        self.answered == 0
     }
 }
 

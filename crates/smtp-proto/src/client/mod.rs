@@ -1,10 +1,11 @@
 //! The client's side: delivers messages to one server, one after another, over SMTP or LMTP.
 //!
 //! Driven like a session: octets in, octets out, the time passed in, a deadline handed back.
-//! Greeting → EHLO (HELO) → STARTTLS, EHLO → AUTH → MAIL, RCPT… (pipelined) → DATA, or BDAT → the message → QUIT, or the next MAIL.
+//! Greeting → EHLO (HELO) → STARTTLS, EHLO → AUTH → MAIL, RCPT… → DATA, or BDAT → the message → QUIT, or the next MAIL.
 //! A message with more recipients than the server takes at once is several transactions (`limits`).
-//! DATA or BDAT is sent when the recipients are known, never pipelined with them: one round trip is the price for
-//! never having to send an empty message to nobody (RFC 2920 §3.1).
+//! MAIL, RCPT and DATA go together where the server takes commands in a row; a server that has taken no recipient and wants
+//! the message all the same gets one without an octet (RFC 2920 §3.1). BDAT is sent when the recipients are known: its chunk
+//! would go with it, for nobody where none is taken.
 //!
 //! Invariant: every recipient has exactly one [`Outcome`] in the end, and `Accepted` only after the server's own 2xx
 //! to the message.
@@ -17,16 +18,16 @@ mod extensions;
 mod limits;
 mod outcome;
 mod sending;
+mod transaction;
 
 pub use config::{ClientConfig, Credentials, Message, Protocol, TlsPolicy};
 pub use outcome::{Author, Failure, Outcome, Stage};
 
 use crate::{Enhanced, Reply, ReplyError, ReplyReader};
 use auth::Exchange;
-use envelope::{Answered, Envelope};
+use envelope::{Envelope, Part};
 use extensions::Extensions;
 use line_proto::Input;
-use outcome::is_too_many_recipients;
 use sending::Sending;
 use std::collections::VecDeque;
 
@@ -66,6 +67,10 @@ enum State {
     Reset,
     Envelope(Envelope),
     Data,
+    /// An empty message went to nobody; the recipients are settled, or wait for another transaction. `goes_on`: over this connection.
+    Nobody {
+        goes_on: bool,
+    },
     Sending(Sending),
     /// So many chunks are to be answered before it.
     Message {
@@ -287,7 +292,10 @@ impl Client {
             State::Auth(exchange) => self.handle_auth(exchange, reply),
             State::Reset if reply.is_positive() => self.begin_transaction(),
             State::Envelope(envelope) => self.handle_envelope(envelope, reply),
-            State::Data if reply.code == 354 => self.begin_message(Sending::lines(self.message.size_bytes)),
+            State::Data => self.handle_data(reply),
+            // Whatever is said of it.
+            State::Nobody { goes_on: true } => self.end_transaction(),
+            State::Nobody { goes_on: false } => self.send_quit(),
             State::Sending(sending) if reply.is_positive() && sending.awaits_answer() => {
                 self.state = State::Sending(sending.answered());
             }
@@ -297,7 +305,7 @@ impl Client {
                 self.refuse(stage, reply)
             }
             // RFC 3030 §2: what follows a chunk that was refused is refused too.
-            State::Reset | State::Data | State::Sending(_) | State::Message { .. } => self.refuse(stage, reply),
+            State::Reset | State::Sending(_) | State::Message { .. } => self.refuse(stage, reply),
         }
     }
 
@@ -352,142 +360,6 @@ impl Client {
         }
     }
 
-    fn begin_envelope(&mut self) {
-        if let Some(reply) = self.obstacle() {
-            let failure = Failure { stage: Stage::Mail, author: Author::Client, reply };
-            self.settle(&Outcome::Permanent(failure));
-            return self.finish();
-        }
-        self.begin_transaction();
-    }
-
-    /// The next transaction, for as many recipients as the server takes in one.
-    fn begin_transaction(&mut self) {
-        if std::mem::take(&mut self.is_reset_due) {
-            return self.send("RSET", State::Reset);
-        }
-        let limits = &self.extensions.limits;
-        if !limits.allow_another(self.transactions) {
-            self.settle(&Outcome::NotTried);
-            return self.send_quit();
-        }
-        self.transactions += 1;
-        let recipients = limits.take(&mut self.waiting, &self.message.recipients);
-        self.send_envelope(Envelope::new(recipients, self.extensions.pipelining));
-    }
-
-    /// What the message needs and the server does not offer.
-    fn obstacle(&self) -> Option<Reply> {
-        let offered = &self.extensions;
-        if offered.size.is_some_and(|limit| limit > 0 && limit < self.message.size_bytes) {
-            // RFC 1870 §6.1.
-            return Some(Reply::new(552, Enhanced(5, 3, 4), "the message is larger than the server takes"));
-        }
-        if let Some(by) = self.message.deliver_by.filter(|by| by.returns)
-            && offered.deliver_by.is_none_or(|least| by.seconds < least)
-        {
-            // RFC 2852 §4.1.4: whoever cannot return it in time does not get it. RFC 3463, X.3.3: not capable of that.
-            return Some(Reply::new(
-                554,
-                Enhanced(5, 3, 3),
-                "the server does not promise to deliver in the time asked for",
-            ));
-        }
-        let is_bounce = self.message.reverse_path.mailbox().is_none();
-        if self.message.requires_tls && !offered.requires_tls && !is_bounce {
-            // RFC 8689 §4.2.1.
-            let text = "the server does not promise to keep the message protected (REQUIRETLS)";
-            return Some(Reply::new(550, Enhanced(5, 7, 30), text));
-        }
-        if !offered.smtputf8 && self.message.needs_smtputf8() {
-            // RFC 6531 §3.5.
-            return Some(Reply::new(553, Enhanced(5, 6, 7), "the server takes no addresses beyond ASCII"));
-        }
-        if !offered.eight_bit_mime && self.message.eight_bit {
-            // RFC 6152 §3: not to be sent; nothing here re-encodes.
-            return Some(Reply::new(554, Enhanced(5, 6, 3), "the server takes no 8-bit messages"));
-        }
-        None
-    }
-
-    fn send_envelope(&mut self, mut envelope: Envelope) {
-        for command in envelope.due() {
-            let recipient = command.and_then(|index| self.message.recipients.get(index));
-            let command = match recipient {
-                Some(rcpt) => envelope::rcpt(rcpt, &self.extensions),
-                None => envelope::mail(&self.message, &self.extensions),
-            };
-            self.write_line(&command);
-        }
-        self.state = State::Envelope(envelope);
-    }
-
-    fn handle_envelope(&mut self, mut envelope: Envelope, reply: Reply) {
-        match envelope.answer() {
-            Answered::Mail if reply.is_positive() => {}
-            Answered::Mail => envelope.refuse(reply),
-            Answered::Recipient(_) if envelope.refusal().is_some() => {}
-            Answered::Recipient(index) if reply.is_positive() => self.accepted.push_back(index),
-            // RFC 5321 §4.5.3.1.10: the rest goes in a transaction of its own, as long as each brings some.
-            Answered::Recipient(index) if is_too_many_recipients(&reply) && !self.accepted.is_empty() => {
-                self.waiting.push_back(index);
-            }
-            Answered::Recipient(index) => self.settle_one(index, Outcome::of(Stage::Rcpt, reply)),
-        }
-        if !envelope.is_complete() {
-            return self.send_envelope(envelope);
-        }
-        match envelope.refusal() {
-            Some(reply) => self.refuse(Stage::Mail, reply.clone()),
-            None if self.accepted.is_empty() => {
-                self.is_reset_due = true;
-                self.end_transaction();
-            }
-            // RFC 3030 §2: a round trip less.
-            None if self.extensions.chunking => {
-                self.begin_message(Sending::chunks(self.message.size_bytes, self.extensions.pipelining));
-            }
-            None => self.send("DATA", State::Data),
-        }
-    }
-
-    fn begin_message(&mut self, sending: Sending) {
-        self.state = State::Sending(sending);
-        if self.message.size_bytes == 0 {
-            self.send_piece(&[]);
-        }
-    }
-
-    fn send_piece(&mut self, piece: &[u8]) {
-        let State::Sending(sending) = &mut self.state else { return };
-        if let Some(chunks) = sending.take(piece, &mut self.output) {
-            self.state = State::Message { chunks };
-        }
-    }
-
-    fn handle_message(&mut self, reply: Reply) {
-        let outcome = match Outcome::of(Stage::Message, reply) {
-            Outcome::Accepted { reply, .. } => Outcome::Accepted { reply, reports: self.extensions.dsn },
-            outcome => outcome,
-        };
-        // RFC 2033 §4.2: one reply for each recipient that RCPT accepted, in that order.
-        let count = if self.config.protocol == Protocol::Lmtp { 1 } else { self.accepted.len() };
-        // RFC 3030 §2: after chunks that were refused there is a transaction still.
-        self.is_reset_due = self.extensions.chunking && !matches!(outcome, Outcome::Accepted { .. });
-        for index in self.accepted.drain(..count.min(self.accepted.len())).collect::<Vec<_>>() {
-            self.settle_one(index, outcome.clone());
-        }
-        if self.accepted.is_empty() {
-            self.end_transaction();
-        } else {
-            self.state = State::Message { chunks: 0 };
-        }
-    }
-
-    fn end_transaction(&mut self) {
-        if self.waiting.is_empty() { self.finish() } else { self.begin_transaction() }
-    }
-
     /// The message is settled.
     fn finish(&mut self) {
         if self.keep_open && self.extensions.limits.allow_another(self.transactions) {
@@ -510,15 +382,19 @@ impl Client {
         }
     }
 
-    /// The server refuses what concerns all.
+    /// The server refuses what concerns all, and is left.
     fn refuse(&mut self, stage: Stage, reply: Reply) {
+        self.refuse_with(stage, reply);
+        self.send_quit();
+    }
+
+    fn refuse_with(&mut self, stage: Stage, reply: Reply) {
         let outcome = match Outcome::of(stage, reply) {
             // A 2xx where 334 or 354 belongs is no acceptance.
             Outcome::Accepted { reply, .. } => Outcome::Temporary(Failure { stage, author: Author::Server, reply }),
             outcome => outcome,
         };
         self.settle(&outcome);
-        self.send_quit();
     }
 
     /// The client refuses to go on, in good order.
@@ -555,9 +431,13 @@ impl Client {
             State::StartTls | State::Handshake => Stage::StartTls,
             State::Auth(_) => Stage::Auth,
             State::Reset => Stage::Mail,
-            State::Envelope(envelope) if envelope.awaits_mail() => Stage::Mail,
-            State::Envelope(_) => Stage::Rcpt,
+            State::Envelope(envelope) => match envelope.awaited() {
+                Part::Mail => Stage::Mail,
+                Part::Recipient(_) => Stage::Rcpt,
+                Part::Data => Stage::Data,
+            },
             State::Data => Stage::Data,
+            State::Nobody { .. } => Stage::Quit,
             State::Sending(_) | State::Message { .. } => Stage::Message,
             State::Idle | State::Quit | State::Closed => Stage::Quit,
         }
@@ -570,6 +450,7 @@ impl Client {
             State::Reset | State::Envelope(_) => 5 * MINUTE_MILLIS,
             State::StartTls | State::Handshake => 2 * MINUTE_MILLIS,
             State::Data => 2 * MINUTE_MILLIS,
+            State::Nobody { .. } => MINUTE_MILLIS,
             State::Sending(_) => 3 * MINUTE_MILLIS,
             State::Message { .. } => 10 * MINUTE_MILLIS,
             // The message is settled; politeness has its limits.
