@@ -49,8 +49,8 @@ pub struct Table {
 /// A change of a table in the making.
 pub struct TableTx<'a> {
     snapshot: &'a dyn Snapshot,
-    /// Of changes that came before, and that are committed with this one.
-    before: &'a Rows,
+    /// Of changes that came before, and that are committed with this one or before it; older ones first.
+    before: &'a [&'a Rows],
     changes: Rows,
     logins: BTreeSet<AccountId>,
 }
@@ -106,7 +106,7 @@ impl Table {
     /// # Errors
     /// Faults.
     pub fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Row>, Error> {
-        self.read(|table| scan((table, &Rows::new()), prefix, from, limit))
+        self.read(|table| scan((table, &[]), prefix, from, limit))
     }
 
     /// All rows that begin with one of some prefixes, as of one version, and which.
@@ -117,7 +117,7 @@ impl Table {
         self.read(|table| {
             let mut rows = Vec::new();
             for prefix in prefixes {
-                rows.append(&mut scan((table, &Rows::new()), prefix, prefix, usize::MAX)?);
+                rows.append(&mut scan((table, &[]), prefix, prefix, usize::MAX)?);
             }
             Ok((table.head(), rows))
         })
@@ -183,7 +183,7 @@ impl Table {
     #[expect(clippy::type_complexity, reason = "a result of a result: the table's and the caller's")]
     fn attempt<T, E: From<Error>>(
         &self,
-        before: &Rows,
+        before: &[&Rows],
         change: &mut impl FnMut(&mut TableTx<'_>) -> Result<T, E>,
     ) -> (Option<Change>, Result<(T, BTreeSet<AccountId>), E>) {
         let snapshot = match self.snapshot() {
@@ -211,7 +211,8 @@ impl TableTx<'_> {
     /// # Errors
     /// Faults.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        match self.changes.get(key).or_else(|| self.before.get(key)) {
+        let mut newest_first = std::iter::once(&self.changes).chain(self.before.iter().rev().copied());
+        match newest_first.find_map(|rows| rows.get(key)) {
             Some(changed) => Ok(changed.clone()),
             None => Ok(self.snapshot.get(key)?),
         }
@@ -243,7 +244,7 @@ impl TableTx<'_> {
 }
 
 fn scan(
-    (snapshot, changed): (&dyn Snapshot, &Rows),
+    (snapshot, changed): (&dyn Snapshot, &[&Rows]),
     prefix: &[u8],
     from: &[u8],
     limit: usize,
@@ -253,7 +254,7 @@ fn scan(
     if limit == 0 || first >= end {
         return Ok(Vec::new());
     }
-    let changed = || changed.range(first.clone()..end.clone());
+    let changed = || changed.iter().flat_map(|rows| rows.range(first.clone()..end.clone()));
     // What was removed leaves a place to the next one.
     let wanted = limit.saturating_add(changed().count());
     let mut rows = Vec::new();

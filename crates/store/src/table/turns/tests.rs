@@ -4,12 +4,15 @@ use crate::ids::AccountId;
 use crate::sim::{Fault, SimEngine, SimObjects};
 use crate::store::Store;
 use crate::table::{TableId, TableTx};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 type Ran = Box<dyn FnMut(&mut TableTx<'_>) -> Result<usize, Error> + Send>;
 
 fn table(engine: &SimEngine) -> Table {
-    Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(TableId::Queue)
+    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(TableId::Queue);
+    put(&table, b"first").unwrap();
+    table
 }
 
 fn put(table: &Table, key: &[u8]) -> Result<(), Error> {
@@ -23,18 +26,39 @@ fn keys(table: &Table) -> Vec<Vec<u8>> {
     table.scan(b"k", b"k", usize::MAX).unwrap().into_iter().map(|(key, _)| key).collect()
 }
 
-/// Has changes run while a commit is under way, which ends when all of them are in line.
+/// Has changes run while a commit is under way, which ends when all of them wait for it.
 fn at_once(table: &Table, changes: Vec<Ran>) -> Vec<Result<usize, Error>> {
-    table.turns.lock().is_committing = true;
+    at_once_then(table, changes, Rows::new(), Verdict::Durable)
+}
+
+/// What is under way writes `rows`, and comes to `verdict`.
+fn at_once_then(table: &Table, changes: Vec<Ran>, rows: Rows, verdict: Verdict) -> Vec<Result<usize, Error>> {
+    let on = ModSeq(table.version().unwrap().0 - 1);
+    table.turns.lock().under_way = Some(UnderWay { on, rows: Arc::new(rows), fate: Arc::default() });
     let count = changes.len();
+    let ran = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let run = |mut change: Ran| scope.spawn(move || table.change(|tx| change(tx)));
+        let run = |mut change: Ran| {
+            let ran = &ran;
+            scope.spawn(move || {
+                table.change(|tx| {
+                    ran.fetch_add(1, Ordering::SeqCst);
+                    change(tx)
+                })
+            })
+        };
         let threads: Vec<_> = changes.into_iter().map(run).collect();
-        while table.turns.lock().in_line < count {
+        // Who has run, under the lock, waits when the lock is free again.
+        let mut state = loop {
+            let state = table.turns.lock();
+            if ran.load(Ordering::SeqCst) + state.in_line == count {
+                break state;
+            }
+            drop(state);
             thread::yield_now();
-        }
-        table.turns.lock().is_committing = false;
-        table.turns.changed.notify_all();
+        };
+        table.turns.end(&mut state, verdict);
+        drop(state);
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|_| Err(Error::Fault("panicked".into()))))
@@ -64,11 +88,60 @@ fn every_change_of_a_table_paid_a_flush_of_its_own() {
 }
 
 #[test]
+fn what_ran_on_a_commit_that_failed_runs_again() {
+    for verdict in [Verdict::Again, Verdict::Alone, Verdict::Refused(Error::ReadOnly)] {
+        let engine = SimEngine::new();
+        let table = table(&engine);
+        put(&table, b"k").unwrap();
+        let looks: Ran = Box::new(|tx| Ok(tx.scan_before(b"k", b"k", usize::MAX)?.len()));
+        let gone = Rows::from([(b"kg".to_vec(), Some(Vec::new()))]);
+        let seen = at_once_then(&table, vec![puts(1), looks], gone, verdict);
+        assert_eq!(seen[0], Ok(1));
+        assert!(matches!(seen[1], Ok(1 | 2)), "{seen:?}");
+        assert_eq!(keys(&table), [b"k".to_vec(), b"k\x01".to_vec()]);
+    }
+}
+
+#[test]
+fn a_change_sees_what_is_being_committed_and_is_not_answered_before_that_is_durable() {
+    let engine = SimEngine::new();
+    let table = table(&engine);
+    put(&table, b"k").unwrap();
+    let on = table.version().unwrap();
+    let rows = Rows::from([(b"k".to_vec(), None), (b"kn".to_vec(), Some(b"new".to_vec()))]);
+    let fate: Arc<Fate> = Arc::default();
+    table.turns.lock().under_way = Some(UnderWay { on, rows: Arc::new(rows.clone()), fate: Arc::clone(&fate) });
+    let has_looked = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let look = scope.spawn(|| {
+            let seen = table.change(|tx| {
+                has_looked.store(true, Ordering::SeqCst);
+                let found = tx.scan_before(b"k", b"k", 1)?;
+                Ok::<_, Error>((found, tx.get(b"k")?, tx.get(b"kn")?))
+            });
+            assert!(fate.verdict.get().is_some(), "answered before");
+            seen
+        });
+        let keep = scope.spawn(|| put(&table, b"ko"));
+        while !has_looked.load(Ordering::SeqCst) || table.turns.lock().batch.changes == 0 {
+            thread::yield_now();
+        }
+        let batch = Batch { on, changes: 1, ..Batch::default() };
+        assert!(matches!(batch.commit(&table, &rows), Verdict::Durable));
+        table.turns.end(&mut table.turns.lock(), Verdict::Durable);
+        let new = (b"kn".to_vec(), b"new".to_vec());
+        assert_eq!(look.join().unwrap(), Ok((vec![new], None, Some(b"new".to_vec()))));
+        keep.join().unwrap().unwrap();
+    });
+    assert_eq!(keys(&table), [b"kn".to_vec(), b"ko".to_vec()]);
+}
+
+#[test]
 fn a_commit_is_full_some_time() {
     let engine = SimEngine::new();
     let table = table(&engine);
     at_once(&table, (0..CHANGES_PER_COMMIT_MAX as u8 + 1).map(puts).collect());
-    assert_eq!((engine.commits(), keys(&table).len()), (2, CHANGES_PER_COMMIT_MAX + 1));
+    assert_eq!((engine.commits(), keys(&table).len()), (1 + 2, CHANGES_PER_COMMIT_MAX + 1));
 }
 
 #[test]
@@ -86,7 +159,7 @@ fn a_change_that_fails_or_panics_leaves_no_trace_and_keeps_nobody_waiting() {
     let outcomes = at_once(&table, vec![puts(1), fails, panics, puts(2)]);
     assert!(outcomes[0].is_ok() && outcomes[3].is_ok());
     assert_eq!((&outcomes[1], &outcomes[2]), (&Err(Error::NoSuchMessage), &Err(Error::Fault("panicked".into()))));
-    assert_eq!((engine.commits(), keys(&table)), (1, vec![b"k\x01".to_vec(), b"k\x02".to_vec()]));
+    assert_eq!((engine.commits(), keys(&table)), (1 + 1, vec![b"k\x01".to_vec(), b"k\x02".to_vec()]));
     put(&table, b"kx").unwrap();
 }
 
