@@ -21,6 +21,7 @@ mod cache;
 mod client;
 mod directories;
 mod hands;
+mod patience;
 mod s3;
 mod s3_options;
 mod spool;

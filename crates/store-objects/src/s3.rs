@@ -13,6 +13,7 @@
 
 use crate::cache::{Cache, SEGMENT_BYTES, Segment};
 use crate::client::Client;
+use crate::patience::{Impatient, LONG_MAX, Patience};
 use crate::s3_options::S3Options;
 use crate::{Address, OpenError, account_directory};
 use bytes::Bytes;
@@ -24,7 +25,7 @@ use std::fmt;
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 use store::ids::AccountId;
 use store::objects::{ObjectError, ObjectName, Objects, Shared};
@@ -45,6 +46,7 @@ const TRYING: Duration = Duration::from_secs(20);
 pub struct S3Objects {
     place: Arc<Place>,
     runtime: Option<Runtime>,
+    patience: Patience,
 }
 
 struct Place {
@@ -83,7 +85,7 @@ impl S3Objects {
             .map_err(|error| failed(&error))?;
         let prefix = ObjectPath::from(options.prefix.as_str());
         let place = Arc::new(Place { name: name.clone(), prefix, bucket, cache: Cache::default() });
-        let objects = Self { place, runtime: Some(runtime) };
+        let objects = Self { place, runtime: Some(runtime), patience: Patience::default() };
         let owner = owner.to_owned();
         let found =
             objects.wait(move |place| async move { place.owner(&owner).await }).map_err(|error| failed(&error))?;
@@ -104,15 +106,41 @@ impl S3Objects {
         T: Send + 'static,
         F: Future<Output = Result<T, ObjectError>> + Send + 'static,
     {
-        let ended = || ObjectError::Failed { what: format!("the threads that talk to {} have ended", self.place.name) };
-        let Some(runtime) = &self.runtime else { return Err(ended()) };
+        self.begin(work).recv().unwrap_or_else(|_| Err(self.ended()))
+    }
+
+    /// The same for what is read, while a session holds a place for it: of a bucket that hangs few wait to the end.
+    fn wait_to_read<T, F>(&self, work: impl FnOnce(Arc<Place>) -> F) -> Result<T, ObjectError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, ObjectError>> + Send + 'static,
+    {
+        match self.patience.wait(|| self.begin(work)) {
+            Ok(came) => came.unwrap_or_else(|| Err(self.ended())),
+            Err(Impatient) => Err(ObjectError::Failed {
+                what: format!("{} does not answer in time, and {LONG_MAX} wait for it already", self.place.name),
+            }),
+        }
+    }
+
+    fn begin<T, F>(&self, work: impl FnOnce(Arc<Place>) -> F) -> Receiver<Result<T, ObjectError>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, ObjectError>> + Send + 'static,
+    {
         let (done, result) = sync_channel(1);
         let work = work(Arc::clone(&self.place));
-        runtime.spawn(async move {
-            // Who asked waits for it.
-            let _ = done.send(work.await);
-        });
-        result.recv().unwrap_or_else(|_| Err(ended()))
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(async move {
+                // Nobody may wait for it any more.
+                let _ = done.send(work.await);
+            });
+        }
+        result
+    }
+
+    fn ended(&self) -> ObjectError {
+        ObjectError::Failed { what: format!("the threads that talk to {} have ended", self.place.name) }
     }
 }
 
@@ -151,7 +179,7 @@ impl Objects for S3Objects {
 
     fn read(&self, account: AccountId, name: &str) -> Result<Vec<u8>, ObjectError> {
         let address = Address::new(account, name)?;
-        self.wait(|place| async move { place.read(&address.path).await })
+        self.wait_to_read(|place| async move { place.read(&address.path).await })
     }
 
     fn read_range(&self, account: AccountId, name: &str, range: Range<usize>) -> Result<Vec<u8>, ObjectError> {
@@ -164,7 +192,7 @@ impl Objects for S3Objects {
             let path = address.path.clone();
             let segment = match self.place.cache.get(&path, number) {
                 Some(segment) => segment,
-                None => self.wait(move |place| async move { place.segment(path, number).await })?,
+                None => self.wait_to_read(move |place| async move { place.segment(path, number).await })?,
             };
             let begin = number * SEGMENT_BYTES;
             let (from, to) = (range.start.max(begin) - begin, range.end.min(begin + SEGMENT_BYTES) - begin);
@@ -178,7 +206,7 @@ impl Objects for S3Objects {
 
     fn length(&self, account: AccountId, name: &str) -> Result<u64, ObjectError> {
         let address = Address::new(account, name)?;
-        self.wait(|place| async move { place.length(&address.path).await })
+        self.wait_to_read(|place| async move { place.length(&address.path).await })
     }
 
     fn remove(&self, account: AccountId, name: &str) -> Result<(), ObjectError> {
