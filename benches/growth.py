@@ -4,14 +4,18 @@
     python3 benches/growth.py target/release/pillarbox [--accounts 10] [--messages 1000 10000 100000]
 
 Delivers messages of some 2 KiB over LMTP on several connections, to one account after the other, and prints for the last thousand
-before each number what the process has read and written for one of them (`/proc/PID/io`).
+before each number what the process has read and written for one of them (`/proc/PID/io`), and its processor time; and how often the
+disk was flushed for one of some more (strace).
 """
 import argparse, os, pathlib, shutil, socket, subprocess, tempfile, threading
 
+import first_select
+import flushes
 import side_by_side
 
 CONNECTIONS = 32
 MEASURED = 1000
+TRACED = 320
 
 
 def serve(binary, place, accounts):
@@ -72,17 +76,21 @@ def main():
     options = parse.parse_args()
     place = pathlib.Path(tempfile.mkdtemp(prefix="pillarbox-growth-"))
     process, port = serve(os.path.abspath(options.pillarbox), place, options.accounts)
-    print("| messages | KiB written | KiB read | writes | reads |\n|---|---|---|---|---|")
+    print("| accounts | messages | KiB written | KiB read | writes | reads | flushes | ms of processor |\n|---|---|---|---|---|---|---|---|")
     try:
         done = 0
         for count in sorted(options.messages):
             deliver_all(port, options.accounts, range(done, count - MEASURED))
-            before = counters(process)
+            before, busy = counters(process), first_select.used(process)[0]
             deliver_all(port, options.accounts, range(count - MEASURED, count))
-            after, done = counters(process), count
+            after, busy = counters(process), first_select.used(process)[0] - busy
+            with flushes.Trace(process, place) as trace:
+                deliver_all(port, options.accounts, range(count, count + TRACED))
+            done = count + TRACED
             each = lambda name: (after[name] - before[name]) / MEASURED
             cells = [each("wchar") / 1024, each("rchar") / 1024, each("syscw"), each("syscr")]
-            print(f"| {count:,} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |", flush=True)
+            cells = [f"{cell:.1f}" for cell in cells] + [f"{trace.flushes / TRACED:.2f}", f"{busy / MEASURED:.2f}"]
+            print(f"| {options.accounts:,} | {count:,} | " + " | ".join(cells) + " |", flush=True)
     finally:
         process.terminate()
         process.wait(60)
