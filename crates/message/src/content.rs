@@ -19,7 +19,7 @@ pub struct HasNul;
 ///
 /// # Errors
 /// [`HasNul`].
-pub fn check(content: &[u8]) -> Result<(), HasNul> {
+pub(crate) fn check(content: &[u8]) -> Result<(), HasNul> {
     memchr(0, content).map_or(Ok(()), |_| Err(HasNul))
 }
 

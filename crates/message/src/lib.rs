@@ -14,6 +14,7 @@
 #![warn(unreachable_pub)]
 
 pub mod address;
+pub mod binary;
 pub mod charset;
 pub mod check;
 pub mod content;

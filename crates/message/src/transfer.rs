@@ -176,6 +176,20 @@ fn feed_quoted(line: &mut Vec<u8>, piece: &[u8], decoded: &mut Vec<u8>) {
     line.drain(..ready);
 }
 
+/// The octets in base64 (RFC 2045 §6.8), on one line.
+pub(crate) fn to_base64(octets: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(octets.len().div_ceil(3) * 4);
+    for group in octets.chunks(3) {
+        let bits = (0..3).fold(0, |bits, at| bits << 8 | u32::from(group.get(at).copied().unwrap_or(0)));
+        for place in 0..4 {
+            let digit = ALPHABET.get((bits >> (18 - 6 * place)) as usize & 63).copied().unwrap_or(b'=');
+            text.push(if place <= group.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
 /// The value of a base64 digit.
 pub(crate) fn base64_value(byte: u8) -> Option<u8> {
     Some(BASE64[usize::from(byte)]).filter(|&value| value < 64)
@@ -272,6 +286,14 @@ mod tests {
         decoder.feed(&[b' '; 3 * QUOTED_LINE_BYTES_MAX], &mut decoded);
         let State::QuotedPrintable(line) = &decoder.0 else { panic!() };
         assert!(line.len() <= QUOTED_LINE_BYTES_MAX);
+    }
+
+    #[test]
+    fn base64_of_every_length() {
+        let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")];
+        for (octets, expected) in cases {
+            assert_eq!(to_base64(octets.as_bytes()), expected);
+        }
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::record::{Arrival, BodyRecord, Digest, EmailRecord, HeaderCopy, Messag
 use crate::shown::SentSizes;
 use crate::store::takes_mail;
 use crate::tx::Tx;
-use message::Summary;
-use message::content::{self, HasNul};
+use message::content::HasNul;
+use message::{Summary, binary};
 use std::sync::Arc;
 
 /// A longer summary is not kept but made anew whenever it is asked for: only a message made to be a nuisance has one.
@@ -72,7 +72,8 @@ pub(super) struct Prepared {
 
 impl Account {
     /// Stores a message. A body larger than the inline limit is made durable as an object first. A program's own copy of
-    /// what a device submitted takes the place of the one that was saved ([`Account::submit`]).
+    /// what a device submitted takes the place of the one that was saved ([`Account::submit`]). Binary parts with a NUL get
+    /// base64 ([`message::binary`]).
     ///
     /// # Errors
     /// [`Error::NoSuchMailbox`], [`Error::NotAllowed`] (the mailbox of what is held), [`Error::InvalidContent`],
@@ -124,7 +125,10 @@ impl Account {
     ) -> Result<(Prepared, Option<(ObjectName, Shared)>), Error> {
         takes_mail(&*self.cell.engine, &*self.cell.space)?;
         let body = (**shared).as_ref();
-        content::check(body).map_err(|HasNul| Error::InvalidContent(NUL))?;
+        if let Some(made) = binary::without_nul(body).map_err(|HasNul| Error::InvalidContent(NUL))? {
+            let (parsed, shared): (_, Shared) = (Summary::parse(&made), Arc::new(made));
+            return self.prepare_but_object(&shared, &parsed, origin);
+        }
         let size = u32::try_from(body.len()).map_err(|_| Error::Limit("a message has at most 4 GiB".into()))?;
         let hash = *blake3::hash(body).as_bytes();
         let mut summary = parsed.encode();
