@@ -1,7 +1,7 @@
 //! What is announced (RFC 9051 §6.1.1): exactly what works, by the session's state.
 //!
-//! Known and left out, for the reasons in `docs/rfc.toml`: LOGIN-REFERRALS (RFC 2221), LANGUAGE and I18NLEVEL (RFC 5255),
-//! ANNOTATE (RFC 5257), CONVERT (RFC 5259), MESSAGELIMIT and SAVELIMIT (RFC 9738).
+//! Known and left out, for the reasons in `docs/rfc.toml`: LOGIN-REFERRALS (RFC 2221), ANNOTATE (RFC 5257), CONVERT (RFC 5259), MESSAGELIMIT and
+//! SAVELIMIT (RFC 9738).
 
 use crate::service::ImapService;
 use sasl::Mechanism;
@@ -17,6 +17,8 @@ const ALWAYS: &[&str] = &[
     "ID",
     "IDLE",
     "NAMESPACE",
+    "LANGUAGE",
+    "I18NLEVEL=2",
     "UNSELECT",
     "UNAUTHENTICATE",
     "INPROGRESS",

@@ -1,8 +1,9 @@
 //! Search without regard to case: `contains`, for text that may be megabytes long.
 //!
-//! Folding is Unicode's full upper case, then lower case, of each character: `Straße` finds `STRASSE`, `Σ` finds `ς`.
-//! Work is linear whatever the text and the needle are.
+//! Texts are compared by i;unicode-casemap (RFC 5051), as RFC 5255 §4.3 asks for: `Σ` finds `ς`, an `é` in one piece finds the one of two
+//! characters; `ß` does not find `ss`. Work is linear whatever the text and the needle are.
 
+use icu_normalizer::DecomposingNormalizerBorrowed;
 use memchr::memmem;
 
 /// ASCII text is folded and searched in pieces of this size, so that no copy of all of it is made.
@@ -33,8 +34,14 @@ impl Needle {
     /// Text that it stands in and that cannot be made shorter has at most so many octets.
     #[must_use]
     pub fn source_bytes_max(&self) -> usize {
-        // The Kelvin sign folds from three octets to one, and no character to a smaller part of itself.
+        // No character becomes fewer octets than a quarter of its own: mathematical letters become ASCII.
         self.folded.len().saturating_mul(4)
+    }
+
+    /// Whether it stands in what [`fold`] made of a text.
+    #[must_use]
+    pub fn is_in_folded(&self, folded: &str) -> bool {
+        self.finder.find(folded.as_bytes()).is_some()
     }
 
     /// Whether it stands in `haystack`; what is empty stands everywhere.
@@ -43,7 +50,7 @@ impl Needle {
         if haystack.is_ascii() {
             self.folded.is_ascii() && self.is_in_ascii(haystack.as_bytes())
         } else {
-            self.finder.find(fold(haystack).as_bytes()).is_some()
+            self.is_in_folded(&fold(haystack))
         }
     }
 
@@ -69,18 +76,47 @@ impl Needle {
     }
 }
 
-/// Text without its case: equal for texts that differ in case only.
+/// What stands for a text when it is compared by i;unicode-casemap (RFC 5051 §2): equal octets for texts that differ only in case and in
+/// the form in which their characters are written; their order is the order of texts.
+#[must_use]
+pub fn casemap(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_uppercase();
+    }
+    let titles: String = text.chars().map(title).collect();
+    // RFC 5051 §2 (b): decomposed, compatible characters too.
+    DecomposingNormalizerBorrowed::new_nfkd().normalize(&titles).into_owned()
+}
+
+/// The same but for the case of ASCII letters, which is the other way round: nearly all text is ASCII in lower case. What is equal
+/// by [`casemap`] is equal by this, and nothing else is.
 #[must_use]
 pub fn fold(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_ascii() {
-            folded.push(character.to_ascii_lowercase());
-        } else {
-            folded.extend(character.to_uppercase().flat_map(char::to_lowercase));
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let other_case = |c: char| if c.is_ascii_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() };
+    casemap(text).chars().map(other_case).collect()
+}
+
+/// RFC 5051 §2 (a): the simple titlecase mapping of a character.
+fn title(character: char) -> char {
+    match character {
+        // The only letters that have a title case of their own, and Georgian ones, which are their own title case.
+        '\u{1c4}'..='\u{1c6}' => '\u{1c5}',
+        '\u{1c7}'..='\u{1c9}' => '\u{1c8}',
+        '\u{1ca}'..='\u{1cc}' => '\u{1cb}',
+        '\u{1f1}'..='\u{1f3}' => '\u{1f2}',
+        '\u{10d0}'..='\u{10ff}' => character,
+        // What becomes several letters has no simple mapping.
+        _ => {
+            let mut upper = character.to_uppercase();
+            match (upper.next(), upper.next()) {
+                (Some(one), None) => one,
+                _ => character,
+            }
         }
     }
-    folded
 }
 
 #[cfg(test)]
@@ -97,12 +133,21 @@ mod tests {
         check("Hello", "help", false);
         check("", "", true);
         check("", "a", false);
-        check("Die Straße", "STRASSE", true);
-        check("STRASSE", "straße", true);
+        check("Die Straße", "STRAßE", true);
+        check("STRASSE", "straße", false);
         check("ΟΔΟΣ", "οδος", true);
         check("ПРИВЕТ мир", "привет", true);
         check("ascii", "é", false);
-        check("É", "e", false);
+        check("É", "e\u{301}", true);
+        check("e\u{301}t", "ÉT", true);
+        check("\u{ff46}in", "FIN", true);
+        // RFC 5051 §2: it has no simple titlecase, so what it falls apart into are small letters.
+        check("ﬁn", "FI", false);
+        check("ﬁn", "ﬁ", true);
+        check("n\u{ba}", "n\u{ba}", true);
+        check("\u{1c6}", "\u{1c4}", true);
+        // RFC 5051: octets that stand in octets; the accent is behind the letter.
+        check("É", "e", true);
     }
 
     #[test]
@@ -116,12 +161,30 @@ mod tests {
         assert!(Needle::new(&format!("{}C", long.to_uppercase())).is_in(&format!("x{long}{long}c")));
     }
 
+    #[test]
+    fn neither_case_nor_form_makes_a_difference_to_the_order() {
+        let same = |one: &str, other: &str| assert_eq!(casemap(one), casemap(other), "{one} {other}");
+        same("Hello", "hELLO");
+        same("\u{c9}t\u{e9}", "E\u{301}TE\u{301}");
+        same("\u{1c4}", "\u{1c6}");
+        same("\u{ff46}in", "FIN");
+        assert!(casemap("e") < casemap("\u{e9}") && casemap("\u{e9}") < casemap("f"));
+        assert_ne!(casemap("\u{df}"), casemap("ss"), "RFC 5051: no full case folding");
+    }
+
     proptest! {
         #[test]
         fn finds_what_is_there(before in "\\PC{0,20}", needle in "\\PC{0,10}", after in "\\PC{0,20}") {
             let haystack = [before.as_str(), needle.as_str(), after.as_str()].concat();
             prop_assert!(Needle::new(&needle).is_in(&haystack));
-            prop_assert!(Needle::new(&needle).is_in(&fold(&haystack)));
+            prop_assert!(Needle::new(&needle).is_in_folded(&fold(&haystack)));
+        }
+
+        #[test]
+        fn what_is_equal_folded_is_equal_by_the_collation(one in "\\PC{0,6}", other in "[aA\u{aa}é\u{e9}\u{301}ｆFﬁ]{0,3}") {
+            for (one, other) in [(&one, &other), (&other, &fold(&other)), (&one, &one.to_uppercase())] {
+                prop_assert_eq!(fold(one) == fold(other), casemap(one) == casemap(other), "{} {}", one, other);
+            }
         }
     }
 }

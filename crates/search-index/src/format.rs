@@ -19,7 +19,7 @@ use std::io;
 
 /// The last octet is another one as soon as something else is made of the same message: what was made before then counts as
 /// not there, and is made anew.
-pub(crate) const MAGIC: [u8; 8] = *b"PBSEARC3";
+pub(crate) const MAGIC: [u8; 8] = *b"PBSEARC4";
 pub(crate) const FIXED_BYTES: usize = 48;
 pub(crate) const BLOCK_HEAD_BYTES: usize = 12;
 pub(crate) const SUM_BYTES: usize = 4;

@@ -63,6 +63,13 @@ enum Class {
 }
 
 fn class(character: char) -> Class {
+    match character {
+        // Texts come decomposed: accents belong to their letter, and letters of Korean words are written with spaces between the words.
+        '\u{300}'..='\u{36f}' | '\u{1100}'..='\u{11ff}' => return Class::Word,
+        // Voiced kana.
+        '\u{3099}' | '\u{309a}' => return Class::Wide,
+        _ => {}
+    }
     match character.is_alphanumeric() {
         true if character.len_utf8() >= 3 => Class::Wide,
         true => Class::Word,
@@ -252,6 +259,8 @@ mod tests {
         check("don't.", &["don't", "."]);
         check("a--b.本語です c", &["a", "--", "b", ".", "本語", "語で", "です", " ", "c"]);
         check("本 ñ", &["本", " ", "ñ"]);
+        check("cafe\u{301}s か\u{3099}き", &["cafe\u{301}s", " ", "か\u{3099}", "\u{3099}き"]);
+        check("\u{1112}\u{1161}\u{11ab} a", &["\u{1112}\u{1161}\u{11ab}", " ", "a"]);
         let long = |length: usize| "x".repeat(length);
         check(&long(64), &[&long(64)]);
         check(&long(65), &[&long(64), &long(33)]);

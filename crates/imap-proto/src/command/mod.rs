@@ -6,6 +6,7 @@ mod cancel_update;
 mod compress;
 mod fetch;
 mod id;
+mod languages;
 mod list;
 mod mailbox;
 mod metadata;
@@ -78,6 +79,10 @@ pub enum Command {
     Logout,
     /// RFC 2971: the client's fields, none for `NIL`.
     Id(Vec<IdField>),
+    /// RFC 5255 §3.2: language ranges.
+    Language(Vec<String>),
+    /// RFC 5255 §4.7: orders of comparators.
+    Comparator(Vec<String>),
     /// RFC 9051 §6.2.1.
     StartTls,
     /// RFC 9051 §6.2.2.
@@ -175,6 +180,8 @@ impl Command {
             Self::Noop => "NOOP",
             Self::Logout => "LOGOUT",
             Self::Id(_) => "ID",
+            Self::Language(_) => "LANGUAGE",
+            Self::Comparator(_) => "COMPARATOR",
             Self::StartTls => "STARTTLS",
             Self::Authenticate(_) => "AUTHENTICATE",
             Self::Login(_) => "LOGIN",
@@ -246,6 +253,8 @@ fn parse_command(cursor: &mut Cursor<'_>) -> Parse<Command> {
     let command = match dispatch_without_arguments(&verb) {
         Some(command) => command,
         None if verb == "RESETKEY" => urlauth::parse_reset_key(cursor)?,
+        None if verb == "LANGUAGE" => Command::Language(languages::parse_names(cursor)?),
+        None if verb == "COMPARATOR" => Command::Comparator(languages::parse_names(cursor)?),
         None => dispatch(&verb, cursor)?,
     };
     cursor.end()?;

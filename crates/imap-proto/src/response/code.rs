@@ -26,6 +26,8 @@ pub enum Code<'a> {
     BadEvent(&'a [&'a str]),
     /// `BADCHARSET (US-ASCII UTF-8)`
     BadCharset,
+    /// `BADCOMPARATOR` (RFC 5255 §4.9)
+    BadComparator,
     /// `BADURL url`: of what cannot be catenated (RFC 4469 §4.1)
     BadUrl(&'a str),
     /// `CANNOT`: can never succeed.
@@ -148,6 +150,7 @@ impl Code<'_> {
             Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
             Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
             Self::BadCharset => "BADCHARSET",
+            Self::BadComparator => "BADCOMPARATOR",
             Self::BadEvent(_) => "BADEVENT",
             Self::BadUrl(_) => "BADURL",
             Self::Cannot => "CANNOT",
@@ -242,6 +245,7 @@ impl Encoder<'_> {
             | Code::AlreadyExists
             | Code::AuthenticationFailed
             | Code::AuthorizationFailed
+            | Code::BadComparator
             | Code::Cannot
             | Code::ClientBug
             | Code::Closed

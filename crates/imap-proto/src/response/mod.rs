@@ -6,6 +6,7 @@
 mod body;
 mod code;
 mod fetch;
+mod languages;
 mod list;
 mod metadata;
 mod quota;

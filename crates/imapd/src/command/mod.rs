@@ -20,6 +20,7 @@ mod filter;
 mod id;
 mod idle;
 mod in_turn;
+mod languages;
 mod list;
 mod login;
 mod look_first;
@@ -95,10 +96,11 @@ enum Needs {
 /// RFC 9051 §3, §6: in which states a command is allowed.
 fn needs(command: &Command) -> Needs {
     match command {
-        Command::Capability | Command::Noop | Command::Logout | Command::Id(_) => Needs::Nothing,
+        Command::Capability | Command::Noop | Command::Logout | Command::Id(_) | Command::Language(_) => Needs::Nothing,
         Command::StartTls | Command::Authenticate(_) | Command::Login(_) => Needs::NoLogin,
         Command::Compress
         | Command::Unauthenticate
+        | Command::Comparator(_)
         | Command::Enable(_)
         | Command::Select(_)
         | Command::Examine(_)
@@ -210,6 +212,8 @@ impl ImapSession {
             Command::Noop => Ok(Tagged::ok("NOOP done").into()),
             Command::Check => Ok(Tagged::ok("CHECK done").into()),
             Command::Id(fields) => Ok(self.identify(&fields, output).into()),
+            Command::Language(ranges) => self.language(&ranges, output).map(Begun::from),
+            Command::Comparator(orders) => self.ask(output, |context| languages::comparator(context, &orders)),
             Command::Logout => return self.log_out(tag, output),
             Command::StartTls => return self.start_tls(tag),
             Command::Authenticate(authenticate) => return self.authenticate(tag, &authenticate, output),
