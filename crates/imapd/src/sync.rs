@@ -29,8 +29,8 @@ pub(crate) const CONTEXT_RANGES_MAX: usize = 50_000;
 #[derive(Default)]
 pub(crate) struct News {
     pub(crate) expunges: Expunges,
-    /// The client does not want to hear of its own change.
-    pub(crate) silent: Option<Silent>,
+    /// The client's own change, where it makes a difference what the client wants to hear of it.
+    pub(crate) own: Option<OwnChange>,
     /// Messages whose flags are told even if they did not change, highest first: the answer of a STORE that changed nothing.
     pub(crate) repeat: Vec<Uid>,
     /// The mailbox as it is to be told, where what came after that belongs to a later command.
@@ -46,12 +46,22 @@ pub(crate) enum Expunges {
     HoldBack,
 }
 
-/// A STORE with `.SILENT`.
-pub(crate) struct Silent {
+/// A STORE.
+pub(crate) struct OwnChange {
     /// The messages that it was about, ascending.
     pub(crate) uids: Vec<Uid>,
     pub(crate) mode: FlagMode,
     pub(crate) flags: Flags,
+    pub(crate) heard: Heard,
+}
+
+/// What a client wants to hear of its own change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Nothing.
+    Silent,
+    /// All that it has counted, also what is gone.
+    Counted,
 }
 
 /// How far a look came.
@@ -78,7 +88,13 @@ impl News {
     }
 }
 
-impl Silent {
+impl News {
+    fn silent(&self) -> Option<&OwnChange> {
+        self.own.as_ref().filter(|own| own.heard == Heard::Silent)
+    }
+}
+
+impl OwnChange {
     /// The flags that the message has after this change alone.
     fn expected(&self, before: FlagBits, keywords: &Keywords) -> Option<FlagBits> {
         self.mode.apply(before, &keywords.known(&self.flags))
@@ -115,7 +131,7 @@ pub(crate) fn look(
         Err(error) => return Err(error),
     };
     // RFC 7162 §3.1.3: MODSEQ is told even after `.SILENT`.
-    let silent = news.silent.as_ref().filter(|_| !enabled.condstore);
+    let silent = news.silent().filter(|_| !enabled.condstore);
     let mut delta = match silent.map(|silent| silent.expects(&view.mailbox().keywords)) {
         Some(expected) => view.index().since_but(&selected.told, expected),
         None => view.index().since(&selected.told),
@@ -126,6 +142,9 @@ pub(crate) fn look(
         delta = view.index().since(&selected.told);
         hold_back(selected, &view, &mut delta, enabled)?;
         expected = silent.map_or_else(Vec::new, |silent| take_expected(selected, silent, &view, &mut delta.changed));
+        if let Some(counted) = news.own.as_ref().filter(|own| own.heard == Heard::Counted) {
+            delta.changed.extend(before_they_went(selected, counted, &view, &delta));
+        }
     }
     if view.mailbox().keywords.names().len() > selected.view.mailbox().keywords.names().len() {
         flags_of_mailbox(&view, selected.read_only, &mut Encoder::new(output, enabled.dialect()));
@@ -177,10 +196,22 @@ pub(crate) fn refuse_updates(tag: &Tag, enabled: Enabled, output: &mut Vec<u8>) 
 
 /// Takes out, of changes that ascend by UID, what the client's own STORE with `.SILENT` has made as it expects: nothing is said of
 /// that.
-fn take_expected(selected: &Selected, silent: &Silent, view: &View, changed: &mut Vec<Entry>) -> Vec<Entry> {
+fn take_expected(selected: &Selected, silent: &OwnChange, view: &View, changed: &mut Vec<Entry>) -> Vec<Entry> {
     let (mut told, mut expects) = (selected.told.walk(), silent.expects(&view.mailbox().keywords));
     let is_expected = |entry: &mut Entry| told.find(entry.uid).is_some_and(|(_, before)| expects(before, entry));
     changed.extract_if(.., is_expected).collect()
+}
+
+/// The messages that the client's own STORE has named, and that are gone and counted still, as if they had gone after it: whoever gets OK
+/// has heard of all that it named (RFC 9051 §6.4.6), and which of two commands came first nobody knows.
+fn before_they_went(selected: &Selected, own: &OwnChange, view: &View, delta: &Delta) -> Vec<Entry> {
+    let flags = view.mailbox().keywords.known(&own.flags);
+    let named = delta.vanished.iter().filter(|(_, uid)| own.uids.binary_search(uid).is_ok());
+    let after = |entry: &Entry| own.mode.apply(entry.flags, &flags).filter(|after| *after != entry.flags);
+    named
+        .filter_map(|(_, uid)| selected.told.find(*uid))
+        .filter_map(|entry| after(entry).map(|flags| Entry { flags, ..*entry }))
+        .collect()
 }
 
 /// What the end of a command tells of how far the client's knowledge goes.
@@ -303,7 +334,7 @@ fn first_changed(changed: &mut Vec<Entry>) -> bool {
 fn tell_one_changed(selected: &Selected, news: &News, entry: &Entry, enabled: Enabled, output: &mut Vec<u8>) {
     let Some((number, before)) = number_of(selected, entry.uid) else { return };
     let keywords = &selected.view.mailbox().keywords;
-    let own = news.silent.as_ref().filter(|silent| silent.uids.binary_search(&entry.uid).is_ok());
+    let own = news.silent().filter(|silent| silent.uids.binary_search(&entry.uid).is_ok());
     if own.is_none_or(|silent| silent.expected(before.flags, keywords) != Some(entry.flags)) {
         flags_of_message(selected, number, entry, enabled, output);
     } else if enabled.condstore {

@@ -4,7 +4,7 @@ use super::announced::UNANNOUNCED_MESSAGES_MAX;
 use crate::context::Context;
 use crate::selected::Selected;
 use crate::state::{Answers, Finish};
-use crate::sync::{Look, News, Silent, is_told, may_number};
+use crate::sync::{Heard, Look, News, OwnChange, is_told, may_number};
 use crate::tagged::{ResultCode, Tagged};
 use crate::user::User;
 use crate::work::{Progress, Stop, Work};
@@ -120,11 +120,15 @@ impl Storing {
         self.news = News::without_expunges();
         let is_done = |uid: &Uid| modified.binary_search(uid).is_err();
         self.news.repeat = same.into_iter().filter(is_done).collect();
-        if self.store.silent {
+        let heard = match self.store.numbering {
+            _ if self.store.silent => Some(Heard::Silent),
+            Numbering::Sequence if self.store.unchanged_since.is_none() => Some(Heard::Counted),
+            Numbering::Sequence | Numbering::Uid => None,
+        };
+        self.news.own = heard.map(|heard| {
             let uids = uids.into_iter().filter(is_done).collect();
-            let (mode, flags) = (self.change.mode, self.change.flags.clone());
-            self.news.silent = Some(Silent { uids, mode, flags });
-        }
+            OwnChange { uids, mode: self.change.mode, flags: self.change.flags.clone(), heard }
+        });
         self.modified.extend(modified);
         self.is_told = false;
     }

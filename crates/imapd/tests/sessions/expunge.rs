@@ -33,6 +33,12 @@ fn no_expunge_while_messages_are_numbered() {
     pc.append("INBOX", "Subject: new\r\n\r\n");
     phone.check("a STORE 2 +FLAGS \\Seen", &["* 2 FETCH (UID 2 FLAGS (\\Seen))", "* 4 EXISTS", "a OK STORE done"]);
     phone.check("a STORE 4 +FLAGS \\Seen", &["* 4 FETCH (UID 4 FLAGS (\\Seen))", "a OK STORE done"]);
+    // RFC 9051 §6.4.6: of what was named without `.SILENT` all is told, as if it had gone after that.
+    phone.check(
+        "a STORE 1:2 +FLAGS \\Draft",
+        &["* 1 FETCH (UID 1 FLAGS (\\Draft))", "* 2 FETCH (UID 2 FLAGS (\\Seen \\Draft))", "a OK STORE done"],
+    );
+    phone.check("a STORE 1 +FLAGS \\Draft", &["* 1 FETCH (UID 1 FLAGS (\\Draft))", "a OK STORE done"]);
     // The message is gone: nothing to change, nothing to say, no error.
     phone.check("a STORE 1 +FLAGS.SILENT \\Seen", &["a OK STORE done"]);
     phone.check("a UID STORE 3 +FLAGS \\Seen", &["* 1 EXPUNGE", "* 2 FETCH (UID 3 FLAGS (\\Seen))", "a OK STORE done"]);
