@@ -33,7 +33,7 @@ mod subscriptions;
 mod training;
 mod uidls;
 mod undo;
-mod url_keys;
+pub(crate) mod url_keys;
 mod whereabouts;
 
 pub(crate) use annotations::ANNOTATIONS_MAX;

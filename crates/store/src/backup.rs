@@ -2,8 +2,10 @@
 //!
 //! A backup is older than what devices have seen. UIDs that were given after it was made must not be given again to other
 //! messages: so every mailbox that comes back has a new UIDVALIDITY (RFC 9051 §2.3.1.1). The numbers of messages, of which
-//! UIDLs (RFC 1939 §7) and EMAILIDs (RFC 8474 §5.1) are made, go on near the clock and need nothing.
+//! UIDLs (RFC 1939 §7) and EMAILIDs (RFC 8474 §5.1) are made, go on near the clock and need nothing. Mailboxes have other keys for
+//! addresses of their messages: what its owner has taken back meanwhile (RFC 4467 §7) must not count again.
 
+use crate::account::url_keys;
 use crate::codec::Corrupt;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -59,6 +61,7 @@ impl Renewal {
         match key.first() {
             Some(b'A') if key == key::account() => self.account(&value).map_err(Error::corrupt(what)),
             Some(b'B') => self.mailbox(&value).map_err(Error::corrupt(what)),
+            _ if key::is_url_key(key) => url_keys::another(),
             _ => Ok(value),
         }
     }

@@ -188,6 +188,11 @@ pub(crate) fn url_key(mailbox: MailboxId) -> Vec<u8> {
     sub_kind(40, &mailbox.0.to_be_bytes())
 }
 
+/// Whether it is one of these.
+pub(crate) fn is_url_key(key: &[u8]) -> bool {
+    key.starts_with(&sub_kind(40, &[]))
+}
+
 /// Those of all mailboxes.
 pub(crate) fn all_url_keys() -> (Vec<u8>, Vec<u8>) {
     all(&sub_kind(40, &[]))

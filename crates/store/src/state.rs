@@ -27,6 +27,8 @@ pub(crate) struct MailboxState {
 #[derive(Clone, Debug)]
 pub(crate) struct AccountState {
     pub(crate) head: ModSeq,
+    /// After this no annotation changed.
+    pub(crate) annotated: ModSeq,
     pub(crate) record: AccountRecord,
     pub(crate) mailboxes: BTreeMap<MailboxId, Arc<MailboxState>>,
     pub(crate) devices: Arc<BTreeMap<DeviceId, Device>>,
@@ -41,6 +43,7 @@ impl AccountState {
     pub(crate) fn empty(now: Timestamp) -> Self {
         Self {
             head: ModSeq(0),
+            annotated: ModSeq(0),
             record: AccountRecord {
                 created: now,
                 last_email: EmailId(0),
@@ -80,7 +83,7 @@ impl AccountState {
         }
         let (head, history_bytes) = (snapshot.head(), history_bytes(snapshot)?);
         let (mailboxes, devices, subscriptions) = (BTreeMap::new(), Arc::default(), Arc::default());
-        let mut state = Self { head, record, mailboxes, devices, subscriptions, history_bytes };
+        let mut state = Self { head, annotated: head, record, mailboxes, devices, subscriptions, history_bytes };
         let mut devices = BTreeMap::new();
         scan(snapshot, key::kind(b'B'), |key, value| {
             let mailbox = Mailbox::decode(value).ok().filter(|mailbox| key == key::mailbox(mailbox.id));

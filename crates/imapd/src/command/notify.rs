@@ -164,7 +164,7 @@ fn tell_changes(context: &mut Context<'_>, notify: &Notify, now: &Mailboxes) -> 
             tell_status(context, mailbox, false)?;
         }
     }
-    if notify.wants_metadata() {
+    if notify.wants_metadata() && now.annotated() > notify.told.head() {
         tell_annotations(context, notify, now)?;
     }
     if notify.wants_subscriptions() {

@@ -151,7 +151,11 @@ impl Fetching {
         let Some(left) = telling.left else {
             match telling.piece.prepare(budget)? {
                 None => self.current = Some(telling),
-                Some(None) => context.encoder().url_fetch(&telling.url, None),
+                // RFC 4467 §7: the address is right, and there is nothing at it.
+                Some(None) => {
+                    context.encoder().url_fetch(&telling.url, Some(0));
+                    context.encoder().end_url_fetch();
+                }
                 Some(Some(octets)) => {
                     context.encoder().url_fetch(&telling.url, Some(octets as u64));
                     self.current = Some(Telling { left: Some(octets), ..telling });

@@ -43,8 +43,8 @@ pub(crate) struct Kept {
 pub(super) enum Results {
     /// As in the mailbox.
     Set(Numbers),
-    /// In an order.
-    List(Vec<u32>),
+    /// In an order, and as in the mailbox: whether a message is among them is asked of each that changed.
+    List(Vec<u32>, Numbers),
 }
 
 /// What changed is being searched.
@@ -84,7 +84,7 @@ pub(super) fn keep(selected: &mut Selected, kept: Kept, enabled: Enabled, output
     let ranges = contexts.iter().map(|context| context.ranges()).sum::<usize>().saturating_add(kept.ranges());
     // How well a message fits may change with those that come.
     let by_relevancy = kept.criteria.iter().flatten().any(|criterion| criterion.key == SortKey::Relevancy);
-    let is_large = matches!(&kept.results, Results::List(list) if list.len() > SORTED_MAX);
+    let is_large = matches!(&kept.results, Results::List(list, _) if list.len() > SORTED_MAX);
     if contexts.len() >= CONTEXTS_MAX || ranges > CONTEXT_RANGES_MAX || is_large || by_relevancy {
         return refuse_updates(&kept.tag, enabled, output);
     }
@@ -121,13 +121,13 @@ impl Follows for Kept {
     fn ranges(&self) -> usize {
         match &self.results {
             Results::Set(set) => set.ranges().len(),
-            Results::List(list) => list.len(),
+            Results::List(list, _) => list.len(),
         }
     }
 
     /// RFC 5267 §4.3.4: message numbers are told before the messages that had them go; UIDs have time.
     fn before_expunge(&mut self, told: &Index, gone: &[(usize, Uid)], enabled: Enabled, output: &mut Vec<u8>) {
-        if self.numbering == Numbering::Sequence {
+        if self.numbering(enabled) == Numbering::Sequence {
             let removed = gone.iter().map(|(_, uid)| uid.0).filter(|uid| self.results.contains(*uid)).collect();
             self.apply(&Change { removed, added: BTreeSet::new(), order: None }, told, enabled, output);
         }
@@ -152,6 +152,11 @@ impl Follows for Kept {
 }
 
 impl Kept {
+    /// RFC 9586 §3.2: once UIDONLY is on no message number is told, also where they were asked for before.
+    fn numbering(&self, enabled: Enabled) -> Numbering {
+        if enabled.uid_only { Numbering::Uid } else { self.numbering }
+    }
+
     /// What changed since the results were right; none: nothing.
     fn begin(&mut self, selected: &Selected) -> Option<Box<CatchingUp>> {
         let Delta { vanished, mut changed, added } = selected.told.since(&self.index);
@@ -172,7 +177,8 @@ impl Kept {
 
     /// Changes the results and tells it; `told`: what the client knows.
     fn apply(&mut self, change: &Change, told: &Index, enabled: Enabled, output: &mut Vec<u8>) {
-        let one = |uid: &u32| match self.numbering {
+        let numbering = self.numbering(enabled);
+        let one = |uid: &u32| match numbering {
             Numbering::Uid => Some(*uid),
             Numbering::Sequence => told.position(Uid(*uid)).ok().map(number_at),
         };
@@ -189,7 +195,7 @@ impl Kept {
                 }
                 (anywhere(&change.removed), anywhere(&change.added))
             }
-            Results::List(all) => {
+            Results::List(all, sorted) => {
                 // From the last on, so that no position moves the next one.
                 let mut removed = runs(all, &change.removed);
                 removed.reverse();
@@ -197,6 +203,7 @@ impl Kept {
                 if let Some(order) = &change.order {
                     all.clone_from(order);
                 }
+                *sorted = sorted_numbers(all);
                 // From the first on: each position is the one that it has in the end.
                 let added = runs(all, &change.added);
                 let placed = |runs: Vec<(u32, Vec<u32>)>| runs.iter().map(|(at, uids)| (*at, set(uids))).collect();
@@ -207,12 +214,7 @@ impl Kept {
         added.retain(|(_, set)| !set.is_empty());
         if !removed.is_empty() || !added.is_empty() {
             let whose = self.whose.as_ref().map(|whose| (&whose.name, whose.uidvalidity));
-            Encoder::new(output, enabled.dialect()).esearch_update(
-                (&self.tag, whose),
-                self.numbering,
-                &removed,
-                &added,
-            );
+            Encoder::new(output, enabled.dialect()).esearch_update((&self.tag, whose), numbering, &removed, &added);
         }
     }
 }
@@ -235,7 +237,7 @@ impl CatchingUp {
         let removed = self.gone.iter().copied().chain(looked_at).filter(|uid| kept.results.contains(*uid));
         let removed: BTreeSet<u32> = removed.collect();
         let added: BTreeSet<u32> = found.into_iter().filter(|uid| !kept.results.contains(*uid)).collect();
-        let (Some(criteria), Results::List(list), false) = (&kept.criteria, &kept.results, added.is_empty()) else {
+        let (Some(criteria), Results::List(list, _), false) = (&kept.criteria, &kept.results, added.is_empty()) else {
             return Ok(Some(Change { removed, added, order: None }));
         };
         let all = list.iter().filter(|uid| !removed.contains(*uid)).chain(&added).copied();
@@ -280,12 +282,23 @@ impl CatchingUp {
 }
 
 impl Results {
+    /// In this order.
+    pub(super) fn in_order(list: Vec<u32>) -> Self {
+        let sorted = sorted_numbers(&list);
+        Self::List(list, sorted)
+    }
+
     fn contains(&self, uid: u32) -> bool {
         match self {
-            Self::Set(set) => set.contains(uid),
-            Self::List(list) => list.contains(&uid),
+            Self::Set(set) | Self::List(_, set) => set.contains(uid),
         }
     }
+}
+
+fn sorted_numbers(list: &[u32]) -> Numbers {
+    let mut sorted = list.to_vec();
+    sorted.sort_unstable();
+    Numbers::from_sorted(sorted)
 }
 
 /// Those of `some` that stand one behind the other, with the position of the first, from 1.

@@ -137,7 +137,7 @@ impl Search {
         let (results, criteria) = match (&self.arranging, &self.arrange) {
             (Some(Arranging::Order(order)), Arrange::Sort(criteria)) => {
                 let uids = order.numbers().filter_map(|number| index.get((number as usize).checked_sub(1)?));
-                (Results::List(uids.map(|entry| entry.uid.0).collect()), Some(criteria.clone()))
+                (Results::in_order(uids.map(|entry| entry.uid.0).collect()), Some(criteria.clone()))
             }
             _ => (Results::Set(Numbers::from_sorted(self.search.found().uids(&index).map(|uid| uid.0))), None),
         };

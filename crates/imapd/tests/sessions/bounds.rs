@@ -1,6 +1,7 @@
 //! What a client asks for with few octets and could make the server do much for, or with many octets for nothing.
 
 use crate::harness::Server;
+use store::{Flags, NewMessage, Protocol, Target, Timestamp};
 
 /// A step of each: what comes of it is answered before another client's turn would be late.
 const STEPS_MAX: usize = 2;
@@ -58,11 +59,13 @@ fn a_thousand_times_all_messages_are_all_messages_once() {
 }
 
 #[test]
-fn a_header_of_as_many_fields_as_a_message_can_have_is_one_step_for_each_command() {
+fn a_header_of_a_hundred_thousand_fields_is_one_step_for_each_command() {
     let server = Server::new();
-    let fields: String = (0..12_000).map(|n| format!("X{}: y\r\n", n % 10)).collect();
-    let answer = server.alice().append("INBOX", &format!("Message-ID: <a@x>\r\n{fields}\r\nbody\r\n"));
-    assert!(answer.contains("p OK"), "{answer}");
+    let fields: String = (0..100_000).map(|n| format!("X{}: y\r\n", n % 10)).collect();
+    let (account, now) = (server.account(), Timestamp(crate::harness::NOW.unix_millis));
+    let actor = store::Actor { device: store::DeviceId(0), protocol: Protocol::Server, now };
+    let body = format!("Message-ID: <a@x>\r\n{fields}\r\nbody\r\n").into();
+    account.append(actor, Target::Inbox, NewMessage { body, flags: Flags::default(), internal_date: now }).unwrap();
     let mut client = server.alice_in_inbox();
     for command in [
         "FETCH 1 (ENVELOPE BODYSTRUCTURE THREADID)",

@@ -140,6 +140,24 @@ fn more_contexts_than_a_connection_may_have_are_refused_and_answered() {
 }
 
 #[test]
+fn a_context_begun_before_uidonly_went_on_with_message_numbers() {
+    let server = Server::new();
+    server.alice().fill(2);
+    let mut client = server.alice_in_inbox();
+    client.send("a UID STORE 1 +FLAGS.SILENT (\\Deleted)");
+    client.send("u SEARCH RETURN (UPDATE COUNT) ALL");
+    client.send("s SORT RETURN (UPDATE COUNT) (ARRIVAL) UTF-8 ALL");
+    client.send("b EXPUNGE");
+    client.check("c ENABLE UIDONLY", &["* ENABLED UIDONLY", "c OK ENABLE done"]);
+    server.alice().fill(1);
+    let news = client.send("d NOOP");
+    for tag in ["u", "s"] {
+        assert!(news.contains(&format!("* ESEARCH (TAG \"{tag}\") UID ADDTO (")), "{news}");
+    }
+    assert!(news.contains(" 3)") && !news.contains(" 2)"), "{news}");
+}
+
+#[test]
 fn a_context_that_cannot_be_read_on_is_given_up_and_says_so() {
     let server = Server::new();
     let (mut client, mut actor) = (server.alice_in_inbox(), server.alice());

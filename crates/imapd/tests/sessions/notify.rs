@@ -27,6 +27,24 @@ fn a_thousand_mailboxes_cost_no_read_and_no_word_while_others_change() {
 }
 
 #[test]
+fn each_message_that_came_had_all_annotations_read() {
+    let server = Server::new();
+    let (mut phone, mut pc) = (server.alice(), server.alice());
+    assert!(pc.send("a SETMETADATA INBOX (/private/comment \"x\")").starts_with("a OK"));
+    // What was set before the account was opened may have been set just now.
+    phone.check("b NOTIFY SET (personal (MailboxMetadataChange))", &["b OK NOTIFY done"]);
+    pc.append("INBOX", MESSAGE);
+    phone.check_news(&[]);
+    pc.append("INBOX", MESSAGE);
+    // Whatever would be read now fails.
+    server.fail_read(0);
+    phone.check_news(&[]);
+    server.use_up_read_errors();
+    pc.send("c SETMETADATA INBOX (/private/comment \"y\")");
+    phone.check_news(&["* METADATA \"INBOX\" /private/comment"]);
+}
+
+#[test]
 fn what_changes_often_is_told_once() {
     let server = Server::new();
     let (mut phone, mut pc) = (server.alice(), server.alice());

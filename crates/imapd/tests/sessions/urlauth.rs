@@ -110,7 +110,8 @@ fn an_address_counts_as_long_as_it_says_and_its_message_is_there() {
     let url = authorized(&mut alice, &format!("{PART}authuser"));
     let no_part = authorized(&mut alice, "imap://alice@example.org/INBOX/;UID=1/;SECTION=7;URLAUTH=authuser");
     let other_validity = authorized(&mut alice, "imap://alice@example.org/INBOX;UIDVALIDITY=1/;UID=1;URLAUTH=authuser");
-    fetches(&mut bob, &no_part, None);
+    // RFC 4467 §7: an empty string.
+    fetches(&mut bob, &no_part, Some(""));
     fetches(&mut bob, &other_validity, None);
     server.service.auth.directory().set_disabled("alice@example.org", true).unwrap();
     fetches(&mut bob, &url, None);

@@ -116,6 +116,7 @@ fn annotate(
         return Ok(false);
     }
     tx.put(key::annotations(of), row);
+    tx.state.annotated = changed;
     tx.journal(actor, Change::Mailbox(OfMailbox::Annotated { mailbox: of, entries }));
     Ok(true)
 }

@@ -30,6 +30,12 @@ impl Mailboxes {
         self.0.head
     }
 
+    /// After this no annotation changed, as far as is known without looking ([`Account::all_annotations`]).
+    #[must_use]
+    pub fn annotated(&self) -> ModSeq {
+        self.0.annotated
+    }
+
     /// All mailboxes in the order in which they were made.
     pub fn iter(&self) -> impl Iterator<Item = &Mailbox> {
         self.0.mailboxes.values().map(|state| &state.mailbox)

@@ -75,9 +75,18 @@ impl Account {
 }
 
 fn put(tx: &mut Tx<'_>, mailbox: MailboxId, key: &[u8; KEY_BYTES]) {
+    tx.put(key::url_key(mailbox), encode(key));
+}
+
+fn encode(key: &[u8; KEY_BYTES]) -> Vec<u8> {
     let mut w = versioned();
     w.0.extend_from_slice(key);
-    tx.put(key::url_key(mailbox), w.0);
+    w.0
+}
+
+/// The row of a key that nobody has made an address with.
+pub(crate) fn another() -> Result<Vec<u8>, Error> {
+    fresh().map(|key| encode(&key))
 }
 
 fn key_of(row: Option<Vec<u8>>) -> Result<Option<[u8; KEY_BYTES]>, Error> {
@@ -95,6 +104,7 @@ fn fresh() -> Result<[u8; KEY_BYTES], Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backup::Renewal;
     use crate::check::{self, Depth};
     use crate::ids::{AccountId, DeviceId, Timestamp};
     use crate::journal::{Actor, Protocol};
@@ -135,5 +145,17 @@ mod tests {
         );
         assert_eq!(account.reset_address_keys(Some(b)), Err(Error::NoSuchMailbox));
         assert_eq!(check::all(&store, Depth::Bodies).unwrap(), []);
+    }
+
+    #[test]
+    fn addresses_that_were_taken_back_counted_again_after_a_restore() {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let account = store.create_account(AccountId(16), Timestamp(0)).unwrap();
+        let inbox = account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
+        account.authorize_address(inbox, "x").unwrap();
+        let key = key::url_key(inbox);
+        let row = account.snapshot().unwrap().get(&key).unwrap().unwrap();
+        let restored = Renewal::new(Timestamp(1)).value(&key, row.clone()).unwrap();
+        assert_ne!(key_of(Some(restored)).unwrap(), key_of(Some(row)).unwrap());
     }
 }
