@@ -56,6 +56,11 @@ impl Imap {
         self.finish(&command, message)
     }
 
+    /// Sends a command, and breaks the connection before its answer.
+    pub fn leave(mut self, command: &str) -> Outcome<()> {
+        Ok(self.link.send(format!("last {command}\r\n").as_bytes())?)
+    }
+
     fn finish(&mut self, command: &str, literal: &[u8]) -> Outcome<Answer> {
         self.commands += 1;
         let tag = format!("t{}", self.commands);
@@ -170,7 +175,7 @@ impl Attributes {
 }
 
 impl Response {
-    fn fetched(&self) -> Option<(u32, Attributes)> {
+    pub fn fetched(&self) -> Option<(u32, Attributes)> {
         let space = self.0.iter().position(|octet| *octet == b' ')?;
         let number = std::str::from_utf8(&self.0[..space]).ok()?.parse().ok()?;
         let list = self.0[space..].strip_prefix(b" FETCH ")?;
