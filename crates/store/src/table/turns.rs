@@ -191,6 +191,8 @@ impl Turns {
             }
         }
         state.alone_in_line -= 1;
+        // It may have nothing to commit, which would be the next time to look.
+        self.let_line_look(&state);
         state
     }
 

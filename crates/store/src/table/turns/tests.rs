@@ -178,6 +178,22 @@ fn what_finds_no_room_takes_nobody_with_it_and_another_process_is_noticed() {
 }
 
 #[test]
+fn who_stood_behind_a_change_that_ran_alone_and_wrote_nothing_stood_there_for_ever() {
+    let table = table(&SimEngine::new());
+    table.turns.lock().alone_in_line = 1;
+    let (done, is_done) = std::sync::mpsc::channel();
+    let behind = table.clone();
+    thread::spawn(move || done.send(put(&behind, b"k")));
+    while table.turns.lock().in_line == 0 {
+        thread::yield_now();
+    }
+    table.turns.lock().alone_in_line = 0;
+    let nothing = table.turns.take(&table, true, |_| (None, ()));
+    assert!(matches!(nothing, ((), Verdict::Durable)));
+    assert_eq!(is_done.recv_timeout(std::time::Duration::from_secs(20)), Ok(Ok(())));
+}
+
+#[test]
 fn who_holds_a_table_in_memory_is_told_what_has_changed_unless_it_was_not_here() {
     let engine = SimEngine::new();
     let table = table(&engine);
