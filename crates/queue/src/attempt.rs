@@ -27,8 +27,8 @@ impl Shared {
     /// Does a job, over the session of its place, which is left open where it can be. Gives the message as it is then, `None` if it
     /// is gone, or this server broke it off.
     pub(crate) fn attempt(&self, job: &Job, place: &mut Place<'_>) -> Result<Option<Entry>, Error> {
-        let entry = match self.queue.show(job.id) {
-            Ok(entry) => entry,
+        let (entry, first) = match self.queue.show_to_send(job.id) {
+            Ok(found) => found,
             // One that cannot be read is set aside when it is looked for next.
             Err(Error::NoSuchEntry | Error::Damaged(_)) => return Ok(None),
             Err(error) => return Err(error),
@@ -46,7 +46,7 @@ impl Shared {
         let groups = self.outgoing.groups(&entry, (self.clock)())?;
         match groups.into_iter().find(|(destination, _)| *destination == job.destination) {
             Some((Destination::Release, places)) => self.release(&entry, &places),
-            Some((_, places)) => match self.deliver(&entry, &places, place) {
+            Some((_, places)) => match self.deliver((&entry, first), &places, place) {
                 Err(Error::Damaged(why)) => self.set_aside(&Due::of(&entry), &why).map(|()| None),
                 ended => ended,
             },
@@ -54,13 +54,18 @@ impl Shared {
         }
     }
 
-    /// Delivers to one destination, and writes down what became of it.
-    fn deliver(&self, entry: &Entry, places: &[usize], at: &mut Place<'_>) -> Result<Option<Entry>, Error> {
+    /// Delivers to one destination, and writes down what became of it. `first`: the first row of the message, where it was read.
+    fn deliver(
+        &self,
+        (entry, first): (&Entry, Option<Vec<u8>>),
+        places: &[usize],
+        at: &mut Place<'_>,
+    ) -> Result<Option<Entry>, Error> {
         let now = (self.clock)();
         if let Some(over) = too_late(entry, places, now) {
             return self.persist(|| self.queue.settle(entry.id, &over, now));
         }
-        let opened = Body::open(&self.queue, entry).and_then(|mut content| {
+        let opened = Body::open(&self.queue, entry, first).and_then(|mut content| {
             let eight_bit = entry.eight_bit.map_or_else(|| content.is_eight_bit(), Ok)?;
             Ok((content, eight_bit))
         });

@@ -75,8 +75,9 @@ impl Shared {
             return Ok(false);
         }
         let mut jobs: Vec<(QueueId, Vec<Destination>)> = Vec::new();
-        for due in &messages {
-            if let Some(destinations) = self.destinations_of(due, now)? {
+        let ids: Vec<QueueId> = messages.iter().map(|due| due.id).collect();
+        for (due, entry) in messages.iter().zip(self.queue.show_all(&ids)) {
+            if let Some(destinations) = self.destinations_of(due, entry, now)? {
                 jobs.push((due.id, destinations));
             }
         }
@@ -89,8 +90,13 @@ impl Shared {
     }
 
     /// Where a message that is due goes now; `None`: it does not.
-    fn destinations_of(&self, due: &Due, now: Timestamp) -> Result<Option<Vec<Destination>>, Error> {
-        let entry = match self.queue.show(due.id) {
+    fn destinations_of(
+        &self,
+        due: &Due,
+        entry: Result<Entry, Error>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Destination>>, Error> {
+        let entry = match entry {
             Ok(entry) => entry,
             Err(Error::NoSuchEntry) => return self.queue.forget_due(due).map(|()| None),
             Err(Error::Damaged(why)) => return self.set_aside(due, &why).map(|()| None),

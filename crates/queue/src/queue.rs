@@ -23,6 +23,7 @@ use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp};
 
 mod backlog;
 mod body;
+mod look;
 mod passed_on;
 mod policies;
 mod scheduled;
@@ -243,15 +244,6 @@ impl Queue {
         Ok(damaged)
     }
 
-    /// A message and the state of its recipients.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchEntry`], faults.
-    pub fn show(&self, id: QueueId) -> Result<Entry, Error> {
-        let bytes = self.table.get(&entry_key(id))?.ok_or(Error::NoSuchEntry)?;
-        Entry::decode(id, &bytes)
-    }
-
     /// The message itself.
     ///
     /// # Errors
@@ -262,7 +254,7 @@ impl Queue {
 
     /// The message of an entry; of one that is longer than `bytes` its beginning, which has that much at least.
     pub(crate) fn content_of(&self, entry: &Entry, bytes: u64) -> Result<Vec<u8>, Error> {
-        let (mut content, mut body) = (Vec::new(), Body::open(self, entry)?);
+        let (mut content, mut body) = (Vec::new(), Body::open(self, entry, None)?);
         while (content.len() as u64) < entry.size_bytes.min(bytes) {
             content.extend_from_slice(body.row_at(content.len() as u64)?);
         }

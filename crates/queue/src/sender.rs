@@ -88,6 +88,10 @@ pub(crate) struct State {
     /// When a message may go to a place to which as many went as may.
     paced_until: Option<Timestamp>,
     threads_alive: usize,
+    /// Threads that wait for `Shared::work`: to wake somebody costs a system call, also where nobody waits.
+    resting: usize,
+    /// Threads that wait for `Shared::changed`.
+    watching: usize,
 }
 
 /// What is known of the messages that are not in the window.
@@ -253,10 +257,26 @@ impl Shared {
 
     /// A thread that has nothing to do may have something now.
     fn notify(&self, state: &State) {
-        if !state.window.is_empty() || state.window.is_low() {
+        if state.resting > 0 && (!state.window.is_empty() || state.window.is_low()) {
             self.work.notify_one();
         }
-        self.changed.notify_all();
+        if state.watching > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for anything to change, for as long as `is_so`; at most for a time. Gives whether that is over.
+    fn watch<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        time: Duration,
+        is_so: impl Fn(&State) -> bool,
+    ) -> (MutexGuard<'a, State>, bool) {
+        state.watching += 1;
+        let watched = self.changed.wait_timeout_while(state, time, |state| is_so(state));
+        let (mut state, result) = watched.unwrap_or_else(PoisonError::into_inner);
+        state.watching -= 1;
+        (state, result.timed_out())
     }
 
     /// Threads that have nothing to do may have something now.
@@ -296,11 +316,7 @@ impl Shared {
 
     /// Whether all threads have ended in time.
     fn wait_for_threads(&self, time: Duration) -> bool {
-        let (state, _) = self
-            .changed
-            .wait_timeout_while(self.lock(), time, |state| state.threads_alive > 0)
-            .unwrap_or_else(PoisonError::into_inner);
-        state.threads_alive == 0
+        !self.watch(self.lock(), time, |state| state.threads_alive > 0).1
     }
 
     fn work(&self) {
@@ -351,7 +367,9 @@ impl Shared {
             }
             let rest = state.rest(now);
             // Whichever way the wait ends, the queue is looked at again.
+            state.resting += 1;
             state = self.work.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
+            state.resting -= 1;
         }
     }
 
@@ -468,9 +486,7 @@ impl Shared {
 
     /// Waits, unless the server stops.
     pub(crate) fn pause(&self, time: Duration) {
-        let until = Instant::now() + time;
-        let rest = || until.saturating_duration_since(Instant::now());
-        drop(self.changed.wait_timeout_while(self.lock(), rest(), |state| !state.stopping));
+        drop(self.watch(self.lock(), time, |state| !state.stopping));
     }
 }
 

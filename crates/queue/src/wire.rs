@@ -19,7 +19,18 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(180);
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_BYTES: usize = 16 * 1024;
 
-pub(crate) enum Wire {
+/// A wait may be longer than it should be by so much: a system call to say how long is not worth it.
+const READ_TIMEOUT_SLACK: Duration = Duration::from_secs(1);
+/// It may be shorter by this factor: then it is waited again.
+const READ_TIMEOUT_PARTS_MAX: u32 = 4;
+
+pub(crate) struct Wire {
+    stream: Stream,
+    /// What the socket has been told; zero: nothing yet.
+    read_timeout: Duration,
+}
+
+enum Stream {
     Plain(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
@@ -119,7 +130,7 @@ pub(crate) fn deliver(peer: &Peer<'_>, mail: &mut MailObject<'_>, on_connect: On
     let mut client = Client::new(config, mail.envelope.clone(), 0).kept_open();
     let wire = connect(peer, on_connect).and_then(|socket| match &peer.tls {
         Tls::Implicit(trust) => handshake(socket, trust, peer.seen),
-        Tls::Never | Tls::Opportunistic(_) | Tls::Required(_) => Ok(Wire::Plain(socket)),
+        Tls::Never | Tls::Opportunistic(_) | Tls::Required(_) => Ok(Wire::new(Stream::Plain(socket))),
     });
     match wire {
         Ok(wire) => talk(client, (wire, &mut mail.content), Some(peer), start),
@@ -216,7 +227,7 @@ fn run(
             ClientStep::StartTls => {
                 let trust = peer.and_then(|peer| Some((peer.tls.trust()?, peer.seen)));
                 let (trust, seen) = trust.ok_or_else(|| io::Error::other("no TLS configuration"))?;
-                let Wire::Plain(socket) = wire else { return Err(io::Error::other("TLS within TLS")) };
+                let Stream::Plain(socket) = wire.stream else { return Err(io::Error::other("TLS within TLS")) };
                 wire = handshake(socket, trust, seen)?;
                 client.tls_started(millis_since(start));
             }
@@ -277,29 +288,45 @@ fn handshake(mut socket: TcpStream, trust: &Trust, seen: &Seen) -> io::Result<Wi
         tls.complete_io(&mut socket).map_err(explain)?;
     }
     seen.shake.set(Shake::Done(trust.objection()));
-    Ok(Wire::Tls(Box::new(StreamOwned::new(tls, socket))))
+    Ok(Wire::new(Stream::Tls(Box::new(StreamOwned::new(tls, socket)))))
 }
 
 impl Wire {
+    fn new(stream: Stream) -> Self {
+        Self { stream, read_timeout: Duration::ZERO }
+    }
+
     fn write_all(&mut self, output: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(socket) => socket.write_all(output),
-            Self::Tls(stream) => stream.write_all(output).and_then(|()| stream.flush()),
+        match &mut self.stream {
+            Stream::Plain(socket) => socket.write_all(output),
+            Stream::Tls(stream) => stream.write_all(output).and_then(|()| stream.flush()),
         }
     }
 
+    /// Waits for some time, or a part of it; see [`lasts`].
     fn read(&mut self, input: &mut [u8], timeout: Duration) -> io::Result<usize> {
-        // A timeout of zero means none.
-        let timeout = Some(timeout.max(Duration::from_millis(1)));
-        match self {
-            Self::Plain(socket) => socket.set_read_timeout(timeout).and_then(|()| socket.read(input)),
-            Self::Tls(stream) => stream.sock.set_read_timeout(timeout).and_then(|()| stream.read(input)),
+        if !lasts(self.read_timeout, timeout) {
+            // A timeout of zero means none.
+            let timeout = timeout.max(Duration::from_millis(1));
+            self.socket().set_read_timeout(Some(timeout))?;
+            self.read_timeout = timeout;
+        }
+        match &mut self.stream {
+            Stream::Plain(socket) => socket.read(input),
+            Stream::Tls(stream) => stream.read(input),
+        }
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match &self.stream {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => &stream.sock,
         }
     }
 
     /// close_notify (RFC 8446 §6.1), where there is TLS.
     fn close(&mut self) {
-        if let Self::Tls(stream) = self {
+        if let Stream::Tls(stream) = &mut self.stream {
             stream.conn.send_close_notify();
             // The other side may be gone already; nothing depends on it.
             let _ = stream.flush();
@@ -307,6 +334,30 @@ impl Wire {
     }
 }
 
+/// Whether a timeout that was set is good enough for another wait.
+fn lasts(set: Duration, wanted: Duration) -> bool {
+    !set.is_zero() && set <= wanted + READ_TIMEOUT_SLACK && wanted <= set * READ_TIMEOUT_PARTS_MAX
+}
+
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_set_anew_where_it_would_be_too_long_or_by_far_too_short() {
+        let check = |set: u64, wanted: u64, expected: bool| {
+            assert_eq!(lasts(Duration::from_secs(set), Duration::from_secs(wanted)), expected, "{set} {wanted}");
+        };
+        check(0, 300, false);
+        check(0, 0, false);
+        check(300, 300, true);
+        check(300, 299, true);
+        check(300, 298, false);
+        check(300, 1200, true);
+        check(300, 1201, false);
+    }
 }

@@ -100,6 +100,14 @@ impl Table {
         self.read(|table| Ok(table.get(key)?))
     }
 
+    /// The values of several keys, as of one version.
+    ///
+    /// # Errors
+    /// Faults, also where they concern one of the keys only.
+    pub fn get_all(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        self.read(|table| keys.iter().map(|key| Ok(table.get(key)?)).collect())
+    }
+
     /// The rows whose keys begin with `prefix` (not empty, not all 0xff) and are at or above `from`, at most `limit`, in
     /// key order.
     ///

@@ -21,11 +21,14 @@ pub(crate) struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// What can be known of it before anybody is talked to is known then: that its beginning can be read.
-    pub(crate) fn open(queue: &'a Queue, entry: &'a Entry) -> Result<Self, Error> {
+    /// What can be known of it before anybody is talked to is known then: that its beginning can be read. `first`: its first row,
+    /// where that was read with the entry.
+    pub(crate) fn open(queue: &'a Queue, entry: &'a Entry, first: Option<Vec<u8>>) -> Result<Self, Error> {
         let mut body = Self { queue, entry, row: Vec::new(), number: 0, begin: 0, error: None };
-        if entry.size_bytes > 0 {
-            body.read_row(0)?;
+        match first {
+            _ if entry.size_bytes == 0 => {}
+            Some(row) => body.take_row(0, row)?,
+            None => body.read_row(0)?,
         }
         Ok(body)
     }
@@ -83,12 +86,16 @@ impl<'a> Body<'a> {
     }
 
     fn read_row(&mut self, number: u32) -> Result<(), Error> {
-        let Entry { id, size_bytes, .. } = *self.entry;
-        let row = match self.queue.body_row(id, number) {
+        let row = match self.queue.body_row(self.entry.id, number) {
             // As a message that is too short: it is set aside, and the others go on.
             Err(Error::Store(store::Error::Damaged(what))) => return Err(Error::Damaged(what)),
             row => row?.unwrap_or_default(),
         };
+        self.take_row(number, row)
+    }
+
+    fn take_row(&mut self, number: u32, row: Vec<u8>) -> Result<(), Error> {
+        let Entry { id, size_bytes, .. } = *self.entry;
         let end = self.begin + row.len() as u64;
         // All but the last are full, so what is cut off shows before anybody is talked to.
         let is_cut = end < size_bytes && !row.len().is_multiple_of(BODY_ROW_BYTES);
@@ -117,7 +124,7 @@ mod tests {
         let content: Vec<u8> = (0..BODY_ROW_BYTES * 2 + 5).map(|n| (n / 7) as u8).collect();
         let id = queue.enqueue(message("me@x", &["a@y"], &content), NOW).unwrap().id;
         let entry = queue.show(id).unwrap();
-        let mut body = Body::open(&queue, &entry).unwrap();
+        let mut body = Body::open(&queue, &entry, None).unwrap();
         for _ in 0..2 {
             let mut read = Vec::new();
             while read.len() < content.len() {
@@ -137,13 +144,13 @@ mod tests {
         let id = queue.enqueue(message("me@x", &["a@y"], &content), NOW).unwrap().id;
         let mut entry = queue.show(id).unwrap();
         entry.size_bytes = 3;
-        assert!(matches!(Body::open(&queue, &entry), Err(Error::Damaged(_))), "more than there should be");
+        assert!(matches!(Body::open(&queue, &entry, None), Err(Error::Damaged(_))), "more than there should be");
         entry.size_bytes = content.len() as u64 + 1;
-        let mut body = Body::open(&queue, &entry).unwrap();
+        let mut body = Body::open(&queue, &entry, None).unwrap();
         assert!(body.piece_at(BODY_ROW_BYTES as u64).is_err());
         let why = format!("outbound queue: message {id} has {} octets instead of {}", content.len(), content.len() + 1);
         assert_eq!(body.into_error(), Some(Error::Damaged(why)));
-        let mut body = Body::open(&queue, &entry).unwrap();
+        let mut body = Body::open(&queue, &entry, None).unwrap();
         queue.remove(id).unwrap();
         assert!(body.piece_at(BODY_ROW_BYTES as u64).is_err());
         assert_eq!(body.into_error(), Some(Error::NoSuchEntry));

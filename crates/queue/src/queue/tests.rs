@@ -549,3 +549,20 @@ fn what_is_due_is_read_in_pieces_that_leave_nothing_out() {
     }
     assert_eq!((read, sizes), (ids, vec![4, 4, 2]));
 }
+
+#[test]
+fn what_is_damaged_of_one_message_hides_none_that_is_read_with_it() {
+    let engine = SimEngine::new();
+    let queue = open(&engine);
+    let [first, second] = [(); 2].map(|()| queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), NOW).unwrap().id);
+    let gone = QueueId(second.0 + 1);
+    assert_eq!(queue.show_to_send(second).unwrap().1.as_deref(), Some(&b"S: 1\r\n\r\n"[..]));
+    assert_eq!(queue.show_to_send(gone), Err(Error::NoSuchEntry));
+    engine.spoil(TableId::Queue, &body_key(second, 0));
+    let (entry, row) = queue.show_to_send(second).unwrap();
+    assert_eq!((entry.id, row), (second, None));
+    engine.spoil(TableId::Queue, &entry_key(first));
+    let shown = queue.show_all(&[second, gone, first]);
+    assert_eq!((&shown[0], &shown[1]), (&Ok(entry), &Err(Error::NoSuchEntry)));
+    assert!(matches!(shown[2], Err(Error::Store(store::Error::Damaged(_)))), "{:?}", shown[2]);
+}

@@ -215,7 +215,9 @@ impl World {
         let mut state = self.sender.shared.lock();
         while !is_so(&self.queue) {
             assert!(Instant::now() < end, "{:?}", self.queue.list(None, 10));
+            state.watching += 1;
             state = self.sender.shared.changed.wait_timeout(state, Duration::from_millis(50)).unwrap().0;
+            state.watching -= 1;
         }
     }
 
@@ -416,7 +418,7 @@ fn cleartext_stays_on_this_machine() {
     let queue = open(&SimEngine::new());
     let id = queue.enqueue(message("me@x", &["a@y"], b"m"), Timestamp(NOW)).unwrap().id;
     let entry = queue.show(id).unwrap();
-    let content = Body::open(&queue, &entry).unwrap();
+    let content = Body::open(&queue, &entry, None).unwrap();
     let mut mail = MailObject { envelope: envelope(), content, waives_tls: false, may_come_back: false };
     let told = reach.deliver(&Destination::Smarthost, &mut mail, Session::none(), &|_| {}, Timestamp(NOW));
     assert!(told.unreached.unwrap().last.text.contains("not on this machine"));
