@@ -5,7 +5,7 @@
 
 Both have the same messages of 4 KiB for 1,000 domains in their queues, on the same disk, find the domains' hosts in the DNS, and deliver
 to the same sink (Postfix's smtp-sink) on loopback over at most 64 connections, 10 to a domain. Measured is from the moment when they
-may send until nothing is queued. Pillarbox is `cargo bench -p queue`, which also says how fast messages are queued; Postfix has
+may send until nothing is queued, and the processor time of the server and of the sink for it. Pillarbox is `cargo bench -p queue`, which also says how fast messages are queued; Postfix has
 directories and ports of its own, logs nowhere, and finds its name server in a mount namespace of its own.
 """
 import argparse, os, pathlib, re, shutil, socket, subprocess, sys, tempfile, threading, time
@@ -33,6 +33,16 @@ def name_server(place):
     )
     (place / "knot").mkdir()
     return subprocess.Popen(["knotd", "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def ticks(pid):
+    """Processor time of a process, of its children that live and of those that have ended, in ms."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return 0
+    return sum(map(int, fields[11:15])) * 1000 / os.sysconf("SC_CLK_TCK") + sum(map(ticks, children))
 
 
 class Postfix:
@@ -91,12 +101,13 @@ class Postfix:
         flush = ["postqueue", "-c", self.config, "-f"]
         while subprocess.run(flush, stderr=subprocess.DEVNULL).returncode or self.queued() == messages:
             time.sleep(0.1)
-        begin, messages = time.monotonic(), self.queued()
+        master = int((self.queue / "pid" / "master.pid").read_text())
+        begin, used, messages = time.monotonic(), ticks(master), self.queued()
         while (left := self.queued()) > 0:
             if time.monotonic() - begin > 900:
                 sys.exit(f"{left} messages did not leave")
             time.sleep(0.2)
-        return messages / (time.monotonic() - begin)
+        return messages / (time.monotonic() - begin), (ticks(master) - used) / messages
 
 
 def inject(number, messages):
@@ -123,7 +134,7 @@ def pillarbox(bench, messages, place):
     more = {"PILLARBOX_BENCH_MESSAGES": str(messages), "PILLARBOX_BENCH_SINK": "%s:%d" % SINK, "BENCH_DIRECTORY": str(place)}
     out = run(*bench.split(), env={**os.environ, **more}, stdout=subprocess.PIPE, text=True).stdout
     print("Pillarbox:\n  " + out.strip().replace("\n", "\n  "), flush=True)
-    return float(re.search(r"sent: (\d+) messages/s", out)[1])
+    return float(re.search(r"sent: (\d+) messages/s", out)[1]), float(re.search(r"([\d.]+) ms of a processor", out)[1])
 
 
 def main():
@@ -136,7 +147,8 @@ def main():
     place = pathlib.Path(tempfile.mkdtemp(dir=options.dir))
     place.chmod(0o755)
     servers = [name_server(place)]
-    servers.append(subprocess.Popen(["smtp-sink", "-u", "nobody", "%s:%d" % SINK, "1000"], stderr=subprocess.DEVNULL))
+    sink = subprocess.Popen(["smtp-sink", "-u", "nobody", "%s:%d" % SINK, "1000"], stderr=subprocess.DEVNULL)
+    servers.append(sink)
     postfix = Postfix(place)
     try:
         postfix.start()
@@ -145,9 +157,14 @@ def main():
         queued = options.messages / (time.monotonic() - begin)
         while options.wait_for and not os.path.exists(options.wait_for):
             time.sleep(0.5)
-        ours = pillarbox(options.bench, options.messages, place)
-        theirs = postfix.drain(options.messages)
-        print(f"Postfix:\n  queued: {queued:.0f} messages/s\n  sent: {theirs:.0f} messages/s")
+        times = [ticks(sink.pid)]
+        ours, our_time = pillarbox(options.bench, options.messages, place)
+        times.append(ticks(sink.pid))
+        theirs, their_time = postfix.drain(options.messages)
+        times.append(ticks(sink.pid))
+        print(f"Postfix:\n  queued: {queued:.0f} messages/s\n  sent: {theirs:.0f} messages/s, {their_time:.3f} ms of a processor each")
+        at_sink = [(after - before) / options.messages for before, after in zip(times, times[1:])]
+        print(f"The sink took {at_sink[0]:.3f} ms of a processor for each message of Pillarbox, {at_sink[1]:.3f} for each of Postfix.")
         print(f"Pillarbox sends {ours / theirs:.1f} times as many messages a second as Postfix.")
     finally:
         subprocess.run(["postfix", "-c", postfix.config, "abort"], stderr=subprocess.DEVNULL)
