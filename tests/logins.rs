@@ -82,6 +82,7 @@ impl Client {
                     tls_available,
                     message_bytes_max,
                     indexes: None,
+                    sheets: Arc::default(),
                     limits,
                     spool,
                 };

@@ -62,6 +62,7 @@ impl Services {
             message_bytes_max: 1024 * 1024,
             spool: common.spool.clone(),
             indexes: None,
+            sheets: Arc::default(),
             limits: imapd::Limits::default(),
         };
         Self {

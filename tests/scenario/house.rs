@@ -63,6 +63,7 @@ impl Process {
                 store_objects::SpoolLimits { bytes_max: u64::MAX, per_holder_max: u64::MAX },
             ),
             indexes: None,
+            sheets: Arc::default(),
             limits: imapd::Limits::default(),
         };
         let login_delay = pop3d::LoginDelay::new(0);

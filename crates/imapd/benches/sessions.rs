@@ -49,6 +49,7 @@ impl Server {
                 store_objects::SpoolLimits { bytes_max: u64::MAX, per_holder_max: u64::MAX },
             ),
             indexes: None,
+            sheets: Arc::default(),
             limits: Limits::default(),
         });
         Self { service, store }

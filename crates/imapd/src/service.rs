@@ -1,6 +1,7 @@
 //! What all sessions share.
 
 use auth::Auth;
+use search::Sheets;
 use search_index::Indexes;
 use std::sync::Arc;
 use store_objects::Spool;
@@ -19,6 +20,8 @@ pub struct ImapService {
     pub spool: Arc<Spool>,
     /// Where texts are looked up before they are read; without it they are read.
     pub indexes: Option<Arc<Indexes>>,
+    /// What messages are put in order and in threads by, as far as it was read.
+    pub sheets: Arc<Sheets>,
     /// Times and counts.
     pub limits: Limits,
 }

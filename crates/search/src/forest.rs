@@ -3,7 +3,7 @@
 //! Invariant: parents make no circle, and no work goes deeper than [`DEPTH_MAX`] at once.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// A message is put below at most so many others. One that would stand deeper begins a thread.
 const DEPTH_MAX: usize = 10_000;
@@ -13,13 +13,14 @@ const NODES_MAX: usize = 1_000_000;
 const NONE: u32 = u32::MAX;
 
 /// What is known of a message.
-pub(crate) struct Member<'m> {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
     /// From 1.
     pub(crate) number: u32,
-    /// The sent date, in Unix seconds.
-    pub(crate) date: i64,
-    /// The base subject, ready to be compared.
-    pub(crate) subject: &'m str,
+    /// What stands for the sent date, in the order of dates.
+    pub(crate) date: u64,
+    /// What stands for the base subject; 0 for an empty one.
+    pub(crate) subject: u64,
     /// Whether the subject is one of an answer or a forward.
     pub(crate) is_answer: bool,
 }
@@ -32,9 +33,9 @@ struct Node {
     number: u32,
     /// Where it stands among those of the same date: the number, or that of the first that it holds.
     order: u32,
-    date: i64,
+    date: u64,
     /// 0 for an empty one.
-    subject: u128,
+    subject: u64,
     is_answer: bool,
 }
 
@@ -42,12 +43,11 @@ struct Node {
 #[derive(Debug, Default)]
 pub(crate) struct Forest {
     nodes: Vec<Node>,
-    ids: HashMap<u128, u32>,
-    hashes: (RandomState, RandomState),
+    ids: HashMap<u64, u32, BuildHasherDefault<Same>>,
     /// How many steps were taken upwards.
     pub(crate) steps: usize,
     /// Of each root the date of the latest message below it, where threads come in that order.
-    latest: Option<HashMap<u32, i64>>,
+    latest: Option<HashMap<u32, u64>>,
 }
 
 /// What a thread is written with.
@@ -61,8 +61,26 @@ pub enum Mark {
     Close,
 }
 
+/// The hash of what is one already.
+#[derive(Default)]
+struct Same(u64);
+
+impl Hasher for Same {
+    fn write(&mut self, octets: &[u8]) {
+        octets.iter().for_each(|octet| self.0 = self.0.rotate_left(8) ^ u64::from(*octet));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 impl Node {
-    const MISSING: Self = Self { parent: NONE, number: 0, order: 0, date: i64::MAX, subject: 0, is_answer: false };
+    const MISSING: Self = Self { parent: NONE, number: 0, order: 0, date: u64::MAX, subject: 0, is_answer: false };
 }
 
 impl Forest {
@@ -71,18 +89,17 @@ impl Forest {
         self.nodes.len() > NODES_MAX
     }
 
-    /// RFC 5256 §3, REFERENCES (1): a message, its id, and what it refers to, the message that it answers last.
-    pub(crate) fn add(&mut self, member: &Member<'_>, id: Option<&[u8]>, references: &[&[u8]]) {
+    /// RFC 5256 §3, REFERENCES (1): a message, what stands for its id, and for those that it refers to, the message that it answers last.
+    pub(crate) fn add(&mut self, member: Member, id: Option<u64>, references: &[u64]) {
         let known = id.map(|id| self.of_id(id)).filter(|at| self.node(*at).number == 0);
         // Without an id, or with one that was there before, it is nobody that others could mean.
         let own = known.unwrap_or_else(|| self.push(Node::MISSING));
-        let subject = if member.subject.is_empty() { 0 } else { self.hash(member.subject.as_bytes()) };
         self.change(own, |node| {
             *node = Node {
                 number: member.number,
                 order: member.number,
                 date: member.date,
-                subject,
+                subject: member.subject,
                 is_answer: member.is_answer,
                 ..*node
             };
@@ -90,7 +107,7 @@ impl Forest {
         // (1)(A)
         let mut last = NONE;
         for id in references {
-            let next = self.of_id(id);
+            let next = self.of_id(*id);
             if last != NONE && self.node(next).parent == NONE && !self.is_above(next, last) {
                 self.change(next, |node| node.parent = last);
             }
@@ -115,7 +132,7 @@ impl Forest {
 
     /// REFERENCES (2) and (3): those that are not there go, but for one that holds several threads together.
     pub(crate) fn prune(&mut self) {
-        self.ids = HashMap::new();
+        self.ids = HashMap::default();
         let children = Children::of(self, |_| true);
         let mut order: Vec<u32> = children.of_node(NONE).to_vec();
         let mut at = 0;
@@ -143,7 +160,7 @@ impl Forest {
     pub(crate) fn join_subjects(&mut self) {
         let mut roots: Vec<u32> = self.roots();
         roots.sort_by_key(|at| self.rank(*at));
-        let mut table: HashMap<u128, u32> = HashMap::new();
+        let mut table: HashMap<u64, u32, BuildHasherDefault<Same>> = HashMap::default();
         for own in roots.iter().copied().filter(|at| self.node(*at).subject != 0) {
             let of_table = table.entry(self.node(own).subject).or_insert(own);
             let (held, current) = (self.node(*of_table), self.node(own));
@@ -180,11 +197,11 @@ impl Forest {
         let children = Children::of(self, |_| true);
         let mut latest = HashMap::new();
         for root in self.roots() {
-            let (mut date, mut below, mut at) = (i64::MIN, vec![root], 0);
+            let (mut date, mut below, mut at) = (0, vec![root], 0);
             while let Some(own) = below.get(at).copied() {
                 at += 1;
                 below.extend_from_slice(children.of_node(own));
-                date = date.max(if self.is_missing(own) { i64::MIN } else { self.node(own).date });
+                date = date.max(if self.is_missing(own) { 0 } else { self.node(own).date });
             }
             latest.insert(root, date);
         }
@@ -194,10 +211,10 @@ impl Forest {
     /// REFERENCES (6): all threads, siblings by their sent date.
     pub(crate) fn walk(&self) -> Walk<'_> {
         let live = self.live();
-        let children = Children::of(self, |node| node.number != 0 || node.date != i64::MAX);
+        let children = Children::of(self, |node| node.number != 0 || node.date != u64::MAX);
         let mut roots: Vec<u32> = children.of_node(NONE).iter().copied().filter(|at| live(*at)).collect();
         if let Some(latest) = &self.latest {
-            roots.sort_by_key(|at| (latest.get(at).copied().unwrap_or(i64::MIN), self.node(*at).order));
+            roots.sort_by_key(|at| (latest.get(at).copied().unwrap_or(0), self.node(*at).order));
         }
         let mut stack = Vec::new();
         for root in roots.into_iter().rev() {
@@ -210,14 +227,14 @@ impl Forest {
     fn date_missing(&mut self) {
         for at in self.all() {
             if self.is_missing(at) {
-                self.change(at, |node| node.date = i64::MAX);
+                self.change(at, |node| node.date = u64::MAX);
             }
         }
         let mut members: Vec<u32> = self.all().into_iter().filter(|at| !self.is_missing(*at)).collect();
         members.sort_by_key(|at| self.rank(*at));
         for own in members {
             let (parent, of_own) = (self.node(own).parent, self.node(own));
-            if parent != NONE && self.is_missing(parent) && self.node(parent).date == i64::MAX {
+            if parent != NONE && self.is_missing(parent) && self.node(parent).date == u64::MAX {
                 let Node { order, date, subject, is_answer, .. } = of_own;
                 self.change(parent, |node| *node = Node { order, date, subject, is_answer, ..*node });
             }
@@ -226,7 +243,7 @@ impl Forest {
 
     /// Whether a node is there, or holds some that are.
     fn live(&self) -> impl Fn(u32) -> bool {
-        |at| !self.is_missing(at) || self.node(at).date != i64::MAX
+        |at| !self.is_missing(at) || self.node(at).date != u64::MAX
     }
 
     fn roots(&self) -> Vec<u32> {
@@ -239,7 +256,7 @@ impl Forest {
     }
 
     /// RFC 5256 §2.2: by the sent date, then by the number.
-    fn rank(&self, at: u32) -> (i64, u32) {
+    fn rank(&self, at: u32) -> (u64, u32) {
         let node = self.node(at);
         (node.date, node.order)
     }
@@ -261,20 +278,13 @@ impl Forest {
         true
     }
 
-    fn of_id(&mut self, id: &[u8]) -> u32 {
-        let hash = self.hash(id);
-        if let Some(at) = self.ids.get(&hash) {
+    fn of_id(&mut self, id: u64) -> u32 {
+        if let Some(at) = self.ids.get(&id) {
             return *at;
         }
         let at = self.push(Node::MISSING);
-        self.ids.insert(hash, at);
+        self.ids.insert(id, at);
         at
-    }
-
-    /// Nobody outside can make two texts have the same.
-    fn hash(&self, text: &[u8]) -> u128 {
-        let (one, other) = (self.hashes.0.hash_one(text), self.hashes.1.hash_one(text));
-        (u128::from(one) << 64 | u128::from(other)).max(1)
     }
 
     fn push(&mut self, node: Node) -> u32 {
@@ -374,15 +384,20 @@ mod tests {
     use proptest::prelude::*;
 
     /// A message: its date, its id, what it refers to, and its subject, which is an answer's with a `!`.
-    type Said<'s> = (i64, &'s str, &'s [&'s str], &'s str);
+    type Said<'s> = (u64, &'s str, &'s [&'s str], &'s str);
+
+    /// What stands for a text.
+    fn id(text: &str) -> u64 {
+        text.bytes().fold(u64::from(!text.is_empty()), |id, octet| id << 8 | u64::from(octet))
+    }
 
     fn forest(messages: &[Said<'_>]) -> Forest {
         let mut forest = Forest::default();
         for (number, (date, id, references, subject)) in (1..).zip(messages) {
             let (text, is_answer) = subject.strip_prefix('!').map_or((*subject, false), |text| (text, true));
-            let member = Member { number, date: *date, subject: text, is_answer };
-            let references: Vec<&[u8]> = references.iter().map(|id| id.as_bytes()).collect();
-            forest.add(&member, (!id.is_empty()).then_some(id.as_bytes()), &references);
+            let member = Member { number, date: *date, subject: self::id(text), is_answer };
+            let references: Vec<u64> = references.iter().map(|id| self::id(id)).collect();
+            forest.add(member, Some(self::id(id)).filter(|id| *id != 0), &references);
         }
         forest
     }
@@ -470,10 +485,9 @@ mod tests {
     #[test]
     fn a_very_deep_thread_is_cut_and_walked_without_recursion() {
         let mut forest = Forest::default();
-        let ids: Vec<String> = (0..DEPTH_MAX + 3).map(|n| n.to_string()).collect();
+        let ids: Vec<u64> = (1..DEPTH_MAX as u64 + 4).collect();
         for (number, pair) in (1..).zip(ids.windows(2)) {
-            let member = Member { number, date: 0, subject: "", is_answer: false };
-            forest.add(&member, Some(pair[1].as_bytes()), &[pair[0].as_bytes()]);
+            forest.add(Member { number, date: 0, subject: 0, is_answer: false }, Some(pair[1]), &[pair[0]]);
         }
         forest.prune();
         let marks: Vec<Mark> = forest.walk().collect();
@@ -484,14 +498,14 @@ mod tests {
     proptest! {
         #[test]
         fn every_message_is_told_once(
-            messages in prop::collection::vec((0..5_i64, "[a-e]?", prop::collection::vec("[a-g]", 0..4), "!?[xy]?"), 0..25),
+            messages in prop::collection::vec((0..5_u64, "[a-e]?", prop::collection::vec("[a-g]", 0..4), "!?[xy]?"), 0..25),
         ) {
             let mut forest = Forest::default();
             for (number, (date, id, references, subject)) in (1..).zip(&messages) {
                 let (text, is_answer) = (subject.trim_start_matches('!'), subject.starts_with('!'));
-                let references: Vec<&[u8]> = references.iter().map(|id| id.as_bytes()).collect();
-                let id = (!id.is_empty()).then_some(id.as_bytes());
-                forest.add(&Member { number, date: *date, subject: text, is_answer }, id, &references);
+                let references: Vec<u64> = references.iter().map(|id| self::id(id)).collect();
+                let own = Some(self::id(id)).filter(|id| *id != 0);
+                forest.add(Member { number, date: *date, subject: self::id(text), is_answer }, own, &references);
             }
             forest.prune();
             forest.join_subjects();

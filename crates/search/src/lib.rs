@@ -27,6 +27,8 @@ mod narrow;
 mod numbers;
 mod order;
 mod relevancy;
+mod sheet;
+mod sheets;
 mod thread;
 
 pub use condition::{Addresses, Condition, IndexTest, SummaryTest, Value};
@@ -39,4 +41,5 @@ pub use message::text::Scope;
 pub use numbers::Numbers;
 pub use order::{Criterion, Order, Ordered, SortKey};
 pub use relevancy::Relevancy;
+pub use sheets::Sheets;
 pub use thread::{Algorithm, Mark, Threads};

@@ -1,6 +1,7 @@
 //! Message numbers or UIDs as sorted ranges: small for what clients ask, quick to look up in.
 
 use std::ops::RangeInclusive;
+use store::{Entry, Index};
 
 /// Numbers in ranges that ascend and do not touch each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,20 @@ impl Numbers {
     pub fn iter(&self) -> impl Iterator<Item = u32> {
         self.0.iter().cloned().flatten()
     }
+}
+
+/// The messages with these numbers, positions in `index` from 1 that ascend; those that are not there are left out.
+pub(crate) fn entries<'i>(index: &'i Index, numbers: &'i [u32]) -> impl Iterator<Item = (u32, &'i Entry)> {
+    // As a rule the next one is the one behind.
+    let mut ahead = index.positions(0..0);
+    numbers.iter().filter_map(move |number| {
+        let position = (*number as usize).checked_sub(1)?;
+        if let Some((_, entry)) = ahead.next().filter(|(at, _)| *at == position) {
+            return Some((*number, entry));
+        }
+        ahead = index.positions(position..index.len());
+        ahead.next().map(|(_, entry)| (*number, entry))
+    })
 }
 
 #[cfg(test)]

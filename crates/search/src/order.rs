@@ -1,22 +1,27 @@
 //! In which order messages come (RFC 5256 §2.2, RFC 5957), slice by slice.
 //!
-//! What is compared of a message is made once, as octets whose order is the order wanted (a reversed key has them inverted),
-//! from the index or the envelope in the summary. Each slice makes a sorted run, or makes one run of two.
+//! What is compared of a message is a number: from the index, or from a sheet, where it stands for the sent date or for the place of
+//! a text among those of the mailbox. What no sheet has is read from the summaries first, and is there for whoever sorts next. Then each
+//! key, the last one first, puts all messages in order.
 
 use crate::collate::casemap;
 use crate::evaluate::address_text;
-use crate::numbers::Numbers;
+use crate::numbers::{Numbers, entries};
 use crate::relevancy::Relevancy;
-use message::{Address, BaseSubject, Envelope, date, encoded_word};
-use std::cmp::Ordering;
-use store::{Account, Entry, Error, Index};
+use crate::sheet::Draft;
+use crate::sheets::{Kind, Known, Sheets};
+use message::view::{Addresses, Envelope};
+use message::{Address, BaseSubject, date, encoded_word};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use store::{Account, EmailId, Entry, Error, Index, MailboxId};
 
 /// A slice reads at most this many envelopes.
 const READS_PER_SLICE_MAX: usize = 1000;
-/// A slice takes at most this many messages in whose place in the order the index knows.
+/// A slice takes at most this many messages of which all is known.
 const KNOWN_PER_SLICE_MAX: usize = 50_000;
-/// What is compared of all messages together, the first octets of each apart, may be so long: a million subjects are.
-const KEYS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The texts that are compared may be so long together: a million subjects are.
+const TEXTS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// So many octets of a text are compared.
 const TEXT_BYTES_MAX: usize = 1000;
 /// After so many messages that cannot be read the order is given up: the disk is not well.
@@ -72,32 +77,26 @@ pub enum Ordered {
 pub struct Order {
     criteria: Vec<Criterion>,
     index: Index,
-    /// Message numbers, descending: the next one is the last.
-    rest: Vec<u32>,
-    runs: Vec<Vec<Item>>,
-    /// The keys of all items, but for the octets that stand in the items.
-    keys: Vec<u8>,
+    /// Message numbers, ascending.
+    numbers: Vec<u32>,
+    /// Of so many of them it was looked what is known.
+    taken: usize,
+    sheets: Arc<Sheets>,
+    mailbox: MailboxId,
+    /// Once it has begun.
+    known: Option<Vec<Known>>,
+    /// So many criteria are left to order by, the first ones.
+    left: usize,
+    /// Positions in `numbers`, in the order of the other criteria.
+    order: Vec<u32>,
     unreadable: u32,
     relevancy: Relevancy,
-}
-
-/// A message and its key.
-#[derive(Clone, Copy, Debug)]
-struct Item {
-    /// The first octets of its key, then zeros.
-    first: u64,
-    /// Where the others stand.
-    start: u32,
-    len: u32,
-    number: u32,
 }
 
 impl Order {
     /// An order of the messages with these `numbers`, which are positions in `index` from 1.
     #[must_use]
     pub fn new(criteria: &[Criterion], index: Index, numbers: &Numbers) -> Self {
-        let mut rest: Vec<u32> = numbers.iter().collect();
-        rest.reverse();
         let mut own: Vec<Criterion> = Vec::new();
         for criterion in criteria {
             // Where a key is the same for two messages it is the second time too.
@@ -105,8 +104,20 @@ impl Order {
                 own.push(*criterion);
             }
         }
-        let relevancy = Relevancy::default();
-        Self { criteria: own, index, rest, runs: Vec::new(), keys: Vec::new(), unreadable: 0, relevancy }
+        let numbers: Vec<u32> = numbers.iter().collect();
+        Self {
+            left: own.len(),
+            criteria: own,
+            index,
+            order: (0..u32::try_from(numbers.len()).unwrap_or(u32::MAX)).collect(),
+            numbers,
+            taken: 0,
+            sheets: Arc::new(Sheets::new(0)),
+            mailbox: MailboxId(0),
+            known: None,
+            unreadable: 0,
+            relevancy: Relevancy::default(),
+        }
     }
 
     /// How well each message fits, for [`SortKey::Relevancy`].
@@ -115,19 +126,38 @@ impl Order {
         Self { relevancy, ..self }
     }
 
+    /// What is compared is looked up there first, and what is read is kept there. `mailbox`: whose index it is, as a whole.
+    #[must_use]
+    pub fn with_sheets(self, sheets: Arc<Sheets>, mailbox: MailboxId) -> Self {
+        Self { sheets, mailbox, ..self }
+    }
+
     /// Goes on until the slice's work or the order is done. `account`: whose messages the index names.
     ///
     /// # Errors
     /// Nothing can be read, or too many messages cannot.
     pub fn go_on(&mut self, account: &Account) -> Result<Ordered, Error> {
-        match self.runs.as_slice() {
-            // As long as they are about as long as each other: each message is in few of these.
-            [.., before, last] if self.rest.is_empty() || before.len() <= last.len() => self.join(),
-            _ => self.take_in(account)?,
+        let mut known = match self.known.take() {
+            Some(known) => known,
+            None => self.begin(account),
+        };
+        if known.is_empty() {
+            self.taken = self.numbers.len();
         }
-        Ok(if self.keys.len() > KEYS_BYTES_MAX {
+        if self.taken < self.numbers.len() {
+            self.take_in(account, &mut known)?;
+            if self.taken == self.numbers.len() {
+                self.keep(account, &mut known);
+            }
+        } else if let Some(left) = self.left.checked_sub(1) {
+            self.left = left;
+            self.order_by(left, &mut known);
+        }
+        let is_too_much = known.iter().map(Known::text_bytes).sum::<usize>() > TEXTS_BYTES_MAX;
+        self.known = Some(known);
+        Ok(if is_too_much {
             Ordered::TooMuch
-        } else if self.rest.is_empty() && self.runs.len() <= 1 {
+        } else if self.taken == self.numbers.len() && self.left == 0 {
             Ordered::Done
         } else {
             Ordered::More
@@ -136,7 +166,7 @@ impl Order {
 
     /// Message numbers in order, once it is done.
     pub fn numbers(&self) -> impl Iterator<Item = u32> {
-        self.runs.iter().flatten().map(|item| item.number)
+        self.order.iter().filter_map(|at| self.numbers.get(*at as usize).copied())
     }
 
     /// How many messages could not be read: where they stand is not right.
@@ -145,105 +175,140 @@ impl Order {
         self.unreadable
     }
 
-    fn join(&mut self) {
-        let (Some(last), Some(mut run)) = (self.runs.pop(), self.runs.pop()) else { return };
-        run.extend(last);
-        self.sort(&mut run);
-        self.runs.push(run);
+    fn begin(&self, account: &Account) -> Vec<Known> {
+        let kinds = self.criteria.iter().filter_map(|criterion| criterion.key.kind());
+        let place = (account.id(), self.mailbox);
+        kinds.map(|kind| self.sheets.known(place, kind, self.index.len())).collect()
     }
 
-    /// The stable sort finds runs that are there, and only joins them.
-    fn sort(&self, run: &mut [Item]) {
-        let more = |item: &Item| self.keys.get(item.start as usize..(item.start + item.len) as usize);
-        run.sort_by(|one, other| {
-            let by_key = one.first.cmp(&other.first).then_with(|| match one.len.min(other.len) {
-                0 => Ordering::Equal,
-                _ => more(one).cmp(&more(other)),
-            });
-            // RFC 5256 §2.2: what is equal comes as in the mailbox, also when reversed.
-            by_key.then(one.number.cmp(&other.number))
-        });
+    /// Takes in what is known, and reads some of what is not.
+    fn take_in(&mut self, account: &Account, known: &mut [Known]) -> Result<(), Error> {
+        known.iter_mut().for_each(Known::fold_much);
+        let mut unread = Vec::new();
+        let next = self.numbers.get(self.taken..).unwrap_or_default();
+        let next = next.get(..next.len().min(KNOWN_PER_SLICE_MAX)).unwrap_or_default();
+        for (_, entry) in entries(&self.index, next) {
+            if unread.len() >= READS_PER_SLICE_MAX {
+                break;
+            }
+            self.taken += 1;
+            if !known.iter_mut().all(|known| known.find(entry.email).is_some()) {
+                unread.push(entry.email);
+            }
+        }
+        if unread.is_empty() { Ok(()) } else { self.read(account, &unread, known) }
     }
 
-    fn take_in(&mut self, account: &Account) -> Result<(), Error> {
-        let is_known = |key| matches!(key, SortKey::Arrival | SortKey::Size | SortKey::Relevancy);
-        let known = self.criteria.iter().all(|criterion| is_known(criterion.key));
-        let many = if known { KNOWN_PER_SLICE_MAX } else { READS_PER_SLICE_MAX };
-        let reader = if known { None } else { Some(account.reader()?) };
-        let next = self.rest.split_off(self.rest.len().saturating_sub(many));
-        let mut run = Vec::with_capacity(next.len());
-        let mut key = Vec::new();
-        for number in next.into_iter().rev() {
-            let Some(entry) = self.index.get((number as usize).saturating_sub(1)) else { continue };
-            let envelope = match reader.as_ref().map(|reader| reader.envelope(entry.email)) {
-                Some(Ok(envelope)) => envelope,
+    fn read(&mut self, account: &Account, emails: &[EmailId], known: &mut [Known]) -> Result<(), Error> {
+        let (mut next, mut outcome) = (emails.iter(), Ok(()));
+        account.reader()?.summaries(emails.iter().copied(), |summary| {
+            let Some(email) = next.next() else { return ControlFlow::Break(()) };
+            let envelope = match &summary {
+                Ok(summary) => Some(&summary.envelope),
                 // It has left retention: there is nothing in it any more.
-                None | Some(Err(Error::NoSuchMessage)) => Envelope::default(),
-                Some(Err(error)) => {
+                Err(Error::NoSuchMessage) => None,
+                Err(error) => {
                     self.unreadable += 1;
-                    if self.unreadable >= UNREADABLE_MAX {
-                        return Err(error);
+                    if self.unreadable < UNREADABLE_MAX {
+                        return ControlFlow::Continue(());
                     }
-                    Envelope::default()
+                    outcome = Err(error.clone());
+                    return ControlFlow::Break(());
                 }
             };
-            key.clear();
-            let relevancy = self.relevancy.of(number);
-            self.criteria.iter().for_each(|criterion| criterion.put((entry, relevancy), &envelope, &mut key));
-            run.push(item(number, &key, &mut self.keys));
+            for known in &mut *known {
+                if known.find(*email).is_none() {
+                    let number = known.kind.number(envelope, &mut known.draft);
+                    known.draft.add(*email, &[number]);
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        outcome
+    }
+
+    /// All was looked at.
+    fn keep(&self, account: &Account, known: &mut [Known]) {
+        for known in known {
+            known.fold();
+            // Of what could not be read this time nothing is known.
+            self.sheets.keep((account.id(), self.mailbox), known);
         }
-        self.sort(&mut run);
-        self.runs.push(run);
-        Ok(())
+    }
+
+    /// Puts all in the order of a criterion, leaving what is equal as it is.
+    fn order_by(&mut self, criterion: usize, known: &mut [Known]) {
+        let Some(Criterion { key, reverse }) = self.criteria.get(criterion).copied() else { return };
+        let mut known = known.iter_mut().find(|known| Some(known.kind) == key.kind());
+        let mut values = Vec::with_capacity(self.numbers.len());
+        for (number, entry) in entries(&self.index, &self.numbers) {
+            let number = match &mut known {
+                Some(known) => key.of_sheet(entry, known.find(entry.email)),
+                None => key.of_index(entry, self.relevancy.of(number)),
+            };
+            values.push(if reverse { !number } else { number });
+        }
+        // RFC 5256 §2.2: what is equal comes as in the mailbox, also when reversed: the sort is stable.
+        let value = |at: &u32| values.get(*at as usize).copied().unwrap_or(u64::MAX);
+        let mut pairs: Vec<(u64, u32)> = self.order.iter().map(|at| (value(at), *at)).collect();
+        pairs.sort_by_key(|(value, _)| *value);
+        self.order.iter_mut().zip(pairs).for_each(|(to, (_, at))| *to = at);
     }
 }
 
-fn item(number: u32, key: &[u8], keys: &mut Vec<u8>) -> Item {
-    let mut first = [0; 8];
-    first.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-    let more = key.get(first.len()..).unwrap_or_default();
-    let start = u32::try_from(keys.len()).unwrap_or(u32::MAX);
-    keys.extend_from_slice(more);
-    let len = u32::try_from(more.len()).unwrap_or(u32::MAX);
-    Item { first: u64::from_be_bytes(first), start, len, number }
-}
+impl SortKey {
+    /// Which sheet has it; none: the index knows it.
+    fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Arrival | Self::Size | Self::Relevancy => None,
+            Self::Date => Some(Kind::Sent),
+            Self::Subject => Some(Kind::Subject),
+            Self::From => Some(Kind::From),
+            Self::To => Some(Kind::To),
+            Self::Cc => Some(Kind::Cc),
+            Self::DisplayFrom => Some(Kind::DisplayFrom),
+            Self::DisplayTo => Some(Kind::DisplayTo),
+        }
+    }
 
-impl Criterion {
-    /// Appends what is compared: no two different values, one of which begins with the other.
-    fn put(self, (entry, relevancy): (&Entry, u8), envelope: &Envelope, key: &mut Vec<u8>) {
-        let start = key.len();
-        match self.key {
-            SortKey::Arrival => put_number(key, entry.internal_date.as_internal_date().0),
-            SortKey::Size => put_number(key, i64::from(entry.size)),
-            SortKey::Date => put_number(key, sent(entry, envelope)),
-            SortKey::Cc => put_text(key, &mailbox(&envelope.cc)),
-            SortKey::From => put_text(key, &mailbox(&envelope.from)),
-            SortKey::To => put_text(key, &mailbox(&envelope.to)),
-            SortKey::Subject => put_text(key, &subject(envelope)),
-            SortKey::DisplayFrom => put_text(key, &display(&envelope.from)),
-            SortKey::DisplayTo => put_text(key, &display(&envelope.to)),
-            SortKey::Relevancy => put_number(key, -i64::from(relevancy)),
+    fn of_index(self, entry: &Entry, relevancy: u8) -> u64 {
+        match self {
+            Self::Arrival => ordered(entry.internal_date.as_internal_date().0),
+            Self::Size => u64::from(entry.size),
+            // The best first.
+            Self::Relevancy => u64::from(u8::MAX - relevancy),
+            Self::Date | Self::Subject | Self::From | Self::To | Self::Cc | Self::DisplayFrom | Self::DisplayTo => 0,
         }
-        if self.reverse {
-            key.iter_mut().skip(start).for_each(|octet| *octet = !*octet);
-        }
+    }
+
+    fn of_sheet(self, entry: &Entry, numbers: Option<&[u64]>) -> u64 {
+        let number = numbers.and_then(<[u64]>::first).copied().unwrap_or(0);
+        if self == Self::Date { sent_at(number, entry) } else { number }
     }
 }
 
-fn put_number(key: &mut Vec<u8>, number: i64) {
-    key.extend((number ^ i64::MIN).to_be_bytes());
+impl Kind {
+    /// What is compared of an envelope, if there is one.
+    fn number(self, envelope: Option<&Envelope<'_>>, draft: &mut Draft) -> u64 {
+        let Some(envelope) = envelope else { return if self == Self::Sent { 0 } else { draft.text(b"") } };
+        let text = match self {
+            Self::Sent => return sent(envelope.date),
+            Self::Subject => BaseSubject::of(envelope.subject.unwrap_or_default()).text,
+            Self::From => mailbox(envelope.from),
+            Self::To => mailbox(envelope.to),
+            Self::Cc => mailbox(envelope.cc),
+            Self::DisplayFrom => display(envelope.from),
+            Self::DisplayTo => display(envelope.to),
+            // Not by what messages are ordered.
+            Self::Topic | Self::References => return 0,
+        };
+        draft.text(casemap(compared(&text)).as_bytes())
+    }
 }
 
-/// A NUL is made two octets, two NULs are the end.
-fn put_text(key: &mut Vec<u8>, text: &str) {
-    let text = casemap(compared(text));
-    for octet in text.bytes() {
-        key.push(octet);
-        if octet == 0 {
-            key.push(0xff);
-        }
-    }
-    key.extend([0, 0]);
+/// Numbers below 0 come before those above.
+fn ordered(number: i64) -> u64 {
+    (number ^ i64::MIN).cast_unsigned()
 }
 
 /// As much of a text as is compared.
@@ -251,30 +316,31 @@ pub(crate) fn compared(text: &str) -> &str {
     text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or(text)
 }
 
-/// RFC 5256 §2.2: the sent date, in Unix seconds; INTERNALDATE where there is none.
-pub(crate) fn sent(entry: &Entry, envelope: &Envelope) -> i64 {
-    match envelope.date.as_deref().and_then(date::parse) {
-        Some(date) => date.unix_seconds,
-        None => entry.internal_date.as_internal_date().0.div_euclid(1000),
-    }
+/// RFC 5256 §2.2: what stands for the sent date of a `Date` field, in the order of those dates; 0 where nobody can read one.
+pub(crate) fn sent(date: Option<&[u8]>) -> u64 {
+    date.and_then(date::parse).map_or(0, |date| ordered(date.unix_seconds))
 }
 
-fn subject(envelope: &Envelope) -> String {
-    envelope.subject.as_deref().map(|subject| BaseSubject::of(subject).text).unwrap_or_default()
+/// RFC 5256 §2.2: INTERNALDATE where there is no sent date.
+pub(crate) fn sent_at(sent: u64, entry: &Entry) -> u64 {
+    if sent == 0 { ordered(entry.internal_date.as_internal_date().0.div_euclid(1000)) } else { sent }
 }
 
 /// RFC 5256 §3: addr-mailbox of the first address.
-fn mailbox(list: &[Address]) -> String {
-    let mailbox = list.first().and_then(|address| address.mailbox.as_deref());
+fn mailbox(list: Addresses<'_>) -> String {
+    let mailbox = list.iter().next().and_then(|address| address.mailbox);
     String::from_utf8_lossy(mailbox.unwrap_or_default()).into_owned()
 }
 
 /// RFC 5957 §3.1: the name of the first address or group, else the address itself.
-fn display(list: &[Address]) -> String {
-    let Some(first) = list.first() else { return String::new() };
-    match first.name.as_deref().map(encoded_word::decode).filter(|name| !name.is_empty()) {
+fn display(list: Addresses<'_>) -> String {
+    let Some(first) = list.iter().next() else { return String::new() };
+    match first.name.map(encoded_word::decode).filter(|name| !name.is_empty()) {
         Some(name) => name,
-        None => address_text(&Address { name: None, ..first.clone() }),
+        None => {
+            let own = |octets: Option<&[u8]>| octets.map(<[u8]>::to_vec);
+            address_text(&Address { name: None, adl: None, mailbox: own(first.mailbox), host: own(first.host) })
+        }
     }
 }
 
@@ -282,7 +348,7 @@ fn display(list: &[Address]) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::sync::Arc;
+    use std::cmp::Ordering;
     use store::sim::{SimEngine, SimObjects};
     use store::{AccountId, Actor, DeviceId, Flags, MailboxId, NewMessage, Protocol, Store, Target, Timestamp};
 
@@ -313,7 +379,10 @@ mod tests {
 
     /// The order, and in how many slices it came.
     fn sorted(criteria: &[Criterion], account: &Account, index: &Index) -> (Vec<u32>, usize) {
-        let mut order = Order::new(criteria, index.clone(), &all(index));
+        slices(Order::new(criteria, index.clone(), &all(index)), account)
+    }
+
+    fn slices(mut order: Order, account: &Account) -> (Vec<u32>, usize) {
         for slices in 1.. {
             match order.go_on(account).unwrap() {
                 Ordered::More => {}
@@ -325,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn many_messages_come_in_slices_and_runs_are_joined() {
+    fn many_messages_come_in_slices() {
         let count = READS_PER_SLICE_MAX * 5 / 2;
         let messages = (0..count).map(|n| (0, format!("Subject: {}\r\n\r\n", (n * 7919) % count)));
         let (account, index, _) = mailbox(messages);
@@ -333,7 +402,7 @@ mod tests {
         let mut expected: Vec<u32> = (1..=u32::try_from(count).unwrap()).collect();
         expected.sort_by_key(|number| ((*number as usize - 1) * 7919 % count).to_string());
         assert_eq!(numbers, expected);
-        assert_eq!(slices, 5, "three that read and two that join");
+        assert_eq!(slices, 4, "three that read, and one that orders");
     }
 
     #[test]
@@ -345,11 +414,48 @@ mod tests {
     }
 
     #[test]
+    fn who_sorts_again_reads_only_what_came_since() {
+        let (account, index, engine) = mailbox((0..20).map(|n| (0, format!("Subject: {}\r\n\r\n", n % 7))));
+        let sheets = Arc::new(Sheets::default());
+        let sorted = |index: &Index, key| {
+            let order = Order::new(&[by(key, false)], index.clone(), &all(index));
+            slices(order.with_sheets(Arc::clone(&sheets), INBOX), &account).0
+        };
+        let first = sorted(&index, SortKey::Subject);
+        engine.plan_read_error(0);
+        assert_eq!(sorted(&index, SortKey::Subject), first);
+        assert!(account.reader().is_err(), "nothing was read");
+        let actor = Actor { device: DeviceId(1), protocol: Protocol::Imap, now: NOW };
+        let body = b"Subject: 1a\r\n\r\n".to_vec();
+        let message = NewMessage { body, flags: Flags::default(), internal_date: NOW };
+        account.append(actor, Target::Mailbox(INBOX), message).unwrap();
+        let index = account.view(INBOX).unwrap().index().clone();
+        assert_eq!(sorted(&index, SortKey::Subject)[4..9], [9, 16, 21, 3, 10]);
+    }
+
+    #[test]
+    fn what_could_not_be_read_was_known_as_empty_the_next_time() {
+        let (account, index, engine) = mailbox((0..3).map(|n| (0, format!("Subject: {}\r\n\r\n", 3 - n))));
+        let sheets = Arc::new(Sheets::default());
+        let order = || {
+            let order = Order::new(&[by(SortKey::Subject, false)], index.clone(), &all(&index));
+            order.with_sheets(Arc::clone(&sheets), INBOX)
+        };
+        let mut failing = order();
+        // The first read is the snapshot.
+        engine.plan_read_error(1);
+        assert_eq!(failing.go_on(&account).unwrap(), Ordered::More);
+        assert_eq!(failing.unreadable(), 1);
+        assert_eq!(slices(order(), &account).0, [3, 2, 1]);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_told() {
         let (account, index, engine) = mailbox((0..3).map(|n| (n, "Subject: x\r\n\r\n".to_owned())));
         let mut order = Order::new(&[by(SortKey::Subject, false)], index.clone(), &all(&index));
         // The first read is the snapshot.
         engine.plan_read_error(1);
+        assert_eq!(order.go_on(&account).unwrap(), Ordered::More);
         assert_eq!(order.go_on(&account).unwrap(), Ordered::Done);
         assert_eq!((order.unreadable(), order.numbers().count()), (1, 3));
     }
@@ -358,7 +464,9 @@ mod tests {
     fn keys_beyond_their_bound_are_refused() {
         let (account, index, _) = mailbox([(0, "Subject: something to compare\r\n\r\n".to_owned())]);
         let mut order = Order::new(&[by(SortKey::Subject, false)], index.clone(), &all(&index));
-        order.keys = vec![0; KEYS_BYTES_MAX];
+        let mut known = order.begin(&account);
+        known[0].draft.text(&vec![b'x'; TEXTS_BYTES_MAX]);
+        order.known = Some(known);
         assert_eq!(order.go_on(&account).unwrap(), Ordered::TooMuch);
     }
 
@@ -391,7 +499,9 @@ mod tests {
             let values = |number: u32| {
                 let entry = index.get(number as usize - 1).unwrap();
                 let envelope = account.reader().unwrap().envelope(entry.email).unwrap();
-                (casemap(&subject(&envelope)), casemap(&super::mailbox(&envelope.from)), entry.internal_date)
+                let base = BaseSubject::of(envelope.subject.as_deref().unwrap_or_default()).text;
+                let from = envelope.from.first().and_then(|address| address.mailbox.clone()).unwrap_or_default();
+                (casemap(&base), casemap(&String::from_utf8_lossy(&from)), entry.internal_date)
             };
             let turned = |order: Ordering, reverse: bool| if reverse { order.reverse() } else { order };
             let mut expected: Vec<u32> = (1..=u32::try_from(index.len()).unwrap()).collect();

@@ -1,12 +1,14 @@
-//! Messages in threads (RFC 5256 §3), slice by slice: what is known of each is read, then the forest is made of it.
+//! Messages in threads (RFC 5256 §3), slice by slice: what is known of each is read where no sheet has it, then the forest is made of it.
 
 use crate::collate::casemap;
 use crate::forest::{Forest, Member};
-use crate::numbers::Numbers;
-use crate::order::{Ordered, compared, sent};
+use crate::numbers::{Numbers, entries};
+use crate::order::{Ordered, compared, sent, sent_at};
+use crate::sheets::{Kind, Known, Sheets};
 use message::refers::ids_in;
 use message::{BaseSubject, Envelope, header};
-use store::{Account, Entry, Error, Index, Reader};
+use std::sync::Arc;
+use store::{Account, EmailId, Entry, Error, Index, MailboxId, Reader};
 
 pub use crate::forest::Mark;
 
@@ -14,6 +16,10 @@ pub use crate::forest::Mark;
 const READS_PER_SLICE_MAX: usize = 1000;
 /// A slice reads at most about this much of headers.
 const READ_BYTES_PER_SLICE_MAX: usize = 4 * 1024 * 1024;
+/// A slice takes at most this many messages of which all is known.
+const KNOWN_PER_SLICE_MAX: usize = 50_000;
+/// What is known may take so much, in octets: beyond that it is read each time.
+const KNOWN_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// A slice goes upwards in threads at most about so often.
 const STEPS_PER_SLICE_MAX: usize = 5_000_000;
 /// Of those that a message refers to the last ones count.
@@ -37,8 +43,14 @@ pub enum Algorithm {
 pub struct Threads {
     algorithm: Algorithm,
     index: Index,
-    /// Message numbers, descending: the next one is the last.
-    rest: Vec<u32>,
+    /// Message numbers, ascending.
+    numbers: Vec<u32>,
+    /// So many of them are in the forest.
+    taken: usize,
+    sheets: Arc<Sheets>,
+    mailbox: MailboxId,
+    /// Once it has begun.
+    known: Option<Known>,
     forest: Forest,
     stage: Stage,
     unreadable: u32,
@@ -56,9 +68,24 @@ impl Threads {
     /// Threads of the messages with these `numbers`, which are positions in `index` from 1.
     #[must_use]
     pub fn new(algorithm: Algorithm, index: Index, numbers: &Numbers) -> Self {
-        let mut rest: Vec<u32> = numbers.iter().collect();
-        rest.reverse();
-        Self { algorithm, index, rest, forest: Forest::default(), stage: Stage::Read, unreadable: 0 }
+        Self {
+            algorithm,
+            index,
+            numbers: numbers.iter().collect(),
+            taken: 0,
+            sheets: Arc::new(Sheets::new(0)),
+            mailbox: MailboxId(0),
+            known: None,
+            forest: Forest::default(),
+            stage: Stage::Read,
+            unreadable: 0,
+        }
+    }
+
+    /// What is known of messages is looked up there first, and what is read is kept there. `mailbox`: whose index it is, as a whole.
+    #[must_use]
+    pub fn with_sheets(self, sheets: Arc<Sheets>, mailbox: MailboxId) -> Self {
+        Self { sheets, mailbox, ..self }
     }
 
     /// Goes on until the slice's work or all is done. `account`: whose messages the index names.
@@ -72,10 +99,10 @@ impl Threads {
                 if self.forest.is_full() {
                     return Ok(Ordered::TooMuch);
                 }
-                if self.rest.is_empty() && algorithm == Algorithm::OrderedSubject {
+                if self.taken == self.numbers.len() && algorithm == Algorithm::OrderedSubject {
                     self.forest.by_subject();
                     self.stage = Stage::Done;
-                } else if self.rest.is_empty() {
+                } else if self.taken == self.numbers.len() {
                     self.stage = Stage::Prune;
                 }
             }
@@ -107,63 +134,117 @@ impl Threads {
     }
 
     fn take_in(&mut self, account: &Account) -> Result<(), Error> {
-        let reader = account.reader()?;
-        let mut bytes = 0;
+        let place = (account.id(), self.mailbox);
+        let mut known = match self.known.take() {
+            Some(known) => known,
+            None => self.sheets.known(place, self.algorithm.kind(), self.index.len()),
+        };
+        let outcome = self.take_some(account, &mut known);
+        if self.taken == self.numbers.len() {
+            // Of what could not be read this time nothing is known.
+            self.sheets.keep(place, &mut known);
+        }
+        self.known = Some(known);
+        outcome
+    }
+
+    fn take_some(&mut self, account: &Account, known: &mut Known) -> Result<(), Error> {
+        let (mut reader, mut reads, mut bytes) = (None, 0, 0);
         self.forest.steps = 0;
-        for _ in 0..READS_PER_SLICE_MAX {
-            if bytes >= READ_BYTES_PER_SLICE_MAX || self.forest.steps >= STEPS_PER_SLICE_MAX || self.forest.is_full() {
+        let next = self.numbers.get(self.taken..).unwrap_or_default();
+        for (number, entry) in entries(&self.index, next.get(..next.len().min(KNOWN_PER_SLICE_MAX)).unwrap_or_default())
+        {
+            if reads >= READS_PER_SLICE_MAX
+                || bytes >= READ_BYTES_PER_SLICE_MAX
+                || self.forest.steps >= STEPS_PER_SLICE_MAX
+                || self.forest.is_full()
+            {
                 break;
             }
-            let Some(number) = self.rest.pop() else { break };
-            let Some(entry) = self.index.get((number as usize).saturating_sub(1)).copied() else { continue };
-            match self.read(&reader, &entry) {
-                Ok((envelope, header)) => {
-                    bytes += header.len();
-                    self.add(number, &entry, &envelope, &header);
+            self.taken += 1;
+            if let Some(facts) = known.find(entry.email) {
+                add(&mut self.forest, number, entry, facts);
+                continue;
+            }
+            reads += 1;
+            let reader = match &reader {
+                Some(reader) => reader,
+                None => reader.insert(account.reader()?),
+            };
+            let facts = match read(self.algorithm, &self.sheets, reader, entry.email) {
+                Ok((facts, octets)) => {
+                    bytes += octets;
+                    facts
                 }
                 // It has left retention: there is nothing in it any more.
-                Err(Error::NoSuchMessage) => self.add(number, &entry, &Envelope::default(), b""),
+                Err(Error::NoSuchMessage) => vec![0; 4],
                 Err(error) => {
                     self.unreadable += 1;
                     if self.unreadable >= UNREADABLE_MAX {
                         return Err(error);
                     }
+                    continue;
                 }
+            };
+            add(&mut self.forest, number, entry, &facts);
+            if known.number_bytes() < KNOWN_BYTES_MAX {
+                known.draft.add(entry.email, &facts);
             }
         }
         Ok(())
     }
+}
 
-    /// The envelope, and the header where it is needed: the summary does not have `References`.
-    fn read(&self, reader: &Reader<'_>, entry: &Entry) -> Result<(Envelope, Vec<u8>), Error> {
-        let envelope = reader.envelope(entry.email)?;
-        let header = match self.algorithm {
-            Algorithm::OrderedSubject => Vec::new(),
-            Algorithm::References | Algorithm::Refs => reader.header(entry.email)?,
-        };
-        Ok((envelope, header))
+impl Algorithm {
+    fn kind(self) -> Kind {
+        match self {
+            Self::OrderedSubject => Kind::Topic,
+            Self::References | Self::Refs => Kind::References,
+        }
     }
+}
 
-    fn add(&mut self, number: u32, entry: &Entry, envelope: &Envelope, header: &[u8]) {
-        let base = BaseSubject::of(envelope.subject.as_deref().unwrap_or_default());
-        let subject = casemap(compared(&base.text));
-        let date = sent(entry, envelope);
-        let member = Member { number, date, subject: &subject, is_answer: base.is_answer };
-        let mut ids: Vec<Vec<u8>> = Vec::new();
-        if let Some(references) = header::find(header, "references") {
-            ids.extend(ids_in(&references.unfolded()).map(plain));
-        }
-        // RFC 5256 §3, REFERENCES (1): else the first valid one of In-Reply-To.
-        if ids.is_empty()
-            && let Some(answered) = &envelope.in_reply_to
-        {
-            ids.extend(ids_in(answered).next().map(plain));
-        }
-        let references: Vec<&[u8]> =
-            ids.iter().skip(ids.len().saturating_sub(REFERENCES_MAX)).map(Vec::as_slice).collect();
-        let own = envelope.message_id.as_deref().and_then(|id| ids_in(id).next()).map(plain);
-        self.forest.add(&member, own.as_deref(), &references);
+/// What a sheet has of a message: its sent date, its base subject, whether that is one of an answer, its id, and the ids that it refers to;
+/// and how many octets were read, beside the envelope. The summary does not have `References`.
+fn read(
+    algorithm: Algorithm,
+    sheets: &Sheets,
+    reader: &Reader<'_>,
+    email: EmailId,
+) -> Result<(Vec<u64>, usize), Error> {
+    let envelope = reader.envelope(email)?;
+    let header = match algorithm {
+        Algorithm::OrderedSubject => Vec::new(),
+        Algorithm::References | Algorithm::Refs => reader.header(email)?,
+    };
+    let base = BaseSubject::of(envelope.subject.as_deref().unwrap_or_default());
+    let subject = casemap(compared(&base.text));
+    let subject = if subject.is_empty() { 0 } else { sheets.hash(subject.as_bytes()) };
+    let id = |id: &[u8]| sheets.hash(&plain(id));
+    let own = envelope.message_id.as_deref().and_then(|own| ids_in(own).next()).map_or(0, id);
+    let mut facts = vec![sent(envelope.date.as_deref()), subject, u64::from(base.is_answer), own];
+    if algorithm != Algorithm::OrderedSubject {
+        let ids = references(&envelope, &header, &id);
+        facts.extend(ids.iter().skip(ids.len().saturating_sub(REFERENCES_MAX)));
     }
+    Ok((facts, header.len()))
+}
+
+fn references(envelope: &Envelope, header: &[u8], id: &dyn Fn(&[u8]) -> u64) -> Vec<u64> {
+    let references = header::find(header, "references").map(|references| references.unfolded());
+    let ids: Vec<u64> = references.iter().flat_map(|references| ids_in(references).map(id)).collect();
+    if !ids.is_empty() {
+        return ids;
+    }
+    // RFC 5256 §3, REFERENCES (1): else the first valid one of In-Reply-To.
+    envelope.in_reply_to.as_deref().and_then(|answered| ids_in(answered).next()).map(id).into_iter().collect()
+}
+
+/// `facts`: of [`read`].
+fn add(forest: &mut Forest, number: u32, entry: &Entry, facts: &[u64]) {
+    let [date, subject, is_answer, own, references @ ..] = facts else { return };
+    let member = Member { number, date: sent_at(*date, entry), subject: *subject, is_answer: *is_answer != 0 };
+    forest.add(member, Some(*own).filter(|own| *own != 0), references);
 }
 
 /// RFC 5256 §3, REFERENCES (1): an id is the same with its local part in quotes.

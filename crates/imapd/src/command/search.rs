@@ -37,7 +37,8 @@ pub(super) fn begin_arranged(
     look_first::begin(context, looks, move |context| {
         let now = Timestamp(context.now.unix_millis);
         let enabled = context.user.enabled;
-        let search = Search::new(&request, tag, enabled, &Place::selected(context.selected()?), now).arranged(arrange);
+        let search = Search::new(&request, tag, enabled, &Place::selected(context.selected()?), now);
+        let search = search.arranged(arrange, context.service.sheets.clone());
         if search.asks_too_much() {
             return Err(Tagged::refused(Code::Limit, "Too many TEXT and BODY keys in one SEARCH"));
         }

@@ -84,9 +84,9 @@ impl Answer {
             Numbering::Sequence => Some(number),
             Numbering::Uid => uid(number, index).map(|uid| uid.0),
         };
-        let kept = self.kept(sorted);
+        let kept = if self.asks_modseq { self.kept(sorted) } else { Cow::default() };
         let entries = kept.iter().filter_map(|number| index.get((*number as usize).checked_sub(1)?));
-        let modseq = entries.map(|entry| entry.modseq.0).max().filter(|_| self.asks_modseq);
+        let modseq = entries.map(|entry| entry.modseq.0).max();
         let numbers = sorted.iter().filter_map(|number| one(*number));
         let mut encoder = Encoder::new(output, self.enabled.dialect());
         let returns = match self.returns {

@@ -20,10 +20,10 @@ use answer::Answer;
 use context::{Kept, Results};
 use imap_proto::command::{Search as Request, SearchKey};
 use imap_proto::{Code, Tag};
-use search::{Algorithm, Criterion, Looked, Numbers, Order, Ordered, SortKey, Threads};
+use search::{Algorithm, Criterion, Looked, Numbers, Order, Ordered, Sheets, SortKey, Threads};
 use search_index::Indexes;
 use std::sync::Arc;
-use store::{Account, Error, Timestamp, Uid};
+use store::{Account, Error, MailboxId, Timestamp, Uid};
 
 /// At most so many keys look into whole messages: each goes through all of them.
 const TEXTS_MAX: usize = 32;
@@ -52,6 +52,9 @@ pub(crate) struct Search {
     search: search::Search,
     arrange: Arrange,
     arranging: Option<Arranging>,
+    /// What messages are arranged by, as far as it was read, and whose it is.
+    sheets: Option<Arc<Sheets>>,
+    mailbox: MailboxId,
     answer: Answer,
     /// Its results are to be kept up to date: what is looked for, and when that was.
     update: Option<Box<(SearchKey, Timestamp)>>,
@@ -73,6 +76,8 @@ impl Search {
             search: if returns.is_some_and(|returns| returns.relevancy) { search.ranked() } else { search },
             arrange: Arrange::AsFound,
             arranging: None,
+            sheets: None,
+            mailbox: place.mailbox,
             answer: Answer { tag, numbering: *numbering, returns: *returns, enabled, asks_modseq, whose: None },
             update: returns.is_some_and(|returns| returns.update).then(|| Box::new((context::frozen(key, place), now))),
         }
@@ -84,8 +89,8 @@ impl Search {
         self
     }
 
-    /// Tells what is found so.
-    pub(crate) fn arranged(self, arrange: Arrange) -> Self {
+    /// Tells what is found so; what that needs to know of messages is kept in `sheets`.
+    pub(crate) fn arranged(self, arrange: Arrange, sheets: Arc<Sheets>) -> Self {
         let search = match &arrange {
             Arrange::AsFound => self.search,
             // RFC 6203 §6
@@ -95,7 +100,7 @@ impl Search {
             // Which is the first of all in an order is known of no message alone.
             Arrange::Sort(_) | Arrange::Thread(_) => self.search.for_everything(),
         };
-        Self { search, arrange, ..self }
+        Self { search, arrange, sheets: Some(sheets), ..self }
     }
 
     /// Texts are looked up there first.
@@ -192,13 +197,17 @@ impl Search {
                 return Ok(Went::On);
             }
             let (numbers, index) = (&self.search.found().numbers, self.search.index().clone());
+            let sheets = self.sheets.clone().unwrap_or_default();
             self.arranging = match &self.arrange {
                 Arrange::AsFound => return Ok(Went::ToTheEnd),
                 Arrange::Sort(criteria) => {
-                    let order = Order::new(criteria, index, numbers);
+                    let order = Order::new(criteria, index, numbers).with_sheets(sheets, self.mailbox);
                     Some(Arranging::Order(order.by_relevancy(self.search.relevancy().unwrap_or_default())))
                 }
-                Arrange::Thread(algorithm) => Some(Arranging::Threads(Threads::new(*algorithm, index, numbers))),
+                Arrange::Thread(algorithm) => {
+                    let threads = Threads::new(*algorithm, index, numbers);
+                    Some(Arranging::Threads(threads.with_sheets(sheets, self.mailbox)))
+                }
             };
         }
         let ordered = match &mut self.arranging {

@@ -84,6 +84,7 @@ impl Server {
             message_bytes_max: MESSAGE_BYTES_MAX,
             spool: Spool::new(std::env::temp_dir().join("pillarbox-test-spool"), SPOOL_LIMITS),
             indexes: None,
+            sheets: Arc::default(),
             limits: Limits::default(),
         });
         Self { service, store, engine }

@@ -71,6 +71,8 @@ pub struct Config {
     pub reports: Reports,
     /// How large the indexes are that make searches quick.
     pub search_index: IndexLimits,
+    /// What is kept of messages for orders and threads, in octets of memory.
+    pub sort_memory_bytes_max: usize,
     /// How mail for outside addresses goes out.
     pub delivery: Delivery,
     /// A server that takes mail for outside addresses.
@@ -402,6 +404,7 @@ impl Default for Config {
             sender: Sender::default(),
             reports: Reports::default(),
             search_index: IndexLimits::default(),
+            sort_memory_bytes_max: 64 << 20,
             delivery: Delivery::default(),
             smarthost: None,
             queue_lifetime_hours: 120,

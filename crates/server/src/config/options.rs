@@ -268,6 +268,7 @@ pub const OPTIONS: &[ConfigOption] = &[
     searching::INDEX_BYTES_MAX,
     searching::ACCOUNT_INDEX_BYTES_MAX,
     searching::INDEX_MEMORY_BYTES_MAX,
+    searching::SORT_MEMORY_BYTES_MAX,
     ConfigOption {
         key: "delivery.by",
         kind: "\"mx\" or \"smarthost\"",

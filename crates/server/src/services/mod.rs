@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use console::Examination;
 use dns::Dns;
+use search::Sheets;
 use sender_auth::Verifier;
 use session::{Full, Jobs, Line, Owner, Session, Ticket};
 use smtpd::{Common, Limits};
@@ -105,6 +106,7 @@ impl Services {
                 message_bytes_max: config.message_bytes_max,
                 spool: stores.spool.clone(),
                 indexes: Some(stores.indexes.clone()),
+                sheets: Arc::new(Sheets::new(config.sort_memory_bytes_max)),
                 limits: imapd::Limits::default(),
             }),
             pop3: Arc::new(pop3d::Pop3Service {

@@ -28,3 +28,13 @@ pub(super) const INDEX_MEMORY_BYTES_MAX: ConfigOption = ConfigOption {
            each of its messages. Those of whoever has not searched for the longest time are closed first.",
     set: |config, value| put(&mut config.search_index.memory_bytes_max, value.number(1_048_576, u64::MAX / 2)?),
 };
+
+pub(super) const SORT_MEMORY_BYTES_MAX: ConfigOption = ConfigOption {
+    key: "search.sort_memory_bytes_max",
+    kind: COUNT,
+    default: Some("67108864"),
+    text: "How many octets of memory may have what messages are put in order and in threads by: some 20 octets for each message and each \
+           of these, and subjects or addresses, each once. What is used goes on being there, so that a mailbox that is sorted again \
+           is not read again. 0 keeps nothing.",
+    set: |config, value| put(&mut config.sort_memory_bytes_max, value.number(0, u64::MAX / 2)?),
+};

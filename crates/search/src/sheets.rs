@@ -1,0 +1,302 @@
+//! The sheets of all mailboxes, for all sessions: whoever sorts a mailbox again reads no message of it.
+
+use crate::sheet::{Draft, Sheet};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::{AccountId, EmailId, MailboxId};
+
+/// A draft of so many messages is put into its sheet, so that no slice has more to put in order.
+const DRAFT_MESSAGES_MAX: usize = 50_000;
+/// So many messages that are gone may be in a sheet, beside as many as there are.
+const GONE_MAX: usize = 10_000;
+
+/// What a sheet says of each message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// The sent date.
+    Sent,
+    Subject,
+    From,
+    To,
+    Cc,
+    DisplayFrom,
+    DisplayTo,
+    /// What threads by subjects are made of.
+    Topic,
+    /// What threads by references are made of.
+    References,
+}
+
+/// What messages are compared by in orders and threads, as far as it was read: for each mailbox, within a bound.
+#[derive(Debug)]
+pub struct Sheets {
+    bytes_max: usize,
+    /// Nobody outside can make two texts have the same.
+    hashes: RandomState,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// With when each was used last.
+    sheets: HashMap<(AccountId, MailboxId, Kind), (u64, Arc<Sheet>)>,
+    uses: u64,
+    bytes: usize,
+}
+
+/// What is known, and what was read since.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) kind: Kind,
+    pub(crate) draft: Draft,
+    sheet: Arc<Sheet>,
+    hint: usize,
+    is_new: bool,
+}
+
+impl Default for Sheets {
+    /// As long as nothing else is configured.
+    fn default() -> Self {
+        Self::new(64 << 20)
+    }
+}
+
+impl Sheets {
+    /// Sheets that take at most so many octets together. 0: none are kept.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, hashes: RandomState::new(), state: Mutex::default() }
+    }
+
+    /// What stands for a text where only equality counts; never 0.
+    pub(crate) fn hash(&self, text: &[u8]) -> u64 {
+        self.hashes.hash_one(text).max(1)
+    }
+
+    /// What is known of a mailbox of `messages` messages.
+    pub(crate) fn known(&self, (account, mailbox): (AccountId, MailboxId), kind: Kind, messages: usize) -> Known {
+        let mut state = self.lock();
+        state.uses += 1;
+        let uses = state.uses;
+        let kept = state.sheets.get_mut(&(account, mailbox, kind)).map(|(used, sheet)| {
+            *used = uses;
+            Arc::clone(sheet)
+        });
+        // One that is mostly about messages that are gone is made anew.
+        let sheet = kept.filter(|sheet| sheet.len() <= messages.saturating_mul(2).saturating_add(GONE_MAX));
+        Known { kind, draft: Draft::default(), sheet: sheet.unwrap_or_default(), hint: 0, is_new: false }
+    }
+
+    /// Keeps what is known now, if there is anything new in it.
+    pub(crate) fn keep(&self, (account, mailbox): (AccountId, MailboxId), known: &mut Known) {
+        known.fold();
+        let bytes = known.sheet.memory_bytes();
+        if !std::mem::take(&mut known.is_new) || bytes > self.bytes_max {
+            return;
+        }
+        let mut state = self.lock();
+        let uses = state.uses;
+        let before = state.sheets.insert((account, mailbox, known.kind), (uses, Arc::clone(&known.sheet)));
+        state.bytes = state.bytes + bytes - before.map_or(0, |(_, sheet)| sheet.memory_bytes());
+        while state.bytes > self.bytes_max
+            && let Some(oldest) = state.sheets.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key)
+        {
+            let gone = state.sheets.remove(&oldest).map_or(0, |(_, sheet)| sheet.memory_bytes());
+            state.bytes -= gone;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// The numbers of a message, once what was read is [folded in](Self::fold).
+    pub(crate) fn find(&mut self, email: EmailId) -> Option<&[u64]> {
+        self.sheet.find(email, &mut self.hint)
+    }
+
+    /// What its texts take, in octets.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.sheet.text_bytes() + self.draft.text_bytes()
+    }
+
+    /// What its numbers take, in octets, about.
+    pub(crate) fn number_bytes(&self) -> usize {
+        self.sheet.memory_bytes() + self.draft.number_bytes()
+    }
+
+    /// Puts what was read into the sheet, if that is much.
+    pub(crate) fn fold_much(&mut self) {
+        if self.draft.len() >= DRAFT_MESSAGES_MAX {
+            self.fold();
+        }
+    }
+
+    /// Puts what was read into the sheet.
+    pub(crate) fn fold(&mut self) {
+        if self.draft.len() > 0 {
+            self.sheet = Arc::new(self.sheet.with(std::mem::take(&mut self.draft)));
+            self.hint = 0;
+            self.is_new = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Algorithm, Criterion, Mark, Numbers, Order, Ordered, SortKey, Threads};
+    use proptest::prelude::*;
+    use store::sim::{SimEngine, SimObjects};
+    use store::{
+        Account, Actor, DeviceId, Expunge, FlagChange, FlagMode, Flags, NewMessage, Protocol, Store, SystemFlag,
+        Target, Timestamp, Uid,
+    };
+
+    const ACTOR: Actor = Actor { device: DeviceId(1), protocol: Protocol::Imap, now: Timestamp(0) };
+    const INBOX: MailboxId = MailboxId(1);
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        /// Subject, who it is from, what it answers.
+        Deliver(String, u8, u8),
+        /// In per cent of what is there.
+        Expunge(u8),
+        Flag(u8),
+        /// With which of two bounds of memory, and of which messages.
+        Sort(Vec<(SortKey, bool)>, bool, u8),
+        Thread(Algorithm, bool, u8),
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        use SortKey::{Arrival, Date, DisplayFrom, From, Size, Subject, To};
+        let key = prop::sample::select(vec![Arrival, Date, DisplayFrom, From, Size, Subject, To]);
+        let threads = [Algorithm::OrderedSubject, Algorithm::References, Algorithm::Refs];
+        prop_oneof![
+            4 => ("(re: )?[a-c]{0,2}", 0..4u8, 0..30u8).prop_map(|(subject, from, id)| Act::Deliver(subject, from, id)),
+            1 => any::<u8>().prop_map(Act::Expunge),
+            1 => any::<u8>().prop_map(Act::Flag),
+            2 => (prop::collection::vec((key, any::<bool>()), 1..4), any::<bool>(), 1..4u8)
+                .prop_map(|(keys, tight, every)| Act::Sort(keys, tight, every)),
+            2 => (prop::sample::select(threads.to_vec()), any::<bool>(), 1..4u8)
+                .prop_map(|(algorithm, tight, every)| Act::Thread(algorithm, tight, every)),
+        ]
+    }
+
+    fn deliver(account: &Account, number: usize, (subject, from, answers): (&str, u8, u8)) {
+        let date = (answers % 3 > 0).then(|| format!("Date: Sun, 1 Feb 2026 00:{:02}:00 +0000\r\n", from * 7 % 5));
+        let text = format!(
+            "Subject: {subject}\r\nFrom: {from} <f{}@x>\r\nTo: t{from}@x\r\nMessage-ID: <{number}@x>\r\n\
+             References: <{answers}@x>\r\n{}\r\n",
+            from % 2,
+            date.unwrap_or_default(),
+        );
+        let internal_date = Timestamp(i64::from(answers) * 1000);
+        let message = NewMessage { body: text.into(), flags: Flags::default(), internal_date };
+        account.append(ACTOR, Target::Mailbox(INBOX), message).unwrap();
+    }
+
+    /// The message at so many of 256.
+    fn one_of(account: &Account, at: u8) -> Option<Uid> {
+        let view = account.view(INBOX).unwrap();
+        view.index().get(view.index().len() * usize::from(at) / 256).map(|entry| entry.uid)
+    }
+
+    fn ordered(mut order: Order, account: &Account) -> Vec<u32> {
+        while order.go_on(account).unwrap() == Ordered::More {}
+        order.numbers().collect()
+    }
+
+    fn threaded(mut threads: Threads, account: &Account) -> Vec<Mark> {
+        while threads.go_on(account).unwrap() == Ordered::More {}
+        threads.marks().collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        #[test]
+        fn sheets_late_or_lost_give_what_reading_gives(acts in prop::collection::vec(act(), 1..40)) {
+            let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+            let account = store.create_account(AccountId(16), Timestamp(0)).unwrap();
+            let sheets = [Arc::new(Sheets::default()), Arc::new(Sheets::new(2000))];
+            for (number, act) in acts.iter().enumerate() {
+                let index = account.view(INBOX).unwrap().index().clone();
+                let some = |every: u8| Numbers::from_sorted((1..=index.len() as u32).step_by(usize::from(every)));
+                match act {
+                    Act::Deliver(subject, from, answers) => deliver(&account, number, (subject, *from, *answers)),
+                    Act::Expunge(at) | Act::Flag(at) => {
+                        let flags = Flags::system(&[SystemFlag::Deleted]);
+                        let change = FlagChange { mode: FlagMode::Add, flags, unchanged_since: None };
+                        let uids: Vec<Uid> = one_of(&account, *at).into_iter().collect();
+                        account.change_flags(ACTOR, INBOX, uids.clone(), change).unwrap();
+                        if matches!(act, Act::Expunge(_)) {
+                            account.expunge(ACTOR, INBOX, Expunge::DeletedAmong(uids)).unwrap();
+                        }
+                    }
+                    Act::Sort(keys, tight, every) => {
+                        let criteria: Vec<_> =
+                            keys.iter().map(|(key, reverse)| Criterion { key: *key, reverse: *reverse }).collect();
+                        let order = || Order::new(&criteria, index.clone(), &some(*every));
+                        let kept = order().with_sheets(Arc::clone(&sheets[usize::from(*tight)]), INBOX);
+                        prop_assert_eq!(ordered(kept, &account), ordered(order(), &account));
+                    }
+                    Act::Thread(algorithm, tight, every) => {
+                        let threads = || Threads::new(*algorithm, index.clone(), &some(*every));
+                        let kept = threads().with_sheets(Arc::clone(&sheets[usize::from(*tight)]), INBOX);
+                        prop_assert_eq!(threaded(kept, &account), threaded(threads(), &account));
+                    }
+                }
+            }
+        }
+    }
+
+    fn fill(sheets: &Sheets, mailbox: u32, messages: u64) {
+        let at = (AccountId(16), MailboxId(mailbox));
+        let mut known = sheets.known(at, Kind::Subject, messages as usize);
+        for email in 1..=messages {
+            if known.find(EmailId(email)).is_none() {
+                let number = known.draft.text(format!("{email}").as_bytes());
+                known.draft.add(EmailId(email), &[number]);
+            }
+        }
+        sheets.keep(at, &mut known);
+    }
+
+    fn known(sheets: &Sheets, mailbox: u32, messages: usize) -> usize {
+        sheets.known((AccountId(16), MailboxId(mailbox)), Kind::Subject, messages).sheet.len()
+    }
+
+    #[test]
+    fn those_that_nobody_used_for_the_longest_time_give_way() {
+        let one = {
+            let sheets = Sheets::default();
+            fill(&sheets, 1, 100);
+            sheets.lock().bytes
+        };
+        let sheets = Sheets::new(one * 5 / 2);
+        (1..=2).for_each(|mailbox| fill(&sheets, mailbox, 100));
+        assert_eq!(known(&sheets, 1, 100), 100);
+        fill(&sheets, 3, 100);
+        assert_eq!([1, 2, 3].map(|mailbox| known(&sheets, mailbox, 100)), [100, 0, 100]);
+        fill(&sheets, 4, 1000);
+        assert_eq!(known(&sheets, 4, 1000), 0, "one that is too large is not kept");
+        assert_eq!([1, 3].map(|mailbox| known(&sheets, mailbox, 100)), [100, 100]);
+        let held: usize = sheets.lock().sheets.values().map(|(_, sheet)| sheet.memory_bytes()).sum();
+        assert_eq!(sheets.lock().bytes, held);
+        let none = Sheets::new(0);
+        fill(&none, 1, 1);
+        assert_eq!(known(&none, 1, 1), 0);
+    }
+
+    #[test]
+    fn one_of_messages_that_are_gone_is_made_anew() {
+        let sheets = Sheets::default();
+        fill(&sheets, 1, GONE_MAX as u64 + 20);
+        assert_eq!(known(&sheets, 1, 10), GONE_MAX + 20);
+        assert_eq!(known(&sheets, 1, 9), 0);
+    }
+}
