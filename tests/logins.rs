@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-use auth::{Auth, AuthOptions};
+use auth::{Auth, AuthOptions, Scram};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use directory::{DirectoryOptions, PasswordCost};
 use login::{FAILURES_MAX, Refusal, UNREAD_BYTES_MAX};
+use sasl::Binding;
+use sasl::scram::client;
 use session::testing::TestJobs;
-use session::{Moment, Peer, Session, Step};
+use session::{Moment, Peer, Session, Step, Tls};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,10 +42,18 @@ impl Wake for Woken {
 }
 
 fn server() -> Auth {
-    let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+    server_with(Scram::Off)
+}
+
+fn open(store: &Store, scram: Scram) -> Auth {
     let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
-    let options = AuthOptions { directory, ..AuthOptions::default() };
-    let auth = Auth::open(store, [7; 32], options).unwrap();
+    let options = AuthOptions { directory, scram, ..AuthOptions::default() };
+    Auth::open(store.clone(), [7; 32], options).unwrap()
+}
+
+fn server_with(scram: Scram) -> Auth {
+    let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+    let auth = open(&store, scram);
     auth.directory().add_domain("example.org").unwrap();
     auth.directory().add_account(ALICE, PASSWORD, "", SIM_EPOCH).unwrap();
     auth
@@ -64,9 +74,13 @@ impl Client {
     }
 
     fn connect_with(auth: &Auth, protocol: Protocol, jobs: Arc<TestJobs>) -> Self {
+        Self::connect_over(auth, protocol, jobs, None)
+    }
+
+    fn connect_over(auth: &Auth, protocol: Protocol, jobs: Arc<TestJobs>, tls: Option<Tls>) -> Self {
         let woken = Arc::<Woken>::default();
         let waker = Arc::clone(&woken).into();
-        let peer = Peer { address: HERE, port: 9, tls: None, waker, jobs };
+        let peer = Peer { address: HERE, port: 9, tls, waker, jobs };
         let hostname = String::from("mail.example.org");
         let spool = store_objects::Spool::new(
             std::env::temp_dir().join("pillarbox-test-spool"),
@@ -306,5 +320,118 @@ fn who_goes_while_the_password_stands_in_line_leaves_the_line() {
         assert_eq!(jobs.waiting(), 1, "{protocol:?}");
         drop(client);
         assert_eq!(jobs.waiting(), 0, "{protocol:?}");
+    }
+}
+
+const EXPORTER: Binding = [5; 32];
+
+/// An exchange by SCRAM up to what proves the server's side, or to a refusal; how it ended.
+fn prove(client: &mut Client, password: &str, binding: Option<Binding>) -> Ended {
+    let mechanism = if binding.is_some() { "SCRAM-SHA-256-PLUS" } else { "SCRAM-SHA-256" };
+    client.authenticate(mechanism, &[&client::first(ALICE, "abc", binding)]);
+    let last = |client: &Client| {
+        let line = client.answers.trim_end().rsplit("\r\n").next().unwrap_or_default().to_owned();
+        line.split_once(' ').map(|(_, rest)| rest.to_owned()).unwrap_or_default()
+    };
+    let Some((second, verifier)) = client::second((ALICE, password), "abc", binding, &last(client)) else {
+        return client.ended();
+    };
+    client.say(&format!("{second}\r\n"));
+    if client.refusal().is_some() || client.last != Step::Wait || last(client) != verifier {
+        return client.ended();
+    }
+    assert!(!client.is_in(), "the client has not seen yet whether it is the server");
+    client.say("\r\n");
+    client.ended()
+}
+
+#[test]
+fn a_password_is_proven_the_same_way_over_every_protocol() {
+    let tls = || Some(Tls { version: "TLSv1.3".into(), exporter: Some(Box::new(EXPORTER)), ..Tls::default() });
+    for (protocol, scram) in PROTOCOLS.into_iter().flat_map(|protocol| [(protocol, Scram::On), (protocol, Scram::Plus)])
+    {
+        let auth = server_with(scram);
+        let connect = |tls| Client::connect_over(&auth, protocol, TestJobs::full(), tls);
+        let check = |what: &str, tls: Option<Tls>, password: &str, binding: Option<Binding>, expected: Ended| {
+            let mut client = connect(tls);
+            assert_eq!(prove(&mut client, password, binding), expected, "{what} over {protocol:?}: {}", client.answers);
+        };
+        check("right", None, PASSWORD, None, Ended::LetIn);
+        check("over TLS", tls(), PASSWORD, None, Ended::LetIn);
+        check("bound", tls(), PASSWORD, Some(EXPORTER), Ended::LetIn);
+        check("wrong", tls(), "wrong horse", Some(EXPORTER), Ended::No(Refusal::Wrong));
+        check("bound to another", tls(), PASSWORD, Some([6; 32]), Ended::No(Refusal::Malformed));
+        check("nothing to bind to", None, PASSWORD, Some(EXPORTER), Ended::No(Refusal::NoSuchMechanism));
+        // Where PLUS is announced, somebody told the client that it is not.
+        let mut client = connect(tls());
+        client.authenticate("SCRAM-SHA-256", &[&base64("y,,n=alice,r=abc")]);
+        let expected = (scram == Scram::Plus).then_some(Refusal::Malformed);
+        assert_eq!(client.refusal(), expected, "{protocol:?}");
+        let mut client = connect(tls());
+        client.authenticate("SCRAM-SHA-256", &[&client::first("nobody", "abc", None), "*"]);
+        assert_eq!(client.ended(), Ended::No(Refusal::Cancelled), "{protocol:?}");
+        let auth = server_with(Scram::Off);
+        let mut client = Client::connect(&auth, protocol);
+        assert_eq!(prove(&mut client, PASSWORD, None), Ended::No(Refusal::NoSuchMechanism), "{protocol:?}");
+    }
+}
+
+#[test]
+fn who_is_let_in_without_keys_has_keys_from_then_on() {
+    for protocol in PROTOCOLS {
+        let auth = server_with(Scram::Off);
+        let alice = auth.directory().account(ALICE).unwrap().unwrap().id;
+        let (_, application) = auth.add_device(alice, "pc", None, SIM_EPOCH).unwrap();
+        let auth = open(auth.store(), Scram::On);
+        for password in [PASSWORD, &application] {
+            let mut client = Client::connect(&auth, protocol);
+            assert_eq!(prove(&mut client, password, None), Ended::No(Refusal::Wrong), "{protocol:?}");
+            let plain = base64(&format!("\0{ALICE}\0{password}"));
+            let mut client = Client::connect_with(&auth, protocol, TestJobs::full());
+            client.authenticate("PLAIN", &[&plain]);
+            // No place in the line keeps nobody out whose password is right without one.
+            assert_eq!(client.is_in(), password != PASSWORD, "{protocol:?}");
+            drop(client);
+            let jobs = TestJobs::held();
+            let mut client = Client::connect_with(&auth, protocol, Arc::clone(&jobs));
+            client.authenticate("PLAIN", &[&plain]);
+            assert!(!client.is_in() && jobs.waiting() == 1, "{protocol:?}: no session makes keys");
+            jobs.release();
+            client.step();
+            assert!(client.is_in(), "{protocol:?}: {}", client.answers);
+            // A maildrop is one session's.
+            drop(client);
+            let mut client = Client::connect_with(&auth, protocol, TestJobs::full());
+            assert_eq!(prove(&mut client, password, None), Ended::LetIn, "{protocol:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_announced_can_be_done() {
+    for protocol in PROTOCOLS {
+        let announced = |scram, exporter| {
+            let exporter: Option<Binding> = exporter;
+            let tls = Tls { version: "TLSv1.3".into(), exporter: exporter.map(Box::new), ..Tls::default() };
+            let mut client = Client::connect_over(&server_with(scram), protocol, TestJobs::at_once(), Some(tls));
+            let verb = match protocol {
+                Protocol::Imap => "b CAPABILITY",
+                Protocol::Pop3 => "CAPA",
+                _ => "EHLO d",
+            };
+            client.say(&format!("{verb}\r\n"));
+            (
+                client.answers.contains("SCRAM-SHA-256-PLUS"),
+                client.answers.contains("SCRAM-SHA-256 AUTH=PLAIN")
+                    || client.answers.contains("SCRAM-SHA-256 PLAIN LOGIN"),
+            )
+        };
+        assert_eq!(announced(Scram::Plus, Some(EXPORTER)), (true, true), "{protocol:?}");
+        assert_eq!(announced(Scram::Plus, None), (false, true), "{protocol:?}");
+        // Mutt 2.2.12 on GNU SASL: it takes PLUS, has nothing to bind to, and gives up.
+        for scram in [Scram::On, Scram::Auto] {
+            assert_eq!(announced(scram, Some(EXPORTER)), (false, true), "{protocol:?}");
+        }
+        assert_eq!(announced(Scram::Off, Some(EXPORTER)), (false, false), "{protocol:?}");
     }
 }

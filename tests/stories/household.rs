@@ -26,8 +26,13 @@ pub struct Seen {
 
 impl Household {
     pub fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With more in its configuration.
+    pub fn with(configuration: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let serving = Serving::start(directory.path(), "");
+        let serving = Serving::start(directory.path(), configuration);
         serving.says(&["domain", "add", "example.org"]);
         serving.says(&["account", "add", USER, "--generate"]);
         let home = directory.path().join("home");

@@ -6,6 +6,7 @@ mod program;
 mod curl;
 mod fetchmail;
 mod getmail;
+mod gsasl;
 mod mbsync;
 mod migrated;
 mod mixed;

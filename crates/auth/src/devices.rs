@@ -25,6 +25,9 @@ impl Auth {
         let credential =
             Credential::ApplicationPassword { hash: *password.hash(self.application_key(), account).as_bytes() };
         let id = self.store().account(account).add_device(actor(now), name, credential, pop);
+        if let Ok(device) = id {
+            self.make_scram_keys_of_device(account, device, &password);
+        }
         id.map(|id| (id, password.shown())).map_err(|error| refusal(error, name))
     }
 

@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
+mod announcement;
 mod cache;
 mod devices;
 mod error;
@@ -16,6 +17,7 @@ mod login;
 mod options;
 mod presence;
 mod requests;
+mod scram;
 mod second_factor;
 mod secret;
 mod standing;
@@ -30,7 +32,7 @@ mod testing;
 
 pub use error::LoginError;
 pub use login::{Attempt, Auth, Login};
-pub use options::AuthOptions;
+pub use options::{AuthOptions, Scram};
 pub use presence::Presence;
 pub use requests::{
     Accepted, Asked, Declined, NewRequest, REQUESTS_PER_NETWORK_MAX, RequestInfo, RequestState, RequestStatus, Requests,

@@ -15,9 +15,10 @@
 #[cfg(test)]
 mod tests;
 
+use crate::announcement::ScramState;
 use crate::cache::{Proof, Verified};
 use crate::error::LoginError;
-use crate::options::AuthOptions;
+use crate::options::{AuthOptions, Scram};
 use crate::requests::RequestTable;
 use crate::second_factor::SecondFactors;
 use crate::secret::{ApplicationKey, ApplicationPassword, Stamp};
@@ -55,6 +56,7 @@ struct Inner {
     second_factors: SecondFactors,
     sessions: Sessions,
     requests: RequestTable,
+    scram: ScramState,
 }
 
 /// An attempt to log in.
@@ -131,13 +133,19 @@ impl Auth {
     ///
     /// # Errors
     /// Faults; a [`directory::PasswordCost`] that argon2id does not know.
-    pub fn open(store: Store, secret: [u8; 32], options: AuthOptions) -> Result<Self, Error> {
+    pub fn open(store: Store, secret: [u8; 32], mut options: AuthOptions) -> Result<Self, Error> {
+        options.directory.scram = options.scram != Scram::Off;
+        let (scram, started_at) = (options.scram, options.started_at);
+        let (second_factors, sessions) = (SecondFactors::new(&store, &secret), Sessions::new(&store, &secret));
+        let requests = RequestTable::new(&store, &secret, &options);
+        let directory = Directory::open(store, &secret, options.directory)?;
         Ok(Self(Arc::new(Inner {
-            second_factors: SecondFactors::new(&store, &secret),
-            sessions: Sessions::new(&store, &secret),
-            requests: RequestTable::new(&store, &secret, &options),
+            scram: ScramState::open(&directory, scram, started_at)?,
+            second_factors,
+            sessions,
+            requests,
             names: Names::default(),
-            directory: Directory::open(store, &secret, options.directory)?,
+            directory,
             application_key: ApplicationKey::new(&secret),
             verified: Verified::new()?,
             throttle: Throttle::new()?,
@@ -168,6 +176,7 @@ impl Auth {
             Some(login) => login,
             None => self.verify(attempt, attempt.turn.ok_or(LoginError::OutOfTurn)?)?,
         };
+        self.0.scram.note_right(self.source(attempt));
         Ok(for_maildrop(login, attempt, options))
     }
 
@@ -179,8 +188,16 @@ impl Auth {
         self.0.names.stand(self.source(attempt).pair).ok_or(LoginError::BUSY)
     }
 
+    pub(crate) fn scram_state(&self) -> &ScramState {
+        &self.0.scram
+    }
+
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.0.throttle
+    }
+
     /// The user name, and what is written around it over POP3.
-    fn user_name(&self, attempt: &Attempt<'_>) -> UserName {
+    pub(crate) fn user_name(&self, attempt: &Attempt<'_>) -> UserName {
         if attempt.protocol != Protocol::Pop3 {
             return UserName { user: attempt.user.to_owned(), options: MaildropOptions::default() };
         }
@@ -188,7 +205,7 @@ impl Auth {
         UserName::parse(attempt.user, |name| directory.who_logs_in(name).is_ok_and(|known| known.is_some()))
     }
 
-    fn source(&self, attempt: &Attempt<'_>) -> Source {
+    pub(crate) fn source(&self, attempt: &Attempt<'_>) -> Source {
         self.0.throttle.source(attempt.address, &fold(attempt.user.trim()))
     }
 
@@ -246,7 +263,7 @@ impl Auth {
     }
 
     /// Enters, if it may be entered: `known` was read after the password had been verified.
-    fn enter_as(
+    pub(crate) fn enter_as(
         &self,
         known: Option<Known>,
         source: Source,
@@ -365,7 +382,7 @@ impl Auth {
         attempt: &Attempt<'_>,
     ) -> Result<Option<Login>, LoginError> {
         let Some(password) = ApplicationPassword::parse(attempt.password) else { return Ok(None) };
-        let Some((id, record)) = known else { return Ok(None) };
+        let Some((id, _)) = known else { return Ok(None) };
         let account = self.store().account(*id);
         let hash = password.hash(&self.0.application_key, *id);
         let device = match devices_now(&account) {
@@ -373,8 +390,21 @@ impl Auth {
             Err(Error::NoSuchAccount) => None,
             Err(error) => return Err(error.into()),
         };
-        let Some(device) = device else { return Ok(None) };
-        match note(&account, device, last_login(attempt)) {
+        match device {
+            Some(device) => self.enter_as_device(known, device, attempt),
+            None => Ok(None),
+        }
+    }
+
+    /// Enters with an application password that is right.
+    pub(crate) fn enter_as_device(
+        &self,
+        known: Option<&Known>,
+        device: DeviceId,
+        attempt: &Attempt<'_>,
+    ) -> Result<Option<Login>, LoginError> {
+        let Some((id, record)) = known else { return Ok(None) };
+        match note(&self.store().account(*id), device, last_login(attempt)) {
             Ok(()) => Ok(Some(Login {
                 account: *id,
                 device,
@@ -452,7 +482,7 @@ impl Auth {
 }
 
 /// What POP3 says beside who it is.
-fn for_maildrop(login: Login, attempt: &Attempt<'_>, options: MaildropOptions) -> Login {
+pub(crate) fn for_maildrop(login: Login, attempt: &Attempt<'_>, options: MaildropOptions) -> Login {
     if attempt.protocol != Protocol::Pop3 {
         return login;
     }
@@ -460,10 +490,10 @@ fn for_maildrop(login: Login, attempt: &Attempt<'_>, options: MaildropOptions) -
     Login { maildrop: MaildropOptions { program, ..options }, ..login }
 }
 
-type Devices = Arc<BTreeMap<DeviceId, Device>>;
+pub(crate) type Devices = Arc<BTreeMap<DeviceId, Device>>;
 
 /// The devices, as of now: another process may have revoked one.
-fn devices_now(account: &Account) -> Result<Devices, Error> {
+pub(crate) fn devices_now(account: &Account) -> Result<Devices, Error> {
     account.refresh()?;
     account.devices()
 }

@@ -52,6 +52,7 @@ impl Directory {
             address: address.text(),
             display: checked_display(display)?,
             password: self.0.hasher.hash(password)?,
+            scram: self.sealed_scram_keys(&address.text(), password)?,
             disabled: false,
             admin: false,
             created_at: now,
@@ -83,7 +84,11 @@ impl Directory {
     pub fn set_password(&self, address: &str, password: &str) -> Result<(), Error> {
         check_password(password)?;
         let hash = self.0.hasher.hash(password)?;
-        self.change_account(address, |record| record.password.clone_from(&hash))
+        let scram = self.sealed_scram_keys(&own_address(address)?.text(), password)?;
+        self.change_account(address, |record| {
+            record.password.clone_from(&hash);
+            record.scram.clone_from(&scram);
+        })
     }
 
     /// Whether that is the main password of the account, at the price of a login, and with nothing else that a login does.
@@ -233,7 +238,7 @@ impl Directory {
         Ok(())
     }
 
-    fn change_account(&self, address: &str, change: impl Fn(&mut AccountRecord)) -> Result<(), Error> {
+    pub(crate) fn change_account(&self, address: &str, change: impl Fn(&mut AccountRecord)) -> Result<(), Error> {
         let address = own_address(address)?.text();
         self.0.table.change(|tx| {
             let id = must_be_account(tx, &address)?;

@@ -44,6 +44,7 @@ mod options;
 mod password;
 mod record;
 mod reserved;
+mod scram;
 mod sealed;
 pub mod secret;
 mod signing;
@@ -86,6 +87,8 @@ struct Inner {
     rewriting_key: PurposeKey,
     list_key: PurposeKey,
     host_key: PurposeKey,
+    scram_salt_key: PurposeKey,
+    scram_key: PurposeKey,
     options: DirectoryOptions,
     book: RwLock<Book>,
 }
@@ -169,6 +172,8 @@ impl Directory {
             rewriting_key: PurposeKey::new("pillarbox 2026 senders of mail that is passed on", secret),
             list_key: PurposeKey::new("pillarbox 2026 members of lists", secret),
             host_key: PurposeKey::new("pillarbox 2026 keys of the host's certificate", secret),
+            scram_salt_key: PurposeKey::new("pillarbox 2026 salts of SCRAM", secret),
+            scram_key: PurposeKey::new("pillarbox 2026 keys for SCRAM", secret),
             store,
             options,
             book: RwLock::default(),

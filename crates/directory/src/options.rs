@@ -9,6 +9,8 @@ pub struct DirectoryOptions {
     pub postmaster: Option<String>,
     /// What hashing a new password costs. Passwords that are already hashed keep the cost they were hashed with.
     pub cost: PasswordCost,
+    /// Whether keys for SCRAM are made of main passwords.
+    pub scram: bool,
     /// How much the directory holds.
     pub limits: Limits,
 }
@@ -51,6 +53,6 @@ impl Limits {
 
 impl Default for DirectoryOptions {
     fn default() -> Self {
-        Self { postmaster: None, cost: PasswordCost::OWASP, limits: Limits::DEFAULT }
+        Self { postmaster: None, cost: PasswordCost::OWASP, scram: false, limits: Limits::DEFAULT }
     }
 }

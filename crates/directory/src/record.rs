@@ -23,6 +23,8 @@ use store::{AccountId, Error, Row, Table, TableTx, Timestamp};
 const FORMAT: u8 = 1;
 /// Of an account, since it can be an administrator's.
 const ACCOUNT_FORMAT: u8 = 2;
+/// Of an account that has keys for SCRAM.
+const ACCOUNT_SCRAM_FORMAT: u8 = 3;
 /// Of an alias that leads elsewhere too.
 const LEADS_FORMAT: u8 = 2;
 /// The bits of an account's second byte. Format 1 knows the first only.
@@ -48,6 +50,8 @@ pub struct AccountRecord {
     pub display: String,
     /// The hash of the main password, a PHC string.
     pub password: String,
+    /// Keys for SCRAM, encrypted; empty where there are none.
+    pub scram: Vec<u8>,
     /// It may not log in.
     pub disabled: bool,
     /// Its owner may do on the pages what an operator does on the command line.
@@ -102,18 +106,24 @@ pub(crate) fn damaged(key: &[u8]) -> Error {
 impl AccountRecord {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let bits = if self.disabled { DISABLED } else { 0 } | if self.admin { ADMIN } else { 0 };
-        let mut value = Writer::of_format(ACCOUNT_FORMAT);
+        let format = if self.scram.is_empty() { ACCOUNT_FORMAT } else { ACCOUNT_SCRAM_FORMAT };
+        let mut value = Writer::of_format(format);
         value.byte(bits).raw(&self.created_at.0.to_be_bytes());
         value.wide_text(&self.address).wide_text(&self.display).wide_text(&self.password);
+        if !self.scram.is_empty() {
+            let length = u32::try_from(self.scram.len()).unwrap_or(u32::MAX);
+            value.raw(&length.to_be_bytes()).raw(&self.scram);
+        }
         value.0
     }
 
     fn decode(value: &[u8]) -> Result<Self, Corrupt> {
         let mut fields = Reader(value);
-        let known = match fields.byte()? {
-            ACCOUNT_FORMAT => DISABLED | ADMIN,
+        let format = fields.byte()?;
+        let known = match format {
+            ACCOUNT_SCRAM_FORMAT | ACCOUNT_FORMAT => DISABLED | ADMIN,
             FORMAT => DISABLED,
-            0 | 3.. => return Err(Corrupt),
+            0 | 4.. => return Err(Corrupt),
         };
         let bits = fields.byte()?;
         if bits & !known != 0 {
@@ -122,8 +132,9 @@ impl AccountRecord {
         let (disabled, admin) = (bits & DISABLED != 0, bits & ADMIN != 0);
         let created_at = Timestamp(i64::from_be_bytes(fields.array()?));
         let (address, display, password) = (fields.wide_text()?, fields.wide_text()?, fields.wide_text()?);
+        let scram = if format == ACCOUNT_SCRAM_FORMAT { read_scram(&mut fields)? } else { Vec::new() };
         fields.end()?;
-        Ok(Self { address, display, password, disabled, admin, created_at })
+        Ok(Self { address, display, password, scram, disabled, admin, created_at })
     }
 
     /// The record in a row.
@@ -147,6 +158,13 @@ impl AccountRecord {
         tx.delete(&number_key(ACCOUNT, id));
         tx.concerns_logins_of(id);
     }
+}
+
+fn read_scram(fields: &mut Reader<'_>) -> Result<Vec<u8>, Corrupt> {
+    let length = usize::try_from(u32::from_be_bytes(fields.array()?)).map_err(|_| Corrupt)?;
+    let (scram, rest) = fields.0.split_at_checked(length).filter(|(scram, _)| !scram.is_empty()).ok_or(Corrupt)?;
+    fields.0 = rest;
+    Ok(scram.to_vec())
 }
 
 impl Counters {
@@ -297,7 +315,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
         fn what_is_written_is_read(address: String, display: String, password: String, disabled: bool, admin: bool, at: i64, n: [u32; 4]) {
-            let record = AccountRecord { address, display, password, disabled, admin, created_at: Timestamp(at) };
+            let scram = if admin { vec![1, 2, 3] } else { Vec::new() };
+            let record = AccountRecord { address, display, password, scram, disabled, admin, created_at: Timestamp(at) };
             prop_assert_eq!(AccountRecord::decode(&record.encode()), Ok(record.clone()));
             let (address, display) = (record.address, record.display);
             let counters = Counters { next_account: n[0], domains: n[1], accounts: n[2], aliases: n[3] };
@@ -326,6 +345,7 @@ mod tests {
             address: text(),
             display: text(),
             password: text(),
+            scram: vec![1, 2, 3],
             disabled: true,
             admin: true,
             created_at: Timestamp(1),

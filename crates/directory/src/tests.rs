@@ -407,6 +407,7 @@ fn who_creates_and_who_tidies_at_the_same_time_do_not_collide() {
         address: address.text(),
         display: String::new(),
         password: String::new(),
+        scram: Vec::new(),
         disabled: false,
         admin: false,
         created_at: NOW,

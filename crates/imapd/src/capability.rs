@@ -4,7 +4,6 @@
 //! SAVELIMIT (RFC 9738).
 
 use crate::service::ImapService;
-use sasl::Mechanism;
 use session::Peer;
 
 /// Works in every state, or from login on.
@@ -82,7 +81,9 @@ pub(crate) fn names(service: &ImapService, peer: &Peer, is_logged_in: bool) -> V
         names.push("STARTTLS".to_owned());
     }
     if may_log_in(peer) {
-        names.extend(Mechanism::ALL.iter().map(|mechanism| format!("AUTH={}", mechanism.name())));
+        names.extend(
+            login::mechanisms(&service.auth, peer).iter().map(|mechanism| format!("AUTH={}", mechanism.name())),
+        );
     } else {
         names.push("LOGINDISABLED".to_owned());
     }

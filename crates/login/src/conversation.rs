@@ -1,7 +1,8 @@
 //! What is said until it is known who somebody claims to be, and while that is looked into. Pure.
 
 use auth::LoginError;
-use sasl::{Credentials, Exchange, Failure, Mechanism, Password, Progress};
+use sasl::scram::SALT_BYTES;
+use sasl::{Binding, Credentials, Exchange, Failure, Mechanism, Password, Progress, ScramProof};
 
 /// So many logins may fail on one connection; the last of them ends it. What is refused for load is no failure.
 pub const FAILURES_MAX: u32 = 5;
@@ -54,6 +55,43 @@ pub enum Said {
     Refused(Answer),
 }
 
+/// The salt that goes with a name, and a nonce.
+pub(crate) type Salt = ([u8; SALT_BYTES], String);
+
+/// What an exchange needs of the server.
+#[derive(Clone, Copy)]
+pub(crate) struct Means<'a> {
+    /// What can be done.
+    pub(crate) mechanisms: &'a [Mechanism],
+    /// The channel that SCRAM-SHA-256-PLUS binds to.
+    pub(crate) binding: Option<Binding>,
+    /// Whether that mechanism is announced: then nobody may believe that it is not (RFC 5802 §6).
+    pub(crate) announces_plus: bool,
+    /// The salt of a name, and a nonce; none where the system gives no random numbers.
+    pub(crate) salt: &'a dyn Fn(&str) -> Option<Salt>,
+}
+
+/// Who somebody claims to be.
+#[derive(Clone)]
+pub(crate) enum Claimed {
+    /// With a password.
+    Password(Credentials),
+    /// With a proof that they know one.
+    Proof(ScramProof),
+    /// It was proven, and they have heard what proves the server's side.
+    Proven(String),
+}
+
+impl Claimed {
+    pub(crate) fn user(&self) -> &str {
+        match self {
+            Self::Password(credentials) => &credentials.authentication_id,
+            Self::Proof(proof) => &proof.authentication_id,
+            Self::Proven(user) => user,
+        }
+    }
+}
+
 /// The logins of one connection.
 #[derive(Default)]
 pub(crate) struct Conversation {
@@ -69,26 +107,34 @@ enum Stage {
     /// A line of the client's is to come.
     Exchange(Exchange),
     /// It is being looked into.
-    Checking(Credentials),
+    Checking(Claimed),
+    /// It was proven; an empty line of the client's is to come, once it has heard what proves the server's side.
+    LastLine { user: String },
     /// The answer waits until then, on the monotonic clock: it slows guessing down.
     HeldBack { until: u64, refusal: Refusal },
 }
 
 impl Conversation {
     /// Begins an exchange. `initial` is the initial response: base64, `=` for an empty one.
-    pub(crate) fn begin(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Said {
-        match Mechanism::from_name(mechanism) {
-            Some(mechanism) => self.progress(Exchange::start(mechanism, initial)),
+    pub(crate) fn begin(&mut self, mechanism: &str, initial: Option<&[u8]>, means: Means<'_>) -> Said {
+        match Mechanism::from_name(mechanism).filter(|mechanism| means.mechanisms.contains(mechanism)) {
+            Some(mechanism) => {
+                let counts = means.announces_plus || mechanism == Mechanism::ScramSha256Plus;
+                let binding = means.binding.filter(|_| counts);
+                self.progress(Exchange::start(mechanism, initial, binding), means)
+            }
             None => Said::Refused(self.refuse(Refusal::NoSuchMechanism)),
         }
     }
 
     /// Takes a line of an exchange, or what was wrong with it as a line.
-    pub(crate) fn line(&mut self, line: Result<&[u8], Failure>) -> Said {
+    pub(crate) fn line(&mut self, line: Result<&[u8], Failure>, means: Means<'_>) -> Said {
         match (std::mem::take(&mut self.stage), line) {
-            (Stage::Exchange(exchange), Ok(line)) => self.progress(exchange.respond(line)),
+            (Stage::Exchange(exchange), Ok(line)) => self.progress(exchange.respond(line), means),
+            (Stage::LastLine { user }, Ok(b"" | b"=")) => self.check(Claimed::Proven(user)),
+            (Stage::LastLine { .. }, Ok(b"*")) => Said::Refused(self.refuse(Refusal::Cancelled)),
             (_, Err(failure)) => Said::Refused(self.refuse(failure.into())),
-            (Stage::Quiet | Stage::Checking(_) | Stage::HeldBack { .. }, Ok(_)) => {
+            (Stage::Quiet | Stage::Checking(_) | Stage::LastLine { .. } | Stage::HeldBack { .. }, Ok(_)) => {
                 Said::Refused(self.refuse(Refusal::Malformed))
             }
         }
@@ -97,35 +143,50 @@ impl Conversation {
     /// A name and a password came without an exchange.
     pub(crate) fn password(&mut self, user: &str, password: &str) -> Said {
         let (authentication_id, password) = (user.to_owned(), Password::new(password));
-        self.check(Credentials { authorization_id: None, authentication_id, password })
+        self.check(Claimed::Password(Credentials { authorization_id: None, authentication_id, password }))
     }
 
-    fn progress(&mut self, progress: Progress) -> Said {
+    /// They have proven who they are, and are told now what proves the server's side.
+    pub(crate) fn proven(&mut self) {
+        if let Stage::Checking(claimed) = std::mem::take(&mut self.stage) {
+            self.stage = Stage::LastLine { user: claimed.user().to_owned() };
+        }
+    }
+
+    fn progress(&mut self, progress: Progress, means: Means<'_>) -> Said {
         match progress {
+            Progress::Salt(wanted) => match (means.salt)(wanted.user()) {
+                Some((salt, nonce)) => self.progress(wanted.answer(&salt, &nonce), means),
+                None => Said::Refused(self.refuse(Refusal::Fault)),
+            },
             Progress::Challenge(challenge, exchange) => {
                 self.stage = Stage::Exchange(exchange);
                 Said::Challenge(challenge)
             }
-            Progress::Done(credentials) if acts_for_another(&credentials) => {
+            Progress::Done(Credentials { authorization_id, authentication_id, .. })
+            | Progress::Proof(ScramProof { authorization_id, authentication_id, .. })
+                if acts_for_another(authorization_id.as_deref(), &authentication_id) =>
+            {
                 Said::Refused(self.refuse(Refusal::OtherIdentity))
             }
-            Progress::Done(credentials) => self.check(credentials),
+            Progress::Done(credentials) => self.check(Claimed::Password(credentials)),
+            Progress::Proof(proof) => self.check(Claimed::Proof(proof)),
             Progress::Failed(failure) => Said::Refused(self.refuse(failure.into())),
         }
     }
 
-    fn check(&mut self, credentials: Credentials) -> Said {
-        self.stage = Stage::Checking(credentials);
+    fn check(&mut self, claimed: Claimed) -> Said {
+        self.stage = Stage::Checking(claimed);
         self.unread_bytes = 0;
         Said::Check
     }
 
     /// Who it claims to be, while that is looked into.
     #[must_use]
-    pub(crate) fn credentials(&self) -> Option<&Credentials> {
+    pub(crate) fn claimed(&self) -> Option<&Claimed> {
         match &self.stage {
-            Stage::Checking(credentials) => Some(credentials),
-            Stage::Quiet | Stage::Exchange(_) | Stage::HeldBack { .. } => None,
+            Stage::Checking(claimed) => Some(claimed),
+            Stage::Quiet | Stage::Exchange(_) | Stage::LastLine { .. } | Stage::HeldBack { .. } => None,
         }
     }
 
@@ -145,7 +206,11 @@ impl Conversation {
     pub(crate) fn due(&mut self, now: u64) -> Option<Answer> {
         match self.stage {
             Stage::HeldBack { until, refusal } if now >= until => Some(self.refuse(refusal)),
-            Stage::HeldBack { .. } | Stage::Quiet | Stage::Exchange(_) | Stage::Checking(_) => None,
+            Stage::HeldBack { .. }
+            | Stage::Quiet
+            | Stage::Exchange(_)
+            | Stage::Checking(_)
+            | Stage::LastLine { .. } => None,
         }
     }
 
@@ -154,7 +219,7 @@ impl Conversation {
     pub(crate) fn until(&self) -> Option<u64> {
         match self.stage {
             Stage::HeldBack { until, .. } => Some(until),
-            Stage::Quiet | Stage::Exchange(_) | Stage::Checking(_) => None,
+            Stage::Quiet | Stage::Exchange(_) | Stage::Checking(_) | Stage::LastLine { .. } => None,
         }
     }
 
@@ -184,10 +249,10 @@ impl Conversation {
 }
 
 /// RFC 4616 §2: nobody acts for somebody else here. Names in another case are the same name, as at the login itself.
-fn acts_for_another(credentials: &Credentials) -> bool {
+fn acts_for_another(authorization_id: Option<&str>, authentication_id: &str) -> bool {
     let folded = |name: &str| name.trim().to_lowercase();
-    let Some(other) = &credentials.authorization_id else { return false };
-    !other.is_empty() && folded(other) != folded(&credentials.authentication_id)
+    let Some(other) = authorization_id else { return false };
+    !other.is_empty() && folded(other) != folded(authentication_id)
 }
 
 impl Refusal {
@@ -256,7 +321,8 @@ mod tests {
         let check = |authorization: Option<&str>, expected: bool| {
             let initial = sasl::client::plain(authorization, "Alice@example.org", "pw");
             let mut conversation = Conversation::default();
-            let is_let_on = conversation.begin("plain", Some(initial.as_bytes())) == Said::Check;
+            let means = Means { mechanisms: &Mechanism::ALL, binding: None, announces_plus: false, salt: &|_| None };
+            let is_let_on = conversation.begin("plain", Some(initial.as_bytes()), means) == Said::Check;
             assert_eq!(is_let_on, expected, "{authorization:?}");
         };
         check(None, true);

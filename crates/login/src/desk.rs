@@ -1,9 +1,9 @@
 //! A conversation with `auth` behind it.
 
-use crate::conversation::{Answer, Conversation, Refusal, Said};
+use crate::conversation::{Answer, Claimed, Conversation, Means, Refusal, Said};
 use crate::log;
 use auth::{Attempt, Auth, Login, LoginError, Presence};
-use sasl::{Credentials, Failure};
+use sasl::{Credentials, Failure, Mechanism, Password, ScramProof};
 use session::{Full, Job, Lost, Moment, Peer, Turn};
 use std::net::IpAddr;
 use std::task::Poll;
@@ -23,6 +23,10 @@ enum Check {
     New,
     /// They have to be verified: they stand in line, or it is their turn.
     InLine(Job<Result<Login, LoginError>>),
+    /// They are right, and keys are made of them, once, with which they need not be said the next time.
+    Keying { login: Box<Login>, job: Job<()> },
+    /// They were proven, and the client is told so.
+    Proven(Box<Login>),
 }
 
 /// An attempt that stands in line by itself.
@@ -39,10 +43,30 @@ struct Claim {
 pub enum Progress {
     /// Nothing until the waker fires or [`Desk::until`] has come (`Step::Wait`).
     Wait,
+    /// This is sent (base64), and a line of the client's follows.
+    Challenge(String),
     /// The answer is no.
     Refused(Answer),
     /// Somebody is logged in.
     Admitted(Box<Presence>),
+}
+
+/// What is announced to a client that may log in, the one to prefer first.
+#[must_use]
+pub fn mechanisms(auth: &Auth, client: &Peer) -> Vec<Mechanism> {
+    let with_scram = auth.offers_scram(client.address);
+    possible(client, with_scram, with_scram && auth.offers_scram_plus())
+}
+
+/// What can be done: a client that learnt of SCRAM a moment ago may use it, though it is not announced any more.
+fn possible(client: &Peer, with_scram: bool, with_plus: bool) -> Vec<Mechanism> {
+    let binds = client.tls.as_ref().is_some_and(|tls| tls.exporter.is_some());
+    let is_possible = |mechanism: &Mechanism| match mechanism {
+        Mechanism::Plain | Mechanism::Login => true,
+        Mechanism::ScramSha256 => with_scram,
+        Mechanism::ScramSha256Plus => with_plus && binds,
+    };
+    Mechanism::ALL.into_iter().filter(is_possible).collect()
 }
 
 impl Desk {
@@ -53,15 +77,15 @@ impl Desk {
     }
 
     /// Begins an exchange. `initial` is the initial response: base64, `=` for an empty one.
-    pub fn begin(&mut self, address: IpAddr, mechanism: &str, initial: Option<&[u8]>) -> Said {
-        let said = self.conversation.begin(mechanism, initial);
-        self.noted(address, said)
+    pub fn begin(&mut self, auth: &Auth, client: &Peer, mechanism: &str, initial: Option<&[u8]>) -> Said {
+        let said = with_means(auth, client, |means| self.conversation.begin(mechanism, initial, means));
+        self.noted(client.address, said)
     }
 
     /// Takes a line of an exchange, or what was wrong with it as a line.
-    pub fn line(&mut self, address: IpAddr, line: Result<&[u8], Failure>) -> Said {
-        let said = self.conversation.line(line);
-        self.noted(address, said)
+    pub fn line(&mut self, auth: &Auth, client: &Peer, line: Result<&[u8], Failure>) -> Said {
+        let said = with_means(auth, client, |means| self.conversation.line(line, means));
+        self.noted(client.address, said)
     }
 
     /// A name and a password came without an exchange.
@@ -72,7 +96,7 @@ impl Desk {
     /// The user name, while it is looked into.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
-        self.conversation.credentials().map(|credentials| credentials.authentication_id.as_str())
+        self.conversation.claimed().map(Claimed::user)
     }
 
     /// When an answer that is held back is due, on the monotonic clock.
@@ -109,28 +133,60 @@ impl Desk {
         if let Some(answer) = self.conversation.due(now.monotonic_millis) {
             return Progress::Refused(answer);
         }
-        let Some(credentials) = self.conversation.credentials() else { return Progress::Wait };
-        let mut job = match std::mem::take(&mut self.check) {
-            Check::InLine(job) => job,
-            Check::New => {
-                let claim = Claim {
-                    credentials: credentials.clone(),
-                    protocol: self.protocol,
-                    address: client.address,
-                    fingerprint: fingerprint.map(str::to_owned),
-                    tls: client.tls.as_ref().map(|tls| tls.version.clone()),
-                    now: Timestamp(now.unix_millis),
-                };
-                match auth.log_in(&claim.attempt(None)) {
-                    Err(LoginError::OutOfTurn) => {}
-                    outcome => return self.looked_into(auth, client, outcome, now),
-                }
-                match stand_in_line(auth, client, claim) {
-                    Ok(job) => job,
-                    Err(error) => return self.looked_into(auth, client, Err(error), now),
-                }
+        let Some(claimed) = self.conversation.claimed().cloned() else { return Progress::Wait };
+        match (claimed, std::mem::take(&mut self.check)) {
+            (Claimed::Password(credentials), Check::New | Check::Proven(_)) => {
+                self.look_into(auth, client, (credentials, fingerprint), now)
             }
+            (Claimed::Password(_), Check::InLine(job)) => self.look_at(auth, client, job, now),
+            (Claimed::Password(_), Check::Keying { login, job }) => self.look_at_keys(auth, client, (login, job), now),
+            (Claimed::Proof(proof), _) => self.prove(auth, client, (&proof, fingerprint), now),
+            (Claimed::Proven(_), Check::Proven(login)) => self.looked_into(auth, client, Ok(*login), now),
+            (Claimed::Proven(_), Check::New | Check::InLine(_) | Check::Keying { .. }) => {
+                self.refused(client, Refusal::Fault, 0, now)
+            }
+        }
+    }
+
+    fn look_into(
+        &mut self,
+        auth: &Auth,
+        client: &Peer,
+        (credentials, fingerprint): (Credentials, Option<&str>),
+        now: Moment,
+    ) -> Progress {
+        let claim = Claim {
+            credentials,
+            protocol: self.protocol,
+            address: client.address,
+            fingerprint: fingerprint.map(str::to_owned),
+            tls: client.tls.as_ref().map(|tls| tls.version.clone()),
+            now: Timestamp(now.unix_millis),
         };
+        match auth.log_in(&claim.attempt(None)) {
+            Err(LoginError::OutOfTurn) => {}
+            Ok(login) if auth.lacks_scram_keys(&login, claim.credentials.password.as_str()) => {
+                return match make_keys(auth, client, &login, claim.credentials.password) {
+                    Ok(job) => self.look_at_keys(auth, client, (Box::new(login), job), now),
+                    // The next login makes them.
+                    Err(Full) => self.looked_into(auth, client, Ok(login), now),
+                };
+            }
+            outcome => return self.looked_into(auth, client, outcome, now),
+        }
+        match stand_in_line(auth, client, claim) {
+            Ok(job) => self.look_at(auth, client, job, now),
+            Err(error) => self.looked_into(auth, client, Err(error), now),
+        }
+    }
+
+    fn look_at(
+        &mut self,
+        auth: &Auth,
+        client: &Peer,
+        mut job: Job<Result<Login, LoginError>>,
+        now: Moment,
+    ) -> Progress {
         match job.look(&client.waker) {
             Poll::Pending => {
                 self.check = Check::InLine(job);
@@ -138,6 +194,50 @@ impl Desk {
             }
             Poll::Ready(Ok(outcome)) => self.looked_into(auth, client, outcome, now),
             Poll::Ready(Err(Lost)) => self.refused(client, Refusal::Fault, 0, now),
+        }
+    }
+
+    fn look_at_keys(
+        &mut self,
+        auth: &Auth,
+        client: &Peer,
+        (login, mut job): (Box<Login>, Job<()>),
+        now: Moment,
+    ) -> Progress {
+        match job.look(&client.waker) {
+            Poll::Pending => {
+                self.check = Check::Keying { login, job };
+                Progress::Wait
+            }
+            Poll::Ready(Ok(()) | Err(Lost)) => self.looked_into(auth, client, Ok(*login), now),
+        }
+    }
+
+    /// Looks into a proof; who is let in is told first what proves the server's side (RFC 5802 §5).
+    fn prove(
+        &mut self,
+        auth: &Auth,
+        client: &Peer,
+        (proof, fingerprint): (&ScramProof, Option<&str>),
+        now: Moment,
+    ) -> Progress {
+        let attempt = Attempt {
+            user: &proof.authentication_id,
+            password: "",
+            protocol: self.protocol,
+            address: client.address,
+            fingerprint,
+            tls: client.tls.as_ref().map(|tls| tls.version.as_str()),
+            now: Timestamp(now.unix_millis),
+            turn: None,
+        };
+        match auth.log_in_by_proof(&attempt, proof) {
+            Ok((login, verifier)) => {
+                self.check = Check::Proven(Box::new(login));
+                self.conversation.proven();
+                Progress::Challenge(verifier)
+            }
+            Err(error) => self.looked_into(auth, client, Err(error), now),
         }
     }
 
@@ -175,6 +275,14 @@ impl Desk {
     }
 }
 
+fn with_means(auth: &Auth, client: &Peer, then: impl FnOnce(Means<'_>) -> Said) -> Said {
+    let binding = client.tls.as_ref().and_then(|tls| tls.exporter.as_deref().copied());
+    let salt = |user: &str| auth.scram_challenge(user).ok();
+    let mechanisms = possible(client, auth.takes_scram(), auth.takes_scram());
+    let announces_plus = auth.offers_scram_plus();
+    then(Means { mechanisms: &mechanisms, binding, announces_plus, salt: &salt })
+}
+
 impl Claim {
     fn attempt<'a>(&'a self, turn: Option<&'a Turn>) -> Attempt<'a> {
         Attempt {
@@ -196,7 +304,19 @@ fn stand_in_line(auth: &Auth, client: &Peer, claim: Claim) -> Result<Job<Result<
     let auth = auth.clone();
     let verify = move |turn| {
         let _standing = standing;
-        auth.log_in(&claim.attempt(Some(&turn)))
+        let outcome = auth.log_in(&claim.attempt(Some(&turn)));
+        let said = claim.credentials.password.as_str();
+        if let Ok(login) = &outcome
+            && auth.lacks_scram_keys(login, said)
+        {
+            auth.make_scram_keys(login, said);
+        }
+        outcome
     };
     Job::in_turn(&*client.jobs, client.stranger(), verify).map_err(|Full| LoginError::BUSY)
+}
+
+fn make_keys(auth: &Auth, client: &Peer, login: &Login, said: Password) -> Result<Job<()>, Full> {
+    let (auth, login) = (auth.clone(), login.clone());
+    Job::in_turn(&*client.jobs, client.stranger(), move |_| auth.make_scram_keys(&login, said.as_str()))
 }

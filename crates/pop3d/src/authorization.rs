@@ -35,7 +35,7 @@ impl Pop3Session {
                 // A name that is known is told as it is announced.
                 let known = Mechanism::from_name(&auth.mechanism).map_or("", Mechanism::name);
                 self.begin_with(Method::Auth { mechanism: known, at_once: initial.is_some() });
-                let said = self.desk.begin(self.peer.address, &auth.mechanism, initial);
+                let said = self.desk.begin(&self.service.auth, &self.peer, &auth.mechanism, initial);
                 self.progress(said, output)
             }
             Command::Stls if self.peer.tls.is_some() => Outcome::Reply(Reply::err(self.words.tls_is_on)),
@@ -95,7 +95,8 @@ impl Pop3Session {
     fn mechanisms(&self, output: &mut Vec<u8>) -> Outcome {
         Reply::ok(self.words.mechanisms).encode(output);
         if self.may_log_in() {
-            Mechanism::ALL.iter().for_each(|mechanism| pop3_proto::encode_line(mechanism.name(), output));
+            let mechanisms = login::mechanisms(&self.service.auth, &self.peer);
+            mechanisms.iter().for_each(|mechanism| pop3_proto::encode_line(mechanism.name(), output));
         }
         pop3_proto::encode_end(output);
         Outcome::Done
@@ -113,7 +114,7 @@ impl Pop3Session {
             Err(SyntaxError::LineTooLong) => Err(Failure::TooLong),
             Err(_) => Err(Failure::NotBase64),
         };
-        let said = self.desk.line(self.peer.address, line);
+        let said = self.desk.line(&self.service.auth, &self.peer, line);
         self.progress(said, output)
     }
 
@@ -142,6 +143,7 @@ impl Pop3Session {
         let fingerprint = user.map(|user| self.habit.fingerprint(method, self.peer.tls.as_ref(), user));
         match self.desk.go_on(&self.service.auth, &self.peer, fingerprint.as_deref(), now) {
             Progress::Wait => Err(Step::Wait),
+            Progress::Challenge(challenge) => Ok(self.progress(Said::Challenge(challenge), output)),
             Progress::Refused(answer) => Ok(self.refuse(answer, output)),
             Progress::Admitted(presence) if is_large(&presence) => {
                 self.opening = Some(presence);

@@ -15,7 +15,9 @@ pub(crate) fn capa(session: &Pop3Session, output: &mut Vec<u8>) -> Outcome {
         encode_line(format_args!("LOGIN-DELAY {secs}"), output);
     }
     if session.may_log_in() {
-        let mechanisms = Mechanism::ALL.map(Mechanism::name).join(" ");
+        let mechanisms: Vec<&str> =
+            login::mechanisms(&session.service.auth, &session.peer).into_iter().map(Mechanism::name).collect();
+        let mechanisms = mechanisms.join(" ");
         encode_line("USER", output);
         encode_line(format_args!("SASL {mechanisms}"), output);
     }

@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn what_a_program_does_is_told_in_words() {
-        let tls = Tls { version: "TLSv1.3".into(), cipher: "x".into(), hello: 0xabc };
+        let tls = Tls { version: "TLSv1.3".into(), cipher: "x".into(), hello: 0xabc, ..Tls::default() };
         let check = |capa, stls, method: Method, tls, expected: &str| {
             assert_eq!(Habit { capa, stls }.fingerprint(method, tls, "alice"), expected);
         };

@@ -62,7 +62,7 @@ pub(crate) fn password(octets: &[u8]) -> Result<Password, Failure> {
     text(octets, PASSWORD_OCTETS_MAX).map(Password::new)
 }
 
-fn text(octets: &[u8], octets_max: usize) -> Result<&str, Failure> {
+pub(crate) fn text(octets: &[u8], octets_max: usize) -> Result<&str, Failure> {
     if octets.is_empty() || octets.contains(&0) {
         return Err(Failure::Malformed);
     }

@@ -1,5 +1,6 @@
 //! The server's side of an exchange: a state that consumes itself.
 
+use crate::scram::{Binding, SALT_BYTES, ScramFirst, ScramProof, ScramSecond};
 use crate::{Credentials, login, plain};
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -23,11 +24,15 @@ pub enum Mechanism {
     Plain,
     /// draft-murchison-sasl-login.
     Login,
+    /// RFC 7677.
+    ScramSha256,
+    /// RFC 7677, bound to the TLS session.
+    ScramSha256Plus,
 }
 
 impl Mechanism {
     /// All of them, the one to prefer first.
-    pub const ALL: [Self; 2] = [Self::Plain, Self::Login];
+    pub const ALL: [Self; 4] = [Self::ScramSha256Plus, Self::ScramSha256, Self::Plain, Self::Login];
 
     /// Reads a name, in any case.
     #[must_use]
@@ -41,6 +46,8 @@ impl Mechanism {
         match self {
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
         }
     }
 }
@@ -63,8 +70,12 @@ pub enum Failure {
 pub enum Progress {
     /// Send this challenge (base64, may be empty) and give the client's line to the exchange.
     Challenge(String, Exchange),
+    /// The client said who it is, and has to get the salt that goes with that name.
+    Salt(SaltWanted),
     /// The client said who it is. Whether that is true is to be checked.
     Done(Credentials),
+    /// The client said who it is, and proved it to whoever has the keys.
+    Proof(ScramProof),
     /// It is over.
     Failed(Failure),
 }
@@ -78,16 +89,42 @@ enum Expected {
     PlainMessage,
     LoginUserName,
     LoginPassword { user_name: String },
+    ScramFirst { plus: bool, binding: Option<Binding> },
+    ScramSecond(ScramSecond),
+}
+
+/// An exchange that waits for a salt.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SaltWanted {
+    first: ScramFirst,
+    binding: Option<Binding>,
+}
+
+impl SaltWanted {
+    /// Who the client says it is.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.first.user()
+    }
+
+    /// Goes on. `own_nonce`: random, printable ASCII, without a comma (RFC 5802 §5.1).
+    #[must_use]
+    pub fn answer(self, salt: &[u8; SALT_BYTES], own_nonce: &str) -> Progress {
+        let (challenge, second) = self.first.challenge(salt, own_nonce, self.binding);
+        Progress::Challenge(challenge, Exchange(Expected::ScramSecond(second)))
+    }
 }
 
 impl Exchange {
     /// Begins. `initial` is the initial response as it came with the command: base64, or `=` for an empty one
-    /// (RFC 4954 §4, RFC 5034 §4, RFC 4959 §3).
+    /// (RFC 4954 §4, RFC 5034 §4, RFC 4959 §3). `binding`: of the TLS session, where SCRAM-SHA-256-PLUS is announced.
     #[must_use]
-    pub fn start(mechanism: Mechanism, initial: Option<&[u8]>) -> Progress {
+    pub fn start(mechanism: Mechanism, initial: Option<&[u8]>, binding: Option<Binding>) -> Progress {
         let expected = match mechanism {
             Mechanism::Plain => Expected::PlainMessage,
             Mechanism::Login => Expected::LoginUserName,
+            Mechanism::ScramSha256 => Expected::ScramFirst { plus: false, binding },
+            Mechanism::ScramSha256Plus => Expected::ScramFirst { plus: true, binding },
         };
         match initial {
             Some(b"=") => Self(expected).take(b""),
@@ -121,6 +158,15 @@ impl Exchange {
                 };
             }
             Expected::LoginPassword { user_name } => login::credentials(user_name, response),
+            Expected::ScramFirst { plus, binding } => {
+                return match ScramFirst::parse(response, plus, binding) {
+                    Ok(first) => Progress::Salt(SaltWanted { first, binding }),
+                    Err(failure) => Progress::Failed(failure),
+                };
+            }
+            Expected::ScramSecond(second) => {
+                return second.parse(response).map_or_else(Progress::Failed, Progress::Proof);
+            }
         };
         match credentials {
             Ok(credentials) => Progress::Done(credentials),
@@ -130,7 +176,7 @@ impl Exchange {
 
     fn challenge(self) -> Progress {
         let challenge = match self.0 {
-            Expected::PlainMessage => "",
+            Expected::PlainMessage | Expected::ScramFirst { .. } | Expected::ScramSecond(_) => "",
             Expected::LoginUserName => login::USER_NAME_CHALLENGE,
             Expected::LoginPassword { .. } => login::PASSWORD_CHALLENGE,
         };
@@ -147,7 +193,7 @@ mod tests {
     /// `lines[0]` is the initial response, `-` if there is none.
     fn check(mechanism: &str, lines: &[&str], expected: Result<(&[&str], &str, &str), Failure>) {
         let initial = Some(lines[0]).filter(|line| *line != "-").map(str::as_bytes);
-        let mut progress = Exchange::start(Mechanism::from_name(mechanism).unwrap(), initial);
+        let mut progress = Exchange::start(Mechanism::from_name(mechanism).unwrap(), initial, None);
         let mut challenges = Vec::new();
         for line in &lines[1..] {
             let Progress::Challenge(challenge, exchange) = progress else { panic!("{progress:?}") };
@@ -193,7 +239,7 @@ mod tests {
 
     #[test]
     fn the_user_name_outlives_no_secret() {
-        let Progress::Challenge(_, exchange) = Exchange::start(Mechanism::Login, Some(b"dGlt")) else { panic!() };
+        let Progress::Challenge(_, exchange) = Exchange::start(Mechanism::Login, Some(b"dGlt"), None) else { panic!() };
         assert!(!format!("{:?}", exchange.respond(b"c2VjcmV0")).contains("secret"));
     }
 
@@ -202,14 +248,14 @@ mod tests {
         fn what_the_client_says_the_server_reads(
             authorization_id in proptest::option::of("[a-zä]{1,20}"), user in "[a-zä@.]{1,40}", password in "[ -~ä]{1,40}",
         ) {
-            let done = Exchange::start(Mechanism::Plain, Some(client::plain(authorization_id.as_deref(), &user, &password).as_bytes()));
+            let done = Exchange::start(Mechanism::Plain, Some(client::plain(authorization_id.as_deref(), &user, &password).as_bytes()), None);
             let Progress::Done(found) = done else { return Err(TestCaseError::fail(format!("{done:?}"))) };
             prop_assert_eq!(&found.authorization_id, &authorization_id);
             prop_assert_eq!(&found.authentication_id, &user);
             prop_assert_eq!(found.password.as_str(), password.as_str());
 
             let [name_line, password_line] = client::login(&user, &password);
-            let Progress::Challenge(_, exchange) = Exchange::start(Mechanism::Login, Some(name_line.as_bytes())) else {
+            let Progress::Challenge(_, exchange) = Exchange::start(Mechanism::Login, Some(name_line.as_bytes()), None) else {
                 return Err(TestCaseError::fail(name_line));
             };
             let done = exchange.respond(password_line.as_bytes());
@@ -217,13 +263,17 @@ mod tests {
         }
 
         #[test]
-        fn no_line_makes_it_panic(lines in proptest::collection::vec("[A-Za-z0-9+/=*\0 ]{0,30}", 1..4), login in any::<bool>()) {
-            let mechanism = if login { Mechanism::Login } else { Mechanism::Plain };
-            let mut progress = Exchange::start(mechanism, None);
+        fn no_line_makes_it_panic(
+            lines in proptest::collection::vec("[A-Za-z0-9+/=*\0 ]{0,30}|[npy],,n=[a-c=]{0,3},r=[a-c]{0,3}|c=[a-zA-Z]{0,8},r=[a-c]{0,3}x,p=[A-Z=]{0,50}", 1..4),
+            mechanism in 0..Mechanism::ALL.len(), binds: bool, encodes: bool,
+        ) {
+            let mut progress = Exchange::start(Mechanism::ALL[mechanism], None, binds.then_some([7; 32]));
             for line in lines {
+                let line = if encodes { base64::prelude::BASE64_STANDARD.encode(line) } else { line };
                 progress = match progress {
                     Progress::Challenge(_, exchange) => exchange.respond(line.as_bytes()),
-                    Progress::Done(_) | Progress::Failed(_) => break,
+                    Progress::Salt(wanted) => wanted.answer(&[1; SALT_BYTES], "x"),
+                    Progress::Done(_) | Progress::Proof(_) | Progress::Failed(_) => break,
                 };
             }
         }

@@ -27,11 +27,12 @@ use reports::Counts;
 use search_index::Indexes;
 use store::engine::Engine;
 use store::objects::Objects;
-use store::{Store, StoreOptions};
+use store::{Store, StoreOptions, Timestamp};
 use store_objects::{DirectoryObjects, S3Objects, S3Options, Spool, SpoolLimits};
 use store_postgres::{PostgresEngine, PostgresOptions};
 use store_sqlite::{SqliteEngine, SqliteOptions};
 
+use crate::clock::Clock;
 use crate::config::{Config, DatabaseFiles, StorageEngine};
 use crate::lifecycle::DataDir;
 use crate::moved::{OBJECTS, bodies_are, bodies_must_be, must_be_there};
@@ -104,6 +105,8 @@ impl Stores {
         let secret = secret(&path.join(SECRET_FILE))?;
         let options = AuthOptions {
             account_requests: config.account_requests,
+            scram: config.scram,
+            started_at: Timestamp(Clock::start().now().unix_millis),
             account_request_domains: config.account_request_domains.clone(),
             ..AuthOptions::default()
         };

@@ -107,7 +107,7 @@ impl fmt::Debug for Peer {
 }
 
 /// What a session may know of the TLS session under it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
     /// For people and trace headers: `TLSv1.3`.
     pub version: String,
@@ -115,6 +115,8 @@ pub struct Tls {
     pub cipher: String,
     /// What the client offered, as a number that tells programs apart; 0: not known.
     pub hello: u64,
+    /// What only the two ends of this session know: its exporter for channel bindings (RFC 9266 §2), if it has one.
+    pub exporter: Option<Box<[u8; 32]>>,
 }
 
 /// One connection of one protocol.

@@ -52,6 +52,8 @@ pub struct Device {
     pub programs: Vec<Program>,
     /// Whether its removals are held when they are far more than usual ([`crate::brake`]).
     pub brake: bool,
+    /// What lets it log in without saying its password; empty where it says it.
+    pub scram: Vec<u8>,
     /// The protocols that it has logged in with, as bits in the order of [`Protocol::ALL`].
     pub(crate) protocols: u16,
 }
@@ -131,6 +133,7 @@ impl Device {
             introduced: false,
             programs: Vec::new(),
             brake: settings.brake,
+            scram: Vec::new(),
             protocols: 0,
         }
     }
@@ -204,6 +207,9 @@ impl Device {
         w.number(self.programs.len() as u64);
         self.programs.iter().for_each(|program| program.write(&mut w));
         w.byte(u8::from(self.brake)).signed(self.removal_since.0);
+        if !self.scram.is_empty() {
+            w.bytes(&self.scram);
+        }
         w.0
     }
 
@@ -228,6 +234,8 @@ impl Device {
             programs: if has_grown { r.list(Program::read)? } else { Vec::new() },
             brake: !has_grown || r.byte()? != 0,
             removal_since: if has_grown { Timestamp(r.signed()?) } else { added_at },
+            // A record of an earlier version ends before it.
+            scram: if r.0.is_empty() { Vec::new() } else { r.bytes()?.to_vec() },
         };
         r.end().map(|()| device)
     }

@@ -169,6 +169,7 @@ mod tests {
             offer_declined_at: None,
             introduced: false,
             programs: Vec::new(),
+            scram: Vec::new(),
             protocols: 0,
         }
     }

@@ -17,7 +17,12 @@ impl ImapSession {
         }
         let initial = command.initial.as_ref().map(initial_response);
         let State::NotAuthenticated(stranger) = &mut self.state else { return Turn::Close };
-        let said = stranger.desk.begin(self.peer.address, &command.mechanism, initial.as_deref().map(str::as_bytes));
+        let said = stranger.desk.begin(
+            &self.service.auth,
+            &self.peer,
+            &command.mechanism,
+            initial.as_deref().map(str::as_bytes),
+        );
         self.said(tag, said, output)
     }
 
@@ -40,7 +45,7 @@ impl ImapSession {
         };
         let State::NotAuthenticated(stranger) = &mut self.state else { return Turn::Close };
         let line = line.as_ref().map(String::as_bytes).map_err(|failure| *failure);
-        let said = stranger.desk.line(self.peer.address, line);
+        let said = stranger.desk.line(&self.service.auth, &self.peer, line);
         self.said(tag, said, output)
     }
 

@@ -10,7 +10,7 @@ use crate::user::User;
 use auth::Presence;
 use imap_proto::command::Login;
 use imap_proto::{Code, Limits, Tag};
-use login::{Answer, Progress};
+use login::{Answer, Progress, Said};
 
 impl ImapSession {
     pub(super) fn login(&mut self, tag: Tag, login: &Login, output: &mut Vec<u8>) -> Turn {
@@ -39,6 +39,7 @@ impl ImapSession {
                 self.running = Some(Running::LogIn(tag));
                 Turn::Wait
             }
+            Progress::Challenge(challenge) => self.said(tag, Said::Challenge(challenge), output),
             Progress::Refused(answer) => self.refuse_login(tag, answer, output),
             Progress::Admitted(presence) => self.admit(tag, presence),
         }

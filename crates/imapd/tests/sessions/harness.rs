@@ -262,7 +262,7 @@ impl Client {
     }
 
     pub fn start_tls(&mut self) {
-        self.session.tls_started(Tls { version: "TLSv1.3".into(), cipher: "test".into(), hello: 0 });
+        self.session.tls_started(Tls { version: "TLSv1.3".into(), cipher: "test".into(), ..Tls::default() });
     }
 
     pub fn shut_down(&mut self) -> String {

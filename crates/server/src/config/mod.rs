@@ -93,6 +93,8 @@ pub struct Config {
     pub junk: Junk,
     /// Whether strangers may ask for an account on the pages.
     pub account_requests: bool,
+    /// How far SCRAM is.
+    pub scram: auth::Scram,
     /// In which local domains; empty: in all.
     pub account_request_domains: Vec<String>,
     /// How long removed mail can be brought back, in days.
@@ -415,6 +417,7 @@ impl Default for Config {
             junk_filter: false,
             junk: Junk::default(),
             account_requests: false,
+            scram: auth::Scram::default(),
             account_request_domains: Vec::new(),
             retention_days: 30,
             retention_bytes_max: 10 * 1024 * 1024 * 1024,

@@ -11,6 +11,7 @@ use incoming::{
 mod incoming;
 mod keeping;
 mod listening;
+mod logins;
 mod networks;
 mod outgoing;
 mod reporting;
@@ -98,6 +99,7 @@ pub const OPTIONS: &[ConfigOption] = &[
             put(&mut config.account_request_domains, domains)
         },
     },
+    logins::SCRAM,
     ConfigOption {
         key: "quota_bytes",
         kind: COUNT,

@@ -14,7 +14,7 @@ fn login_comes_first() {
              S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
              S: 250-FUTURERELEASE 31622400 2027-09-22T14:13:20Z
              S: 250-STARTTLS
-             S: 250 AUTH PLAIN LOGIN
+             S: 250 AUTH SCRAM-SHA-256 PLAIN LOGIN
              C: MAIL FROM:<alice@example.org>
              S: 530 5.7.0
              C: AUTH CRAM-MD5

@@ -175,7 +175,7 @@ struct Client {
 }
 
 fn tls() -> Tls {
-    Tls { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), hello: 0 }
+    Tls { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), ..Tls::default() }
 }
 
 impl Client {

@@ -23,7 +23,7 @@ fn no_password_without_tls_over_a_network() {
              C: EHLO c
              S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
  S: 250-REQUIRETLS
-             S: 250 AUTH PLAIN LOGIN
+             S: 250 AUTH SCRAM-SHA-256 PLAIN LOGIN
              C: STARTTLS
              S: 503 5.5.1
              C: AUTH PLAIN {ALICE}
@@ -40,7 +40,7 @@ fn implicit_tls_offers_no_starttls() {
          C: EHLO c
          S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
  S: 250-REQUIRETLS
-         S: 250 AUTH PLAIN LOGIN",
+         S: 250 AUTH SCRAM-SHA-256 PLAIN LOGIN",
     );
 }
 

@@ -13,8 +13,9 @@ pub(super) fn handle(session: &mut SmtpSession, auth: Auth) -> Option<Reply> {
     if let Err(reply) = may_begin(session) {
         return Some(reply);
     }
+    let Role::Submission { auth: keeper } = &session.service.role else { return Some(not_here()) };
     let initial = auth.initial_response.as_ref().map(Secret::as_bytes);
-    let said = session.desk.begin(session.peer.address, &auth.mechanism, initial);
+    let said = session.desk.begin(keeper, &session.peer, &auth.mechanism, initial);
     go_on(session, said)
 }
 
@@ -26,13 +27,14 @@ pub(crate) fn line(session: &mut SmtpSession, line: Result<Secret, SyntaxError>)
         Err(SyntaxError::LineTooLong) => Err(Failure::TooLong),
         Err(_) => Err(Failure::NotBase64),
     };
-    let said = session.desk.line(session.peer.address, line);
+    let Role::Submission { auth } = &session.service.role else { return Some(not_here()) };
+    let said = session.desk.line(auth, &session.peer, line);
     go_on(session, said)
 }
 
 fn may_begin(session: &SmtpSession) -> Result<(), Reply> {
     if !matches!(session.service.role, Role::Submission { .. }) {
-        return Err(replies::not_here("Nobody logs in here"));
+        return Err(not_here());
     }
     if session.hello.is_none() {
         return Err(replies::out_of_order("Say hello first"));
@@ -52,11 +54,7 @@ fn may_begin(session: &SmtpSession) -> Result<(), Reply> {
 
 fn go_on(session: &mut SmtpSession, said: Said) -> Option<Reply> {
     match said {
-        Said::Challenge(challenge) => {
-            session.receiver.begin_auth();
-            session.phase = Phase::AuthLine;
-            Some(Reply::plain(334, challenge))
-        }
+        Said::Challenge(challenge) => Some(ask(session, challenge)),
         Said::Check => {
             session.phase = Phase::LogIn;
             None
@@ -65,14 +63,25 @@ fn go_on(session: &mut SmtpSession, said: Said) -> Option<Reply> {
     }
 }
 
+fn ask(session: &mut SmtpSession, challenge: String) -> Reply {
+    session.receiver.begin_auth();
+    session.phase = Phase::AuthLine;
+    Reply::plain(334, challenge)
+}
+
+fn not_here() -> Reply {
+    replies::not_here("Nobody logs in here")
+}
+
 /// A login is looked into, or the answer to it waits: what to do now, or what to say.
 pub(crate) fn look(session: &mut SmtpSession) -> Result<Reply, Step> {
     let Role::Submission { auth } = &session.service.role else {
         session.phase = Phase::Command;
-        return Ok(replies::not_here("Nobody logs in here"));
+        return Ok(not_here());
     };
     match session.desk.go_on(auth, &session.peer, None, session.now) {
         Progress::Wait => Err(Step::Wait),
+        Progress::Challenge(challenge) => Ok(ask(session, challenge)),
         Progress::Refused(answer) => Ok(refuse(session, answer)),
         Progress::Admitted(presence) => {
             session.phase = Phase::Command;
@@ -90,7 +99,9 @@ fn refuse(session: &mut SmtpSession, answer: Answer) -> Reply {
 /// RFC 4954 §4, §6.
 fn refusal(refusal: Refusal) -> Reply {
     match refusal {
-        Refusal::NoSuchMechanism => Reply::new(504, Enhanced(5, 5, 4), "PLAIN and LOGIN are known here"),
+        Refusal::NoSuchMechanism => {
+            Reply::new(504, Enhanced(5, 5, 4), "This mechanism is not known here; EHLO tells which are")
+        }
         Refusal::Cancelled => Reply::new(501, Enhanced(5, 0, 0), "Cancelled"),
         Refusal::NotBase64 => Reply::new(501, Enhanced(5, 5, 2), "This is not base64"),
         Refusal::TooLong => Reply::new(500, Enhanced(5, 5, 6), "The line is too long"),

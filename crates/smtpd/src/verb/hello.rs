@@ -62,11 +62,12 @@ fn extended(session: &mut SmtpSession, name: String) -> Reply {
     if common.starttls && session.peer.tls.is_none() {
         reply = reply.line("STARTTLS");
     }
-    if let Role::Submission { .. } = session.service.role
+    if let Role::Submission { auth } = &session.service.role
         && session.login.is_none()
         && session.may_log_in()
     {
-        reply = reply.line(format!("AUTH {}", Mechanism::ALL.map(Mechanism::name).join(" ")));
+        let mechanisms: Vec<&str> = login::mechanisms(auth, &session.peer).into_iter().map(Mechanism::name).collect();
+        reply = reply.line(format!("AUTH {}", mechanisms.join(" ")));
     }
     reply
 }

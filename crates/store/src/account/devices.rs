@@ -124,6 +124,20 @@ impl Account {
         })
     }
 
+    /// Keeps what lets a device log in without saying its password.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDevice`] (revoked, too), [`Error::NoSpace`], faults.
+    pub fn note_scram(&self, device: DeviceId, scram: Vec<u8>) -> Result<(), Error> {
+        self.transact(move |tx| {
+            let known = tx.state.devices.get(&device).filter(|device| device.revoked_at.is_none());
+            let mut device = known.ok_or(Error::NoSuchDevice)?.clone();
+            device.scram.clone_from(&scram);
+            tx.put_device(device);
+            Ok(())
+        })
+    }
+
     /// Changes what a device's POP3 deletions do and what it lists.
     ///
     /// # Errors
