@@ -181,9 +181,10 @@ impl Features {
         self.list.is_empty()
     }
 
-    /// The hashes of all that is noticed, each once.
-    pub(crate) fn hashes(&self) -> impl Iterator<Item = u64> {
-        self.list.iter().map(|feature| feature.hash).chain(self.handwriting.iter().flatten().copied())
+    /// The hashes of all that is noticed, each once, and whether it is a pair of words.
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = (u64, bool)> {
+        let list = self.list.iter().map(|feature| (feature.hash, feature.kind == Kind::Pair));
+        list.chain(self.handwriting.iter().flatten().map(|hash| (*hash, false)))
     }
 
     /// How the header is written, as hashes; `None`: it is not looked at.
