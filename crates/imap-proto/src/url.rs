@@ -6,6 +6,7 @@ use crate::cursor::Cursor;
 use crate::datetime::DateTime;
 use crate::limits::Limits;
 use crate::mailbox::{Dialect, MailboxName};
+use message::percent;
 use std::borrow::Cow;
 
 /// The address of a message or of a part of one.
@@ -217,20 +218,7 @@ fn decoded(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));
     }
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            octets.push(*first);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2)?;
-        rest = after;
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        octets.push(digit(digits[0])? << 4 | digit(digits[1])?);
-    }
-    String::from_utf8(octets).ok().map(Cow::Owned)
+    String::from_utf8(percent::decode(text.as_bytes())?).ok().map(Cow::Owned)
 }
 
 impl Section {

@@ -33,6 +33,7 @@ mod line;
 pub mod line_ends;
 pub mod parameter;
 mod parse;
+pub mod percent;
 pub mod refers;
 pub mod section;
 mod span;

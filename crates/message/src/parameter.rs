@@ -5,8 +5,9 @@
 
 use crate::charset;
 use crate::encoded_word;
-use crate::lex::{Cursor, hex_digit};
+use crate::lex::Cursor;
 use crate::limits::PARAMETERS_MAX;
+use crate::percent;
 
 /// One `name=value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,23 +99,26 @@ fn extended(parameters: &[Parameter], name: &str) -> Option<String> {
     let mut segments = Vec::new();
     for parameter in parameters {
         let Some(tail) = parameter.name.strip_prefix(name).and_then(|tail| tail.strip_prefix('*')) else { continue };
-        let (number, percent) = match tail.strip_suffix('*') {
+        let (number, is_encoded) = match tail.strip_suffix('*') {
             Some(number) => (number, true),
             None => (tail, tail.is_empty()),
         };
         let number = if number.is_empty() { 0 } else { number.parse::<u16>().ok()? };
-        segments.push((number, percent, parameter.value.as_slice()));
+        segments.push((number, is_encoded, parameter.value.as_slice()));
     }
     segments.sort_by_key(|&(number, _, _)| number);
     let (_, first_percent, first) = *segments.first()?;
     let (label, first) = if first_percent { split_charset(first) } else { (b"".as_slice(), first) };
     let mut bytes = Vec::new();
-    for (index, &(number, percent, value)) in segments.iter().enumerate() {
+    for (index, &(number, is_encoded, value)) in segments.iter().enumerate() {
         if usize::from(number) != index {
             break;
         }
         let value = if index == 0 { first } else { value };
-        if percent { percent_decode(value, &mut bytes) } else { bytes.extend_from_slice(value) }
+        match is_encoded {
+            true => bytes.extend(percent::decode_generously(value)),
+            false => bytes.extend_from_slice(value),
+        }
     }
     Some(charset::decode(label, &bytes).into_owned())
 }
@@ -125,21 +129,6 @@ fn split_charset(value: &[u8]) -> (&[u8], &[u8]) {
     match (pieces.next(), pieces.next(), pieces.next()) {
         (Some(label), Some(_language), Some(text)) => (label, text),
         _ => (b"", value),
-    }
-}
-
-fn percent_decode(value: &[u8], out: &mut Vec<u8>) {
-    let mut rest = value;
-    while let [first, tail @ ..] = rest {
-        if let ([high, low, after @ ..], b'%') = (tail, first)
-            && let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low))
-        {
-            out.push(high << 4 | low);
-            rest = after;
-        } else {
-            out.push(*first);
-            rest = tail;
-        }
     }
 }
 

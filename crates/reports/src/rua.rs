@@ -1,6 +1,7 @@
 //! Where owners of domains want their reports, as they publish it. Pure.
 
 use crate::dmarc::TEXT_BYTES_MAX;
+use message::percent;
 use sender_auth::organisational;
 use std::fmt;
 use std::net::IpAddr;
@@ -105,19 +106,7 @@ fn octets(size: &str) -> Option<u64> {
 
 /// RFC 6068 §2: `%21` for a `!` in an address.
 fn percent_decoded(text: &str) -> Option<String> {
-    let mut octets = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            octets.push(*first);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2)?;
-        octets.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-        rest = after;
-    }
-    String::from_utf8(octets).ok().filter(|text| !text.contains(char::is_control))
+    String::from_utf8(percent::decode(text.as_bytes())?).ok().filter(|text| !text.contains(char::is_control))
 }
 
 /// RFC 7489 §7.1: who gets reports about another's domain must have said that it wants them. The name at which it says so;
@@ -215,6 +204,9 @@ mod tests {
         let asked = Some("example.org._report._dmarc.reports.example.net".to_owned());
         assert_eq!(consent_of("example.org", &to("a@reports.example.net")), asked);
         assert_eq!(consent_of("a.co.uk", &to("x@b.co.uk")).as_deref(), Some("a.co.uk._report._dmarc.b.co.uk"));
+        // A public suffix is nobody's own, above or below.
+        assert_eq!(consent_of("co.uk", &to("x@b.co.uk")).as_deref(), Some("co.uk._report._dmarc.b.co.uk"));
+        assert_eq!(consent_of("b.co.uk", &to("x@co.uk")).as_deref(), Some("b.co.uk._report._dmarc.co.uk"));
         assert!(
             consents(&[b"spf".to_vec(), b"v=DMARC1".to_vec()]) && consents(&[b"v=DMARC1; rua=mailto:x@y".to_vec()])
         );

@@ -1,6 +1,7 @@
 //! Fields: what stands in a query, in a form or in a flat JSON object, by name.
 
 use crate::problem::Problem;
+use message::percent;
 use serde_json::{Map, Value};
 use std::str::FromStr;
 
@@ -101,20 +102,8 @@ fn not_flat() -> Problem {
 
 /// `None`: an escape that is none, or no UTF-8.
 fn decoded(text: &[u8]) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.iter();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => digit(*rest.next()?)? << 4 | digit(*rest.next()?)?,
-            other => *other,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    let spaced: Vec<u8> = text.iter().map(|octet| if *octet == b'+' { b' ' } else { *octet }).collect();
+    String::from_utf8(percent::decode(&spaced)?).ok()
 }
 
 #[cfg(test)]
