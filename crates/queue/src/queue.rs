@@ -338,7 +338,7 @@ impl Queue {
     pub(crate) fn set_aside(&self, due: &Due, why: &str, now: Timestamp) -> Result<(), Error> {
         self.table.change(|tx| {
             tx.delete(&due.key());
-            tx.put(&damage::key(due.id), damage::encode(why, now)?);
+            tx.put(&damage::key(due.id), damage::encode(why, due.turn.account(), now)?);
             Ok(())
         })
     }
@@ -478,7 +478,7 @@ fn put_entry(tx: &mut TableTx<'_>, entry: &Entry) -> Result<(), Error> {
 fn delete(tx: &mut TableTx<'_>, entry: &Entry) -> Result<(), Error> {
     one_less(tx, entry.size_bytes)?;
     if let Some(account) = entry.account {
-        share::give_back(tx, account, entry)?;
+        share::give_back(tx, account, (entry.size_bytes, entry.later.is_some()))?;
     }
     tx.delete(&turns::key(entry));
     tx.delete(&damage::key(entry.id));
@@ -493,9 +493,12 @@ fn delete(tx: &mut TableTx<'_>, entry: &Entry) -> Result<(), Error> {
 /// Removes a message whose entry cannot be read, by what can.
 fn delete_unread(tx: &mut TableTx<'_>, id: QueueId) -> Result<(), Error> {
     let rows = tx.scan_before(&body_prefix(id), &[], usize::MAX)?;
-    one_less(tx, rows.iter().map(|(_, row)| row.len() as u64).sum())?;
+    let bytes = rows.iter().map(|(_, row)| row.len() as u64).sum();
+    one_less(tx, bytes)?;
+    if let Some((account, is_scheduled)) = damage::forget(tx, id)? {
+        share::give_back(tx, account, (bytes, is_scheduled))?;
+    }
     rows.iter().for_each(|(key, _)| tx.delete(key));
-    tx.delete(&damage::key(id));
     tx.delete(&entry_key(id));
     Ok(())
 }

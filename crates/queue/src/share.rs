@@ -1,7 +1,6 @@
 //! What one account may have in the queue, and how fast it may fill it: nobody takes the place of the others, and a stolen
 //! password sends no hundred thousand messages before somebody notices. A row `a` account each.
 
-use crate::entry::Entry;
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use store::{AccountId, Table, TableTx, Timestamp};
@@ -86,11 +85,15 @@ pub(crate) fn check(table: &Table, wanted: Wanted, limits: &Limits, now: Timesta
 }
 
 /// Gives an account's part of the queue back; how much it has sent goes on to count.
-pub(crate) fn give_back(tx: &mut TableTx<'_>, account: u32, entry: &Entry) -> Result<(), Error> {
+pub(crate) fn give_back(
+    tx: &mut TableTx<'_>,
+    account: u32,
+    (size_bytes, is_scheduled): (u64, bool),
+) -> Result<(), Error> {
     let key = key(account);
     let share = read(tx.get(&key))?;
-    let (entries, bytes) = (share.entries.saturating_sub(1), share.bytes.saturating_sub(entry.size_bytes));
-    let scheduled = share.scheduled.saturating_sub(u64::from(entry.later.is_some()));
+    let (entries, bytes) = (share.entries.saturating_sub(1), share.bytes.saturating_sub(size_bytes));
+    let scheduled = share.scheduled.saturating_sub(u64::from(is_scheduled));
     put(tx, &key, Share { entries, bytes, scheduled, ..share })
 }
 

@@ -13,6 +13,10 @@ impl Turn {
     pub(crate) fn of(account: Option<u32>) -> Self {
         account.map_or(Self(0), |account| Self(u64::from(account) + 1))
     }
+
+    pub(crate) fn account(self) -> Option<u32> {
+        u32::try_from(self.0.checked_sub(1)?).ok()
+    }
 }
 
 /// A message that is to be tried.
@@ -99,7 +103,7 @@ fn millis(at: Timestamp) -> u64 {
 }
 
 fn prefix(turn: Turn) -> Vec<u8> {
-    match turn.0.checked_sub(1).and_then(|account| u32::try_from(account).ok()) {
+    match turn.account() {
         None => b"d".to_vec(),
         Some(account) => [&b"t"[..], &account.to_be_bytes()].concat(),
     }

@@ -271,6 +271,50 @@ fn a_damaged_message_is_set_aside_shown_and_removed() {
     assert_eq!(rows(&engine), 0);
 }
 
+/// With what it waited for: an account of which nothing waits any more had all its mail to strangers wait.
+#[test]
+fn the_share_of_a_message_that_could_not_be_read_was_never_given_back() {
+    let account = AccountId(20);
+    for (what, is_scheduled, is_asked, is_set_aside) in [
+        ("it is due", false, false, false),
+        ("it was set aside", false, false, true),
+        ("it waits for an answer", false, true, false),
+        ("it waits for its time", true, false, false),
+    ] {
+        let engine = SimEngine::new();
+        let limits = Limits {
+            account_entries: 1,
+            account_scheduled: 1,
+            strangers_min: if is_asked { 1 } else { 100 },
+            ..Limits::DEFAULT
+        };
+        let queue = open(&engine).with_limits(limits);
+        let later = is_scheduled.then(|| crate::entry::tests::later_at(Timestamp(NOW.0 + HOUR)));
+        let is_submitted = is_asked;
+        let new =
+            NewEntry { account: Some(account), later, is_submitted, ..message("me@x", &["a@y", "b@y"], b"content") };
+        let id = queue.enqueue(new, NOW).unwrap().id;
+        let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(TableId::Queue);
+        let spoilt = table.change::<_, store::Error>(|tx| {
+            tx.put(&entry_key(id), b"\x01{".to_vec());
+            Ok(())
+        });
+        spoilt.unwrap();
+        if is_set_aside {
+            queue.set_aside(&first_due(&queue).unwrap(), "it is no JSON", NOW).unwrap();
+        }
+        assert!(queue.check(account, 1, 1, NOW).is_err(), "{what}");
+        assert_eq!(queue.accounts_waiting(9).unwrap().len(), usize::from(is_asked), "{what}");
+        queue.remove(id).unwrap();
+        let share: serde_json::Value =
+            serde_json::from_slice(&table.get(&[&b"a"[..], &20_u32.to_be_bytes()].concat()).unwrap().unwrap()).unwrap();
+        let left = ["entries", "bytes", "scheduled"].map(|name| share[name].as_u64());
+        assert_eq!(left, [Some(0); 3], "{what}");
+        assert_eq!((queue.accounts_waiting(9).unwrap(), first_due(&queue), rows(&engine)), (vec![], None, 0), "{what}");
+        assert_eq!(queue.scheduled(account).unwrap(), [], "{what}");
+    }
+}
+
 /// Of the totals, of what one account has sent, of a receipt: nobody is kept from sending by a row that cannot be read.
 #[test]
 fn a_damaged_row_of_totals_stopped_new_messages_of_everybody() {
