@@ -121,6 +121,8 @@ pub(crate) fn take(
         let whose = Whose { account, device: Some(device) };
         let mut before = of_device(tx, whose, &pace)?;
         before.advance(now);
+        // Nothing is left that its account does not count.
+        before.is_apart &= !before.hours.is_empty();
         let (mut own, is_told_of) = (before.clone(), whose.is_waiting(tx)?);
         // The account waits because of it, for the most part.
         let is_its_doing = |own: &Pace| of_account && !is_waiting && own.in_window() * 2 > after.in_window();
@@ -135,6 +137,13 @@ pub(crate) fn take(
             return Ok(Waits::OfDevice(device));
         }
         tx.put(&whose.key(), own.encode());
+        if own.is_apart && !of_account {
+            // An operator has let go what waited of it, message by message: nobody has answered for the device yet, and what it
+            // sends counts for it alone, as before.
+            pace.know(strangers);
+            tx.put(&whole.key(), pace.encode());
+            return Ok(Waits::No);
+        }
     }
     if !of_account {
         after.know(strangers);
@@ -171,17 +180,21 @@ pub(crate) fn forget(tx: &mut TableTx<'_>, entry: &Entry) {
 }
 
 /// The owner lets it go: so much is usual from now on, and whom it goes to is no stranger.
-pub(crate) fn allow(tx: &mut TableTx<'_>, account: AccountId, entries: &[Entry]) -> Result<(), Error> {
+pub(crate) fn allow(tx: &mut TableTx<'_>, account: AccountId, entries: &[Entry], now: Timestamp) -> Result<(), Error> {
     let whole = Whose { account, device: None };
     let mut pace = read(tx.get(&whole.key())?);
+    pace.advance(now);
     let all = entries.iter().flat_map(|entry| &entry.recipients).map(|recipient| hash(&recipient.address)).collect();
     for whose in devices_of(account, entries) {
         let mut own = read(tx.get(&whose.key())?);
+        own.largest_day = own.largest_day.max(own.in_window());
         if own.is_apart {
+            // What it sent days ago makes no day of the account larger than it was.
+            pace.largest_day = pace.largest_day.max(own.in_window());
+            own.advance(now);
             pace.give_back(&own);
             own.is_apart = false;
         }
-        own.largest_day = own.largest_day.max(own.in_window());
         tx.put(&whose.key(), own.encode());
     }
     pace.largest_day = pace.largest_day.max(pace.in_window());

@@ -60,7 +60,7 @@ impl Queue {
                 pace::forget(tx, before);
                 put_entry(tx, &after)?;
             }
-            pace::allow(tx, account, entries)
+            pace::allow(tx, account, entries, now)
         })
     }
 

@@ -188,3 +188,42 @@ fn what_a_thief_wrote_left_with_all_that_was_released_for_its_domain() {
     assert_eq!(queue.change_all("far.example", Wish::Release, NOW), Ok(1));
     assert_eq!((recipients_that_go(&queue), queue.waiting(ALICE, 3).unwrap().0.messages), (0, 1));
 }
+
+/// They count as a day of the account that was over before.
+#[test]
+fn what_was_let_go_after_days_made_one_day_of_two() {
+    let queue = queue_of(&SimEngine::new());
+    assert!(send_from(&queue, 1, 0..200, NOW));
+    assert!(!send_from(&queue, 2, 1000..1090, at(3 * DAY)));
+    assert_eq!(queue.let_go(ALICE, at(3 * DAY)).unwrap(), 1);
+    assert!(!send(&queue, ALICE, 2000..2510, at(3 * DAY)), "three times two hundred, with the ninety");
+    assert!(send(&queue, ALICE, 3000..3001, at(3 * DAY)));
+}
+
+#[test]
+fn a_device_whose_mail_an_operator_had_let_go_was_counted_twice_days_later() {
+    let queue = queue_of(&SimEngine::new());
+    assert!(send_from(&queue, 1, 0..200, NOW));
+    queue.release(QueueId(1), NOW).unwrap();
+    let later = at(2 * DAY);
+    assert!(!send_from(&queue, 1, 1000..1050, later));
+    assert!(send_from(&queue, 1, 2000..2700, later));
+    assert_eq!(queue.let_go(ALICE, later).unwrap(), 1);
+    assert!(!send(&queue, ALICE, 3000..4500, later), "three times 750, with those");
+    assert!(send(&queue, ALICE, 5000..5001, later));
+}
+
+#[test]
+fn a_device_whose_mail_an_operator_had_let_go_was_counted_twice_the_next_day() {
+    let queue = queue_of(&SimEngine::new());
+    assert!(!send_from(&queue, 2, 8000..8100, at(-3 * DAY)), "the account is used to something");
+    assert!(!send_from(&queue, 1, 0..60, NOW));
+    assert!(send_from(&queue, 1, 100..160, at(5 * HOUR)));
+    queue.release(QueueId(3), at(5 * HOUR)).unwrap();
+    let later = at(25 * HOUR);
+    assert!(!send_from(&queue, 1, 1000..1200, later));
+    assert!(send_from(&queue, 1, 2000..2200, later));
+    assert_eq!(queue.let_go(ALICE, later).unwrap(), 1);
+    assert!(!send(&queue, ALICE, 3000..3920, later), "three times 460, with those");
+    assert!(send(&queue, ALICE, 5000..5001, later));
+}
