@@ -35,15 +35,19 @@ pub(crate) struct Seen<'a> {
 impl<'a> Seen<'a> {
     pub(crate) fn read(tx: &TableTx<'_>, list: &'a str, now: Timestamp) -> Result<Self, Error> {
         let now = minute(now);
-        let hour = |hour| Ok::<_, Error>(entries(&tx.get(&hour_key(list, hour))?.unwrap_or_default()));
-        let earlier_version = entries(&tx.get(&[b"s", list.as_bytes()].concat())?.unwrap_or_default());
+        let hour = |hour| Ok::<_, Error>(entries(&sound(tx.get(&hour_key(list, hour)))?.unwrap_or_default()));
+        let earlier_version = entries(&sound(tx.get(&[b"s", list.as_bytes()].concat()))?.unwrap_or_default());
         let (hour, hour_before) = (hour(now / 60)?, hour((now / 60).saturating_sub(1))?);
         Ok(Self { list, now, hour, hour_before, earlier_version })
     }
 
     pub(crate) fn has(&self, tx: &TableTx<'_>, mark: &[u8; 16]) -> Result<bool, Error> {
         let mark = cut(mark);
-        let at = tx.get(&mark_key(self.list, &mark))?.and_then(|value| value.try_into().ok()).map(u32::from_be_bytes);
+        let at = match tx.get(&mark_key(self.list, &mark)) {
+            // It is there, so that came, whenever it was; to have it twice is worse.
+            Err(Error::Damaged(_)) => return Ok(true),
+            at => at?.and_then(|value| value.try_into().ok()).map(u32::from_be_bytes),
+        };
         Ok(at.is_some_and(|at| counts(at, self.now))
             || self.earlier_version.iter().any(|(known, at)| *known == mark && counts(*at, self.now)))
     }
@@ -116,6 +120,15 @@ fn forget_hours(table: &Table, list: &[u8], rows: &[store::Row], now: u32) -> Re
         }
         Ok(())
     })
+}
+
+/// How much a list has had in an hour is not known where the row is damaged: no post waits for that. What came is known all the same,
+/// by its mark.
+fn sound(row: Result<Option<Vec<u8>>, Error>) -> Result<Option<Vec<u8>>, Error> {
+    match row {
+        Err(Error::Damaged(_)) => Ok(None),
+        row => row,
+    }
 }
 
 fn entries(value: &[u8]) -> Vec<Entry> {

@@ -300,3 +300,21 @@ fn what_waits_left_no_room_for_posts_of_other_lists() {
     assert_eq!(asks(&posts, "other@x", 6), Err(Refused::Full));
     assert!(take(&posts, "other@x", 7, SIM_EPOCH).is_ok());
 }
+
+#[test]
+fn a_damaged_row_of_what_a_list_has_had_stopped_all_its_posts() {
+    let engine = SimEngine::new();
+    let posts = open(&engine);
+    assert_eq!(take(&posts, "choir@x", 1, SIM_EPOCH), Ok(Taken::Now(PostId(1))));
+    let spoil = |prefix: &[u8]| {
+        let rows = posts.0.scan(prefix, &[], 9).unwrap();
+        assert!(!rows.is_empty());
+        rows.iter().for_each(|(key, _)| engine.spoil(TableId::Posts, key));
+    };
+    spoil(b"h");
+    assert_eq!(take(&posts, "choir@x", 1, SIM_EPOCH), Ok(Taken::Before), "it is known by its mark");
+    assert_eq!(take(&posts, "choir@x", 2, SIM_EPOCH), Ok(Taken::Now(PostId(2))));
+    spoil(b"m");
+    assert_eq!(take(&posts, "choir@x", 2, SIM_EPOCH), Ok(Taken::Before), "twice is worse than not at all");
+    assert_eq!(take(&posts, "choir@x", 3, SIM_EPOCH), Ok(Taken::Now(PostId(3))));
+}
