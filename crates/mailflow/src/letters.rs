@@ -86,15 +86,13 @@ impl MailFlow {
         }
     }
 
-    /// Sends a report to the owner of another domain. Gives the receipts to be answered once it does not come again.
+    /// Sends a report to the owner of another domain; one that was sent before is not sent again. Gives the receipts to be answered
+    /// once it does not come again.
     ///
     /// # Errors
     /// Whether and why it is to be tried again.
     pub fn send_report(&self, report: &::reports::Letter, now: Timestamp) -> Result<Vec<Claim>, ReportError> {
-        let claims = self.post(&report.to, &report.content, report.handover, now)?;
-        let (domain, to, about) = (&report.domain, &report.to, report.about);
-        info!(domain, to, about, "report sent");
-        Ok(claims)
+        self.post(&report.to, &report.content, report.handover, now)
     }
 
     /// Into a mailbox here, or out.

@@ -4,6 +4,7 @@
 mod posting;
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use directory::Directory;
@@ -17,7 +18,7 @@ use store::{Claim, Error, Timestamp};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -27,6 +28,8 @@ const EVERY: Duration = Duration::from_secs(5);
 /// In one of so many rounds it is looked at what is due.
 const DUE_ROUNDS: u64 = 120;
 
+/// So many letters are known to be logged; then some are logged again.
+const LOGGED_MAX: usize = 2_000;
 /// For all that is asked of the DNS for one report.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -38,8 +41,22 @@ pub(crate) struct Reporting {
     dns: Dns,
     /// `None`: nothing is handed over HTTPS.
     posting: Option<Posting>,
+    logged: Logged,
     hostname: String,
     from: Option<String>,
+}
+
+/// Letters that were logged, by the report and to whom. They are sent anew in each round until all of a day is settled, as long as a place
+/// beside them fails, and the flow knows that it has them.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<BTreeSet<(String, String)>>>);
+
+/// What became of a letter, for the log.
+struct Outcome {
+    to: String,
+    about: &'static str,
+    /// Why it is never sent.
+    never: Option<String>,
 }
 
 /// Where a report is wanted.
@@ -70,7 +87,7 @@ impl Reporting {
             }
         };
         let (hostname, from) = (config.hostname.clone(), config.reports.from.clone());
-        Some(Self { flow, counts, dns, posting, hostname, from })
+        Some(Self { flow, counts, dns, posting, logged: Logged::default(), hostname, from })
     }
 
     /// Writes down and tells, until `stop` becomes true or its sender is dropped.
@@ -136,19 +153,22 @@ impl Reporting {
         let is_posted = self.post(&due, &reporter, &to.places, now).await;
         let (flow, counts, name) = (self.flow.clone(), self.counts.clone(), due.domain().to_owned());
         let sent = spawn_blocking(move || {
-            let (told, claims) = send(&flow, &counts, &due, &reporter, &to.addresses, now)?;
+            let (told, claims, outcomes) = send(&flow, &counts, &due, &reporter, &to.addresses, now)?;
             let is_settled = told == Told::Settled && is_posted;
             if is_settled {
                 counts.settle(&due)?;
                 claims.into_iter().for_each(Claim::answered);
             }
-            Ok::<_, Error>(is_settled)
+            Ok::<_, Error>((is_settled, outcomes))
         });
         match sent.await {
-            Ok(Ok(false)) => {}
-            Ok(Ok(true)) => {
-                if let Some(posting) = &self.posting {
-                    posting.forget(&id);
+            Ok(Ok((is_settled, outcomes))) => {
+                self.logged.log(&id, &name, outcomes);
+                if is_settled {
+                    self.logged.forget(&id);
+                    if let Some(posting) = &self.posting {
+                        posting.forget(&id);
+                    }
                 }
             }
             Ok(Err(error)) => warn!(domain = name, %error, "a report is not sent"),
@@ -220,6 +240,34 @@ impl Reporting {
     }
 }
 
+impl Logged {
+    /// What was not logged yet.
+    fn log(&self, id: &str, domain: &str, outcomes: Vec<Outcome>) {
+        for Outcome { to, about, never } in outcomes {
+            let mut logged = self.lock();
+            if logged.len() >= LOGGED_MAX {
+                logged.clear();
+            }
+            if !logged.insert((id.to_owned(), to.clone())) {
+                continue;
+            }
+            match never {
+                None => info!(domain, to, about, "report sent"),
+                Some(why) => warn!(domain, to, why, "a report is not sent"),
+            }
+        }
+    }
+
+    fn forget(&self, id: &str) {
+        self.lock().retain(|(known, _)| known != id);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(String, String)>> {
+        // Every change is complete before anything could panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A destination, once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Address(String, Option<u64>);
@@ -232,25 +280,28 @@ fn send(
     reporter: &Reporter,
     to: &BTreeSet<Address>,
     now: Timestamp,
-) -> Result<(Told, Vec<Claim>), Error> {
-    let (mut told, mut claims) = (Told::Settled, Vec::new());
+) -> Result<(Told, Vec<Claim>, Vec<Outcome>), Error> {
+    let (mut told, mut claims, mut outcomes) = (Told::Settled, Vec::new(), Vec::new());
     let Some(document) = Document::new(counts, due, reporter)?.filter(|_| !to.is_empty()) else {
-        return Ok((told, claims));
+        return Ok((told, claims, outcomes));
     };
     for Address(address, bytes_max) in to {
         let destination = Destination { address: address.clone(), bytes_max: *bytes_max };
         let Some(letter) = document.to(&destination, now) else { continue };
-        let (domain, to) = (due.domain(), &letter.to);
+        let outcome = |never| Outcome { to: letter.to.clone(), about: letter.about, never };
         match flow.send_report(&letter, now) {
-            Ok(receipts) => claims.extend(receipts),
-            Err(ReportError::Never(why)) => warn!(domain, to, why, "a report is not sent"),
+            Ok(receipts) => {
+                claims.extend(receipts);
+                outcomes.push(outcome(None));
+            }
+            Err(ReportError::Never(why)) => outcomes.push(outcome(Some(why))),
             Err(ReportError::Later(why)) => {
-                warn!(domain, to, why, "a report is not sent yet");
+                warn!(domain = due.domain(), to = letter.to, why, "a report is not sent yet");
                 told = Told::Later;
             }
         }
     }
-    Ok((told, claims))
+    Ok((told, claims, outcomes))
 }
 
 #[cfg(test)]

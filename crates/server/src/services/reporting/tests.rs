@@ -297,6 +297,41 @@ async fn a_place_that_fails_is_asked_again_and_the_letter_beside_it_is_sent_once
     assert!(heard.recv().is_ok() && world.is_told(40));
 }
 
+/// What is logged, as it is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_round_in_which_a_place_failed_said_that_the_letter_beside_it_was_sent() {
+    let (port, _heard, roots) = place("503 Service Unavailable");
+    let world = world().wants("https://r.a.example/,mailto:tls@a.example", port, &roots);
+    let log = Log::default();
+    let lines = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || lines.clone()).finish();
+    let logging = tracing::subscriber::set_default(subscriber);
+    for hours in [17, 18, 19, 40] {
+        world.told(hours).await;
+    }
+    drop(logging);
+    assert!(world.is_told(40));
+    assert!(world.reporting.logged.lock().is_empty(), "what is settled is forgotten");
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    assert!(lines("a report is not sent yet") >= 3, "{log}");
+    assert_eq!(lines("report sent"), 1, "{log}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_place_that_nobody_vouches_for_or_that_wants_none_gets_none() {
     let (port, heard, _) = place("200 OK");
