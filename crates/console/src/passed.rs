@@ -85,7 +85,7 @@ impl AccountConsole {
                     device_id: 0,
                     device: words::THE_SERVER.to_owned(),
                     protocol: words::protocol(Protocol::Smtp).to_owned(),
-                    text: format!("{} {}", words::passed_on(&passed), words::passed_to(to, passed.is_removed)),
+                    text: format!("{} {}", words::passed_on(&passed), words::passed_to(&passed, to)),
                 });
             }
         }

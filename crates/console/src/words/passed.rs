@@ -6,7 +6,7 @@ use queue::{LastReply, Passed, PassedTo, RecipientState};
 /// All of it. Of a message that the mailbox has no copy of also which it was.
 pub(crate) fn passed(passed: &Passed) -> String {
     let about = &passed.about;
-    let to: Vec<String> = passed.to.iter().map(|to| passed_to(to, passed.is_removed)).collect();
+    let to: Vec<String> = passed.to.iter().map(|to| passed_to(passed, to)).collect();
     let others = if passed.others > 0 { format!("; and to {} more", passed.others) } else { String::new() };
     let what = match about.email {
         Some(_) => String::new(),
@@ -28,13 +28,18 @@ pub(crate) fn passed_on(passed: &Passed) -> String {
     }
 }
 
-/// `eve@far.example: taken by mx.far.example over TLS`.
-pub(crate) fn passed_to(to: &PassedTo, is_removed: bool) -> String {
+/// `eve@far.example: taken by mx.far.example over TLS`; of a member of an alias `a member elsewhere: taken`: where others have their mail,
+/// and what a host says there, is none of its members' business.
+pub(crate) fn passed_to(passed: &Passed, to: &PassedTo) -> String {
+    let is_others = passed.about.by_alias;
     let became = match &to.state {
-        RecipientState::Waiting { .. } if is_removed => {
+        RecipientState::Waiting { .. } if passed.is_removed => {
             "thrown away by an administrator before it was delivered".to_owned()
         }
         RecipientState::Waiting { last: None } => "not sent yet".to_owned(),
+        RecipientState::Waiting { .. } if is_others => "waits, and is tried again".to_owned(),
+        RecipientState::Delivered { reply, .. } if is_others => format!("taken at {}", crate::moment::shown(reply.at)),
+        RecipientState::Failed { .. } if is_others => "not delivered, and its sender was told".to_owned(),
         RecipientState::Waiting { last: Some(last) } => format!("waits, and is tried again; {}", said(last)),
         RecipientState::Delivered { reply, .. } => {
             let how = if reply.tls { "over TLS" } else { "without TLS" };
@@ -44,7 +49,8 @@ pub(crate) fn passed_to(to: &PassedTo, is_removed: bool) -> String {
             format!("not delivered, and its sender was told; {}", said(reply))
         }
     };
-    format!("{}: {became}", shown(&to.address))
+    let who = if is_others { "a member elsewhere".to_owned() } else { shown(&to.address) };
+    format!("{who}: {became}")
 }
 
 fn said(reply: &LastReply) -> String {
@@ -61,6 +67,7 @@ fn host(reply: &LastReply) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use queue::{About, QueueId};
     use store::Timestamp;
 
     #[test]
@@ -99,7 +106,37 @@ mod tests {
             ),
         ] {
             let to = PassedTo { address: "me@far.example".into(), state };
-            assert_eq!(passed_to(&to, false), format!("me@far.example: {told}"));
+            assert_eq!(passed_to(&of(false), &to), format!("me@far.example: {told}"));
+        }
+    }
+
+    fn of(by_alias: bool) -> Passed {
+        let about = About { by_alias, ..About::default() };
+        let (at, to) = (Timestamp(0), Vec::new());
+        Passed { queue: QueueId(1), at, about, to, others: 0, is_removed: false }
+    }
+
+    #[test]
+    fn members_of_an_alias_were_told_where_its_other_members_have_their_mail() {
+        let reply = LastReply {
+            at: Timestamp(1_790_000_000_000),
+            code: 550,
+            status: String::new(),
+            text: "eve@far.example is full".into(),
+            by_smarthost: true,
+            host: Some("mx.far.example".into()),
+            tls: true,
+        };
+        for (state, told) in [
+            (RecipientState::Waiting { last: None }, "not sent yet"),
+            (RecipientState::Waiting { last: Some(reply.clone()) }, "waits, and is tried again"),
+            (RecipientState::Delivered { reply: reply.clone(), untold: false }, "taken at 2026-09-21T14:13:20Z"),
+            (RecipientState::Failed { reply, reported: true }, "not delivered, and its sender was told"),
+        ] {
+            let to = PassedTo { address: "eve@far.example".into(), state };
+            assert_eq!(passed_to(&of(true), &to), format!("a member elsewhere: {told}"));
+            let whole = passed(&Passed { to: vec![to], ..of(true) });
+            assert!(!whole.contains("far.example"), "{whole}");
         }
     }
 }
