@@ -3,10 +3,13 @@ use crate::decide::{self, Enforcement, Policy, decide};
 use crate::testing::world;
 use crate::{Envelope, MailFlow, Recipient, Source};
 use futures::executor::block_on;
-use reports::Counts;
+use message::content::Content;
+use reports::rua::Destination;
+use reports::{Counts, Document, Reporter};
 use sender_auth::testing::Table;
 use sender_auth::{Claim, Digests, Lists, examine};
 use smtp_proto::ReversePath;
+use std::sync::Arc;
 use store::sim::SIM_EPOCH;
 use store::{Protocol, Timestamp};
 
@@ -40,6 +43,47 @@ fn mail_is_counted_but_not_reports_and_not_for_our_own_domains() {
     counts.write().unwrap();
     let due = counts.due(Timestamp(SIM_EPOCH.0 + 2 * 24 * 3600 * 1000)).unwrap();
     assert_eq!(due.iter().map(reports::Due::domain).collect::<Vec<_>>(), ["good.example"]);
+}
+
+/// Two servers whose domains ask for reports, and people who write to each other.
+#[test]
+fn two_servers_told_each_other_of_the_letters_that_told_them() {
+    const DAY_MILLIS: i64 = 24 * 3600 * 1000;
+    let server = |domain: &'static str| {
+        let flow = world().flow;
+        flow.auth.directory().add_domain(domain).unwrap();
+        let counts = Counts::new(flow.auth.store());
+        (domain, flow.with_counts(counts.clone()), counts)
+    };
+    let servers = [server("near.example"), server("far.example")];
+    let bring = |at: usize, author: &str, content: &[u8]| {
+        let (_, flow, counts) = &servers[at];
+        let mut arrival = arrival(flow, author, "").from_sender(sender(author, "p=none"));
+        arrival.content = Arc::new(Content::new(content.to_vec()));
+        flow.deliver(arrival, SIM_EPOCH).accepted().into_iter().for_each(store::Claim::answered);
+        counts.write().unwrap();
+    };
+    let after = Timestamp(SIM_EPOCH.0 + 2 * DAY_MILLIS);
+    for day in 0..3 {
+        for (at, other) in [(0, 1), (1, 0)] {
+            let author = format!("ada@{}", servers[other].0);
+            bring(at, &author, format!("From: {author}\r\nSubject: day {day}\r\n\r\ntext\r\n").as_bytes());
+        }
+        let letters = [(0, 1), (1, 0)].map(|(at, other)| {
+            let ((domain, _, counts), (asks, ..)) = (&servers[at], &servers[other]);
+            let due = counts.due(after).unwrap();
+            assert_eq!(due.iter().map(reports::Due::domain).collect::<Vec<_>>(), [*asks], "day {day}");
+            let reporter = Reporter { hostname: format!("mail.{domain}"), email: format!("postmaster@{domain}") };
+            let to = Destination { address: format!("d@{asks}"), bytes_max: None };
+            let letter = Document::new(counts, &due[0], &reporter).unwrap().unwrap().to(&to, after).unwrap();
+            counts.settle(&due[0]).unwrap();
+            (other, reporter.email, letter.content)
+        });
+        for (to, from, content) in letters {
+            bring(to, &from, &content);
+            assert_eq!(servers[to].2.due(after).unwrap(), [], "day {day}");
+        }
+    }
 }
 
 #[test]

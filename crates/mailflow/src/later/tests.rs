@@ -2,7 +2,7 @@ use super::*;
 use crate::testing::{World, world};
 use auth::Attempt;
 use directory::Posting;
-use queue::{Limits, Policy, Queue, RecipientState};
+use queue::{Limits, Policy, Queue, RecipientState, Via, Ways};
 use smtp_proto::{Return, ReversePath};
 use std::net::{IpAddr, Ipv4Addr};
 use std::task::Waker;
@@ -231,4 +231,20 @@ fn a_report_on_it_says_when_it_came_and_what_was_asked_for() {
     let arrival = message::date::format_rfc5322(NOW.unix_seconds());
     assert!(letters[0].contains("Future-Release-Request: for;259200\r\n"), "{letters:?}");
     assert!(letters[0].contains(&format!("Arrival-Date: {arrival}\r\n")), "{letters:?}");
+}
+
+/// `delivery.refuse_from` was set after it was taken: what went by it has failed, and whoever is here has theirs.
+#[test]
+fn what_a_sender_had_scheduled_left_although_mail_from_it_was_refused_by_then() {
+    let mut desk = desk();
+    drop(desk.submit(&["bob@example.org", "dave@example.net"]));
+    let entry = desk.scheduled();
+    let ways = Ways { senders: [("example.org".to_owned(), Via::Refuse)].into(), ..Ways::all(Via::Mx) };
+    desk.queue = desk.queue.with_ways(ways);
+    desk.world.flow.queue = Some(desk.queue.clone());
+    let Released { refused, later, .. } = desk.release(&entry, MONDAY).unwrap();
+    assert_eq!(later, []);
+    let [(1, reply)] = &refused[..] else { panic!("{refused:?}") };
+    assert_eq!((reply.code, reply.enhanced), (550, Some(Enhanced(5, 7, 1))));
+    assert_eq!((desk.mailbox("bob", "INBOX").len(), desk.queue.list(None, 9).unwrap().len()), (1, 1));
 }

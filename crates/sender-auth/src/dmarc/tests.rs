@@ -32,7 +32,9 @@ fn table() -> Table {
         .txt("_dmarc.two.example", "v=DMARC1; p=none")
         .txt("_dmarc.not.example", "v=dmarc1; p=reject")
         .txt("_dmarc.com", "v=DMARC1; p=none")
-        .txt("_dmarc.co.uk", "v=DMARC1; p=reject")
+        .txt("_dmarc.co.uk", "v=DMARC1; p=reject; np=reject; psd=y")
+        .txt("_dmarc.psd.example", "v=DMARC1; p=quarantine; psd=y")
+        .txt("_dmarc.github.io", "v=DMARC1; p=reject; sp=reject; psd=y")
         .txt("_dmarc.victim.com", "v=DMARC1; p=reject")
         .broken("broken.example")
 }
@@ -75,6 +77,16 @@ fn who_vouches_for_what() {
         // A public suffix vouches for nobody below it, and asks nothing for them.
         ("a@victim.com", ("evil.com", S::Pass), &[("com", D::Pass)], (Fail, Reject, Reject)),
         ("a@shop.co.uk", ("co.uk", S::Pass), &[], (None, Nothing, Nothing)),
+        // An address in the suffix itself: only that vouches for it, and nobody who has registered a name below.
+        ("a@co.uk", no, &[], (Fail, Reject, Reject)),
+        ("a@CO.UK", ("evil.co.uk", S::Pass), &[("evil.co.uk", D::Pass), ("uk", D::Pass)], (Fail, Reject, Reject)),
+        ("a@co.uk", ("mail.evil.co.uk", S::Pass), &[("", D::Pass)], (Fail, Reject, Reject)),
+        ("a@co.uk", no, &[("co.uk", D::Pass)], (Pass, Reject, Reject)),
+        ("a@uk", ("co.uk", S::Pass), &[("evil.uk", D::Pass)], (None, Nothing, Nothing)),
+        // RFC 9989 §4.7: `psd` changes nothing here (docs/decisions/0041), whoever says it of what.
+        ("a@shop.psd.example", ("evil.psd.example", S::Pass), &[], (Pass, Quarantine, Quarantine)),
+        ("a@shop.github.io", ("evil.github.io", S::Pass), &[("github.io", D::Pass)], (None, Nothing, Nothing)),
+        ("a@github.io", ("evil.github.io", S::Pass), &[("evil.github.io", D::Pass)], (Fail, Reject, Reject)),
         // Several authors: each of them must be vouched for.
         ("a@example.net, b@example.org", ("example.net", S::Pass), &[], (Fail, Reject, Reject)),
         (
