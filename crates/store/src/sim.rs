@@ -272,6 +272,12 @@ impl SimEngine {
         }
     }
 
+    /// How many reads there were.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.process.lock().plan.reads
+    }
+
     /// How many commits and removals of accounts were tried, whatever came of them.
     #[must_use]
     pub fn commits(&self) -> u64 {

@@ -103,6 +103,11 @@ impl Server {
         self.engine.commits()
     }
 
+    /// How often something was read.
+    pub fn reads(&self) -> u64 {
+        self.engine.reads()
+    }
+
     /// The read after `reads_before` more fails.
     pub fn fail_read(&self, reads_before: u64) {
         self.engine.plan_read_error(reads_before);

@@ -62,3 +62,27 @@ fn opening_a_mailbox_does_not_say_what_is_noted_beside_it() {
     let after = client.send("a SELECT INBOX");
     assert_eq!(after.lines().count(), before.lines().count() + 1, "CLOSED: {after}");
 }
+
+#[test]
+fn annotations_and_keys_of_addresses_cost_no_read_when_a_mailbox_is_opened() {
+    let server = Server::new();
+    let mut pc = server.alice();
+    pc.fill(3);
+    // In a process of its own, which knows nothing yet.
+    let reads = |server: &Server| {
+        let again = server.restarted();
+        let mut phone = again.alice();
+        let before = again.reads();
+        assert!(phone.send("a SELECT INBOX").contains("a OK"));
+        again.reads() - before
+    };
+    let before = reads(&server);
+    for number in 0..50 {
+        let answer = pc.send(&format!("a SETMETADATA INBOX (/private/vendor/x/{number} \"value\")"));
+        assert!(answer.starts_with("a OK"), "{answer}");
+    }
+    let answer = pc.send("b GENURLAUTH \"imap://alice@example.org/INBOX/;uid=1;urlauth=authuser\" INTERNAL");
+    assert!(answer.contains("b OK"), "{answer}");
+    assert!(before > 0);
+    assert_eq!(reads(&server), before);
+}
