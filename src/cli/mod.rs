@@ -30,6 +30,7 @@ mod scheduled;
 mod sending;
 mod serve;
 mod setup;
+mod share;
 mod show;
 mod size;
 mod story;
@@ -110,6 +111,7 @@ enum Command {
     Offer(offer::Offer),
     Held(held::Held),
     Forward(forward::Forward),
+    Share(share::Share),
     Scheduled(scheduled::Scheduled),
     Sending(sending::Sending),
     ImportUidl(import_uidl::ImportUidl),
@@ -151,6 +153,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Offer(command) => command.run(&place),
         Command::Held(command) => command.run(&place),
         Command::Forward(command) => command.run(&place),
+        Command::Share(command) => command.run(&place),
         Command::Scheduled(command) => command.run(&place),
         Command::Sending(command) => command.run(&place),
         Command::ImportUidl(command) => command.run(&place),

@@ -2,7 +2,7 @@
 //!
 //! The client's bytes are cut into segments, as small as one byte, by a rule that the world is made with.
 
-use super::player::{Link, World};
+use super::player::{Link, Whose, World};
 use super::script::{Protocol, Setting};
 use super::wire::Wire;
 use auth::{Auth, AuthOptions};
@@ -164,9 +164,17 @@ impl World for MemoryWorld {
         })
     }
 
-    fn add_device(&mut self, name: &str) -> String {
+    fn add_device(&mut self, whose: Whose, name: &str) -> String {
         let now = Timestamp(self.clock.get().unix_millis);
-        self.auth.add_device(self.account, name, Default::default(), now).unwrap().1
+        let account = match whose {
+            Whose::Alice => self.account,
+            Whose::Bob => {
+                let (directory, bob) = (self.auth.directory(), self.user(whose));
+                let known = directory.who_logs_in(&bob).unwrap().map(|(account, _)| account);
+                known.unwrap_or_else(|| directory.add_account(&bob, "a long main password", "Bob", now).unwrap())
+            }
+        };
+        self.auth.add_device(account, name, Default::default(), now).unwrap().1
     }
 
     fn choose(&mut self, device: &str, setting: Setting, name: &str) {
@@ -196,8 +204,11 @@ impl World for MemoryWorld {
         }
     }
 
-    fn user(&self) -> String {
-        "alice@example.org".into()
+    fn user(&self, whose: Whose) -> String {
+        match whose {
+            Whose::Alice => "alice@example.org".into(),
+            Whose::Bob => "bob@example.org".into(),
+        }
     }
 
     fn translate(&self, text: &str) -> String {

@@ -4,21 +4,35 @@ use super::script::{Action, Line, Protocol, Setting, matches};
 use super::tokens::{base64, expand};
 use std::collections::BTreeMap;
 
-/// A place where transcripts are played: one account, `alice@example.org`, and the means to reach it.
+/// Whose device it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    Alice,
+    /// Another account on the same server; it is there as soon as a device of it is.
+    Bob,
+}
+
+impl Whose {
+    fn device(name: &str) -> Self {
+        if name.starts_with("bob") { Self::Bob } else { Self::Alice }
+    }
+}
+
+/// A place where transcripts are played: the account `alice@example.org`, perhaps another one, and the means to reach them.
 pub trait World {
     /// Connects over a protocol.
     fn connect(&mut self, protocol: Protocol) -> Box<dyn Link>;
-    /// Adds a device to the account and gives its application password.
-    fn add_device(&mut self, name: &str) -> String;
+    /// Adds a device to an account and gives its application password.
+    fn add_device(&mut self, whose: Whose, name: &str) -> String;
     /// Chooses a POP3 setting of a device by its name.
     fn choose(&mut self, device: &str, setting: Setting, name: &str);
     /// Changes how many octets the mailboxes may hold.
     fn set_quota(&mut self, bytes: u64);
     /// Puts messages into a mailbox.
     fn deliver(&mut self, mailbox: &str, subjects: &[String]);
-    /// The login name of the account.
-    fn user(&self) -> String;
-    /// `alice` in a script stands for this.
+    /// The login name of an account.
+    fn user(&self, whose: Whose) -> String;
+    /// `alice` and `bob` in a script stand for this.
     fn translate(&self, text: &str) -> String;
 }
 
@@ -34,6 +48,7 @@ pub trait Link {
 }
 
 struct Device {
+    whose: Whose,
     protocol: Protocol,
     password: Option<String>,
     link: Option<Box<dyn Link>>,
@@ -51,13 +66,14 @@ pub fn play(world: &mut dyn World, script: &[Line]) -> Result<(), String> {
     // Devices are all there before the story begins: whether a mailbox is shared must not depend on who speaks first.
     for line in script {
         if let Action::Device { name, protocol, logs_in } = &line.action {
+            let whose = Whose::device(name);
             let password = logs_in.then(|| match protocol {
                 Protocol::Smtp | Protocol::Lmtp => String::new(),
-                Protocol::Imap | Protocol::Pop3 | Protocol::Submission => world.add_device(name),
+                Protocol::Imap | Protocol::Pop3 | Protocol::Submission => world.add_device(whose, name),
             });
             let (protocol, last_tag) = (*protocol, String::new());
             let device =
-                Device { protocol, password, link: None, lines: Vec::new(), seen: 0, last_tag, in_data: false };
+                Device { whose, protocol, password, link: None, lines: Vec::new(), seen: 0, last_tag, in_data: false };
             devices.insert(name.clone(), device);
         }
     }
@@ -92,7 +108,7 @@ fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &
     let sent = match action {
         Action::Send { text, .. } => {
             let password = |device: &str| devices.get(device)?.password.clone();
-            expand(&world.translate(text), &world.user(), password)?
+            expand(&world.translate(text), &world.user(Whose::device(name)), password)?
         }
         _ => String::new(),
     };
@@ -128,7 +144,7 @@ impl Device {
         self.in_data = false;
         self.wait(&|lines| !lines.is_empty());
         let Some(password) = self.password.clone() else { return Ok(()) };
-        let user = world.user();
+        let user = world.user(self.whose);
         match self.protocol {
             Protocol::Imap => self.say(&format!("login LOGIN {user} \"{password}\""), "login OK"),
             Protocol::Pop3 => {

@@ -2,7 +2,7 @@
 //!
 //! IMAP, POP3 and submission are spoken over TLS from the first byte, SMTP after STARTTLS, LMTP in the clear.
 
-use super::player::{Link, World};
+use super::player::{Link, Whose, World};
 use super::script::{Protocol, Setting};
 use super::wire::Wire;
 use crate::rig::{Serving, Stream, tls};
@@ -32,6 +32,8 @@ pub struct RealWorld<'a> {
     control: Client,
     /// What `alice` is called here.
     name: String,
+    /// What `bob` is called here, once he is there.
+    bob: Option<String>,
 }
 
 struct RealLink {
@@ -76,14 +78,22 @@ impl RealServer {
 impl<'a> RealWorld<'a> {
     /// The account of the story with this number.
     pub fn new(server: &'a RealServer, number: usize) -> Self {
-        let mut world = Self { server, control: server.control(), name: format!("alice{number}") };
-        let call = Call::new("POST /api/v1/operator/accounts").with("address", world.user()).with("name", "Alice");
-        ask(&mut world.control, &call.with("password", PASSWORD));
+        let mut world = Self { server, control: server.control(), name: format!("alice{number}"), bob: None };
+        world.add_account(Whose::Alice);
         world
     }
 
+    fn add_account(&mut self, whose: Whose) {
+        let call = Call::new("POST /api/v1/operator/accounts").with("address", self.user(whose)).with("name", "A B");
+        ask(&mut self.control, &call.with("password", PASSWORD));
+    }
+
     fn ask_device(&mut self, call: Call) -> Value {
-        let call = call.of(self.user());
+        self.ask_device_of(Whose::Alice, call)
+    }
+
+    fn ask_device_of(&mut self, whose: Whose, call: Call) -> Value {
+        let call = call.of(self.user(whose));
         ask(&mut self.control, &call).pop().unwrap()
     }
 }
@@ -116,8 +126,12 @@ impl World for RealWorld<'_> {
         Box::new(RealLink { stream, socket, wire: Wire::default() })
     }
 
-    fn add_device(&mut self, name: &str) -> String {
-        let device = self.ask_device(Call::new("POST /api/v1/operator/devices").with("name", name));
+    fn add_device(&mut self, whose: Whose, name: &str) -> String {
+        if whose == Whose::Bob && self.bob.is_none() {
+            self.bob = Some(self.name.replace("alice", "bob"));
+            self.add_account(whose);
+        }
+        let device = self.ask_device_of(whose, Call::new("POST /api/v1/operator/devices").with("name", name));
         device["password"].as_str().unwrap().to_owned()
     }
 
@@ -131,13 +145,13 @@ impl World for RealWorld<'_> {
     }
 
     fn set_quota(&mut self, bytes: u64) {
-        let call = Call::new("POST /api/v1/admin/accounts/{id}/quota").at("id", self.user());
+        let call = Call::new("POST /api/v1/admin/accounts/{id}/quota").at("id", self.user(Whose::Alice));
         ask(&mut self.control, &call.with("quota_bytes", bytes));
     }
 
     /// By a device that is gone again when the story begins.
     fn deliver(&mut self, mailbox: &str, subjects: &[String]) {
-        let (user, password) = (self.user(), self.add_device("before the story"));
+        let (user, password) = (self.user(Whose::Alice), self.add_device(Whose::Alice, "before the story"));
         let mut link = self.connect(Protocol::Imap);
         let append = |subject: &String| {
             let message = String::from_utf8(super::message(subject)).unwrap();
@@ -152,12 +166,17 @@ impl World for RealWorld<'_> {
         self.ask_device(Call::new("POST /api/v1/devices/{id}/revoke").at("id", "before the story"));
     }
 
-    fn user(&self) -> String {
-        format!("{}@example.org", self.name)
+    fn user(&self, whose: Whose) -> String {
+        let name = match (whose, &self.bob) {
+            (Whose::Bob, Some(bob)) => bob,
+            (Whose::Alice | Whose::Bob, _) => &self.name,
+        };
+        format!("{name}@example.org")
     }
 
     fn translate(&self, text: &str) -> String {
-        text.replace("alice", &self.name).replace("ALICE", &self.name.to_uppercase())
+        let text = text.replace("alice", &self.name).replace("ALICE", &self.name.to_uppercase());
+        self.bob.as_ref().map_or_else(|| text.clone(), |bob| text.replace("bob", bob))
     }
 }
 

@@ -4,6 +4,7 @@
 //! # text                          a comment; the first ones cite the RFC
 //! pc = pop3     phone = imap      devices: a name and a protocol (pop3, imap, smtp, submission, lmtp); each is logged in
 //! guest = imap, no login          one that is connected only
+//! bob = imap                      one whose name begins with `bob` is of another account, bob@example.org
 //! pc deletes: keep                the removal policy of a device
 //! pc lists: last-days(30)         its window
 //! pc lists from: inbox            its scope

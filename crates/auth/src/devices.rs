@@ -72,6 +72,7 @@ fn refusal(error: store::Error, device: &str) -> Error {
         | store::Error::NoSuchMessage
         | store::Error::InvalidContent(_)
         | store::Error::NotAllowed(_)
+        | store::Error::NotPermitted
         | store::Error::LoginEnded
         | store::Error::MaildropInUse
         | store::Error::OverQuota { .. }

@@ -502,7 +502,7 @@ pub(crate) fn devices_now(account: &Account) -> Result<Devices, Error> {
 fn is_of(device: &Device, hash: &blake3::Hash) -> bool {
     match &device.credential {
         Credential::ApplicationPassword { hash: known } => device.revoked_at.is_none() && *hash == *known,
-        Credential::MainPassword { .. } => false,
+        Credential::MainPassword { .. } | Credential::Guest { .. } => false,
     }
 }
 
@@ -558,7 +558,7 @@ fn main_password_devices(devices: &BTreeMap<DeviceId, Device>, now: Timestamp) -
 fn main_password_fingerprint(device: &Device) -> Option<(DeviceId, &str)> {
     match &device.credential {
         Credential::MainPassword { fingerprint } if device.revoked_at.is_none() => Some((device.id, fingerprint)),
-        Credential::MainPassword { .. } | Credential::ApplicationPassword { .. } => None,
+        Credential::MainPassword { .. } | Credential::ApplicationPassword { .. } | Credential::Guest { .. } => None,
     }
 }
 

@@ -13,7 +13,7 @@ use directory::AccountRecord;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
-use store::{Account, AccountId, Error, Permit, Watch};
+use store::{Account, AccountId, Actor, DeviceId, Error, GuestPermits, Permit, Protocol, Timestamp, Watch};
 
 /// Nothing was looked at yet.
 const NEVER: u64 = u64::MAX;
@@ -52,6 +52,15 @@ impl Permit for Rights {
     }
 }
 
+/// A login to an account, for what is done with it in another one.
+struct OwnLogin(Account);
+
+impl Permit for OwnLogin {
+    fn holds(&self) -> Result<bool, Error> {
+        self.0.stands()
+    }
+}
+
 impl Presence {
     /// Who it is.
     #[must_use]
@@ -85,6 +94,51 @@ impl Presence {
             Err(Error::NoSuchAccount) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// The mail of somebody who shares some of it, to look around there: nothing can be changed with it.
+    #[must_use]
+    pub fn visitor_of(&self, owner: AccountId) -> Account {
+        self.guest_as(owner, DeviceId::UNNOTED)
+    }
+
+    /// The mail of somebody who shares some of it, for this session, which is a device of theirs ([`Account::guest_device`]). Where
+    /// the disk takes no note of that, it can only be read.
+    ///
+    /// # Errors
+    /// As [`Account::guest_device`].
+    pub fn guest_of(&self, owner: AccountId, now: Timestamp, protocol: Protocol) -> Result<Account, Error> {
+        let own = self.login.device;
+        let devices = self.account.devices()?;
+        let device = devices.get(&own).map_or("a device", |device| device.name.as_str());
+        let name = format!("{}: {device}", self.login.name);
+        let actor = Actor { device: DeviceId(0), protocol, now };
+        let account = self.rights.auth.store().account(owner);
+        let noted = match own {
+            DeviceId::UNNOTED => Ok(DeviceId::UNNOTED),
+            own => account.guest_device(actor, (self.login.account, own), &name),
+        };
+        let device = match noted {
+            Err(error) if error.is_of_the_disk() => DeviceId::UNNOTED,
+            device => device?,
+        };
+        Ok(self.guest_as(owner, device))
+    }
+
+    /// How an owner is named among the mailboxes that others share with this account; `None`: there is none, or nobody may log in
+    /// to it.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn name_of_owner(&self, owner: AccountId) -> Result<Option<String>, Error> {
+        self.rights.auth.directory().name_of_owner(owner, self.login.account)
+    }
+
+    fn guest_as(&self, owner: AccountId, device: DeviceId) -> Account {
+        let (auth, held_at) = (self.rights.auth.clone(), AtomicU64::new(NEVER));
+        let rights = Rights { auth, account: owner, stamp: None, watch: None, held_at };
+        let permits = GuestPermits { login: Arc::new(OwnLogin(self.account.clone())), owner: Arc::new(rights) };
+        self.rights.auth.store().account(owner).for_guest(self.login.account, device, permits)
     }
 
     /// The same session as another device of the same password ([`Auth::identify`]).
@@ -127,7 +181,7 @@ impl Auth {
         self.on_behalf(session.account, session.device, Some(session.stamp))
     }
 
-    fn on_behalf(&self, id: AccountId, device: store::DeviceId, stamp: Option<Stamp>) -> Account {
+    fn on_behalf(&self, id: AccountId, device: DeviceId, stamp: Option<Stamp>) -> Account {
         let (auth, held_at) = (self.clone(), AtomicU64::new(NEVER));
         let rights = Rights { auth, account: id, stamp, watch: None, held_at };
         self.store().account(id).on_behalf_of(device, Arc::new(rights))
@@ -159,7 +213,6 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::atomic::AtomicU32;
     use std::task::Wake;
-    use store::{Actor, DeviceId, Protocol};
 
     const ALICE: &str = "alice@example.org";
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));

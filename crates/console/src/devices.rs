@@ -336,7 +336,7 @@ impl SharedLogin {
     fn of(device: &Device, devices: &BTreeMap<DeviceId, Device>, now: Timestamp) -> Self {
         let is_another = |other: &Device| other.id != device.id && other.is_main_password_pop();
         match device.credential {
-            Credential::ApplicationPassword { .. } => Self::Own,
+            Credential::ApplicationPassword { .. } | Credential::Guest { .. } => Self::Own,
             Credential::MainPassword { .. } if device.is_main_password_pop() && device.seems_shared(now) => {
                 Self::Perhaps
             }

@@ -114,6 +114,12 @@ fn mailbox_changed(change: &OfMailbox, names: &Names<'_>) -> String {
                 None => format!("noted {entries} beside the account"),
             }
         }
+        OfMailbox::Shared { mailbox, with, rights } if rights.is_empty() => {
+            format!("shares {} with {with} no more", names.mailbox(*mailbox))
+        }
+        OfMailbox::Shared { mailbox, with, rights } => {
+            format!("shares {} with {with}, who may {}", names.mailbox(*mailbox), rights.letters())
+        }
         OfMailbox::NameSubscribed { name, subscribed: true } => format!("subscribed {name}, which is no mailbox"),
         OfMailbox::NameSubscribed { name, subscribed: false } => format!("unsubscribed {name}, which is no mailbox"),
     }

@@ -47,6 +47,7 @@ mod reserved;
 mod scram;
 mod sealed;
 pub mod secret;
+mod sharing;
 mod signing;
 #[cfg(test)]
 mod testing;

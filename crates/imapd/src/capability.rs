@@ -64,6 +64,10 @@ const ALWAYS: &[&str] = &[
     "UTF8=ACCEPT",
     "OBJECTID",
     "METADATA",
+    "ACL",
+    // RFC 4314 §2.2: those that RFC 2086 did not have.
+    "RIGHTS=texk",
+    "LIST-MYRIGHTS",
     "QUOTA",
     "QUOTA=RES-STORAGE",
     "QUOTASET",

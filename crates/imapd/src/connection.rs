@@ -204,7 +204,7 @@ impl ImapSession {
     fn literal(&mut self, request: &LiteralRequest, output: &mut Vec<u8>) -> Turn {
         if let (State::Authenticated(user), Some(tag)) = (&self.state, &request.tag) {
             let before = self.upload.take().map(|upload| *upload);
-            match Upload::expect(before, &self.service.spool, &user.account, request) {
+            match Upload::expect(before, &self.service.spool, (user, self.now), request) {
                 Ok(upload) => self.upload = upload.map(Box::new),
                 Err(refusal) => {
                     self.receiver.refuse_literal();

@@ -5,10 +5,10 @@ use crate::service::ImapService;
 use crate::sync::{Look, News};
 use crate::tagged::Tagged;
 use crate::user::User;
-use imap_proto::{Code, Encoder, MailboxName, MessageSet, Numbering, Status};
+use imap_proto::{Code, Encoder, MessageSet, Numbering, Status};
 use session::Moment;
 use std::mem;
-use store::{Actor, Error, Mailbox, Mailboxes};
+use store::{Actor, Error, Mailboxes};
 
 /// What a command of a user works with.
 pub(crate) struct Context<'a> {
@@ -27,20 +27,9 @@ impl Context<'_> {
         Encoder::new(self.output, self.user.enabled.dialect())
     }
 
+    /// One's own.
     pub(crate) fn mailboxes(&self) -> Result<Mailboxes, Error> {
         self.user.account.mailboxes()
-    }
-
-    pub(crate) fn mailbox(&self, name: &MailboxName) -> Result<Mailbox, Error> {
-        self.mailboxes()?.by_name(name.as_str()).cloned().ok_or(Error::NoSuchMailbox)
-    }
-
-    /// RFC 9051 §6.3.12, §6.4.7: whoever brings messages to a mailbox that is not there may make it first.
-    pub(crate) fn target(&self, name: &MailboxName) -> Result<Mailbox, Tagged> {
-        self.mailbox(name).map_err(|error| match error {
-            Error::NoSuchMailbox => Tagged::no_such_target(),
-            other => other.into(),
-        })
     }
 
     pub(crate) fn selected(&mut self) -> Result<&mut Selected, Tagged> {

@@ -21,6 +21,7 @@ mod connection;
 mod context;
 mod enabled;
 mod fetch;
+mod located;
 mod notify;
 mod recent;
 mod render;

@@ -6,7 +6,7 @@
 
 use imap_proto::MailboxName;
 use imap_proto::command::{FetchItem, NotifyEvents, NotifyFilter, NotifyGroup};
-use store::{Mailbox, MailboxId, Mailboxes, Role, Uid, Watch};
+use store::{AccountId, Mailbox, MailboxId, Mailboxes, Role, Uid, Watch};
 
 /// So many mailboxes may be named.
 pub(crate) const NAMES_MAX: usize = 1000;
@@ -31,7 +31,7 @@ pub(crate) struct ForSelected {
     /// What of new messages.
     pub(crate) fetch: Vec<FetchItem>,
     /// In this mailbox messages from here on are new.
-    pub(crate) new_from: Option<(MailboxId, Uid)>,
+    pub(crate) new_from: Option<((AccountId, MailboxId), Uid)>,
 }
 
 /// What is told of a mailbox.

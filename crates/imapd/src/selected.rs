@@ -6,7 +6,7 @@ use crate::resync::HELD_BACK_MODSEQS_MAX;
 use crate::tagged::Tagged;
 use imap_proto::{MessageSet, Numbering, SequenceSet, Tag};
 use search::Numbers;
-use store::{Account, Body, Error, Index, MailboxId, ModSeq, Uid, View};
+use store::{Account, Body, Error, Index, MailboxId, ModSeq, Rights, Uid, View, Watch};
 
 /// The selected mailbox of a session.
 ///
@@ -27,6 +27,8 @@ pub(crate) struct Selected {
     /// The mailbox as of the last look (name, keywords, uid_validity, highest_modseq…).
     pub(crate) view: View,
     pub(crate) read_only: bool,
+    /// It is somebody else's.
+    pub(crate) shared: Option<Box<Shared>>,
     pub(crate) recent: Recent,
     /// RFC 9051 §6.4.4.1 `$`
     pub(crate) saved: Vec<Uid>,
@@ -34,6 +36,14 @@ pub(crate) struct Selected {
     pub(crate) known: Option<Box<Body>>,
     /// RFC 5267: searches whose results are kept up to date.
     pub(crate) contexts: Option<Box<Contexts>>,
+}
+
+/// What is beside a selected mailbox of somebody else's.
+pub(crate) struct Shared {
+    /// As this user names it.
+    pub(crate) name: String,
+    /// As long as it lives, commits of the owner's account wake the driver.
+    pub(crate) _watch: Watch,
 }
 
 /// Searches whose results the client is kept up to date of.
@@ -88,6 +98,7 @@ impl Selected {
             says_modseq: false,
             view,
             read_only,
+            shared: None,
             recent: Recent::default(),
             saved: Vec::new(),
             known: None,
@@ -95,9 +106,26 @@ impl Selected {
         }
     }
 
+    /// As this user names it.
+    pub(crate) fn name(&self) -> &str {
+        self.shared.as_ref().map_or(&self.view.mailbox().name, |shared| &shared.name)
+    }
+
+    /// What may be done here now.
+    pub(crate) fn rights(&self) -> Rights {
+        if self.shared.is_none() { Rights::ALL } else { self.account.rights(self.mailbox).unwrap_or_default() }
+    }
+
+    /// The flags that may be changed for good, by the rights to them.
+    pub(crate) fn permanent(&self) -> Rights {
+        if self.read_only { Rights::default() } else { self.rights() }
+    }
+
     /// Takes the messages below `up_to` that nobody was told of yet.
     pub(crate) fn meet_recent(&mut self, up_to: Uid, enabled: Enabled) -> Result<(), Error> {
-        self.recent.meet(&self.account, self.mailbox, up_to, self.read_only, enabled)
+        // What is recent is the owner's.
+        let looks_only = self.read_only || self.shared.is_some();
+        self.recent.meet(&self.account, self.mailbox, up_to, looks_only, enabled)
     }
 
     /// The highest MODSEQ that the client may be told while EXPUNGEs are held back.

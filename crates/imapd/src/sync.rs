@@ -17,7 +17,7 @@ use crate::selected::{Followed, Selected};
 use imap_proto::response::{NewKeywords, Vanished};
 use imap_proto::{Code, Encoder, Numbering, SequenceSet, Status, Tag};
 use session::OUTPUT_HIGH_WATER_BYTES;
-use store::{Delta, Entry, Error, FlagBits, FlagMode, Flags, Keywords, ModSeq, SystemFlag, Uid, View};
+use store::{Delta, Entry, Error, FlagBits, FlagMode, Flags, Keywords, ModSeq, Rights, SystemFlag, Uid, View};
 
 /// A slice of a look tells at most so many changed messages: about what fits in the output.
 const CHANGED_PER_SLICE_MAX: usize = 1024;
@@ -124,7 +124,12 @@ pub(crate) fn look(
 ) -> Result<Look, Error> {
     let view = match news.view.clone().map_or_else(|| selected.account.view(selected.mailbox), Ok) {
         Ok(view) => view,
-        Err(Error::NoSuchMailbox) => {
+        // Of somebody else's: or its owner does not share it any more.
+        Err(Error::NoSuchMailbox | Error::NotPermitted) => {
+            mailbox_deleted(selected, news.expunges, enabled, output);
+            return Ok(Look::Done);
+        }
+        Err(Error::NoSuchAccount) if selected.shared.is_some() => {
             mailbox_deleted(selected, news.expunges, enabled, output);
             return Ok(Look::Done);
         }
@@ -147,7 +152,7 @@ pub(crate) fn look(
         }
     }
     if view.mailbox().keywords.names().len() > selected.view.mailbox().keywords.names().len() {
-        flags_of_mailbox(&view, selected.read_only, &mut Encoder::new(output, enabled.dialect()));
+        flags_of_mailbox(&view, selected.permanent(), &mut Encoder::new(output, enabled.dialect()));
     }
     selected.view = view;
     if !held_back {
@@ -228,7 +233,7 @@ pub(crate) fn modseq_to_say(selected: &mut Selected, enabled: Enabled) -> Option
 pub(crate) fn may_number(selected: &mut Selected, enabled: Enabled) -> Result<bool, Error> {
     let view = match selected.account.view(selected.mailbox) {
         Ok(view) => view,
-        Err(Error::NoSuchMailbox) => return Ok(true),
+        Err(Error::NoSuchMailbox | Error::NotPermitted | Error::NoSuchAccount) => return Ok(true),
         Err(error) => return Err(error),
     };
     let highest = view.mailbox().highest_modseq;
@@ -262,14 +267,21 @@ fn hold_back(selected: &mut Selected, view: &View, delta: &mut Delta, enabled: E
 }
 
 /// `* FLAGS` and PERMANENTFLAGS (RFC 9051 §7.3.5, §7.1).
-pub(crate) fn flags_of_mailbox(view: &View, read_only: bool, encoder: &mut Encoder<'_>) {
+pub(crate) fn flags_of_mailbox(view: &View, rights: Rights, encoder: &mut Encoder<'_>) {
     let keywords = &view.mailbox().keywords;
     let mut names: Vec<&str> = SystemFlag::ALL.iter().map(|flag| flag.name()).collect();
     names.extend(keywords.names().iter().map(String::as_str));
     encoder.flags(&names);
-    let flags = if read_only { &[][..] } else { &names[..] };
-    let new = if keywords.has_room() && !read_only { NewKeywords::Allowed } else { NewKeywords::Refused };
-    encoder.untagged(Status::Ok, Some(Code::PermanentFlags { flags, keywords: new }), "Flags permitted");
+    // RFC 4314 §5.1.1: those that there is a right to.
+    let needed = |name: &&str| match *name {
+        "\\Seen" => Rights::SEEN,
+        "\\Deleted" => Rights::DELETE_MESSAGES,
+        _ => Rights::WRITE,
+    };
+    names.retain(|name| rights.has(needed(name)));
+    let is_open = keywords.has_room() && rights.has(Rights::WRITE);
+    let new = if is_open { NewKeywords::Allowed } else { NewKeywords::Refused };
+    encoder.untagged(Status::Ok, Some(Code::PermanentFlags { flags: &names, keywords: new }), "Flags permitted");
 }
 
 /// `* n FETCH (UID u FLAGS (…) MODSEQ (m))`

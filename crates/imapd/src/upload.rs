@@ -5,8 +5,10 @@
 
 use crate::command::flags;
 use crate::tagged::Tagged;
+use crate::user::User;
 use imap_proto::command::{Append, AppendData, CatenatePart};
 use imap_proto::{Code, DateTime, LiteralRequest, LiteralRole, MailboxName};
+use session::Moment;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use store::{Account, Error, Flags};
@@ -81,10 +83,10 @@ impl Upload {
     pub(crate) fn expect(
         before: Option<Self>,
         spool: &Arc<Spool>,
-        account: &Account,
+        (user, now): (&User, Moment),
         request: &LiteralRequest,
     ) -> Result<Option<Self>, Tagged> {
-        if let Some(refusal) = request.mailbox.as_ref().and_then(|name| no_such_target(account, name)) {
+        if let Some(refusal) = request.mailbox.as_ref().and_then(|name| no_such_target(user, name, now)) {
             return Err(refusal);
         }
         if request.role != LiteralRole::Message {
@@ -94,7 +96,7 @@ impl Upload {
         if before.is_none() && is_short {
             return Ok(None);
         }
-        let mut upload = before.unwrap_or_else(|| Self::begin(spool, account));
+        let mut upload = before.unwrap_or_else(|| Self::begin(spool, &user.account));
         match &mut upload.content {
             Ok(incoming) => incoming.reserve(incoming.len().saturating_add(request.bytes)).map_err(not_taken)?,
             // It is over already, and the client need not send more.
@@ -157,9 +159,11 @@ pub(crate) fn nothing_appended() -> Tagged {
 }
 /// RFC 9051 §6.3.12: that the mailbox is not there is told before all else that is wrong, as the client can do something
 /// about it; and before a large message goes over the wire.
-pub(crate) fn no_such_target(account: &Account, name: &MailboxName) -> Option<Tagged> {
-    let mailboxes = account.mailboxes().ok()?;
-    mailboxes.by_name(name.as_str()).is_none().then(Tagged::no_such_target)
+pub(crate) fn no_such_target(user: &User, name: &MailboxName, now: Moment) -> Option<Tagged> {
+    match user.locate(name.as_str(), now) {
+        Err(Error::NoSuchMailbox) => Some(Tagged::no_such_target()),
+        Ok(_) | Err(_) => None,
+    }
 }
 
 pub(crate) fn not_taken(why: NotTaken) -> Tagged {

@@ -8,7 +8,7 @@ use crate::tagged::Tagged;
 use auth::Presence;
 use imap_proto::Code;
 use session::Moment;
-use store::{Account, Actor, Error, ModSeq, Protocol, Timestamp};
+use store::{Account, Actor, Error, MailboxId, ModSeq, Protocol, Timestamp};
 
 /// Who has logged in.
 pub(crate) struct User {
@@ -28,13 +28,22 @@ impl User {
     pub(crate) fn be(&mut self, presence: Presence) {
         self.account = presence.account().clone();
         if let Some(selected) = &mut self.selected {
-            selected.account = self.account.clone();
+            // In a mailbox of somebody else's it stays the device that it was there.
+            if selected.shared.is_none() {
+                selected.account = self.account.clone();
+            }
         }
         *self.presence = presence;
     }
 
     pub(crate) fn actor(&self, now: Moment) -> Actor {
         Actor { device: self.presence.login().device, protocol: Protocol::Imap, now: Timestamp(now.unix_millis) }
+    }
+
+    /// The selected mailbox, if it is this one.
+    pub(crate) fn selected_is(&self, account: &Account, mailbox: MailboxId) -> Option<&Selected> {
+        let is_it = |selected: &&Selected| selected.mailbox == mailbox && selected.account.id() == account.id();
+        self.selected.as_ref().filter(is_it)
     }
 
     /// RFC 9051 §3: the selected state.
@@ -79,6 +88,10 @@ impl User {
             return self.presence.still_counts().unwrap_or(true);
         }
         self.refreshed_at = now.monotonic_millis;
+        if let Some(selected) = self.selected.as_ref().filter(|selected| selected.shared.is_some()) {
+            // What cannot be read now is told by whoever looks.
+            let _unread = selected.account.refresh();
+        }
         self.presence.look_around().unwrap_or(true)
     }
 }

@@ -189,6 +189,7 @@ impl From<&store::Error> for RecipientOutcome {
             store::Error::NoSuchAccount
             | store::Error::NoSuchMailbox
             | store::Error::NotAllowed(_)
+            | store::Error::NotPermitted
             | store::Error::Limit(_) => Self::Unavailable,
             store::Error::NoSuchMessage
             | store::Error::NoSuchDevice

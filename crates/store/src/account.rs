@@ -10,6 +10,7 @@ pub(crate) mod copy_and_move;
 mod devices;
 mod expunge;
 mod flags;
+mod guests;
 mod history;
 mod holds;
 mod mailboxes;
@@ -27,6 +28,7 @@ pub(crate) mod recent;
 mod refers;
 mod replace;
 mod retention;
+pub(crate) mod seen;
 mod sent;
 mod sizes;
 mod subscriptions;
@@ -45,6 +47,7 @@ pub use close_maildrop::{MaildropClosing, MaildropOutcome};
 pub use copy_and_move::{Copying, Relisting};
 pub use expunge::{Expunge, Expunging};
 pub use flags::{FlagChange, FlagsChanged};
+pub use guests::GuestPermits;
 pub use history::{MessageChange, MessageEvent, TimelinePage, TimelineQuery};
 pub use holds::HeldIn;
 pub use mailboxes::{Deleting, MAILBOXES_MAX};
@@ -85,7 +88,7 @@ pub struct Account {
     pub(crate) options: Arc<StoreOptions>,
     pub(crate) filling: Arc<Filling>,
     pub(crate) changed: Arc<Changed>,
-    pub(crate) on_behalf: Option<OnBehalf>,
+    pub(crate) on_behalf: Option<Arc<OnBehalf>>,
 }
 
 impl Account {
@@ -118,8 +121,16 @@ impl Account {
         self.cell.engine.read_only().is_some()
     }
 
-    /// A transaction on an account that exists.
+    /// A transaction on an account that exists, of its owner: no guest does what does not ask for rights.
     fn transact<T: Send + 'static>(
+        &self,
+        operation: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        if self.guest().is_some() { Err(Error::NotPermitted) } else { self.transact_shared(operation) }
+    }
+
+    /// A transaction on an account that exists, which asks by itself what a guest may do ([`Tx::must_have`]).
+    fn transact_shared<T: Send + 'static>(
         &self,
         operation: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
@@ -127,21 +138,27 @@ impl Account {
         self.transact_all(vec![operation]).pop().unwrap_or_else(lost)
     }
 
-    /// As [`Self::transact`], for several operations in their order, which share commits; each has a result of its own.
+    /// As [`Self::transact_shared`], for several operations in their order, which share commits; each has a result of its own.
     fn transact_all<T: Send + 'static, F>(&self, operations: Vec<F>) -> Vec<Result<T, Error>>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     {
         self.cell.recover();
-        if self.on_behalf.as_ref().is_some_and(OnBehalf::is_unnoted) {
+        if self.on_behalf.as_deref().is_some_and(OnBehalf::is_unnoted) {
             return operations.iter().map(|_| Err(self.refuse_unnoted())).collect();
         }
         let outcomes = self.cell.transact_all(operations.into_iter().map(|mut operation| {
             let on_behalf = self.on_behalf.clone();
-            move |tx: &mut Tx<'_>| match &on_behalf {
-                _ if tx.state.head == ModSeq(0) => Err(Error::NoSuchAccount),
-                Some(on_behalf) if !on_behalf.counts(&tx.state.devices)? => Err(Error::LoginEnded),
-                Some(_) | None => operation(tx),
+            move |tx: &mut Tx<'_>| {
+                if tx.state.head == ModSeq(0) {
+                    return Err(Error::NoSuchAccount);
+                }
+                let Some(on_behalf) = &on_behalf else { return operation(tx) };
+                on_behalf.admits(&tx.state.devices)?;
+                tx.guest = on_behalf.guest.as_ref().map(|guest| guest.account);
+                let outcome = operation(tx);
+                tx.guest = None;
+                outcome
             }
         }));
         let is_done = outcomes.iter().any(Result::is_ok);

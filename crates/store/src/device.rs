@@ -1,7 +1,7 @@
 //! Devices: a credential of the account, what may be done with it and what was done.
 
 use crate::codec::{Corrupt, Reader};
-use crate::ids::{DeviceId, Timestamp};
+use crate::ids::{AccountId, DeviceId, Timestamp};
 use crate::journal::Protocol;
 use crate::pop::PopSettings;
 use crate::pop_program::Program;
@@ -93,6 +93,13 @@ pub enum Credential {
         /// `imap:Thunderbird`, `pop3`.
         fingerprint: String,
     },
+    /// Somebody else's login, in mailboxes that the owner shares.
+    Guest {
+        /// Theirs.
+        account: AccountId,
+        /// Theirs, as their account counts them; 0: any of them.
+        device: DeviceId,
+    },
 }
 
 /// A login.
@@ -174,6 +181,8 @@ impl Device {
             && match self.credential {
                 Credential::ApplicationPassword { .. } => has_read() || !self.has_used(Protocol::Submission),
                 Credential::MainPassword { .. } => has_read(),
+                // What an owner does with their mail is not for guests to keep.
+                Credential::Guest { .. } => false,
             }
     }
 
@@ -183,6 +192,7 @@ impl Device {
         match &self.credential {
             Credential::ApplicationPassword { hash } => w.byte(0).bytes(hash),
             Credential::MainPassword { fingerprint } => w.byte(1).text(fingerprint),
+            Credential::Guest { account, device } => w.byte(2).number(account.0.into()).number(device.0.into()),
         };
         w.signed(self.added_at.0);
         w.option(self.last_login.as_ref(), |w, login| {
@@ -256,6 +266,7 @@ fn read_credential(r: &mut Reader<'_>) -> Result<Credential, Corrupt> {
     match r.byte()? {
         0 => Ok(Credential::ApplicationPassword { hash: r.bytes()?.try_into().map_err(|_| Corrupt)? }),
         1 => Ok(Credential::MainPassword { fingerprint: r.text()? }),
-        2.. => Err(Corrupt),
+        2 => Ok(Credential::Guest { account: AccountId(r.small()?), device: DeviceId(r.small()?) }),
+        3.. => Err(Corrupt),
     }
 }

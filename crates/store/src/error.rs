@@ -24,6 +24,8 @@ pub enum Error {
     InvalidName(&'static str),
     /// The message has what no message may have: what.
     InvalidContent(&'static str),
+    /// The mailbox is somebody else's, who does not share so much of it (RFC 4314).
+    NotPermitted,
     /// The mailbox cannot be deleted or renamed: why.
     NotAllowed(&'static str),
     /// A limit is reached: which, as a sentence.
@@ -81,6 +83,7 @@ impl fmt::Display for Error {
             Self::NoSuchMailbox => f.write_str("no such mailbox"),
             Self::NoSuchMessage => f.write_str("no such message"),
             Self::NoSuchDevice => f.write_str("no such device"),
+            Self::NotPermitted => f.write_str("its owner has not given you the right to do that in this mailbox"),
             Self::LoginEnded => f.write_str("this login does not count any more"),
             Self::AlreadyExists => f.write_str("it exists already"),
             Self::InvalidName(why) | Self::InvalidContent(why) | Self::NotAllowed(why) => f.write_str(why),

@@ -15,6 +15,7 @@ use crate::codec::{Corrupt, Reader, Writer};
 use crate::flags::{FlagBits, Keywords};
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::{Entry, Index};
+use crate::rights::Rights;
 use crate::role::Role;
 
 /// An entry names at most this many messages; a larger operation makes several entries in the same commit.
@@ -245,6 +246,15 @@ pub enum OfMailbox {
         mailbox: Option<MailboxId>,
         /// The names of the entries.
         entries: Vec<String>,
+    },
+    /// What another account may do in a mailbox changed.
+    Shared {
+        /// Which.
+        mailbox: MailboxId,
+        /// The other account's address.
+        with: String,
+        /// What it may do now.
+        rights: Rights,
     },
 }
 
@@ -500,6 +510,7 @@ mod tests {
                 entries: vec![name.clone(), "/private/a".into()],
             }),
             Change::Mailbox(OfMailbox::Annotated { mailbox: None, entries: vec![] }),
+            Change::Mailbox(OfMailbox::Shared { mailbox, with: "b".into(), rights: Rights::ALL }),
             Change::Device(OfDevice::Added { device, name }),
             Change::Device(OfDevice::Changed { device }),
             Change::Device(OfDevice::Revoked { device }),
@@ -532,6 +543,7 @@ mod tests {
             "010c0404180ac38974c3a92f3230323600",
             "010c04041c03020ac38974c3a92f323032360a2f707269766174652f61",
             "010c04041c0000",
+            "010c04041d030162ff0f",
             "010c04040b040ac38974c3a92f32303236",
             "010c04040c04",
             "010c04040d04",
@@ -575,7 +587,7 @@ mod tests {
         let mut w = versioned();
         w.signed(6).number(4);
         Protocol::Imap.write(&mut w);
-        w.byte(29);
+        w.byte(30);
         assert_eq!(JournalEntry::removes(&w.0), Err(Corrupt));
         assert_eq!(JournalEntry::decode(ModSeq(5), &w.0), Err(Corrupt));
     }

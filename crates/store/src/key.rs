@@ -29,12 +29,15 @@
 //! | `X` | 8, mailbox, number | [`crate::flag_block::FlagBlock`]: flags of the messages of a block of UIDs |
 //! | `X` | 20, mailbox (0: of the account) | [`crate::Annotation`]s |
 //! | `X` | 40, mailbox | the key with which addresses of its messages are authorized ([`crate::Account::authorize_address`]) |
+//! | `X` | 60, mailbox, account | the modseq of the last mark that a guest made there |
+//! | `X` | 61, mailbox, account, number | [`crate::seen::SeenBlock`]: what a guest has seen of a block of UIDs |
+//! | `X` | 62, account | nothing: that account may have shared a mailbox with this one |
 //! | `Y` | email | its body, or where the body lies |
 //! | `Z` | | how many octets the journal takes with `G` and `H` |
 
 use crate::codec::{Corrupt, Reader};
 use crate::identity::Name;
-use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid};
+use crate::ids::{AccountId, DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid};
 
 fn key(letter: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(17);
@@ -201,6 +204,48 @@ pub(crate) fn all_url_keys() -> (Vec<u8>, Vec<u8>) {
 /// Up to which entry of the journal the junk filter has learnt.
 pub(crate) fn learnt_to() -> Vec<u8> {
     sub_kind(0, &[])
+}
+
+fn guest_in(mailbox: MailboxId, guest: Option<AccountId>) -> Vec<u8> {
+    let mut parts = mailbox.0.to_be_bytes().to_vec();
+    parts.extend(guest.into_iter().flat_map(|guest| guest.0.to_be_bytes()));
+    parts
+}
+
+/// When a guest made the last mark.
+pub(crate) fn marked(mailbox: MailboxId, guest: AccountId) -> Vec<u8> {
+    sub_kind(60, &guest_in(mailbox, Some(guest)))
+}
+
+/// What a guest has seen of a block.
+pub(crate) fn seen_block(mailbox: MailboxId, guest: AccountId, number: u32) -> Vec<u8> {
+    let mut key = seen_blocks(mailbox, Some(guest)).0;
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// What a guest, or all guests, have seen of a mailbox.
+pub(crate) fn seen_blocks(mailbox: MailboxId, guest: Option<AccountId>) -> (Vec<u8>, Vec<u8>) {
+    all(&sub_kind(61, &guest_in(mailbox, guest)))
+}
+
+/// When guests made their last marks in a mailbox.
+pub(crate) fn all_marked(mailbox: MailboxId) -> (Vec<u8>, Vec<u8>) {
+    all(&sub_kind(60, &guest_in(mailbox, None)))
+}
+
+/// All marks in all mailboxes.
+pub(crate) fn all_marks() -> [(Vec<u8>, Vec<u8>); 2] {
+    [60, 61].map(|kind| all(&sub_kind(kind, &[])))
+}
+
+/// That another account may have shared something with this one.
+pub(crate) fn owner(owner: AccountId) -> Vec<u8> {
+    sub_kind(62, &owner.0.to_be_bytes())
+}
+
+pub(crate) fn owners() -> (Vec<u8>, Vec<u8>) {
+    all(&sub_kind(62, &[]))
 }
 
 pub(crate) fn training_page(number: u8) -> Vec<u8> {

@@ -39,7 +39,9 @@ pub(crate) mod pop_program;
 mod receipt;
 mod record;
 pub mod removal;
+mod rights;
 mod role;
+mod seen;
 mod settings;
 mod shown;
 #[cfg(any(test, feature = "simulation"))]
@@ -55,7 +57,7 @@ mod watch;
 pub use account::{
     ANNOTATION_BYTES_MAX, ANNOTATION_NAME_BYTES_MAX, APPENDING_PIECE_BYTES_MAX, Account, Annotation, Annotations,
     Appended, Appending, ClearReport, ClearRequest, Copying, Deleting, Expunge, Expunging, FILLING_PERCENT, FlagChange,
-    FlagsChanged, HeldIn, Lesson, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropClosing, MaildropMessage,
+    FlagsChanged, GuestPermits, HeldIn, Lesson, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropClosing, MaildropMessage,
     MaildropOptions, MaildropOutcome, MessageChange, MessageEvent, NewMessage, OnProgress, PIECE_MESSAGES_MAX, Permit,
     Place, Progress, Purged, Reader, Received, Relisting, SentCopy, Submission, Submitted, TRAINING_PAGE_BYTES_MAX,
     Target, TimelinePage, TimelineQuery, Training, UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage, View,
@@ -74,6 +76,7 @@ pub use journal::{
 
 pub use receipt::{Claim, Claims, Handover, RECEIPT_MILLIS, RECEIPTS_MAX};
 pub use record::{Counts, Mailbox, Retained};
+pub use rights::{Acl, Rights, RightsChange};
 pub use role::Role;
 pub use settings::AccountSettings;
 pub use store::{INLINE_BYTES_MAX, Store, StoreOptions};

@@ -6,6 +6,7 @@ use crate::identity::Name;
 use crate::ids::{EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
 use crate::receipt::Receipt;
+use crate::rights::Acl;
 use crate::role::Role;
 use crate::settings::AccountSettings;
 use twox_hash::XxHash3_64;
@@ -193,6 +194,8 @@ pub struct Mailbox {
     pub keywords: Keywords,
     /// What it holds.
     pub counts: Counts,
+    /// Who may do what in it, beside its owner.
+    pub acl: Acl,
     /// Up to which modseq the packed index is complete.
     pub(crate) packed_to: ModSeq,
     /// How many messages were touched since; where one entry of the journal tells of many, less.
@@ -212,6 +215,7 @@ impl Mailbox {
         let Counts { messages, unseen, deleted, bytes } = self.counts;
         w.number(messages.into()).number(unseen.into()).number(deleted.into()).number(bytes);
         w.number(self.packed_to.0).number(self.unpacked.into());
+        self.acl.write(&mut w);
         w.0
     }
 
@@ -229,6 +233,7 @@ impl Mailbox {
             counts: Counts { messages: r.small()?, unseen: r.small()?, deleted: r.small()?, bytes: r.number()? },
             packed_to: ModSeq(r.number()?),
             unpacked: r.small()?,
+            acl: Acl::read(&mut r)?,
         };
         r.end().map(|()| mailbox)
     }

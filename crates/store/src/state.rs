@@ -5,7 +5,7 @@ use crate::device::Device;
 use crate::engine::Snapshot;
 use crate::error::Error;
 use crate::flag_block::FlagBlocks;
-use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
+use crate::ids::{AccountId, DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::{Builder, Entry, Index};
 use crate::journal::JournalEntry;
 use crate::key;
@@ -34,6 +34,8 @@ pub(crate) struct AccountState {
     pub(crate) devices: Arc<BTreeMap<DeviceId, Device>>,
     /// The names on the list of subscriptions that no mailbox has.
     pub(crate) subscriptions: Arc<BTreeSet<String>>,
+    /// The accounts that may have shared something with this one.
+    pub(crate) owners: Arc<BTreeSet<AccountId>>,
     /// How many octets the journal takes, with what leads to its entries.
     pub(crate) history_bytes: u64,
 }
@@ -65,6 +67,7 @@ impl AccountState {
             mailboxes: BTreeMap::new(),
             devices: Arc::default(),
             subscriptions: Arc::default(),
+            owners: Arc::default(),
             history_bytes: 0,
         }
     }
@@ -82,8 +85,10 @@ impl AccountState {
             record.history_from = snapshot.head();
         }
         let (head, history_bytes) = (snapshot.head(), history_bytes(snapshot)?);
-        let (mailboxes, devices, subscriptions) = (BTreeMap::new(), Arc::default(), Arc::default());
-        let mut state = Self { head, annotated: head, record, mailboxes, devices, subscriptions, history_bytes };
+        let (mailboxes, owners) = (BTreeMap::new(), Arc::new(read_owners(snapshot)?));
+        let (devices, subscriptions) = (Arc::default(), Arc::default());
+        let mut state =
+            Self { head, annotated: head, record, mailboxes, devices, subscriptions, owners, history_bytes };
         let mut devices = BTreeMap::new();
         scan(snapshot, key::kind(b'B'), |key, value| {
             let mailbox = Mailbox::decode(value).ok().filter(|mailbox| key == key::mailbox(mailbox.id));
@@ -139,6 +144,15 @@ impl AccountState {
     pub(crate) fn mailbox(&self, id: MailboxId) -> Result<&Arc<MailboxState>, Error> {
         self.mailboxes.get(&id).ok_or(Error::NoSuchMailbox)
     }
+}
+
+fn read_owners(snapshot: &dyn Snapshot) -> Result<BTreeSet<AccountId>, Error> {
+    let mut owners = BTreeSet::new();
+    scan(snapshot, key::owners(), |key, _| {
+        owners.insert(key::number_at(key, 2).map(AccountId).map_err(Error::corrupt("who shares mailboxes"))?);
+        Ok(())
+    })?;
+    Ok(owners)
 }
 
 /// Counts what is in no mailbox and still restorable, for a record that does not say.

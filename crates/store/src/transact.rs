@@ -11,10 +11,13 @@
 use crate::account::copy_and_move::take_back;
 use crate::account::quiet::Quiet;
 use crate::account::recent::Recents;
+use crate::account::seen::GuestViews;
+use crate::device::Device;
 use crate::engine::{CommitError, Engine};
 use crate::error::Error;
-use crate::ids::{AccountId, MailboxId, ModSeq};
+use crate::ids::{AccountId, DeviceId, MailboxId, ModSeq};
 use crate::index::Index;
+use crate::key;
 use crate::receipt::Claims;
 use crate::space::Space;
 use crate::state::{AccountState, MailboxState};
@@ -41,6 +44,7 @@ pub(crate) struct AccountCell {
     pub(crate) claims: Arc<Claims>,
     pub(crate) recents: Recents,
     pub(crate) quiet: Quiet,
+    pub(crate) guest_views: GuestViews,
     /// Of what logins rest on.
     pub(crate) logins: Arc<Watches>,
     published: RwLock<Option<Arc<AccountState>>>,
@@ -140,6 +144,7 @@ impl AccountCell {
             claims: Arc::default(),
             recents: Recents::default(),
             quiet: Quiet::default(),
+            guest_views: GuestViews::default(),
             logins,
             published: RwLock::new(None),
             queue: Mutex::default(),
@@ -199,6 +204,19 @@ impl AccountCell {
             Ok(tx.state.clone())
         })
         .map(Arc::new)
+    }
+
+    /// Whether a device is there and not revoked. Waits for no turn.
+    pub(crate) fn has_device(&self, id: DeviceId) -> Result<bool, Error> {
+        let device = match self.published() {
+            Some(state) => state.devices.get(&id).cloned(),
+            None => {
+                let row = self.engine.snapshot(self.id)?.get(&key::device(id))?;
+                let device = row.map(|row| Device::decode(id, &row)).transpose();
+                device.map_err(Error::corrupt("a device record"))?
+            }
+        };
+        Ok(device.is_some_and(|device| device.revoked_at.is_none()))
     }
 
     /// Notices what other processes have committed. Cheap when there is nothing.

@@ -25,6 +25,8 @@ pub(crate) type Row = (Vec<u8>, Vec<u8>);
 /// A transaction: the account as it will be, and the writes that make it so.
 pub(crate) struct Tx<'a> {
     pub(crate) state: AccountState,
+    /// Whose guest does what is being done; `None`: the owner, or the server.
+    pub(crate) guest: Option<AccountId>,
     id: AccountId,
     engine: &'a dyn Engine,
     snapshot: Option<Box<dyn Snapshot + 'a>>,
@@ -70,6 +72,7 @@ impl<'a> Tx<'a> {
             snapshot,
             expected: state.head,
             history_bytes_before: state.history_bytes,
+            guest: None,
             state,
             writes: Vec::new(),
             written: BTreeMap::new(),
@@ -83,6 +86,8 @@ impl<'a> Tx<'a> {
 
     /// Runs a part that leaves no trace when it fails.
     pub(crate) fn attempt<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        // One before it may have panicked.
+        self.guest = None;
         let state = self.state.clone();
         let (writes, dirty_mailboxes, dirty_record) =
             (self.writes.len(), self.dirty_mailboxes.clone(), self.dirty_record);
@@ -217,6 +222,12 @@ impl<'a> Tx<'a> {
     /// The modseq that the next journal entry gets.
     pub(crate) fn next_modseq(&self) -> ModSeq {
         ModSeq(self.state.head.0 + 1)
+    }
+
+    /// Takes a modseq for what has no entry in the journal.
+    pub(crate) fn pass_modseq(&mut self) -> ModSeq {
+        self.state.head = self.next_modseq();
+        self.state.head
     }
 
     /// The index of a mailbox, read if nobody did so before.

@@ -47,6 +47,8 @@ pub struct ListReturn {
     pub special_use: bool,
     /// A STATUS of each with these items.
     pub status: Option<Vec<StatusItem>>,
+    /// What may be done in each (RFC 8440).
+    pub my_rights: bool,
     /// METADATA of each with these entries, names in lower case (RFC 9590).
     pub metadata: Option<Vec<String>>,
 }
@@ -127,6 +129,7 @@ impl ListReturn {
         match cursor.keyword("a LIST return option")?.as_str() {
             "SUBSCRIBED" => self.subscribed = true,
             "CHILDREN" => self.children = true,
+            "MYRIGHTS" => self.my_rights = true,
             "SPECIAL-USE" => self.special_use = true,
             "STATUS" => {
                 cursor.space()?;

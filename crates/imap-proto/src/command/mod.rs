@@ -1,5 +1,6 @@
 //! What a client can ask for: one enum, one file per command or family, and a dispatcher that only dispatches.
 
+mod acl;
 mod append;
 mod auth;
 mod cancel_update;
@@ -25,6 +26,7 @@ mod transfer;
 mod uid_batches;
 mod urlauth;
 
+pub use acl::Acl;
 pub use append::{Append, AppendData, CatenatePart};
 pub(crate) use append::{
     GOES_ON, is_url as is_url_of_append, message_end as append_message_end, target as append_target,
@@ -129,6 +131,8 @@ pub enum Command {
     SetMetadata(SetMetadata),
     /// RFC 9208 §4.1.3.
     SetQuota(SetQuota),
+    /// RFC 4314 §3: GETACL, SETACL, DELETEACL, LISTRIGHTS, MYRIGHTS.
+    Acl(Acl),
     /// RFC 4467 §7: RESETKEY, GENURLAUTH, URLFETCH.
     UrlAuth(UrlAuth),
     /// RFC 9051 §6.3.12.
@@ -205,6 +209,7 @@ impl Command {
             Self::GetMetadata(_) => "GETMETADATA",
             Self::SetMetadata(_) => "SETMETADATA",
             Self::SetQuota(_) => "SETQUOTA",
+            Self::Acl(asked) => asked.name(),
             Self::UrlAuth(asked) => asked.name(),
             Self::Append(_) => "APPEND",
             Self::Replace(_) => "REPLACE",
@@ -306,6 +311,7 @@ fn dispatch(verb: &str, cursor: &mut Cursor<'_>) -> Parse<Command> {
         "GETMETADATA" => &|c| GetMetadata::parse(c).map(Command::GetMetadata),
         "SETMETADATA" => &|c| SetMetadata::parse(c).map(Command::SetMetadata),
         "SETQUOTA" => &quota::parse_limits,
+        "SETACL" | "DELETEACL" | "GETACL" | "LISTRIGHTS" | "MYRIGHTS" => &|c| Acl::parse(verb, c).map(Command::Acl),
         "GENURLAUTH" => &urlauth::parse_generate,
         "URLFETCH" => &urlauth::parse_fetch,
         "APPEND" => &|c| Append::parse(c).map(Command::Append),

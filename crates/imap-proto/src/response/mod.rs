@@ -3,6 +3,7 @@
 //! Nothing is built in between: numbers, strings and literals go straight into the vector.
 //! Where a text must be told from a client's point of view (mailbox names, 8-bit strings) the [`Dialect`] decides.
 
+mod acl;
 mod body;
 mod code;
 mod fetch;
@@ -176,9 +177,12 @@ impl<'o> Encoder<'o> {
         self.raw("\r\n");
     }
 
-    /// `* NAMESPACE (("" "/")) NIL NIL`: one personal namespace without prefix (RFC 9051 §7.3.5).
-    pub fn namespace(&mut self) {
-        self.raw("* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+    /// `* NAMESPACE (("" "/")) (("Shared/" "/")) NIL`: a personal namespace without prefix, and that of other users
+    /// (RFC 9051 §7.3.5).
+    pub fn namespace(&mut self, of_others: &str) {
+        self.raw("* NAMESPACE ((\"\" \"/\")) ((");
+        self.string(of_others.as_bytes());
+        self.raw(" \"/\")) NIL\r\n");
     }
 
     /// `* ID (…)`; `* ID NIL` without fields (RFC 2971 §3.2).

@@ -65,7 +65,7 @@ fn untagged_data() {
     check(|e| e.vanished(Vanished::Now, &uids), "* VANISHED 41,43:45\r\n");
     check(|e| e.vanished(Vanished::Earlier, &uids), "* VANISHED (EARLIER) 41,43:45\r\n");
     check(|e| e.flags(["\\Seen", "$Label1"]), "* FLAGS (\\Seen $Label1)\r\n");
-    check(|e| e.namespace(), "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+    check(|e| e.namespace("Shared/"), "* NAMESPACE ((\"\" \"/\")) ((\"Shared/\" \"/\")) NIL\r\n");
     check(|e| e.id(&[("name", "Pillarbox"), ("version", "1")]), "* ID (\"name\" \"Pillarbox\" \"version\" \"1\")\r\n");
     check(|e| e.id(&[]), "* ID NIL\r\n");
 }
@@ -119,6 +119,14 @@ fn statuses() {
          MAILBOXID (M8) APPENDLIMIT 9 APPENDLIMIT NIL DELETED-STORAGE 10)\r\n",
     );
     check(|e| e.status(&name("a"), []), "* STATUS \"a\" ()\r\n");
+}
+
+#[test]
+fn access_control() {
+    let inbox = name("INBOX");
+    check(|e| e.acl(&inbox, [("a@b", "lr"), ("c", "l")]), "* ACL \"INBOX\" \"a@b\" \"lr\" \"c\" \"l\"\r\n");
+    check(|e| e.list_rights(&inbox, "a", ("", &["l", "r"])), "* LISTRIGHTS \"INBOX\" \"a\" \"\" \"l\" \"r\"\r\n");
+    check(|e| e.my_rights(&inbox, "lrs"), "* MYRIGHTS \"INBOX\" \"lrs\"\r\n");
 }
 
 #[test]

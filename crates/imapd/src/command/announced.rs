@@ -1,6 +1,7 @@
 //! Which commands are announced before they begin: the driver gives the step a place where it is in nobody's way.
 
 use crate::fetch;
+use crate::located::OTHERS;
 use crate::selected::Selected;
 use crate::user::User;
 use imap_proto::command::{Fetch, StatusItem};
@@ -31,19 +32,22 @@ fn named(selected: &Selected, request: &Fetch) -> u32 {
 /// Whether a command takes longer than a step may that nobody announced.
 pub(super) fn takes_long(user: &User, command: &Command) -> bool {
     let of = |name: &MailboxName| user.account.mailboxes().ok()?.by_name(name.as_str()).map(|mailbox| mailbox.counts);
+    // How much is in those of others is not looked for.
+    let is_of_others = |name: &MailboxName| name.as_str().starts_with(OTHERS);
     let many = |messages: Option<u32>| messages.is_some_and(|count| count as usize > UNANNOUNCED_MESSAGES_MAX);
     let deleted = || {
         let selected = user.selected.as_ref()?;
-        user.account.mailboxes().ok()?.by_id(selected.mailbox).map(|mailbox| mailbox.counts.deleted)
+        selected.account.mailboxes().ok()?.by_id(selected.mailbox).map(|mailbox| mailbox.counts.deleted)
     };
     match command {
         Command::Append(append) => append.message.len() > UNANNOUNCED_BYTES_MAX,
         Command::Replace(replace) => replace.append.message.len() > UNANNOUNCED_BYTES_MAX,
         Command::Expunge | Command::Close => many(deleted()),
-        Command::Delete(name) => many(of(name).map(|counts| counts.messages)),
+        Command::Delete(name) => is_of_others(name) || many(of(name).map(|counts| counts.messages)),
         Command::Rename(rename) => rename.from.is_inbox() && many(of(&rename.from).map(|counts| counts.messages)),
         Command::Select(select) | Command::Examine(select) => {
-            of(&select.mailbox).is_some_and(|counts| counts.messages > UNANNOUNCED_INDEX_MAX)
+            is_of_others(&select.mailbox)
+                || of(&select.mailbox).is_some_and(|counts| counts.messages > UNANNOUNCED_INDEX_MAX)
         }
         Command::Fetch(request) => user.selected.as_ref().is_some_and(|selected| {
             // They are put in the order of their changes.

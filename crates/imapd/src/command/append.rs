@@ -4,6 +4,7 @@
 use super::{Answer, Begun, catenate};
 use crate::command::store::flags;
 use crate::context::Context;
+use crate::located::Located;
 use crate::state::{Answers, Finish};
 use crate::sync::News;
 use crate::tagged::{ResultCode, Tagged};
@@ -45,7 +46,7 @@ pub(super) fn begin(context: &mut Context<'_>, append: Append, upload: Option<Up
     if is_of_several {
         upload.complete(&append);
     }
-    let no_target = |answer| no_such_target(&context.user.account, &append.mailbox).unwrap_or(answer);
+    let no_target = |answer| no_such_target(context.user, &append.mailbox, context.now).unwrap_or(answer);
     let (incoming, complete) = upload.end().map_err(no_target)?;
     if !is_of_several {
         return Ok(Appending { rest: Some((append, incoming)) }.into());
@@ -89,8 +90,8 @@ impl Work for Several {
         let mut appending = match self.appending.take() {
             Some(appending) => appending,
             None => {
-                let mailbox = context.target(&self.mailbox)?;
-                context.user.account.begin_append(context.actor(), mailbox.id, self.incoming.len())
+                let Located { account, mailbox, .. } = context.target(&self.mailbox)?;
+                account.begin_append(context.actor_in(&account), mailbox.id, self.incoming.len())
             }
         };
         let bytes = self.rest.iter().map(|message| message.bytes as u64).sum();
@@ -118,9 +119,9 @@ impl Work for Several {
 }
 
 fn run(context: &mut Context<'_>, append: Append) -> Answer {
-    let mailbox = target(context, &append)?;
-    let Ready { mailbox, message, data } = Ready::of(context, mailbox, append);
-    let appended = context.user.account.append(context.actor(), Target::Mailbox(mailbox), message);
+    let Located { account, mailbox, .. } = target(context, &append)?;
+    let Ready { mailbox, message, data } = Ready::of(context, mailbox.id, append);
+    let appended = account.append(context.actor_in(&account), Target::Mailbox(mailbox), message);
     appended.map(|appended| append_uid(&[appended])).map_err(|error| refusal(error, data))
 }
 
@@ -143,18 +144,18 @@ impl Ready {
 pub(super) fn ready(context: &mut Context<'_>, append: Append) -> Result<Ready, Box<Append>> {
     match target(context, &append) {
         _ if append.data == AppendData::Catenate || !append.before.is_empty() => Err(Box::new(append)),
-        Ok(mailbox) => Ok(Ready::of(context, mailbox, append)),
-        Err(_) => Err(Box::new(append)),
+        Ok(located) if !located.is_shared() => Ok(Ready::of(context, located.mailbox.id, append)),
+        Ok(_) | Err(_) => Err(Box::new(append)),
     }
 }
 
 /// Where a message goes, or why nothing is to be stored.
-pub(super) fn target(context: &Context<'_>, append: &Append) -> Result<MailboxId, Tagged> {
+pub(super) fn target(context: &Context<'_>, append: &Append) -> Result<Located, Tagged> {
     if append.data == AppendData::Utf8 && !context.user.enabled.utf8 {
         return Err(enable_utf8());
     }
-    let mailbox = context.target(&append.mailbox)?;
-    if append.message.is_empty() { Err(nothing_appended()) } else { Ok(mailbox.id) }
+    let located = context.target(&append.mailbox)?;
+    if append.message.is_empty() { Err(nothing_appended()) } else { Ok(located) }
 }
 
 type Stored = Result<(Appended, Option<View>), Error>;
@@ -172,7 +173,8 @@ pub(super) fn in_turn(context: &mut Context<'_>, appends: Vec<(Tag, Ready)>) -> 
     let messages = appends.into_iter().map(|(_, ready)| (ready.mailbox, ready.message)).collect();
     let outcomes = context.user.account.append_in_turn(context.actor(), messages);
     let rest = answered.into_iter().zip(outcomes).map(|((tag, data), stored)| (tag, data, stored)).collect();
-    AppendsInTurn { rest, left: context.user.selected.as_ref().map(|selected| selected.view.clone()) }
+    let own = context.user.selected.as_ref().filter(|selected| selected.shared.is_none());
+    AppendsInTurn { rest, left: own.map(|selected| selected.view.clone()) }
 }
 
 impl Answers for AppendsInTurn {
@@ -181,7 +183,7 @@ impl Answers for AppendsInTurn {
         let (tag, data, stored) = self.rest.pop_front()?;
         let answer = match stored {
             Ok((appended, view)) => {
-                let is_selected = user.selected.as_ref().is_some_and(|selected| selected.mailbox == appended.mailbox);
+                let is_selected = user.selected_is(&user.account, appended.mailbox).is_some();
                 self.left = view.filter(|_| is_selected).or(self.left.take());
                 append_uid(&[appended])
             }

@@ -12,7 +12,7 @@ use crate::work::{Progress, Stop, Work};
 use imap_proto::{Code, Limits, MailboxName, MessageUrl};
 use std::collections::VecDeque;
 use std::mem;
-use store::{Body, Entry, Error, MailboxId, Uid};
+use store::{Account, Body, Entry, Error, MailboxId, Rights, Uid};
 use store_objects::{Holder, Incoming};
 
 /// A slice reads about so many octets.
@@ -151,19 +151,19 @@ impl Assembly {
     /// A part of a message, of which nothing is read yet; `None` where there is no such message.
     fn open(&mut self, context: &Context<'_>, url: &str) -> Result<Option<Piece>, Error> {
         let selected = context.user.selected.as_ref();
-        let name = selected.and_then(|selected| MailboxName::new(&selected.view.mailbox().name).ok());
+        let name = selected.and_then(|selected| MailboxName::new(selected.name()).ok());
         let limits = Limits::after_login(context.service.message_bytes_max);
         let Some(url) = MessageUrl::relative(url, name.as_ref(), &limits) else { return Ok(None) };
         let place = match &url.mailbox {
-            Some(name) => context.mailbox(name).map(|mailbox| mailbox.id),
-            None => selected.map(|selected| selected.mailbox).ok_or(Error::NoSuchMailbox),
+            Some(name) => context.locate(name, Rights::READ).map(|located| (located.account, located.mailbox.id)),
+            None => selected.map(|selected| (selected.account.clone(), selected.mailbox)).ok_or(Error::NoSuchMailbox),
         };
-        match place.and_then(|place| entry(context, place, &url)) {
-            Ok(Some(entry)) => {
-                let reader = context.user.account.reader()?;
+        match place.and_then(|(account, mailbox)| Ok(entry(&account, mailbox, &url)?.map(|entry| (account, entry)))) {
+            Ok(Some((account, entry))) => {
+                let reader = account.reader()?;
                 Piece::open(&reader, entry, url.section, &mut self.known).map(Some)
             }
-            Ok(None) | Err(Error::NoSuchMailbox) => Ok(None),
+            Ok(None) | Err(Error::NoSuchMailbox | Error::NotPermitted) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -198,8 +198,8 @@ impl Assembly {
 }
 
 /// The message of an address in the mailbox, as it is now.
-fn entry(context: &Context<'_>, mailbox: MailboxId, url: &MessageUrl) -> Result<Option<Entry>, Error> {
-    let view = context.user.account.view(mailbox)?;
+fn entry(account: &Account, mailbox: MailboxId, url: &MessageUrl) -> Result<Option<Entry>, Error> {
+    let view = account.view(mailbox)?;
     let is_other = url.uid_validity.is_some_and(|validity| validity != view.mailbox().uid_validity.0);
     Ok(view.index().find(Uid(url.uid)).copied().filter(|_| !is_other))
 }

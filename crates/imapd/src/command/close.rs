@@ -1,11 +1,12 @@
 //! CLOSE and UNSELECT (RFC 9051 §6.4.1, §6.4.2).
 
 use crate::context::Context;
+use crate::located::acting_in;
 use crate::selected::Selected;
 use crate::tagged::Tagged;
 use crate::work::{Progress, Stop, Work};
 use imap_proto::Code;
-use store::{Error, Expunge, ModSeq, SystemFlag, Uid};
+use store::{Error, Expunge, ModSeq, Rights, SystemFlag, Uid};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
@@ -23,7 +24,9 @@ pub(super) struct Closing {
 
 pub(super) fn begin(context: &mut Context<'_>, how: How) -> Result<Closing, Tagged> {
     let selected = context.selected()?;
-    let how = if selected.read_only { How::Keep } else { how };
+    // RFC 4314 §4: without the right to it nothing is expunged, and it is closed.
+    let expunges = !selected.read_only && selected.rights().has(Rights::EXPUNGE);
+    let how = if expunges { how } else { How::Keep };
     Ok(Closing { how, expunging: None })
 }
 
@@ -31,6 +34,7 @@ impl Work for Closing {
     fn run(&mut self, context: &mut Context<'_>) -> Result<Progress, Stop> {
         let actor = context.actor();
         let selected = context.selected()?;
+        let actor = acting_in(&selected.account, actor);
         let more = match (self.how, &mut self.expunging) {
             (How::Keep, _) => Ok(false),
             (How::Expunge, None) => {

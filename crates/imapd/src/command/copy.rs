@@ -1,12 +1,15 @@
 //! COPY (RFC 9051 §6.4.7).
 
+use super::Begun;
 use super::announced::UNANNOUNCED_MESSAGES_MAX;
+use super::crossing::{self, How};
 use crate::context::Context;
+use crate::located::acting_in;
 use crate::tagged::{ResultCode, Tagged};
 use crate::work::{Progress, Stop, Work};
 use imap_proto::SequenceSet;
 use imap_proto::command::Transfer;
-use store::Relisting;
+use store::{Relisting, Uid};
 
 /// A COPY on its way.
 pub(super) struct Copying {
@@ -15,15 +18,19 @@ pub(super) struct Copying {
 }
 
 /// UIDs that are gone are passed over, and none left is no error: a NO would make iOS bring deleted mail back.
-pub(super) fn begin(context: &mut Context<'_>, transfer: &Transfer) -> Result<Copying, Tagged> {
+pub(super) fn begin(context: &mut Context<'_>, transfer: &Transfer) -> Result<Begun, Tagged> {
     let actor = context.actor();
     context.tell_named(&transfer.set, transfer.numbering)?;
     let selected = context.selected()?;
     let (uids, from) = (selected.uids(&transfer.set, transfer.numbering)?, selected.mailbox);
-    let to = context.target(&transfer.mailbox)?.id;
-    let messages = uids.len();
-    let copying = (messages > 0).then(|| context.user.account.begin_copy(actor, from, uids, to));
-    Ok(Copying { messages, copying })
+    let to = context.target(&transfer.mailbox)?;
+    let selected = context.selected()?;
+    if let Some(crossing) = crossing::begin(selected, &uids, &to, How::Copy)? {
+        return Ok(crossing.into());
+    }
+    let (messages, actor) = (uids.len(), acting_in(&selected.account, actor));
+    let copying = (messages > 0).then(|| selected.account.begin_copy(actor, from, uids, to.mailbox.id));
+    Ok(Copying { messages, copying }.into())
 }
 
 impl Work for Copying {
@@ -47,8 +54,13 @@ impl Work for Copying {
 
 /// RFC 4315 §3: nothing was copied, no code.
 pub(super) fn copy_uid(relisting: &Relisting) -> Option<ResultCode> {
-    let source = SequenceSet::from_sorted(relisting.uids.iter().map(|(before, _)| before.0));
-    let target = SequenceSet::from_sorted(relisting.uids.iter().map(|(_, after)| after.0));
-    let code = ResultCode::CopyUid { uidvalidity: relisting.uid_validity.0, source, target };
-    (!relisting.uids.is_empty()).then_some(code)
+    copy_uid_of(relisting.uid_validity.0, relisting.uids.iter().copied())
+}
+
+/// Of pairs that ascend.
+pub(super) fn copy_uid_of(uidvalidity: u32, pairs: impl Iterator<Item = (Uid, Uid)>) -> Option<ResultCode> {
+    let (before, after): (Vec<Uid>, Vec<Uid>) = pairs.unzip();
+    let set = |uids: &[Uid]| SequenceSet::from_sorted(uids.iter().map(|uid| uid.0));
+    let code = ResultCode::CopyUid { uidvalidity, source: set(&before), target: set(&after) };
+    (!before.is_empty()).then_some(code)
 }

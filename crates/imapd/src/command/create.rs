@@ -9,15 +9,18 @@ use imap_proto::{Code, SpecialUse};
 use store::{Error, Role, Uid};
 
 pub(super) fn run(context: &mut Context<'_>, create: &Create) -> Answer {
-    let name = create.mailbox.as_str();
+    let (account, name) = context.user.locate_new(create.mailbox.as_str(), context.now)?;
+    let name = name.as_str();
+    let is_own = account.guest().is_none();
     let role = match create.special_uses.as_slice() {
-        [] => role_by_alias(context, name)?,
+        [] if is_own => role_by_alias(context, name)?,
+        [] => None,
         [special] => Some(role_of(*special).ok_or_else(no_such_use)?),
         // RFC 6154 §3: a combination that the server does not support.
         [_, _, ..] => return Err(no_such_use()),
     };
-    let id = context.user.account.create_mailbox(context.actor(), name, role)?;
-    Ok(Tagged::ok("CREATE done").with_code(ResultCode::MailboxId(mailbox_id(id))))
+    let id = account.create_mailbox(context.actor_in(&account), name, role)?;
+    Ok(Tagged::ok("CREATE done").with_code(ResultCode::MailboxId(mailbox_id(&account, id))))
 }
 
 fn no_such_use() -> Tagged {

@@ -37,16 +37,16 @@ impl Work for Expunging {
     }
 
     fn run(&mut self, context: &mut Context<'_>) -> Result<Progress, Stop> {
-        let (actor, mailbox) = (context.actor(), self.mailbox);
+        let account = context.selected()?.account.clone();
+        let (actor, mailbox) = (context.actor_in(&account), self.mailbox);
         let done = Tagged::ok("EXPUNGE done");
-        let account = &context.user.account;
         let more = match &mut self.state {
             State::New(which) => account.begin_expunge(actor, mailbox, which.clone()).map(|begun| {
                 let more = !begun.is_done();
                 self.state = State::Begun(begun);
                 more
             }),
-            State::Begun(begun) => begun.piece(account),
+            State::Begun(begun) => begun.piece(&account),
         };
         match more {
             Ok(true) => Ok(Progress::More),

@@ -5,23 +5,26 @@
 
 use super::{Answer, metadata, status};
 use crate::context::Context;
+use crate::located::{OTHERS, Shared};
 use crate::tagged::Tagged;
 use imap_proto::command::List;
 use imap_proto::response::{ListEntry, MailboxAttribute};
 use imap_proto::{Code, MailboxName, Pattern, SpecialUse};
 use std::collections::BTreeSet;
-use store::{Annotations, Error, Mailbox, Mailboxes, Role};
+use store::{Account, Annotations, Error, Mailbox, Mailboxes, Rights, Role};
 
 /// METADATA of all mailboxes that one LIST tells of has about so many octets, whatever was asked for.
 const METADATA_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A name that may be told of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Listed<'a> {
     pub(super) name: &'a str,
     /// `None`: there is none of this name.
     mailbox: Option<&'a Mailbox>,
     subscribed: bool,
+    /// Somebody else's, by which it is reached.
+    shared: Option<&'a Account>,
 }
 
 pub(super) fn run(context: &mut Context<'_>, list: &List) -> Answer {
@@ -31,12 +34,18 @@ pub(super) fn run(context: &mut Context<'_>, list: &List) -> Answer {
     }
     let mailboxes = context.mailboxes()?;
     let mut all: Vec<Listed<'_>> = mailboxes.iter().map(Listed::mailbox).collect();
+    let (shared, above) = of_others(context, &mailboxes)?;
+    all.extend(shared.iter().map(|shared| Listed::shared(shared, &mailboxes)));
+    all.extend(above.iter().map(|name| Listed::without_mailbox(name, false)));
+    let is_shared = |name: &&str| shared.iter().any(|shared| shared.name == *name);
     // RFC 5258 §3.1: subscribed names, existing or not.
     if list.selection.subscribed {
-        all.extend(mailboxes.subscribed_without_mailbox().map(|name| Listed { name, mailbox: None, subscribed: true }));
+        let without = mailboxes.subscribed_without_mailbox().filter(|name| !is_shared(name));
+        all.extend(without.map(|name| Listed::without_mailbox(name, true)));
     }
     if list.selection.subscribed && list.selection.recursive_match {
-        all.extend(missing_above(&mailboxes).into_iter().map(|name| Listed { name, mailbox: None, subscribed: false }));
+        let missing = missing_above(&mailboxes).into_iter().filter(|name| !above.contains(*name) && !is_shared(name));
+        all.extend(missing.map(|name| Listed::without_mailbox(name, false)));
     }
     all.sort_by(|a, b| a.order().cmp(&b.order()));
     let matchers = list.matchers();
@@ -48,7 +57,7 @@ pub(super) fn run(context: &mut Context<'_>, list: &List) -> Answer {
     for listed in &all {
         let is_told = tell_if_wanted(context, list, &matchers, (listed, &all))?;
         // RFC 9590 §3: of what can be selected.
-        if let (true, Some(entries), Some(mailbox)) = (is_told, &list.returns.metadata, listed.mailbox)
+        if let (true, Some(entries), Some(mailbox)) = (is_told, &list.returns.metadata, listed.own())
             && let Ok(name) = MailboxName::new(listed.name)
         {
             let before = context.output.len();
@@ -62,16 +71,27 @@ pub(super) fn run(context: &mut Context<'_>, list: &List) -> Answer {
     Ok(Tagged::ok("LIST done"))
 }
 
-/// NAMESPACE (RFC 9051 §6.3.10): one, without a prefix.
+/// What others share, but for what has the name of a mailbox of one's own, and the names above it of which there is nothing.
+fn of_others(context: &Context<'_>, own: &Mailboxes) -> Result<(Vec<Shared>, BTreeSet<String>), Error> {
+    let mut shared = context.user.shared()?;
+    shared.retain(|shared| own.by_name(&shared.name).is_none());
+    let names: BTreeSet<&str> = shared.iter().map(|shared| shared.name.as_str()).collect();
+    let above = names.iter().flat_map(|name| name.match_indices('/').filter_map(|(end, _)| name.get(..end)));
+    let above = above.filter(|above| !names.contains(above) && own.by_name(above).is_none());
+    let above = above.map(str::to_owned).collect();
+    Ok((shared, above))
+}
+
+/// NAMESPACE (RFC 9051 §6.3.10): one's own, without a prefix, and that of the others.
 pub(super) fn namespace(context: &mut Context<'_>) -> Answer {
-    context.encoder().namespace();
+    context.encoder().namespace(OTHERS);
     Ok(Tagged::ok("NAMESPACE done"))
 }
 
 /// What is on the list of subscriptions.
 pub(super) fn subscribed(mailboxes: &Mailboxes) -> Vec<Listed<'_>> {
     let there = mailboxes.iter().filter(|mailbox| mailbox.subscribed).map(Listed::mailbox);
-    let without = mailboxes.subscribed_without_mailbox().map(|name| Listed { name, mailbox: None, subscribed: true });
+    let without = mailboxes.subscribed_without_mailbox().map(|name| Listed::without_mailbox(name, true));
     let mut all: Vec<Listed<'_>> = there.chain(without).collect();
     all.sort_by(|a, b| a.order().cmp(&b.order()));
     all
@@ -94,7 +114,21 @@ fn missing_above(mailboxes: &Mailboxes) -> BTreeSet<&str> {
 
 impl<'a> Listed<'a> {
     fn mailbox(mailbox: &'a Mailbox) -> Self {
-        Self { name: &mailbox.name, mailbox: Some(mailbox), subscribed: mailbox.subscribed }
+        Self { name: &mailbox.name, mailbox: Some(mailbox), subscribed: mailbox.subscribed, shared: None }
+    }
+
+    fn shared(shared: &'a Shared, own: &Mailboxes) -> Self {
+        let subscribed = own.subscribed_without_mailbox().any(|name| name == shared.name);
+        Self { name: &shared.name, mailbox: Some(&shared.mailbox), subscribed, shared: Some(&shared.account) }
+    }
+
+    fn without_mailbox(name: &'a str, subscribed: bool) -> Self {
+        Self { name, mailbox: None, subscribed, shared: None }
+    }
+
+    /// One's own mailbox.
+    fn own(&self) -> Option<&'a Mailbox> {
+        self.mailbox.filter(|_| self.shared.is_none())
     }
 
     /// INBOX first, then by name.
@@ -103,11 +137,12 @@ impl<'a> Listed<'a> {
     }
 
     pub(super) fn is_inbox(&self) -> bool {
-        self.mailbox.is_some_and(|mailbox| mailbox.role == Some(Role::Inbox))
+        self.own().is_some_and(|mailbox| mailbox.role == Some(Role::Inbox))
     }
 
     pub(super) fn special_use(&self) -> Option<SpecialUse> {
-        self.mailbox.and_then(|mailbox| mailbox.role).and_then(special_use)
+        // What a mailbox is for somebody else is nothing that programs file by.
+        self.own().and_then(|mailbox| mailbox.role).and_then(special_use)
     }
 
     /// Whether the selection options choose it.
@@ -146,7 +181,17 @@ fn tell_if_wanted(
     // RFC 5819 §2: STATUS for what was selected and is there, not for a parent that is only there for its children.
     if let (Some(items), Some(mailbox), true) = (&list.returns.status, listed.mailbox, wanted) {
         status::be_aware(context, items);
-        status::tell(context, mailbox, &name, items)?;
+        let account = listed.shared.unwrap_or(&context.user.account).clone();
+        match status::tell(context, (&account, mailbox), &name, items) {
+            // RFC 5819 §2: without the right to read it there is none.
+            Err(Error::NotPermitted | Error::NoSuchMailbox) if listed.shared.is_some() => {}
+            outcome => outcome?,
+        }
+    }
+    if let (true, Some(mailbox), true) = (list.returns.my_rights, listed.mailbox, wanted) {
+        // RFC 8440 §3
+        let rights = listed.shared.map_or(Ok(Rights::ALL), |account| account.rights(mailbox.id));
+        context.encoder().my_rights(&name, &rights.unwrap_or_default().told());
     }
     Ok(true)
 }

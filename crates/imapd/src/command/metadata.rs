@@ -18,7 +18,7 @@ const ADMIN: &str = "/shared/admin";
 pub(super) type Values = BTreeMap<String, Vec<u8>>;
 
 pub(super) fn get(context: &mut Context<'_>, request: &GetMetadata) -> Answer {
-    let of = request.mailbox.as_ref().map(|name| context.mailbox(name)).transpose()?.map(|mailbox| mailbox.id);
+    let of = request.mailbox.as_ref().map(|name| context.locate_own(name)).transpose()?.map(|mailbox| mailbox.id);
     let mut known = values(context.user.account.annotations(of)?);
     if of.is_none() {
         let domain = context.user.presence.login().name.rsplit('@').next().unwrap_or_default();
@@ -54,7 +54,7 @@ pub(super) fn get(context: &mut Context<'_>, request: &GetMetadata) -> Answer {
 
 pub(super) fn set(context: &mut Context<'_>, request: SetMetadata) -> Answer {
     let SetMetadata { mailbox, values } = request;
-    let of = mailbox.as_ref().map(|name| context.mailbox(name)).transpose()?.map(|mailbox| mailbox.id);
+    let of = mailbox.as_ref().map(|name| context.locate_own(name)).transpose()?.map(|mailbox| mailbox.id);
     for (entry, value) in &values {
         // RFC 5464 §3.3: the server may restrict this.
         if of.is_none() && entry.starts_with("/shared/") {

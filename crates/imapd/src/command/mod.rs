@@ -3,6 +3,7 @@
 //! What is over at once is a function of the [`Context`]; what goes on is a value that does [`Work`]; what is about the
 //! connection itself (TLS, logging in and out, IDLE) is a function of the [`ImapSession`].
 
+mod acl;
 mod announced;
 mod append;
 mod authenticate;
@@ -12,6 +13,7 @@ mod close;
 mod compress;
 mod copy;
 mod create;
+mod crossing;
 mod delete;
 mod enable;
 mod expunge;
@@ -52,7 +54,9 @@ use crate::sync::News;
 use crate::tagged::Tagged;
 use crate::upload::Upload;
 use crate::work::Work;
+use ::store::Rights;
 use close::How;
+use imap_proto::command::Select;
 use imap_proto::{Code, Command, Tag};
 use select::Access;
 pub(crate) use store::flags;
@@ -119,6 +123,7 @@ fn needs(command: &Command) -> Needs {
         | Command::GetMetadata(_)
         | Command::SetMetadata(_)
         | Command::SetQuota(_)
+        | Command::Acl(_)
         | Command::UrlAuth(_)
         | Command::Append(_)
         | Command::Notify(_)
@@ -204,7 +209,7 @@ impl ImapSession {
         output: &mut Vec<u8>,
     ) -> Turn {
         let (needs, news) = (needs(&command), news_after(&command));
-        if let Some(refusal) = self.lacks(needs) {
+        if let Some(refusal) = self.lacks(needs).or_else(|| self.shuts_out(&command)) {
             return self.refuse(tag, refusal, news);
         }
         let begun = match command {
@@ -222,8 +227,8 @@ impl ImapSession {
             Command::Compress => return self.compress(tag),
             Command::Unauthenticate => return self.unauthenticate(tag),
             Command::Enable(names) => self.ask(output, |context| enable::run(context, &names)),
-            Command::Select(select) => self.ask(output, |context| select::begin(context, &select, Access::ReadWrite)),
-            Command::Examine(select) => self.ask(output, |context| select::begin(context, &select, Access::ReadOnly)),
+            Command::Select(select) => self.select(&select, Access::ReadWrite, output),
+            Command::Examine(select) => self.select(&select, Access::ReadOnly, output),
             Command::Create(create) => self.ask(output, |context| create::run(context, &create)),
             Command::Delete(name) => self.ask(output, |context| delete::begin(context, &name)),
             Command::Rename(rename) => self.ask(output, |context| rename::run(context, &rename)),
@@ -243,6 +248,7 @@ impl ImapSession {
                 let waker = self.peer.waker.clone();
                 self.ask(output, |context| notify::run(context, request, waker))
             }
+            Command::Acl(asked) => self.ask(output, |context| acl::run(context, &asked)),
             Command::UrlAuth(asked) => self.ask(output, |context| urlauth::begin(context, asked)),
             Command::Append(append) => self.ask(output, |context| append::begin(context, append, upload)),
             Command::Replace(replace) => self.ask(output, |context| replace::begin(context, *replace, upload)),
@@ -291,6 +297,17 @@ impl ImapSession {
         }
     }
 
+    /// Why a command cannot begin in a mailbox of somebody else's that is selected: it is not shared any more. That all messages
+    /// are gone is told as soon as it may be.
+    fn shuts_out(&self, command: &Command) -> Option<Tagged> {
+        let State::Authenticated(user) = &self.state else { return None };
+        let selected = user.selected.as_ref().filter(|selected| selected.shared.is_some())?;
+        let reads = matches!(needs(command), Needs::Selected | Needs::Writable)
+            && !matches!(command, Command::Close | Command::Unselect | Command::Check);
+        let refusal = || Tagged::refused(Code::NonExistent, "The selected mailbox is not shared any more");
+        (reads && !selected.rights().has(Rights::READ)).then(refusal)
+    }
+
     /// Begins a command of a user.
     fn ask<B: Into<Begun>>(
         &mut self,
@@ -299,6 +316,11 @@ impl ImapSession {
     ) -> Result<Begun, Tagged> {
         let State::Authenticated(user) = &mut self.state else { return Err(log_in_first()) };
         begin(&mut Context { service: &self.service, now: self.now, user, output }).map(Into::into)
+    }
+
+    fn select(&mut self, select: &Select, access: Access, output: &mut Vec<u8>) -> Result<Begun, Tagged> {
+        let waker = self.peer.waker.clone();
+        self.ask(output, |context| select::begin(context, select, access, waker))
     }
 
     fn refuse(&mut self, tag: Tag, refusal: Tagged, news: News) -> Turn {

@@ -7,6 +7,7 @@ use super::{cancel_update, filter};
 use crate::context::Context;
 use crate::notify::{NAMES_MAX, is_in};
 use crate::search::{Place, Search, Whose, enables_condstore};
+use crate::selected::Selected;
 use crate::sync::News;
 use crate::tagged::Tagged;
 use crate::work::{Progress, Stop, Work};
@@ -14,7 +15,7 @@ use imap_proto::command::{MultiSearch, NotifyFilter};
 use imap_proto::{Code, MailboxName, Numbering, Status, Tag};
 use session::OUTPUT_HIGH_WATER_BYTES;
 use std::vec::IntoIter;
-use store::{Error, MailboxId, Timestamp};
+use store::{Account, Error, MailboxId, Timestamp};
 
 /// A slice looks into at most so many mailboxes: each may have to be read first.
 const MAILBOXES_PER_SLICE_MAX: usize = 16;
@@ -26,7 +27,9 @@ pub(super) struct MultiSearching {
     tag: Tag,
     request: MultiSearch,
     now: Timestamp,
-    left: IntoIter<MailboxId>,
+    left: IntoIter<Source>,
+    /// Whose mailbox the current search is in.
+    account: Account,
     current: Option<Search>,
     failed: usize,
     refusal: Option<Tagged>,
@@ -49,30 +52,49 @@ pub(super) fn begin(
     let looks = Looks { numbering: Numbering::Uid, enables_condstore: enables_condstore(&request.search) };
     look_first::begin(context, looks, move |context| {
         let (now, left) = (Timestamp(context.now.unix_millis), mailboxes(context, &request.sources)?.into_iter());
-        Ok(MultiSearching { tag, request, now, left, current: None, failed: 0, refusal: None })
+        let account = context.user.account.clone();
+        Ok(MultiSearching { tag, request, now, left, account, current: None, failed: 0, refusal: None })
     })
 }
 
+/// A mailbox that is looked through.
+#[derive(Clone, Copy)]
+enum Source {
+    /// Whosever it is.
+    Selected,
+    Own(MailboxId),
+}
+
 /// Each once. What is named and not there is passed over.
-fn mailboxes(context: &Context<'_>, sources: &[NotifyFilter]) -> Result<Vec<MailboxId>, Error> {
+fn mailboxes(context: &Context<'_>, sources: &[NotifyFilter]) -> Result<Vec<Source>, Error> {
     let selected = context.user.selected.as_ref().filter(|_| sources.contains(&NotifyFilter::Selected));
-    let selected = selected.map(|selected| selected.mailbox);
+    let is_selected = |id| selected.is_some_and(|selected| selected.shared.is_none() && selected.mailbox == id);
+    let first = selected.map(|_| Source::Selected).into_iter();
     if sources.iter().all(|source| *source == NotifyFilter::Selected) {
-        return Ok(selected.into_iter().collect());
+        return Ok(first.collect());
     }
     let mailboxes = context.mailboxes()?;
     let named = mailboxes.iter().filter(|mailbox| sources.iter().any(|source| is_in(mailbox, source)));
-    let others = named.map(|mailbox| mailbox.id).filter(|id| selected != Some(*id));
-    Ok(selected.into_iter().chain(others).collect())
+    let others = named.map(|mailbox| mailbox.id).filter(|id| !is_selected(*id)).map(Source::Own);
+    Ok(first.chain(others).collect())
 }
 
 impl MultiSearching {
     /// The search of the next mailbox that is still there.
     fn next(&mut self, context: &Context<'_>) -> Result<Option<Search>, Tagged> {
         let (user, request) = (&context.user, &self.request.search);
-        for id in self.left.by_ref() {
-            let selected = user.selected.as_ref().filter(|selected| selected.mailbox == id);
-            let view = match selected.map_or_else(|| user.account.view(id), |selected| Ok(selected.view.clone())) {
+        for source in self.left.by_ref() {
+            let (selected, view) = match source {
+                Source::Selected => (user.selected.as_ref(), None),
+                Source::Own(id) => (user.selected_is(&user.account, id), Some(id)),
+            };
+            self.account = selected.map_or(&user.account, |selected| &selected.account).clone();
+            let view = match (selected, view) {
+                (Some(selected), _) => Ok(selected.view.clone()),
+                (None, Some(id)) => self.account.view(id),
+                (None, None) => continue,
+            };
+            let view = match view {
                 Err(Error::NoSuchMailbox) => continue,
                 view => view?,
             };
@@ -80,7 +102,8 @@ impl MultiSearching {
                 Some(selected) => Place::selected(selected),
                 None => Place::other(&user.account, &view, user.enabled),
             };
-            let Ok(name) = MailboxName::new(&view.mailbox().name) else { continue };
+            let name = selected.map_or(view.mailbox().name.as_str(), Selected::name);
+            let Ok(name) = MailboxName::new(name) else { continue };
             let search = Search::new(request, self.tag.clone(), user.enabled, &place, self.now);
             if search.asks_too_much() {
                 return Err(Tagged::refused(Code::Limit, "Too many TEXT and BODY keys in one SEARCH"));
@@ -107,7 +130,7 @@ impl Work for MultiSearching {
                     }
                 },
             };
-            let (progress, saved) = search.advance(&context.user.account, context.output);
+            let (progress, saved) = search.advance(&self.account, context.output);
             let Progress::Done(answer) = progress else {
                 self.current = Some(search);
                 return Ok(Progress::More);

@@ -6,7 +6,9 @@
 use super::{Begun, fetch, metadata, status};
 use crate::connection::{ImapSession, Turn};
 use crate::context::Context;
+use crate::located::OTHERS;
 use crate::notify::{NAMES_MAX, Notify, Wanted};
+use crate::selected::Selected;
 use crate::state::{Running, State};
 use crate::sync::{Look, News};
 use crate::tagged::Tagged;
@@ -37,6 +39,11 @@ pub(super) fn run(context: &mut Context<'_>, request: Request, waker: Waker) -> 
     };
     if groups.iter().any(|group| group.events.unknown) {
         return Err(Tagged::refused(Code::BadEvent(EVENTS), "There are no such events here"));
+    }
+    // What happens in the mailboxes of others is told of the selected one alone.
+    let is_of_others = |name: &MailboxName| name.as_str().starts_with(OTHERS);
+    if groups.iter().flat_map(|group| group.filter.names()).any(is_of_others) {
+        return Err(Tagged::refused(Code::Cannot, "Of mailboxes that others share only the selected one is watched"));
     }
     if groups.iter().map(|group| group.filter.names().len()).sum::<usize>() > NAMES_MAX {
         return Err(Tagged::refused(Code::Limit, "Too many mailboxes are named"));
@@ -130,8 +137,10 @@ fn look(context: &mut Context<'_>) -> Result<Noticed, Error> {
 
 fn notice(context: &mut Context<'_>, notify: &mut Notify, now: &Mailboxes) -> Result<Noticed, Error> {
     let has_changed = now.head() != notify.told.head();
+    // Of somebody else's mailbox it is not known before a look.
+    let is_shared = context.user.selected.as_ref().is_some_and(|selected| selected.shared.is_some());
     if let (Some(wish), Some(selected)) = (&notify.selected, &context.user.selected)
-        && (has_changed || (selected.holds_back && !wish.delayed))
+        && (has_changed || is_shared || (selected.holds_back && !wish.delayed))
     {
         let mut news = if wish.delayed { News::without_expunges() } else { News::default() };
         match context.user.tell(&mut news, context.output)? {
@@ -152,7 +161,8 @@ fn tell_changes(context: &mut Context<'_>, notify: &Notify, now: &Mailboxes) -> 
             tell_name(context, &before.name, None, &[MailboxAttribute::NonExistent]);
         }
     }
-    let selected = context.user.selected.as_ref().map(|selected| selected.mailbox);
+    let own = context.user.selected.as_ref().filter(|selected| selected.shared.is_none());
+    let selected = own.map(|selected| selected.mailbox);
     for mailbox in now.iter() {
         let before = notify.told.by_id(mailbox.id);
         if before.is_some_and(|before| is_same(before, mailbox)) {
@@ -254,13 +264,15 @@ fn tell_status(context: &mut Context<'_>, mailbox: &Mailbox, modseq: bool) -> Re
     let items = [StatusItem::Messages, StatusItem::UidNext, StatusItem::UidValidity, StatusItem::Unseen];
     let modseq = (modseq || context.user.enabled.condstore).then_some(StatusItem::HighestModSeq);
     let items: Vec<StatusItem> = items.into_iter().chain(modseq).collect();
-    status::tell(context, mailbox, &name, &items)
+    let account = context.user.account.clone();
+    status::tell(context, (&account, mailbox), &name, &items)
 }
 
 /// RFC 5465 §5.2: what is told of messages that came into the selected mailbox.
 fn new_messages(context: &mut Context<'_>, notify: &mut Notify) -> Result<Option<Telling>, Error> {
     let Some(wish) = notify.selected.as_mut().filter(|wish| !wish.fetch.is_empty()) else { return Ok(None) };
-    let here = context.user.selected.as_ref().map(|selected| (selected.mailbox, selected.uid_next()));
+    let at = |selected: &Selected| (selected.account.id(), selected.mailbox);
+    let here = context.user.selected.as_ref().map(|selected| (at(selected), selected.uid_next()));
     let before = std::mem::replace(&mut wish.new_from, here);
     let (Some((mailbox, end)), Some((known, from))) = (here, before) else { return Ok(None) };
     if mailbox != known || from >= end {

@@ -6,7 +6,7 @@ use crate::tagged::Tagged;
 use imap_proto::command::SetQuota;
 use imap_proto::response::StorageQuota;
 use imap_proto::{Code, MailboxName};
-use store::{Error, Usage};
+use store::{Error, Rights, Usage};
 
 /// The name of the one root; programs show it to people.
 const ROOT: &str = "Account";
@@ -22,7 +22,11 @@ pub(super) fn run(context: &mut Context<'_>, root: &str) -> Answer {
 
 pub(super) fn root_of(context: &mut Context<'_>, name: &MailboxName) -> Answer {
     // RFC 9208 §4.1.2: of a mailbox that is not there the server may tell as well; a typing error is better told.
-    context.mailbox(name)?;
+    if context.locate(name, Rights::READ)?.is_shared() {
+        // What is put there counts for its owner, and how much that may be is told to nobody else.
+        context.encoder().quota_root(name, None);
+        return Ok(Tagged::ok("GETQUOTAROOT done"));
+    }
     let quota = storage(context)?;
     // RFC 9208 §3.2: a mailbox may have no root at all.
     context.encoder().quota_root(name, quota.map(|_| ROOT));

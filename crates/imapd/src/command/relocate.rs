@@ -1,16 +1,19 @@
 //! MOVE (RFC 9051 §6.4.8).
 
+use super::Begun;
 use super::announced::UNANNOUNCED_MESSAGES_MAX;
 use super::copy::copy_uid;
+use super::crossing::{self, How};
 use crate::context::Context;
 use crate::tagged::Tagged;
 use crate::work::{Progress, Stop, Work};
 use imap_proto::Status;
 use imap_proto::command::Transfer;
-use store::{MailboxId, PIECE_MESSAGES_MAX, Relisting, Uid};
+use store::{Account, MailboxId, PIECE_MESSAGES_MAX, Relisting, Uid};
 
 /// A MOVE on its way. What is gone is told at its end, after where it went.
 pub(super) struct Moving {
+    account: Account,
     from: MailboxId,
     to: MailboxId,
     uids: Vec<Uid>,
@@ -19,12 +22,17 @@ pub(super) struct Moving {
 }
 
 /// As COPY, UIDs that are gone are passed over.
-pub(super) fn begin(context: &mut Context<'_>, transfer: &Transfer) -> Result<Moving, Tagged> {
+pub(super) fn begin(context: &mut Context<'_>, transfer: &Transfer) -> Result<Begun, Tagged> {
     context.tell_named(&transfer.set, transfer.numbering)?;
     let selected = context.selected()?;
     let (uids, from) = (selected.uids(&transfer.set, transfer.numbering)?, selected.mailbox);
-    let to = context.target(&transfer.mailbox)?.id;
-    Ok(Moving { from, to, uids, done: 0, moved: Relisting::default() })
+    let to = context.target(&transfer.mailbox)?;
+    let selected = context.selected()?;
+    if let Some(crossing) = crossing::begin(selected, &uids, &to, How::Move)? {
+        return Ok(crossing.into());
+    }
+    let account = selected.account.clone();
+    Ok(Moving { account, from, to: to.mailbox.id, uids, done: 0, moved: Relisting::default() }.into())
 }
 
 impl Work for Moving {
@@ -37,7 +45,7 @@ impl Work for Moving {
         let piece = rest.get(..PIECE_MESSAGES_MAX).unwrap_or(rest).to_vec();
         self.done += piece.len();
         if !piece.is_empty() {
-            match context.user.account.move_messages(context.actor(), self.from, piece, self.to) {
+            match self.account.move_messages(context.actor_in(&self.account), self.from, piece, self.to) {
                 Ok(part) => {
                     self.moved.uid_validity = part.uid_validity;
                     self.moved.uids.extend(part.uids);

@@ -28,7 +28,7 @@ pub(super) struct Replacing {
 
 pub(super) fn begin(context: &mut Context<'_>, replace: Replace, upload: Option<Upload>) -> Result<Replacing, Tagged> {
     let Replace { numbering, replaced, mut append } = replace;
-    let no_target = |answer| no_such_target(&context.user.account, &append.mailbox).unwrap_or(answer);
+    let no_target = |answer| no_such_target(context.user, &append.mailbox, context.now).unwrap_or(answer);
     let is_catenation = append.data == AppendData::Catenate;
     let begun = || Upload::begin(&context.service.spool, &context.user.account);
     let content = match upload.or_else(|| is_catenation.then(begun)) {
@@ -83,8 +83,12 @@ impl Work for Replacing {
         let internal_date = internal_date(context, append.date);
         let flags = self.flags.take().unwrap_or_else(|| flags(&append.flags));
         let message = NewMessage { body: append.message, flags, internal_date };
-        let (actor, account) = (context.actor(), &context.user.account);
-        let appended = account.replace(actor, (self.mailbox, self.replaced), to, message);
+        if to.account.id() != context.selected()?.account.id() {
+            let text = "A message takes the place of another one in the same account";
+            return Err(Tagged::refused(Code::Cannot, text).into());
+        }
+        let actor = context.actor_in(&to.account);
+        let appended = to.account.replace(actor, (self.mailbox, self.replaced), to.mailbox.id, message);
         let appended = appended.map_err(|error| refusal(error, append.data))?;
         if let Some(code) = append_uid_code(&[appended]) {
             // RFC 8508 §4.3: before the EXPUNGE.

@@ -3,8 +3,9 @@
 use crate::command::status::mailbox_id;
 use crate::context::Context;
 use crate::enabled::Enabled;
+use crate::located::Located;
 use crate::resync;
-use crate::selected::Selected;
+use crate::selected::{Selected, Shared};
 use crate::sync::{News, flags_of_mailbox, flags_of_message, number_at};
 use crate::tagged::Tagged;
 use crate::work::{Progress, Stop, Work};
@@ -12,7 +13,8 @@ use imap_proto::command::{Qresync, Select};
 use imap_proto::response::{ListEntry, MailboxAttribute};
 use imap_proto::{Code, Encoder, MailboxName, Status};
 use session::OUTPUT_HIGH_WATER_BYTES;
-use store::{Error, ModSeq, Role, SystemFlag, Uid, View};
+use std::task::Waker;
+use store::{Error, ModSeq, Rights, Role, SystemFlag, Uid, View};
 
 /// SELECT or EXAMINE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +29,19 @@ pub(super) struct Resync {
     answer: Tagged,
 }
 
+/// RFC 4314 §5.1.1: whoever has none of these rights opens a mailbox to read it.
+const CHANGES: Rights =
+    Rights::INSERT.and(Rights::EXPUNGE).and(Rights::DELETE_MESSAGES).and(Rights::SEEN).and(Rights::WRITE);
 /// The first unseen message is looked for in at most this many entries. RFC 3501 §6.3.1 lets UNSEEN be left out.
 const UNSEEN_SCAN_MAX: usize = 32 * 1024;
 const UNSEEN_SCAN_STEP: usize = 256;
 
-pub(super) fn begin(context: &mut Context<'_>, select: &Select, access: Access) -> Result<Resync, Tagged> {
+pub(super) fn begin(
+    context: &mut Context<'_>,
+    select: &Select,
+    access: Access,
+    waker: Waker,
+) -> Result<Resync, Tagged> {
     if select.qresync.is_some() && !context.user.enabled.qresync {
         // RFC 7162 §3.2.5
         return Err(Tagged::bad("ENABLE QRESYNC first"));
@@ -42,15 +52,21 @@ pub(super) fn begin(context: &mut Context<'_>, select: &Select, access: Access) 
     }
     // RFC 7162 §3.1.8
     context.user.enabled.condstore |= select.condstore;
-    let mailbox = context.mailbox(&select.mailbox)?;
-    let account = context.user.account.clone();
+    let located = context.locate(&select.mailbox, Rights::READ)?;
+    let shared = located.is_shared().then(|| {
+        let (name, _watch) = (select.mailbox.as_str().to_owned(), located.account.watch(waker));
+        Box::new(Shared { name, _watch })
+    });
+    let Located { account, mailbox, rights } = located;
     let view = account.view(mailbox.id)?;
     // RFC 9051 §7.1: nothing there changes but by the answer of the owner, which is not given here.
     let is_held = view.mailbox().role == Some(Role::Held);
     let takes_nothing = account.is_read_only();
-    let read_only = access == Access::ReadOnly || is_held || takes_nothing;
+    let changes_nothing = is_held || !rights.has_some(CHANGES);
+    let read_only = access == Access::ReadOnly || changes_nothing || takes_nothing;
     let enabled = context.user.enabled;
     let mut selected = Selected::new(account, view, read_only);
+    selected.shared = shared;
     selected.meet_recent(selected.view.mailbox().uid_next, enabled)?;
     tell_mailbox(&mut selected, &select.mailbox, context.user.enabled, context.output);
     let positions = match &select.qresync {
@@ -62,7 +78,7 @@ pub(super) fn begin(context: &mut Context<'_>, select: &Select, access: Access) 
         Access::ReadWrite if takes_nothing => {
             Tagged::ok("Selected, to be read only: the server cannot write to its disk").with(Code::ReadOnly)
         }
-        Access::ReadWrite if is_held => Tagged::ok("Selected, to be read only").with(Code::ReadOnly),
+        Access::ReadWrite if changes_nothing => Tagged::ok("Selected, to be read only").with(Code::ReadOnly),
         Access::ReadWrite => Tagged::ok("Selected").with(Code::ReadWrite),
         Access::ReadOnly => Tagged::ok("Examined").with(Code::ReadOnly),
     };
@@ -96,7 +112,7 @@ impl Work for Resync {
 fn tell_mailbox(selected: &mut Selected, name: &MailboxName, enabled: Enabled, output: &mut Vec<u8>) {
     let mailbox = selected.view.mailbox();
     let mut encoder = Encoder::new(output, enabled.dialect());
-    flags_of_mailbox(&selected.view, selected.read_only, &mut encoder);
+    flags_of_mailbox(&selected.view, selected.permanent(), &mut encoder);
     encoder.exists(selected.exists());
     if enabled.rev2 {
         // RFC 9051 §6.3.2: LIST tells the name as the server knows it.
@@ -112,7 +128,7 @@ fn tell_mailbox(selected: &mut Selected, name: &MailboxName, enabled: Enabled, o
     let codes = [
         (Code::UidValidity(mailbox.uid_validity.0), "UIDs are valid"),
         (Code::UidNext(mailbox.uid_next.0), "Predicted next UID"),
-        (Code::MailboxId(&mailbox_id(mailbox.id)), "Immutable"),
+        (Code::MailboxId(&mailbox_id(&selected.account, mailbox.id)), "Immutable"),
         // RFC 4467 §7
         (Code::UrlMech, "Addresses can be authorized"),
     ];

@@ -7,12 +7,12 @@ use crate::tagged::Tagged;
 use imap_proto::MailboxName;
 use imap_proto::command::{StatusItem, StatusRequest};
 use imap_proto::response::StatusValue;
-use store::{Error, Mailbox, MailboxId, SystemFlag, Uid};
+use store::{Account, Error, Mailbox, MailboxId, Rights, SystemFlag, Uid};
 
 pub(super) fn run(context: &mut Context<'_>, request: &StatusRequest) -> Answer {
-    let mailbox = context.mailbox(&request.mailbox)?;
+    let located = context.locate(&request.mailbox, Rights::READ)?;
     be_aware(context, &request.items);
-    tell(context, &mailbox, &request.mailbox, &request.items)?;
+    tell(context, (&located.account, &located.mailbox), &request.mailbox, &request.items)?;
     Ok(Tagged::ok("STATUS done"))
 }
 
@@ -26,17 +26,20 @@ pub(super) fn be_aware(context: &mut Context<'_>, items: &[StatusItem]) {
 /// `* STATUS name (…)`
 pub(super) fn tell(
     context: &mut Context<'_>,
-    mailbox: &Mailbox,
+    (account, mailbox): (&Account, &Mailbox),
     name: &MailboxName,
     items: &[StatusItem],
 ) -> Result<(), Error> {
-    let id = mailbox_id(mailbox.id);
+    // What is unseen is the reader's own.
+    let as_seen = if account.guest().is_some() { Some(account.view(mailbox.id)?) } else { None };
+    let mailbox = as_seen.as_ref().map_or(mailbox, |view| view.mailbox());
+    let id = mailbox_id(account, mailbox.id);
     let asked_for_deleted = items.contains(&StatusItem::DeletedStorage);
-    let deleted_bytes = if asked_for_deleted { deleted_bytes(context, mailbox)? } else { 0 };
-    let recent = if items.contains(&StatusItem::Recent) { recent(context, mailbox)? } else { 0 };
+    let deleted_bytes = if asked_for_deleted { deleted_bytes(account, mailbox)? } else { 0 };
+    let recent = if items.contains(&StatusItem::Recent) { recent(context, account, mailbox)? } else { 0 };
     let limit = context.service.message_bytes_max;
     // Of the selected mailbox as far as the client has been told: what it believes here it never asks for again.
-    let selected = context.user.selected.as_ref().filter(|selected| selected.mailbox == mailbox.id);
+    let selected = context.user.selected_is(account, mailbox.id);
     let highest_modseq = selected.map_or(mailbox.highest_modseq, |selected| selected.known_modseq);
     let values = items.iter().map(|item| match item {
         StatusItem::Messages => StatusValue::Messages(mailbox.counts.messages),
@@ -56,11 +59,11 @@ pub(super) fn tell(
 }
 
 /// Octets of the messages with `\Deleted`, which are not counted all the time: hardly anybody asks.
-fn deleted_bytes(context: &Context<'_>, mailbox: &Mailbox) -> Result<u64, Error> {
+fn deleted_bytes(account: &Account, mailbox: &Mailbox) -> Result<u64, Error> {
     if mailbox.counts.deleted == 0 {
         return Ok(0);
     }
-    let view = match context.user.account.view(mailbox.id) {
+    let view = match account.view(mailbox.id) {
         // Deleted just now, in the middle of a LIST perhaps.
         Err(Error::NoSuchMailbox) => return Ok(0),
         view => view?,
@@ -70,18 +73,17 @@ fn deleted_bytes(context: &Context<'_>, mailbox: &Mailbox) -> Result<u64, Error>
 }
 
 /// RFC 3501 §6.3.10: the messages that nobody was told of, and in the selected mailbox those that are this session's.
-fn recent(context: &Context<'_>, mailbox: &Mailbox) -> Result<u32, Error> {
-    let (user, selected) = (&context.user, context.user.selected.as_ref());
-    if user.enabled.rev2 {
+fn recent(context: &Context<'_>, account: &Account, mailbox: &Mailbox) -> Result<u32, Error> {
+    if context.user.enabled.rev2 {
         return Ok(0);
     }
-    let own = selected.filter(|selected| selected.mailbox == mailbox.id);
+    let own = context.user.selected_is(account, mailbox.id);
     let told = own.map_or(0, |selected| selected.recent.count(&selected.told));
-    let first = user.account.recent_from(mailbox.id).max(own.map_or(Uid(0), Selected::uid_next));
+    let first = account.recent_from(mailbox.id).max(own.map_or(Uid(0), Selected::uid_next));
     if first >= mailbox.uid_next {
         return Ok(told);
     }
-    let view = match user.account.view(mailbox.id) {
+    let view = match account.view(mailbox.id) {
         // Deleted just now, in the middle of a LIST perhaps.
         Err(Error::NoSuchMailbox) => return Ok(told),
         view => view?,
@@ -90,7 +92,10 @@ fn recent(context: &Context<'_>, mailbox: &Mailbox) -> Result<u32, Error> {
     Ok(told.saturating_add(u32::try_from(untold).unwrap_or(u32::MAX)))
 }
 
-/// RFC 8474 §4: the mailbox's immutable id, unique in the account; `F` keeps it apart from the ids of messages.
-pub(super) fn mailbox_id(id: MailboxId) -> String {
-    format!("F{id}")
+/// RFC 8474 §4: the mailbox's immutable id, unique among all that a user sees; `F` keeps it apart from the ids of messages.
+pub(super) fn mailbox_id(account: &Account, id: MailboxId) -> String {
+    match account.guest() {
+        None => format!("F{id}"),
+        Some(_) => format!("F{}-{id}", account.id()),
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::announced::UNANNOUNCED_MESSAGES_MAX;
 use crate::context::Context;
+use crate::located::acting_in;
 use crate::selected::Selected;
 use crate::state::{Answers, Finish};
 use crate::sync::{Heard, Look, News, OwnChange, is_told, may_number};
@@ -67,7 +68,10 @@ pub(super) fn may_share(user: &mut User, store: &Store) -> bool {
 pub(super) fn may_follow(user: &mut User, store: &Store) -> bool {
     let condstore = user.enabled.condstore;
     let Ok(selected) = user.writable() else { return false };
-    (condstore || store.unchanged_since.is_none()) && !selected.names_unknown(&store.set, store.numbering)
+    // What a guest changes is looked at by itself.
+    selected.shared.is_none()
+        && (condstore || store.unchanged_since.is_none())
+        && !selected.names_unknown(&store.set, store.numbering)
 }
 
 /// Does STOREs that came at once; they share commits, and each has its answer.
@@ -154,6 +158,7 @@ impl Work for Storing {
         let uids = flags_piece(rest).to_vec();
         self.begun += uids.len();
         let same = self.unchanged(selected, &uids);
+        let actor = acting_in(&selected.account, actor);
         let changed = selected.account.change_flags(actor, selected.mailbox, uids.clone(), self.change.clone());
         let changed = match changed {
             Ok(changed) => changed,

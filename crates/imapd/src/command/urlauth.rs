@@ -38,7 +38,7 @@ fn reset_key(context: &mut Context<'_>, reset: Option<&ResetKey>) -> Answer {
     if mechanisms.iter().any(|mechanism| mechanism != INTERNAL) {
         return Err(no_such_mechanism());
     }
-    let mailbox = context.mailbox(mailbox)?.id;
+    let mailbox = context.locate_own(mailbox)?.id;
     context.user.account.reset_address_keys(Some(mailbox))?;
     Ok(Tagged::ok("There is another key").with(Code::UrlMech))
 }

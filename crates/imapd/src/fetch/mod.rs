@@ -18,6 +18,7 @@ mod response;
 mod targets;
 
 use crate::enabled::Enabled;
+use crate::located::acting_in;
 use crate::resync;
 use crate::selected::Selected;
 use crate::sync::number_at;
@@ -337,6 +338,7 @@ fn mark_seen(selected: &Selected, actor: Actor, uids: Vec<Uid>) {
     }
     let seen = FlagChange { mode: FlagMode::Add, flags: Flags::system(&[SystemFlag::Seen]), unchanged_since: None };
     // The store has logged what is worth it.
+    let actor = acting_in(&selected.account, actor);
     let _unnoted = selected.account.change_flags(actor, selected.mailbox, uids, seen);
 }
 

@@ -18,7 +18,7 @@ fn the_special_mailboxes_are_there_from_the_start() {
         ],
     );
     client.check("a LIST \"\" \"\"", &["* LIST (\\Noselect) \"/\" \"\"", "a OK LIST done"]);
-    client.check("a NAMESPACE", &["* NAMESPACE ((\"\" \"/\")) NIL NIL", "a OK NAMESPACE done"]);
+    client.check("a NAMESPACE", &["* NAMESPACE ((\"\" \"/\")) ((\"Shared/\" \"/\")) NIL", "a OK NAMESPACE done"]);
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod recent;
 mod resync;
 mod segments;
 mod select;
+mod shared;
 mod states;
 mod store;
 mod urlauth;

@@ -3,7 +3,7 @@
 use crate::harness::{Client, Server};
 
 /// Commands, and whether each is refused without a login, without a selected mailbox, in one that is open read-only.
-const COMMANDS: [(&str, [bool; 3]); 35] = [
+const COMMANDS: [(&str, [bool; 3]); 37] = [
     ("CAPABILITY", [false, false, false]),
     ("NOOP", [false, false, false]),
     ("ID NIL", [false, false, false]),
@@ -19,6 +19,8 @@ const COMMANDS: [(&str, [bool; 3]); 35] = [
     ("STATUS INBOX (MESSAGES)", [true, false, false]),
     ("GETQUOTA Account", [true, false, false]),
     ("GETQUOTAROOT INBOX", [true, false, false]),
+    ("MYRIGHTS INBOX", [true, false, false]),
+    ("GETACL INBOX", [true, false, false]),
     ("APPEND INBOX {2+}\r\nhi", [true, false, false]),
     ("IDLE", [true, false, false]),
     ("CHECK", [true, true, false]),

@@ -11,6 +11,7 @@ use crate::journal::{Actor, Change, Listed, OfMessages, Protocol};
 use crate::key;
 use crate::objects::{ObjectName, Shared};
 use crate::record::{Arrival, BodyRecord, Digest, EmailRecord, HeaderCopy, MessageRecord};
+use crate::rights::Rights;
 use crate::shown::SentSizes;
 use crate::store::takes_mail;
 use crate::tx::Tx;
@@ -85,7 +86,7 @@ impl Account {
         let prepared = self.prepare(&body, &summary, origin(&target))?;
         drop(body);
         let object = prepared.object.clone();
-        let appended = self.transact(move |tx| append(tx, actor, &target, &flags, internal_date, &prepared));
+        let appended = self.transact_shared(move |tx| append(tx, actor, &target, &flags, internal_date, &prepared));
         self.remove_unless(appended.as_ref().is_ok_and(|(_, is_stored)| *is_stored), appended.as_ref().err(), object);
         appended.map(|(appended, _)| appended)
     }
@@ -185,14 +186,20 @@ pub(super) fn append_where(
         Target::Mailbox(id) => *id,
         Target::Inbox => {
             let inbox = tx.state.inbox()?.id;
+            tx.must_have(inbox, Rights::INSERT)?;
             fits(tx, prepared.size.into())?;
             return Ok((store_new(tx, actor, inbox, flags, internal_date, prepared)?, true));
         }
     };
     // That there is no such mailbox is told before that there is no room (RFC 9051 §6.3.12: TRYCREATE).
-    tx.mailbox(mailbox)?;
+    tx.must_have(mailbox, Rights::INSERT)?;
     tx.must_not_be_held(mailbox)?;
-    match tx.upload(prepared, mailbox, actor.now)? {
+    let upload = match tx.guest {
+        // What the owner's devices submitted is no matter of theirs.
+        Some(_) => Upload::New,
+        None => tx.upload(prepared, mailbox, actor.now)?,
+    };
+    match upload {
         Upload::New => {
             fits(tx, prepared.size.into())?;
             Ok((store_new(tx, actor, mailbox, flags, internal_date, prepared)?, true))
@@ -232,7 +239,8 @@ pub(super) fn put_new(
     prepared: &Prepared,
 ) -> Result<Listed, Error> {
     let email = tx.next_email(actor.now)?;
-    let flags = tx.flag_bits(mailbox, flags)?;
+    let (flags, seen_by) = tx.flags_of_new(mailbox, flags)?;
+    let flags = tx.flag_bits(mailbox, &flags)?;
     let uid = tx.next_uid(mailbox)?;
     let internal_date = internal_date.as_internal_date();
     let listed = Listed { uid, email, flags, internal_date, size: prepared.size };
@@ -254,6 +262,9 @@ pub(super) fn put_new(
     prepared.identity.names.iter().for_each(|name| tx.put(key::named(*name, email), own.clone()));
     tx.put(key::email(email), record.encode());
     tx.list(mailbox, &listed.entry(modseq))?;
+    if let Some(guest) = seen_by {
+        tx.mark((mailbox, guest), &[(uid, true)], modseq)?;
+    }
     Ok(listed)
 }
 

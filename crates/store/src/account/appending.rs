@@ -14,6 +14,7 @@ use crate::flags::Flags;
 use crate::ids::{MailboxId, Timestamp};
 use crate::journal::{Actor, Change, Listed, OfMessages};
 use crate::objects::{ObjectName, Shared};
+use crate::rights::Rights;
 use crate::tx::Tx;
 use message::Summary;
 use std::mem;
@@ -179,7 +180,8 @@ impl Appending {
         let before = self.unfinished.clone();
         let noted = Noted::default();
         let to_note = noted.clone();
-        let stored = self.account.transact(move |tx| {
+        let stored = self.account.transact_shared(move |tx| {
+            tx.must_have(mailbox, Rights::INSERT)?;
             tx.must_not_be_held(mailbox)?;
             // Who brings too much hears so before anything has come.
             tx.must_fit(bytes)?;

@@ -11,6 +11,7 @@ use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, OfMessages, Protocol, Relisted};
 use crate::key;
 use crate::record::{open, versioned};
+use crate::rights::Rights;
 use crate::transact::AccountCell;
 use crate::tx::Tx;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -71,7 +72,7 @@ impl Account {
         loop {
             let piece = next_piece(&uids, done).to_vec();
             done += piece.len();
-            let part = self.transact(move |tx| relist(tx, actor, How::Move, from, &piece, to))?;
+            let part = self.transact_shared(move |tx| relist(tx, actor, How::Move, from, &piece, to))?;
             moved.uid_validity = part.uid_validity;
             moved.uids.extend(part.uids);
             if done >= uids.len() {
@@ -110,7 +111,7 @@ impl Copying {
         let before = self.unfinished.clone();
         let noted = Noted::default();
         let to_note = noted.clone();
-        let done = self.account.transact(move |tx| {
+        let done = self.account.transact_shared(move |tx| {
             // Whoever copies too much hears so before anything has come.
             let index = tx.index(from)?;
             let octets = all.iter().filter_map(|uid| index.find(*uid)).map(|entry| u64::from(entry.size)).sum();
@@ -280,10 +281,15 @@ fn relist(
 ) -> Result<Relisting, Error> {
     let uid_validity = tx.mailbox(to)?.uid_validity;
     tx.mailbox(from)?;
+    tx.must_have(to, Rights::INSERT)?;
+    tx.must_have(from, Rights::READ)?;
     tx.must_not_be_held(to)?;
     match how {
         How::Copy => {}
-        How::Move => tx.must_not_be_held(from)?,
+        How::Move => {
+            tx.must_have(from, Rights::DELETE_MESSAGES.and(Rights::EXPUNGE))?;
+            tx.must_not_be_held(from)?;
+        }
     }
     let index = tx.index(from)?;
     let mut entries: Vec<Entry> = uids.iter().filter_map(|uid| index.find(*uid)).copied().collect();
@@ -303,6 +309,7 @@ fn relist(
             How::Move => tx.move_batch(actor, (from, batch), to, relisted)?,
         }
     }
+    tx.copy_marks(from, to, &pairs)?;
     tx.filed(actor, to, &filed)?;
     tx.note_put_away(actor, (from, to), pairs.len())?;
     Ok(Relisting { uid_validity, uids: pairs })
@@ -329,7 +336,8 @@ impl Tx<'_> {
     ) -> Result<Vec<Relisted>, Error> {
         let keywords = self.mailbox(from)?.keywords.clone();
         let relisted = entries.iter().map(|entry| {
-            let flags = self.flag_bits_with_room(to, &keywords.flags(entry.flags))?;
+            let flags = self.flags_of_copy(to, keywords.flags(entry.flags))?;
+            let flags = self.flag_bits_with_room(to, &flags)?;
             Ok(Relisted { before: Listed::of(entry), uid: self.next_uid(to)?, flags })
         });
         relisted.collect()

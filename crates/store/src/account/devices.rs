@@ -260,7 +260,7 @@ impl Account {
 /// The account takes another device: if it is full, one that was revoked, or was not seen for a year, gives way.
 fn make_room(tx: &mut Tx<'_>, credential: &Credential, now: Timestamp) -> Result<(), Error> {
     let most = match credential {
-        Credential::ApplicationPassword { .. } => DEVICES_MAX,
+        Credential::ApplicationPassword { .. } | Credential::Guest { .. } => DEVICES_MAX,
         Credential::MainPassword { .. } => DEVICES_MAX + MAIN_PASSWORD_ROOM,
     };
     if tx.state.devices.len() < most {

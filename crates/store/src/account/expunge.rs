@@ -9,6 +9,7 @@ use crate::ids::{MailboxId, Uid};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, OfMessages};
 use crate::key;
+use crate::rights::Rights;
 use crate::store::StoreOptions;
 use crate::tx::Tx;
 use std::sync::Arc;
@@ -34,13 +35,26 @@ impl Account {
         Ok(expunging.gone)
     }
 
+    /// Takes messages out of a mailbox that came into another account, whether they have `\Deleted` or not: the end of a MOVE. On
+    /// an error some may have left it.
+    ///
+    /// # Errors
+    /// As [`Account::expunge`].
+    pub fn begin_removal(&self, actor: Actor, mailbox: MailboxId, uids: &[Uid]) -> Result<Expunging, Error> {
+        let view = self.view(mailbox)?;
+        let mut entries: Vec<Entry> = uids.iter().filter_map(|uid| view.index().find(*uid)).copied().collect();
+        entries.sort_unstable_by_key(|entry| entry.uid);
+        Ok(Expunging::new(actor, mailbox, Left::Moved, &entries))
+    }
+
     /// Begins to expunge messages. What fits into one commit is expunged at once; of more nothing yet.
     ///
     /// # Errors
     /// As [`Account::expunge`].
     pub fn begin_expunge(&self, actor: Actor, mailbox: MailboxId, which: Expunge) -> Result<Expunging, Error> {
         let options = Arc::clone(&self.options);
-        self.transact(move |tx| {
+        self.transact_shared(move |tx| {
+            tx.must_have(mailbox, Rights::EXPUNGE)?;
             let index = tx.index(mailbox)?.clone();
             let deleted = |entry: &&Entry| entry.flags.has(SystemFlag::Deleted);
             let mut entries: Vec<Entry> = match &which {
@@ -83,8 +97,21 @@ pub struct Expunging {
 pub(super) enum Left {
     /// Those that still have `\Deleted`.
     Deleted,
-    /// All that are still there.
+    /// All that are still there: the mailbox goes.
     All,
+    /// All that are still there: they are in another account now.
+    Moved,
+}
+
+impl Left {
+    /// RFC 4314 §4
+    fn needed(self) -> Rights {
+        match self {
+            Self::Deleted => Rights::EXPUNGE,
+            Self::All => Rights::DELETE_MAILBOX,
+            Self::Moved => Rights::EXPUNGE.and(Rights::DELETE_MESSAGES),
+        }
+    }
 }
 
 impl Expunging {
@@ -125,7 +152,7 @@ impl Expunging {
             verdict: self.verdict,
         };
         let options = Arc::clone(&account.options);
-        let (verdict, mut gone) = account.transact(move |tx| part.run(tx, &options))?;
+        let (verdict, mut gone) = account.transact_shared(move |tx| part.run(tx, &options))?;
         self.verdict = verdict;
         self.gone.append(&mut gone);
         self.done = next;
@@ -148,6 +175,7 @@ struct Part {
 impl Part {
     fn run(&self, tx: &mut Tx<'_>, options: &StoreOptions) -> Result<(Option<Verdict>, Vec<Uid>), Error> {
         let Self { actor, mailbox, .. } = *self;
+        tx.must_have(mailbox, self.left.needed())?;
         let entries = self.entries(tx, &self.uids)?;
         if entries.is_empty() {
             return Ok((self.verdict, Vec::new()));
@@ -170,7 +198,7 @@ impl Part {
     /// Those of `uids` that are still to leave.
     fn entries(&self, tx: &mut Tx<'_>, uids: &[Uid]) -> Result<Vec<Entry>, Error> {
         let index = tx.index(self.mailbox)?;
-        let leaves = |entry: &&Entry| self.left == Left::All || entry.flags.has(SystemFlag::Deleted);
+        let leaves = |entry: &&Entry| self.left != Left::Deleted || entry.flags.has(SystemFlag::Deleted);
         Ok(uids.iter().filter_map(|uid| index.find(*uid)).filter(leaves).copied().collect())
     }
 }

@@ -1,5 +1,6 @@
 //! Flags and keywords change: IMAP STORE.
 
+use super::seen::change_flags_of_guest;
 use super::{Account, View};
 use crate::error::Error;
 use crate::flag_block::{FlagBlock, block_of, flags_piece, is_crowded};
@@ -60,7 +61,7 @@ impl Account {
         loop {
             let (piece, change) = (flags_piece(uids.get(done..).unwrap_or_default()).to_vec(), change.clone());
             done += piece.len();
-            let part = self.transact(move |tx| change_flags(tx, actor, mailbox, &piece, &change))?;
+            let part = self.transact_shared(move |tx| change_flags(tx, actor, mailbox, &piece, &change))?;
             outcome.modified.extend(part.modified);
             if done >= uids.len() {
                 return Ok(outcome);
@@ -102,6 +103,9 @@ fn change_flags(
     change: &FlagChange,
 ) -> Result<FlagsChanged, Error> {
     tx.must_not_be_held(mailbox)?;
+    if let Some(guest) = tx.guest {
+        return change_flags_of_guest(tx, actor, (mailbox, guest), uids, change);
+    }
     let index = tx.index(mailbox)?.clone();
     let flags = match change.mode {
         FlagMode::Add | FlagMode::Replace => tx.flag_set(mailbox, &change.flags)?,
@@ -131,13 +135,13 @@ fn change_flags(
     Ok(outcome)
 }
 
-fn too_many_keywords() -> Error {
+pub(super) fn too_many_keywords() -> Error {
     Error::Limit("a message with a keyword that came late to its mailbox has few others".to_owned())
 }
 
 impl Tx<'_> {
     /// The flags that a client names, whose keywords the mailbox learns by need.
-    fn flag_set(&mut self, mailbox: MailboxId, flags: &Flags) -> Result<FlagSet, Error> {
+    pub(super) fn flag_set(&mut self, mailbox: MailboxId, flags: &Flags) -> Result<FlagSet, Error> {
         let known = &self.mailbox(mailbox)?.keywords;
         if flags.keywords.iter().all(|name| known.number(name).is_some()) {
             return Ok(known.known(flags));

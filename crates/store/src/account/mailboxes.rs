@@ -10,6 +10,7 @@ use crate::journal::{Actor, Change, OfAccount, OfMailbox};
 use crate::key;
 use crate::name::{self, LEVELS_MAX, MAILBOX_NAME_BYTES_MAX};
 use crate::record::{Counts, Mailbox};
+use crate::rights::Rights;
 use crate::role::Role;
 use crate::state::AccountState;
 use crate::store::StoreOptions;
@@ -46,9 +47,13 @@ impl Account {
     /// [`Error::AlreadyExists`], [`Error::InvalidName`], [`Error::Limit`], [`Error::NoSpace`], faults.
     pub fn create_mailbox(&self, actor: Actor, name: &str, role: Option<Role>) -> Result<MailboxId, Error> {
         let name = name::checked(name)?;
-        self.transact(move |tx| {
+        self.transact_shared(move |tx| {
+            tx.must_have_parent(&name)?;
             if tx.state.by_name(&name).is_some() {
                 return Err(Error::AlreadyExists);
+            }
+            if role.is_some() && tx.guest.is_some() {
+                return Err(Error::NotPermitted);
             }
             if role == Some(Role::Held) {
                 return Err(Error::NotAllowed("the mailbox of what is held is made by the server alone"));
@@ -66,7 +71,7 @@ impl Account {
     /// [`Error::Limit`], [`Error::NoSpace`], faults.
     pub fn rename_mailbox(&self, actor: Actor, from: &str, to: &str) -> Result<(), Error> {
         let (from, to) = (from.to_owned(), name::checked(to)?);
-        let moved = self.transact(move |tx| rename(tx, actor, &from, &to))?;
+        let moved = self.transact_shared(move |tx| rename(tx, actor, &from, &to))?;
         match moved {
             None => Ok(()),
             Some((inbox, new)) => {
@@ -95,7 +100,7 @@ impl Account {
     /// As [`Account::delete_mailbox`].
     pub fn begin_deletion(&self, actor: Actor, name: &str) -> Result<Deleting, Error> {
         let (name, options) = (name.to_owned(), Arc::clone(&self.options));
-        self.transact(move |tx| {
+        self.transact_shared(move |tx| {
             let mailbox = tx.state.by_name(&name).ok_or(Error::NoSuchMailbox)?.mailbox.id;
             Ok(Deleting { actor, mailbox, expunging: delete(tx, actor, mailbox, &options)? })
         })
@@ -128,7 +133,7 @@ impl Deleting {
             return expunging.piece(account).map(|_| true);
         }
         let (actor, mailbox, options) = (self.actor, self.mailbox, Arc::clone(&account.options));
-        self.expunging = account.transact(move |tx| delete(tx, actor, mailbox, &options))?;
+        self.expunging = account.transact_shared(move |tx| delete(tx, actor, mailbox, &options))?;
         Ok(!self.is_done())
     }
 }
@@ -152,6 +157,7 @@ fn delete(
     mailbox: MailboxId,
     options: &StoreOptions,
 ) -> Result<Option<Expunging>, Error> {
+    tx.must_have(mailbox, Rights::DELETE_MAILBOX)?;
     tx.must_not_be_held(mailbox)?;
     may_be_deleted(&tx.state, mailbox)?;
     let entries: Vec<Entry> = tx.index(mailbox)?.iter().copied().collect();
@@ -163,6 +169,7 @@ fn delete(
     tx.forget_pack(mailbox.id)?;
     tx.forget_flag_blocks(mailbox.id)?;
     tx.forget_annotations(mailbox.id)?;
+    tx.forget_marks(mailbox.id, None)?;
     tx.delete(key::url_key(mailbox.id));
     tx.remove_mailbox(mailbox.id);
     tx.keep_subscription(&mailbox);
@@ -172,6 +179,26 @@ fn delete(
 }
 
 impl Tx<'_> {
+    /// RFC 4314 §4: who makes a mailbox needs `k` on the nearest one above it that is there. What has none above it only the owner
+    /// makes.
+    fn must_have_parent(&self, name: &str) -> Result<(), Error> {
+        if self.guest.is_none() {
+            return Ok(());
+        }
+        let parent = self.parent(name).ok_or(Error::NotPermitted)?;
+        match self.must_have(parent, Rights::CREATE) {
+            // That it is there is not said either.
+            Err(Error::NoSuchMailbox) => Err(Error::NotPermitted),
+            outcome => outcome,
+        }
+    }
+
+    /// The nearest mailbox above a name.
+    fn parent(&self, name: &str) -> Option<MailboxId> {
+        let mut above = name.rmatch_indices('/').filter_map(|(end, _)| name.get(..end));
+        above.find_map(|parent| self.state.by_name(parent)).map(|state| state.mailbox.id)
+    }
+
     pub(super) fn create_parents(&mut self, actor: Actor, name: &str) -> Result<(), Error> {
         for (end, _) in name.match_indices('/') {
             let parent = name.get(..end).unwrap_or_default();
@@ -229,6 +256,9 @@ impl Tx<'_> {
             self.change_mailbox(before)?.mailbox.role = None;
         }
         let (id, uid_validity) = (self.next_mailbox()?, self.next_uid_validity(actor.now)?);
+        // RFC 4314 §4: it inherits.
+        let parent = self.parent(name).and_then(|parent| self.mailbox(parent).ok());
+        let acl = parent.map(|parent| parent.acl.clone()).unwrap_or_default();
         // Programs that show what is subscribed alone would miss what all others file there.
         let subscribed = self.remove_subscription(name) || role.is_some();
         self.insert_mailbox(Mailbox {
@@ -243,6 +273,7 @@ impl Tx<'_> {
             counts: Counts::default(),
             packed_to: ModSeq(0),
             unpacked: 0,
+            acl,
         });
         self.journal(actor, Change::Mailbox(OfMailbox::Created { mailbox: id, name: name.to_owned() }));
         Ok(id)
@@ -253,6 +284,11 @@ impl Tx<'_> {
 fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<Option<(MailboxId, MailboxId)>, Error> {
     let mailbox = &tx.state.by_name(from).ok_or(Error::NoSuchMailbox)?.mailbox;
     let (id, role, from) = (mailbox.id, mailbox.role, mailbox.name.clone());
+    tx.must_have(id, Rights::DELETE_MAILBOX)?;
+    tx.must_have_parent(to)?;
+    if role == Some(Role::Inbox) && tx.guest.is_some() {
+        return Err(Error::NotPermitted);
+    }
     tx.must_not_be_held(id)?;
     if tx.state.by_name(to).is_some() {
         return Err(Error::AlreadyExists);

@@ -10,7 +10,7 @@
 use super::Account;
 use crate::device::Device;
 use crate::error::Error;
-use crate::ids::DeviceId;
+use crate::ids::{AccountId, DeviceId};
 use crate::watch::Watch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,8 +29,18 @@ pub trait Permit: Send + Sync {
 /// Whose work is done through a handle.
 #[derive(Clone)]
 pub(crate) struct OnBehalf {
-    device: DeviceId,
-    permit: Arc<dyn Permit>,
+    pub(super) device: DeviceId,
+    pub(super) permit: Arc<dyn Permit>,
+    /// `None`: the account's owner.
+    pub(super) guest: Option<Guest>,
+}
+
+/// Somebody else, in mailboxes that the owner shares.
+#[derive(Clone)]
+pub(crate) struct Guest {
+    pub(crate) account: AccountId,
+    /// Whether the owner's account is one that others may look into.
+    pub(super) owner: Arc<dyn Permit>,
 }
 
 impl OnBehalf {
@@ -43,6 +53,18 @@ impl OnBehalf {
         let is_there = self.is_unnoted() || devices.get(&self.device).is_some_and(|device| device.revoked_at.is_none());
         Ok(is_there && self.permit.holds()?)
     }
+
+    /// Refuses what does not count any more. To a guest whom the owner has shut out there is nothing here.
+    pub(crate) fn admits(&self, devices: &BTreeMap<DeviceId, Device>) -> Result<(), Error> {
+        let counts = self.counts(devices)?;
+        match &self.guest {
+            None if counts => Ok(()),
+            None => Err(Error::LoginEnded),
+            Some(guest) if counts && guest.owner.holds()? => Ok(()),
+            Some(_) if !self.permit.holds()? => Err(Error::LoginEnded),
+            Some(_) => Err(Error::NoSuchMailbox),
+        }
+    }
 }
 
 impl Account {
@@ -50,7 +72,7 @@ impl Account {
     /// not hold any more.
     #[must_use]
     pub fn on_behalf_of(&self, device: DeviceId, permit: Arc<dyn Permit>) -> Self {
-        Self { on_behalf: Some(OnBehalf { device, permit }), ..self.clone() }
+        Self { on_behalf: Some(Arc::new(OnBehalf { device, permit, guest: None })), ..self.clone() }
     }
 
     /// Whether the login that this handle is for still counts; true for a handle of nobody. Cheap.
@@ -64,6 +86,16 @@ impl Account {
             Err(Error::NoSuchAccount) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// As [`Self::still_counts`], to be asked inside a transaction of another account: it waits for nobody's turn.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn stands(&self) -> Result<bool, Error> {
+        let Some(on_behalf) = &self.on_behalf else { return Ok(true) };
+        let is_there = on_behalf.is_unnoted() || self.cell.has_device(on_behalf.device)?;
+        Ok(is_there && on_behalf.permit.holds()?)
     }
 
     /// What a login that could not be noted is told when it wants to change something. As soon as the disk takes something

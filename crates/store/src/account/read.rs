@@ -12,6 +12,7 @@ use crate::journal::JournalEntry;
 use crate::key;
 use crate::objects::Objects;
 use crate::record::{AccountRecord, BodyRecord, EmailRecord, Mailbox};
+use crate::rights::Rights;
 use crate::state::{self, AccountState, MailboxState};
 use crate::watch::Watch;
 use message::{Envelope, Summary, view};
@@ -21,41 +22,50 @@ use std::task::Waker;
 
 /// All mailboxes of an account as of one moment.
 #[derive(Clone)]
-pub struct Mailboxes(Arc<AccountState>);
+pub struct Mailboxes {
+    state: Arc<AccountState>,
+    /// To whom they are shown; `None`: to the owner.
+    guest: Option<AccountId>,
+}
 
 impl Mailboxes {
     /// The account's last change at that moment.
     #[must_use]
     pub fn head(&self) -> ModSeq {
-        self.0.head
+        self.state.head
     }
 
     /// After this no annotation changed, as far as is known without looking ([`Account::all_annotations`]).
     #[must_use]
     pub fn annotated(&self) -> ModSeq {
-        self.0.annotated
+        self.state.annotated
     }
 
-    /// All mailboxes in the order in which they were made.
+    /// All mailboxes in the order in which they were made; to a guest those of which they may know.
     pub fn iter(&self) -> impl Iterator<Item = &Mailbox> {
-        self.0.mailboxes.values().map(|state| &state.mailbox)
+        let all = self.state.mailboxes.values().map(|state| &state.mailbox);
+        all.filter(|mailbox| self.guest.is_none_or(|guest| mailbox.acl.of(guest).has(Rights::LOOKUP)))
     }
 
     /// The mailbox of a name; INBOX without regard to case (RFC 9051 §5.1).
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<&Mailbox> {
-        self.0.by_name(name).map(|state| &state.mailbox)
+        self.state.by_name(name).map(|state| &state.mailbox).filter(|mailbox| self.may_name(mailbox))
     }
 
     /// The names on the list of subscriptions that no mailbox has (RFC 9051 §6.3.7), ascending.
     pub fn subscribed_without_mailbox(&self) -> impl Iterator<Item = &str> {
-        self.0.subscriptions.iter().map(String::as_str)
+        self.state.subscriptions.iter().map(String::as_str)
     }
 
     /// The mailbox of a number.
     #[must_use]
     pub fn by_id(&self, id: MailboxId) -> Option<&Mailbox> {
-        self.0.mailboxes.get(&id).map(|state| &state.mailbox)
+        self.state.mailboxes.get(&id).map(|state| &state.mailbox).filter(|mailbox| self.may_name(mailbox))
+    }
+
+    fn may_name(&self, mailbox: &Mailbox) -> bool {
+        self.guest.is_none_or(|guest| mailbox.acl.of(guest).is_any())
     }
 }
 
@@ -98,7 +108,9 @@ impl Account {
     /// # Errors
     /// [`Error::NoSuchAccount`], faults.
     pub fn mailboxes(&self) -> Result<Mailboxes, Error> {
-        self.cell.state().map(Mailboxes)
+        let state = self.cell.state()?;
+        self.may_look(&state)?;
+        Ok(Mailboxes { state, guest: self.guest() })
     }
 
     /// A mailbox and its messages as of now.
@@ -106,6 +118,9 @@ impl Account {
     /// # Errors
     /// [`Error::NoSuchMailbox`], faults.
     pub fn view(&self, mailbox: MailboxId) -> Result<View, Error> {
+        if let Some(guest) = self.guest() {
+            return self.guest_view(mailbox, guest);
+        }
         let state = self.cell.state_with_index(mailbox)?;
         state.mailbox(mailbox).map(View::of)
     }

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::ids::{MailboxId, Uid};
 use crate::journal::Actor;
 use crate::objects::Shared;
+use crate::rights::Rights;
 use crate::tx::Tx;
 use message::Summary;
 use std::sync::Arc;
@@ -32,8 +33,10 @@ impl Account {
         let prepared = self.prepare(&body, &summary, origin(&target))?;
         drop(body);
         let object = prepared.object.clone();
-        let appended = self.transact(move |tx| {
+        let appended = self.transact_shared(move |tx| {
             let (mailbox, uid) = replaced;
+            // RFC 8508 §4.1: as of EXPUNGE and STORE.
+            tx.must_have(mailbox, Rights::DELETE_MESSAGES.and(Rights::EXPUNGE))?;
             let entry = tx.index(mailbox)?.find(uid).copied().ok_or(Error::NoSuchMessage)?;
             let before = tx.state.usage().bytes;
             // First, so that there is room for what comes; what is held leaves none.

@@ -142,6 +142,7 @@ fn will_not_fit(error: &Error) -> bool {
         | Error::InvalidName(_)
         | Error::InvalidContent(_)
         | Error::NotAllowed(_)
+        | Error::NotPermitted
         | Error::AlreadyExists
         | Error::NoSuchMailbox => true,
         Error::NoSuchAccount

@@ -7,6 +7,7 @@ use crate::engine::Snapshot;
 use crate::error::Error;
 use crate::ids::MailboxId;
 use crate::key;
+use crate::seen::SeenBlock;
 use crate::state::{self, AccountState};
 
 impl Check {
@@ -24,6 +25,21 @@ impl Check {
             let known = key::number_at(key, 2).is_ok_and(|id| state.mailboxes.contains_key(&MailboxId(id)));
             self.must(known, format_args!("a key of addresses is of no mailbox (key {key:02x?})"));
             Ok(())
-        })
+        })?;
+        self.marks(snapshot, state)
+    }
+
+    /// What guests have seen is of a mailbox that is there.
+    fn marks(&mut self, snapshot: &dyn Snapshot, state: &AccountState) -> Result<(), Error> {
+        for range in key::all_marks() {
+            state::scan(snapshot, range, |key, value| {
+                let known = key::number_at(key, 2).is_ok_and(|id| state.mailboxes.contains_key(&MailboxId(id)));
+                self.must(known, format_args!("what a guest has seen is of no mailbox (key {key:02x?})"));
+                let is_read = key.len() == 10 || SeenBlock::decode(value).is_ok();
+                self.must(is_read, format_args!("what a guest has seen is damaged (key {key:02x?})"));
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ use crate::codec::{Corrupt, Reader, Writer};
 use crate::flags::{FlagBits, Keywords};
 use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::record::{open, versioned};
+use crate::rights::{read_rights, write_rights};
 use crate::role::Role;
 
 impl JournalEntry {
@@ -45,7 +46,7 @@ impl JournalEntry {
 const EXPUNGED: u8 = 3;
 const MOVED: u8 = 4;
 /// The next kind of change that there will be.
-const NEXT_KIND: u8 = 29;
+const NEXT_KIND: u8 = 30;
 
 fn write_list<T>(w: &mut Writer, items: &[T], mut write: impl FnMut(&mut Writer, &T)) {
     w.number(items.len() as u64);
@@ -174,6 +175,9 @@ fn write_of_mailbox(w: &mut Writer, change: &OfMailbox) {
                 w.text(entry);
             });
         }
+        OfMailbox::Shared { mailbox, with, rights } => {
+            write_rights(*rights, w.byte(29).number(mailbox.0.into()).text(with));
+        }
     }
 }
 
@@ -233,6 +237,7 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
             let mailbox = (mailbox != MailboxId(0)).then_some(mailbox);
             Change::Mailbox(OfMailbox::Annotated { mailbox, entries: r.list(Reader::text)? })
         }
+        29 => Change::Mailbox(OfMailbox::Shared { mailbox: mailbox(r)?, with: r.text()?, rights: read_rights(r)? }),
         NEXT_KIND.. => return Err(Corrupt),
     })
 }

@@ -222,7 +222,7 @@ fn by_journal(account: &Account, observer: &Observer, found: &Found) {
             Change::Account(OfAccount::Created)
             | Change::Mailbox(OfMailbox::Subscribed { .. })
             | Change::Mailbox(OfMailbox::NameSubscribed { .. })
-            | Change::Mailbox(OfMailbox::Annotated { .. })
+            | Change::Mailbox(OfMailbox::Annotated { .. } | OfMailbox::Shared { .. })
             | Change::Pop(OfPop::Taken { .. })
             | Change::Pop(OfPop::Deleted { .. })
             | Change::Device(OfDevice::Added { .. })

@@ -27,6 +27,7 @@ pub(crate) mod reports;
 pub(crate) mod scheduled;
 pub(crate) mod sending;
 pub(crate) mod setup;
+pub(crate) mod shares;
 pub(crate) mod storage;
 pub(crate) mod test_mail;
 
@@ -117,6 +118,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     devices::ENDPOINTS,
     held::ENDPOINTS,
     forward::ENDPOINTS,
+    shares::ENDPOINTS,
     junk_filter::ENDPOINTS,
     scheduled::ENDPOINTS,
     sending::ENDPOINTS,

@@ -18,6 +18,7 @@ mod login;
 mod offers;
 mod refused;
 mod scheduled;
+mod shares;
 mod storage;
 mod test_mail;
 mod timeline;
@@ -44,6 +45,7 @@ const ROUTES: &[&[Route]] = &[
     held::ROUTES,
     refused::ROUTES,
     forward::ROUTES,
+    shares::ROUTES,
     scheduled::ROUTES,
     leave_list::ROUTES,
     lists::ROUTES,

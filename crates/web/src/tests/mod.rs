@@ -12,5 +12,6 @@ mod queue;
 mod refused;
 mod reports;
 mod setup;
+mod shares;
 mod test_mail;
 mod walls;
