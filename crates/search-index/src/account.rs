@@ -84,9 +84,11 @@ impl AccountIndex {
     #[must_use]
     #[inline]
     pub fn position(&self, email: EmailId, hint: &mut usize) -> Option<usize> {
-        if self.emails.get(*hint + 1) == Some(&email.0) {
-            *hint += 1;
-            return Some(*hint);
+        for next in [*hint + 1, *hint] {
+            if self.emails.get(next) == Some(&email.0) {
+                *hint = next;
+                return Some(next);
+            }
         }
         let found = self.emails.binary_search(&email.0).ok()?;
         *hint = found;

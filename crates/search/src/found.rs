@@ -34,6 +34,16 @@ impl Hunt {
         self.remaining.clone()
     }
 
+    /// Whether the next one is the one in front.
+    pub(crate) fn is_backwards(&self) -> bool {
+        self.wanted == Wanted::Last
+    }
+
+    /// So many of those that are next do not match.
+    pub(crate) fn pass_over(&mut self, count: usize) {
+        self.remaining.start = self.remaining.start.saturating_add(count).min(self.remaining.end);
+    }
+
     /// The position to look at next.
     pub(crate) fn next(&mut self) -> Option<usize> {
         match self.wanted {

@@ -19,6 +19,10 @@ const READ_BYTES_PER_SLICE_MAX: usize = 4 * 1024 * 1024;
 const READS_PER_SLICE_MAX: usize = 1000;
 /// A slice asks at most about this many tests of the index.
 const TESTS_PER_SLICE_MAX: usize = 2_000_000;
+/// After so many that an index rules out the next ones are passed over.
+const IN_A_ROW: usize = 16;
+/// So many are passed over, before it is looked how much that has read.
+const PASSED_AT_ONCE_MAX: usize = 4096;
 /// After so many messages that cannot be read the search gives up: the disk is not well.
 const UNREADABLE_MAX: u32 = 8;
 
@@ -133,8 +137,13 @@ impl Search {
         let mut slice = Slice::default();
         // As a rule the next one is the one behind.
         let mut ahead = self.index.positions(self.hunt.remaining());
-        let read_before = self.looked_up_bytes();
+        let (read_before, mut in_a_row) = (self.looked_up_bytes(), 0);
         while !slice.is_full() && self.looked_up_bytes() - read_before < READ_BYTES_PER_SLICE_MAX as u64 {
+            if in_a_row >= IN_A_ROW {
+                slice.tests += pass_over(&self.index, &mut self.texts, &mut self.hunt, &self.program.condition);
+                ahead = self.index.positions(self.hunt.remaining());
+                in_a_row = 0;
+            }
             let unfinished = self.unfinished.take();
             let Some(position) = unfinished.as_ref().map(|(at, _)| *at).or_else(|| self.hunt.next()) else {
                 return Ok(Looked::Done);
@@ -148,8 +157,10 @@ impl Search {
             };
             if indexed.is_some_and(|at| self.program.condition.is_ruled_out(at)) {
                 slice.tests += 1;
+                in_a_row += 1;
                 continue;
             }
+            in_a_row = 0;
             let facts = Facts { number, entry, indexed, saved: None, summary: None, header: None, body: None };
             let mut tally = self.evidence.as_ref().map(|_| Tally::default());
             slice.unfinished = unfinished.map(|(_, unfinished)| unfinished);
@@ -215,6 +226,27 @@ impl Search {
     pub fn unreadable(&self) -> u32 {
         self.unreadable
     }
+}
+
+/// Passes over the next ones, as long as the index of texts rules them out: all but a few, as a rule, so that this takes a few
+/// nanoseconds for each. Gives how many they were.
+fn pass_over(index: &Index, texts: &mut Texts, hunt: &mut Hunt, condition: &Condition) -> usize {
+    let Texts::Known(texts, hint) = texts else { return 0 };
+    if hunt.is_backwards() {
+        return 0;
+    }
+    let mut passed = 0;
+    'all: for (_, entries) in index.stretches(hunt.remaining()) {
+        for entry in entries {
+            let is_ruled_out = texts.position(entry.email, hint).is_some_and(|at| condition.is_ruled_out(at));
+            if !is_ruled_out || passed >= PASSED_AT_ONCE_MAX {
+                break 'all;
+            }
+            passed += 1;
+        }
+    }
+    hunt.pass_over(passed);
+    passed
 }
 
 impl<'s> Slice<'s> {
