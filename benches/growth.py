@@ -30,10 +30,14 @@ def serve(binary, place, accounts):
     run("domain", "add", "example.org")
     for number in range(accounts):
         run("account", "add", f"a{number}@example.org", "--password-stdin", input=side_by_side.PASSWORD.encode())
-    log = open(place / "pillarbox.log", "wb")
-    process = subprocess.Popen([binary, "serve", "--config", config], stdout=log, stderr=log)
+    return start(binary, place, lmtp), lmtp
+
+
+def start(binary, place, lmtp):
+    log = open(place / "pillarbox.log", "ab")
+    process = subprocess.Popen([binary, "serve", "--config", place / "pillarbox.toml"], stdout=log, stderr=log)
     side_by_side.Peer("Pillarbox", lmtp, None, None, process=process).wait()
-    return process, lmtp
+    return process
 
 
 def counters(process):
@@ -77,20 +81,30 @@ def main():
     place = pathlib.Path(tempfile.mkdtemp(prefix="pillarbox-growth-"))
     process, port = serve(os.path.abspath(options.pillarbox), place, options.accounts)
     print("| accounts | messages | KiB written | KiB read | writes | reads | flushes | ms of processor |\n|---|---|---|---|---|---|---|---|")
+
+    def measure(done, name):
+        """The next ones are delivered, measured and traced; how many there are then."""
+        before, busy = counters(process), first_select.used(process)[0]
+        deliver_all(port, options.accounts, range(done, done + MEASURED))
+        after, busy = counters(process), first_select.used(process)[0] - busy
+        done += MEASURED
+        with flushes.Trace(process, place) as trace:
+            deliver_all(port, options.accounts, range(done, done + TRACED))
+        each = lambda name: (after[name] - before[name]) / MEASURED
+        cells = [each("wchar") / 1024, each("rchar") / 1024, each("syscw"), each("syscr")]
+        cells = [f"{cell:.1f}" for cell in cells] + [f"{trace.flushes / TRACED:.2f}", f"{busy / MEASURED:.2f}"]
+        print(f"| {options.accounts:,} | {done:,}{name} | " + " | ".join(cells) + " |", flush=True)
+        return done + TRACED
+
     try:
         done = 0
         for count in sorted(options.messages):
             deliver_all(port, options.accounts, range(done, count - MEASURED))
-            before, busy = counters(process), first_select.used(process)[0]
-            deliver_all(port, options.accounts, range(count - MEASURED, count))
-            after, busy = counters(process), first_select.used(process)[0] - busy
-            with flushes.Trace(process, place) as trace:
-                deliver_all(port, options.accounts, range(count, count + TRACED))
-            done = count + TRACED
-            each = lambda name: (after[name] - before[name]) / MEASURED
-            cells = [each("wchar") / 1024, each("rchar") / 1024, each("syscw"), each("syscr")]
-            cells = [f"{cell:.1f}" for cell in cells] + [f"{trace.flushes / TRACED:.2f}", f"{busy / MEASURED:.2f}"]
-            print(f"| {options.accounts:,} | {count:,} | " + " | ".join(cells) + " |", flush=True)
+            done = measure(count - MEASURED, "")
+        process.terminate()
+        process.wait(60)
+        process = start(os.path.abspath(options.pillarbox), place, port)
+        measure(done, ", a restart before")
     finally:
         process.terminate()
         process.wait(60)

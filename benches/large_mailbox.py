@@ -93,9 +93,11 @@ def disk(directory):
 def search(client, what, process):
     before, began = busy(process), time.time()
     client.send(f"s UID SEARCH RETURN (COUNT) {what}\r\n".encode())
-    found = client.line().split()[-1].decode()
-    while not client.line().startswith(b"s "):
-        pass
+    found, line = "", b""
+    while not line.startswith(b"s "):
+        line = client.line()
+        # Beside it there are lines that tell how far the search has come.
+        found = line.split()[-1].decode() if line.startswith(b"* ESEARCH") else found
     seconds = time.time() - began
     print(f"  {what:<32} {found:>8} found in {1000 * seconds:>9.1f} ms, {1000 * (busy(process) - before):>6.0f} of processor", flush=True)
 
@@ -128,13 +130,15 @@ def main():
         seconds, _ = side_by_side.timed(lambda: client.ask("SELECT INBOX"))
         print(f"SELECT {1000 * seconds:.1f} ms; without an index:", flush=True)
         search(client, SEARCHES[0], peer.process)
-        index, began, used, last = place / "pillarbox" / "search-index", time.time(), busy(peer.process), (0, time.time())
+        index, began, used = place / "pillarbox" / "search-index", time.time(), busy(peer.process)
+        # It is whole once the server has had nothing to do for a while: a segment may take longer than that, but not rest so long.
+        last = (used, began)
         while time.time() - last[1] < 30:
             time.sleep(1)
-            if disk(index) != last[0]:
-                last = (disk(index), time.time())
-        spent = last[1] - began
-        print(f"index: {last[0] / 1e6:.0f} MB after {spent:.0f} s, {busy(peer.process) - used:.0f} s of processor; {memory(peer.process)}", flush=True)
+            if busy(peer.process) - last[0] > 0.2:
+                last = (busy(peer.process), time.time())
+        size, spent = disk(index), last[1] - began
+        print(f"index: {size / 1e6:.0f} MB after {spent:.0f} s, {last[0] - used:.0f} s of processor; {memory(peer.process)}", flush=True)
         os.kill(peer.process.pid, signal.SIGTERM)
         peer.process.wait(120)
         log = open(place / "pillarbox.log", "ab")
