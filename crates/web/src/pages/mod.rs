@@ -7,6 +7,7 @@ mod admin;
 mod devices;
 mod discovery;
 mod explain;
+mod find;
 mod forward;
 mod held;
 mod home;
@@ -51,6 +52,7 @@ const ROUTES: &[&[Route]] = &[
     lists::ROUTES,
     storage::ROUTES,
     test_mail::ROUTES,
+    find::ROUTES,
     timeline::ROUTES,
     undo::ROUTES,
     explain::ROUTES,

@@ -82,7 +82,7 @@ fn what_strangers_write_is_text_on_every_page() {
     home.take_all();
     let mut alice = home.world.alice();
     let device = home.pc;
-    let paths = ["/".to_owned(), "/devices".to_owned(), "/timeline".to_owned(), "/undo".to_owned()].into_iter();
+    let paths = ["/", "/devices", "/timeline", "/undo", "/find"].map(str::to_owned).into_iter();
     let of_device = ["", "/imap", "/revoke"].map(|page| format!("/devices/{device}{page}"));
     let of_emails = emails.iter().map(|email| format!("/messages/{}", email.text()));
     let asked = HOSTILE.iter().flat_map(|(text, _)| {
@@ -90,6 +90,8 @@ fn what_strangers_write_is_text_on_every_page() {
         [
             format!("/timeline?search={text}&since={text}&device={text}"),
             format!("/timeline?search={text}"),
+            format!("/find?text={text}&since={text}&until={text}"),
+            format!("/find?text={text}"),
             format!("/undo?device={device}&since=1+day+ago&mailbox={text}&message={text}"),
             format!("/undo?device={text}&since={text}&entry={text}"),
             format!("/login?next={text}"),
@@ -109,6 +111,32 @@ fn what_strangers_write_is_text_on_every_page() {
     assert!(answer.status == StatusCode::NOT_FOUND && !answer.text.contains("<script"), "{}", answer.text);
     let json = alice.get("/api/v1/timeline");
     assert!(json.header("content-type") == "application/json" && json.header("x-content-type-options") == "nosniff");
+}
+
+#[test]
+fn a_mail_that_vanished_is_found_and_comes_back_with_one_button() {
+    let home = Home::new();
+    let email = home.deliver("invoice for March", "Carol").text();
+    home.deliver("another", "Carol");
+    home.take_all();
+    let mut alice = home.world.alice();
+    let lately = alice.get("/find").text;
+    assert!(lately.contains("Removed lately") && lately.contains("invoice for March"), "{lately}");
+    let (path, back) = ("/find?text=invoice+march&since=&until=", format!("/find/{email}/bring-back"));
+    let page = alice.get(path).text;
+    assert!(page.contains("invoice for March") && !page.contains("another"), "{page}");
+    assert!(page.contains(&format!("href=\"/messages/{email}\"")) && page.contains("old PC"), "{page}");
+    let answer = alice.submit(path, &back, &[("text", "invoice march")]);
+    assert_eq!((answer.location(), home.in_inbox()), ("/find?text=invoice%20march", 1));
+    let page = alice.get(answer.location()).text;
+    assert!(page.contains("1 message: put back") && !page.contains(&back), "{page}");
+    let answer = alice.submit("/find", &back, &[]);
+    assert_eq!(answer.location(), "/find");
+    assert!(alice.get("/find").text.contains("in a mailbox already"));
+    let page = alice.get("/find?text=nowhere").text;
+    assert!(page.contains("Nothing was found; 2 messages were looked at"), "{page}");
+    let page = alice.get("/find?since=never").text;
+    assert!(page.contains("role=\"alert\""), "{page}");
 }
 
 fn lines(browser: &mut Browser<'_>) -> Vec<String> {
