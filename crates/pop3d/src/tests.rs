@@ -341,7 +341,7 @@ fn auth_plain_and_login_work_and_a_cancelled_one_is_told() {
         assert!(answer.lines().last().unwrap().starts_with("+OK 1 messages"), "{script}: {answer}");
     }
     assert!(world.connect().say("AUTH CRAM-MD5\r\n").starts_with("-ERR"));
-    assert_eq!(world.connect().say("AUTH\r\n"), "+OK Mechanisms\r\nPLAIN\r\nLOGIN\r\n.\r\n");
+    assert_eq!(world.connect().say("AUTH\r\n"), "+OK Mechanisms\r\nSCRAM-SHA-256\r\nPLAIN\r\nLOGIN\r\n.\r\n");
 }
 
 /// RFC 1939 §11: the size is that of what is sent, in lines that end with CRLF.
