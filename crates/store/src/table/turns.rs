@@ -130,6 +130,11 @@ impl Turns {
             // Another process has written: what ran before it, and this, ran on what is not there any more.
             Some(wanted) if !state.fits(wanted.on) => {
                 state.start_over();
+                // As long as something is under way a change of the new version cannot follow it: to run again would be in vain.
+                if let Some(fate) = state.under_way.as_ref().map(|under_way| Arc::clone(&under_way.fate)) {
+                    let is_open = |_: &mut State| fate.verdict.get().is_none();
+                    drop(fate.changed.wait_while(state, is_open));
+                }
                 return Verdict::Again;
             }
             Some(wanted) => state.add(wanted),

@@ -193,6 +193,28 @@ fn who_stood_behind_a_change_that_ran_alone_and_wrote_nothing_stood_there_for_ev
     assert_eq!(is_done.recv_timeout(std::time::Duration::from_secs(20)), Ok(Ok(())));
 }
 
+/// It ran a hundred times in vain, and was told that the table is written by too many at once.
+#[test]
+fn a_change_did_not_wait_for_a_commit_that_another_process_had_overtaken() {
+    let table = table(&SimEngine::new());
+    let (on, fate) = (ModSeq(table.version().unwrap().0), Arc::<Fate>::default());
+    table.turns.lock().under_way = Some(UnderWay { on, rows: Arc::default(), fate: Arc::clone(&fate) });
+    // The other process has turns of its own.
+    let other = Table::new(table.id, table.store.clone(), Arc::default());
+    put(&other, b"kx").unwrap();
+    put(&other, b"ky").unwrap();
+    thread::scope(|scope| {
+        let change = scope.spawn(|| put(&table, b"k"));
+        // Here, under way, and whoever waits.
+        while Arc::strong_count(&fate) < 3 && !change.is_finished() {
+            thread::yield_now();
+        }
+        table.turns.end(&mut table.turns.lock(), Verdict::Again);
+        assert_eq!(change.join().unwrap(), Ok(()));
+    });
+    assert_eq!(keys(&table).len(), 3);
+}
+
 #[test]
 fn who_holds_a_table_in_memory_is_told_what_has_changed_unless_it_was_not_here() {
     let engine = SimEngine::new();
