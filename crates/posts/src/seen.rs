@@ -44,12 +44,19 @@ impl<'a> Seen<'a> {
     pub(crate) fn has(&self, tx: &TableTx<'_>, mark: &[u8; 16]) -> Result<bool, Error> {
         let mark = cut(mark);
         let at = match tx.get(&mark_key(self.list, &mark)) {
-            // It is there, so that came, whenever it was; to have it twice is worse.
-            Err(Error::Damaged(_)) => return Ok(true),
+            // What is damaged may be it, or what lies beside one that never came: the hours say which.
+            Err(Error::Damaged(_)) => self.at_of_hours(tx, &mark)?,
             at => at?.and_then(|value| value.try_into().ok()).map(u32::from_be_bytes),
         };
         Ok(at.is_some_and(|at| counts(at, self.now))
             || self.earlier_version.iter().any(|(known, at)| *known == mark && counts(*at, self.now)))
+    }
+
+    /// When a mark came last, as the hours have it. Where one of them is damaged nobody knows, and the post has to come again.
+    fn at_of_hours(&self, tx: &TableTx<'_>, mark: &[u8; MARK_BYTES]) -> Result<Option<u32>, Error> {
+        let rows = tx.scan_before(&[b"h", self.list.as_bytes(), b"\0"].concat(), &[], usize::MAX)?;
+        let all = rows.iter().flat_map(|(_, value)| entries(value));
+        Ok(all.filter(|(known, _)| known == mark).map(|(_, at)| at & !UNCOUNTED).max())
     }
 
     pub(crate) fn is_full(&self) -> bool {

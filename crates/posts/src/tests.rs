@@ -318,3 +318,14 @@ fn a_damaged_row_of_what_a_list_has_had_stopped_all_its_posts() {
     assert_eq!(take(&posts, "choir@x", 2, SIM_EPOCH), Ok(Taken::Before), "twice is worse than not at all");
     assert_eq!(take(&posts, "choir@x", 3, SIM_EPOCH), Ok(Taken::Now(PostId(3))));
 }
+
+/// Of a key that is not there an engine may say the same as of a damaged row: that something is wrong beside it.
+#[test]
+fn a_post_was_taken_and_thrown_away_where_a_mark_beside_its_own_was_damaged() {
+    let engine = SimEngine::new();
+    let posts = open(&engine);
+    assert_eq!(take(&posts, "choir@x", 1, SIM_EPOCH), Ok(Taken::Now(PostId(1))));
+    engine.spoil(TableId::Posts, &[&b"mchoir@x\0"[..], &[2; 8]].concat());
+    assert_eq!(take(&posts, "choir@x", 2, SIM_EPOCH), Ok(Taken::Now(PostId(2))));
+    assert_eq!(take(&posts, "choir@x", 2, SIM_EPOCH), Ok(Taken::Before));
+}
