@@ -1,5 +1,9 @@
 //! To whom SCRAM is announced: to everybody once it may be, but for those from whose network a proof was wrong a moment ago
 //! (docs/decisions/0101-scram.md).
+//!
+//! A password that was said ends that, because it has keys from there on. Some never have: it was typed in another way than the
+//! one that keys are made of, or another device of the account said its own. So it ends that once: who gives a wrong proof again
+//! is not asked for another until a proof was right.
 
 use crate::options::Scram;
 use crate::throttle::Source;
@@ -17,8 +21,16 @@ pub(crate) struct ScramState {
     /// Whether it is announced that it can be bound to the TLS session.
     pub(crate) announces_plus: bool,
     is_announced: bool,
-    /// To the networks in it it is not: who gave a wrong proof, and from where.
-    wrong: Mutex<BTreeSet<(u128, u128)>>,
+    wrong: Mutex<Wrong>,
+}
+
+/// Who gave a wrong proof, and from where.
+#[derive(Default)]
+pub(crate) struct Wrong {
+    /// To the networks in it it is not announced.
+    pub(crate) hidden: BTreeSet<(u128, u128)>,
+    /// Said a password after that, and gave no right proof since.
+    pub(crate) said: BTreeSet<(u128, u128)>,
 }
 
 impl ScramState {
@@ -34,27 +46,42 @@ impl ScramState {
     }
 
     pub(crate) fn may_be_announced(&self, network: u128) -> bool {
-        self.is_announced && self.lock().range((network, 0)..=(network, u128::MAX)).next().is_none()
+        self.is_announced && self.lock().hidden.range((network, 0)..=(network, u128::MAX)).next().is_none()
     }
 
     pub(crate) fn note_wrong(&self, source: Source) {
-        let mut wrong = self.lock();
-        wrong.insert((source.address, source.pair));
-        if wrong.len() > WRONG_MAX {
-            // What a pair is nobody can choose.
-            let any = wrong.range((source.pair, 0)..).next().or_else(|| wrong.first()).copied();
-            if let Some(any) = any {
-                wrong.remove(&any);
-            }
+        keep(&mut self.lock().hidden, source);
+    }
+
+    /// Somebody has logged in with a password that they said.
+    pub(crate) fn note_said(&self, source: Source) {
+        let wrong = &mut *self.lock();
+        let who = (source.address, source.pair);
+        if !wrong.said.contains(&who) && wrong.hidden.remove(&who) {
+            keep(&mut wrong.said, source);
         }
     }
 
-    /// Somebody has logged in, in whichever way.
-    pub(crate) fn note_right(&self, source: Source) {
-        self.lock().remove(&(source.address, source.pair));
+    /// Somebody has logged in by a proof.
+    pub(crate) fn note_proven(&self, source: Source) {
+        let wrong = &mut *self.lock();
+        let who = (source.address, source.pair);
+        wrong.hidden.remove(&who);
+        wrong.said.remove(&who);
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, BTreeSet<(u128, u128)>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Wrong> {
         self.wrong.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn keep(some: &mut BTreeSet<(u128, u128)>, source: Source) {
+    some.insert((source.address, source.pair));
+    if some.len() > WRONG_MAX {
+        // What a pair is nobody can choose.
+        let any = some.range((source.pair, 0)..).next().or_else(|| some.first()).copied();
+        if let Some(any) = any {
+            some.remove(&any);
+        }
     }
 }

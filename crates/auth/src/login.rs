@@ -176,7 +176,7 @@ impl Auth {
             Some(login) => login,
             None => self.verify(attempt, attempt.turn.ok_or(LoginError::OutOfTurn)?)?,
         };
-        self.0.scram.note_right(self.source(attempt));
+        self.0.scram.note_said(self.source(attempt));
         Ok(for_maildrop(login, attempt, options))
     }
 

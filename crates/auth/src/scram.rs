@@ -6,8 +6,9 @@
 //! time.
 //!
 //! A password that was last said before keys were made cannot be proven, and the answer must not tell: so after a wrong proof,
-//! whatever was wrong with it, nothing is announced to that network until that name has logged in from there. A program that
-//! comes again then says its password, and has keys from there on (docs/decisions/0101-scram.md).
+//! whatever was wrong with it, nothing is announced to that network until that name has logged in from there, the second time until
+//! it has done so by proof. A program that comes again then says its password, and has keys from there on
+//! (docs/decisions/0101-scram.md).
 
 use crate::error::LoginError;
 use crate::login::{Attempt, Auth, Known, Login, devices_now, for_maildrop};
@@ -65,7 +66,7 @@ impl Auth {
             None => self.by_proof_of_the_main_password(known, attempt, proof)?,
         };
         self.throttle().succeeded(source);
-        self.scram_state().note_right(source);
+        self.scram_state().note_proven(source);
         Ok((for_maildrop(login, attempt, options), verifier))
     }
 

@@ -150,13 +150,39 @@ fn whose_password_has_no_keys_yet_is_not_asked_for_a_proof_twice() {
 }
 
 #[test]
+fn a_password_that_cannot_be_proven_failed_every_second_time() {
+    let (engine, auth, [alice, _]) = server_with(with(Scram::Off));
+    let (_, password) = auth.add_device(alice, "phone", None, NOW).unwrap();
+    let (_, of_pc) = auth.add_device(alice, "pc", None, NOW).unwrap();
+    let emoji = "correct horse \u{1f40e}";
+    auth.directory().set_password(ALICE, emoji).unwrap();
+    // Typed with blanks; without keys that can be made; or another device of the account says its own each time.
+    for (proven, said) in [(password.replace('-', " ").as_str(), None), (emoji, None), (&of_pc, Some(&password))] {
+        let auth = start_with(&engine, with(Scram::On));
+        for may_be_offered in [true, false, false] {
+            assert!(is_rejected(&prove(&auth, ALICE, proven)));
+            say(&auth, ALICE, said.map_or(proven, String::as_str));
+            assert_eq!(auth.offers_scram(HERE), may_be_offered, "{proven}");
+        }
+        assert!(auth.offers_scram("192.0.2.2".parse().unwrap()));
+        // Once it is proven, all is well again.
+        say(&auth, ALICE, &password);
+        prove(&auth, ALICE, &password).unwrap();
+        assert!(auth.offers_scram(HERE));
+    }
+}
+
+#[test]
 fn wrong_proofs_fill_no_memory() {
     let (_, auth, _) = server_with(with(Scram::On));
+    let source = |n: usize| auth.throttle().source(IpAddr::from(u32::try_from(n).unwrap().to_be_bytes()), "alice");
+    (0..WRONG_MAX + 2).for_each(|n| auth.scram_state().note_wrong(source(n)));
+    assert_eq!(auth.scram_state().lock().hidden.len(), WRONG_MAX);
     for n in 0..WRONG_MAX + 2 {
-        let address = IpAddr::from(u32::try_from(n).unwrap().to_be_bytes());
-        auth.scram_state().note_wrong(auth.throttle().source(address, "alice"));
+        auth.scram_state().note_wrong(source(n));
+        auth.scram_state().note_said(source(n));
     }
-    assert_eq!(auth.scram_state().lock().len(), WRONG_MAX);
+    assert_eq!(auth.scram_state().lock().said.len(), WRONG_MAX);
 }
 
 #[test]
