@@ -126,7 +126,8 @@ impl Context<'_> {
 
     /// One's own mailbox of a name, for what nobody does in those of others.
     pub(crate) fn locate_own(&self, name: &MailboxName) -> Result<Mailbox, Tagged> {
-        let located = self.locate(name, Rights::default())?;
+        // Whoever may not see it is told that there is none.
+        let located = self.locate(name, Rights::LOOKUP)?;
         if located.is_shared() {
             return Err(Tagged::refused(Code::NoPerm, "That is for the owner of the mailbox alone"));
         }

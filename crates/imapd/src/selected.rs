@@ -85,6 +85,12 @@ impl From<NoSuchNumber> for Tagged {
     }
 }
 
+/// As [`Selected::must_be_readable`], of any mailbox.
+pub(crate) fn must_be_readable(account: &Account, mailbox: MailboxId) -> Result<(), Error> {
+    let is_own = account.guest().is_none();
+    if is_own || account.rights(mailbox)?.has(Rights::READ) { Ok(()) } else { Err(Error::NoSuchMailbox) }
+}
+
 impl Selected {
     /// A mailbox that is being selected: the client is told of all that is there.
     pub(crate) fn new(account: Account, view: View, read_only: bool) -> Self {
@@ -114,6 +120,11 @@ impl Selected {
     /// What may be done here now.
     pub(crate) fn rights(&self) -> Rights {
         if self.shared.is_none() { Rights::ALL } else { self.account.rights(self.mailbox).unwrap_or_default() }
+    }
+
+    /// Refuses to read on where it is not shared any more: a command that takes long asks before each piece.
+    pub(crate) fn must_be_readable(&self) -> Result<(), Error> {
+        must_be_readable(&self.account, self.mailbox)
     }
 
     /// The flags that may be changed for good, by the rights to them.

@@ -6,7 +6,7 @@
 use super::copy::copy_uid_of;
 use crate::context::Context;
 use crate::located::{Located, acting_in};
-use crate::selected::Selected;
+use crate::selected::{Selected, must_be_readable};
 use crate::tagged::Tagged;
 use crate::work::{Progress, Stop, Work};
 use imap_proto::Status;
@@ -110,6 +110,7 @@ impl Crossing {
     /// Reads the messages of the next piece.
     fn fill(&mut self, context: &Context<'_>, appending: &mut Appending) -> Result<(), Stop> {
         let (account, view) = &self.from;
+        must_be_readable(account, view.mailbox().id)?;
         let reader = account.reader()?;
         while let Some(uid) = self.left.front().copied() {
             let entry = view.index().find(uid).copied();

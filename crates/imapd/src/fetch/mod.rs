@@ -138,6 +138,11 @@ impl Fetch {
         {
             return Ok(Progress::Done(error.into()));
         }
+        if self.response.is_none()
+            && let Err(error) = selected.must_be_readable()
+        {
+            return Ok(Progress::Done(error.into()));
+        }
         let mut slice = Slice {
             seen: Vec::new(),
             budget: READ_BYTES_PER_SLICE_MAX,
@@ -267,6 +272,8 @@ impl Fetch {
         let needs = self.plan.needs;
         for position in self.targets.by_ref() {
             let Some(entry) = self.index.get(position).copied() else { continue };
+            // What a client takes slowly goes on for long.
+            selected.must_be_readable()?;
             let reader = match reader {
                 Some(reader) => reader,
                 None => reader.insert(selected.account.reader()?),

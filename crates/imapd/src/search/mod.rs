@@ -120,6 +120,9 @@ impl Search {
 
     /// Looks on until the slice's work is done or the command is over; then writes the answer and sets `$`.
     pub(crate) fn run(&mut self, selected: &mut Selected, output: &mut Vec<u8>) -> Progress {
+        if let Err(error) = selected.must_be_readable() {
+            return Progress::Done(error.into());
+        }
         let (progress, saved) = self.advance(&selected.account, output);
         if self.answer.saves() && progress != Progress::More {
             selected.saved = saved;

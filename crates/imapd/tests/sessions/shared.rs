@@ -226,6 +226,40 @@ fn rights_that_are_withdrawn_end_the_view() {
 }
 
 #[test]
+fn a_command_that_took_long_read_on_in_a_mailbox_that_was_not_shared_any_more() {
+    const MESSAGES: usize = 60;
+    let text = format!("Subject: a\r\n\r\n{}", "All of this is alice's.\r\n".repeat(1500));
+    for line in ["b UID FETCH 1:* BODY.PEEK[]", "b UID COPY 1:* INBOX"] {
+        let server = Server::new();
+        let (mut alice, mut bob) = server.shared("lr", 0);
+        (0..MESSAGES).for_each(|_| assert!(alice.append("INBOX", &text).contains("APPENDUID")));
+        select(&mut bob);
+        let mut pauses = 0;
+        let told = bob.send_slowly(line, || {
+            pauses += 1;
+            if pauses == 1 {
+                alice.check("x DELETEACL INBOX bob", &["x OK DELETEACL done"]);
+            }
+        });
+        assert!(pauses > 0 && told.contains("b NO [NONEXISTENT]"), "{line}: {pauses} {}", told.len());
+        assert!(told.matches("BODY[]").count() < MESSAGES / 2, "{line}");
+        bob.check("c STATUS INBOX (MESSAGES)", &["* STATUS \"INBOX\" (MESSAGES 0)", "c OK STATUS done"]);
+        server.has_nothing_wrong();
+    }
+}
+
+#[test]
+fn that_metadata_are_the_owners_told_of_a_mailbox_that_may_not_be_seen() {
+    let server = Server::new();
+    let (_, mut bob) = server.shared("i", 0);
+    for name in ["Shared/alice/INBOX", "Shared/alice/Nowhere"] {
+        for line in [format!("GETMETADATA {name} /private/comment"), format!("RESETKEY {name}")] {
+            assert!(bob.send(&format!("a {line}")).starts_with("a NO [NONEXISTENT]"), "{line}");
+        }
+    }
+}
+
+#[test]
 fn what_a_guest_removes_comes_back_to_the_owner() {
     let server = Server::new();
     let (mut alice, mut bob) = server.shared("lrste", 2);
