@@ -275,6 +275,10 @@ impl Book {
         self.domains.iter().map(info).collect()
     }
 
+    pub(crate) fn has_scram_keys(&self) -> bool {
+        self.accounts.values().any(|record| !record.scram.is_empty())
+    }
+
     pub(crate) fn accounts(&self) -> Vec<AccountInfo> {
         let mut accounts: Vec<AccountInfo> = self.accounts.keys().filter_map(|id| self.info(*id)).collect();
         accounts.sort_by(|a, b| by_domain(&a.address).cmp(&by_domain(&b.address)));

@@ -69,33 +69,49 @@ impl Directory {
     pub fn scram_prepared_at(&self, now: Timestamp) -> Result<Option<Timestamp>, store::Error> {
         let known = self.0.table.get(PREPARED_AT)?;
         if !self.keeps_scram_keys() {
-            return match known {
-                // Passwords that are set from now on have none.
-                Some(_) => self.keep_prepared_at(None),
-                None => Ok(None),
-            };
+            if known.is_some() || self.book()?.has_scram_keys() {
+                self.forget_scram_keys()?;
+            }
+            return Ok(None);
         }
         match known {
             Some(value) => {
                 let at: [u8; 8] = value.try_into().map_err(|_| record::damaged(PREPARED_AT))?;
                 Ok(Some(Timestamp(i64::from_be_bytes(at))))
             }
-            None if self.book()?.accounts().is_empty() => self.keep_prepared_at(Some(now)),
-            None => self.keep_prepared_at(Some(Timestamp(now.0.saturating_add(PREPARATION_MILLIS)))),
+            None if self.book()?.accounts().is_empty() => self.keep_prepared_at(now),
+            None => self.keep_prepared_at(Timestamp(now.0.saturating_add(PREPARATION_MILLIS))),
         }
     }
 
-    fn keep_prepared_at(&self, at: Option<Timestamp>) -> Result<Option<Timestamp>, store::Error> {
+    fn keep_prepared_at(&self, at: Timestamp) -> Result<Option<Timestamp>, store::Error> {
         let kept: Result<_, store::Error> = self.0.table.change(|tx| {
-            match at {
-                Some(at) => tx.put(PREPARED_AT, at.0.to_be_bytes().to_vec()),
-                None => tx.delete(PREPARED_AT),
-            }
-            Ok(at)
+            tx.put(PREPARED_AT, at.0.to_be_bytes().to_vec());
+            Ok(Some(at))
         });
         match kept {
             Err(error) if error.is_of_the_disk() => Ok(None),
             kept => kept,
+        }
+    }
+
+    /// Passwords that are set from now on have none, and those that there are lose theirs: whoever wants none made wants none kept.
+    fn forget_scram_keys(&self) -> Result<(), store::Error> {
+        let forgotten: Result<_, store::Error> = self.0.table.change(|tx| {
+            for row in tx.scan_before(record::ACCOUNT, record::ACCOUNT, usize::MAX)? {
+                // What is damaged is told where it is needed.
+                let account = AccountRecord::of_row(&row).ok().filter(|account| !account.scram.is_empty());
+                if let Some(account) = account {
+                    tx.put(&row.0, AccountRecord { scram: Vec::new(), ..account }.encode());
+                }
+            }
+            tx.delete(PREPARED_AT);
+            Ok(())
+        });
+        match forgotten {
+            // The next start does.
+            Err(error) if error.is_of_the_disk() => Ok(()),
+            forgotten => forgotten,
         }
     }
 
@@ -144,6 +160,26 @@ mod tests {
         assert_eq!(makes().scram_prepared_at(late(7)), Ok(Some(late(30))), "another start");
         assert_eq!(testing::start_with(&engine, making(false)).scram_prepared_at(late(8)), Ok(None));
         assert_eq!(makes().scram_prepared_at(late(9)), Ok(Some(late(39))), "none were made for a while");
+    }
+
+    #[test]
+    fn keys_were_kept_by_a_server_that_is_to_make_none() {
+        let making = |scram| DirectoryOptions { scram, ..testing::options() };
+        let (engine, _, [alice, bob]) = testing::server_with(making(true));
+        let record = |directory: &Directory, id| directory.record(id).unwrap().unwrap();
+        let makes = testing::start_with(&engine, making(true));
+        assert!(!record(&makes, alice).scram.is_empty());
+        for () in [(), ()] {
+            let makes_none = testing::start_with(&engine, making(false));
+            assert_eq!(makes_none.scram_prepared_at(testing::NOW), Ok(None));
+            for id in [alice, bob] {
+                let AccountRecord { scram, password, .. } = record(&makes_none, id).as_ref().clone();
+                assert!(scram.is_empty() && !password.is_empty());
+            }
+            // Another process that was told to make them still runs.
+            makes.set_password("alice@example.org", "another horse").unwrap();
+        }
+        assert!(!record(&makes, alice).scram.is_empty());
     }
 
     #[test]
