@@ -8,7 +8,8 @@ use crate::tagged::Tagged;
 use crate::user::User;
 use imap_proto::{Code, MailboxName};
 use session::Moment;
-use store::{Account, AccountId, Actor, Error, Mailbox, Protocol, Rights, Timestamp};
+use store::device::Credential;
+use store::{Account, AccountId, Actor, DeviceId, Error, Mailbox, Protocol, Rights, Timestamp};
 
 /// Before the names of other users.
 pub(crate) const OTHERS: &str = "Shared/";
@@ -81,6 +82,9 @@ impl User {
                 Err(Error::NoSuchAccount | Error::NoSuchMailbox) => continue,
                 mailboxes => mailboxes?,
             };
+            if self.is_shut_out(&account)? {
+                continue;
+            }
             all.extend(mailboxes.iter().map(|mailbox| {
                 let name = format!("{OTHERS}{owner_name}/{}", mailbox.name);
                 Shared { name, account: account.clone(), mailbox: mailbox.clone() }
@@ -100,6 +104,16 @@ impl User {
             }
         }
         Ok(None)
+    }
+
+    /// Whether an owner has revoked the device that this session is there. Whoever only looks around is none.
+    fn is_shut_out(&self, visited: &Account) -> Result<bool, Error> {
+        let devices = visited.devices()?;
+        let guest = |device| Credential::Guest { account: self.account.id(), device };
+        let known = |device| devices.values().find(|known| known.credential == guest(device));
+        // 0: that of those which are not told apart.
+        let device = known(self.presence.login().device).or_else(|| known(DeviceId(0)));
+        Ok(device.is_some_and(|device| device.revoked_at.is_some()))
     }
 
     fn as_guest(&self, owner: AccountId, now: Moment) -> Result<Account, Error> {

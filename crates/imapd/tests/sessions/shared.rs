@@ -376,6 +376,23 @@ fn a_device_that_is_revoked_does_nothing_elsewhere_either() {
 }
 
 #[test]
+fn a_list_told_a_device_that_the_owner_had_revoked_what_is_in_a_mailbox() {
+    let server = Server::new();
+    let (_, mut bob) = server.shared("lrs", 1);
+    select(&mut bob);
+    let list = "b LIST \"\" Shared/* RETURN (MYRIGHTS STATUS (MESSAGES UNSEEN))";
+    assert!(bob.send(list).contains("* STATUS \"Shared/alice/INBOX\" (MESSAGES 1 UNSEEN 1)"));
+    let by_alice = Actor { device: DeviceId(0), protocol: Protocol::Web, now: Timestamp(NOW.unix_millis) };
+    let alice = server.account();
+    let devices = alice.devices().unwrap();
+    let guest = devices.values().find(|device| matches!(device.credential, Credential::Guest { .. })).unwrap();
+    alice.revoke_device(by_alice, guest.id).unwrap();
+    bob.send("c UNSELECT");
+    assert!(bob.send("d STATUS Shared/alice/INBOX (MESSAGES)").starts_with("d NO [NONEXISTENT]"));
+    bob.check(list, &["b OK LIST done"]);
+}
+
+#[test]
 fn a_share_that_broke_off_before_the_right_was_given_is_a_note_too_many() {
     let server = Server::new();
     // As a crash between the two commits leaves it.
