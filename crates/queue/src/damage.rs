@@ -52,14 +52,13 @@ pub(crate) fn decode((key, value): &Row) -> Damaged {
 /// Takes away what names a message whose entry cannot be read: its note, that it is due, that it waits for an answer or for its time.
 /// Whose share of the queue it takes, as far as one of these says it, and whether as one that waits for its time. Looks at all of them.
 pub(crate) fn forget(tx: &mut TableTx<'_>, id: QueueId) -> Result<Option<(u32, bool)>, store::Error> {
-    let note = tx.get(&key(id))?.and_then(|value| serde_json::from_slice::<Note>(&value).ok());
+    let note = sound(tx.get(&key(id)))?.flatten().and_then(|value| serde_json::from_slice::<Note>(&value).ok());
     let mut account = note.and_then(|note| note.account);
     let mut is_scheduled = false;
     tx.delete(&key(id));
     for prefix in NAMING {
         let mut from = Vec::new();
-        loop {
-            let rows = tx.scan_before(prefix, &from, LOOKED_AT_AT_ONCE)?;
+        while let Some(rows) = sound(tx.scan_before(prefix, &from, LOOKED_AT_AT_ONCE))? {
             for (key, _) in rows.iter().filter(|(key, _)| key.ends_with(&id.0.to_be_bytes())) {
                 let number = key.get(1..5).filter(|_| prefix != b"d").and_then(|number| number.try_into().ok());
                 account = account.or(number.map(u32::from_be_bytes));
@@ -73,4 +72,12 @@ pub(crate) fn forget(tx: &mut TableTx<'_>, id: QueueId) -> Result<Option<(u32, b
         }
     }
     Ok(account.map(|account| (account, is_scheduled)))
+}
+
+/// What is damaged itself says nothing, and keeps nobody from removing a message.
+fn sound<T>(read: Result<T, store::Error>) -> Result<Option<T>, store::Error> {
+    match read {
+        Err(store::Error::Damaged(_)) => Ok(None),
+        read => read.map(Some),
+    }
 }

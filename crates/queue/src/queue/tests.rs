@@ -315,6 +315,24 @@ fn the_share_of_a_message_that_could_not_be_read_was_never_given_back() {
     }
 }
 
+#[test]
+fn a_message_that_could_not_be_read_could_not_be_removed_where_another_is_damaged_too() {
+    let engine = SimEngine::new();
+    let queue = open(&engine);
+    let [first, second] = [(); 2].map(|()| queue.enqueue(message("me@x", &["a@y"], b"content"), NOW).unwrap().id);
+    let due = turns::key(&queue.show(second).unwrap());
+    engine.spoil(TableId::Queue, &due);
+    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(TableId::Queue);
+    table
+        .change::<_, store::Error>(|tx| {
+            tx.put(&entry_key(first), b"\x01{".to_vec());
+            Ok(())
+        })
+        .unwrap();
+    assert!(queue.remove(first).is_ok());
+    assert_eq!(queue.show(first), Err(Error::NoSuchEntry));
+}
+
 /// Of the totals, of what one account has sent, of a receipt: nobody is kept from sending by a row that cannot be read.
 #[test]
 fn a_damaged_row_of_totals_stopped_new_messages_of_everybody() {
