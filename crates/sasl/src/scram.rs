@@ -19,6 +19,9 @@ pub const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
 /// What a client adds to a nonce is at most so long.
 const NONCE_OCTETS_MAX: usize = 255;
+/// A message is at most so long: two names, each octet of them escaped at most, a nonce and a proof. All of it is hashed with
+/// each of the keys that an account has, and there may be thousands.
+const MESSAGE_OCTETS_MAX: usize = 2560;
 /// How often the password is hashed. RFC 7677 §4 wants 4096 at least; a phone does these in some milliseconds.
 pub const ITERATIONS: u32 = 10_000;
 
@@ -151,7 +154,7 @@ impl fmt::Debug for ScramProof {
 impl ScramFirst {
     /// RFC 5802 §7: client-first-message. `plus`: the mechanism is the one that binds; `binding`: what there is to bind to.
     pub(crate) fn parse(message: &[u8], plus: bool, binding: Option<Binding>) -> Result<Self, Failure> {
-        let message = std::str::from_utf8(message).map_err(|_| Failure::Malformed)?;
+        let message = text(message, MESSAGE_OCTETS_MAX)?;
         let mut parts = message.splitn(3, ',');
         let (Some(flag), Some(authorization), Some(bare)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(Failure::Malformed);
@@ -208,7 +211,7 @@ impl ScramFirst {
 impl ScramSecond {
     /// RFC 5802 §7: client-final-message.
     pub(crate) fn parse(self, message: &[u8]) -> Result<ScramProof, Failure> {
-        let message = std::str::from_utf8(message).map_err(|_| Failure::Malformed)?;
+        let message = text(message, MESSAGE_OCTETS_MAX)?;
         let (without_proof, proof) = message.rsplit_once(",p=").ok_or(Failure::Malformed)?;
         let mut attributes = without_proof.split(',');
         let header = decoded(value(attributes.next(), "c=")?)?;
@@ -413,6 +416,21 @@ mod tests {
             assert_eq!(second().parse(bad.as_bytes()).unwrap_err(), Failure::Malformed, "{bad}");
         }
         assert_eq!(second().parse(b"c=?,r=abcdef,p=AAAA").unwrap_err(), Failure::NotBase64);
+    }
+
+    #[test]
+    fn a_proof_hashed_what_a_stranger_had_made_long() {
+        let long = "x".repeat(MESSAGE_OCTETS_MAX);
+        assert_eq!(first(&format!("n,,n=alice,r=abc,ext={long}"), false, None), Err(Failure::TooLong));
+        let first = ScramFirst::parse(b"n,,n=alice,r=abc", false, None).unwrap();
+        let second = first.challenge(&[3; SALT_BYTES], "def", None).1;
+        let message = format!("c=biws,r=abcdef,ext={long},p={}", STANDARD.encode([1; 32]));
+        assert_eq!(second.parse(message.as_bytes()).unwrap_err(), Failure::TooLong);
+        // The longest name is no such thing.
+        let name = "=2C".repeat(255);
+        assert!(
+            ScramFirst::parse(format!("n,a={name},n={name},r={}", "x".repeat(255)).as_bytes(), false, None).is_ok()
+        );
     }
 
     #[test]
