@@ -126,6 +126,19 @@ impl DirectoryObjects {
         ends.into_iter().collect()
     }
 
+    fn flush_all(&self, named: &[(Address, Shared)], files: Vec<File>) -> Result<(), ObjectError> {
+        let buckets: BTreeMap<u8, Address> =
+            named.iter().map(|(address, _)| (address.bucket, address.clone())).collect();
+        let contents = named.iter().zip(files).map(|((address, _), file)| (address.clone(), Some(file)));
+        let names = buckets.into_values().map(|address| (address, None));
+        self.hand_over_all(contents.chain(names).map(|(address, file)| {
+            move |place: &Place| match file {
+                Some(file) => file.sync_all().map_err(|error| place.failed("write", &address.path, &error)),
+                None => place.settle(&address),
+            }
+        }))
+    }
+
     fn ended(&self) -> ObjectError {
         let what = format!("the threads that read and write {} have ended; restart the server", self.place.name);
         ObjectError::Failed { what }
@@ -134,21 +147,22 @@ impl DirectoryObjects {
 
 impl Objects for DirectoryObjects {
     fn put_shared(&self, account: AccountId, name: &str, content: Shared) -> Result<(), ObjectError> {
-        let address = Address::new(account, name)?;
-        self.hand_over(move |place| place.put(&address, &content))
+        self.put_all(account, vec![(name.to_owned(), content)])
     }
 
-    /// All at once: flushes that wait together are merged by the file system, and a directory needs one for all its names.
+    /// All are written, then all is flushed at once, contents and names: flushes that wait together are merged by the file system,
+    /// and a directory needs one for all its names.
     fn put_all(&self, account: AccountId, contents: Vec<(ObjectName, Shared)>) -> Result<(), ObjectError> {
-        let mut addresses = BTreeMap::new();
-        let mut writes = Vec::with_capacity(contents.len());
-        for (name, content) in contents {
-            let address = Address::new(account, &name)?;
-            addresses.insert(address.bucket, address.clone());
-            writes.push(move |place: &Place| place.write(&address, &content));
-        }
-        self.hand_over_all(writes)?;
-        self.hand_over_all(addresses.into_values().map(|address| move |place: &Place| place.settle(&address)))
+        let named = contents.into_iter().map(|(name, content)| Ok((Address::new(account, &name)?, content)));
+        let named: Vec<_> = named.collect::<Result<_, ObjectError>>()?;
+        let mut files = Vec::with_capacity(named.len());
+        let write =
+            |(address, content): &(Address, Shared)| self.place.write(address, content).map(|file| files.push(file));
+        let written = named.iter().try_for_each(write);
+        let made = named.get(..files.len()).unwrap_or_default();
+        let put = written.and_then(|()| self.flush_all(made, files));
+        // Their names were new, so that nobody refers to them. What stays of them all the same goes with the sweep.
+        put.inspect_err(|_| made.iter().for_each(|(address, _)| drop(fs::remove_file(self.place.file(address)))))
     }
 
     fn read(&self, account: AccountId, name: &str) -> Result<Vec<u8>, ObjectError> {
@@ -211,15 +225,18 @@ fn bucket(name: &str) -> u8 {
 }
 
 impl Place {
-    /// The content is on the disk when this returns `Ok`; its name is once [`Self::settle`] does.
-    fn write(&self, address: &Address, content: &Shared) -> Result<(), ObjectError> {
+    fn file(&self, address: &Address) -> PathBuf {
+        self.root.join(address.path.as_ref())
+    }
+
+    /// The content is on the disk once the file is flushed; its name is once [`Self::settle`] returns `Ok`.
+    fn write(&self, address: &Address, content: &Shared) -> Result<File, ObjectError> {
         let written =
             self.directories.make_durable(&account_directory(address.account), address.bucket).and_then(|()| {
-                let path = self.root.join(address.path.as_ref());
+                let path = self.file(address);
                 let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-                let written = file.write_all((**content).as_ref()).and_then(|()| file.sync_all());
-                // The name was new, so that nobody refers to it; what stays of it goes with the sweep.
-                written.inspect_err(|_| drop(fs::remove_file(&path)))
+                let written = file.write_all((**content).as_ref());
+                written.inspect_err(|_| drop(fs::remove_file(path))).map(|()| file)
             });
         written.map_err(|error| self.failed("write", &address.path, &error))
     }
@@ -228,11 +245,6 @@ impl Place {
     fn settle(&self, address: &Address) -> Result<(), ObjectError> {
         let settled = self.directories.settle(&account_directory(address.account), address.bucket);
         settled.map_err(|error| self.failed("write", &address.path, &error))
-    }
-
-    fn put(&self, address: &Address, content: &Shared) -> Result<(), ObjectError> {
-        self.write(address, content)?;
-        self.settle(address).inspect_err(|_| drop(self.remove(address)))
     }
 
     fn read(&self, address: &Address) -> Result<Vec<u8>, ObjectError> {
@@ -245,7 +257,7 @@ impl Place {
     }
 
     fn read_range(&self, address: &Address, range: Range<usize>) -> Result<Vec<u8>, ObjectError> {
-        let read = File::open(self.root.join(address.path.as_ref())).and_then(|file| read_range(&file, range));
+        let read = File::open(self.file(address)).and_then(|file| read_range(&file, range));
         match read {
             Ok(octets) => Ok(octets),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(ObjectError::Missing),
