@@ -6,6 +6,7 @@
 
 use crate::codec::Corrupt;
 use crate::record::{open, versioned};
+use memchr::memchr_iter;
 use message::header::{self, known_fields};
 use message::{Summary, refers};
 
@@ -105,8 +106,10 @@ fn write_field(hasher: &mut Hashing, name: &[u8], value: &[u8]) {
 
 /// However they end; empty lines at the end of the message do not count.
 fn write_lines(hasher: &mut Hashing, body: &[u8]) {
-    let mut empty = 0;
-    for line in body.split(|octet| *octet == b'\n') {
+    let (mut empty, mut from) = (0, 0);
+    for end in memchr_iter(b'\n', body).chain([body.len()]) {
+        let line = body.get(from..end).unwrap_or_default();
+        from = end + 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
             empty += 1;
