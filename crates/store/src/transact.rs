@@ -32,6 +32,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 const OPERATIONS_PER_COMMIT_MAX: usize = 128;
 /// One commit begins no further operation once it has so many writes: commits of the other accounts of its shard wait.
 const WRITES_PER_COMMIT_MAX: usize = 4096;
+/// The same of octets.
+const BYTES_PER_COMMIT_MAX: usize = 8 * 1024 * 1024;
 /// A batch is tried again this often after conflicts with other writers of the same account.
 const CONFLICTS_MAX: u32 = 100;
 
@@ -407,7 +409,7 @@ impl AccountCell {
         self.recents.opened(&tx.state);
         let mut outcomes: Vec<Result<(), Error>> = Vec::with_capacity(batch.len());
         for operation in batch {
-            if tx.writes() >= WRITES_PER_COMMIT_MAX {
+            if tx.writes() >= WRITES_PER_COMMIT_MAX || tx.bytes() >= BYTES_PER_COMMIT_MAX {
                 break;
             }
             outcomes.push(tx.attempt(|tx| operation.run(tx)));
@@ -532,6 +534,22 @@ mod tests {
         assert_eq!(results, expected.collect::<Vec<_>>());
         assert_eq!(engine.commits() - before, 3);
         assert_eq!(cell.transact_all(Vec::<fn(&mut Tx<'_>) -> Result<(), Error>>::new()), []);
+    }
+
+    #[test]
+    fn a_commit_begins_no_operation_once_it_has_its_octets() {
+        let engine = SimEngine::new();
+        let cell = account(&engine);
+        let before = engine.commits();
+        let half = BYTES_PER_COMMIT_MAX / 2;
+        let put = |n: u8| {
+            move |tx: &mut Tx<'_>| {
+                tx.put(vec![b'x', n], vec![n; half]);
+                Ok(())
+            }
+        };
+        assert_eq!(cell.transact_all((0..5).map(put)), vec![Ok(()); 5]);
+        assert_eq!((engine.commits() - before, stored(&engine).len()), (3, 5));
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(crate) struct Tx<'a> {
     written: BTreeMap<Vec<u8>, usize>,
     /// For each write, where the change of the same key before it is.
     overwrote: Vec<Option<usize>>,
+    /// Put so far, also by what failed.
+    bytes: usize,
     dirty_mailboxes: BTreeSet<MailboxId>,
     dirty_record: bool,
     /// A device was revoked, unless what did so failed.
@@ -77,6 +79,7 @@ impl<'a> Tx<'a> {
             writes: Vec::new(),
             written: BTreeMap::new(),
             overwrote: Vec::new(),
+            bytes: 0,
             dirty_mailboxes: BTreeSet::new(),
             dirty_record: false,
             revokes: false,
@@ -165,6 +168,7 @@ impl<'a> Tx<'a> {
     }
 
     pub(crate) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.bytes += value.len();
         self.overwrote.push(self.written.insert(key.clone(), self.writes.len()));
         self.writes.push(Write::Put { key, value });
     }
@@ -355,6 +359,11 @@ impl<'a> Tx<'a> {
         self.writes.len()
     }
 
+    /// How many octets were put so far.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether a device may have been revoked.
     pub(crate) fn revokes(&self) -> bool {
         self.revokes
@@ -368,8 +377,12 @@ impl<'a> Tx<'a> {
     /// The state after the transaction and, if there is anything to write, the commit that leads there. From then on it
     /// holds no connection, and no old pages, of the engine.
     pub(crate) fn finish(self) -> (AccountState, Option<Commit>) {
-        let Self { id: account, expected, state, writes, .. } = self;
+        let Self { id: account, expected, state, writes, written, .. } = self;
         let next = state.head;
+        // Of a key the last change counts. In the order of the keys an engine goes through its tree once: rows of one kind, which
+        // each of many messages brings, lie side by side.
+        let mut writes: Vec<Option<Write>> = writes.into_iter().map(Some).collect();
+        let writes: Vec<Write> = written.into_values().filter_map(|at| writes.get_mut(at)?.take()).collect();
         (state, (!writes.is_empty()).then_some(Commit { account, expected, next, writes }))
     }
 
@@ -439,6 +452,30 @@ mod tests {
     use super::*;
     use crate::sim::{SimEngine, SimObjects};
     use crate::store::Store;
+
+    /// 50 messages that came together were 50 times through all of the tree.
+    #[test]
+    fn a_commit_has_each_key_once_and_in_order() {
+        let engine = SimEngine::new();
+        let mut tx = Tx::begin(AccountId(16), &engine, Some(Arc::new(AccountState::empty(Timestamp(0))))).unwrap();
+        for (key, value) in [("b", "1"), ("c", "1"), ("a", "1"), ("b", "2")] {
+            tx.put(key.into(), value.into());
+        }
+        tx.delete(b"c".to_vec());
+        let failed = tx.attempt(|tx| {
+            tx.put(b"a".to_vec(), b"3".to_vec());
+            tx.delete(b"b".to_vec());
+            tx.put(b"d".to_vec(), b"3".to_vec());
+            Err::<(), _>(Error::NoSuchMessage)
+        });
+        assert!(failed.is_err());
+        let writes = tx.finish().1.unwrap().writes;
+        let told = |write: &Write| match write {
+            Write::Put { key, value } => [&key[..], b"=", value].concat(),
+            Write::Delete { key } => [key, &b"-"[..]].concat(),
+        };
+        assert_eq!(writes.iter().map(told).collect::<Vec<_>>(), [&b"a=1"[..], b"b=2", b"c-"]);
+    }
 
     #[test]
     fn numbers_go_up_whatever_the_clock_says() {

@@ -37,7 +37,7 @@ fn sound() -> &'static Sound {
         let account = store.create_account(ID, NOW).unwrap();
         let mut bodies = Vec::new();
         for n in 0..12usize {
-            let body = vec![b'a' + n as u8; if n % 5 == 0 { 20_000 } else { 100 }];
+            let body = vec![b'a' + n as u8; if n % 5 == 0 { store::INLINE_BYTES_MAX + 1 } else { 100 }];
             let message = NewMessage { body: body.clone(), flags: Flags::default(), internal_date: NOW };
             bodies.push((account.append(ACTOR, Target::Inbox, message).unwrap().email, body));
         }

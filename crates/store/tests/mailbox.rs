@@ -91,12 +91,12 @@ fn a_body_comes_back_byte_exact_whether_inline_or_an_object() {
 fn an_expunged_uid_is_never_used_again_and_the_message_stays_restorable_until_it_is_purged() {
     let world = world();
     let kept = world.append("kept");
-    let large = world.append(&"y".repeat(100_000));
+    let large = world.append(&"y".repeat(200_000));
     world.flag(&[2, 99], FlagMode::Add, SystemFlag::Deleted);
     let before = world.account.head().unwrap();
     assert_eq!(world.account.expunge(ACTOR, world.inbox, Expunge::AllDeleted).unwrap(), [Uid(2)]);
     assert_eq!(world.account.vanished_since(world.inbox, before).unwrap(), [Uid(2)]);
-    assert_eq!(world.account.reader().unwrap().body(large.email).unwrap().len(), 100_000);
+    assert_eq!(world.account.reader().unwrap().body(large.email).unwrap().len(), 200_000);
     assert_eq!(world.append("next").uid, Uid(3));
     world.check();
 
@@ -297,7 +297,7 @@ fn two_processes_on_one_account_conflict_and_still_lose_nothing() {
 #[test]
 fn the_header_of_a_large_message_is_read_without_its_body() {
     let world = world();
-    let text = "x".repeat(100_000);
+    let text = "x".repeat(200_000);
     let large = world.append(&text).email;
     let check = |message: &str, reads_object: bool| {
         let header = message.split_inclusive("\r\n\r\n").next().unwrap();
@@ -323,7 +323,7 @@ fn the_header_of_a_large_message_is_read_without_its_body() {
 #[test]
 fn a_damaged_copy_of_a_header_is_found_and_never_served() {
     let world = world();
-    let email = world.append(&format!("Subject: large\r\n\r\n{}", "x".repeat(100_000))).email;
+    let email = world.append(&format!("Subject: large\r\n\r\n{}", "x".repeat(200_000))).email;
     let key = [b"Y".as_slice(), &email.0.to_be_bytes()].concat();
     let snapshot = world.engine.snapshot(AccountId(16)).unwrap();
     let mut value = snapshot.get(&key).unwrap().unwrap();

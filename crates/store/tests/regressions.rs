@@ -91,7 +91,7 @@ fn a_message_named_twice_in_a_change_of_flags_counts_once() {
 #[test]
 fn every_handle_of_a_removed_account_finds_it_gone_and_brings_nothing_back() {
     let world = world();
-    let email = world.append_to(world.inbox, &"x".repeat(100_000)).email;
+    let email = world.append_to(world.inbox, &"x".repeat(200_000)).email;
     let other = world.other();
     other.view(world.inbox).unwrap();
     let device = world.account.add_device(
@@ -115,7 +115,7 @@ fn every_handle_of_a_removed_account_finds_it_gone_and_brings_nothing_back() {
         assert_eq!(account.reader().err(), gone, "{what}");
         assert_eq!(account.journal(ModSeq(0), 1).err(), gone, "{what}");
         assert_eq!(account.vanished_since(world.inbox, ModSeq(0)).err(), gone, "{what}");
-        let message = NewMessage { body: vec![b'x'; 100_000], flags: Flags::default(), internal_date: NOW };
+        let message = NewMessage { body: vec![b'x'; 200_000], flags: Flags::default(), internal_date: NOW };
         assert_eq!(account.append(ACTOR, Target::Inbox, message).err(), gone, "{what}");
         assert_eq!(account.expunge(ACTOR, world.inbox, Expunge::AllDeleted).err(), gone, "{what}");
         assert_eq!(account.subscribe(ACTOR, "INBOX", false).err(), gone, "{what}");

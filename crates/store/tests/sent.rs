@@ -449,7 +449,7 @@ fn what_cannot_be_kept_is_said_and_the_flags_are_set_all_the_same() {
             break;
         }
     }
-    let submitted = world.submit(&format!("In-Reply-To: <1@x>\r\n{}", message("2", &"x".repeat(20_000))));
+    let submitted = world.submit(&format!("In-Reply-To: <1@x>\r\n{}", message("2", &"x".repeat(200_000))));
     assert!(matches!(submitted.copy, SentCopy::Refused(Error::Limit(_))), "{submitted:?}");
     assert_eq!((submitted.flagged, world.objects()), (1, 0));
     assert_eq!(world.flags("INBOX"), ["\\Answered"]);
@@ -467,7 +467,7 @@ fn sent_is_made_where_there_is_none() {
 fn a_full_disk_changes_nothing_and_leaves_nothing() {
     let world = World::new();
     world.deliver(&message("1", "hi"));
-    let answer = format!("In-Reply-To: <1@x>\r\n{}", message("2", &"x".repeat(20_000)));
+    let answer = format!("In-Reply-To: <1@x>\r\n{}", message("2", &"x".repeat(200_000)));
     // Commits: the index, the submission.
     world.engine.plan(1, Fault::Full);
     assert!(matches!(world.submit_given("", &answer), Err(Error::NoSpace(_))));
@@ -536,7 +536,7 @@ fn a_mailbox_that_is_full_is_told_and_a_copy_takes_no_more_room_than_it_must() {
     world.append("Sent", &message("1", "hi"));
     world.append("Sent", &own);
     assert_eq!(world.bodies("Sent"), [own]);
-    let submitted = world.submit(&message("2", &"x".repeat(20_000)));
+    let submitted = world.submit(&message("2", &"x".repeat(200_000)));
     assert!(matches!(submitted.copy, SentCopy::Refused(Error::OverQuota { .. })), "{submitted:?}");
     assert_eq!((world.look("Sent").len(), world.objects()), (1, 0));
 }

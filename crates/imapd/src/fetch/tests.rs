@@ -195,7 +195,7 @@ fn numbers_that_are_not_there() {
 #[test]
 fn the_header_of_a_large_message_is_read_alone() {
     let mut mailbox = Mailbox::new();
-    mailbox.add(&format!("Subject: large\r\nX-A: 1\r\n\r\n{}", "x".repeat(100_000)));
+    mailbox.add(&format!("Subject: large\r\nX-A: 1\r\n\r\n{}", "x".repeat(200_000)));
     // The next read of a large body fails.
     mailbox.objects.plan_read_error(0);
     for (item, expected) in [
@@ -441,7 +441,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn how_full_the_output_is_makes_no_difference(
-        sizes in prop::collection::vec(0_usize..150_000, 1..6),
+        sizes in prop::collection::vec(0_usize..250_000, 1..6),
         fills in prop::collection::vec(0_usize..OUTPUT_HIGH_WATER_BYTES, 1..8),
     ) {
         let mut mailbox = Mailbox::new();

@@ -143,8 +143,8 @@ fn no_more_is_read_than_needed() {
 #[test]
 fn a_search_of_headers_does_not_read_large_bodies() {
     let mut mailbox = Mailbox::new();
-    mailbox.add(&format!("X-A: yes\r\n\r\n{}", "x".repeat(100_000)));
-    mailbox.add(&format!("X-A: no\r\n\r\n{}", "needle ".repeat(10_000)));
+    mailbox.add(&format!("X-A: yes\r\n\r\n{}", "x".repeat(200_000)));
+    mailbox.add(&format!("X-A: no\r\n\r\n{}", "needle ".repeat(30_000)));
     mailbox.objects.plan_read_error(0);
     check(&mailbox, "HEADER X-A yes", "1");
     check(&mailbox, "NOT HEADER X-A yes", "2");

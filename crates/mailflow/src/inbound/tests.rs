@@ -426,7 +426,7 @@ fn a_large_message_was_copied_for_each_account() {
     let noting = Arc::new(Noting(SimObjects::new(), Mutex::default()));
     let world = started(SimEngine::new(), noting.clone());
     fill(&world);
-    let content = format!("S: 1\r\n\r\n{}", "x".repeat(100_000));
+    let content = format!("S: 1\r\n\r\n{}", "x".repeat(200_000));
     let addresses = ["team@example.org", "carol@example.org"];
     assert_eq!(world.deliver(Protocol::Smtp, &addresses, &content), [OK; 2]);
     assert!(["alice", "bob", "carol"].iter().all(|name| world.mailbox(name)[0].ends_with(&content)));

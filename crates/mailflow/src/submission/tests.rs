@@ -79,7 +79,7 @@ fn messages(world: &World, name: &str, mailbox: &str) -> Vec<String> {
 fn only_smtp_sessions_could_submit() {
     let (world, queue) = with_way_out(10);
     let head = "Date: Mon, 21 Sep 2026 14:13:20 +0000\r\nMessage-ID: <1@x>\r\n";
-    let body = "x\r\n".repeat(30_000);
+    let body = "x\r\n".repeat(60_000);
     let content = format!("{head}From: alice@example.org\r\nBcc: carol@example.org\r\n\r\n{body}");
     let accepted = submit(&world, &["bob@example.org", "carol@example.org", "dave@example.net"], &content).unwrap();
     assert_eq!((accepted.claims.len(), accepted.not_kept), (4, None), "Bob, Carol, Sent, the queue");
