@@ -626,3 +626,20 @@ fn a_large_maildrop_was_opened_in_a_step_that_nobody_announced() {
         assert_eq!(steps, expected, "{messages}");
     }
 }
+
+/// A client that takes all its mail waited for a transaction of the store for each message.
+#[test]
+fn each_of_many_messages_was_read_by_itself() {
+    let bodies: Vec<String> = (1..=40).map(|n| format!("Subject: {n}\r\n\r\nbody {n}\r\n")).collect();
+    let world = world(&bodies.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut client = world.log_in();
+    let mut retr = |n: usize| client.say(&format!("RETR {n}\r\n"));
+    let is_whole = |n: usize, answer: &str| answer.ends_with(&format!("{}.\r\n", bodies[n - 1]));
+    assert!(is_whole(1, &retr(1)) && is_whole(2, &retr(2)));
+    world.engine.plan_read_error(0);
+    for n in 3..=34 {
+        assert!(is_whole(n, &retr(n)), "{n}");
+    }
+    assert!(retr(35).starts_with("-ERR [SYS/TEMP]"), "no more than these were read");
+    assert!(is_whole(35, &retr(35)) && is_whole(3, &retr(3)) && is_whole(40, &retr(40)));
+}

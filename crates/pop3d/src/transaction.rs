@@ -9,8 +9,8 @@ use auth::Presence;
 use pop3_proto::{Command, MessageNumber, Reply};
 use session::Moment;
 use store::{
-    Actor, EmailId, Error, Maildrop, MaildropClosing, MaildropMessage, MaildropOptions, MaildropOutcome, Protocol,
-    Timestamp,
+    Actor, Ahead, Body, EmailId, Error, Maildrop, MaildropClosing, MaildropMessage, MaildropOptions, MaildropOutcome,
+    Protocol, Timestamp,
 };
 
 /// QUIT takes note of at most so many messages in a step that nobody announced.
@@ -23,6 +23,10 @@ pub(crate) struct Transaction {
     marks: Vec<Mark>,
     /// RFC 6856 §2.1: messages are sent as they are.
     utf8: bool,
+    /// Where the message stands that was asked for last.
+    last: Option<usize>,
+    /// Of those behind it.
+    ahead: Ahead,
     answering: Option<Answer>,
     closing: Option<MaildropClosing>,
 }
@@ -48,7 +52,8 @@ impl Transaction {
     ) -> Result<Self, Error> {
         let maildrop = presence.account().open_maildrop(presence.login().device, options, now)?;
         let marks = vec![Mark::default(); maildrop.messages().len()];
-        Ok(Self { presence, maildrop, marks, utf8, answering: None, closing: None })
+        let (last, ahead, answering, closing) = (None, Ahead::default(), None, None);
+        Ok(Self { presence, maildrop, marks, utf8, last, ahead, answering, closing })
     }
 
     /// Octets of the message that is being sent.
@@ -179,17 +184,32 @@ impl Transaction {
             Ok((message, _)) => message,
             Err(refusal) => return refusal,
         };
-        let body = match self.presence.account().reader().and_then(|reader| reader.open(message.email, None)) {
+        let position = usize::try_from(number.get() - 1).unwrap_or(usize::MAX);
+        let body = match self.body(position, message.email) {
             Ok(body) => body,
             // It was expunged so long ago that it has left retention too, within this session.
             Err(Error::NoSuchMessage) => return Outcome::Reply(Reply::err((words.is_gone)(number.get()))),
             Err(_) => return Outcome::Reply(temporary(words.message_is_broken)),
         };
         let (utf8, size) = (self.utf8, self.maildrop.size(&message, self.utf8));
-        let position = usize::try_from(number.get() - 1).unwrap_or(usize::MAX);
         let retrieval = Retrieval::new(Asked { position, lines, utf8, size }, body);
         self.answering = Some(Answer::Retrieval(retrieval));
         Outcome::Done
+    }
+
+    /// The body of the message at `position`. Who asks for one message after the other is read ahead of.
+    fn body(&mut self, position: usize, email: EmailId) -> Result<Body, Error> {
+        let last = self.last.replace(position);
+        if let Some(body) = self.ahead.take(email) {
+            return Ok(body);
+        }
+        let reader = self.presence.account().reader()?;
+        let body = reader.open(email, None)?;
+        if last.is_some_and(|last| last + 1 == position) {
+            let behind = self.maildrop.messages().iter().skip(position + 1);
+            self.ahead = reader.read_ahead(behind.map(|message| (message.email, message.size)));
+        }
+        Ok(body)
     }
 
     fn delete(&mut self, number: MessageNumber, words: &Words) -> Outcome {

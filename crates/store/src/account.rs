@@ -1,6 +1,7 @@
 //! An account: all that a session may read and change. One file per kind of change; each is one transaction.
 
 mod act;
+mod ahead;
 pub(crate) mod annotations;
 mod append;
 mod appending;
@@ -38,6 +39,7 @@ mod undo;
 pub(crate) mod url_keys;
 mod whereabouts;
 
+pub use ahead::Ahead;
 pub(crate) use annotations::ANNOTATIONS_MAX;
 pub use annotations::{ANNOTATION_BYTES_MAX, ANNOTATION_NAME_BYTES_MAX, Annotation, Annotations};
 pub use append::{Appended, NewMessage, Target};

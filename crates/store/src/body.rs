@@ -71,12 +71,17 @@ struct There {
 }
 
 /// Room for octets; dropped, it is given back.
-struct Room {
+pub(crate) struct Room {
     bytes: usize,
     taken: &'static AtomicUsize,
 }
 
 impl Room {
+    /// Room among what is kept of all bodies.
+    pub(crate) fn of_all(bytes: usize) -> Option<Self> {
+        Self::take(bytes, &KEPT_BYTES, KEPT_BYTES_IN_ALL_MAX)
+    }
+
     fn take(bytes: usize, taken: &'static AtomicUsize, bytes_max: usize) -> Option<Self> {
         let more = |taken: usize| taken.checked_add(bytes).filter(|taken| *taken <= bytes_max);
         taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self { bytes, taken })
@@ -249,7 +254,7 @@ impl There {
     /// Looks at the next blocks, or at all of them where they can be kept; how many octets they have.
     fn look_on(&mut self, length: usize) -> Result<usize, Error> {
         let start = self.blocks.len() * BLOCK_BYTES;
-        let room = || Room::take(length, &KEPT_BYTES, KEPT_BYTES_IN_ALL_MAX);
+        let room = || Room::of_all(length);
         if let Some(room) = (start == 0 && length <= KEPT_BYTES_MAX).then(room).flatten() {
             let octets = self.objects.read_range(self.account, &self.name, 0..length)?;
             if !self.digest.is_of(&octets) {

@@ -55,13 +55,13 @@ mod tx;
 mod watch;
 
 pub use account::{
-    ANNOTATION_BYTES_MAX, ANNOTATION_NAME_BYTES_MAX, APPENDING_PIECE_BYTES_MAX, Account, Annotation, Annotations,
-    Appended, Appending, ClearReport, ClearRequest, Copying, Deleting, Expunge, Expunging, FILLING_PERCENT, FlagChange,
-    FlagsChanged, GuestPermits, HeldIn, Lesson, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropClosing, MaildropMessage,
-    MaildropOptions, MaildropOutcome, MessageChange, MessageEvent, NewMessage, OnProgress, PIECE_MESSAGES_MAX, Permit,
-    Place, Progress, Purged, Reader, Received, Relisting, SentCopy, Submission, Submitted, TRAINING_PAGE_BYTES_MAX,
-    Target, TimelinePage, TimelineQuery, Training, UidlOutcome, UndoReport, UndoRequest, UndoWhat, Usage, View,
-    Whereabouts,
+    ANNOTATION_BYTES_MAX, ANNOTATION_NAME_BYTES_MAX, APPENDING_PIECE_BYTES_MAX, Account, Ahead, Annotation,
+    Annotations, Appended, Appending, ClearReport, ClearRequest, Copying, Deleting, Expunge, Expunging,
+    FILLING_PERCENT, FlagChange, FlagsChanged, GuestPermits, HeldIn, Lesson, MAILBOXES_MAX, Mailboxes, Maildrop,
+    MaildropClosing, MaildropMessage, MaildropOptions, MaildropOutcome, MessageChange, MessageEvent, NewMessage,
+    OnProgress, PIECE_MESSAGES_MAX, Permit, Place, Progress, Purged, Reader, Received, Relisting, SentCopy, Submission,
+    Submitted, TRAINING_PAGE_BYTES_MAX, Target, TimelinePage, TimelineQuery, Training, UidlOutcome, UndoReport,
+    UndoRequest, UndoWhat, Usage, View, Whereabouts,
 };
 pub use body::{Body, WHOLE_BYTES_MAX};
 pub use error::Error;

@@ -295,6 +295,32 @@ fn two_processes_on_one_account_conflict_and_still_lose_nothing() {
 }
 
 #[test]
+fn small_bodies_are_read_ahead_up_to_the_limits() {
+    let world = world();
+    let check = |sizes: &[usize], expected: usize| {
+        let bodies: Vec<String> = sizes.iter().map(|size| "x".repeat(*size)).collect();
+        let emails: Vec<_> =
+            bodies.iter().map(|body| (world.append(body).email, u32::try_from(body.len()).unwrap())).collect();
+        let reader = world.account.reader().unwrap();
+        let mut ahead = reader.read_ahead(emails.iter().copied());
+        let taken = emails.iter().map_while(|(email, _)| ahead.take(*email)).map(|body| body.len());
+        assert_eq!(taken.collect::<Vec<_>>(), sizes[..expected]);
+        // What is passed over is not kept.
+        let mut ahead = reader.read_ahead(emails.iter().copied());
+        if let [.., (email, _)] = emails[..expected] {
+            assert!(ahead.take(email).is_some() && ahead.take(emails[0].0).is_none());
+        }
+    };
+    check(&[], 0);
+    check(&[1; 32], 32);
+    check(&[1; 33], 32);
+    check(&[64 * 1024, 64 * 1024], 2);
+    check(&[64 * 1024, 64 * 1024 + 1], 1);
+    check(&[1, store::INLINE_BYTES_MAX + 1, 1], 1);
+    check(&[store::INLINE_BYTES_MAX, 1], 1);
+}
+
+#[test]
 fn the_header_of_a_large_message_is_read_without_its_body() {
     let world = world();
     let text = "x".repeat(200_000);
