@@ -336,11 +336,15 @@ impl Mail {
     }
 }
 
-/// The message with this Message-ID, always the same: one in four is larger than what is kept inline (16 KiB).
+/// The message with this Message-ID, always the same: one in eight is an object, larger than what is kept in a row (128 KiB).
 pub fn content(id: &Id) -> Vec<u8> {
     let seed = id.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
     let mut random = Random::new(seed);
-    let bytes = if random.one_in(4) { 17_000 + random.below(40_000) } else { 100 + random.below(4_000) };
+    let bytes = match random.below(8) {
+        0 => 131_073 + random.below(20_000),
+        1 => 17_000 + random.below(40_000),
+        _ => 100 + random.below(4_000),
+    };
     let mut text = format!(
         "From: Crash <crash@example.net>\r\nTo: alice@example.org\r\nSubject: {id}\r\nMessage-ID: <{id}>\r\n\
          Date: Mon, 1 Jun 2026 12:00:00 +0000\r\n\r\n"
