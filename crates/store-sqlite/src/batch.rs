@@ -8,7 +8,6 @@ use crate::sum;
 use crate::upgrade::upgrade;
 use rusqlite::{CachedStatement, Connection, Error, ErrorCode, ffi, params};
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 use store::engine::{Commit, Write};
 use store::group_commit::{BatchError, Batches, Change, Outcome};
 use store::ids::{AccountId, ModSeq};
@@ -22,8 +21,6 @@ pub(crate) struct ShardWriter {
     /// The heads that this process has acknowledged: none of them may be missing after the file is opened again.
     acknowledged: HashMap<AccountId, ModSeq>,
     ends: Ends,
-    /// How long the last batch took.
-    took: Duration,
 }
 
 impl ShardWriter {
@@ -42,8 +39,7 @@ impl ShardWriter {
             emptied => emptied.map_err(|error| file.unopened("bring the log into", &error))?,
         }
         upgrade(&file, &connection)?;
-        let (acknowledged, ends, took) = (HashMap::new(), Ends::default(), Duration::ZERO);
-        Ok(Self { file, connection: Some(connection), log, acknowledged, ends, took })
+        Ok(Self { file, connection: Some(connection), log, acknowledged: HashMap::new(), ends: Ends::default() })
     }
 
     /// The state that readers see must be what was acknowledged, or ahead of it by commits whose outcome was unknown.
@@ -115,19 +111,13 @@ impl Batches for ShardWriter {
         let Some(connection) = self.connection.take() else {
             return Err(BatchError::Failed { what: format!("{} is not open", self.file.path.display()) });
         };
-        let begun = Instant::now();
         let mut result = self.run_once(&connection, changes);
         // A log that was copied whole is written over from its beginning, which takes no room on the disk.
         if matches!(result, Err(BatchError::Full { .. })) && self.log.starts_over(&connection) {
             result = self.run_once(&connection, changes);
         }
         self.connection = Some(connection);
-        self.took = begun.elapsed();
         result
-    }
-
-    fn took(&self) -> Duration {
-        self.took
     }
 
     fn answered(&mut self) {

@@ -8,15 +8,10 @@
 //! system may have dropped what it could not write and would report success for the rest. What is written to is opened
 //! anew instead.
 
-mod gathering;
-
 use std::collections::{HashSet, VecDeque};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 use std::{io, mem};
-
-use gathering::Gathering;
 
 use crate::engine::{Commit, CommitError, Write};
 use crate::ids::{AccountId, ModSeq};
@@ -81,10 +76,6 @@ pub trait Batches: Send + 'static {
     fn run(&mut self, changes: &[&Change]) -> Result<Vec<Outcome>, BatchError>;
     /// Called after the callers have their answers: the time to tidy up.
     fn answered(&mut self);
-    /// How long the last transaction took; zero where nobody is to wait for others to share the next one.
-    fn took(&self) -> Duration {
-        Duration::ZERO
-    }
     /// Starts afresh after [`BatchError::Failed`]; an error says why it is not safe to go on.
     ///
     /// # Errors
@@ -156,17 +147,14 @@ struct Loop<B> {
 
 impl<B: Batches> Loop<B> {
     fn serve(mut self, requests: &Receiver<Request>) {
-        let (mut waiting, mut gathering) = (VecDeque::new(), Gathering::default());
+        let mut waiting = VecDeque::new();
         loop {
             if waiting.is_empty() {
                 let Ok(first) = requests.recv() else { return };
                 waiting.push_back(first);
             }
             waiting.extend(requests.try_iter().take(QUEUE_CHANGES_MAX.saturating_sub(waiting.len())));
-            gathering.gather(self.batches.took(), requests, &mut waiting);
-            let batch = collect(&mut waiting);
-            self.answer(&batch);
-            gathering.answered(&batch);
+            self.answer(&collect(&mut waiting));
         }
     }
 
@@ -311,12 +299,6 @@ mod tests {
     fn change(value_bytes: usize) -> Change {
         let writes = vec![Write::Put { key: vec![], value: vec![0; value_bytes] }];
         Change::Commit(Commit { account: AccountId(16), expected: ModSeq(0), next: ModSeq(1), writes })
-    }
-
-    pub(super) fn request_of(account: u32) -> Request {
-        let Change::Commit(commit) = change(1) else { unreachable!("it is one") };
-        let change = Change::Commit(Commit { account: AccountId(account), ..commit });
-        Request { change, answer: sync_channel(1).0 }
     }
 
     fn requests(count: usize) -> (Vec<Request>, Vec<Receiver<Answer>>) {
