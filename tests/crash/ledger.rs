@@ -336,7 +336,7 @@ impl Mail {
     }
 }
 
-/// The message with this Message-ID, always the same: one in eight is an object, larger than what is kept in a row (128 KiB).
+/// The message with this Message-ID, always the same: one in four is an object, larger than what is kept in a row (16 KiB).
 pub fn content(id: &Id) -> Vec<u8> {
     let seed = id.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
     let mut random = Random::new(seed);

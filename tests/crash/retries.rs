@@ -103,7 +103,7 @@ fn recipients(way: Way, name: &str, number: u32) -> Vec<String> {
     here.into_iter().chain(outside).collect()
 }
 
-/// Some are objects, larger than what is kept in a row (128 KiB).
+/// Four in ten are objects, larger than what is kept in a row (16 KiB).
 fn content(way: Way, subject: &str) -> Vec<u8> {
     let lines = match subject.bytes().last() {
         Some(b'0' | b'5') => 2_400,

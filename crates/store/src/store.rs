@@ -16,7 +16,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A body up to this length lies inside the transaction that brings it; a longer one becomes an object.
-pub const INLINE_BYTES_MAX: usize = 128 * 1024;
+pub const INLINE_BYTES_MAX: usize = 16 * 1024;
 /// Accounts that nobody uses are forgotten (in memory) when there are more of them than this.
 const IDLE_ACCOUNTS_MAX: usize = 10_000;
 /// The same when the indexes of accounts that nobody uses name more messages than this, 40 bytes each.
