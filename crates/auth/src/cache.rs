@@ -49,6 +49,15 @@ impl Verified {
         Proof { hash: *hasher.finalize().as_bytes(), account }
     }
 
+    /// The proof that somebody knows the password with the stored hash `phc` of `account`, by whichever mechanism: it opens nothing, and
+    /// says of whom has proven it anew whether they come from where they came before.
+    pub(crate) fn acquaintance(&self, account: AccountId, phc: &str) -> Proof {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        // No password is hashed with a stored hash of this length.
+        hasher.update(&account.0.to_be_bytes()).update(&u64::MAX.to_be_bytes()).update(phc.as_bytes());
+        Proof { hash: *hasher.finalize().as_bytes(), account }
+    }
+
     /// Whether this was verified less than [`VERIFIED_FOR_MILLIS`] ago.
     pub(crate) fn holds(&self, proof: &Proof, now: Timestamp) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);

@@ -258,6 +258,12 @@ impl Auth {
         self.verify_and_remember(claim, proof, turn)
     }
 
+    /// Whether somebody who knew the main password came from here lately, by whichever mechanism.
+    pub(crate) fn was_here(&self, known: Option<&Known>, source: Source, now: Timestamp) -> bool {
+        let acquaintance = known.map(|(id, record)| self.0.verified.acquaintance(*id, &record.password));
+        acquaintance.is_some_and(|proof| self.0.verified.holds_from(&proof, source.address, now))
+    }
+
     fn proof(&self, known: Option<&Known>, password: &str) -> Option<Proof> {
         known.map(|(id, record)| self.0.verified.proof(*id, &record.password, password))
     }
@@ -269,9 +275,16 @@ impl Auth {
         source: Source,
         attempt: &Attempt<'_>,
     ) -> Result<Option<Login>, LoginError> {
+        let acquaintance = known.as_ref().map(|(id, record)| self.0.verified.acquaintance(*id, &record.password));
         match self.enter_with_main_password(known, attempt) {
             Ok(Some(login)) => {
                 self.0.throttle.succeeded(source);
+                if let Some(acquaintance) = acquaintance {
+                    match self.0.verified.holds(&acquaintance, attempt.now) {
+                        true => self.0.verified.note(&acquaintance, source.address),
+                        false => self.0.verified.add(&acquaintance, source.address, attempt.now),
+                    }
+                }
                 Ok(Some(login))
             }
             Ok(None) | Err(Error::NoSuchAccount | Error::NoSuchDevice) => Ok(None),

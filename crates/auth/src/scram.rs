@@ -2,7 +2,7 @@
 //! made when the password was set, or when somebody last said it.
 //!
 //! The rules are those of [`Auth::log_in`]. An application password is looked for first, and only what is then taken for the
-//! main password is throttled. That each wrong proof looks different makes a program that repeats one wrong password count each
+//! main password is throttled, unless it is right and was so from the same address lately. That each wrong proof looks different makes a program that repeats one wrong password count each
 //! time.
 //!
 //! A password that was last said before keys were made cannot be proven, and the answer must not tell: so after a wrong proof,
@@ -77,11 +77,12 @@ impl Auth {
         proof: &ScramProof,
     ) -> Result<(Login, String), LoginError> {
         let source = self.source(attempt);
-        if let Some(delay_millis) = self.throttle().closed(source, attempt.now) {
-            return Err(LoginError::Throttled { delay_millis });
-        }
         let keys = known.as_ref().and_then(|(_, record)| self.directory().scram_keys(record));
         let verifier = keys.and_then(|keys| proof.verify(&keys));
+        let passes = verifier.is_some() && self.was_here(known.as_ref(), source, attempt.now);
+        if let Some(delay_millis) = self.throttle().closed(source, attempt.now).filter(|_| !passes) {
+            return Err(LoginError::Throttled { delay_millis });
+        }
         let login = match &verifier {
             // With a second factor it opens nothing here.
             Some(_) => self.enter_as(known, source, attempt)?,

@@ -5,7 +5,7 @@ use crate::AuthOptions;
 use crate::announcement::WRONG_MAX;
 use crate::options::Scram;
 use crate::testing::{NOW, PASSWORD, attempt, log_in, options, server_with, start_with};
-use crate::throttle::PAIR_FAILURES_MAX;
+use crate::throttle::{ADDRESS_FAILURES_MAX, PAIR_FAILURES_MAX};
 use sasl::scram::client;
 use sasl::{Exchange, Mechanism, Progress};
 use std::net::Ipv4Addr;
@@ -210,6 +210,25 @@ fn wrong_proofs_close_a_name_like_wrong_passwords() {
         assert!(is_rejected(&prove(&auth, "nobody", "wrong horse")));
     }
     assert!(matches!(prove(&auth, "nobody", "x"), Err(LoginError::Throttled { .. })));
+}
+
+#[test]
+fn who_proves_a_password_was_shut_out_by_others_behind_the_same_address() {
+    let (_, auth, _) = server_with(with(Scram::On));
+    let is_throttled = |result: Result<(Login, bool), LoginError>| matches!(result, Err(LoginError::Throttled { .. }));
+    // One was here by proof, another by saying it.
+    prove(&auth, ALICE, PASSWORD).unwrap();
+    log_in(&auth, "bob@example.org", "battery staple").unwrap();
+    for n in 0..ADDRESS_FAILURES_MAX {
+        assert!(is_rejected(&prove(&auth, &format!("user{n}"), "guess")));
+    }
+    assert!(prove(&auth, ALICE, PASSWORD).is_ok() && prove(&auth, "bob@example.org", "battery staple").is_ok());
+    assert!(is_throttled(prove(&auth, ALICE, "guess")), "and nothing else of theirs");
+    // Whose password is another one by now has not been here with it.
+    auth.directory().set_password(ALICE, "another horse").unwrap();
+    assert!(is_throttled(prove(&auth, ALICE, PASSWORD)) && is_throttled(prove(&auth, ALICE, "another horse")));
+    // That somebody was here by proof opens nothing to who says something.
+    assert!(matches!(log_in(&auth, "bob@example.org", ""), Err(LoginError::Throttled { .. })));
 }
 
 #[test]
