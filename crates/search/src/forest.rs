@@ -7,8 +7,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 /// A message is put below at most so many others. One that would stand deeper begins a thread.
 const DEPTH_MAX: usize = 10_000;
-/// Messages, and those that others refer to.
-const NODES_MAX: usize = 1_000_000;
+/// A million messages, and half as many that others refer to and that are not there: 40 octets each, and as much to find them by.
+const NODES_MAX: usize = 1_500_000;
 /// No node.
 const NONE: u32 = u32::MAX;
 
@@ -419,6 +419,15 @@ mod tests {
         forest.prune();
         forest.join_subjects();
         assert_eq!(text(&forest), expected);
+    }
+
+    #[test]
+    fn a_million_messages_that_refer_to_some_that_are_not_there_were_too_many() {
+        let mut forest = Forest::default();
+        forest.nodes.resize(NODES_MAX, Node::MISSING);
+        assert!(!forest.is_full());
+        forest.push(Node::MISSING);
+        assert!(forest.is_full());
     }
 
     #[test]

@@ -20,8 +20,10 @@ use store::{Account, EmailId, Entry, Error, Index, MailboxId};
 const READS_PER_SLICE_MAX: usize = 1000;
 /// A slice takes at most this many messages of which all is known.
 const KNOWN_PER_SLICE_MAX: usize = 50_000;
-/// The texts that are compared may be so long together: a million subjects are.
+/// The texts that are compared may be so long together…
 const TEXTS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// …and so much longer for each message of the mailbox: more than those of people have, and of a large one they are all there at once.
+const TEXTS_BYTES_PER_MESSAGE: usize = 64;
 /// So many octets of a text are compared.
 const TEXT_BYTES_MAX: usize = 1000;
 /// After so many messages that cannot be read the order is given up: the disk is not well.
@@ -153,7 +155,7 @@ impl Order {
             self.left = left;
             self.order_by(left, &mut known);
         }
-        let is_too_much = known.iter().map(Known::text_bytes).sum::<usize>() > TEXTS_BYTES_MAX;
+        let is_too_much = known.iter().map(Known::text_bytes).sum::<usize>() > texts_bytes_max(self.index.len());
         self.known = Some(known);
         Ok(if is_too_much {
             Ordered::TooMuch
@@ -256,6 +258,11 @@ impl Order {
     }
 }
 
+/// What the texts of a mailbox of so many messages may take, in octets.
+fn texts_bytes_max(messages: usize) -> usize {
+    TEXTS_BYTES_MAX.saturating_add(messages.saturating_mul(TEXTS_BYTES_PER_MESSAGE))
+}
+
 impl SortKey {
     /// Which sheet has it; none: the index knows it.
     fn kind(self) -> Option<Kind> {
@@ -350,7 +357,10 @@ mod tests {
     use proptest::prelude::*;
     use std::cmp::Ordering;
     use store::sim::{SimEngine, SimObjects};
-    use store::{AccountId, Actor, DeviceId, Flags, MailboxId, NewMessage, Protocol, Store, Target, Timestamp};
+    use store::{
+        AccountId, Actor, Delta, DeviceId, FlagBits, Flags, MailboxId, ModSeq, NewMessage, Protocol, Store, Target,
+        Timestamp, Uid,
+    };
 
     const NOW: Timestamp = Timestamp(1_769_940_000_000);
     const INBOX: MailboxId = MailboxId(1);
@@ -462,12 +472,48 @@ mod tests {
 
     #[test]
     fn keys_beyond_their_bound_are_refused() {
-        let (account, index, _) = mailbox([(0, "Subject: something to compare\r\n\r\n".to_owned())]);
+        let subject = "something to compare";
+        let (account, index, _) = mailbox([(0, format!("Subject: {subject}\r\n\r\n"))]);
+        let beside = texts_bytes_max(1) - subject.len();
+        for (octets, expected) in [(beside, Ordered::More), (beside + 1, Ordered::TooMuch)] {
+            let mut order = Order::new(&[by(SortKey::Subject, false)], index.clone(), &all(&index));
+            let mut known = order.begin(&account);
+            known[0].draft.text(&vec![b'x'; octets]);
+            order.known = Some(known);
+            assert_eq!(order.go_on(&account).unwrap(), expected, "{octets}");
+        }
+    }
+
+    /// The bound was the same for all mailboxes: half a million subjects of 70 octets were more, and so are these.
+    #[test]
+    fn a_large_mailbox_with_long_subjects_was_not_sorted() {
+        const MESSAGES: u64 = 200_000;
+        let entry = |n: u64| Entry {
+            uid: Uid(u32::try_from(n).unwrap()),
+            size: 1,
+            flags: FlagBits::default(),
+            modseq: ModSeq(1),
+            email: EmailId(n),
+            internal_date: NOW,
+        };
+        let added = (1..=MESSAGES).map(entry).collect();
+        let index = Index::default().with_expunges_held_back(&Delta { added, ..Delta::default() });
+        let (account, _, engine) = mailbox([]);
+        let mut known = Sheets::default().known((account.id(), INBOX), Kind::Subject, index.len());
+        for n in 1..=MESSAGES {
+            let number = known.draft.text(format!("{:0170}", n * 7919 % MESSAGES).as_bytes());
+            known.draft.add(EmailId(n), &[number]);
+        }
+        known.fold();
+        assert!(known.text_bytes() > TEXTS_BYTES_MAX);
         let mut order = Order::new(&[by(SortKey::Subject, false)], index.clone(), &all(&index));
-        let mut known = order.begin(&account);
-        known[0].draft.text(&vec![b'x'; TEXTS_BYTES_MAX]);
-        order.known = Some(known);
-        assert_eq!(order.go_on(&account).unwrap(), Ordered::TooMuch);
+        order.known = Some(vec![known]);
+        // All is known, and nothing has to be read.
+        engine.plan_read_error(0);
+        let (numbers, slices) = slices(order, &account);
+        assert_eq!(slices as u64, MESSAGES / KNOWN_PER_SLICE_MAX as u64 + 1);
+        let value = |number: u32| u64::from(number) * 7919 % MESSAGES;
+        assert!(numbers.is_sorted_by_key(|number| value(*number)) && numbers.len() as u64 == MESSAGES);
     }
 
     #[test]
