@@ -73,6 +73,7 @@ fn refusal(error: store::Error, device: &str) -> Error {
         | store::Error::InvalidContent(_)
         | store::Error::NotAllowed(_)
         | store::Error::NotPermitted
+        | store::Error::NotPermittedBelow(_)
         | store::Error::LoginEnded
         | store::Error::MaildropInUse
         | store::Error::OverQuota { .. }

@@ -119,7 +119,7 @@ impl From<Error> for Tagged {
                 Self::refused(Code::Cannot, text)
             }
             // RFC 4314 §3, RFC 5530 §3
-            Error::NotPermitted => Self::refused(Code::NoPerm, text),
+            Error::NotPermitted | Error::NotPermittedBelow(_) => Self::refused(Code::NoPerm, text),
             Error::Limit(_) => Self::refused(Code::Limit, text),
             // RFC 9208 §4.3.
             Error::OverQuota { .. } => Self::refused(Code::OverQuota, text),

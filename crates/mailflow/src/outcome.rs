@@ -190,6 +190,7 @@ impl From<&store::Error> for RecipientOutcome {
             | store::Error::NoSuchMailbox
             | store::Error::NotAllowed(_)
             | store::Error::NotPermitted
+            | store::Error::NotPermittedBelow(_)
             | store::Error::Limit(_) => Self::Unavailable,
             store::Error::NoSuchMessage
             | store::Error::NoSuchDevice

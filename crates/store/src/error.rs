@@ -26,6 +26,8 @@ pub enum Error {
     InvalidContent(&'static str),
     /// The mailbox is somebody else's, who does not share so much of it (RFC 4314).
     NotPermitted,
+    /// The same of a mailbox below it, which a change of the upper one would change, too: its name.
+    NotPermittedBelow(String),
     /// The mailbox cannot be deleted or renamed: why.
     NotAllowed(&'static str),
     /// A limit is reached: which, as a sentence.
@@ -84,6 +86,9 @@ impl fmt::Display for Error {
             Self::NoSuchMessage => f.write_str("no such message"),
             Self::NoSuchDevice => f.write_str("no such device"),
             Self::NotPermitted => f.write_str("its owner has not given you the right to do that in this mailbox"),
+            Self::NotPermittedBelow(name) => {
+                write!(f, "its owner has not given you the right to rename {name:?}, which is below it")
+            }
             Self::LoginEnded => f.write_str("this login does not count any more"),
             Self::AlreadyExists => f.write_str("it exists already"),
             Self::InvalidName(why) | Self::InvalidContent(why) | Self::NotAllowed(why) => f.write_str(why),

@@ -285,6 +285,82 @@ fn many_devices_of_a_guest_leave_the_owner_room() {
     assert_eq!(device(1), *devices.first().unwrap());
 }
 
+/// What bob may know of: `l` alone is not enough for what follows.
+fn family() -> World {
+    let world = world();
+    for (name, letters) in [
+        ("Work", "lrkx"),
+        ("Work/plans", "lrx"),
+        ("Work/secret", ""),
+        ("Work/secret/deep", ""),
+        ("Work/blind", "x"),
+        ("Other", "lrk"),
+        ("Other/taken", ""),
+    ] {
+        let id = world.alice.create_mailbox(OWNER, name, None).unwrap();
+        world.alice.share(OWNER, id, (BOB, "bob"), rights(letters)).unwrap();
+    }
+    world
+}
+
+fn names(account: &Account) -> Vec<String> {
+    let mailboxes = account.mailboxes().unwrap();
+    let mut names: Vec<String> = mailboxes.iter().filter(|m| m.role.is_none()).map(|m| m.name.clone()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_guest_took_mailboxes_along_that_they_may_not_see() {
+    let world = family();
+    let (bob, by_bob) = world.guest(BOB);
+    let id = |name: &str| world.alice.mailboxes().unwrap().by_name(name).map(|mailbox| mailbox.id);
+    let (work, secret, blind) = (id("Work"), id("Work/secret"), id("Work/blind"));
+    bob.rename_mailbox(by_bob, "Work", "Other/work").unwrap();
+    // They see what they would see if there was nothing else.
+    assert_eq!(names(&bob), ["Other", "Other/work", "Other/work/plans"]);
+    assert_eq!(bob.rename_mailbox(by_bob, "Work", "Other/again"), Err(Error::NoSuchMailbox));
+    // Each mailbox of the owner's has one above it.
+    let all = ["Other", "Other/taken", "Other/work", "Other/work/blind", "Other/work/plans"];
+    assert_eq!(names(&world.alice), [&all[..], &["Work", "Work/secret", "Work/secret/deep"]].concat());
+    assert_eq!((id("Other/work"), id("Work/secret"), id("Other/work/blind")), (work, secret, blind));
+    let left = world.alice.mailboxes().unwrap().by_name("Work").unwrap().clone();
+    assert!(left.acl.is_empty() && Some(left.id) != work);
+    // The owner takes all along.
+    world.alice.rename_mailbox(OWNER, "Work", "Mine").unwrap();
+    assert_eq!((id("Mine/secret"), id("Work")), (secret, None));
+    world.check();
+}
+
+#[test]
+fn a_guest_who_may_not_rename_all_that_they_see_renames_nothing() {
+    let world = family();
+    let plans = world.alice.mailboxes().unwrap().by_name("Work/plans").unwrap().id;
+    world.alice.share(OWNER, plans, (BOB, "bob"), rights("lr")).unwrap();
+    let (bob, by_bob) = world.guest(BOB);
+    let before = names(&world.alice);
+    let refused = Err(Error::NotPermittedBelow("Work/plans".into()));
+    assert_eq!(bob.rename_mailbox(by_bob, "Work", "Other/work"), refused);
+    assert_eq!(names(&world.alice), before);
+    world.check();
+}
+
+#[test]
+fn a_guest_heard_of_mailboxes_that_they_may_not_see_by_what_was_refused() {
+    let world = family();
+    let (bob, by_bob) = world.guest(BOB);
+    // As where they may not make any.
+    assert_eq!(bob.create_mailbox(by_bob, "Other/taken", None), Err(Error::NotPermitted));
+    assert_eq!(bob.rename_mailbox(by_bob, "Work", "Other/taken"), Err(Error::NotPermitted));
+    bob.delete_mailbox(by_bob, "Work/plans").unwrap();
+    bob.delete_mailbox(by_bob, "Work").unwrap();
+    assert_eq!(names(&bob), ["Other"]);
+    let left = ["Other", "Other/taken", "Work", "Work/blind", "Work/secret", "Work/secret/deep"];
+    assert_eq!(names(&world.alice), left);
+    assert!(matches!(world.alice.delete_mailbox(OWNER, "Work"), Err(Error::NotAllowed(_))), "the owner sees it all");
+    world.check();
+}
+
 #[derive(Clone, Debug)]
 enum Deed {
     /// By the owner (0) or a guest.

@@ -146,6 +146,7 @@ impl From<store::Error> for Problem {
             | store::Error::InvalidContent(_)
             | store::Error::NotAllowed(_)
             | store::Error::NotPermitted
+            | store::Error::NotPermittedBelow(_)
             | store::Error::Limit(_)
             | store::Error::MaildropInUse
             | store::Error::OverQuota { .. } => Self::refused(error.to_string()),

@@ -249,6 +249,43 @@ fn a_command_that_took_long_read_on_in_a_mailbox_that_was_not_shared_any_more() 
 }
 
 #[test]
+fn what_a_guest_may_not_see_stays_when_they_rename_what_is_above() {
+    let server = Server::new();
+    let mut alice = server.alice();
+    alice.send("a CREATE Work/secret");
+    alice.send("b CREATE Plans");
+    server.share("Work", "lrx");
+    server.share("Plans", "lrk");
+    let mut bob = server.bob();
+    bob.check("a RENAME Shared/alice/Work Shared/alice/Plans/Work", &["a OK RENAME done"]);
+    bob.check(
+        "b LIST \"\" Shared/alice/*",
+        &[
+            "* LIST (\\HasChildren) \"/\" \"Shared/alice/Plans\"",
+            "* LIST (\\HasNoChildren) \"/\" \"Shared/alice/Plans/Work\"",
+            "b OK LIST done",
+        ],
+    );
+    alice.check(
+        "c LIST \"\" (Work* Plans*)",
+        &[
+            "* LIST (\\HasChildren) \"/\" \"Plans\"",
+            "* LIST (\\HasNoChildren) \"/\" \"Plans/Work\"",
+            "* LIST (\\HasChildren) \"/\" \"Work\"",
+            "* LIST (\\HasNoChildren) \"/\" \"Work/secret\"",
+            "c OK LIST done",
+        ],
+    );
+    alice.send("d CREATE Plans/Work/mine");
+    alice.send("e SETACL Plans/Work/mine bob lr");
+    bob.check(
+        "d RENAME Shared/alice/Plans/Work Shared/alice/Plans/w",
+        &["d NO [NOPERM] its owner has not given you the right to rename \"Plans/Work/mine\", which is below it"],
+    );
+    server.has_nothing_wrong();
+}
+
+#[test]
 fn that_metadata_are_the_owners_told_of_a_mailbox_that_may_not_be_seen() {
     let server = Server::new();
     let (_, mut bob) = server.shared("i", 0);

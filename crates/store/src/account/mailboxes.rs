@@ -10,9 +10,8 @@ use crate::journal::{Actor, Change, OfAccount, OfMailbox};
 use crate::key;
 use crate::name::{self, LEVELS_MAX, MAILBOX_NAME_BYTES_MAX};
 use crate::record::{Counts, Mailbox};
-use crate::rights::Rights;
+use crate::rights::{Acl, Rights};
 use crate::role::Role;
-use crate::state::AccountState;
 use crate::store::StoreOptions;
 use crate::tx::Tx;
 use std::sync::Arc;
@@ -49,9 +48,7 @@ impl Account {
         let name = name::checked(name)?;
         self.transact_shared(move |tx| {
             tx.must_have_parent(&name)?;
-            if tx.state.by_name(&name).is_some() {
-                return Err(Error::AlreadyExists);
-            }
+            tx.must_be_free(&name)?;
             if role.is_some() && tx.guest.is_some() {
                 return Err(Error::NotPermitted);
             }
@@ -63,11 +60,13 @@ impl Account {
         })
     }
 
-    /// Renames a mailbox and all below it. Renaming INBOX moves its messages to a new mailbox and leaves it empty
+    /// Renames a mailbox and all below it; a guest does so with what they may know of, and what they may not know of stays, below a new
+    /// mailbox of the old name that is the owner's alone. Renaming INBOX moves its messages to a new mailbox and leaves it empty
     /// (RFC 9051 §6.3.6); on an error some of them may have been moved.
     ///
     /// # Errors
     /// [`Error::NoSuchMailbox`], [`Error::AlreadyExists`], [`Error::InvalidName`], [`Error::NotAllowed`] (below itself, or the mailbox of what is held),
+    /// [`Error::NotPermitted`], [`Error::NotPermittedBelow`],
     /// [`Error::Limit`], [`Error::NoSpace`], faults.
     pub fn rename_mailbox(&self, actor: Actor, from: &str, to: &str) -> Result<(), Error> {
         let (from, to) = (from.to_owned(), name::checked(to)?);
@@ -81,7 +80,8 @@ impl Account {
         }
     }
 
-    /// Deletes a mailbox with its messages, which stay restorable. On an error it is still there, and some of its messages
+    /// Deletes a mailbox with its messages, which stay restorable. What is below it and nothing that a guest may know of stays, as when
+    /// they rename it. On an error it is still there, and some of its messages
     /// may have left it.
     ///
     /// # Errors
@@ -138,13 +138,12 @@ impl Deleting {
     }
 }
 
-fn may_be_deleted(state: &AccountState, mailbox: MailboxId) -> Result<(), Error> {
-    let mailbox = &state.mailbox(mailbox)?.mailbox;
+fn may_be_deleted(tx: &Tx<'_>, mailbox: MailboxId) -> Result<(), Error> {
+    let mailbox = tx.mailbox(mailbox)?;
     if mailbox.role == Some(Role::Inbox) {
         return Err(Error::NotAllowed("INBOX cannot be deleted"));
     }
-    let below = format!("{}/", mailbox.name);
-    if state.mailboxes.values().any(|other| other.mailbox.name.starts_with(&below)) {
+    if tx.below(&mailbox.name).any(|other| tx.may_see(other)) {
         return Err(Error::NotAllowed("the mailbox has mailboxes below it; delete those first"));
     }
     Ok(())
@@ -159,7 +158,7 @@ fn delete(
 ) -> Result<Option<Expunging>, Error> {
     tx.must_have(mailbox, Rights::DELETE_MAILBOX)?;
     tx.must_not_be_held(mailbox)?;
-    may_be_deleted(&tx.state, mailbox)?;
+    may_be_deleted(tx, mailbox)?;
     let entries: Vec<Entry> = tx.index(mailbox)?.iter().copied().collect();
     if entries.len() > PIECE_MESSAGES_MAX {
         return Ok(Some(Expunging::new(actor, mailbox, Left::All, &entries)));
@@ -174,7 +173,8 @@ fn delete(
     tx.remove_mailbox(mailbox.id);
     tx.keep_subscription(&mailbox);
     let Mailbox { id, name, keywords, role, .. } = mailbox;
-    tx.journal(actor, Change::Mailbox(OfMailbox::Deleted { mailbox: id, name, keywords, role }));
+    tx.journal(actor, Change::Mailbox(OfMailbox::Deleted { mailbox: id, name: name.clone(), keywords, role }));
+    tx.keep_above(actor, &name)?;
     Ok(None)
 }
 
@@ -191,6 +191,52 @@ impl Tx<'_> {
             Err(Error::NoSuchMailbox) => Err(Error::NotPermitted),
             outcome => outcome,
         }
+    }
+
+    /// Refuses a name that is taken. Whoever may not know of what has it is told no more than that they may not have it.
+    fn must_be_free(&self, name: &str) -> Result<(), Error> {
+        match self.state.by_name(name) {
+            None => Ok(()),
+            Some(state) if self.may_see(&state.mailbox) => Err(Error::AlreadyExists),
+            Some(_) => Err(Error::NotPermitted),
+        }
+    }
+
+    /// Whether whoever does this may know of a mailbox (RFC 4314 §4, `l`).
+    fn may_see(&self, mailbox: &Mailbox) -> bool {
+        mailbox.acl.of_guest(self.guest).has(Rights::LOOKUP)
+    }
+
+    /// The mailboxes below a name.
+    fn below(&self, name: &str) -> impl Iterator<Item = &Mailbox> + use<'_> {
+        let below = format!("{name}/");
+        self.state.mailboxes.values().map(|state| &state.mailbox).filter(move |other| other.name.starts_with(&below))
+    }
+
+    /// Where a guest has taken a mailbox away from above others that they may not know of, there is one again, of the owner alone: each
+    /// mailbox has one above it, and nobody sees that it has.
+    fn keep_above(&mut self, actor: Actor, name: &str) -> Result<(), Error> {
+        if self.guest.is_none() || self.below(name).next().is_none() {
+            return Ok(());
+        }
+        let id = self.create_mailbox(actor, name, None)?;
+        self.change_mailbox(id)?.mailbox.acl = Acl::default();
+        Ok(())
+    }
+
+    /// What goes along with a mailbox that is renamed: all below it, and of a guest what they may know of. RFC 4314 §4 asks for `x` on
+    /// the mailbox; whoever takes others along by it needs it there, too.
+    fn inferiors(&self, name: &str) -> Result<Vec<(MailboxId, String)>, Error> {
+        let mut inferiors = Vec::new();
+        for mailbox in self.below(name) {
+            let rights = mailbox.acl.of_guest(self.guest);
+            if rights.has(Rights::DELETE_MAILBOX) {
+                inferiors.push((mailbox.id, mailbox.name.clone()));
+            } else if rights.has(Rights::LOOKUP) {
+                return Err(Error::NotPermittedBelow(mailbox.name.clone()));
+            }
+        }
+        Ok(inferiors)
     }
 
     /// The nearest mailbox above a name.
@@ -238,12 +284,15 @@ impl Tx<'_> {
 
     /// Refuses a name that another mailbox, but for some, has in another normal form.
     pub(super) fn must_differ(&self, name: &str, except: &[MailboxId]) -> Result<(), Error> {
-        let others =
+        let mut others =
             self.state.mailboxes.values().map(|state| &state.mailbox).filter(|other| !except.contains(&other.id));
-        if others.map(|other| other.name.as_str()).any(|other| name::are_alike(other, name)) {
-            return Err(Error::InvalidName("another mailbox has this name, its characters composed in another way"));
+        match others.find(|other| name::are_alike(&other.name, name)) {
+            None => Ok(()),
+            Some(other) if self.may_see(other) => {
+                Err(Error::InvalidName("another mailbox has this name, its characters composed in another way"))
+            }
+            Some(_) => Err(Error::NotPermitted),
         }
-        Ok(())
     }
 
     pub(super) fn create_mailbox(&mut self, actor: Actor, name: &str, role: Option<Role>) -> Result<MailboxId, Error> {
@@ -290,19 +339,13 @@ fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<Option<
         return Err(Error::NotPermitted);
     }
     tx.must_not_be_held(id)?;
-    if tx.state.by_name(to).is_some() {
-        return Err(Error::AlreadyExists);
-    }
+    tx.must_be_free(to)?;
     let below = format!("{from}/");
     if to.starts_with(&below) && role != Some(Role::Inbox) {
         return Err(Error::NotAllowed("a mailbox cannot be renamed to a name below itself"));
     }
-    let inferior = |state: &Arc<crate::state::MailboxState>| {
-        let rest = state.mailbox.name.strip_prefix(&below)?;
-        Some((state.mailbox.id, format!("{to}/{rest}")))
-    };
-    let mut renames: Vec<(MailboxId, String)> = tx.state.mailboxes.values().filter_map(inferior).collect();
-    renames.push((id, to.to_owned()));
+    let mut renames = tx.inferiors(&from)?;
+    renames.push((id, from.clone()));
     if role != Some(Role::Inbox) {
         let renamed: Vec<MailboxId> = renames.iter().map(|(id, _)| *id).collect();
         tx.must_differ(to, &renamed)?;
@@ -322,7 +365,8 @@ fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<Option<
         }
         return Ok(None);
     }
-    for (id, after) in renames {
+    for (id, before) in renames {
+        let after = format!("{to}{}", before.strip_prefix(&from).unwrap_or_default());
         if after.len() > MAILBOX_NAME_BYTES_MAX || after.split('/').count() > LEVELS_MAX {
             return Err(Error::InvalidName(
                 "a mailbox below it would get a name that is too long or has too many levels",
@@ -331,9 +375,10 @@ fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<Option<
         let was_subscribed = tx.remove_subscription(&after);
         let mailbox = &mut tx.change_mailbox(id)?.mailbox;
         mailbox.subscribed |= was_subscribed;
-        let before = std::mem::replace(&mut mailbox.name, after.clone());
+        mailbox.name.clone_from(&after);
         tx.journal(actor, Change::Mailbox(OfMailbox::Renamed { mailbox: id, before, after }));
     }
+    tx.keep_above(actor, &from)?;
     Ok(None)
 }
 

@@ -143,6 +143,7 @@ fn will_not_fit(error: &Error) -> bool {
         | Error::InvalidContent(_)
         | Error::NotAllowed(_)
         | Error::NotPermitted
+        | Error::NotPermittedBelow(_)
         | Error::AlreadyExists
         | Error::NoSuchMailbox => true,
         Error::NoSuchAccount
