@@ -273,7 +273,8 @@ fn card(device: &Device, others: &Others, did: &Did<'_>) -> DeviceCard {
         program: login.and_then(|login| login.program.clone()),
         added_at: shown(device.added_at),
         last_seen_at: login.map(|login| shown(login.at)),
-        last_seen_from: login.map(|login| login.address.clone()),
+        // From where a guest comes is not their host's to know.
+        last_seen_from: login.map(|login| login.address.clone()).filter(|address| !address.is_empty()),
         tls: login.and_then(|login| login.tls.clone()),
         revoked_at: device.revoked_at.map(shown),
         news: is_new(device).then(|| words::policy(device.pop.removal, others.shared)),

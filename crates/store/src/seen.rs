@@ -3,7 +3,7 @@
 //! It lies in the owner's account, in rows of a block of UIDs each: a change of one message writes one row. Beside each message
 //! that a guest ever marked, or unmarked, stands the modseq of that: what the guest is told of the message has the higher one
 //! of this and of the message's own, so CONDSTORE and QRESYNC hold for each reader. What a block tells of UIDs that are gone
-//! means nothing, because no UID comes again.
+//! means nothing, because no UID comes again, and goes with the next purge.
 
 use crate::codec::{Corrupt, Reader};
 use crate::flags::SystemFlag;
@@ -39,6 +39,20 @@ impl SeenBlock {
 
     /// Stretches of UIDs with the same mark.
     pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The UIDs of all marks, ascending.
+    pub(crate) fn uids(&self) -> impl Iterator<Item = Uid> + '_ {
+        self.0.keys().copied()
+    }
+
+    /// Forgets the other marks.
+    pub(crate) fn retain(&mut self, mut keeps: impl FnMut(Uid) -> bool) {
+        self.0.retain(|uid, _| keeps(*uid));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
         let mut runs: Vec<(Uid, Uid, Mark)> = Vec::new();
         for (uid, mark) in &self.0 {
             match runs.last_mut() {

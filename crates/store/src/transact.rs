@@ -258,12 +258,12 @@ impl AccountCell {
         state.mailboxes.iter().filter_map(changed).collect()
     }
 
-    /// How many messages the indexes name that are held for this account.
+    /// How many messages the indexes name that are held for this account, those of its guests as well.
     pub(crate) fn entries_held(&self) -> usize {
         let entries = |state: Arc<AccountState>| {
             state.mailboxes.values().filter_map(|mailbox| mailbox.index.as_ref()).map(Index::len).sum()
         };
-        self.published().map_or(0, entries)
+        self.published().map_or(0, entries) + self.guest_views.entries()
     }
 
     /// Runs `operation` in a transaction and gives its result once that is durable. `operation` may be run several times

@@ -285,6 +285,85 @@ fn many_devices_of_a_guest_leave_the_owner_room() {
     assert_eq!(device(1), *devices.first().unwrap());
 }
 
+#[test]
+fn a_guest_that_came_every_day_was_last_seen_on_the_first() {
+    let world = world();
+    world.share(BOB, "lr");
+    let seen_at = |actor: Actor| {
+        let device = world.alice.guest_device(actor, (BOB, DeviceId(3)), "bob").unwrap();
+        let devices = world.alice.devices().unwrap();
+        (devices[&device].last_seen(), devices[&device].has_used(Protocol::Imap))
+    };
+    let at = |minutes: i64| Actor { now: Timestamp(NOW.0 + minutes * 60_000), ..OWNER };
+    assert_eq!(seen_at(at(0)), (NOW, true));
+    let head = world.alice.head().unwrap();
+    assert_eq!((seen_at(at(9)), world.alice.head().unwrap()), ((NOW, true), head), "exact to some minutes");
+    assert_eq!(seen_at(at(10)), (at(10).now, true));
+    // That the disk takes no note keeps nobody out.
+    world.engine.set_read_only(Some(store::sim::ReadOnly::Now));
+    assert_eq!(seen_at(at(60)), (at(10).now, true));
+}
+
+#[test]
+fn a_device_that_was_shut_out_was_forgotten_among_a_thousand_and_came_in_again() {
+    let world = world();
+    for guest in [BOB, CAROL] {
+        world.share(guest, "lr");
+        let device = world.guest(guest).1.device;
+        world.alice.revoke_device(OWNER, device).unwrap();
+    }
+    // Whom nothing is shared with any more nobody has to remember.
+    world.share(CAROL, "");
+    for number in 0..999 {
+        let credential = Credential::ApplicationPassword { hash: [0; 32] };
+        world.alice.add_device(OWNER, &format!("device {number}"), credential, None).unwrap();
+    }
+    let is_known = |guest| {
+        let devices = world.alice.devices().unwrap();
+        devices.values().any(|device| device.credential == Credential::Guest { account: guest, device: DeviceId(3) })
+    };
+    assert_eq!((is_known(BOB), is_known(CAROL)), (true, false));
+    let comes_in = world.alice.guest_device(OWNER, (BOB, DeviceId(3)), "bob");
+    assert_eq!(comes_in, Err(Error::NoSuchMailbox));
+}
+
+#[test]
+fn what_was_seen_of_messages_that_are_gone_stayed_for_good() {
+    let world = world();
+    for _ in 0..300 {
+        world.append(&world.alice, OWNER, &[]).unwrap();
+    }
+    world.share(BOB, "lrs");
+    let (bob, by_bob) = world.guest(BOB);
+    let all: Vec<Uid> = (1..=300).map(Uid).collect();
+    bob.change_flags(by_bob, world.inbox, all, change(FlagMode::Add, &[SEEN])).unwrap();
+    let marks = || {
+        let snapshot = store::engine::Engine::snapshot(&world.engine, ALICE).unwrap();
+        let mut octets = Vec::new();
+        let mut visit = |key: &[u8], value: &[u8]| {
+            octets.push(key.len() + value.len());
+            std::ops::ControlFlow::Continue(())
+        };
+        // As `key::seen_block` has them.
+        snapshot.scan(b"X\x3d", b"X\x3e", &mut visit).unwrap();
+        octets
+    };
+    assert_eq!(marks().len(), 2);
+    let before = marks().iter().sum::<usize>();
+    // All of a row, and one in the middle of the other.
+    let gone: Vec<Uid> = (256..=300).chain([100]).map(Uid).collect();
+    world.alice.change_flags(OWNER, world.inbox, gone, change(FlagMode::Add, &[DELETED])).unwrap();
+    world.alice.expunge(OWNER, world.inbox, Expunge::AllDeleted).unwrap();
+    world.alice.purge(NOW).unwrap();
+    assert_eq!(marks().len(), 1);
+    assert!(marks()[0] < before);
+    assert!(world.shown(&bob).iter().all(|(_, flags)| flags == &["\\Seen"]));
+    let head = world.alice.head().unwrap();
+    world.alice.purge(NOW).unwrap();
+    assert_eq!(world.alice.head().unwrap(), head, "there is nothing left to do");
+    world.check();
+}
+
 /// What bob may know of: `l` alone is not enough for what follows.
 fn family() -> World {
     let world = world();

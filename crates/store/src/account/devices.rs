@@ -1,17 +1,18 @@
 //! Devices are added, changed, seen and revoked.
 
 use super::Account;
+use super::guests::guests;
 use crate::device::{
     Credential, DEVICE_NAME_BYTES_MAX, DEVICES_MAX, Device, FORGOTTEN_MAX, Forgotten, LastLogin, MAIN_PASSWORD_ROOM,
 };
 use crate::error::Error;
-use crate::ids::{DeviceId, Timestamp};
+use crate::ids::{AccountId, DeviceId, Timestamp};
 use crate::journal::{Actor, Change, OfAccount, OfDevice, Protocol};
 use crate::key;
 use crate::pop::PopSettings;
 use crate::settings::AccountSettings;
 use crate::tx::Tx;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A purge forgets at most so much of what devices that gave way took; the next one goes on.
@@ -114,14 +115,7 @@ impl Account {
         if noted {
             return Ok(());
         }
-        self.transact(move |tx| {
-            let known = tx.state.devices.get(&device).filter(|device| device.revoked_at.is_none());
-            let mut device = known.ok_or(Error::NoSuchDevice)?.clone();
-            device.uses(login.protocol);
-            device.last_login = Some(login.clone());
-            tx.put_device(device);
-            Ok(())
-        })
+        self.transact(move |tx| tx.note_login(device, login.clone()))
     }
 
     /// Keeps what lets a device log in without saying its password.
@@ -266,7 +260,9 @@ fn make_room(tx: &mut Tx<'_>, credential: &Credential, now: Timestamp) -> Result
     if tx.state.devices.len() < most {
         return Ok(());
     }
-    let candidates = tx.state.devices.values().filter_map(|device| Some((device.gives_way(now)?, device.id)));
+    let guests = guests(&tx.state);
+    let others = tx.state.devices.values().filter(|device| !is_kept_out(device, &guests));
+    let candidates = others.filter_map(|device| Some((device.gives_way(now)?, device.id)));
     let mut candidates: Vec<((bool, Timestamp), DeviceId)> = candidates.collect();
     candidates.sort_unstable();
     for (_, id) in candidates {
@@ -279,7 +275,25 @@ fn make_room(tx: &mut Tx<'_>, credential: &Credential, now: Timestamp) -> Result
 }
 
 impl Tx<'_> {
+/// Whether a device is one that the owner has shut out and that would come in again if that was forgotten. They are few: of each of those
+/// who share something, those that are told apart.
+fn is_kept_out(device: &Device, guests: &BTreeSet<AccountId>) -> bool {
+    match device.credential {
+        Credential::Guest { account, .. } => device.revoked_at.is_some() && guests.contains(&account),
+        Credential::ApplicationPassword { .. } | Credential::MainPassword { .. } => false,
+    }
+}
+
     /// A device gives way to another one; the journal may go on naming it.
+    pub(super) fn note_login(&mut self, device: DeviceId, login: LastLogin) -> Result<(), Error> {
+        let known = self.state.devices.get(&device).filter(|device| device.revoked_at.is_none());
+        let mut device = known.ok_or(Error::NoSuchDevice)?.clone();
+        device.uses(login.protocol);
+        device.last_login = Some(login);
+        self.put_device(device);
+        Ok(())
+    }
+
     fn forget_device(&mut self, id: DeviceId, now: Timestamp) -> Result<(), Error> {
         let Some(device) = Arc::make_mut(&mut self.state.devices).remove(&id) else { return Ok(()) };
         self.delete(key::device(id));
@@ -341,7 +355,6 @@ pub(super) fn add(
 mod tests {
     use super::*;
     use crate::device::{DEVICES_MAX, UNSEEN_DAYS};
-    use crate::ids::AccountId;
     use crate::sim::{SimEngine, SimObjects};
     use crate::store::Store;
 

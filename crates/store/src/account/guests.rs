@@ -10,7 +10,7 @@
 use super::Account;
 use super::on_behalf::{Guest, OnBehalf};
 use crate::Permit;
-use crate::device::Credential;
+use crate::device::{Credential, LastLogin};
 use crate::error::Error;
 use crate::ids::{AccountId, DeviceId, MailboxId};
 use crate::journal::{Actor, Change, OfMailbox};
@@ -82,7 +82,7 @@ impl Account {
         }
     }
 
-    /// The device that a guest is here; made when it is first seen. `of`: the guest's account, and its device there.
+    /// The device that a guest is here; made when it is first seen, and when it was seen last is noted as of any other. `of`: the guest's account, and its device there.
     ///
     /// # Errors
     /// [`Error::NoSuchMailbox`] (the owner has revoked it), [`Error::Limit`], [`Error::NoSpace`], faults.
@@ -97,8 +97,20 @@ impl Account {
             let found = state.devices.values().find(|device| device.credential == wanted)?;
             Some(if found.revoked_at.is_none() { Ok(found.id) } else { Err(Error::NoSuchMailbox) })
         };
+        let login = LastLogin {
+            at: actor.now,
+            protocol: actor.protocol,
+            // From where they come is nothing that is shared.
+            address: String::new(),
+            tls: None,
+            program: None,
+        };
         if let Some(found) = find(&*self.cell.state()?, device) {
-            return found;
+            let found = found?;
+            return match self.note_login(found, login) {
+                Err(error) if !error.is_of_the_disk() => Err(error),
+                Ok(()) | Err(_) => Ok(found),
+            };
         }
         let (whole, mut others) = (format!("{name} (other devices)"), name.to_owned());
         cut(&mut others);
@@ -113,7 +125,8 @@ impl Account {
                 None => {
                     let mut name = if many { whole.clone() } else { others.clone() };
                     cut(&mut name);
-                    super::devices::add(tx, actor, name, Credential::Guest { account, device }, None)
+                    let id = super::devices::add(tx, actor, name, Credential::Guest { account, device }, None)?;
+                    tx.note_login(id, login.clone()).map(|()| id)
                 }
             }
         })
@@ -201,7 +214,7 @@ impl Account {
 }
 
 /// All accounts that something is shared with.
-fn guests(state: &AccountState) -> BTreeSet<AccountId> {
+pub(super) fn guests(state: &AccountState) -> BTreeSet<AccountId> {
     state.mailboxes.values().flat_map(|state| state.mailbox.acl.iter()).map(|(account, _)| account).collect()
 }
 

@@ -82,6 +82,11 @@ impl View {
         Self { state: Arc::clone(state), index: state.index.clone().unwrap_or_default() }
     }
 
+    /// Whether a session has this very one.
+    pub(super) fn is_held_elsewhere(&self) -> bool {
+        Arc::strong_count(&self.state) > 1
+    }
+
     /// The mailbox.
     #[must_use]
     pub fn mailbox(&self) -> &Mailbox {

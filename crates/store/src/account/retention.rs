@@ -134,7 +134,8 @@ impl Account {
         }
     }
 
-    /// Removes what was removed from the mailbox before `before`, and journal entries from before it.
+    /// Removes what was removed from the mailbox before `before`, and journal entries from before it; and what guests have seen of
+    /// messages that are gone.
     ///
     /// # Errors
     /// [`Error::NoSpace`], faults.
@@ -147,6 +148,7 @@ impl Account {
             purged.messages += messages;
             purged.journal_entries += journal_entries;
             if messages == 0 && journal_entries == 0 {
+                self.tidy_marks()?;
                 return Ok(purged);
             }
         }

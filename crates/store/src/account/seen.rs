@@ -16,17 +16,39 @@ use crate::key;
 use crate::record::{open, versioned};
 use crate::rights::Rights;
 use crate::seen::{Mark, Marks, SeenBlock, block_of};
-use crate::state::MailboxState;
+use crate::state::{MailboxState, scan_while};
 use crate::tx::Tx;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// So many views of guests are kept of an account; another one is made anew when it is asked for.
+/// So many views of guests are kept of an account. Of those that no session has, the one that was looked at longest ago goes first, and
+/// is made anew when it is asked for.
 const VIEWS_MAX: usize = 64;
+/// All views of guests of an account have at most so many messages together, 40 octets each: which mailboxes others open, and how
+/// many of them, is not for its owner to pay for without end.
+const VIEWED_MAX: usize = if cfg!(test) { 10 } else { 10_000_000 };
+
+/// A purge tidies at most so many rows of marks; the next one goes on.
+const ROWS_TIDIED_MAX: usize = 10_000;
+/// One transaction of it at most so many.
+const ROWS_PER_COMMIT_MAX: usize = 250;
 
 /// Views of guests, of an account.
 #[derive(Default)]
-pub(crate) struct GuestViews(Mutex<HashMap<(MailboxId, AccountId), Arc<GuestView>>>);
+pub(crate) struct GuestViews(Mutex<Views>);
+
+#[derive(Default)]
+struct Views {
+    by_guest: HashMap<(MailboxId, AccountId), Viewed>,
+    /// Counts on.
+    looks: u64,
+}
+
+struct Viewed {
+    view: Arc<GuestView>,
+    looked_at: u64,
+}
 
 /// A mailbox as a guest saw it last.
 struct GuestView {
@@ -42,15 +64,51 @@ struct GuestView {
 
 impl GuestViews {
     fn get(&self, of: (MailboxId, AccountId)) -> Option<Arc<GuestView>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&of).cloned()
+        let mut views = self.lock();
+        views.looks += 1;
+        let looked_at = views.looks;
+        let viewed = views.by_guest.get_mut(&of)?;
+        viewed.looked_at = looked_at;
+        Some(Arc::clone(&viewed.view))
     }
 
     fn put(&self, of: (MailboxId, AccountId), view: Arc<GuestView>) {
-        let mut views = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if views.len() >= VIEWS_MAX && !views.contains_key(&of) {
-            views.clear();
+        let mut views = self.lock();
+        views.looks += 1;
+        let looked_at = views.looks;
+        views.by_guest.insert(of, Viewed { view, looked_at });
+    }
+
+    /// Makes room for a view of so many messages.
+    fn make_room(&self, messages: usize) -> Result<(), Error> {
+        let mut views = self.lock();
+        while views.by_guest.len() >= VIEWS_MAX || views.entries() + messages > VIEWED_MAX {
+            let idle = views.by_guest.iter().filter(|(_, viewed)| !viewed.view.view.is_held_elsewhere());
+            let Some(oldest) = idle.min_by_key(|(_, viewed)| viewed.looked_at).map(|(of, _)| *of) else { break };
+            views.by_guest.remove(&oldest);
         }
-        views.insert(of, view);
+        // A single one is no larger than what its owner has.
+        if !views.by_guest.is_empty() && views.entries() + messages > VIEWED_MAX {
+            return Err(Error::Limit(
+                "too many others have large mailboxes of this account open; try again later".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// How many messages they have.
+    pub(crate) fn entries(&self) -> usize {
+        self.lock().entries()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Views> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Views {
+    fn entries(&self) -> usize {
+        self.by_guest.values().map(|viewed| viewed.view.view.index().len()).sum()
     }
 }
 
@@ -64,6 +122,9 @@ impl Account {
         if let Some(known) = known.as_ref().filter(|known| known.head == state.head) {
             return Ok(known.view.clone());
         }
+        if known.is_none() {
+            self.cell.guest_views.make_room(state.mailbox(mailbox)?.mailbox.counts.messages as usize)?;
+        }
         // Not as the guest: one of whom the disk took no note reads, too.
         let now = self.cell.transact(move |tx| {
             tx.mailbox(mailbox)?.acl.of(guest).must_have(Rights::READ)?;
@@ -71,6 +132,41 @@ impl Account {
         })?;
         self.cell.guest_views.put((mailbox, guest), Arc::clone(&now));
         Ok(now.view.clone())
+    }
+}
+
+impl Account {
+    /// Forgets the marks of messages that are gone, by whichever way they went.
+    pub(super) fn tidy_marks(&self) -> Result<(), Error> {
+        for due in self.marks_of_the_gone()?.chunks(ROWS_PER_COMMIT_MAX) {
+            let due = due.to_vec();
+            self.transact(move |tx| due.iter().try_for_each(|(key, mailbox)| tx.tidy_marks(key, *mailbox)))?;
+        }
+        Ok(())
+    }
+
+    /// The keys of rows with marks of messages that are gone, and their mailboxes; at most [`ROWS_TIDIED_MAX`].
+    fn marks_of_the_gone(&self) -> Result<Vec<(Vec<u8>, MailboxId)>, Error> {
+        let mut due: Vec<(Vec<u8>, MailboxId)> = Vec::new();
+        let mut known: Option<View> = None;
+        let [_, marks] = key::all_marks();
+        scan_while(&*self.snapshot()?, marks, |key, row| {
+            let read = key::number_at(key, 2).and_then(|id| Ok((MailboxId(id), SeenBlock::decode(row)?)));
+            let (id, block) = read.map_err(Error::corrupt("what a guest has seen"))?;
+            if known.as_ref().is_none_or(|view| view.mailbox().id != id) {
+                known = match self.view(id) {
+                    // Deleted just now.
+                    Err(Error::NoSuchMailbox) => return Ok(ControlFlow::Continue(())),
+                    view => Some(view?),
+                };
+            }
+            let is_gone = |uid: Uid| known.as_ref().is_some_and(|view| view.index().position(uid).is_err());
+            if block.uids().any(is_gone) {
+                due.push((key.to_vec(), id));
+            }
+            Ok(if due.len() < ROWS_TIDIED_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(due)
     }
 }
 
@@ -261,6 +357,23 @@ impl Tx<'_> {
 
     /// Forgets what a guest, or all guests (`None`), have seen of a mailbox.
     pub(super) fn forget_marks(&mut self, mailbox: MailboxId, guest: Option<AccountId>) -> Result<(), Error> {
+    /// Forgets of a row of marks those of messages that are gone: no UID comes again.
+    fn tidy_marks(&mut self, key: &[u8], mailbox: MailboxId) -> Result<(), Error> {
+        let Some(row) = self.get(key)? else { return Ok(()) };
+        if self.mailbox(mailbox).is_err() {
+            return Ok(());
+        }
+        let mut block = SeenBlock::decode(&row).map_err(Error::corrupt("what a guest has seen"))?;
+        let index = self.index(mailbox)?;
+        block.retain(|uid| index.position(uid).is_ok());
+        if block.is_empty() {
+            self.delete(key.to_vec());
+        } else {
+            self.put(key.to_vec(), block.encode());
+        }
+        Ok(())
+    }
+
         let mut rows = self.rows(key::seen_blocks(mailbox, guest), usize::MAX)?;
         match guest {
             None => rows.append(&mut self.rows(key::all_marked(mailbox), usize::MAX)?),
@@ -299,5 +412,68 @@ impl Tx<'_> {
             marks.insert(number, block);
         }
         Ok(marks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::guests::GuestPermits;
+    use crate::account::{NewMessage, Target};
+    use crate::ids::{DeviceId, Timestamp};
+    use crate::journal::Protocol;
+    use crate::rights::RightsChange;
+    use crate::sim::{SimEngine, SimObjects};
+    use crate::store::Store;
+
+    const ACTOR: Actor = Actor { device: DeviceId(0), protocol: Protocol::Imap, now: Timestamp(0) };
+
+    struct Always;
+
+    impl crate::Permit for Always {
+        fn holds(&self) -> Result<bool, Error> {
+            Ok(true)
+        }
+    }
+
+    /// An account, a mailbox with four messages in it, and its guests.
+    fn shared() -> (Account, MailboxId, Vec<Account>) {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let account = store.create_account(AccountId(16), ACTOR.now).unwrap();
+        let inbox = account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
+        for _ in 0..4 {
+            let message = NewMessage { body: b"x".to_vec(), flags: Flags::default(), internal_date: ACTOR.now };
+            account.append(ACTOR, Target::Mailbox(inbox), message).unwrap();
+        }
+        let guest = |id| {
+            let rights = RightsChange::Replace(Rights::parse("lrs").unwrap());
+            account.share(ACTOR, inbox, (AccountId(id), "guest"), rights).unwrap();
+            let device = account.guest_device(ACTOR, (AccountId(id), DeviceId(1)), "guest").unwrap();
+            let permits = GuestPermits { login: Arc::new(Always), owner: Arc::new(Always) };
+            account.for_guest(AccountId(id), device, permits)
+        };
+        let guests = (17..20).map(guest).collect();
+        (account, inbox, guests)
+    }
+
+    #[test]
+    fn views_of_guests_filled_the_memory_one_for_each() {
+        assert_eq!(VIEWED_MAX, 10);
+        let (account, inbox, guests) = shared();
+        let kept = || account.cell.guest_views.entries();
+        // Those that nobody has make room for the others, the oldest first.
+        for (guest, entries) in guests.iter().zip([4, 8, 8]) {
+            guest.view(inbox).unwrap();
+            assert_eq!(kept(), entries);
+        }
+        let known = |guest: &Account| account.cell.guest_views.get((inbox, guest.guest().unwrap())).is_some();
+        assert_eq!([&guests[0], &guests[1], &guests[2]].map(known), [false, true, true]);
+        assert!(account.cell.entries_held() >= kept(), "an account that nobody uses is forgotten by them, too");
+        // Those that sessions have stay, and one that finds no room beside them is refused.
+        let held: Vec<View> = guests[..2].iter().map(|guest| guest.view(inbox).unwrap()).collect();
+        assert!(matches!(guests[2].view(inbox), Err(Error::Limit(_))));
+        assert_eq!(held[0].index().len(), guests[0].view(inbox).unwrap().index().len());
+        drop(held);
+        assert!(guests[2].view(inbox).is_ok());
     }
 }
