@@ -106,6 +106,13 @@ impl Directory {
     /// # Errors
     /// [`Error::Refused`]: no such account.
     pub fn set_disabled(&self, address: &str, disabled: bool) -> Result<(), Error> {
+        // Before it is given back: what a crash leaves is that guests are told of all once more.
+        if let Some((id, _)) = self.who_logs_in(address)?.filter(|(_, record)| record.disabled && !disabled) {
+            match self.0.store.account(id).is_open_again() {
+                Ok(()) | Err(store::Error::NoSuchAccount) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         self.change_account(address, |record| record.disabled = disabled)
     }
 

@@ -5,7 +5,7 @@
 
 use crate::codec::{Corrupt, Reader, Writer};
 use crate::error::Error;
-use crate::ids::AccountId;
+use crate::ids::{AccountId, ModSeq, Uid};
 
 /// In the order in which they are told. A right is the bit of its place, on disk too.
 const LETTERS: &[u8] = b"lrswipkxtea";
@@ -144,21 +144,71 @@ impl RightsChange {
     }
 }
 
+/// So many modseqs at most the right to read a mailbox takes: up to about a million UIDs, each has few messages.
+const GIVEN_MODSEQS_MAX: u64 = 4096;
+/// The messages of so many UIDs share one of them: no more than are told again to who comes back with just that one.
+const GIVEN_UIDS: u32 = 256;
+
+/// When somebody was given the right to read a mailbox: what is older has changed for them since, because it was not there.
+///
+/// It is a stretch of modseqs, and each message has one by its UID: a program that believes the modseq of each message at once,
+/// and whose connection breaks, goes on from there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Given {
+    first: ModSeq,
+    pub(crate) last: ModSeq,
+}
+
+impl Given {
+    /// From `first` on, to a mailbox that gives out `uid_next` next.
+    pub(crate) fn from(first: ModSeq, uid_next: Uid) -> Self {
+        let further = u64::from(uid_next.0 / GIVEN_UIDS).min(GIVEN_MODSEQS_MAX - 1);
+        Self { first, last: ModSeq(first.0.saturating_add(further)) }
+    }
+
+    /// When the message of a UID came into sight.
+    pub(crate) fn of(self, uid: Uid) -> ModSeq {
+        ModSeq(self.first.0.saturating_add(u64::from(uid.0 / GIVEN_UIDS))).min(self.last)
+    }
+}
+
 /// Who may do what in a mailbox, beside its owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Acl(Vec<(AccountId, Rights)>);
+pub struct Acl(Vec<Member>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Member {
+    account: AccountId,
+    rights: Rights,
+    given: Given,
+}
 
 impl Acl {
     /// What an account may do.
     #[must_use]
     pub fn of(&self, account: AccountId) -> Rights {
-        let at = self.0.binary_search_by_key(&account, |(account, _)| *account);
-        at.ok().and_then(|at| self.0.get(at)).map_or_else(Rights::default, |(_, rights)| *rights)
+        self.member(account).map_or_else(Rights::default, |member| member.rights)
+    }
+
+    /// Up to here all has changed for an account that was given the right to read: whatever it was told before, it may have been
+    /// told since that nothing is there.
+    #[must_use]
+    pub fn readable_since(&self, account: AccountId) -> ModSeq {
+        self.given(account).last
+    }
+
+    pub(crate) fn given(&self, account: AccountId) -> Given {
+        self.member(account).map_or_else(Given::default, |member| member.given)
+    }
+
+    fn member(&self, account: AccountId) -> Option<&Member> {
+        let at = self.0.binary_search_by_key(&account, |member| member.account);
+        at.ok().and_then(|at| self.0.get(at))
     }
 
     /// All who may do something, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (AccountId, Rights)> + '_ {
-        self.0.iter().copied()
+        self.0.iter().map(|member| (member.account, member.rights))
     }
 
     /// Whether it is shared with nobody.
@@ -169,22 +219,33 @@ impl Acl {
 
     /// Changes what an account may do; what it is then.
     pub(crate) fn change(&mut self, account: AccountId, change: RightsChange) -> Rights {
-        let after = change.apply(self.of(account));
-        self.0.retain(|(other, _)| *other != account);
-        if !after.is_empty() {
-            let at = self.0.partition_point(|(other, _)| *other < account);
-            self.0.insert(at, (account, after));
+        let (rights, given) = (change.apply(self.of(account)), self.given(account));
+        self.0.retain(|other| other.account != account);
+        if !rights.is_empty() {
+            let at = self.0.partition_point(|other| other.account < account);
+            self.0.insert(at, Member { account, rights, given });
         }
-        after
+        rights
+    }
+
+    /// Whoever reads, or one of them, has been given the right to do so now.
+    pub(crate) fn give(&mut self, account: Option<AccountId>, given: Given) {
+        let reads = |member: &&mut Member| member.rights.has(Rights::READ);
+        let readers = self.0.iter_mut().filter(reads);
+        readers.filter(|member| account.is_none_or(|account| member.account == account)).for_each(|m| m.given = given);
     }
 
     /// At the end of a record: nothing where it is shared with nobody, as earlier versions wrote it.
     pub(crate) fn write(&self, w: &mut Writer) {
-        if !self.0.is_empty() {
-            w.number(self.0.len() as u64);
-            for (account, rights) in &self.0 {
-                w.number(account.0.into()).number(rights.0.into());
-            }
+        if self.0.is_empty() {
+            return;
+        }
+        w.number(self.0.len() as u64);
+        for Member { account, rights, .. } in &self.0 {
+            w.number(account.0.into()).number(rights.0.into());
+        }
+        for Member { given, .. } in &self.0 {
+            w.number(given.first.0).number(given.last.0.saturating_sub(given.first.0));
         }
     }
 
@@ -192,8 +253,19 @@ impl Acl {
         if r.0.is_empty() {
             return Ok(Self::default());
         }
-        let all = r.list(|r| Ok((AccountId(r.small()?), read_rights(r)?)))?;
-        if all.is_empty() || !all.is_sorted_by(|(a, _), (b, _)| a < b) { Err(Corrupt) } else { Ok(Self(all)) }
+        let member = |r: &mut Reader<'_>| {
+            Ok(Member { account: AccountId(r.small()?), rights: read_rights(r)?, given: Given::default() })
+        };
+        let mut all = r.list(member)?;
+        // A record of an earlier version ends before it.
+        if !r.0.is_empty() {
+            for member in &mut all {
+                let first = r.number()?;
+                let last = ModSeq(first.checked_add(r.number()?).ok_or(Corrupt)?);
+                member.given = Given { first: ModSeq(first), last };
+            }
+        }
+        if all.is_empty() || !all.is_sorted_by(|a, b| a.account < b.account) { Err(Corrupt) } else { Ok(Self(all)) }
     }
 }
 
@@ -242,9 +314,24 @@ mod tests {
         assert_eq!(told, [(20, "lrswipkxtea".to_owned()), (30, "lrs".to_owned())]);
         acl.change(AccountId(30), RightsChange::Remove(Rights::ALL));
         assert_eq!((acl.of(AccountId(30)), acl.is_empty()), (Rights::default(), false));
-        for damaged in [&[1, 0][..], &[1, 2, 20, 1, 20, 1], &[1, 1, 20, 128, 16]] {
+        acl.give(None, Given::from(ModSeq(5), Uid(1000)));
+        let bytes = write(&acl);
+        assert_eq!(Acl::read(&mut open(&bytes).unwrap()), Ok(acl.clone()));
+        assert_eq!((acl.readable_since(AccountId(20)), acl.readable_since(AccountId(21))), (ModSeq(8), ModSeq(0)));
+        let of_an_earlier_version = Acl::read(&mut open(&bytes[..bytes.len() - 2]).unwrap()).unwrap();
+        assert_eq!(of_an_earlier_version.readable_since(AccountId(20)), ModSeq(0));
+        for damaged in [&[1, 0][..], &[1, 2, 20, 1, 20, 1], &[1, 1, 20, 128, 16], &[1, 1, 20, 1, 5]] {
             assert_eq!(Acl::read(&mut open(damaged).unwrap()), Err(Corrupt), "{damaged:?}");
         }
+    }
+
+    #[test]
+    fn few_messages_came_into_sight_at_once() {
+        let given = Given::from(ModSeq(100), Uid(600));
+        assert_eq!([1, 255, 256, 511, 512, 599].map(|uid| given.of(Uid(uid)).0), [100, 100, 101, 101, 102, 102]);
+        assert_eq!(given.of(Uid(5000)), given.last, "what came later is newer by itself");
+        let large = Given::from(ModSeq(100), Uid::MAX);
+        assert_eq!((large.last.0 - 100 + 1, large.of(Uid::MAX)), (GIVEN_MODSEQS_MAX, large.last));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! It lies in the owner's account, in rows of a block of UIDs each: a change of one message writes one row. Beside each message
 //! that a guest ever marked, or unmarked, stands the modseq of that: what the guest is told of the message has the higher one
-//! of this and of the message's own, so CONDSTORE and QRESYNC hold for each reader. What a block tells of UIDs that are gone
+//! of this and of the message's own, so CONDSTORE and QRESYNC hold for each reader. And no message is older than the right to read it
+//! ([`Given`]): whoever had that before and lost it was told meanwhile that nothing is there. What a block tells of UIDs that are gone
 //! means nothing, because no UID comes again, and goes with the next purge.
 
 use crate::codec::{Corrupt, Reader};
@@ -10,6 +11,7 @@ use crate::flags::SystemFlag;
 use crate::ids::{ModSeq, Uid};
 use crate::index::Entry;
 use crate::record::{open, versioned};
+use crate::rights::Given;
 use std::collections::BTreeMap;
 
 /// A block is of so many UIDs. Part of the format.
@@ -37,8 +39,6 @@ impl SeenBlock {
         self.0.insert(uid, mark);
     }
 
-    /// Stretches of UIDs with the same mark.
-    pub(crate) fn encode(&self) -> Vec<u8> {
     /// The UIDs of all marks, ascending.
     pub(crate) fn uids(&self) -> impl Iterator<Item = Uid> + '_ {
         self.0.keys().copied()
@@ -53,6 +53,8 @@ impl SeenBlock {
         self.0.is_empty()
     }
 
+    /// Stretches of UIDs with the same mark.
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut runs: Vec<(Uid, Uid, Mark)> = Vec::new();
         for (uid, mark) in &self.0 {
             match runs.last_mut() {
@@ -92,22 +94,29 @@ impl SeenBlock {
     }
 }
 
-/// A guest's marks in a mailbox, or those of some of its blocks, by the number of the block.
+/// A guest's marks in a mailbox, or those of some of its blocks, by the number of the block; and since when it is in their sight.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Marks(BTreeMap<u32, SeenBlock>);
+pub(crate) struct Marks {
+    blocks: BTreeMap<u32, SeenBlock>,
+    pub(crate) given: Given,
+}
 
 impl Marks {
+    pub(crate) fn of_whom_was(given: Given) -> Self {
+        Self { blocks: BTreeMap::new(), given }
+    }
+
     pub(crate) fn has(&self, block: u32) -> bool {
-        self.0.contains_key(&block)
+        self.blocks.contains_key(&block)
     }
 
     pub(crate) fn insert(&mut self, number: u32, block: SeenBlock) {
-        self.0.insert(number, block);
+        self.blocks.insert(number, block);
     }
 
     /// The mark of a message; none: the guest has not seen it.
     pub(crate) fn of(&self, uid: Uid) -> Option<Mark> {
-        self.0.get(&block_of(uid))?.0.get(&uid).copied()
+        self.blocks.get(&block_of(uid))?.0.get(&uid).copied()
     }
 
     /// The message as its guest sees it.
@@ -117,12 +126,13 @@ impl Marks {
             Some(Mark { seen: true, .. }) => entry.flags.with(SystemFlag::Seen),
             Some(Mark { seen: false, .. }) | None => entry.flags.without(SystemFlag::Seen),
         };
-        Entry { flags, modseq: mark.map_or(entry.modseq, |mark| mark.modseq.max(entry.modseq)), ..entry }
+        let shown = entry.modseq.max(self.given.of(entry.uid));
+        Entry { flags, modseq: mark.map_or(shown, |mark| mark.modseq.max(shown)), ..entry }
     }
 
     /// The UIDs that were marked after `since`, ascending.
     pub(crate) fn after(&self, since: ModSeq) -> impl Iterator<Item = Uid> + '_ {
-        let all = self.0.values().flat_map(|block| &block.0);
+        let all = self.blocks.values().flat_map(|block| &block.0);
         all.filter(move |(_, mark)| mark.modseq > since).map(|(uid, _)| *uid)
     }
 }

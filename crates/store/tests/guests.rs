@@ -448,6 +448,14 @@ enum Deed {
     Expunge(usize, u32),
     /// A reader comes back with what they knew.
     Resync(usize),
+    /// A guest loses the right to read, and perhaps hears that nothing is there.
+    Loses(usize, bool),
+    /// And has it again.
+    Gets(usize),
+    /// The owner's account is open again, after guests heard that nothing is there.
+    Opens,
+    /// A device of a guest's is shut out, and hears the same.
+    ShutsOut,
     Restart,
 }
 
@@ -459,6 +467,10 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => (0..3_usize, any::<bool>()).prop_map(|(who, seen)| Deed::Append(who, seen)),
         1 => (0..3_usize, 1..40_u32).prop_map(|(who, uid)| Deed::Expunge(who, uid)),
         3 => (0..3_usize).prop_map(Deed::Resync),
+        1 => (1..3_usize, any::<bool>()).prop_map(|(who, hears)| Deed::Loses(who, hears)),
+        2 => (1..3_usize).prop_map(Deed::Gets),
+        1 => Just(Deed::Opens),
+        1 => Just(Deed::ShutsOut),
         1 => Just(Deed::Restart),
     ]
 }
@@ -511,8 +523,33 @@ proptest! {
         let mut known: [Known; 3] = Default::default();
         let mut seen: [BTreeSet<Uid>; 3] = Default::default();
         let mut held: [Index; 3] = Default::default();
+        let mut reads = [true; 3];
+        let ids = [ALICE, BOB, CAROL];
         for deed in deeds {
             match deed {
+                Deed::Flag(who, ..) | Deed::Append(who, _) | Deed::Expunge(who, _) | Deed::Resync(who) if !reads[who] => {}
+                Deed::Loses(who, hears) => {
+                    world.share(ids[who], "l");
+                    reads[who] = false;
+                    if hears {
+                        known[who].flags.clear();
+                    }
+                }
+                Deed::Gets(who) => {
+                    world.share(ids[who], "lrswite");
+                    reads[who] = true;
+                }
+                Deed::Opens => {
+                    world.alice.is_open_again().unwrap();
+                    (1..3).for_each(|who| known[who].flags.clear());
+                }
+                Deed::ShutsOut => {
+                    // Their program comes back as another device.
+                    let device = world.alice.guest_device(OWNER, (BOB, DeviceId(9)), "other");
+                    if device.is_ok_and(|device| world.alice.revoke_device(OWNER, device).is_ok()) {
+                        known[1].flags.clear();
+                    }
+                }
                 Deed::Flag(who, uids, mode, flags) => {
                     let uids: Vec<Uid> = uids.into_iter().map(Uid).collect();
                     let there: Vec<Uid> = world.alice.view(world.inbox).unwrap().index().iter().map(|entry| entry.uid).collect();
@@ -552,7 +589,7 @@ proptest! {
                     readers = [world.alice.clone(), again(BOB, actors[1]), again(CAROL, actors[2])];
                 }
             }
-            for who in 0..3 {
+            for who in (0..3).filter(|who| reads[*who]) {
                 let view = readers[who].view(world.inbox).unwrap();
                 let shown = view.index().iter().filter(|entry| entry.flags.has(SEEN)).map(|entry| entry.uid);
                 prop_assert_eq!(shown.collect::<BTreeSet<_>>(), seen[who].clone());
@@ -561,6 +598,7 @@ proptest! {
                 held[who] = view.index().clone();
             }
         }
+        (1..3).for_each(|who| world.share(ids[who], "lrswite"));
         (0..3).for_each(|who| known[who].resync(&readers[who], world.inbox));
         world.check();
     }

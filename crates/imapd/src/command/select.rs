@@ -169,7 +169,11 @@ fn tell_missed(selected: &Selected, known: &Qresync, output: &mut Vec<u8>) -> Re
         return Ok(Vec::new());
     }
     let since = ModSeq(known.modseq);
-    let ranges = known.known_uids.as_ref().map(|set| set.resolve(u32::MAX));
+    // Who was given the right to read it after that may have been told that all is gone: which UIDs they know says nothing.
+    let given = selected.account.guest().map(|guest| selected.view.mailbox().acl.readable_since(guest));
+    let is_from_before = given.is_some_and(|given| since < given);
+    let known_uids = known.known_uids.as_ref().filter(|_| !is_from_before);
+    let ranges = known_uids.map(|set| set.resolve(u32::MAX));
     let is_known = |uid: Uid| {
         ranges.as_ref().is_none_or(|ranges| {
             let at = ranges.partition_point(|range| *range.end() < uid.0);

@@ -28,6 +28,7 @@ mod resync;
 mod segments;
 mod select;
 mod shared;
+mod shared_again;
 mod states;
 mod store;
 mod urlauth;

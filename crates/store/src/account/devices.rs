@@ -244,6 +244,7 @@ impl Account {
             let known = tx.state.devices.get(&id).filter(|device| device.revoked_at.is_none());
             let mut device = known.ok_or(Error::NoSuchDevice)?.clone();
             apply(&mut device);
+            tx.shuts_out(&device)?;
             tx.put_device(device);
             tx.journal(actor, change.clone());
             Ok(())
@@ -274,7 +275,6 @@ fn make_room(tx: &mut Tx<'_>, credential: &Credential, now: Timestamp) -> Result
     Err(Error::Limit(format!("an account has at most {most} devices")))
 }
 
-impl Tx<'_> {
 /// Whether a device is one that the owner has shut out and that would come in again if that was forgotten. They are few: of each of those
 /// who share something, those that are told apart.
 fn is_kept_out(device: &Device, guests: &BTreeSet<AccountId>) -> bool {
@@ -284,7 +284,7 @@ fn is_kept_out(device: &Device, guests: &BTreeSet<AccountId>) -> bool {
     }
 }
 
-    /// A device gives way to another one; the journal may go on naming it.
+impl Tx<'_> {
     pub(super) fn note_login(&mut self, device: DeviceId, login: LastLogin) -> Result<(), Error> {
         let known = self.state.devices.get(&device).filter(|device| device.revoked_at.is_none());
         let mut device = known.ok_or(Error::NoSuchDevice)?.clone();
@@ -294,6 +294,7 @@ fn is_kept_out(device: &Device, guests: &BTreeSet<AccountId>) -> bool {
         Ok(())
     }
 
+    /// A device gives way to another one; the journal may go on naming it.
     fn forget_device(&mut self, id: DeviceId, now: Timestamp) -> Result<(), Error> {
         let Some(device) = Arc::make_mut(&mut self.state.devices).remove(&id) else { return Ok(()) };
         self.delete(key::device(id));

@@ -10,13 +10,13 @@
 use super::Account;
 use super::on_behalf::{Guest, OnBehalf};
 use crate::Permit;
-use crate::device::{Credential, LastLogin};
+use crate::device::{Credential, Device, LastLogin};
 use crate::error::Error;
 use crate::ids::{AccountId, DeviceId, MailboxId};
 use crate::journal::{Actor, Change, OfMailbox};
 use crate::key;
 use crate::record::versioned;
-use crate::rights::{Acl, Rights, RightsChange};
+use crate::rights::{Acl, Given, Rights, RightsChange};
 use crate::state::AccountState;
 use crate::tx::Tx;
 use std::collections::BTreeSet;
@@ -162,11 +162,25 @@ impl Account {
                 return Err(Error::Limit(format!("an account shares mailboxes with at most {GUESTS_MAX} others")));
             }
             tx.change_mailbox(mailbox)?.mailbox.acl = acl;
+            if rights.has(Rights::READ) && !before.has(Rights::READ) {
+                tx.comes_into_sight(mailbox, Some(with))?;
+            }
             tx.forget_former_guests(mailbox)?;
             let with = name.clone();
             tx.journal(actor, Change::Mailbox(OfMailbox::Shared { mailbox, with, rights }));
             Ok(rights)
         })
+    }
+
+    /// The account can be looked into again. While it could not, guests were told that nothing is there.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults.
+    pub fn is_open_again(&self) -> Result<(), Error> {
+        if guests(&*self.cell.state()?).is_empty() {
+            return Ok(());
+        }
+        self.transact(|tx| tx.all_comes_into_sight(None))
     }
 
     /// The accounts that may have shared something with this one.
@@ -231,6 +245,33 @@ impl Acl {
 }
 
 impl Tx<'_> {
+    /// What is in a mailbox counts as changed from now on for those who read it, or for one of them: they may have been told that
+    /// nothing is there.
+    fn comes_into_sight(&mut self, mailbox: MailboxId, guest: Option<AccountId>) -> Result<(), Error> {
+        let given = Given::from(self.next_modseq(), self.mailbox(mailbox)?.uid_next);
+        self.state.head = given.last;
+        self.change_mailbox(mailbox)?.mailbox.acl.give(guest, given);
+        Ok(())
+    }
+
+    /// To be called of a device that changes. A guest's that is revoked is told that nothing is there, and its program may come back
+    /// with another password.
+    pub(super) fn shuts_out(&mut self, device: &Device) -> Result<(), Error> {
+        match (&device.credential, device.revoked_at) {
+            (Credential::Guest { account, .. }, Some(_)) => self.all_comes_into_sight(Some(*account)),
+            (_, _) => Ok(()),
+        }
+    }
+
+    /// As [`Self::comes_into_sight`], of all that is shared.
+    fn all_comes_into_sight(&mut self, guest: Option<AccountId>) -> Result<(), Error> {
+        let reads =
+            |(other, rights): (AccountId, Rights)| rights.has(Rights::READ) && guest.is_none_or(|guest| guest == other);
+        let shared = self.state.mailboxes.iter().filter(|(_, state)| state.mailbox.acl.iter().any(reads));
+        let shared: Vec<MailboxId> = shared.map(|(id, _)| *id).collect();
+        shared.into_iter().try_for_each(|mailbox| self.comes_into_sight(mailbox, guest))
+    }
+
     /// What somebody has seen is kept when they lose their rights: whoever gets them back, with a program that knows all up to some
     /// modseq, finds what they had. When there are too many of such, it goes.
     fn forget_former_guests(&mut self, mailbox: MailboxId) -> Result<(), Error> {

@@ -174,7 +174,8 @@ impl GuestView {
     /// As of this transaction; `known`: as of an earlier one.
     fn read(tx: &mut Tx<'_>, mailbox: MailboxId, guest: AccountId, known: Option<&Self>) -> Result<Self, Error> {
         let (head, base) = (tx.head(), tx.index(mailbox)?.clone());
-        let marked = tx.last_mark(mailbox, guest)?;
+        let (marked, given) = (tx.last_mark(mailbox, guest)?, tx.mailbox(mailbox)?.acl.given(guest));
+        let known = known.filter(|known| known.marks.given == given);
         let marks = match known {
             Some(known) if known.marked == marked => Arc::clone(&known.marks),
             Some(_) | None => Arc::new(tx.all_marks(mailbox, guest)?),
@@ -184,7 +185,7 @@ impl GuestView {
             None => whole(&base, &marks),
         };
         let mut of = tx.mailbox(mailbox)?.clone();
-        of.highest_modseq = of.highest_modseq.max(marked);
+        of.highest_modseq = of.highest_modseq.max(marked).max(given.last);
         let unseen = index.iter().filter(|entry| !entry.flags.has(SystemFlag::Seen)).count();
         of.counts.unseen = u32::try_from(unseen).unwrap_or(u32::MAX);
         let view = View::of(&Arc::new(MailboxState { mailbox: of, index: Some(index) }));
@@ -237,7 +238,8 @@ pub(super) fn change_flags_of_guest(
     };
     let names_seen = change.flags.system.has(SystemFlag::Seen);
     let (mut outcome, mut changed, mut marks) = (FlagsChanged::default(), Vec::new(), Vec::new());
-    let (mut known, mut walk) = (Marks::default(), index.walk());
+    let given = tx.mailbox(mailbox)?.acl.given(guest);
+    let (mut known, mut walk) = (Marks::of_whom_was(given), index.walk());
     for (_, entry) in uids.iter().filter_map(|uid| walk.find(*uid)) {
         tx.read_marks(&mut known, (mailbox, guest), entry.uid)?;
         let shown = known.applied_to(*entry);
@@ -355,8 +357,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Forgets what a guest, or all guests (`None`), have seen of a mailbox.
-    pub(super) fn forget_marks(&mut self, mailbox: MailboxId, guest: Option<AccountId>) -> Result<(), Error> {
     /// Forgets of a row of marks those of messages that are gone: no UID comes again.
     fn tidy_marks(&mut self, key: &[u8], mailbox: MailboxId) -> Result<(), Error> {
         let Some(row) = self.get(key)? else { return Ok(()) };
@@ -374,6 +374,8 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Forgets what a guest, or all guests (`None`), have seen of a mailbox.
+    pub(super) fn forget_marks(&mut self, mailbox: MailboxId, guest: Option<AccountId>) -> Result<(), Error> {
         let mut rows = self.rows(key::seen_blocks(mailbox, guest), usize::MAX)?;
         match guest {
             None => rows.append(&mut self.rows(key::all_marked(mailbox), usize::MAX)?),
@@ -405,7 +407,7 @@ impl Tx<'_> {
     }
 
     fn all_marks(&mut self, mailbox: MailboxId, guest: AccountId) -> Result<Marks, Error> {
-        let mut marks = Marks::default();
+        let mut marks = Marks::of_whom_was(self.mailbox(mailbox)?.acl.given(guest));
         for (key, row) in self.rows(key::seen_blocks(mailbox, Some(guest)), usize::MAX)? {
             let read = key::number_at(&key, 10).and_then(|number| Ok((number, SeenBlock::decode(&row)?)));
             let (number, block) = read.map_err(Error::corrupt("what a guest has seen"))?;

@@ -29,8 +29,12 @@ impl Check {
         self.marks(snapshot, state)
     }
 
-    /// What guests have seen is of a mailbox that is there.
+    /// What guests have seen is of a mailbox that is there, and no right begins later than now.
     fn marks(&mut self, snapshot: &dyn Snapshot, state: &AccountState) -> Result<(), Error> {
+        for mailbox in state.mailboxes.values().map(|state| &state.mailbox) {
+            let begun = |(account, _)| mailbox.acl.readable_since(account) <= state.head;
+            self.must(mailbox.acl.iter().all(begun), format_args!("{:?} is to be read from later on", mailbox.name));
+        }
         for range in key::all_marks() {
             state::scan(snapshot, range, |key, value| {
                 let known = key::number_at(key, 2).is_ok_and(|id| state.mailboxes.contains_key(&MailboxId(id)));

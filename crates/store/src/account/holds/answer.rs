@@ -220,6 +220,7 @@ impl Tx<'_> {
                 Change::Device(OfDevice::Revoked { device: id })
             }
         };
+        self.shuts_out(&device)?;
         self.put_device(device);
         self.journal(actor, change);
         Ok(())
