@@ -37,6 +37,26 @@ impl Located {
     }
 }
 
+/// RFC 8474 §4, §5.1: an id is unique among all that a user sees, and the numbers of an account are not. So what is somebody else's has
+/// the number of its owner after the letter of its kind.
+pub(crate) fn id_of(guest_of: Option<AccountId>, id: &str) -> String {
+    let Some(owner) = guest_of else { return id.to_owned() };
+    let (letter, number) = id.split_at(id.len().min(1));
+    format!("{letter}{owner}-{number}")
+}
+
+/// The id that is told as `told`; `None`: nothing there has it.
+pub(crate) fn id_told(guest_of: Option<AccountId>, told: &str) -> Option<String> {
+    let Some(owner) = guest_of else { return Some(told.to_owned()) };
+    let (letter, rest) = told.split_at_checked(1)?;
+    Some(format!("{letter}{}", rest.strip_prefix(&owner.to_string())?.strip_prefix('-')?))
+}
+
+/// Whose guest works with a handle.
+pub(crate) fn guest_of(account: &Account) -> Option<AccountId> {
+    account.guest().map(|_| account.id())
+}
+
 /// Who does something in an account: the device that this session is there.
 pub(crate) fn acting_in(account: &Account, actor: Actor) -> Actor {
     let device = if account.guest().is_some() { account.device() } else { actor.device };

@@ -2,6 +2,7 @@
 
 use super::{Answer, quota};
 use crate::context::Context;
+use crate::located::{guest_of, id_of};
 use crate::selected::Selected;
 use crate::tagged::Tagged;
 use imap_proto::MailboxName;
@@ -94,8 +95,5 @@ fn recent(context: &Context<'_>, account: &Account, mailbox: &Mailbox) -> Result
 
 /// RFC 8474 §4: the mailbox's immutable id, unique among all that a user sees; `F` keeps it apart from the ids of messages.
 pub(super) fn mailbox_id(account: &Account, id: MailboxId) -> String {
-    match account.guest() {
-        None => format!("F{id}"),
-        Some(_) => format!("F{}-{id}", account.id()),
-    }
+    id_of(guest_of(account), &format!("F{id}"))
 }

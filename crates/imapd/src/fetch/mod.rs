@@ -18,7 +18,7 @@ mod response;
 mod targets;
 
 use crate::enabled::Enabled;
-use crate::located::acting_in;
+use crate::located::{acting_in, guest_of};
 use crate::resync;
 use crate::selected::Selected;
 use crate::sync::number_at;
@@ -293,7 +293,8 @@ impl Fetch {
 
 fn facts(selected: &Selected, position: usize, entry: Entry) -> Facts {
     let (number, recent) = (number_at(position), selected.recent.has(entry.uid));
-    Facts { number, mailbox: selected.mailbox, entry, saved: None, recent }
+    let guest_of = guest_of(&selected.account);
+    Facts { number, mailbox: selected.mailbox, guest_of, entry, saved: None, recent }
 }
 
 impl Vanished {

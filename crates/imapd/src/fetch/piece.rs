@@ -22,7 +22,8 @@ impl Piece {
         known: &mut Option<Body>,
     ) -> Result<Self, Error> {
         // Nothing of this is shown.
-        let facts = Facts { number: 0, mailbox: MailboxId::default(), entry, saved: None, recent: false };
+        let mailbox = MailboxId::default();
+        let facts = Facts { number: 0, mailbox, guest_of: None, entry, saved: None, recent: false };
         let response = Response::read(facts, Needs::of_section(&section.section), (reader, known))?;
         Ok(Self { response, section, begun: None })
     }

@@ -7,6 +7,7 @@
 use super::decoding::{Decoding, Measure};
 use super::plan::{Needs, Octets, Plan};
 use super::preview;
+use crate::located::id_of;
 use crate::render;
 use crate::sync::flag_names;
 use imap_proto::command::{BodySection, FetchItem, Partial, Section, SectionText};
@@ -19,7 +20,7 @@ use message::{Span, Structure, view};
 use search::{CONVERSATION_BYTES_MAX, conversation};
 use session::OUTPUT_HIGH_WATER_BYTES;
 use std::ops::Range;
-use store::{Body, Entry, Error, Keywords, MailboxId, Reader, Timestamp};
+use store::{AccountId, Body, Entry, Error, Keywords, MailboxId, Reader, Timestamp};
 
 /// Fields are looked for in so much of a header; a client that wants to see more asks for the whole header.
 const FIELDS_BYTES_MAX: usize = 256 * 1024;
@@ -29,6 +30,8 @@ const FIELDS_BYTES_MAX: usize = 256 * 1024;
 pub(super) struct Facts {
     pub(super) number: u32,
     pub(super) mailbox: MailboxId,
+    /// Whose it is, if it is somebody else's.
+    pub(super) guest_of: Option<AccountId>,
     pub(super) entry: Entry,
     /// Since when it is in the mailbox, if the plan shows it and it is known.
     pub(super) saved: Option<Timestamp>,
@@ -149,7 +152,7 @@ impl Facts {
                     .save_date(self.saved.map(|at| DateTime::from_unix_seconds(at.as_internal_date().unix_seconds())));
             }
             FetchItem::Rfc822Size => writer.rfc822_size(self.entry.size.into()),
-            FetchItem::EmailId => writer.email_id(&self.entry.email.text()),
+            FetchItem::EmailId => writer.email_id(&id_of(self.guest_of, &self.entry.email.text())),
             FetchItem::ThreadId
             | FetchItem::Envelope
             | FetchItem::Body
@@ -349,7 +352,8 @@ impl Response {
                 let mut header = Vec::new();
                 let end = self.body.header_end()?.min(CONVERSATION_BYTES_MAX);
                 self.body.copy(0..end, &mut header)?;
-                writer.thread_id(Some(&conversation(&header, self.facts.entry.email)));
+                let id = conversation(&header, self.facts.entry.email);
+                writer.thread_id(Some(&id_of(self.facts.guest_of, &id)));
             }
             FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => {
                 // The plan has seen to it that the summary is there, and the store that it is one.
@@ -552,7 +556,7 @@ mod tests {
         };
         let check = |item: &str, expected: &str| {
             let plan = Plan::new(&request_fetch(&format!("FETCH 1 {item}")), Enabled::default());
-            let facts = Facts { number: 1, mailbox: MailboxId(1), entry, saved: None, recent: false };
+            let facts = Facts { number: 1, mailbox: MailboxId(1), guest_of: None, entry, saved: None, recent: false };
             let mut response = Response { body: Body::here(body.clone()), ..Response::new(facts) };
             let mut output = Vec::new();
             assert_eq!(response.prepare(&plan, &mut 1000), Ok(true));

@@ -1,6 +1,7 @@
 //! IMAP's search keys, compiled into conditions.
 
 use super::place::Place;
+use crate::located::id_told;
 use imap_proto::command::SearchKey;
 use imap_proto::{Date, Flag, MessageSet};
 use search::{Addresses, Condition, IndexTest, Needle, Numbers, Scope, SummaryTest, Value};
@@ -65,11 +66,14 @@ impl Compiler<'_> {
             SearchKey::Has(flag) => self.has(flag),
             SearchKey::Lacks(flag) => self.lacks(flag),
             SearchKey::EmailId(id) => {
-                id.parse().map_or(Condition::Always(false), |id| Condition::Index(IndexTest::Email(id)))
+                let id = id_told(self.place.guest_of, id).and_then(|id| id.parse().ok());
+                id.map_or(Condition::Always(false), |id| Condition::Index(IndexTest::Email(id)))
             }
             // What it stands for was put in its place.
             SearchKey::Filter(_) => Condition::Always(false),
-            SearchKey::ThreadId(id) => Condition::Conversation(id.clone()),
+            SearchKey::ThreadId(id) => {
+                id_told(self.place.guest_of, id).map_or(Condition::Always(false), Condition::Conversation)
+            }
             SearchKey::Sequence(set) => Condition::Index(self.numbers(set)),
             SearchKey::Uid(set) => Condition::Index(IndexTest::Uids(self.uids(set))),
             SearchKey::Before(day) => internal_date(i64::MIN..midnight(*day)),

@@ -1,14 +1,17 @@
 //! The mailbox that a search is about: what is looked through, and what its keys mean there.
 
 use crate::enabled::Enabled;
+use crate::located::guest_of;
 use crate::selected::Selected;
 use ::search::Numbers;
 use imap_proto::MailboxName;
-use store::{Account, Index, Keywords, MailboxId, Uid, View};
+use store::{Account, AccountId, Index, Keywords, MailboxId, Uid, View};
 
 /// What is looked through, and what the keys mean.
 pub(crate) struct Place<'p> {
     pub(super) mailbox: MailboxId,
+    /// Whose it is, if it is somebody else's.
+    pub(super) guest_of: Option<AccountId>,
     pub(super) index: &'p Index,
     pub(super) keywords: &'p Keywords,
     pub(super) recent: Numbers,
@@ -28,6 +31,7 @@ impl<'p> Place<'p> {
     pub(crate) fn selected(selected: &'p Selected) -> Self {
         Self {
             mailbox: selected.mailbox,
+            guest_of: guest_of(&selected.account),
             index: &selected.told,
             keywords: &selected.view.mailbox().keywords,
             recent: selected.recent.numbers(),
@@ -41,6 +45,7 @@ impl<'p> Place<'p> {
         let recent = if enabled.rev2 { Vec::new() } else { vec![first..=u32::MAX] };
         Self {
             mailbox: view.mailbox().id,
+            guest_of: guest_of(account),
             index: view.index(),
             keywords: &view.mailbox().keywords,
             recent: Numbers::from_ranges(recent),

@@ -249,6 +249,35 @@ fn a_command_that_took_long_read_on_in_a_mailbox_that_was_not_shared_any_more() 
 }
 
 #[test]
+fn an_id_of_a_message_was_that_of_another_one_in_ones_own_mailbox() {
+    let server = Server::new();
+    let (_, mut bob) = server.shared("lr", 1);
+    // The same moment, so the accounts have given the same number to both.
+    bob.append("INBOX", "Subject: bob's\r\n\r\nb\r\n");
+    let ids = |bob: &mut Client, mailbox: &str| {
+        bob.send(&format!("s SELECT {mailbox}"));
+        let told = bob.send("f FETCH 1 (EMAILID THREADID)");
+        let id = |name: &str| told.split_once(name).unwrap().1.split_once(')').unwrap().0.to_owned();
+        (id("EMAILID ("), id("THREADID ("))
+    };
+    let (own, shared) = (ids(&mut bob, "INBOX"), ids(&mut bob, "Shared/alice/INBOX"));
+    let of_alice = |id: &str| format!("{}16-{}", &id[..1], &id[1..]);
+    assert_eq!(shared, (of_alice(&own.0), of_alice(&own.1)), "the numbers are the same");
+    assert_eq!(ids(&mut server.alice(), "INBOX"), own, "of one's own they are told as they always were");
+    // They find what they are told of, and nothing else.
+    for (mailbox, ids, others) in [("INBOX", &own, &shared), ("Shared/alice/INBOX", &shared, &own)] {
+        bob.send(&format!("s SELECT {mailbox}"));
+        for (key, id, other) in [("EMAILID", &ids.0, &others.0), ("THREADID", &ids.1, &others.1)] {
+            bob.check(&format!("a SEARCH {key} {id}"), &["* SEARCH 1", "a OK SEARCH done"]);
+            bob.check(&format!("a SEARCH {key} {other}"), &["* SEARCH", "a OK SEARCH done"]);
+        }
+        for id in ["M", "M16", "M16-", "x", "\"\"", "M17-0000000000001"] {
+            assert_eq!(bob.send(&format!("a SEARCH EMAILID {id}")), "* SEARCH\r\na OK SEARCH done\r\n", "{id}");
+        }
+    }
+}
+
+#[test]
 fn what_a_guest_may_not_see_stays_when_they_rename_what_is_above() {
     let server = Server::new();
     let mut alice = server.alice();
