@@ -134,6 +134,9 @@ impl Follows for Kept {
     }
 
     fn catch_up(&mut self, selected: &Selected, enabled: Enabled, output: &mut Vec<u8>) -> Followed {
+        if selected.must_be_readable().is_err() {
+            return Followed::GivenUp;
+        }
         let begun = self.catching_up.take().or_else(|| self.begin(selected));
         let Some(mut catching_up) = begun else { return Followed::UpToDate };
         let change = match catching_up.go_on(self, selected) {

@@ -13,7 +13,7 @@ mod place;
 pub(crate) use place::{Place, Whose};
 
 use crate::enabled::Enabled;
-use crate::selected::Selected;
+use crate::selected::{Selected, must_be_readable};
 use crate::tagged::Tagged;
 use crate::work::Progress;
 use answer::Answer;
@@ -120,9 +120,6 @@ impl Search {
 
     /// Looks on until the slice's work is done or the command is over; then writes the answer and sets `$`.
     pub(crate) fn run(&mut self, selected: &mut Selected, output: &mut Vec<u8>) -> Progress {
-        if let Err(error) = selected.must_be_readable() {
-            return Progress::Done(error.into());
-        }
         let (progress, saved) = self.advance(&selected.account, output);
         if self.answer.saves() && progress != Progress::More {
             selected.saved = saved;
@@ -157,7 +154,8 @@ impl Search {
 
     /// The same, wherever it looks; with what there is to keep as `$`.
     pub(crate) fn advance(&mut self, account: &Account, output: &mut Vec<u8>) -> (Progress, Vec<Uid>) {
-        let (result, saved) = match self.go_on(account) {
+        let went = must_be_readable(account, self.mailbox).and_then(|()| self.go_on(account));
+        let (result, saved) = match went {
             Ok(Went::On) => return (Progress::More, Vec::new()),
             Ok(Went::TooFar) => (Tagged::refused(Code::Limit, "Too much to be put in order"), Vec::new()),
             Ok(Went::ToTheEnd) => {

@@ -249,6 +249,37 @@ fn a_command_that_took_long_read_on_in_a_mailbox_that_was_not_shared_any_more() 
 }
 
 #[test]
+fn a_search_of_the_selected_mailbox_and_others_read_on_where_it_was_not_shared_any_more() {
+    const MESSAGES: usize = 100;
+    let text = format!("Subject: a\r\n\r\n{}", "All of this is alice's.\r\n".repeat(3500));
+    let server = Server::new();
+    let (mut alice, mut bob) = server.shared("lr", 0);
+    (0..MESSAGES).for_each(|_| assert!(alice.append("INBOX", &text).contains("APPENDUID")));
+    bob.append("INBOX", "Subject: bob's\r\n\r\nalice's\r\n");
+    select(&mut bob);
+    for ends_at in 1.. {
+        let mut pauses = 0;
+        let told = bob.send_slowly("b ESEARCH IN (selected inboxes) BODY alice's", || {
+            pauses += 1;
+            if pauses == ends_at {
+                alice.check("x DELETEACL INBOX bob", &["x OK DELETEACL done"]);
+            }
+        });
+        let of_alice = told.contains("MAILBOX \"Shared/alice/INBOX\"");
+        if pauses < ends_at {
+            assert!(ends_at > 3 && of_alice && told.ends_with("b OK ESEARCH done\r\n"), "{ends_at}: {told}");
+            break;
+        }
+        // What is one's own is told all the same. After the last of the pauses in one mailbox comes the next one.
+        assert!(told.contains("MAILBOX \"INBOX\" UIDVALIDITY"), "{ends_at}: {told}");
+        assert!(of_alice || told.contains("b NO [NONEXISTENT]"), "{ends_at}: {told}");
+        alice.check("y SETACL INBOX bob lr", &["y OK SETACL done"]);
+        assert!(ends_at > 3 || !of_alice, "{ends_at}: {told}");
+        select(&mut bob);
+    }
+}
+
+#[test]
 fn an_id_of_a_message_was_that_of_another_one_in_ones_own_mailbox() {
     let server = Server::new();
     let (_, mut bob) = server.shared("lr", 1);
