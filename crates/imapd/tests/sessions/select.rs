@@ -41,6 +41,55 @@ fn examine_is_read_only() {
     client.check("a CLOSE", &["a BAD Select a mailbox first"]);
 }
 
+/// Who shares a mailbox, and what is noted beside it, is no concern of whoever opens it.
+#[test]
+fn a_mailbox_with_rights_and_annotations_is_opened_by_the_same_reads() {
+    let reads = |has_both: bool| {
+        let server = Server::new();
+        let mut client = server.alice();
+        client.fill(3);
+        if has_both {
+            let (most, list) = ("x".repeat(16_000), "a SETACL INBOX bob lrswipkxtea");
+            assert!(client.send(list).starts_with("a OK"));
+            for n in 0..100 {
+                let note = format!("b SETMETADATA INBOX (/private/n{n} \"{}\")", if n < 10 { &most } else { "x" });
+                assert!(client.send(&note).starts_with("b OK"), "{n}");
+            }
+        }
+        // The first time after a start, and again.
+        let server = server.restarted();
+        let mut client = server.alice();
+        ["SELECT", "SELECT", "EXAMINE"].map(|verb| {
+            let before = (server.reads(), server.commits());
+            assert!(client.send(&format!("s {verb} INBOX")).contains("s OK"));
+            (server.reads() - before.0, server.commits() - before.1)
+        })
+    };
+    let (with, without) = (reads(true), reads(false));
+    assert_eq!(with, without);
+    assert_eq!(without[1..], [(0, 0); 2], "what is known is not read");
+}
+
+/// A guest who opens a mailbox again is told by what is in memory, however much that is; who may look into whose mail is looked up anew.
+#[test]
+fn a_guest_opens_a_mailbox_again_without_reading_it() {
+    let costs = |messages: usize| {
+        let server = Server::new();
+        let mut alice = server.alice();
+        alice.fill(messages);
+        alice.send("a SETACL INBOX bob lrs");
+        let mut bob = server.bob();
+        [(); 3].map(|()| {
+            let before = (server.reads(), server.commits());
+            assert!(bob.send("s SELECT Shared/alice/INBOX").contains("s OK"));
+            (server.reads() - before.0, server.commits() - before.1)
+        })
+    };
+    let [_, again, and_again] = costs(3);
+    assert_eq!((again, again.1), (and_again, 0));
+    assert_eq!(costs(300)[1..], [again; 2]);
+}
+
 #[test]
 fn what_fails_leaves_nothing_selected() {
     let mut client = Server::new().alice_in_inbox();
