@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -195,6 +197,29 @@ for line in sys.stdin.read().splitlines():
     let output = python.wait_with_output().unwrap();
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_journal_is_told_how_urgent_a_line_is() {
+    let place = tempfile::tempdir().unwrap();
+    let config = place.path().join("pillarbox.toml");
+    let listen = "listen.imap = [\"127.0.0.1:0\"]\n";
+    let off = ["smtp", "submission", "submissions", "imaps", "pop3", "pop3s", "https"];
+    let off: String = off.map(|service| format!("listen.{service} = []\n")).concat();
+    fs::write(&config, format!("hostname = \"localhost\"\ndata_dir = \"data\"\n{listen}{off}")).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let file = fs::metadata(format!("/proc/self/fd/{}", writer.as_raw_fd())).unwrap();
+    let mut server = pillarbox(&["serve", "--config", config.to_str().unwrap()]);
+    server.env("JOURNAL_STREAM", format!("{}:{}", file.dev(), file.ino())).stderr(writer);
+    let mut running = server.spawn().unwrap();
+    // The last writer is the server's.
+    drop(server);
+    let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
+    let ready = lines.find(|line| line.contains(" ready ")).unwrap();
+    assert!(ready.starts_with("<6>2") && ready.contains("Z  INFO ready "), "{ready}");
+    kill_process(Pid::from_child(&running), Signal::TERM).unwrap();
+    assert!(running.wait().unwrap().success());
+    assert!(lines.all(|line| ["<4>", "<6>"].iter().any(|priority| line.starts_with(priority))));
 }
 
 #[test]

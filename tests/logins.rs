@@ -98,13 +98,15 @@ impl Client {
                     indexes: None,
                     sheets: Arc::default(),
                     limits,
+                    commands: Default::default(),
                     spool,
                 };
                 Box::new(imapd::ImapSession::new(Arc::new(service), peer))
             }
             Protocol::Pop3 => {
                 let (auth, login_delay) = (auth.clone(), pop3d::LoginDelay::new(0));
-                let service = pop3d::Pop3Service { auth, hostname, tls_available: true, login_delay };
+                let commands = Default::default();
+                let service = pop3d::Pop3Service { auth, hostname, tls_available: true, login_delay, commands };
                 Box::new(pop3d::Pop3Session::new(Arc::new(service), peer))
             }
             _ => {
@@ -117,6 +119,8 @@ impl Client {
                     verifier: None,
                     scanner: None,
                     trusted_relays: Vec::new(),
+                    commands: Default::default(),
+                    refusals: Default::default(),
                 };
                 Box::new(smtpd::SmtpSession::new(smtpd::SmtpService::submission(common, auth.clone()), peer))
             }

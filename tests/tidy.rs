@@ -16,6 +16,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("session", 0),
     ("line-proto", 0),
     ("message", 0),
+    ("metrics", 0),
     ("uidl-import", 0),
     ("sasl", 0),
     ("smtp-proto", 1),

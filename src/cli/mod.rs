@@ -33,6 +33,7 @@ mod setup;
 mod share;
 mod show;
 mod size;
+mod status;
 mod story;
 mod test_mail;
 mod timeline;
@@ -67,6 +68,7 @@ Examples:
   pillarbox serve --config /etc/pillarbox.toml the real thing; SIGTERM stops it, SIGHUP reads certificates again
   pillarbox doctor --config /etc/pillarbox.toml
                                                what keeps mail from coming and going?
+  pillarbox status                             how does the server do, and what needs a person?
   pillarbox test-mail send alice carol@example.com
                                                does mail reach others, and what do they see of it?
   pillarbox domain add example.org             mail for example.org is ours
@@ -91,6 +93,7 @@ enum Command {
     Setup(setup::Setup),
     CheckConfig(check_config::CheckConfig),
     Doctor(doctor::Doctor),
+    Status(status::Status),
     VerifyMessage(verify_message::VerifyMessage),
     Account(account::Account),
     Device(device::Device),
@@ -133,6 +136,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Setup(command) => command.run(&place),
         Command::CheckConfig(command) => command.run(&place),
         Command::Doctor(command) => command.run(&place),
+        Command::Status(command) => command.run(&place),
         Command::VerifyMessage(command) => command.run(),
         Command::Account(command) => command.run(&place),
         Command::Device(command) => command.run(&place),

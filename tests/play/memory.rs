@@ -54,6 +54,8 @@ impl Services {
             verifier: None,
             scanner: None,
             trusted_relays: Vec::new(),
+            commands: Default::default(),
+            refusals: Default::default(),
         };
         let imap = imapd::ImapService {
             auth: auth.clone(),
@@ -64,6 +66,7 @@ impl Services {
             indexes: None,
             sheets: Arc::default(),
             limits: imapd::Limits::default(),
+            commands: Default::default(),
         };
         Self {
             imap: Arc::new(imap),
@@ -72,6 +75,7 @@ impl Services {
                 hostname,
                 tls_available: true,
                 login_delay: pop3d::LoginDelay::new(0),
+                commands: Default::default(),
             }),
             mx: smtpd::SmtpService::mx(common.clone()),
             submission: smtpd::SmtpService::submission(common.clone(), auth.clone()),

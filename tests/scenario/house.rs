@@ -65,9 +65,11 @@ impl Process {
             indexes: None,
             sheets: Arc::default(),
             limits: imapd::Limits::default(),
+            commands: Default::default(),
         };
         let login_delay = pop3d::LoginDelay::new(0);
-        let pop3 = pop3d::Pop3Service { auth: auth.clone(), hostname, tls_available: true, login_delay };
+        let (auth_of_pop3, commands) = (auth.clone(), Default::default());
+        let pop3 = pop3d::Pop3Service { auth: auth_of_pop3, hostname, tls_available: true, login_delay, commands };
         (Self { store, imap: Arc::new(imap), pop3: Arc::new(pop3) }, auth)
     }
 }

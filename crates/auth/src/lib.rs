@@ -15,6 +15,7 @@ mod devices;
 mod error;
 mod login;
 mod options;
+mod owner_proof;
 mod presence;
 mod requests;
 mod scram;

@@ -19,6 +19,7 @@ use crate::announcement::ScramState;
 use crate::cache::{Proof, Verified};
 use crate::error::LoginError;
 use crate::options::{AuthOptions, Scram};
+use crate::owner_proof::OwnerProof;
 use crate::requests::RequestTable;
 use crate::second_factor::SecondFactors;
 use crate::secret::{ApplicationKey, ApplicationPassword, Stamp};
@@ -30,6 +31,7 @@ use crate::web::Sessions;
 use directory::PASSWORD_BYTES_MAX;
 use directory::fold;
 use directory::{AccountRecord, Directory};
+use metrics::{Counts, Exposition};
 use session::Turn;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -57,6 +59,7 @@ struct Inner {
     sessions: Sessions,
     requests: RequestTable,
     scram: ScramState,
+    logins: Counts<2>,
 }
 
 /// An attempt to log in.
@@ -99,21 +102,6 @@ pub struct Login {
     pub(crate) stamp: Option<Stamp>,
 }
 
-/// The owner of an account says who they are, to whoever can ask for a code.
-#[derive(Clone, Copy)]
-pub(crate) struct OwnerProof<'a> {
-    /// As [`Attempt::user`], without what POP3 adds.
-    pub(crate) user: &'a str,
-    /// The main password.
-    pub(crate) password: &'a str,
-    /// The code of the second factor, or a recovery code; not looked at where there is none.
-    pub(crate) code: &'a str,
-    pub(crate) address: IpAddr,
-    pub(crate) now: Timestamp,
-    /// As [`Attempt::turn`].
-    pub(crate) turn: Option<&'a Turn>,
-}
-
 /// What somebody says is the main password of an account.
 #[derive(Clone, Copy)]
 struct Claim<'a> {
@@ -149,7 +137,18 @@ impl Auth {
             application_key: ApplicationKey::new(&secret),
             verified: Verified::new()?,
             throttle: Throttle::new()?,
+            logins: Counts::new(&metrics::LOGINS),
         })))
+    }
+
+    /// Counts a login over `protocol`: `ok`, or why not.
+    pub fn count_login(&self, protocol: Protocol, outcome: &'static str) {
+        self.0.logins.inc([protocol.name(), outcome]);
+    }
+
+    /// Puts on `told` what was counted of logins.
+    pub fn tell_metrics(&self, told: &mut Exposition) {
+        self.0.logins.tell(told);
     }
 
     /// The directory.

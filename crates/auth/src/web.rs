@@ -22,7 +22,8 @@ mod tests;
 mod unwritten;
 
 use crate::error::LoginError;
-use crate::login::{Attempt, Auth, OwnerProof, sanitised};
+use crate::login::{Attempt, Auth, sanitised};
+use crate::owner_proof::OwnerProof;
 use crate::second_factor::{SALT_BYTES, SecondFactorSetup};
 use crate::secret::Stamp;
 use directory::AccountRecord;

@@ -5,8 +5,18 @@ use crate::error::Error;
 use crate::operations::Operations;
 use backup::{Beside, Repository};
 use serde::{Deserialize, Serialize};
+use std::fs;
 use std::path::Path;
 use store::Timestamp;
+
+/// In the data directory: when the last backup began that came to its end, in milliseconds since 1970.
+const LAST_BACKUP_FILE: &str = "last-backup";
+
+/// When the last backup of a data directory began that came to its end; `None` if none is known of.
+#[must_use]
+pub fn last_backup(data_dir: &Path) -> Option<Timestamp> {
+    fs::read_to_string(data_dir.join(LAST_BACKUP_FILE)).ok()?.trim().parse().ok().map(Timestamp)
+}
 
 /// What a backup tells as it goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +81,8 @@ impl Operations {
             return Err(Error::Unheard);
         }
         let (taken, bytes) = taken?;
+        // The backup is there also where this cannot be written; then an older one is told of.
+        let _told = fs::write(beside.directory.join(LAST_BACKUP_FILE), format!("{}\n", now.0));
         let removed = keep.map(|keep| repository.prune(keep)).transpose()?.map_or(0, |pruned| pruned.snapshots);
         step(BackupStep::Taken { name: taken.name, accounts: taken.accounts, bytes, removed })
     }

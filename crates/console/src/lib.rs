@@ -40,6 +40,7 @@ mod scheduled;
 mod sending;
 mod setup_guide;
 mod shares;
+mod status;
 mod switch;
 mod test_mail;
 mod timeline;
@@ -55,7 +56,7 @@ pub use account::AccountConsole;
 pub use administration::{
     AccountLine, AccountReport, Administration, IntegrityReport, PopDeviceLine, REPORT_ACCOUNTS_MAX,
 };
-pub use backing_up::BackupStep;
+pub use backing_up::{BackupStep, last_backup};
 pub use certificate::{CertificateCard, CertificateKey, tlsa};
 pub use checking::{CheckStep, Steps};
 pub use choices::{AddedDevice, Choice, Defaults, PopChoice, PopChoices};
@@ -89,6 +90,7 @@ pub use scheduled::{ScheduledCard, ScheduledLine};
 pub use sending::{SendingAnswer, SendingCard, WaitingLine};
 pub use setup_guide::{Access, SetupGuide, SetupProgram, setup_guide};
 pub use shares::{ShareCard, ShareCards};
+pub use status::{Connected, DiskStatus, Jobs, QueueStatus, Status, duration};
 pub use switch::{SwitchGuide, switch_guide};
 pub use test_mail::TestMailCard;
 pub use timeline::{MessageStory, StoryLine, Timeline, TimelineAsk, TimelineLine};

@@ -12,6 +12,7 @@ use hickory_resolver::proto::dnssec::{Proof, TrustAnchors};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
+use metrics::{Durations, Exposition, Stopwatch};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -48,6 +49,7 @@ struct Inner {
     validating: Option<TokioResolver>,
     probe: Mutex<Probe>,
     places: Semaphore,
+    lookups: Durations<1>,
 }
 
 /// Whether the servers let signatures through.
@@ -83,7 +85,13 @@ impl Dns {
             validating: if options.dnssec { Some(build(Some(anchors))?) } else { None },
             probe: Mutex::new(Probe::Unknown),
             places: Semaphore::new(LOOKUPS_MAX),
+            lookups: Durations::new(&metrics::DNS),
         })))
+    }
+
+    /// Puts on `told` what was counted of look-ups; those of [`Self::resolver`] are not.
+    pub fn tell_metrics(&self, told: &mut Exposition) {
+        self.0.lookups.tell(told);
     }
 
     /// The resolver behind it, without validation, for a library that brings look-ups of its own; they share its cache. Who uses
@@ -210,8 +218,10 @@ impl Dns {
         let mut name = Name::from_utf8(name).map_err(|_| Error::Name(name.to_owned()))?;
         // Names are whole: no search list is tried.
         name.set_fqdn(true);
-        let found = self.bounded(resolver.lookup(name.clone(), record_type)).await?;
-        match found {
+        let stopwatch = Stopwatch::start();
+        let found = self.bounded(resolver.lookup(name.clone(), record_type)).await;
+        self.0.lookups.took([outcome(&found)], stopwatch);
+        match found? {
             Ok(lookup) => Ok(answer(&lookup, &name, record_type, take)),
             Err(NetError::Dns(DnsError::NoRecordsFound(NoRecords { response_code, .. }))) => Ok(Answer {
                 records: Vec::new(),
@@ -257,6 +267,15 @@ impl Dns {
             Ok(Err(_)) | Err(_) => {}
         }
         Some(resolver)
+    }
+}
+
+/// How a look-up ended, for the metrics.
+fn outcome(found: &Result<Result<Lookup, NetError>, Error>) -> &'static str {
+    match found {
+        Ok(Ok(_)) => "found",
+        Ok(Err(NetError::Dns(DnsError::NoRecordsFound(_)))) => "nothing",
+        Ok(Err(_)) | Err(_) => "failed",
     }
 }
 

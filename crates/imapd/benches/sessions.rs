@@ -51,6 +51,7 @@ impl Server {
             indexes: None,
             sheets: Arc::default(),
             limits: Limits::default(),
+            commands: metrics::Commands::default(),
         });
         Self { service, store }
     }

@@ -11,10 +11,11 @@ use crate::upload::Upload;
 use crate::user::User;
 use crate::work::{Progress, Stop, Work};
 use imap_proto::{Code, Command, Dialect, Encoder, Event, Limits, LiteralRequest, Octets, Receiver, Status, Tag};
+use metrics::Stopwatch;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use std::mem;
 use std::sync::Arc;
-use store::Error;
+use store::{Error, Protocol};
 
 /// A client that hears nothing of its command for so long is told that it goes on: many give up after a minute.
 const IN_PROGRESS_MILLIS: u64 = 10_000;
@@ -45,6 +46,8 @@ pub struct ImapSession {
     bad_commands: u32,
     /// RFC 4978: what comes in is to be inflated, what goes out to be deflated.
     pub(crate) compression: Option<Box<Layer>>,
+    /// The command that is not answered yet, or of those that are done together the first.
+    timed: Option<(&'static str, Stopwatch)>,
 }
 
 /// What came of one turn of the session's loop.
@@ -79,6 +82,7 @@ impl ImapSession {
             heard: false,
             bad_commands: 0,
             compression: None,
+            timed: None,
         }
     }
 
@@ -91,6 +95,21 @@ impl ImapSession {
 
     pub(crate) fn encoder<'o>(&self, output: &'o mut Vec<u8>) -> Encoder<'o> {
         Encoder::new(output, self.dialect())
+    }
+
+    /// A command was read.
+    pub(crate) fn note_begun(&mut self, command: &Command) {
+        self.timed = Some((command.name(), Stopwatch::start()));
+    }
+
+    /// A command has its answer, or one of those that were done together.
+    pub(crate) fn note_answered(&mut self) {
+        if let Some((command, stopwatch)) = self.timed {
+            self.service.commands.answered(Protocol::Imap.name(), command, stopwatch);
+        }
+        if self.answers.is_none() {
+            self.timed = None;
+        }
     }
 
     /// Ends a command.
@@ -306,6 +325,7 @@ impl ImapSession {
             finish.answer.say_modseq(modseq, &mut encoder);
         }
         finish.answer.write(&finish.tag, &mut self.encoder(output));
+        self.note_answered();
         self.receiver.set_dialect(self.dialect());
         match finish.then {
             Then::Close => {

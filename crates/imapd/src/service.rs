@@ -1,6 +1,7 @@
 //! What all sessions share.
 
 use auth::Auth;
+use metrics::Commands;
 use search::Sheets;
 use search_index::Indexes;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct ImapService {
     pub sheets: Arc<Sheets>,
     /// Times and counts.
     pub limits: Limits,
+    /// How long commands took.
+    pub commands: Commands,
 }
 
 /// Times and counts that bound what a client can hold or try.

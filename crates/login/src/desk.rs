@@ -79,13 +79,13 @@ impl Desk {
     /// Begins an exchange. `initial` is the initial response: base64, `=` for an empty one.
     pub fn begin(&mut self, auth: &Auth, client: &Peer, mechanism: &str, initial: Option<&[u8]>) -> Said {
         let said = with_means(auth, client, |means| self.conversation.begin(mechanism, initial, means));
-        self.noted(client.address, said)
+        self.noted(auth, client.address, said)
     }
 
     /// Takes a line of an exchange, or what was wrong with it as a line.
     pub fn line(&mut self, auth: &Auth, client: &Peer, line: Result<&[u8], Failure>) -> Said {
         let said = with_means(auth, client, |means| self.conversation.line(line, means));
-        self.noted(client.address, said)
+        self.noted(auth, client.address, said)
     }
 
     /// A name and a password came without an exchange.
@@ -143,7 +143,7 @@ impl Desk {
             (Claimed::Proof(proof), _) => self.prove(auth, client, (&proof, fingerprint), now),
             (Claimed::Proven(_), Check::Proven(login)) => self.looked_into(auth, client, Ok(*login), now),
             (Claimed::Proven(_), Check::New | Check::InLine(_) | Check::Keying { .. }) => {
-                self.refused(client, Refusal::Fault, 0, now)
+                self.refused(auth, client, (Refusal::Fault, 0), now)
             }
         }
     }
@@ -193,7 +193,7 @@ impl Desk {
                 Progress::Wait
             }
             Poll::Ready(Ok(outcome)) => self.looked_into(auth, client, outcome, now),
-            Poll::Ready(Err(Lost)) => self.refused(client, Refusal::Fault, 0, now),
+            Poll::Ready(Err(Lost)) => self.refused(auth, client, (Refusal::Fault, 0), now),
         }
     }
 
@@ -245,7 +245,7 @@ impl Desk {
         match outcome {
             Ok(login) => {
                 self.begin_anew();
-                log::succeeded(self.protocol, client.address, &login);
+                log::succeeded(auth, self.protocol, client.address, &login);
                 Progress::Admitted(Box::new(auth.enter(login, client.waker.clone())))
             }
             Err(error) => {
@@ -255,20 +255,26 @@ impl Desk {
                     | LoginError::Busy { delay_millis } => delay_millis,
                     LoginError::OutOfTurn | LoginError::Fault(_) => 0,
                 };
-                self.refused(client, Refusal::from(&error), delay_millis, now)
+                self.refused(auth, client, (Refusal::from(&error), delay_millis), now)
             }
         }
     }
 
-    fn refused(&mut self, client: &Peer, refusal: Refusal, delay_millis: u64, now: Moment) -> Progress {
-        log::failed(self.protocol, client.address, self.user().unwrap_or_default(), refusal.why());
+    fn refused(
+        &mut self,
+        auth: &Auth,
+        client: &Peer,
+        (refusal, delay_millis): (Refusal, u64),
+        now: Moment,
+    ) -> Progress {
+        log::failed(auth, self.protocol, (client.address, self.user().unwrap_or_default()), refusal.why());
         self.conversation.hold_back(refusal, now.monotonic_millis.saturating_add(delay_millis));
         self.conversation.due(now.monotonic_millis).map_or(Progress::Wait, Progress::Refused)
     }
 
-    fn noted(&self, address: IpAddr, said: Said) -> Said {
+    fn noted(&self, auth: &Auth, address: IpAddr, said: Said) -> Said {
         match &said {
-            Said::Refused(answer) => log::failed(self.protocol, address, "", answer.refusal.why()),
+            Said::Refused(answer) => log::failed(auth, self.protocol, (address, ""), answer.refusal.why()),
             Said::Check | Said::Challenge(_) => {}
         }
         said

@@ -1,28 +1,34 @@
-//! One line in the log for each login. `docs/log.md` tells their grammar.
+//! One line in the log for each login, and one more in the metrics. `docs/log.md` tells their grammar.
 
 use crate::conversation::Refusal;
-use auth::{Login, LoginError, WebSession};
+use auth::{Auth, Login, LoginError, WebSession};
+use session::STRANGERS;
 use std::net::IpAddr;
 use store::Protocol;
 use tracing::info;
 
 /// A name in the log is cut to this length: who sends it decides what it is.
 const NAME_CHARS_MAX: usize = 100;
+/// The outcome of a login that succeeded, in the metrics.
+const OK: &str = "ok";
 
 /// Somebody was not let in: `why` in a few words.
-pub fn failed(protocol: Protocol, address: IpAddr, name: &str, why: &'static str) {
+pub fn failed(auth: &Auth, protocol: Protocol, (address, name): (IpAddr, &str), why: &'static str) {
+    auth.count_login(protocol, why);
     let (protocol, address, name) = (protocol.name(), address.to_canonical(), shown(name));
-    info!(protocol, %address, name, why, "login failed");
+    info!(target: STRANGERS, protocol, %address, name, why, "login failed");
 }
 
 /// Somebody was let in.
-pub fn succeeded(protocol: Protocol, address: IpAddr, login: &Login) {
+pub fn succeeded(auth: &Auth, protocol: Protocol, address: IpAddr, login: &Login) {
+    auth.count_login(protocol, OK);
     let (protocol, address, name) = (protocol.name(), address.to_canonical(), shown(&login.name));
     info!(protocol, %address, name, account = %login.account, device = %login.device, "login");
 }
 
 /// Somebody was let in on the pages.
-pub fn succeeded_on_pages(address: IpAddr, session: &WebSession) {
+pub fn succeeded_on_pages(auth: &Auth, address: IpAddr, session: &WebSession) {
+    auth.count_login(Protocol::Web, OK);
     let (protocol, address, name) = (Protocol::Web.name(), address.to_canonical(), shown(&session.address));
     info!(protocol, %address, name, account = %session.account, device = %session.device, "login");
 }

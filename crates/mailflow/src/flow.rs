@@ -1,8 +1,10 @@
 //! What all of it needs.
 
 use crate::decide::Policy;
+use crate::figures::Figures;
 use crate::outgoing::Signers;
 use auth::Auth;
+use metrics::Exposition;
 use posts::Posts;
 use queue::Queue;
 use reports::{Counts, Received, Refusals, Strangers, TestMails};
@@ -47,6 +49,7 @@ pub struct MailFlow {
     pub(crate) received: Received,
     /// Where mail is counted for owners of other domains, if they are told.
     pub(crate) counts: Option<Counts>,
+    pub(crate) figures: Figures,
 }
 
 impl MailFlow {
@@ -77,6 +80,7 @@ impl MailFlow {
             posts,
             received,
             counts: None,
+            figures: Figures::default(),
         }
     }
 
@@ -109,6 +113,11 @@ impl MailFlow {
     #[must_use]
     pub fn with_teacher(self, teacher: Arc<dyn Teacher>) -> Self {
         Self { teacher: Some(teacher), ..self }
+    }
+
+    /// Puts on `told` what was counted of mail that came.
+    pub fn tell_metrics(&self, told: &mut Exposition) {
+        self.figures.tell(told);
     }
 
     /// This server's name.

@@ -10,6 +10,7 @@ use crate::route::Recipient;
 use message::content::Content;
 use message::trace;
 use sender_auth::{DkimResult, results};
+use session::STRANGERS;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{AccountId, Actor, DeviceId, Handover, Place, Received, Timestamp};
@@ -37,7 +38,7 @@ impl MailFlow {
         self.count(arrival, content, &decision, now);
         let (place, junk) = match decision {
             Decision::Loop => {
-                warn!(id = arrival.id, from = arrival.from, "refused: the message runs in circles");
+                warn!(target: STRANGERS, id = arrival.id, from = arrival.from, "refused: the message runs in circles");
                 return Delivered::all(RecipientOutcome::Loop, recipients);
             }
             Decision::Refuse(reason) => {
@@ -152,6 +153,9 @@ impl MailFlow {
         let actor = Actor { device: DeviceId(0), protocol: source.protocol, now: put.now };
         match account.receive(actor, content.clone(), arrival.handover, place) {
             Ok(Received { email, was_there, claim }) => {
+                if !was_there {
+                    self.figures.deliveries.inc([if place == Place::Junk { "junk" } else { "inbox" }]);
+                }
                 let (protocol, address) = (source.protocol.name(), source.client.to_canonical());
                 let (id, from, to) = (&arrival.id, &arrival.from, recipient.address.as_str());
                 let (name, account, junk) = (email.text(), account.id(), judged.map(|judged| judged.score));
@@ -197,7 +201,7 @@ impl Arrival {
             }
             Decision::Loop => ("loop", String::new()),
         };
-        info!(id, spf, dkim, dmarc, from, verdict, why, "sender examined");
+        info!(target: STRANGERS, id, spf, dkim, dmarc, from, verdict, why, "sender examined");
     }
 }
 

@@ -30,6 +30,7 @@ mod admission;
 mod arrival;
 mod counting;
 mod decide;
+mod figures;
 mod flow;
 mod inbound;
 mod junk;

@@ -80,6 +80,29 @@ pub enum Command {
 }
 
 impl Command {
+    /// The keyword as in the RFC, for metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::User(_) => "USER",
+            Self::Pass(_) => "PASS",
+            Self::Auth(_) | Self::AuthList => "AUTH",
+            Self::Capa => "CAPA",
+            Self::Stls => "STLS",
+            Self::Utf8 => "UTF8",
+            Self::Lang(_) => "LANG",
+            Self::Stat => "STAT",
+            Self::List(_) => "LIST",
+            Self::Uidl(_) => "UIDL",
+            Self::Retr(_) => "RETR",
+            Self::Top(..) => "TOP",
+            Self::Dele(_) => "DELE",
+            Self::Noop => "NOOP",
+            Self::Rset => "RSET",
+            Self::Quit => "QUIT",
+        }
+    }
+
     /// Reads a line without its line end.
     pub fn parse(line: &[u8]) -> Result<Self, SyntaxError> {
         let line = str::from_utf8(line).map_err(|_| SyntaxError::NotUtf8)?;

@@ -27,6 +27,7 @@ use auth::{Auth, Presence};
 use authorization::Authorization;
 use habit::Habit;
 use login::Desk;
+use metrics::{Commands, Stopwatch};
 use pop3_proto::{Command, Event, Receiver, Reply};
 use retrieval::Slice;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
@@ -55,6 +56,8 @@ pub struct Pop3Service {
     pub tls_available: bool,
     /// How long a device waits between two logins.
     pub login_delay: LoginDelay,
+    /// How long commands took.
+    pub commands: Commands,
 }
 
 /// One POP3 connection.
@@ -72,6 +75,8 @@ pub struct Pop3Session {
     utf8: bool,
     /// Who is let in, to a maildrop that takes long to open.
     opening: Option<Box<Presence>>,
+    /// The command that is not answered yet.
+    timed: Option<(&'static str, Stopwatch)>,
 }
 
 enum State {
@@ -115,6 +120,7 @@ impl Pop3Session {
             habit: Habit::default(),
             utf8: false,
             opening: None,
+            timed: None,
         }
     }
 
@@ -248,8 +254,15 @@ impl Pop3Session {
             } else if let Some(outcome) = self.update(now) {
                 (outcome, false)
             } else {
+                // All of the one before was said.
+                self.note_answered();
                 let Some(event) = self.receiver.poll() else { return Step::Wait };
                 self.touch(now);
+                self.timed = match &event {
+                    Event::Command(Ok(command)) => Some((command.name(), Stopwatch::start())),
+                    Event::AuthLine(_) => Some(("AUTH", Stopwatch::start())),
+                    Event::Command(Err(_)) => None,
+                };
                 let is_command = !matches!(event, Event::AuthLine(_));
                 let is_none = matches!(event, Event::Command(Err(_)));
                 let counts = is_none || (is_command && !matches!(self.state, State::Transaction(_)));
@@ -261,12 +274,21 @@ impl Pop3Session {
         }
     }
 
+    fn note_answered(&mut self) {
+        if let Some((command, stopwatch)) = self.timed.take() {
+            self.service.commands.answered(Protocol::Pop3.name(), command, stopwatch);
+        }
+    }
+
     /// Says what came of it; gives what follows, if the session does not go on. `counts`: a refusal is an error.
     fn conclude(&mut self, outcome: Outcome, counts: bool, output: &mut Vec<u8>) -> Option<Step> {
         match outcome {
             Outcome::Done => None,
             Outcome::Slice => Some(Step::Flush),
-            Outcome::StartTls => Some(Step::StartTls),
+            Outcome::StartTls => {
+                self.note_answered();
+                Some(Step::StartTls)
+            }
             Outcome::Reply(reply) => {
                 reply.encode(output);
                 if counts && !reply.is_ok() && self.error() {
@@ -277,6 +299,7 @@ impl Pop3Session {
             }
             Outcome::Close(reply) => {
                 reply.encode(output);
+                self.note_answered();
                 self.state = State::Over;
                 Some(Step::Close)
             }

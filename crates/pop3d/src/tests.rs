@@ -4,6 +4,7 @@ use crate::{
     AUTHORIZATION_TIMEOUT_MILLIS, ERRORS_MAX, IDLE_TIMEOUT_MILLIS, LoginDelay, Pop3Service, Pop3Session, State,
 };
 use auth::{Auth, AuthOptions};
+use metrics::Commands;
 use session::testing::TestJobs;
 use session::{Moment, Peer, Session as _, Step, Tls};
 use std::sync::Arc;
@@ -45,6 +46,7 @@ fn world(bodies: &[&str]) -> World {
         hostname: "mail.example.org".into(),
         tls_available: true,
         login_delay: LoginDelay::new(0),
+        commands: Commands::default(),
     });
     World { engine, objects, store, account, service, password, address: "127.0.0.1" }
 }
@@ -428,7 +430,8 @@ fn a_login_before_the_delay_is_over_is_refused() {
     let mut world = world(&["a"]);
     let auth = world.service.auth.clone();
     let (hostname, login_delay) = ("mail.example.org".to_owned(), LoginDelay::new(10));
-    world.service = Arc::new(Pop3Service { auth, hostname, tls_available: true, login_delay });
+    let commands = Commands::default();
+    world.service = Arc::new(Pop3Service { auth, hostname, tls_available: true, login_delay, commands });
     let first = world.log_in();
     let log_in = format!("USER alice@example.org\r\nPASS {}\r\n", world.password);
     let mut client = world.connect();

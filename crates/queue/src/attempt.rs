@@ -239,6 +239,11 @@ impl Shared {
             // What the other side says may be long, and anything.
             let text = text.get(..text.floor_char_boundary(LOGGED_BYTES_MAX)).unwrap_or_default();
             let (queue, from) = (entry.id, entry.reverse_path.to_string());
+            self.queue.attempts.inc([match state {
+                RecipientState::Delivered { .. } => "delivered",
+                RecipientState::Failed { .. } => "failed",
+                RecipientState::Waiting { .. } => "deferred",
+            }]);
             match state {
                 RecipientState::Delivered { .. } => info!(%queue, from, to, code, text, "handed over"),
                 RecipientState::Failed { .. } => info!(%queue, from, to, code, text, "handing over failed"),

@@ -15,6 +15,7 @@ use crate::receipts;
 use crate::schedule::Policy;
 use crate::share::{self, Limits, Wanted};
 use crate::turns::{self, Due, DueNow, Turn};
+use metrics::{Counts, Exposition};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,7 @@ use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp};
 
 mod backlog;
 mod body;
+mod census;
 mod look;
 mod passed_on;
 mod policies;
@@ -32,6 +34,7 @@ mod waiting;
 mod ways;
 pub use backlog::{Backlog, Wish};
 pub(crate) use body::Body;
+pub use census::Census;
 pub(crate) use settle::{Fate, Settled, too_late};
 
 /// A message is kept in rows of this length (of 1 MiB in earlier versions): a connection holds one of them.
@@ -55,6 +58,7 @@ pub struct Queue {
     policy: Policy,
     limits: Limits,
     ways: Arc<Ways>,
+    pub(crate) attempts: Counts<1>,
 }
 
 /// What is in the queue, and the next number.
@@ -88,6 +92,7 @@ impl Queue {
             policy,
             limits: Limits::DEFAULT,
             ways,
+            attempts: Counts::new(&metrics::ATTEMPTS),
         }
     }
 
@@ -95,6 +100,11 @@ impl Queue {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Puts on `told` what was counted of attempts.
+    pub fn tell_metrics(&self, told: &mut Exposition) {
+        self.attempts.tell(told);
     }
 
     /// Whether a message of an account would be taken now: to be asked before the rest of a submission is done.

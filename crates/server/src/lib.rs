@@ -16,6 +16,7 @@ pub mod lifecycle;
 pub mod listen;
 mod moved;
 pub mod moving;
+mod observation;
 mod preparation;
 mod private_file;
 pub mod restoration;

@@ -7,6 +7,7 @@ use dns::Dns;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::Token;
 use crate::lifecycle::DataDir;
 use crate::listen::{Bound, bind};
 use crate::services::{authority, target};
@@ -101,6 +102,7 @@ fn without_ports(config: &Config, clock: Clock, problems: &mut Vec<SetupError>) 
     drop(stores::postgres(config).map_err(&mut sound));
     drop(stores::bucket(config).map_err(&mut sound));
     let smarthost = config.smarthost.as_ref().and_then(|smarthost| target(config, smarthost).map_err(&mut sound).ok());
+    drop(config.metrics_token_file.as_deref().map(Token::read).transpose().map_err(&mut sound));
     let dns = resolver(config).map_err(&mut sound).ok();
     let authority = dns.as_ref().and_then(|dns| authority(config, dns).map_err(&mut sound).ok().flatten());
     Unbound { certificates, dns, smarthost, authority }

@@ -1,10 +1,13 @@
 //! A server from its start to its end: data directory, stores, services, listeners, control socket, signals, drain.
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use console::Letterhead;
+use dns::Dns;
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 use web::Site;
 
@@ -13,7 +16,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::ControlSocket;
 use crate::driver::Work;
-use crate::lifecycle::{DataDir, Running, Signals, runtime, start_logging};
+use crate::lifecycle::{DataDir, Flood, Running, Signals, runtime, start_logging};
+use crate::observation::Observed;
 use crate::services::{
     CertificateKeeper, Outbound, Reporting, Services, distribute_posts, keep_indexes, keep_retention, keep_room,
     keep_signing_keys, learn_junk, offered, outgoing, read_reports, refused_hosts, tell_of_filling, tidy,
@@ -35,7 +39,7 @@ pub fn run(
     config: &Config,
     listening: impl FnOnce(&Stores, &Running, Clock) -> Result<(), SetupError>,
 ) -> Result<(), SetupError> {
-    start_logging(config.log);
+    let flood = start_logging(config.log);
     let runtime = runtime()?;
     let context = runtime.enter();
     // From here on a signal is a stop in good order.
@@ -53,8 +57,11 @@ pub fn run(
     if authority.is_some() {
         prepared.certificates = Some(certificates(config, &stores, clock)?);
     }
-    let running = Running::start(config, prepared, (clock, work), &|service| services.speaks(service))?;
+    let running = Running::start(config, prepared, (clock, work.clone()), &|service| services.speaks(service))?;
     services.offer(config, running.addresses());
+    tokio::spawn(tell_of_floods(flood, running.stopping()));
+    let indexed_at = Arc::<AtomicI64>::default();
+    observe(&services, (&stores, &data_dir), &running, (dns.clone(), work, clock), &indexed_at);
     running.tell_of_refused(refused_hosts(stores.flow.refusals().clone(), clock));
     let takes_mail = !tell_of_reading_only(&stores);
     // What is handed over must be noted, or it is handed over twice.
@@ -62,6 +69,8 @@ pub fn run(
     open_control(&data_dir, &stores, services.site(), &running)?;
     if takes_mail {
         keep_up(config, &data_dir, &stores, clock, &running);
+        let texts = (stores.store.clone(), data_dir.disk(), stores.indexes.clone());
+        tokio::spawn(keep_indexes(texts, (indexed_at, clock), running.stopping()));
         let received = stores.flow.received().clone();
         tokio::spawn(read_reports(received, dns.clone(), clock, running.stopping()));
         if let Some(reporting) = Reporting::new(config, &stores.flow, &dns) {
@@ -143,8 +152,41 @@ fn keep_up(config: &Config, data_dir: &DataDir, stores: &Stores, clock: Clock, r
     tokio::spawn(write_refusals(noted, clock, running.stopping()));
     let room = (store.clone(), data_dir.disk(), head);
     tokio::spawn(keep_room(room, clock, running.stopping()));
-    let texts = (store.clone(), data_dir.disk(), stores.indexes.clone());
-    tokio::spawn(keep_indexes(texts, running.stopping()));
+}
+
+/// Lines that strangers make without end are left out of the log; how many is told.
+async fn tell_of_floods(flood: Arc<Flood>, stop: watch::Receiver<bool>) {
+    flood.keep_telling(stop).await;
+}
+
+/// From now on it is told how the server does.
+fn observe(
+    services: &Services,
+    (stores, data_dir): (&Stores, &DataDir),
+    running: &Running,
+    (dns, work, clock): (Dns, Arc<Work>, Clock),
+    indexed_at: &Arc<AtomicI64>,
+) {
+    let observed = Observed {
+        store: stores.store.clone(),
+        auth: stores.auth.clone(),
+        queue: stores.queue.clone(),
+        flow: stores.flow.clone(),
+        data_dir: stores.directory().to_owned(),
+        disk: data_dir.disk(),
+        work,
+        admission: running.admission().clone(),
+        certificates: running.certificates().clone(),
+        dns,
+        counted: services.counted().clone(),
+        indexed_at: indexed_at.clone(),
+        stop: running.stop_signal(),
+        clock,
+        started_at: clock.now().unix_millis / 1000,
+        census: Mutex::default(),
+    };
+    // A server runs once.
+    let _first = services.observatory().set(observed);
 }
 
 /// RFC 5321 §4.5.1: somebody reads mail to the postmaster; where nobody was chosen for it the operator is to know who.

@@ -27,6 +27,8 @@ pub enum Service {
     Http,
     /// Without TLS for everybody: proves host names to a certificate authority (RFC 8555 §8.3), and sends browsers to the pages.
     Redirect,
+    /// Metrics for Prometheus, and whether the server lives and is ready; without TLS.
+    Metrics,
 }
 
 /// Why a connection is not served.
@@ -43,6 +45,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// For the metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ServerFull => "server_full",
+            Self::AddressFull => "address_full",
+            Self::NetworkFull => "network_full",
+            Self::TooFast => "too_fast",
+        }
+    }
+
     /// For the client and for the log.
     #[must_use]
     pub fn text(self) -> &'static str {
@@ -57,7 +70,7 @@ impl Refusal {
 
 impl Service {
     /// Every service, in the order in which people list them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Smtp,
         Self::Submission,
         Self::Submissions,
@@ -69,6 +82,7 @@ impl Service {
         Self::Https,
         Self::Http,
         Self::Redirect,
+        Self::Metrics,
     ];
 
     /// The name, which is also the key under `[listen]` in the configuration.
@@ -86,6 +100,7 @@ impl Service {
             Self::Https => "https",
             Self::Http => "http",
             Self::Redirect => "redirect",
+            Self::Metrics => "metrics",
         }
     }
 
@@ -108,7 +123,7 @@ impl Service {
             // RFC 3206 §4: SYS/TEMP, not the user's fault and worth a retry.
             Self::Pop3 => Some(format!("-ERR [SYS/TEMP] {text}\r\n")),
             // RFC 9110 §15.6.4: 503, with when to come back.
-            Self::Http | Self::Redirect => {
+            Self::Http | Self::Redirect | Self::Metrics => {
                 let head = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 60\r\nContent-Type: text/plain";
                 Some(format!("{head}\r\nContent-Length: {}\r\n\r\n{text}\r\n", text.len() + 2))
             }
@@ -139,7 +154,7 @@ mod tests {
                 Service::Smtp | Service::Submission | Service::Lmtp => check(service, Some("421")),
                 Service::Imap => check(service, Some("*")),
                 Service::Pop3 => check(service, Some("-ERR")),
-                Service::Http | Service::Redirect => check(service, Some("HTTP/1.1")),
+                Service::Http | Service::Redirect | Service::Metrics => check(service, Some("HTTP/1.1")),
                 Service::Submissions | Service::Imaps | Service::Pop3s | Service::Https => check(service, None),
             }
         }

@@ -30,6 +30,9 @@ use std::task::Waker;
 pub use jobs::{Full, Job, Jobs, Line, Lost, Owner, Ticket, Turn};
 pub use network::{Network, NoNetwork};
 
+/// The target of lines of the log that a stranger can make without end: a log keeps so many of them in a second.
+pub const STRANGERS: &str = "strangers";
+
 /// The current time, read once by the driver for each step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Moment {

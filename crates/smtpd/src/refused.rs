@@ -14,22 +14,26 @@ pub(crate) struct Client<'a> {
     pub(crate) sender: Option<AccountId>,
     pub(crate) now: Timestamp,
     pub(crate) refusals: &'a Refusals,
+    pub(crate) counted: &'a metrics::Refusals,
 }
 
 /// A recipient.
 pub(crate) fn recipient(client: &Client<'_>, from: &str, to: &str, reply: &Reply) {
+    count(client, "recipient", reply);
     log::recipient_refused(client.shown, from, to, reply);
     note(client, Message { id: "", from, about: &About::default() }, to, reply);
 }
 
 /// A sender, before anything is known of recipients: its size, its domain, whoever brings it.
 pub(crate) fn sender(client: &Client<'_>, from: &str, reply: &Reply) {
+    count(client, "message", reply);
     log::message_refused(client.shown, None, from, reply);
     note(client, Message { id: "", from, about: &About::default() }, "", reply);
 }
 
 /// A client as such, who hears it as our last word: it comes too often, or does too much wrong.
 pub(crate) fn connection(client: &Client<'_>, reply: &Reply) {
+    count(client, "connection", reply);
     log::connection_refused(client.shown, reply);
     write_down(client, Message { id: "", from: "", about: &About::default() }, "", reply);
 }
@@ -37,6 +41,7 @@ pub(crate) fn connection(client: &Client<'_>, reply: &Reply) {
 /// A message for all of its recipients, before it was called anything. `content`: as far as it is at hand.
 pub(crate) fn message(client: &Client<'_>, transaction: &Transaction, content: &[u8], reply: &Reply) {
     let (from, about) = (transaction.envelope.from(), About::of(content));
+    count(client, "message", reply);
     log::message_refused(client.shown, None, &from, reply);
     let message = Message { id: "", from: &from, about: &about };
     if client.sender.is_some() {
@@ -49,6 +54,7 @@ pub(crate) fn message(client: &Client<'_>, transaction: &Transaction, content: &
 /// sender.
 pub(crate) fn named(client: &Client<'_>, (id, from): (&str, &str), replies: &[Reply], missed: Option<&Missed>) {
     replies.iter().filter(|reply| !reply.is_positive()).for_each(|reply| {
+        count(client, "message", reply);
         log::message_refused(client.shown, Some(id), from, reply);
         if client.sender.is_some() {
             note(client, Message { id, from, about: &About::default() }, "", reply);
@@ -60,6 +66,10 @@ pub(crate) fn named(client: &Client<'_>, (id, from): (&str, &str), replies: &[Re
             note(client, Message { id, from, about }, to, reply);
         }
     }
+}
+
+fn count(client: &Client<'_>, what: &'static str, reply: &Reply) {
+    client.counted.inc(client.shown.protocol, what, reply.code);
 }
 
 /// What is known of a message.

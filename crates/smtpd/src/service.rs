@@ -31,6 +31,10 @@ pub struct Common {
     pub scanner: Option<Arc<dyn Scanner>>,
     /// Relays of ours in front of port 25: mail is judged by the host that brought it to them.
     pub trusted_relays: Vec<Network>,
+    /// How long commands took.
+    pub commands: metrics::Commands,
+    /// What was refused.
+    pub refusals: metrics::Refusals,
 }
 
 impl Common {

@@ -13,6 +13,7 @@ use crate::{finish, log, refused, replies, verb};
 use auth::Presence;
 use login::Desk;
 use mailflow::Source;
+use metrics::Stopwatch;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use smtp_proto::{Enhanced, Event, Rcpt, Receiver, Reply};
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub struct SmtpSession {
     pub(crate) said: Said,
     /// A message is here and waits for a place for what has to be done with it.
     arrived: bool,
+    /// The command that is not answered yet.
+    timed: Option<(&'static str, Stopwatch)>,
     clocks: Clocks,
 }
 
@@ -131,6 +134,7 @@ impl SmtpSession {
             now: Moment::default(),
             said: Said::default(),
             arrived: false,
+            timed: None,
             clocks: Clocks::default(),
         }
     }
@@ -142,6 +146,7 @@ impl SmtpSession {
             sender: self.login.as_ref().map(|presence| presence.login().account),
             now: self.timestamp(),
             refusals: self.service.common.flow.refusals(),
+            counted: &self.service.common.refusals,
         }
     }
 
@@ -325,6 +330,7 @@ impl SmtpSession {
     }
 
     fn handle(&mut self, event: Event, output: &mut Vec<u8>) {
+        self.note_begun(&event);
         let (deed, replies) = match event {
             Event::Command(Ok(command)) => (verb::deed(&command), verb::dispatch(self, command).into_iter().collect()),
             Event::Command(Err(error)) => {
@@ -347,7 +353,22 @@ impl SmtpSession {
         self.answer(deed, replies, output);
     }
 
+    /// What a command takes counts from when it was read; that of a message, from its end.
+    fn note_begun(&mut self, event: &Event) {
+        let command = match event {
+            Event::Command(Ok(command)) => command.name(),
+            Event::AuthLine(_) => "AUTH",
+            // It may come a second time, once its sender was looked at.
+            Event::Message if self.timed.is_none() => "end of data",
+            Event::Command(Err(_)) | Event::Message | Event::Octets(_) | Event::Chunk | Event::TooBig => return,
+        };
+        self.timed = Some((command, Stopwatch::start()));
+    }
+
     fn answer(&mut self, deed: Deed, replies: Vec<Reply>, output: &mut Vec<u8>) {
+        if let Some((command, stopwatch)) = self.timed.take_if(|_| !replies.is_empty()) {
+            self.service.common.commands.answered(self.service.protocol().name(), command, stopwatch);
+        }
         for reply in replies {
             // RFC 5321 §3.8: it is the last word, whoever says it.
             if reply.code == 421 {

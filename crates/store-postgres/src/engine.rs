@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use store::engine::{Commit, CommitError, Engine, EngineError, Snapshot};
-use store::group_commit::{Change, Writer};
+use store::group_commit::{Change, Flushes, Writer};
 use store::ids::AccountId;
 
 use crate::connection::Database;
@@ -20,6 +20,7 @@ pub struct PostgresEngine {
     writers: Vec<Writer>,
     readers: Readers,
     database: Arc<Database>,
+    flushes: Flushes,
 }
 
 impl PostgresEngine {
@@ -31,15 +32,16 @@ impl PostgresEngine {
     pub fn open(options: &PostgresOptions) -> Result<Self, OpenError> {
         let database = Arc::new(Database::new(options)?);
         database.create().map_err(|what| OpenError { what })?;
+        let flushes = Flushes::default();
         let writer = |number: u8| {
             let connection = ConnectionWriter::open(Arc::clone(&database), number)?;
-            Writer::start(format!("commit-{number:02}"), connection)
+            Writer::start(format!("commit-{number:02}"), connection, flushes.clone())
                 .map_err(|error| format!("cannot start a thread for {}: {error}", database.place))
         };
         let writers: Result<Vec<Writer>, String> = (0..options.writers.max(1)).map(writer).collect();
         let writers = writers.map_err(|what| OpenError { what })?;
         let readers = Readers::new(Arc::clone(&database), options.readers_max);
-        Ok(Self { writers, readers, database })
+        Ok(Self { writers, readers, database, flushes })
     }
 
     fn change(&self, account: AccountId, change: Change) -> Result<(), CommitError> {
@@ -51,6 +53,10 @@ impl PostgresEngine {
 }
 
 impl Engine for PostgresEngine {
+    fn flushes(&self) -> Option<&Flushes> {
+        Some(&self.flushes)
+    }
+
     fn snapshot(&self, account: AccountId) -> Result<Box<dyn Snapshot + '_>, EngineError> {
         let snapshot: PostgresSnapshot<'_> = self.readers.snapshot(account)?;
         Ok(Box::new(snapshot))

@@ -8,7 +8,7 @@ use crate::shard::{ShardFile, Unopened};
 use std::collections::BTreeSet;
 use std::path::Path;
 use store::engine::{Commit, CommitError, Engine, EngineError, Inspect, Snapshot};
-use store::group_commit::{Change, Writer};
+use store::group_commit::{Change, Flushes, Writer};
 use store::ids::{AccountId, ModSeq};
 
 /// SQLite before this version could lose committed transactions when a checkpoint met the start of a new log.
@@ -38,6 +38,7 @@ impl Default for SqliteOptions {
 pub struct SqliteEngine {
     // Dropped in this order: the directory stays locked until all is closed.
     shards: Vec<Shard>,
+    flushes: Flushes,
     _directory: Directory,
 }
 
@@ -83,7 +84,9 @@ impl SqliteEngine {
             Some(shards) => shards,
             None => (create(&directory, options)?, true),
         };
-        let open = |number| OpenShard::open(&directory, shard_file(&directory, options, (number, shards)), options);
+        let flushes = Flushes::default();
+        let file = |number| shard_file(&directory, options, (number, shards));
+        let open = |number| OpenShard::open(&directory, file(number), options, &flushes);
         let mut opened = Vec::new();
         let mut first_error = None;
         for number in 0..shards {
@@ -104,7 +107,7 @@ impl SqliteEngine {
             None if is_newest || opened.iter().any(|shard| shard.why_read_only().is_some()) => {}
             None => directory.record_shards(shards)?,
         }
-        Ok(Self { shards: opened, _directory: directory })
+        Ok(Self { shards: opened, flushes, _directory: directory })
     }
 
     /// There is at least one shard (`directory` refuses 0), so that the remainder is the index of one.
@@ -121,6 +124,10 @@ impl SqliteEngine {
 }
 
 impl Engine for SqliteEngine {
+    fn flushes(&self) -> Option<&Flushes> {
+        Some(&self.flushes)
+    }
+
     fn snapshot(&self, account: AccountId) -> Result<Box<dyn Snapshot + '_>, EngineError> {
         let shard = self.shard(account).map_err(|what| EngineError::Damaged { what })?;
         Ok(Box::new(shard.readers.snapshot(account)?))
@@ -203,12 +210,17 @@ impl Shard {
 }
 
 impl OpenShard {
-    fn open(directory: &Directory, file: ShardFile, options: &SqliteOptions) -> Result<Self, OpenError> {
+    fn open(
+        directory: &Directory,
+        file: ShardFile,
+        options: &SqliteOptions,
+        flushes: &Flushes,
+    ) -> Result<Self, OpenError> {
         if !file.path.exists() {
             let what = format!("{} is missing; restore it from a backup", file.path.display());
             return Err(OpenError { what });
         }
-        match Writing::start(&file) {
+        match Writing::start(&file, flushes) {
             Ok(writing) => {
                 directory.sync()?;
                 Ok(Self { readers: Readers::new(file, options.readers_max), writing })
@@ -232,12 +244,12 @@ impl OpenShard {
 }
 
 impl Writing {
-    fn start(file: &ShardFile) -> Result<Self, Unopened> {
+    fn start(file: &ShardFile, flushes: &Flushes) -> Result<Self, Unopened> {
         let thread = |error| Unopened::from(format!("cannot start a thread for {}: {error}", file.path.display()));
         let number = file.number;
         let (checkpointer, log) = Checkpointer::start(format!("copy-{number:02}"), file.clone()).map_err(thread)?;
         let shard = ShardWriter::open(file.clone(), log)?;
-        let writer = Writer::start(format!("write-{number:02}"), shard).map_err(thread)?;
+        let writer = Writer::start(format!("write-{number:02}"), shard, flushes.clone()).map_err(thread)?;
         Ok(Self::Runs { writer, _checkpointer: checkpointer })
     }
 }

@@ -9,6 +9,7 @@
 //! Invariant: what is read is what was written. A value, a key that is not there, or a scan that is none of it is
 //! [`EngineError::Damaged`].
 
+use crate::group_commit::Flushes;
 use crate::ids::{AccountId, ModSeq};
 use std::fmt;
 use std::ops::ControlFlow;
@@ -85,6 +86,11 @@ pub trait Engine: Send + Sync {
     /// Why nothing at all can be written as long as this process lives, in a sentence: the disk takes nothing. What is there
     /// can be read, and every change ends with [`CommitError::ReadOnly`].
     fn read_only(&self) -> Option<String> {
+        None
+    }
+
+    /// What was counted of flushes, where commits are grouped.
+    fn flushes(&self) -> Option<&Flushes> {
         None
     }
 

@@ -15,6 +15,7 @@ use std::{io, mem};
 
 use crate::engine::{Commit, CommitError, Write};
 use crate::ids::{AccountId, ModSeq};
+use metrics::{Distribution, Exposition, FLUSH_COMMITS, FLUSH_SECONDS, Stopwatch};
 
 /// At most this many changes share a transaction.
 const BATCH_CHANGES_MAX: usize = 256;
@@ -83,6 +84,28 @@ pub trait Batches: Send + 'static {
     fn reopen(&mut self) -> Result<(), String>;
 }
 
+/// What the writers of an engine count together. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Flushes {
+    commits: Distribution,
+    seconds: Distribution,
+}
+
+impl Default for Flushes {
+    fn default() -> Self {
+        let (commits, seconds) = (Distribution::of_sizes(&FLUSH_COMMITS), Distribution::of_seconds(&FLUSH_SECONDS));
+        Self { commits, seconds }
+    }
+}
+
+impl Flushes {
+    /// Puts on `told` what was counted.
+    pub fn tell(&self, told: &mut Exposition) {
+        self.commits.tell(told);
+        self.seconds.tell(told);
+    }
+}
+
 /// The result of a change for its caller.
 type Answer = Result<(), CommitError>;
 
@@ -99,14 +122,14 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread, which counts in `flushes`.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(name: String, batches: impl Batches) -> io::Result<Self> {
+    pub fn start(name: String, batches: impl Batches, flushes: Flushes) -> io::Result<Self> {
         let (queue, requests) = sync_channel(QUEUE_CHANGES_MAX);
         let thread = thread::Builder::new().name(name).spawn(move || {
-            Loop { batches, state: State::Running }.serve(&requests);
+            Loop { batches, state: State::Running, flushes }.serve(&requests);
         })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -143,6 +166,7 @@ enum State {
 struct Loop<B> {
     batches: B,
     state: State,
+    flushes: Flushes,
 }
 
 impl<B: Batches> Loop<B> {
@@ -163,8 +187,11 @@ impl<B: Batches> Loop<B> {
             return refuse(batch, &CommitError::ReadOnly { what });
         }
         let changes: Vec<_> = batch.iter().map(|request| &request.change).collect();
+        let stopwatch = Stopwatch::start();
         match self.batches.run(&changes) {
             Ok(outcomes) => {
+                self.flushes.seconds.took(stopwatch.elapsed());
+                self.flushes.commits.together(outcomes.len());
                 for (request, outcome) in batch.iter().zip(outcomes) {
                     request.reply(match outcome {
                         Outcome::Applied => Ok(()),
@@ -310,7 +337,7 @@ mod tests {
     }
 
     fn play(script: Script, batches: &[usize]) -> (Vec<Vec<Answer>>, Vec<String>) {
-        let mut played = Loop { batches: script, state: State::Running };
+        let mut played = Loop { batches: script, state: State::Running, flushes: Flushes::default() };
         let answers = batches.iter().map(|count| {
             let (batch, answered) = requests(*count);
             played.answer(&batch);
@@ -411,7 +438,7 @@ mod tests {
 
     #[test]
     fn callers_are_told_when_the_thread_died() {
-        let writer = Writer::start("dies".to_owned(), Script::default()).unwrap();
+        let writer = Writer::start("dies".to_owned(), Script::default(), Flushes::default()).unwrap();
         assert!(
             matches!(writer.change(change(1)), Err(CommitError::Failed { .. })),
             "the script has no answer: it panics"

@@ -22,6 +22,7 @@ pub mod conformance;
 pub mod device;
 pub mod engine;
 mod error;
+mod figures;
 mod flag_block;
 mod flags;
 pub mod group_commit;

@@ -4,6 +4,7 @@ use crate::account::{Account, Changed, Filling};
 use crate::brake;
 use crate::engine::{CommitError, Engine};
 use crate::error::Error;
+use crate::figures::Figures;
 use crate::hold::AsksOwner;
 use crate::ids::{AccountId, Timestamp};
 use crate::maildrops::MaildropLocks;
@@ -40,6 +41,7 @@ struct Inner {
     space: Arc<dyn Space>,
     filling: Arc<Filling>,
     changed: Arc<Changed>,
+    figures: Arc<Figures>,
     tables: [Arc<Turns>; TableId::COUNT],
 }
 
@@ -126,6 +128,7 @@ impl Store {
             space,
             filling: Arc::default(),
             changed: Arc::default(),
+            figures: Arc::default(),
             engine,
             objects,
             watches: Arc::default(),
@@ -145,7 +148,8 @@ impl Store {
             cells.sweep();
         }
         let watches = || (Arc::clone(&self.0.watches), Arc::clone(&self.0.logins));
-        let new = || Arc::new(AccountCell::new(id, (Arc::clone(&self.0.engine), Arc::clone(&self.0.space)), watches()));
+        let parts = || (Arc::clone(&self.0.engine), Arc::clone(&self.0.space), Arc::clone(&self.0.figures));
+        let new = || Arc::new(AccountCell::new(id, parts(), watches()));
         let cell = Arc::clone(cells.by_id.entry(id).or_insert_with(new));
         Account {
             cell,
@@ -280,6 +284,14 @@ impl Store {
         self.0.engine.read_only()
     }
 
+    /// Whether the engine can be read.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn answers(&self) -> Result<(), Error> {
+        Ok(self.0.engine.head(TableId::Directory.keyspace()).map(drop)?)
+    }
+
     /// What is wrong with the files of the engine, in a sentence for each.
     #[must_use]
     pub fn check_files(&self) -> Vec<String> {
@@ -290,6 +302,14 @@ impl Store {
     #[must_use]
     pub fn reusable_bytes(&self) -> u64 {
         self.0.engine.reusable_bytes()
+    }
+
+    /// Puts on `told` what was counted of commits.
+    pub fn tell_metrics(&self, told: &mut metrics::Exposition) {
+        self.0.figures.tell(told);
+        if let Some(flushes) = self.0.engine.flushes() {
+            flushes.tell(told);
+        }
     }
 
     pub(crate) fn space(&self) -> &dyn Space {

@@ -15,6 +15,7 @@ use crate::account::seen::GuestViews;
 use crate::device::Device;
 use crate::engine::{CommitError, Engine};
 use crate::error::Error;
+use crate::figures::Figures;
 use crate::ids::{AccountId, DeviceId, MailboxId, ModSeq};
 use crate::index::Index;
 use crate::key;
@@ -23,6 +24,7 @@ use crate::space::Space;
 use crate::state::{AccountState, MailboxState};
 use crate::tx::Tx;
 use crate::watch::Watches;
+use metrics::Stopwatch;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +44,7 @@ pub(crate) struct AccountCell {
     pub(crate) id: AccountId,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) space: Arc<dyn Space>,
+    figures: Arc<Figures>,
     pub(crate) watches: Arc<Watches>,
     pub(crate) claims: Arc<Claims>,
     pub(crate) recents: Recents,
@@ -135,13 +138,14 @@ where
 impl AccountCell {
     pub(crate) fn new(
         id: AccountId,
-        (engine, space): (Arc<dyn Engine>, Arc<dyn Space>),
+        (engine, space, figures): (Arc<dyn Engine>, Arc<dyn Space>, Arc<Figures>),
         (watches, logins): (Arc<Watches>, Arc<Watches>),
     ) -> Self {
         Self {
             id,
             engine,
             space,
+            figures,
             watches,
             claims: Arc::default(),
             recents: Recents::default(),
@@ -428,7 +432,10 @@ impl AccountCell {
         let (state, commit) = tx.finish();
         let changes = commit.is_some();
         if let Some(commit) = commit {
-            self.engine.commit(commit)?;
+            let stopwatch = Stopwatch::start();
+            let committed = self.engine.commit(commit);
+            self.figures.committed(&committed, outcomes.len(), stopwatch);
+            committed?;
         }
         self.publish(Some(state));
         if revokes {

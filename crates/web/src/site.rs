@@ -6,7 +6,7 @@ use crate::setup::Offered;
 use crate::token::Key;
 use auth::Auth;
 use backup::Beside;
-use console::Examination;
+use console::{Examination, Status};
 use queue::Queue;
 use session::Jobs;
 use std::path::PathBuf;
@@ -35,6 +35,8 @@ pub struct SiteOptions {
     pub beside: (PathBuf, &'static [&'static str]),
     /// Says what the doctor found the last time; with true it looks again.
     pub examine: Box<dyn Fn(bool) -> Examination + Send + Sync>,
+    /// How the server does; `None`: none runs.
+    pub status: Box<dyn Fn() -> Option<Status> + Send + Sync>,
 }
 
 /// Takes an address, a message and the time.
@@ -124,6 +126,10 @@ impl Site {
 
     pub(crate) fn examine(&self, look: bool) -> Examination {
         (self.0.options.examine)(look)
+    }
+
+    pub(crate) fn status(&self) -> Option<Status> {
+        (self.0.options.status)()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -127,7 +127,9 @@ impl World {
             begun.map(|test| test.token).map_err(|why| why.to_string())
         });
         let beside: (PathBuf, &[&str]) = (PathBuf::new(), &[]);
-        let options = SiteOptions { hostname, now, post, send_test, jobs, queue: queue.clone(), beside, examine };
+        let status = Box::new(|| Some(console::Status { version: "0.1.0".to_owned(), ..Default::default() }.judged()));
+        let options =
+            SiteOptions { hostname, now, post, send_test, jobs, queue: queue.clone(), beside, examine, status };
         let site = Site::new(auth.clone(), options).unwrap();
         site.offer(offered());
         Self { auth, router: site.router(), site, queue, letters, clock }

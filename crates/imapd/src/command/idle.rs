@@ -15,6 +15,7 @@ impl ImapSession {
         let State::Authenticated(user) = &mut self.state else { return Turn::Close };
         let watch = user.account.watch(self.peer.waker.clone());
         self.encoder(output).continuation("idling");
+        self.note_answered();
         self.receiver.expect_done();
         self.go_on(Running::Idle(tag, watch))
     }

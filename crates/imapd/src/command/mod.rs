@@ -163,6 +163,7 @@ impl ImapSession {
     /// Begins a command.
     pub(crate) fn command(&mut self, tagged: imap_proto::Tagged, output: &mut Vec<u8>) -> Turn {
         let imap_proto::Tagged { tag, command } = tagged;
+        self.note_begun(&command);
         let upload = self.upload.take().map(|upload| *upload);
         match &mut self.state {
             State::NotAuthenticated(stranger) => {

@@ -73,6 +73,7 @@ impl MailFlow {
             return None;
         }
         let is_junk = verdict.is_junk() && !is_known;
+        self.figures.judged.inc([if is_junk { "junk" } else { "good" }]);
         Some(Judged { is_junk, score: verdict.score, field: field(&verdict, is_junk, is_known) })
     }
 }

@@ -51,7 +51,10 @@ impl MailFlow {
                 break;
             }
             match self.lesson(&account, before, is_stopping)? {
-                Some(messages) => turn.messages += messages,
+                Some(messages) => {
+                    self.figures.learnt.add([], messages);
+                    turn.messages += messages;
+                }
                 None => {
                     turn.is_behind = false;
                     break;

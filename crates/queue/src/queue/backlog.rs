@@ -98,7 +98,7 @@ impl Queue {
     }
 
     /// Reads all messages, some at a time.
-    fn each(&self, look: &mut dyn FnMut(&[Entry]) -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) fn each(&self, look: &mut dyn FnMut(&[Entry]) -> Result<(), Error>) -> Result<(), Error> {
         let mut after = None;
         loop {
             let entries = self.list(after, LISTED_AT_ONCE)?;

@@ -109,6 +109,8 @@ pub struct Config {
     pub quota_bytes: Option<u64>,
     /// What is logged.
     pub log: Log,
+    /// A file of which the first line is what readers of metrics show.
+    pub metrics_token_file: Option<PathBuf>,
 }
 
 /// A certificate that somebody else keeps fresh.
@@ -425,6 +427,7 @@ impl Default for Config {
             pop3_login_delay_secs: 0,
             quota_bytes: None,
             log: Log::default(),
+            metrics_token_file: None,
         }
     }
 }
@@ -433,21 +436,24 @@ impl Config {
     /// The configuration of `pillarbox try`: unprivileged ports on loopback.
     #[must_use]
     pub fn trial(data_dir: PathBuf) -> Self {
-        let listen = Service::ALL.into_iter().filter(|service| *service != Service::Redirect).map(|service| {
-            let port = match service {
-                Service::Smtp => 2525,
-                Service::Submission => 5587,
-                Service::Submissions => 4650,
-                Service::Lmtp => 2424,
-                Service::Imap => 1143,
-                Service::Imaps => 1993,
-                Service::Pop3 => 1110,
-                Service::Pop3s => 1995,
-                Service::Https => 8443,
-                Service::Http | Service::Redirect => 8080,
-            };
-            (service, vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))])
-        });
+        let listen = Service::ALL
+            .into_iter()
+            .filter(|service| !matches!(service, Service::Redirect | Service::Metrics))
+            .map(|service| {
+                let port = match service {
+                    Service::Smtp => 2525,
+                    Service::Submission => 5587,
+                    Service::Submissions => 4650,
+                    Service::Lmtp => 2424,
+                    Service::Imap => 1143,
+                    Service::Imaps => 1993,
+                    Service::Pop3 => 1110,
+                    Service::Pop3s => 1995,
+                    Service::Https => 8443,
+                    Service::Http | Service::Redirect | Service::Metrics => 8080,
+                };
+                (service, vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))])
+            });
         Self {
             hostname: "localhost".to_owned(),
             data_dir,
@@ -593,7 +599,11 @@ mod tests {
     #[test]
     fn the_trial_listens_on_loopback_only() {
         let config = Config::trial("/tmp/x".into());
-        assert_eq!(config.addresses().len(), Service::ALL.len() - 1, "nobody is sent to the pages from port 80");
+        assert_eq!(
+            config.addresses().len(),
+            Service::ALL.len() - 2,
+            "nobody is sent to the pages from port 80, or reads metrics"
+        );
         assert!(config.addresses().iter().all(|(_, address)| address.ip().is_loopback() && address.port() > 1024));
         let both = config.clone().on_ipv6_loopback_too();
         assert_eq!(both.listen[&Service::Imap], ["127.0.0.1:1143".parse().unwrap(), "[::1]:1143".parse().unwrap()]);

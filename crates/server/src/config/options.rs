@@ -119,6 +119,7 @@ pub const OPTIONS: &[ConfigOption] = &[
     listening::HTTPS,
     listening::HTTP,
     listening::REDIRECT,
+    listening::METRICS,
     listening::PROXY_FROM,
     ConfigOption {
         key: "tls.certificate",
@@ -447,6 +448,7 @@ pub const OPTIONS: &[ConfigOption] = &[
             put(&mut config.log.format, value.choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])?)
         },
     },
+    listening::METRICS_TOKEN_FILE,
 ];
 
 /// RFC 1123 §2.1: letters, digits, hyphens inside, labels of at most 63 octets, 255 in all (RFC 1035 §2.3.4).

@@ -55,6 +55,14 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
             format!("{address} can be reached from elsewhere, where passwords need TLS; give 127.0.0.1 or [::1]");
         found.push(("listen.http", text));
     }
+    let monitors = config.listen.get(&Service::Metrics);
+    if let Some(address) = monitors.and_then(|addresses| addresses.iter().find(|a| is_open(a)))
+        && config.metrics_token_file.is_none()
+    {
+        let text =
+            format!("{address} can be reached from elsewhere; needs `metrics.token_file`, or 127.0.0.1 or [::1]");
+        found.push(("listen.metrics", text));
+    }
     found.extend(taken_twice(config));
     if config.listen.values().all(Vec::is_empty) {
         found.push(("listen", "switches every service off; give at least one an address".to_owned()));

@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
+use metrics::Stopwatch;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Owner, Peer, Session, Step, Tls};
 use tokio::net::TcpStream;
 use tokio::task::block_in_place;
@@ -253,7 +254,7 @@ impl Connection {
     fn step(&mut self) {
         let now = self.endpoint.clock.now();
         let endpoint = self.endpoint.clone();
-        let running = endpoint.work.begin();
+        let (running, stopwatch) = (endpoint.work.begin(), Stopwatch::start());
         // A thread that runs a step does not look for events of other sockets, and another one looks only once it is woken:
         // the slices of something long must not run where everybody's events come in.
         let stepped = match self.place.take() {
@@ -261,6 +262,7 @@ impl Connection {
             None => self.step_once(now),
         };
         drop(running);
+        endpoint.work.figures.stepped(stopwatch.elapsed());
         if let Some(step) = stepped {
             let until = now.monotonic_millis.saturating_add(self.endpoint.timeouts.write_stall_millis);
             self.phase = Phase::Send { step, until, written: self.pipe.written_bytes() };

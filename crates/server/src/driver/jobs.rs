@@ -61,6 +61,11 @@ impl Count {
         Arc::new(Self { max, per_owner_max, now: Mutex::default() })
     }
 
+    /// Of all owners.
+    pub(super) fn all(&self) -> usize {
+        self.lock().all
+    }
+
     fn enter(self: &Arc<Self>, owner: Owner) -> Result<Counted, Full> {
         let mut now = self.lock();
         let own = now.owners.get(&owner).copied().unwrap_or(0);
@@ -93,11 +98,11 @@ impl Drop for Counted {
 
 impl Jobs for Work {
     fn compute(&self, owner: Owner, line: Line, work: Box<dyn FnOnce() + Send>) -> Result<Ticket, Full> {
-        let (places, count) = match line {
-            Line::Long => (&self.slices, &self.long),
-            Line::Passwords => (&self.verifying, &self.passwords),
+        let (places, count, kind) = match line {
+            Line::Long => (&self.slices, &self.long, "long"),
+            Line::Passwords => (&self.verifying, &self.passwords, "passwords"),
         };
-        let counted = count.enter(owner)?;
+        let counted = count.enter(owner).inspect_err(|Full| self.figures.jobs_refused.inc([kind]))?;
         let places = Arc::clone(places);
         let task = self.runtime.spawn(async move {
             let place = places.take(owner).await;
@@ -111,7 +116,7 @@ impl Jobs for Work {
     }
 
     fn wait(&self, owner: Owner, work: Pin<Box<dyn Future<Output = ()> + Send>>) -> Result<Ticket, Full> {
-        let counted = self.waiting.enter(owner)?;
+        let counted = self.waiting.enter(owner).inspect_err(|Full| self.figures.jobs_refused.inc(["waiting"]))?;
         let task = self.runtime.spawn(async move {
             let _counted = counted;
             work.await;

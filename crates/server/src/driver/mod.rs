@@ -11,6 +11,7 @@
 //! be dropped at any point without losing anything; no byte is ever read inside a `select`.
 
 mod connection;
+mod figures;
 mod jobs;
 mod pipe;
 mod places;
@@ -32,6 +33,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::clock::{Clock, FAR};
 use crate::service::Service;
 use connection::{Connection, Wait};
+use figures::Since;
 use places::Place;
 
 pub use work::Work;
@@ -79,13 +81,13 @@ impl Default for Timeouts {
 ///
 /// Blocks its thread while the session steps: run it on [`crate::lifecycle::runtime`].
 pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoint>, mut stop: watch::Receiver<bool>) {
-    let hint = Arc::new(Hint::default());
+    let hint = Arc::new(Hint { notify: Notify::new(), since: Since::new() });
     let connection = Connection::new(socket, address, endpoint.clone(), Waker::from(hint.clone()));
     let mut connection = EndOnDrop(connection);
     let connection = &mut connection.0;
     let mut timer = Timer { sleep: pin!(sleep_until(Instant::now() + FAR)), armed: None, clock: endpoint.clock };
     let mut turn: Option<Pin<Box<dyn Future<Output = Place> + Send>>> = None;
-    let mut hinted = pin!(hint.0.notified());
+    let mut hinted = pin!(hint.notify.notified());
     let mut stopping = pin!(async move {
         // An error means that nobody can stop us any more: the server has gone.
         let _gone = stop.wait_for(|stop| *stop).await;
@@ -100,7 +102,7 @@ pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoin
             Wait::Nothing => yield_now().await,
             Wait::Readable { until } => timer.arm(until),
             Wait::Writable { until } | Wait::Moment { until } => timer.arm(Some(until)),
-            Wait::Place { owner } => turn = Some(Box::pin(endpoint.work.slices.clone().take(owner))),
+            Wait::Place { owner } => turn = Some(Box::pin(endpoint.work.clone().place(owner))),
         }
         let (socket, takes_hints) = (connection.socket(), connection.takes_hints());
         let woken = poll_fn(|context| {
@@ -115,7 +117,7 @@ pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoin
                 return Poll::Ready(Woken::Socket);
             }
             if takes_hints && hinted.as_mut().poll(context).is_ready() {
-                hinted.set(hint.0.notified());
+                hinted.set(hint.notify.notified());
                 return Poll::Ready(Woken::Hint);
             }
             timer.poll(context).map(|()| Woken::Timer)
@@ -125,7 +127,10 @@ pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoin
         match woken {
             Woken::Socket => {}
             Woken::Place(place) => connection.placed(place),
-            Woken::Hint => connection.hinted(),
+            Woken::Hint => {
+                hint.since.heard().inspect(|lag| endpoint.work.figures.hint_lag.took(*lag));
+                connection.hinted();
+            }
             Woken::Timer => connection.expired(),
             Woken::Stop => connection.shut_down(),
         }
@@ -152,12 +157,15 @@ fn poll_socket(socket: &TcpStream, wait: Wait, context: &mut Context<'_>) -> Pol
 }
 
 /// What a session's waker wakes. A wake-up while the loop is busy is kept, several become one.
-#[derive(Default)]
-struct Hint(Notify);
+struct Hint {
+    notify: Notify,
+    since: Since,
+}
 
 impl Wake for Hint {
     fn wake(self: Arc<Self>) {
-        self.0.notify_one();
+        self.since.note();
+        self.notify.notify_one();
     }
 }
 

@@ -14,10 +14,13 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use metrics::{Exposition, JOBS, Stopwatch};
+use session::Owner;
 use tokio::runtime::Handle;
 
+use super::figures::Figures;
 use super::jobs::{COMPUTING_MAX, COMPUTING_PER_OWNER_MAX, Count, WAITING_MAX, WAITING_PER_OWNER_MAX};
-use super::places::Places;
+use super::places::{Place, Places};
 use crate::setup::SetupError;
 
 /// There are so many places for each processor: some slices wait for the disk.
@@ -42,6 +45,7 @@ pub struct Work {
     pub(super) passwords: Arc<Count>,
     pub(super) waiting: Arc<Count>,
     pub(super) runtime: Handle,
+    pub(super) figures: Figures,
     steps: Arc<Steps>,
 }
 
@@ -85,8 +89,33 @@ impl Work {
             passwords: Count::new(COMPUTING_MAX, COMPUTING_PER_OWNER_MAX),
             waiting: Count::new(WAITING_MAX, WAITING_PER_OWNER_MAX),
             runtime,
+            figures: Figures::default(),
             steps,
         }))
+    }
+
+    /// A place for a slice, where none is free at once.
+    pub(super) async fn place(self: Arc<Self>, owner: Owner) -> Place {
+        let stopwatch = Stopwatch::start();
+        let place = self.slices.clone().take(owner).await;
+        self.figures.place_waits.took(stopwatch.elapsed());
+        place
+    }
+
+    /// Jobs that run or stand in line: those that compute, those that verify passwords, those that wait for somebody else.
+    pub(crate) fn jobs(&self) -> [(&'static str, usize); 3] {
+        [("long", self.long.all()), ("passwords", self.passwords.all()), ("waiting", self.waiting.all())]
+    }
+
+    /// The longest that a session held its thread in the last one or two minutes.
+    pub(crate) fn worst_step(&self) -> Duration {
+        self.figures.worst_step()
+    }
+
+    /// Puts on `told` what was counted.
+    pub(crate) fn tell_metrics(&self, told: &mut Exposition) {
+        self.figures.tell(told);
+        told.gauges(&JOBS, &self.jobs().map(|(kind, count)| ([kind], count as f64)));
     }
 
     /// How often sessions had their turn, ever.

@@ -6,6 +6,7 @@
 //! Invariant: at a stop, the request that is being answered is answered, and nothing is read after it.
 
 mod challenge;
+mod monitor;
 mod redirect;
 mod stall;
 
@@ -32,6 +33,7 @@ use tracing::debug;
 use web::{Peer, Router};
 
 use crate::clock::Clock;
+pub(crate) use monitor::{Token, monitor};
 pub(crate) use redirect::to_pages;
 use stall::StallGuard;
 

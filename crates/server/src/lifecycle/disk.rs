@@ -39,6 +39,17 @@ pub struct Disk {
     refuses: AtomicBool,
 }
 
+/// How it stands with the room, in octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DiskRoom {
+    /// Free for this server.
+    pub(crate) free: u64,
+    /// Of the whole disk.
+    pub(crate) size: u64,
+    /// In reserve for a full disk; 0: it was given up.
+    pub(crate) reserve: u64,
+}
+
 /// What the system says of the disk, and the marks that follow from its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Room {
@@ -112,6 +123,16 @@ impl Disk {
         } else {
             info!("there is room on the disk again: new mail is taken");
         }
+    }
+
+    /// How much room there is and of how much, and how much of it is in reserve, in octets.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub(crate) fn room(&self) -> io::Result<DiskRoom> {
+        let system = statvfs(&self.directory)?;
+        let reserve = fs::metadata(self.directory.join(RESERVE)).map_or(0, |file| file.len());
+        Ok(DiskRoom { free: system.f_bavail * system.f_frsize, size: system.f_blocks * system.f_frsize, reserve })
     }
 
     /// So many octets are lacking that retention gives way; 0: none.

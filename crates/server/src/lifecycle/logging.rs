@@ -1,16 +1,28 @@
 //! Log lines on standard error, and panics among them.
+//!
+//! To the journal of systemd each line says how urgent it is (sd-daemon(3)), so that `journalctl -p warning` finds what somebody
+//! should look at.
 
+use std::env;
 use std::io::{self, IsTerminal};
 use std::panic::{self, PanicHookInfo};
+use std::sync::{Arc, LazyLock};
 use std::thread;
+use std::time::Instant;
 
-use tracing::{Level, error};
+use rustix::fs::fstat;
+use tracing::{Event, Level, Subscriber, error};
 use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
+use super::flood::Flood;
 use crate::config::{Log, LogFormat, LogLevel};
 
-/// Begins to log; a second call changes nothing. From now on a panic is one log line like any other fault.
-pub(crate) fn start_logging(log: Log) {
+/// Begins to log; a second call changes nothing. From now on a panic is one log line like any other fault. What is left out in a
+/// flood is to be told.
+pub(crate) fn start_logging(log: Log) -> Arc<Flood> {
     let level = match log.level {
         LogLevel::Error => Level::ERROR,
         LogLevel::Warn => Level::WARN,
@@ -21,12 +33,70 @@ pub(crate) fn start_logging(log: Log) {
     let lines = fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
     // Colours are for people: a file or a journal gets plain text.
     let lines = lines.with_ansi(io::stderr().is_terminal());
+    let flood = Arc::new(Flood::new(seconds));
+    let (to_journal, bounded) = (is_journal(), flood.clone());
     let started = match log.format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        LogFormat::Text => lines.map_event_format(|inner| Lines { inner, to_journal, flood: bounded }).try_init(),
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true);
+            lines.map_event_format(|inner| Lines { inner, to_journal, flood: bounded }).try_init()
+        }
     };
     if started.is_ok() {
         panic::set_hook(Box::new(log_panic));
+    }
+    flood
+}
+
+/// Since the first line.
+fn seconds() -> u64 {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    BEGUN.elapsed().as_secs()
+}
+
+/// Whether standard error leads to the journal (systemd.exec(5), `JOURNAL_STREAM`): not where it was redirected since.
+fn is_journal() -> bool {
+    let stream = env::var("JOURNAL_STREAM").ok();
+    fstat(io::stderr())
+        .is_ok_and(|file| stream.is_some_and(|stream| stream == format!("{}:{}", file.st_dev, file.st_ino)))
+}
+
+/// A line as `inner` has it, with what the journal is told before it; none of a flood.
+struct Lines<F> {
+    inner: F,
+    to_journal: bool,
+    flood: Arc<Flood>,
+}
+
+impl<S, N, F> FormatEvent<S, N> for Lines<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        if !self.flood.admits(event) {
+            return Ok(());
+        }
+        if self.to_journal {
+            write!(writer, "<{}>", priority(*event.metadata().level()))?;
+        }
+        self.inner.format_event(context, writer, event)
+    }
+}
+
+/// syslog(3): 3 error, 4 warning, 6 informational, 7 debug.
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        Level::DEBUG | Level::TRACE => 7,
     }
 }
 

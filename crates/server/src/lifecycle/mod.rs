@@ -2,6 +2,7 @@
 
 mod data_dir;
 mod disk;
+mod flood;
 mod logging;
 mod open_files;
 mod running;
@@ -12,6 +13,7 @@ mod supervisor;
 pub use data_dir::DataDir;
 pub use disk::Disk;
 pub(crate) use disk::MAIL_BYTES_MIN;
+pub(crate) use flood::Flood;
 pub(crate) use logging::start_logging;
 pub use running::Running;
 pub use runtime::runtime;

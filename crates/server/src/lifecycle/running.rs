@@ -93,6 +93,16 @@ impl Running {
         self.admission.tell(note);
     }
 
+    /// Who is connected.
+    pub(crate) fn admission(&self) -> &Arc<Admission> {
+        &self.admission
+    }
+
+    /// Tells whether the server stops, and does not keep it from that.
+    pub(crate) fn stop_signal(&self) -> watch::Sender<bool> {
+        self.stop.clone()
+    }
+
     /// The certificate in use.
     #[must_use]
     pub fn certificates(&self) -> &Arc<Certificates> {

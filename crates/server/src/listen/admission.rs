@@ -4,6 +4,7 @@
 //! than the whole, so one address cannot lock the others out; nor can many of one IPv4 /24 or IPv6 /48, which have a share together. Loopback has a share of its own, because a proxy or
 //! web mail on this machine speaks for many, and no limit in time. The mail system on this machine (LMTP) is counted apart
 //! from all others, with some places that nobody else gets: mail goes on to arrive when clients fill the server.
+//! So is whoever reads the metrics: what goes on in a full server is to be seen.
 //! A balancer in front of this server has no share: until it has said for whom a connection is, that counts in all only.
 //!
 //! Invariant: what is counted for a connection is given back when its [`Ticket`] is dropped.
@@ -14,6 +15,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use metrics::{CONNECTIONS_ACCEPTED, CONNECTIONS_OPEN, CONNECTIONS_REFUSED, Counts, Exposition, Levels};
 use session::Network;
 
 use crate::service::{Refusal, Service};
@@ -24,6 +26,8 @@ const BURST_CONNECTIONS: u64 = 300;
 const REFILL_MILLIS: u64 = 100;
 /// So many places, or an eighth if that is less, are for LMTP alone.
 const LMTP_PLACES_MAX: usize = 16;
+/// Connections of those who read metrics, beside all others.
+const MONITORS_MAX: usize = 16;
 /// Addresses that are remembered besides those that are connected.
 const ADDRESSES_MAX: usize = 65_536;
 /// Addresses near each other, of IPv4 and IPv6.
@@ -72,6 +76,10 @@ pub struct Admission {
     state: Mutex<State>,
     /// Where whoever looks for a lost mail finds which hosts were refused.
     noted: OnceLock<Noted>,
+    accepted: Counts<1>,
+    refused: Counts<2>,
+    /// By service.
+    connected: Levels<1>,
 }
 
 /// Takes the address of a host that would have brought mail, and why it is not served.
@@ -88,6 +96,8 @@ struct State {
     open: usize,
     /// Of these over LMTP.
     lmtp: usize,
+    /// Those who read metrics.
+    monitors: usize,
     addresses: HashMap<Prefix, Usage>,
     /// Connections that are open, by the wider network of their addresses; only those that have any.
     networks: HashMap<Network, usize>,
@@ -104,6 +114,8 @@ enum Prefix {
     Lmtp,
     /// Balancers that have not said yet for whom they speak.
     Proxies,
+    /// Whoever reads metrics.
+    Monitors,
 }
 
 #[derive(Debug, Default)]
@@ -118,20 +130,30 @@ struct Usage {
 pub struct Ticket {
     admission: Arc<Admission>,
     prefix: Prefix,
+    /// `None`: it is not known yet for whom it is.
+    service: Option<Service>,
 }
 
 impl Admission {
     /// Nobody is connected yet. In front of the server are balancers at `proxies`.
     #[must_use]
     pub fn new(limits: ConnectionLimits, proxies: &[Network]) -> Arc<Self> {
-        Arc::new(Self { limits, proxies: proxies.to_vec(), state: Mutex::default(), noted: OnceLock::new() })
+        Arc::new(Self {
+            limits,
+            proxies: proxies.to_vec(),
+            state: Mutex::default(),
+            noted: OnceLock::new(),
+            accepted: Counts::new(&CONNECTIONS_ACCEPTED),
+            refused: Counts::new(&CONNECTIONS_REFUSED),
+            connected: Levels::new(&CONNECTIONS_OPEN),
+        })
     }
 
-    /// Whether whoever connects from `address` to `service` has to say first for whom (the PROXY protocol). LMTP and HTTP
-    /// without TLS are for programs on this machine, which speak for themselves.
+    /// Whether whoever connects from `address` to `service` has to say first for whom (the PROXY protocol). LMTP, HTTP
+    /// without TLS and metrics are for programs that speak for themselves.
     #[must_use]
     pub(super) fn is_proxy(&self, address: IpAddr, service: Service) -> bool {
-        let for_this_machine = matches!(service, Service::Lmtp | Service::Http);
+        let for_this_machine = matches!(service, Service::Lmtp | Service::Http | Service::Metrics);
         !for_this_machine && self.proxies.iter().any(|network| network.contains(address))
     }
 
@@ -149,8 +171,16 @@ impl Admission {
     /// The limit that is reached.
     pub fn admit(self: &Arc<Self>, address: IpAddr, service: Service, now_millis: u64) -> Result<Ticket, Refusal> {
         let address = address.to_canonical();
-        let prefix = if service == Service::Lmtp { Prefix::Lmtp } else { Prefix::of(address) };
-        self.enter(prefix, address.is_loopback(), now_millis)
+        let prefix = match service {
+            Service::Lmtp => Prefix::Lmtp,
+            Service::Metrics => Prefix::Monitors,
+            _ => Prefix::of(address),
+        };
+        let mut ticket = self.enter(prefix, address.is_loopback(), now_millis)?;
+        ticket.service = Some(service);
+        self.accepted.inc([service.name()]);
+        self.connected.rise([service.name()]);
+        Ok(ticket)
     }
 
     fn enter(self: &Arc<Self>, prefix: Prefix, loopback: bool, now_millis: u64) -> Result<Ticket, Refusal> {
@@ -158,7 +188,7 @@ impl Admission {
         state.now = state.now.max(now_millis);
         state.forget_idle(self.limits.total);
         state.enter(prefix, loopback, &self.limits)?;
-        Ok(Ticket { admission: self.clone(), prefix })
+        Ok(Ticket { admission: self.clone(), prefix, service: None })
     }
 
     /// Tells `note` from now on of hosts with mail that are refused. It must not wait for anything.
@@ -169,10 +199,30 @@ impl Admission {
 
     /// A connection was refused. Of those that bring no mail the log says enough.
     pub(crate) fn note_refused(&self, service: Service, address: IpAddr, refusal: Refusal) {
+        self.refused.inc([service.name(), refusal.name()]);
         let brings_mail = matches!(service, Service::Smtp | Service::Submission | Service::Submissions | Service::Lmtp);
         if let Some(Noted(note)) = self.noted.get().filter(|_| brings_mail) {
             note(service, address.to_canonical(), refusal);
         }
+    }
+
+    /// Puts on `told` who was let in, who was not, and who is here.
+    pub(crate) fn tell_metrics(&self, told: &mut Exposition) {
+        self.accepted.tell(told);
+        self.refused.tell(told);
+        self.connected.tell(told);
+    }
+
+    /// Connections to `service` that are open now.
+    #[must_use]
+    pub fn connected(&self, service: Service) -> usize {
+        usize::try_from(self.connected.value([service.name()])).unwrap_or_default()
+    }
+
+    /// How many may be open.
+    #[must_use]
+    pub fn connections_max(&self) -> usize {
+        self.limits.total
     }
 
     /// Connections that are open now.
@@ -201,6 +251,13 @@ impl Ticket {
 
 impl State {
     fn enter(&mut self, prefix: Prefix, loopback: bool, limits: &ConnectionLimits) -> Result<(), Refusal> {
+        if prefix == Prefix::Monitors {
+            if self.monitors >= MONITORS_MAX {
+                return Err(Refusal::ServerFull);
+            }
+            self.monitors += 1;
+            return Ok(());
+        }
         let now = self.now;
         let usage = self.addresses.entry(prefix).or_default();
         let (is_lmtp, is_proxy) = (prefix == Prefix::Lmtp, prefix == Prefix::Proxies);
@@ -235,6 +292,10 @@ impl State {
     }
 
     fn leave(&mut self, prefix: Prefix) {
+        if prefix == Prefix::Monitors {
+            self.monitors = self.monitors.saturating_sub(1);
+            return;
+        }
         self.open = self.open.saturating_sub(1);
         self.lmtp = self.lmtp.saturating_sub(usize::from(prefix == Prefix::Lmtp));
         if let Some(Entry::Occupied(mut entry)) = prefix.network().map(|network| self.networks.entry(network)) {
@@ -281,7 +342,7 @@ impl Prefix {
         let address = match self {
             Self::V4(bits) => IpAddr::from(bits.to_be_bytes()),
             Self::V6(bits) if bits != 0 => Ipv6Addr::from_bits(u128::from(bits) << 64).into(),
-            Self::V6(_) | Self::Lmtp | Self::Proxies => return None,
+            Self::V6(_) | Self::Lmtp | Self::Proxies | Self::Monitors => return None,
         };
         (!address.is_loopback()).then(|| Network::around(address, NETWORK_BITS))
     }
@@ -290,6 +351,9 @@ impl Prefix {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.admission.lock().leave(self.prefix);
+        if let Some(service) = self.service {
+            self.admission.connected.fall([service.name()]);
+        }
     }
 }
 
@@ -422,6 +486,25 @@ mod tests {
         assert_eq!(admission.open(), 0);
         let waiting: Vec<Ticket> = std::iter::from_fn(|| admission.admit_proxy(1_000).ok()).collect();
         assert_eq!(waiting.len(), 10, "those that have not said yet for whom they are count too");
+    }
+
+    #[test]
+    fn whoever_reads_metrics_is_not_kept_out_by_a_full_server_and_keeps_nobody_out() {
+        let admission = Admission::new(LIMITS, &[]);
+        let admit = |from: &str, service| admission.admit(from.parse().unwrap(), service, 1_000);
+        let clients: Vec<Ticket> =
+            (0..10).map(|n| admit(&format!("192.0.{}.1", n / 3), Service::Imap).unwrap()).collect();
+        assert_eq!(admit("127.0.0.1", Service::Imap).err(), Some(Refusal::ServerFull));
+        let mut monitors: Vec<Ticket> =
+            (0..MONITORS_MAX).map(|_| admit("127.0.0.1", Service::Metrics).unwrap()).collect();
+        assert_eq!(admit("127.0.0.1", Service::Metrics).err(), Some(Refusal::ServerFull), "one past it");
+        monitors.pop();
+        monitors.push(admit("127.0.0.1", Service::Metrics).unwrap());
+        assert_eq!((admission.open(), admission.connected(Service::Metrics)), (10, MONITORS_MAX));
+        assert_eq!(admission.connected(Service::Imap), 10);
+        drop((clients, monitors));
+        assert_eq!((admission.lock().monitors, admission.connected(Service::Imap), admission.open()), (0, 0, 0));
+        assert_eq!(admission.accepted.value(["imap"]), 10);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use console::Examination;
+use console::{Examination, Status};
 use dns::Dns;
 use search::Sheets;
 use sender_auth::Verifier;
@@ -30,7 +30,8 @@ use smtpd::{Common, Limits};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::{SessionFactory, Work};
-use crate::http::to_pages;
+use crate::http::{Token, monitor, to_pages};
+use crate::observation::{Counted, Observatory, Observed};
 use crate::sender::SenderCheck;
 use crate::service::Service;
 use crate::setup::SetupError;
@@ -64,6 +65,10 @@ pub struct Services {
     site: Site,
     /// The address of the pages.
     pages: String,
+    counted: Counted,
+    observatory: Observatory,
+    /// What readers of metrics show.
+    token: Option<Token>,
 }
 
 /// What a service is served with.
@@ -87,15 +92,26 @@ impl Services {
         work: &Arc<Work>,
         dns: &Dns,
     ) -> Result<Self, SetupError> {
-        let common = common(config, stores, dns);
+        let counted = Counted::default();
+        let common = common(config, stores, dns, &counted);
         let trusted = Common {
             limits: Limits { message_bytes_max: message_bytes(config), ..Limits::trusted() },
             ..common.clone()
         };
+        let observatory = Observatory::default();
+        let observed = observatory.clone();
+        let status = Box::new(move || observed.get().map(Observed::status));
         let examiner = Examiner::new(config, dns, stores.auth.directory(), clock);
         Ok(Self {
-            site: site(&config.hostname, stores, (clock, work.clone()), Box::new(move |look| examiner.ask(look)))?,
+            site: site(
+                &config.hostname,
+                stores,
+                (clock, work.clone()),
+                (Box::new(move |look| examiner.ask(look)), status),
+            )?,
             pages: config.pages(),
+            observatory,
+            token: config.metrics_token_file.as_deref().map(Token::read).transpose()?,
             mx: smtpd::SmtpService::mx(common.clone()),
             submission: smtpd::SmtpService::submission(common, stores.auth.clone()),
             lmtp: smtpd::SmtpService::lmtp(trusted, Vec::new()),
@@ -108,13 +124,16 @@ impl Services {
                 indexes: Some(stores.indexes.clone()),
                 sheets: Arc::new(Sheets::new(config.sort_memory_bytes_max)),
                 limits: imapd::Limits::default(),
+                commands: counted.commands.clone(),
             }),
             pop3: Arc::new(pop3d::Pop3Service {
                 auth: stores.auth.clone(),
                 hostname: config.hostname.clone(),
                 tls_available: true,
                 login_delay: pop3d::LoginDelay::new(config.pop3_login_delay_secs),
+                commands: counted.commands.clone(),
             }),
+            counted,
         })
     }
 
@@ -127,6 +146,16 @@ impl Services {
     #[must_use]
     pub fn site(&self) -> &Site {
         &self.site
+    }
+
+    /// What the sessions count.
+    pub(crate) fn counted(&self) -> &Counted {
+        &self.counted
+    }
+
+    /// Where it is told how the server does; to be filled once it runs.
+    pub(crate) fn observatory(&self) -> &Observatory {
+        &self.observatory
     }
 
     /// What a service is served with.
@@ -146,6 +175,7 @@ impl Services {
             }
             Service::Https | Service::Http => return Speaks::Pages(self.site.router()),
             Service::Redirect => return Speaks::Pages(to_pages(&self.pages)),
+            Service::Metrics => return Speaks::Pages(monitor(self.observatory.clone(), self.token.clone())),
         })
     }
 }
@@ -155,8 +185,11 @@ impl Services {
 /// # Errors
 /// The system gives no random numbers.
 pub fn stopped_site(hostname: &str, stores: &Stores, clock: Clock) -> Result<Site, SetupError> {
-    site(hostname, stores, (clock, Arc::new(NoJobs)), Box::new(|_| Examination::default()))
+    site(hostname, stores, (clock, Arc::new(NoJobs)), (Box::new(|_| Examination::default()), Box::new(|| None)))
 }
+
+type Examine = Box<dyn Fn(bool) -> Examination + Send + Sync>;
+type TellStatus = Box<dyn Fn() -> Option<Status> + Send + Sync>;
 
 /// Nobody has a password verified.
 struct NoJobs;
@@ -175,7 +208,7 @@ fn site(
     hostname: &str,
     stores: &Stores,
     (clock, jobs): (Clock, Arc<dyn Jobs>),
-    examine: Box<dyn Fn(bool) -> Examination + Send + Sync>,
+    (examine, status): (Examine, TellStatus),
 ) -> Result<Site, SetupError> {
     let now = Box::new(move || Timestamp(clock.now().unix_millis));
     let flow = stores.flow.clone();
@@ -184,7 +217,7 @@ fn site(
     let send_test = Box::new(move |account, (from, to): (&str, &str), now| flow.send_test(account, from, to, now));
     let (hostname, queue) = (hostname.to_owned(), stores.queue.clone());
     let beside = (stores.directory().to_owned(), BESIDE);
-    let options = SiteOptions { hostname, now, post, send_test, queue, jobs, beside, examine };
+    let options = SiteOptions { hostname, now, post, send_test, queue, jobs, beside, examine, status };
     Site::new(stores.auth.clone(), options)
         .map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))
 }
@@ -194,7 +227,7 @@ fn smtp(service: &Arc<smtpd::SmtpService>) -> SessionFactory {
     Box::new(move |peer| Box::new(smtpd::SmtpSession::new(service.clone(), peer)))
 }
 
-fn common(config: &Config, stores: &Stores, dns: &Dns) -> Common {
+fn common(config: &Config, stores: &Stores, dns: &Dns, counted: &Counted) -> Common {
     let verifier = config
         .sender
         .check
@@ -214,6 +247,8 @@ fn common(config: &Config, stores: &Stores, dns: &Dns) -> Common {
         verifier,
         scanner: config.junk.filters(),
         trusted_relays: config.sender.trusted_relays.clone(),
+        commands: counted.commands.clone(),
+        refusals: counted.refusals.clone(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,19 +17,26 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::warn;
 
+use crate::clock::Clock;
 use crate::lifecycle::Disk;
 
 const EVERY: Duration = Duration::from_secs(10);
-/// Lets indexes grow, until `stop` becomes true or its sender is dropped.
+
+/// Lets indexes grow, and notes in `complete_at` (milliseconds since 1970) when all had what they are to have, until `stop` becomes true or its sender is dropped.
 pub(crate) async fn keep_indexes(
     (store, disk, indexes): (Store, Arc<Disk>, Arc<Indexes>),
+    (complete_at, clock): (Arc<AtomicI64>, Clock),
     mut stop: watch::Receiver<bool>,
 ) {
     while timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_err() {
         let (store, disk, indexes, stopping) = (store.clone(), disk.clone(), indexes.clone(), stop.clone());
+        let complete_at = complete_at.clone();
         let work = spawn_blocking(move || {
             let lacks = || disk.lacking_for_retention(store.reusable_bytes()) > 0;
-            grow(&store, &indexes, &lacks, &|| *stopping.borrow());
+            let begun_at = clock.now().unix_millis;
+            if grow(&store, &indexes, &lacks, &|| *stopping.borrow()) {
+                complete_at.store(begun_at, Ordering::Relaxed);
+            }
         });
         if let Err(error) = work.await {
             warn!(%error, "the indexes of texts did not grow; the next round tries again");
@@ -36,21 +44,22 @@ pub(crate) async fn keep_indexes(
     }
 }
 
-/// One round: each index becomes as long as it is worth, unless room `lacks`.
-fn grow(store: &Store, indexes: &Indexes, lacks: &dyn Fn() -> bool, is_stopping: &dyn Fn() -> bool) {
+/// One round: each index becomes as long as it is worth, unless room `lacks`. Whether all are.
+fn grow(store: &Store, indexes: &Indexes, lacks: &dyn Fn() -> bool, is_stopping: &dyn Fn() -> bool) -> bool {
     let wanted = indexes.wanted();
     if wanted.is_empty() {
-        return;
+        return true;
     }
     if lacks() || indexes.limits().bytes_max == 0 {
         wanted.into_iter().for_each(|account| indexes.remove(account));
-        return;
+        return true;
     }
-    let Ok(accounts) = store.accounts() else { return };
+    let Ok(accounts) = store.accounts() else { return false };
+    let mut is_complete = true;
     let accounts: BTreeSet<AccountId> = accounts.into_iter().collect();
     for account in wanted {
         if is_stopping() {
-            return;
+            return false;
         }
         if !accounts.contains(&account) || indexes.is_damaged(account) {
             // It is made anew when somebody searches again.
@@ -67,18 +76,20 @@ fn grow(store: &Store, indexes: &Indexes, lacks: &dyn Fn() -> bool, is_stopping:
             match index_some(indexes, &store.account(account), &mut goes_on) {
                 Ok(Indexed::More) => {}
                 Ok(Indexed::Enough) => break,
-                Ok(Indexed::Stopped) => return,
+                Ok(Indexed::Stopped) => return false,
                 Ok(Indexed::Not(error)) => {
                     warn!(%account, %error, "an index of texts could not be written; searches read more");
-                    return;
+                    return false;
                 }
                 Err(error) => {
                     warn!(%account, %error, "an index of texts could not be made longer; searches read more");
+                    is_complete = false;
                     break;
                 }
             }
         }
     }
+    is_complete
 }
 
 #[cfg(test)]
@@ -105,7 +116,7 @@ mod tests {
         deliver(&store.create_account(ALICE, Timestamp(0)).unwrap(), 100);
         let directory = tempfile::tempdir().unwrap();
         let open = |limits| Indexes::open(directory.path().to_owned(), limits);
-        let round = |indexes: &Indexes| grow(&store, indexes, &|| false, &|| false);
+        let round = |indexes: &Indexes| assert!(grow(&store, indexes, &|| false, &|| false));
         let indexes = open(IndexLimits::default());
         indexes.want(ALICE);
         round(&indexes);
@@ -123,7 +134,11 @@ mod tests {
         let account = store.create_account(ALICE, Timestamp(0)).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let indexes = Indexes::open(directory.path().to_owned(), IndexLimits::default());
-        let round = |lacks: bool, stops: bool| grow(&store, &indexes, &|| lacks, &|| stops);
+        let round = |lacks: bool, stops: bool| {
+            let had_any = !indexes.wanted().is_empty();
+            let is_complete = grow(&store, &indexes, &|| lacks, &|| stops);
+            assert_eq!(is_complete, !(stops && had_any), "{lacks} {stops}");
+        };
         let last = || account.emails_after(EmailId(0), usize::MAX).unwrap().pop().unwrap();
         deliver(&account, 100);
         round(false, false);

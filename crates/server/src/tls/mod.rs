@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use acme::{Challenges, TLS_ALPN};
+use acme::{Challenges, Facts, TLS_ALPN};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, Ticketer};
 use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
@@ -93,6 +93,11 @@ impl Certificates {
             CertificateSource::Files { .. } => None,
             CertificateSource::Own { directory, .. } => Some(own::authority_file(directory)),
         }
+    }
+
+    /// When the certificate in use ends, in seconds since 1970.
+    pub(crate) fn ends_at(&self) -> Option<i64> {
+        Facts::of_der(self.current().cert.first()?).map(|facts| facts.not_after)
     }
 
     fn current(&self) -> Arc<CertifiedKey> {

@@ -54,6 +54,28 @@ pub enum Command {
 }
 
 impl Command {
+    /// The verb as in the RFC, for metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Helo(_) => "HELO",
+            Self::Ehlo(_) => "EHLO",
+            Self::Lhlo(_) => "LHLO",
+            Self::Mail(_) => "MAIL",
+            Self::Rcpt(_) => "RCPT",
+            Self::Data => "DATA",
+            Self::Bdat(_) => "BDAT",
+            Self::Rset => "RSET",
+            Self::Noop => "NOOP",
+            Self::Quit => "QUIT",
+            Self::Vrfy(_) => "VRFY",
+            Self::Expn(_) => "EXPN",
+            Self::Help(_) => "HELP",
+            Self::StartTls => "STARTTLS",
+            Self::Auth(_) => "AUTH",
+        }
+    }
+
     /// Reads a line without its CRLF.
     pub fn parse(line: &[u8]) -> Result<Self, SyntaxError> {
         let line = match str::from_utf8(line) {

@@ -66,6 +66,8 @@ fn started(engine: SimEngine, limits: Limits) -> World {
         verifier: None,
         scanner: None,
         trusted_relays: Vec::new(),
+        commands: metrics::Commands::default(),
+        refusals: metrics::Refusals::default(),
     };
     World { engine, auth, common, queue }
 }

@@ -68,7 +68,7 @@ fn by_password(visit: Visit, user: &str, password: &str) -> Result<Owner, Proble
     if let Err(error) = &outcome
         && *error != LoginError::OutOfTurn
     {
-        login::log::failed(Protocol::Web, attempt.address, user, login::log::why(error));
+        login::log::failed(visit.site.auth(), Protocol::Web, (attempt.address, user), login::log::why(error));
     }
     match outcome {
         Ok(login) if !login.main_password => Ok(Owner::program(visit, &login)),

@@ -28,6 +28,7 @@ pub(crate) mod scheduled;
 pub(crate) mod sending;
 pub(crate) mod setup;
 pub(crate) mod shares;
+pub(crate) mod status;
 pub(crate) mod storage;
 pub(crate) mod test_mail;
 
@@ -130,6 +131,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     lists::ENDPOINTS,
     certificate::ENDPOINTS,
     doctor::ENDPOINTS,
+    status::ENDPOINTS,
     people::ENDPOINTS,
     queue::ENDPOINTS,
     refused::ENDPOINTS,

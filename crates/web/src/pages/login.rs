@@ -60,11 +60,12 @@ fn log_in(visit: &Visit, fields: &Fields) -> Outcome {
         now: visit.now,
         turn: visit.turn(),
     };
-    let outcome = visit.site.auth().web().log_in(&attempt);
+    let auth = visit.site.auth();
+    let outcome = auth.web().log_in(&attempt);
     match &outcome {
         Err(LoginError::OutOfTurn) => return Err(Problem::out_of_turn()),
-        Ok(login) => login::log::succeeded_on_pages(attempt.address, &login.session),
-        Err(error) => login::log::failed(Protocol::Web, attempt.address, user, login::log::why(error)),
+        Ok(login) => login::log::succeeded_on_pages(auth, attempt.address, &login.session),
+        Err(error) => login::log::failed(auth, Protocol::Web, (attempt.address, user), login::log::why(error)),
     }
     match outcome {
         Ok(login) => {

@@ -1,6 +1,6 @@
 //! Options on where the server listens, and on what stands in front of it.
 
-use super::{ADDRESSES, ConfigOption, put};
+use super::{ADDRESSES, ConfigOption, PATH, put};
 use crate::config::Config;
 use crate::config::parse::Value;
 use crate::service::Service;
@@ -96,6 +96,25 @@ pub(super) const REDIRECT: ConfigOption = ConfigOption {
     set: |config, value| listen(config, Service::Redirect, value),
 };
 
+pub(super) const METRICS: ConfigOption = ConfigOption {
+    key: "listen.metrics",
+    kind: ADDRESSES,
+    default: Some("[]"),
+    text: "HTTP without TLS for what watches over this server, such as `[\"127.0.0.1:9425\"]`: `/metrics` for Prometheus, `/health` \
+           (it lives) and `/ready` (the store answers, mail is taken, it does not stop). An address that can be reached from \
+           elsewhere needs `metrics.token_file`, and a network that nobody listens in.",
+    set: |config, value| listen(config, Service::Metrics, value),
+};
+
+pub(super) const METRICS_TOKEN_FILE: ConfigOption = ConfigOption {
+    key: "metrics.token_file",
+    kind: PATH,
+    default: None,
+    text: "A file of which the first line, at least 16 characters, is what whoever reads `/metrics` has to show \
+           (`Authorization: Bearer …`), readable for the server's user only. `/health` and `/ready` need nothing.",
+    set: |config, value| put(&mut config.metrics_token_file, Some(value.path()?)),
+};
+
 pub(super) const PROXY_FROM: ConfigOption = ConfigOption {
     key: "listen.proxy_from",
     kind: "list of addresses and networks",
@@ -104,7 +123,7 @@ pub(super) const PROXY_FROM: ConfigOption = ConfigOption {
            connection for whom it is (the PROXY protocol, version 1 or 2; `send-proxy-v2` in HAProxy). The client's address \
            then counts in limits, logs, checks of senders and trace headers. A connection from there that does not begin so is \
            closed; from anywhere else what a proxy would say is taken for what a client says. It holds for all services but \
-           `lmtp` and `http`.",
+           `lmtp`, `http` and `metrics`.",
     set: |config, value| put(&mut config.proxies, value.networks()?),
 };
 

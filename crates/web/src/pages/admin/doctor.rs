@@ -10,7 +10,8 @@ use crate::route::{Handler, Route};
 use crate::state::{colour, word};
 use crate::visit::Owner;
 use askama::Template;
-use console::{CertificateCard, Examination, State};
+use console::words::bytes;
+use console::{CertificateCard, Examination, State, Status, duration};
 use store::Timestamp;
 
 pub(super) const ROUTES: &[Route] =
@@ -22,12 +23,14 @@ struct DoctorPage {
     frame: Frame,
     last: Examination,
     certificate: CertificateCard,
+    status: Status,
     now: Timestamp,
 }
 
 fn show(owner: &Owner, _: &Fields) -> Outcome {
-    let (last, certificate) = (api::doctor::last(owner)?, api::certificate::card(owner)?);
-    Answer::page(&DoctorPage { frame: Frame::of(owner, "admin"), last, certificate, now: owner.now })
+    let (last, certificate, status) =
+        (api::doctor::last(owner)?, api::certificate::card(owner)?, api::status::status(owner)?);
+    Answer::page(&DoctorPage { frame: Frame::of(owner, "admin"), last, certificate, status, now: owner.now })
 }
 
 fn look(owner: &Owner, _: &Fields) -> Outcome {

@@ -1,0 +1,223 @@
+//! How a server does, on one screen, and what of it needs a person.
+
+use serde::{Deserialize, Serialize};
+
+/// A certificate with fewer days than this needs somebody: its renewal was due long before.
+const CERTIFICATE_DAYS_MIN: i64 = 7;
+/// A backup that is older needs somebody.
+const BACKUP_SECS_MAX: i64 = 2 * 24 * 3600;
+/// Mail that has waited longer needs a look.
+const QUEUE_SECS_MAX: i64 = 4 * 3600;
+/// A session that holds its thread for longer has met a slow disk, or a fault.
+const STEP_MILLIS_MAX: u64 = 5_000;
+
+/// How a server does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Which version runs.
+    pub version: String,
+    /// What the server is called.
+    pub hostname: String,
+    /// How long it runs.
+    pub up_seconds: i64,
+    /// Why it takes no mail, in a few words; `None` if it does.
+    pub lacks: Option<String>,
+    /// Who is connected, by service; only services with anybody.
+    pub connections: Vec<Connected>,
+    /// How many may be.
+    pub connections_max: usize,
+    /// What waits to go out; `None` if it cannot be read.
+    pub queue: Option<QueueStatus>,
+    /// How old the last backup is; `None`: there is none that this server knows of.
+    pub backup_age_seconds: Option<i64>,
+    /// How many whole days the certificate in use is good.
+    pub certificate_days: Option<i64>,
+    /// Octets on the disk of the data directory.
+    pub disk: Option<DiskStatus>,
+    /// Octets of memory that are in use.
+    pub memory_bytes: Option<u64>,
+    /// File descriptors that are open, and how many may be.
+    pub open_files: Option<u64>,
+    /// `None` also where there is no limit.
+    pub open_files_max: Option<u64>,
+    /// Jobs that run or stand in line, by kind.
+    pub jobs: Vec<Jobs>,
+    /// The longest that a session held its thread in the last minutes.
+    pub worst_step_millis: u64,
+    /// What needs a person, each with what to do.
+    pub needs: Vec<String>,
+}
+
+/// Who is connected to a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connected {
+    /// As in the configuration: `imaps`.
+    pub service: String,
+    /// How many.
+    pub open: usize,
+}
+
+/// What waits to go out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueStatus {
+    /// Messages for their next attempt.
+    pub waiting: u64,
+    /// Messages for somebody to let them go.
+    pub held: u64,
+    /// Messages for a time that their sender chose.
+    pub scheduled: u64,
+    /// How long the oldest of those has waited that wait for their next attempt.
+    pub oldest_seconds: Option<i64>,
+}
+
+/// Octets on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskStatus {
+    /// Free for this server.
+    pub free_bytes: u64,
+    /// All of them.
+    pub size_bytes: u64,
+    /// In reserve for when it is full; 0: they were given up.
+    pub reserve_bytes: u64,
+}
+
+/// Jobs of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jobs {
+    /// `long`, `passwords` or `waiting`.
+    pub kind: String,
+    /// How many.
+    pub count: usize,
+}
+
+impl Status {
+    /// The same with what of it needs a person.
+    #[must_use]
+    pub fn judged(self) -> Self {
+        Self { needs: self.judge(), ..self }
+    }
+
+    fn judge(&self) -> Vec<String> {
+        let mut needs = Vec::new();
+        if let Some(lacks) = &self.lacks {
+            needs.push(format!(
+                "No new mail is taken: {lacks}. The log says more; make room, or make the disk writable."
+            ));
+        }
+        if self.disk.is_some_and(|disk| disk.reserve_bytes == 0) {
+            needs.push("The disk was full: the room in reserve is given up. Make room on it.".to_owned());
+        }
+        match self.certificate_days {
+            Some(days) if days < CERTIFICATE_DAYS_MIN => {
+                needs.push(format!(
+                    "The certificate ends in {days} days. `pillarbox certificate` says why it is not renewed."
+                ));
+            }
+            Some(_) | None => {}
+        }
+        match self.backup_age_seconds {
+            None => needs.push("No backup is known of. `pillarbox backup DIRECTORY` makes one.".to_owned()),
+            Some(age) if age > BACKUP_SECS_MAX => {
+                needs
+                    .push(format!("The last backup is {} old. `pillarbox backup DIRECTORY` makes one.", duration(age)));
+            }
+            Some(_) => {}
+        }
+        match self.queue {
+            None => needs.push("The queue cannot be read. `pillarbox check` says more.".to_owned()),
+            Some(QueueStatus { oldest_seconds: Some(age), .. }) if age > QUEUE_SECS_MAX => {
+                let age = duration(age);
+                needs
+                    .push(format!("Mail has waited for {age}. `pillarbox queue destinations` says for whom, and why."));
+            }
+            Some(_) => {}
+        }
+        if self.queue.is_some_and(|queue| queue.held > 0) {
+            needs.push("Mail is held. `pillarbox sending` and `pillarbox queue` say whose, and why.".to_owned());
+        }
+        let open: usize = self.connections.iter().map(|connected| connected.open).sum();
+        if open * 10 >= self.connections_max * 9 && self.connections_max > 0 {
+            needs.push(format!(
+                "{open} of {} connections are taken. Raise limits.connections_max.",
+                self.connections_max
+            ));
+        }
+        if self.worst_step_millis > STEP_MILLIS_MAX {
+            let millis = self.worst_step_millis;
+            needs.push(format!(
+                "A command held its thread for {millis} ms. The disk is slow, or it is a fault of ours."
+            ));
+        }
+        needs
+    }
+}
+
+/// For people: the two largest units, `3 d 4 h`.
+#[must_use]
+pub fn duration(seconds: i64) -> String {
+    let units = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
+    let mut rest = seconds.max(0);
+    let mut parts = Vec::new();
+    for (name, unit) in units {
+        let count = rest / unit;
+        rest %= unit;
+        if count > 0 || (!parts.is_empty() && parts.len() < 2) {
+            parts.push((count, name));
+        }
+    }
+    let said: Vec<String> =
+        parts.iter().take(2).filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+    if said.is_empty() { "0 s".to_owned() } else { said.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_two_units() {
+        for (seconds, expected) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3661, "1 h 1 min"),
+            (90_000, "1 d 1 h"),
+            (86_401, "1 d"),
+            (-5, "0 s"),
+        ] {
+            assert_eq!(duration(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn what_needs_a_person_is_said_with_what_to_do_and_nothing_else_is() {
+        let disk = DiskStatus { free_bytes: 1 << 30, size_bytes: 1 << 40, reserve_bytes: 32 << 20 };
+        let (queue, connections_max) = (Some(QueueStatus::default()), 10);
+        let well = Status {
+            disk: Some(disk),
+            queue,
+            connections_max,
+            backup_age_seconds: Some(BACKUP_SECS_MAX),
+            certificate_days: Some(CERTIFICATE_DAYS_MIN),
+            worst_step_millis: STEP_MILLIS_MAX,
+            ..Status::default()
+        };
+        assert_eq!(well.judge(), Vec::<String>::new());
+        let check = |status: Status, expected: &str| {
+            let needs = status.judge();
+            assert!(matches!(&needs[..], [one] if one.contains(expected)), "{needs:?} is not {expected}");
+        };
+        check(Status { lacks: Some("the disk is nearly full".to_owned()), ..well.clone() }, "the disk is nearly full");
+        check(Status { disk: Some(DiskStatus { reserve_bytes: 0, ..disk }), ..well.clone() }, "given up");
+        check(Status { certificate_days: Some(CERTIFICATE_DAYS_MIN - 1), ..well.clone() }, "in 6 days");
+        check(Status { backup_age_seconds: Some(BACKUP_SECS_MAX + 3600), ..well.clone() }, "2 d 1 h old");
+        check(Status { backup_age_seconds: None, ..well.clone() }, "No backup");
+        check(Status { queue: None, ..well.clone() }, "cannot be read");
+        let old = QueueStatus { oldest_seconds: Some(QUEUE_SECS_MAX + 1), ..QueueStatus::default() };
+        check(Status { queue: Some(old), ..well.clone() }, "waited for 4 h");
+        check(Status { queue: Some(QueueStatus { held: 1, ..QueueStatus::default() }), ..well.clone() }, "is held");
+        let nine = vec![Connected { service: "imaps".to_owned(), open: 9 }];
+        check(Status { connections: nine, ..well.clone() }, "9 of 10");
+        check(Status { worst_step_millis: STEP_MILLIS_MAX + 1, ..well }, "5001 ms");
+    }
+}
