@@ -37,6 +37,7 @@ Examples:
   pillarbox account disable bob@example.org             no login; mail goes on to arrive
   pillarbox account link bob@example.org                Bob has forgotten his password: he chooses a new one
   pillarbox account quota alice@example.org 5GB         her mailboxes hold no more than that
+  pillarbox account quota bob@example.org none --messages 10000
   pillarbox account clear alice@example.org --taken-by-all-pop --older-than-days 30 --dry-run
   pillarbox account admin alice@example.org on          Alice may use the pages of administration";
 
@@ -102,6 +103,9 @@ enum Verb {
         /// 5GB, 500MiB or none; without it nothing is changed
         #[arg(value_parser = parse_quota)]
         quota: Option<Quota>,
+        /// So many messages at most; without it as many as there may be octets
+        #[arg(long, requires = "quota")]
+        messages: Option<u64>,
     },
     /// Make room: remove mail that need not be kept; it can be taken back
     Clear {
@@ -154,11 +158,12 @@ impl Account {
             Verb::Link { address } => {
                 format.each(place, &at("POST /api/v1/admin/accounts/{id}/link", &address), made).map(drop)
             }
-            Verb::Quota { address, quota: None } => {
+            Verb::Quota { address, quota: None, .. } => {
                 format.each(place, &Call::new("GET /api/v1/storage").of(address), filled).map(drop)
             }
-            Verb::Quota { address, quota: Some(Quota(bytes)) } => {
+            Verb::Quota { address, quota: Some(Quota(bytes)), messages } => {
                 let call = at("POST /api/v1/admin/accounts/{id}/quota", &address).with("quota_bytes", bytes);
+                let call = call.with("quota_messages", messages);
                 change(place, format, &call, "has a new quota")
             }
             Verb::Clear { address, taken_by_all_pop: _, older_than_days, dry_run } => {
@@ -313,7 +318,9 @@ fn has_password(account: &AccountWithPassword, done: &str) -> String {
 fn shown(details: &AccountDetails) -> String {
     let AccountDetails { account, aliases, retained, mailboxes } = details;
     let AccountLine { number, second_factor, devices, .. } = account;
-    let quota = account.quota_bytes.map_or("none".to_owned(), bytes);
+    let messages = account.quota_messages.map(|messages| format!("{messages} messages"));
+    let limits: Vec<String> = account.quota_bytes.map(bytes).into_iter().chain(messages).collect();
+    let quota = if limits.is_empty() { "none".to_owned() } else { limits.join(", ") };
     let login = match (account.disabled, second_factor) {
         (true, _) => "no, it is disabled",
         (false, true) => "yes, with a second factor; programs need application passwords",

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 use store::sim::{SimEngine, SimObjects};
-use store::{Account, AccountId, Actor, DeviceId, Flags, NewMessage, Store, StoreOptions, Target, Timestamp};
+use store::{Account, AccountId, Actor, DeviceId, Flags, NewMessage, Quota, Store, StoreOptions, Target, Timestamp};
 
 const START: Moment = Moment { unix_millis: 1_790_000_000_000, monotonic_millis: 5_000 };
 /// The clock goes this far for a session that waits (a rejected login), and no further.
@@ -194,8 +194,8 @@ impl World for MemoryWorld {
         account.set_pop_settings(self.actor(), device.id, pop).unwrap();
     }
 
-    fn set_quota(&mut self, bytes: u64) {
-        self.handle().set_quota(self.actor(), Some(bytes)).unwrap();
+    fn set_quota(&mut self, quota: Quota) {
+        self.handle().set_quota(self.actor(), quota).unwrap();
     }
 
     fn deliver(&mut self, mailbox: &str, subjects: &[String]) {

@@ -3,6 +3,7 @@
 use super::script::{Action, Line, Protocol, Setting, matches};
 use super::tokens::{base64, expand};
 use std::collections::BTreeMap;
+use store::Quota;
 
 /// Whose device it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub trait World {
     /// Chooses a POP3 setting of a device by its name.
     fn choose(&mut self, device: &str, setting: Setting, name: &str);
     /// Changes how many octets the mailboxes may hold.
-    fn set_quota(&mut self, bytes: u64);
+    fn set_quota(&mut self, quota: Quota);
     /// Puts messages into a mailbox.
     fn deliver(&mut self, mailbox: &str, subjects: &[String]);
     /// The login name of an account.
@@ -89,8 +90,8 @@ fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &
             world.deliver(mailbox, subjects);
             return Ok(());
         }
-        Action::Quota { bytes } => {
-            world.set_quota(*bytes);
+        Action::Quota { quota } => {
+            world.set_quota(*quota);
             return Ok(());
         }
         Action::Choose { device, setting, name } => {

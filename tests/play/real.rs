@@ -12,6 +12,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use store::Quota;
 use tempfile::TempDir;
 use web::Call;
 
@@ -144,9 +145,9 @@ impl World for RealWorld<'_> {
         self.ask_device(Call::new("POST /api/v1/devices/{id}").at("id", device).with(field, name));
     }
 
-    fn set_quota(&mut self, bytes: u64) {
+    fn set_quota(&mut self, quota: Quota) {
         let call = Call::new("POST /api/v1/admin/accounts/{id}/quota").at("id", self.user(Whose::Alice));
-        ask(&mut self.control, &call.with("quota_bytes", bytes));
+        ask(&mut self.control, &call.with("quota_bytes", quota.bytes).with("quota_messages", quota.messages));
     }
 
     /// By a device that is gone again when the story begins.

@@ -8,7 +8,7 @@
 //! pc deletes: keep                the removal policy of a device
 //! pc lists: last-days(30)         its window
 //! pc lists from: inbox            its scope
-//! quota: 4096                     so many octets the mailboxes may hold from now on
+//! quota: 4096, 3 messages         so much the mailboxes may hold from now on: octets, messages, or both
 //! given inbox: "Hello" "Again"    messages in a mailbox before the story begins, one for each subject
 //! given inbox: 400 messages       so many
 //! pc    > DELE 1                  sends a line, in which
@@ -24,6 +24,8 @@
 //! pc    comes back                connects and logs in again
 //! ```
 
+use store::Quota;
+
 /// One line of a transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -36,7 +38,7 @@ pub enum Action {
     Device { name: String, protocol: Protocol, logs_in: bool },
     Choose { device: String, setting: Setting, name: String },
     Given { mailbox: String, subjects: Vec<String> },
-    Quota { bytes: u64 },
+    Quota { quota: Quota },
     Send { device: String, text: String },
     Expect { device: String, pattern: String },
     Never { device: String, pattern: String },
@@ -85,7 +87,7 @@ fn parse_line(line: &str) -> Option<Vec<Action>> {
         return Some(vec![Action::Given { mailbox: mailbox.trim().to_owned(), subjects }]);
     }
     if let Some(rest) = line.strip_prefix("quota:") {
-        return Some(vec![Action::Quota { bytes: rest.trim().parse().ok()? }]);
+        return Some(vec![Action::Quota { quota: parse_quota(rest)? }]);
     }
     let (device, rest) = line.split_once(char::is_whitespace)?;
     let device = device.to_owned();
@@ -103,6 +105,17 @@ fn parse_line(line: &str) -> Option<Vec<Action>> {
         _ if rest == "comes back" => Action::Return { device },
         _ => parse_choice(device, rest)?,
     }])
+}
+
+fn parse_quota(text: &str) -> Option<Quota> {
+    let mut quota = Quota::default();
+    for limit in text.split(',').map(str::trim) {
+        match limit.strip_suffix(" messages") {
+            Some(messages) => quota.messages = Some(messages.parse().ok()?),
+            None => quota.bytes = Some(limit.parse().ok()?),
+        }
+    }
+    Some(quota)
 }
 
 fn parse_choice(device: String, text: &str) -> Option<Action> {
@@ -179,7 +192,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_line_is_read() {
-        let text = "# RFC\npc = pop3     guest = imap, no login\ngiven inbox: \"A b\" \"C\"\nquota: 9\npc deletes: keep\n\
+        let text = "# RFC\npc = pop3     guest = imap, no login\ngiven inbox: \"A b\" \"C\"\nquota: 9, 2 messages\npc deletes: keep\n\
                     pc    > DELE 1\npc < +OK\npc ! x\npc compresses\npc drops\npc comes back\n";
         let actions: Vec<Action> = parse(text).unwrap().into_iter().map(|line| line.action).collect();
         let pc = || "pc".to_owned();
@@ -189,7 +202,7 @@ mod tests {
                 Action::Device { name: pc(), protocol: Protocol::Pop3, logs_in: true },
                 Action::Device { name: "guest".into(), protocol: Protocol::Imap, logs_in: false },
                 Action::Given { mailbox: "inbox".into(), subjects: vec!["A b".into(), "C".into()] },
-                Action::Quota { bytes: 9 },
+                Action::Quota { quota: Quota { bytes: Some(9), messages: Some(2) } },
                 Action::Choose { device: pc(), setting: Setting::Policy, name: "keep".into() },
                 Action::Send { device: pc(), text: "DELE 1".into() },
                 Action::Expect { device: pc(), pattern: "+OK".into() },

@@ -45,6 +45,9 @@ pub struct AccountLine {
     pub used_bytes: u64,
     /// So many octets at most; `None`: as many as there is disk.
     pub quota_bytes: Option<u64>,
+    /// So many messages at most; `None`: as many as there may be octets.
+    #[serde(default)]
+    pub quota_messages: Option<u64>,
     /// How full it is, in words.
     pub usage: String,
     /// What of it cannot be read, and counts as nothing above; nothing when all is well.
@@ -145,12 +148,12 @@ impl Administration {
         found.ok_or_else(unknown)
     }
 
-    /// Changes how many octets the mailboxes of an account hold; `None`: as many as there is disk. What is there stays.
+    /// Changes how much the mailboxes of an account hold. What is there stays.
     ///
     /// # Errors
     /// Faults.
-    pub fn set_quota(&self, account: store::AccountId, quota_bytes: Option<u64>) -> Result<(), Error> {
-        Ok(self.auth.store().account(account).set_quota(self.actor, quota_bytes)?)
+    pub fn set_quota(&self, account: store::AccountId, quota: store::Quota) -> Result<(), Error> {
+        Ok(self.auth.store().account(account).set_quota(self.actor, quota)?)
     }
 
     /// Whether mail is safe, [`REPORT_ACCOUNTS_MAX`] accounts from the one after number `after` on. Reads every record of
@@ -195,7 +198,8 @@ impl Administration {
             second_factor: sound(self.auth.web().has_second_factor(info.id), &mut damage)?.unwrap_or_default(),
             devices: devices.iter().flat_map(|all| all.values()).filter(|device| device.revoked_at.is_none()).count(),
             used_bytes: usage.as_ref().map_or(0, |usage| usage.bytes),
-            quota_bytes: usage.as_ref().and_then(|usage| usage.quota_bytes),
+            quota_bytes: usage.as_ref().and_then(|usage| usage.quota.bytes),
+            quota_messages: usage.as_ref().and_then(|usage| usage.quota.messages),
             usage: usage.as_ref().map_or_else(|| "It cannot be read.".to_owned(), words::usage),
             address: info.address,
             name: info.display,

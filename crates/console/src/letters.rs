@@ -300,7 +300,7 @@ mod tests {
     fn the_letter_named_the_usual_port_whatever_the_pages_listened_on() {
         let (hostname, pages) = ("mail.example.org".to_owned(), "https://mail.example.org:8443".to_owned());
         let head = Letterhead { hostname, pages };
-        let full = Usage { bytes: 900, messages: 3, quota_bytes: Some(1000) };
+        let full = Usage { bytes: 900, messages: 3, quota: store::Quota::of_bytes(1000) };
         let offer = Clearable { messages: 2, bytes: 800, oldest_at: None, text: words::clearable(2, 800) };
         let offered = "2 messages (800 B) have been taken by every POP device of yours. Clear them?\r\n";
         for (offer, expected) in [(Some(&offer), offered), (None, "Delete what you do not need")] {

@@ -330,7 +330,7 @@ fn a_mailbox_that_fills_up_offers_to_clear_what_every_pop_device_has() {
     assert_eq!((card.used_bytes, card.messages, card.percent, card.is_filling), (size, 3, None, false));
     assert_eq!((card.text.as_str(), card.clearable), ("The mailbox holds 51 B.", None));
     assert!(!world.console.tell_of_filling(&letterhead()).unwrap(), "there is no quota");
-    world.account.set_quota(OWNER, Some(60)).unwrap();
+    world.account.set_quota(OWNER, store::Quota::of_bytes(60)).unwrap();
     world.fetch(pc);
     assert_eq!(world.console.usage().unwrap().clearable, None, "the laptop has nothing yet");
     world.fetch(laptop);
@@ -364,7 +364,7 @@ fn the_owner_is_told_by_a_message_with_the_offer() {
     let message = NewMessage { body, flags: Flags::default(), internal_date: NOW };
     world.account.append(OWNER, Target::Inbox, message).unwrap();
     world.fetch(pc);
-    world.account.set_quota(OWNER, Some(10_500)).unwrap();
+    world.account.set_quota(OWNER, store::Quota::of_bytes(10_500)).unwrap();
     assert!(world.console.tell_of_filling(&letterhead()).unwrap());
     assert!(!world.console.tell_of_filling(&letterhead()).unwrap());
     let inbox = world.account.mailboxes().unwrap().by_name("INBOX").unwrap().id;

@@ -17,7 +17,10 @@ pub struct UsageCard {
     pub messages: u64,
     /// So many octets at most; `None`: as many as there is disk.
     pub quota_bytes: Option<u64>,
-    /// Hundredths of the quota.
+    /// So many messages at most; `None`: as many as there may be octets.
+    #[serde(default)]
+    pub quota_messages: Option<u64>,
+    /// Hundredths of the quota, of what is nearer to it.
     pub percent: Option<u64>,
     /// Whether something should be done about it ([`store::FILLING_PERCENT`]).
     pub is_filling: bool,
@@ -109,7 +112,8 @@ impl AccountConsole {
         Ok(UsageCard {
             used_bytes: usage.bytes,
             messages: usage.messages,
-            quota_bytes: usage.quota_bytes,
+            quota_bytes: usage.quota.bytes,
+            quota_messages: usage.quota.messages,
             percent: usage.percent(),
             is_filling: usage.is_filling(),
             text: words::usage(&usage),

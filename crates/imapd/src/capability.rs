@@ -70,6 +70,7 @@ const ALWAYS: &[&str] = &[
     "LIST-MYRIGHTS",
     "QUOTA",
     "QUOTA=RES-STORAGE",
+    "QUOTA=RES-MESSAGE",
     "QUOTASET",
 ];
 

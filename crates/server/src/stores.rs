@@ -97,7 +97,7 @@ impl Stores {
         let options = StoreOptions {
             retention_bytes_max: config.retention_bytes_max,
             history_bytes_max: config.history_bytes_max,
-            quota_bytes: config.quota_bytes,
+            quota: store::Quota { bytes: config.quota_bytes, messages: config.quota_messages },
             asks_owner: Some(Arc::new(Letterhead { hostname: config.hostname.clone(), pages: config.pages() })),
             ..StoreOptions::default()
         };

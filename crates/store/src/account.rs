@@ -58,7 +58,6 @@ pub use maildrop::{Maildrop, MaildropMessage, MaildropOptions};
 pub use on_behalf::Permit;
 pub use piece::{OnProgress, PIECE_MESSAGES_MAX, Progress};
 pub(crate) use quota::Filling;
-pub use quota::{FILLING_PERCENT, Usage};
 pub use read::{Mailboxes, Reader, View};
 pub use receive::{Place, Received};
 pub use retention::Purged;

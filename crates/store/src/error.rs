@@ -3,6 +3,7 @@
 use crate::codec::Corrupt;
 use crate::engine::EngineError;
 use crate::objects::ObjectError;
+use crate::quota::Resource;
 use std::fmt;
 
 /// Why the store did not do what was asked. Nothing was changed, except after [`Error::Fault`]: there it is not known.
@@ -36,10 +37,12 @@ pub enum Error {
     MaildropInUse,
     /// The account's mailboxes would hold more than its quota lets them. Nothing was changed.
     OverQuota {
-        /// The octets that they hold.
-        used_bytes: u64,
-        /// The octets that they may hold.
-        quota_bytes: u64,
+        /// Of what.
+        resource: Resource,
+        /// How many octets, or messages, they hold.
+        used: u64,
+        /// How many they may hold.
+        quota: u64,
     },
     /// No space. Nothing was changed.
     NoSpace(String),
@@ -94,8 +97,8 @@ impl fmt::Display for Error {
             Self::InvalidName(why) | Self::InvalidContent(why) | Self::NotAllowed(why) => f.write_str(why),
             Self::Limit(what) => f.write_str(what),
             Self::MaildropInUse => f.write_str("another session of this device has the maildrop open"),
-            Self::OverQuota { used_bytes, quota_bytes } => {
-                write!(f, "the mailbox is full: it holds {used_bytes} of {quota_bytes} octets")
+            Self::OverQuota { resource, used, quota } => {
+                write!(f, "the mailbox is full: it holds {used} of {quota} {}", resource.unit())
             }
             Self::NoSpace(what) => write!(f, "no space: {what}"),
             Self::ReadOnly => f.write_str("nothing can be changed: this server can read its disk and not write to it"),

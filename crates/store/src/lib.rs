@@ -37,6 +37,7 @@ mod name;
 pub mod objects;
 pub mod pop;
 pub(crate) mod pop_program;
+mod quota;
 mod receipt;
 mod record;
 pub mod removal;
@@ -57,12 +58,11 @@ mod watch;
 
 pub use account::{
     ANNOTATION_BYTES_MAX, ANNOTATION_NAME_BYTES_MAX, APPENDING_PIECE_BYTES_MAX, Account, Ahead, Annotation,
-    Annotations, Appended, Appending, ClearReport, ClearRequest, Copying, Deleting, Expunge, Expunging,
-    FILLING_PERCENT, FlagChange, FlagsChanged, GuestPermits, HeldIn, Lesson, MAILBOXES_MAX, Mailboxes, Maildrop,
-    MaildropClosing, MaildropMessage, MaildropOptions, MaildropOutcome, MessageChange, MessageEvent, NewMessage,
-    OnProgress, PIECE_MESSAGES_MAX, Permit, Place, Progress, Purged, Reader, Received, Relisting, SentCopy, Submission,
-    Submitted, TRAINING_PAGE_BYTES_MAX, Target, TimelinePage, TimelineQuery, Training, UidlOutcome, UndoReport,
-    UndoRequest, UndoWhat, Usage, View, Whereabouts,
+    Annotations, Appended, Appending, ClearReport, ClearRequest, Copying, Deleting, Expunge, Expunging, FlagChange,
+    FlagsChanged, GuestPermits, HeldIn, Lesson, MAILBOXES_MAX, Mailboxes, Maildrop, MaildropClosing, MaildropMessage,
+    MaildropOptions, MaildropOutcome, MessageChange, MessageEvent, NewMessage, OnProgress, PIECE_MESSAGES_MAX, Permit,
+    Place, Progress, Purged, Reader, Received, Relisting, SentCopy, Submission, Submitted, TRAINING_PAGE_BYTES_MAX,
+    Target, TimelinePage, TimelineQuery, Training, UidlOutcome, UndoReport, UndoRequest, UndoWhat, View, Whereabouts,
 };
 pub use body::{Body, WHOLE_BYTES_MAX};
 pub use error::Error;
@@ -75,6 +75,7 @@ pub use journal::{
     Protocol, Reflagged, Relisted, Stretches,
 };
 
+pub use quota::{Amount, FILLING_PERCENT, Quota, Resource, Usage};
 pub use receipt::{Claim, Claims, Handover, RECEIPT_MILLIS, RECEIPTS_MAX};
 pub use record::{Counts, Mailbox, Retained};
 pub use rights::{Acl, Rights, RightsChange};

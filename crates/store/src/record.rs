@@ -105,6 +105,9 @@ impl AccountRecord {
         Receipt::write_all(&self.receipts, &mut w);
         w.number(self.sized_to.0);
         w.option(self.places_noted_to, write_place);
+        w.option(self.settings.quota.messages, |w, messages| {
+            w.number(messages);
+        });
         w.0
     }
 
@@ -112,7 +115,7 @@ impl AccountRecord {
     pub(crate) fn decode(bytes: &[u8]) -> Result<(Self, Option<Grown>), Corrupt> {
         let (mut r, has_grown) = open_grown(bytes)?;
         let number = |r: &mut Reader<'_>| if has_grown { r.number() } else { Ok(0) };
-        let record = Self {
+        let mut record = Self {
             created: Timestamp(r.signed()?),
             last_email: EmailId(r.number()?),
             last_uid_validity: UidValidity(r.small()?),
@@ -131,6 +134,9 @@ impl AccountRecord {
             sized_to: if r.0.is_empty() { EmailId(0) } else { EmailId(r.number()?) },
             places_noted_to: if r.0.is_empty() { Some((MailboxId(0), Uid(0))) } else { r.option(read_place)? },
         };
+        if !r.0.is_empty() {
+            record.settings.quota.messages = r.option(Reader::number)?;
+        }
         r.end().map(|()| (record, has_grown.then_some(Grown)))
     }
 }
@@ -517,6 +523,7 @@ impl<'a> BodyRecord<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quota::Quota;
     use crate::state::AccountState;
 
     #[test]
@@ -540,11 +547,16 @@ mod tests {
         let record = AccountRecord { open_holds: 3, ..AccountState::empty(Timestamp(5)).record };
         let now = record.encode();
         assert_eq!(AccountRecord::decode(&now).unwrap().0, record);
+        // It had no limit for how many messages there are.
+        assert_eq!(AccountRecord::decode(&now[..now.len() - 1]).unwrap().0, record);
         // It did not note where messages are.
         let before = AccountRecord { places_noted_to: Some((MailboxId(0), Uid(0))), ..record };
-        for shorter in 1..=3 {
+        for shorter in 2..=4 {
             assert_eq!(AccountRecord::decode(&now[..now.len() - shorter]).unwrap().0, before, "{shorter}");
         }
-        assert!(AccountRecord::decode(&now[..now.len() - 4]).is_err());
+        assert!(AccountRecord::decode(&now[..now.len() - 5]).is_err());
+        let settings = AccountSettings { quota: Quota { bytes: Some(9), messages: Some(300) }, ..before.settings };
+        let limited = AccountRecord { settings, ..before };
+        assert_eq!(AccountRecord::decode(&limited.encode()).unwrap().0, limited);
     }
 }

@@ -9,6 +9,7 @@ use crate::hold::AsksOwner;
 use crate::ids::{AccountId, Timestamp};
 use crate::maildrops::MaildropLocks;
 use crate::objects::Objects;
+use crate::quota::Quota;
 use crate::space::{Space, Unreserved};
 use crate::table::{Table, TableId, Turns};
 use crate::transact::AccountCell;
@@ -52,8 +53,8 @@ pub struct StoreOptions {
     pub retention_bytes_max: u64,
     /// So many octets the journal of an account takes at most; the oldest entries go first.
     pub history_bytes_max: u64,
-    /// The quota that a new account begins with, in octets; `None`: as much as there is disk.
-    pub quota_bytes: Option<u64>,
+    /// The quota that a new account begins with.
+    pub quota: Quota,
     /// No device is held that removes so many messages or fewer ([`crate::brake::MESSAGES_MIN`]).
     pub brake_messages_min: u64,
     /// Who writes to the owner of an account when something of it is held; `None`: nobody does.
@@ -65,7 +66,7 @@ impl Default for StoreOptions {
         Self {
             retention_bytes_max: u64::MAX,
             history_bytes_max: u64::MAX,
-            quota_bytes: None,
+            quota: Quota::default(),
             brake_messages_min: brake::MESSAGES_MIN,
             asks_owner: None,
         }

@@ -64,7 +64,11 @@ impl World {
 
     /// Several messages for Archive at once.
     fn upload(&self, messages: u32) -> Result<(), Error> {
-        let mut appending = self.account.begin_append(ACTOR, self.archive, messages.into());
+        let mut appending = self.account.begin_append(
+            ACTOR,
+            self.archive,
+            store::Amount { bytes: messages.into(), messages: messages.into() },
+        );
         for number in 1..=messages {
             if !appending.has_room(1) {
                 appending.commit(false)?;

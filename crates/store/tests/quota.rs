@@ -7,9 +7,9 @@ use store::device::{Credential, LastLogin};
 use store::removal::RemovalPolicy;
 use store::sim::{SimEngine, SimObjects};
 use store::{
-    Account, AccountId, Actor, ClearReport, ClearRequest, DeviceId, EmailId, Error, Expunge, FILLING_PERCENT,
-    FlagChange, FlagMode, Flags, MailboxId, MaildropOptions, NewMessage, Protocol, Store, StoreOptions, SystemFlag,
-    Target, Timestamp, Uid, UndoRequest, UndoWhat, Usage,
+    Account, AccountId, Actor, Amount, ClearReport, ClearRequest, DeviceId, EmailId, Error, Expunge, FILLING_PERCENT,
+    FlagChange, FlagMode, Flags, MailboxId, MaildropOptions, NewMessage, Protocol, Quota, Resource, Store,
+    StoreOptions, SystemFlag, Target, Timestamp, Uid, UndoRequest, UndoWhat, Usage,
 };
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -30,7 +30,7 @@ impl World {
     }
 
     fn with_quota(bytes: u64) -> Self {
-        Self::new(StoreOptions { quota_bytes: Some(bytes), ..StoreOptions::default() })
+        Self::new(StoreOptions { quota: Quota::of_bytes(bytes), ..StoreOptions::default() })
     }
 
     fn mailbox(&self, name: &str) -> MailboxId {
@@ -102,15 +102,60 @@ fn message(bytes: usize, after: i64) -> NewMessage {
 fn a_mailbox_takes_mail_up_to_its_quota_and_not_an_octet_more() {
     let world = World::with_quota(100);
     world.put("INBOX", 60, 0).unwrap();
-    assert_eq!(world.put("Sent", 41, 0).unwrap_err(), Error::OverQuota { used_bytes: 60, quota_bytes: 100 });
+    let over = Error::OverQuota { resource: Resource::Storage, used: 60, quota: 100 };
+    assert_eq!(world.put("Sent", 41, 0).unwrap_err(), over);
     world.put("Archive", 40, 0).unwrap();
     let usage = world.account.usage().unwrap();
-    assert_eq!(usage, Usage { bytes: 100, messages: 2, quota_bytes: Some(100) });
+    assert_eq!(usage, Usage { bytes: 100, messages: 2, quota: Quota::of_bytes(100) });
     assert!(usage.is_full() && usage.percent() == Some(100));
-    assert!(matches!(world.put("INBOX", 1, 0), Err(Error::OverQuota { used_bytes: 100, .. })));
+    assert!(matches!(world.put("INBOX", 1, 0), Err(Error::OverQuota { used: 100, .. })));
     world.expunge("Archive", 1);
     world.put("INBOX", 40, 0).unwrap();
     world.check();
+}
+
+#[test]
+fn a_mailbox_takes_so_many_messages_and_not_one_more() {
+    let world = World::new(StoreOptions { quota: Quota { bytes: None, messages: Some(3) }, ..StoreOptions::default() });
+    let over = |used| Error::OverQuota { resource: Resource::Message, used, quota: 3 };
+    world.put("INBOX", 60, 0).unwrap();
+    world.put("Archive", 0, 0).unwrap();
+    let (inbox, archive) = (world.mailbox("INBOX"), world.mailbox("Archive"));
+    world.account.copy(SERVER, inbox, vec![Uid(1)], archive).unwrap();
+    let usage = world.account.usage().unwrap();
+    assert_eq!((usage.messages, usage.percent(), usage.is_full()), (3, Some(100), true));
+    assert_eq!(world.put("INBOX", 0, 0).unwrap_err(), over(3), "what has no octets is a message too");
+    assert_eq!(over(3).to_string(), "the mailbox is full: it holds 3 of 3 messages");
+    assert_eq!(world.account.copy(SERVER, inbox, vec![Uid(1)], archive).unwrap_err(), over(3));
+    world.account.move_messages(SERVER, inbox, vec![Uid(1)], archive).unwrap();
+    world.account.replace(SERVER, (archive, Uid(1)), inbox, message(70, 0)).unwrap();
+    world.expunge("Archive", 2);
+    assert_eq!(world.account.begin_copy(SERVER, archive, vec![Uid(3)], inbox).piece(), Ok(false));
+    let mut appending = world.account.begin_append(SERVER, archive, Amount { bytes: 0, messages: 1 });
+    appending.add(message(1, 0)).unwrap();
+    assert_eq!(appending.commit(true), Err(over(3)));
+    drop(appending);
+    // Of both limits each holds.
+    world.account.set_quota(SERVER, Quota { bytes: Some(140), messages: Some(4) }).unwrap();
+    assert!(matches!(world.put("INBOX", 100, 0), Err(Error::OverQuota { resource: Resource::Storage, .. })));
+    world.account.set_quota(SERVER, Quota { bytes: Some(1000), messages: Some(4) }).unwrap();
+    world.put("INBOX", 100, 0).unwrap();
+    assert_eq!(
+        world.put("INBOX", 1, 0).unwrap_err(),
+        Error::OverQuota { resource: Resource::Message, used: 4, quota: 4 }
+    );
+    world.check();
+}
+
+#[test]
+fn the_owner_is_told_that_there_are_many_messages() {
+    let world = World::new(StoreOptions { quota: Quota { bytes: None, messages: Some(5) }, ..StoreOptions::default() });
+    (0..3).for_each(|n| assert!(world.put("INBOX", 1, n).is_ok()));
+    assert!(!world.account.must_tell_of_filling().unwrap());
+    world.put("INBOX", 1, 4).unwrap();
+    assert!(world.account.must_tell_of_filling().unwrap());
+    assert!(world.account.tell_of_filling(SERVER, Some(message(10, 0))).unwrap().is_some());
+    assert!(world.account.usage().unwrap().is_full());
 }
 
 #[test]
@@ -119,13 +164,13 @@ fn a_copy_counts_and_a_move_never_fails_for_the_quota() {
     world.put("INBOX", 60, 0).unwrap();
     let (inbox, archive) = (world.mailbox("INBOX"), world.mailbox("Archive"));
     assert!(matches!(world.account.copy(SERVER, inbox, vec![Uid(1)], archive), Err(Error::OverQuota { .. })));
-    world.account.set_quota(SERVER, Some(10)).unwrap();
+    world.account.set_quota(SERVER, Quota::of_bytes(10)).unwrap();
     assert_eq!(world.account.usage().unwrap().percent(), Some(600));
     let copied = world.account.copy(SERVER, inbox, vec![Uid(9)], archive).unwrap();
     assert_eq!(copied.uids, [], "nothing is copied, so nothing is refused");
     world.account.move_messages(SERVER, inbox, vec![Uid(1)], archive).unwrap();
     world.account.rename_mailbox(SERVER, "Archive", "Old").unwrap();
-    world.account.set_quota(SERVER, None).unwrap();
+    world.account.set_quota(SERVER, Quota::default()).unwrap();
     world.account.copy(SERVER, archive, vec![Uid(1)], inbox).unwrap();
     assert_eq!(world.used(), 120, "each place counts");
     world.check();

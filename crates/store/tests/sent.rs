@@ -531,7 +531,7 @@ fn a_mailbox_that_is_full_is_told_and_a_copy_takes_no_more_room_than_it_must() {
     saved(&world.submit(&message("1", "hi")));
     let held = world.account.usage().unwrap().bytes;
     let own = format!("X-A: b\r\n{}", message("1", "hi"));
-    world.account.set_quota(world.imap, Some(own.len() as u64)).unwrap();
+    world.account.set_quota(world.imap, store::Quota::of_bytes(own.len() as u64)).unwrap();
     assert!(held < own.len() as u64);
     world.append("Sent", &message("1", "hi"));
     world.append("Sent", &own);

@@ -19,13 +19,19 @@ pub fn bytes(count: u64) -> String {
 }
 
 pub(crate) fn usage(usage: &Usage) -> String {
-    let used = bytes(usage.bytes);
-    match (usage.quota_bytes, usage.percent()) {
-        (Some(quota), Some(percent)) if usage.is_full() => {
-            format!("The mailbox is full: it holds {used} of {} ({percent} %). New mail waits outside.", bytes(quota))
+    let (size, count) = (bytes(usage.bytes), usage.messages);
+    let used = match (usage.quota.bytes, usage.quota.messages) {
+        (None, None) => size,
+        (Some(quota), None) => format!("{size} of {}", bytes(quota)),
+        (None, Some(quota)) => format!("{size}, {count} of {quota} messages"),
+        (Some(quota), Some(messages)) => format!("{size} of {}, {count} of {messages} messages", bytes(quota)),
+    };
+    match usage.percent() {
+        Some(percent) if usage.is_full() => {
+            format!("The mailbox is full: it holds {used} ({percent} %). New mail waits outside.")
         }
-        (Some(quota), Some(percent)) => format!("The mailbox holds {used} of {} ({percent} %).", bytes(quota)),
-        (Some(_) | None, _) => format!("The mailbox holds {used}."),
+        Some(percent) => format!("The mailbox holds {used} ({percent} %)."),
+        None => format!("The mailbox holds {used}."),
     }
 }
 
@@ -66,6 +72,23 @@ pub(crate) fn cleared(report: &ClearReport) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use store::Quota;
+
+    #[test]
+    fn what_is_limited_is_told_with_its_limit() {
+        let used = |bytes, messages| Usage { bytes: 900, messages: 3, quota: Quota { bytes, messages } };
+        for (usage, expected) in [
+            (used(None, None), "The mailbox holds 900 B."),
+            (used(Some(1000), None), "The mailbox holds 900 B of 1000 B (90 %)."),
+            (used(None, Some(4)), "The mailbox holds 900 B, 3 of 4 messages (75 %)."),
+            (
+                used(Some(1000), Some(3)),
+                "The mailbox is full: it holds 900 B of 1000 B, 3 of 3 messages (100 %). New mail waits outside.",
+            ),
+        ] {
+            assert_eq!(super::usage(&usage), expected);
+        }
+    }
 
     #[test]
     fn sizes_are_short() {

@@ -20,7 +20,7 @@ pub use body::{Address, AddressField, BodyKind, BodyView, EnvelopeView};
 pub use code::{Code, NewKeywords};
 pub use fetch::FetchWriter;
 pub use list::{ListEntry, MailboxAttribute};
-pub use quota::StorageQuota;
+pub use quota::ResourceQuota;
 pub use search::{Esearch, ThreadMark};
 pub use status::StatusValue;
 

@@ -131,8 +131,11 @@ fn access_control() {
 
 #[test]
 fn quotas() {
-    let storage = StorageQuota { used: 10, limit: 512 };
-    check(|e| e.quota("Account", storage), "* QUOTA \"Account\" (STORAGE 10 512)\r\n");
+    let storage = ResourceQuota { resource: "STORAGE", used: 10, limit: 512 };
+    let messages = ResourceQuota { resource: "MESSAGE", used: 2, limit: 3 };
+    check(|e| e.quota("Account", &[storage]), "* QUOTA \"Account\" (STORAGE 10 512)\r\n");
+    check(|e| e.quota("Account", &[storage, messages]), "* QUOTA \"Account\" (STORAGE 10 512 MESSAGE 2 3)\r\n");
+    check(|e| e.quota("Account", &[]), "* QUOTA \"Account\" ()\r\n");
     check(|e| e.quota_root(&name("INBOX"), Some("Account")), "* QUOTAROOT \"INBOX\" \"Account\"\r\n");
     check(|e| e.quota_root(&name("a b"), None), "* QUOTAROOT \"a b\"\r\n");
 }

@@ -15,7 +15,7 @@ use imap_proto::command::{Append, AppendData};
 use imap_proto::{Code, DateTime, MailboxName, SequenceSet, Tag};
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
-use store::{Appended, Error, MailboxId, NewMessage, Target, Timestamp, View};
+use store::{Amount, Appended, Error, MailboxId, NewMessage, Target, Timestamp, View};
 use store_objects::{Holder, Incoming};
 
 /// An APPEND of a message that is in the spool.
@@ -91,7 +91,8 @@ impl Work for Several {
             Some(appending) => appending,
             None => {
                 let Located { account, mailbox, .. } = context.target(&self.mailbox)?;
-                account.begin_append(context.actor_in(&account), mailbox.id, self.incoming.len())
+                let amount = Amount { bytes: self.incoming.len(), messages: self.rest.len() as u64 };
+                account.begin_append(context.actor_in(&account), mailbox.id, amount)
             }
         };
         let bytes = self.rest.iter().map(|message| message.bytes as u64).sum();

@@ -11,7 +11,7 @@ use crate::tagged::Tagged;
 use crate::work::{Progress, Stop, Work};
 use imap_proto::Status;
 use std::collections::VecDeque;
-use store::{Account, Appending, Error, Expunging, MailboxId, NewMessage, Rights, Uid, UidValidity, View};
+use store::{Account, Amount, Appending, Error, Expunging, MailboxId, NewMessage, Rights, Uid, UidValidity, View};
 use store_objects::Holder;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,9 +102,9 @@ impl Work for Crossing {
 impl Crossing {
     fn begin_append(&self, context: &Context<'_>) -> Appending {
         let (_, view) = &self.from;
-        let bytes = self.left.iter().filter_map(|uid| view.index().find(*uid)).map(|entry| u64::from(entry.size)).sum();
+        let sizes = self.left.iter().filter_map(|uid| view.index().find(*uid)).map(|entry| entry.size);
         let (account, mailbox, _) = &self.to;
-        account.begin_append(acting_in(account, context.actor()), *mailbox, bytes)
+        account.begin_append(acting_in(account, context.actor()), *mailbox, Amount::of(sizes))
     }
 
     /// Reads the messages of the next piece.

@@ -4,19 +4,24 @@ use super::Answer;
 use crate::context::Context;
 use crate::tagged::Tagged;
 use imap_proto::command::SetQuota;
-use imap_proto::response::StorageQuota;
+use imap_proto::response::ResourceQuota;
 use imap_proto::{Code, MailboxName};
-use store::{Error, Rights, Usage};
+use store::{Error, Quota, Rights, Usage};
 
 /// The name of the one root; programs show it to people.
 const ROOT: &str = "Account";
+/// RFC 9208 §5.1, §5.2
+const STORAGE: &str = "STORAGE";
+const MESSAGE: &str = "MESSAGE";
 /// RFC 9208 §5.1: STORAGE counts in units of so many octets.
 const UNIT_BYTES: u64 = 1024;
 
 pub(super) fn run(context: &mut Context<'_>, root: &str) -> Answer {
-    let quota = storage(context)?.filter(|_| root == ROOT);
-    let quota = quota.ok_or_else(|| Tagged::refused(Code::NonExistent, "No such quota root"))?;
-    context.encoder().quota(ROOT, quota);
+    let resources = resources(context)?;
+    if resources.is_empty() || root != ROOT {
+        return Err(no_such_root());
+    }
+    context.encoder().quota(ROOT, &resources);
     Ok(Tagged::ok("GETQUOTA done"))
 }
 
@@ -27,11 +32,11 @@ pub(super) fn root_of(context: &mut Context<'_>, name: &MailboxName) -> Answer {
         context.encoder().quota_root(name, None);
         return Ok(Tagged::ok("GETQUOTAROOT done"));
     }
-    let quota = storage(context)?;
+    let resources = resources(context)?;
     // RFC 9208 §3.2: a mailbox may have no root at all.
-    context.encoder().quota_root(name, quota.map(|_| ROOT));
-    if let Some(quota) = quota {
-        context.encoder().quota(ROOT, quota);
+    context.encoder().quota_root(name, (!resources.is_empty()).then_some(ROOT));
+    if !resources.is_empty() {
+        context.encoder().quota(ROOT, &resources);
     }
     Ok(Tagged::ok("GETQUOTAROOT done"))
 }
@@ -44,24 +49,41 @@ pub(super) fn set(context: &mut Context<'_>, request: &SetQuota) -> Answer {
     if !login.main_password || record.is_none_or(|record| !record.admin) {
         return Err(Tagged::refused(Code::NoPerm, "Administrators say how much there may be"));
     }
-    let quota_bytes = match request.limits.as_slice() {
-        _ if request.root != ROOT => return Err(Tagged::refused(Code::NonExistent, "No such quota root")),
-        // What is not named has no limit.
-        [] => None,
-        [(resource, units)] if resource == "STORAGE" => Some(units.saturating_mul(UNIT_BYTES)),
-        _ => return Err(Tagged::refused(Code::Cannot, "There is a limit for STORAGE alone")),
-    };
-    context.user.account.set_quota(context.actor(), quota_bytes)?;
-    if let Some(quota) = storage(context)? {
-        context.encoder().quota(ROOT, quota);
+    if request.root != ROOT {
+        return Err(no_such_root());
+    }
+    // What is not named has no limit.
+    let mut quota = Quota::default();
+    for (resource, limit) in &request.limits {
+        let (of_resource, limit) = match resource.as_str() {
+            STORAGE => (&mut quota.bytes, limit.saturating_mul(UNIT_BYTES)),
+            MESSAGE => (&mut quota.messages, *limit),
+            _ => return Err(Tagged::refused(Code::Cannot, "There are limits for STORAGE and MESSAGE alone")),
+        };
+        if of_resource.replace(limit).is_some() {
+            return Err(Tagged::refused(Code::Cannot, "A resource has one limit"));
+        }
+    }
+    context.user.account.set_quota(context.actor(), quota)?;
+    let resources = resources(context)?;
+    // RFC 9208 §4.1.3: the answer says what holds now.
+    if !resources.is_empty() {
+        context.encoder().quota(ROOT, &resources);
     }
     Ok(Tagged::ok("SETQUOTA done"))
 }
 
-/// What is used is rounded up, and what there is rounded down: a program that sees room finds some.
-fn storage(context: &Context<'_>) -> Result<Option<StorageQuota>, Error> {
-    let Usage { bytes, quota_bytes, .. } = context.user.account.usage()?;
-    Ok(quota_bytes.map(|limit| StorageQuota { used: units(bytes), limit: limit / UNIT_BYTES }))
+/// What has a limit. What is used is rounded up, and what there is rounded down: a program that sees room finds some.
+fn resources(context: &Context<'_>) -> Result<Vec<ResourceQuota>, Error> {
+    let Usage { bytes, messages, quota } = context.user.account.usage()?;
+    let of_bytes = quota.bytes.map(|limit| (STORAGE, units(bytes), limit / UNIT_BYTES));
+    let of_messages = quota.messages.map(|limit| (MESSAGE, messages, limit));
+    let limited = of_bytes.into_iter().chain(of_messages);
+    Ok(limited.map(|(resource, used, limit)| ResourceQuota { resource, used, limit }).collect())
+}
+
+fn no_such_root() -> Tagged {
+    Tagged::refused(Code::NonExistent, "No such quota root")
 }
 
 /// Rounded up.

@@ -114,7 +114,7 @@ fn that_the_mailbox_is_not_there_was_not_told_when_there_was_no_room_either() {
         protocol: store::Protocol::Server,
         now: store::Timestamp(crate::harness::NOW.unix_millis),
     };
-    server.account().set_quota(actor, Some(0)).unwrap();
+    server.account().set_quota(actor, store::Quota::of_bytes(0)).unwrap();
     for announced in ["{2+}", "{2}"] {
         let answer = third.send(&format!("b APPEND Nowhere {announced}\r\nhi"));
         assert!(answer.starts_with("b NO [TRYCREATE]"), "{answer}");

@@ -90,7 +90,7 @@ fn what_is_more_than_the_quota_brings_nothing() {
     let mut client = server.alice();
     let (device, now) = (store::DeviceId(0), Timestamp(crate::harness::NOW.unix_millis));
     let actor = store::Actor { device, protocol: store::Protocol::Server, now };
-    server.account().set_quota(actor, Some(5)).unwrap();
+    server.account().set_quota(actor, store::Quota::of_bytes(5)).unwrap();
     let answer = client.send(&multiappend("a", &["123", "456"]));
     assert!(answer.starts_with("a NO [OVERQUOTA]"), "{answer}");
     let many = vec!["1"; PIECE_MESSAGES_MAX + 1];

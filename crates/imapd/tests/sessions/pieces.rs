@@ -24,7 +24,7 @@ fn server_of_flags() -> (Server, usize, usize) {
     let (account, now) = (server.account(), Timestamp(crate::harness::NOW.unix_millis));
     let actor = store::Actor { device: store::DeviceId(0), protocol: Protocol::Server, now };
     let uids: Vec<store::Uid> = (1..=12_000).map(store::Uid).collect();
-    let mut appending = account.begin_append(actor, store::MailboxId(1), 0);
+    let mut appending = account.begin_append(actor, store::MailboxId(1), store::Amount::default());
     for at in 1..=uids.len() {
         appending.add(NewMessage { body: b"x".to_vec(), flags: Flags::default(), internal_date: now }).unwrap();
         if at == uids.len() || !appending.has_room(1) {

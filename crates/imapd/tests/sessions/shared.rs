@@ -446,7 +446,7 @@ fn what_a_guest_uploads_counts_for_the_owner() {
     let server = Server::new();
     let (_, mut bob) = server.shared("lri", 0);
     let by_alice = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: Timestamp(NOW.unix_millis) };
-    server.account().set_quota(by_alice, Some(40)).unwrap();
+    server.account().set_quota(by_alice, store::Quota::of_bytes(40)).unwrap();
     assert!(bob.append("Shared/alice/INBOX", "Subject: a\r\n\r\nb\r\n").contains("p OK"));
     let large = format!("Subject: a\r\n\r\n{}\r\n", "b".repeat(60));
     assert!(bob.append("Shared/alice/INBOX", &large).contains("p NO [OVERQUOTA]"));

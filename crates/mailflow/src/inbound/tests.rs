@@ -375,7 +375,7 @@ fn a_full_mailbox_is_refused_before_the_message_and_only_for_itself() {
     let quota = |name: &str, bytes| {
         let info = world.flow.auth.directory().account(&format!("{name}@example.org")).unwrap().unwrap();
         let actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: NOW };
-        world.flow.auth.store().account(info.id).set_quota(actor, bytes).unwrap();
+        world.flow.auth.store().account(info.id).set_quota(actor, store::Quota { bytes, messages: None }).unwrap();
     };
     let check = |local_part: &str| world.route(&format!("{local_part}@example.org"));
     quota("alice", Some(0));

@@ -148,7 +148,7 @@ fn one_recipient_who_could_not_have_it_kept_it_from_all_others() {
     let bob = directory.account("bob@example.org").unwrap().unwrap().id;
     let quota = |bytes| {
         let actor = store::Actor { device: store::DeviceId(0), protocol: Protocol::Cli, now: NOW };
-        desk.world.flow.auth.store().account(bob).set_quota(actor, bytes).unwrap();
+        desk.world.flow.auth.store().account(bob).set_quota(actor, store::Quota { bytes, messages: None }).unwrap();
     };
     // Full for this message alone, and not yet when it is looked who it is for.
     quota(Some(1));

@@ -762,7 +762,7 @@ fn an_owner_whose_mailbox_is_full_kept_the_others_from_being_asked() {
     directory.set_approval("duo@example.org", Approval::Others).unwrap();
     let carol = directory.account("carol@example.org").unwrap().unwrap().id;
     let actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: NOW };
-    world.flow.auth.store().account(carol).set_quota(actor, Some(1)).unwrap();
+    world.flow.auth.store().account(carol).set_quota(actor, store::Quota::of_bytes(1)).unwrap();
     assert_eq!(deliver(&world, "zoe@far.example", "duo@example.org", &by_zoe(2)).worst(), OK);
     let mut at = NOW;
     for _ in 0..2_000 {

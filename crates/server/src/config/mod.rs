@@ -107,6 +107,8 @@ pub struct Config {
     pub pop3_login_delay_secs: u64,
     /// How many octets the mailboxes of a new account may hold together; `None`: as many as there is disk.
     pub quota_bytes: Option<u64>,
+    /// So many messages they may hold together.
+    pub quota_messages: Option<u64>,
     /// What is logged.
     pub log: Log,
     /// A file of which the first line is what readers of metrics show.
@@ -426,6 +428,7 @@ impl Default for Config {
             history_bytes_max: 128 * 1024 * 1024,
             pop3_login_delay_secs: 0,
             quota_bytes: None,
+            quota_messages: None,
             log: Log::default(),
             metrics_token_file: None,
         }

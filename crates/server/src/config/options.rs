@@ -108,6 +108,14 @@ pub const OPTIONS: &[ConfigOption] = &[
                `pillarbox account quota` changes it for one account.",
         set: |config, value| put(&mut config.quota_bytes, Some(value.number(0, u64::MAX / 2)?)),
     },
+    ConfigOption {
+        key: "quota_messages",
+        kind: COUNT,
+        default: None,
+        text: "How many messages the mailboxes of a new account may hold together, copies included; without it as many as \
+               there may be octets. `pillarbox account quota --messages` changes it for one account.",
+        set: |config, value| put(&mut config.quota_messages, Some(value.number(0, u64::MAX / 2)?)),
+    },
     listening::SMTP,
     listening::SUBMISSION,
     listening::SUBMISSIONS,

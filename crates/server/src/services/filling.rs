@@ -73,13 +73,13 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use store::sim::{SimEngine, SimObjects};
-    use store::{Flags, NewMessage, StoreOptions, Target};
+    use store::{Flags, NewMessage, Quota, StoreOptions, Target};
 
     const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
     #[test]
     fn the_owner_of_a_mailbox_that_fills_up_is_told_once() {
-        let options = StoreOptions { quota_bytes: Some(10_000), ..StoreOptions::default() };
+        let options = StoreOptions { quota: Quota { bytes: Some(10_000), messages: None }, ..StoreOptions::default() };
         let store = Store::with_options(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()), options);
         let actor = Actor { device: DeviceId(0), protocol: Protocol::Smtp, now: NOW };
         let put = |id: u32, bytes: usize| {

@@ -10,6 +10,7 @@ use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, OfMessages, Protocol};
 use crate::key;
 use crate::objects::{ObjectName, Shared};
+use crate::quota::Amount;
 use crate::record::{Arrival, BodyRecord, Digest, EmailRecord, HeaderCopy, MessageRecord};
 use crate::rights::Rights;
 use crate::shown::SentSizes;
@@ -170,24 +171,24 @@ pub(super) fn append(
     internal_date: Timestamp,
     prepared: &Prepared,
 ) -> Result<(Appended, bool), Error> {
-    append_where(tx, actor, target, (flags, internal_date), prepared, &|tx, more_bytes| tx.must_fit(more_bytes))
+    append_where(tx, actor, target, (flags, internal_date), prepared, &|tx, more| tx.must_fit(more))
 }
 
-/// The same, where `fits` says whether there is room for so many octets more.
+/// The same, where `fits` says whether there is room for so much more.
 pub(super) fn append_where(
     tx: &mut Tx<'_>,
     actor: Actor,
     target: &Target,
     (flags, internal_date): (&Flags, Timestamp),
     prepared: &Prepared,
-    fits: &dyn Fn(&Tx<'_>, u64) -> Result<(), Error>,
+    fits: &dyn Fn(&Tx<'_>, Amount) -> Result<(), Error>,
 ) -> Result<(Appended, bool), Error> {
     let mailbox = match target {
         Target::Mailbox(id) => *id,
         Target::Inbox => {
             let inbox = tx.state.inbox()?.id;
             tx.must_have(inbox, Rights::INSERT)?;
-            fits(tx, prepared.size.into())?;
+            fits(tx, Amount::of_one(prepared.size))?;
             return Ok((store_new(tx, actor, inbox, flags, internal_date, prepared)?, true));
         }
     };
@@ -201,12 +202,12 @@ pub(super) fn append_where(
     };
     match upload {
         Upload::New => {
-            fits(tx, prepared.size.into())?;
+            fits(tx, Amount::of_one(prepared.size))?;
             Ok((store_new(tx, actor, mailbox, flags, internal_date, prepared)?, true))
         }
         Upload::Same(saved) => Ok((tx.file_saved(actor, mailbox, flags, &saved)?, false)),
         Upload::Instead(saved) => {
-            fits(tx, prepared.size.saturating_sub(saved.entry.size).into())?;
+            fits(tx, Amount { bytes: prepared.size.saturating_sub(saved.entry.size).into(), messages: 0 })?;
             let appended = store_new(tx, actor, mailbox, flags, internal_date, prepared)?;
             tx.give_way(actor, (mailbox, appended.uid), &saved)?;
             Ok((appended, true))

@@ -14,6 +14,7 @@ use crate::flags::Flags;
 use crate::ids::{MailboxId, Timestamp};
 use crate::journal::{Actor, Change, Listed, OfMessages};
 use crate::objects::{ObjectName, Shared};
+use crate::quota::Amount;
 use crate::rights::Rights;
 use crate::tx::Tx;
 use message::Summary;
@@ -30,7 +31,7 @@ pub struct Appending {
     actor: Actor,
     mailbox: MailboxId,
     /// Of all messages, those that are still to come included.
-    bytes: u64,
+    amount: Amount,
     piece: Piece,
     appended: Vec<Appended>,
     /// The record of what has come; none before the first and after the last piece.
@@ -52,11 +53,11 @@ struct Ready {
 }
 
 impl Account {
-    /// Begins to store messages of `bytes` octets together; nothing is changed yet.
+    /// Begins to store messages that take `amount` together; nothing is changed yet.
     #[must_use]
-    pub fn begin_append(&self, actor: Actor, mailbox: MailboxId, bytes: u64) -> Appending {
+    pub fn begin_append(&self, actor: Actor, mailbox: MailboxId, amount: Amount) -> Appending {
         let (account, piece, appended) = (self.clone(), Piece::default(), Vec::new());
-        Appending { account, actor, mailbox, bytes, piece, appended, unfinished: None }
+        Appending { account, actor, mailbox, amount, piece, appended, unfinished: None }
     }
 
     /// Stores messages that come at once, each by itself as [`Account::append`] does: they share commits. Each has an outcome of
@@ -176,7 +177,7 @@ impl Appending {
     fn store(&mut self, messages: Vec<Ready>, is_last: bool) -> Result<Vec<ObjectName>, Error> {
         let (actor, mailbox) = (self.actor, self.mailbox);
         let (is_first, is_whole) = (self.appended.is_empty(), is_last && self.appended.is_empty());
-        let bytes = if is_first { self.bytes } else { 0 };
+        let amount = if is_first { self.amount } else { Amount::default() };
         let before = self.unfinished.clone();
         let noted = Noted::default();
         let to_note = noted.clone();
@@ -184,7 +185,7 @@ impl Appending {
             tx.must_have(mailbox, Rights::INSERT)?;
             tx.must_not_be_held(mailbox)?;
             // Who brings too much hears so before anything has come.
-            tx.must_fit(bytes)?;
+            tx.must_fit(amount)?;
             if is_whole {
                 let (appended, unused) = store_all(tx, actor, mailbox, &messages)?;
                 return Ok((appended, unused, None));

@@ -10,6 +10,7 @@ use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, OfMessages, Protocol, Relisted};
 use crate::key;
+use crate::quota::Amount;
 use crate::record::{open, versioned};
 use crate::rights::Rights;
 use crate::transact::AccountCell;
@@ -114,8 +115,8 @@ impl Copying {
         let done = self.account.transact_shared(move |tx| {
             // Whoever copies too much hears so before anything has come.
             let index = tx.index(from)?;
-            let octets = all.iter().filter_map(|uid| index.find(*uid)).map(|entry| u64::from(entry.size)).sum();
-            tx.must_fit(octets)?;
+            let amount = Amount::of(all.iter().filter_map(|uid| index.find(*uid)).map(|entry| entry.size));
+            tx.must_fit(amount)?;
             let part = relist(tx, actor, How::Copy, from, &piece, to)?;
             let mut unfinished = before.clone().unwrap_or_else(|| Unfinished::new(to, actor.now));
             if is_last {
@@ -296,7 +297,7 @@ fn relist(
     entries.sort_unstable_by_key(|entry| entry.uid);
     entries.dedup_by_key(|entry| entry.uid);
     if matches!(how, How::Copy) {
-        tx.must_fit(entries.iter().map(|entry| u64::from(entry.size)).sum())?;
+        tx.must_fit(Amount::of(entries.iter().map(|entry| entry.size)))?;
     }
     let mut pairs = Vec::with_capacity(entries.len());
     let mut filed: Vec<(Uid, EmailId)> = Vec::new();

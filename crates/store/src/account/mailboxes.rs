@@ -22,7 +22,7 @@ pub const MAILBOXES_MAX: usize = 2000;
 impl Account {
     /// Begins an account: INBOX and the special-use mailboxes, all subscribed.
     pub(crate) fn create(&self, now: Timestamp) -> Result<(), Error> {
-        let quota_bytes = self.options.quota_bytes;
+        let quota = self.options.quota;
         self.cell.transact(move |tx| {
             if tx.state.head > ModSeq(0) {
                 return Err(Error::AlreadyExists);
@@ -30,7 +30,7 @@ impl Account {
             let actor = Actor { device: crate::ids::DeviceId(0), protocol: crate::journal::Protocol::Server, now };
             let record = tx.change_record();
             record.created = now;
-            record.settings.quota_bytes = quota_bytes;
+            record.settings.quota = quota;
             tx.journal(actor, Change::Account(OfAccount::Created));
             for role in Role::ALL {
                 tx.create_mailbox(actor, role.default_name(), Some(role))?;

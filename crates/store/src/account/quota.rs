@@ -1,4 +1,4 @@
-//! How full an account is: what its mailboxes hold together may not go beyond its quota.
+//! How full an account is: what its mailboxes hold together may not go beyond its quota, in octets and in messages.
 //!
 //! Each place of a message counts, so a copy counts like another message: that is what the mailboxes already count, and
 //! what STATUS SIZE tells (RFC 9208 §5.1 leaves it to the server). What is only restorable does not count.
@@ -14,6 +14,7 @@ use crate::identity::Origin;
 use crate::ids::AccountId;
 use crate::journal::Actor;
 use crate::objects::Shared;
+use crate::quota::{Amount, FILLING_PERCENT, Quota, Resource, Usage};
 use crate::state::AccountState;
 use crate::tx::Tx;
 use crate::{Appended, NewMessage};
@@ -21,41 +22,8 @@ use message::Summary;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// An account fills up when its mailboxes hold so many hundredths of its quota.
-pub const FILLING_PERCENT: u64 = 80;
 /// Its owner is told of that once, and again only after it held less than so many.
 const EMPTIER_PERCENT: u64 = 75;
-
-/// What the mailboxes of an account hold together, and may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
-    /// Octets; a copy in another mailbox counts again.
-    pub bytes: u64,
-    /// Messages, copies included.
-    pub messages: u64,
-    /// So many octets at most; `None`: as many as there is disk.
-    pub quota_bytes: Option<u64>,
-}
-
-impl Usage {
-    /// Hundredths of the quota, rounded down; more than 100 after an undo or a quota that became smaller.
-    #[must_use]
-    pub fn percent(&self) -> Option<u64> {
-        Some(self.bytes.saturating_mul(100).checked_div(self.quota_bytes?).unwrap_or(100))
-    }
-
-    /// Whether the owner should do something about it.
-    #[must_use]
-    pub fn is_filling(&self) -> bool {
-        self.percent().is_some_and(|percent| percent >= FILLING_PERCENT)
-    }
-
-    /// Whether there is no room for anything.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.quota_bytes.is_some_and(|quota| self.bytes >= quota)
-    }
-}
 
 /// Accounts of which somebody should look whether they fill up. A hint: what counts is in the account.
 #[derive(Default)]
@@ -77,15 +45,15 @@ impl AccountState {
         let (bytes, messages) = counts.fold((0u64, 0u64), |(bytes, messages), counts| {
             (bytes.saturating_add(counts.bytes), messages.saturating_add(counts.messages.into()))
         });
-        Usage { bytes, messages, quota_bytes: self.record.settings.quota_bytes }
+        Usage { bytes, messages, quota: self.record.settings.quota }
     }
 
     /// Whether the owner is to be told that it fills up; `Some(false)`: it may be told again later.
     fn tells_of_filling(&self) -> Option<bool> {
         // Without a quota nothing is added up.
-        let percent = match self.record.settings.quota_bytes {
-            Some(_) => self.usage().percent().unwrap_or(0),
-            None => 0,
+        let percent = match self.record.settings.quota {
+            Quota { bytes: None, messages: None } => 0,
+            Quota { .. } => self.usage().percent().unwrap_or(0),
         };
         match self.record.told_of_filling {
             false if percent >= FILLING_PERCENT => Some(true),
@@ -104,12 +72,12 @@ impl Account {
         Ok(self.cell.state()?.usage())
     }
 
-    /// Changes how many octets the mailboxes may hold together. What is there stays, also where it is more.
+    /// Changes how much the mailboxes may hold together. What is there stays, also where it is more.
     ///
     /// # Errors
     /// [`Error::NoSuchAccount`], [`Error::NoSpace`], faults.
-    pub fn set_quota(&self, actor: Actor, quota_bytes: Option<u64>) -> Result<(), Error> {
-        self.change_settings(actor, move |settings| settings.quota_bytes = quota_bytes)
+    pub fn set_quota(&self, actor: Actor, quota: Quota) -> Result<(), Error> {
+        self.change_settings(actor, move |settings| settings.quota = quota)
     }
 
     /// Whether the owner is to be told that the account fills up, and was not yet.
@@ -163,13 +131,19 @@ impl Account {
 impl Tx<'_> {
     /// Refuses what would go beyond the quota. Operations of one account come one after the other: no two of them pass the
     /// limit together.
-    pub(super) fn must_fit(&self, more_bytes: u64) -> Result<(), Error> {
-        let Some(quota_bytes) = self.state.record.settings.quota_bytes else { return Ok(()) };
-        let used_bytes = self.state.usage().bytes;
-        if more_bytes > 0 && used_bytes.saturating_add(more_bytes) > quota_bytes {
-            return Err(Error::OverQuota { used_bytes, quota_bytes });
+    pub(super) fn must_fit(&self, more: Amount) -> Result<(), Error> {
+        if self.state.record.settings.quota == Quota::default() {
+            return Ok(());
         }
-        Ok(())
+        let Usage { bytes, messages, quota } = self.state.usage();
+        let fits = |resource, more: u64, used: u64, quota: Option<u64>| match quota {
+            Some(quota) if more > 0 && used.saturating_add(more) > quota => {
+                Err(Error::OverQuota { resource, used, quota })
+            }
+            Some(_) | None => Ok(()),
+        };
+        fits(Resource::Storage, more.bytes, bytes, quota.bytes)?;
+        fits(Resource::Message, more.messages, messages, quota.messages)
     }
 
     fn note_emptier(&mut self) {

@@ -8,6 +8,7 @@ use crate::identity::Origin;
 use crate::ids::{EmailId, Timestamp};
 use crate::journal::Actor;
 use crate::objects::Shared;
+use crate::quota::Amount;
 use crate::receipt::{Claim, Claims, Handover, RECEIPTS_MAX, Receipt};
 use crate::role::Role;
 use crate::tx::Tx;
@@ -48,7 +49,7 @@ impl Account {
             if let Some((email, claim)) = tx.known(&claims, &handover, actor.now) {
                 return Ok(Received { email, was_there: true, claim });
             }
-            tx.must_fit(prepared.size.into())?;
+            tx.must_fit(Amount::of_one(prepared.size))?;
             let mailbox = match place {
                 Place::Inbox => tx.state.inbox()?.id,
                 Place::Junk => tx.mailbox_of(actor, Role::Junk)?,

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::ids::{MailboxId, Uid};
 use crate::journal::Actor;
 use crate::objects::Shared;
+use crate::quota::Amount;
 use crate::rights::Rights;
 use crate::tx::Tx;
 use message::Summary;
@@ -38,14 +39,21 @@ impl Account {
             // RFC 8508 §4.1: as of EXPUNGE and STORE.
             tx.must_have(mailbox, Rights::DELETE_MESSAGES.and(Rights::EXPUNGE))?;
             let entry = tx.index(mailbox)?.find(uid).copied().ok_or(Error::NoSuchMessage)?;
-            let before = tx.state.usage().bytes;
+            let before = tx.state.usage();
             // First, so that there is room for what comes; what is held leaves none.
             tx.remove(actor, mailbox, &[entry], &options)?;
-            let left = before.saturating_sub(tx.state.usage().bytes);
-            let fits = |tx: &Tx<'_>, more_bytes: u64| match more_bytes <= left {
-                // Also where more is there than may be.
-                true => Ok(()),
-                false => tx.must_fit(more_bytes),
+            let after = tx.state.usage();
+            let left = Amount {
+                bytes: before.bytes.saturating_sub(after.bytes),
+                messages: before.messages.saturating_sub(after.messages),
+            };
+            // What is no more than what left fits, also where more is there than may be.
+            let beyond = |more: u64, left: u64| if more > left { more } else { 0 };
+            let fits = |tx: &Tx<'_>, more: Amount| {
+                tx.must_fit(Amount {
+                    bytes: beyond(more.bytes, left.bytes),
+                    messages: beyond(more.messages, left.messages),
+                })
             };
             append_where(tx, actor, &target, (&flags, internal_date), &prepared, &fits)
         });
@@ -61,6 +69,7 @@ mod tests {
     use crate::flags::Flags;
     use crate::ids::{AccountId, DeviceId, Timestamp};
     use crate::journal::Protocol;
+    use crate::quota::Quota;
     use crate::sim::{SimEngine, SimObjects};
     use crate::store::Store;
 
@@ -78,7 +87,7 @@ mod tests {
         let inbox = account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
         let uids = || account.view(inbox).unwrap().index().iter().map(|entry| entry.uid.0).collect::<Vec<_>>();
         let first = account.append(ACTOR, Target::Inbox, message("0123456789")).unwrap();
-        account.set_quota(ACTOR, Some(15)).unwrap();
+        account.set_quota(ACTOR, Quota::of_bytes(15)).unwrap();
         let replace = |uid: u32, body: &str| account.replace(ACTOR, (inbox, Uid(uid)), inbox, message(body));
         assert!(matches!(replace(1, "0123456789abcdef"), Err(Error::OverQuota { .. })));
         assert_eq!(uids(), [1]);
@@ -87,12 +96,12 @@ mod tests {
         assert_ne!(first.email, second.email);
         assert_eq!(replace(1, "x").unwrap_err(), Error::NoSuchMessage);
         // There is more than there may be, and it becomes no more.
-        account.set_quota(ACTOR, Some(3)).unwrap();
+        account.set_quota(ACTOR, Quota::of_bytes(3)).unwrap();
         assert!(matches!(replace(2, "0123456789abcdef"), Err(Error::OverQuota { .. })));
         replace(2, "a123456789abcde").unwrap();
         assert_eq!(uids(), [3]);
         let is_large = "x".repeat(100_000);
-        account.set_quota(ACTOR, None).unwrap();
+        account.set_quota(ACTOR, Quota::default()).unwrap();
         replace(3, &is_large).unwrap();
         replace(4, "small").unwrap();
         assert!(matches!(replace(4, "x"), Err(Error::NoSuchMessage)));

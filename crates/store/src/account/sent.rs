@@ -19,6 +19,7 @@ use crate::index::Entry;
 use crate::journal::{Actor, Protocol};
 use crate::key;
 use crate::objects::Shared;
+use crate::quota::Amount;
 use crate::receipt::{Claim, Claims, Handover};
 use crate::record::Mailbox;
 use crate::role::Role;
@@ -172,7 +173,7 @@ fn save(
             return Ok((SentCopy::WasThere, None));
         }
     }
-    tx.must_fit(prepared.size.into())?;
+    tx.must_fit(Amount::of_one(prepared.size))?;
     let sent = tx.mailbox_of(actor, Role::Sent)?;
     let flags = Flags::system(&[SystemFlag::Seen]);
     let appended = store_new(tx, actor, sent, &flags, actor.now, prepared)?;

@@ -303,7 +303,7 @@ fn replacing_what_is_held_took_an_account_beyond_its_quota() {
     house.arrive("INBOX", ALL);
     house.expunge(phone, "INBOX", ALL);
     let used = house.account.usage().unwrap().bytes;
-    house.account.set_quota(house.owner(), Some(used)).unwrap();
+    house.account.set_quota(house.owner(), store::Quota::of_bytes(used)).unwrap();
     let (actor, notes) = (house.actor(phone, Protocol::Imap), house.mailbox("Notes"));
     let message = NewMessage { body: b"x".to_vec(), flags: Flags::default(), internal_date: house.now() };
     let replaced = house.account.replace(actor, (notes, house.oldest("Notes", 1)[0]), notes, message);

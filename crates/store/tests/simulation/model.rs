@@ -10,7 +10,10 @@ use std::sync::Arc;
 use store::device::{Credential, Device};
 use store::pop::PopSettings;
 use store::removal::RemovalPolicy;
-use store::{DeviceId, EmailId, Error, MailboxId, ModSeq, PIECE_MESSAGES_MAX, Protocol, Role, Timestamp, UidValidity};
+use store::{
+    DeviceId, EmailId, Error, MailboxId, ModSeq, PIECE_MESSAGES_MAX, Protocol, Quota, Resource, Role, Timestamp,
+    UidValidity,
+};
 
 pub type Names = BTreeSet<String>;
 
@@ -105,7 +108,7 @@ pub enum Op {
     Revoke { device: DeviceId },
     PopQuit { device: DeviceId, taken: Vec<EmailId>, deleted: Vec<(EmailId, MailboxId)> },
     RemoveDue,
-    Quota { bytes: Option<u64> },
+    Quota { quota: Quota },
     Clear { before: Option<Timestamp> },
     Purge { before: Timestamp },
 }
@@ -133,7 +136,7 @@ pub struct Model {
     pub devices: BTreeMap<DeviceId, PopDevice>,
     /// Names that are subscribed and no mailboxes.
     pub subscriptions: Names,
-    pub quota: Option<u64>,
+    pub quota: Quota,
     pub holds: BTreeMap<u32, Hold>,
     pub last_hold: u32,
     /// What was removed over IMAP, the last one last.
@@ -309,8 +312,8 @@ impl Model {
             }
             Op::PopQuit { device, taken, deleted } => Ok(self.pop_quit(*device, taken, deleted, now, found)),
             Op::RemoveDue => Ok(self.remove_due(now)),
-            Op::Quota { bytes } => {
-                self.quota = *bytes;
+            Op::Quota { quota } => {
+                self.quota = *quota;
                 Ok(Reply::Done)
             }
             Op::Clear { before } => Ok(self.clear(*before)),
@@ -354,13 +357,17 @@ impl Model {
     /// RFC 9208: what adds nothing is not refused.
     fn within_quota(&self, adds: bool) -> Result<(), Error> {
         let messages = self.mailboxes.values().flat_map(|mailbox| mailbox.messages.values());
-        let used_bytes: usize = messages.map(|message| self.emails[&message.email].size).sum();
-        match self.quota {
-            Some(quota_bytes) if adds && used_bytes as u64 > quota_bytes => {
-                Err(Error::OverQuota { used_bytes: 0, quota_bytes })
+        let sizes: Vec<usize> = messages.map(|message| self.emails[&message.email].size).collect();
+        let amounts = [
+            (Resource::Storage, sizes.iter().sum(), self.quota.bytes),
+            (Resource::Message, sizes.len(), self.quota.messages),
+        ];
+        for (resource, used, quota) in amounts {
+            if let Some(quota) = quota.filter(|quota| adds && used as u64 > *quota) {
+                return Err(Error::OverQuota { resource, used: 0, quota });
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     fn reflag(

@@ -4,7 +4,7 @@ use crate::model::{Model, Names, Op};
 use store::pop::{PopSettings, Scope, Window};
 use store::removal::RemovalPolicy;
 use store::sim::Random;
-use store::{DeviceId, EmailId, FlagMode, MailboxId, ModSeq, Protocol, Role, Timestamp};
+use store::{DeviceId, EmailId, FlagMode, MailboxId, ModSeq, Protocol, Quota, Role, Timestamp};
 
 const NAMES: [&str; 12] = [
     "Work",
@@ -136,7 +136,8 @@ pub fn draw(random: &mut Random, model: &Model, moment: &Moment) -> Op {
         82 => Op::Answer { hold: 1 + random.below(u64::from(model.last_hold) + 1) as u32, kept: random.chance(500) },
         83 if random.chance(500) => {
             let bytes = random.chance(600).then(|| random.below(60_000));
-            Op::Quota { bytes }
+            let messages = random.chance(400).then(|| random.below(120));
+            Op::Quota { quota: Quota { bytes, messages } }
         }
         83 if random.chance(300) => Op::Brake { device: device(random, model), on: random.chance(700) },
         83..85 => Op::Subscribe { name: name(random, model), subscribed: random.chance(500) },

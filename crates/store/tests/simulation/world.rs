@@ -551,7 +551,7 @@ fn perform(account: &Account, op: &Op, now: Timestamp, maildrop: Option<&Maildro
             Ok(Reply::Pop { kept, expunged, moved })
         }
         Op::RemoveDue => account.remove_due(now).map(Reply::Removed),
-        Op::Quota { bytes } => account.set_quota(actor, bytes).map(|()| Reply::Done),
+        Op::Quota { quota } => account.set_quota(actor, quota).map(|()| Reply::Done),
         Op::Clear { before } => {
             account.refresh()?;
             let request = ClearRequest { before, ..ClearRequest::default() };

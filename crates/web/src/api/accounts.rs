@@ -6,6 +6,7 @@ use crate::form::Fields;
 use crate::problem::Problem;
 use console::{AccountLine, Act, Done};
 use directory::AccountInfo;
+use store::Quota;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/admin/accounts", |caller, _| json(caller.administration()?.accounts()?)),
@@ -63,7 +64,8 @@ pub(crate) fn set_admin(caller: &Caller, fields: &Fields) -> Result<Done, Proble
 pub(crate) fn set_quota(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let account = named(caller)?;
     let mib = fields.number::<u32>("quota_mib")?.map(|mib| u64::from(mib) << 20);
-    caller.administration()?.set_quota(account.id, fields.number("quota_bytes")?.or(mib))?;
+    let quota = Quota { bytes: fields.number("quota_bytes")?.or(mib), messages: fields.number("quota_messages")? };
+    caller.administration()?.set_quota(account.id, quota)?;
     let done = about(caller, account, String::new())?;
     Ok(Done { text: done.account.as_ref().map(|account| account.usage.clone()).unwrap_or_default(), ..done })
 }

@@ -222,7 +222,7 @@ fn a_mailbox_that_fills_up_says_so_on_the_start_page_and_is_cleared_with_one_cli
     drop(maildrop);
     let mut alice = world.alice();
     assert!(!alice.get("/").text.contains("fills up"));
-    account.set_quota(actor, Some(1000)).unwrap();
+    account.set_quota(actor, store::Quota::of_bytes(1000)).unwrap();
     let home = alice.get("/");
     assert!(home.text.contains("Your mailbox fills up") && home.text.contains("href=\"/storage\""), "{}", home.text);
     let page = alice.get("/storage?older_than_days=0");

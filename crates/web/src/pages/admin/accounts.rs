@@ -42,6 +42,7 @@ struct AccountPage {
     is_self: bool,
     /// The quota as the form has it.
     quota_mib: String,
+    quota_messages: String,
 }
 
 fn list(owner: &Owner, _: &Fields) -> Outcome {
@@ -59,7 +60,8 @@ fn one(owner: &Owner, _: &Fields) -> Outcome {
     let account = accounts::account(owner)?;
     let is_self = account.number == owner.own()?.account.0;
     let quota_mib = account.quota_bytes.map(|bytes| (bytes >> 20).to_string()).unwrap_or_default();
-    Answer::page(&AccountPage { frame: Frame::of(owner, "admin"), account, is_self, quota_mib })
+    let quota_messages = account.quota_messages.map(|messages| messages.to_string()).unwrap_or_default();
+    Answer::page(&AccountPage { frame: Frame::of(owner, "admin"), account, is_self, quota_mib, quota_messages })
 }
 
 fn set_login(owner: &Owner, fields: &Fields) -> Outcome {
