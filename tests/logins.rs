@@ -206,6 +206,10 @@ impl Client {
             (Refusal::OtherIdentity, ["a NO [AUTHORIZATIONFAILED] ", "-ERR [AUTH] Log in as", "535 5.7.8 Log in as"]),
             (Refusal::Wrong, ["a NO [AUTHENTICATIONFAILED] Wrong", "-ERR [AUTH] The user", "535 5.7.8 Wrong"]),
             (
+                Refusal::WrongToken,
+                ["a NO [AUTHENTICATIONFAILED] The token", "-ERR [AUTH] The token", "535 5.7.8 The token"],
+            ),
+            (
                 Refusal::TooManyFailures,
                 ["a NO [UNAVAILABLE] Too many failed", "-ERR [SYS/TEMP] Too many failed", "454 4.7.0 Too many failed"],
             ),
@@ -437,5 +441,57 @@ fn what_is_announced_can_be_done() {
             assert_eq!(announced(scram, Some(EXPORTER)), (false, true), "{protocol:?}");
         }
         assert_eq!(announced(Scram::Off, Some(EXPORTER)), (false, false), "{protocol:?}");
+    }
+}
+
+/// Whether both mechanisms of tokens are announced; none of them alone is.
+fn announces_tokens(auth: &Auth, protocol: Protocol) -> bool {
+    let mut client = Client::connect(auth, protocol);
+    client.say(match protocol {
+        Protocol::Imap => "a CAPABILITY\r\n",
+        Protocol::Pop3 => "CAPA\r\n",
+        _ => "EHLO c\r\n",
+    });
+    let has = ["OAUTHBEARER", "XOAUTH2"].map(|mechanism| client.answers.contains(mechanism));
+    assert_eq!(has[0], has[1], "{}", client.answers);
+    has[0]
+}
+
+#[test]
+fn a_token_is_the_same_key_over_every_protocol() {
+    for protocol in PROTOCOLS {
+        let auth = server();
+        let (alice, _) = auth.directory().who_logs_in(ALICE).unwrap().unwrap();
+        let (phone, _) = auth.add_device(alice, "phone", None, SIM_EPOCH).unwrap();
+        assert!(!announces_tokens(&auth, protocol), "nobody has one");
+        let (token, _) = auth.make_token(alice, phone, 1, SIM_EPOCH).unwrap();
+        assert!(announces_tokens(&auth, protocol));
+        let log_in = |mechanism: &str, lines: &[&str]| {
+            let mut client = Client::connect(&auth, protocol);
+            client.authenticate(mechanism, lines);
+            client
+        };
+        let (bearer, xoauth2) = (sasl::client::oauthbearer, sasl::client::xoauth2);
+        let right = [("OAUTHBEARER", bearer(ALICE, &token)), ("xoauth2", xoauth2(ALICE, &token))];
+        for (mechanism, response) in right {
+            assert_eq!(log_in(mechanism, &[&response]).ended(), Ended::LetIn, "{mechanism} over {protocol:?}");
+            let at_once = format!("{mechanism} {response}");
+            assert_eq!(log_in(&at_once, &[]).ended(), Ended::LetIn, "{mechanism} over {protocol:?}");
+        }
+        for (mechanism, response, told) in [
+            ("OAUTHBEARER", bearer(ALICE, "t"), r#"{"status":"invalid_token"}"#),
+            ("OAUTHBEARER", bearer("bob@example.org", &token), r#"{"status":"invalid_token"}"#),
+            ("XOAUTH2", xoauth2(ALICE, "t"), r#"{"status":"401","schemes":"bearer"}"#),
+        ] {
+            let mut client = log_in(mechanism, &[&response]);
+            assert!(client.refusal().is_none() && !client.answers.contains(&base64(told)), "it is held back");
+            client.now = client.now.plus_millis(8_000);
+            client.step();
+            assert!(client.refusal().is_none() && client.answers.contains(&base64(told)), "{}", client.answers);
+            client.say("AQ==\r\n");
+            assert_eq!(client.ended(), Ended::No(Refusal::WrongToken), "{mechanism} over {protocol:?}");
+        }
+        assert_eq!(log_in("OAUTHBEARER", &[&base64("n,,")]).ended(), Ended::No(Refusal::Malformed));
+        assert_eq!(log_in("OAUTHBEARER", &["*"]).ended(), Ended::No(Refusal::Cancelled));
     }
 }

@@ -11,7 +11,7 @@ libfuzzer_sys::fuzz_target!(|input: (u8, bool, Option<&[u8]>, &[u8])| {
         progress = match progress {
             Progress::Challenge(_, exchange) => exchange.respond(answer),
             Progress::Salt(wanted) => wanted.answer(&[1; 16], "nonce"),
-            Progress::Done(_) | Progress::Proof(_) | Progress::Failed(_) => return,
+            Progress::Done(_) | Progress::Proof(_) | Progress::Bearer(_) | Progress::Failed(_) => return,
         };
     }
 });

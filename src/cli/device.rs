@@ -1,7 +1,7 @@
 //! `pillarbox device`: a password of its own for each program, and what POP3 deletions of it do.
 
 use clap::{Args, Subcommand, ValueEnum};
-use console::{AddedDevice, Defaults, DeviceCard, PopChoice};
+use console::{AddedDevice, Defaults, DeviceCard, NewToken, PopChoice, TOKEN_DAYS};
 use web::Call;
 
 use super::Outcome;
@@ -44,12 +44,16 @@ A user name of recent:alice@example.org lists the last 30 days, alice+Archive@ex
 What a device sends is saved to Sent, once: a copy that its program files there itself takes the place of the server's.
 `pillarbox device sent` with off leaves Sent to the program.
 
+A token opens the door for a program that logs in by OAuth (OAUTHBEARER, XOAUTH2) and takes one that it is given. It counts for
+some days, and is taken back with its device.
+
 Examples:
   pillarbox device add alice@example.org phone                     shows the password, once
   pillarbox device add alice@example.org \"old PC\" --policy expunge
   pillarbox device policy alice@example.org \"old PC\" archive --window \"last-days(90)\"
   pillarbox device defaults alice@example.org keep                 for devices that are still to come
   pillarbox device sent alice@example.org printer off
+  pillarbox device token alice@example.org script --days 30        shows the token, once
   pillarbox device list alice@example.org
   pillarbox device revoke alice@example.org phone";
 
@@ -74,6 +78,16 @@ enum Verb {
         /// Also those that were revoked
         #[arg(long)]
         revoked: bool,
+    },
+    /// Give a device a token, in place of the one that it had; it is shown once
+    Token {
+        /// Whose
+        account: String,
+        /// Its name or number
+        device: String,
+        /// For how many days it counts
+        #[arg(long, default_value_t = TOKEN_DAYS)]
+        days: u16,
     },
     /// Take a device's right to log in, at once
     Revoke {
@@ -170,6 +184,10 @@ impl Device {
             Verb::List { account, revoked } => {
                 format.list(place, &Call::new("GET /api/v1/devices").of(account).with("revoked", revoked), table_of)
             }
+            Verb::Token { account, device, days } => {
+                let call = of("POST /api/v1/devices/{id}/token", account, device).with("days", days);
+                format.each(place, &call, has_token).map(drop)
+            }
             Verb::Revoke { account, device } => {
                 format.each(place, &of("POST /api/v1/devices/{id}/revoke", account, device), revoked).map(drop)
             }
@@ -194,6 +212,11 @@ impl Device {
 fn added(device: &AddedDevice) -> String {
     let AddedDevice { card, password } = device;
     format!("Device {} “{}” was added.\nPassword (shown only now): {password}\n", card.id, card.name)
+}
+
+fn has_token(made: &NewToken) -> String {
+    let NewToken { card, token, expires_at } = made;
+    format!("Device {} “{}” has a token until {expires_at}.\nToken (shown only now): {token}\n", card.id, card.name)
 }
 
 fn revoked(device: &DeviceCard) -> String {
@@ -236,7 +259,11 @@ fn table_of(devices: &[DeviceCard]) -> String {
         };
         let state = device.revoked_at.as_ref().map_or_else(|| device.policy.clone(), |at| format!("revoked {at}"));
         let protocols = or_dash(Some(&device.protocols.join(",").to_lowercase()));
-        let credential = if device.own_password { "application password" } else { "main password" };
+        let credential = match (device.own_password, &device.token_until) {
+            (true, None) => "application password",
+            (true, Some(_)) => "application password, token",
+            (false, _) => "main password",
+        };
         [device.id.to_string(), device.name.clone(), credential.to_owned(), protocols, state, last]
     };
     let rows: Vec<_> = devices.iter().map(row).collect();

@@ -194,6 +194,12 @@ impl World for MemoryWorld {
         account.set_pop_settings(self.actor(), device.id, pop).unwrap();
     }
 
+    fn make_token(&mut self, device: &str) -> String {
+        let devices = self.handle().devices().unwrap();
+        let device = devices.values().find(|known| known.name == device).unwrap().id;
+        self.auth.make_token(self.account, device, 1, Timestamp(self.clock.get().unix_millis)).unwrap().0
+    }
+
     fn set_quota(&mut self, quota: Quota) {
         self.handle().set_quota(self.actor(), quota).unwrap();
     }

@@ -29,6 +29,8 @@ pub trait World {
     fn choose(&mut self, device: &str, setting: Setting, name: &str);
     /// Changes how many octets the mailboxes may hold.
     fn set_quota(&mut self, quota: Quota);
+    /// A token for a device of Alice's.
+    fn make_token(&mut self, device: &str) -> String;
     /// Puts messages into a mailbox.
     fn deliver(&mut self, mailbox: &str, subjects: &[String]);
     /// The login name of an account.
@@ -59,6 +61,7 @@ struct Device {
     seen: usize,
     last_tag: String,
     in_data: bool,
+    token: Option<String>,
 }
 
 /// Plays a whole script; the error says which line failed and what came instead.
@@ -73,8 +76,17 @@ pub fn play(world: &mut dyn World, script: &[Line]) -> Result<(), String> {
                 Protocol::Imap | Protocol::Pop3 | Protocol::Submission => world.add_device(whose, name),
             });
             let (protocol, last_tag) = (*protocol, String::new());
-            let device =
-                Device { whose, protocol, password, link: None, lines: Vec::new(), seen: 0, last_tag, in_data: false };
+            let device = Device {
+                token: None,
+                whose,
+                protocol,
+                password,
+                link: None,
+                lines: Vec::new(),
+                seen: 0,
+                last_tag,
+                in_data: false,
+            };
             devices.insert(name.clone(), device);
         }
     }
@@ -94,6 +106,11 @@ fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &
             world.set_quota(*quota);
             return Ok(());
         }
+        Action::Token { device } => {
+            let token = world.make_token(device);
+            devices.get_mut(device).ok_or_else(|| format!("there is no device {device}"))?.token = Some(token);
+            return Ok(());
+        }
         Action::Choose { device, setting, name } => {
             world.choose(device, *setting, name);
             return Ok(());
@@ -108,7 +125,10 @@ fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &
     };
     let sent = match action {
         Action::Send { text, .. } => {
-            let password = |device: &str| devices.get(device)?.password.clone();
+            let password = |device: &str| match device.strip_prefix("token ") {
+                Some(device) => devices.get(device)?.token.clone(),
+                None => devices.get(device)?.password.clone(),
+            };
             expand(&world.translate(text), &world.user(Whose::device(name)), password)?
         }
         _ => String::new(),
@@ -130,7 +150,11 @@ fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &
             device.link = None;
             device.connected(world)
         }
-        Action::Device { .. } | Action::Choose { .. } | Action::Given { .. } | Action::Quota { .. } => Ok(()),
+        Action::Device { .. }
+        | Action::Choose { .. }
+        | Action::Given { .. }
+        | Action::Quota { .. }
+        | Action::Token { .. } => Ok(()),
     }
 }
 

@@ -145,6 +145,11 @@ impl World for RealWorld<'_> {
         self.ask_device(Call::new("POST /api/v1/devices/{id}").at("id", device).with(field, name));
     }
 
+    fn make_token(&mut self, device: &str) -> String {
+        let made = self.ask_device(Call::new("POST /api/v1/devices/{id}/token").at("id", device));
+        made["token"].as_str().unwrap().to_owned()
+    }
+
     fn set_quota(&mut self, quota: Quota) {
         let call = Call::new("POST /api/v1/admin/accounts/{id}/quota").at("id", self.user(Whose::Alice));
         ask(&mut self.control, &call.with("quota_bytes", quota.bytes).with("quota_messages", quota.messages));

@@ -8,6 +8,7 @@
 //! pc deletes: keep                the removal policy of a device
 //! pc lists: last-days(30)         its window
 //! pc lists from: inbox            its scope
+//! phone has a token               from here on, another one than before
 //! quota: 4096, 3 messages         so much the mailboxes may hold from now on: octets, messages, or both
 //! given inbox: "Hello" "Again"    messages in a mailbox before the story begins, one for each subject
 //! given inbox: 400 messages       so many
@@ -15,6 +16,7 @@
 //!                                 <CRLF> <CR> <LF> <NUL> are these octets,
 //!                                 <password of phone> is the application password of a device,
 //!                                 <plain of phone> is what AUTH PLAIN sends for it,
+//!                                 <oauthbearer of phone> and <xoauth2 of phone> what these send with its token,
 //!                                 and <9 TIMES> at the beginning sends it so many times at once, with 1 to 9 for
 //!                                 each <n>
 //! pc    < +OK ... octets          a line that begins like this must come; `...` stands for any text
@@ -38,6 +40,7 @@ pub enum Action {
     Device { name: String, protocol: Protocol, logs_in: bool },
     Choose { device: String, setting: Setting, name: String },
     Given { mailbox: String, subjects: Vec<String> },
+    Token { device: String },
     Quota { quota: Quota },
     Send { device: String, text: String },
     Expect { device: String, pattern: String },
@@ -85,6 +88,9 @@ fn parse_line(line: &str) -> Option<Vec<Action>> {
             None => subjects.split('"').skip(1).step_by(2).map(str::to_owned).collect(),
         };
         return Some(vec![Action::Given { mailbox: mailbox.trim().to_owned(), subjects }]);
+    }
+    if let Some(device) = line.strip_suffix(" has a token").filter(|device| !device.contains(['<', '>', '!'])) {
+        return Some(vec![Action::Token { device: device.to_owned() }]);
     }
     if let Some(rest) = line.strip_prefix("quota:") {
         return Some(vec![Action::Quota { quota: parse_quota(rest)? }]);

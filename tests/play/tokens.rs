@@ -2,7 +2,7 @@
 
 /// The octets that a line in a transcript stands for, without the line end that follows it.
 ///
-/// `password` gives the application password of a device.
+/// `password` gives the application password of a device, or the token of `token NAME`.
 pub fn expand(text: &str, user: &str, password: impl Fn(&str) -> Option<String>) -> Result<String, String> {
     let (times, text) = repetition(text);
     let mut expanded = String::new();
@@ -39,11 +39,20 @@ fn value(token: &str, user: &str, password: &impl Fn(&str) -> Option<String>) ->
         return Some(Ok(octets.to_owned()));
     }
     let (what, device) = token.split_once(" of ")?;
-    let secret = password(device).ok_or_else(|| format!("{device} has no password"));
+    let is_token = matches!(what, "oauthbearer" | "xoauth2");
+    let whose = if is_token { format!("token {device}") } else { device.to_owned() };
+    let secret = password(&whose).ok_or_else(|| format!("{device} has no password, or no token"));
     match what {
         "password" => Some(secret),
         // RFC 4616 §2
         "plain" => Some(secret.map(|secret| base64(format!("\0{user}\0{secret}").as_bytes()))),
+        // RFC 7628 §3.1
+        "oauthbearer" => {
+            Some(secret.map(|token| base64(format!("n,a={user},\u{1}auth=Bearer {token}\u{1}\u{1}").as_bytes())))
+        }
+        "xoauth2" => {
+            Some(secret.map(|token| base64(format!("user={user}\u{1}auth=Bearer {token}\u{1}\u{1}").as_bytes())))
+        }
         _ => None,
     }
 }
@@ -80,6 +89,9 @@ mod tests {
         check("MAIL FROM:<a@b> x < y", "MAIL FROM:<a@b> x < y");
         check("PASS <password of pc>", "PASS secret");
         check("AUTH PLAIN <plain of pc>", "AUTH PLAIN AHUAc2VjcmV0");
+        let token = |device: &str| (device == "token pc").then(|| "t".to_owned());
+        let sent = expand("AUTH XOAUTH2 <xoauth2 of pc>", "u", token).unwrap();
+        assert_eq!(sent, "AUTH XOAUTH2 dXNlcj11AWF1dGg9QmVhcmVyIHQBAQ==");
         check("<3 TIMES>NOOP", "NOOP\r\nNOOP\r\nNOOP");
         check("<2 TIMES>DELE <n>", "DELE 1\r\nDELE 2");
         check("<x TIMES>NOOP", "<x TIMES>NOOP");

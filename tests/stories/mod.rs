@@ -15,3 +15,4 @@ mod python;
 mod senders;
 mod sent;
 mod shared_password;
+mod tokens;

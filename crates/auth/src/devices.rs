@@ -45,7 +45,7 @@ impl Auth {
         revoked.map_err(|error| refusal(error, &device.to_string()))
     }
 
-    fn must_exist(&self, account: AccountId) -> Result<(), Error> {
+    pub(crate) fn must_exist(&self, account: AccountId) -> Result<(), Error> {
         match self.directory().account_by_id(account)? {
             Some(_) => Ok(()),
             None => Err(Error::refused(format!("there is no account {account}; `account list` shows all"))),
@@ -57,7 +57,7 @@ pub(crate) fn actor(now: Timestamp) -> Actor {
     Actor { device: DeviceId(0), protocol: Protocol::Cli, now }
 }
 
-fn refusal(error: store::Error, device: &str) -> Error {
+pub(crate) fn refusal(error: store::Error, device: &str) -> Error {
     match error {
         store::Error::AlreadyExists => Error::refused(format!(
             "there is a device “{device}” already; choose another name or revoke that one first"
@@ -67,11 +67,11 @@ fn refusal(error: store::Error, device: &str) -> Error {
         }
         store::Error::InvalidName(why) => Error::refused(format!("“{device}” cannot be the name of a device: {why}")),
         store::Error::Limit(what) => Error::refused(what),
+        store::Error::NotAllowed(why) => Error::refused(why),
         store::Error::NoSuchAccount
         | store::Error::NoSuchMailbox
         | store::Error::NoSuchMessage
         | store::Error::InvalidContent(_)
-        | store::Error::NotAllowed(_)
         | store::Error::NotPermitted
         | store::Error::NotPermittedBelow(_)
         | store::Error::LoginEnded

@@ -11,6 +11,7 @@
 
 mod announcement;
 mod cache;
+mod device_list;
 mod devices;
 mod error;
 mod login;
@@ -25,6 +26,7 @@ mod standing;
 mod text;
 mod throttle;
 mod ticket;
+mod token;
 mod user_name;
 mod web;
 
@@ -41,6 +43,7 @@ pub use requests::{
 pub use second_factor::{RECOVERY_CODES, SecondFactorSetup};
 pub use secret::generate_password;
 pub use standing::Standing;
+pub use token::TOKEN_DAYS_MAX;
 pub use web::{
     NewOwner, Owner, OwnerError, SESSION_IDLE_MAX_MILLIS, Web, WebAttempt, WebLogin, WebSession, WebSessionInfo,
 };

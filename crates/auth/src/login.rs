@@ -17,6 +17,7 @@ mod tests;
 
 use crate::announcement::ScramState;
 use crate::cache::{Proof, Verified};
+use crate::device_list::{devices_now, is_of};
 use crate::error::LoginError;
 use crate::options::{AuthOptions, Scram};
 use crate::owner_proof::OwnerProof;
@@ -28,15 +29,14 @@ use crate::text;
 use crate::throttle::{Source, Throttle};
 use crate::user_name::UserName;
 use crate::web::Sessions;
-use directory::PASSWORD_BYTES_MAX;
-use directory::fold;
-use directory::{AccountRecord, Directory};
+use directory::secret::PurposeKey;
+use directory::{AccountRecord, Directory, PASSWORD_BYTES_MAX, fold};
 use metrics::{Counts, Exposition};
 use session::Turn;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use store::device::{Credential, Device, LastLogin, UNSEEN_DAYS};
+use store::device::{Credential, Device, DeviceToken, LastLogin, UNSEEN_DAYS};
 use store::{Account, AccountId, DeviceId, Error, MaildropOptions, Protocol, Store, Timestamp};
 
 /// From so many devices of the main password on, a new fingerprint counts as its plain protocol. Fingerprints are what
@@ -52,6 +52,7 @@ pub struct Auth(Arc<Inner>);
 struct Inner {
     directory: Directory,
     application_key: ApplicationKey,
+    token_key: PurposeKey,
     verified: Verified,
     throttle: Throttle,
     names: Names,
@@ -100,6 +101,8 @@ pub struct Login {
     pub maildrop: MaildropOptions,
     /// With the main password: which one.
     pub(crate) stamp: Option<Stamp>,
+    /// The token that was shown.
+    pub(crate) token: Option<DeviceToken>,
 }
 
 /// What somebody says is the main password of an account.
@@ -135,6 +138,7 @@ impl Auth {
             names: Names::default(),
             directory,
             application_key: ApplicationKey::new(&secret),
+            token_key: PurposeKey::new("pillarbox 2026 tokens of devices", &secret),
             verified: Verified::new()?,
             throttle: Throttle::new()?,
             logins: Counts::new(&metrics::LOGINS),
@@ -384,6 +388,10 @@ impl Auth {
         &self.0.application_key
     }
 
+    pub(crate) fn token_key(&self) -> &PurposeKey {
+        &self.0.token_key
+    }
+
     pub(crate) fn forget_verified(&self, account: AccountId) {
         self.0.verified.forget(account);
     }
@@ -424,6 +432,7 @@ impl Auth {
                 main_password: false,
                 maildrop: MaildropOptions::default(),
                 stamp: None,
+                token: None,
             })),
             // Revoked or removed just now.
             Err(Error::NoSuchDevice | Error::NoSuchAccount) => Ok(None),
@@ -473,6 +482,7 @@ impl Auth {
             maildrop: MaildropOptions::default(),
             // Without a second factor: there was none a moment ago, and with one it does not count.
             stamp: Some(self.session_table().stamp(id, &record, None)),
+            token: None,
         }))
     }
 
@@ -500,22 +510,6 @@ pub(crate) fn for_maildrop(login: Login, attempt: &Attempt<'_>, options: Maildro
     }
     let program = attempt.fingerprint.filter(|_| login.main_password).map(str::to_owned);
     Login { maildrop: MaildropOptions { program, ..options }, ..login }
-}
-
-pub(crate) type Devices = Arc<BTreeMap<DeviceId, Device>>;
-
-/// The devices, as of now: another process may have revoked one.
-pub(crate) fn devices_now(account: &Account) -> Result<Devices, Error> {
-    account.refresh()?;
-    account.devices()
-}
-
-/// Compares in constant time.
-fn is_of(device: &Device, hash: &blake3::Hash) -> bool {
-    match &device.credential {
-        Credential::ApplicationPassword { hash: known } => device.revoked_at.is_none() && *hash == *known,
-        Credential::MainPassword { .. } | Credential::Guest { .. } => false,
-    }
 }
 
 /// The device that stands for the main password in a program. An account that can take no more devices, or a disk that

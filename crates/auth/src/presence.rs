@@ -75,22 +75,28 @@ impl Presence {
     }
 
     /// Whether the login still counts. To be asked before each command that reads, writes or sends, and when the session
-    /// was woken.
+    /// was woken. A token that has expired, or in whose place there is another one, lets nobody stay.
     ///
     /// # Errors
     /// Faults.
-    pub fn still_counts(&self) -> Result<bool, Error> {
-        self.account.still_counts()
+    pub fn still_counts(&self, now: Timestamp) -> Result<bool, Error> {
+        let Some(token) = &self.login.token else { return self.account.still_counts() };
+        let devices = match self.account.devices() {
+            Err(Error::NoSuchAccount) => return Ok(false),
+            devices => devices?,
+        };
+        let is_there = devices.get(&self.login.device).is_some_and(|device| device.token.as_ref() == Some(token));
+        Ok(is_there && token.counts_at(now) && self.account.still_counts()?)
     }
 
     /// As [`Self::still_counts`], and looks for what other processes did; to be asked about every half minute.
     ///
     /// # Errors
     /// Faults.
-    pub fn look_around(&self) -> Result<bool, Error> {
+    pub fn look_around(&self, now: Timestamp) -> Result<bool, Error> {
         self.rights.held_at.store(NEVER, Ordering::Release);
         match self.account.refresh() {
-            Ok(()) => self.still_counts(),
+            Ok(()) => self.still_counts(now),
             Err(Error::NoSuchAccount) => Ok(false),
             Err(error) => Err(error),
         }
@@ -267,7 +273,7 @@ mod tests {
             .map(|(login, woken)| auth.enter(login, Waker::from(woken.clone())))
             .collect();
         let browser = pages(&auth);
-        assert!(programs.iter().all(|presence| presence.still_counts() == Ok(true)), "{what}");
+        assert!(programs.iter().all(|presence| presence.still_counts(NOW) == Ok(true)), "{what}");
         let before = woken.each_ref().map(|woken| woken.0.load(Ordering::SeqCst));
         change(&auth, [programs[0].login().device, phone, browser.session.device]);
         let accounts = [programs[0].account(), programs[1].account(), &auth.account_of_session(&browser.session)];
@@ -277,7 +283,7 @@ mod tests {
         });
         assert_eq!(commits, expected, "{what}: what commits");
         let is_in = auth.web().session(&browser.token, NOW).unwrap().is_some();
-        let counts = |at: usize| programs[at].still_counts().unwrap();
+        let counts = |at: usize| programs[at].still_counts(NOW).unwrap();
         assert_eq!([counts(0), counts(1), is_in], expected, "{what}: who is asked");
         for at in 0..2 {
             let was_woken = woken[at].0.load(Ordering::SeqCst) > before[at];
@@ -328,9 +334,9 @@ mod tests {
     fn what_another_process_did_is_found_by_looking_around() {
         let (engine, auth, _) = server();
         let presence = auth.enter(log_in(&auth, ALICE, PASSWORD).unwrap(), Waker::noop().clone());
-        assert_eq!(presence.still_counts(), Ok(true));
+        assert_eq!(presence.still_counts(NOW), Ok(true));
         start(&engine).directory().set_disabled(ALICE, true).unwrap();
-        assert_eq!(presence.look_around(), Ok(false));
+        assert_eq!(presence.look_around(NOW), Ok(false));
     }
 
     #[test]
@@ -340,9 +346,9 @@ mod tests {
         let login = auth.identify(first.login(), "Thunderbird", NOW).unwrap();
         let named = first.identified_as(login);
         auth.revoke_device(alice, first.login().device, NOW).unwrap();
-        assert_eq!((first.still_counts(), named.still_counts()), (Ok(false), Ok(true)));
+        assert_eq!((first.still_counts(NOW), named.still_counts(NOW)), (Ok(false), Ok(true)));
         auth.revoke_device(alice, named.login().device, NOW).unwrap();
-        assert_eq!(named.still_counts(), Ok(false));
+        assert_eq!(named.still_counts(NOW), Ok(false));
         assert!(auth.log_in(&attempt(ALICE, PASSWORD)).is_ok());
     }
 }

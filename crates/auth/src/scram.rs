@@ -10,8 +10,9 @@
 //! it has done so by proof. A program that comes again then says its password, and has keys from there on
 //! (docs/decisions/0101-scram.md).
 
+use crate::device_list::devices_now;
 use crate::error::LoginError;
-use crate::login::{Attempt, Auth, Known, Login, devices_now, for_maildrop};
+use crate::login::{Attempt, Auth, Known, Login, for_maildrop};
 use crate::secret::ApplicationPassword;
 use crate::user_name::UserName;
 use directory::AccountRecord;

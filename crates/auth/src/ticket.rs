@@ -36,12 +36,13 @@ impl Auth {
         let info = self.directory().account_by_id(account)?;
         let Some(info) = info.filter(|info| !info.disabled) else { return Ok(None) };
         let maildrop = store::MaildropOptions::default();
-        let login = Login { account, device, name: info.address, main_password: stamp.is_some(), maildrop, stamp };
+        let login =
+            Login { account, device, name: info.address, main_password: stamp.is_some(), maildrop, stamp, token: None };
         if is_asked_for {
             return Ok(Some(self.enter_by_word(login)));
         }
         let presence = self.enter(login, Waker::noop().clone());
-        Ok(presence.still_counts()?.then_some(presence))
+        Ok(presence.account().still_counts()?.then_some(presence))
     }
 }
 

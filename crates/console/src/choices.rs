@@ -3,6 +3,7 @@
 use crate::account::AccountConsole;
 use crate::devices::DeviceCard;
 use crate::error::Error;
+use crate::moment::shown;
 use crate::words;
 use auth::Auth;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,21 @@ pub struct AddedDevice {
     /// Its application password: shown now and never again.
     pub password: String,
 }
+
+/// A token that a device was given just now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewToken {
+    /// The device.
+    #[serde(flatten)]
+    pub card: DeviceCard,
+    /// Shown now and never again.
+    pub token: String,
+    /// From then on it does not count.
+    pub expires_at: String,
+}
+
+/// A token counts for so many days where nobody says for how many.
+pub const TOKEN_DAYS: u16 = 90;
 
 /// Everything that can be chosen, explained.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +120,17 @@ impl AccountConsole {
     pub fn add_device(&self, auth: &Auth, name: &str, pop: &PopChoice) -> Result<(DeviceId, String), Error> {
         let pop = pop.apply(self.account.settings()?.pop)?;
         Ok(auth.add_device(self.account.id(), name, Some(pop), self.actor.now)?)
+    }
+
+    /// Gives a device a token that counts for so many days, without them for [`TOKEN_DAYS`], in place of the one that it had.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: it logs in with the main password, is revoked or not there, other days than
+    /// [`auth::TOKEN_DAYS_MAX`] allows; faults.
+    pub fn make_token(&self, auth: &Auth, id: DeviceId, days: Option<u16>) -> Result<NewToken, Error> {
+        let days = days.unwrap_or(TOKEN_DAYS);
+        let (token, expires_at) = auth.make_token(self.account.id(), id, days, self.actor.now)?;
+        Ok(NewToken { card: self.device_card(id)?, token, expires_at: shown(expires_at) })
     }
 
     /// Changes the POP settings of a device. `saves_sent`: whether what it sends is saved to Sent.

@@ -25,6 +25,9 @@ pub struct DeviceCard {
     pub name: String,
     /// Whether its password is one of its own.
     pub own_password: bool,
+    /// It may show a token as well; from then on it may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_until: Option<String>,
     /// The protocols that it has used.
     pub protocols: Vec<String>,
     /// What its program called itself.
@@ -269,6 +272,7 @@ fn card(device: &Device, others: &Others, did: &Did<'_>) -> DeviceCard {
         id: device.id.0,
         name: device.name.clone(),
         own_password: matches!(device.credential, Credential::ApplicationPassword { .. }),
+        token_until: device.token.filter(|token| token.counts_at(others.now)).map(|token| shown(token.expires_at)),
         protocols: used.map(|protocol| words::protocol(protocol).to_owned()).collect(),
         program: login.and_then(|login| login.program.clone()),
         added_at: shown(device.added_at),

@@ -59,7 +59,7 @@ pub use administration::{
 pub use backing_up::{BackupStep, last_backup};
 pub use certificate::{CertificateCard, CertificateKey, tlsa};
 pub use checking::{CheckStep, Steps};
-pub use choices::{AddedDevice, Choice, Defaults, PopChoice, PopChoices};
+pub use choices::{AddedDevice, Choice, Defaults, NewToken, PopChoice, PopChoices, TOKEN_DAYS};
 pub use devices::{DeviceCard, Light, Offer, Traffic};
 pub use done::{AliasLine, DomainLine, Done, InvitedLine, ListLine, MemberLine, MembershipLine};
 pub use error::Error;

@@ -27,6 +27,8 @@ pub(crate) struct Book {
     without_junk_filter: BTreeSet<AccountId>,
     /// The accounts of a local part: a name without a domain means the only one that there is.
     bare_names: HashMap<String, BTreeSet<AccountId>>,
+    /// Whether programs are told that they may show a token.
+    pub(crate) announces_tokens: bool,
     /// Who is an administrator and may log in.
     administrators: BTreeSet<AccountId>,
     /// The accounts of each domain that has one, those that are disabled last.
@@ -43,6 +45,7 @@ impl Book {
             record::LIST,
             record::FORWARD,
             record::WITHOUT_JUNK_FILTER,
+            record::TOKENS,
         ];
         let (version, rows) = table.scan_all(&kinds)?;
         let mut book = Self { version, ..Self::default() };
@@ -94,6 +97,7 @@ impl Book {
             }
             (Some(record::WITHOUT_JUNK_FILTER), Some(_)) => drop(self.without_junk_filter.insert(number_in(key)?)),
             (Some(record::WITHOUT_JUNK_FILTER), None) => drop(self.without_junk_filter.remove(&number_in(key)?)),
+            (Some(record::TOKENS), row) => self.announces_tokens = row.is_some(),
             (Some(_) | None, _) => {}
         }
         Ok(())

@@ -255,6 +255,28 @@ impl Directory {
         Ok(self.book()?.has_administrator())
     }
 
+    /// Whether mail programs are told that a token opens the door: once some device was given one.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn announces_tokens(&self) -> Result<bool, store::Error> {
+        Ok(self.book()?.announces_tokens)
+    }
+
+    /// Has them be told, from now on.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn announce_tokens(&self) -> Result<(), store::Error> {
+        if self.announces_tokens()? {
+            return Ok(());
+        }
+        self.0.table.change(|tx| {
+            tx.put(record::TOKENS, vec![record::FORMAT]);
+            Ok(())
+        })
+    }
+
     /// All accounts, by address.
     ///
     /// # Errors

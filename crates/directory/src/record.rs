@@ -13,6 +13,7 @@
 //! S domain           the keys with which a domain signs its mail (see `signing`)
 //! T                  the certificate of this host, with its keys (see `host_certificate`)
 //! T url              the account with the authority that gives it
+//! O                  a device was given a token: programs are told that there are some
 //! P number           an account that is being made or removed: whether its mailbox is there is not known
 //! ```
 //! Numbers are big-endian. Every value begins with the version of its format.
@@ -20,7 +21,7 @@
 use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, Error, Row, Table, TableTx, Timestamp};
 
-const FORMAT: u8 = 1;
+pub(crate) const FORMAT: u8 = 1;
 /// Of an account, since it can be an administrator's.
 const ACCOUNT_FORMAT: u8 = 2;
 /// Of an account that has keys for SCRAM.
@@ -38,6 +39,7 @@ pub(crate) const LIST: &[u8] = b"M";
 pub(crate) const FORWARD: &[u8] = b"F";
 pub(crate) const WITHOUT_JUNK_FILTER: &[u8] = b"J";
 pub(crate) const LINK: &[u8] = b"K";
+pub(crate) const TOKENS: &[u8] = b"O";
 pub(crate) const UNFINISHED: &[u8] = b"P";
 const COUNTERS: &[u8] = b"C";
 

@@ -15,7 +15,7 @@ use metrics::Stopwatch;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use std::mem;
 use std::sync::Arc;
-use store::{Error, Protocol};
+use store::{Error, Protocol, Timestamp};
 
 /// A client that hears nothing of its command for so long is told that it goes on: many give up after a minute.
 const IN_PROGRESS_MILLIS: u64 = 10_000;
@@ -155,7 +155,7 @@ impl ImapSession {
     /// Whether somebody is here whose login does not count any more.
     fn is_to_go(&self) -> bool {
         match &self.state {
-            State::Authenticated(user) => !user.presence.still_counts().unwrap_or(true),
+            State::Authenticated(user) => !user.presence.still_counts(Timestamp(self.now.unix_millis)).unwrap_or(true),
             State::NotAuthenticated(_) | State::Logout => false,
         }
     }

@@ -85,13 +85,13 @@ impl User {
     /// done lately. A disk that cannot be read ends no session.
     pub(crate) fn may_stay(&mut self, now: Moment, every_millis: u64) -> bool {
         if now.monotonic_millis < self.refreshed_at.saturating_add(every_millis) {
-            return self.presence.still_counts().unwrap_or(true);
+            return self.presence.still_counts(Timestamp(now.unix_millis)).unwrap_or(true);
         }
         self.refreshed_at = now.monotonic_millis;
         if let Some(selected) = self.selected.as_ref().filter(|selected| selected.shared.is_some()) {
             // What cannot be read now is told by whoever looks.
             let _unread = selected.account.refresh();
         }
-        self.presence.look_around().unwrap_or(true)
+        self.presence.look_around(Timestamp(now.unix_millis)).unwrap_or(true)
     }
 }

@@ -2,7 +2,7 @@
 
 use auth::LoginError;
 use sasl::scram::SALT_BYTES;
-use sasl::{Binding, Credentials, Exchange, Failure, Mechanism, Password, Progress, ScramProof};
+use sasl::{Bearer, Binding, Credentials, Exchange, Failure, Mechanism, Password, Progress, ScramProof};
 
 /// So many logins may fail on one connection; the last of them ends it. What is refused for load is no failure.
 pub const FAILURES_MAX: u32 = 5;
@@ -27,6 +27,8 @@ pub enum Refusal {
     OtherIdentity,
     /// The user name or the password is wrong, or the account is disabled: a stranger does not learn which.
     Wrong,
+    /// The token is wrong, too old or was taken back, or the account is disabled.
+    WrongToken,
     /// Too many logins failed from there; this one was not tried.
     TooManyFailures,
     /// Too many logins wait at this moment; this one was not tried, and no fault of the client's.
@@ -78,6 +80,8 @@ pub(crate) enum Claimed {
     Password(Credentials),
     /// With a proof that they know one.
     Proof(ScramProof),
+    /// With a token.
+    Bearer(Bearer),
     /// It was proven, and they have heard what proves the server's side.
     Proven(String),
 }
@@ -87,6 +91,7 @@ impl Claimed {
         match self {
             Self::Password(credentials) => &credentials.authentication_id,
             Self::Proof(proof) => &proof.authentication_id,
+            Self::Bearer(bearer) => bearer.user.as_deref().unwrap_or_default(),
             Self::Proven(user) => user,
         }
     }
@@ -110,8 +115,19 @@ enum Stage {
     Checking(Claimed),
     /// It was proven; an empty line of the client's is to come, once it has heard what proves the server's side.
     LastLine { user: String },
-    /// The answer waits until then, on the monotonic clock: it slows guessing down.
-    HeldBack { until: u64, refusal: Refusal },
+    /// The answer waits until then, on the monotonic clock: it slows guessing down. `told` comes first.
+    HeldBack { until: u64, refusal: Refusal, told: Option<String> },
+    /// The client was told why not; a line of its own, which says nothing, and then the answer are to come.
+    Told { refusal: Refusal },
+}
+
+/// An answer that was held back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// No.
+    Refused(Answer),
+    /// What is sent before that (base64); a line of the client's follows.
+    Challenge(String),
 }
 
 impl Conversation {
@@ -132,6 +148,8 @@ impl Conversation {
         match (std::mem::take(&mut self.stage), line) {
             (Stage::Exchange(exchange), Ok(line)) => self.progress(exchange.respond(line), means),
             (Stage::LastLine { user }, Ok(b"" | b"=")) => self.check(Claimed::Proven(user)),
+            // RFC 7628 §3.2.3: whatever it says.
+            (Stage::Told { refusal }, _) => Said::Refused(self.refuse(refusal)),
             (Stage::LastLine { .. }, Ok(b"*")) => Said::Refused(self.refuse(Refusal::Cancelled)),
             (_, Err(failure)) => Said::Refused(self.refuse(failure.into())),
             (Stage::Quiet | Stage::Checking(_) | Stage::LastLine { .. } | Stage::HeldBack { .. }, Ok(_)) => {
@@ -171,6 +189,7 @@ impl Conversation {
             }
             Progress::Done(credentials) => self.check(Claimed::Password(credentials)),
             Progress::Proof(proof) => self.check(Claimed::Proof(proof)),
+            Progress::Bearer(bearer) => self.check(Claimed::Bearer(bearer)),
             Progress::Failed(failure) => Said::Refused(self.refuse(failure.into())),
         }
     }
@@ -186,8 +205,18 @@ impl Conversation {
     pub(crate) fn claimed(&self) -> Option<&Claimed> {
         match &self.stage {
             Stage::Checking(claimed) => Some(claimed),
-            Stage::Quiet | Stage::Exchange(_) | Stage::LastLine { .. } | Stage::HeldBack { .. } => None,
+            Stage::Quiet
+            | Stage::Exchange(_)
+            | Stage::LastLine { .. }
+            | Stage::HeldBack { .. }
+            | Stage::Told { .. } => None,
         }
+    }
+
+    /// Whether the client was told why not, and only its last line is waited for.
+    #[must_use]
+    pub(crate) fn is_told(&self) -> bool {
+        matches!(self.stage, Stage::Told { .. })
     }
 
     /// Not, at once.
@@ -197,20 +226,30 @@ impl Conversation {
         Answer { refusal, is_last: refusal.is_failure() && self.failures >= FAILURES_MAX }
     }
 
-    /// Not, but the answer waits until `until`.
+    /// Not, but the answer waits until `until`. Who has shown a wrong token is told so first (RFC 7628 §3.2.2).
     pub(crate) fn hold_back(&mut self, refusal: Refusal, until: u64) {
-        self.stage = Stage::HeldBack { until, refusal };
+        let told = match (&self.stage, refusal) {
+            (Stage::Checking(Claimed::Bearer(bearer)), Refusal::WrongToken) => Some(bearer.refusal()),
+            (_, _) => None,
+        };
+        self.stage = Stage::HeldBack { until, refusal, told };
     }
 
     /// The answer that was held back, once its time has come.
-    pub(crate) fn due(&mut self, now: u64) -> Option<Answer> {
-        match self.stage {
-            Stage::HeldBack { until, refusal } if now >= until => Some(self.refuse(refusal)),
+    pub(crate) fn due(&mut self, now: u64) -> Option<Due> {
+        match &mut self.stage {
+            Stage::HeldBack { until, refusal, told } if now >= *until => {
+                let refusal = *refusal;
+                let Some(told) = told.take() else { return Some(Due::Refused(self.refuse(refusal))) };
+                self.stage = Stage::Told { refusal };
+                Some(Due::Challenge(told))
+            }
             Stage::HeldBack { .. }
             | Stage::Quiet
             | Stage::Exchange(_)
             | Stage::Checking(_)
-            | Stage::LastLine { .. } => None,
+            | Stage::LastLine { .. }
+            | Stage::Told { .. } => None,
         }
     }
 
@@ -219,7 +258,9 @@ impl Conversation {
     pub(crate) fn until(&self) -> Option<u64> {
         match self.stage {
             Stage::HeldBack { until, .. } => Some(until),
-            Stage::Quiet | Stage::Exchange(_) | Stage::Checking(_) | Stage::LastLine { .. } => None,
+            Stage::Quiet | Stage::Exchange(_) | Stage::Checking(_) | Stage::LastLine { .. } | Stage::Told { .. } => {
+                None
+            }
         }
     }
 
@@ -267,6 +308,7 @@ impl Refusal {
             | Self::Malformed
             | Self::OtherIdentity
             | Self::Wrong
+            | Self::WrongToken
             | Self::TooManyFailures => true,
             Self::Busy | Self::Fault => false,
         }
@@ -283,6 +325,7 @@ impl Refusal {
             Self::Malformed => "malformed",
             Self::OtherIdentity => "acts for another",
             Self::Wrong => "wrong name or password",
+            Self::WrongToken => "wrong token",
             Self::TooManyFailures => "too many failures",
             Self::Busy => "load",
             Self::Fault => "fault",
@@ -341,8 +384,33 @@ mod tests {
             conversation.password("alice", "wrong");
             conversation.hold_back(Refusal::Wrong, 10);
             assert_eq!((conversation.due(9), conversation.until()), (None, Some(10)));
-            assert_eq!(conversation.due(10), Some(Answer { refusal: Refusal::Wrong, is_last: n == FAILURES_MAX }));
+            let answer = Answer { refusal: Refusal::Wrong, is_last: n == FAILURES_MAX };
+            assert_eq!(conversation.due(10), Some(Due::Refused(answer)));
         }
+    }
+
+    #[test]
+    fn who_shows_a_wrong_token_is_told_why_before_the_answer() {
+        let means = Means { mechanisms: &Mechanism::ALL, binding: None, announces_plus: false, salt: &|_| None };
+        let initial = sasl::client::oauthbearer("alice", "t");
+        let mut conversation = Conversation::default();
+        for last in [Ok(&b"AQ=="[..]), Ok(b""), Ok(b"*"), Err(Failure::TooLong)] {
+            assert_eq!(conversation.begin("oauthbearer", Some(initial.as_bytes()), means), Said::Check);
+            conversation.hold_back(Refusal::WrongToken, 10);
+            assert_eq!(conversation.due(9), None);
+            let Some(Due::Challenge(told)) = conversation.due(10) else { panic!("{last:?}") };
+            assert_eq!(told, "eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIn0=");
+            assert!(!conversation.is_busy() && conversation.is_told());
+            let Said::Refused(answer) = conversation.line(last, means) else { panic!("{last:?}") };
+            assert_eq!(answer.refusal, Refusal::WrongToken);
+        }
+        // What is no fault of the token's is answered at once.
+        assert_eq!(conversation.begin("xoauth2", Some(sasl::client::xoauth2("a", "t").as_bytes()), means), Said::Check);
+        conversation.hold_back(Refusal::TooManyFailures, 10);
+        assert_eq!(
+            conversation.due(10),
+            Some(Due::Refused(Answer { refusal: Refusal::TooManyFailures, is_last: true }))
+        );
     }
 
     #[test]

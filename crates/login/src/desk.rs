@@ -1,9 +1,9 @@
 //! A conversation with `auth` behind it.
 
-use crate::conversation::{Answer, Claimed, Conversation, Means, Refusal, Said};
+use crate::conversation::{Answer, Claimed, Conversation, Due, Means, Refusal, Said};
 use crate::log;
 use auth::{Attempt, Auth, Login, LoginError, Presence};
-use sasl::{Credentials, Failure, Mechanism, Password, ScramProof};
+use sasl::{Bearer, Credentials, Failure, Mechanism, Password, ScramProof};
 use session::{Full, Job, Lost, Moment, Peer, Turn};
 use std::net::IpAddr;
 use std::task::Poll;
@@ -55,14 +55,18 @@ pub enum Progress {
 #[must_use]
 pub fn mechanisms(auth: &Auth, client: &Peer) -> Vec<Mechanism> {
     let with_scram = auth.offers_scram(client.address);
-    possible(client, with_scram, with_scram && auth.offers_scram_plus())
+    let mut announced = possible(client, with_scram, with_scram && auth.offers_scram_plus());
+    if !auth.offers_tokens() {
+        announced.retain(|mechanism| !matches!(mechanism, Mechanism::OAuthBearer | Mechanism::XOAuth2));
+    }
+    announced
 }
 
 /// What can be done: a client that learnt of SCRAM a moment ago may use it, though it is not announced any more.
 fn possible(client: &Peer, with_scram: bool, with_plus: bool) -> Vec<Mechanism> {
     let binds = client.tls.as_ref().is_some_and(|tls| tls.exporter.is_some());
     let is_possible = |mechanism: &Mechanism| match mechanism {
-        Mechanism::Plain | Mechanism::Login => true,
+        Mechanism::Plain | Mechanism::Login | Mechanism::OAuthBearer | Mechanism::XOAuth2 => true,
         Mechanism::ScramSha256 => with_scram,
         Mechanism::ScramSha256Plus => with_plus && binds,
     };
@@ -84,8 +88,9 @@ impl Desk {
 
     /// Takes a line of an exchange, or what was wrong with it as a line.
     pub fn line(&mut self, auth: &Auth, client: &Peer, line: Result<&[u8], Failure>) -> Said {
+        let is_noted = self.conversation.is_told();
         let said = with_means(auth, client, |means| self.conversation.line(line, means));
-        self.noted(auth, client.address, said)
+        if is_noted { said } else { self.noted(auth, client.address, said) }
     }
 
     /// A name and a password came without an exchange.
@@ -130,8 +135,8 @@ impl Desk {
 
     /// Goes on, as long as [`Self::is_busy`]. `fingerprint`: as [`Attempt::fingerprint`].
     pub fn go_on(&mut self, auth: &Auth, client: &Peer, fingerprint: Option<&str>, now: Moment) -> Progress {
-        if let Some(answer) = self.conversation.due(now.monotonic_millis) {
-            return Progress::Refused(answer);
+        if let Some(due) = self.conversation.due(now.monotonic_millis) {
+            return due.into();
         }
         let Some(claimed) = self.conversation.claimed().cloned() else { return Progress::Wait };
         match (claimed, std::mem::take(&mut self.check)) {
@@ -141,6 +146,7 @@ impl Desk {
             (Claimed::Password(_), Check::InLine(job)) => self.look_at(auth, client, job, now),
             (Claimed::Password(_), Check::Keying { login, job }) => self.look_at_keys(auth, client, (login, job), now),
             (Claimed::Proof(proof), _) => self.prove(auth, client, (&proof, fingerprint), now),
+            (Claimed::Bearer(bearer), _) => self.look_at_token(auth, client, (&bearer, fingerprint), now),
             (Claimed::Proven(_), Check::Proven(login)) => self.looked_into(auth, client, Ok(*login), now),
             (Claimed::Proven(_), Check::New | Check::InLine(_) | Check::Keying { .. }) => {
                 self.refused(auth, client, (Refusal::Fault, 0), now)
@@ -213,6 +219,31 @@ impl Desk {
         }
     }
 
+    fn look_at_token(
+        &mut self,
+        auth: &Auth,
+        client: &Peer,
+        (bearer, fingerprint): (&Bearer, Option<&str>),
+        now: Moment,
+    ) -> Progress {
+        let attempt = Attempt {
+            user: bearer.user.as_deref().unwrap_or_default(),
+            password: bearer.token.as_str(),
+            protocol: self.protocol,
+            address: client.address,
+            fingerprint,
+            tls: client.tls.as_ref().map(|tls| tls.version.as_str()),
+            now: Timestamp(now.unix_millis),
+            turn: None,
+        };
+        match auth.log_in_by_token(&attempt) {
+            Err(LoginError::Rejected { delay_millis }) => {
+                self.refused(auth, client, (Refusal::WrongToken, delay_millis), now)
+            }
+            outcome => self.looked_into(auth, client, outcome, now),
+        }
+    }
+
     /// Looks into a proof; who is let in is told first what proves the server's side (RFC 5802 §5).
     fn prove(
         &mut self,
@@ -269,7 +300,7 @@ impl Desk {
     ) -> Progress {
         log::failed(auth, self.protocol, (client.address, self.user().unwrap_or_default()), refusal.why());
         self.conversation.hold_back(refusal, now.monotonic_millis.saturating_add(delay_millis));
-        self.conversation.due(now.monotonic_millis).map_or(Progress::Wait, Progress::Refused)
+        self.conversation.due(now.monotonic_millis).map_or(Progress::Wait, Progress::from)
     }
 
     fn noted(&self, auth: &Auth, address: IpAddr, said: Said) -> Said {
@@ -287,6 +318,15 @@ fn with_means(auth: &Auth, client: &Peer, then: impl FnOnce(Means<'_>) -> Said) 
     let mechanisms = possible(client, auth.takes_scram(), auth.takes_scram());
     let announces_plus = auth.offers_scram_plus();
     then(Means { mechanisms: &mechanisms, binding, announces_plus, salt: &salt })
+}
+
+impl From<Due> for Progress {
+    fn from(due: Due) -> Self {
+        match due {
+            Due::Refused(answer) => Self::Refused(answer),
+            Due::Challenge(challenge) => Self::Challenge(challenge),
+        }
+    }
 }
 
 impl Claim {

@@ -164,6 +164,7 @@ impl Pop3Session {
             // RFC 3206 §4: the credentials are the problem.
             Refusal::OtherIdentity => Reply::err_with(ResponseCode::Auth, words.log_in_as_yourself),
             Refusal::Wrong => Reply::err_with(ResponseCode::Auth, words.wrong_credentials),
+            Refusal::WrongToken => Reply::err_with(ResponseCode::Auth, words.wrong_token),
             // RFC 3206 §3: nobody is to be asked for another password.
             Refusal::TooManyFailures => temporary(words.too_many_failures),
             Refusal::Busy => temporary(words.too_many_logins),

@@ -202,9 +202,9 @@ impl Pop3Session {
     }
 
     /// Ends the session of somebody whose login does not count any more, in words where there is room for some.
-    fn shows_out(&mut self, output: &mut Vec<u8>) -> bool {
+    fn shows_out(&mut self, now: Moment, output: &mut Vec<u8>) -> bool {
         let State::Transaction(transaction) = &self.state else { return false };
-        if !transaction.is_over() {
+        if !transaction.is_over(now) {
             return false;
         }
         if !transaction.is_answering() {
@@ -225,7 +225,7 @@ impl Pop3Session {
     /// Handles what was received, until something has to be waited for.
     fn run(&mut self, now: Moment, output: &mut Vec<u8>) -> Step {
         loop {
-            if self.shows_out(output) {
+            if self.shows_out(now, output) {
                 return Step::Close;
             }
             match self.answer(now, output) {

@@ -75,9 +75,9 @@ impl Transaction {
     }
 
     /// Whether the login does not count any more. A disk that cannot be read ends no session.
-    pub(crate) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self, now: Moment) -> bool {
         // What QUIT has begun finds it out itself, and says what became of it.
-        self.closing.is_none() && !self.presence.still_counts().unwrap_or(true)
+        self.closing.is_none() && !self.presence.still_counts(Timestamp(now.unix_millis)).unwrap_or(true)
     }
 
     /// Whether the client reads an answer of many lines.

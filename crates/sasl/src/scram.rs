@@ -236,7 +236,7 @@ fn value<'a>(attribute: Option<&'a str>, name: &str) -> Result<&'a str, Failure>
 }
 
 /// RFC 5802 §5.1: `=2C` is a comma and `=3D` is `=`.
-fn sasl_name(name: &str) -> Result<String, Failure> {
+pub(crate) fn sasl_name(name: &str) -> Result<String, Failure> {
     let without = name.replace("=2C", "").replace("=3D", "");
     if without.contains('=') {
         return Err(Failure::Malformed);

@@ -1,7 +1,7 @@
 //! The server's side of an exchange: a state that consumes itself.
 
 use crate::scram::{Binding, SALT_BYTES, ScramFirst, ScramProof, ScramSecond};
-use crate::{Credentials, login, plain};
+use crate::{Bearer, Credentials, login, plain};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -28,11 +28,16 @@ pub enum Mechanism {
     ScramSha256,
     /// RFC 7677, bound to the TLS session.
     ScramSha256Plus,
+    /// RFC 7628.
+    OAuthBearer,
+    /// Google's, obsolete: <https://developers.google.com/gmail/imap/xoauth2-protocol>.
+    XOAuth2,
 }
 
 impl Mechanism {
     /// All of them, the one to prefer first.
-    pub const ALL: [Self; 4] = [Self::ScramSha256Plus, Self::ScramSha256, Self::Plain, Self::Login];
+    pub const ALL: [Self; 6] =
+        [Self::ScramSha256Plus, Self::ScramSha256, Self::Plain, Self::Login, Self::OAuthBearer, Self::XOAuth2];
 
     /// Reads a name, in any case.
     #[must_use]
@@ -48,6 +53,8 @@ impl Mechanism {
             Self::Login => "LOGIN",
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
+            Self::OAuthBearer => "OAUTHBEARER",
+            Self::XOAuth2 => "XOAUTH2",
         }
     }
 }
@@ -76,6 +83,8 @@ pub enum Progress {
     Done(Credentials),
     /// The client said who it is, and proved it to whoever has the keys.
     Proof(ScramProof),
+    /// The client has shown a token.
+    Bearer(Bearer),
     /// It is over.
     Failed(Failure),
 }
@@ -91,6 +100,8 @@ enum Expected {
     LoginPassword { user_name: String },
     ScramFirst { plus: bool, binding: Option<Binding> },
     ScramSecond(ScramSecond),
+    OAuthBearer,
+    XOAuth2,
 }
 
 /// An exchange that waits for a salt.
@@ -125,6 +136,8 @@ impl Exchange {
             Mechanism::Login => Expected::LoginUserName,
             Mechanism::ScramSha256 => Expected::ScramFirst { plus: false, binding },
             Mechanism::ScramSha256Plus => Expected::ScramFirst { plus: true, binding },
+            Mechanism::OAuthBearer => Expected::OAuthBearer,
+            Mechanism::XOAuth2 => Expected::XOAuth2,
         };
         match initial {
             Some(b"=") => Self(expected).take(b""),
@@ -167,6 +180,10 @@ impl Exchange {
             Expected::ScramSecond(second) => {
                 return second.parse(response).map_or_else(Progress::Failed, Progress::Proof);
             }
+            Expected::OAuthBearer => return Bearer::parse(response).map_or_else(Progress::Failed, Progress::Bearer),
+            Expected::XOAuth2 => {
+                return Bearer::parse_xoauth2(response).map_or_else(Progress::Failed, Progress::Bearer);
+            }
         };
         match credentials {
             Ok(credentials) => Progress::Done(credentials),
@@ -176,7 +193,11 @@ impl Exchange {
 
     fn challenge(self) -> Progress {
         let challenge = match self.0 {
-            Expected::PlainMessage | Expected::ScramFirst { .. } | Expected::ScramSecond(_) => "",
+            Expected::PlainMessage
+            | Expected::ScramFirst { .. }
+            | Expected::ScramSecond(_)
+            | Expected::OAuthBearer
+            | Expected::XOAuth2 => "",
             Expected::LoginUserName => login::USER_NAME_CHALLENGE,
             Expected::LoginPassword { .. } => login::PASSWORD_CHALLENGE,
         };
@@ -254,6 +275,16 @@ mod tests {
             prop_assert_eq!(&found.authentication_id, &user);
             prop_assert_eq!(found.password.as_str(), password.as_str());
 
+            let ascii = password.replace(|c: char| !c.is_ascii_graphic(), "x");
+            for (mechanism, response) in [
+                (Mechanism::OAuthBearer, client::oauthbearer(&user, &ascii)),
+                (Mechanism::XOAuth2, client::xoauth2(&user, &ascii)),
+            ] {
+                let done = Exchange::start(mechanism, Some(response.as_bytes()), None);
+                let Progress::Bearer(bearer) = done else { return Err(TestCaseError::fail(format!("{done:?}"))) };
+                prop_assert_eq!((bearer.user.as_deref(), bearer.token.as_str()), (Some(user.as_str()), ascii.as_str()));
+            }
+
             let [name_line, password_line] = client::login(&user, &password);
             let Progress::Challenge(_, exchange) = Exchange::start(Mechanism::Login, Some(name_line.as_bytes()), None) else {
                 return Err(TestCaseError::fail(name_line));
@@ -264,7 +295,8 @@ mod tests {
 
         #[test]
         fn no_line_makes_it_panic(
-            lines in proptest::collection::vec("[A-Za-z0-9+/=*\0 ]{0,30}|[npy],,n=[a-c=]{0,3},r=[a-c]{0,3}|c=[a-zA-Z]{0,8},r=[a-c]{0,3}x,p=[A-Z=]{0,50}", 1..4),
+            lines in proptest::collection::vec("[A-Za-z0-9+/=*\0 ]{0,30}|[npy],,n=[a-c=]{0,3},r=[a-c]{0,3}|c=[a-zA-Z]{0,8},r=[a-c]{0,3}x,p=[A-Z=]{0,50}\
+             |(n,(a=[a-c]{0,2})?,|user=[a-c]{0,2})\u{1}?auth=[bB]earer [a-c]{0,2}\u{1}{0,2}", 1..4),
             mechanism in 0..Mechanism::ALL.len(), binds: bool, encodes: bool,
         ) {
             let mut progress = Exchange::start(Mechanism::ALL[mechanism], None, binds.then_some([7; 32]));
@@ -273,7 +305,7 @@ mod tests {
                 progress = match progress {
                     Progress::Challenge(_, exchange) => exchange.respond(line.as_bytes()),
                     Progress::Salt(wanted) => wanted.answer(&[1; SALT_BYTES], "x"),
-                    Progress::Done(_) | Progress::Proof(_) | Progress::Failed(_) => break,
+                    Progress::Done(_) | Progress::Proof(_) | Progress::Bearer(_) | Progress::Failed(_) => break,
                 };
             }
         }

@@ -414,7 +414,7 @@ impl SmtpSession {
     /// Whether somebody is here whose login does not count any more. A disk that cannot be read ends no session.
     fn is_to_go(&self) -> bool {
         let is_open = !matches!(self.phase, Phase::Handshake | Phase::Closed);
-        is_open && self.login.as_ref().is_some_and(|presence| !presence.still_counts().unwrap_or(true))
+        is_open && self.login.as_ref().is_some_and(|presence| !presence.still_counts(self.timestamp()).unwrap_or(true))
     }
 
     fn close(&mut self) {

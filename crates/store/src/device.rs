@@ -54,6 +54,8 @@ pub struct Device {
     pub brake: bool,
     /// What lets it log in without saying its password; empty where it says it.
     pub scram: Vec<u8>,
+    /// What it may show instead of saying its password.
+    pub token: Option<DeviceToken>,
     /// The protocols that it has logged in with, as bits in the order of [`Protocol::ALL`].
     pub(crate) protocols: u16,
 }
@@ -102,6 +104,30 @@ pub enum Credential {
     },
 }
 
+/// A token that opens the door for some time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct DeviceToken {
+    /// A keyed hash.
+    pub hash: [u8; 32],
+    /// From then on it does not count.
+    pub expires_at: Timestamp,
+}
+
+impl DeviceToken {
+    /// Whether it has not expired.
+    #[must_use]
+    pub fn counts_at(&self, now: Timestamp) -> bool {
+        now < self.expires_at
+    }
+}
+
+/// Hides the hash.
+impl std::fmt::Debug for DeviceToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeviceToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
 /// A login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastLogin {
@@ -141,6 +167,7 @@ impl Device {
             programs: Vec::new(),
             brake: settings.brake,
             scram: Vec::new(),
+            token: None,
             protocols: 0,
         }
     }
@@ -217,8 +244,11 @@ impl Device {
         w.number(self.programs.len() as u64);
         self.programs.iter().for_each(|program| program.write(&mut w));
         w.byte(u8::from(self.brake)).signed(self.removal_since.0);
-        if !self.scram.is_empty() {
+        if !self.scram.is_empty() || self.token.is_some() {
             w.bytes(&self.scram);
+        }
+        if let Some(DeviceToken { hash, expires_at }) = &self.token {
+            w.bytes(hash).signed(expires_at.0);
         }
         w.0
     }
@@ -246,9 +276,15 @@ impl Device {
             removal_since: if has_grown { Timestamp(r.signed()?) } else { added_at },
             // A record of an earlier version ends before it.
             scram: if r.0.is_empty() { Vec::new() } else { r.bytes()?.to_vec() },
+            token: if r.0.is_empty() { None } else { Some(read_token(&mut r)?) },
         };
         r.end().map(|()| device)
     }
+}
+
+fn read_token(r: &mut Reader<'_>) -> Result<DeviceToken, Corrupt> {
+    let hash = r.bytes()?.try_into().map_err(|_| Corrupt)?;
+    Ok(DeviceToken { hash, expires_at: Timestamp(r.signed()?) })
 }
 
 fn read_login(r: &mut Reader<'_>, has_grown: bool) -> Result<LastLogin, Corrupt> {
@@ -268,5 +304,21 @@ fn read_credential(r: &mut Reader<'_>) -> Result<Credential, Corrupt> {
         1 => Ok(Credential::MainPassword { fingerprint: r.text()? }),
         2 => Ok(Credential::Guest { account: AccountId(r.small()?), device: DeviceId(r.small()?) }),
         3.. => Err(Corrupt),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_record_of_a_device_may_end_before_its_keys_and_its_token() {
+        let credential = Credential::ApplicationPassword { hash: [1; 32] };
+        let device = Device::new(DeviceId(3), ("pc".to_owned(), credential), &AccountSettings::default(), Timestamp(5));
+        let token = Some(DeviceToken { hash: [2; 32], expires_at: Timestamp(9) });
+        for (scram, token) in [(vec![], None), (vec![7; 4], None), (vec![], token), (vec![7; 4], token)] {
+            let device = Device { scram, token, ..device.clone() };
+            assert_eq!(Device::decode(device.id, &device.encode()).unwrap(), device);
+        }
     }
 }

@@ -170,6 +170,7 @@ mod tests {
             introduced: false,
             programs: Vec::new(),
             scram: Vec::new(),
+            token: None,
             protocols: 0,
         }
     }

@@ -254,6 +254,7 @@ fn an_application_password_is_its_device() {
             name: ALICE.to_owned(),
             main_password: false,
             maildrop: MaildropOptions::default(),
+            token: None,
         };
         assert_eq!(login, expected, "{typed}");
     }

@@ -74,6 +74,7 @@ pub(super) fn refusal(refusal: Refusal) -> Tagged {
         Refusal::Malformed => Tagged::refused(Code::AuthenticationFailed, "The response has a part missing"),
         Refusal::OtherIdentity => Tagged::refused(Code::AuthorizationFailed, "You cannot act as another user"),
         Refusal::Wrong => Tagged::refused(Code::AuthenticationFailed, "Wrong user name or password"),
+        Refusal::WrongToken => Tagged::refused(Code::AuthenticationFailed, "The token is wrong or has expired"),
         Refusal::TooManyFailures => Tagged::refused(Code::Unavailable, "Too many failed logins, try again later"),
         Refusal::Busy => Tagged::refused(Code::Unavailable, "Too many people log in at this moment, try again"),
         Refusal::Fault => Tagged::refused(Code::Unavailable, "Internal error, try again later"),

@@ -108,6 +108,7 @@ fn refusal(refusal: Refusal) -> Reply {
         Refusal::Malformed => Reply::new(501, Enhanced(5, 5, 2), "This is not what the mechanism asks for"),
         Refusal::OtherIdentity => Reply::new(535, Enhanced(5, 7, 8), "Log in as yourself"),
         Refusal::Wrong => Reply::new(535, Enhanced(5, 7, 8), "Wrong user name or password"),
+        Refusal::WrongToken => Reply::new(535, Enhanced(5, 7, 8), "The token is wrong or has expired"),
         Refusal::TooManyFailures => Reply::new(454, Enhanced(4, 7, 0), "Too many failed logins; try again later"),
         Refusal::Busy => Reply::new(454, Enhanced(4, 7, 0), "Too many people log in at this moment; try again"),
         Refusal::Fault => Reply::new(454, Enhanced(4, 7, 0), "Logins are not possible at the moment; try again later"),

@@ -3,7 +3,8 @@
 use super::Account;
 use super::guests::guests;
 use crate::device::{
-    Credential, DEVICE_NAME_BYTES_MAX, DEVICES_MAX, Device, FORGOTTEN_MAX, Forgotten, LastLogin, MAIN_PASSWORD_ROOM,
+    Credential, DEVICE_NAME_BYTES_MAX, DEVICES_MAX, Device, DeviceToken, FORGOTTEN_MAX, Forgotten, LastLogin,
+    MAIN_PASSWORD_ROOM,
 };
 use crate::error::Error;
 use crate::ids::{AccountId, DeviceId, Timestamp};
@@ -128,6 +129,26 @@ impl Account {
             let mut device = known.ok_or(Error::NoSuchDevice)?.clone();
             device.scram.clone_from(&scram);
             tx.put_device(device);
+            Ok(())
+        })
+    }
+
+    /// Gives a device with a password of its own a token, in place of the one that it had.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDevice`] (revoked, too), [`Error::NotAllowed`], [`Error::NoSpace`], faults.
+    pub fn set_token(&self, actor: Actor, device: DeviceId, token: DeviceToken) -> Result<(), Error> {
+        self.transact(move |tx| {
+            let known = tx.state.devices.get(&device).filter(|device| device.revoked_at.is_none());
+            let mut known = known.ok_or(Error::NoSuchDevice)?.clone();
+            if !matches!(known.credential, Credential::ApplicationPassword { .. }) {
+                return Err(Error::NotAllowed(
+                    "a program that logs in with the main password has no token; add a device",
+                ));
+            }
+            known.token = Some(token);
+            tx.put_device(known);
+            tx.journal(actor, Change::Device(OfDevice::Changed { device }));
             Ok(())
         })
     }

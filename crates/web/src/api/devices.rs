@@ -4,7 +4,9 @@ use super::{Endpoint, json};
 use crate::caller::{Caller, Proof};
 use crate::form::Fields;
 use crate::problem::Problem;
-use console::{Act, Defaults, DeviceCard, Offer, PopChoice, PopChoices, SwitchGuide, UndoAnswer, switch_guide};
+use console::{
+    Act, Defaults, DeviceCard, NewToken, Offer, PopChoice, PopChoices, SwitchGuide, UndoAnswer, switch_guide,
+};
 use store::DeviceId;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -15,6 +17,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/devices/{id}/imap", |caller, _| json(imap(caller)?)),
     Endpoint::post("/api/v1/devices/{id}/seen", |caller, _| json(seen(caller)?)),
     Endpoint::post("/api/v1/devices/{id}/one-program", |caller, _| json(one_program(caller)?)),
+    Endpoint::post("/api/v1/devices/{id}/token", |caller, fields| json(make_token(caller, fields)?)),
     Endpoint::post("/api/v1/devices/{id}/revoke", |caller, _| json(revoke(caller)?)),
     Endpoint::get("/api/v1/defaults", |caller, _| json(defaults(caller)?)),
     Endpoint::post("/api/v1/defaults", |caller, fields| json(choose_defaults(caller, fields)?)),
@@ -72,6 +75,13 @@ pub(crate) fn one_program(caller: &Caller) -> Result<DeviceCard, Problem> {
     let id = id(caller)?;
     caller.may(Act::DecideFor(id))?;
     Ok(caller.console()?.is_one_program(id)?)
+}
+
+/// Gives it a token, which is shown now and never again.
+pub(crate) fn make_token(caller: &Caller, fields: &Fields) -> Result<NewToken, Problem> {
+    // No application password: one that got into wrong hands must not make others of its kind.
+    caller.may(Act::Decide)?;
+    Ok(caller.console()?.make_token(caller.site.auth(), id(caller)?, fields.number("days")?)?)
 }
 
 /// Takes its right to log in.

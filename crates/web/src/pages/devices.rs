@@ -11,7 +11,8 @@ use crate::problem::{Kind, Problem};
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use console::{DeviceCard, Light, PopChoices, SwitchGuide};
+use auth::TOKEN_DAYS_MAX;
+use console::{DeviceCard, Light, NewToken, PopChoices, SwitchGuide, TOKEN_DAYS};
 use store::Timestamp;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -21,6 +22,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get("/devices/{id}/imap", Handler::Owner(imap)),
     Route::post("/devices/{id}/seen", Handler::Owner(seen)),
     Route::post("/devices/{id}/one-program", Handler::Owner(one_program)),
+    Route::post("/devices/{id}/token", Handler::Owner(make_token)),
     Route::get("/devices/{id}/revoke", Handler::Owner(ask_to_revoke)),
     Route::post("/devices/{id}/revoke", Handler::Owner(revoke)),
     Route::get("/defaults", Handler::Owner(defaults)),
@@ -43,6 +45,8 @@ struct DevicePage {
     frame: Frame,
     device: DeviceCard,
     choices: PopChoices,
+    token_days: u16,
+    token_days_max: u16,
 }
 
 #[derive(Template)]
@@ -51,6 +55,13 @@ struct ImapPage {
     frame: Frame,
     device: DeviceCard,
     guide: SwitchGuide,
+}
+
+#[derive(Template)]
+#[template(path = "device_token.html")]
+struct TokenPage {
+    frame: Frame,
+    made: NewToken,
 }
 
 #[derive(Template)]
@@ -74,7 +85,8 @@ fn list(owner: &Owner, fields: &Fields) -> Outcome {
 
 fn one(owner: &Owner, _: &Fields) -> Outcome {
     let (device, choices) = (api::devices::one(owner)?, api::devices::choices(owner)?);
-    Answer::page(&DevicePage { frame: Frame::of(owner, "devices"), device, choices })
+    let (token_days, token_days_max) = (TOKEN_DAYS, TOKEN_DAYS_MAX);
+    Answer::page(&DevicePage { frame: Frame::of(owner, "devices"), device, choices, token_days, token_days_max })
 }
 
 fn choose(owner: &Owner, fields: &Fields) -> Outcome {
@@ -101,6 +113,14 @@ fn one_program(owner: &Owner, _: &Fields) -> Outcome {
     let name = api::devices::one_program(owner)?.name;
     owner.say(Notice::good(format!("All right. “{name}” is one program.")));
     Ok(Answer::see_other(&OwnPath::new("/devices")))
+}
+
+/// The answer itself shows the token: it is nowhere to be fetched again, and is kept by no cache.
+fn make_token(owner: &Owner, fields: &Fields) -> Outcome {
+    match api::devices::make_token(owner, fields) {
+        Ok(made) => Answer::page(&TokenPage { frame: Frame::of(owner, "devices"), made }),
+        Err(problem) => say(owner, Err(problem), owner.visit.uri.path().trim_end_matches("/token")),
+    }
 }
 
 fn ask_to_revoke(owner: &Owner, _: &Fields) -> Outcome {

@@ -56,6 +56,8 @@ fn an_application_password_decides_for_its_own_device_only() {
         let answer = program.call(&path, r#"{"policy":"expunge"}"#);
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}: {}", answer.text);
     }
+    let token = program.call(&format!("/api/v1/devices/{own}/token"), "{}");
+    assert_eq!(token.status, StatusCode::FORBIDDEN, "it must not make another of its kind, not even for itself");
     assert_eq!(program.get(&format!("/api/v1/devices/{other}")).json()["policy"], "keep-when-shared");
     assert_eq!(program.get(&format!("/api/v1/devices/{other}/choices")).json()["policies"][0]["chosen"], true);
     assert_eq!(program.get(&format!("/api/v1/devices/{other}/imap")).json()["program"], "any program");

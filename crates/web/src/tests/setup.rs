@@ -66,6 +66,41 @@ fn a_pop_device_begins_with_the_policy_that_was_chosen() {
 }
 
 #[test]
+fn a_token_is_made_on_the_page_of_a_device_and_shown_once() {
+    let world = World::new();
+    let mut alice = world.alice();
+    let fields = [("program", "other"), ("name", "script"), ("access", "imap")];
+    let done = alice.submit("/devices/add?program=other", PAGE, &fields);
+    let page = between(&done.text, "<a href=\"", "#token\"").to_owned();
+    let make = |alice: &mut crate::testing::Browser<'_>, days: &str| {
+        alice.submit(&page, &format!("{page}/token"), &[("days", days)])
+    };
+    let made = make(&mut alice, "7");
+    assert_eq!((made.status, made.header("cache-control")), (StatusCode::OK, "no-store"), "{}", made.text);
+    let token = between(&made.text, "<code class=\"secret\">", "</code>").to_owned();
+    let account = world.account(ALICE).id();
+    let attempt = auth::Attempt {
+        user: ALICE,
+        password: &token,
+        protocol: store::Protocol::Imap,
+        address: "192.0.2.1".parse().unwrap(),
+        fingerprint: None,
+        tls: None,
+        now: world.now(),
+        turn: None,
+    };
+    assert_eq!(world.auth.log_in_by_token(&attempt).unwrap().account, account);
+    let shown = alice.get(&page).text;
+    assert!(shown.contains("or a token until") && !shown.contains(&token), "{shown}");
+    for (days, why) in [("0", "1 to 366 days"), ("367", "1 to 366 days")] {
+        let refused = make(&mut alice, days);
+        assert_eq!((refused.status, refused.header("location")), (StatusCode::SEE_OTHER, page.as_str()));
+        let told = alice.get(&page).text;
+        assert!(told.contains(why), "{days}: {told}");
+    }
+}
+
+#[test]
 fn an_iphone_gets_its_profile_by_a_link_that_works_once() {
     let world = World::new();
     let mut alice = world.alice();
