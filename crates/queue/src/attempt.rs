@@ -1,7 +1,7 @@
-//! What becomes of one job: delivered and written down, or its sender told.
+//! What becomes of one job: delivered, which is written down by the [`crate::scribe`], or its sender told.
 //!
-//! What is learned from another server is committed before anything else happens; if that fails it is tried again for as long as
-//! the process lives, because trying the delivery again would double the message.
+//! What was learned from another server is written down for as long as the process lives, because trying the delivery again would double
+//! the message.
 
 use crate::entry::{Entry, LastReply, Matter, Recipient, RecipientState, TlsWish};
 use crate::error::Error;
@@ -23,47 +23,61 @@ const LOGGED_BYTES_MAX: usize = 200;
 /// So much of a message is read for a report on it, which has less of it.
 const REPORTED_BYTES_MAX: u64 = 512 * 1024;
 
+/// What became of a job.
+pub(crate) enum Attempt {
+    /// It has ended, and the message is like this now; `None`: it is gone, or this server broke it off.
+    Ended(Option<Box<Entry>>),
+    /// A host said this, which is to be written down.
+    Said(Settled),
+}
+
+impl Attempt {
+    fn ended(entry: Option<Entry>) -> Self {
+        Self::Ended(entry.map(Box::new))
+    }
+}
+
 impl Shared {
-    /// Does a job, over the session of its place, which is left open where it can be. Gives the message as it is then, `None` if it
-    /// is gone, or this server broke it off.
-    pub(crate) fn attempt(&self, job: &Job, place: &mut Place<'_>) -> Result<Option<Entry>, Error> {
+    /// Does a job, over the session of its place, which is left open where it can be.
+    pub(crate) fn attempt(&self, job: &Job, place: &mut Place<'_>) -> Result<Attempt, Error> {
         let (entry, first) = match self.queue.show_to_send(job.id) {
             Ok(found) => found,
             // One that cannot be read is set aside when it is looked for next.
-            Err(Error::NoSuchEntry | Error::Damaged(_)) => return Ok(None),
+            Err(Error::NoSuchEntry | Error::Damaged(_)) => return Ok(Attempt::Ended(None)),
             Err(error) => return Err(error),
         };
         // It may have changed since it was let in.
         if entry.held || entry.next_at > (self.clock)() {
-            return Ok(None);
+            return Ok(Attempt::Ended(None));
         }
         if job.destination == Destination::Back {
             return match entry.matter() {
                 Some(matter) => self.report(&entry, matter),
                 None => self.persist(|| self.queue.settle(entry.id, &Settled::new(), (self.clock)())),
-            };
+            }
+            .map(Attempt::ended);
         }
         let groups = self.outgoing.groups(&entry, (self.clock)())?;
         match groups.into_iter().find(|(destination, _)| *destination == job.destination) {
-            Some((Destination::Release, places)) => self.release(&entry, &places),
+            Some((Destination::Release, places)) => self.release(&entry, &places).map(Attempt::ended),
             Some((_, places)) => match self.deliver((&entry, first), &places, place) {
-                Err(Error::Damaged(why)) => self.set_aside(&Due::of(&entry), &why).map(|()| None),
+                Err(Error::Damaged(why)) => self.set_aside(&Due::of(&entry), &why).map(|()| Attempt::Ended(None)),
                 ended => ended,
             },
-            None => Ok(Some(entry)),
+            None => Ok(Attempt::ended(Some(entry))),
         }
     }
 
-    /// Delivers to one destination, and writes down what became of it. `first`: the first row of the message, where it was read.
+    /// Delivers to one destination. `first`: the first row of the message, where it was read.
     fn deliver(
         &self,
         (entry, first): (&Entry, Option<Vec<u8>>),
         places: &[usize],
         at: &mut Place<'_>,
-    ) -> Result<Option<Entry>, Error> {
+    ) -> Result<Attempt, Error> {
         let now = (self.clock)();
         if let Some(over) = too_late(entry, places, now) {
-            return self.persist(|| self.queue.settle(entry.id, &over, now));
+            return self.persist(|| self.queue.settle(entry.id, &over, now)).map(Attempt::ended);
         }
         let opened = Body::open(&self.queue, entry, first).and_then(|mut content| {
             let eight_bit = entry.eight_bit.map_or_else(|| content.is_eight_bit(), Ok)?;
@@ -71,7 +85,7 @@ impl Shared {
         });
         let (content, eight_bit) = match opened {
             Ok(opened) => opened,
-            Err(Error::NoSuchEntry) => return Ok(None),
+            Err(Error::NoSuchEntry) => return Ok(Attempt::Ended(None)),
             Err(error) => return Err(error),
         };
         let recipients: Result<_, Error> =
@@ -92,17 +106,17 @@ impl Shared {
             self.reach.deliver(&at.destination, &mut mail, session, &on_connect, (self.clock)());
         at.session = session;
         if let Some(error) = mail.content.into_error() {
-            return self.not_read(entry, places, fates, error);
+            return self.not_read(entry, places, fates, error).map(Attempt::ended);
         }
         if self.lock().stopping && fates.iter().all(is_waiting) {
             // This server broke it off; that says nothing about the message, or the destination.
-            return Ok(None);
+            return Ok(Attempt::Ended(None));
         }
         self.lock().destinations.learn(&at.destination, unreached, (self.clock)());
         let settled: Settled = places.iter().copied().zip(fates).collect();
         self.say(entry, &settled, protection);
         self.log(entry, &settled);
-        self.persist(|| self.queue.settle(entry.id, &settled, (self.clock)()))
+        Ok(Attempt::Said(settled))
     }
 
     /// Whoever has named an envelope is told what a host said of it. That is nothing that a message waits for.
@@ -157,8 +171,9 @@ impl Shared {
             let fate = Fate::Postponed { last: last.cloned(), until: *until };
             postponed.push((job.id, places.into_iter().map(|place| (place, fate.clone())).collect::<Settled>()));
         }
+        let postponed: Vec<_> = postponed.iter().map(|(id, settled)| (*id, settled)).collect();
         let entries = self.persist(|| self.queue.settle_all(&postponed, now))?;
-        entries.iter().for_each(|entry| self.lock().look_again_at(entry.next_at));
+        entries.iter().flatten().for_each(|entry| self.lock().look_again_at(entry.next_at));
         Ok(())
     }
 

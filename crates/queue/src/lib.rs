@@ -2,14 +2,14 @@
 //!
 //! [`Queue`] keeps messages for outside addresses in a table of the store until every recipient is settled.
 //! [`Sender`] delivers them with threads of its own: `load` lets what is due into a `window` in memory, `attempt` does one job
-//! of it; [`Outgoing`] says which way, `destinations` who is asked now, `mx` which hosts a domain has, `reach` and `wire` talk to
+//! of it, `scribe` writes down what hosts said; [`Outgoing`] says which way, `destinations` who is asked now, `mx` which hosts a domain has, `reach` and `wire` talk to
 //! them, several messages over one connection. `schedule` says when to try again. A message that cannot be
 //! delivered comes back to its sender as a [`Report`], which a callback words and delivers: the queue knows no mailboxes.
 //!
 //! Invariant: what [`Queue::enqueue`] answered `Ok` for is delivered, bounced, or removed by an operator; never lost.
 //! Invariant: a message whose client hands it over again, because it had no answer, is queued once (`store::receipt`).
 //! Invariant: a recipient whose delivery is committed is never tried again. A crash between the other server's reply and
-//! the commit doubles the message for that recipient, which SMTP cannot prevent (RFC 5321 §6.1).
+//! the commit doubles the message for that recipient, which SMTP cannot prevent (RFC 5321 §6.1): of a connection two at most.
 //! Invariant: what an account suddenly sends to far more strangers than ever is taken, and waits for an answer (`pace`).
 //! Invariant: what waits for a time that its sender chose is tried by nobody before, and cancelled by nobody once it is being sent.
 //! Invariant: no account takes the place, or the turn, of another one (`share`, `window`); a message that cannot be read
@@ -37,6 +37,7 @@ mod receipts;
 mod release;
 mod report;
 pub(crate) mod schedule;
+mod scribe;
 mod sender;
 mod share;
 mod smarthost;

@@ -41,7 +41,7 @@ pub(crate) struct Told {
     pub(crate) unreached: Option<Unreached>,
     /// How its session was protected.
     pub(crate) protection: Protection,
-    /// To be gone on with once the fates are written down.
+    /// To be gone on with once somebody writes the fates down.
     pub(crate) session: Session,
 }
 

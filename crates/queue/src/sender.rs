@@ -4,13 +4,15 @@
 //! destination over the same connection, as long as there is one and nobody waits of whom nothing is under way. Then it takes
 //! what comes next of all that is due ([`crate::window`]).
 
+use crate::attempt::Attempt;
 use crate::destinations::{Admission, Destinations};
-use crate::entry::LastReply;
+use crate::entry::{Entry, LastReply};
 use crate::outgoing::{Destination, Outgoing};
 use crate::queue::Queue;
 use crate::reach::{Reach, Session};
 use crate::release::Releaser;
 use crate::report::Notice;
+use crate::scribe::{self, Note, Scribe, Writing};
 use crate::smarthost::SmarthostError;
 use crate::turns::Turn;
 use crate::window::{Job, Window};
@@ -127,25 +129,36 @@ impl Sender {
     ) -> Result<Self, SmarthostError> {
         let reach = Reach::new(&outgoing, &queue)?;
         let threads_wanted = outgoing.connections_max();
-        let state = Mutex::new(State { threads_alive: threads_wanted, ..State::default() });
+        let state = Mutex::new(State { threads_alive: threads_wanted + 1, ..State::default() });
         let (work, changed) = (Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { queue, outgoing, reach, report, release, clock, state, work, changed });
         shared.queue.tell(&Arc::clone(&shared).into());
         let mut sender = Self { shared, threads: Vec::new() };
+        let (scribe, notes) = scribe::scribe();
+        // Where one does not start, those that run stop with the drop of `sender`.
+        sender.spawn("queue-scribe".to_owned(), move |shared| {
+            scribe::write_down(
+                &notes,
+                |settled| shared.queue.settle_all(settled, (shared.clock)()),
+                |notes, entries| shared.written(notes, entries),
+            );
+        })?;
         for number in 0..threads_wanted {
-            let shared = Arc::clone(&sender.shared);
-            let thread = thread::Builder::new().name(format!("queue-{number}")).spawn(move || {
-                let alive = Alive(&shared);
-                shared.work();
-                drop(alive);
-            });
-            match thread {
-                Ok(thread) => sender.threads.push(thread),
-                // Those that run stop with the drop of `sender`.
-                Err(error) => return Err(SmarthostError::Thread(error.to_string())),
-            }
+            let scribe = scribe.clone();
+            sender.spawn(format!("queue-{number}"), move |shared| shared.work(&scribe))?;
         }
         Ok(sender)
+    }
+
+    fn spawn(&mut self, name: String, work: impl FnOnce(&Shared) + Send + 'static) -> Result<(), SmarthostError> {
+        let shared = Arc::clone(&self.shared);
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            let alive = Alive(&shared);
+            work(&shared);
+            drop(alive);
+        });
+        self.threads.push(thread.map_err(|error| SmarthostError::Thread(error.to_string()))?);
+        Ok(())
     }
 
     /// Has the threads look at the queue again: after the clock was set.
@@ -319,12 +332,12 @@ impl Shared {
         !self.watch(self.lock(), time, |state| state.threads_alive > 0).1
     }
 
-    fn work(&self) {
+    fn work(&self, scribe: &Scribe) {
         while let Some(task) = self.next() {
             let ended = match task {
                 Task::Load => self.load(),
                 Task::Deliver(job, place) => {
-                    self.deliver_all(job, place);
+                    self.deliver_all(job, place, scribe);
                     Ok(())
                 }
                 Task::Postpone(jobs, last) => {
@@ -425,32 +438,64 @@ impl Shared {
     }
 
     /// A job, and what can go the same way after it.
-    fn deliver_all(&self, first: Job, mut place: Place<'_>) {
+    fn deliver_all(&self, first: Job, mut place: Place<'_>, scribe: &Scribe) {
         let mut next = Some(first);
         let mut count = 0;
+        let mut writing: Option<Writing> = None;
         while let Some(job) = next {
-            let ended = self.attempt(&job, &mut place);
-            let again = match ended {
-                Ok(Some(entry)) => {
-                    let mut state = self.lock();
-                    let is_due = entry.next_at <= (self.clock)();
-                    if !is_due && !entry.held {
-                        state.look_again_at(entry.next_at);
-                    }
-                    is_due
+            let (turn, ended) = (job.turn, self.attempt(&job, &mut place));
+            match ended {
+                Ok(Attempt::Said(settled)) => {
+                    // No more than one is on its way to the disk.
+                    writing.take().into_iter().for_each(|writing| self.finish(writing));
+                    self.leave(&job);
+                    writing = Some(scribe.write(job, settled));
                 }
-                Ok(None) => false,
+                Ok(Attempt::Ended(entry)) => self.done(&job, self.is_due_again(entry.as_deref())),
                 Err(error) => {
                     warn!(id = %job.id, %error, "the queue could not be read");
                     self.pause(FAULT_PAUSE);
-                    true
+                    self.done(&job, true);
                 }
-            };
-            self.done(&job, again);
+            }
             count += 1;
-            next = if count < SESSION_MESSAGES_MAX { self.next_for(&place, job.turn) } else { None };
+            next = if count < SESSION_MESSAGES_MAX { self.next_for(&place, turn) } else { None };
         }
         place.close();
+        writing.into_iter().for_each(|writing| self.finish(writing));
+    }
+
+    /// Waits until an outcome is durable; where it was not to be written with others, writes it down.
+    fn finish(&self, writing: Writing) {
+        let Err(note) = writing.wait() else { return };
+        let ended = self.persist(|| self.queue.settle(note.job.id, &note.settled, (self.clock)()));
+        let again = match ended {
+            Ok(entry) => self.is_due_again(entry.as_ref()),
+            Err(error) => {
+                warn!(id = %note.job.id, %error, "an outcome was not written down");
+                true
+            }
+        };
+        self.lock().window.written(&note.job, again);
+    }
+
+    /// Outcomes are durable.
+    fn written(&self, notes: &[Arc<Note>], entries: &[Option<Entry>]) {
+        for (note, entry) in notes.iter().zip(entries) {
+            let again = self.is_due_again(entry.as_ref());
+            self.lock().window.written(&note.job, again);
+        }
+        self.notify(&self.lock());
+    }
+
+    /// Whether a message is due now; of one that is due later the time is noted.
+    fn is_due_again(&self, entry: Option<&Entry>) -> bool {
+        let Some(entry) = entry else { return false };
+        let is_due = entry.next_at <= (self.clock)();
+        if !is_due && !entry.held {
+            self.lock().look_again_at(entry.next_at);
+        }
+        is_due
     }
 
     /// What goes the way of an open session next.
@@ -470,6 +515,13 @@ impl Shared {
         let job = window.take_for(&place.destination, self.per_sender_max())?;
         destinations.pass(&place.destination, share, now);
         Some(job)
+    }
+
+    /// A job leaves its place, and has not ended.
+    fn leave(&self, job: &Job) {
+        let mut state = self.lock();
+        state.window.leave(job);
+        self.notify(&state);
     }
 
     /// A job has ended. `again`: its message is to be looked at again.

@@ -48,6 +48,8 @@ struct Lane {
     order: VecDeque<Destination>,
     count: usize,
     under_way: usize,
+    /// Jobs that have left their places and have not ended.
+    leaving: usize,
     /// What was due before is here, or was.
     loaded_to: Timestamp,
     /// More is due than there was room for.
@@ -61,6 +63,13 @@ struct Known {
     due_at: Option<Timestamp>,
     /// It was changed meanwhile.
     is_touched: bool,
+}
+
+impl Lane {
+    /// Nothing of it is under way, nor was a moment ago.
+    fn is_idle(&self) -> bool {
+        self.under_way == 0 && self.leaving == 0
+    }
 }
 
 impl Window {
@@ -199,7 +208,7 @@ impl Window {
 
     /// Whether somebody else, of whom nothing is under way, has a job for a place that `may` take one.
     pub(crate) fn somebody_waits(&self, but: Turn, may: &mut dyn FnMut(&Destination) -> bool) -> bool {
-        let mut idle = self.lanes.iter().filter(|(turn, lane)| **turn != but && lane.under_way == 0);
+        let mut idle = self.lanes.iter().filter(|(turn, lane)| **turn != but && lane.is_idle());
         idle.any(|(_, lane)| lane.order.iter().any(&mut *may))
     }
 
@@ -219,6 +228,20 @@ impl Window {
 
     /// A job that was taken has ended. `again`: its message is to be looked at again.
     pub(crate) fn done(&mut self, job: &Job, again: bool) {
+        self.leave(job);
+        self.written(job, again);
+    }
+
+    /// A job that was taken leaves its place to others, and ends when [`Window::written`] says so.
+    pub(crate) fn leave(&mut self, job: &Job) {
+        if let Some(lane) = self.lanes.get_mut(&job.turn) {
+            lane.under_way -= 1;
+            lane.leaving += 1;
+        }
+    }
+
+    /// A job that has left its place has ended, as [`Window::done`].
+    pub(crate) fn written(&mut self, job: &Job, again: bool) {
         let Some(known) = self.messages.get_mut(&job.id) else { return };
         known.jobs -= 1;
         let (is_last, again) = (known.jobs == 0, again || known.is_touched);
@@ -226,7 +249,7 @@ impl Window {
             self.messages.remove(&job.id);
         }
         if let Some(lane) = self.lanes.get_mut(&job.turn) {
-            lane.under_way -= 1;
+            lane.leaving -= 1;
             if again && is_last {
                 (lane.loaded_to, lane.has_more, self.is_low) = (Timestamp(0), true, true);
             }
@@ -235,7 +258,7 @@ impl Window {
     }
 
     fn tidy(&mut self, turn: Turn) {
-        if let Some(lane) = self.lanes.get(&turn).filter(|lane| lane.count == 0 && lane.under_way == 0) {
+        if let Some(lane) = self.lanes.get(&turn).filter(|lane| lane.count == 0 && lane.is_idle()) {
             self.is_low |= lane.has_more;
             self.lanes.remove(&turn);
         }

@@ -117,8 +117,8 @@ impl Seen {
     }
 }
 
-/// Delivers one message; every recipient has an outcome then, in their order. The caller writes the outcomes down
-/// before it goes on with the [`End`].
+/// Delivers one message; every recipient has an outcome then, in their order. The caller has the outcomes written down
+/// when it goes on with the [`End`].
 pub(crate) fn deliver(peer: &Peer<'_>, mail: &mut MailObject<'_>, on_connect: OnConnect<'_>) -> (Vec<Outcome>, End) {
     let start = Instant::now();
     let config = ClientConfig {

@@ -27,14 +27,16 @@ impl Queue {
         self.advance(id, |entry| self.settle_in(entry, settled, now))
     }
 
-    /// Writes down several at once; gives those that are still there.
-    pub(crate) fn settle_all(&self, settled: &[(QueueId, Settled)], now: Timestamp) -> Result<Vec<Entry>, Error> {
+    /// Writes down several with one commit, as [`Queue::settle`], all or none.
+    pub(crate) fn settle_all(
+        &self,
+        settled: &[(QueueId, &Settled)],
+        now: Timestamp,
+    ) -> Result<Vec<Option<Entry>>, Error> {
         self.table.change(|tx| {
-            let mut left = Vec::new();
-            for (id, settled) in settled {
-                left.extend(advance(tx, *id, |entry| self.settle_in(entry, settled, now))?);
-            }
-            Ok(left)
+            let settle =
+                |(id, settled): &(QueueId, &Settled)| advance(tx, *id, |entry| self.settle_in(entry, settled, now));
+            settled.iter().map(settle).collect()
         })
     }
 

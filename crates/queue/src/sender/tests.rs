@@ -247,6 +247,7 @@ mod requiretls;
 mod said;
 mod sts;
 mod ways;
+mod written;
 
 #[test]
 fn a_message_goes_out_and_leaves_the_queue() {

@@ -5,14 +5,14 @@ use super::*;
 use std::sync::atomic::AtomicBool;
 
 /// Accepts connections one after another and does with each what `each` says.
-fn host(address: &str, each: impl Fn(TcpStream) + Send + 'static) -> u16 {
+pub(super) fn host(address: &str, each: impl Fn(TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind(address).unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || listener.incoming().for_each(|socket| each(socket.unwrap())));
     port
 }
 
-fn converse(script: &Script, socket: TcpStream, heard: &mpsc::Sender<String>) {
+pub(super) fn converse(script: &Script, socket: TcpStream, heard: &mpsc::Sender<String>) {
     let mut replies = script.rcpt.clone().into_iter();
     talk(script, &mut replies, Box::new(socket), &mut |line| drop(heard.send(line)));
 }

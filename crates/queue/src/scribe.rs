@@ -1,0 +1,84 @@
+//! Writes down what hosts said: one thread for all connections, so that many messages share a look at the queue and a commit. A
+//! connection goes on with its next message meanwhile.
+//!
+//! Invariant: a connection has one outcome at most that is not durable, beside the message that it is sending. So a crash doubles two
+//! messages of a connection at most.
+//! Invariant: what could not be written down is written down by the thread that delivered it, for as long as it takes; the others go on.
+
+use crate::entry::{Entry, QueueId};
+use crate::error::Error;
+use crate::queue::Settled;
+use crate::window::Job;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use tracing::warn;
+
+/// So many messages are written down with one commit: as long as it runs, changes of others wait.
+const AT_ONCE: usize = 128;
+
+/// The way to the thread that writes. It ends when all of them have gone.
+#[derive(Clone)]
+pub(crate) struct Scribe(Sender<Arc<Note>>);
+
+/// What hosts said of a message, and that it is to be written down.
+pub(crate) struct Note {
+    pub(crate) job: Job,
+    pub(crate) settled: Settled,
+    written: SyncSender<Result<(), Error>>,
+}
+
+/// A note that is being written.
+pub(crate) struct Writing {
+    note: Arc<Note>,
+    written: Receiver<Result<(), Error>>,
+}
+
+/// A way to the thread, and what it is to read.
+pub(crate) fn scribe() -> (Scribe, Receiver<Arc<Note>>) {
+    let (notes, waiting) = channel();
+    (Scribe(notes), waiting)
+}
+
+impl Scribe {
+    /// Has an outcome written down; the job has ended then.
+    pub(crate) fn write(&self, job: Job, settled: Settled) -> Writing {
+        let (answer, written) = sync_channel(1);
+        let note = Arc::new(Note { job, settled, written: answer });
+        // Where the thread is gone, whoever waits for it sees that.
+        let _ = self.0.send(Arc::clone(&note));
+        Writing { note, written }
+    }
+}
+
+impl Writing {
+    /// Waits until it is durable; `Err`: it was not to be written with others.
+    pub(crate) fn wait(self) -> Result<(), Arc<Note>> {
+        match self.written.recv() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                warn!(id = %self.note.job.id, %error, "an outcome is written down by itself");
+                Err(self.note)
+            }
+            // The thread panicked, and has said so.
+            Err(_) => Err(self.note),
+        }
+    }
+}
+
+/// The thread: has what comes written down with `settle`, and says with `ended` what the messages are then; until nobody is left from whom
+/// something could come.
+pub(crate) fn write_down(
+    notes: &Receiver<Arc<Note>>,
+    settle: impl Fn(&[(QueueId, &Settled)]) -> Result<Vec<Option<Entry>>, Error>,
+    ended: impl Fn(&[Arc<Note>], &[Option<Entry>]),
+) {
+    while let Ok(first) = notes.recv() {
+        let notes: Vec<_> = std::iter::once(first).chain(notes.try_iter()).take(AT_ONCE).collect();
+        let settled: Vec<_> = notes.iter().map(|note| (note.job.id, &note.settled)).collect();
+        let answer = settle(&settled).map(|entries| ended(&notes, &entries));
+        for note in &notes {
+            // Its thread may have ended with the server.
+            let _ = note.written.send(answer.clone());
+        }
+    }
+}
