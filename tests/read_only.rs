@@ -153,7 +153,7 @@ fn check_afterwards(place: &Path, password: &str) {
     let selected = imap.ask("a SELECT INBOX", "a OK");
     assert!(selected.contains(&"* 4 EXISTS".to_owned()) && last(selected).starts_with("a OK [READ-WRITE]"));
     imap.ask("a STORE 1 +FLAGS (\\Seen)", "a OK");
-    assert!(serving.says(&["device", "list", ALICE]).contains("imap (main password)"));
+    assert!(serving.says(&["device", "list", ALICE]).contains("Mail program with your main password over IMAP"));
     let mut pop = serving.connect_tls("pop3s");
     pop.until("+OK");
     pop.ask(&format!("USER {ALICE}"), "+OK");

@@ -307,6 +307,20 @@ fn read_credential(r: &mut Reader<'_>) -> Result<Credential, Corrupt> {
     }
 }
 
+/// What a device of the main password is called, by its fingerprint: `imap:Thunderbird`, or `imap` where the program says nothing.
+#[must_use]
+pub fn main_password_name(fingerprint: &str) -> String {
+    let (protocol, program) = fingerprint.split_once(':').unwrap_or((fingerprint, "Mail program"));
+    let way = match protocol {
+        "imap" => "over IMAP",
+        "pop3" => "over POP",
+        "submission" => "for sending",
+        "web" => return "Browser with your main password".to_owned(),
+        other => return format!("{program} with your main password over {other}"),
+    };
+    format!("{program} with your main password {way}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

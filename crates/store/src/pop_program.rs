@@ -157,7 +157,7 @@ mod tests {
         Device {
             brake: true,
             id: DeviceId(1),
-            name: "pop3 (main password)".to_owned(),
+            name: crate::device::main_password_name("pop3"),
             credential: Credential::MainPassword { fingerprint: "pop3".to_owned() },
             added_at: Timestamp(0),
             last_login: None,

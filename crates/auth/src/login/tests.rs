@@ -109,7 +109,7 @@ fn a_program_says_after_its_login_what_it_is() {
     assert_ne!(identified.device, login.device);
     assert_eq!(Login { device: login.device, ..identified.clone() }, login);
     let found = device(&auth, &identified);
-    assert_eq!(found.name, "imap:Thunderbird (main password)");
+    assert_eq!(found.name, "Thunderbird with your main password over IMAP");
     assert!(found.has_used(Protocol::Imap));
     assert_eq!(found.last_login.unwrap().address, "192.0.2.1");
     // The same program again, before or after its login.
@@ -150,7 +150,7 @@ fn a_program_with_ever_new_names_does_not_fill_the_list() {
     let log_in = |name: &str| auth.log_in(&Attempt { fingerprint: Some(name), ..attempt("alice", PASSWORD) }).unwrap();
     let first = log_in(&names[0]);
     let last = names.iter().fold(first.clone(), |_, name| log_in(name));
-    assert_eq!(device(&auth, &last).name, "imap (main password)");
+    assert_eq!(device(&auth, &last).name, "Mail program with your main password over IMAP");
     let devices = auth.store().account(alice).devices().unwrap();
     assert_eq!(devices.len(), MAIN_PASSWORD_DEVICES_MAX + 1);
     assert_eq!(log_in(&names[0]), first, "who was known before stays known");

@@ -4,7 +4,7 @@ use super::Account;
 use super::guests::guests;
 use crate::device::{
     Credential, DEVICE_NAME_BYTES_MAX, DEVICES_MAX, Device, DeviceToken, FORGOTTEN_MAX, Forgotten, LastLogin,
-    MAIN_PASSWORD_ROOM,
+    MAIN_PASSWORD_ROOM, main_password_name,
 };
 use crate::error::Error;
 use crate::ids::{AccountId, DeviceId, Timestamp};
@@ -89,7 +89,7 @@ impl Account {
         if let Some(id) = known(&*self.devices()?) {
             return Ok(id);
         }
-        let (name, credential) = (format!("{fingerprint} (main password)"), credential.clone());
+        let (name, credential) = (main_password_name(fingerprint), credential.clone());
         let actor = Actor { device: DeviceId(0), protocol, now };
         self.transact(move |tx| {
             let mut devices = tx.state.devices.values();

@@ -3,7 +3,7 @@
 use super::Account;
 use super::devices::add;
 use super::maildrop::Taken;
-use crate::device::{Credential, Device};
+use crate::device::{Credential, Device, main_password_name};
 use crate::error::Error;
 use crate::ids::{DeviceId, EmailId, Timestamp};
 use crate::journal::{Actor, Protocol};
@@ -41,7 +41,7 @@ fn visit(tx: &mut Tx<'_>, now: Timestamp, fingerprint: &str, address: &str, may_
     let actor = Actor { device: DeviceId(0), protocol: Protocol::Pop3, now };
     let Some(mut device) = pop_program::device_of(&tx.state.devices, fingerprint, address).cloned() else {
         let credential = Credential::MainPassword { fingerprint: "pop3".to_owned() };
-        let id = add(tx, actor, "pop3 (main password)".to_owned(), credential, None)?;
+        let id = add(tx, actor, main_password_name("pop3"), credential, None)?;
         let mut device = tx.state.devices.get(&id).cloned().ok_or(Error::NoSuchDevice)?;
         device.programs.push(Program::new(fingerprint, now));
         tx.put_device(device);
@@ -60,7 +60,7 @@ fn visit(tx: &mut Tx<'_>, now: Timestamp, fingerprint: &str, address: &str, may_
 fn part(tx: &mut Tx<'_>, actor: Actor, mut from: Device, fingerprint: &str) -> Result<DeviceId, Error> {
     let Some(program) = from.programs.pop() else { return Ok(from.id) };
     let credential = Credential::MainPassword { fingerprint: format!("pop3:{fingerprint}") };
-    let name = format!("pop3: {} (main password)", program.habit());
+    let name = format!("{} ({})", main_password_name("pop3"), program.habit());
     let id = add(tx, actor, name, credential, Some(from.pop))?;
     let mut device = tx.state.devices.get(&id).cloned().ok_or(Error::NoSuchDevice)?;
     device.pop_since = from.pop_since;
@@ -183,7 +183,13 @@ mod tests {
         assert_eq!(mailbox, crate::removal::RemovalPolicy::KeepWhenShared);
         assert_eq!(world.account.retained().unwrap().messages, 1, "only what the first one deleted alone");
         let names: Vec<String> = world.account.devices().unwrap().values().map(|device| device.name.clone()).collect();
-        assert_eq!(names, ["pop3 (main password)", "pop3: AUTH PLAIN (main password)"]);
+        assert_eq!(
+            names,
+            [
+                "Mail program with your main password over POP",
+                "Mail program with your main password over POP (AUTH PLAIN)"
+            ]
+        );
     }
 
     /// Fails when a program that comes less than once a week is waited for no longer than that.

@@ -7,7 +7,7 @@ use crate::brake::{Hold, Removed};
 use crate::found::{Found, LOOK_AT};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use store::device::{Credential, Device};
+use store::device::{Credential, Device, main_password_name};
 use store::pop::PopSettings;
 use store::removal::RemovalPolicy;
 use store::{
@@ -277,7 +277,7 @@ impl Model {
                 match self.devices.iter().find(|(_, device)| same(device)) {
                     Some((id, _)) => Ok(Reply::Device(*id)),
                     None => {
-                        let name = format!("{fingerprint} (main password)");
+                        let name = main_password_name(fingerprint);
                         Ok(self.add_device(name, PopSettings::default(), Some(fingerprint.clone()), now))
                     }
                 }
