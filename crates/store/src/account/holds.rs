@@ -176,7 +176,12 @@ impl Tx<'_> {
             there: there + Removals { messages: 0, of_inbox: pace.elsewhere().of_inbox },
             mailbox: mailbox.map(|(_, share)| share),
         };
-        let (verdict, of) = if has_brake { decide(&findings) } else { (Verdict::Pass, Of::Account) };
+        let (verdict, of) = match decide(&findings) {
+            decided if has_brake => decided,
+            // Its owner does not want it held, and is told all the same.
+            (Verdict::Hold | Verdict::Tell, of @ (Of::Account | Of::Inbox | Of::Mailbox)) => (Verdict::Tell, of),
+            (Verdict::Hold | Verdict::Tell | Verdict::Pass, of) => (Verdict::Pass, of),
+        };
         if removals.messages > 0 {
             pace.count(removals, verdict, actor.now);
         }
