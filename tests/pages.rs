@@ -236,6 +236,10 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
             look_at(&browser, &base, path, &mut seen);
         }
         assert_eq!(seen.len(), 32);
+        browser.go(&format!("{base}/find?text=photos"));
+        browser.click_on("Read it");
+        says(&browser, "Shown as text");
+        look_at(&browser, &base, &browser.path(), &mut seen);
         browser.go(&format!("{base}/timeline?search=owned"));
         browser.click_on("script");
         says(&browser, HOSTILE[0]);

@@ -92,9 +92,10 @@ fn happened(line: &TimelineLine) -> String {
 }
 
 fn told(story: &MessageStory) -> String {
-    let MessageStory { message, lines, examined } = story;
+    let MessageStory { message, now, lines, examined } = story;
+    let now = now.as_deref().unwrap_or("not kept any more");
     let line = |line: &StoryLine| format!("{}  {} by {} over {}\n", line.at, line.text, line.device, line.protocol);
     let lines: String = lines.iter().map(line).collect();
     let examined: String = examined.iter().map(|found| format!("    {found}\n")).collect();
-    format!("{} from {}\n{lines}{examined}", message.subject, message.from)
+    format!("{} from {}\nNow {now}\n{lines}{examined}", message.subject, message.from)
 }

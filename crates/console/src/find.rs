@@ -180,11 +180,19 @@ impl AccountConsole {
         Ok(place.mailboxes.first().copied().filter(|_| all_aside).map(Back::Aside))
     }
 
+    /// Where a message is now, in words.
+    pub(crate) fn is_now(&self, email: EmailId, names: &Names<'_>) -> Result<Option<String>, Error> {
+        let Some(place) = self.account.whereabouts(email)? else { return Ok(None) };
+        let mailboxes: Vec<String> = place.mailboxes.iter().map(|id| names.mailbox(*id)).collect();
+        let removed = place.removed.map(|(at, device)| (at, names.device(device)));
+        Ok(Some(words::whereabouts(&mailboxes, removed.as_ref())))
+    }
+
     fn found(&self, email: EmailId, place: &Whereabouts, names: &Names<'_>) -> Result<FoundMessage, Error> {
         let events = self.account.message_history(email)?;
         let arrived = events.iter().find(|event| matches!(event.what, MessageChange::Arrived(_)));
         let mailboxes: Vec<String> = place.mailboxes.iter().map(|id| names.mailbox(*id)).collect();
-        let removed = place.removed.map(|(at, device)| (shown(at), names.device(device)));
+        let removed = place.removed.map(|(at, device)| (at, names.device(device)));
         Ok(FoundMessage {
             message: names.message(email)?,
             arrived_at: arrived.map(|event| shown(event.at)),
@@ -197,7 +205,7 @@ impl AccountConsole {
                 Back::Removed(_) => words::COMES_BACK_FROM_REMOVED.to_owned(),
                 Back::Aside(_) => words::COMES_BACK_FROM_ASIDE.to_owned(),
             }),
-            removed_at: removed.as_ref().map(|(at, _)| at.clone()),
+            removed_at: removed.as_ref().map(|(at, _)| shown(*at)),
             removed_by: removed.map(|(_, device)| device),
         })
     }

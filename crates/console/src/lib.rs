@@ -33,6 +33,7 @@ mod party;
 mod passed;
 mod people;
 mod queue;
+mod read;
 mod refused;
 mod reported;
 mod returned;
@@ -81,6 +82,7 @@ pub use queue::{
     QueueRecipient,
 };
 pub use refused::{RefusedLine, RefusedPage};
+pub use read::{Download, FileLine, MessageText};
 pub use reported::{
     ComplaintLine, MailReports, REPORT_DAYS_MAX, RejectionLine, ReporterLine, ReportsPage, SourceLine, TlsReports,
     TlsTroubleLine,

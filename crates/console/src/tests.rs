@@ -542,7 +542,7 @@ fn a_mail_that_vanished_is_found_wherever_it_is_and_brought_back() {
 
     let found = find("märz").remove(0);
     assert_eq!((found.mailboxes.as_slice(), found.removed_by.as_deref()), ([].as_slice(), Some("old PC")));
-    assert!(found.text.starts_with("removed by old PC at 2026-"), "{}", found.text);
+    assert!(found.text.starts_with("removed by old PC on 2026-"), "{}", found.text);
     assert_eq!(found.devices, ["old PC has deleted it from its own list"]);
     assert!(found.comes_back.is_some());
     let answer = world.console.bring_back(&found.message.id).unwrap();

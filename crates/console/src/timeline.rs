@@ -87,6 +87,9 @@ pub struct StoryLine {
     pub at: String,
     /// The number of the device; 0 is the server.
     pub device_id: u32,
+    /// Where it is now, in words; `None`: it is not kept any more.
+    #[serde(default)]
+    pub now: Option<String>,
     /// The device's name.
     pub device: String,
     /// Over which protocol.
@@ -178,7 +181,7 @@ impl AccountConsole {
         }
         lines.extend(self.passed_in_story(&names, email)?);
         lines.sort_by(|a, b| a.at.cmp(&b.at));
-        Ok(MessageStory { message: names.message(email)?, lines, examined })
+        Ok(MessageStory { message: names.message(email)?, now: self.is_now(email, &names)?, lines, examined })
     }
 }
 

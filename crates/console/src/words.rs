@@ -171,9 +171,9 @@ pub(crate) const COMES_BACK_FROM_REMOVED: &str = "It comes back into the mailbox
 pub(crate) const COMES_BACK_FROM_ASIDE: &str = "It moves to INBOX.";
 
 /// Where a message is; `removed`: when, and by which device.
-pub(crate) fn whereabouts(mailboxes: &[String], removed: Option<&(String, String)>) -> String {
+pub(crate) fn whereabouts(mailboxes: &[String], removed: Option<&(Timestamp, String)>) -> String {
     match (removed, mailboxes) {
-        (Some((at, device)), _) => format!("removed by {device} at {at}; it can come back"),
+        (Some((at, device)), _) => format!("removed by {device} {}; it can come back", on_at(*at)),
         (None, [one]) => format!("in {one}"),
         (None, several) => format!("in {}", several.join(" and ")),
     }

@@ -74,9 +74,11 @@ pub fn is_html(part: &Part) -> bool {
     part.subtype == "html"
 }
 
-/// The body of a text part as text. What has an unknown transfer encoding is taken as it is.
-fn body_text<'m>(part: &Part, message: &'m [u8]) -> Cow<'m, str> {
-    let bytes = section::decoded(part, message).unwrap_or(Cow::Borrowed(part.body.of(message)));
+/// The text of a text part, from the octets of its body or from the first of them. What has an unknown transfer encoding is
+/// taken as it is.
+#[must_use]
+pub fn of_body<'m>(part: &Part, body: &'m [u8]) -> Cow<'m, str> {
+    let bytes = section::encoding(part).map_or(Cow::Borrowed(body), |encoding| encoding.decode(body));
     let label = part.parameter("charset").unwrap_or_default();
     let text = match bytes {
         Cow::Borrowed(bytes) => charset::decode(label, bytes),
@@ -94,7 +96,7 @@ impl Piece<'_> {
     fn text<'m>(&self, message: &'m [u8]) -> Cow<'m, str> {
         match self {
             Self::Header(part) => Cow::Owned(head_text(part, part.header.of(message))),
-            Self::Body(part) => body_text(part, message),
+            Self::Body(part) => of_body(part, part.body.of(message)),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What a handler answers.
 
 use crate::cookie::SetCookie;
-use crate::path::OwnPath;
+use crate::path::{OwnPath, encoded};
+use crate::pieces::Pieces;
 use crate::problem::Problem;
 use askama::Template;
-use axum::body::Bytes;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -15,9 +16,16 @@ pub(crate) type Outcome = Result<Answer, Problem>;
 /// An answer that is not under way yet.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    response: Response<Bytes>,
+    response: Response<Content>,
     /// It is held back for so long: a wrong password costs time.
     pub(crate) delay_millis: u64,
+}
+
+#[derive(Debug)]
+enum Content {
+    Whole(Bytes),
+    /// Read while it is sent.
+    Pieces(Pieces),
 }
 
 impl Answer {
@@ -42,7 +50,21 @@ impl Answer {
 
     /// Bytes of a media type.
     pub(crate) fn of(media_type: &'static str, bytes: Bytes) -> Self {
-        let mut answer = Self { response: Response::new(bytes), delay_millis: 0 };
+        Self::with_content(media_type, Content::Whole(bytes))
+    }
+
+    /// A file to be taken away under a name (RFC 6266 §4): whatever its sender says that it is, no browser shows or runs it.
+    pub(crate) fn file(name: &str, pieces: Pieces) -> Self {
+        let mut answer = Self::with_content("application/octet-stream", Content::Pieces(pieces));
+        let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+        let disposition = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", encoded(name));
+        let disposition = HeaderValue::from_str(&disposition);
+        answer.set(CONTENT_DISPOSITION, disposition.unwrap_or(HeaderValue::from_static("attachment")));
+        answer
+    }
+
+    fn with_content(media_type: &'static str, content: Content) -> Self {
+        let mut answer = Self { response: Response::new(content), delay_millis: 0 };
         answer.set(CONTENT_TYPE, HeaderValue::from_static(media_type));
         answer.set(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         answer
@@ -68,11 +90,19 @@ impl Answer {
         self
     }
 
-    pub(crate) fn into_response(self) -> Response<Bytes> {
-        self.response
+    pub(crate) fn into_response(self) -> Response<Body> {
+        self.response.map(|content| match content {
+            Content::Whole(bytes) => Body::from(bytes),
+            Content::Pieces(pieces) => Body::new(pieces),
+        })
     }
 
     fn set(&mut self, name: HeaderName, value: HeaderValue) {
         self.response.headers_mut().insert(name, value);
     }
+}
+
+/// Whether a character may stand in the name of a file between quotes, as every browser reads it.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || " -._()+,".contains(c)
 }

@@ -36,6 +36,7 @@ mod operate;
 mod pages;
 mod path;
 mod peer;
+mod pieces;
 mod problem;
 mod refusal;
 mod route;

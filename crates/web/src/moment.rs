@@ -13,6 +13,11 @@ pub(crate) fn day(text: &str) -> String {
     formatted(text, "%-d %B %Y")
 }
 
+/// `22 Nov 2026`, for a narrow column.
+pub(crate) fn short_day(text: &str) -> String {
+    formatted(text, "%-d %b %Y")
+}
+
 /// `22:36`.
 pub(crate) fn time(text: &str) -> String {
     formatted(text, "%H:%M")
@@ -52,7 +57,7 @@ mod tests {
     #[test]
     fn moments_are_written_for_people() {
         let text = "2026-11-22T22:36:40Z";
-        assert_eq!([day(text), time(text)], ["22 November 2026", "22:36"]);
+        assert_eq!([day(text), short_day(text), time(text)], ["22 November 2026", "22 Nov 2026", "22:36"]);
         assert_eq!(full(text), "22 November 2026, 22:36 UTC");
         assert_eq!([day("soon"), ago("soon", &Timestamp(0))], ["soon", "soon"]);
         let at = text.parse::<Jiff>().unwrap().as_millisecond();

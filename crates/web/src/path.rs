@@ -2,8 +2,8 @@
 
 use axum::http::HeaderValue;
 
-/// Longer ones lead home.
-const PATH_CHARS_MAX: usize = 500;
+/// Longer ones lead home. A question of 200 letters has up to 2,400 octets here, each written as three.
+const PATH_CHARS_MAX: usize = 4_096;
 
 /// A path of this site, with a query perhaps, in the characters that a header may carry.
 #[derive(Clone, Debug, PartialEq, Eq)]

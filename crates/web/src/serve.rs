@@ -75,7 +75,7 @@ async fn with_words(request: Request, next: Next) -> Response {
     }
     let problem = Problem::new(Kind::Method, "This address does not do what was asked of it with that method.");
     let answer = if is_api { problem.json() } else { problem.page(Frame::default()) };
-    let mut spoken = answer.into_response().map(Body::from);
+    let mut spoken = answer.into_response();
     // axum adds `Allow` after this, unless it is there already.
     if let Some(allowed) = response.headers().get(ALLOW) {
         spoken.headers_mut().insert(ALLOW, allowed.clone());
@@ -122,7 +122,7 @@ async fn serve(site: Site, handler: Handler, request: Request) -> Response {
     if answer.delay_millis > 0 {
         sleep(Duration::from_millis(answer.delay_millis)).await;
     }
-    answer.into_response().map(Body::from)
+    answer.into_response()
 }
 
 /// A password has to be verified: the request stands in line without a thread, and is answered from the beginning.

@@ -17,6 +17,7 @@ mod leave_list;
 mod lists;
 mod login;
 mod offers;
+mod read;
 mod refused;
 mod scheduled;
 mod shares;
@@ -53,6 +54,7 @@ const ROUTES: &[&[Route]] = &[
     storage::ROUTES,
     test_mail::ROUTES,
     find::ROUTES,
+    read::ROUTES,
     timeline::ROUTES,
     undo::ROUTES,
     explain::ROUTES,

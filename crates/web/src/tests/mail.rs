@@ -84,7 +84,9 @@ fn what_strangers_write_is_text_on_every_page() {
     let device = home.pc;
     let paths = ["/", "/devices", "/timeline", "/undo", "/find"].map(str::to_owned).into_iter();
     let of_device = ["", "/imap", "/revoke"].map(|page| format!("/devices/{device}{page}"));
-    let of_emails = emails.iter().map(|email| format!("/messages/{}", email.text()));
+    let of_emails =
+        ["", "/read"].map(|page| emails.iter().map(move |email| format!("/messages/{}{page}", email.text())));
+    let of_emails = of_emails.into_iter().flatten();
     let asked = HOSTILE.iter().flat_map(|(text, _)| {
         let text = crate::path::encoded(text);
         [
@@ -148,6 +150,19 @@ fn lines(browser: &mut Browser<'_>) -> Vec<String> {
 fn an_undo_shows_what_it_would_do_does_it_and_is_undone() {
     let home = Home::new();
     (0..3).for_each(|n| drop(home.deliver(&format!("number {n}"), "Carol").text()));
+#[test]
+fn a_long_question_led_home_after_bring_it_back() {
+    let home = Home::new();
+    let email = home.deliver("invoice", "Carol").text();
+    home.take_all();
+    let mut alice = home.world.alice();
+    // As many letters as the field takes, of four octets each.
+    let question = "\u{1f4ee}".repeat(200);
+    let answer = alice.submit("/find", &format!("/find/{email}/bring-back"), &[("text", &question)]);
+    assert_eq!(answer.location(), format!("/find?text={}", crate::path::encoded(&question)));
+    assert!(alice.get(answer.location()).text.contains("1 message: put back"));
+}
+
     home.take_all();
     let mut alice = home.world.alice();
     let path = format!("/undo?device={}&since=1+day+ago", home.pc);

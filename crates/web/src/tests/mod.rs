@@ -9,6 +9,7 @@ mod operator;
 mod passed;
 mod people;
 mod queue;
+mod read;
 mod refused;
 mod reports;
 mod setup;
