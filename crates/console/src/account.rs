@@ -27,6 +27,14 @@ impl AccountConsole {
         Self { queue: Some(queue), ..self }
     }
 
+    /// The names of all mailboxes.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn mailbox_names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.account.mailboxes()?.iter().map(|mailbox| mailbox.name.clone()).collect())
+    }
+
     /// A device of the account, revoked or not.
     pub(crate) fn device(&self, id: DeviceId) -> Result<Device, Error> {
         let devices = self.account.devices()?;

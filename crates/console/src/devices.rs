@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use store::brake::Burst;
 use store::device::{Credential, Device};
-use store::removal::RemovalPolicy;
+use store::removal::{Effect, RemovalPolicy};
 use store::{Change, DeviceId, OfDevice, OfMessages, OfPop, Protocol, Retained, Role, TimelineQuery, Timestamp};
 
 /// "Lately" is so many days.
@@ -166,7 +166,8 @@ impl AccountConsole {
     }
 
     /// What POP devices took from the mailbox and others may want back: offered as soon as a second device reads the
-    /// account, until it is put back, declined or not kept any more.
+    /// account, until it is put back, declined or not kept any more. Not of a device that is to delete for all: that is what its
+    /// owner chose.
     ///
     /// # Errors
     /// Faults.
@@ -175,6 +176,10 @@ impl AccountConsole {
         let mut offers = Vec::new();
         for (id, Retained { messages, bytes }) in self.account.retained_by_device()? {
             let Some(device) = devices.get(&id).filter(|device| device.has_used(Protocol::Pop3)) else { continue };
+            // Its owner has chosen that what it deletes is deleted for all.
+            if !matches!(device.pop.removal.decide(true), Effect::Keep | Effect::MarkRead | Effect::MoveTo(_)) {
+                continue;
+            }
             let is_shared = devices.values().any(|other| other.id != id && other.reads_mail());
             if is_shared && !device.has_used(Protocol::Imap) && device.offer_declined_at.is_none() {
                 offers.push(Offer { device_id: id.0, device: device.name.clone(), messages, bytes });

@@ -34,6 +34,9 @@ pub struct HeldCard {
     pub mailboxes: Vec<HeldMailbox>,
     /// Some of them.
     pub named: Vec<MessageLine>,
+    /// How many are held beside those.
+    #[serde(default)]
+    pub more: usize,
     /// What happened, in words.
     pub text: String,
     /// What the owner answered, in words.
@@ -161,6 +164,7 @@ impl AccountConsole {
             last_at: shown(hold.last_at),
             messages: hold.messages,
             mailboxes: held.iter().map(mailbox).collect(),
+            more: held.iter().map(|held| held.emails.len()).sum::<usize>().saturating_sub(MESSAGES_NAMED_MAX),
             named: first.map(|email| names.message(*email)).collect::<Result<_, Error>>()?,
             text: words::held(hold, &device),
             answer: hold.answer.map(|answer| words::answer(answer.kept).to_owned()),

@@ -66,9 +66,8 @@ impl AsksOwner for Letterhead {
              Answer with one click on this page:\n\
              \n    {pages}/held\n\
              \n\
-             or ask whoever runs this server to do one of these:\n\
-             \n    pillarbox held --account YOUR-ADDRESS keep {id}\
-             \n    pillarbox held --account YOUR-ADDRESS allow {id}\n\
+             or tell whoever runs this server, who can do it, too: it is number {id}\n\
+             of what is held for you.\n\
              \n\
              As long as you do not answer the messages are kept. What this device deletes\n\
              in the next hours may be held with them, without another message.\n"

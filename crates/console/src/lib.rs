@@ -35,6 +35,7 @@ mod people;
 mod queue;
 mod read;
 mod refused;
+mod removals;
 mod reported;
 mod returned;
 mod scheduled;
@@ -81,8 +82,9 @@ pub use queue::{
     QUEUE_LINES_MAX, QueueChanged, QueueConsole, QueueDestination, QueueDestinations, QueueLine, QueuePage,
     QueueRecipient,
 };
-pub use refused::{RefusedLine, RefusedPage};
 pub use read::{Download, FileLine, MessageText};
+pub use refused::{RefusedLine, RefusedPage};
+pub use removals::RemovalLine;
 pub use reported::{
     ComplaintLine, MailReports, REPORT_DAYS_MAX, RejectionLine, ReporterLine, ReportsPage, SourceLine, TlsReports,
     TlsTroubleLine,
@@ -93,7 +95,7 @@ pub use sending::{SendingAnswer, SendingCard, WaitingLine};
 pub use setup_guide::{Access, SetupGuide, SetupProgram, setup_guide};
 pub use shares::{ShareCard, ShareCards};
 pub use status::{Connected, DiskStatus, Jobs, QueueStatus, Status, duration};
-pub use switch::{SwitchGuide, switch_guide};
+pub use switch::{SwitchGuide, SwitchServers, switch_guide};
 pub use test_mail::TestMailCard;
 pub use timeline::{MessageStory, StoryLine, Timeline, TimelineAsk, TimelineLine};
 pub use uidl::{KeptUidl, MessageMark, UIDLS_MAX, UidlResult, mark_of};

@@ -48,7 +48,8 @@ impl AccountConsole {
     /// Lines for a page of the timeline.
     pub(crate) fn beside(&self, ask: &TimelineAsk, names: &Names<'_>, search: Option<&str>) -> Result<Beside, Error> {
         // Nothing of it is the doing of a device.
-        if ask.device.is_some_and(|device| device != DeviceId(0)) {
+        let is_of_devices = ask.device.is_some_and(|device| device != DeviceId(0));
+        if is_of_devices || ask.removals || ask.mailbox.is_some() {
             return Ok(Beside { lines: Vec::new(), is_later: false });
         }
         let newest = match (ask.before_passed, ask.before) {
@@ -63,6 +64,7 @@ impl AccountConsole {
         for (number, passed) in self.passed_on()? {
             let is_wanted = ask.before_passed.is_none_or(|before| number < before)
                 && ask.since.is_none_or(|since| passed.at >= since)
+                && ask.until.is_none_or(|until| passed.at <= until)
                 && newest.as_ref().is_none_or(|newest| shown(passed.at) <= *newest);
             if is_wanted && search.is_none_or(|search| holds(&passed, search)) {
                 lines.push((number, line(&passed, names)?));
@@ -167,6 +169,7 @@ fn line(passed: &Passed, names: &Names<'_>) -> Result<TimelineLine, Error> {
     Ok(TimelineLine {
         entry: 0,
         at: shown(passed.at),
+        first_at: None,
         device_id: 0,
         device: words::THE_SERVER.to_owned(),
         protocol: words::protocol(Protocol::Smtp).to_owned(),

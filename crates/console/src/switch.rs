@@ -16,6 +16,17 @@ pub struct SwitchGuide {
     pub hint: String,
 }
 
+/// Where a program reads and sends.
+#[derive(Clone, Debug)]
+pub struct SwitchServers<'a> {
+    /// This server.
+    pub host: &'a str,
+    /// How IMAP is reached: `port 993, SSL/TLS`.
+    pub imap: String,
+    /// How mail is sent.
+    pub send: String,
+}
+
 struct Program {
     /// Any of these in what the program calls itself, in lower case.
     marks: &'static [&'static str],
@@ -35,7 +46,7 @@ const PROGRAMS: &[Program] = &[
         steps: &[
             "Open Settings (the cog at the top right), then Accounts, then Your accounts.",
             "Choose Add account, type {address}, and choose Continue. If Outlook asks for the kind of account, choose IMAP.",
-            "Show more: IMAP server {host}, port 993, SSL/TLS. Outgoing server {host}, port 465, SSL/TLS.",
+            "Show more: IMAP server {host}, {imap}. Outgoing server {host}, {send}.",
             "As password take the application password of this device, or a new one from “Add a device”.",
             "When your mail is there, open Manage beside the POP account and choose Remove.",
         ],
@@ -47,7 +58,7 @@ const PROGRAMS: &[Program] = &[
         steps: &[
             "Open File, then Account Settings, then Manage Profiles (or Control Panel, Mail).",
             "In Email Accounts choose New, then Manual setup, then IMAP.",
-            "Incoming server {host}, port 993, SSL/TLS. Outgoing server {host}, port 465, SSL/TLS. User name {address}.",
+            "Incoming server {host}, {imap}. Outgoing server {host}, {send}. User name {address}.",
             "Under More Settings, Outgoing Server, tick “My outgoing server requires authentication”.",
             "Set the new account as default. When your mail is there, select the POP account and choose Remove.",
         ],
@@ -59,7 +70,7 @@ const PROGRAMS: &[Program] = &[
         name: "K-9 Mail and Thunderbird for Android",
         steps: &[
             "Open the menu, then Settings, then Add account, and type {address}.",
-            "Choose IMAP; server {host}, port 993, SSL/TLS. Outgoing: {host}, port 465, SSL/TLS.",
+            "Choose IMAP; server {host}, {imap}. Outgoing: {host}, {send}.",
             "When your mail is there, open Settings, the POP account, and choose Remove account.",
         ],
         hint: "These programs cannot turn a POP account into an IMAP account; removing the POP account deletes only what is \
@@ -71,7 +82,7 @@ const PROGRAMS: &[Program] = &[
         steps: &[
             "Open the menu ☰, then Account Settings, then Account Actions, then Add Mail Account.",
             "Type your name, {address} and the password, and choose Continue; choose IMAP and then Done.",
-            "If the servers are not found: IMAP {host}, port 993, SSL/TLS; SMTP {host}, port 465, SSL/TLS; normal password.",
+            "If the servers are not found: IMAP {host}, {imap}; SMTP {host}, {send}; normal password.",
             "Thunderbird says that the account exists already if the name is the same: rename the POP account first.",
             "When your mail is there, select the POP account and choose Account Actions, then Remove Account.",
         ],
@@ -108,7 +119,7 @@ const ANY: Program = Program {
     name: "any program",
     steps: &[
         "Add {address} to the program once more, as an IMAP account, beside the POP account.",
-        "Incoming server {host}, port 993, SSL/TLS. Outgoing server {host}, port 465, SSL/TLS. User name {address}.",
+        "Incoming server {host}, {imap}. Outgoing server {host}, {send}. User name {address}.",
         "As password take the application password of this device, or a new one from “Add a device”.",
         "When your mail is there, remove the POP account from the program.",
     ],
@@ -116,13 +127,16 @@ const ANY: Program = Program {
 };
 
 /// The steps for a program by what it calls itself (a device's name helps, too); those for any program where that tells
-/// nothing. `host`: this server; `address`: whose account.
+/// nothing. `address`: whose account.
 #[must_use]
-pub fn switch_guide(program: &str, host: &str, address: &str) -> SwitchGuide {
+pub fn switch_guide(program: &str, servers: &SwitchServers<'_>, address: &str) -> SwitchGuide {
     let program = program.to_lowercase();
     let found = PROGRAMS.iter().find(|known| known.marks.iter().any(|mark| program.contains(mark)));
     let found = found.unwrap_or(&ANY);
-    let step = |step: &&str| step.replace("{host}", host).replace("{address}", address);
+    let SwitchServers { host, imap, send } = servers;
+    let step = |step: &&str| {
+        step.replace("{host}", host).replace("{imap}", imap).replace("{send}", send).replace("{address}", address)
+    };
     SwitchGuide {
         program: found.name.to_owned(),
         steps: found.steps.iter().map(step).collect(),
@@ -137,9 +151,15 @@ mod tests {
     #[test]
     fn each_program_gets_its_own_steps() {
         fn check(program: &str, expected: &str) {
-            let guide = switch_guide(program, "mail.example.org", "alice@example.org");
+            let (imap, send) = ("port 1993, SSL/TLS".to_owned(), "port 5587, STARTTLS".to_owned());
+            let servers = SwitchServers { host: "mail.example.org", imap, send };
+            let guide = switch_guide(program, &servers, "alice@example.org");
             assert_eq!(guide.program, expected, "{program}");
             let all = guide.steps.join(" ");
+            assert!(
+                !all.contains("993,") || all.contains("1993,") && all.contains("5587,"),
+                "the ports that there are: {all}"
+            );
             assert!(
                 all.contains("mail.example.org") && all.contains("alice@example.org") && !all.contains('{'),
                 "{all}"

@@ -113,6 +113,8 @@ fn what_the_only_pop_device_took_is_offered_once_another_device_is_there() {
     world.account.set_pop_settings(OWNER, pc.device, RemovalPolicy::Expunge.into()).unwrap();
     world.fetch(pc);
     world.device("tablet", Protocol::Imap, RemovalPolicy::KeepWhenShared);
+    assert_eq!(world.console.offers().unwrap(), [], "it is to delete for all");
+    world.account.set_pop_settings(OWNER, pc.device, RemovalPolicy::KeepWhenShared.into()).unwrap();
     assert_eq!(world.console.offers().unwrap().len(), 1);
     world.console.decline_offer(pc.device).unwrap();
     assert_eq!(world.console.offers().unwrap(), [], "it was declined");

@@ -1,5 +1,8 @@
 //! The timeline: what happened, newest first, and the story of one message.
 
+mod arrivals;
+mod wanted;
+
 use crate::account::AccountConsole;
 use crate::error::Error;
 use crate::moment::shown;
@@ -27,6 +30,14 @@ pub struct TimelineAsk {
     pub device: Option<DeviceId>,
     /// Only what happened then or later.
     pub since: Option<Timestamp>,
+    /// Only what happened then or earlier.
+    pub until: Option<Timestamp>,
+    /// Only what took mail away, or wanted to.
+    pub removals: bool,
+    /// Only what concerns this mailbox, by its name.
+    pub mailbox: Option<String>,
+    /// What comes in, one after the other within a day, is one line; not with `search`.
+    pub fold: bool,
     /// Only lines in which this text stands, or whose messages have it in subject or sender; case does not count.
     pub search: Option<String>,
     /// At most so many lines, and at most `LINES_MAX`.
@@ -52,6 +63,9 @@ pub struct TimelineLine {
     pub entry: u64,
     /// When: `2026-11-22T22:36:40Z`.
     pub at: String,
+    /// When the first came of those that are one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_at: Option<String>,
     /// The number of the device; 0 is the server.
     pub device_id: u32,
     /// The device's name.
@@ -73,6 +87,9 @@ pub struct TimelineLine {
 pub struct MessageStory {
     /// The message.
     pub message: MessageLine,
+    /// Where it is now, in words; `None`: it is not kept any more.
+    #[serde(default)]
+    pub now: Option<String>,
     /// What happened to it, oldest first.
     pub lines: Vec<StoryLine>,
     /// What was found out about who it comes from when it came, in words; nothing if nobody looked.
@@ -87,9 +104,6 @@ pub struct StoryLine {
     pub at: String,
     /// The number of the device; 0 is the server.
     pub device_id: u32,
-    /// Where it is now, in words; `None`: it is not kept any more.
-    #[serde(default)]
-    pub now: Option<String>,
     /// The device's name.
     pub device: String,
     /// Over which protocol.
@@ -121,8 +135,9 @@ impl AccountConsole {
         search: Option<&str>,
     ) -> Result<(Timeline, Option<Timestamp>), Error> {
         let limit = ask.limit.clamp(1, LINES_MAX);
+        let wanted = self.wanted(ask)?;
         let mut timeline = Timeline { next: ask.before, ..Timeline::default() };
-        let (mut searched, mut oldest) = (0, None);
+        let (mut searched, mut oldest, mut came) = (0, None, None);
         loop {
             let before = timeline.next.map(ModSeq);
             let query =
@@ -136,7 +151,15 @@ impl AccountConsole {
                 }
                 oldest = Some(entry.at);
                 searched += 1 + search.map_or(0, |_| entry.change.emails().len());
-                timeline.lines.extend(line(entry, names, search)?);
+                if !wanted.has(entry) {
+                    continue;
+                }
+                let comes = arrivals::of(entry).filter(|_| ask.fold && search.is_none());
+                match timeline.lines.last_mut().filter(|_| comes.is_some() && comes == came) {
+                    Some(last) => arrivals::fold(last, entry, names)?,
+                    None => timeline.lines.extend(line(entry, names, search)?),
+                }
+                came = comes;
             }
             let is_enough = timeline.lines.len() >= limit || searched >= SEARCHED_MAX || page.entries.is_empty();
             if timeline.next.is_none() || is_enough {
@@ -204,6 +227,7 @@ fn line(entry: &JournalEntry, names: &Names<'_>, search: Option<&str>) -> Result
     Ok((in_line || !messages.is_empty()).then(|| TimelineLine {
         entry: entry.modseq.0,
         at: shown(entry.at),
+        first_at: None,
         device_id: entry.device.0,
         device,
         protocol: words::protocol(entry.protocol).to_owned(),

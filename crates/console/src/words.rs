@@ -79,7 +79,7 @@ fn messages_changed(change: &OfMessages, entry: &JournalEntry, names: &Names<'_>
                 format!("sent {}, now in {}", count(messages.len()), names.mailbox(*mailbox))
             }
             Protocol::Smtp | Protocol::Lmtp | Protocol::Submission | Protocol::Server => {
-                format!("{} came into {}", count(messages.len()), names.mailbox(*mailbox))
+                came(messages.len(), &names.mailbox(*mailbox))
             }
             Protocol::Imap | Protocol::Pop3 | Protocol::Cli | Protocol::Web => {
                 format!("put {} into {}", count(messages.len()), names.mailbox(*mailbox))
@@ -98,6 +98,11 @@ fn messages_changed(change: &OfMessages, entry: &JournalEntry, names: &Names<'_>
             format!("put {} back into {}", count(messages.len()), names.mailbox(*mailbox))
         }
     }
+}
+
+/// That so many messages came in.
+pub(crate) fn came(count: usize, mailbox: &str) -> String {
+    format!("{} came into {mailbox}", messages(count))
 }
 
 fn mailbox_changed(change: &OfMailbox, names: &Names<'_>) -> String {
@@ -395,6 +400,17 @@ pub(crate) const LOGIN_TOLD_APART: &str = "It logs in with the main password, an
                                            in which it does. An application password of its own is safer.";
 pub(crate) const ADVICE_IMAP: &str =
     "This device uses POP. Over IMAP it would show the same mail, read and unread, as your others.";
+
+/// What a device removed in one go.
+pub(crate) fn removed(count: usize) -> String {
+    format!("removed {}", messages(count))
+}
+
+/// The same where it is far more than it ever did.
+pub(crate) fn removed_in_a_burst(burst: &Burst) -> String {
+    let place = burst.mailbox.as_deref().unwrap_or("your mailboxes");
+    format!("removed {} of {} from {place}", burst.removed, messages_long(burst.there))
+}
 
 /// A device that removed, or wanted to remove, far more than it ever did.
 pub(crate) fn burst(burst: &Burst) -> String {

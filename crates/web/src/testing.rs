@@ -90,6 +90,15 @@ impl World {
     }
 
     fn with(options: AuthOptions, jobs: Arc<TestJobs>) -> Self {
+        Self::offering(options, jobs, offered())
+    }
+
+    /// One that listens elsewhere.
+    pub(crate) fn listening_on(offered: Offered) -> Self {
+        Self::offering(AuthOptions::default(), TestJobs::at_once(), offered)
+    }
+
+    fn offering(options: AuthOptions, jobs: Arc<TestJobs>, offered: Offered) -> Self {
         let head = console::Letterhead { hostname: HOSTNAME.to_owned(), pages: format!("https://{HOSTNAME}") };
         let for_store = StoreOptions { asks_owner: Some(Arc::new(head)), ..StoreOptions::default() };
         let store = Store::with_options(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()), for_store);
@@ -131,7 +140,7 @@ impl World {
         let options =
             SiteOptions { hostname, now, post, send_test, jobs, queue: queue.clone(), beside, examine, status };
         let site = Site::new(auth.clone(), options).unwrap();
-        site.offer(offered());
+        site.offer(offered);
         Self { auth, router: site.router(), site, queue, letters, clock }
     }
 

@@ -79,6 +79,25 @@ impl Account {
         Ok(by_device)
     }
 
+    /// Tells what was removed since then and is still kept, the first first: when, which message, by which device.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`], faults.
+    pub fn removed_since(
+        &self,
+        since: Timestamp,
+        mut visit: impl FnMut(Timestamp, EmailId, DeviceId),
+    ) -> Result<(), Error> {
+        let range = (key::retained(since, EmailId(0)), key::kind(b'R').1);
+        state::scan(&*self.snapshot()?, range, |key, value| {
+            let read = || Ok((key::long_at(key, 1)?, EmailId(key::long_at(key, 9)?)));
+            let (at, email) = read().map_err(Error::corrupt("a retention key"))?;
+            let device = DeviceId(value.try_into().map_or(0, u32::from_be_bytes));
+            visit(Timestamp(i64::try_from(at).unwrap_or(i64::MAX)), email, device);
+            Ok(())
+        })
+    }
+
     /// Removes the oldest of what is restorable until it is no more than `bytes_max` octets.
     pub(super) fn keep_retention_within(&self, bytes_max: u64) -> Result<(), Error> {
         while self.cell.state()?.record.retained.bytes > bytes_max {

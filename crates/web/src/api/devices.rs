@@ -4,8 +4,10 @@ use super::{Endpoint, json};
 use crate::caller::{Caller, Proof};
 use crate::form::Fields;
 use crate::problem::Problem;
+use crate::setup::{OfferedService, Protocol, Security};
 use console::{
-    Act, Defaults, DeviceCard, NewToken, Offer, PopChoice, PopChoices, SwitchGuide, UndoAnswer, switch_guide,
+    Act, Defaults, DeviceCard, NewToken, Offer, PopChoice, PopChoices, SwitchGuide, SwitchServers, UndoAnswer,
+    switch_guide,
 };
 use store::DeviceId;
 
@@ -60,7 +62,15 @@ pub(crate) fn choose(caller: &Caller, fields: &Fields) -> Result<DeviceCard, Pro
 pub(crate) fn imap(caller: &Caller) -> Result<SwitchGuide, Problem> {
     let device = one(caller)?;
     let program = [device.program.as_deref().unwrap_or_default(), &device.name].join(" ");
-    Ok(switch_guide(&program, caller.site.hostname(), &caller.own()?.address))
+    let offered = caller.site.offered();
+    let way = |protocol| match offered.best(protocol) {
+        Some(OfferedService { security: Security::Tls, port, .. }) => format!("port {port}, SSL/TLS"),
+        Some(OfferedService { security: Security::StartTls, port, .. }) => format!("port {port}, STARTTLS"),
+        None => "which this server does not offer".to_owned(),
+    };
+    let (imap, send) = (way(Protocol::Imap), way(Protocol::Submission));
+    let servers = SwitchServers { host: caller.site.hostname(), imap, send };
+    Ok(switch_guide(&program, &servers, &caller.own()?.address))
 }
 
 /// Its owner knows what it does.

@@ -4,14 +4,18 @@ use super::{Endpoint, json};
 use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
-use console::{FindAsk, FoundPage, MessageStory, Timeline, TimelineAsk, UndoAnswer, UndoAsk, parse_moment};
-use store::{DeviceId, OnProgress};
+use console::{
+    FindAsk, FoundPage, MessageStory, RemovalLine, Timeline, TimelineAsk, UndoAnswer, UndoAsk, parse_moment,
+};
+use store::{DeviceId, OnProgress, Timestamp};
 
 /// Lines on a page, unless it is said how many.
 const LINES: usize = 50;
+const DAY_MILLIS: i64 = 24 * 3600 * 1000;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/timeline", |caller, fields| json(timeline(caller, fields)?)),
+    Endpoint::get("/api/v1/removals", |caller, _| json(removals(caller)?)),
     Endpoint::get("/api/v1/messages", |caller, fields| json(find(caller, fields)?)),
     Endpoint::post("/api/v1/messages/{message}/bring-back", |caller, _| json(bring_back(caller)?)),
     Endpoint::get("/api/v1/messages/{message}", |caller, _| json(story(caller)?)),
@@ -27,10 +31,26 @@ pub(crate) fn timeline(caller: &Caller, fields: &Fields) -> Result<Timeline, Pro
         before_passed: fields.number("before_passed")?,
         device: fields.number("device")?.map(DeviceId),
         since,
+        until: fields.optional("until").map(|until| last_of(until, caller.now)).transpose()?,
+        removals: fields.is_on("removals"),
+        mailbox: fields.optional("mailbox").map(str::to_owned),
+        fold: fields.is_on("fold"),
         search: fields.optional("search").map(str::to_owned),
         limit: fields.number("limit")?.unwrap_or(LINES),
     };
     Ok(caller.console()?.timeline(&ask)?)
+}
+
+/// The last moment that is meant: of a date that has no time, the end of the day.
+fn last_of(text: &str, now: Timestamp) -> Result<Timestamp, Problem> {
+    let at = parse_moment(text, now)?;
+    let is_day = text.len() == "2026-11-22".len() && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
+    Ok(if is_day { Timestamp(at.0.saturating_add(DAY_MILLIS - 1)) } else { at })
+}
+
+/// What devices removed lately and can be put back.
+pub(crate) fn removals(caller: &Caller) -> Result<Vec<RemovalLine>, Problem> {
+    Ok(caller.console()?.removals()?)
 }
 
 /// Messages, wherever they are now.

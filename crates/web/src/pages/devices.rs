@@ -47,6 +47,8 @@ struct DevicePage {
     choices: PopChoices,
     token_days: u16,
     token_days_max: u16,
+    /// It does not use POP, so the choices for that are folded.
+    folds_pop: bool,
 }
 
 #[derive(Template)]
@@ -85,12 +87,12 @@ fn list(owner: &Owner, fields: &Fields) -> Outcome {
 
 fn one(owner: &Owner, _: &Fields) -> Outcome {
     let (device, choices) = (api::devices::one(owner)?, api::devices::choices(owner)?);
-    let (token_days, token_days_max) = (TOKEN_DAYS, TOKEN_DAYS_MAX);
-    Answer::page(&DevicePage { frame: Frame::of(owner, "devices"), device, choices, token_days, token_days_max })
+    let (token_days, token_days_max, folds_pop) = (TOKEN_DAYS, TOKEN_DAYS_MAX, !may_be_pop(&device));
+    let frame = Frame::of(owner, "devices");
+    Answer::page(&DevicePage { frame, device, choices, token_days, token_days_max, folds_pop })
 }
 
 fn choose(owner: &Owner, fields: &Fields) -> Outcome {
-    let may_be_pop = |device: &DeviceCard| device.protocols.is_empty() || device.protocols.iter().any(|p| p == "POP");
     let chosen = api::devices::choose(owner, fields).map(|device| match may_be_pop(&device) {
         true => format!("Saved. From now on {}.", device.policy_text),
         false => "Saved.".to_owned(),
@@ -142,6 +144,11 @@ fn defaults(owner: &Owner, _: &Fields) -> Outcome {
 fn choose_defaults(owner: &Owner, fields: &Fields) -> Outcome {
     let saved = api::devices::choose_defaults(owner, fields);
     say(owner, saved.map(|_| "Saved. Devices that you add from now on begin with this.".to_owned()), "/defaults")
+}
+
+/// It is not known yet, or it has used POP.
+fn may_be_pop(device: &DeviceCard) -> bool {
+    device.protocols.is_empty() || device.protocols.iter().any(|protocol| protocol == "POP")
 }
 
 /// Says how it went on the page at `path`.

@@ -8,11 +8,11 @@ use crate::moment;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use console::{DeviceCard, HeldCard, Light, Offer, SendingCard, Timeline};
+use console::{DeviceCard, HeldCard, Light, Offer, RemovalLine, SendingCard, Timeline};
 use store::Timestamp;
 
 /// So many of the last things that happened.
-const LINES: &str = "limit=5";
+const LINES: &str = "limit=5&fold=on";
 
 pub(super) const ROUTES: &[Route] = &[Route::get("/", Handler::Owner(show))];
 
@@ -29,6 +29,8 @@ struct HomePage {
     filling: Option<String>,
     timeline: Timeline,
     held: Vec<HeldCard>,
+    /// What was removed, and is asked about.
+    removals: Vec<RemovalLine>,
     /// What waits to be sent.
     sending: SendingCard,
 }
@@ -39,9 +41,12 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
     let timeline = api::history::timeline(owner, &Fields::urlencoded(LINES.as_bytes())?)?;
     let filling = owner.console()?.filling()?;
     let held = api::held::list(owner, &Fields::default())?;
+    let removals = owner.console()?.unusual_removals()?;
     let sending = api::sending::show(owner)?;
     let is_green = devices.iter().all(|device| device.light == Light::Green && !device.asks());
-    let is_calm = is_green && offers.is_empty() && held.is_empty() && filling.is_none() && sending.waiting == 0;
+    let is_asked = !offers.is_empty() || !held.is_empty() || !removals.is_empty();
+    let is_calm = is_green && !is_asked && filling.is_none() && sending.waiting == 0;
     let frame = Frame::of(owner, "home");
-    Answer::page(&HomePage { frame, now: owner.now, is_calm, devices, offers, filling, timeline, held, sending })
+    let now = owner.now;
+    Answer::page(&HomePage { frame, now, is_calm, devices, offers, filling, timeline, held, removals, sending })
 }

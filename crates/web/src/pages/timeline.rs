@@ -6,7 +6,7 @@ use crate::form::Fields;
 use crate::frame::Frame;
 use crate::moment;
 use crate::path::encoded;
-use crate::problem::Kind;
+use crate::problem::{Kind, Problem};
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
@@ -15,16 +15,17 @@ use console::{DeviceCard, MessageStory, Timeline, TimelineLine};
 pub(super) const ROUTES: &[Route] =
     &[Route::get("/timeline", Handler::Owner(show)), Route::get("/messages/{message}", Handler::Owner(story))];
 
+const ASKED: [&str; 6] = ["search", "device", "mailbox", "since", "until", "removals"];
+
 #[derive(Template)]
 #[template(path = "timeline.html")]
 struct TimelinePage<'a> {
     frame: Frame,
     days: Vec<Day>,
     devices: Vec<DeviceCard>,
-    search: &'a str,
-    since: &'a str,
-    /// The number of a device.
-    device: &'a str,
+    mailboxes: Vec<String>,
+    /// What is asked.
+    fields: &'a Fields,
     /// Where what was refused is looked for.
     refused: String,
     /// What is wrong with the question.
@@ -48,7 +49,7 @@ struct StoryPage {
 }
 
 fn show(owner: &Owner, fields: &Fields) -> Outcome {
-    let (timeline, wrong) = match api::history::timeline(owner, fields) {
+    let (timeline, wrong) = match api::history::timeline(owner, &folded(fields)?) {
         Ok(timeline) => (timeline, None),
         Err(problem) if matches!(problem.kind, Kind::Refused | Kind::Bad) => {
             (Timeline::default(), Some(problem.detail))
@@ -56,20 +57,31 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
         Err(problem) => return Err(problem),
     };
     let revoked = Fields::urlencoded(b"revoked=true")?;
-    let asked = ["search", "device", "since"].map(|name| format!("&{name}={}", encoded(fields.text(name)))).concat();
+    let asked = asked(fields);
     let passed = timeline.next_passed.map(|next| format!("&before_passed={next}")).unwrap_or_default();
     Answer::page(&TimelinePage {
         frame: Frame::of(owner, "timeline"),
         earlier: timeline.next.map(|next| format!("/timeline?before={next}{passed}{asked}")),
         days: days(timeline.lines),
         devices: api::devices::list(owner, &revoked)?,
-        search: fields.text("search"),
-        since: fields.text("since"),
-        device: fields.text("device"),
+        mailboxes: owner.console()?.mailbox_names()?,
+        fields,
         refused: format!("/refused?search={}", encoded(fields.text("search"))),
         wrong,
         is_first: !fields.has("before"),
     })
+}
+
+/// What the form asks; a page that follows asks the same.
+fn asked(fields: &Fields) -> String {
+    let given = ASKED.iter().filter_map(|name| fields.optional(name).map(|value| (name, value)));
+    given.map(|(name, value)| format!("&{name}={}", encoded(value))).collect()
+}
+
+/// The same, with what comes in as one line.
+fn folded(fields: &Fields) -> Result<Fields, Problem> {
+    let before = ["before", "before_passed"].map(|name| format!("&{name}={}", encoded(fields.text(name)))).concat();
+    Fields::urlencoded(format!("fold=on{}{before}", asked(fields)).as_bytes())
 }
 
 fn days(lines: Vec<TimelineLine>) -> Vec<Day> {

@@ -6,15 +6,19 @@ use crate::form::Fields;
 use crate::frame::Frame;
 use crate::moment;
 use crate::notice::Notice;
-use crate::path::OwnPath;
-use crate::problem::Kind;
+use crate::path::{OwnPath, encoded};
+use crate::problem::{Kind, Problem};
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use console::{DeviceCard, UndoAnswer, parse_moment, shown};
+use console::{DeviceCard, RemovalLine, UndoAnswer, parse_moment, shown};
+use store::DeviceId;
 
-pub(super) const ROUTES: &[Route] =
-    &[Route::get("/undo", Handler::Owner(show)), Route::post("/undo", Handler::Owner(undo))];
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/undo", Handler::Owner(show)),
+    Route::post("/undo", Handler::Owner(undo)),
+    Route::post("/removals/{id}", Handler::Owner(answer)),
+];
 
 /// What people choose from, in words that `console` understands.
 const MOMENTS: [&str; 5] = ["1 hour ago", "1 day ago", "2 days ago", "1 week ago", "30 days ago"];
@@ -24,6 +28,8 @@ const MOMENTS: [&str; 5] = ["1 hour ago", "1 day ago", "2 days ago", "1 week ago
 struct UndoPage<'a> {
     frame: Frame,
     devices: Vec<DeviceCard>,
+    /// What was removed lately, unless something is asked already.
+    removals: Vec<RemovalLine>,
     ask: Ask<'a>,
     /// What it would do, once it is clear what is meant.
     preview: Option<UndoAnswer>,
@@ -72,7 +78,27 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
         Some(Err(problem)) if problem.kind == Kind::Fault => return Err(problem),
         Some(Err(problem)) => (None, Some(problem.detail)),
     };
-    Answer::page(&UndoPage { frame: Frame::of(owner, "undo"), devices, ask, preview, wrong, moments: MOMENTS })
+    let is_open = preview.is_none() && wrong.is_none();
+    let removals = if is_open { api::history::removals(owner)? } else { Vec::new() };
+    let frame = Frame::of(owner, "undo");
+    Answer::page(&UndoPage { frame, devices, removals, ask, preview, wrong, moments: MOMENTS })
+}
+
+/// What a device removed far more of than ever: brought back, or it was right.
+fn answer(owner: &Owner, fields: &Fields) -> Outcome {
+    let device: u32 = owner.number("id")?;
+    match fields.text("answer") {
+        "bring_back" => {
+            let ask = format!("device={device}&since={}", encoded(fields.text("since")));
+            return undo(owner, &Fields::urlencoded(ask.as_bytes())?);
+        }
+        "right" => owner.console()?.decline_offer(DeviceId(device))?,
+        _ => return Err(Problem::bad("The answer is “bring_back” or “right”.")),
+    }
+    owner.say(Notice::good(
+        "All right. What was removed can still be put back on the page Undo, as long as it is kept.",
+    ));
+    Ok(Answer::see_other(&OwnPath::home()))
 }
 
 fn undo(owner: &Owner, fields: &Fields) -> Outcome {

@@ -53,6 +53,15 @@ impl Home {
         self.account.close_maildrop(actor, &maildrop, all.clone(), all).unwrap();
     }
 
+    fn owner(&self) -> Actor {
+        Actor { device: DeviceId(0), protocol: Protocol::Web, now: self.world.now() }
+    }
+
+    /// What the deletions of the PC do from now on.
+    fn choose(&self, policy: RemovalPolicy) {
+        self.account.set_pop_settings(self.owner(), self.pc, PopSettings::from(policy)).unwrap();
+    }
+
     fn in_inbox(&self) -> usize {
         let inbox = self.account.mailboxes().unwrap().by_name("INBOX").unwrap().clone();
         usize::try_from(inbox.counts.messages).unwrap()
@@ -141,15 +150,6 @@ fn a_mail_that_vanished_is_found_and_comes_back_with_one_button() {
     assert!(page.contains("role=\"alert\""), "{page}");
 }
 
-fn lines(browser: &mut Browser<'_>) -> Vec<String> {
-    let json = browser.get("/api/v1/timeline?limit=2").json();
-    json["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
-}
-
-#[test]
-fn an_undo_shows_what_it_would_do_does_it_and_is_undone() {
-    let home = Home::new();
-    (0..3).for_each(|n| drop(home.deliver(&format!("number {n}"), "Carol").text()));
 #[test]
 fn a_long_question_led_home_after_bring_it_back() {
     let home = Home::new();
@@ -163,6 +163,15 @@ fn a_long_question_led_home_after_bring_it_back() {
     assert!(alice.get(answer.location()).text.contains("1 message: put back"));
 }
 
+fn lines(browser: &mut Browser<'_>) -> Vec<String> {
+    let json = browser.get("/api/v1/timeline?limit=2").json();
+    json["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn an_undo_shows_what_it_would_do_does_it_and_is_undone() {
+    let home = Home::new();
+    (0..3).for_each(|n| drop(home.deliver(&format!("number {n}"), "Carol").text()));
     home.take_all();
     let mut alice = home.world.alice();
     let path = format!("/undo?device={}&since=1+day+ago", home.pc);
@@ -191,6 +200,8 @@ fn an_offer_is_taken_or_declined() {
         (0..2).for_each(|n| drop(home.deliver(&format!("number {n}"), "Carol").text()));
         home.take_all();
         let mut alice = home.world.alice();
+        assert!(!alice.get("/").text.contains("Put them back?"), "it is to delete for all");
+        home.choose(RemovalPolicy::KeepWhenShared);
         let page = alice.get("/");
         assert!(page.text.contains("took 2 messages") && page.text.contains("Put them back?"), "{}", page.text);
         let path = format!("/offers/{}", home.pc);
@@ -200,6 +211,84 @@ fn an_offer_is_taken_or_declined() {
         assert!(page.text.contains(said) && !page.text.contains("Put them back?"), "{}", page.text);
         assert_eq!(home.in_inbox(), left, "{answer}");
     }
+}
+
+#[test]
+fn what_a_device_removed_far_more_of_than_ever_is_asked_first_on_the_overview() {
+    for (answer, left) in [("bring_back", 40), ("right", 0)] {
+        let home = Home::new();
+        home.account.set_brake(home.owner(), home.pc, false).unwrap();
+        (0..40).for_each(|n| drop(home.deliver(&format!("number {n}"), "Carol").text()));
+        home.take_all();
+        let mut alice = home.world.alice();
+        let page = alice.get("/").text;
+        let question = page
+            .find("removed 40 of 40 messages from INBOX</bdi>. Bring them back?")
+            .unwrap_or_else(|| panic!("{page}"));
+        assert!(question < page.find("<h2>Devices</h2>").unwrap() && page.contains("and 37 more"), "{page}");
+        let since = page.split("name=\"since\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+        let undo = alice.get("/undo").text;
+        assert!(undo.contains("Removed lately") && undo.contains("Bring back these 40 messages"), "{undo}");
+        let path = format!("/removals/{}", home.pc);
+        assert_eq!(alice.submit("/", &path, &[("answer", "perhaps")]).status, StatusCode::BAD_REQUEST);
+        alice.submit("/", &path, &[("answer", answer), ("since", since)]);
+        assert_eq!(home.in_inbox(), left, "{answer}");
+        assert!(!alice.get("/").text.contains("Bring them back?"), "{answer}");
+        assert_eq!(alice.get("/undo").text.contains("Bring back these 40"), answer == "right");
+    }
+}
+
+#[test]
+fn the_timeline_folds_what_comes_in_and_shows_what_is_asked_for() {
+    let home = Home::new();
+    (0..7).for_each(|n| drop(home.deliver(&format!("number {n}"), "Carol").text()));
+    let mut alice = home.world.alice();
+    let page = alice.get("/timeline").text;
+    assert_eq!(page.matches("came into INBOX").count(), 1, "{page}");
+    assert!(page.contains("7 messages came into INBOX") && page.contains("and 2 more"), "{page}");
+    assert_eq!(alice.get("/api/v1/timeline").text.matches("1 message came into INBOX").count(), 7);
+    home.take_all();
+    home.deliver("later", "Carol");
+    let day = alice.get("/api/v1/timeline").json()["lines"][0]["at"].as_str().unwrap()[..10].to_owned();
+    let check = |alice: &mut Browser<'_>, query: &str, removed: bool, came: bool| {
+        let page = alice.get(&format!("/timeline?{query}")).text;
+        assert_eq!(page.contains("removed 7 messages from INBOX"), removed, "{query}: {page}");
+        assert_eq!(page.contains("came into INBOX"), came, "{query}: {page}");
+    };
+    check(&mut alice, "removals=on", true, false);
+    check(&mut alice, "mailbox=INBOX", true, true);
+    check(&mut alice, "mailbox=Trash", false, false);
+    check(&mut alice, &format!("since={day}&until={day}"), true, true);
+    check(&mut alice, &format!("until={day}T00:00"), false, false);
+    assert!(alice.get("/timeline?mailbox=Nowhere").text.contains("there is no mailbox “Nowhere”"));
+}
+
+#[test]
+fn a_device_that_only_uses_imap_does_not_open_with_choices_for_pop() {
+    let home = Home::new();
+    let of = |protocol| store::device::LastLogin { protocol, ..login(&home.world) };
+    let (phone, _) = home.world.auth.add_device(home.account.id(), "new phone", None, home.world.now()).unwrap();
+    let (mut alice, path, folded) = (home.world.alice(), format!("/devices/{phone}"), "<details class=\"pop\">");
+    assert!(!alice.get(&path).text.contains(folded), "it may be one for POP");
+    home.account.note_login(phone, of(Protocol::Imap)).unwrap();
+    assert!(alice.get(&path).text.contains(folded));
+    home.account.note_login(phone, of(Protocol::Pop3)).unwrap();
+    assert!(!alice.get(&path).text.contains(folded));
+}
+
+#[test]
+fn the_steps_to_imap_named_the_usual_ports_whatever_was_listened_on() {
+    use crate::setup::{Offered, OfferedService, Protocol, Security};
+    let world = World::listening_on(Offered {
+        services: vec![
+            OfferedService { protocol: Protocol::Imap, security: Security::Tls, port: 1993 },
+            OfferedService { protocol: Protocol::Submission, security: Security::StartTls, port: 5587 },
+        ],
+        ..crate::testing::offered()
+    });
+    let (device, _) = world.auth.add_device(world.account(ALICE).id(), "PC", None, world.now()).unwrap();
+    let page = world.alice().get(&format!("/devices/{device}/imap")).text;
+    assert!(page.contains("port 1993, SSL/TLS") && page.contains("port 5587, STARTTLS"), "{page}");
 }
 
 #[test]
