@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// What a person waits for the table. An unoptimised build hashes and starts more slowly, and shares its processors
@@ -108,6 +109,9 @@ fn the_story_shows_that_mail_a_device_takes_stays_and_comes_back() {
     let play = || Trial::start_until(&data, &["--story"], "plays it again");
     let trial = play();
     assert_eq!(scenes(&trial.guide), [[1, 1, 1], [7, 7, 7], [7, 7, 0], [1, 1, 0], [7, 7, 0]], "{}", trial.guide);
+    let pages = trial.guide.lines().filter_map(|line| line.trim().strip_prefix("See it: http://127.0.0.1:"));
+    let pages: Vec<&str> = pages.filter_map(|link| link.split_once('/')).map(|(_, page)| page).collect();
+    assert_eq!(pages, ["devices", "timeline", "timeline", "undo", "timeline"]);
     // The command that it shows is one that works.
     let undo = trial.guide.lines().find_map(|line| line.trim().strip_prefix("pillarbox undo ")).unwrap();
     assert!(undo.ends_with("--account alice@example.org --device \"phone\" --since \"1 day ago\""), "{undo}");
@@ -119,6 +123,41 @@ fn the_story_shows_that_mail_a_device_takes_stays_and_comes_back() {
     let trial = play();
     assert_eq!(scenes(&trial.guide), [[7, 7, 7], [13, 13, 13], [13, 13, 0], [7, 7, 0], [13, 13, 0]], "{}", trial.guide);
     assert!(trial.guide.contains("--device \"phone 2\""), "{}", trial.guide);
+    trial.stop();
+}
+
+/// The lines of README that are typed into a second terminal while `pillarbox try` runs.
+fn typed_by_hand() -> String {
+    let readme = include_str!("../README.md");
+    let (_, after) = readme.split_once("By hand, in another terminal").unwrap();
+    let lines = after.lines().skip_while(|line| !line.starts_with("    "));
+    lines.take_while(|line| line.starts_with("    ")).map(|line| format!("{}\n", line.trim_start())).collect()
+}
+
+#[test]
+fn readme_is_followed_by_the_letter_and_brings_back_what_the_old_pc_took() {
+    let home = tempfile::tempdir().unwrap();
+    let trial = Trial::start(&home.path().join(".local/share/pillarbox"));
+    let steps = typed_by_hand();
+    assert!(steps.lines().count() >= 7 && steps.contains("pop3s://localhost:1995/"), "{steps}");
+    // All but the port, which may be another server's here.
+    let steps = steps.replace("localhost:1995", &format!("localhost:{}", trial.port("read: POP3", 0)));
+    let binaries = Path::new(env!("CARGO_BIN_EXE_pillarbox")).parent().unwrap().to_str().unwrap();
+    let path = format!("{binaries}:{}", std::env::var("PATH").unwrap());
+    let mut shell = Command::new("sh");
+    shell.args(["-eu", "-c", &steps]).env("HOME", home.path()).env("PATH", path).env_remove("XDG_DATA_HOME");
+    let output = shell.output().unwrap();
+    let (said, wrong) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && wrong.is_empty(), "{said}{wrong}");
+    for part in [
+        "removed by old PC on ",
+        "1 message: put back",
+        "Pillarbox over the command line: undid what old PC had done",
+        "“old PC” was revoked",
+    ] {
+        assert!(said.contains(part), "no {part:?} in\n{said}");
+    }
+    assert_eq!(imap_subjects(&trial), ["Welcome to Pillarbox"]);
     trial.stop();
 }
 

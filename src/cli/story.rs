@@ -57,11 +57,13 @@ impl Stage {
         let [phone, pc, old] = self.devices(&place)?;
         let before = self.uid_next(&phone)?;
         self.counts(&phone, &pc, &old)?;
+        self.seen_at("/devices");
 
         go_on()?;
         say(&format!("2. {MESSAGES} messages come in.\n"));
         self.deliver()?;
         self.counts(&phone, &pc, &old)?;
+        self.seen_at("/timeline");
 
         go_on()?;
         say("3. The old PC downloads everything and deletes it from the server, as POP3 programs do.\n");
@@ -71,11 +73,13 @@ impl Stage {
             "   It deleted {taken} messages: its own list is empty, and nobody else has lost one. Elsewhere they would be \
              gone from all.\n"
         ));
+        self.seen_at("/timeline");
 
         go_on()?;
         say(&format!("4. The phone goes wrong: it deletes the {MESSAGES} new messages and expunges them.\n"));
         self.expunge_from(&phone, before)?;
         self.counts(&phone, &pc, &old)?;
+        self.seen_at("/undo");
 
         go_on()?;
         let Self { account, option, .. } = self;
@@ -91,7 +95,13 @@ impl Stage {
             "   All is back on every device, and the old PC does not download again what it has.\n\n\
              What each device did: pillarbox timeline{option} {account}\n"
         ));
+        self.seen_at("/timeline");
         Ok(())
+    }
+
+    /// The page that shows a scene.
+    fn seen_at(&self, page: &str) {
+        say(&format!("   See it: http://127.0.0.1:{}{page}\n", self.http));
     }
 
     /// Three devices; an earlier story's keep their names.

@@ -65,7 +65,7 @@ impl Try {
             (false, true) => config.on_ipv6_loopback_too(),
             (false, false) => config,
         };
-        let named = place.data_dir.clone();
+        let (named, kept_in) = (place.data_dir.clone(), config.data_dir.display().to_string());
         server::run(&config, |stores, running, clock| {
             let accounts = trial::prepare(stores, clock)?;
             let guide = Guide::new(running, accounts, stores.directory(), named.as_deref())?;
@@ -75,6 +75,7 @@ impl Try {
             }
             Ok(())
         })?;
+        say(&format!("\nPillarbox has stopped. All mail is in {kept_in}; the same command goes on with it.\n"));
         Ok(())
     }
 }
@@ -185,10 +186,12 @@ impl Guide {
         let ((alice, as_alice), (bob, as_bob)) = (login(0), login(self.accounts.len().saturating_sub(1)));
         let (send, imap, pop) = (self.port(Service::Submissions), self.port(Service::Imaps), self.port(Service::Pop3s));
         format!(
-            "  printf 'From: {bob}\\r\\nTo: {alice}\\r\\nSubject: Hello\\r\\n\\r\\nIt works.\\r\\n' |\n    \
-             {curl} {as_bob} --mail-from {bob} --mail-rcpt {alice} -T - smtps://localhost:{send}\n\n  \
-             {curl} {as_alice} 'imaps://localhost:{imap}/INBOX' -X 'FETCH 1:* (FLAGS ENVELOPE)'\n\n  \
-             {curl} {as_alice} pop3s://localhost:{pop}/\n"
+            "  printf '%s\\r\\n' 'From: {bob}' 'To: {alice}' \\\n    \
+             'Subject: Hello' '' 'It works.' |\n  {curl} \\\n    {as_bob} --mail-from {bob} \\\n    \
+             --mail-rcpt {alice} -T - smtps://localhost:{send}\n\n  \
+             {curl} \\\n    {as_alice} \\\n    \
+             'imaps://localhost:{imap}/INBOX' -X 'FETCH 1:* (FLAGS ENVELOPE)'\n\n  \
+             {curl} \\\n    {as_alice} pop3s://localhost:{pop}/\n"
         )
     }
 }
@@ -220,12 +223,13 @@ mod tests {
             "read: IMAP         localhost   3006   SSL/TLS",
             "In a browser: http://127.0.0.1:3010/ or https://localhost:3009/",
             "alice@example.org    abcd-efgh",
-            "--cacert '/da ta/tls/ca.pem' -u bob@example.org:abcd-efgh",
+            "--cacert '/da ta/tls/ca.pem' \\\n    -u bob@example.org:abcd-efgh --mail-from bob@example.org \\\n",
             "smtps://localhost:3003",
             "pop3s://localhost:3008/",
         ] {
             assert!(text.contains(part), "no {part:?} in\n{text}");
         }
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert_eq!(quoted(Path::new("/it's")), r"'/it'\''s'");
     }
 }
