@@ -180,7 +180,7 @@ fn observe(
         dns,
         counted: services.counted().clone(),
         indexed_at: indexed_at.clone(),
-        stop: running.stop_signal(),
+        stops: running.stops().clone(),
         clock,
         started_at: clock.now().unix_millis / 1000,
         census: Mutex::default(),

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ pub struct Running {
     admission: Arc<Admission>,
     clock: Clock,
     stop: watch::Sender<bool>,
+    stops: Arc<AtomicBool>,
 }
 
 impl Running {
@@ -79,7 +81,7 @@ impl Running {
             info!(%service, address = %bound.address, "listening");
             tokio::spawn(accept(bound, endpoint, admission.clone(), stopping.clone()));
         }
-        Ok(Self { addresses, certificates, admission, clock, stop })
+        Ok(Self { addresses, certificates, admission, clock, stop, stops: Arc::default() })
     }
 
     /// Where it listens; with port 0 configured, the ports that the system chose.
@@ -98,9 +100,9 @@ impl Running {
         &self.admission
     }
 
-    /// Tells whether the server stops, and does not keep it from that.
-    pub(crate) fn stop_signal(&self) -> watch::Sender<bool> {
-        self.stop.clone()
+    /// Becomes true when the server stops; whoever holds it is not waited for.
+    pub(crate) fn stops(&self) -> &Arc<AtomicBool> {
+        &self.stops
     }
 
     /// The certificate in use.
@@ -144,6 +146,7 @@ impl Running {
     pub async fn stop(self) -> bool {
         supervisor::stopping();
         info!(connections = self.admission.open(), "stopping");
+        self.stops.store(true, Ordering::Relaxed);
         self.stop.send_replace(true);
         let drained = timeout(Duration::from_millis(DRAIN_MILLIS), self.stop.closed()).await.is_ok();
         if !drained {

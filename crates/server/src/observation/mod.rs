@@ -8,7 +8,7 @@ mod status;
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use auth::Auth;
@@ -23,7 +23,6 @@ use metrics::{
 use queue::{Census, Queue};
 use store::Store;
 use store::space::Space;
-use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::driver::Work;
@@ -52,8 +51,8 @@ pub(crate) struct Observed {
     pub(crate) dns: Dns,
     pub(crate) counted: Counted,
     pub(crate) indexed_at: Arc<AtomicI64>,
-    /// True once the server stops. A receiver would keep it from stopping.
-    pub(crate) stop: watch::Sender<bool>,
+    /// True once the server stops.
+    pub(crate) stops: Arc<AtomicBool>,
     pub(crate) clock: Clock,
     /// Seconds since 1970.
     pub(crate) started_at: i64,
@@ -71,7 +70,7 @@ pub(crate) struct Counted {
 impl Observed {
     /// Why the server is not ready, in a few words; `None` if it is. Reads from the store.
     pub(crate) fn lacks(&self) -> Option<&'static str> {
-        if *self.stop.borrow() {
+        if self.stops.load(Ordering::Relaxed) {
             return Some("it stops");
         }
         if self.store.read_only().is_some() {
