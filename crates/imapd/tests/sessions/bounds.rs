@@ -82,3 +82,35 @@ fn a_header_of_a_hundred_thousand_fields_is_one_step_for_each_command() {
         assert!(answer.contains("b OK"), "{command}");
     }
 }
+
+/// How many there are only says in how many slices: others wait for one of them.
+#[test]
+fn an_order_and_threads_of_many_messages_read_some_of_them_at_a_time() {
+    const MESSAGES: usize = 3500;
+    // Of a message in a slice at most so often: its summary, and for threads by references its header.
+    const READS_MAX: u64 = 3 * 1000;
+    let server = Server::new();
+    let (account, now) = (server.account(), Timestamp(crate::harness::NOW.unix_millis));
+    let inbox = account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
+    let actor = store::Actor { device: store::DeviceId(0), protocol: Protocol::Server, now };
+    let message = |n: usize| {
+        let text = format!("Subject: {}\r\nMessage-ID: <{n}@x>\r\nReferences: <{}@x>\r\n\r\n", n * 7919 % 997, n / 2);
+        (inbox, NewMessage { body: text.into_bytes(), flags: Flags::default(), internal_date: now })
+    };
+    for first in (0..MESSAGES).step_by(500) {
+        let some = (first..first + 500).map(message).collect();
+        assert!(account.append_in_turn(actor, some).iter().all(Result::is_ok));
+    }
+    for command in ["SORT (SUBJECT FROM) UTF-8 ALL", "THREAD REFERENCES UTF-8 ALL", "THREAD ORDEREDSUBJECT UTF-8 ALL"] {
+        // Without what the one before has left.
+        let server = server.restarted();
+        let mut client = server.alice_in_inbox();
+        let (mut before, mut most, mut pauses) = (server.reads(), 0, 0);
+        let told = client.send_slowly(&format!("a {command}"), || {
+            let reads = server.reads();
+            (most, before, pauses) = (most.max(reads - before), reads, pauses + 1);
+        });
+        assert!(told.contains("a OK"), "{command}");
+        assert!((1..=READS_MAX).contains(&most) && pauses > MESSAGES / 1000, "{command}: {most} {pauses}");
+    }
+}
