@@ -220,8 +220,10 @@ fn has_token(made: &NewToken) -> String {
 }
 
 fn revoked(device: &DeviceCard) -> String {
-    let DeviceCard { id, name, own_password, .. } = device;
-    let again = if *own_password {
+    let DeviceCard { id, name, own_password, is_import, .. } = device;
+    let again = if *is_import {
+        "The next import of the same mail begins from nothing.\n"
+    } else if *own_password {
         ""
     } else {
         "It knows the main password and comes back with its next login; `pillarbox account password` keeps it out.\n"
@@ -260,6 +262,7 @@ fn table_of(devices: &[DeviceCard]) -> String {
         let state = device.revoked_at.as_ref().map_or_else(|| device.policy.clone(), |at| format!("revoked {at}"));
         let protocols = or_dash(Some(&device.protocols.join(",").to_lowercase()));
         let credential = match (device.own_password, &device.token_until) {
+            (false, _) if device.is_import => "nothing: an import",
             (true, None) => "application password",
             (true, Some(_)) => "application password, token",
             (false, _) => "main password",

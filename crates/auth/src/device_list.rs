@@ -15,6 +15,6 @@ pub(crate) fn devices_now(account: &Account) -> Result<Arc<BTreeMap<DeviceId, De
 pub(crate) fn is_of(device: &Device, hash: &blake3::Hash) -> bool {
     match &device.credential {
         Credential::ApplicationPassword { hash: known } => device.revoked_at.is_none() && *hash == *known,
-        Credential::MainPassword { .. } | Credential::Guest { .. } => false,
+        Credential::MainPassword { .. } | Credential::Guest { .. } | Credential::Import { .. } => false,
     }
 }

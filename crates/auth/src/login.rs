@@ -562,10 +562,8 @@ fn main_password_devices(devices: &BTreeMap<DeviceId, Device>, now: Timestamp) -
 }
 
 fn main_password_fingerprint(device: &Device) -> Option<(DeviceId, &str)> {
-    match &device.credential {
-        Credential::MainPassword { fingerprint } if device.revoked_at.is_none() => Some((device.id, fingerprint)),
-        Credential::MainPassword { .. } | Credential::ApplicationPassword { .. } | Credential::Guest { .. } => None,
-    }
+    let Credential::MainPassword { fingerprint } = &device.credential else { return None };
+    device.revoked_at.is_none().then_some((device.id, fingerprint))
 }
 
 /// Notes the login. That the disk takes nothing keeps nobody from reading mail.

@@ -28,6 +28,9 @@ pub struct DeviceCard {
     /// It may show a token as well; from then on it may not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_until: Option<String>,
+    /// Nobody logs in with it: it stands for mail that is brought from elsewhere.
+    #[serde(default)]
+    pub is_import: bool,
     /// The protocols that it has used.
     pub protocols: Vec<String>,
     /// What its program called itself.
@@ -278,6 +281,7 @@ fn card(device: &Device, others: &Others, did: &Did<'_>) -> DeviceCard {
         name: device.name.clone(),
         own_password: matches!(device.credential, Credential::ApplicationPassword { .. }),
         token_until: device.token.filter(|token| token.counts_at(others.now)).map(|token| shown(token.expires_at)),
+        is_import: matches!(device.credential, Credential::Import { .. }),
         protocols: used.map(|protocol| words::protocol(protocol).to_owned()).collect(),
         program: login.and_then(|login| login.program.clone()),
         added_at: shown(device.added_at),
@@ -346,7 +350,7 @@ impl SharedLogin {
     fn of(device: &Device, devices: &BTreeMap<DeviceId, Device>, now: Timestamp) -> Self {
         let is_another = |other: &Device| other.id != device.id && other.is_main_password_pop();
         match device.credential {
-            Credential::ApplicationPassword { .. } | Credential::Guest { .. } => Self::Own,
+            Credential::ApplicationPassword { .. } | Credential::Guest { .. } | Credential::Import { .. } => Self::Own,
             Credential::MainPassword { .. } if device.is_main_password_pop() && device.seems_shared(now) => {
                 Self::Perhaps
             }

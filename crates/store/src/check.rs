@@ -3,9 +3,9 @@
 mod annotations;
 mod damage;
 mod holds;
+mod imported;
 
-use crate::account::Account;
-use crate::account::Taken;
+use crate::account::{Account, Taken};
 use crate::codec::Corrupt;
 use crate::device::Device;
 use crate::engine::Snapshot;
@@ -16,9 +16,9 @@ use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid
 use crate::index::{Entry, Index};
 use crate::journal::{Change, Emails, JournalEntry, OfMessages};
 use crate::key;
-use crate::record::PLACES_LISTED_MAX;
 use crate::record::{
-    AccountRecord, BodyRecord, Counts, Digest, EmailRecord, Mailbox, MessageRecord, Retained, Subscription,
+    AccountRecord, BodyRecord, Counts, Digest, EmailRecord, Mailbox, MessageRecord, PLACES_LISTED_MAX, Retained,
+    Subscription,
 };
 use crate::role::Role;
 use crate::shown::{SentSizes, Shown};
@@ -493,6 +493,7 @@ impl Check {
             Ok(())
         })?;
         self.annotations(snapshot, state)?;
+        self.imported(snapshot, state)?;
         self.named(snapshot, emails)
     }
 

@@ -102,6 +102,11 @@ pub enum Credential {
         /// Theirs, as their account counts them; 0: any of them.
         device: DeviceId,
     },
+    /// It does not: an import stands behind it, which brings mail from elsewhere ([`crate::Account::import`]).
+    Import {
+        /// Where the mail comes from: the same for the same mail.
+        source: String,
+    },
 }
 
 /// A token that opens the door for some time.
@@ -208,8 +213,8 @@ impl Device {
             && match self.credential {
                 Credential::ApplicationPassword { .. } => has_read() || !self.has_used(Protocol::Submission),
                 Credential::MainPassword { .. } => has_read(),
-                // What an owner does with their mail is not for guests to keep.
-                Credential::Guest { .. } => false,
+                // What an owner does with their mail is not for guests to keep; and an import only brings some.
+                Credential::Guest { .. } | Credential::Import { .. } => false,
             }
     }
 
@@ -220,6 +225,7 @@ impl Device {
             Credential::ApplicationPassword { hash } => w.byte(0).bytes(hash),
             Credential::MainPassword { fingerprint } => w.byte(1).text(fingerprint),
             Credential::Guest { account, device } => w.byte(2).number(account.0.into()).number(device.0.into()),
+            Credential::Import { source } => w.byte(3).text(source),
         };
         w.signed(self.added_at.0);
         w.option(self.last_login.as_ref(), |w, login| {
@@ -303,7 +309,8 @@ fn read_credential(r: &mut Reader<'_>) -> Result<Credential, Corrupt> {
         0 => Ok(Credential::ApplicationPassword { hash: r.bytes()?.try_into().map_err(|_| Corrupt)? }),
         1 => Ok(Credential::MainPassword { fingerprint: r.text()? }),
         2 => Ok(Credential::Guest { account: AccountId(r.small()?), device: DeviceId(r.small()?) }),
-        3.. => Err(Corrupt),
+        3 => Ok(Credential::Import { source: r.text()? }),
+        4.. => Err(Corrupt),
     }
 }
 

@@ -32,6 +32,8 @@
 //! | `X` | 60, mailbox, account | the modseq of the last mark that a guest made there |
 //! | `X` | 61, mailbox, account, number | [`crate::seen::SeenBlock`]: what a guest has seen of a block of UIDs |
 //! | `X` | 62, account | nothing: that account may have shared a mailbox with this one |
+//! | `X` | 120, device, folder | how many rows follow: what an import has taken of a folder elsewhere ([`crate::Imported`]) |
+//! | `X` | 120, device, folder, number | a row of it |
 //! | `Y` | email | its body, or where the body lies |
 //! | `Z` | | how many octets the journal takes with `G` and `H` |
 
@@ -246,6 +248,28 @@ pub(crate) fn owner(owner: AccountId) -> Vec<u8> {
 
 pub(crate) fn owners() -> (Vec<u8>, Vec<u8>) {
     all(&sub_kind(62, &[]))
+}
+
+/// How many rows say what an import has taken of a folder.
+pub(crate) fn imported(device: DeviceId, folder: u64) -> Vec<u8> {
+    sub_kind(120, &[&device.0.to_be_bytes()[..], &folder.to_be_bytes()].concat())
+}
+
+/// One of these rows.
+pub(crate) fn imported_row(device: DeviceId, folder: u64, number: u32) -> Vec<u8> {
+    let mut key = imported(device, folder);
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// All rows of an import.
+pub(crate) fn all_imported_by(device: DeviceId) -> (Vec<u8>, Vec<u8>) {
+    all(&sub_kind(120, &device.0.to_be_bytes()))
+}
+
+/// All rows of all imports.
+pub(crate) fn all_imported() -> (Vec<u8>, Vec<u8>) {
+    all(&sub_kind(120, &[]))
 }
 
 pub(crate) fn training_page(number: u8) -> Vec<u8> {

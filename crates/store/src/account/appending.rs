@@ -40,16 +40,16 @@ pub struct Appending {
 
 /// What the next commit brings.
 #[derive(Default)]
-struct Piece {
-    messages: Vec<Ready>,
-    objects: Vec<(ObjectName, Shared)>,
+pub(super) struct Piece {
+    pub(super) messages: Vec<Ready>,
+    pub(super) objects: Vec<(ObjectName, Shared)>,
     bytes: usize,
 }
 
-struct Ready {
+pub(super) struct Ready {
     flags: Flags,
     internal_date: Timestamp,
-    prepared: Prepared,
+    pub(super) prepared: Prepared,
 }
 
 impl Account {
@@ -124,7 +124,7 @@ impl Account {
 }
 
 impl Piece {
-    fn add(&mut self, account: &Account, message: NewMessage) -> Result<(), Error> {
+    pub(super) fn add(&mut self, account: &Account, message: NewMessage) -> Result<(), Error> {
         let NewMessage { body, flags, internal_date } = message;
         let summary = Summary::parse(&body);
         self.bytes += body.len();
@@ -242,7 +242,12 @@ fn store_all(
 
 /// Messages of which others have come before or will come: one entry of the journal. None gives way to another, because it may
 /// be taken back.
-fn store_piece(tx: &mut Tx<'_>, actor: Actor, mailbox: MailboxId, messages: &[Ready]) -> Result<Vec<Appended>, Error> {
+pub(super) fn store_piece(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    mailbox: MailboxId,
+    messages: &[Ready],
+) -> Result<Vec<Appended>, Error> {
     let modseq = tx.next_modseq();
     let put = |Ready { flags, internal_date, prepared }: &Ready| {
         put_new(tx, actor, mailbox, (flags, *internal_date), prepared)

@@ -276,7 +276,7 @@ impl Account {
 /// The account takes another device: if it is full, one that was revoked, or was not seen for a year, gives way.
 fn make_room(tx: &mut Tx<'_>, credential: &Credential, now: Timestamp) -> Result<(), Error> {
     let most = match credential {
-        Credential::ApplicationPassword { .. } | Credential::Guest { .. } => DEVICES_MAX,
+        Credential::ApplicationPassword { .. } | Credential::Guest { .. } | Credential::Import { .. } => DEVICES_MAX,
         Credential::MainPassword { .. } => DEVICES_MAX + MAIN_PASSWORD_ROOM,
     };
     if tx.state.devices.len() < most {
@@ -301,7 +301,7 @@ fn make_room(tx: &mut Tx<'_>, credential: &Credential, now: Timestamp) -> Result
 fn is_kept_out(device: &Device, guests: &BTreeSet<AccountId>) -> bool {
     match device.credential {
         Credential::Guest { account, .. } => device.revoked_at.is_some() && guests.contains(&account),
-        Credential::ApplicationPassword { .. } | Credential::MainPassword { .. } => false,
+        Credential::ApplicationPassword { .. } | Credential::MainPassword { .. } | Credential::Import { .. } => false,
     }
 }
 
@@ -320,6 +320,7 @@ impl Tx<'_> {
         let Some(device) = Arc::make_mut(&mut self.state.devices).remove(&id) else { return Ok(()) };
         self.delete(key::device(id));
         self.delete(key::pace(id));
+        self.forget_imported(id)?;
         let known = self.rows(key::kind(b'W'), FORGOTTEN_MAX)?;
         if known.len() >= FORGOTTEN_MAX
             && let Some((oldest, _)) = known.into_iter().next()

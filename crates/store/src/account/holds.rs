@@ -244,7 +244,8 @@ impl Tx<'_> {
     pub(super) fn pace_owner(&self, device: DeviceId) -> DeviceId {
         match self.state.devices.get(&device).map(|device| &device.credential) {
             Some(Credential::MainPassword { .. }) => MAIN_PASSWORD,
-            Some(Credential::ApplicationPassword { .. } | Credential::Guest { .. }) | None => device,
+            Some(Credential::ApplicationPassword { .. } | Credential::Guest { .. } | Credential::Import { .. })
+            | None => device,
         }
     }
 

@@ -71,7 +71,8 @@ pub struct UndoReport {
     pub moved: usize,
     /// Flags as they were.
     pub reflagged: usize,
-    /// Copies that the device had made of what it then removed, or that an earlier undo put back: removed again.
+    /// Copies that the device had made of what it then removed, what an import had brought, or what an earlier undo had put
+    /// back: removed again.
     pub removed: usize,
     /// Listed again in the device's maildrop.
     pub relisted: usize,

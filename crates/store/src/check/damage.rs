@@ -121,6 +121,7 @@ fn row(snapshot: &dyn Snapshot, key: &[u8], mailboxes: &BTreeMap<MailboxId, Stri
         Some(b'X') if key.get(1) == Some(&8) => "flags of many messages".to_owned(),
         Some(b'X') if key.get(1) == Some(&20) => "annotations".to_owned(),
         Some(b'X') if key.get(1) == Some(&40) => "the key with which addresses are authorized".to_owned(),
+        Some(b'X') if key.get(1) == Some(&120) => "what an import has taken".to_owned(),
         Some(b'X') => "what the junk filter has learnt".to_owned(),
         Some(b'R') => format!("the removal of {}", email(9)),
         Some(b'J') => format!("journal entry {}", key::long_at(key, 1).unwrap_or_default()),

@@ -615,7 +615,7 @@ fn compare_device(device: &PopDevice, found: &Device) -> Result<(), String> {
     same("brake", [device.brake], [found.brake])?;
     same("revoked", [device.revoked], [found.revoked_at.is_some()])?;
     let fingerprint = match &found.credential {
-        Credential::ApplicationPassword { .. } | Credential::Guest { .. } => None,
+        Credential::ApplicationPassword { .. } | Credential::Guest { .. } | Credential::Import { .. } => None,
         Credential::MainPassword { fingerprint } => Some(fingerprint),
     };
     same("fingerprint", [device.fingerprint.as_ref()], [fingerprint])?;

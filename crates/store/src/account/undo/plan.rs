@@ -2,6 +2,7 @@
 
 use super::trail::{DeletedMailbox, Place, Track, Trail};
 use super::{UndoReport, UndoRequest, UndoWhat};
+use crate::device::Credential;
 use crate::error::Error;
 use crate::flags::{Flags, SystemFlag};
 use crate::ids::{DeviceId, EmailId, MailboxId, ModSeq, Timestamp};
@@ -94,6 +95,13 @@ fn is_kept_for(tx: &mut Tx<'_>, email: EmailId, device: DeviceId) -> Result<bool
     Ok(tx.get(&key::retained(removed_at, email))?.is_some_and(|by| by == device.0.to_be_bytes()))
 }
 
+/// Whether it is about what an import has done.
+fn is_of_an_import(tx: &Tx<'_>, what: UndoWhat) -> bool {
+    let UndoWhat::Device { device, .. } = what else { return false };
+    let device = tx.state.devices.get(&device);
+    device.is_some_and(|device| matches!(device.credential, Credential::Import { .. }))
+}
+
 /// Where what was in a mailbox comes back to, if that is there: it may have been deleted, and made again.
 fn home(tx: &Tx<'_>, trail: &Trail, mailbox: MailboxId) -> Option<MailboxId> {
     if tx.mailbox(mailbox).is_ok() {
@@ -135,6 +143,8 @@ impl Plan {
         request: &UndoRequest,
         wanted: impl Fn(&Track) -> bool,
     ) -> Result<(), Error> {
+        // What an import has brought goes again; what any other device has brought is mail of its owner.
+        let brought = matches!(request.what, UndoWhat::Undo(_)) || is_of_an_import(tx, request.what);
         let came_back: HashSet<EmailId> = self.restore.values().flatten().map(|comeback| comeback.email).collect();
         let mut left: Vec<(&Place, &Track)> = trail.left.iter().filter(|(_, track)| wanted(track)).collect();
         left.sort_unstable_by_key(|(place, _)| **place);
@@ -146,8 +156,7 @@ impl Plan {
             let Some(entry) = tx.index(place.0)?.find(place.1).copied() else { continue };
             let untouched = entry.modseq == track.last;
             if track.made {
-                let is_undo = matches!(request.what, UndoWhat::Undo(_));
-                if untouched && (is_undo || came_back.contains(&entry.email)) {
+                if untouched && (brought || came_back.contains(&entry.email)) {
                     self.remove.entry(place.0).or_default().push(entry);
                     self.report.removed += 1;
                 }
