@@ -31,6 +31,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("backup", 2),
     ("scan", 1),
     ("directory", 2),
+    ("import", 2),
     ("store-postgres", 2),
     ("store-sqlite", 2),
     ("store-objects", 2),

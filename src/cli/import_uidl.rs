@@ -49,7 +49,7 @@ pub(super) struct ImportUidl {
 }
 
 const EXAMPLES: &str = "\
-A POP program remembers messages by their UIDL. Bring the mail here first (over IMAP, imapsync for example), then give the
+A POP program remembers messages by their UIDL. Bring the mail here first (`pillarbox import`), then give the
 messages the UIDLs that the old server gave them, before a POP program logs in. A message is found by its content, or else by
 its Message-ID where that is unique. A UIDL stays for ever, wherever the message goes. What is not sure is not done but told;
 the command can be repeated.

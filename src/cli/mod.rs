@@ -13,6 +13,7 @@ mod failure;
 mod find;
 mod forward;
 mod held;
+mod import;
 mod import_uidl;
 mod invite;
 mod junk_filter;
@@ -78,6 +79,8 @@ Examples:
   pillarbox find alice invoice                 where is that mail? and bring it back
   pillarbox undo --account alice --device \"old PC\" --since \"2 days ago\"
                                                put back what it took
+  pillarbox import imaps://alice@old.example.org --account alice
+                                               bring mail from another server
   pillarbox backup /mnt/backup/mail            a copy of everything, while the server works
 
 All commands from account to backup work on a running server and without one. They find it by --config or --data-dir;
@@ -117,6 +120,7 @@ enum Command {
     Share(share::Share),
     Scheduled(scheduled::Scheduled),
     Sending(sending::Sending),
+    Import(import::Import),
     ImportUidl(import_uidl::ImportUidl),
     Check(check::Check),
     Backup(backup::Backup),
@@ -160,6 +164,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Share(command) => command.run(&place),
         Command::Scheduled(command) => command.run(&place),
         Command::Sending(command) => command.run(&place),
+        Command::Import(command) => command.run(&place),
         Command::ImportUidl(command) => command.run(&place),
         Command::Check(command) => command.run(&place),
         Command::Backup(command) => command.run(&place),

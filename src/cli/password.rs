@@ -39,11 +39,16 @@ impl NewPassword {
     }
 }
 
+/// A password that somebody knows: asked for once, or one line of standard input.
+pub(super) fn known(question: &str) -> Result<String, Failure> {
+    if stdin().is_terminal() { ask(question) } else { from_input() }
+}
+
 fn from_input() -> Result<String, Failure> {
     match line()? {
-        password if password.is_empty() => Err(Failure::Usage(
-            "no password came on standard input; write one line there, or use --generate".to_owned(),
-        )),
+        password if password.is_empty() => {
+            Err(Failure::Usage("no password came on standard input; write one line there".to_owned()))
+        }
         password => Ok(password),
     }
 }

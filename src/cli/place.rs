@@ -131,7 +131,7 @@ impl Place {
         let config = self.load()?;
         self.must_be_meant(&config.data_dir)?;
         let data_dir = DataDir::open(&config.data_dir)?;
-        let site = stopped_site(&config.hostname, &Stores::open(&data_dir, &config)?, Clock::start())?;
+        let site = stopped_site(&config, &Stores::open(&data_dir, &config)?, Clock::start())?;
         site.offer(offered(&config, &config.addresses()));
         Ok(&self.stopped.get_or_init(|| Stopped { site, _data_dir: data_dir }).site)
     }

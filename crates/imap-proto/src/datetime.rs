@@ -95,7 +95,8 @@ impl DateTime {
     }
 
     /// `17-Jul-1996 02:44:25 -0700` without its quotes; the day also as ` 7` or `7`.
-    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
         let mut parts = text.trim_ascii().split(|&byte| byte == b' ');
         let (date, time, zone) = (parts.next()?, parts.next()?, parts.next()?);
         if parts.next().is_some() {

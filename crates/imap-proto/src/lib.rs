@@ -29,7 +29,7 @@ mod receiver;
 mod sequence;
 mod tag;
 mod url;
-mod utf7;
+pub mod utf7;
 
 pub use command::{Command, Tagged};
 pub use datetime::{Date, DateTime};

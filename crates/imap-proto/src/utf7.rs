@@ -42,7 +42,8 @@ pub(crate) fn encode_into(name: &str, output: &mut String) {
 }
 
 /// The name behind `wire`, or `None` where `wire` is not the canonical encoding of any name.
-pub(crate) fn decode(wire: &str) -> Option<String> {
+#[must_use]
+pub fn decode(wire: &str) -> Option<String> {
     let mut name = String::with_capacity(wire.len());
     let mut rest = wire;
     while let Some(start) = rest.find('&') {

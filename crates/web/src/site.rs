@@ -21,6 +21,8 @@ pub struct Site(Arc<Inner>);
 pub struct SiteOptions {
     /// The name by which people reach it.
     pub hostname: String,
+    /// A message of more octets is not taken.
+    pub message_bytes_max: u64,
     /// Reads the clock.
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// Sends a letter to an address; whether it is under way.
@@ -86,6 +88,10 @@ impl Site {
 
     pub(crate) fn hostname(&self) -> &str {
         &self.0.options.hostname
+    }
+
+    pub(crate) fn message_bytes_max(&self) -> u64 {
+        self.0.options.message_bytes_max
     }
 
     pub(crate) fn jobs(&self) -> &dyn Jobs {

@@ -137,8 +137,18 @@ impl World {
         });
         let beside: (PathBuf, &[&str]) = (PathBuf::new(), &[]);
         let status = Box::new(|| Some(console::Status { version: "0.1.0".to_owned(), ..Default::default() }.judged()));
-        let options =
-            SiteOptions { hostname, now, post, send_test, jobs, queue: queue.clone(), beside, examine, status };
+        let options = SiteOptions {
+            hostname,
+            message_bytes_max: 1024 * 1024,
+            now,
+            post,
+            send_test,
+            jobs,
+            queue: queue.clone(),
+            beside,
+            examine,
+            status,
+        };
         let site = Site::new(auth.clone(), options).unwrap();
         site.offer(offered);
         Self { auth, router: site.router(), site, queue, letters, clock }

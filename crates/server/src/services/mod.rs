@@ -103,12 +103,7 @@ impl Services {
         let status = Box::new(move || observed.get().map(Observed::status));
         let examiner = Examiner::new(config, dns, stores.auth.directory(), clock);
         Ok(Self {
-            site: site(
-                &config.hostname,
-                stores,
-                (clock, work.clone()),
-                (Box::new(move |look| examiner.ask(look)), status),
-            )?,
+            site: site(config, stores, (clock, work.clone()), (Box::new(move |look| examiner.ask(look)), status))?,
             pages: config.pages(),
             observatory,
             token: config.metrics_token_file.as_deref().map(Token::read).transpose()?,
@@ -184,8 +179,8 @@ impl Services {
 ///
 /// # Errors
 /// The system gives no random numbers.
-pub fn stopped_site(hostname: &str, stores: &Stores, clock: Clock) -> Result<Site, SetupError> {
-    site(hostname, stores, (clock, Arc::new(NoJobs)), (Box::new(|_| Examination::default()), Box::new(|| None)))
+pub fn stopped_site(config: &Config, stores: &Stores, clock: Clock) -> Result<Site, SetupError> {
+    site(config, stores, (clock, Arc::new(NoJobs)), (Box::new(|_| Examination::default()), Box::new(|| None)))
 }
 
 type Examine = Box<dyn Fn(bool) -> Examination + Send + Sync>;
@@ -205,7 +200,7 @@ impl Jobs for NoJobs {
 }
 
 fn site(
-    hostname: &str,
+    config: &Config,
     stores: &Stores,
     (clock, jobs): (Clock, Arc<dyn Jobs>),
     (examine, status): (Examine, TellStatus),
@@ -215,9 +210,11 @@ fn site(
     let post = Box::new(move |to: &str, content: &[u8], now| flow.send_letter(to, content, now));
     let flow = stores.flow.clone();
     let send_test = Box::new(move |account, (from, to): (&str, &str), now| flow.send_test(account, from, to, now));
-    let (hostname, queue) = (hostname.to_owned(), stores.queue.clone());
+    let (hostname, queue) = (config.hostname.clone(), stores.queue.clone());
+    let message_bytes_max = config.message_bytes_max;
     let beside = (stores.directory().to_owned(), BESIDE);
-    let options = SiteOptions { hostname, now, post, send_test, queue, jobs, beside, examine, status };
+    let options =
+        SiteOptions { hostname, message_bytes_max, now, post, send_test, queue, jobs, beside, examine, status };
     Site::new(stores.auth.clone(), options)
         .map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))
 }

@@ -15,6 +15,7 @@ pub(crate) mod doctor;
 pub(crate) mod forward;
 pub(crate) mod held;
 pub(crate) mod history;
+mod importing;
 pub(crate) mod integrity;
 pub(crate) mod junk_filter;
 pub(crate) mod lists;
@@ -139,6 +140,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     test_mail::ENDPOINTS,
     integrity::ENDPOINTS,
     operator::ENDPOINTS,
+    importing::ENDPOINTS,
 ];
 
 /// All endpoints, those of the operator among them.

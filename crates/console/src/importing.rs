@@ -1,0 +1,176 @@
+//! Mail comes from another server.
+
+use crate::account::AccountConsole;
+use crate::checking::Steps;
+use crate::error::Error;
+use import::{Event, Failure, ImapSource, Import, Login, Report, Security, Server, Source, SourceError};
+use serde::{Deserialize, Serialize};
+use store::Timestamp;
+
+/// What is to be brought, and from where.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ImportAsk {
+    /// `imaps://user@host:port`, or `imap://` for STARTTLS.
+    pub from: String,
+    /// Whose mail there, where the address does not say it.
+    pub user: Option<String>,
+    /// Who has the password, if that is another: a master user.
+    pub master: Option<String>,
+    /// What stands between user and master, where the server wants one name of both.
+    pub separator: Option<char>,
+    /// The password there.
+    pub password: String,
+    /// No TLS.
+    pub no_tls: bool,
+    /// A file with certificates to be trusted.
+    pub authority: Option<String>,
+    /// Any certificate is taken.
+    pub any_certificate: bool,
+    /// Folders by name; none: all.
+    pub folders: Vec<String>,
+}
+
+/// What an import tells as it goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportStep {
+    /// A folder goes into a mailbox.
+    Folder {
+        /// Its name there.
+        name: String,
+        /// The mailbox here.
+        mailbox: String,
+    },
+    /// A folder is left out.
+    LeftOut {
+        /// Its name there.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// So much of a folder is looked through.
+    Looked {
+        /// Its name there.
+        name: String,
+        /// Messages.
+        done: usize,
+        /// All of them.
+        total: usize,
+    },
+    /// A message that does not come, or not with all that it has.
+    Refused {
+        /// Its folder there.
+        folder: String,
+        /// What it is found by there.
+        message: String,
+        /// Why.
+        why: String,
+    },
+    /// The other server broke off, and is asked again.
+    Waiting {
+        /// What it said.
+        why: String,
+        /// After so many seconds.
+        seconds: u64,
+    },
+    /// It is done, and durable.
+    Done {
+        /// The name of the device that stands for it.
+        device: String,
+        /// Messages that were brought.
+        brought: usize,
+        /// Messages that an earlier import had brought.
+        known: usize,
+        /// Of those, with flags that had changed there.
+        reflagged: usize,
+        /// Messages brought earlier that are not there any more.
+        vanished: usize,
+        /// Messages that were not brought.
+        refused: usize,
+        /// Folders looked through.
+        folders: usize,
+        /// Folders left out.
+        left_out: usize,
+    },
+}
+
+impl ImportAsk {
+    fn server(self) -> Result<Server, Error> {
+        let mut server = Server::parse(&self.from).map_err(Error::Refused)?;
+        let user = self.user.unwrap_or_else(|| server.login.user.clone());
+        if user.is_empty() {
+            return Err(Error::refused("Say whose mail it is there: imaps://user@host, or --user."));
+        }
+        if self.no_tls {
+            if server.security == Security::Tls {
+                return Err(Error::refused("imaps:// is TLS; write imap:// for a connection without it."));
+            }
+            server.security = Security::Nothing;
+        }
+        server.authorities = if self.any_certificate { Some(None) } else { self.authority.map(Some) };
+        server.login = Login { user, master: self.master, separator: self.separator, password: self.password };
+        Ok(server)
+    }
+}
+
+impl AccountConsole {
+    /// Brings what is new on another server into this account, as a device of its own. Messages of more than
+    /// `message_bytes_max` octets are refused.
+    ///
+    /// # Errors
+    /// The other server will not; faults; `step` fails. What was brought stays, and the next import goes on from there.
+    pub fn import(
+        &self,
+        ask: ImportAsk,
+        (now, message_bytes_max): (&dyn Fn() -> Timestamp, u64),
+        step: Steps<'_, ImportStep>,
+    ) -> Result<(), Error> {
+        let folders = ask.folders.clone();
+        let server = ask.server()?;
+        let (origin, name) = (server.source(), format!("Import from {} ({})", server.host, server.login.user));
+        let mut source = ImapSource::begin(server, message_bytes_max).map_err(|error| match error {
+            SourceError::Broken(why) | SourceError::Refused(why) => Error::Refused(why),
+        })?;
+        self.bring((&origin, &name), &mut source, (now, message_bytes_max, &folders), step)
+    }
+
+    /// What all imports have in common.
+    fn bring(
+        &self,
+        (origin, name): (&str, &str),
+        source: &mut dyn Source,
+        (now, message_bytes_max, only): (&dyn Fn() -> Timestamp, u64, &[String]),
+        step: Steps<'_, ImportStep>,
+    ) -> Result<(), Error> {
+        let device = self.account.import_device(self.actor, origin, name)?;
+        let import = Import { account: &self.account, device, now, message_bytes_max, only };
+        let report = import.run(source, &mut |event| step(event.into()).map_err(|_| Failure::Unheard));
+        let Report { brought, known, reflagged, vanished, refused, folders, left_out } = report?;
+        let device = self.device(device)?.name;
+        step(ImportStep::Done { device, brought, known, reflagged, vanished, refused, folders, left_out })
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Broken(why) | Failure::Refused(why) => {
+                Self::Refused(format!("{why}. What was brought is here; the same command goes on from there."))
+            }
+            Failure::Store(error) => Self::Store(error),
+            Failure::Unheard => Self::Unheard,
+        }
+    }
+}
+
+impl From<Event> for ImportStep {
+    fn from(event: Event) -> Self {
+        match event {
+            Event::Folder { name, mailbox } => Self::Folder { name, mailbox },
+            Event::LeftOut { name, why } => Self::LeftOut { name, why },
+            Event::Looked { name, done, total } => Self::Looked { name, done, total },
+            Event::Refused { folder, message, why } => Self::Refused { folder, message, why },
+            Event::Waiting { why, seconds } => Self::Waiting { why, seconds },
+        }
+    }
+}

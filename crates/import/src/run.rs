@@ -1,0 +1,485 @@
+//! An import: what a source has comes into an account.
+
+use crate::flags::digest;
+use crate::folders::{NOT_ASKED_FOR, Target, is_called, targets};
+use crate::source::{Content, Folder, Item, Opened, Source, SourceError};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::thread;
+use std::time::Duration;
+use store::{
+    APPENDING_PIECE_BYTES_MAX, Account, Actor, Arriving, DeviceId, Error, FlagChange, FlagMode, Flags, Imported,
+    ImportedPlace, MailboxId, NewMessage, PIECE_MESSAGES_MAX, Protocol, Role, Timestamp, Uid, Usage,
+};
+
+/// A source that broke off is asked again so often without anything that came, after 1, 2, 4, 8 and 16 seconds.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// What is to be done.
+pub struct Import<'a> {
+    /// Whose mail it will be.
+    pub account: &'a Account,
+    /// The device that stands for the source ([`Account::import_device`]).
+    pub device: DeviceId,
+    /// Reads the clock: an import takes hours.
+    pub now: &'a dyn Fn() -> Timestamp,
+    /// A message of more octets is refused.
+    pub message_bytes_max: u64,
+    /// The folders that are wanted; none: all.
+    pub only: &'a [String],
+}
+
+/// What an import tells as it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A folder goes into a mailbox.
+    Folder {
+        /// Its name there.
+        name: String,
+        /// The mailbox.
+        mailbox: String,
+    },
+    /// A folder is left out; why.
+    LeftOut {
+        /// Its name there.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// So much of a folder is looked through.
+    Looked {
+        /// Its name there.
+        name: String,
+        /// Messages.
+        done: usize,
+        /// All of them.
+        total: usize,
+    },
+    /// A message does not come, or not with all its keywords; the next import tries again.
+    Refused {
+        /// Its folder there.
+        folder: String,
+        /// What it is found by there.
+        message: String,
+        /// Why.
+        why: String,
+    },
+    /// The source broke off, and is asked again after so many seconds.
+    Waiting {
+        /// What it said.
+        why: String,
+        /// How long.
+        seconds: u64,
+    },
+}
+
+/// What an import did; numbers of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Report {
+    /// Brought now.
+    pub brought: usize,
+    /// Brought by an earlier import from there.
+    pub known: usize,
+    /// Of those: their flags have changed there since, and here now too.
+    pub reflagged: usize,
+    /// Of those brought earlier: not there any more; here they stay.
+    pub vanished: usize,
+    /// Not brought: told one by one.
+    pub refused: usize,
+    /// Folders that were looked through.
+    pub folders: usize,
+    /// Folders that were left out: told one by one.
+    pub left_out: usize,
+}
+
+/// Why an import ended before its time. What was brought is here, and the next one goes on from there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The source broke off, and did not come back.
+    Broken(String),
+    /// The source will not, or there is no such folder.
+    Refused(String),
+    /// The store.
+    Store(Error),
+    /// Nobody listens to it any more.
+    Unheard,
+}
+
+/// Is told what happens; fails when nobody listens any more.
+pub type Tell<'a> = &'a mut dyn FnMut(Event) -> Result<(), Failure>;
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broken(why) | Self::Refused(why) => f.write_str(why),
+            Self::Store(error) => error.fmt(f),
+            Self::Unheard => f.write_str("nobody listens to it any more"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Broken(what) => Self::Broken(what),
+            SourceError::Refused(what) => Self::Refused(what),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// An import under way.
+struct Running<'a, 'b> {
+    import: &'a Import<'b>,
+    source: &'a mut dyn Source,
+    tell: Tell<'a>,
+    report: Report,
+    /// How often the source broke off since something came.
+    attempts: u32,
+}
+
+/// A folder under way, however often its source breaks off.
+struct Way<'a> {
+    folder: &'a Folder,
+    mailbox: MailboxId,
+    /// What was refused is not asked for again.
+    refused: HashSet<u64>,
+    /// What was brought by this import.
+    brought: usize,
+    reflagged: usize,
+}
+
+/// What came of a folder when its marks were others, by its content.
+type Before = HashMap<[u8; 32], Vec<ImportedPlace>>;
+
+impl Import<'_> {
+    /// Takes all that is new in `source`.
+    ///
+    /// # Errors
+    /// [`Failure`]; what was brought stays.
+    pub fn run(&self, source: &mut dyn Source, tell: Tell<'_>) -> Result<Report, Failure> {
+        let mut running = Running { import: self, source, tell, report: Report::default(), attempts: 0 };
+        let folders = running.patiently(|running| Ok(running.source.folders()?))?;
+        if let Some(name) = self.only.iter().find(|name| !folders.iter().any(|folder| is_called(folder, name))) {
+            let names: Vec<&str> = folders.iter().map(|folder| folder.name.as_str()).collect();
+            return Err(Failure::Refused(format!("there is no folder {name:?} there, but {}", names.join(", "))));
+        }
+        let targets = targets(&folders, self.only, &self.account.mailboxes()?);
+        for (folder, target) in folders.iter().zip(targets) {
+            match target {
+                Target::LeftOut(NOT_ASKED_FOR) => {}
+                Target::LeftOut(why) => running.leave_out(folder, why.to_owned())?,
+                Target::Mailbox(name, role) => running.folder(folder, &name, role)?,
+            }
+        }
+        Ok(running.report)
+    }
+
+    fn actor(&self) -> Actor {
+        Actor { device: self.device, protocol: Protocol::Cli, now: (self.now)() }
+    }
+}
+
+impl Running<'_, '_> {
+    fn say(&mut self, event: Event) -> Result<(), Failure> {
+        (self.tell)(event)
+    }
+
+    fn leave_out(&mut self, folder: &Folder, why: String) -> Result<(), Failure> {
+        self.report.left_out += 1;
+        self.say(Event::LeftOut { name: folder.name.clone(), why })
+    }
+
+    /// Does what asks the source, again and again where it breaks off.
+    fn patiently<T>(&mut self, mut ask: impl FnMut(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        loop {
+            let mut why = match ask(self) {
+                Err(Failure::Broken(why)) => why,
+                outcome => return outcome,
+            };
+            loop {
+                if self.attempts >= ATTEMPTS_MAX {
+                    return Err(Failure::Broken(why));
+                }
+                let seconds = 1 << self.attempts;
+                self.attempts += 1;
+                self.say(Event::Waiting { why, seconds })?;
+                thread::sleep(Duration::from_secs(seconds));
+                match self.source.again() {
+                    Ok(()) => break,
+                    Err(SourceError::Broken(again)) => why = again,
+                    Err(SourceError::Refused(again)) => return Err(Failure::Refused(again)),
+                }
+            }
+        }
+    }
+
+    fn folder(&mut self, folder: &Folder, name: &str, role: Option<Role>) -> Result<(), Failure> {
+        let mailbox = match self.mailbox(folder, name, role) {
+            Ok(mailbox) => mailbox,
+            Err(why @ (Error::InvalidName(_) | Error::Limit(_) | Error::NotAllowed(_))) => {
+                return self.leave_out(folder, why.to_string());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.report.folders += 1;
+        self.say(Event::Folder { name: folder.name.clone(), mailbox: name.to_owned() })?;
+        let mut way = Way { folder, mailbox, refused: HashSet::new(), brought: 0, reflagged: 0 };
+        let outcome = self.patiently(|running| running.take(&mut way));
+        self.report.brought += way.brought;
+        self.report.reflagged += way.reflagged;
+        self.report.refused += way.refused.len();
+        match outcome {
+            // The others may be better.
+            Err(Failure::Refused(why)) => self.leave_out(folder, why),
+            outcome => outcome,
+        }
+    }
+
+    fn mailbox(&self, folder: &Folder, name: &str, role: Option<Role>) -> Result<MailboxId, Error> {
+        let (account, actor) = (self.import.account, self.import.actor());
+        let there = account.mailboxes()?.by_name(name).map(|mailbox| mailbox.id);
+        let mailbox = there.map_or_else(|| account.create_mailbox(actor, name, role), Ok)?;
+        if folder.is_subscribed {
+            account.subscribe(actor, name, true)?;
+        }
+        Ok(mailbox)
+    }
+
+    /// Takes what is new in a folder.
+    fn take(&mut self, way: &mut Way<'_>) -> Result<(), Failure> {
+        let Opened { validity, marks } = self.source.open(way.folder)?;
+        let mut imported = self.import.account.imported(self.import.device, folder_number(way.folder), validity)?;
+        let mut before = self.before(&imported)?;
+        let there: HashSet<u64> = marks.iter().copied().collect();
+        let known = marks.iter().filter(|mark| imported.of(**mark).is_some()).count();
+        let vanished = imported.marks().filter(|mark| !there.contains(mark)).count();
+        // What this import brought before its source broke off is no news.
+        let known = known.saturating_sub(way.brought);
+        let (total, mut done) = (marks.len(), 0);
+        for chunk in marks.chunks(PIECE_MESSAGES_MAX) {
+            let items = self.source.look(chunk)?;
+            way.reflagged += self.reflag(way, &mut imported, &items)?;
+            let new: Vec<Item> = items
+                .into_iter()
+                .filter(|item| imported.of(item.mark).is_none() && !way.refused.contains(&item.mark))
+                .collect();
+            let fitting = self.fitting(way, new)?;
+            for piece in pieces(&fitting) {
+                self.bring(way, &mut imported, &mut before, piece)?;
+                self.attempts = 0;
+            }
+            done += chunk.len();
+            self.say(Event::Looked { name: way.folder.name.clone(), done, total })?;
+        }
+        self.report.known += known;
+        self.report.vanished += vanished;
+        Ok(())
+    }
+
+    /// Flags that have changed there since somebody last looked. Where the message is not any more where it came to, what was
+    /// done with it here counts.
+    fn reflag(&mut self, way: &mut Way<'_>, imported: &mut Imported, items: &[Item]) -> Result<usize, Failure> {
+        let mut changes: BTreeMap<(MailboxId, u32), (Flags, Vec<Uid>)> = BTreeMap::new();
+        let mut noted = Vec::new();
+        for item in items {
+            let (Some((place, before)), now) = (imported.of(item.mark), digest(&item.flags)) else { continue };
+            if before != now {
+                noted.push((item.mark, now));
+                let change = changes.entry((place.mailbox, now)).or_insert_with(|| (item.flags.clone(), Vec::new()));
+                change.1.push(place.uid);
+            }
+        }
+        for ((mailbox, _), (flags, uids)) in changes {
+            let change = FlagChange { mode: FlagMode::Replace, flags, unchanged_since: None };
+            match self.import.account.change_flags(self.import.actor(), mailbox, uids, change) {
+                Ok(_) | Err(Error::NoSuchMailbox | Error::NotAllowed(_)) => {}
+                Err(Error::Limit(why)) => {
+                    let (folder, message) = (way.folder.name.clone(), "flags that changed".to_owned());
+                    self.say(Event::Refused { folder, message, why })?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.import.account.note_flags_elsewhere(imported, &noted)?;
+        Ok(noted.len())
+    }
+
+    /// What of these can come, as far as their sizes say: what cannot need not come over the wire.
+    fn fitting(&mut self, way: &mut Way<'_>, items: Vec<Item>) -> Result<Vec<Item>, Failure> {
+        let Usage { bytes, messages, quota } = self.import.account.usage()?;
+        let left = |quota: Option<u64>, used: u64| quota.map_or(u64::MAX, |quota| quota.saturating_sub(used));
+        let (mut room, mut places) = (left(quota.bytes, bytes), left(quota.messages, messages));
+        let mut fitting = Vec::with_capacity(items.len());
+        for item in items {
+            if item.bytes > self.import.message_bytes_max {
+                self.refuse(way, &item, self.too_large())?;
+            } else if item.bytes > room || places == 0 {
+                self.refuse(
+                    way,
+                    &item,
+                    format!("the mailbox is full: it holds {bytes} octets in {messages} messages"),
+                )?;
+            } else {
+                (room, places) = (room - item.bytes, places - 1);
+                fitting.push(item);
+            }
+        }
+        Ok(fitting)
+    }
+
+    fn too_large(&self) -> String {
+        format!("it is larger than {} octets, limits.message_bytes_max", self.import.message_bytes_max)
+    }
+
+    fn refuse(&mut self, way: &mut Way<'_>, item: &Item, why: String) -> Result<(), Failure> {
+        way.refused.insert(item.mark);
+        self.say(Event::Refused { folder: way.folder.name.clone(), message: item.label.clone(), why })
+    }
+
+    /// Brings a piece. Where the store refuses it, each message comes by itself: the others are not to wait for one.
+    fn bring(
+        &mut self,
+        way: &mut Way<'_>,
+        imported: &mut Imported,
+        before: &mut Before,
+        items: &[Item],
+    ) -> Result<(), Failure> {
+        let contents = match self.source.read(items) {
+            Err(SourceError::Refused(_)) if items.len() > 1 => return self.one_by_one(way, imported, before, items),
+            Err(SourceError::Refused(why)) => {
+                return items.iter().try_for_each(|item| self.refuse(way, item, why.clone()));
+            }
+            contents => contents?,
+        };
+        let (mut arriving, mut coming) = (Vec::new(), Vec::new());
+        for (item, content) in items.iter().zip(contents) {
+            match content {
+                Content::TooLarge => self.refuse(way, item, self.too_large())?,
+                Content::Missing(why) => self.refuse(way, item, why)?,
+                // Whatever size was announced.
+                Content::Octets(octets) if octets.len() as u64 > self.import.message_bytes_max => {
+                    self.refuse(way, item, self.too_large())?;
+                }
+                Content::Octets(octets) if octets.is_empty() => self.refuse(way, item, "it is empty".to_owned())?,
+                Content::Octets(octets) => {
+                    arriving.push(self.arriving(item, octets, before));
+                    coming.push(item);
+                }
+            }
+        }
+        if arriving.is_empty() {
+            return Ok(());
+        }
+        let (new, count) = (arriving.iter().filter(|one| one.message.is_ok()).count(), arriving.len());
+        match self.import.account.import(self.import.actor(), way.mailbox, imported, arriving) {
+            Ok(()) => {
+                way.brought += new;
+                self.report.known += count - new;
+                Ok(())
+            }
+            Err(Error::InvalidContent(_) | Error::OverQuota { .. } | Error::Limit(_)) if items.len() > 1 => {
+                self.one_by_one(way, imported, before, items)
+            }
+            Err(why @ Error::Limit(_)) => self.without_keywords(way, imported, before, (items, why)),
+            Err(why @ (Error::InvalidContent(_) | Error::OverQuota { .. })) => {
+                coming.into_iter().try_for_each(|item| self.refuse(way, item, why.to_string()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn one_by_one(
+        &mut self,
+        way: &mut Way<'_>,
+        imported: &mut Imported,
+        before: &mut Before,
+        items: &[Item],
+    ) -> Result<(), Failure> {
+        for item in items.iter().filter(|item| !way.refused.contains(&item.mark)).cloned().collect::<Vec<_>>() {
+            self.bring(way, imported, before, std::slice::from_ref(&item))?;
+        }
+        Ok(())
+    }
+
+    /// A message counts more than its keywords.
+    fn without_keywords(
+        &mut self,
+        way: &mut Way<'_>,
+        imported: &mut Imported,
+        before: &mut Before,
+        (items, why): (&[Item], Error),
+    ) -> Result<(), Failure> {
+        for item in items {
+            if item.flags.keywords.is_empty() {
+                self.refuse(way, item, why.to_string())?;
+                continue;
+            }
+            let (folder, message) = (way.folder.name.clone(), item.label.clone());
+            self.say(Event::Refused { folder, message, why: format!("it comes without its keywords: {why}") })?;
+            let flags = Flags { system: item.flags.system, keywords: Vec::new() };
+            self.bring(way, imported, before, &[Item { flags, ..item.clone() }])?;
+        }
+        Ok(())
+    }
+
+    fn arriving(&self, item: &Item, octets: Vec<u8>, before: &mut Before) -> Arriving {
+        let here = if before.is_empty() { None } else { before.get_mut(blake3::hash(&octets).as_bytes()) };
+        let message = match here.and_then(Vec::pop) {
+            Some(place) => Err(place),
+            None => Ok(NewMessage {
+                body: octets,
+                flags: item.flags.clone(),
+                internal_date: item.date.unwrap_or_else(self.import.now),
+            }),
+        };
+        Arriving { mark: item.mark, flags_there: digest(&item.flags), message }
+    }
+
+    /// Where the folder has other marks than when it was last taken, what came of it is known again by its content.
+    fn before(&self, imported: &Imported) -> Result<Before, Failure> {
+        let mut before = Before::new();
+        if imported.before().is_empty() {
+            return Ok(before);
+        }
+        let reader = self.import.account.reader()?;
+        for place in imported.before() {
+            let Ok(view) = self.import.account.view(place.mailbox) else { continue };
+            let Some(entry) = view.index().find(place.uid) else { continue };
+            let hash = *blake3::hash(&reader.body(entry.email)?).as_bytes();
+            before.entry(hash).or_default().push(*place);
+        }
+        Ok(before)
+    }
+}
+
+/// What the notes of a folder are kept under.
+fn folder_number(folder: &Folder) -> u64 {
+    u64::from_be_bytes(blake3::hash(&folder.key).as_bytes().first_chunk().copied().unwrap_or_default())
+}
+
+/// What one commit takes, as far as the sizes say.
+fn pieces(items: &[Item]) -> impl Iterator<Item = &[Item]> {
+    let mut rest = items;
+    std::iter::from_fn(move || {
+        let mut bytes = 0u64;
+        let fits = |item: &&Item| {
+            bytes = bytes.saturating_add(item.bytes);
+            bytes <= APPENDING_PIECE_BYTES_MAX as u64
+        };
+        let count = rest.iter().take(PIECE_MESSAGES_MAX).take_while(fits).count().max(1).min(rest.len());
+        let (piece, after) = rest.split_at(count);
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,27 @@
+//! Mail from elsewhere into an account, for the operator: on the control socket only.
+
+use super::{Endpoint, Part};
+use crate::caller::Caller;
+use crate::form::Fields;
+use crate::problem::Problem;
+use console::ImportAsk;
+
+pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint::posted_parts("/api/v1/operator/import", import)];
+
+fn import(caller: &Caller, fields: &Fields, part: &mut Part<'_>) -> Result<(), Problem> {
+    caller.operations()?;
+    let text = |name: &str| fields.optional(name).map(str::to_owned);
+    let ask = ImportAsk {
+        from: fields.text("from").to_owned(),
+        user: text("user"),
+        master: text("master"),
+        separator: fields.number("separator")?,
+        password: fields.raw("password").to_owned(),
+        no_tls: fields.is_on("no_tls"),
+        authority: text("authority"),
+        any_certificate: fields.is_on("any_certificate"),
+        folders: fields.raw("folders").lines().map(str::to_owned).collect(),
+    };
+    let (site, now) = (&caller.site, || caller.site.now());
+    Ok(caller.console()?.import(ask, (&now, site.message_bytes_max()), &mut |step| part.give(&step))?)
+}

@@ -1,0 +1,253 @@
+//! Mail moves here: from Dovecot, from another Pillarbox, and through SIGKILL.
+
+#![allow(clippy::unwrap_used)]
+
+mod dovecot;
+mod rig;
+
+use dovecot::{Dovecot, MASTER_PASSWORD};
+use rig::{Lines, Serving, pillarbox, run};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+const ALICE: &str = "alice@example.org";
+const PASSWORD: &str = "a long main password";
+
+/// A server with one account.
+struct Home {
+    place: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        Self { place: tempfile::tempdir().unwrap() }
+    }
+
+    fn serve(&self) -> Serving {
+        Serving::start(self.place.path(), "")
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let file = self.place.path().join(name);
+        fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    }
+
+    /// Serves with accounts, which have the same password.
+    fn with(&self, accounts: &[&str]) -> Serving {
+        let serving = self.serve();
+        serving.says(&["domain", "add", "example.org"]);
+        for account in accounts {
+            let config = serving.config.to_str().unwrap();
+            let arguments = ["account", "add", account, "--password-stdin", "--config", config];
+            let password = fs::File::open(self.file("password", &format!("{PASSWORD}\n"))).unwrap();
+            assert!(pillarbox(&arguments).stdin(password).stdout(Stdio::null()).status().unwrap().success());
+        }
+        serving
+    }
+}
+
+fn message(number: usize, bytes: usize) -> String {
+    let text = format!("{number:070}\r\n").repeat(bytes / 72 + 1);
+    format!("From: Carol <carol@example.net>\r\nMessage-ID: <{number}@example.net>\r\nSubject: {number}\r\n\r\n{text}")
+}
+
+fn append(imap: &mut Lines, mailbox: &str, details: &str, text: &str) {
+    imap.ask(&format!("a APPEND \"{mailbox}\" {details} {{{}}}", text.len()), "+ ");
+    imap.ask(text, "a OK");
+}
+
+/// What a mail program could compare of a mailbox: flags and keywords, date, all octets. UIDs are each server's own.
+fn mail(imap: &mut Lines, mailbox: &str) -> Vec<String> {
+    let examined = imap.ask(&format!("e EXAMINE \"{mailbox}\""), "e OK");
+    let count =
+        examined.iter().find_map(|line| line.strip_prefix("* ")?.strip_suffix(" EXISTS")?.parse::<usize>().ok());
+    let mut lines = Vec::new();
+    for first in (1..=count.unwrap()).step_by(200) {
+        let last = (first + 199).min(count.unwrap());
+        lines.extend(imap.ask(&format!("f FETCH {first}:{last} (FLAGS INTERNALDATE BODY.PEEK[])"), "f OK"));
+    }
+    let shown = |line: &String| match line.split_once(" FETCH (FLAGS (").and_then(|(_, rest)| rest.split_once(')')) {
+        Some((flags, rest)) => {
+            let flags: BTreeSet<String> =
+                flags.split_whitespace().filter(|flag| *flag != "\\Recent").map(str::to_lowercase).collect();
+            format!("{flags:?}{rest}")
+        }
+        None => line.clone(),
+    };
+    lines.iter().filter(|line| !line.starts_with("f OK")).map(shown).collect()
+}
+
+fn uidls(pop: &mut Lines) -> Vec<String> {
+    let lines = pop.ask("UIDL", ".");
+    lines
+        .iter()
+        .filter_map(|line| Some(line.split_once(' ')?.1.to_owned()).filter(|_| !line.starts_with('+')))
+        .collect()
+}
+
+/// Folders there, and the mailboxes that they become.
+const FOLDERS: [(&str, &str); 4] =
+    [("INBOX", "INBOX"), ("Work", "Work"), ("Work.Entw&APw-rfe &- R", "Work/Entw&APw-rfe &- R"), ("Gesendet", "Sent")];
+
+fn fill(dovecot: &Dovecot) {
+    let mut imap = dovecot.imap();
+    imap.ask("c CREATE Work", "c OK");
+    imap.ask("c CREATE \"Work.Entw&APw-rfe &- R\"", "c OK");
+    imap.ask("s SUBSCRIBE \"Work.Entw&APw-rfe &- R\"", "s OK");
+    for (at, (folder, _)) in FOLDERS.into_iter().enumerate() {
+        for number in 0..20 {
+            let flags =
+                ["", "\\Seen", "\\Seen \\Answered $Forwarded", "\\Flagged Work", "\\Deleted \\Draft"][number % 5];
+            let date = format!("({flags}) \"{:2}-Mar-20{at}{} 04:05:06 +0100\"", number + 1, number % 5);
+            // In the database, in a file, and more than a piece.
+            let bytes = [100, 20_000, 100, 1_000_000, 100][number % 5];
+            append(&mut imap, folder, &date, &message(at * 100 + number, bytes));
+        }
+    }
+}
+
+#[test]
+fn a_whole_move_from_dovecot() {
+    let Some(dovecot) = Dovecot::start() else { return };
+    fill(&dovecot);
+    let home = Home::new();
+    let serving = home.with(&[ALICE]);
+    let from = format!("imap://alice@127.0.0.1:{}", dovecot.imap_port);
+    let password = home.file("master", &format!("{MASTER_PASSWORD}\n"));
+    let way = ["import", &from, "--account", "alice", "--password-file", &password, "--no-tls", "--master", "root"];
+    // As one name, and as RFC 4616 has it.
+    let told = serving.says(&[&way[..], &["--separator", "*"]].concat());
+    assert!(told.contains("Brought 80 messages of 4 folders") && told.contains("Gesendet goes into Sent"), "{told}");
+    let again = serving.says(&way);
+    assert!(again.contains("Brought 0 messages") && again.contains("80 messages here already"), "{again}");
+    compare(&dovecot, &serving);
+    let mut here = serving.imap("alice", &format!("\"{PASSWORD}\""));
+    let subscribed = here.ask("l LSUB \"\" *", "l OK").join("\n");
+    assert!(subscribed.contains("Work/Entw&APw-rfe &- R") && !subscribed.contains("\"Work\""), "{subscribed}");
+
+    // Until the switch, both are in use.
+    let mut there = dovecot.imap();
+    append(&mut there, "Work", "(\\Seen)", &message(999, 100));
+    there.ask("s SELECT Work", "s OK");
+    there.ask("f STORE 1:3 FLAGS (\\Flagged Later)", "f OK");
+    let told = serving.says(&way);
+    assert!(
+        told.contains("Brought 1 message of 4") && told.contains("3 messages of them now with the flags"),
+        "{told}"
+    );
+    compare(&dovecot, &serving);
+
+    // The switch of POP programs.
+    let before = uidls(&mut dovecot.pop3());
+    serving.says(&["import-uidl", "--account", "alice", "--dovecot", &dovecot.maildir()]);
+    let mut pop = serving.connect_tls("pop3s");
+    pop.until("+OK");
+    pop.ask("USER alice", "+OK");
+    pop.ask(&format!("PASS {PASSWORD}"), "+OK");
+    assert_eq!((uidls(&mut pop), before.len()), (before, 20));
+    let timeline = serving.says(&["timeline", "alice"]);
+    assert!(timeline.contains("Import from 127.0.0.1 (alice)"), "{timeline}");
+    assert!(serving.says(&["check", "--bodies"]).starts_with("All is well"));
+    serving.stop();
+}
+
+fn compare(dovecot: &Dovecot, serving: &Serving) {
+    let (mut there, mut here) = (dovecot.imap(), serving.imap("alice", &format!("\"{PASSWORD}\"")));
+    for (folder, mailbox) in FOLDERS {
+        let (before, after) = (mail(&mut there, folder), mail(&mut here, mailbox));
+        assert!(before.len() > 20, "{before:?}");
+        let differs = before.iter().zip(&after).find(|(before, after)| before != after);
+        assert_eq!((before.len(), differs), (after.len(), None), "{folder}");
+    }
+}
+
+/// An import that says what it does, line by line.
+fn import_until(config: &Path, way: &[&str], looked: usize) -> bool {
+    let arguments = [way, &["--json", "--config", config.to_str().unwrap()]].concat();
+    let mut child = pillarbox(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for line in lines.map(Result::unwrap) {
+        let step: Value = serde_json::from_str(&line).unwrap();
+        if step["looked"]["done"].as_u64().is_some_and(|done| done >= looked as u64) {
+            // Dropped, the import goes on as long as the server lives.
+            drop(child.kill());
+            drop(child.wait());
+            return true;
+        }
+    }
+    drop(child.wait());
+    false
+}
+
+#[test]
+fn a_sigkill_in_the_middle_of_an_import_doubles_nothing_and_loses_nothing() {
+    const COUNT: usize = 2_000;
+    let (old, new) = (Home::new(), Home::new());
+    let source = old.with(&[ALICE]);
+    let mut imap = source.imap("alice", &format!("\"{PASSWORD}\""));
+    for number in 0..COUNT {
+        let text = message(number, 200);
+        imap.send(&format!("a APPEND Archive (x{}) {{{}+}}\r\n{text}", number % 3, text.len()));
+    }
+    (0..COUNT).for_each(|_| drop(imap.until("a OK")));
+    let before = mail(&mut imap, "Archive");
+    let (from, authority) = (format!("imaps://alice@localhost:{}", source.port("imaps")), source.authority());
+    let password = new.file("secret", PASSWORD);
+    let way = ["import", &from, "--account", "alice", "--password-file", &password, "--authority"];
+    let way = [&way[..], &[authority.to_str().unwrap(), "--folder", "Archive"]].concat();
+    drop(new.with(&[ALICE]));
+    for looked in [500, 1000, 1500] {
+        let serving = new.serve();
+        assert!(import_until(&serving.config, &way, looked), "it was done before it could be killed");
+        // SIGKILL.
+        drop(serving);
+    }
+    let serving = new.serve();
+    let told = serving.says(&way);
+    assert!(told.contains("here already") && told.contains("of 1 folders"), "{told}");
+    let mut here = serving.imap("alice", &format!("\"{PASSWORD}\""));
+    let after = mail(&mut here, "Archive");
+    assert!(before == after, "{} lines there, {} here", before.len(), after.len());
+    assert!(serving.says(&["check", "--bodies"]).starts_with("All is well"));
+    let undo = ["undo", "--account", "alice", "--device", "Import from localhost (alice)", "--since", "1 day ago"];
+    assert!(serving.says(&undo).contains("2000"), "undo takes all of it back");
+    assert_eq!(mail(&mut here, "Archive"), [""; 0]);
+    serving.stop();
+    source.stop();
+}
+
+#[test]
+fn many_accounts_come_from_a_file_and_one_that_fails_holds_up_none() {
+    let (old, new) = (Home::new(), Home::new());
+    let (source, serving) =
+        (old.with(&[ALICE, "bob@example.org"]), new.with(&[ALICE, "bob@example.org", "carl@example.org"]));
+    for user in ["alice", "bob"] {
+        let mut imap = source.imap(user, &format!("\"{PASSWORD}\""));
+        append(&mut imap, "INBOX", "(\\Seen)", &message(1, 100));
+    }
+    let rows =
+        format!("alice,alice@example.org,{PASSWORD}\ncarl,alice@example.org,wrong\nbob,bob@example.org,{PASSWORD}\n");
+    let (file, config) = (new.file("accounts.csv", &rows), serving.config.to_str().unwrap().to_owned());
+    let from = format!("imap://localhost:{}", source.port("imap"));
+    let authority: PathBuf = source.authority();
+    let way = ["import", &from, "--csv", &file, "--authority", authority.to_str().unwrap(), "--config", &config];
+    let output = run(&way);
+    let (told, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{told}{why}");
+    assert_eq!(told.matches("Brought 1 message of 6 folders").count(), 2, "{told}");
+    assert!(
+        why.contains("1 of 3 accounts are not done") && why.contains("carl: no login as alice@example.org"),
+        "{why}"
+    );
+    // Nobody gives a password to whom nobody vouches for.
+    let output = run(&["import", &from, "--csv", &file, "--config", &config]);
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(why.contains("3 of 3 accounts are not done") && why.contains("--authority"), "{why}");
+    serving.stop();
+    source.stop();
+}
