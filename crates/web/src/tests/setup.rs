@@ -71,7 +71,9 @@ fn a_token_is_made_on_the_page_of_a_device_and_shown_once() {
     let mut alice = world.alice();
     let fields = [("program", "other"), ("name", "script"), ("access", "imap")];
     let done = alice.submit("/devices/add?program=other", PAGE, &fields);
-    let page = between(&done.text, "<a href=\"", "#token\"").to_owned();
+    let devices = world.account(ALICE).devices().unwrap();
+    let page = format!("/devices/{}", devices.values().find(|device| device.name == "script").unwrap().id);
+    assert!(done.text.contains(&format!("href=\"{page}#token\"")), "{}", done.text);
     let make = |alice: &mut crate::testing::Browser<'_>, days: &str| {
         alice.submit(&page, &format!("{page}/token"), &[("days", days)])
     };
