@@ -116,24 +116,22 @@ impl Status {
             Some(_) | None => {}
         }
         match self.backup_age_seconds {
-            None => needs.push("No backup is known of. `pillarbox backup DIRECTORY` makes one.".to_owned()),
+            None => needs.push("No backup is known of. pillarbox backup makes one.".to_owned()),
             Some(age) if age > BACKUP_SECS_MAX => {
-                needs
-                    .push(format!("The last backup is {} old. `pillarbox backup DIRECTORY` makes one.", duration(age)));
+                needs.push(format!("The last backup is {} old. pillarbox backup makes one.", duration(age)));
             }
             Some(_) => {}
         }
         match self.queue {
-            None => needs.push("The queue cannot be read. `pillarbox check` says more.".to_owned()),
+            None => needs.push("The queue cannot be read. pillarbox check says more.".to_owned()),
             Some(QueueStatus { oldest_seconds: Some(age), .. }) if age > QUEUE_SECS_MAX => {
                 let age = duration(age);
-                needs
-                    .push(format!("Mail has waited for {age}. `pillarbox queue destinations` says for whom, and why."));
+                needs.push(format!("Mail has waited for {age}. pillarbox queue destinations says for whom, and why."));
             }
             Some(_) => {}
         }
         if self.queue.is_some_and(|queue| queue.held > 0) {
-            needs.push("Mail is held. `pillarbox sending` and `pillarbox queue` say whose, and why.".to_owned());
+            needs.push("Mail is held. pillarbox sending and pillarbox queue say whose, and why.".to_owned());
         }
         let open: usize = self.connections.iter().map(|connected| connected.open).sum();
         if open * 10 >= self.connections_max * 9 && self.connections_max > 0 {
