@@ -75,7 +75,8 @@ fn mail(imap: &mut Lines, mailbox: &str) -> Vec<String> {
         Some((flags, rest)) => {
             let flags: BTreeSet<String> =
                 flags.split_whitespace().filter(|flag| *flag != "\\Recent").map(str::to_lowercase).collect();
-            format!("{flags:?}{rest}")
+            // RFC 9051 §9, date-day-fixed: a space before one digit; Dovecot writes a zero.
+            format!("{flags:?}{}", rest.replace("INTERNALDATE \"0", "INTERNALDATE \" "))
         }
         None => line.clone(),
     };
@@ -104,8 +105,8 @@ fn fill(dovecot: &Dovecot) {
             let flags =
                 ["", "\\Seen", "\\Seen \\Answered $Forwarded", "\\Flagged Work", "\\Deleted \\Draft"][number % 5];
             let date = format!("({flags}) \"{:2}-Mar-20{at}{} 04:05:06 +0100\"", number + 1, number % 5);
-            // In the database, in a file, and more than a piece.
-            let bytes = [100, 20_000, 100, 1_000_000, 100][number % 5];
+            // In the database, and in files.
+            let bytes = [100, 20_000, 100, 100_000, 100][number % 5];
             append(&mut imap, folder, &date, &message(at * 100 + number, bytes));
         }
     }
