@@ -1,6 +1,7 @@
 //! The console of one account.
 
 use crate::error::Error;
+use posts::Posts;
 use queue::Queue;
 use store::device::Device;
 use store::{Account, Actor, DeviceId};
@@ -12,13 +13,14 @@ pub struct AccountConsole {
     pub(crate) account: Account,
     pub(crate) actor: Actor,
     pub(crate) queue: Option<Queue>,
+    pub(crate) posts: Option<Posts>,
 }
 
 impl AccountConsole {
     /// The console of `account` for somebody who may use it: its owner, or an administrator.
     #[must_use]
     pub fn new(account: Account, actor: Actor) -> Self {
-        Self { account, actor, queue: None }
+        Self { account, actor, queue: None, posts: None }
     }
 
     /// With what was passed on, as the queue of the same server knows.
@@ -33,6 +35,12 @@ impl AccountConsole {
     /// Faults.
     pub fn mailbox_names(&self) -> Result<Vec<String>, Error> {
         Ok(self.account.mailboxes()?.iter().map(|mailbox| mailbox.name.clone()).collect())
+    }
+
+    /// With what the account has written to lists of the same server.
+    #[must_use]
+    pub fn with_posts(self, posts: Posts) -> Self {
+        Self { posts: Some(posts), ..self }
     }
 
     /// A device of the account, revoked or not.

@@ -1,5 +1,5 @@
-//! What was passed on of the mail for an account, and what became of it there, in words: in the timeline, in the story of a
-//! message, and where somebody looks for a mail of which the mailbox has no copy.
+//! What was passed on of the mail for an account, what it has written to lists, and what became of it there, in words: in the timeline,
+//! in the story of a message, and where somebody looks for a mail of which the mailbox has no copy.
 
 use crate::account::AccountConsole;
 use crate::error::Error;
@@ -7,9 +7,13 @@ use crate::moment::shown;
 use crate::names::{MessageLine, Names, shown as one_line};
 use crate::timeline::{StoryLine, Timeline, TimelineAsk, TimelineLine};
 use crate::words;
+use posts::Written;
 use queue::{Passed, RecipientState};
 use serde::{Deserialize, Serialize};
-use store::{DeviceId, EmailId, ModSeq, Protocol, TimelineQuery};
+use store::{DeviceId, EmailId, ModSeq, Protocol, TimelineQuery, Timestamp};
+
+/// Fewer are told, so that each of the same moment has a number.
+const OF_A_MOMENT_MAX: u64 = 1024;
 
 /// A message that was forwarded, and of which the mailbox has no copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +30,13 @@ pub struct PassedLine {
     pub text: String,
 }
 
-/// Lines that stand beside those of the journal, newest first, each with its number.
+/// What stands beside the journal.
+enum Told {
+    Passed(Passed),
+    Written(Written),
+}
+
+/// Lines that stand beside those of the journal, newest first, each with its number: when it was, and a counter within the moment.
 pub(crate) struct Beside {
     lines: Vec<(u64, TimelineLine)>,
     /// A page before this one has said where they go on.
@@ -61,16 +71,55 @@ impl AccountConsole {
             (Some(_), _) | (None, None) => None,
         };
         let mut lines = Vec::new();
-        for (number, passed) in self.passed_on()? {
+        for (number, told) in self.told()? {
             let is_wanted = ask.before_passed.is_none_or(|before| number < before)
-                && ask.since.is_none_or(|since| passed.at >= since)
-                && ask.until.is_none_or(|until| passed.at <= until)
-                && newest.as_ref().is_none_or(|newest| shown(passed.at) <= *newest);
-            if is_wanted && search.is_none_or(|search| holds(&passed, search)) {
-                lines.push((number, line(&passed, names)?));
+                && ask.since.is_none_or(|since| told.at() >= since)
+                && ask.until.is_none_or(|until| told.at() <= until)
+                && newest.as_ref().is_none_or(|newest| shown(told.at()) <= *newest);
+            if is_wanted && search.is_none_or(|search| told.holds(search)) {
+                lines.push((number, told.line(names)?));
             }
         }
         Ok(Beside { lines, is_later: ask.before_passed.is_some() })
+    }
+
+    /// All that stands beside the journal, newest first, each with its number.
+    fn told(&self) -> Result<Vec<(u64, Told)>, Error> {
+        let passed = self.passed_on()?.into_iter().map(|(_, passed)| Told::Passed(passed));
+        let mut told: Vec<Told> = passed.chain(self.written()?.into_iter().map(Told::Written)).rev().collect();
+        told.sort_by_key(Told::at);
+        let (mut moment, mut counter) = (Timestamp(0), 0);
+        let mut number = |told: Told| {
+            counter = if told.at() == moment { counter + 1 } else { 0 };
+            moment = told.at();
+            (u64::try_from(moment.0).unwrap_or(0).saturating_mul(OF_A_MOMENT_MAX) + counter, told)
+        };
+        let mut numbered: Vec<(u64, Told)> = told.into_iter().map(&mut number).collect();
+        numbered.reverse();
+        Ok(numbered)
+    }
+
+    /// What the account has written to lists, newest first.
+    fn written(&self) -> Result<Vec<Written>, Error> {
+        Ok(self.posts.as_ref().map(|posts| posts.written(self.account.id())).transpose()?.unwrap_or_default())
+    }
+
+    /// What stands in the story of a message that was written to a list.
+    pub(crate) fn written_in_story(&self, names: &Names<'_>, email: EmailId) -> Result<Vec<StoryLine>, Error> {
+        let written = self.written()?;
+        if written.is_empty() {
+            return Ok(Vec::new());
+        }
+        let id = names.message_id(email)?.filter(|id| !id.is_empty());
+        let is_it = |written: &&Written| id.as_ref().is_some_and(|id| bare(&written.message_id).as_bytes() == id);
+        let line = |written: &Written| StoryLine {
+            at: shown(written.at()),
+            device_id: 0,
+            device: words::THE_SERVER.to_owned(),
+            protocol: words::protocol(Protocol::Smtp).to_owned(),
+            text: words::written(written),
+        };
+        Ok(written.iter().filter(is_it).map(line).collect())
     }
 
     /// What stands in the story of a message.
@@ -163,21 +212,44 @@ impl Beside {
     }
 }
 
-fn line(passed: &Passed, names: &Names<'_>) -> Result<TimelineLine, Error> {
-    let messages: Vec<MessageLine> =
-        passed.about.email().map(|email| names.message(email)).transpose()?.into_iter().collect();
-    Ok(TimelineLine {
-        entry: 0,
-        at: shown(passed.at),
-        first_at: None,
-        device_id: 0,
-        device: words::THE_SERVER.to_owned(),
-        protocol: words::protocol(Protocol::Smtp).to_owned(),
-        text: words::passed(passed),
-        count: 1,
-        messages,
-        is_undo: false,
-    })
+impl Told {
+    fn at(&self) -> Timestamp {
+        match self {
+            Self::Passed(passed) => passed.at,
+            Self::Written(written) => written.at(),
+        }
+    }
+
+    /// Whether a text, in lower case, stands in what is told of it.
+    fn holds(&self, text: &str) -> bool {
+        match self {
+            Self::Passed(passed) => holds(passed, text),
+            Self::Written(written) => {
+                let said = words::written_of(written);
+                [&written.message_id, &said].iter().any(|known| known.to_lowercase().contains(text))
+            }
+        }
+    }
+
+    fn line(&self, names: &Names<'_>) -> Result<TimelineLine, Error> {
+        let (text, email) = match self {
+            Self::Passed(passed) => (words::passed(passed), passed.about.email()),
+            Self::Written(written) => (words::written_of(written), None),
+        };
+        let messages: Vec<MessageLine> = email.map(|email| names.message(email)).transpose()?.into_iter().collect();
+        Ok(TimelineLine {
+            entry: 0,
+            at: shown(self.at()),
+            first_at: None,
+            device_id: 0,
+            device: words::THE_SERVER.to_owned(),
+            protocol: words::protocol(Protocol::Smtp).to_owned(),
+            text,
+            count: 1,
+            messages,
+            is_undo: false,
+        })
+    }
 }
 
 /// Whether a text, in lower case, stands in what is told of it.

@@ -24,7 +24,7 @@ const SEARCHED_MAX: usize = 5_000;
 pub struct TimelineAsk {
     /// Only before this entry: `next` of the page before.
     pub before: Option<u64>,
-    /// Only what was passed on before: `next_passed` of the page before.
+    /// Only what was passed on, or written to lists, before: `next_passed` of the page before.
     pub before_passed: Option<u64>,
     /// Only what this device did.
     pub device: Option<DeviceId>,
@@ -51,7 +51,7 @@ pub struct Timeline {
     pub lines: Vec<TimelineLine>,
     /// There may be more before this entry.
     pub next: Option<u64>,
-    /// Where the next page goes on with what was passed on, which has numbers of its own.
+    /// Where the next page goes on with what was passed on, or written to lists, which has numbers of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_passed: Option<u64>,
 }
@@ -59,7 +59,7 @@ pub struct Timeline {
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimelineLine {
-    /// Its number in the journal; 0: it tells what became of mail that was passed on.
+    /// Its number in the journal; 0: it tells what became of mail that was passed on, or was written to a list.
     pub entry: u64,
     /// When: `2026-11-22T22:36:40Z`.
     pub at: String,
@@ -203,6 +203,7 @@ impl AccountConsole {
             }
         }
         lines.extend(self.passed_in_story(&names, email)?);
+        lines.extend(self.written_in_story(&names, email)?);
         lines.sort_by(|a, b| a.at.cmp(&b.at));
         Ok(MessageStory { message: names.message(email)?, now: self.is_now(email, &names)?, lines, examined })
     }

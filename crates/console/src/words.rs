@@ -3,6 +3,7 @@
 mod passed;
 mod sender;
 mod size;
+mod written;
 
 use crate::devices::{LATELY_DAYS, Light, Traffic};
 use crate::moment::shown;
@@ -20,6 +21,7 @@ pub(crate) use passed::{passed, passed_on, passed_to};
 pub(crate) use sender::examined;
 pub use size::bytes;
 pub(crate) use size::{clearable, cleared, history, retained, usage};
+pub(crate) use written::{written, written_of};
 
 pub(crate) const THE_SERVER: &str = "Pillarbox";
 pub(crate) const A_DEVICE_THAT_IS_GONE: &str = "a device that is gone";

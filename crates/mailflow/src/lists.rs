@@ -283,6 +283,8 @@ impl MailFlow {
             is_known,
             site: site(&author.address.domain().to_string()),
             subject: form::subject(content),
+            account: arrival.account.map(|account| account.0),
+            message_id: form::message_id(content),
         };
         let per_hour = u32::from(list.posts_per_hour);
         // What somebody else sent in the author's name does not make that the author's is taken to have come before.

@@ -4,7 +4,8 @@
 //! follows in the background. Who gets one, and what it looks like, is the business of `mailflow`.
 //!
 //! Rows of the table: `n` = the last number; `h`, `m`, `s` list = what has come of late (file `seen.rs`); `p` number = a [`Post`]; `b`
-//! number piece = a part of its message; `x` number = a post that could not be read and was set aside, as it was.
+//! number piece = a part of its message; `x` number = a post that could not be read and was set aside, as it was; `w` account number =
+//! what an account here has written (file `written.rs`).
 //!
 //! Invariant: a post is there until each member has a copy or never gets one.
 
@@ -15,12 +16,14 @@ mod post;
 mod seen;
 #[cfg(test)]
 mod tests;
+mod written;
 
 pub use post::{Goes, Going, Held, Post, PostId, Stage, Way};
 use seen::Seen;
 use std::collections::BTreeMap;
 use std::task::Waker;
-use store::{Error, Row, Store, Table, TableId, TableTx, Timestamp, Watch};
+use store::{AccountId, Error, Row, Store, Table, TableId, TableTx, Timestamp, Watch};
+pub use written::{Fate, Written};
 
 /// Posts of all lists that are not done.
 const POSTS_MAX: usize = 1_000;
@@ -118,7 +121,9 @@ impl Posts {
             seen.add(tx, &mark, counts);
             let id = PostId(last_number(tx)?.0 + 1);
             tx.put(b"n", id.0.to_be_bytes().to_vec());
-            put(tx, &Post { id, size_bytes: content.len() as u64, ..post.clone() })?;
+            let post = Post { id, size_bytes: content.len() as u64, ..post.clone() };
+            put(tx, &post)?;
+            written::note(tx, &post)?;
             for (number, row) in content.chunks(ROW_BYTES).enumerate() {
                 tx.put(&body_key(id, number), row.to_vec());
             }
@@ -178,12 +183,22 @@ impl Posts {
         Ok(unread.iter().map(why).collect())
     }
 
-    /// Takes away what is remembered of posts that cannot come again, also of lists that are none any more.
+    /// Takes away what is remembered of posts that cannot come again, also of lists that are none any more, and what became of those
+    /// that accounts here have written long ago.
     ///
     /// # Errors
     /// Faults.
     pub fn tidy(&self, now: Timestamp) -> Result<(), Error> {
+        written::forget(&self.0, now)?;
         seen::forget(&self.0, now)
+    }
+
+    /// What an account here has written to lists of late, newest first: 500 posts of 30 days at most.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn written(&self, account: AccountId) -> Result<Vec<Written>, Error> {
+        written::of(&self.0, account)
     }
 
     /// These are left; nobody: the post is done. Durable when it returns.
@@ -300,6 +315,7 @@ impl Posts {
             let is_changed = change(&mut post);
             if is_changed {
                 put(tx, &post)?;
+                written::renew(tx, &post)?;
             }
             Ok(is_changed)
         })

@@ -76,6 +76,12 @@ pub struct Post {
     /// What it is about.
     #[serde(default)]
     pub subject: String,
+    /// The account here that has sent it, logged in.
+    #[serde(default)]
+    pub account: Option<u32>,
+    /// Its Message-ID, as it stands.
+    #[serde(default)]
+    pub message_id: String,
 }
 
 /// How far a post is.

@@ -39,6 +39,8 @@ fn post(list: &str) -> Post {
         is_known: true,
         site: "far.example".into(),
         subject: String::new(),
+        account: None,
+        message_id: String::new(),
     }
 }
 
@@ -328,4 +330,74 @@ fn a_post_was_taken_and_thrown_away_where_a_mark_beside_its_own_was_damaged() {
     engine.spoil(TableId::Posts, &[&b"mchoir@x\0"[..], &[2; 8]].concat());
     assert_eq!(take(&posts, "choir@x", 2, SIM_EPOCH), Ok(Taken::Now(PostId(2))));
     assert_eq!(take(&posts, "choir@x", 2, SIM_EPOCH), Ok(Taken::Before));
+}
+
+/// Takes what an account has written.
+fn take_of(posts: &Posts, account: u32, mark: u32, stage: Stage, at: Timestamp) -> PostId {
+    let post = Post { account: Some(account), stage, at_millis: at.0, subject: format!("{mark}"), ..post("choir@x") };
+    let mut whole = [0; 16];
+    whole[..4].copy_from_slice(&mark.to_be_bytes());
+    let new = NewPost { post: &post, content: b"x", mark: whole, also: None, per_hour: u32::MAX };
+    match posts.take(new, at).unwrap() {
+        Taken::Now(id) => id,
+        Taken::Before => panic!("{mark} came before"),
+    }
+}
+
+fn held(why: &str) -> Stage {
+    Stage::Held(Held { until_millis: i64::MAX, is_told: false, why: why.into() })
+}
+
+#[test]
+fn whoever_wrote_to_a_list_could_not_see_what_became_of_it() {
+    let engine = SimEngine::new();
+    let posts = open(&engine);
+    let commits = posts.0.version().unwrap().0;
+    let taken = take_of(&posts, 20, 1, Stage::Going(Going::default()), SIM_EPOCH);
+    let [approved, rejected, over, waits] = [2, 3, 4, 5].map(|mark| take_of(&posts, 20, mark, held("why"), SIM_EPOCH));
+    take_of(&posts, 21, 6, held("why"), SIM_EPOCH);
+    assert!(posts.approve("choir@x", approved).unwrap());
+    assert!(posts.reject("choir@x", rejected, false).unwrap() && posts.reject("choir@x", over, true).unwrap());
+    posts.told(waits).unwrap();
+    assert_eq!(posts.0.version().unwrap().0 - commits, 6 + 3 + 1, "no commit more");
+    // Once it is with everybody, and over a crash.
+    posts.again(approved, later(1)).unwrap();
+    posts.left(approved, Vec::new()).unwrap();
+    posts.left(taken, Vec::new()).unwrap();
+    posts.remove(rejected).unwrap();
+    let posts = open(&engine.crash());
+    let written = posts.written(AccountId(20)).unwrap();
+    let fates: Vec<(PostId, Fate)> = written.into_iter().map(|written| (written.id, written.fate)).collect();
+    assert_eq!(
+        fates,
+        [
+            (waits, Fate::Waits { why: "why".into() }),
+            (over, Fate::Refused { is_over: true }),
+            (rejected, Fate::Refused { is_over: false }),
+            (approved, Fate::Approved),
+            (taken, Fate::Taken),
+        ]
+    );
+    assert_eq!(posts.written(AccountId(22)).unwrap(), []);
+}
+
+#[test]
+fn an_account_keeps_so_many_of_what_it_wrote_and_no_longer() {
+    let engine = SimEngine::new();
+    let posts = open(&engine);
+    let subjects = |posts: &Posts| -> Vec<String> {
+        posts.written(AccountId(20)).unwrap().into_iter().map(|written| written.subject).collect()
+    };
+    for mark in 0..=written::KEPT_MAX as u32 {
+        // Those before must not count any more as of an hour.
+        let id = take_of(&posts, 20, mark, Stage::Going(Going::default()), later(i64::from(mark) / 100));
+        posts.left(id, Vec::new()).unwrap();
+        assert_eq!(subjects(&posts).len(), (mark as usize + 1).min(written::KEPT_MAX));
+    }
+    assert_eq!(subjects(&posts).last().unwrap(), "1");
+    let end = Timestamp(later(0).0 + written::KEPT_MILLIS);
+    posts.tidy(end).unwrap();
+    assert_eq!(subjects(&posts).len(), written::KEPT_MAX);
+    posts.tidy(Timestamp(end.0 + 1)).unwrap();
+    assert_eq!(subjects(&posts).last().unwrap(), "100", "those of the first hour");
 }

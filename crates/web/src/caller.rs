@@ -4,6 +4,7 @@ use crate::problem::{Kind, Problem};
 use crate::site::Site;
 use auth::WebSession;
 use console::{AccountConsole, Act, Administration, Operations, Party, QueueConsole};
+use posts::Posts;
 use store::{Account, AccountId, Actor, DeviceId, Protocol, Timestamp};
 
 /// Who asks, and what for.
@@ -65,7 +66,9 @@ impl Caller {
 
     /// The console of that account.
     pub(crate) fn console(&self) -> Result<AccountConsole, Problem> {
-        Ok(AccountConsole::new(self.own()?.mail.clone(), self.actor()).with_queue(self.site.queue().clone()))
+        let posts = Posts::of(self.site.auth().store());
+        let console = AccountConsole::new(self.own()?.mail.clone(), self.actor());
+        Ok(console.with_queue(self.site.queue().clone()).with_posts(posts))
     }
 
     /// The console of another account, for whoever may administer it.

@@ -79,6 +79,12 @@ pub(super) fn subject(content: &[u8]) -> String {
     subject.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SUBJECT_CHARS_MAX).collect()
 }
 
+/// As it stands; maybe nothing.
+pub(super) fn message_id(content: &[u8]) -> String {
+    let id = header::find(content, "Message-ID").map(|field| field.unfolded().into_owned()).unwrap_or_default();
+    String::from_utf8_lossy(&id).trim().to_owned()
+}
+
 /// RFC 2919 §2.
 fn id(list: &List) -> String {
     format!("{}.{}", list.name(), list.domain())

@@ -3,6 +3,7 @@
 use crate::testing::{ALICE, Browser, World};
 use axum::http::StatusCode;
 use directory::Posting;
+use store::{Actor, DeviceId, Flags, NewMessage, Protocol, Target};
 
 const CHOIR: &str = "choir@example.org";
 const BOB: &str = "bob@example.org";
@@ -119,8 +120,8 @@ fn an_administrator_keeps_a_list_on_its_page() {
     assert_eq!(left, ["news@example.org"]);
 }
 
-/// A post that waits, as the server takes it.
-fn wait(world: &World, number: u8) -> u64 {
+/// A post that waits, as the server takes it; `account`: which has written it.
+fn wait(world: &World, number: u8, account: Option<u32>) -> u64 {
     let way = posts::Way {
         name: "1.2".into(),
         helo: "far.example".into(),
@@ -147,6 +148,8 @@ fn wait(world: &World, number: u8) -> u64 {
         is_known: false,
         site: "far.example".into(),
         subject: format!("<b>{number}</b>"),
+        account,
+        message_id: "<1@example.org>".into(),
     };
     let new = posts::NewPost { post: &post, content: b"x", mark: [number; 16], also: None, per_hour: 9 };
     match posts::Posts::of(world.auth.store()).take(new, store::sim::SIM_EPOCH).unwrap() {
@@ -156,9 +159,53 @@ fn wait(world: &World, number: u8) -> u64 {
 }
 
 #[test]
+fn whoever_writes_to_a_list_sees_what_became_of_it() {
+    let world = world();
+    let account = world.auth.directory().account(ALICE).unwrap().unwrap().id;
+    let body = b"Message-ID: <1@example.org>\r\nSubject: 1\r\n\r\nx\r\n".to_vec();
+    let actor = Actor { device: DeviceId(0), protocol: Protocol::Smtp, now: world.now() };
+    let message = NewMessage { body, flags: Flags::default(), internal_date: world.now() };
+    let email = world.auth.store().account(account).append(actor, Target::Inbox, message).unwrap().email;
+    let [approved, refused, _] = [1, 2, 3].map(|number| wait(&world, number, Some(account.0)));
+    let mut alice = world.alice();
+    let texts = |alice: &mut Browser<'_>, query: &str| -> Vec<String> {
+        let timeline = alice.get(&format!("/api/v1/timeline?search=choir{query}")).json();
+        let lines = timeline["lines"].as_array().unwrap().iter();
+        lines.map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let waits = "written to choir@example.org: it waits for an owner of the list, because who wrote it is no member";
+    let all = ["3", "2", "1"].map(|number| format!("“<b>{number}</b>” was {waits}"));
+    assert_eq!(texts(&mut alice, ""), all);
+    assert!(alice.get("/timeline").text.contains("“&#60;b&#62;1&#60;/b&#62;” was written to"));
+    let story = |alice: &mut Browser<'_>| alice.get(&format!("/messages/{}", email.text())).text;
+    assert!(story(&mut alice).contains(waits));
+    let posts = posts::Posts::of(world.auth.store());
+    assert!(posts.approve(CHOIR, posts::PostId(approved)).unwrap());
+    assert!(posts.reject(CHOIR, posts::PostId(refused), false).unwrap());
+    let became = texts(&mut alice, "");
+    assert!(became[1].ends_with("an owner of the list has refused it; it goes to nobody"), "{became:?}");
+    assert!(became[2].ends_with("an owner of the list has approved it, and it goes to the members"), "{became:?}");
+    assert!(story(&mut alice).contains("has approved it"));
+    // Page by page there is each of them once, although they are of the same moment.
+    let (mut pages, mut query) = (Vec::new(), String::new());
+    for _ in 0..30 {
+        let page = alice.get(&format!("/api/v1/timeline?limit=1{query}")).json();
+        pages.extend(page["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_u64() else { break };
+        let passed = page["next_passed"].as_u64().map(|next| format!("&before_passed={next}")).unwrap_or_default();
+        query = format!("&before={next}{passed}");
+    }
+    pages.retain(|text| text.contains("written to"));
+    assert_eq!(pages, became);
+    let mut bob = world.browser();
+    assert_eq!(bob.log_in(BOB, crate::testing::PASSWORD).status, StatusCode::SEE_OTHER);
+    assert_eq!(texts(&mut bob, ""), [""; 0], "nobody else sees it");
+}
+
+#[test]
 fn an_owner_looks_after_a_list_on_its_page_and_nobody_else_does() {
     let world = world();
-    let (first, second) = (wait(&world, 1), wait(&world, 2));
+    let (first, second) = (wait(&world, 1, None), wait(&world, 2, None));
     let mut bob = world.browser();
     assert_eq!(bob.log_in(BOB, crate::testing::PASSWORD).status, StatusCode::SEE_OTHER);
     let mut alice = world.alice();
@@ -233,7 +280,7 @@ fn an_owner_could_not_have_a_paused_member_elsewhere_get_mail_again() {
 #[test]
 fn the_owner_of_a_new_list_saw_what_was_written_to_an_earlier_one_of_its_address() {
     let world = world();
-    wait(&world, 1);
+    wait(&world, 1, None);
     world.auth.directory().set_admin(ALICE, true).unwrap();
     let mut alice = world.alice();
     assert!(alice.get("/api/v1/lists").json()[0]["waiting"] == 1);
