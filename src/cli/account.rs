@@ -1,6 +1,7 @@
 //! `pillarbox account`: who gets mail here and may log in.
 
 use std::io::{IsTerminal, Write, stderr, stdin};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use console::{
@@ -9,6 +10,7 @@ use console::{
 };
 use web::Call;
 
+use super::accounts::{IMPORT_HELP, import, list};
 use super::failure::Failure;
 use super::invite::made;
 use super::password::NewPassword;
@@ -38,6 +40,8 @@ Examples:
   pillarbox account link bob@example.org                Bob has forgotten his password: he chooses a new one
   pillarbox account quota alice@example.org 5GB         her mailboxes hold no more than that
   pillarbox account quota bob@example.org none --messages 10000
+  pillarbox account list --search \"bob example.org\"     whose address or name has both words
+  pillarbox account import people.csv --dry-run         what would become of each line of a list
   pillarbox account clear alice@example.org --taken-by-all-pop --older-than-days 30 --dry-run
   pillarbox account admin alice@example.org on          Alice may use the pages of administration";
 
@@ -53,8 +57,27 @@ enum Verb {
         #[command(flatten)]
         password: NewPassword,
     },
-    /// List all accounts
-    List,
+    /// List the accounts, by address
+    List {
+        /// Only those in whose address or name each of these words stands
+        #[arg(long, value_name = "WORDS", default_value = "", hide_default_value = true)]
+        search: String,
+        /// From the one after this address on
+        #[arg(long, value_name = "ADDRESS")]
+        after: Option<String>,
+        /// So many at most; without it all
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+        limit: Option<u32>,
+    },
+    /// Make many accounts from a list: CSV, whose first line names its columns
+    #[command(after_help = IMPORT_HELP)]
+    Import {
+        /// The list; - is what comes in at standard input
+        file: PathBuf,
+        /// Only tell what would happen
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Tell for all accounts whether a device takes mail from the others, and whether what is stored is sound
     Report,
     /// Show an account: its mailboxes, aliases, number of devices
@@ -150,7 +173,8 @@ impl Account {
             )
         };
         match verb {
-            Verb::List => format.list(place, &Call::new("GET /api/v1/admin/accounts"), listed),
+            Verb::List { search, after, limit } => list(place, format, &search, after, limit),
+            Verb::Import { file, dry_run } => import(place, format, &file, dry_run),
             Verb::Report => report(place, format),
             Verb::Show { address } => {
                 format.each(place, &at("GET /api/v1/operator/accounts/{id}", &address), shown).map(drop)
@@ -248,25 +272,6 @@ fn row_of_report(account: &AccountReport) -> [String; 7] {
         bytes(account.retained_bytes),
         account.verdict.clone(),
     ]
-}
-
-fn listed(accounts: &[AccountLine]) -> String {
-    let row = |account: &AccountLine| {
-        let login = match (&account.damage, account.disabled) {
-            (Some(_), _) => "DAMAGED",
-            (None, true) => "no",
-            (None, false) => "yes",
-        };
-        let quota = or_dash(account.quota_bytes.map(bytes).as_deref());
-        let (name, used) = (or_dash(Some(&account.name)), bytes(account.used_bytes));
-        [account.address.clone(), name, login.to_owned(), used, quota, account.created_at.clone()]
-    };
-    let rows: Vec<_> = accounts.iter().map(row).collect();
-    table(
-        ["ADDRESS", "NAME", "LOGIN", "USED", "QUOTA", "CREATED"],
-        &rows,
-        "There are no accounts; `pillarbox account add` makes one.",
-    )
 }
 
 fn filled(card: &UsageCard) -> String {

@@ -1,6 +1,7 @@
 //! The command line: an enum that lists the subcommands and a dispatcher that only dispatches.
 
 mod account;
+mod accounts;
 mod alias;
 mod backup;
 mod certificate;

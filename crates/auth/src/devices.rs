@@ -41,7 +41,7 @@ impl Auth {
     pub fn revoke_device(&self, account: AccountId, device: DeviceId, now: Timestamp) -> Result<(), Error> {
         self.must_exist(account)?;
         let revoked = self.store().account(account).revoke_device(actor(now), device);
-        self.forget_verified(account);
+        self.verified().forget(account);
         revoked.map_err(|error| refusal(error, &device.to_string()))
     }
 

@@ -23,6 +23,7 @@ mod scram;
 mod second_factor;
 mod secret;
 mod standing;
+mod taking_over;
 mod text;
 mod throttle;
 mod ticket;

@@ -246,6 +246,7 @@ impl Auth {
         if !self.is_main_password(claim, turn)? {
             return Err(self.reject(source, attempt));
         }
+        let known = self.taken_over(known, attempt.password, source, attempt.now)?;
         // Changed, disabled or removed just now: that takes as long as a password takes to verify.
         let known = self.unchanged(known, attempt)?;
         self.enter_as(known, source, attempt)?.ok_or_else(|| self.reject(source, attempt))
@@ -337,6 +338,11 @@ impl Auth {
             }
         };
         let owner = known.filter(|_| is_right);
+        let owner = match has_factor {
+            // The time that it takes would tell that the password is right.
+            true => owner,
+            false => self.taken_over(owner, password, source, now)?,
+        };
         let same = match &owner {
             Some((id, record)) if self.takes_code(*id, code, now)? => self.still_is(*id, record)?,
             Some(_) | None => false,
@@ -392,8 +398,8 @@ impl Auth {
         &self.0.token_key
     }
 
-    pub(crate) fn forget_verified(&self, account: AccountId) {
-        self.0.verified.forget(account);
+    pub(crate) fn verified(&self) -> &Verified {
+        &self.0.verified
     }
 
     fn by_application_password(

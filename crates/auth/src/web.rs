@@ -295,7 +295,7 @@ impl Web<'_> {
     pub fn confirm_second_factor(&self, owner: &Owner<'_>) -> Result<(WebLogin, Vec<String>), OwnerError> {
         let account = owner.session.account;
         let codes = self.0.second_factors().confirm(account, owner.code, owner.now)?;
-        self.0.forget_verified(account);
+        self.0.verified().forget(account);
         self.reopen(account, owner).map(|login| (login, codes))
     }
 

@@ -7,13 +7,15 @@ use crate::moment::shown;
 use crate::party::{Act, Party};
 use crate::words;
 use auth::Auth;
-use directory::AccountInfo;
+use directory::{AccountInfo, AccountsWanted};
 use serde::{Deserialize, Serialize};
 use store::check::{self, Depth};
 use store::{Actor, Protocol};
 
 /// A page of the report has so many accounts: every record of each is read for it.
 pub const REPORT_ACCOUNTS_MAX: usize = 50;
+/// A page of the list has so many accounts at most.
+pub const ACCOUNTS_PER_PAGE_MAX: usize = 500;
 
 /// The console of an administrator.
 #[derive(Clone)]
@@ -39,6 +41,9 @@ pub struct AccountLine {
     pub second_factor: bool,
     /// Since when it is there.
     pub created_at: String,
+    /// When one of its devices, or its owner on the pages, was there last; exact to a few minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<String>,
     /// Devices that may log in.
     pub devices: usize,
     /// Octets in its mailboxes.
@@ -53,6 +58,26 @@ pub struct AccountLine {
     /// What of it cannot be read, and counts as nothing above; nothing when all is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
+}
+
+/// Which accounts a list is to have, in words for `console`: the parameters of a page.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AccountsAsk<'a> {
+    /// Words that each stand in the address or in the name.
+    pub search: &'a str,
+    /// From the one after this address on.
+    pub after: Option<&'a str>,
+    /// At most so many, and at most [`ACCOUNTS_PER_PAGE_MAX`].
+    pub limit: usize,
+}
+
+/// A page of the accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountsPage {
+    /// By address, those of a domain together.
+    pub accounts: Vec<AccountLine>,
+    /// Where the next page begins, if there is one.
+    pub next_after: Option<String>,
 }
 
 /// Whether the mail of all accounts is safe, a page of it.
@@ -116,15 +141,21 @@ impl Administration {
         Ok(Self { auth, actor })
     }
 
-    /// All accounts, by address. One that is damaged hides no other.
+    /// A page of the accounts. One that is damaged hides no other.
     ///
     /// # Errors
     /// Faults.
-    pub fn accounts(&self) -> Result<Vec<AccountLine>, Error> {
-        let accounts = self.auth.directory().accounts()?;
+    pub fn accounts(&self, ask: &AccountsAsk<'_>) -> Result<AccountsPage, Error> {
+        let limit = ask.limit.clamp(1, ACCOUNTS_PER_PAGE_MAX);
+        let wanted = AccountsWanted { search: ask.search, after: ask.after, limit, domains: None };
+        let found = self.auth.directory().find_accounts(&wanted)?;
+        let next_after = found.accounts.last().filter(|_| found.more).map(|last| last.address.clone());
         // One that is removed meanwhile is left out.
         let line = |info| there(self.line(info).map_err(Error::from)).transpose();
-        accounts.into_iter().filter_map(line).collect()
+        Ok(AccountsPage {
+            accounts: found.accounts.into_iter().filter_map(line).collect::<Result<_, _>>()?,
+            next_after,
+        })
     }
 
     /// The account that a number or an address means; `alice` is enough where there is one only, as at a login.
@@ -137,12 +168,8 @@ impl Administration {
         if let (None, Ok(number)) = (&found, wanted.parse()) {
             found = directory.account_by_id(store::AccountId(number))?;
         }
-        if found.is_none() && !wanted.contains('@') {
-            let is_alike = |info: &AccountInfo| {
-                info.address.split('@').next().is_some_and(|name| name.eq_ignore_ascii_case(wanted))
-            };
-            let mut alike = directory.accounts()?.into_iter().filter(is_alike);
-            found = alike.next().filter(|_| alike.next().is_none());
+        if let (None, Some((id, _))) = (&found, directory.who_logs_in(wanted)?) {
+            found = directory.account_by_id(id)?;
         }
         let unknown = || Error::Unknown(format!("there is no account {wanted}; `pillarbox account list` shows all"));
         found.ok_or_else(unknown)
@@ -162,9 +189,8 @@ impl Administration {
     /// # Errors
     /// Faults.
     pub fn report(&self, after: Option<u32>) -> Result<IntegrityReport, Error> {
-        let mut accounts = self.auth.directory().accounts()?;
-        accounts.retain(|info| after.is_none_or(|after| info.id.0 > after));
-        accounts.sort_by_key(|info| info.id);
+        let after_id = after.map(store::AccountId);
+        let mut accounts = self.auth.directory().accounts_by_number(after_id, REPORT_ACCOUNTS_MAX + 1)?;
         let more = accounts.len() > REPORT_ACCOUNTS_MAX;
         accounts.truncate(REPORT_ACCOUNTS_MAX);
         let next_after = accounts.last().map(|info| info.id.0).filter(|_| more);
@@ -193,6 +219,8 @@ impl Administration {
         let mut damage = None;
         let devices = sound(account.devices(), &mut damage)?;
         let usage = sound(account.usage(), &mut damage)?;
+        let logins = devices.iter().flat_map(|all| all.values()).filter_map(|device| device.last_login.as_ref());
+        let last_seen_at = logins.map(|login| login.at).max().map(shown);
         Ok(AccountLine {
             number: info.id.0,
             second_factor: sound(self.auth.web().has_second_factor(info.id), &mut damage)?.unwrap_or_default(),
@@ -206,6 +234,7 @@ impl Administration {
             disabled: info.disabled,
             admin: info.admin,
             created_at: shown(info.created_at),
+            last_seen_at,
             damage,
         })
     }
@@ -284,28 +313,10 @@ fn pop_line(card: &DeviceCard) -> PopDeviceLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use auth::AuthOptions;
-    use directory::{DirectoryOptions, PasswordCost};
-    use std::sync::Arc;
+    use crate::testing::{ADMIN, NOW, administration};
+    use store::AccountId;
     use store::device::{Credential, LastLogin};
     use store::removal::RemovalPolicy;
-    use store::sim::{SimEngine, SimObjects};
-    use store::{AccountId, DeviceId, Store, Timestamp};
-
-    const NOW: Timestamp = Timestamp(1_790_000_000_000);
-    const ADMIN: Actor = Actor { device: DeviceId(0), protocol: Protocol::Web, now: NOW };
-
-    fn administration(accounts: usize) -> Administration {
-        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
-        let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
-        let options = AuthOptions { directory, ..AuthOptions::default() };
-        let auth = Auth::open(store, [7; 32], options).unwrap();
-        auth.directory().add_domain("example.org").unwrap();
-        for n in 0..accounts {
-            auth.directory().add_account(&format!("user{n:02}@example.org"), "correct horse", "", NOW).unwrap();
-        }
-        Administration::of(Party::Operator, auth, ADMIN).unwrap()
-    }
 
     fn add_device(administration: &Administration, id: AccountId, protocol: Protocol, removal: RemovalPolicy) {
         let account = administration.auth.store().account(id);
@@ -336,7 +347,23 @@ mod tests {
         let pop: Vec<usize> = report.accounts.iter().map(|account| account.pop_devices.len()).collect();
         assert_eq!((pop, report.accounts[2].devices), (vec![0, 1, 1], 2));
         assert_eq!((report.directory.len(), report.next_after), (0, None));
-        assert_eq!(administration.accounts().unwrap()[2].devices, 2);
+        let page = administration.accounts(&AccountsAsk { search: "user02", limit: 10, after: None }).unwrap();
+        assert_eq!((page.accounts.len(), page.accounts[0].devices, page.next_after), (1, 2, None));
+        assert_eq!(page.accounts[0].last_seen_at, Some(shown(NOW)));
+    }
+
+    #[test]
+    fn the_list_has_pages_that_end_at_their_limit() {
+        let administration = administration(3);
+        let page = |after: Option<&str>, limit| {
+            let page = administration.accounts(&AccountsAsk { search: "", after, limit }).unwrap();
+            (page.accounts.into_iter().map(|line| line.address).collect::<Vec<_>>(), page.next_after)
+        };
+        let address = |n: usize| format!("user{n:02}@example.org");
+        assert_eq!(page(None, 2), (vec![address(0), address(1)], Some(address(1))));
+        assert_eq!(page(Some(&address(1)), 2), (vec![address(2)], None));
+        assert_eq!(page(None, 3).1, None);
+        assert_eq!(page(None, 0).0.len(), 1, "a page of none would never end");
     }
 
     #[test]

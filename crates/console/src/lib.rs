@@ -13,6 +13,7 @@
 mod account;
 mod administration;
 mod backing_up;
+mod bulk;
 mod certificate;
 mod checking;
 mod choices;
@@ -43,6 +44,7 @@ mod scheduled;
 mod sending;
 mod setup_guide;
 mod shares;
+mod size;
 mod status;
 mod switch;
 mod test_mail;
@@ -53,13 +55,17 @@ mod usage;
 pub mod words;
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use account::AccountConsole;
 pub use administration::{
-    AccountLine, AccountReport, Administration, IntegrityReport, PopDeviceLine, REPORT_ACCOUNTS_MAX,
+    ACCOUNTS_PER_PAGE_MAX, AccountLine, AccountReport, AccountsAsk, AccountsPage, Administration, IntegrityReport,
+    PopDeviceLine, REPORT_ACCOUNTS_MAX,
 };
 pub use backing_up::{BackupStep, last_backup};
+pub use bulk::{BULK_LINES_MAX, BulkAnswer, BulkAsk, BulkLine, BulkPart, bulk_parts};
 pub use certificate::{CertificateCard, CertificateKey, tlsa};
 pub use checking::{CheckStep, Steps};
 pub use choices::{AddedDevice, Choice, Defaults, NewToken, PopChoice, PopChoices, TOKEN_DAYS};
@@ -96,6 +102,7 @@ pub use scheduled::{ScheduledCard, ScheduledLine};
 pub use sending::{SendingAnswer, SendingCard, WaitingLine};
 pub use setup_guide::{Access, SetupGuide, SetupProgram, setup_guide};
 pub use shares::{ShareCard, ShareCards};
+pub use size::parse_quota;
 pub use status::{Connected, DiskStatus, Jobs, QueueStatus, Status, duration};
 pub use switch::{SwitchGuide, SwitchServers, switch_guide};
 pub use test_mail::TestMailCard;

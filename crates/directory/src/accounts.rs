@@ -171,14 +171,14 @@ impl Directory {
         let above = self.0.store.accounts()?.last().map_or(0, |last| last.0.saturating_add(1));
         self.0.table.change(|tx| {
             self.must_be_possible(tx, address)?;
-            let mut counters = Counters::read(tx)?;
-            let id = counters.next_account.max(above).max(AccountId::FIRST.0);
-            let next = id.checked_add(1).ok_or_else(|| Error::refused("all numbers of accounts are used up"))?;
-            counters.next_account = next;
-            counters.write(tx);
-            Unfinished::Creating.write(tx, AccountId(id));
-            Ok(AccountId(id))
+            take_number(tx, above)
         })
+    }
+
+    /// Takes so many numbers that no account ever had.
+    pub(crate) fn reserve_some(&self, count: usize) -> Result<Vec<AccountId>, Error> {
+        let above = self.0.store.accounts()?.last().map_or(0, |last| last.0.saturating_add(1));
+        self.0.table.change(|tx| (0..count).map(|_| take_number(tx, above)).collect())
     }
 
     pub(crate) fn publish(
@@ -256,6 +256,17 @@ impl Directory {
             Ok(())
         })
     }
+}
+
+/// Takes the next number, not below `above`, and notes that its account is being made.
+fn take_number(tx: &mut TableTx<'_>, above: u32) -> Result<AccountId, Error> {
+    let mut counters = Counters::read(tx)?;
+    let id = counters.next_account.max(above).max(AccountId::FIRST.0);
+    let next = id.checked_add(1).ok_or_else(|| Error::refused("all numbers of accounts are used up"))?;
+    counters.next_account = next;
+    counters.write(tx);
+    Unfinished::Creating.write(tx, AccountId(id));
+    Ok(AccountId(id))
 }
 
 pub(crate) fn must_be_account(tx: &TableTx<'_>, address: &str) -> Result<AccountId, Error> {

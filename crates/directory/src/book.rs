@@ -1,10 +1,12 @@
 //! The directory in memory, as of one version of its table; a change of a few rows changes it in place.
 
-use crate::address::{USER_BYTES_MAX, domain_of, fold, join, normalise_domain, shown_domain, split_detail};
+use crate::address::{USER_BYTES_MAX, fold, join, normalise_domain, shown_domain, split_detail};
 use crate::forwards::ForwardRecord;
+use crate::listing::{Place, in_list};
 use crate::record::{self, AccountRecord, Leads, accounts_of, name_in, number_in};
 use crate::{AccountInfo, Alias, Delivery, DomainInfo, Forward, List, Resolution};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 use store::{AccountId, Error, ModSeq, Table};
 
@@ -19,6 +21,8 @@ pub(crate) struct Book {
     domains: BTreeSet<String>,
     accounts: BTreeMap<AccountId, Arc<AccountRecord>>,
     names: HashMap<String, AccountId>,
+    /// The accounts as lists have them.
+    in_order: BTreeMap<Place, AccountId>,
     aliases: HashMap<String, Leads>,
     lists: BTreeMap<String, Arc<List>>,
     /// Where mail of an account is forwarded to.
@@ -112,12 +116,17 @@ impl Book {
             let Some((local_part, domain)) = before.address.rsplit_once('@') else { return };
             take_out(&mut self.bare_names, local_part, &id);
             take_out(&mut self.by_domain, domain, &(before.disabled, id));
+            let place = in_list(&before.address);
+            if self.in_order.get(&place) == Some(&id) {
+                self.in_order.remove(&place);
+            }
             self.administrators.remove(&id);
         }
         if let Some(record) = record {
             let Some((local_part, domain)) = record.address.rsplit_once('@') else { return };
             self.bare_names.entry(local_part.to_owned()).or_default().insert(id);
             self.by_domain.entry(domain.to_owned()).or_default().insert((record.disabled, id));
+            self.in_order.insert(in_list(&record.address), id);
             if record.admin && !record.disabled {
                 self.administrators.insert(id);
             }
@@ -284,9 +293,39 @@ impl Book {
     }
 
     pub(crate) fn accounts(&self) -> Vec<AccountInfo> {
-        let mut accounts: Vec<AccountInfo> = self.accounts.keys().filter_map(|id| self.info(*id)).collect();
-        accounts.sort_by(|a, b| by_domain(&a.address).cmp(&by_domain(&b.address)));
-        accounts
+        self.in_order.values().filter_map(|id| self.info(*id)).collect()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
+    /// Of the next accounts of the list, `count` at most, those that are wanted; and which was the last, unless it was the last
+    /// of all.
+    pub(crate) fn some_accounts(
+        &self,
+        after: Option<&Place>,
+        count: usize,
+        is_wanted: &dyn Fn(&AccountRecord) -> bool,
+    ) -> (Vec<AccountInfo>, Option<Place>) {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let (mut found, mut looked_at, mut last): (_, _, Option<&Place>) = (Vec::new(), 0, None);
+        for (place, id) in self.in_order.range::<Place, _>((from, Bound::Unbounded)) {
+            if looked_at == count {
+                return (found, last.cloned());
+            }
+            (looked_at, last) = (looked_at + 1, Some(place));
+            if self.accounts.get(id).is_some_and(|record| is_wanted(record)) {
+                found.extend(self.info(*id));
+            }
+        }
+        (found, None)
+    }
+
+    pub(crate) fn accounts_by_number(&self, after: Option<AccountId>, limit: usize) -> Vec<AccountInfo> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let ids = self.accounts.range((from, Bound::Unbounded)).take(limit);
+        ids.filter_map(|(id, _)| self.info(*id)).collect()
     }
 
     pub(crate) fn aliases(&self) -> Vec<Alias> {
@@ -296,7 +335,7 @@ impl Book {
             targets: leads.accounts.iter().filter_map(target).chain(leads.outside.iter().cloned()).collect(),
         };
         let mut aliases: Vec<Alias> = self.aliases.iter().map(alias).collect();
-        aliases.sort_by(|a, b| by_domain(&a.address).cmp(&by_domain(&b.address)));
+        aliases.sort_by_cached_key(|alias| in_list(&alias.address));
         aliases
     }
 }
@@ -308,9 +347,4 @@ fn take_out<T: Ord>(sets: &mut HashMap<String, BTreeSet<T>>, of: &str, what: &T)
             sets.remove(of);
         }
     }
-}
-
-/// Lists go domain by domain.
-fn by_domain(address: &str) -> (&str, &str) {
-    (domain_of(address), address)
 }

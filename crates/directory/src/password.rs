@@ -3,6 +3,7 @@
 //! A password is its bytes: neither trimmed nor normalised, so that what one program stored another can send.
 
 use crate::error::Error;
+use crate::imported;
 use crate::options::PasswordCost;
 use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::{Output, PasswordHash};
@@ -67,31 +68,28 @@ impl Hasher {
         hash(&self.argon2, password.as_bytes())
     }
 
-    /// Whether `password` is the one that was hashed. Without a hash it takes as long, and is not.
+    /// Whether `password` is the one that was hashed. Without a hash it takes as long, and is not. With a hash of another
+    /// server it takes that much longer, so that a cheap one does not tell that there is such an account.
     ///
     /// # Errors
     /// The stored hash is damaged.
     pub(crate) fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool, store::Error> {
         self.verifications.fetch_add(1, Ordering::Relaxed);
         let damaged = |error| fault("the stored hash of a password is damaged; set the password anew", error);
-        let same = self.is_hash_of(password, hash.unwrap_or(&self.nobody)).map_err(damaged)?;
-        Ok(same && hash.is_some())
+        let imported = hash.filter(|hash| imported::is_imported(hash));
+        let own = hash.filter(|_| imported.is_none()).unwrap_or(&self.nobody);
+        let same = self.is_hash_of(password, own).map_err(damaged)?;
+        match imported {
+            Some(imported) => imported::verify(password, imported).map_err(damaged),
+            None => Ok(same && hash.is_some()),
+        }
     }
 
     fn is_hash_of(&self, password: &str, hash: &str) -> Result<bool, Box<dyn std::error::Error>> {
-        let stored = PasswordHash::new(hash)?;
-        let (salt, expected) = stored.salt.zip(stored.hash).ok_or("it has no salt or no output")?;
-        let (algorithm, params) = (Algorithm::new(stored.algorithm.as_str())?, Params::try_from(&stored)?);
-        let version = Version::try_from(stored.version.unwrap_or_default())?;
-        let blocks = params.block_count();
         let mut memory = self.lock_memory().pop().unwrap_or_default();
-        memory.resize(blocks, Block::default());
-        let mut output = vec![0; expected.len()];
-        let argon2 = Argon2::new(algorithm, version, params);
-        argon2.hash_password_into_with_memory(password.as_bytes(), &salt, &mut output, &mut memory)?;
+        let same = is_argon2_of(password, hash, &mut memory)?;
         self.lock_memory().push(memory);
-        // Compares in constant time.
-        Ok(Output::new(&output)? == expected)
+        Ok(same)
     }
 
     fn lock_memory(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
@@ -102,6 +100,24 @@ impl Hasher {
     pub(crate) fn verifications(&self) -> u64 {
         self.verifications.load(Ordering::Relaxed)
     }
+}
+
+/// Whether `password` is the one of a PHC string; `memory` is what it works in.
+pub(crate) fn is_argon2_of(
+    password: &str,
+    hash: &str,
+    memory: &mut Vec<Block>,
+) -> Result<bool, Box<dyn std::error::Error>> {
+    let stored = PasswordHash::new(hash)?;
+    let (salt, expected) = stored.salt.zip(stored.hash).ok_or("it has no salt or no output")?;
+    let (algorithm, params) = (Algorithm::new(stored.algorithm.as_str())?, Params::try_from(&stored)?);
+    let version = Version::try_from(stored.version.unwrap_or_default())?;
+    memory.resize(params.block_count(), Block::default());
+    let mut output = vec![0; expected.len()];
+    let argon2 = Argon2::new(algorithm, version, params);
+    argon2.hash_password_into_with_memory(password.as_bytes(), &salt, &mut output, memory)?;
+    // Compares in constant time.
+    Ok(Output::new(&output)? == expected)
 }
 
 fn hash(argon2: &Argon2<'_>, password: &[u8]) -> Result<String, store::Error> {

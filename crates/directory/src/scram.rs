@@ -79,7 +79,7 @@ impl Directory {
                 let at: [u8; 8] = value.try_into().map_err(|_| record::damaged(PREPARED_AT))?;
                 Ok(Some(Timestamp(i64::from_be_bytes(at))))
             }
-            None if self.book()?.accounts().is_empty() => self.keep_prepared_at(now),
+            None if self.book()?.is_empty() => self.keep_prepared_at(now),
             None => self.keep_prepared_at(Timestamp(now.0.saturating_add(PREPARATION_MILLIS))),
         }
     }

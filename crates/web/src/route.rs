@@ -16,6 +16,8 @@ pub(crate) struct Route {
     /// As axum writes it: `/devices/{id}`.
     pub(crate) path: &'static str,
     pub(crate) handler: Handler,
+    /// An administrator may send much with it.
+    pub(crate) is_long: bool,
 }
 
 /// The methods that there are.
@@ -46,11 +48,17 @@ pub(crate) enum Handler {
 
 impl Route {
     pub(crate) const fn get(path: &'static str, handler: Handler) -> Self {
-        Self { method: Verb::Get, path, handler }
+        Self { method: Verb::Get, path, handler, is_long: false }
     }
 
     pub(crate) const fn post(path: &'static str, handler: Handler) -> Self {
-        Self { method: Verb::Post, path, handler }
+        Self { method: Verb::Post, path, handler, is_long: false }
+    }
+
+    /// The same, with which an administrator may send much.
+    pub(crate) const fn long(mut self) -> Self {
+        self.is_long = true;
+        self
     }
 }
 

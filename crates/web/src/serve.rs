@@ -26,8 +26,10 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-/// A body may have so many octets.
+/// A body may have so many octets ...
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+/// ... and one that an administrator sends to where that is long.
+pub(crate) const LONG_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// And take so long.
 const BODY_MILLIS: u64 = 30_000;
 
@@ -41,7 +43,7 @@ impl Site {
         let missing = self.clone();
         router
             .fallback(move |request: Request| {
-                serve(missing.clone(), Handler::Anybody(|_, _| Err(Problem::not_found())), request)
+                serve(missing.clone(), Route::get("", Handler::Anybody(|_, _| Err(Problem::not_found()))), request)
             })
             .layer(from_fn(with_words))
             .layer(from_fn_with_state(self.clone(), harden))
@@ -56,9 +58,9 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 fn method(site: &Site, route: Route) -> MethodRouter {
-    let (site, handler) = (site.clone(), route.handler);
-    let serve = move |request: Request| serve(site.clone(), handler, request);
-    match handler {
+    let site = site.clone();
+    let serve = move |request: Request| serve(site.clone(), route, request);
+    match route.handler {
         Handler::Document(_) => any(serve),
         Handler::Anybody(_) | Handler::Bearer(_) | Handler::Owner(_) | Handler::Api(_) | Handler::Watched(_) => {
             on(route.method.filter(), serve)
@@ -87,7 +89,8 @@ fn is_api(path: &str) -> bool {
     path.starts_with(api::ROOT)
 }
 
-async fn serve(site: Site, handler: Handler, request: Request) -> Response {
+async fn serve(site: Site, route: Route, request: Request) -> Response {
+    let handler = route.handler;
     let (mut parts, body) = request.into_parts();
     let parameters = match RawPathParams::from_request_parts(&mut parts, &()).await {
         Ok(found) => found.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -95,8 +98,8 @@ async fn serve(site: Site, handler: Handler, request: Request) -> Response {
     };
     let peer = parts.extensions.get::<Peer>().cloned();
     let is_api = is_api(parts.uri.path());
-    let answer = match (read(body).await, peer) {
-        (Ok(body), Some(peer)) => {
+    let answer = match peer {
+        Some(peer) => {
             let now = site.now();
             let visit = Visit {
                 site,
@@ -106,23 +109,41 @@ async fn serve(site: Site, handler: Handler, request: Request) -> Response {
                 parameters,
                 headers: parts.headers,
                 peer,
-                body,
+                body: Bytes::new(),
                 turn: None,
             };
-            let again = visit.clone();
-            match spawn_blocking(move || answer(handler, visit)).await {
-                Ok(Some(answer)) => answer,
-                Ok(None) => in_turn(handler, again).await,
-                Err(error) => said(&Problem::fault(&format!("a handler failed: {error}")), is_api),
+            match read(body, bytes_max(route, &visit).await).await {
+                Ok(body) => handled(handler, Visit { body, ..visit }, is_api).await,
+                Err(problem) => said(&problem, is_api),
             }
         }
-        (Err(problem), _) => said(&problem, is_api),
-        (_, None) => said(&Problem::fault("a request without its peer"), is_api),
+        None => said(&Problem::fault("a request without its peer"), is_api),
     };
     if answer.delay_millis > 0 {
         sleep(Duration::from_millis(answer.delay_millis)).await;
     }
     answer.into_response()
+}
+
+async fn handled(handler: Handler, visit: Visit, is_api: bool) -> Answer {
+    let again = visit.clone();
+    match spawn_blocking(move || answer(handler, visit)).await {
+        Ok(Some(answer)) => answer,
+        Ok(None) => in_turn(handler, again).await,
+        Err(error) => said(&Problem::fault(&format!("a handler failed: {error}")), is_api),
+    }
+}
+
+/// How many octets the body may have. Who it comes from is asked before it is read: a stranger sends no more than to other places.
+async fn bytes_max(route: Route, visit: &Visit) -> usize {
+    if !route.is_long {
+        return BODY_BYTES_MAX;
+    }
+    let visit = visit.clone();
+    match spawn_blocking(move || visit.session()).await {
+        Ok(Ok(Some(session))) if session.is_admin => LONG_BODY_BYTES_MAX,
+        Ok(_) | Err(_) => BODY_BYTES_MAX,
+    }
 }
 
 /// A password has to be verified: the request stands in line without a thread, and is answered from the beginning.
@@ -139,11 +160,11 @@ async fn in_turn(handler: Handler, visit: Visit) -> Answer {
     }
 }
 
-async fn read(body: Body) -> Result<Bytes, Problem> {
-    match timeout(Duration::from_millis(BODY_MILLIS), to_bytes(body, BODY_BYTES_MAX)).await {
+async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    match timeout(Duration::from_millis(BODY_MILLIS), to_bytes(body, bytes_max)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => {
-            let detail = format!("A form or a call may have {BODY_BYTES_MAX} octets at most, and must come whole.");
+            let detail = format!("A form or a call may have {bytes_max} octets at most, and must come whole.");
             Err(Problem::new(Kind::TooLong, detail))
         }
         Err(_) => Err(Problem::new(Kind::Slow, "The request did not come to its end in time.")),

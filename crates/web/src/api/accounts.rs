@@ -4,13 +4,14 @@ use super::{Endpoint, json};
 use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
-use console::{AccountLine, Act, Done};
+use console::{AccountLine, AccountsAsk, AccountsPage, Act, BulkAnswer, BulkAsk, Done};
 use directory::AccountInfo;
 use store::Quota;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::get("/api/v1/admin/accounts", |caller, _| json(caller.administration()?.accounts()?)),
+    Endpoint::get("/api/v1/admin/accounts", |caller, fields| json(page(caller, fields)?)),
     Endpoint::post("/api/v1/admin/accounts", |caller, fields| json(add(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/accounts/import", |caller, fields| json(import(caller, fields)?)).long(),
     Endpoint::get("/api/v1/admin/accounts/{id}", |caller, _| json(account(caller)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/login", |caller, fields| json(set_login(caller, fields)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/quota", |caller, fields| json(set_quota(caller, fields)?)),
@@ -18,6 +19,22 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::post("/api/v1/admin/accounts/{id}/link", |caller, _| json(make_link(caller)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/second-factor-off", |caller, _| json(second_factor_off(caller)?)),
 ];
+
+/// A page has so many accounts, unless it is said how many.
+const PER_PAGE: usize = 50;
+
+/// A page of the accounts.
+pub(crate) fn page(caller: &Caller, fields: &Fields) -> Result<AccountsPage, Problem> {
+    let (search, after) = (fields.text("search"), fields.optional("after"));
+    let limit = fields.number("limit")?.unwrap_or(PER_PAGE);
+    Ok(caller.administration()?.accounts(&AccountsAsk { search, after, limit })?)
+}
+
+/// Makes the accounts of a list.
+pub(crate) fn import(caller: &Caller, fields: &Fields) -> Result<BulkAnswer, Problem> {
+    let (first_line, dry_run) = (fields.number("first_line")?, fields.is_on("dry_run"));
+    Ok(caller.administration()?.import(&BulkAsk { csv: fields.raw("csv"), first_line, dry_run })?)
+}
 
 /// The account that the path names.
 pub(crate) fn account(caller: &Caller) -> Result<AccountLine, Problem> {

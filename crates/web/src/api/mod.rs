@@ -55,6 +55,8 @@ pub(crate) struct Endpoint {
     pub(crate) method: Verb,
     pub(crate) path: &'static str,
     pub(crate) answering: Answering,
+    /// An administrator may send much with it.
+    pub(crate) is_long: bool,
 }
 
 /// How an endpoint answers.
@@ -76,19 +78,19 @@ pub(crate) struct Part<'a>(pub(crate) Parts<'a>);
 
 impl Endpoint {
     const fn get(path: &'static str, answer: fn(&Caller, &Fields) -> Result<Value, Problem>) -> Self {
-        Self { method: Verb::Get, path, answering: Answering::Whole(answer) }
+        Self { method: Verb::Get, path, answering: Answering::Whole(answer), is_long: false }
     }
 
     const fn post(path: &'static str, answer: fn(&Caller, &Fields) -> Result<Value, Problem>) -> Self {
-        Self { method: Verb::Post, path, answering: Answering::Whole(answer) }
+        Self { method: Verb::Post, path, answering: Answering::Whole(answer), is_long: false }
     }
 
     const fn watched(path: &'static str, answer: Watched) -> Self {
-        Self { method: Verb::Post, path, answering: Answering::Watched(answer) }
+        Self { method: Verb::Post, path, answering: Answering::Watched(answer), is_long: false }
     }
 
     const fn parts(path: &'static str, answer: fn(&Caller, &Fields, &mut Part<'_>) -> Result<(), Problem>) -> Self {
-        Self { method: Verb::Get, path, answering: Answering::Parts(answer) }
+        Self { method: Verb::Get, path, answering: Answering::Parts(answer), is_long: false }
     }
 
     /// The same of what changes something.
@@ -96,7 +98,13 @@ impl Endpoint {
         path: &'static str,
         answer: fn(&Caller, &Fields, &mut Part<'_>) -> Result<(), Problem>,
     ) -> Self {
-        Self { method: Verb::Post, path, answering: Answering::Parts(answer) }
+        Self { method: Verb::Post, path, answering: Answering::Parts(answer), is_long: false }
+    }
+
+    /// The same, with which an administrator may send much.
+    const fn long(mut self) -> Self {
+        self.is_long = true;
+        self
     }
 
     /// Its name in docs/api.md.
@@ -161,7 +169,7 @@ pub(crate) fn routes() -> impl Iterator<Item = Route> {
             Answering::Watched(answer) => Handler::Watched(answer),
             Answering::Parts(_) => return None,
         };
-        Some(Route { method: endpoint.method, path: endpoint.path, handler })
+        Some(Route { method: endpoint.method, path: endpoint.path, handler, is_long: endpoint.is_long })
     })
 }
 

@@ -1,5 +1,6 @@
 //! What holds for every page and every endpoint: played by a browser without a screen against a site in memory.
 
+mod accounts;
 mod api;
 mod junk_filter;
 mod lists;

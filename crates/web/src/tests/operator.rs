@@ -64,7 +64,10 @@ fn an_account_from_its_beginning_to_its_end() {
     world.refused(&account("POST /api/v1/admin/accounts/{id}/second-factor-off", "carol"), "has no second factor");
     let alias = Call::new("POST /api/v1/admin/aliases").with("alias", "@example.net");
     world.one(&alias.with("targets", "carol@example.net"));
-    assert_eq!(world.operate(&Call::new("GET /api/v1/admin/accounts")).unwrap().len(), 3, "one by one");
+    let page = world.one(&Call::new("GET /api/v1/admin/accounts").with("limit", 2));
+    assert_eq!((page["accounts"].as_array().unwrap().len(), &page["next_after"]), (2, &json!("bob@example.org")));
+    let page = world.one(&Call::new("GET /api/v1/admin/accounts").with("after", "bob@example.org"));
+    assert_eq!((&page["accounts"][0]["name"], &page["next_after"]), (&json!("Carol"), &Value::Null));
     let shown = world.one(&account("GET /api/v1/operator/accounts/{id}", "carol"));
     assert_eq!((&shown["aliases"], &shown["mailboxes"][0]["name"]), (&json!(["@example.net"]), &json!("INBOX")));
     let remove = account("POST /api/v1/operator/accounts/{id}/remove", "carol");

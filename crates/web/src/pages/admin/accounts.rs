@@ -6,16 +6,20 @@ use crate::api::accounts;
 use crate::form::Fields;
 use crate::frame::Frame;
 use crate::moment;
+use crate::path::encoded;
 use crate::problem::Problem;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use console::{AccountLine, Done};
+use console::{AccountLine, AccountsPage, BULK_LINES_MAX, BulkAnswer, Done, words};
 use directory::DomainInfo;
+use store::Timestamp;
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/admin", Handler::Owner(list)),
     Route::post("/admin/accounts", Handler::Owner(add)),
+    Route::get("/admin/accounts/import", Handler::Owner(|owner, _| ask_for_list(owner, "", None))),
+    Route::post("/admin/accounts/import", Handler::Owner(import)).long(),
     Route::get("/admin/accounts/{id}", Handler::Owner(one)),
     Route::post("/admin/accounts/{id}/login", Handler::Owner(set_login)),
     Route::post("/admin/accounts/{id}/quota", Handler::Owner(set_quota)),
@@ -26,9 +30,13 @@ pub(super) const ROUTES: &[Route] = &[
 
 #[derive(Template)]
 #[template(path = "admin_accounts.html")]
-struct AccountsPage {
+struct ListPage {
     frame: Frame,
-    accounts: Vec<AccountLine>,
+    page: AccountsPage,
+    search: String,
+    /// Whether this is not the first page.
+    is_later: bool,
+    now: Timestamp,
     domains: Vec<DomainInfo>,
     /// Domains that refused our mail in the last week.
     rejecting: usize,
@@ -43,25 +51,69 @@ struct AccountPage {
     /// The quota as the form has it.
     quota_mib: String,
     quota_messages: String,
+    now: Timestamp,
 }
 
-fn list(owner: &Owner, _: &Fields) -> Outcome {
-    let accounts = owner.administration()?.accounts()?;
+#[derive(Template)]
+#[template(path = "admin_import.html")]
+struct ImportPage {
+    frame: Frame,
+    /// The list as it was sent.
+    csv: String,
+    answer: Option<BulkAnswer>,
+    lines_max: usize,
+}
+
+fn list(owner: &Owner, fields: &Fields) -> Outcome {
+    let page = accounts::page(owner, fields)?;
+    let (search, is_later, now) = (fields.text("search").to_owned(), fields.has("after"), owner.now);
     let domains = owner.site.auth().directory().domains()?;
     let rejecting = owner.administration()?.rejecting_domains(owner.now)?;
-    Answer::page(&AccountsPage { frame: Frame::of(owner, "admin"), accounts, domains, rejecting })
+    let frame = Frame::of(owner, "admin");
+    Answer::page(&ListPage { frame, page, search, is_later, now, domains, rejecting })
 }
 
 fn add(owner: &Owner, fields: &Fields) -> Outcome {
     settled(owner, accounts::add(owner, fields), "/admin")
 }
 
+/// The page with what became of a list is an answer, not a place to go to: to send the list again changes nothing.
+fn import(owner: &Owner, fields: &Fields) -> Outcome {
+    match accounts::import(owner, fields) {
+        Ok(answer) => ask_for_list(owner, if answer.dry_run { fields.raw("csv") } else { "" }, Some(answer)),
+        Err(problem) => settled(owner, Err(problem), "/admin/accounts/import"),
+    }
+}
+
+fn ask_for_list(owner: &Owner, csv: &str, answer: Option<BulkAnswer>) -> Outcome {
+    owner.administration()?;
+    let (frame, csv) = (Frame::of(owner, "admin"), csv.to_owned());
+    Answer::page(&ImportPage { frame, csv, answer, lines_max: BULK_LINES_MAX })
+}
+
+/// How much is in the mailboxes of an account.
+fn room(account: &AccountLine) -> String {
+    let used = words::bytes(account.used_bytes);
+    account.quota_bytes.map_or(used.clone(), |quota| format!("{used} of {}", words::bytes(quota)))
+}
+
+/// The path of the first page.
+fn first(search: &str) -> String {
+    if search.is_empty() { "/admin".to_owned() } else { format!("/admin?search={}", encoded(search)) }
+}
+
+/// The path of the page after this one.
+fn next(search: &str, after: &str) -> String {
+    format!("/admin?search={}&after={}", encoded(search), encoded(after))
+}
+
 fn one(owner: &Owner, _: &Fields) -> Outcome {
     let account = accounts::account(owner)?;
-    let is_self = account.number == owner.own()?.account.0;
+    let (is_self, now) = (account.number == owner.own()?.account.0, owner.now);
     let quota_mib = account.quota_bytes.map(|bytes| (bytes >> 20).to_string()).unwrap_or_default();
     let quota_messages = account.quota_messages.map(|messages| messages.to_string()).unwrap_or_default();
-    Answer::page(&AccountPage { frame: Frame::of(owner, "admin"), account, is_self, quota_mib, quota_messages })
+    let frame = Frame::of(owner, "admin");
+    Answer::page(&AccountPage { frame, account, is_self, quota_mib, quota_messages, now })
 }
 
 fn set_login(owner: &Owner, fields: &Fields) -> Outcome {

@@ -1,0 +1,91 @@
+//! Many accounts: found, paged through, and made from a list.
+
+use crate::serve::{BODY_BYTES_MAX, LONG_BODY_BYTES_MAX};
+use crate::testing::{ALICE, PASSWORD, World};
+use axum::http::StatusCode;
+
+const BOB: &str = "bob@example.org";
+const LIST: &str = "address,name,hash,aliases\n\
+    carol@example.org,Carol,{SSHA}1WRiFncH9cCFT4iSwarmsCD7wZ6iO3Ux,c@example.org\n\
+    dave@example.org,Dave,{MD5}AAAA,\n\
+    bob@example.org,Bob,{SSHA}1WRiFncH9cCFT4iSwarmsCD7wZ6iO3Ux,\n";
+
+fn world() -> World {
+    let world = World::new();
+    world.auth.directory().set_admin(ALICE, true).unwrap();
+    world
+}
+
+#[test]
+fn accounts_are_found_and_paged_through() {
+    let world = world();
+    for n in 0..60 {
+        let address = format!("user{n:02}@example.org");
+        world.auth.directory().add_account(&address, PASSWORD, "Chris <b>", world.now()).unwrap();
+    }
+    let mut alice = world.alice();
+    let first = alice.get("/admin").text;
+    assert!(first.contains("user47@") && !first.contains("user48@") && !first.contains("<b>"), "{first}");
+    assert!(first.contains("/admin?search=&#38;after=user47%40example.org"), "{first}");
+    let second = alice.get("/admin?search=&after=user47%40example.org").text;
+    assert!(second.contains("user59@") && !second.contains("More accounts") && second.contains("From the beginning"));
+    let found = alice.get("/admin?search=CHRIS+r5").text;
+    assert!(found.contains("user50@") && !found.contains(BOB) && !found.contains("user49@"));
+    assert!(alice.get("/admin?search=%3Cscript%3E").text.contains("No account has “<bdi>&#60;script&#62;"));
+    let page = alice.get("/api/v1/admin/accounts?search=user&limit=2").json();
+    assert_eq!((page["accounts"].as_array().unwrap().len(), &page["next_after"]), (2, &"user01@example.org".into()));
+    assert!(page["accounts"][0]["last_seen_at"].is_null());
+    let alices = alice.get("/api/v1/admin/accounts?search=alice").json();
+    assert!(alices["accounts"][0]["last_seen_at"].is_string(), "she is here: {alices}");
+}
+
+#[test]
+fn a_list_is_tried_then_done_then_there() {
+    let world = world();
+    let mut alice = world.alice();
+    let here = "/admin/accounts/import";
+    let mut send = |dry_run: &str| alice.submit(here, here, &[("csv", LIST), ("dry_run", dry_run)]).text;
+    let dry = send("true");
+    assert!(dry.contains("Nothing was done yet. 1 would be added, 1 are there already, 1 would be refused."), "{dry}");
+    assert!(
+        dry.contains("gives passwords away") && dry.contains("carol@example.org,Carol"),
+        "the list is there to be sent"
+    );
+    assert!(world.auth.directory().account("carol@example.org").unwrap().is_none());
+    let done = send("false");
+    assert!(done.contains("1 were added, 1 are there already, 1 were refused.") && !done.contains(",Carol"), "{done}");
+    assert!(send("false").contains("0 were added, 2 are there already, 1 were refused."));
+    let mut carol = world.browser();
+    assert_eq!(carol.log_in("carol@example.org", PASSWORD).status, StatusCode::SEE_OTHER);
+    let record = world.auth.directory().who_logs_in("carol").unwrap().unwrap().1;
+    assert!(!record.has_imported_password(), "it is hashed anew");
+    assert_eq!(carol.log_in("carol@example.org", PASSWORD).status, StatusCode::SEE_OTHER);
+    alice.submit(here, here, &[("csv", "nonsense")]);
+    assert!(alice.get(here).text.contains("the first line must name the columns"));
+}
+
+#[test]
+fn only_an_administrator_sends_more_than_others_and_within_a_limit() {
+    let world = world();
+    let path = "/api/v1/admin/accounts/import";
+    let body = |bytes: usize| {
+        let (head, tail) = (r#"{"csv": "address,hash\n"#, r#""}"#);
+        format!("{head}{}{tail}", "x".repeat(bytes - head.len() - tail.len()))
+    };
+    let mut alice = world.alice();
+    let token = alice.get("/api/v1/session").json()["csrf_token"].as_str().unwrap().to_owned();
+    alice.extra = vec![("x-csrf-token", token.clone())];
+    for (bytes, status) in [
+        (BODY_BYTES_MAX + 1, StatusCode::OK),
+        (LONG_BODY_BYTES_MAX, StatusCode::OK),
+        (LONG_BODY_BYTES_MAX + 1, StatusCode::PAYLOAD_TOO_LARGE),
+    ] {
+        assert_eq!(alice.call(path, &body(bytes)).status, status, "{bytes}");
+    }
+    assert_eq!(alice.call("/api/v1/admin/aliases", &body(BODY_BYTES_MAX + 1)).status, StatusCode::PAYLOAD_TOO_LARGE);
+    let mut bob = world.browser();
+    bob.log_in(BOB, PASSWORD);
+    for browser in [&mut bob, &mut world.browser()] {
+        assert_eq!(browser.call(path, &body(BODY_BYTES_MAX + 1)).status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}
