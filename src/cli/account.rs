@@ -41,6 +41,7 @@ Examples:
   pillarbox account quota alice@example.org 5GB         her mailboxes hold no more than that
   pillarbox account quota bob@example.org none --messages 10000
   pillarbox account list --search \"bob example.org\"     whose address or name has both words
+  pillarbox account rename ann@example.org anna@example.org     everything stays; the old address is an alias
   pillarbox account import people.csv --dry-run         what would become of each line of a list
   pillarbox account clear alice@example.org --taken-by-all-pop --older-than-days 30 --dry-run
   pillarbox account admin alice@example.org on          Alice may use the pages of administration";
@@ -96,6 +97,16 @@ enum Verb {
     Link {
         /// Whose
         address: String,
+    },
+    /// Give an account another address; mail, devices and everything else stay
+    Rename {
+        /// Which
+        address: String,
+        /// Its address from now on; also the name to log in with
+        new: String,
+        /// The old address is free from now on; otherwise it becomes an alias
+        #[arg(long)]
+        drop_old: bool,
     },
     /// Take the right to log in; mail goes on to arrive
     Disable {
@@ -205,6 +216,11 @@ impl Account {
                 let call = at("POST /api/v1/operator/accounts/{id}/password", &address);
                 let call = call.with("password", password.obtain()?);
                 format.each(place, &call, |account| has_password(account, "has a new password")).map(drop)
+            }
+            Verb::Rename { address, new, drop_old } => {
+                let call = at("POST /api/v1/admin/accounts/{id}/rename", &address).with("address", new);
+                let call = call.with("keep_old", !drop_old);
+                format.each(place, &call, |done: &Done| format!("{}\n", done.text)).map(drop)
             }
             Verb::Disable { address } => login(&address, true, "cannot log in any more"),
             Verb::Enable { address } => login(&address, false, "can log in again"),

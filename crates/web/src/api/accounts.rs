@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
 use console::{AccountLine, AccountsAsk, AccountsPage, Act, BulkAnswer, BulkAsk, Done};
-use directory::AccountInfo;
+use directory::{AccountInfo, OldAddress};
 use store::Quota;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -16,6 +16,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::post("/api/v1/admin/accounts/{id}/login", |caller, fields| json(set_login(caller, fields)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/quota", |caller, fields| json(set_quota(caller, fields)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/admin", |caller, fields| json(set_admin(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/accounts/{id}/rename", |caller, fields| json(rename(caller, fields)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/link", |caller, _| json(make_link(caller)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/second-factor-off", |caller, _| json(second_factor_off(caller)?)),
 ];
@@ -76,6 +77,24 @@ pub(crate) fn set_admin(caller: &Caller, fields: &Fields) -> Result<Done, Proble
     caller.site.auth().directory().set_admin(&account.address, admin)?;
     let text = format!("{} {done}.", account.address);
     about(caller, account, text)
+}
+
+/// Gives an account another address. The old one stays as an alias unless it is said that it goes.
+pub(crate) fn rename(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    caller.administration()?;
+    let (account, new) = (named(caller)?, fields.address("address", "domain"));
+    let old = if fields.switch("keep_old").unwrap_or(true) { OldAddress::Stays } else { OldAddress::Goes };
+    caller.site.auth().directory().rename_account(&account.address, &new, old)?;
+    let then = match old {
+        OldAddress::Stays => "mail for the old address goes on to arrive",
+        OldAddress::Goes => {
+            "the old address leads nowhere any more, also for what comes back of mail that is on its way"
+        }
+    };
+    let renamed = caller.administration()?.find(&account.id.to_string())?;
+    let text =
+        format!("{} is {} now. Programs log in with that from now on; {then}.", account.address, renamed.address);
+    about(caller, renamed, text)
 }
 
 pub(crate) fn set_quota(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {

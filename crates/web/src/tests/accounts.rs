@@ -65,6 +65,34 @@ fn a_list_is_tried_then_done_then_there() {
 }
 
 #[test]
+fn an_account_gets_another_address_and_its_owner_stays_logged_in() {
+    let world = world();
+    let mut alice = world.alice();
+    let mut bob = world.browser();
+    bob.log_in(BOB, PASSWORD);
+    let number = world.account(BOB).id();
+    let page = format!("/admin/accounts/{number}");
+    let mut rename = |address: &str, keep: &[(&str, &str)]| {
+        let fields = [&[("address", address), ("keep_old", "false")][..], keep].concat();
+        alice.submit(&page, &format!("{page}/rename"), &fields);
+        alice.get(&page).text
+    };
+    let said = rename("robert@example.org", &[("keep_old", "true")]);
+    assert!(
+        said.contains("bob@example.org is robert@example.org now.") && said.contains("goes on to arrive"),
+        "{said}"
+    );
+    assert_eq!(bob.get("/").status, StatusCode::OK);
+    assert_eq!(world.account("robert@example.org").id(), number);
+    assert!(world.auth.directory().may_send_as(number, BOB).unwrap());
+    assert_eq!(world.browser().log_in("robert@example.org", PASSWORD).status, StatusCode::SEE_OTHER);
+    assert_eq!(world.browser().log_in(BOB, PASSWORD).status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(rename("rob@example.org", &[]).contains("leads nowhere any more"));
+    assert!(!world.auth.directory().is_taken("robert@example.org").unwrap());
+    assert!(rename(ALICE, &[]).contains("is an account already"));
+}
+
+#[test]
 fn only_an_administrator_sends_more_than_others_and_within_a_limit() {
     let world = world();
     let path = "/api/v1/admin/accounts/import";

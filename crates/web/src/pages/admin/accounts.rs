@@ -24,6 +24,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post("/admin/accounts/{id}/login", Handler::Owner(set_login)),
     Route::post("/admin/accounts/{id}/quota", Handler::Owner(set_quota)),
     Route::post("/admin/accounts/{id}/admin", Handler::Owner(set_admin)),
+    Route::post("/admin/accounts/{id}/rename", Handler::Owner(rename)),
     Route::post("/admin/accounts/{id}/link", Handler::Owner(make_link)),
     Route::post("/admin/accounts/{id}/second-factor-off", Handler::Owner(second_factor_off)),
 ];
@@ -126,6 +127,10 @@ fn set_admin(owner: &Owner, fields: &Fields) -> Outcome {
 
 fn set_quota(owner: &Owner, fields: &Fields) -> Outcome {
     change(owner, accounts::set_quota(owner, fields))
+}
+
+fn rename(owner: &Owner, fields: &Fields) -> Outcome {
+    change(owner, accounts::rename(owner, fields))
 }
 
 fn make_link(owner: &Owner, _: &Fields) -> Outcome {

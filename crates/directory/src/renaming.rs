@@ -1,0 +1,167 @@
+//! An account gets another address.
+//!
+//! Mail, devices, flags, UIDs, aliases, lists, shares, forwards, links and sessions hang on its number and stay as they are. What
+//! hangs on the address: who logs in (by the new one from here on), where mail for the old one goes, and keys for SCRAM, whose salt
+//! is made of the name.
+
+use crate::Directory;
+use crate::accounts::{must_be_account, own_address};
+use crate::aliases::{delete_alias, must_be_free};
+use crate::domains::must_be_local;
+use crate::error::Error;
+use crate::record::{self, AccountRecord, Counters, Leads, accounts_value, key, number_key};
+use store::{AccountId, TableTx};
+
+/// What becomes of the old address of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldAddress {
+    /// It is an alias that leads to the account.
+    Stays,
+    /// It leads nowhere, unless to the catch-all of its domain, and is free.
+    Goes,
+}
+
+impl Directory {
+    /// Gives an account another address, in a local domain; an alias that leads to nobody else gives way. Programs log in with the
+    /// new one from then on; sessions go on. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: no such account, the new address breaks a rule or is in use, the old one cannot become an alias because
+    /// there are too many.
+    pub fn rename_account(&self, address: &str, new: &str, old: OldAddress) -> Result<(), Error> {
+        let (before, now) = (own_address(address)?.text(), own_address(new)?);
+        if before == now.text() {
+            return Err(Error::refused(format!("{before} is its address already")));
+        }
+        self.0.table.change(|tx| {
+            let id = must_be_account(tx, &before)?;
+            must_be_local(tx, &now.domain)?;
+            if leads_only_to(tx, &now.text(), id)? {
+                delete_alias(tx, &now.text())?;
+            }
+            must_be_free(tx, &now)?;
+            let damaged = || record::damaged(&number_key(record::ACCOUNT, id));
+            let mut record = AccountRecord::read(tx, id)?.ok_or_else(damaged)?;
+            record.scram = self.scram_keys_under(&record, &now.text())?;
+            record.address = now.text();
+            record.write(tx, id);
+            tx.delete(&key(record::NAME, &before));
+            tx.put(&key(record::NAME, &now.text()), accounts_value(&[id]));
+            if old == OldAddress::Stays {
+                let mut counters = Counters::read(tx)?;
+                counters.aliases += 1;
+                if counters.aliases > self.0.options.limits.aliases {
+                    return Err(Error::refused(format!(
+                        "{before} cannot become an alias: there are {} already, the most this server holds",
+                        self.0.options.limits.aliases
+                    )));
+                }
+                counters.write(tx);
+                tx.put(&key(record::ALIAS, &before), Leads::to(vec![id]).encode());
+            }
+            Ok(())
+        })
+    }
+
+    /// The keys for SCRAM of an account as they are kept under another address: they stay good where the name before the `@` does.
+    fn scram_keys_under(&self, record: &AccountRecord, address: &str) -> Result<Vec<u8>, Error> {
+        match self.scram_keys(record).filter(|keys| keys.fit(&self.scram_salt(address))) {
+            Some(keys) => Ok(self.0.scram_key.seal(&keys.to_bytes(), address)?),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+fn leads_only_to(tx: &TableTx<'_>, alias: &str, id: AccountId) -> Result<bool, Error> {
+    let key = key(record::ALIAS, alias);
+    let Some(value) = tx.get(&key)? else { return Ok(false) };
+    Ok(Leads::of_row(&(key, value))? == Leads::to(vec![id]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, NOW, is_password};
+    use crate::{DirectoryOptions, Limits, Resolution};
+    use store::sim::Fault;
+
+    fn leads_to(directory: &Directory, address: &str) -> Vec<AccountId> {
+        let (local_part, domain) = address.rsplit_once('@').unwrap();
+        match directory.resolve(local_part, domain).unwrap() {
+            Resolution::Local { accounts, .. } => accounts.iter().map(|delivery| delivery.account).collect(),
+            Resolution::List(..) | Resolution::NoSuchUser | Resolution::NotLocal => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn everything_stays_with_the_account_and_the_old_address_leads_to_it() {
+        let (engine, directory, [alice, bob]) = testing::server();
+        directory.add_alias("sales@example.org", &["alice@example.org", "bob@example.org"]).unwrap();
+        let link = directory.password_link("alice@example.org", NOW).unwrap();
+        directory.rename_account("Alice@example.org", "Anna@bücher.example", OldAddress::Stays).unwrap();
+        for directory in [directory.clone(), testing::start(&engine)] {
+            let info = directory.account("anna@bücher.example").unwrap().unwrap();
+            assert_eq!((info.id, info.display.as_str()), (alice, "Alice"));
+            assert!(is_password(&directory, "anna", testing::PASSWORD));
+            assert!(!is_password(&directory, "alice@example.org", testing::PASSWORD), "an alias does not log in");
+            assert_eq!(leads_to(&directory, "alice+x@example.org"), [alice]);
+            assert_eq!(leads_to(&directory, "sales@example.org"), [alice, bob]);
+            assert!(directory.may_send_as(alice, "alice@example.org").unwrap());
+            assert!(directory.link(&link.token, NOW).unwrap().is_some());
+            assert_eq!(directory.check(), Ok(vec![]));
+        }
+        directory.rename_account("anna@bücher.example", "alice@example.org", OldAddress::Goes).unwrap();
+        assert!(is_password(&directory, "alice@example.org", testing::PASSWORD), "back: its own alias gave way");
+        assert!(leads_to(&directory, "anna@bücher.example").is_empty());
+        assert_eq!((directory.aliases().unwrap().len(), directory.check()), (1, Ok(vec![])));
+    }
+
+    #[test]
+    fn keys_for_scram_stay_where_the_name_does_and_only_there() {
+        let (_, directory, [alice, _]) = testing::server_with(DirectoryOptions { scram: true, ..testing::options() });
+        let keys = || directory.scram_keys(&directory.record(alice).unwrap().unwrap()).map(|keys| keys.to_bytes());
+        let before = keys();
+        assert!(before.is_some());
+        directory.rename_account("alice@example.org", "alice@bücher.example", OldAddress::Goes).unwrap();
+        assert_eq!(keys(), before);
+        directory.rename_account("alice@bücher.example", "anna@bücher.example", OldAddress::Goes).unwrap();
+        assert_eq!(keys(), None, "their salt is that of another name");
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_told_and_nothing_is_changed() {
+        let limits = Limits { aliases: 1, ..Limits::DEFAULT };
+        let (_, directory, _) = testing::server_with(DirectoryOptions { limits, ..testing::options() });
+        directory.add_alias("sales@example.org", &["alice@example.org", "bob@example.org"]).unwrap();
+        let version = directory.version().unwrap();
+        for (address, new, reason) in [
+            ("carol@example.org", "c@example.org", "there is no account"),
+            ("alice@example.org", "bob@example.org", "is an account already"),
+            ("alice@example.org", "sales@example.org", "is an alias already"),
+            ("alice@example.org", "ALICE@example.org", "is its address already"),
+            ("alice@example.org", "alice@example.net", "not a local domain"),
+            ("alice@example.org", "@example.org", "catch-all"),
+            ("alice@example.org", "a+b@example.org", "cannot be an account"),
+            ("alice@example.org", "anna@example.org", "cannot become an alias: there are 1"),
+        ] {
+            let refused = directory.rename_account(address, new, OldAddress::Stays).unwrap_err().to_string();
+            assert!(refused.contains(reason), "{new}: {refused}");
+        }
+        assert_eq!(directory.version().unwrap(), version);
+        directory.rename_account("alice@example.org", "anna@example.org", OldAddress::Goes).unwrap();
+    }
+
+    #[test]
+    fn a_crash_leaves_the_one_address_or_the_other() {
+        for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::Full, Fault::Failed, Fault::Conflict] {
+            let (engine, directory, [alice, _]) = testing::server();
+            engine.plan(0, fault);
+            let outcome = directory.rename_account("alice@example.org", "anna@example.org", OldAddress::Stays);
+            let next = testing::start(&engine.crash());
+            let [old, new] = ["alice@example.org", "anna@example.org"].map(|address| next.account(address).unwrap());
+            assert!(old.is_some() != new.is_some() && (outcome.is_err() || new.is_some()), "{fault:?}: {outcome:?}");
+            assert_eq!(leads_to(&next, "alice@example.org"), [alice]);
+            assert_eq!(next.check(), Ok(vec![]));
+        }
+    }
+}
