@@ -64,6 +64,32 @@ fn an_administrator_sees_what_waits_for_whom_and_has_it_tried() {
 }
 
 #[test]
+fn each_message_that_waits_is_tried_held_or_thrown_away() {
+    let world = World::new();
+    world.auth.directory().set_admin(ALICE, true).unwrap();
+    let mut alice = world.alice();
+    let ids = ["carol@busy.example", "erin@held.example"].map(|to| enqueue(&world, to));
+    alice.submit("/admin/queue", "/admin/queue/hold", &[("domain", "held.example")]);
+    assert!(world.queue.show(ids[1]).unwrap().held && !world.queue.show(ids[0]).unwrap().held);
+    assert!(alice.get("/admin/queue").text.contains("1 message for held.example held back until you let go"));
+    let here = "/admin/queue/messages";
+    let page = alice.get(here).text;
+    assert!(page.contains("To <bdi>carol@busy.example</bdi>: waiting") && page.contains("Held back</span>"), "{page}");
+    let mut act = |id: QueueId, verb: &str| {
+        alice.submit(here, &format!("{here}/{id}/{verb}"), &[]);
+        alice.get(here).text
+    };
+    world.wait_millis(60_000);
+    assert!(
+        act(ids[0], "retry").contains("will be tried now") && world.queue.show(ids[0]).unwrap().next_at == world.now()
+    );
+    assert!(act(ids[0], "hold").contains("is held back") && world.queue.show(ids[0]).unwrap().held);
+    assert!(act(ids[0], "release").contains("may go now") && !world.queue.show(ids[0]).unwrap().held);
+    assert!(act(ids[0], "remove").contains("was thrown away, and nobody is told") && world.queue.show(ids[0]).is_err());
+    assert!(act(ids[0], "retry").contains("does not wait any more"));
+}
+
+#[test]
 fn an_owner_sees_mail_for_later_sends_it_now_and_cancels_it() {
     let world = World::new();
     let mut alice = world.alice();

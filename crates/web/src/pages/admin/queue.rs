@@ -2,6 +2,7 @@
 
 use super::settled;
 use crate::answer::{Answer, Outcome};
+use crate::api;
 use crate::form::Fields;
 use crate::frame::Frame;
 use crate::moment;
@@ -9,7 +10,7 @@ use crate::problem::Problem;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use console::{Done, QueueChanged, QueueDestination};
+use console::{Done, QueueChanged, QueueConsole, QueueDestination, QueuePage, words};
 use store::Timestamp;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -17,6 +18,27 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post(
         "/admin/queue/retry",
         Handler::Owner(|owner, fields| settled(owner, retry(owner, fields), "/admin/queue")),
+    ),
+    Route::post(
+        "/admin/queue/hold",
+        Handler::Owner(|owner, fields| settled(owner, hold(owner, fields), "/admin/queue")),
+    ),
+    Route::get("/admin/queue/messages", Handler::Owner(messages_page)),
+    Route::post(
+        "/admin/queue/messages/{id}/retry",
+        Handler::Owner(|owner, _| one(owner, |queue, id| queue.retry(id).map(drop), "will be tried now")),
+    ),
+    Route::post(
+        "/admin/queue/messages/{id}/hold",
+        Handler::Owner(|owner, _| one(owner, |queue, id| queue.hold(id).map(drop), "is held back")),
+    ),
+    Route::post(
+        "/admin/queue/messages/{id}/release",
+        Handler::Owner(|owner, _| one(owner, |queue, id| queue.release(id).map(drop), "may go now")),
+    ),
+    Route::post(
+        "/admin/queue/messages/{id}/remove",
+        Handler::Owner(|owner, _| one(owner, QueueConsole::remove, "was thrown away, and nobody is told")),
     ),
     Route::post(
         "/admin/queue/release",
@@ -37,6 +59,31 @@ struct Page {
     now: Timestamp,
 }
 
+#[derive(Template)]
+#[template(path = "admin_queue_messages.html")]
+struct MessagesPage {
+    frame: Frame,
+    page: QueuePage,
+    now: Timestamp,
+}
+
+fn messages_page(owner: &Owner, fields: &Fields) -> Outcome {
+    let page = api::queue::page(owner, fields)?;
+    Answer::page(&MessagesPage { frame: Frame::of(owner, "admin"), page, now: owner.now })
+}
+
+/// Does something with one message, and says what.
+fn one(owner: &Owner, act: impl FnOnce(&QueueConsole, u64) -> Result<(), console::Error>, done: &str) -> Outcome {
+    let id = owner.number("id")?;
+    let outcome = match act(&owner.queue()?, id) {
+        Ok(()) => Ok(Done::new(format!("Message {id} {done}."))),
+        // It left before the button was pressed.
+        Err(console::Error::Unknown(_)) => Ok(Done::new(format!("Message {id} does not wait any more."))),
+        Err(error) => Err(error.into()),
+    };
+    settled(owner, outcome, "/admin/queue/messages")
+}
+
 fn show(owner: &Owner, _: &Fields) -> Outcome {
     let mut destinations = owner.queue()?.destinations()?.destinations;
     let further = destinations.len().saturating_sub(SHOWN_MAX);
@@ -47,6 +94,11 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
 fn retry(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
     let domain = fields.text("domain");
     told(domain, owner.queue()?.retry_all(domain), "will be tried now")
+}
+
+fn hold(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
+    let domain = fields.text("domain");
+    told(domain, owner.queue()?.hold_all(domain), "held back until you let go")
 }
 
 fn release(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
