@@ -111,12 +111,8 @@ fn told(answer: &BulkAnswer) -> String {
     let refused = answer.lines.iter().filter(|line| line.outcome == "refused");
     let mut text: String =
         refused.map(|line| format!("line {}: {}: {}\n", line.line, line.address, line.text)).collect();
-    let (added, nothing) =
-        if answer.dry_run { ("would be added", ", and nothing was done yet") } else { ("were added", "") };
-    text.push_str(&format!(
-        "{} {added}, {} are there already, {} are refused{nothing}.\n",
-        answer.added, answer.there, answer.refused
-    ));
+    text.push_str(&answer.text);
+    text.push('\n');
     text
 }
 

@@ -3,6 +3,7 @@
 mod account;
 mod accounts;
 mod alias;
+mod audit;
 mod backup;
 mod certificate;
 mod check;
@@ -111,6 +112,7 @@ enum Command {
     Queue(queue::Queue),
     Timeline(timeline::Timeline),
     Refused(refused::Refused),
+    Audit(audit::Audit),
     Reports(reports::Reports),
     TestMail(test_mail::TestMail),
     Find(find::Find),
@@ -155,6 +157,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Queue(command) => command.run(&place),
         Command::Timeline(command) => command.run(&place),
         Command::Refused(command) => command.run(&place),
+        Command::Audit(command) => command.run(&place),
         Command::Reports(command) => command.run(&place),
         Command::TestMail(command) => command.run(&place),
         Command::Find(command) => command.run(&place),

@@ -39,6 +39,8 @@ pub struct BulkAnswer {
     pub there: usize,
     /// So many were refused.
     pub refused: usize,
+    /// The same in words.
+    pub text: String,
     /// Each line, in order.
     pub lines: Vec<BulkLine>,
 }
@@ -130,7 +132,9 @@ impl BulkAnswer {
     pub fn of(dry_run: bool, lines: Vec<BulkLine>) -> Self {
         let count = |outcome: &str| lines.iter().filter(|line| line.outcome == outcome).count();
         let [added, there, refused] = ["added", "there", "refused"].map(count);
-        Self { dry_run, added, there, refused, lines }
+        let (before, would) = if dry_run { ("Nothing was done yet. ", "would be") } else { ("", "were") };
+        let text = format!("{before}{added} {would} added, {there} are there already, {refused} {would} refused.");
+        Self { dry_run, added, there, refused, text, lines }
     }
 }
 

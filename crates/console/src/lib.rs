@@ -12,6 +12,7 @@
 
 mod account;
 mod administration;
+mod audit;
 mod backing_up;
 mod bulk;
 mod certificate;
@@ -64,6 +65,7 @@ pub use administration::{
     ACCOUNTS_PER_PAGE_MAX, AccountLine, AccountReport, AccountsAsk, AccountsPage, Administration, IntegrityReport,
     PopDeviceLine, REPORT_ACCOUNTS_MAX,
 };
+pub use audit::{AUDIT_LINES_MAX, AuditLine, AuditPage};
 pub use backing_up::{BackupStep, last_backup};
 pub use bulk::{BULK_LINES_MAX, BulkAnswer, BulkAsk, BulkLine, BulkPart, bulk_parts};
 pub use certificate::{CertificateCard, CertificateKey, tlsa};

@@ -1,6 +1,6 @@
 //! What the server writes down of mail beside the mail itself, for those who ask later: what was refused, to whom and why; what
 //! owners of other domains are told of mail in their names and of TLS with their hosts; what others tell us; who has
-//! brought mail; and how tests of mail went.
+//! brought mail; and how tests of mail went. And what administrators did.
 //!
 //! Not here: what became of mail that was taken (the journal of an account), and the log. Nothing here sends or asks the DNS.
 //!
@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
+mod acts;
 mod arf;
 mod counted;
 mod day;
@@ -24,6 +25,7 @@ mod strangers;
 mod test_mail;
 mod tls;
 
+pub use acts::{ACTS_MAX, Act, Acts};
 pub use arf::Complaint;
 pub use counted::{Counts, Due, Matter, Reporter};
 pub use dmarc::{Row, Signature, SpfSeen};

@@ -13,6 +13,8 @@ pub(crate) struct Caller {
     pub(crate) now: Timestamp,
     /// What stands in the path for `{name}`.
     pub(crate) parameters: Vec<(String, String)>,
+    /// From which address of the network.
+    pub(crate) from: String,
     /// How links to this site begin, for whoever asks.
     pub(crate) origin: String,
     /// The account that it is about; the operator may name none.
@@ -89,6 +91,19 @@ impl Caller {
     /// The console of the operator, if that is who asks.
     pub(crate) fn operations(&self) -> Result<Operations, Problem> {
         Ok(Operations::of(self.party(), self.site.auth().clone(), self.actor())?)
+    }
+
+    /// Writes down what they did as an administrator or as the operator. It is done: that it cannot be written down is told in the
+    /// log, and nobody is told that it failed.
+    pub(crate) fn did(&self, what: &str) {
+        let who = match (&self.proof, &self.own) {
+            (Proof::Session(_) | Proof::Password, Some(own)) => own.address.clone(),
+            (_, _) => "operator".to_owned(),
+        };
+        let act = reports::Act { at: self.now, who, from: self.from.clone(), what: what.to_owned() };
+        if let Err(error) = reports::Acts::new(self.site.auth().store()).note(&act) {
+            tracing::error!(who = act.who, what, %error, "what was done is not in the audit");
+        }
     }
 
     /// Whether they may do that.

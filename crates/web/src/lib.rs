@@ -23,6 +23,7 @@
 mod answer;
 mod api;
 mod asset;
+mod audit;
 mod browser;
 mod caller;
 mod cookie;

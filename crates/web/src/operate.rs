@@ -1,9 +1,11 @@
 //! The command line's way to the same calls: the endpoints of the API by their names, for the operator.
 
 use crate::api::{self, Answering};
+use crate::audit;
 use crate::caller::{Caller, Own, Proof};
 use crate::form::Fields;
 use crate::problem::{Kind, Problem};
+use crate::route::Verb;
 use crate::site::Site;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -91,8 +93,14 @@ impl Site {
                 // What was begun is done, whether somebody listens or not.
                 let _unheard = part.give(&json!({ "progress": { "done": progress.done, "total": progress.total } }));
             })?,
-            Answering::Parts(answer) => return answer(&caller, &fields, &mut part),
+            Answering::Parts(answer) => {
+                answer(&caller, &fields, &mut part)?;
+                Value::Null
+            }
         };
+        if endpoint.method == Verb::Post {
+            audit::note(&caller, &endpoint.path_of(&caller.parameters), &answer);
+        }
         match answer {
             Value::Array(all) => all.iter().try_for_each(|one| part.give(one))?,
             Value::Null => {}
@@ -107,6 +115,7 @@ impl Site {
             site: self.clone(),
             now: self.now(),
             parameters: call.path.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+            from: "command line".to_owned(),
             origin: self.url(""),
             own: None,
             proof: Proof::Operator,

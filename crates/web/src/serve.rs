@@ -11,7 +11,7 @@ use crate::problem::{Kind, Problem};
 use crate::route::{Handler, Route};
 use crate::site::Site;
 use crate::visit::{self, Visit};
-use crate::{Router, api, asset, pages};
+use crate::{Router, api, asset, audit, pages};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::header::{ALLOW, CONTENT_TYPE};
@@ -211,7 +211,11 @@ fn called(visit: Visit, handler: impl Fn(&Caller, &Fields) -> Result<Value, Prob
     if caller.visit.method == Method::POST {
         check_form(&caller.visit, Some(&caller.proof), csrf_of(&caller.visit, &Fields::default()))?;
     }
-    Answer::json(&handler(&caller, &fields)?)
+    let answer = handler(&caller, &fields)?;
+    if caller.visit.method == Method::POST && audit::is_administration(caller.visit.uri.path()) {
+        audit::note(&caller, caller.visit.uri.path(), &answer);
+    }
+    Answer::json(&answer)
 }
 
 /// An outcome as an answer; a page of a problem stands in `frame`.

@@ -115,7 +115,8 @@ impl Owner {
 
     fn with(visit: Visit, own: Own, proof: Proof) -> Self {
         let (site, now, parameters) = (visit.site.clone(), visit.now, visit.parameters.clone());
-        let caller = Caller { site, now, parameters, origin: visit.origin(), own: Some(own), proof };
+        let (from, origin) = (visit.address().to_string(), visit.origin());
+        let caller = Caller { site, now, parameters, from, origin, own: Some(own), proof };
         Self { visit, caller }
     }
 

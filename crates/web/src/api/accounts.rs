@@ -102,13 +102,17 @@ pub(crate) fn set_quota(caller: &Caller, fields: &Fields) -> Result<Done, Proble
     let mib = fields.number::<u32>("quota_mib")?.map(|mib| u64::from(mib) << 20);
     let quota = Quota { bytes: fields.number("quota_bytes")?.or(mib), messages: fields.number("quota_messages")? };
     caller.administration()?.set_quota(account.id, quota)?;
-    let done = about(caller, account, String::new())?;
-    Ok(Done { text: done.account.as_ref().map(|account| account.usage.clone()).unwrap_or_default(), ..done })
+    let done = about(caller, account.clone(), String::new())?;
+    let usage = done.account.as_ref().map(|account| account.usage.as_str()).unwrap_or_default();
+    Ok(Done { text: format!("{} has a new quota. {usage}", account.address), ..done })
 }
 
 pub(crate) fn make_link(caller: &Caller) -> Result<Done, Problem> {
-    let text = "With this link the owner chooses a new password, once, within 7 days. It is shown only now:";
-    password_link(caller, &named(caller)?.address, text.to_owned())
+    let address = named(caller)?.address;
+    let text = format!(
+        "With this link the owner of {address} chooses a new password, once, within 7 days. It is shown only now:"
+    );
+    password_link(caller, &address, text)
 }
 
 /// What was done, with the account as it is after that.

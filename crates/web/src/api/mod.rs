@@ -9,6 +9,7 @@
 pub(crate) mod account;
 pub(crate) mod accounts;
 pub(crate) mod addresses;
+pub(crate) mod audit;
 pub(crate) mod certificate;
 pub(crate) mod devices;
 pub(crate) mod doctor;
@@ -107,6 +108,12 @@ impl Endpoint {
         self
     }
 
+    /// Its path with what stands in it.
+    pub(crate) fn path_of(&self, parameters: &[(String, String)]) -> String {
+        let fill = |path: String, (name, value): &(String, String)| path.replace(&format!("{{{name}}}"), value);
+        parameters.iter().fold(self.path.to_owned(), fill)
+    }
+
     /// Its name in docs/api.md.
     pub(crate) fn name(&self) -> String {
         format!("{} {}", self.method.name(), self.path)
@@ -137,6 +144,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     storage::ENDPOINTS,
     accounts::ENDPOINTS,
     addresses::ENDPOINTS,
+    audit::ENDPOINTS,
     lists::ENDPOINTS,
     certificate::ENDPOINTS,
     doctor::ENDPOINTS,

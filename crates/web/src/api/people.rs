@@ -75,6 +75,7 @@ pub(crate) fn own_domain(caller: &Caller) -> Result<String, Problem> {
 
 pub(crate) fn take_back(caller: &Caller) -> Result<Done, Problem> {
     caller.administration()?;
-    caller.site.auth().directory().take_link_back(caller.parameter("id"))?;
-    Ok(Done::new("That link is not good any more."))
+    let id = caller.parameter("id");
+    caller.site.auth().directory().take_link_back(id)?;
+    Ok(Done::new(format!("The link {id} is not good any more.")))
 }

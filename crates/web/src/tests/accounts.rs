@@ -1,5 +1,6 @@
 //! Many accounts: found, paged through, and made from a list.
 
+use crate::operate::Call;
 use crate::serve::{BODY_BYTES_MAX, LONG_BODY_BYTES_MAX};
 use crate::testing::{ALICE, PASSWORD, World};
 use axum::http::StatusCode;
@@ -90,6 +91,47 @@ fn an_account_gets_another_address_and_its_owner_stays_logged_in() {
     assert!(rename("rob@example.org", &[]).contains("leads nowhere any more"));
     assert!(!world.auth.directory().is_taken("robert@example.org").unwrap());
     assert!(rename(ALICE, &[]).contains("is an account already"));
+}
+
+#[test]
+fn what_administrators_and_the_operator_do_is_written_down_without_secrets() {
+    let world = world();
+    let mut alice = world.alice();
+    let page = format!("/admin/accounts/{}", world.account(BOB).id());
+    alice.submit(&page, &format!("{page}/link"), &[]);
+    alice.submit(&page, &format!("{page}/login"), &[("disabled", "yes")]);
+    let own = format!("/admin/accounts/{}", world.account(ALICE).id());
+    alice.submit(&own, &format!("{own}/login"), &[("disabled", "yes")]);
+    let import = "/admin/accounts/import";
+    alice.submit(import, import, &[("csv", LIST), ("dry_run", "true")]);
+    let token = alice.get("/api/v1/session").json()["csrf_token"].as_str().unwrap().to_owned();
+    alice.extra = vec![("x-csrf-token", token)];
+    alice.call("/api/v1/admin/aliases", r#"{"alias": "info@example.org", "targets": "alice@example.org"}"#);
+    alice.call("/api/v1/admin/aliases", r#"{"alias": "info@example.org", "targets": "alice@example.org"}"#);
+    alice.call("/api/v1/admin/requests/1/accept", "{}");
+    let call = Call::new("POST /api/v1/operator/accounts/{id}/password").at("id", BOB).with("password", "very secret");
+    world.site.operate(&call, &mut |_| Ok(())).unwrap();
+    let acts = alice.get("/api/v1/admin/audit").json();
+    let said: Vec<String> = acts["acts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|act| format!("{}, {}: {}", act["who"], act["from"], act["text"]).replace('"', ""))
+        .collect();
+    let expected = [
+        "operator, command line: called /api/v1/operator/accounts/bob@example.org/password",
+        "alice@example.org, 192.0.2.7: info@example.org leads to alice@example.org now.",
+        "alice@example.org, 192.0.2.7: bob@example.org cannot log in any more; mail goes on to arrive.",
+        "alice@example.org, 192.0.2.7: With this link the owner of bob@example.org chooses",
+    ];
+    assert_eq!(said.len(), expected.len(), "what was refused or only tried is not there: {said:#?}");
+    for (said, expected) in said.iter().zip(expected) {
+        assert!(said.starts_with(expected), "{said}");
+        assert!(!said.contains("http") && !said.contains("secret"), "{said}");
+    }
+    let shown = alice.get("/admin/audit?search=INFO").text;
+    assert!(shown.contains("leads to alice@example.org now") && !shown.contains("cannot log in"), "{shown}");
+    assert!(alice.get("/admin/audit?search=%3Cb%3E").text.contains("Nothing was found."));
 }
 
 #[test]

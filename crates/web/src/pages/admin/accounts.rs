@@ -81,7 +81,11 @@ fn add(owner: &Owner, fields: &Fields) -> Outcome {
 /// The page with what became of a list is an answer, not a place to go to: to send the list again changes nothing.
 fn import(owner: &Owner, fields: &Fields) -> Outcome {
     match accounts::import(owner, fields) {
-        Ok(answer) => ask_for_list(owner, if answer.dry_run { fields.raw("csv") } else { "" }, Some(answer)),
+        Ok(answer) if !answer.dry_run => {
+            owner.did(&answer.text);
+            ask_for_list(owner, "", Some(answer))
+        }
+        Ok(answer) => ask_for_list(owner, fields.raw("csv"), Some(answer)),
         Err(problem) => settled(owner, Err(problem), "/admin/accounts/import"),
     }
 }

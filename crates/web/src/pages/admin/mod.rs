@@ -3,6 +3,7 @@
 
 mod accounts;
 mod addresses;
+mod audit;
 mod doctor;
 mod lists;
 mod people;
@@ -23,6 +24,7 @@ pub(super) const ROUTES: &[&[Route]] = &[
     accounts::ROUTES,
     people::ROUTES,
     addresses::ROUTES,
+    audit::ROUTES,
     lists::ROUTES,
     queue::ROUTES,
     records::ROUTES,
@@ -33,6 +35,9 @@ pub(super) const ROUTES: &[&[Route]] = &[
 
 /// The page again with what was done, or why it was not.
 fn settled(owner: &Owner, outcome: Result<Done, Problem>, path: &str) -> Outcome {
+    if let Ok(done) = &outcome {
+        owner.did(&done.text);
+    }
     match outcome {
         Ok(Done { text, url: None, .. }) => owner.say(Notice::good(text)),
         Ok(Done { text, url: Some(url), .. }) => owner.say(Notice::good(format!("{text} {url}"))),

@@ -46,14 +46,20 @@ fn list(owner: &Owner, _: &Fields) -> Outcome {
 
 fn accept(owner: &Owner, fields: &Fields) -> Outcome {
     let accepted = people::accept(owner, fields).map(|accepted| match accepted.mailed {
-        true => format!("{} was added. A letter with the link to choose the password went to {}.", accepted.address, accepted.contact),
-        false => format!(
-            "{} was added. Who asked sees it on their page, with a link to choose the password. You can also send this one \
-             to {}; it is shown only now: {}",
-            accepted.address, accepted.contact, accepted.password_url
-        ),
+        true => Done::new(format!(
+            "{} was added. A letter with the link to choose the password went to {}.",
+            accepted.address, accepted.contact
+        )),
+        false => Done {
+            url: Some(accepted.password_url),
+            ..Done::new(format!(
+                "{} was added. Who asked sees it on their page, with a link to choose the password. You can also send this \
+                 one to {}; it is shown only now:",
+                accepted.address, accepted.contact
+            ))
+        },
     });
-    settled(owner, accepted.map(Done::new), HERE)
+    settled(owner, accepted, HERE)
 }
 
 fn decline(owner: &Owner, fields: &Fields) -> Outcome {

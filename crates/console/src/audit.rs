@@ -1,0 +1,56 @@
+//! What administrators and operators did, for those who ask later.
+
+use crate::administration::Administration;
+use crate::error::Error;
+use crate::moment::shown;
+use crate::names;
+use reports::{Act, Acts};
+use serde::{Deserialize, Serialize};
+
+/// A page has so many acts at most.
+pub const AUDIT_LINES_MAX: usize = 500;
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditPage {
+    /// Newest first.
+    pub acts: Vec<AuditLine>,
+    /// Where the next page begins, if there is one.
+    pub next_before: Option<u64>,
+}
+
+/// An act.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditLine {
+    /// Counts up with each.
+    pub number: u64,
+    /// When: `2026-11-22T22:36:40Z`.
+    pub at: String,
+    /// The address of the administrator, or `operator`.
+    pub who: String,
+    /// From which address, or `command line`.
+    pub from: String,
+    /// What, in words.
+    pub text: String,
+}
+
+impl Administration {
+    /// What administrators and operators did, and in which `search` stands; from before number `before` on, at most `limit` and at
+    /// most [`AUDIT_LINES_MAX`].
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn audit(&self, search: &str, before: Option<u64>, limit: usize) -> Result<AuditPage, Error> {
+        let limit = limit.clamp(1, AUDIT_LINES_MAX);
+        let mut acts = Acts::new(self.auth.store()).list(search, before, limit + 1)?;
+        let more = acts.len() > limit;
+        acts.truncate(limit);
+        let next_before = acts.last().map(|(number, _)| *number).filter(|_| more);
+        Ok(AuditPage { acts: acts.into_iter().map(line).collect(), next_before })
+    }
+}
+
+fn line((number, act): (u64, Act)) -> AuditLine {
+    let Act { at, who, from, what } = act;
+    AuditLine { number, at: shown(at), who, from, text: names::shown(&what) }
+}

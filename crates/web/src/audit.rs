@@ -1,0 +1,28 @@
+//! Whatever an administrator or the operator changes is written down, at the doors that such calls come through: none of them
+//! has to remember it. What was done is said by the answer, whose words never hold a link or a password.
+
+use crate::caller::Caller;
+use serde_json::Value;
+
+/// Administration over HTTP.
+const ADMIN: &str = "/api/v1/admin/";
+
+/// Whether a call is one of an administrator.
+pub(crate) fn is_administration(path: &str) -> bool {
+    path.starts_with(ADMIN)
+}
+
+/// Writes down that a call of the API was answered, unless it only tells what would happen.
+pub(crate) fn note(caller: &Caller, path: &str, answer: &Value) {
+    if answer.get("dry_run") == Some(&Value::Bool(true)) {
+        return;
+    }
+    let of = match (&caller.own, is_administration(path)) {
+        (Some(own), false) => format!(" ({})", own.address),
+        (_, _) => String::new(),
+    };
+    match answer.get("text").and_then(Value::as_str).filter(|text| !text.is_empty()) {
+        Some(text) => caller.did(&format!("{text}{of}")),
+        None => caller.did(&format!("called {path}{of}")),
+    }
+}
