@@ -223,19 +223,23 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
             "/held",
             "/pop-or-imap",
             "/admin",
+            "/admin?search=nobody",
             "/admin/accounts/16",
+            "/admin/accounts/import",
             "/admin/people",
             "/admin/addresses",
             "/admin/domains/records?domain=example.org",
             "/admin/doctor",
             "/admin/queue",
+            "/admin/queue/messages",
+            "/admin/audit",
             "/admin/reports",
             "/admin/integrity",
         ];
         for path in pages {
             look_at(&browser, &base, path, &mut seen);
         }
-        assert_eq!(seen.len(), 32);
+        assert_eq!(seen.len(), 36);
         browser.go(&format!("{base}/find?text=photos"));
         browser.click_on("Read it");
         says(&browser, "Shown as text");
