@@ -66,8 +66,10 @@ impl Repository {
         let before: BTreeMap<AccountId, Keyspace> = before.into_iter().map(|space| (space.id, space)).collect();
         let (engine, _) = store.storage();
         let mut ids = engine.accounts().map_err(store::Error::from)?;
-        // The directory comes first: it names no account that is not there. Nobody stays logged in through a backup.
-        ids.retain(|id| Kept::of(*id).is_some_and(|kept| kept != Kept::Table(TableId::Sessions)));
+        // The directory comes first: it names no account that is not there. Nobody stays logged in through a backup, and
+        // which servers there were is of no use.
+        let left = [TableId::Sessions, TableId::Nodes].map(Kept::Table);
+        ids.retain(|id| Kept::of(*id).is_some_and(|kept| !left.contains(&kept)));
         for (done, id) in ids.iter().enumerate() {
             step(Step { done, total: ids.len(), bytes })?;
             let (space, new_bytes) = self.copy(store, *id, before.get(id))?;

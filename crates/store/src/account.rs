@@ -119,6 +119,15 @@ impl Account {
         self.cell.refresh()
     }
 
+    /// Notices what other nodes have committed to the account, where there are others: what somebody was told there is to be seen
+    /// here. To be called before a mailbox is opened.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn catch_up(&self) -> Result<(), Error> {
+        if self.cell.nodes.me().is_some() { self.refresh() } else { Ok(()) }
+    }
+
     /// Whether nothing can be changed as long as this process lives: [`crate::Store::read_only`].
     #[must_use]
     pub fn is_read_only(&self) -> bool {

@@ -35,6 +35,14 @@ pub trait Engine: Send + Sync {
         Ok(self.snapshot(account)?.head())
     }
 
+    /// [`Engine::head`] of several, in their order: what others have changed is looked for in this way, time and again.
+    ///
+    /// # Errors
+    /// As [`Engine::snapshot`].
+    fn heads(&self, accounts: &[AccountId]) -> Result<Vec<ModSeq>, EngineError> {
+        accounts.iter().map(|account| self.head(*account)).collect()
+    }
+
     /// Applies `commit` as a whole and durably, or not at all.
     ///
     /// # Errors

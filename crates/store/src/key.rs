@@ -32,6 +32,7 @@
 //! | `X` | 60, mailbox, account | the modseq of the last mark that a guest made there |
 //! | `X` | 61, mailbox, account, number | [`crate::seen::SeenBlock`]: what a guest has seen of a block of UIDs |
 //! | `X` | 62, account | nothing: that account may have shared a mailbox with this one |
+//! | `X` | 80, device | which session of which of several nodes has its maildrop ([`crate::maildrops::LockRow`]) |
 //! | `X` | 120, device, folder | how many rows follow: what an import has taken of a folder elsewhere ([`crate::Imported`]) |
 //! | `X` | 120, device, folder, number | a row of it |
 //! | `Y` | email | its body, or where the body lies |
@@ -159,6 +160,11 @@ pub(crate) fn uidl(uidl: &str) -> Vec<u8> {
 /// Kinds that share a letter, and a number tells them apart.
 fn sub_kind(kind: u8, parts: &[u8]) -> Vec<u8> {
     key(b'X', &[&[kind], parts])
+}
+
+/// The lock of a device's maildrop.
+pub(crate) fn maildrop_lock(device: DeviceId) -> Vec<u8> {
+    sub_kind(80, &device.0.to_be_bytes())
 }
 
 /// The flags of a block of messages.

@@ -34,7 +34,9 @@ mod journal;
 mod key;
 mod maildrops;
 mod name;
+mod nodes;
 pub mod objects;
+mod others;
 pub mod pop;
 pub(crate) mod pop_program;
 mod quota;
@@ -76,6 +78,8 @@ pub use journal::{
     Protocol, Reflagged, Relisted, Stretches,
 };
 
+pub use nodes::{BEAT, LEASE, Node, Standing};
+pub use others::Heads;
 pub use quota::{Amount, FILLING_PERCENT, Quota, Resource, Usage};
 pub use receipt::{Claim, Claims, Handover, RECEIPT_MILLIS, RECEIPTS_MAX};
 pub use record::{Counts, Mailbox, Retained};

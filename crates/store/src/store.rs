@@ -8,6 +8,7 @@ use crate::figures::Figures;
 use crate::hold::AsksOwner;
 use crate::ids::{AccountId, Timestamp};
 use crate::maildrops::MaildropLocks;
+use crate::nodes::{Node, Nodes};
 use crate::objects::Objects;
 use crate::quota::Quota;
 use crate::space::{Space, Unreserved};
@@ -37,6 +38,7 @@ struct Inner {
     /// Of what logins rest on.
     logins: Arc<Watches>,
     maildrops: Arc<MaildropLocks>,
+    nodes: Arc<Nodes>,
     cells: Mutex<Cells>,
     options: Arc<StoreOptions>,
     space: Arc<dyn Space>,
@@ -135,6 +137,7 @@ impl Store {
             watches: Arc::default(),
             logins: Arc::default(),
             maildrops: Arc::default(),
+            nodes: Arc::default(),
             cells: Mutex::default(),
             tables: Default::default(),
         }))
@@ -149,8 +152,9 @@ impl Store {
             cells.sweep();
         }
         let watches = || (Arc::clone(&self.0.watches), Arc::clone(&self.0.logins));
+        let nodes = Arc::clone(&self.0.nodes);
         let parts = || (Arc::clone(&self.0.engine), Arc::clone(&self.0.space), Arc::clone(&self.0.figures));
-        let new = || Arc::new(AccountCell::new(id, parts(), watches()));
+        let new = || Arc::new(AccountCell::new(id, parts(), watches(), nodes));
         let cell = Arc::clone(cells.by_id.entry(id).or_insert_with(new));
         Account {
             cell,
@@ -256,6 +260,24 @@ impl Store {
         Ok(self.0.engine.accounts()?.into_iter().filter(|id| id.is_mail()).collect())
     }
 
+    /// This process as one of several that work on the same storage, which must all be that. Before anything is done with an
+    /// account; it is one from its first beat on.
+    #[must_use]
+    pub fn join(&self, name: &str) -> Node {
+        Node::new(self.table(TableId::Nodes), Arc::clone(&self.0.nodes), name)
+    }
+
+    /// Takes away the locks of maildrops that could not be taken away when their sessions ended. To be called with every beat.
+    pub fn tidy_locks(&self) {
+        self.0.maildrops.tidy();
+    }
+
+    /// How often this process has noticed that others had changed a table: what it keeps of that in memory is to be read again.
+    #[must_use]
+    pub fn changed_by_others(&self, id: TableId) -> u64 {
+        self.turns(id).foreign()
+    }
+
     /// A table of the server.
     #[must_use]
     pub fn table(&self, id: TableId) -> Table {
@@ -265,8 +287,7 @@ impl Store {
     /// What logins of an account rest on has changed: its sessions look, and nothing of them is committed that did not.
     pub(crate) fn logins_changed(&self, id: AccountId) {
         self.0.logins.wake(id);
-        let cell = self.0.cells.lock().unwrap_or_else(PoisonError::into_inner).by_id.get(&id).cloned();
-        if let Some(cell) = cell {
+        if let Some(cell) = self.known(id) {
             cell.settle();
         }
     }
@@ -315,6 +336,23 @@ impl Store {
 
     pub(crate) fn space(&self) -> &dyn Space {
         &*self.0.space
+    }
+
+    /// What is in memory of an account, if anything is.
+    pub(crate) fn known(&self, id: AccountId) -> Option<Arc<AccountCell>> {
+        self.0.cells.lock().unwrap_or_else(PoisonError::into_inner).by_id.get(&id).cloned()
+    }
+
+    pub(crate) fn nodes(&self) -> &Nodes {
+        &self.0.nodes
+    }
+
+    pub(crate) fn turns(&self, table: TableId) -> &Turns {
+        &self.0.tables[table as usize]
+    }
+
+    pub(crate) fn logins(&self) -> &Arc<Watches> {
+        &self.0.logins
     }
 
     pub(crate) fn watches(&self) -> &Arc<Watches> {

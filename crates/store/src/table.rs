@@ -36,6 +36,8 @@ pub enum TableId {
     Posts,
     /// Who has brought mail.
     Strangers,
+    /// Which servers work on this storage at the same time.
+    Nodes,
 }
 
 /// A table. Cheap to clone.
@@ -63,9 +65,17 @@ pub type Rows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 impl TableId {
     /// All of them.
-    pub const ALL: [Self; Self::COUNT] =
-        [Self::Directory, Self::Queue, Self::Sessions, Self::People, Self::Reports, Self::Posts, Self::Strangers];
-    pub(crate) const COUNT: usize = 7;
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Directory,
+        Self::Queue,
+        Self::Sessions,
+        Self::People,
+        Self::Reports,
+        Self::Posts,
+        Self::Strangers,
+        Self::Nodes,
+    ];
+    pub(crate) const COUNT: usize = 8;
 
     /// The engine knows accounts only: a table has a number that no account has, the same in every version.
     pub(crate) fn keyspace(self) -> AccountId {
@@ -83,6 +93,7 @@ impl fmt::Display for TableId {
             Self::Reports => "the table of refused mail",
             Self::Posts => "the table of posts to lists",
             Self::Strangers => "the table of who has brought mail",
+            Self::Nodes => "the table of servers",
         })
     }
 }
@@ -149,6 +160,12 @@ impl Table {
     #[must_use]
     pub fn changed(&self, since: ModSeq, to: ModSeq) -> Option<Vec<Arc<Rows>>> {
         self.turns.changed(since, to)
+    }
+
+    /// As [`Store::changed_by_others`].
+    #[must_use]
+    pub fn changed_by_others(&self) -> u64 {
+        self.turns.foreign()
     }
 
     /// Wakes `waker` after every change, as long as the result lives.

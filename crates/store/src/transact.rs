@@ -19,6 +19,7 @@ use crate::figures::Figures;
 use crate::ids::{AccountId, DeviceId, MailboxId, ModSeq};
 use crate::index::Index;
 use crate::key;
+use crate::nodes::{self, NodeNumber, Nodes};
 use crate::receipt::Claims;
 use crate::space::Space;
 use crate::state::{AccountState, MailboxState};
@@ -27,7 +28,7 @@ use crate::watch::Watches;
 use metrics::Stopwatch;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// One commit holds at most this many operations.
@@ -56,9 +57,12 @@ pub(crate) struct AccountCell {
     queue: Mutex<Queue>,
     /// Held from reading the state to publishing the next one: by the leader, and while the account is removed.
     turn: Mutex<()>,
-    /// What a crash left half-way was taken back.
-    recovered: AtomicBool,
+    pub(crate) nodes: Arc<Nodes>,
+    /// What was left half-way was taken back: one more than [`Nodes::gone`] was then; 0: not yet.
+    recovered: AtomicU64,
     recovery: Mutex<()>,
+    /// [`Nodes::looks`] when the state was known to be the newest.
+    sure_at: AtomicU64,
 }
 
 #[derive(Default)]
@@ -140,6 +144,7 @@ impl AccountCell {
         id: AccountId,
         (engine, space, figures): (Arc<dyn Engine>, Arc<dyn Space>, Arc<Figures>),
         (watches, logins): (Arc<Watches>, Arc<Watches>),
+        nodes: Arc<Nodes>,
     ) -> Self {
         Self {
             id,
@@ -155,31 +160,46 @@ impl AccountCell {
             published: RwLock::new(None),
             queue: Mutex::default(),
             turn: Mutex::default(),
-            recovered: AtomicBool::new(false),
+            nodes,
+            recovered: AtomicU64::new(0),
             recovery: Mutex::default(),
+            sure_at: AtomicU64::new(0),
         }
     }
 
-    /// Before anybody sees the account: takes back what a crash left half-way. A cell lives as long as anybody uses the
-    /// account, so that what is half-way when it is new is nobody's.
+    /// Before anybody sees the account, and again when another node has gone: takes back what was left half-way. A cell lives as
+    /// long as anybody here uses the account, so that what of this process is half-way when it is new is nobody's.
     pub(crate) fn recover(&self) {
-        if self.recovered.load(Ordering::Acquire) {
+        let now = self.nodes.gone() + 1;
+        if self.recovered.load(Ordering::Acquire) == now {
             return;
         }
         let _one = self.recovery.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.recovered.load(Ordering::Acquire) {
+        let before = self.recovered.load(Ordering::Acquire);
+        if before == now {
             return;
         }
-        if let Err(error) = take_back(self) {
+        if let Err(error) = take_back(self, before == 0) {
             // Mail must be readable all the same; the next start tries again.
             tracing::error!(account = %self.id, %error, "what a crash left half-way could not be taken back");
         }
-        self.recovered.store(true, Ordering::Release);
+        self.recovered.store(now, Ordering::Release);
+    }
+
+    /// Whether what bears the number of a process is left half-way, to one that `is_new` to the account.
+    pub(crate) fn is_nobodys(&self, owner: Option<NodeNumber>, is_new: bool) -> Result<bool, Error> {
+        match (self.nodes.me(), owner) {
+            // It is the only one that writes; or it was then.
+            (None, _) | (Some(_), None) => Ok(true),
+            (Some(me), Some(owner)) if me == owner => Ok(is_new),
+            (Some(_), Some(owner)) => Ok(nodes::is_gone(&*self.engine, owner)?),
+        }
     }
 
     /// The state as of the last commit that this process knows of; [`Error::NoSuchAccount`] when there was none.
     pub(crate) fn state(&self) -> Result<Arc<AccountState>, Error> {
         self.recover();
+        self.be_sure()?;
         let state = match self.published() {
             Some(state) => state,
             None => self.transact(|tx| Ok(tx.state.clone())).map(Arc::new)?,
@@ -214,6 +234,7 @@ impl AccountCell {
 
     /// Whether a device is there and not revoked. Waits for no turn.
     pub(crate) fn has_device(&self, id: DeviceId) -> Result<bool, Error> {
+        self.be_sure()?;
         let device = match self.published() {
             Some(state) => state.devices.get(&id).cloned(),
             None => {
@@ -223,6 +244,23 @@ impl AccountCell {
             }
         };
         Ok(device.is_some_and(|device| device.revoked_at.is_none()))
+    }
+
+    /// Where other nodes write too, a state that nobody has compared with the engine since the last look at what they did is
+    /// compared now: only what somebody watches is looked at.
+    fn be_sure(&self) -> Result<(), Error> {
+        if self.nodes.me().is_none() || !self.doubt() { Ok(()) } else { self.refresh() }
+    }
+
+    /// Whether the state may be older than the last look; the caller finds out.
+    fn doubt(&self) -> bool {
+        let now = self.nodes.looks();
+        self.sure_at.swap(now, Ordering::AcqRel) != now
+    }
+
+    /// It is compared with the engine in the look of this number.
+    pub(crate) fn is_sure_at(&self, look: u64) {
+        self.sure_at.store(look, Ordering::Release);
     }
 
     /// Notices what other processes have committed. Cheap when there is nothing.
@@ -250,6 +288,11 @@ impl AccountCell {
         }
         self.publish(None);
         removed
+    }
+
+    /// The last commit that this process knows of, where it holds the state.
+    pub(crate) fn known_head(&self) -> Option<ModSeq> {
+        self.published().map(|state| state.head)
     }
 
     /// The mailboxes whose index is here and has changed since it was packed, with the number of their messages.
@@ -365,6 +408,8 @@ impl AccountCell {
                 Err(CommitError::Conflict { .. }) => {
                     self.publish(None);
                     self.logins.wake(self.id);
+                    // What others have done is told to nobody else.
+                    self.watches.wake(self.id);
                 }
                 // What takes no room, or gives some back, must not fail with what needs it, nor what is sound with what is
                 // damaged.
@@ -407,7 +452,7 @@ impl AccountCell {
     fn try_batch(&self, batch: &[Arc<dyn Operation>]) -> Result<Vec<Result<(), Error>>, CommitError> {
         let _turn = self.lock_turn();
         let mut tx = match Tx::begin(self.id, &*self.engine, self.published()) {
-            Ok(tx) => tx,
+            Ok(tx) => tx.of_node(self.nodes.me()),
             Err(error) => return Ok(batch.iter().map(|_| Err(error.clone())).collect()),
         };
         self.recents.opened(&tx.state);

@@ -10,6 +10,7 @@ use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid
 use crate::index::Index;
 use crate::journal::{Actor, Change, JournalEntry};
 use crate::key;
+use crate::nodes::NodeNumber;
 use crate::record::{AccountRecord, Mailbox, Subscription};
 use crate::state::{self, AccountState, MailboxState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,8 @@ pub(crate) struct Tx<'a> {
     /// Whose guest does what is being done; `None`: the owner, or the server.
     pub(crate) guest: Option<AccountId>,
     id: AccountId,
+    /// Which of several nodes does it.
+    node: Option<NodeNumber>,
     engine: &'a dyn Engine,
     snapshot: Option<Box<dyn Snapshot + 'a>>,
     expected: ModSeq,
@@ -70,6 +73,7 @@ impl<'a> Tx<'a> {
         };
         Ok(Self {
             id,
+            node: None,
             engine,
             snapshot,
             expected: state.head,
@@ -85,6 +89,16 @@ impl<'a> Tx<'a> {
             revokes: false,
             moved_on: None,
         })
+    }
+
+    /// Of a process among others.
+    pub(crate) fn of_node(self, node: Option<NodeNumber>) -> Self {
+        Self { node, ..self }
+    }
+
+    /// Which of several nodes does it.
+    pub(crate) fn node(&self) -> Option<NodeNumber> {
+        self.node
     }
 
     /// Runs a part that leaves no trace when it fails.

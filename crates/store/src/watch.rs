@@ -66,6 +66,16 @@ impl Watches {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// Whatever is watched.
+    pub(crate) fn wake_all(&self) {
+        self.watched().into_iter().for_each(|account| self.wake(account));
+    }
+
+    /// What somebody watches.
+    pub(crate) fn watched(&self) -> Vec<AccountId> {
+        self.lock().by_account.keys().copied().collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Registry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -52,6 +52,7 @@ pub(super) fn begin(
     }
     // RFC 7162 §3.1.8
     context.user.enabled.condstore |= select.condstore;
+    context.user.account.catch_up()?;
     let located = context.locate(&select.mailbox, Rights::READ)?;
     let shared = located.is_shared().then(|| {
         let (name, _watch) = (select.mailbox.as_str().to_owned(), located.account.watch(waker));

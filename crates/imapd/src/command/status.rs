@@ -11,6 +11,7 @@ use imap_proto::response::StatusValue;
 use store::{Account, Error, Mailbox, MailboxId, Rights, SystemFlag, Uid};
 
 pub(super) fn run(context: &mut Context<'_>, request: &StatusRequest) -> Answer {
+    context.user.account.catch_up()?;
     let located = context.locate(&request.mailbox, Rights::READ)?;
     be_aware(context, &request.items);
     tell(context, (&located.account, &located.mailbox), &request.mailbox, &request.items)?;

@@ -14,6 +14,7 @@ use directory::{Directory, Resolution};
 use row::Key;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -139,7 +140,9 @@ impl Refusals {
     /// What `store` has of them; whose an address is, `directory` knows.
     #[must_use]
     pub fn new(store: &Store, directory: Directory) -> Self {
-        let (table, waiting, serial) = (store.table(TableId::Reports), Mutex::default(), AtomicU32::new(0));
+        // Not from zero, so that two servers do not write down two refusals of one millisecond under the same key.
+        let serial = AtomicU32::new(RandomState::new().hash_one(()) as u32);
+        let (table, waiting) = (store.table(TableId::Reports), Mutex::default());
         Self(Arc::new(Inner { table, directory, waiting, serial }))
     }
 

@@ -46,8 +46,8 @@ pub struct TestMails(Arc<Inner>);
 
 struct Inner {
     table: Table,
-    /// The tokens of tests whose answers are read; `None`: not looked yet.
-    open: Mutex<Option<BTreeSet<String>>>,
+    /// The tokens of tests whose answers are read, and [`Table::changed_by_others`] when that was looked at; `None`: it was not.
+    open: Mutex<Option<(u64, BTreeSet<String>)>>,
 }
 
 /// A test.
@@ -370,17 +370,19 @@ impl TestMails {
 
     fn open<T>(&self, ask: impl FnOnce(&BTreeSet<String>) -> T) -> T {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.0.table.changed_by_others();
         // What cannot be read now is looked for again.
-        if open.is_none() {
-            *open = self.tokens().ok();
+        if open.as_ref().is_none_or(|(at, _)| *at != seen) {
+            *open = self.tokens().ok().map(|tokens| (seen, tokens));
         }
-        ask(open.as_ref().unwrap_or(&BTreeSet::new()))
+        ask(open.as_ref().map_or(&BTreeSet::new(), |(_, tokens)| tokens))
     }
 
     fn look_again(&self) -> Result<(), Error> {
         // Whoever looks later knows more: what was found before is not to replace it.
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
-        *open = Some(self.tokens()?);
+        let seen = self.0.table.changed_by_others();
+        *open = Some((seen, self.tokens()?));
         Ok(())
     }
 

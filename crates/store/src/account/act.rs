@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::ids::{DeviceId, ModSeq, Timestamp};
 use crate::journal::{Actor, Change, OfAccount, Protocol, Stretches};
 use crate::key;
+use crate::nodes::NodeNumber;
 use crate::record::{open, versioned};
 use crate::state;
 use crate::transact::AccountCell;
@@ -34,13 +35,15 @@ pub(super) struct Act {
     last: ModSeq,
     /// Entries of others in between.
     others: Stretches,
+    /// Which of several nodes does it.
+    node: Option<NodeNumber>,
 }
 
 impl Act {
     /// Begins; nothing is written yet.
     pub(super) fn begin(tx: &Tx<'_>, actor: Actor, what: What) -> Self {
         let first = tx.next_modseq();
-        Self { what, actor, first, last: ModSeq(first.0 - 1), others: Stretches::default() }
+        Self { what, actor, first, last: ModSeq(first.0 - 1), others: Stretches::default(), node: tx.node() }
     }
 
     /// Before a piece; whether others have changed something since the last one.
@@ -119,6 +122,10 @@ impl Act {
         w.number(self.actor.device.0.into()).signed(self.actor.now.0).number(self.last.0);
         self.actor.protocol.write(&mut w);
         self.others.write(&mut w);
+        // One that was alone says nothing of it, as earlier versions did.
+        if let Some(NodeNumber(node)) = self.node {
+            w.number(node);
+        }
         w.0
     }
 
@@ -134,18 +141,22 @@ impl Act {
         let (device, now, last) = (device(&mut r)?, Timestamp(r.signed()?), ModSeq(r.number()?));
         let actor = Actor { device, now, protocol: Protocol::read(&mut r)? };
         let others = Stretches::read(&mut r)?;
-        r.end().map(|()| Self { what, actor, first, last, others })
+        let node = if r.0.is_empty() { None } else { Some(NodeNumber(r.number()?)) };
+        r.end().map(|()| Self { what, actor, first, last, others, node })
     }
 }
 
 /// Notes what acts have done that a crash broke off.
-pub(super) fn close_all(cell: &AccountCell) -> Result<(), Error> {
+pub(super) fn close_all(cell: &AccountCell, is_new: bool) -> Result<(), Error> {
     let mut acts = Vec::new();
     state::scan(&*cell.engine.snapshot(cell.id)?, key::kind(b'F'), |key, value| {
         acts.push(Act::decode(key, value).map_err(Error::corrupt("the record of an undo or a clearing"))?);
         Ok(())
     })?;
     for act in acts {
+        if !cell.is_nobodys(act.node, is_new)? {
+            continue;
+        }
         tracing::warn!(account = %cell.id, "noting what an undo or a clearing has done that was broken off");
         cell.transact(move |tx| {
             act.clone().close(tx);

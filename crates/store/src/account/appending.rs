@@ -190,8 +190,8 @@ impl Appending {
                 let (appended, unused) = store_all(tx, actor, mailbox, &messages)?;
                 return Ok((appended, unused, None));
             }
+            let mut unfinished = Unfinished::go_on(tx, before.as_ref(), mailbox, actor.now)?;
             let appended = store_piece(tx, actor, mailbox, &messages)?;
-            let mut unfinished = before.clone().unwrap_or_else(|| Unfinished::new(mailbox, actor.now));
             if is_last {
                 unfinished.forget(tx);
                 return Ok((appended, Vec::new(), None));

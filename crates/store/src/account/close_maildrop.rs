@@ -11,6 +11,7 @@ use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, MESSAGES_PER_ENTRY_MAX, OfPop, Protocol};
 use crate::key;
+use crate::maildrops::LockRow;
 use crate::pop::Scope;
 use crate::removal::{Effect, RemovalPolicy};
 use crate::role::Role;
@@ -68,7 +69,8 @@ impl Account {
             places.entry(message.mailbox).or_default().insert(message.email);
         }
         let all = Arc::new(PopSession { program: maildrop.program, taken, deleted, places });
-        MaildropClosing { actor, all, taken: 0, deleted: 0, judged: None, outcome: MaildropOutcome::default() }
+        let lock = maildrop.lock.row();
+        MaildropClosing { actor, lock, all, taken: 0, deleted: 0, judged: None, outcome: MaildropOutcome::default() }
     }
 
     /// Does what policies have put off and is due now. Gives how many messages were expunged.
@@ -135,6 +137,7 @@ struct PopSession {
 /// Invariant: what becomes of all that it deleted is decided with the first piece, by the brake too.
 pub struct MaildropClosing {
     actor: Actor,
+    lock: Option<LockRow>,
     all: Arc<PopSession>,
     taken: usize,
     deleted: usize,
@@ -189,7 +192,14 @@ impl MaildropClosing {
         let part = PopSession { program: self.all.program, taken, deleted, places };
         let (actor, all, judged, options) =
             (self.actor, Arc::clone(&self.all), self.judged, Arc::clone(&account.options));
+        let lock = self.lock;
         let (judged, outcome) = account.transact(move |tx| {
+            // Another node took this one for gone, and gave the maildrop to another session.
+            if let Some(lock) = lock
+                && !lock.is_held(tx, actor.device)?
+            {
+                return Err(Error::MaildropInUse);
+            }
             let judged = match judged {
                 Some(judged) => judged,
                 None => judge(tx, actor, &all, &options)?,

@@ -10,6 +10,7 @@ use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, OfMessages, Protocol, Relisted};
 use crate::key;
+use crate::nodes::NodeNumber;
 use crate::quota::Amount;
 use crate::record::{open, versioned};
 use crate::rights::Rights;
@@ -117,8 +118,8 @@ impl Copying {
             let index = tx.index(from)?;
             let amount = Amount::of(all.iter().filter_map(|uid| index.find(*uid)).map(|entry| entry.size));
             tx.must_fit(amount)?;
+            let mut unfinished = Unfinished::go_on(tx, before.as_ref(), to, actor.now)?;
             let part = relist(tx, actor, How::Copy, from, &piece, to)?;
-            let mut unfinished = before.clone().unwrap_or_else(|| Unfinished::new(to, actor.now));
             if is_last {
                 unfinished.forget(tx);
                 return Ok((part, None));
@@ -162,12 +163,27 @@ pub(super) struct Unfinished {
     at: Timestamp,
     /// First and last of each piece, ascending.
     uids: Vec<(Uid, Uid)>,
+    /// Which of several nodes does it.
+    node: Option<NodeNumber>,
 }
 
 impl Unfinished {
-    /// Of messages that come to `to`.
-    pub(super) fn new(to: MailboxId, at: Timestamp) -> Self {
-        Self { to, at, uids: Vec::new() }
+    /// Of messages that come to `to`; `before`: what was noted with the last piece.
+    ///
+    /// # Errors
+    /// A fault, where another node took this one for gone and has taken back what had come.
+    pub(super) fn go_on(tx: &mut Tx<'_>, before: Option<&Self>, to: MailboxId, at: Timestamp) -> Result<Self, Error> {
+        let Some(before) = before else { return Ok(Self { to, at, uids: Vec::new(), node: tx.node() }) };
+        let is_there = match before.key() {
+            Some(key) => tx.get(&key)?.is_some_and(|row| row == before.encode()),
+            None => true,
+        };
+        if !is_there {
+            return Err(Error::fault(
+                "this server was away for too long: what had come of a copy or an upload was taken back",
+            ));
+        }
+        Ok(before.clone())
     }
 
     fn key(&self) -> Option<Vec<u8>> {
@@ -228,6 +244,10 @@ impl Unfinished {
         for (first, last) in &self.uids {
             w.number(first.0.into()).number(last.0.into());
         }
+        // One that was alone says nothing of it, as earlier versions did.
+        if let Some(NodeNumber(node)) = self.node {
+            w.number(node);
+        }
         w.0
     }
 
@@ -236,7 +256,8 @@ impl Unfinished {
         let mut r = open(value)?;
         let at = Timestamp(r.signed()?);
         let uids = r.list(|r: &mut Reader<'_>| Ok((Uid(r.small()?), Uid(r.small()?))))?;
-        r.end().map(|()| Self { to, at, uids })
+        let node = if r.0.is_empty() { None } else { Some(NodeNumber(r.number()?)) };
+        r.end().map(|()| Self { to, at, uids, node })
     }
 }
 
@@ -257,15 +278,19 @@ impl Noted {
     }
 }
 
-/// Takes back the copies that a crash has left half-way, and notes what it has left of undoing and clearing.
-pub(crate) fn take_back(cell: &AccountCell) -> Result<(), Error> {
-    act::close_all(cell)?;
+/// Takes back the copies that a crash has left half-way, and notes what it has left of undoing and clearing. `is_new`: nobody in
+/// this process has used the account before.
+pub(crate) fn take_back(cell: &AccountCell, is_new: bool) -> Result<(), Error> {
+    act::close_all(cell, is_new)?;
     let mut unfinished = Vec::new();
     crate::state::scan(&*cell.engine.snapshot(cell.id)?, key::kind(b'C'), |key, value| {
         unfinished.push(Unfinished::decode(key, value).map_err(Error::corrupt(RECORD))?);
         Ok(())
     })?;
     for copy in unfinished {
+        if !cell.is_nobodys(copy.node, is_new)? {
+            continue;
+        }
         tracing::warn!(account = %cell.id, mailbox = %copy.to, "taking back what a copy or an upload left that was broken off");
         copy.take_back(cell)?;
     }

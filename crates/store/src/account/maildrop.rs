@@ -102,7 +102,7 @@ pub struct Maildrop {
     pub(super) program: Option<u32>,
     messages: Vec<MaildropMessage>,
     shown: HashMap<EmailId, Shown>,
-    _lock: MaildropLock,
+    pub(super) lock: MaildropLock,
 }
 
 impl Maildrop {
@@ -148,7 +148,8 @@ impl Account {
         options: &MaildropOptions,
         now: Timestamp,
     ) -> Result<Maildrop, Error> {
-        let lock = self.maildrops.lock(self.id(), device).ok_or(Error::MaildropInUse)?;
+        self.cell.recover();
+        let lock = self.maildrops.lock(&self.cell, device)?;
         let wanted = options.mailbox.clone();
         let choose = move |state: &AccountState| {
             let device = reader(state, device, now);
@@ -174,7 +175,7 @@ impl Account {
             program: options.program.as_deref().map(pop_program::number),
             messages,
             shown: self.shown()?,
-            _lock: lock,
+            lock,
         })
     }
 

@@ -23,7 +23,7 @@ impl TableId {
         match self {
             Self::Directory | Self::People => Some(AccountId(11 - self.keyspace().0)),
             // Who waits, is logged in on the pages or was refused is not worth two flushes of each change.
-            Self::Queue | Self::Sessions | Self::Reports | Self::Posts | Self::Strangers => None,
+            Self::Queue | Self::Sessions | Self::Reports | Self::Posts | Self::Strangers | Self::Nodes => None,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::ids::ModSeq;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A change is tried again this often after conflicts with other writers of the table.
@@ -28,6 +28,9 @@ const REMEMBERED_MAX: usize = 64;
 /// ... unless one has more octets than this.
 const REMEMBERED_BYTES_MAX: usize = 1 << 20;
 
+/// So many commits of this process are told from those of others.
+const OWN_MAX: usize = 4096;
+
 /// What the handles of a table share.
 #[derive(Default)]
 pub(crate) struct Turns {
@@ -36,6 +39,8 @@ pub(crate) struct Turns {
     changed: Condvar,
     /// Whether the log says so already.
     pub(super) is_read_from_copy: AtomicBool,
+    /// How often it was noticed that others had changed it.
+    foreign: AtomicU64,
 }
 
 #[derive(Default)]
@@ -51,6 +56,8 @@ struct State {
     /// Somebody asks what has changed.
     is_followed: bool,
     remembered: VecDeque<Remembered>,
+    /// The versions that this process has made, the last ones.
+    own: VecDeque<ModSeq>,
 }
 
 /// What is being committed.
@@ -177,6 +184,21 @@ impl Turns {
         (next == to).then_some(rows)
     }
 
+    /// Whether this process has made all versions from one on, up to another. One that it is just making may count as another's.
+    pub(crate) fn are_own(&self, after: ModSeq, to: ModSeq) -> bool {
+        let own =
+            self.lock().own.iter().filter(|version| (after..=to).contains(*version) && **version != after).count();
+        own as u64 == to.0.saturating_sub(after.0)
+    }
+
+    pub(crate) fn note_foreign(&self) {
+        self.foreign.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn foreign(&self) -> u64 {
+        self.foreign.load(Ordering::Acquire)
+    }
+
     /// Waits for a place in the batch; `alone`: until there is nothing before it.
     fn enter(&self, table: &Table, alone: bool) -> MutexGuard<'_, State> {
         let mut state = self.lock();
@@ -224,6 +246,12 @@ impl Turns {
             table.store.watches().wake(table.id.keyspace());
         }
         let mut state = self.lock();
+        if is_durable {
+            if state.own.len() >= OWN_MAX {
+                state.own.pop_front();
+            }
+            state.own.push_back(ModSeq(on.0 + 1));
+        }
         if is_durable && let Some(remembered) = remembered {
             if state.remembered.len() >= REMEMBERED_MAX {
                 state.remembered.pop_front();

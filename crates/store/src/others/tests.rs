@@ -1,0 +1,107 @@
+use super::*;
+use crate::device::Credential;
+use crate::sim::{SimEngine, SimObjects};
+use crate::{Actor, DeviceId, Protocol, Timestamp};
+use std::sync::Arc;
+use std::task::Waker;
+
+const ID: AccountId = AccountId(16);
+const ACTOR: Actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: Timestamp(1) };
+
+fn store(engine: &SimEngine) -> Store {
+    Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()))
+}
+
+#[test]
+fn what_others_commit_wakes_who_watches_it_and_what_this_process_does_wakes_nobody_twice() {
+    let engine = SimEngine::new();
+    let (here, there) = (store(&engine), store(&engine));
+    let account = here.create_account(ID, Timestamp(0)).unwrap();
+    let other = there.account(ID);
+    let watch = here.watches().watch(ID, Waker::noop().clone());
+    let logins = account.watch_logins(Waker::noop().clone());
+    let mut heads = Heads::default();
+    here.notice_others(&mut heads).unwrap();
+    assert_eq!(watch.changes(), 0);
+    account.create_mailbox(ACTOR, "a", None).unwrap();
+    here.notice_others(&mut heads).unwrap();
+    assert_eq!((watch.changes(), logins.changes()), (1, 0), "its own");
+    let phone = other.add_device(ACTOR, "phone", Credential::ApplicationPassword { hash: [1; 32] }, None).unwrap();
+    other.revoke_device(ACTOR, phone).unwrap();
+    here.notice_others(&mut heads).unwrap();
+    assert!(watch.changes() > 1 && logins.changes() > 0);
+    assert_eq!(account.head(), other.head());
+    let before = (watch.changes(), logins.changes());
+    here.notice_others(&mut heads).unwrap();
+    assert_eq!((watch.changes(), logins.changes()), before, "nothing has changed");
+    there.remove_account(ID).unwrap();
+    here.notice_others(&mut heads).unwrap();
+    assert!(logins.changes() > before.1);
+    assert_eq!(account.mailboxes().err(), Some(Error::NoSuchAccount));
+}
+
+/// Only what somebody watches is looked at; an account of which no session is open must be read as it is all the same.
+#[test]
+fn what_nobody_watches_is_compared_when_it_is_used_once_between_two_looks() {
+    let engine = SimEngine::new();
+    let (here, there) = (store(&engine), store(&engine));
+    let mut nodes = [here.join("one"), there.join("two")];
+    nodes.iter_mut().for_each(|node| drop(node.beat(std::time::Duration::ZERO).unwrap()));
+    let account = here.create_account(ID, Timestamp(0)).unwrap();
+    let mut heads = Heads::default();
+    here.notice_others(&mut heads).unwrap();
+    let names = || account.mailboxes().unwrap().by_name("a").is_some();
+    assert!(!names());
+    there.account(ID).create_mailbox(ACTOR, "a", None).unwrap();
+    assert!(!names(), "it was asked for since the last look");
+    account.catch_up().unwrap();
+    assert!(names(), "who has to be sure asks again");
+    there.account(ID).delete_mailbox(ACTOR, "a").unwrap();
+    here.notice_others(&mut heads).unwrap();
+    assert!(!names());
+}
+
+/// A transaction of this process found out before anybody looked: who waits for changes must hear of it all the same.
+#[test]
+fn what_a_transaction_finds_to_have_changed_is_told_to_who_watches() {
+    let engine = SimEngine::new();
+    let (here, there) = (store(&engine), store(&engine));
+    let account = here.create_account(ID, Timestamp(0)).unwrap();
+    let watch = here.watches().watch(ID, Waker::noop().clone());
+    there.account(ID).create_mailbox(ACTOR, "a", None).unwrap();
+    assert_eq!(watch.changes(), 0);
+    assert_eq!(account.create_mailbox(ACTOR, "a", None), Err(Error::AlreadyExists));
+    assert_eq!(watch.changes(), 1);
+}
+
+#[test]
+fn a_table_that_others_have_changed_is_told_from_one_that_this_process_has() {
+    let engine = SimEngine::new();
+    let (here, there) = (store(&engine), store(&engine));
+    here.create_account(ID, Timestamp(0)).unwrap();
+    let logins = here.account(ID).watch_logins(Waker::noop().clone());
+    let put = |store: &Store, table: TableId| {
+        let put = |tx: &mut crate::TableTx<'_>| {
+            tx.put(b"x", vec![1]);
+            Ok::<_, Error>(())
+        };
+        store.table(table).change(put).unwrap();
+    };
+    let mut heads = Heads::default();
+    let mut look = || {
+        here.notice_others(&mut heads).unwrap();
+        [TableId::Queue, TableId::Directory].map(|table| here.changed_by_others(table))
+    };
+    assert_eq!(look(), [0, 0]);
+    put(&here, TableId::Queue);
+    put(&here, TableId::Directory);
+    assert_eq!((look(), logins.changes()), ([0, 0], 0));
+    // One between two of its own.
+    put(&here, TableId::Queue);
+    put(&there, TableId::Queue);
+    put(&here, TableId::Queue);
+    assert_eq!((look(), logins.changes()), ([1, 0], 0));
+    put(&there, TableId::Directory);
+    assert_eq!((look(), logins.changes()), ([1, 1], 1), "passwords may be others now");
+    assert_eq!(look(), [1, 1]);
+}
