@@ -5,7 +5,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use futures::future::{try_join3, try_join4};
+use futures::future::try_join4;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -33,6 +33,8 @@ const SESSION: &str = "SET application_name = 'pillarbox'; SET tcp_keepalives_id
 /// First half of the number of our advisory locks ("pill"); the second is the writer's, or -1 for who makes the tables.
 const LOCK: i32 = 0x7069_6c6c;
 const LOCK_TABLES: i32 = -1;
+/// First half of the number of the lock of a node ("pnod"); the second is made of its name.
+const LOCK_NODE: i32 = 0x706e_6f64;
 
 /// Where the database is, and the threads that talk to it.
 #[derive(Debug)]
@@ -40,6 +42,7 @@ pub(crate) struct Database {
     config: Config,
     tls: Option<ClientConfig>,
     runtime: Runtime,
+    node: Option<String>,
     lock_wait: Duration,
     /// For messages: `postgres://db.example.org/mail`, without a password.
     pub(crate) place: String,
@@ -52,6 +55,7 @@ pub(crate) struct Reading {
     pub(crate) head: Statement,
     pub(crate) get: Statement,
     pub(crate) scan: Statement,
+    pub(crate) heads: Statement,
 }
 
 /// A connection for writing, which holds the lock of its writer.
@@ -87,7 +91,7 @@ impl Database {
             .enable_time()
             .build()
             .map_err(|error| OpenError { what: format!("cannot start threads for {place}: {error}") })?;
-        Ok(Self { config, tls, runtime, lock_wait: options.lock_wait, place })
+        Ok(Self { config, tls, runtime, node: options.node.clone(), lock_wait: options.lock_wait, place })
     }
 
     /// A new connection. Waits for it, on any thread.
@@ -119,11 +123,10 @@ impl Database {
         let client = self.connect()?;
         let prepare = || {
             let (head, get, scan) = (client.prepare(HEAD), client.prepare(GET), client.prepare(SCAN));
-            let (head, get, scan) = block_on(try_join3(head, get, scan))?;
-            Ok((head, get, scan))
+            Ok(block_on(try_join4(head, get, scan, client.prepare(HEADS)))?)
         };
-        let (head, get, scan) = prepare().map_err(|error: Fault| self.cannot("read from", &error))?;
-        Ok(Reading { client, head, get, scan })
+        let (head, get, scan, heads) = prepare().map_err(|error: Fault| self.cannot("read from", &error))?;
+        Ok(Reading { client, head, get, scan, heads })
     }
 
     /// A connection for the commits of one writer, after a look at what the database promises.
@@ -141,20 +144,46 @@ impl Database {
         Ok(WritingConnection { client, commit, heads, remove_records, remove_head })
     }
 
-    /// Takes the lock of a writer, for as long as the connection lives. The database may need a moment to see that the
-    /// server which held it is gone.
+    /// Takes the lock of a writer, for as long as the connection lives: one that nodes share, or one that nobody else has. The
+    /// database may need a moment to see that the server which held it is gone.
     fn lock(&self, client: &Client, writer: i32) -> Result<(), String> {
+        let wait = format!("SET lock_timeout = {}", self.lock_wait.as_millis().max(1));
         let locked = block_on(async {
-            client.batch_execute(&format!("SET lock_timeout = {}", self.lock_wait.as_millis().max(1))).await?;
-            client.execute("SELECT pg_advisory_lock($1, $2)", &[&LOCK, &writer]).await?;
-            client.batch_execute("SET lock_timeout = 0").await
+            client.batch_execute(&wait).await?;
+            let how = if self.node.is_some() { "pg_advisory_lock_shared" } else { "pg_advisory_lock" };
+            client.execute(&format!("SELECT {how}($1, $2)"), &[&LOCK, &writer]).await
         });
-        locked.map_err(|error| match error.code() {
-            Some(&SqlState::LOCK_NOT_AVAILABLE) => format!(
-                "another server writes to {}; two would send mail twice. Stop it; if its machine has died, its lock is free \
-                 within half a minute",
+        self.has_lock(locked, || match &self.node {
+            None => format!("another server writes to {}; two would send mail twice. Stop it", self.place),
+            Some(node) => format!(
+                "a server that is not one of several writes to {}, and {node} is to be one of several: stop the other, or give it \
+                 a name in `cluster.node` too",
                 self.place
             ),
+        })?;
+        // One of the writers holds the name.
+        if let Some(node) = self.node.as_ref().filter(|_| writer == 0) {
+            let named = block_on(client.execute("SELECT pg_advisory_lock($1, hashtext($2))", &[&LOCK_NODE, node]));
+            self.has_lock(named, || {
+                format!(
+                    "another server that is called {node} in `cluster.node` writes to {}; give each a name of its own",
+                    self.place
+                )
+            })?;
+        }
+        let unlimited = block_on(client.batch_execute("SET lock_timeout = 0"));
+        unlimited.map_err(|error| self.cannot("set up a session in", &error.into()))
+    }
+
+    fn has_lock(
+        &self,
+        locked: Result<u64, tokio_postgres::Error>,
+        other: impl FnOnce() -> String,
+    ) -> Result<(), String> {
+        locked.map(drop).map_err(|error| match error.code() {
+            Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                format!("{}; if its machine has died, its lock is free within half a minute", other())
+            }
             _ => self.cannot("lock", &error.into()),
         })
     }

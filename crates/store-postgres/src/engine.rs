@@ -1,11 +1,12 @@
 //! The engine: how it opens a database, and which writer commits for an account.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::executor::block_on;
 use store::engine::{Commit, CommitError, Engine, EngineError, Snapshot};
 use store::group_commit::{Change, Flushes, Writer};
-use store::ids::AccountId;
+use store::ids::{AccountId, ModSeq};
 
 use crate::connection::Database;
 use crate::options::{OpenError, PostgresOptions};
@@ -60,6 +61,17 @@ impl Engine for PostgresEngine {
     fn snapshot(&self, account: AccountId) -> Result<Box<dyn Snapshot + '_>, EngineError> {
         let snapshot: PostgresSnapshot<'_> = self.readers.snapshot(account)?;
         Ok(Box::new(snapshot))
+    }
+
+    fn heads(&self, accounts: &[AccountId]) -> Result<Vec<ModSeq>, EngineError> {
+        let reader = self.readers.take()?;
+        let asked: Vec<i64> = accounts.iter().map(|account| account.0.into()).collect();
+        let connection = reader.connection()?;
+        let rows =
+            block_on(connection.client.query(&connection.heads, &[&asked])).map_err(|error| reader.fault(error))?;
+        let heads: HashMap<i64, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let head = |account: &i64| ModSeq(heads.get(account).copied().unwrap_or_default().unsigned_abs());
+        Ok(asked.iter().map(head).collect())
     }
 
     fn commit(&self, commit: Commit) -> Result<(), CommitError> {

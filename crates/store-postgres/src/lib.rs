@@ -9,7 +9,8 @@
 //! `synchronous_commit` are looked at on every connection that writes (`connection`).
 //! Invariant: a connection that breaks while a commit is under way makes its outcome unknown, never a guess. The head is
 //! compared inside the statement, so that a commit that arrives late changes nothing that was built meanwhile.
-//! Invariant: only one server writes to a database: each writer holds an advisory lock as long as its connection lives.
+//! Invariant: only one server writes to a database, or only such as know of each other (nodes): each writer holds an advisory
+//! lock as long as its connection lives, which nodes share.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]

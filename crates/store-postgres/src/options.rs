@@ -17,6 +17,8 @@ pub struct PostgresOptions {
     pub writers: u8,
     /// Connections for reading at the same time.
     pub readers_max: usize,
+    /// The name of this server among several that write to the database at the same time; `None`: it is the only one.
+    pub node: Option<String>,
     /// How long to wait for the lock of a server that has just gone.
     pub lock_wait: Duration,
 }
@@ -25,7 +27,8 @@ impl PostgresOptions {
     /// Four writers, 64 readers, and ten seconds for the lock.
     #[must_use]
     pub fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), authority: None, writers: 4, readers_max: 64, lock_wait: Duration::from_secs(10) }
+        let lock_wait = Duration::from_secs(10);
+        Self { url: url.to_owned(), authority: None, writers: 4, readers_max: 64, node: None, lock_wait }
     }
 
     /// Where the database is, for people: without the password.

@@ -45,10 +45,13 @@ pub(crate) const HEADS: &str = "SELECT account, head FROM pillarbox.heads WHERE 
 /// The statement sees what was committed before it began. That is enough for the rows: whoever expects a head has seen it,
 /// so the rows of that commit are there, and if another commit came in between, the head is not the expected one. The
 /// comparison of the head itself waits for a commit under way and looks again (READ COMMITTED).
+///
+/// Heads are locked in the order of their accounts, so that the batches of two nodes wait for each other in one direction only.
 pub(crate) const COMMIT: &str = "
     WITH asked (account, expected, next) AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])),
+    held AS (SELECT account FROM pillarbox.heads WHERE account = ANY($1::bigint[]) ORDER BY account FOR UPDATE),
     moved AS (
-        UPDATE pillarbox.heads AS heads SET head = asked.next FROM asked
+        UPDATE pillarbox.heads AS heads SET head = asked.next FROM asked JOIN held USING (account)
         WHERE heads.account = asked.account AND heads.head = asked.expected RETURNING heads.account),
     made AS (
         INSERT INTO pillarbox.heads (account, head) SELECT account, next FROM asked WHERE expected = 0

@@ -141,3 +141,57 @@ fn commits_that_wait_together_share_a_transaction() {
     let transactions = cluster.transactions() - before;
     assert!(transactions < 640 / 2, "640 commits took {transactions} transactions");
 }
+
+fn node(cluster: &Cluster, name: &str) -> PostgresOptions {
+    let lock_wait = Duration::from_millis(10);
+    PostgresOptions { node: Some(name.to_owned()), lock_wait, ..PostgresOptions::new(&cluster.url()) }
+}
+
+#[test]
+fn several_that_know_of_each_other_write_at_the_same_time_and_nobody_else_does() {
+    let Some(cluster) = Cluster::start() else { return };
+    let one = PostgresEngine::open(&node(&cluster, "one")).unwrap();
+    let two = PostgresEngine::open(&node(&cluster, "two")).unwrap();
+    one.commit(put(16, 0)).unwrap();
+    two.commit(put(16, 1)).unwrap();
+    assert_eq!(one.commit(put(16, 1)), Err(CommitError::Conflict { head: ModSeq(2) }));
+    let heads = one.heads(&[AccountId(17), AccountId(16)]);
+    assert_eq!(heads, Ok(vec![ModSeq(0), ModSeq(2)]));
+    assert!(refusal(&cluster).contains("another server writes to"), "one that thinks that it is alone");
+    let again = PostgresEngine::open(&node(&cluster, "two")).unwrap_err().to_string();
+    assert!(again.contains("another server that is called two"), "{again}");
+    drop((one, two));
+    let alone = open(&cluster);
+    let refused = PostgresEngine::open(&node(&cluster, "one")).unwrap_err().to_string();
+    assert!(refused.contains("is not one of several"), "{refused}");
+    drop(alone);
+}
+
+/// Each commit of each account is made by the one of two nodes that is first, and only by it, though their batches name the same
+/// accounts in other orders.
+#[test]
+fn of_two_nodes_that_commit_to_the_same_accounts_one_is_first_each_time() {
+    const ACCOUNTS: u32 = 8;
+    const COMMITS: u64 = 60;
+    let Some(cluster) = Cluster::start() else { return };
+    let engines = ["one", "two"].map(|name| PostgresEngine::open(&node(&cluster, name)).unwrap());
+    let work = |engine: &PostgresEngine, account: u32| {
+        let (mut head, mut won) = (0, 0);
+        while head < COMMITS {
+            match engine.commit(put(account, head)) {
+                Ok(()) => (head, won) = (head + 1, won + 1),
+                Err(CommitError::Conflict { head: now }) => head = now.0,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        won
+    };
+    let won: u64 = thread::scope(|scope| {
+        let both = engines.iter().flat_map(|engine| (16..16 + ACCOUNTS).map(move |account| (engine, account)));
+        let workers: Vec<_> = both.map(|(engine, account)| scope.spawn(move || work(engine, account))).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+    });
+    assert_eq!(won, u64::from(ACCOUNTS) * COMMITS, "every head was moved on once");
+    let expected: Vec<Vec<u8>> = (0..COMMITS).map(|n| n.to_be_bytes().to_vec()).collect();
+    (16..16 + ACCOUNTS).for_each(|account| assert_eq!(keys(&engines[1], account), expected));
+}
