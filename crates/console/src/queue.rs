@@ -299,6 +299,7 @@ fn told(id: u64, error: queue::Error) -> Error {
         queue::Error::Damaged(what) => Error::refused(format!(
             "message {id} is damaged ({what}); restore it from a backup, or `pillarbox queue remove {id}` throws it away"
         )),
+        error @ queue::Error::Superseded => Error::refused(error.to_string()),
         queue::Error::Store(error) => error.into(),
     }
 }

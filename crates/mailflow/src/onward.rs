@@ -418,8 +418,10 @@ pub(crate) fn outcome(error: &queue::Error) -> RecipientOutcome {
         queue::Error::Store(error) => RecipientOutcome::from(error),
         queue::Error::Full(_) => RecipientOutcome::NoSpace,
         queue::Error::Share(_) | queue::Error::Rate(_) | queue::Error::Scheduled(_) => RecipientOutcome::Unavailable,
-        queue::Error::NoSuchEntry | queue::Error::Held | queue::Error::Underway | queue::Error::Damaged(_) => {
-            RecipientOutcome::Fault
-        }
+        queue::Error::NoSuchEntry
+        | queue::Error::Held
+        | queue::Error::Underway
+        | queue::Error::Superseded
+        | queue::Error::Damaged(_) => RecipientOutcome::Fault,
     }
 }

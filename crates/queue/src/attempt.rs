@@ -233,7 +233,7 @@ impl Shared {
         loop {
             match write() {
                 Ok(result) => return Ok(result),
-                Err(error) if self.lock().stopping => return Err(error),
+                Err(error) if self.lock().stopping || self.is_superseded(&error) => return Err(error),
                 Err(error) => {
                     warn!(%error, "an outcome could not be written down; trying again");
                     self.pause(FAULT_PAUSE);

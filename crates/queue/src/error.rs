@@ -19,6 +19,8 @@ pub enum Error {
     Scheduled(String),
     /// It is being sent just now: nobody can call it back.
     Underway,
+    /// Another server sends what is in the queue from now on. Nothing was changed.
+    Superseded,
     /// Stored bytes are not what was written: which. It is logged.
     Damaged(String),
     /// The store's answer.
@@ -39,6 +41,7 @@ impl fmt::Display for Error {
         match self {
             Self::NoSuchEntry => f.write_str("no such message in the queue"),
             Self::Held => f.write_str("the message is held; release it first"),
+            Self::Superseded => f.write_str("another server sends what is in the queue"),
             Self::Underway => f.write_str("the message is being sent just now"),
             Self::Full(what) | Self::Share(what) | Self::Rate(what) | Self::Scheduled(what) | Self::Damaged(what) => {
                 f.write_str(what)

@@ -3,7 +3,7 @@
 //! Rows: `e` id = an [`Entry`]; `b` id chunk = a part of the message; `d`, `t` = a message that waits for its time (see
 //! `turns`; held ones have none); `s` = [`Totals`]; `a` = a share (see `share`); `r` id = a receipt (see `receipts`); `f` = a message
 //! that waits for a time its sender chose (see `scheduled`); `x` id = a message that was set aside (see `damage`); `m` domain = its
-//! policy on certificates (see [`crate::sts`]); `p`, `n` = what was passed on for accounts (see `passed`).
+//! policy on certificates (see [`crate::sts`]); `l` = who sends (see `term`); `p`, `n` = what was passed on for accounts (see `passed`).
 
 use crate::damage::{self, Damaged};
 use crate::entry::{Enqueued, Entry, NewEntry, QueueId};
@@ -30,6 +30,7 @@ mod passed_on;
 mod policies;
 mod scheduled;
 mod settle;
+mod term;
 mod waiting;
 mod ways;
 pub use backlog::{Backlog, Wish};
@@ -59,6 +60,8 @@ pub struct Queue {
     limits: Limits,
     ways: Arc<Ways>,
     pub(crate) attempts: Counts<1>,
+    /// In which term of the one of several servers that sends; `None`: there is one server, or it is not for sending.
+    term: Option<u64>,
 }
 
 /// What is in the queue, and the next number.
@@ -93,6 +96,7 @@ impl Queue {
             limits: Limits::DEFAULT,
             ways,
             attempts: Counts::new(&metrics::ATTEMPTS),
+            term: None,
         }
     }
 
@@ -133,7 +137,7 @@ impl Queue {
     pub fn enqueue_all(&self, news: &[NewEntry], now: Timestamp) -> Result<Vec<Enqueued>, Error> {
         self.table.takes_mail()?;
         let mut gone = Vec::new();
-        let enqueued = self.table.change(|tx| {
+        let enqueued = self.change_table(|tx| {
             // What an earlier run took does not count.
             gone.clear();
             news.iter().map(|new| self.take(tx, new, &mut gone, now)).collect::<Result<Vec<_>, Error>>()
@@ -333,7 +337,7 @@ impl Queue {
     /// # Errors
     /// [`Error::NoSuchEntry`], [`store::Error::NoSpace`], faults.
     pub fn remove(&self, id: QueueId) -> Result<(), Error> {
-        self.table.change(|tx| match entry(tx, id) {
+        self.change_table(|tx| match entry(tx, id) {
             Ok(Some(entry)) => {
                 passed::remove(tx, &entry)?;
                 delete(tx, &entry)
@@ -346,7 +350,7 @@ impl Queue {
 
     /// Sets a message aside that cannot be read; what is due otherwise goes on.
     pub(crate) fn set_aside(&self, due: &Due, why: &str, now: Timestamp) -> Result<(), Error> {
-        self.table.change(|tx| {
+        self.change_table(|tx| {
             tx.delete(&due.key());
             tx.put(&damage::key(due.id), damage::encode(why, due.turn.account(), now)?);
             Ok(())
@@ -355,7 +359,7 @@ impl Queue {
 
     /// Takes away a row that says of no message that it is due.
     pub(crate) fn forget_due(&self, due: &Due) -> Result<(), Error> {
-        self.table.change(|tx| {
+        self.change_table(|tx| {
             let is_due = |entry: &Entry| !entry.held && turns::key(entry) == due.key();
             if !entry(tx, due.id)?.as_ref().is_some_and(is_due) {
                 tx.delete(&due.key());
@@ -396,7 +400,7 @@ impl Queue {
     }
 
     fn change(&self, id: QueueId, change: impl Fn(&mut Entry) -> Result<(), Error>) -> Result<(), Error> {
-        let changed = self.table.change(|tx| {
+        let changed = self.change_table(|tx| {
             let before = entry(tx, id)?.ok_or(Error::NoSuchEntry)?;
             change_to(tx, &before, &change)
         });
@@ -407,7 +411,7 @@ impl Queue {
 
     /// Changes those that are still there, all or none.
     fn change_some(&self, ids: &[QueueId], change: &dyn Fn(&mut Entry)) -> Result<(), Error> {
-        let changed = self.table.change(|tx| {
+        let changed = self.change_table(|tx| {
             for id in ids {
                 if let Some(before) = entry(tx, *id)? {
                     change_to(tx, &before, |entry| {

@@ -7,6 +7,7 @@
 use crate::attempt::Attempt;
 use crate::destinations::{Admission, Destinations};
 use crate::entry::{Entry, LastReply};
+use crate::error::Error;
 use crate::outgoing::{Destination, Outgoing};
 use crate::queue::Queue;
 use crate::reach::{Reach, Session};
@@ -346,7 +347,9 @@ impl Shared {
                     ended
                 }
             };
-            if let Err(error) = ended {
+            if let Err(error) = ended
+                && !self.is_superseded(&error)
+            {
                 warn!(%error, "the queue could not be read");
                 self.pause(FAULT_PAUSE);
                 self.look_at_all();
@@ -452,6 +455,7 @@ impl Shared {
                     writing = Some(scribe.write(job, settled));
                 }
                 Ok(Attempt::Ended(entry)) => self.done(&job, self.is_due_again(entry.as_deref())),
+                Err(error) if self.is_superseded(&error) => self.done(&job, false),
                 Err(error) => {
                     warn!(id = %job.id, %error, "the queue could not be read");
                     self.pause(FAULT_PAUSE);
@@ -534,6 +538,16 @@ impl Shared {
     /// One sender leaves a connection to the others, where there are two or more.
     fn per_sender_max(&self) -> usize {
         self.outgoing.connections_max().saturating_sub(1).max(1)
+    }
+
+    /// Whether another server sends from now on: then these threads stop.
+    pub(crate) fn is_superseded(&self, error: &Error) -> bool {
+        let is_so = *error == Error::Superseded;
+        if is_so && !self.lock().stopping {
+            warn!("another server sends what is in the queue from now on");
+            self.begin_to_stop();
+        }
+        is_so
     }
 
     /// Waits, unless the server stops.

@@ -223,6 +223,7 @@ pub(crate) fn not_queued(error: &queue::Error) -> Reply {
         queue::Error::NoSuchEntry
         | queue::Error::Held
         | queue::Error::Underway
+        | queue::Error::Superseded
         | queue::Error::Damaged(_)
         | queue::Error::Store(_) => fault(),
     }

@@ -27,10 +27,16 @@ impl Queue {
 
     /// A message to be sent: what is known of it, and the first row of its octets, read with one look.
     pub(crate) fn show_to_send(&self, id: QueueId) -> Result<(Entry, Option<Vec<u8>>), Error> {
-        let Ok(mut rows) = self.table.get_all(&[entry_key(id), body_key(id, 0)]) else {
+        let keys: Vec<Vec<u8>> = [entry_key(id), body_key(id, 0)].into_iter().chain(self.term_key()).collect();
+        let Ok(mut rows) = self.table.get_all(&keys) else {
+            self.must_lead()?;
             // What is wrong may be its octets, which are read when they are needed.
             return Ok((self.show(id)?, None));
         };
+        if !self.is_of_term(rows.get(2).and_then(Option::as_deref)) {
+            return Err(Error::Superseded);
+        }
+        rows.truncate(2);
         let first = rows.pop().flatten();
         let entry = rows.pop().flatten().ok_or(Error::NoSuchEntry)?;
         Ok((Entry::decode(id, &entry)?, first))

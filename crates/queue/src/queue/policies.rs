@@ -20,7 +20,7 @@ impl Queue {
         // One that cannot be read goes first.
         let expiry = |row: &[u8]| Kept::decode(row).ok().map(|kept| kept.expires_at());
         let first = known.iter().min_by_key(|(_, row)| expiry(row)).map(|(key, _)| key);
-        self.table.change(|tx| {
+        self.change_table(|tx| {
             if let Some(first) = first.filter(|_| known.len() >= KEPT_MAX) {
                 tx.delete(first);
             }

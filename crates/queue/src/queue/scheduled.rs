@@ -85,7 +85,7 @@ impl Queue {
         let is_theirs = |entry: &Entry| {
             entry.account == Some(account.0) && entry.later.is_some() && entry.waiting().next().is_some()
         };
-        let changed = self.table.change(|tx| {
+        let changed = self.change_table(|tx| {
             let before = entry(tx, id)?.filter(is_theirs).ok_or(Error::NoSuchEntry)?;
             change(tx, &before)
         });
@@ -96,7 +96,7 @@ impl Queue {
 
     /// Writes down that a message is being submitted. False: it does not wait any more.
     pub(crate) fn begin_release(&self, id: QueueId, now: Timestamp) -> Result<bool, Error> {
-        self.table.change(|tx| {
+        self.change_table(|tx| {
             let Some(before) = entry(tx, id)?.filter(|entry| !entry.held && entry.next_at <= now) else {
                 return Ok(false);
             };

@@ -33,7 +33,7 @@ impl Queue {
         settled: &[(QueueId, &Settled)],
         now: Timestamp,
     ) -> Result<Vec<Option<Entry>>, Error> {
-        self.table.change(|tx| {
+        self.change_table(|tx| {
             let settle =
                 |(id, settled): &(QueueId, &Settled)| advance(tx, *id, |entry| self.settle_in(entry, settled, now));
             settled.iter().map(settle).collect()
@@ -129,7 +129,7 @@ impl Queue {
     }
 
     fn advance(&self, id: QueueId, change: impl Fn(&mut Entry)) -> Result<Option<Entry>, Error> {
-        self.table.change(|tx| advance(tx, id, &change))
+        self.change_table(|tx| advance(tx, id, &change))
     }
 }
 

@@ -44,7 +44,7 @@ impl Queue {
     /// [`store::Error::NoSpace`], faults.
     pub fn told(&self, account: AccountId) -> Result<(), Error> {
         let (waiting, _) = pace::waiting(&self.table, account, WAITING_MAX)?;
-        self.table.change(|tx| pace::tell(tx, account, &waiting))
+        self.change_table(|tx| pace::tell(tx, account, &waiting))
     }
 
     /// Lets go what of an account waits for an answer; how many messages. What comes meanwhile waits anew.
@@ -83,7 +83,7 @@ impl Queue {
         let (_, ids) = pace::waiting(&self.table, account, WAITING_MAX)?;
         let mut answered = 0;
         for some in ids.chunks(ANSWERED_AT_ONCE) {
-            answered += self.table.change(|tx| {
+            answered += self.change_table(|tx| {
                 let entries: Vec<Entry> = some.iter().filter_map(|id| entry(tx, *id).ok().flatten()).collect();
                 let waiting: Vec<Entry> = entries.into_iter().filter(|entry| entry.is_asked).collect();
                 answer(tx, &waiting)?;

@@ -264,6 +264,23 @@ fn a_message_goes_out_and_leaves_the_queue() {
     world.sender.stop(TIME);
 }
 
+/// Two servers have one queue; the second one leads before the first one knows.
+#[test]
+fn of_two_servers_only_the_one_that_leads_sends() {
+    let engine = SimEngine::new();
+    let ((old, not_heard), (new, heard)) = (serve(Script::default(), 1), serve(Script::default(), 1));
+    let (first, second) = (open(&engine), open(&engine));
+    let first = start(first.lead(1).unwrap(), smarthost(old), 0);
+    let second = second.lead(2).unwrap();
+    first.queue.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    assert!(first.sender.shared.wait_for_threads(TIME), "it stops by itself");
+    let second = start(second, smarthost(new), 0);
+    hear(&heard, "RCPT TO:<a@y>");
+    second.until_empty();
+    assert!(not_heard.try_iter().all(|line| !line.starts_with("MAIL")));
+    second.sender.stop(TIME);
+}
+
 #[test]
 fn each_recipient_has_its_own_fate() {
     let script = Script { rcpt: vec!["250 ok", "450 4.2.1 later", "550 5.1.1 never"], ..Script::default() };
