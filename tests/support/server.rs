@@ -56,6 +56,27 @@ impl Server {
 
     /// The same with `more` lines in the configuration.
     pub fn with(more: &str) -> Self {
+        let server = Self::placed(more);
+        server.cli(&["domain", "add", "example.org"], "");
+        server
+    }
+
+    /// Another one, on another data directory, that has the same secret and the same authority.
+    pub fn beside(&self, more: &str) -> Self {
+        let server = Self::placed(more);
+        let (from, to) = (self.place.path().join("data"), server.place.path().join("data"));
+        fs::create_dir_all(to.join("tls")).expect("a directory");
+        let copy = |name: &str| {
+            fs::copy(from.join(name), to.join(name)).expect("a copy");
+        };
+        ["pillarbox.format", "auth-secret"].map(copy);
+        for entry in fs::read_dir(from.join("tls")).expect("the authority") {
+            copy(&format!("tls/{}", entry.expect("a name").file_name().to_str().expect("a name")));
+        }
+        server
+    }
+
+    fn placed(more: &str) -> Self {
         let place = tempfile::Builder::new().prefix("pillarbox-test-").tempdir().expect("a temporary directory");
         let services = ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s", "https", "http"];
         let listen: String = services.map(|service| format!("{service} = [\"127.0.0.1:0\"]\n")).concat();
@@ -65,9 +86,7 @@ impl Server {
              [log]\nlevel = \"info\"\nformat = \"json\"\n"
         );
         fs::write(place.path().join("pillarbox.toml"), config).expect("the configuration");
-        let server = Self { place, running: None, log: Log::default() };
-        server.cli(&["domain", "add", "example.org"], "");
-        server
+        Self { place, running: None, log: Log::default() }
     }
 
     /// Runs a command of the command line with one line of input; gives what it prints. A failure panics.
@@ -138,6 +157,11 @@ impl Server {
         self.running.as_ref().expect("it runs").process.id()
     }
 
+    /// Where it listens, while it runs.
+    pub fn running(&self) -> Option<&Addresses> {
+        self.running.as_ref().map(|running| &running.addresses)
+    }
+
     pub fn addresses(&self) -> &Addresses {
         &self.running.as_ref().expect("it runs").addresses
     }
@@ -155,6 +179,11 @@ impl Server {
     pub fn log(&self) -> String {
         let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
+    }
+
+    /// Whether a line of the log of the last start has this text.
+    pub fn has_logged(&self, text: &str) -> bool {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|line| line.contains(text))
     }
 
     /// Lines of the log of the last start that tell of a fault of the server itself.

@@ -6,6 +6,7 @@
 #![warn(unreachable_pub)]
 
 pub mod clock;
+mod cluster;
 pub mod config;
 pub mod control;
 pub mod doctor;

@@ -7,20 +7,23 @@ use std::time::Duration;
 
 use console::Letterhead;
 use dns::Dns;
+use queue::{Outgoing, Queue};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 use web::Site;
 
 use crate::Preparation;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::cluster::{Begin, Cluster, Leading};
+use crate::config::{Config, StorageEngine};
 use crate::control::ControlSocket;
 use crate::driver::Work;
 use crate::lifecycle::{DataDir, Flood, Running, Signals, runtime, start_logging};
 use crate::observation::Observed;
 use crate::services::{
-    CertificateKeeper, Outbound, Reporting, Services, distribute_posts, keep_indexes, keep_retention, keep_room,
-    keep_signing_keys, learn_junk, offered, outgoing, read_reports, refused_hosts, tell_of_filling, tidy,
+    CertificateKeeper, Outbound, Reporting, STOP_GRACE, Services, distribute_posts, keep_indexes, keep_retention,
+    keep_room, keep_signing_keys, learn_junk, offered, outgoing, read_reports, refused_hosts, tell_of_filling, tidy,
     tidy_receipts, use_kept, write_refusals,
 };
 use crate::setup::SetupError;
@@ -65,17 +68,16 @@ pub fn run(
     running.tell_of_refused(refused_hosts(stores.flow.refusals().clone(), clock));
     let takes_mail = !tell_of_reading_only(&stores);
     // What is handed over must be noted, or it is handed over twice.
-    let outbound = Outbound::start(outgoing.filter(|_| takes_mail), &stores, clock)?;
+    let outgoing = outgoing.filter(|_| takes_mail);
+    let once = Once { config: config.clone(), outgoing, stores: stores.clone(), dns: dns.clone(), clock };
+    let duty = once.begin(takes_mail.then(|| running.stopping()))?;
     open_control(&data_dir, &stores, services.site(), &running)?;
     if takes_mail {
         keep_up(config, &data_dir, &stores, clock, &running);
         let texts = (stores.store.clone(), data_dir.disk(), stores.indexes.clone());
         tokio::spawn(keep_indexes(texts, (indexed_at, clock), running.stopping()));
         let received = stores.flow.received().clone();
-        tokio::spawn(read_reports(received, dns.clone(), clock, running.stopping()));
-        if let Some(reporting) = Reporting::new(config, &stores.flow, &dns) {
-            tokio::spawn(reporting.keep(stores.auth.directory().clone(), clock, running.stopping()));
-        }
+        tokio::spawn(read_reports(received, dns, clock, running.stopping()));
         if let Some(authority) = authority {
             let (directory, in_use) = (stores.auth.directory().clone(), running.certificates().clone());
             let offered = offered(config, running.addresses());
@@ -88,7 +90,7 @@ pub fn run(
     info!(data_dir = %config.data_dir.display(), version = env!("CARGO_PKG_VERSION"), "ready");
 
     runtime.block_on(running.until_stopped(&mut signals));
-    stop(&runtime, running, outbound);
+    let cluster = stop(&runtime, running, duty);
     drop(context);
     runtime.shutdown_timeout(SHUTDOWN);
     if takes_mail {
@@ -96,6 +98,8 @@ pub fn run(
         // All clients have gone: nobody waits for it.
         stores.store.pack_indexes();
     }
+    // Only now: what is half-way here is nobody's from then on.
+    drop(cluster);
     drop(services);
     // Closes the files; what was acknowledged is durable already.
     drop(stores);
@@ -137,13 +141,66 @@ fn open_control(data_dir: &DataDir, stores: &Stores, site: &Site, running: &Runn
     Ok(())
 }
 
-/// What is done without anybody asking for it.
+/// What is done once, by the only server or by the one of several that leads.
+struct Once {
+    config: Config,
+    outgoing: Option<Outgoing>,
+    stores: Stores,
+    dns: Dns,
+    clock: Clock,
+}
+
+/// What this server does for all that share its mail.
+enum Duty {
+    /// There is no other one.
+    Alone(Outbound),
+    /// What falls to it.
+    Shared(Cluster),
+}
+
+impl Once {
+    /// Sends what is in `queue`; and the rest, until `stopping`, where something can be written.
+    fn start(&self, queue: Queue, stopping: Option<watch::Receiver<bool>>) -> Result<Outbound, SetupError> {
+        let Self { config, outgoing, stores, dns, clock } = self;
+        let outbound = Outbound::start(outgoing.clone(), stores, queue, *clock)?;
+        let Some(stopping) = stopping else { return Ok(outbound) };
+        let directory = stores.auth.directory();
+        tokio::spawn(keep_retention(stores.auth.clone(), config.retention_days, *clock, stopping.clone()));
+        tokio::spawn(distribute_posts(stores.flow.clone(), *clock, stopping.clone()));
+        tokio::spawn(keep_signing_keys(directory.clone(), *clock, stopping.clone()));
+        if let Some(reporting) = Reporting::new(config, &stores.flow, dns) {
+            tokio::spawn(reporting.keep(directory.clone(), *clock, stopping));
+        }
+        Ok(outbound)
+    }
+
+    /// For as long as the server runs, or, among several, whenever it leads.
+    fn begin(self, stopping: Option<watch::Receiver<bool>>) -> Result<Duty, SetupError> {
+        match self.stores.take_node() {
+            None => self.start(self.stores.queue.clone(), stopping).map(Duty::Alone),
+            Some(node) => {
+                let store = self.stores.store.clone();
+                Cluster::start(node, store, self.for_each_term()).map(Duty::Shared)
+            }
+        }
+    }
+
+    fn for_each_term(self) -> Begin {
+        let runtime = Handle::current();
+        Box::new(move |term| {
+            let _context = runtime.enter();
+            let queue = self.stores.queue.lead(term);
+            let queue = queue.map_err(|error| SetupError::new(format!("the queue cannot be taken over: {error}")))?;
+            let (stop, stopping) = watch::channel(false);
+            Ok(Leading { outbound: self.start(queue, Some(stopping))?, stop })
+        })
+    }
+}
+
+/// What each server does without anybody asking for it.
 fn keep_up(config: &Config, data_dir: &DataDir, stores: &Stores, clock: Clock, running: &Running) {
     let store = &stores.store;
     let head = Letterhead { hostname: config.hostname.clone(), pages: config.pages() };
-    tokio::spawn(keep_retention(stores.auth.clone(), config.retention_days, clock, running.stopping()));
-    tokio::spawn(distribute_posts(stores.flow.clone(), clock, running.stopping()));
-    tokio::spawn(keep_signing_keys(stores.auth.directory().clone(), clock, running.stopping()));
     let flow = (stores.flow.clone(), config.junk.rspamd_controller.clone());
     tokio::spawn(learn_junk(flow, store.clone(), clock, running.stopping()));
     tokio::spawn(tell_of_filling(store.clone(), head.clone(), clock, running.stopping()));
@@ -151,7 +208,8 @@ fn keep_up(config: &Config, data_dir: &DataDir, stores: &Stores, clock: Clock, r
     let noted = (stores.flow.refusals().clone(), stores.flow.strangers().clone());
     tokio::spawn(write_refusals(noted, clock, running.stopping()));
     let room = (store.clone(), data_dir.disk(), head);
-    tokio::spawn(keep_room(room, clock, running.stopping()));
+    let is_mail_here = config.engine == StorageEngine::Sqlite || config.database.bucket_url_file.is_none();
+    tokio::spawn(keep_room(room, is_mail_here, clock, running.stopping()));
 }
 
 /// Lines that strangers make without end are left out of the log; how many is told.
@@ -209,13 +267,24 @@ fn tell_of_postmaster(stores: &Stores) {
     }
 }
 
-/// Connections and the sender drain side by side, so that both fit into the time of a stop.
-fn stop(runtime: &tokio::runtime::Runtime, running: Running, outbound: Outbound) {
-    let sending = thread::Builder::new().name("outbound-stop".to_owned()).spawn(move || outbound.stop());
+/// Connections and the sender drain side by side, so that both fit into the time of a stop. Gives back what has to be left.
+fn stop(runtime: &tokio::runtime::Runtime, running: Running, duty: Duty) -> Option<Cluster> {
+    let end = move || match duty {
+        Duty::Alone(outbound) => {
+            outbound.stop();
+            None
+        }
+        Duty::Shared(cluster) => {
+            cluster.retire(STOP_GRACE);
+            Some(cluster)
+        }
+    };
+    let sending = thread::Builder::new().name("outbound-stop".to_owned()).spawn(end);
     runtime.block_on(running.stop());
-    match sending.map(thread::JoinHandle::join) {
-        Ok(Ok(())) => {}
-        // The sender went with the thread; nothing is lost, an attempt is repeated after the next start.
-        Ok(Err(_)) | Err(_) => warn!("the sender did not stop in good order"),
+    if let Ok(Ok(cluster)) = sending.map(thread::JoinHandle::join) {
+        return cluster;
     }
+    // The sender went with the thread; nothing is lost, an attempt is repeated after the next start.
+    warn!("the sender did not stop in good order");
+    None
 }

@@ -17,7 +17,8 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use auth::{Auth, AuthOptions};
 use console::Letterhead;
@@ -27,7 +28,7 @@ use reports::Counts;
 use search_index::Indexes;
 use store::engine::Engine;
 use store::objects::Objects;
-use store::{Store, StoreOptions, Timestamp};
+use store::{Node, Store, StoreOptions, Timestamp};
 use store_objects::{DirectoryObjects, S3Objects, S3Options, Spool, SpoolLimits};
 use store_postgres::{PostgresEngine, PostgresOptions};
 use store_sqlite::{SqliteEngine, SqliteOptions};
@@ -76,6 +77,8 @@ pub struct Stores {
     pub spool: Arc<Spool>,
     /// Where texts of messages are looked up.
     pub indexes: Arc<Indexes>,
+    /// This server among others, if it is one of several; until somebody takes it.
+    node: Arc<Mutex<Option<Node>>>,
     directory: PathBuf,
 }
 
@@ -92,7 +95,8 @@ impl Stores {
                 path.display()
             )));
         }
-        let engine = engine(path, config)?;
+        must_be_there(path, config.engine)?;
+        let engine = open_engine_of(path, config, config.node.as_deref())?;
         let objects = objects(path, config)?;
         let options = StoreOptions {
             retention_bytes_max: config.retention_bytes_max,
@@ -102,6 +106,8 @@ impl Stores {
             ..StoreOptions::default()
         };
         let store = Store::on_disk((engine, objects), options, data_dir.disk());
+        // Before anything is done with an account.
+        let node = config.node.as_ref().map(|name| join(&store, name)).transpose()?;
         let secret = secret(&path.join(SECRET_FILE))?;
         let options = AuthOptions {
             account_requests: config.account_requests,
@@ -136,7 +142,13 @@ impl Stores {
             tracing::warn!(%error, directory = %path.join("spool").display(), "what never came to an end is not removed");
         }
         let indexes = Arc::new(Indexes::open(path.join("search-index"), config.search_index));
-        Ok(Self { store, auth, queue, flow, spool, indexes, directory: path.to_owned() })
+        let node = Arc::new(Mutex::new(node));
+        Ok(Self { store, auth, queue, flow, spool, indexes, node, directory: path.to_owned() })
+    }
+
+    /// This server among others; the caller goes on with its beats.
+    pub(crate) fn take_node(&self) -> Option<Node> {
+        self.node.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The data directory.
@@ -152,14 +164,29 @@ pub(crate) fn engine(path: &Path, config: &Config) -> Result<Arc<dyn Engine>, Se
     open_engine(path, config)
 }
 
-/// What a configuration says that keeps the mailboxes.
+/// This server becomes one of several.
+fn join(store: &Store, name: &str) -> Result<Node, SetupError> {
+    let mut node = store.join(name);
+    match node.beat(Duration::ZERO) {
+        Ok(_) => Ok(node),
+        Err(error) => Err(SetupError::new(format!("this server cannot show the others that it is there: {error}"))),
+    }
+}
+
+/// What a configuration says that keeps the mailboxes, for nobody but the caller.
 pub(crate) fn open_engine(path: &Path, config: &Config) -> Result<Arc<dyn Engine>, SetupError> {
+    open_engine_of(path, config, None)
+}
+
+/// The same; `node`: for the one of several servers that has this name.
+fn open_engine_of(path: &Path, config: &Config, node: Option<&str>) -> Result<Arc<dyn Engine>, SetupError> {
     match postgres(config)? {
         None => {
             let engine = SqliteEngine::open(&path.join("store"), &SqliteOptions::default());
             Ok(Arc::new(engine.map_err(|error| SetupError::new(error.what))?))
         }
         Some(options) => {
+            let options = PostgresOptions { node: node.map(str::to_owned), ..options };
             let engine = PostgresEngine::open(&options).map_err(|error| SetupError::new(error.what))?;
             Ok(Arc::new(engine))
         }

@@ -63,6 +63,8 @@ pub struct Config {
     pub engine: StorageEngine,
     /// Where PostgreSQL is, if that is the engine.
     pub database: DatabaseFiles,
+    /// The name of this server among several with the same mail.
+    pub node: Option<String>,
     /// Whom to ask in the DNS.
     pub dns: dns::Options,
     /// What follows from who mail of other servers comes from.
@@ -406,6 +408,7 @@ impl Default for Config {
             tarpit_millis_max: 5000,
             engine: StorageEngine::default(),
             database: DatabaseFiles::default(),
+            node: None,
             dns: dns::Options::default(),
             sender: Sender::default(),
             reports: Reports::default(),

@@ -8,6 +8,7 @@ use incoming::{
     NO_REVERSE_NAME, OWN_HELO, RSPAMD, RSPAMD_CONTROLLER, SPF_FAIL, TRUSTED_RELAYS, TRUSTED_SEALERS, WAIT_FOR_DNS,
 };
 
+mod cluster;
 mod incoming;
 mod keeping;
 mod listening;
@@ -233,6 +234,7 @@ pub const OPTIONS: &[ConfigOption] = &[
     keeping::URL_FILE,
     keeping::BUCKET_URL_FILE,
     keeping::AUTHORITY,
+    cluster::NODE,
     ConfigOption {
         key: "dns.servers",
         kind: ADDRESSES,

@@ -61,6 +61,9 @@ pub(super) fn parse(text: &str, base: &Path) -> Result<Config, Vec<Problem>> {
     reader.finish()
 }
 
+/// The name of a server among others is at most so long.
+const NODE_CHARS_MAX: usize = 40;
+
 struct Reader<'a> {
     text: &'a str,
     base: &'a Path,
@@ -136,6 +139,18 @@ impl Value<'_> {
             Ok(name)
         } else {
             Err(format!("must be a host name such as \"mail.example.org\", not \"{name}\""))
+        }
+    }
+
+    /// The name of a server among others.
+    pub(super) fn node(&self) -> Result<String, String> {
+        let name = self.text()?;
+        let is_one = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
+        match (1..=NODE_CHARS_MAX).contains(&name.len()) && name.bytes().all(is_one) {
+            true => Ok(name.to_owned()),
+            false => Err(format!(
+                "must be a name of 1 to {NODE_CHARS_MAX} lower-case letters, digits and hyphens, not \"{name}\""
+            )),
         }
     }
 
@@ -408,6 +423,20 @@ mod tests {
         check("[smarthost]\nport = 25", "1:2: `smarthost` needs `smarthost.host`");
         check("[store]\nengine = 'postgres'", "2:1: `store.engine` needs `store.url_file` beside it");
         check("[store]\nurl_file = 'f'", "2:1: `store.url_file` needs `store.engine = \"postgres\"` beside it");
+        let long = |count| format!("cluster.node = '{}'", "a".repeat(count));
+        let refused = format!(
+            "1:16: `cluster.node` must be a name of 1 to 40 lower-case letters, digits and hyphens, not \"{}\"",
+            "a".repeat(41)
+        );
+        check(&long(41), &refused);
+        check(
+            &long(40),
+            "1:1: `cluster.node` needs `store.engine = \"postgres\"` and `store.bucket_url_file` beside it",
+        );
+        check(
+            "cluster.node = 'a'\ntls.acme = 'letsencrypt'\nstore = { engine = 'postgres', url_file = 'f', bucket_url_file = 'b' }\nhostname = 'a.example'",
+            "1:1: `cluster.node` cannot stand beside `tls.acme`: the authority would ask another server; use `tls.certificate`",
+        );
         check("[smarthost]\nhost = 'a'\nuser = 'u'", "3:1: `smarthost.user` needs `smarthost.password_file` beside it");
         check(
             "limits.connections_max = 100",

@@ -29,6 +29,16 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
         }
         (StorageEngine::Sqlite | StorageEngine::Postgres, _) => {}
     }
+    if config.node.is_some() {
+        if config.engine != StorageEngine::Postgres || !has_bucket {
+            let text = "needs `store.engine = \"postgres\"` and `store.bucket_url_file` beside it";
+            found.push(("cluster.node", text.to_owned()));
+        }
+        if config.acme.is_some() {
+            let text = "cannot stand beside `tls.acme`: the authority would ask another server; use `tls.certificate`";
+            found.push(("cluster.node", text.to_owned()));
+        }
+    }
     if let Some(smarthost) = &config.smarthost {
         if smarthost.host.is_empty() {
             found.push(("smarthost", "needs `smarthost.host`".to_owned()));

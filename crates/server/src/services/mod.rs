@@ -45,7 +45,7 @@ pub(crate) use distributing::distribute_posts;
 pub use filling::tell_of_filling;
 pub(crate) use learning::learn_junk;
 pub use offered::offered;
-pub(crate) use outbound::{Outbound, outgoing, target, ways};
+pub(crate) use outbound::{Outbound, STOP_GRACE, outgoing, target, ways};
 pub(crate) use reading::read_reports;
 pub use receipts::{tidy, tidy_receipts};
 pub(crate) use refusals::{refused_hosts, write_refusals};

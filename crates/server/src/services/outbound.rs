@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dns::Dns;
-use queue::{Direct, Entry, Notice, Outgoing, Rates, ReportError, Roots, Sender, Sts, Via, Ways};
+use queue::{Direct, Entry, Notice, Outgoing, Queue, Rates, ReportError, Roots, Sender, Sts, Via, Ways};
 use smtp_proto::Credentials;
 use store::Timestamp;
 use tokio::runtime::Handle;
@@ -21,17 +21,22 @@ const CONNECTIONS_MAX: usize = 4;
 /// What the file of the password holds, and the option that names it.
 const PASSWORD: (&str, &str) = ("the smarthost's password", "smarthost.password_file");
 /// What an attempt under way may still take at a stop; shorter than the drain of connections.
-const STOP_GRACE: Duration = Duration::from_secs(2);
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// Mail on its way out. Where no way is configured there is none, and nothing runs.
 pub(crate) struct Outbound(Option<Sender>);
 
 impl Outbound {
-    /// Starts to send what is in the queue. Bounces come back.
+    /// Starts to send what is in `queue`. Bounces come back.
     ///
     /// # Errors
     /// A smarthost that cannot be used as configured.
-    pub(crate) fn start(outgoing: Option<Outgoing>, stores: &Stores, clock: Clock) -> Result<Self, SetupError> {
+    pub(crate) fn start(
+        outgoing: Option<Outgoing>,
+        stores: &Stores,
+        queue: Queue,
+        clock: Clock,
+    ) -> Result<Self, SetupError> {
         let Some(mut outgoing) = outgoing else { return Ok(Self(None)) };
         if let (Some(direct), Some(counts)) = (&mut outgoing.direct, stores.flow.counts().cloned()) {
             let now = move || Timestamp(clock.now().unix_millis);
@@ -48,15 +53,27 @@ impl Outbound {
         };
         let flow = stores.flow.clone();
         let release = Arc::new(move |entry: &Entry, content| flow.release(entry, content, now()));
-        let sender = Sender::start(stores.queue.clone(), outgoing, Arc::new(report), release, Arc::new(now))
+        let sender = Sender::start(queue, outgoing, Arc::new(report), release, Arc::new(now))
             .map_err(|error| SetupError::new(format!("mail cannot go out: {error}; correct [smarthost]")))?;
         Ok(Self(Some(sender)))
     }
 
     /// Stops: what is not settled then is tried again after the next start. Blocks for 3 s at most.
     pub(crate) fn stop(self) {
+        self.stop_within(STOP_GRACE);
+    }
+
+    /// As [`Self::stop`]; attempts under way are cut off after `grace`.
+    pub(crate) fn stop_within(self, grace: Duration) {
         if let Some(sender) = self.0 {
-            sender.stop(STOP_GRACE);
+            sender.stop(grace);
+        }
+    }
+
+    /// Has the queue looked at again: somebody else has changed it.
+    pub(crate) fn wake(&self) {
+        if let Some(sender) = &self.0 {
+            sender.wake();
         }
     }
 }

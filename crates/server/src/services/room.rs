@@ -20,9 +20,10 @@ const STEP_MILLIS: i64 = 24 * 3600 * 1000;
 /// In so many steps at most in one look.
 const STEPS_MAX: usize = 400;
 
-/// Looks at the disk, until `stop` becomes true or its sender is dropped.
+/// Looks at the disk, until `stop` becomes true or its sender is dropped. `is_mail_here`: what gives way makes room on it.
 pub(crate) async fn keep_room(
     (store, disk, head): (Store, Arc<Disk>, Letterhead),
+    is_mail_here: bool,
     clock: Clock,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -32,7 +33,8 @@ pub(crate) async fn keep_room(
         let (mut told_before, stopping, head) = (std::mem::take(&mut told), stop.clone(), head.clone());
         let work = spawn_blocking(move || {
             disk.look(store.reusable_bytes());
-            let lacking = || if *stopping.borrow() { 0 } else { disk.lacking_for_retention(store.reusable_bytes()) };
+            let is_over = || !is_mail_here || *stopping.borrow();
+            let lacking = || if is_over() { 0 } else { disk.lacking_for_retention(store.reusable_bytes()) };
             let tell = |id| tell(&store, id, &head, now);
             give_way(&store, &lacking, now, &mut |id| {
                 if told_before.insert(id) {

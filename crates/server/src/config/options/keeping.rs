@@ -8,7 +8,7 @@ pub(super) const ENGINE: ConfigOption = ConfigOption {
     kind: "\"sqlite\" or \"postgres\"",
     default: Some("\"sqlite\""),
     text: "What keeps the mailboxes, the accounts and the queue: files in `data_dir`, or a PostgreSQL server, which one \
-           Pillarbox at a time writes to. Large messages are files in \
+           Pillarbox at a time writes to, or several that know of each other (`cluster.node`). Large messages are files in \
            `data_dir` with both, or objects in a bucket (`store.bucket_url_file`). `pillarbox move-store` takes the mail from one to the \
            other.",
     set: |config, value| {

@@ -186,7 +186,7 @@ async fn sessions_of_the_queue_are_counted_but_not_those_that_bring_reports() {
         let (port, talk) = host();
         config.delivery.port = port;
         let outgoing = outgoing(config, None, &world.reporting.dns);
-        let outbound = Outbound::start(outgoing, &world.stores, Clock::start()).unwrap();
+        let outbound = Outbound::start(outgoing, &world.stores, world.stores.queue.clone(), Clock::start()).unwrap();
         let content = Arc::new(message::content::Content::new(b"Subject: x\r\n\r\nx\r\n".to_vec()));
         let to = smtp_proto::ForwardPath::Mailbox("you@a.example".parse().unwrap());
         let from = match from {
