@@ -154,8 +154,7 @@ impl Guide {
         line("receive: LMTP", Service::Lmtp, "no login");
         text.insert_str(text.find("  read: IMAP").unwrap_or(0), "                     server      port   security\n");
         let (http, https) = (self.port(Service::Http), self.port(Service::Https));
-        let _infallible =
-            write!(text, "\nIn a browser: http://127.0.0.1:{http}/ or https://localhost:{https}/ to see all devices\n");
+        let _infallible = write!(text, "\nIn a browser: http://127.0.0.1:{http}/ or https://localhost:{https}/\n");
         text.push_str("\n  user                 password\n");
         for TrialAccount { address, password } in &self.accounts {
             let _infallible = writeln!(text, "  {address:<20} {password}");

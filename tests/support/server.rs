@@ -69,7 +69,7 @@ impl Server {
         let copy = |name: &str| {
             fs::copy(from.join(name), to.join(name)).expect("a copy");
         };
-        ["pillarbox.format", "auth-secret"].map(copy);
+        ["pillarbox.format", "auth-secret"].into_iter().for_each(copy);
         for entry in fs::read_dir(from.join("tls")).expect("the authority") {
             copy(&format!("tls/{}", entry.expect("a name").file_name().to_str().expect("a name")));
         }

@@ -507,7 +507,7 @@ fn the_letter_about_a_hold_says_who_what_when_and_where_to_answer() {
             "Subject: May it delete 252 messages?\r\n",
             "Message-ID: <hold.1.1790000000@mail.example.org>\r\n",
             "https://mail.example.org/held\r\n",
-            "pillarbox held --account YOUR-ADDRESS keep 1\r\n",
+            "it is number 1\r\nof what is held for you.\r\n",
             place,
         ];
         for text in expected {

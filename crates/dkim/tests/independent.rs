@@ -17,8 +17,13 @@ message = sys.stdin.buffer.read()
 def txt(name, timeout=5):
     text = records.get((name.decode() if isinstance(name, bytes) else name).rstrip('.'))
     return text.encode() if text else None
+def holds(number):
+    try:
+        return dkim.DKIM(message).verify(number, dnsfunc=txt)
+    except dkim.ValidationError:
+        return False
 for number in range(message.count(b'\nDKIM-Signature:')):
-    print(dkim.DKIM(message).verify(number, dnsfunc=txt))
+    print(holds(number))
 print(dkim.arc_verify(message, dnsfunc=txt)[0].decode())
 ";
 

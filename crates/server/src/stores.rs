@@ -166,7 +166,7 @@ pub(crate) fn engine(path: &Path, config: &Config) -> Result<Arc<dyn Engine>, Se
 
 /// This server becomes one of several.
 fn join(store: &Store, name: &str) -> Result<Node, SetupError> {
-    let mut node = store.join(name);
+    let mut node = Node::join(store, name);
     match node.beat(Duration::ZERO) {
         Ok(_) => Ok(node),
         Err(error) => Err(SetupError::new(format!("this server cannot show the others that it is there: {error}"))),

@@ -15,7 +15,7 @@ use crate::objects::{ObjectName, Objects};
 use crate::record::{AccountRecord, Mailbox};
 use crate::state;
 use crate::store::Store;
-use crate::table::TableId;
+use crate::table_id::TableId;
 use std::collections::HashSet;
 
 /// A keyspace of the engine: a table, or an account.

@@ -7,7 +7,7 @@ use crate::codec::{Corrupt, Reader};
 use crate::error::Error;
 use crate::ids::{AccountId, DeviceId};
 use crate::key;
-use crate::nodes::NodeNumber;
+use crate::known_nodes::NodeNumber;
 use crate::record::{open, versioned};
 use crate::transact::AccountCell;
 use crate::tx::Tx;

@@ -13,14 +13,16 @@
 //! Invariant: a node whose row is there is alive, or not yet known to be gone; one whose row is not there is gone for good.
 
 use crate::codec::{Corrupt, Reader, Writer};
-use crate::engine::{Engine, EngineError};
 use crate::error::Error;
 use crate::key;
-use crate::table::{Table, TableId, TableTx};
+use crate::known_nodes::{NODE, NodeNumber, Nodes, key_of};
+use crate::store::Store;
+use crate::table::{Table, TableTx};
+use crate::table_id::TableId;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// From one beat of a node to the next.
@@ -32,24 +34,8 @@ const SILENCE: Duration = Duration::from_secs(8);
 /// Who has not looked for so long begins to count anew: it may be that nobody could write.
 const BLINK: Duration = Duration::from_secs(4);
 
-const NODE: &[u8] = b"n";
 const LEADER: &[u8] = b"l";
 const WHAT: &str = "a row of the nodes";
-
-/// A node, until it stops or is taken for gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct NodeNumber(pub(crate) u64);
-
-/// What a process knows of the nodes of its storage.
-#[derive(Debug, Default)]
-pub(crate) struct Nodes {
-    /// 0: it is the only process that writes.
-    me: AtomicU64,
-    /// How often one has gone.
-    gone: AtomicU64,
-    /// How often it was looked what others have committed.
-    looks: AtomicU64,
-}
 
 /// A server among others.
 pub struct Node {
@@ -91,34 +77,12 @@ struct Leader {
     node: NodeNumber,
 }
 
-impl Nodes {
-    /// The number of this process among others; `None`: there are none.
-    pub(crate) fn me(&self) -> Option<NodeNumber> {
-        Some(self.me.load(Ordering::Acquire)).filter(|number| *number != 0).map(NodeNumber)
-    }
-
-    /// Counts up after each look at what others have committed.
-    pub(crate) fn looks(&self) -> u64 {
-        self.looks.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn note_look(&self, number: u64) {
-        self.looks.store(number, Ordering::Release);
-    }
-
-    /// Counts up when one has gone: what it left half-way is nobody's from then on.
-    pub(crate) fn gone(&self) -> u64 {
-        self.gone.load(Ordering::Acquire)
-    }
-}
-
-/// Whether a node is gone for good.
-pub(crate) fn is_gone(engine: &dyn Engine, number: NodeNumber) -> Result<bool, EngineError> {
-    Ok(engine.snapshot(TableId::Nodes.keyspace())?.get(&key_of(number))?.is_none())
-}
-
 impl Node {
-    pub(crate) fn new(table: Table, nodes: Arc<Nodes>, name: &str) -> Self {
+    /// This process as one of several that work on the same storage, which must all be that. Before anything is done with an
+    /// account; it is one from its first beat on.
+    #[must_use]
+    pub fn join(store: &Store, name: &str) -> Self {
+        let (table, nodes) = (store.table(TableId::Nodes), Arc::clone(store.nodes()));
         Self { table, nodes, name: name.to_owned(), number: None, others: BTreeMap::new(), looked_at: None }
     }
 
@@ -222,10 +186,6 @@ fn put(tx: &mut TableTx<'_>, node: NodeNumber, row: &Row) {
     let mut w = Writer::of_format(1);
     w.number(row.beat).wide_text(&row.name);
     tx.put(&key_of(node), w.0);
-}
-
-fn key_of(node: NodeNumber) -> Vec<u8> {
-    [NODE, &node.0.to_be_bytes()].concat()
 }
 
 impl Row {

@@ -4,7 +4,7 @@
 use crate::error::Error;
 use crate::ids::{AccountId, ModSeq};
 use crate::store::Store;
-use crate::table::TableId;
+use crate::table_id::TableId;
 use std::collections::{BTreeSet, HashMap};
 
 /// So many heads are asked for at once.

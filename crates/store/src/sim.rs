@@ -11,7 +11,7 @@
 use crate::engine::{Commit, CommitError, Engine, EngineError, Snapshot, Visit, Write};
 use crate::ids::{AccountId, ModSeq, Timestamp};
 use crate::objects::{ObjectError, ObjectName, Objects, Shared};
-use crate::table::TableId;
+use crate::table_id::TableId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

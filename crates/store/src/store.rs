@@ -7,12 +7,13 @@ use crate::error::Error;
 use crate::figures::Figures;
 use crate::hold::AsksOwner;
 use crate::ids::{AccountId, Timestamp};
+use crate::known_nodes::Nodes;
 use crate::maildrops::MaildropLocks;
-use crate::nodes::{Node, Nodes};
 use crate::objects::Objects;
 use crate::quota::Quota;
 use crate::space::{Space, Unreserved};
-use crate::table::{Table, TableId, Turns};
+use crate::table::{Table, Turns};
+use crate::table_id::TableId;
 use crate::transact::AccountCell;
 use crate::watch::Watches;
 use std::collections::{BTreeSet, HashMap};
@@ -260,13 +261,6 @@ impl Store {
         Ok(self.0.engine.accounts()?.into_iter().filter(|id| id.is_mail()).collect())
     }
 
-    /// This process as one of several that work on the same storage, which must all be that. Before anything is done with an
-    /// account; it is one from its first beat on.
-    #[must_use]
-    pub fn join(&self, name: &str) -> Node {
-        Node::new(self.table(TableId::Nodes), Arc::clone(&self.0.nodes), name)
-    }
-
     /// Takes away the locks of maildrops that could not be taken away when their sessions ended. To be called with every beat.
     pub fn tidy_locks(&self) {
         self.0.maildrops.tidy();
@@ -343,7 +337,7 @@ impl Store {
         self.0.cells.lock().unwrap_or_else(PoisonError::into_inner).by_id.get(&id).cloned()
     }
 
-    pub(crate) fn nodes(&self) -> &Nodes {
+    pub(crate) fn nodes(&self) -> &Arc<Nodes> {
         &self.0.nodes
     }
 

@@ -11,34 +11,13 @@ use crate::error::Error;
 use crate::ids::{AccountId, ModSeq};
 use crate::key;
 use crate::store::Store;
+use crate::table_id::TableId;
 use crate::watch::Watch;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 pub(crate) use turns::Turns;
 use turns::{CONFLICTS_MAX, Change, Verdict};
-
-/// Which table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TableId {
-    /// The directory: domains, addresses, names of accounts.
-    Directory,
-    /// The outbound queue.
-    Queue,
-    /// Who is logged in on the pages.
-    Sessions,
-    /// Second factors, and strangers who ask for an account.
-    People,
-    /// What is written down of mail beside the mail itself.
-    Reports,
-    /// What was written to lists and is not done.
-    Posts,
-    /// Who has brought mail.
-    Strangers,
-    /// Which servers work on this storage at the same time.
-    Nodes,
-}
 
 /// A table. Cheap to clone.
 #[derive(Clone)]
@@ -62,41 +41,6 @@ pub type Row = (Vec<u8>, Vec<u8>);
 
 /// Keys and their new values; `None`: it is removed.
 pub type Rows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
-
-impl TableId {
-    /// All of them.
-    pub const ALL: [Self; Self::COUNT] = [
-        Self::Directory,
-        Self::Queue,
-        Self::Sessions,
-        Self::People,
-        Self::Reports,
-        Self::Posts,
-        Self::Strangers,
-        Self::Nodes,
-    ];
-    pub(crate) const COUNT: usize = 8;
-
-    /// The engine knows accounts only: a table has a number that no account has, the same in every version.
-    pub(crate) fn keyspace(self) -> AccountId {
-        AccountId(self as u32)
-    }
-}
-
-impl fmt::Display for TableId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Directory => "the directory of accounts",
-            Self::Queue => "the outbound queue",
-            Self::Sessions => "the table of who is logged in on the pages",
-            Self::People => "the table of second factors",
-            Self::Reports => "the table of refused mail",
-            Self::Posts => "the table of posts to lists",
-            Self::Strangers => "the table of who has brought mail",
-            Self::Nodes => "the table of servers",
-        })
-    }
-}
 
 impl Table {
     pub(crate) fn new(id: TableId, store: Store, turns: Arc<Turns>) -> Self {

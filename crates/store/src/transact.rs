@@ -19,7 +19,7 @@ use crate::figures::Figures;
 use crate::ids::{AccountId, DeviceId, MailboxId, ModSeq};
 use crate::index::Index;
 use crate::key;
-use crate::nodes::{self, NodeNumber, Nodes};
+use crate::known_nodes::{self, NodeNumber, Nodes};
 use crate::receipt::Claims;
 use crate::space::Space;
 use crate::state::{AccountState, MailboxState};
@@ -192,7 +192,7 @@ impl AccountCell {
             // It is the only one that writes; or it was then.
             (None, _) | (Some(_), None) => Ok(true),
             (Some(me), Some(owner)) if me == owner => Ok(is_new),
-            (Some(_), Some(owner)) => Ok(nodes::is_gone(&*self.engine, owner)?),
+            (Some(_), Some(owner)) => Ok(known_nodes::is_gone(&*self.engine, owner)?),
         }
     }
 

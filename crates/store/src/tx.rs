@@ -10,7 +10,7 @@ use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq, Timestamp, Uid
 use crate::index::Index;
 use crate::journal::{Actor, Change, JournalEntry};
 use crate::key;
-use crate::nodes::NodeNumber;
+use crate::known_nodes::NodeNumber;
 use crate::record::{AccountRecord, Mailbox, Subscription};
 use crate::state::{self, AccountState, MailboxState};
 use std::collections::{BTreeMap, BTreeSet};

@@ -29,16 +29,7 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
         }
         (StorageEngine::Sqlite | StorageEngine::Postgres, _) => {}
     }
-    if config.node.is_some() {
-        if config.engine != StorageEngine::Postgres || !has_bucket {
-            let text = "needs `store.engine = \"postgres\"` and `store.bucket_url_file` beside it";
-            found.push(("cluster.node", text.to_owned()));
-        }
-        if config.acme.is_some() {
-            let text = "cannot stand beside `tls.acme`: the authority would ask another server; use `tls.certificate`";
-            found.push(("cluster.node", text.to_owned()));
-        }
-    }
+    found.extend(cluster_contradictions(config));
     if let Some(smarthost) = &config.smarthost {
         if smarthost.host.is_empty() {
             found.push(("smarthost", "needs `smarthost.host`".to_owned()));
@@ -76,6 +67,23 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
     found.extend(taken_twice(config));
     if config.listen.values().all(Vec::is_empty) {
         found.push(("listen", "switches every service off; give at least one an address".to_owned()));
+    }
+    found
+}
+
+/// What a server that is one of several must not lack, and must not have.
+fn cluster_contradictions(config: &Config) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    if config.node.is_none() {
+        return found;
+    }
+    if config.engine != StorageEngine::Postgres || config.database.bucket_url_file.is_none() {
+        let text = "needs `store.engine = \"postgres\"` and `store.bucket_url_file` beside it";
+        found.push(("cluster.node", text.to_owned()));
+    }
+    if config.acme.is_some() {
+        let text = "cannot stand beside `tls.acme`: the authority would ask another server; use `tls.certificate`";
+        found.push(("cluster.node", text.to_owned()));
     }
     found
 }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::ids::{DeviceId, ModSeq, Timestamp};
 use crate::journal::{Actor, Change, OfAccount, Protocol, Stretches};
 use crate::key;
-use crate::nodes::NodeNumber;
+use crate::known_nodes::NodeNumber;
 use crate::record::{open, versioned};
 use crate::state;
 use crate::transact::AccountCell;

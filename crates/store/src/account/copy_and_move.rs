@@ -10,7 +10,7 @@ use crate::ids::{DeviceId, EmailId, MailboxId, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
 use crate::journal::{Actor, Change, Listed, MESSAGES_PER_ENTRY_MAX, OfMessages, Protocol, Relisted};
 use crate::key;
-use crate::nodes::NodeNumber;
+use crate::known_nodes::NodeNumber;
 use crate::quota::Amount;
 use crate::record::{open, versioned};
 use crate::rights::Rights;

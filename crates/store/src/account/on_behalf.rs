@@ -124,7 +124,7 @@ mod tests {
     use crate::journal::{Actor, Protocol};
     use crate::sim::{ReadOnly, SimEngine, SimObjects};
     use crate::store::Store;
-    use crate::table::TableId;
+    use crate::table_id::TableId;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     const ID: AccountId = AccountId(16);

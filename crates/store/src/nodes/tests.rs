@@ -1,6 +1,5 @@
 use super::*;
 use crate::sim::{SimEngine, SimObjects};
-use crate::store::Store;
 
 fn store(engine: &SimEngine) -> Store {
     Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()))
@@ -17,7 +16,7 @@ fn leads(node: &mut Node, seconds: u64) -> Option<u64> {
 #[test]
 fn one_leads_and_another_one_when_it_has_been_silent_for_as_long_as_must_be() {
     let engine = SimEngine::new();
-    let (mut one, mut two) = (store(&engine).join("one"), store(&engine).join("two"));
+    let (mut one, mut two) = (Node::join(&store(&engine), "one"), Node::join(&store(&engine), "two"));
     assert_eq!((leads(&mut one, 0), leads(&mut two, 0)), (None, None), "who has just come begins nothing");
     assert_eq!((leads(&mut one, 2), leads(&mut two, 2)), (Some(1), None));
     let mut seconds = 2;
@@ -34,12 +33,12 @@ fn one_leads_and_another_one_when_it_has_been_silent_for_as_long_as_must_be() {
 #[test]
 fn who_stops_in_good_order_or_starts_again_is_waited_for_by_nobody() {
     let engine = SimEngine::new();
-    let (mut one, mut two) = (store(&engine).join("one"), store(&engine).join("two"));
+    let (mut one, mut two) = (Node::join(&store(&engine), "one"), Node::join(&store(&engine), "two"));
     leads(&mut one, 0);
     assert_eq!((leads(&mut one, 2), leads(&mut two, 2), leads(&mut two, 4)), (Some(1), None, None));
     one.leave().unwrap();
     assert_eq!(leads(&mut two, 6), Some(2));
-    let mut again = store(&engine).join("two");
+    let mut again = Node::join(&store(&engine), "two");
     let standing = again.beat(at(0)).unwrap();
     assert_eq!((standing.nodes, standing.gone), (vec!["two".to_owned()], vec!["two".to_owned()]));
     assert_eq!(leads(&mut again, 2), Some(3));
@@ -49,7 +48,7 @@ fn who_stops_in_good_order_or_starts_again_is_waited_for_by_nobody() {
 #[test]
 fn silence_counts_only_while_somebody_looks() {
     let engine = SimEngine::new();
-    let (mut one, mut two) = (store(&engine).join("one"), store(&engine).join("two"));
+    let (mut one, mut two) = (Node::join(&store(&engine), "one"), Node::join(&store(&engine), "two"));
     leads(&mut one, 0);
     assert_eq!((leads(&mut one, 2), leads(&mut two, 2)), (Some(1), None));
     engine.set_read_only(Some(crate::sim::ReadOnly::Now));
@@ -63,7 +62,7 @@ fn a_process_among_others_leaves_what_a_living_one_has_half_way_and_takes_back_w
     use crate::{AccountId, Actor, DeviceId, Flags, NewMessage, PIECE_MESSAGES_MAX, Protocol, Target, Timestamp};
     let engine = SimEngine::new();
     let (here, there) = (store(&engine), store(&engine));
-    let (mut one, mut two) = (here.join("one"), there.join("two"));
+    let (mut one, mut two) = (Node::join(&here, "one"), Node::join(&there, "two"));
     leads(&mut one, 0);
     leads(&mut two, 0);
     let account = here.create_account(AccountId(16), Timestamp(0)).unwrap();
@@ -104,7 +103,7 @@ fn a_maildrop_belongs_to_one_session_on_whichever_node_and_is_free_when_that_has
     use crate::{AccountId, Actor, DeviceId, Flags, MaildropOptions, NewMessage, Protocol, Target, Timestamp};
     let engine = SimEngine::new();
     let (here, there) = (store(&engine), store(&engine));
-    let (mut one, mut two) = (here.join("one"), there.join("two"));
+    let (mut one, mut two) = (Node::join(&here, "one"), Node::join(&there, "two"));
     leads(&mut one, 0);
     leads(&mut two, 0);
     let account = here.create_account(AccountId(16), Timestamp(0)).unwrap();

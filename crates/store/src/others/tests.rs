@@ -1,7 +1,7 @@
 use super::*;
 use crate::device::Credential;
 use crate::sim::{SimEngine, SimObjects};
-use crate::{Actor, DeviceId, Protocol, Timestamp};
+use crate::{Actor, DeviceId, Node, Protocol, Timestamp};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -45,7 +45,7 @@ fn what_others_commit_wakes_who_watches_it_and_what_this_process_does_wakes_nobo
 fn what_nobody_watches_is_compared_when_it_is_used_once_between_two_looks() {
     let engine = SimEngine::new();
     let (here, there) = (store(&engine), store(&engine));
-    let mut nodes = [here.join("one"), there.join("two")];
+    let mut nodes = [Node::join(&here, "one"), Node::join(&there, "two")];
     nodes.iter_mut().for_each(|node| drop(node.beat(std::time::Duration::ZERO).unwrap()));
     let account = here.create_account(ID, Timestamp(0)).unwrap();
     let mut heads = Heads::default();

@@ -4,10 +4,11 @@
 //!
 //! Invariant: a copy that has [`MARK`] is the whole table as it was at that version.
 
-use super::{Rows, Table, TableId};
+use super::{Rows, Table};
 use crate::engine::{Commit, CommitError, EngineError, KEY_BYTES_MAX, Snapshot, Write};
 use crate::error::Error;
 use crate::ids::{AccountId, ModSeq};
+use crate::table_id::TableId;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 

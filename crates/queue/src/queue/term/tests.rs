@@ -26,7 +26,7 @@ fn what_a_server_has_sent_that_does_not_lead_any_more_is_not_written_down_by_it(
     let settled: Settled = failed(1);
     assert_eq!(first.show_to_send(id).err(), Some(Error::Superseded), "nothing is begun");
     assert_eq!(first.settle(id, &settled, NOW), Err(Error::Superseded));
-    assert_eq!(first.settle_all(&[(id, settled.clone())], NOW), Err(Error::Superseded));
+    assert_eq!(first.settle_all(&[(id, &settled)], NOW), Err(Error::Superseded));
     assert_eq!(first.reported(&before, Matter::Failed), Err(Error::Superseded));
     assert_eq!(first.postpone(id, NOW), Err(Error::Superseded));
     assert_eq!(first.set_aside(&due, "damaged", NOW), Err(Error::Superseded));

@@ -3,7 +3,8 @@ use crate::engine::Engine;
 use crate::ids::AccountId;
 use crate::sim::{Fault, SimEngine, SimObjects};
 use crate::store::Store;
-use crate::table::{TableId, TableTx};
+use crate::table::TableTx;
+use crate::table_id::TableId;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
