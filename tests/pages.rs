@@ -132,10 +132,10 @@ fn check_page(browser: &Browser, name: &str) {
     let overhang = browser.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
     assert_eq!(overhang, 0, "{name} must be scrolled sideways");
     let nameless = "[...document.querySelectorAll('input:not([type=hidden]), select, textarea')]\
-                    .filter(e => !e.labels?.length || !e.labels[0].innerText.trim()).map(e => e.outerHTML)";
+                    .filter(e => !e.labels?.length || !e.labels[0].textContent.trim()).map(e => e.outerHTML)";
     assert_eq!(browser.evaluate(nameless), Value::Array(Vec::new()), "{name} has fields without a label");
     let wordless =
-        "[...document.querySelectorAll('a, button')].filter(e => !e.innerText.trim() && !e.ariaLabel).length";
+        "[...document.querySelectorAll('a, button')].filter(e => !e.textContent.trim() && !e.ariaLabel).length";
     assert_eq!(browser.evaluate(wordless), 0, "{name} has buttons without words");
     assert_eq!(browser.evaluate("document.querySelectorAll('h1').length"), 1, "{name}");
     assert_eq!(browser.evaluate("document.scripts.length"), 0, "{name}");

@@ -72,7 +72,7 @@ fn a_process_among_others_leaves_what_a_living_one_has_half_way_and_takes_back_w
         account.append(actor, Target::Inbox, message).unwrap()
     };
     let inbox = append().mailbox;
-    (0..PIECE_MESSAGES_MAX).for_each(|_| drop(append()));
+    (0..PIECE_MESSAGES_MAX).for_each(|_| _ = append());
     let to = account.create_mailbox(actor, "a", None).unwrap();
     let uids = || account.view(inbox).unwrap().index().iter().map(|entry| entry.uid).collect::<Vec<_>>();
     let count = |store: &Store| {
@@ -88,7 +88,7 @@ fn a_process_among_others_leaves_what_a_living_one_has_half_way_and_takes_back_w
 
     let mut copying = account.begin_copy(actor, inbox, uids(), to);
     assert!(copying.piece().unwrap());
-    (2..=10).step_by(2).for_each(|seconds| drop(leads(&mut two, seconds)));
+    (2..=10).step_by(2).for_each(|seconds| _ = leads(&mut two, seconds));
     assert_eq!(count(&there), PIECE_MESSAGES_MAX + 1, "the other one has gone");
     // It was only away.
     assert!(copying.piece().is_err(), "a copy without its first half must not succeed");
@@ -125,7 +125,7 @@ fn a_maildrop_belongs_to_one_session_on_whichever_node_and_is_free_when_that_has
     drop(held);
 
     let held = open(&account, pc).unwrap();
-    (2..=10).step_by(2).for_each(|seconds| drop(leads(&mut two, seconds)));
+    (2..=10).step_by(2).for_each(|seconds| _ = leads(&mut two, seconds));
     let taken_over = open(&other, pc).unwrap();
     let quit = |account: &crate::Account, held: &crate::Maildrop| {
         let actor = Actor { device: pc, protocol: Protocol::Pop3, now: Timestamp(3) };
