@@ -44,8 +44,8 @@ A user name of recent:alice@example.org lists the last 30 days, alice+Archive@ex
 What a device sends is saved to Sent, once: a copy that its program files there itself takes the place of the server's.
 `pillarbox device sent` with off leaves Sent to the program.
 
-A token opens the door for a program that logs in by OAuth (OAUTHBEARER, XOAUTH2) and takes one that it is given. It counts for
-some days, and is taken back with its device.
+A token opens the door for a program that logs in by OAuth (OAUTHBEARER, XOAUTH2) and takes one that it is given. It
+counts for some days, and is taken back with its device.
 
 Examples:
   pillarbox device add alice@example.org phone                     shows the password, once

@@ -30,7 +30,6 @@ pub struct RealServer {
 /// An account on it, in which one story happens.
 pub struct RealWorld<'a> {
     server: &'a RealServer,
-    control: Client,
     /// What `alice` is called here.
     name: String,
     /// What `bob` is called here, once he is there.
@@ -79,14 +78,14 @@ impl RealServer {
 impl<'a> RealWorld<'a> {
     /// The account of the story with this number.
     pub fn new(server: &'a RealServer, number: usize) -> Self {
-        let mut world = Self { server, control: server.control(), name: format!("alice{number}"), bob: None };
+        let mut world = Self { server, name: format!("alice{number}"), bob: None };
         world.add_account(Whose::Alice);
         world
     }
 
     fn add_account(&mut self, whose: Whose) {
         let call = Call::new("POST /api/v1/operator/accounts").with("address", self.user(whose)).with("name", "A B");
-        ask(&mut self.control, &call.with("password", PASSWORD));
+        ask(&mut self.server.control(), &call.with("password", PASSWORD));
     }
 
     fn ask_device(&mut self, call: Call) -> Value {
@@ -95,7 +94,7 @@ impl<'a> RealWorld<'a> {
 
     fn ask_device_of(&mut self, whose: Whose, call: Call) -> Value {
         let call = call.of(self.user(whose));
-        ask(&mut self.control, &call).pop().unwrap()
+        ask(&mut self.server.control(), &call).pop().unwrap()
     }
 }
 
@@ -152,7 +151,7 @@ impl World for RealWorld<'_> {
 
     fn set_quota(&mut self, quota: Quota) {
         let call = Call::new("POST /api/v1/admin/accounts/{id}/quota").at("id", self.user(Whose::Alice));
-        ask(&mut self.control, &call.with("quota_bytes", quota.bytes).with("quota_messages", quota.messages));
+        ask(&mut self.server.control(), &call.with("quota_bytes", quota.bytes).with("quota_messages", quota.messages));
     }
 
     /// By a device that is gone again when the story begins.

@@ -50,7 +50,7 @@ struct Run {
 }
 
 impl AccountConsole {
-    /// What devices removed in the last 30 days and can be put back, the newest first, at most [`REMOVALS_MAX`] lines.
+    /// What devices removed in the last 30 days and can be put back, the newest first, at most `REMOVALS_MAX` lines.
     ///
     /// # Errors
     /// Faults.

@@ -431,11 +431,11 @@ mod tests {
         check(&long(41), &refused);
         check(
             &long(40),
-            "1:1: `cluster.node` needs `store.engine = \"postgres\"` and `store.bucket_url_file` beside it",
+            "1:9: `cluster.node` needs `store.engine = \"postgres\"` and `store.bucket_url_file` beside it",
         );
         check(
             "cluster.node = 'a'\ntls.acme = 'letsencrypt'\nstore = { engine = 'postgres', url_file = 'f', bucket_url_file = 'b' }\nhostname = 'a.example'",
-            "1:1: `cluster.node` cannot stand beside `tls.acme`: the authority would ask another server; use `tls.certificate`",
+            "1:9: `cluster.node` cannot stand beside `tls.acme`: the authority would ask another server; use `tls.certificate`",
         );
         check("[smarthost]\nhost = 'a'\nuser = 'u'", "3:1: `smarthost.user` needs `smarthost.password_file` beside it");
         check(

@@ -503,7 +503,8 @@ mod tests {
         assert_eq!((admission.open(), admission.connected(Service::Metrics)), (10, MONITORS_MAX));
         assert_eq!(admission.connected(Service::Imap), 10);
         drop((clients, monitors));
-        assert_eq!((admission.lock().monitors, admission.connected(Service::Imap), admission.open()), (0, 0, 0));
+        let monitors = admission.lock().monitors;
+        assert_eq!((monitors, admission.connected(Service::Imap), admission.open()), (0, 0, 0));
         assert_eq!(admission.accepted.value(["imap"]), 10);
     }
 
