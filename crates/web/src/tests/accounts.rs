@@ -60,7 +60,7 @@ fn a_list_is_tried_then_done_then_there() {
     assert_eq!(carol.log_in("carol@example.org", PASSWORD).status, StatusCode::SEE_OTHER);
     let record = world.auth.directory().who_logs_in("carol").unwrap().unwrap().1;
     assert!(!record.has_imported_password(), "it is hashed anew");
-    assert_eq!(carol.log_in("carol@example.org", PASSWORD).status, StatusCode::SEE_OTHER);
+    assert_eq!(world.browser().log_in("carol@example.org", PASSWORD).status, StatusCode::SEE_OTHER);
     alice.submit(here, here, &[("csv", "nonsense")]);
     assert!(alice.get(here).text.contains("the first line must name the columns"));
 }
