@@ -223,6 +223,9 @@ impl Columns {
         let password = match (raw(self.password), text(self.hash)) {
             ("", "") => return Err("it has neither a password nor a hash".to_owned()),
             ("", hash) => NewPassword::Hash(hash),
+            (password, "") if looks_like_a_hash(password) => {
+                return Err("the password looks like a hash; put it into the column “hash”".to_owned());
+            }
             (password, "") => NewPassword::Plain(password),
             (_, _) => return Err("it has both a password and a hash; leave one of them out".to_owned()),
         };
@@ -233,6 +236,16 @@ impl Columns {
         let aliases = text(self.aliases).split([' ', ';', ',']).filter(|alias| !alias.is_empty()).collect();
         Ok(NewAccount { address: text(Some(self.address)), display: text(self.name), password, quota_bytes, aliases })
     }
+}
+
+/// Other servers call the column of their hashes `password`, and nobody chooses one that begins so.
+fn looks_like_a_hash(password: &str) -> bool {
+    let scheme = password.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(scheme, _)| scheme);
+    let is_scheme = |scheme: &str| {
+        scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_uppercase() || b"0123456789-.".contains(&b))
+    };
+    scheme.is_some_and(is_scheme)
+        || ["$2a$", "$2b$", "$2y$", "$5$", "$6$", "$argon2"].iter().any(|begin| password.starts_with(begin))
 }
 
 fn wrong_columns(what: &str) -> Error {
@@ -284,7 +297,9 @@ mod tests {
             user00@example.org;;long enough;;;\r\n\
             heidi@example.org;;long enough;;;;more\r\n\
             Dave@example.org;;long enough;;;\r\n\
-            ivan@example.org;;long enough;{SSHA}1WRiFncH9cCFT4iSwarmsCD7wZ6iO3Ux;;\r\n";
+            ivan@example.org;;long enough;{SSHA}1WRiFncH9cCFT4iSwarmsCD7wZ6iO3Ux;;\r\n\
+            judy@example.org;;{SSHA}1WRiFncH9cCFT4iSwarmsCD7wZ6iO3Ux;;;\r\n\
+            mallory@example.org;;$6$salt$hash;;;\r\n";
         let dry = administration.import(&BulkAsk { dry_run: true, ..ask(list) }).unwrap();
         assert_eq!((dry.added, administration.find("dave@example.org").is_err()), (1, true));
         let answer = administration.import(&ask(list)).unwrap();
@@ -299,12 +314,14 @@ mod tests {
             "9 heidi@example.org refused: it has 7 columns, and the first line names 6",
             "10 Dave@example.org refused: it stands in line 4 already",
             "11 ivan@example.org refused: it has both",
+            "12 judy@example.org refused: the password looks like a hash",
+            "13 mallory@example.org refused: the password looks like a hash",
         ];
         assert_eq!(said.len(), expected.len(), "{said:?}");
         for (said, expected) in said.iter().zip(expected) {
             assert!(said.starts_with(expected), "{said}");
         }
-        assert_eq!((answer.added, answer.there, answer.refused), (1, 1, 7));
+        assert_eq!((answer.added, answer.there, answer.refused), (1, 1, 9));
     }
 
     #[test]
