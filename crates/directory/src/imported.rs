@@ -10,9 +10,9 @@ use crate::Directory;
 use crate::error::Error;
 use crate::password::is_argon2_of;
 use crate::record::AccountRecord;
-use argon2::Params;
 use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash;
+use argon2::{Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{digest, pbkdf2};
 use base64::Engine;
@@ -212,7 +212,8 @@ impl<'a> Imported<'a> {
     fn argon2(hash: &'a str, begin: &str) -> Result<Self, Reason> {
         let stored = PasswordHash::new(hash).map_err(|_| "is not a whole one of argon2")?;
         let params = Params::try_from(&stored).map_err(|_| "has parameters that argon2 does not know")?;
-        if !hash.starts_with(begin) || stored.salt.is_none() || stored.hash.is_none() {
+        let is_known = stored.version.is_some_and(|version| Version::try_from(version).is_ok());
+        if !hash.starts_with(begin) || stored.salt.is_none() || stored.hash.is_none() || !is_known {
             return Err("is not a whole one of its kind of argon2");
         }
         let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());

@@ -288,26 +288,31 @@ impl Running<'_, '_> {
     /// done with it here counts.
     fn reflag(&mut self, way: &mut Way<'_>, imported: &mut Imported, items: &[Item]) -> Result<usize, Failure> {
         let mut changes: BTreeMap<(MailboxId, u32), (Flags, Vec<Uid>)> = BTreeMap::new();
-        let mut noted = Vec::new();
+        let mut noted = BTreeMap::new();
         for item in items {
             let (Some((place, before)), now) = (imported.of(item.mark), digest(&item.flags)) else { continue };
             if before != now {
-                noted.push((item.mark, now));
+                noted.insert(item.mark, now);
                 let change = changes.entry((place.mailbox, now)).or_insert_with(|| (item.flags.clone(), Vec::new()));
                 change.1.push(place.uid);
             }
         }
-        for ((mailbox, _), (flags, uids)) in changes {
+        for ((mailbox, new), (flags, uids)) in changes {
             let change = FlagChange { mode: FlagMode::Replace, flags, unchanged_since: None };
             match self.import.account.change_flags(self.import.actor(), mailbox, uids, change) {
                 Ok(_) | Err(Error::NoSuchMailbox | Error::NotAllowed(_)) => {}
                 Err(Error::Limit(why)) => {
                     let (folder, message) = (way.folder.name.clone(), "flags that changed".to_owned());
                     self.say(Event::Refused { folder, message, why })?;
+                    // The next import tries again.
+                    noted.retain(|mark, now| {
+                        *now != new || imported.of(*mark).is_none_or(|(place, _)| place.mailbox != mailbox)
+                    });
                 }
                 Err(error) => return Err(error.into()),
             }
         }
+        let noted: Vec<_> = noted.into_iter().collect();
         self.import.account.note_flags_elsewhere(imported, &noted)?;
         Ok(noted.len())
     }
@@ -359,6 +364,8 @@ impl Running<'_, '_> {
             }
             contents => contents?,
         };
+        // What is refused takes nothing of what is known by its content.
+        let known = before.clone();
         let (mut arriving, mut coming) = (Vec::new(), Vec::new());
         for (item, content) in items.iter().zip(contents) {
             match content {
@@ -386,9 +393,13 @@ impl Running<'_, '_> {
                 Ok(())
             }
             Err(Error::InvalidContent(_) | Error::OverQuota { .. } | Error::Limit(_)) if items.len() > 1 => {
+                *before = known;
                 self.one_by_one(way, imported, before, items)
             }
-            Err(why @ Error::Limit(_)) => self.without_keywords(way, imported, before, (items, why)),
+            Err(why @ Error::Limit(_)) => {
+                *before = known;
+                self.without_keywords(way, imported, before, (items, why))
+            }
             Err(why @ (Error::InvalidContent(_) | Error::OverQuota { .. })) => {
                 coming.into_iter().try_for_each(|item| self.refuse(way, item, why.to_string()))
             }

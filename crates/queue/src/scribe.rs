@@ -18,12 +18,17 @@ const AT_ONCE: usize = 128;
 
 /// The way to the thread that writes. It ends when all of them have gone.
 #[derive(Clone)]
-pub(crate) struct Scribe(Sender<Arc<Note>>);
+pub(crate) struct Scribe(Sender<Asked>);
 
-/// What hosts said of a message, and that it is to be written down.
+/// What hosts said of a message.
 pub(crate) struct Note {
     pub(crate) job: Job,
     pub(crate) settled: Settled,
+}
+
+/// That it is to be written down, and whom to tell. Nobody but the thread holds it: whoever waits sees when that is gone.
+pub(crate) struct Asked {
+    note: Arc<Note>,
     written: SyncSender<Result<(), Error>>,
 }
 
@@ -34,7 +39,7 @@ pub(crate) struct Writing {
 }
 
 /// A way to the thread, and what it is to read.
-pub(crate) fn scribe() -> (Scribe, Receiver<Arc<Note>>) {
+pub(crate) fn scribe() -> (Scribe, Receiver<Asked>) {
     let (notes, waiting) = channel();
     (Scribe(notes), waiting)
 }
@@ -43,9 +48,9 @@ impl Scribe {
     /// Has an outcome written down; the job has ended then.
     pub(crate) fn write(&self, job: Job, settled: Settled) -> Writing {
         let (answer, written) = sync_channel(1);
-        let note = Arc::new(Note { job, settled, written: answer });
+        let note = Arc::new(Note { job, settled });
         // Where the thread is gone, whoever waits for it sees that.
-        let _ = self.0.send(Arc::clone(&note));
+        let _ = self.0.send(Asked { note: Arc::clone(&note), written: answer });
         Writing { note, written }
     }
 }
@@ -68,17 +73,35 @@ impl Writing {
 /// The thread: has what comes written down with `settle`, and says with `ended` what the messages are then; until nobody is left from whom
 /// something could come.
 pub(crate) fn write_down(
-    notes: &Receiver<Arc<Note>>,
+    asked: &Receiver<Asked>,
     settle: impl Fn(&[(QueueId, &Settled)]) -> Result<Vec<Option<Entry>>, Error>,
     ended: impl Fn(&[Arc<Note>], &[Option<Entry>]),
 ) {
-    while let Ok(first) = notes.recv() {
-        let notes: Vec<_> = std::iter::once(first).chain(notes.try_iter()).take(AT_ONCE).collect();
+    while let Ok(first) = asked.recv() {
+        let asked: Vec<_> = std::iter::once(first).chain(asked.try_iter()).take(AT_ONCE).collect();
+        let notes: Vec<_> = asked.iter().map(|one| Arc::clone(&one.note)).collect();
         let settled: Vec<_> = notes.iter().map(|note| (note.job.id, &note.settled)).collect();
         let answer = settle(&settled).map(|entries| ended(&notes, &entries));
-        for note in &notes {
+        for one in asked {
             // Its thread may have ended with the server.
-            let _ = note.written.send(answer.clone());
+            let _ = one.written.send(answer.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outgoing::Destination;
+    use crate::turns::Turn;
+    use std::thread;
+
+    #[test]
+    fn connections_waited_forever_for_a_thread_that_had_panicked() {
+        let (scribe, asked) = scribe();
+        let job = || Job { id: QueueId(1), turn: Turn::default(), destination: Destination::Release };
+        let before = scribe.write(job(), Vec::new());
+        thread::spawn(move || write_down(&asked, |_| panic!("the test's"), |_, _| ())).join().unwrap_err();
+        assert!(before.wait().is_err() && scribe.write(job(), Vec::new()).wait().is_err());
     }
 }

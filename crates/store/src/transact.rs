@@ -234,8 +234,8 @@ impl AccountCell {
 
     /// Whether a device is there and not revoked. Waits for no turn.
     pub(crate) fn has_device(&self, id: DeviceId) -> Result<bool, Error> {
-        self.be_sure()?;
-        let device = match self.published() {
+        // Where other nodes write too the row itself is read: this is asked within turns of other accounts.
+        let device = match self.published().filter(|_| self.nodes.me().is_none()) {
             Some(state) => state.devices.get(&id).cloned(),
             None => {
                 let row = self.engine.snapshot(self.id)?.get(&key::device(id))?;
@@ -249,18 +249,17 @@ impl AccountCell {
     /// Where other nodes write too, a state that nobody has compared with the engine since the last look at what they did is
     /// compared now: only what somebody watches is looked at.
     fn be_sure(&self) -> Result<(), Error> {
-        if self.nodes.me().is_none() || !self.doubt() { Ok(()) } else { self.refresh() }
-    }
-
-    /// Whether the state may be older than the last look; the caller finds out.
-    fn doubt(&self) -> bool {
-        let now = self.nodes.looks();
-        self.sure_at.swap(now, Ordering::AcqRel) != now
+        let look = self.nodes.looks();
+        if self.nodes.me().is_some() && self.sure_at.load(Ordering::Acquire) != look {
+            self.refresh()?;
+            self.is_sure_at(look);
+        }
+        Ok(())
     }
 
     /// It is compared with the engine in the look of this number.
     pub(crate) fn is_sure_at(&self, look: u64) {
-        self.sure_at.store(look, Ordering::Release);
+        self.sure_at.fetch_max(look, Ordering::AcqRel);
     }
 
     /// Notices what other processes have committed. Cheap when there is nothing.

@@ -247,7 +247,10 @@ fn role(used: SpecialUse) -> Option<Role> {
 /// A name as people know it: modified UTF-7 (RFC 3501 §5.1.3), or UTF-8 from servers that say it so.
 fn readable(wire: &[u8]) -> String {
     let text = String::from_utf8_lossy(wire);
-    if text.is_ascii() { utf7::decode(&text).unwrap_or_else(|| text.into_owned()) } else { text.into_owned() }
+    let name =
+        if text.is_ascii() { utf7::decode(&text).unwrap_or_else(|| text.into_owned()) } else { text.into_owned() };
+    // It is shown on a terminal.
+    name.replace(char::is_control, "\u{fffd}")
 }
 
 /// What FETCH says of a message.

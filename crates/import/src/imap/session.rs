@@ -142,13 +142,16 @@ impl Session {
     }
 
     fn learn_capabilities(&mut self) -> Result<(), SourceError> {
-        let mut told = Vec::new();
+        // One at most: whoever is asked may send as many as it likes.
+        let mut told = None;
         self.ask(&[Word::Plain("CAPABILITY")], |response| {
-            told.push(response);
+            if response.after("CAPABILITY").is_some() {
+                told = Some(response);
+            }
             Ok(())
         })?;
-        for response in &told {
-            self.note_capabilities(response);
+        if let Some(told) = told {
+            self.note_capabilities(&told);
         }
         Ok(())
     }

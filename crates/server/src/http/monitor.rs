@@ -11,7 +11,7 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use metrics::CONTENT_TYPE as METRICS_TYPE;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::warn;
@@ -93,14 +93,19 @@ async fn answer(
         refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         return refused;
     }
-    let Ok(_look) = looks.clone().try_acquire_owned() else {
+    let Ok(look) = looks.clone().try_acquire_owned() else {
         return text(StatusCode::SERVICE_UNAVAILABLE, "too many look at the same time\n");
     };
-    if is_metrics { metrics(observatory).await } else { ready(observatory).await }
+    if is_metrics { metrics(observatory, look).await } else { ready(observatory, look).await }
 }
 
-async fn metrics(observatory: Observatory) -> Response<Body> {
-    let told = spawn_blocking(move || observatory.get().map(Observed::exposition).map(|told| told.text())).await;
+async fn metrics(observatory: Observatory, look: OwnedSemaphorePermit) -> Response<Body> {
+    let told = spawn_blocking(move || {
+        // Held by the thread that looks: whoever asked may be gone before it has ended.
+        let _look = look;
+        observatory.get().map(Observed::exposition).map(|told| told.text())
+    });
+    let told = told.await;
     match told {
         Ok(Some(Ok(told))) => respond(StatusCode::OK, METRICS_TYPE, told),
         Ok(None) => text(StatusCode::SERVICE_UNAVAILABLE, "it begins\n"),
@@ -111,9 +116,12 @@ async fn metrics(observatory: Observatory) -> Response<Body> {
     }
 }
 
-async fn ready(observatory: Observatory) -> Response<Body> {
-    let look = spawn_blocking(move || observatory.get().map_or(Some("it begins"), Observed::lacks));
-    let lacks = match timeout(Duration::from_secs(READY_SECS_MAX), look).await {
+async fn ready(observatory: Observatory, look: OwnedSemaphorePermit) -> Response<Body> {
+    let lacks = spawn_blocking(move || {
+        let _look = look;
+        observatory.get().map_or(Some("it begins"), Observed::lacks)
+    });
+    let lacks = match timeout(Duration::from_secs(READY_SECS_MAX), lacks).await {
         Ok(Ok(lacks)) => lacks,
         Ok(Err(_)) | Err(_) => Some("the store does not answer"),
     };

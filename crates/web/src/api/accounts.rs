@@ -99,8 +99,12 @@ pub(crate) fn rename(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
 
 pub(crate) fn set_quota(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let account = named(caller)?;
-    let mib = fields.number::<u32>("quota_mib")?.map(|mib| u64::from(mib) << 20);
-    let quota = Quota { bytes: fields.number("quota_bytes")?.or(mib), messages: fields.number("quota_messages")? };
+    let mib = fields.number::<u32>("quota_mib")?.map(u64::from);
+    let account_line = self::account(caller)?;
+    // The page shows whole MiB: what is sent back as it was shown changes nothing.
+    let as_shown = account_line.quota_bytes.filter(|bytes| mib == Some(bytes >> 20));
+    let bytes = fields.number("quota_bytes")?.or(as_shown).or(mib.map(|mib| mib << 20));
+    let quota = Quota { bytes, messages: fields.number("quota_messages")? };
     caller.administration()?.set_quota(account.id, quota)?;
     let done = about(caller, account.clone(), String::new())?;
     let usage = done.account.as_ref().map(|account| account.usage.as_str()).unwrap_or_default();
