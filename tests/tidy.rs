@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 #[path = "tidy/circles.rs"]
 mod circles;
+#[path = "tidy/limits.rs"]
+mod limits;
 #[path = "tidy/public.rs"]
 mod public;
 

@@ -20,6 +20,7 @@ const CELL_BYTES: usize = 7;
 /// A bit beside the first count: the feature is a pair of words. Counts are far below it ([`MESSAGES_MAX`]); pages of before have
 /// it nowhere, and get it where a pair is seen again.
 const PAIR: u16 = 1 << 15;
+/// Of a word or pair no more is counted.
 const COUNT_MAX: u16 = PAIR - 1;
 
 /// What a message is to its recipient.

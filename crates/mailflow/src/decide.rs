@@ -231,6 +231,7 @@ fn not_vouched(sender: &sender_auth::Findings) -> Reason {
 
 /// A name in words: short.
 fn shown(domain: &str) -> &str {
+    /// Of a name of a domain so much is shown.
     const DOMAIN_BYTES_MAX: usize = 100;
     match domain {
         "" => "nobody",

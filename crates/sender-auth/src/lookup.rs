@@ -11,6 +11,7 @@ pub(crate) const LOOKUPS_MAX: u32 = 150;
 
 /// Labels of a name, and octets of it, that the DNS can carry (RFC 1035 §2.3.4).
 const NAME_BYTES_MAX: usize = 253;
+/// One label of a name in the DNS (RFC 1035 §2.3.4).
 const LABEL_BYTES_MAX: usize = 63;
 
 /// What kind of record is asked for.

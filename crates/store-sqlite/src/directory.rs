@@ -20,6 +20,7 @@ pub(crate) const FORMAT_VERSION_FIRST: u32 = 1;
 /// More shards than this are refused.
 pub(crate) const SHARDS_MAX: u8 = 64;
 const FORMAT_TITLE: &str = "pillarbox sqlite store";
+/// The file that tells the format of a directory; a longer one is not ours.
 const FORMAT_FILE_BYTES_MAX: u64 = 4096;
 
 /// The data directory could not be opened: what, where, why, and what to do.

@@ -140,6 +140,7 @@ fn advice(status: &str) -> &'static str {
 
 /// In lines that are short, each after `indent`.
 fn write_lines(text: &mut String, indent: &str, words: &str) {
+    /// A line of a letter, unless one word is longer.
     const LINE_CHARS_MAX: usize = 76;
     let mut column = 0;
     for word in words.split(' ') {

@@ -30,6 +30,7 @@ const PIECE_MEMBERS_MAX: usize = 50;
 const PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Who could not be served is tried again so much later; each time twice as much, and an hour at most.
 const AGAIN_MILLIS: i64 = 60 * 1000;
+/// A post that could not be handed on is tried again at the latest after so long.
 const AGAIN_MILLIS_MAX: i64 = 60 * 60 * 1000;
 /// So often, which takes five days (RFC 5321 §4.5.4.1); how old a post is says nothing, because it may have waited for an owner.
 const TRIED_MAX: u32 = 125;
