@@ -1,6 +1,6 @@
 //! Plays a transcript: sends, waits for what must come, and looks for what must not.
 
-use super::script::{Action, Line, Protocol, Setting, matches};
+use super::script::{Action, Line, Protocol, Setting, keeping, kept, matches};
 use super::tokens::{base64, expand};
 use std::collections::BTreeMap;
 use store::Quota;
@@ -64,6 +64,9 @@ struct Device {
     token: Option<String>,
 }
 
+/// What lines have kept, by its name.
+type Kept = BTreeMap<String, String>;
+
 /// Plays a whole script; the error says which line failed and what came instead.
 pub fn play(world: &mut dyn World, script: &[Line]) -> Result<(), String> {
     let mut devices: BTreeMap<String, Device> = BTreeMap::new();
@@ -90,13 +93,19 @@ pub fn play(world: &mut dyn World, script: &[Line]) -> Result<(), String> {
             devices.insert(name.clone(), device);
         }
     }
+    let mut kept = Kept::new();
     for line in script {
-        step(world, &mut devices, &line.action).map_err(|why| format!("line {}: {why}", line.number))?;
+        step(world, &mut devices, &mut kept, &line.action).map_err(|why| format!("line {}: {why}", line.number))?;
     }
     Ok(())
 }
 
-fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &Action) -> Result<(), String> {
+fn step(
+    world: &mut dyn World,
+    devices: &mut BTreeMap<String, Device>,
+    kept: &mut Kept,
+    action: &Action,
+) -> Result<(), String> {
     let name = match action {
         Action::Given { mailbox, subjects } => {
             world.deliver(mailbox, subjects);
@@ -125,9 +134,10 @@ fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &
     };
     let sent = match action {
         Action::Send { text, .. } => {
-            let password = |device: &str| match device.strip_prefix("token ") {
-                Some(device) => devices.get(device)?.token.clone(),
-                None => devices.get(device)?.password.clone(),
+            let password = |name: &str| match name.split_once(' ') {
+                Some(("token", device)) => devices.get(device)?.token.clone(),
+                Some(("kept", name)) => kept.get(name).cloned(),
+                _ => devices.get(name)?.password.clone(),
             };
             expand(&world.translate(text), &world.user(Whose::device(name)), password)?
         }
@@ -136,7 +146,7 @@ fn step(world: &mut dyn World, devices: &mut BTreeMap<String, Device>, action: &
     let device = devices.get_mut(name).ok_or_else(|| format!("there is no device {name}"))?;
     match action {
         Action::Send { .. } => device.send(world, &sent),
-        Action::Expect { pattern, .. } => device.expect(world, pattern),
+        Action::Expect { pattern, .. } => device.expect(world, pattern, kept),
         Action::Never { pattern, .. } => device.never(&world.translate(pattern)),
         Action::Compress { .. } => {
             device.link.as_mut().ok_or("not connected")?.compress();
@@ -225,9 +235,14 @@ impl Device {
         Ok(())
     }
 
-    fn expect(&mut self, world: &mut dyn World, pattern: &str) -> Result<(), String> {
+    fn expect(&mut self, world: &mut dyn World, pattern: &str, all_kept: &mut Kept) -> Result<(), String> {
         self.connected(world)?;
-        self.find(&world.translate(pattern))
+        let pattern = world.translate(pattern);
+        let Some((name, before, after)) = keeping(&pattern) else { return self.find(&pattern) };
+        self.find(&format!("{before}...{after}"))?;
+        let text = kept(before, &self.lines[self.seen - 1]).unwrap_or_default();
+        all_kept.insert(name.to_owned(), text.to_owned());
+        Ok(())
     }
 
     fn find(&mut self, pattern: &str) -> Result<(), String> {

@@ -17,9 +17,11 @@
 //!                                 <password of phone> is the application password of a device,
 //!                                 <plain of phone> is what AUTH PLAIN sends for it,
 //!                                 <oauthbearer of phone> and <xoauth2 of phone> what these send with its token,
+//!                                 <kept url> is what another line has kept,
 //!                                 and <9 TIMES> at the beginning sends it so many times at once, with 1 to 9 for
 //!                                 each <n>
-//! pc    < +OK ... octets          a line that begins like this must come; `...` stands for any text
+//! pc    < +OK ... octets          a line that begins like this must come; `...` stands for any text,
+//!                                 <keep url> too, at its end or before a quotation mark or a space; it is kept under that name
 //! pc    ! * 1 EXPUNGE             no line that begins like this may have come since the last `>`
 //! pc    compresses             from here on all octets of the connection are compressed (RFC 4978)
 //! pc    drops                     the connection breaks
@@ -159,15 +161,29 @@ fn parse_devices(line: &str) -> Option<Vec<Action>> {
 
 /// Whether `line` begins like `pattern`; `...` in the pattern stands for any text.
 pub fn matches(pattern: &str, line: &str) -> bool {
+    behind(pattern, line).is_some()
+}
+
+/// What of `line` is behind `pattern`.
+fn behind<'a>(pattern: &str, line: &'a str) -> Option<&'a str> {
     let mut parts = pattern.split("...");
-    let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else { return false };
+    let mut rest = line.strip_prefix(parts.next()?)?;
     for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
+        rest = rest.split_once(part)?.1;
     }
-    true
+    Some(rest)
+}
+
+/// The name under which a pattern keeps something, what comes before that in the pattern, and what after it.
+pub fn keeping(pattern: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = pattern.split_once("<keep ")?;
+    let (name, after) = rest.split_once('>')?;
+    Some((name, before, after))
+}
+
+/// What is kept of a line.
+pub fn kept<'a>(before: &str, line: &'a str) -> Option<&'a str> {
+    behind(before, line)?.split(['"', ' ']).next()
 }
 
 #[cfg(test)]
@@ -186,6 +202,15 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, line), expected, "{pattern} ~ {line}");
         }
+    }
+
+    #[test]
+    fn a_part_of_a_line_is_kept() {
+        let (name, before, after) = keeping("* ... \"<keep url>\" b").unwrap();
+        assert_eq!((name, before, after), ("url", "* ... \"", "\" b"));
+        assert_eq!(kept(before, "* URL \"x:y\" b"), Some("x:y"));
+        assert_eq!(kept(before, "+ x"), None);
+        assert_eq!(keeping("* <a@b>"), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 /// The octets that a line in a transcript stands for, without the line end that follows it.
 ///
-/// `password` gives the application password of a device, or the token of `token NAME`.
+/// `password` gives the application password of a device, the token of `token NAME`, or what was kept as `kept NAME`.
 pub fn expand(text: &str, user: &str, password: impl Fn(&str) -> Option<String>) -> Result<String, String> {
     let (times, text) = repetition(text);
     let mut expanded = String::new();
@@ -37,6 +37,9 @@ fn value(token: &str, user: &str, password: &impl Fn(&str) -> Option<String>) ->
     };
     if let Some(octets) = octets {
         return Some(Ok(octets.to_owned()));
+    }
+    if token.starts_with("kept ") {
+        return Some(password(token).ok_or_else(|| format!("nothing was {token}")));
     }
     let (what, device) = token.split_once(" of ")?;
     let is_token = matches!(what, "oauthbearer" | "xoauth2");
@@ -96,5 +99,8 @@ mod tests {
         check("<2 TIMES>DELE <n>", "DELE 1\r\nDELE 2");
         check("<x TIMES>NOOP", "<x TIMES>NOOP");
         assert!(expand("<password of nobody>", "u", password).is_err());
+        let kept = |name: &str| (name == "kept url").then(|| "x:y".to_owned());
+        assert_eq!(expand("F \"<kept url>\"", "u", kept).unwrap(), "F \"x:y\"");
+        assert!(expand("<kept other>", "u", kept).is_err());
     }
 }

@@ -46,7 +46,10 @@ fn the_table_of_limits_is_what_the_code_says() {
     }
     let written = fs::read_to_string(path).unwrap_or_default();
     let differs = table.lines().find(|line| !written.lines().any(|other| other == *line));
-    assert!(written == table, "{TABLE} is not what the code says; PILLARBOX_WRITE_LIMITS=1 writes it anew. First: {differs:?}");
+    assert!(
+        written == table,
+        "{TABLE} is not what the code says; PILLARBOX_WRITE_LIMITS=1 writes it anew. First: {differs:?}"
+    );
 }
 
 fn limits(code: &str) -> Vec<Limit> {
