@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::executor::block_on;
+use store::TableId;
 use store::engine::{Commit, CommitError, Engine, EngineError, Snapshot};
 use store::group_commit::{Change, Flushes, Writer};
 use store::ids::{AccountId, ModSeq};
@@ -14,11 +15,17 @@ use crate::reader::{PostgresSnapshot, Readers};
 use crate::statements::ACCOUNTS;
 use crate::writer::ConnectionWriter;
 
+/// Connections for reading the table of servers at the same time.
+const BEAT_READERS_MAX: usize = 4;
+
 /// The storage engine over the PostgreSQL protocol. Dropped, it finishes the commits that wait.
 #[derive(Debug)]
 pub struct PostgresEngine {
     // Before the database: the threads of its connections end last.
     writers: Vec<Writer>,
+    /// Where there are several servers, for the table in which they show that they are alive: what keeps accounts waiting (a lock, a large
+    /// one that is removed, many that read) must make nobody dead.
+    beats: Option<(Writer, Readers)>,
     readers: Readers,
     database: Arc<Database>,
     flushes: Flushes,
@@ -39,13 +46,23 @@ impl PostgresEngine {
             Writer::start(format!("commit-{number:02}"), connection, flushes.clone())
                 .map_err(|error| format!("cannot start a thread for {}: {error}", database.place))
         };
-        let writers: Result<Vec<Writer>, String> = (0..options.writers.max(1)).map(writer).collect();
+        let count = options.writers.max(1);
+        let writers: Result<Vec<Writer>, String> = (0..count).map(writer).collect();
         let writers = writers.map_err(|what| OpenError { what })?;
+        let beats = |_: &String| Ok((writer(count)?, Readers::new(Arc::clone(&database), BEAT_READERS_MAX)));
+        let beats = options.node.as_ref().map(beats).transpose().map_err(|what| OpenError { what })?;
         let readers = Readers::new(Arc::clone(&database), options.readers_max);
-        Ok(Self { writers, readers, database, flushes })
+        Ok(Self { writers, beats, readers, database, flushes })
+    }
+
+    fn beats_of(&self, account: AccountId) -> Option<&(Writer, Readers)> {
+        self.beats.as_ref().filter(|_| account == TableId::Nodes.keyspace())
     }
 
     fn change(&self, account: AccountId, change: Change) -> Result<(), CommitError> {
+        if let Some((writer, _)) = self.beats_of(account) {
+            return writer.change(change);
+        }
         // One account, one writer: its commits stay in their order and never wait for each other's locks.
         let writers = u32::try_from(self.writers.len()).unwrap_or(1);
         let index = usize::try_from(account.0 % writers).unwrap_or_default();
@@ -59,7 +76,8 @@ impl Engine for PostgresEngine {
     }
 
     fn snapshot(&self, account: AccountId) -> Result<Box<dyn Snapshot + '_>, EngineError> {
-        let snapshot: PostgresSnapshot<'_> = self.readers.snapshot(account)?;
+        let readers = self.beats_of(account).map_or(&self.readers, |(_, readers)| readers);
+        let snapshot: PostgresSnapshot<'_> = readers.snapshot(account)?;
         Ok(Box::new(snapshot))
     }
 

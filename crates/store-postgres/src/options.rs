@@ -13,7 +13,8 @@ pub struct PostgresOptions {
     pub url: String,
     /// A PEM file with the authorities that vouch for the database; without it those of the system.
     pub authority: Option<PathBuf>,
-    /// Connections for commits. Each shares a transaction among the commits that wait for it.
+    /// Connections for commits. Each shares a transaction among the commits that wait for it. A server among several has one more, to show
+    /// that it is alive.
     pub writers: u8,
     /// Connections for reading at the same time.
     pub readers_max: usize,

@@ -7,10 +7,12 @@ mod cluster;
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 use cluster::Cluster;
+use store::TableId;
 use store::engine::{Commit, CommitError, Engine, EngineError, KEY_BYTES_MAX, Write};
 use store::ids::{AccountId, ModSeq};
 use store_postgres::{PostgresEngine, PostgresOptions};
@@ -194,4 +196,26 @@ fn of_two_nodes_that_commit_to_the_same_accounts_one_is_first_each_time() {
     assert_eq!(won, u64::from(ACCOUNTS) * COMMITS, "every head was moved on once");
     let expected: Vec<Vec<u8>> = (0..COMMITS).map(|n| n.to_be_bytes().to_vec()).collect();
     (16..16 + ACCOUNTS).for_each(|account| assert_eq!(keys(&engines[1], account), expected));
+}
+
+/// Somebody holds the lock of an account that shares a writer with the table of servers.
+#[test]
+fn a_server_whose_commits_waited_for_a_lock_could_not_show_that_it_is_alive() {
+    let Some(cluster) = Cluster::start() else { return };
+    let engine = PostgresEngine::open(&node(&cluster, "one")).unwrap();
+    let (nodes, account) = (TableId::Nodes.keyspace(), AccountId(TableId::Nodes.keyspace().0 + 4 * 16));
+    engine.commit(put(account.0, 0)).unwrap();
+    let lock = "BEGIN; SELECT head FROM pillarbox.heads WHERE account = ";
+    let session = cluster.session(&format!("{lock} {} FOR UPDATE;", account.0));
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| engine.commit(put(account.0, 1)));
+        let (told, beats) = channel();
+        let engine = &engine;
+        scope.spawn(move || told.send(engine.commit(put(nodes.0, 0))));
+        let beat = beats.recv_timeout(Duration::from_secs(10));
+        assert!(!waits.is_finished(), "the account does not go before the lock");
+        drop(session);
+        beat.expect("a beat waits for nobody").unwrap();
+        waits.join().unwrap().unwrap();
+    });
 }

@@ -35,6 +35,8 @@ const SILENCE: Duration = Duration::from_secs(8);
 const BLINK: Duration = Duration::from_secs(4);
 
 const LEADER: &[u8] = b"l";
+/// No node has this number: who led has given it up.
+const NOBODY: NodeNumber = NodeNumber(0);
 const WHAT: &str = "a row of the nodes";
 
 /// A server among others.
@@ -45,6 +47,7 @@ pub struct Node {
     number: Option<NodeNumber>,
     others: BTreeMap<NodeNumber, Seen>,
     looked_at: Option<Duration>,
+    has_resigned: bool,
 }
 
 /// A beat, and since when there was no other.
@@ -83,7 +86,8 @@ impl Node {
     #[must_use]
     pub fn join(store: &Store, name: &str) -> Self {
         let (table, nodes) = (store.table(TableId::Nodes), Arc::clone(store.nodes()));
-        Self { table, nodes, name: name.to_owned(), number: None, others: BTreeMap::new(), looked_at: None }
+        let (name, others) = (name.to_owned(), BTreeMap::new());
+        Self { table, nodes, name, number: None, others, looked_at: None, has_resigned: false }
     }
 
     /// Shows that it is alive, and looks at the others; `now`: the time since some moment, on a clock that is never set. To be
@@ -96,7 +100,7 @@ impl Node {
             self.others.clear();
         }
         let fresh = NodeNumber(RandomState::new().hash_one(&self.name).max(1));
-        let Self { table, others, number, name, .. } = self;
+        let Self { table, others, number, name, has_resigned, .. } = self;
         let is_silent = |node: &NodeNumber, row: &Row| {
             let seen = others.get(node).filter(|seen| seen.beat == row.beat);
             seen.is_some_and(|seen| now.saturating_sub(seen.since) >= SILENCE)
@@ -105,9 +109,9 @@ impl Node {
             let mut rows = all(tx)?;
             let me = number.filter(|number| rows.contains_key(number)).unwrap_or(fresh);
             let mut gone = Vec::new();
-            // One of the same name is what this one was before it started again.
             rows.retain(|node, row| {
-                let stays = *node == me || !(is_silent(node, row) || row.name == *name);
+                // One of the same name may live as well: the lock of the name is gone with the connection that held it.
+                let stays = *node == me || !is_silent(node, row);
                 if !stays {
                     tx.delete(&key_of(*node));
                     gone.push(row.name.clone());
@@ -118,7 +122,7 @@ impl Node {
             put(tx, me, &Row { beat, name: name.clone() });
             rows.entry(me).or_insert(Row { beat, name: name.clone() });
             // Who has just come, or come back, begins nothing.
-            let leads = if *number == Some(me) { lead(tx, me, &rows)? } else { None };
+            let leads = if *number == Some(me) && !*has_resigned { lead(tx, me, &rows)? } else { None };
             let nodes = rows.values().map(|row| row.name.clone()).collect();
             let was_away = number.is_some_and(|number| number != me);
             Ok::<_, Error>((me, rows, Standing { leads, nodes, gone, was_away }))
@@ -126,6 +130,23 @@ impl Node {
         self.looked_at = Some(now);
         self.note(me, rows, &standing, now);
         Ok(standing)
+    }
+
+    /// Leads no more, whatever happens: another one does from its next beat on. Only once nothing is done any more that is to be done
+    /// once for all.
+    ///
+    /// # Errors
+    /// Faults; then others lead when it has left, or they find out by themselves that it is gone.
+    pub fn resign(&mut self) -> Result<(), Error> {
+        self.has_resigned = true;
+        let Some(me) = self.number else { return Ok(()) };
+        self.table.change(|tx| {
+            let leader = leader(tx)?.filter(|leader| leader.node == me);
+            if let Some(Leader { term, .. }) = leader {
+                tx.put(LEADER, Leader { term, node: NOBODY }.encode());
+            }
+            Ok(())
+        })
     }
 
     /// Says that it stops: nobody waits for it.
@@ -166,14 +187,17 @@ impl Drop for Node {
 
 /// The number of the term, where this node leads; it does where nobody does.
 fn lead(tx: &mut TableTx<'_>, me: NodeNumber, rows: &BTreeMap<NodeNumber, Row>) -> Result<Option<u64>, Error> {
-    let leader = tx.get(LEADER)?.map(|row| Leader::decode(&row)).transpose().map_err(Error::corrupt(WHAT))?;
-    let term = match leader {
+    let term = match leader(tx)? {
         Some(leader) if rows.contains_key(&leader.node) => return Ok((leader.node == me).then_some(leader.term)),
         Some(leader) => leader.term + 1,
         None => 1,
     };
     tx.put(LEADER, Leader { term, node: me }.encode());
     Ok(Some(term))
+}
+
+fn leader(tx: &TableTx<'_>) -> Result<Option<Leader>, Error> {
+    tx.get(LEADER)?.map(|row| Leader::decode(&row)).transpose().map_err(Error::corrupt(WHAT))
 }
 
 fn all(tx: &TableTx<'_>) -> Result<BTreeMap<NodeNumber, Row>, Error> {

@@ -1,5 +1,8 @@
 //! What other nodes have committed: heads are asked for, of all that somebody here watches, and whoever watches what has moved
 //! is woken. A wake-up is a hint; the journal, and the head that each commit compares, are the truth.
+//!
+//! A look waits for no account, and reads none: one that is busy, or damaged, or large, holds up nobody else. Whoever is woken reads what
+//! is new.
 
 use crate::error::Error;
 use crate::ids::{AccountId, ModSeq};
@@ -32,7 +35,7 @@ impl Store {
                 let before = heads.0.insert(*id, now);
                 match TableId::ALL.into_iter().find(|table| table.keyspace() == *id) {
                     Some(table) => self.notice_table(table, before, now),
-                    None => self.notice_account(*id, (before, now), look)?,
+                    None => self.notice_account(*id, (before, now), look),
                 }
             }
         }
@@ -40,23 +43,25 @@ impl Store {
         Ok(())
     }
 
-    fn notice_account(&self, id: AccountId, (before, now): (Option<ModSeq>, ModSeq), look: u64) -> Result<(), Error> {
-        let cell = self.known(id);
-        match cell.as_ref().map(|cell| (cell.known_head(), cell)) {
-            // This process did it, or nobody did anything.
-            Some((Some(known), _)) if known >= now && now != ModSeq(0) => {}
-            Some((Some(_), cell)) => cell.refresh()?,
-            // Nothing of it is held: who watches reads it.
-            Some((None, _)) | None if before.is_some_and(|before| before != now) => {
-                self.logins().wake(id);
-                self.watches().wake(id);
+    fn notice_account(&self, id: AccountId, (before, now): (Option<ModSeq>, ModSeq), look: u64) {
+        let has_moved = before.is_some_and(|before| before != now);
+        let wakes = match self.known(id) {
+            Some(cell) if cell.known_head().is_some() => {
+                let is_behind = cell.see(now);
+                if !is_behind {
+                    // This process did it, or nobody did anything.
+                    cell.is_sure_at(look);
+                }
+                // Once: until it is read it stays behind.
+                is_behind && before != Some(now)
             }
-            Some((None, _)) | None => {}
+            // Nothing of it is held.
+            Some(_) | None => has_moved,
+        };
+        if wakes {
+            self.logins().wake(id);
+            self.watches().wake(id);
         }
-        if let Some(cell) = cell {
-            cell.is_sure_at(look);
-        }
-        Ok(())
     }
 
     fn notice_table(&self, table: TableId, before: Option<ModSeq>, now: ModSeq) {

@@ -8,10 +8,13 @@
 //! Invariant: the same seed and the same order of calls give the same faults.
 //! Invariant: after a crash the old handles change nothing and read nothing.
 
+mod held;
+
 use crate::engine::{Commit, CommitError, Engine, EngineError, Snapshot, Visit, Write};
 use crate::ids::{AccountId, ModSeq, Timestamp};
 use crate::objects::{ObjectError, ObjectName, Objects, Shared};
 use crate::table_id::TableId;
+pub use held::HeldEngine;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -39,7 +39,8 @@ impl TableId {
     pub(crate) const COUNT: usize = 8;
 
     /// The engine knows accounts only: a table has a number that no account has, the same in every version.
-    pub(crate) fn keyspace(self) -> AccountId {
+    #[must_use]
+    pub fn keyspace(self) -> AccountId {
         AccountId(self as u32)
     }
 }

@@ -37,6 +37,8 @@ const OPERATIONS_PER_COMMIT_MAX: usize = 128;
 const WRITES_PER_COMMIT_MAX: usize = 4096;
 /// The same of octets.
 const BYTES_PER_COMMIT_MAX: usize = 8 * 1024 * 1024;
+/// No account has this head.
+const UNSEEN: u64 = u64::MAX;
 /// A batch is tried again this often after conflicts with other writers of the same account.
 const CONFLICTS_MAX: u32 = 100;
 
@@ -63,6 +65,8 @@ pub(crate) struct AccountCell {
     recovery: Mutex<()>,
     /// [`Nodes::looks`] when the state was known to be the newest.
     sure_at: AtomicU64,
+    /// The head that the last look at what others have done saw; [`UNSEEN`]: nobody looked.
+    seen: AtomicU64,
 }
 
 #[derive(Default)]
@@ -164,6 +168,7 @@ impl AccountCell {
             recovered: AtomicU64::new(0),
             recovery: Mutex::default(),
             sure_at: AtomicU64::new(0),
+            seen: AtomicU64::new(UNSEEN),
         }
     }
 
@@ -246,15 +251,33 @@ impl AccountCell {
         Ok(device.is_some_and(|device| device.revoked_at.is_none()))
     }
 
-    /// Where other nodes write too, a state that nobody has compared with the engine since the last look at what they did is
-    /// compared now: only what somebody watches is looked at.
+    /// Where other nodes write too, a state that is behind what the last look at what they did saw, or that nobody has compared with
+    /// the engine since then, is compared now: only what somebody watches is looked at.
     fn be_sure(&self) -> Result<(), Error> {
         let look = self.nodes.looks();
-        if self.nodes.me().is_some() && self.sure_at.load(Ordering::Acquire) != look {
+        let is_unsure = self.nodes.me().is_some() && self.sure_at.load(Ordering::Acquire) != look;
+        if is_unsure || self.is_behind() {
             self.refresh()?;
             self.is_sure_at(look);
         }
         Ok(())
+    }
+
+    /// A look at what others have done has seen this head; whether the state is behind it. Waits for nobody: whoever uses the account
+    /// next reads what is new.
+    pub(crate) fn see(&self, head: ModSeq) -> bool {
+        self.seen.store(head.0, Ordering::Release);
+        self.is_behind()
+    }
+
+    fn is_behind(&self) -> bool {
+        let Some(known) = self.known_head() else { return false };
+        match self.seen.load(Ordering::Acquire) {
+            UNSEEN => false,
+            // Others have removed it.
+            0 => known != ModSeq(0),
+            seen => known.0 < seen,
+        }
     }
 
     /// It is compared with the engine in the look of this number.

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // Each test uses a part of it.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,19 @@ impl Cluster {
         format!("postgres://pillarbox@{socket}/postgres?sslmode=disable")
     }
 
+    /// The socket on which it listens.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join(".s.PGSQL.5432")
+    }
+
+    /// SIGKILL to the server itself; those that it has started end by themselves.
+    pub fn kill_at_once(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill().unwrap();
+            server.wait().unwrap();
+        }
+    }
+
     /// Starts the server with further settings, `name=value`, and waits until it takes connections.
     pub fn run(&mut self, settings: &[&str]) {
         let data = self.data();
@@ -57,7 +71,7 @@ impl Cluster {
         for setting in settings {
             command.args(["-c", setting]);
         }
-        self.server = Some(command.stderr(Stdio::null()).spawn().unwrap());
+        let mut server = command.stderr(Stdio::null()).spawn().unwrap();
         // `pg_isready` asks once; it comes back at once while there is no socket.
         let is_ready = || {
             let mut command = self.command("pg_isready");
@@ -67,7 +81,12 @@ impl Cluster {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
         while !is_ready() {
             assert!(std::time::Instant::now() < until, "PostgreSQL does not start");
+            // What one before it had started may not have ended yet.
+            if server.try_wait().unwrap().is_some() {
+                server = command.spawn().unwrap();
+            }
         }
+        self.server = Some(server);
     }
 
     /// Ends the server as a power cut would: at once, with all its connections.
@@ -82,6 +101,17 @@ impl Cluster {
         command.args(["-c", "SELECT pg_current_xact_id()"]);
         let output = command.output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+    }
+
+    /// Says something to the database in a session that lives as long as the result, and returns when it is done.
+    pub fn session(&self, statements: &str) -> Session {
+        let mut command = self.command("psql");
+        command.args(["-Atq", "-U", "pillarbox", "-d", "postgres", "-h"]).arg(self.directory.path());
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        process.stdin.as_mut().unwrap().write_all(format!("{statements}\n\\echo done\n").as_bytes()).unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "done"));
+        Session(process)
     }
 
     fn stop(&mut self, mode: &str) {
@@ -109,6 +139,16 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.stop("immediate");
+    }
+}
+
+/// A session with the database.
+pub struct Session(Child);
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -4,6 +4,9 @@
 //! written with each piece, and goes with the last one, which writes the entry that says what all of them were. An act that
 //! breaks off (a full disk, a crash) gets that entry for what it has done: at once, or before anybody sees the account again.
 //! So what was done of it can be undone, and to do it again does the rest.
+//!
+//! Invariant: an act goes on, and gets its entry, in a transaction that finds its row as its last piece has left it: a server that others
+//! took for gone finds that they have closed it.
 
 use crate::codec::{Corrupt, Reader};
 use crate::error::Error;
@@ -15,6 +18,8 @@ use crate::record::{open, versioned};
 use crate::state;
 use crate::transact::AccountCell;
 use crate::tx::Tx;
+
+const RECORD: &str = "the record of an undo or a clearing";
 
 /// What an act is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +52,19 @@ impl Act {
     }
 
     /// Before a piece; whether others have changed something since the last one.
-    pub(super) fn go_on(&mut self, tx: &Tx<'_>) -> bool {
+    ///
+    /// # Errors
+    /// A fault, where another node took this one for gone and has noted what had been done.
+    pub(super) fn go_on(&mut self, tx: &mut Tx<'_>) -> Result<bool, Error> {
+        if self.has_done_something() && tx.get(&key::act(self.first))?.is_none_or(|row| row != self.encode()) {
+            return Err(Error::fault(
+                "this server was away for too long: what had been done of an undo or a clearing was noted, and the rest was not done",
+            ));
+        }
         let next = tx.next_modseq();
         let others = ModSeq(self.last.0 + 1)..=ModSeq(next.0 - 1);
         if others.is_empty() {
-            return false;
+            return Ok(false);
         }
         if self.last < self.first {
             self.first = next;
@@ -59,7 +72,7 @@ impl Act {
             self.others.push(others);
         }
         self.last = ModSeq(next.0 - 1);
-        true
+        Ok(true)
     }
 
     /// After a piece that is not the last one.
@@ -79,10 +92,7 @@ impl Act {
     /// It breaks off.
     pub(super) fn break_off(self, cell: &AccountCell) {
         let account = cell.id;
-        let closed = cell.transact(move |tx| {
-            self.clone().close(tx);
-            Ok(())
-        });
+        let closed = cell.transact(move |tx| close_noted(tx, self.first));
         if let Err(error) = closed {
             tracing::error!(%account, %error, "that an undo or a clearing broke off is noted at the next start");
         }
@@ -150,7 +160,7 @@ impl Act {
 pub(super) fn close_all(cell: &AccountCell, is_new: bool) -> Result<(), Error> {
     let mut acts = Vec::new();
     state::scan(&*cell.engine.snapshot(cell.id)?, key::kind(b'F'), |key, value| {
-        acts.push(Act::decode(key, value).map_err(Error::corrupt("the record of an undo or a clearing"))?);
+        acts.push(Act::decode(key, value).map_err(Error::corrupt(RECORD))?);
         Ok(())
     })?;
     for act in acts {
@@ -158,10 +168,15 @@ pub(super) fn close_all(cell: &AccountCell, is_new: bool) -> Result<(), Error> {
             continue;
         }
         tracing::warn!(account = %cell.id, "noting what an undo or a clearing has done that was broken off");
-        cell.transact(move |tx| {
-            act.clone().close(tx);
-            Ok(())
-        })?;
+        cell.transact(move |tx| close_noted(tx, act.first))?;
     }
+    Ok(())
+}
+
+/// Closes what the row of an act says that was done of it. Where there is none nothing was done, or another node has closed it.
+fn close_noted(tx: &mut Tx<'_>, first: ModSeq) -> Result<(), Error> {
+    let key = key::act(first);
+    let Some(row) = tx.get(&key)? else { return Ok(()) };
+    Act::decode(&key, &row).map_err(Error::corrupt(RECORD))?.close(tx);
     Ok(())
 }

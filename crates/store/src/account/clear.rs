@@ -217,7 +217,7 @@ fn clear(
 ) -> Result<Piece, Error> {
     let retained_before = tx.state.record.retained.bytes;
     let mut act = act.unwrap_or_else(|| Act::begin(tx, actor, What::Clearing));
-    act.go_on(tx);
+    act.go_on(tx)?;
     let mut gone = Vec::with_capacity(piece.len());
     for of_mailbox in piece.chunk_by(|(a, _), (b, _)| a == b) {
         let Some((mailbox, _)) = of_mailbox.first() else { continue };

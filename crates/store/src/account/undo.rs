@@ -152,7 +152,7 @@ impl Undoing {
         let is_last = self.done >= self.steps.len();
         let part = account.transact(move |tx| {
             let (mut act, mut report) = (act.clone(), report.clone());
-            let others_did = act.go_on(tx);
+            let others_did = act.go_on(tx)?;
             apply::apply(tx, actor, (&piece, others_did), &made, &mut report)?;
             if is_last {
                 report.entry = end(tx, actor, act, device)?;

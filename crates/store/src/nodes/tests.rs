@@ -31,17 +31,84 @@ fn one_leads_and_another_one_when_it_has_been_silent_for_as_long_as_must_be() {
 }
 
 #[test]
-fn who_stops_in_good_order_or_starts_again_is_waited_for_by_nobody() {
+fn who_stops_in_good_order_is_waited_for_by_nobody() {
     let engine = SimEngine::new();
     let (mut one, mut two) = (Node::join(&store(&engine), "one"), Node::join(&store(&engine), "two"));
     leads(&mut one, 0);
     assert_eq!((leads(&mut one, 2), leads(&mut two, 2), leads(&mut two, 4)), (Some(1), None, None));
     one.leave().unwrap();
     assert_eq!(leads(&mut two, 6), Some(2));
-    let mut again = Node::join(&store(&engine), "two");
-    let standing = again.beat(at(0)).unwrap();
-    assert_eq!((standing.nodes, standing.gone), (vec!["two".to_owned()], vec!["two".to_owned()]));
-    assert_eq!(leads(&mut again, 2), Some(3));
+}
+
+#[test]
+fn who_gives_up_the_lead_stays_and_another_leads_with_its_next_beat() {
+    let engine = SimEngine::new();
+    let (mut one, mut two) = (Node::join(&store(&engine), "one"), Node::join(&store(&engine), "two"));
+    leads(&mut one, 0);
+    assert_eq!((leads(&mut one, 2), leads(&mut two, 2)), (Some(1), None));
+    two.resign().unwrap();
+    assert_eq!((leads(&mut one, 4), leads(&mut two, 4)), (Some(1), None), "what it did not have it cannot give up");
+    let mut three = Node::join(&store(&engine), "three");
+    leads(&mut three, 4);
+    one.resign().unwrap();
+    assert_eq!((leads(&mut one, 5), leads(&mut two, 6), leads(&mut three, 6)), (None, None, Some(2)));
+    assert_eq!(one.beat(at(6)).unwrap().nodes.len(), 3, "what else it does goes on");
+}
+
+/// The lock of a name is free when the connection of its server is cut, and that may lead on until its lease is over.
+#[test]
+fn a_second_server_of_a_name_led_beside_the_first() {
+    let engine = SimEngine::new();
+    let mut one = Node::join(&store(&engine), "one");
+    leads(&mut one, 0);
+    assert_eq!(leads(&mut one, 2), Some(1));
+    let mut twin = Node::join(&store(&engine), "one");
+    let standing = twin.beat(at(0)).unwrap();
+    assert_eq!((standing.nodes.len(), standing.gone), (2, Vec::new()));
+    assert_eq!((leads(&mut twin, 2), leads(&mut one, 4)), (None, Some(1)), "it has come back");
+    (4..=10).step_by(2).for_each(|seconds| assert_eq!(leads(&mut twin, seconds), None, "after {seconds} s"));
+    assert_eq!(leads(&mut twin, 12), Some(2), "silent for as long as any other");
+}
+
+#[test]
+fn an_undo_of_a_server_that_was_away_went_on_after_another_had_closed_it() {
+    use crate::device::Credential;
+    use crate::{AccountId, Actor, DeviceId, Flags, NewMessage, PIECE_MESSAGES_MAX, Protocol, Target, Timestamp};
+    use crate::{Change, OfAccount, UndoRequest, UndoWhat};
+    let engine = SimEngine::new();
+    let (here, there) = (store(&engine), store(&engine));
+    let (mut one, mut two) = (Node::join(&here, "one"), Node::join(&there, "two"));
+    leads(&mut one, 0);
+    leads(&mut two, 0);
+    let account = here.create_account(AccountId(16), Timestamp(0)).unwrap();
+    let web = Actor { device: DeviceId(0), protocol: Protocol::Web, now: Timestamp(1) };
+    let phone = account.add_device(web, "phone", Credential::ApplicationPassword { hash: [1; 32] }, None).unwrap();
+    let append = || {
+        let message = NewMessage { body: b"x".to_vec(), flags: Flags::default(), internal_date: Timestamp(0) };
+        account.append(web, Target::Inbox, message).unwrap().mailbox
+    };
+    let inbox = append();
+    (0..2 * PIECE_MESSAGES_MAX).for_each(|_| _ = append());
+    let to = account.create_mailbox(web, "a", None).unwrap();
+    let uids: Vec<_> = account.view(inbox).unwrap().index().iter().map(|entry| entry.uid).collect();
+    account.move_messages(Actor { device: phone, ..web }, inbox, uids, to).unwrap();
+    let what = UndoWhat::Device { device: phone, since: Timestamp(0) };
+    let request = UndoRequest { what, mailbox: None, email: None, relist: false, dry_run: false };
+    let undone = account.undo_watched(web, request, &mut |progress| {
+        if progress.done == PIECE_MESSAGES_MAX {
+            (2..=10).step_by(2).for_each(|seconds| _ = leads(&mut two, seconds));
+            // Whoever sees the account first closes what the other has left.
+            there.account(AccountId(16)).mailboxes().unwrap();
+        }
+    });
+    assert!(matches!(&undone, Err(Error::Fault(why)) if why.contains("away for too long")), "{undone:?}");
+    let entries = account.journal(crate::ids::ModSeq(0), usize::MAX).unwrap();
+    let is_note = |change: &Change| matches!(change, Change::Account(OfAccount::Undone { .. }));
+    assert_eq!(entries.iter().filter(|entry| is_note(&entry.change)).count(), 1, "what was done is noted once");
+    assert_eq!(account.view(inbox).unwrap().index().len(), PIECE_MESSAGES_MAX, "the rest was not done");
+    account.undo(web, request).unwrap();
+    assert_eq!(account.view(inbox).unwrap().index().len(), 2 * PIECE_MESSAGES_MAX + 1);
+    assert_eq!(account.check(&here).unwrap(), []);
 }
 
 /// The database was away: that nobody could show a beat says of nobody that it is gone.

@@ -1,9 +1,12 @@
 use super::*;
 use crate::device::Credential;
-use crate::sim::{SimEngine, SimObjects};
+use crate::sim::{HeldEngine, SimEngine, SimObjects};
 use crate::{Actor, DeviceId, Node, Protocol, Timestamp};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::task::Waker;
+use std::thread;
+use std::time::Duration;
 
 const ID: AccountId = AccountId(16);
 const ACTOR: Actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: Timestamp(1) };
@@ -46,7 +49,7 @@ fn what_nobody_watches_is_compared_when_it_is_used_once_between_two_looks() {
     let engine = SimEngine::new();
     let (here, there) = (store(&engine), store(&engine));
     let mut nodes = [Node::join(&here, "one"), Node::join(&there, "two")];
-    nodes.iter_mut().for_each(|node| drop(node.beat(std::time::Duration::ZERO).unwrap()));
+    nodes.iter_mut().for_each(|node| drop(node.beat(Duration::ZERO).unwrap()));
     let account = here.create_account(ID, Timestamp(0)).unwrap();
     let mut heads = Heads::default();
     here.notice_others(&mut heads).unwrap();
@@ -104,4 +107,60 @@ fn a_table_that_others_have_changed_is_told_from_one_that_this_process_has() {
     put(&there, TableId::Directory);
     assert_eq!((look(), logins.changes()), ([1, 1], 1), "passwords may be others now");
     assert_eq!(look(), [1, 1]);
+}
+
+/// A database that hangs on one account: mail for all others is to be seen as soon as ever.
+#[test]
+fn one_account_that_hangs_held_up_the_look_at_all_others() {
+    const OTHER: AccountId = AccountId(17);
+    let engine = SimEngine::new();
+    let held = HeldEngine::new(&engine);
+    let (here, there) = (Store::new(Arc::new(held.clone()), Arc::new(SimObjects::new())), store(&engine));
+    for id in [ID, OTHER] {
+        here.create_account(id, Timestamp(0)).unwrap();
+    }
+    let watches = [ID, OTHER].map(|id| here.watches().watch(id, Waker::noop().clone()));
+    let mut heads = Heads::default();
+    here.notice_others(&mut heads).unwrap();
+    held.hold(Some(ID));
+    let busy = here.account(ID);
+    let hangs = thread::spawn(move || busy.create_mailbox(ACTOR, "b", None));
+    held.until_one_waits();
+    for id in [ID, OTHER] {
+        there.account(id).create_mailbox(ACTOR, "a", None).unwrap();
+    }
+    let (told, looked) = channel();
+    let looking = here.clone();
+    thread::spawn(move || told.send(looking.notice_others(&mut heads).map(|()| heads)));
+    let mut heads = looked.recv_timeout(Duration::from_secs(10)).expect("a look waits for no account").unwrap();
+    assert!(watches.iter().all(|watch| watch.changes() > 0));
+    assert!(here.account(OTHER).mailboxes().unwrap().by_name("a").is_some());
+    let changes = watches[0].changes();
+    here.notice_others(&mut heads).unwrap();
+    assert_eq!(watches[0].changes(), changes, "who watches is woken once");
+    held.hold(None);
+    hangs.join().unwrap().unwrap();
+    let names = here.account(ID).mailboxes().unwrap();
+    assert!(["a", "b"].iter().all(|name| names.by_name(name).is_some()));
+}
+
+/// What cannot be read concerns whoever uses the account, and nobody else.
+#[test]
+fn one_account_that_could_not_be_read_kept_the_others_from_being_looked_at() {
+    let engine = SimEngine::new();
+    let (here, there) = (store(&engine), store(&engine));
+    let ids = [ID, AccountId(17), AccountId(18)];
+    for id in ids {
+        here.create_account(id, Timestamp(0)).unwrap();
+    }
+    let watches = ids.map(|id| here.watches().watch(id, Waker::noop().clone()));
+    let mut heads = Heads::default();
+    here.notice_others(&mut heads).unwrap();
+    for id in ids {
+        there.account(id).create_mailbox(ACTOR, "a", None).unwrap();
+    }
+    engine.spoil_mail(ID, &crate::key::account());
+    here.notice_others(&mut heads).unwrap();
+    assert!(watches.iter().all(|watch| watch.changes() > 0));
+    assert!(here.account(ID).mailboxes().is_err() && here.account(ids[1]).mailboxes().is_ok());
 }
